@@ -1,0 +1,2 @@
+//! The command `uniq`.
+fn main() {}

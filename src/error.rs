@@ -1,0 +1,153 @@
+//! The one error type of the crate: a variant for each thing that a caller can do about it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What every fallible call of the crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a call failed; each variant names the file and leaves the cause to [`std::error::Error::source`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file holds nothing at all.
+    #[error("{}: empty file; copy or download it again", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The bytes are no container that is understood.
+    #[error("{}: not a media file; give a video such as .mp4, .mov, .mkv or .webm", path.display())]
+    NotMedia {
+        /// The file.
+        path: PathBuf,
+        /// What the demuxer said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A container without moving pictures: audio, subtitles, or only a cover.
+    #[error("{}: no video stream ({found}); give a file that has one", path.display())]
+    NoVideo {
+        /// The file.
+        path: PathBuf,
+        /// What is in the file instead.
+        found: String,
+    },
+    /// The video's codec has no decoder in the FFmpeg that this program runs with.
+    #[error("{}: no decoder for codec {codec}; convert the file to H.264 or install an FFmpeg that has this decoder", path.display())]
+    NoDecoder {
+        /// The file.
+        path: PathBuf,
+        /// The codec's name, or its four-character tag when it has no name.
+        codec: String,
+    },
+    /// A video stream of which not one frame could be decoded.
+    #[error("{}: not one frame could be decoded: {reason}; obtain the file again", path.display())]
+    Undecodable {
+        /// The file.
+        path: PathBuf,
+        /// The stage, and the decoder's last message.
+        reason: String,
+    },
+    /// A file or folder could not be read or written.
+    #[error("{}: {doing} failed", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried, such as `open`.
+        doing: &'static str,
+        /// The operating system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// There is no index where one was looked for.
+    #[error("no index in {}; build one with: uniq index build DIR --index {}", path.display(), path.display())]
+    NoIndex {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The index was made by another version or with another configuration.
+    #[error("{}: {what} is {found}, this program needs {expected}; {remedy}", path.display())]
+    IncompatibleIndex {
+        /// The file that says so.
+        path: PathBuf,
+        /// The property that differs.
+        what: &'static str,
+        /// Its value in the file.
+        found: String,
+        /// The value or range that can be read.
+        expected: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The index's bytes are not those that were written.
+    #[error("{}: damaged: {what} is {found}, expected {expected}; {remedy}", path.display())]
+    CorruptIndex {
+        /// The damaged file.
+        path: PathBuf,
+        /// The property that is wrong.
+        what: &'static str,
+        /// Its value in the file.
+        found: String,
+        /// What it has to be.
+        expected: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Another process is writing to the index.
+    #[error("{}: another process{} is writing to this index; wait for it or stop it", path.display(), owner.map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// The writer, when it is known.
+        owner: Option<u32>,
+    },
+    /// A list of sources has a line that cannot be read.
+    #[error("{}:{line}: {reason}", path.display())]
+    InvalidList {
+        /// The list.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong and what is expected.
+        reason: String,
+    },
+    /// A fingerprint file is damaged or of another version.
+    #[error("{}: not a usable fingerprint: {reason}; make it again with: uniq fingerprint CLIP -o FILE", path.display())]
+    InvalidFingerprint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A setting is outside its range.
+    #[error("{name} is {found}; it must be {expected}")]
+    InvalidSetting {
+        /// The setting.
+        name: &'static str,
+        /// The value given.
+        found: String,
+        /// The range.
+        expected: &'static str,
+    },
+    /// The caller asked to stop.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl Error {
+    /// Wraps an operating-system error with its path, for use in `map_err`.
+    pub(crate) fn io(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.to_owned();
+        move |source| Error::Io {
+            path,
+            doing,
+            source,
+        }
+    }
+}
+
+/// Rounds a duration to whole milliseconds, the resolution of every stored time (saturating at 49.7 days).
+pub(crate) fn millis(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+}

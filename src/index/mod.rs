@@ -1,0 +1,1 @@
+//! Opens, adds to, removes from and commits an index of immutable segments.

@@ -1,0 +1,8 @@
+//! Decides whether any second of a video clip is already public.
+
+pub mod error;
+pub mod fingerprint;
+pub mod index;
+pub mod media;
+
+pub use error::{Error, Result};
