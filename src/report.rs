@@ -1,0 +1,314 @@
+//! The serialised answer to one check: what `uniq check --json` prints, one object a clip, one line each.
+//!
+//! This module is the wire format. Fields may be added within a [`SCHEMA`] version; a field's meaning,
+//! unit or absence changes only with a new version. Times are seconds from the first frame of the file
+//! that they belong to, with millisecond resolution. Rectangles are fractions of a displayed frame
+//! (upright, square pixels): `x` and `width` of its width, `y` and `height` of its height, all in `0..=1`.
+//!
+//! | field | type | meaning |
+//! |---|---|---|
+//! | `schema` | integer | version of this format, [`SCHEMA`] |
+//! | `clip.path` | string | the clip as the caller named it |
+//! | `clip.sha256` | hex | SHA-256 of the clip's bytes (of the original, when a fingerprint file was checked) |
+//! | `clip.duration_s` | seconds | length of the clip: what was decoded, or what its container promises if that is more |
+//! | `clip.width`, `clip.height` | pixels | displayed size |
+//! | `clip.codec`, `clip.container` | string | FFmpeg's short names |
+//! | `clip.from_fingerprint` | bool | whether a fingerprint file was given in place of the clip |
+//! | `clip.keyframes`, `clip.keys` | integer | frames looked at and keys made of them |
+//! | `verdict` | `unpublished` \| `partly_published` \| `published` \| `inconclusive` | the answer |
+//! | `reasons[]` | strings | why, each `code: sentence`; the codes are listed at [`Report::reasons`] |
+//! | `seconds.published` | seconds | covered by matches of kind `copy` |
+//! | `seconds.unpublished` | seconds | searched, and in no match of kind `copy` |
+//! | `seconds.unsearchable` | seconds | of which nothing can be said; the three add up to `clip.duration_s` |
+//! | `payable_minutes` | minutes | `seconds.unpublished / 60`, and 0 when the verdict is `inconclusive` |
+//! | `spans[]` | objects | the clip from start to end: `start_s`, `end_s`, `state` (`published` \| `unpublished` \| `unsearchable`), `reason` (string or null) |
+//! | `matches[]` | objects | what was found, in order of the clip's time, see below |
+//! | `nearest_non_match` | object or null | the strongest alignment that was *not* enough, same fields as a match except `kind` |
+//! | `index.root` | hex | SHA-256 that commits to the state of the index that was searched |
+//! | `index.generation` | integer | commits made to the index so far |
+//! | `index.videos`, `index.hours` | integer, hours | videos in that state and their total length |
+//! | `index.keys`, `index.distinct_keys` | integers | keys (a key that lasts counts once a run), and how many of them differ |
+//! | `index.interval_s` | seconds | longest time between two keyframes of a source |
+//! | `index.version` | integer | format version of the index |
+//! | `index.fingerprint_version` | integer | version of the key-making method |
+//! | `search.mode` | `exact` \| `graph` \| `mixed` | how the keys were searched |
+//! | `search.exact` | bool | whether every key of the index was compared |
+//! | `search.recall` | 0..=1 | chance that a key within the radius was seen: 1 when exact, measured for a graph |
+//! | `search.radius_bits` | bits | Hamming distance up to which two keys are a hit |
+//! | `search.query_interval_s` | seconds | longest time between two keyframes of the clip |
+//! | `search.published_bits` | bits | evidence from which an alignment counts |
+//! | `tool.name`, `tool.version` | strings | what made this report |
+//!
+//! A match:
+//!
+//! | field | type | meaning |
+//! |---|---|---|
+//! | `source.id` | hex | first 16 digits of the source's SHA-256 |
+//! | `source.path`, `source.sha256`, `source.duration_s` | | the source file as it was indexed |
+//! | `source.url`, `source.title`, `source.uploader`, `source.platform`, `source.published_at` | string or null | what is known of its publication |
+//! | `clip.start_s`, `clip.end_s` | seconds | the part of the clip |
+//! | `reference.start_s`, `reference.end_s` | seconds | the part of the source that it equals |
+//! | `evidence_bits` | bits | all evidence, scene and moment |
+//! | `moment_bits` | bits | the evidence that belongs to this moment only |
+//! | `kind` | `copy` \| `same_scene` | the same recording, or the same place at another time |
+//! | `mirrored` | bool | left and right exchanged |
+//! | `speed` | factor | seconds of the source that pass in one second of the clip: above 1 the clip plays faster |
+//! | `geometry.clip` | rectangle | the part of the clip's frame that is covered |
+//! | `geometry.reference` | rectangle | the part of the source's frame that covers it |
+//! | `geometry.scale` | factor | size of a detail in the source's frame over its size in the clip's, in frame heights |
+//! | `hits` | integer | pairs of keys that agree |
+//!
+//! Every field is the same on every run for the same clip, index and version.
+
+use serde::{Deserialize, Serialize};
+
+use crate::index::Publication;
+
+/// Version of the wire format.
+pub const SCHEMA: u32 = 1;
+
+/// The answer to one check.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// What was checked.
+    pub clip: Clip,
+    /// The answer.
+    pub verdict: Verdict,
+    /// Why, each as `code: sentence`. Codes: `copy`, `same_scene`, `static`, `black`, `flat`, `frozen`, `simple`,
+    /// `still`, `short`, `undecoded`, `empty_index`, `no_match`, `graph`.
+    pub reasons: Vec<String>,
+    /// How the clip's length divides.
+    pub seconds: Seconds,
+    /// Minutes that can be paid for.
+    pub payable_minutes: f64,
+    /// The clip from start to end.
+    pub spans: Vec<Span>,
+    /// What was found.
+    pub matches: Vec<Match>,
+    /// The strongest alignment that was not enough.
+    pub nearest_non_match: Option<NonMatch>,
+    /// What was searched.
+    pub index: IndexSummary,
+    /// How it was searched.
+    pub search: SearchSummary,
+    /// What made the report.
+    pub tool: Tool,
+}
+
+/// The answer in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Nothing of the clip was found in this index.
+    Unpublished,
+    /// Some seconds were found, others not.
+    PartlyPublished,
+    /// All seconds of which anything can be said were found.
+    Published,
+    /// Nothing can be said, for the reasons given.
+    Inconclusive,
+}
+
+/// The clip that was checked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Clip {
+    /// As the caller named it.
+    pub path: String,
+    /// SHA-256 of its bytes, in hex.
+    pub sha256: String,
+    /// Length in seconds.
+    pub duration_s: f64,
+    /// Displayed columns.
+    pub width: u32,
+    /// Displayed rows.
+    pub height: u32,
+    /// Codec.
+    pub codec: String,
+    /// Container.
+    pub container: String,
+    /// Whether a fingerprint file was given.
+    pub from_fingerprint: bool,
+    /// Frames looked at.
+    pub keyframes: u64,
+    /// Keys made of them, mirrored ones not counted.
+    pub keys: u64,
+}
+
+/// How the clip's length divides, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Seconds {
+    /// In a match of kind `copy`.
+    pub published: f64,
+    /// Searched and not found.
+    pub unpublished: f64,
+    /// Nothing can be said.
+    pub unsearchable: f64,
+}
+
+/// What a part of the clip is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpanState {
+    /// In a match of kind `copy`.
+    Published,
+    /// Searched and not found.
+    Unpublished,
+    /// Nothing can be said.
+    Unsearchable,
+}
+
+/// A part of the clip and what it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Span {
+    /// Start in seconds.
+    pub start_s: f64,
+    /// End in seconds.
+    pub end_s: f64,
+    /// What it is.
+    pub state: SpanState,
+    /// Why, for a part that is unsearchable.
+    pub reason: Option<String>,
+}
+
+/// A part of a source that equals a part of the clip.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Match {
+    /// The recording, or only the place.
+    pub kind: MatchKind,
+    /// Source, times, geometry and evidence.
+    #[serde(flatten)]
+    pub alignment: NonMatch,
+}
+
+/// An alignment of the clip with a source; by itself, one that was not enough.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NonMatch {
+    /// The source.
+    pub source: Source,
+    /// The part of the clip.
+    pub clip: Interval,
+    /// The part of the source.
+    pub reference: Interval,
+    /// All evidence in bits.
+    pub evidence_bits: f64,
+    /// The evidence that belongs to this moment only, in bits.
+    pub moment_bits: f64,
+    /// Left and right exchanged.
+    pub mirrored: bool,
+    /// Seconds of the source in a second of the clip.
+    pub speed: f64,
+    /// Which part covers which.
+    pub geometry: Geometry,
+    /// Pairs of keys that agree.
+    pub hits: u64,
+}
+
+/// What an alignment with enough evidence is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MatchKind {
+    /// The same recording.
+    Copy,
+    /// The same place at another time.
+    SameScene,
+}
+
+/// A source as it was indexed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// First 16 hexadecimal digits of its SHA-256.
+    pub id: String,
+    /// Where it was when it was indexed.
+    pub path: String,
+    /// SHA-256 of its bytes, in hex.
+    pub sha256: String,
+    /// Length in seconds.
+    pub duration_s: f64,
+    /// What is known of its publication.
+    #[serde(flatten)]
+    pub publication: Publication,
+}
+
+/// A part of a video.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Start in seconds.
+    pub start_s: f64,
+    /// End in seconds.
+    pub end_s: f64,
+}
+
+/// Which part of the source's frame covers which part of the clip's.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Geometry {
+    /// In the clip's frame.
+    pub clip: Rectangle,
+    /// In the source's frame.
+    pub reference: Rectangle,
+    /// Size of a detail in the source's frame over its size in the clip's, both in frame heights.
+    pub scale: f64,
+}
+
+/// A part of a frame, in fractions of its width and height.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Rectangle {
+    /// Left edge.
+    pub x: f64,
+    /// Top edge.
+    pub y: f64,
+    /// Width.
+    pub width: f64,
+    /// Height.
+    pub height: f64,
+}
+
+/// The state of the index that was searched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IndexSummary {
+    /// SHA-256 that commits to the state, in hex.
+    pub root: String,
+    /// Commits so far.
+    pub generation: u64,
+    /// Videos.
+    pub videos: u64,
+    /// Their total length.
+    pub hours: f64,
+    /// Keys.
+    pub keys: u64,
+    /// Keys that differ.
+    pub distinct_keys: u64,
+    /// Longest time between two keyframes of a source, in seconds.
+    pub interval_s: f64,
+    /// Format version.
+    pub version: u32,
+    /// Version of the key-making method.
+    pub fingerprint_version: u32,
+}
+
+/// How the index was searched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SearchSummary {
+    /// `exact`, `graph` or `mixed`.
+    pub mode: String,
+    /// Whether every key was compared.
+    pub exact: bool,
+    /// Chance that a key within the radius was seen.
+    pub recall: f64,
+    /// Largest distance of a hit, in bits.
+    pub radius_bits: u32,
+    /// Longest time between two keyframes of the clip, in seconds.
+    pub query_interval_s: f64,
+    /// Evidence from which an alignment counts, in bits.
+    pub published_bits: f64,
+}
+
+/// What made a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tool {
+    /// `uniq`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
