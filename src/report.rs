@@ -31,7 +31,7 @@
 //! | `index.interval_s` | seconds | longest time between two keyframes of a source |
 //! | `index.version` | integer | format version of the index |
 //! | `index.fingerprint_version` | integer | version of the key-making method |
-//! | `search.mode` | `exact` \| `graph` \| `mixed` | how the keys were searched |
+//! | `search.mode` | `exact` \| `graph` | how the keys were searched; `graph` if the graph of any segment was used |
 //! | `search.exact` | bool | whether every key of the index was compared |
 //! | `search.recall` | 0..=1 | chance that a key within the radius was seen: 1 when exact, measured for a graph |
 //! | `search.radius_bits` | bits | Hamming distance up to which two keys are a hit |
@@ -63,6 +63,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::index::Publication;
+pub use crate::verdict::{MatchKind, SpanState, Verdict};
 
 /// Version of the wire format.
 pub const SCHEMA: u32 = 1;
@@ -95,20 +96,6 @@ pub struct Report {
     pub search: SearchSummary,
     /// What made the report.
     pub tool: Tool,
-}
-
-/// The answer in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// Nothing of the clip was found in this index.
-    Unpublished,
-    /// Some seconds were found, others not.
-    PartlyPublished,
-    /// All seconds of which anything can be said were found.
-    Published,
-    /// Nothing can be said, for the reasons given.
-    Inconclusive,
 }
 
 /// The clip that was checked.
@@ -145,18 +132,6 @@ pub struct Seconds {
     pub unpublished: f64,
     /// Nothing can be said.
     pub unsearchable: f64,
-}
-
-/// What a part of the clip is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SpanState {
-    /// In a match of kind `copy`.
-    Published,
-    /// Searched and not found.
-    Unpublished,
-    /// Nothing can be said.
-    Unsearchable,
 }
 
 /// A part of the clip and what it is.
@@ -203,16 +178,6 @@ pub struct NonMatch {
     pub geometry: Geometry,
     /// Pairs of keys that agree.
     pub hits: u64,
-}
-
-/// What an alignment with enough evidence is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MatchKind {
-    /// The same recording.
-    Copy,
-    /// The same place at another time.
-    SameScene,
 }
 
 /// A source as it was indexed.
@@ -290,7 +255,7 @@ pub struct IndexSummary {
 /// How the index was searched.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SearchSummary {
-    /// `exact`, `graph` or `mixed`.
+    /// `exact` or `graph`.
     pub mode: String,
     /// Whether every key was compared.
     pub exact: bool,

@@ -1,8 +1,211 @@
 //! Turns keyframes into 256-bit keys: whole frame, regions, runs over time.
+//!
+//! A *clip* that is checked gives a [`Fingerprint`]: a dense grid of keyframes with up to [`CLIP_REGIONS`]
+//! regions each, and the key of every patch mirrored as well. A *source* that is indexed gives [`Run`]s: a
+//! sparser grid, [`SOURCE_REGIONS`] regions, and a key that stays in its place counted once for as long as
+//! it lasts. Both mark the keys whose place looks alike two seconds away or more.
+//!
+//! This stage assumes upright luma frames at the working size ([`crate::media`]); it knows nothing of other videos.
 
+mod extract;
+mod file;
+mod hash;
 mod key;
+mod plane;
+mod region;
+mod runs;
+mod whole;
 
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::media::{self, Decoded};
+use crate::sample::{Grid, QUERY_INTERVAL};
+use crate::{Error, Result};
+
+use extract::{Detail, Extractor};
 pub use key::{KEY_BITS, Key, KeyKind, Place, Run};
+use runs::{Sighting, Tracker};
 
 /// Changes whenever the same file would give other keys; an index of another version cannot be searched.
 pub const FINGERPRINT_VERSION: u32 = 1;
+
+/// Most regions of a keyframe of a clip.
+pub const CLIP_REGIONS: usize = 40;
+
+/// Most regions of a keyframe of a source.
+pub const SOURCE_REGIONS: usize = 12;
+
+/// What one keyframe shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// Enough distinct structure to be recognised.
+    Searchable,
+    /// A flat and dark picture.
+    Black,
+    /// A picture without contrast.
+    Flat,
+    /// Contrast, but nothing distinct: simple edges, a line, a gradient.
+    Simple,
+}
+
+/// A frame that was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keyframe {
+    /// When it is shown.
+    pub time: Duration,
+    /// What it shows.
+    pub content: Content,
+    /// The keyframe since which the picture has stood still (its own time when something moved).
+    pub still_since: Duration,
+    /// Whether another shot began since the keyframe before.
+    pub cut: bool,
+}
+
+/// A key of a clip.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClipKey {
+    /// Which of [`Fingerprint::keyframes`] shows it.
+    pub keyframe: u32,
+    /// What it was made of.
+    pub kind: KeyKind,
+    /// Where it is.
+    pub place: Place,
+    /// The key.
+    pub key: Key,
+    /// The key of the same patch with left and right exchanged.
+    pub mirrored: Key,
+    /// Whether its place looks alike two seconds away or more: it speaks for the scene, not for the moment.
+    pub recurs: bool,
+}
+
+/// All that a search needs to know of a clip; the pictures cannot be made from it again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fingerprint {
+    /// The clip as it was named when the fingerprint was made.
+    pub path: String,
+    /// SHA-256 of the clip's bytes.
+    pub sha256: [u8; 32],
+    /// Displayed columns, codec and so on.
+    pub info: media::StreamInfo,
+    /// Length of the clip.
+    pub duration: Duration,
+    /// Longest time between two keyframes.
+    pub interval: Duration,
+    /// Frames that the decoder produced.
+    pub frames: u64,
+    /// Parts of which there are no usable pictures.
+    pub undecoded: Vec<media::Undecoded>,
+    /// The frames that were looked at, in order.
+    pub keyframes: Vec<Keyframe>,
+    /// Their keys, in the same order.
+    pub keys: Vec<ClipKey>,
+}
+
+/// What an index keeps of a source, with what is known of its file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceFingerprint {
+    /// What decoding came to.
+    pub decoded: Decoded,
+    /// Frames that were looked at.
+    pub keyframes: u32,
+    /// Keys, in order of time.
+    pub runs: Vec<Run>,
+}
+
+/// Makes the fingerprint of a clip that is to be checked.
+///
+/// # Errors
+///
+/// Those of [`media::decode`], and [`Error::Cancelled`] once `cancel` is set.
+pub fn of_clip(path: &Path, cancel: Option<&AtomicBool>) -> Result<Fingerprint> {
+    let sha256 = media::sha256(path)?;
+    let mut extractor = Extractor::new(Detail { regions: CLIP_REGIONS, mirrored: true });
+    let (mut keyframes, mut keys) = (Vec::new(), Vec::new());
+    let mut collect = |keyframe: Keyframe, seen: Vec<extract::SeenKey>| {
+        let index = keyframes.len() as u32;
+        keyframes.push(keyframe);
+        keys.extend(seen.iter().map(|seen| ClipKey {
+            keyframe: index,
+            kind: seen.kind,
+            place: seen.place,
+            key: seen.key,
+            mirrored: seen.mirrored,
+            recurs: seen.recurs,
+        }));
+    };
+    let mut grid = Grid::query(QUERY_INTERVAL)?;
+    let decoded = media::decode(path, &mut grid, &mut |frame| {
+        extractor.push(&frame, &mut collect);
+        stop_if(cancel)
+    })?;
+    if cancelled(cancel) {
+        return Err(Error::Cancelled);
+    }
+    extractor.finish(&mut collect);
+    for i in runs::recurring(&keys, |key| {
+        let time = keyframes[key.keyframe as usize].time;
+        Sighting { key: key.key, kind: key.kind, place: key.place, first: time, last: time }
+    }) {
+        keys[i].recurs = true;
+    }
+    Ok(Fingerprint {
+        path: path.to_string_lossy().into_owned(),
+        sha256,
+        info: decoded.info,
+        duration: decoded.duration,
+        interval: QUERY_INTERVAL,
+        frames: decoded.frames,
+        undecoded: decoded.undecoded,
+        keyframes,
+        keys,
+    })
+}
+
+/// Makes the runs of a source; `progress` hears how much further the video's time has come since the last call.
+///
+/// # Errors
+///
+/// Those of [`media::decode`], [`Error::InvalidSetting`] for an interval outside 0.1..=60 s, and
+/// [`Error::Cancelled`] once `cancel` is set.
+pub fn of_source(
+    path: &Path,
+    interval: Duration,
+    progress: &mut dyn FnMut(Duration),
+    cancel: Option<&AtomicBool>,
+) -> Result<SourceFingerprint> {
+    let mut extractor = Extractor::new(Detail { regions: SOURCE_REGIONS, mirrored: false });
+    let mut tracker = Tracker::new(interval);
+    let mut keyframes = 0;
+    let mut reached = Duration::ZERO;
+    let mut collect = |keyframe: Keyframe, seen: Vec<extract::SeenKey>| {
+        keyframes += 1;
+        tracker.push(keyframe.time, &seen);
+    };
+    let mut grid = Grid::corpus(interval)?;
+    let decoded = media::decode(path, &mut grid, &mut |frame| {
+        extractor.push(&frame, &mut collect);
+        progress(frame.time.saturating_sub(reached));
+        reached = frame.time;
+        stop_if(cancel)
+    })?;
+    if cancelled(cancel) {
+        return Err(Error::Cancelled);
+    }
+    extractor.finish(&mut collect);
+    progress(decoded.duration.saturating_sub(reached));
+    Ok(SourceFingerprint { decoded, keyframes, runs: tracker.finish() })
+}
+
+fn cancelled(cancel: Option<&AtomicBool>) -> bool {
+    cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed))
+}
+
+fn stop_if(cancel: Option<&AtomicBool>) -> ControlFlow<()> {
+    if cancelled(cancel) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}

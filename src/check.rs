@@ -1,0 +1,203 @@
+//! Checks a clip against an index: fingerprint, search, align, judge, report.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use crate::align::{Alignment, align};
+use crate::fingerprint::{self, Fingerprint};
+use crate::index::{Index, SearchMode};
+use crate::report::{
+    Clip, Geometry, IndexSummary, Interval, Match, NonMatch, Rectangle, Report, SCHEMA, SearchSummary, Seconds, Source,
+    Span, SpanState, Tool, Verdict,
+};
+use crate::search::{Hits, RADIUS, search};
+use crate::verdict::{Judgement, Policy, judge};
+use crate::Result;
+
+/// How a clip is checked.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CheckOptions<'a> {
+    /// How the keys are searched.
+    pub search: SearchMode,
+    /// What counts as enough evidence.
+    pub policy: Policy,
+    /// Stops the check once it is set.
+    pub cancel: Option<&'a AtomicBool>,
+}
+
+/// Checks a clip, or the fingerprint file of one (told apart by its first bytes).
+///
+/// # Errors
+///
+/// Those of [`fingerprint::of_clip`] or [`Fingerprint::load`]. A clip that can be read but not judged is no error: its
+/// verdict is [`Verdict::Inconclusive`].
+pub fn check(index: &Index, clip: &Path, options: &CheckOptions<'_>) -> Result<Report> {
+    let given = Fingerprint::is_file(clip);
+    let fingerprint = if given { Fingerprint::load(clip)? } else { fingerprint::of_clip(clip, options.cancel)? };
+    let mut report = check_fingerprint(index, &fingerprint, options);
+    report.clip.from_fingerprint = given;
+    report.clip.path = clip.to_string_lossy().into_owned();
+    Ok(report)
+}
+
+/// Checks a fingerprint that is already in memory.
+///
+/// With [`SearchMode::Auto`], a clip that the graph did not find wholly published is searched again exactly before
+/// anything of it is called unpublished.
+pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptions<'_>) -> Report {
+    let mut hits = search(index, clip, options.search);
+    let (mut alignments, mut judgement) = weigh(index, clip, &hits, &options.policy);
+    if options.search == SearchMode::Auto && !hits.exact && judgement.verdict != Verdict::Published {
+        hits = search(index, clip, SearchMode::Exact);
+        (alignments, judgement) = weigh(index, clip, &hits, &options.policy);
+    }
+    report(index, clip, &hits, &alignments, judgement, &options.policy)
+}
+
+fn weigh(index: &Index, clip: &Fingerprint, hits: &Hits, policy: &Policy) -> (Vec<Alignment>, Judgement) {
+    let state = index.state();
+    let interval = Duration::from_secs_f64(state.interval_s);
+    let alignments = align(&hits.hits, clip, interval, state.keys, |video| index.video(video).duration);
+    let judgement = judge(clip, &alignments, state.videos, interval, policy);
+    (alignments, judgement)
+}
+
+fn report(
+    index: &Index,
+    clip: &Fingerprint,
+    hits: &Hits,
+    alignments: &[Alignment],
+    judgement: Judgement,
+    policy: &Policy,
+) -> Report {
+    let state = index.state();
+    let total = |wanted| seconds(judgement.total(wanted));
+    let parts = Seconds {
+        published: total(SpanState::Published),
+        unpublished: total(SpanState::Unpublished),
+        unsearchable: total(SpanState::Unsearchable),
+    };
+    let payable = judgement.verdict != Verdict::Inconclusive;
+    Report {
+        schema: SCHEMA,
+        clip: Clip {
+            path: clip.path.clone(),
+            sha256: hex(&clip.sha256),
+            duration_s: seconds(clip.duration),
+            width: clip.info.width,
+            height: clip.info.height,
+            codec: clip.info.codec.clone(),
+            container: clip.info.container.clone(),
+            from_fingerprint: true,
+            keyframes: clip.keyframes.len() as u64,
+            keys: clip.keys.len() as u64,
+        },
+        verdict: judgement.verdict,
+        payable_minutes: if payable { round(parts.unpublished / 60.0, 3) } else { 0.0 },
+        seconds: parts,
+        spans: judgement
+            .parts
+            .iter()
+            .map(|part| Span {
+                start_s: seconds(part.span.start),
+                end_s: seconds(part.span.end),
+                state: part.state,
+                reason: part.reason.clone(),
+            })
+            .collect(),
+        matches: judgement
+            .matches
+            .iter()
+            .map(|&(i, kind)| Match { kind, alignment: describe(index, clip, &alignments[i]) })
+            .collect(),
+        nearest_non_match: judgement.nearest.map(|i| describe(index, clip, &alignments[i])),
+        reasons: judgement.reasons,
+        index: IndexSummary {
+            root: state.root.clone(),
+            generation: state.generation,
+            videos: state.videos,
+            hours: round(state.hours, 6),
+            keys: state.keys,
+            distinct_keys: state.distinct_keys,
+            interval_s: state.interval_s,
+            version: state.format_version,
+            fingerprint_version: state.fingerprint_version,
+        },
+        search: SearchSummary {
+            mode: if hits.exact { "exact" } else { "graph" }.to_owned(),
+            exact: hits.exact,
+            recall: hits.recall,
+            radius_bits: RADIUS,
+            query_interval_s: clip.interval.as_secs_f64(),
+            published_bits: f64::from(policy.published_bits),
+        },
+        tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+    }
+}
+
+fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment) -> NonMatch {
+    let video = index.video(alignment.video);
+    let interval = |span: crate::align::Span| Interval { start_s: seconds(span.start), end_s: seconds(span.end) };
+    NonMatch {
+        source: Source {
+            id: video.id.clone(),
+            path: video.path.clone(),
+            sha256: hex(&video.sha256),
+            duration_s: seconds(video.duration),
+            publication: video.publication.clone(),
+        },
+        clip: interval(alignment.clip),
+        reference: interval(alignment.reference),
+        evidence_bits: round(f64::from(alignment.evidence.total), 1),
+        moment_bits: round(f64::from(alignment.evidence.moment), 1),
+        mirrored: alignment.mirrored,
+        speed: round(f64::from(alignment.speed), 3),
+        geometry: geometry(
+            alignment,
+            f64::from(clip.info.width.max(1)) / f64::from(clip.info.height.max(1)),
+            f64::from(video.width.max(1)) / f64::from(video.height.max(1)),
+        ),
+        hits: alignment.hits as u64,
+    }
+}
+
+/// Lays the clip's frame over the source's and takes what both share; aspects are widths in heights.
+fn geometry(alignment: &Alignment, clip_aspect: f64, reference_aspect: f64) -> Geometry {
+    let map = alignment.geometry;
+    let (scale, dx, dy) = (f64::from(map.scale), f64::from(map.x), f64::from(map.y));
+    let shared = |offset: f64, clip: f64, reference: f64| {
+        let start = offset.clamp(0.0, reference);
+        (start, (offset + scale * clip).clamp(start, reference))
+    };
+    let (left, right) = shared(dx, clip_aspect, reference_aspect);
+    let (top, bottom) = shared(dy, 1.0, 1.0);
+    let rectangle = |left: f64, right: f64, top: f64, bottom: f64, aspect: f64| Rectangle {
+        x: round((left / aspect).clamp(0.0, 1.0), 3),
+        y: round(top.clamp(0.0, 1.0), 3),
+        width: round(((right - left) / aspect).clamp(0.0, 1.0), 3),
+        height: round((bottom - top).clamp(0.0, 1.0), 3),
+    };
+    let (mut from, mut to) = ((left - dx) / scale, (right - dx) / scale);
+    if alignment.mirrored {
+        (from, to) = (clip_aspect - to, clip_aspect - from);
+    }
+    Geometry {
+        clip: rectangle(from, to, (top - dy) / scale, (bottom - dy) / scale, clip_aspect),
+        reference: rectangle(left, right, top, bottom, reference_aspect),
+        scale: round(scale, 3),
+    }
+}
+
+fn seconds(time: Duration) -> f64 {
+    round(time.as_secs_f64(), 3)
+}
+
+fn round(value: f64, digits: i32) -> f64 {
+    let unit = 10_f64.powi(digits);
+    (value * unit).round() / unit
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

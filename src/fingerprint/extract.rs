@@ -1,0 +1,259 @@
+//! Turns keyframes, one after the other, into keys with a mark on those whose place looks alike at other times.
+//!
+//! Two seconds of pictures are kept, so that a key can be compared with its own place earlier and later:
+//! asking the picture, not the detector, keeps a blob that blinks on a still wall from passing for an event.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::hash::{self, Patch};
+use super::plane::Plane;
+use super::region::{Levels, distinctive, regions};
+use super::{Content, Key, KeyKind, Keyframe, Place, whole};
+use crate::media::Frame;
+
+/// A key of one keyframe.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct SeenKey {
+    pub(super) kind: KeyKind,
+    pub(super) place: Place,
+    pub(super) key: Key,
+    /// The key of the mirrored patch, made for queries only.
+    pub(super) mirrored: Key,
+    pub(super) recurs: bool,
+}
+
+/// How many regions a keyframe gives, and whether mirrored keys are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Detail {
+    pub(super) regions: usize,
+    pub(super) mirrored: bool,
+}
+
+/// Takes keyframes in the order of time and gives them back, with their keys, about two seconds later.
+pub(super) struct Extractor {
+    detail: Detail,
+    recent: VecDeque<Recent>,
+    /// The picture since which nothing has changed, as block means, and its time.
+    anchor: Option<(Duration, Blocks)>,
+    previous: Option<Blocks>,
+}
+
+struct Recent {
+    keyframe: Keyframe,
+    keys: Vec<SeenKey>,
+    levels: Levels,
+    whole: Option<Key>,
+    done: bool,
+}
+
+impl Extractor {
+    pub(super) fn new(detail: Detail) -> Extractor {
+        Extractor { detail, recent: VecDeque::new(), anchor: None, previous: None }
+    }
+
+    /// Takes one frame; `emit` is called for each keyframe whose keys are now final.
+    pub(super) fn push(&mut self, frame: &Frame, emit: &mut dyn FnMut(Keyframe, Vec<SeenKey>)) {
+        let levels = Levels::new(Plane::of_frame(frame));
+        let (mut keys, content) = self.keys(&levels);
+        let keyframe = self.observe(frame.time, content, &levels);
+        let whole = keys.iter().find(|key| key.kind == KeyKind::Whole).map(|key| key.key);
+
+        let far_enough = |earlier: &Recent| earlier.keyframe.time + RECURRENCE_GAP <= frame.time;
+        if let Some(earlier) = self.recent.iter().rev().find(|earlier| far_enough(earlier)) {
+            mark(&mut keys, &earlier.levels, earlier.whole);
+        }
+        for earlier in self.recent.iter_mut().filter(|earlier| !earlier.done && far_enough(earlier)) {
+            mark(&mut earlier.keys, &levels, whole);
+            earlier.done = true;
+            emit(earlier.keyframe, std::mem::take(&mut earlier.keys));
+        }
+        // The latest picture that is two seconds old stays: the next frame may need it.
+        while self.recent.get(1).is_some_and(far_enough) {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(Recent { keyframe, keys, levels, whole, done: false });
+    }
+
+    /// Gives back the keyframes of the last two seconds.
+    pub(super) fn finish(self, emit: &mut dyn FnMut(Keyframe, Vec<SeenKey>)) {
+        for recent in self.recent.into_iter().filter(|recent| !recent.done) {
+            emit(recent.keyframe, recent.keys);
+        }
+    }
+
+    fn keys(&self, levels: &Levels) -> (Vec<SeenKey>, Content) {
+        let seen = |kind, place, patch: &Patch| SeenKey {
+            kind,
+            place,
+            key: hash::key(patch),
+            mirrored: if self.detail.mirrored { hash::mirrored_key(patch) } else { Key::default() },
+            recurs: false,
+        };
+        let mut keys = Vec::new();
+        let Some((place, patch)) = whole::patch(levels.picture()) else {
+            let picture = levels.picture();
+            let mean = picture.data.iter().sum::<f32>() / picture.data.len() as f32;
+            return (keys, if mean < BLACK_LEVEL { Content::Black } else { Content::Flat });
+        };
+        if distinctive(&patch) {
+            keys.push(seen(KeyKind::Whole, place, &patch));
+        }
+        keys.extend(
+            regions(levels, self.detail.regions).iter().map(|(place, patch)| seen(KeyKind::Region, *place, patch)),
+        );
+        let content = if keys.len() < KEYS_MIN { Content::Simple } else { Content::Searchable };
+        (keys, content)
+    }
+
+    fn observe(&mut self, time: Duration, content: Content, levels: &Levels) -> Keyframe {
+        let blocks = Blocks::of(levels);
+        let cut = self.previous.as_ref().is_some_and(|previous| previous.mean_difference(&blocks) > CUT_DIFFERENCE);
+        let still_since = match &self.anchor {
+            Some((since, anchor)) if anchor.largest_difference(&blocks) < STILL_DIFFERENCE => *since,
+            _ => {
+                self.anchor = Some((time, blocks.clone()));
+                time
+            }
+        };
+        self.previous = Some(blocks);
+        Keyframe { time, content, still_since, cut }
+    }
+}
+
+/// How far apart two times are at least for a likeness to speak for the scene and not for the moment.
+pub(super) const RECURRENCE_GAP: Duration = Duration::from_secs(2);
+
+/// Distance up to which a place is taken to look the same at two times, in bits.
+pub(super) const RECURRENCE_RADIUS: u32 = 72;
+
+/// A flat frame darker than this is black, in grey levels of the full range.
+const BLACK_LEVEL: f32 = 32.0;
+
+/// A frame with fewer keys says too little to be searched: one key alone can be a logo or a caption.
+const KEYS_MIN: usize = 2;
+
+/// Largest change of a block's mean in a picture that stands still, in grey levels. Sensor noise averages out
+/// over a block (some hundred source pixels); what moves visibly changes a block by ten and more.
+const STILL_DIFFERENCE: f32 = 3.0;
+
+/// Mean change of the blocks' means at a cut between two shots, in grey levels.
+const CUT_DIFFERENCE: f32 = 22.0;
+
+/// Marks the keys whose place looks the same in another picture.
+fn mark(keys: &mut [SeenKey], other: &Levels, other_whole: Option<Key>) {
+    for key in keys.iter_mut().filter(|key| !key.recurs) {
+        let there = match key.kind {
+            KeyKind::Whole => other_whole,
+            KeyKind::Region => Some(hash::key(&other.patch(key.place))),
+        };
+        key.recurs = there.is_some_and(|there| key.key.distance(there) <= RECURRENCE_RADIUS);
+    }
+}
+
+/// Means of blocks of 8x8 pixels.
+#[derive(Debug, Clone, PartialEq)]
+struct Blocks(Plane);
+
+impl Blocks {
+    fn of(levels: &Levels) -> Blocks {
+        Blocks(levels.eighth())
+    }
+
+    fn differences<'a>(&'a self, other: &'a Blocks) -> Option<impl Iterator<Item = f32> + 'a> {
+        let alike = (self.0.width, self.0.height) == (other.0.width, other.0.height);
+        alike.then(|| self.0.data.iter().zip(&other.0.data).map(|(a, b)| (a - b).abs()))
+    }
+
+    fn largest_difference(&self, other: &Blocks) -> f32 {
+        self.differences(other).map_or(f32::INFINITY, |differences| differences.fold(0.0, f32::max))
+    }
+
+    fn mean_difference(&self, other: &Blocks) -> f32 {
+        let n = self.0.data.len().max(1) as f32;
+        self.differences(other).map_or(f32::INFINITY, |differences| differences.sum::<f32>() / n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUERY: Detail = Detail { regions: 40, mirrored: true };
+
+    /// A textured wall, and a textured square that moves when `speed` is not zero.
+    fn frame(second: f32, speed: f32) -> Frame {
+        let (width, height) = (228, 128);
+        let noise = |x: f32, y: f32, seed: f32| {
+            50.0 * (0.35 * x + 0.11 * y + seed).sin() * (0.27 * y - 0.07 * x + 2.0 * seed).cos()
+                + 30.0 * (0.012 * x * y + seed).sin()
+        };
+        let left = 20.0 + speed * second;
+        let luma = (0..height)
+            .flat_map(|y| (0..width).map(move |x| (x as f32, y as f32)))
+            .map(|(x, y)| {
+                let inside = x >= left && x < left + 50.0 && (40.0..90.0).contains(&y);
+                let level = if inside { noise(3.0 * (x - left), 2.0 * y, 5.0) } else { noise(x, y, 0.0) };
+                (128.0 + level) as u8
+            })
+            .collect();
+        Frame { time: Duration::from_secs_f32(second), width, height, luma }
+    }
+
+    fn extract(frames: impl Iterator<Item = Frame>) -> Vec<(Keyframe, Vec<SeenKey>)> {
+        let mut out = Vec::new();
+        let mut extractor = Extractor::new(QUERY);
+        for frame in frames {
+            extractor.push(&frame, &mut |keyframe, keys| out.push((keyframe, keys)));
+        }
+        extractor.finish(&mut |keyframe, keys| out.push((keyframe, keys)));
+        out
+    }
+
+    #[test]
+    fn every_frame_comes_back_in_order() {
+        let times: Vec<_> = extract((0..17).map(|i| frame(0.5 * i as f32, 12.0))).iter().map(|(k, _)| k.time).collect();
+        assert_eq!(times, (0..17).map(|i| Duration::from_millis(500 * i)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_wall_recurs_and_the_moving_square_does_not() {
+        let out = extract((0..13).map(|i| frame(0.5 * i as f32, 15.0)));
+        let (mut wall, mut wall_recurs, mut square, mut square_recurs) = (0, 0, 0, 0);
+        for (keyframe, keys) in &out {
+            let left = (20.0 + 15.0 * keyframe.time.as_secs_f32()) / 128.0;
+            for key in keys.iter().filter(|key| key.kind == KeyKind::Region) {
+                let half = key.place.size / 2.0;
+                let inside = key.place.x - half > left && key.place.x + half < left + 50.0 / 128.0;
+                let apart = key.place.x - half > (20.0 + 15.0 * 6.0 + 50.0) / 128.0;
+                if inside && key.place.y > 40.0 / 128.0 && key.place.y < 90.0 / 128.0 {
+                    square += 1;
+                    square_recurs += usize::from(key.recurs);
+                } else if apart {
+                    wall += 1;
+                    wall_recurs += usize::from(key.recurs);
+                }
+            }
+        }
+        assert!(wall > 20 && wall_recurs == wall, "{wall_recurs} of {wall} on the wall");
+        assert!(square > 5 && square_recurs == 0, "{square_recurs} of {square} on the square");
+    }
+
+    #[test]
+    fn a_still_picture_is_still_since_its_first_frame() {
+        let out = extract((0..9).map(|i| Frame { time: Duration::from_millis(500 * i), ..frame(0.0, 0.0) }));
+        assert!(out.iter().all(|(keyframe, _)| keyframe.still_since == Duration::ZERO && !keyframe.cut));
+        let moving = extract((0..9).map(|i| frame(0.5 * i as f32, 15.0)));
+        assert!(moving.iter().all(|(keyframe, _)| keyframe.still_since == keyframe.time));
+    }
+
+    #[test]
+    fn black_and_flat_frames_have_no_keys() {
+        for (level, content) in [(3, Content::Black), (180, Content::Flat)] {
+            let flat = Frame { time: Duration::ZERO, width: 228, height: 128, luma: vec![level; 228 * 128] };
+            let out = extract([flat].into_iter());
+            assert_eq!(out[0].0.content, content);
+            assert!(out[0].1.is_empty());
+        }
+    }
+}

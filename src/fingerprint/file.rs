@@ -1,0 +1,291 @@
+//! The fingerprint file: what leaves a creator's machine in place of the clip.
+//!
+//! Little-endian. Nothing in it is compressed, so that anybody can see what is handed over.
+//!
+//! | offset | bytes | field |
+//! |---|---|---|
+//! | 0 | 8 | magic `UNIQFP\r\n` |
+//! | 8 | 4 | version of this layout, [`FILE_VERSION`] |
+//! | 12 | 4 | [`FINGERPRINT_VERSION`](super::FINGERPRINT_VERSION) |
+//! | 16 | 8 | length of the body |
+//! | 24 | 8 | XXH3-64 of the body |
+//! | 32 | 8 | length of the header in the body |
+//! | 40 | | header: JSON object of the file's properties and keyframes |
+//! | | 84 each | keys: keyframe u32, kind u8 (0 whole, 1 region), recurs u8, two zero bytes, x, y, size f32, key 32 bytes, mirrored key 32 bytes |
+
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{ClipKey, FINGERPRINT_VERSION, Fingerprint, Key, KeyKind, Keyframe, Place};
+use crate::media::{StreamInfo, Undecoded};
+use crate::{Error, Result};
+
+/// Version of the layout.
+pub const FILE_VERSION: u32 = 1;
+
+const MAGIC: &[u8; 8] = b"UNIQFP\r\n";
+const HEAD: usize = 32;
+const KEY_SIZE: usize = 84;
+/// A fingerprint of a day of video is smaller; a larger file is refused before it is read.
+const SIZE_MAX: u64 = 4 << 30;
+
+/// The properties of a fingerprint, as JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    path: String,
+    sha256: [u8; 32],
+    info: StreamInfo,
+    duration: Duration,
+    interval: Duration,
+    frames: u64,
+    undecoded: Vec<Undecoded>,
+    keyframes: Vec<Keyframe>,
+}
+
+impl Fingerprint {
+    /// Writes the fingerprint file; an existing file is replaced as a whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] when the folder cannot be written to.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::io(path, "create"))?;
+        std::io::Write::write_all(&mut file, &self.to_bytes()).map_err(Error::io(path, "write"))?;
+        file.as_file().sync_all().map_err(Error::io(path, "sync"))?;
+        file.persist(path).map_err(|error| Error::io(path, "rename")(error.error))?;
+        Ok(())
+    }
+
+    /// Reads a fingerprint file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`], and [`Error::InvalidFingerprint`] for a file that is damaged or of another version.
+    pub fn load(path: &Path) -> Result<Fingerprint> {
+        let length = fs::metadata(path).map_err(Error::io(path, "open"))?.len();
+        let invalid = |reason: String| Error::InvalidFingerprint { path: path.to_owned(), reason };
+        if length > SIZE_MAX {
+            return Err(invalid(format!("{length} bytes, more than the {SIZE_MAX} allowed")));
+        }
+        let bytes = fs::read(path).map_err(Error::io(path, "read"))?;
+        Fingerprint::from_bytes(&bytes).map_err(invalid)
+    }
+
+    /// Whether a file begins like a fingerprint file; `false` also when it cannot be read.
+    pub fn is_file(path: &Path) -> bool {
+        let mut magic = [0; 8];
+        fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && &magic == MAGIC
+    }
+
+    /// The bytes of the fingerprint file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let header = Header {
+            path: self.path.clone(),
+            sha256: self.sha256,
+            info: self.info.clone(),
+            duration: self.duration,
+            interval: self.interval,
+            frames: self.frames,
+            undecoded: self.undecoded.clone(),
+            keyframes: self.keyframes.clone(),
+        };
+        // A struct of strings and numbers always serialises.
+        let header = serde_json::to_vec(&header).unwrap_or_default();
+        let mut body = (header.len() as u64).to_le_bytes().to_vec();
+        body.extend(&header);
+        for key in &self.keys {
+            body.extend(key.keyframe.to_le_bytes());
+            body.extend([u8::from(key.kind == KeyKind::Region), u8::from(key.recurs), 0, 0]);
+            for value in [key.place.x, key.place.y, key.place.size] {
+                body.extend(value.to_le_bytes());
+            }
+            body.extend(key.key.to_bytes());
+            body.extend(key.mirrored.to_bytes());
+        }
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(FILE_VERSION.to_le_bytes());
+        bytes.extend(FINGERPRINT_VERSION.to_le_bytes());
+        bytes.extend((body.len() as u64).to_le_bytes());
+        bytes.extend(xxh3_64(&body).to_le_bytes());
+        bytes.extend(body);
+        bytes
+    }
+
+    /// Reads the bytes of a fingerprint file; the error says what is wrong with them.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Fingerprint, String> {
+        if bytes.len() < HEAD || &bytes[..8] != MAGIC {
+            return Err("it does not begin with the magic bytes of a fingerprint".into());
+        }
+        let u32_at = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        for (what, found, expected) in
+            [("layout", u32_at(8), FILE_VERSION), ("fingerprint version", u32_at(12), FINGERPRINT_VERSION)]
+        {
+            if found != expected {
+                return Err(format!("{what} is {found}, this program needs {expected}"));
+            }
+        }
+        let body = &bytes[HEAD..];
+        let (length, checksum) = (u64_at(bytes, 16), u64_at(bytes, 24));
+        if body.len() as u64 != length {
+            return Err(format!("its body has {} bytes, {length} were written", body.len()));
+        }
+        if xxh3_64(body) != checksum {
+            return Err("its checksum does not fit its content".into());
+        }
+        let header_length = if body.len() < 8 { u64::MAX } else { u64_at(body, 0) };
+        let split = usize::try_from(header_length).ok().and_then(|length| length.checked_add(8));
+        let Some((header, keys)) = split.and_then(|split| Some((body.get(8..split)?, body.get(split..)?))) else {
+            return Err("its header is longer than the file".into());
+        };
+        let header: Header = serde_json::from_slice(header).map_err(|error| format!("its header: {error}"))?;
+        if keys.len() % KEY_SIZE != 0 {
+            return Err("its last key is cut".into());
+        }
+        let keys = keys.chunks_exact(KEY_SIZE).map(read_key).collect::<Option<Vec<_>>>();
+        let fingerprint = Fingerprint {
+            path: header.path,
+            sha256: header.sha256,
+            info: header.info,
+            duration: header.duration,
+            interval: header.interval,
+            frames: header.frames,
+            undecoded: header.undecoded,
+            keyframes: header.keyframes,
+            keys: keys.ok_or("a key is out of range")?,
+        };
+        fingerprint.consistent()?;
+        Ok(fingerprint)
+    }
+
+    /// What the later stages take for granted: order of times, keys in the order of their keyframes, sane places.
+    fn consistent(&self) -> Result<(), String> {
+        if self.duration > DURATION_MAX || self.interval.is_zero() {
+            return Err("its duration or interval is out of range".into());
+        }
+        let ordered = self.keyframes.windows(2).all(|pair| pair[0].time <= pair[1].time);
+        let within = self.keyframes.iter().all(|k| k.time <= self.duration && k.still_since <= k.time);
+        if !ordered || !within {
+            return Err("its keyframes are out of order".into());
+        }
+        let holes = self.undecoded.iter().all(|hole| hole.start <= hole.end && hole.end <= DURATION_MAX);
+        let known = self.keys.iter().all(|key| (key.keyframe as usize) < self.keyframes.len());
+        let sorted = self.keys.windows(2).all(|pair| pair[0].keyframe <= pair[1].keyframe);
+        if !holes || !known || !sorted {
+            return Err("its keys do not fit its keyframes".into());
+        }
+        Ok(())
+    }
+}
+
+/// No clip is longer than 30 days.
+const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    let mut eight = [0; 8];
+    eight.copy_from_slice(&bytes[at..at + 8]);
+    u64::from_le_bytes(eight)
+}
+
+fn read_key(bytes: &[u8]) -> Option<ClipKey> {
+    let word = |at: usize| [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+    let key = |at: usize| Key::from_bytes(std::array::from_fn(|i| bytes[at + i]));
+    let place = Place {
+        x: f32::from_le_bytes(word(8)),
+        y: f32::from_le_bytes(word(12)),
+        size: f32::from_le_bytes(word(16)),
+    };
+    let sane = (-1.0..=64.0).contains(&place.x) && (-1.0..=2.0).contains(&place.y) && place.size > 0.0 && place.size < 4.0;
+    let kind = match bytes[4] {
+        0 => KeyKind::Whole,
+        1 => KeyKind::Region,
+        _ => return None,
+    };
+    sane.then_some(ClipKey {
+        keyframe: u32::from_le_bytes(word(0)),
+        kind,
+        place,
+        key: key(20),
+        mirrored: key(52),
+        recurs: bytes[5] != 0,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fingerprint::Content;
+
+    fn fingerprint() -> Fingerprint {
+        let key = |i: u64| Key([i, i << 20, !i, i * i]);
+        Fingerprint {
+            path: "clip.mp4".into(),
+            sha256: [7; 32],
+            info: StreamInfo {
+                width: 1920,
+                height: 1080,
+                codec: "h264".into(),
+                container: "mov".into(),
+                pixel_format: "yuv420p".into(),
+                declared: Some(Duration::from_millis(1500)),
+            },
+            duration: Duration::from_millis(1500),
+            interval: Duration::from_millis(500),
+            frames: 45,
+            undecoded: vec![],
+            keyframes: (0..3)
+                .map(|i| Keyframe {
+                    time: Duration::from_millis(500 * i),
+                    content: Content::Searchable,
+                    still_since: Duration::ZERO,
+                    cut: false,
+                })
+                .collect(),
+            keys: (0..6)
+                .map(|i| ClipKey {
+                    keyframe: i / 2,
+                    kind: if i % 2 == 0 { KeyKind::Whole } else { KeyKind::Region },
+                    place: Place { x: 0.8, y: 0.5, size: 0.3 },
+                    key: key(u64::from(i)),
+                    mirrored: key(u64::from(i) + 99),
+                    recurs: i == 3,
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn a_file_gives_back_what_was_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("clip.fp");
+        fingerprint().save(&path).unwrap();
+        assert!(Fingerprint::is_file(&path));
+        assert_eq!(Fingerprint::load(&path).unwrap(), fingerprint());
+    }
+
+    #[test]
+    fn every_truncation_and_every_flipped_byte_is_refused() {
+        let bytes = fingerprint().to_bytes();
+        for length in 0..bytes.len() {
+            assert!(Fingerprint::from_bytes(&bytes[..length]).is_err(), "cut to {length}");
+        }
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x10;
+            assert!(Fingerprint::from_bytes(&damaged).is_err(), "flipped at {at}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_no_keyframe_is_refused() {
+        let mut wrong = fingerprint();
+        wrong.keys[5].keyframe = 3;
+        assert!(Fingerprint::from_bytes(&wrong.to_bytes()).unwrap_err().contains("keyframes"));
+    }
+}

@@ -1,0 +1,334 @@
+//! Finds source videos and adds them to an index, many at a time.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
+
+use crate::fingerprint::{self, FINGERPRINT_VERSION, Run};
+use crate::index::{GraphPolicy, Index, IndexConfig, IndexState, Publication, Video, Writer};
+use crate::sample::CORPUS_INTERVAL;
+use crate::{Error, Result, media};
+
+mod sources;
+
+pub use sources::{Source, Sources, VIDEO_EXTENSIONS, sources};
+
+/// How an index is built.
+#[derive(Debug, Clone)]
+pub struct BuildOptions {
+    /// Longest time between two keyframes, 0.1 to 60 s; `None` takes the index's own, or [`CORPUS_INTERVAL`] for a new one.
+    pub interval: Option<Duration>,
+    /// Which segments get a graph.
+    pub graph: GraphPolicy,
+    /// Videos decoded at a time; `None` takes one a core.
+    pub threads: Option<usize>,
+    /// Longest time for which finished videos wait in memory for their commit.
+    pub commit_every: Duration,
+}
+
+impl Default for BuildOptions {
+    fn default() -> BuildOptions {
+        BuildOptions { interval: None, graph: GraphPolicy::Auto, threads: None, commit_every: Duration::from_secs(120) }
+    }
+}
+
+/// What a build tells while it runs; events come from several threads, one at a time.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The work is known.
+    Started {
+        /// Source files.
+        videos: usize,
+        /// Their bytes.
+        bytes: u64,
+    },
+    /// Some video was decoded.
+    Advanced {
+        /// How much further one video has come.
+        video: Duration,
+    },
+    /// A source is done with.
+    Finished {
+        /// The file.
+        path: &'a Path,
+        /// Its bytes.
+        bytes: u64,
+        /// What became of it.
+        outcome: Outcome<'a>,
+    },
+    /// What was finished is safe on disk.
+    Committed {
+        /// Videos in the index.
+        videos: u64,
+        /// Their keys.
+        keys: u64,
+    },
+    /// Segments are merged and graphs are built.
+    Maintaining,
+}
+
+/// What became of a source.
+#[derive(Debug)]
+pub enum Outcome<'a> {
+    /// It is new in the index.
+    Added {
+        /// Its length.
+        duration: Duration,
+        /// How much of it could not be decoded.
+        undecoded: Duration,
+    },
+    /// The same bytes were in the index already.
+    AlreadyThere,
+    /// It could not be added.
+    Failed(&'a Error),
+}
+
+/// What a build came to.
+#[derive(Debug)]
+pub struct BuildSummary {
+    /// Videos added.
+    pub added: usize,
+    /// Sources whose bytes were in the index already.
+    pub skipped: usize,
+    /// Sources that could not be added, and why, in the order of the sources.
+    pub failed: Vec<(PathBuf, Error)>,
+    /// Length of the videos added.
+    pub video: Duration,
+    /// Whether the caller stopped it; what was finished is in the index.
+    pub cancelled: bool,
+    /// The index as it is now.
+    pub state: IndexState,
+}
+
+/// Adds what is new among the sources to the index in `dir`, which is made if there is none.
+///
+/// Each source is decoded by one thread, several at a time. They enter the index in the order given, and are
+/// committed at the end and every [`BuildOptions::commit_every`]; running the same call again after a stop does
+/// what is missing. A source that fails is reported in the summary and the rest goes on.
+///
+/// # Errors
+///
+/// What concerns the index itself (`cancel` is then set, so that the workers stop): [`Error::Locked`], [`Error::IncompatibleIndex`], [`Error::CorruptIndex`],
+/// [`Error::Io`]; [`Error::InvalidSetting`] for an interval or number of threads out of range.
+pub fn build(
+    dir: &Path,
+    sources: Sources,
+    options: &BuildOptions,
+    progress: &(dyn Fn(Event<'_>) + Sync),
+    cancel: &AtomicBool,
+) -> Result<BuildSummary> {
+    let interval = match options.interval {
+        Some(interval) => interval,
+        None if Index::exists(dir) => Duration::from_secs_f64(Index::open(dir)?.state().interval_s),
+        None => CORPUS_INTERVAL,
+    };
+    crate::sample::Grid::corpus(interval)?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads.unwrap_or(0))
+        .build()
+        .map_err(|_| Error::InvalidSetting {
+            name: "the number of threads",
+            found: format!("{:?}", options.threads),
+            expected: "a number that this machine can start",
+        })?;
+    let writer = Writer::open_or_create(dir, IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval })?;
+    let sizes: Vec<u64> =
+        sources.sources.iter().map(|source| std::fs::metadata(&source.path).map_or(0, |meta| meta.len())).collect();
+    progress(Event::Started { videos: sizes.len(), bytes: sizes.iter().sum() });
+
+    let mut intake = Intake {
+        writer,
+        waiting: BTreeMap::new(),
+        next: 0,
+        summary: Counts::default(),
+        failed: sources.problems.into_iter().map(|(path, error)| (usize::MAX, path, error)).collect(),
+        last_commit: Instant::now(),
+        commit_every: options.commit_every,
+        progress,
+    };
+    let known: Mutex<HashSet<[u8; 32]>> = Mutex::new(HashSet::new());
+    let claim = |sha256: [u8; 32], writer_has: bool| {
+        !writer_has && known.lock().unwrap_or_else(PoisonError::into_inner).insert(sha256)
+    };
+    let there: HashSet<[u8; 32]> = if Index::exists(dir) {
+        Index::open(dir)?.videos().map(|(_, video)| video.sha256).collect()
+    } else {
+        HashSet::new()
+    };
+    let (send, receive) = mpsc::sync_channel::<(usize, Done)>(BACKLOG);
+    let outcome: Result<()> = std::thread::scope(|scope| {
+        let work = &sources.sources;
+        let (pool, there, claim) = (&pool, &there, &claim);
+        scope.spawn(move || {
+            pool.install(|| {
+                work.iter().enumerate().par_bridge().for_each(|(number, source)| {
+                    let done = one(source, interval, &|sha256| claim(sha256, there.contains(&sha256)), progress, cancel);
+                    // The receiver is gone only after an error of the index, which ends the build anyway.
+                    let _ = send.send((number, done));
+                });
+            });
+        });
+        let mut result = Ok(());
+        while let Ok((number, done)) = receive.recv() {
+            // After an error the rest is drained, so that the workers, told to stop, come to their end.
+            if result.is_ok() {
+                result = intake.take(number, done, &sources.sources[number].path, sizes[number]);
+                if result.is_err() {
+                    cancel.store(true, Ordering::Relaxed);
+                }
+            }
+        }
+        result
+    });
+    outcome?;
+    intake.finish(options.graph, cancel)
+}
+
+/// Finished videos that may wait for the index's thread.
+const BACKLOG: usize = 16;
+
+/// What a worker made of a source.
+enum Done {
+    Video(Box<Video>, Vec<Run>),
+    AlreadyThere,
+    Failed(Error),
+    Stopped,
+}
+
+fn one(
+    source: &Source,
+    interval: Duration,
+    claim: &dyn Fn([u8; 32]) -> bool,
+    progress: &(dyn Fn(Event<'_>) + Sync),
+    cancel: &AtomicBool,
+) -> Done {
+    if cancel.load(Ordering::Relaxed) {
+        return Done::Stopped;
+    }
+    let made = media::sha256(&source.path).and_then(|sha256| {
+        if !claim(sha256) {
+            return Ok(None);
+        }
+        let mut advance = |video| progress(Event::Advanced { video });
+        let made = fingerprint::of_source(&source.path, interval, &mut advance, Some(cancel))?;
+        Ok(Some((sha256, made)))
+    });
+    match made {
+        Ok(None) => Done::AlreadyThere,
+        Ok(Some((sha256, made))) => {
+            let video = Video {
+                id: String::new(),
+                path: source.path.to_string_lossy().into_owned(),
+                sha256,
+                duration: made.decoded.duration,
+                width: made.decoded.info.width,
+                height: made.decoded.info.height,
+                publication: source.publication.clone(),
+                keyframes: made.keyframes,
+                undecoded: made.decoded.undecoded.iter().map(|hole| hole.end.saturating_sub(hole.start)).sum(),
+            };
+            Done::Video(Box::new(video), made.runs)
+        }
+        Err(Error::Cancelled) => Done::Stopped,
+        Err(error) => Done::Failed(error),
+    }
+}
+
+#[derive(Default)]
+struct Counts {
+    added: usize,
+    skipped: usize,
+    video: Duration,
+}
+
+/// Puts finished videos into the index in the order of the sources.
+struct Intake<'a> {
+    writer: Writer,
+    /// Finished out of turn; `None` for a source that adds nothing.
+    waiting: BTreeMap<usize, Option<(Box<Video>, Vec<Run>)>>,
+    next: usize,
+    summary: Counts,
+    failed: Vec<(usize, PathBuf, Error)>,
+    last_commit: Instant,
+    commit_every: Duration,
+    progress: &'a (dyn Fn(Event<'_>) + Sync),
+}
+
+impl Intake<'_> {
+    fn take(&mut self, number: usize, done: Done, path: &Path, bytes: u64) -> Result<()> {
+        let tell = |outcome| (self.progress)(Event::Finished { path, bytes, outcome });
+        let made = match done {
+            Done::Video(video, runs) => {
+                tell(Outcome::Added { duration: video.duration, undecoded: video.undecoded });
+                Some((video, runs))
+            }
+            Done::AlreadyThere => {
+                tell(Outcome::AlreadyThere);
+                self.summary.skipped += 1;
+                None
+            }
+            Done::Failed(error) => {
+                tell(Outcome::Failed(&error));
+                self.failed.push((number, path.to_owned(), error));
+                None
+            }
+            Done::Stopped => None,
+        };
+        self.waiting.insert(number, made);
+        while let Some(made) = self.waiting.remove(&self.next) {
+            self.next += 1;
+            self.add(made)?;
+        }
+        if self.last_commit.elapsed() >= self.commit_every {
+            self.commit()?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, made: Option<(Box<Video>, Vec<Run>)>) -> Result<()> {
+        let Some((video, runs)) = made else { return Ok(()) };
+        let duration = video.duration;
+        if self.writer.add(*video, runs)? {
+            self.summary.added += 1;
+            self.summary.video += duration;
+        } else {
+            self.summary.skipped += 1;
+        }
+        Ok(())
+    }
+
+    /// Commits what is there, also what waits for a slower source before it: safety first, order second.
+    fn commit(&mut self) -> Result<IndexState> {
+        for number in self.waiting.keys().copied().collect::<Vec<_>>() {
+            let made = self.waiting.insert(number, None).flatten();
+            self.add(made)?;
+        }
+        let state = self.writer.commit()?;
+        self.last_commit = Instant::now();
+        (self.progress)(Event::Committed { videos: state.videos, keys: state.keys });
+        Ok(state)
+    }
+
+    fn finish(mut self, graph: GraphPolicy, cancel: &AtomicBool) -> Result<BuildSummary> {
+        let mut state = self.commit()?;
+        if !cancel.load(Ordering::Relaxed) {
+            (self.progress)(Event::Maintaining);
+            self.writer.maintain(graph, &|| cancel.load(Ordering::Relaxed))?;
+            state = self.writer.commit()?;
+        }
+        self.failed.sort_by_key(|&(number, ..)| number);
+        Ok(BuildSummary {
+            added: self.summary.added,
+            skipped: self.summary.skipped,
+            failed: self.failed.into_iter().map(|(_, path, error)| (path, error)).collect(),
+            video: self.summary.video,
+            cancelled: cancel.load(Ordering::Relaxed),
+            state,
+        })
+    }
+}

@@ -1,0 +1,293 @@
+//! Reads what a caller names as sources: files, folders, lists, and the side files of yt-dlp.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use walkdir::WalkDir;
+
+use crate::index::Publication;
+use crate::{Error, Result};
+
+/// A video file and what is known of its publication.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The file.
+    pub path: PathBuf,
+    /// What the list or the side file says.
+    pub publication: Publication,
+}
+
+/// The sources found, and what could not be read on the way.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// Each file once, in the order given; files of a folder by name.
+    pub sources: Vec<Source>,
+    /// Files, folders and lines that could not be read, and why.
+    pub problems: Vec<(PathBuf, Error)>,
+}
+
+/// Endings, in lower case, of the files that are taken from a folder. A file named by itself may have any.
+pub const VIDEO_EXTENSIONS: &[&str] = &[
+    "3g2", "3gp", "apng", "asf", "avi", "divx", "dv", "f4v", "flv", "gif", "h264", "h265", "hevc", "ivf", "m2ts", "m2v",
+    "m4v", "mjpeg", "mjpg", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "mxf", "nut", "obu", "ogg", "ogv", "qt", "rm",
+    "rmvb", "ts", "vob", "webm", "wmv", "y4m",
+];
+
+/// Finds the sources that `inputs` name: video files, folders (searched to the bottom), and lists.
+///
+/// A list is a `.csv` file with a header or a `.jsonl` file of objects. The file is in the column `path` (or `file`,
+/// `filename`), relative to the list's folder; what is known of its publication in `url` (`webpage_url`), `title`,
+/// `uploader` (`channel`, `author`), `platform` (`extractor_key`, `extractor`, `site`) and `published_at`
+/// (`upload_date`, `date`). What the list leaves open is taken from the file `NAME.info.json` that yt-dlp writes
+/// beside `NAME.EXT`. A date of eight digits is read as year, month and day; all else is kept as it is written.
+///
+/// # Errors
+///
+/// [`Error::Io`] for an input that does not exist, [`Error::InvalidList`] for a list without a column of files. Single
+/// lines and files that cannot be read are in [`Sources::problems`].
+pub fn sources(inputs: &[PathBuf]) -> Result<Sources> {
+    let mut found = Sources::default();
+    for input in inputs {
+        let meta = fs::metadata(input).map_err(Error::io(input, "open"))?;
+        if meta.is_dir() {
+            from_folder(input, &mut found);
+        } else if has_extension(input, &["csv"]) {
+            from_csv(input, &mut found)?;
+        } else if has_extension(input, &["jsonl", "ndjson"]) {
+            from_jsonl(input, &mut found)?;
+        } else {
+            found.sources.push(Source { path: input.clone(), publication: Publication::default() });
+        }
+    }
+    let mut seen = HashSet::new();
+    found.sources.retain(|source| seen.insert(fs::canonicalize(&source.path).unwrap_or_else(|_| source.path.clone())));
+    for source in &mut found.sources {
+        if let Err(error) = complete(source) {
+            found.problems.push((source.path.with_extension("info.json"), error));
+        }
+    }
+    Ok(found)
+}
+
+fn has_extension(path: &Path, extensions: &[&str]) -> bool {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    extension.is_some_and(|extension| extensions.contains(&extension.as_str()))
+}
+
+fn from_folder(folder: &Path, found: &mut Sources) {
+    for entry in WalkDir::new(folder).follow_links(true).sort_by_file_name() {
+        match entry {
+            Ok(entry) if entry.file_type().is_file() && has_extension(entry.path(), VIDEO_EXTENSIONS) => {
+                found.sources.push(Source { path: entry.into_path(), publication: Publication::default() });
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let path = error.path().unwrap_or(folder).to_owned();
+                let source = error.into_io_error().unwrap_or_else(|| std::io::Error::other("a loop of links"));
+                found.problems.push((path.clone(), Error::Io { path, doing: "read", source }));
+            }
+        }
+    }
+}
+
+fn from_csv(list: &Path, found: &mut Sources) -> Result<()> {
+    let invalid = |line: u64, reason: String| Error::InvalidList { path: list.to_owned(), line, reason };
+    let file = fs::File::open(list).map_err(Error::io(list, "open"))?;
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+    let header = reader.headers().map_err(|error| invalid(1, error.to_string()))?.clone();
+    let columns: Vec<String> =
+        header.iter().map(|name| name.trim_start_matches('\u{feff}').to_lowercase()).collect();
+    if !PATH_NAMES.iter().any(|name| columns.iter().any(|column| column == name)) {
+        return Err(invalid(1, format!("no column {}; found: {}", PATH_NAMES.join(" or "), columns.join(", "))));
+    }
+    for record in reader.records() {
+        let row = match record {
+            Ok(row) => row,
+            Err(error) => {
+                let line = error.position().map_or(0, csv::Position::line);
+                found.problems.push((list.to_owned(), invalid(line, error.to_string())));
+                continue;
+            }
+        };
+        let line = row.position().map_or(0, csv::Position::line);
+        let fields = columns.iter().cloned().zip(row.iter().map(|value| Value::String(value.to_owned()))).collect();
+        add(list, line, &fields, found);
+    }
+    Ok(())
+}
+
+fn from_jsonl(list: &Path, found: &mut Sources) -> Result<()> {
+    let text = fs::read_to_string(list).map_err(Error::io(list, "read"))?;
+    for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+        match serde_json::from_str::<Map<String, Value>>(line) {
+            Ok(fields) => add(list, number, &fields, found),
+            Err(error) => {
+                let reason = format!("not a JSON object: {error}");
+                found.problems.push((list.to_owned(), Error::InvalidList { path: list.to_owned(), line: number, reason }));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Adds one line of a list.
+fn add(list: &Path, line: u64, fields: &Map<String, Value>, found: &mut Sources) {
+    let Some(path) = text(fields, PATH_NAMES) else {
+        let reason = format!("no {}", PATH_NAMES.join(" or "));
+        found.problems.push((list.to_owned(), Error::InvalidList { path: list.to_owned(), line, reason }));
+        return;
+    };
+    let path = list.parent().unwrap_or(Path::new("")).join(path);
+    found.sources.push(Source { path, publication: publication(fields) });
+}
+
+const PATH_NAMES: &[&str] = &["path", "file", "filename"];
+
+fn publication(fields: &Map<String, Value>) -> Publication {
+    Publication {
+        url: text(fields, &["url", "webpage_url"]),
+        title: text(fields, &["title"]),
+        uploader: text(fields, &["uploader", "channel", "author"]),
+        platform: text(fields, &["platform", "extractor_key", "extractor", "site"]),
+        published_at: text(fields, &["published_at", "upload_date", "date"]).map(day),
+    }
+}
+
+/// The first of the named fields that says something.
+fn text(fields: &Map<String, Value>, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| match fields.get(*name)? {
+        Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    })
+}
+
+/// `20240131` as `2024-01-31`.
+fn day(text: String) -> String {
+    if text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        format!("{}-{}-{}", &text[..4], &text[4..6], &text[6..])
+    } else {
+        text
+    }
+}
+
+/// Fills in what yt-dlp wrote beside the file. Its `url` is the address of the media file, which expires:
+/// `webpage_url` comes first.
+fn complete(source: &mut Source) -> Result<()> {
+    let side = source.path.with_extension("info.json");
+    let file = match fs::File::open(&side) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::io(&side, "open")(error)),
+    };
+    let mut reader = std::io::BufReader::new(file);
+    let mut stream = serde_json::Deserializer::from_reader(&mut reader);
+    let mut fields = Map::deserialize(&mut stream).map_err(|error| Error::InvalidList {
+        path: side.clone(),
+        line: error.line() as u64,
+        reason: format!("not a JSON object: {error}"),
+    })?;
+    if let Some(page) = fields.get("webpage_url").or_else(|| fields.get("original_url")).cloned() {
+        fields.insert("url".to_owned(), page);
+    }
+    let known = publication(&fields);
+    let own = &mut source.publication;
+    for (field, other) in [
+        (&mut own.url, known.url),
+        (&mut own.title, known.title),
+        (&mut own.uploader, known.uploader),
+        (&mut own.platform, known.platform),
+        (&mut own.published_at, known.published_at),
+    ] {
+        if field.is_none() {
+            *field = other;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn names(found: &Sources) -> Vec<String> {
+        found.sources.iter().map(|s| s.path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn a_folder_gives_its_videos_by_name_to_the_bottom() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.MP4", "deep/er/a.webm", "notes.txt", "b.info.json", "c.mp4.part"] {
+            write(folder.path(), name, "{}");
+        }
+        assert_eq!(names(&sources(&[folder.path().to_owned()]).unwrap()), ["b.MP4", "a.webm"]);
+    }
+
+    #[test]
+    fn a_file_named_twice_is_one_source() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = write(folder.path(), "a.mp4", "x");
+        assert_eq!(sources(&[file.clone(), folder.path().to_owned(), file]).unwrap().sources.len(), 1);
+    }
+
+    #[test]
+    fn lists_and_side_files_tell_of_the_publication() {
+        let folder = tempfile::tempdir().unwrap();
+        let csv = write(
+            folder.path(),
+            "list.csv",
+            "file,title,upload_date,group\na.mp4,\"Sea, waves\",20240131,x\nsub/b.mp4,,,\n,none,,\n",
+        );
+        write(
+            folder.path(),
+            "sub/b.info.json",
+            r#"{"title":"B","webpage_url":"https://v.example/b","url":"https://cdn.example/x?sig=1","channel":"C","extractor_key":"Vimeo","upload_date":"20230405"}"#,
+        );
+        let found = sources(&[csv]).unwrap();
+        assert_eq!(names(&found), ["a.mp4", "b.mp4"]);
+        let of = |i: usize| found.sources[i].publication.clone();
+        assert_eq!((of(0).title.unwrap(), of(0).published_at.unwrap()), ("Sea, waves".into(), "2024-01-31".into()));
+        assert_eq!(
+            of(1),
+            Publication {
+                url: Some("https://v.example/b".into()),
+                title: Some("B".into()),
+                uploader: Some("C".into()),
+                platform: Some("Vimeo".into()),
+                published_at: Some("2023-04-05".into()),
+            }
+        );
+        assert!(matches!(&found.problems[..], [(_, Error::InvalidList { line: 4, .. })]));
+    }
+
+    #[test]
+    fn a_bad_line_of_jsonl_is_a_problem_and_the_rest_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = write(
+            folder.path(),
+            "list.jsonl",
+            "{\"path\":\"a.mp4\",\"url\":\"https://v.example/a\"}\n\n{oops\n{\"path\":\"b.mp4\"}\n",
+        );
+        let found = sources(&[list]).unwrap();
+        assert_eq!(names(&found), ["a.mp4", "b.mp4"]);
+        assert!(matches!(&found.problems[..], [(_, Error::InvalidList { line: 3, .. })]));
+    }
+
+    #[test]
+    fn a_list_without_files_and_a_missing_input_are_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = write(folder.path(), "list.csv", "name,url\na,b\n");
+        assert!(matches!(sources(&[list]), Err(Error::InvalidList { line: 1, .. })));
+        assert!(matches!(sources(&[folder.path().join("gone")]), Err(Error::Io { .. })));
+    }
+}

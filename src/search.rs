@@ -1,0 +1,109 @@
+//! Turns query keys into hits across segments.
+//!
+//! Every key of the clip, and every key of the mirrored clip, is looked up within [`RADIUS`] bits; each posting of
+//! each key found is a hit: *this place of this moment of the clip looks like that place of that moment of a source*.
+//! What the hits mean together is decided later.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::evidence::Pair;
+use crate::fingerprint::{Fingerprint, Key, Place};
+use crate::index::{Index, SearchMode, VideoRef};
+
+/// Hamming distance up to which two keys are a hit, in bits. Bounded by the corpus, not by taste: among 10^9 keys a
+/// random key has 9e-4 neighbours within 72 bits, 0.9 within 80 and 1 183 within 90.
+pub const RADIUS: u32 = 72;
+
+/// A place and moment of the clip that looks like a place and moment of a source.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hit {
+    /// The source.
+    pub video: VideoRef,
+    /// Whether the mirrored clip was searched.
+    pub mirrored: bool,
+    /// Number of the clip's key in its fingerprint.
+    pub clip_key: u32,
+    /// When the clip shows it.
+    pub clip_time: Duration,
+    /// Where the clip (mirrored, if so) shows it.
+    pub clip_place: Place,
+    /// Number of the source's key, the same for all hits on one posting.
+    pub reference_key: u32,
+    /// First time that the source shows it.
+    pub reference_first: Duration,
+    /// Last time that the source shows it.
+    pub reference_last: Duration,
+    /// Where the source shows it.
+    pub reference_place: Place,
+    /// Whether either of the two looks alike at other times of its own video.
+    pub recurs: bool,
+    /// The two keys, their distance, and how many videos share them; `moment` is decided by the alignment.
+    pub pair: Pair,
+}
+
+/// What a search found and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hits {
+    /// Sorted by video, mirrored, clip key and reference key.
+    pub hits: Vec<Hit>,
+    /// What was really done.
+    pub mode: SearchMode,
+    /// Whether every key of the index was compared.
+    pub exact: bool,
+    /// Chance that a key within the radius was seen.
+    pub recall: f64,
+}
+
+/// Looks up all keys of a clip.
+pub fn search(index: &Index, clip: &Fingerprint, mode: SearchMode) -> Hits {
+    let queries: Vec<Key> =
+        clip.keys.iter().map(|key| key.key).chain(clip.keys.iter().map(|key| key.mirrored)).collect();
+    let neighbours = index.near(&queries, RADIUS, mode);
+    let aspect = clip.info.width.max(1) as f32 / clip.info.height.max(1) as f32;
+    let mut numbers: HashMap<(u32, u32, u32), u32> = HashMap::new();
+    let mut hits = Vec::new();
+    for of_query in neighbours.found.chunk_by(|a, b| a.query == b.query) {
+        let query = of_query[0].query as usize;
+        let mirrored = query >= clip.keys.len();
+        let clip_key = if mirrored { query - clip.keys.len() } else { query };
+        let seen = &clip.keys[clip_key];
+        let from = hits.len();
+        for neighbour in of_query {
+            for (i, posting) in index.postings(neighbour.segment, neighbour.key).enumerate() {
+                if posting.kind != seen.kind {
+                    continue;
+                }
+                let next = numbers.len() as u32;
+                let place = if mirrored { Place { x: aspect - seen.place.x, ..seen.place } } else { seen.place };
+                hits.push(Hit {
+                    video: posting.video,
+                    mirrored,
+                    clip_key: clip_key as u32,
+                    clip_time: clip.keyframes[seen.keyframe as usize].time,
+                    clip_place: place,
+                    reference_key: *numbers.entry((neighbour.segment, neighbour.key, i as u32)).or_insert(next),
+                    reference_first: posting.first,
+                    reference_last: posting.last,
+                    reference_place: posting.place,
+                    recurs: seen.recurs || posting.recurs,
+                    pair: Pair {
+                        clip: queries[query],
+                        reference: index.key(neighbour.segment, neighbour.key),
+                        kind: posting.kind,
+                        distance: neighbour.distance,
+                        moment: false,
+                        videos: 1,
+                    },
+                });
+            }
+        }
+        let mut videos: Vec<VideoRef> = hits[from..].iter().map(|hit| hit.video).collect();
+        videos.sort_unstable();
+        videos.dedup();
+        hits[from..].iter_mut().for_each(|hit| hit.pair.videos = videos.len() as u32);
+    }
+    hits.sort_by_key(|hit| (hit.video, hit.mirrored, hit.clip_key, hit.reference_key));
+    Hits { hits, mode: neighbours.mode, exact: neighbours.exact, recall: neighbours.recall }
+}
+

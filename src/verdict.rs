@@ -1,0 +1,358 @@
+//! Turns alignments and a policy into a verdict and payable seconds (pure).
+//!
+//! - Enough evidence of the moment: a *copy*; its seconds are published.
+//! - Enough evidence, but of the scene alone, although the clip has content of its moment: the *same scene* at
+//!   another moment; related, and not published.
+//! - Enough evidence of the scene in a part of the clip that has no content of its moment: nothing tells one take
+//!   from another; that part is unsearchable.
+//!
+//! Black, flat, simple, frozen and undecoded parts are unsearchable as well. A clip in which too little is left to
+//! be judged, or of which a part could not be decoded, is inconclusive, never unpublished.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::align::{Alignment, Span};
+use crate::fingerprint::{Content, Fingerprint};
+
+/// The answer in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Nothing of the clip was found in this index.
+    Unpublished,
+    /// Some seconds were found, others not.
+    PartlyPublished,
+    /// All seconds of which anything can be said were found.
+    Published,
+    /// Nothing can be said, for the reasons given.
+    Inconclusive,
+}
+
+/// What a part of the clip is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpanState {
+    /// In a match of kind `copy`.
+    Published,
+    /// Searched and not found.
+    Unpublished,
+    /// Nothing can be said.
+    Unsearchable,
+}
+
+/// What an alignment with enough evidence is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MatchKind {
+    /// The same recording.
+    Copy,
+    /// The same place at another time.
+    SameScene,
+}
+
+/// What counts as enough.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Policy {
+    /// Evidence from which an alignment counts, in bits: 30 are one false alarm in 10^9 searches by the model.
+    pub published_bits: f32,
+    /// Least share of the clip's keys of the moment that found the source, over the same share of its keys of the
+    /// scene: the keys of a copy are found whatever they speak for, those of another take only on the scene.
+    pub moment_ratio: f32,
+    /// A clip of which less can be searched is not judged.
+    pub searchable_min: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy { published_bits: 30.0, moment_ratio: 0.1, searchable_min: Duration::from_secs(2) }
+    }
+}
+
+/// A verdict with what it rests on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// The answer.
+    pub verdict: Verdict,
+    /// Why, each as `code: sentence`.
+    pub reasons: Vec<String>,
+    /// The clip from start to end, neighbours differing.
+    pub parts: Vec<Part>,
+    /// Which alignments are matches, in the order of the clip's time.
+    pub matches: Vec<(usize, MatchKind)>,
+    /// The strongest alignment that is not.
+    pub nearest: Option<usize>,
+}
+
+/// A part of the clip and what it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// From when to when.
+    pub span: Span,
+    /// What it is.
+    pub state: SpanState,
+    /// Why it is unsearchable.
+    pub reason: Option<String>,
+}
+
+impl Judgement {
+    /// How much of the clip is in a state.
+    pub fn total(&self, state: SpanState) -> Duration {
+        total(&self.parts, state)
+    }
+}
+
+/// Judges a clip; `interval` is the longest time between two keyframes of a source, `corpus_videos` how many were searched.
+pub fn judge(
+    clip: &Fingerprint,
+    alignments: &[Alignment],
+    corpus_videos: u64,
+    interval: Duration,
+    policy: &Policy,
+) -> Judgement {
+    let classes = classify(alignments, policy);
+    let mut line = Timeline::new(clip.duration);
+    for (span, why) in unsearchable(clip) {
+        line.paint(span, SpanState::Unsearchable, Some(why));
+    }
+    for (alignment, _) in alignments.iter().zip(&classes).filter(|(_, class)| **class == Class::Static) {
+        line.paint(alignment.clip, SpanState::Unsearchable, Some(STATIC));
+    }
+    for (alignment, _) in alignments.iter().zip(&classes).filter(|(_, class)| **class == Class::Copy) {
+        line.paint(alignment.clip, SpanState::Published, None);
+    }
+    for hole in &clip.undecoded {
+        line.paint(Span { start: hole.start, end: hole.end }, SpanState::Unsearchable, Some(&hole.reason));
+    }
+    line.absorb_slivers(interval);
+    let parts = line.parts;
+
+    let of = |wanted: Class| (0..alignments.len()).filter(|&i| classes[i] == wanted).collect::<Vec<_>>();
+    let mut matches: Vec<(usize, MatchKind)> = of(Class::Copy).into_iter().map(|i| (i, MatchKind::Copy)).collect();
+    matches.extend(of(Class::SameScene).into_iter().map(|i| (i, MatchKind::SameScene)));
+    matches.extend(of(Class::Static).into_iter().map(|i| (i, MatchKind::SameScene)));
+    matches.sort_by_key(|&(i, _)| (alignments[i].clip.start, alignments[i].clip.end, i));
+    let nearest = (0..alignments.len()).find(|&i| classes[i] == Class::Weak);
+
+    let (verdict, reasons) = conclude(clip, alignments, &classes, &parts, corpus_videos, policy);
+    Judgement { verdict, reasons, parts, matches, nearest }
+}
+
+/// What an alignment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Copy,
+    SameScene,
+    /// Enough evidence of the scene, and nothing in the clip that tells moments apart.
+    Static,
+    Weak,
+    /// Says the same as a stronger one.
+    Shadow,
+}
+
+/// A part of a clip with fewer keys of its moment cannot be told from another take.
+const MOMENT_KEYS_MIN: u32 = 8;
+
+/// An alignment that overlaps a stronger one of the same source by this share and has less than this share of its
+/// evidence is its shadow: symmetric pictures match mirrored, slow ones a little off in time.
+const SHADOW: f32 = 0.5;
+
+/// A picture that stands still for this long is frozen.
+const FROZEN_MIN: Duration = Duration::from_secs(2);
+
+const STATIC: &str = "static: nothing in it tells one moment from another";
+
+/// The alignments' classes; they come strongest first.
+fn classify(alignments: &[Alignment], policy: &Policy) -> Vec<Class> {
+    let mut classes: Vec<Class> = Vec::with_capacity(alignments.len());
+    for (i, alignment) in alignments.iter().enumerate() {
+        let shadowed = alignments[..i].iter().zip(&classes).any(|(stronger, class)| {
+            let overlap = alignment.clip.overlap(stronger.clip).as_secs_f32();
+            *class != Class::Weak
+                && stronger.video == alignment.video
+                && overlap >= SHADOW * alignment.clip.length().as_secs_f32()
+                && (alignment.evidence.total < SHADOW * stronger.evidence.total
+                    || (*class == Class::Copy && class_of(alignment, policy) != Class::Copy))
+        });
+        classes.push(if shadowed { Class::Shadow } else { class_of(alignment, policy) });
+    }
+    classes
+}
+
+fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
+    let (evidence, found) = (alignment.evidence, alignment.found);
+    if evidence.total < policy.published_bits {
+        Class::Weak
+    } else if evidence.moment >= policy.published_bits && found.moment >= policy.moment_ratio * found.scene {
+        Class::Copy
+    } else if found.moment_keys < MOMENT_KEYS_MIN {
+        Class::Static
+    } else {
+        Class::SameScene
+    }
+}
+
+/// The parts in which nothing could have been found, with the reason.
+fn unsearchable(clip: &Fingerprint) -> Vec<(Span, &'static str)> {
+    let keyframes = &clip.keyframes;
+    // A keyframe stands for the time up to half way to its neighbours.
+    let middle = |i: usize| (keyframes[i].time + keyframes[i + 1].time) / 2;
+    let span = |first: usize, last: usize| Span {
+        start: if first == 0 { Duration::ZERO } else { middle(first - 1) },
+        end: if last + 1 == keyframes.len() { clip.duration } else { middle(last) },
+    };
+    let mut parts = Vec::new();
+    for (i, keyframe) in keyframes.iter().enumerate() {
+        if keyframe.time - keyframe.still_since >= FROZEN_MIN {
+            let first = keyframes.partition_point(|earlier| earlier.time < keyframe.still_since);
+            parts.push((span(first, i), "frozen: the picture stands still"));
+        }
+    }
+    for (i, keyframe) in keyframes.iter().enumerate() {
+        match keyframe.content {
+            Content::Searchable => {}
+            Content::Black => parts.push((span(i, i), "black: the picture is black")),
+            Content::Flat => parts.push((span(i, i), "flat: the picture has no contrast")),
+            Content::Simple => parts.push((span(i, i), "simple: the picture has too little structure")),
+        }
+    }
+    if keyframes.is_empty() {
+        parts.push((Span { start: Duration::ZERO, end: clip.duration }, "undecoded: there is no picture"));
+    }
+    parts
+}
+
+fn conclude(
+    clip: &Fingerprint,
+    alignments: &[Alignment],
+    classes: &[Class],
+    parts: &[Part],
+    corpus_videos: u64,
+    policy: &Policy,
+) -> (Verdict, Vec<String>) {
+    let mut reasons = Vec::new();
+    let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
+    let published = total(parts, SpanState::Published);
+    let unpublished = total(parts, SpanState::Unpublished);
+
+    let sources = |wanted: Class| {
+        let mut videos: Vec<_> =
+            alignments.iter().zip(classes).filter(|(_, class)| **class == wanted).map(|(a, _)| a.video).collect();
+        videos.sort_unstable();
+        videos.dedup();
+        match videos.len() {
+            1 => "1 source".to_owned(),
+            n => format!("{n} sources"),
+        }
+    };
+    if !published.is_zero() {
+        reasons.push(format!("copy: {} were published, in {}", seconds(published), sources(Class::Copy)));
+    }
+    if classes.contains(&Class::SameScene) {
+        reasons.push(format!("same_scene: {} show the same scene at another moment", sources(Class::SameScene)));
+    }
+    // One sentence a code, with the sum of its parts.
+    let mut told: Vec<(&str, Duration)> = Vec::new();
+    for part in parts.iter().filter(|part| part.state == SpanState::Unsearchable) {
+        let why = part.reason.as_deref().unwrap_or_default();
+        match told.iter_mut().find(|(reason, _)| *reason == why) {
+            Some((_, sum)) => *sum += part.span.length(),
+            None => told.push((why, part.span.length())),
+        }
+    }
+    for (why, sum) in told {
+        let (code, text) = why.split_once(": ").unwrap_or(("undecoded", why));
+        reasons.push(format!("{code}: {text} for {}", seconds(sum)));
+    }
+    let missing: Duration = clip.undecoded.iter().map(|hole| hole.end.saturating_sub(hole.start)).sum();
+    let still = clip.frames <= 1;
+    if still {
+        reasons.push("still: the file is a single picture, not a video".to_owned());
+    }
+    if clip.duration < policy.searchable_min {
+        reasons.push(format!(
+            "short: {} is too short to judge, give at least {}",
+            seconds(clip.duration),
+            seconds(policy.searchable_min)
+        ));
+    }
+    if corpus_videos == 0 {
+        reasons.push("empty_index: the index holds no videos".to_owned());
+    }
+    let verdict = if !published.is_zero() {
+        if unpublished.is_zero() { Verdict::Published } else { Verdict::PartlyPublished }
+    } else if still || corpus_videos == 0 || !missing.is_zero() || unpublished < policy.searchable_min {
+        Verdict::Inconclusive
+    } else {
+        reasons.push(format!("no_match: {} were searched and not found", seconds(unpublished)));
+        Verdict::Unpublished
+    };
+    (verdict, reasons)
+}
+
+fn total(parts: &[Part], state: SpanState) -> Duration {
+    parts.iter().filter(|part| part.state == state).map(|part| part.span.length()).sum()
+}
+
+/// The clip from start to end, to be painted over.
+struct Timeline {
+    parts: Vec<Part>,
+}
+
+impl Timeline {
+    fn new(duration: Duration) -> Timeline {
+        let span = Span { start: Duration::ZERO, end: duration };
+        let parts = vec![Part { span, state: SpanState::Unpublished, reason: None }];
+        Timeline { parts: if duration.is_zero() { Vec::new() } else { parts } }
+    }
+
+    /// Gives a part of the clip a state, whatever it was.
+    fn paint(&mut self, span: Span, state: SpanState, reason: Option<&str>) {
+        let Some(end) = self.parts.last().map(|part| part.span.end) else { return };
+        let span = Span { start: span.start.min(end), end: span.end.min(end) };
+        if span.length().is_zero() {
+            return;
+        }
+        let mut painted = Vec::with_capacity(self.parts.len() + 2);
+        for part in std::mem::take(&mut self.parts) {
+            let before = Span { end: part.span.end.min(span.start), ..part.span };
+            let after = Span { start: part.span.start.max(span.end), ..part.span };
+            if !before.length().is_zero() {
+                painted.push(Part { span: before, ..part.clone() });
+            }
+            if part.span.start <= span.start && span.start < part.span.end {
+                painted.push(Part { span, state, reason: reason.map(str::to_owned) });
+            }
+            if !after.length().is_zero() {
+                painted.push(Part { span: after, ..part });
+            }
+        }
+        self.parts = painted;
+        self.join();
+    }
+
+    /// What is left beside a published part, and shorter than the time between two keyframes of a source, cannot be
+    /// told from it.
+    fn absorb_slivers(&mut self, interval: Duration) {
+        let published = |part: Option<&Part>| part.is_some_and(|part| part.state == SpanState::Published);
+        for i in 0..self.parts.len() {
+            let beside = published(self.parts.get(i + 1)) || (i > 0 && published(self.parts.get(i - 1)));
+            let part = &mut self.parts[i];
+            if part.state == SpanState::Unpublished && part.span.length() < interval && beside {
+                part.state = SpanState::Published;
+            }
+        }
+        self.join();
+    }
+
+    fn join(&mut self) {
+        self.parts.dedup_by(|later, earlier| {
+            let same = later.state == earlier.state && later.reason == earlier.reason;
+            if same {
+                earlier.span.end = later.span.end;
+            }
+            same
+        });
+    }
+}
