@@ -4,5 +4,6 @@ pub mod error;
 pub mod fingerprint;
 pub mod index;
 pub mod media;
+pub mod sample;
 
 pub use error::{Error, Result};
