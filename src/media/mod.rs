@@ -1,10 +1,23 @@
 //! Turns a file into timestamped luma frames, or says why it could not; the only place that names ffmpeg.
 
+mod clock;
+mod damage;
+mod decode;
+mod geometry;
+mod gops;
+mod luma;
+mod open;
+mod packets;
+
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::Result;
+use sha2::{Digest as _, Sha256};
+
+use crate::{Error, Result};
 
 /// One upright luma picture with square pixels at the working size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,11 +37,17 @@ pub const SHORT_SIDE: usize = 128;
 /// The long side never exceeds this many pixels; beyond an aspect of 4:1 the short side shrinks instead.
 pub const LONG_SIDE_MAX: usize = 512;
 
+/// The share by which a gap between frames may exceed the permitted one, so that groups of pictures of 1.001 s, as
+/// at 29.97 frames a second, pass for one second.
+pub const GAP_SLACK: f64 = 0.05;
+
 /// Chooses the frames that a caller wants to see; called once per candidate in the order of presentation.
 pub trait Selector {
     /// The longest permitted time between two wanted frames when frames may be left undecoded; `None` decodes every frame.
     fn max_gap(&self) -> Option<Duration>;
-    /// Whether the candidate at `time` is wanted, given the time of the candidate after it (`None`: it is the last).
+    /// Whether the candidate at `time` is wanted, given the time of the candidate after it.
+    ///
+    /// At the last candidate `next` is the time of the stream's last frame if that one was left undecoded, else `None`.
     fn wants(&mut self, time: Duration, next: Option<Duration>) -> bool;
 }
 
@@ -74,11 +93,54 @@ pub struct Decoded {
 }
 
 /// Decodes `path` and hands each frame that `selector` wants to `visit`, in order of presentation.
+///
+/// The stream is the one that a player shows: never a cover, the default one, then the largest. Where time stamps
+/// fall back, as in concatenated recordings, time goes on from the last frame; it never decreases. With
+/// [`Selector::max_gap`] only what is needed is decoded, and the frames seen are a subset of those that are seen
+/// without. The same file gives the same frames on every run. One thread does the work, and many calls may run at once.
+///
+/// # Errors
+///
+/// [`Error::Io`](crate::Error::Io) if the file cannot be opened or read, [`Error::Empty`](crate::Error::Empty),
+/// [`Error::NotMedia`](crate::Error::NotMedia), [`Error::NoVideo`](crate::Error::NoVideo),
+/// [`Error::NoDecoder`](crate::Error::NoDecoder), [`Error::Undecodable`](crate::Error::Undecodable) if there is not
+/// one usable frame, and [`Error::Cancelled`](crate::Error::Cancelled) if `visit` breaks off. A file that is damaged
+/// or cut off is no error: what is missing is in [`Decoded::undecoded`].
 pub fn decode(
     path: &Path,
     selector: &mut dyn Selector,
     visit: &mut dyn FnMut(Frame) -> ControlFlow<()>,
 ) -> Result<Decoded> {
-    let _ = (path, selector, visit);
-    Err(crate::Error::Cancelled)
+    decode::decode(path, selector, visit)
 }
+
+/// Tells what is known of the video stream that [`decode`] would decode, without decoding it.
+///
+/// # Errors
+///
+/// Those of [`decode`] that can be known by then.
+pub fn probe(path: &Path) -> Result<StreamInfo> {
+    Ok(open::open(path)?.info)
+}
+
+/// Computes the SHA-256 of a file's bytes, a block at a time.
+///
+/// # Errors
+///
+/// [`Error::Io`](crate::Error::Io) if the file cannot be opened or read.
+pub fn sha256(path: &Path) -> Result<[u8; 32]> {
+    let mut file = File::open(path).map_err(Error::io(path, "open"))?;
+    let mut hasher = Sha256::new();
+    let mut block = vec![0; HASH_BLOCK];
+    loop {
+        match file.read(&mut block) {
+            Ok(0) => return Ok(hasher.finalize().into()),
+            Ok(length) => hasher.update(&block[..length]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::io(path, "read")(error)),
+        }
+    }
+}
+
+/// A file is hashed in blocks of this many bytes.
+const HASH_BLOCK: usize = 1 << 16;

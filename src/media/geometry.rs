@@ -1,0 +1,142 @@
+//! Decides how large the working picture is and how it is turned upright (pure).
+//!
+//! Assumes nothing about the decoder; the display matrix is the nine-number one that containers carry.
+
+use super::{LONG_SIDE_MAX, SHORT_SIDE};
+
+/// One of the eight ways to lay a picture on a rectangular grid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Orientation {
+    /// Columns and rows change places.
+    transposed: bool,
+    /// The stored columns are read from right to left.
+    columns_reversed: bool,
+    /// The stored rows are read from bottom to top.
+    rows_reversed: bool,
+}
+
+impl Orientation {
+    /// The picture is shown as it is stored.
+    pub(super) const UPRIGHT: Orientation = Orientation {
+        transposed: false,
+        columns_reversed: false,
+        rows_reversed: false,
+    };
+
+    /// Picks the orientation nearest to a display matrix `[a b u c d v x y w]`, which maps a stored point to
+    /// `(a x + c y, b x + d y)`; a matrix that prefers none, such as all zeros, leaves the picture as it is.
+    pub(super) fn from_matrix(matrix: &[i32; 9]) -> Orientation {
+        let [a, b, c, d] = [matrix[0], matrix[1], matrix[3], matrix[4]].map(i64::from);
+        let mut best = (Orientation::UPRIGHT, a + d);
+        for transposed in [false, true] {
+            for columns_reversed in [false, true] {
+                for rows_reversed in [false, true] {
+                    let (column, row) = if transposed { (b, c) } else { (a, d) };
+                    let column = if columns_reversed { -column } else { column };
+                    let row = if rows_reversed { -row } else { row };
+                    if column + row > best.1 {
+                        let orientation = Orientation {
+                            transposed,
+                            columns_reversed,
+                            rows_reversed,
+                        };
+                        best = (orientation, column + row);
+                    }
+                }
+            }
+        }
+        best.0
+    }
+
+    /// Swaps width and height if this orientation does.
+    pub(super) fn apply_to_size<T>(self, (width, height): (T, T)) -> (T, T) {
+        if self.transposed {
+            (height, width)
+        } else {
+            (width, height)
+        }
+    }
+
+    /// Turns `luma` (rows of `width`, no padding) upright.
+    pub(super) fn apply(self, luma: Vec<u8>, width: usize, height: usize) -> Vec<u8> {
+        if self == Orientation::UPRIGHT || width == 0 || height == 0 {
+            return luma;
+        }
+        let (out_width, out_height) = self.apply_to_size((width, height));
+        let mut out = Vec::with_capacity(luma.len());
+        for j in 0..out_height {
+            for i in 0..out_width {
+                let (x, y) = if self.transposed { (j, i) } else { (i, j) };
+                let x = if self.columns_reversed {
+                    width - 1 - x
+                } else {
+                    x
+                };
+                let y = if self.rows_reversed {
+                    height - 1 - y
+                } else {
+                    y
+                };
+                out.push(luma[y * width + x]);
+            }
+        }
+        out
+    }
+}
+
+/// The size of the working picture, before it is turned upright, for a stored picture of `width` x `height` with
+/// pixels of the aspect `sample_aspect` (numerator, denominator; a zero in either means square).
+pub(super) fn working_size(width: u32, height: u32, sample_aspect: (u32, u32)) -> (usize, usize) {
+    let (width, height) = displayed(width, height, sample_aspect);
+    let (short, long) = (width.min(height), width.max(height));
+    let scaled = |side: u64, of: u64, to: usize| {
+        usize::try_from((side * to as u64 + of / 2) / of).unwrap_or(LONG_SIDE_MAX)
+    };
+    let long_side = scaled(long, short, SHORT_SIDE);
+    let (short_side, long_side) = if long_side <= LONG_SIDE_MAX {
+        (SHORT_SIDE, long_side)
+    } else {
+        let short_side = scaled(short, long, LONG_SIDE_MAX);
+        (short_side.clamp(SHORT_SIDE_MIN, SHORT_SIDE), LONG_SIDE_MAX)
+    };
+    if width <= height {
+        (short_side, long_side)
+    } else {
+        (long_side, short_side)
+    }
+}
+
+/// Two numbers in the proportion of the displayed sides, before rotation.
+fn displayed(width: u32, height: u32, sample_aspect: (u32, u32)) -> (u64, u64) {
+    let (num, den) = match sample_aspect {
+        (0, _) | (_, 0) => (1, 1),
+        // An aspect that no camera or disc has is damage; squaring such pixels would leave nothing of the picture.
+        (num, den) if num / SAMPLE_ASPECT_MAX >= den || den / SAMPLE_ASPECT_MAX >= num => (1, 1),
+        (num, den) => (num, den),
+    };
+    // The products may have 64 bits; 48 leave room for the later factor of 512.
+    let (w, h) = (
+        u64::from(width.max(1)) * u64::from(num),
+        u64::from(height.max(1)) * u64::from(den),
+    );
+    let excess = (w.max(h) >> 48).checked_ilog2().map_or(0, |bits| bits + 1);
+    ((w >> excess).max(1), (h >> excess).max(1))
+}
+
+/// The displayed size in whole pixels, upright: the height is kept and the width is stretched.
+pub(super) fn displayed_size(
+    width: u32,
+    height: u32,
+    sample_aspect: (u32, u32),
+    orientation: Orientation,
+) -> (u32, u32) {
+    let (w, h) = displayed(width, height, sample_aspect);
+    let stretched = (u128::from(w) * u128::from(height.max(1)) + u128::from(h / 2)) / u128::from(h);
+    let stretched = u32::try_from(stretched).unwrap_or(u32::MAX).max(1);
+    orientation.apply_to_size((stretched, height))
+}
+
+/// The short side of a picture with an extreme aspect never falls below this many pixels.
+const SHORT_SIDE_MIN: usize = 8;
+/// Pixels more than this many times as wide as high, or the reverse, are taken for square.
+const SAMPLE_ASPECT_MAX: u32 = 16;

@@ -1,0 +1,281 @@
+//! Turns a decoded picture into the small upright luma picture that the rest of the crate works on.
+//!
+//! The luma is read where the decoder left it: a plane of 8 to 16 bit samples is handed to the scaler as a grey
+//! picture, so that chroma is never touched. Interlaced pictures are averaged over both fields, which at the working
+//! size is the same as a blend of two moments a field apart. Colour management is out of scope: an HDR picture keeps
+//! its transfer curve.
+
+use ffmpeg_next as ffmpeg;
+use ffmpeg_next::ffi;
+
+use ffmpeg::format::Pixel;
+use ffmpeg::software::scaling;
+use ffmpeg::util::frame::Video;
+
+use super::Frame;
+use super::geometry::{Orientation, working_size};
+
+/// A scaler for one kind of picture, rebuilt whenever the stream changes its size or format.
+#[derive(Default)]
+pub(super) struct LumaScaler {
+    current: Option<Scaler>,
+}
+
+struct Scaler {
+    key: Key,
+    context: scaling::Context,
+    source: Source,
+}
+
+/// All that a scaler depends on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key {
+    format: Pixel,
+    range: ffmpeg::color::Range,
+    width: u32,
+    height: u32,
+    out: (usize, usize),
+}
+
+/// How the luma is obtained from the decoder's planes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// Plane 0 is luma; `limited` luma has black at 16 and white at 235 (scaled to the depth).
+    Plane { view: Pixel, limited: bool },
+    /// The scaler has to convert; it expands limited range itself.
+    Converted { full: bool },
+}
+
+impl LumaScaler {
+    /// Scales `picture` to the working size and turns it upright; `time` is left at zero.
+    ///
+    /// The error is a reason for a person: the scaler accepts nearly everything, but not a picture that has no
+    /// luminance, such as a hardware surface.
+    pub(super) fn scale(
+        &mut self,
+        picture: &Video,
+        sample_aspect: (u32, u32),
+        orientation: Orientation,
+    ) -> Result<Frame, String> {
+        let (width, height) = (picture.width(), picture.height());
+        let key = Key {
+            format: picture.format(),
+            range: picture.color_range(),
+            width,
+            height,
+            out: working_size(width, height, sample_aspect),
+        };
+        if self.current.as_ref().is_none_or(|scaler| scaler.key != key) {
+            self.current = Some(Scaler::new(key)?);
+        }
+        let Some(scaler) = self.current.as_mut() else {
+            return Err("no scaler".to_owned());
+        };
+        let luma = scaler.run(picture)?;
+        let (width, height) = orientation.apply_to_size(key.out);
+        Ok(Frame {
+            time: std::time::Duration::ZERO,
+            width,
+            height,
+            luma: orientation.apply(luma, key.out.0, key.out.1),
+        })
+    }
+}
+
+impl Scaler {
+    fn new(key: Key) -> Result<Scaler, String> {
+        let source = source_of(key.format, key.range)
+            .ok_or_else(|| format!("pictures of format {:?} have no luma", key.format))?;
+        let view = match source {
+            Source::Plane { view, .. } => view,
+            Source::Converted { .. } => key.format,
+        };
+        let (out_width, out_height) = key.out;
+        let mut context = scaling::Context::get(
+            view,
+            key.width,
+            key.height,
+            Pixel::GRAY8,
+            out_width as u32,
+            out_height as u32,
+            scaling::Flags::AREA | scaling::Flags::ACCURATE_RND | scaling::Flags::BITEXACT,
+        )
+        .map_err(|error| {
+            format!(
+                "cannot scale {}x{} {:?}: {error}",
+                key.width, key.height, key.format
+            )
+        })?;
+        if let Source::Converted { full } = source {
+            set_ranges(&mut context, full);
+        }
+        Ok(Scaler {
+            key,
+            context,
+            source,
+        })
+    }
+
+    #[allow(unsafe_code)]
+    fn run(&mut self, picture: &Video) -> Result<Vec<u8>, String> {
+        let (out_width, out_height) = self.key.out;
+        // The scaler's vector code may write up to its register's width past a row's end.
+        let stride = out_width.next_multiple_of(STRIDE_ALIGNMENT);
+        let mut padded = vec![0_u8; stride * out_height + STRIDE_ALIGNMENT];
+        // SAFETY: `picture` is a decoded frame of the size and format in `self.key` (compared by the caller), so its
+        // data pointers and strides describe `height` rows of every plane of that format, and plane 0 seen as the
+        // grey format `view` has the same rows and sample size (`source_of`). The output has `out_height` rows of
+        // `stride` bytes and one more register's width. Nothing is kept after the call.
+        let rows = unsafe {
+            let frame = picture.as_ptr();
+            if (*frame).data[0].is_null() {
+                return Err("a frame without pixels".to_owned());
+            }
+            let mut data: [*const u8; 4] = [std::ptr::null(); 4];
+            let mut strides = [0; 4];
+            let planes = match self.source {
+                Source::Plane { .. } => 1,
+                Source::Converted { .. } => 4,
+            };
+            let described = (*frame).data.iter().zip((*frame).linesize.iter());
+            let slots = data.iter_mut().zip(&mut strides).take(planes);
+            for ((data, stride), (plane, bytes)) in slots.zip(described) {
+                *data = plane.cast_const();
+                *stride = *bytes;
+            }
+            let out = [
+                padded.as_mut_ptr(),
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+            ];
+            let out_strides = [stride as i32, 0, 0, 0];
+            ffi::sws_scale(
+                self.context.as_mut_ptr(),
+                data.as_ptr(),
+                strides.as_ptr(),
+                0,
+                self.key.height as i32,
+                out.as_ptr(),
+                out_strides.as_ptr(),
+            )
+        };
+        if usize::try_from(rows).ok() != Some(out_height) {
+            return Err(format!("scaling gave {rows} of {out_height} rows"));
+        }
+        let mut luma = Vec::with_capacity(out_width * out_height);
+        for row in padded.chunks_exact(stride).take(out_height) {
+            luma.extend_from_slice(&row[..out_width]);
+        }
+        if let Source::Plane { limited: true, .. } = self.source {
+            for level in &mut luma {
+                *level = FULL_RANGE[usize::from(*level)];
+            }
+        }
+        Ok(luma)
+    }
+}
+
+/// Tells the scaler whether its input is full range; its output always is.
+#[allow(unsafe_code)]
+fn set_ranges(context: &mut scaling::Context, full: bool) {
+    // SAFETY: the context is valid for the call, the coefficient tables are static tables of the library, and a
+    // refusal (formats that have no range) leaves the context as it was.
+    unsafe {
+        let table = ffi::sws_getCoefficients(ffi::SWS_CS_DEFAULT);
+        let neutral = 1 << 16;
+        ffi::sws_setColorspaceDetails(
+            context.as_mut_ptr(),
+            table,
+            i32::from(full),
+            table,
+            1,
+            0,
+            neutral,
+            neutral,
+        );
+    }
+}
+
+/// Decides how to read the luma of `format`; `None` if there is none in memory.
+#[allow(unsafe_code)]
+fn source_of(format: Pixel, range: ffmpeg::color::Range) -> Option<Source> {
+    let descriptor = format.descriptor()?;
+    // SAFETY: descriptors are static tables of the library.
+    let (flags, luma, components, name) = unsafe {
+        let descriptor = &*descriptor.as_ptr();
+        (
+            descriptor.flags as i32,
+            descriptor.comp[0],
+            descriptor.nb_components,
+            std::ffi::CStr::from_ptr(descriptor.name).to_bytes(),
+        )
+    };
+    let has = |flag: i32| flags & flag != 0;
+    if has(ffi::AV_PIX_FMT_FLAG_HWACCEL) {
+        return None;
+    }
+    let rgb = has(ffi::AV_PIX_FMT_FLAG_RGB)
+        || has(ffi::AV_PIX_FMT_FLAG_PAL)
+        || has(ffi::AV_PIX_FMT_FLAG_BAYER);
+    // Grey formats are full range unless somebody says otherwise, as in every player built on FFmpeg.
+    let full = match range {
+        ffmpeg::color::Range::JPEG => true,
+        ffmpeg::color::Range::MPEG => rgb,
+        ffmpeg::color::Range::Unspecified => rgb || name.starts_with(b"yuvj") || components < 3,
+    };
+    let odd = ffi::AV_PIX_FMT_FLAG_BITSTREAM | ffi::AV_PIX_FMT_FLAG_FLOAT;
+    let view = (!rgb && !has(odd) && luma.plane == 0 && luma.offset == 0)
+        .then(|| {
+            grey_view(
+                luma.step,
+                luma.depth + luma.shift,
+                has(ffi::AV_PIX_FMT_FLAG_BE),
+            )
+        })
+        .flatten();
+    Some(match view {
+        Some(view) => Source::Plane {
+            view,
+            limited: !full,
+        },
+        None => Source::Converted { full },
+    })
+}
+
+/// The grey format whose samples take `step` bytes and have `bits` significant bits, counted from the lowest bit.
+fn grey_view(step: i32, bits: i32, big_endian: bool) -> Option<Pixel> {
+    Some(match (step, bits, big_endian) {
+        (1, 8, _) => Pixel::GRAY8,
+        (2, 9, false) => Pixel::GRAY9LE,
+        (2, 9, true) => Pixel::GRAY9BE,
+        (2, 10, false) => Pixel::GRAY10LE,
+        (2, 10, true) => Pixel::GRAY10BE,
+        (2, 12, false) => Pixel::GRAY12LE,
+        (2, 12, true) => Pixel::GRAY12BE,
+        (2, 14, false) => Pixel::GRAY14LE,
+        (2, 14, true) => Pixel::GRAY14BE,
+        (2, 16, false) => Pixel::GRAY16LE,
+        (2, 16, true) => Pixel::GRAY16BE,
+        _ => return None,
+    })
+}
+
+/// The widest vector register that the scaler writes with, in bytes.
+const STRIDE_ALIGNMENT: usize = 64;
+
+/// Limited-range luma (16..=235) stretched to 0..=255.
+const FULL_RANGE: [u8; 256] = {
+    let mut table = [0_u8; 256];
+    let mut level = 16;
+    while level < 256 {
+        let stretched = ((level - 16) * 255 + 109) / 219;
+        table[level] = if stretched > 255 {
+            255
+        } else {
+            stretched as u8
+        };
+        level += 1;
+    }
+    table
+};

@@ -1,0 +1,444 @@
+//! Opens a file, refuses what is no video and picks the stream that a player would show.
+//!
+//! The bytes reach the demuxer through our own file handle: the library learns no path, so a playlist or a reference
+//! inside the file cannot make it open another one, and any file name works.
+
+use std::cmp::Reverse;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::{Arc, Mutex, Once, PoisonError};
+
+use ffmpeg_next as ffmpeg;
+use ffmpeg_next::ffi;
+
+use ffmpeg::format::context::{Input, StreamIo};
+use ffmpeg::format::stream::Disposition;
+
+use super::clock::Ticks;
+use super::geometry::{Orientation, displayed_size};
+use super::{StreamInfo, clock};
+use crate::{Error, Result};
+
+/// An open file, its chosen stream and what is known of it.
+pub(super) struct Opened {
+    pub(super) input: Input,
+    pub(super) decoder: ffmpeg::decoder::Video,
+    pub(super) stream: Stream,
+    pub(super) info: StreamInfo,
+    /// The first failure of the operating system to read the file; the demuxer may take it for the end.
+    pub(super) read_error: ReadError,
+}
+
+/// The chosen stream's properties that decoding needs.
+#[derive(Debug, Clone)]
+pub(super) struct Stream {
+    pub(super) index: usize,
+    pub(super) ticks: Ticks,
+    /// The nominal length of a frame in nanoseconds.
+    pub(super) frame_length: i64,
+    /// The stream's own start and length in nanoseconds, when the container declares them.
+    pub(super) declared: Option<i64>,
+    /// The whole file's length in nanoseconds, when the container declares it.
+    pub(super) container_declared: Option<i64>,
+    /// The container's sample aspect, which takes precedence over the frame's; (0, 1) if there is none.
+    pub(super) sample_aspect: (u32, u32),
+    pub(super) orientation: Orientation,
+    pub(super) codec: ffmpeg::codec::Id,
+}
+
+/// Opens `path`, chooses its video stream and opens the decoder.
+pub(super) fn open(path: &Path) -> Result<Opened> {
+    silence();
+    let (mut input, read_error) = open_container(path)?;
+    let index = choose(&input).ok_or_else(|| Error::NoVideo {
+        path: path.to_owned(),
+        found: contents(&input),
+    })?;
+    let (stream, mut decoder) = open_decoder(path, &input, index)?;
+    decoder.set_packet_time_base(stream.ticks.time_base());
+    // Other streams matter only for telling whether the whole file or just the picture ends early.
+    if stream.declared.is_some() {
+        for mut other in input.streams_mut().filter(|other| other.index() != index) {
+            discard(&mut other);
+        }
+    }
+    let info = info(&input, &stream, &decoder);
+    Ok(Opened {
+        input,
+        decoder,
+        stream,
+        info,
+        read_error,
+    })
+}
+
+/// Keeps FFmpeg's own log away from the caller's stderr.
+fn silence() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| ffmpeg::log::set_level(ffmpeg::log::Level::Quiet));
+}
+
+fn open_container(path: &Path) -> Result<(Input, ReadError)> {
+    let mut file = File::open(path).map_err(Error::io(path, "open"))?;
+    let metadata = file.metadata().map_err(Error::io(path, "open"))?;
+    if metadata.is_dir() {
+        let source = std::io::Error::from(std::io::ErrorKind::IsADirectory);
+        return Err(Error::io(path, "open")(source));
+    }
+    if metadata.is_file() && metadata.len() == 0 {
+        return Err(Error::Empty {
+            path: path.to_owned(),
+        });
+    }
+    let mut head = Vec::new();
+    (&mut file)
+        .take(HEAD_LENGTH)
+        .read_to_end(&mut head)
+        .and_then(|_| file.rewind())
+        .map_err(Error::io(path, "read"))?;
+    let read_error = ReadError::default();
+    let watched = Watched {
+        file,
+        error: read_error.clone(),
+    };
+    let mut options = ffmpeg::Dictionary::new();
+    options.set("format_whitelist", &DEMUXERS.join(","));
+    // The file comes through a handle, so no protocol is needed, not even `file`.
+    options.set("protocol_whitelist", "none");
+    let opened = StreamIo::from_read_seek(watched)
+        .and_then(|io| ffmpeg::format::input_from_stream(io, None, Some(options)));
+    match opened {
+        Ok(input) => Ok((input, read_error)),
+        Err(error) => Err(match read_error.take() {
+            Some(source) => Error::io(path, "read")(source),
+            None => Error::NotMedia {
+                path: path.to_owned(),
+                source: explain(&head, error).into(),
+            },
+        }),
+    }
+}
+
+/// Says in a sentence why the demuxer refused the file.
+fn explain(head: &[u8], error: ffmpeg::Error) -> String {
+    if head.get(4..8) == Some(b"ftyp") {
+        return format!(
+            "an MP4 or MOV whose index (moov) is missing or damaged, as after an interrupted recording or download: {error}"
+        );
+    }
+    match error {
+        ffmpeg::Error::Other { errno } if errno == ffi::EINVAL => {
+            "a playlist, or a container that is not accepted".to_owned()
+        }
+        ffmpeg::Error::Eof | ffmpeg::Error::InvalidData => {
+            format!("no known container was recognised: {error}")
+        }
+        error => error.to_string(),
+    }
+}
+
+/// The video stream that a player shows: never a cover; the default one, then the largest, then the first.
+fn choose(input: &Input) -> Option<usize> {
+    input
+        .streams()
+        .filter(|stream| {
+            stream.parameters().medium() == ffmpeg::media::Type::Video && !is_cover(stream)
+        })
+        .max_by_key(|stream| {
+            let (width, height) = stored_size(stream);
+            (
+                stream.disposition().contains(Disposition::DEFAULT),
+                u64::from(width) * u64::from(height),
+                Reverse(stream.index()),
+            )
+        })
+        .map(|stream| stream.index())
+}
+
+fn is_cover(stream: &ffmpeg::Stream) -> bool {
+    stream
+        .disposition()
+        .intersects(Disposition::ATTACHED_PIC | Disposition::from_bits_retain(TIMED_THUMBNAILS))
+}
+
+/// Names the streams of a file without video.
+fn contents(input: &Input) -> String {
+    let names: Vec<String> = input
+        .streams()
+        .map(|stream| {
+            let parameters = stream.parameters();
+            let kind = match parameters.medium() {
+                ffmpeg::media::Type::Video => "cover picture",
+                ffmpeg::media::Type::Audio => "audio",
+                ffmpeg::media::Type::Subtitle => "subtitles",
+                ffmpeg::media::Type::Attachment => "attachment",
+                _ => "data",
+            };
+            format!("{kind} {}", codec_name(&parameters))
+        })
+        .collect();
+    if names.is_empty() {
+        "no stream at all".to_owned()
+    } else {
+        format!("only {}", names.join(", "))
+    }
+}
+
+fn open_decoder(
+    path: &Path,
+    input: &Input,
+    index: usize,
+) -> Result<(Stream, ffmpeg::decoder::Video)> {
+    let undecodable = |error: ffmpeg::Error| Error::Undecodable {
+        path: path.to_owned(),
+        reason: format!("opening the decoder: {error}"),
+    };
+    let stream = input
+        .stream(index)
+        .ok_or_else(|| undecodable(ffmpeg::Error::StreamNotFound))?;
+    let parameters = stream.parameters();
+    let Some(codec) = ffmpeg::decoder::find(parameters.id()) else {
+        return Err(Error::NoDecoder {
+            path: path.to_owned(),
+            codec: codec_name(&parameters),
+        });
+    };
+    let properties = properties(input, &stream);
+    let mut context = ffmpeg::codec::Context::from_parameters(parameters).map_err(undecodable)?;
+    context.set_threading(ffmpeg::threading::Config::count(1));
+    let decoder = context
+        .decoder()
+        .open_as(codec)
+        .and_then(ffmpeg::decoder::Opened::video)
+        .map_err(undecodable)?;
+    Ok((properties, decoder))
+}
+
+#[allow(unsafe_code)]
+fn properties(input: &Input, stream: &ffmpeg::Stream) -> Stream {
+    let ticks = Ticks::new(stream.time_base());
+    let rate = [stream.avg_frame_rate(), stream.rate()]
+        .into_iter()
+        .find_map(clock::frame_length);
+    let positive = |time: i64| (time > 0).then_some(time);
+    // SAFETY: both contexts are alive as long as `input`, and only plain fields are read.
+    let (from_bit_rate, aspect) = unsafe {
+        let method = (*input.as_ptr()).duration_estimation_method;
+        (
+            method != ffi::AVDurationEstimationMethod::AVFMT_DURATION_FROM_STREAM,
+            (*stream.as_ptr()).sample_aspect_ratio,
+        )
+    };
+    Stream {
+        index: stream.index(),
+        ticks,
+        frame_length: rate.unwrap_or(clock::DEFAULT_FRAME_LENGTH),
+        declared: positive(stream.duration())
+            .filter(|_| !from_bit_rate)
+            .map(|duration| ticks.nanos(duration)),
+        container_declared: positive(input.duration())
+            .filter(|_| !from_bit_rate)
+            .map(|duration| Ticks::microseconds().nanos(duration)),
+        sample_aspect: aspect_pair(aspect),
+        orientation: stream
+            .side_data()
+            .find(|data| data.kind() == ffmpeg::codec::packet::side_data::Type::DisplayMatrix)
+            .and_then(|data| matrix(data.data()))
+            .map_or(Orientation::UPRIGHT, |matrix| {
+                Orientation::from_matrix(&matrix)
+            }),
+        codec: stream.parameters().id(),
+    }
+}
+
+/// A sample aspect as unsigned numbers; (0, 1) if it is unknown or senseless.
+pub(super) fn aspect_pair(aspect: ffi::AVRational) -> (u32, u32) {
+    match (u32::try_from(aspect.num), u32::try_from(aspect.den)) {
+        (Ok(num), Ok(den)) if num > 0 && den > 0 => (num, den),
+        _ => (0, 1),
+    }
+}
+
+/// Reads a display matrix from the bytes of side data.
+pub(super) fn matrix(bytes: &[u8]) -> Option<[i32; 9]> {
+    let mut matrix = [0; 9];
+    let mut words = bytes.chunks_exact(4);
+    for value in &mut matrix {
+        *value = i32::from_ne_bytes(words.next()?.try_into().ok()?);
+    }
+    Some(matrix)
+}
+
+fn info(input: &Input, stream: &Stream, decoder: &ffmpeg::decoder::Video) -> StreamInfo {
+    let (width, height) = displayed_size(
+        decoder.width(),
+        decoder.height(),
+        stream.sample_aspect,
+        stream.orientation,
+    );
+    StreamInfo {
+        width,
+        height,
+        codec: stream.codec.name().to_owned(),
+        container: input.format().name().to_owned(),
+        pixel_format: decoder
+            .format()
+            .descriptor()
+            .map_or("unknown", |descriptor| descriptor.name())
+            .to_owned(),
+        declared: stream
+            .declared
+            .or(stream.container_declared)
+            .map(clock::duration),
+    }
+}
+
+#[allow(unsafe_code)]
+fn stored_size(stream: &ffmpeg::Stream) -> (u32, u32) {
+    // SAFETY: a stream always has codec parameters, which live as long as the stream.
+    let (width, height) = unsafe {
+        let parameters = (*stream.as_ptr()).codecpar;
+        ((*parameters).width, (*parameters).height)
+    };
+    (width.max(0) as u32, height.max(0) as u32)
+}
+
+/// The codec's short name, or its four-character tag when FFmpeg does not know it.
+#[allow(unsafe_code)]
+fn codec_name(parameters: &ffmpeg::codec::Parameters) -> String {
+    let id = parameters.id();
+    if id != ffmpeg::codec::Id::None {
+        return id.name().to_owned();
+    }
+    // SAFETY: the parameters are alive and the tag is a plain number.
+    let tag = unsafe { (*parameters.as_ptr()).codec_tag };
+    if tag == 0 {
+        return "unknown".to_owned();
+    }
+    let tag: String = tag
+        .to_le_bytes()
+        .iter()
+        .flat_map(|&byte| std::ascii::escape_default(byte))
+        .map(char::from)
+        .collect();
+    format!("with tag {tag}")
+}
+
+#[allow(unsafe_code)]
+fn discard(stream: &mut ffmpeg::StreamMut) {
+    // SAFETY: the stream belongs to an input that is borrowed mutably, and the field is a plain setting.
+    unsafe {
+        (*stream.as_mut_ptr()).discard = ffi::AVDiscard::AVDISCARD_ALL;
+    }
+}
+
+/// Where the reader leaves the operating system's first refusal.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ReadError(Arc<Mutex<Option<std::io::Error>>>);
+
+impl ReadError {
+    /// Takes the error out, if there was one.
+    pub(super) fn take(&self) -> Option<std::io::Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn note(&self, error: &std::io::Error) {
+        if error.kind() == std::io::ErrorKind::Interrupted {
+            return;
+        }
+        let copy = match error.raw_os_error() {
+            Some(code) => std::io::Error::from_raw_os_error(code),
+            None => std::io::Error::new(error.kind(), error.to_string()),
+        };
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(copy);
+    }
+}
+
+/// A file that remembers its first error.
+struct Watched {
+    file: File,
+    error: ReadError,
+}
+
+impl Read for Watched {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.file
+            .read(buffer)
+            .inspect_err(|error| self.error.note(error))
+    }
+}
+
+impl Seek for Watched {
+    fn seek(&mut self, position: SeekFrom) -> std::io::Result<u64> {
+        self.file.seek(position)
+    }
+}
+
+/// How much of the file's start is looked at to explain a refusal, in bytes.
+const HEAD_LENGTH: u64 = 16;
+
+/// The disposition of a video stream that holds thumbnails of another one.
+const TIMED_THUMBNAILS: i32 = ffi::AV_DISPOSITION_TIMED_THUMBNAILS;
+
+/// Demuxers that read one file and nothing else. Playlists, devices and numbered picture series are left out. The
+/// audio ones are there to say that a file has no picture, which helps more than "not a media file".
+const DEMUXERS: &[&str] = &[
+    "mov",
+    "matroska",
+    "webm",
+    "avi",
+    "mpegts",
+    "mpeg",
+    "mpegvideo",
+    "m4v",
+    "ogg",
+    "flv",
+    "asf",
+    "gif",
+    "apng",
+    "h261",
+    "h263",
+    "h264",
+    "hevc",
+    "av1",
+    "obu",
+    "ivf",
+    "yuv4mpegpipe",
+    "mxf",
+    "wtv",
+    "nut",
+    "dv",
+    "rm",
+    "mjpeg",
+    "dirac",
+    "vc1",
+    "gxf",
+    "png_pipe",
+    "jpeg_pipe",
+    "webp_pipe",
+    "bmp_pipe",
+    "tiff_pipe",
+    "jpegxl_pipe",
+    "ppm_pipe",
+    "pgm_pipe",
+    "qoi_pipe",
+    "gif_pipe",
+    "mp3",
+    "aac",
+    "wav",
+    "w64",
+    "flac",
+    "aiff",
+    "amr",
+    "ac3",
+    "eac3",
+    "caf",
+    "dts",
+    "wv",
+    "ape",
+    "au",
+];
