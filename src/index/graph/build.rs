@@ -1,0 +1,265 @@
+//! Builds a graph with hnsw_rs, freezes it, and measures what it finds.
+//!
+//! Only insertion and the listing of links are used of that crate: its dump prints, panics and exits on damaged files.
+//! Insertion is serial, in an order shuffled by a fixed seed, so that the same segment always gives the same graph.
+
+use hnsw_rs::prelude::{Distance, Hnsw};
+
+use super::{Frozen, GRAPH_RADIUS, GRAPH_RECALL, LAYERS_MAX};
+use crate::error::{Error, Result};
+use crate::fingerprint::{KEY_BITS, Key};
+use crate::index::scan::{self, Kernel};
+use crate::index::segment::Segment;
+
+/// What came of building a graph.
+#[derive(Debug)]
+pub(crate) enum Built {
+    /// The file, and the recall measured.
+    Accepted { bytes: Vec<u8>, recall: f64 },
+    /// The best recall reached is below [`GRAPH_RECALL`].
+    Refused { recall: f64 },
+}
+
+/// Builds the graph of a segment that has at least one key; tries once more with greater effort before it gives up.
+pub(crate) fn build(segment: &Segment, checksum: u64, cancel: &dyn Fn() -> bool) -> Result<Built> {
+    let groups = group_near_copies(segment, cancel)?;
+    let test = RecallTest::new(segment);
+    let mut best = 0.0;
+    for effort in EFFORTS {
+        let mut frozen = freeze(&groups, effort.construction, cancel)?;
+        for ef in effort.beams {
+            frozen.ef = ef;
+            let recall = test.recall(&frozen, segment);
+            if recall >= GRAPH_RECALL {
+                let bytes = frozen.encode(checksum);
+                return Ok(Built::Accepted { bytes, recall });
+            }
+            best = recall.max(best);
+        }
+    }
+    Ok(Built::Refused { recall: best })
+}
+
+/// Keys in groups: those of a group are within [`GROUP_REACH`] bits of its first.
+#[derive(Debug, Default)]
+struct Groups {
+    /// Key of each group's first member.
+    leaders: Vec<Key>,
+    /// Members, group by group, the leader first.
+    members: Vec<Vec<u32>>,
+}
+
+/// Gives every key to the first leader near it, in ascending order of keys.
+fn group_near_copies(segment: &Segment, cancel: &dyn Fn() -> bool) -> Result<Groups> {
+    let kernel = Kernel::detect();
+    let mut groups = Groups::default();
+    let mut grouped = vec![false; segment.len()];
+    let mut next = 0;
+    while next < segment.len() {
+        if cancel() {
+            return Err(Error::Cancelled);
+        }
+        // Keys of a batch may be near each other, so the batch's results are taken in order.
+        let mut batch = Vec::with_capacity(GROUP_BATCH);
+        while batch.len() < GROUP_BATCH && next < segment.len() {
+            if !grouped[next] {
+                batch.push(next as u32);
+            }
+            next += 1;
+        }
+        let queries: Vec<Key> = batch.iter().map(|&key| segment.key(key)).collect();
+        let mut near = scan::search(kernel, segment.planes(), &queries, GROUP_REACH);
+        near.sort_unstable();
+        for near in near.chunk_by(|a, b| a.query == b.query) {
+            let leader = batch[near[0].query as usize];
+            if grouped[leader as usize] {
+                continue;
+            }
+            let mut members = vec![leader];
+            grouped[leader as usize] = true;
+            for member in near {
+                if !std::mem::replace(&mut grouped[member.key as usize], true) {
+                    members.push(member.key);
+                }
+            }
+            groups.leaders.push(segment.key(leader));
+            groups.members.push(members);
+        }
+    }
+    Ok(groups)
+}
+
+/// Builds the graph over the groups' leaders and copies it into flat arrays.
+fn freeze(groups: &Groups, construction: usize, cancel: &dyn Fn() -> bool) -> Result<Frozen> {
+    let count = groups.leaders.len();
+    let hnsw: Hnsw<'_, u64, Bits> =
+        Hnsw::new(LINKS, count, LAYERS_MAX as usize, construction, Bits);
+    for (done, &leader) in shuffled(count).iter().enumerate() {
+        if done % CANCEL_EVERY == 0 && cancel() {
+            return Err(Error::Cancelled);
+        }
+        hnsw.insert((&groups.leaders[leader as usize].0, leader as usize));
+    }
+
+    // Nodes are numbered from the top layer down and in order of insertion, so that each layer is a beginning part of
+    // the one below and the node that hnsw_rs enters by (the first of the top layer) is number 0.
+    let indexation = hnsw.get_point_indexation();
+    let top = usize::from(indexation.get_max_level_observed());
+    let mut order: Vec<(usize, i32, u32, Vec<Vec<u32>>)> = Vec::with_capacity(count);
+    for point in indexation {
+        let place = point.get_point_id();
+        let links = point.get_neighborhood_id();
+        let links = links
+            .iter()
+            .map(|layer| layer.iter().map(|link| link.d_id as u32).collect());
+        let height = usize::from(place.0);
+        order.push((
+            height,
+            place.1,
+            point.get_origin_id() as u32,
+            links.collect(),
+        ));
+    }
+    order.sort_unstable_by_key(|(height, rank, ..)| (std::cmp::Reverse(*height), *rank));
+    let mut number = vec![0u32; count];
+    for (node, (_, _, leader, _)) in (0..).zip(&order) {
+        number[*leader as usize] = node;
+    }
+
+    let mut frozen = Frozen {
+        reach: GROUP_REACH,
+        member_offsets: vec![0],
+        ..Frozen::default()
+    };
+    for (_, _, leader, _) in &order {
+        frozen.keys.push(groups.leaders[*leader as usize].0);
+        frozen.members.extend(&groups.members[*leader as usize]);
+        frozen.member_offsets.push(frozen.members.len() as u32);
+    }
+    for layer in 0..=top {
+        let mut offsets = vec![0];
+        let mut all = Vec::new();
+        for (_, _, _, links) in order.iter().take_while(|(height, ..)| *height >= layer) {
+            let links = links.get(layer).map_or(&[][..], Vec::as_slice);
+            all.extend(links.iter().map(|&leader| number[leader as usize]));
+            offsets.push(all.len() as u32);
+        }
+        frozen.layers.push((offsets, all));
+    }
+    Ok(frozen)
+}
+
+/// Noisy copies of stored keys, with what a scan finds for them.
+struct RecallTest {
+    queries: Vec<Key>,
+    /// True neighbours of all queries together; at least one each, as the noise is within the radius.
+    expected: usize,
+}
+
+impl RecallTest {
+    fn new(segment: &Segment) -> RecallTest {
+        let mut random = SplitMix(SEED);
+        let queries: Vec<Key> = (0..TEST_QUERIES)
+            .map(|query| {
+                let key = segment.key(random.below(segment.len() as u32));
+                random.flip(key, query % (TEST_NOISE + 1))
+            })
+            .collect();
+        let expected =
+            scan::search(Kernel::detect(), segment.planes(), &queries, GRAPH_RADIUS).len();
+        RecallTest { queries, expected }
+    }
+
+    /// Share of the true neighbours that the graph finds.
+    fn recall(&self, frozen: &Frozen, segment: &Segment) -> f64 {
+        let found = frozen.view().search(segment, &self.queries, GRAPH_RADIUS);
+        found.len() as f64 / self.expected.max(1) as f64
+    }
+}
+
+/// Numbers below `count` in an order that a fixed seed gives: sorted keys would be inserted cluster by cluster.
+fn shuffled(count: usize) -> Vec<u32> {
+    let mut random = SplitMix(SEED);
+    let mut order: Vec<u32> = (0..count as u32).collect();
+    for last in (1..count).rev() {
+        order.swap(last, random.below(last as u32 + 1) as usize);
+    }
+    order
+}
+
+/// The bit distance for hnsw_rs; exact in an f32.
+struct Bits;
+
+impl Distance<u64> for Bits {
+    fn eval(&self, a: &[u64], b: &[u64]) -> f32 {
+        let bits: u32 = a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum();
+        bits as f32
+    }
+}
+
+/// Steele, Lea and Flood's generator of 2014: the same numbers on every machine and in every version.
+struct SplitMix(u64);
+
+impl SplitMix {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    }
+
+    /// A number below `end`, which must not be 0; the bias is below 2^-32.
+    fn below(&mut self, end: u32) -> u32 {
+        (((self.next() >> 32) * u64::from(end)) >> 32) as u32
+    }
+
+    /// Flips `count` different bits, at most all.
+    fn flip(&mut self, mut key: Key, count: u32) -> Key {
+        let mut flipped = Key::default();
+        let mut left = count.min(KEY_BITS);
+        while left > 0 {
+            let bit = self.below(KEY_BITS);
+            let (word, mask) = ((bit / 64) as usize, 1 << (bit % 64));
+            if flipped.0[word] & mask == 0 {
+                flipped.0[word] |= mask;
+                key.0[word] ^= mask;
+                left -= 1;
+            }
+        }
+        key
+    }
+}
+
+/// How much work goes into a graph.
+struct Effort {
+    /// Beam while building.
+    construction: usize,
+    /// Beams of the search, tried from the cheapest on.
+    beams: [u32; 3],
+}
+
+/// The usual effort, and one more attempt.
+const EFFORTS: [Effort; 2] = [
+    Effort {
+        construction: 200,
+        beams: [64, 128, 256],
+    },
+    Effort {
+        construction: 400,
+        beams: [128, 256, 512],
+    },
+];
+/// Links of a node in upper layers; twice as many in layer 0.
+const LINKS: usize = 16;
+/// Keys within this many bits of a leader are its group.
+const GROUP_REACH: u32 = 8;
+/// Keys for which near-copies are looked up at a time: bounds the memory when all keys are copies of each other.
+const GROUP_BATCH: usize = 64;
+/// Insertions between two questions whether to stop: a tenth of a second or so.
+const CANCEL_EVERY: usize = 64;
+/// Queries of the recall test.
+const TEST_QUERIES: u32 = 500;
+/// Most bits flipped in a query of the recall test.
+const TEST_NOISE: u32 = 60;
+const SEED: u64 = 0x756e_6971;

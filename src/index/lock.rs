@@ -1,0 +1,57 @@
+//! One writer for an index at a time, across processes.
+//!
+//! The lock is the kernel's (flock) and not the file's existence: it ends with its process, however that ends, so a
+//! dead owner never has to be detected. The number in the file only serves the error message.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::error::{Error, Result};
+
+/// The right to write to an index; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    file: File,
+}
+
+impl Lock {
+    /// Takes the lock or says who has it.
+    pub(crate) fn acquire(path: &Path) -> Result<Lock> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(Error::io(path, "open"))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let mut text = String::new();
+                // Best effort: the owner may not have written its number yet.
+                let _ = (&mut file).take(16).read_to_string(&mut text);
+                return Err(Error::Locked {
+                    path: path.to_owned(),
+                    owner: text.trim().parse().ok(),
+                });
+            }
+            Err(cause) => return Err(Error::io(path, "lock")(cause.into())),
+        }
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .map_err(Error::io(path, "write"))?;
+        Ok(Lock { file })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // The file stays, empty: deleting it would let two processes lock two files of the same name.
+        let _ = self.file.set_len(0);
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}

@@ -1,0 +1,225 @@
+//! The atomically replaced list of live segments; replacing it is the commit.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::files;
+use super::format::{self, FileReader, FileWriter, HEADER_LEN, MANIFEST_MAGIC};
+use super::video::IndexConfig;
+use crate::error::{Error, Result};
+
+/// What the manifest says; the order of fields is the order on disk.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    /// Counts the commits.
+    pub(crate) generation: u64,
+    /// Version of the crate that wrote it.
+    pub(crate) written_by: String,
+    pub(crate) config: IndexConfig,
+    /// Number of the next file; greater than all in use.
+    pub(crate) next_number: u64,
+    pub(crate) segments: Vec<SegmentEntry>,
+}
+
+/// A live segment.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct SegmentEntry {
+    /// Gives the names of its files.
+    pub(crate) number: u64,
+    pub(crate) file: FileEntry,
+    pub(crate) keys: u32,
+    pub(crate) videos: u32,
+    /// Removed videos, ascending.
+    pub(crate) tombstones: Vec<u32>,
+    pub(crate) graph: GraphEntry,
+}
+
+/// What a file has to be.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct FileEntry {
+    /// Bytes of the whole file.
+    pub(crate) length: u64,
+    /// xxh3-64 of the body, as its header says.
+    pub(crate) checksum: u64,
+    /// SHA-256 of the whole file.
+    pub(crate) sha256: [u8; 32],
+}
+
+/// What became of a segment's graph.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) enum GraphEntry {
+    /// Not built.
+    None,
+    /// Built and good enough.
+    Built {
+        file: FileEntry,
+        /// Share of true neighbours found in the test at the time of building.
+        recall: f64,
+    },
+    /// Built and thrown away, since it found too few: the segment is scanned.
+    Refused { recall: f64 },
+}
+
+impl FileEntry {
+    /// Describes a file that [`FileWriter::finish`] gave.
+    pub(crate) fn of(bytes: &[u8]) -> FileEntry {
+        FileEntry {
+            length: bytes.len() as u64,
+            checksum: format::header_checksum(bytes),
+            sha256: files::sha256(bytes),
+        }
+    }
+}
+
+impl Manifest {
+    /// A manifest of nothing yet.
+    pub(crate) fn new(config: IndexConfig) -> Manifest {
+        Manifest {
+            generation: 0,
+            written_by: env!("CARGO_PKG_VERSION").to_owned(),
+            config,
+            next_number: 1,
+            segments: Vec::new(),
+        }
+    }
+
+    /// Reads the manifest of an index; `Ok(None)` if there is none.
+    pub(crate) fn load(dir: &Path) -> Result<Option<Stored>> {
+        let path = manifest_path(dir);
+        match files::map(&path, None)? {
+            Some(file) => Manifest::parse(&path, file.bytes()).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Reads the whole file's bytes.
+    pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Stored> {
+        FileReader::open(path, bytes, MANIFEST_MAGIC)?;
+        let body = &bytes[HEADER_LEN..];
+        let manifest: Manifest = format::decode(path, body)?;
+        manifest.check(path)?;
+        Ok(Stored {
+            manifest,
+            root: files::sha256(body),
+            length: bytes.len() as u64,
+        })
+    }
+
+    fn check(&self, path: &Path) -> Result<()> {
+        for entry in &self.segments {
+            let ascending = entry.tombstones.windows(2).all(|pair| pair[0] < pair[1]);
+            let in_range = entry
+                .tombstones
+                .last()
+                .is_none_or(|&last| last < entry.videos);
+            if !ascending || !in_range {
+                return Err(format::corrupt(
+                    path,
+                    "tombstones",
+                    "not ascending video numbers",
+                    format!("numbers below {}", entry.videos),
+                ));
+            }
+            if entry.number >= self.next_number {
+                return Err(format::corrupt(
+                    path,
+                    "segment number",
+                    entry.number,
+                    format!("below {}", self.next_number),
+                ));
+            }
+        }
+        let count = u32::try_from(self.segments.len());
+        let total: u64 = self
+            .segments
+            .iter()
+            .map(|entry| u64::from(entry.videos))
+            .sum();
+        if count.is_err() || total > u64::from(u32::MAX) {
+            return Err(format::corrupt(
+                path,
+                "number of videos",
+                total,
+                "below 2^32",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A manifest as it is on disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub(crate) manifest: Manifest,
+    /// SHA-256 of the body.
+    pub(crate) root: [u8; 32],
+    /// Bytes of the file.
+    pub(crate) length: u64,
+}
+
+impl Stored {
+    /// Gives a manifest's file before it is written.
+    pub(crate) fn encode(manifest: Manifest, dir: &Path) -> Result<(Stored, Vec<u8>)> {
+        let mut file = FileWriter::new();
+        file.append(&format::encode(&manifest_path(dir), &manifest)?);
+        let bytes = file.finish(MANIFEST_MAGIC);
+        let stored = Stored {
+            manifest,
+            root: files::sha256(&bytes[HEADER_LEN..]),
+            length: bytes.len() as u64,
+        };
+        Ok((stored, bytes))
+    }
+}
+
+/// The only file whose presence makes a folder an index.
+pub(crate) fn manifest_path(dir: &Path) -> PathBuf {
+    dir.join("manifest")
+}
+
+/// The folder of segments and graphs.
+pub(crate) fn segments_path(dir: &Path) -> PathBuf {
+    dir.join("segments")
+}
+
+pub(crate) fn segment_path(dir: &Path, number: u64) -> PathBuf {
+    segments_path(dir).join(format!("{number:08}.seg"))
+}
+
+pub(crate) fn graph_path(dir: &Path, number: u64) -> PathBuf {
+    segments_path(dir).join(format!("{number:08}.graph"))
+}
+
+/// An index of other keys than those asked for.
+pub(crate) fn check_config(dir: &Path, found: &IndexConfig, wanted: &IndexConfig) -> Result<()> {
+    check_fingerprint(dir, found, wanted.fingerprint_version)?;
+    if found.interval != wanted.interval {
+        return Err(Error::IncompatibleIndex {
+            path: manifest_path(dir),
+            what: "sampling interval",
+            found: format!("{:?}", found.interval),
+            expected: format!("{:?}", wanted.interval),
+            remedy: "use the index's interval, or another folder for the new one",
+        });
+    }
+    Ok(())
+}
+
+/// An index whose keys are of another fingerprint version.
+pub(crate) fn check_fingerprint(dir: &Path, found: &IndexConfig, wanted: u32) -> Result<()> {
+    if found.fingerprint_version != wanted {
+        return Err(Error::IncompatibleIndex {
+            path: manifest_path(dir),
+            what: "fingerprint version",
+            found: found.fingerprint_version.to_string(),
+            expected: wanted.to_string(),
+            remedy: if found.fingerprint_version > wanted {
+                "install a newer uniq"
+            } else {
+                "build the index again in another folder with: uniq index build"
+            },
+        });
+    }
+    Ok(())
+}

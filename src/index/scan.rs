@@ -1,0 +1,405 @@
+//! The exhaustive search: every key of a segment against every query.
+//!
+//! Queries are batched against blocks of keys that stay in the cache, so that the time goes into XOR and population
+//! count and not into memory. Which instructions are used is found out at run time; all kernels give the same answer.
+//! There is none for NEON by hand: it is part of the aarch64 baseline, for which the portable loop is compiled to it.
+
+use rayon::prelude::*;
+
+use crate::fingerprint::{KEY_BITS, Key};
+
+/// A key near a query.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Found {
+    pub(crate) query: u32,
+    pub(crate) key: u32,
+    pub(crate) distance: u32,
+}
+
+/// The instructions that a scan is made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kernel {
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Popcnt,
+    Portable,
+}
+
+impl Kernel {
+    /// Those that this processor has, fastest first; never empty.
+    pub(crate) fn available() -> Vec<Kernel> {
+        let mut kernels = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vpopcntdq") {
+                kernels.push(Kernel::Avx512);
+            }
+            if is_x86_feature_detected!("avx2") {
+                kernels.push(Kernel::Avx2);
+            }
+            if is_x86_feature_detected!("popcnt") {
+                kernels.push(Kernel::Popcnt);
+            }
+        }
+        kernels.push(Kernel::Portable);
+        kernels
+    }
+
+    /// The fastest one of this processor.
+    pub(crate) fn detect() -> Kernel {
+        Kernel::available()[0]
+    }
+
+    /// Estimated time of a batch, for choosing between scan and graph; nanoseconds on one core.
+    pub(crate) fn estimate_ns(self, keys: usize, queries: usize) -> f64 {
+        let pair_ns = match self {
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx512 => AVX512_NS,
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx2 => AVX2_NS,
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Popcnt => POPCNT_NS,
+            Kernel::Portable => PORTABLE_NS,
+        };
+        keys as f64 * (MEMORY_NS + queries as f64 * pair_ns)
+    }
+}
+
+/// Finds all keys within `radius` bits of each query, in no particular order.
+pub(crate) fn search(
+    kernel: Kernel,
+    planes: [&[u64]; 4],
+    queries: &[Key],
+    radius: u32,
+) -> Vec<Found> {
+    let keys = planes[0].len();
+    let blocks = keys.div_ceil(BLOCK_KEYS);
+    let chunks = queries.len().div_ceil(CHUNK_QUERIES);
+    (0..blocks * chunks)
+        .into_par_iter()
+        .fold(Vec::new, |mut found, unit| {
+            let (block, chunk) = (unit / chunks, unit % chunks);
+            let first_key = block * BLOCK_KEYS;
+            let last_key = keys.min(first_key + BLOCK_KEYS);
+            let first_query = chunk * CHUNK_QUERIES;
+            let last_query = queries.len().min(first_query + CHUNK_QUERIES);
+            let task = Task {
+                planes: planes.map(|plane| &plane[first_key..last_key]),
+                queries: &queries[first_query..last_query],
+                radius: radius.min(KEY_BITS),
+                first_key: first_key as u32,
+                first_query: first_query as u32,
+            };
+            task.run(kernel, &mut found);
+            found
+        })
+        .reduce(Vec::new, |mut left, mut right| {
+            if left.len() < right.len() {
+                std::mem::swap(&mut left, &mut right);
+            }
+            left.append(&mut right);
+            left
+        })
+}
+
+/// A block of keys and the queries to compare with it.
+struct Task<'a> {
+    /// Four slices of equal length.
+    planes: [&'a [u64]; 4],
+    queries: &'a [Key],
+    /// At most [`KEY_BITS`].
+    radius: u32,
+    first_key: u32,
+    first_query: u32,
+}
+
+impl Task<'_> {
+    fn run(&self, kernel: Kernel, found: &mut Vec<Found>) {
+        match kernel {
+            // SAFETY: these three kernels are only named by `Kernel::available`, which has asked the processor.
+            #[cfg(target_arch = "x86_64")]
+            #[allow(unsafe_code)]
+            Kernel::Avx512 => unsafe { x86::avx512(self, found) },
+            #[cfg(target_arch = "x86_64")]
+            #[allow(unsafe_code)]
+            Kernel::Avx2 => unsafe { x86::avx2(self, found) },
+            #[cfg(target_arch = "x86_64")]
+            #[allow(unsafe_code)]
+            Kernel::Popcnt => unsafe { x86::popcnt(self, found) },
+            Kernel::Portable => self.portable(0, found),
+        }
+    }
+
+    /// Compares every query with the keys from `start` on.
+    #[inline(always)]
+    fn portable(&self, start: usize, found: &mut Vec<Found>) {
+        let [a, b, c, d] = self.planes.map(|plane| &plane[start..]);
+        let mut distances = [0u8; PORTABLE_STEP];
+        for (query, words) in self.queries.iter().enumerate() {
+            let Key([qa, qb, qc, qd]) = *words;
+            let mut key = start;
+            let steps = a
+                .chunks(PORTABLE_STEP)
+                .zip(b.chunks(PORTABLE_STEP))
+                .zip(c.chunks(PORTABLE_STEP).zip(d.chunks(PORTABLE_STEP)));
+            for ((a, b), (c, d)) in steps {
+                // Distances first and the test afterwards: a loop without branches is one that gets vectorised.
+                let words = a.iter().zip(b).zip(c.iter().zip(d));
+                for (distance, ((a, b), (c, d))) in distances.iter_mut().zip(words) {
+                    let bits = (a ^ qa).count_ones()
+                        + (b ^ qb).count_ones()
+                        + (c ^ qc).count_ones()
+                        + (d ^ qd).count_ones();
+                    // 256 becomes 255, which is told apart again when reporting.
+                    *distance = bits.min(255) as u8;
+                }
+                let near = |&distance: &u8| u32::from(distance) <= self.radius;
+                if distances[..a.len()].iter().any(near) {
+                    for (lane, _) in distances[..a.len()]
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, d)| near(d))
+                    {
+                        self.report(query, key + lane, found);
+                    }
+                }
+                key += a.len();
+            }
+        }
+    }
+
+    /// Adds a pair if it really is within the radius; out of the way of the hot loop.
+    #[cold]
+    #[inline(never)]
+    fn report(&self, query: usize, key: usize, found: &mut Vec<Found>) {
+        let distance = self.queries[query].distance(Key(self.planes.map(|plane| plane[key])));
+        if distance <= self.radius {
+            found.push(Found {
+                query: self.first_query + query as u32,
+                key: self.first_key + key as u32,
+                distance,
+            });
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+    use std::array::from_fn;
+
+    use super::{Found, Task};
+
+    /// The portable loop with the population count of every x86 since 2008.
+    #[target_feature(enable = "popcnt")]
+    pub(super) fn popcnt(task: &Task<'_>, found: &mut Vec<Found>) {
+        task.portable(0, found);
+    }
+
+    /// Eight keys and four queries at a time: 16 query words and 4 key words stay in the 32 registers.
+    #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
+    pub(super) fn avx512(task: &Task<'_>, found: &mut Vec<Found>) {
+        const LANES: usize = 8;
+        const BATCH: usize = 4;
+        let keys = task.planes[0].len();
+        let whole = keys - keys % LANES;
+        let radius = _mm512_set1_epi64(i64::from(task.radius));
+        for first in (0..task.queries.len()).step_by(BATCH) {
+            // The last batch repeats its last query; `wanted` keeps it from being reported twice.
+            let wanted = BATCH.min(task.queries.len() - first);
+            let words: [[__m512i; 4]; BATCH] = from_fn(|lane| {
+                let query = task.queries[first + lane.min(wanted - 1)];
+                query.0.map(|word| _mm512_set1_epi64(word as i64))
+            });
+            for key in (0..whole).step_by(LANES) {
+                let block: [__m512i; 4] = from_fn(|plane| {
+                    let eight: &[u64] = &task.planes[plane][key..key + LANES];
+                    // SAFETY: the slice is 64 bytes long, and this load needs no alignment.
+                    #[allow(unsafe_code)]
+                    unsafe {
+                        _mm512_loadu_epi64(eight.as_ptr().cast())
+                    }
+                });
+                for (lane, query) in words.iter().enumerate() {
+                    let bits: [__m512i; 4] =
+                        from_fn(|w| _mm512_popcnt_epi64(_mm512_xor_si512(block[w], query[w])));
+                    let sum = _mm512_add_epi64(
+                        _mm512_add_epi64(bits[0], bits[1]),
+                        _mm512_add_epi64(bits[2], bits[3]),
+                    );
+                    let mut near = _mm512_cmple_epu64_mask(sum, radius);
+                    if near != 0 && lane < wanted {
+                        while near != 0 {
+                            task.report(first + lane, key + near.trailing_zeros() as usize, found);
+                            near &= near - 1;
+                        }
+                    }
+                }
+            }
+        }
+        task.portable(whole, found);
+    }
+
+    /// Four keys and two queries at a time; bits are counted by table look-up of half bytes (Mula, Kurz and Lemire 2016).
+    #[target_feature(enable = "avx2,popcnt")]
+    pub(super) fn avx2(task: &Task<'_>, found: &mut Vec<Found>) {
+        const LANES: usize = 4;
+        const BATCH: usize = 2;
+        let keys = task.planes[0].len();
+        let whole = keys - keys % LANES;
+        let beyond = _mm256_set1_epi64x(i64::from(task.radius) + 1);
+        let low = _mm256_set1_epi8(0x0f);
+        let table = _mm256_setr_epi8(
+            0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, //
+            0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,
+        );
+        for first in (0..task.queries.len()).step_by(BATCH) {
+            let wanted = BATCH.min(task.queries.len() - first);
+            let words: [[__m256i; 4]; BATCH] = from_fn(|lane| {
+                let query = task.queries[first + lane.min(wanted - 1)];
+                query.0.map(|word| _mm256_set1_epi64x(word as i64))
+            });
+            for key in (0..whole).step_by(LANES) {
+                let block: [__m256i; 4] = from_fn(|plane| {
+                    let four: &[u64] = &task.planes[plane][key..key + LANES];
+                    // SAFETY: the slice is 32 bytes long, and this load needs no alignment.
+                    #[allow(unsafe_code)]
+                    unsafe {
+                        _mm256_loadu_si256(four.as_ptr().cast())
+                    }
+                });
+                for (lane, query) in words.iter().enumerate() {
+                    // At most 8 a byte and word, so four words cannot overflow a byte.
+                    let mut bytes = _mm256_setzero_si256();
+                    for word in 0..4 {
+                        let differing = _mm256_xor_si256(block[word], query[word]);
+                        let lower = _mm256_and_si256(differing, low);
+                        let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(differing), low);
+                        bytes = _mm256_add_epi8(bytes, _mm256_shuffle_epi8(table, lower));
+                        bytes = _mm256_add_epi8(bytes, _mm256_shuffle_epi8(table, upper));
+                    }
+                    let sum = _mm256_sad_epu8(bytes, _mm256_setzero_si256());
+                    let near = _mm256_cmpgt_epi64(beyond, sum);
+                    let mut near = _mm256_movemask_pd(_mm256_castsi256_pd(near));
+                    if near != 0 && lane < wanted {
+                        while near != 0 {
+                            task.report(first + lane, key + near.trailing_zeros() as usize, found);
+                            near &= near - 1;
+                        }
+                    }
+                }
+            }
+        }
+        task.portable(whole, found);
+    }
+}
+
+/// Keys of a block: 128 kB, which leaves room in a second-level cache of 512 kB.
+const BLOCK_KEYS: usize = 4096;
+/// Queries of a unit of work: enough of them to pay for loading the block, few enough to share out.
+const CHUNK_QUERIES: usize = 256;
+/// Keys between two tests of the portable loop.
+const PORTABLE_STEP: usize = 64;
+
+// Nanoseconds a pair on one core, for `Kernel::estimate_ns` only.
+#[cfg(target_arch = "x86_64")]
+const AVX512_NS: f64 = 0.3;
+#[cfg(target_arch = "x86_64")]
+const AVX2_NS: f64 = 1.0;
+#[cfg(target_arch = "x86_64")]
+const POPCNT_NS: f64 = 2.0;
+const PORTABLE_NS: f64 = 4.0;
+/// Nanoseconds to bring a key into the cache, at about 10 GB/s.
+const MEMORY_NS: f64 = 3.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn naive(keys: &[Key], queries: &[Key], radius: u32) -> Vec<Found> {
+        let mut found = Vec::new();
+        for (query, q) in queries.iter().enumerate() {
+            for (key, k) in keys.iter().enumerate() {
+                let distance = q.0.iter().zip(k.0).map(|(a, b)| (a ^ b).count_ones()).sum();
+                if distance <= radius {
+                    found.push(Found {
+                        query: query as u32,
+                        key: key as u32,
+                        distance,
+                    });
+                }
+            }
+        }
+        found
+    }
+
+    fn with(kernel: Kernel, keys: &[Key], queries: &[Key], radius: u32) -> Vec<Found> {
+        let planes: [Vec<u64>; 4] = std::array::from_fn(|p| keys.iter().map(|k| k.0[p]).collect());
+        let mut found = search(
+            kernel,
+            planes.each_ref().map(|p| p.as_slice()),
+            queries,
+            radius,
+        );
+        found.sort_unstable();
+        found
+    }
+
+    fn keys(longest: usize) -> impl Strategy<Value = Vec<Key>> {
+        prop::collection::vec(any::<[u64; 4]>().prop_map(Key), 0..longest)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn all_kernels_find_what_the_definition_finds(
+            keys in keys(150), queries in keys(12), radius in 100u32..=140,
+        ) {
+            let expected = naive(&keys, &queries, radius);
+            for kernel in Kernel::available() {
+                prop_assert_eq!(&with(kernel, &keys, &queries, radius), &expected, "{:?}", kernel);
+            }
+        }
+    }
+
+    #[test]
+    fn ends_of_the_range_and_sizes_around_the_blocks_are_right() {
+        let zero = Key([0; 4]);
+        let ones = Key([u64::MAX; 4]);
+        for count in [
+            0,
+            1,
+            7,
+            8,
+            9,
+            63,
+            64,
+            65,
+            BLOCK_KEYS - 1,
+            BLOCK_KEYS,
+            BLOCK_KEYS + 1,
+        ] {
+            let mut keys = vec![zero; count];
+            if let Some(last) = keys.last_mut() {
+                *last = ones;
+            }
+            for queries in [1, 3, 4, 5, CHUNK_QUERIES + 1] {
+                let queries = vec![zero; queries];
+                for kernel in Kernel::available() {
+                    for radius in [0, 255, 256, u32::MAX] {
+                        let found = with(kernel, &keys, &queries, radius);
+                        assert_eq!(
+                            found,
+                            naive(&keys, &queries, radius),
+                            "{kernel:?} {count} {radius}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}

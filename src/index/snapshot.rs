@@ -1,0 +1,403 @@
+//! An opened index: one commit, as it was, for as long as it is held.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::files;
+use super::format::{self, FORMAT_VERSION, hex};
+use super::graph::Graph;
+use super::manifest::{self, FileEntry, GraphEntry, Manifest, SegmentEntry, Stored};
+use super::scan::{self, Kernel};
+use super::segment::{self, Segment};
+use super::video::{Video, VideoRef};
+use super::{IndexState, Neighbour, Neighbours, Posting, SearchMode};
+use crate::error::{Error, Result};
+use crate::fingerprint::{FINGERPRINT_VERSION, Key};
+
+/// An opened index; immutable, and shared freely between threads.
+///
+/// Later commits do not change it, nor does deleting its files: open again to see what is new.
+#[derive(Debug)]
+pub struct Index {
+    dir: PathBuf,
+    pub(crate) stored: Stored,
+    state: IndexState,
+    pub(crate) segments: Vec<LiveSegment>,
+    /// Live videos by path, then by SHA-256.
+    sorted: Vec<VideoRef>,
+    /// Live videos.
+    by_sha256: HashMap<[u8; 32], VideoRef>,
+}
+
+/// A segment and what the manifest says of it.
+#[derive(Debug)]
+pub(crate) struct LiveSegment {
+    pub(crate) number: u64,
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) graph: Option<Arc<Graph>>,
+    /// Whether each video has been removed.
+    pub(crate) dead: Vec<bool>,
+}
+
+impl Index {
+    /// Opens an index for searching; nothing is written.
+    ///
+    /// The checksums of all files are verified, which reads them once.
+    ///
+    /// # Errors
+    /// [`Error::NoIndex`] if the folder holds none, [`Error::IncompatibleIndex`] if another version made it,
+    /// [`Error::CorruptIndex`] if a file is damaged, missing or from elsewhere, and [`Error::Io`].
+    pub fn open(dir: &Path) -> Result<Index> {
+        let no_index = || Error::NoIndex {
+            path: dir.to_owned(),
+        };
+        let mut stored = Manifest::load(dir)?.ok_or_else(no_index)?;
+        for _ in 0..OPEN_ATTEMPTS {
+            manifest::check_fingerprint(dir, &stored.manifest.config, FINGERPRINT_VERSION)?;
+            let root = stored.root;
+            match Index::load(dir, stored, None) {
+                Ok(index) => return Ok(index),
+                Err(error) => {
+                    // A merge may have deleted files between reading the manifest and opening them.
+                    stored = Manifest::load(dir)?.ok_or_else(no_index)?;
+                    if stored.root == root {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Index::load(dir, stored, None)
+    }
+
+    /// Whether a folder holds an index, of whatever version and condition.
+    pub fn exists(dir: &Path) -> bool {
+        manifest::manifest_path(dir).is_file()
+    }
+
+    /// The folder from which it was opened.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Size and condition.
+    pub fn state(&self) -> &IndexState {
+        &self.state
+    }
+
+    /// The videos that have not been removed, sorted by path.
+    pub fn videos(&self) -> impl Iterator<Item = (VideoRef, &Video)> {
+        self.sorted.iter().map(|&video| (video, self.video(video)))
+    }
+
+    /// A video of this snapshot.
+    ///
+    /// # Panics
+    /// If the reference comes from another index or snapshot and names a video that this one does not have.
+    pub fn video(&self, video: VideoRef) -> &Video {
+        &self.segments[video.segment as usize].segment.videos[video.video as usize]
+    }
+
+    /// Finds videos by SHA-256 (all of it, or at least its first 8 hexadecimal digits), exact path, or URL.
+    ///
+    /// Sorted by path; empty if nothing matches.
+    pub fn find(&self, selector: &str) -> Vec<VideoRef> {
+        self.videos()
+            .filter(|(_, video)| matches(video, selector))
+            .map(|(video, _)| video)
+            .collect()
+    }
+
+    /// Whether a file of this SHA-256 is in the index and has not been removed.
+    pub fn contains(&self, sha256: &[u8; 32]) -> bool {
+        self.by_sha256.contains_key(sha256)
+    }
+
+    pub(crate) fn by_sha256(&self, sha256: &[u8; 32]) -> Option<VideoRef> {
+        self.by_sha256.get(sha256).copied()
+    }
+
+    /// Finds the distinct keys within `radius` bits of each query.
+    ///
+    /// Keys that only removed videos had are found too; they have no postings. The work is spread over rayon's threads.
+    /// Graphs are only used up to [`GRAPH_RADIUS`](super::GRAPH_RADIUS), where their recall is known.
+    pub fn near(&self, queries: &[Key], radius: u32, mode: SearchMode) -> Neighbours {
+        let kernel = Kernel::detect();
+        let per_segment: Vec<(Vec<Neighbour>, Option<f64>)> = self
+            .segments
+            .par_iter()
+            .enumerate()
+            .map(|(number, live)| {
+                let graph = live.graph.as_deref().filter(|graph| {
+                    let scan_ns = kernel.estimate_ns(live.segment.len(), queries.len());
+                    graph.is_fit_for(radius)
+                        && match mode {
+                            SearchMode::Exact => false,
+                            SearchMode::Graph => true,
+                            SearchMode::Auto => graph.estimate_ns(queries.len()) < scan_ns,
+                        }
+                });
+                let found = match graph {
+                    Some(graph) => graph.search(&live.segment, queries, radius),
+                    None => scan::search(kernel, live.segment.planes(), queries, radius),
+                };
+                let found = found
+                    .into_iter()
+                    .map(|found| Neighbour {
+                        query: found.query,
+                        segment: number as u32,
+                        key: found.key,
+                        distance: found.distance,
+                    })
+                    .collect();
+                (found, graph.map(|graph| graph.recall))
+            })
+            .collect();
+
+        let recalls = per_segment.iter().filter_map(|(_, recall)| *recall);
+        let recall = recalls.fold(None, |lowest: Option<f64>, recall| {
+            Some(lowest.map_or(recall, |lowest| lowest.min(recall)))
+        });
+        let mut found: Vec<Neighbour> = per_segment
+            .into_iter()
+            .flat_map(|(found, _)| found)
+            .collect();
+        found.par_sort_unstable();
+        Neighbours {
+            found,
+            mode: if recall.is_some() {
+                SearchMode::Graph
+            } else {
+                SearchMode::Exact
+            },
+            exact: recall.is_none(),
+            recall: recall.unwrap_or(1.0),
+        }
+    }
+
+    /// A key by the numbers that [`Index::near`] gave.
+    ///
+    /// # Panics
+    /// If there is no such segment or key, which cannot happen with numbers from this snapshot.
+    pub fn key(&self, segment: u32, key: u32) -> Key {
+        self.segments[segment as usize].segment.key(key)
+    }
+
+    /// Where a key was seen, videos in order, removed ones left out.
+    ///
+    /// # Panics
+    /// If there is no such segment.
+    pub fn postings(&self, segment: u32, key: u32) -> impl Iterator<Item = Posting> {
+        let live = &self.segments[segment as usize];
+        live.segment
+            .postings(key)
+            .iter()
+            .filter(|posting| !live.dead[posting[0] as usize])
+            .map(move |posting| {
+                let (kind, place, first, last, recurs) = segment::unpack(posting);
+                Posting {
+                    video: VideoRef {
+                        segment,
+                        video: posting[0],
+                    },
+                    kind,
+                    place,
+                    first,
+                    last,
+                    recurs,
+                }
+            })
+    }
+
+    /// Compares every file of the snapshot with the SHA-256 in the manifest; all of them are read.
+    ///
+    /// # Errors
+    /// [`Error::CorruptIndex`], naming the first file that differs.
+    pub fn verify(&self) -> Result<()> {
+        for (live, entry) in self.segments.iter().zip(&self.stored.manifest.segments) {
+            live.segment.verify(&entry.file.sha256)?;
+            if let (Some(graph), GraphEntry::Built { file, .. }) = (&live.graph, &entry.graph) {
+                graph.verify(&file.sha256)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens what a manifest names, taking over what an earlier snapshot has open.
+    pub(crate) fn load(dir: &Path, stored: Stored, earlier: Option<&Index>) -> Result<Index> {
+        let entries = &stored.manifest.segments;
+        let segments = entries
+            .par_iter()
+            .map(|entry| LiveSegment::load(dir, entry, earlier))
+            .collect::<Result<Vec<LiveSegment>>>()?;
+
+        let mut sorted = Vec::new();
+        let mut by_sha256 = HashMap::new();
+        for (number, live) in segments.iter().enumerate() {
+            for (video, _) in live.dead.iter().enumerate().filter(|(_, dead)| !**dead) {
+                let reference = VideoRef {
+                    segment: number as u32,
+                    video: video as u32,
+                };
+                by_sha256.insert(live.segment.videos[video].sha256, reference);
+                sorted.push(reference);
+            }
+        }
+        let video = |reference: &VideoRef| {
+            &segments[reference.segment as usize].segment.videos[reference.video as usize]
+        };
+        sorted.sort_by(|a, b| {
+            let (a, b) = (video(a), video(b));
+            (&a.path, &a.sha256).cmp(&(&b.path, &b.sha256))
+        });
+        if sorted.len() != by_sha256.len() {
+            return Err(format::corrupt(
+                &manifest::manifest_path(dir),
+                "number of different videos",
+                by_sha256.len(),
+                sorted.len(),
+            ));
+        }
+        let duration: f64 = sorted.iter().map(|v| video(v).duration.as_secs_f64()).sum();
+        let state = describe(&stored, &segments, sorted.len(), duration / 3600.0);
+        Ok(Index {
+            dir: dir.to_owned(),
+            stored,
+            state,
+            segments,
+            sorted,
+            by_sha256,
+        })
+    }
+}
+
+impl LiveSegment {
+    fn load(dir: &Path, entry: &SegmentEntry, earlier: Option<&Index>) -> Result<LiveSegment> {
+        let earlier = earlier.and_then(|index| {
+            index
+                .segments
+                .iter()
+                .find(|live| live.number == entry.number)
+        });
+        let path = manifest::segment_path(dir, entry.number);
+        let segment = match earlier {
+            Some(live) => Arc::clone(&live.segment),
+            None => {
+                let segment = Segment::open(open_file(&path, &entry.file)?, entry.file.checksum)?;
+                Arc::new(segment)
+            }
+        };
+        if segment.len() as u64 != u64::from(entry.keys)
+            || segment.videos.len() as u64 != u64::from(entry.videos)
+        {
+            return Err(format::corrupt(
+                &path,
+                "number of keys and videos",
+                format!("{} and {}", segment.len(), segment.videos.len()),
+                format!("{} and {}, as the manifest says", entry.keys, entry.videos),
+            ));
+        }
+        let graph = match (&entry.graph, earlier.and_then(|live| live.graph.as_ref())) {
+            (GraphEntry::Built { .. }, Some(graph)) => Some(Arc::clone(graph)),
+            (GraphEntry::Built { file, recall }, None) => {
+                let path = manifest::graph_path(dir, entry.number);
+                let mapped = open_file(&path, file)?;
+                let graph = Graph::open(
+                    mapped,
+                    file.checksum,
+                    &segment,
+                    entry.file.checksum,
+                    *recall,
+                )?;
+                Some(Arc::new(graph))
+            }
+            (GraphEntry::None | GraphEntry::Refused { .. }, _) => None,
+        };
+        let mut dead = vec![false; segment.videos.len()];
+        for &video in &entry.tombstones {
+            // In range: the manifest was checked against its count of videos, and that against the segment's.
+            dead[video as usize] = true;
+        }
+        Ok(LiveSegment {
+            number: entry.number,
+            segment,
+            graph,
+            dead,
+        })
+    }
+
+    /// Postings of the videos that have not been removed.
+    fn live_postings(&self) -> u64 {
+        let counts = self.segment.postings_per_video.iter().zip(&self.dead);
+        counts
+            .filter(|(_, dead)| !**dead)
+            .map(|(&count, _)| u64::from(count))
+            .sum()
+    }
+}
+
+/// Whether a selector, as [`Index::find`] describes it, means a video.
+pub(crate) fn matches(video: &Video, selector: &str) -> bool {
+    let digits = SELECTOR_MIN_DIGITS..=2 * video.sha256.len();
+    let by_sha256 = digits.contains(&selector.len())
+        && selector.bytes().all(|digit| digit.is_ascii_hexdigit())
+        && hex(&video.sha256).starts_with(&selector.to_ascii_lowercase());
+    by_sha256 || video.path == selector || video.publication.url.as_deref() == Some(selector)
+}
+
+fn open_file(path: &Path, entry: &FileEntry) -> Result<files::Mapped> {
+    files::map(path, Some(entry.length))?.ok_or_else(|| {
+        format::corrupt(
+            path,
+            "file",
+            "missing",
+            format!("{} bytes, as the manifest says", entry.length),
+        )
+    })
+}
+
+fn describe(stored: &Stored, segments: &[LiveSegment], videos: usize, hours: f64) -> IndexState {
+    let manifest = &stored.manifest;
+    let mut state = IndexState {
+        root: hex(&stored.root),
+        generation: manifest.generation,
+        videos: videos as u64,
+        hours,
+        keys: segments.iter().map(LiveSegment::live_postings).sum(),
+        distinct_keys: segments.iter().map(|live| live.segment.len() as u64).sum(),
+        segments: segments.len() as u32,
+        tombstones: 0,
+        bytes: stored.length,
+        interval_s: manifest.config.interval.as_secs_f64(),
+        fingerprint_version: manifest.config.fingerprint_version,
+        format_version: FORMAT_VERSION,
+        written_by: manifest.written_by.clone(),
+        graphs: 0,
+        graphs_refused: 0,
+        graph_recall: None,
+    };
+    for entry in &manifest.segments {
+        state.tombstones += entry.tombstones.len() as u64;
+        state.bytes = state.bytes.saturating_add(entry.file.length);
+        match &entry.graph {
+            GraphEntry::None => {}
+            GraphEntry::Refused { .. } => state.graphs_refused += 1,
+            GraphEntry::Built { file, recall } => {
+                state.graphs += 1;
+                state.bytes = state.bytes.saturating_add(file.length);
+                let lowest = state
+                    .graph_recall
+                    .map_or(*recall, |lowest| lowest.min(*recall));
+                state.graph_recall = Some(lowest);
+            }
+        }
+    }
+    state
+}
+
+/// Manifests to try: each further one means that a writer committed while the last was being opened.
+const OPEN_ATTEMPTS: usize = 16;
+/// Fewest digits of a SHA-256 that count as one: fewer would meet words by accident.
+const SELECTOR_MIN_DIGITS: usize = 8;

@@ -1,0 +1,59 @@
+//! What an index knows of a video, and how a caller refers to one.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Where and when a video was published, as far as it is known; nothing here takes part in the search.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Publication {
+    /// Address of the published video.
+    pub url: Option<String>,
+    /// Its title.
+    pub title: Option<String>,
+    /// Who published it.
+    pub uploader: Option<String>,
+    /// The site or service.
+    pub platform: Option<String>,
+    /// The day or moment of publication, as it was given.
+    pub published_at: Option<String>,
+}
+
+/// A video of the index.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Video {
+    /// First 16 hexadecimal digits of [`Video::sha256`]; set by [`Writer::add`](super::Writer::add).
+    pub id: String,
+    /// The file, as it was named when it was added.
+    pub path: String,
+    /// SHA-256 of the file's bytes; an index holds each at most once.
+    pub sha256: [u8; 32],
+    /// Length of the video.
+    pub duration: Duration,
+    /// Width as displayed, in pixels.
+    pub width: u32,
+    /// Height as displayed, in pixels.
+    pub height: u32,
+    /// Where it was published.
+    pub publication: Publication,
+    /// Keyframes that were fingerprinted.
+    pub keyframes: u32,
+    /// Time that could not be decoded and therefore cannot be found.
+    pub undecoded: Duration,
+}
+
+/// Names a video within one opened [`Index`](super::Index); another snapshot may give it another name.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct VideoRef {
+    pub(crate) segment: u32,
+    pub(crate) video: u32,
+}
+
+/// Fixes what the keys of an index mean; the same for all its videos.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct IndexConfig {
+    /// The [`FINGERPRINT_VERSION`](crate::fingerprint::FINGERPRINT_VERSION) that made the keys.
+    pub fingerprint_version: u32,
+    /// Longest time between two keyframes of a video.
+    pub interval: Duration,
+}
