@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
 
 use crate::fingerprint::{self, FINGERPRINT_VERSION, Run};
-use crate::index::{GraphPolicy, Index, IndexConfig, IndexState, Publication, Video, Writer};
+use crate::index::{GraphPolicy, Index, IndexConfig, IndexState, Video, Writer};
 use crate::sample::CORPUS_INTERVAL;
 use crate::{Error, Result, media};
 

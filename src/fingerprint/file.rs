@@ -26,7 +26,7 @@ use crate::media::{StreamInfo, Undecoded};
 use crate::{Error, Result};
 
 /// Version of the layout.
-pub const FILE_VERSION: u32 = 1;
+pub(super) const FILE_VERSION: u32 = 1;
 
 const MAGIC: &[u8; 8] = b"UNIQFP\r\n";
 const HEAD: usize = 32;

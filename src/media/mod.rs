@@ -52,7 +52,7 @@ pub trait Selector {
 }
 
 /// What is known of the chosen video stream before decoding.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct StreamInfo {
     /// Displayed columns, after rotation and with square pixels.
     pub width: u32,
@@ -69,7 +69,7 @@ pub struct StreamInfo {
 }
 
 /// A part of the clip of which there are no usable pictures.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Undecoded {
     /// Start of the part.
     pub start: Duration,
