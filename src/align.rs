@@ -221,7 +221,8 @@ impl Context<'_> {
             let within = |vote: &Vote| {
                 pieces.iter().any(|piece| {
                     let margin = TIME_TOLERANCE;
-                    vote.time >= piece.clip.start.as_secs_f32() - margin && vote.time <= piece.clip.end.as_secs_f32() + margin
+                    vote.time >= piece.clip.start.as_secs_f32() - margin
+                        && vote.time <= piece.clip.end.as_secs_f32() + margin
                 })
             };
             let explained: HashSet<usize> = inliers.into_iter().collect();
@@ -271,22 +272,29 @@ impl Context<'_> {
         let mut window = SEED_WINDOW;
         for _ in 0..FITS {
             let near = |v: &Vote| (v.time - start.time).abs() <= window;
-            inliers =
-                (0..votes.len()).filter(|&i| near(&votes[i]) && votes[i].fits(&geometry) && line.miss(&votes[i]) <= TIME_TOLERANCE).collect();
+            inliers = (0..votes.len())
+                .filter(|&i| near(&votes[i]) && votes[i].fits(&geometry) && line.miss(&votes[i]) <= TIME_TOLERANCE)
+                .collect();
             if let Some(better) = fit_geometry(votes, &inliers) {
                 geometry = better;
             }
             line = fit_line(votes, &inliers, line);
             window *= 3.0;
         }
-        let fitted: Vec<usize> = (0..votes.len())
-            .filter(|&i| votes[i].fits(&geometry) && line.miss(&votes[i]) <= TIME_TOLERANCE)
-            .collect();
+        let fitted: Vec<usize> =
+            (0..votes.len()).filter(|&i| votes[i].fits(&geometry) && line.miss(&votes[i]) <= TIME_TOLERANCE).collect();
         // A fit may drift off its own seed in odd cases; then what was found before it counts.
         if fitted.is_empty() { (geometry, line, inliers) } else { (geometry, line, fitted) }
     }
 
-    fn evidence(&self, votes: &[Vote], inliers: &[usize], group: &[Hit], geometry: &Similarity, line: Line) -> Evidence {
+    fn evidence(
+        &self,
+        votes: &[Vote],
+        inliers: &[usize],
+        group: &[Hit],
+        geometry: &Similarity,
+        line: Line,
+    ) -> Evidence {
         evidence::count(&pairs(votes, inliers, group, geometry, line), self.corpus_keys)
     }
 
@@ -496,9 +504,8 @@ fn pairs(votes: &[Vote], inliers: &[usize], group: &[Hit], geometry: &Similarity
         .iter()
         .map(|&i| {
             let (vote, hit) = (&votes[i], &group[votes[i].hit]);
-            let moment = !vote.recurs
-                && !clip_again.contains(&hit.clip_key)
-                && !reference_again.contains(&hit.reference_key);
+            let moment =
+                !vote.recurs && !clip_again.contains(&hit.clip_key) && !reference_again.contains(&hit.reference_key);
             Pair { moment, ..hit.pair }
         })
         .collect()

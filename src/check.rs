@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use crate::Result;
 use crate::align::{Alignment, align};
 use crate::fingerprint::{self, Fingerprint};
 use crate::index::{Index, SearchMode};
@@ -13,7 +14,6 @@ use crate::report::{
 };
 use crate::search::{Hits, RADIUS, search};
 use crate::verdict::{Judgement, Policy, judge};
-use crate::Result;
 
 /// How a clip is checked.
 #[derive(Debug, Clone, Copy, Default)]

@@ -139,11 +139,7 @@ impl Error {
     /// Wraps an operating-system error with its path, for use in `map_err`.
     pub(crate) fn io(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.to_owned();
-        move |source| Error::Io {
-            path,
-            doing,
-            source,
-        }
+        move |source| Error::Io { path, doing, source }
     }
 }
 

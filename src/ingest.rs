@@ -128,14 +128,13 @@ pub fn build(
         None => CORPUS_INTERVAL,
     };
     crate::sample::Grid::corpus(interval)?;
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(options.threads.unwrap_or(0))
-        .build()
-        .map_err(|_| Error::InvalidSetting {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.unwrap_or(0)).build().map_err(|_| {
+        Error::InvalidSetting {
             name: "the number of threads",
             found: format!("{:?}", options.threads),
             expected: "a number that this machine can start",
-        })?;
+        }
+    })?;
     let writer = Writer::open_or_create(dir, IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval })?;
     let sizes: Vec<u64> =
         sources.sources.iter().map(|source| std::fs::metadata(&source.path).map_or(0, |meta| meta.len())).collect();
@@ -167,7 +166,8 @@ pub fn build(
         scope.spawn(move || {
             pool.install(|| {
                 work.iter().enumerate().par_bridge().for_each(|(number, source)| {
-                    let done = one(source, interval, &|sha256| claim(sha256, there.contains(&sha256)), progress, cancel);
+                    let done =
+                        one(source, interval, &|sha256| claim(sha256, there.contains(&sha256)), progress, cancel);
                     // The receiver is gone only after an error of the index, which ends the build anyway.
                     let _ = send.send((number, done));
                 });

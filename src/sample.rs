@@ -52,11 +52,7 @@ impl Grid {
                 expected: "0.1 to 60 seconds",
             });
         }
-        Ok(Grid {
-            interval,
-            decode_all,
-            last: None,
-        })
+        Ok(Grid { interval, decode_all, last: None })
     }
 }
 
@@ -67,9 +63,7 @@ impl Selector for Grid {
 
     fn wants(&mut self, time: Duration, next: Option<Duration>) -> bool {
         let limit = self.interval.mul_f64(1.0 + GAP_SLACK);
-        let wanted = self
-            .last
-            .is_none_or(|last| next.unwrap_or(time) > last.saturating_add(limit));
+        let wanted = self.last.is_none_or(|last| next.unwrap_or(time) > last.saturating_add(limit));
         if wanted {
             self.last = Some(time);
         }
@@ -87,17 +81,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn chosen(grid: &mut Grid, times: &[Duration]) -> Vec<Duration> {
-        (0..times.len())
-            .filter(|&i| grid.wants(times[i], times.get(i + 1).copied()))
-            .map(|i| times[i])
-            .collect()
+        (0..times.len()).filter(|&i| grid.wants(times[i], times.get(i + 1).copied())).map(|i| times[i]).collect()
     }
 
     #[test]
     fn takes_every_thirtieth_frame_of_ntsc_video() {
-        let times: Vec<Duration> = (0..91)
-            .map(|i| Duration::from_secs_f64(f64::from(i) * 1001.0 / 30000.0))
-            .collect();
+        let times: Vec<Duration> = (0..91).map(|i| Duration::from_secs_f64(f64::from(i) * 1001.0 / 30000.0)).collect();
         let mut grid = Grid::corpus(Duration::from_secs(1)).unwrap();
         let chosen = chosen(&mut grid, &times);
         assert_eq!(chosen, [times[0], times[31], times[62]]);
@@ -121,14 +110,8 @@ mod tests {
     fn refuses_intervals_out_of_range() {
         for interval in [0.0, 0.099, 60.001, 1e9] {
             let interval = Duration::from_secs_f64(interval);
-            assert!(matches!(
-                Grid::corpus(interval),
-                Err(Error::InvalidSetting { .. })
-            ));
-            assert!(matches!(
-                Grid::query(interval),
-                Err(Error::InvalidSetting { .. })
-            ));
+            assert!(matches!(Grid::corpus(interval), Err(Error::InvalidSetting { .. })));
+            assert!(matches!(Grid::query(interval), Err(Error::InvalidSetting { .. })));
         }
         for interval in [0.1, 60.0] {
             assert!(Grid::corpus(Duration::from_secs_f64(interval)).is_ok());
@@ -137,10 +120,7 @@ mod tests {
 
     #[test]
     fn only_the_corpus_leaves_frames_undecoded() {
-        assert_eq!(
-            Grid::corpus(CORPUS_INTERVAL).unwrap().max_gap(),
-            Some(CORPUS_INTERVAL)
-        );
+        assert_eq!(Grid::corpus(CORPUS_INTERVAL).unwrap().max_gap(), Some(CORPUS_INTERVAL));
         assert_eq!(Grid::query(QUERY_INTERVAL).unwrap().max_gap(), None);
     }
 

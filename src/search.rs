@@ -106,4 +106,3 @@ pub fn search(index: &Index, clip: &Fingerprint, mode: SearchMode) -> Hits {
     hits.sort_by_key(|hit| (hit.video, hit.mirrored, hit.clip_key, hit.reference_key));
     Hits { hits, mode: neighbours.mode, exact: neighbours.exact, recall: neighbours.recall }
 }
-

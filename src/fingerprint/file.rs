@@ -196,12 +196,10 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 fn read_key(bytes: &[u8]) -> Option<ClipKey> {
     let word = |at: usize| [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
     let key = |at: usize| Key::from_bytes(std::array::from_fn(|i| bytes[at + i]));
-    let place = Place {
-        x: f32::from_le_bytes(word(8)),
-        y: f32::from_le_bytes(word(12)),
-        size: f32::from_le_bytes(word(16)),
-    };
-    let sane = (-1.0..=64.0).contains(&place.x) && (-1.0..=2.0).contains(&place.y) && place.size > 0.0 && place.size < 4.0;
+    let place =
+        Place { x: f32::from_le_bytes(word(8)), y: f32::from_le_bytes(word(12)), size: f32::from_le_bytes(word(16)) };
+    let sane =
+        (-1.0..=64.0).contains(&place.x) && (-1.0..=2.0).contains(&place.y) && place.size > 0.0 && place.size < 4.0;
     let kind = match bytes[4] {
         0 => KeyKind::Whole,
         1 => KeyKind::Region,

@@ -37,7 +37,11 @@ pub(super) fn contrast(patch: &Patch) -> (f32, f32) {
 /// fine coefficients to rounding.
 fn hash(patch: &Patch, index: impl Fn(usize, usize) -> usize) -> Key {
     static HASHER: LazyLock<Hasher<[u8; 32]>> = LazyLock::new(|| {
-        HasherConfig::with_bytes_type::<[u8; 32]>().hash_size(16, 16).hash_alg(HashAlg::Median).preproc_dct().to_hasher()
+        HasherConfig::with_bytes_type::<[u8; 32]>()
+            .hash_size(16, 16)
+            .hash_alg(HashAlg::Median)
+            .preproc_dct()
+            .to_hasher()
     });
     let (mean, deviation) = contrast(patch);
     let gain = STRETCHED / deviation.max(1e-3);
@@ -62,7 +66,10 @@ mod tests {
     fn waves(phase: f32) -> Patch {
         std::array::from_fn(|i| {
             let (x, y) = ((i % PATCH) as f32, (i / PATCH) as f32);
-            100.0 + 20.0 * (0.31 * x + phase).sin() + 15.0 * (0.23 * y - 0.4 * x + phase).cos() + 9.0 * (0.05 * x * y).sin()
+            100.0
+                + 20.0 * (0.31 * x + phase).sin()
+                + 15.0 * (0.23 * y - 0.4 * x + phase).cos()
+                + 9.0 * (0.05 * x * y).sin()
         })
     }
 

@@ -125,7 +125,8 @@ mod tests {
     fn a_blur_keeps_constants_and_spreads_a_point_by_its_sigma() {
         assert!(plane(20, 9, |_, _| 77.0).blurred(2.0).data.iter().all(|v| (v - 77.0).abs() < 1e-3));
         let point = plane(41, 41, |x, y| if (x, y) == (20, 20) { 1.0 } else { 0.0 }).blurred(3.0);
-        let variance: f32 = (0..41).map(|x| (x as f32 - 20.0).powi(2) * (0..41).map(|y| point.at(x, y)).sum::<f32>()).sum();
+        let variance: f32 =
+            (0..41).map(|x| (x as f32 - 20.0).powi(2) * (0..41).map(|y| point.at(x, y)).sum::<f32>()).sum();
         assert!((variance - 9.0).abs() < 0.1, "variance {variance}");
     }
 

@@ -23,7 +23,8 @@ impl Tracker {
     /// Takes the keys of the next keyframe.
     pub(super) fn push(&mut self, time: Duration, keys: &[SeenKey]) {
         let patience = self.patience;
-        let (active, over) = std::mem::take(&mut self.active).into_iter().partition(|run: &Run| run.last + patience >= time);
+        let (active, over) =
+            std::mem::take(&mut self.active).into_iter().partition(|run: &Run| run.last + patience >= time);
         self.active = active;
         self.finished.extend::<Vec<Run>>(over);
         for seen in keys {

@@ -22,8 +22,8 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = folder.join(format!("{TEMPORARY_PREFIX}{name}"));
-    let written = write_synced(&temporary, bytes)
-        .and_then(|()| fs::rename(&temporary, path).map_err(Error::io(path, "rename")));
+    let written =
+        write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path).map_err(Error::io(path, "rename")));
     if written.is_err() {
         // What is left would only cost space; the error that matters is the one returned.
         let _ = fs::remove_file(&temporary);
@@ -36,9 +36,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     // Elsewhere than on Unix a folder cannot be opened as a file, and renames are durable by other means.
     if cfg!(unix) {
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(Error::io(folder, "sync"))?;
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io(folder, "sync"))?;
     }
     Ok(())
 }
@@ -82,10 +80,7 @@ pub(crate) fn map(path: &Path, length: Option<u64>) -> Result<Option<Mapped>> {
     // bit pattern is valid, and indices taken from it are bounds-checked at each use.
     #[allow(unsafe_code)]
     let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path, "map"))?;
-    Ok(Some(Mapped {
-        path: path.to_owned(),
-        map,
-    }))
+    Ok(Some(Mapped { path: path.to_owned(), map }))
 }
 
 /// A file of the index, mapped into memory.
@@ -107,12 +102,7 @@ impl Mapped {
         if &found == expected {
             Ok(())
         } else {
-            Err(corrupt(
-                &self.path,
-                "SHA-256",
-                super::format::hex(&found),
-                super::format::hex(expected),
-            ))
+            Err(corrupt(&self.path, "SHA-256", super::format::hex(&found), super::format::hex(expected)))
         }
     }
 }

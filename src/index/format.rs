@@ -37,8 +37,7 @@ const RESERVED_AT: usize = 12;
 const LENGTH_AT: usize = 16;
 const CHECKSUM_AT: usize = 24;
 
-pub(crate) const REMEDY: &str =
-    "restore the index from a copy, or build it again with: uniq index build";
+pub(crate) const REMEDY: &str = "restore the index from a copy, or build it again with: uniq index build";
 
 /// A file in the making: appends sections to a body and puts the header before it.
 pub(crate) struct FileWriter {
@@ -47,9 +46,7 @@ pub(crate) struct FileWriter {
 
 impl FileWriter {
     pub(crate) fn new() -> FileWriter {
-        FileWriter {
-            bytes: vec![0; HEADER_LEN],
-        }
+        FileWriter { bytes: vec![0; HEADER_LEN] }
     }
 
     /// Appends plain values in place order, without alignment.
@@ -59,8 +56,7 @@ impl FileWriter {
 
     /// Fills up with zeros to the next multiple of [`ALIGN`], then appends.
     pub(crate) fn section<T: bytemuck::NoUninit>(&mut self, values: &[T]) {
-        self.bytes
-            .resize(self.bytes.len().next_multiple_of(ALIGN), 0);
+        self.bytes.resize(self.bytes.len().next_multiple_of(ALIGN), 0);
         self.append(values);
     }
 
@@ -95,12 +91,7 @@ impl<'a> FileReader<'a> {
             ));
         }
         if bytes[..VERSION_AT] != magic {
-            return Err(corrupt(
-                path,
-                "magic number",
-                hex(&bytes[..VERSION_AT]),
-                hex(&magic),
-            ));
+            return Err(corrupt(path, "magic number", hex(&bytes[..VERSION_AT]), hex(&magic)));
         }
         let version = le_u32(bytes, VERSION_AT);
         if !(OLDEST_READABLE..=FORMAT_VERSION).contains(&version) {
@@ -131,18 +122,9 @@ impl<'a> FileReader<'a> {
         }
         let (found, expected) = (xxh3_64(body), le_u64(bytes, CHECKSUM_AT));
         if found != expected {
-            return Err(corrupt(
-                path,
-                "checksum",
-                format!("{found:016x}"),
-                format!("{expected:016x}"),
-            ));
+            return Err(corrupt(path, "checksum", format!("{found:016x}"), format!("{expected:016x}")));
         }
-        Ok(FileReader {
-            path,
-            bytes,
-            at: HEADER_LEN,
-        })
+        Ok(FileReader { path, bytes, at: HEADER_LEN })
     }
 
     /// Compares the file's checksum with the one that the manifest names: another index's file is whole, but not ours.
@@ -151,11 +133,7 @@ impl<'a> FileReader<'a> {
         if found == expected {
             Ok(())
         } else {
-            Err(self.corrupt(
-                "checksum",
-                format!("{found:016x}"),
-                format!("{expected:016x}, as the manifest says"),
-            ))
+            Err(self.corrupt("checksum", format!("{found:016x}"), format!("{expected:016x}, as the manifest says")))
         }
     }
 
@@ -199,12 +177,7 @@ impl<'a> FileReader<'a> {
         }
     }
 
-    pub(crate) fn corrupt(
-        &self,
-        what: &'static str,
-        found: impl ToString,
-        expected: impl ToString,
-    ) -> Error {
+    pub(crate) fn corrupt(&self, what: &'static str, found: impl ToString, expected: impl ToString) -> Error {
         corrupt(self.path, what, found, expected)
     }
 }
@@ -212,10 +185,7 @@ impl<'a> FileReader<'a> {
 /// Views a range of a mapped file as values; empty if the range is not aligned, which [`FileReader`] rules out.
 #[inline]
 pub(crate) fn view<T: bytemuck::AnyBitPattern>(bytes: &[u8], range: Range<usize>) -> &[T] {
-    bytes
-        .get(range)
-        .and_then(|bytes| bytemuck::try_cast_slice(bytes).ok())
-        .unwrap_or(&[])
+    bytes.get(range).and_then(|bytes| bytemuck::try_cast_slice(bytes).ok()).unwrap_or(&[])
 }
 
 /// Encodes a table that is read as a whole.
@@ -237,12 +207,7 @@ pub(crate) fn decode<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T
 }
 
 /// A damaged-file error with the usual remedy.
-pub(crate) fn corrupt(
-    path: &Path,
-    what: &'static str,
-    found: impl ToString,
-    expected: impl ToString,
-) -> Error {
+pub(crate) fn corrupt(path: &Path, what: &'static str, found: impl ToString, expected: impl ToString) -> Error {
     Error::CorruptIndex {
         path: path.to_owned(),
         what,
@@ -261,17 +226,11 @@ pub(crate) fn header_checksum(bytes: &[u8]) -> u64 {
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: [u8; 16] = *b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
-    bytes
-        .iter()
-        .flat_map(|&byte| [digit(byte >> 4), digit(byte)])
-        .collect()
+    bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte)]).collect()
 }
 
 fn bincode_config() -> impl bincode::config::Config {
-    bincode::config::standard()
-        .with_little_endian()
-        .with_fixed_int_encoding()
-        .with_limit::<TABLE_LIMIT>()
+    bincode::config::standard().with_little_endian().with_fixed_int_encoding().with_limit::<TABLE_LIMIT>()
 }
 
 fn le_u32(bytes: &[u8], at: usize) -> u32 {

@@ -33,10 +33,7 @@ impl Lock {
                 let mut text = String::new();
                 // Best effort: the owner may not have written its number yet.
                 let _ = (&mut file).take(16).read_to_string(&mut text);
-                return Err(Error::Locked {
-                    path: path.to_owned(),
-                    owner: text.trim().parse().ok(),
-                });
+                return Err(Error::Locked { path: path.to_owned(), owner: text.trim().parse().ok() });
             }
             Err(cause) => return Err(Error::io(path, "lock")(cause.into())),
         }

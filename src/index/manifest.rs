@@ -64,11 +64,7 @@ pub(crate) enum GraphEntry {
 impl FileEntry {
     /// Describes a file that [`FileWriter::finish`] gave.
     pub(crate) fn of(bytes: &[u8]) -> FileEntry {
-        FileEntry {
-            length: bytes.len() as u64,
-            checksum: format::header_checksum(bytes),
-            sha256: files::sha256(bytes),
-        }
+        FileEntry { length: bytes.len() as u64, checksum: format::header_checksum(bytes), sha256: files::sha256(bytes) }
     }
 }
 
@@ -99,20 +95,13 @@ impl Manifest {
         let body = &bytes[HEADER_LEN..];
         let manifest: Manifest = format::decode(path, body)?;
         manifest.check(path)?;
-        Ok(Stored {
-            manifest,
-            root: files::sha256(body),
-            length: bytes.len() as u64,
-        })
+        Ok(Stored { manifest, root: files::sha256(body), length: bytes.len() as u64 })
     }
 
     fn check(&self, path: &Path) -> Result<()> {
         for entry in &self.segments {
             let ascending = entry.tombstones.windows(2).all(|pair| pair[0] < pair[1]);
-            let in_range = entry
-                .tombstones
-                .last()
-                .is_none_or(|&last| last < entry.videos);
+            let in_range = entry.tombstones.last().is_none_or(|&last| last < entry.videos);
             if !ascending || !in_range {
                 return Err(format::corrupt(
                     path,
@@ -131,18 +120,9 @@ impl Manifest {
             }
         }
         let count = u32::try_from(self.segments.len());
-        let total: u64 = self
-            .segments
-            .iter()
-            .map(|entry| u64::from(entry.videos))
-            .sum();
+        let total: u64 = self.segments.iter().map(|entry| u64::from(entry.videos)).sum();
         if count.is_err() || total > u64::from(u32::MAX) {
-            return Err(format::corrupt(
-                path,
-                "number of videos",
-                total,
-                "below 2^32",
-            ));
+            return Err(format::corrupt(path, "number of videos", total, "below 2^32"));
         }
         Ok(())
     }
@@ -164,11 +144,7 @@ impl Stored {
         let mut file = FileWriter::new();
         file.append(&format::encode(&manifest_path(dir), &manifest)?);
         let bytes = file.finish(MANIFEST_MAGIC);
-        let stored = Stored {
-            manifest,
-            root: files::sha256(&bytes[HEADER_LEN..]),
-            length: bytes.len() as u64,
-        };
+        let stored = Stored { manifest, root: files::sha256(&bytes[HEADER_LEN..]), length: bytes.len() as u64 };
         Ok((stored, bytes))
     }
 }

@@ -69,12 +69,7 @@ impl Kernel {
 }
 
 /// Finds all keys within `radius` bits of each query, in no particular order.
-pub(crate) fn search(
-    kernel: Kernel,
-    planes: [&[u64]; 4],
-    queries: &[Key],
-    radius: u32,
-) -> Vec<Found> {
+pub(crate) fn search(kernel: Kernel, planes: [&[u64]; 4], queries: &[Key], radius: u32) -> Vec<Found> {
     let keys = planes[0].len();
     let blocks = keys.div_ceil(BLOCK_KEYS);
     let chunks = queries.len().div_ceil(CHUNK_QUERIES);
@@ -149,20 +144,14 @@ impl Task<'_> {
                 // Distances first and the test afterwards: a loop without branches is one that gets vectorised.
                 let words = a.iter().zip(b).zip(c.iter().zip(d));
                 for (distance, ((a, b), (c, d))) in distances.iter_mut().zip(words) {
-                    let bits = (a ^ qa).count_ones()
-                        + (b ^ qb).count_ones()
-                        + (c ^ qc).count_ones()
-                        + (d ^ qd).count_ones();
+                    let bits =
+                        (a ^ qa).count_ones() + (b ^ qb).count_ones() + (c ^ qc).count_ones() + (d ^ qd).count_ones();
                     // 256 becomes 255, which is told apart again when reporting.
                     *distance = bits.min(255) as u8;
                 }
                 let near = |&distance: &u8| u32::from(distance) <= self.radius;
                 if distances[..a.len()].iter().any(near) {
-                    for (lane, _) in distances[..a.len()]
-                        .iter()
-                        .enumerate()
-                        .filter(|(_, d)| near(d))
-                    {
+                    for (lane, _) in distances[..a.len()].iter().enumerate().filter(|(_, d)| near(d)) {
                         self.report(query, key + lane, found);
                     }
                 }
@@ -177,11 +166,7 @@ impl Task<'_> {
     fn report(&self, query: usize, key: usize, found: &mut Vec<Found>) {
         let distance = self.queries[query].distance(Key(self.planes.map(|plane| plane[key])));
         if distance <= self.radius {
-            found.push(Found {
-                query: self.first_query + query as u32,
-                key: self.first_key + key as u32,
-                distance,
-            });
+            found.push(Found { query: self.first_query + query as u32, key: self.first_key + key as u32, distance });
         }
     }
 }
@@ -224,12 +209,8 @@ mod x86 {
                     }
                 });
                 for (lane, query) in words.iter().enumerate() {
-                    let bits: [__m512i; 4] =
-                        from_fn(|w| _mm512_popcnt_epi64(_mm512_xor_si512(block[w], query[w])));
-                    let sum = _mm512_add_epi64(
-                        _mm512_add_epi64(bits[0], bits[1]),
-                        _mm512_add_epi64(bits[2], bits[3]),
-                    );
+                    let bits: [__m512i; 4] = from_fn(|w| _mm512_popcnt_epi64(_mm512_xor_si512(block[w], query[w])));
+                    let sum = _mm512_add_epi64(_mm512_add_epi64(bits[0], bits[1]), _mm512_add_epi64(bits[2], bits[3]));
                     let mut near = _mm512_cmple_epu64_mask(sum, radius);
                     if near != 0 && lane < wanted {
                         while near != 0 {
@@ -326,11 +307,7 @@ mod tests {
             for (key, k) in keys.iter().enumerate() {
                 let distance = q.0.iter().zip(k.0).map(|(a, b)| (a ^ b).count_ones()).sum();
                 if distance <= radius {
-                    found.push(Found {
-                        query: query as u32,
-                        key: key as u32,
-                        distance,
-                    });
+                    found.push(Found { query: query as u32, key: key as u32, distance });
                 }
             }
         }
@@ -339,12 +316,7 @@ mod tests {
 
     fn with(kernel: Kernel, keys: &[Key], queries: &[Key], radius: u32) -> Vec<Found> {
         let planes: [Vec<u64>; 4] = std::array::from_fn(|p| keys.iter().map(|k| k.0[p]).collect());
-        let mut found = search(
-            kernel,
-            planes.each_ref().map(|p| p.as_slice()),
-            queries,
-            radius,
-        );
+        let mut found = search(kernel, planes.each_ref().map(|p| p.as_slice()), queries, radius);
         found.sort_unstable();
         found
     }
@@ -370,19 +342,7 @@ mod tests {
     fn ends_of_the_range_and_sizes_around_the_blocks_are_right() {
         let zero = Key([0; 4]);
         let ones = Key([u64::MAX; 4]);
-        for count in [
-            0,
-            1,
-            7,
-            8,
-            9,
-            63,
-            64,
-            65,
-            BLOCK_KEYS - 1,
-            BLOCK_KEYS,
-            BLOCK_KEYS + 1,
-        ] {
+        for count in [0, 1, 7, 8, 9, 63, 64, 65, BLOCK_KEYS - 1, BLOCK_KEYS, BLOCK_KEYS + 1] {
             let mut keys = vec![zero; count];
             if let Some(last) = keys.last_mut() {
                 *last = ones;
@@ -392,11 +352,7 @@ mod tests {
                 for kernel in Kernel::available() {
                     for radius in [0, 255, 256, u32::MAX] {
                         let found = with(kernel, &keys, &queries, radius);
-                        assert_eq!(
-                            found,
-                            naive(&keys, &queries, radius),
-                            "{kernel:?} {count} {radius}"
-                        );
+                        assert_eq!(found, naive(&keys, &queries, radius), "{kernel:?} {count} {radius}");
                     }
                 }
             }

@@ -57,21 +57,10 @@ impl Segment {
 
         let videos: Vec<Video> = format::decode(&path, format::view(file.bytes(), table))?;
         if videos.len() as u64 != video_count {
-            return Err(format::corrupt(
-                &path,
-                "number of videos",
-                videos.len(),
-                video_count,
-            ));
+            return Err(format::corrupt(&path, "number of videos", videos.len(), video_count));
         }
-        let mut segment = Segment {
-            file,
-            planes,
-            offsets,
-            postings,
-            postings_per_video: vec![0; videos.len()],
-            videos,
-        };
+        let mut segment =
+            Segment { file, planes, offsets, postings, postings_per_video: vec![0; videos.len()], videos };
         segment.check(&path)?;
         Ok(segment)
     }
@@ -84,9 +73,7 @@ impl Segment {
 
     /// The keys' words, plane by plane.
     pub(crate) fn planes(&self) -> [&[u64]; 4] {
-        self.planes
-            .each_ref()
-            .map(|plane| format::view(self.file.bytes(), plane.clone()))
+        self.planes.each_ref().map(|plane| format::view(self.file.bytes(), plane.clone()))
     }
 
     /// A key by its number, which must be less than [`Segment::len`].
@@ -126,12 +113,7 @@ impl Segment {
         let offsets: &[u32] = format::view(self.file.bytes(), self.offsets.clone());
         let ascending = offsets.windows(2).all(|pair| pair[0] < pair[1]);
         if !ascending || offsets.first() != Some(&0) || offsets.last() != Some(&(count as u32)) {
-            return Err(format::corrupt(
-                path,
-                "posting offsets",
-                "not ascending to the number of postings",
-                count,
-            ));
+            return Err(format::corrupt(path, "posting offsets", "not ascending to the number of postings", count));
         }
         let mut per_video = vec![0u32; self.videos.len()];
         for posting in self.all_postings() {
@@ -166,8 +148,7 @@ impl SegmentBuilder {
     pub(crate) fn add(&mut self, video: Video, runs: &[Run]) {
         let number = self.videos.len() as u32;
         self.videos.push(video);
-        self.entries
-            .extend(runs.iter().map(|run| (run.key, pack(number, run))));
+        self.entries.extend(runs.iter().map(|run| (run.key, pack(number, run))));
     }
 
     /// Appends the live videos of a segment, in order, with their postings.
@@ -200,14 +181,13 @@ impl SegmentBuilder {
             kept += u32::from(keep(video));
         }
         self.videos.retain(|video| keep(video));
-        self.entries
-            .retain_mut(|(_, posting)| match number[posting[0] as usize] {
-                Some(new) => {
-                    posting[0] = new;
-                    true
-                }
-                None => false,
-            });
+        self.entries.retain_mut(|(_, posting)| match number[posting[0] as usize] {
+            Some(new) => {
+                posting[0] = new;
+                true
+            }
+            None => false,
+        });
     }
 
     /// Postings collected so far.
@@ -230,12 +210,7 @@ impl SegmentBuilder {
         let table = format::encode(path, &self.videos)?;
 
         let mut file = FileWriter::new();
-        file.append(&[
-            keys.len() as u64,
-            self.entries.len() as u64,
-            self.videos.len() as u64,
-            table.len() as u64,
-        ]);
+        file.append(&[keys.len() as u64, self.entries.len() as u64, self.videos.len() as u64, table.len() as u64]);
         for plane in 0..4 {
             let words: Vec<u64> = keys.iter().map(|key| key.0[plane]).collect();
             file.section(&words);
@@ -253,11 +228,7 @@ pub(crate) fn unpack(posting: &RawPosting) -> (KeyKind, Place, Duration, Duratio
     let [_, first, last, centre, size_flags] = *posting;
     let signed = |bits: u32| f32::from(bits as u16 as i16) / PLACE_UNITS;
     let flags = size_flags >> 16;
-    let kind = if flags & FLAG_REGION == 0 {
-        KeyKind::Whole
-    } else {
-        KeyKind::Region
-    };
+    let kind = if flags & FLAG_REGION == 0 { KeyKind::Whole } else { KeyKind::Region };
     let place = Place {
         x: signed(centre & 0xffff),
         y: signed(centre >> 16),
@@ -325,11 +296,7 @@ mod tests {
     #[test]
     fn impossible_places_do_not_spoil_the_flags() {
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, -1e30] {
-            let place = Place {
-                x: value,
-                y: value,
-                size: value,
-            };
+            let place = Place { x: value, y: value, size: value };
             let run = Run {
                 key: Key::default(),
                 kind: KeyKind::Whole,

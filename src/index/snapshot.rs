@@ -51,9 +51,7 @@ impl Index {
     /// [`Error::NoIndex`] if the folder holds none, [`Error::IncompatibleIndex`] if another version made it,
     /// [`Error::CorruptIndex`] if a file is damaged, missing or from elsewhere, and [`Error::Io`].
     pub fn open(dir: &Path) -> Result<Index> {
-        let no_index = || Error::NoIndex {
-            path: dir.to_owned(),
-        };
+        let no_index = || Error::NoIndex { path: dir.to_owned() };
         let mut stored = Manifest::load(dir)?.ok_or_else(no_index)?;
         for _ in 0..OPEN_ATTEMPTS {
             manifest::check_fingerprint(dir, &stored.manifest.config, FINGERPRINT_VERSION)?;
@@ -104,10 +102,7 @@ impl Index {
     ///
     /// Sorted by path; empty if nothing matches.
     pub fn find(&self, selector: &str) -> Vec<VideoRef> {
-        self.videos()
-            .filter(|(_, video)| matches(video, selector))
-            .map(|(video, _)| video)
-            .collect()
+        self.videos().filter(|(_, video)| matches(video, selector)).map(|(video, _)| video).collect()
     }
 
     /// Whether a file of this SHA-256 is in the index and has not been removed.
@@ -157,21 +152,13 @@ impl Index {
             .collect();
 
         let recalls = per_segment.iter().filter_map(|(_, recall)| *recall);
-        let recall = recalls.fold(None, |lowest: Option<f64>, recall| {
-            Some(lowest.map_or(recall, |lowest| lowest.min(recall)))
-        });
-        let mut found: Vec<Neighbour> = per_segment
-            .into_iter()
-            .flat_map(|(found, _)| found)
-            .collect();
+        let recall =
+            recalls.fold(None, |lowest: Option<f64>, recall| Some(lowest.map_or(recall, |lowest| lowest.min(recall))));
+        let mut found: Vec<Neighbour> = per_segment.into_iter().flat_map(|(found, _)| found).collect();
         found.par_sort_unstable();
         Neighbours {
             found,
-            mode: if recall.is_some() {
-                SearchMode::Graph
-            } else {
-                SearchMode::Exact
-            },
+            mode: if recall.is_some() { SearchMode::Graph } else { SearchMode::Exact },
             exact: recall.is_none(),
             recall: recall.unwrap_or(1.0),
         }
@@ -191,24 +178,10 @@ impl Index {
     /// If there is no such segment.
     pub fn postings(&self, segment: u32, key: u32) -> impl Iterator<Item = Posting> {
         let live = &self.segments[segment as usize];
-        live.segment
-            .postings(key)
-            .iter()
-            .filter(|posting| !live.dead[posting[0] as usize])
-            .map(move |posting| {
-                let (kind, place, first, last, recurs) = segment::unpack(posting);
-                Posting {
-                    video: VideoRef {
-                        segment,
-                        video: posting[0],
-                    },
-                    kind,
-                    place,
-                    first,
-                    last,
-                    recurs,
-                }
-            })
+        live.segment.postings(key).iter().filter(|posting| !live.dead[posting[0] as usize]).map(move |posting| {
+            let (kind, place, first, last, recurs) = segment::unpack(posting);
+            Posting { video: VideoRef { segment, video: posting[0] }, kind, place, first, last, recurs }
+        })
     }
 
     /// Compares every file of the snapshot with the SHA-256 in the manifest; all of them are read.
@@ -237,17 +210,13 @@ impl Index {
         let mut by_sha256 = HashMap::new();
         for (number, live) in segments.iter().enumerate() {
             for (video, _) in live.dead.iter().enumerate().filter(|(_, dead)| !**dead) {
-                let reference = VideoRef {
-                    segment: number as u32,
-                    video: video as u32,
-                };
+                let reference = VideoRef { segment: number as u32, video: video as u32 };
                 by_sha256.insert(live.segment.videos[video].sha256, reference);
                 sorted.push(reference);
             }
         }
-        let video = |reference: &VideoRef| {
-            &segments[reference.segment as usize].segment.videos[reference.video as usize]
-        };
+        let video =
+            |reference: &VideoRef| &segments[reference.segment as usize].segment.videos[reference.video as usize];
         sorted.sort_by(|a, b| {
             let (a, b) = (video(a), video(b));
             (&a.path, &a.sha256).cmp(&(&b.path, &b.sha256))
@@ -262,25 +231,13 @@ impl Index {
         }
         let duration: f64 = sorted.iter().map(|v| video(v).duration.as_secs_f64()).sum();
         let state = describe(&stored, &segments, sorted.len(), duration / 3600.0);
-        Ok(Index {
-            dir: dir.to_owned(),
-            stored,
-            state,
-            segments,
-            sorted,
-            by_sha256,
-        })
+        Ok(Index { dir: dir.to_owned(), stored, state, segments, sorted, by_sha256 })
     }
 }
 
 impl LiveSegment {
     fn load(dir: &Path, entry: &SegmentEntry, earlier: Option<&Index>) -> Result<LiveSegment> {
-        let earlier = earlier.and_then(|index| {
-            index
-                .segments
-                .iter()
-                .find(|live| live.number == entry.number)
-        });
+        let earlier = earlier.and_then(|index| index.segments.iter().find(|live| live.number == entry.number));
         let path = manifest::segment_path(dir, entry.number);
         let segment = match earlier {
             Some(live) => Arc::clone(&live.segment),
@@ -289,9 +246,7 @@ impl LiveSegment {
                 Arc::new(segment)
             }
         };
-        if segment.len() as u64 != u64::from(entry.keys)
-            || segment.videos.len() as u64 != u64::from(entry.videos)
-        {
+        if segment.len() as u64 != u64::from(entry.keys) || segment.videos.len() as u64 != u64::from(entry.videos) {
             return Err(format::corrupt(
                 &path,
                 "number of keys and videos",
@@ -304,13 +259,7 @@ impl LiveSegment {
             (GraphEntry::Built { file, recall }, None) => {
                 let path = manifest::graph_path(dir, entry.number);
                 let mapped = open_file(&path, file)?;
-                let graph = Graph::open(
-                    mapped,
-                    file.checksum,
-                    &segment,
-                    entry.file.checksum,
-                    *recall,
-                )?;
+                let graph = Graph::open(mapped, file.checksum, &segment, entry.file.checksum, *recall)?;
                 Some(Arc::new(graph))
             }
             (GraphEntry::None | GraphEntry::Refused { .. }, _) => None,
@@ -320,21 +269,13 @@ impl LiveSegment {
             // In range: the manifest was checked against its count of videos, and that against the segment's.
             dead[video as usize] = true;
         }
-        Ok(LiveSegment {
-            number: entry.number,
-            segment,
-            graph,
-            dead,
-        })
+        Ok(LiveSegment { number: entry.number, segment, graph, dead })
     }
 
     /// Postings of the videos that have not been removed.
     fn live_postings(&self) -> u64 {
         let counts = self.segment.postings_per_video.iter().zip(&self.dead);
-        counts
-            .filter(|(_, dead)| !**dead)
-            .map(|(&count, _)| u64::from(count))
-            .sum()
+        counts.filter(|(_, dead)| !**dead).map(|(&count, _)| u64::from(count)).sum()
     }
 }
 
@@ -349,12 +290,7 @@ pub(crate) fn matches(video: &Video, selector: &str) -> bool {
 
 fn open_file(path: &Path, entry: &FileEntry) -> Result<files::Mapped> {
     files::map(path, Some(entry.length))?.ok_or_else(|| {
-        format::corrupt(
-            path,
-            "file",
-            "missing",
-            format!("{} bytes, as the manifest says", entry.length),
-        )
+        format::corrupt(path, "file", "missing", format!("{} bytes, as the manifest says", entry.length))
     })
 }
 
@@ -387,9 +323,7 @@ fn describe(stored: &Stored, segments: &[LiveSegment], videos: usize, hours: f64
             GraphEntry::Built { file, recall } => {
                 state.graphs += 1;
                 state.bytes = state.bytes.saturating_add(file.length);
-                let lowest = state
-                    .graph_recall
-                    .map_or(*recall, |lowest| lowest.min(*recall));
+                let lowest = state.graph_recall.map_or(*recall, |lowest| lowest.min(*recall));
                 state.graph_recall = Some(lowest);
             }
         }

@@ -54,9 +54,7 @@ impl Writer {
         Ok(Writer {
             dir: dir.to_owned(),
             config,
-            next_number: index
-                .as_ref()
-                .map_or(1, |index| index.stored.manifest.next_number),
+            next_number: index.as_ref().map_or(1, |index| index.stored.manifest.next_number),
             index,
             pending: SegmentBuilder::default(),
             pending_sha256: HashSet::new(),
@@ -67,11 +65,10 @@ impl Writer {
 
     /// Whether a video of this SHA-256 is committed and not to be removed, or waits for the commit.
     pub fn contains(&self, sha256: &[u8; 32]) -> bool {
-        let committed = self.index.as_ref().is_some_and(|index| {
-            index
-                .by_sha256(sha256)
-                .is_some_and(|video| !self.removed.contains(&video))
-        });
+        let committed = self
+            .index
+            .as_ref()
+            .is_some_and(|index| index.by_sha256(sha256).is_some_and(|video| !self.removed.contains(&video)));
         committed || self.pending_sha256.contains(sha256)
     }
 
@@ -123,19 +120,9 @@ impl Writer {
             }
         }
         let pending = self.pending.videos.len();
-        if self
-            .pending
-            .videos
-            .iter()
-            .any(|video| matches(video, selector))
-        {
+        if self.pending.videos.iter().any(|video| matches(video, selector)) {
             self.pending.retain(|video| !matches(video, selector));
-            self.pending_sha256 = self
-                .pending
-                .videos
-                .iter()
-                .map(|video| video.sha256)
-                .collect();
+            self.pending_sha256 = self.pending.videos.iter().map(|video| video.sha256).collect();
         }
         Ok(count + pending - self.pending.videos.len())
     }
@@ -155,9 +142,7 @@ impl Writer {
         }
         let mut manifest = self.next_manifest();
         for video in &self.removed {
-            manifest.segments[video.segment as usize]
-                .tombstones
-                .push(video.video);
+            manifest.segments[video.segment as usize].tombstones.push(video.video);
         }
         for entry in &mut manifest.segments {
             entry.tombstones.sort_unstable();
@@ -202,9 +187,7 @@ impl Writer {
     }
 
     fn state(&self) -> Result<IndexState> {
-        let no_index = || Error::NoIndex {
-            path: self.dir.clone(),
-        };
+        let no_index = || Error::NoIndex { path: self.dir.clone() };
         let index = self.index.as_ref().ok_or_else(no_index)?;
         Ok(index.state().clone())
     }
@@ -253,12 +236,9 @@ impl Writer {
             return Vec::new();
         };
         let entries = &index.stored.manifest.segments;
-        let is_worn = |entry: &SegmentEntry| {
-            entry.tombstones.len() as u64 * WORN_DIVISOR > u64::from(entry.videos)
-        };
+        let is_worn = |entry: &SegmentEntry| entry.tombstones.len() as u64 * WORN_DIVISOR > u64::from(entry.videos);
         let is_small = |entry: &SegmentEntry| entry.keys < SEGMENT_MAX_KEYS / 2;
-        let merge_small =
-            entries.iter().filter(|entry| is_small(entry)).count() > SMALL_SEGMENTS_MAX;
+        let merge_small = entries.iter().filter(|entry| is_small(entry)).count() > SMALL_SEGMENTS_MAX;
 
         let mut groups: Vec<Vec<u64>> = Vec::new();
         let mut keys_in_last = u32::MAX;
@@ -277,11 +257,7 @@ impl Writer {
                 }
             }
         }
-        let worn: HashSet<u64> = entries
-            .iter()
-            .filter(|e| is_worn(e))
-            .map(|e| e.number)
-            .collect();
+        let worn: HashSet<u64> = entries.iter().filter(|e| is_worn(e)).map(|e| e.number).collect();
         groups.retain(|group| group.len() > 1 || worn.contains(&group[0]));
         groups
     }
@@ -293,19 +269,10 @@ impl Writer {
         for live in segments.filter(|live| group.contains(&live.number)) {
             builder.add_live(&live.segment, &live.dead);
         }
-        let merged = if builder.videos.is_empty() {
-            None
-        } else {
-            Some(self.write_segment(&mut builder)?)
-        };
+        let merged = if builder.videos.is_empty() { None } else { Some(self.write_segment(&mut builder)?) };
         let mut manifest = self.next_manifest();
-        let first = manifest
-            .segments
-            .iter()
-            .position(|entry| group.contains(&entry.number));
-        manifest
-            .segments
-            .retain(|entry| !group.contains(&entry.number));
+        let first = manifest.segments.iter().position(|entry| group.contains(&entry.number));
+        manifest.segments.retain(|entry| !group.contains(&entry.number));
         if let (Some(place), Some(merged)) = (first, merged) {
             manifest.segments.insert(place, merged);
         }
@@ -313,10 +280,7 @@ impl Writer {
     }
 
     fn segments_without_graph(&self, least: u32) -> Vec<u64> {
-        let entries = self
-            .index
-            .iter()
-            .flat_map(|index| &index.stored.manifest.segments);
+        let entries = self.index.iter().flat_map(|index| &index.stored.manifest.segments);
         entries
             .filter(|entry| entry.keys >= least.max(1) && entry.graph == GraphEntry::None)
             .map(|entry| entry.number)
@@ -329,12 +293,8 @@ impl Writer {
             return Ok(());
         };
         let entries = index.stored.manifest.segments.iter();
-        let Some((place, (live, entry))) = index
-            .segments
-            .iter()
-            .zip(entries)
-            .enumerate()
-            .find(|(_, (live, _))| live.number == number)
+        let Some((place, (live, entry))) =
+            index.segments.iter().zip(entries).enumerate().find(|(_, (live, _))| live.number == number)
         else {
             return Ok(());
         };
@@ -342,10 +302,7 @@ impl Writer {
         let entry = match built {
             Built::Accepted { bytes, recall } => {
                 files::replace(&manifest::graph_path(&self.dir, number), &bytes)?;
-                GraphEntry::Built {
-                    file: FileEntry::of(&bytes),
-                    recall,
-                }
+                GraphEntry::Built { file: FileEntry::of(&bytes), recall }
             }
             Built::Refused { recall } => GraphEntry::Refused { recall },
         };
@@ -388,11 +345,7 @@ fn is_ours(path: &Path) -> bool {
 }
 
 fn stop_if(cancel: &dyn Fn() -> bool) -> Result<()> {
-    if cancel() {
-        Err(Error::Cancelled)
-    } else {
-        Ok(())
-    }
+    if cancel() { Err(Error::Cancelled) } else { Ok(()) }
 }
 
 /// Distinct keys from which [`GraphPolicy::Auto`] builds a graph: below, a scan is faster on any processor of today.

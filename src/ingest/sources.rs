@@ -31,9 +31,9 @@ pub struct Sources {
 
 /// Endings, in lower case, of the files that are taken from a folder. A file named by itself may have any.
 pub const VIDEO_EXTENSIONS: &[&str] = &[
-    "3g2", "3gp", "apng", "asf", "avi", "divx", "dv", "f4v", "flv", "gif", "h264", "h265", "hevc", "ivf", "m2ts", "m2v",
-    "m4v", "mjpeg", "mjpg", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "mxf", "nut", "obu", "ogg", "ogv", "qt", "rm",
-    "rmvb", "ts", "vob", "webm", "wmv", "y4m",
+    "3g2", "3gp", "apng", "asf", "avi", "divx", "dv", "f4v", "flv", "gif", "h264", "h265", "hevc", "ivf", "m2ts",
+    "m2v", "m4v", "mjpeg", "mjpg", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "mxf", "nut", "obu", "ogg", "ogv", "qt",
+    "rm", "rmvb", "ts", "vob", "webm", "wmv", "y4m",
 ];
 
 /// Finds the sources that `inputs` name: video files, folders (searched to the bottom), and lists.
@@ -98,8 +98,7 @@ fn from_csv(list: &Path, found: &mut Sources) -> Result<()> {
     let file = fs::File::open(list).map_err(Error::io(list, "open"))?;
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
     let header = reader.headers().map_err(|error| invalid(1, error.to_string()))?.clone();
-    let columns: Vec<String> =
-        header.iter().map(|name| name.trim_start_matches('\u{feff}').to_lowercase()).collect();
+    let columns: Vec<String> = header.iter().map(|name| name.trim_start_matches('\u{feff}').to_lowercase()).collect();
     if !PATH_NAMES.iter().any(|name| columns.iter().any(|column| column == name)) {
         return Err(invalid(1, format!("no column {}; found: {}", PATH_NAMES.join(" or "), columns.join(", "))));
     }
@@ -126,7 +125,9 @@ fn from_jsonl(list: &Path, found: &mut Sources) -> Result<()> {
             Ok(fields) => add(list, number, &fields, found),
             Err(error) => {
                 let reason = format!("not a JSON object: {error}");
-                found.problems.push((list.to_owned(), Error::InvalidList { path: list.to_owned(), line: number, reason }));
+                found
+                    .problems
+                    .push((list.to_owned(), Error::InvalidList { path: list.to_owned(), line: number, reason }));
             }
         }
     }

@@ -63,11 +63,7 @@ impl Damage {
         }
         merged
             .into_iter()
-            .map(|(start, end, reason)| Undecoded {
-                start: clock::duration(start),
-                end: clock::duration(end),
-                reason,
-            })
+            .map(|(start, end, reason)| Undecoded { start: clock::duration(start), end: clock::duration(end), reason })
             .collect()
     }
 }

@@ -26,13 +26,7 @@ pub(super) fn decode(
 ) -> Result<Decoded> {
     let opened = open::open(path)?;
     let mut reader = Reader::new(&opened);
-    let Opened {
-        mut input,
-        decoder,
-        stream,
-        info,
-        read_error,
-    } = opened;
+    let Opened { mut input, decoder, stream, info, read_error } = opened;
     let mut run = Run::new(decoder, stream, selector, visit);
     while let Some(stamped) = reader.next(&mut input, &run.stream) {
         run.first_packet = reader.first;
@@ -50,10 +44,7 @@ pub(super) fn decode(
             Some(reason) => format!("decoding {}: {reason}", info.codec),
             None => "the stream holds no picture".to_owned(),
         };
-        return Err(Error::Undecodable {
-            path: path.to_owned(),
-            reason,
-        });
+        return Err(Error::Undecodable { path: path.to_owned(), reason });
     }
     Ok(run.account(&reader, info))
 }
@@ -100,9 +91,7 @@ impl<'a> Run<'a> {
         selector: &'a mut dyn Selector,
         visit: &'a mut dyn FnMut(Frame) -> ControlFlow<()>,
     ) -> Run<'a> {
-        let gap = selector
-            .max_gap()
-            .filter(|_| key_flags_are_sound(stream.codec));
+        let gap = selector.max_gap().filter(|_| key_flags_are_sound(stream.codec));
         Run {
             decoder,
             stream,
@@ -228,9 +217,7 @@ impl<'a> Run<'a> {
             }
         }
         let picture = found.filter(|picture| !is_damaged(picture))?;
-        let stamp = picture
-            .timestamp()
-            .map(|time| self.stream.ticks.nanos(time));
+        let stamp = picture.timestamp().map(|time| self.stream.ticks.nanos(time));
         // A field may travel in a packet of its own; the key packet alone would then be half a picture.
         let half = self.stream.codec == Id::H264 && picture.is_interlaced();
         (stamp == key.time && !half).then_some(picture)
@@ -243,20 +230,15 @@ impl<'a> Run<'a> {
             length if length > 0 => ticks.nanos(length),
             _ => self.stream.frame_length,
         };
-        let stamp = picture
-            .timestamp()
-            .map(|time| ticks.nanos(time))
-            .or(self.expected)
-            .or(self.first_packet)
-            .unwrap_or(0);
+        let stamp =
+            picture.timestamp().map(|time| ticks.nanos(time)).or(self.expected).or(self.first_packet).unwrap_or(0);
         self.expected = Some(stamp.saturating_add(length));
         if stamp < self.start_at {
             return Ok(());
         }
         if is_damaged(&picture) {
             self.damage.trouble();
-            self.last_error
-                .get_or_insert_with(|| "damaged pictures only".to_owned());
+            self.last_error.get_or_insert_with(|| "damaged pictures only".to_owned());
             return Ok(());
         }
         let origin = *self.origin.get_or_insert_with(|| {
@@ -273,12 +255,7 @@ impl<'a> Run<'a> {
         let time = (stamp - origin).max(self.held.as_ref().map_or(0, |held| held.time));
         self.frames += 1;
         self.damage.good(time, length);
-        let earlier = self.held.replace(Held {
-            picture,
-            stamp,
-            time,
-            length,
-        });
+        let earlier = self.held.replace(Held { picture, stamp, time, length });
         let Some(held) = earlier else {
             return Ok(());
         };
@@ -301,9 +278,7 @@ impl<'a> Run<'a> {
             .picture
             .side_data(frame::side_data::Type::DisplayMatrix)
             .and_then(|data| open::matrix(data.data()))
-            .map_or(self.stream.orientation, |matrix| {
-                Orientation::from_matrix(&matrix)
-            });
+            .map_or(self.stream.orientation, |matrix| Orientation::from_matrix(&matrix));
         match self.scaler.scale(&held.picture, aspect, orientation) {
             Ok(frame) => match (self.visit)(Frame { time, ..frame }) {
                 ControlFlow::Continue(()) => Ok(()),
@@ -337,19 +312,14 @@ impl<'a> Run<'a> {
     fn account(self, reader: &Reader, info: StreamInfo) -> Decoded {
         let origin = self.origin.unwrap_or(0);
         let last_frame = self.damage.last_end();
-        let end = reader
-            .end
-            .map_or(0, |end| end.saturating_sub(origin))
-            .max(last_frame);
+        let end = reader.end.map_or(0, |end| end.saturating_sub(origin)).max(last_frame);
         let length = self.stream.frame_length;
         let slack = END_SLACK.max(2 * length);
         let others = reader.others_end.unwrap_or(i64::MIN);
         let promised = match (self.stream.declared, self.stream.container_declared) {
             (Some(declared), _) => declared,
             // A file that goes on without its picture is whole.
-            (None, Some(declared)) if others < declared.saturating_sub(slack) => {
-                declared.saturating_sub(origin.max(0))
-            }
+            (None, Some(declared)) if others < declared.saturating_sub(slack) => declared.saturating_sub(origin.max(0)),
             _ => 0,
         };
         let mut damage = self.damage;
@@ -362,12 +332,7 @@ impl<'a> Run<'a> {
             let missing = clock::duration(promised - end).as_secs_f64();
             damage.add(end, promised, &format!("file ends {missing:.1} s early"));
         }
-        Decoded {
-            info,
-            duration: clock::duration(total),
-            frames: self.frames,
-            undecoded: damage.finish(end),
-        }
+        Decoded { info, duration: clock::duration(total), frames: self.frames, undecoded: damage.finish(end) }
     }
 }
 
@@ -389,12 +354,7 @@ struct SkipUnreferenced {
 
 impl SkipUnreferenced {
     fn new(limit: Option<i64>) -> SkipUnreferenced {
-        SkipUnreferenced {
-            limit,
-            latest: None,
-            wide: false,
-            disproved: false,
-        }
+        SkipUnreferenced { limit, latest: None, wide: false, disproved: false }
     }
 
     /// The decoder's setting for the next packet; `None` if it is never changed.
@@ -406,16 +366,9 @@ impl SkipUnreferenced {
         if let Some(time) = time
             && self.latest.is_none_or(|latest| time > latest)
         {
-            self.wide = self
-                .latest
-                .replace(time)
-                .is_some_and(|latest| time - latest > limit);
+            self.wide = self.latest.replace(time).is_some_and(|latest| time - latest > limit);
         }
-        Some(if self.wide || self.disproved || time.is_none() {
-            Discard::Default
-        } else {
-            Discard::NonReference
-        })
+        Some(if self.wide || self.disproved || time.is_none() { Discard::Default } else { Discard::NonReference })
     }
 
     /// Notes the step between two candidates; one that is too long shows that the assumption fails for this stream.

@@ -17,11 +17,8 @@ pub(super) struct Orientation {
 
 impl Orientation {
     /// The picture is shown as it is stored.
-    pub(super) const UPRIGHT: Orientation = Orientation {
-        transposed: false,
-        columns_reversed: false,
-        rows_reversed: false,
-    };
+    pub(super) const UPRIGHT: Orientation =
+        Orientation { transposed: false, columns_reversed: false, rows_reversed: false };
 
     /// Picks the orientation nearest to a display matrix `[a b u c d v x y w]`, which maps a stored point to
     /// `(a x + c y, b x + d y)`; a matrix that prefers none, such as all zeros, leaves the picture as it is.
@@ -35,11 +32,7 @@ impl Orientation {
                     let column = if columns_reversed { -column } else { column };
                     let row = if rows_reversed { -row } else { row };
                     if column + row > best.1 {
-                        let orientation = Orientation {
-                            transposed,
-                            columns_reversed,
-                            rows_reversed,
-                        };
+                        let orientation = Orientation { transposed, columns_reversed, rows_reversed };
                         best = (orientation, column + row);
                     }
                 }
@@ -50,11 +43,7 @@ impl Orientation {
 
     /// Swaps width and height if this orientation does.
     pub(super) fn apply_to_size<T>(self, (width, height): (T, T)) -> (T, T) {
-        if self.transposed {
-            (height, width)
-        } else {
-            (width, height)
-        }
+        if self.transposed { (height, width) } else { (width, height) }
     }
 
     /// Turns `luma` (rows of `width`, no padding) upright.
@@ -67,16 +56,8 @@ impl Orientation {
         for j in 0..out_height {
             for i in 0..out_width {
                 let (x, y) = if self.transposed { (j, i) } else { (i, j) };
-                let x = if self.columns_reversed {
-                    width - 1 - x
-                } else {
-                    x
-                };
-                let y = if self.rows_reversed {
-                    height - 1 - y
-                } else {
-                    y
-                };
+                let x = if self.columns_reversed { width - 1 - x } else { x };
+                let y = if self.rows_reversed { height - 1 - y } else { y };
                 out.push(luma[y * width + x]);
             }
         }
@@ -89,9 +70,8 @@ impl Orientation {
 pub(super) fn working_size(width: u32, height: u32, sample_aspect: (u32, u32)) -> (usize, usize) {
     let (width, height) = displayed(width, height, sample_aspect);
     let (short, long) = (width.min(height), width.max(height));
-    let scaled = |side: u64, of: u64, to: usize| {
-        usize::try_from((side * to as u64 + of / 2) / of).unwrap_or(LONG_SIDE_MAX)
-    };
+    let scaled =
+        |side: u64, of: u64, to: usize| usize::try_from((side * to as u64 + of / 2) / of).unwrap_or(LONG_SIDE_MAX);
     let long_side = scaled(long, short, SHORT_SIDE);
     let (short_side, long_side) = if long_side <= LONG_SIDE_MAX {
         (SHORT_SIDE, long_side)
@@ -99,11 +79,7 @@ pub(super) fn working_size(width: u32, height: u32, sample_aspect: (u32, u32)) -
         let short_side = scaled(short, long, LONG_SIDE_MAX);
         (short_side.clamp(SHORT_SIDE_MIN, SHORT_SIDE), LONG_SIDE_MAX)
     };
-    if width <= height {
-        (short_side, long_side)
-    } else {
-        (long_side, short_side)
-    }
+    if width <= height { (short_side, long_side) } else { (long_side, short_side) }
 }
 
 /// Two numbers in the proportion of the displayed sides, before rotation.
@@ -115,10 +91,7 @@ fn displayed(width: u32, height: u32, sample_aspect: (u32, u32)) -> (u64, u64) {
         (num, den) => (num, den),
     };
     // The products may have 64 bits; 48 leave room for the later factor of 512.
-    let (w, h) = (
-        u64::from(width.max(1)) * u64::from(num),
-        u64::from(height.max(1)) * u64::from(den),
-    );
+    let (w, h) = (u64::from(width.max(1)) * u64::from(num), u64::from(height.max(1)) * u64::from(den));
     let excess = (w.max(h) >> 48).checked_ilog2().map_or(0, |bits| bits + 1);
     ((w >> excess).max(1), (h >> excess).max(1))
 }

@@ -28,10 +28,7 @@ pub(super) enum Action<P> {
     Drain,
     /// Decode `key` alone in a decoder that was just reset; if that fails, decode `key` and `rest` in sequence and
     /// call [`Planner::give_up`].
-    Isolate {
-        key: Stamped<P>,
-        rest: Vec<Stamped<P>>,
-    },
+    Isolate { key: Stamped<P>, rest: Vec<Stamped<P>> },
     /// The decoder was reset and decoding starts here: pictures before this time lack what they refer to.
     StartAt(i64),
     /// Decode in sequence.
@@ -98,12 +95,7 @@ impl<P> Planner<P> {
         };
         if let Some(start) = stamped.time.filter(|_| stamped.entry) {
             self.close(Some(start), wanted, &mut actions);
-            self.group = Some(Group {
-                start,
-                end: start,
-                bytes: stamped.bytes,
-                packets: vec![stamped],
-            });
+            self.group = Some(Group { start, end: start, bytes: stamped.bytes, packets: vec![stamped] });
             return actions;
         }
         let Some(group) = &mut self.group else {
@@ -144,18 +136,12 @@ impl<P> Planner<P> {
             actions.push(Action::Drain);
             self.live = false;
         }
-        let needed = self
-            .last_isolated
-            .max(wanted)
-            .is_none_or(|last| reach.saturating_sub(last) > limit);
+        let needed = self.last_isolated.max(wanted).is_none_or(|last| reach.saturating_sub(last) > limit);
         self.skipped |= !needed || group.packets.len() > 1;
         let mut packets = group.packets.into_iter();
         if let Some(key) = packets.next().filter(|_| needed) {
             self.last_isolated = Some(group.start);
-            actions.push(Action::Isolate {
-                key,
-                rest: packets.collect(),
-            });
+            actions.push(Action::Isolate { key, rest: packets.collect() });
         }
     }
 

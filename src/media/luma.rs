@@ -100,20 +100,11 @@ impl Scaler {
             out_height as u32,
             scaling::Flags::AREA | scaling::Flags::ACCURATE_RND | scaling::Flags::BITEXACT,
         )
-        .map_err(|error| {
-            format!(
-                "cannot scale {}x{} {:?}: {error}",
-                key.width, key.height, key.format
-            )
-        })?;
+        .map_err(|error| format!("cannot scale {}x{} {:?}: {error}", key.width, key.height, key.format))?;
         if let Source::Converted { full } = source {
             set_ranges(&mut context, full);
         }
-        Ok(Scaler {
-            key,
-            context,
-            source,
-        })
+        Ok(Scaler { key, context, source })
     }
 
     #[allow(unsafe_code)]
@@ -143,12 +134,7 @@ impl Scaler {
                 *data = plane.cast_const();
                 *stride = *bytes;
             }
-            let out = [
-                padded.as_mut_ptr(),
-                std::ptr::null_mut(),
-                std::ptr::null_mut(),
-                std::ptr::null_mut(),
-            ];
+            let out = [padded.as_mut_ptr(), std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut()];
             let out_strides = [stride as i32, 0, 0, 0];
             ffi::sws_scale(
                 self.context.as_mut_ptr(),
@@ -184,16 +170,7 @@ fn set_ranges(context: &mut scaling::Context, full: bool) {
     unsafe {
         let table = ffi::sws_getCoefficients(ffi::SWS_CS_DEFAULT);
         let neutral = 1 << 16;
-        ffi::sws_setColorspaceDetails(
-            context.as_mut_ptr(),
-            table,
-            i32::from(full),
-            table,
-            1,
-            0,
-            neutral,
-            neutral,
-        );
+        ffi::sws_setColorspaceDetails(context.as_mut_ptr(), table, i32::from(full), table, 1, 0, neutral, neutral);
     }
 }
 
@@ -215,9 +192,7 @@ fn source_of(format: Pixel, range: ffmpeg::color::Range) -> Option<Source> {
     if has(ffi::AV_PIX_FMT_FLAG_HWACCEL) {
         return None;
     }
-    let rgb = has(ffi::AV_PIX_FMT_FLAG_RGB)
-        || has(ffi::AV_PIX_FMT_FLAG_PAL)
-        || has(ffi::AV_PIX_FMT_FLAG_BAYER);
+    let rgb = has(ffi::AV_PIX_FMT_FLAG_RGB) || has(ffi::AV_PIX_FMT_FLAG_PAL) || has(ffi::AV_PIX_FMT_FLAG_BAYER);
     // Grey formats are full range unless somebody says otherwise, as in every player built on FFmpeg.
     let full = match range {
         ffmpeg::color::Range::JPEG => true,
@@ -226,19 +201,10 @@ fn source_of(format: Pixel, range: ffmpeg::color::Range) -> Option<Source> {
     };
     let odd = ffi::AV_PIX_FMT_FLAG_BITSTREAM | ffi::AV_PIX_FMT_FLAG_FLOAT;
     let view = (!rgb && !has(odd) && luma.plane == 0 && luma.offset == 0)
-        .then(|| {
-            grey_view(
-                luma.step,
-                luma.depth + luma.shift,
-                has(ffi::AV_PIX_FMT_FLAG_BE),
-            )
-        })
+        .then(|| grey_view(luma.step, luma.depth + luma.shift, has(ffi::AV_PIX_FMT_FLAG_BE)))
         .flatten();
     Some(match view {
-        Some(view) => Source::Plane {
-            view,
-            limited: !full,
-        },
+        Some(view) => Source::Plane { view, limited: !full },
         None => Source::Converted { full },
     })
 }
@@ -270,11 +236,7 @@ const FULL_RANGE: [u8; 256] = {
     let mut level = 16;
     while level < 256 {
         let stretched = ((level - 16) * 255 + 109) / 219;
-        table[level] = if stretched > 255 {
-            255
-        } else {
-            stretched as u8
-        };
+        table[level] = if stretched > 255 { 255 } else { stretched as u8 };
         level += 1;
     }
     table

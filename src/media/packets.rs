@@ -29,11 +29,7 @@ impl Reader {
     pub(super) fn new(opened: &Opened) -> Reader {
         Reader {
             continuity: Continuity::new(opened.stream.ticks, opened.stream.frame_length),
-            ticks: opened
-                .input
-                .streams()
-                .map(|stream| Ticks::new(stream.time_base()))
-                .collect(),
+            ticks: opened.input.streams().map(|stream| Ticks::new(stream.time_base())).collect(),
             trusted: key_flags_are_sound(opened.stream.codec),
             end: None,
             others_end: None,
@@ -90,24 +86,12 @@ impl Reader {
         packet.set_dts(dts);
         let time = pts.map(|pts| stream.ticks.nanos(pts));
         let shown = !is_discarded(&packet);
-        if let Some(start) = time
-            .or(dts.map(|dts| stream.ticks.nanos(dts)))
-            .filter(|_| shown)
-        {
-            let length = if length > 0 {
-                stream.ticks.nanos(length)
-            } else {
-                stream.frame_length
-            };
+        if let Some(start) = time.or(dts.map(|dts| stream.ticks.nanos(dts))).filter(|_| shown) {
+            let length = if length > 0 { stream.ticks.nanos(length) } else { stream.frame_length };
             self.first.get_or_insert(start);
             self.end = self.end.max(Some(start.saturating_add(length)));
         }
-        Stamped {
-            time,
-            bytes: packet.size(),
-            entry: self.trusted && shown && packet.is_key(),
-            packet,
-        }
+        Stamped { time, bytes: packet.size(), entry: self.trusted && shown && packet.is_key(), packet }
     }
 }
 

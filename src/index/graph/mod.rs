@@ -137,24 +137,10 @@ impl Graph {
             });
         }
         reader.finish()?;
-        let graph = Graph {
-            file,
-            keys,
-            member_offsets,
-            members,
-            layers,
-            ef,
-            reach,
-            recall,
-        };
+        let graph = Graph { file, keys, member_offsets, members, layers, ef, reach, recall };
         match graph.view().defect(segment) {
             None => Ok(graph),
-            Some(defect) => Err(format::corrupt(
-                &path,
-                "graph",
-                defect,
-                "links within the graph",
-            )),
+            Some(defect) => Err(format::corrupt(&path, "graph", defect, "links within the graph")),
         }
     }
 
@@ -204,11 +190,7 @@ impl Frozen {
             keys: &self.keys,
             member_offsets: &self.member_offsets,
             members: &self.members,
-            layers: self
-                .layers
-                .iter()
-                .map(|(offsets, links)| Layer { offsets, links })
-                .collect(),
+            layers: self.layers.iter().map(|(offsets, links)| Layer { offsets, links }).collect(),
             ef: self.ef,
             reach: self.reach,
         }
@@ -250,11 +232,7 @@ impl View<'_> {
                 |walk, (number, &query)| {
                     let mut found = Vec::new();
                     self.search_one(segment, query, radius, walk, |key, distance| {
-                        found.push(Found {
-                            query: number as u32,
-                            key,
-                            distance,
-                        });
+                        found.push(Found { query: number as u32, key, distance });
                     });
                     found
                 },
