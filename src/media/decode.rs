@@ -24,6 +24,53 @@ pub(super) fn decode(
     selector: &mut dyn Selector,
     visit: &mut dyn FnMut(Frame) -> ControlFlow<()>,
 ) -> Result<Decoded> {
+    let mut output = Output {
+        selector,
+        visit,
+        scaler: LumaScaler::default(),
+        held: None,
+        wanted: None,
+        unusable: Vec::new(),
+    };
+    match attempt(path, &mut output, Plan::Sparse) {
+        Err(Stop::NoEntry) => match attempt(path, &mut output, Plan::Sequential) {
+            Err(Stop::Failed(error)) => Err(error),
+            // A sequential plan has no entries that could fail; this arm only keeps the types honest.
+            Err(Stop::NoEntry) => Err(Error::Undecodable {
+                path: path.to_owned(),
+                reason: "decoding lost its place".to_owned(),
+            }),
+            Ok(decoded) => Ok(decoded),
+        },
+        Err(Stop::Failed(error)) => Err(error),
+        Ok(decoded) => Ok(decoded),
+    }
+}
+
+/// How the packets are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Plan {
+    /// Key packets alone where they come often enough.
+    Sparse,
+    /// Every packet, because key packets of this stream do not stand alone.
+    Sequential,
+}
+
+/// Why an attempt ended early.
+enum Stop {
+    /// A key packet did not give a whole picture on its own; what was left out before it is needed after all.
+    NoEntry,
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        Stop::Failed(error)
+    }
+}
+
+/// Decodes the file once from its start; frames up to the last one that `output` has seen are not offered again.
+fn attempt(path: &Path, output: &mut Output, plan: Plan) -> Result<Decoded, Stop> {
     let opened = open::open(path)?;
     let mut reader = Reader::new(&opened);
     let Opened {
@@ -33,7 +80,7 @@ pub(super) fn decode(
         info,
         read_error,
     } = opened;
-    let mut run = Run::new(decoder, stream, selector, visit);
+    let mut run = Run::new(decoder, stream, output, plan);
     while let Some(stamped) = reader.next(&mut input, &run.stream) {
         run.first_packet = reader.first;
         run.packet(stamped)?;
@@ -41,7 +88,7 @@ pub(super) fn decode(
     run.finish()?;
     if let Some(source) = read_error.take() {
         if run.frames == 0 {
-            return Err(Error::io(path, "read")(source));
+            return Err(Error::io(path, "read")(source).into());
         }
         reader.failure.get_or_insert(source.to_string());
     }
@@ -50,10 +97,10 @@ pub(super) fn decode(
             Some(reason) => format!("decoding {}: {reason}", info.codec),
             None => "the stream holds no picture".to_owned(),
         };
-        return Err(Error::Undecodable {
+        return Err(Stop::Failed(Error::Undecodable {
             path: path.to_owned(),
             reason,
-        });
+        }));
     }
     Ok(run.account(&reader, info))
 }
@@ -67,15 +114,60 @@ struct Held {
     length: i64,
 }
 
-/// The state of decoding one stream.
-struct Run<'a> {
-    decoder: ffmpeg::decoder::Video,
-    stream: Stream,
+/// Where frames go: asked for, scaled and handed out one frame late, when the next one's time is known.
+struct Output<'a> {
     selector: &'a mut dyn Selector,
     visit: &'a mut dyn FnMut(Frame) -> ControlFlow<()>,
-    planner: Planner<Packet>,
     scaler: LumaScaler,
     held: Option<Held>,
+    /// When the last wanted frame is shown, on the stream's own clock.
+    wanted: Option<i64>,
+    /// Wanted frames that could not be scaled: start, end, reason.
+    unusable: Vec<(i64, i64, String)>,
+}
+
+impl Output<'_> {
+    /// Asks the selector for the held frame, and scales and hands it out if it is wanted.
+    fn offer(&mut self, next: Option<i64>, stream: &Stream) -> Result<()> {
+        let Some(held) = self.held.take() else {
+            return Ok(());
+        };
+        let time = clock::duration(held.time);
+        if !self.selector.wants(time, next.map(clock::duration)) {
+            return Ok(());
+        }
+        self.wanted = Some(held.stamp);
+        let aspect = match stream.sample_aspect {
+            (0, _) => open::aspect_pair(held.picture.aspect_ratio().into()),
+            aspect => aspect,
+        };
+        let orientation = held
+            .picture
+            .side_data(frame::side_data::Type::DisplayMatrix)
+            .and_then(|data| open::matrix(data.data()))
+            .map_or(stream.orientation, |matrix| {
+                Orientation::from_matrix(&matrix)
+            });
+        match self.scaler.scale(&held.picture, aspect, orientation) {
+            Ok(frame) => match (self.visit)(Frame { time, ..frame }) {
+                ControlFlow::Continue(()) => Ok(()),
+                ControlFlow::Break(()) => Err(Error::Cancelled),
+            },
+            Err(reason) => {
+                let end = next.unwrap_or(held.time.saturating_add(held.length));
+                self.unusable.push((held.time, end, reason));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The state of decoding one stream.
+struct Run<'a, 'b> {
+    decoder: ffmpeg::decoder::Video,
+    stream: Stream,
+    output: &'a mut Output<'b>,
+    planner: Planner<Packet>,
     damage: Damage,
     /// The time stamp of time zero.
     origin: Option<i64>,
@@ -84,8 +176,12 @@ struct Run<'a> {
     last_packet: Option<i64>,
     /// Pictures before this time stamp are dropped: what they refer to was not decoded.
     start_at: i64,
-    /// When the last wanted frame is shown.
-    wanted: Option<i64>,
+    /// The next picture has to be the intra picture that decoding starts with.
+    entering: bool,
+    /// Frames up to this one were offered by an earlier attempt.
+    offered: Option<i64>,
+    /// The last frame's time.
+    time: i64,
     /// The end of the last frame, as a guess for frames without a time stamp.
     expected: Option<i64>,
     skip: SkipUnreferenced,
@@ -93,30 +189,30 @@ struct Run<'a> {
     last_error: Option<String>,
 }
 
-impl<'a> Run<'a> {
+impl<'a, 'b> Run<'a, 'b> {
     fn new(
         decoder: ffmpeg::decoder::Video,
         stream: Stream,
-        selector: &'a mut dyn Selector,
-        visit: &'a mut dyn FnMut(Frame) -> ControlFlow<()>,
-    ) -> Run<'a> {
-        let gap = selector
+        output: &'a mut Output<'b>,
+        plan: Plan,
+    ) -> Run<'a, 'b> {
+        let gap = output
+            .selector
             .max_gap()
             .filter(|_| key_flags_are_sound(stream.codec));
         Run {
             decoder,
             stream,
-            selector,
-            visit,
-            planner: Planner::new(gap),
-            scaler: LumaScaler::default(),
-            held: None,
+            planner: Planner::new(gap.filter(|_| plan == Plan::Sparse)),
             damage: Damage::default(),
             origin: None,
             first_packet: None,
             last_packet: None,
             start_at: i64::MIN,
-            wanted: None,
+            entering: false,
+            offered: output.held.as_ref().map(|held| held.time),
+            output,
+            time: 0,
             expected: None,
             skip: SkipUnreferenced::new(gap.map(limit)),
             frames: 0,
@@ -124,26 +220,30 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn packet(&mut self, stamped: Stamped<Packet>) -> Result<()> {
+    fn packet(&mut self, stamped: Stamped<Packet>) -> Result<(), Stop> {
         self.last_packet = self.last_packet.max(stamped.time);
-        let actions = self.planner.push(stamped, self.wanted);
+        let actions = self.planner.push(stamped, self.output.wanted);
         self.follow(actions)
     }
 
-    fn follow(&mut self, actions: Vec<Action<Packet>>) -> Result<()> {
+    fn follow(&mut self, actions: Vec<Action<Packet>>) -> Result<(), Stop> {
         for action in actions {
             match action {
                 Action::Drain => self.drain()?,
-                Action::StartAt(time) => self.start_at = time,
+                Action::StartAt(time) => {
+                    self.start_at = time;
+                    // The stream's own start is as good or bad as it is.
+                    self.entering = self.frames > 0;
+                }
                 Action::Send(stamped) => self.send(&stamped)?,
-                Action::Isolate { key, rest } => self.isolate(key, rest)?,
+                Action::Isolate(key) => self.isolate(&key)?,
             }
         }
         Ok(())
     }
 
     /// Decodes one packet in sequence.
-    fn send(&mut self, stamped: &Stamped<Packet>) -> Result<()> {
+    fn send(&mut self, stamped: &Stamped<Packet>) -> Result<(), Stop> {
         if let Some(skip) = self.skip.setting(stamped.time) {
             self.decoder.skip_frame(skip);
         }
@@ -154,7 +254,7 @@ impl<'a> Run<'a> {
     }
 
     /// Takes every finished frame; `fed` is the time stamp of the last packet sent.
-    fn receive(&mut self, fed: Option<i64>) -> Result<()> {
+    fn receive(&mut self, fed: Option<i64>) -> Result<(), Stop> {
         let mut refusals = 0;
         loop {
             let mut picture = Video::empty();
@@ -182,7 +282,7 @@ impl<'a> Run<'a> {
     }
 
     /// Takes the delayed frames out and makes the decoder ready for a new start.
-    fn drain(&mut self) -> Result<()> {
+    fn drain(&mut self) -> Result<(), Stop> {
         if let Err(error) = self.decoder.send_eof() {
             self.failed(error, None);
         }
@@ -191,21 +291,16 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Decodes `key` alone, or everything from here on if that does not give its one whole picture.
-    fn isolate(&mut self, key: Stamped<Packet>, rest: Vec<Stamped<Packet>>) -> Result<()> {
+    /// Decodes `key` alone.
+    fn isolate(&mut self, key: &Stamped<Packet>) -> Result<(), Stop> {
         self.decoder.skip_frame(Discard::Default);
-        let alone = self.decode_alone(&key);
+        let alone = self.decode_alone(key);
         self.decoder.flush();
         self.start_at = key.time.unwrap_or(i64::MIN);
-        if let Some(picture) = alone {
-            return self.frame(picture);
+        match alone {
+            Some(picture) => self.frame(picture),
+            None => Err(Stop::NoEntry),
         }
-        self.planner.give_up();
-        self.send(&key)?;
-        for stamped in &rest {
-            self.send(stamped)?;
-        }
-        Ok(())
     }
 
     fn decode_alone(&mut self, key: &Stamped<Packet>) -> Option<Video> {
@@ -227,7 +322,7 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        let picture = found.filter(|picture| !is_damaged(picture))?;
+        let picture = found.filter(is_intra)?;
         let stamp = picture
             .timestamp()
             .map(|time| self.stream.ticks.nanos(time));
@@ -237,7 +332,7 @@ impl<'a> Run<'a> {
     }
 
     /// Takes a frame from the decoder, in order of presentation.
-    fn frame(&mut self, picture: Video) -> Result<()> {
+    fn frame(&mut self, picture: Video) -> Result<(), Stop> {
         let ticks = self.stream.ticks;
         let length = match picture.packet().duration {
             length if length > 0 => ticks.nanos(length),
@@ -252,6 +347,9 @@ impl<'a> Run<'a> {
         self.expected = Some(stamp.saturating_add(length));
         if stamp < self.start_at {
             return Ok(());
+        }
+        if std::mem::take(&mut self.entering) && !(stamp == self.start_at && is_intra(&picture)) {
+            return Err(Stop::NoEntry);
         }
         if is_damaged(&picture) {
             self.damage.trouble();
@@ -270,59 +368,32 @@ impl<'a> Run<'a> {
                 stamp
             }
         });
-        let time = (stamp - origin).max(self.held.as_ref().map_or(0, |held| held.time));
+        let time = (stamp - origin).max(self.time);
+        self.time = time;
         self.frames += 1;
         self.damage.good(time, length);
-        let earlier = self.held.replace(Held {
+        if self.offered.is_some_and(|offered| time <= offered) {
+            return Ok(());
+        }
+        if let Some(held) = &self.output.held {
+            self.skip.candidate(stamp.saturating_sub(held.stamp));
+        }
+        self.output.offer(Some(time), &self.stream)?;
+        self.output.held = Some(Held {
             picture,
             stamp,
             time,
             length,
         });
-        let Some(held) = earlier else {
-            return Ok(());
-        };
-        self.skip.candidate(stamp.saturating_sub(held.stamp));
-        self.offer(held, Some(time))
-    }
-
-    /// Asks the selector for a frame, and scales and hands it out if it is wanted.
-    fn offer(&mut self, held: Held, next: Option<i64>) -> Result<()> {
-        let time = clock::duration(held.time);
-        if !self.selector.wants(time, next.map(clock::duration)) {
-            return Ok(());
-        }
-        self.wanted = Some(held.stamp);
-        let aspect = match self.stream.sample_aspect {
-            (0, _) => open::aspect_pair(held.picture.aspect_ratio().into()),
-            aspect => aspect,
-        };
-        let orientation = held
-            .picture
-            .side_data(frame::side_data::Type::DisplayMatrix)
-            .and_then(|data| open::matrix(data.data()))
-            .map_or(self.stream.orientation, |matrix| {
-                Orientation::from_matrix(&matrix)
-            });
-        match self.scaler.scale(&held.picture, aspect, orientation) {
-            Ok(frame) => match (self.visit)(Frame { time, ..frame }) {
-                ControlFlow::Continue(()) => Ok(()),
-                ControlFlow::Break(()) => Err(Error::Cancelled),
-            },
-            Err(reason) => {
-                let end = next.unwrap_or(held.time.saturating_add(held.length));
-                self.damage.add(held.time, end, &reason);
-                Ok(())
-            }
-        }
+        Ok(())
     }
 
     /// Decodes what is left and offers the last frame.
-    fn finish(&mut self) -> Result<()> {
-        let actions = self.planner.finish(self.wanted);
+    fn finish(&mut self) -> Result<(), Stop> {
+        let actions = self.planner.finish(self.output.wanted);
         self.follow(actions)?;
         self.drain()?;
-        let Some(held) = self.held.take() else {
+        let Some(held) = &self.output.held else {
             return Ok(());
         };
         // After the last candidate there may be frames that were left undecoded.
@@ -330,7 +401,11 @@ impl<'a> Run<'a> {
             .last_packet
             .filter(|&last| self.planner.has_skipped() && last > held.stamp)
             .map(|last| held.time.saturating_add(last - held.stamp));
-        self.offer(held, next)
+        self.output.offer(next, &self.stream)?;
+        for (start, end, reason) in self.output.unusable.drain(..) {
+            self.damage.add(start, end, &reason);
+        }
+        Ok(())
     }
 
     /// Compares what was decoded with what the container promised.
@@ -374,6 +449,11 @@ impl<'a> Run<'a> {
 /// Whether the decoder itself says that a picture is not what was encoded.
 fn is_damaged(picture: &Video) -> bool {
     picture.is_corrupt() || picture.has_decode_errors()
+}
+
+/// Whether a picture stands on its own and is whole.
+fn is_intra(picture: &Video) -> bool {
+    picture.kind() == ffmpeg::picture::Type::I && !is_damaged(picture)
 }
 
 /// Leaves pictures undecoded that no other picture refers to, where enough others remain.

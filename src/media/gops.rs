@@ -26,13 +26,9 @@ pub(super) struct Stamped<P> {
 pub(super) enum Action<P> {
     /// Take the delayed frames out of the decoder and reset it.
     Drain,
-    /// Decode `key` alone in a decoder that was just reset; if that fails, decode `key` and `rest` in sequence and
-    /// call [`Planner::give_up`].
-    Isolate {
-        key: Stamped<P>,
-        rest: Vec<Stamped<P>>,
-    },
-    /// The decoder was reset and decoding starts here: pictures before this time lack what they refer to.
+    /// Decode this key packet alone in a decoder that was just reset.
+    Isolate(Stamped<P>),
+    /// Decoding starts here with a key packet: pictures before this time lack what they refer to.
     StartAt(i64),
     /// Decode in sequence.
     Send(Stamped<P>),
@@ -77,12 +73,6 @@ impl<P> Planner<P> {
     /// Whether any packet was left undecoded.
     pub(super) fn has_skipped(&self) -> bool {
         self.skipped
-    }
-
-    /// Decodes everything from now on.
-    pub(super) fn give_up(&mut self) {
-        self.limit = None;
-        self.live = true;
     }
 
     /// Takes the next packet; `wanted` is the time of the last candidate that the selector took.
@@ -149,13 +139,9 @@ impl<P> Planner<P> {
             .max(wanted)
             .is_none_or(|last| reach.saturating_sub(last) > limit);
         self.skipped |= !needed || group.packets.len() > 1;
-        let mut packets = group.packets.into_iter();
-        if let Some(key) = packets.next().filter(|_| needed) {
+        if let Some(key) = group.packets.into_iter().next().filter(|_| needed) {
             self.last_isolated = Some(group.start);
-            actions.push(Action::Isolate {
-                key,
-                rest: packets.collect(),
-            });
+            actions.push(Action::Isolate(key));
         }
     }
 

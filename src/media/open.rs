@@ -271,10 +271,14 @@ pub(super) fn matrix(bytes: &[u8]) -> Option<[i32; 9]> {
 }
 
 fn info(input: &Input, stream: &Stream, decoder: &ffmpeg::decoder::Video) -> StreamInfo {
+    let aspect = match stream.sample_aspect {
+        (0, _) => aspect_pair(decoder.aspect_ratio().into()),
+        aspect => aspect,
+    };
     let (width, height) = displayed_size(
         decoder.width(),
         decoder.height(),
-        stream.sample_aspect,
+        aspect,
         stream.orientation,
     );
     StreamInfo {
