@@ -5,14 +5,10 @@
 #[path = "support/media_files.rs"]
 mod media_files;
 
-use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use media_files::{Every, SCENE, all_frames, assert_close, difference, footage, frames_of, scene};
-use uniq::Error;
-use uniq::media::{Frame, Selector, decode, probe, sha256};
-use uniq::sample::Grid;
+use media_files::{Every, all_frames, assert_close, corpus, difference, footage, frames_of, scene};
+use uniq::media::{Frame, Selector, probe};
 
 /// Lossy coding at the qualities below was seen to cost at most 0.7 grey levels on this scene; a picture of the wrong
 /// moment or range costs more than 2.
@@ -169,7 +165,7 @@ fn black_grey_and_white_have_their_levels() {
             let frames = all_frames(&footage(dir.path(), name, &input));
             for value in &frames[0].luma {
                 // A GIF's fixed palette has no such grey.
-                let bound = if name == "palette.gif" { 10 } else { 1 };
+                let bound = if name == "palette.gif" { 16 } else { 1 };
                 assert!(value.abs_diff(level) <= bound, "{name} {color}: {value}");
             }
         }
@@ -432,7 +428,6 @@ fn a_size_change_midway_changes_the_frames() {
                 .filter(|f| (f.width, f.height) == size)
                 .count()
         };
-        println!("{name}: {:?} {}", decoded.undecoded, frames.len());
         assert!(
             (98..=100).contains(&frames.len()),
             "{name}: {}",
@@ -449,10 +444,6 @@ fn a_size_change_midway_changes_the_frames() {
         let (sparse, _) = frames_of(&path, &mut corpus(1.0));
         assert_subset(&sparse, &frames, 1.0);
     }
-}
-
-fn corpus(seconds: f64) -> Grid {
-    Grid::corpus(Duration::from_secs_f64(seconds)).unwrap()
 }
 
 /// Asserts that the sparse frames are among the dense ones, start with the first, and leave no gap above `interval`.
@@ -472,18 +463,13 @@ fn assert_subset(sparse: &[Frame], dense: &[Frame], interval: f64) {
     }
 }
 
-fn error_of(path: &Path) -> Error {
-    let error = decode(path, &mut Every, &mut |_| ControlFlow::Continue(())).unwrap_err();
-    assert!(error.to_string().contains(path.to_str().unwrap()));
-    error
-}
-
 #[test]
 fn sparse_frames_are_a_subset_without_long_gaps() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let x264 = "-c:v libx264 -preset ultrafast -crf 20 -pix_fmt yuv420p -sc_threshold 0";
     let mpeg2 = "-c:v mpeg2video -q:v 4 -bf 2 -sc_threshold 1000000000 -pix_fmt yuv420p";
+    let mut effort = Vec::new();
     for (name, options) in [
         ("long.mp4", format!("{x264} -g 500 -bf 3")),
         ("half.mp4", format!("{x264} -g 12 -bf 2")),
@@ -515,13 +501,103 @@ fn sparse_frames_are_a_subset_without_long_gaps() {
         let dense = all_frames(&path);
         for interval in [0.4, 1.0, 3.0] {
             let (sparse, decoded) = frames_of(&path, &mut corpus(interval));
-            println!("{name} {interval}: {} decoded, {} kept, {:?}", decoded.frames, sparse.len(), decoded.undecoded);
             assert_eq!(decoded.undecoded, [], "{name}");
             let apart = if name == "slow.mkv" { 2.0 } else { interval };
             assert_subset(&sparse, &dense, apart.max(interval));
-            let (again, _) = frames_of(&path, &mut corpus(interval));
-            assert!(again == sparse, "{name}: another run, other frames");
+            if interval == 1.0 {
+                let (again, _) = frames_of(&path, &mut corpus(interval));
+                assert!(again == sparse, "{name}: another run, other frames");
+                effort.push((name, decoded.frames));
+            }
             assert!(sparse.len() <= (2.0 * 5.0 / interval) as usize + 2, "{name}");
         }
     }
+    // Of 125 frames only the needed ones were decoded where key packets stand alone and come often enough.
+    for name in [
+        "half.mp4",
+        "one.mkv",
+        "open.mp4",
+        "intra.mp4",
+        "open-mpeg2.ts",
+        "hevc.mp4",
+        "vp9.webm",
+        "av1.mp4",
+        "mpeg4.avi",
+        "mpeg4b.mp4",
+        "theora.ogv",
+        "prores.mov",
+        "mjpeg.mkv",
+    ] {
+        let decoded = effort.iter().find(|(n, _)| *n == name).unwrap().1;
+        assert!(decoded <= 6, "{name}: {decoded} decoded");
+    }
+}
+
+#[test]
+fn many_threads_decode_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = scene(
+        dir.path(),
+        "a.mp4",
+        1.0,
+        "-c:v libx264 -preset ultrafast -pix_fmt yuv420p",
+    );
+    let alone = all_frames(&path);
+    let (path, alone) = (path.as_path(), alone.as_slice());
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(move || assert!(all_frames(path) == alone));
+        }
+    });
+}
+
+#[test]
+fn the_video_is_shown_and_not_its_cover() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let cover = footage(
+        dir,
+        "cover.png",
+        "-f lavfi -i mandelbrot=size=800x800 -frames:v 1",
+    );
+    let video = scene(
+        dir,
+        "video.mp4",
+        1.0,
+        "-c:v libx264 -preset ultrafast -pix_fmt yuv420p",
+    );
+    let plain = all_frames(&video);
+    let (cover, video) = (cover.display(), video.display());
+    let covered = footage(
+        dir,
+        "covered.mp4",
+        &format!("-i {cover} -i {video} -map 0 -map 1 -c copy -disposition:v:0 attached_pic"),
+    );
+    assert!(all_frames(&covered) == plain);
+    // Of two real streams the default one, not the larger one.
+    let two = footage(
+        dir,
+        "two.mkv",
+        &format!(
+            "-i {video} -map 0 -map 0 -c:v:0 mpeg4 -filter:v:0 scale=384:288 -c:v:1 copy -disposition:v:0 0 -disposition:v:1 default"
+        ),
+    );
+    assert!(all_frames(&two) == plain);
+    assert_eq!(probe(&two).unwrap().codec, "h264");
+}
+
+#[test]
+fn the_probe_tells_what_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = "-c:v libx265 -preset ultrafast -x265-params log-level=none -pix_fmt yuv420p10le";
+    let path = scene(dir.path(), "a.mkv", 2.0, options);
+    let info = probe(&path).unwrap();
+    assert_eq!((info.width, info.height), (192, 144));
+    assert_eq!(info.codec, "hevc");
+    assert_eq!(info.container, "matroska,webm");
+    assert_eq!(info.pixel_format, "yuv420p10le");
+    assert_eq!(info.declared, Some(Duration::from_secs(2)));
+    let (_, decoded) = frames_of(&path, &mut Every);
+    assert_eq!(decoded.info, info);
+    assert_eq!(decoded.duration, Duration::from_secs(2));
 }

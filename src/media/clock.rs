@@ -41,7 +41,7 @@ impl Ticks {
     pub(super) fn nanos(self, ticks: i64) -> i64 {
         let (num, den) = (i128::from(self.num) * 1_000_000_000, i128::from(self.den));
         let nanos = (i128::from(ticks) * num + den / 2).div_euclid(den);
-        nanos.clamp(-CENTURY, CENTURY) as i64
+        nanos.clamp(-i128::from(LONGEST), i128::from(LONGEST)) as i64
     }
 
     fn ticks(self, nanos: i64) -> i64 {
@@ -58,7 +58,7 @@ pub(super) fn duration(nanos: i64) -> Duration {
 
 /// A duration as nanoseconds, at most a century.
 pub(super) fn nanos(duration: Duration) -> i64 {
-    i64::try_from(duration.as_nanos()).map_or(CENTURY as i64, |n| n.min(CENTURY as i64))
+    i64::try_from(duration.as_nanos()).map_or(LONGEST, |nanos| nanos.min(LONGEST))
 }
 
 /// The length of a frame in nanoseconds at `rate` frames a second, if that is a rate at which pictures are shown.
@@ -134,5 +134,5 @@ impl Continuity {
 const RESTART: i64 = 1_000_000_000;
 /// The length of a frame in nanoseconds when nothing tells it: 25 frames a second.
 pub(super) const DEFAULT_FRAME_LENGTH: i64 = 40_000_000;
-/// No video is longer; keeps all sums of times within 64 bits.
-const CENTURY: i128 = 100 * 366 * 86_400 * 1_000_000_000;
+/// No video is longer than a century, in nanoseconds; keeps sums of times within 64 bits.
+pub(super) const LONGEST: i64 = 100 * 366 * 86_400 * 1_000_000_000;

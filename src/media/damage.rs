@@ -38,6 +38,7 @@ impl Damage {
 
     /// Notes a missing part; one of less than a millisecond is rounding.
     pub(super) fn add(&mut self, start: i64, end: i64, reason: &str) {
+        let start = start.max(0);
         if end - start >= 1_000_000 {
             self.parts.push((start, end, reason.to_owned()));
         }
@@ -73,4 +74,4 @@ impl Damage {
 }
 
 /// The reason for a part that the decoder refused or marked.
-const CORRUPT: &str = "corrupt data";
+pub(super) const CORRUPT: &str = "corrupt data";

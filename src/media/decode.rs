@@ -10,7 +10,7 @@ use ffmpeg::codec::{Id, discard::Discard, packet::Packet};
 use ffmpeg::util::frame::{self, Video};
 
 use super::clock;
-use super::damage::Damage;
+use super::damage::{CORRUPT, Damage};
 use super::geometry::Orientation;
 use super::gops::{Action, Planner, Stamped, limit};
 use super::luma::LumaScaler;
@@ -428,6 +428,9 @@ impl<'a, 'b> Run<'a, 'b> {
             _ => 0,
         };
         let mut damage = self.damage;
+        for &(start, end) in &reader.lost {
+            damage.add(start - origin, end - origin, CORRUPT);
+        }
         let mut total = end;
         if let Some(reason) = &reader.failure {
             total = total.max(promised).max(end.saturating_add(length));

@@ -39,6 +39,8 @@ pub(super) struct Stream {
     pub(super) frame_length: i64,
     /// The stream's own start and length in nanoseconds, when the container declares them.
     pub(super) declared: Option<i64>,
+    /// The container is an MP4 or its kin, whose index tells where each sample is; others are read in file order.
+    pub(super) indexed: bool,
     /// The whole file's length in nanoseconds, when the container declares it.
     pub(super) container_declared: Option<i64>,
     /// The container's sample aspect, which takes precedence over the frame's; (0, 1) if there is none.
@@ -57,8 +59,9 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
     })?;
     let (stream, mut decoder) = open_decoder(path, &input, index)?;
     decoder.set_packet_time_base(stream.ticks.time_base());
-    // Other streams matter only for telling whether the whole file or just the picture ends early.
-    if stream.declared.is_some() {
+    // Other streams tell whether the whole file or just the picture ends early, and where bytes were lost. A file with
+    // a complete index needs neither, and reading past them saves time.
+    if stream.declared.is_some() && stream.indexed {
         for mut other in input.streams_mut().filter(|other| other.index() != index) {
             discard(&mut other);
         }
@@ -221,7 +224,13 @@ fn properties(input: &Input, stream: &ffmpeg::Stream) -> Stream {
     let rate = [stream.avg_frame_rate(), stream.rate()]
         .into_iter()
         .find_map(clock::frame_length);
+    let frame_length = rate.unwrap_or(clock::DEFAULT_FRAME_LENGTH);
     let positive = |time: i64| (time > 0).then_some(time);
+    let format = input.format();
+    // The demuxer cuts an AVI's duration to what is there, but keeps the number of frames, all of one length.
+    let counted = positive(stream.frames())
+        .filter(|_| format.name() == "avi")
+        .map(|frames| frames.saturating_mul(frame_length).min(clock::LONGEST));
     // SAFETY: both contexts are alive as long as `input`, and only plain fields are read.
     let (from_bit_rate, aspect) = unsafe {
         let method = (*input.as_ptr()).duration_estimation_method;
@@ -233,10 +242,12 @@ fn properties(input: &Input, stream: &ffmpeg::Stream) -> Stream {
     Stream {
         index: stream.index(),
         ticks,
-        frame_length: rate.unwrap_or(clock::DEFAULT_FRAME_LENGTH),
+        frame_length,
+        indexed: format.name().split(',').any(|name| name == "mov"),
         declared: positive(stream.duration())
             .filter(|_| !from_bit_rate)
-            .map(|duration| ticks.nanos(duration)),
+            .map(|duration| ticks.nanos(duration))
+            .max(counted),
         container_declared: positive(input.duration())
             .filter(|_| !from_bit_rate)
             .map(|duration| Ticks::microseconds().nanos(duration)),

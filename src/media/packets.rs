@@ -21,6 +21,9 @@ pub(super) struct Reader {
     pub(super) others_end: Option<i64>,
     /// When the first picture to be shown in decoding order is shown, in nanoseconds.
     pub(super) first: Option<i64>,
+    /// Times of the stream, in nanoseconds, whose bytes the demuxer passed over without a word.
+    pub(super) lost: Vec<(i64, i64)>,
+    passed_over: PassedOver,
     /// Why reading stopped before the end of the file.
     pub(super) failure: Option<String>,
 }
@@ -38,6 +41,8 @@ impl Reader {
             end: None,
             others_end: None,
             first: None,
+            lost: Vec::new(),
+            passed_over: PassedOver::new(!opened.stream.indexed),
             failure: None,
         }
     }
@@ -64,6 +69,7 @@ impl Reader {
                     return None;
                 }
             }
+            self.passed_over.packet(packet.position(), packet.size());
             if packet.stream() != stream.index {
                 self.note_other(&packet);
                 continue;
@@ -100,6 +106,12 @@ impl Reader {
                 stream.frame_length
             };
             self.first.get_or_insert(start);
+            if let (Some(first), Some(end)) = (self.first, self.end)
+                && self.passed_over.explains(start - end, end - first)
+            {
+                self.lost.push((end, start));
+            }
+            self.passed_over.settle(packet.size());
             self.end = self.end.max(Some(start.saturating_add(length)));
         }
         Stamped {
@@ -108,6 +120,56 @@ impl Reader {
             entry: self.trusted && shown && packet.is_key(),
             packet,
         }
+    }
+}
+
+/// Counts the bytes between packets, to tell damage from a picture that stands still.
+///
+/// After damage in a file that is read in order, a demuxer looks for the next place that makes sense and goes on from
+/// there without an error; the decoder may not notice either. What remains is a gap in time with a hole in the file.
+struct PassedOver {
+    enabled: bool,
+    /// The end of the last packet in the file, of whatever stream.
+    end: Option<u64>,
+    /// Bytes in no packet since the chosen stream's last one.
+    hole: u64,
+    /// Bytes of the chosen stream so far.
+    total: u64,
+}
+
+impl PassedOver {
+    fn new(enabled: bool) -> PassedOver {
+        PassedOver {
+            enabled,
+            end: None,
+            hole: 0,
+            total: 0,
+        }
+    }
+
+    fn packet(&mut self, position: isize, size: usize) {
+        let Ok(position) = u64::try_from(position) else {
+            return;
+        };
+        let hole = self.end.map_or(0, |end| position.saturating_sub(end));
+        self.hole = self.hole.saturating_add(hole);
+        self.end = self.end.max(Some(position.saturating_add(size as u64)));
+    }
+
+    /// Whether the bytes passed over are enough for a gap of `gap` nanoseconds, when `span` nanoseconds of the stream
+    /// took what was counted so far.
+    fn explains(&self, gap: i64, span: i64) -> bool {
+        if !self.enabled || gap < GAP_MIN || self.hole < HOLE_MIN {
+            return false;
+        }
+        let expected = u128::from(self.total) * gap.unsigned_abs() as u128
+            / u128::from(span.unsigned_abs().max(1));
+        u128::from(self.hole) * HOLE_SHARE >= expected
+    }
+
+    fn settle(&mut self, size: usize) {
+        self.hole = 0;
+        self.total = self.total.saturating_add(size as u64);
     }
 }
 
@@ -142,3 +204,10 @@ fn is_discarded(packet: &Packet) -> bool {
 
 /// So many refusals in a row end the reading: a truncated MP4 refuses each of its missing samples.
 const REFUSALS_MAX: u32 = 100;
+
+/// A shorter gap, in nanoseconds, is left to the decoder to notice.
+const GAP_MIN: i64 = 250_000_000;
+/// Fewer bytes than this between packets are a container's own.
+const HOLE_MIN: u64 = 512;
+/// A gap counts as lost if the hole has at least one of so many parts of the bytes that its time should have taken.
+const HOLE_SHARE: u128 = 4;

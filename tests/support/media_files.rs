@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use uniq::media::{Decoded, Frame, Selector, decode};
+use uniq::sample::Grid;
 
 /// A moving scene with fine and coarse detail, 192x144 at 25 frames a second.
 pub(crate) const SCENE: &str = "testsrc2=size=192x144:rate=25";
@@ -60,6 +61,11 @@ impl Selector for Every {
     fn wants(&mut self, _: Duration, _: Option<Duration>) -> bool {
         true
     }
+}
+
+/// A grid for published videos, which leaves undecoded what is not needed.
+pub(crate) fn corpus(seconds: f64) -> Grid {
+    Grid::corpus(Duration::from_secs_f64(seconds)).unwrap()
 }
 
 /// Decodes `path` and collects the frames that `selector` wants.
