@@ -136,3 +136,60 @@ const RESTART: i64 = 1_000_000_000;
 pub(super) const DEFAULT_FRAME_LENGTH: i64 = 40_000_000;
 /// No video is longer than a century, in nanoseconds; keeps sums of times within 64 bits.
 pub(super) const LONGEST: i64 = 100 * 366 * 86_400 * 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_become_nanoseconds_and_back() {
+        let ticks = Ticks::new(Rational::new(1, 90_000));
+        assert_eq!(ticks.nanos(90_000), 1_000_000_000);
+        assert_eq!(ticks.nanos(-45_000), -500_000_000);
+        assert_eq!(ticks.ticks(1_000_000_000), 90_000);
+        assert_eq!(ticks.nanos(i64::MAX), LONGEST);
+        assert_eq!(ticks.nanos(i64::MIN), -LONGEST);
+        assert_eq!(Ticks::new(Rational::new(0, 0)).nanos(5), 5000);
+    }
+
+    #[test]
+    fn only_rates_at_which_pictures_are_shown_give_a_length() {
+        assert_eq!(frame_length(Rational::new(25, 1)), Some(40_000_000));
+        assert_eq!(frame_length(Rational::new(30_000, 1001)), Some(33_366_666));
+        for (num, den) in [(0, 0), (0, 1), (-25, 1), (90_000, 1), (1, 3600)] {
+            assert_eq!(frame_length(Rational::new(num, den)), None);
+        }
+    }
+
+    fn corrected(stamps: &[(i64, i64)]) -> Vec<i64> {
+        let ticks = Ticks::new(Rational::new(1, 1000));
+        let mut continuity = Continuity::new(ticks, DEFAULT_FRAME_LENGTH);
+        let correct = |&(pts, dts)| continuity.correct(Some(pts), Some(dts), 0).0;
+        stamps.iter().filter_map(correct).collect()
+    }
+
+    #[test]
+    fn time_stamps_that_start_again_go_on() {
+        let first = [(5000, 4960), (5080, 5000), (5040, 5040), (6200, 6200)];
+        assert_eq!(corrected(&first), [5000, 5080, 5040, 6200]);
+        let both = [&first[..], &[(80, 40), (160, 80), (120, 120)]].concat();
+        assert_eq!(corrected(&both)[4..], [6240, 6320, 6280]);
+    }
+
+    #[test]
+    fn disorder_below_a_second_and_jumps_ahead_are_left_alone() {
+        let stamps = [(0, 0), (900, 900), (100, 100), (50_000, 50_000)];
+        assert_eq!(corrected(&stamps), [0, 900, 100, 50_000]);
+    }
+
+    #[test]
+    fn missing_and_extreme_time_stamps_do_no_harm() {
+        let ticks = Ticks::new(Rational::new(1, 1000));
+        let mut continuity = Continuity::new(ticks, DEFAULT_FRAME_LENGTH);
+        assert_eq!(continuity.correct(None, None, 0), (None, None));
+        assert_eq!(continuity.correct(None, Some(7), 0), (None, Some(7)));
+        for stamp in [i64::MAX, i64::MIN + 1, 0, i64::MAX, -1] {
+            assert!(continuity.correct(Some(stamp), None, i64::MAX).0.is_some());
+        }
+    }
+}

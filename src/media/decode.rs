@@ -1,5 +1,6 @@
 //! Drives demuxer and decoder: reads packets, follows the plan, and hands out the frames that are wanted.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -185,6 +186,8 @@ struct Run<'a, 'b> {
     /// The end of the last frame, as a guess for frames without a time stamp.
     expected: Option<i64>,
     skip: SkipUnreferenced,
+    /// When the pictures are shown that were sent to the decoder and have not come out yet.
+    awaited: BTreeSet<i64>,
     frames: u64,
     last_error: Option<String>,
 }
@@ -215,6 +218,7 @@ impl<'a, 'b> Run<'a, 'b> {
             time: 0,
             expected: None,
             skip: SkipUnreferenced::new(gap.map(limit)),
+            awaited: BTreeSet::new(),
             frames: 0,
             last_error: None,
         }
@@ -246,6 +250,15 @@ impl<'a, 'b> Run<'a, 'b> {
     fn send(&mut self, stamped: &Stamped<Packet>) -> Result<(), Stop> {
         if let Some(skip) = self.skip.setting(stamped.time) {
             self.decoder.skip_frame(skip);
+        }
+        if let Some(time) = stamped
+            .time
+            .filter(|&time| stamped.shown && time >= self.start_at)
+        {
+            self.awaited.insert(time);
+            if self.awaited.len() > AWAITED_MAX {
+                self.awaited.pop_first();
+            }
         }
         if let Err(error) = self.decoder.send_packet(&stamped.packet) {
             self.failed(error, stamped.time);
@@ -371,6 +384,7 @@ impl<'a, 'b> Run<'a, 'b> {
         let time = (stamp - origin).max(self.time);
         self.time = time;
         self.frames += 1;
+        self.settle(stamp, time.saturating_sub(self.damage.last_end()));
         self.damage.good(time, length);
         if self.offered.is_some_and(|offered| time <= offered) {
             return Ok(());
@@ -386,6 +400,18 @@ impl<'a, 'b> Run<'a, 'b> {
             length,
         });
         Ok(())
+    }
+
+    /// Notes trouble if pictures that should have come before `stamp` explain a gap of `gap` nanoseconds before it: a
+    /// decoder may drop a damaged packet without an error.
+    fn settle(&mut self, stamp: i64, gap: i64) {
+        let later = self.awaited.split_off(&stamp);
+        let dropped = std::mem::replace(&mut self.awaited, later);
+        self.awaited.remove(&stamp);
+        let tolerated = self.skip.tolerated().max(self.stream.frame_length * 9 / 10);
+        if gap >= tolerated && !dropped.is_empty() {
+            self.damage.trouble();
+        }
     }
 
     /// Decodes what is left and offers the last frame.
@@ -427,7 +453,13 @@ impl<'a, 'b> Run<'a, 'b> {
             }
             _ => 0,
         };
+        let missing = self.awaited.last().is_some_and(|&last| {
+            last.saturating_sub(origin).saturating_sub(last_frame) >= self.skip.tolerated()
+        });
         let mut damage = self.damage;
+        if missing {
+            damage.trouble();
+        }
         for &(start, end) in &reader.lost {
             damage.add(start - origin, end - origin, CORRUPT);
         }
@@ -501,6 +533,11 @@ impl SkipUnreferenced {
         })
     }
 
+    /// The longest gap in nanoseconds that left-out pictures may leave.
+    fn tolerated(&self) -> i64 {
+        self.limit.unwrap_or(0)
+    }
+
     /// Notes the step between two candidates; one that is too long shows that the assumption fails for this stream.
     fn candidate(&mut self, step: i64) {
         if self.limit.is_some_and(|limit| step > limit) {
@@ -509,6 +546,8 @@ impl SkipUnreferenced {
     }
 }
 
+/// A decoder holds back far fewer pictures than this.
+const AWAITED_MAX: usize = 1024;
 /// Errors in a row after which a packet's frames are given up.
 const RECEIVE_REFUSALS_MAX: u32 = 16;
 /// A stream whose first picture comes this many nanoseconds after its first packet has lost its start.

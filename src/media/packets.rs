@@ -117,6 +117,7 @@ impl Reader {
         Stamped {
             time,
             bytes: packet.size(),
+            shown,
             entry: self.trusted && shown && packet.is_key(),
             packet,
         }
