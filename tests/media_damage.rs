@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use media_files::{Every, SCENE, corpus, footage, frames_of, scene};
 use uniq::Error;
-use uniq::media::{Selector, decode, probe, sha256};
+use uniq::media::{Frame, Selector, decode, probe, sha256};
 
 const X264: &str = "-c:v libx264 -preset ultrafast -g 25 -bf 2 -pix_fmt yuv420p";
 
@@ -351,12 +351,32 @@ fn damage_in_the_middle_is_reported_where_it_is() {
         }
         std::fs::write(&path, bytes).unwrap();
         let (frames, decoded) = frames_of(&path, &mut Every);
-        println!(
-            "{name} {:?} {} {:?}",
-            decoded.undecoded,
-            frames.len(),
-            decoded.duration
-        );
+        let in_part = |time: f64| {
+            let parts = decoded.undecoded.iter();
+            parts
+                .map(|part| (part.start.as_secs_f64(), part.end.as_secs_f64()))
+                .any(|(start, end)| start - 0.001 <= time && time < end - 0.001)
+        };
+        for frame in &frames {
+            assert!(!in_part(frame.time.as_secs_f64()), "{name}: {:?}", frame.time);
+        }
+        let first = decoded.undecoded.first().unwrap();
+        assert!((3.8..=4.3).contains(&first.start.as_secs_f64()), "{name}: {first:?}");
+        assert_eq!(first.reason, "corrupt data");
+        let sparse = frames_of(&path, &mut corpus(1.0)).1;
+        assert!(name == "4.avi" || !sparse.undecoded.is_empty(), "{name}");
+        // An AVI numbers what is left of its frames: those after the damage move ahead.
+        if name != "4.avi" {
+            assert!(decoded.duration.abs_diff(Duration::from_secs(8)) < Duration::from_millis(80));
+            let seen = |time: f64| {
+                let near = |frame: &Frame| (frame.time.as_secs_f64() - time).abs() < 0.02;
+                frames.iter().any(near)
+            };
+            for i in 0..200 {
+                let time = f64::from(i) * 0.04;
+                assert!(seen(time) || in_part(time), "{name}: nothing said of {time}");
+            }
+        }
     }
 }
 

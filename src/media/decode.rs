@@ -1,6 +1,6 @@
 //! Drives demuxer and decoder: reads packets, follows the plan, and hands out the frames that are wanted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -84,6 +84,7 @@ fn attempt(path: &Path, output: &mut Output, plan: Plan) -> Result<Decoded, Stop
     let mut run = Run::new(decoder, stream, output, plan);
     while let Some(stamped) = reader.next(&mut input, &run.stream) {
         run.first_packet = reader.first;
+        run.lost.extend(reader.lost.take());
         run.packet(stamped)?;
     }
     run.finish()?;
@@ -188,6 +189,10 @@ struct Run<'a, 'b> {
     skip: SkipUnreferenced,
     /// When the pictures are shown that were sent to the decoder and have not come out yet.
     awaited: BTreeSet<i64>,
+    /// When the pictures would have been shown that the decoder refused; earlier ones may still come out of it.
+    refused: BTreeSet<i64>,
+    /// Times that the reader found lost, not accounted for yet.
+    lost: VecDeque<(i64, i64)>,
     frames: u64,
     last_error: Option<String>,
 }
@@ -219,6 +224,8 @@ impl<'a, 'b> Run<'a, 'b> {
             expected: None,
             skip: SkipUnreferenced::new(gap.map(limit)),
             awaited: BTreeSet::new(),
+            refused: BTreeSet::new(),
+            lost: VecDeque::new(),
             frames: 0,
             last_error: None,
         }
@@ -287,9 +294,13 @@ impl<'a, 'b> Run<'a, 'b> {
     }
 
     fn failed(&mut self, error: ffmpeg::Error, time: Option<i64>) {
-        // Leading pictures of a group whose predecessor was left out cannot be decoded, and need not be.
-        if time.is_none_or(|time| time >= self.start_at) {
-            self.damage.trouble();
+        match time {
+            // Leading pictures of a group whose predecessor was left out cannot be decoded, and need not be.
+            Some(time) if time < self.start_at => {}
+            Some(time) if self.refused.len() < AWAITED_MAX => {
+                self.refused.insert(time);
+            }
+            _ => self.damage.trouble(),
         }
         self.last_error = Some(error.to_string());
     }
@@ -370,6 +381,11 @@ impl<'a, 'b> Run<'a, 'b> {
                 .get_or_insert_with(|| "damaged pictures only".to_owned());
             return Ok(());
         }
+        let later = self.refused.split_off(&stamp);
+        if !std::mem::replace(&mut self.refused, later).is_empty() {
+            self.damage.trouble();
+        }
+        self.refused.remove(&stamp);
         let origin = *self.origin.get_or_insert_with(|| {
             let first = self.first_packet.unwrap_or(stamp).min(stamp);
             let slack = START_SLACK.max(2 * length);
@@ -384,6 +400,14 @@ impl<'a, 'b> Run<'a, 'b> {
         let time = (stamp - origin).max(self.time);
         self.time = time;
         self.frames += 1;
+        while let Some(&(start, end)) = self.lost.front().filter(|lost| lost.0 < stamp) {
+            let start = (start - origin).max(self.damage.last_end());
+            self.damage.add(start, (end - origin).min(time), CORRUPT);
+            if stamp < end {
+                break;
+            }
+            self.lost.pop_front();
+        }
         self.settle(stamp, time.saturating_sub(self.damage.last_end()));
         self.damage.good(time, length);
         if self.offered.is_some_and(|offered| time <= offered) {
@@ -457,11 +481,11 @@ impl<'a, 'b> Run<'a, 'b> {
             last.saturating_sub(origin).saturating_sub(last_frame) >= self.skip.tolerated()
         });
         let mut damage = self.damage;
-        if missing {
+        if missing || !self.refused.is_empty() {
             damage.trouble();
         }
-        for &(start, end) in &reader.lost {
-            damage.add(start - origin, end - origin, CORRUPT);
+        for (start, end) in self.lost {
+            damage.add((start - origin).max(last_frame), end - origin, CORRUPT);
         }
         let mut total = end;
         if let Some(reason) = &reader.failure {

@@ -19,10 +19,12 @@ pub(super) struct Reader {
     /// The latest end of a packet's presentation in the chosen stream, and in any other one, in nanoseconds.
     pub(super) end: Option<i64>,
     pub(super) others_end: Option<i64>,
+    /// The end of the last packet in decoding order.
+    decoded_end: Option<i64>,
     /// When the first picture to be shown in decoding order is shown, in nanoseconds.
     pub(super) first: Option<i64>,
-    /// Times of the stream, in nanoseconds, whose bytes the demuxer passed over without a word.
-    pub(super) lost: Vec<(i64, i64)>,
+    /// The time before the last packet, in nanoseconds, whose bytes the demuxer passed over without a word.
+    pub(super) lost: Option<(i64, i64)>,
     passed_over: PassedOver,
     /// Why reading stopped before the end of the file.
     pub(super) failure: Option<String>,
@@ -40,8 +42,9 @@ impl Reader {
             trusted: key_flags_are_sound(opened.stream.codec),
             end: None,
             others_end: None,
+            decoded_end: None,
             first: None,
-            lost: Vec::new(),
+            lost: None,
             passed_over: PassedOver::new(!opened.stream.indexed),
             failure: None,
         }
@@ -105,11 +108,18 @@ impl Reader {
             } else {
                 stream.frame_length
             };
-            self.first.get_or_insert(start);
-            if let (Some(first), Some(end)) = (self.first, self.end)
-                && self.passed_over.explains(start - end, end - first)
+            let first = *self.first.get_or_insert(start);
+            let decoding = dts.map_or(start, |dts| stream.ticks.nanos(dts));
+            // After a hole the demuxer may count decoding times on as if nothing had happened.
+            let gap = (decoding.saturating_sub(self.decoded_end.unwrap_or(decoding)))
+                .max(start.saturating_sub(self.end.unwrap_or(start)));
+            // Of the pictures shown after the last packet's decoding time any may be lost.
+            if let Some(end) = self
+                .decoded_end
+                .replace(decoding.saturating_add(length))
+                .filter(|end| self.passed_over.explains(gap, end.saturating_sub(first)))
             {
-                self.lost.push((end, start));
+                self.lost = Some((end, start));
             }
             self.passed_over.settle(packet.size());
             self.end = self.end.max(Some(start.saturating_add(length)));
@@ -132,8 +142,10 @@ struct PassedOver {
     enabled: bool,
     /// The end of the last packet in the file, of whatever stream.
     end: Option<u64>,
-    /// Bytes in no packet since the chosen stream's last one.
+    /// Bytes in no packet since the chosen stream's last one, and before that one: after a hole an Ogg page may first
+    /// end a packet that belongs before the gap.
     hole: u64,
+    earlier_hole: u64,
     /// Bytes of the chosen stream so far.
     total: u64,
 }
@@ -144,6 +156,7 @@ impl PassedOver {
             enabled,
             end: None,
             hole: 0,
+            earlier_hole: 0,
             total: 0,
         }
     }
@@ -160,16 +173,17 @@ impl PassedOver {
     /// Whether the bytes passed over are enough for a gap of `gap` nanoseconds, when `span` nanoseconds of the stream
     /// took what was counted so far.
     fn explains(&self, gap: i64, span: i64) -> bool {
-        if !self.enabled || gap < GAP_MIN || self.hole < HOLE_MIN {
+        let hole = self.hole.saturating_add(self.earlier_hole);
+        if !self.enabled || gap < GAP_MIN || hole < HOLE_MIN {
             return false;
         }
         let expected = u128::from(self.total) * gap.unsigned_abs() as u128
             / u128::from(span.unsigned_abs().max(1));
-        u128::from(self.hole) * HOLE_SHARE >= expected
+        u128::from(hole) * HOLE_SHARE >= expected
     }
 
     fn settle(&mut self, size: usize) {
-        self.hole = 0;
+        self.earlier_hole = std::mem::take(&mut self.hole);
         self.total = self.total.saturating_add(size as u64);
     }
 }
