@@ -31,7 +31,7 @@ fn every_codec_and_format_gives_the_scene() {
         ("h264.mp4", format!("{x264} -pix_fmt yuv420p")),
         (
             "h264b.mp4",
-            format!("-c:v libx264 -bf 3 -crf 12 -pix_fmt yuv420p"),
+            "-c:v libx264 -bf 3 -crf 12 -pix_fmt yuv420p".to_owned(),
         ),
         ("h264-10.mkv", format!("{x264} -pix_fmt yuv420p10le")),
         ("h264-422.mp4", format!("{x264} -pix_fmt yuv422p")),
@@ -165,8 +165,10 @@ fn black_grey_and_white_have_their_levels() {
             let frames = all_frames(&footage(dir.path(), name, &input));
             for value in &frames[0].luma {
                 // A GIF's fixed palette has no such grey.
-                let bound = if name == "palette.gif" { 20 } else { 1 };
-                assert!(value.abs_diff(level) <= bound, "{name} {color}: {value}");
+                if name == "palette.gif" && level == 128 {
+                    continue;
+                }
+                assert!(value.abs_diff(level) <= 1, "{name} {color}: {value}");
             }
         }
     }

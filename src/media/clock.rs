@@ -94,6 +94,12 @@ impl Continuity {
         }
     }
 
+    /// Shifts a time stamp of a packet that is decoded but not shown, as before the start of an edit. Such packets
+    /// step back in time by design.
+    pub(super) fn shift(&self, time: Option<i64>) -> Option<i64> {
+        time.map(|time| time.saturating_add(self.offset))
+    }
+
     /// Returns the corrected presentation and decoding time stamps of the next packet in decoding order.
     pub(super) fn correct(
         &mut self,

@@ -232,7 +232,9 @@ impl<'a, 'b> Run<'a, 'b> {
     }
 
     fn packet(&mut self, stamped: Stamped<Packet>) -> Result<(), Stop> {
-        self.last_packet = self.last_packet.max(stamped.time);
+        if stamped.shown {
+            self.last_packet = self.last_packet.max(stamped.time);
+        }
         let actions = self.planner.push(stamped, self.output.wanted);
         self.follow(actions)
     }

@@ -103,7 +103,9 @@ impl<P> Planner<P> {
             actions.push(Action::Send(stamped));
             return actions;
         };
-        group.end = group.end.max(stamped.time.unwrap_or(group.end));
+        if let Some(time) = stamped.time.filter(|_| stamped.shown) {
+            group.end = group.end.max(time);
+        }
         group.bytes = group.bytes.saturating_add(stamped.bytes);
         group.packets.push(stamped);
         if group.end - group.start > limit || group.bytes > BUFFER_BYTES {

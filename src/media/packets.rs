@@ -94,11 +94,16 @@ impl Reader {
 
     fn stamp(&mut self, mut packet: Packet, stream: &Stream) -> Stamped<Packet> {
         let length = packet.duration();
-        let (pts, dts) = self.continuity.correct(packet.pts(), packet.dts(), length);
+        let shown = !is_discarded(&packet);
+        let (pts, dts) = if shown {
+            self.continuity.correct(packet.pts(), packet.dts(), length)
+        } else {
+            let shift = |time| self.continuity.shift(time);
+            (shift(packet.pts()), shift(packet.dts()))
+        };
         packet.set_pts(pts);
         packet.set_dts(dts);
         let time = pts.map(|pts| stream.ticks.nanos(pts));
-        let shown = !is_discarded(&packet);
         if let Some(start) = time
             .or(dts.map(|dts| stream.ticks.nanos(dts)))
             .filter(|_| shown)
