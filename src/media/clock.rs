@@ -34,7 +34,7 @@ impl Ticks {
     pub(super) fn nanos(self, ticks: i64) -> i64 {
         let (num, den) = (i128::from(self.num) * 1_000_000_000, i128::from(self.den));
         let nanos = (i128::from(ticks) * num + den / 2).div_euclid(den);
-        nanos.clamp(-CENTURY, CENTURY) as i64
+        nanos.clamp(-i128::from(LONGEST), i128::from(LONGEST)) as i64
     }
 
     fn ticks(self, nanos: i64) -> i64 {
@@ -51,7 +51,7 @@ pub(super) fn duration(nanos: i64) -> Duration {
 
 /// A duration as nanoseconds, at most a century.
 pub(super) fn nanos(duration: Duration) -> i64 {
-    i64::try_from(duration.as_nanos()).map_or(CENTURY as i64, |n| n.min(CENTURY as i64))
+    i64::try_from(duration.as_nanos()).map_or(LONGEST, |nanos| nanos.min(LONGEST))
 }
 
 /// The length of a frame in nanoseconds at `rate` frames a second, if that is a rate at which pictures are shown.
@@ -78,6 +78,12 @@ pub(super) struct Continuity {
 impl Continuity {
     pub(super) fn new(ticks: Ticks, frame_length: i64) -> Continuity {
         Continuity { ticks, offset: 0, last: None, frame_length }
+    }
+
+    /// Shifts a time stamp of a packet that is decoded but not shown, as before the start of an edit. Such packets
+    /// step back in time by design.
+    pub(super) fn shift(&self, time: Option<i64>) -> Option<i64> {
+        time.map(|time| time.saturating_add(self.offset))
     }
 
     /// Returns the corrected presentation and decoding time stamps of the next packet in decoding order.
@@ -109,5 +115,62 @@ impl Continuity {
 const RESTART: i64 = 1_000_000_000;
 /// The length of a frame in nanoseconds when nothing tells it: 25 frames a second.
 pub(super) const DEFAULT_FRAME_LENGTH: i64 = 40_000_000;
-/// No video is longer; keeps all sums of times within 64 bits.
-const CENTURY: i128 = 100 * 366 * 86_400 * 1_000_000_000;
+/// No video is longer than a century, in nanoseconds; keeps sums of times within 64 bits.
+pub(super) const LONGEST: i64 = 100 * 366 * 86_400 * 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_become_nanoseconds_and_back() {
+        let ticks = Ticks::new(Rational::new(1, 90_000));
+        assert_eq!(ticks.nanos(90_000), 1_000_000_000);
+        assert_eq!(ticks.nanos(-45_000), -500_000_000);
+        assert_eq!(ticks.ticks(1_000_000_000), 90_000);
+        assert_eq!(ticks.nanos(i64::MAX), LONGEST);
+        assert_eq!(ticks.nanos(i64::MIN), -LONGEST);
+        assert_eq!(Ticks::new(Rational::new(0, 0)).nanos(5), 5000);
+    }
+
+    #[test]
+    fn only_rates_at_which_pictures_are_shown_give_a_length() {
+        assert_eq!(frame_length(Rational::new(25, 1)), Some(40_000_000));
+        assert_eq!(frame_length(Rational::new(30_000, 1001)), Some(33_366_666));
+        for (num, den) in [(0, 0), (0, 1), (-25, 1), (90_000, 1), (1, 3600)] {
+            assert_eq!(frame_length(Rational::new(num, den)), None);
+        }
+    }
+
+    fn corrected(stamps: &[(i64, i64)]) -> Vec<i64> {
+        let ticks = Ticks::new(Rational::new(1, 1000));
+        let mut continuity = Continuity::new(ticks, DEFAULT_FRAME_LENGTH);
+        let correct = |&(pts, dts)| continuity.correct(Some(pts), Some(dts), 0).0;
+        stamps.iter().filter_map(correct).collect()
+    }
+
+    #[test]
+    fn time_stamps_that_start_again_go_on() {
+        let first = [(5000, 4960), (5080, 5000), (5040, 5040), (6200, 6200)];
+        assert_eq!(corrected(&first), [5000, 5080, 5040, 6200]);
+        let both = [&first[..], &[(80, 40), (160, 80), (120, 120)]].concat();
+        assert_eq!(corrected(&both)[4..], [6240, 6320, 6280]);
+    }
+
+    #[test]
+    fn disorder_below_a_second_and_jumps_ahead_are_left_alone() {
+        let stamps = [(0, 0), (900, 900), (100, 100), (50_000, 50_000)];
+        assert_eq!(corrected(&stamps), [0, 900, 100, 50_000]);
+    }
+
+    #[test]
+    fn missing_and_extreme_time_stamps_do_no_harm() {
+        let ticks = Ticks::new(Rational::new(1, 1000));
+        let mut continuity = Continuity::new(ticks, DEFAULT_FRAME_LENGTH);
+        assert_eq!(continuity.correct(None, None, 0), (None, None));
+        assert_eq!(continuity.correct(None, Some(7), 0), (None, Some(7)));
+        for stamp in [i64::MAX, i64::MIN + 1, 0, i64::MAX, -1] {
+            assert!(continuity.correct(Some(stamp), None, i64::MAX).0.is_some());
+        }
+    }
+}

@@ -38,6 +38,7 @@ impl Damage {
 
     /// Notes a missing part; one of less than a millisecond is rounding.
     pub(super) fn add(&mut self, start: i64, end: i64, reason: &str) {
+        let start = start.max(0);
         if end - start >= 1_000_000 {
             self.parts.push((start, end, reason.to_owned()));
         }
@@ -69,4 +70,62 @@ impl Damage {
 }
 
 /// The reason for a part that the decoder refused or marked.
-const CORRUPT: &str = "corrupt data";
+pub(super) const CORRUPT: &str = "corrupt data";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: i64 = 1_000_000;
+
+    fn parts(damage: Damage, end: i64) -> Vec<(u128, u128, String)> {
+        let millis = |part: Undecoded| (part.start.as_millis(), part.end.as_millis(), part.reason);
+        damage.finish(end * MS).into_iter().map(millis).collect()
+    }
+
+    #[test]
+    fn a_part_reaches_from_the_last_good_frame_to_the_next() {
+        let mut damage = Damage::default();
+        damage.good(0, 40 * MS);
+        damage.good(40 * MS, 40 * MS);
+        damage.trouble();
+        damage.trouble();
+        damage.good(200 * MS, 40 * MS);
+        assert_eq!(parts(damage, 240), [(80, 200, CORRUPT.to_owned())]);
+    }
+
+    #[test]
+    fn trouble_that_costs_no_frame_is_no_part() {
+        let mut damage = Damage::default();
+        damage.good(0, 40 * MS);
+        damage.trouble();
+        damage.good(40 * MS + 1, 40 * MS);
+        assert_eq!(parts(damage, 80), []);
+    }
+
+    #[test]
+    fn start_and_end_can_be_missing() {
+        let mut damage = Damage::default();
+        damage.trouble();
+        damage.good(500 * MS, 40 * MS);
+        damage.trouble();
+        let corrupt = CORRUPT.to_owned();
+        assert_eq!(
+            parts(damage, 900),
+            [(0, 500, corrupt.clone()), (540, 900, corrupt)]
+        );
+    }
+
+    #[test]
+    fn parts_come_in_order_and_without_overlap() {
+        let mut damage = Damage::default();
+        damage.add(300 * MS, 500 * MS, "b");
+        damage.add(100 * MS, 200 * MS, "a");
+        damage.add(400 * MS, 600 * MS, "b");
+        damage.add(550 * MS, 700 * MS, "c");
+        damage.add(560 * MS, 580 * MS, "d");
+        let expected = [(100, 200, "a"), (300, 600, "b"), (600, 700, "c")];
+        let expected = expected.map(|(start, end, reason)| (start, end, reason.to_owned()));
+        assert_eq!(parts(damage, 1000), expected);
+    }
+}

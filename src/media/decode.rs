@@ -1,5 +1,6 @@
 //! Drives demuxer and decoder: reads packets, follows the plan, and hands out the frames that are wanted.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use ffmpeg::codec::{Id, discard::Discard, packet::Packet};
 use ffmpeg::util::frame::{self, Video};
 
 use super::clock;
-use super::damage::Damage;
+use super::damage::{CORRUPT, Damage};
 use super::geometry::Orientation;
 use super::gops::{Action, Planner, Stamped, limit};
 use super::luma::LumaScaler;
@@ -24,18 +25,72 @@ pub(super) fn decode(
     selector: &mut dyn Selector,
     visit: &mut dyn FnMut(Frame) -> ControlFlow<()>,
 ) -> Result<Decoded> {
+    let mut output = Output {
+        selector,
+        visit,
+        scaler: LumaScaler::default(),
+        held: None,
+        wanted: None,
+        unusable: Vec::new(),
+    };
+    match attempt(path, &mut output, Plan::Sparse) {
+        Err(Stop::NoEntry) => match attempt(path, &mut output, Plan::Sequential) {
+            Err(Stop::Failed(error)) => Err(error),
+            // A sequential plan has no entries that could fail; this arm only keeps the types honest.
+            Err(Stop::NoEntry) => Err(Error::Undecodable {
+                path: path.to_owned(),
+                reason: "decoding lost its place".to_owned(),
+            }),
+            Ok(decoded) => Ok(decoded),
+        },
+        Err(Stop::Failed(error)) => Err(error),
+        Ok(decoded) => Ok(decoded),
+    }
+}
+
+/// How the packets are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Plan {
+    /// Key packets alone where they come often enough.
+    Sparse,
+    /// Every packet, because key packets of this stream do not stand alone.
+    Sequential,
+}
+
+/// Why an attempt ended early.
+enum Stop {
+    /// A key packet did not give a whole picture on its own; what was left out before it is needed after all.
+    NoEntry,
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        Stop::Failed(error)
+    }
+}
+
+/// Decodes the file once from its start; frames up to the last one that `output` has seen are not offered again.
+fn attempt(path: &Path, output: &mut Output, plan: Plan) -> Result<Decoded, Stop> {
     let opened = open::open(path)?;
     let mut reader = Reader::new(&opened);
-    let Opened { mut input, decoder, stream, info, read_error } = opened;
-    let mut run = Run::new(decoder, stream, selector, visit);
+    let Opened {
+        mut input,
+        decoder,
+        stream,
+        info,
+        read_error,
+    } = opened;
+    let mut run = Run::new(decoder, stream, output, plan);
     while let Some(stamped) = reader.next(&mut input, &run.stream) {
         run.first_packet = reader.first;
+        run.lost.extend(reader.lost.take());
         run.packet(stamped)?;
     }
     run.finish()?;
     if let Some(source) = read_error.take() {
         if run.frames == 0 {
-            return Err(Error::io(path, "read")(source));
+            return Err(Error::io(path, "read")(source).into());
         }
         reader.failure.get_or_insert(source.to_string());
     }
@@ -44,7 +99,10 @@ pub(super) fn decode(
             Some(reason) => format!("decoding {}: {reason}", info.codec),
             None => "the stream holds no picture".to_owned(),
         };
-        return Err(Error::Undecodable { path: path.to_owned(), reason });
+        return Err(Stop::Failed(Error::Undecodable {
+            path: path.to_owned(),
+            reason,
+        }));
     }
     Ok(run.account(&reader, info))
 }
@@ -58,15 +116,60 @@ struct Held {
     length: i64,
 }
 
-/// The state of decoding one stream.
-struct Run<'a> {
-    decoder: ffmpeg::decoder::Video,
-    stream: Stream,
+/// Where frames go: asked for, scaled and handed out one frame late, when the next one's time is known.
+struct Output<'a> {
     selector: &'a mut dyn Selector,
     visit: &'a mut dyn FnMut(Frame) -> ControlFlow<()>,
-    planner: Planner<Packet>,
     scaler: LumaScaler,
     held: Option<Held>,
+    /// When the last wanted frame is shown, on the stream's own clock.
+    wanted: Option<i64>,
+    /// Wanted frames that could not be scaled: start, end, reason.
+    unusable: Vec<(i64, i64, String)>,
+}
+
+impl Output<'_> {
+    /// Asks the selector for the held frame, and scales and hands it out if it is wanted.
+    fn offer(&mut self, next: Option<i64>, stream: &Stream) -> Result<()> {
+        let Some(held) = self.held.take() else {
+            return Ok(());
+        };
+        let time = clock::duration(held.time);
+        if !self.selector.wants(time, next.map(clock::duration)) {
+            return Ok(());
+        }
+        self.wanted = Some(held.stamp);
+        let aspect = match stream.sample_aspect {
+            (0, _) => open::aspect_pair(held.picture.aspect_ratio().into()),
+            aspect => aspect,
+        };
+        let orientation = held
+            .picture
+            .side_data(frame::side_data::Type::DisplayMatrix)
+            .and_then(|data| open::matrix(data.data()))
+            .map_or(stream.orientation, |matrix| {
+                Orientation::from_matrix(&matrix)
+            });
+        match self.scaler.scale(&held.picture, aspect, orientation) {
+            Ok(frame) => match (self.visit)(Frame { time, ..frame }) {
+                ControlFlow::Continue(()) => Ok(()),
+                ControlFlow::Break(()) => Err(Error::Cancelled),
+            },
+            Err(reason) => {
+                let end = next.unwrap_or(held.time.saturating_add(held.length));
+                self.unusable.push((held.time, end, reason));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The state of decoding one stream.
+struct Run<'a, 'b> {
+    decoder: ffmpeg::decoder::Video,
+    stream: Stream,
+    output: &'a mut Output<'b>,
+    planner: Planner<Packet>,
     damage: Damage,
     /// The time stamp of time zero.
     origin: Option<i64>,
@@ -75,66 +178,96 @@ struct Run<'a> {
     last_packet: Option<i64>,
     /// Pictures before this time stamp are dropped: what they refer to was not decoded.
     start_at: i64,
-    /// When the last wanted frame is shown.
-    wanted: Option<i64>,
+    /// The next picture has to be the intra picture that decoding starts with.
+    entering: bool,
+    /// Frames up to this one were offered by an earlier attempt.
+    offered: Option<i64>,
+    /// The last frame's time.
+    time: i64,
     /// The end of the last frame, as a guess for frames without a time stamp.
     expected: Option<i64>,
     skip: SkipUnreferenced,
+    /// When the pictures are shown that were sent to the decoder and have not come out yet.
+    awaited: BTreeSet<i64>,
+    /// When the pictures would have been shown that the decoder refused; earlier ones may still come out of it.
+    refused: BTreeSet<i64>,
+    /// Times that the reader found lost, not accounted for yet.
+    lost: VecDeque<(i64, i64)>,
     frames: u64,
     last_error: Option<String>,
 }
 
-impl<'a> Run<'a> {
+impl<'a, 'b> Run<'a, 'b> {
     fn new(
         decoder: ffmpeg::decoder::Video,
         stream: Stream,
-        selector: &'a mut dyn Selector,
-        visit: &'a mut dyn FnMut(Frame) -> ControlFlow<()>,
-    ) -> Run<'a> {
-        let gap = selector.max_gap().filter(|_| key_flags_are_sound(stream.codec));
+        output: &'a mut Output<'b>,
+        plan: Plan,
+    ) -> Run<'a, 'b> {
+        let gap = output
+            .selector
+            .max_gap()
+            .filter(|_| key_flags_are_sound(stream.codec));
         Run {
             decoder,
             stream,
-            selector,
-            visit,
-            planner: Planner::new(gap),
-            scaler: LumaScaler::default(),
-            held: None,
+            planner: Planner::new(gap.filter(|_| plan == Plan::Sparse)),
             damage: Damage::default(),
             origin: None,
             first_packet: None,
             last_packet: None,
             start_at: i64::MIN,
-            wanted: None,
+            entering: false,
+            offered: output.held.as_ref().map(|held| held.time),
+            output,
+            time: 0,
             expected: None,
             skip: SkipUnreferenced::new(gap.map(limit)),
+            awaited: BTreeSet::new(),
+            refused: BTreeSet::new(),
+            lost: VecDeque::new(),
             frames: 0,
             last_error: None,
         }
     }
 
-    fn packet(&mut self, stamped: Stamped<Packet>) -> Result<()> {
-        self.last_packet = self.last_packet.max(stamped.time);
-        let actions = self.planner.push(stamped, self.wanted);
+    fn packet(&mut self, stamped: Stamped<Packet>) -> Result<(), Stop> {
+        if stamped.shown {
+            self.last_packet = self.last_packet.max(stamped.time);
+        }
+        let actions = self.planner.push(stamped, self.output.wanted);
         self.follow(actions)
     }
 
-    fn follow(&mut self, actions: Vec<Action<Packet>>) -> Result<()> {
+    fn follow(&mut self, actions: Vec<Action<Packet>>) -> Result<(), Stop> {
         for action in actions {
             match action {
                 Action::Drain => self.drain()?,
-                Action::StartAt(time) => self.start_at = time,
+                Action::StartAt(time) => {
+                    self.start_at = time;
+                    // The stream's own start is as good or bad as it is.
+                    self.entering = self.frames > 0;
+                }
                 Action::Send(stamped) => self.send(&stamped)?,
-                Action::Isolate { key, rest } => self.isolate(key, rest)?,
+                Action::Isolate(key) => self.isolate(&key)?,
             }
         }
         Ok(())
     }
 
     /// Decodes one packet in sequence.
-    fn send(&mut self, stamped: &Stamped<Packet>) -> Result<()> {
+    fn send(&mut self, stamped: &Stamped<Packet>) -> Result<(), Stop> {
         if let Some(skip) = self.skip.setting(stamped.time) {
             self.decoder.skip_frame(skip);
+        }
+        if let Some(time) = stamped
+            .time
+            .filter(|&time| stamped.shown && time >= self.start_at)
+        {
+            self.awaited.insert(time);
+            if self.awaited.len() > AWAITED_MAX {
+                self.awaited.pop_first();
+            }
         }
         if let Err(error) = self.decoder.send_packet(&stamped.packet) {
             self.failed(error, stamped.time);
@@ -143,7 +276,7 @@ impl<'a> Run<'a> {
     }
 
     /// Takes every finished frame; `fed` is the time stamp of the last packet sent.
-    fn receive(&mut self, fed: Option<i64>) -> Result<()> {
+    fn receive(&mut self, fed: Option<i64>) -> Result<(), Stop> {
         let mut refusals = 0;
         loop {
             let mut picture = Video::empty();
@@ -163,15 +296,19 @@ impl<'a> Run<'a> {
     }
 
     fn failed(&mut self, error: ffmpeg::Error, time: Option<i64>) {
-        // Leading pictures of a group whose predecessor was left out cannot be decoded, and need not be.
-        if time.is_none_or(|time| time >= self.start_at) {
-            self.damage.trouble();
+        match time {
+            // Leading pictures of a group whose predecessor was left out cannot be decoded, and need not be.
+            Some(time) if time < self.start_at => {}
+            Some(time) if self.refused.len() < AWAITED_MAX => {
+                self.refused.insert(time);
+            }
+            _ => self.damage.trouble(),
         }
         self.last_error = Some(error.to_string());
     }
 
     /// Takes the delayed frames out and makes the decoder ready for a new start.
-    fn drain(&mut self) -> Result<()> {
+    fn drain(&mut self) -> Result<(), Stop> {
         if let Err(error) = self.decoder.send_eof() {
             self.failed(error, None);
         }
@@ -180,21 +317,16 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Decodes `key` alone, or everything from here on if that does not give its one whole picture.
-    fn isolate(&mut self, key: Stamped<Packet>, rest: Vec<Stamped<Packet>>) -> Result<()> {
+    /// Decodes `key` alone.
+    fn isolate(&mut self, key: &Stamped<Packet>) -> Result<(), Stop> {
         self.decoder.skip_frame(Discard::Default);
-        let alone = self.decode_alone(&key);
+        let alone = self.decode_alone(key);
         self.decoder.flush();
         self.start_at = key.time.unwrap_or(i64::MIN);
-        if let Some(picture) = alone {
-            return self.frame(picture);
+        match alone {
+            Some(picture) => self.frame(picture),
+            None => Err(Stop::NoEntry),
         }
-        self.planner.give_up();
-        self.send(&key)?;
-        for stamped in &rest {
-            self.send(stamped)?;
-        }
-        Ok(())
     }
 
     fn decode_alone(&mut self, key: &Stamped<Packet>) -> Option<Video> {
@@ -216,31 +348,46 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        let picture = found.filter(|picture| !is_damaged(picture))?;
-        let stamp = picture.timestamp().map(|time| self.stream.ticks.nanos(time));
+        let picture = found.filter(is_intra)?;
+        let stamp = picture
+            .timestamp()
+            .map(|time| self.stream.ticks.nanos(time));
         // A field may travel in a packet of its own; the key packet alone would then be half a picture.
         let half = self.stream.codec == Id::H264 && picture.is_interlaced();
         (stamp == key.time && !half).then_some(picture)
     }
 
     /// Takes a frame from the decoder, in order of presentation.
-    fn frame(&mut self, picture: Video) -> Result<()> {
+    fn frame(&mut self, picture: Video) -> Result<(), Stop> {
         let ticks = self.stream.ticks;
         let length = match picture.packet().duration {
             length if length > 0 => ticks.nanos(length),
             _ => self.stream.frame_length,
         };
-        let stamp =
-            picture.timestamp().map(|time| ticks.nanos(time)).or(self.expected).or(self.first_packet).unwrap_or(0);
+        let stamp = picture
+            .timestamp()
+            .map(|time| ticks.nanos(time))
+            .or(self.expected)
+            .or(self.first_packet)
+            .unwrap_or(0);
         self.expected = Some(stamp.saturating_add(length));
         if stamp < self.start_at {
             return Ok(());
         }
+        if std::mem::take(&mut self.entering) && !(stamp == self.start_at && is_intra(&picture)) {
+            return Err(Stop::NoEntry);
+        }
         if is_damaged(&picture) {
             self.damage.trouble();
-            self.last_error.get_or_insert_with(|| "damaged pictures only".to_owned());
+            self.last_error
+                .get_or_insert_with(|| "damaged pictures only".to_owned());
             return Ok(());
         }
+        let later = self.refused.split_off(&stamp);
+        if !std::mem::replace(&mut self.refused, later).is_empty() {
+            self.damage.trouble();
+        }
+        self.refused.remove(&stamp);
         let origin = *self.origin.get_or_insert_with(|| {
             let first = self.first_packet.unwrap_or(stamp).min(stamp);
             let slack = START_SLACK.max(2 * length);
@@ -252,52 +399,53 @@ impl<'a> Run<'a> {
                 stamp
             }
         });
-        let time = (stamp - origin).max(self.held.as_ref().map_or(0, |held| held.time));
+        let time = (stamp - origin).max(self.time);
+        self.time = time;
         self.frames += 1;
+        while let Some(&(start, end)) = self.lost.front().filter(|lost| lost.0 < stamp) {
+            let start = (start - origin).max(self.damage.last_end());
+            self.damage.add(start, (end - origin).min(time), CORRUPT);
+            if stamp < end {
+                break;
+            }
+            self.lost.pop_front();
+        }
+        self.settle(stamp, time.saturating_sub(self.damage.last_end()));
         self.damage.good(time, length);
-        let earlier = self.held.replace(Held { picture, stamp, time, length });
-        let Some(held) = earlier else {
-            return Ok(());
-        };
-        self.skip.candidate(stamp.saturating_sub(held.stamp));
-        self.offer(held, Some(time))
-    }
-
-    /// Asks the selector for a frame, and scales and hands it out if it is wanted.
-    fn offer(&mut self, held: Held, next: Option<i64>) -> Result<()> {
-        let time = clock::duration(held.time);
-        if !self.selector.wants(time, next.map(clock::duration)) {
+        if self.offered.is_some_and(|offered| time <= offered) {
             return Ok(());
         }
-        self.wanted = Some(held.stamp);
-        let aspect = match self.stream.sample_aspect {
-            (0, _) => open::aspect_pair(held.picture.aspect_ratio().into()),
-            aspect => aspect,
-        };
-        let orientation = held
-            .picture
-            .side_data(frame::side_data::Type::DisplayMatrix)
-            .and_then(|data| open::matrix(data.data()))
-            .map_or(self.stream.orientation, |matrix| Orientation::from_matrix(&matrix));
-        match self.scaler.scale(&held.picture, aspect, orientation) {
-            Ok(frame) => match (self.visit)(Frame { time, ..frame }) {
-                ControlFlow::Continue(()) => Ok(()),
-                ControlFlow::Break(()) => Err(Error::Cancelled),
-            },
-            Err(reason) => {
-                let end = next.unwrap_or(held.time.saturating_add(held.length));
-                self.damage.add(held.time, end, &reason);
-                Ok(())
-            }
+        if let Some(held) = &self.output.held {
+            self.skip.candidate(stamp.saturating_sub(held.stamp));
+        }
+        self.output.offer(Some(time), &self.stream)?;
+        self.output.held = Some(Held {
+            picture,
+            stamp,
+            time,
+            length,
+        });
+        Ok(())
+    }
+
+    /// Notes trouble if pictures that should have come before `stamp` explain a gap of `gap` nanoseconds before it: a
+    /// decoder may drop a damaged packet without an error.
+    fn settle(&mut self, stamp: i64, gap: i64) {
+        let later = self.awaited.split_off(&stamp);
+        let dropped = std::mem::replace(&mut self.awaited, later);
+        self.awaited.remove(&stamp);
+        let tolerated = self.skip.tolerated().max(self.stream.frame_length * 9 / 10);
+        if gap >= tolerated && !dropped.is_empty() {
+            self.damage.trouble();
         }
     }
 
     /// Decodes what is left and offers the last frame.
-    fn finish(&mut self) -> Result<()> {
-        let actions = self.planner.finish(self.wanted);
+    fn finish(&mut self) -> Result<(), Stop> {
+        let actions = self.planner.finish(self.output.wanted);
         self.follow(actions)?;
         self.drain()?;
-        let Some(held) = self.held.take() else {
+        let Some(held) = &self.output.held else {
             return Ok(());
         };
         // After the last candidate there may be frames that were left undecoded.
@@ -305,24 +453,42 @@ impl<'a> Run<'a> {
             .last_packet
             .filter(|&last| self.planner.has_skipped() && last > held.stamp)
             .map(|last| held.time.saturating_add(last - held.stamp));
-        self.offer(held, next)
+        self.output.offer(next, &self.stream)?;
+        for (start, end, reason) in self.output.unusable.drain(..) {
+            self.damage.add(start, end, &reason);
+        }
+        Ok(())
     }
 
     /// Compares what was decoded with what the container promised.
     fn account(self, reader: &Reader, info: StreamInfo) -> Decoded {
         let origin = self.origin.unwrap_or(0);
         let last_frame = self.damage.last_end();
-        let end = reader.end.map_or(0, |end| end.saturating_sub(origin)).max(last_frame);
+        let end = reader
+            .end
+            .map_or(0, |end| end.saturating_sub(origin))
+            .max(last_frame);
         let length = self.stream.frame_length;
         let slack = END_SLACK.max(2 * length);
         let others = reader.others_end.unwrap_or(i64::MIN);
         let promised = match (self.stream.declared, self.stream.container_declared) {
             (Some(declared), _) => declared,
             // A file that goes on without its picture is whole.
-            (None, Some(declared)) if others < declared.saturating_sub(slack) => declared.saturating_sub(origin.max(0)),
+            (None, Some(declared)) if others < declared.saturating_sub(slack) => {
+                declared.saturating_sub(origin.max(0))
+            }
             _ => 0,
         };
+        let missing = self.awaited.last().is_some_and(|&last| {
+            last.saturating_sub(origin).saturating_sub(last_frame) >= self.skip.tolerated()
+        });
         let mut damage = self.damage;
+        if missing || !self.refused.is_empty() {
+            damage.trouble();
+        }
+        for (start, end) in self.lost {
+            damage.add((start - origin).max(last_frame), end - origin, CORRUPT);
+        }
         let mut total = end;
         if let Some(reason) = &reader.failure {
             total = total.max(promised).max(end.saturating_add(length));
@@ -332,13 +498,23 @@ impl<'a> Run<'a> {
             let missing = clock::duration(promised - end).as_secs_f64();
             damage.add(end, promised, &format!("file ends {missing:.1} s early"));
         }
-        Decoded { info, duration: clock::duration(total), frames: self.frames, undecoded: damage.finish(end) }
+        Decoded {
+            info,
+            duration: clock::duration(total),
+            frames: self.frames,
+            undecoded: damage.finish(end),
+        }
     }
 }
 
 /// Whether the decoder itself says that a picture is not what was encoded.
 fn is_damaged(picture: &Video) -> bool {
     picture.is_corrupt() || picture.has_decode_errors()
+}
+
+/// Whether a picture stands on its own and is whole.
+fn is_intra(picture: &Video) -> bool {
+    picture.kind() == ffmpeg::picture::Type::I && !is_damaged(picture)
 }
 
 /// Leaves pictures undecoded that no other picture refers to, where enough others remain.
@@ -354,7 +530,12 @@ struct SkipUnreferenced {
 
 impl SkipUnreferenced {
     fn new(limit: Option<i64>) -> SkipUnreferenced {
-        SkipUnreferenced { limit, latest: None, wide: false, disproved: false }
+        SkipUnreferenced {
+            limit,
+            latest: None,
+            wide: false,
+            disproved: false,
+        }
     }
 
     /// The decoder's setting for the next packet; `None` if it is never changed.
@@ -366,9 +547,21 @@ impl SkipUnreferenced {
         if let Some(time) = time
             && self.latest.is_none_or(|latest| time > latest)
         {
-            self.wide = self.latest.replace(time).is_some_and(|latest| time - latest > limit);
+            self.wide = self
+                .latest
+                .replace(time)
+                .is_some_and(|latest| time - latest > limit);
         }
-        Some(if self.wide || self.disproved || time.is_none() { Discard::Default } else { Discard::NonReference })
+        Some(if self.wide || self.disproved || time.is_none() {
+            Discard::Default
+        } else {
+            Discard::NonReference
+        })
+    }
+
+    /// The longest gap in nanoseconds that left-out pictures may leave.
+    fn tolerated(&self) -> i64 {
+        self.limit.unwrap_or(0)
     }
 
     /// Notes the step between two candidates; one that is too long shows that the assumption fails for this stream.
@@ -379,6 +572,8 @@ impl SkipUnreferenced {
     }
 }
 
+/// A decoder holds back far fewer pictures than this.
+const AWAITED_MAX: usize = 1024;
 /// Errors in a row after which a packet's frames are given up.
 const RECEIVE_REFUSALS_MAX: u32 = 16;
 /// A stream whose first picture comes this many nanoseconds after its first packet has lost its start.

@@ -113,3 +113,72 @@ pub(super) fn displayed_size(
 const SHORT_SIDE_MIN: usize = 8;
 /// Pixels more than this many times as wide as high, or the reverse, are taken for square.
 const SAMPLE_ASPECT_MAX: u32 = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: i32 = 0x10000;
+
+    fn turned(a: i32, b: i32, c: i32, d: i32) -> Vec<u8> {
+        let orientation = Orientation::from_matrix(&[a, b, 0, c, d, 0, 0, 0, 0x4000_0000]);
+        orientation.apply(vec![1, 2, 3, 4, 5, 6], 3, 2)
+    }
+
+    #[test]
+    fn all_eight_orientations_turn_the_picture() {
+        // 1 2 3
+        // 4 5 6
+        assert_eq!(turned(ONE, 0, 0, ONE), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(turned(-ONE, 0, 0, ONE), [3, 2, 1, 6, 5, 4]);
+        assert_eq!(turned(ONE, 0, 0, -ONE), [4, 5, 6, 1, 2, 3]);
+        assert_eq!(turned(-ONE, 0, 0, -ONE), [6, 5, 4, 3, 2, 1]);
+        // A quarter turn clockwise sends the first row to the last column.
+        assert_eq!(turned(0, ONE, -ONE, 0), [4, 1, 5, 2, 6, 3]);
+        assert_eq!(turned(0, -ONE, ONE, 0), [3, 6, 2, 5, 1, 4]);
+        assert_eq!(turned(0, ONE, ONE, 0), [1, 4, 2, 5, 3, 6]);
+        assert_eq!(turned(0, -ONE, -ONE, 0), [6, 3, 5, 2, 4, 1]);
+    }
+
+    #[test]
+    fn other_angles_and_damage_take_the_nearest_quarter() {
+        // 80 degrees, then 10, then nothing at all and the largest numbers there are.
+        assert_eq!(turned(11_380, 64_540, -64_540, 11_380), [4, 1, 5, 2, 6, 3]);
+        assert_eq!(turned(64_540, 11_380, -11_380, 64_540), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(turned(0, 0, 0, 0), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(turned(i32::MIN, 0, 0, i32::MIN), [6, 5, 4, 3, 2, 1]);
+    }
+
+    #[test]
+    fn the_working_size_has_a_short_side_of_128_and_a_long_one_of_at_most_512() {
+        for ((width, height, aspect), size) in [
+            ((1920, 1080, (1, 1)), (228, 128)),
+            ((1080, 1920, (0, 1)), (128, 228)),
+            ((720, 576, (64, 45)), (228, 128)),
+            ((720, 576, (16, 15)), (171, 128)),
+            ((64, 64, (2, 1)), (256, 128)),
+            ((4000, 1000, (1, 1)), (512, 128)),
+            ((4000, 100, (1, 1)), (512, 13)),
+            ((1, 30_000, (1, 1)), (8, 512)),
+            ((0, 0, (1, 1)), (128, 128)),
+            ((100, 100, (1_000_000, 1)), (128, 128)),
+            ((u32::MAX, 1, (15, 1)), (512, 8)),
+        ] {
+            assert_eq!(
+                working_size(width, height, aspect),
+                size,
+                "{width}x{height}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_displayed_size_keeps_the_height() {
+        assert_eq!(
+            displayed_size(720, 576, (64, 45), Orientation::UPRIGHT),
+            (1024, 576)
+        );
+        let quarter = Orientation::from_matrix(&[0, ONE, 0, -ONE, 0, 0, 0, 0, 0]);
+        assert_eq!(displayed_size(1920, 1080, (1, 1), quarter), (1080, 1920));
+    }
+}

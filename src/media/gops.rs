@@ -17,6 +17,8 @@ pub(super) struct Stamped<P> {
     pub(super) time: Option<i64>,
     /// Its length in bytes.
     pub(super) bytes: usize,
+    /// The container wants its picture to be shown.
+    pub(super) shown: bool,
     /// Decoding may start here: the codec's key flag can be trusted and the picture is to be shown.
     pub(super) entry: bool,
 }
@@ -26,10 +28,9 @@ pub(super) struct Stamped<P> {
 pub(super) enum Action<P> {
     /// Take the delayed frames out of the decoder and reset it.
     Drain,
-    /// Decode `key` alone in a decoder that was just reset; if that fails, decode `key` and `rest` in sequence and
-    /// call [`Planner::give_up`].
-    Isolate { key: Stamped<P>, rest: Vec<Stamped<P>> },
-    /// The decoder was reset and decoding starts here: pictures before this time lack what they refer to.
+    /// Decode this key packet alone in a decoder that was just reset.
+    Isolate(Stamped<P>),
+    /// Decoding starts here with a key packet: pictures before this time lack what they refer to.
     StartAt(i64),
     /// Decode in sequence.
     Send(Stamped<P>),
@@ -76,12 +77,6 @@ impl<P> Planner<P> {
         self.skipped
     }
 
-    /// Decodes everything from now on.
-    pub(super) fn give_up(&mut self) {
-        self.limit = None;
-        self.live = true;
-    }
-
     /// Takes the next packet; `wanted` is the time of the last candidate that the selector took.
     pub(super) fn push(&mut self, stamped: Stamped<P>, wanted: Option<i64>) -> Vec<Action<P>> {
         let mut actions = Vec::new();
@@ -95,7 +90,12 @@ impl<P> Planner<P> {
         };
         if let Some(start) = stamped.time.filter(|_| stamped.entry) {
             self.close(Some(start), wanted, &mut actions);
-            self.group = Some(Group { start, end: start, bytes: stamped.bytes, packets: vec![stamped] });
+            self.group = Some(Group {
+                start,
+                end: start,
+                bytes: stamped.bytes,
+                packets: vec![stamped],
+            });
             return actions;
         }
         let Some(group) = &mut self.group else {
@@ -103,7 +103,9 @@ impl<P> Planner<P> {
             actions.push(Action::Send(stamped));
             return actions;
         };
-        group.end = group.end.max(stamped.time.unwrap_or(group.end));
+        if let Some(time) = stamped.time.filter(|_| stamped.shown) {
+            group.end = group.end.max(time);
+        }
         group.bytes = group.bytes.saturating_add(stamped.bytes);
         group.packets.push(stamped);
         if group.end - group.start > limit || group.bytes > BUFFER_BYTES {
@@ -136,12 +138,14 @@ impl<P> Planner<P> {
             actions.push(Action::Drain);
             self.live = false;
         }
-        let needed = self.last_isolated.max(wanted).is_none_or(|last| reach.saturating_sub(last) > limit);
+        let needed = self
+            .last_isolated
+            .max(wanted)
+            .is_none_or(|last| reach.saturating_sub(last) > limit);
         self.skipped |= !needed || group.packets.len() > 1;
-        let mut packets = group.packets.into_iter();
-        if let Some(key) = packets.next().filter(|_| needed) {
+        if let Some(key) = group.packets.into_iter().next().filter(|_| needed) {
             self.last_isolated = Some(group.start);
-            actions.push(Action::Isolate { key, rest: packets.collect() });
+            actions.push(Action::Isolate(key));
         }
     }
 
@@ -165,3 +169,106 @@ pub(super) fn limit(gap: Duration) -> i64 {
 
 /// A group with more bytes than this is decoded as a whole rather than kept waiting.
 const BUFFER_BYTES: usize = 64 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MS: i64 = 1_000_000;
+
+    /// Follows the plan for pictures at the given milliseconds; returns those decoded, isolated ones marked.
+    fn decoded(pictures: &[(i64, bool)], gap: Option<u64>) -> Vec<(i64, bool)> {
+        let mut planner = Planner::new(gap.map(Duration::from_millis));
+        let mut actions = Vec::new();
+        for &(time, key) in pictures {
+            let stamped = Stamped {
+                packet: (),
+                time: Some(time * MS),
+                bytes: 1000,
+                shown: true,
+                entry: key,
+            };
+            actions.extend(planner.push(stamped, None));
+        }
+        actions.extend(planner.finish(None));
+        let picture = |action| match action {
+            Action::Send(stamped) => Some((stamped.time? / MS, false)),
+            Action::Isolate(stamped) => Some((stamped.time? / MS, true)),
+            Action::Drain | Action::StartAt(_) => None,
+        };
+        actions.into_iter().filter_map(picture).collect()
+    }
+
+    #[test]
+    fn everything_is_decoded_without_a_gap() {
+        let pictures = [(0, true), (40, false), (80, true)];
+        let expected = [(0, false), (40, false), (80, false)];
+        assert_eq!(decoded(&pictures, None), expected);
+    }
+
+    #[test]
+    fn of_close_key_packets_the_latest_that_keep_the_gap_are_decoded() {
+        let pictures: Vec<_> = (0..50).map(|i| (i * 100, i % 4 == 0)).collect();
+        // Keys every 400 ms up to 4800, the last picture at 4900.
+        let expected = [0, 800, 1600, 2400, 3200, 4000].map(|time| (time, true));
+        assert_eq!(decoded(&pictures, Some(1000)), expected);
+    }
+
+    #[test]
+    fn groups_of_1_001_seconds_pass_for_a_second() {
+        let pictures: Vec<_> = (0..90).map(|i| (i * 1001 / 30, i % 30 == 0)).collect();
+        let expected = [(0, true), (1001, true), (2002, true)];
+        assert_eq!(decoded(&pictures, Some(1000))[..2], expected[..2]);
+    }
+
+    #[test]
+    fn a_long_group_is_decoded_as_a_whole() {
+        let pictures: Vec<_> = (0..60)
+            .map(|i| (i * 100, i == 0 || i == 30 || i == 35))
+            .collect();
+        let found = decoded(&pictures, Some(1000));
+        // 0 to 2900 in sequence; 3000 to 3400 is short and its key not needed yet; the rest is long again.
+        assert!((0..30).all(|i| found.contains(&(i * 100, false))));
+        assert!(!found.contains(&(3100, false)));
+        assert!((35..60).all(|i| found.contains(&(i * 100, false))));
+    }
+
+    #[test]
+    fn packets_before_the_first_key_are_decoded() {
+        let pictures = [(0, false), (40, false), (80, true), (120, true)];
+        let found = decoded(&pictures, Some(1000));
+        assert_eq!(found[..3], [(0, false), (40, false), (80, true)]);
+    }
+
+    proptest! {
+        #[test]
+        fn decoded_pictures_leave_no_gap(
+            steps in proptest::collection::vec((1_i64..400, proptest::bool::weighted(0.3)), 1..150),
+            gap in 100_u64..2000,
+        ) {
+            let mut now = 0;
+            let mut pictures = vec![(0, true)];
+            for (step, key) in steps {
+                now += step;
+                pictures.push((now, key));
+            }
+            let found = decoded(&pictures, Some(gap));
+            let limit = gap as f64 * (1.0 + GAP_SLACK);
+            let mut times: Vec<i64> = found.iter().map(|&(time, _)| time).collect();
+            prop_assert_eq!(times[0], 0);
+            times.push(now);
+            for pair in times.windows(2) {
+                let adjacent = !pictures.iter().any(|p| p.0 > pair[0] && p.0 < pair[1]);
+                prop_assert!((pair[1] - pair[0]) as f64 <= limit || adjacent, "{:?}", pair);
+            }
+            // What is decoded in sequence has all its predecessors up to a key picture.
+            for &(time, isolated) in &found {
+                let at = pictures.iter().position(|p| p.0 == time).unwrap_or_default();
+                let entry = pictures[at].1;
+                let before = at.checked_sub(1).map(|i| (pictures[i].0, false));
+                prop_assert!(entry || (!isolated && before.is_some_and(|b| found.contains(&b))));
+            }
+        }
+    }
+}

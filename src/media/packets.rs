@@ -19,8 +19,13 @@ pub(super) struct Reader {
     /// The latest end of a packet's presentation in the chosen stream, and in any other one, in nanoseconds.
     pub(super) end: Option<i64>,
     pub(super) others_end: Option<i64>,
+    /// The end of the last packet in decoding order.
+    decoded_end: Option<i64>,
     /// When the first picture to be shown in decoding order is shown, in nanoseconds.
     pub(super) first: Option<i64>,
+    /// The time before the last packet, in nanoseconds, whose bytes the demuxer passed over without a word.
+    pub(super) lost: Option<(i64, i64)>,
+    passed_over: PassedOver,
     /// Why reading stopped before the end of the file.
     pub(super) failure: Option<String>,
 }
@@ -29,11 +34,18 @@ impl Reader {
     pub(super) fn new(opened: &Opened) -> Reader {
         Reader {
             continuity: Continuity::new(opened.stream.ticks, opened.stream.frame_length),
-            ticks: opened.input.streams().map(|stream| Ticks::new(stream.time_base())).collect(),
+            ticks: opened
+                .input
+                .streams()
+                .map(|stream| Ticks::new(stream.time_base()))
+                .collect(),
             trusted: key_flags_are_sound(opened.stream.codec),
             end: None,
             others_end: None,
+            decoded_end: None,
             first: None,
+            lost: None,
+            passed_over: PassedOver::new(!opened.stream.indexed),
             failure: None,
         }
     }
@@ -60,6 +72,7 @@ impl Reader {
                     return None;
                 }
             }
+            self.passed_over.packet(packet.position(), packet.size());
             if packet.stream() != stream.index {
                 self.note_other(&packet);
                 continue;
@@ -81,17 +94,102 @@ impl Reader {
 
     fn stamp(&mut self, mut packet: Packet, stream: &Stream) -> Stamped<Packet> {
         let length = packet.duration();
-        let (pts, dts) = self.continuity.correct(packet.pts(), packet.dts(), length);
+        let shown = !is_discarded(&packet);
+        let (pts, dts) = if shown {
+            self.continuity.correct(packet.pts(), packet.dts(), length)
+        } else {
+            let shift = |time| self.continuity.shift(time);
+            (shift(packet.pts()), shift(packet.dts()))
+        };
         packet.set_pts(pts);
         packet.set_dts(dts);
         let time = pts.map(|pts| stream.ticks.nanos(pts));
-        let shown = !is_discarded(&packet);
-        if let Some(start) = time.or(dts.map(|dts| stream.ticks.nanos(dts))).filter(|_| shown) {
-            let length = if length > 0 { stream.ticks.nanos(length) } else { stream.frame_length };
-            self.first.get_or_insert(start);
+        if let Some(start) = time
+            .or(dts.map(|dts| stream.ticks.nanos(dts)))
+            .filter(|_| shown)
+        {
+            let length = if length > 0 {
+                stream.ticks.nanos(length)
+            } else {
+                stream.frame_length
+            };
+            let first = *self.first.get_or_insert(start);
+            let decoding = dts.map_or(start, |dts| stream.ticks.nanos(dts));
+            // After a hole the demuxer may count decoding times on as if nothing had happened.
+            let gap = (decoding.saturating_sub(self.decoded_end.unwrap_or(decoding)))
+                .max(start.saturating_sub(self.end.unwrap_or(start)));
+            // Of the pictures shown after the last packet's decoding time any may be lost.
+            if let Some(end) = self
+                .decoded_end
+                .replace(decoding.saturating_add(length))
+                .filter(|end| self.passed_over.explains(gap, end.saturating_sub(first)))
+            {
+                self.lost = Some((end, start));
+            }
+            self.passed_over.settle(packet.size());
             self.end = self.end.max(Some(start.saturating_add(length)));
         }
-        Stamped { time, bytes: packet.size(), entry: self.trusted && shown && packet.is_key(), packet }
+        Stamped {
+            time,
+            bytes: packet.size(),
+            shown,
+            entry: self.trusted && shown && packet.is_key(),
+            packet,
+        }
+    }
+}
+
+/// Counts the bytes between packets, to tell damage from a picture that stands still.
+///
+/// After damage in a file that is read in order, a demuxer looks for the next place that makes sense and goes on from
+/// there without an error; the decoder may not notice either. What remains is a gap in time with a hole in the file.
+struct PassedOver {
+    enabled: bool,
+    /// The end of the last packet in the file, of whatever stream.
+    end: Option<u64>,
+    /// Bytes in no packet since the chosen stream's last one, and before that one: after a hole an Ogg page may first
+    /// end a packet that belongs before the gap.
+    hole: u64,
+    earlier_hole: u64,
+    /// Bytes of the chosen stream so far.
+    total: u64,
+}
+
+impl PassedOver {
+    fn new(enabled: bool) -> PassedOver {
+        PassedOver {
+            enabled,
+            end: None,
+            hole: 0,
+            earlier_hole: 0,
+            total: 0,
+        }
+    }
+
+    fn packet(&mut self, position: isize, size: usize) {
+        let Ok(position) = u64::try_from(position) else {
+            return;
+        };
+        let hole = self.end.map_or(0, |end| position.saturating_sub(end));
+        self.hole = self.hole.saturating_add(hole);
+        self.end = self.end.max(Some(position.saturating_add(size as u64)));
+    }
+
+    /// Whether the bytes passed over are enough for a gap of `gap` nanoseconds, when `span` nanoseconds of the stream
+    /// took what was counted so far.
+    fn explains(&self, gap: i64, span: i64) -> bool {
+        let hole = self.hole.saturating_add(self.earlier_hole);
+        if !self.enabled || gap < GAP_MIN || hole < HOLE_MIN {
+            return false;
+        }
+        let expected = u128::from(self.total) * gap.unsigned_abs() as u128
+            / u128::from(span.unsigned_abs().max(1));
+        u128::from(hole) * HOLE_SHARE >= expected
+    }
+
+    fn settle(&mut self, size: usize) {
+        self.earlier_hole = std::mem::take(&mut self.hole);
+        self.total = self.total.saturating_add(size as u64);
     }
 }
 
@@ -126,3 +224,10 @@ fn is_discarded(packet: &Packet) -> bool {
 
 /// So many refusals in a row end the reading: a truncated MP4 refuses each of its missing samples.
 const REFUSALS_MAX: u32 = 100;
+
+/// A shorter gap, in nanoseconds, is left to the decoder to notice.
+const GAP_MIN: i64 = 250_000_000;
+/// Fewer bytes than this between packets are a container's own.
+const HOLE_MIN: u64 = 512;
+/// A gap counts as lost if the hole has at least one of so many parts of the bytes that its time should have taken.
+const HOLE_SHARE: u128 = 4;
