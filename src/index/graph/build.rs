@@ -141,7 +141,9 @@ fn freeze(groups: &Groups, construction: usize, cancel: &dyn Fn() -> bool) -> Re
         let mut all = Vec::new();
         for (_, _, _, links) in order.iter().take_while(|(height, ..)| *height >= layer) {
             let links = links.get(layer).map_or(&[][..], Vec::as_slice);
-            all.extend(links.iter().map(|&leader| number[leader as usize]));
+            let links = links.iter().map(|&leader| number[leader as usize]);
+            // Earlier versions of hnsw_rs linked nodes on layers that they are not on.
+            all.extend(links.filter(|&node| order[node as usize].0 >= layer));
             offsets.push(all.len() as u32);
         }
         frozen.layers.push((offsets, all));
