@@ -498,7 +498,7 @@ fn a_graph_answers_as_the_scan_does() {
 /// Copies of one key, inserted first, once left a graph in which one other key in ten was found.
 #[test]
 fn a_flood_of_near_copies_does_not_hide_the_other_keys() {
-    for spread in [2, 12, 40] {
+    for spread in [2, 12, 20] {
         let dir = TempDir::new().unwrap();
         let mut random = Random(77);
         let centre = Key([0; 4]);
@@ -535,6 +535,35 @@ fn a_flood_of_near_copies_does_not_hide_the_other_keys() {
             "spread {spread}"
         );
     }
+}
+
+/// Keys that are alike without being near-copies cannot be grouped, and ruin the graph: it must not be used.
+#[test]
+fn a_graph_that_misses_keys_is_refused_and_the_answer_stays_exact() {
+    let dir = TempDir::new().unwrap();
+    let mut random = Random(78);
+    let mut all = runs(0, 3000);
+    for run in &mut all[..2000] {
+        run.key = random.noisy(Key([0; 4]), 40);
+    }
+    let queries: Vec<Key> = all.iter().map(|run| run.key).step_by(7).collect();
+    let mut writer = Writer::open_or_create(dir.path(), CONFIG).unwrap();
+    writer.add(video(0), all).unwrap();
+    writer.maintain(GraphPolicy::Always, &never).unwrap();
+    let index = Index::open(dir.path()).unwrap();
+    assert_eq!((index.state().graphs, index.state().graphs_refused), (0, 1));
+    let near = index.near(&queries, 72, SearchMode::Graph);
+    assert_eq!(
+        (near.mode, near.exact, near.recall),
+        (SearchMode::Exact, true, 1.0)
+    );
+    assert_eq!(
+        near.found,
+        index.near(&queries, 72, SearchMode::Exact).found
+    );
+    // The refusal is remembered: nothing is built, and so nothing committed, a second time.
+    writer.maintain(GraphPolicy::Always, &never).unwrap();
+    assert_eq!(Index::open(dir.path()).unwrap().state(), index.state());
 }
 
 #[test]
