@@ -154,29 +154,32 @@ fn freeze(groups: &Groups, construction: usize, cancel: &dyn Fn() -> bool) -> Re
 /// Noisy copies of stored keys, with what a scan finds for them.
 struct RecallTest {
     queries: Vec<Key>,
-    /// Whether each query is in a crowd: one of its kind counts for as many pairs as thousands of lonely ones.
+    /// Whether the key of each query stands in a crowd: one such query has as many neighbours as thousands of lonely ones,
+    /// and so would hide that the lonely ones are lost.
     crowded: Vec<bool>,
     /// True neighbours of the lonely and of the crowded queries; at least one each, as the noise is within the radius.
-    expected: [usize; 2],
+    expected: [u32; 2],
 }
 
 impl RecallTest {
     fn new(segment: &Segment) -> RecallTest {
+        let kernel = Kernel::detect();
         let mut random = SplitMix(SEED);
-        let queries: Vec<Key> = (0..TEST_QUERIES)
-            .map(|query| {
-                let key = segment.key(random.below(segment.len() as u32));
-                random.flip(key, query % (TEST_NOISE + 1))
-            })
+        let keys: Vec<Key> = (0..TEST_QUERIES)
+            .map(|_| segment.key(random.below(segment.len() as u32)))
             .collect();
-        let mut neighbours = vec![0; queries.len()];
-        for found in scan::search(Kernel::detect(), segment.planes(), &queries, GRAPH_RADIUS) {
-            neighbours[found.query as usize] += 1;
+        let queries: Vec<Key> = (0..)
+            .zip(&keys)
+            .map(|(query, &key)| random.flip(key, query % (TEST_NOISE + 1)))
+            .collect();
+        let mut alike = vec![0; keys.len()];
+        for found in scan::search(kernel, segment.planes(), &keys, GRAPH_RADIUS) {
+            alike[found.query as usize] += 1;
         }
-        let crowded: Vec<bool> = neighbours.iter().map(|&count| count >= CROWD).collect();
+        let crowded: Vec<bool> = alike.iter().map(|&count| count >= CROWD).collect();
         let mut expected = [0; 2];
-        for (count, &crowded) in neighbours.iter().zip(&crowded) {
-            expected[usize::from(crowded)] += count;
+        for found in scan::search(kernel, segment.planes(), &queries, GRAPH_RADIUS) {
+            expected[usize::from(crowded[found.query as usize])] += 1;
         }
         RecallTest {
             queries,
@@ -196,7 +199,7 @@ impl RecallTest {
             .zip(self.expected)
             .map(|(&found, expected)| match expected {
                 0 => 1.0,
-                _ => f64::from(found) / expected as f64,
+                _ => f64::from(found) / f64::from(expected),
             });
         shares.fold(1.0, f64::min)
     }
@@ -289,8 +292,8 @@ const GROUP_BATCH: usize = 64;
 const CANCEL_EVERY: usize = 64;
 /// Queries of the recall test: enough for some hundred lonely ones although nine keys in ten are of a crowd.
 const TEST_QUERIES: u32 = 2000;
-/// True neighbours from which a query of the test counts as crowded.
-const CROWD: usize = 32;
+/// Keys within [`GRAPH_RADIUS`] of a key from which on it counts as crowded.
+const CROWD: u32 = 32;
 /// Most bits flipped in a query of the recall test.
 const TEST_NOISE: u32 = 60;
 const SEED: u64 = 0x756e_6971;
