@@ -3,7 +3,7 @@
 use super::*;
 use std::collections::BTreeSet;
 
-/// An index of three videos whose every file is small, with graphs.
+/// An index of two videos, one of them removed, whose every file is small, with graphs.
 fn small_index() -> TempDir {
     let dir = TempDir::new().unwrap();
     build(dir.path(), 0..2, 6);
