@@ -119,6 +119,14 @@ impl Manifest {
                 ));
             }
         }
+        if self.next_number > COUNTER_MAX || self.generation > COUNTER_MAX {
+            return Err(format::corrupt(
+                path,
+                "counters",
+                format!("{} and {}", self.generation, self.next_number),
+                format!("at most {COUNTER_MAX}"),
+            ));
+        }
         let count = u32::try_from(self.segments.len());
         let total: u64 = self.segments.iter().map(|entry| u64::from(entry.videos)).sum();
         if count.is_err() || total > u64::from(u32::MAX) {
@@ -166,6 +174,9 @@ pub(crate) fn segment_path(dir: &Path, number: u64) -> PathBuf {
 pub(crate) fn graph_path(dir: &Path, number: u64) -> PathBuf {
     segments_path(dir).join(format!("{number:08}.graph"))
 }
+
+/// More than any index reaches, and far from overflow.
+const COUNTER_MAX: u64 = 1 << 62;
 
 /// An index of other keys than those asked for.
 pub(crate) fn check_config(dir: &Path, found: &IndexConfig, wanted: &IndexConfig) -> Result<()> {

@@ -41,8 +41,12 @@ impl Segment {
         let posting_count = reader.u64()?;
         let video_count = reader.u64()?;
         let table_length = reader.u64()?;
-        if keys >= u64::from(u32::MAX) || posting_count > u64::from(u32::MAX) {
-            return Err(reader.corrupt("number of keys", keys, "fewer than 2^32"));
+        if keys > posting_count || posting_count >= u64::from(u32::MAX) {
+            return Err(reader.corrupt(
+                "number of keys and postings",
+                format!("{keys} and {posting_count}"),
+                "at least a posting a key, and fewer than 2^32 - 1",
+            ));
         }
         let planes = [
             reader.take_section::<u64>(keys)?,

@@ -348,7 +348,10 @@ fn stop_if(cancel: &dyn Fn() -> bool) -> Result<()> {
     if cancel() { Err(Error::Cancelled) } else { Ok(()) }
 }
 
-/// Distinct keys from which [`GraphPolicy::Auto`] builds a graph: below, a scan is faster on any processor of today.
+/// Distinct keys from which [`GraphPolicy::Auto`] builds a graph.
+///
+/// A query costs about 0.15 ms in a graph with a beam of 128, and so many keys are scanned in 0.18 ms with POPCNT, 0.09
+/// with AVX2 and 0.03 with AVX-512 (one core): [`SearchMode::Auto`](super::SearchMode::Auto) decides by the processor.
 pub const GRAPH_MIN_KEYS: u32 = 120_000;
 /// Distinct keys up to which segments are merged: some 12 hours of video, and 0.8 GB of memory to build a graph.
 pub const SEGMENT_MAX_KEYS: u32 = 250_000;
