@@ -5,7 +5,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -512,4 +512,35 @@ fn one_bad_clip_leaves_the_others_their_answers_in_order() {
     assert_eq!(code(&human), 2);
     assert!(stderr(&human).contains("bad.mp4: not a media file"));
     assert!(stdout(&human).starts_with("videos/a.mp4: "), "{}", stdout(&human));
+}
+
+#[test]
+fn an_interrupted_build_keeps_an_index_and_the_same_command_completes_it() {
+    let sandbox = Sandbox::new();
+    let short = sandbox.video("videos/a.mp4");
+    let joined = sandbox.path("list.txt");
+    fs::write(&joined, format!("file '{}'\n", short.display()).repeat(200)).unwrap();
+    let made = Command::new("ffmpeg")
+        .args(["-nostdin", "-loglevel", "error", "-f", "concat", "-safe", "0", "-i"])
+        .args([joined.as_os_str(), OsStr::new("-c"), OsStr::new("copy"), sandbox.path("videos/b.mp4").as_os_str()])
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let args = ["index", "build", "videos", "--index", "i"];
+    let mut child = sandbox.command(UNIQ, &args).stderr(Stdio::piped()).spawn().unwrap();
+    let mut talk = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    // The first line comes once the handler is there.
+    talk.read_line(&mut said).unwrap();
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+    talk.read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(2), "{said}");
+    assert!(said.contains("what is done is kept") && said.contains("the same command again"), "{said}");
+    let before = sandbox.uniq(&["index", "list", "--index", "i"]);
+    assert_eq!(code(&before), 0, "{}", stderr(&before));
+    assert!(stdout(&before).lines().count() < 2, "{}", stdout(&before));
+    let again = sandbox.uniq(&args);
+    assert_eq!(code(&again), 0, "{}", stderr(&again));
+    assert_eq!(stdout(&sandbox.uniq(&["index", "list", "--index", "i"])).lines().count(), 2);
 }

@@ -34,6 +34,7 @@ pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
 }
 
 fn build(args: Build, place: &Place, quiet: bool) -> anyhow::Result<Exit> {
+    let cancel = signal::cancel_flag("finishing, what is done is kept; once more to stop at once")?;
     if !quiet {
         talk::say(&place.describe());
     }
@@ -48,7 +49,6 @@ fn build(args: Build, place: &Place, quiet: bool) -> anyhow::Result<Exit> {
         threads: args.threads.count.map(Into::into),
         ..BuildOptions::default()
     };
-    let cancel = signal::cancel_flag("finishing, what is done is kept; once more to stop at once")?;
     let progress = Progress::new(quiet);
     let result = ingest::build(&place.dir, sources, &options, &|event| progress.event(&event), &cancel);
     let effort = progress.finish();

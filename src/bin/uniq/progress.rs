@@ -131,25 +131,21 @@ impl Tally {
         self.bytes_read + self.bytes_skipped
     }
 
-    /// `12/48 videos, 3.2 hours of video, 84x real time, 2 min 5 s left`.
+    /// `12/48 videos, 3.2 hours, 84x real time, 2 min 5 s left`.
     fn line(&self, elapsed: Duration) -> String {
-        let mut line = format!(
-            "{}/{} videos, {} of video",
-            self.videos_done,
-            self.videos,
-            hours(self.video.as_secs_f64() / 3600.0)
-        );
+        let mut line =
+            format!("{}/{} videos, {}", self.videos_done, self.videos, hours(self.video.as_secs_f64() / 3600.0));
         if let Some(speed) = self.speed(elapsed) {
             line.push_str(", ");
             line.push_str(&speed);
-        }
-        if self.failed > 0 {
-            line.push_str(&format!(", {} failed", self.failed));
         }
         if self.maintaining {
             line.push_str(", putting the index in order");
         } else if let Some(left) = self.left(elapsed) {
             line.push_str(&format!(", {} left", length(left.as_secs_f64())));
+        }
+        if self.failed > 0 {
+            line.push_str(&format!(", {} failed", self.failed));
         }
         line
     }
@@ -171,7 +167,7 @@ impl Tally {
 fn bar() -> ProgressBar {
     let bar = ProgressBar::new(1);
     // The template is ours and constant; were it ever wrong, the bar's own style would do.
-    if let Ok(style) = ProgressStyle::with_template("{spinner} [{bar:24}] {wide_msg}") {
+    if let Ok(style) = ProgressStyle::with_template("{spinner} [{bar:16}] {wide_msg}") {
         bar.set_style(style.progress_chars("=> "));
     }
     bar.enable_steady_tick(Duration::from_millis(250));
@@ -189,18 +185,18 @@ mod tests {
         let mut tally = Tally::default();
         let path = Path::new("v.mp4");
         tally.add(&Event::Started { videos: 4, bytes: 1_000 });
-        assert_eq!(tally.line(Duration::ZERO), "0/4 videos, 0.00 hours of video");
+        assert_eq!(tally.line(Duration::ZERO), "0/4 videos, 0 s");
         tally.add(&Event::Finished { path, bytes: 400, outcome: Outcome::AlreadyThere });
         assert_eq!(tally.left(Duration::from_secs(10)), None);
         tally.add(&Event::Advanced { video: Duration::from_secs(1_800) });
         let added = Outcome::Added { duration: Duration::from_secs(1_800), undecoded: Duration::ZERO };
         tally.add(&Event::Finished { path, bytes: 200, outcome: added });
-        assert_eq!(tally.line(Duration::from_secs(10)), "2/4 videos, 0.50 hours of video, 180x real time, 20 s left");
+        assert_eq!(tally.line(Duration::from_secs(10)), "2/4 videos, 30 min 0 s, 180x real time, 20 s left");
         tally.add(&Event::Finished { path, bytes: 100, outcome: Outcome::Failed(&uniq::Error::Cancelled) });
         tally.add(&Event::Maintaining);
         assert_eq!(
             tally.line(Duration::from_secs(20)),
-            "3/4 videos, 0.50 hours of video, 90x real time, 1 failed, putting the index in order"
+            "3/4 videos, 30 min 0 s, 90x real time, putting the index in order, 1 failed"
         );
     }
 }

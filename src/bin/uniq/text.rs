@@ -33,13 +33,14 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut cause = error.source();
     while let Some(inner) = cause {
         let text = inner.to_string();
-        if !last.ends_with(&text) {
+        if !text.is_empty() && !last.ends_with(&text) {
             let _ = write!(line, ": {text}");
         }
         last = text;
         cause = inner.source();
     }
-    plain(&line).into_owned()
+    // A foreign library may announce a detail and then have none.
+    plain(line.trim_end_matches(": ")).into_owned()
 }
 
 /// `h:mm:ss.s`, for a place in a video.
@@ -59,16 +60,15 @@ pub(crate) fn length(seconds: f64) -> String {
     }
 }
 
-/// Hours of video with as many digits as say something: `0.05 hours`, `12.3 hours`, `1 234 hours`.
+/// An amount of video: in hours from one hour on, else as [`length`].
 pub(crate) fn hours(hours: f64) -> String {
-    let number = if hours < 1.0 {
-        format!("{hours:.2}")
+    if hours < 1.0 {
+        length(hours * 3600.0)
     } else if hours < 100.0 {
-        format!("{hours:.1}")
+        format!("{hours:.1} hours")
     } else {
-        grouped(hours.round() as u64)
-    };
-    format!("{number} hours")
+        format!("{} hours", grouped(hours.round() as u64))
+    }
 }
 
 /// A whole number in groups of three digits.
@@ -124,6 +124,8 @@ mod tests {
         let inner = std::io::Error::other("no such thing");
         let error = uniq::Error::Io { path: "a\nb".into(), doing: "open", source: std::io::Error::other(inner) };
         assert_eq!(chain(&error), "a\\nb: open failed: no such thing");
+        let without_detail = uniq::Error::NotMedia { path: "a".into(), source: "unknown: ".into() };
+        assert!(chain(&without_detail).ends_with("webm: unknown"));
     }
 
     #[test]
@@ -133,7 +135,8 @@ mod tests {
         assert_eq!(length(59.4), "59 s");
         assert_eq!(length(303.0), "5 min 3 s");
         assert_eq!(length(7_500.0), "2 h 5 min");
-        assert_eq!(hours(0.048), "0.05 hours");
+        assert_eq!(hours(0.048), "2 min 53 s");
+        assert_eq!(hours(81.27), "81.3 hours");
         assert_eq!(hours(1_234.4), "1 234 hours");
         assert_eq!(grouped(1_234_567), "1 234 567");
         assert_eq!(count(1, "video"), "1 video");

@@ -152,7 +152,7 @@ fn seconds(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         if span.state == SpanState::Unsearchable {
             let reason = span.reason.as_deref().unwrap_or("no reason known");
             let part = Interval { start_s: span.start_s, end_s: span.end_s };
-            writeln!(out, "                {}: {}", interval(part), plain(reason))?;
+            writeln!(out, "                {}: {}", interval(part), plain(reason_sentence(reason)))?;
         }
     }
     Ok(())

@@ -114,8 +114,12 @@ fn a_partly_published_clip_shows_each_match_and_each_unsearchable_part() {
     report.seconds = Seconds { published: 6.0, unpublished: 2.0, unsearchable: 2.0 };
     report.payable_minutes = 2.0 / 60.0;
     report.reasons = vec!["copy: 6.0 s are in one video".into()];
-    report.spans =
-        vec![Span { start_s: 8.0, end_s: 10.0, state: SpanState::Unsearchable, reason: Some("black".into()) }];
+    report.spans = vec![Span {
+        start_s: 8.0,
+        end_s: 10.0,
+        state: SpanState::Unsearchable,
+        reason: Some("black: the picture is black".into()),
+    }];
     report.matches = vec![Match { kind: MatchKind::Copy, alignment: found(Some("Market")) }];
     let mut near = found(None);
     near.evidence_bits = 12.0;
@@ -139,7 +143,7 @@ clip.mp4: PARTLY PUBLISHED
   published          6.0 s
   unpublished        2.0 s, payable 0.03 minutes
   unsearchable       2.0 s
-                0:00:08.0 to 0:00:10.0: black
+                0:00:08.0 to 0:00:10.0: the picture is black
   nearest non-match: 0:00:02.0 to 0:00:08.0 against 0:01:12.0 to 0:01:19.5 of /videos/market.mp4, 12 bits where 30 are needed
 "
     );
