@@ -1,2 +1,77 @@
-//! The command `uniq`.
-fn main() {}
+//! The command `uniq`: parses, calls the library, prints, exits.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod args;
+mod check;
+mod exit;
+mod handover;
+mod index;
+mod output;
+mod pages;
+mod place;
+mod progress;
+mod render;
+mod signal;
+mod talk;
+mod text;
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::args::{Cli, Command};
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = env::args_os().skip(1).collect();
+    match run(&args) {
+        Ok(exit) => exit.into(),
+        Err(error) if output::is_broken_pipe(&error) => Exit::Success.into(),
+        Err(error) => {
+            talk::fail(error.as_ref());
+            Exit::Error.into()
+        }
+    }
+}
+
+fn run(args: &[OsString]) -> anyhow::Result<Exit> {
+    let definition = Cli::command();
+    if handover::is_theirs(args, definition.get_subcommands().map(clap::Command::get_name)) {
+        return handover::hand_over(args);
+    }
+    let cli = match Cli::try_parse_from(env::args_os()) {
+        Ok(cli) => cli,
+        Err(answer) => return usage(args, &answer),
+    };
+    match cli.command {
+        Command::Index(command) => index::run(command, cli.quiet),
+        Command::Check(args) => check::check(&args),
+        Command::Fingerprint(args) => check::fingerprint(&args, cli.quiet),
+        Command::Completions { shell } => pages::completions(shell),
+        Command::Man { dir } => pages::man(dir.as_deref()),
+    }
+}
+
+/// Prints help and the version on standard output, and what is wrong with the command line on standard error.
+fn usage(args: &[OsString], answer: &clap::Error) -> anyhow::Result<Exit> {
+    let foreign = args.iter().any(|arg| {
+        let arg = arg.to_string_lossy();
+        matches!(text::plain(&arg), std::borrow::Cow::Owned(_))
+    });
+    if answer.use_stderr() {
+        if foreign {
+            // The message repeats the arguments, and a pattern such as * may have put any file name there.
+            let message = text::plain_lines(&answer.render().to_string());
+            let _ = io::stderr().lock().write_all(message.as_bytes());
+        } else {
+            let _ = answer.print();
+        }
+        return Ok(Exit::Error);
+    }
+    answer.print()?;
+    Ok(Exit::Success)
+}

@@ -1,0 +1,274 @@
+//! The command line as clap sees it, and its conversion into what the library wants.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+use uniq::index::{GraphPolicy, SearchMode};
+
+/// Tell whether any second of a video clip is already public
+#[derive(Debug, Parser)]
+#[command(
+    name = "uniq",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    after_help = "\
+Example:
+  uniq index build ~/public-videos      make an index of what is public
+  uniq check clip.mp4                   ask whether a clip is in it
+
+The index: --index DIR, else $UNIQ_INDEX, else index-data in the current folder if it holds an index, \
+else uniq/index in the user's data folder.
+
+Exit codes: 0 every clip is unpublished, 1 something is published wholly or partly, 2 error, 3 inconclusive; \
+of several clips the worst counts: 2, then 1, then 3.
+
+Called in any other way (sort FILE | uniq -c), the next uniq in PATH runs, which is that of coreutils."
+)]
+pub(crate) struct Cli {
+    /// Say nothing but errors on standard error
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make, change or look at the index of public videos
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Example:\n  uniq index build ~/public-videos && uniq index stats"
+    )]
+    Index(IndexCommand),
+    /// Tell whether any second of a clip is in the index
+    #[command(after_help = "\
+Example:
+  uniq check clip.mp4
+  uniq check --json *.mp4 | jq -r '[.clip.path, .verdict, .payable_minutes] | @tsv'
+
+CLIP is a video or a file made by `uniq fingerprint`. The answers come in the order of the clips. With --json each is \
+one object on one line; a clip that cannot be read gives {\"clip\":{\"path\":...},\"error\":...} on its line.
+
+Exit codes: 0 every clip is unpublished, 1 something is published wholly or partly, 2 error, 3 inconclusive; \
+of several clips the worst counts: 2, then 1, then 3.")]
+    Check(Check),
+    /// Write a clip's fingerprint, so that the clip itself need not leave its owner
+    #[command(after_help = "\
+Example:
+  uniq fingerprint clip.mp4 -o clip.uniq
+  uniq check clip.uniq")]
+    Fingerprint(Fingerprint),
+    /// Print a completion script for a shell
+    #[command(after_help = "\
+Example:
+  uniq completions bash > ~/.local/share/bash-completion/completions/uniq")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    #[command(after_help = "\
+Example:
+  uniq man | man -l -
+  uniq man --dir ~/.local/share/man/man1")]
+    Man {
+        /// Write one page a command into this folder instead
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        dir: Option<PathBuf>,
+    },
+}
+
+/// The commands of `uniq index`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum IndexCommand {
+    /// Build an index of videos, or go on with one
+    #[command(after_help = "\
+Example:
+  uniq index build ~/public-videos list.csv
+
+SOURCE is a video, a folder (with all that is in it), or a list (.csv with a header line, .jsonl) whose column `path` \
+names videos and whose columns url, title, uploader, platform and published_at say where they were published. A \
+.info.json file that yt-dlp wrote beside a video is read as well. What is already in the index is skipped, so that the
+same command continues after an interruption.")]
+    Build(Build),
+    /// Add videos to an index that exists
+    #[command(after_help = "\
+Example:
+  uniq index add new-video.mp4
+
+SOURCE is what it is for `uniq index build`.")]
+    Add(Build),
+    /// Remove videos from the index
+    #[command(after_help = "\
+Example:
+  uniq index remove https://example.com/watch?v=1 9f86d081884c7d65
+
+VIDEO is an identifier or SHA-256 as printed by `uniq index list`, a path, or a URL.")]
+    Remove {
+        /// The videos
+        #[arg(required = true, value_name = "VIDEO")]
+        videos: Vec<String>,
+        #[command(flatten)]
+        index: IndexOption,
+    },
+    /// List the videos of the index
+    #[command(after_help = "\
+Example:
+  uniq index list
+  uniq index list --json | jq -r .url
+
+With --json each video is one object on one line: id, sha256, path, duration_s, undecoded_s, width, height, keyframes, \
+url, title, uploader, platform, published_at.")]
+    List {
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        index: IndexOption,
+    },
+    /// Show what the index holds
+    #[command(after_help = "\
+Example:
+  uniq index stats")]
+    Stats {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        index: IndexOption,
+    },
+}
+
+/// Where the index is.
+#[derive(Debug, Args)]
+pub(crate) struct IndexOption {
+    /// Use the index in this folder [env: UNIQ_INDEX]
+    #[arg(long = "index", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+/// What `build` and `add` take.
+#[derive(Debug, Args)]
+pub(crate) struct Build {
+    /// The videos, folders and lists
+    #[arg(required = true, value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
+    pub(crate) sources: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) index: IndexOption,
+    /// Look at a frame at least every so many seconds, 0.1 to 60 [default: 1, or what the index has]
+    #[arg(long, value_name = "SECONDS", value_parser = interval)]
+    pub(crate) interval: Option<Duration>,
+    /// Build search graphs always, for large segments, or never
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) graph: Graph,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
+}
+
+/// What `check` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The clips, or their fingerprint files
+    #[arg(required = true, value_name = "CLIP", value_hint = ValueHint::FilePath)]
+    pub(crate) clips: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) index: IndexOption,
+    /// Print one JSON object a clip, one line each
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Search by the cheaper way, by graphs where there are any, or by comparing every key
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) search: Search,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
+}
+
+/// What `fingerprint` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Fingerprint {
+    /// The clip
+    #[arg(value_name = "CLIP", value_hint = ValueHint::FilePath)]
+    pub(crate) clip: PathBuf,
+    /// Write the fingerprint to this file
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: PathBuf,
+}
+
+/// How many videos are worked on at once.
+#[derive(Debug, Args)]
+pub(crate) struct Threads {
+    /// Work on so many videos at once [default: the number of cores]
+    #[arg(short = 'j', long = "threads", value_name = "N")]
+    pub(crate) count: Option<NonZeroUsize>,
+}
+
+/// When search graphs are built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Graph {
+    Always,
+    Auto,
+    Never,
+}
+
+impl From<Graph> for GraphPolicy {
+    fn from(graph: Graph) -> GraphPolicy {
+        match graph {
+            Graph::Always => GraphPolicy::Always,
+            Graph::Auto => GraphPolicy::Auto,
+            Graph::Never => GraphPolicy::Never,
+        }
+    }
+}
+
+/// How the index is searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Search {
+    Auto,
+    Graph,
+    Exact,
+}
+
+impl From<Search> for SearchMode {
+    fn from(search: Search) -> SearchMode {
+        match search {
+            Search::Auto => SearchMode::Auto,
+            Search::Graph => SearchMode::Graph,
+            Search::Exact => SearchMode::Exact,
+        }
+    }
+}
+
+/// Reads the sampling interval in seconds.
+fn interval(text: &str) -> Result<Duration, String> {
+    let refuse = || "give a number of seconds from 0.1 to 60".to_owned();
+    let seconds: f64 = text.parse().map_err(|_| refuse())?;
+    if (0.1..=60.0).contains(&seconds) { Ok(Duration::from_secs_f64(seconds)) } else { Err(refuse()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn intervals_outside_the_range_are_refused() {
+        for wrong in ["0.09", "60.1", "-1", "NaN", "inf", "", "1s"] {
+            assert!(interval(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(interval("0.1"), Ok(Duration::from_millis(100)));
+        assert_eq!(interval("60"), Ok(Duration::from_secs(60)));
+    }
+}

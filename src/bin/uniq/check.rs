@@ -1,0 +1,237 @@
+//! `uniq check` and `uniq fingerprint`: clips in parallel, answers in the order of the clips.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use serde_json::json;
+use uniq::index::Index;
+use uniq::report::Report;
+use uniq::{CheckOptions, Error};
+
+use crate::args::{Check, Fingerprint};
+use crate::exit::Exit;
+use crate::output::{self, Paint};
+use crate::place::Place;
+use crate::text::count;
+use crate::{render, signal, talk};
+
+/// Checks the clips.
+pub(crate) fn check(args: &Check) -> anyhow::Result<Exit> {
+    let place = Place::existing(args.index.dir.clone())?;
+    let threads = match args.threads.count {
+        Some(count) => count.get(),
+        None => thread::available_parallelism().map_or(1, usize::from),
+    };
+    // The search inside a check spreads over rayon's global pool, whose size is fixed by its first use: opening the index.
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    let index = Index::open(&place.dir)?;
+    let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
+    let ask = |clip: &Path| {
+        let options = CheckOptions { search: args.search.into(), cancel: Some(&cancel), ..CheckOptions::default() };
+        uniq::check(&index, clip, &options)
+    };
+    let mut answers =
+        Answers { json: args.json, paint: Paint::for_stdout(), exit: Exit::Success, answered: 0, shown: 0, stopped: 0 };
+    let written = in_order(&args.clips, threads, &cancel, &ask, &mut |clip, answer| answers.print(clip, answer));
+    if let Err(error) = written {
+        if !output::is_broken_pipe(&error) {
+            return Err(error);
+        }
+        // Nobody reads any more, which is no failure; but of the clips that were not answered nothing can be said.
+        let unanswered = args.clips.len() > answers.answered;
+        return Ok(if unanswered { answers.exit.worst(Exit::Inconclusive) } else { answers.exit });
+    }
+    if answers.stopped > 0 {
+        talk::say(&format!(
+            "interrupted; {} of {} not checked",
+            answers.stopped,
+            count(args.clips.len() as u64, "clip")
+        ));
+    }
+    Ok(answers.exit)
+}
+
+/// Writes the fingerprint of a clip.
+pub(crate) fn fingerprint(args: &Fingerprint, quiet: bool) -> anyhow::Result<Exit> {
+    let same = |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    if same(&args.clip, &args.output) {
+        anyhow::bail!("{}: the fingerprint would overwrite the clip; name another file", args.output.display());
+    }
+    let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
+    let fingerprint = uniq::fingerprint(&args.clip, Some(&cancel))?;
+    fingerprint.save(&args.output)?;
+    if !quiet {
+        talk::say(&format!("wrote {}", args.output.display()));
+    }
+    Ok(Exit::Success)
+}
+
+/// Prints answers and keeps the worst of them.
+struct Answers {
+    json: bool,
+    paint: Paint,
+    exit: Exit,
+    /// Clips whose turn has come.
+    answered: usize,
+    /// Reports for a person, which an empty line parts.
+    shown: usize,
+    /// Clips that were given up on request.
+    stopped: usize,
+}
+
+impl Answers {
+    fn print(&mut self, clip: &Path, answer: uniq::Result<Report>) -> anyhow::Result<()> {
+        let exit = match &answer {
+            Ok(report) => report.verdict.into(),
+            Err(_) => Exit::Error,
+        };
+        // Before the writing, so that a reader that went away does not change what was found.
+        self.exit = self.exit.worst(exit);
+        self.answered += 1;
+        let mut out = output::stdout();
+        match &answer {
+            Ok(report) if self.json => {
+                serde_json::to_writer(&mut out, report)?;
+                writeln!(out)?;
+            }
+            Ok(report) => {
+                if self.shown > 0 {
+                    writeln!(out)?;
+                }
+                self.shown += 1;
+                render::report(&mut out, report, self.paint)?;
+            }
+            Err(error) => {
+                if matches!(error, Error::Cancelled) {
+                    self.stopped += 1;
+                } else {
+                    talk::fail_about(clip, error);
+                }
+                if self.json {
+                    let object = json!({
+                        "clip": { "path": clip.to_string_lossy() },
+                        "error": talk::about(clip, error),
+                    });
+                    writeln!(out, "{object}")?;
+                }
+            }
+        }
+        out.flush()?;
+        Ok(())
+    }
+}
+
+/// Asks about each clip on `threads` threads and hands the answers on in the clips' order, each as soon as it is its turn.
+///
+/// Plain threads rather than rayon's: a rayon thread that waits for a part of one clip's search would take up the next
+/// clip meanwhile and so hold the first answer back. When `take` fails, the clips that are left are not asked about.
+fn in_order<A: Send>(
+    clips: &[PathBuf],
+    threads: usize,
+    cancel: &AtomicBool,
+    ask: &(dyn Fn(&Path) -> A + Sync),
+    take: &mut dyn FnMut(&Path, A) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let next = AtomicUsize::new(0);
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..threads.min(clips.len()) {
+            let (sender, next) = (sender.clone(), &next);
+            scope.spawn(move || {
+                while let Some((at, clip)) = {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    clips.get(at).map(|clip| (at, clip))
+                } {
+                    if sender.send((at, ask(clip))).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let mut early = BTreeMap::new();
+        let mut turn = 0;
+        for (at, answer) in receiver {
+            early.insert(at, answer);
+            while let Some(answer) = early.remove(&turn) {
+                if let Err(error) = take(&clips[turn], answer) {
+                    cancel.store(true, Ordering::SeqCst);
+                    next.store(clips.len(), Ordering::SeqCst);
+                    return Err(error);
+                }
+                turn += 1;
+            }
+        }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn clips(number: usize) -> Vec<PathBuf> {
+        (0..number).map(|i| PathBuf::from(i.to_string())).collect()
+    }
+
+    fn number(clip: &Path) -> u64 {
+        clip.to_str().and_then(|name| name.parse().ok()).unwrap()
+    }
+
+    #[test]
+    fn answers_come_in_the_order_of_the_clips_whatever_takes_longest() {
+        let ask = |clip: &Path| {
+            thread::sleep(Duration::from_millis((20 - number(clip)) % 7));
+            number(clip)
+        };
+        let mut taken = Vec::new();
+        let mut take = |_: &Path, answer| {
+            taken.push(answer);
+            Ok(())
+        };
+        in_order(&clips(20), 4, &AtomicBool::new(false), &ask, &mut take).unwrap();
+        assert_eq!(taken, (0..20).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_answer_is_handed_on_while_later_clips_are_still_being_checked() {
+        // The second clip is only answered once the first answer was taken: with answers kept back this never ends.
+        let first_taken = Barrier::new(2);
+        let ask = |clip: &Path| {
+            if number(clip) == 1 {
+                first_taken.wait();
+            }
+        };
+        let mut turn = 0;
+        let mut take = |_: &Path, ()| {
+            if turn == 0 {
+                first_taken.wait();
+            }
+            turn += 1;
+            Ok(())
+        };
+        in_order(&clips(2), 2, &AtomicBool::new(false), &ask, &mut take).unwrap();
+        assert_eq!(turn, 2);
+    }
+
+    #[test]
+    fn a_reader_that_went_away_stops_the_work() {
+        let asked = AtomicUsize::new(0);
+        let cancel = AtomicBool::new(false);
+        let ask = |_: &Path| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            thread::sleep(Duration::from_millis(5));
+        };
+        let mut take = |_: &Path, ()| Err(anyhow::anyhow!("gone"));
+        in_order(&clips(1_000), 2, &cancel, &ask, &mut take).unwrap_err();
+        assert!(cancel.load(Ordering::SeqCst));
+        assert!(asked.load(Ordering::SeqCst) < 100);
+    }
+}

@@ -1,0 +1,81 @@
+//! Decides the exit code: the only place that knows the numbers.
+
+use std::process::ExitCode;
+
+use uniq::report::Verdict;
+
+/// What a run came to, for the calling script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Every clip is unpublished; for the other commands: done.
+    Success,
+    /// Something is published, wholly or partly.
+    Published,
+    /// Something failed, or was not done.
+    Error,
+    /// A clip about which nothing can be said.
+    Inconclusive,
+}
+
+impl Exit {
+    /// The number that the process ends with.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Exit::Success => 0,
+            Exit::Published => 1,
+            Exit::Error => 2,
+            Exit::Inconclusive => 3,
+        }
+    }
+
+    /// Combines the results of two clips: an error outweighs a published clip, and that one an inconclusive clip.
+    pub(crate) fn worst(self, other: Exit) -> Exit {
+        if other.weight() > self.weight() { other } else { self }
+    }
+
+    fn weight(self) -> u8 {
+        match self {
+            Exit::Success => 0,
+            Exit::Inconclusive => 1,
+            Exit::Published => 2,
+            Exit::Error => 3,
+        }
+    }
+}
+
+impl From<Verdict> for Exit {
+    fn from(verdict: Verdict) -> Exit {
+        match verdict {
+            Verdict::Unpublished => Exit::Success,
+            Verdict::PartlyPublished | Verdict::Published => Exit::Published,
+            Verdict::Inconclusive => Exit::Inconclusive,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.number())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Exit::{self, Error, Inconclusive, Published, Success};
+
+    #[test]
+    fn error_outweighs_published_outweighs_inconclusive_outweighs_success() {
+        let ascending = [Success, Inconclusive, Published, Error];
+        for (i, a) in ascending.into_iter().enumerate() {
+            for (j, b) in ascending.into_iter().enumerate() {
+                assert_eq!(a.worst(b), ascending[i.max(j)]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_numbers_are_those_that_scripts_rely_on() {
+        let numbers = [Success, Published, Error, Inconclusive].map(Exit::number);
+        assert_eq!(numbers, [0, 1, 2, 3]);
+    }
+}

@@ -1,0 +1,232 @@
+//! `uniq index`: build, add, remove, list, stats.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::time::Duration;
+
+use serde::Serialize;
+use uniq::index::{Index, IndexConfig, IndexState, Publication, Video, Writer};
+use uniq::ingest::{self, BuildOptions};
+
+use crate::args::{Build, IndexCommand};
+use crate::exit::Exit;
+use crate::output;
+use crate::place::Place;
+use crate::progress::Progress;
+use crate::text::{bytes, clock, count, grouped, hours, length, plain};
+use crate::{signal, talk};
+
+/// Runs one of the commands.
+pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
+    match command {
+        IndexCommand::Build(args) => {
+            let place = Place::choose(args.index.dir.clone())?;
+            build(args, &place, quiet)
+        }
+        IndexCommand::Add(args) => {
+            let place = Place::existing(args.index.dir.clone())?;
+            build(args, &place, quiet)
+        }
+        IndexCommand::Remove { videos, index } => remove(&videos, &Place::existing(index.dir)?, quiet),
+        IndexCommand::List { json, index } => list(&Place::existing(index.dir)?, json),
+        IndexCommand::Stats { json, index } => stats(&Place::existing(index.dir)?, json),
+    }
+}
+
+fn build(args: Build, place: &Place, quiet: bool) -> anyhow::Result<Exit> {
+    let cancel = signal::cancel_flag("finishing, what is done is kept; once more to stop at once")?;
+    if !quiet {
+        talk::say(&place.describe());
+    }
+    let sources = ingest::sources(&args.sources)?;
+    if sources.sources.is_empty() && sources.problems.is_empty() {
+        let given: Vec<_> = args.sources.iter().map(|path| path.display().to_string()).collect();
+        anyhow::bail!("no video found in {}", given.join(", "));
+    }
+    let options = BuildOptions {
+        interval: args.interval,
+        graph: args.graph.into(),
+        threads: args.threads.count.map(Into::into),
+        ..BuildOptions::default()
+    };
+    let progress = Progress::new(quiet);
+    let result = ingest::build(&place.dir, sources, &options, &|event| progress.event(&event), &cancel);
+    let effort = progress.finish();
+    let summary = result?;
+    for (path, error) in &summary.failed {
+        talk::fail_about(path, error);
+    }
+    if !quiet {
+        talk::say(&format!(
+            "added {} ({}), {} already there, {} failed, in {effort}",
+            count(summary.added as u64, "video"),
+            length(summary.video.as_secs_f64()),
+            grouped(summary.skipped as u64),
+            grouped(summary.failed.len() as u64),
+        ));
+        talk::say(&format!("the index has {}", holdings(&summary.state)));
+    }
+    if summary.cancelled {
+        talk::say("interrupted; what was finished is in the index, the same command again does the rest");
+    }
+    let complete = !summary.cancelled && summary.failed.is_empty();
+    Ok(if complete { Exit::Success } else { Exit::Error })
+}
+
+/// Removes what each selector names; a selector that names nothing is an error, the others still count.
+fn remove(selectors: &[String], place: &Place, quiet: bool) -> anyhow::Result<Exit> {
+    let config = {
+        let index = Index::open(&place.dir)?;
+        let state = index.state();
+        IndexConfig {
+            fingerprint_version: state.fingerprint_version,
+            interval: Duration::from_secs_f64(state.interval_s),
+        }
+    };
+    let mut writer = Writer::open_or_create(&place.dir, config)?;
+    let mut removed = 0;
+    let mut exit = Exit::Success;
+    for selector in selectors {
+        match writer.remove(selector)? {
+            0 => {
+                talk::say(&format!("{selector}: no such video in the index; uniq index list shows them"));
+                exit = Exit::Error;
+            }
+            number => removed += number,
+        }
+    }
+    if removed > 0 {
+        let state = writer.commit()?;
+        if !quiet {
+            talk::say(&format!("removed {}; the index has {}", count(removed as u64, "video"), holdings(&state)));
+        }
+    }
+    Ok(exit)
+}
+
+fn list(place: &Place, json: bool) -> anyhow::Result<Exit> {
+    let index = Index::open(&place.dir)?;
+    let mut out = output::stdout();
+    if json {
+        for (_, video) in index.videos() {
+            serde_json::to_writer(&mut out, &Listed::from(video))?;
+            writeln!(out)?;
+        }
+    } else {
+        for (_, video) in index.videos() {
+            out.write_all(row(video).as_bytes())?;
+        }
+    }
+    out.flush()?;
+    Ok(Exit::Success)
+}
+
+fn stats(place: &Place, json: bool) -> anyhow::Result<Exit> {
+    let index = Index::open(&place.dir)?;
+    let state = index.state();
+    let mut out = output::stdout();
+    if json {
+        serde_json::to_writer(&mut out, state)?;
+        writeln!(out)?;
+    } else {
+        writeln!(out, "index     {}", plain(&place.dir.to_string_lossy()))?;
+        out.write_all(table(state).as_bytes())?;
+    }
+    out.flush()?;
+    Ok(Exit::Success)
+}
+
+/// One video of `list --json`.
+#[derive(Serialize)]
+struct Listed<'a> {
+    id: &'a str,
+    sha256: String,
+    path: &'a str,
+    duration_s: f64,
+    undecoded_s: f64,
+    width: u32,
+    height: u32,
+    keyframes: u32,
+    #[serde(flatten)]
+    publication: &'a Publication,
+}
+
+impl<'a> From<&'a Video> for Listed<'a> {
+    fn from(video: &'a Video) -> Listed<'a> {
+        let mut sha256 = String::with_capacity(64);
+        for byte in video.sha256 {
+            let _ = write!(sha256, "{byte:02x}");
+        }
+        Listed {
+            id: &video.id,
+            sha256,
+            path: &video.path,
+            duration_s: video.duration.as_secs_f64(),
+            undecoded_s: video.undecoded.as_secs_f64(),
+            width: video.width,
+            height: video.height,
+            keyframes: video.keyframes,
+            publication: &video.publication,
+        }
+    }
+}
+
+/// One line of the table: identifier, length, path, and what is known of the publication.
+fn row(video: &Video) -> String {
+    let publication = &video.publication;
+    let mut line = format!("{}  {:>11}  {}", plain(&video.id), clock(video.duration.as_secs_f64()), plain(&video.path));
+    for known in [&publication.title, &publication.published_at, &publication.url].into_iter().flatten() {
+        line.push_str("  ");
+        line.push_str(&plain(known));
+    }
+    if !video.undecoded.is_zero() {
+        let _ = write!(line, "  ({} not decoded)", length(video.undecoded.as_secs_f64()));
+    }
+    line.push('\n');
+    line
+}
+
+fn holdings(state: &IndexState) -> String {
+    let root: String = state.root.chars().take(12).collect();
+    format!("{} ({}), {}, root {root}", count(state.videos, "video"), hours(state.hours), count(state.keys, "key"))
+}
+
+fn table(state: &IndexState) -> String {
+    let graph = match state.graph_recall {
+        Some(recall) => format!("for {} of the segments, recall {recall:.3}", state.graphs),
+        None => "none, every key is compared".to_owned(),
+    };
+    let refused = match state.graphs_refused {
+        0 => String::new(),
+        number => format!("; {} thrown away for finding too little", count(number.into(), "graph")),
+    };
+    let a_key = if state.keys == 0 {
+        String::new()
+    } else {
+        format!(", {:.0} bytes a key", state.bytes as f64 / state.keys as f64)
+    };
+    let mut text = String::new();
+    for (label, value) in [
+        ("root", plain(&state.root).into_owned()),
+        ("commits", grouped(state.generation)),
+        ("videos", format!("{} ({})", grouped(state.videos), hours(state.hours))),
+        ("keys", format!("{}, {} of them distinct", grouped(state.keys), grouped(state.distinct_keys))),
+        ("interval", format!("{} s between keyframes at most", state.interval_s)),
+        ("graph", graph + &refused),
+        ("segments", grouped(state.segments.into())),
+        ("removed", format!("{} not yet cleared out", count(state.tombstones, "video"))),
+        ("size", format!("{}{a_key}", bytes(state.bytes))),
+        (
+            "versions",
+            format!(
+                "format {}, fingerprint {}, written by uniq {}",
+                state.format_version,
+                state.fingerprint_version,
+                plain(&state.written_by)
+            ),
+        ),
+    ] {
+        let _ = writeln!(text, "{label:<9} {value}");
+    }
+    text
+}

@@ -1,0 +1,95 @@
+//! Decides where the index is: the option, the environment, the current folder, the user's data folder.
+
+use std::env;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy;
+use uniq::index::Index;
+
+/// The environment variable that names the index.
+pub(crate) const INDEX_VARIABLE: &str = "UNIQ_INDEX";
+/// The folder that is looked for in the current one.
+const LOCAL_FOLDER: &str = "index-data";
+
+/// The folder of the index, and how it was come by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The folder.
+    pub(crate) dir: PathBuf,
+    /// Which rule chose it, with the rules that were tried before.
+    pub(crate) origin: Origin,
+}
+
+/// The rule that chose the folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// `--index`.
+    Option,
+    /// `$UNIQ_INDEX`.
+    Variable,
+    /// `index-data` in the current folder, which holds an index.
+    Local,
+    /// The user's data folder, because nothing else was given or found.
+    UserData,
+}
+
+impl Place {
+    /// Applies the rules in order; fails only where the user has no data folder and nothing else was given.
+    pub(crate) fn choose(option: Option<PathBuf>) -> anyhow::Result<Place> {
+        if let Some(dir) = option {
+            return Ok(Place { dir, origin: Origin::Option });
+        }
+        if let Some(dir) = variable() {
+            return Ok(Place { dir, origin: Origin::Variable });
+        }
+        let local = Path::new(LOCAL_FOLDER);
+        if Index::exists(local) {
+            return Ok(Place { dir: local.to_owned(), origin: Origin::Local });
+        }
+        let strategy = etcetera::choose_base_strategy().map_err(|_| {
+            anyhow::anyhow!("no folder for the index: there is no home folder; name one with --index DIR")
+        })?;
+        Ok(Place { dir: strategy.data_dir().join("uniq").join("index"), origin: Origin::UserData })
+    }
+
+    /// Like [`Place::choose`], for commands that need an index that exists.
+    pub(crate) fn existing(option: Option<PathBuf>) -> anyhow::Result<Place> {
+        let place = Place::choose(option)?;
+        if Index::exists(&place.dir) { Ok(place) } else { Err(anyhow::anyhow!(place.absence())) }
+    }
+
+    /// Says where the index is, for a person.
+    pub(crate) fn describe(&self) -> String {
+        let why = match self.origin {
+            Origin::Option => "--index",
+            Origin::Variable => "$UNIQ_INDEX",
+            Origin::Local => "found in the current folder",
+            Origin::UserData => "the user's data folder",
+        };
+        format!("index {} ({why})", self.dir.display())
+    }
+
+    /// Says which places were looked at, in order, and how to build an index.
+    fn absence(&self) -> String {
+        let mut text = String::from("no index found; looked at ");
+        let dir = self.dir.display();
+        let _ = match self.origin {
+            Origin::Option => write!(text, "{dir} (--index)"),
+            Origin::Variable => write!(text, "{dir} (${INDEX_VARIABLE})"),
+            Origin::Local | Origin::UserData => {
+                write!(text, "${INDEX_VARIABLE} (not set), then {LOCAL_FOLDER} in the current folder, then {dir}")
+            }
+        };
+        text.push_str("; build one with: uniq index build FOLDER");
+        if self.origin == Origin::Option {
+            let _ = write!(text, " --index {dir}");
+        }
+        text
+    }
+}
+
+/// The variable's value; an empty one counts as not set.
+fn variable() -> Option<PathBuf> {
+    env::var_os(INDEX_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from)
+}

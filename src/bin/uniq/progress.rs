@@ -1,0 +1,202 @@
+//! Shows how far a build has come: a bar on a terminal, a line now and then elsewhere.
+
+use std::io::{self, IsTerminal};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use uniq::ingest::{Event, Outcome};
+
+use crate::talk;
+use crate::text::{hours, length};
+
+/// Between two lines where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(30);
+/// Between two changes of the bar's text; events come many times a second.
+const REDRAW_EVERY: Duration = Duration::from_millis(100);
+
+/// The view of a running build; events may come from any thread.
+pub(crate) struct Progress {
+    start: Instant,
+    state: Mutex<State>,
+    view: View,
+}
+
+/// How it is shown.
+enum View {
+    Bar(ProgressBar),
+    Lines,
+    Nothing,
+}
+
+struct State {
+    tally: Tally,
+    shown: Instant,
+}
+
+impl Progress {
+    /// Chooses the view: nothing when `quiet`, a bar when standard error is a terminal, else lines.
+    pub(crate) fn new(quiet: bool) -> Progress {
+        let view = if quiet {
+            View::Nothing
+        } else if io::stderr().is_terminal() {
+            View::Bar(bar())
+        } else {
+            View::Lines
+        };
+        let start = Instant::now();
+        let state = State { tally: Tally::default(), shown: start };
+        Progress { start, state: Mutex::new(state), view }
+    }
+
+    /// Takes in what happened.
+    pub(crate) fn event(&self, event: &Event<'_>) {
+        let mut state = self.state();
+        state.tally.add(event);
+        let due = match &self.view {
+            View::Bar(_) => state.shown.elapsed() >= REDRAW_EVERY || !matches!(event, Event::Advanced { .. }),
+            View::Lines => state.shown.elapsed() >= LINE_EVERY,
+            View::Nothing => false,
+        };
+        if !due {
+            return;
+        }
+        state.shown = Instant::now();
+        let line = state.tally.line(self.start.elapsed());
+        match &self.view {
+            View::Bar(bar) => {
+                bar.set_length(state.tally.bytes.max(1));
+                bar.set_position(state.tally.bytes_passed());
+                bar.set_message(line);
+            }
+            View::Lines => talk::say(&line),
+            View::Nothing => {}
+        }
+    }
+
+    /// Removes the bar and tells how fast the work was, for the last line.
+    pub(crate) fn finish(&self) -> String {
+        if let View::Bar(bar) = &self.view {
+            bar.finish_and_clear();
+        }
+        let elapsed = self.start.elapsed();
+        let tally = &self.state().tally;
+        match tally.speed(elapsed) {
+            Some(speed) => format!("{} at {speed}", length(elapsed.as_secs_f64())),
+            None => length(elapsed.as_secs_f64()),
+        }
+    }
+
+    /// A panic in another thread leaves the counts usable.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The counts behind the view.
+#[derive(Debug, Default)]
+struct Tally {
+    videos: usize,
+    bytes: u64,
+    videos_done: usize,
+    bytes_read: u64,
+    bytes_skipped: u64,
+    failed: usize,
+    video: Duration,
+    maintaining: bool,
+}
+
+impl Tally {
+    fn add(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Started { videos, bytes } => (self.videos, self.bytes) = (*videos, *bytes),
+            Event::Advanced { video } => self.video += *video,
+            Event::Finished { bytes, outcome, .. } => {
+                self.videos_done += 1;
+                match outcome {
+                    Outcome::AlreadyThere => self.bytes_skipped += bytes,
+                    Outcome::Added { .. } => self.bytes_read += bytes,
+                    Outcome::Failed(_) => {
+                        self.bytes_read += bytes;
+                        self.failed += 1;
+                    }
+                }
+            }
+            Event::Maintaining => self.maintaining = true,
+            _ => {}
+        }
+    }
+
+    fn bytes_passed(&self) -> u64 {
+        self.bytes_read + self.bytes_skipped
+    }
+
+    /// `12/48 videos, 3.2 hours, 84x real time, 2 min 5 s left`.
+    fn line(&self, elapsed: Duration) -> String {
+        let mut line =
+            format!("{}/{} videos, {}", self.videos_done, self.videos, hours(self.video.as_secs_f64() / 3600.0));
+        if let Some(speed) = self.speed(elapsed) {
+            line.push_str(", ");
+            line.push_str(&speed);
+        }
+        if self.maintaining {
+            line.push_str(", putting the index in order");
+        } else if let Some(left) = self.left(elapsed) {
+            line.push_str(&format!(", {} left", length(left.as_secs_f64())));
+        }
+        if self.failed > 0 {
+            line.push_str(&format!(", {} failed", self.failed));
+        }
+        line
+    }
+
+    /// Seconds of video in a second; unknown until there is something to measure.
+    fn speed(&self, elapsed: Duration) -> Option<String> {
+        let (video, elapsed) = (self.video.as_secs_f64(), elapsed.as_secs_f64());
+        (video > 0.0 && elapsed > 0.5).then(|| format!("{:.0}x real time", video / elapsed))
+    }
+
+    /// By bytes, since the length of a video is not known before it is opened; videos that were skipped took no time.
+    fn left(&self, elapsed: Duration) -> Option<Duration> {
+        let left = self.bytes.saturating_sub(self.bytes_passed());
+        (self.bytes_read > 0 && left > 0)
+            .then(|| Duration::try_from_secs_f64(elapsed.as_secs_f64() * left as f64 / self.bytes_read as f64).ok())?
+    }
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new(1);
+    // The template is ours and constant; were it ever wrong, the bar's own style would do.
+    if let Ok(style) = ProgressStyle::with_template("{spinner} [{bar:16}] {wide_msg}") {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn time_left_counts_only_the_bytes_that_cost_time() {
+        let mut tally = Tally::default();
+        let path = Path::new("v.mp4");
+        tally.add(&Event::Started { videos: 4, bytes: 1_000 });
+        assert_eq!(tally.line(Duration::ZERO), "0/4 videos, 0 s");
+        tally.add(&Event::Finished { path, bytes: 400, outcome: Outcome::AlreadyThere });
+        assert_eq!(tally.left(Duration::from_secs(10)), None);
+        tally.add(&Event::Advanced { video: Duration::from_secs(1_800) });
+        let added = Outcome::Added { duration: Duration::from_secs(1_800), undecoded: Duration::ZERO };
+        tally.add(&Event::Finished { path, bytes: 200, outcome: added });
+        assert_eq!(tally.line(Duration::from_secs(10)), "2/4 videos, 30 min 0 s, 180x real time, 20 s left");
+        tally.add(&Event::Finished { path, bytes: 100, outcome: Outcome::Failed(&uniq::Error::Cancelled) });
+        tally.add(&Event::Maintaining);
+        assert_eq!(
+            tally.line(Duration::from_secs(20)),
+            "3/4 videos, 30 min 0 s, 90x real time, putting the index in order, 1 failed"
+        );
+    }
+}

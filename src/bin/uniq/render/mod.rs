@@ -1,0 +1,174 @@
+//! The answer to one check, for a person: verdict, matches, seconds, nearest non-match (pure).
+
+mod geometry;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Write};
+
+use clap::builder::styling::{AnsiColor, Style};
+use uniq::report::{Interval, MatchKind, NonMatch, Report, Source, SpanState, Verdict};
+
+use crate::output::Paint;
+use crate::text::{clock, count, hours, plain};
+
+/// Digits of the index's root that are shown; the whole root is in the JSON.
+const ROOT_DIGITS: usize = 12;
+/// Speeds nearer to 1 than this are not worth a word: the measurement is no finer.
+const SPEED_TOLERANCE: f64 = 0.02;
+const DIM: Style = Style::new().dimmed();
+
+/// Writes the report.
+pub(crate) fn report(out: &mut dyn Write, report: &Report, paint: Paint) -> io::Result<()> {
+    let name = plain(&report.clip.path);
+    writeln!(out, "{name}: {}", verdict(report.verdict, paint))?;
+    writeln!(out, "  {}", sentence(report))?;
+    for reason in &report.reasons {
+        writeln!(out, "  - {}", plain(reason_sentence(reason)))?;
+    }
+    for found in &report.matches {
+        writeln!(out)?;
+        let (heading, style) = match found.kind {
+            MatchKind::Copy => ("the same recording", Style::new().bold()),
+            MatchKind::SameScene => ("the same scene at another moment, not counted", Style::new()),
+        };
+        writeln!(out, "  {}", paint.style(style, heading))?;
+        alignment(out, &found.alignment, paint)?;
+    }
+    writeln!(out)?;
+    seconds(out, report)?;
+    nearest(out, report)
+}
+
+fn verdict(verdict: Verdict, paint: Paint) -> String {
+    let (word, colour) = match verdict {
+        Verdict::Unpublished => ("UNPUBLISHED", AnsiColor::Green),
+        Verdict::PartlyPublished => ("PARTLY PUBLISHED", AnsiColor::Yellow),
+        Verdict::Published => ("PUBLISHED", AnsiColor::Red),
+        Verdict::Inconclusive => ("INCONCLUSIVE", AnsiColor::Magenta),
+    };
+    paint.style(colour.on_default().bold(), word)
+}
+
+/// What the verdict says, and of what it says it.
+fn sentence(report: &Report) -> String {
+    let index = &report.index;
+    let root: String = index.root.chars().take(ROOT_DIGITS).collect();
+    let scope = format!("{} ({}), index root {}", count(index.videos, "video"), hours(index.hours), plain(&root));
+    let found = report.seconds.published;
+    let whole = report.clip.duration_s;
+    match report.verdict {
+        Verdict::Unpublished => format!("no second of it was found in {scope}"),
+        Verdict::PartlyPublished => format!("{found:.1} s of {whole:.1} s were found in {scope}"),
+        Verdict::Published => {
+            format!("all of it that can be judged, {found:.1} s of {whole:.1} s, was found in {scope}")
+        }
+        Verdict::Inconclusive => format!("it cannot be said whether it is in {scope}"),
+    }
+}
+
+/// A reason without its code, which is for programs.
+fn reason_sentence(reason: &str) -> &str {
+    match reason.split_once(": ") {
+        Some((code, sentence)) if code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') => sentence,
+        _ => reason,
+    }
+}
+
+fn alignment(out: &mut dyn Write, found: &NonMatch, paint: Paint) -> io::Result<()> {
+    writeln!(out, "    clip       {}", interval(found.clip))?;
+    let source = paint.style(Style::new().bold(), &name(&found.source));
+    writeln!(out, "    published  {} of {source}", interval(found.reference))?;
+    for line in publication(&found.source) {
+        writeln!(out, "               {}", paint.style(DIM, &line))?;
+    }
+    writeln!(out, "    picture    {}", picture(found))?;
+    writeln!(
+        out,
+        "    evidence   {:.0} bits, {:.0} of them for this moment, from {}",
+        found.evidence_bits,
+        found.moment_bits,
+        count(found.hits, "hit")
+    )
+}
+
+fn interval(interval: Interval) -> String {
+    format!("{} to {}", clock(interval.start_s), clock(interval.end_s))
+}
+
+/// The title, or else the file's path.
+fn name(source: &Source) -> String {
+    match &source.publication.title {
+        Some(title) => format!("\"{}\"", plain(title)),
+        None => plain(&source.path).into_owned(),
+    }
+}
+
+/// What is known of where and when the source was published, a line each: address, who and when, file.
+fn publication(source: &Source) -> Vec<String> {
+    let publication = &source.publication;
+    let mut lines = Vec::new();
+    if let Some(url) = &publication.url {
+        lines.push(plain(url).into_owned());
+    }
+    let mut origin = Vec::new();
+    for known in [&publication.platform, &publication.uploader] {
+        origin.extend(known.as_deref().map(|text| plain(text).into_owned()));
+    }
+    if let Some(date) = &publication.published_at {
+        origin.push(format!("published {}", plain(date)));
+    }
+    if !origin.is_empty() {
+        lines.push(origin.join(", "));
+    }
+    if publication.title.is_some() {
+        lines.push(plain(&source.path).into_owned());
+    }
+    lines
+}
+
+/// Mirrored, speed, and which part of the frame.
+fn picture(found: &NonMatch) -> String {
+    let mut parts = Vec::new();
+    if found.mirrored {
+        parts.push("mirrored".to_owned());
+    }
+    if (found.speed - 1.0).abs() > SPEED_TOLERANCE {
+        let comparative = if found.speed > 1.0 { "faster" } else { "slower" };
+        parts.push(format!("{comparative} ({:.2} times the published speed)", found.speed));
+    }
+    parts.push(geometry::words(&found.geometry));
+    parts.join(", ")
+}
+
+/// How the clip's length divides; what cannot be searched is listed part by part with its reason.
+fn seconds(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    let seconds = &report.seconds;
+    writeln!(out, "  published     {:>8.1} s", seconds.published)?;
+    let payable = report.payable_minutes;
+    writeln!(out, "  unpublished   {:>8.1} s, payable {payable:.2} minutes", seconds.unpublished)?;
+    writeln!(out, "  unsearchable  {:>8.1} s", seconds.unsearchable)?;
+    for span in &report.spans {
+        if span.state == SpanState::Unsearchable {
+            let reason = span.reason.as_deref().unwrap_or("no reason known");
+            let part = Interval { start_s: span.start_s, end_s: span.end_s };
+            writeln!(out, "                {}: {}", interval(part), plain(reason_sentence(reason)))?;
+        }
+    }
+    Ok(())
+}
+
+fn nearest(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    match &report.nearest_non_match {
+        Some(near) => writeln!(
+            out,
+            "  nearest non-match: {} against {} of {}, {:.0} bits where {:.0} are needed",
+            interval(near.clip),
+            interval(near.reference),
+            name(&near.source),
+            near.evidence_bits,
+            report.search.published_bits
+        ),
+        None => writeln!(out, "  nearest non-match: none, nothing else was alike at all"),
+    }
+}

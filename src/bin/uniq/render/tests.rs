@@ -1,0 +1,183 @@
+//! What a person reads, as a whole, on made reports.
+
+use uniq::index::Publication;
+use uniq::report::{
+    Clip, Geometry, IndexSummary, Interval, Match, MatchKind, NonMatch, Rectangle, Report, SCHEMA, SearchSummary,
+    Seconds, Source, Span, SpanState, Tool, Verdict,
+};
+
+use crate::output::Paint;
+
+const WHOLE: Rectangle = Rectangle { x: 0.0, y: 0.0, width: 1.0, height: 1.0 };
+
+fn base(verdict: Verdict) -> Report {
+    Report {
+        schema: SCHEMA,
+        clip: Clip {
+            path: "clip.mp4".into(),
+            sha256: "0".repeat(64),
+            duration_s: 10.0,
+            width: 640,
+            height: 360,
+            codec: "h264".into(),
+            container: "mp4".into(),
+            from_fingerprint: false,
+            keyframes: 20,
+            keys: 400,
+        },
+        verdict,
+        reasons: vec!["no_match: nothing was found".into()],
+        seconds: Seconds { published: 0.0, unpublished: 10.0, unsearchable: 0.0 },
+        payable_minutes: 10.0 / 60.0,
+        spans: vec![],
+        matches: vec![],
+        nearest_non_match: None,
+        index: IndexSummary {
+            root: "3fa9c1d2e4b5a6978877".into(),
+            generation: 3,
+            videos: 1_200,
+            hours: 81.27,
+            keys: 1_000_000,
+            distinct_keys: 900_000,
+            interval_s: 1.0,
+            version: 1,
+            fingerprint_version: 1,
+        },
+        search: SearchSummary {
+            mode: "exact".into(),
+            exact: true,
+            recall: 1.0,
+            radius_bits: 72,
+            query_interval_s: 0.5,
+            published_bits: 30.0,
+        },
+        tool: Tool { name: "uniq".into(), version: "0.1.0".into() },
+    }
+}
+
+fn found(title: Option<&str>) -> NonMatch {
+    NonMatch {
+        source: Source {
+            id: "9f86d081884c7d65".into(),
+            path: "/videos/market.mp4".into(),
+            sha256: "9f".repeat(32),
+            duration_s: 300.0,
+            publication: Publication {
+                url: Some("https://example.com/watch?v=1".into()),
+                title: title.map(Into::into),
+                uploader: Some("Ada".into()),
+                platform: Some("Example".into()),
+                published_at: Some("2021-03-04".into()),
+            },
+        },
+        clip: Interval { start_s: 2.0, end_s: 8.0 },
+        reference: Interval { start_s: 72.0, end_s: 79.5 },
+        evidence_bits: 312.4,
+        moment_bits: 280.0,
+        mirrored: true,
+        speed: 1.25,
+        geometry: Geometry {
+            clip: WHOLE,
+            reference: Rectangle { x: 0.2, y: 0.2, width: 0.6, height: 0.6 },
+            scale: 0.6,
+        },
+        hits: 42,
+    }
+}
+
+fn rendered(report: &Report, paint: Paint) -> String {
+    let mut out = Vec::new();
+    super::report(&mut out, report, paint).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn an_unpublished_clip_says_among_what_it_was_searched() {
+    assert_eq!(
+        rendered(&base(Verdict::Unpublished), Paint::Plain),
+        "\
+clip.mp4: UNPUBLISHED
+  no second of it was found in 1 200 videos (81.3 hours), index root 3fa9c1d2e4b5
+  - nothing was found
+
+  published          0.0 s
+  unpublished       10.0 s, payable 0.17 minutes
+  unsearchable       0.0 s
+  nearest non-match: none, nothing else was alike at all
+"
+    );
+}
+
+#[test]
+fn a_partly_published_clip_shows_each_match_and_each_unsearchable_part() {
+    let mut report = base(Verdict::PartlyPublished);
+    report.seconds = Seconds { published: 6.0, unpublished: 2.0, unsearchable: 2.0 };
+    report.payable_minutes = 2.0 / 60.0;
+    report.reasons = vec!["copy: 6.0 s are in one video".into()];
+    report.spans = vec![Span {
+        start_s: 8.0,
+        end_s: 10.0,
+        state: SpanState::Unsearchable,
+        reason: Some("black: the picture is black".into()),
+    }];
+    report.matches = vec![Match { kind: MatchKind::Copy, alignment: found(Some("Market")) }];
+    let mut near = found(None);
+    near.evidence_bits = 12.0;
+    report.nearest_non_match = Some(near);
+    assert_eq!(
+        rendered(&report, Paint::Plain),
+        "\
+clip.mp4: PARTLY PUBLISHED
+  6.0 s of 10.0 s were found in 1 200 videos (81.3 hours), index root 3fa9c1d2e4b5
+  - 6.0 s are in one video
+
+  the same recording
+    clip       0:00:02.0 to 0:00:08.0
+    published  0:01:12.0 to 0:01:19.5 of \"Market\"
+               https://example.com/watch?v=1
+               Example, Ada, published 2021-03-04
+               /videos/market.mp4
+    picture    mirrored, faster (1.25 times the published speed), the clip shows the middle 60 % of width and height of the published frame
+    evidence   312 bits, 280 of them for this moment, from 42 hits
+
+  published          6.0 s
+  unpublished        2.0 s, payable 0.03 minutes
+  unsearchable       2.0 s
+                0:00:08.0 to 0:00:10.0: the picture is black
+  nearest non-match: 0:00:02.0 to 0:00:08.0 against 0:01:12.0 to 0:01:19.5 of /videos/market.mp4, 12 bits where 30 are needed
+"
+    );
+}
+
+#[test]
+fn no_foreign_string_steers_the_terminal() {
+    let evil = "\u{1b}]0;owned\u{7}\u{202e}";
+    let mut report = base(Verdict::Inconclusive);
+    report.clip.path = evil.into();
+    report.reasons = vec![evil.into()];
+    report.index.root = evil.into();
+    report.spans = vec![Span { start_s: 0.0, end_s: 1.0, state: SpanState::Unsearchable, reason: Some(evil.into()) }];
+    let mut alignment = found(Some(evil));
+    let publication = &mut alignment.source.publication;
+    for field in
+        [&mut publication.url, &mut publication.uploader, &mut publication.platform, &mut publication.published_at]
+    {
+        *field = Some(evil.into());
+    }
+    alignment.source.path = evil.into();
+    let mut near = alignment.clone();
+    near.source.publication.title = None;
+    report.matches = vec![Match { kind: MatchKind::SameScene, alignment }];
+    report.nearest_non_match = Some(near);
+    let text = rendered(&report, Paint::Plain);
+    assert!(text.contains("\\u{1b}]0;owned\\u{7}\\u{202e}"));
+    assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']));
+    // With colours the only escapes are ours, and each is of the colour kind.
+    let coloured = rendered(&report, Paint::Colour);
+    assert!(coloured.contains("\u{1b}[1m"));
+    assert!(coloured.split('\u{1b}').skip(1).all(|rest| {
+        let end = rest.find(|c: char| c.is_ascii_alphabetic());
+        rest.starts_with('[') && end.is_some_and(|end| rest[end..].starts_with('m'))
+    }));
+    assert!(!coloured.contains(['\u{7}', '\u{202e}']));
+}

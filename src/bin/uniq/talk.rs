@@ -1,0 +1,29 @@
+//! What is said on standard error; a closed or full one is no reason to fail.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::text::{chain, plain};
+
+/// Prints one line of talk under the program's name, with terminal escapes made harmless.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "uniq: {}", plain(line));
+}
+
+/// Prints an error and its causes.
+pub(crate) fn fail(error: &(dyn Error + 'static)) {
+    say(&chain(error));
+}
+
+/// Prints an error that belongs to a file.
+pub(crate) fn fail_about(path: &Path, error: &uniq::Error) {
+    say(&about(path, error));
+}
+
+/// An error and its causes on one line that names the file, once.
+pub(crate) fn about(path: &Path, error: &uniq::Error) -> String {
+    let line = chain(error);
+    let name = path.display().to_string();
+    if line.contains(plain(&name).as_ref()) { line } else { format!("{name}: {line}") }
+}

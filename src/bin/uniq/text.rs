@@ -1,0 +1,145 @@
+//! Makes foreign strings harmless on a terminal and numbers readable (pure).
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt::Write as _;
+
+/// Escapes what could steer a terminal or reorder the line: control characters, line separators, bidirectional marks.
+pub(crate) fn plain(foreign: &str) -> Cow<'_, str> {
+    if !foreign.contains(steers) {
+        return Cow::Borrowed(foreign);
+    }
+    let mut escaped = String::with_capacity(foreign.len() + 16);
+    for c in foreign.chars() {
+        if steers(c) {
+            escaped.extend(c.escape_default());
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// Like [`plain`], for text of several lines whose line breaks are our own.
+pub(crate) fn plain_lines(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(plain).collect();
+    lines.join("\n")
+}
+
+/// An error and its causes on one line; a cause that repeats the text before it is left out.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut last = line.clone();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let text = inner.to_string();
+        if !text.is_empty() && !last.ends_with(&text) {
+            let _ = write!(line, ": {text}");
+        }
+        last = text;
+        cause = inner.source();
+    }
+    // A foreign library may announce a detail and then have none.
+    plain(line.trim_end_matches(": ")).into_owned()
+}
+
+/// `h:mm:ss.s`, for a place in a video.
+pub(crate) fn clock(seconds: f64) -> String {
+    let tenths = (seconds.max(0.0) * 10.0).round() as u64;
+    let (whole, tenth) = (tenths / 10, tenths % 10);
+    format!("{}:{:02}:{:02}.{tenth}", whole / 3600, whole / 60 % 60, whole % 60)
+}
+
+/// A length in the unit that suits it: `42 s`, `5 min 3 s`, `2 h 5 min`.
+pub(crate) fn length(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round() as u64;
+    match whole {
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole / 60 % 60),
+    }
+}
+
+/// An amount of video: in hours from one hour on, else as [`length`].
+pub(crate) fn hours(hours: f64) -> String {
+    if hours < 1.0 {
+        length(hours * 3600.0)
+    } else if hours < 100.0 {
+        format!("{hours:.1} hours")
+    } else {
+        format!("{} hours", grouped(hours.round() as u64))
+    }
+}
+
+/// A whole number in groups of three digits.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1 video`, `2 videos`.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(number))
+}
+
+/// A size in binary units.
+pub(crate) fn bytes(bytes: u64) -> String {
+    let mut size = bytes as f64;
+    for unit in ["bytes", "KiB", "MiB", "GiB"] {
+        if size < 1024.0 {
+            return if unit == "bytes" { format!("{bytes} bytes") } else { format!("{size:.1} {unit}") };
+        }
+        size /= 1024.0;
+    }
+    format!("{size:.1} TiB")
+}
+
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_cannot_reach_the_terminal() {
+        assert_eq!(plain("\u{1b}[2Jx\r\n\u{9b}31m"), "\\u{1b}[2Jx\\r\\n\\u{9b}31m");
+        assert_eq!(plain("gpj\u{202e}4pm"), "gpj\\u{202e}4pm");
+        assert_eq!(plain("Über 東京 🎬.mp4"), "Über 東京 🎬.mp4");
+        assert_eq!(plain_lines("a\u{7}\nb"), "a\\u{7}\nb");
+    }
+
+    #[test]
+    fn causes_are_said_once() {
+        let inner = std::io::Error::other("no such thing");
+        let error = uniq::Error::Io { path: "a\nb".into(), doing: "open", source: std::io::Error::other(inner) };
+        assert_eq!(chain(&error), "a\\nb: open failed: no such thing");
+        let without_detail = uniq::Error::NotMedia { path: "a".into(), source: "unknown: ".into() };
+        assert!(chain(&without_detail).ends_with("webm: unknown"));
+    }
+
+    #[test]
+    fn times_and_numbers_read_as_a_person_writes_them() {
+        assert_eq!(clock(3_725.04), "1:02:05.0");
+        assert_eq!(clock(59.96), "0:01:00.0");
+        assert_eq!(length(59.4), "59 s");
+        assert_eq!(length(303.0), "5 min 3 s");
+        assert_eq!(length(7_500.0), "2 h 5 min");
+        assert_eq!(hours(0.048), "2 min 53 s");
+        assert_eq!(hours(81.27), "81.3 hours");
+        assert_eq!(hours(1_234.4), "1 234 hours");
+        assert_eq!(grouped(1_234_567), "1 234 567");
+        assert_eq!(count(1, "video"), "1 video");
+        assert_eq!(bytes(1_536), "1.5 KiB");
+    }
+}
