@@ -12,25 +12,17 @@ const QUERIES: usize = 1000;
 const RADIUS: u32 = 72;
 
 fn main() {
-    let numbers: Vec<usize> = std::env::args()
-        .filter_map(|argument| argument.parse().ok())
-        .collect();
+    let numbers: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     let scan_keys = numbers.first().copied().unwrap_or(200_000);
     let graph_keys = numbers.get(1).copied().unwrap_or(10_000);
     run(scan_keys, GraphPolicy::Never, &[SearchMode::Exact]);
-    run(
-        graph_keys,
-        GraphPolicy::Always,
-        &[SearchMode::Exact, SearchMode::Graph],
-    );
+    run(graph_keys, GraphPolicy::Always, &[SearchMode::Exact, SearchMode::Graph]);
 }
 
 /// Builds an index of one segment and searches it.
 fn run(count: usize, policy: GraphPolicy, modes: &[SearchMode]) {
     let mut state = 1;
-    let keys: Vec<Key> = (0..count)
-        .map(|_| Key(std::array::from_fn(|_| random(&mut state))))
-        .collect();
+    let keys: Vec<Key> = (0..count).map(|_| Key(std::array::from_fn(|_| random(&mut state)))).collect();
     let queries: Vec<Key> = (0..QUERIES)
         .map(|query| {
             let mut key = keys[random(&mut state) as usize % count];
@@ -42,14 +34,9 @@ fn run(count: usize, policy: GraphPolicy, modes: &[SearchMode]) {
         })
         .collect();
     let dir = tempfile::tempdir().unwrap();
-    let config = IndexConfig {
-        fingerprint_version: FINGERPRINT_VERSION,
-        interval: Duration::from_secs(1),
-    };
+    let config = IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: Duration::from_secs(1) };
     let mut writer = Writer::open_or_create(dir.path(), config).unwrap();
-    writer
-        .add(video(), keys.iter().map(|&key| run_of(key)).collect())
-        .unwrap();
+    writer.add(video(), keys.iter().map(|&key| run_of(key)).collect()).unwrap();
     let started = Instant::now();
     writer.maintain(policy, &|| false).unwrap();
     let state = Index::open(dir.path()).unwrap().state().clone();
@@ -64,10 +51,7 @@ fn run(count: usize, policy: GraphPolicy, modes: &[SearchMode]) {
     let started = Instant::now();
     let mut expected = 0;
     for query in &queries {
-        expected += keys
-            .iter()
-            .filter(|key| key.distance(*query) <= RADIUS)
-            .count();
+        expected += keys.iter().filter(|key| key.distance(*query) <= RADIUS).count();
     }
     report("plain loop, one thread", started.elapsed(), count, 1.0);
     let index = Index::open(dir.path()).unwrap();
@@ -78,12 +62,7 @@ fn run(count: usize, policy: GraphPolicy, modes: &[SearchMode]) {
             found = index.near(&queries, RADIUS, mode).found.len();
             best = best.min(started.elapsed());
         }
-        report(
-            &format!("{mode:?}"),
-            best,
-            count,
-            found as f64 / expected as f64,
-        );
+        report(&format!("{mode:?}"), best, count, found as f64 / expected as f64);
     }
 }
 

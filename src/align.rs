@@ -227,7 +227,7 @@ impl Context<'_> {
             };
             let explained: HashSet<usize> = inliers.into_iter().collect();
             let kept = votes.iter().enumerate().filter(|(i, vote)| {
-                !explained.contains(i) && !(within(vote) && vote.fits(&geometry) && line.miss(vote) <= SHADOW)
+                !(explained.contains(i) || within(vote) && vote.fits(&geometry) && line.miss(vote) <= SHADOW)
             });
             votes = kept.map(|(_, vote)| *vote).collect();
             found.extend(pieces);
@@ -463,7 +463,7 @@ fn fit_geometry(votes: &[Vote], inliers: &[usize]) -> Option<Similarity> {
     let trust = total * SIZE_TRUST;
     let scale = (joint + trust * by_size) / (spread + trust);
     let usable = scale.is_finite() && scale > 0.02 && scale < 50.0;
-    usable.then(|| Similarity { scale, x: rx - scale * cx, y: ry - scale * cy })
+    usable.then_some(Similarity { scale, x: rx - scale * cx, y: ry - scale * cy })
 }
 
 /// Weight of the size ratios against the spread of places, as the variance of places (in frame heights squared) at

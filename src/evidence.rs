@@ -130,8 +130,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn pair(seed: u64, distance: u32, moment: bool) -> Pair {
-        let word =
-            |i: u64| (seed + i).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29) ^ seed.wrapping_mul(0xd134_2543_de82_ef95);
+        let word = |i: u64| {
+            (seed + i).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29) ^ seed.wrapping_mul(0xd134_2543_de82_ef95)
+        };
         let clip = Key([word(1), word(2), word(3), word(4)]);
         let mut reference = clip;
         for bit in 0..distance {

@@ -192,9 +192,12 @@ pub fn build(
 /// Finished videos that may wait for the index's thread.
 const BACKLOG: usize = 16;
 
+/// A video and its keys.
+type Made = (Box<Video>, Vec<Run>);
+
 /// What a worker made of a source.
 enum Done {
-    Video(Box<Video>, Vec<Run>),
+    Video(Made),
     AlreadyThere,
     Failed(Error),
     Stopped,
@@ -232,7 +235,7 @@ fn one(
                 keyframes: made.keyframes,
                 undecoded: made.decoded.undecoded.iter().map(|hole| hole.end.saturating_sub(hole.start)).sum(),
             };
-            Done::Video(Box::new(video), made.runs)
+            Done::Video((Box::new(video), made.runs))
         }
         Err(Error::Cancelled) => Done::Stopped,
         Err(error) => Done::Failed(error),
@@ -250,7 +253,7 @@ struct Counts {
 struct Intake<'a> {
     writer: Writer,
     /// Finished out of turn; `None` for a source that adds nothing.
-    waiting: BTreeMap<usize, Option<(Box<Video>, Vec<Run>)>>,
+    waiting: BTreeMap<usize, Option<Made>>,
     next: usize,
     summary: Counts,
     failed: Vec<(usize, PathBuf, Error)>,
@@ -263,7 +266,7 @@ impl Intake<'_> {
     fn take(&mut self, number: usize, done: Done, path: &Path, bytes: u64) -> Result<()> {
         let tell = |outcome| (self.progress)(Event::Finished { path, bytes, outcome });
         let made = match done {
-            Done::Video(video, runs) => {
+            Done::Video((video, runs)) => {
                 tell(Outcome::Added { duration: video.duration, undecoded: video.undecoded });
                 Some((video, runs))
             }
@@ -290,7 +293,7 @@ impl Intake<'_> {
         Ok(())
     }
 
-    fn add(&mut self, made: Option<(Box<Video>, Vec<Run>)>) -> Result<()> {
+    fn add(&mut self, made: Option<Made>) -> Result<()> {
         let Some((video, runs)) = made else { return Ok(()) };
         let duration = video.duration;
         if self.writer.add(*video, runs)? {

@@ -110,10 +110,7 @@ mod tests {
         damage.good(500 * MS, 40 * MS);
         damage.trouble();
         let corrupt = CORRUPT.to_owned();
-        assert_eq!(
-            parts(damage, 900),
-            [(0, 500, corrupt.clone()), (540, 900, corrupt)]
-        );
+        assert_eq!(parts(damage, 900), [(0, 500, corrupt.clone()), (540, 900, corrupt)]);
     }
 
     #[test]

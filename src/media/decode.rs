@@ -25,22 +25,15 @@ pub(super) fn decode(
     selector: &mut dyn Selector,
     visit: &mut dyn FnMut(Frame) -> ControlFlow<()>,
 ) -> Result<Decoded> {
-    let mut output = Output {
-        selector,
-        visit,
-        scaler: LumaScaler::default(),
-        held: None,
-        wanted: None,
-        unusable: Vec::new(),
-    };
+    let mut output =
+        Output { selector, visit, scaler: LumaScaler::default(), held: None, wanted: None, unusable: Vec::new() };
     match attempt(path, &mut output, Plan::Sparse) {
         Err(Stop::NoEntry) => match attempt(path, &mut output, Plan::Sequential) {
             Err(Stop::Failed(error)) => Err(error),
             // A sequential plan has no entries that could fail; this arm only keeps the types honest.
-            Err(Stop::NoEntry) => Err(Error::Undecodable {
-                path: path.to_owned(),
-                reason: "decoding lost its place".to_owned(),
-            }),
+            Err(Stop::NoEntry) => {
+                Err(Error::Undecodable { path: path.to_owned(), reason: "decoding lost its place".to_owned() })
+            }
             Ok(decoded) => Ok(decoded),
         },
         Err(Stop::Failed(error)) => Err(error),
@@ -74,13 +67,7 @@ impl From<Error> for Stop {
 fn attempt(path: &Path, output: &mut Output, plan: Plan) -> Result<Decoded, Stop> {
     let opened = open::open(path)?;
     let mut reader = Reader::new(&opened);
-    let Opened {
-        mut input,
-        decoder,
-        stream,
-        info,
-        read_error,
-    } = opened;
+    let Opened { mut input, decoder, stream, info, read_error } = opened;
     let mut run = Run::new(decoder, stream, output, plan);
     while let Some(stamped) = reader.next(&mut input, &run.stream) {
         run.first_packet = reader.first;
@@ -99,10 +86,7 @@ fn attempt(path: &Path, output: &mut Output, plan: Plan) -> Result<Decoded, Stop
             Some(reason) => format!("decoding {}: {reason}", info.codec),
             None => "the stream holds no picture".to_owned(),
         };
-        return Err(Stop::Failed(Error::Undecodable {
-            path: path.to_owned(),
-            reason,
-        }));
+        return Err(Stop::Failed(Error::Undecodable { path: path.to_owned(), reason }));
     }
     Ok(run.account(&reader, info))
 }
@@ -147,9 +131,7 @@ impl Output<'_> {
             .picture
             .side_data(frame::side_data::Type::DisplayMatrix)
             .and_then(|data| open::matrix(data.data()))
-            .map_or(stream.orientation, |matrix| {
-                Orientation::from_matrix(&matrix)
-            });
+            .map_or(stream.orientation, |matrix| Orientation::from_matrix(&matrix));
         match self.scaler.scale(&held.picture, aspect, orientation) {
             Ok(frame) => match (self.visit)(Frame { time, ..frame }) {
                 ControlFlow::Continue(()) => Ok(()),
@@ -198,16 +180,8 @@ struct Run<'a, 'b> {
 }
 
 impl<'a, 'b> Run<'a, 'b> {
-    fn new(
-        decoder: ffmpeg::decoder::Video,
-        stream: Stream,
-        output: &'a mut Output<'b>,
-        plan: Plan,
-    ) -> Run<'a, 'b> {
-        let gap = output
-            .selector
-            .max_gap()
-            .filter(|_| key_flags_are_sound(stream.codec));
+    fn new(decoder: ffmpeg::decoder::Video, stream: Stream, output: &'a mut Output<'b>, plan: Plan) -> Run<'a, 'b> {
+        let gap = output.selector.max_gap().filter(|_| key_flags_are_sound(stream.codec));
         Run {
             decoder,
             stream,
@@ -260,10 +234,7 @@ impl<'a, 'b> Run<'a, 'b> {
         if let Some(skip) = self.skip.setting(stamped.time) {
             self.decoder.skip_frame(skip);
         }
-        if let Some(time) = stamped
-            .time
-            .filter(|&time| stamped.shown && time >= self.start_at)
-        {
+        if let Some(time) = stamped.time.filter(|&time| stamped.shown && time >= self.start_at) {
             self.awaited.insert(time);
             if self.awaited.len() > AWAITED_MAX {
                 self.awaited.pop_first();
@@ -349,9 +320,7 @@ impl<'a, 'b> Run<'a, 'b> {
             }
         }
         let picture = found.filter(is_intra)?;
-        let stamp = picture
-            .timestamp()
-            .map(|time| self.stream.ticks.nanos(time));
+        let stamp = picture.timestamp().map(|time| self.stream.ticks.nanos(time));
         // A field may travel in a packet of its own; the key packet alone would then be half a picture.
         let half = self.stream.codec == Id::H264 && picture.is_interlaced();
         (stamp == key.time && !half).then_some(picture)
@@ -364,12 +333,8 @@ impl<'a, 'b> Run<'a, 'b> {
             length if length > 0 => ticks.nanos(length),
             _ => self.stream.frame_length,
         };
-        let stamp = picture
-            .timestamp()
-            .map(|time| ticks.nanos(time))
-            .or(self.expected)
-            .or(self.first_packet)
-            .unwrap_or(0);
+        let stamp =
+            picture.timestamp().map(|time| ticks.nanos(time)).or(self.expected).or(self.first_packet).unwrap_or(0);
         self.expected = Some(stamp.saturating_add(length));
         if stamp < self.start_at {
             return Ok(());
@@ -379,8 +344,7 @@ impl<'a, 'b> Run<'a, 'b> {
         }
         if is_damaged(&picture) {
             self.damage.trouble();
-            self.last_error
-                .get_or_insert_with(|| "damaged pictures only".to_owned());
+            self.last_error.get_or_insert_with(|| "damaged pictures only".to_owned());
             return Ok(());
         }
         let later = self.refused.split_off(&stamp);
@@ -419,12 +383,7 @@ impl<'a, 'b> Run<'a, 'b> {
             self.skip.candidate(stamp.saturating_sub(held.stamp));
         }
         self.output.offer(Some(time), &self.stream)?;
-        self.output.held = Some(Held {
-            picture,
-            stamp,
-            time,
-            length,
-        });
+        self.output.held = Some(Held { picture, stamp, time, length });
         Ok(())
     }
 
@@ -464,24 +423,20 @@ impl<'a, 'b> Run<'a, 'b> {
     fn account(self, reader: &Reader, info: StreamInfo) -> Decoded {
         let origin = self.origin.unwrap_or(0);
         let last_frame = self.damage.last_end();
-        let end = reader
-            .end
-            .map_or(0, |end| end.saturating_sub(origin))
-            .max(last_frame);
+        let end = reader.end.map_or(0, |end| end.saturating_sub(origin)).max(last_frame);
         let length = self.stream.frame_length;
         let slack = END_SLACK.max(2 * length);
         let others = reader.others_end.unwrap_or(i64::MIN);
         let promised = match (self.stream.declared, self.stream.container_declared) {
             (Some(declared), _) => declared,
             // A file that goes on without its picture is whole.
-            (None, Some(declared)) if others < declared.saturating_sub(slack) => {
-                declared.saturating_sub(origin.max(0))
-            }
+            (None, Some(declared)) if others < declared.saturating_sub(slack) => declared.saturating_sub(origin.max(0)),
             _ => 0,
         };
-        let missing = self.awaited.last().is_some_and(|&last| {
-            last.saturating_sub(origin).saturating_sub(last_frame) >= self.skip.tolerated()
-        });
+        let missing = self
+            .awaited
+            .last()
+            .is_some_and(|&last| last.saturating_sub(origin).saturating_sub(last_frame) >= self.skip.tolerated());
         let mut damage = self.damage;
         if missing || !self.refused.is_empty() {
             damage.trouble();
@@ -498,12 +453,7 @@ impl<'a, 'b> Run<'a, 'b> {
             let missing = clock::duration(promised - end).as_secs_f64();
             damage.add(end, promised, &format!("file ends {missing:.1} s early"));
         }
-        Decoded {
-            info,
-            duration: clock::duration(total),
-            frames: self.frames,
-            undecoded: damage.finish(end),
-        }
+        Decoded { info, duration: clock::duration(total), frames: self.frames, undecoded: damage.finish(end) }
     }
 }
 
@@ -530,12 +480,7 @@ struct SkipUnreferenced {
 
 impl SkipUnreferenced {
     fn new(limit: Option<i64>) -> SkipUnreferenced {
-        SkipUnreferenced {
-            limit,
-            latest: None,
-            wide: false,
-            disproved: false,
-        }
+        SkipUnreferenced { limit, latest: None, wide: false, disproved: false }
     }
 
     /// The decoder's setting for the next packet; `None` if it is never changed.
@@ -547,16 +492,9 @@ impl SkipUnreferenced {
         if let Some(time) = time
             && self.latest.is_none_or(|latest| time > latest)
         {
-            self.wide = self
-                .latest
-                .replace(time)
-                .is_some_and(|latest| time - latest > limit);
+            self.wide = self.latest.replace(time).is_some_and(|latest| time - latest > limit);
         }
-        Some(if self.wide || self.disproved || time.is_none() {
-            Discard::Default
-        } else {
-            Discard::NonReference
-        })
+        Some(if self.wide || self.disproved || time.is_none() { Discard::Default } else { Discard::NonReference })
     }
 
     /// The longest gap in nanoseconds that left-out pictures may leave.

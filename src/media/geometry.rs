@@ -164,20 +164,13 @@ mod tests {
             ((100, 100, (1_000_000, 1)), (128, 128)),
             ((u32::MAX, 1, (15, 1)), (512, 8)),
         ] {
-            assert_eq!(
-                working_size(width, height, aspect),
-                size,
-                "{width}x{height}"
-            );
+            assert_eq!(working_size(width, height, aspect), size, "{width}x{height}");
         }
     }
 
     #[test]
     fn the_displayed_size_keeps_the_height() {
-        assert_eq!(
-            displayed_size(720, 576, (64, 45), Orientation::UPRIGHT),
-            (1024, 576)
-        );
+        assert_eq!(displayed_size(720, 576, (64, 45), Orientation::UPRIGHT), (1024, 576));
         let quarter = Orientation::from_matrix(&[0, ONE, 0, -ONE, 0, 0, 0, 0, 0]);
         assert_eq!(displayed_size(1920, 1080, (1, 1), quarter), (1080, 1920));
     }

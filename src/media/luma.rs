@@ -260,8 +260,7 @@ mod tests {
                 *value = x.min(255) as u8;
             }
         }
-        let flags =
-            scaling::Flags::POINT | scaling::Flags::ACCURATE_RND | scaling::Flags::FULL_CHR_H_INT;
+        let flags = scaling::Flags::POINT | scaling::Flags::ACCURATE_RND | scaling::Flags::FULL_CHR_H_INT;
         let (w, h) = (WIDTH, HEIGHT);
         let mut context = scaling::Context::get(Pixel::GRAY8, w, h, format, w, h, flags).unwrap();
         let mut picture = Video::empty();
@@ -272,15 +271,10 @@ mod tests {
     fn worst_level(format: Pixel, range: Range) -> u8 {
         let mut picture = ramp(format);
         picture.set_color_range(range);
-        let frame = LumaScaler::default()
-            .scale(&picture, (1, 1), Orientation::UPRIGHT)
-            .unwrap();
+        let frame = LumaScaler::default().scale(&picture, (1, 1), Orientation::UPRIGHT).unwrap();
         assert_eq!((frame.width, frame.height), (256, 128));
         let errors = frame.luma.iter().enumerate();
-        errors
-            .map(|(i, level)| level.abs_diff((i % 256) as u8))
-            .max()
-            .unwrap()
+        errors.map(|(i, level)| level.abs_diff((i % 256) as u8)).max().unwrap()
     }
 
     #[test]
@@ -341,9 +335,7 @@ mod tests {
             (Pixel::YUV420P, 16, 16, (128, 128)),
         ] {
             let picture = Video::new(format, width, height);
-            let frame = scaler
-                .scale(&picture, (1, 1), Orientation::UPRIGHT)
-                .unwrap();
+            let frame = scaler.scale(&picture, (1, 1), Orientation::UPRIGHT).unwrap();
             assert_eq!((frame.width, frame.height), size);
         }
     }

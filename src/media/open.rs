@@ -53,10 +53,7 @@ pub(super) struct Stream {
 pub(super) fn open(path: &Path) -> Result<Opened> {
     silence();
     let (mut input, read_error) = open_container(path)?;
-    let index = choose(&input).ok_or_else(|| Error::NoVideo {
-        path: path.to_owned(),
-        found: contents(&input),
-    })?;
+    let index = choose(&input).ok_or_else(|| Error::NoVideo { path: path.to_owned(), found: contents(&input) })?;
     let (stream, mut decoder) = open_decoder(path, &input, index)?;
     decoder.set_packet_time_base(stream.ticks.time_base());
     // Other streams tell whether the whole file or just the picture ends early, and where bytes were lost. A file with
@@ -67,13 +64,7 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
         }
     }
     let info = info(&input, &stream, &decoder);
-    Ok(Opened {
-        input,
-        decoder,
-        stream,
-        info,
-        read_error,
-    })
+    Ok(Opened { input, decoder, stream, info, read_error })
 }
 
 /// Keeps FFmpeg's own log away from the caller's stderr.
@@ -90,9 +81,7 @@ fn open_container(path: &Path) -> Result<(Input, ReadError)> {
         return Err(Error::io(path, "open")(source));
     }
     if metadata.is_file() && metadata.len() == 0 {
-        return Err(Error::Empty {
-            path: path.to_owned(),
-        });
+        return Err(Error::Empty { path: path.to_owned() });
     }
     let mut head = Vec::new();
     (&mut file)
@@ -101,24 +90,18 @@ fn open_container(path: &Path) -> Result<(Input, ReadError)> {
         .and_then(|_| file.rewind())
         .map_err(Error::io(path, "read"))?;
     let read_error = ReadError::default();
-    let watched = Watched {
-        file,
-        error: read_error.clone(),
-    };
+    let watched = Watched { file, error: read_error.clone() };
     let mut options = ffmpeg::Dictionary::new();
     options.set("format_whitelist", &DEMUXERS.join(","));
     // The file comes through a handle, so no protocol is needed, not even `file`.
     options.set("protocol_whitelist", "none");
-    let opened = StreamIo::from_read_seek(watched)
-        .and_then(|io| ffmpeg::format::input_from_stream(io, None, Some(options)));
+    let opened =
+        StreamIo::from_read_seek(watched).and_then(|io| ffmpeg::format::input_from_stream(io, None, Some(options)));
     match opened {
         Ok(input) => Ok((input, read_error)),
         Err(error) => Err(match read_error.take() {
             Some(source) => Error::io(path, "read")(source),
-            None => Error::NotMedia {
-                path: path.to_owned(),
-                source: explain(&head, error).into(),
-            },
+            None => Error::NotMedia { path: path.to_owned(), source: explain(&head, error).into() },
         }),
     }
 }
@@ -145,9 +128,7 @@ fn explain(head: &[u8], error: ffmpeg::Error) -> String {
 fn choose(input: &Input) -> Option<usize> {
     input
         .streams()
-        .filter(|stream| {
-            stream.parameters().medium() == ffmpeg::media::Type::Video && !is_cover(stream)
-        })
+        .filter(|stream| stream.parameters().medium() == ffmpeg::media::Type::Video && !is_cover(stream))
         .max_by_key(|stream| {
             let (width, height) = stored_size(stream);
             (
@@ -160,9 +141,7 @@ fn choose(input: &Input) -> Option<usize> {
 }
 
 fn is_cover(stream: &ffmpeg::Stream) -> bool {
-    stream
-        .disposition()
-        .intersects(Disposition::ATTACHED_PIC | Disposition::from_bits_retain(TIMED_THUMBNAILS))
+    stream.disposition().intersects(Disposition::ATTACHED_PIC | Disposition::from_bits_retain(TIMED_THUMBNAILS))
 }
 
 /// Names the streams of a file without video.
@@ -181,49 +160,30 @@ fn contents(input: &Input) -> String {
             format!("{kind} {}", codec_name(&parameters))
         })
         .collect();
-    if names.is_empty() {
-        "no stream at all".to_owned()
-    } else {
-        format!("only {}", names.join(", "))
-    }
+    if names.is_empty() { "no stream at all".to_owned() } else { format!("only {}", names.join(", ")) }
 }
 
-fn open_decoder(
-    path: &Path,
-    input: &Input,
-    index: usize,
-) -> Result<(Stream, ffmpeg::decoder::Video)> {
+fn open_decoder(path: &Path, input: &Input, index: usize) -> Result<(Stream, ffmpeg::decoder::Video)> {
     let undecodable = |error: ffmpeg::Error| Error::Undecodable {
         path: path.to_owned(),
         reason: format!("opening the decoder: {error}"),
     };
-    let stream = input
-        .stream(index)
-        .ok_or_else(|| undecodable(ffmpeg::Error::StreamNotFound))?;
+    let stream = input.stream(index).ok_or_else(|| undecodable(ffmpeg::Error::StreamNotFound))?;
     let parameters = stream.parameters();
     let Some(codec) = ffmpeg::decoder::find(parameters.id()) else {
-        return Err(Error::NoDecoder {
-            path: path.to_owned(),
-            codec: codec_name(&parameters),
-        });
+        return Err(Error::NoDecoder { path: path.to_owned(), codec: codec_name(&parameters) });
     };
     let properties = properties(input, &stream);
     let mut context = ffmpeg::codec::Context::from_parameters(parameters).map_err(undecodable)?;
     context.set_threading(ffmpeg::threading::Config::count(1));
-    let decoder = context
-        .decoder()
-        .open_as(codec)
-        .and_then(ffmpeg::decoder::Opened::video)
-        .map_err(undecodable)?;
+    let decoder = context.decoder().open_as(codec).and_then(ffmpeg::decoder::Opened::video).map_err(undecodable)?;
     Ok((properties, decoder))
 }
 
 #[allow(unsafe_code)]
 fn properties(input: &Input, stream: &ffmpeg::Stream) -> Stream {
     let ticks = Ticks::new(stream.time_base());
-    let rate = [stream.avg_frame_rate(), stream.rate()]
-        .into_iter()
-        .find_map(clock::frame_length);
+    let rate = [stream.avg_frame_rate(), stream.rate()].into_iter().find_map(clock::frame_length);
     let frame_length = rate.unwrap_or(clock::DEFAULT_FRAME_LENGTH);
     let positive = |time: i64| (time > 0).then_some(time);
     let format = input.format();
@@ -234,10 +194,7 @@ fn properties(input: &Input, stream: &ffmpeg::Stream) -> Stream {
     // SAFETY: both contexts are alive as long as `input`, and only plain fields are read.
     let (from_bit_rate, aspect) = unsafe {
         let method = (*input.as_ptr()).duration_estimation_method;
-        (
-            method != ffi::AVDurationEstimationMethod::AVFMT_DURATION_FROM_STREAM,
-            (*stream.as_ptr()).sample_aspect_ratio,
-        )
+        (method != ffi::AVDurationEstimationMethod::AVFMT_DURATION_FROM_STREAM, (*stream.as_ptr()).sample_aspect_ratio)
     };
     Stream {
         index: stream.index(),
@@ -256,9 +213,7 @@ fn properties(input: &Input, stream: &ffmpeg::Stream) -> Stream {
             .side_data()
             .find(|data| data.kind() == ffmpeg::codec::packet::side_data::Type::DisplayMatrix)
             .and_then(|data| matrix(data.data()))
-            .map_or(Orientation::UPRIGHT, |matrix| {
-                Orientation::from_matrix(&matrix)
-            }),
+            .map_or(Orientation::UPRIGHT, |matrix| Orientation::from_matrix(&matrix)),
         codec: stream.parameters().id(),
     }
 }
@@ -286,26 +241,14 @@ fn info(input: &Input, stream: &Stream, decoder: &ffmpeg::decoder::Video) -> Str
         (0, _) => aspect_pair(decoder.aspect_ratio().into()),
         aspect => aspect,
     };
-    let (width, height) = displayed_size(
-        decoder.width(),
-        decoder.height(),
-        aspect,
-        stream.orientation,
-    );
+    let (width, height) = displayed_size(decoder.width(), decoder.height(), aspect, stream.orientation);
     StreamInfo {
         width,
         height,
         codec: stream.codec.name().to_owned(),
         container: input.format().name().to_owned(),
-        pixel_format: decoder
-            .format()
-            .descriptor()
-            .map_or("unknown", |descriptor| descriptor.name())
-            .to_owned(),
-        declared: stream
-            .declared
-            .or(stream.container_declared)
-            .map(clock::duration),
+        pixel_format: decoder.format().descriptor().map_or("unknown", |descriptor| descriptor.name()).to_owned(),
+        declared: stream.declared.or(stream.container_declared).map(clock::duration),
     }
 }
 
@@ -331,12 +274,8 @@ fn codec_name(parameters: &ffmpeg::codec::Parameters) -> String {
     if tag == 0 {
         return "unknown".to_owned();
     }
-    let tag: String = tag
-        .to_le_bytes()
-        .iter()
-        .flat_map(|&byte| std::ascii::escape_default(byte))
-        .map(char::from)
-        .collect();
+    let tag: String =
+        tag.to_le_bytes().iter().flat_map(|&byte| std::ascii::escape_default(byte)).map(char::from).collect();
     format!("with tag {tag}")
 }
 
@@ -366,10 +305,7 @@ impl ReadError {
             Some(code) => std::io::Error::from_raw_os_error(code),
             None => std::io::Error::new(error.kind(), error.to_string()),
         };
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(copy);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(copy);
     }
 }
 
@@ -381,9 +317,7 @@ struct Watched {
 
 impl Read for Watched {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.file
-            .read(buffer)
-            .inspect_err(|error| self.error.note(error))
+        self.file.read(buffer).inspect_err(|error| self.error.note(error))
     }
 }
 

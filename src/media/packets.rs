@@ -34,11 +34,7 @@ impl Reader {
     pub(super) fn new(opened: &Opened) -> Reader {
         Reader {
             continuity: Continuity::new(opened.stream.ticks, opened.stream.frame_length),
-            ticks: opened
-                .input
-                .streams()
-                .map(|stream| Ticks::new(stream.time_base()))
-                .collect(),
+            ticks: opened.input.streams().map(|stream| Ticks::new(stream.time_base())).collect(),
             trusted: key_flags_are_sound(opened.stream.codec),
             end: None,
             others_end: None,
@@ -104,15 +100,8 @@ impl Reader {
         packet.set_pts(pts);
         packet.set_dts(dts);
         let time = pts.map(|pts| stream.ticks.nanos(pts));
-        if let Some(start) = time
-            .or(dts.map(|dts| stream.ticks.nanos(dts)))
-            .filter(|_| shown)
-        {
-            let length = if length > 0 {
-                stream.ticks.nanos(length)
-            } else {
-                stream.frame_length
-            };
+        if let Some(start) = time.or(dts.map(|dts| stream.ticks.nanos(dts))).filter(|_| shown) {
+            let length = if length > 0 { stream.ticks.nanos(length) } else { stream.frame_length };
             let first = *self.first.get_or_insert(start);
             let decoding = dts.map_or(start, |dts| stream.ticks.nanos(dts));
             // After a hole the demuxer may count decoding times on as if nothing had happened.
@@ -129,13 +118,7 @@ impl Reader {
             self.passed_over.settle(packet.size());
             self.end = self.end.max(Some(start.saturating_add(length)));
         }
-        Stamped {
-            time,
-            bytes: packet.size(),
-            shown,
-            entry: self.trusted && shown && packet.is_key(),
-            packet,
-        }
+        Stamped { time, bytes: packet.size(), shown, entry: self.trusted && shown && packet.is_key(), packet }
     }
 }
 
@@ -157,13 +140,7 @@ struct PassedOver {
 
 impl PassedOver {
     fn new(enabled: bool) -> PassedOver {
-        PassedOver {
-            enabled,
-            end: None,
-            hole: 0,
-            earlier_hole: 0,
-            total: 0,
-        }
+        PassedOver { enabled, end: None, hole: 0, earlier_hole: 0, total: 0 }
     }
 
     fn packet(&mut self, position: isize, size: usize) {
@@ -182,8 +159,7 @@ impl PassedOver {
         if !self.enabled || gap < GAP_MIN || hole < HOLE_MIN {
             return false;
         }
-        let expected = u128::from(self.total) * gap.unsigned_abs() as u128
-            / u128::from(span.unsigned_abs().max(1));
+        let expected = u128::from(self.total) * gap.unsigned_abs() as u128 / u128::from(span.unsigned_abs().max(1));
         u128::from(hole) * HOLE_SHARE >= expected
     }
 

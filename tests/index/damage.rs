@@ -51,10 +51,7 @@ fn every_flipped_byte_is_an_error() {
                 bytes[at] ^= flip;
                 let result = open_with(dir.path(), &name, &bytes, &original);
                 bytes[at] ^= flip;
-                let refused = matches!(
-                    result,
-                    Err(Error::CorruptIndex { .. } | Error::IncompatibleIndex { .. })
-                );
+                let refused = matches!(result, Err(Error::CorruptIndex { .. } | Error::IncompatibleIndex { .. }));
                 assert!(refused, "{} byte {at}: {result:?}", name.display());
             }
         }
@@ -73,10 +70,7 @@ fn a_missing_file_is_named() {
             Err(error @ Error::CorruptIndex { .. }) => {
                 let text = error.to_string();
                 assert!(text.contains(&*path.to_string_lossy()), "{text}");
-                assert!(
-                    text.contains("missing") && text.contains("uniq index build"),
-                    "{text}"
-                );
+                assert!(text.contains("missing") && text.contains("uniq index build"), "{text}");
             }
             other => panic!("{other:?}"),
         }
@@ -94,16 +88,7 @@ fn a_segment_of_another_index_is_refused() {
     assert_eq!(sizes[0], sizes[1], "else the length would tell them apart");
     fs::copy(theirs.path().join(name), ours.path().join(name)).unwrap();
     let error = Index::open(ours.path()).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::CorruptIndex {
-                what: "checksum",
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, Error::CorruptIndex { what: "checksum", .. }), "{error}");
 }
 
 #[test]
@@ -116,10 +101,7 @@ fn other_format_versions_are_refused_with_what_to_do() {
             let error = open_with(dir.path(), &name, &bytes, &original).unwrap_err();
             assert!(matches!(error, Error::IncompatibleIndex { .. }), "{error}");
             let text = error.to_string();
-            assert!(
-                text.contains(&format!("format version is {version}")),
-                "{text}"
-            );
+            assert!(text.contains(&format!("format version is {version}")), "{text}");
             assert!(text.contains(remedy), "{text}");
         }
     }
@@ -127,31 +109,18 @@ fn other_format_versions_are_refused_with_what_to_do() {
 
 #[test]
 fn keys_of_another_fingerprint_are_refused_with_what_to_do() {
-    for (version, remedy) in [
-        (FINGERPRINT_VERSION + 1, "install a newer uniq"),
-        (FINGERPRINT_VERSION - 1, "build the index again"),
-    ] {
+    for (version, remedy) in
+        [(FINGERPRINT_VERSION + 1, "install a newer uniq"), (FINGERPRINT_VERSION - 1, "build the index again")]
+    {
         let dir = TempDir::new().unwrap();
-        let config = IndexConfig {
-            fingerprint_version: version,
-            ..CONFIG
-        };
-        Writer::open_or_create(dir.path(), config)
-            .unwrap()
-            .commit()
-            .unwrap();
-        let results = [
-            Index::open(dir.path()).map(drop),
-            Writer::open_or_create(dir.path(), CONFIG).map(drop),
-        ];
+        let config = IndexConfig { fingerprint_version: version, ..CONFIG };
+        Writer::open_or_create(dir.path(), config).unwrap().commit().unwrap();
+        let results = [Index::open(dir.path()).map(drop), Writer::open_or_create(dir.path(), CONFIG).map(drop)];
         for result in results {
             let error = result.unwrap_err();
             assert!(matches!(error, Error::IncompatibleIndex { .. }), "{error}");
             let text = error.to_string();
-            assert!(
-                text.contains(&format!("fingerprint version is {version}")),
-                "{text}"
-            );
+            assert!(text.contains(&format!("fingerprint version is {version}")), "{text}");
             assert!(text.contains(remedy), "{text}");
         }
     }
@@ -161,15 +130,9 @@ fn keys_of_another_fingerprint_are_refused_with_what_to_do() {
 fn another_sampling_interval_is_refused_when_writing() {
     let dir = TempDir::new().unwrap();
     build(dir.path(), 0..1, 3);
-    let config = IndexConfig {
-        interval: Duration::from_secs(2),
-        ..CONFIG
-    };
+    let config = IndexConfig { interval: Duration::from_secs(2), ..CONFIG };
     let error = Writer::open_or_create(dir.path(), config).unwrap_err();
-    assert!(
-        error.to_string().contains("sampling interval is 1s"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("sampling interval is 1s"), "{error}");
     assert!(error.to_string().contains("needs 2s"), "{error}");
 }
 
@@ -182,10 +145,7 @@ fn a_folder_that_is_no_index_is_told_apart() {
     }
     let file = dir.path().join("file");
     fs::write(&file, b"x").unwrap();
-    assert!(matches!(
-        Index::open(&file),
-        Err(Error::NoIndex { .. } | Error::Io { .. })
-    ));
+    assert!(matches!(Index::open(&file), Err(Error::NoIndex { .. } | Error::Io { .. })));
     let error = Writer::open_or_create(&file, CONFIG).unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error}");
 }

@@ -21,17 +21,11 @@ fn every_golden_index_opens_and_answers() {
         let index = Index::open(&golden(version)).unwrap();
         index.verify().unwrap();
         let state = index.state();
-        assert_eq!(
-            (state.videos, state.keys, state.distinct_keys),
-            (2, 180, 270)
-        );
+        assert_eq!((state.videos, state.keys, state.distinct_keys), (2, 180, 270));
         assert_eq!((state.segments, state.graphs, state.tombstones), (3, 3, 1));
         assert_eq!(state.generation, 7);
         let stored: Vec<Video> = index.videos().map(|(_, video)| video.clone()).collect();
-        let expected = [0, 2].map(|seed| Video {
-            id: stored[(seed / 2) as usize].id.clone(),
-            ..video(seed)
-        });
+        let expected = [0, 2].map(|seed| Video { id: stored[(seed / 2) as usize].id.clone(), ..video(seed) });
         assert_eq!(stored, expected);
         for mode in [SearchMode::Exact, SearchMode::Graph] {
             let mut random = Random(3);

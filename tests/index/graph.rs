@@ -14,33 +14,19 @@ fn a_graph_answers_as_the_scan_does() {
     let recall = state.graph_recall.unwrap();
     assert!(recall >= 0.99, "{recall}");
     let mut random = Random(1);
-    let mut queries: Vec<Key> = (0..4)
-        .flat_map(|seed| runs(seed, 1500))
-        .step_by(11)
-        .map(|run| random.noisy(run.key, 60))
-        .collect();
+    let mut queries: Vec<Key> =
+        (0..4).flat_map(|seed| runs(seed, 1500)).step_by(11).map(|run| random.noisy(run.key, 60)).collect();
     queries.extend((0..100).map(|_| random.key()));
     let exact = answers(&index, &queries, 72, SearchMode::Exact);
     let graph = answers(&index, &queries, 72, SearchMode::Graph);
     assert!(exact.len() >= 500, "{}", exact.len());
     assert!(graph.iter().all(|answer| exact.contains(answer)));
-    assert!(
-        graph.len() as f64 >= 0.99 * exact.len() as f64,
-        "{} of {}",
-        graph.len(),
-        exact.len()
-    );
+    assert!(graph.len() as f64 >= 0.99 * exact.len() as f64, "{} of {}", graph.len(), exact.len());
     let near = index.near(&queries, 72, SearchMode::Graph);
-    assert_eq!(
-        (near.mode, near.exact, near.recall),
-        (SearchMode::Graph, false, recall)
-    );
+    assert_eq!((near.mode, near.exact, near.recall), (SearchMode::Graph, false, recall));
     // Beyond the radius at which the recall is known, nothing rests on a graph.
     let near = index.near(&queries, 73, SearchMode::Graph);
-    assert_eq!(
-        (near.mode, near.exact, near.recall),
-        (SearchMode::Exact, true, 1.0)
-    );
+    assert_eq!((near.mode, near.exact, near.recall), (SearchMode::Exact, true, 1.0));
 }
 
 /// Copies of one key, inserted first, once left a graph in which one other key in ten was found.
@@ -60,28 +46,16 @@ fn a_flood_of_near_copies_does_not_hide_the_other_keys() {
         writer.add(video(0), all).unwrap();
         writer.maintain(GraphPolicy::Always, &never).unwrap();
         let index = Index::open(dir.path()).unwrap();
-        assert_eq!(
-            (index.state().graphs, index.state().graphs_refused),
-            (1, 0),
-            "spread {spread}"
-        );
+        assert_eq!((index.state().graphs, index.state().graphs_refused), (1, 0), "spread {spread}");
         let queries: Vec<Key> = others.iter().map(|&key| random.noisy(key, 40)).collect();
         let exact = index.near(&queries, 72, SearchMode::Exact).found;
         let graph = index.near(&queries, 72, SearchMode::Graph).found;
         assert!(exact.len() >= 2000);
-        assert!(
-            graph.len() as f64 >= 0.99 * exact.len() as f64,
-            "spread {spread}: {} of {}",
-            graph.len(),
-            exact.len()
-        );
+        assert!(graph.len() as f64 >= 0.99 * exact.len() as f64, "spread {spread}: {} of {}", graph.len(), exact.len());
         // Of the flood itself nothing is missing either.
         let exact = index.near(&flood[..50], 72, SearchMode::Exact).found;
         let graph = index.near(&flood[..50], 72, SearchMode::Graph).found;
-        assert!(
-            graph.len() as f64 >= 0.99 * exact.len() as f64,
-            "spread {spread}"
-        );
+        assert!(graph.len() as f64 >= 0.99 * exact.len() as f64, "spread {spread}");
     }
 }
 
@@ -101,14 +75,8 @@ fn a_graph_that_misses_keys_is_refused_and_the_answer_stays_exact() {
     let index = Index::open(dir.path()).unwrap();
     assert_eq!((index.state().graphs, index.state().graphs_refused), (0, 1));
     let near = index.near(&queries, 72, SearchMode::Graph);
-    assert_eq!(
-        (near.mode, near.exact, near.recall),
-        (SearchMode::Exact, true, 1.0)
-    );
-    assert_eq!(
-        near.found,
-        index.near(&queries, 72, SearchMode::Exact).found
-    );
+    assert_eq!((near.mode, near.exact, near.recall), (SearchMode::Exact, true, 1.0));
+    assert_eq!(near.found, index.near(&queries, 72, SearchMode::Exact).found);
     // The refusal is remembered: nothing is built, and so nothing committed, a second time.
     writer.maintain(GraphPolicy::Always, &never).unwrap();
     assert_eq!(Index::open(dir.path()).unwrap().state(), index.state());

@@ -13,14 +13,10 @@ use tempfile::TempDir;
 use uniq::Error;
 use uniq::fingerprint::{FINGERPRINT_VERSION, Key, KeyKind, Place, Run};
 use uniq::index::{
-    FORMAT_VERSION, GraphPolicy, Index, IndexConfig, Neighbour, OLDEST_READABLE, Publication,
-    SearchMode, Video, Writer,
+    FORMAT_VERSION, GraphPolicy, Index, IndexConfig, Neighbour, OLDEST_READABLE, Publication, SearchMode, Video, Writer,
 };
 
-const CONFIG: IndexConfig = IndexConfig {
-    fingerprint_version: FINGERPRINT_VERSION,
-    interval: Duration::from_secs(1),
-};
+const CONFIG: IndexConfig = IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: Duration::from_secs(1) };
 
 /// Repeatable random numbers.
 struct Random(u64);
@@ -72,16 +68,8 @@ fn runs(seed: u64, count: usize) -> Vec<Run> {
     (0..count)
         .map(|number| Run {
             key: random.key(),
-            kind: if number % 13 == 0 {
-                KeyKind::Whole
-            } else {
-                KeyKind::Region
-            },
-            place: Place {
-                x: (number % 1000) as f32 / 256.0,
-                y: 0.5,
-                size: 0.25,
-            },
+            kind: if number % 13 == 0 { KeyKind::Whole } else { KeyKind::Region },
+            place: Place { x: (number % 1000) as f32 / 256.0, y: 0.5, size: 0.25 },
             first: Duration::from_millis(1000 * number as u64 + seed),
             last: Duration::from_millis(1000 * number as u64 + seed + 500),
             recurs: number % 3 == 0,
@@ -105,36 +93,14 @@ fn never() -> bool {
 }
 
 /// What a search means, whatever the segments: query, path, first time and distance of each posting, sorted.
-fn answers(
-    index: &Index,
-    queries: &[Key],
-    radius: u32,
-    mode: SearchMode,
-) -> Vec<(u32, String, Duration, u32)> {
+fn answers(index: &Index, queries: &[Key], radius: u32, mode: SearchMode) -> Vec<(u32, String, Duration, u32)> {
     let near = index.near(queries, radius, mode);
-    assert!(
-        near.found
-            .is_sorted_by(|a, b| { (a.query, a.segment, a.key) < (b.query, b.segment, b.key) })
-    );
+    assert!(near.found.is_sorted_by(|a, b| { (a.query, a.segment, a.key) < (b.query, b.segment, b.key) }));
     let mut answers = Vec::new();
-    for Neighbour {
-        query,
-        segment,
-        key,
-        distance,
-    } in near.found
-    {
-        assert_eq!(
-            index.key(segment, key).distance(queries[query as usize]),
-            distance
-        );
+    for Neighbour { query, segment, key, distance } in near.found {
+        assert_eq!(index.key(segment, key).distance(queries[query as usize]), distance);
         for posting in index.postings(segment, key) {
-            answers.push((
-                query,
-                index.video(posting.video).path.clone(),
-                posting.first,
-                distance,
-            ));
+            answers.push((query, index.video(posting.video).path.clone(), posting.first, distance));
         }
     }
     answers.sort();
@@ -161,10 +127,7 @@ fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 fn what_is_committed_is_found_after_reopening() {
     let dir = TempDir::new().unwrap();
     let index = build(dir.path(), 0..3, 40);
-    let all: Vec<Key> = (0..3)
-        .flat_map(|seed| runs(seed, 40))
-        .map(|run| run.key)
-        .collect();
+    let all: Vec<Key> = (0..3).flat_map(|seed| runs(seed, 40)).map(|run| run.key).collect();
     assert_eq!(answers(&index, &all, 20, SearchMode::Exact).len(), 120);
     let mut random = Random(9);
     for (number, run) in runs(1, 40).iter().enumerate() {
@@ -177,26 +140,12 @@ fn what_is_committed_is_found_after_reopening() {
         let posting = postings[0];
         assert_eq!(index.video(posting.video).path, "videos/0001.mp4");
         assert_eq!(
-            (
-                posting.kind,
-                posting.place,
-                posting.first,
-                posting.last,
-                posting.recurs
-            ),
+            (posting.kind, posting.place, posting.first, posting.last, posting.recurs),
             (run.kind, run.place, run.first, run.last, run.recurs)
         );
     }
     let state = index.state();
-    assert_eq!(
-        (
-            state.videos,
-            state.keys,
-            state.distinct_keys,
-            state.segments
-        ),
-        (3, 120, 120, 3)
-    );
+    assert_eq!((state.videos, state.keys, state.distinct_keys, state.segments), (3, 120, 120, 3));
     assert_eq!(state.generation, 3);
     assert!((state.hours - 3.0 * 90.501 / 3600.0).abs() < 1e-9);
     let on_disk: usize = files(dir.path()).iter().map(|(_, bytes)| bytes.len()).sum();
@@ -216,40 +165,19 @@ fn a_key_with_one_posting_takes_at_most_sixty_bytes() {
 fn a_stored_video_comes_back_as_it_was() {
     let dir = TempDir::new().unwrap();
     let index = build(dir.path(), [2, 1], 5);
-    let paths: Vec<&str> = index
-        .videos()
-        .map(|(_, video)| video.path.as_str())
-        .collect();
+    let paths: Vec<&str> = index.videos().map(|(_, video)| video.path.as_str()).collect();
     assert_eq!(paths, ["videos/0001.mp4", "videos/0002.mp4"]);
     let (reference, stored) = index.videos().next().unwrap();
-    let expected = Video {
-        id: "0100000000000000".to_owned(),
-        ..video(1)
-    };
+    let expected = Video { id: "0100000000000000".to_owned(), ..video(1) };
     assert_eq!(stored, &expected);
     assert!(index.contains(&video(1).sha256) && !index.contains(&video(3).sha256));
-    let hex: String = stored
-        .sha256
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    for selector in [
-        stored.id.as_str(),
-        hex.as_str(),
-        &hex.to_uppercase(),
-        &hex[..9],
-        "videos/0001.mp4",
-        "https://example.org/v/1",
-    ] {
+    let hex: String = stored.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+    for selector in
+        [stored.id.as_str(), hex.as_str(), &hex.to_uppercase(), &hex[..9], "videos/0001.mp4", "https://example.org/v/1"]
+    {
         assert_eq!(index.find(selector), [reference], "{selector}");
     }
-    for selector in [
-        "",
-        "0100000",
-        "videos/0001",
-        "https://example.org/v/",
-        &format!("{hex}0"),
-    ] {
+    for selector in ["", "0100000", "videos/0001", "https://example.org/v/", &format!("{hex}0")] {
         assert!(index.find(selector).is_empty(), "{selector}");
     }
 }
@@ -307,10 +235,7 @@ fn an_added_video_is_not_added_again() {
 #[test]
 fn a_commit_of_nothing_changes_nothing() {
     let dir = TempDir::new().unwrap();
-    assert!(matches!(
-        Index::open(dir.path()),
-        Err(Error::NoIndex { .. })
-    ));
+    assert!(matches!(Index::open(dir.path()), Err(Error::NoIndex { .. })));
     let mut writer = Writer::open_or_create(dir.path(), CONFIG).unwrap();
     assert!(!Index::exists(dir.path()));
     let first = writer.commit().unwrap();
@@ -339,10 +264,7 @@ fn a_snapshot_does_not_change() {
     let dir = TempDir::new().unwrap();
     let before = build(dir.path(), 0..12, 20);
     let queries: Vec<Key> = (0..14).map(|seed| runs(seed, 20)[3].key).collect();
-    let (state, found) = (
-        before.state().clone(),
-        answers(&before, &queries, 72, SearchMode::Exact),
-    );
+    let (state, found) = (before.state().clone(), answers(&before, &queries, 72, SearchMode::Exact));
     let mut writer = Writer::open_or_create(dir.path(), CONFIG).unwrap();
     writer.remove("videos/0003.mp4").unwrap();
     writer.add(video(13), runs(13, 20)).unwrap();
@@ -377,10 +299,7 @@ fn a_removed_video_is_gone_and_may_come_back() {
     assert!(index.find("https://example.org/v/0").is_empty());
     let key = runs(0, 10)[4].key;
     assert!(answers(&index, &[key], 0, SearchMode::Exact).is_empty());
-    assert_eq!(
-        answers(&index, &[runs(6, 4)[1].key], 0, SearchMode::Exact)[0].1,
-        "videos/0006.mp4"
-    );
+    assert_eq!(answers(&index, &[runs(6, 4)[1].key], 0, SearchMode::Exact)[0].1, "videos/0006.mp4");
     assert!(writer.add(video(0), runs(0, 10)).unwrap());
     assert_eq!(writer.commit().unwrap().videos, 3);
     let index = Index::open(dir.path()).unwrap();
@@ -394,35 +313,17 @@ fn merging_keeps_the_answers_and_deletes_what_is_no_longer_named() {
     let mut writer = Writer::open_or_create(dir.path(), CONFIG).unwrap();
     writer.remove("videos/0007.mp4").unwrap();
     writer.commit().unwrap();
-    let queries: Vec<Key> = (0..20)
-        .flat_map(|seed| runs(seed, 30))
-        .map(|run| run.key)
-        .collect();
-    let before = answers(
-        &Index::open(dir.path()).unwrap(),
-        &queries,
-        100,
-        SearchMode::Exact,
-    );
-    fs::write(
-        dir.path().join("segments/.writing-00000099.seg"),
-        b"left by a crash",
-    )
-    .unwrap();
+    let queries: Vec<Key> = (0..20).flat_map(|seed| runs(seed, 30)).map(|run| run.key).collect();
+    let before = answers(&Index::open(dir.path()).unwrap(), &queries, 100, SearchMode::Exact);
+    fs::write(dir.path().join("segments/.writing-00000099.seg"), b"left by a crash").unwrap();
     fs::write(dir.path().join("segments/notes.txt"), b"somebody's own").unwrap();
     writer.maintain(GraphPolicy::Auto, &never).unwrap();
     let index = Index::open(dir.path()).unwrap();
     assert_eq!(answers(&index, &queries, 100, SearchMode::Exact), before);
     let state = index.state();
     assert_eq!((state.segments, state.tombstones, state.videos), (1, 0, 19));
-    assert_eq!(
-        (state.keys, state.distinct_keys, state.graphs),
-        (19 * 30, 19 * 30, 0)
-    );
-    let names: Vec<_> = files(dir.path())
-        .into_iter()
-        .map(|(path, _)| path)
-        .collect();
+    assert_eq!((state.keys, state.distinct_keys, state.graphs), (19 * 30, 19 * 30, 0));
+    let names: Vec<_> = files(dir.path()).into_iter().map(|(path, _)| path).collect();
     assert_eq!(names.len(), 3, "{names:?}");
     assert!(names.iter().any(|name| name.ends_with("notes.txt")));
 }
@@ -493,10 +394,7 @@ fn another_process_locks_out_and_its_death_lets_in() {
     let mut refused = false;
     for _ in 0..500 {
         std::thread::sleep(Duration::from_millis(10));
-        if matches!(
-            Writer::open_or_create(dir.path(), CONFIG),
-            Err(Error::Locked { .. })
-        ) {
+        if matches!(Writer::open_or_create(dir.path(), CONFIG), Err(Error::Locked { .. })) {
             refused = true;
             break;
         }

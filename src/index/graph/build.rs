@@ -93,8 +93,7 @@ fn group_near_copies(segment: &Segment, cancel: &dyn Fn() -> bool) -> Result<Gro
 /// Builds the graph over the groups' leaders and copies it into flat arrays.
 fn freeze(groups: &Groups, construction: usize, cancel: &dyn Fn() -> bool) -> Result<Frozen> {
     let count = groups.leaders.len();
-    let hnsw: Hnsw<'_, u64, Bits> =
-        Hnsw::new(LINKS, count, LAYERS_MAX as usize, construction, Bits);
+    let hnsw: Hnsw<'_, u64, Bits> = Hnsw::new(LINKS, count, LAYERS_MAX as usize, construction, Bits);
     for (done, &leader) in shuffled(count).iter().enumerate() {
         if done % CANCEL_EVERY == 0 && cancel() {
             return Err(Error::Cancelled);
@@ -110,16 +109,9 @@ fn freeze(groups: &Groups, construction: usize, cancel: &dyn Fn() -> bool) -> Re
     for point in indexation {
         let place = point.get_point_id();
         let links = point.get_neighborhood_id();
-        let links = links
-            .iter()
-            .map(|layer| layer.iter().map(|link| link.d_id as u32).collect());
+        let links = links.iter().map(|layer| layer.iter().map(|link| link.d_id as u32).collect());
         let height = usize::from(place.0);
-        order.push((
-            height,
-            place.1,
-            point.get_origin_id() as u32,
-            links.collect(),
-        ));
+        order.push((height, place.1, point.get_origin_id() as u32, links.collect()));
     }
     order.sort_unstable_by_key(|(height, rank, ..)| (std::cmp::Reverse(*height), *rank));
     let mut number = vec![0u32; count];
@@ -127,10 +119,7 @@ fn freeze(groups: &Groups, construction: usize, cancel: &dyn Fn() -> bool) -> Re
         number[*leader as usize] = node;
     }
 
-    let mut frozen = Frozen {
-        member_offsets: vec![0],
-        ..Frozen::default()
-    };
+    let mut frozen = Frozen { member_offsets: vec![0], ..Frozen::default() };
     for (_, _, leader, _) in &order {
         frozen.keys.push(groups.leaders[*leader as usize].0);
         frozen.members.extend(&groups.members[*leader as usize]);
@@ -165,13 +154,9 @@ impl RecallTest {
     fn new(segment: &Segment) -> RecallTest {
         let kernel = Kernel::detect();
         let mut random = SplitMix(SEED);
-        let keys: Vec<Key> = (0..TEST_QUERIES)
-            .map(|_| segment.key(random.below(segment.len() as u32)))
-            .collect();
-        let queries: Vec<Key> = (0..)
-            .zip(&keys)
-            .map(|(query, &key)| random.flip(key, query % (TEST_NOISE + 1)))
-            .collect();
+        let keys: Vec<Key> = (0..TEST_QUERIES).map(|_| segment.key(random.below(segment.len() as u32))).collect();
+        let queries: Vec<Key> =
+            (0..).zip(&keys).map(|(query, &key)| random.flip(key, query % (TEST_NOISE + 1))).collect();
         let mut alike = vec![0; keys.len()];
         for found in scan::search(kernel, segment.planes(), &keys, GRAPH_RADIUS) {
             alike[found.query as usize] += 1;
@@ -181,11 +166,7 @@ impl RecallTest {
         for found in scan::search(kernel, segment.planes(), &queries, GRAPH_RADIUS) {
             expected[usize::from(crowded[found.query as usize])] += 1;
         }
-        RecallTest {
-            queries,
-            crowded,
-            expected,
-        }
+        RecallTest { queries, crowded, expected }
     }
 
     /// Share of the true neighbours that the graph finds, for lonely or for crowded queries, whichever is lower.
@@ -194,13 +175,10 @@ impl RecallTest {
         for hit in frozen.view().search(segment, &self.queries, GRAPH_RADIUS) {
             found[usize::from(self.crowded[hit.query as usize])] += 1;
         }
-        let shares = found
-            .iter()
-            .zip(self.expected)
-            .map(|(&found, expected)| match expected {
-                0 => 1.0,
-                _ => f64::from(found) / f64::from(expected),
-            });
+        let shares = found.iter().zip(self.expected).map(|(&found, expected)| match expected {
+            0 => 1.0,
+            _ => f64::from(found) / f64::from(expected),
+        });
         shares.fold(1.0, f64::min)
     }
 }
@@ -268,16 +246,8 @@ struct Effort {
 }
 
 /// The usual effort, and one more attempt.
-const EFFORTS: [Effort; 2] = [
-    Effort {
-        construction: 200,
-        beams: [64, 128, 256],
-    },
-    Effort {
-        construction: 400,
-        beams: [128, 256, 512],
-    },
-];
+const EFFORTS: [Effort; 2] =
+    [Effort { construction: 200, beams: [64, 128, 256] }, Effort { construction: 400, beams: [128, 256, 512] }];
 /// Links of a node in upper layers; twice as many in layer 0.
 const LINKS: usize = 16;
 /// Keys within this many bits of a leader are its group.

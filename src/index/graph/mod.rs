@@ -135,27 +135,13 @@ impl Graph {
             });
         }
         reader.finish()?;
-        let mut graph = Graph {
-            file,
-            keys,
-            member_offsets,
-            members,
-            layers,
-            ef,
-            reaches: Vec::new(),
-            recall,
-        };
+        let mut graph = Graph { file, keys, member_offsets, members, layers, ef, reaches: Vec::new(), recall };
         match graph.view().defect(segment) {
             None => {
                 graph.reaches = graph.view().measure_reaches(segment);
                 Ok(graph)
             }
-            Some(defect) => Err(format::corrupt(
-                &path,
-                "graph",
-                defect,
-                "links within the graph",
-            )),
+            Some(defect) => Err(format::corrupt(&path, "graph", defect, "links within the graph")),
         }
     }
 
@@ -205,11 +191,7 @@ impl Frozen {
             keys: &self.keys,
             member_offsets: &self.member_offsets,
             members: &self.members,
-            layers: self
-                .layers
-                .iter()
-                .map(|(offsets, links)| Layer { offsets, links })
-                .collect(),
+            layers: self.layers.iter().map(|(offsets, links)| Layer { offsets, links }).collect(),
             ef: self.ef,
             reaches: &self.reaches,
         }
@@ -219,12 +201,7 @@ impl Frozen {
     pub(crate) fn encode(&self, segment_checksum: u64) -> Vec<u8> {
         let mut file = FileWriter::new();
         file.append(&[segment_checksum]);
-        file.append(&[
-            self.keys.len() as u32,
-            self.members.len() as u32,
-            self.ef,
-            self.layers.len() as u32,
-        ]);
+        file.append(&[self.keys.len() as u32, self.members.len() as u32, self.ef, self.layers.len() as u32]);
         for (offsets, links) in &self.layers {
             file.append(&[offsets.len() as u32 - 1, links.len() as u32]);
         }
@@ -249,11 +226,7 @@ impl View<'_> {
                 |walk, (number, &query)| {
                     let mut found = Vec::new();
                     self.search_one(segment, query, radius, walk, |key, distance| {
-                        found.push(Found {
-                            query: number as u32,
-                            key,
-                            distance,
-                        });
+                        found.push(Found { query: number as u32, key, distance });
                     });
                     found
                 },
