@@ -38,7 +38,7 @@ struct Args {
     /// Write every figure and every row to this file
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Make the edited files and stop
+    /// Make the edited files and stop; --json then holds where each comes from
     #[arg(long)]
     prepare: bool,
     /// Measure this program instead of the one just built
@@ -93,11 +93,12 @@ fn main() {
     for seed in 0..args.seeds {
         rows.extend(run_split(&args, &clips, &cache, &wanted, seed));
     }
-    if args.prepare {
+    let summary = if args.prepare {
         println!("edited files are in {}", cache.display());
-        return;
-    }
-    let summary = report_rows(&wanted, &rows);
+        Value::Null
+    } else {
+        report_rows(&wanted, &rows)
+    };
     if let Some(path) = &args.json {
         let rows: Vec<Value> = rows.iter().map(row_json).collect();
         let all = json!({ "clips": clips.len(), "hours": hours, "seeds": args.seeds, "summary": summary, "rows": rows });
@@ -128,8 +129,9 @@ fn run_split(args: &Args, clips: &[Clip], cache: &Path, wanted: &[Edit], seed: u
             );
         }
     });
+    let rows = |reports: Vec<Report>| judge(clips, excerpts.clone(), reports, positives, seed);
     if args.prepare {
-        return Vec::new();
+        return rows(vec![Report::default(); total]);
     }
     let index = tempfile::tempdir().expect("a temporary folder can be made");
     let started = Instant::now();
@@ -164,6 +166,17 @@ fn run_split(args: &Args, clips: &[Clip], cache: &Path, wanted: &[Edit], seed: u
             started.elapsed().as_secs_f64()
         );
     });
+    rows(reports)
+}
+
+/// Puts each report beside the truth; the first `positives` excerpts are of indexed clips.
+fn judge(
+    clips: &[Clip],
+    excerpts: Vec<Excerpt>,
+    reports: Vec<Report>,
+    positives: usize,
+    seed: u64,
+) -> Vec<Row> {
     let groups: HashMap<&str, &str> = clips
         .iter()
         .map(|clip| (clip.sha256.as_str(), clip.group.as_str()))

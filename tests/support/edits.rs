@@ -186,6 +186,11 @@ impl Excerpt {
         let even = "scale=trunc(iw/2)*2:trunc(ih/2)*2,setsar=1";
         let (width, height) = (self.clip.size.0 / 2 * 2, self.clip.size.1 / 2 * 2);
         let (half_width, half_height) = (width / 4 * 2, height / 4 * 2);
+        // Other footage fills the frame and is cropped, not squeezed.
+        let fit = format!(
+            "fps=25,scale={width}:{height}:force_original_aspect_ratio=increase,crop={width}:{height},\
+             setsar=1,format=yuv420p"
+        );
         let chain = match self.edit {
             Edit::Cut => String::new(),
             Edit::Reencode => "scale=iw/2:ih/2,".to_owned(),
@@ -203,14 +208,13 @@ impl Excerpt {
                 let x = (width - half_width) * [1, 3][self.corner & 1] / 4;
                 let y = (height - half_height) * [1, 3][self.corner >> 1] / 4;
                 return format!(
-                    "[1:v]fps=25,scale={width}:{height},setsar=1,format=yuv420p[back];\
+                    "[1:v]{fit}[back];\
                      [0:v]fps=25,scale={half_width}:{half_height},setsar=1,format=yuv420p[front];\
                      [back][front]overlay={x}:{y}:shortest=1"
                 );
             }
             Edit::Inside => {
                 let before = self.within_s.0;
-                let fit = format!("fps=25,scale={width}:{height},setsar=1,format=yuv420p");
                 return format!(
                     "[1:v]{fit},split[x][y];[x]trim=0:{before},setpts=PTS-STARTPTS[before];\
                      [y]trim={before}:{AROUND_S},setpts=PTS-STARTPTS[after];\

@@ -7,6 +7,7 @@
 pub mod clips;
 pub mod edits;
 pub mod paint;
+pub mod people;
 pub mod program;
 pub mod scenes;
 pub mod shots;

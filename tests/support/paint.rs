@@ -3,6 +3,7 @@
 //! Pure and seeded: the same calls give the same bytes.
 //! Pictures are small (320x180) because the detector looks at a short side of 128 px; what is finer is added by the
 //! encoder's noise filter.
+//! Inlining is forced where each pixel passes, since tests are hardly optimised.
 
 /// A small generator of random numbers (SplitMix64), so that footage does not depend on another crate's stream.
 #[derive(Clone, Debug)]
@@ -77,6 +78,7 @@ impl Noise {
         1.8 * sum / total
     }
 
+    #[inline(always)]
     fn cell(&self, x: f32, y: f32, octave: u32) -> f32 {
         let (column, row) = (x.floor(), y.floor());
         let (fx, fy) = (ease(x - column), ease(y - row));
@@ -304,6 +306,7 @@ impl Sprite {
     }
 
     /// The point between texels, blended from its four neighbours; `None` outside.
+    #[inline(always)]
     fn sample(&self, x: f32, y: f32) -> Option<Texel> {
         if x < 0.0 || y < 0.0 {
             return None;
@@ -470,6 +473,7 @@ impl Frame {
         [&self.luma, &self.chroma[0], &self.chroma[1]]
     }
 
+    #[inline(always)]
     fn put(&mut self, column: usize, row: usize, texel: Texel) {
         let at = row * self.width + column;
         self.luma[at] = blend(self.luma[at], texel[0], texel[3]);
@@ -481,20 +485,24 @@ impl Frame {
     }
 }
 
+#[inline(always)]
 fn blend(under: u8, over: u8, opacity: u8) -> u8 {
     let opacity = u32::from(opacity);
     ((u32::from(under) * (255 - opacity) + u32::from(over) * opacity) / 255) as u8
 }
 
+#[inline(always)]
 fn mix(a: f32, b: f32, ratio: f32) -> f32 {
     a + (b - a) * ratio
 }
 
+#[inline(always)]
 fn ease(t: f32) -> f32 {
     t * t * (3.0 - 2.0 * t)
 }
 
 /// A periodic bump between -1 and 1 with period 2, much cheaper than a sine for every pixel.
+#[inline(always)]
 fn wave(x: f32) -> f32 {
     let t = (x * 0.5 - (x * 0.5).floor()) * 4.0;
     let folded = if t < 2.0 { t - 1.0 } else { 3.0 - t };
@@ -502,6 +510,7 @@ fn wave(x: f32) -> f32 {
 }
 
 /// The value of a lattice point, in -1..=1.
+#[inline(always)]
 fn lattice(seed: u32, x: i32, y: i32) -> f32 {
     let mut h = seed ^ (x as u32).wrapping_mul(0x8DA6_B343) ^ (y as u32).wrapping_mul(0xD816_3841);
     h = (h ^ (h >> 15)).wrapping_mul(0x2C1B_3C6D);
