@@ -12,7 +12,6 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -177,17 +176,14 @@ fn judge(
     positives: usize,
     seed: u64,
 ) -> Vec<Row> {
-    let groups: HashMap<&str, &str> = clips
-        .iter()
-        .map(|clip| (clip.sha256.as_str(), clip.group.as_str()))
-        .collect();
+    let groups = clips::groups(clips);
     excerpts
         .into_iter()
         .zip(reports)
         .enumerate()
         .map(|(k, (excerpt, report))| Row {
             seed,
-            score: Score::new(&report, &excerpt, |sha256| groups.get(sha256).copied()),
+            score: Score::new(&report, &excerpt, &groups),
             published: k < positives,
             excerpt,
             report,

@@ -125,6 +125,12 @@ pub fn split(clips: &[Clip], seed: u64) -> Split {
     }
 }
 
+/// The group of each clip by its SHA-256.
+pub fn groups(clips: &[Clip]) -> HashMap<String, String> {
+    let pair = |clip: &Clip| (clip.sha256.clone(), clip.group.clone());
+    clips.iter().map(pair).collect()
+}
+
 /// Duration, width and height as ffprobe reports them.
 fn probe(path: &Path) -> ((f64, f64), f64) {
     let output = Command::new("ffprobe")

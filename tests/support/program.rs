@@ -1,5 +1,6 @@
 //! Runs the program under test and reads what it says.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -144,19 +145,15 @@ pub struct Score {
 }
 
 impl Score {
-    /// Compares a report with the truth; `group_of` names the group of an indexed file's SHA-256.
-    pub fn new<'a>(
-        report: &Report,
-        excerpt: &Excerpt,
-        group_of: impl Fn(&str) -> Option<&'a str>,
-    ) -> Score {
+    /// Compares a report with the truth; `groups` has the group of each clip by SHA-256.
+    pub fn new(report: &Report, excerpt: &Excerpt, groups: &HashMap<String, String>) -> Score {
         let (start, end) = excerpt.within_s;
         let lies_there = |found: &Match| {
             let overlap = found.clip.end_s.min(end) - found.clip.start_s.max(start);
             overlap >= 0.5 * (found.clip.end_s - found.clip.start_s)
         };
         let is_right = |found: &&Match| {
-            group_of(&found.source.sha256) == Some(excerpt.clip.group.as_str()) && lies_there(found)
+            groups.get(&found.source.sha256) == Some(&excerpt.clip.group) && lies_there(found)
         };
         let strongest = |a: &&Match, b: &&Match| a.evidence_bits.total_cmp(&b.evidence_bits);
         let right: Vec<&Match> = report.copies().filter(is_right).collect();
