@@ -120,7 +120,8 @@ fn main() {
         &samplings,
         seconds,
     );
-    let check = line("check", "ffmpeg decode", &checks, &decodings, 60.0);
+    let ((clip_s, _), _) = clips::probe(&clip);
+    let check = line("check", "ffmpeg decode", &checks, &decodings, clip_s);
     let index_bytes: u64 = walkdir::WalkDir::new(&index)
         .into_iter()
         .filter_map(|entry| entry.ok()?.metadata().ok())

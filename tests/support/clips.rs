@@ -132,7 +132,7 @@ pub fn groups(clips: &[Clip]) -> HashMap<String, String> {
 }
 
 /// Duration, width and height as ffprobe reports them.
-fn probe(path: &Path) -> ((f64, f64), f64) {
+pub fn probe(path: &Path) -> ((f64, f64), f64) {
     let output = Command::new("ffprobe")
         .args(["-v", "error", "-select_streams", "v:0", "-of", "csv=p=0"])
         .args(["-show_entries", "stream=width,height:format=duration"])
