@@ -52,10 +52,7 @@ struct Cost {
 
 fn main() {
     let args = Args::parse();
-    let folder = args
-        .folder
-        .clone()
-        .or_else(|| std::env::var_os("UNIQ_CLIPS").map(PathBuf::from));
+    let folder = args.folder.clone().or_else(|| std::env::var_os("UNIQ_CLIPS").map(PathBuf::from));
     let clips = match &folder {
         Some(folder) => clips::read(folder),
         None => clips::made(),
@@ -77,49 +74,21 @@ fn main() {
     let mut index = PathBuf::new();
     for run in 0..args.runs.max(1) {
         index = scratch.path().join(format!("index-{run}"));
-        builds.push(measure(
-            args.program.as_os_str(),
-            &build_args(&index, &clips),
-            &[0],
-        ));
+        builds.push(measure(args.program.as_os_str(), &build_args(&index, &clips), &[0]));
         samplings.push(sum(clips.iter().map(|clip| {
-            measure(
-                OsStr::new("ffmpeg"),
-                &decode_args(&clip.path, &["-vf", "fps=1,scale=-2:128"]),
-                &[0],
-            )
+            measure(OsStr::new("ffmpeg"), &decode_args(&clip.path, &["-vf", "fps=1,scale=-2:128"]), &[0])
         })));
         eprintln!("build {run}: {}", spoken(builds[run], samplings[run]));
     }
     let (mut checks, mut decodings) = (Vec::new(), Vec::new());
     for run in 0..args.runs.max(1) {
-        let check = [
-            "check".as_ref(),
-            "--json".as_ref(),
-            "--index".as_ref(),
-            index.as_os_str(),
-            clip.as_os_str(),
-        ];
-        checks.push(measure(
-            args.program.as_os_str(),
-            &check.map(OsStr::to_owned),
-            &[0, 1, 3],
-        ));
-        decodings.push(measure(
-            OsStr::new("ffmpeg"),
-            &decode_args(&clip, &[]),
-            &[0],
-        ));
+        let check = ["check".as_ref(), "--json".as_ref(), "--index".as_ref(), index.as_os_str(), clip.as_os_str()];
+        checks.push(measure(args.program.as_os_str(), &check.map(OsStr::to_owned), &[0, 1, 3]));
+        decodings.push(measure(OsStr::new("ffmpeg"), &decode_args(&clip, &[]), &[0]));
         eprintln!("check {run}: {}", spoken(checks[run], decodings[run]));
     }
 
-    let build = line(
-        "index build",
-        "ffmpeg fps=1,scale=-2:128",
-        &builds,
-        &samplings,
-        seconds,
-    );
+    let build = line("index build", "ffmpeg fps=1,scale=-2:128", &builds, &samplings, seconds);
     let ((clip_s, _), _) = clips::probe(&clip);
     let check = line("check", "ffmpeg decode", &checks, &decodings, clip_s);
     let index_bytes: u64 = walkdir::WalkDir::new(&index)
@@ -134,25 +103,15 @@ fn main() {
             "videos": clips.len(), "video_seconds": seconds, "video_bytes": bytes, "index_bytes": index_bytes,
             "clip_bytes": length(&clip), "build": build, "check": check,
         });
-        fs::write(path, format!("{all:#}\n"))
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        fs::write(path, format!("{all:#}\n")).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 }
 
 /// Prints a figure, its reference and their ratio.
-fn line(
-    name: &str,
-    reference: &str,
-    ours: &[Cost],
-    theirs: &[Cost],
-    seconds: f64,
-) -> serde_json::Value {
+fn line(name: &str, reference: &str, ours: &[Cost], theirs: &[Cost], seconds: f64) -> serde_json::Value {
     let (mine, other) = (median(ours), median(theirs));
     let ratio = mine / other;
-    println!(
-        "{name:<12} {mine:8.2} s processor ({:.0} x real time)",
-        seconds / mine
-    );
+    println!("{name:<12} {mine:8.2} s processor ({:.0} x real time)", seconds / mine);
     println!("{reference:<12} {other:8.2} s processor");
     println!("{:<12} {ratio:8.2}", "ratio");
     json!({
@@ -169,9 +128,7 @@ fn full_hd_clip() -> PathBuf {
     let encoding = Encoding {
         size: (1920, 1080),
         noise: 5,
-        args: scenes::words(
-            "-c:v libx264 -preset veryfast -b:v 6M -maxrate 9M -bufsize 12M -g 50 -bf 2",
-        ),
+        args: scenes::words("-c:v libx264 -preset veryfast -b:v 6M -maxrate 9M -bufsize 12M -g 50 -bf 2"),
         extension: "mp4".to_owned(),
     };
     scenes::make(&Scene::Moving { seed: 4_242 }, 60, &encoding)
@@ -185,9 +142,7 @@ fn build_args(index: &Path, clips: &[Clip]) -> Vec<OsString> {
 }
 
 fn decode_args(path: &Path, filter: &[&str]) -> Vec<OsString> {
-    let mut args: Vec<OsString> = ["-nostdin", "-v", "error", "-i"]
-        .map(OsString::from)
-        .to_vec();
+    let mut args: Vec<OsString> = ["-nostdin", "-v", "error", "-i"].map(OsString::from).to_vec();
     args.push(path.into());
     args.extend(filter.iter().map(OsString::from));
     args.extend(["-f", "null", "-"].map(OsString::from));
@@ -217,10 +172,7 @@ fn measure(program: &OsStr, args: &[OsString], accepted: &[i32]) -> Cost {
     let text = String::from_utf8_lossy(&output.stdout);
     let children = text.lines().nth(1).unwrap_or_default();
     let processor_s = children.split_whitespace().filter_map(clock).sum();
-    Cost {
-        processor_s,
-        elapsed_s,
-    }
+    Cost { processor_s, elapsed_s }
 }
 
 /// Reads `1m2.345s`.
@@ -230,14 +182,8 @@ fn clock(text: &str) -> Option<f64> {
 }
 
 fn sum(costs: impl Iterator<Item = Cost>) -> Cost {
-    let none = Cost {
-        processor_s: 0.0,
-        elapsed_s: 0.0,
-    };
-    costs.fold(none, |a, b| Cost {
-        processor_s: a.processor_s + b.processor_s,
-        elapsed_s: a.elapsed_s + b.elapsed_s,
-    })
+    let none = Cost { processor_s: 0.0, elapsed_s: 0.0 };
+    costs.fold(none, |a, b| Cost { processor_s: a.processor_s + b.processor_s, elapsed_s: a.elapsed_s + b.elapsed_s })
 }
 
 fn median(costs: &[Cost]) -> f64 {
@@ -247,14 +193,9 @@ fn median(costs: &[Cost]) -> f64 {
 }
 
 fn spoken(ours: Cost, theirs: Cost) -> String {
-    format!(
-        "{:.2} s against {:.2} s",
-        ours.processor_s, theirs.processor_s
-    )
+    format!("{:.2} s against {:.2} s", ours.processor_s, theirs.processor_s)
 }
 
 fn length(path: &Path) -> u64 {
-    fs::metadata(path)
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-        .len()
+    fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).len()
 }

@@ -62,18 +62,13 @@ struct Row {
 
 fn main() {
     let args = Args::parse();
-    let folder = args
-        .folder
-        .clone()
-        .or_else(|| std::env::var_os("UNIQ_CLIPS").map(PathBuf::from));
+    let folder = args.folder.clone().or_else(|| std::env::var_os("UNIQ_CLIPS").map(PathBuf::from));
     let clips = match &folder {
         Some(folder) => clips::read(folder),
         None => clips::made(),
     };
-    let cache = std::env::var_os("UNIQ_BENCH_CACHE").map_or_else(
-        || Path::new(env!("CARGO_TARGET_TMPDIR")).join("detect"),
-        PathBuf::from,
-    );
+    let cache = std::env::var_os("UNIQ_BENCH_CACHE")
+        .map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("detect"), PathBuf::from);
     let wanted: Vec<Edit> = Edit::ALL
         .into_iter()
         .filter(|edit| args.edits.is_empty() || args.edits.iter().any(|name| name == edit.name()))
@@ -81,9 +76,7 @@ fn main() {
     let hours: f64 = clips.iter().map(|clip| clip.duration_s).sum::<f64>() / 3600.0;
     println!(
         "{}: {} clips, {hours:.3} h, {} splits, {} edits",
-        folder
-            .as_deref()
-            .map_or("made scenes".into(), Path::to_string_lossy),
+        folder.as_deref().map_or("made scenes".into(), Path::to_string_lossy),
         clips.len(),
         args.seeds,
         wanted.len()
@@ -100,9 +93,9 @@ fn main() {
     };
     if let Some(path) = &args.json {
         let rows: Vec<Value> = rows.iter().map(row_json).collect();
-        let all = json!({ "clips": clips.len(), "hours": hours, "seeds": args.seeds, "summary": summary, "rows": rows });
-        fs::write(path, format!("{all:#}\n"))
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let all =
+            json!({ "clips": clips.len(), "hours": hours, "seeds": args.seeds, "summary": summary, "rows": rows });
+        fs::write(path, format!("{all:#}\n")).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         println!("\nwritten to {}", path.display());
     }
 }
@@ -111,9 +104,7 @@ fn run_split(args: &Args, clips: &[Clip], cache: &Path, wanted: &[Edit], seed: u
     let split = clips::split(clips, seed);
     let plan = |from: &[Clip]| -> Vec<Excerpt> {
         let one = |clip: &Clip, edit: Edit| Excerpt::plan(clip, edit, &split.held_back, 0);
-        from.iter()
-            .flat_map(|clip| wanted.iter().filter_map(move |edit| one(clip, *edit)))
-            .collect()
+        from.iter().flat_map(|clip| wanted.iter().filter_map(move |edit| one(clip, *edit))).collect()
     };
     let mut planned = plan(&split.published);
     let positives = planned.len();
@@ -122,10 +113,7 @@ fn run_split(args: &Args, clips: &[Clip], cache: &Path, wanted: &[Edit], seed: u
     let started = Instant::now();
     let excerpts = edits::make_all(planned, cache, &|done| {
         if done.is_multiple_of(50) || done == total {
-            eprintln!(
-                "split {seed}: {done} of {total} edited, {:.0} s",
-                started.elapsed().as_secs_f64()
-            );
+            eprintln!("split {seed}: {done} of {total} edited, {:.0} s", started.elapsed().as_secs_f64());
         }
     });
     let rows = |reports: Vec<Report>| judge(clips, excerpts.clone(), reports, positives, seed);
@@ -134,48 +122,24 @@ fn run_split(args: &Args, clips: &[Clip], cache: &Path, wanted: &[Edit], seed: u
     }
     let index = tempfile::tempdir().expect("a temporary folder can be made");
     let started = Instant::now();
-    let sources: Vec<&Path> = split
-        .published
-        .iter()
-        .map(|clip| clip.path.as_path())
-        .collect();
+    let sources: Vec<&Path> = split.published.iter().map(|clip| clip.path.as_path()).collect();
     let built = program::build(&args.program, index.path(), &sources);
     if !built.status.success() {
         // A file that cannot be indexed lowers the recall below, and is no reason to measure nothing.
-        println!(
-            "index build: {}: {}",
-            built.status,
-            String::from_utf8_lossy(&built.stderr)
-        );
+        println!("index build: {}: {}", built.status, String::from_utf8_lossy(&built.stderr));
     }
-    eprintln!(
-        "split {seed}: {} videos indexed, {:.1} s",
-        sources.len(),
-        started.elapsed().as_secs_f64()
-    );
+    eprintln!("split {seed}: {} videos indexed, {:.1} s", sources.len(), started.elapsed().as_secs_f64());
     let started = Instant::now();
     let extra: Vec<&OsStr> = args.check_args.iter().map(OsStr::new).collect();
-    let paths: Vec<&Path> = excerpts
-        .iter()
-        .map(|excerpt| excerpt.path.as_path())
-        .collect();
+    let paths: Vec<&Path> = excerpts.iter().map(|excerpt| excerpt.path.as_path()).collect();
     let reports = program::check(&args.program, index.path(), &paths, &extra, &|done| {
-        eprintln!(
-            "split {seed}: {done} of {total} checked, {:.0} s",
-            started.elapsed().as_secs_f64()
-        );
+        eprintln!("split {seed}: {done} of {total} checked, {:.0} s", started.elapsed().as_secs_f64());
     });
     rows(reports)
 }
 
 /// Puts each report beside the truth; the first `positives` excerpts are of indexed clips.
-fn judge(
-    clips: &[Clip],
-    excerpts: Vec<Excerpt>,
-    reports: Vec<Report>,
-    positives: usize,
-    seed: u64,
-) -> Vec<Row> {
+fn judge(clips: &[Clip], excerpts: Vec<Excerpt>, reports: Vec<Report>, positives: usize, seed: u64) -> Vec<Row> {
     let groups = clips::groups(clips);
     excerpts
         .into_iter()
@@ -198,23 +162,11 @@ fn report_rows(wanted: &[Edit], rows: &[Row]) -> Value {
     );
     println!(
         "{:<10} {:>9} {:>7} {:>13} {:>5} {:>9} {:>14} {:>14} {:>14} {:>17}",
-        "edit",
-        "found",
-        "recall",
-        "95 %",
-        "wrong",
-        "times",
-        "start 50/95",
-        "end 50/95",
-        "ref 50/95",
-        "bits min/50/max"
+        "edit", "found", "recall", "95 %", "wrong", "times", "start 50/95", "end 50/95", "ref 50/95", "bits min/50/max"
     );
     let mut summary = Vec::new();
     for edit in wanted {
-        let some: Vec<&Row> = rows
-            .iter()
-            .filter(|row| row.published && row.excerpt.edit == *edit)
-            .collect();
+        let some: Vec<&Row> = rows.iter().filter(|row| row.published && row.excerpt.edit == *edit).collect();
         summary.push(positive_line(edit.name(), &some));
     }
     let all: Vec<&Row> = rows.iter().filter(|row| row.published).collect();
@@ -227,10 +179,7 @@ fn report_rows(wanted: &[Edit], rows: &[Row]) -> Value {
     );
     let mut negatives = Vec::new();
     for edit in wanted {
-        let some: Vec<&Row> = rows
-            .iter()
-            .filter(|row| !row.published && row.excerpt.edit == *edit)
-            .collect();
+        let some: Vec<&Row> = rows.iter().filter(|row| !row.published && row.excerpt.edit == *edit).collect();
         negatives.push(negative_line(edit.name(), &some));
     }
     let all: Vec<&Row> = rows.iter().filter(|row| !row.published).collect();
@@ -248,9 +197,7 @@ fn report_rows(wanted: &[Edit], rows: &[Row]) -> Value {
     }
     println!("\nfound, with a time off by more than 1 s");
     for row in rows.iter().filter(|row| row.published) {
-        if let Some([start, end, reference]) =
-            row.score.errors_s.filter(|errors| worst(errors) > 1.0)
-        {
+        if let Some([start, end, reference]) = row.score.errors_s.filter(|errors| worst(errors) > 1.0) {
             println!(
                 "  {} {}: start {start:.2}, end {end:.2}, reference {reference:.2}",
                 row.excerpt.edit.name(),
@@ -260,12 +207,7 @@ fn report_rows(wanted: &[Edit], rows: &[Row]) -> Value {
     }
     println!("\nunpublished clips with the highest evidence");
     let mut near: Vec<&Row> = all;
-    near.sort_by(|a, b| {
-        b.report
-            .highest_bits()
-            .0
-            .total_cmp(&a.report.highest_bits().0)
-    });
+    near.sort_by(|a, b| b.report.highest_bits().0.total_cmp(&a.report.highest_bits().0));
     for row in near.iter().take(12) {
         let (bits, moment) = row.report.highest_bits();
         println!(
@@ -285,20 +227,11 @@ fn positive_line(name: &str, rows: &[&Row]) -> Value {
     let exact = errors.iter().filter(|errors| worst(errors) <= 1.0).count();
     let column = |k: usize| -> Vec<f64> { sorted(errors.iter().map(|errors| errors[k])) };
     let [start, end, reference] = [0, 1, 2].map(column);
-    let bits = sorted(
-        rows.iter()
-            .filter(|row| row.score.found)
-            .map(|row| row.score.evidence_bits),
-    );
-    let moment = sorted(
-        rows.iter()
-            .filter(|row| row.score.found)
-            .map(|row| row.score.moment_bits),
-    );
+    let bits = sorted(rows.iter().filter(|row| row.score.found).map(|row| row.score.evidence_bits));
+    let moment = sorted(rows.iter().filter(|row| row.score.found).map(|row| row.score.moment_bits));
     let (low, high) = wilson(found, rows.len());
     let recall = ratio(found, rows.len());
-    let pair =
-        |values: &[f64]| format!("{:.2}/{:.2}", quantile(values, 0.5), quantile(values, 0.95));
+    let pair = |values: &[f64]| format!("{:.2}/{:.2}", quantile(values, 0.5), quantile(values, 0.95));
     println!(
         "{name:<10} {:>9} {:>5.1} % {:>13} {wrong:>5} {:>9} {:>14} {:>14} {:>14} {:>17}",
         format!("{found}/{}", rows.len()),
@@ -308,15 +241,9 @@ fn positive_line(name: &str, rows: &[&Row]) -> Value {
         pair(&start),
         pair(&end),
         pair(&reference),
-        format!(
-            "{:.0}/{:.0}/{:.0}",
-            quantile(&bits, 0.0),
-            quantile(&bits, 0.5),
-            quantile(&bits, 1.0)
-        ),
+        format!("{:.0}/{:.0}/{:.0}", quantile(&bits, 0.0), quantile(&bits, 0.5), quantile(&bits, 1.0)),
     );
-    let both =
-        |values: &[f64]| json!({ "median": quantile(values, 0.5), "p95": quantile(values, 0.95) });
+    let both = |values: &[f64]| json!({ "median": quantile(values, 0.5), "p95": quantile(values, 0.95) });
     json!({
         "edit": name, "clips": rows.len(), "found": found, "recall": recall, "wilson95": [low, high], "wrong": wrong,
         "times_judged": errors.len(), "times_within_1s": exact,
@@ -328,19 +255,12 @@ fn positive_line(name: &str, rows: &[&Row]) -> Value {
 }
 
 fn negative_line(name: &str, rows: &[&Row]) -> Value {
-    let count = |verdict: &str| {
-        rows.iter()
-            .filter(|row| row.report.verdict == verdict)
-            .count()
-    };
+    let count = |verdict: &str| rows.iter().filter(|row| row.report.verdict == verdict).count();
     let alarms = rows.iter().filter(|row| row.report.is_published()).count();
     let (inconclusive, errors) = (count("inconclusive"), count(""));
     let (low, high) = wilson(alarms, rows.len());
     let highest = |k: fn(&Report) -> f64| rows.iter().map(|row| k(&row.report)).fold(0.0, f64::max);
-    let (bits, moment) = (
-        highest(|report| report.highest_bits().0),
-        highest(|report| report.highest_bits().1),
-    );
+    let (bits, moment) = (highest(|report| report.highest_bits().0), highest(|report| report.highest_bits().1));
     println!(
         "{name:<10} {:>9} {:>13} {inconclusive:>12} {errors:>7} {bits:>12.0} {moment:>12.0}",
         format!("{alarms}/{}", rows.len()),

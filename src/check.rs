@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::Result;
-use crate::align::{Alignment, align};
+use crate::align::{Alignment, Corpus, align};
 use crate::fingerprint::{self, Fingerprint};
 use crate::index::{Index, SearchMode};
 use crate::report::{
@@ -58,7 +58,13 @@ pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptio
 fn weigh(index: &Index, clip: &Fingerprint, hits: &Hits, policy: &Policy) -> (Vec<Alignment>, Judgement) {
     let state = index.state();
     let interval = Duration::from_secs_f64(state.interval_s);
-    let alignments = align(&hits.hits, clip, interval, state.keys, |video| index.video(video).duration);
+    let corpus = Corpus {
+        keys: state.keys,
+        interval,
+        length: &|video| index.video(video).duration,
+        runs: &|video| index.runs(video),
+    };
+    let alignments = align(&hits.hits, clip, &corpus);
     let judgement = judge(clip, &alignments, state.videos, interval, policy);
     (alignments, judgement)
 }

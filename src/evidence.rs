@@ -34,19 +34,24 @@ pub struct Evidence {
     pub total: f32,
     /// Pairs that speak for the moment, counted by themselves, in bits.
     pub moment: f32,
+    /// What is left of `moment` when the second of the clip that gives most of it is left out, in bits: one instant
+    /// proves a likeness, not a passage. Counted by the alignment, which knows the times.
+    pub sustained: f32,
 }
 
 /// Counts what a set of pairs is worth in a corpus of `corpus_keys` keys.
 ///
 /// The strongest pairs are counted first, and only the [`PAIRS_MAX`] strongest are looked at.
-pub fn count(pairs: &[Pair], corpus_keys: u64) -> Evidence {
-    let mut strongest: Vec<&Pair> = pairs.iter().collect();
-    strongest.sort_by(|a, b| {
-        weight(b).total_cmp(&weight(a)).then_with(|| (a.clip, a.reference).cmp(&(b.clip, b.reference)))
-    });
+pub fn count<'a>(pairs: impl IntoIterator<Item = &'a Pair>, corpus_keys: u64) -> Evidence {
+    let strongest = sorted(pairs);
     let search = (corpus_keys.max(1) as f32).log2();
     let moment = strongest.iter().copied().filter(|pair| pair.moment);
-    Evidence { total: sum(strongest.iter().copied(), search), moment: sum(moment, search) }
+    Evidence { total: sum(strongest.iter().copied(), search), moment: sum(moment, search), ..Evidence::default() }
+}
+
+/// Counts what a set of pairs is worth that were not searched for, but found where an alignment put them.
+pub fn count_guided<'a>(pairs: impl IntoIterator<Item = &'a Pair>) -> f32 {
+    sum(sorted(pairs).into_iter(), WINDOW_BITS)
 }
 
 /// What one pair is worth before it pays for its window, in bits: `-log2 p0(d)`, less `log2` of the videos that share it.
@@ -83,6 +88,14 @@ pub const INDEPENDENT_DISTANCE: u32 = 48;
 
 /// Pairs looked at; far more than any threshold needs.
 pub const PAIRS_MAX: usize = 400;
+
+fn sorted<'a>(pairs: impl IntoIterator<Item = &'a Pair>) -> Vec<&'a Pair> {
+    let mut strongest: Vec<&Pair> = pairs.into_iter().collect();
+    strongest.sort_by(|a, b| {
+        weight(b).total_cmp(&weight(a)).then_with(|| (a.clip, a.reference).cmp(&(b.clip, b.reference)))
+    });
+    strongest
+}
 
 fn sum<'a>(strongest: impl Iterator<Item = &'a Pair>, search: f32) -> f32 {
     let mut counted: Vec<&Pair> = Vec::new();

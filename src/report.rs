@@ -77,7 +77,7 @@ pub struct Report {
     pub clip: Clip,
     /// The answer.
     pub verdict: Verdict,
-    /// Why, each as `code: sentence`. Codes: `copy`, `same_scene`, `static`, `black`, `flat`, `frozen`, `simple`,
+    /// Why, each as `code: sentence`. Codes: `copy`, `same_scene`, `ambiguous`, `black`, `flat`, `frozen`, `simple`,
     /// `still`, `short`, `undecoded`, `empty_index`, `no_match`, `graph`.
     pub reasons: Vec<String>,
     /// How the clip's length divides.

@@ -30,51 +30,29 @@ fn excerpts_of_real_clips_are_found_and_other_clips_are_not() {
     let clips = clips::read(&folder);
     let split = clips::split(&clips, 0);
     let index = tempfile::tempdir().unwrap();
-    let sources: Vec<&Path> = split
-        .published
-        .iter()
-        .map(|clip| clip.path.as_path())
-        .collect();
+    let sources: Vec<&Path> = split.published.iter().map(|clip| clip.path.as_path()).collect();
     program::must_succeed(&program::build(program, index.path(), &sources));
 
     let edits = [Edit::Cut, Edit::Reencode, Edit::CornerCrop, Edit::Mirror];
     let tried = |half: &[clips::Clip]| -> Vec<Excerpt> {
-        let long_enough = half
-            .iter()
-            .filter(|clip| clip.duration_s >= edits::SHORTEST_S);
+        let long_enough = half.iter().filter(|clip| clip.duration_s >= edits::SHORTEST_S);
         long_enough
             .take(TRIED)
-            .flat_map(|clip| {
-                edits
-                    .iter()
-                    .filter_map(|edit| Excerpt::plan(clip, *edit, &[], 0))
-            })
+            .flat_map(|clip| edits.iter().filter_map(|edit| Excerpt::plan(clip, *edit, &[], 0)))
             .collect()
     };
     let mut excerpts = tried(&split.published);
     let positives = excerpts.len();
-    assert!(
-        positives >= 8 * edits.len(),
-        "too few clips in {}",
-        folder.display()
-    );
+    assert!(positives >= 8 * edits.len(), "too few clips in {}", folder.display());
     excerpts.extend(tried(&split.held_back));
     let excerpts = edits::make_all(excerpts, &cache, &|_| {});
-    let paths: Vec<&Path> = excerpts
-        .iter()
-        .map(|excerpt| excerpt.path.as_path())
-        .collect();
+    let paths: Vec<&Path> = excerpts.iter().map(|excerpt| excerpt.path.as_path()).collect();
     let reports = program::check(program, index.path(), &paths, &[], &|_| {});
 
     let groups = clips::groups(&clips);
     let (mut missed, mut alarms) = (Vec::new(), Vec::new());
     for (number, (excerpt, report)) in excerpts.iter().zip(&reports).enumerate() {
-        let told = format!(
-            "{} {}: {}",
-            excerpt.edit.name(),
-            excerpt.clip.name(),
-            report.verdict
-        );
+        let told = format!("{} {}: {}", excerpt.edit.name(), excerpt.clip.name(), report.verdict);
         assert!(!report.verdict.is_empty(), "{told}could not be checked");
         if number >= positives {
             alarms.extend(report.is_published().then_some(told));
@@ -89,14 +67,8 @@ fn excerpts_of_real_clips_are_found_and_other_clips_are_not() {
         alarms.len(),
         excerpts.len() - positives
     );
-    assert!(
-        alarms.is_empty(),
-        "called published though not indexed: {alarms:#?}"
-    );
-    assert!(
-        recall >= RECALL,
-        "recall {recall:.3}; not found: {missed:#?}"
-    );
+    assert!(alarms.is_empty(), "called published though not indexed: {alarms:#?}");
+    assert!(recall >= RECALL, "recall {recall:.3}; not found: {missed:#?}");
 }
 
 #[test]
@@ -119,22 +91,15 @@ fn only_a_copy_of_the_right_content_in_the_right_place_counts_as_found() {
         })
     };
     let score = |matches: &[serde_json::Value]| {
-        let report: Report =
-            serde_json::from_value(serde_json::json!({ "matches": matches })).unwrap();
+        let report: Report = serde_json::from_value(serde_json::json!({ "matches": matches })).unwrap();
         Score::new(&report, &excerpt, &groups)
     };
     let told = |score: &Score| (score.found, score.wrong);
     assert_eq!(told(&score(&[])), (false, 0));
-    assert_eq!(
-        told(&score(&[found("a", "same_scene", 0.0, 90.0)])),
-        (false, 0)
-    );
+    assert_eq!(told(&score(&[found("a", "same_scene", 0.0, 90.0)])), (false, 0));
     assert_eq!(told(&score(&[found("b", "copy", 0.0, 90.0)])), (false, 1));
     assert_eq!(told(&score(&[found("a", "copy", 2.0, 90.0)])), (false, 1));
-    let both = score(&[
-        found("a", "copy", 0.0, 60.0),
-        found("a", "copy", -0.5, 90.0),
-    ]);
+    let both = score(&[found("a", "copy", 0.0, 60.0), found("a", "copy", -0.5, 90.0)]);
     assert_eq!(told(&both), (true, 0));
     assert_eq!(both.evidence_bits, 90.0);
     assert_eq!(both.errors_s, Some([0.5, 0.5, 0.25]));
@@ -151,20 +116,12 @@ fn halves_never_share_a_group_and_complement_each_other() {
     };
     let clips: Vec<Clip> = (0..30).map(clip).collect();
     for seed in 0..6 {
-        let (half, other) = (
-            clips::split(&clips, 2 * seed),
-            clips::split(&clips, 2 * seed + 1),
-        );
+        let (half, other) = (clips::split(&clips, 2 * seed), clips::split(&clips, 2 * seed + 1));
         let names = |clips: &[Clip]| clips.iter().map(Clip::name).collect::<Vec<_>>();
         assert_eq!(half.published.len(), 15);
         assert_eq!(names(&half.published), names(&other.held_back));
         assert_eq!(names(&half.held_back), names(&other.published));
-        let groups = |clips: &[Clip]| {
-            clips
-                .iter()
-                .map(|clip| clip.group.clone())
-                .collect::<BTreeSet<_>>()
-        };
+        let groups = |clips: &[Clip]| clips.iter().map(|clip| clip.group.clone()).collect::<BTreeSet<_>>();
         assert!(groups(&half.published).is_disjoint(&groups(&half.held_back)));
     }
 }

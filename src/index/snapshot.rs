@@ -15,7 +15,7 @@ use super::segment::{self, Segment};
 use super::video::{Video, VideoRef};
 use super::{IndexState, Neighbour, Neighbours, Posting, SearchMode};
 use crate::error::{Error, Result};
-use crate::fingerprint::{FINGERPRINT_VERSION, Key};
+use crate::fingerprint::{FINGERPRINT_VERSION, Key, Run};
 
 /// An opened index; immutable, and shared freely between threads.
 ///
@@ -182,6 +182,23 @@ impl Index {
             let (kind, place, first, last, recurs) = segment::unpack(posting);
             Posting { video: VideoRef { segment, video: posting[0] }, kind, place, first, last, recurs }
         })
+    }
+
+    /// All keys of a video with their postings, in order of time; reads the postings of its whole segment.
+    ///
+    /// # Panics
+    /// If `video` is of another snapshot.
+    pub fn runs(&self, video: VideoRef) -> Vec<Run> {
+        let segment = &self.segments[video.segment as usize].segment;
+        let mut runs = Vec::new();
+        for number in 0..segment.len() as u32 {
+            for posting in segment.postings(number).iter().filter(|posting| posting[0] == video.video) {
+                let (kind, place, first, last, recurs) = segment::unpack(posting);
+                runs.push(Run { key: segment.key(number), kind, place, first, last, recurs });
+            }
+        }
+        runs.sort_by_key(|run| (run.first, run.last));
+        runs
     }
 
     /// Compares every file of the snapshot with the SHA-256 in the manifest; all of them are read.

@@ -25,11 +25,7 @@ pub struct Clip {
 impl Clip {
     /// The file's name, for messages.
     pub fn name(&self) -> String {
-        self.path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned()
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 }
 
@@ -37,23 +33,16 @@ impl Clip {
 /// ffprobe is asked for what is missing. Panics with the reason when the folder is not usable.
 pub fn read(folder: &Path) -> Vec<Clip> {
     let manifest = folder.join("manifest.csv");
-    let mut reader = csv::Reader::from_path(&manifest)
-        .unwrap_or_else(|error| panic!("{}: {error}", manifest.display()));
+    let mut reader =
+        csv::Reader::from_path(&manifest).unwrap_or_else(|error| panic!("{}: {error}", manifest.display()));
     let mut clips = Vec::new();
     for record in reader.deserialize::<HashMap<String, String>>() {
         let record = record.unwrap_or_else(|error| panic!("{}: {error}", manifest.display()));
-        let file = record
-            .get("file")
-            .expect("manifest.csv has a column `file`");
+        let file = record.get("file").expect("manifest.csv has a column `file`");
         let number = |column: &str| record.get(column).and_then(|text| text.parse::<f64>().ok());
         let path = folder.join(file);
-        let group = record
-            .get("group")
-            .filter(|group| !group.is_empty())
-            .unwrap_or(file);
-        let known = number("duration_s")
-            .zip(number("width"))
-            .zip(number("height"));
+        let group = record.get("group").filter(|group| !group.is_empty()).unwrap_or(file);
+        let known = number("duration_s").zip(number("width")).zip(number("height"));
         let ((duration_s, width), height) = known.unwrap_or_else(|| probe(&path));
         clips.push(Clip {
             sha256: scenes::digest(&path),
@@ -69,9 +58,7 @@ pub fn read(folder: &Path) -> Vec<Clip> {
 /// Makes footage where no real clips are at hand: moving scenes, and takes of the same scene as groups of their own.
 pub fn made() -> Vec<Clip> {
     const SECONDS: u32 = 14;
-    let mut paths: Vec<PathBuf> = (0..12)
-        .map(|seed| scenes::moving(100 + seed, SECONDS))
-        .collect();
+    let mut paths: Vec<PathBuf> = (0..12).map(|seed| scenes::moving(100 + seed, SECONDS)).collect();
     for scene in 0..3 {
         paths.extend([1, 2].map(|take| scenes::tripod(200 + scene, take, SECONDS)));
     }
@@ -80,11 +67,7 @@ pub fn made() -> Vec<Clip> {
     }
     let clip = |path: PathBuf| Clip {
         sha256: scenes::digest(&path),
-        group: path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned(),
+        group: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         duration_s: f64::from(SECONDS),
         size: (640, 360),
         path,
@@ -115,14 +98,9 @@ pub fn split(clips: &[Clip], seed: u64) -> Split {
     let mut ranks: Vec<u64> = groups.values().copied().collect();
     ranks.sort_unstable();
     let middle = ranks.get(ranks.len() / 2).copied().unwrap_or_default();
-    let (published, held_back) = clips
-        .iter()
-        .cloned()
-        .partition(|clip| (groups[clip.group.as_str()] < middle) == seed.is_multiple_of(2));
-    Split {
-        published,
-        held_back,
-    }
+    let (published, held_back) =
+        clips.iter().cloned().partition(|clip| (groups[clip.group.as_str()] < middle) == seed.is_multiple_of(2));
+    Split { published, held_back }
 }
 
 /// The group of each clip by its SHA-256.
@@ -140,14 +118,8 @@ pub fn probe(path: &Path) -> ((f64, f64), f64) {
         .output()
         .expect("the ffprobe command is installed");
     let text = String::from_utf8_lossy(&output.stdout);
-    let mut numbers = text
-        .split([',', '\n'])
-        .filter_map(|word| word.trim().parse::<f64>().ok());
-    let mut next = || {
-        numbers
-            .next()
-            .unwrap_or_else(|| panic!("{}: ffprobe says {text:?}", path.display()))
-    };
+    let mut numbers = text.split([',', '\n']).filter_map(|word| word.trim().parse::<f64>().ok());
+    let mut next = || numbers.next().unwrap_or_else(|| panic!("{}: ffprobe says {text:?}", path.display()));
     let (width, height, duration) = (next(), next(), next());
     ((duration, width), height)
 }

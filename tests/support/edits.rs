@@ -106,11 +106,7 @@ impl Excerpt {
             return None;
         }
         let mut random = Random::new(fold(&clip.sha256) ^ round);
-        let whole = if edit == Edit::Inside {
-            SHORTEST_S
-        } else {
-            EXCERPT_S
-        };
+        let whole = if edit == Edit::Inside { SHORTEST_S } else { EXCERPT_S };
         let length = whole.min(clip.duration_s);
         let position = f64::from(random.between(0.0, 1.0));
         let start = (position * (clip.duration_s - length) * 1000.0).floor() / 1000.0;
@@ -120,9 +116,7 @@ impl Excerpt {
         // Ranking by both keeps the pairing when the set of candidates changes, and with it the edited files.
         let other = others
             .iter()
-            .filter(|other| {
-                edit.mixes() && other.group != clip.group && other.duration_s >= SHORTEST_S
-            })
+            .filter(|other| edit.mixes() && other.group != clip.group && other.duration_s >= SHORTEST_S)
             .min_by_key(|other| Random::new(fold(&clip.sha256) ^ fold(&other.sha256)).bits())
             .cloned();
         if edit.mixes() && other.is_none() {
@@ -147,14 +141,8 @@ impl Excerpt {
     /// Makes the file in `folder`, or finds it there.
     pub fn make(mut self, folder: &Path) -> Excerpt {
         let (start, end) = self.reference_s;
-        let mut args: Vec<OsString> = [
-            "-ss",
-            &format!("{start:.3}"),
-            "-t",
-            &format!("{:.3}", end - start),
-        ]
-        .map(OsString::from)
-        .to_vec();
+        let mut args: Vec<OsString> =
+            ["-ss", &format!("{start:.3}"), "-t", &format!("{:.3}", end - start)].map(OsString::from).to_vec();
         args.extend(["-i".into(), self.clip.path.clone().into()]);
         let mut inputs = vec![self.clip.path.as_path()];
         if let Some(other) = &self.other {
@@ -163,17 +151,9 @@ impl Excerpt {
             args.push(other.path.clone().into());
             inputs.push(&other.path);
         }
-        let option = if self.other.is_some() {
-            "-filter_complex"
-        } else {
-            "-vf"
-        };
+        let option = if self.other.is_some() { "-filter_complex" } else { "-vf" };
         args.extend([option.into(), self.filter().into()]);
-        let crf = if self.edit == Edit::Reencode {
-            "38"
-        } else {
-            "23"
-        };
+        let crf = if self.edit == Edit::Reencode { "38" } else { "23" };
         let encoder = "-an -sn -dn -c:v libx264 -preset veryfast -pix_fmt yuv420p -threads 1 -crf";
         args.extend(words(encoder).iter().map(OsString::from));
         args.push(crf.into());
@@ -228,11 +208,7 @@ impl Excerpt {
 }
 
 /// Makes all files, two at a time, telling `progress` how many are done.
-pub fn make_all(
-    planned: Vec<Excerpt>,
-    folder: &Path,
-    progress: &(dyn Fn(usize) + Sync),
-) -> Vec<Excerpt> {
+pub fn make_all(planned: Vec<Excerpt>, folder: &Path, progress: &(dyn Fn(usize) + Sync)) -> Vec<Excerpt> {
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let slots: Vec<Mutex<Excerpt>> = planned.into_iter().map(Mutex::new).collect();
     thread::scope(|scope| {
@@ -252,8 +228,5 @@ pub fn make_all(
 
 /// The first 64 bits of a digest.
 fn fold(digest: &str) -> u64 {
-    digest
-        .get(..16)
-        .and_then(|text| u64::from_str_radix(text, 16).ok())
-        .unwrap_or_default()
+    digest.get(..16).and_then(|text| u64::from_str_radix(text, 16).ok()).unwrap_or_default()
 }

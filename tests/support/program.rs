@@ -113,16 +113,11 @@ impl Report {
     pub fn highest_bits(&self) -> (f64, f64) {
         let near = |field: &str| {
             let near = self.nearest_non_match.as_ref();
-            near.and_then(|near| near.get(field))
-                .and_then(Value::as_f64)
-                .unwrap_or_default()
+            near.and_then(|near| near.get(field)).and_then(Value::as_f64).unwrap_or_default()
         };
         let evidence = self.matches.iter().map(|found| found.evidence_bits);
         let moment = self.matches.iter().map(|found| found.moment_bits);
-        (
-            evidence.fold(near("evidence_bits"), f64::max),
-            moment.fold(near("moment_bits"), f64::max),
-        )
+        (evidence.fold(near("evidence_bits"), f64::max), moment.fold(near("moment_bits"), f64::max))
     }
 }
 
@@ -152,22 +147,15 @@ impl Score {
             let overlap = found.clip.end_s.min(end) - found.clip.start_s.max(start);
             overlap >= 0.5 * (found.clip.end_s - found.clip.start_s)
         };
-        let is_right = |found: &&Match| {
-            groups.get(&found.source.sha256) == Some(&excerpt.clip.group) && lies_there(found)
-        };
+        let is_right =
+            |found: &&Match| groups.get(&found.source.sha256) == Some(&excerpt.clip.group) && lies_there(found);
         let strongest = |a: &&Match, b: &&Match| a.evidence_bits.total_cmp(&b.evidence_bits);
         let right: Vec<&Match> = report.copies().filter(is_right).collect();
         let best = right.iter().copied().max_by(strongest);
-        let own = right
-            .iter()
-            .copied()
-            .filter(|found| found.source.sha256 == excerpt.clip.sha256);
+        let own = right.iter().copied().filter(|found| found.source.sha256 == excerpt.clip.sha256);
         let errors_s = own.max_by(strongest).map(|found| {
-            let errors = [
-                found.clip.start_s - start,
-                found.clip.end_s - end,
-                found.reference.start_s - excerpt.reference_s.0,
-            ];
+            let errors =
+                [found.clip.start_s - start, found.clip.end_s - end, found.reference.start_s - excerpt.reference_s.0];
             errors.map(f64::abs)
         });
         Score {
@@ -200,24 +188,13 @@ pub fn build(program: &Path, index: &Path, videos: &[&Path]) -> Output {
 
 /// Panics with the program's words unless it ended well.
 pub fn must_succeed(output: &Output) {
-    assert!(
-        output.status.success(),
-        "{}: {}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
 }
 
 /// Checks many clips, some at a time, and returns one report for each in the same order.
 ///
 /// A clip that the program could not check has an empty verdict. Panics with the program's words if a line is missing.
-pub fn check(
-    program: &Path,
-    index: &Path,
-    clips: &[&Path],
-    extra: &[&OsStr],
-    progress: &dyn Fn(usize),
-) -> Vec<Report> {
+pub fn check(program: &Path, index: &Path, clips: &[&Path], extra: &[&OsStr], progress: &dyn Fn(usize)) -> Vec<Report> {
     const AT_ONCE: usize = 24;
     let mut reports = Vec::with_capacity(clips.len());
     for some in clips.chunks(AT_ONCE) {
@@ -230,16 +207,12 @@ pub fn check(
         let text = String::from_utf8_lossy(&output.stdout);
         let lines: Vec<Report> = text
             .lines()
-            .map(|line| {
-                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
-            })
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
             .collect();
         for path in some {
             let path = path.to_string_lossy();
             let mine = lines.iter().find(|report| report.clip.path == path);
-            let mine = mine.unwrap_or_else(|| {
-                panic!("uniq check: {}: no line for {path}: {said}", output.status)
-            });
+            let mine = mine.unwrap_or_else(|| panic!("uniq check: {}: no line for {path}: {said}", output.status));
             reports.push(mine.clone());
         }
         progress(reports.len());

@@ -48,11 +48,7 @@ impl Default for Encoding {
 impl Encoding {
     /// The default picture in another codec: encoder arguments separated by blanks, and the extension.
     pub fn with(args: &str, extension: &str) -> Encoding {
-        Encoding {
-            args: words(args),
-            extension: extension.to_owned(),
-            ..Encoding::default()
-        }
+        Encoding { args: words(args), extension: extension.to_owned(), ..Encoding::default() }
     }
 }
 
@@ -63,20 +59,12 @@ pub fn moving(seed: u64, seconds: u32) -> PathBuf {
 
 /// A person walking before a static camera; takes of one scene share the room and the person.
 pub fn tripod(scene: u64, take: u64, seconds: u32) -> PathBuf {
-    make(
-        &Scene::Tripod { scene, take },
-        seconds,
-        &Encoding::default(),
-    )
+    make(&Scene::Tripod { scene, take }, seconds, &Encoding::default())
 }
 
 /// A head with shoulders, speaking before a static camera; takes of one scene share the room and the person.
 pub fn talking_head(scene: u64, take: u64, seconds: u32) -> PathBuf {
-    make(
-        &Scene::TalkingHead { scene, take },
-        seconds,
-        &Encoding::default(),
-    )
+    make(&Scene::TalkingHead { scene, take }, seconds, &Encoding::default())
 }
 
 /// Nothing but black.
@@ -110,21 +98,10 @@ pub fn make(scene: &Scene, seconds: u32, encoding: &Encoding) -> PathBuf {
     let key = format!("{PAINTING} {scene:?} {seconds} {encoding:?}");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scenes");
     let kind = format!("{scene:?}");
-    let kind = kind
-        .split([' ', '{'])
-        .next()
-        .unwrap_or_default()
-        .to_lowercase();
-    let name = format!(
-        "{kind}-{}.{}",
-        short_digest(key.as_bytes()),
-        encoding.extension
-    );
+    let kind = kind.split([' ', '{']).next().unwrap_or_default().to_lowercase();
+    let name = format!("{kind}-{}.{}", short_digest(key.as_bytes()), encoding.extension);
     kept(&folder.join(name), |target| {
-        let mut filter = format!(
-            "scale={}:{}:flags=lanczos",
-            encoding.size.0, encoding.size.1
-        );
+        let mut filter = format!("scale={}:{}:flags=lanczos", encoding.size.0, encoding.size.1);
         if scene.is_filmed() && encoding.noise > 0 {
             filter += &format!(",noise=c0s={}:c0f=t:all_seed=11", encoding.noise);
         }
@@ -133,16 +110,10 @@ pub fn make(scene: &Scene, seconds: u32, encoding: &Encoding) -> PathBuf {
         let mut args = words("-f rawvideo -pix_fmt yuv420p -s");
         args.extend([size, "-r".to_owned(), rate, "-i".to_owned(), "-".to_owned()]);
         args.extend(["-vf".to_owned(), filter]);
-        args.extend(words(
-            "-fflags +bitexact -flags +bitexact -pix_fmt yuv420p -threads 1",
-        ));
+        args.extend(words("-fflags +bitexact -flags +bitexact -pix_fmt yuv420p -threads 1"));
         args.extend(encoding.args.iter().cloned());
-        let mut child = ffmpeg()
-            .args(&args)
-            .arg(target)
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("the ffmpeg command is installed");
+        let mut child =
+            ffmpeg().args(&args).arg(target).stdin(Stdio::piped()).spawn().expect("the ffmpeg command is installed");
         let mut pipe = BufWriter::new(child.stdin.take().expect("stdin is piped"));
         let mut film = scene.film();
         'frames: for number in 0..seconds * RATE {
@@ -155,10 +126,7 @@ pub fn make(scene: &Scene, seconds: u32, encoding: &Encoding) -> PathBuf {
         }
         drop(pipe);
         let status = child.wait().expect("ffmpeg can be waited for");
-        assert!(
-            status.success(),
-            "ffmpeg failed to encode {scene:?} with {args:?}"
-        );
+        assert!(status.success(), "ffmpeg failed to encode {scene:?} with {args:?}");
     })
 }
 
@@ -172,11 +140,7 @@ pub fn edit(input: &Path, filters: &str, args: &[&str], extension: &str) -> Path
     }
     command.extend(args.iter().map(OsString::from));
     if !args.contains(&"-c:v") && !args.contains(&"-c") {
-        command.extend(
-            words("-c:v libx264 -preset veryfast -crf 23 -pix_fmt yuv420p")
-                .iter()
-                .map(OsString::from),
-        );
+        command.extend(words("-c:v libx264 -preset veryfast -crf 23 -pix_fmt yuv420p").iter().map(OsString::from));
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("edits");
     edited(&folder, &[input], &command, extension)
@@ -209,11 +173,7 @@ pub fn edited(folder: &Path, inputs: &[&Path], args: &[OsString], extension: &st
             .stdin(Stdio::null())
             .output()
             .expect("the ffmpeg command is installed");
-        assert!(
-            output.status.success(),
-            "ffmpeg {args:?} failed: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.status.success(), "ffmpeg {args:?} failed: {}", String::from_utf8_lossy(&output.stderr));
     })
 }
 

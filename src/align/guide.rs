@@ -1,0 +1,144 @@
+//! Looks where an alignment says that a copy must be.
+//!
+//! Once a few hits fix geometry and time line, every key of the clip has one place and moment of the source to be
+//! compared with, instead of the whole corpus. There, agreement far beyond the voting radius still means something:
+//! among unrelated keys one in some ten thousand is within [`GUIDED_RADIUS`] bits, and only a handful is looked at.
+//! This shows how far the alignment really goes, and what share of the source's keys is in the clip.
+
+use std::collections::HashMap;
+
+use super::vote::{Line, Vote};
+use super::{Similarity, TIME_TOLERANCE};
+use crate::evidence::Pair;
+use crate::fingerprint::{ClipKey, Fingerprint, KeyKind, Place, Run};
+
+/// Distance up to which a key counts as found where it was expected, in bits.
+pub const GUIDED_RADIUS: u32 = 92;
+
+/// A key of the clip found where the alignment put it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Trace {
+    pub(super) clip_key: u32,
+    /// Number of the run of the source.
+    pub(super) run: usize,
+    /// When the clip shows it, in seconds.
+    pub(super) time: f32,
+    pub(super) distance: u32,
+}
+
+/// The runs of one source, and by second what it shows.
+pub(super) struct Shown {
+    pub(super) runs: Vec<Run>,
+    seconds: HashMap<u64, Vec<usize>>,
+}
+
+impl Shown {
+    pub(super) fn new(runs: Vec<Run>) -> Shown {
+        let mut seconds: HashMap<u64, Vec<usize>> = HashMap::new();
+        for (number, run) in runs.iter().enumerate() {
+            for second in run.first.as_secs()..=run.last.as_secs() {
+                seconds.entry(second).or_default().push(number);
+            }
+        }
+        Shown { runs, seconds }
+    }
+
+    /// The runs that the source shows within the time tolerance of a moment, each once.
+    fn around(&self, moment: f32) -> Vec<usize> {
+        let second = |time: f32| time.max(0.0) as u64;
+        let mut found: Vec<usize> = (second(moment - TIME_TOLERANCE)..=second(moment + TIME_TOLERANCE))
+            .filter_map(|second| self.seconds.get(&second))
+            .flatten()
+            .copied()
+            .filter(|&number| {
+                let run = &self.runs[number];
+                run.first.as_secs_f32() <= moment + TIME_TOLERANCE && run.last.as_secs_f32() >= moment - TIME_TOLERANCE
+            })
+            .collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+}
+
+/// Compares each key of a part of the clip with what the source shows there and then; the nearest run counts.
+pub(super) fn trace(
+    clip: &Fingerprint,
+    shown: &Shown,
+    mirrored: bool,
+    geometry: &Similarity,
+    line: Line,
+    (from, to): (f32, f32),
+) -> Vec<Trace> {
+    let aspect = clip.info.width.max(1) as f32 / clip.info.height.max(1) as f32;
+    let mut traces = Vec::new();
+    let time_of = |key: &ClipKey| clip.keyframes[key.keyframe as usize].time.as_secs_f32();
+    let start = clip.keys.partition_point(|key| time_of(key) < from);
+    let end = clip.keys.partition_point(|key| time_of(key) <= to);
+    let mut number = start;
+    for keys in clip.keys[start..end].chunk_by(|a, b| a.keyframe == b.keyframe) {
+        let time = time_of(&keys[0]);
+        let around = shown.around(line.at(time));
+        for (i, key) in keys.iter().enumerate() {
+            let place = if mirrored { Place { x: aspect - key.place.x, ..key.place } } else { key.place };
+            let bits = if mirrored { key.mirrored } else { key.key };
+            let nearest = around
+                .iter()
+                .map(|&number| (number, &shown.runs[number]))
+                .filter(|(_, run)| run.kind == key.kind && geometry.takes(&place, &run.place))
+                .map(|(number, run)| (run.key.distance(bits), number))
+                .min();
+            if let Some((distance, run)) = nearest.filter(|&(distance, _)| distance <= GUIDED_RADIUS) {
+                traces.push(Trace { clip_key: (number + i) as u32, run, time, distance });
+            }
+        }
+        number += keys.len();
+    }
+    traces
+}
+
+/// Traces as votes, so that the time line can be fitted to them.
+pub(super) fn as_votes<'a>(
+    traces: &'a [Trace],
+    clip: &'a Fingerprint,
+    shown: &'a Shown,
+) -> impl Iterator<Item = Vote> + 'a {
+    traces.iter().map(|trace| {
+        let run = &shown.runs[trace.run];
+        let key = &clip.keys[trace.clip_key as usize];
+        Vote {
+            hit: 0,
+            time: trace.time,
+            first: run.first.as_secs_f32(),
+            last: run.last.as_secs_f32(),
+            clip: key.place,
+            reference: run.place,
+            share: (GUIDED_RADIUS + 1 - trace.distance) as f32,
+            recurs: run.recurs || key.recurs,
+        }
+    })
+}
+
+/// The keys of a trace, as evidence.
+pub(super) fn pair(trace: &Trace, clip: &Fingerprint, shown: &Shown, mirrored: bool) -> Pair {
+    let (key, run) = (&clip.keys[trace.clip_key as usize], &shown.runs[trace.run]);
+    Pair {
+        clip: if mirrored { key.mirrored } else { key.key },
+        reference: run.key,
+        kind: run.kind,
+        distance: trace.distance,
+        moment: !(key.recurs || run.recurs),
+        videos: 1,
+    }
+}
+
+/// Whether the clip would show a region of the source large enough, and whole enough, to be detected.
+pub(super) fn visible(run: &Run, geometry: &Similarity, clip_aspect: f32) -> bool {
+    let size = run.place.size / geometry.scale;
+    let (x, y) = ((run.place.x - geometry.x) / geometry.scale, (run.place.y - geometry.y) / geometry.scale);
+    let inside = |centre: f32, end: f32| centre - 0.4 * size >= 0.0 && centre + 0.4 * size <= end;
+    run.kind == KeyKind::Region && SIZES.contains(&size) && inside(x, clip_aspect) && inside(y, 1.0)
+}
+
+/// Sizes of regions that a detector looks for, in frame heights: 7 sigmas of 2.5 to 32 px in 128 px.
+const SIZES: std::ops::RangeInclusive<f32> = 0.15..=1.6;

@@ -1,0 +1,493 @@
+//! Turns hits into alignments consistent in time and geometry (pure).
+//!
+//! An alignment says: from here to there, the clip shows what the source shows from here to there, at this speed,
+//! with this part of the frame. Hits of one source (plain or mirrored) vote: the strongest are tried as seeds; a
+//! seed fixes the geometry (a detail's size and position in both frames), and the time line is the offset and speed
+//! that most hits of that geometry agree on. What fits is fitted again by least squares, weighed ([`crate::evidence`]),
+//! cut where nothing agrees for a while, and taken out; then the rest votes again.
+//!
+//! A pair of keys speaks for the *moment* only if neither key is seen again, at the same place, two seconds away or
+//! more; everything else speaks for the *scene*, which another take from the same tripod shows as well.
+
+use std::cell::LazyCell;
+use std::collections::HashSet;
+use std::time::Duration;
+
+use crate::evidence::{self, Evidence, Pair};
+use crate::fingerprint::{Fingerprint, Run};
+use crate::index::VideoRef;
+use crate::search::Hit;
+
+mod guide;
+mod vote;
+
+pub use guide::GUIDED_RADIUS;
+use guide::{Shown, Trace};
+use vote::{Line, Vote};
+
+/// A part of the clip and the part of a source that it looks like.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alignment {
+    /// The source.
+    pub video: VideoRef,
+    /// Whether left and right are exchanged.
+    pub mirrored: bool,
+    /// First and last moment of the clip.
+    pub clip: Span,
+    /// First and last moment of the source.
+    pub reference: Span,
+    /// Seconds of the source in a second of the clip, 0.5..=2.
+    pub speed: f32,
+    /// Takes places in the clip's frame (mirrored, if so) to places in the source's.
+    pub geometry: Similarity,
+    /// What it is worth.
+    pub evidence: Evidence,
+    /// Hits that agree.
+    pub hits: usize,
+    /// How many of the source's keys in this part the clip shows.
+    pub found: Found,
+    /// How much worse the clip agrees with other times of the source.
+    pub contrast: Contrast,
+}
+
+/// From one moment of a video to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The first moment.
+    pub start: Duration,
+    /// The last moment.
+    pub end: Duration,
+}
+
+impl Span {
+    /// How long the two spans run side by side.
+    pub fn overlap(self, other: Span) -> Duration {
+        self.end.min(other.end).saturating_sub(self.start.max(other.start))
+    }
+
+    /// How long it is.
+    pub fn length(self) -> Duration {
+        self.end.saturating_sub(self.start)
+    }
+}
+
+/// `reference = scale * clip + (x, y)`, all in frame heights.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Similarity {
+    /// Size of a detail in the source's frame over its size in the clip's.
+    pub scale: f32,
+    /// Where the clip's left edge falls.
+    pub x: f32,
+    /// Where the clip's top edge falls.
+    pub y: f32,
+}
+
+/// Which keys of this part of the clip and of the source are where the alignment puts them.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Found {
+    /// Share of the source's regions that a copy would show, 0..=1.
+    pub reference: f32,
+    /// Share of the clip's keys that look alike at other times, 0..=1. A clip has several times the keys of a source,
+    /// so that a third is much.
+    pub clip_scene: f32,
+    /// Share of the clip's keys that do not, 0..=1.
+    pub clip_moment: f32,
+    /// Keys of the clip that do not look alike at other times.
+    pub clip_moments: u32,
+}
+
+/// Agreement in bits where an alignment says, and the most that any other time of the source reaches; zero for an
+/// alignment of less than [`CONTRAST_MIN`] bits.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Contrast {
+    /// Of all keys, here.
+    pub here: f32,
+    /// Of all keys, elsewhere.
+    pub elsewhere: f32,
+    /// Of keys that do not look alike at other times, here.
+    pub moment_here: f32,
+    /// Of keys that do not look alike at other times, elsewhere.
+    pub moment_elsewhere: f32,
+}
+
+/// What is searched, as far as aligning needs it.
+pub struct Corpus<'a> {
+    /// Keys that were searched.
+    pub keys: u64,
+    /// Longest time between two keyframes of a source.
+    pub interval: Duration,
+    /// How long a source is.
+    pub length: &'a dyn Fn(VideoRef) -> Duration,
+    /// All keys of a source, in order of time; asked for sources with enough evidence only.
+    pub runs: &'a dyn Fn(VideoRef) -> Vec<Run>,
+}
+
+/// Finds all alignments worth [`EVIDENCE_MIN`] bits or more, strongest first.
+///
+/// `hits` are sorted by video and mirrored, as [`crate::search::search`] gives them.
+pub fn align(hits: &[Hit], clip: &Fingerprint, corpus: &Corpus<'_>) -> Vec<Alignment> {
+    let mut found = Vec::new();
+    for group in hits.chunk_by(|a, b| (a.video, a.mirrored) == (b.video, b.mirrored)) {
+        let context = Context {
+            clip,
+            interval: corpus.interval.as_secs_f32(),
+            corpus_keys: corpus.keys,
+            length: (corpus.length)(group[0].video),
+            shown: LazyCell::new(Box::new(|| Shown::new((corpus.runs)(group[0].video)))),
+        };
+        context.align_group(group, &mut found);
+    }
+    found.sort_by(|a, b| {
+        b.evidence.total.total_cmp(&a.evidence.total).then_with(|| (a.video, a.mirrored).cmp(&(b.video, b.mirrored)))
+    });
+    found
+}
+
+/// Alignments worth less are not given, in bits: fewer than two pairs of keys agree.
+pub const EVIDENCE_MIN: f32 = 4.0;
+
+/// Hits of one geometry have scale ratios within this many octaves of the alignment's.
+pub const ZOOM_TOLERANCE: f32 = 0.35;
+
+/// Hits of one geometry fall within this distance of where the alignment puts them, in heights of the source's frame.
+pub const SHIFT_TOLERANCE: f32 = 0.12;
+
+/// Hits of one time line are within this many seconds of it: a picture looks like its neighbours for about half a second.
+pub const TIME_TOLERANCE: f32 = 0.6;
+
+/// Largest speed (and inverse of the smallest).
+pub const SPEED_MAX: f32 = 2.0;
+
+/// Seconds of the clip without any hit after which an alignment ends.
+pub const GAP_MAX: f32 = 3.0;
+
+/// Times further apart than this are different moments, in seconds.
+const MOMENT_GAP: f32 = 2.0;
+
+/// Seeds tried for one alignment.
+const SEEDS_MAX: usize = 40;
+
+/// Alignments looked for in one source.
+const ALIGNMENTS_MAX: usize = 12;
+
+/// How far from its seed a time line is looked for at first, in seconds of the clip; it grows as the line is fitted.
+const SEED_WINDOW: f32 = 8.0;
+
+/// A part of an alignment that was cut off by a gap counts if it is worth this much by itself, in bits.
+const PIECE_MIN: f32 = 12.0;
+
+/// Evidence from which an alignment is compared with other times of its source, in bits.
+pub const CONTRAST_MIN: f32 = 24.0;
+
+/// Distance up to which pairs count in that comparison, in bits.
+const CONTRAST_RADIUS: u32 = 80;
+
+/// How far the source is shifted, in its seconds: at once more than a picture's likeness to its neighbours lasts.
+const SHIFTS: [f32; 8] = [1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0];
+
+/// Seconds of the clip that a shifted source has to cover to be compared.
+const OVERLAP_MIN: f32 = 1.0;
+
+/// Most moments of the source that are tried standing still.
+const STILLS_MAX: f32 = 12.0;
+
+/// Within this many seconds of the source around the predicted time, hits of an alignment's geometry belong to it.
+const SHADOW: f32 = 8.0;
+
+/// Evidence from which the source is looked at where the alignment says, in bits.
+const GUIDE_MIN: f32 = 16.0;
+
+type LazyShown<'a> = LazyCell<Shown, Box<dyn FnOnce() -> Shown + 'a>>;
+
+struct Context<'a> {
+    clip: &'a Fingerprint,
+    interval: f32,
+    corpus_keys: u64,
+    length: Duration,
+    shown: LazyShown<'a>,
+}
+
+/// Votes that agree on a geometry and a time line.
+struct Agreement {
+    geometry: Similarity,
+    line: Line,
+    /// Numbers of the votes.
+    votes: Vec<usize>,
+}
+
+impl Context<'_> {
+    fn align_group(&self, group: &[Hit], found: &mut Vec<Alignment>) {
+        let mut votes = vote::votes(group);
+        for _ in 0..ALIGNMENTS_MAX {
+            let Some(agreement) = self.best(&votes, group) else { return };
+            let pieces = self.pieces(&votes, &agreement, group);
+            if pieces.is_empty() {
+                return;
+            }
+            // What the alignment explains votes no more: its own hits, and hits of its geometry at its part of
+            // the clip that are a little off in time, which slow pictures give.
+            let within = |vote: &Vote| {
+                pieces.iter().any(|piece| {
+                    vote.time >= piece.clip.start.as_secs_f32() - TIME_TOLERANCE
+                        && vote.time <= piece.clip.end.as_secs_f32() + TIME_TOLERANCE
+                })
+            };
+            let explained: HashSet<usize> = agreement.votes.iter().copied().collect();
+            let beside = |vote: &Vote| vote.fits(&agreement.geometry) && agreement.line.miss(vote) <= SHADOW;
+            let kept =
+                votes.iter().enumerate().filter(|(i, vote)| !(explained.contains(i) || within(vote) && beside(vote)));
+            votes = kept.map(|(_, vote)| *vote).collect();
+            found.extend(pieces);
+        }
+    }
+
+    /// The geometry and time line with the most evidence.
+    fn best(&self, votes: &[Vote], group: &[Hit]) -> Option<Agreement> {
+        let mut order: Vec<usize> = (0..votes.len()).collect();
+        order.sort_by(|&a, &b| votes[b].share.total_cmp(&votes[a].share).then(a.cmp(&b)));
+        let mut explained = vec![false; votes.len()];
+        let mut best: Option<(f32, Agreement)> = None;
+        let mut tried = 0;
+        for seed in order {
+            if explained[seed] {
+                continue;
+            }
+            if tried == SEEDS_MAX {
+                break;
+            }
+            tried += 1;
+            let agreement = self.grow(votes, seed);
+            let pairs = pairs(votes, &agreement, &agreement.votes, group);
+            let evidence = evidence::count(pairs.iter().map(|(_, pair)| pair), self.corpus_keys);
+            agreement.votes.iter().for_each(|&i| explained[i] = true);
+            // Between time lines that explain the scene equally well, the moment decides.
+            let worth = evidence.total + MOMENT_SAY * evidence.moment.max(0.0);
+            if best.as_ref().is_none_or(|(most, _)| worth > *most) {
+                best = Some((worth, agreement));
+            }
+        }
+        best.map(|(_, agreement)| agreement)
+    }
+
+    /// Starts from one vote, finds the time line that most votes of its geometry agree on, and fits both again.
+    fn grow(&self, votes: &[Vote], seed: usize) -> Agreement {
+        let start = &votes[seed];
+        let mut geometry = start.geometry();
+        let alike: Vec<&Vote> =
+            votes.iter().filter(|v| (v.time - start.time).abs() <= SEED_WINDOW && v.fits(&geometry)).collect();
+        let mut line = vote::time_line(start, &alike);
+        let fitting = |geometry: &Similarity, line: Line, window: f32| -> Vec<usize> {
+            let fits = |v: &Vote| v.fits(geometry) && line.miss(v) <= TIME_TOLERANCE;
+            (0..votes.len()).filter(|&i| (votes[i].time - start.time).abs() <= window && fits(&votes[i])).collect()
+        };
+        let mut window = SEED_WINDOW;
+        for _ in 0..FITS {
+            let inliers = fitting(&geometry, line, window);
+            let of_inliers = inliers.iter().map(|&i| &votes[i]);
+            geometry = vote::fit_geometry(of_inliers.clone()).unwrap_or(geometry);
+            line = vote::fit_line(of_inliers, line);
+            window *= 3.0;
+        }
+        let votes = fitting(&geometry, line, f32::INFINITY);
+        Agreement { geometry, line, votes }
+    }
+
+    /// Cuts an alignment where nothing agrees for a while, and keeps the parts that are worth something.
+    fn pieces(&self, votes: &[Vote], agreement: &Agreement, group: &[Hit]) -> Vec<Alignment> {
+        let mirrored = group[0].mirrored;
+        let Agreement { geometry, mut line, .. } = *agreement;
+        let all = pairs(votes, agreement, &agreement.votes, group);
+        let strong = evidence::count(all.iter().map(|(_, pair)| pair), self.corpus_keys).total >= GUIDE_MIN;
+        let mut traces = Vec::new();
+        if strong {
+            traces = guide::trace(self.clip, &self.shown, mirrored, &geometry, line, (0.0, f32::INFINITY));
+            let guided: Vec<Vote> = guide::as_votes(&traces, self.clip, &self.shown).collect();
+            line = vote::fit_line(guided.iter(), line);
+            traces = guide::trace(self.clip, &self.shown, mirrored, &geometry, line, (0.0, f32::INFINITY));
+        }
+        let mut times: Vec<f32> = agreement.votes.iter().map(|&i| votes[i].time).collect();
+        times.extend(traces.iter().map(|trace| trace.time));
+        times.sort_by(f32::total_cmp);
+        let gap = GAP_MAX.max(2.5 * self.interval / line.speed.min(1.0));
+        let parts: Vec<(f32, f32)> =
+            times.chunk_by(|a, b| b - a <= gap).map(|part| (part[0], part[part.len() - 1])).collect();
+        let least = if parts.len() == 1 { EVIDENCE_MIN } else { PIECE_MIN };
+        let mut pieces = Vec::new();
+        for (first, last) in parts {
+            let within: Vec<(f32, Pair)> =
+                all.iter().filter(|(time, _)| (first..=last).contains(time)).copied().collect();
+            let evidence = sustained(&within, self.corpus_keys);
+            if evidence.total < least {
+                continue;
+            }
+            let clip = self.extent(first, last, line);
+            let to_reference = |time: Duration| {
+                Duration::from_secs_f32(line.at(time.as_secs_f32()).clamp(0.0, self.length.as_secs_f32()))
+            };
+            let contrast = if evidence.total >= CONTRAST_MIN {
+                self.contrast((first, last), mirrored, &geometry, line)
+            } else {
+                Contrast::default()
+            };
+            let found = if strong { self.found(&traces, (first, last), &geometry, line) } else { Found::default() };
+            pieces.push(Alignment {
+                video: group[0].video,
+                mirrored,
+                clip,
+                reference: Span { start: to_reference(clip.start), end: to_reference(clip.end) },
+                speed: line.speed,
+                geometry,
+                evidence,
+                hits: within.len(),
+                found,
+                contrast,
+            });
+        }
+        pieces
+    }
+
+    /// From the first to the last hit, and on to where a further keyframe of the source could have been seen: half an
+    /// interval, or to the clip's or source's end if that is within one, but never across a cut of the clip.
+    fn extent(&self, first: f32, last: f32, line: Line) -> Span {
+        let step = self.interval / line.speed;
+        let (mut start, mut end) = (first - 0.5 * step, last + 0.5 * step);
+        let total = self.clip.duration.as_secs_f32();
+        if first - step <= EDGE {
+            start = 0.0;
+        }
+        if last + step >= total - EDGE {
+            end = total;
+        }
+        for pair in self.clip.keyframes.windows(2).filter(|pair| pair[1].cut) {
+            let cut = 0.5 * (pair[0].time + pair[1].time).as_secs_f32();
+            // A cut within reach is the edge: half an interval is only the expected one.
+            if cut <= first && cut >= first - step {
+                start = cut;
+            }
+            if cut > last && cut <= last + step {
+                end = cut;
+                break;
+            }
+        }
+        let at_zero = -line.offset / line.speed;
+        let at_end = (self.length.as_secs_f32() - line.offset) / line.speed;
+        let start = start.max(0.0).max((at_zero - TIME_TOLERANCE).min(first));
+        let end = end.min(total).min((at_end + TIME_TOLERANCE).max(last));
+        Span { start: Duration::from_secs_f32(start.max(0.0)), end: Duration::from_secs_f32(end.max(start.max(0.0))) }
+    }
+
+    /// Compares what the clip shows where the alignment puts it with what it would show at other times of the source,
+    /// and with a single moment of the source standing still.
+    ///
+    /// This is measured on the source itself: another moment of the same scene agrees about as well as the source's
+    /// own other moments do, a copy agrees at one time only.
+    fn contrast(&self, (first, last): (f32, f32), mirrored: bool, geometry: &Similarity, line: Line) -> Contrast {
+        let length = self.length.as_secs_f32();
+        let agreement = |line: Line, (from, to): (f32, f32)| -> [f32; 2] {
+            let traces = guide::trace(self.clip, &self.shown, mirrored, geometry, line, (from, to));
+            let near = traces.iter().filter(|trace| trace.distance <= CONTRAST_RADIUS);
+            let pairs: Vec<Pair> = near.map(|trace| guide::pair(trace, self.clip, &self.shown, mirrored)).collect();
+            [evidence::count_guided(&pairs), evidence::count_guided(pairs.iter().filter(|pair| pair.moment))]
+        };
+        let here = agreement(line, (first, last));
+        let mut share = [0.0_f32; 2];
+        let mut compare = |other: Line, (from, to): (f32, f32)| {
+            if to - from >= OVERLAP_MIN.min(last - first) {
+                let (there, same) = (agreement(other, (from, to)), agreement(line, (from, to)));
+                for (share, (there, same)) in share.iter_mut().zip(there.into_iter().zip(same)) {
+                    *share = share.max(there / same.max(1.0));
+                }
+            }
+        };
+        for shift in SHIFTS.iter().flat_map(|&shift| [shift, -shift]) {
+            // The part of the clip for which the shifted source has pictures.
+            let from = first.max((-line.offset - shift) / line.speed);
+            let to = last.min((length - line.offset - shift) / line.speed);
+            compare(Line { offset: line.offset + shift, ..line }, (from, to));
+        }
+        let (from, to) = (line.at(first), line.at(last));
+        let steps = ((to - from) / 0.5).clamp(2.0, STILLS_MAX);
+        for step in 0..=steps as u32 {
+            let moment = from + (to - from) * step as f32 / steps.floor();
+            compare(Line { speed: 0.0, offset: moment }, (first, last));
+        }
+        Contrast { here: here[0], elsewhere: share[0] * here[0], moment_here: here[1], moment_elsewhere: share[1] * here[1] }
+    }
+
+    /// Which share of both sides' keys is where the alignment puts it, between two moments of the clip.
+    fn found(&self, traces: &[Trace], (first, last): (f32, f32), geometry: &Similarity, line: Line) -> Found {
+        let share = |[all, found]: [u32; 2]| if all == 0 { 0.0 } else { found as f32 / all as f32 };
+        let runs: HashSet<usize> = traces.iter().map(|trace| trace.run).collect();
+        let keys: HashSet<usize> = traces.iter().map(|trace| trace.clip_key as usize).collect();
+        let aspect = self.clip.info.width.max(1) as f32 / self.clip.info.height.max(1) as f32;
+        let (from, to) = (line.at(first) - EDGE, line.at(last) + EDGE);
+        let mut reference = [0; 2];
+        for (number, run) in self.shown.runs.iter().enumerate() {
+            let in_time = run.first.as_secs_f32() <= to && run.last.as_secs_f32() >= from;
+            if in_time && guide::visible(run, geometry, aspect) {
+                reference[0] += 1;
+                reference[1] += u32::from(runs.contains(&number));
+            }
+        }
+        let (mut scene, mut moment) = ([0; 2], [0; 2]);
+        for (number, key) in self.clip.keys.iter().enumerate() {
+            if (first..=last).contains(&self.clip.keyframes[key.keyframe as usize].time.as_secs_f32()) {
+                let count = if key.recurs { &mut scene } else { &mut moment };
+                count[0] += 1;
+                count[1] += u32::from(keys.contains(&number));
+            }
+        }
+        Found {
+            reference: share(reference),
+            clip_scene: share(scene),
+            clip_moment: share(moment),
+            clip_moments: moment[0],
+        }
+    }
+}
+
+/// How often geometry and time line are fitted again; the window grows from 8 s to the whole clip of some minutes.
+const FITS: usize = 4;
+
+/// A match that begins this near to the clip's start begins at it, in seconds beyond one interval.
+const EDGE: f32 = 0.25;
+
+/// How much more than the scene the moment says about which time line is right.
+const MOMENT_SAY: f32 = 2.0;
+
+/// The pairs of some votes of an agreement, with the clip's time in seconds; those that speak for the moment are told
+/// from those that would fit other times as well.
+fn pairs(votes: &[Vote], agreement: &Agreement, part: &[usize], group: &[Hit]) -> Vec<(f32, Pair)> {
+    // Keys that fit the geometry two seconds off the line, on either side.
+    let (mut clip_again, mut reference_again) = (HashSet::new(), HashSet::new());
+    for vote in votes.iter().filter(|v| agreement.line.miss(v) >= MOMENT_GAP && v.fits(&agreement.geometry)) {
+        clip_again.insert(group[vote.hit].clip_key);
+        reference_again.insert(group[vote.hit].reference_key);
+    }
+    let pair = |&i: &usize| {
+        let (vote, hit) = (&votes[i], &group[votes[i].hit]);
+        let again = clip_again.contains(&hit.clip_key) || reference_again.contains(&hit.reference_key);
+        (vote.time, Pair { moment: !vote.recurs && !again, ..hit.pair })
+    };
+    part.iter().map(pair).collect()
+}
+
+/// Counts the evidence, and what is left of the moment's without its best second.
+fn sustained(pairs: &[(f32, Pair)], corpus_keys: u64) -> Evidence {
+    let mut evidence = evidence::count(pairs.iter().map(|(_, pair)| pair), corpus_keys);
+    let mut strongest: Vec<&(f32, Pair)> = pairs.iter().filter(|(_, pair)| pair.moment).collect();
+    strongest.sort_by(|a, b| evidence::weight(&b.1).total_cmp(&evidence::weight(&a.1)).then(a.0.total_cmp(&b.0)));
+    let without = |centre: f32| {
+        let far = pairs.iter().filter(|(time, pair)| pair.moment && (time - centre).abs() > 0.5 * INSTANT);
+        evidence::count(far.map(|(_, pair)| pair), corpus_keys).moment
+    };
+    let least = strongest.iter().take(INSTANTS_TRIED).map(|(time, _)| without(*time)).reduce(f32::min);
+    evidence.sustained = least.unwrap_or(0.0);
+    evidence
+}
+
+/// Length of the second that is left out, in seconds of the clip.
+const INSTANT: f32 = 1.0;
+
+/// Seconds that are tried for the best one: those around the strongest pairs.
+const INSTANTS_TRIED: usize = 12;

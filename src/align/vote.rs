@@ -1,0 +1,190 @@
+//! What hits vote for: a geometry, and a straight line in time; and how both are fitted.
+
+use std::collections::HashMap;
+
+use super::{SHIFT_TOLERANCE, SPEED_MAX, Similarity, TIME_TOLERANCE, ZOOM_TOLERANCE};
+use crate::evidence;
+use crate::fingerprint::Place;
+use crate::search::Hit;
+
+/// A straight line in time: `reference = speed * clip + offset`, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Line {
+    pub(super) speed: f32,
+    pub(super) offset: f32,
+}
+
+impl Line {
+    pub(super) fn at(self, clip: f32) -> f32 {
+        self.speed * clip + self.offset
+    }
+
+    /// Seconds of the source between what the line predicts and when the source shows the key.
+    pub(super) fn miss(self, vote: &Vote) -> f32 {
+        let predicted = self.at(vote.time);
+        (vote.first - predicted).max(predicted - vote.last).max(0.0)
+    }
+}
+
+/// A hit with what voting needs at hand; times in seconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Vote {
+    /// Number of the hit in its group.
+    pub(super) hit: usize,
+    pub(super) time: f32,
+    pub(super) first: f32,
+    pub(super) last: f32,
+    pub(super) clip: Place,
+    pub(super) reference: Place,
+    /// What the vote adds to a time line: its bits divided among all hits on the same posting, so that a key that
+    /// stays on screen votes once in all, and little for a key that would fit any time.
+    pub(super) share: f32,
+    pub(super) recurs: bool,
+}
+
+impl Vote {
+    pub(super) fn geometry(&self) -> Similarity {
+        let scale = self.reference.size / self.clip.size;
+        Similarity { scale, x: self.reference.x - scale * self.clip.x, y: self.reference.y - scale * self.clip.y }
+    }
+
+    pub(super) fn fits(&self, geometry: &Similarity) -> bool {
+        geometry.takes(&self.clip, &self.reference)
+    }
+
+    fn middle(&self) -> f32 {
+        0.5 * (self.first + self.last)
+    }
+}
+
+impl Similarity {
+    /// Whether it takes a place of the clip to a place of the source, within the tolerances.
+    pub(super) fn takes(&self, clip: &Place, reference: &Place) -> bool {
+        let (x, y) = (self.scale * clip.x + self.x, self.scale * clip.y + self.y);
+        (reference.size / (clip.size * self.scale)).log2().abs() <= ZOOM_TOLERANCE
+            && (x - reference.x).hypot(y - reference.y) <= SHIFT_TOLERANCE
+    }
+}
+
+/// The votes of a group of hits; hits that are worth nothing do not vote.
+pub(super) fn votes(group: &[Hit]) -> Vec<Vote> {
+    let mut sharing: HashMap<u32, f32> = HashMap::new();
+    for hit in group {
+        *sharing.entry(hit.reference_key).or_default() += 1.0;
+    }
+    let vote = |(number, hit): (usize, &Hit)| {
+        let bits = (evidence::weight(&hit.pair) - evidence::WINDOW_BITS).max(0.0);
+        let say = if hit.recurs { SCENE_SAY } else { 1.0 };
+        Vote {
+            hit: number,
+            time: hit.clip_time.as_secs_f32(),
+            first: hit.reference_first.as_secs_f32(),
+            last: hit.reference_last.as_secs_f32(),
+            clip: hit.clip_place,
+            reference: hit.reference_place,
+            share: say * bits / sharing[&hit.reference_key],
+            recurs: hit.recurs,
+        }
+    };
+    group.iter().enumerate().map(vote).filter(|vote| vote.share > 0.0).collect()
+}
+
+/// The speed and offset through the seed that the votes agree on most; real time wins a tie.
+pub(super) fn time_line(seed: &Vote, alike: &[&Vote]) -> Line {
+    let mut best = (f32::MIN, Line { speed: 1.0, offset: seed.first - seed.time });
+    for step in -SPEED_STEPS..=SPEED_STEPS {
+        let speed = (step as f32 / SPEED_STEPS as f32 * SPEED_MAX.log2()).exp2();
+        let prior = if step == 0 { REAL_TIME_PRIOR } else { 1.0 };
+        let offsets = |vote: &Vote| {
+            (vote.first - TIME_TOLERANCE - speed * vote.time, vote.last + TIME_TOLERANCE - speed * vote.time)
+        };
+        let (low, high) = offsets(seed);
+        // Sweep over the offsets at which votes begin and end to count.
+        let mut edges: Vec<(f32, f32)> = Vec::new();
+        for vote in alike {
+            let (from, to) = offsets(vote);
+            if from <= high && to >= low {
+                edges.push((from.max(low), vote.share));
+                edges.push((to.min(high), -vote.share));
+            }
+        }
+        edges.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)));
+        let mut sum = 0.0;
+        for (i, &(offset, share)) in edges.iter().enumerate() {
+            sum += share;
+            if share > 0.0 && sum * prior > best.0 {
+                // The middle of the stretch on which this sum holds.
+                let until = edges.get(i + 1).map_or(offset, |next| next.0);
+                best = (sum * prior, Line { speed, offset: 0.5 * (offset + until) });
+            }
+        }
+    }
+    best.1
+}
+
+/// Least squares over size ratios and centres, weighed by what the votes say.
+pub(super) fn fit_geometry<'a>(votes: impl Iterator<Item = &'a Vote> + Clone) -> Option<Similarity> {
+    if votes.clone().count() < 3 {
+        return None;
+    }
+    let sum = |value: &dyn Fn(&Vote) -> f32| votes.clone().map(|vote| vote.share * value(vote)).sum::<f32>();
+    let total = sum(&|_| 1.0).max(f32::MIN_POSITIVE);
+    let (cx, cy) = (sum(&|v| v.clip.x) / total, sum(&|v| v.clip.y) / total);
+    let (rx, ry) = (sum(&|v| v.reference.x) / total, sum(&|v| v.reference.y) / total);
+    // Two measurements of the scale: how places spread (good when they spread far), and how sizes relate.
+    let spread = sum(&|v| (v.clip.x - cx).powi(2) + (v.clip.y - cy).powi(2));
+    let joint = sum(&|v| (v.clip.x - cx) * (v.reference.x - rx) + (v.clip.y - cy) * (v.reference.y - ry));
+    let by_size = (sum(&|v| (v.reference.size / v.clip.size).log2()) / total).exp2();
+    let trust = total * SIZE_TRUST;
+    let scale = (joint + trust * by_size) / (spread + trust);
+    let usable = scale.is_finite() && scale > 0.02 && scale < 50.0;
+    usable.then_some(Similarity { scale, x: rx - scale * cx, y: ry - scale * cy })
+}
+
+/// Least squares through what is seen briefly; the speed is fitted when the votes span enough time, and is exactly
+/// real time when that fits as well.
+pub(super) fn fit_line<'a>(votes: impl Iterator<Item = &'a Vote>, line: Line) -> Line {
+    let brief: Vec<&Vote> = votes.filter(|vote| vote.last - vote.first < BRIEF).collect();
+    let total: f32 = brief.iter().map(|vote| vote.share).sum();
+    if brief.len() < 3 || total <= 0.0 {
+        return line;
+    }
+    let mean = |value: &dyn Fn(&Vote) -> f32| brief.iter().map(|v| v.share * value(v)).sum::<f32>() / total;
+    let (clip, reference) = (mean(&|v| v.time), mean(&|v| v.middle()));
+    let spread = mean(&|v| (v.time - clip).powi(2));
+    let joint = mean(&|v| (v.time - clip) * (v.middle() - reference));
+    // Below this spread the slope of a line through points half a second off says nothing.
+    let fitted = if spread > SLOPE_SPREAD { joint / spread } else { line.speed };
+    let fitted = if (fitted / line.speed).log2().abs() <= SLOPE_CHANGE { fitted } else { line.speed };
+    let through = |speed: f32| Line { speed, offset: reference - speed * clip };
+    // How far the fitted line turns away from real time, at the ends of an even spread of these times.
+    let turn = (fitted - 1.0).abs() * (3.0 * spread).sqrt();
+    let speed = if turn <= REAL_TIME_TURN { 1.0 } else { fitted };
+    through(speed.clamp(1.0 / SPEED_MAX, SPEED_MAX))
+}
+
+/// How much of its share a vote keeps if its key looks alike at other times.
+const SCENE_SAY: f32 = 0.15;
+
+/// Steps of the speed that are tried, an octave: neighbouring speeds drift apart by 0.3 s in 10 s.
+const SPEED_STEPS: i32 = 12;
+
+/// Real time is taken if no other speed has this much more agreement.
+const REAL_TIME_PRIOR: f32 = 1.1;
+
+/// A fitted line that turns away from real time by less than this, in seconds at its ends, is real time: pictures
+/// look like their neighbours for that long.
+const REAL_TIME_TURN: f32 = 0.3;
+
+/// Weight of the size ratios against the spread of places, as the variance of places (in frame heights squared) at
+/// which both say equally much: sizes are known to a tenth, places to a fiftieth of a height.
+const SIZE_TRUST: f32 = 0.01;
+
+/// Keys seen for less than this many seconds fix a time line.
+const BRIEF: f32 = 2.0;
+
+/// Least variance of clip times for a speed to be fitted, in seconds squared: an even spread over 3.5 s.
+const SLOPE_SPREAD: f32 = 1.0;
+
+/// Most that one fit changes the speed, in octaves.
+const SLOPE_CHANGE: f32 = 0.15;
