@@ -21,9 +21,12 @@ pub struct Grid {
 /// Measured on copies of real footage: 1, 2 and 4 s find 94, 92 and 86 % of them (82, 79 and 52 % of vertical crops).
 pub const CORPUS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The longest gap between keyframes of a clip: each keyframe of a published video then has one of the clip within a
-/// quarter of a second, whatever the phase.
-pub const QUERY_INTERVAL: Duration = Duration::from_millis(500);
+/// The longest gap between keyframes of a clip: each keyframe of a published video then has one of the clip within an
+/// eighth of a second, whatever the phase.
+///
+/// Measured on edited excerpts of real footage: against half a second, a quarter misses 9 instead of 17 of 105 hard
+/// ones, and finds the copy of a static shot in which something moves quickly.
+pub const QUERY_INTERVAL: Duration = Duration::from_millis(250);
 
 impl Grid {
     /// Makes a grid for a published video, of which as little as possible is decoded.

@@ -68,7 +68,12 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Policy {
-        Policy { published_bits: 30.0, sustained_bits: 15.0, elsewhere_max: 0.8, searchable_min: Duration::from_secs(2) }
+        Policy {
+            published_bits: 30.0,
+            sustained_bits: 15.0,
+            elsewhere_max: 0.8,
+            searchable_min: Duration::from_secs(2),
+        }
     }
 }
 
@@ -163,6 +168,9 @@ const EXPLAINED_MIN: f32 = 0.3;
 /// An alignment that overlaps a stronger one of the same source by this share and has less than this share of its
 /// evidence is its shadow: symmetric pictures match mirrored, slow ones a little off in time.
 const SHADOW: f32 = 0.5;
+
+/// A part shorter than this is not worth a reason.
+const TOLD_MIN: Duration = Duration::from_millis(50);
 
 /// A picture that stands still for this long is frozen.
 const FROZEN_MIN: Duration = Duration::from_secs(2);
@@ -273,7 +281,7 @@ fn conclude(
             None => told.push((why, part.span.length())),
         }
     }
-    for (why, sum) in told {
+    for (why, sum) in told.into_iter().filter(|(_, sum)| *sum >= TOLD_MIN) {
         let (code, text) = why.split_once(": ").unwrap_or(("undecoded", why));
         reasons.push(format!("{code}: {text} for {}", seconds(sum)));
     }

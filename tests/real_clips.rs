@@ -79,6 +79,7 @@ fn only_a_copy_of_the_right_content_in_the_right_place_counts_as_found() {
         group: name.to_owned(),
         duration_s: 30.0,
         size: (640, 360),
+        square: true,
     };
     let groups = clips::groups(&[clip("a"), clip("b")]);
     let excerpt = Excerpt::plan(&clip("a"), Edit::Inside, &[clip("b")], 0).unwrap();
@@ -113,6 +114,7 @@ fn halves_never_share_a_group_and_complement_each_other() {
         group: (number / 3).to_string(),
         duration_s: 10.0,
         size: (640, 360),
+        square: true,
     };
     let clips: Vec<Clip> = (0..30).map(clip).collect();
     for seed in 0..6 {

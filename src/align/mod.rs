@@ -411,7 +411,12 @@ impl Context<'_> {
             let moment = from + (to - from) * step as f32 / steps.floor();
             compare(Line { speed: 0.0, offset: moment }, (first, last));
         }
-        Contrast { here: here[0], elsewhere: share[0] * here[0], moment_here: here[1], moment_elsewhere: share[1] * here[1] }
+        Contrast {
+            here: here[0],
+            elsewhere: share[0] * here[0],
+            moment_here: here[1],
+            moment_elsewhere: share[1] * here[1],
+        }
     }
 
     /// Which share of both sides' keys is where the alignment puts it, between two moments of the clip.

@@ -18,8 +18,10 @@ pub struct Clip {
     pub group: String,
     /// Length of the video stream in seconds.
     pub duration_s: f64,
-    /// Width and height in pixels.
+    /// Width and height as displayed, in pixels.
     pub size: (u32, u32),
+    /// Whether its pixels are square; if not, edits stretch it first, as a player would.
+    pub square: bool,
 }
 
 impl Clip {
@@ -44,11 +46,13 @@ pub fn read(folder: &Path) -> Vec<Clip> {
         let group = record.get("group").filter(|group| !group.is_empty()).unwrap_or(file);
         let known = number("duration_s").zip(number("width")).zip(number("height"));
         let ((duration_s, width), height) = known.unwrap_or_else(|| probe(&path));
+        let aspect = pixel_aspect(&path);
         clips.push(Clip {
             sha256: scenes::digest(&path),
             group: group.clone(),
             duration_s,
-            size: (width as u32, height as u32),
+            size: ((width * aspect).round() as u32, height as u32),
+            square: aspect == 1.0,
             path,
         });
     }
@@ -70,6 +74,7 @@ pub fn made() -> Vec<Clip> {
         group: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         duration_s: f64::from(SECONDS),
         size: (640, 360),
+        square: true,
         path,
     };
     paths.into_iter().map(clip).collect()
@@ -107,6 +112,29 @@ pub fn split(clips: &[Clip], seed: u64) -> Split {
 pub fn groups(clips: &[Clip]) -> HashMap<String, String> {
     let pair = |clip: &Clip| (clip.sha256.clone(), clip.group.clone());
     clips.iter().map(pair).collect()
+}
+
+/// Width of a pixel over its height; 1 when the file does not say.
+fn pixel_aspect(path: &Path) -> f64 {
+    let output = Command::new("ffprobe")
+        .args([
+            "-v",
+            "error",
+            "-select_streams",
+            "v:0",
+            "-of",
+            "csv=p=0",
+            "-show_entries",
+            "stream=sample_aspect_ratio",
+        ])
+        .arg(path)
+        .output()
+        .expect("the ffprobe command is installed");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let ratio = text.trim().split_once(':').and_then(|(width, height)| {
+        Some(width.parse::<f64>().ok()? / height.trim_end_matches(',').parse::<f64>().ok()?)
+    });
+    ratio.filter(|ratio| ratio.is_finite() && *ratio > 0.0).unwrap_or(1.0)
 }
 
 /// Duration, width and height as ffprobe reports them.

@@ -171,6 +171,7 @@ impl Excerpt {
             "fps=25,scale={width}:{height}:force_original_aspect_ratio=increase,crop={width}:{height},\
              setsar=1,format=yuv420p"
         );
+        let square = if self.clip.square { "" } else { "scale=trunc(iw*sar/2)*2:ih,setsar=1," };
         let chain = match self.edit {
             Edit::Cut => String::new(),
             Edit::Reencode => "scale=iw/2:ih/2,".to_owned(),
@@ -198,12 +199,12 @@ impl Excerpt {
                 return format!(
                     "[1:v]{fit},split[x][y];[x]trim=0:{before},setpts=PTS-STARTPTS[before];\
                      [y]trim={before}:{AROUND_S},setpts=PTS-STARTPTS[after];\
-                     [0:v]{fit},trim=0:{SHORTEST_S},setpts=PTS-STARTPTS[it];\
+                     [0:v]{square}{fit},trim=0:{SHORTEST_S},setpts=PTS-STARTPTS[it];\
                      [before][it][after]concat=n=3:v=1:a=0"
                 );
             }
         };
-        format!("{chain}{even}")
+        format!("{square}{chain}{even}")
     }
 }
 
