@@ -496,3 +496,6 @@ const INSTANT: f32 = 1.0;
 
 /// Seconds that are tried for the best one: those around the strongest pairs.
 const INSTANTS_TRIED: usize = 12;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! Alignments of made keys: what is put in must come out.
+
+use std::time::Duration;
+
+use super::*;
+use crate::evidence::Pair;
+use crate::fingerprint::{ClipKey, Content, Key, KeyKind, Keyframe, Place};
+use crate::media::StreamInfo;
+
+const SOURCE_SECONDS: u32 = 40;
+const ASPECT: f32 = 16.0 / 9.0;
+
+/// Numbers that look random, the same on every run.
+struct Random(u64);
+
+impl Random {
+    fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        let mixed = (self.0 ^ (self.0 >> 31)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed ^ (mixed >> 29)
+    }
+
+    fn unit(&mut self) -> f32 {
+        (self.bits() >> 40) as f32 / (1 << 24) as f32
+    }
+
+    fn key(&mut self) -> Key {
+        Key(std::array::from_fn(|_| self.bits()))
+    }
+
+    /// The key with some bits flipped.
+    fn noisy(&mut self, key: Key, flips: u32) -> Key {
+        let mut noisy = key;
+        for _ in 0..flips {
+            let bit = self.bits() % 256;
+            noisy.0[(bit / 64) as usize] ^= 1 << (bit % 64);
+        }
+        noisy
+    }
+}
+
+/// Ten keys a second that are seen once, and eight that stay for the whole source.
+fn source(random: &mut Random) -> Vec<Run> {
+    let second = |s: u32| Duration::from_secs(s.into());
+    let mut runs = Vec::new();
+    for number in 0..SOURCE_SECONDS * 10 + 8 {
+        let stays = number < 8;
+        let (first, last) = if stays {
+            (second(0), second(SOURCE_SECONDS))
+        } else {
+            (second((number - 8) / 10), second((number - 8) / 10))
+        };
+        let place = Place { x: ASPECT * random.unit(), y: random.unit(), size: 0.2 + 0.3 * random.unit() };
+        runs.push(Run { key: random.key(), kind: KeyKind::Region, place, first, last, recurs: stays });
+    }
+    runs.sort_by_key(|run| (run.first, run.last));
+    runs
+}
+
+/// How a clip is made of the source.
+#[derive(Clone, Copy)]
+struct Edit {
+    from: f32,
+    seconds: f32,
+    speed: f32,
+    mirrored: bool,
+    /// Takes the clip to the source.
+    geometry: Similarity,
+    /// Whether what is seen once is in the clip, or only what stays.
+    moments: bool,
+}
+
+const PLAIN: Edit = Edit {
+    from: 12.0,
+    seconds: 10.0,
+    speed: 1.0,
+    mirrored: false,
+    geometry: Similarity { scale: 1.0, x: 0.0, y: 0.0 },
+    moments: true,
+};
+
+fn clip(runs: &[Run], edit: Edit, random: &mut Random) -> Fingerprint {
+    let mut keyframes = Vec::new();
+    let mut keys = Vec::new();
+    for number in 0..(edit.seconds * 4.0) as u32 {
+        let time = Duration::from_millis(250 * u64::from(number));
+        keyframes.push(Keyframe { time, content: Content::Searchable, still_since: time, cut: false });
+        let shown = edit.from + edit.speed * time.as_secs_f32();
+        for run in runs {
+            let near = run.first.as_secs_f32() - 0.3 <= shown && shown <= run.last.as_secs_f32() + 0.3;
+            if !near || !(run.recurs || edit.moments) {
+                continue;
+            }
+            let back = |reference: f32, offset: f32| (reference - offset) / edit.geometry.scale;
+            let x = back(run.place.x, edit.geometry.x);
+            let place = Place {
+                x: if edit.mirrored { ASPECT - x } else { x } + 0.01 * random.unit(),
+                y: back(run.place.y, edit.geometry.y) + 0.01 * random.unit(),
+                size: run.place.size / edit.geometry.scale * (0.95 + 0.1 * random.unit()),
+            };
+            let (noisy, other) = (random.noisy(run.key, 25), random.key());
+            let (key, mirrored) = if edit.mirrored { (other, noisy) } else { (noisy, other) };
+            let keyframe = number;
+            keys.push(ClipKey { keyframe, kind: KeyKind::Region, place, key, mirrored, recurs: run.recurs });
+        }
+    }
+    Fingerprint {
+        path: String::new(),
+        sha256: [0; 32],
+        info: StreamInfo {
+            width: 1600,
+            height: 900,
+            codec: String::new(),
+            container: String::new(),
+            pixel_format: String::new(),
+            declared: None,
+        },
+        duration: Duration::from_secs_f32(edit.seconds),
+        interval: Duration::from_millis(250),
+        frames: 250,
+        undecoded: vec![],
+        keyframes,
+        keys,
+    }
+}
+
+/// What a search would give, by comparing everything.
+fn hits(runs: &[Run], clip: &Fingerprint) -> Vec<Hit> {
+    let mut hits = Vec::new();
+    for mirrored in [false, true] {
+        for (clip_key, key) in clip.keys.iter().enumerate() {
+            let bits = if mirrored { key.mirrored } else { key.key };
+            for (number, run) in runs.iter().enumerate().filter(|(_, run)| run.key.distance(bits) <= 72) {
+                let x = if mirrored { ASPECT - key.place.x } else { key.place.x };
+                hits.push(Hit {
+                    video: VideoRef { segment: 0, video: 0 },
+                    mirrored,
+                    clip_key: clip_key as u32,
+                    clip_time: clip.keyframes[key.keyframe as usize].time,
+                    clip_place: Place { x, ..key.place },
+                    reference_key: number as u32,
+                    reference_first: run.first,
+                    reference_last: run.last,
+                    reference_place: run.place,
+                    recurs: run.recurs || key.recurs,
+                    pair: Pair {
+                        clip: bits,
+                        reference: run.key,
+                        kind: KeyKind::Region,
+                        distance: run.key.distance(bits),
+                        moment: false,
+                        videos: 1,
+                    },
+                });
+            }
+        }
+    }
+    hits
+}
+
+fn aligned(runs: &[Run], clip: &Fingerprint) -> Vec<Alignment> {
+    let corpus = Corpus {
+        keys: 1 << 20,
+        interval: Duration::from_secs(1),
+        length: &|_| Duration::from_secs(SOURCE_SECONDS.into()),
+        runs: &|_| runs.to_vec(),
+    };
+    align(&hits(runs, clip), clip, &corpus)
+}
+
+/// The strongest alignment of an edited clip, after checking that the edit came out.
+fn recovered(edit: Edit) -> Alignment {
+    let mut random = Random(7);
+    let runs = source(&mut random);
+    let clip = clip(&runs, edit, &mut random);
+    let best = aligned(&runs, &clip).into_iter().next().expect("an alignment");
+    let near = |found: Duration, expected: f32, tolerance: f32| (found.as_secs_f32() - expected).abs() <= tolerance;
+    assert!(near(best.clip.start, 0.0, 0.5) && near(best.clip.end, edit.seconds, 0.5), "{best:?}");
+    let end = edit.from + edit.speed * edit.seconds;
+    assert!(near(best.reference.start, edit.from, 0.7) && near(best.reference.end, end, 0.7), "{best:?}");
+    assert!((best.speed / edit.speed - 1.0).abs() < 0.04, "{best:?}");
+    assert!((best.geometry.scale / edit.geometry.scale - 1.0).abs() < 0.05, "{best:?}");
+    assert!((best.geometry.x - edit.geometry.x).abs() < 0.08, "{best:?}");
+    assert_eq!(best.mirrored, edit.mirrored);
+    best
+}
+
+#[test]
+fn a_plain_excerpt_is_found_where_it_was_cut() {
+    let best = recovered(PLAIN);
+    assert!(best.evidence.moment > 500.0 && best.evidence.sustained > 300.0, "{best:?}");
+    assert!(best.contrast.moment_elsewhere < 0.2 * best.contrast.moment_here, "{best:?}");
+    assert!(best.found.reference > 0.7, "{best:?}");
+}
+
+#[test]
+fn crop_shrink_mirror_and_speed_come_out() {
+    let crop = Similarity { scale: 0.6, x: 0.3, y: 0.2 };
+    recovered(Edit { geometry: crop, ..PLAIN });
+    // The source shrunk into a corner of the clip: a detail is larger in the source.
+    recovered(Edit { geometry: Similarity { scale: 2.0, x: -1.5, y: -0.9 }, ..PLAIN });
+    recovered(Edit { mirrored: true, ..PLAIN });
+    recovered(Edit { speed: 1.25, ..PLAIN });
+    recovered(Edit { speed: 0.8, mirrored: true, geometry: crop, ..PLAIN });
+}
+
+#[test]
+fn what_stays_all_the_time_speaks_for_the_scene_alone() {
+    let mut random = Random(9);
+    let runs = source(&mut random);
+    let clip = clip(&runs, Edit { moments: false, ..PLAIN }, &mut random);
+    let best = aligned(&runs, &clip).into_iter().next().expect("the scene");
+    assert!(best.evidence.total > 100.0 && best.evidence.moment == 0.0, "{best:?}");
+    assert!(best.contrast.elsewhere > 0.9 * best.contrast.here, "{best:?}");
+}
+
+#[test]
+fn unrelated_keys_align_to_nothing() {
+    let mut random = Random(11);
+    let (runs, other) = (source(&mut random), source(&mut random));
+    let clip = clip(&other, PLAIN, &mut random);
+    assert_eq!(aligned(&runs, &clip), []);
+}
+
+#[test]
+fn two_pieces_of_a_source_in_another_order_are_two_alignments() {
+    let mut random = Random(13);
+    let runs = source(&mut random);
+    let mut first = clip(&runs, Edit { from: 25.0, seconds: 6.0, ..PLAIN }, &mut random);
+    let second = clip(&runs, Edit { from: 5.0, seconds: 6.0, ..PLAIN }, &mut random);
+    let shift = first.keyframes.len() as u32;
+    let six = Duration::from_secs(6);
+    first.keyframes.extend(second.keyframes.iter().map(|k| Keyframe {
+        time: k.time + six,
+        still_since: k.time + six,
+        ..*k
+    }));
+    first.keys.extend(second.keys.iter().map(|key| ClipKey { keyframe: key.keyframe + shift, ..*key }));
+    first.duration += second.duration;
+    let mut found = aligned(&runs, &first);
+    found.retain(|alignment| alignment.evidence.moment > 100.0);
+    found.sort_by_key(|alignment| alignment.clip.start);
+    let starts: Vec<f32> = found.iter().map(|alignment| alignment.reference.start.as_secs_f32().round()).collect();
+    assert_eq!(starts, [25.0, 5.0], "{found:?}");
+    assert!((found[1].clip.start.as_secs_f32() - 6.0).abs() < 0.8, "{found:?}");
+}
