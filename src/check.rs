@@ -155,8 +155,12 @@ fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment) -> NonMatc
         },
         clip: interval(alignment.clip),
         reference: interval(alignment.reference),
-        evidence_bits: round(f64::from(alignment.evidence.total), 1),
-        moment_bits: round(f64::from(alignment.evidence.moment), 1),
+        evidence_bits: bits(alignment.evidence.total),
+        moment_bits: bits(alignment.evidence.moment),
+        sustained_bits: bits(alignment.evidence.sustained),
+        here_bits: bits(alignment.contrast.here),
+        elsewhere_bits: bits(alignment.contrast.elsewhere),
+        shown: round(f64::from(alignment.found.reference), 3),
         mirrored: alignment.mirrored,
         speed: round(f64::from(alignment.speed), 3),
         geometry: geometry(
@@ -193,6 +197,10 @@ fn geometry(alignment: &Alignment, clip_aspect: f64, reference_aspect: f64) -> G
         reference: rectangle(left, right, top, bottom, reference_aspect),
         scale: round(scale, 3),
     }
+}
+
+fn bits(evidence: f32) -> f64 {
+    round(f64::from(evidence), 1)
 }
 
 fn seconds(time: Duration) -> f64 {

@@ -43,15 +43,16 @@ pub struct Evidence {
 ///
 /// The strongest pairs are counted first, and only the [`PAIRS_MAX`] strongest are looked at.
 pub fn count<'a>(pairs: impl IntoIterator<Item = &'a Pair>, corpus_keys: u64) -> Evidence {
-    let strongest = sorted(pairs);
+    let pairs: Vec<&Pair> = pairs.into_iter().collect();
     let search = (corpus_keys.max(1) as f32).log2();
-    let moment = strongest.iter().copied().filter(|pair| pair.moment);
-    Evidence { total: sum(strongest.iter().copied(), search), moment: sum(moment, search), ..Evidence::default() }
+    let moment = pairs.iter().copied().filter(|pair| pair.moment);
+    let (total, moment) = (sum(&sorted(pairs.iter().copied()), search), sum(&sorted(moment), search));
+    Evidence { total, moment, ..Evidence::default() }
 }
 
 /// Counts what a set of pairs is worth that were not searched for, but found where an alignment put them.
 pub fn count_guided<'a>(pairs: impl IntoIterator<Item = &'a Pair>) -> f32 {
-    sum(sorted(pairs).into_iter(), WINDOW_BITS)
+    sum(&sorted(pairs), WINDOW_BITS)
 }
 
 /// What one pair is worth before it pays for its window, in bits: `-log2 p0(d)`, less `log2` of the videos that share it.
@@ -89,18 +90,25 @@ pub const INDEPENDENT_DISTANCE: u32 = 48;
 /// Pairs looked at; far more than any threshold needs.
 pub const PAIRS_MAX: usize = 400;
 
+/// The [`PAIRS_MAX`] strongest pairs, strongest first.
 fn sorted<'a>(pairs: impl IntoIterator<Item = &'a Pair>) -> Vec<&'a Pair> {
-    let mut strongest: Vec<&Pair> = pairs.into_iter().collect();
-    strongest.sort_by(|a, b| {
+    let stronger = |a: &&Pair, b: &&Pair| {
         weight(b).total_cmp(&weight(a)).then_with(|| (a.clip, a.reference).cmp(&(b.clip, b.reference)))
-    });
+    };
+    let mut strongest: Vec<&Pair> = pairs.into_iter().collect();
+    if strongest.len() > PAIRS_MAX {
+        strongest.select_nth_unstable_by(PAIRS_MAX, stronger);
+        strongest.truncate(PAIRS_MAX);
+    }
+    strongest.sort_by(stronger);
     strongest
 }
 
-fn sum<'a>(strongest: impl Iterator<Item = &'a Pair>, search: f32) -> f32 {
+/// What pairs are worth together, the first of them paying `search`.
+fn sum(strongest: &[&Pair], search: f32) -> f32 {
     let mut counted: Vec<&Pair> = Vec::new();
     let mut bits = 0.0;
-    for pair in strongest.take(PAIRS_MAX) {
+    for &pair in strongest {
         let gain = weight(pair) - if counted.is_empty() { search } else { WINDOW_BITS };
         if !counted.is_empty() && gain <= 0.0 {
             break;

@@ -50,6 +50,10 @@
 //! | `reference.start_s`, `reference.end_s` | seconds | the part of the source that it equals |
 //! | `evidence_bits` | bits | all evidence, scene and moment |
 //! | `moment_bits` | bits | the evidence that belongs to this moment only |
+//! | `sustained_bits` | bits | what is left of `moment_bits` without the best second: one instant is no passage |
+//! | `elsewhere_bits` | bits | the most evidence at any *other* time of the same source, to be compared with `here_bits` |
+//! | `here_bits` | bits | the evidence counted in the same way where the match says |
+//! | `shown` | 0..=1 | share of the source's regions, in this part of its time and frame, that the clip shows |
 //! | `kind` | `copy` \| `same_scene` | the same recording, or the same place at another time |
 //! | `mirrored` | bool | left and right exchanged |
 //! | `speed` | factor | seconds of the source that pass in one second of the clip: above 1 the clip plays faster |
@@ -170,6 +174,14 @@ pub struct NonMatch {
     pub evidence_bits: f64,
     /// The evidence that belongs to this moment only, in bits.
     pub moment_bits: f64,
+    /// What is left of it without the best second, in bits.
+    pub sustained_bits: f64,
+    /// The evidence counted where the alignment says, in bits.
+    pub here_bits: f64,
+    /// The same at the other time of the source that agrees most, in bits.
+    pub elsewhere_bits: f64,
+    /// Share of the source's regions that the clip shows.
+    pub shown: f64,
     /// Left and right exchanged.
     pub mirrored: bool,
     /// Seconds of the source in a second of the clip.

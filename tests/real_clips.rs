@@ -14,8 +14,8 @@ use support::clips::{self, Clip};
 use support::edits::{self, Edit, Excerpt};
 use support::program::{self, Report, Score};
 
-/// How many clips of each half are tried.
-const TRIED: usize = 12;
+/// How many clips of the indexed half, and of the other, are tried.
+const TRIED: [usize; 2] = [20, 8];
 /// The share of excerpts that must be found.
 const RECALL: f64 = 0.9;
 
@@ -34,17 +34,17 @@ fn excerpts_of_real_clips_are_found_and_other_clips_are_not() {
     program::must_succeed(&program::build(program, index.path(), &sources));
 
     let edits = [Edit::Cut, Edit::Reencode, Edit::CornerCrop, Edit::Mirror];
-    let tried = |half: &[clips::Clip]| -> Vec<Excerpt> {
+    let tried = |half: &[clips::Clip], most: usize| -> Vec<Excerpt> {
         let long_enough = half.iter().filter(|clip| clip.duration_s >= edits::SHORTEST_S);
         long_enough
-            .take(TRIED)
+            .take(most)
             .flat_map(|clip| edits.iter().filter_map(|edit| Excerpt::plan(clip, *edit, &[], 0)))
             .collect()
     };
-    let mut excerpts = tried(&split.published);
+    let mut excerpts = tried(&split.published, TRIED[0]);
     let positives = excerpts.len();
     assert!(positives >= 8 * edits.len(), "too few clips in {}", folder.display());
-    excerpts.extend(tried(&split.held_back));
+    excerpts.extend(tried(&split.held_back, TRIED[1]));
     let excerpts = edits::make_all(excerpts, &cache, &|_| {});
     let paths: Vec<&Path> = excerpts.iter().map(|excerpt| excerpt.path.as_path()).collect();
     let reports = program::check(program, index.path(), &paths, &[], &|_| {});
@@ -57,8 +57,10 @@ fn excerpts_of_real_clips_are_found_and_other_clips_are_not() {
         if number >= positives {
             alarms.extend(report.is_published().then_some(told));
         } else {
-            let score = Score::new(report, excerpt, &groups);
-            missed.extend((!score.found).then_some(told));
+            // Of a picture with too little structure, it is enough that it is not called unpublished.
+            let admitted = excerpt.clip.hard && report.verdict == "inconclusive";
+            let found = admitted || Score::new(report, excerpt, &groups).found;
+            missed.extend((!found).then_some(told));
         }
     }
     let recall = 1.0 - missed.len() as f64 / positives as f64;
@@ -80,6 +82,7 @@ fn only_a_copy_of_the_right_content_in_the_right_place_counts_as_found() {
         duration_s: 30.0,
         size: (640, 360),
         square: true,
+        hard: false,
     };
     let groups = clips::groups(&[clip("a"), clip("b")]);
     let excerpt = Excerpt::plan(&clip("a"), Edit::Inside, &[clip("b")], 0).unwrap();
@@ -115,6 +118,7 @@ fn halves_never_share_a_group_and_complement_each_other() {
         duration_s: 10.0,
         size: (640, 360),
         square: true,
+        hard: false,
     };
     let clips: Vec<Clip> = (0..30).map(clip).collect();
     for seed in 0..6 {

@@ -188,6 +188,9 @@ const SHIFTS: [f32; 8] = [1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0];
 /// Seconds of the clip that a shifted source has to cover to be compared.
 const OVERLAP_MIN: f32 = 1.0;
 
+/// Most seconds of the clip that are compared, around the middle of the alignment.
+const CONTRAST_SECONDS: f32 = 120.0;
+
 /// Most moments of the source that are tried standing still.
 const STILLS_MAX: f32 = 12.0;
 
@@ -383,6 +386,9 @@ impl Context<'_> {
     /// own other moments do, a copy agrees at one time only.
     fn contrast(&self, (first, last): (f32, f32), mirrored: bool, geometry: &Similarity, line: Line) -> Contrast {
         let length = self.length.as_secs_f32();
+        // Two minutes tell as much as two hours.
+        let spare = 0.5 * (last - first - CONTRAST_SECONDS).max(0.0);
+        let (first, last) = (first + spare, last - spare);
         let agreement = |line: Line, (from, to): (f32, f32)| -> [f32; 2] {
             let traces = guide::trace(self.clip, &self.shown, mirrored, geometry, line, (from, to));
             let near = traces.iter().filter(|trace| trace.distance <= CONTRAST_RADIUS);

@@ -348,13 +348,13 @@ fn stop_if(cancel: &dyn Fn() -> bool) -> Result<()> {
     if cancel() { Err(Error::Cancelled) } else { Ok(()) }
 }
 
-/// Distinct keys from which [`GraphPolicy::Auto`] builds a graph.
+/// Distinct keys from which [`GraphPolicy::Auto`] builds a graph: some 13 hours of real footage at a keyframe a second.
 ///
-/// A query costs about 0.15 ms in a graph with a beam of 128, and so many keys are scanned in 0.18 ms with POPCNT, 0.09
-/// with AVX2 and 0.03 with AVX-512 (one core): [`SearchMode::Auto`](super::SearchMode::Auto) decides by the processor.
-pub const GRAPH_MIN_KEYS: u32 = 120_000;
-/// Distinct keys up to which segments are merged: some 12 hours of video, and 0.8 GB of memory to build a graph.
-pub const SEGMENT_MAX_KEYS: u32 = 250_000;
+/// A query costs about 0.15 ms in a graph with a beam of 128, and so many keys are scanned in 0.6 ms with POPCNT, 0.3
+/// with AVX2 and 0.08 with AVX-512 (one core): [`SearchMode::Auto`](super::SearchMode::Auto) decides by the processor.
+pub const GRAPH_MIN_KEYS: u32 = 400_000;
+/// Distinct keys up to which segments are merged: some 26 hours of video, and 2.5 GB of memory to build a graph.
+pub const SEGMENT_MAX_KEYS: u32 = 800_000;
 /// Segments of less than half of [`SEGMENT_MAX_KEYS`] that may stand before they are merged.
 const SMALL_SEGMENTS_MAX: usize = 8;
 /// A segment is worn when more than one in this many of its videos has been removed.

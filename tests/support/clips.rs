@@ -22,6 +22,8 @@ pub struct Clip {
     pub size: (u32, u32),
     /// Whether its pixels are square; if not, edits stretch it first, as a player would.
     pub square: bool,
+    /// Whether the manifest's note calls it a hard negative: too little structure to be recognised.
+    pub hard: bool,
 }
 
 impl Clip {
@@ -53,6 +55,7 @@ pub fn read(folder: &Path) -> Vec<Clip> {
             duration_s,
             size: ((width * aspect).round() as u32, height as u32),
             square: aspect == 1.0,
+            hard: record.get("note").is_some_and(|note| note.starts_with("hard negative")),
             path,
         });
     }
@@ -75,6 +78,7 @@ pub fn made() -> Vec<Clip> {
         duration_s: f64::from(SECONDS),
         size: (640, 360),
         square: true,
+        hard: false,
         path,
     };
     paths.into_iter().map(clip).collect()

@@ -74,6 +74,10 @@ fn found(title: Option<&str>) -> NonMatch {
         reference: Interval { start_s: 72.0, end_s: 79.5 },
         evidence_bits: 312.4,
         moment_bits: 280.0,
+        sustained_bits: 200.0,
+        here_bits: 410.0,
+        elsewhere_bits: 90.0,
+        shown: 0.8,
         mirrored: true,
         speed: 1.25,
         geometry: Geometry {

@@ -1,0 +1,96 @@
+//! The same file gives the same fingerprint, on every run and as it did when the version was released.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use uniq::fingerprint::{FINGERPRINT_VERSION, Fingerprint, Key, KeyKind};
+
+/// Whole-frame keys of the first, middle and last keyframe of [`video`], as 64 hexadecimal digits each.
+const WHOLE: [&str; 3] = [
+    "fffdab165f8307398381c361e71971e3113699c8996649926d4b2da5a51695aa",
+    "0f0403f6d56bf1817cfb381c19e3087e8edcec646e903649b6a4d6d2526b5ab5",
+    "01f6fc2b7c013efc1e1e8ec5c63ee2847761329b9349d2a64ad34b296995a95a",
+];
+
+/// Keyframes and keys of [`video`].
+const COUNTS: (usize, usize) = (13, 533);
+
+/// Bits by which a key may differ on another processor or FFmpeg: rounding moves a coefficient across the median.
+const TOLERANCE: u32 = 6;
+
+/// An uncompressed clip of three seconds, written byte by byte: waves of many lengths that drift against each other.
+fn video(folder: &Path) -> PathBuf {
+    let (width, height, frames) = (320_usize, 180_usize, 75_usize);
+    let mut bytes = format!("YUV4MPEG2 W{width} H{height} F25:1 Ip A1:1 Cmono\n").into_bytes();
+    for frame in 0..frames {
+        bytes.extend(b"FRAME\n");
+        for y in 0..height {
+            for x in 0..width {
+                bytes.push(level(x as i64, y as i64, frame as i64));
+            }
+        }
+    }
+    let path = folder.join("waves.y4m");
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+/// Whole numbers only, so that every machine writes the same bytes: triangle waves.
+fn level(x: i64, y: i64, frame: i64) -> u8 {
+    let wave = |phase: i64, length: i64| {
+        let at = phase.rem_euclid(length);
+        (2 * at - length).abs() * 200 / length - 100
+    };
+    let sum = wave(3 * x + y + 5 * frame, 211)
+        + wave(2 * x - 3 * y - 7 * frame, 149)
+        + wave(x * y / 40 + 3 * frame, 173)
+        + wave((x - 160) * (x - 160) / 60 + (y - 90) * (y - 90) / 30 - 4 * frame, 97) / 2
+        + wave(5 * x + 7 * y, 61) / 2;
+    (128 + sum / 5).clamp(16, 235) as u8
+}
+
+fn hex(key: Key) -> String {
+    key.to_bytes().iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+fn key(hex: &str) -> Key {
+    Key::from_bytes(std::array::from_fn(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()))
+}
+
+fn whole(fingerprint: &Fingerprint) -> Vec<Key> {
+    fingerprint.keys.iter().filter(|key| key.kind == KeyKind::Whole).map(|key| key.key).collect()
+}
+
+#[test]
+fn the_keys_of_a_known_file_are_those_of_this_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let fingerprint = uniq::fingerprint(&video(folder.path()), None).unwrap();
+    let found = whole(&fingerprint);
+    let of_interest = [found[0], found[found.len() / 2], found[found.len() - 1]];
+    let told = of_interest.map(hex);
+    let counts = (fingerprint.keyframes.len(), fingerprint.keys.len());
+    for (found, golden) in of_interest.into_iter().zip(WHOLE) {
+        let distance = if golden.len() == 64 { found.distance(key(golden)) } else { 256 };
+        assert!(
+            distance <= TOLERANCE,
+            "a key is {distance} bits from that of version {FINGERPRINT_VERSION}: {told:?}; \
+             if the method was changed, raise FINGERPRINT_VERSION"
+        );
+    }
+    assert_eq!(counts.0, COUNTS.0);
+    assert!(counts.1.abs_diff(COUNTS.1) <= COUNTS.1 / 50, "{} keys, {} expected", counts.1, COUNTS.1);
+}
+
+#[test]
+fn two_runs_give_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = video(folder.path());
+    let first = uniq::fingerprint(&path, None).unwrap();
+    assert_eq!(first.to_bytes(), uniq::fingerprint(&path, None).unwrap().to_bytes());
+    assert!(first.keys.len() > 100, "{} keys", first.keys.len());
+}
