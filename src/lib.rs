@@ -27,8 +27,8 @@
 //! 6. [`align`] gathers hits of one source that agree on one time line and one geometry.
 //! 7. [`evidence`] counts in bits what such an alignment is worth: 30 bits are one false alarm in 10^9 searches by the
 //!    model. The size of the index is paid for, and one thing seen twenty times counts once.
-//! 8. [`verdict`] tells the *moment* from the *scene*. Two takes from one tripod share the room; only what is not seen
-//!    at other times of the video proves that it is the same recording.
+//! 8. [`verdict`] tells the *moment* from the *scene*, which two takes from one tripod share. For the moment speaks what
+//!    does not recur in its own video, and that the clip agrees less with other times of the source.
 //! 9. [`report`] says all this in one serialisable value, down to the seconds that are published, unpublished and
 //!    unsearchable.
 //!
@@ -139,3 +139,8 @@ pub use fingerprint::{Fingerprint, of_clip as fingerprint};
 pub use index::{Index, SearchMode};
 pub use report::Report;
 pub use verdict::Verdict;
+
+// Compiles the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
