@@ -17,7 +17,8 @@
 //! # How it works
 //!
 //! 1. [`media`] decodes a file to upright grey frames with a short side of 128 pixels.
-//! 2. [`sample`] chooses keyframes: at least one a second of a source, at least two a second of a clip.
+//! 2. [`sample`] chooses keyframes: [`sample::CORPUS_INTERVAL`] apart at most in a source, closer in a clip
+//!    ([`sample::QUERY_INTERVAL`]).
 //! 3. [`mod@fingerprint`] hashes each keyframe to 256-bit keys: one of the whole frame, and one of each *region*. Regions
 //!    are squares around blobs, which stay on the same content when the picture is cropped, moved or covered in part. A
 //!    key that stays in its place for a while is kept once, with the times of its first and last sighting.
