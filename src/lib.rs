@@ -1,4 +1,125 @@
-//! Decides whether any second of a video clip is already public.
+//! Decides whether any second of a video clip is already public, as far as an index of public videos can tell.
+//!
+//! ```text
+//! file -> media -> sample -> fingerprint -> index -> search -> align -> verdict -> report
+//!         Frame    Frame     Fingerprint   Segment  Hit       Alignment  Verdict   Report
+//! ```
+//!
+//! Each arrow is plain data with public fields. A module knows only itself and what stands to its left in
+//!
+//! ```text
+//! error < media < sample < fingerprint < index < evidence < search < align < verdict < report < ingest < check
+//! ```
+//!
+//! The library never prints, exits or reads the environment; progress and cancellation are passed in. A file gives the
+//! same keys, and a clip the same report from the same index, on every run.
+//!
+//! # How it works
+//!
+//! 1. [`media`] decodes a file to upright grey frames with a short side of 128 pixels.
+//! 2. [`sample`] chooses keyframes: [`sample::CORPUS_INTERVAL`] apart at most in a source, closer in a clip
+//!    ([`sample::QUERY_INTERVAL`]).
+//! 3. [`mod@fingerprint`] hashes each keyframe to 256-bit keys: one of the whole frame, and one of each *region*. Regions
+//!    are squares around blobs, which stay on the same content when the picture is cropped, moved or covered in part. A
+//!    key that stays in its place for a while is kept once, with the times of its first and last sighting.
+//! 4. [`index`] keeps the distinct keys with their postings (video, time, place) in write-once, checksummed files.
+//! 5. [`search`] looks up each key of the clip, plain and mirrored, among all keys of the index, by a graph or by
+//!    comparing every key. A key within [`search::RADIUS`] bits is a hit.
+//! 6. [`align`] gathers hits of one source that agree on one time line and one geometry.
+//! 7. [`evidence`] counts in bits what such an alignment is worth: 30 bits are one false alarm in 10^9 searches by the
+//!    model. The size of the index is paid for, and one thing seen twenty times counts once.
+//! 8. [`verdict`] tells the *moment* from the *scene*, which two takes from one tripod share. For the moment speaks what
+//!    does not recur in its own video, and that the clip agrees less with other times of the source.
+//! 9. [`report`] says all this in one serialisable value, down to the seconds that are published, unpublished and
+//!    unsearchable.
+//!
+//! # Limitations
+//!
+//! [`Verdict::Unpublished`] is a statement about the videos of one index, as [`report::IndexSummary`] names it. It is
+//! no proof that a clip is nowhere public. Beyond that, these copies are missed or not told apart:
+//!
+//! - Black, flat, frozen and still pictures hold nothing to search for; they are unsearchable, never unpublished. A
+//!   clip of which less than 2 s can be searched, and nothing is found, is [`Verdict::Inconclusive`].
+//! - Copied passages shorter than about 2 s inside other footage may be missed.
+//! - So may be those that are cropped to about half of the width and height or less, turned by more than about 10
+//!   degrees, more than twice as fast or as slow, or played backwards.
+//! - Line drawings, slides and plain graphics have few distinctive regions.
+//! - Water, foliage and other fine texture loses its detail under strong compression, and the keys with it.
+//! - Slow scenes whose moments look alike cannot be told from another take. They are *ambiguous*, and so unsearchable.
+//! - Damage that a decoder conceals without a word is not seen. Damage that it reports, and files that end early, are
+//!   unsearchable for as long as they last.
+//! - Sound is not looked at.
+//! - Who knows this method can change a clip until it is not recognised. This finds reuse, not determined forgery.
+//!
+//! # False positives
+//!
+//! - Two recordings of one event from the same place can pass for one, most of all when little moves by itself.
+//! - Footage that both videos took from a third (stock footage, an intro, a station's graphics) is a true match that
+//!   says nothing about who had it first. Matches give source, times and geometry, so that a person can look.
+//! - The chance of 2^-30 is a model's, from key distances measured between unrelated videos; corpora with many near
+//!   duplicates differ.
+//!
+//! # Safety
+//!
+//! Files are decoded by FFmpeg in the process of the caller. Check files from strangers in a sandbox.
+//!
+//! # Example
+//!
+//! Builds an index of a folder, asks about a clip, and writes a fingerprint that can be checked in the clip's place.
+//!
+//! ```
+//! use std::sync::atomic::AtomicBool;
+//!
+//! use uniq::ingest::{self, BuildOptions, Event};
+//! use uniq::{CheckOptions, Index, Verdict};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use std::process::Command;
+//! # let folder = tempfile::tempdir()?;
+//! # let (videos, dir) = (folder.path().join("videos"), folder.path().join("index"));
+//! # let (clip, saved) = (folder.path().join("clip.mp4"), folder.path().join("clip.uniq"));
+//! # std::fs::create_dir(&videos)?;
+//! # // A flight into the Mandelbrot set, turning: rich, and never the same twice.
+//! # let flight = "mandelbrot=s=480x480:r=12:start_scale=0.04:end_scale=0.0008:end_pts=336\
+//! #     :start_x=-0.16070135:start_y=1.0375665,rotate=0.15*t,crop=426:240,hue=h=140";
+//! # let film = videos.join("film.mp4");
+//! # let ffmpeg = |args: &[&str], output: &std::path::Path| {
+//! #     let mut command = Command::new("ffmpeg");
+//! #     command.args(["-nostdin", "-loglevel", "error", "-y"]).args(args).args(["-pix_fmt", "yuv420p"]).arg(output);
+//! #     assert!(command.status().expect("the ffmpeg command is installed").success());
+//! # };
+//! # ffmpeg(&["-f", "lavfi", "-i", flight, "-t", "12"], &film);
+//! # ffmpeg(&["-ss", "3", "-t", "6", "-i", film.to_str().ok_or("path")?, "-vf", "hflip,scale=320:180"], &clip);
+//! // Other threads may set it, and the build stops with what is finished.
+//! let cancel = AtomicBool::new(false);
+//! let progress = |event: Event<'_>| {
+//!     if let Event::Finished { path, outcome, .. } = event {
+//!         println!("{}: {outcome:?}", path.display());
+//!     }
+//! };
+//! let sources = ingest::sources(&[videos])?;
+//! let summary = ingest::build(&dir, sources, &BuildOptions::default(), &progress, &cancel)?;
+//! assert_eq!(summary.added, 1);
+//!
+//! // Open once, check often: any number of threads can share the index.
+//! let index = Index::open(&dir)?;
+//! let report = uniq::check(&index, &clip, &CheckOptions::default())?;
+//! assert_eq!(report.verdict, Verdict::Published);
+//! for found in &report.matches {
+//!     let alignment = &found.alignment;
+//!     println!("{:?} of {}: {:.0} bits", found.kind, alignment.source.path, alignment.evidence_bits);
+//! }
+//! # assert_eq!(report.matches.len(), 1);
+//! # let alignment = &report.matches[0].alignment;
+//! # assert!(alignment.mirrored && (alignment.reference.start_s - 3.0).abs() < 1.0, "{alignment:?}");
+//!
+//! // The clip's owner makes this file, and need not hand over the clip.
+//! uniq::fingerprint(&clip, Some(&cancel))?.save(&saved)?;
+//! let again = uniq::check(&index, &saved, &CheckOptions::default())?;
+//! assert_eq!(again.verdict, report.verdict);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod align;
 mod check;
@@ -19,3 +140,8 @@ pub use fingerprint::{Fingerprint, of_clip as fingerprint};
 pub use index::{Index, SearchMode};
 pub use report::Report;
 pub use verdict::Verdict;
+
+// Compiles the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
