@@ -5,14 +5,14 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::Result;
-use crate::align::{Alignment, Corpus, align};
+use crate::align::{self, Alignment, Corpus, align};
 use crate::fingerprint::{self, Fingerprint};
 use crate::index::{Index, SearchMode};
 use crate::report::{
     Clip, Geometry, IndexSummary, Interval, Match, NonMatch, Rectangle, Report, SCHEMA, SearchSummary, Seconds, Source,
     Span, SpanState, Tool, Verdict,
 };
-use crate::search::{Hits, RADIUS, search};
+use crate::search::{RADIUS, search};
 use crate::verdict::{Judgement, Policy, judge};
 
 /// How a clip is checked.
@@ -46,16 +46,25 @@ pub fn check(index: &Index, clip: &Path, options: &CheckOptions<'_>) -> Result<R
 /// With [`SearchMode::Auto`], a clip that the graph did not find wholly published is searched again exactly before
 /// anything of it is called unpublished.
 pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptions<'_>) -> Report {
-    let mut hits = search(index, clip, options.search);
-    let (mut alignments, mut judgement) = weigh(index, clip, &hits, &options.policy);
-    if options.search == SearchMode::Auto && !hits.exact && judgement.verdict != Verdict::Published {
-        hits = search(index, clip, SearchMode::Exact);
-        (alignments, judgement) = weigh(index, clip, &hits, &options.policy);
+    let mut found = find(index, clip, options.search, &options.policy);
+    if options.search == SearchMode::Auto && !found.exact && found.judgement.verdict != Verdict::Published {
+        found = find(index, clip, SearchMode::Exact, &options.policy);
     }
-    report(index, clip, &hits, &alignments, judgement, &options.policy)
+    report(index, clip, found, &options.policy)
 }
 
-fn weigh(index: &Index, clip: &Fingerprint, hits: &Hits, policy: &Policy) -> (Vec<Alignment>, Judgement) {
+/// What was found of a clip, and how.
+struct Findings {
+    alignments: Vec<Alignment>,
+    judgement: Judgement,
+    exact: bool,
+    recall: f64,
+}
+
+/// Seconds of the clip that are searched and aligned at a time: memory stays the same for a film.
+const WINDOW: Duration = Duration::from_secs(300);
+
+fn find(index: &Index, clip: &Fingerprint, mode: SearchMode, policy: &Policy) -> Findings {
     let state = index.state();
     let interval = Duration::from_secs_f64(state.interval_s);
     let corpus = Corpus {
@@ -64,19 +73,30 @@ fn weigh(index: &Index, clip: &Fingerprint, hits: &Hits, policy: &Policy) -> (Ve
         length: &|video| index.video(video).duration,
         runs: &|video| index.runs(video),
     };
-    let alignments = align(&hits.hits, clip, &corpus);
+    let number = |time: Duration| clip.keys.partition_point(|key| clip.keyframes[key.keyframe as usize].time < time);
+    let (mut alignments, mut exact, mut recall) = (Vec::new(), true, 1.0_f64);
+    let mut start = Duration::ZERO;
+    loop {
+        // A rest shorter than half a window goes with the window before it.
+        let last = clip.duration <= start + WINDOW + WINDOW / 2;
+        let end = if last { clip.duration.max(start) } else { start + WINDOW };
+        let keys = number(start)..if last { clip.keys.len() } else { number(end) };
+        let hits = search(index, clip, keys, mode);
+        alignments.extend(align(&hits.hits, clip, align::Span { start, end }, &corpus));
+        exact &= hits.exact;
+        recall = recall.min(hits.recall);
+        if last {
+            break;
+        }
+        start = end;
+    }
+    let alignments = align::join(alignments);
     let judgement = judge(clip, &alignments, state.videos, interval, policy);
-    (alignments, judgement)
+    Findings { alignments, judgement, exact, recall }
 }
 
-fn report(
-    index: &Index,
-    clip: &Fingerprint,
-    hits: &Hits,
-    alignments: &[Alignment],
-    judgement: Judgement,
-    policy: &Policy,
-) -> Report {
+fn report(index: &Index, clip: &Fingerprint, found: Findings, policy: &Policy) -> Report {
+    let Findings { alignments, judgement, exact, recall } = found;
     let state = index.state();
     let total = |wanted| seconds(judgement.total(wanted));
     let parts = Seconds {
@@ -131,9 +151,9 @@ fn report(
             fingerprint_version: state.fingerprint_version,
         },
         search: SearchSummary {
-            mode: if hits.exact { "exact" } else { "graph" }.to_owned(),
-            exact: hits.exact,
-            recall: hits.recall,
+            mode: if exact { "exact" } else { "graph" }.to_owned(),
+            exact,
+            recall,
             radius_bits: RADIUS,
             query_interval_s: clip.interval.as_secs_f64(),
             published_bits: f64::from(policy.published_bits),
@@ -144,7 +164,7 @@ fn report(
 
 fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment) -> NonMatch {
     let video = index.video(alignment.video);
-    let interval = |span: crate::align::Span| Interval { start_s: seconds(span.start), end_s: seconds(span.end) };
+    let interval = |span: align::Span| Interval { start_s: seconds(span.start), end_s: seconds(span.end) };
     NonMatch {
         source: Source {
             id: video.id.clone(),

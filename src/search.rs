@@ -4,7 +4,8 @@
 //! each key found is a hit: *this place of this moment of the clip looks like that place of that moment of a source*.
 //! What the hits mean together is decided later.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::evidence::Pair;
@@ -55,18 +56,24 @@ pub struct Hits {
     pub recall: f64,
 }
 
-/// Looks up all keys of a clip.
-pub fn search(index: &Index, clip: &Fingerprint, mode: SearchMode) -> Hits {
-    let queries: Vec<Key> =
-        clip.keys.iter().map(|key| key.key).chain(clip.keys.iter().map(|key| key.mirrored)).collect();
+/// Most hits of one key of the clip on one source, the nearest ones: a loop brings the same picture back without end.
+pub const HITS_PER_VIDEO: usize = 8;
+
+/// Most hits of one key of the clip, the nearest ones. A key with more is worth ten bits less for its frequency alone.
+pub const HITS_PER_KEY: usize = 1000;
+
+/// Looks up some of the keys of a clip, by their numbers.
+pub fn search(index: &Index, clip: &Fingerprint, keys: Range<usize>, mode: SearchMode) -> Hits {
+    let searched = &clip.keys[keys.clone()];
+    let queries: Vec<Key> = searched.iter().map(|key| key.key).chain(searched.iter().map(|key| key.mirrored)).collect();
     let neighbours = index.near(&queries, RADIUS, mode);
     let aspect = clip.info.width.max(1) as f32 / clip.info.height.max(1) as f32;
     let mut numbers: HashMap<(u32, u32, u32), u32> = HashMap::new();
     let mut hits = Vec::new();
     for of_query in neighbours.found.chunk_by(|a, b| a.query == b.query) {
         let query = of_query[0].query as usize;
-        let mirrored = query >= clip.keys.len();
-        let clip_key = if mirrored { query - clip.keys.len() } else { query };
+        let mirrored = query >= searched.len();
+        let clip_key = keys.start + if mirrored { query - searched.len() } else { query };
         let seen = &clip.keys[clip_key];
         let from = hits.len();
         for neighbour in of_query {
@@ -98,10 +105,18 @@ pub fn search(index: &Index, clip: &Fingerprint, mode: SearchMode) -> Hits {
                 });
             }
         }
-        let mut videos: Vec<VideoRef> = hits[from..].iter().map(|hit| hit.video).collect();
-        videos.sort_unstable();
-        videos.dedup();
-        hits[from..].iter_mut().for_each(|hit| hit.pair.videos = videos.len() as u32);
+        let mut found = hits.split_off(from);
+        let videos = found.iter().map(|hit| hit.video).collect::<HashSet<_>>().len();
+        found.iter_mut().for_each(|hit| hit.pair.videos = videos as u32);
+        found.sort_by_key(|hit| (hit.pair.distance, hit.video, hit.reference_first, hit.reference_key));
+        let mut of_video: HashMap<VideoRef, usize> = HashMap::new();
+        found.retain(|hit| {
+            let count = of_video.entry(hit.video).or_default();
+            *count += 1;
+            *count <= HITS_PER_VIDEO
+        });
+        found.truncate(HITS_PER_KEY);
+        hits.append(&mut found);
     }
     hits.sort_by_key(|hit| (hit.video, hit.mirrored, hit.clip_key, hit.reference_key));
     Hits { hits, mode: neighbours.mode, exact: neighbours.exact, recall: neighbours.recall }

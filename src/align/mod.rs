@@ -19,10 +19,12 @@ use crate::index::VideoRef;
 use crate::search::Hit;
 
 mod guide;
+mod stretch;
 mod vote;
 
 pub use guide::GUIDED_RADIUS;
 use guide::{Shown, Trace};
+use stretch::{Look, stretches};
 use vote::{Line, Vote};
 
 /// A part of the clip and the part of a source that it looks like.
@@ -122,10 +124,12 @@ pub struct Corpus<'a> {
     pub runs: &'a dyn Fn(VideoRef) -> Vec<Run>,
 }
 
-/// Finds all alignments worth [`EVIDENCE_MIN`] bits or more, strongest first.
+/// Finds all alignments of a part of a clip that are worth [`EVIDENCE_MIN`] bits or more, strongest first.
 ///
-/// `hits` are sorted by video and mirrored, as [`crate::search::search`] gives them.
-pub fn align(hits: &[Hit], clip: &Fingerprint, corpus: &Corpus<'_>) -> Vec<Alignment> {
+/// `hits` are those of this part, sorted by video and mirrored, as [`crate::search::search`] gives them.
+pub fn align(hits: &[Hit], clip: &Fingerprint, window: Span, corpus: &Corpus<'_>) -> Vec<Alignment> {
+    let mut moments = vec![0; clip.keyframes.len()];
+    clip.keys.iter().filter(|key| !key.recurs).for_each(|key| moments[key.keyframe as usize] += 1);
     let mut found = Vec::new();
     for group in hits.chunk_by(|a, b| (a.video, a.mirrored) == (b.video, b.mirrored)) {
         let context = Context {
@@ -133,14 +137,67 @@ pub fn align(hits: &[Hit], clip: &Fingerprint, corpus: &Corpus<'_>) -> Vec<Align
             interval: corpus.interval.as_secs_f32(),
             corpus_keys: corpus.keys,
             length: (corpus.length)(group[0].video),
+            window: (window.start.as_secs_f32(), window.end.as_secs_f32()),
+            moments: &moments,
             shown: LazyCell::new(Box::new(|| Shown::new((corpus.runs)(group[0].video)))),
         };
         context.align_group(group, &mut found);
     }
-    found.sort_by(|a, b| {
-        b.evidence.total.total_cmp(&a.evidence.total).then_with(|| (a.video, a.mirrored).cmp(&(b.video, b.mirrored)))
-    });
+    found.sort_by(strongest_first);
     found
+}
+
+/// Joins alignments that go on from one part of a clip into the next; strongest first, as they come.
+pub fn join(mut alignments: Vec<Alignment>) -> Vec<Alignment> {
+    alignments.sort_by_key(|a| (a.video, a.mirrored, a.clip.start, a.clip.end));
+    let mut joined: Vec<Alignment> = Vec::with_capacity(alignments.len());
+    for next in alignments {
+        match joined.iter_mut().rev().take(ALIGNMENTS_MAX).find(|earlier| continues(earlier, &next)) {
+            Some(earlier) => extend(earlier, &next),
+            None => joined.push(next),
+        }
+    }
+    joined.sort_by(strongest_first);
+    joined
+}
+
+fn strongest_first(a: &Alignment, b: &Alignment) -> std::cmp::Ordering {
+    let place = |x: &Alignment| (x.video, x.mirrored, x.clip.start, x.clip.end, x.reference.start);
+    b.evidence.total.total_cmp(&a.evidence.total).then_with(|| place(a).cmp(&place(b)))
+}
+
+/// Whether `next` begins where `earlier` ends, in the clip, in the source and in the picture.
+fn continues(earlier: &Alignment, next: &Alignment) -> bool {
+    let pause = next.clip.start.as_secs_f32() - earlier.clip.end.as_secs_f32();
+    let jump = next.reference.start.as_secs_f32() - earlier.reference.end.as_secs_f32() - earlier.speed * pause;
+    (earlier.video, earlier.mirrored) == (next.video, next.mirrored)
+        && pause.abs() <= GAP_MAX
+        && jump.abs() <= 2.0 * TIME_TOLERANCE
+        && (earlier.geometry.scale / next.geometry.scale).log2().abs() <= ZOOM_TOLERANCE
+        && (earlier.geometry.x - next.geometry.x).hypot(earlier.geometry.y - next.geometry.y) <= SHIFT_TOLERANCE
+}
+
+/// Adds the later part of an alignment to the earlier one; shares and speed are averaged by length.
+fn extend(earlier: &mut Alignment, next: &Alignment) {
+    let (a, b) = (earlier.clip.length().as_secs_f32(), next.clip.length().as_secs_f32());
+    let mean = |x: f32, y: f32| if a + b > 0.0 { (a * x + b * y) / (a + b) } else { x };
+    earlier.speed = mean(earlier.speed, next.speed);
+    earlier.found = Found {
+        reference: mean(earlier.found.reference, next.found.reference),
+        clip_scene: mean(earlier.found.clip_scene, next.found.clip_scene),
+        clip_moment: mean(earlier.found.clip_moment, next.found.clip_moment),
+        clip_moments: earlier.found.clip_moments + next.found.clip_moments,
+    };
+    earlier.evidence.total += next.evidence.total;
+    earlier.evidence.moment += next.evidence.moment;
+    earlier.evidence.sustained += next.evidence.sustained;
+    earlier.contrast.here += next.contrast.here;
+    earlier.contrast.elsewhere += next.contrast.elsewhere;
+    earlier.contrast.moment_here += next.contrast.moment_here;
+    earlier.contrast.moment_elsewhere += next.contrast.moment_elsewhere;
+    earlier.hits += next.hits;
+    earlier.clip.end = next.clip.end.max(earlier.clip.end);
+    earlier.reference.end = next.reference.end.max(earlier.reference.end);
 }
 
 /// Alignments worth less are not given, in bits: fewer than two pairs of keys agree.
@@ -197,6 +254,12 @@ const STILLS_MAX: f32 = 12.0;
 /// Within this many seconds of the source around the predicted time, hits of an alignment's geometry belong to it.
 const SHADOW: f32 = 8.0;
 
+/// Evidence of the moment from which it tells how far an alignment goes, in bits.
+const BY_MOMENT_MIN: f32 = 30.0;
+
+/// Most hits of one source that vote; the strongest do. A looped film would bring millions that say the same.
+const VOTES_MAX: usize = 50_000;
+
 /// Evidence from which the source is looked at where the alignment says, in bits.
 const GUIDE_MIN: f32 = 16.0;
 
@@ -207,6 +270,10 @@ struct Context<'a> {
     interval: f32,
     corpus_keys: u64,
     length: Duration,
+    /// The part of the clip that is aligned, in seconds.
+    window: (f32, f32),
+    /// Keys that do not look alike at other times, by keyframe of the clip.
+    moments: &'a [u32],
     shown: LazyShown<'a>,
 }
 
@@ -221,6 +288,11 @@ struct Agreement {
 impl Context<'_> {
     fn align_group(&self, group: &[Hit], found: &mut Vec<Alignment>) {
         let mut votes = vote::votes(group);
+        if votes.len() > VOTES_MAX {
+            votes.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.hit.cmp(&b.hit)));
+            votes.truncate(VOTES_MAX);
+            votes.sort_by_key(|vote| vote.hit);
+        }
         for _ in 0..ALIGNMENTS_MAX {
             let Some(agreement) = self.best(&votes, group) else { return };
             let pieces = self.pieces(&votes, &agreement, group);
@@ -300,20 +372,18 @@ impl Context<'_> {
         let mirrored = group[0].mirrored;
         let Agreement { geometry, mut line, .. } = *agreement;
         let all = pairs(votes, agreement, &agreement.votes, group);
-        let strong = evidence::count(all.iter().map(|(_, pair)| pair), self.corpus_keys).total >= GUIDE_MIN;
+        let whole = evidence::count(all.iter().map(|(_, pair)| pair), self.corpus_keys);
+        let strong = whole.total >= GUIDE_MIN;
         let mut traces = Vec::new();
         if strong {
-            traces = guide::trace(self.clip, &self.shown, mirrored, &geometry, line, (0.0, f32::INFINITY));
+            traces = guide::trace(self.clip, &self.shown, mirrored, &geometry, line, self.window);
             let guided: Vec<Vote> = guide::as_votes(&traces, self.clip, &self.shown).collect();
             line = vote::fit_line(guided.iter(), line);
-            traces = guide::trace(self.clip, &self.shown, mirrored, &geometry, line, (0.0, f32::INFINITY));
+            traces = guide::trace(self.clip, &self.shown, mirrored, &geometry, line, self.window);
         }
-        let mut times: Vec<f32> = agreement.votes.iter().map(|&i| votes[i].time).collect();
-        times.extend(traces.iter().map(|trace| trace.time));
-        times.sort_by(f32::total_cmp);
+        let looks = self.looks(&all, &traces);
         let gap = GAP_MAX.max(2.5 * self.interval / line.speed.min(1.0));
-        let parts: Vec<(f32, f32)> =
-            times.chunk_by(|a, b| b - a <= gap).map(|part| (part[0], part[part.len() - 1])).collect();
+        let parts = stretches(&looks, gap, whole.moment >= BY_MOMENT_MIN);
         let least = if parts.len() == 1 { EVIDENCE_MIN } else { PIECE_MIN };
         let mut pieces = Vec::new();
         for (first, last) in parts {
@@ -347,6 +417,29 @@ impl Context<'_> {
             });
         }
         pieces
+    }
+
+    /// What each keyframe of the clip says of an alignment, from its pairs and traces.
+    fn looks(&self, pairs: &[(f32, Pair)], traces: &[Trace]) -> Vec<Look> {
+        let keyframes = &self.clip.keyframes;
+        let time = |i: usize| keyframes[i].time.as_secs_f32();
+        let look = |i: usize| Look { time: time(i), found: 0, moments: self.moments[i], moments_found: 0 };
+        let mut looks: Vec<Look> = (0..keyframes.len()).map(look).collect();
+        for trace in traces {
+            let key = &self.clip.keys[trace.clip_key as usize];
+            let look = &mut looks[key.keyframe as usize];
+            look.found += 1;
+            look.moments_found += u32::from(!key.recurs && !self.shown.runs[trace.run].recurs);
+        }
+        for (time, pair) in pairs {
+            let at = looks.partition_point(|look| look.time < *time);
+            if let Some(look) = looks.get_mut(at) {
+                look.found += 1;
+                look.moments_found = look.moments_found.max(u32::from(pair.moment));
+            }
+        }
+        looks.retain(|look| (self.window.0..=self.window.1).contains(&look.time));
+        looks
     }
 
     /// From the first to the last hit, and on to where a further keyframe of the source could have been seen: half an

@@ -165,7 +165,8 @@ fn aligned(runs: &[Run], clip: &Fingerprint) -> Vec<Alignment> {
         length: &|_| Duration::from_secs(SOURCE_SECONDS.into()),
         runs: &|_| runs.to_vec(),
     };
-    align(&hits(runs, clip), clip, &corpus)
+    let window = Span { start: Duration::ZERO, end: clip.duration };
+    align(&hits(runs, clip), clip, window, &corpus)
 }
 
 /// The strongest alignment of an edited clip, after checking that the edit came out.
@@ -240,7 +241,37 @@ fn two_pieces_of_a_source_in_another_order_are_two_alignments() {
     let mut found = aligned(&runs, &first);
     found.retain(|alignment| alignment.evidence.moment > 100.0);
     found.sort_by_key(|alignment| alignment.clip.start);
-    let starts: Vec<f32> = found.iter().map(|alignment| alignment.reference.start.as_secs_f32().round()).collect();
-    assert_eq!(starts, [25.0, 5.0], "{found:?}");
-    assert!((found[1].clip.start.as_secs_f32() - 6.0).abs() < 0.8, "{found:?}");
+    assert_eq!(found.len(), 2, "{found:?}");
+    for (alignment, clip, reference) in [(&found[0], [0.0, 6.0], [25.0, 31.0]), (&found[1], [6.0, 12.0], [5.0, 11.0])] {
+        let ends = |span: Span| [span.start.as_secs_f32(), span.end.as_secs_f32()];
+        for (found, expected) in [(ends(alignment.clip), clip), (ends(alignment.reference), reference)] {
+            assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 0.8), "{alignment:?}");
+        }
+    }
+}
+
+#[test]
+fn an_alignment_that_goes_on_in_the_next_part_of_a_clip_is_one() {
+    let mut random = Random(17);
+    let runs = source(&mut random);
+    let clip = clip(&runs, Edit { from: 3.0, seconds: 30.0, ..PLAIN }, &mut random);
+    let corpus = Corpus {
+        keys: 1 << 20,
+        interval: Duration::from_secs(1),
+        length: &|_| Duration::from_secs(SOURCE_SECONDS.into()),
+        runs: &|_| runs.to_vec(),
+    };
+    let all = hits(&runs, &clip);
+    let half = Duration::from_secs(14);
+    let parts = [(Duration::ZERO, half), (half, clip.duration)].map(|(start, end)| {
+        let window = Span { start, end };
+        let within: Vec<Hit> =
+            all.iter().filter(|hit| hit.clip_time >= start && hit.clip_time < end).copied().collect();
+        align(&within, &clip, window, &corpus)
+    });
+    let joined = join(parts.concat());
+    let best = &joined[0];
+    assert!(best.clip.start.as_secs_f32() < 0.6 && best.clip.end.as_secs_f32() > 29.4, "{best:?}");
+    assert!((best.reference.end.as_secs_f32() - 33.0).abs() < 0.7, "{best:?}");
+    assert_eq!(joined.iter().filter(|alignment| alignment.evidence.moment > 100.0).count(), 1, "{joined:?}");
 }
