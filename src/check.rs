@@ -90,7 +90,11 @@ fn find(index: &Index, clip: &Fingerprint, mode: SearchMode, policy: &Policy) ->
         }
         start = end;
     }
-    let alignments = align::join(alignments);
+    let mut alignments = align::join(alignments);
+    if let Some(video) = index.find(&hex(&clip.sha256)).first() {
+        alignments.retain(|alignment| alignment.video != *video);
+        alignments.insert(0, Alignment::identical(*video, clip.duration));
+    }
     let judgement = judge(clip, &alignments, state.videos, interval, policy);
     Findings { alignments, judgement, exact, recall }
 }

@@ -47,7 +47,8 @@ pub fn count<'a>(pairs: impl IntoIterator<Item = &'a Pair>, corpus_keys: u64) ->
     let search = (corpus_keys.max(1) as f32).log2();
     let moment = pairs.iter().copied().filter(|pair| pair.moment);
     let (total, moment) = (sum(&sorted(pairs.iter().copied()), search), sum(&sorted(moment), search));
-    Evidence { total, moment, ..Evidence::default() }
+    // Which pairs count depends on which came first; a part can come out higher than the whole.
+    Evidence { total: total.max(moment), moment, ..Evidence::default() }
 }
 
 /// Counts what a set of pairs is worth that were not searched for, but found where an alignment put them.

@@ -36,7 +36,7 @@ impl Default for BuildOptions {
     }
 }
 
-/// What a build tells while it runs; events come from several threads, one at a time.
+/// What a build tells while it runs; events come from several threads, also at the same time.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -107,8 +107,8 @@ pub struct BuildSummary {
 
 /// Adds what is new among the sources to the index in `dir`, which is made if there is none.
 ///
-/// Each source is decoded by one thread, several at a time. They enter the index in the order given, and are
-/// committed at the end and every [`BuildOptions::commit_every`]; running the same call again after a stop does
+/// Each source is decoded by one thread, several at a time. They enter the index in the order given, as far as they are
+/// finished by the next commit: at the end and every [`BuildOptions::commit_every`]; running the same call again after a stop does
 /// what is missing. A source that fails is reported in the summary and the rest goes on.
 ///
 /// # Errors
@@ -321,8 +321,10 @@ impl Intake<'_> {
         let mut state = self.commit()?;
         if !cancel.load(Ordering::Relaxed) {
             (self.progress)(Event::Maintaining);
-            self.writer.maintain(graph, &|| cancel.load(Ordering::Relaxed))?;
-            state = self.writer.commit()?;
+            match self.writer.maintain(graph, &|| cancel.load(Ordering::Relaxed)) {
+                Ok(()) | Err(Error::Cancelled) => state = self.writer.commit()?,
+                Err(error) => return Err(error),
+            }
         }
         self.failed.sort_by_key(|&(number, ..)| number);
         Ok(BuildSummary {

@@ -1,13 +1,14 @@
 //! Turns alignments and a policy into a verdict and payable seconds (pure).
 //!
-//! - Enough evidence of the moment: a *copy*; its seconds are published.
-//! - Enough evidence, but of the scene alone, although the clip has content of its moment: the *same scene* at
+//! - Enough evidence of the moment, sustained beyond its best second, that the source's other times do not share; or
+//!   agreement as a whole that is clearly worse at all its other times: a *copy*; its seconds are published.
+//! - Enough evidence, but of the scene alone, while the clip shows something else than the source: the *same scene* at
 //!   another moment; related, and not published.
-//! - Enough evidence of the scene in a part of the clip that has no content of its moment: nothing tells one take
-//!   from another; that part is unsearchable.
+//! - Enough evidence that fits other times of the source as well, and nothing in the clip that the source lacks:
+//!   *ambiguous*; it may be this moment or another, and that part is unsearchable.
 //!
 //! Black, flat, simple, frozen and undecoded parts are unsearchable as well. A clip in which too little is left to
-//! be judged, or of which a part could not be decoded, is inconclusive, never unpublished.
+//! be judged, or of which more than a few frames could not be decoded, is inconclusive, never unpublished.
 
 use std::time::Duration;
 
@@ -130,9 +131,10 @@ pub fn judge(
         line.paint(alignment.clip, SpanState::Published, None);
     }
     for hole in &clip.undecoded {
-        line.paint(Span { start: hole.start, end: hole.end }, SpanState::Unsearchable, Some(&hole.reason));
+        let why = format!("undecoded: {}", hole.reason);
+        line.paint(Span { start: hole.start, end: hole.end }, SpanState::Unsearchable, Some(&why));
     }
-    line.absorb_slivers(interval);
+    line.absorb_slivers(interval.min(SLIVER_MAX));
     let parts = line.parts;
 
     let of = |wanted: Class| (0..alignments.len()).filter(|&i| classes[i] == wanted).collect::<Vec<_>>();
@@ -169,6 +171,12 @@ const EXPLAINED_MIN: f32 = 0.3;
 /// evidence is its shadow: symmetric pictures match mirrored, slow ones a little off in time.
 const SHADOW: f32 = 0.5;
 
+/// A clip of which more could not be decoded is not called unpublished: a lost frame shows what its neighbours show.
+const MISSING_MAX: Duration = Duration::from_millis(500);
+
+/// What is left beside a published part belongs to it if it is shorter than this, and than a source's interval.
+const SLIVER_MAX: Duration = Duration::from_secs(1);
+
 /// A part shorter than this is not worth a reason.
 const TOLD_MIN: Duration = Duration::from_millis(50);
 
@@ -181,15 +189,20 @@ const AMBIGUOUS: &str = "ambiguous: it shows a scene of a source, and nothing th
 fn classify(alignments: &[Alignment], policy: &Policy) -> Vec<Class> {
     let mut classes: Vec<Class> = Vec::with_capacity(alignments.len());
     for (i, alignment) in alignments.iter().enumerate() {
+        let own = class_of(alignment, policy);
         let shadowed = alignments[..i].iter().zip(&classes).any(|(stronger, class)| {
             let overlap = alignment.clip.overlap(stronger.clip).as_secs_f32();
-            *class != Class::Weak
-                && stronger.video == alignment.video
-                && overlap >= SHADOW * alignment.clip.length().as_secs_f32()
-                && (alignment.evidence.total < SHADOW * stronger.evidence.total
-                    || (*class == Class::Copy && class_of(alignment, policy) != Class::Copy))
+            let same = stronger.video == alignment.video && overlap >= SHADOW * alignment.clip.length().as_secs_f32();
+            let weaker = alignment.evidence.total < SHADOW * stronger.evidence.total;
+            // A copy can be the shadow of a copy only.
+            same && match (*class, own) {
+                (Class::Copy, Class::Copy) => weaker,
+                (Class::Copy, _) => true,
+                (Class::SameScene | Class::Ambiguous, Class::SameScene | Class::Ambiguous | Class::Weak) => weaker,
+                _ => false,
+            }
         });
-        classes.push(if shadowed { Class::Shadow } else { class_of(alignment, policy) });
+        classes.push(if shadowed { Class::Shadow } else { own });
     }
     classes
 }
@@ -237,6 +250,13 @@ fn unsearchable(clip: &Fingerprint) -> Vec<(Span, &'static str)> {
             Content::Simple => parts.push((span(i, i), "simple: the picture has too little structure")),
         }
     }
+    // One picture shown for long, as files of variable frame rate do.
+    for (i, keyframe) in keyframes.iter().enumerate() {
+        let until = keyframes.get(i + 1).map_or(clip.duration, |next| next.time);
+        if until.saturating_sub(keyframe.time) > FROZEN_MIN {
+            parts.push((Span { start: keyframe.time, end: until }, "frozen: the picture stands still"));
+        }
+    }
     if keyframes.is_empty() {
         parts.push((Span { start: Duration::ZERO, end: clip.duration }, "undecoded: there is no picture"));
     }
@@ -262,7 +282,7 @@ fn conclude(
         videos.sort_unstable();
         videos.dedup();
         match videos.len() {
-            1 => "1 source".to_owned(),
+            1 => "one source".to_owned(),
             n => format!("{n} sources"),
         }
     };
@@ -270,7 +290,7 @@ fn conclude(
         reasons.push(format!("copy: {} were published, in {}", seconds(published), sources(Class::Copy)));
     }
     if classes.contains(&Class::SameScene) {
-        reasons.push(format!("same_scene: {} show the same scene at another moment", sources(Class::SameScene)));
+        reasons.push(format!("same_scene: the same scene, at another moment, is in {}", sources(Class::SameScene)));
     }
     // One sentence a code, with the sum of its parts.
     let mut told: Vec<(&str, Duration)> = Vec::new();
@@ -281,7 +301,8 @@ fn conclude(
             None => told.push((why, part.span.length())),
         }
     }
-    for (why, sum) in told.into_iter().filter(|(_, sum)| *sum >= TOLD_MIN) {
+    let worth_telling = |why: &str, sum: Duration| sum >= TOLD_MIN || why.starts_with("undecoded");
+    for (why, sum) in told.into_iter().filter(|(why, sum)| worth_telling(why, *sum)) {
         let (code, text) = why.split_once(": ").unwrap_or(("undecoded", why));
         reasons.push(format!("{code}: {text} for {}", seconds(sum)));
     }
@@ -302,7 +323,7 @@ fn conclude(
     }
     let verdict = if !published.is_zero() {
         if unpublished.is_zero() { Verdict::Published } else { Verdict::PartlyPublished }
-    } else if still || corpus_videos == 0 || !missing.is_zero() || unpublished < policy.searchable_min {
+    } else if still || corpus_videos == 0 || missing > MISSING_MAX || unpublished < policy.searchable_min {
         Verdict::Inconclusive
     } else {
         reasons.push(format!("no_match: {} were searched and not found", seconds(unpublished)));

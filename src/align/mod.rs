@@ -25,7 +25,7 @@ mod vote;
 pub use guide::GUIDED_RADIUS;
 use guide::{Shown, Trace};
 use stretch::{Look, stretches};
-use vote::{Line, Vote};
+use vote::{Line, Pace, Vote};
 
 /// A part of the clip and the part of a source that it looks like.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +51,29 @@ pub struct Alignment {
     /// How much worse the clip agrees with other times of the source.
     pub contrast: Contrast,
 }
+
+impl Alignment {
+    /// What the same bytes are worth: a file of one SHA-256 is a copy of itself from start to end, whatever it shows.
+    pub fn identical(video: VideoRef, length: Duration) -> Alignment {
+        let whole = Span { start: Duration::ZERO, end: length };
+        let bits = SHA256_BITS;
+        Alignment {
+            video,
+            mirrored: false,
+            clip: whole,
+            reference: whole,
+            speed: 1.0,
+            geometry: Similarity { scale: 1.0, x: 0.0, y: 0.0 },
+            evidence: Evidence { total: bits, moment: bits, sustained: bits },
+            hits: 0,
+            found: Found { reference: 1.0, ..Found::default() },
+            contrast: Contrast { here: bits, elsewhere: 0.0, moment_here: bits, moment_elsewhere: 0.0 },
+        }
+    }
+}
+
+/// Length of the digest, and so what its equality is worth, in bits.
+const SHA256_BITS: f32 = 256.0;
 
 /// From one moment of a video to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,7 +223,7 @@ fn extend(earlier: &mut Alignment, next: &Alignment) {
     earlier.reference.end = next.reference.end.max(earlier.reference.end);
 }
 
-/// Alignments worth less are not given, in bits: fewer than two pairs of keys agree.
+/// Alignments worth less are not given, in bits.
 pub const EVIDENCE_MIN: f32 = 4.0;
 
 /// Hits of one geometry have scale ratios within this many octaves of the alignment's.
@@ -225,7 +248,7 @@ const MOMENT_GAP: f32 = 2.0;
 const SEEDS_MAX: usize = 40;
 
 /// Alignments looked for in one source.
-const ALIGNMENTS_MAX: usize = 12;
+const ALIGNMENTS_MAX: usize = 32;
 
 /// How far from its seed a time line is looked for at first, in seconds of the clip; it grows as the line is fitted.
 const SEED_WINDOW: f32 = 8.0;
@@ -331,26 +354,33 @@ impl Context<'_> {
                 break;
             }
             tried += 1;
-            let agreement = self.grow(votes, seed);
-            let pairs = pairs(votes, &agreement, &agreement.votes, group);
-            let evidence = evidence::count(pairs.iter().map(|(_, pair)| pair), self.corpus_keys);
-            agreement.votes.iter().for_each(|&i| explained[i] = true);
-            // Between time lines that explain the scene equally well, the moment decides.
-            let worth = evidence.total + MOMENT_SAY * evidence.moment.max(0.0);
-            if best.as_ref().is_none_or(|(most, _)| worth > *most) {
-                best = Some((worth, agreement));
+            for pace in [Pace::RealTime, Pace::Any] {
+                let agreement = self.grow(votes, seed, pace);
+                if pace == Pace::Any && agreement.line.speed == 1.0 {
+                    continue;
+                }
+                let pairs = pairs(votes, &agreement, &agreement.votes, group);
+                let evidence = evidence::count(pairs.iter().map(|(_, pair)| pair), self.corpus_keys);
+                agreement.votes.iter().for_each(|&i| explained[i] = true);
+                // Between time lines that explain the scene equally well, the moment decides. A slow picture fits
+                // many speeds: another one than real time has to explain clearly more.
+                let say = if pace == Pace::Any { OTHER_SPEED_SAY } else { 1.0 };
+                let worth = say * (evidence.total + MOMENT_SAY * evidence.moment.max(0.0));
+                if best.as_ref().is_none_or(|(most, _)| worth > *most) {
+                    best = Some((worth, agreement));
+                }
             }
         }
         best.map(|(_, agreement)| agreement)
     }
 
     /// Starts from one vote, finds the time line that most votes of its geometry agree on, and fits both again.
-    fn grow(&self, votes: &[Vote], seed: usize) -> Agreement {
+    fn grow(&self, votes: &[Vote], seed: usize, pace: Pace) -> Agreement {
         let start = &votes[seed];
         let mut geometry = start.geometry();
         let alike: Vec<&Vote> =
             votes.iter().filter(|v| (v.time - start.time).abs() <= SEED_WINDOW && v.fits(&geometry)).collect();
-        let mut line = vote::time_line(start, &alike);
+        let mut line = vote::time_line(start, &alike, pace);
         let fitting = |geometry: &Similarity, line: Line, window: f32| -> Vec<usize> {
             let fits = |v: &Vote| v.fits(geometry) && line.miss(v) <= TIME_TOLERANCE;
             (0..votes.len()).filter(|&i| (votes[i].time - start.time).abs() <= window && fits(&votes[i])).collect()
@@ -360,7 +390,7 @@ impl Context<'_> {
             let inliers = fitting(&geometry, line, window);
             let of_inliers = inliers.iter().map(|&i| &votes[i]);
             geometry = vote::fit_geometry(of_inliers.clone()).unwrap_or(geometry);
-            line = vote::fit_line(of_inliers, line);
+            line = vote::fit_line(of_inliers, line, pace);
             window *= 3.0;
         }
         let votes = fitting(&geometry, line, f32::INFINITY);
@@ -378,7 +408,8 @@ impl Context<'_> {
         if strong {
             traces = guide::trace(self.clip, &self.shown, mirrored, &geometry, line, self.window);
             let guided: Vec<Vote> = guide::as_votes(&traces, self.clip, &self.shown).collect();
-            line = vote::fit_line(guided.iter(), line);
+            let pace = if line.speed == 1.0 { Pace::RealTime } else { Pace::Any };
+            line = vote::fit_line(guided.iter(), line, pace);
             traces = guide::trace(self.clip, &self.shown, mirrored, &geometry, line, self.window);
         }
         let looks = self.looks(&all, &traces);
@@ -555,6 +586,9 @@ const FITS: usize = 4;
 
 /// A match that begins this near to the clip's start begins at it, in seconds beyond one interval.
 const EDGE: f32 = 0.25;
+
+/// What a time line of another speed than real time keeps of its worth.
+const OTHER_SPEED_SAY: f32 = 0.8;
 
 /// How much more than the scene the moment says about which time line is right.
 const MOMENT_SAY: f32 = 2.0;

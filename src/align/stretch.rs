@@ -81,16 +81,19 @@ fn connected(looks: &[Look], gap: f32, rate: f32) -> bool {
 /// The furthest keyframe, walking away from a supporting one, at which the scene is found, little moves, and nothing
 /// on the way contradicts.
 fn reach(away: impl Iterator<Item = usize>, from: usize, looks: &[Look], gap: f32, rate: f32) -> usize {
-    let (mut furthest, mut missed) = (from, 0.0);
+    let (mut furthest, mut missed, mut quiet) = (from, 0.0, true);
     for i in away {
         let expected = looks[i].moments as f32 * rate;
-        if (looks[i].time - looks[from].time).abs() > GRACE {
+        let beyond = (looks[i].time - looks[from].time).abs() > GRACE;
+        quiet &= expected < QUIET;
+        if beyond {
             missed += expected;
         }
         if missed >= CONTRADICTION || (looks[i].time - looks[furthest].time).abs() > gap {
             break;
         }
-        if looks[i].found > 0 && expected < QUIET {
+        // Near the last support only a pause leads on: what moves there and is not found may be another moment.
+        if looks[i].found > 0 && (quiet || beyond && expected < QUIET) {
             furthest = i;
         }
     }

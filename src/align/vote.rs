@@ -26,6 +26,15 @@ impl Line {
     }
 }
 
+/// Which speeds a time line may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// One second of the source in a second of the clip.
+    RealTime,
+    /// Half to twice that.
+    Any,
+}
+
 /// A hit with what voting needs at hand; times in seconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Vote {
@@ -90,9 +99,10 @@ pub(super) fn votes(group: &[Hit]) -> Vec<Vote> {
 }
 
 /// The speed and offset through the seed that the votes agree on most; real time wins a tie.
-pub(super) fn time_line(seed: &Vote, alike: &[&Vote]) -> Line {
+pub(super) fn time_line(seed: &Vote, alike: &[&Vote], pace: Pace) -> Line {
     let mut best = (f32::MIN, Line { speed: 1.0, offset: seed.first - seed.time });
-    for step in -SPEED_STEPS..=SPEED_STEPS {
+    let most = if pace == Pace::RealTime { 0 } else { SPEED_STEPS };
+    for step in -most..=most {
         let speed = (step as f32 / SPEED_STEPS as f32 * SPEED_MAX.log2()).exp2();
         let prior = if step == 0 { REAL_TIME_PRIOR } else { 1.0 };
         let offsets = |vote: &Vote| {
@@ -143,7 +153,7 @@ pub(super) fn fit_geometry<'a>(votes: impl Iterator<Item = &'a Vote> + Clone) ->
 
 /// Least squares through what is seen briefly; the speed is fitted when the votes span enough time, and is exactly
 /// real time when that fits as well.
-pub(super) fn fit_line<'a>(votes: impl Iterator<Item = &'a Vote>, line: Line) -> Line {
+pub(super) fn fit_line<'a>(votes: impl Iterator<Item = &'a Vote>, line: Line, pace: Pace) -> Line {
     let brief: Vec<&Vote> = votes.filter(|vote| vote.last - vote.first < BRIEF).collect();
     let total: f32 = brief.iter().map(|vote| vote.share).sum();
     if brief.len() < 3 || total <= 0.0 {
@@ -159,7 +169,7 @@ pub(super) fn fit_line<'a>(votes: impl Iterator<Item = &'a Vote>, line: Line) ->
     let through = |speed: f32| Line { speed, offset: reference - speed * clip };
     // How far the fitted line turns away from real time, at the ends of an even spread of these times.
     let turn = (fitted - 1.0).abs() * (3.0 * spread).sqrt();
-    let speed = if turn <= REAL_TIME_TURN { 1.0 } else { fitted };
+    let speed = if pace == Pace::RealTime || turn <= REAL_TIME_TURN { 1.0 } else { fitted };
     through(speed.clamp(1.0 / SPEED_MAX, SPEED_MAX))
 }
 

@@ -56,7 +56,11 @@ impl Fingerprint {
     /// [`Error::Io`] when the folder cannot be written to.
     pub fn save(&self, path: &Path) -> Result<()> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::io(path, "create"))?;
+        let mut builder = tempfile::Builder::new();
+        // The file is made to be handed over: the umask decides who may read it, as with any other file.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(folder).map_err(Error::io(path, "create"))?;
         std::io::Write::write_all(&mut file, &self.to_bytes()).map_err(Error::io(path, "write"))?;
         file.as_file().sync_all().map_err(Error::io(path, "sync"))?;
         file.persist(path).map_err(|error| Error::io(path, "rename")(error.error))?;

@@ -129,6 +129,12 @@ pub fn probe(path: &Path) -> Result<StreamInfo> {
 ///
 /// [`Error::Io`](crate::Error::Io) if the file cannot be opened or read.
 pub fn sha256(path: &Path) -> Result<[u8; 32]> {
+    // Opening a pipe waits for its other end, and a device has none.
+    let kind = std::fs::metadata(path).map_err(Error::io(path, "open"))?;
+    if !kind.is_file() && !kind.is_dir() {
+        let source = "a pipe, socket or device, not a file".into();
+        return Err(Error::NotMedia { path: path.to_owned(), source });
+    }
     let mut file = File::open(path).map_err(Error::io(path, "open"))?;
     let mut hasher = Sha256::new();
     let mut block = vec![0; HASH_BLOCK];

@@ -19,10 +19,11 @@ pub(crate) fn print(bytes: &[u8]) -> io::Result<()> {
 
 /// Whether an error only says that nobody reads any more.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+    error.chain().any(|cause| {
+        // A JSON writer keeps its I/O error to itself and tells only the kind.
+        let json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+        json.or(cause.downcast_ref::<io::Error>().map(io::Error::kind)) == Some(io::ErrorKind::BrokenPipe)
+    })
 }
 
 /// Whether to colour what is printed.

@@ -30,7 +30,7 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report, paint: Paint) -> io::
         writeln!(out)?;
         let (heading, style) = match found.kind {
             MatchKind::Copy => ("the same recording", Style::new().bold()),
-            MatchKind::SameScene => ("the same scene at another moment, not counted", Style::new()),
+            MatchKind::SameScene => ("the same scene, not counted as published", Style::new()),
         };
         writeln!(out, "  {}", paint.style(style, heading))?;
         alignment(out, &found.alignment, paint)?;
