@@ -5,7 +5,8 @@
 //! - Enough evidence, but of the scene alone, while the clip shows something else than the source: the *same scene* at
 //!   another moment; related, and not published.
 //! - Enough evidence that fits other times of the source as well, and nothing in the clip that the source lacks:
-//!   *ambiguous*; it may be this moment or another, and that part is unsearchable.
+//!   *ambiguous*; it may be this moment or another, that part is unsearchable, and the clip inconclusive unless another
+//!   part of it was published.
 //!
 //! Black, flat, simple, frozen and undecoded parts are unsearchable as well. A clip in which too little is left to
 //! be judged, or of which more than a few frames could not be decoded, is inconclusive, never unpublished.
@@ -323,7 +324,12 @@ fn conclude(
     }
     let verdict = if !published.is_zero() {
         if unpublished.is_zero() { Verdict::Published } else { Verdict::PartlyPublished }
-    } else if still || corpus_videos == 0 || missing > MISSING_MAX || unpublished < policy.searchable_min {
+    } else if classes.contains(&Class::Ambiguous)
+        || still
+        || corpus_videos == 0
+        || missing > MISSING_MAX
+        || unpublished < policy.searchable_min
+    {
         Verdict::Inconclusive
     } else {
         reasons.push(format!("no_match: {} were searched and not found", seconds(unpublished)));

@@ -364,7 +364,7 @@ impl Context<'_> {
                 agreement.votes.iter().for_each(|&i| explained[i] = true);
                 // Between time lines that explain the scene equally well, the moment decides. A slow picture fits
                 // many speeds: another one than real time has to explain clearly more.
-                let say = if pace == Pace::Any { OTHER_SPEED_SAY } else { 1.0 };
+                let say = 1.0 - OTHER_SPEED_COST * agreement.line.speed.log2().powi(2);
                 let worth = say * (evidence.total + MOMENT_SAY * evidence.moment.max(0.0));
                 if best.as_ref().is_none_or(|(most, _)| worth > *most) {
                     best = Some((worth, agreement));
@@ -587,11 +587,12 @@ const FITS: usize = 4;
 /// A match that begins this near to the clip's start begins at it, in seconds beyond one interval.
 const EDGE: f32 = 0.25;
 
-/// What a time line of another speed than real time keeps of its worth.
-const OTHER_SPEED_SAY: f32 = 0.8;
+/// Share of its worth that a time line loses at half or twice real time, growing with the square of the octaves: slow
+/// pictures fit half their speed nearly as well, and a film at 1.25 times its speed must not lose to real time.
+const OTHER_SPEED_COST: f32 = 0.3;
 
 /// How much more than the scene the moment says about which time line is right.
-const MOMENT_SAY: f32 = 2.0;
+const MOMENT_SAY: f32 = 4.0;
 
 /// The pairs of some votes of an agreement, with the clip's time in seconds; those that speak for the moment are told
 /// from those that would fit other times as well.
