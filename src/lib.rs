@@ -45,7 +45,8 @@
 //!   degrees, more than twice as fast or as slow, or played backwards.
 //! - Line drawings, slides and plain graphics have few distinctive regions.
 //! - Water, foliage and other fine texture loses its detail under strong compression, and the keys with it.
-//! - Slow scenes whose moments look alike cannot be told from another take. They are *ambiguous*, and so unsearchable.
+//! - Slow scenes whose moments look alike cannot be told from another take. They are *ambiguous*, and so unsearchable, and
+//!   the clip is inconclusive unless another part of it was published.
 //! - Damage that a decoder conceals without a word is not seen. Damage that it reports, and files that end early, are
 //!   unsearchable for as long as they last.
 //! - Sound is not looked at.
