@@ -54,7 +54,7 @@
 //! | `elsewhere_bits` | bits | the most evidence at any *other* time of the same source, to be compared with `here_bits` |
 //! | `here_bits` | bits | the evidence counted in the same way where the match says |
 //! | `shown` | 0..=1 | share of the source's regions, in this part of its time and frame, that the clip shows |
-//! | `kind` | `copy` \| `same_scene` | the same recording, or the same place at another time |
+//! | `kind` | `copy` \| `same_scene` | the same recording, or the same place at another time (or at a time that cannot be told, if its part of the clip is unsearchable as `ambiguous`) |
 //! | `mirrored` | bool | left and right exchanged |
 //! | `speed` | factor | seconds of the source that pass in one second of the clip: above 1 the clip plays faster |
 //! | `geometry.clip` | rectangle | the part of the clip's frame that is covered |
@@ -63,6 +63,8 @@
 //! | `hits` | integer | pairs of keys that agree |
 //!
 //! Every field is the same on every run for the same clip, index and version.
+//!
+//! For a clip that could not be checked, `uniq check --json` prints `{"clip":{"path":…},"error":…}` on its line instead.
 
 use serde::{Deserialize, Serialize};
 
@@ -82,7 +84,7 @@ pub struct Report {
     /// The answer.
     pub verdict: Verdict,
     /// Why, each as `code: sentence`. Codes: `copy`, `same_scene`, `ambiguous`, `black`, `flat`, `frozen`, `simple`,
-    /// `still`, `short`, `undecoded`, `empty_index`, `no_match`, `graph`.
+    /// `still`, `short`, `undecoded`, `empty_index`, `no_match`.
     pub reasons: Vec<String>,
     /// How the clip's length divides.
     pub seconds: Seconds,
