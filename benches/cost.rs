@@ -52,11 +52,8 @@ struct Cost {
 
 fn main() {
     let args = Args::parse();
-    let folder = args.folder.clone().or_else(|| std::env::var_os("UNIQ_CLIPS").map(PathBuf::from));
-    let clips = match &folder {
-        Some(folder) => clips::read(folder),
-        None => clips::made(),
-    };
+    let folder = clips::folder(args.folder.clone());
+    let clips = folder.as_deref().map_or_else(clips::made, clips::read);
     let clip = args.clip.clone().unwrap_or_else(full_hd_clip);
     let bytes: u64 = clips.iter().map(|clip| length(&clip.path)).sum();
     let seconds: f64 = clips.iter().map(|clip| clip.duration_s).sum();

@@ -62,11 +62,8 @@ struct Row {
 
 fn main() {
     let args = Args::parse();
-    let folder = args.folder.clone().or_else(|| std::env::var_os("UNIQ_CLIPS").map(PathBuf::from));
-    let clips = match &folder {
-        Some(folder) => clips::read(folder),
-        None => clips::made(),
-    };
+    let folder = clips::folder(args.folder.clone());
+    let clips = folder.as_deref().map_or_else(clips::made, clips::read);
     let cache = std::env::var_os("UNIQ_BENCH_CACHE")
         .map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("detect"), PathBuf::from);
     let wanted: Vec<Edit> = Edit::ALL

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::Result;
 use crate::align::{self, Alignment, Corpus, align};
 use crate::fingerprint::{self, Fingerprint};
-use crate::index::{Index, SearchMode};
+use crate::index::{Index, SearchMode, hex};
 use crate::report::{
     Clip, Geometry, IndexSummary, Interval, Match, NonMatch, Rectangle, Report, SCHEMA, SearchSummary, Seconds, Source,
     Span, SpanState, Tool, Verdict,
@@ -234,8 +234,4 @@ fn seconds(time: Duration) -> f64 {
 fn round(value: f64, digits: i32) -> f64 {
     let unit = 10_f64.powi(digits);
     (value * unit).round() / unit
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -21,7 +21,7 @@ const RECALL: f64 = 0.9;
 
 #[test]
 fn excerpts_of_real_clips_are_found_and_other_clips_are_not() {
-    let Some(folder) = std::env::var_os("UNIQ_CLIPS").map(PathBuf::from) else {
+    let Some(folder) = clips::folder(None) else {
         eprintln!("UNIQ_CLIPS is not set; nothing was checked");
         return;
     };

@@ -24,6 +24,8 @@ pub(super) struct Trace {
     /// When the clip shows it, in seconds.
     pub(super) time: f32,
     pub(super) distance: u32,
+    /// Whether either of the two looks alike at other times of its own video.
+    pub(super) recurs: bool,
 }
 
 /// The runs of one source, and by second what it shows.
@@ -89,7 +91,8 @@ pub(super) fn trace(
                 .map(|(number, run)| (run.key.distance(bits), number))
                 .min();
             if let Some((distance, run)) = nearest.filter(|&(distance, _)| distance <= GUIDED_RADIUS) {
-                traces.push(Trace { clip_key: (number + i) as u32, run, time, distance });
+                let recurs = key.recurs || shown.runs[run].recurs;
+                traces.push(Trace { clip_key: (number + i) as u32, run, time, distance, recurs });
             }
         }
         number += keys.len();
@@ -114,7 +117,7 @@ pub(super) fn as_votes<'a>(
             clip: key.place,
             reference: run.place,
             share: (GUIDED_RADIUS + 1 - trace.distance) as f32,
-            recurs: run.recurs || key.recurs,
+            recurs: trace.recurs,
         }
     })
 }
@@ -127,7 +130,7 @@ pub(super) fn pair(trace: &Trace, clip: &Fingerprint, shown: &Shown, mirrored: b
         reference: run.key,
         kind: run.kind,
         distance: trace.distance,
-        moment: !(key.recurs || run.recurs),
+        moment: !trace.recurs,
         videos: 1,
     }
 }

@@ -359,7 +359,7 @@ impl Context<'_> {
                 if pace == Pace::Any && agreement.line.speed == 1.0 {
                     continue;
                 }
-                let pairs = pairs(votes, &agreement, &agreement.votes, group);
+                let pairs = pairs(votes, &agreement, group);
                 let evidence = evidence::count(pairs.iter().map(|(_, pair)| pair), self.corpus_keys);
                 agreement.votes.iter().for_each(|&i| explained[i] = true);
                 // Between time lines that explain the scene equally well, the moment decides. A slow picture fits
@@ -401,7 +401,7 @@ impl Context<'_> {
     fn pieces(&self, votes: &[Vote], agreement: &Agreement, group: &[Hit]) -> Vec<Alignment> {
         let mirrored = group[0].mirrored;
         let Agreement { geometry, mut line, .. } = *agreement;
-        let all = pairs(votes, agreement, &agreement.votes, group);
+        let all = pairs(votes, agreement, group);
         let whole = evidence::count(all.iter().map(|(_, pair)| pair), self.corpus_keys);
         let strong = whole.total >= GUIDE_MIN;
         let mut traces = Vec::new();
@@ -457,10 +457,9 @@ impl Context<'_> {
         let look = |i: usize| Look { time: time(i), found: 0, moments: self.moments[i], moments_found: 0 };
         let mut looks: Vec<Look> = (0..keyframes.len()).map(look).collect();
         for trace in traces {
-            let key = &self.clip.keys[trace.clip_key as usize];
-            let look = &mut looks[key.keyframe as usize];
+            let look = &mut looks[self.clip.keys[trace.clip_key as usize].keyframe as usize];
             look.found += 1;
-            look.moments_found += u32::from(!key.recurs && !self.shown.runs[trace.run].recurs);
+            look.moments_found += u32::from(!trace.recurs);
         }
         for (time, pair) in pairs {
             let at = looks.partition_point(|look| look.time < *time);
@@ -594,9 +593,9 @@ const OTHER_SPEED_COST: f32 = 0.3;
 /// How much more than the scene the moment says about which time line is right.
 const MOMENT_SAY: f32 = 4.0;
 
-/// The pairs of some votes of an agreement, with the clip's time in seconds; those that speak for the moment are told
+/// The pairs of an agreement, with the clip's time in seconds; those that speak for the moment are told
 /// from those that would fit other times as well.
-fn pairs(votes: &[Vote], agreement: &Agreement, part: &[usize], group: &[Hit]) -> Vec<(f32, Pair)> {
+fn pairs(votes: &[Vote], agreement: &Agreement, group: &[Hit]) -> Vec<(f32, Pair)> {
     // Keys that fit the geometry two seconds off the line, on either side.
     let (mut clip_again, mut reference_again) = (HashSet::new(), HashSet::new());
     for vote in votes.iter().filter(|v| agreement.line.miss(v) >= MOMENT_GAP && v.fits(&agreement.geometry)) {
@@ -608,7 +607,7 @@ fn pairs(votes: &[Vote], agreement: &Agreement, part: &[usize], group: &[Hit]) -
         let again = clip_again.contains(&hit.clip_key) || reference_again.contains(&hit.reference_key);
         (vote.time, Pair { moment: !vote.recurs && !again, ..hit.pair })
     };
-    part.iter().map(pair).collect()
+    agreement.votes.iter().map(pair).collect()
 }
 
 /// Counts the evidence, and what is left of the moment's without its best second.

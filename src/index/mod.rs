@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub(crate) use format::hex;
 pub use format::{FORMAT_VERSION, OLDEST_READABLE};
 pub use graph::{GRAPH_RADIUS, GRAPH_RECALL};
 pub use snapshot::Index;

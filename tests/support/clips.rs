@@ -62,6 +62,11 @@ pub fn read(folder: &Path) -> Vec<Clip> {
     clips
 }
 
+/// The folder that was named, else that of `UNIQ_CLIPS`.
+pub fn folder(named: Option<PathBuf>) -> Option<PathBuf> {
+    named.or_else(|| std::env::var_os("UNIQ_CLIPS").map(PathBuf::from))
+}
+
 /// Makes footage where no real clips are at hand: moving scenes, and takes of the same scene as groups of their own.
 pub fn made() -> Vec<Clip> {
     const SECONDS: u32 = 14;
