@@ -1,0 +1,87 @@
+//! What an index says of its content, and what it would have to say by a model.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+
+use uniq::fingerprint::{Key, KeyKind, Run};
+use uniq::index::{Index, SearchMode, Video};
+
+use crate::model::Model;
+
+/// A posting near a query: number of the query, distance, path, first and last millisecond, place, kind, recurrence.
+///
+/// The place is in the units in which an index stores it, 2048 to the frame's height.
+pub(crate) type Answer = (u32, u32, String, u64, u64, [i32; 3], bool, bool);
+
+/// All that is asked of an index.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Content {
+    pub(crate) videos: Vec<Video>,
+    pub(crate) answers: Vec<Answer>,
+}
+
+impl Content {
+    /// Asks an index: its list of videos, and all that is near the queries by comparing every key.
+    pub(crate) fn of(index: &Index, queries: &[Key]) -> uniq::Result<Content> {
+        let videos = index.videos().map(|(_, video)| video.clone()).collect();
+        Ok(Content { videos, answers: answers(index, queries, SearchMode::Exact)? })
+    }
+
+    /// Computes from the model what an index has to say.
+    pub(crate) fn expected(model: &Model, queries: &[Key]) -> Content {
+        let runs: Vec<(String, Run)> = model.runs().collect();
+        let mut answers = Vec::new();
+        for (query, key) in queries.iter().enumerate() {
+            for (path, run) in &runs {
+                let distance = run.key.distance(*key);
+                if distance <= RADIUS {
+                    answers.push(answer(query as u32, distance, path, run));
+                }
+            }
+        }
+        answers.sort();
+        Content { videos: model.videos(), answers }
+    }
+
+    /// A number that stands for the content; the same in every process of one program.
+    pub(crate) fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        format!("{:?}", self.videos).hash(&mut hasher);
+        self.answers.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// What is near the queries, whatever the segments, sorted.
+pub(crate) fn answers(index: &Index, queries: &[Key], mode: SearchMode) -> uniq::Result<Vec<Answer>> {
+    let mut answers = Vec::new();
+    let near = index.near(queries, RADIUS, mode);
+    for found in near.found {
+        let key = index.key(found.segment, found.key);
+        assert_eq!(key.distance(queries[found.query as usize]), found.distance);
+        for posting in index.postings(found.segment, found.key) {
+            let path = &index.video(posting.video).path;
+            let run = Run {
+                key,
+                kind: posting.kind,
+                place: posting.place,
+                first: posting.first,
+                last: posting.last,
+                recurs: posting.recurs,
+            };
+            answers.push(answer(found.query, found.distance, path, &run));
+        }
+    }
+    answers.sort();
+    Ok(answers)
+}
+
+fn answer(query: u32, distance: u32, path: &str, run: &Run) -> Answer {
+    let units = |value: f32| (value * 2048.0).round() as i32;
+    let place = [units(run.place.x), units(run.place.y), units(run.place.size)];
+    let (first, last) = (run.first.as_millis() as u64, run.last.as_millis() as u64);
+    (query, distance, path.to_owned(), first, last, place, run.kind == KeyKind::Whole, run.recurs)
+}
+
+/// The voting radius.
+const RADIUS: u32 = 72;
