@@ -9,9 +9,9 @@ use tempfile::TempDir;
 use uniq::Error;
 use uniq::index::{Index, SearchMode, Writer};
 
-use crate::model::{BUILD_STEPS, Model, Random, Work, queries};
+use crate::model::{BUILD_STEPS, Model, Random, Work};
 use crate::role::{CONFIG, Role, write};
-use crate::snapshot::{Content, answers};
+use crate::snapshot::{Content, Truth, answers, must_be_whole};
 
 const TEST: &str = "kills::a_killed_writer_leaves_what_was_committed_or_was_being_committed";
 
@@ -89,6 +89,7 @@ impl Count {
 struct Life {
     dir: TempDir,
     seed: u64,
+    truth: Truth,
     kills: u64,
     /// Steps that are in the index.
     done: u64,
@@ -101,7 +102,7 @@ struct Life {
 impl Life {
     fn new(seed: u64, length: BTreeMap<Work, Duration>) -> Life {
         let dir = TempDir::new().unwrap();
-        Life { dir, seed, kills: 0, done: 0, told: None, length }
+        Life { dir, seed, truth: Truth::new(seed), kills: 0, done: 0, told: None, length }
     }
 
     fn index(&self) -> std::path::PathBuf {
@@ -191,7 +192,7 @@ impl Life {
         self.done = match index {
             None => told,
             Some(index) => {
-                index.verify().unwrap_or_else(|error| panic!("{context}: {error}"));
+                must_be_whole(&self.index(), &context);
                 let there = self.identify(&index, told, in_flight.is_some(), &context);
                 let (generation, root) = (index.state().generation, &index.state().root);
                 if let Some((least, expected)) = &self.told {
@@ -199,7 +200,7 @@ impl Life {
                     assert!(generation != *least || root == expected, "{context}: another commit {least}");
                 }
                 count.in_flight += u64::from(there > told);
-                count.compare_graphs(&index, &queries(self.seed));
+                count.compare_graphs(&index, &self.truth.queries);
                 there
             }
         };
@@ -209,13 +210,12 @@ impl Life {
 
     /// The number of steps after which an index would be as it is: those told, or one more.
     fn identify(&self, index: &Index, told: u64, in_flight: bool, context: &str) -> u64 {
-        let queries = queries(self.seed);
-        let found = Content::of(index, &queries).unwrap();
-        let last = Content::expected(&Model::after(self.seed, told), &queries);
+        let found = Content::of(index, &self.truth.queries).unwrap();
+        let last = self.truth.content(&Model::after(self.seed, told));
         if found == last {
             return told;
         }
-        let next = Content::expected(&Model::after(self.seed, told + 1), &queries);
+        let next = self.truth.content(&Model::after(self.seed, told + 1));
         assert!(in_flight, "{context}: not what was told\nfound {found:?}\nexpected {last:?}");
         assert!(found == next, "{context}: neither\nfound {found:?}\nbefore {last:?}\nafter {next:?}");
         told + 1
@@ -228,12 +228,12 @@ impl Life {
         writer.maintain(uniq::index::GraphPolicy::Always, &|| false).unwrap();
         drop(writer);
         let index = Index::open(&dir).unwrap();
-        index.verify().unwrap();
+        assert_eq!(must_be_whole(&dir, "at the end"), 0, "files are left that nothing names: {:?}", files(&dir));
         self.identify(&index, self.done, false, "at the end");
         let sizes = files(&dir).into_iter().map(|(_, size)| size).sum::<u64>();
-        assert_eq!(sizes, index.state().bytes, "files are left that nothing names: {:?}", files(&dir));
+        assert_eq!(sizes, index.state().bytes, "{:?}", files(&dir));
         count.graphs += u64::from(index.state().graphs);
-        count.compare_graphs(&index, &queries(self.seed));
+        count.compare_graphs(&index, &self.truth.queries);
         assert!(count.found.0 * 100 >= count.found.1 * 98, "{count:?}");
     }
 }

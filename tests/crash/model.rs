@@ -79,7 +79,8 @@ pub(crate) struct Model {
     seed: u64,
     /// Steps done.
     pub(crate) done: u64,
-    live: BTreeSet<u64>,
+    /// Numbers of the videos.
+    pub(crate) live: BTreeSet<u64>,
 }
 
 impl Model {
@@ -130,18 +131,6 @@ impl Model {
             }
         }
         step
-    }
-
-    /// The videos as an index lists them.
-    pub(crate) fn videos(&self) -> Vec<Video> {
-        let mut videos: Vec<Video> = self.live.iter().map(|&number| video(self.seed, number)).collect();
-        videos.sort_by(|a, b| a.path.cmp(&b.path));
-        videos
-    }
-
-    /// Every key of the videos with the video's path.
-    pub(crate) fn runs(&self) -> impl Iterator<Item = (String, Run)> {
-        self.live.iter().flat_map(|&number| runs(self.seed, number).into_iter().map(move |run| (path_of(number), run)))
     }
 
     fn add(&mut self, step: &mut Step, count: u64, random: &mut Random) {
@@ -236,6 +225,6 @@ fn path_of(number: u64) -> String {
 }
 
 /// Different videos that there are.
-const POOL: u64 = 48;
+pub(crate) const POOL: u64 = 48;
 /// Steps that count as building.
 pub(crate) const BUILD_STEPS: u64 = 3;

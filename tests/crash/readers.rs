@@ -15,7 +15,7 @@ use uniq::index::{Index, Writer};
 
 use crate::model::{Model, Random, queries};
 use crate::role::{CONFIG, Role, say, write};
-use crate::snapshot::Content;
+use crate::snapshot::{Content, Truth};
 
 const TEST: &str = "readers::ten_readers_and_a_writer_see_only_committed_states";
 
@@ -99,13 +99,13 @@ fn compare(seen: &[Seen], steps: &[String]) -> u64 {
     let mut expected = BTreeMap::new();
     let mut model = Model::after(SEED, 0);
     let mut generation = 0;
-    let queries = queries(SEED);
+    let truth = Truth::new(SEED);
     for line in steps {
         let fields: Vec<&str> = line.split(' ').collect();
         let (number, last): (u64, u64) = (fields[0].parse().unwrap(), fields[1].parse().unwrap());
         model.advance();
         assert_eq!(model.done, number, "the writer's steps come one after the other");
-        let digest = Content::expected(&model, &queries).digest();
+        let digest = truth.content(&model).digest();
         expected.extend((generation + 1..=last).map(|commit| (commit, digest)));
         generation = last;
     }

@@ -2,11 +2,12 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::path::Path;
 
 use uniq::fingerprint::{Key, KeyKind, Run};
 use uniq::index::{Index, SearchMode, Video};
 
-use crate::model::Model;
+use crate::model::{self, Model};
 
 /// A posting near a query: number of the query, distance, path, first and last millisecond, place, kind, recurrence.
 ///
@@ -27,22 +28,6 @@ impl Content {
         Ok(Content { videos, answers: answers(index, queries, SearchMode::Exact)? })
     }
 
-    /// Computes from the model what an index has to say.
-    pub(crate) fn expected(model: &Model, queries: &[Key]) -> Content {
-        let runs: Vec<(String, Run)> = model.runs().collect();
-        let mut answers = Vec::new();
-        for (query, key) in queries.iter().enumerate() {
-            for (path, run) in &runs {
-                let distance = run.key.distance(*key);
-                if distance <= RADIUS {
-                    answers.push(answer(query as u32, distance, path, run));
-                }
-            }
-        }
-        answers.sort();
-        Content { videos: model.videos(), answers }
-    }
-
     /// A number that stands for the content; the same in every process of one program.
     pub(crate) fn digest(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
@@ -52,14 +37,49 @@ impl Content {
     }
 }
 
+/// What an index has to say, by brute force; each video answers for itself, whatever else there is.
+pub(crate) struct Truth {
+    pub(crate) queries: Vec<Key>,
+    /// Each video of the pool with its answers.
+    videos: Vec<(Video, Vec<Answer>)>,
+}
+
+impl Truth {
+    /// The truth about the videos that belong to `seed`.
+    pub(crate) fn new(seed: u64) -> Truth {
+        let queries = model::queries(seed);
+        let videos = (0..model::POOL).map(|number| {
+            let (video, runs) = (model::video(seed, number), model::runs(seed, number));
+            let near = |run: &Run| {
+                let distances = queries.iter().map(|query| query.distance(run.key)).enumerate();
+                let near = distances.filter(|(_, distance)| *distance <= RADIUS);
+                near.map(|(query, distance)| answer(query as u32, distance, &video.path, run)).collect::<Vec<_>>()
+            };
+            let answers = runs.iter().flat_map(near).collect();
+            (video, answers)
+        });
+        let videos = videos.collect();
+        Truth { queries, videos }
+    }
+
+    /// What an index of the model's videos says.
+    pub(crate) fn content(&self, model: &Model) -> Content {
+        let live = || model.live.iter().map(|&number| &self.videos[number as usize]);
+        let mut answers: Vec<Answer> = live().flat_map(|(_, answers)| answers.clone()).collect();
+        answers.sort();
+        // The numbers are in the order of the paths, by which an index sorts.
+        Content { videos: live().map(|(video, _)| video.clone()).collect(), answers }
+    }
+}
+
 /// What is near the queries, whatever the segments, sorted.
 pub(crate) fn answers(index: &Index, queries: &[Key], mode: SearchMode) -> uniq::Result<Vec<Answer>> {
     let mut answers = Vec::new();
-    let near = index.near(queries, RADIUS, mode);
+    let near = index.near(queries, RADIUS, mode)?;
     for found in near.found {
-        let key = index.key(found.segment, found.key);
+        let key = index.key(found.segment, found.key)?;
         assert_eq!(key.distance(queries[found.query as usize]), found.distance);
-        for posting in index.postings(found.segment, found.key) {
+        for posting in index.postings(found.segment, found.key)? {
             let path = &index.video(posting.video).path;
             let run = Run {
                 key,
@@ -74,6 +94,13 @@ pub(crate) fn answers(index: &Index, queries: &[Key], mode: SearchMode) -> uniq:
     }
     answers.sort();
     Ok(answers)
+}
+
+/// Panics unless every byte of an index is as it was written; gives the number of files that nothing names.
+pub(crate) fn must_be_whole(dir: &Path, context: &str) -> usize {
+    let found = uniq::index::verify(dir, &|_| {}, &|| false).unwrap_or_else(|error| panic!("{context}: {error}"));
+    assert!(found.damage.is_empty(), "{context}: {:?}", found.damage);
+    found.unnamed.len()
 }
 
 fn answer(query: u32, distance: u32, path: &str, run: &Run) -> Answer {
