@@ -5,7 +5,7 @@
 
 use hnsw_rs::prelude::{Distance, Hnsw};
 
-use super::{Frozen, GRAPH_RADIUS, GRAPH_RECALL, LAYERS_MAX};
+use super::{Frozen, GRAPH_RADIUS, GRAPH_RECALL, LAYERS_MAX, pack};
 use crate::error::{Error, Result};
 use crate::fingerprint::{KEY_BITS, Key};
 use crate::index::scan::{self, Kernel};
@@ -14,26 +14,25 @@ use crate::index::segment::Segment;
 /// What came of building a graph.
 #[derive(Debug)]
 pub(crate) enum Built {
-    /// The file, and the recall measured.
-    Accepted { bytes: Vec<u8>, recall: f64 },
+    /// The graph, and the recall measured.
+    Accepted { graph: Frozen, recall: f64 },
     /// The best recall reached is below [`GRAPH_RECALL`].
     Refused { recall: f64 },
 }
 
 /// Builds the graph of a segment that has at least one key; tries once more with greater effort before it gives up.
-pub(crate) fn build(segment: &Segment, checksum: u64, cancel: &dyn Fn() -> bool) -> Result<Built> {
-    let groups = group_near_copies(segment, cancel)?;
-    let test = RecallTest::new(segment);
+pub(crate) fn build(segment: &Segment, cancel: &dyn Fn() -> bool) -> Result<Built> {
+    let planes = segment.planes()?;
+    let groups = group_near_copies(planes, cancel)?;
+    let test = RecallTest::new(planes);
     let mut best = 0.0;
     for effort in EFFORTS {
         let mut frozen = freeze(&groups, effort.construction, cancel)?;
-        frozen.reaches = frozen.view().measure_reaches(segment);
         for ef in effort.beams {
             frozen.ef = ef;
-            let recall = test.recall(&frozen, segment);
+            let recall = test.recall(&frozen, planes);
             if recall >= GRAPH_RECALL {
-                let bytes = frozen.encode(checksum);
-                return Ok(Built::Accepted { bytes, recall });
+                return Ok(Built::Accepted { graph: frozen, recall });
             }
             best = recall.max(best);
         }
@@ -48,43 +47,50 @@ struct Groups {
     leaders: Vec<Key>,
     /// Members, group by group, the leader first.
     members: Vec<Vec<u32>>,
+    /// Distance of each group's farthest member.
+    reaches: Vec<u8>,
 }
 
 /// Gives every key to the first leader near it, in ascending order of keys.
-fn group_near_copies(segment: &Segment, cancel: &dyn Fn() -> bool) -> Result<Groups> {
+fn group_near_copies(planes: [&[u64]; 4], cancel: &dyn Fn() -> bool) -> Result<Groups> {
     let kernel = Kernel::detect();
     let mut groups = Groups::default();
-    let mut grouped = vec![false; segment.len()];
+    let count = planes[0].len();
+    let key_of = |key: u32| Key(planes.map(|plane| plane[key as usize]));
+    let mut grouped = vec![false; count];
     let mut next = 0;
-    while next < segment.len() {
+    while next < count {
         if cancel() {
             return Err(Error::Cancelled);
         }
         // Keys of a batch may be near each other, so the batch's results are taken in order.
         let mut batch = Vec::with_capacity(GROUP_BATCH);
-        while batch.len() < GROUP_BATCH && next < segment.len() {
+        while batch.len() < GROUP_BATCH && next < count {
             if !grouped[next] {
                 batch.push(next as u32);
             }
             next += 1;
         }
-        let queries: Vec<Key> = batch.iter().map(|&key| segment.key(key)).collect();
-        let mut near = scan::search(kernel, segment.planes(), &queries, GROUP_REACH);
+        let queries: Vec<Key> = batch.iter().map(|&key| key_of(key)).collect();
+        let mut near = scan::search(kernel, planes, &queries, GROUP_REACH);
         near.sort_unstable();
         for near in near.chunk_by(|a, b| a.query == b.query) {
             let leader = batch[near[0].query as usize];
             if grouped[leader as usize] {
                 continue;
             }
-            let mut members = vec![leader];
+            let (mut members, mut reach) = (vec![leader], 0);
             grouped[leader as usize] = true;
             for member in near {
                 if !std::mem::replace(&mut grouped[member.key as usize], true) {
                     members.push(member.key);
+                    reach = reach.max(member.distance);
                 }
             }
-            groups.leaders.push(segment.key(leader));
+            groups.leaders.push(key_of(leader));
             groups.members.push(members);
+            // At most the reach of a group.
+            groups.reaches.push(reach as u8);
         }
     }
     Ok(groups)
@@ -124,6 +130,7 @@ fn freeze(groups: &Groups, construction: usize, cancel: &dyn Fn() -> bool) -> Re
         frozen.keys.push(groups.leaders[*leader as usize].0);
         frozen.members.extend(&groups.members[*leader as usize]);
         frozen.member_offsets.push(frozen.members.len() as u32);
+        frozen.reaches.push(groups.reaches[*leader as usize]);
     }
     for layer in 0..=top {
         let mut offsets = vec![0];
@@ -132,7 +139,7 @@ fn freeze(groups: &Groups, construction: usize, cancel: &dyn Fn() -> bool) -> Re
             let links = links.get(layer).map_or(&[][..], Vec::as_slice);
             let links = links.iter().map(|&leader| number[leader as usize]);
             // Earlier versions of hnsw_rs linked nodes on layers that they are not on.
-            all.extend(links.filter(|&node| order[node as usize].0 >= layer));
+            all.extend(links.filter(|&node| order[node as usize].0 >= layer).map(pack));
             offsets.push(all.len() as u32);
         }
         frozen.layers.push((offsets, all));
@@ -151,28 +158,32 @@ struct RecallTest {
 }
 
 impl RecallTest {
-    fn new(segment: &Segment) -> RecallTest {
+    fn new(planes: [&[u64]; 4]) -> RecallTest {
         let kernel = Kernel::detect();
         let mut random = SplitMix(SEED);
-        let keys: Vec<Key> = (0..TEST_QUERIES).map(|_| segment.key(random.below(segment.len() as u32))).collect();
+        let mut stored = || {
+            let key = random.below(planes[0].len() as u32) as usize;
+            Key(planes.map(|plane| plane[key]))
+        };
+        let keys: Vec<Key> = (0..TEST_QUERIES).map(|_| stored()).collect();
         let queries: Vec<Key> =
             (0..).zip(&keys).map(|(query, &key)| random.flip(key, query % (TEST_NOISE + 1))).collect();
         let mut alike = vec![0; keys.len()];
-        for found in scan::search(kernel, segment.planes(), &keys, GRAPH_RADIUS) {
+        for found in scan::search(kernel, planes, &keys, GRAPH_RADIUS) {
             alike[found.query as usize] += 1;
         }
         let crowded: Vec<bool> = alike.iter().map(|&count| count >= CROWD).collect();
         let mut expected = [0; 2];
-        for found in scan::search(kernel, segment.planes(), &queries, GRAPH_RADIUS) {
+        for found in scan::search(kernel, planes, &queries, GRAPH_RADIUS) {
             expected[usize::from(crowded[found.query as usize])] += 1;
         }
         RecallTest { queries, crowded, expected }
     }
 
     /// Share of the true neighbours that the graph finds, for lonely or for crowded queries, whichever is lower.
-    fn recall(&self, frozen: &Frozen, segment: &Segment) -> f64 {
+    fn recall(&self, frozen: &Frozen, planes: [&[u64]; 4]) -> f64 {
         let mut found = [0; 2];
-        for hit in frozen.view().search(segment, &self.queries, GRAPH_RADIUS) {
+        for hit in frozen.view().search(planes, &self.queries, GRAPH_RADIUS) {
             found[usize::from(self.crowded[hit.query as usize])] += 1;
         }
         let shares = found.iter().zip(self.expected).map(|(&found, expected)| match expected {

@@ -12,13 +12,17 @@ mod build;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
+use std::path::Path;
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
 use super::files::Mapped;
-use super::format::{self, FileReader, FileWriter, GRAPH_MAGIC};
+use super::format::{self, FileWriter, GRAPH_MAGIC};
+use super::manifest::FileEntry;
 use super::scan::Found;
 use super::segment::Segment;
+use super::storage::Storage;
 use crate::error::Result;
 use crate::fingerprint::Key;
 
@@ -41,10 +45,12 @@ pub(crate) struct Graph {
     members: Range<usize>,
     /// From layer 0, which has all nodes, upwards; each has a beginning part of the nodes of the one below.
     layers: Vec<LinkRanges>,
+    /// Distance of each node's farthest member.
+    reaches: Range<usize>,
     /// Length of the beam.
     ef: u32,
-    /// Distance of each node's farthest member; not stored, since it follows from the members.
-    reaches: Vec<u32>,
+    /// Set once the whole file has been verified and its numbers found in range.
+    ready: OnceLock<()>,
     /// Share of true neighbours within [`GRAPH_RADIUS`] that the graph found when it was built.
     pub(crate) recall: f64,
 }
@@ -60,7 +66,7 @@ struct LinkRanges {
 #[derive(Clone, Copy)]
 struct Layer<'a> {
     offsets: &'a [u32],
-    links: &'a [u32],
+    links: &'a [Link],
 }
 
 /// A graph as slices, mapped or in memory.
@@ -71,7 +77,7 @@ pub(crate) struct View<'a> {
     members: &'a [u32],
     layers: Vec<Layer<'a>>,
     ef: u32,
-    reaches: &'a [u32],
+    reaches: &'a [u8],
 }
 
 /// A graph in memory, before it is written.
@@ -81,30 +87,19 @@ pub(crate) struct Frozen {
     pub(crate) member_offsets: Vec<u32>,
     pub(crate) members: Vec<u32>,
     /// Offsets and links of each layer, from the lowest.
-    pub(crate) layers: Vec<(Vec<u32>, Vec<u32>)>,
+    pub(crate) layers: Vec<(Vec<u32>, Vec<Link>)>,
     pub(crate) ef: u32,
-    pub(crate) reaches: Vec<u32>,
+    pub(crate) reaches: Vec<u8>,
 }
 
 impl Graph {
-    /// Checks and opens a mapped graph of a segment whose body has the given checksum.
-    pub(crate) fn open(
-        file: Mapped,
-        checksum: u64,
-        segment: &Segment,
-        segment_checksum: u64,
-        recall: f64,
-    ) -> Result<Graph> {
-        let path = file.path.clone();
-        let mut reader = FileReader::open(&path, file.bytes(), GRAPH_MAGIC)?;
-        reader.expect_checksum(checksum)?;
-        let owner = reader.u64()?;
-        if owner != segment_checksum {
-            return Err(reader.corrupt(
-                "checksum of the segment",
-                format!("{owner:016x}"),
-                format!("{segment_checksum:016x}"),
-            ));
+    /// Lays out a mapped graph; what is in it is verified before the first search.
+    pub(crate) fn open(file: Mapped, segment: &Segment, recall: f64) -> Result<Graph> {
+        let mut reader = file.reader();
+        let (owner, expected) = (reader.u64()?, segment.file().checksum);
+        if owner != expected {
+            let found = format!("{owner:016x}");
+            return Err(reader.corrupt("checksum of the segment", found, format!("{expected:016x}")));
         }
         let nodes = reader.u32()?;
         let members = reader.u32()?;
@@ -127,21 +122,28 @@ impl Graph {
         let keys = reader.take_section::<[u64; 4]>(u64::from(nodes))?;
         let member_offsets = reader.take_section::<u32>(u64::from(nodes) + 1)?;
         let members = reader.take_section::<u32>(u64::from(members))?;
+        let reaches = reader.take_section::<u8>(u64::from(nodes))?;
         let mut layers = Vec::new();
         for &(nodes, links) in &counts {
             layers.push(LinkRanges {
                 offsets: reader.take_section::<u32>(u64::from(nodes) + 1)?,
-                links: reader.take_section::<u32>(u64::from(links))?,
+                links: reader.take_section::<Link>(u64::from(links))?,
             });
         }
         reader.finish()?;
-        let mut graph = Graph { file, keys, member_offsets, members, layers, ef, reaches: Vec::new(), recall };
-        match graph.view().defect(segment) {
-            None => {
-                graph.reaches = graph.view().measure_reaches(segment);
-                Ok(graph)
-            }
-            Some(defect) => Err(format::corrupt(&path, "graph", defect, "links within the graph")),
+        Ok(Graph { file, keys, member_offsets, members, layers, reaches, ef, ready: OnceLock::new(), recall })
+    }
+
+    /// The file itself.
+    pub(crate) fn file(&self) -> &Mapped {
+        &self.file
+    }
+
+    /// Proves that every number of the graph is in range; reads and verifies all of it.
+    pub(crate) fn check(&self, segment: &Segment) -> Result<()> {
+        match self.view()?.defect(segment) {
+            None => Ok(()),
+            Some(defect) => Err(format::corrupt(&self.file.path, "graph", defect, "links within the graph")),
         }
     }
 
@@ -156,32 +158,29 @@ impl Graph {
     }
 
     /// Finds keys within `radius` bits of each query, in no particular order; each pair at most once.
-    pub(crate) fn search(&self, segment: &Segment, queries: &[Key], radius: u32) -> Vec<Found> {
-        self.view().search(segment, queries, radius)
-    }
-
-    /// Compares the whole file with its SHA-256.
-    pub(crate) fn verify(&self, sha256: &[u8; 32]) -> Result<()> {
-        self.file.verify(sha256)
-    }
-
-    fn view(&self) -> View<'_> {
-        let bytes = self.file.bytes();
-        View {
-            keys: format::view(bytes, self.keys.clone()),
-            member_offsets: format::view(bytes, self.member_offsets.clone()),
-            members: format::view(bytes, self.members.clone()),
-            layers: self
-                .layers
-                .iter()
-                .map(|layer| Layer {
-                    offsets: format::view(bytes, layer.offsets.clone()),
-                    links: format::view(bytes, layer.links.clone()),
-                })
-                .collect(),
-            ef: self.ef,
-            reaches: &self.reaches,
+    pub(crate) fn search(&self, segment: &Segment, queries: &[Key], radius: u32) -> Result<Vec<Found>> {
+        // Threads that come at the same time all check, so that none has to wait inside rayon for another.
+        if self.ready.get().is_none() {
+            self.check(segment)?;
+            let _ = self.ready.set(());
         }
+        Ok(self.view()?.search(segment.planes()?, queries, radius))
+    }
+
+    fn view(&self) -> Result<View<'_>> {
+        let file = &self.file;
+        let mut layers = Vec::with_capacity(self.layers.len());
+        for layer in &self.layers {
+            layers.push(Layer { offsets: file.view(layer.offsets.clone())?, links: file.view(layer.links.clone())? });
+        }
+        Ok(View {
+            keys: file.view(self.keys.clone())?,
+            member_offsets: file.view(self.member_offsets.clone())?,
+            members: file.view(self.members.clone())?,
+            layers,
+            ef: self.ef,
+            reaches: file.view(self.reaches.clone())?,
+        })
     }
 }
 
@@ -197,27 +196,28 @@ impl Frozen {
         }
     }
 
-    /// Gives the whole file.
-    pub(crate) fn encode(&self, segment_checksum: u64) -> Vec<u8> {
-        let mut file = FileWriter::new();
-        file.append(&[segment_checksum]);
-        file.append(&[self.keys.len() as u32, self.members.len() as u32, self.ef, self.layers.len() as u32]);
+    /// Writes the graph of the segment that has this checksum.
+    pub(crate) fn write(&self, storage: &dyn Storage, path: &Path, segment_checksum: u64) -> Result<FileEntry> {
+        let mut file = FileWriter::create(storage, path, GRAPH_MAGIC)?;
+        file.append(&[segment_checksum])?;
+        file.append(&[self.keys.len() as u32, self.members.len() as u32, self.ef, self.layers.len() as u32])?;
         for (offsets, links) in &self.layers {
-            file.append(&[offsets.len() as u32 - 1, links.len() as u32]);
+            file.append(&[offsets.len() as u32 - 1, links.len() as u32])?;
         }
-        file.section(&self.keys);
-        file.section(&self.member_offsets);
-        file.section(&self.members);
+        file.section(&self.keys)?;
+        file.section(&self.member_offsets)?;
+        file.section(&self.members)?;
+        file.section(&self.reaches)?;
         for (offsets, links) in &self.layers {
-            file.section(offsets);
-            file.section(links);
+            file.section(offsets)?;
+            file.section(links)?;
         }
-        file.finish(GRAPH_MAGIC)
+        file.finish()
     }
 }
 
 impl View<'_> {
-    pub(crate) fn search(&self, segment: &Segment, queries: &[Key], radius: u32) -> Vec<Found> {
+    pub(crate) fn search(&self, planes: [&[u64]; 4], queries: &[Key], radius: u32) -> Vec<Found> {
         let found: Vec<Vec<Found>> = queries
             .par_iter()
             .enumerate()
@@ -225,7 +225,7 @@ impl View<'_> {
                 || Walk::new(self.keys.len()),
                 |walk, (number, &query)| {
                     let mut found = Vec::new();
-                    self.search_one(segment, query, radius, walk, |key, distance| {
+                    self.search_one(planes, query, radius, walk, |key, distance| {
                         found.push(Found { query: number as u32, key, distance });
                     });
                     found
@@ -237,7 +237,7 @@ impl View<'_> {
 
     fn search_one(
         &self,
-        segment: &Segment,
+        planes: [&[u64]; 4],
         query: Key,
         radius: u32,
         walk: &mut Walk,
@@ -245,13 +245,9 @@ impl View<'_> {
     ) {
         let entry = self.descend(query);
         self.beam(query, entry, radius, walk);
-        for &(node, distance) in &walk.within {
-            let members = span(self.member_offsets, self.members, node);
-            for (place, &key) in members.iter().enumerate() {
-                let distance = match place {
-                    0 => distance,
-                    _ => segment.key(key).distance(query),
-                };
+        for &(node, _) in &walk.within {
+            for &key in span(self.member_offsets, self.members, node) {
+                let distance = Key(planes.map(|plane| plane[key as usize])).distance(query);
                 if distance <= radius {
                     report(key, distance);
                 }
@@ -266,7 +262,7 @@ impl View<'_> {
         for layer in self.layers.iter().skip(1).rev() {
             loop {
                 let from = best;
-                for &node in layer.of(from) {
+                for node in layer.of(from) {
                     let distance = self.distance(query, node);
                     if distance < best_distance {
                         (best, best_distance) = (node, distance);
@@ -298,7 +294,7 @@ impl View<'_> {
                 // A farther node may still have a far member near the query: those before the end are not dropped.
                 continue;
             }
-            for &next in self.layers[0].of(node) {
+            for next in self.layers[0].of(node) {
                 if !walk.visit(next) {
                     continue;
                 }
@@ -320,17 +316,7 @@ impl View<'_> {
     /// Whether a node at this distance may have a member within the radius.
     #[inline]
     fn is_within(&self, node: u32, distance: u32, radius: u32) -> bool {
-        distance <= radius.saturating_add(self.reaches[node as usize])
-    }
-
-    /// Distance of each node's farthest member; the view must be without defect.
-    fn measure_reaches(&self, segment: &Segment) -> Vec<u32> {
-        let reach = |(node, &words): (u32, &[u64; 4])| {
-            let members = span(self.member_offsets, self.members, node).iter();
-            let distances = members.map(|&key| segment.key(key).distance(Key(words)));
-            distances.max().unwrap_or(0)
-        };
-        (0..).zip(self.keys).map(reach).collect()
+        distance <= radius.saturating_add(self.reaches[node as usize].into())
     }
 
     #[inline]
@@ -351,12 +337,6 @@ impl View<'_> {
                 _ => return Some("a member out of range or named twice"),
             }
         }
-        for (node, words) in (0..).zip(self.keys) {
-            match span(self.member_offsets, self.members, node).first() {
-                Some(&first) if segment.key(first).0 == *words => {}
-                _ => return Some("a node whose key is not that of its first member"),
-            }
-        }
         let mut below = nodes;
         for (height, layer) in self.layers.iter().enumerate() {
             let here = layer.offsets.len() - 1;
@@ -366,7 +346,7 @@ impl View<'_> {
             if !ascends_to(layer.offsets, layer.links.len()) {
                 return Some("link offsets not ascending");
             }
-            if layer.links.iter().any(|&node| node as usize >= here) {
+            if layer.links.iter().any(|&link| unpack(link) as usize >= here) {
                 return Some("a link out of range");
             }
             below = here;
@@ -378,9 +358,22 @@ impl View<'_> {
 impl Layer<'_> {
     /// Nodes to which a node of this layer is linked.
     #[inline]
-    fn of(&self, node: u32) -> &[u32] {
-        span(self.offsets, self.links, node)
+    fn of(&self, node: u32) -> impl Iterator<Item = u32> {
+        span(self.offsets, self.links, node).iter().map(|&link| unpack(link))
     }
+}
+
+/// A node's number, little-endian: segments have fewer than 2^24 keys, and links are most of a graph.
+pub(crate) type Link = [u8; 3];
+
+#[inline]
+fn unpack([low, middle, high]: Link) -> u32 {
+    u32::from_le_bytes([low, middle, high, 0])
+}
+
+fn pack(node: u32) -> Link {
+    let [low, middle, high, _] = node.to_le_bytes();
+    [low, middle, high]
 }
 
 /// What one search after the other needs, allocated once a thread.
@@ -435,7 +428,7 @@ impl Walk {
 
 /// The part of `values` that belongs to an entry of an offset table.
 #[inline]
-fn span<'a>(offsets: &[u32], values: &'a [u32], entry: u32) -> &'a [u32] {
+fn span<'a, T>(offsets: &[u32], values: &'a [T], entry: u32) -> &'a [T] {
     let entry = entry as usize;
     &values[offsets[entry] as usize..offsets[entry + 1] as usize]
 }
