@@ -149,7 +149,8 @@ fn read(folder: &Path) -> Vec<Source> {
     let mut groups: Vec<&str> = clips.iter().map(|clip| clip.group.as_str()).collect();
     groups.sort_unstable();
     let sources = index.videos().map(|(video, about)| {
-        let clip = clips.iter().find(|clip| clip.path == Path::new(&about.path)).expect("every video is one of the clips");
+        let clip =
+            clips.iter().find(|clip| clip.path == Path::new(&about.path)).expect("every video is one of the clips");
         let group = groups.partition_point(|name| *name < clip.group.as_str());
         Source { group, duration: about.duration, runs: index.runs(video) }
     });

@@ -71,7 +71,13 @@ pub fn processor() -> String {
         line.and_then(|line| line.split_once(": ")).map_or("?", |(_, value)| value.trim()).to_owned()
     };
     let widest = ["avx512_vpopcntdq", "avx2", "popcnt"].into_iter().find(|flag| field("flags").contains(flag));
-    format!("{} (family {}, model {}), {}", field("model name"), field("cpu family"), field("model\t"), widest.unwrap_or("?"))
+    format!(
+        "{} (family {}, model {}), {}",
+        field("model name"),
+        field("cpu family"),
+        field("model\t"),
+        widest.unwrap_or("?")
+    )
 }
 
 fn thread_seconds() -> Option<f64> {

@@ -132,11 +132,11 @@ const TWICE: f64 = 0.30;
 /// Share of keys that are 64 bits written four times.
 const FOUR_TIMES: f64 = 0.03;
 /// Share of keys made from one seen before in the same video.
-const RELATED: f64 = 0.25;
+const RELATED: f64 = 0.33;
 /// Most bits flipped to make them; the square root of a uniform number, so that far ones are more frequent.
-const REACH: f64 = 100.0;
+const REACH: f64 = 110.0;
 /// Chance that the next related key comes from the same one as the last: crowds.
-const STAYS: f64 = 0.5;
+const STAYS: f64 = 0.65;
 /// How many keys back a related key may reach: some ten seconds.
 const MEMORY: usize = 100;
 /// Share of keys that are exactly one seen before.

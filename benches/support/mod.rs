@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod corpus;
+pub mod faiss;
 pub mod footage;
 pub mod random;
 
