@@ -1,7 +1,7 @@
 //! The frozen graph beside FAISS's and hnsw_rs's own search, over the same clustered keys at equal recall.
 //!
 //! `cargo bench --bench graph -- --help`. Keys come in families of ten, 0 to 40 bits from their centre; queries are
-//! stored keys with 0 to 60 flipped bits. The issue's size of 200 000 keys takes minutes: three graphs are built.
+//! stored keys with 0 to 60 flipped bits. With 200 000 keys it takes minutes: three graphs are built.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -43,7 +43,7 @@ struct Args {
 fn main() {
     let args = Args::parse();
     let mut random = Random::new(3);
-    let keys = random.families(args.keys);
+    let keys = distinct(random.families(args.keys), &mut random);
     let queries = random.noisy_copies(&keys, args.queries, 60);
     println!(
         "{}; one core, processor time, best of {} rounds\n{} keys in families of ten, {} queries with 0 to 60 flipped \
@@ -100,15 +100,29 @@ fn main() {
         }
         None => println!("| {name} | not reached with a beam of {} | | | |", BEAMS[BEAMS.len() - 1]),
     };
-    println!("goal: recall at least 0.995: {}", verdict(recall >= 0.995));
     if let Some(faiss) = &faiss {
         row(&format!("faiss.IndexBinaryHNSW {}", faiss.version), faiss_ef, faiss_s);
-        println!("goal: at most the time of FAISS: {}", verdict(ours_s <= faiss_s));
     }
     if theirs.is_some() {
         row("hnsw_rs, its own search", theirs_ef, theirs_s);
-        println!("goal: 8 times as fast as hnsw_rs: {}", verdict(theirs_s >= 8.0 * ours_s));
     }
+    println!("\ngoal for 200 000 keys: recall at least 0.995: {}", verdict(recall >= 0.995));
+    if faiss_ef.is_some() {
+        println!("goal for 200 000 keys: at most the time of FAISS: {}", verdict(ours_s <= faiss_s));
+    }
+    if theirs_ef.is_some() {
+        println!("goal for 200 000 keys: 8 times as fast as hnsw_rs: {}", verdict(theirs_s >= 8.0 * ours_s));
+    }
+}
+
+/// Each key once, as an index keeps them, in an order that favours nobody: FAISS and hnsw_rs insert in the order given.
+fn distinct(mut keys: Vec<Key>, random: &mut Random) -> Vec<Key> {
+    keys.sort_unstable();
+    keys.dedup();
+    for last in (1..keys.len()).rev() {
+        keys.swap(last, random.below(last + 1));
+    }
+    keys
 }
 
 /// The least beam that finds as much as we do, and what it finds.
