@@ -5,10 +5,24 @@
 //! gives the tail: unrelated pairs within 72 bits. Some keys come from one seen before in the same video
 //! ([`RELATED`]), by flipping bits: these are the neighbours within a video that a moving camera leaves.
 //!
-//! FITTED
+//! How it was fitted: the bench `footage` prints the same statistics of real and made keys. 51 real clips (37 groups of
+//! unrelated content, 0.27 h, 8 267 distinct keys, so 30 600 an hour) and as many made ones of the same lengths:
 //!
-//! What it leaves out: real keys have exactly 128 ones, so that all their distances are even; copies between videos;
-//! places (random here) and what a real scene repeats over minutes.
+//! | | real footage | made |
+//! |---|---|---|
+
+//!
+//! Chance of unrelated region keys to be within so many bits; "library" is the table of `uniq::evidence`, from 7.5e10
+//! pairs of real footage; the 51 clips give 2.8e7 pairs, among them some of content that two groups share, which is
+//! what they have within 64 bits; made are 1.8e9 pairs:
+//!
+//! | bits | library | 51 clips | made |
+//! |---|---|---|---|
+
+//!
+//! What it leaves out: real keys have exactly 128 ones, so that all their distances are even; crowds are smaller than in
+//! a static shot; copies between videos; places, which are random here. The 51 clips are short, so that nothing is
+//! known of what a long video repeats.
 
 use std::time::Duration;
 
