@@ -33,13 +33,13 @@ struct Args {
     #[arg(long, default_value_t = 100)]
     hours: u64,
     /// Minutes of the film that is decoded; the figure's goal is for 60
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 3)]
     minutes: u32,
     /// Add this film instead of a made one; MP4 or MOV
     #[arg(long)]
     film: Option<PathBuf>,
     /// Rounds of each, alternating
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// What cargo passes to each bench
     #[arg(long, hide = true)]
