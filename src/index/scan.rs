@@ -6,7 +6,6 @@
 //! At small radii a pair is first judged by a bound that takes a third fewer instructions: the bits in which words 0 or 2 differ, and
 //! those in which words 1 or 3 differ, are at most as many as all differing bits. For unrelated keys these are 96 of 128,
 //! give or take 5, so that hardly a pair has to be counted in full.
-//! There is none for NEON by hand: it is part of the aarch64 baseline, for which the portable loop is compiled to it.
 
 use rayon::prelude::*;
 
@@ -29,6 +28,8 @@ pub(crate) enum Kernel {
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Popcnt,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
     Portable,
 }
 
@@ -48,6 +49,10 @@ impl Kernel {
                 kernels.push(Kernel::Popcnt);
             }
         }
+        #[cfg(target_arch = "aarch64")]
+        if std::arch::is_aarch64_feature_detected!("neon") {
+            kernels.push(Kernel::Neon);
+        }
         kernels.push(Kernel::Portable);
         kernels
     }
@@ -66,6 +71,8 @@ impl Kernel {
             Kernel::Avx2 => AVX2_NS,
             #[cfg(target_arch = "x86_64")]
             Kernel::Popcnt => POPCNT_NS,
+            #[cfg(target_arch = "aarch64")]
+            Kernel::Neon => NEON_NS,
             Kernel::Portable => PORTABLE_NS,
         };
         keys as f64 * (MEMORY_NS + queries as f64 * pair_ns)
@@ -127,7 +134,7 @@ impl Task<'_> {
     /// `BOUND` says whether pairs are first judged by the bound; the answer is the same.
     fn run_with<const BOUND: bool>(&self, kernel: Kernel, found: &mut Vec<Found>) {
         match kernel {
-            // SAFETY: these three kernels are only named by `Kernel::available`, which has asked the processor.
+            // SAFETY: this kernel and the next ones are only named by `Kernel::available`, which has asked the processor.
             #[cfg(target_arch = "x86_64")]
             #[allow(unsafe_code)]
             Kernel::Avx512 => unsafe { x86::avx512::<BOUND>(self, found) },
@@ -137,6 +144,9 @@ impl Task<'_> {
             #[cfg(target_arch = "x86_64")]
             #[allow(unsafe_code)]
             Kernel::Popcnt => unsafe { x86::popcnt::<BOUND>(self, found) },
+            #[cfg(target_arch = "aarch64")]
+            #[allow(unsafe_code)]
+            Kernel::Neon => unsafe { aarch64::neon::<BOUND>(self, found) },
             Kernel::Portable => self.portable::<BOUND>(0, found),
         }
     }
@@ -316,6 +326,76 @@ mod x86 {
     }
 }
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64 {
+    use std::arch::aarch64::*;
+    use std::array::from_fn;
+
+    use super::{Found, Task};
+
+    /// Eight keys and two queries at a time: 8 query words and 16 pairs of key words stay in the 32 registers.
+    #[target_feature(enable = "neon")]
+    pub(super) fn neon<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>) {
+        const LANES: usize = 8;
+        const BATCH: usize = 2;
+        let keys = task.planes[0].len();
+        let whole = keys - keys % LANES;
+        for first in (0..task.queries.len()).step_by(BATCH) {
+            // The last batch repeats its last query; `wanted` keeps it from being reported twice.
+            let wanted = BATCH.min(task.queries.len() - first);
+            let words: [[uint64x2_t; 4]; BATCH] = from_fn(|lane| {
+                let query = task.queries[first + lane.min(wanted - 1)];
+                query.0.map(|word| vdupq_n_u64(word))
+            });
+            for key in (0..whole).step_by(LANES) {
+                // Of each plane four pairs of keys.
+                let block: [[uint64x2_t; 4]; 4] = from_fn(|plane| {
+                    let eight: &[u64] = &task.planes[plane][key..key + LANES];
+                    from_fn(|pair| {
+                        let two: &[u64] = &eight[2 * pair..2 * pair + 2];
+                        // SAFETY: the slice is 16 bytes long, and this load needs no more than its alignment.
+                        #[allow(unsafe_code)]
+                        unsafe {
+                            vld1q_u64(two.as_ptr())
+                        }
+                    })
+                });
+                let counts: [uint16x8_t; BATCH] = from_fn(|lane| {
+                    // Bits of each byte, the four words added up: at most 32.
+                    let bytes: [uint8x16_t; 4] = from_fn(|pair| {
+                        let [a, b, c, d]: [uint64x2_t; 4] = from_fn(|w| veorq_u64(block[w][pair], words[lane][w]));
+                        let count = |bits: uint64x2_t| vcntq_u8(vreinterpretq_u8_u64(bits));
+                        match BOUND {
+                            true => vaddq_u8(count(vorrq_u64(a, c)), count(vorrq_u64(b, d))),
+                            false => vaddq_u8(vaddq_u8(count(a), count(b)), vaddq_u8(count(c), count(d))),
+                        }
+                    });
+                    // Of the eight bytes of a key the sum of two is at most 64, of four 128, and of eight 256.
+                    let quarters = [vpaddq_u8(bytes[0], bytes[1]), vpaddq_u8(bytes[2], bytes[3])];
+                    vpaddlq_u8(vpaddq_u8(quarters[0], quarters[1]))
+                });
+                let least = vminvq_u16(vminq_u16(counts[0], counts[1]));
+                if u32::from(least) <= task.radius {
+                    for (lane, &counts) in counts.iter().enumerate().take(wanted) {
+                        let mut eight = [0u16; LANES];
+                        // SAFETY: the array has room for all eight.
+                        #[allow(unsafe_code)]
+                        unsafe {
+                            vst1q_u16(eight.as_mut_ptr(), counts);
+                        }
+                        for (place, _) in
+                            eight.iter().enumerate().filter(|(_, count)| u32::from(**count) <= task.radius)
+                        {
+                            task.report(first + lane, key + place, found);
+                        }
+                    }
+                }
+            }
+        }
+        task.portable::<BOUND>(whole, found);
+    }
+}
+
 /// Radius in bits up to which pairs are first judged by the bound: at 80 one unrelated pair in 850 passes it, at 90
 /// one in eight.
 const BOUND_RADIUS: u32 = 80;
@@ -335,6 +415,9 @@ const AVX2_NS: f64 = 0.49;
 #[cfg(target_arch = "x86_64")]
 const POPCNT_NS: f64 = 1.2;
 const PORTABLE_NS: f64 = 2.0;
+/// Counted from the instructions and not measured: about as many as AVX2 needs for twice the keys.
+#[cfg(target_arch = "aarch64")]
+const NEON_NS: f64 = 0.7;
 /// Nanoseconds to bring a key into the cache, at about 10 GB/s.
 const MEMORY_NS: f64 = 3.0;
 
