@@ -1,108 +1,137 @@
-//! Time and recall of a search among random keys: scan and graph against the plain loop, same input, same run.
+//! The exhaustive scan on one core: pairs a second beside FAISS, and the keys of a 10 s clip against large indexes.
 //!
-//! Random keys are the hardest case for a graph. `cargo bench --bench search [KEYS [GRAPH_KEYS]]`
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+//! `cargo bench --bench search -- --help`. The keys follow real footage (see `support/footage.rs`); half of the queries
+//! are stored keys with 0 to 60 flipped bits, half are like nothing stored.
 
-use std::time::{Duration, Instant};
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use uniq::fingerprint::{FINGERPRINT_VERSION, Key, KeyKind, Place, Run};
-use uniq::index::{GraphPolicy, Index, IndexConfig, Publication, SearchMode, Video, Writer};
+mod support;
 
-const QUERIES: usize = 1000;
-const RADIUS: u32 = 72;
+use clap::Parser;
+use support::faiss::Faiss;
+use support::footage::Footage;
+use support::random::Random;
+use support::{CLIP_KEYS, RADIUS, clock, corpus, grouped, verdict};
+use uniq::SearchMode;
+use uniq::fingerprint::Key;
+
+#[derive(Parser)]
+#[command(about = "Measures the exhaustive scan on one core, beside FAISS")]
+struct Args {
+    /// Keys of the scan and of the automatic search
+    #[arg(long, default_value_t = 1_000_000)]
+    keys: usize,
+    /// Queries of the scan
+    #[arg(long, default_value_t = 1_000)]
+    queries: usize,
+    /// Keys of the large index that a clip is scanned against; the figure's goal is for 10000000
+    #[arg(long, default_value_t = 2_000_000)]
+    large: usize,
+    /// Rounds of each, alternating; the best counts
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Do without FAISS
+    #[arg(long)]
+    no_faiss: bool,
+    /// What cargo passes to each bench
+    #[arg(long, hide = true)]
+    bench: bool,
+}
 
 fn main() {
-    let numbers: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
-    let scan_keys = numbers.first().copied().unwrap_or(200_000);
-    let graph_keys = numbers.get(1).copied().unwrap_or(10_000);
-    run(scan_keys, GraphPolicy::Never, &[SearchMode::Exact]);
-    run(graph_keys, GraphPolicy::Always, &[SearchMode::Exact, SearchMode::Graph]);
+    let args = Args::parse();
+    println!("{}; one core, processor time, best of {} rounds, radius {RADIUS}", clock::processor(), args.rounds);
+    scan(&args);
+    clip(&args, args.keys, SearchMode::Auto, 1_000_000, 0.4);
+    clip(&args, args.large, SearchMode::Exact, 10_000_000, 5.0);
 }
 
-/// Builds an index of one segment and searches it.
-fn run(count: usize, policy: GraphPolicy, modes: &[SearchMode]) {
-    let mut state = 1;
-    let keys: Vec<Key> = (0..count).map(|_| Key(std::array::from_fn(|_| random(&mut state)))).collect();
-    let queries: Vec<Key> = (0..QUERIES)
-        .map(|query| {
-            let mut key = keys[random(&mut state) as usize % count];
-            for _ in 0..query % 61 {
-                let bit = random(&mut state) % 256;
-                key.0[(bit / 64) as usize] ^= 1 << (bit % 64);
-            }
-            key
-        })
-        .collect();
-    let dir = tempfile::tempdir().unwrap();
-    let config = IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: Duration::from_secs(1) };
-    let mut writer = Writer::open_or_create(dir.path(), config).unwrap();
-    writer.add(video(), keys.iter().map(|&key| run_of(key)).collect()).unwrap();
-    let started = Instant::now();
-    writer.maintain(policy, &|| false).unwrap();
-    let state = Index::open(dir.path()).unwrap().state().clone();
-    println!(
-        "{count} keys, {QUERIES} queries, radius {RADIUS}, {} threads: written in {:.1} s, {:.0} bytes a key, graphs {}",
-        rayon::current_num_threads(),
-        started.elapsed().as_secs_f64(),
-        state.bytes as f64 / count as f64,
-        state.graphs,
-    );
-
-    let started = Instant::now();
-    let mut expected = 0;
-    for query in &queries {
-        expected += keys.iter().filter(|key| key.distance(*query) <= RADIUS).count();
+/// Pairs a second, ours and FAISS's in turn.
+fn scan(args: &Args) {
+    let mut footage = Footage::new(1);
+    let keys: Vec<Key> = footage.videos(args.keys as u64).flat_map(|(_, runs)| runs).map(|run| run.key).collect();
+    let queries = queries(&keys, &mut footage, args.queries);
+    let dir = corpus::scratch();
+    corpus::write_keys(dir.path(), &keys, uniq::index::GraphPolicy::Never);
+    let index = corpus::open(dir.path());
+    let stored = index.state().distinct_keys;
+    let pairs = stored as f64 * queries.len() as f64;
+    let mut faiss = if args.no_faiss { None } else { Faiss::start() };
+    if let Some(faiss) = &mut faiss {
+        // The very same keys: each once.
+        let mut distinct = keys.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        faiss.load(&distinct, &queries);
+        faiss.ask("flat");
     }
-    report("plain loop, one thread", started.elapsed(), count, 1.0);
-    let index = Index::open(dir.path()).unwrap();
-    for &mode in modes {
-        let (mut best, mut found) = (Duration::MAX, 0);
-        for _ in 0..5 {
-            let started = Instant::now();
-            found = index.near(&queries, RADIUS, mode).found.len();
-            best = best.min(started.elapsed());
+    let (mut ours, mut range, mut nearest) = (f64::INFINITY, f64::INFINITY, f64::INFINITY);
+    for _ in 0..args.rounds.max(1) {
+        let (seconds, answer) = clock::often(|| corpus::near(&index, &queries, SearchMode::Exact));
+        ours = ours.min(seconds);
+        if let Some(faiss) = &mut faiss {
+            let found = faiss.ask(&format!("range {RADIUS}"));
+            assert_eq!(found[1], answer.found.len() as f64, "FAISS and the scan find the same");
+            range = range.min(found[0]);
+            nearest = nearest.min(faiss.ask(&format!("nearest 16 {RADIUS}"))[0]);
         }
-        report(&format!("{mode:?}"), best, count, found as f64 / expected as f64);
+    }
+    let speed = |seconds: f64| pairs / seconds / 1e9;
+    println!(
+        "\nexhaustive scan, {} queries x {} keys: {:.2} x 10^9 pairs/s (goal: 3 with AVX-512, {})",
+        queries.len(),
+        grouped(stored),
+        speed(ours),
+        verdict(speed(ours) >= 3.0)
+    );
+    if let Some(faiss) = &faiss {
+        let ratio = range.min(nearest) / ours;
+        println!(
+            "faiss.IndexBinaryFlat {}: range search {:.2}, 16 nearest {:.2} x 10^9 pairs/s; we are {ratio:.2} times as \
+             fast as its faster one (goal: 3, {})",
+            faiss.version,
+            speed(range),
+            speed(nearest),
+            verdict(ratio >= 3.0)
+        );
     }
 }
 
-fn report(name: &str, time: Duration, keys: usize, recall: f64) {
-    let query = time.as_secs_f64() / QUERIES as f64;
+/// The keys of a clip against an index in segments, as adding makes them.
+fn clip(args: &Args, keys: usize, mode: SearchMode, goal_keys: usize, goal_s: f64) {
+    let dir = corpus::scratch();
+    let mut footage = Footage::new(2);
+    let sample = corpus::write_footage(dir.path(), &mut footage, keys as u64, 1000);
+    let queries = queries(&sample, &mut footage, CLIP_KEYS);
+    let index = corpus::open(dir.path());
+    let mut best = f64::INFINITY;
+    let mut how = SearchMode::Auto;
+    for _ in 0..args.rounds.max(1) {
+        let (seconds, answer) = clock::often(|| corpus::near(&index, &queries, mode));
+        best = best.min(seconds);
+        how = answer.mode;
+    }
+    let state = index.state();
+    let goal = if keys == goal_keys {
+        format!(" (goal: {goal_s} s, {})", verdict(best <= goal_s))
+    } else {
+        format!(" (goal: {goal_s} s at {} keys)", grouped(goal_keys as u64))
+    };
     println!(
-        "  {name:24} {:9.1} us a query  {:6.2} x 10^9 pairs/s  recall {recall:.4}",
-        query * 1e6,
-        keys as f64 / query / 1e9,
+        "\na clip's {CLIP_KEYS} query keys, {mode:?} and really {how:?}, against {} keys of {} videos, {:.0} h, in {} \
+         segments with {} graphs: {best:.3} s{goal}",
+        grouped(state.distinct_keys),
+        grouped(state.videos),
+        state.hours,
+        state.segments,
+        state.graphs
     );
 }
 
-fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-fn run_of(key: Key) -> Run {
-    Run {
-        key,
-        kind: KeyKind::Region,
-        place: Place::default(),
-        first: Duration::ZERO,
-        last: Duration::ZERO,
-        recurs: false,
-    }
-}
-
-fn video() -> Video {
-    Video {
-        id: String::new(),
-        path: "random".to_owned(),
-        sha256: [1; 32],
-        duration: Duration::from_secs(3600),
-        width: 1920,
-        height: 1080,
-        publication: Publication::default(),
-        keyframes: 3600,
-        undecoded: Duration::ZERO,
-    }
+/// Half of them noisy copies of stored keys, half like nothing stored.
+fn queries(stored: &[Key], footage: &mut Footage, count: usize) -> Vec<Key> {
+    let mut queries = Random::new(7).noisy_copies(stored, count / 2, 60);
+    queries.resize_with(count, || footage.key());
+    queries
 }

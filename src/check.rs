@@ -1,5 +1,6 @@
 //! Checks a clip against an index: fingerprint, search, align, judge, report.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -30,12 +31,12 @@ pub struct CheckOptions<'a> {
 ///
 /// # Errors
 ///
-/// Those of [`fingerprint::of_clip`] or [`Fingerprint::load`]. A clip that can be read but not judged is no error: its
+/// Those of [`fingerprint::of_clip`] or [`Fingerprint::load`], and of [`check_fingerprint`]. A clip that can be read but not judged is no error: its
 /// verdict is [`Verdict::Inconclusive`].
 pub fn check(index: &Index, clip: &Path, options: &CheckOptions<'_>) -> Result<Report> {
     let given = Fingerprint::is_file(clip);
     let fingerprint = if given { Fingerprint::load(clip)? } else { fingerprint::of_clip(clip, options.cancel)? };
-    let mut report = check_fingerprint(index, &fingerprint, options);
+    let mut report = check_fingerprint(index, &fingerprint, options)?;
     report.clip.from_fingerprint = given;
     report.clip.path = clip.to_string_lossy().into_owned();
     Ok(report)
@@ -45,12 +46,16 @@ pub fn check(index: &Index, clip: &Path, options: &CheckOptions<'_>) -> Result<R
 ///
 /// With [`SearchMode::Auto`], a clip that the graph did not find wholly published is searched again exactly before
 /// anything of it is called unpublished.
-pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptions<'_>) -> Report {
-    let mut found = find(index, clip, options.search, &options.policy);
+///
+/// # Errors
+///
+/// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if something of the index is damaged that the check looks at.
+pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptions<'_>) -> Result<Report> {
+    let mut found = find(index, clip, options.search, &options.policy)?;
     if options.search == SearchMode::Auto && !found.exact && found.judgement.verdict != Verdict::Published {
-        found = find(index, clip, SearchMode::Exact, &options.policy);
+        found = find(index, clip, SearchMode::Exact, &options.policy)?;
     }
-    report(index, clip, found, &options.policy)
+    Ok(report(index, clip, found, &options.policy))
 }
 
 /// What was found of a clip, and how.
@@ -64,14 +69,21 @@ struct Findings {
 /// Seconds of the clip that are searched and aligned at a time: memory stays the same for a film.
 const WINDOW: Duration = Duration::from_secs(300);
 
-fn find(index: &Index, clip: &Fingerprint, mode: SearchMode, policy: &Policy) -> Findings {
+fn find(index: &Index, clip: &Fingerprint, mode: SearchMode, policy: &Policy) -> Result<Findings> {
     let state = index.state();
     let interval = Duration::from_secs_f64(state.interval_s);
+    // The alignment cannot fail; what could not be read for it is told afterwards.
+    let unread = Cell::new(None);
     let corpus = Corpus {
         keys: state.keys,
         interval,
         length: &|video| index.video(video).duration,
-        runs: &|video| index.runs(video),
+        runs: &|video| {
+            index.runs(video).unwrap_or_else(|error| {
+                unread.set(Some(error));
+                Vec::new()
+            })
+        },
     };
     let number = |time: Duration| clip.keys.partition_point(|key| clip.keyframes[key.keyframe as usize].time < time);
     let (mut alignments, mut exact, mut recall) = (Vec::new(), true, 1.0_f64);
@@ -81,8 +93,11 @@ fn find(index: &Index, clip: &Fingerprint, mode: SearchMode, policy: &Policy) ->
         let last = clip.duration <= start + WINDOW + WINDOW / 2;
         let end = if last { clip.duration.max(start) } else { start + WINDOW };
         let keys = number(start)..if last { clip.keys.len() } else { number(end) };
-        let hits = search(index, clip, keys, mode);
+        let hits = search(index, clip, keys, mode)?;
         alignments.extend(align(&hits.hits, clip, align::Span { start, end }, &corpus));
+        if let Some(error) = unread.take() {
+            return Err(error);
+        }
         exact &= hits.exact;
         recall = recall.min(hits.recall);
         if last {
@@ -96,7 +111,7 @@ fn find(index: &Index, clip: &Fingerprint, mode: SearchMode, policy: &Policy) ->
         alignments.insert(0, Alignment::identical(*video, clip.duration));
     }
     let judgement = judge(clip, &alignments, state.videos, interval, policy);
-    Findings { alignments, judgement, exact, recall }
+    Ok(Findings { alignments, judgement, exact, recall })
 }
 
 fn report(index: &Index, clip: &Fingerprint, found: Findings, policy: &Policy) -> Report {

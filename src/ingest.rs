@@ -122,12 +122,9 @@ pub fn build(
     progress: &(dyn Fn(Event<'_>) + Sync),
     cancel: &AtomicBool,
 ) -> Result<BuildSummary> {
-    let interval = match options.interval {
-        Some(interval) => interval,
-        None if Index::exists(dir) => Duration::from_secs_f64(Index::open(dir)?.state().interval_s),
-        None => CORPUS_INTERVAL,
-    };
-    crate::sample::Grid::corpus(interval)?;
+    if let Some(interval) = options.interval {
+        crate::sample::Grid::corpus(interval)?;
+    }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.unwrap_or(0)).build().map_err(|_| {
         Error::InvalidSetting {
             name: "the number of threads",
@@ -135,11 +132,20 @@ pub fn build(
             expected: "a number that this machine can start",
         }
     })?;
-    let writer = Writer::open_or_create(dir, IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval })?;
+    let writer = match options.interval {
+        None if Index::exists(dir) => Writer::open(dir)?,
+        wanted => {
+            let interval = wanted.unwrap_or(CORPUS_INTERVAL);
+            Writer::open_or_create(dir, IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval })?
+        }
+    };
+    let interval = writer.config().interval;
     let sizes: Vec<u64> =
         sources.sources.iter().map(|source| std::fs::metadata(&source.path).map_or(0, |meta| meta.len())).collect();
     progress(Event::Started { videos: sizes.len(), bytes: sizes.iter().sum() });
 
+    let there: HashSet<[u8; 32]> =
+        writer.committed().into_iter().flat_map(Index::videos).map(|(_, video)| video.sha256).collect();
     let mut intake = Intake {
         writer,
         waiting: BTreeMap::new(),
@@ -153,11 +159,6 @@ pub fn build(
     let known: Mutex<HashSet<[u8; 32]>> = Mutex::new(HashSet::new());
     let claim = |sha256: [u8; 32], writer_has: bool| {
         !writer_has && known.lock().unwrap_or_else(PoisonError::into_inner).insert(sha256)
-    };
-    let there: HashSet<[u8; 32]> = if Index::exists(dir) {
-        Index::open(dir)?.videos().map(|(_, video)| video.sha256).collect()
-    } else {
-        HashSet::new()
     };
     let (send, receive) = mpsc::sync_channel::<(usize, Done)>(BACKLOG);
     let outcome: Result<()> = std::thread::scope(|scope| {

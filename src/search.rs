@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::time::Duration;
 
+use crate::error::Result;
 use crate::evidence::Pair;
 use crate::fingerprint::{Fingerprint, Key, Place};
 use crate::index::{Index, SearchMode, VideoRef};
@@ -63,10 +64,13 @@ pub const HITS_PER_VIDEO: usize = 8;
 pub const HITS_PER_KEY: usize = 1000;
 
 /// Looks up some of the keys of a clip, by their numbers.
-pub fn search(index: &Index, clip: &Fingerprint, keys: Range<usize>, mode: SearchMode) -> Hits {
+///
+/// # Errors
+/// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if what the search looks at is damaged.
+pub fn search(index: &Index, clip: &Fingerprint, keys: Range<usize>, mode: SearchMode) -> Result<Hits> {
     let searched = &clip.keys[keys.clone()];
     let queries: Vec<Key> = searched.iter().map(|key| key.key).chain(searched.iter().map(|key| key.mirrored)).collect();
-    let neighbours = index.near(&queries, RADIUS, mode);
+    let neighbours = index.near(&queries, RADIUS, mode)?;
     let aspect = clip.info.width.max(1) as f32 / clip.info.height.max(1) as f32;
     let mut numbers: HashMap<(u32, u32, u32), u32> = HashMap::new();
     let mut hits = Vec::new();
@@ -77,7 +81,7 @@ pub fn search(index: &Index, clip: &Fingerprint, keys: Range<usize>, mode: Searc
         let seen = &clip.keys[clip_key];
         let from = hits.len();
         for neighbour in of_query {
-            for (i, posting) in index.postings(neighbour.segment, neighbour.key).enumerate() {
+            for (i, posting) in index.postings(neighbour.segment, neighbour.key)?.enumerate() {
                 if posting.kind != seen.kind {
                     continue;
                 }
@@ -96,7 +100,7 @@ pub fn search(index: &Index, clip: &Fingerprint, keys: Range<usize>, mode: Searc
                     recurs: seen.recurs || posting.recurs,
                     pair: Pair {
                         clip: queries[query],
-                        reference: index.key(neighbour.segment, neighbour.key),
+                        reference: index.key(neighbour.segment, neighbour.key)?,
                         kind: posting.kind,
                         distance: neighbour.distance,
                         moment: false,
@@ -119,5 +123,5 @@ pub fn search(index: &Index, clip: &Fingerprint, keys: Range<usize>, mode: Searc
         hits.append(&mut found);
     }
     hits.sort_by_key(|hit| (hit.video, hit.mirrored, hit.clip_key, hit.reference_key));
-    Hits { hits, mode: neighbours.mode, exact: neighbours.exact, recall: neighbours.recall }
+    Ok(Hits { hits, mode: neighbours.mode, exact: neighbours.exact, recall: neighbours.recall })
 }

@@ -1,62 +1,135 @@
-//! Durable files: written beside their place and renamed into it; read through a map.
-//!
-//! What is promised rests on the file system: a rename in one folder is atomic, and fsync means what it says.
+//! Files mapped for reading, each block of which is verified before its first use.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use memmap2::Mmap;
 use sha2::{Digest, Sha256};
 
-use super::format::corrupt;
+use super::format::{self, BLOCK, FileReader, corrupt, hex};
+use super::manifest::FileEntry;
 use crate::error::{Error, Result};
 
-/// Beginning of the name of a file that is still being written; such a file may be deleted by the lock's holder.
-pub(crate) const TEMPORARY_PREFIX: &str = ".writing-";
-
-/// Replaces a file so that a crash at any moment leaves the old bytes or the new ones.
+/// A file of the index, mapped into memory.
 ///
-/// Only the holder of the writer's lock calls this, so the temporary name is free.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = folder.join(format!("{TEMPORARY_PREFIX}{name}"));
-    let written =
-        write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path).map_err(Error::io(path, "rename")));
-    if written.is_err() {
-        // What is left would only cost space; the error that matters is the one returned.
-        let _ = fs::remove_file(&temporary);
-    }
-    written?;
-    sync_folder(folder)
+/// Opening checks its frame. Its content is compared with the checksums block by block, each when it is first looked
+/// at, so that opening costs the same for a large file as for a small one and nothing unverified is ever used.
+#[derive(Debug)]
+pub(crate) struct Mapped {
+    pub(crate) path: PathBuf,
+    map: Mmap,
+    /// Bytes before the table of checksums.
+    content: usize,
+    /// Checksum of that table, which stands for the whole file.
+    pub(crate) checksum: u64,
+    /// Whether a block has been found right.
+    seen: Box<[AtomicBool]>,
 }
 
-/// Makes the names in a folder durable.
-pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
-    // Elsewhere than on Unix a folder cannot be opened as a file, and renames are durable by other means.
-    if cfg!(unix) {
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io(folder, "sync"))?;
+impl Mapped {
+    /// Maps a file of the index and checks length, magic, version and the table of checksums, in this order.
+    ///
+    /// `Ok(None)` if there is no such file. With an entry of the manifest, it must be the file that the entry means:
+    /// another index's file is whole, but not ours.
+    pub(crate) fn open(path: &Path, magic: [u8; 8], entry: Option<&FileEntry>) -> Result<Option<Mapped>> {
+        let Some(map) = map(path, entry.map(|entry| entry.length))? else {
+            return Ok(None);
+        };
+        let frame = format::Frame::read(path, &map, magic)?;
+        if let Some(entry) = entry
+            && entry.checksum != frame.checksum
+        {
+            let found = format!("{:016x}", frame.checksum);
+            return Err(corrupt(path, "checksum", found, format!("{:016x}, as the manifest says", entry.checksum)));
+        }
+        let seen = (0..frame.content.div_ceil(BLOCK)).map(|_| AtomicBool::new(false)).collect();
+        Ok(Some(Mapped { path: path.to_owned(), map, content: frame.content, checksum: frame.checksum, seen }))
     }
-    Ok(())
+
+    /// Reads the content from the header's end on.
+    pub(crate) fn reader(&self) -> FileReader<'_> {
+        FileReader::new(self)
+    }
+
+    /// Bytes of header and body.
+    pub(crate) fn content(&self) -> usize {
+        self.content
+    }
+
+    /// Bytes of the whole file.
+    pub(crate) fn length(&self) -> u64 {
+        self.map.len() as u64
+    }
+
+    /// Part of the content, verified.
+    #[inline]
+    pub(crate) fn bytes(&self, range: Range<usize>) -> Result<&[u8]> {
+        let Some(bytes) = self.map[..self.content].get(range.clone()) else {
+            let found = format!("{} to {}", range.start, range.end);
+            return Err(corrupt(&self.path, "range", found, format!("at most {}", self.content)));
+        };
+        for block in range.start / BLOCK..range.end.div_ceil(BLOCK) {
+            // The order of reads does not matter: the bytes never change, so at worst a block is hashed twice.
+            if !self.seen[block].load(Ordering::Relaxed) {
+                self.verify_block(block)?;
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Part of the content as values, verified; the range comes from a [`FileReader`], which aligns it.
+    #[inline]
+    pub(crate) fn view<T: bytemuck::AnyBitPattern>(&self, range: Range<usize>) -> Result<&[T]> {
+        let unfit = || corrupt(&self.path, "alignment", range.start, format::ALIGN);
+        bytemuck::try_cast_slice(self.bytes(range.clone())?).map_err(|_| unfit())
+    }
+
+    /// Verifies all blocks, without believing what was found right before, and names those that are wrong.
+    pub(crate) fn verify_blocks(&self) -> Result<()> {
+        let wrong: Vec<usize> = (0..self.seen.len()).filter(|&block| self.verify_block(block).is_err()).collect();
+        let Some(&first) = wrong.first() else {
+            return Ok(());
+        };
+        let others = match wrong.len() {
+            1 => String::new(),
+            number => format!(" and {} more", number - 1),
+        };
+        let found = format!("wrong for the block at byte {}{others}", first * BLOCK);
+        Err(corrupt(&self.path, "checksum", found, format!("{} right ones", self.seen.len())))
+    }
+
+    /// Compares the SHA-256 of the whole file.
+    pub(crate) fn verify_sha256(&self, expected: &[u8; 32]) -> Result<()> {
+        let found = sha256(&self.map);
+        if &found == expected {
+            Ok(())
+        } else {
+            Err(corrupt(&self.path, "SHA-256", hex(&found), format!("{}, as the manifest says", hex(expected))))
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn verify_block(&self, block: usize) -> Result<()> {
+        let (found, expected) = format::checksums_of_block(&self.map, self.content, block);
+        if found != expected {
+            let found = format!("{found:016x} for the block at byte {}", block * BLOCK);
+            return Err(corrupt(&self.path, "checksum", found, format!("{expected:016x}")));
+        }
+        self.seen[block].store(true, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
-/// Creates a folder and makes its name durable.
-pub(crate) fn create_folder(folder: &Path) -> Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    fs::create_dir_all(folder).map_err(Error::io(folder, "create folder"))?;
-    match folder.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent),
-        _ => sync_folder(Path::new(".")),
-    }
+/// SHA-256 of some bytes.
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
-/// Maps a whole file for reading.
-///
-/// `Ok(None)` if there is no such file. The file must have the given length, when one is given.
-pub(crate) fn map(path: &Path, length: Option<u64>) -> Result<Option<Mapped>> {
+/// Maps a whole file, which must have the given length, when one is given.
+fn map(path: &Path, length: Option<u64>) -> Result<Option<Mmap>> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -69,7 +142,7 @@ pub(crate) fn map(path: &Path, length: Option<u64>) -> Result<Option<Mapped>> {
     if let Some(length) = length
         && metadata.len() != length
     {
-        return Err(corrupt(path, "length of the file", metadata.len(), length));
+        return Err(corrupt(path, "length of the file", metadata.len(), format!("{length}, as the manifest says")));
     }
     if metadata.len() == 0 {
         return Err(corrupt(path, "length of the file", 0, "more"));
@@ -80,40 +153,5 @@ pub(crate) fn map(path: &Path, length: Option<u64>) -> Result<Option<Mapped>> {
     // bit pattern is valid, and indices taken from it are bounds-checked at each use.
     #[allow(unsafe_code)]
     let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path, "map"))?;
-    Ok(Some(Mapped { path: path.to_owned(), map }))
-}
-
-/// A file of the index, mapped into memory.
-#[derive(Debug)]
-pub(crate) struct Mapped {
-    pub(crate) path: PathBuf,
-    map: Mmap,
-}
-
-impl Mapped {
-    #[inline]
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.map
-    }
-
-    /// Compares the SHA-256 of the whole file.
-    pub(crate) fn verify(&self, expected: &[u8; 32]) -> Result<()> {
-        let found = sha256(self.bytes());
-        if &found == expected {
-            Ok(())
-        } else {
-            Err(corrupt(&self.path, "SHA-256", super::format::hex(&found), super::format::hex(expected)))
-        }
-    }
-}
-
-/// SHA-256 of some bytes.
-pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut file = File::create(path).map_err(Error::io(path, "create"))?;
-    file.write_all(bytes).map_err(Error::io(path, "write"))?;
-    file.sync_all().map_err(Error::io(path, "sync"))
+    Ok(Some(map))
 }

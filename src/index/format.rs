@@ -1,27 +1,34 @@
-//! The bytes on disk: header, sections, casts and the encoded tables (pure: slice in, struct out).
+//! The bytes on disk: header, blocks, sections and the encoded tables.
 //!
 //! `index-data/FORMAT.md` draws the layouts. This is the only module that names bincode and bytemuck.
-//! Nothing is allocated or decoded before length, magic, version and checksum have been found right.
+//! Nothing is allocated, decoded or used before length, magic, version and the checksums over it have been found right.
 
 use std::ops::Range;
 use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::files::Mapped;
+use super::manifest::FileEntry;
+use super::storage::{Draft, Storage};
 use crate::error::{Error, Result};
 
 #[cfg(target_endian = "big")]
 compile_error!("mapped sections are read in place and are little-endian");
 
 /// Version of the format that is written.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 /// Oldest version of the format that can still be read.
-pub const OLDEST_READABLE: u32 = 1;
+pub const OLDEST_READABLE: u32 = 2;
 
 /// Bytes before the body of every file.
-pub(crate) const HEADER_LEN: usize = 32;
+pub(crate) const HEADER_LEN: usize = 16;
+/// Bytes that have a checksum of their own, the last block's perhaps fewer: what a search touches is verified in such
+/// pieces, and their table takes 1/8192 of the file.
+pub(crate) const BLOCK: usize = 1 << 16;
 /// Each section of a body begins at a multiple of this many bytes of the file: a cache line, and enough for any cast.
 pub(crate) const ALIGN: usize = 64;
 
@@ -34,61 +41,132 @@ const TABLE_LIMIT: usize = 1 << 30;
 
 const VERSION_AT: usize = 8;
 const RESERVED_AT: usize = 12;
-const LENGTH_AT: usize = 16;
-const CHECKSUM_AT: usize = 24;
+/// Bytes after the table of checksums: the length of the content and the checksum of table and length.
+const FOOTER_LEN: usize = 16;
 
-pub(crate) const REMEDY: &str = "restore the index from a copy, or build it again with: uniq index build";
+pub(crate) const REMEDY: &str =
+    "restore the file from a copy of the index, or build the index again with: uniq index build";
 
-/// A file in the making: appends sections to a body and puts the header before it.
-pub(crate) struct FileWriter {
-    bytes: Vec<u8>,
+/// A file in the making: appends sections to a body, and sums up what is written.
+pub(crate) struct FileWriter<'a> {
+    draft: Draft<'a>,
+    /// The block being filled.
+    block: Vec<u8>,
+    /// Bytes of content in earlier blocks.
+    written: usize,
+    /// Checksums of the earlier blocks.
+    table: Vec<u8>,
+    sha256: Sha256,
 }
 
-impl FileWriter {
-    pub(crate) fn new() -> FileWriter {
-        FileWriter { bytes: vec![0; HEADER_LEN] }
+impl<'a> FileWriter<'a> {
+    pub(crate) fn create(storage: &'a dyn Storage, path: &Path, magic: [u8; 8]) -> Result<FileWriter<'a>> {
+        let mut file = FileWriter {
+            draft: Draft::create(storage, path)?,
+            block: Vec::with_capacity(BLOCK),
+            written: 0,
+            table: Vec::new(),
+            sha256: Sha256::new(),
+        };
+        file.bytes(&header(magic))?;
+        Ok(file)
     }
 
     /// Appends plain values in place order, without alignment.
-    pub(crate) fn append<T: bytemuck::NoUninit>(&mut self, values: &[T]) {
-        self.bytes.extend_from_slice(bytemuck::cast_slice(values));
+    pub(crate) fn append<T: bytemuck::NoUninit>(&mut self, values: &[T]) -> Result<()> {
+        self.bytes(bytemuck::cast_slice(values))
     }
 
-    /// Fills up with zeros to the next multiple of [`ALIGN`], then appends.
-    pub(crate) fn section<T: bytemuck::NoUninit>(&mut self, values: &[T]) {
-        self.bytes.resize(self.bytes.len().next_multiple_of(ALIGN), 0);
-        self.append(values);
+    /// Fills up with zeros to the next multiple of [`ALIGN`], where a section begins.
+    pub(crate) fn begin_section(&mut self) -> Result<()> {
+        let at = self.written + self.block.len();
+        self.bytes(&[0; ALIGN][..at.next_multiple_of(ALIGN) - at])
     }
 
-    /// Writes the header and gives the whole file.
-    pub(crate) fn finish(mut self, magic: [u8; 8]) -> Vec<u8> {
-        let body = &self.bytes[HEADER_LEN..];
-        let (length, checksum) = (body.len() as u64, xxh3_64(body));
-        self.bytes[..VERSION_AT].copy_from_slice(&magic);
-        self.bytes[VERSION_AT..RESERVED_AT].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
-        self.bytes[LENGTH_AT..CHECKSUM_AT].copy_from_slice(&length.to_le_bytes());
-        self.bytes[CHECKSUM_AT..HEADER_LEN].copy_from_slice(&checksum.to_le_bytes());
-        self.bytes
+    /// Appends a section as a whole.
+    pub(crate) fn section<T: bytemuck::NoUninit>(&mut self, values: &[T]) -> Result<()> {
+        self.begin_section()?;
+        self.append(values)
+    }
+
+    /// Appends table and footer and publishes the file.
+    pub(crate) fn finish(mut self) -> Result<FileEntry> {
+        let content = self.written + self.block.len();
+        self.end_block()?;
+        let (trailer, checksum) = trailer(std::mem::take(&mut self.table), content);
+        self.sha256.update(&trailer);
+        self.draft.write(&trailer)?;
+        self.draft.publish()?;
+        Ok(FileEntry { length: (content + trailer.len()) as u64, checksum, sha256: self.sha256.finalize().into() })
+    }
+
+    fn bytes(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(BLOCK - self.block.len()));
+            self.block.extend_from_slice(now);
+            bytes = later;
+            if self.block.len() == BLOCK {
+                self.end_block()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end_block(&mut self) -> Result<()> {
+        if !self.block.is_empty() {
+            self.table.extend(xxh3_64(&self.block).to_le_bytes());
+            self.sha256.update(&self.block);
+            self.draft.write(&self.block)?;
+            self.written += self.block.len();
+            self.block.clear();
+        }
+        Ok(())
     }
 }
 
-/// Reads sections of a verified file one after the other, each bound checked before use.
-pub(crate) struct FileReader<'a> {
-    path: &'a Path,
-    bytes: &'a [u8],
-    at: usize,
+fn header(magic: [u8; 8]) -> [u8; HEADER_LEN] {
+    let mut header = [0; HEADER_LEN];
+    header[..VERSION_AT].copy_from_slice(&magic);
+    header[VERSION_AT..RESERVED_AT].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+    header
 }
 
-impl<'a> FileReader<'a> {
-    /// Checks length, magic, version and checksum, in this order.
-    pub(crate) fn open(path: &'a Path, bytes: &'a [u8], magic: [u8; 8]) -> Result<FileReader<'a>> {
-        if bytes.len() < HEADER_LEN {
-            return Err(corrupt(
-                path,
-                "length of the file",
-                format!("{} bytes", bytes.len()),
-                format!("at least {HEADER_LEN}"),
-            ));
+/// What follows the content, and its checksum.
+fn trailer(mut table: Vec<u8>, content: usize) -> (Vec<u8>, u64) {
+    table.extend((content as u64).to_le_bytes());
+    let checksum = xxh3_64(&table);
+    table.extend(checksum.to_le_bytes());
+    (table, checksum)
+}
+
+/// Bytes of the whole file that has so much header and body.
+pub(crate) fn file_length(content: usize) -> u64 {
+    (content + content.div_ceil(BLOCK) * size_of::<u64>() + FOOTER_LEN) as u64
+}
+
+/// Gives header and body the trailer that makes them a file.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn seal(mut content: Vec<u8>) -> Vec<u8> {
+    let table = content.chunks(BLOCK).flat_map(|block| xxh3_64(block).to_le_bytes()).collect();
+    let length = content.len();
+    content.extend(trailer(table, length).0);
+    content
+}
+
+/// What surrounds the body of a file.
+pub(crate) struct Frame {
+    /// Bytes of header and body.
+    pub(crate) content: usize,
+    /// Checksum of the table of checksums.
+    pub(crate) checksum: u64,
+}
+
+impl Frame {
+    /// Checks length, magic, version, the lengths of the parts and the table's checksum, in this order.
+    pub(crate) fn read(path: &Path, bytes: &[u8], magic: [u8; 8]) -> Result<Frame> {
+        if bytes.len() < HEADER_LEN + FOOTER_LEN {
+            let least = format!("at least {}", HEADER_LEN + FOOTER_LEN);
+            return Err(corrupt(path, "length of the file", format!("{} bytes", bytes.len()), least));
         }
         if bytes[..VERSION_AT] != magic {
             return Err(corrupt(path, "magic number", hex(&bytes[..VERSION_AT]), hex(&magic)));
@@ -107,7 +185,7 @@ impl<'a> FileReader<'a> {
                 remedy: if version > FORMAT_VERSION {
                     "install a newer uniq"
                 } else {
-                    "build the index again with: uniq index build"
+                    "build the index again in another folder with: uniq index build"
                 },
             });
         }
@@ -115,31 +193,48 @@ impl<'a> FileReader<'a> {
         if reserved != 0 {
             return Err(corrupt(path, "reserved field", reserved, 0));
         }
-        let body = &bytes[HEADER_LEN..];
-        let length = le_u64(bytes, LENGTH_AT);
-        if length != body.len() as u64 {
-            return Err(corrupt(path, "length of the body", body.len(), length));
+        let footer = bytes.len() - FOOTER_LEN;
+        let content = le_u64(bytes, footer);
+        // The first condition keeps the sum from overflowing.
+        let fits =
+            |&content: &usize| (HEADER_LEN..=footer).contains(&content) && file_length(content) == bytes.len() as u64;
+        let Some(content) = usize::try_from(content).ok().filter(fits) else {
+            let found = format!("{content} in a file of {}", bytes.len());
+            return Err(corrupt(path, "length of the content", found, "file, table and footer to fit"));
+        };
+        let (found, checksum) = (xxh3_64(&bytes[content..footer + 8]), le_u64(bytes, footer + 8));
+        if found != checksum {
+            return Err(corrupt(
+                path,
+                "checksum of the checksums",
+                format!("{found:016x}"),
+                format!("{checksum:016x}"),
+            ));
         }
-        let (found, expected) = (xxh3_64(body), le_u64(bytes, CHECKSUM_AT));
-        if found != expected {
-            return Err(corrupt(path, "checksum", format!("{found:016x}"), format!("{expected:016x}")));
-        }
-        Ok(FileReader { path, bytes, at: HEADER_LEN })
+        Ok(Frame { content, checksum })
+    }
+}
+
+/// The checksum of a block of a file as it is, and as the file's table says; the frame must have been read.
+pub(crate) fn checksums_of_block(bytes: &[u8], content: usize, block: usize) -> (u64, u64) {
+    let found = xxh3_64(&bytes[block * BLOCK..content.min((block + 1) * BLOCK)]);
+    (found, le_u64(bytes, content + block * size_of::<u64>()))
+}
+
+/// Reads numbers of a file and lays out its sections one after the other, each bound checked before use.
+pub(crate) struct FileReader<'a> {
+    file: &'a Mapped,
+    at: usize,
+}
+
+impl<'a> FileReader<'a> {
+    pub(crate) fn new(file: &'a Mapped) -> FileReader<'a> {
+        FileReader { file, at: HEADER_LEN }
     }
 
-    /// Compares the file's checksum with the one that the manifest names: another index's file is whole, but not ours.
-    pub(crate) fn expect_checksum(&self, expected: u64) -> Result<()> {
-        let found = header_checksum(self.bytes);
-        if found == expected {
-            Ok(())
-        } else {
-            Err(self.corrupt("checksum", format!("{found:016x}"), format!("{expected:016x}, as the manifest says")))
-        }
-    }
-
-    /// Takes `count` values at the current place; the range in the file is returned, to be viewed with [`view`].
+    /// Takes `count` values at the current place; the range in the file is returned, for [`Mapped::view`].
     pub(crate) fn take<T>(&mut self, count: u64) -> Result<Range<usize>> {
-        let left = self.bytes.len().saturating_sub(self.at);
+        let left = self.file.content().saturating_sub(self.at);
         let length = usize::try_from(count)
             .ok()
             .and_then(|count| count.checked_mul(size_of::<T>()))
@@ -160,32 +255,26 @@ impl<'a> FileReader<'a> {
 
     pub(crate) fn u64(&mut self) -> Result<u64> {
         let range = self.take::<u64>(1)?;
-        Ok(le_u64(self.bytes, range.start))
+        Ok(le_u64(self.file.bytes(range)?, 0))
     }
 
     pub(crate) fn u32(&mut self) -> Result<u32> {
         let range = self.take::<u32>(1)?;
-        Ok(le_u32(self.bytes, range.start))
+        Ok(le_u32(self.file.bytes(range)?, 0))
     }
 
     /// Fails if bytes are left over: a body that is longer than its counts say was not written by us.
     pub(crate) fn finish(self) -> Result<()> {
-        if self.at == self.bytes.len() {
+        if self.at == self.file.content() {
             Ok(())
         } else {
-            Err(self.corrupt("end of the body", self.bytes.len(), self.at))
+            Err(self.corrupt("end of the body", self.file.content(), self.at))
         }
     }
 
     pub(crate) fn corrupt(&self, what: &'static str, found: impl ToString, expected: impl ToString) -> Error {
-        corrupt(self.path, what, found, expected)
+        corrupt(&self.file.path, what, found, expected)
     }
-}
-
-/// Views a range of a mapped file as values; empty if the range is not aligned, which [`FileReader`] rules out.
-#[inline]
-pub(crate) fn view<T: bytemuck::AnyBitPattern>(bytes: &[u8], range: Range<usize>) -> &[T] {
-    bytes.get(range).and_then(|bytes| bytemuck::try_cast_slice(bytes).ok()).unwrap_or(&[])
 }
 
 /// Encodes a table that is read as a whole.
@@ -215,11 +304,6 @@ pub(crate) fn corrupt(path: &Path, what: &'static str, found: impl ToString, exp
         expected: expected.to_string(),
         remedy: REMEDY,
     }
-}
-
-/// The checksum in the header of a file that is at least a header long.
-pub(crate) fn header_checksum(bytes: &[u8]) -> u64 {
-    le_u64(bytes, CHECKSUM_AT)
 }
 
 /// Writes bytes as lower-case hexadecimal digits.

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::files;
-use super::format::{self, FileReader, FileWriter, HEADER_LEN, MANIFEST_MAGIC};
+use super::files::{self, Mapped};
+use super::format::{self, FileWriter, HEADER_LEN, MANIFEST_MAGIC};
+use super::storage::Storage;
 use super::video::IndexConfig;
 use crate::error::{Error, Result};
+use crate::fingerprint::FINGERPRINT_VERSION;
 
 /// What the manifest says; the order of fields is the order on disk.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -40,7 +42,7 @@ pub(crate) struct SegmentEntry {
 pub(crate) struct FileEntry {
     /// Bytes of the whole file.
     pub(crate) length: u64,
-    /// xxh3-64 of the body, as its header says.
+    /// xxh3-64 of its table of checksums, which stands for all of it.
     pub(crate) checksum: u64,
     /// SHA-256 of the whole file.
     pub(crate) sha256: [u8; 32],
@@ -61,13 +63,6 @@ pub(crate) enum GraphEntry {
     Refused { recall: f64 },
 }
 
-impl FileEntry {
-    /// Describes a file that [`FileWriter::finish`] gave.
-    pub(crate) fn of(bytes: &[u8]) -> FileEntry {
-        FileEntry { length: bytes.len() as u64, checksum: format::header_checksum(bytes), sha256: files::sha256(bytes) }
-    }
-}
-
 impl Manifest {
     /// A manifest of nothing yet.
     pub(crate) fn new(config: IndexConfig) -> Manifest {
@@ -83,19 +78,13 @@ impl Manifest {
     /// Reads the manifest of an index; `Ok(None)` if there is none.
     pub(crate) fn load(dir: &Path) -> Result<Option<Stored>> {
         let path = manifest_path(dir);
-        match files::map(&path, None)? {
-            Some(file) => Manifest::parse(&path, file.bytes()).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// Reads the whole file's bytes.
-    pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Stored> {
-        FileReader::open(path, bytes, MANIFEST_MAGIC)?;
-        let body = &bytes[HEADER_LEN..];
-        let manifest: Manifest = format::decode(path, body)?;
-        manifest.check(path)?;
-        Ok(Stored { manifest, root: files::sha256(body), length: bytes.len() as u64 })
+        let Some(file) = Mapped::open(&path, MANIFEST_MAGIC, None)? else {
+            return Ok(None);
+        };
+        let body = file.bytes(HEADER_LEN..file.content())?;
+        let manifest: Manifest = format::decode(&path, body)?;
+        manifest.check(&path)?;
+        Ok(Some(Stored { manifest, root: files::sha256(body), length: file.length() }))
     }
 
     fn check(&self, path: &Path) -> Result<()> {
@@ -136,7 +125,7 @@ impl Manifest {
     }
 }
 
-/// A manifest as it is on disk.
+/// A manifest as it is on disk, or will be.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
     pub(crate) manifest: Manifest,
@@ -147,14 +136,20 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// Gives a manifest's file before it is written.
+    /// Encodes a manifest that is yet to be written, together with its body.
     pub(crate) fn encode(manifest: Manifest, dir: &Path) -> Result<(Stored, Vec<u8>)> {
-        let mut file = FileWriter::new();
-        file.append(&format::encode(&manifest_path(dir), &manifest)?);
-        let bytes = file.finish(MANIFEST_MAGIC);
-        let stored = Stored { manifest, root: files::sha256(&bytes[HEADER_LEN..]), length: bytes.len() as u64 };
-        Ok((stored, bytes))
+        let body = format::encode(&manifest_path(dir), &manifest)?;
+        let length = format::file_length(HEADER_LEN + body.len());
+        Ok((Stored { manifest, root: files::sha256(&body), length }, body))
     }
+}
+
+/// Replaces the manifest of an index: this is the commit.
+pub(crate) fn write(storage: &dyn Storage, dir: &Path, body: &[u8]) -> Result<()> {
+    let mut file = FileWriter::create(storage, &manifest_path(dir), MANIFEST_MAGIC)?;
+    file.append(body)?;
+    file.finish()?;
+    Ok(())
 }
 
 /// The only file whose presence makes a folder an index.
@@ -178,10 +173,12 @@ pub(crate) fn graph_path(dir: &Path, number: u64) -> PathBuf {
 /// More than any index reaches, and far from overflow.
 const COUNTER_MAX: u64 = 1 << 62;
 
-/// An index of other keys than those asked for.
-pub(crate) fn check_config(dir: &Path, found: &IndexConfig, wanted: &IndexConfig) -> Result<()> {
-    check_fingerprint(dir, found, wanted.fingerprint_version)?;
-    if found.interval != wanted.interval {
+/// An index of other keys than those asked for, or, without a wish, than those this program makes.
+pub(crate) fn check_config(dir: &Path, found: &IndexConfig, wanted: Option<&IndexConfig>) -> Result<()> {
+    check_fingerprint(dir, found, wanted.map_or(FINGERPRINT_VERSION, |wanted| wanted.fingerprint_version))?;
+    if let Some(wanted) = wanted
+        && found.interval != wanted.interval
+    {
         return Err(Error::IncompatibleIndex {
             path: manifest_path(dir),
             what: "sampling interval",

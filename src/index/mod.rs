@@ -10,6 +10,7 @@
 //!
 //! What this does not do: decide what a hit means, or know anything of media files.
 
+mod assemble;
 mod files;
 #[cfg(test)]
 mod forged;
@@ -17,9 +18,12 @@ mod format;
 mod graph;
 mod lock;
 mod manifest;
+mod posting;
 mod scan;
 mod segment;
 mod snapshot;
+mod storage;
+mod verify;
 mod video;
 mod writer;
 
@@ -31,6 +35,7 @@ pub(crate) use format::hex;
 pub use format::{FORMAT_VERSION, OLDEST_READABLE};
 pub use graph::{GRAPH_RADIUS, GRAPH_RECALL};
 pub use snapshot::Index;
+pub use verify::{Verification, verify};
 pub use video::{IndexConfig, Publication, Video, VideoRef};
 pub use writer::{GRAPH_MIN_KEYS, SEGMENT_MAX_KEYS, Writer};
 
@@ -125,6 +130,10 @@ pub struct IndexState {
     pub tombstones: u64,
     /// Bytes of the files that the manifest names, and of itself.
     pub bytes: u64,
+    /// These bytes for each of the keys; `None` without keys.
+    pub bytes_per_key: Option<f64>,
+    /// These bytes for each hour of video; `None` without videos.
+    pub bytes_per_hour: Option<f64>,
     /// Longest time between two keyframes of a video, in seconds.
     pub interval_s: f64,
     /// Version of the fingerprint that made the keys.

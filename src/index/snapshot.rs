@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use super::files;
-use super::format::{self, FORMAT_VERSION, hex};
+use super::files::Mapped;
+use super::format::{self, FORMAT_VERSION, GRAPH_MAGIC, SEGMENT_MAGIC, hex};
 use super::graph::Graph;
 use super::manifest::{self, FileEntry, GraphEntry, Manifest, SegmentEntry, Stored};
+use super::posting;
 use super::scan::{self, Kernel};
-use super::segment::{self, Segment};
+use super::segment::Segment;
 use super::video::{Video, VideoRef};
 use super::{IndexState, Neighbour, Neighbours, Posting, SearchMode};
 use crate::error::{Error, Result};
@@ -26,9 +27,15 @@ pub struct Index {
     pub(crate) stored: Stored,
     state: IndexState,
     pub(crate) segments: Vec<LiveSegment>,
-    /// Live videos by path, then by SHA-256.
+    /// Made when first asked for: a search does not need them.
+    names: OnceLock<Names>,
+}
+
+/// The live videos by what they are called.
+#[derive(Debug)]
+struct Names {
+    /// By path, then by SHA-256.
     sorted: Vec<VideoRef>,
-    /// Live videos.
     by_sha256: HashMap<[u8; 32], VideoRef>,
 }
 
@@ -45,7 +52,9 @@ pub(crate) struct LiveSegment {
 impl Index {
     /// Opens an index for searching; nothing is written.
     ///
-    /// The checksums of all files are verified, which reads them once.
+    /// This checks that all files are there, belong together and have the right lengths, and reads the table of videos.
+    /// The rest is verified piece by piece when a search first touches it, so that opening a large index is quick; and
+    /// as a whole by [`verify`](super::verify()).
     ///
     /// # Errors
     /// [`Error::NoIndex`] if the folder holds none, [`Error::IncompatibleIndex`] if another version made it,
@@ -56,7 +65,7 @@ impl Index {
         for _ in 0..OPEN_ATTEMPTS {
             manifest::check_fingerprint(dir, &stored.manifest.config, FINGERPRINT_VERSION)?;
             let root = stored.root;
-            match Index::load(dir, stored, None) {
+            match Index::load(dir, stored, None, Graphs::Needed) {
                 Ok(index) => return Ok(index),
                 Err(error) => {
                     // A merge may have deleted files between reading the manifest and opening them.
@@ -67,7 +76,7 @@ impl Index {
                 }
             }
         }
-        Index::load(dir, stored, None)
+        Index::load(dir, stored, None, Graphs::Needed)
     }
 
     /// Whether a folder holds an index, of whatever version and condition.
@@ -87,7 +96,7 @@ impl Index {
 
     /// The videos that have not been removed, sorted by path.
     pub fn videos(&self) -> impl Iterator<Item = (VideoRef, &Video)> {
-        self.sorted.iter().map(|&video| (video, self.video(video)))
+        self.names().sorted.iter().map(|&video| (video, self.video(video)))
     }
 
     /// A video of this snapshot.
@@ -107,18 +116,21 @@ impl Index {
 
     /// Whether a file of this SHA-256 is in the index and has not been removed.
     pub fn contains(&self, sha256: &[u8; 32]) -> bool {
-        self.by_sha256.contains_key(sha256)
+        self.by_sha256(sha256).is_some()
     }
 
     pub(crate) fn by_sha256(&self, sha256: &[u8; 32]) -> Option<VideoRef> {
-        self.by_sha256.get(sha256).copied()
+        self.names().by_sha256.get(sha256).copied()
     }
 
     /// Finds the distinct keys within `radius` bits of each query.
     ///
     /// Keys that only removed videos had are found too; they have no postings. The work is spread over rayon's threads.
     /// Graphs are only used up to [`GRAPH_RADIUS`](super::GRAPH_RADIUS), where their recall is known.
-    pub fn near(&self, queries: &[Key], radius: u32, mode: SearchMode) -> Neighbours {
+    ///
+    /// # Errors
+    /// [`Error::CorruptIndex`] if something is damaged that the search looks at; there is no partial answer.
+    pub fn near(&self, queries: &[Key], radius: u32, mode: SearchMode) -> Result<Neighbours> {
         let kernel = Kernel::detect();
         let per_segment: Vec<(Vec<Neighbour>, Option<f64>)> = self
             .segments
@@ -135,8 +147,8 @@ impl Index {
                         }
                 });
                 let found = match graph {
-                    Some(graph) => graph.search(&live.segment, queries, radius),
-                    None => scan::search(kernel, live.segment.planes(), queries, radius),
+                    Some(graph) => graph.search(&live.segment, queries, radius)?,
+                    None => scan::search(kernel, live.segment.planes()?, queries, radius),
                 };
                 let found = found
                     .into_iter()
@@ -147,138 +159,132 @@ impl Index {
                         distance: found.distance,
                     })
                     .collect();
-                (found, graph.map(|graph| graph.recall))
+                Ok((found, graph.map(|graph| graph.recall)))
             })
-            .collect();
+            .collect::<Result<_>>()?;
 
         let recalls = per_segment.iter().filter_map(|(_, recall)| *recall);
         let recall =
             recalls.fold(None, |lowest: Option<f64>, recall| Some(lowest.map_or(recall, |lowest| lowest.min(recall))));
         let mut found: Vec<Neighbour> = per_segment.into_iter().flat_map(|(found, _)| found).collect();
         found.par_sort_unstable();
-        Neighbours {
+        Ok(Neighbours {
             found,
             mode: if recall.is_some() { SearchMode::Graph } else { SearchMode::Exact },
             exact: recall.is_none(),
             recall: recall.unwrap_or(1.0),
-        }
+        })
     }
 
     /// A key by the numbers that [`Index::near`] gave.
     ///
+    /// # Errors
+    /// [`Error::CorruptIndex`] if its bytes are damaged.
+    ///
     /// # Panics
-    /// If there is no such segment or key, which cannot happen with numbers from this snapshot.
-    pub fn key(&self, segment: u32, key: u32) -> Key {
+    /// If there is no such segment, which cannot happen with numbers from this snapshot.
+    pub fn key(&self, segment: u32, key: u32) -> Result<Key> {
         self.segments[segment as usize].segment.key(key)
     }
 
     /// Where a key was seen, videos in order, removed ones left out.
     ///
+    /// # Errors
+    /// [`Error::CorruptIndex`] if its postings are damaged.
+    ///
     /// # Panics
     /// If there is no such segment.
-    pub fn postings(&self, segment: u32, key: u32) -> impl Iterator<Item = Posting> {
+    pub fn postings(&self, segment: u32, key: u32) -> Result<impl Iterator<Item = Posting>> {
         let live = &self.segments[segment as usize];
-        live.segment.postings(key).iter().filter(|posting| !live.dead[posting[0] as usize]).map(move |posting| {
-            let (kind, place, first, last, recurs) = segment::unpack(posting);
+        let postings = live.segment.postings(key)?.iter().filter(|posting| !live.dead[posting[0] as usize]);
+        Ok(postings.map(move |posting| {
+            let (kind, place, first, last, recurs) = posting::unpack(posting);
             Posting { video: VideoRef { segment, video: posting[0] }, kind, place, first, last, recurs }
-        })
+        }))
     }
 
     /// All keys of a video with their postings, in order of time; reads the postings of its whole segment.
     ///
+    /// # Errors
+    /// [`Error::CorruptIndex`] if any of these is damaged.
+    ///
     /// # Panics
     /// If `video` is of another snapshot.
-    pub fn runs(&self, video: VideoRef) -> Vec<Run> {
+    pub fn runs(&self, video: VideoRef) -> Result<Vec<Run>> {
         let segment = &self.segments[video.segment as usize].segment;
         let mut runs = Vec::new();
-        for number in 0..segment.len() as u32 {
-            for posting in segment.postings(number).iter().filter(|posting| posting[0] == video.video) {
-                let (kind, place, first, last, recurs) = segment::unpack(posting);
-                runs.push(Run { key: segment.key(number), kind, place, first, last, recurs });
-            }
+        for (number, posting) in segment.postings_of(video.video)? {
+            let (kind, place, first, last, recurs) = posting::unpack(&posting);
+            runs.push(Run { key: segment.key(number)?, kind, place, first, last, recurs });
         }
         runs.sort_by_key(|run| (run.first, run.last));
-        runs
-    }
-
-    /// Compares every file of the snapshot with the SHA-256 in the manifest; all of them are read.
-    ///
-    /// # Errors
-    /// [`Error::CorruptIndex`], naming the first file that differs.
-    pub fn verify(&self) -> Result<()> {
-        for (live, entry) in self.segments.iter().zip(&self.stored.manifest.segments) {
-            live.segment.verify(&entry.file.sha256)?;
-            if let (Some(graph), GraphEntry::Built { file, .. }) = (&live.graph, &entry.graph) {
-                graph.verify(&file.sha256)?;
-            }
-        }
-        Ok(())
+        Ok(runs)
     }
 
     /// Opens what a manifest names, taking over what an earlier snapshot has open.
-    pub(crate) fn load(dir: &Path, stored: Stored, earlier: Option<&Index>) -> Result<Index> {
+    pub(crate) fn load(dir: &Path, stored: Stored, earlier: Option<&Index>, graphs: Graphs) -> Result<Index> {
         let entries = &stored.manifest.segments;
         let segments = entries
             .par_iter()
-            .map(|entry| LiveSegment::load(dir, entry, earlier))
+            .map(|entry| LiveSegment::load(dir, entry, earlier, graphs))
             .collect::<Result<Vec<LiveSegment>>>()?;
+        let state = describe(&stored, &segments);
+        Ok(Index { dir: dir.to_owned(), stored, state, segments, names: OnceLock::new() })
+    }
 
-        let mut sorted = Vec::new();
-        let mut by_sha256 = HashMap::new();
-        for (number, live) in segments.iter().enumerate() {
-            for (video, _) in live.dead.iter().enumerate().filter(|(_, dead)| !**dead) {
-                let reference = VideoRef { segment: number as u32, video: video as u32 };
-                by_sha256.insert(live.segment.videos[video].sha256, reference);
-                sorted.push(reference);
+    /// Fails if a SHA-256 occurs twice among the videos.
+    pub(crate) fn check_names(&self) -> Result<()> {
+        let Names { sorted, by_sha256 } = self.names();
+        if sorted.len() == by_sha256.len() {
+            return Ok(());
+        }
+        let path = manifest::manifest_path(&self.dir);
+        Err(format::corrupt(&path, "number of different videos", by_sha256.len(), sorted.len()))
+    }
+
+    fn names(&self) -> &Names {
+        self.names.get_or_init(|| {
+            let mut sorted = Vec::new();
+            let mut by_sha256 = HashMap::new();
+            for (number, live) in self.segments.iter().enumerate() {
+                for (video, _) in live.dead.iter().enumerate().filter(|(_, dead)| !**dead) {
+                    let reference = VideoRef { segment: number as u32, video: video as u32 };
+                    by_sha256.insert(live.segment.videos[video].sha256, reference);
+                    sorted.push(reference);
+                }
             }
-        }
-        let video =
-            |reference: &VideoRef| &segments[reference.segment as usize].segment.videos[reference.video as usize];
-        sorted.sort_by(|a, b| {
-            let (a, b) = (video(a), video(b));
-            (&a.path, &a.sha256).cmp(&(&b.path, &b.sha256))
-        });
-        if sorted.len() != by_sha256.len() {
-            return Err(format::corrupt(
-                &manifest::manifest_path(dir),
-                "number of different videos",
-                by_sha256.len(),
-                sorted.len(),
-            ));
-        }
-        let duration: f64 = sorted.iter().map(|v| video(v).duration.as_secs_f64()).sum();
-        let state = describe(&stored, &segments, sorted.len(), duration / 3600.0);
-        Ok(Index { dir: dir.to_owned(), stored, state, segments, sorted, by_sha256 })
+            sorted.sort_by(|&a, &b| {
+                let (a, b) = (self.video(a), self.video(b));
+                (&a.path, &a.sha256).cmp(&(&b.path, &b.sha256))
+            });
+            Names { sorted, by_sha256 }
+        })
     }
 }
 
+/// What to do about a graph that is missing or of the wrong shape.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Graphs {
+    /// Fail: what the manifest promises is not there.
+    Needed,
+    /// Do without, for a writer that can build another.
+    IfGood,
+}
+
 impl LiveSegment {
-    fn load(dir: &Path, entry: &SegmentEntry, earlier: Option<&Index>) -> Result<LiveSegment> {
+    fn load(dir: &Path, entry: &SegmentEntry, earlier: Option<&Index>, graphs: Graphs) -> Result<LiveSegment> {
         let earlier = earlier.and_then(|index| index.segments.iter().find(|live| live.number == entry.number));
-        let path = manifest::segment_path(dir, entry.number);
         let segment = match earlier {
             Some(live) => Arc::clone(&live.segment),
-            None => {
-                let segment = Segment::open(open_file(&path, &entry.file)?, entry.file.checksum)?;
-                Arc::new(segment)
-            }
+            None => Arc::new(open_segment(dir, entry)?),
         };
-        if segment.len() as u64 != u64::from(entry.keys) || segment.videos.len() as u64 != u64::from(entry.videos) {
-            return Err(format::corrupt(
-                &path,
-                "number of keys and videos",
-                format!("{} and {}", segment.len(), segment.videos.len()),
-                format!("{} and {}, as the manifest says", entry.keys, entry.videos),
-            ));
-        }
         let graph = match (&entry.graph, earlier.and_then(|live| live.graph.as_ref())) {
             (GraphEntry::Built { .. }, Some(graph)) => Some(Arc::clone(graph)),
-            (GraphEntry::Built { file, recall }, None) => {
-                let path = manifest::graph_path(dir, entry.number);
-                let mapped = open_file(&path, file)?;
-                let graph = Graph::open(mapped, file.checksum, &segment, entry.file.checksum, *recall)?;
-                Some(Arc::new(graph))
-            }
+            (GraphEntry::Built { file, recall }, None) => match open_graph(dir, entry, file, *recall, &segment) {
+                Ok(graph) => Some(Arc::new(graph)),
+                Err(Error::CorruptIndex { .. }) if graphs == Graphs::IfGood => None,
+                Err(error) => return Err(error),
+            },
             (GraphEntry::None | GraphEntry::Refused { .. }, _) => None,
         };
         let mut dead = vec![false; segment.videos.len()];
@@ -294,6 +300,39 @@ impl LiveSegment {
         let counts = self.segment.postings_per_video.iter().zip(&self.dead);
         counts.filter(|(_, dead)| !**dead).map(|(&count, _)| u64::from(count)).sum()
     }
+
+    /// Length of the videos that have not been removed, in seconds.
+    fn live_seconds(&self) -> f64 {
+        let videos = self.segment.videos.iter().zip(&self.dead);
+        videos.filter(|(_, dead)| !**dead).map(|(video, _)| video.duration.as_secs_f64()).sum()
+    }
+}
+
+/// Opens the segment that an entry of the manifest means.
+pub(crate) fn open_segment(dir: &Path, entry: &SegmentEntry) -> Result<Segment> {
+    let path = manifest::segment_path(dir, entry.number);
+    let segment = Segment::open(open_file(&path, SEGMENT_MAGIC, &entry.file)?)?;
+    if segment.len() as u64 != u64::from(entry.keys) || segment.videos.len() as u64 != u64::from(entry.videos) {
+        return Err(format::corrupt(
+            &path,
+            "number of keys and videos",
+            format!("{} and {}", segment.len(), segment.videos.len()),
+            format!("{} and {}, as the manifest says", entry.keys, entry.videos),
+        ));
+    }
+    Ok(segment)
+}
+
+/// Opens the graph of a segment.
+pub(crate) fn open_graph(
+    dir: &Path,
+    entry: &SegmentEntry,
+    file: &FileEntry,
+    recall: f64,
+    segment: &Segment,
+) -> Result<Graph> {
+    let path = manifest::graph_path(dir, entry.number);
+    Graph::open(open_file(&path, GRAPH_MAGIC, file)?, segment, recall)
 }
 
 /// Whether a selector, as [`Index::find`] describes it, means a video.
@@ -305,47 +344,52 @@ pub(crate) fn matches(video: &Video, selector: &str) -> bool {
     by_sha256 || video.path == selector || video.publication.url.as_deref() == Some(selector)
 }
 
-fn open_file(path: &Path, entry: &FileEntry) -> Result<files::Mapped> {
-    files::map(path, Some(entry.length))?.ok_or_else(|| {
+fn open_file(path: &Path, magic: [u8; 8], entry: &FileEntry) -> Result<Mapped> {
+    Mapped::open(path, magic, Some(entry))?.ok_or_else(|| {
         format::corrupt(path, "file", "missing", format!("{} bytes, as the manifest says", entry.length))
     })
 }
 
-fn describe(stored: &Stored, segments: &[LiveSegment], videos: usize, hours: f64) -> IndexState {
+fn describe(stored: &Stored, segments: &[LiveSegment]) -> IndexState {
     let manifest = &stored.manifest;
-    let mut state = IndexState {
+    let videos: u64 = manifest.segments.iter().map(|entry| u64::from(entry.videos)).sum();
+    let tombstones: u64 = manifest.segments.iter().map(|entry| entry.tombstones.len() as u64).sum();
+    let mut bytes = stored.length;
+    let (mut graphs, mut graphs_refused, mut graph_recall) = (0, 0, None);
+    for entry in &manifest.segments {
+        bytes = bytes.saturating_add(entry.file.length);
+        match &entry.graph {
+            GraphEntry::None => {}
+            GraphEntry::Refused { .. } => graphs_refused += 1,
+            GraphEntry::Built { file, recall } => {
+                graphs += 1;
+                bytes = bytes.saturating_add(file.length);
+                graph_recall = Some(graph_recall.map_or(*recall, |lowest: f64| lowest.min(*recall)));
+            }
+        }
+    }
+    let keys: u64 = segments.iter().map(LiveSegment::live_postings).sum();
+    let hours = segments.iter().map(LiveSegment::live_seconds).sum::<f64>() / 3600.0;
+    IndexState {
         root: hex(&stored.root),
         generation: manifest.generation,
-        videos: videos as u64,
+        videos: videos - tombstones,
         hours,
-        keys: segments.iter().map(LiveSegment::live_postings).sum(),
+        keys,
         distinct_keys: segments.iter().map(|live| live.segment.len() as u64).sum(),
         segments: segments.len() as u32,
-        tombstones: 0,
-        bytes: stored.length,
+        tombstones,
+        bytes,
+        bytes_per_key: (keys > 0).then(|| bytes as f64 / keys as f64),
+        bytes_per_hour: (hours > 0.0).then(|| bytes as f64 / hours),
         interval_s: manifest.config.interval.as_secs_f64(),
         fingerprint_version: manifest.config.fingerprint_version,
         format_version: FORMAT_VERSION,
         written_by: manifest.written_by.clone(),
-        graphs: 0,
-        graphs_refused: 0,
-        graph_recall: None,
-    };
-    for entry in &manifest.segments {
-        state.tombstones += entry.tombstones.len() as u64;
-        state.bytes = state.bytes.saturating_add(entry.file.length);
-        match &entry.graph {
-            GraphEntry::None => {}
-            GraphEntry::Refused { .. } => state.graphs_refused += 1,
-            GraphEntry::Built { file, recall } => {
-                state.graphs += 1;
-                state.bytes = state.bytes.saturating_add(file.length);
-                let lowest = state.graph_recall.map_or(*recall, |lowest| lowest.min(*recall));
-                state.graph_recall = Some(lowest);
-            }
-        }
+        graphs,
+        graphs_refused,
+        graph_recall,
     }
-    state
 }
 
 /// Manifests to try: each further one means that a writer committed while the last was being opened.

@@ -3,14 +3,19 @@
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 
-use super::files::{self, TEMPORARY_PREFIX};
+use rayon::prelude::*;
+
+use super::assemble::{self, Entries, Merge, Pending};
 use super::format;
 use super::graph::{self, Built};
 use super::lock::Lock;
-use super::manifest::{self, FileEntry, GraphEntry, Manifest, SegmentEntry, Stored};
-use super::segment::SegmentBuilder;
-use super::snapshot::{Index, matches};
+use super::manifest::{self, GraphEntry, Manifest, SegmentEntry, Stored};
+use super::segment::Segment;
+use super::snapshot::{Graphs, Index, LiveSegment, matches};
+use super::storage::{self, Disk, Storage, TEMPORARY_PREFIX};
 use super::video::{IndexConfig, Video, VideoRef};
 use super::{GraphPolicy, IndexState};
 use crate::error::{Error, Result};
@@ -23,9 +28,10 @@ use crate::fingerprint::Run;
 pub struct Writer {
     dir: PathBuf,
     config: IndexConfig,
+    storage: Arc<dyn Storage>,
     /// The last commit; `None` before the first.
     index: Option<Index>,
-    pending: SegmentBuilder,
+    pending: Pending,
     pending_sha256: HashSet<[u8; 32]>,
     /// Committed videos to be removed by the next commit.
     removed: BTreeSet<VideoRef>,
@@ -41,26 +47,59 @@ impl Writer {
     /// [`Error::Locked`] if somebody else is writing, [`Error::IncompatibleIndex`] if the index has another format,
     /// fingerprint version or interval, [`Error::CorruptIndex`], and [`Error::Io`].
     pub fn open_or_create(dir: &Path, config: IndexConfig) -> Result<Writer> {
-        files::create_folder(dir)?;
+        Writer::on(Arc::new(Disk), dir, Some(config))
+    }
+
+    /// Opens an index that exists for writing, whatever its interval.
+    ///
+    /// # Errors
+    /// [`Error::NoIndex`] if there is none, and those of [`Writer::open_or_create`].
+    pub fn open(dir: &Path) -> Result<Writer> {
+        Writer::on(Arc::new(Disk), dir, None)
+    }
+
+    /// As [`Writer::open_or_create`] with a configuration, else as [`Writer::open`]; all writing goes to `storage`.
+    pub(crate) fn on(storage: Arc<dyn Storage>, dir: &Path, config: Option<IndexConfig>) -> Result<Writer> {
+        if config.is_some() {
+            storage::create_folder(&*storage, dir)?;
+        } else if !Index::exists(dir) {
+            return Err(Error::NoIndex { path: dir.to_owned() });
+        }
         let lock = Lock::acquire(&dir.join("lock"))?;
         let index = match Manifest::load(dir)? {
             Some(stored) => {
-                manifest::check_config(dir, &stored.manifest.config, &config)?;
-                Some(Index::load(dir, stored, None)?)
+                manifest::check_config(dir, &stored.manifest.config, config.as_ref())?;
+                let index = Index::load(dir, stored, None, Graphs::IfGood)?;
+                index.check_names()?;
+                Some(index)
             }
             None => None,
         };
-        files::create_folder(&manifest::segments_path(dir))?;
+        let Some(config) = index.as_ref().map(|index| index.stored.manifest.config).or(config) else {
+            return Err(Error::NoIndex { path: dir.to_owned() });
+        };
+        storage::create_folder(&*storage, &manifest::segments_path(dir))?;
         Ok(Writer {
             dir: dir.to_owned(),
             config,
+            storage,
             next_number: index.as_ref().map_or(1, |index| index.stored.manifest.next_number),
             index,
-            pending: SegmentBuilder::default(),
+            pending: Pending::default(),
             pending_sha256: HashSet::new(),
             removed: BTreeSet::new(),
             _lock: lock,
         })
+    }
+
+    /// What fixes the meaning of the keys to be added.
+    pub fn config(&self) -> IndexConfig {
+        self.config
+    }
+
+    /// The last commit; `None` before the first.
+    pub fn committed(&self) -> Option<&Index> {
+        self.index.as_ref()
     }
 
     /// Whether a video of this SHA-256 is committed and not to be removed, or waits for the commit.
@@ -77,17 +116,16 @@ impl Writer {
     /// [`Video::id`] is set from the SHA-256. A run takes 56 bytes of memory until the commit.
     ///
     /// # Errors
-    /// [`Error::InvalidSetting`] if a single commit would get 2^32 runs or more.
+    /// [`Error::InvalidSetting`] if the video alone has more runs than a segment may have ([`SEGMENT_MAX_KEYS`]).
     pub fn add(&mut self, mut video: Video, runs: Vec<Run>) -> Result<bool> {
         if self.contains(&video.sha256) {
             return Ok(false);
         }
-        let postings = self.pending.postings() as u64 + runs.len() as u64;
-        if postings >= u64::from(u32::MAX) {
+        if runs.len() > SEGMENT_MAX_KEYS as usize {
             return Err(Error::InvalidSetting {
-                name: "number of keys in one commit",
-                found: postings.to_string(),
-                expected: "less than 4294967295; commit more often",
+                name: "number of keys of one video",
+                found: runs.len().to_string(),
+                expected: "at most 800000; split the video, or sample it with a longer interval",
             });
         }
         video.id = format::hex(&video.sha256[..8]);
@@ -127,9 +165,11 @@ impl Writer {
         Ok(count + pending - self.pending.videos.len())
     }
 
-    /// Writes what waits as one segment and replaces the manifest; without anything waiting, does nothing.
+    /// Writes what waits as a segment, or several if it is more than one should hold, and replaces the manifest; without
+    /// anything waiting, does nothing.
     ///
-    /// When this returns, the commit is durable; if it fails, the index is as before and what waits still waits.
+    /// When this returns, the commit is durable. If it fails, what waits still waits; an index opened then is as before,
+    /// or, if only the last sync failed, as after.
     ///
     /// # Errors
     /// [`Error::Io`], naming the file.
@@ -147,30 +187,50 @@ impl Writer {
         for entry in &mut manifest.segments {
             entry.tombstones.sort_unstable();
         }
-        if !self.pending.videos.is_empty() {
-            let mut builder = std::mem::take(&mut self.pending);
-            let written = self.write_segment(&mut builder);
-            self.pending = builder;
-            manifest.segments.push(written?);
-        }
+        let mut pending = std::mem::take(&mut self.pending);
+        let written = pending.parts(SEGMENT_MAX_KEYS as usize).try_for_each(|part| {
+            manifest.segments.push(self.write_segment(&part)?);
+            Ok(())
+        });
+        self.pending = pending;
+        written?;
         self.replace_manifest(manifest)?;
-        self.pending = SegmentBuilder::default();
+        self.pending = Pending::default();
         self.pending_sha256.clear();
         self.removed.clear();
         self.state()
     }
 
-    /// Commits what waits, merges small and worn segments, builds missing graphs, and deletes files no longer named.
+    /// Commits what waits, merges where small or worn segments have piled up, builds missing graphs, and deletes files no
+    /// longer named.
     ///
-    /// Small segments are merged when there are more than eight of them; a segment is worn, and written anew without
-    /// its removed videos, when they are more than a fifth. Each step is a commit. Building a graph takes 1 to 3 ms and
-    /// about 3 kB of memory a key.
+    /// Segments are merged when more than eight are of about one size, or together large enough for a graph that
+    /// `policy` wants; a segment is worn, and written anew without its removed videos, when they are more than a fifth.
+    /// Each step is a commit, and readers go on meanwhile. Merging takes little memory; building a graph takes 1 to 3 ms
+    /// and about 3 kB of memory a key, and one thread a segment.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] as soon as `cancel` says so (finished steps stay), and [`Error::Io`].
-    pub fn maintain(&mut self, policy: GraphPolicy, cancel: &dyn Fn() -> bool) -> Result<()> {
+    /// [`Error::Cancelled`] as soon as `cancel` says so (finished steps stay), [`Error::Io`], and [`Error::CorruptIndex`] if
+    /// something that is merged is damaged.
+    pub fn maintain(&mut self, policy: GraphPolicy, cancel: &(dyn Fn() -> bool + Sync)) -> Result<()> {
+        self.upkeep(policy, Merging::WhenDue, cancel)
+    }
+
+    /// As [`Writer::maintain`], but merges all that can be: afterwards no removed video takes space, and there are as few
+    /// segments as [`SEGMENT_MAX_KEYS`] allows. A damaged graph is replaced or left out.
+    ///
+    /// # Errors
+    /// Those of [`Writer::maintain`].
+    pub fn compact(&mut self, policy: GraphPolicy, cancel: &(dyn Fn() -> bool + Sync)) -> Result<()> {
+        self.upkeep(policy, Merging::All, cancel)
+    }
+
+    fn upkeep(&mut self, policy: GraphPolicy, merging: Merging, cancel: &(dyn Fn() -> bool + Sync)) -> Result<()> {
         self.commit()?;
-        for group in self.groups_to_merge() {
+        if merging == Merging::All {
+            self.drop_bad_graphs()?;
+        }
+        for group in self.groups_to_merge(policy, merging) {
             stop_if(cancel)?;
             self.merge(&group)?;
         }
@@ -179,10 +239,7 @@ impl Writer {
             GraphPolicy::Auto => GRAPH_MIN_KEYS,
             GraphPolicy::Never => u32::MAX,
         };
-        for number in self.segments_without_graph(least) {
-            stop_if(cancel)?;
-            self.build_graph(number, cancel)?;
-        }
+        self.build_graphs(least, cancel)?;
         self.delete_unnamed()
     }
 
@@ -203,57 +260,61 @@ impl Writer {
         manifest
     }
 
-    /// Opens and so verifies all that a manifest names, and then makes it the index.
+    /// Opens all that a manifest names, and then makes it the index.
     fn replace_manifest(&mut self, mut manifest: Manifest) -> Result<()> {
         manifest.next_number = self.next_number;
-        let (stored, bytes) = Stored::encode(manifest, &self.dir)?;
-        let index = Index::load(&self.dir, stored, self.index.as_ref())?;
-        files::replace(&manifest::manifest_path(&self.dir), &bytes)?;
+        let (stored, body) = Stored::encode(manifest, &self.dir)?;
+        let index = Index::load(&self.dir, stored, self.index.as_ref(), Graphs::IfGood)?;
+        manifest::write(&*self.storage, &self.dir, &body)?;
         self.index = Some(index);
         Ok(())
     }
 
     /// Writes a segment's file; nothing refers to it yet.
-    fn write_segment(&mut self, builder: &mut SegmentBuilder) -> Result<SegmentEntry> {
+    fn write_segment(&mut self, entries: &dyn Entries) -> Result<SegmentEntry> {
         let number = self.next_number;
         self.next_number += 1;
         let path = manifest::segment_path(&self.dir, number);
-        let (bytes, keys) = builder.encode(&path)?;
-        files::replace(&path, &bytes)?;
+        let written = assemble::write(&*self.storage, &path, entries)?;
         Ok(SegmentEntry {
             number,
-            file: FileEntry::of(&bytes),
-            keys,
-            videos: builder.videos.len() as u32,
+            file: written.file,
+            keys: written.keys,
+            videos: written.videos,
             tombstones: Vec::new(),
             graph: GraphEntry::None,
         })
     }
 
-    /// Places of the segments to be written anew, in groups that become one each.
-    fn groups_to_merge(&self) -> Vec<Vec<u64>> {
+    /// Numbers of the segments to be written anew, in groups that become one each.
+    fn groups_to_merge(&self, policy: GraphPolicy, merging: Merging) -> Vec<Vec<u64>> {
         let Some(index) = &self.index else {
             return Vec::new();
         };
         let entries = &index.stored.manifest.segments;
-        let is_worn = |entry: &SegmentEntry| entry.tombstones.len() as u64 * WORN_DIVISOR > u64::from(entry.videos);
-        let is_small = |entry: &SegmentEntry| entry.keys < SEGMENT_MAX_KEYS / 2;
-        let merge_small = entries.iter().filter(|entry| is_small(entry)).count() > SMALL_SEGMENTS_MAX;
+        let is_worn = |entry: &SegmentEntry| match merging {
+            Merging::WhenDue => entry.tombstones.len() as u64 * WORN_DIVISOR > u64::from(entry.videos),
+            Merging::All => !entry.tombstones.is_empty(),
+        };
+        let below = size_to_merge(entries, policy, merging);
 
         let mut groups: Vec<Vec<u64>> = Vec::new();
-        let mut keys_in_last = u32::MAX;
-        let chosen = |entry: &&SegmentEntry| is_worn(entry) || (merge_small && is_small(entry));
-        for entry in entries.iter().filter(chosen) {
-            // The sum is an upper bound: a merge can only lose keys.
-            let sum = keys_in_last.saturating_add(entry.keys);
+        let mut in_last = u64::MAX;
+        for (entry, live) in entries.iter().zip(&index.segments) {
+            if !is_worn(entry) && entry.keys >= below {
+                continue;
+            }
+            // An upper bound of keys and postings: a merge can only lose some.
+            let size = live.segment.postings_per_video.iter().map(|&count| u64::from(count)).sum::<u64>();
+            let sum = in_last.saturating_add(size);
             match groups.last_mut() {
-                Some(group) if sum <= SEGMENT_MAX_KEYS => {
+                Some(group) if sum <= u64::from(SEGMENT_MAX_KEYS) => {
                     group.push(entry.number);
-                    keys_in_last = sum;
+                    in_last = sum;
                 }
                 _ => {
                     groups.push(vec![entry.number]);
-                    keys_in_last = entry.keys;
+                    in_last = size;
                 }
             }
         }
@@ -264,12 +325,10 @@ impl Writer {
 
     /// Replaces some segments by one with their live videos; it takes the place of the first.
     fn merge(&mut self, group: &[u64]) -> Result<()> {
-        let mut builder = SegmentBuilder::default();
         let segments = self.index.iter().flat_map(|index| &index.segments);
-        for live in segments.filter(|live| group.contains(&live.number)) {
-            builder.add_live(&live.segment, &live.dead);
-        }
-        let merged = if builder.videos.is_empty() { None } else { Some(self.write_segment(&mut builder)?) };
+        let chosen = segments.filter(|live| group.contains(&live.number));
+        let merge = Merge::new(chosen.map(|live| (&live.segment, &live.dead[..])));
+        let merged = if merge.videos().is_empty() { None } else { Some(self.write_segment(&merge)?) };
         let mut manifest = self.next_manifest();
         let first = manifest.segments.iter().position(|entry| group.contains(&entry.number));
         manifest.segments.retain(|entry| !group.contains(&entry.number));
@@ -279,61 +338,148 @@ impl Writer {
         self.replace_manifest(manifest)
     }
 
-    fn segments_without_graph(&self, least: u32) -> Vec<u64> {
-        let entries = self.index.iter().flat_map(|index| &index.stored.manifest.segments);
-        entries
-            .filter(|entry| entry.keys >= least.max(1) && entry.graph == GraphEntry::None)
-            .map(|entry| entry.number)
-            .collect()
-    }
-
-    /// Builds, measures and commits the graph of a segment, or commits that it was refused.
-    fn build_graph(&mut self, number: u64, cancel: &dyn Fn() -> bool) -> Result<()> {
+    /// Forgets graphs that are missing or damaged; their segments are whole without them.
+    fn drop_bad_graphs(&mut self) -> Result<()> {
         let Some(index) = &self.index else {
             return Ok(());
         };
-        let entries = index.stored.manifest.segments.iter();
-        let Some((place, (live, entry))) =
-            index.segments.iter().zip(entries).enumerate().find(|(_, (live, _))| live.number == number)
-        else {
+        let is_bad = |(live, entry): (&LiveSegment, &SegmentEntry)| match (&live.graph, &entry.graph) {
+            (Some(graph), _) => graph.file().verify_blocks().is_err() || graph.check(&live.segment).is_err(),
+            (None, graph) => matches!(graph, GraphEntry::Built { .. }),
+        };
+        let bad: Vec<bool> = index.segments.iter().zip(&index.stored.manifest.segments).map(is_bad).collect();
+        if !bad.contains(&true) {
+            return Ok(());
+        }
+        let mut manifest = self.next_manifest();
+        for (entry, _) in manifest.segments.iter_mut().zip(&bad).filter(|(_, bad)| **bad) {
+            entry.graph = GraphEntry::None;
+        }
+        self.replace_manifest(manifest)
+    }
+
+    /// Builds the missing graphs of segments of at least so many keys, several at a time on rayon's threads, and commits
+    /// each, or that it was refused.
+    fn build_graphs(&mut self, least: u32, cancel: &(dyn Fn() -> bool + Sync)) -> Result<()> {
+        let Some(index) = &self.index else {
             return Ok(());
         };
-        let built = graph::build(&live.segment, entry.file.checksum, cancel)?;
+        let segments = index.segments.iter().zip(&index.stored.manifest.segments);
+        let missing: Vec<(u64, Arc<Segment>)> = segments
+            .filter(|(_, entry)| entry.keys >= least.max(1) && entry.graph == GraphEntry::None)
+            .map(|(live, _)| (live.number, Arc::clone(&live.segment)))
+            .collect();
+        if missing.is_empty() {
+            return stop_if(cancel);
+        }
+        let (send, receive) = mpsc::channel();
+        // An error of the index ends the other builds at their next question.
+        let failed = AtomicBool::new(false);
+        let failed = &failed;
+        std::thread::scope(|scope| {
+            let threads = rayon::current_num_threads().min(missing.len());
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            let stop = move || cancel() || failed.load(Ordering::Relaxed);
+            scope.spawn(move || {
+                let build = |(number, segment): (u64, Arc<Segment>)| {
+                    // The receiver is gone only after an error.
+                    let built = graph::build(&segment, &stop);
+                    let _ = send.send((number, segment, built));
+                };
+                match pool {
+                    Ok(pool) => pool.install(|| missing.into_par_iter().for_each(build)),
+                    Err(_) => missing.into_iter().for_each(build),
+                }
+            });
+            let mut result = Ok(());
+            while let Ok((number, segment, built)) = receive.recv() {
+                let add = |built| if result.is_ok() { self.add_graph(number, &segment, built) } else { Ok(()) };
+                let done = built.and_then(add);
+                if done.is_err() && result.is_ok() {
+                    failed.store(true, Ordering::Relaxed);
+                    result = done;
+                }
+            }
+            result
+        })
+    }
+
+    fn add_graph(&mut self, number: u64, segment: &Segment, built: Built) -> Result<()> {
         let entry = match built {
-            Built::Accepted { bytes, recall } => {
-                files::replace(&manifest::graph_path(&self.dir, number), &bytes)?;
-                GraphEntry::Built { file: FileEntry::of(&bytes), recall }
+            Built::Accepted { graph, recall } => {
+                let path = manifest::graph_path(&self.dir, number);
+                GraphEntry::Built { file: graph.write(&*self.storage, &path, segment.file().checksum)?, recall }
             }
             Built::Refused { recall } => GraphEntry::Refused { recall },
         };
         let mut manifest = self.next_manifest();
-        manifest.segments[place].graph = entry;
+        if let Some(segment) = manifest.segments.iter_mut().find(|segment| segment.number == number) {
+            segment.graph = entry;
+        }
         self.replace_manifest(manifest)
     }
 
     /// Deletes our own files that the manifest does not name: merged away, or left by a crash.
     fn delete_unnamed(&self) -> Result<()> {
-        let Some(index) = &self.index else {
+        // What is on disk counts: after a sync that failed it may be newer than what we hold.
+        let Some(stored) = Manifest::load(&self.dir)? else {
             return Ok(());
         };
-        let mut named = HashSet::new();
-        for entry in &index.stored.manifest.segments {
-            named.insert(manifest::segment_path(&self.dir, entry.number));
-            if matches!(entry.graph, GraphEntry::Built { .. }) {
-                named.insert(manifest::graph_path(&self.dir, entry.number));
-            }
+        for path in unnamed_files(&self.dir, &stored.manifest)? {
+            // Where a mapped file cannot be deleted, the next call will.
+            let _ = self.storage.remove(&path);
         }
-        let folder = manifest::segments_path(&self.dir);
-        for file in fs::read_dir(&folder).map_err(Error::io(&folder, "list"))? {
-            let path = file.map_err(Error::io(&folder, "list"))?.path();
-            if is_ours(&path) && !named.contains(&path) {
-                // Where a mapped file cannot be deleted, the next call will.
-                let _ = fs::remove_file(&path);
-            }
-        }
-        let _ = fs::remove_file(self.dir.join(format!("{TEMPORARY_PREFIX}manifest")));
         Ok(())
     }
+}
+
+/// How eagerly segments are merged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Merging {
+    WhenDue,
+    All,
+}
+
+/// Keys below which segments are to be merged with each other; 0 if none are.
+fn size_to_merge(entries: &[SegmentEntry], policy: GraphPolicy, merging: Merging) -> u32 {
+    let small: Vec<u32> = entries.iter().map(|entry| entry.keys).filter(|&keys| keys < GRAPH_MIN_KEYS).collect();
+    let enough_for_graph = small.iter().map(|&keys| u64::from(keys)).sum::<u64>() >= u64::from(GRAPH_MIN_KEYS);
+    if merging == Merging::All || (policy != GraphPolicy::Never && enough_for_graph) {
+        return GRAPH_MIN_KEYS;
+    }
+    // Of about one size: within a factor of eight, so that a key is written anew only a few times in its life.
+    let tier = |keys: u32| keys.max(1).ilog2() / 3;
+    let crowded = |&wanted: &u32| small.iter().filter(|&&keys| tier(keys) == wanted).count() > SEGMENTS_PER_TIER;
+    let last = (0..=tier(GRAPH_MIN_KEYS)).filter(crowded).max();
+    last.map_or(0, |tier| GRAPH_MIN_KEYS.min(1 << (3 * (tier + 1))))
+}
+
+/// Our own files in an index's folder that a manifest does not name, sorted.
+pub(crate) fn unnamed_files(dir: &Path, manifest: &Manifest) -> Result<Vec<PathBuf>> {
+    let mut named = HashSet::new();
+    for entry in &manifest.segments {
+        named.insert(manifest::segment_path(dir, entry.number));
+        if matches!(entry.graph, GraphEntry::Built { .. }) {
+            named.insert(manifest::graph_path(dir, entry.number));
+        }
+    }
+    let mut unnamed = Vec::new();
+    let folder = manifest::segments_path(dir);
+    if !folder.is_dir() && named.is_empty() {
+        return Ok(unnamed);
+    }
+    for file in fs::read_dir(&folder).map_err(Error::io(&folder, "list"))? {
+        let path = file.map_err(Error::io(&folder, "list"))?.path();
+        if is_ours(&path) && !named.contains(&path) {
+            unnamed.push(path);
+        }
+    }
+    let temporary = dir.join(format!("{TEMPORARY_PREFIX}manifest"));
+    if temporary.exists() {
+        unnamed.push(temporary);
+    }
+    unnamed.sort();
+    Ok(unnamed)
 }
 
 /// Whether a name in the folder of segments is one that we give.
@@ -355,7 +501,7 @@ fn stop_if(cancel: &dyn Fn() -> bool) -> Result<()> {
 pub const GRAPH_MIN_KEYS: u32 = 400_000;
 /// Distinct keys up to which segments are merged: some 26 hours of video, and 2.5 GB of memory to build a graph.
 pub const SEGMENT_MAX_KEYS: u32 = 800_000;
-/// Segments of less than half of [`SEGMENT_MAX_KEYS`] that may stand before they are merged.
-const SMALL_SEGMENTS_MAX: usize = 8;
+/// Segments of about one size that may stand before they are merged.
+const SEGMENTS_PER_TIER: usize = 8;
 /// A segment is worn when more than one in this many of its videos has been removed.
 const WORN_DIVISOR: u64 = 5;

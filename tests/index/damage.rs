@@ -15,12 +15,46 @@ fn small_index() -> TempDir {
     dir
 }
 
-/// Puts other bytes into a file, opens the index, and restores the file.
+/// Puts other bytes into a file, asks something of the folder, and restores the file.
+fn with<T>(dir: &Path, name: &Path, bytes: &[u8], original: &[u8], ask: impl Fn() -> T) -> T {
+    // A new file, since a mapped one must not be written into.
+    let put = |bytes: &[u8]| {
+        fs::remove_file(dir.join(name)).unwrap();
+        fs::write(dir.join(name), bytes).unwrap();
+    };
+    put(bytes);
+    let answer = ask();
+    put(original);
+    answer
+}
+
 fn open_with(dir: &Path, name: &Path, bytes: &[u8], original: &[u8]) -> uniq::Result<Index> {
-    fs::write(dir.join(name), bytes).unwrap();
-    let result = Index::open(dir);
-    fs::write(dir.join(name), original).unwrap();
-    result
+    with(dir, name, bytes, original, || Index::open(dir))
+}
+
+/// All that can be asked of an index, in both ways of searching.
+fn everything(dir: &Path) -> uniq::Result<String> {
+    let index = Index::open(dir)?;
+    let mut random = Random(5);
+    let mut queries: Vec<Key> = (0..2).flat_map(|seed| runs(seed, 6)).map(|run| random.noisy(run.key, 9)).collect();
+    queries.push(Key::default());
+    let mut text = format!("{:?}", index.state());
+    for mode in [SearchMode::Exact, SearchMode::Graph] {
+        let near = index.near(&queries, 72, mode)?;
+        text += &format!("{near:?}");
+        for found in &near.found {
+            let postings: Vec<_> = index.postings(found.segment, found.key)?.collect();
+            text += &format!("{:?}{postings:?}", index.key(found.segment, found.key)?);
+        }
+    }
+    for (reference, video) in index.videos() {
+        text += &format!("{video:?}{:?}", index.runs(reference)?);
+    }
+    Ok(text)
+}
+
+fn is_told(error: &Error) -> bool {
+    matches!(error, Error::CorruptIndex { .. } | Error::IncompatibleIndex { .. })
 }
 
 #[test]
@@ -38,25 +72,83 @@ fn every_truncation_is_an_error() {
         let longer = [&original[..], b"\0"].concat();
         assert!(open_with(dir.path(), &name, &longer, &original).is_err());
     }
-    Index::open(dir.path()).unwrap().verify().unwrap();
+    assert_eq!(damage(dir.path()), [""; 0]);
 }
 
 #[test]
-fn every_flipped_byte_is_an_error() {
+fn every_flipped_byte_is_an_error_or_changes_no_answer_and_is_found_by_verifying() {
     let dir = small_index();
+    let expected = everything(dir.path()).unwrap();
+    let (mut refused, mut unharmed) = (0, 0);
     for (name, original) in files(dir.path()) {
         let mut bytes = original.clone();
         for at in 0..original.len() {
             for flip in [1 << (at % 8), 0xff] {
                 bytes[at] ^= flip;
-                let result = open_with(dir.path(), &name, &bytes, &original);
+                let (result, verified) = with(dir.path(), &name, &bytes, &original, || {
+                    (everything(dir.path()), uniq::index::verify(dir.path(), &|_| (), &never))
+                });
                 bytes[at] ^= flip;
-                let refused = matches!(result, Err(Error::CorruptIndex { .. } | Error::IncompatibleIndex { .. }));
-                assert!(refused, "{} byte {at}: {result:?}", name.display());
+                match result {
+                    Ok(answers) => {
+                        assert_eq!(answers, expected, "{} byte {at}", name.display());
+                        unharmed += 1;
+                    }
+                    Err(error) => {
+                        assert!(is_told(&error), "{} byte {at}: {error}", name.display());
+                        refused += 1;
+                    }
+                }
+                match verified {
+                    Ok(found) => {
+                        assert!(!found.damage.is_empty(), "{} byte {at}", name.display());
+                        assert!(found.damage.iter().all(is_told));
+                    }
+                    Err(error) => assert!(is_told(&error), "{} byte {at}: {error}", name.display()),
+                }
             }
         }
     }
-    Index::open(dir.path()).unwrap().verify().unwrap();
+    eprintln!("{refused} flips refused, {unharmed} without effect on any answer");
+    assert_eq!(damage(dir.path()), [""; 0]);
+    assert_eq!(everything(dir.path()).unwrap(), expected);
+}
+
+#[test]
+fn a_damaged_or_missing_graph_is_replaced_by_compacting() {
+    let dir = small_index();
+    let expected = everything(dir.path()).unwrap();
+    let graph = dir.path().join("segments/00000002.graph");
+    let mut bytes = fs::read(&graph).unwrap();
+    let last = bytes.len() - 40;
+    bytes[last] ^= 1;
+    for spoil in [true, false] {
+        fs::remove_file(&graph).unwrap();
+        if spoil {
+            fs::write(&graph, &bytes).unwrap();
+        }
+        let found = damage(dir.path());
+        assert!(found.len() == 1 && found[0].contains("00000002.graph"), "{found:?}");
+        assert!(everything(dir.path()).is_err());
+        let mut writer = Writer::open(dir.path()).unwrap();
+        // Only graphs are replaced here: nothing may be merged, or the file would not be needed any more.
+        writer.add(video(9), runs(9, 4)).unwrap();
+        writer.remove("videos/0009.mp4").unwrap();
+        writer.compact(GraphPolicy::Always, &never).unwrap();
+        drop(writer);
+        assert_eq!(damage(dir.path()), [""; 0]);
+        let now = everything(dir.path()).unwrap();
+        assert_eq!(now.contains("videos/0001.mp4"), expected.contains("videos/0001.mp4"));
+        assert_eq!(Index::open(dir.path()).unwrap().state().graphs, 1);
+        if spoil {
+            // Begin anew: compacting has merged the segments.
+            let again = small_index();
+            for (name, bytes) in files(again.path()) {
+                fs::remove_file(dir.path().join(&name)).ok();
+                fs::write(dir.path().join(&name), bytes).unwrap();
+            }
+        }
+    }
 }
 
 #[test]
@@ -73,6 +165,10 @@ fn a_missing_file_is_named() {
                 assert!(text.contains("missing") && text.contains("uniq index build"), "{text}");
             }
             other => panic!("{other:?}"),
+        }
+        if name.starts_with("segments") {
+            let found = damage(dir.path());
+            assert!(!found.is_empty() && found[0].contains("missing"), "{found:?}");
         }
         fs::write(&path, original).unwrap();
     }
@@ -95,7 +191,9 @@ fn a_segment_of_another_index_is_refused() {
 fn other_format_versions_are_refused_with_what_to_do() {
     let dir = small_index();
     for (name, original) in files(dir.path()) {
-        for (version, remedy) in [(2u32, "install a newer uniq"), (0, "build the index again")] {
+        for (version, remedy) in
+            [(FORMAT_VERSION + 1, "install a newer uniq"), (OLDEST_READABLE - 1, "build the index again")]
+        {
             let mut bytes = original.clone();
             bytes[8..12].copy_from_slice(&version.to_le_bytes());
             let error = open_with(dir.path(), &name, &bytes, &original).unwrap_err();

@@ -19,7 +19,7 @@ fn write_golden(dir: &Path) {
 fn every_golden_index_opens_and_answers() {
     for version in OLDEST_READABLE..=FORMAT_VERSION {
         let index = Index::open(&golden(version)).unwrap();
-        index.verify().unwrap();
+        assert_eq!(damage(&golden(version)), [""; 0]);
         let state = index.state();
         assert_eq!((state.videos, state.keys, state.distinct_keys), (2, 180, 270));
         assert_eq!((state.segments, state.graphs, state.tombstones), (3, 3, 1));
@@ -43,6 +43,17 @@ fn every_golden_index_opens_and_answers() {
     }
 }
 
+/// Writes the golden index of the present format into the folder named by `UNIQ_GOLDEN`, when a new one is released.
+#[test]
+fn the_golden_index_can_be_written() {
+    let kept = std::env::var_os("UNIQ_GOLDEN").map(PathBuf::from);
+    let dir = TempDir::new().unwrap();
+    let dir = kept.as_deref().unwrap_or(dir.path());
+    write_golden(dir);
+    fs::remove_file(dir.join("lock")).unwrap();
+    assert_eq!(Index::open(dir).unwrap().state().generation, 7);
+}
+
 #[test]
 fn the_golden_segments_are_written_today_as_then() {
     let dir = TempDir::new().unwrap();
@@ -51,5 +62,15 @@ fn the_golden_segments_are_written_today_as_then() {
         let name = format!("segments/{number:08}.seg");
         let then = fs::read(golden(FORMAT_VERSION).join(&name)).unwrap();
         assert_eq!(fs::read(dir.path().join(&name)).unwrap(), then, "{name}");
+    }
+}
+
+#[test]
+fn an_index_of_the_first_format_is_refused_with_what_to_do() {
+    for result in [Index::open(&golden(1)).map(drop), uniq::index::verify(&golden(1), &|_| (), &never).map(drop)] {
+        let error = result.unwrap_err();
+        assert!(matches!(error, Error::IncompatibleIndex { what: "format version", .. }), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("format version is 1") && text.contains("uniq index build"), "{text}");
     }
 }

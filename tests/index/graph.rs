@@ -22,10 +22,10 @@ fn a_graph_answers_as_the_scan_does() {
     assert!(exact.len() >= 500, "{}", exact.len());
     assert!(graph.iter().all(|answer| exact.contains(answer)));
     assert!(graph.len() as f64 >= 0.99 * exact.len() as f64, "{} of {}", graph.len(), exact.len());
-    let near = index.near(&queries, 72, SearchMode::Graph);
+    let near = index.near(&queries, 72, SearchMode::Graph).unwrap();
     assert_eq!((near.mode, near.exact, near.recall), (SearchMode::Graph, false, recall));
     // Beyond the radius at which the recall is known, nothing rests on a graph.
-    let near = index.near(&queries, 73, SearchMode::Graph);
+    let near = index.near(&queries, 73, SearchMode::Graph).unwrap();
     assert_eq!((near.mode, near.exact, near.recall), (SearchMode::Exact, true, 1.0));
 }
 
@@ -48,13 +48,13 @@ fn a_flood_of_near_copies_does_not_hide_the_other_keys() {
         let index = Index::open(dir.path()).unwrap();
         assert_eq!((index.state().graphs, index.state().graphs_refused), (1, 0), "spread {spread}");
         let queries: Vec<Key> = others.iter().map(|&key| random.noisy(key, 40)).collect();
-        let exact = index.near(&queries, 72, SearchMode::Exact).found;
-        let graph = index.near(&queries, 72, SearchMode::Graph).found;
+        let exact = index.near(&queries, 72, SearchMode::Exact).unwrap().found;
+        let graph = index.near(&queries, 72, SearchMode::Graph).unwrap().found;
         assert!(exact.len() >= 2000);
         assert!(graph.len() as f64 >= 0.99 * exact.len() as f64, "spread {spread}: {} of {}", graph.len(), exact.len());
         // Of the flood itself nothing is missing either.
-        let exact = index.near(&flood[..50], 72, SearchMode::Exact).found;
-        let graph = index.near(&flood[..50], 72, SearchMode::Graph).found;
+        let exact = index.near(&flood[..50], 72, SearchMode::Exact).unwrap().found;
+        let graph = index.near(&flood[..50], 72, SearchMode::Graph).unwrap().found;
         assert!(graph.len() as f64 >= 0.99 * exact.len() as f64, "spread {spread}");
     }
 }
@@ -74,9 +74,9 @@ fn a_graph_that_misses_keys_is_refused_and_the_answer_stays_exact() {
     writer.maintain(GraphPolicy::Always, &never).unwrap();
     let index = Index::open(dir.path()).unwrap();
     assert_eq!((index.state().graphs, index.state().graphs_refused), (0, 1));
-    let near = index.near(&queries, 72, SearchMode::Graph);
+    let near = index.near(&queries, 72, SearchMode::Graph).unwrap();
     assert_eq!((near.mode, near.exact, near.recall), (SearchMode::Exact, true, 1.0));
-    assert_eq!(near.found, index.near(&queries, 72, SearchMode::Exact).found);
+    assert_eq!(near.found, index.near(&queries, 72, SearchMode::Exact).unwrap().found);
     // The refusal is remembered: nothing is built, and so nothing committed, a second time.
     writer.maintain(GraphPolicy::Always, &never).unwrap();
     assert_eq!(Index::open(dir.path()).unwrap().state(), index.state());

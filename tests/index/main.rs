@@ -7,6 +7,7 @@ mod graph;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -92,14 +93,20 @@ fn never() -> bool {
     false
 }
 
+/// What verifying finds, as texts.
+fn damage(dir: &Path) -> Vec<String> {
+    let found = uniq::index::verify(dir, &|_| (), &never).unwrap();
+    found.damage.iter().map(Error::to_string).collect()
+}
+
 /// What a search means, whatever the segments: query, path, first time and distance of each posting, sorted.
 fn answers(index: &Index, queries: &[Key], radius: u32, mode: SearchMode) -> Vec<(u32, String, Duration, u32)> {
-    let near = index.near(queries, radius, mode);
+    let near = index.near(queries, radius, mode).unwrap();
     assert!(near.found.is_sorted_by(|a, b| { (a.query, a.segment, a.key) < (b.query, b.segment, b.key) }));
     let mut answers = Vec::new();
     for Neighbour { query, segment, key, distance } in near.found {
-        assert_eq!(index.key(segment, key).distance(queries[query as usize]), distance);
-        for posting in index.postings(segment, key) {
+        assert_eq!(index.key(segment, key).unwrap().distance(queries[query as usize]), distance);
+        for posting in index.postings(segment, key).unwrap() {
             answers.push((query, index.video(posting.video).path.clone(), posting.first, distance));
         }
     }
@@ -131,11 +138,11 @@ fn what_is_committed_is_found_after_reopening() {
     assert_eq!(answers(&index, &all, 20, SearchMode::Exact).len(), 120);
     let mut random = Random(9);
     for (number, run) in runs(1, 40).iter().enumerate() {
-        let near = index.near(&[random.noisy(run.key, 30)], 72, SearchMode::Auto);
+        let near = index.near(&[random.noisy(run.key, 30)], 72, SearchMode::Auto).unwrap();
         assert!(near.exact && near.recall == 1.0 && near.mode == SearchMode::Exact);
         assert_eq!(near.found.len(), 1, "run {number}");
         let hit = near.found[0];
-        let postings: Vec<_> = index.postings(hit.segment, hit.key).collect();
+        let postings: Vec<_> = index.postings(hit.segment, hit.key).unwrap().collect();
         assert_eq!(postings.len(), 1);
         let posting = postings[0];
         assert_eq!(index.video(posting.video).path, "videos/0001.mp4");
@@ -150,7 +157,10 @@ fn what_is_committed_is_found_after_reopening() {
     assert!((state.hours - 3.0 * 90.501 / 3600.0).abs() < 1e-9);
     let on_disk: usize = files(dir.path()).iter().map(|(_, bytes)| bytes.len()).sum();
     assert_eq!(state.bytes, on_disk as u64);
-    index.verify().unwrap();
+    let verified = uniq::index::verify(dir.path(), &|_| (), &never).unwrap();
+    assert!(verified.damage.is_empty() && verified.unnamed.is_empty());
+    assert_eq!((verified.root.as_str(), verified.bytes), (state.root.as_str(), state.bytes));
+    assert_eq!(verified.files, files(dir.path()).len());
 }
 
 #[test]
@@ -195,10 +205,11 @@ fn a_key_shared_by_videos_is_stored_once_with_all_its_postings() {
     writer.commit().unwrap();
     let index = Index::open(dir.path()).unwrap();
     assert_eq!((index.state().keys, index.state().distinct_keys), (10, 6));
-    let near = index.near(&[Key([7; 4])], 0, SearchMode::Exact);
+    let near = index.near(&[Key([7; 4])], 0, SearchMode::Exact).unwrap();
     assert_eq!(near.found.len(), 1);
     let videos: Vec<&str> = index
         .postings(near.found[0].segment, near.found[0].key)
+        .unwrap()
         .map(|posting| index.video(posting.video).path.as_str())
         .collect();
     assert_eq!(videos.len(), 5);
@@ -243,7 +254,7 @@ fn a_commit_of_nothing_changes_nothing() {
     assert_eq!(writer.commit().unwrap(), first);
     let index = Index::open(dir.path()).unwrap();
     assert!(Index::exists(dir.path()));
-    let near = index.near(&[Key::default()], 256, SearchMode::Auto);
+    let near = index.near(&[Key::default()], 256, SearchMode::Auto).unwrap();
     assert!(near.found.is_empty() && near.exact);
 }
 
@@ -272,7 +283,6 @@ fn a_snapshot_does_not_change() {
     writer.maintain(GraphPolicy::Always, &never).unwrap();
     assert_eq!(before.state(), &state);
     assert_eq!(answers(&before, &queries, 72, SearchMode::Exact), found);
-    before.verify().unwrap();
     let after = Index::open(dir.path()).unwrap();
     let found = answers(&after, &queries, 72, SearchMode::Exact);
     assert!(found.iter().any(|(_, path, ..)| path == "videos/0013.mp4"));
@@ -346,11 +356,10 @@ fn cancelling_maintenance_leaves_a_usable_index() {
     build(dir.path(), 0..12, 10);
     let mut writer = Writer::open_or_create(dir.path(), CONFIG).unwrap();
     for calls in 0..3u32 {
-        let left = std::cell::Cell::new(calls);
+        let left = std::sync::atomic::AtomicU32::new(calls);
         let cancel = || {
-            let none_left = left.get() == 0;
-            left.set(left.get().saturating_sub(1));
-            none_left
+            let count_down = |left: u32| Some(left.saturating_sub(1));
+            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count_down) == Ok(0)
         };
         let result = writer.maintain(GraphPolicy::Always, &cancel);
         assert!(matches!(result, Err(Error::Cancelled)), "{calls}");

@@ -118,6 +118,36 @@ VIDEO is an identifier or SHA-256 as printed by `uniq index list`, a path, or a 
         #[command(flatten)]
         index: IndexOption,
     },
+    /// Merge the index's segments and clear out what was removed
+    #[command(after_help = "\
+Example:
+  uniq index merge
+
+Small segments are merged by themselves when they pile up; this merges all that can be, drops the keys of removed videos, \
+builds the search graphs that --graph asks for, replaces damaged ones, and deletes what a crash left. Searches go on \
+meanwhile. Interrupted, it keeps what is finished.")]
+    Merge {
+        /// Build search graphs always, for large segments, or never
+        #[arg(long, value_enum, default_value = "auto")]
+        graph: Graph,
+        #[command(flatten)]
+        index: IndexOption,
+    },
+    /// Check every byte of the index
+    #[command(after_help = "\
+Example:
+  uniq index verify
+
+With --json one object is printed: root, files, bytes, whole, damage (a text each), unnamed (files that belong to nothing).
+
+Exit codes: 0 whole, 2 damaged or no index.")]
+    Verify {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        index: IndexOption,
+    },
     /// List the videos of the index
     #[command(after_help = "\
 Example:

@@ -1,11 +1,11 @@
-//! `uniq index`: build, add, remove, list, stats.
+//! `uniq index`: build, add, remove, merge, verify, list, stats.
 
 use std::fmt::Write as _;
 use std::io::Write;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
 use serde::Serialize;
-use uniq::index::{Index, IndexConfig, IndexState, Publication, Video, Writer};
+use uniq::index::{self, GraphPolicy, Index, IndexState, Publication, Video, Writer};
 use uniq::ingest::{self, BuildOptions};
 
 use crate::args::{Build, IndexCommand};
@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::output;
 use crate::place::Place;
 use crate::progress::Progress;
-use crate::text::{bytes, clock, count, grouped, hours, length, plain};
+use crate::text::{bytes, chain, clock, count, grouped, hours, length, plain};
 use crate::{signal, talk};
 
 /// Runs one of the commands.
@@ -28,6 +28,8 @@ pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
             build(args, &place, quiet)
         }
         IndexCommand::Remove { videos, index } => remove(&videos, &Place::existing(index.dir)?, quiet),
+        IndexCommand::Merge { graph, index } => merge(graph.into(), &Place::existing(index.dir)?, quiet),
+        IndexCommand::Verify { json, index } => verify(&Place::existing(index.dir)?, json, quiet),
         IndexCommand::List { json, index } => list(&Place::existing(index.dir)?, json),
         IndexCommand::Stats { json, index } => stats(&Place::existing(index.dir)?, json),
     }
@@ -75,15 +77,7 @@ fn build(args: Build, place: &Place, quiet: bool) -> anyhow::Result<Exit> {
 
 /// Removes what each selector names; a selector that names nothing is an error, the others still count.
 fn remove(selectors: &[String], place: &Place, quiet: bool) -> anyhow::Result<Exit> {
-    let config = {
-        let index = Index::open(&place.dir)?;
-        let state = index.state();
-        IndexConfig {
-            fingerprint_version: state.fingerprint_version,
-            interval: Duration::from_secs_f64(state.interval_s),
-        }
-    };
-    let mut writer = Writer::open_or_create(&place.dir, config)?;
+    let mut writer = Writer::open(&place.dir)?;
     let mut removed = 0;
     let mut exit = Exit::Success;
     for selector in selectors {
@@ -102,6 +96,86 @@ fn remove(selectors: &[String], place: &Place, quiet: bool) -> anyhow::Result<Ex
         }
     }
     Ok(exit)
+}
+
+/// Merges what can be merged; an interruption keeps the steps that are finished.
+fn merge(graph: GraphPolicy, place: &Place, quiet: bool) -> anyhow::Result<Exit> {
+    let cancel = signal::cancel_flag("stopping after this step; once more to stop at once")?;
+    let mut writer = Writer::open(&place.dir)?;
+    let before = writer.commit()?;
+    let progress = Progress::new(quiet);
+    progress.event(&ingest::Event::Maintaining);
+    let result = writer.compact(graph, &|| cancel.load(Ordering::Relaxed));
+    progress.finish();
+    let exit = match result {
+        Ok(()) => Exit::Success,
+        Err(uniq::Error::Cancelled) => {
+            talk::say(
+                "interrupted; the steps that were finished are in the index, the same command again does the rest",
+            );
+            Exit::Error
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let after = writer.commit()?;
+    if !quiet {
+        talk::say(&format!(
+            "{} instead of {}, {} instead of {}, {} cleared out",
+            count(after.segments.into(), "segment"),
+            grouped(before.segments.into()),
+            bytes(after.bytes),
+            bytes(before.bytes),
+            count(before.tombstones - after.tombstones.min(before.tombstones), "removed video"),
+        ));
+        talk::say(&format!("the index has {}", holdings(&after)));
+    }
+    Ok(exit)
+}
+
+/// Checks every byte and prints what is wrong; damage is exit code 2.
+fn verify(place: &Place, json: bool, quiet: bool) -> anyhow::Result<Exit> {
+    let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
+    let found = index::verify(&place.dir, &|_| {}, &|| cancel.load(Ordering::Relaxed))?;
+    let mut out = output::stdout();
+    if json {
+        let verified = Verified {
+            root: &found.root,
+            files: found.files,
+            bytes: found.bytes,
+            whole: found.damage.is_empty(),
+            damage: found.damage.iter().map(|damage| chain(damage)).collect(),
+            unnamed: found.unnamed.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+        };
+        serde_json::to_writer(&mut out, &verified)?;
+        writeln!(out)?;
+    } else {
+        for damage in &found.damage {
+            writeln!(out, "{}", plain(&chain(damage)))?;
+        }
+        let files = count(found.files as u64, "file");
+        let root: String = found.root.chars().take(12).collect();
+        match found.damage.len() as u64 {
+            0 => writeln!(out, "whole: {files}, {}, root {root}", bytes(found.bytes))?,
+            wrong => writeln!(out, "damaged: {} of {files}, root {root}", grouped(wrong))?,
+        }
+    }
+    out.flush()?;
+    if !quiet && !found.unnamed.is_empty() {
+        let files = count(found.unnamed.len() as u64, "file");
+        talk::say(&format!("{files} left over by a crash or a merge, without harm; uniq index merge deletes them"));
+    }
+    Ok(if found.damage.is_empty() { Exit::Success } else { Exit::Error })
+}
+
+/// The object of `verify --json`.
+#[derive(Serialize)]
+struct Verified<'a> {
+    root: &'a str,
+    files: usize,
+    bytes: u64,
+    whole: bool,
+    damage: Vec<String>,
+    unnamed: Vec<String>,
 }
 
 fn list(place: &Place, json: bool) -> anyhow::Result<Exit> {
@@ -200,11 +274,8 @@ fn table(state: &IndexState) -> String {
         0 => String::new(),
         number => format!("; {} thrown away for finding too little", count(number.into(), "graph")),
     };
-    let a_key = if state.keys == 0 {
-        String::new()
-    } else {
-        format!(", {:.0} bytes a key", state.bytes as f64 / state.keys as f64)
-    };
+    let a_key = state.bytes_per_key.map_or(String::new(), |a_key| format!(", {a_key:.0} bytes a key"));
+    let an_hour = state.bytes_per_hour.map_or(String::new(), |an_hour| format!(", {} an hour", bytes(an_hour as u64)));
     let mut text = String::new();
     for (label, value) in [
         ("root", plain(&state.root).into_owned()),
@@ -215,7 +286,7 @@ fn table(state: &IndexState) -> String {
         ("graph", graph + &refused),
         ("segments", grouped(state.segments.into())),
         ("removed", format!("{} not yet cleared out", count(state.tombstones, "video"))),
-        ("size", format!("{}{a_key}", bytes(state.bytes))),
+        ("size", format!("{}{a_key}{an_hour}", bytes(state.bytes))),
         (
             "versions",
             format!(

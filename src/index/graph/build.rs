@@ -5,7 +5,7 @@
 
 use hnsw_rs::prelude::{Distance, Hnsw};
 
-use super::{Frozen, GRAPH_RADIUS, GRAPH_RECALL, GROUP_REACH, LAYERS_MAX, NODES_MAX};
+use super::{Frozen, GRAPH_RADIUS, GRAPH_RECALL, GROUP_REACH, LAYERS_MAX, Link, NODES_MAX, pack};
 use crate::error::{Error, Result};
 use crate::fingerprint::{KEY_BITS, Key};
 use crate::index::scan::{self, Found, Kernel};
@@ -14,26 +14,27 @@ use crate::index::segment::Segment;
 /// What came of building a graph.
 #[derive(Debug)]
 pub(crate) enum Built {
-    /// The file, and the recall measured.
-    Accepted { bytes: Vec<u8>, recall: f64 },
+    /// The graph, and the recall measured.
+    Accepted { graph: Frozen, recall: f64 },
     /// The best recall reached is below [`GRAPH_RECALL`].
     Refused { recall: f64 },
 }
 
 /// Builds the graph of a segment that has at least one key; tries once more with greater effort before it gives up.
-pub(crate) fn build(segment: &Segment, checksum: u64, cancel: &dyn Fn() -> bool) -> Result<Built> {
-    let groups = group_near_copies(segment, cancel)?;
+pub(crate) fn build(segment: &Segment, cancel: &dyn Fn() -> bool) -> Result<Built> {
+    let planes = segment.planes()?;
+    let groups = group_near_copies(planes, cancel)?;
     if groups.leaders.len() > NODES_MAX as usize {
         return Ok(Built::Refused { recall: 0.0 });
     }
-    let test = RecallTest::new(segment);
+    let test = RecallTest::new(planes);
     let mut best = 0.0;
     for effort in EFFORTS {
         let mut frozen = freeze(&groups, effort.construction, cancel)?;
         let mut enough = None;
         for ef in effort.beams {
             frozen.ef = ef;
-            let recall = test.recall(&frozen, segment);
+            let recall = test.recall(&frozen, planes);
             if recall >= GRAPH_RECALL {
                 enough = Some((ef, recall));
             }
@@ -45,7 +46,7 @@ pub(crate) fn build(segment: &Segment, checksum: u64, cancel: &dyn Fn() -> bool)
         // Longer beams cost less than building once more, so only what no beam makes good enough is built again.
         if let Some((ef, recall)) = enough {
             frozen.ef = ef;
-            return Ok(Built::Accepted { bytes: frozen.encode(checksum), recall });
+            return Ok(Built::Accepted { graph: frozen, recall });
         }
     }
     Ok(Built::Refused { recall: best })
@@ -63,25 +64,26 @@ struct Groups {
 }
 
 /// Gives every key to the first leader near it, in ascending order of keys.
-fn group_near_copies(segment: &Segment, cancel: &dyn Fn() -> bool) -> Result<Groups> {
+fn group_near_copies(planes: [&[u64]; 4], cancel: &dyn Fn() -> bool) -> Result<Groups> {
     let kernel = Kernel::detect();
     let mut groups = Groups::default();
-    let mut grouped = vec![false; segment.len()];
+    let count = planes[0].len();
+    let mut grouped = vec![false; count];
     let mut next = 0;
-    while next < segment.len() {
+    while next < count {
         if cancel() {
             return Err(Error::Cancelled);
         }
         // Keys of a batch may be near each other, so the batch's results are taken in order.
         let mut batch = Vec::with_capacity(GROUP_BATCH);
-        while batch.len() < GROUP_BATCH && next < segment.len() {
+        while batch.len() < GROUP_BATCH && next < count {
             if !grouped[next] {
                 batch.push(next as u32);
             }
             next += 1;
         }
-        let queries: Vec<Key> = batch.iter().map(|&key| segment.key(key)).collect();
-        let mut near = scan::search(kernel, segment.planes(), &queries, GROUP_REACH);
+        let queries: Vec<Key> = batch.iter().map(|&key| key_at(planes, key)).collect();
+        let mut near = scan::search(kernel, planes, &queries, GROUP_REACH);
         near.sort_unstable();
         for near in near.chunk_by(|a, b| a.query == b.query) {
             let leader = batch[near[0].query as usize];
@@ -97,12 +99,16 @@ fn group_near_copies(segment: &Segment, cancel: &dyn Fn() -> bool) -> Result<Gro
                     reach = member.distance.max(reach);
                 }
             }
-            groups.leaders.push(segment.key(leader));
+            groups.leaders.push(key_at(planes, leader));
             groups.members.push(members);
             groups.reaches.push(reach as u8);
         }
     }
     Ok(groups)
+}
+
+fn key_at(planes: [&[u64]; 4], key: u32) -> Key {
+    Key(planes.map(|plane| plane[key as usize]))
 }
 
 /// Builds the graph over the groups' leaders and copies it into flat arrays.
@@ -156,14 +162,11 @@ fn freeze(groups: &Groups, construction: usize, cancel: &dyn Fn() -> bool) -> Re
             })
             .collect();
         let width = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let mut all = Vec::with_capacity(rows.len() * width);
+        let mut all: Vec<Link> = Vec::with_capacity(rows.len() * width);
         for (node, links) in (0..).zip(rows) {
             // A link to itself is one that leads nowhere.
             let padded = links.into_iter().chain(std::iter::repeat(node)).take(width);
-            all.extend(padded.map(|next: u32| {
-                let [low, middle, high, _] = next.to_le_bytes();
-                [low, middle, high]
-            }));
+            all.extend(padded.map(pack));
         }
         frozen.layers.push((width, all));
     }
@@ -181,11 +184,12 @@ struct RecallTest {
 }
 
 impl RecallTest {
-    fn new(segment: &Segment) -> RecallTest {
+    fn new(planes: [&[u64]; 4]) -> RecallTest {
         let kernel = Kernel::detect();
         let mut random = SplitMix(SEED);
-        let keys: Vec<Key> = (0..TEST_QUERIES).map(|_| segment.key(random.below(segment.len() as u32))).collect();
-        let alike = counts(&keys, |batch| scan::search(kernel, segment.planes(), batch, GRAPH_RADIUS));
+        let count = planes[0].len() as u32;
+        let keys: Vec<Key> = (0..TEST_QUERIES).map(|_| key_at(planes, random.below(count))).collect();
+        let alike = counts(&keys, |batch| scan::search(kernel, planes, batch, GRAPH_RADIUS));
         let (mut queries, mut crowded) = (Vec::new(), Vec::new());
         let mut crowds_left = TEST_CROWDED;
         for (key, alike) in keys.into_iter().zip(alike) {
@@ -198,15 +202,15 @@ impl RecallTest {
             queries.push(random.flip(key, queries.len() as u32 % (TEST_NOISE + 1)));
             crowded.push(alike >= CROWD);
         }
-        let expected = counts(&queries, |batch| scan::search(kernel, segment.planes(), batch, GRAPH_RADIUS));
+        let expected = counts(&queries, |batch| scan::search(kernel, planes, batch, GRAPH_RADIUS));
         let expected = sum_apart(&expected, &crowded);
         RecallTest { queries, crowded, expected }
     }
 
     /// Share of the true neighbours that the graph finds, for lonely or for crowded queries, whichever is lower.
-    fn recall(&self, frozen: &Frozen, segment: &Segment) -> f64 {
+    fn recall(&self, frozen: &Frozen, planes: [&[u64]; 4]) -> f64 {
         let view = frozen.view();
-        let found = counts(&self.queries, |batch| view.search(segment, batch, GRAPH_RADIUS));
+        let found = counts(&self.queries, |batch| view.search(planes, batch, GRAPH_RADIUS));
         let found = sum_apart(&found, &self.crowded);
         let shares = found.iter().zip(self.expected).map(|(&found, expected)| match expected {
             0 => 1.0,

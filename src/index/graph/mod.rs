@@ -12,23 +12,26 @@ mod build;
 mod walk;
 
 use std::ops::Range;
+use std::path::Path;
+use std::sync::OnceLock;
 
 use super::files::Mapped;
-use super::format::{self, FileReader, FileWriter, GRAPH_MAGIC};
+use super::format::{self, FileWriter, GRAPH_MAGIC};
+use super::manifest::FileEntry;
 use super::scan::Found;
 use super::segment::Segment;
+use super::storage::Storage;
 use crate::error::Result;
 use crate::fingerprint::Key;
 
 pub(crate) use build::{Built, build};
-use walk::unpack;
 
 /// Radius in bits at which a graph's recall is measured, and up to which it is used: that of the vote.
 pub const GRAPH_RADIUS: u32 = 72;
 /// Least recall, in 0..=1, at which a graph is kept.
 pub const GRAPH_RECALL: f64 = 0.99;
 
-/// An opened graph whose counts, bounds, members and links have been found right for its segment.
+/// An opened graph whose counts and bounds have been found right for its segment; the rest is verified at first use.
 #[derive(Debug)]
 pub(crate) struct Graph {
     file: Mapped,
@@ -44,6 +47,8 @@ pub(crate) struct Graph {
     layers: Vec<LinkRange>,
     /// Length of the beam.
     ef: u32,
+    /// Set once the whole file has been verified and its numbers found in range.
+    ready: OnceLock<()>,
     /// Share of true neighbours within [`GRAPH_RADIUS`] that the graph found when it was built.
     pub(crate) recall: f64,
 }
@@ -61,7 +66,7 @@ struct LinkRange {
 struct Layer<'a> {
     width: usize,
     /// As many for each node; a node with fewer neighbours is linked to itself in the places left over.
-    links: &'a [[u8; 3]],
+    links: &'a [Link],
 }
 
 /// A graph as slices, mapped or in memory.
@@ -77,54 +82,34 @@ struct View<'a> {
 
 /// A graph in memory, before it is written.
 #[derive(Debug, Default)]
-struct Frozen {
+pub(crate) struct Frozen {
     keys: Vec<[u64; 4]>,
     reaches: Vec<u8>,
     member_offsets: Vec<u32>,
     members: Vec<u32>,
     /// Width and links of each layer, from the lowest.
-    layers: Vec<(usize, Vec<[u8; 3]>)>,
+    layers: Vec<(usize, Vec<Link>)>,
     ef: u32,
 }
 
 impl Graph {
-    /// Checks and opens a mapped graph of a segment whose body has the given checksum.
-    pub(crate) fn open(
-        file: Mapped,
-        checksum: u64,
-        segment: &Segment,
-        segment_checksum: u64,
-        recall: f64,
-    ) -> Result<Graph> {
-        let graph = Graph::lay_out(file, checksum, segment.len(), segment_checksum, recall)?;
-        match graph.view().defect(segment.len()) {
-            None => Ok(graph),
-            Some(defect) => Err(format::corrupt(&graph.file.path, "graph", defect, "numbers within the graph")),
-        }
-    }
-
-    /// Finds where everything lies; the numbers in it are still to be checked.
-    fn lay_out(file: Mapped, checksum: u64, segment_keys: usize, segment_checksum: u64, recall: f64) -> Result<Graph> {
-        let path = file.path.clone();
-        let mut reader = FileReader::open(&path, file.bytes(), GRAPH_MAGIC)?;
-        reader.expect_checksum(checksum)?;
-        let owner = reader.u64()?;
-        if owner != segment_checksum {
-            return Err(reader.corrupt(
-                "checksum of the segment",
-                format!("{owner:016x}"),
-                format!("{segment_checksum:016x}"),
-            ));
+    /// Lays out a mapped graph; what is in it is verified before the first search.
+    pub(crate) fn open(file: Mapped, segment: &Segment, recall: f64) -> Result<Graph> {
+        let mut reader = file.reader();
+        let (owner, expected) = (reader.u64()?, segment.file().checksum);
+        if owner != expected {
+            let found = format!("{owner:016x}");
+            return Err(reader.corrupt("checksum of the segment", found, format!("{expected:016x}")));
         }
         let nodes = reader.u32()?;
         let members = reader.u32()?;
         let ef = reader.u32()?;
         let layer_count = reader.u32()?;
-        if members as usize != segment_keys || nodes == 0 || nodes > members || nodes > NODES_MAX || ef == 0 {
+        if members as usize != segment.len() || nodes == 0 || nodes > members || nodes > NODES_MAX || ef == 0 {
             return Err(reader.corrupt(
                 "nodes, members, beam",
                 format!("{nodes}, {members}, {ef}"),
-                format!("some, {segment_keys}, some"),
+                format!("some, {}, some", segment.len()),
             ));
         }
         if !(1..=LAYERS_MAX).contains(&layer_count) {
@@ -150,11 +135,24 @@ impl Graph {
         let members = reader.take_section::<u32>(u64::from(members))?;
         let mut layers = Vec::new();
         for &(nodes, width) in &sizes {
-            let links = reader.take_section::<[u8; 3]>(u64::from(nodes) * u64::from(width))?;
+            let links = reader.take_section::<Link>(u64::from(nodes) * u64::from(width))?;
             layers.push(LinkRange { width: width as usize, links });
         }
         reader.finish()?;
-        Ok(Graph { file, keys, reaches, member_offsets, members, layers, ef, recall })
+        Ok(Graph { file, keys, reaches, member_offsets, members, layers, ef, ready: OnceLock::new(), recall })
+    }
+
+    /// The file itself.
+    pub(crate) fn file(&self) -> &Mapped {
+        &self.file
+    }
+
+    /// Proves that every number of the graph is in range; reads and verifies all of it.
+    pub(crate) fn check(&self, segment: &Segment) -> Result<()> {
+        match self.view()?.defect(segment.len()) {
+            None => Ok(()),
+            Some(defect) => Err(format::corrupt(&self.file.path, "graph", defect, "numbers within the graph")),
+        }
     }
 
     /// Whether the recall is known for this radius: what is nearer than the measured radius is easier to find.
@@ -169,29 +167,29 @@ impl Graph {
     }
 
     /// Finds keys within `radius` bits of each query, in no particular order; each pair at most once.
-    pub(crate) fn search(&self, segment: &Segment, queries: &[Key], radius: u32) -> Vec<Found> {
-        self.view().search(segment, queries, radius)
-    }
-
-    /// Compares the whole file with its SHA-256.
-    pub(crate) fn verify(&self, sha256: &[u8; 32]) -> Result<()> {
-        self.file.verify(sha256)
-    }
-
-    fn view(&self) -> View<'_> {
-        let bytes = self.file.bytes();
-        View {
-            keys: format::view(bytes, self.keys.clone()),
-            reaches: format::view(bytes, self.reaches.clone()),
-            member_offsets: format::view(bytes, self.member_offsets.clone()),
-            members: format::view(bytes, self.members.clone()),
-            layers: self
-                .layers
-                .iter()
-                .map(|layer| Layer { width: layer.width, links: format::view(bytes, layer.links.clone()) })
-                .collect(),
-            ef: self.ef,
+    pub(crate) fn search(&self, segment: &Segment, queries: &[Key], radius: u32) -> Result<Vec<Found>> {
+        // Threads that come at the same time all check, so that none has to wait inside rayon for another.
+        if self.ready.get().is_none() {
+            self.check(segment)?;
+            let _ = self.ready.set(());
         }
+        Ok(self.view()?.search(segment.planes()?, queries, radius))
+    }
+
+    fn view(&self) -> Result<View<'_>> {
+        let file = &self.file;
+        let mut layers = Vec::with_capacity(self.layers.len());
+        for layer in &self.layers {
+            layers.push(Layer { width: layer.width, links: file.view(layer.links.clone())? });
+        }
+        Ok(View {
+            keys: file.view(self.keys.clone())?,
+            reaches: file.view(self.reaches.clone())?,
+            member_offsets: file.view(self.member_offsets.clone())?,
+            members: file.view(self.members.clone())?,
+            layers,
+            ef: self.ef,
+        })
     }
 }
 
@@ -207,24 +205,24 @@ impl Frozen {
         }
     }
 
-    /// Gives the whole file.
-    fn encode(&self, segment_checksum: u64) -> Vec<u8> {
-        let mut file = FileWriter::new();
-        file.append(&[segment_checksum]);
-        file.append(&[self.keys.len() as u32, self.members.len() as u32, self.ef, self.layers.len() as u32]);
+    /// Writes the graph of the segment that has this checksum.
+    pub(crate) fn write(&self, storage: &dyn Storage, path: &Path, segment_checksum: u64) -> Result<FileEntry> {
+        let mut file = FileWriter::create(storage, path, GRAPH_MAGIC)?;
+        file.append(&[segment_checksum])?;
+        file.append(&[self.keys.len() as u32, self.members.len() as u32, self.ef, self.layers.len() as u32])?;
         for (width, links) in &self.layers {
             // A layer without links has one node.
             let nodes = links.len().checked_div(*width).unwrap_or(1);
-            file.append(&[nodes as u32, *width as u32]);
+            file.append(&[nodes as u32, *width as u32])?;
         }
-        file.section(&self.keys);
-        file.section(&self.reaches);
-        file.section(&self.member_offsets);
-        file.section(&self.members);
+        file.section(&self.keys)?;
+        file.section(&self.reaches)?;
+        file.section(&self.member_offsets)?;
+        file.section(&self.members)?;
         for (_, links) in &self.layers {
-            file.section(links);
+            file.section(links)?;
         }
-        file.finish(GRAPH_MAGIC)
+        file.finish()
     }
 }
 
@@ -272,10 +270,23 @@ impl View<'_> {
 impl<'a> Layer<'a> {
     /// Links of a node of this layer.
     #[inline]
-    fn of(&self, node: u32) -> &'a [[u8; 3]] {
+    fn of(&self, node: u32) -> &'a [Link] {
         let start = node as usize * self.width;
         &self.links[start..start + self.width]
     }
+}
+
+/// A node's number, little-endian: links are most of a graph, and three bytes are enough.
+type Link = [u8; 3];
+
+#[inline]
+fn unpack([low, middle, high]: Link) -> u32 {
+    u32::from_le_bytes([low, middle, high, 0])
+}
+
+fn pack(node: u32) -> Link {
+    let [low, middle, high, _] = node.to_le_bytes();
+    [low, middle, high]
 }
 
 /// Keys within this many bits of a node's own key are its group.

@@ -5,16 +5,14 @@
 
 use rayon::prelude::*;
 
-use super::{GROUP_REACH, View};
+use super::{GROUP_REACH, View, unpack};
 use crate::fingerprint::{KEY_BITS, Key};
 use crate::index::scan::Found;
-use crate::index::segment::Segment;
 
 impl View<'_> {
     /// Finds keys within `radius` bits of each query; the view must be without defect.
-    pub(super) fn search(&self, segment: &Segment, queries: &[Key], radius: u32) -> Vec<Found> {
+    pub(super) fn search(&self, planes: [&[u64]; 4], queries: &[Key], radius: u32) -> Vec<Found> {
         let near = near_function();
-        let planes = segment.planes();
         let found: Vec<Vec<Found>> = queries
             .par_iter()
             .enumerate()
@@ -285,12 +283,6 @@ impl Beam {
             self.end -= 1;
         }
     }
-}
-
-/// A link as it is stored: the number of a node in 24 bits.
-#[inline]
-pub(super) fn unpack([low, middle, high]: [u8; 3]) -> u32 {
-    u32::from_le_bytes([low, middle, high, 0])
 }
 
 /// Asks for a value's cache line ahead of its use; without an effect on any result.

@@ -1,0 +1,81 @@
+//! Indexes made of runs that never were a video.
+
+use std::path::Path;
+use std::time::Duration;
+
+use uniq::fingerprint::{FINGERPRINT_VERSION, Key, KeyKind, Place, Run};
+use uniq::index::{GraphPolicy, Index, IndexConfig, Neighbours, Publication, SearchMode, Video, Writer};
+
+use super::RADIUS;
+use super::footage::Footage;
+
+/// A folder on the disk of the build, deleted when it is dropped.
+pub fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("cargo's folder for temporary files is writable")
+}
+
+/// Opens an index for writing, or makes it.
+pub fn writer(dir: &Path) -> Writer {
+    let config = IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: Duration::from_secs(1) };
+    Writer::open_or_create(dir, config).expect("the folder is ours alone")
+}
+
+/// Adds footage of at least `keys` runs, committed every [`COMMIT_KEYS`], without graphs; gives the keys that `sample`
+/// asks for by their number.
+pub fn write_footage(dir: &Path, footage: &mut Footage, keys: u64, sample_every: usize) -> Vec<Key> {
+    let mut writer = writer(dir);
+    let (mut sample, mut seen) = (Vec::new(), 0);
+    for (video, runs) in footage.videos(keys) {
+        for run in &runs {
+            if seen % sample_every == 0 {
+                sample.push(run.key);
+            }
+            seen += 1;
+        }
+        writer.add(video, runs).expect("a commit holds fewer than 2^32 keys");
+        if writer.pending_keys() >= COMMIT_KEYS {
+            writer.commit().expect("there is space on the disk");
+        }
+    }
+    writer.maintain(GraphPolicy::Never, &|| false).expect("there is space on the disk");
+    sample
+}
+
+/// Writes keys as one video and so one segment.
+pub fn write_keys(dir: &Path, keys: &[Key], policy: GraphPolicy) {
+    let mut writer = writer(dir);
+    writer.add(video(), keys.iter().map(|&key| run_of(key)).collect()).expect("fewer than 2^32 keys");
+    writer.maintain(policy, &|| false).expect("there is space on the disk");
+}
+
+/// Opens an index.
+pub fn open(dir: &Path) -> Index {
+    Index::open(dir).expect("the index was just written")
+}
+
+/// Searches at [`RADIUS`].
+pub fn near(index: &Index, queries: &[Key], mode: SearchMode) -> Neighbours {
+    index.near(queries, RADIUS, mode)
+}
+
+fn run_of(key: Key) -> Run {
+    let first = Duration::ZERO;
+    Run { key, kind: KeyKind::Region, place: Place::default(), first, last: first, recurs: false }
+}
+
+fn video() -> Video {
+    Video {
+        id: String::new(),
+        path: "made.mp4".to_owned(),
+        sha256: [1; 32],
+        duration: Duration::from_secs(3600),
+        width: 1920,
+        height: 1080,
+        publication: Publication::default(),
+        keyframes: 3600,
+        undecoded: Duration::ZERO,
+    }
+}
+
+/// Keys of a commit: as many as some ten hours of video give.
+const COMMIT_KEYS: usize = 400_000;

@@ -1,0 +1,35 @@
+//! What the benches of the index share: keys like those of real footage, indexes of them, clocks, and FAISS beside us.
+
+// Each bench is a crate of its own that uses only a part of this.
+#![allow(dead_code, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
+
+pub mod clock;
+pub mod corpus;
+pub mod faiss;
+pub mod footage;
+pub mod random;
+
+/// Radius of the vote in bits, at which everything is measured.
+pub const RADIUS: u32 = uniq::search::RADIUS;
+
+/// Query keys of a clip of 10 s: 20 keyframes with 40 regions, each also mirrored.
+pub const CLIP_KEYS: usize = 1600;
+
+/// A number with blanks between thousands.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Says whether a figure reaches its goal.
+pub fn verdict(reached: bool) -> &'static str {
+    if reached { "reached" } else { "MISSED" }
+}

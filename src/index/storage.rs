@@ -1,0 +1,137 @@
+//! Every change that an index makes to the disk, so that tests can let each of them fail.
+//!
+//! What is promised rests on the file system: a rename in one folder is atomic, and fsync means what it says.
+
+use std::fmt::Debug;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// Beginning of the name of a file that is still being written; such a file may be deleted by the lock's holder.
+pub(crate) const TEMPORARY_PREFIX: &str = ".writing-";
+
+/// What a writer asks of a file system; reading goes past it.
+pub(crate) trait Storage: Debug + Send + Sync {
+    /// Makes a folder and those above it.
+    fn create_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Makes or empties a file.
+    fn create(&self, file: &Path) -> io::Result<Box<dyn Output>>;
+    /// Gives a file another name in its folder, in place of what had that name.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Makes the names in a folder durable.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Deletes a file.
+    fn remove(&self, file: &Path) -> io::Result<()>;
+}
+
+/// A file being written.
+pub(crate) trait Output: Write {
+    /// Makes the bytes durable.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// The real one.
+#[derive(Debug)]
+pub(crate) struct Disk;
+
+impl Storage for Disk {
+    fn create_folder(&self, folder: &Path) -> io::Result<()> {
+        fs::create_dir_all(folder)
+    }
+
+    fn create(&self, file: &Path) -> io::Result<Box<dyn Output>> {
+        Ok(Box::new(File::create(file)?))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        // Elsewhere than on Unix a folder cannot be opened as a file, and renames are durable by other means.
+        if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+    }
+
+    fn remove(&self, file: &Path) -> io::Result<()> {
+        fs::remove_file(file)
+    }
+}
+
+impl Output for File {
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_all()
+    }
+}
+
+/// Makes a folder durably, unless it is there.
+pub(crate) fn create_folder(storage: &dyn Storage, folder: &Path) -> Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    storage.create_folder(folder).map_err(Error::io(folder, "create folder"))?;
+    let parent = match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    storage.sync_folder(parent).map_err(Error::io(parent, "sync"))
+}
+
+/// A file that appears under its name only when it is whole and durable.
+///
+/// Only the holder of the writer's lock makes one, so the temporary name is free. Dropping it unpublished deletes it.
+pub(crate) struct Draft<'a> {
+    storage: &'a dyn Storage,
+    path: PathBuf,
+    temporary: PathBuf,
+    output: Option<Box<dyn Output>>,
+}
+
+impl<'a> Draft<'a> {
+    /// Begins a file that is to be called `path`.
+    pub(crate) fn create(storage: &'a dyn Storage, path: &Path) -> Result<Draft<'a>> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let temporary = path.with_file_name(format!("{TEMPORARY_PREFIX}{name}"));
+        let output = storage.create(&temporary).map_err(Error::io(&temporary, "create"))?;
+        Ok(Draft { storage, path: path.to_owned(), temporary, output: Some(output) })
+    }
+
+    /// Appends bytes.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        match &mut self.output {
+            Some(output) => output.write_all(bytes).map_err(Error::io(&self.path, "write")),
+            None => Ok(()),
+        }
+    }
+
+    /// Syncs, renames and syncs the folder: a crash at any moment leaves the old file of this name or the new one.
+    pub(crate) fn publish(mut self) -> Result<()> {
+        if let Some(mut output) = self.output.take() {
+            let synced = output.sync().map_err(Error::io(&self.path, "sync"));
+            drop(output);
+            let renamed = synced.and_then(|()| {
+                self.storage.rename(&self.temporary, &self.path).map_err(Error::io(&self.path, "rename"))
+            });
+            if renamed.is_err() {
+                self.discard();
+            }
+            renamed?;
+        }
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        self.storage.sync_folder(folder).map_err(Error::io(folder, "sync"))
+    }
+
+    fn discard(&self) {
+        // What is left would only cost space; the error that matters is another.
+        let _ = self.storage.remove(&self.temporary);
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        if self.output.take().is_some() {
+            self.discard();
+        }
+    }
+}
