@@ -1,0 +1,286 @@
+//! A writer is killed at random moments; whoever comes after finds a state that it had committed or was committing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use uniq::Error;
+use uniq::index::{Index, SearchMode, Writer};
+
+use crate::model::{BUILD_STEPS, Model, Random, Work};
+use crate::role::{CONFIG, Role, write};
+use crate::snapshot::{Content, Truth, answers, must_be_whole};
+
+const TEST: &str = "kills::a_killed_writer_leaves_what_was_committed_or_was_being_committed";
+
+#[test]
+fn a_killed_writer_leaves_what_was_committed_or_was_being_committed() {
+    if let Some(role) = Role::own() {
+        return write(&role.dir, role.seed, role.number, &|| false);
+    }
+    let (wanted, _) = crate::kills();
+    let begun = Instant::now();
+    let mut count = Count::default();
+    let mut random = Random(1);
+    let mut life = Life::new(0, BTreeMap::new());
+    while count.kills < wanted || count.hits.len() < Work::ALL.len() || count.least() < wanted / 16 {
+        assert!(count.kills < 4 * wanted, "some work is never hit: {count:?}");
+        if life.kills == KILLS_A_LIFE {
+            life.end(&mut count);
+            life = Life::new(life.seed + 1, life.length);
+        }
+        life.kill(&mut random, &mut count);
+    }
+    life.end(&mut count);
+    // Far from it, and the parts of a commit would not have been hit either.
+    assert!(count.in_flight * 20 >= count.kills, "{count:?}");
+    eprintln!("{} in {:.0} s", count.describe(), begun.elapsed().as_secs_f64());
+}
+
+/// What the kills met.
+#[derive(Default, Debug)]
+struct Count {
+    kills: u64,
+    /// Kills within a step.
+    hits: BTreeMap<Work, u64>,
+    /// Kills while the index was being opened, and between two steps.
+    opening: u64,
+    between: u64,
+    /// Kills after which the step in flight was there although its end had not been said.
+    in_flight: u64,
+    /// Kills that left a file half written, or one that nothing names.
+    half_written: u64,
+    unnamed: u64,
+    /// Steps that were finished.
+    steps: u64,
+    graphs: u64,
+    /// Answers by the graphs and by comparing every key.
+    found: (u64, u64),
+}
+
+impl Count {
+    fn least(&self) -> u64 {
+        self.hits.values().copied().min().unwrap_or(0)
+    }
+
+    fn describe(&self) -> String {
+        let hits: Vec<String> = self.hits.iter().map(|(work, hits)| format!("{hits} in {}", work.name())).collect();
+        format!(
+            "{} kills of a writer: {}, {} while opening, {} between steps; {} left a finished step untold, {} a file \
+             half written, {} a file that nothing names; {} steps told, {} graphs found {} of {} answers",
+            self.kills,
+            hits.join(", "),
+            self.opening,
+            self.between,
+            self.in_flight,
+            self.half_written,
+            self.unnamed,
+            self.steps,
+            self.graphs,
+            self.found.0,
+            self.found.1,
+        )
+    }
+}
+
+/// An index from its beginning, through some kills.
+struct Life {
+    dir: TempDir,
+    seed: u64,
+    truth: Truth,
+    kills: u64,
+    /// Steps that are in the index.
+    done: u64,
+    /// The newest commit that was told.
+    told: Option<(u64, String)>,
+    /// How long each work takes, as its last time; grows until a kill comes after its end.
+    length: BTreeMap<Work, Duration>,
+}
+
+impl Life {
+    fn new(seed: u64, length: BTreeMap<Work, Duration>) -> Life {
+        let dir = TempDir::new().unwrap();
+        Life { dir, seed, truth: Truth::new(seed), kills: 0, done: 0, told: None, length }
+    }
+
+    fn index(&self) -> std::path::PathBuf {
+        self.dir.path().join("index")
+    }
+
+    /// Lets a writer work, kills it, and looks at what it left.
+    fn kill(&mut self, random: &mut Random, count: &mut Count) {
+        let role = Role { name: "writer".to_owned(), dir: self.index(), seed: self.seed, number: self.done };
+        let mut other = role.start(TEST);
+        // Waits for some work that has been hit little, or for any beginning, and then for a part of what it takes.
+        let others = [Work::Add, Work::Remove, Work::Merge];
+        let target = match random.below(6) {
+            0 => None,
+            1 | 2 if self.done < BUILD_STEPS => Some(Work::Build),
+            1 | 2 => Some(others[random.below(3) as usize]),
+            _ => others.into_iter().min_by_key(|work| count.hits.get(work).copied().unwrap_or(0)),
+        };
+        let mut lines = Vec::new();
+        let mut skip = if target.is_some() { random.below(3) } else { random.below(2) };
+        loop {
+            let line = other.lines.recv_timeout(PATIENCE).expect("the writer goes on until it is killed");
+            let begins = target.is_none_or(|work| line.starts_with("begin") && line.ends_with(work.name()));
+            lines.push(line);
+            // Not always the first time: the files of earlier steps are to be there.
+            if begins && (skip == 0 || target == Some(Work::Build)) {
+                break;
+            }
+            skip = skip.saturating_sub(u64::from(begins));
+        }
+        let opening = lines.len() == 1;
+        let length = target.and_then(|work| self.length.get(&work).copied());
+        let length = length.unwrap_or(if opening { OPENING_GUESS } else { FIRST_GUESS });
+        let waited = Instant::now();
+        std::thread::sleep(length.mul_f64(random.below(1200) as f64 / 1000.0));
+        assert!(other.kill(), "the writer ended by itself after {lines:?}");
+        let waited = waited.elapsed();
+        lines.extend(other.lines.iter());
+        if let Some(work) = target {
+            // The length adapts: shorter if the work was over, longer if it was not.
+            let over = lines.iter().rposition(|line| line.starts_with("done"))
+                > lines.iter().rposition(|line| line.starts_with("begin") && line.ends_with(work.name()));
+            let factor = if over { 0.9 } else { 1.15 };
+            let next = if over { waited.min(length) } else { length }.mul_f64(factor);
+            self.length.insert(work, next.clamp(Duration::from_micros(200), Duration::from_secs(2)));
+        }
+        self.kills += 1;
+        count.kills += 1;
+        self.judge(&lines, count);
+    }
+
+    /// Compares what is on disk with what the killed writer had told.
+    fn judge(&mut self, lines: &[String], count: &mut Count) {
+        let mut in_flight = None;
+        let before = self.done;
+        let mut told = before;
+        for line in lines {
+            let fields: Vec<&str> = line.split(' ').collect();
+            match fields[..] {
+                ["open"] => {}
+                ["begin", step, work] => in_flight = Some((step.parse::<u64>().unwrap(), Work::named(work))),
+                ["done", step, generation, root] => {
+                    told = step.parse().unwrap();
+                    self.told = Some((generation.parse().unwrap(), root.to_owned()));
+                    in_flight = None;
+                }
+                _ => panic!("{line}"),
+            }
+        }
+        count.steps += told - before;
+        match in_flight {
+            Some((step, work)) => {
+                assert_eq!(step, told + 1);
+                *count.hits.entry(work).or_default() += 1;
+            }
+            None if told == before => count.opening += 1,
+            None => count.between += 1,
+        }
+        count.look_around(&self.index());
+
+        let context = format!("index {} after {told} steps and {in_flight:?}", self.seed);
+        let index = match Index::open(&self.index()) {
+            Ok(index) => Some(index),
+            Err(Error::NoIndex { .. }) if self.told.is_none() => None,
+            Err(error) => panic!("{context}: {error}"),
+        };
+        self.done = match index {
+            None => told,
+            Some(index) => {
+                must_be_whole(&self.index(), &context);
+                let there = self.identify(&index, told, in_flight.is_some(), &context);
+                let (generation, root) = (index.state().generation, &index.state().root);
+                if let Some((least, expected)) = &self.told {
+                    assert!(generation >= *least, "{context}: commit {least} was told, {generation} is there");
+                    assert!(generation != *least || root == expected, "{context}: another commit {least}");
+                }
+                count.in_flight += u64::from(there > told);
+                count.compare_graphs(&index, &self.truth.queries);
+                there
+            }
+        };
+        // Nobody has the lock any more.
+        drop(Writer::open_or_create(&self.index(), CONFIG).unwrap_or_else(|error| panic!("{context}: {error}")));
+    }
+
+    /// The number of steps after which an index would be as it is: those told, or one more.
+    fn identify(&self, index: &Index, told: u64, in_flight: bool, context: &str) -> u64 {
+        let found = Content::of(index, &self.truth.queries).unwrap();
+        let last = self.truth.content(&Model::after(self.seed, told));
+        if found == last {
+            return told;
+        }
+        let next = self.truth.content(&Model::after(self.seed, told + 1));
+        assert!(in_flight, "{context}: not what was told\nfound {found:?}\nexpected {last:?}");
+        assert!(found == next, "{context}: neither\nfound {found:?}\nbefore {last:?}\nafter {next:?}");
+        told + 1
+    }
+
+    /// Goes on without a kill: what crashes left behind is cleared away, and only the content counts.
+    fn end(&self, count: &mut Count) {
+        let dir = self.index();
+        let mut writer = Writer::open_or_create(&dir, CONFIG).unwrap();
+        writer.maintain(uniq::index::GraphPolicy::Always, &|| false).unwrap();
+        drop(writer);
+        let index = Index::open(&dir).unwrap();
+        assert_eq!(must_be_whole(&dir, "at the end"), 0, "files are left that nothing names: {:?}", files(&dir));
+        self.identify(&index, self.done, false, "at the end");
+        let sizes = files(&dir).into_iter().map(|(_, size)| size).sum::<u64>();
+        assert_eq!(sizes, index.state().bytes, "{:?}", files(&dir));
+        count.graphs += u64::from(index.state().graphs);
+        count.compare_graphs(&index, &self.truth.queries);
+        assert!(count.found.0 * 100 >= count.found.1 * 98, "{count:?}");
+    }
+}
+
+impl Count {
+    /// Counts what a kill left behind.
+    fn look_around(&mut self, dir: &Path) {
+        let files = files(dir);
+        self.half_written += u64::from(files.iter().any(|(name, _)| name.contains("writing")));
+        let Ok(index) = Index::open(dir) else { return };
+        let whole = files.iter().filter(|(name, _)| !name.contains("writing")).map(|(_, size)| size).sum::<u64>();
+        self.unnamed += u64::from(whole > index.state().bytes);
+    }
+
+    /// A graph gives nothing that is not there; what it misses is counted.
+    fn compare_graphs(&mut self, index: &Index, queries: &[uniq::fingerprint::Key]) {
+        if index.state().graphs > 0 {
+            let exact = answers(index, queries, SearchMode::Exact).unwrap();
+            let graph = answers(index, queries, SearchMode::Graph).unwrap();
+            assert!(graph.iter().all(|answer| exact.binary_search(answer).is_ok()));
+            self.found.0 += graph.len() as u64;
+            self.found.1 += exact.len() as u64;
+        }
+    }
+}
+
+/// Names and sizes of the files of an index, its lock left out.
+fn files(dir: &Path) -> Vec<(String, u64)> {
+    let mut files = Vec::new();
+    for folder in [dir.to_owned(), dir.join("segments")] {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            if entry.path().is_file() && name != "lock" {
+                files.push((name, entry.metadata().unwrap().len()));
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// Kills before a new index is begun.
+const KILLS_A_LIFE: u64 = 8;
+/// Of a work whose length is not known.
+const FIRST_GUESS: Duration = Duration::from_millis(8);
+/// Of opening an index.
+const OPENING_GUESS: Duration = Duration::from_millis(2);
+/// A writer that says nothing for so long is stuck, however slow the machine.
+const PATIENCE: Duration = Duration::from_secs(60);

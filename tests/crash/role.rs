@@ -1,0 +1,130 @@
+//! Starts this test's program again as another process, and tells a process what it is.
+
+use std::fmt::Display;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use uniq::fingerprint::FINGERPRINT_VERSION;
+use uniq::index::{GraphPolicy, IndexConfig, IndexState, Writer};
+
+use crate::model::{Model, Step, video};
+
+pub(crate) const CONFIG: IndexConfig =
+    IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: Duration::from_secs(1) };
+
+/// What a process that was started by a test has to do; the test itself has no role.
+pub(crate) struct Role {
+    pub(crate) name: String,
+    pub(crate) dir: PathBuf,
+    /// Chooses the list of steps.
+    pub(crate) seed: u64,
+    /// Steps that have been done already; for a reader, its own number.
+    pub(crate) number: u64,
+}
+
+impl Role {
+    /// The role of this process, if it was started by a test.
+    pub(crate) fn own() -> Option<Role> {
+        let text = std::env::var(VARIABLE).ok()?;
+        let mut fields = text.splitn(4, ' ');
+        let mut field = || fields.next().expect("four fields").to_owned();
+        let (name, seed, number) = (field(), field().parse().unwrap(), field().parse().unwrap());
+        Some(Role { name, dir: PathBuf::from(field()), seed, number })
+    }
+
+    /// Starts a process that runs the test `test` in this role.
+    pub(crate) fn start(&self, test: &str) -> Other {
+        let role = format!("{} {} {} {}", self.name, self.seed, self.number, self.dir.display());
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(VARIABLE, role);
+        Other::start(command)
+    }
+}
+
+/// Another process, and the lines that it says.
+pub(crate) struct Other {
+    pub(crate) child: Child,
+    pub(crate) lines: Receiver<String>,
+}
+
+impl Other {
+    fn start(mut command: Command) -> Other {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let said = BufReader::new(child.stdout.take().unwrap());
+        let (send, lines) = channel();
+        std::thread::spawn(move || {
+            for line in said.lines() {
+                // A half line is the last one of a process that was killed while it spoke; nobody wants to hear it.
+                if let Some(line) = line.as_deref().ok().and_then(|line| line.strip_prefix(MARK)?.strip_suffix(END)) {
+                    let _ = send.send(line.to_owned());
+                }
+            }
+        });
+        Other { child, lines }
+    }
+
+    /// Kills the process and waits until it is gone; whether it was still there.
+    pub(crate) fn kill(&mut self) -> bool {
+        use std::os::unix::process::ExitStatusExt;
+        self.child.kill().unwrap();
+        self.child.wait().unwrap().signal() == Some(9)
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        // A test that failed leaves nobody behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Says a line to the test that started this process; fails, and so ends the process, if the test is gone.
+pub(crate) fn say(line: &dyn Display) {
+    // The test runner may have begun a line of its own.
+    let line = format!("\n{MARK}{line}{END}\n");
+    let mut out = std::io::stdout().lock();
+    out.write_all(line.as_bytes()).unwrap();
+    out.flush().unwrap();
+}
+
+/// Writes for ever: opens the index and does one step after the other, saying before and after each what it is.
+///
+/// `begin STEP WORK` comes before the step's first change, `done STEP GENERATION ROOT` when all of it is committed.
+pub(crate) fn write(dir: &Path, seed: u64, done: u64, stop: &dyn Fn() -> bool) {
+    let mut model = Model::after(seed, done);
+    say(&"open");
+    let mut writer = Writer::open_or_create(dir, CONFIG).unwrap();
+    while !stop() {
+        let step = model.advance();
+        say(&format_args!("begin {} {}", model.done, step.work.name()));
+        let state = perform(&mut writer, seed, &step);
+        say(&format_args!("done {} {} {}", model.done, state.generation, state.root));
+    }
+}
+
+/// Does one step.
+fn perform(writer: &mut Writer, seed: u64, step: &Step) -> IndexState {
+    for selector in &step.remove {
+        assert_eq!(writer.remove(selector).unwrap(), 1, "{selector}");
+    }
+    for &number in &step.add {
+        assert!(writer.add(video(seed, number), crate::model::runs(seed, number)).unwrap());
+    }
+    match step.merge {
+        Some(graphs) => {
+            let policy = if graphs { GraphPolicy::Always } else { GraphPolicy::Never };
+            writer.maintain(policy, &|| false).unwrap();
+        }
+        None => drop(writer.commit().unwrap()),
+    }
+    // With nothing waiting this commits nothing and tells the state.
+    writer.commit().unwrap()
+}
+
+const VARIABLE: &str = "UNIQ_CRASH_TEST_ROLE";
+const MARK: &str = "crash-test: ";
+const END: &str = " .";
