@@ -152,7 +152,7 @@ fn read(folder: &Path) -> Vec<Source> {
         let clip =
             clips.iter().find(|clip| clip.path == Path::new(&about.path)).expect("every video is one of the clips");
         let group = groups.partition_point(|name| *name < clip.group.as_str());
-        Source { group, duration: about.duration, runs: index.runs(video) }
+        Source { group, duration: about.duration, runs: index.runs(video).unwrap() }
     });
     sources.collect()
 }

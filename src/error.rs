@@ -50,7 +50,7 @@ pub enum Error {
         reason: String,
     },
     /// A file or folder could not be read or written.
-    #[error("{}: {doing} failed", path.display())]
+    #[error("{}: {doing} failed{}", path.display(), advice(source))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -140,6 +140,21 @@ impl Error {
     pub(crate) fn io(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.to_owned();
         move |source| Error::Io { path, doing, source }
+    }
+}
+
+/// What to do about an answer of the operating system, where that is known.
+fn advice(cause: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match cause.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            "; free some space and do it again: what was finished before is kept"
+        }
+        ErrorKind::ReadOnlyFilesystem => "; the file system is read-only: remount it, or use another folder",
+        ErrorKind::PermissionDenied => {
+            "; permission for this file or its folder is missing: get it, or use another folder"
+        }
+        _ => "",
     }
 }
 

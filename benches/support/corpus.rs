@@ -55,7 +55,7 @@ pub fn open(dir: &Path) -> Index {
 
 /// Searches at [`RADIUS`].
 pub fn near(index: &Index, queries: &[Key], mode: SearchMode) -> Neighbours {
-    index.near(queries, RADIUS, mode)
+    index.near(queries, RADIUS, mode).unwrap()
 }
 
 fn run_of(key: Key) -> Run {

@@ -11,6 +11,8 @@
 //! What this does not do: decide what a hit means, or know anything of media files.
 
 mod assemble;
+#[cfg(test)]
+mod faults;
 mod files;
 #[cfg(test)]
 mod forged;

@@ -5,12 +5,14 @@
 
 use rayon::prelude::*;
 
-use super::{GROUP_REACH, View};
+use super::{GRAPH_RADIUS, GROUP_REACH, View, unpack};
 use crate::fingerprint::{KEY_BITS, Key};
 use crate::index::scan::Found;
 
 impl View<'_> {
     /// Finds keys within `radius` bits of each query; the view must be without defect.
+    ///
+    /// It walks as far as at [`GRAPH_RADIUS`] at least, so that what is nearer is found with the recall measured there.
     pub(super) fn search(&self, planes: [&[u64]; 4], queries: &[Key], radius: u32) -> Vec<Found> {
         let near = near_function();
         let found: Vec<Vec<Found>> = queries
@@ -19,7 +21,7 @@ impl View<'_> {
             .map_init(
                 || Walk::new(self),
                 |walk, (number, &query)| {
-                    near(self, query, radius, walk);
+                    near(self, query, radius.max(GRAPH_RADIUS), walk);
                     let mut found = Vec::new();
                     for &node in &walk.within {
                         for &key in self.members_of(node) {
@@ -283,12 +285,6 @@ impl Beam {
             self.end -= 1;
         }
     }
-}
-
-/// A link as it is stored: the number of a node in 24 bits.
-#[inline]
-pub(super) fn unpack([low, middle, high]: [u8; 3]) -> u32 {
-    u32::from_le_bytes([low, middle, high, 0])
 }
 
 /// Asks for a value's cache line ahead of its use; without an effect on any result.

@@ -1,0 +1,367 @@
+//! A file system that fails: whatever write, sync or rename goes wrong, an index is as before or as after.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::storage::{Disk, Output, Storage};
+use super::video::{IndexConfig, Publication, Video};
+use super::{GraphPolicy, Index, SearchMode, Writer, verify};
+use crate::error::{Error, Result};
+use crate::fingerprint::{FINGERPRINT_VERSION, Key, KeyKind, Place, Run};
+
+/// What happens at the chosen operation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fault {
+    /// It fails, and whatever comes later succeeds.
+    Fails,
+    /// It fails because the disk is full, after half of a write; and so does every later write.
+    DiskFull,
+    /// The process ends there, after half of a write: nothing later happens.
+    Cut,
+    /// The power fails: what was not synced is lost, and renames that were not synced are undone.
+    PowerLossOldNames,
+    /// The power fails: what was not synced is lost, but renames have happened.
+    PowerLossNewNames,
+}
+
+const FAULTS: [Fault; 5] =
+    [Fault::Fails, Fault::DiskFull, Fault::Cut, Fault::PowerLossOldNames, Fault::PowerLossNewNames];
+
+/// The disk, with an operation at which something goes wrong. Nothing is really synced: the tests survive the machine.
+#[derive(Debug)]
+struct Faulty(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    fault: Fault,
+    /// Operations until the fault; `None` for one that never comes.
+    left: Option<u64>,
+    done: u64,
+    struck: bool,
+    /// Files with bytes that were not synced.
+    unsynced: BTreeSet<PathBuf>,
+    /// Renames in folders that were not synced since, with what the new name meant before.
+    renamed: Vec<(PathBuf, PathBuf, Option<Vec<u8>>)>,
+}
+
+/// What an operation is to do.
+#[derive(PartialEq)]
+enum Turn {
+    Go,
+    Half(io::ErrorKind),
+    Fail(io::ErrorKind),
+}
+
+impl State {
+    fn turn(&mut self, writes: bool) -> Turn {
+        self.done += 1;
+        if self.struck {
+            return match self.fault {
+                Fault::Fails => Turn::Go,
+                Fault::DiskFull if !writes => Turn::Go,
+                Fault::DiskFull => Turn::Fail(io::ErrorKind::StorageFull),
+                _ => Turn::Fail(io::ErrorKind::Other),
+            };
+        }
+        match &mut self.left {
+            Some(0) => {
+                self.struck = true;
+                match (self.fault, writes) {
+                    (Fault::Fails, _) => Turn::Fail(io::ErrorKind::Other),
+                    (Fault::DiskFull, _) => Turn::Half(io::ErrorKind::StorageFull),
+                    (_, true) => Turn::Half(io::ErrorKind::Other),
+                    (_, false) => Turn::Fail(io::ErrorKind::Other),
+                }
+            }
+            Some(left) => {
+                *left -= 1;
+                Turn::Go
+            }
+            None => Turn::Go,
+        }
+    }
+}
+
+impl Faulty {
+    fn new(fault: Fault, at: Option<u64>) -> Faulty {
+        Faulty(Arc::new(Mutex::new(State {
+            fault,
+            left: at,
+            done: 0,
+            struck: false,
+            unsynced: BTreeSet::new(),
+            renamed: Vec::new(),
+        })))
+    }
+
+    fn step(&self) -> io::Result<()> {
+        match self.0.lock().unwrap().turn(false) {
+            Turn::Go => Ok(()),
+            Turn::Half(kind) | Turn::Fail(kind) => Err(kind.into()),
+        }
+    }
+
+    /// What a machine finds when its power comes back.
+    fn lose_power(&self) {
+        let state = self.0.lock().unwrap();
+        for path in &state.unsynced {
+            // Half of what was written is more treacherous than nothing.
+            if let Ok(bytes) = fs::read(path) {
+                replace(path, &bytes[..bytes.len() / 2]);
+            }
+        }
+        if state.fault == Fault::PowerLossOldNames {
+            for (from, to, before) in state.renamed.iter().rev() {
+                fs::rename(to, from).unwrap();
+                if let Some(before) = before {
+                    fs::write(to, before).unwrap();
+                }
+            }
+        }
+    }
+}
+
+/// A new file: one that is mapped must not be written into.
+fn replace(path: &Path, bytes: &[u8]) {
+    fs::remove_file(path).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+impl Storage for Faulty {
+    fn create_folder(&self, folder: &Path) -> io::Result<()> {
+        self.step()?;
+        Disk.create_folder(folder)
+    }
+
+    fn create(&self, file: &Path) -> io::Result<Box<dyn Output>> {
+        self.step()?;
+        self.0.lock().unwrap().unsynced.insert(file.to_owned());
+        Ok(Box::new(FaultyOutput { state: Arc::clone(&self.0), path: file.to_owned(), file: fs::File::create(file)? }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.step()?;
+        let before = fs::read(to).ok();
+        fs::rename(from, to)?;
+        let mut state = self.0.lock().unwrap();
+        if state.unsynced.remove(from) {
+            state.unsynced.insert(to.to_owned());
+        }
+        state.renamed.push((from.to_owned(), to.to_owned(), before));
+        Ok(())
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        self.step()?;
+        self.0.lock().unwrap().renamed.retain(|(_, to, _)| to.parent() != Some(folder));
+        Ok(())
+    }
+
+    fn remove(&self, file: &Path) -> io::Result<()> {
+        self.step()?;
+        let mut state = self.0.lock().unwrap();
+        state.unsynced.remove(file);
+        state.renamed.retain(|(_, to, _)| to != file);
+        fs::remove_file(file)
+    }
+}
+
+struct FaultyOutput {
+    state: Arc<Mutex<State>>,
+    path: PathBuf,
+    file: fs::File,
+}
+
+impl Write for FaultyOutput {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.state.lock().unwrap().turn(true) {
+            Turn::Go => self.file.write(bytes),
+            Turn::Half(kind) => {
+                self.file.write_all(&bytes[..bytes.len() / 2])?;
+                Err(kind.into())
+            }
+            Turn::Fail(kind) => Err(kind.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Output for FaultyOutput {
+    fn sync(&mut self) -> io::Result<()> {
+        let mut state = self.state.lock().unwrap();
+        match state.turn(true) {
+            Turn::Go => {
+                state.unsynced.remove(&self.path);
+                Ok(())
+            }
+            Turn::Half(kind) | Turn::Fail(kind) => Err(kind.into()),
+        }
+    }
+}
+
+const CONFIG: IndexConfig = IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: Duration::from_secs(1) };
+
+fn video(seed: u8) -> Video {
+    Video {
+        id: String::new(),
+        path: format!("{seed}.mp4"),
+        sha256: [seed; 32],
+        duration: Duration::from_secs(9),
+        width: 640,
+        height: 360,
+        publication: Publication::default(),
+        keyframes: 9,
+        undecoded: Duration::ZERO,
+    }
+}
+
+fn runs(seed: u8) -> Vec<Run> {
+    (0..5u8)
+        .map(|run| Run {
+            key: Key([u64::from(seed) << 40, u64::from(run) << 20, xxhash_rust::xxh3::xxh3_64(&[seed, run]), 9]),
+            kind: KeyKind::Region,
+            place: Place::default(),
+            first: Duration::from_secs(u64::from(run)),
+            last: Duration::from_secs(u64::from(run)),
+            recurs: false,
+        })
+        .collect()
+}
+
+/// A step of the story, after which the index holds the given videos.
+type Step = (fn(&mut Writer) -> Result<()>, &'static [u8]);
+
+/// Adds, removes, merges and builds graphs, once each at least.
+const STORY: [Step; 6] = [
+    (|writer| add(writer, &[1, 2]), &[1, 2]),
+    (|writer| add(writer, &[3]), &[1, 2, 3]),
+    (|writer| remove(writer, "1.mp4"), &[2, 3]),
+    (|writer| writer.maintain(GraphPolicy::Always, &|| false), &[2, 3]),
+    (|writer| add(writer, &[1, 4]), &[1, 2, 3, 4]),
+    (|writer| writer.compact(GraphPolicy::Always, &|| false), &[1, 2, 3, 4]),
+];
+
+fn add(writer: &mut Writer, seeds: &[u8]) -> Result<()> {
+    for &seed in seeds {
+        writer.add(video(seed), runs(seed))?;
+    }
+    writer.commit().map(drop)
+}
+
+fn remove(writer: &mut Writer, path: &str) -> Result<()> {
+    writer.remove(path)?;
+    writer.commit().map(drop)
+}
+
+/// Goes through the story until a step fails; gives the number of steps done, and what stopped it.
+fn tell(storage: Arc<Faulty>, dir: &Path) -> (usize, Option<Error>, Option<Writer>) {
+    let mut writer = match Writer::on(storage, dir, Some(CONFIG)) {
+        Ok(writer) => writer,
+        Err(error) => return (0, Some(error), None),
+    };
+    for (done, (step, _)) in STORY.iter().enumerate() {
+        if let Err(error) = step(&mut writer) {
+            return (done, Some(error), Some(writer));
+        }
+    }
+    (STORY.len(), None, Some(writer))
+}
+
+/// The videos that an index finds by all their keys; nothing for no index.
+fn held(dir: &Path) -> Vec<u8> {
+    let index = match Index::open(dir) {
+        Ok(index) => index,
+        Err(Error::NoIndex { .. }) => return Vec::new(),
+        Err(error) => panic!("{error}"),
+    };
+    let verified = verify(dir, &|_| (), &|| false).unwrap();
+    assert!(verified.damage.is_empty(), "{:?}", verified.damage);
+    let listed: Vec<u8> = index.videos().map(|(_, video)| video.sha256[0]).collect();
+    for mode in [SearchMode::Exact, SearchMode::Graph] {
+        for seed in 1..=4 {
+            let queries: Vec<Key> = runs(seed).iter().map(|run| run.key).collect();
+            let near = index.near(&queries, 0, mode).unwrap();
+            let count: usize =
+                near.found.iter().map(|found| index.postings(found.segment, found.key).unwrap().count()).sum();
+            assert_eq!(count, if listed.contains(&seed) { 5 } else { 0 }, "video {seed}");
+        }
+    }
+    listed
+}
+
+/// What the index holds after so many steps.
+fn after(steps: usize) -> &'static [u8] {
+    steps.checked_sub(1).map_or(&[], |last| STORY[last].1)
+}
+
+#[test]
+fn whichever_operation_fails_the_index_is_as_before_or_as_after() {
+    let whole = Arc::new(Faulty::new(Fault::Fails, None));
+    let dir = tempfile::tempdir().unwrap();
+    let (done, error, writer) = tell(Arc::clone(&whole), dir.path());
+    assert!(error.is_none(), "{error:?}");
+    drop(writer);
+    assert_eq!(held(dir.path()), after(done));
+    let operations = whole.0.lock().unwrap().done;
+    assert!(operations > 60, "{operations}");
+
+    let mut cases = 0;
+    for fault in FAULTS {
+        for at in 0..operations {
+            let storage = Arc::new(Faulty::new(fault, Some(at)));
+            let dir = tempfile::tempdir().unwrap();
+            let folder = dir.path().join("index");
+            let (done, error, writer) = tell(Arc::clone(&storage), &folder);
+            let case = format!("{fault:?} at operation {at}, after step {done}: {error:?}");
+            cases += 1;
+            match &error {
+                // Deleting what is no longer named may fail without harm.
+                None => assert_eq!(done, STORY.len(), "{case}"),
+                Some(Error::Io { path, .. }) => assert!(path.starts_with(dir.path()), "{case}"),
+                Some(_) => panic!("{case}"),
+            }
+            let writer = writer.filter(|_| fault == Fault::Fails && error.is_some());
+            if let Some(mut writer) = writer {
+                // The same writer goes on where it failed.
+                for (step, _) in &STORY[done..] {
+                    step(&mut writer).unwrap_or_else(|error| panic!("{case}; then {error:?}"));
+                }
+                drop(writer);
+                assert_eq!(held(&folder), after(STORY.len()), "{case}");
+                continue;
+            }
+            if matches!(fault, Fault::PowerLossOldNames | Fault::PowerLossNewNames) {
+                storage.lose_power();
+            }
+            let found = held(&folder);
+            let next = (done + 1).min(STORY.len());
+            assert!(found == after(done) || found == after(next), "{case}: {found:?}");
+            // And it can be written to again.
+            let mut writer = Writer::open_or_create(&folder, CONFIG).unwrap();
+            writer.add(video(9), runs(9)).unwrap();
+            writer.compact(GraphPolicy::Never, &|| false).unwrap();
+            drop(writer);
+            assert_eq!(held(&folder), [&found[..], &[9]].concat(), "{case}");
+            assert!(verify(&folder, &|_| (), &|| false).unwrap().unnamed.is_empty(), "{case}");
+        }
+    }
+    eprintln!("{operations} operations, {cases} cases");
+}
+
+#[test]
+fn a_full_disk_is_named_with_what_to_do() {
+    let storage = Arc::new(Faulty::new(Fault::DiskFull, Some(12)));
+    let dir = tempfile::tempdir().unwrap();
+    let (_, error, _) = tell(storage, &dir.path().join("index"));
+    let text = error.unwrap().to_string();
+    assert!(text.contains("free some space"), "{text}");
+    assert!(text.contains(&*dir.path().to_string_lossy()), "{text}");
+}
