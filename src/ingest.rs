@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
@@ -175,13 +176,19 @@ pub fn build(
             });
         });
         let mut result = Ok(());
-        while let Ok((number, done)) = receive.recv() {
-            // After an error the rest is drained, so that the workers, told to stop, come to their end.
-            if result.is_ok() {
-                result = intake.take(number, done, &sources.sources[number].path, sizes[number]);
-                if result.is_err() {
-                    cancel.store(true, Ordering::Relaxed);
+        loop {
+            match receive.recv_timeout(intake.until_commit()) {
+                // After an error the rest is drained, so that the workers, told to stop, come to their end.
+                Ok(_) | Err(RecvTimeoutError::Timeout) if result.is_err() => {}
+                Ok((number, done)) => {
+                    result = intake.take(number, done, &sources.sources[number].path, sizes[number]);
                 }
+                // Something long is being decoded; what is finished must not wait for it.
+                Err(RecvTimeoutError::Timeout) => result = intake.commit_waiting(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if result.is_err() {
+                cancel.store(true, Ordering::Relaxed);
             }
         }
         result
@@ -189,6 +196,9 @@ pub fn build(
     outcome?;
     intake.finish(options.graph, cancel)
 }
+
+/// Keeps the index's thread from asking all the time whether a commit is due.
+const SHORTEST_WAIT: Duration = Duration::from_millis(20);
 
 /// Finished videos that may wait for the index's thread.
 const BACKLOG: usize = 16;
@@ -303,6 +313,20 @@ impl Intake<'_> {
         } else {
             self.summary.skipped += 1;
         }
+        Ok(())
+    }
+
+    /// Time until what waits has to be committed.
+    fn until_commit(&self) -> Duration {
+        self.commit_every.saturating_sub(self.last_commit.elapsed()).max(SHORTEST_WAIT)
+    }
+
+    /// Commits if there is anything to commit.
+    fn commit_waiting(&mut self) -> Result<()> {
+        if self.writer.pending() > 0 || self.waiting.values().any(Option::is_some) {
+            self.commit()?;
+        }
+        self.last_commit = Instant::now();
         Ok(())
     }
 

@@ -41,12 +41,18 @@ pub fn write_footage(dir: &Path, footage: &mut Footage, keys: u64, sample_every:
     sample
 }
 
-/// Writes keys as one video and so one segment.
+/// Writes keys in one commit, in videos of [`VIDEO_KEYS`]; up to [`uniq::index::SEGMENT_MAX_KEYS`] become one segment.
 pub fn write_keys(dir: &Path, keys: &[Key], policy: GraphPolicy) {
     let mut writer = writer(dir);
-    writer.add(video(), keys.iter().map(|&key| run_of(key)).collect()).expect("fewer than 2^32 keys");
+    for (number, keys) in keys.chunks(VIDEO_KEYS).enumerate() {
+        let runs = keys.iter().map(|&key| run_of(key)).collect();
+        writer.add(Video { sha256: [number as u8; 32], ..video() }, runs).expect("so few keys are one video");
+    }
     writer.maintain(policy, &|| false).expect("there is space on the disk");
 }
+
+/// Keys of a video without a length: enough for few videos, few enough for any segment.
+const VIDEO_KEYS: usize = 100_000;
 
 /// Opens an index.
 pub fn open(dir: &Path) -> Index {

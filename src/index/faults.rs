@@ -356,6 +356,32 @@ fn whichever_operation_fails_the_index_is_as_before_or_as_after() {
     eprintln!("{operations} operations, {cases} cases");
 }
 
+/// After a merge whose last sync failed, the disk has its manifest and the writer the one before.
+#[test]
+fn a_merge_that_was_not_synced_costs_no_file_that_a_later_commit_needs() {
+    let count = |stop_at: Option<u64>| {
+        let storage = Arc::new(Faulty::new(Fault::Fails, stop_at));
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = Writer::on(Arc::clone(&storage) as Arc<dyn Storage>, dir.path(), Some(CONFIG)).unwrap();
+        for seed in 1..=3 {
+            add(&mut writer, &[seed]).unwrap();
+        }
+        let before = storage.0.lock().unwrap().done;
+        let failed = writer.compact(GraphPolicy::Never, &|| false).is_err();
+        let after = storage.0.lock().unwrap().done;
+        if failed {
+            writer.maintain(GraphPolicy::Never, &|| false).unwrap();
+        }
+        remove(&mut writer, "2.mp4").unwrap();
+        drop(writer);
+        assert_eq!(held(dir.path()), [1, 3], "{stop_at:?}");
+        (before, after, failed)
+    };
+    let (first, last, _) = count(None);
+    let failures = (first..last).filter(|&at| count(Some(at)).2).count();
+    assert!(failures > 3, "{failures}");
+}
+
 #[test]
 fn a_full_disk_is_named_with_what_to_do() {
     let storage = Arc::new(Faulty::new(Fault::DiskFull, Some(12)));

@@ -47,6 +47,8 @@ const FOOTER_LEN: usize = 16;
 pub(crate) const REMEDY: &str =
     "restore the file from a copy of the index, or build the index again with: uniq index build";
 
+pub(crate) const GRAPH_REMEDY: &str = "build the graph again with: uniq index merge";
+
 /// A file in the making: appends sections to a body, and sums up what is written.
 pub(crate) struct FileWriter<'a> {
     draft: Draft<'a>,
@@ -311,7 +313,7 @@ pub(crate) fn corrupt(path: &Path, what: &'static str, found: impl ToString, exp
         what,
         found: found.to_string(),
         expected: expected.to_string(),
-        remedy: REMEDY,
+        remedy: if path.extension().is_some_and(|kind| kind == "graph") { GRAPH_REMEDY } else { REMEDY },
     }
 }
 

@@ -1,6 +1,8 @@
 //! The atomically replaced list of live segments; replacing it is the commit.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -108,6 +110,14 @@ impl Manifest {
                 ));
             }
         }
+        let numbers: HashSet<u64> = self.segments.iter().map(|entry| entry.number).collect();
+        if numbers.len() != self.segments.len() {
+            return Err(format::corrupt(path, "number of different segments", numbers.len(), self.segments.len()));
+        }
+        if !(INTERVAL_MIN..=INTERVAL_MAX).contains(&self.config.interval) {
+            let found = format!("{:?}", self.config.interval);
+            return Err(format::corrupt(path, "sampling interval", found, "0.1 to 60 s"));
+        }
         if self.next_number > COUNTER_MAX || self.generation > COUNTER_MAX {
             return Err(format::corrupt(
                 path,
@@ -170,6 +180,9 @@ pub(crate) fn graph_path(dir: &Path, number: u64) -> PathBuf {
     segments_path(dir).join(format!("{number:08}.graph"))
 }
 
+// What sources can be sampled with.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+const INTERVAL_MAX: Duration = Duration::from_secs(60);
 /// More than any index reaches, and far from overflow.
 const COUNTER_MAX: u64 = 1 << 62;
 

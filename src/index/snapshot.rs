@@ -282,7 +282,8 @@ impl LiveSegment {
             (GraphEntry::Built { .. }, Some(graph)) => Some(Arc::clone(graph)),
             (GraphEntry::Built { file, recall }, None) => match open_graph(dir, entry, file, *recall, &segment) {
                 Ok(graph) => Some(Arc::new(graph)),
-                Err(Error::CorruptIndex { .. }) if graphs == Graphs::IfGood => None,
+                // Of another version, it is as little use as a damaged one.
+                Err(Error::CorruptIndex { .. } | Error::IncompatibleIndex { .. }) if graphs == Graphs::IfGood => None,
                 Err(error) => return Err(error),
             },
             (GraphEntry::None | GraphEntry::Refused { .. }, _) => None,
@@ -296,7 +297,7 @@ impl LiveSegment {
     }
 
     /// Postings of the videos that have not been removed.
-    fn live_postings(&self) -> u64 {
+    pub(crate) fn live_postings(&self) -> u64 {
         let counts = self.segment.postings_per_video.iter().zip(&self.dead);
         counts.filter(|(_, dead)| !**dead).map(|(&count, _)| u64::from(count)).sum()
     }

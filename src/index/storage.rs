@@ -65,12 +65,22 @@ impl Output for File {
     }
 }
 
-/// Makes a folder durably, unless it is there.
+/// Makes a folder and those above it durably, unless they are there.
 pub(crate) fn create_folder(storage: &dyn Storage, folder: &Path) -> Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
+    if let Some(parent) = folder.parent()
+        && !parent.as_os_str().is_empty()
+    {
+        create_folder(storage, parent)?;
+    }
     storage.create_folder(folder).map_err(Error::io(folder, "create folder"))?;
+    sync_parent(storage, folder)
+}
+
+/// Makes the name of a folder durable.
+pub(crate) fn sync_parent(storage: &dyn Storage, folder: &Path) -> Result<()> {
     let parent = match folder.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

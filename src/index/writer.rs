@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
-
-use rayon::prelude::*;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use super::assemble::{self, Entries, Merge, Pending};
 use super::format;
@@ -62,6 +61,10 @@ impl Writer {
     pub(crate) fn on(storage: Arc<dyn Storage>, dir: &Path, config: Option<IndexConfig>) -> Result<Writer> {
         if config.is_some() {
             storage::create_folder(&*storage, dir)?;
+            if !Index::exists(dir) {
+                // Whoever made the folder may have died before its name was durable.
+                storage::sync_parent(&*storage, dir)?;
+            }
         } else if !Index::exists(dir) {
             return Err(Error::NoIndex { path: dir.to_owned() });
         }
@@ -205,7 +208,7 @@ impl Writer {
     /// longer named.
     ///
     /// Segments are merged when more than eight are of about one size, or together large enough for a graph that
-    /// `policy` wants; a segment is worn, and written anew without its removed videos, when they are more than a fifth.
+    /// `policy` wants; a segment is worn, and written anew without its removed videos, when a fifth of its postings is theirs.
     /// Each step is a commit, and readers go on meanwhile. Merging takes little memory; building a graph takes 1 to 3 ms
     /// and about 3 kB of memory a key, and one thread a segment.
     ///
@@ -216,8 +219,9 @@ impl Writer {
         self.upkeep(policy, Merging::WhenDue, cancel)
     }
 
-    /// As [`Writer::maintain`], but merges all that can be: afterwards no removed video takes space, and there are as few
-    /// segments as [`SEGMENT_MAX_KEYS`] allows. A damaged graph is replaced or left out.
+    /// As [`Writer::maintain`], but merges all that can be: afterwards no removed video takes space, and neighbouring
+    /// segments of less than [`GRAPH_MIN_KEYS`] are one as far as [`SEGMENT_MAX_KEYS`] allows. A damaged graph is replaced
+    /// or left out.
     ///
     /// # Errors
     /// Those of [`Writer::maintain`].
@@ -226,6 +230,8 @@ impl Writer {
     }
 
     fn upkeep(&mut self, policy: GraphPolicy, merging: Merging, cancel: &(dyn Fn() -> bool + Sync)) -> Result<()> {
+        // First, since what a crash or an interrupted call left may be the room that this one needs.
+        self.delete_unnamed()?;
         self.commit()?;
         if merging == Merging::All {
             self.drop_bad_graphs()?;
@@ -233,6 +239,7 @@ impl Writer {
         for group in self.groups_to_merge(policy, merging) {
             stop_if(cancel)?;
             self.merge(&group)?;
+            self.delete_unnamed()?;
         }
         let least = match policy {
             GraphPolicy::Always => 1,
@@ -252,7 +259,16 @@ impl Writer {
     /// A copy of the manifest for the next commit.
     fn next_manifest(&self) -> Manifest {
         let mut manifest = match &self.index {
-            Some(index) => index.stored.manifest.clone(),
+            Some(index) => {
+                let mut manifest = index.stored.manifest.clone();
+                for (entry, live) in manifest.segments.iter_mut().zip(&index.segments) {
+                    if live.graph.is_none() && matches!(entry.graph, GraphEntry::Built { .. }) {
+                        // It could not be opened. Without it the segment is whole, with it nobody could read.
+                        entry.graph = GraphEntry::None;
+                    }
+                }
+                manifest
+            }
             None => Manifest::new(self.config),
         };
         manifest.generation += 1;
@@ -264,7 +280,7 @@ impl Writer {
     fn replace_manifest(&mut self, mut manifest: Manifest) -> Result<()> {
         manifest.next_number = self.next_number;
         let (stored, body) = Stored::encode(manifest, &self.dir)?;
-        let index = Index::load(&self.dir, stored, self.index.as_ref(), Graphs::IfGood)?;
+        let index = Index::load(&self.dir, stored, self.index.as_ref(), Graphs::Needed)?;
         manifest::write(&*self.storage, &self.dir, &body)?;
         self.index = Some(index);
         Ok(())
@@ -291,36 +307,8 @@ impl Writer {
         let Some(index) = &self.index else {
             return Vec::new();
         };
-        let entries = &index.stored.manifest.segments;
-        let is_worn = |entry: &SegmentEntry| match merging {
-            Merging::WhenDue => entry.tombstones.len() as u64 * WORN_DIVISOR > u64::from(entry.videos),
-            Merging::All => !entry.tombstones.is_empty(),
-        };
-        let below = size_to_merge(entries, policy, merging);
-
-        let mut groups: Vec<Vec<u64>> = Vec::new();
-        let mut in_last = u64::MAX;
-        for (entry, live) in entries.iter().zip(&index.segments) {
-            if !is_worn(entry) && entry.keys >= below {
-                continue;
-            }
-            // An upper bound of keys and postings: a merge can only lose some.
-            let size = live.segment.postings_per_video.iter().map(|&count| u64::from(count)).sum::<u64>();
-            let sum = in_last.saturating_add(size);
-            match groups.last_mut() {
-                Some(group) if sum <= u64::from(SEGMENT_MAX_KEYS) => {
-                    group.push(entry.number);
-                    in_last = sum;
-                }
-                _ => {
-                    groups.push(vec![entry.number]);
-                    in_last = size;
-                }
-            }
-        }
-        let worn: HashSet<u64> = entries.iter().filter(|e| is_worn(e)).map(|e| e.number).collect();
-        groups.retain(|group| group.len() > 1 || worn.contains(&group[0]));
-        groups
+        let segments: Vec<Candidate> = index.segments.iter().map(Candidate::of).collect();
+        groups_to_merge(&segments, policy, merging)
     }
 
     /// Replaces some segments by one with their live videos; it takes the place of the first.
@@ -372,25 +360,33 @@ impl Writer {
         if missing.is_empty() {
             return stop_if(cancel);
         }
-        let (send, receive) = mpsc::channel();
+        let threads = rayon::current_num_threads().min(missing.len());
+        let missing = Mutex::new(missing.into_iter());
         // An error of the index ends the other builds at their next question.
         let failed = AtomicBool::new(false);
-        let failed = &failed;
+        let (missing, failed) = (&missing, &failed);
+        let stop = &move || cancel() || failed.load(Ordering::Relaxed);
+        let (send, receive) = mpsc::channel();
         std::thread::scope(|scope| {
-            let threads = rayon::current_num_threads().min(missing.len());
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-            let stop = move || cancel() || failed.load(Ordering::Relaxed);
-            scope.spawn(move || {
-                let build = |(number, segment): (u64, Arc<Segment>)| {
-                    // The receiver is gone only after an error.
-                    let built = graph::build(&segment, &stop);
-                    let _ = send.send((number, segment, built));
-                };
-                match pool {
-                    Ok(pool) => pool.install(|| missing.into_par_iter().for_each(build)),
-                    Err(_) => missing.into_iter().for_each(build),
-                }
-            });
+            for _ in 0..threads {
+                let send = send.clone();
+                scope.spawn(move || {
+                    // A pool of its own: waiting for a scan, a thread of a common one might begin another segment.
+                    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+                    loop {
+                        let next = missing.lock().unwrap_or_else(PoisonError::into_inner).next();
+                        let Some((number, segment)) = next else { break };
+                        let build = || graph::build(&segment, stop);
+                        let built = match &pool {
+                            Ok(pool) => pool.install(build),
+                            Err(_) => build(),
+                        };
+                        // The receiver is gone only after a panic.
+                        let _ = send.send((number, segment, built));
+                    }
+                });
+            }
+            drop(send);
             let mut result = Ok(());
             while let Ok((number, segment, built)) = receive.recv() {
                 let add = |built| if result.is_ok() { self.add_graph(number, &segment, built) } else { Ok(()) };
@@ -425,7 +421,18 @@ impl Writer {
         let Some(stored) = Manifest::load(&self.dir)? else {
             return Ok(());
         };
-        for path in unnamed_files(&self.dir, &stored.manifest)? {
+        let mut unnamed = unnamed_files(&self.dir, &stored.manifest)?;
+        if let Some(index) = &self.index {
+            // And what we hold: the next commit begins from it.
+            let named = named_files(&self.dir, &index.stored.manifest);
+            unnamed.retain(|path| !named.contains(path));
+        }
+        if unnamed.is_empty() {
+            return Ok(());
+        }
+        // The manifest may be of a process that died before it was durable: the one before it would need these files.
+        self.storage.sync_folder(&self.dir).map_err(Error::io(&self.dir, "sync"))?;
+        for path in unnamed {
             // Where a mapped file cannot be deleted, the next call will.
             let _ = self.storage.remove(&path);
         }
@@ -440,22 +447,91 @@ enum Merging {
     All,
 }
 
-/// Keys below which segments are to be merged with each other; 0 if none are.
-fn size_to_merge(entries: &[SegmentEntry], policy: GraphPolicy, merging: Merging) -> u32 {
-    let small: Vec<u32> = entries.iter().map(|entry| entry.keys).filter(|&keys| keys < GRAPH_MIN_KEYS).collect();
-    let enough_for_graph = small.iter().map(|&keys| u64::from(keys)).sum::<u64>() >= u64::from(GRAPH_MIN_KEYS);
-    if merging == Merging::All || (policy != GraphPolicy::Never && enough_for_graph) {
-        return GRAPH_MIN_KEYS;
-    }
-    // Of about one size: within a factor of eight, so that a key is written anew only a few times in its life.
-    let tier = |keys: u32| keys.max(1).ilog2() / 3;
-    let crowded = |&wanted: &u32| small.iter().filter(|&&keys| tier(keys) == wanted).count() > SEGMENTS_PER_TIER;
-    let last = (0..=tier(GRAPH_MIN_KEYS)).filter(crowded).max();
-    last.map_or(0, |tier| GRAPH_MIN_KEYS.min(1 << (3 * (tier + 1))))
+/// What decides whether a segment is merged.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    number: u64,
+    /// Distinct keys.
+    keys: u32,
+    /// Postings of videos that have not been removed.
+    live: u64,
+    /// Those of removed videos.
+    dead: u64,
+    /// Whether any video has been removed.
+    has_removed: bool,
 }
 
-/// Our own files in an index's folder that a manifest does not name, sorted.
-pub(crate) fn unnamed_files(dir: &Path, manifest: &Manifest) -> Result<Vec<PathBuf>> {
+impl Candidate {
+    fn of(segment: &LiveSegment) -> Candidate {
+        let all: u64 = segment.segment.postings_per_video.iter().map(|&count| u64::from(count)).sum();
+        let live = segment.live_postings();
+        Candidate {
+            number: segment.number,
+            keys: segment.segment.len() as u32,
+            live,
+            dead: all - live,
+            has_removed: segment.dead.contains(&true),
+        }
+    }
+}
+
+fn groups_to_merge(segments: &[Candidate], policy: GraphPolicy, merging: Merging) -> Vec<Vec<u64>> {
+    let is_small = |segment: &&Candidate| segment.keys < GRAPH_MIN_KEYS;
+    let is_worn = |segment: &&Candidate| match merging {
+        Merging::WhenDue => segment.has_removed && segment.dead * WORN_DIVISOR >= segment.live + segment.dead,
+        Merging::All => segment.has_removed,
+    };
+    let mut groups: Vec<Vec<Candidate>> = Vec::new();
+    if merging == Merging::All {
+        groups = fitting(segments.iter().filter(|segment| is_small(segment) || is_worn(segment)));
+        groups.retain(|group| group.len() > 1 || group.iter().any(|segment| segment.has_removed));
+    } else {
+        // Of about one size: within a factor of eight, so that a key is written anew only a few times in its life.
+        let tier = |segment: &Candidate| segment.keys.max(1).ilog2() / 3;
+        let in_tier =
+            |wanted: u32| segments.iter().filter(is_small).filter(move |segment| tier(segment) == wanted).count();
+        let crowded = (0..=u32::BITS / 3).filter(|&tier| in_tier(tier) > SEGMENTS_PER_TIER).max();
+        if policy != GraphPolicy::Never || crowded.is_some() {
+            // What becomes large enough for a graph is not merged again.
+            groups = fitting(segments.iter().filter(is_small));
+            groups.retain(|group| {
+                let keys: u64 = group.iter().map(|segment| u64::from(segment.keys)).sum();
+                group.len() > 1 && keys >= u64::from(GRAPH_MIN_KEYS)
+            });
+        }
+        let chosen: HashSet<u64> = groups.iter().flatten().map(|segment| segment.number).collect();
+        let left = || segments.iter().filter(|segment| !chosen.contains(&segment.number));
+        let mut more =
+            fitting(left().filter(is_small).filter(|segment| crowded.is_some_and(|last| tier(segment) <= last)));
+        more.retain(|group| group.len() > SEGMENTS_PER_TIER);
+        let merged: HashSet<u64> = more.iter().flatten().map(|segment| segment.number).collect();
+        groups.extend(more);
+        groups
+            .extend(left().filter(is_worn).filter(|segment| !merged.contains(&segment.number)).map(|&worn| vec![worn]));
+    }
+    groups.into_iter().map(|group| group.into_iter().map(|segment| segment.number).collect()).collect()
+}
+
+/// Divides segments, in their order, into groups that fit into one segment each.
+fn fitting<'a>(segments: impl Iterator<Item = &'a Candidate>) -> Vec<Vec<Candidate>> {
+    let mut groups: Vec<Vec<Candidate>> = Vec::new();
+    let mut in_last = u64::MAX;
+    for segment in segments {
+        // An upper bound of keys and postings: a merge can only lose some.
+        in_last = in_last.saturating_add(segment.live);
+        match groups.last_mut() {
+            Some(group) if in_last <= u64::from(SEGMENT_MAX_KEYS) => group.push(*segment),
+            _ => {
+                groups.push(vec![*segment]);
+                in_last = segment.live;
+            }
+        }
+    }
+    groups
+}
+
+/// The files of the segments that a manifest names.
+fn named_files(dir: &Path, manifest: &Manifest) -> HashSet<PathBuf> {
     let mut named = HashSet::new();
     for entry in &manifest.segments {
         named.insert(manifest::segment_path(dir, entry.number));
@@ -463,16 +539,26 @@ pub(crate) fn unnamed_files(dir: &Path, manifest: &Manifest) -> Result<Vec<PathB
             named.insert(manifest::graph_path(dir, entry.number));
         }
     }
+    named
+}
+
+/// Our own files in an index's folder that a manifest does not name, sorted.
+pub(crate) fn unnamed_files(dir: &Path, manifest: &Manifest) -> Result<Vec<PathBuf>> {
+    let named = named_files(dir, manifest);
     let mut unnamed = Vec::new();
     let folder = manifest::segments_path(dir);
-    if !folder.is_dir() && named.is_empty() {
-        return Ok(unnamed);
-    }
-    for file in fs::read_dir(&folder).map_err(Error::io(&folder, "list"))? {
-        let path = file.map_err(Error::io(&folder, "list"))?.path();
-        if is_ours(&path) && !named.contains(&path) {
-            unnamed.push(path);
+    match fs::read_dir(&folder) {
+        Ok(files) => {
+            for file in files {
+                let path = file.map_err(Error::io(&folder, "list"))?.path();
+                if is_ours(&path) && !named.contains(&path) {
+                    unnamed.push(path);
+                }
+            }
         }
+        // Files that are missing with it are told one by one.
+        Err(cause) if cause.kind() == ErrorKind::NotFound => {}
+        Err(cause) => return Err(Error::io(&folder, "list")(cause)),
     }
     let temporary = dir.join(format!("{TEMPORARY_PREFIX}manifest"));
     if temporary.exists() {
@@ -503,5 +589,5 @@ pub const GRAPH_MIN_KEYS: u32 = 400_000;
 pub const SEGMENT_MAX_KEYS: u32 = 800_000;
 /// Segments of about one size that may stand before they are merged.
 const SEGMENTS_PER_TIER: usize = 8;
-/// A segment is worn when more than one in this many of its videos has been removed.
+/// A segment is worn when one in this many of its postings is of a removed video.
 const WORN_DIVISOR: u64 = 5;

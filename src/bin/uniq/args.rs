@@ -139,7 +139,8 @@ meanwhile. Interrupted, it keeps what is finished.")]
 Example:
   uniq index verify
 
-With --json one object is printed: root, files, bytes, whole, damage (a text each), unnamed (files that belong to nothing).
+With --json one object is printed: root, files, bytes, whole, damage (a text each), unnamed (files that belong to nothing). \
+A manifest that cannot be read is told on standard error alone.
 
 Exit codes: 0 whole, 2 damaged or no index.")]
     Verify {
