@@ -3,6 +3,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod index;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -18,12 +20,14 @@ const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// What a name can hold to take over a terminal: a title, a bell, a colour.
 const EVIL: &str = "\u{1b}]0;owned\u{7}\u{1b}[31m";
 /// Every command, as its words.
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 13] = [
     &[],
     &["index"],
     &["index", "build"],
     &["index", "add"],
     &["index", "remove"],
+    &["index", "merge"],
+    &["index", "verify"],
     &["index", "list"],
     &["index", "stats"],
     &["check"],
@@ -374,10 +378,12 @@ fn control_characters_of_a_name_do_not_reach_the_terminal() {
 #[test]
 fn without_an_index_the_places_looked_at_and_the_remedy_are_named_in_order() {
     let sandbox = Sandbox::new();
-    let calls: [&[&str]; 5] = [
+    let calls: [&[&str]; 7] = [
         &["check", "clip.mp4"],
         &["index", "list"],
         &["index", "stats"],
+        &["index", "merge"],
+        &["index", "verify"],
         &["index", "remove", "x"],
         &["index", "add", "x.mp4"],
     ];
