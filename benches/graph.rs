@@ -54,7 +54,7 @@ fn main() {
         queries.len()
     );
     let dir = corpus::scratch();
-    let (build_s, ()) = clock::once(|| corpus::write_keys(dir.path(), &keys, GraphPolicy::Always));
+    let (build_s, ()) = clock::of_process(|| corpus::write_keys(dir.path(), &keys, GraphPolicy::Always));
     let index = corpus::open(dir.path());
     let expected = corpus::near(&index, &queries, SearchMode::Exact).found.len() as f64;
     let answer = corpus::near(&index, &queries, SearchMode::Graph);

@@ -80,7 +80,7 @@ fn measure(args: &Args, count: usize) -> Option<Line> {
     let expected = corpus::near(&plain, &queries, SearchMode::Exact).found.len();
     let without = plain.state().bytes as f64 / keys.len() as f64;
     drop(plain);
-    let (build_s, ()) = clock::once(|| {
+    let (build_s, ()) = clock::of_process(|| {
         corpus::writer(dir.path()).maintain(GraphPolicy::Always, &|| false).expect("there is space on the disk");
     });
     let index = corpus::open(dir.path());

@@ -28,6 +28,17 @@ pub fn once<T: Send>(work: impl FnOnce() -> T + Send) -> (f64, T) {
     })
 }
 
+/// Processor seconds of all threads for something that takes long and may start threads of its own, and its result.
+pub fn of_process<T: Send>(work: impl FnOnce() -> T + Send) -> (f64, T) {
+    let (started, before) = (Instant::now(), process_seconds());
+    let result = one_core(work);
+    let seconds = match (before, process_seconds()) {
+        (Some(before), Some(after)) => after - before,
+        _ => started.elapsed().as_secs_f64(),
+    };
+    (seconds, result)
+}
+
 /// Processor seconds of one run of something short, on one core: repeated for [`LEAST_S`], so that the clock's step
 /// does not matter.
 pub fn often<T: Send>(work: impl Fn() -> T + Send + Sync) -> (f64, T) {

@@ -81,9 +81,9 @@ impl Mapped {
 
     /// Part of the content as values, verified; the range comes from a [`FileReader`], which aligns it.
     #[inline]
-    pub(crate) fn view<T: bytemuck::AnyBitPattern>(&self, range: Range<usize>) -> Result<&[T]> {
+    pub(crate) fn view<T: format::Plain>(&self, range: Range<usize>) -> Result<&[T]> {
         let unfit = || corrupt(&self.path, "alignment", range.start, format::ALIGN);
-        bytemuck::try_cast_slice(self.bytes(range.clone())?).map_err(|_| unfit())
+        format::cast(self.bytes(range.clone())?).ok_or_else(unfit)
     }
 
     /// Verifies all blocks, without believing what was found right before, and names those that are wrong.

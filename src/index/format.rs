@@ -277,6 +277,15 @@ impl<'a> FileReader<'a> {
     }
 }
 
+/// Values of which every bit pattern is one.
+pub(crate) use bytemuck::AnyBitPattern as Plain;
+
+/// Views bytes as values, if they are aligned and of a fitting length.
+#[inline]
+pub(crate) fn cast<T: Plain>(bytes: &[u8]) -> Option<&[T]> {
+    bytemuck::try_cast_slice(bytes).ok()
+}
+
 /// Encodes a table that is read as a whole.
 pub(crate) fn encode<T: Serialize>(path: &Path, value: &T) -> Result<Vec<u8>> {
     bincode::serde::encode_to_vec(value, bincode_config()).map_err(|cause| Error::Io {

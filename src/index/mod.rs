@@ -17,6 +17,9 @@ mod files;
 #[cfg(test)]
 mod forged;
 mod format;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
 mod graph;
 mod lock;
 mod manifest;

@@ -225,13 +225,14 @@ impl Life {
     fn end(&self, count: &mut Count) {
         let dir = self.index();
         let mut writer = Writer::open_or_create(&dir, CONFIG).unwrap();
-        writer.maintain(uniq::index::GraphPolicy::Always, &|| false).unwrap();
+        writer.compact(uniq::index::GraphPolicy::Always, &|| false).unwrap();
         drop(writer);
         let index = Index::open(&dir).unwrap();
         assert_eq!(must_be_whole(&dir, "at the end"), 0, "files are left that nothing names: {:?}", files(&dir));
         self.identify(&index, self.done, false, "at the end");
         let sizes = files(&dir).into_iter().map(|(_, size)| size).sum::<u64>();
         assert_eq!(sizes, index.state().bytes, "{:?}", files(&dir));
+        assert_eq!((index.state().segments, index.state().tombstones), (1, 0));
         count.graphs += u64::from(index.state().graphs);
         count.compare_graphs(&index, &self.truth.queries);
         assert!(count.found.0 * 100 >= count.found.1 * 98, "{count:?}");

@@ -10,10 +10,10 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod crowd;
 mod kills;
 mod model;
 mod program;
-mod readers;
 mod role;
 mod snapshot;
 

@@ -61,7 +61,20 @@ impl Work {
     }
 }
 
-/// A step: everything in it before the merge is one commit.
+/// What a step does at its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Upkeep {
+    /// Nothing.
+    None,
+    /// Merges what is due.
+    WhenDue,
+    /// Merges what is due and builds a graph for every segment.
+    WithGraphs,
+    /// Merges everything.
+    All,
+}
+
+/// A step: everything in it before the upkeep is one commit.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) work: Work,
@@ -69,8 +82,7 @@ pub(crate) struct Step {
     pub(crate) add: Vec<u64>,
     /// Videos to remove, each as its selector.
     pub(crate) remove: Vec<String>,
-    /// Whether the writer maintains the index at the end, with graphs or without.
-    pub(crate) merge: Option<bool>,
+    pub(crate) upkeep: Upkeep,
 }
 
 /// The content of an index after some steps.
@@ -98,11 +110,12 @@ impl Model {
         let number = self.done;
         self.done += 1;
         let mut random = Random(self.seed ^ (number + 1).wrapping_mul(0x2545_f491_4f6c_dd1d));
-        let mut step = Step { work: Work::Build, add: Vec::new(), remove: Vec::new(), merge: None };
+        let mut step = Step { work: Work::Build, add: Vec::new(), remove: Vec::new(), upkeep: Upkeep::None };
         if number < BUILD_STEPS {
-            let merges = number + 1 == BUILD_STEPS;
             self.add(&mut step, 5, &mut random);
-            step.merge = merges.then_some(true);
+            if number + 1 == BUILD_STEPS {
+                step.upkeep = Upkeep::WithGraphs;
+            }
             return step;
         }
         let room = POOL - self.live.len() as u64;
@@ -112,7 +125,9 @@ impl Model {
                 let count = 1 + random.below(3);
                 self.add(&mut step, count, &mut random);
                 // As a build that goes on: what was added is committed by the maintenance.
-                step.merge = (random.below(8) == 0).then_some(false);
+                if random.below(8) == 0 {
+                    step.upkeep = Upkeep::WhenDue;
+                }
             }
             0..7 if self.live.len() >= 4 => {
                 step.work = Work::Remove;
@@ -127,7 +142,8 @@ impl Model {
             }
             _ => {
                 step.work = Work::Merge;
-                step.merge = Some(random.below(3) == 0);
+                let kinds = [Upkeep::WhenDue, Upkeep::WhenDue, Upkeep::WithGraphs, Upkeep::All];
+                step.upkeep = kinds[random.below(4) as usize];
             }
         }
         step

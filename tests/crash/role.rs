@@ -10,7 +10,7 @@ use std::time::Duration;
 use uniq::fingerprint::FINGERPRINT_VERSION;
 use uniq::index::{GraphPolicy, IndexConfig, IndexState, Writer};
 
-use crate::model::{Model, Step, video};
+use crate::model::{Model, Step, Upkeep, video};
 
 pub(crate) const CONFIG: IndexConfig =
     IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: Duration::from_secs(1) };
@@ -114,12 +114,11 @@ fn perform(writer: &mut Writer, seed: u64, step: &Step) -> IndexState {
     for &number in &step.add {
         assert!(writer.add(video(seed, number), crate::model::runs(seed, number)).unwrap());
     }
-    match step.merge {
-        Some(graphs) => {
-            let policy = if graphs { GraphPolicy::Always } else { GraphPolicy::Never };
-            writer.maintain(policy, &|| false).unwrap();
-        }
-        None => drop(writer.commit().unwrap()),
+    match step.upkeep {
+        Upkeep::None => drop(writer.commit().unwrap()),
+        Upkeep::WhenDue => writer.maintain(GraphPolicy::Never, &|| false).unwrap(),
+        Upkeep::WithGraphs => writer.maintain(GraphPolicy::Always, &|| false).unwrap(),
+        Upkeep::All => writer.compact(GraphPolicy::Never, &|| false).unwrap(),
     }
     // With nothing waiting this commits nothing and tells the state.
     writer.commit().unwrap()

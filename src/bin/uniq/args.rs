@@ -103,8 +103,9 @@ same command continues after an interruption.")]
 Example:
   uniq index add new-video.mp4
 
-SOURCE is what it is for `uniq index build`.")]
-    Add(Build),
+SOURCE is what it is for `uniq index build`. Search graphs are left to `uniq index build` and `uniq index merge`, unless \
+--graph asks for them: adding takes as long in a large index as in a small one.")]
+    Add(Add),
     /// Remove videos from the index
     #[command(after_help = "\
 Example:
@@ -184,9 +185,29 @@ pub(crate) struct IndexOption {
     pub(crate) dir: Option<PathBuf>,
 }
 
-/// What `build` and `add` take.
+/// What `build` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Build {
+    #[command(flatten)]
+    pub(crate) sources: Sourced,
+    /// Build search graphs always, for large segments, or never
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) graph: Graph,
+}
+
+/// What `add` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    #[command(flatten)]
+    pub(crate) sources: Sourced,
+    /// Build search graphs always, for large segments, or never
+    #[arg(long, value_enum, default_value = "never")]
+    pub(crate) graph: Graph,
+}
+
+/// What `build` and `add` have in common.
+#[derive(Debug, Args)]
+pub(crate) struct Sourced {
     /// The videos, folders and lists
     #[arg(required = true, value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
     pub(crate) sources: Vec<PathBuf>,
@@ -195,9 +216,6 @@ pub(crate) struct Build {
     /// Look at a frame at least every so many seconds, 0.1 to 60 [default: 1, or what the index has]
     #[arg(long, value_name = "SECONDS", value_parser = interval)]
     pub(crate) interval: Option<Duration>,
-    /// Build search graphs always, for large segments, or never
-    #[arg(long, value_enum, default_value = "auto")]
-    pub(crate) graph: Graph,
     #[command(flatten)]
     pub(crate) threads: Threads,
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use uniq::index::{self, GraphPolicy, Index, IndexState, Publication, Video, Writer};
 use uniq::ingest::{self, BuildOptions};
 
-use crate::args::{Build, IndexCommand};
+use crate::args::{IndexCommand, Sourced};
 use crate::exit::Exit;
 use crate::output;
 use crate::place::Place;
@@ -20,12 +20,12 @@ use crate::{signal, talk};
 pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
     match command {
         IndexCommand::Build(args) => {
-            let place = Place::choose(args.index.dir.clone())?;
-            build(args, &place, quiet)
+            let place = Place::choose(args.sources.index.dir.clone())?;
+            build(args.sources, args.graph.into(), &place, quiet)
         }
         IndexCommand::Add(args) => {
-            let place = Place::existing(args.index.dir.clone())?;
-            build(args, &place, quiet)
+            let place = Place::existing(args.sources.index.dir.clone())?;
+            build(args.sources, args.graph.into(), &place, quiet)
         }
         IndexCommand::Remove { videos, index } => remove(&videos, &Place::existing(index.dir)?, quiet),
         IndexCommand::Merge { graph, index } => merge(graph.into(), &Place::existing(index.dir)?, quiet),
@@ -35,7 +35,7 @@ pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
     }
 }
 
-fn build(args: Build, place: &Place, quiet: bool) -> anyhow::Result<Exit> {
+fn build(args: Sourced, graph: GraphPolicy, place: &Place, quiet: bool) -> anyhow::Result<Exit> {
     let cancel = signal::cancel_flag("finishing, what is done is kept; once more to stop at once")?;
     if !quiet {
         talk::say(&place.describe());
@@ -47,7 +47,7 @@ fn build(args: Build, place: &Place, quiet: bool) -> anyhow::Result<Exit> {
     }
     let options = BuildOptions {
         interval: args.interval,
-        graph: args.graph.into(),
+        graph,
         threads: args.threads.count.map(Into::into),
         ..BuildOptions::default()
     };

@@ -5,7 +5,7 @@
 
 use hnsw_rs::prelude::{Distance, Hnsw};
 
-use super::{Frozen, GRAPH_RADIUS, GRAPH_RECALL, GROUP_REACH, LAYERS_MAX, NODES_MAX};
+use super::{Frozen, GRAPH_RADIUS, GRAPH_RECALL, GROUP_REACH, LAYERS_MAX, Link, NODES_MAX, pack};
 use crate::error::{Error, Result};
 use crate::fingerprint::{KEY_BITS, Key};
 use crate::index::scan::{self, Found, Kernel};
@@ -82,7 +82,7 @@ fn group_near_copies(planes: [&[u64]; 4], cancel: &dyn Fn() -> bool) -> Result<G
             }
             next += 1;
         }
-        let queries: Vec<Key> = batch.iter().map(|&key| key_of(planes, key)).collect();
+        let queries: Vec<Key> = batch.iter().map(|&key| key_at(planes, key)).collect();
         let mut near = scan::search(kernel, planes, &queries, GROUP_REACH);
         near.sort_unstable();
         for near in near.chunk_by(|a, b| a.query == b.query) {
@@ -99,7 +99,7 @@ fn group_near_copies(planes: [&[u64]; 4], cancel: &dyn Fn() -> bool) -> Result<G
                     reach = member.distance.max(reach);
                 }
             }
-            groups.leaders.push(key_of(planes, leader));
+            groups.leaders.push(key_at(planes, leader));
             groups.members.push(members);
             groups.reaches.push(reach as u8);
         }
@@ -107,8 +107,7 @@ fn group_near_copies(planes: [&[u64]; 4], cancel: &dyn Fn() -> bool) -> Result<G
     Ok(groups)
 }
 
-/// A key by its number.
-fn key_of(planes: [&[u64]; 4], key: u32) -> Key {
+fn key_at(planes: [&[u64]; 4], key: u32) -> Key {
     Key(planes.map(|plane| plane[key as usize]))
 }
 
@@ -163,14 +162,11 @@ fn freeze(groups: &Groups, construction: usize, cancel: &dyn Fn() -> bool) -> Re
             })
             .collect();
         let width = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let mut all = Vec::with_capacity(rows.len() * width);
+        let mut all: Vec<Link> = Vec::with_capacity(rows.len() * width);
         for (node, links) in (0..).zip(rows) {
             // A link to itself is one that leads nowhere.
             let padded = links.into_iter().chain(std::iter::repeat(node)).take(width);
-            all.extend(padded.map(|next: u32| {
-                let [low, middle, high, _] = next.to_le_bytes();
-                [low, middle, high]
-            }));
+            all.extend(padded.map(pack));
         }
         frozen.layers.push((width, all));
     }
@@ -191,7 +187,8 @@ impl RecallTest {
     fn new(planes: [&[u64]; 4]) -> RecallTest {
         let kernel = Kernel::detect();
         let mut random = SplitMix(SEED);
-        let keys: Vec<Key> = (0..TEST_QUERIES).map(|_| key_of(planes, random.below(planes[0].len() as u32))).collect();
+        let count = planes[0].len() as u32;
+        let keys: Vec<Key> = (0..TEST_QUERIES).map(|_| key_at(planes, random.below(count))).collect();
         let alike = counts(&keys, |batch| scan::search(kernel, planes, batch, GRAPH_RADIUS));
         let (mut queries, mut crowded) = (Vec::new(), Vec::new());
         let mut crowds_left = TEST_CROWDED;

@@ -25,14 +25,13 @@ use crate::error::Result;
 use crate::fingerprint::Key;
 
 pub(crate) use build::{Built, build};
-use walk::unpack;
 
 /// Radius in bits at which a graph's recall is measured, and up to which it is used: that of the vote.
 pub const GRAPH_RADIUS: u32 = 72;
 /// Least recall, in 0..=1, at which a graph is kept.
 pub const GRAPH_RECALL: f64 = 0.99;
 
-/// An opened graph whose layout has been found right; what is in it is verified before the first search.
+/// An opened graph whose counts and bounds have been found right for its segment; the rest is verified at first use.
 #[derive(Debug)]
 pub(crate) struct Graph {
     file: Mapped,
@@ -67,7 +66,7 @@ struct LinkRange {
 struct Layer<'a> {
     width: usize,
     /// As many for each node; a node with fewer neighbours is linked to itself in the places left over.
-    links: &'a [[u8; 3]],
+    links: &'a [Link],
 }
 
 /// A graph as slices, mapped or in memory.
@@ -89,14 +88,13 @@ pub(crate) struct Frozen {
     member_offsets: Vec<u32>,
     members: Vec<u32>,
     /// Width and links of each layer, from the lowest.
-    layers: Vec<(usize, Vec<[u8; 3]>)>,
+    layers: Vec<(usize, Vec<Link>)>,
     ef: u32,
 }
 
 impl Graph {
-    /// Finds where everything lies in a mapped graph of a segment; the numbers in it are still to be checked.
+    /// Lays out a mapped graph; what is in it is verified before the first search.
     pub(crate) fn open(file: Mapped, segment: &Segment, recall: f64) -> Result<Graph> {
-        let segment_keys = segment.len();
         let mut reader = file.reader();
         let (owner, expected) = (reader.u64()?, segment.file().checksum);
         if owner != expected {
@@ -107,11 +105,11 @@ impl Graph {
         let members = reader.u32()?;
         let ef = reader.u32()?;
         let layer_count = reader.u32()?;
-        if members as usize != segment_keys || nodes == 0 || nodes > members || nodes > NODES_MAX || ef == 0 {
+        if members as usize != segment.len() || nodes == 0 || nodes > members || nodes > NODES_MAX || ef == 0 {
             return Err(reader.corrupt(
                 "nodes, members, beam",
                 format!("{nodes}, {members}, {ef}"),
-                format!("some, {segment_keys}, some"),
+                format!("some, {}, some", segment.len()),
             ));
         }
         if !(1..=LAYERS_MAX).contains(&layer_count) {
@@ -137,7 +135,7 @@ impl Graph {
         let members = reader.take_section::<u32>(u64::from(members))?;
         let mut layers = Vec::new();
         for &(nodes, width) in &sizes {
-            let links = reader.take_section::<[u8; 3]>(u64::from(nodes) * u64::from(width))?;
+            let links = reader.take_section::<Link>(u64::from(nodes) * u64::from(width))?;
             layers.push(LinkRange { width: width as usize, links });
         }
         reader.finish()?;
@@ -273,10 +271,23 @@ impl View<'_> {
 impl<'a> Layer<'a> {
     /// Links of a node of this layer.
     #[inline]
-    fn of(&self, node: u32) -> &'a [[u8; 3]] {
+    fn of(&self, node: u32) -> &'a [Link] {
         let start = node as usize * self.width;
         &self.links[start..start + self.width]
     }
+}
+
+/// A node's number, little-endian: links are most of a graph, and three bytes are enough.
+type Link = [u8; 3];
+
+#[inline]
+fn unpack([low, middle, high]: Link) -> u32 {
+    u32::from_le_bytes([low, middle, high, 0])
+}
+
+fn pack(node: u32) -> Link {
+    let [low, middle, high, _] = node.to_le_bytes();
+    [low, middle, high]
 }
 
 /// Keys within this many bits of a node's own key are its group.

@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use super::{GRAPH_RADIUS, GROUP_REACH, View};
+use super::{GRAPH_RADIUS, GROUP_REACH, View, unpack};
 use crate::fingerprint::{KEY_BITS, Key};
 use crate::index::scan::Found;
 
@@ -285,12 +285,6 @@ impl Beam {
             self.end -= 1;
         }
     }
-}
-
-/// A link as it is stored: the number of a node in 24 bits.
-#[inline]
-pub(super) fn unpack([low, middle, high]: [u8; 3]) -> u32 {
-    u32::from_le_bytes([low, middle, high, 0])
 }
 
 /// Asks for a value's cache line ahead of its use; without an effect on any result.

@@ -17,7 +17,7 @@ use crate::model::{Model, Random, queries};
 use crate::role::{CONFIG, Role, say, write};
 use crate::snapshot::{Content, Truth};
 
-const TEST: &str = "readers::ten_readers_and_a_writer_see_only_committed_states";
+const TEST: &str = "crowd::ten_readers_and_a_writer_see_only_committed_states";
 
 #[test]
 fn ten_readers_and_a_writer_see_only_committed_states() {

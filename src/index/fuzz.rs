@@ -1,0 +1,302 @@
+//! Reads made-up files as the files of an index, for a fuzzer: they are refused, or can be read through.
+//!
+//! The first byte of the input says as which file, and whether its checksums are made right before: a fuzzer does not
+//! get beyond a checksum, somebody who means harm does. The rest is the file. This is part of the crate only when it is
+//! compiled for fuzzing (`--cfg fuzzing`), and no interface of it.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::assemble::{Entries, Merge};
+use super::files::{Mapped, sha256};
+use super::format::{self, FORMAT_VERSION, GRAPH_MAGIC, HEADER_LEN, MANIFEST_MAGIC, SEGMENT_MAGIC};
+use super::graph::Graph;
+use super::manifest::{FileEntry, GraphEntry, Manifest, SegmentEntry, Stored};
+use super::segment::Segment;
+use super::snapshot::{Graphs, Index};
+use super::verify::verify;
+use super::video::{IndexConfig, Publication, Video};
+use super::writer::Writer;
+use super::{GraphPolicy, SearchMode};
+use crate::Result;
+use crate::fingerprint::{FINGERPRINT_VERSION, Key, KeyKind, Place, Run};
+
+/// Reads a made-up file; panics if something happens that must not, whatever the bytes.
+pub fn read(data: &[u8]) {
+    let Some((&choice, file)) = data.split_first() else { return };
+    let scratch = Scratch::the();
+    let kind = KINDS[usize::from(choice) % KINDS.len()];
+    let file = match usize::from(choice) / KINDS.len() % 2 {
+        0 => file.to_vec(),
+        _ => scratch.make_right(kind, file),
+    };
+    fs::write(scratch.path(kind), &file).unwrap();
+    match kind {
+        Kind::Manifest => scratch.read_manifest(),
+        Kind::Segment => scratch.read_segment(&file),
+        Kind::Graph => scratch.read_graph(&file),
+    }
+}
+
+/// Inputs for [`read`] to begin with: files as they were written, each once to be read as it is and once resealed.
+pub fn seeds() -> Vec<Vec<u8>> {
+    let scratch = Scratch::the();
+    let choices = KINDS.iter().enumerate().flat_map(|(number, kind)| {
+        [number, number + KINDS.len()].map(|choice| [&[choice as u8], &scratch.written(*kind)[..]].concat())
+    });
+    choices.collect()
+}
+
+/// As which file the bytes are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Manifest,
+    Segment,
+    Graph,
+}
+
+const KINDS: [Kind; 3] = [Kind::Manifest, Kind::Segment, Kind::Graph];
+
+/// Two copies of a sound index, one to compare with and one of which a file is replaced.
+struct Scratch {
+    dir: TempDir,
+    segment: Arc<Segment>,
+}
+
+impl Scratch {
+    fn the() -> &'static Scratch {
+        static SCRATCH: OnceLock<Scratch> = OnceLock::new();
+        SCRATCH.get_or_init(Scratch::new)
+    }
+
+    fn new() -> Scratch {
+        let dir = tempfile::tempdir().unwrap();
+        let sound = dir.path().join("sound");
+        let mut writer = Writer::open_or_create(&sound, config()).unwrap();
+        for number in 0..6 {
+            assert!(writer.add(video(number), runs(number)).unwrap());
+        }
+        writer.maintain(GraphPolicy::Always, &|| false).unwrap();
+        assert_eq!(writer.remove("3.mp4").unwrap(), 1);
+        writer.commit().unwrap();
+        // The files of the other kinds stand beside the one that is replaced, so that a reader gets as far as it can.
+        for kind in KINDS {
+            let copy = dir.path().join(kind.folder());
+            fs::create_dir_all(copy.join("segments")).unwrap();
+            for other in KINDS {
+                fs::copy(sound.join(other.name()), copy.join(other.name())).unwrap();
+            }
+        }
+        let segment = Mapped::open(&sound.join(Kind::Segment.name()), SEGMENT_MAGIC, None).unwrap().unwrap();
+        Scratch { segment: Arc::new(Segment::open(segment).unwrap()), dir }
+    }
+
+    fn path(&self, kind: Kind) -> PathBuf {
+        self.dir.path().join(kind.folder()).join(kind.name())
+    }
+
+    fn written(&self, kind: Kind) -> Vec<u8> {
+        fs::read(self.dir.path().join("sound").join(kind.name())).unwrap()
+    }
+
+    /// Gives a file the header, the owner and the checksums that it needs to be looked into.
+    fn make_right(&self, kind: Kind, file: &[u8]) -> Vec<u8> {
+        let length = file.last_chunk::<16>().and_then(|footer| footer.first_chunk::<8>()).copied();
+        let length = length.and_then(|length| usize::try_from(u64::from_le_bytes(length)).ok());
+        let content = length.and_then(|length| file.get(..length)).unwrap_or(file);
+        let mut content = content.to_vec();
+        content.resize(content.len().max(HEADER_LEN), 0);
+        content[..8].copy_from_slice(&kind.magic());
+        content[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        content[12..HEADER_LEN].fill(0);
+        if kind == Kind::Graph
+            && let Some(owner) = content.get_mut(HEADER_LEN..HEADER_LEN + 8)
+        {
+            owner.copy_from_slice(&self.segment.file().checksum.to_le_bytes());
+        }
+        format::seal(content)
+    }
+
+    fn read_manifest(&self) {
+        let dir = self.dir.path().join(Kind::Manifest.folder());
+        if let Ok(stored) = Manifest::load(&dir) {
+            for entry in &stored.unwrap().manifest.segments {
+                assert!(entry.tombstones.iter().all(|&video| video < entry.videos));
+            }
+        }
+        if let Ok(index) = Index::open(&dir) {
+            search(&index).expect("the segments are sound");
+        }
+        let _ = verify(&dir, &|_| {}, &|| false);
+    }
+
+    fn read_segment(&self, bytes: &[u8]) {
+        let path = self.path(Kind::Segment);
+        let Ok(segment) = Mapped::open(&path, SEGMENT_MAGIC, None).and_then(|file| Segment::open(file.unwrap())) else {
+            return;
+        };
+        let checked = segment.check();
+        let segment = Arc::new(segment);
+        let dead: Vec<bool> = (0..segment.videos.len()).map(|video| video % 2 == 1).collect();
+        let merged = merge([(&segment, &dead[..]), (&self.segment, &[false; 6])]);
+
+        // As the segment of an index that was written with it.
+        let mut manifest = Manifest::new(config());
+        manifest.segments.push(entry(&segment, bytes));
+        manifest.next_number = 2;
+        let dir = self.dir.path().join(Kind::Segment.folder());
+        let (stored, _) = Stored::encode(manifest, &dir).unwrap();
+        let index = Index::load(&dir, stored, None, Graphs::Needed).expect("it has been opened before");
+        let searched = search(&index);
+        if checked.is_ok() {
+            merged.expect("a sound segment can be merged");
+            searched.expect("a sound segment can be searched");
+        }
+    }
+
+    fn read_graph(&self, bytes: &[u8]) {
+        let path = self.path(Kind::Graph);
+        let Ok(graph) =
+            Mapped::open(&path, GRAPH_MAGIC, None).and_then(|file| Graph::open(file.unwrap(), &self.segment, 1.0))
+        else {
+            return;
+        };
+        let checked = graph.check(&self.segment);
+        let file = FileEntry { length: bytes.len() as u64, checksum: graph.file().checksum, sha256: sha256(bytes) };
+        let mut manifest = Manifest::new(config());
+        let mut entry = entry(&self.segment, &self.written(Kind::Segment));
+        entry.graph = GraphEntry::Built { file, recall: 1.0 };
+        manifest.segments.push(entry);
+        manifest.next_number = 2;
+        let dir = self.dir.path().join(Kind::Graph.folder());
+        let (stored, _) = Stored::encode(manifest, &dir).unwrap();
+        let index = Index::load(&dir, stored, None, Graphs::Needed).expect("it has been opened before");
+        let searched = search(&index);
+        // A graph that is not sound may still have answered, if what is wrong is nothing that a search rests on.
+        if checked.is_ok() {
+            searched.expect("a sound graph can be searched");
+        }
+    }
+}
+
+impl Kind {
+    fn folder(self) -> &'static str {
+        match self {
+            Kind::Manifest => "with-manifest",
+            Kind::Segment => "with-segment",
+            Kind::Graph => "with-graph",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Manifest => "manifest",
+            Kind::Segment => "segments/00000001.seg",
+            Kind::Graph => "segments/00000001.graph",
+        }
+    }
+
+    fn magic(self) -> [u8; 8] {
+        match self {
+            Kind::Manifest => MANIFEST_MAGIC,
+            Kind::Segment => SEGMENT_MAGIC,
+            Kind::Graph => GRAPH_MAGIC,
+        }
+    }
+}
+
+/// Asks for all that an index can be asked for; what it finds must be what is stored.
+fn search(index: &Index) -> Result<()> {
+    let mut queries: Vec<Key> = (0..3).map(|number| runs(number)[usize::from(number)].key).collect();
+    queries.push(Key([u64::MAX; 4]));
+    let mut outcome = Ok(());
+    let mut note = |result: Result<()>| {
+        if outcome.is_ok() {
+            outcome = result;
+        }
+    };
+    for (radius, mode) in [(72, SearchMode::Graph), (72, SearchMode::Auto), (256, SearchMode::Exact)] {
+        note(index.near(&queries, radius, mode).and_then(|near| {
+            for found in near.found {
+                let key = index.key(found.segment, found.key)?;
+                assert_eq!(key.distance(queries[found.query as usize]), found.distance);
+                assert!(found.distance <= radius);
+                for posting in index.postings(found.segment, found.key)? {
+                    assert!(posting.first <= posting.last);
+                    // Names a video that there is, or panics.
+                    let _ = index.video(posting.video);
+                }
+            }
+            Ok(())
+        }));
+    }
+    let videos: Vec<_> = index.videos().map(|(video, _)| video).collect();
+    assert_eq!(videos.len() as u64, index.state().videos);
+    for &video in videos.iter().take(4) {
+        note(index.runs(video).map(|runs| assert!(runs.is_sorted_by_key(|run| run.first))));
+    }
+    let _ = index.find("2.mp4");
+    outcome
+}
+
+/// Merges without writing.
+fn merge<const N: usize>(segments: [(&Arc<Segment>, &[bool]); N]) -> Result<()> {
+    let merge = Merge::new(segments.into_iter());
+    let videos = merge.videos().len();
+    merge.visit(&mut |_, postings| {
+        assert!(!postings.is_empty() && postings.iter().all(|posting| (posting[0] as usize) < videos));
+        Ok(())
+    })
+}
+
+/// What a manifest says of a segment of these bytes.
+fn entry(segment: &Segment, bytes: &[u8]) -> SegmentEntry {
+    SegmentEntry {
+        number: 1,
+        file: FileEntry { length: bytes.len() as u64, checksum: segment.file().checksum, sha256: sha256(bytes) },
+        keys: segment.len() as u32,
+        videos: segment.videos.len() as u32,
+        tombstones: Vec::new(),
+        graph: GraphEntry::None,
+    }
+}
+
+fn config() -> IndexConfig {
+    IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: Duration::from_secs(1) }
+}
+
+fn video(number: u8) -> Video {
+    Video {
+        id: String::new(),
+        path: format!("{number}.mp4"),
+        sha256: [number; 32],
+        duration: Duration::from_secs(30),
+        width: 640,
+        height: 360,
+        publication: Publication { url: Some("https://example.org".to_owned()), ..Publication::default() },
+        keyframes: 30,
+        undecoded: Duration::ZERO,
+    }
+}
+
+/// A few keys, some of them near each other, so that a graph has members, and layers to walk.
+fn runs(number: u8) -> Vec<Run> {
+    let word = |at: u8, word: u8| xxhash_rust::xxh3::xxh3_64(&[number, at, word]);
+    let run = |at: u8| Run {
+        key: match at % 4 {
+            3 => Key([7, 7, 7, u64::from(at)]),
+            _ => Key([word(at, 0), word(at, 1), word(at, 2), word(at, 3)]),
+        },
+        kind: if at % 5 == 0 { KeyKind::Whole } else { KeyKind::Region },
+        place: Place { x: 0.5, y: 0.5, size: 0.25 },
+        first: Duration::from_secs(u64::from(at)),
+        last: Duration::from_secs(u64::from(at) + 1),
+        recurs: at % 2 == 0,
+    };
+    (0..24).map(run).collect()
+}
