@@ -33,6 +33,8 @@ const PLACES: [(&str, &[&str], &str); 6] = [
 ];
 
 /// Foreign crates that only the program may name.
+/// Part of the crate only when it is compiled for fuzzing.
+const OF_THE_FUZZER: &str = "src/index/fuzz.rs";
 const OF_THE_PROGRAM: [&str; 7] = ["anyhow", "clap", "clap_complete", "clap_mangen", "ctrlc", "etcetera", "indicatif"];
 
 #[test]
@@ -96,6 +98,16 @@ fn the_library_does_not_know_what_belongs_to_the_program() {
             assert!(!code.iter().any(|token| token == name), "{} names {name}", file.display());
         }
     }
+}
+
+#[test]
+fn what_serves_the_fuzzer_is_compiled_for_it_alone() {
+    let code = read(Path::new("src/index/mod.rs"));
+    assert!(
+        code.contains("#[cfg(fuzzing)]\npub mod fuzz;")
+            || code.contains("#[cfg(fuzzing)]\n#[doc(hidden)]\npub mod fuzz;")
+    );
+    assert!(Path::new(OF_THE_FUZZER).is_file());
 }
 
 #[test]
@@ -164,7 +176,7 @@ fn library() -> Vec<(PathBuf, Vec<String>)> {
     let files = rust_files(Path::new("src")).into_iter().filter(|file| !slashed(file).starts_with("src/bin/"));
     let all: Vec<(PathBuf, Vec<String>)> = files.map(|file| (file.clone(), tokens(&read(&file)))).collect();
     let of_tests: BTreeSet<PathBuf> = all.iter().flat_map(|(file, code)| test_files(file, code)).collect();
-    let kept = all.into_iter().filter(|(file, _)| !of_tests.contains(file));
+    let kept = all.into_iter().filter(|(file, _)| !of_tests.contains(file) && slashed(file) != OF_THE_FUZZER);
     kept.map(|(file, code)| (file, without_tests(code))).collect()
 }
 
