@@ -162,7 +162,7 @@ fn a_missing_file_is_named() {
             Err(error @ Error::CorruptIndex { .. }) => {
                 let text = error.to_string();
                 assert!(text.contains(&*path.to_string_lossy()), "{text}");
-                assert!(text.contains("missing") && text.contains("uniq index build"), "{text}");
+                assert!(text.contains("missing") && text.contains("with: uniq index"), "{text}");
             }
             other => panic!("{other:?}"),
         }
