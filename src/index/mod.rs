@@ -23,6 +23,7 @@ pub mod fuzz;
 mod graph;
 mod lock;
 mod manifest;
+mod merging;
 mod posting;
 mod scan;
 mod segment;

@@ -12,6 +12,7 @@ use super::format;
 use super::graph::{self, Built};
 use super::lock::Lock;
 use super::manifest::{self, GraphEntry, Manifest, SegmentEntry, Stored};
+use super::merging::{Candidate, Merging, groups_to_merge};
 use super::segment::Segment;
 use super::snapshot::{Graphs, Index, LiveSegment, matches};
 use super::storage::{self, Disk, Storage, TEMPORARY_PREFIX};
@@ -440,96 +441,6 @@ impl Writer {
     }
 }
 
-/// How eagerly segments are merged.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Merging {
-    WhenDue,
-    All,
-}
-
-/// What decides whether a segment is merged.
-#[derive(Clone, Copy, Debug)]
-struct Candidate {
-    number: u64,
-    /// Distinct keys.
-    keys: u32,
-    /// Postings of videos that have not been removed.
-    live: u64,
-    /// Those of removed videos.
-    dead: u64,
-    /// Whether any video has been removed.
-    has_removed: bool,
-}
-
-impl Candidate {
-    fn of(segment: &LiveSegment) -> Candidate {
-        let all: u64 = segment.segment.postings_per_video.iter().map(|&count| u64::from(count)).sum();
-        let live = segment.live_postings();
-        Candidate {
-            number: segment.number,
-            keys: segment.segment.len() as u32,
-            live,
-            dead: all - live,
-            has_removed: segment.dead.contains(&true),
-        }
-    }
-}
-
-fn groups_to_merge(segments: &[Candidate], policy: GraphPolicy, merging: Merging) -> Vec<Vec<u64>> {
-    let is_small = |segment: &&Candidate| segment.keys < GRAPH_MIN_KEYS;
-    let is_worn = |segment: &&Candidate| match merging {
-        Merging::WhenDue => segment.has_removed && segment.dead * WORN_DIVISOR >= segment.live + segment.dead,
-        Merging::All => segment.has_removed,
-    };
-    let mut groups: Vec<Vec<Candidate>> = Vec::new();
-    if merging == Merging::All {
-        groups = fitting(segments.iter().filter(|segment| is_small(segment) || is_worn(segment)));
-        groups.retain(|group| group.len() > 1 || group.iter().any(|segment| segment.has_removed));
-    } else {
-        // Of about one size: within a factor of eight, so that a key is written anew only a few times in its life.
-        let tier = |segment: &Candidate| segment.keys.max(1).ilog2() / 3;
-        let in_tier =
-            |wanted: u32| segments.iter().filter(is_small).filter(move |segment| tier(segment) == wanted).count();
-        let crowded = (0..=u32::BITS / 3).filter(|&tier| in_tier(tier) > SEGMENTS_PER_TIER).max();
-        if policy != GraphPolicy::Never || crowded.is_some() {
-            // What becomes large enough for a graph is not merged again.
-            groups = fitting(segments.iter().filter(is_small));
-            groups.retain(|group| {
-                let keys: u64 = group.iter().map(|segment| u64::from(segment.keys)).sum();
-                group.len() > 1 && keys >= u64::from(GRAPH_MIN_KEYS)
-            });
-        }
-        let chosen: HashSet<u64> = groups.iter().flatten().map(|segment| segment.number).collect();
-        let left = || segments.iter().filter(|segment| !chosen.contains(&segment.number));
-        let mut more =
-            fitting(left().filter(is_small).filter(|segment| crowded.is_some_and(|last| tier(segment) <= last)));
-        more.retain(|group| group.len() > SEGMENTS_PER_TIER);
-        let merged: HashSet<u64> = more.iter().flatten().map(|segment| segment.number).collect();
-        groups.extend(more);
-        groups
-            .extend(left().filter(is_worn).filter(|segment| !merged.contains(&segment.number)).map(|&worn| vec![worn]));
-    }
-    groups.into_iter().map(|group| group.into_iter().map(|segment| segment.number).collect()).collect()
-}
-
-/// Divides segments, in their order, into groups that fit into one segment each.
-fn fitting<'a>(segments: impl Iterator<Item = &'a Candidate>) -> Vec<Vec<Candidate>> {
-    let mut groups: Vec<Vec<Candidate>> = Vec::new();
-    let mut in_last = u64::MAX;
-    for segment in segments {
-        // An upper bound of keys and postings: a merge can only lose some.
-        in_last = in_last.saturating_add(segment.live);
-        match groups.last_mut() {
-            Some(group) if in_last <= u64::from(SEGMENT_MAX_KEYS) => group.push(*segment),
-            _ => {
-                groups.push(vec![*segment]);
-                in_last = segment.live;
-            }
-        }
-    }
-    groups
-}
-
 /// The files of the segments that a manifest names.
 fn named_files(dir: &Path, manifest: &Manifest) -> HashSet<PathBuf> {
     let mut named = HashSet::new();
@@ -580,14 +491,12 @@ fn stop_if(cancel: &dyn Fn() -> bool) -> Result<()> {
     if cancel() { Err(Error::Cancelled) } else { Ok(()) }
 }
 
-/// Distinct keys from which [`GraphPolicy::Auto`] builds a graph: some 13 hours of real footage at a keyframe a second.
+/// Distinct keys from which [`GraphPolicy::Auto`] builds a graph: some 13 hours of real footage, of which an hour has about
+/// 30 600 at a keyframe a second.
 ///
-/// A query costs about 0.15 ms in a graph with a beam of 128, and so many keys are scanned in 0.6 ms with POPCNT, 0.3
-/// with AVX2 and 0.08 with AVX-512 (one core): [`SearchMode::Auto`](super::SearchMode::Auto) decides by the processor.
+/// So many keys are scanned in 64 us with AVX-512, 200 with AVX2, 500 with POPCNT (one core); a query in a graph of 114 000
+/// nodes costs about as much as the first. Which is used is decided by size and processor each time:
+/// [`SearchMode::Auto`](super::SearchMode::Auto).
 pub const GRAPH_MIN_KEYS: u32 = 400_000;
 /// Distinct keys up to which segments are merged: some 26 hours of video, and 2.5 GB of memory to build a graph.
 pub const SEGMENT_MAX_KEYS: u32 = 800_000;
-/// Segments of about one size that may stand before they are merged.
-const SEGMENTS_PER_TIER: usize = 8;
-/// A segment is worn when one in this many of its postings is of a removed video.
-const WORN_DIVISOR: u64 = 5;
