@@ -37,10 +37,8 @@ impl Lock {
             }
             Err(cause) => return Err(Error::io(path, "lock")(cause.into())),
         }
-        file.set_len(0)
-            .and_then(|()| file.rewind())
-            .and_then(|()| writeln!(file, "{}", std::process::id()))
-            .map_err(Error::io(path, "write"))?;
+        // Best effort: on a full disk a merge, which may free space, must still be able to begin.
+        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Lock { file })
     }
 }
