@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::format;
-use super::manifest::{GraphEntry, Manifest, SegmentEntry, Stored};
+use super::manifest::{FileEntry, GraphEntry, Manifest, SegmentEntry, Stored};
+use super::segment::Segment;
 use super::snapshot::{Graphs, Index, open_graph, open_segment};
-use super::writer::unnamed_files;
+use super::writer::{stop_if, unnamed_files};
 use crate::error::{Error, Result};
 
 /// What a verification found.
@@ -63,59 +64,61 @@ fn verify_snapshot(
     progress(stored.length);
     for entry in &stored.manifest.segments {
         stop_if(cancel)?;
-        verification.note(entry.file.length, verify_segment(dir, entry))?;
-        progress(entry.file.length);
-        if let GraphEntry::Built { file, .. } = &entry.graph {
+        let opened = open_segment(dir, entry);
+        let result = match &opened {
+            Ok(segment) => verify_segment(segment, entry),
+            Err(_) => Ok(()),
+        };
+        verification.count(entry.file.length, progress);
+        verification.note(result)?;
+        if let GraphEntry::Built { file, recall } = &entry.graph {
             stop_if(cancel)?;
-            verification.note(file.length, verify_graph(dir, entry))?;
-            progress(file.length);
+            // Without its segment a graph cannot be judged.
+            let result = match &opened {
+                Ok(segment) => verify_graph(dir, entry, file, *recall, segment),
+                Err(_) => Ok(()),
+            };
+            verification.count(file.length, progress);
+            verification.note(result)?;
         }
+        verification.note(opened.map(drop))?;
     }
     if verification.damage.is_empty() {
-        let names = Index::load(dir, stored, None, Graphs::Needed).and_then(|index| index.check_names());
-        verification.note(0, names)?;
-        verification.files = verification.files.saturating_sub(1);
+        let index = Index::load(dir, stored, None, Graphs::Needed);
+        verification.note(index.and_then(|index| index.check_names()))?;
     }
     Ok(verification)
 }
 
 impl Verification {
-    /// Counts a file, and keeps what is wrong with it.
-    fn note(&mut self, bytes: u64, result: Result<()>) -> Result<()> {
+    /// Counts a file that is done with.
+    fn count(&mut self, bytes: u64, progress: &dyn Fn(u64)) {
         self.files += 1;
         self.bytes = self.bytes.saturating_add(bytes);
+        progress(bytes);
+    }
+
+    /// Keeps what is wrong with the index; anything else ends the verification.
+    fn note(&mut self, result: Result<()>) -> Result<()> {
         match result {
-            Ok(()) => Ok(()),
             Err(error @ (Error::CorruptIndex { .. } | Error::IncompatibleIndex { .. } | Error::Io { .. })) => {
                 self.damage.push(error);
                 Ok(())
             }
-            Err(error) => Err(error),
+            other => other,
         }
     }
 }
 
-fn verify_segment(dir: &Path, entry: &SegmentEntry) -> Result<()> {
-    let segment = open_segment(dir, entry)?;
+fn verify_segment(segment: &Segment, entry: &SegmentEntry) -> Result<()> {
     segment.file().verify_blocks()?;
     segment.file().verify_sha256(&entry.file.sha256)?;
     segment.check()
 }
 
-fn verify_graph(dir: &Path, entry: &SegmentEntry) -> Result<()> {
-    let GraphEntry::Built { file, recall } = &entry.graph else {
-        return Ok(());
-    };
-    // A damaged segment is reported for itself; without it the graph cannot be judged.
-    let Ok(segment) = open_segment(dir, entry) else {
-        return Ok(());
-    };
-    let graph = open_graph(dir, entry, file, *recall, &segment)?;
+fn verify_graph(dir: &Path, entry: &SegmentEntry, file: &FileEntry, recall: f64, segment: &Segment) -> Result<()> {
+    let graph = open_graph(dir, entry, file, recall, segment)?;
     graph.file().verify_blocks()?;
     graph.file().verify_sha256(&file.sha256)?;
-    graph.check(&segment)
-}
-
-fn stop_if(cancel: &dyn Fn() -> bool) -> Result<()> {
-    if cancel() { Err(Error::Cancelled) } else { Ok(()) }
+    graph.check(segment)
 }

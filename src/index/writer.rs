@@ -487,7 +487,8 @@ fn is_ours(path: &Path) -> bool {
     numbered || name.starts_with(TEMPORARY_PREFIX)
 }
 
-fn stop_if(cancel: &dyn Fn() -> bool) -> Result<()> {
+/// Fails once the caller wants to stop.
+pub(crate) fn stop_if(cancel: &dyn Fn() -> bool) -> Result<()> {
     if cancel() { Err(Error::Cancelled) } else { Ok(()) }
 }
 
