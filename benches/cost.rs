@@ -56,7 +56,7 @@ fn main() {
     let clips = folder.as_deref().map_or_else(clips::made, clips::read);
     let clip = args.clip.clone().unwrap_or_else(full_hd_clip);
     let bytes: u64 = clips.iter().map(|clip| length(&clip.path)).sum();
-    let seconds: f64 = clips.iter().map(|clip| clip.duration_s).sum();
+    let seconds: f64 = clips.iter().map(|clip| clips::duration_s(&clip.path)).sum();
     println!(
         "index: {} videos, {seconds:.0} s, {:.1} MB; clip: {}, {:.1} MB; {} runs each, alternating, median",
         clips.len(),
@@ -86,7 +86,7 @@ fn main() {
     }
 
     let build = line("index build", "ffmpeg fps=1,scale=-2:128", &builds, &samplings, seconds);
-    let ((clip_s, _), _) = clips::probe(&clip);
+    let clip_s = clips::duration_s(&clip);
     let check = line("check", "ffmpeg decode", &checks, &decodings, clip_s);
     let index_bytes: u64 = walkdir::WalkDir::new(&index)
         .into_iter()

@@ -5,7 +5,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod clips;
-pub mod edits;
 pub mod paint;
 pub mod people;
 pub mod program;

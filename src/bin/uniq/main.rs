@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod args;
+mod bench;
 mod check;
 mod exit;
 mod handover;
@@ -23,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use crate::args::{Cli, Command};
+use crate::args::{BenchCommand, Cli, Command};
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
@@ -51,6 +52,7 @@ fn run(args: &[OsString]) -> anyhow::Result<Exit> {
         Command::Index(command) => index::run(command, cli.quiet),
         Command::Check(args) => check::check(&args),
         Command::Fingerprint(args) => check::fingerprint(&args, cli.quiet),
+        Command::Bench(BenchCommand::Detect(args)) => bench::detect(&args),
         Command::Completions { shell } => pages::completions(shell),
         Command::Man { dir } => pages::man(dir.as_deref()),
     }

@@ -1,0 +1,222 @@
+//! What was made and measured before: fingerprints of edited excerpts, indexes, and reports.
+//!
+//! - `fingerprints/KEY.uniq`: named by the version of the fingerprint, the clips' bytes, the part, the filters and the
+//!   encoding. The edited video itself is deleted as soon as its fingerprint is made.
+//! - `indexes/KEY/`: named by the versions of fingerprint and index, and the bytes of the videos in it.
+//! - `reports/KEY.jsonl`: named by the bytes of this program, the index and the effort; one line a check.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uniq::fingerprint::FINGERPRINT_VERSION;
+use uniq::index::FORMAT_VERSION;
+use uniq::ingest::{self, BuildOptions};
+use uniq::{Fingerprint, Index, Report};
+
+use super::excerpt::Excerpt;
+use super::footage::{Clip, hex};
+
+/// The folder of all this.
+#[derive(Debug, Clone)]
+pub(crate) struct Cache {
+    folder: PathBuf,
+    /// SHA-256 of this program, in hexadecimal.
+    program: String,
+    /// Where edited videos are kept, for a person to look at.
+    keep: Option<PathBuf>,
+}
+
+/// A check that was made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Checked {
+    /// [`key`] of the excerpt.
+    pub(crate) excerpt: String,
+    /// What the program said.
+    pub(crate) report: Report,
+    /// Seconds that the check took, without making the fingerprint.
+    pub(crate) check_s: f64,
+}
+
+impl Cache {
+    /// Uses a folder, which is made if there is none.
+    pub(crate) fn new(folder: PathBuf, keep: Option<PathBuf>) -> anyhow::Result<Cache> {
+        for folder in ["fingerprints", "indexes", "reports", "videos"].map(|name| folder.join(name)).iter().chain(&keep)
+        {
+            fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+        }
+        let program = std::env::current_exe().context("this program's own file cannot be found")?;
+        let program = hex(&uniq::media::sha256(&program)?);
+        Ok(Cache { folder, program, keep })
+    }
+
+    /// The fingerprint of an edited excerpt, and whether it was made just now.
+    pub(crate) fn fingerprint(&self, excerpt: &Excerpt, cancel: &AtomicBool) -> anyhow::Result<(Fingerprint, bool)> {
+        let name = key(excerpt);
+        let file = self.folder.join("fingerprints").join(format!("{name}.uniq"));
+        if let Ok(fingerprint) = Fingerprint::load(&file) {
+            return Ok((fingerprint, false));
+        }
+        let video = self.video(excerpt, &name)?;
+        let made = uniq::fingerprint(&video, Some(cancel));
+        if let Some(folder) = &self.keep {
+            let stem = excerpt.clip.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let to = folder.join(format!("{stem}-{}-{:.0}s.mkv", excerpt.edit.name, excerpt.wanted_s));
+            fs::copy(&video, &to).with_context(|| format!("{}: cannot be written", to.display()))?;
+        }
+        let _ = fs::remove_file(&video);
+        let fingerprint = made?;
+        fingerprint.save(&file)?;
+        Ok((fingerprint, true))
+    }
+
+    /// Makes the edited video.
+    pub(crate) fn video(&self, excerpt: &Excerpt, name: &str) -> anyhow::Result<PathBuf> {
+        let target = self.folder.join("videos").join(format!("{name}-{}.mkv", std::process::id()));
+        let mut command = Command::new("ffmpeg");
+        command.args(["-nostdin", "-v", "error", "-y", "-ss", &format!("{:.3}", excerpt.cut_s.0)]);
+        command.args(["-t", &format!("{:.3}", excerpt.cut_s.1 - excerpt.cut_s.0), "-i"]).arg(&excerpt.clip.path);
+        if let Some(other) = &excerpt.other {
+            command.args(["-stream_loop", "-1", "-t", "12", "-i"]).arg(&other.path);
+        }
+        command.args(["-filter_complex", &excerpt.graph(), "-an", "-sn", "-dn", "-threads", "1", "-vsync", "vfr"]);
+        command.args(excerpt.edit.encoding.split(' ')).arg(&target);
+        run(command).with_context(|| format!("{} of {}", excerpt.edit.name, excerpt.clip.path.display()))?;
+        Ok(target)
+    }
+
+    /// Cuts out a part of a clip, in good quality, and keeps it.
+    pub(crate) fn part(&self, clip: &Clip, (from, to): (f64, f64)) -> anyhow::Result<PathBuf> {
+        let name = digest(&["part", &clip.sha256, &format!("{from:.3} {to:.3}")]);
+        let target = self.folder.join("videos").join(format!("{name}.mp4"));
+        if !target.is_file() {
+            let unfinished = target.with_extension("part.mp4");
+            let mut command = Command::new("ffmpeg");
+            command.args(["-nostdin", "-v", "error", "-y", "-ss", &format!("{from:.3}")]);
+            command.args(["-t", &format!("{:.3}", to - from), "-i"]).arg(&clip.path);
+            command.args(["-vf", "scale=trunc(iw/2)*2:trunc(ih/2)*2,setsar=1,format=yuv420p", "-an", "-sn", "-dn"]);
+            command.args(["-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-threads", "1"]).arg(&unfinished);
+            run(command).with_context(|| clip.path.display().to_string())?;
+            fs::rename(&unfinished, &target).with_context(|| target.display().to_string())?;
+        }
+        Ok(target)
+    }
+
+    /// An index of these videos and no others; what is missing in it is added.
+    pub(crate) fn index(&self, videos: &[PathBuf], cancel: &AtomicBool) -> anyhow::Result<Index> {
+        let mut digests =
+            videos.iter().map(|path| Ok(hex(&uniq::media::sha256(path)?))).collect::<uniq::Result<Vec<_>>>()?;
+        digests.sort_unstable();
+        let versions = format!("{FINGERPRINT_VERSION} {FORMAT_VERSION}");
+        let name = digest(&[&versions, &digests.concat()]);
+        let folder = self.folder.join("indexes").join(name);
+        if Index::exists(&folder) {
+            let index = Index::open(&folder)?;
+            if index.state().videos == digests.len() as u64 {
+                return Ok(index);
+            }
+        }
+        let summary = ingest::build(&folder, ingest::sources(videos)?, &BuildOptions::default(), &|_| {}, cancel)?;
+        if let Some((path, error)) = summary.failed.first() {
+            bail!("{}; take it out of the folder", crate::talk::about(path, error));
+        }
+        if summary.cancelled {
+            return Err(uniq::Error::Cancelled.into());
+        }
+        Ok(Index::open(&folder)?)
+    }
+
+    /// The reports of earlier runs of this program on an index, and where new ones are added.
+    pub(crate) fn reports(&self, index: &Index, how: &str) -> anyhow::Result<Reports> {
+        let name = digest(&[&self.program, &index.state().root, how]);
+        let path = self.folder.join("reports").join(format!("{name}.jsonl"));
+        let known = fs::read_to_string(&path).unwrap_or_default();
+        // A line that a crash cut off is measured again.
+        let known = known.lines().filter_map(|line| serde_json::from_str::<Checked>(line).ok());
+        Ok(Reports { known: known.map(|checked| (checked.excerpt.clone(), checked)).collect(), path })
+    }
+}
+
+/// Reports by excerpt.
+#[derive(Debug)]
+pub(crate) struct Reports {
+    known: HashMap<String, Checked>,
+    path: PathBuf,
+}
+
+impl Reports {
+    /// The report of an earlier run.
+    pub(crate) fn known(&self, excerpt: &str) -> Option<&Checked> {
+        self.known.get(excerpt)
+    }
+
+    /// Keeps new reports.
+    pub(crate) fn add(&self, new: &[Checked]) -> anyhow::Result<()> {
+        if new.is_empty() {
+            return Ok(());
+        }
+        let mut lines = Vec::new();
+        for checked in new {
+            serde_json::to_writer(&mut lines, checked)?;
+            lines.push(b'\n');
+        }
+        let name = || self.path.display().to_string();
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(&self.path).with_context(name)?;
+        file.write_all(&lines).with_context(name)
+    }
+}
+
+/// Names an edited excerpt by all that its fingerprint depends on.
+pub(crate) fn key(excerpt: &Excerpt) -> String {
+    let part = format!("{:.3} {:.3}", excerpt.cut_s.0, excerpt.cut_s.1);
+    let other = excerpt.other.as_ref().map_or("", |other| &other.sha256);
+    let version = FINGERPRINT_VERSION.to_string();
+    digest(&[&version, &excerpt.clip.sha256, &part, other, &excerpt.graph(), excerpt.edit.encoding])
+}
+
+fn digest(parts: &[&str]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part.as_bytes());
+        hasher.update([0]);
+    }
+    hex(&hasher.finalize()[..12])
+}
+
+/// Fails with what to do if the `ffmpeg` command cannot be run.
+pub(crate) fn need_editor() -> anyhow::Result<()> {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-nostdin", "-v", "error", "-version"]);
+    run(command)
+}
+
+fn run(mut command: Command) -> anyhow::Result<()> {
+    let output = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output();
+    let output = match output {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            bail!(
+                "the command ffmpeg, which makes the edits, is not in PATH; install it (Debian: apt-get install ffmpeg)"
+            )
+        }
+        other => other.context("ffmpeg could not be started")?,
+    };
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("ffmpeg failed ({}): {}", output.status, said.lines().take(3).collect::<Vec<_>>().join("; "));
+    }
+    Ok(())
+}
+
+/// The default folder: the user's cache, under this program's name.
+pub(crate) fn default_folder() -> anyhow::Result<PathBuf> {
+    use etcetera::BaseStrategy as _;
+    let strategy = etcetera::choose_base_strategy()
+        .map_err(|_| anyhow::anyhow!("no folder for the cache: there is no home folder; name one with --cache DIR"))?;
+    Ok(strategy.cache_dir().join("uniq").join(Path::new("bench")))
+}

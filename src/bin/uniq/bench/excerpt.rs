@@ -1,0 +1,214 @@
+//! Excerpts of known clips, edited, with the true times of what is in them.
+
+use super::edits::{AROUND_S, Edit, INSIDE_S, ORDER, Picture, Time};
+use super::footage::Clip;
+use super::random::{Random, fold};
+
+/// A clip of which less can be cut out is left out, in seconds.
+pub(crate) const SHORTEST_S: f64 = 3.0;
+
+/// Excerpts are edited at this short side in pixels at most.
+const SHORT_SIDE_MAX: u32 = 480;
+
+/// Length of a fade in seconds.
+const FADE_S: f64 = 1.5;
+
+/// A part of a clip, changed, and where it truly comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Excerpt {
+    /// The clip that it is cut from.
+    pub(crate) clip: Clip,
+    /// What is done to it.
+    pub(crate) edit: Edit,
+    /// Length that was asked for, in seconds.
+    pub(crate) wanted_s: f64,
+    /// From when to when it is cut out, in seconds.
+    pub(crate) cut_s: (f64, f64),
+    /// Other footage that is mixed with it.
+    pub(crate) other: Option<Clip>,
+    /// What of it is where, in the order of the result.
+    pub(crate) truth: Vec<Piece>,
+    corner: usize,
+}
+
+/// A part of the result and the part of the clip that it shows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Piece {
+    /// Of the result, in seconds.
+    pub(crate) clip_s: (f64, f64),
+    /// Of the clip that it was cut from, in seconds.
+    pub(crate) reference_s: (f64, f64),
+}
+
+impl Excerpt {
+    /// Chooses the part of `clip` by its bytes and `seed`; `None` if the clip is too short for the length or the edit, or if
+    /// other footage is needed and `others` has none of another group.
+    pub(crate) fn plan(clip: &Clip, edit: Edit, wanted_s: f64, others: &[Clip], seed: u64) -> Option<Excerpt> {
+        Excerpt::chosen(clip, edit, wanted_s, (0.0, clip.duration_s), others, seed)
+    }
+
+    /// The same from a part of the clip, for edits without other footage.
+    pub(crate) fn plan_within(clip: &Clip, edit: Edit, wanted_s: f64, part: (f64, f64), seed: u64) -> Option<Excerpt> {
+        Excerpt::chosen(clip, edit, wanted_s, part, &[], seed)
+    }
+
+    fn chosen(clip: &Clip, edit: Edit, wanted_s: f64, part: (f64, f64), others: &[Clip], seed: u64) -> Option<Excerpt> {
+        // The last frame of many clips is a little earlier than their length says.
+        let usable = part.1 - part.0 - 0.04;
+        let wanted = if edit.time == Time::Inside { INSIDE_S } else { wanted_s };
+        let length = wanted.min(usable);
+        let least = if edit.time == Time::Shuffled { 9.5 } else { SHORTEST_S - 0.1 };
+        if length < least {
+            return None;
+        }
+        let mut random = Random::new(fold(&clip.sha256) ^ seed.wrapping_mul(0x9e37_79b9));
+        let start = ((part.0 + random.ratio() * (usable - length)) * 1000.0).floor() / 1000.0;
+        let corner = random.below(4);
+        let before = ((0.25 + 0.5 * random.ratio()) * (AROUND_S - INSIDE_S) * 100.0).round() / 100.0;
+        // Ranking by both keeps the pairing when the set of candidates changes, and with it what is cached.
+        let other = others
+            .iter()
+            .filter(|other| edit.mixes() && other.group != clip.group && other.duration_s >= SHORTEST_S)
+            .min_by_key(|other| Random::new(fold(&clip.sha256) ^ fold(&other.sha256)).bits())
+            .cloned();
+        if edit.mixes() && other.is_none() {
+            return None;
+        }
+        let whole = |speed: f64| vec![Piece { clip_s: (0.0, length / speed), reference_s: (start, start + length) }];
+        let truth = match edit.time {
+            Time::Kept | Time::Reversed => whole(1.0),
+            Time::Speed(speed) => whole(speed),
+            Time::Inside => {
+                vec![Piece { clip_s: (before, before + length), reference_s: (start, start + length) }]
+            }
+            Time::Shuffled => {
+                let part = length / ORDER.len() as f64;
+                let piece = |(place, from): (usize, &usize)| {
+                    let (at, from) = (place as f64 * part, start + *from as f64 * part);
+                    Piece { clip_s: (at, at + part), reference_s: (from, from + part) }
+                };
+                ORDER.iter().enumerate().map(piece).collect()
+            }
+        };
+        Some(Excerpt { clip: clip.clone(), edit, wanted_s, cut_s: (start, start + length), other, truth, corner })
+    }
+
+    /// Even width and height at which the excerpt is edited.
+    fn size(&self) -> (u32, u32) {
+        let (width, height) = self.clip.size;
+        let short = width.min(height).max(1);
+        let shrink = f64::from(short.min(SHORT_SIDE_MAX)) / f64::from(short);
+        let even = |side: u32| ((f64::from(side) * shrink / 2.0).round() as u32).max(8) * 2;
+        (even(width), even(height))
+    }
+
+    /// The graph of filters that makes it, from the inputs 0 (the clip, cut out) and 1 (other footage, looped).
+    pub(crate) fn graph(&self) -> String {
+        let (width, height) = self.size();
+        let length = self.cut_s.1 - self.cut_s.0;
+        let square = format!("scale={width}:{height},setsar=1,format=yuv420p");
+        let end = "scale=trunc(iw/2)*2:trunc(ih/2)*2,setsar=1,format=yuv420p";
+        let fill = |template: &str| self.fill(template, (width, height), length);
+        let time = match self.edit.time {
+            Time::Speed(speed) => format!(",setpts=PTS/{speed}"),
+            _ => String::new(),
+        };
+        let other = format!(
+            "fps=25,scale={width}:{height}:force_original_aspect_ratio=increase,crop={width}:{height},setsar=1,format=yuv420p"
+        );
+        match (self.edit.picture, self.edit.time) {
+            (_, Time::Inside) => {
+                let (from, to) = self.truth[0].clip_s;
+                format!(
+                    "[1:v]{other},split[x][y];[x]trim=0:{from:.3},setpts=PTS-STARTPTS[before];\
+                     [y]trim={from:.3}:{:.3},setpts=PTS-STARTPTS[after];\
+                     [0:v]fps=25,{square},trim=0:{:.3},setpts=PTS-STARTPTS[it];\
+                     [before][it][after]concat=n=3:v=1:a=0,{end}",
+                    AROUND_S - (to - from),
+                    to - from
+                )
+            }
+            (_, Time::Shuffled) => {
+                let count = ORDER.len();
+                let part = length / count as f64;
+                let mut graph = format!("[0:v]fps=25,{square},split={count}");
+                (0..count).for_each(|i| graph.push_str(&format!("[s{i}]")));
+                for (i, from) in ORDER.iter().enumerate() {
+                    let (from, to) = (*from as f64 * part, (*from + 1) as f64 * part);
+                    graph.push_str(&format!(";[s{i}]trim={from:.3}:{to:.3},setpts=PTS-STARTPTS[c{i}]"));
+                }
+                graph.push(';');
+                (0..count).for_each(|i| graph.push_str(&format!("[c{i}]")));
+                format!("{graph}concat=n={count}:v=1:a=0,{end}")
+            }
+            (Picture::Chain(""), _) => format!("[0:v]{square}{time},{end}"),
+            (Picture::Chain(filter), _) => format!("[0:v]{square}{time},{},{end}", fill(filter)),
+            (Picture::Graph(filter), _) => {
+                format!("[0:v]{square}{time}[start];{},{end}", fill(filter).replace("[0:v]", "[start]"))
+            }
+            (Picture::Mixed(filter), _) => {
+                format!("[1:v]{other}[other];[0:v]fps=25,{square}{time}[it];{},{end}", fill(filter))
+            }
+        }
+    }
+
+    fn fill(&self, template: &str, (width, height): (u32, u32), length: f64) -> String {
+        let disc = (f64::from(width) * f64::from(height) / std::f64::consts::PI).sqrt() as u32;
+        let disc = disc.min(width).min(height).max(8) / 2 * 2;
+        template
+            .replace("{w}", &width.to_string())
+            .replace("{h}", &height.to_string())
+            .replace("{cx}", &(self.corner & 1).to_string())
+            .replace("{cy}", &(self.corner >> 1).to_string())
+            .replace("{disc}", &disc.to_string())
+            .replace("{fade}", &format!("{:.3}", (length - FADE_S).max(0.0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::edits::EDITS;
+    use super::super::footage::tests::clip;
+    use super::*;
+
+    #[test]
+    fn pieces_lie_in_the_clip_and_every_edit_has_a_graph() {
+        let (it, other) = (clip("a", "a"), clip("b", "b"));
+        for edit in EDITS {
+            for wanted in [10.0, 5.0, 3.0] {
+                let Some(excerpt) = Excerpt::plan(&it, *edit, wanted, std::slice::from_ref(&other), 0) else {
+                    assert!(edit.time == Time::Shuffled && wanted < 10.0, "{}", edit.name);
+                    continue;
+                };
+                assert!(excerpt.cut_s.0 >= 0.0 && excerpt.cut_s.1 <= it.duration_s);
+                let graph = excerpt.graph();
+                assert!(!graph.contains('{'), "{graph}");
+                assert_eq!(graph.contains("[1:v]"), edit.mixes(), "{graph}");
+                for piece in &excerpt.truth {
+                    let (clip_s, reference_s) =
+                        (piece.clip_s.1 - piece.clip_s.0, piece.reference_s.1 - piece.reference_s.0);
+                    let speed = if let Time::Speed(speed) = edit.time { speed } else { 1.0 };
+                    assert!((reference_s - speed * clip_s).abs() < 1e-9, "{piece:?}");
+                    assert!(piece.reference_s.0 >= excerpt.cut_s.0 && piece.reference_s.1 <= excerpt.cut_s.1 + 1e-9);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_needs_other_footage_takes_that_of_another_group_only() {
+        let it = clip("a", "x");
+        let pip = Edit::named("pip50").unwrap();
+        assert_eq!(Excerpt::plan(&it, pip, 10.0, &[clip("b", "x")], 0), None);
+        let excerpt = Excerpt::plan(&it, pip, 10.0, &[clip("b", "x"), clip("c", "y")], 0).unwrap();
+        assert_eq!(excerpt.other.unwrap().group, "y");
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_part_and_another_one_another() {
+        let (it, cut) = (clip("a", "a"), Edit::named("cut").unwrap());
+        let part = |seed| Excerpt::plan(&it, cut, 5.0, &[], seed).unwrap().cut_s;
+        assert_eq!(part(1), part(1));
+        assert_ne!(part(1), part(2));
+    }
+}

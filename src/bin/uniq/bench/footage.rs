@@ -1,0 +1,163 @@
+//! Footage to measure with: a folder of videos, what its manifest says, and the seeded split into halves.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use uniq::media;
+
+use super::random::Random;
+use crate::talk;
+
+/// A video and what is known of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Clip {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub(crate) sha256: String,
+    /// Videos of one group show the same content, maybe shifted in time; one without a group has its own.
+    pub(crate) group: String,
+    /// Length in seconds.
+    pub(crate) duration_s: f64,
+    /// Width and height as displayed, in pixels.
+    pub(crate) size: (u32, u32),
+}
+
+impl Clip {
+    /// The file's name.
+    pub(crate) fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+}
+
+/// Reads a folder: the files of its `manifest.csv` (columns `file` and `group`, `duration_s` for files that do not tell
+/// their length), or without one all videos in it, each a group of its own. Files that cannot be read are told and left out.
+pub(crate) fn read(folder: &Path) -> anyhow::Result<Vec<Clip>> {
+    let manifest = folder.join("manifest.csv");
+    let listed = if manifest.is_file() { listed(&manifest)? } else { found(folder)? };
+    let mut clips = Vec::new();
+    let mut seen = HashMap::new();
+    for (path, group, duration_s) in listed {
+        let told = |why: &dyn std::fmt::Display| talk::say(&format!("{}: left out: {why}", path.display()));
+        let info = match media::probe(&path) {
+            Ok(info) => info,
+            Err(error) => {
+                talk::say(&format!("left out: {}", talk::about(&path, &error)));
+                continue;
+            }
+        };
+        let Some(duration_s) = info.declared.map(|time| time.as_secs_f64()).or(duration_s) else {
+            told(&"its length is not known; give it in a manifest.csv with the columns file and duration_s");
+            continue;
+        };
+        let sha256 = hex(&media::sha256(&path)?);
+        if let Some(same) = seen.insert(sha256.clone(), path.clone()) {
+            told(&format_args!("the same bytes as {}", same.display()));
+            continue;
+        }
+        let group = group.unwrap_or_else(|| path.to_string_lossy().into_owned());
+        clips.push(Clip { sha256, group, duration_s, size: (info.width, info.height), path });
+    }
+    let groups: BTreeMap<&str, ()> = clips.iter().map(|clip| (clip.group.as_str(), ())).collect();
+    if groups.len() < 2 {
+        bail!("{}: {} usable videos of different content; at least 2 are needed", folder.display(), groups.len());
+    }
+    Ok(clips)
+}
+
+type Listed = Vec<(PathBuf, Option<String>, Option<f64>)>;
+
+fn listed(manifest: &Path) -> anyhow::Result<Listed> {
+    let name = || manifest.display().to_string();
+    let mut reader = csv::Reader::from_path(manifest).with_context(name)?;
+    let mut files = Vec::new();
+    for record in reader.deserialize::<HashMap<String, String>>() {
+        let record = record.with_context(name)?;
+        let field = |column: &str| record.get(column).filter(|text| !text.is_empty()).cloned();
+        let Some(file) = field("file") else {
+            bail!("{}: a line without a file; the column `file` names videos relative to its folder", name());
+        };
+        let path = manifest.with_file_name(file);
+        files.push((path, field("group"), field("duration_s").and_then(|text| text.parse().ok())));
+    }
+    Ok(files)
+}
+
+fn found(folder: &Path) -> anyhow::Result<Listed> {
+    let sources = uniq::ingest::sources(&[folder.to_owned()])?;
+    for (path, problem) in &sources.problems {
+        talk::fail_about(path, problem);
+    }
+    Ok(sources.sources.into_iter().map(|source| (source.path, None, None)).collect())
+}
+
+/// Which clips are published in one experiment.
+#[derive(Debug, Clone)]
+pub(crate) struct Split {
+    /// The clips to be indexed: half of the groups.
+    pub(crate) published: Vec<Clip>,
+    /// The clips of all other groups.
+    pub(crate) held_back: Vec<Clip>,
+}
+
+/// Splits by group. Splits 2n and 2n+1 are each other's complement, so that each clip is searched for once and is
+/// unpublished once.
+pub(crate) fn split(clips: &[Clip], number: u64) -> Split {
+    let mut random = Random::new(900 + number / 2);
+    let mut ranks: BTreeMap<&str, u64> = clips.iter().map(|clip| (clip.group.as_str(), 0)).collect();
+    for rank in ranks.values_mut() {
+        *rank = random.bits();
+    }
+    let mut sorted: Vec<u64> = ranks.values().copied().collect();
+    sorted.sort_unstable();
+    let middle = sorted.get(sorted.len() / 2).copied().unwrap_or_default();
+    let first = |clip: &Clip| ranks.get(clip.group.as_str()).is_some_and(|rank| *rank < middle);
+    let (published, held_back) = clips.iter().cloned().partition(|clip| first(clip) == number.is_multiple_of(2));
+    Split { published, held_back }
+}
+
+/// Bytes in lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    use super::*;
+
+    /// A clip of 30 s that does not exist.
+    pub(crate) fn clip(name: &str, group: &str) -> Clip {
+        Clip {
+            path: PathBuf::from(name),
+            sha256: format!("{name:0>16}"),
+            group: group.to_owned(),
+            duration_s: 30.0,
+            size: (640, 360),
+        }
+    }
+
+    #[test]
+    fn halves_never_share_a_group_and_complement_each_other() {
+        let clips: Vec<Clip> = (0..30).map(|n| clip(&n.to_string(), &(n / 3).to_string())).collect();
+        for number in 0..6 {
+            let (half, other) = (split(&clips, 2 * number), split(&clips, 2 * number + 1));
+            assert_eq!(half.published.len(), 15);
+            assert_eq!(half.published, other.held_back);
+            assert_eq!(half.held_back, other.published);
+            let groups = |clips: &[Clip]| clips.iter().map(|clip| clip.group.clone()).collect::<BTreeSet<_>>();
+            assert!(groups(&half.published).is_disjoint(&groups(&half.held_back)));
+        }
+    }
+
+    #[test]
+    fn a_manifest_without_files_and_a_folder_without_videos_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(read(folder.path()).unwrap_err().to_string().contains("0 usable videos"));
+        fs::write(folder.path().join("manifest.csv"), "name,group\na.mp4,x\n").unwrap();
+        assert!(read(folder.path()).unwrap_err().to_string().contains("column `file`"));
+    }
+}

@@ -1,0 +1,53 @@
+//! Quantiles and the interval of a proportion (pure).
+
+/// Sorted values.
+pub(crate) fn sorted(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+/// The nearest-rank quantile of sorted values; none of none.
+pub(crate) fn quantile(sorted: &[f64], ratio: f64) -> Option<f64> {
+    let rank = (ratio * sorted.len() as f64).ceil().max(1.0) as usize;
+    sorted.get(rank - 1).copied()
+}
+
+/// `part` of `whole`, 0..=1; zero of nothing.
+pub(crate) fn ratio(part: usize, whole: usize) -> f64 {
+    part as f64 / whole.max(1) as f64
+}
+
+/// The 95 % interval of a proportion (Wilson 1927), which stays honest at none and at all of few.
+pub(crate) fn wilson(part: usize, whole: usize) -> (f64, f64) {
+    const Z: f64 = 1.959_964;
+    if whole == 0 {
+        return (0.0, 1.0);
+    }
+    let (n, p) = (whole as f64, ratio(part, whole));
+    let centre = (p + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
+    let half = Z / (1.0 + Z * Z / n) * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+    ((centre - half).max(0.0), (centre + half).min(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interval_is_the_known_one() {
+        // Newcombe 1998, table I: 81 of 263, 15 of 148, 0 of 20.
+        for (part, whole, low, high) in [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611)] {
+            let (a, b) = wilson(part, whole);
+            assert!((a - low).abs() < 1e-4 && (b - high).abs() < 1e-4, "{a} {b}");
+        }
+        assert_eq!(wilson(0, 0), (0.0, 1.0));
+    }
+
+    #[test]
+    fn quantiles_are_values_of_the_sample() {
+        let values = sorted([3.0, 1.0, 2.0]);
+        assert_eq!([0.0, 0.5, 0.95].map(|ratio| quantile(&values, ratio)), [Some(1.0), Some(2.0), Some(3.0)]);
+        assert_eq!(quantile(&[], 0.5), None);
+    }
+}

@@ -1,0 +1,80 @@
+//! `uniq bench detect` on made scenes: what it prints, draws and remembers, and how it fails.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use support::scenes;
+
+const UNIQ: &str = env!("CARGO_BIN_EXE_uniq");
+
+/// A folder of four scenes.
+fn footage() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut manifest = String::from("file,group\n");
+    let films = [(1, 24), (2, 16), (51, 14), (60, 12)].map(|(seed, seconds)| scenes::moving(seed, seconds));
+    for (film, group) in films.iter().zip(["a", "b", "c", "d"]) {
+        fs::copy(film, folder.path().join(group).with_extension("mp4")).unwrap();
+        manifest.push_str(&format!("{group}.mp4,{group}\n"));
+    }
+    fs::write(folder.path().join("manifest.csv"), manifest).unwrap();
+    folder
+}
+
+fn bench(folder: &Path, cache: &Path, more: &[&str]) -> Output {
+    let mut command = Command::new(UNIQ);
+    command.args(["bench", "detect", "--lengths", "5", "--edits", "cut,pip50", "--cache"]).arg(cache);
+    command.args(more).arg(folder).env_remove("UNIQ_INDEX").output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn it_measures_both_halves_and_remembers_what_it_measured() {
+    let (folder, work) = (footage(), tempfile::tempdir().unwrap());
+    let (cache, plot) = (work.path().join("cache"), work.path().join("recall.svg"));
+    let first = bench(folder.path(), &cache, &["--json", "--plot", plot.to_str().unwrap()]);
+    assert!(first.status.success(), "{}", said(&first));
+    // Each clip twice, and beside other footage of either half; one or two parts of each half of its time.
+    assert!(said(&first).contains("26 edits made, 30 checks made"), "{}", said(&first));
+    let all: Value = serde_json::from_slice(&first.stdout).unwrap();
+    let cut = &all["table"]["lines"][0];
+    assert_eq!((&cut["edit"], &cut["excerpts"], &cut["held_back"]), (&"cut".into(), &4.into(), &4.into()));
+    assert_eq!((&cut["found"], &cut["alarms"], &cut["wrong"]), (&4.into(), &0.into(), &0.into()), "{cut}");
+    assert!(cut["error_s"][0].as_f64().unwrap() < 0.5 && cut["overlap"].as_f64().unwrap() > 0.9, "{cut}");
+    assert!(all["table"]["segment_ap"].as_f64().unwrap() > 0.5, "{}", all["table"]);
+    assert_eq!(all["table"]["look_alikes"][0], 14);
+    assert!(fs::read_to_string(&plot).unwrap().contains("pip50"));
+
+    let again = bench(folder.path(), &cache, &["--json"]);
+    assert!(said(&again).contains("0 edits made, 0 checks made"), "{}", said(&again));
+    assert_eq!(serde_json::from_slice::<Value>(&again.stdout).unwrap(), all);
+    let text = bench(folder.path(), &cache, &["--edits", "cut"]);
+    assert!(String::from_utf8_lossy(&text.stdout).contains("cut"), "{}", said(&text));
+}
+
+#[test]
+fn it_says_what_is_wrong_with_footage_edits_and_lengths() {
+    let (folder, work) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let refused = |more: &[&str], why: &str| {
+        let output = bench(folder.path(), work.path(), more);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(said(&output).contains(why), "{}", said(&output));
+    };
+    refused(&[], "0 usable videos");
+    refused(&["--edits", "cut,upside"], "no edit upside; there are cut, ");
+    refused(&["--lengths", "2"], "give lengths from 3");
+    let mut command = Command::new(UNIQ);
+    command.args(["bench", "detect"].map(OsStr::new)).arg(folder.path()).env("PATH", work.path());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("ffmpeg") && said(&output).contains("install"), "{}", said(&output));
+}
