@@ -53,10 +53,13 @@
 //! | `sustained_bits` | bits | what is left of `moment_bits` without the best second: one instant is no passage |
 //! | `elsewhere_bits` | bits | the most evidence at any *other* time of the same source, to be compared with `here_bits` |
 //! | `here_bits` | bits | the evidence counted in the same way where the match says |
+//! | `timed_keys` | number | keys of the source that are in the clip at about the claimed time, as far as they tell moments apart; those of one picture count as four at most |
+//! | `timed_best` | number | how many of them fit best at that time |
+//! | `timed_bits` | bits | how improbable so many are for another take of the scene |
 //! | `shown` | 0..=1 | share of the source's regions, in this part of its time and frame, that the clip shows |
 //! | `kind` | `copy` \| `same_scene` | the same recording, or the same place at another time (or at a time that cannot be told, if its part of the clip is unsearchable as `ambiguous`) |
 //! | `mirrored` | bool | left and right exchanged |
-//! | `speed` | factor | seconds of the source that pass in one second of the clip: above 1 the clip plays faster |
+//! | `speed` | factor | seconds of the source that pass in one second of the clip: above 1 the clip plays faster, below 0 backwards |
 //! | `geometry.clip` | rectangle | the part of the clip's frame that is covered |
 //! | `geometry.reference` | rectangle | the part of the source's frame that covers it |
 //! | `geometry.scale` | factor | size of a detail in the source's frame over its size in the clip's, in frame heights |
@@ -182,11 +185,17 @@ pub struct NonMatch {
     pub here_bits: f64,
     /// The same at the other time of the source that agrees most, in bits.
     pub elsewhere_bits: f64,
+    /// Keys of the source that tell at which time of the clip they fit best.
+    pub timed_keys: f64,
+    /// How many fit best at the time that is claimed.
+    pub timed_best: f64,
+    /// How improbable so many are for another take, in bits.
+    pub timed_bits: f64,
     /// Share of the source's regions that the clip shows.
     pub shown: f64,
     /// Left and right exchanged.
     pub mirrored: bool,
-    /// Seconds of the source in a second of the clip.
+    /// Seconds of the source in a second of the clip; below 0 when the clip plays backwards.
     pub speed: f64,
     /// Which part covers which.
     pub geometry: Geometry,

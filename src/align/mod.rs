@@ -19,11 +19,14 @@ use crate::index::VideoRef;
 use crate::search::Hit;
 
 mod guide;
+mod lock;
 mod stretch;
 mod vote;
 
 pub use guide::GUIDED_RADIUS;
 use guide::{Shown, Trace};
+pub use lock::Lock;
+use lock::Pairing;
 use stretch::{Look, stretches};
 use vote::{Line, Pace, Vote};
 
@@ -38,7 +41,7 @@ pub struct Alignment {
     pub clip: Span,
     /// First and last moment of the source.
     pub reference: Span,
-    /// Seconds of the source in a second of the clip, 0.5..=2.
+    /// Seconds of the source in a second of the clip, 0.5..=2; below zero when the clip plays backwards.
     pub speed: f32,
     /// Takes places in the clip's frame (mirrored, if so) to places in the source's.
     pub geometry: Similarity,
@@ -50,6 +53,8 @@ pub struct Alignment {
     pub found: Found,
     /// How much worse the clip agrees with other times of the source.
     pub contrast: Contrast,
+    /// How often single keys agree best at the time that it claims.
+    pub lock: Lock,
 }
 
 impl Alignment {
@@ -68,6 +73,7 @@ impl Alignment {
             hits: 0,
             found: Found { reference: 1.0, ..Found::default() },
             contrast: Contrast { here: bits, elsewhere: 0.0, moment_here: bits, moment_elsewhere: 0.0 },
+            lock: Lock::default(),
         }
     }
 }
@@ -192,8 +198,14 @@ fn strongest_first(a: &Alignment, b: &Alignment) -> std::cmp::Ordering {
 /// Whether `next` begins where `earlier` ends, in the clip, in the source and in the picture.
 fn continues(earlier: &Alignment, next: &Alignment) -> bool {
     let pause = next.clip.start.as_secs_f32() - earlier.clip.end.as_secs_f32();
-    let jump = next.reference.start.as_secs_f32() - earlier.reference.end.as_secs_f32() - earlier.speed * pause;
-    (earlier.video, earlier.mirrored) == (next.video, next.mirrored)
+    let (from, to) = if earlier.speed < 0.0 {
+        (earlier.reference.start, next.reference.end)
+    } else {
+        (earlier.reference.end, next.reference.start)
+    };
+    let jump = to.as_secs_f32() - from.as_secs_f32() - earlier.speed * pause;
+    earlier.speed.signum() == next.speed.signum()
+        && (earlier.video, earlier.mirrored) == (next.video, next.mirrored)
         && pause.abs() <= GAP_MAX
         && jump.abs() <= 2.0 * TIME_TOLERANCE
         && (earlier.geometry.scale / next.geometry.scale).log2().abs() <= ZOOM_TOLERANCE
@@ -218,8 +230,10 @@ fn extend(earlier: &mut Alignment, next: &Alignment) {
     earlier.contrast.elsewhere += next.contrast.elsewhere;
     earlier.contrast.moment_here += next.contrast.moment_here;
     earlier.contrast.moment_elsewhere += next.contrast.moment_elsewhere;
+    earlier.lock.add(&next.lock);
     earlier.hits += next.hits;
     earlier.clip.end = next.clip.end.max(earlier.clip.end);
+    earlier.reference.start = next.reference.start.min(earlier.reference.start);
     earlier.reference.end = next.reference.end.max(earlier.reference.end);
 }
 
@@ -317,7 +331,8 @@ impl Context<'_> {
             votes.sort_by_key(|vote| vote.hit);
         }
         for _ in 0..ALIGNMENTS_MAX {
-            let Some(agreement) = self.best(&votes, group) else { return };
+            let Some(mut agreement) = self.best(&votes, group) else { return };
+            self.retime(&votes, &mut agreement, group);
             let pieces = self.pieces(&votes, &agreement, group);
             if pieces.is_empty() {
                 return;
@@ -397,6 +412,45 @@ impl Context<'_> {
         Agreement { geometry, line, votes }
     }
 
+    /// Takes the time line that single keys fit best, if that is clearly another one: what stands still in a scene agrees
+    /// at many times about as well, and so its votes alone may have chosen any.
+    fn retime(&self, votes: &[Vote], agreement: &mut Agreement, group: &[Hit]) {
+        let pairs = pairs(votes, agreement, group);
+        let evidence = evidence::count(pairs.iter().map(|(_, pair)| pair), self.corpus_keys);
+        if evidence.total < CONTRAST_MIN {
+            return;
+        }
+        let Agreement { geometry, line, .. } = &*agreement;
+        let times = || agreement.votes.iter().map(|&i| votes[i].time);
+        let (first, last) = times().fold((f32::MAX, f32::MIN), |(a, b), time| (a.min(time), b.max(time)));
+        let pairing = Pairing { clip: self.clip, shown: &self.shown, mirrored: group[0].mirrored, geometry };
+        let mut best = (pairing.lock(*line, (first, last)).bits(), *line);
+        if best.0 >= LOCKED_BITS {
+            return;
+        }
+        // A part of the clip around the alignment, and the part of the source around that.
+        let spare = 0.5 * (last - first - RETIMED_SECONDS).max(0.0);
+        let clip_s = ((first + spare - GAP_MAX).max(self.window.0), (last - spare + GAP_MAX).min(self.window.1));
+        let at = [line.at(clip_s.0), line.at(clip_s.1)];
+        let source_s = (at[0].min(at[1]) - RETIMED_REACH, at[0].max(at[1]) + RETIMED_REACH);
+        let mut speeds = vec![line.speed, 1.0, -1.0];
+        speeds.dedup();
+        for speed in speeds {
+            // Playing backwards, and another speed than the one that was voted for, have to be clearly better.
+            let least = best.0.max(RETIMED_BITS) + if speed == line.speed { RETIMED_GAIN } else { 2.0 * RETIMED_GAIN };
+            let lines = pairing.offsets(speed, clip_s, source_s).into_iter().map(|offset| Line { speed, offset });
+            let bits = lines.map(|line| (pairing.lock(line, clip_s).bits(), line));
+            let most = bits.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(bits, _)| *bits >= least);
+            best = most.unwrap_or(best);
+        }
+        if best.1 != *line {
+            let line = best.1;
+            let fits = |vote: &Vote| vote.fits(geometry) && line.miss(vote) <= TIME_TOLERANCE;
+            agreement.votes = (0..votes.len()).filter(|&i| fits(&votes[i])).collect();
+            agreement.line = line;
+        }
+    }
+
     /// Cuts an alignment where nothing agrees for a while, and keeps the parts that are worth something.
     fn pieces(&self, votes: &[Vote], agreement: &Agreement, group: &[Hit]) -> Vec<Alignment> {
         let mirrored = group[0].mirrored;
@@ -408,12 +462,16 @@ impl Context<'_> {
         if strong {
             traces = guide::trace(self.clip, &self.shown, mirrored, &geometry, line, self.window);
             let guided: Vec<Vote> = guide::as_votes(&traces, self.clip, &self.shown).collect();
-            let pace = if line.speed == 1.0 { Pace::RealTime } else { Pace::Any };
-            line = vote::fit_line(guided.iter(), line, pace);
+            let pace = if line.speed.abs() == 1.0 { Pace::RealTime } else { Pace::Any };
+            let fitted = vote::fit_line(guided.iter(), line, pace);
+            let pairing = Pairing { clip: self.clip, shown: &self.shown, mirrored, geometry: &geometry };
+            if pairing.lock(fitted, self.window).bits() >= pairing.lock(line, self.window).bits() {
+                line = fitted;
+            }
             traces = guide::trace(self.clip, &self.shown, mirrored, &geometry, line, self.window);
         }
         let looks = self.looks(&all, &traces);
-        let gap = GAP_MAX.max(2.5 * self.interval / line.speed.min(1.0));
+        let gap = GAP_MAX.max(2.5 * self.interval / line.speed.abs().min(1.0));
         let parts = stretches(&looks, gap, whole.moment >= BY_MOMENT_MIN);
         let least = if parts.len() == 1 { EVIDENCE_MIN } else { PIECE_MIN };
         let mut pieces = Vec::new();
@@ -433,18 +491,29 @@ impl Context<'_> {
             } else {
                 Contrast::default()
             };
+            let lock = if evidence.total >= CONTRAST_MIN {
+                let pairing = Pairing { clip: self.clip, shown: &self.shown, mirrored, geometry: &geometry };
+                pairing.lock(line, (first, last))
+            } else {
+                Lock::default()
+            };
             let found = if strong { self.found(&traces, (first, last), &geometry, line) } else { Found::default() };
             pieces.push(Alignment {
                 video: group[0].video,
                 mirrored,
                 clip,
-                reference: Span { start: to_reference(clip.start), end: to_reference(clip.end) },
+                reference: if line.speed < 0.0 {
+                    Span { start: to_reference(clip.end), end: to_reference(clip.start) }
+                } else {
+                    Span { start: to_reference(clip.start), end: to_reference(clip.end) }
+                },
                 speed: line.speed,
                 geometry,
                 evidence,
                 hits: within.len(),
                 found,
                 contrast,
+                lock,
             });
         }
         pieces
@@ -475,7 +544,7 @@ impl Context<'_> {
     /// From the first to the last hit, and on to where a further keyframe of the source could have been seen: half an
     /// interval, or to the clip's or source's end if that is within one, but never across a cut of the clip.
     fn extent(&self, first: f32, last: f32, line: Line) -> Span {
-        let step = self.interval / line.speed;
+        let step = self.interval / line.speed.abs();
         let (mut start, mut end) = (first - 0.5 * step, last + 0.5 * step);
         let total = self.clip.duration.as_secs_f32();
         if first - step <= EDGE {
@@ -495,8 +564,8 @@ impl Context<'_> {
                 break;
             }
         }
-        let at_zero = -line.offset / line.speed;
-        let at_end = (self.length.as_secs_f32() - line.offset) / line.speed;
+        let ends = [0.0, self.length.as_secs_f32()].map(|moment| (moment - line.offset) / line.speed);
+        let (at_zero, at_end) = (ends[0].min(ends[1]), ends[0].max(ends[1]));
         let start = start.max(0.0).max((at_zero - TIME_TOLERANCE).min(first));
         let end = end.min(total).min((at_end + TIME_TOLERANCE).max(last));
         Span { start: Duration::from_secs_f32(start.max(0.0)), end: Duration::from_secs_f32(end.max(start.max(0.0))) }
@@ -530,12 +599,12 @@ impl Context<'_> {
         };
         for shift in SHIFTS.iter().flat_map(|&shift| [shift, -shift]) {
             // The part of the clip for which the shifted source has pictures.
-            let from = first.max((-line.offset - shift) / line.speed);
-            let to = last.min((length - line.offset - shift) / line.speed);
+            let ends = [0.0, length].map(|moment| (moment - line.offset - shift) / line.speed);
+            let (from, to) = (first.max(ends[0].min(ends[1])), last.min(ends[0].max(ends[1])));
             compare(Line { offset: line.offset + shift, ..line }, (from, to));
         }
         let (from, to) = (line.at(first), line.at(last));
-        let steps = ((to - from) / 0.5).clamp(2.0, STILLS_MAX);
+        let steps = ((to - from).abs() / 0.5).clamp(2.0, STILLS_MAX);
         for step in 0..=steps as u32 {
             let moment = from + (to - from) * step as f32 / steps.floor();
             compare(Line { speed: 0.0, offset: moment }, (first, last));
@@ -554,7 +623,8 @@ impl Context<'_> {
         let runs: HashSet<usize> = traces.iter().map(|trace| trace.run).collect();
         let keys: HashSet<usize> = traces.iter().map(|trace| trace.clip_key as usize).collect();
         let aspect = self.clip.info.width.max(1) as f32 / self.clip.info.height.max(1) as f32;
-        let (from, to) = (line.at(first) - EDGE, line.at(last) + EDGE);
+        let at = [line.at(first), line.at(last)];
+        let (from, to) = (at[0].min(at[1]) - EDGE, at[0].max(at[1]) + EDGE);
         let mut reference = [0; 2];
         for (number, run) in self.shown.runs.iter().enumerate() {
             let in_time = run.first.as_secs_f32() <= to && run.last.as_secs_f32() >= from;
@@ -579,6 +649,21 @@ impl Context<'_> {
         }
     }
 }
+
+/// Improbability of a time line's fit, in bits, from which no other is looked for.
+const LOCKED_BITS: f32 = 20.0;
+
+/// Least improbability of a time line that replaces the one that was voted for, less the next, in bits.
+const RETIMED_BITS: f32 = 4.0;
+
+/// How much more improbable its fit has to be, in bits.
+const RETIMED_GAIN: f32 = 6.0;
+
+/// Most seconds of the clip in which another time line is looked for.
+const RETIMED_SECONDS: f32 = 30.0;
+
+/// How far from the voted one it is looked for, in seconds of the source.
+const RETIMED_REACH: f32 = 20.0;
 
 /// How often geometry and time line are fitted again; the window grows from 8 s to the whole clip of some minutes.
 const FITS: usize = 4;

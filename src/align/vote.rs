@@ -168,9 +168,10 @@ pub(super) fn fit_line<'a>(votes: impl Iterator<Item = &'a Vote>, line: Line, pa
     let fitted = if (fitted / line.speed).log2().abs() <= SLOPE_CHANGE { fitted } else { line.speed };
     let through = |speed: f32| Line { speed, offset: reference - speed * clip };
     // How far the fitted line turns away from real time, at the ends of an even spread of these times.
-    let turn = (fitted - 1.0).abs() * (3.0 * spread).sqrt();
-    let speed = if pace == Pace::RealTime || turn <= REAL_TIME_TURN { 1.0 } else { fitted };
-    through(speed.clamp(1.0 / SPEED_MAX, SPEED_MAX))
+    let real = line.speed.signum();
+    let turn = (fitted - real).abs() * (3.0 * spread).sqrt();
+    let speed = if pace == Pace::RealTime || turn <= REAL_TIME_TURN { real } else { fitted };
+    through(real * speed.abs().clamp(1.0 / SPEED_MAX, SPEED_MAX))
 }
 
 /// How much of its share a vote keeps if its key looks alike at other times.

@@ -11,6 +11,7 @@ mod extract;
 mod file;
 mod hash;
 mod key;
+mod orientation;
 mod plane;
 mod region;
 mod runs;
@@ -29,6 +30,7 @@ use crate::{Error, Result};
 
 use extract::{Detail, Extractor};
 pub use key::{KEY_BITS, Key, KeyKind, Place, Run};
+pub use orientation::Orientation;
 use runs::{Sighting, Tracker};
 
 /// Changes whenever the same file would give other keys; an index of another version cannot be searched.

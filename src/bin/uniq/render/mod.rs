@@ -133,9 +133,13 @@ fn picture(found: &NonMatch) -> String {
     if found.mirrored {
         parts.push("mirrored".to_owned());
     }
-    if (found.speed - 1.0).abs() > SPEED_TOLERANCE {
-        let comparative = if found.speed > 1.0 { "faster" } else { "slower" };
-        parts.push(format!("{comparative} ({:.2} times the published speed)", found.speed));
+    if found.speed < 0.0 {
+        parts.push("backwards".to_owned());
+    }
+    let speed = found.speed.abs();
+    if (speed - 1.0).abs() > SPEED_TOLERANCE {
+        let comparative = if speed > 1.0 { "faster" } else { "slower" };
+        parts.push(format!("{comparative} ({speed:.2} times the published speed)"));
     }
     parts.push(geometry::words(&found.geometry));
     parts.join(", ")
