@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use crate::Result;
 use crate::align::{self, Alignment, Corpus, align};
-use crate::fingerprint::{self, Fingerprint};
+use crate::fingerprint::{self, Fingerprint, Orientation};
 use crate::index::{Index, SearchMode, hex};
 use crate::report::{
-    Clip, Geometry, IndexSummary, Interval, Match, NonMatch, Rectangle, Report, SCHEMA, SearchSummary, Seconds, Source,
-    Span, SpanState, Tool, Verdict,
+    Clip, Effort, Geometry, IndexSummary, Interval, Match, NonMatch, Rectangle, Report, SCHEMA, SearchSummary, Seconds,
+    Source, Span, SpanState, Tool, Verdict,
 };
 use crate::search::{RADIUS, search};
 use crate::verdict::{Judgement, Policy, judge};
@@ -19,6 +19,8 @@ use crate::verdict::{Judgement, Policy, judge};
 /// How a clip is checked.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CheckOptions<'a> {
+    /// How hard copies are looked for.
+    pub effort: Effort,
     /// How the keys are searched.
     pub search: SearchMode,
     /// What counts as enough evidence.
@@ -35,7 +37,11 @@ pub struct CheckOptions<'a> {
 /// verdict is [`Verdict::Inconclusive`].
 pub fn check(index: &Index, clip: &Path, options: &CheckOptions<'_>) -> Result<Report> {
     let given = Fingerprint::is_file(clip);
-    let fingerprint = if given { Fingerprint::load(clip)? } else { fingerprint::of_clip(clip, options.cancel)? };
+    let fingerprint = match (given, options.effort) {
+        (true, _) => Fingerprint::load(clip)?,
+        (false, Effort::Fast) => fingerprint::sketch_of_clip(clip, options.cancel)?,
+        (false, _) => fingerprint::of_clip(clip, options.cancel)?,
+    };
     let mut report = check_fingerprint(index, &fingerprint, options)?;
     report.clip.from_fingerprint = given;
     report.clip.path = clip.to_string_lossy().into_owned();
@@ -51,11 +57,13 @@ pub fn check(index: &Index, clip: &Path, options: &CheckOptions<'_>) -> Result<R
 ///
 /// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if something of the index is damaged that the check looks at.
 pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptions<'_>) -> Result<Report> {
-    let mut found = find(index, clip, options.search, &options.policy)?;
+    let sketch = (options.effort == Effort::Fast).then(|| clip.sketched());
+    let clip = sketch.as_ref().unwrap_or(clip);
+    let mut found = find(index, clip, options.search, options)?;
     if options.search == SearchMode::Auto && !found.exact && found.judgement.verdict != Verdict::Published {
-        found = find(index, clip, SearchMode::Exact, &options.policy)?;
+        found = find(index, clip, SearchMode::Exact, options)?;
     }
-    Ok(report(index, clip, found, &options.policy))
+    Ok(report(index, clip, found, options))
 }
 
 /// What was found of a clip, and how.
@@ -69,7 +77,11 @@ struct Findings {
 /// Seconds of the clip that are searched and aligned at a time: memory stays the same for a film.
 const WINDOW: Duration = Duration::from_secs(300);
 
-fn find(index: &Index, clip: &Fingerprint, mode: SearchMode, policy: &Policy) -> Result<Findings> {
+fn find(index: &Index, clip: &Fingerprint, mode: SearchMode, options: &CheckOptions<'_>) -> Result<Findings> {
+    let orientations = match options.effort {
+        Effort::Fast | Effort::Standard => Orientation::USUAL.to_vec(),
+        Effort::Thorough => Orientation::all().collect(),
+    };
     let state = index.state();
     let interval = Duration::from_secs_f64(state.interval_s);
     // The alignment cannot fail; what could not be read for it is told afterwards.
@@ -93,7 +105,7 @@ fn find(index: &Index, clip: &Fingerprint, mode: SearchMode, policy: &Policy) ->
         let last = clip.duration <= start + WINDOW + WINDOW / 2;
         let end = if last { clip.duration.max(start) } else { start + WINDOW };
         let keys = number(start)..if last { clip.keys.len() } else { number(end) };
-        let hits = search(index, clip, keys, mode)?;
+        let hits = search(index, clip, keys, &orientations, mode)?;
         alignments.extend(align(&hits.hits, clip, align::Span { start, end }, &corpus));
         if let Some(error) = unread.take() {
             return Err(error);
@@ -110,11 +122,11 @@ fn find(index: &Index, clip: &Fingerprint, mode: SearchMode, policy: &Policy) ->
         alignments.retain(|alignment| alignment.video != *video);
         alignments.insert(0, Alignment::identical(*video, clip.duration));
     }
-    let judgement = judge(clip, &alignments, state.videos, interval, policy);
+    let judgement = judge(clip, &alignments, state.videos, interval, &options.policy);
     Ok(Findings { alignments, judgement, exact, recall })
 }
 
-fn report(index: &Index, clip: &Fingerprint, found: Findings, policy: &Policy) -> Report {
+fn report(index: &Index, clip: &Fingerprint, found: Findings, options: &CheckOptions<'_>) -> Report {
     let Findings { alignments, judgement, exact, recall } = found;
     let state = index.state();
     let total = |wanted| seconds(judgement.total(wanted));
@@ -175,7 +187,8 @@ fn report(index: &Index, clip: &Fingerprint, found: Findings, policy: &Policy) -
             recall,
             radius_bits: RADIUS,
             query_interval_s: clip.interval.as_secs_f64(),
-            published_bits: f64::from(policy.published_bits),
+            published_bits: f64::from(options.policy.published_bits),
+            effort: options.effort,
         },
         tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
     }
@@ -203,18 +216,20 @@ fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment) -> NonMatc
         timed_best: round(alignment.lock.best.into(), 1),
         timed_bits: bits(alignment.lock.bits()),
         shown: round(f64::from(alignment.found.reference), 3),
-        mirrored: alignment.mirrored,
+        mirrored: alignment.orientation.mirrored,
+        turned_degrees: 90 * u32::from(alignment.orientation.turns),
         speed: round(f64::from(alignment.speed), 3),
         geometry: geometry(
             alignment,
-            f64::from(clip.info.width.max(1)) / f64::from(clip.info.height.max(1)),
+            f64::from(alignment.orientation.aspect(clip.info.width.max(1) as f32 / clip.info.height.max(1) as f32)),
             f64::from(video.width.max(1)) / f64::from(video.height.max(1)),
         ),
         hits: alignment.hits as u64,
     }
 }
 
-/// Lays the clip's frame over the source's and takes what both share; aspects are widths in heights.
+/// Lays the clip's frame over the source's and takes what both share; aspects are widths in heights, that of the clip as it
+/// lies after its change of orientation.
 fn geometry(alignment: &Alignment, clip_aspect: f64, reference_aspect: f64) -> Geometry {
     let map = alignment.geometry;
     let (scale, dx, dy) = (f64::from(map.scale), f64::from(map.x), f64::from(map.y));
@@ -230,15 +245,27 @@ fn geometry(alignment: &Alignment, clip_aspect: f64, reference_aspect: f64) -> G
         width: round(((right - left) / aspect).clamp(0.0, 1.0), 3),
         height: round((bottom - top).clamp(0.0, 1.0), 3),
     };
-    let (mut from, mut to) = ((left - dx) / scale, (right - dx) / scale);
-    if alignment.mirrored {
-        (from, to) = (clip_aspect - to, clip_aspect - from);
-    }
+    let (from, to) = ((left - dx) / scale, (right - dx) / scale);
+    let seen = rectangle(from, to, (top - dy) / scale, (bottom - dy) / scale, clip_aspect);
     Geometry {
-        clip: rectangle(from, to, (top - dy) / scale, (bottom - dy) / scale, clip_aspect),
+        clip: turned_back(seen, alignment.orientation),
         reference: rectangle(left, right, top, bottom, reference_aspect),
         scale: round(scale, 3),
     }
+}
+
+/// Where in the clip's own frame a part of the changed frame lies, in fractions.
+fn turned_back(seen: Rectangle, orientation: Orientation) -> Rectangle {
+    let Rectangle { x, y, width, height } = seen;
+    let (far_x, far_y) = (1.0 - x - width, 1.0 - y - height);
+    let back = match orientation.turns {
+        0 => seen,
+        1 => Rectangle { x: y, y: far_x, width: height, height: width },
+        2 => Rectangle { x: far_x, y: far_y, width, height },
+        _ => Rectangle { x: far_y, y: x, width: height, height: width },
+    };
+    let x = if orientation.mirrored { 1.0 - back.x - back.width } else { back.x };
+    Rectangle { x: round(x.clamp(0.0, 1.0), 3), y: round(back.y.clamp(0.0, 1.0), 3), ..back }
 }
 
 fn bits(evidence: f32) -> f64 {

@@ -139,7 +139,7 @@ pub use check::{CheckOptions, check, check_fingerprint};
 pub use error::{Error, Result};
 pub use fingerprint::{Fingerprint, of_clip as fingerprint};
 pub use index::{Index, SearchMode};
-pub use report::Report;
+pub use report::{Effort, Report};
 pub use verdict::Verdict;
 
 // Compiles the README's example.

@@ -37,6 +37,7 @@
 //! | `search.radius_bits` | bits | Hamming distance up to which two keys are a hit |
 //! | `search.query_interval_s` | seconds | longest time between two keyframes of the clip |
 //! | `search.published_bits` | bits | evidence from which an alignment counts |
+//! | `search.effort` | `fast` \| `standard` \| `thorough` | how hard copies were looked for |
 //! | `tool.name`, `tool.version` | strings | what made this report |
 //!
 //! A match:
@@ -59,6 +60,7 @@
 //! | `shown` | 0..=1 | share of the source's regions, in this part of its time and frame, that the clip shows |
 //! | `kind` | `copy` \| `same_scene` | the same recording, or the same place at another time (or at a time that cannot be told, if its part of the clip is unsearchable as `ambiguous`) |
 //! | `mirrored` | bool | left and right exchanged |
+//! | `turned_degrees` | 0, 90, 180, 270 | how far the clip (mirrored first, if so) has to be turned clockwise to lie like the source; looked for by `thorough` only |
 //! | `speed` | factor | seconds of the source that pass in one second of the clip: above 1 the clip plays faster, below 0 backwards |
 //! | `geometry.clip` | rectangle | the part of the clip's frame that is covered |
 //! | `geometry.reference` | rectangle | the part of the source's frame that covers it |
@@ -195,6 +197,8 @@ pub struct NonMatch {
     pub shown: f64,
     /// Left and right exchanged.
     pub mirrored: bool,
+    /// How far the clip has to be turned clockwise to lie like the source, in degrees.
+    pub turned_degrees: u32,
     /// Seconds of the source in a second of the clip; below 0 when the clip plays backwards.
     pub speed: f64,
     /// Which part covers which.
@@ -290,6 +294,21 @@ pub struct SearchSummary {
     pub query_interval_s: f64,
     /// Evidence from which an alignment counts, in bits.
     pub published_bits: f64,
+    /// How hard copies were looked for.
+    pub effort: Effort,
+}
+
+/// How hard copies are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effort {
+    /// Half of the keyframes, and the strongest regions only.
+    Fast,
+    /// All that a clip's fingerprint holds, as it is and mirrored.
+    #[default]
+    Standard,
+    /// Turned by quarters as well, which takes four times the search.
+    Thorough,
 }
 
 /// What made a report.

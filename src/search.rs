@@ -1,6 +1,6 @@
 //! Turns query keys into hits across segments.
 //!
-//! Every key of the clip, and every key of the mirrored clip, is looked up within [`RADIUS`] bits; each posting of
+//! Every key of the clip, and every key of the mirrored clip (and, if asked for, of the turned one), is looked up within [`RADIUS`] bits; each posting of
 //! each key found is a hit: *this place of this moment of the clip looks like that place of that moment of a source*.
 //! What the hits mean together is decided later.
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::evidence::Pair;
-use crate::fingerprint::{Fingerprint, Key, Place};
+use crate::fingerprint::{Fingerprint, Key, Orientation, Place};
 use crate::index::{Index, SearchMode, VideoRef};
 
 /// Hamming distance up to which two keys are a hit, in bits. Bounded by the corpus, not by taste: among 10^9 keys a
@@ -22,13 +22,13 @@ pub const RADIUS: u32 = 72;
 pub struct Hit {
     /// The source.
     pub video: VideoRef,
-    /// Whether the mirrored clip was searched.
-    pub mirrored: bool,
+    /// How the clip was changed before it was searched.
+    pub orientation: Orientation,
     /// Number of the clip's key in its fingerprint.
     pub clip_key: u32,
     /// When the clip shows it.
     pub clip_time: Duration,
-    /// Where the clip (mirrored, if so) shows it.
+    /// Where the clip, so changed, shows it.
     pub clip_place: Place,
     /// Number of the source's key, the same for all hits on one posting.
     pub reference_key: u32,
@@ -47,7 +47,7 @@ pub struct Hit {
 /// What a search found and how.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hits {
-    /// Sorted by video, mirrored, clip key and reference key.
+    /// Sorted by video, orientation, clip key and reference key.
     pub hits: Vec<Hit>,
     /// What was really done.
     pub mode: SearchMode,
@@ -63,21 +63,28 @@ pub const HITS_PER_VIDEO: usize = 8;
 /// Most hits of one key of the clip, the nearest ones. A key with more is worth ten bits less for its frequency alone.
 pub const HITS_PER_KEY: usize = 1000;
 
-/// Looks up some of the keys of a clip, by their numbers.
+/// Looks up some of the keys of a clip, by their numbers, in each of the orientations.
 ///
 /// # Errors
 /// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if what the search looks at is damaged.
-pub fn search(index: &Index, clip: &Fingerprint, keys: Range<usize>, mode: SearchMode) -> Result<Hits> {
+pub fn search(
+    index: &Index,
+    clip: &Fingerprint,
+    keys: Range<usize>,
+    orientations: &[Orientation],
+    mode: SearchMode,
+) -> Result<Hits> {
     let searched = &clip.keys[keys.clone()];
-    let queries: Vec<Key> = searched.iter().map(|key| key.key).chain(searched.iter().map(|key| key.mirrored)).collect();
+    let queries: Vec<Key> =
+        orientations.iter().flat_map(|orientation| searched.iter().map(|key| orientation.key(key))).collect();
     let neighbours = index.near(&queries, RADIUS, mode)?;
     let aspect = clip.info.width.max(1) as f32 / clip.info.height.max(1) as f32;
     let mut numbers: HashMap<(u32, u32, u32), u32> = HashMap::new();
     let mut hits = Vec::new();
     for of_query in neighbours.found.chunk_by(|a, b| a.query == b.query) {
         let query = of_query[0].query as usize;
-        let mirrored = query >= searched.len();
-        let clip_key = keys.start + if mirrored { query - searched.len() } else { query };
+        let orientation = orientations[query / searched.len()];
+        let clip_key = keys.start + query % searched.len();
         let seen = &clip.keys[clip_key];
         let from = hits.len();
         for neighbour in of_query {
@@ -86,13 +93,12 @@ pub fn search(index: &Index, clip: &Fingerprint, keys: Range<usize>, mode: Searc
                     continue;
                 }
                 let next = numbers.len() as u32;
-                let place = if mirrored { Place { x: aspect - seen.place.x, ..seen.place } } else { seen.place };
                 hits.push(Hit {
                     video: posting.video,
-                    mirrored,
+                    orientation,
                     clip_key: clip_key as u32,
                     clip_time: clip.keyframes[seen.keyframe as usize].time,
-                    clip_place: place,
+                    clip_place: orientation.place(seen.place, aspect),
                     reference_key: *numbers.entry((neighbour.segment, neighbour.key, i as u32)).or_insert(next),
                     reference_first: posting.first,
                     reference_last: posting.last,
@@ -122,6 +128,6 @@ pub fn search(index: &Index, clip: &Fingerprint, keys: Range<usize>, mode: Searc
         found.truncate(HITS_PER_KEY);
         hits.append(&mut found);
     }
-    hits.sort_by_key(|hit| (hit.video, hit.mirrored, hit.clip_key, hit.reference_key));
+    hits.sort_by_key(|hit| (hit.video, hit.orientation, hit.clip_key, hit.reference_key));
     Ok(Hits { hits, mode: neighbours.mode, exact: neighbours.exact, recall: neighbours.recall })
 }

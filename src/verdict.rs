@@ -444,7 +444,7 @@ mod tests {
     use super::*;
     use crate::align::{Contrast, Found, Lock, Similarity};
     use crate::evidence::Evidence;
-    use crate::fingerprint::Keyframe;
+    use crate::fingerprint::{Keyframe, Orientation};
     use crate::index::VideoRef;
     use crate::media::{StreamInfo, Undecoded};
     use proptest::prelude::*;
@@ -485,7 +485,7 @@ mod tests {
     fn copy(start: f32, end: f32) -> Alignment {
         Alignment {
             video: VideoRef { segment: 0, video: 0 },
-            mirrored: false,
+            orientation: Orientation::UPRIGHT,
             clip: span(start, end),
             reference: span(start, end),
             speed: 1.0,
@@ -640,7 +640,7 @@ mod tests {
     #[test]
     fn the_mirrored_shadow_of_a_copy_is_left_out() {
         let weaker = Evidence { total: 90.0, moment: 80.0, sustained: 40.0 };
-        let shadow = Alignment { mirrored: true, evidence: weaker, ..copy(1.0, 9.0) };
+        let shadow = Alignment { orientation: Orientation::MIRRORED, evidence: weaker, ..copy(1.0, 9.0) };
         let judgement = judged(&clip(10), &[copy(0.0, 10.0), shadow]);
         assert_eq!(judgement.matches, [(0, MatchKind::Copy)]);
     }

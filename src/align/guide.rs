@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use super::vote::{Line, Vote};
 use super::{Similarity, TIME_TOLERANCE};
 use crate::evidence::Pair;
-use crate::fingerprint::{ClipKey, Fingerprint, KeyKind, Place, Run};
+use crate::fingerprint::{ClipKey, Fingerprint, KeyKind, Orientation, Run};
 
 /// Distance up to which a key counts as found where it was expected, in bits.
 pub const GUIDED_RADIUS: u32 = 92;
@@ -67,7 +67,7 @@ impl Shown {
 pub(super) fn trace(
     clip: &Fingerprint,
     shown: &Shown,
-    mirrored: bool,
+    orientation: Orientation,
     geometry: &Similarity,
     line: Line,
     (from, to): (f32, f32),
@@ -82,8 +82,7 @@ pub(super) fn trace(
         let time = time_of(&keys[0]);
         let around = shown.around(line.at(time));
         for (i, key) in keys.iter().enumerate() {
-            let place = if mirrored { Place { x: aspect - key.place.x, ..key.place } } else { key.place };
-            let bits = if mirrored { key.mirrored } else { key.key };
+            let (place, bits) = (orientation.place(key.place, aspect), orientation.key(key));
             let nearest = around
                 .iter()
                 .map(|&number| (number, &shown.runs[number]))
@@ -123,10 +122,10 @@ pub(super) fn as_votes<'a>(
 }
 
 /// The keys of a trace, as evidence.
-pub(super) fn pair(trace: &Trace, clip: &Fingerprint, shown: &Shown, mirrored: bool) -> Pair {
+pub(super) fn pair(trace: &Trace, clip: &Fingerprint, shown: &Shown, orientation: Orientation) -> Pair {
     let (key, run) = (&clip.keys[trace.clip_key as usize], &shown.runs[trace.run]);
     Pair {
-        clip: if mirrored { key.mirrored } else { key.key },
+        clip: orientation.key(key),
         reference: run.key,
         kind: run.kind,
         distance: trace.distance,

@@ -8,7 +8,7 @@
 use super::guide::{GUIDED_RADIUS, Shown};
 use super::vote::Line;
 use super::{Similarity, TIME_TOLERANCE};
-use crate::fingerprint::{ClipKey, Fingerprint, Place, Run};
+use crate::fingerprint::{ClipKey, Fingerprint, Orientation, Run};
 
 /// How often keys of the source fit best at the time that an alignment claims.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -60,7 +60,7 @@ impl Lock {
 pub(super) struct Pairing<'a> {
     pub(super) clip: &'a Fingerprint,
     pub(super) shown: &'a Shown,
-    pub(super) mirrored: bool,
+    pub(super) orientation: Orientation,
     pub(super) geometry: &'a Similarity,
 }
 
@@ -79,9 +79,9 @@ impl Pairing<'_> {
     /// How far a key of the clip is from a run, if it is where the geometry puts it.
     fn distance(&self, key: &ClipKey, run: &Run) -> Option<u32> {
         let aspect = self.clip.info.width.max(1) as f32 / self.clip.info.height.max(1) as f32;
-        let place = if self.mirrored { Place { x: aspect - key.place.x, ..key.place } } else { key.place };
+        let place = self.orientation.place(key.place, aspect);
         let there = key.kind == run.kind && self.geometry.takes(&place, &run.place);
-        there.then(|| run.key.distance(if self.mirrored { key.mirrored } else { key.key }))
+        there.then(|| run.key.distance(self.orientation.key(key)))
     }
 
     /// Counts, for the keys that the source shows first between two moments of the clip.

@@ -1,7 +1,7 @@
 //! Turns hits into alignments consistent in time and geometry (pure).
 //!
 //! An alignment says: from here to there, the clip shows what the source shows from here to there, at this speed,
-//! with this part of the frame. Hits of one source (plain or mirrored) vote: the strongest are tried as seeds; a
+//! with this part of the frame. Hits of one source in one orientation vote: the strongest are tried as seeds; a
 //! seed fixes the geometry (a detail's size and position in both frames), and the time line is the offset and speed
 //! that most hits of that geometry agree on. What fits is fitted again by least squares, weighed ([`crate::evidence`]),
 //! cut where nothing agrees for a while, and taken out; then the rest votes again.
@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::evidence::{self, Evidence, Pair};
-use crate::fingerprint::{Fingerprint, Run};
+use crate::fingerprint::{Fingerprint, Orientation, Run};
 use crate::index::VideoRef;
 use crate::search::Hit;
 
@@ -35,15 +35,15 @@ use vote::{Line, Pace, Vote};
 pub struct Alignment {
     /// The source.
     pub video: VideoRef,
-    /// Whether left and right are exchanged.
-    pub mirrored: bool,
+    /// How the clip has to be changed to lie like the source.
+    pub orientation: Orientation,
     /// First and last moment of the clip.
     pub clip: Span,
     /// First and last moment of the source.
     pub reference: Span,
     /// Seconds of the source in a second of the clip, 0.5..=2; below zero when the clip plays backwards.
     pub speed: f32,
-    /// Takes places in the clip's frame (mirrored, if so) to places in the source's.
+    /// Takes places in the clip's frame, so changed, to places in the source's.
     pub geometry: Similarity,
     /// What it is worth.
     pub evidence: Evidence,
@@ -64,7 +64,7 @@ impl Alignment {
         let bits = SHA256_BITS;
         Alignment {
             video,
-            mirrored: false,
+            orientation: Orientation::UPRIGHT,
             clip: whole,
             reference: whole,
             speed: 1.0,
@@ -155,12 +155,12 @@ pub struct Corpus<'a> {
 
 /// Finds all alignments of a part of a clip that are worth [`EVIDENCE_MIN`] bits or more, strongest first.
 ///
-/// `hits` are those of this part, sorted by video and mirrored, as [`crate::search::search`] gives them.
+/// `hits` are those of this part, sorted by video and orientation, as [`crate::search::search`] gives them.
 pub fn align(hits: &[Hit], clip: &Fingerprint, window: Span, corpus: &Corpus<'_>) -> Vec<Alignment> {
     let mut moments = vec![0; clip.keyframes.len()];
     clip.keys.iter().filter(|key| !key.recurs).for_each(|key| moments[key.keyframe as usize] += 1);
     let mut found = Vec::new();
-    for group in hits.chunk_by(|a, b| (a.video, a.mirrored) == (b.video, b.mirrored)) {
+    for group in hits.chunk_by(|a, b| (a.video, a.orientation) == (b.video, b.orientation)) {
         let context = Context {
             clip,
             interval: corpus.interval.as_secs_f32(),
@@ -178,7 +178,7 @@ pub fn align(hits: &[Hit], clip: &Fingerprint, window: Span, corpus: &Corpus<'_>
 
 /// Joins alignments that go on from one part of a clip into the next; strongest first, as they come.
 pub fn join(mut alignments: Vec<Alignment>) -> Vec<Alignment> {
-    alignments.sort_by_key(|a| (a.video, a.mirrored, a.clip.start, a.clip.end));
+    alignments.sort_by_key(|a| (a.video, a.orientation, a.clip.start, a.clip.end));
     let mut joined: Vec<Alignment> = Vec::with_capacity(alignments.len());
     for next in alignments {
         match joined.iter_mut().rev().take(ALIGNMENTS_MAX).find(|earlier| continues(earlier, &next)) {
@@ -191,7 +191,7 @@ pub fn join(mut alignments: Vec<Alignment>) -> Vec<Alignment> {
 }
 
 fn strongest_first(a: &Alignment, b: &Alignment) -> std::cmp::Ordering {
-    let place = |x: &Alignment| (x.video, x.mirrored, x.clip.start, x.clip.end, x.reference.start);
+    let place = |x: &Alignment| (x.video, x.orientation, x.clip.start, x.clip.end, x.reference.start);
     b.evidence.total.total_cmp(&a.evidence.total).then_with(|| place(a).cmp(&place(b)))
 }
 
@@ -205,7 +205,7 @@ fn continues(earlier: &Alignment, next: &Alignment) -> bool {
     };
     let jump = to.as_secs_f32() - from.as_secs_f32() - earlier.speed * pause;
     earlier.speed.signum() == next.speed.signum()
-        && (earlier.video, earlier.mirrored) == (next.video, next.mirrored)
+        && (earlier.video, earlier.orientation) == (next.video, next.orientation)
         && pause.abs() <= GAP_MAX
         && jump.abs() <= 2.0 * TIME_TOLERANCE
         && (earlier.geometry.scale / next.geometry.scale).log2().abs() <= ZOOM_TOLERANCE
@@ -423,7 +423,7 @@ impl Context<'_> {
         let Agreement { geometry, line, .. } = &*agreement;
         let times = || agreement.votes.iter().map(|&i| votes[i].time);
         let (first, last) = times().fold((f32::MAX, f32::MIN), |(a, b), time| (a.min(time), b.max(time)));
-        let pairing = Pairing { clip: self.clip, shown: &self.shown, mirrored: group[0].mirrored, geometry };
+        let pairing = Pairing { clip: self.clip, shown: &self.shown, orientation: group[0].orientation, geometry };
         let mut best = (pairing.lock(*line, (first, last)).bits(), *line);
         if best.0 >= LOCKED_BITS {
             return;
@@ -453,22 +453,22 @@ impl Context<'_> {
 
     /// Cuts an alignment where nothing agrees for a while, and keeps the parts that are worth something.
     fn pieces(&self, votes: &[Vote], agreement: &Agreement, group: &[Hit]) -> Vec<Alignment> {
-        let mirrored = group[0].mirrored;
+        let orientation = group[0].orientation;
         let Agreement { geometry, mut line, .. } = *agreement;
         let all = pairs(votes, agreement, group);
         let whole = evidence::count(all.iter().map(|(_, pair)| pair), self.corpus_keys);
         let strong = whole.total >= GUIDE_MIN;
         let mut traces = Vec::new();
         if strong {
-            traces = guide::trace(self.clip, &self.shown, mirrored, &geometry, line, self.window);
+            traces = guide::trace(self.clip, &self.shown, orientation, &geometry, line, self.window);
             let guided: Vec<Vote> = guide::as_votes(&traces, self.clip, &self.shown).collect();
             let pace = if line.speed.abs() == 1.0 { Pace::RealTime } else { Pace::Any };
             let fitted = vote::fit_line(guided.iter(), line, pace);
-            let pairing = Pairing { clip: self.clip, shown: &self.shown, mirrored, geometry: &geometry };
+            let pairing = Pairing { clip: self.clip, shown: &self.shown, orientation, geometry: &geometry };
             if pairing.lock(fitted, self.window).bits() >= pairing.lock(line, self.window).bits() {
                 line = fitted;
             }
-            traces = guide::trace(self.clip, &self.shown, mirrored, &geometry, line, self.window);
+            traces = guide::trace(self.clip, &self.shown, orientation, &geometry, line, self.window);
         }
         let looks = self.looks(&all, &traces);
         let gap = GAP_MAX.max(2.5 * self.interval / line.speed.abs().min(1.0));
@@ -487,20 +487,24 @@ impl Context<'_> {
                 Duration::from_secs_f32(line.at(time.as_secs_f32()).clamp(0.0, self.length.as_secs_f32()))
             };
             let contrast = if evidence.total >= CONTRAST_MIN {
-                self.contrast((first, last), mirrored, &geometry, line)
+                self.contrast((first, last), orientation, &geometry, line)
             } else {
                 Contrast::default()
             };
             let lock = if evidence.total >= CONTRAST_MIN {
-                let pairing = Pairing { clip: self.clip, shown: &self.shown, mirrored, geometry: &geometry };
+                let pairing = Pairing { clip: self.clip, shown: &self.shown, orientation, geometry: &geometry };
                 pairing.lock(line, (first, last))
             } else {
                 Lock::default()
             };
-            let found = if strong { self.found(&traces, (first, last), &geometry, line) } else { Found::default() };
+            let found = if strong {
+                self.found(&traces, (first, last), orientation, &geometry, line)
+            } else {
+                Found::default()
+            };
             pieces.push(Alignment {
                 video: group[0].video,
-                mirrored,
+                orientation,
                 clip,
                 reference: if line.speed < 0.0 {
                     Span { start: to_reference(clip.end), end: to_reference(clip.start) }
@@ -576,15 +580,21 @@ impl Context<'_> {
     ///
     /// This is measured on the source itself: another moment of the same scene agrees about as well as the source's
     /// own other moments do, a copy agrees at one time only.
-    fn contrast(&self, (first, last): (f32, f32), mirrored: bool, geometry: &Similarity, line: Line) -> Contrast {
+    fn contrast(
+        &self,
+        (first, last): (f32, f32),
+        orientation: Orientation,
+        geometry: &Similarity,
+        line: Line,
+    ) -> Contrast {
         let length = self.length.as_secs_f32();
         // Two minutes tell as much as two hours.
         let spare = 0.5 * (last - first - CONTRAST_SECONDS).max(0.0);
         let (first, last) = (first + spare, last - spare);
         let agreement = |line: Line, (from, to): (f32, f32)| -> [f32; 2] {
-            let traces = guide::trace(self.clip, &self.shown, mirrored, geometry, line, (from, to));
+            let traces = guide::trace(self.clip, &self.shown, orientation, geometry, line, (from, to));
             let near = traces.iter().filter(|trace| trace.distance <= CONTRAST_RADIUS);
-            let pairs: Vec<Pair> = near.map(|trace| guide::pair(trace, self.clip, &self.shown, mirrored)).collect();
+            let pairs: Vec<Pair> = near.map(|trace| guide::pair(trace, self.clip, &self.shown, orientation)).collect();
             [evidence::count_guided(&pairs), evidence::count_guided(pairs.iter().filter(|pair| pair.moment))]
         };
         let here = agreement(line, (first, last));
@@ -618,11 +628,18 @@ impl Context<'_> {
     }
 
     /// Which share of both sides' keys is where the alignment puts it, between two moments of the clip.
-    fn found(&self, traces: &[Trace], (first, last): (f32, f32), geometry: &Similarity, line: Line) -> Found {
+    fn found(
+        &self,
+        traces: &[Trace],
+        (first, last): (f32, f32),
+        orientation: Orientation,
+        geometry: &Similarity,
+        line: Line,
+    ) -> Found {
         let share = |[all, found]: [u32; 2]| if all == 0 { 0.0 } else { found as f32 / all as f32 };
         let runs: HashSet<usize> = traces.iter().map(|trace| trace.run).collect();
         let keys: HashSet<usize> = traces.iter().map(|trace| trace.clip_key as usize).collect();
-        let aspect = self.clip.info.width.max(1) as f32 / self.clip.info.height.max(1) as f32;
+        let aspect = orientation.aspect(self.clip.info.width.max(1) as f32 / self.clip.info.height.max(1) as f32);
         let at = [line.at(first), line.at(last)];
         let (from, to) = (at[0].min(at[1]) - EDGE, at[0].max(at[1]) + EDGE);
         let mut reference = [0; 2];

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::evidence::Pair;
-use crate::fingerprint::{ClipKey, Content, Key, KeyKind, Keyframe, Place};
+use crate::fingerprint::{ClipKey, Content, Key, KeyKind, Keyframe, Orientation, Place};
 use crate::media::StreamInfo;
 
 const SOURCE_SECONDS: u32 = 40;
@@ -127,17 +127,16 @@ fn clip(runs: &[Run], edit: Edit, random: &mut Random) -> Fingerprint {
 /// What a search would give, by comparing everything.
 fn hits(runs: &[Run], clip: &Fingerprint) -> Vec<Hit> {
     let mut hits = Vec::new();
-    for mirrored in [false, true] {
+    for orientation in Orientation::USUAL {
         for (clip_key, key) in clip.keys.iter().enumerate() {
-            let bits = if mirrored { key.mirrored } else { key.key };
+            let bits = orientation.key(key);
             for (number, run) in runs.iter().enumerate().filter(|(_, run)| run.key.distance(bits) <= 72) {
-                let x = if mirrored { ASPECT - key.place.x } else { key.place.x };
                 hits.push(Hit {
                     video: VideoRef { segment: 0, video: 0 },
-                    mirrored,
+                    orientation,
                     clip_key: clip_key as u32,
                     clip_time: clip.keyframes[key.keyframe as usize].time,
-                    clip_place: Place { x, ..key.place },
+                    clip_place: orientation.place(key.place, ASPECT),
                     reference_key: number as u32,
                     reference_first: run.first,
                     reference_last: run.last,
@@ -182,7 +181,7 @@ fn recovered(edit: Edit) -> Alignment {
     assert!((best.speed / edit.speed - 1.0).abs() < 0.04, "{best:?}");
     assert!((best.geometry.scale / edit.geometry.scale - 1.0).abs() < 0.05, "{best:?}");
     assert!((best.geometry.x - edit.geometry.x).abs() < 0.08, "{best:?}");
-    assert_eq!(best.mirrored, edit.mirrored);
+    assert_eq!(best.orientation, Orientation { turns: 0, mirrored: edit.mirrored });
     best
 }
 

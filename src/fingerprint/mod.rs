@@ -39,6 +39,9 @@ pub const FINGERPRINT_VERSION: u32 = 1;
 /// Most regions of a keyframe of a clip.
 pub const CLIP_REGIONS: usize = 40;
 
+/// Most regions of a keyframe of a clip that is looked at quickly.
+pub const SKETCH_REGIONS: usize = 16;
+
 /// Most regions of a keyframe of a source.
 pub const SOURCE_REGIONS: usize = 12;
 
@@ -109,6 +112,24 @@ pub struct Fingerprint {
     pub keys: Vec<ClipKey>,
 }
 
+impl Fingerprint {
+    /// What [`sketch_of_clip`] keeps of it: every second keyframe, if they are that close, and the strongest regions.
+    pub fn sketched(&self) -> Fingerprint {
+        let step = if self.interval < 2 * QUERY_INTERVAL { 2 } else { 1 };
+        let mut keys = Vec::new();
+        for of_keyframe in self.keys.chunk_by(|a, b| a.keyframe == b.keyframe) {
+            let number = of_keyframe[0].keyframe as usize;
+            if number.is_multiple_of(step) {
+                let whole = of_keyframe.iter().filter(|key| key.kind == KeyKind::Whole);
+                let strongest = of_keyframe.iter().filter(|key| key.kind == KeyKind::Region).take(SKETCH_REGIONS);
+                keys.extend(whole.chain(strongest).map(|key| ClipKey { keyframe: (number / step) as u32, ..*key }));
+            }
+        }
+        let keyframes = self.keyframes.iter().step_by(step).copied().collect();
+        Fingerprint { keyframes, keys, interval: self.interval * step as u32, ..self.clone() }
+    }
+}
+
 /// What an index keeps of a source, with what is known of its file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceFingerprint {
@@ -126,8 +147,21 @@ pub struct SourceFingerprint {
 ///
 /// Those of [`media::decode`], and [`Error::Cancelled`] once `cancel` is set.
 pub fn of_clip(path: &Path, cancel: Option<&AtomicBool>) -> Result<Fingerprint> {
+    made(path, QUERY_INTERVAL, CLIP_REGIONS, cancel)
+}
+
+/// Makes a fingerprint of half as many keyframes with [`SKETCH_REGIONS`] regions, in less time.
+///
+/// # Errors
+///
+/// Those of [`of_clip`].
+pub fn sketch_of_clip(path: &Path, cancel: Option<&AtomicBool>) -> Result<Fingerprint> {
+    made(path, 2 * QUERY_INTERVAL, SKETCH_REGIONS, cancel)
+}
+
+fn made(path: &Path, interval: Duration, regions: usize, cancel: Option<&AtomicBool>) -> Result<Fingerprint> {
     let sha256 = media::sha256(path)?;
-    let mut extractor = Extractor::new(Detail { regions: CLIP_REGIONS, mirrored: true });
+    let mut extractor = Extractor::new(Detail { regions, mirrored: true });
     let (mut keyframes, mut keys) = (Vec::new(), Vec::new());
     let mut collect = |keyframe: Keyframe, seen: Vec<extract::SeenKey>| {
         let index = keyframes.len() as u32;
@@ -141,7 +175,7 @@ pub fn of_clip(path: &Path, cancel: Option<&AtomicBool>) -> Result<Fingerprint> 
             recurs: seen.recurs,
         }));
     };
-    let mut grid = Grid::query(QUERY_INTERVAL)?;
+    let mut grid = Grid::query(interval)?;
     let decoded = media::decode(path, &mut grid, &mut |frame| {
         extractor.push(&frame, &mut collect);
         stop_if(cancel)
@@ -161,7 +195,7 @@ pub fn of_clip(path: &Path, cancel: Option<&AtomicBool>) -> Result<Fingerprint> 
         sha256,
         info: decoded.info,
         duration: decoded.duration,
-        interval: QUERY_INTERVAL,
+        interval,
         frames: decoded.frames,
         undecoded: decoded.undecoded,
         keyframes,

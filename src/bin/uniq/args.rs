@@ -222,9 +222,15 @@ pub(crate) struct BenchDetect {
     /// Choose other parts of the videos
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
+    /// How hard to look
+    #[arg(long, value_enum, default_value = "standard")]
+    pub(crate) effort: Effort,
     /// Leave out other moments of the same video
     #[arg(long)]
     pub(crate) no_look_alikes: bool,
+    /// Count how near keys of unrelated videos come, and compare false alarms with those that the model predicts
+    #[arg(long)]
+    pub(crate) null: bool,
     /// List the excerpts that were not found
     #[arg(long)]
     pub(crate) misses: bool,
@@ -298,6 +304,9 @@ pub(crate) struct Check {
     /// Print one JSON object a clip, one line each
     #[arg(long)]
     pub(crate) json: bool,
+    /// How hard to look: fast looks at fewer pictures and details, thorough also for turned copies
+    #[arg(long, value_enum, default_value = "standard")]
+    pub(crate) effort: Effort,
     /// Search by the cheaper way, by graphs where there are any, or by comparing every key
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) search: Search,
@@ -356,6 +365,24 @@ impl From<Search> for SearchMode {
             Search::Auto => SearchMode::Auto,
             Search::Graph => SearchMode::Graph,
             Search::Exact => SearchMode::Exact,
+        }
+    }
+}
+
+/// How hard copies are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Effort {
+    Fast,
+    Standard,
+    Thorough,
+}
+
+impl From<Effort> for uniq::Effort {
+    fn from(effort: Effort) -> uniq::Effort {
+        match effort {
+            Effort::Fast => uniq::Effort::Fast,
+            Effort::Standard => uniq::Effort::Standard,
+            Effort::Thorough => uniq::Effort::Thorough,
         }
     }
 }

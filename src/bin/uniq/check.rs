@@ -31,7 +31,12 @@ pub(crate) fn check(args: &Check) -> anyhow::Result<Exit> {
     let index = Index::open(&place.dir)?;
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
     let ask = |clip: &Path| {
-        let options = CheckOptions { search: args.search.into(), cancel: Some(&cancel), ..CheckOptions::default() };
+        let options = CheckOptions {
+            effort: args.effort.into(),
+            search: args.search.into(),
+            cancel: Some(&cancel),
+            ..CheckOptions::default()
+        };
         uniq::check(&index, clip, &options)
     };
     let mut answers =

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use uniq::{CheckOptions, Index};
+use uniq::{CheckOptions, Effort, Index};
 
 use super::cache::{Cache, Checked, Reports, key};
 use super::edits::Edit;
@@ -30,6 +30,8 @@ pub(crate) struct Plan {
     pub(crate) sample: Option<usize>,
     /// Chooses other parts of the clips.
     pub(crate) seed: u64,
+    /// How hard copies are looked for.
+    pub(crate) effort: Effort,
     /// Checks at a time.
     pub(crate) threads: usize,
 }
@@ -139,7 +141,8 @@ const LOOK_ALIKE_ROUNDS: u64 = 2;
 /// A look-alike is no copy however it is edited; these few are tried.
 const LOOK_ALIKE_EDITS: [&str; 4] = ["cut", "reencode", "mirror", "corner80"];
 
-fn paths(clips: &[Clip]) -> Vec<PathBuf> {
+/// The files of some clips.
+pub(super) fn paths(clips: &[Clip]) -> Vec<PathBuf> {
     clips.iter().map(|clip| clip.path.clone()).collect()
 }
 
@@ -184,7 +187,7 @@ type Slot = Mutex<Option<anyhow::Result<(Checked, bool)>>>;
 
 impl Round<'_> {
     fn run(&self, jobs: Vec<(Role, Excerpt)>, measured: &mut Measured) -> anyhow::Result<()> {
-        let reports = self.cache.reports(self.index, "")?;
+        let reports = self.cache.reports(self.index, &format!("{:?}", self.plan.effort))?;
         let (next, made) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let slots: Vec<Slot> = jobs.iter().map(|_| Mutex::new(None)).collect();
         let told = Mutex::new(Instant::now());
@@ -232,7 +235,7 @@ impl Round<'_> {
         let (fingerprint, new) = self.cache.fingerprint(excerpt, self.cancel)?;
         made.fetch_add(usize::from(new), Ordering::Relaxed);
         let started = Instant::now();
-        let options = CheckOptions { cancel: Some(self.cancel), ..CheckOptions::default() };
+        let options = CheckOptions { effort: self.plan.effort, cancel: Some(self.cancel), ..CheckOptions::default() };
         let report = uniq::check_fingerprint(self.index, &fingerprint, &options)?;
         Ok((Checked { excerpt: name, report, check_s: started.elapsed().as_secs_f64() }, true))
     }

@@ -5,6 +5,7 @@ mod edits;
 mod excerpt;
 mod footage;
 mod measure;
+mod null;
 mod plot;
 mod precision;
 mod random;
@@ -37,6 +38,7 @@ pub(crate) fn detect(args: &BenchDetect) -> anyhow::Result<Exit> {
         splits: args.splits.get(),
         sample: args.sample.map(std::num::NonZeroUsize::get),
         seed: args.seed,
+        effort: args.effort.into(),
         threads: match args.threads.count {
             Some(count) => count.get(),
             None => thread::available_parallelism().map_or(1, usize::from),
@@ -52,27 +54,29 @@ pub(crate) fn detect(args: &BenchDetect) -> anyhow::Result<Exit> {
     if !args.no_look_alikes {
         measure::look_alikes(&clips, &plan, &cache, &cancel, &mut measured)?;
     }
-    let table = Table::new(&measured, &plan.edits, &plan.lengths_s);
+    let null = if args.null { Some(null::count(&clips, &plan, &cache, &measured, &cancel)?) } else { None };
+    let table = Table::new(&measured, &plan);
     let threshold = f64::from(Policy::default().published_bits);
     if let Some(path) = &args.plot {
         write(path, &plot::svg(&measured.rows, threshold))?;
     }
     let head = json!({
         "folder": args.folder.display().to_string(), "clips": clips.len(), "hours": hours, "splits": plan.splits,
-        "lengths_s": plan.lengths_s, "seed": plan.seed, "sample": plan.sample,
+        "lengths_s": plan.lengths_s, "seed": plan.seed, "effort": plan.effort, "sample": plan.sample,
         "fingerprint_version": uniq::fingerprint::FINGERPRINT_VERSION, "version": env!("CARGO_PKG_VERSION"),
     });
     if args.json {
         let rows: Vec<Value> = measured.rows.iter().map(row_json).collect();
-        let all = json!({ "footage": head, "table": table, "rows": rows, "failed": measured.failed });
+        let all = json!({ "footage": head, "table": table, "null": null, "rows": rows, "failed": measured.failed });
         output::print(format!("{all}\n").as_bytes())?;
     } else {
         let text = format!(
-            "{} videos, {:.2} h, of which each half is indexed in turn ({} splits); at least {threshold:.0} bits are asked for\n\n{}{}",
+            "{} videos, {:.2} h, of which each half is indexed in turn ({} splits); at least {threshold:.0} bits are asked for\n\n{}{}{}",
             clips.len(),
             hours,
             plan.splits,
             table.text(),
+            null.as_ref().map_or_else(String::new, null::Null::text),
             told(&measured, args.misses)
         );
         output::print(text.as_bytes())?;

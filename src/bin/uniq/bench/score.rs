@@ -137,7 +137,7 @@ mod tests {
             "index": { "root": "", "generation": 0, "videos": 2, "hours": 0.0, "keys": 0, "distinct_keys": 0,
                 "interval_s": 1.0, "version": 1, "fingerprint_version": 1 },
             "search": { "mode": "exact", "exact": true, "recall": 1.0, "radius_bits": 72, "query_interval_s": 0.25,
-                "published_bits": 30.0 },
+                "published_bits": 30.0, "effort": "standard" },
             "tool": { "name": "uniq", "version": "0" },
         });
         serde_json::from_value(all).unwrap()
@@ -153,7 +153,7 @@ mod tests {
             "reference": { "start_s": reference, "end_s": reference + end - start },
             "evidence_bits": bits, "moment_bits": bits, "sustained_bits": bits, "here_bits": bits, "elsewhere_bits": 0.0,
             "timed_keys": 9, "timed_best": 9, "timed_bits": 20.0,
-            "shown": 1.0, "mirrored": false, "speed": 1.0, "hits": 9,
+            "shown": 1.0, "mirrored": false, "turned_degrees": 0, "speed": 1.0, "hits": 9,
             "geometry": { "clip": area, "reference": area, "scale": 1.0 },
         })
     }

@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use uniq::Verdict;
 use uniq::report::MatchKind;
+use uniq::{Effort, Verdict};
 
-use super::edits::Edit;
-use super::measure::{Measured, Role, Row};
+use super::measure::{Measured, Plan, Role, Row};
 use super::precision::{Segment, micro_average};
 use super::score::{highest_bits, is_published};
 use super::statistics::{quantile, ratio, sorted, wilson};
@@ -73,7 +72,8 @@ pub(crate) struct Table {
 
 impl Table {
     /// Counts.
-    pub(crate) fn new(measured: &Measured, edits: &[Edit], lengths_s: &[f64]) -> Table {
+    pub(crate) fn new(measured: &Measured, plan: &Plan) -> Table {
+        let (edits, lengths_s) = (&plan.edits, &plan.lengths_s);
         let rows = || measured.rows.iter().filter(|row| row.role != Role::LookAlike);
         let mut lines = Vec::new();
         for edit in edits {
@@ -85,7 +85,8 @@ impl Table {
                 }
             }
         }
-        let counts = |row: &&Row| !row.excerpt.edit.thorough && row.excerpt.edit.name != "reversed";
+        let thorough = plan.effort == Effort::Thorough;
+        let counts = |row: &&Row| (thorough || !row.excerpt.edit.thorough) && row.excerpt.edit.name != "reversed";
         let all = lengths_s.iter().map(|length| {
             let some: Vec<&Row> = rows().filter(counts).filter(|row| row.excerpt.wanted_s == *length).collect();
             Line::new("all", Some(*length), &some)

@@ -133,6 +133,9 @@ fn picture(found: &NonMatch) -> String {
     if found.mirrored {
         parts.push("mirrored".to_owned());
     }
+    if found.turned_degrees > 0 {
+        parts.push(format!("turned back by {} degrees clockwise", found.turned_degrees));
+    }
     if found.speed < 0.0 {
         parts.push("backwards".to_owned());
     }

@@ -50,6 +50,7 @@ fn base(verdict: Verdict) -> Report {
             radius_bits: 72,
             query_interval_s: 0.5,
             published_bits: 30.0,
+            effort: uniq::Effort::Standard,
         },
         tool: Tool { name: "uniq".into(), version: "0.1.0".into() },
     }
@@ -82,6 +83,7 @@ fn found(title: Option<&str>) -> NonMatch {
         timed_bits: 64.0,
         shown: 0.8,
         mirrored: true,
+        turned_degrees: 0,
         speed: 1.25,
         geometry: Geometry {
             clip: WHOLE,

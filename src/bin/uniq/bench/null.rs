@@ -1,0 +1,206 @@
+//! What chance does: distances between keys of unrelated videos, and the evidence that held-back clips reach.
+//!
+//! The chance `p0(d)` that two keys are within `d` bits is counted over every key of the held-back excerpts, plain and
+//! mirrored, against every key of the indexed videos. Pairs of videos that the check itself relates (a match of
+//! either kind) are not unrelated, and are left out and counted.
+//!
+//! Below the least distance with [`SEEN_MIN`] pairs the table is continued by the model of the evidence: the logarithm of
+//! the chance goes on in a straight line, with the mean slope from that distance to [`RADIUS`].
+//!
+//! The model says that an alignment of `b` bits comes about by chance once in `2^b` searches of one key. So among held-back
+//! excerpts `sum(min(1, keys / 2^b))` are predicted to reach `b` bits, where keys are those that differ: sightings of one
+//! thing, within [`INDEPENDENT_DISTANCE`] bits of each other, are one search.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::atomic::AtomicBool;
+
+use serde::Serialize;
+use uniq::Fingerprint;
+use uniq::evidence::{INDEPENDENT_DISTANCE, surprise};
+use uniq::fingerprint::{KEY_BITS, Key, KeyKind, Orientation, Run};
+use uniq::search::RADIUS;
+
+use super::cache::Cache;
+use super::footage::{Clip, hex, split};
+use super::measure::{Measured, Plan, Role, paths};
+use super::score::highest_bits;
+use crate::text::grouped;
+
+/// A distance counts as observed from so many pairs on.
+const SEEN_MIN: u64 = 10;
+
+/// Distances of the table, in bits.
+const DISTANCES: [u32; 10] = [32, 40, 44, 48, 52, 56, 60, 64, 72, 80];
+
+/// Evidence at which predicted and observed are compared, in bits.
+const BITS: [u32; 7] = [0, 4, 8, 12, 16, 20, 30];
+
+/// What was counted.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Null {
+    /// Pairs of region keys, and of whole-frame keys.
+    pairs: [u64; 2],
+    /// Of them, by distance in bits.
+    #[serde(skip)]
+    counts: [Vec<u64>; 2],
+    /// `p0(d)` of both kinds: distance, chance here (none where too few pairs were seen), chance by the model of the evidence.
+    chances: [Vec<(u32, Option<f64>, f64)>; 2],
+    /// Mean slope of the logarithm, bits of surprise for a bit of distance, and the distance below which it is used.
+    tails: [Option<(f64, u32)>; 2],
+    /// Held-back excerpts, and those of them that the check related to an indexed video.
+    excerpts: (usize, usize),
+    /// Keys that differ in an excerpt, on average.
+    keys: f64,
+    /// Evidence in bits, excerpts predicted to reach it, excerpts that did.
+    alarms: Vec<(u32, f64, usize)>,
+}
+
+/// Counts over the held-back rows.
+pub(crate) fn count(
+    clips: &[Clip],
+    plan: &Plan,
+    cache: &Cache,
+    measured: &Measured,
+    cancel: &AtomicBool,
+) -> anyhow::Result<Null> {
+    let mut null = Null { counts: [(); 2].map(|()| vec![0; KEY_BITS as usize + 1]), ..Null::default() };
+    let (mut all_keys, mut highest) = (Vec::new(), Vec::new());
+    for number in 0..plan.splits {
+        let index = cache.index(&paths(&split(clips, number).published), cancel)?;
+        let mut runs: BTreeMap<String, Vec<Run>> = BTreeMap::new();
+        for (video, about) in index.videos() {
+            runs.insert(hex(&about.sha256), index.runs(video)?);
+        }
+        for row in measured.rows.iter().filter(|row| row.split == number && row.role == Role::HeldBack) {
+            let report = &row.checked.report;
+            let related: BTreeSet<&str> =
+                report.matches.iter().map(|found| found.alignment.source.sha256.as_str()).collect();
+            let (fingerprint, _) = cache.fingerprint(&row.excerpt, cancel)?;
+            for (_, runs) in runs.iter().filter(|(sha256, _)| !related.contains(sha256.as_str())) {
+                null.add(&fingerprint, runs);
+            }
+            null.excerpts.0 += 1;
+            if related.is_empty() {
+                all_keys.push(distinct(&fingerprint));
+                highest.push(highest_bits(report));
+            } else {
+                null.excerpts.1 += 1;
+            }
+        }
+    }
+    null.finish(&all_keys, &highest);
+    Ok(null)
+}
+
+impl Null {
+    fn add(&mut self, clip: &Fingerprint, runs: &[Run]) {
+        for (kind, which) in [(KeyKind::Region, 0), (KeyKind::Whole, 1)] {
+            let theirs: Vec<Key> = runs.iter().filter(|run| run.kind == kind).map(|run| run.key).collect();
+            let counts = &mut self.counts[which];
+            for key in clip.keys.iter().filter(|key| key.kind == kind) {
+                for mine in Orientation::USUAL.map(|orientation| orientation.key(key)) {
+                    theirs.iter().for_each(|other| counts[mine.distance(*other) as usize] += 1);
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, keys: &[usize], highest: &[f64]) {
+        for (which, kind) in [KeyKind::Region, KeyKind::Whole].into_iter().enumerate() {
+            let within: Vec<u64> = self.counts[which]
+                .iter()
+                .scan(0, |sum, count| {
+                    *sum += count;
+                    Some(*sum)
+                })
+                .collect();
+            let pairs = within[KEY_BITS as usize];
+            self.pairs[which] = pairs;
+            let chance = |distance: u32| within[distance as usize] as f64 / pairs.max(1) as f64;
+            let model = |distance: u32| (-f64::from(surprise(kind, distance))).exp2();
+            let seen = |distance: u32| within[distance as usize] >= SEEN_MIN;
+            let row = |distance: u32| (distance, seen(distance).then(|| chance(distance)), model(distance));
+            self.chances[which] = DISTANCES.into_iter().map(row).collect();
+            self.tails[which] = (0..RADIUS)
+                .find(|&distance| seen(distance))
+                .map(|first| ((chance(RADIUS) / chance(first)).log2() / f64::from(RADIUS - first), first));
+        }
+        self.keys = keys.iter().sum::<usize>() as f64 / keys.len().max(1) as f64;
+        let alarms = |bits: u32| {
+            let predicted = keys.iter().map(|keys| (*keys as f64 / f64::from(bits).exp2()).min(1.0)).sum();
+            (bits, predicted, highest.iter().filter(|reached| **reached >= f64::from(bits.max(1))).count())
+        };
+        self.alarms = BITS.into_iter().map(alarms).collect();
+    }
+
+    /// The tables for a person.
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!(
+            "\nunrelated keys: {} pairs of regions, {} of whole frames; {} of {} excerpts have a related video, which is left out\n",
+            grouped(self.pairs[0]),
+            grouped(self.pairs[1]),
+            self.excerpts.1,
+            self.excerpts.0
+        );
+        for (which, kind) in ["regions", "whole frames"].into_iter().enumerate() {
+            let _ = writeln!(text, "\n{kind:<14} {:>10} {:>12} {:>12}", "within", "p0 here", "p0 used");
+            for (distance, here, used) in &self.chances[which] {
+                let here = here.map_or("too few".to_owned(), |chance| format!("{chance:.1e}"));
+                let _ = writeln!(text, "{:<14} {:>10} {here:>12} {used:>12.1e}", "", format!("{distance} bits"));
+            }
+            let _ = match self.tails[which] {
+                Some((slope, first)) => {
+                    writeln!(
+                        text,
+                        "below {first} bits: {slope:.2} bits of surprise for each bit (mean slope up to {RADIUS})"
+                    )
+                }
+                None => writeln!(text, "no pair within {RADIUS} bits"),
+            };
+        }
+        let _ = writeln!(
+            text,
+            "\nunrelated excerpts that reach so much evidence ({:.0} keys that differ in each)\n{:>6} {:>12} {:>10}",
+            self.keys, "bits", "predicted", "observed"
+        );
+        for (bits, predicted, observed) in &self.alarms {
+            let predicted = if *predicted < 0.01 { format!("{predicted:.1e}") } else { format!("{predicted:.2}") };
+            let _ = writeln!(text, "{bits:>6} {predicted:>12} {observed:>10}");
+        }
+        text
+    }
+}
+
+/// How many keys of a clip differ, plain and mirrored ones counted.
+fn distinct(clip: &Fingerprint) -> usize {
+    let mut kept: Vec<Key> = Vec::new();
+    for key in &clip.keys {
+        if kept.iter().all(|other| other.distance(key.key) >= INDEPENDENT_DISTANCE) {
+            kept.push(key.key);
+        }
+    }
+    2 * kept.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chances_are_sums_up_to_a_distance_and_the_tail_is_a_mean_slope() {
+        let mut null = Null { counts: [(); 2].map(|()| vec![0; KEY_BITS as usize + 1]), ..Null::default() };
+        null.counts[0][40] = 10;
+        null.counts[0][72] = 2550;
+        null.counts[0][128] = 1_000_000 - 2560;
+        null.finish(&[1000, 3000], &[0.0, 9.0]);
+        assert_eq!(null.pairs, [1_000_000, 0]);
+        assert_eq!(null.tails[0], Some((0.25, 40)));
+        assert_eq!(null.chances[0][1].1, Some(1e-5));
+        assert_eq!(null.chances[0][0].1, None);
+        assert_eq!(null.tails[1], None);
+        // 1000 / 2^8 and 3000 / 2^8 are more than one each; at 12 bits less.
+        assert_eq!(null.alarms[2], (8, 2.0, 1));
+        assert!((null.alarms[3].1 - 4000.0 / 4096.0).abs() < 1e-9 && null.alarms[3].2 == 0);
+    }
+}
