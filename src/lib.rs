@@ -29,7 +29,8 @@
 //! 7. [`evidence`] counts in bits what such an alignment is worth: 30 bits are one false alarm in 10^9 searches by the
 //!    model. The size of the index is paid for, and one thing seen twenty times counts once.
 //! 8. [`verdict`] tells the *moment* from the *scene*, which two takes from one tripod share. For the moment speaks what
-//!    does not recur in its own video, and that the clip agrees less with other times of the source.
+//!    does not recur in its own video, that the clip agrees less with other times of the source, and that single keys fit
+//!    best at the time that the alignment claims.
 //! 9. [`report`] says all this in one serialisable value, down to the seconds that are published, unpublished and
 //!    unsearchable.
 //!
@@ -41,8 +42,9 @@
 //! - Black, flat, frozen and still pictures hold nothing to search for; they are unsearchable, never unpublished. A
 //!   clip of which less than 2 s can be searched, and nothing is found, is [`Verdict::Inconclusive`].
 //! - Copied passages shorter than about 2 s inside other footage may be missed.
-//! - So may be those that are cropped to about half of the width and height or less, turned by more than about 10
-//!   degrees, more than twice as fast or as slow, or played backwards.
+//! - So may be those that are cropped to about half of the width and height or less or to 9:16, shown in a small part of the
+//!   picture, turned by more than about 6 degrees, or more than twice as fast or as slow. Quarter turns are looked for by
+//!   [`Effort::Thorough`] only.
 //! - Line drawings, slides and plain graphics have few distinctive regions.
 //! - Water, foliage and other fine texture loses its detail under strong compression, and the keys with it.
 //! - Slow scenes whose moments look alike cannot be told from another take. They are *ambiguous*, and so unsearchable, and

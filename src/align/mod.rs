@@ -6,6 +6,9 @@
 //! that most hits of that geometry agree on. What fits is fitted again by least squares, weighed ([`crate::evidence`]),
 //! cut where nothing agrees for a while, and taken out; then the rest votes again.
 //!
+//! What stands still fits many time lines. So where the single keys of the source fit best at another one, that one is
+//! taken, forwards or backwards.
+//!
 //! A pair of keys speaks for the *moment* only if neither key is seen again, at the same place, two seconds away or
 //! more; everything else speaks for the *scene*, which another take from the same tripod shows as well.
 
@@ -19,12 +22,14 @@ use crate::index::VideoRef;
 use crate::search::Hit;
 
 mod guide;
+mod join;
 mod lock;
 mod stretch;
 mod vote;
 
 pub use guide::GUIDED_RADIUS;
 use guide::{Shown, Trace};
+pub use join::join;
 pub use lock::Lock;
 use lock::Pairing;
 use stretch::{Look, stretches};
@@ -176,65 +181,9 @@ pub fn align(hits: &[Hit], clip: &Fingerprint, window: Span, corpus: &Corpus<'_>
     found
 }
 
-/// Joins alignments that go on from one part of a clip into the next; strongest first, as they come.
-pub fn join(mut alignments: Vec<Alignment>) -> Vec<Alignment> {
-    alignments.sort_by_key(|a| (a.video, a.orientation, a.clip.start, a.clip.end));
-    let mut joined: Vec<Alignment> = Vec::with_capacity(alignments.len());
-    for next in alignments {
-        match joined.iter_mut().rev().take(ALIGNMENTS_MAX).find(|earlier| continues(earlier, &next)) {
-            Some(earlier) => extend(earlier, &next),
-            None => joined.push(next),
-        }
-    }
-    joined.sort_by(strongest_first);
-    joined
-}
-
 fn strongest_first(a: &Alignment, b: &Alignment) -> std::cmp::Ordering {
     let place = |x: &Alignment| (x.video, x.orientation, x.clip.start, x.clip.end, x.reference.start);
     b.evidence.total.total_cmp(&a.evidence.total).then_with(|| place(a).cmp(&place(b)))
-}
-
-/// Whether `next` begins where `earlier` ends, in the clip, in the source and in the picture.
-fn continues(earlier: &Alignment, next: &Alignment) -> bool {
-    let pause = next.clip.start.as_secs_f32() - earlier.clip.end.as_secs_f32();
-    let (from, to) = if earlier.speed < 0.0 {
-        (earlier.reference.start, next.reference.end)
-    } else {
-        (earlier.reference.end, next.reference.start)
-    };
-    let jump = to.as_secs_f32() - from.as_secs_f32() - earlier.speed * pause;
-    earlier.speed.signum() == next.speed.signum()
-        && (earlier.video, earlier.orientation) == (next.video, next.orientation)
-        && pause.abs() <= GAP_MAX
-        && jump.abs() <= 2.0 * TIME_TOLERANCE
-        && (earlier.geometry.scale / next.geometry.scale).log2().abs() <= ZOOM_TOLERANCE
-        && (earlier.geometry.x - next.geometry.x).hypot(earlier.geometry.y - next.geometry.y) <= SHIFT_TOLERANCE
-}
-
-/// Adds the later part of an alignment to the earlier one; shares and speed are averaged by length.
-fn extend(earlier: &mut Alignment, next: &Alignment) {
-    let (a, b) = (earlier.clip.length().as_secs_f32(), next.clip.length().as_secs_f32());
-    let mean = |x: f32, y: f32| if a + b > 0.0 { (a * x + b * y) / (a + b) } else { x };
-    earlier.speed = mean(earlier.speed, next.speed);
-    earlier.found = Found {
-        reference: mean(earlier.found.reference, next.found.reference),
-        clip_scene: mean(earlier.found.clip_scene, next.found.clip_scene),
-        clip_moment: mean(earlier.found.clip_moment, next.found.clip_moment),
-        clip_moments: earlier.found.clip_moments + next.found.clip_moments,
-    };
-    earlier.evidence.total += next.evidence.total;
-    earlier.evidence.moment += next.evidence.moment;
-    earlier.evidence.sustained += next.evidence.sustained;
-    earlier.contrast.here += next.contrast.here;
-    earlier.contrast.elsewhere += next.contrast.elsewhere;
-    earlier.contrast.moment_here += next.contrast.moment_here;
-    earlier.contrast.moment_elsewhere += next.contrast.moment_elsewhere;
-    earlier.lock.add(&next.lock);
-    earlier.hits += next.hits;
-    earlier.clip.end = next.clip.end.max(earlier.clip.end);
-    earlier.reference.start = next.reference.start.min(earlier.reference.start);
-    earlier.reference.end = next.reference.end.max(earlier.reference.end);
 }
 
 /// Alignments worth less are not given, in bits.

@@ -57,7 +57,7 @@ impl Orientation {
 
     /// Width in heights of the changed clip.
     pub fn aspect(self, aspect: f32) -> f32 {
-        if self.turns % 2 == 0 { aspect } else { 1.0 / aspect }
+        if self.turns.is_multiple_of(2) { aspect } else { 1.0 / aspect }
     }
 }
 
