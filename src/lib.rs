@@ -8,7 +8,7 @@
 //! Each arrow is plain data with public fields. A module knows only itself and what stands to its left in
 //!
 //! ```text
-//! error < media < sample < fingerprint < index < evidence < search < align < verdict < report < ingest < check
+//! error < media < sample < sandbox < fingerprint < index < evidence < search < align < verdict < report < ingest < check
 //! ```
 //!
 //! The library never prints, exits or reads the environment; progress and cancellation are passed in. A file gives the
@@ -132,6 +132,7 @@ pub mod ingest;
 pub mod media;
 pub mod report;
 pub mod sample;
+pub mod sandbox;
 pub mod search;
 pub mod verdict;
 

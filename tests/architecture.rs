@@ -7,10 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module may name only itself and what stands to its left.
-const ORDER: [&str; 12] = [
+const ORDER: [&str; 13] = [
     "error",
     "media",
     "sample",
+    "sandbox",
     "fingerprint",
     "index",
     "evidence",
@@ -23,13 +24,16 @@ const ORDER: [&str; 12] = [
 ];
 
 /// Foreign crates that have one place, as a file or a folder: what would have to change with them is all there.
-const PLACES: [(&str, &[&str], &str); 6] = [
+const PLACES: [(&str, &[&str], &str); 9] = [
     ("ffmpeg-next", &["ffmpeg_next", "ffmpeg_sys_next", "ffmpeg"], "src/media/"),
     ("image_hasher", &["image_hasher"], "src/fingerprint/hash.rs"),
     ("hnsw_rs", &["hnsw_rs"], "src/index/graph/"),
     ("bincode", &["bincode"], "src/index/format.rs"),
     ("bytemuck", &["bytemuck"], "src/index/format.rs"),
     ("memmap2", &["memmap2"], "src/index/files.rs"),
+    ("landlock", &["landlock"], "src/sandbox/"),
+    ("seccompiler", &["seccompiler"], "src/sandbox/"),
+    ("libc", &["libc"], "src/sandbox/"),
 ];
 
 /// Foreign crates that only the program may name.
