@@ -104,7 +104,9 @@ pub enum Error {
         reason: String,
     },
     /// This system lacks protections that the caller insists on.
-    #[error("the decoding process is not fully protected here: {lacking}; uniq doctor tells what to do, or leave out --require-sandbox")]
+    #[error(
+        "the decoding process is not fully protected here: {lacking}; uniq doctor tells what to do, or leave out --require-sandbox"
+    )]
     Unprotected {
         /// What is missing.
         lacking: String,

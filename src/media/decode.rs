@@ -98,6 +98,7 @@ fn attempt(source: &Source, output: &mut Output, plan: Plan) -> Result<Decoded, 
         run.packet(stamped)?;
     }
     run.finish()?;
+    run.starve()?;
     if let Some(source) = read_error.take() {
         if run.frames == 0 {
             return Err(Error::io(path, "read")(source).into());
@@ -106,6 +107,9 @@ fn attempt(source: &Source, output: &mut Output, plan: Plan) -> Result<Decoded, 
     }
     if run.frames == 0 {
         let reason = match run.last_error.or(reader.failure) {
+            _ if info.width == 0 || info.height == 0 => {
+                format!("decoding {}: its frames have no size, or one beyond what can be addressed", info.codec)
+            }
             Some(reason) => format!("decoding {}: {reason}", info.codec),
             None => "the stream holds no picture".to_owned(),
         };
@@ -300,11 +304,16 @@ impl<'a, 'b> Run<'a, 'b> {
             self.failed(error, stamped.time);
         }
         self.receive(stamped.time)?;
-        if self.starved {
-            let found = format!("decoding at {:.1} s asks for more", clock::duration(self.time).as_secs_f64());
-            return Err(Stop::Exceeded(Limit::Memory, found));
+        self.starve()
+    }
+
+    /// Ends it if the decoder was refused memory, since what it then gives is not what the file holds.
+    fn starve(&self) -> Result<(), Stop> {
+        if !self.starved {
+            return Ok(());
         }
-        Ok(())
+        let found = format!("decoding at {:.1} s asks for more", clock::duration(self.time).as_secs_f64());
+        Err(Stop::Exceeded(Limit::Memory, found))
     }
 
     /// Takes every finished frame; `fed` is the time stamp of the last packet sent.
@@ -328,7 +337,7 @@ impl<'a, 'b> Run<'a, 'b> {
     }
 
     fn failed(&mut self, error: ffmpeg::Error, time: Option<i64>) {
-        self.starved |= open::is_out_of_memory(error);
+        self.starved |= open::is_out_of_memory(error) || is_starving(&self.decoder);
         match time {
             // Leading pictures of a group whose predecessor was left out cannot be decoded, and need not be.
             Some(time) if time < self.start_at => {}
@@ -524,6 +533,15 @@ impl<'a, 'b> Run<'a, 'b> {
         }
         Decoded { info, duration: clock::duration(total), frames: self.frames, undecoded: damage.finish(end) }
     }
+}
+
+/// Whether there is not even memory for one more picture: some decoders call the lack of it corrupt data.
+fn is_starving(decoder: &ffmpeg::decoder::Video) -> bool {
+    let picture = 2 * decoder.width() as usize * decoder.height() as usize;
+    let mut probe = Vec::<u8>::new();
+    let refused = probe.try_reserve_exact(picture + (1 << 16)).is_err();
+    std::hint::black_box(&probe);
+    refused
 }
 
 /// Whether the decoder itself says that a picture is not what was encoded.

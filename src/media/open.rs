@@ -77,10 +77,14 @@ pub(super) fn open(source: &Source, limits: &Limits) -> Result<Opened> {
     Ok(Opened { input, decoder, stream, info, read_error })
 }
 
-/// Keeps FFmpeg's own log away from the caller's stderr.
+/// Keeps FFmpeg's own log away from the caller's stderr, and gives its errors their texts.
 fn silence() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| ffmpeg::log::set_level(ffmpeg::log::Level::Quiet));
+    ONCE.call_once(|| {
+        ffmpeg::log::set_level(ffmpeg::log::Level::Quiet);
+        // Its errors have no text before this.
+        ffmpeg::util::error::register_all();
+    });
 }
 
 fn open_container(source: &Source, limits: &Limits) -> Result<(Input, ReadError)> {
@@ -130,7 +134,7 @@ fn explain(head: &[u8], error: ffmpeg::Error) -> String {
         ffmpeg::Error::Eof | ffmpeg::Error::InvalidData => {
             format!("no known container was recognised: {error}")
         }
-        error => error.to_string(),
+        error => format!("its header asks for what FFmpeg does not give ({error})"),
     }
 }
 
@@ -174,17 +178,10 @@ fn contents(input: &Input) -> String {
 }
 
 #[allow(unsafe_code)]
-fn open_decoder(
-    path: &Path,
-    input: &Input,
-    index: usize,
-    limits: &Limits,
-) -> Result<(Stream, ffmpeg::decoder::Video)> {
+fn open_decoder(path: &Path, input: &Input, index: usize, limits: &Limits) -> Result<(Stream, ffmpeg::decoder::Video)> {
     let undecodable = |error: ffmpeg::Error| match is_out_of_memory(error) {
         true => Limit::Memory.exceeded(path, limits, "the decoder asks for more".to_owned()),
-        false => {
-            Error::Undecodable { path: path.to_owned(), reason: format!("opening the decoder: {error}") }
-        }
+        false => Error::Undecodable { path: path.to_owned(), reason: format!("opening the decoder: {error}") },
     };
     let stream = input.stream(index).ok_or_else(|| undecodable(ffmpeg::Error::StreamNotFound))?;
     let parameters = stream.parameters();

@@ -59,32 +59,29 @@ mod filters {
 
     /// What is allowed whatever its arguments, by reason.
     const PLAIN: &[(&str, &[i64])] = &[
-        ("memory is given back, moved and grown", &[
-            libc::SYS_brk,
-            libc::SYS_munmap,
-            libc::SYS_mremap,
-            libc::SYS_madvise,
-        ]),
+        (
+            "memory is given back, moved and grown",
+            &[libc::SYS_brk, libc::SYS_munmap, libc::SYS_mremap, libc::SYS_madvise],
+        ),
         ("locks within the process", &[libc::SYS_futex, libc::SYS_set_robust_list, libc::SYS_rseq]),
-        ("the clock, for progress and time limits", &[
-            libc::SYS_clock_gettime,
-            libc::SYS_gettimeofday,
-            libc::SYS_clock_nanosleep,
-            libc::SYS_nanosleep,
-            libc::SYS_sched_yield,
-        ]),
-        ("questions about itself: hash seeds, thread, cores", &[
-            libc::SYS_getrandom,
-            libc::SYS_getpid,
-            libc::SYS_gettid,
-            libc::SYS_sched_getaffinity,
-        ]),
-        ("its own signals, for an orderly end", &[
-            libc::SYS_rt_sigaction,
-            libc::SYS_rt_sigprocmask,
-            libc::SYS_rt_sigreturn,
-            libc::SYS_sigaltstack,
-        ]),
+        (
+            "the clock, for progress and time limits",
+            &[
+                libc::SYS_clock_gettime,
+                libc::SYS_gettimeofday,
+                libc::SYS_clock_nanosleep,
+                libc::SYS_nanosleep,
+                libc::SYS_sched_yield,
+            ],
+        ),
+        (
+            "questions about itself: hash seeds, thread, cores",
+            &[libc::SYS_getrandom, libc::SYS_getpid, libc::SYS_gettid, libc::SYS_sched_getaffinity],
+        ),
+        (
+            "its own signals, for an orderly end",
+            &[libc::SYS_rt_sigaction, libc::SYS_rt_sigprocmask, libc::SYS_rt_sigreturn, libc::SYS_sigaltstack],
+        ),
         ("its descriptors are closed", &[libc::SYS_close]),
         ("the end", &[libc::SYS_exit, libc::SYS_exit_group, libc::SYS_restart_syscall]),
     ];
@@ -92,47 +89,59 @@ mod filters {
     /// What ends the process, by reason.
     const FATAL: &[(&str, &[i64])] = &[
         ("other programs", &[libc::SYS_execve, libc::SYS_execveat]),
-        ("the network", &[
-            libc::SYS_socket,
-            libc::SYS_socketpair,
-            libc::SYS_connect,
-            libc::SYS_bind,
-            libc::SYS_listen,
-            libc::SYS_accept,
-            libc::SYS_accept4,
-            libc::SYS_sendto,
-            libc::SYS_sendmsg,
-            libc::SYS_sendmmsg,
-        ]),
-        ("other processes", &[
-            libc::SYS_ptrace,
-            libc::SYS_process_vm_readv,
-            libc::SYS_process_vm_writev,
-            libc::SYS_kill,
-            libc::SYS_tkill,
-            libc::SYS_pidfd_open,
-            libc::SYS_pidfd_getfd,
-            libc::SYS_pidfd_send_signal,
-        ]),
-        ("the kernel", &[
-            libc::SYS_bpf,
-            libc::SYS_perf_event_open,
-            libc::SYS_userfaultfd,
-            libc::SYS_io_uring_setup,
-            libc::SYS_init_module,
-            libc::SYS_finit_module,
-            libc::SYS_keyctl,
-            libc::SYS_add_key,
-            libc::SYS_request_key,
-        ]),
-        ("another view of the file system", &[
-            libc::SYS_mount,
-            libc::SYS_umount2,
-            libc::SYS_pivot_root,
-            libc::SYS_chroot,
-            libc::SYS_setns,
-            libc::SYS_unshare,
-        ]),
+        (
+            "the network",
+            &[
+                libc::SYS_socket,
+                libc::SYS_socketpair,
+                libc::SYS_connect,
+                libc::SYS_bind,
+                libc::SYS_listen,
+                libc::SYS_accept,
+                libc::SYS_accept4,
+                libc::SYS_sendto,
+                libc::SYS_sendmsg,
+                libc::SYS_sendmmsg,
+            ],
+        ),
+        (
+            "other processes",
+            &[
+                libc::SYS_ptrace,
+                libc::SYS_process_vm_readv,
+                libc::SYS_process_vm_writev,
+                libc::SYS_kill,
+                libc::SYS_tkill,
+                libc::SYS_pidfd_open,
+                libc::SYS_pidfd_getfd,
+                libc::SYS_pidfd_send_signal,
+            ],
+        ),
+        (
+            "the kernel",
+            &[
+                libc::SYS_bpf,
+                libc::SYS_perf_event_open,
+                libc::SYS_userfaultfd,
+                libc::SYS_io_uring_setup,
+                libc::SYS_init_module,
+                libc::SYS_finit_module,
+                libc::SYS_keyctl,
+                libc::SYS_add_key,
+                libc::SYS_request_key,
+            ],
+        ),
+        (
+            "another view of the file system",
+            &[
+                libc::SYS_mount,
+                libc::SYS_umount2,
+                libc::SYS_pivot_root,
+                libc::SYS_chroot,
+                libc::SYS_setns,
+                libc::SYS_unshare,
+            ],
+        ),
     ];
 }
 

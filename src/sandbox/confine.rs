@@ -41,18 +41,21 @@ pub(super) fn confine(
     steps: Steps,
 ) -> Result<Protections, String> {
     system::close_others(input, output);
+    system::die_of_faults();
     let dies_with_parent = system::die_with_parent(parent)?;
     // A session of its own has no terminal. This fails only for a leader of a group, which has no use of it either.
     let _ = rustix::process::setsid();
     let _ = rustix::process::chdir("/");
     let no_new_privileges = system::no_new_privileges();
+    // Asked of a file, which there soon are none of.
+    let mapped = system::mapped();
     let landlock = match steps {
         Steps::All | Steps::LandlockOnly => system::landlock(),
         Steps::CallsOnly | Steps::LimitsOnly => 0,
     };
     // After the rule set, which is a descriptor for a moment.
     let limits = match steps {
-        Steps::All | Steps::LimitsOnly => limit_resources(allowance, system::mapped()),
+        Steps::All | Steps::LimitsOnly => limit_resources(allowance, mapped),
         Steps::LandlockOnly | Steps::CallsOnly => false,
     };
     let seccomp = match steps {
@@ -95,6 +98,17 @@ mod system {
             // spared, so that nobody else's is closed. A kernel without this call closes nothing.
             unsafe {
                 libc::syscall(libc::SYS_close_range, first + 1, last, 0);
+            }
+        }
+    }
+
+    /// Takes back the handlers with which Rust explains a stack overflow: a fault ends the process, and at once.
+    #[allow(unsafe_code)]
+    pub(super) fn die_of_faults() {
+        for signal in [libc::SIGSEGV, libc::SIGBUS] {
+            // SAFETY: the default action is no function of ours, and there is one thread.
+            unsafe {
+                libc::signal(signal, libc::SIG_DFL);
             }
         }
     }
@@ -163,6 +177,8 @@ mod system {
     use super::OwnedFd;
 
     pub(super) fn close_others(_: &OwnedFd, _: &OwnedFd) {}
+
+    pub(super) fn die_of_faults() {}
 
     /// It notices at its next message, a tenth of a second later, that nobody reads them.
     pub(super) fn die_with_parent(_: u32) -> Result<bool, String> {

@@ -77,10 +77,7 @@ impl Journal {
         let journal = Journal { path: path.to_owned(), quarantine, clock, known: Mutex::default() };
         if path.symlink_metadata().is_ok() {
             let mut text = Vec::new();
-            open_plain(path, Links::Follow)?
-                .take(BYTES_MAX)
-                .read_to_end(&mut text)
-                .map_err(Error::io(path, "read"))?;
+            open_plain(path, Links::Follow)?.take(BYTES_MAX).read_to_end(&mut text).map_err(Error::io(path, "read"))?;
             for line in String::from_utf8_lossy(&text).lines() {
                 // A torn line is what a crash leaves.
                 if let Ok(line) = serde_json::from_str::<Line>(line) {

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use super::message::{Failure, Message, Tried};
 use super::Protections;
+use super::message::{Failure, Message, Tried};
 use crate::media::{Decoded, Frame, Limits, StreamInfo, UNDECODED_MAX, Undecoded};
 
 /// What the parent does about a message.

@@ -44,11 +44,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::media::{self, Decoded, Frame, Limits, Links, Observer, Source, StreamInfo};
-use crate::sample::Grid;
 #[cfg(any(not(unix), test))]
 use crate::Error;
 use crate::Result;
+use crate::media::{self, Decoded, Frame, Limits, Links, Observer, Source, StreamInfo};
+use crate::sample::Grid;
 
 pub use journal::{Journal, Quarantine};
 #[cfg(unix)]
@@ -142,9 +142,7 @@ impl Decoding {
             journal.admit(source.path(), sha256)?;
         }
         let decoded = match &self.place {
-            Place::InProcess => {
-                media::decode_source(source, &self.limits, &mut grid, &mut Stoppable { visit, stop })
-            }
+            Place::InProcess => media::decode_source(source, &self.limits, &mut grid, &mut Stoppable { visit, stop }),
             #[cfg(unix)]
             Place::Worker(worker) => worker::decode(worker, source, &self.limits, &grid, visit, stop),
             #[cfg(not(unix))]
@@ -271,13 +269,8 @@ mod tests {
     #[test]
     fn what_is_lacking_is_named_once() {
         assert_eq!(Protections::default().lacking().len(), 5);
-        let all = Protections {
-            landlock: 1,
-            seccomp: true,
-            no_new_privileges: true,
-            limits: true,
-            dies_with_parent: true,
-        };
+        let all =
+            Protections { landlock: 1, seccomp: true, no_new_privileges: true, limits: true, dies_with_parent: true };
         assert!(all.lacking().is_empty());
         assert_eq!(Protections { landlock: 0, ..all }.lacking(), ["Landlock (no file system)"]);
     }

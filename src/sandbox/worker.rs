@@ -27,12 +27,8 @@ pub(super) fn decode(
     visit: &mut dyn FnMut(Frame) -> ControlFlow<()>,
     stop: &dyn Fn() -> bool,
 ) -> Result<Decoded> {
-    let task = Task::Decode {
-        interval: grid.interval(),
-        dense: grid.decodes_all(),
-        limits: *limits,
-        bytes: source.bytes(),
-    };
+    let task =
+        Task::Decode { interval: grid.interval(), dense: grid.decodes_all(), limits: *limits, bytes: source.bytes() };
     let input = source.file().try_clone().map_err(Error::io(source.path(), "open"))?;
     let mut talk = Talk::begin(worker, task, input.into(), limits, grid.interval())?;
     loop {
@@ -60,7 +56,7 @@ pub(super) fn decode(
 /// Starts a process that gives up what it can, and says what that was.
 pub(super) fn start(worker: &Worker) -> Result<Protections> {
     match attempt(worker, Trial::Start)? {
-        Attempt::Started(protections) => insist(worker, protections).map(|()| protections),
+        Attempt::Started(protections) => Ok(protections),
         Attempt::Answered(_) | Attempt::Killed(_) => {
             Err(Error::NoWorker { program: worker.program.clone(), reason: "it did not start as one".to_owned() })
         }
@@ -100,7 +96,10 @@ fn attempt(worker: &Worker, trial: Trial) -> Result<Attempt> {
     let mut started = None;
     loop {
         match talk.next(&|| false) {
-            Ok(Step::Ready(protections)) => started = Some(protections),
+            Ok(Step::Ready(protections)) => {
+                insist(worker, protections)?;
+                started = Some(protections);
+            }
             Ok(Step::Tried(tried)) => return Ok(Attempt::Answered(tried)),
             Ok(_) => {}
             Err(Fault::Ended(status)) => {
@@ -235,10 +234,7 @@ impl Talk<'_> {
             Fault::Ended(status) => died(path, ending(status), reached),
             Fault::Broken(how) => died(path, format!("was killed because it sent {how}"), reached),
             Fault::Late(Limit::Stall, waited) => {
-                let how = format!(
-                    "was killed because it stood still for {:.0} s (--max-stall)",
-                    waited.as_secs_f64()
-                );
+                let how = format!("was killed because it stood still for {:.0} s (--max-stall)", waited.as_secs_f64());
                 died(path, how, reached)
             }
             Fault::Late(limit, elapsed) => {
@@ -271,7 +267,7 @@ fn ending(status: ExitStatus) -> String {
         };
     };
     let known = [
-        (Signal::ABORT, " (SIGABRT, it gave up or found its memory spoilt)"),
+        (Signal::ABORT, " (SIGABRT, for lack of memory as --max-memory allows, or because it found it spoilt)"),
         (Signal::BUS, " (SIGBUS)"),
         (Signal::FPE, " (SIGFPE)"),
         (Signal::ILL, " (SIGILL)"),

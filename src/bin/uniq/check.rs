@@ -32,7 +32,8 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
     let index = Index::open(&place.dir)?;
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
     let ask = |clip: &Path| {
-        let options = CheckOptions { search: args.search.into(), cancel: Some(&cancel), ..CheckOptions::new(&decoding) };
+        let options =
+            CheckOptions { search: args.search.into(), cancel: Some(&cancel), ..CheckOptions::new(&decoding) };
         uniq::check(&index, clip, &options)
     };
     let mut answers =

@@ -67,7 +67,8 @@ pub(crate) fn doctor(json: bool, place: &Place) -> anyhow::Result<Exit> {
     about_ffmpeg(&ffmpeg, &mut advice);
     let scan = index::scan_instructions();
     if scan == "Portable" {
-        advice.push("this processor has none of AVX-512, AVX2, POPCNT and NEON: searches are slow but right".to_owned());
+        advice
+            .push("this processor has none of AVX-512, AVX2, POPCNT and NEON: searches are slow but right".to_owned());
     }
     let index = health(place, &mut advice);
     let healthy = advice.is_empty();
