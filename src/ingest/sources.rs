@@ -104,7 +104,7 @@ fn from_folder(folder: &Path, reach: &Reach, found: &mut Sources) {
                 found.sources.push(Source { path: entry.into_path(), publication: Publication::default() });
             }
             // The folder itself may be a link: the caller has named it.
-            Ok(entry) if entry.path_is_symlink() && entry.depth() > 0 && !entry.file_type().is_file() => {
+            Ok(entry) if reach.links == Links::Refuse && entry.path_is_symlink() && entry.depth() > 0 => {
                 let path = entry.into_path();
                 if path.is_dir() || has_extension(&path, VIDEO_EXTENSIONS) {
                     found.problems.push((path.clone(), Error::Link { path }));

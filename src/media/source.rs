@@ -196,6 +196,10 @@ impl Read for SourceReader {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let left = usize::try_from(self.bytes.saturating_sub(self.at)).unwrap_or(usize::MAX);
         let length = buffer.len().min(left);
+        // The system refuses a place beyond its largest number even for nothing.
+        if length == 0 {
+            return Ok(0);
+        }
         let read = read_at(&self.file, &mut buffer[..length], self.at)?;
         self.at += read as u64;
         Ok(read)

@@ -49,7 +49,12 @@ mod filters {
     }
 
     fn compiled(rules: Rules, otherwise: SeccompAction, matched: SeccompAction) -> Option<BpfProgram> {
-        let machine = std::env::consts::ARCH.try_into().ok()?;
+        #[cfg(target_arch = "x86_64")]
+        let machine = seccompiler::TargetArch::x86_64;
+        #[cfg(target_arch = "aarch64")]
+        let machine = seccompiler::TargetArch::aarch64;
+        #[cfg(target_arch = "riscv64")]
+        let machine = seccompiler::TargetArch::riscv64;
         SeccompFilter::new(rules, otherwise, matched, machine).ok()?.try_into().ok()
     }
 

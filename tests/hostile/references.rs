@@ -35,8 +35,8 @@ impl Trap {
 }
 
 /// A folder with a copy of the canary that only the trap knows.
-fn bait() -> (PathBuf, PathBuf) {
-    let folder = shared("references");
+fn bait(name: &str) -> (PathBuf, PathBuf) {
+    let folder = shared(name);
     let bait = folder.join("bait.ts");
     std::fs::copy(canary(), &bait).unwrap();
     (folder, bait)
@@ -44,7 +44,7 @@ fn bait() -> (PathBuf, PathBuf) {
 
 #[test]
 fn no_file_makes_another_one_be_read_or_a_socket_be_opened() {
-    let (folder, bait) = bait();
+    let (folder, bait) = bait("references");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let http = format!("http://{}/bait.ts", listener.local_addr().unwrap());
@@ -106,7 +106,7 @@ fn no_file_makes_another_one_be_read_or_a_socket_be_opened() {
 
 #[test]
 fn a_link_is_followed_when_it_is_allowed() {
-    let (folder, bait) = bait();
+    let (folder, bait) = bait("followed");
     let link = folder.join("allowed.mp4");
     let _ = std::fs::remove_file(&link);
     symlink(&bait, &link).unwrap();
@@ -116,7 +116,7 @@ fn a_link_is_followed_when_it_is_allowed() {
 
 #[test]
 fn a_list_names_no_file_outside_its_folder() {
-    let (folder, bait) = bait();
+    let (folder, bait) = bait("lists");
     let lists = folder.join("lists");
     std::fs::create_dir_all(lists.join("x")).unwrap();
     let list = lists.join("list.jsonl");

@@ -22,7 +22,8 @@ struct Diagnosis {
     /// `None` if no decoding process could be started.
     protections: Option<Protections>,
     trials: Vec<Tried>,
-    ffmpeg: Provision,
+    #[serde(rename = "ffmpeg")]
+    provision: Provision,
     /// The instructions with which keys are compared.
     scan: String,
     index: Health,
@@ -63,8 +64,8 @@ pub(crate) fn doctor(json: bool, place: &Place) -> anyhow::Result<Exit> {
         }
     };
     let trials = if protections.is_some() { trials(&worker, &mut advice) } else { Vec::new() };
-    let ffmpeg = media::provision();
-    about_ffmpeg(&ffmpeg, &mut advice);
+    let provision = media::provision();
+    about_provision(&provision, &mut advice);
     let scan = index::scan_instructions();
     if scan == "Portable" {
         advice
@@ -73,7 +74,7 @@ pub(crate) fn doctor(json: bool, place: &Place) -> anyhow::Result<Exit> {
     let index = health(place, &mut advice);
     let healthy = advice.is_empty();
     let version = env!("CARGO_PKG_VERSION");
-    let diagnosis = Diagnosis { version, healthy, protections, trials, ffmpeg, scan, index, advice };
+    let diagnosis = Diagnosis { version, healthy, protections, trials, provision, scan, index, advice };
     let mut out = output::stdout();
     if json {
         serde_json::to_writer(&mut out, &diagnosis)?;
@@ -118,17 +119,17 @@ fn about_protection(lacking: &str) -> String {
     format!("missing: {lacking}; {remedy}")
 }
 
-fn about_ffmpeg(ffmpeg: &Provision, advice: &mut Vec<String>) {
-    if !ffmpeg.missing_codecs.is_empty() {
+fn about_provision(provision: &Provision, advice: &mut Vec<String>) {
+    if !provision.missing_codecs.is_empty() {
         advice.push(format!(
             "this FFmpeg cannot decode {}; install a complete one, such as the package libavcodec-extra or that of the \
              distribution's multimedia collection",
-            ffmpeg.missing_codecs.join(", ")
+            provision.missing_codecs.join(", ")
         ));
     }
     let needed = ["mov", "matroska", "avi", "mpegts", "ogg"];
     let lacking: Vec<&str> =
-        ffmpeg.missing_demuxers.iter().copied().filter(|demuxer| needed.contains(demuxer)).collect();
+        provision.missing_demuxers.iter().copied().filter(|demuxer| needed.contains(demuxer)).collect();
     if !lacking.is_empty() {
         advice.push(format!("this FFmpeg cannot read the containers {}; install a complete one", lacking.join(", ")));
     }
@@ -188,10 +189,12 @@ fn page(found: &Diagnosis) -> String {
         let verdict = if trial.refused { "refused" } else { "NOT REFUSED" };
         let _ = writeln!(text, "  {:<40} {verdict}: {}", trial.what, plain(&trial.how));
     }
-    let ffmpeg = &found.ffmpeg;
-    let _ = writeln!(text, "\nFFmpeg {} (libavcodec {})", plain(&ffmpeg.version), ffmpeg.libavcodec);
-    let _ = writeln!(text, "  decoders   {}", ffmpeg.decoders.join(" "));
-    for (label, missing) in [("without", &ffmpeg.missing_decoders), ("containers without", &ffmpeg.missing_demuxers)] {
+    let provision = &found.provision;
+    let _ = writeln!(text, "\nFFmpeg {} (libavcodec {})", plain(&provision.version), provision.libavcodec);
+    let _ = writeln!(text, "  decoders   {}", provision.decoders.join(" "));
+    for (label, missing) in
+        [("without", &provision.missing_decoders), ("containers without", &provision.missing_demuxers)]
+    {
         if !missing.is_empty() {
             let _ = writeln!(text, "  {label:<10} {}", missing.join(" "));
         }
