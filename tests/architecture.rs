@@ -148,6 +148,7 @@ fn the_reader_of_the_source_sees_what_is_forbidden() {
         "const A: &str = r#\"say \"exit()\" \"#; const B: char = '\\''; const C: &str = \"\\\"env\";",
         "const V: &str = env!(\"CARGO_PKG_VERSION\");",
         "fn f() { std::process::id(); }",
+        "fn f(c: Command) { c.stdin(file).stdout(pipe); }",
         "#[cfg(test)]\nmod tests { fn f() { println!(\"{}\", '}'); } }",
         "#[cfg(test)]\n#[allow(unused)]\nuse std::env;",
     ] {
@@ -321,7 +322,8 @@ fn forbidden(code: &[String]) -> Option<String> {
         // `env!` is read when the crate is built.
         "env" => next(*at) != Some("!"),
         "exit" | "abort" => *at >= 3 && code[at - 3] == "process",
-        "stdout" | "stderr" | "stdin" => true,
+        // With a dot before it, it sets those of another process.
+        "stdout" | "stderr" | "stdin" => *at == 0 || code[at - 1] != ".",
         // Their folder is named by the environment; `new_in` and `tempdir_in` are not.
         "tempdir" | "temp_dir" => true,
         _ => false,

@@ -49,7 +49,7 @@ pub(super) fn confine(
     let no_new_privileges = system::no_new_privileges();
     // Asked of a file, which there soon are none of.
     let mapped = system::mapped();
-    let landlock = match steps {
+    let landlock_version = match steps {
         Steps::All | Steps::LandlockOnly => system::landlock(),
         Steps::CallsOnly | Steps::LimitsOnly => 0,
     };
@@ -62,7 +62,7 @@ pub(super) fn confine(
         Steps::All | Steps::CallsOnly => system::allow_few_calls(input, output),
         Steps::LandlockOnly | Steps::LimitsOnly => false,
     };
-    Ok(Protections { landlock, seccomp, no_new_privileges, limits, dies_with_parent })
+    Ok(Protections { landlock_version, seccomp, no_new_privileges, limits, dies_with_parent })
 }
 
 /// Whether all of them hold now.

@@ -55,7 +55,7 @@ impl Message {
             Message::Ready(protections) => {
                 bytes.extend(PROTOCOL);
                 bytes.extend([
-                    protections.landlock,
+                    protections.landlock_version,
                     u8::from(protections.seccomp),
                     u8::from(protections.no_new_privileges),
                     u8::from(protections.limits),
@@ -120,7 +120,7 @@ impl Message {
             1 => {
                 body.take(PROTOCOL.len()).filter(|protocol| *protocol == PROTOCOL)?;
                 Message::Ready(Protections {
-                    landlock: body.byte()?,
+                    landlock_version: body.byte()?,
                     seccomp: body.truth()?,
                     no_new_privileges: body.truth()?,
                     limits: body.truth()?,
@@ -288,7 +288,7 @@ mod tests {
     fn messages() -> Vec<Message> {
         let second = Duration::from_secs(1);
         vec![
-            Message::Ready(Protections { landlock: 7, seccomp: true, ..Protections::default() }),
+            Message::Ready(Protections { landlock_version: 7, seccomp: true, ..Protections::default() }),
             Message::Opened(StreamInfo {
                 width: 1920,
                 height: 1080,

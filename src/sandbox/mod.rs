@@ -196,7 +196,7 @@ fn no_processes(worker: &Worker) -> Error {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Protections {
     /// The version of Landlock that shuts off the file system; 0 for none.
-    pub landlock: u8,
+    pub landlock_version: u8,
     /// All system calls but a few are refused.
     pub seccomp: bool,
     /// No program that it starts could gain privileges.
@@ -211,7 +211,7 @@ impl Protections {
     /// What is not there, for a person.
     pub fn lacking(&self) -> Vec<&'static str> {
         [
-            (self.landlock > 0, "Landlock (no file system)"),
+            (self.landlock_version > 0, "Landlock (no file system)"),
             (self.seccomp, "seccomp (few system calls)"),
             (self.no_new_privileges, "no new privileges"),
             (self.limits, "resource limits"),
@@ -269,10 +269,15 @@ mod tests {
     #[test]
     fn what_is_lacking_is_named_once() {
         assert_eq!(Protections::default().lacking().len(), 5);
-        let all =
-            Protections { landlock: 1, seccomp: true, no_new_privileges: true, limits: true, dies_with_parent: true };
+        let all = Protections {
+            landlock_version: 1,
+            seccomp: true,
+            no_new_privileges: true,
+            limits: true,
+            dies_with_parent: true,
+        };
         assert!(all.lacking().is_empty());
-        assert_eq!(Protections { landlock: 0, ..all }.lacking(), ["Landlock (no file system)"]);
+        assert_eq!(Protections { landlock_version: 0, ..all }.lacking(), ["Landlock (no file system)"]);
     }
 
     #[test]

@@ -188,7 +188,7 @@ fn a_kernel_without_landlock_is_told_of_once_and_refused_on_request() {
     without_landlock(doctor.arg(index()));
     let output = doctor.output().unwrap();
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((output.status.code(), &found["protections"]["landlock"]), (Some(2), &Value::from(0)));
+    assert_eq!((output.status.code(), &found["protections"]["landlock_version"]), (Some(2), &Value::from(0)));
     assert_eq!(found["healthy"], false);
     let trial = found["trials"].as_array().unwrap().iter().find(|trial| trial["what"] == "open a file (Landlock)");
     assert_eq!(trial.unwrap()["refused"], false, "the trial does not try");
@@ -210,7 +210,7 @@ fn the_doctor_finds_every_protection_of_this_system_by_trying() {
     };
     // Limits are had everywhere; the others as far as this kernel has them.
     assert!(refused("(limits)") && refused("memory"), "{found:#}");
-    assert_eq!(refused("(Landlock)"), found["protections"]["landlock"] != 0);
+    assert_eq!(refused("(Landlock)"), found["protections"]["landlock_version"] != 0);
     assert_eq!(refused("run another program"), found["protections"]["seccomp"] == true);
     let damaged = shared("doctor").join("index");
     let _ = fs::remove_dir_all(&damaged);

@@ -166,12 +166,12 @@ fn page(found: &Diagnosis) -> String {
     let mark = |good: bool| if good { "yes" } else { "NO" };
     match &found.protections {
         Some(all) => {
-            let landlock = match all.landlock {
+            let version = match all.landlock_version {
                 0 => "NO".to_owned(),
                 version => format!("yes, version {version}"),
             };
             for (name, there) in [
-                ("Landlock: no file system", landlock.as_str()),
+                ("Landlock: no file system", version.as_str()),
                 ("seccomp: few system calls", mark(all.seccomp)),
                 ("no new privileges", mark(all.no_new_privileges)),
                 ("limits of memory, time, files", mark(all.limits)),
