@@ -9,6 +9,7 @@
 
 #[path = "support/media_files.rs"]
 mod media_files;
+#[allow(dead_code, unreachable_pub)]
 #[path = "../benches/support/random.rs"]
 mod random;
 

@@ -4,7 +4,9 @@
 //! system and network (Landlock), resources, and last all system calls but a few ([`super::calls`]). Each step is tried
 //! alone, and what came of it is reported; nothing is assumed from the kernel's version.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
