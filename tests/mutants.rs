@@ -28,7 +28,6 @@ use uniq::{CheckOptions, Decoding, Error, Index, Verdict};
 
 const UNIQ: &str = env!("CARGO_BIN_EXE_uniq");
 const SECONDS: f64 = 4.0;
-const FRAMES: u64 = 100;
 /// What is no lie: a decoder's last pictures, and half a second between keyframes.
 const SLACK_S: f64 = 0.25;
 
