@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
 
 use crate::fingerprint::{self, FINGERPRINT_VERSION, Run};
-use crate::index::{GraphPolicy, Index, IndexConfig, IndexState, Video, Writer};
+use crate::index::{GraphPolicy, Index, IndexConfig, IndexState, Video, Watch, Writer};
 use crate::sample::CORPUS_INTERVAL;
 use crate::sandbox::Decoding;
 use crate::{Error, Result};
@@ -81,6 +81,11 @@ pub enum Event<'a> {
     },
     /// Segments are merged and graphs are built.
     Maintaining,
+    /// Graphs are being built.
+    BuildingGraphs {
+        /// How much of it is done, in 0..=1.
+        share: f32,
+    },
 }
 
 /// What became of a source.
@@ -358,7 +363,11 @@ impl Intake<'_> {
         let mut state = self.commit()?;
         if !cancel.load(Ordering::Relaxed) {
             (self.progress)(Event::Maintaining);
-            match self.writer.maintain(graph, &|| cancel.load(Ordering::Relaxed)) {
+            let watch = Watch {
+                cancel: &|| cancel.load(Ordering::Relaxed),
+                progress: Some(&|share| (self.progress)(Event::BuildingGraphs { share })),
+            };
+            match self.writer.maintain(graph, watch) {
                 Ok(()) | Err(Error::Cancelled) => state = self.writer.commit()?,
                 Err(error) => return Err(error),
             }

@@ -158,7 +158,7 @@ Example:
   uniq index verify
 
 With --json one object is printed: root, files, bytes, whole, damage (a text each), unnamed (files that belong to nothing). \
-A manifest that cannot be read is told on standard error alone.
+The root is null if the manifest itself cannot be read.
 
 Exit codes: 0 whole, 2 damaged or no index.")]
     Verify {
