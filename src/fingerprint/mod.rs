@@ -23,8 +23,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::media::{self, Decoded};
+use crate::media::{self, Decoded, Source};
 use crate::sample::{Grid, QUERY_INTERVAL};
+use crate::sandbox::Decoding;
 use crate::{Error, Result};
 
 use extract::{Detail, Extractor};
@@ -122,9 +123,11 @@ pub struct SourceFingerprint {
 ///
 /// # Errors
 ///
-/// Those of [`media::decode`], and [`Error::Cancelled`] once `cancel` is set.
-pub fn of_clip(path: &Path, cancel: Option<&AtomicBool>) -> Result<Fingerprint> {
-    let sha256 = media::sha256(path)?;
+/// Those of [`Decoding::open`] and [`Decoding::decode`], and [`Error::Cancelled`] once `cancel` is set.
+pub fn of_clip(path: &Path, decoding: &Decoding, cancel: Option<&AtomicBool>) -> Result<Fingerprint> {
+    let stop = || cancelled(cancel);
+    let source = decoding.open(path)?;
+    let sha256 = source.sha256(&stop)?;
     let mut extractor = Extractor::new(Detail { regions: CLIP_REGIONS, mirrored: true });
     let (mut keyframes, mut keys) = (Vec::new(), Vec::new());
     let mut collect = |keyframe: Keyframe, seen: Vec<extract::SeenKey>| {
@@ -139,11 +142,12 @@ pub fn of_clip(path: &Path, cancel: Option<&AtomicBool>) -> Result<Fingerprint> 
             recurs: seen.recurs,
         }));
     };
-    let mut grid = Grid::query(QUERY_INTERVAL)?;
-    let decoded = media::decode(path, &mut grid, &mut |frame| {
+    let grid = Grid::query(QUERY_INTERVAL)?;
+    let mut visit = |frame: media::Frame| {
         extractor.push(&frame, &mut collect);
         stop_if(cancel)
-    })?;
+    };
+    let decoded = decoding.decode(&source, &sha256, grid, &mut visit, &stop)?;
     if cancelled(cancel) {
         return Err(Error::Cancelled);
     }
@@ -167,14 +171,16 @@ pub fn of_clip(path: &Path, cancel: Option<&AtomicBool>) -> Result<Fingerprint> 
     })
 }
 
-/// Makes the runs of a source; `progress` hears how much further the video's time has come since the last call.
+/// Makes the runs of an open source with this hash; `progress` hears how much further the video's time has come since the last call.
 ///
 /// # Errors
 ///
-/// Those of [`media::decode`], [`Error::InvalidSetting`] for an interval outside 0.1..=60 s, and
+/// Those of [`Decoding::decode`], [`Error::InvalidSetting`] for an interval outside 0.1..=60 s, and
 /// [`Error::Cancelled`] once `cancel` is set.
 pub fn of_source(
-    path: &Path,
+    source: &Source,
+    sha256: &[u8; 32],
+    decoding: &Decoding,
     interval: Duration,
     progress: &mut dyn FnMut(Duration),
     cancel: Option<&AtomicBool>,
@@ -187,13 +193,14 @@ pub fn of_source(
         keyframes += 1;
         tracker.push(keyframe.time, &seen);
     };
-    let mut grid = Grid::corpus(interval)?;
-    let decoded = media::decode(path, &mut grid, &mut |frame| {
+    let grid = Grid::corpus(interval)?;
+    let mut visit = |frame: media::Frame| {
         extractor.push(&frame, &mut collect);
         progress(frame.time.saturating_sub(reached));
         reached = frame.time;
         stop_if(cancel)
-    })?;
+    };
+    let decoded = decoding.decode(source, sha256, grid, &mut visit, &|| cancelled(cancel))?;
     if cancelled(cancel) {
         return Err(Error::Cancelled);
     }

@@ -159,3 +159,8 @@ pub struct IndexState {
     /// Lowest measured recall of a graph, in 0..=1; `None` without graphs.
     pub graph_recall: Option<f64>,
 }
+
+/// The instructions with which keys are compared on this processor, by name; `Portable` where it has none for it.
+pub fn scan_instructions() -> String {
+    format!("{:?}", scan::Kernel::detect())
+}

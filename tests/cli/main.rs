@@ -20,7 +20,7 @@ const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// What a name can hold to take over a terminal: a title, a bell, a colour.
 const EVIL: &str = "\u{1b}]0;owned\u{7}\u{1b}[31m";
 /// Every command, as its words.
-const COMMANDS: [&[&str]; 13] = [
+const COMMANDS: [&[&str]; 14] = [
     &[],
     &["index"],
     &["index", "build"],
@@ -32,6 +32,7 @@ const COMMANDS: [&[&str]; 13] = [
     &["index", "stats"],
     &["check"],
     &["fingerprint"],
+    &["doctor"],
     &["completions"],
     &["man"],
 ];

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use serde::Serialize;
 use uniq::Error;
 use uniq::index::{self, GraphPolicy, Index, IndexState, Publication, Verification, Video, Watch, Writer};
-use uniq::ingest::{self, BuildOptions};
+use uniq::ingest::{self, BuildOptions, Reach};
 
 use crate::args::{IndexCommand, Sourced};
 use crate::exit::Exit;
@@ -15,7 +15,7 @@ use crate::output;
 use crate::place::Place;
 use crate::progress::Progress;
 use crate::text::{bytes, chain, clock, count, grouped, hours, length, plain};
-use crate::{signal, talk};
+use crate::{guard, signal, talk};
 
 /// Runs one of the commands.
 pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
@@ -41,7 +41,9 @@ fn build(args: Sourced, graph: GraphPolicy, place: &Place, quiet: bool) -> anyho
     if !quiet {
         talk::say(&place.describe());
     }
-    let sources = ingest::sources(&args.sources)?;
+    let decoding = guard::decoding(&args.guard, quiet)?;
+    let reach = Reach { links: decoding.links, list_root: args.list_root.clone() };
+    let sources = ingest::sources_within(&args.sources, &reach)?;
     if sources.sources.is_empty() && sources.problems.is_empty() {
         let given: Vec<_> = args.sources.iter().map(|path| path.display().to_string()).collect();
         anyhow::bail!("no video found in {}", given.join(", "));
@@ -50,7 +52,7 @@ fn build(args: Sourced, graph: GraphPolicy, place: &Place, quiet: bool) -> anyho
         interval: args.interval,
         graph,
         threads: args.threads.count.map(Into::into),
-        ..BuildOptions::default()
+        ..BuildOptions::new(decoding)
     };
     let progress = Progress::new(quiet);
     let result = ingest::build(&place.dir, sources, &options, &|event| progress.event(&event), &cancel);

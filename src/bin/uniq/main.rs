@@ -4,7 +4,9 @@
 
 mod args;
 mod check;
+mod doctor;
 mod exit;
+mod guard;
 mod handover;
 mod index;
 mod output;
@@ -25,6 +27,7 @@ use clap::{CommandFactory, Parser};
 
 use crate::args::{Cli, Command};
 use crate::exit::Exit;
+use crate::place::Place;
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().skip(1).collect();
@@ -39,6 +42,10 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &[OsString]) -> anyhow::Result<Exit> {
+    // Before anything else: this process is to give up what it has.
+    if guard::is_worker(args) {
+        return guard::serve(args);
+    }
     let definition = Cli::command();
     if handover::is_theirs(args, definition.get_subcommands().map(clap::Command::get_name)) {
         return handover::hand_over(args);
@@ -49,7 +56,8 @@ fn run(args: &[OsString]) -> anyhow::Result<Exit> {
     };
     match cli.command {
         Command::Index(command) => index::run(command, cli.quiet),
-        Command::Check(args) => check::check(&args),
+        Command::Check(args) => check::check(&args, cli.quiet),
+        Command::Doctor { json, index } => doctor::doctor(json, &Place::choose(index.dir)?),
         Command::Fingerprint(args) => check::fingerprint(&args, cli.quiet),
         Command::Completions { shell } => pages::completions(shell),
         Command::Man { dir } => pages::man(dir.as_deref()),
