@@ -22,6 +22,7 @@ use clap::Parser;
 use films::scenes;
 use support::footage::{Footage, KEYS_AN_HOUR};
 use support::{clock, corpus, grouped, verdict};
+use uniq::Decoding;
 use uniq::Index;
 use uniq::index::GraphPolicy;
 use uniq::ingest::{self, BuildOptions};
@@ -136,7 +137,8 @@ fn everything(args: &Args, large: &Path) {
 
 fn build(dir: &Path, film: &Path) -> Duration {
     let sources = ingest::sources(&[film.to_owned()]).expect("the film is a file");
-    let options = BuildOptions { graph: GraphPolicy::Never, threads: Some(1), ..BuildOptions::default() };
+    let options =
+        BuildOptions { graph: GraphPolicy::Never, threads: Some(1), ..BuildOptions::new(Decoding::in_process()) };
     let summary = ingest::build(dir, sources, &options, &|_| {}, &AtomicBool::new(false)).expect("the index is ours");
     assert_eq!(summary.added, 1, "{:?}", summary.failed);
     summary.video

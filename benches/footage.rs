@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use footage_files::clips;
 use support::footage::Footage;
+use uniq::Decoding;
 use uniq::Index;
 use uniq::evidence;
 use uniq::fingerprint::{Key, KeyKind, Run};
@@ -144,7 +145,8 @@ fn read(folder: &Path) -> Vec<Source> {
     let paths: Vec<PathBuf> = clips.iter().map(|clip| clip.path.clone()).collect();
     let sources = ingest::sources(&paths).expect("the clips are files");
     let cancel = AtomicBool::new(false);
-    ingest::build(dir.path(), sources, &BuildOptions::default(), &|_| {}, &cancel).expect("the index is ours alone");
+    ingest::build(dir.path(), sources, &BuildOptions::new(Decoding::in_process()), &|_| {}, &cancel)
+        .expect("the index is ours alone");
     let index = Index::open(dir.path()).expect("the index was just written");
     let mut groups: Vec<&str> = clips.iter().map(|clip| clip.group.as_str()).collect();
     groups.sort_unstable();

@@ -13,20 +13,36 @@ use crate::report::{
     Clip, Effort, Geometry, IndexSummary, Interval, Match, NonMatch, Rectangle, Report, SCHEMA, SearchSummary, Seconds,
     Source, Span, SpanState, Tool, Verdict,
 };
+use crate::sandbox::Decoding;
 use crate::search::{RADIUS, search};
 use crate::verdict::{Judgement, Policy, judge};
 
 /// How a clip is checked.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct CheckOptions<'a> {
     /// How hard copies are looked for.
     pub effort: Effort,
+    /// Where the clip is decoded, and what it may take.
+    pub decoding: &'a Decoding,
     /// How the keys are searched.
     pub search: SearchMode,
     /// What counts as enough evidence.
     pub policy: Policy,
     /// Stops the check once it is set.
     pub cancel: Option<&'a AtomicBool>,
+}
+
+impl<'a> CheckOptions<'a> {
+    /// The usual effort, search and policy; where files are decoded has to be said by name.
+    pub fn new(decoding: &'a Decoding) -> CheckOptions<'a> {
+        CheckOptions {
+            effort: Effort::default(),
+            decoding,
+            search: SearchMode::default(),
+            policy: Policy::default(),
+            cancel: None,
+        }
+    }
 }
 
 /// Checks a clip, or the fingerprint file of one (told apart by its first bytes).
@@ -36,11 +52,12 @@ pub struct CheckOptions<'a> {
 /// Those of [`fingerprint::of_clip`] or [`Fingerprint::load`], and of [`check_fingerprint`]. A clip that can be read but not judged is no error: its
 /// verdict is [`Verdict::Inconclusive`].
 pub fn check(index: &Index, clip: &Path, options: &CheckOptions<'_>) -> Result<Report> {
-    let given = Fingerprint::is_file(clip);
+    let (decoding, links) = (options.decoding, options.decoding.links);
+    let given = Fingerprint::is_file(clip, links);
     let fingerprint = match (given, options.effort) {
-        (true, _) => Fingerprint::load(clip)?,
-        (false, Effort::Fast) => fingerprint::sketch_of_clip(clip, options.cancel)?,
-        (false, _) => fingerprint::of_clip(clip, options.cancel)?,
+        (true, _) => Fingerprint::load(clip, links)?,
+        (false, Effort::Fast) => fingerprint::sketch_of_clip(clip, decoding, options.cancel)?,
+        (false, _) => fingerprint::of_clip(clip, decoding, options.cancel)?,
     };
     let mut report = check_fingerprint(index, &fingerprint, options)?;
     report.clip.from_fingerprint = given;

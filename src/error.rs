@@ -41,6 +41,76 @@ pub enum Error {
         /// The codec's name, or its four-character tag when it has no name.
         codec: String,
     },
+    /// The video's codec is not among those that are accepted.
+    #[error("{}: codec {codec} is not accepted, to keep rarely used decoders away from foreign files; convert the file to H.264", path.display())]
+    NotAccepted {
+        /// The file.
+        path: PathBuf,
+        /// The codec's name.
+        codec: String,
+    },
+    /// The file takes more of the machine than it may.
+    #[error("{}: limit exceeded, {limit}: {found}; allowed: {allowed}; raise it with {option} if the file can be trusted", path.display())]
+    LimitExceeded {
+        /// The file.
+        path: PathBuf,
+        /// The limit's name.
+        limit: &'static str,
+        /// What the file has or asks for.
+        found: String,
+        /// What the limit is.
+        allowed: String,
+        /// The option of the program that raises it; the field of [`crate::media::Limits`] has a like name.
+        option: &'static str,
+    },
+    /// The name is that of a symbolic link, which could lead anywhere.
+    #[error("{}: a symbolic link, which could lead to any file; name the file itself, or allow links with --follow-links", path.display())]
+    Link {
+        /// The link.
+        path: PathBuf,
+    },
+    /// Somebody wrote to the file while it was read.
+    #[error("{}: the file changed while it was read; wait until it is complete and do it again", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The process that decoded the file came to a bad end.
+    #[error("{}: its decoding process {how}, {:.1} s of video decoded; the file may be made to do harm", path.display(), reached.as_secs_f64())]
+    WorkerDied {
+        /// The file.
+        path: PathBuf,
+        /// How it ended: `was killed by signal 11 (SIGSEGV)`.
+        how: String,
+        /// The time in the video up to which it had told of progress.
+        reached: Duration,
+    },
+    /// The file killed its decoding process more than once and is not tried again.
+    #[error("{}: quarantined, it ended its decoding process {deaths} times, the last time because it {how}; try again with --retry-quarantined", path.display())]
+    Quarantined {
+        /// The file.
+        path: PathBuf,
+        /// How often.
+        deaths: u32,
+        /// How it ended the last time.
+        how: String,
+    },
+    /// No decoding process can be had, whatever the file.
+    #[error("{}: no decoding process can be started with this program: {reason}", program.display())]
+    NoWorker {
+        /// The program that was started.
+        program: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// This system lacks protections that the caller insists on.
+    #[error(
+        "the decoding process is not fully protected here: {lacking}; uniq doctor tells what to do, or leave out --require-sandbox"
+    )]
+    Unprotected {
+        /// What is missing.
+        lacking: String,
+    },
     /// A video stream of which not one frame could be decoded.
     #[error("{}: not one frame could be decoded: {reason}; obtain the file again", path.display())]
     Undecodable {

@@ -10,17 +10,20 @@ use std::time::{Duration, Instant};
 use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
 
 use crate::fingerprint::{self, FINGERPRINT_VERSION, Run};
-use crate::index::{GraphPolicy, Index, IndexConfig, IndexState, Video, Writer};
+use crate::index::{GraphPolicy, Index, IndexConfig, IndexState, Video, Watch, Writer};
 use crate::sample::CORPUS_INTERVAL;
-use crate::{Error, Result, media};
+use crate::sandbox::Decoding;
+use crate::{Error, Result};
 
 mod sources;
 
-pub use sources::{Source, Sources, VIDEO_EXTENSIONS, sources};
+pub use sources::{Reach, Source, Sources, VIDEO_EXTENSIONS, sources, sources_within};
 
 /// How an index is built.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
+    /// Where the sources are decoded, and what they may take.
+    pub decoding: Decoding,
     /// Longest time between two keyframes, 0.1 to 60 s; `None` takes the index's own, or [`CORPUS_INTERVAL`] for a new one.
     pub interval: Option<Duration>,
     /// Which segments get a graph.
@@ -31,9 +34,16 @@ pub struct BuildOptions {
     pub commit_every: Duration,
 }
 
-impl Default for BuildOptions {
-    fn default() -> BuildOptions {
-        BuildOptions { interval: None, graph: GraphPolicy::Auto, threads: None, commit_every: Duration::from_secs(120) }
+impl BuildOptions {
+    /// What suits most; where files are decoded has to be said by name.
+    pub fn new(decoding: Decoding) -> BuildOptions {
+        BuildOptions {
+            decoding,
+            interval: None,
+            graph: GraphPolicy::Auto,
+            threads: None,
+            commit_every: Duration::from_secs(120),
+        }
     }
 }
 
@@ -71,6 +81,11 @@ pub enum Event<'a> {
     },
     /// Segments are merged and graphs are built.
     Maintaining,
+    /// Graphs are being built.
+    BuildingGraphs {
+        /// How much of it is done, in 0..=1.
+        share: f32,
+    },
 }
 
 /// What became of a source.
@@ -168,8 +183,8 @@ pub fn build(
         scope.spawn(move || {
             pool.install(|| {
                 work.iter().enumerate().par_bridge().for_each(|(number, source)| {
-                    let done =
-                        one(source, interval, &|sha256| claim(sha256, there.contains(&sha256)), progress, cancel);
+                    let claim = |sha256| claim(sha256, there.contains(&sha256));
+                    let done = one(source, &options.decoding, interval, &claim, progress, cancel);
                     // The receiver is gone only after an error of the index, which ends the build anyway.
                     let _ = send.send((number, done));
                 });
@@ -216,6 +231,7 @@ enum Done {
 
 fn one(
     source: &Source,
+    decoding: &Decoding,
     interval: Duration,
     claim: &dyn Fn([u8; 32]) -> bool,
     progress: &(dyn Fn(Event<'_>) + Sync),
@@ -224,12 +240,13 @@ fn one(
     if cancel.load(Ordering::Relaxed) {
         return Done::Stopped;
     }
-    let made = media::sha256(&source.path).and_then(|sha256| {
+    let made = decoding.open(&source.path).and_then(|file| {
+        let sha256 = file.sha256(&|| cancel.load(Ordering::Relaxed))?;
         if !claim(sha256) {
             return Ok(None);
         }
         let mut advance = |video| progress(Event::Advanced { video });
-        let made = fingerprint::of_source(&source.path, interval, &mut advance, Some(cancel))?;
+        let made = fingerprint::of_source(&file, &sha256, decoding, interval, &mut advance, Some(cancel))?;
         Ok(Some((sha256, made)))
     });
     match made {
@@ -346,7 +363,11 @@ impl Intake<'_> {
         let mut state = self.commit()?;
         if !cancel.load(Ordering::Relaxed) {
             (self.progress)(Event::Maintaining);
-            match self.writer.maintain(graph, &|| cancel.load(Ordering::Relaxed)) {
+            let watch = Watch {
+                cancel: &|| cancel.load(Ordering::Relaxed),
+                progress: Some(&|share| (self.progress)(Event::BuildingGraphs { share })),
+            };
+            match self.writer.maintain(graph, watch) {
                 Ok(()) | Err(Error::Cancelled) => state = self.writer.commit()?,
                 Err(error) => return Err(error),
             }

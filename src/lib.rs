@@ -8,7 +8,7 @@
 //! Each arrow is plain data with public fields. A module knows only itself and what stands to its left in
 //!
 //! ```text
-//! error < media < sample < fingerprint < index < evidence < search < align < verdict < report < ingest < check
+//! error < media < sample < sandbox < fingerprint < index < evidence < search < align < verdict < report < ingest < check
 //! ```
 //!
 //! The library never prints, exits or reads the environment; progress and cancellation are passed in. A file gives the
@@ -64,7 +64,15 @@
 //!
 //! # Safety
 //!
-//! Files are decoded by FFmpeg in the process of the caller. Check files from strangers in a sandbox.
+//! A file from a stranger may be made to crash, hang, exhaust or take over what decodes it. [`Decoding::worker`] decodes
+//! each file in a process of its own that gives up the file system, the network, other programs and all system calls
+//! but a few before it reads the first byte, is held to [`media::Limits`], and is believed nothing unchecked; see
+//! [`sandbox`] for how, and for what it cannot prevent. It takes the path of a program that calls [`sandbox::serve`],
+//! such as `uniq`. [`Decoding::in_process`] has none of this and is for files whose origin is known.
+//!
+//! Symbolic links, pipes, devices, and files of a list that lie outside its folder are refused unless they are allowed
+//! by name. Text that comes from files and lists is kept as it is in [`report::Report`] and the index: whoever shows it
+//! on a terminal or a page has to escape it, as `uniq` does for the terminal. This crate makes no HTML.
 //!
 //! # Example
 //!
@@ -74,7 +82,7 @@
 //! use std::sync::atomic::AtomicBool;
 //!
 //! use uniq::ingest::{self, BuildOptions, Event};
-//! use uniq::{CheckOptions, Index, Verdict};
+//! use uniq::{CheckOptions, Decoding, Index, Verdict};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # use std::process::Command;
@@ -100,13 +108,15 @@
 //!         println!("{}: {outcome:?}", path.display());
 //!     }
 //! };
+//! // Our own files; those of strangers want Decoding::worker("/usr/bin/uniq").
+//! let decoding = Decoding::in_process();
 //! let sources = ingest::sources(&[videos])?;
-//! let summary = ingest::build(&dir, sources, &BuildOptions::default(), &progress, &cancel)?;
+//! let summary = ingest::build(&dir, sources, &BuildOptions::new(decoding.clone()), &progress, &cancel)?;
 //! assert_eq!(summary.added, 1);
 //!
 //! // Open once, check often: any number of threads can share the index.
 //! let index = Index::open(&dir)?;
-//! let report = uniq::check(&index, &clip, &CheckOptions::default())?;
+//! let report = uniq::check(&index, &clip, &CheckOptions::new(&decoding))?;
 //! assert_eq!(report.verdict, Verdict::Published);
 //! for found in &report.matches {
 //!     let alignment = &found.alignment;
@@ -117,8 +127,8 @@
 //! # assert!(alignment.mirrored && (alignment.reference.start_s - 3.0).abs() < 1.0, "{alignment:?}");
 //!
 //! // The clip's owner makes this file, and need not hand over the clip.
-//! uniq::fingerprint(&clip, Some(&cancel))?.save(&saved)?;
-//! let again = uniq::check(&index, &saved, &CheckOptions::default())?;
+//! uniq::fingerprint(&clip, &decoding, Some(&cancel))?.save(&saved)?;
+//! let again = uniq::check(&index, &saved, &CheckOptions::new(&decoding))?;
 //! assert_eq!(again.verdict, report.verdict);
 //! # Ok(())
 //! # }
@@ -134,6 +144,7 @@ pub mod ingest;
 pub mod media;
 pub mod report;
 pub mod sample;
+pub mod sandbox;
 pub mod search;
 pub mod verdict;
 
@@ -142,6 +153,7 @@ pub use error::{Error, Result};
 pub use fingerprint::{Fingerprint, of_clip as fingerprint};
 pub use index::{Index, SearchMode};
 pub use report::{Effort, Report};
+pub use sandbox::Decoding;
 pub use verdict::Verdict;
 
 // Compiles the README's example.

@@ -47,6 +47,16 @@ impl Grid {
         Grid::new(interval, true)
     }
 
+    /// The longest gap between keyframes.
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// Whether every frame is decoded.
+    pub fn decodes_all(&self) -> bool {
+        self.decode_all
+    }
+
     fn new(interval: Duration, decode_all: bool) -> Result<Grid> {
         if !(INTERVAL_MIN..=INTERVAL_MAX).contains(&interval) {
             return Err(Error::InvalidSetting {

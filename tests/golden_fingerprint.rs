@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use uniq::Decoding;
 use uniq::fingerprint::{FINGERPRINT_VERSION, Fingerprint, Key, KeyKind};
 
 /// Whole-frame keys of the first, middle and last keyframe of [`video`], as 64 hexadecimal digits each.
@@ -69,7 +70,7 @@ fn whole(fingerprint: &Fingerprint) -> Vec<Key> {
 #[test]
 fn the_keys_of_a_known_file_are_those_of_this_version() {
     let folder = tempfile::tempdir().unwrap();
-    let fingerprint = uniq::fingerprint(&video(folder.path()), None).unwrap();
+    let fingerprint = uniq::fingerprint(&video(folder.path()), &Decoding::in_process(), None).unwrap();
     let found = whole(&fingerprint);
     let of_interest = [found[0], found[found.len() / 2], found[found.len() - 1]];
     let told = of_interest.map(hex);
@@ -90,7 +91,7 @@ fn the_keys_of_a_known_file_are_those_of_this_version() {
 fn two_runs_give_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let path = video(folder.path());
-    let first = uniq::fingerprint(&path, None).unwrap();
-    assert_eq!(first.to_bytes(), uniq::fingerprint(&path, None).unwrap().to_bytes());
+    let first = uniq::fingerprint(&path, &Decoding::in_process(), None).unwrap();
+    assert_eq!(first.to_bytes(), uniq::fingerprint(&path, &Decoding::in_process(), None).unwrap().to_bytes());
     assert!(first.keys.len() > 100, "{} keys", first.keys.len());
 }

@@ -11,7 +11,7 @@ use std::thread;
 
 use support::scenes;
 use uniq::ingest::{self, BuildOptions, Event};
-use uniq::{CheckOptions, Error, Fingerprint, Index, Report, Verdict};
+use uniq::{CheckOptions, Decoding, Error, Fingerprint, Index, Report, Verdict};
 
 #[test]
 fn what_a_service_keeps_can_be_shared_between_threads() {
@@ -36,7 +36,9 @@ fn one_opened_index_serves_several_threads() {
         Event::Finished { .. } => _ = finished.fetch_add(1, Ordering::Relaxed),
         _ => {}
     };
-    let summary = ingest::build(&dir, sources, &BuildOptions::default(), &progress, &AtomicBool::new(false)).unwrap();
+    let summary =
+        ingest::build(&dir, sources, &BuildOptions::new(Decoding::in_process()), &progress, &AtomicBool::new(false))
+            .unwrap();
     assert_eq!((summary.added, summary.failed.len(), summary.cancelled), (1, 0, false));
     assert_eq!((started.into_inner(), finished.into_inner()), (1, 1));
 
@@ -67,14 +69,15 @@ fn a_check_and_a_build_stop_when_they_are_told_to() {
     let film = scenes::moving(1, 24);
     let stop = AtomicBool::new(true);
     let sources = ingest::sources(std::slice::from_ref(&film)).unwrap();
-    let summary = ingest::build(&dir, sources, &BuildOptions::default(), &|_| {}, &stop).unwrap();
+    let summary = ingest::build(&dir, sources, &BuildOptions::new(Decoding::in_process()), &|_| {}, &stop).unwrap();
     assert_eq!((summary.added, summary.cancelled, summary.state.videos), (0, true, 0));
 
     let index = Index::open(&dir).unwrap();
-    let options = CheckOptions { cancel: Some(&stop), ..CheckOptions::default() };
+    let decoding = Decoding::in_process();
+    let options = CheckOptions { cancel: Some(&stop), ..CheckOptions::new(&decoding) };
     assert!(matches!(uniq::check(&index, &film, &options), Err(Error::Cancelled)));
 }
 
 fn ask(index: &Index, clip: &Path) -> Report {
-    uniq::check(index, clip, &CheckOptions::default()).unwrap()
+    uniq::check(index, clip, &CheckOptions::new(&Decoding::in_process())).unwrap()
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use media_files::{Every, SCENE, corpus, footage, frames_of, scene};
 use uniq::Error;
-use uniq::media::{Frame, Selector, decode, probe, sha256};
+use uniq::media::{Frame, Limits, Links, Selector, Source, decode, probe};
 
 const X264: &str = "-c:v libx264 -preset ultrafast -g 25 -bf 2 -pix_fmt yuv420p";
 
@@ -84,7 +84,8 @@ fn files_that_cannot_be_read_give_the_systems_answer() {
     for (path, kind) in [(missing.as_path(), ErrorKind::NotFound), (dir.path(), ErrorKind::IsADirectory)] {
         let error = error_of(path);
         assert!(matches!(&error, Error::Io { doing: "open", source, .. } if source.kind() == kind), "{error:?}");
-        assert!(matches!(sha256(path), Err(Error::Io { .. })));
+        let opened = Source::open(path, Links::Refuse, &Limits::default());
+        assert!(matches!(opened, Err(Error::Io { .. })));
     }
 }
 
@@ -311,6 +312,7 @@ fn sha256_is_that_of_the_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("abc");
     std::fs::write(&path, "abc").unwrap();
-    let digest: String = sha256(&path).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+    let source = Source::open(&path, Links::Refuse, &Limits::default()).unwrap();
+    let digest: String = source.sha256(&|| false).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(digest, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }

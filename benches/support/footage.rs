@@ -43,7 +43,7 @@
 
 use std::time::Duration;
 
-use uniq::fingerprint::{Key, KeyKind, Place, Run};
+use uniq::fingerprint::{KEY_BITS, Key, KeyKind, Place, Run};
 use uniq::index::{Publication, Video};
 
 use super::random::Random;
@@ -53,11 +53,15 @@ use super::random::Random;
 pub struct Footage {
     random: Random,
     videos: u64,
+    /// What each bit asks of a picture's traits; the same for every archive, as a hash is one function.
+    meanings: Vec<[f32; TRAITS]>,
 }
 
 impl Footage {
     pub fn new(seed: u64) -> Footage {
-        Footage { random: Random::new(seed ^ 0x666f_6f74_6167_6500), videos: 0 }
+        let mut random = Random::new(MEANINGS_SEED);
+        let meanings = (0..KEY_BITS).map(|_| random.direction()).collect();
+        Footage { random: Random::new(seed ^ 0x666f_6f74_6167_6500), videos: 0, meanings }
     }
 
     /// The next video: 30 s to 20 min long (an assumption: the logarithm is uniform, the mean 5.3 min), with as many
@@ -131,13 +135,24 @@ impl Footage {
 
     /// A key like that of an unrelated picture.
     pub fn key(&mut self) -> Key {
-        let [a, b, c, d] = self.random.key().0;
-        // The last word is as good a die as any for keys that do not use it.
-        match (self.random.bits() >> 40) as f64 / (1u64 << 24) as f64 {
-            draw if draw < FOUR_TIMES => Key([a; 4]),
-            draw if draw < FOUR_TIMES + TWICE => Key([a, b, a, b]),
-            _ => Key([a, b, c, d]),
+        let picture: [f32; TRAITS] = self.random.direction();
+        let share = SAYS_LEAST + (SAYS_MOST - SAYS_LEAST) * (self.random.unit() as f32).powf(RARITY);
+        // The trait's part has a deviation of 1 as the detail's has, so that `share` is their correlation with the bit.
+        let (of_traits, of_detail) = (share * (TRAITS as f32).sqrt(), (1.0 - share * share).sqrt());
+        let mut values = [0.0; KEY_BITS as usize];
+        for (value, direction) in values.iter_mut().zip(&self.meanings) {
+            let told: f32 = direction.iter().zip(&picture).map(|(a, b)| a * b).sum();
+            // A sum of 64 bits is near enough to a normal number.
+            let detail = (self.random.bits().count_ones() as f32 - 32.0) / 4.0;
+            *value = of_traits * told + of_detail * detail;
         }
+        let mut order = values;
+        let (_, &mut median, _) = order.select_nth_unstable_by(KEY_BITS as usize / 2, f32::total_cmp);
+        let mut key = Key::default();
+        for (bit, value) in values.into_iter().enumerate() {
+            key.0[bit / 64] |= u64::from(value >= median) << (bit % 64);
+        }
+        key
     }
 
     fn run(&mut self, key: Key, second: f64) -> Run {
@@ -158,10 +173,14 @@ impl Footage {
 
 /// Keys of an hour of video at a keyframe a second.
 pub const KEYS_AN_HOUR: f64 = 30_700.0;
-/// Share of keys that are 128 bits written twice.
-const TWICE: f64 = 0.30;
-/// Share of keys that are 64 bits written four times.
-const FOUR_TIMES: f64 = 0.03;
+/// Numbers that describe a simple picture.
+const TRAITS: usize = 16;
+/// Correlation of a bit with the traits: least and most, and the exponent of the uniform number between them, by which
+/// simple pictures are rare.
+const SAYS_LEAST: f32 = 0.38;
+const SAYS_MOST: f32 = 0.988;
+const RARITY: f32 = 20.0;
+const MEANINGS_SEED: u64 = 0x6d65_616e_696e_6773;
 /// Share of keys made from one seen before in the same video.
 const RELATED: f64 = 0.33;
 /// Most bits flipped to make them; the square root of a uniform number, so that far ones are more frequent.

@@ -29,6 +29,14 @@ impl Random {
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 
+    /// A vector of length 1 that points anywhere.
+    pub fn direction<const N: usize>(&mut self) -> [f32; N] {
+        // Sums of 64 bits are near enough to normal numbers, whose vectors have no preferred direction.
+        let vector: [f32; N] = std::array::from_fn(|_| self.bits().count_ones() as f32 - 32.0);
+        let length = vector.iter().map(|part| part * part).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+        vector.map(|part| part / length)
+    }
+
     /// 256 independent bits.
     pub fn key(&mut self) -> Key {
         Key(std::array::from_fn(|_| self.bits()))

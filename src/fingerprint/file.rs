@@ -13,7 +13,6 @@
 //! | 40 | | header: JSON object of the file's properties and keyframes |
 //! | | 84 each | keys: keyframe u32, kind u8 (0 whole, 1 region), recurs u8, two zero bytes, x, y, size f32, key 32 bytes, mirrored key 32 bytes |
 
-use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
@@ -22,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{ClipKey, FINGERPRINT_VERSION, Fingerprint, Key, KeyKind, Keyframe, Place};
-use crate::media::{StreamInfo, Undecoded};
+use crate::media::{Links, StreamInfo, Undecoded, open_plain};
 use crate::{Error, Result};
 
 /// Version of the layout.
@@ -72,20 +71,22 @@ impl Fingerprint {
     /// # Errors
     ///
     /// [`Error::Io`], and [`Error::InvalidFingerprint`] for a file that is damaged or of another version.
-    pub fn load(path: &Path) -> Result<Fingerprint> {
-        let length = fs::metadata(path).map_err(Error::io(path, "open"))?.len();
+    pub fn load(path: &Path, links: Links) -> Result<Fingerprint> {
+        let file = open_plain(path, links)?;
+        let length = file.metadata().map_err(Error::io(path, "open"))?.len();
         let invalid = |reason: String| Error::InvalidFingerprint { path: path.to_owned(), reason };
         if length > SIZE_MAX {
             return Err(invalid(format!("{length} bytes, more than the {SIZE_MAX} allowed")));
         }
-        let bytes = fs::read(path).map_err(Error::io(path, "read"))?;
+        let mut bytes = Vec::new();
+        file.take(SIZE_MAX).read_to_end(&mut bytes).map_err(Error::io(path, "read"))?;
         Fingerprint::from_bytes(&bytes).map_err(invalid)
     }
 
     /// Whether a file begins like a fingerprint file; `false` also when it cannot be read.
-    pub fn is_file(path: &Path) -> bool {
+    pub fn is_file(path: &Path, links: Links) -> bool {
         let mut magic = [0; 8];
-        fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && &magic == MAGIC
+        open_plain(path, links).is_ok_and(|mut file| file.read_exact(&mut magic).is_ok()) && &magic == MAGIC
     }
 
     /// The bytes of the fingerprint file.
@@ -267,8 +268,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("clip.fp");
         fingerprint().save(&path).unwrap();
-        assert!(Fingerprint::is_file(&path));
-        assert_eq!(Fingerprint::load(&path).unwrap(), fingerprint());
+        assert!(Fingerprint::is_file(&path, Links::Refuse));
+        assert_eq!(Fingerprint::load(&path, Links::Refuse).unwrap(), fingerprint());
     }
 
     #[test]

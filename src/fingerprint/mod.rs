@@ -24,8 +24,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::media::{self, Decoded};
+use crate::media::{self, Decoded, Source};
 use crate::sample::{Grid, QUERY_INTERVAL};
+use crate::sandbox::Decoding;
 use crate::{Error, Result};
 
 use extract::{Detail, Extractor};
@@ -145,9 +146,9 @@ pub struct SourceFingerprint {
 ///
 /// # Errors
 ///
-/// Those of [`media::decode`], and [`Error::Cancelled`] once `cancel` is set.
-pub fn of_clip(path: &Path, cancel: Option<&AtomicBool>) -> Result<Fingerprint> {
-    made(path, QUERY_INTERVAL, CLIP_REGIONS, cancel)
+/// Those of [`Decoding::open`] and [`Decoding::decode`], and [`Error::Cancelled`] once `cancel` is set.
+pub fn of_clip(path: &Path, decoding: &Decoding, cancel: Option<&AtomicBool>) -> Result<Fingerprint> {
+    made(path, QUERY_INTERVAL, CLIP_REGIONS, decoding, cancel)
 }
 
 /// Makes a fingerprint of half as many keyframes with [`SKETCH_REGIONS`] regions, in less time.
@@ -155,12 +156,20 @@ pub fn of_clip(path: &Path, cancel: Option<&AtomicBool>) -> Result<Fingerprint> 
 /// # Errors
 ///
 /// Those of [`of_clip`].
-pub fn sketch_of_clip(path: &Path, cancel: Option<&AtomicBool>) -> Result<Fingerprint> {
-    made(path, 2 * QUERY_INTERVAL, SKETCH_REGIONS, cancel)
+pub fn sketch_of_clip(path: &Path, decoding: &Decoding, cancel: Option<&AtomicBool>) -> Result<Fingerprint> {
+    made(path, 2 * QUERY_INTERVAL, SKETCH_REGIONS, decoding, cancel)
 }
 
-fn made(path: &Path, interval: Duration, regions: usize, cancel: Option<&AtomicBool>) -> Result<Fingerprint> {
-    let sha256 = media::sha256(path)?;
+fn made(
+    path: &Path,
+    interval: Duration,
+    regions: usize,
+    decoding: &Decoding,
+    cancel: Option<&AtomicBool>,
+) -> Result<Fingerprint> {
+    let stop = || cancelled(cancel);
+    let source = decoding.open(path)?;
+    let sha256 = source.sha256(&stop)?;
     let mut extractor = Extractor::new(Detail { regions, mirrored: true });
     let (mut keyframes, mut keys) = (Vec::new(), Vec::new());
     let mut collect = |keyframe: Keyframe, seen: Vec<extract::SeenKey>| {
@@ -175,11 +184,12 @@ fn made(path: &Path, interval: Duration, regions: usize, cancel: Option<&AtomicB
             recurs: seen.recurs,
         }));
     };
-    let mut grid = Grid::query(interval)?;
-    let decoded = media::decode(path, &mut grid, &mut |frame| {
+    let grid = Grid::query(interval)?;
+    let mut visit = |frame: media::Frame| {
         extractor.push(&frame, &mut collect);
         stop_if(cancel)
-    })?;
+    };
+    let decoded = decoding.decode(&source, &sha256, grid, &mut visit, &stop)?;
     if cancelled(cancel) {
         return Err(Error::Cancelled);
     }
@@ -203,14 +213,16 @@ fn made(path: &Path, interval: Duration, regions: usize, cancel: Option<&AtomicB
     })
 }
 
-/// Makes the runs of a source; `progress` hears how much further the video's time has come since the last call.
+/// Makes the runs of an open source with this hash; `progress` hears how much further the video's time has come since the last call.
 ///
 /// # Errors
 ///
-/// Those of [`media::decode`], [`Error::InvalidSetting`] for an interval outside 0.1..=60 s, and
+/// Those of [`Decoding::decode`], [`Error::InvalidSetting`] for an interval outside 0.1..=60 s, and
 /// [`Error::Cancelled`] once `cancel` is set.
 pub fn of_source(
-    path: &Path,
+    source: &Source,
+    sha256: &[u8; 32],
+    decoding: &Decoding,
     interval: Duration,
     progress: &mut dyn FnMut(Duration),
     cancel: Option<&AtomicBool>,
@@ -223,13 +235,14 @@ pub fn of_source(
         keyframes += 1;
         tracker.push(keyframe.time, &seen);
     };
-    let mut grid = Grid::corpus(interval)?;
-    let decoded = media::decode(path, &mut grid, &mut |frame| {
+    let grid = Grid::corpus(interval)?;
+    let mut visit = |frame: media::Frame| {
         extractor.push(&frame, &mut collect);
         progress(frame.time.saturating_sub(reached));
         reached = frame.time;
         stop_if(cancel)
-    })?;
+    };
+    let decoded = decoding.decode(source, sha256, grid, &mut visit, &|| cancelled(cancel))?;
     if cancelled(cancel) {
         return Err(Error::Cancelled);
     }

@@ -207,9 +207,10 @@ impl Output for FaultyOutput {
     }
 }
 
-const CONFIG: IndexConfig = IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: Duration::from_secs(1) };
+pub(super) const CONFIG: IndexConfig =
+    IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: Duration::from_secs(1) };
 
-fn video(seed: u8) -> Video {
+pub(super) fn video(seed: u8) -> Video {
     Video {
         id: String::new(),
         path: format!("{seed}.mp4"),
@@ -223,7 +224,7 @@ fn video(seed: u8) -> Video {
     }
 }
 
-fn runs(seed: u8) -> Vec<Run> {
+pub(super) fn runs(seed: u8) -> Vec<Run> {
     (0..5u8)
         .map(|run| Run {
             key: Key([u64::from(seed) << 40, u64::from(run) << 20, xxhash_rust::xxh3::xxh3_64(&[seed, run]), 9]),
@@ -282,7 +283,7 @@ fn held(dir: &Path) -> Vec<u8> {
         Err(Error::NoIndex { .. }) => return Vec::new(),
         Err(error) => panic!("{error}"),
     };
-    let verified = verify(dir, &|_| (), &|| false).unwrap();
+    let verified = verify(dir, &|_, _| (), &|| false).unwrap();
     assert!(verified.damage.is_empty(), "{:?}", verified.damage);
     let listed: Vec<u8> = index.videos().map(|(_, video)| video.sha256[0]).collect();
     for mode in [SearchMode::Exact, SearchMode::Graph] {
@@ -350,7 +351,7 @@ fn whichever_operation_fails_the_index_is_as_before_or_as_after() {
             writer.compact(GraphPolicy::Never, &|| false).unwrap();
             drop(writer);
             assert_eq!(held(&folder), [&found[..], &[9]].concat(), "{case}");
-            assert!(verify(&folder, &|_| (), &|| false).unwrap().unnamed.is_empty(), "{case}");
+            assert!(verify(&folder, &|_, _| (), &|| false).unwrap().unnamed.is_empty(), "{case}");
         }
     }
     eprintln!("{operations} operations, {cases} cases");

@@ -13,6 +13,7 @@ use super::graph::{self, Built, Graph};
 use super::manifest::{self, FileEntry, GraphEntry, Manifest, SegmentEntry, Stored};
 use super::segment::Segment;
 use super::storage::Disk;
+use super::upkeep::Work;
 use super::video::{IndexConfig, Publication, Video};
 use crate::fingerprint::{Key, KeyKind, Place, Run};
 
@@ -104,7 +105,7 @@ fn open_graph(bytes: &[u8], segment: &Segment) -> crate::Result<Graph> {
 fn graph_bytes(segment: &Segment) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("graph");
-    match graph::build(segment, &|| false).unwrap() {
+    match graph::build(segment, &Work::new(&|| false, 0)).unwrap() {
         Built::Accepted { graph, .. } => graph.write(&Disk, &path, segment.file().checksum).unwrap(),
         Built::Refused { recall } => panic!("{recall}"),
     };

@@ -132,7 +132,7 @@ impl Scratch {
         if let Ok(index) = Index::open(&dir) {
             search(&index).expect("the segments are sound");
         }
-        let _ = verify(&dir, &|_| {}, &|| false);
+        let _ = verify(&dir, &|_, _| {}, &|| false);
     }
 
     fn read_segment(&self, bytes: &[u8]) {

@@ -89,6 +89,15 @@ impl Manifest {
         Ok(Some(Stored { manifest, root: files::sha256(body), length: file.length() }))
     }
 
+    /// Bytes of all files that it names.
+    pub(crate) fn bytes(&self) -> u64 {
+        let of = |entry: &SegmentEntry| match &entry.graph {
+            GraphEntry::Built { file, .. } => entry.file.length.saturating_add(file.length),
+            GraphEntry::None | GraphEntry::Refused { .. } => entry.file.length,
+        };
+        self.segments.iter().map(of).fold(0, u64::saturating_add)
+    }
+
     fn check(&self, path: &Path) -> Result<()> {
         for entry in &self.segments {
             let ascending = entry.tombstones.windows(2).all(|pair| pair[0] < pair[1]);

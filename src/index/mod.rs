@@ -25,10 +25,13 @@ mod lock;
 mod manifest;
 mod merging;
 mod posting;
+#[cfg(test)]
+mod refusal;
 mod scan;
 mod segment;
 mod snapshot;
 mod storage;
+mod upkeep;
 mod verify;
 mod video;
 mod writer;
@@ -41,6 +44,7 @@ pub(crate) use format::hex;
 pub use format::{FORMAT_VERSION, OLDEST_READABLE};
 pub use graph::{GRAPH_RADIUS, GRAPH_RECALL};
 pub use snapshot::Index;
+pub use upkeep::Watch;
 pub use verify::{Verification, verify};
 pub use video::{IndexConfig, Publication, Video, VideoRef};
 pub use writer::{GRAPH_MIN_KEYS, SEGMENT_MAX_KEYS, Writer};
@@ -154,4 +158,9 @@ pub struct IndexState {
     pub graphs_refused: u32,
     /// Lowest measured recall of a graph, in 0..=1; `None` without graphs.
     pub graph_recall: Option<f64>,
+}
+
+/// The instructions with which keys are compared on this processor, by name; `Portable` where it has none for it.
+pub fn scan_instructions() -> String {
+    format!("{:?}", scan::Kernel::detect())
 }

@@ -355,16 +355,14 @@ fn describe(stored: &Stored, segments: &[LiveSegment]) -> IndexState {
     let manifest = &stored.manifest;
     let videos: u64 = manifest.segments.iter().map(|entry| u64::from(entry.videos)).sum();
     let tombstones: u64 = manifest.segments.iter().map(|entry| entry.tombstones.len() as u64).sum();
-    let mut bytes = stored.length;
+    let bytes = stored.length.saturating_add(manifest.bytes());
     let (mut graphs, mut graphs_refused, mut graph_recall) = (0, 0, None);
     for entry in &manifest.segments {
-        bytes = bytes.saturating_add(entry.file.length);
         match &entry.graph {
             GraphEntry::None => {}
             GraphEntry::Refused { .. } => graphs_refused += 1,
-            GraphEntry::Built { file, recall } => {
+            GraphEntry::Built { recall, .. } => {
                 graphs += 1;
-                bytes = bytes.saturating_add(file.length);
                 graph_recall = Some(graph_recall.map_or(*recall, |lowest: f64| lowest.min(*recall)));
             }
         }

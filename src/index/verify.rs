@@ -6,7 +6,8 @@ use super::format;
 use super::manifest::{FileEntry, GraphEntry, Manifest, SegmentEntry, Stored};
 use super::segment::Segment;
 use super::snapshot::{Graphs, Index, open_graph, open_segment};
-use super::writer::{stop_if, unnamed_files};
+use super::upkeep::stop_if;
+use super::writer::unnamed_files;
 use crate::error::{Error, Result};
 
 /// What a verification found.
@@ -26,12 +27,12 @@ pub struct Verification {
 
 /// Reads an index as a whole and compares it with its checksums, its SHA-256s and the rules of the format.
 ///
-/// `progress` gets the bytes of each file as it is done with. Commits and merges may go on meanwhile.
+/// `progress` gets the bytes that have been read, and all that there are, as each file is done with. Commits and merges may go on meanwhile.
 ///
 /// # Errors
 /// [`Error::NoIndex`], [`Error::IncompatibleIndex`], [`Error::CorruptIndex`] if the manifest itself cannot be read,
 /// [`Error::Cancelled`], and [`Error::Io`].
-pub fn verify(dir: &Path, progress: &dyn Fn(u64), cancel: &dyn Fn() -> bool) -> Result<Verification> {
+pub fn verify(dir: &Path, progress: &dyn Fn(u64, u64), cancel: &dyn Fn() -> bool) -> Result<Verification> {
     let no_index = || Error::NoIndex { path: dir.to_owned() };
     let mut stored = Manifest::load(dir)?.ok_or_else(no_index)?;
     loop {
@@ -51,7 +52,7 @@ pub fn verify(dir: &Path, progress: &dyn Fn(u64), cancel: &dyn Fn() -> bool) -> 
 fn verify_snapshot(
     dir: &Path,
     stored: Stored,
-    progress: &dyn Fn(u64),
+    progress: &dyn Fn(u64, u64),
     cancel: &dyn Fn() -> bool,
 ) -> Result<Verification> {
     let mut verification = Verification {
@@ -61,7 +62,9 @@ fn verify_snapshot(
         damage: Vec::new(),
         unnamed: unnamed_files(dir, &stored.manifest)?,
     };
-    progress(stored.length);
+    let total = stored.manifest.bytes().saturating_add(stored.length);
+    let progress = &|read: u64| progress(read, total);
+    progress(verification.bytes);
     for entry in &stored.manifest.segments {
         stop_if(cancel)?;
         let opened = open_segment(dir, entry);
@@ -91,11 +94,11 @@ fn verify_snapshot(
 }
 
 impl Verification {
-    /// Counts a file that is done with.
+    /// Counts a file that is done with, and tells of all so far.
     fn count(&mut self, bytes: u64, progress: &dyn Fn(u64)) {
         self.files += 1;
         self.bytes = self.bytes.saturating_add(bytes);
-        progress(bytes);
+        progress(self.bytes);
     }
 
     /// Keeps what is wrong with the index; anything else ends the verification.
@@ -120,5 +123,6 @@ fn verify_graph(dir: &Path, entry: &SegmentEntry, file: &FileEntry, recall: f64,
     let graph = open_graph(dir, entry, file, recall, segment)?;
     graph.file().verify_blocks()?;
     graph.file().verify_sha256(&file.sha256)?;
-    graph.check(segment)
+    graph.check(segment)?;
+    graph.check_nodes(segment)
 }

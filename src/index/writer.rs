@@ -4,8 +4,9 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::assemble::{self, Entries, Merge, Pending};
 use super::format;
@@ -16,6 +17,7 @@ use super::merging::{Candidate, Merging, groups_to_merge};
 use super::segment::Segment;
 use super::snapshot::{Graphs, Index, LiveSegment, matches};
 use super::storage::{self, Disk, Storage, TEMPORARY_PREFIX};
+use super::upkeep::{Watch, Work, stop_if};
 use super::video::{IndexConfig, Video, VideoRef};
 use super::{GraphPolicy, IndexState};
 use crate::error::{Error, Result};
@@ -214,10 +216,10 @@ impl Writer {
     /// and about 3 kB of memory a key, and one thread a segment.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] as soon as `cancel` says so (finished steps stay), [`Error::Io`], and [`Error::CorruptIndex`] if
+    /// [`Error::Cancelled`] as soon as the caller says so (finished steps stay), [`Error::Io`], and [`Error::CorruptIndex`] if
     /// something that is merged is damaged.
-    pub fn maintain(&mut self, policy: GraphPolicy, cancel: &(dyn Fn() -> bool + Sync)) -> Result<()> {
-        self.upkeep(policy, Merging::WhenDue, cancel)
+    pub fn maintain<'a>(&mut self, policy: GraphPolicy, watch: impl Into<Watch<'a>>) -> Result<()> {
+        self.upkeep(policy, Merging::WhenDue, watch.into())
     }
 
     /// As [`Writer::maintain`], but merges all that can be: afterwards no removed video takes space, and neighbouring
@@ -226,11 +228,11 @@ impl Writer {
     ///
     /// # Errors
     /// Those of [`Writer::maintain`].
-    pub fn compact(&mut self, policy: GraphPolicy, cancel: &(dyn Fn() -> bool + Sync)) -> Result<()> {
-        self.upkeep(policy, Merging::All, cancel)
+    pub fn compact<'a>(&mut self, policy: GraphPolicy, watch: impl Into<Watch<'a>>) -> Result<()> {
+        self.upkeep(policy, Merging::All, watch.into())
     }
 
-    fn upkeep(&mut self, policy: GraphPolicy, merging: Merging, cancel: &(dyn Fn() -> bool + Sync)) -> Result<()> {
+    fn upkeep(&mut self, policy: GraphPolicy, merging: Merging, watch: Watch<'_>) -> Result<()> {
         // First, since what a crash or an interrupted call left may be the room that this one needs.
         self.delete_unnamed()?;
         self.commit()?;
@@ -238,7 +240,7 @@ impl Writer {
             self.drop_bad_graphs()?;
         }
         for group in self.groups_to_merge(policy, merging) {
-            stop_if(cancel)?;
+            stop_if(watch.cancel)?;
             self.merge(&group)?;
             self.delete_unnamed()?;
         }
@@ -247,7 +249,7 @@ impl Writer {
             GraphPolicy::Auto => GRAPH_MIN_KEYS,
             GraphPolicy::Never => u32::MAX,
         };
-        self.build_graphs(least, cancel)?;
+        self.build_graphs(least, watch)?;
         self.delete_unnamed()
     }
 
@@ -349,7 +351,7 @@ impl Writer {
 
     /// Builds the missing graphs of segments of at least so many keys, several at a time on rayon's threads, and commits
     /// each, or that it was refused.
-    fn build_graphs(&mut self, least: u32, cancel: &(dyn Fn() -> bool + Sync)) -> Result<()> {
+    fn build_graphs(&mut self, least: u32, watch: Watch<'_>) -> Result<()> {
         let Some(index) = &self.index else {
             return Ok(());
         };
@@ -359,14 +361,13 @@ impl Writer {
             .map(|(live, _)| (live.number, Arc::clone(&live.segment)))
             .collect();
         if missing.is_empty() {
-            return stop_if(cancel);
+            return stop_if(watch.cancel);
         }
         let threads = rayon::current_num_threads().min(missing.len());
+        let work = Work::new(watch.cancel, missing.iter().map(|(_, segment)| graph::steps(segment)).sum());
         let missing = Mutex::new(missing.into_iter());
         // An error of the index ends the other builds at their next question.
-        let failed = AtomicBool::new(false);
-        let (missing, failed) = (&missing, &failed);
-        let stop = &move || cancel() || failed.load(Ordering::Relaxed);
+        let (missing, work) = (&missing, &work);
         let (send, receive) = mpsc::channel();
         std::thread::scope(|scope| {
             for _ in 0..threads {
@@ -377,7 +378,7 @@ impl Writer {
                     loop {
                         let next = missing.lock().unwrap_or_else(PoisonError::into_inner).next();
                         let Some((number, segment)) = next else { break };
-                        let build = || graph::build(&segment, stop);
+                        let build = || graph::build(&segment, work);
                         let built = match &pool {
                             Ok(pool) => pool.install(build),
                             Err(_) => build(),
@@ -389,11 +390,21 @@ impl Writer {
             }
             drop(send);
             let mut result = Ok(());
-            while let Ok((number, segment, built)) = receive.recv() {
+            loop {
+                let (number, segment, built) = match receive.recv_timeout(TELL_EVERY) {
+                    Ok(done) => done,
+                    Err(RecvTimeoutError::Disconnected) => break,
+                    Err(RecvTimeoutError::Timeout) => {
+                        if let Some(progress) = watch.progress {
+                            progress(work.share());
+                        }
+                        continue;
+                    }
+                };
                 let add = |built| if result.is_ok() { self.add_graph(number, &segment, built) } else { Ok(()) };
                 let done = built.and_then(add);
                 if done.is_err() && result.is_ok() {
-                    failed.store(true, Ordering::Relaxed);
+                    work.fail();
                     result = done;
                 }
             }
@@ -401,7 +412,7 @@ impl Writer {
         })
     }
 
-    fn add_graph(&mut self, number: u64, segment: &Segment, built: Built) -> Result<()> {
+    pub(super) fn add_graph(&mut self, number: u64, segment: &Segment, built: Built) -> Result<()> {
         let entry = match built {
             Built::Accepted { graph, recall } => {
                 let path = manifest::graph_path(&self.dir, number);
@@ -487,11 +498,6 @@ fn is_ours(path: &Path) -> bool {
     numbered || name.starts_with(TEMPORARY_PREFIX)
 }
 
-/// Fails once the caller wants to stop.
-pub(crate) fn stop_if(cancel: &dyn Fn() -> bool) -> Result<()> {
-    if cancel() { Err(Error::Cancelled) } else { Ok(()) }
-}
-
 /// Distinct keys from which [`GraphPolicy::Auto`] builds a graph: some 13 hours of real footage, of which an hour has about
 /// 30 600 at a keyframe a second.
 ///
@@ -499,5 +505,7 @@ pub(crate) fn stop_if(cancel: &dyn Fn() -> bool) -> Result<()> {
 /// nodes costs about as much as the first. Which is used is decided by size and processor each time:
 /// [`SearchMode::Auto`](super::SearchMode::Auto).
 pub const GRAPH_MIN_KEYS: u32 = 400_000;
+/// Between two reports of progress.
+const TELL_EVERY: Duration = Duration::from_millis(500);
 /// Distinct keys up to which segments are merged: some 26 hours of video, and 2.5 GB of memory to build a graph.
 pub const SEGMENT_MAX_KEYS: u32 = 800_000;

@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::io::Read as _;
+use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use walkdir::WalkDir;
 
 use crate::index::Publication;
+use crate::media::{Links, open_plain};
 use crate::{Error, Result};
 
 /// A video file and what is known of its publication.
@@ -29,11 +31,20 @@ pub struct Sources {
     pub problems: Vec<(PathBuf, Error)>,
 }
 
+/// How far the search for sources may reach.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Whether symbolic links in folders are followed.
+    pub links: Links,
+    /// The folder in which all files that lists name must lie; `None` takes the folder of each list.
+    pub list_root: Option<PathBuf>,
+}
+
 /// Endings, in lower case, of the files that are taken from a folder. A file named by itself may have any.
 pub const VIDEO_EXTENSIONS: &[&str] = &[
     "3g2", "3gp", "apng", "asf", "avi", "divx", "dv", "f4v", "flv", "gif", "h264", "h265", "hevc", "ivf", "m2ts",
     "m2v", "m4v", "mjpeg", "mjpg", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "mxf", "nut", "obu", "ogg", "ogv", "qt",
-    "rm", "rmvb", "ts", "vob", "webm", "wmv", "y4m",
+    "ts", "vob", "webm", "wmv", "y4m",
 ];
 
 /// Finds the sources that `inputs` name: video files, folders (searched to the bottom), and lists.
@@ -47,17 +58,26 @@ pub const VIDEO_EXTENSIONS: &[&str] = &[
 /// # Errors
 ///
 /// [`Error::Io`] for an input that does not exist, [`Error::InvalidList`] for a list without a column of files. Single
-/// lines and files that cannot be read are in [`Sources::problems`].
+/// lines and files that cannot be read, links, and files that lead out of a list's folder are in [`Sources::problems`].
 pub fn sources(inputs: &[PathBuf]) -> Result<Sources> {
+    sources_within(inputs, &Reach::default())
+}
+
+/// Like [`sources`], with another reach than the usual.
+///
+/// # Errors
+///
+/// Those of [`sources`].
+pub fn sources_within(inputs: &[PathBuf], reach: &Reach) -> Result<Sources> {
     let mut found = Sources::default();
     for input in inputs {
         let meta = fs::metadata(input).map_err(Error::io(input, "open"))?;
         if meta.is_dir() {
-            from_folder(input, &mut found);
+            from_folder(input, reach, &mut found);
         } else if has_extension(input, &["csv"]) {
-            from_csv(input, &mut found)?;
+            from_csv(input, reach, &mut found)?;
         } else if has_extension(input, &["jsonl", "ndjson"]) {
-            from_jsonl(input, &mut found)?;
+            from_jsonl(input, reach, &mut found)?;
         } else {
             found.sources.push(Source { path: input.clone(), publication: Publication::default() });
         }
@@ -65,7 +85,7 @@ pub fn sources(inputs: &[PathBuf]) -> Result<Sources> {
     let mut seen = HashSet::new();
     found.sources.retain(|source| seen.insert(fs::canonicalize(&source.path).unwrap_or_else(|_| source.path.clone())));
     for source in &mut found.sources {
-        if let Err(error) = complete(source) {
+        if let Err(error) = complete(source, reach.links) {
             found.problems.push((source.path.with_extension("info.json"), error));
         }
     }
@@ -77,11 +97,18 @@ fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     extension.is_some_and(|extension| extensions.contains(&extension.as_str()))
 }
 
-fn from_folder(folder: &Path, found: &mut Sources) {
-    for entry in WalkDir::new(folder).follow_links(true).sort_by_file_name() {
+fn from_folder(folder: &Path, reach: &Reach, found: &mut Sources) {
+    for entry in WalkDir::new(folder).follow_links(reach.links == Links::Follow).sort_by_file_name() {
         match entry {
             Ok(entry) if entry.file_type().is_file() && has_extension(entry.path(), VIDEO_EXTENSIONS) => {
                 found.sources.push(Source { path: entry.into_path(), publication: Publication::default() });
+            }
+            // The folder itself may be a link: the caller has named it.
+            Ok(entry) if reach.links == Links::Refuse && entry.path_is_symlink() && entry.depth() > 0 => {
+                let path = entry.into_path();
+                if path.is_dir() || has_extension(&path, VIDEO_EXTENSIONS) {
+                    found.problems.push((path.clone(), Error::Link { path }));
+                }
             }
             Ok(_) => {}
             Err(error) => {
@@ -93,7 +120,7 @@ fn from_folder(folder: &Path, found: &mut Sources) {
     }
 }
 
-fn from_csv(list: &Path, found: &mut Sources) -> Result<()> {
+fn from_csv(list: &Path, reach: &Reach, found: &mut Sources) -> Result<()> {
     let invalid = |line: u64, reason: String| Error::InvalidList { path: list.to_owned(), line, reason };
     let file = fs::File::open(list).map_err(Error::io(list, "open"))?;
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
@@ -113,16 +140,16 @@ fn from_csv(list: &Path, found: &mut Sources) -> Result<()> {
         };
         let line = row.position().map_or(0, csv::Position::line);
         let fields = columns.iter().cloned().zip(row.iter().map(|value| Value::String(value.to_owned()))).collect();
-        add(list, line, &fields, found);
+        add(list, line, &fields, reach, found);
     }
     Ok(())
 }
 
-fn from_jsonl(list: &Path, found: &mut Sources) -> Result<()> {
+fn from_jsonl(list: &Path, reach: &Reach, found: &mut Sources) -> Result<()> {
     let text = fs::read_to_string(list).map_err(Error::io(list, "read"))?;
     for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
         match serde_json::from_str::<Map<String, Value>>(line) {
-            Ok(fields) => add(list, number, &fields, found),
+            Ok(fields) => add(list, number, &fields, reach, found),
             Err(error) => {
                 let reason = format!("not a JSON object: {error}");
                 found
@@ -135,14 +162,34 @@ fn from_jsonl(list: &Path, found: &mut Sources) -> Result<()> {
 }
 
 /// Adds one line of a list.
-fn add(list: &Path, line: u64, fields: &Map<String, Value>, found: &mut Sources) {
-    let Some(path) = text(fields, PATH_NAMES) else {
-        let reason = format!("no {}", PATH_NAMES.join(" or "));
+fn add(list: &Path, line: u64, fields: &Map<String, Value>, reach: &Reach, found: &mut Sources) {
+    let mut refuse = |reason: String| {
         found.problems.push((list.to_owned(), Error::InvalidList { path: list.to_owned(), line, reason }));
-        return;
     };
-    let path = list.parent().unwrap_or(Path::new("")).join(path);
+    let Some(path) = text(fields, PATH_NAMES) else {
+        return refuse(format!("no {}", PATH_NAMES.join(" or ")));
+    };
+    let folder = list.parent().unwrap_or(Path::new(""));
+    let root = reach.list_root.as_deref().unwrap_or(folder);
+    if climbs_out(folder, Path::new(&path), root) {
+        return refuse(format!(
+            "{path} leads out of {}, where a list may not reach; allow it with --list-root DIR",
+            if root.as_os_str().is_empty() { Path::new(".") } else { root }.display()
+        ));
+    }
+    let path = folder.join(path);
     found.sources.push(Source { path, publication: publication(fields) });
+}
+
+/// Whether a path that a list in `folder` names lies outside `root`, be it by its words or by links on the way.
+fn climbs_out(folder: &Path, path: &Path, root: &Path) -> bool {
+    let whole = folder.join(path);
+    let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+    match (whole.canonicalize(), root.canonicalize()) {
+        (Ok(whole), Ok(root)) => !whole.starts_with(root),
+        // What does not exist is told by its words alone, and cannot be opened anyway.
+        _ => path.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)),
+    }
 }
 
 const PATH_NAMES: &[&str] = &["path", "file", "filename"];
@@ -177,14 +224,14 @@ fn day(text: String) -> String {
 
 /// Fills in what yt-dlp wrote beside the file. Its `url` is the address of the media file, which expires:
 /// `webpage_url` comes first.
-fn complete(source: &mut Source) -> Result<()> {
+fn complete(source: &mut Source, links: Links) -> Result<()> {
     let side = source.path.with_extension("info.json");
-    let file = match fs::File::open(&side) {
+    let file = match open_plain(&side, links) {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Error::io(&side, "open")(error)),
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
     };
-    let mut reader = std::io::BufReader::new(file);
+    let mut reader = std::io::BufReader::new(file.take(SIDE_FILE_MAX));
     let mut stream = serde_json::Deserializer::from_reader(&mut reader);
     let mut fields = Map::deserialize(&mut stream).map_err(|error| Error::InvalidList {
         path: side.clone(),
@@ -209,6 +256,9 @@ fn complete(source: &mut Source) -> Result<()> {
     }
     Ok(())
 }
+
+/// More of a side file is not read, in bytes; those of long videos with comments have some megabytes.
+const SIDE_FILE_MAX: u64 = 64 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -290,5 +340,49 @@ mod tests {
         let list = write(folder.path(), "list.csv", "name,url\na,b\n");
         assert!(matches!(sources(&[list]), Err(Error::InvalidList { line: 1, .. })));
         assert!(matches!(sources(&[folder.path().join("gone")]), Err(Error::Io { .. })));
+    }
+
+    #[test]
+    fn no_path_of_a_list_climbs_out_of_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = write(folder.path(), "secret.mp4", "x");
+        let inside = write(folder.path(), "lists/a.mp4", "x");
+        let list = write(
+            folder.path(),
+            "lists/list.csv",
+            &format!(
+                "path\n../secret.mp4\n{}\n{}\n./a.mp4\nsub/../../secret.mp4\n../gone.mp4\n",
+                secret.display(),
+                inside.display()
+            ),
+        );
+        let found = sources(std::slice::from_ref(&list)).unwrap();
+        assert_eq!(names(&found), ["a.mp4"]);
+        assert_eq!(found.problems.len(), 4, "{:?}", found.problems);
+        assert!(found.problems[0].1.to_string().contains("--list-root"));
+        let reach = Reach { list_root: Some(folder.path().to_owned()), ..Reach::default() };
+        assert_eq!(names(&sources_within(&[list], &reach).unwrap()), ["secret.mp4", "a.mp4"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_in_a_folder_are_told_and_followed_only_on_request() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let secret = write(folder.path(), "out/secret.mp4", "x");
+        let inside = folder.path().join("in");
+        write(&inside, "a.mp4", "x");
+        symlink(&secret, inside.join("b.mp4")).unwrap();
+        symlink(secret.parent().unwrap(), inside.join("c")).unwrap();
+        symlink(&secret, inside.join("note.txt")).unwrap();
+        symlink(write(folder.path(), "out/a.json", r#"{"title":"secret"}"#), inside.join("a.info.json")).unwrap();
+        let found = sources(std::slice::from_ref(&inside)).unwrap();
+        assert_eq!(names(&found), ["a.mp4"]);
+        assert_eq!(found.problems.len(), 3, "{:?}", found.problems);
+        assert_eq!(found.sources[0].publication, Publication::default());
+        let reach = Reach { links: Links::Follow, ..Reach::default() };
+        let found = sources_within(&[inside], &reach).unwrap();
+        assert_eq!(found.sources[0].publication.title.as_deref(), Some("secret"));
+        assert!(found.problems.is_empty());
     }
 }

@@ -62,12 +62,26 @@ impl Damage {
                 None => merged.push((start, end, reason)),
             }
         }
+        coarsen(&mut merged);
         merged
             .into_iter()
             .map(|(start, end, reason)| Undecoded { start: clock::duration(start), end: clock::duration(end), reason })
             .collect()
     }
 }
+
+/// Makes one part of all that are too many: what lies between them is given up too, so that none counts as seen.
+fn coarsen(parts: &mut Vec<(i64, i64, String)>) {
+    if let (true, Some(&(_, end, _))) = (parts.len() > PARTS_MAX, parts.last()) {
+        parts.truncate(PARTS_MAX);
+        if let Some(last) = parts.last_mut() {
+            last.1 = end;
+        }
+    }
+}
+
+/// A file with more missing parts than this is given up from the last one on.
+pub(super) const PARTS_MAX: usize = 1000;
 
 /// The reason for a part that the decoder refused or marked.
 pub(super) const CORRUPT: &str = "corrupt data";
@@ -111,6 +125,17 @@ mod tests {
         damage.trouble();
         let corrupt = CORRUPT.to_owned();
         assert_eq!(parts(damage, 900), [(0, 500, corrupt.clone()), (540, 900, corrupt)]);
+    }
+
+    #[test]
+    fn too_many_parts_end_in_one_that_covers_the_rest() {
+        let mut damage = Damage::default();
+        for i in 0..5000 {
+            damage.add(10 * i * MS, (10 * i + 5) * MS, "a");
+        }
+        let found = parts(damage, 50_000);
+        assert_eq!(found.len(), PARTS_MAX);
+        assert_eq!(found[PARTS_MAX - 1], (9990, 49_995, "a".to_owned()));
     }
 
     #[test]

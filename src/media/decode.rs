@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Instant;
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::ffi;
@@ -14,31 +15,47 @@ use super::clock;
 use super::damage::{CORRUPT, Damage};
 use super::geometry::Orientation;
 use super::gops::{Action, Planner, Stamped, limit};
+use super::limits::{Limit, Limits};
 use super::luma::LumaScaler;
 use super::open::{self, Opened, Stream};
-use super::packets::{Reader, key_flags_are_sound};
-use super::{Decoded, Frame, Selector, StreamInfo};
+use super::packets::{Next, Reader, key_flags_are_sound};
+use super::source::Source;
+use super::{Decoded, Frame, Observer, Selector, StreamInfo};
 use crate::{Error, Result};
 
 pub(super) fn decode(
-    path: &Path,
+    source: &Source,
+    limits: &Limits,
     selector: &mut dyn Selector,
-    visit: &mut dyn FnMut(Frame) -> ControlFlow<()>,
+    observer: &mut dyn Observer,
 ) -> Result<Decoded> {
-    let mut output =
-        Output { selector, visit, scaler: LumaScaler::default(), held: None, wanted: None, unusable: Vec::new() };
-    match attempt(path, &mut output, Plan::Sparse) {
-        Err(Stop::NoEntry) => match attempt(path, &mut output, Plan::Sequential) {
-            Err(Stop::Failed(error)) => Err(error),
-            // A sequential plan has no entries that could fail; this arm only keeps the types honest.
-            Err(Stop::NoEntry) => {
-                Err(Error::Undecodable { path: path.to_owned(), reason: "decoding lost its place".to_owned() })
-            }
-            Ok(decoded) => Ok(decoded),
+    let mut output = Output {
+        path: source.path(),
+        limits,
+        started: Instant::now(),
+        selector,
+        observer,
+        scaler: LumaScaler::default(),
+        held: None,
+        wanted: None,
+        unusable: Vec::new(),
+    };
+    let stop = match attempt(source, &mut output, Plan::Sparse) {
+        Err(Stop::NoEntry) => match attempt(source, &mut output, Plan::Sequential) {
+            Ok(decoded) => return Ok(decoded),
+            Err(stop) => stop,
         },
-        Err(Stop::Failed(error)) => Err(error),
-        Ok(decoded) => Ok(decoded),
-    }
+        Err(stop) => stop,
+        Ok(decoded) => return Ok(decoded),
+    };
+    Err(match stop {
+        Stop::Failed(error) => error,
+        Stop::Exceeded(limit, found) => limit.exceeded(source.path(), limits, found),
+        // A sequential plan has no entries that could fail; this arm only keeps the types honest.
+        Stop::NoEntry => {
+            Error::Undecodable { path: source.path().to_owned(), reason: "decoding lost its place".to_owned() }
+        }
+    })
 }
 
 /// How the packets are chosen.
@@ -55,6 +72,8 @@ enum Stop {
     /// A key packet did not give a whole picture on its own; what was left out before it is needed after all.
     NoEntry,
     Failed(Error),
+    /// The file takes more than it may; with what it has.
+    Exceeded(Limit, String),
 }
 
 impl From<Error> for Stop {
@@ -64,17 +83,22 @@ impl From<Error> for Stop {
 }
 
 /// Decodes the file once from its start; frames up to the last one that `output` has seen are not offered again.
-fn attempt(path: &Path, output: &mut Output, plan: Plan) -> Result<Decoded, Stop> {
-    let opened = open::open(path)?;
+fn attempt(source: &Source, output: &mut Output, plan: Plan) -> Result<Decoded, Stop> {
+    let path = source.path();
+    let opened = open::open(source, output.limits)?;
     let mut reader = Reader::new(&opened);
     let Opened { mut input, decoder, stream, info, read_error } = opened;
+    output.observer.opened(&info);
     let mut run = Run::new(decoder, stream, output, plan);
-    while let Some(stamped) = reader.next(&mut input, &run.stream) {
+    while let Some(next) = reader.next(&mut input, &run.stream) {
+        run.tick()?;
+        let Next::Picture(stamped) = next else { continue };
         run.first_packet = reader.first;
         run.lost.extend(reader.lost.take());
         run.packet(stamped)?;
     }
     run.finish()?;
+    run.starve()?;
     if let Some(source) = read_error.take() {
         if run.frames == 0 {
             return Err(Error::io(path, "read")(source).into());
@@ -83,12 +107,21 @@ fn attempt(path: &Path, output: &mut Output, plan: Plan) -> Result<Decoded, Stop
     }
     if run.frames == 0 {
         let reason = match run.last_error.or(reader.failure) {
+            _ if info.width == 0 || info.height == 0 => {
+                format!("decoding {}: its frames have no size, or one beyond what can be addressed", info.codec)
+            }
             Some(reason) => format!("decoding {}: {reason}", info.codec),
             None => "the stream holds no picture".to_owned(),
         };
         return Err(Stop::Failed(Error::Undecodable { path: path.to_owned(), reason }));
     }
-    Ok(run.account(&reader, info))
+    let limits = *run.output.limits;
+    let decoded = run.account(&reader, info);
+    if decoded.duration > limits.duration {
+        let found = format!("{:.1} s", decoded.duration.as_secs_f64());
+        return Err(Stop::Exceeded(Limit::Duration, found));
+    }
+    Ok(decoded)
 }
 
 /// A frame that waits for its successor's time.
@@ -102,8 +135,11 @@ struct Held {
 
 /// Where frames go: asked for, scaled and handed out one frame late, when the next one's time is known.
 struct Output<'a> {
+    path: &'a Path,
+    limits: &'a Limits,
+    started: Instant,
     selector: &'a mut dyn Selector,
-    visit: &'a mut dyn FnMut(Frame) -> ControlFlow<()>,
+    observer: &'a mut dyn Observer,
     scaler: LumaScaler,
     held: Option<Held>,
     /// When the last wanted frame is shown, on the stream's own clock.
@@ -133,7 +169,7 @@ impl Output<'_> {
             .and_then(|data| open::matrix(data.data()))
             .map_or(stream.orientation, |matrix| Orientation::from_matrix(&matrix));
         match self.scaler.scale(&held.picture, aspect, orientation) {
-            Ok(frame) => match (self.visit)(Frame { time, ..frame }) {
+            Ok(frame) => match self.observer.frame(Frame { time, ..frame }) {
                 ControlFlow::Continue(()) => Ok(()),
                 ControlFlow::Break(()) => Err(Error::Cancelled),
             },
@@ -176,7 +212,10 @@ struct Run<'a, 'b> {
     /// Times that the reader found lost, not accounted for yet.
     lost: VecDeque<(i64, i64)>,
     frames: u64,
+    packets: u64,
     last_error: Option<String>,
+    /// The decoder was refused memory.
+    starved: bool,
 }
 
 impl<'a, 'b> Run<'a, 'b> {
@@ -201,11 +240,32 @@ impl<'a, 'b> Run<'a, 'b> {
             refused: BTreeSet::new(),
             lost: VecDeque::new(),
             frames: 0,
+            packets: 0,
             last_error: None,
+            starved: false,
         }
     }
 
+    /// Tells how far the video has come, and looks at the clock.
+    fn tick(&mut self) -> Result<(), Stop> {
+        let reached = clock::duration(self.time);
+        if self.output.observer.progress(reached, self.frames).is_break() {
+            return Err(Stop::Failed(Error::Cancelled));
+        }
+        let elapsed = self.output.started.elapsed();
+        if elapsed > self.output.limits.time_for(reached) {
+            let found = format!("{:.0} s for {:.1} s of video", elapsed.as_secs_f64(), reached.as_secs_f64());
+            return Err(Stop::Exceeded(Limit::Time, found));
+        }
+        Ok(())
+    }
+
     fn packet(&mut self, stamped: Stamped<Packet>) -> Result<(), Stop> {
+        self.packets += 1;
+        // A field of an interlaced picture has a packet of its own.
+        if self.packets / 2 > self.output.limits.frames {
+            return Err(Stop::Exceeded(Limit::Frames, format!("{} packets", self.packets)));
+        }
         if stamped.shown {
             self.last_packet = self.last_packet.max(stamped.time);
         }
@@ -243,7 +303,17 @@ impl<'a, 'b> Run<'a, 'b> {
         if let Err(error) = self.decoder.send_packet(&stamped.packet) {
             self.failed(error, stamped.time);
         }
-        self.receive(stamped.time)
+        self.receive(stamped.time)?;
+        self.starve()
+    }
+
+    /// Ends it if the decoder was refused memory, since what it then gives is not what the file holds.
+    fn starve(&self) -> Result<(), Stop> {
+        if !self.starved {
+            return Ok(());
+        }
+        let found = format!("decoding at {:.1} s asks for more", clock::duration(self.time).as_secs_f64());
+        Err(Stop::Exceeded(Limit::Memory, found))
     }
 
     /// Takes every finished frame; `fed` is the time stamp of the last packet sent.
@@ -267,6 +337,7 @@ impl<'a, 'b> Run<'a, 'b> {
     }
 
     fn failed(&mut self, error: ffmpeg::Error, time: Option<i64>) {
+        self.starved |= open::is_out_of_memory(error) || is_starving(&self.decoder);
         match time {
             // Leading pictures of a group whose predecessor was left out cannot be decoded, and need not be.
             Some(time) if time < self.start_at => {}
@@ -342,6 +413,7 @@ impl<'a, 'b> Run<'a, 'b> {
         if std::mem::take(&mut self.entering) && !(stamp == self.start_at && is_intra(&picture)) {
             return Err(Stop::NoEntry);
         }
+        open::check_pixels(self.output.path, self.output.limits, (picture.width(), picture.height()))?;
         if is_damaged(&picture) {
             self.damage.trouble();
             self.last_error.get_or_insert_with(|| "damaged pictures only".to_owned());
@@ -366,6 +438,12 @@ impl<'a, 'b> Run<'a, 'b> {
         let time = (stamp - origin).max(self.time);
         self.time = time;
         self.frames += 1;
+        if self.frames > self.output.limits.frames {
+            return Err(Stop::Exceeded(Limit::Frames, format!("{} frames", self.frames)));
+        }
+        if clock::duration(time) > self.output.limits.duration {
+            return Err(Stop::Exceeded(Limit::Duration, format!("a frame at {:.1} s", time as f64 / 1e9)));
+        }
         while let Some(&(start, end)) = self.lost.front().filter(|lost| lost.0 < stamp) {
             let start = (start - origin).max(self.damage.last_end());
             self.damage.add(start, (end - origin).min(time), CORRUPT);
@@ -455,6 +533,15 @@ impl<'a, 'b> Run<'a, 'b> {
         }
         Decoded { info, duration: clock::duration(total), frames: self.frames, undecoded: damage.finish(end) }
     }
+}
+
+/// Whether there is not even memory for one more picture: some decoders call the lack of it corrupt data.
+fn is_starving(decoder: &ffmpeg::decoder::Video) -> bool {
+    let picture = 2 * decoder.width() as usize * decoder.height() as usize;
+    let mut probe = Vec::<u8>::new();
+    let refused = probe.try_reserve_exact(picture + (1 << 16)).is_err();
+    std::hint::black_box(&probe);
+    refused
 }
 
 /// Whether the decoder itself says that a picture is not what was encoded.

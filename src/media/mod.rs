@@ -1,23 +1,29 @@
 //! Turns a file into timestamped luma frames, or says why it could not; the only place that names ffmpeg.
 
+mod accepted;
 mod clock;
 mod damage;
 mod decode;
 mod geometry;
 mod gops;
+mod limits;
 mod luma;
 mod open;
 mod packets;
+mod provision;
+mod source;
 
-use std::fs::File;
-use std::io::{ErrorKind, Read as _};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
+use crate::Result;
 
-use crate::{Error, Result};
+pub(crate) use limits::Limit;
+pub use limits::Limits;
+pub use provision::{Provision, provision};
+pub(crate) use source::open_plain;
+pub use source::{Links, Source};
 
 /// One upright luma picture with square pixels at the working size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +98,47 @@ pub struct Decoded {
     pub undecoded: Vec<Undecoded>,
 }
 
-/// Decodes `path` and hands each frame that `selector` wants to `visit`, in order of presentation.
+/// Hears what comes out of a file while it is decoded.
+pub trait Observer {
+    /// The stream was chosen and its decoder opened; called again if decoding has to begin anew.
+    fn opened(&mut self, info: &StreamInfo);
+    /// A frame that the selector wanted.
+    fn frame(&mut self, frame: Frame) -> ControlFlow<()>;
+    /// How far decoding has come, called for every packet: the last frame's time, and how many there were.
+    fn progress(&mut self, reached: Duration, frames: u64) -> ControlFlow<()>;
+}
+
+/// Decodes `path` and hands each frame that `selector` wants to `visit`, in order of presentation; in this process and
+/// with the default [`Limits`]. For files from strangers see [`crate::sandbox`].
+///
+/// # Errors
+///
+/// Those of [`Source::open`] and [`decode_source`].
+pub fn decode(
+    path: &Path,
+    selector: &mut dyn Selector,
+    visit: &mut dyn FnMut(Frame) -> ControlFlow<()>,
+) -> Result<Decoded> {
+    let limits = Limits::default();
+    decode_source(&Source::open(path, Links::Follow, &limits)?, &limits, selector, &mut Visitor(visit))
+}
+
+/// An observer that sees frames only.
+struct Visitor<'a>(&'a mut dyn FnMut(Frame) -> ControlFlow<()>);
+
+impl Observer for Visitor<'_> {
+    fn opened(&mut self, _: &StreamInfo) {}
+
+    fn frame(&mut self, frame: Frame) -> ControlFlow<()> {
+        (self.0)(frame)
+    }
+
+    fn progress(&mut self, _: Duration, _: u64) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+/// Decodes an open file in this process and tells `observer` of it, frames in order of presentation.
 ///
 /// The stream is the one that a player shows: never a cover, the default one, then the largest. Where time stamps
 /// fall back, as in concatenated recordings, time goes on from the last frame; it never decreases. With
@@ -101,17 +147,19 @@ pub struct Decoded {
 ///
 /// # Errors
 ///
-/// [`Error::Io`](crate::Error::Io) if the file cannot be opened or read, [`Error::Empty`](crate::Error::Empty),
-/// [`Error::NotMedia`](crate::Error::NotMedia), [`Error::NoVideo`](crate::Error::NoVideo),
-/// [`Error::NoDecoder`](crate::Error::NoDecoder), [`Error::Undecodable`](crate::Error::Undecodable) if there is not
-/// one usable frame, and [`Error::Cancelled`](crate::Error::Cancelled) if `visit` breaks off. A file that is damaged
-/// or cut off is no error: what is missing is in [`Decoded::undecoded`].
-pub fn decode(
-    path: &Path,
+/// [`Error::Io`](crate::Error::Io) if the file cannot be read, [`Error::NotMedia`](crate::Error::NotMedia),
+/// [`Error::NoVideo`](crate::Error::NoVideo), [`Error::NoDecoder`](crate::Error::NoDecoder),
+/// [`Error::NotAccepted`](crate::Error::NotAccepted), [`Error::LimitExceeded`](crate::Error::LimitExceeded),
+/// [`Error::Undecodable`](crate::Error::Undecodable) if there is not one usable frame, and
+/// [`Error::Cancelled`](crate::Error::Cancelled) if `observer` breaks off. A file that is damaged or cut off is no
+/// error: what is missing is in [`Decoded::undecoded`].
+pub fn decode_source(
+    source: &Source,
+    limits: &Limits,
     selector: &mut dyn Selector,
-    visit: &mut dyn FnMut(Frame) -> ControlFlow<()>,
+    observer: &mut dyn Observer,
 ) -> Result<Decoded> {
-    decode::decode(path, selector, visit)
+    decode::decode(source, limits, selector, observer)
 }
 
 /// Tells what is known of the video stream that [`decode`] would decode, without decoding it.
@@ -120,33 +168,9 @@ pub fn decode(
 ///
 /// Those of [`decode`] that can be known by then.
 pub fn probe(path: &Path) -> Result<StreamInfo> {
-    Ok(open::open(path)?.info)
+    let limits = Limits::default();
+    Ok(open::open(&Source::open(path, Links::Follow, &limits)?, &limits)?.info)
 }
 
-/// Computes the SHA-256 of a file's bytes, a block at a time.
-///
-/// # Errors
-///
-/// [`Error::Io`](crate::Error::Io) if the file cannot be opened or read.
-pub fn sha256(path: &Path) -> Result<[u8; 32]> {
-    // Opening a pipe waits for its other end, and a device has none.
-    let kind = std::fs::metadata(path).map_err(Error::io(path, "open"))?;
-    if !kind.is_file() && !kind.is_dir() {
-        let source = "a pipe, socket or device, not a file".into();
-        return Err(Error::NotMedia { path: path.to_owned(), source });
-    }
-    let mut file = File::open(path).map_err(Error::io(path, "open"))?;
-    let mut hasher = Sha256::new();
-    let mut block = vec![0; HASH_BLOCK];
-    loop {
-        match file.read(&mut block) {
-            Ok(0) => return Ok(hasher.finalize().into()),
-            Ok(length) => hasher.update(&block[..length]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(Error::io(path, "read")(error)),
-        }
-    }
-}
-
-/// A file is hashed in blocks of this many bytes.
-const HASH_BLOCK: usize = 1 << 16;
+/// The most parts that [`Decoded::undecoded`] ever has.
+pub const UNDECODED_MAX: usize = damage::PARTS_MAX;

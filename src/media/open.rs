@@ -1,10 +1,10 @@
 //! Opens a file, refuses what is no video and picks the stream that a player would show.
 //!
 //! The bytes reach the demuxer through our own file handle: the library learns no path, so a playlist or a reference
-//! inside the file cannot make it open another one, and any file name works.
+//! inside the file cannot make it open another one, and any file name works. Only containers and codecs of
+//! [`super::accepted`] are tried, and external references inside an MP4 stay closed.
 
 use std::cmp::Reverse;
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::{Arc, Mutex, Once, PoisonError};
@@ -15,8 +15,11 @@ use ffmpeg_next::ffi;
 use ffmpeg::format::context::{Input, StreamIo};
 use ffmpeg::format::stream::Disposition;
 
+use super::accepted::{self, DECODERS, DEMUXERS};
 use super::clock::Ticks;
 use super::geometry::{Orientation, displayed_size};
+use super::limits::{Limit, Limits, STREAMS_MAX};
+use super::source::{Source, SourceReader};
 use super::{StreamInfo, clock};
 use crate::{Error, Result};
 
@@ -49,12 +52,19 @@ pub(super) struct Stream {
     pub(super) codec: ffmpeg::codec::Id,
 }
 
-/// Opens `path`, chooses its video stream and opens the decoder.
-pub(super) fn open(path: &Path) -> Result<Opened> {
+/// Opens a file's container, chooses its video stream and opens the decoder.
+pub(super) fn open(source: &Source, limits: &Limits) -> Result<Opened> {
     silence();
-    let (mut input, read_error) = open_container(path)?;
+    let path = source.path();
+    let (mut input, read_error) = open_container(source, limits)?;
     let index = choose(&input).ok_or_else(|| Error::NoVideo { path: path.to_owned(), found: contents(&input) })?;
-    let (stream, mut decoder) = open_decoder(path, &input, index)?;
+    let (stream, mut decoder) = open_decoder(path, &input, index, limits)?;
+    for declared in [stream.declared, stream.container_declared].into_iter().flatten().map(clock::duration) {
+        if declared > limits.duration {
+            let found = format!("{:.1} s are declared", declared.as_secs_f64());
+            return Err(Limit::Duration.exceeded(path, limits, found));
+        }
+    }
     decoder.set_packet_time_base(stream.ticks.time_base());
     // Other streams tell whether the whole file or just the picture ends early, and where bytes were lost. A file with
     // a complete index needs neither, and reading past them saves time.
@@ -67,43 +77,47 @@ pub(super) fn open(path: &Path) -> Result<Opened> {
     Ok(Opened { input, decoder, stream, info, read_error })
 }
 
-/// Keeps FFmpeg's own log away from the caller's stderr.
+/// Keeps FFmpeg's own log away from the caller's stderr, and gives its errors their texts.
 fn silence() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| ffmpeg::log::set_level(ffmpeg::log::Level::Quiet));
+    ONCE.call_once(|| {
+        ffmpeg::log::set_level(ffmpeg::log::Level::Quiet);
+        // Its errors have no text before this.
+        ffmpeg::util::error::register_all();
+    });
 }
 
-fn open_container(path: &Path) -> Result<(Input, ReadError)> {
-    let mut file = File::open(path).map_err(Error::io(path, "open"))?;
-    let metadata = file.metadata().map_err(Error::io(path, "open"))?;
-    if metadata.is_dir() {
-        let source = std::io::Error::from(std::io::ErrorKind::IsADirectory);
-        return Err(Error::io(path, "open")(source));
-    }
-    if metadata.is_file() && metadata.len() == 0 {
-        return Err(Error::Empty { path: path.to_owned() });
-    }
+fn open_container(source: &Source, limits: &Limits) -> Result<(Input, ReadError)> {
+    let path = source.path();
     let mut head = Vec::new();
-    (&mut file)
-        .take(HEAD_LENGTH)
-        .read_to_end(&mut head)
-        .and_then(|_| file.rewind())
-        .map_err(Error::io(path, "read"))?;
+    source.reader().take(HEAD_LENGTH).read_to_end(&mut head).map_err(Error::io(path, "read"))?;
     let read_error = ReadError::default();
-    let watched = Watched { file, error: read_error.clone() };
+    let watched = Watched { reader: source.reader(), error: read_error.clone() };
     let mut options = ffmpeg::Dictionary::new();
-    options.set("format_whitelist", &DEMUXERS.join(","));
+    options.set("format_whitelist", &accepted::joined(DEMUXERS));
+    options.set("codec_whitelist", &accepted::joined(DECODERS));
     // The file comes through a handle, so no protocol is needed, not even `file`.
     options.set("protocol_whitelist", "none");
+    // An MP4 may say that its samples are in another file; this is FFmpeg's default, which must not depend on it.
+    options.set("enable_drefs", "0");
+    options.set("max_streams", &STREAMS_MAX.to_string());
     let opened =
         StreamIo::from_read_seek(watched).and_then(|io| ffmpeg::format::input_from_stream(io, None, Some(options)));
     match opened {
         Ok(input) => Ok((input, read_error)),
         Err(error) => Err(match read_error.take() {
-            Some(source) => Error::io(path, "read")(source),
+            Some(cause) => Error::io(path, "read")(cause),
+            None if is_out_of_memory(error) => {
+                Limit::Streams.exceeded(path, limits, "its header asks for more".to_owned())
+            }
             None => Error::NotMedia { path: path.to_owned(), source: explain(&head, error).into() },
         }),
     }
+}
+
+/// Whether FFmpeg was refused memory, or a demuxer another stream, for which it has the same answer.
+pub(super) fn is_out_of_memory(error: ffmpeg::Error) -> bool {
+    matches!(error, ffmpeg::Error::Other { errno } if errno == ffi::ENOMEM)
 }
 
 /// Says in a sentence why the demuxer refused the file.
@@ -120,7 +134,7 @@ fn explain(head: &[u8], error: ffmpeg::Error) -> String {
         ffmpeg::Error::Eof | ffmpeg::Error::InvalidData => {
             format!("no known container was recognised: {error}")
         }
-        error => error.to_string(),
+        error => format!("its header asks for what FFmpeg does not give ({error})"),
     }
 }
 
@@ -163,21 +177,39 @@ fn contents(input: &Input) -> String {
     if names.is_empty() { "no stream at all".to_owned() } else { format!("only {}", names.join(", ")) }
 }
 
-fn open_decoder(path: &Path, input: &Input, index: usize) -> Result<(Stream, ffmpeg::decoder::Video)> {
-    let undecodable = |error: ffmpeg::Error| Error::Undecodable {
-        path: path.to_owned(),
-        reason: format!("opening the decoder: {error}"),
+#[allow(unsafe_code)]
+fn open_decoder(path: &Path, input: &Input, index: usize, limits: &Limits) -> Result<(Stream, ffmpeg::decoder::Video)> {
+    let undecodable = |error: ffmpeg::Error| match is_out_of_memory(error) {
+        true => Limit::Memory.exceeded(path, limits, "the decoder asks for more".to_owned()),
+        false => Error::Undecodable { path: path.to_owned(), reason: format!("opening the decoder: {error}") },
     };
     let stream = input.stream(index).ok_or_else(|| undecodable(ffmpeg::Error::StreamNotFound))?;
     let parameters = stream.parameters();
     let Some(codec) = ffmpeg::decoder::find(parameters.id()) else {
         return Err(Error::NoDecoder { path: path.to_owned(), codec: codec_name(&parameters) });
     };
+    if !accepted::is_decoder(codec.name()) {
+        return Err(Error::NotAccepted { path: path.to_owned(), codec: codec_name(&parameters) });
+    }
+    check_pixels(path, limits, stored_size(&stream))?;
     let properties = properties(input, &stream);
     let mut context = ffmpeg::codec::Context::from_parameters(parameters).map_err(undecodable)?;
     context.set_threading(ffmpeg::threading::Config::count(1));
+    // SAFETY: the context is alive and not open yet, and the field is a plain setting. The decoder then refuses a
+    // larger picture, which a stream may bring at any time, before it asks for memory.
+    unsafe {
+        (*context.as_mut_ptr()).max_pixels = i64::try_from(limits.frame_pixels).unwrap_or(i64::MAX);
+    }
     let decoder = context.decoder().open_as(codec).and_then(ffmpeg::decoder::Opened::video).map_err(undecodable)?;
     Ok((properties, decoder))
+}
+
+/// Refuses a frame that is too large.
+pub(super) fn check_pixels(path: &Path, limits: &Limits, (width, height): (u32, u32)) -> Result<()> {
+    if u64::from(width) * u64::from(height) > limits.frame_pixels {
+        return Err(Limit::FramePixels.exceeded(path, limits, format!("{width} x {height}")));
+    }
+    Ok(())
 }
 
 #[allow(unsafe_code)]
@@ -309,21 +341,21 @@ impl ReadError {
     }
 }
 
-/// A file that remembers its first error.
+/// A reader that remembers its first error.
 struct Watched {
-    file: File,
+    reader: SourceReader,
     error: ReadError,
 }
 
 impl Read for Watched {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.file.read(buffer).inspect_err(|error| self.error.note(error))
+        self.reader.read(buffer).inspect_err(|error| self.error.note(error))
     }
 }
 
 impl Seek for Watched {
     fn seek(&mut self, position: SeekFrom) -> std::io::Result<u64> {
-        self.file.seek(position)
+        self.reader.seek(position)
     }
 }
 
@@ -332,62 +364,3 @@ const HEAD_LENGTH: u64 = 16;
 
 /// The disposition of a video stream that holds thumbnails of another one.
 const TIMED_THUMBNAILS: i32 = ffi::AV_DISPOSITION_TIMED_THUMBNAILS;
-
-/// Demuxers that read one file and nothing else. Playlists, devices and numbered picture series are left out. The
-/// audio ones are there to say that a file has no picture, which helps more than "not a media file".
-const DEMUXERS: &[&str] = &[
-    "mov",
-    "matroska",
-    "webm",
-    "avi",
-    "mpegts",
-    "mpeg",
-    "mpegvideo",
-    "m4v",
-    "ogg",
-    "flv",
-    "asf",
-    "gif",
-    "apng",
-    "h261",
-    "h263",
-    "h264",
-    "hevc",
-    "av1",
-    "obu",
-    "ivf",
-    "yuv4mpegpipe",
-    "mxf",
-    "wtv",
-    "nut",
-    "dv",
-    "rm",
-    "mjpeg",
-    "dirac",
-    "vc1",
-    "gxf",
-    "png_pipe",
-    "jpeg_pipe",
-    "webp_pipe",
-    "bmp_pipe",
-    "tiff_pipe",
-    "jpegxl_pipe",
-    "ppm_pipe",
-    "pgm_pipe",
-    "qoi_pipe",
-    "gif_pipe",
-    "mp3",
-    "aac",
-    "wav",
-    "w64",
-    "flac",
-    "aiff",
-    "amr",
-    "ac3",
-    "eac3",
-    "caf",
-    "dts",
-    "wv",
-    "ape",
-    "au",
-];

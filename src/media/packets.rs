@@ -11,6 +11,14 @@ use super::clock::{Continuity, Ticks};
 use super::gops::Stamped;
 use super::open::{Opened, Stream};
 
+/// What a packet is.
+pub(super) enum Next {
+    /// One of the chosen stream.
+    Picture(Stamped<Packet>),
+    /// One without a picture: of another stream, or empty.
+    Other,
+}
+
 /// Reads packets of one stream, corrects their time stamps and watches where the file ends.
 pub(super) struct Reader {
     continuity: Continuity,
@@ -46,12 +54,8 @@ impl Reader {
         }
     }
 
-    /// The next packet of the chosen stream; `None` at the end of the file or where it cannot be read on.
-    pub(super) fn next(
-        &mut self,
-        input: &mut ffmpeg::format::context::Input,
-        stream: &Stream,
-    ) -> Option<Stamped<Packet>> {
+    /// The next packet; `None` at the end of the file or where it cannot be read on.
+    pub(super) fn next(&mut self, input: &mut ffmpeg::format::context::Input, stream: &Stream) -> Option<Next> {
         let mut refusals = 0;
         loop {
             let mut packet = Packet::empty();
@@ -71,13 +75,13 @@ impl Reader {
             self.passed_over.packet(packet.position(), packet.size());
             if packet.stream() != stream.index {
                 self.note_other(&packet);
-                continue;
+                return Some(Next::Other);
             }
             // To the decoder an empty packet means the end of the stream.
             if packet.size() == 0 {
-                continue;
+                return Some(Next::Other);
             }
-            return Some(self.stamp(packet, stream));
+            return Some(Next::Picture(self.stamp(packet, stream)));
         }
     }
 

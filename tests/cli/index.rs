@@ -157,6 +157,9 @@ fn every_damaged_or_missing_file_is_named_with_what_to_do() {
             assert!(said.contains(&format!("{name}: ")), "{name}: {said}");
             assert!(remedies.iter().any(|remedy| said.contains(remedy)), "{name}: {said}");
         }
+        let told = json(&sandbox.uniq(&["index", "verify", "--json", "--index", "i"]));
+        assert_eq!((&told["whole"], told["root"].is_null()), (&false.into(), name == "i/manifest"), "{told}");
+        assert!(told["damage"][0].as_str().is_some_and(|damage| damage.contains(&name)), "{told}");
         fs::remove_file(&path).unwrap();
         let (code, said) = verify();
         assert_eq!(code, 2, "{name}: {said}");

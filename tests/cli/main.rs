@@ -20,7 +20,7 @@ const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// What a name can hold to take over a terminal: a title, a bell, a colour.
 const EVIL: &str = "\u{1b}]0;owned\u{7}\u{1b}[31m";
 /// Every command, as its words.
-const COMMANDS: [&[&str]; 15] = [
+const COMMANDS: [&[&str]; 16] = [
     &[],
     &["index"],
     &["index", "build"],
@@ -34,6 +34,7 @@ const COMMANDS: [&[&str]; 15] = [
     &["fingerprint"],
     &["bench"],
     &["bench", "detect"],
+    &["doctor"],
     &["completions"],
     &["man"],
 ];

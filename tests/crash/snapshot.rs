@@ -98,7 +98,7 @@ pub(crate) fn answers(index: &Index, queries: &[Key], mode: SearchMode) -> uniq:
 
 /// Panics unless every byte of an index is as it was written; gives the number of files that nothing names.
 pub(crate) fn must_be_whole(dir: &Path, context: &str) -> usize {
-    let found = uniq::index::verify(dir, &|_| {}, &|| false).unwrap_or_else(|error| panic!("{context}: {error}"));
+    let found = uniq::index::verify(dir, &|_, _| {}, &|| false).unwrap_or_else(|error| panic!("{context}: {error}"));
     assert!(found.damage.is_empty(), "{context}: {:?}", found.damage);
     found.unnamed.len()
 }

@@ -86,7 +86,7 @@ fn every_flipped_byte_is_an_error_or_changes_no_answer_and_is_found_by_verifying
             for flip in [1 << (at % 8), 0xff] {
                 bytes[at] ^= flip;
                 let (result, verified) = with(dir.path(), &name, &bytes, &original, || {
-                    (everything(dir.path()), uniq::index::verify(dir.path(), &|_| (), &never))
+                    (everything(dir.path()), uniq::index::verify(dir.path(), &|_, _| (), &never))
                 });
                 bytes[at] ^= flip;
                 match result {

@@ -67,7 +67,7 @@ fn the_golden_segments_are_written_today_as_then() {
 
 #[test]
 fn an_index_of_the_first_format_is_refused_with_what_to_do() {
-    for result in [Index::open(&golden(1)).map(drop), uniq::index::verify(&golden(1), &|_| (), &never).map(drop)] {
+    for result in [Index::open(&golden(1)).map(drop), uniq::index::verify(&golden(1), &|_, _| (), &never).map(drop)] {
         let error = result.unwrap_err();
         assert!(matches!(error, Error::IncompatibleIndex { what: "format version", .. }), "{error}");
         let text = error.to_string();

@@ -95,7 +95,7 @@ fn never() -> bool {
 
 /// What verifying finds, as texts.
 fn damage(dir: &Path) -> Vec<String> {
-    let found = uniq::index::verify(dir, &|_| (), &never).unwrap();
+    let found = uniq::index::verify(dir, &|_, _| (), &never).unwrap();
     found.damage.iter().map(Error::to_string).collect()
 }
 
@@ -157,7 +157,7 @@ fn what_is_committed_is_found_after_reopening() {
     assert!((state.hours - 3.0 * 90.501 / 3600.0).abs() < 1e-9);
     let on_disk: usize = files(dir.path()).iter().map(|(_, bytes)| bytes.len()).sum();
     assert_eq!(state.bytes, on_disk as u64);
-    let verified = uniq::index::verify(dir.path(), &|_| (), &never).unwrap();
+    let verified = uniq::index::verify(dir.path(), &|_, _| (), &never).unwrap();
     assert!(verified.damage.is_empty() && verified.unnamed.is_empty());
     assert_eq!((verified.root.as_str(), verified.bytes), (state.root.as_str(), state.bytes));
     assert_eq!(verified.files, files(dir.path()).len());

@@ -68,6 +68,24 @@ Example:
     /// Measure what is found, and what is wrongly accused, on footage of your own
     #[command(subcommand, arg_required_else_help = true, after_help = "Example:\n  uniq bench detect ~/footage")]
     Bench(BenchCommand),
+    /// Test what protects this computer from foreign files, and what the program needs
+    #[command(after_help = "\
+Example:
+  uniq doctor
+  uniq doctor --json | jq -r '.advice[]'
+
+Each protection is tried: a process that decodes a file is started without one, and attempts what it must not be able to \
+do. With --json one object is printed: version, healthy, protections, trials (what, refused, how), ffmpeg, scan, index, \
+advice.
+
+Exit codes: 0 all is well, 2 something is lacking; the advice says what to do.")]
+    Doctor {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        index: IndexOption,
+    },
     /// Print a completion script for a shell
     #[command(after_help = "\
 Example:
@@ -143,7 +161,7 @@ Example:
   uniq index verify
 
 With --json one object is printed: root, files, bytes, whole, damage (a text each), unnamed (files that belong to nothing). \
-A manifest that cannot be read is told on standard error alone.
+The root is null if the manifest itself cannot be read.
 
 Exit codes: 0 whole, 2 damaged or no index.")]
     Verify {
@@ -289,8 +307,13 @@ pub(crate) struct Sourced {
     /// Look at a frame at least every so many seconds, 0.1 to 60 [default: 1, or what the index has]
     #[arg(long, value_name = "SECONDS", value_parser = interval)]
     pub(crate) interval: Option<Duration>,
+    /// Let lists name files anywhere in this folder [default: the folder of each list]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) list_root: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) threads: Threads,
+    #[command(flatten)]
+    pub(crate) guard: Guard,
 }
 
 /// What `check` takes.
@@ -312,6 +335,8 @@ pub(crate) struct Check {
     pub(crate) search: Search,
     #[command(flatten)]
     pub(crate) threads: Threads,
+    #[command(flatten)]
+    pub(crate) guard: Guard,
 }
 
 /// What `fingerprint` takes.
@@ -323,6 +348,57 @@ pub(crate) struct Fingerprint {
     /// Write the fingerprint to this file
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) guard: Guard,
+}
+
+/// How foreign files are kept from doing harm.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits and protection")]
+pub(crate) struct Guard {
+    /// Refuse to go on where this system lacks a protection (uniq doctor lists them)
+    #[arg(long)]
+    pub(crate) require_sandbox: bool,
+    /// Decode in this process, without any protection; for files of your own
+    #[arg(long, conflicts_with = "require_sandbox")]
+    pub(crate) in_process: bool,
+    /// Read files that are named by a symbolic link
+    #[arg(long)]
+    pub(crate) follow_links: bool,
+    /// Keep the journal of files that ended their decoding process here [default: uniq/quarantine.jsonl in the user's
+    /// state folder]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) journal: Option<PathBuf>,
+    /// Try files again that ended their decoding process twice
+    #[arg(long)]
+    pub(crate) retry_quarantined: bool,
+    /// Refuse frames with more pixels
+    #[arg(long, value_name = "N", value_parser = size, default_value = "64M")]
+    pub(crate) max_pixels: u64,
+    /// Refuse videos with more frames
+    #[arg(long, value_name = "N", value_parser = size, default_value = "4000000")]
+    pub(crate) max_frames: u64,
+    /// Refuse videos that are longer (90, 90s, 15m, 2h)
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "12h")]
+    pub(crate) max_duration: Duration,
+    /// Refuse files with more bytes (K, M, G, T are powers of 1024)
+    #[arg(long, value_name = "N", value_parser = size, default_value = "64G")]
+    pub(crate) max_bytes: u64,
+    /// Let decoding take so much memory
+    #[arg(long, value_name = "N", value_parser = size, default_value = "2G")]
+    pub(crate) max_memory: u64,
+    /// Let decoding of any file take so long
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "60s")]
+    pub(crate) min_time: Duration,
+    /// Let it take so many seconds more for each second of video
+    #[arg(long, value_name = "N", default_value = "10")]
+    pub(crate) time_ratio: u32,
+    /// Let it never take longer than this
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "4h")]
+    pub(crate) max_time: Duration,
+    /// End a decoding process that stands still for so long
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
+    pub(crate) max_stall: Duration,
 }
 
 /// How many videos are worked on at once.
@@ -394,6 +470,33 @@ fn interval(text: &str) -> Result<Duration, String> {
     if (0.1..=60.0).contains(&seconds) { Ok(Duration::from_secs_f64(seconds)) } else { Err(refuse()) }
 }
 
+/// Reads a number of things or bytes, at least 1.
+fn size(text: &str) -> Result<u64, String> {
+    let refuse = || "give a whole number from 1 on, with K, M, G or T for powers of 1024".to_owned();
+    let (digits, shift) = match text.char_indices().last() {
+        Some((at, 'K' | 'k')) => (&text[..at], 10),
+        Some((at, 'M' | 'm')) => (&text[..at], 20),
+        Some((at, 'G' | 'g')) => (&text[..at], 30),
+        Some((at, 'T' | 't')) => (&text[..at], 40),
+        _ => (text, 0),
+    };
+    let number: u64 = digits.parse().map_err(|_| refuse())?;
+    number.checked_mul(1 << shift).filter(|number| *number > 0).ok_or_else(refuse)
+}
+
+/// Reads a time in seconds, minutes or hours, from a tenth of a second to a year.
+fn time(text: &str) -> Result<Duration, String> {
+    let refuse = || "give a time such as 90, 90s, 15m or 2h".to_owned();
+    let (number, unit) = match text.char_indices().last() {
+        Some((at, 's')) => (&text[..at], 1.0),
+        Some((at, 'm')) => (&text[..at], 60.0),
+        Some((at, 'h')) => (&text[..at], 3600.0),
+        _ => (text, 1.0),
+    };
+    let seconds = unit * number.parse::<f64>().map_err(|_| refuse())?;
+    if (0.1..=366.0 * 86_400.0).contains(&seconds) { Ok(Duration::from_secs_f64(seconds)) } else { Err(refuse()) }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -412,5 +515,24 @@ mod tests {
         }
         assert_eq!(interval("0.1"), Ok(Duration::from_millis(100)));
         assert_eq!(interval("60"), Ok(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn sizes_and_times_have_units_and_ends() {
+        assert_eq!((size("64G"), size("1k"), size("7")), (Ok(64 << 30), Ok(1024), Ok(7)));
+        for wrong in ["", "0", "-1", "1.5", "G", "99999999999T", "1P", "ä"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!((time("90"), time("1.5m")), (Ok(Duration::from_secs(90)), Ok(Duration::from_secs(90))));
+        for wrong in ["", "0", "-1s", "h", "NaN", "inf", "9999999h", "1d", "ß"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_library() {
+        let cli = Cli::parse_from(["uniq", "check", "a.mp4"]);
+        let Command::Check(check) = cli.command else { panic!() };
+        assert_eq!(crate::guard::limits(&check.guard), uniq::media::Limits::default());
     }
 }

@@ -17,11 +17,12 @@ use crate::exit::Exit;
 use crate::output::{self, Paint};
 use crate::place::Place;
 use crate::text::count;
-use crate::{render, signal, talk};
+use crate::{guard, render, signal, talk};
 
 /// Checks the clips.
-pub(crate) fn check(args: &Check) -> anyhow::Result<Exit> {
+pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
     let place = Place::existing(args.index.dir.clone())?;
+    let decoding = guard::decoding(&args.guard, quiet)?;
     let threads = match args.threads.count {
         Some(count) => count.get(),
         None => thread::available_parallelism().map_or(1, usize::from),
@@ -35,7 +36,7 @@ pub(crate) fn check(args: &Check) -> anyhow::Result<Exit> {
             effort: args.effort.into(),
             search: args.search.into(),
             cancel: Some(&cancel),
-            ..CheckOptions::default()
+            ..CheckOptions::new(&decoding)
         };
         uniq::check(&index, clip, &options)
     };
@@ -67,7 +68,8 @@ pub(crate) fn fingerprint(args: &Fingerprint, quiet: bool) -> anyhow::Result<Exi
         anyhow::bail!("{}: the fingerprint would overwrite the clip; name another file", args.output.display());
     }
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
-    let fingerprint = uniq::fingerprint(&args.clip, Some(&cancel))?;
+    let decoding = guard::decoding(&args.guard, quiet)?;
+    let fingerprint = uniq::fingerprint(&args.clip, &decoding, Some(&cancel))?;
     fingerprint.save(&args.output)?;
     if !quiet {
         talk::say(&format!("wrote {}", args.output.display()));

@@ -5,8 +5,9 @@ use std::io::Write;
 use std::sync::atomic::Ordering;
 
 use serde::Serialize;
-use uniq::index::{self, GraphPolicy, Index, IndexState, Publication, Video, Writer};
-use uniq::ingest::{self, BuildOptions};
+use uniq::Error;
+use uniq::index::{self, GraphPolicy, Index, IndexState, Publication, Verification, Video, Watch, Writer};
+use uniq::ingest::{self, BuildOptions, Reach};
 
 use crate::args::{IndexCommand, Sourced};
 use crate::exit::Exit;
@@ -14,7 +15,7 @@ use crate::output;
 use crate::place::Place;
 use crate::progress::Progress;
 use crate::text::{bytes, chain, clock, count, grouped, hours, length, plain};
-use crate::{signal, talk};
+use crate::{guard, signal, talk};
 
 /// Runs one of the commands.
 pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
@@ -40,7 +41,9 @@ fn build(args: Sourced, graph: GraphPolicy, place: &Place, quiet: bool) -> anyho
     if !quiet {
         talk::say(&place.describe());
     }
-    let sources = ingest::sources(&args.sources)?;
+    let decoding = guard::decoding(&args.guard, quiet)?;
+    let reach = Reach { links: decoding.links, list_root: args.list_root.clone() };
+    let sources = ingest::sources_within(&args.sources, &reach)?;
     if sources.sources.is_empty() && sources.problems.is_empty() {
         let given: Vec<_> = args.sources.iter().map(|path| path.display().to_string()).collect();
         anyhow::bail!("no video found in {}", given.join(", "));
@@ -49,7 +52,7 @@ fn build(args: Sourced, graph: GraphPolicy, place: &Place, quiet: bool) -> anyho
         interval: args.interval,
         graph,
         threads: args.threads.count.map(Into::into),
-        ..BuildOptions::default()
+        ..BuildOptions::new(decoding)
     };
     let progress = Progress::new(quiet);
     let result = ingest::build(&place.dir, sources, &options, &|event| progress.event(&event), &cancel);
@@ -105,7 +108,11 @@ fn merge(graph: GraphPolicy, place: &Place, quiet: bool) -> anyhow::Result<Exit>
     let before = writer.commit()?;
     let progress = Progress::new(quiet);
     progress.event(&ingest::Event::Maintaining);
-    let result = writer.compact(graph, &|| cancel.load(Ordering::Relaxed));
+    let watch = Watch {
+        cancel: &|| cancel.load(Ordering::Relaxed),
+        progress: Some(&|share| progress.event(&ingest::Event::BuildingGraphs { share })),
+    };
+    let result = writer.compact(graph, watch);
     progress.finish();
     let exit = match result {
         Ok(()) => Exit::Success,
@@ -135,20 +142,25 @@ fn merge(graph: GraphPolicy, place: &Place, quiet: bool) -> anyhow::Result<Exit>
 /// Checks every byte and prints what is wrong; damage is exit code 2.
 fn verify(place: &Place, json: bool, quiet: bool) -> anyhow::Result<Exit> {
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
-    let found = index::verify(&place.dir, &|_| {}, &|| cancel.load(Ordering::Relaxed))?;
+    let progress = Progress::new(quiet);
+    let found = index::verify(&place.dir, &|read, of| progress.read(read, of), &|| cancel.load(Ordering::Relaxed));
+    progress.finish();
     let mut out = output::stdout();
     if json {
-        let verified = Verified {
-            root: &found.root,
-            files: found.files,
-            bytes: found.bytes,
-            whole: found.damage.is_empty(),
-            damage: found.damage.iter().map(|damage| chain(damage)).collect(),
-            unnamed: found.unnamed.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+        // A manifest that cannot be read is damage like any other, to those who read this.
+        let verified = match &found {
+            Ok(found) => Verified::from(found),
+            Err(error @ (Error::CorruptIndex { .. } | Error::IncompatibleIndex { .. })) => {
+                Verified { damage: vec![chain(error)], ..Verified::default() }
+            }
+            Err(_) => return Ok(found.map(|_| Exit::Success)?),
         };
         serde_json::to_writer(&mut out, &verified)?;
         writeln!(out)?;
-    } else {
+        out.flush()?;
+    }
+    let found = found?;
+    if !json {
         for damage in &found.damage {
             writeln!(out, "{}", plain(&chain(damage)))?;
         }
@@ -158,8 +170,8 @@ fn verify(place: &Place, json: bool, quiet: bool) -> anyhow::Result<Exit> {
             0 => writeln!(out, "whole: {files}, {}, root {root}", bytes(found.bytes))?,
             wrong => writeln!(out, "damaged: {} of {files}, root {root}", grouped(wrong))?,
         }
+        out.flush()?;
     }
-    out.flush()?;
     if !quiet && !found.unnamed.is_empty() {
         let files = count(found.unnamed.len() as u64, "file");
         talk::say(&format!("{files} left over by a crash or a merge, without harm; uniq index merge deletes them"));
@@ -168,14 +180,28 @@ fn verify(place: &Place, json: bool, quiet: bool) -> anyhow::Result<Exit> {
 }
 
 /// The object of `verify --json`.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Verified<'a> {
-    root: &'a str,
+    /// `None` if the manifest cannot be read.
+    root: Option<&'a str>,
     files: usize,
     bytes: u64,
     whole: bool,
     damage: Vec<String>,
     unnamed: Vec<String>,
+}
+
+impl<'a> From<&'a Verification> for Verified<'a> {
+    fn from(found: &'a Verification) -> Verified<'a> {
+        Verified {
+            root: Some(&found.root),
+            files: found.files,
+            bytes: found.bytes,
+            whole: found.damage.is_empty(),
+            damage: found.damage.iter().map(|damage| chain(damage)).collect(),
+            unnamed: found.unnamed.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+        }
+    }
 }
 
 fn list(place: &Place, json: bool) -> anyhow::Result<Exit> {

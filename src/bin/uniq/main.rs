@@ -5,7 +5,9 @@
 mod args;
 mod bench;
 mod check;
+mod doctor;
 mod exit;
+mod guard;
 mod handover;
 mod index;
 mod output;
@@ -26,6 +28,7 @@ use clap::{CommandFactory, Parser};
 
 use crate::args::{BenchCommand, Cli, Command};
 use crate::exit::Exit;
+use crate::place::Place;
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().skip(1).collect();
@@ -40,6 +43,10 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &[OsString]) -> anyhow::Result<Exit> {
+    // Before anything else: this process is to give up what it has.
+    if guard::is_worker(args) {
+        return guard::serve(args);
+    }
     let definition = Cli::command();
     if handover::is_theirs(args, definition.get_subcommands().map(clap::Command::get_name)) {
         return handover::hand_over(args);
@@ -50,7 +57,8 @@ fn run(args: &[OsString]) -> anyhow::Result<Exit> {
     };
     match cli.command {
         Command::Index(command) => index::run(command, cli.quiet),
-        Command::Check(args) => check::check(&args),
+        Command::Check(args) => check::check(&args, cli.quiet),
+        Command::Doctor { json, index } => doctor::doctor(json, &Place::choose(index.dir)?),
         Command::Fingerprint(args) => check::fingerprint(&args, cli.quiet),
         Command::Bench(BenchCommand::Detect(args)) => bench::detect(&args),
         Command::Completions { shell } => pages::completions(shell),

@@ -1,4 +1,4 @@
-//! Shows how far a build has come: a bar on a terminal, a line now and then elsewhere.
+//! Shows how far long work has come: a bar on a terminal, a line now and then elsewhere.
 
 use std::io::{self, IsTerminal};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use uniq::ingest::{Event, Outcome};
 
 use crate::talk;
-use crate::text::{hours, length};
+use crate::text::{bytes, hours, length};
 
 /// Between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -65,12 +65,22 @@ impl Progress {
         let line = state.tally.line(self.start.elapsed());
         match &self.view {
             View::Bar(bar) => {
-                bar.set_length(state.tally.bytes.max(1));
-                bar.set_position(state.tally.bytes_passed());
+                let (done, of) = state.tally.place();
+                bar.set_length(of);
+                bar.set_position(done);
                 bar.set_message(line);
             }
             View::Lines => talk::say(&line),
             View::Nothing => {}
+        }
+    }
+
+    /// Takes in that so many of so many bytes have been read.
+    pub(crate) fn read(&self, done: u64, of: u64) {
+        if let View::Bar(bar) = &self.view {
+            bar.set_length(of.max(1));
+            bar.set_position(done);
+            bar.set_message(format!("{} of {} read", bytes(done), bytes(of)));
         }
     }
 
@@ -104,6 +114,8 @@ struct Tally {
     failed: usize,
     video: Duration,
     maintaining: bool,
+    /// How much of the graphs is built.
+    graphs: Option<f32>,
 }
 
 impl Tally {
@@ -123,6 +135,7 @@ impl Tally {
                 }
             }
             Event::Maintaining => self.maintaining = true,
+            Event::BuildingGraphs { share } => self.graphs = Some(*share),
             _ => {}
         }
     }
@@ -131,23 +144,37 @@ impl Tally {
         self.bytes_read + self.bytes_skipped
     }
 
+    /// How far the bar has come, and its length.
+    fn place(&self) -> (u64, u64) {
+        match self.graphs {
+            Some(share) => ((1000.0 * share) as u64, 1000),
+            None => (self.bytes_passed(), self.bytes.max(1)),
+        }
+    }
+
     /// `12/48 videos, 3.2 hours, 84x real time, 2 min 5 s left`.
     fn line(&self, elapsed: Duration) -> String {
-        let mut line =
-            format!("{}/{} videos, {}", self.videos_done, self.videos, hours(self.video.as_secs_f64() / 3600.0));
-        if let Some(speed) = self.speed(elapsed) {
-            line.push_str(", ");
-            line.push_str(&speed);
+        let mut parts = Vec::new();
+        if self.videos > 0 {
+            parts.push(format!(
+                "{}/{} videos, {}",
+                self.videos_done,
+                self.videos,
+                hours(self.video.as_secs_f64() / 3600.0)
+            ));
         }
-        if self.maintaining {
-            line.push_str(", putting the index in order");
+        parts.extend(self.speed(elapsed));
+        if let Some(share) = self.graphs {
+            parts.push(format!("building the graph, {:.0} %", 100.0 * share));
+        } else if self.maintaining {
+            parts.push("putting the index in order".to_owned());
         } else if let Some(left) = self.left(elapsed) {
-            line.push_str(&format!(", {} left", length(left.as_secs_f64())));
+            parts.push(format!("{} left", length(left.as_secs_f64())));
         }
         if self.failed > 0 {
-            line.push_str(&format!(", {} failed", self.failed));
+            parts.push(format!("{} failed", self.failed));
         }
-        line
+        parts.join(", ")
     }
 
     /// Seconds of video in a second; unknown until there is something to measure.
@@ -198,5 +225,18 @@ mod tests {
             tally.line(Duration::from_secs(20)),
             "3/4 videos, 30 min 0 s, 90x real time, putting the index in order, 1 failed"
         );
+        tally.add(&Event::BuildingGraphs { share: 0.254 });
+        assert_eq!(
+            tally.line(Duration::from_secs(20)),
+            "3/4 videos, 30 min 0 s, 90x real time, building the graph, 25 %, 1 failed"
+        );
+        assert_eq!(tally.place(), (254, 1000));
+    }
+
+    #[test]
+    fn upkeep_alone_speaks_of_no_videos() {
+        let mut tally = Tally::default();
+        tally.add(&Event::Maintaining);
+        assert_eq!(tally.line(Duration::from_secs(9)), "putting the index in order");
     }
 }

@@ -9,6 +9,7 @@
 //! is not kept.
 
 mod build;
+mod relink;
 mod walk;
 
 use std::ops::Range;
@@ -22,9 +23,9 @@ use super::scan::Found;
 use super::segment::Segment;
 use super::storage::Storage;
 use crate::error::Result;
-use crate::fingerprint::Key;
+use crate::fingerprint::{KEY_BITS, Key};
 
-pub(crate) use build::{Built, build};
+pub(crate) use build::{Built, build, steps};
 
 /// Radius in bits at which a graph's recall is measured, and up to which it is used: that of the vote.
 pub const GRAPH_RADIUS: u32 = 72;
@@ -49,7 +50,7 @@ pub(crate) struct Graph {
     ef: u32,
     /// Set once the whole file has been verified and its numbers found in range.
     ready: OnceLock<()>,
-    /// Share of true neighbours within [`GRAPH_RADIUS`] that the graph found when it was built.
+    /// Share of a query's true neighbours within [`GRAPH_RADIUS`] that the graph found when it was built, in the mean.
     pub(crate) recall: f64,
 }
 
@@ -155,6 +156,25 @@ impl Graph {
         }
     }
 
+    /// Compares the nodes' keys and reaches with the segment; the graph must have been checked.
+    ///
+    /// Wrong ones could only make a search miss something, so this is left to a verification of the whole index.
+    pub(crate) fn check_nodes(&self, segment: &Segment) -> Result<()> {
+        let view = self.view()?;
+        let planes = segment.planes()?;
+        let distance = |node: &[u64; 4], key: u32| Key(planes.map(|plane| plane[key as usize])).distance(Key(*node));
+        for (number, (node, &reach)) in (0..).zip(view.keys.iter().zip(view.reaches)) {
+            let members = view.members_of(number);
+            let own = members.first().map_or(KEY_BITS, |&key| distance(node, key));
+            let farthest = members.iter().map(|&key| distance(node, key)).max().unwrap_or(0);
+            if own != 0 || farthest != u32::from(reach) {
+                let found = format!("{own} bits from its first key, and {farthest} from the farthest");
+                return Err(format::corrupt(&self.file.path, "node", found, format!("0 and {reach}")));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether the recall is known for this radius: what is nearer than the measured radius is easier to find.
     pub(crate) fn is_fit_for(&self, radius: u32) -> bool {
         radius <= GRAPH_RADIUS
@@ -237,8 +257,7 @@ impl View<'_> {
 
     /// Says what is wrong with the arrays; after `None`, every number in them is in range.
     ///
-    /// One pass over the file. The nodes' keys and reaches are not compared with the segment: wrong ones could only make
-    /// the graph miss something, and the checksum already tells them.
+    /// One pass over the file. The nodes' keys and reaches are not compared with the segment: see [`Graph::check_nodes`].
     fn defect(&self, segment_keys: usize) -> Option<&'static str> {
         let offsets = self.member_offsets;
         let ends =

@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use super::{GRAPH_RADIUS, GROUP_REACH, View, unpack};
+use super::{GRAPH_RADIUS, GROUP_REACH, Layer, View, unpack};
 use crate::fingerprint::{KEY_BITS, Key};
 use crate::index::scan::Found;
 
@@ -103,21 +103,58 @@ impl View<'_> {
                     None => break,
                 },
             };
-            walk.fresh.clear();
-            for &link in ground.of(node) {
-                let next = unpack(link);
-                if walk.visit(next) {
-                    prefetch(&self.keys[next as usize]);
-                    walk.fresh.push(next);
+            self.unvisited_of(ground, node, walk);
+        }
+    }
+
+    /// The nodes nearest to a key that a beam through layer 0 finds, nearest first, with their distances.
+    pub(super) fn nearest(&self, query: Key, ef: u32, walk: &mut Walk) -> Vec<(u32, u32)> {
+        nearest_function()(self, query, ef, walk)
+    }
+
+    #[inline(always)]
+    fn nearest_any(&self, query: Key, ef: u32, walk: &mut Walk) -> Vec<(u32, u32)> {
+        let Some(&ground) = self.layers.first() else { return Vec::new() };
+        let entry = self.descend(query);
+        walk.restart(ef);
+        walk.fresh.push(entry);
+        walk.visit(entry);
+        let mut met: Vec<(u32, u32)> = Vec::new();
+        loop {
+            for place in 0..walk.fresh.len() {
+                let node = walk.fresh[place];
+                let distance = self.distance(query, node);
+                if distance < walk.beam.end {
+                    walk.queue.push(distance, node);
+                    walk.beam.insert(distance);
+                    met.push((distance, node));
                 }
             }
-            // What is likely to be followed next: its links arrive while these distances are computed.
-            if let Some(next) = walk.queue.peek() {
-                let links = ground.of(next);
-                if let (Some(first), Some(last)) = (links.first(), links.last()) {
-                    prefetch(first);
-                    prefetch(last);
-                }
+            let Some(node) = walk.queue.pop(walk.beam.end) else { break };
+            self.unvisited_of(ground, node, walk);
+        }
+        met.retain(|&(distance, _)| distance <= walk.beam.end);
+        met.sort_unstable();
+        met
+    }
+
+    /// Leaves in [`Walk::fresh`] what a node is linked to and has not been visited.
+    #[inline(always)]
+    fn unvisited_of(&self, ground: Layer<'_>, node: u32, walk: &mut Walk) {
+        walk.fresh.clear();
+        for &link in ground.of(node) {
+            let next = unpack(link);
+            if walk.visit(next) {
+                prefetch(&self.keys[next as usize]);
+                walk.fresh.push(next);
+            }
+        }
+        // What is likely to be followed next: its links arrive while these distances are computed.
+        if let Some(next) = walk.queue.peek() {
+            let links = ground.of(next);
+            if let (Some(first), Some(last)) = (links.first(), links.last()) {
+                prefetch(first);
+                prefetch(last);
             }
         }
     }
@@ -135,14 +172,14 @@ impl View<'_> {
     }
 
     #[inline]
-    fn distance(&self, query: Key, node: u32) -> u32 {
+    pub(super) fn distance(&self, query: Key, node: u32) -> u32 {
         Key(self.keys[node as usize]).distance(query)
     }
 }
 
 /// What one search after the other needs, allocated once a thread.
 #[derive(Debug)]
-struct Walk {
+pub(super) struct Walk {
     /// One bit a node: whether it has been visited. Clearing all takes 1/100 of a search at a million nodes.
     visited: Vec<u64>,
     /// Nodes whose distance is to be computed next.
@@ -154,7 +191,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(view: &View<'_>) -> Walk {
+    pub(super) fn new(view: &View<'_>) -> Walk {
         Walk {
             visited: vec![0; view.keys.len().div_ceil(64)],
             fresh: Vec::new(),
@@ -301,22 +338,27 @@ fn prefetch<T>(value: &T) {
     let _ = value;
 }
 
-type Near = fn(&View<'_>, Key, u32, &mut Walk);
-
-/// The walk, compiled for this processor: without its own instruction a bit count takes a dozen others.
-fn near_function() -> Near {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("popcnt") && is_x86_feature_detected!("bmi1") {
-        #[target_feature(enable = "popcnt,bmi1")]
-        fn near(view: &View<'_>, query: Key, radius: u32, walk: &mut Walk) {
-            view.near(query, radius, walk);
+/// Gives a method of the walk, compiled for this processor: without its own instruction a bit count takes a dozen others.
+macro_rules! for_processor {
+    ($name:ident, $method:ident, ($($argument:ident: $of:ty),*) $(-> $result:ty)?) => {
+        fn $name() -> fn(&View<'_>, $($of),*) $(-> $result)? {
+            #[cfg(target_arch = "x86_64")]
+            if is_x86_feature_detected!("popcnt") && is_x86_feature_detected!("bmi1") {
+                #[target_feature(enable = "popcnt,bmi1")]
+                fn $method(view: &View<'_>, $($argument: $of),*) $(-> $result)? {
+                    view.$method($($argument),*)
+                }
+                // SAFETY: the processor has just been found to have both.
+                #[allow(unsafe_code)]
+                return |view, $($argument),*| unsafe { $method(view, $($argument),*) };
+            }
+            |view, $($argument),*| view.$method($($argument),*)
         }
-        // SAFETY: the processor has just been found to have both.
-        #[allow(unsafe_code)]
-        return |view, query, radius, walk| unsafe { near(view, query, radius, walk) };
-    }
-    |view, query, radius, walk| view.near(query, radius, walk)
+    };
 }
+
+for_processor!(near_function, near, (query: Key, radius: u32, walk: &mut Walk));
+for_processor!(nearest_function, nearest_any, (query: Key, ef: u32, walk: &mut Walk) -> Vec<(u32, u32)>);
 
 /// Values that a distance can have.
 const DISTANCES: usize = KEY_BITS as usize + 1;

@@ -18,10 +18,11 @@ use sha2::{Digest, Sha256};
 use uniq::fingerprint::FINGERPRINT_VERSION;
 use uniq::index::FORMAT_VERSION;
 use uniq::ingest::{self, BuildOptions};
+use uniq::media::Links;
 use uniq::{Fingerprint, Index, Report};
 
 use super::excerpt::Excerpt;
-use super::footage::{Clip, hex};
+use super::footage::{Clip, decoding, hex, sha256};
 
 /// The folder of all this.
 #[derive(Debug, Clone)]
@@ -52,7 +53,7 @@ impl Cache {
             fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
         }
         let program = std::env::current_exe().context("this program's own file cannot be found")?;
-        let program = hex(&uniq::media::sha256(&program)?);
+        let program = hex(&sha256(&program)?);
         Ok(Cache { folder, program, keep })
     }
 
@@ -60,11 +61,11 @@ impl Cache {
     pub(crate) fn fingerprint(&self, excerpt: &Excerpt, cancel: &AtomicBool) -> anyhow::Result<(Fingerprint, bool)> {
         let name = key(excerpt);
         let file = self.folder.join("fingerprints").join(format!("{name}.uniq"));
-        if let Ok(fingerprint) = Fingerprint::load(&file) {
+        if let Ok(fingerprint) = Fingerprint::load(&file, Links::Follow) {
             return Ok((fingerprint, false));
         }
         let video = self.video(excerpt, &name)?;
-        let made = uniq::fingerprint(&video, Some(cancel));
+        let made = uniq::fingerprint(&video, &decoding(), Some(cancel));
         if let Some(folder) = &self.keep {
             let stem = excerpt.clip.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let to = folder.join(format!("{stem}-{}-{:.0}s.mkv", excerpt.edit.name, excerpt.wanted_s));
@@ -110,8 +111,7 @@ impl Cache {
 
     /// An index of these videos and no others; what is missing in it is added.
     pub(crate) fn index(&self, videos: &[PathBuf], cancel: &AtomicBool) -> anyhow::Result<Index> {
-        let mut digests =
-            videos.iter().map(|path| Ok(hex(&uniq::media::sha256(path)?))).collect::<uniq::Result<Vec<_>>>()?;
+        let mut digests = videos.iter().map(|path| Ok(hex(&sha256(path)?))).collect::<uniq::Result<Vec<_>>>()?;
         digests.sort_unstable();
         let versions = format!("{FINGERPRINT_VERSION} {FORMAT_VERSION}");
         let name = digest(&[&versions, &digests.concat()]);
@@ -122,7 +122,8 @@ impl Cache {
                 return Ok(index);
             }
         }
-        let summary = ingest::build(&folder, ingest::sources(videos)?, &BuildOptions::default(), &|_| {}, cancel)?;
+        let summary =
+            ingest::build(&folder, ingest::sources(videos)?, &BuildOptions::new(decoding()), &|_| {}, cancel)?;
         if let Some((path, error)) = summary.failed.first() {
             bail!("{}; take it out of the folder", crate::talk::about(path, error));
         }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use uniq::media;
+use uniq::Decoding;
+use uniq::media::{self, Links};
 
 use super::random::Random;
 use crate::talk;
@@ -51,7 +52,7 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<Vec<Clip>> {
             told(&"its length is not known; give it in a manifest.csv with the columns file and duration_s");
             continue;
         };
-        let sha256 = hex(&media::sha256(&path)?);
+        let sha256 = hex(&sha256(&path)?);
         if let Some(same) = seen.insert(sha256.clone(), path.clone()) {
             told(&format_args!("the same bytes as {}", same.display()));
             continue;
@@ -115,6 +116,16 @@ pub(crate) fn split(clips: &[Clip], number: u64) -> Split {
     let first = |clip: &Clip| ranks.get(clip.group.as_str()).is_some_and(|rank| *rank < middle);
     let (published, held_back) = clips.iter().cloned().partition(|clip| first(clip) == number.is_multiple_of(2));
     Split { published, held_back }
+}
+
+/// Decodes the footage here: it is the user's own, wherever it lies.
+pub(crate) fn decoding() -> Decoding {
+    Decoding { links: Links::Follow, ..Decoding::in_process() }
+}
+
+/// SHA-256 of a file.
+pub(crate) fn sha256(path: &Path) -> uniq::Result<[u8; 32]> {
+    decoding().open(path)?.sha256(&|| false)
 }
 
 /// Bytes in lower-case hexadecimal.

@@ -12,7 +12,7 @@ use uniq::{CheckOptions, Effort, Index};
 use super::cache::{Cache, Checked, Reports, key};
 use super::edits::Edit;
 use super::excerpt::Excerpt;
-use super::footage::{Clip, split};
+use super::footage::{Clip, decoding, split};
 use super::random::{Random, fold};
 use super::score::Score;
 use crate::talk;
@@ -235,7 +235,9 @@ impl Round<'_> {
         let (fingerprint, new) = self.cache.fingerprint(excerpt, self.cancel)?;
         made.fetch_add(usize::from(new), Ordering::Relaxed);
         let started = Instant::now();
-        let options = CheckOptions { effort: self.plan.effort, cancel: Some(self.cancel), ..CheckOptions::default() };
+        let decoding = decoding();
+        let options =
+            CheckOptions { effort: self.plan.effort, cancel: Some(self.cancel), ..CheckOptions::new(&decoding) };
         let report = uniq::check_fingerprint(self.index, &fingerprint, &options)?;
         Ok((Checked { excerpt: name, report, check_s: started.elapsed().as_secs_f64() }, true))
     }

@@ -1,0 +1,134 @@
+//! What decoding in a process of its own costs, against decoding in this one, on 720p and 1080p files.
+//!
+//! `cargo bench --bench sandbox -- [FILE...]`; without files made ones of 60 s, at the bit rates of cameras. The program
+//! `uniq fingerprint` runs on each file by turns with and without `--in-process`, and the ratio of each pair counts: other
+//! load on the machine meets both. Processor seconds are those of the program and of all that it started. Throughput is
+//! the video's length over the time. The goal is a throughput of at least 0.9 of that in process.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use clap::Parser;
+use support::clips;
+use support::scenes::{self, Encoding, Scene};
+
+#[derive(Parser)]
+#[command(about = "Measures decoding in a process of its own against decoding in process")]
+struct Args {
+    /// Measure these files instead of made ones
+    files: Vec<PathBuf>,
+    /// How often to run each pair
+    #[arg(long, default_value_t = 7)]
+    runs: usize,
+    /// What cargo passes to each bench
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_uniq");
+/// Throughput that is wanted, as a ratio to that in process.
+const GOAL: f64 = 0.9;
+
+/// Processor seconds and elapsed seconds.
+type Cost = (f64, f64);
+
+fn main() {
+    let args = Args::parse();
+    let files = if args.files.is_empty() { made() } else { args.files.clone() };
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    println!(
+        "{} runs each, alternating; ratios of throughput, sandboxed to in process, median of the pairs",
+        args.runs
+    );
+    for file in &files {
+        let seconds = clips::duration_s(file);
+        let mut pairs = Vec::new();
+        for run in 0..args.runs.max(1) {
+            let measured = |own: bool| measure(file, folder.path(), own);
+            // Whoever comes second finds a warmer machine.
+            let (own, here) = if run % 2 == 0 {
+                let own = measured(true);
+                (own, measured(false))
+            } else {
+                let here = measured(false);
+                (measured(true), here)
+            };
+            pairs.push((own, here));
+        }
+        let median = |of: &dyn Fn(&(Cost, Cost)) -> f64| {
+            let mut values: Vec<f64> = pairs.iter().map(of).collect();
+            values.sort_by(f64::total_cmp);
+            values[values.len() / 2]
+        };
+        let processor = median(&|(own, here)| here.0 / own.0);
+        let elapsed = median(&|(own, here)| here.1 / own.1);
+        let reached = |ratio: f64| if ratio >= GOAL { "reached" } else { "MISSED" };
+        println!("{} ({seconds:.0} s)", file.file_name().unwrap_or_default().to_string_lossy());
+        println!(
+            "  processor {:.2} s against {:.2} s: throughput {processor:.3} ({})",
+            median(&|pair| pair.0.0),
+            median(&|pair| pair.1.0),
+            reached(processor)
+        );
+        println!(
+            "  elapsed   {:.2} s against {:.2} s: throughput {elapsed:.3} ({})",
+            median(&|pair| pair.0.1),
+            median(&|pair| pair.1.1),
+            reached(elapsed)
+        );
+    }
+    let starts: Vec<f64> = (0..21).map(|_| start()).collect();
+    let mut sorted = starts;
+    sorted.sort_by(f64::total_cmp);
+    println!("starting a decoding process and giving up everything: {:.1} ms, median of 21", 1e3 * sorted[10]);
+}
+
+/// Elapsed seconds until a process without a file has given up everything and ended.
+fn start() -> f64 {
+    let uniq::sandbox::Place::Worker(worker) = uniq::Decoding::worker(PROGRAM).place else { return f64::NAN };
+    let begun = Instant::now();
+    worker.start().expect("a decoding process starts");
+    begun.elapsed().as_secs_f64()
+}
+
+fn made() -> Vec<PathBuf> {
+    let encoding = |size, rate: &str| Encoding {
+        size,
+        noise: 5,
+        args: scenes::words(&format!("-c:v libx264 -preset veryfast -b:v {rate} -g 50 -bf 2")),
+        extension: "mp4".to_owned(),
+    };
+    let scene = Scene::Moving { seed: 4_242 };
+    vec![
+        scenes::make(&scene, 60, &encoding((1280, 720), "3M")),
+        scenes::make(&scene, 60, &encoding((1920, 1080), "6M")),
+    ]
+}
+
+fn measure(file: &Path, folder: &Path, own: bool) -> Cost {
+    let script = "\"$@\" 2>/dev/null; code=$?; times; exit $code";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh", PROGRAM, "fingerprint", "-q"]).arg(file).arg("-o").arg(folder.join("x.uniq"));
+    if !own {
+        command.arg("--in-process");
+    }
+    let begun = Instant::now();
+    let output = command.output().expect("a shell is installed");
+    let elapsed = begun.elapsed().as_secs_f64();
+    assert!(output.status.success(), "{}: {}", file.display(), output.status);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let children = text.lines().nth(1).unwrap_or_default();
+    (children.split_whitespace().filter_map(clock).sum(), elapsed)
+}
+
+/// Reads `1m2.345s`.
+fn clock(text: &str) -> Option<f64> {
+    let (minutes, seconds) = text.strip_suffix('s')?.split_once('m')?;
+    Some(60.0 * minutes.parse::<f64>().ok()? + seconds.parse::<f64>().ok()?)
+}

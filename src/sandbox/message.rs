@@ -1,0 +1,376 @@
+//! The bytes between a decoding process and its parent (pure).
+//!
+//! Each message is a tag of one byte, the length of its body in four (little-endian, as all numbers), and the body. A
+//! tag fixes how long its body may be, which is looked at before anything is set aside for it. Texts are UTF-8 without
+//! control characters, behind a length of two bytes. What does not fit in every respect is refused: a decoding process
+//! that was taken over can say anything.
+
+use std::time::Duration;
+
+use super::Protections;
+use crate::media::{Frame, LONG_SIDE_MAX, StreamInfo, Undecoded};
+
+/// What a decoding process says.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Message {
+    /// First of all, before it reads: what it gave up.
+    Ready(Protections),
+    /// The stream that it decodes.
+    Opened(StreamInfo),
+    /// A keyframe.
+    Frame(Frame),
+    /// Where it is, in the video and in frames.
+    Progress(Duration, u64),
+    /// A part that is missing.
+    Missing(Undecoded),
+    /// The end: length of the video, and frames decoded.
+    Done(Duration, u64),
+    /// Why there is nothing, or no more.
+    Failed(Failure),
+    /// What came of a trial.
+    Tried(Tried),
+}
+
+/// Why a file could not be decoded; the parent knows its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) kind: u8,
+    /// The operating system's number, or that of a limit.
+    pub(super) number: u32,
+    pub(super) text: String,
+}
+
+/// What came of something forbidden.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tried {
+    pub(super) refused: bool,
+    pub(super) how: String,
+}
+
+impl Message {
+    /// The whole message.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![self.tag(), 0, 0, 0, 0];
+        match self {
+            Message::Ready(protections) => {
+                bytes.extend(PROTOCOL);
+                bytes.extend([
+                    protections.landlock_version,
+                    u8::from(protections.seccomp),
+                    u8::from(protections.no_new_privileges),
+                    u8::from(protections.limits),
+                    u8::from(protections.dies_with_parent),
+                ]);
+            }
+            Message::Opened(info) => {
+                bytes.extend(info.width.to_le_bytes());
+                bytes.extend(info.height.to_le_bytes());
+                bytes.push(u8::from(info.declared.is_some()));
+                put_time(&mut bytes, info.declared.unwrap_or_default());
+                for text in [&info.codec, &info.container, &info.pixel_format] {
+                    put_text(&mut bytes, text);
+                }
+            }
+            Message::Frame(frame) => {
+                put_time(&mut bytes, frame.time);
+                bytes.extend((frame.width as u32).to_le_bytes());
+                bytes.extend((frame.height as u32).to_le_bytes());
+                bytes.extend(&frame.luma);
+            }
+            Message::Progress(reached, frames) | Message::Done(reached, frames) => {
+                put_time(&mut bytes, *reached);
+                bytes.extend(frames.to_le_bytes());
+            }
+            Message::Missing(part) => {
+                put_time(&mut bytes, part.start);
+                put_time(&mut bytes, part.end);
+                put_text(&mut bytes, &part.reason);
+            }
+            Message::Failed(failure) => {
+                bytes.push(failure.kind);
+                bytes.extend(failure.number.to_le_bytes());
+                put_text(&mut bytes, &failure.text);
+            }
+            Message::Tried(tried) => {
+                bytes.push(u8::from(tried.refused));
+                put_text(&mut bytes, &tried.how);
+            }
+        }
+        let length = (bytes.len() - HEADER) as u32;
+        bytes[1..HEADER].copy_from_slice(&length.to_le_bytes());
+        bytes
+    }
+
+    fn tag(&self) -> u8 {
+        match self {
+            Message::Ready(_) => 1,
+            Message::Opened(_) => 2,
+            Message::Frame(_) => 3,
+            Message::Progress(..) => 4,
+            Message::Missing(_) => 5,
+            Message::Done(..) => 6,
+            Message::Failed(_) => 7,
+            Message::Tried(_) => 8,
+        }
+    }
+
+    fn of_body(tag: u8, body: &[u8]) -> Option<Message> {
+        let mut body = Body(body);
+        let message = match tag {
+            1 => {
+                body.take(PROTOCOL.len()).filter(|protocol| *protocol == PROTOCOL)?;
+                Message::Ready(Protections {
+                    landlock_version: body.byte()?,
+                    seccomp: body.truth()?,
+                    no_new_privileges: body.truth()?,
+                    limits: body.truth()?,
+                    dies_with_parent: body.truth()?,
+                })
+            }
+            2 => {
+                let (width, height) = (body.number()?, body.number()?);
+                let (has_declared, declared) = (body.truth()?, body.time()?);
+                let declared = has_declared.then_some(declared);
+                Message::Opened(StreamInfo {
+                    width,
+                    height,
+                    declared,
+                    codec: body.text()?,
+                    container: body.text()?,
+                    pixel_format: body.text()?,
+                })
+            }
+            3 => {
+                let time = body.time()?;
+                let (width, height) = (body.number()? as usize, body.number()? as usize);
+                let sides = 1..=LONG_SIDE_MAX;
+                if !sides.contains(&width) || !sides.contains(&height) {
+                    return None;
+                }
+                Message::Frame(Frame { time, width, height, luma: body.take(width * height)?.to_vec() })
+            }
+            4 => Message::Progress(body.time()?, body.long()?),
+            5 => Message::Missing(Undecoded { start: body.time()?, end: body.time()?, reason: body.text()? }),
+            6 => Message::Done(body.time()?, body.long()?),
+            7 => Message::Failed(Failure { kind: body.byte()?, number: body.number()?, text: body.text()? }),
+            8 => Message::Tried(Tried { refused: body.truth()?, how: body.text()? }),
+            _ => return None,
+        };
+        body.0.is_empty().then_some(message)
+    }
+}
+
+/// Cuts what arrives into messages.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Inbox {
+    /// Takes in what arrived.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.bytes.drain(..std::mem::take(&mut self.at));
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Whether it ends within a message.
+    pub(super) fn is_torn(&self) -> bool {
+        self.at < self.bytes.len()
+    }
+
+    /// The next message that is complete; an error says that these are no messages.
+    pub(super) fn next(&mut self) -> Result<Option<Message>, String> {
+        let Some((header, rest)) = self.bytes[self.at..].split_at_checked(HEADER) else {
+            return Ok(None);
+        };
+        let tag = header[0];
+        let length = u32::from_le_bytes([header[1], header[2], header[3], header[4]]) as usize;
+        if length > longest(tag) {
+            return Err(format!("a message of kind {tag} with {length} bytes"));
+        }
+        let Some(body) = rest.get(..length) else {
+            return Ok(None);
+        };
+        let message = Message::of_body(tag, body).ok_or_else(|| format!("a malformed message of kind {tag}"))?;
+        self.at += HEADER + length;
+        Ok(Some(message))
+    }
+}
+
+/// Makes a text fit for a message: no control characters, and not too long.
+pub(super) fn clean(text: &str) -> String {
+    let mut clean: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    if clean.len() > TEXT_MAX {
+        let end = (0..=TEXT_MAX - 3).rev().find(|&end| clean.is_char_boundary(end)).unwrap_or(0);
+        clean.truncate(end);
+        clean.push('…');
+    }
+    clean
+}
+
+/// Longest body by kind, in bytes.
+fn longest(tag: u8) -> usize {
+    match tag {
+        1 => 16,
+        2 => 4 + 4 + 1 + 8 + 3 * (2 + TEXT_MAX),
+        3 => 8 + 4 + 4 + LONG_SIDE_MAX * LONG_SIDE_MAX,
+        4 | 6 => 16,
+        5 => 8 + 8 + 2 + TEXT_MAX,
+        7 | 8 => 1 + 4 + 2 + TEXT_MAX,
+        _ => 0,
+    }
+}
+
+fn put_time(bytes: &mut Vec<u8>, time: Duration) {
+    bytes.extend(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).to_le_bytes());
+}
+
+fn put_text(bytes: &mut Vec<u8>, text: &str) {
+    let text = clean(text);
+    bytes.extend((text.len() as u16).to_le_bytes());
+    bytes.extend(text.bytes());
+}
+
+/// The rest of a body.
+struct Body<'a>(&'a [u8]);
+
+impl<'a> Body<'a> {
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.take(1).map(|byte| byte[0])
+    }
+
+    fn truth(&mut self) -> Option<bool> {
+        match self.byte()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
+    fn number(&mut self) -> Option<u32> {
+        Some(u32::from_le_bytes(self.take(4)?.try_into().ok()?))
+    }
+
+    fn long(&mut self) -> Option<u64> {
+        Some(u64::from_le_bytes(self.take(8)?.try_into().ok()?))
+    }
+
+    fn time(&mut self) -> Option<Duration> {
+        self.long().map(Duration::from_nanos)
+    }
+
+    fn text(&mut self) -> Option<String> {
+        let length = u16::from_le_bytes(self.take(2)?.try_into().ok()?);
+        let text = std::str::from_utf8(self.take(usize::from(length))?).ok()?;
+        (text.len() <= TEXT_MAX && !text.contains(char::is_control)).then(|| text.to_owned())
+    }
+}
+
+/// Tag and length.
+const HEADER: usize = 5;
+/// Longest text in bytes.
+const TEXT_MAX: usize = 500;
+/// Changes with the messages, so that programs of two versions do not misunderstand each other.
+const PROTOCOL: &[u8] = b"uniq 1\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn messages() -> Vec<Message> {
+        let second = Duration::from_secs(1);
+        vec![
+            Message::Ready(Protections { landlock_version: 7, seccomp: true, ..Protections::default() }),
+            Message::Opened(StreamInfo {
+                width: 1920,
+                height: 1080,
+                codec: "h264".into(),
+                container: "mov,mp4".into(),
+                pixel_format: "yuv420p".into(),
+                declared: Some(second),
+            }),
+            Message::Frame(Frame { time: second, width: 4, height: 2, luma: vec![9; 8] }),
+            Message::Progress(second, 25),
+            Message::Missing(Undecoded { start: second, end: 2 * second, reason: "corrupt data".into() }),
+            Message::Done(second, 25),
+            Message::Failed(Failure { kind: 3, number: 5, text: "no".into() }),
+            Message::Tried(Tried { refused: true, how: "é".into() }),
+        ]
+    }
+
+    #[test]
+    fn messages_come_back_however_they_are_cut() {
+        let all: Vec<u8> = messages().iter().flat_map(Message::to_bytes).collect();
+        for step in [1, 2, 7, all.len()] {
+            let (mut inbox, mut found) = (Inbox::default(), Vec::new());
+            for part in all.chunks(step) {
+                inbox.push(part);
+                while let Some(message) = inbox.next().unwrap() {
+                    found.push(message);
+                }
+            }
+            assert_eq!(found, messages());
+            assert!(!inbox.is_torn());
+        }
+    }
+
+    #[test]
+    fn a_length_is_refused_before_its_body_is_there() {
+        for (tag, length) in [(1_u8, 17_u32), (3, 1 << 20), (4, 17), (9, 1), (0, 1), (7, u32::MAX)] {
+            let mut inbox = Inbox::default();
+            inbox.push(&[&[tag][..], &length.to_le_bytes()].concat());
+            assert!(inbox.next().is_err(), "{tag} {length}");
+        }
+    }
+
+    #[test]
+    fn wrong_sizes_truths_texts_and_rests_are_refused() {
+        let frame = Message::Frame(Frame { time: Duration::ZERO, width: 4, height: 2, luma: vec![9; 8] }).to_bytes();
+        let refused = |bytes: &[u8]| {
+            let mut inbox = Inbox::default();
+            inbox.push(bytes);
+            inbox.next().is_err()
+        };
+        assert!(!refused(&frame));
+        for (at, value) in [(13, 5), (13, 0), (17, 0), (15, 1), (0, 4), (0, 200)] {
+            let mut wrong = frame.clone();
+            wrong[at] = value;
+            assert!(refused(&wrong), "{at} {value}");
+        }
+        let mut escape = Message::Failed(Failure { kind: 1, number: 0, text: "ab".into() }).to_bytes();
+        *escape.last_mut().unwrap() = 0x1b;
+        assert!(refused(&escape));
+        *escape.last_mut().unwrap() = 0xff;
+        assert!(refused(&escape));
+        let mut truth = Message::Tried(Tried { refused: true, how: String::new() }).to_bytes();
+        truth[5] = 2;
+        assert!(refused(&truth));
+    }
+
+    #[test]
+    fn texts_lose_control_characters_and_length() {
+        assert_eq!(clean("a\u{1b}[2J\n"), "a?[2J?");
+        let long = clean(&"ä".repeat(TEXT_MAX));
+        assert!(long.len() <= TEXT_MAX && long.ends_with('…'));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_messages_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..600), tag in 0_u8..10) {
+            let mut inbox = Inbox::default();
+            inbox.push(&[&[tag][..], &(bytes.len() as u32).to_le_bytes(), &bytes].concat());
+            if let Ok(Some(message)) = inbox.next() {
+                let again = message.to_bytes();
+                prop_assert_eq!(again[0], tag);
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! Decodes foreign files in a process that can do nothing else.
+//!
+//! A file from a stranger is data for some hundred thousand lines of C, and may be made to take them over. So the
+//! caller opens the file, starts a process that gives up everything but this one descriptor and a pipe, and believes
+//! nothing that comes through the pipe:
+//!
+//! ```text
+//! caller                                   decoding process
+//! open, hash, look up the journal
+//! start  ------- descriptor, job ------->  give up files, network, programs, memory, time
+//!        <------ what was given up ------
+//!        <------ stream, frames, progress  decode
+//! check each message against the limits
+//! kill it when it is late, wait for it     end
+//! ```
+//!
+//! [`Decoding::worker`] names the program of that process, which has to call [`serve`]; `uniq` itself does.
+//! [`Decoding::in_process`] decodes here, for files whose origin is known. Both give the same frames.
+//!
+//! What this does not do: a process that was taken over can lie about the pictures of the one file that it decodes, and
+//! learn as much as its own address space holds, which is nothing of other files. Where the kernel lacks a protection,
+//! [`Protections::lacking`] names it. On systems other than Linux there are limits and a process of its own, and no
+//! more; where there are no processes as Unix has them, there is [`Decoding::in_process`] alone.
+
+#[cfg(unix)]
+mod calls;
+#[cfg(unix)]
+mod confine;
+mod journal;
+#[cfg(unix)]
+mod ledger;
+#[cfg(unix)]
+mod message;
+#[cfg(unix)]
+mod serve;
+#[cfg(unix)]
+mod trial;
+#[cfg(unix)]
+mod worker;
+
+use std::ffi::OsString;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[cfg(any(not(unix), test))]
+use crate::Error;
+use crate::Result;
+use crate::media::{self, Decoded, Frame, Limits, Links, Observer, Source, StreamInfo};
+use crate::sample::Grid;
+
+pub use journal::{Journal, Quarantine};
+#[cfg(unix)]
+pub use serve::serve;
+#[cfg(unix)]
+pub use trial::Trial;
+
+/// The first argument of a decoding process; the second is its job.
+pub const SUBCOMMAND: &str = "decode-for-uniq";
+
+/// Where files are decoded, what they may take, and what becomes of harmful ones.
+#[derive(Debug, Clone)]
+pub struct Decoding {
+    /// Where.
+    pub place: Place,
+    /// What a file may take.
+    pub limits: Limits,
+    /// What happens to symbolic links.
+    pub links: Links,
+    /// Remembers files that ended their decoding process.
+    pub journal: Option<Arc<Journal>>,
+}
+
+/// Where files are decoded.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// In this process, with all that it can do.
+    InProcess,
+    /// In a process of its own for each file.
+    Worker(Worker),
+}
+
+/// The program that decodes.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    /// A program that calls [`serve`] when its first argument is [`SUBCOMMAND`], such as `uniq`.
+    pub program: PathBuf,
+    /// All of its environment. The loader may need `LD_LIBRARY_PATH` to find FFmpeg.
+    pub environment: Vec<(OsString, OsString)>,
+    /// What happens where the system lacks a protection.
+    pub demand: Demand,
+}
+
+/// How much protection there must be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Demand {
+    /// As much as the system has.
+    #[default]
+    WhatThereIs,
+    /// All of it, or nothing is read.
+    Everything,
+}
+
+impl Decoding {
+    /// Decodes in this process: for files of one's own, and for tests.
+    pub fn in_process() -> Decoding {
+        Decoding { place: Place::InProcess, limits: Limits::default(), links: Links::default(), journal: None }
+    }
+
+    /// Decodes each file in a process of its own: for files from strangers.
+    pub fn worker(program: impl Into<PathBuf>) -> Decoding {
+        let worker = Worker { program: program.into(), environment: Vec::new(), demand: Demand::default() };
+        Decoding { place: Place::Worker(worker), ..Decoding::in_process() }
+    }
+
+    /// Opens a file.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Source::open`].
+    pub fn open(&self, path: &Path) -> Result<Source> {
+        Source::open(path, self.links, &self.limits)
+    }
+
+    /// Decodes an open file whose hash is known, and hands the keyframes that `grid` chooses to `visit`; `stop` is
+    /// asked many times a second.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`media::decode_source`], [`Error::Quarantined`], [`Error::WorkerDied`], [`Error::NoWorker`],
+    /// [`Error::Unprotected`], and [`Error::Changed`] if somebody wrote to the file since it was opened.
+    pub fn decode(
+        &self,
+        source: &Source,
+        sha256: &[u8; 32],
+        mut grid: Grid,
+        visit: &mut dyn FnMut(Frame) -> ControlFlow<()>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Decoded> {
+        if let Some(journal) = &self.journal {
+            journal.admit(source.path(), sha256)?;
+        }
+        let decoded = match &self.place {
+            Place::InProcess => media::decode_source(source, &self.limits, &mut grid, &mut Stoppable { visit, stop }),
+            #[cfg(unix)]
+            Place::Worker(worker) => worker::decode(worker, source, &self.limits, &grid, visit, stop),
+            #[cfg(not(unix))]
+            Place::Worker(worker) => Err(no_processes(worker)),
+        };
+        if let Some(journal) = &self.journal {
+            // That the file did harm is worth more than that it could not be written down.
+            let noted = journal.record(source.path(), sha256, &decoded);
+            if decoded.is_ok() {
+                noted?;
+            }
+        }
+        let decoded = decoded?;
+        source.unchanged()?;
+        Ok(decoded)
+    }
+}
+
+impl Worker {
+    /// Starts a decoding process without a file, to see what it gives up here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoWorker`] if there is none to be had, [`Error::Unprotected`] if the demand is not met.
+    pub fn start(&self) -> Result<Protections> {
+        #[cfg(unix)]
+        return worker::start(self);
+        #[cfg(not(unix))]
+        Err(no_processes(self))
+    }
+
+    /// Tries something forbidden in a decoding process without a file: whether it was refused, and how.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoWorker`] if there is none to be had.
+    #[cfg(unix)]
+    pub fn try_out(&self, trial: Trial) -> Result<(bool, String)> {
+        let all = Worker { demand: Demand::WhatThereIs, ..self.clone() };
+        worker::try_out(&all, trial)
+    }
+}
+
+#[cfg(not(unix))]
+fn no_processes(worker: &Worker) -> Error {
+    let reason = "this system has no processes as Unix has them; decode in process, by name".to_owned();
+    Error::NoWorker { program: worker.program.clone(), reason }
+}
+
+/// What a decoding process gave up, each seen by itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Protections {
+    /// The version of Landlock that shuts off the file system; 0 for none.
+    pub landlock_version: u8,
+    /// All system calls but a few are refused.
+    pub seccomp: bool,
+    /// No program that it starts could gain privileges.
+    pub no_new_privileges: bool,
+    /// Memory, processor time, files and cores are limited.
+    pub limits: bool,
+    /// The kernel ends it together with its parent.
+    pub dies_with_parent: bool,
+}
+
+impl Protections {
+    /// What is not there, for a person.
+    pub fn lacking(&self) -> Vec<&'static str> {
+        [
+            (self.landlock_version > 0, "Landlock (no file system)"),
+            (self.seccomp, "seccomp (few system calls)"),
+            (self.no_new_privileges, "no new privileges"),
+            (self.limits, "resource limits"),
+            (self.dies_with_parent, "an end together with its parent"),
+        ]
+        .into_iter()
+        .filter(|(there, _)| !there)
+        .map(|(_, name)| name)
+        .collect()
+    }
+}
+
+/// What a decoding process is started for.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct Job {
+    /// The process that must be its parent.
+    parent: u32,
+    /// It must not read unless it could give up everything.
+    insist: bool,
+    task: Task,
+}
+
+/// What it has to do.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+enum Task {
+    /// Decode the file on its standard input, which has so many bytes.
+    Decode { interval: Duration, dense: bool, limits: Limits, bytes: u64 },
+    /// Do something forbidden.
+    #[cfg(unix)]
+    Try(Trial),
+}
+
+/// An observer that wants frames, and may want to stop.
+struct Stoppable<'a> {
+    visit: &'a mut dyn FnMut(Frame) -> ControlFlow<()>,
+    stop: &'a dyn Fn() -> bool,
+}
+
+impl Observer for Stoppable<'_> {
+    fn opened(&mut self, _: &StreamInfo) {}
+
+    fn frame(&mut self, frame: Frame) -> ControlFlow<()> {
+        (self.visit)(frame)
+    }
+
+    fn progress(&mut self, _: Duration, _: u64) -> ControlFlow<()> {
+        if (self.stop)() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_lacking_is_named_once() {
+        assert_eq!(Protections::default().lacking().len(), 5);
+        let all = Protections {
+            landlock_version: 1,
+            seccomp: true,
+            no_new_privileges: true,
+            limits: true,
+            dies_with_parent: true,
+        };
+        assert!(all.lacking().is_empty());
+        assert_eq!(Protections { landlock_version: 0, ..all }.lacking(), ["Landlock (no file system)"]);
+    }
+
+    #[test]
+    fn a_program_that_is_none_is_named() {
+        let Place::Worker(worker) = Decoding::worker("/nonexistent/uniq").place else { panic!() };
+        assert!(worker.start().unwrap_err().to_string().contains("/nonexistent/uniq"));
+        let Place::Worker(other) = Decoding::worker("/bin/true").place else { panic!() };
+        assert!(matches!(other.start(), Err(Error::NoWorker { .. })));
+    }
+}

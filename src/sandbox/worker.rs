@@ -1,0 +1,292 @@
+//! Starts a decoding process, listens to it, and ends it when it is done, dead, late, or no longer wanted.
+
+use std::io::{PipeReader, Read as _};
+use std::ops::ControlFlow;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::ledger::{Ledger, Step};
+use super::message::{Inbox, Tried};
+use super::serve::error_of;
+use super::trial::Trial;
+use super::{Demand, Job, Protections, SUBCOMMAND, Task, Worker};
+use crate::media::{Decoded, Frame, Limit, Limits, Source};
+use crate::sample::Grid;
+use crate::{Error, Result};
+
+/// Decodes `source` in a process of its own; `stop` is asked ten times a second.
+pub(super) fn decode(
+    worker: &Worker,
+    source: &Source,
+    limits: &Limits,
+    grid: &Grid,
+    visit: &mut dyn FnMut(Frame) -> ControlFlow<()>,
+    stop: &dyn Fn() -> bool,
+) -> Result<Decoded> {
+    let task =
+        Task::Decode { interval: grid.interval(), dense: grid.decodes_all(), limits: *limits, bytes: source.bytes() };
+    let input = source.file().try_clone().map_err(Error::io(source.path(), "open"))?;
+    let mut talk = Talk::begin(worker, task, input.into(), limits, grid.interval())?;
+    loop {
+        match talk.next(stop) {
+            Ok(Step::Noted) => {}
+            Ok(Step::Ready(protections)) => insist(worker, protections)?,
+            Ok(Step::Frame(frame)) => {
+                if visit(frame).is_break() {
+                    return Err(Error::Cancelled);
+                }
+            }
+            Ok(Step::Done(decoded)) => return Ok(decoded),
+            Ok(Step::Failed(failure)) => {
+                let reached = talk.ledger.reached();
+                let how = "sent a failure that does not exist".to_owned();
+                let path = source.path();
+                return Err(error_of(failure, path, limits).unwrap_or(died(path, how, reached)));
+            }
+            Ok(Step::Tried(_)) => return Err(talk.fault(source.path(), limits, Fault::Broken("a trial".to_owned()))),
+            Err(fault) => return Err(talk.fault(source.path(), limits, fault)),
+        }
+    }
+}
+
+/// Starts a process that gives up what it can, and says what that was.
+pub(super) fn start(worker: &Worker) -> Result<Protections> {
+    match attempt(worker, Trial::Start)? {
+        Attempt::Started(protections) => Ok(protections),
+        Attempt::Answered(_) | Attempt::Killed(_) => {
+            Err(Error::NoWorker { program: worker.program.clone(), reason: "it did not start as one".to_owned() })
+        }
+    }
+}
+
+/// The process refuses by itself as well, before it reads.
+fn insist(worker: &Worker, protections: Protections) -> Result<()> {
+    let lacking = protections.lacking();
+    if worker.demand == Demand::Everything && !lacking.is_empty() {
+        return Err(Error::Unprotected { lacking: lacking.join(", ") });
+    }
+    Ok(())
+}
+
+/// Tries something forbidden in a process of its own.
+pub(super) fn try_out(worker: &Worker, trial: Trial) -> Result<(bool, String)> {
+    Ok(match attempt(worker, trial)? {
+        Attempt::Answered(Tried { refused, how }) => (refused, how),
+        Attempt::Killed(how) => (true, how),
+        Attempt::Started(_) => (false, "it ended without an answer".to_owned()),
+    })
+}
+
+/// What came of a trial.
+enum Attempt {
+    /// It gave up what it could, and ended.
+    Started(Protections),
+    Answered(Tried),
+    /// The system call filter ended it.
+    Killed(String),
+}
+
+fn attempt(worker: &Worker, trial: Trial) -> Result<Attempt> {
+    let limits = Limits { time_floor: TRIAL_TIME, stall: TRIAL_TIME, ..Limits::default() };
+    let mut talk = Talk::begin(worker, Task::Try(trial), Stdio::null(), &limits, Duration::from_secs(1))?;
+    let mut started = None;
+    loop {
+        match talk.next(&|| false) {
+            Ok(Step::Ready(protections)) => {
+                insist(worker, protections)?;
+                started = Some(protections);
+            }
+            Ok(Step::Tried(tried)) => return Ok(Attempt::Answered(tried)),
+            Ok(_) => {}
+            Err(Fault::Ended(status)) => {
+                let forbidden = status.signal() == Some(rustix::process::Signal::SYS.as_raw());
+                return match started {
+                    Some(_) if forbidden => Ok(Attempt::Killed(ending(status))),
+                    Some(protections) if status.success() => Ok(Attempt::Started(protections)),
+                    _ => Err(Error::NoWorker { program: worker.program.clone(), reason: ending(status) }),
+                };
+            }
+            Err(fault) => return Err(talk.fault(&worker.program, &limits, fault)),
+        }
+    }
+}
+
+/// Why there is no next step.
+enum Fault {
+    /// The process ended without having said so.
+    Ended(ExitStatus),
+    /// It does not keep to the rules.
+    Broken(String),
+    Late(Limit, Duration),
+    Cancelled,
+    /// The operating system refuses to listen or to wait.
+    System(std::io::Error),
+}
+
+/// A decoding process and what it has said; the end of this value is the end of the process.
+struct Talk<'a> {
+    worker: &'a Worker,
+    child: Child,
+    output: PipeReader,
+    inbox: Inbox,
+    ledger: Ledger,
+    limits: Limits,
+    begun: Instant,
+}
+
+impl Talk<'_> {
+    fn begin<'a>(
+        worker: &'a Worker,
+        task: Task,
+        input: Stdio,
+        limits: &Limits,
+        interval: Duration,
+    ) -> Result<Talk<'a>> {
+        let refuse = |error: std::io::Error| {
+            let reason = format!("{error}; name another one, or decode in process by name");
+            Error::NoWorker { program: worker.program.clone(), reason }
+        };
+        let job = Job { parent: std::process::id(), insist: worker.demand == Demand::Everything, task };
+        let job = serde_json::to_string(&job).map_err(|error| refuse(error.into()))?;
+        let (output, end) = std::io::pipe().map_err(refuse)?;
+        // Room for a second of keyframes, so that decoding does not wait for hashing. A system that refuses is slower.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::pipe::fcntl_setpipe_size(&output, PIPE_BYTES);
+        let child = Command::new(&worker.program)
+            .arg(SUBCOMMAND)
+            .arg(job)
+            .env_clear()
+            .envs(worker.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(input)
+            .stdout(end)
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(refuse)?;
+        let ledger = Ledger::new(limits, interval);
+        Ok(Talk { worker, child, output, inbox: Inbox::default(), ledger, limits: *limits, begun: Instant::now() })
+    }
+
+    /// Waits for what it says next.
+    fn next(&mut self, stop: &dyn Fn() -> bool) -> Result<Step, Fault> {
+        let waiting = Instant::now();
+        let mut block = [0; 1 << 16];
+        loop {
+            if let Some(message) = self.inbox.next().map_err(Fault::Broken)? {
+                return self.ledger.take(message).map_err(Fault::Broken);
+            }
+            if stop() {
+                return Err(Fault::Cancelled);
+            }
+            let (elapsed, waited) = (self.begun.elapsed(), waiting.elapsed());
+            if elapsed > self.limits.time_for(self.ledger.reached()) {
+                return Err(Fault::Late(Limit::Time, elapsed));
+            }
+            if waited > self.limits.stall {
+                return Err(Fault::Late(Limit::Stall, waited));
+            }
+            let mut waits = [PollFd::new(&self.output, PollFlags::IN)];
+            match poll(&mut waits, Some(&LISTEN)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => continue,
+                Ok(_) => {}
+                Err(error) => return Err(Fault::System(error.into())),
+            }
+            match self.output.read(&mut block) {
+                Ok(0) => return Err(self.ended()),
+                Ok(length) => self.inbox.push(&block[..length]),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Fault::System(error)),
+            }
+        }
+    }
+
+    /// It closed its end; it has a moment to end itself.
+    fn ended(&mut self) -> Fault {
+        let since = Instant::now();
+        while since.elapsed() < PARTING {
+            match self.child.try_wait() {
+                Ok(Some(_)) if self.inbox.is_torn() => return Fault::Broken("half a message".to_owned()),
+                Ok(Some(status)) => return Fault::Ended(status),
+                Ok(None) => std::thread::sleep(Duration::from_millis(1)),
+                Err(error) => return Fault::System(error),
+            }
+        }
+        Fault::Broken("silence".to_owned())
+    }
+
+    /// The error that a fault is, about the file at `path`.
+    fn fault(&self, path: &Path, limits: &Limits, fault: Fault) -> Error {
+        let reached = self.ledger.reached();
+        match fault {
+            Fault::Cancelled => Error::Cancelled,
+            Fault::System(source) => Error::io(&self.worker.program, "listening to the decoding process")(source),
+            // Without a word it never came to the file, whose fault it so cannot be.
+            Fault::Ended(status) if !self.ledger.is_ready() => Error::NoWorker {
+                program: self.worker.program.clone(),
+                reason: format!("it {} before it was ready; is it a uniq of this version?", ending(status)),
+            },
+            Fault::Ended(status) if status.signal() == Some(rustix::process::Signal::XCPU.as_raw()) => {
+                Limit::Time.exceeded(path, limits, "all of its processor time is used up".to_owned())
+            }
+            Fault::Ended(status) => died(path, ending(status), reached),
+            Fault::Broken(how) => died(path, format!("was killed because it sent {how}"), reached),
+            Fault::Late(Limit::Stall, waited) => {
+                let how = format!("was killed because it stood still for {:.0} s (--max-stall)", waited.as_secs_f64());
+                died(path, how, reached)
+            }
+            Fault::Late(limit, elapsed) => {
+                let found = format!("{:.0} s for {:.1} s of video", elapsed.as_secs_f64(), reached.as_secs_f64());
+                limit.exceeded(path, limits, found)
+            }
+        }
+    }
+}
+
+impl Drop for Talk<'_> {
+    fn drop(&mut self) {
+        // Both fail only for a process that has ended and been waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn died(path: &Path, how: String, reached: Duration) -> Error {
+    Error::WorkerDied { path: path.to_owned(), how, reached }
+}
+
+/// How a process ended, for a person.
+fn ending(status: ExitStatus) -> String {
+    use rustix::process::Signal;
+    let Some(number) = status.signal() else {
+        return match status.code() {
+            Some(code) => format!("ended with code {code}"),
+            None => "ended".to_owned(),
+        };
+    };
+    let known = [
+        (Signal::ABORT, " (SIGABRT, for lack of memory as --max-memory allows, or because it found it spoilt)"),
+        (Signal::BUS, " (SIGBUS)"),
+        (Signal::FPE, " (SIGFPE)"),
+        (Signal::ILL, " (SIGILL)"),
+        (Signal::KILL, " (SIGKILL, from outside or for lack of memory)"),
+        (Signal::SEGV, " (SIGSEGV)"),
+        (Signal::SYS, " (SIGSYS, it tried what is forbidden)"),
+        (Signal::TERM, " (SIGTERM)"),
+        (Signal::TRAP, " (SIGTRAP)"),
+    ];
+    let name = known.iter().find(|(signal, _)| signal.as_raw() == number).map_or("", |(_, name)| name);
+    format!("was killed by signal {number}{name}")
+}
+
+/// How long to listen before looking at the clock and at `stop`.
+const LISTEN: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+/// How long a process may take to end after its last word.
+const PARTING: Duration = Duration::from_secs(5);
+/// A trial is over in some tens of milliseconds.
+const TRIAL_TIME: Duration = Duration::from_secs(30);
+/// Room of the pipe in bytes, where the system lets an ordinary user have as much.
+#[cfg(target_os = "linux")]
+const PIPE_BYTES: usize = 1 << 20;

@@ -1,0 +1,245 @@
+//! Good files, changed at random with fixed seeds: none harms the caller, and none is called unpublished while parts of
+//! it were not decoded.
+//!
+//! `UNIQ_MUTANTS` sets the number of files, 200 unless told. They run through decoding processes of the real program, on
+//! two threads. Alone in its program, so that its descriptors and processes can be counted.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "support/media_files.rs"]
+mod media_files;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../benches/support/random.rs"]
+mod random;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use media_files::scene;
+use random::Random;
+use uniq::ingest::{self, BuildOptions};
+use uniq::media::Limits;
+use uniq::{CheckOptions, Decoding, Error, Index, Verdict};
+
+const UNIQ: &str = env!("CARGO_BIN_EXE_uniq");
+const SECONDS: f64 = 4.0;
+/// What is no lie: a decoder's last pictures, and half a second between keyframes.
+const SLACK_S: f64 = 0.25;
+
+/// A good file and its name.
+struct Seed {
+    name: &'static str,
+    bytes: Vec<u8>,
+}
+
+#[test]
+fn mutated_files_do_no_harm_and_are_not_flattered() {
+    let wanted: u64 = std::env::var("UNIQ_MUTANTS").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let seeds = seeds(folder.path());
+    let index = index(folder.path());
+    let before = (descriptors(), children());
+    let (next, tally) = (AtomicU64::new(0), Mutex::new(BTreeMap::<String, u64>::new()));
+    let slowest = Mutex::new((Duration::ZERO, 0));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(number) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|number| *number < wanted) {
+                    let begun = Instant::now();
+                    let outcome = try_out(&seeds, number, folder.path(), &index);
+                    *tally.lock().unwrap().entry(outcome).or_default() += 1;
+                    let mut slowest = slowest.lock().unwrap();
+                    *slowest = (*slowest).max((begun.elapsed(), number));
+                }
+            });
+        }
+    });
+    let tally = tally.into_inner().unwrap();
+    eprintln!("{wanted} mutants: {tally:?}; the slowest took {:?}", slowest.into_inner().unwrap());
+    assert_eq!(tally.values().sum::<u64>(), wanted);
+    assert_eq!((descriptors(), children()), before, "descriptors or processes are left over");
+    // The mutation is neither so weak that nothing happens nor so strong that nothing is left.
+    let of = |what: &str| tally.get(what).copied().unwrap_or(0);
+    assert!(of("refused") > 0 && of("inconclusive") > wanted / 10, "{tally:?}");
+}
+
+/// Changes a file and asks about it; what came of it.
+fn try_out(seeds: &[Seed], number: u64, folder: &Path, index: &Index) -> String {
+    let seed = &seeds[number as usize % seeds.len()];
+    let mut random = Random::new(0x6d75_7461_6e74 ^ number);
+    let path = folder.join(format!("{number}-{}", seed.name));
+    fs::write(&path, mutated(&seed.bytes, &mut random)).unwrap();
+    let mut decoding = Decoding::worker(UNIQ);
+    decoding.limits =
+        Limits { time_floor: Duration::from_secs(20), stall: Duration::from_secs(15), ..Limits::default() };
+    let begun = Instant::now();
+    let outcome = match uniq::fingerprint(&path, &decoding, None) {
+        Ok(fingerprint) => {
+            let report = uniq::check_fingerprint(index, &fingerprint, &CheckOptions::new(&decoding)).unwrap();
+            let missing: Duration = fingerprint.undecoded.iter().map(|part| part.end - part.start).sum();
+            if report.verdict == Verdict::Unpublished {
+                let (decoded, duration) = (fingerprint.frames as f64 / 25.0, fingerprint.duration.as_secs_f64());
+                // A spoilt clock may show the same pictures for longer; as far as it is right, a picture lasts 40 ms.
+                let whole = report.seconds.unpublished >= SECONDS - SLACK_S;
+                if whole || duration <= SECONDS + SLACK_S {
+                    let most = if whole { SECONDS.min(report.seconds.unpublished) } else { report.seconds.unpublished };
+                    assert!(
+                        most <= decoded + SLACK_S,
+                        "{}: {decoded} s of pictures decoded, {missing:?} said to be missing, of {duration} s {:?}",
+                        path.display(),
+                        report.seconds
+                    );
+                }
+                let counted = report.seconds.unpublished;
+                let most = fingerprint.duration.saturating_sub(missing).as_secs_f64() + 0.3;
+                assert!(counted <= most, "{}: {counted} s unpublished of {most} s decoded", path.display());
+            }
+            format!("{:?}", report.verdict).to_lowercase()
+        }
+        Err(Error::WorkerDied { how, .. }) => format!("worker {how}"),
+        Err(Error::LimitExceeded { limit, .. }) => format!("limit: {limit}"),
+        Err(Error::NotMedia { .. } | Error::NoVideo { .. } | Error::NoDecoder { .. } | Error::NotAccepted { .. }) => {
+            "refused".to_owned()
+        }
+        Err(Error::Undecodable { .. } | Error::Empty { .. }) => "undecodable".to_owned(),
+        Err(error) => panic!("{}: {error}: {error:?}", path.display()),
+    };
+    assert!(begun.elapsed() < Duration::from_secs(40), "{} took {:?}", path.display(), begun.elapsed());
+    fs::remove_file(&path).unwrap();
+    outcome
+}
+
+/// One of the ways to spoil a file.
+fn mutated(bytes: &[u8], random: &mut Random) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let length = bytes.len();
+    // Where the structure is: at the ends more often than in the middle.
+    let place = |random: &mut Random, room: usize| match random.below(3) {
+        0 => random.below(room.min(2048)),
+        1 => room - 1 - random.below(room.min(4096)),
+        _ => random.below(room),
+    };
+    for _ in 0..1 + random.below(3) {
+        match random.below(5) {
+            0 => {
+                for _ in 0..1 + random.below(64) {
+                    let at = place(random, length);
+                    bytes[at] ^= 1 << random.below(8);
+                }
+            }
+            1 => {
+                let size = 16 + random.below(4096.min(length / 4));
+                let (one, other) = (random.below(length - size), random.below(length - size));
+                let (a, b) = (bytes[one..one + size].to_vec(), bytes[other..other + size].to_vec());
+                bytes[other..other + size].copy_from_slice(&a);
+                bytes[one..one + size].copy_from_slice(&b);
+            }
+            2 => {
+                let at = place(random, length - 4);
+                let value = [0, 1, 7, 0x7fff_ffff, 0x8000_0000, u32::MAX, length as u32, random.bits() as u32];
+                bytes[at..at + 4].copy_from_slice(&value[random.below(value.len())].to_be_bytes());
+            }
+            3 => length_field(&mut bytes, random),
+            _ => {
+                let size = 1 + random.below(2048.min(length / 4));
+                let at = random.below(length - size);
+                bytes[at..at + size].iter_mut().for_each(|byte| *byte = random.bits() as u8);
+            }
+        }
+    }
+    if random.below(8) == 0 {
+        bytes.truncate(1 + random.below(length));
+    }
+    bytes
+}
+
+/// Spoils the four bytes before or behind a name that containers use, which are lengths, counts and times.
+fn length_field(bytes: &mut [u8], random: &mut Random) {
+    const NAMES: [&[u8]; 14] = [
+        b"moov",
+        b"trak",
+        b"mdhd",
+        b"stsz",
+        b"stco",
+        b"stsc",
+        b"stts",
+        b"stss",
+        b"mdat",
+        b"LIST",
+        b"idx1",
+        b"strh",
+        b"OggS",
+        b"\x1f\x43\xb6\x75",
+    ];
+    let places: Vec<usize> = (4..bytes.len().saturating_sub(24))
+        .filter(|at| NAMES.iter().any(|name| bytes[*at..].starts_with(name)))
+        .collect();
+    if places.is_empty() {
+        let at = random.below(bytes.len());
+        bytes[at] ^= 0xff;
+        return;
+    }
+    let at = places[random.below(places.len())];
+    let field = [at - 4, at + 4, at + 8, at + 12, at + 16][random.below(5)];
+    let value = [0, 1, 8, 0x7fff_ffff, u32::MAX, random.bits() as u32][random.below(6)];
+    bytes[field..field + 4].copy_from_slice(&value.to_be_bytes());
+}
+
+/// Containers and codecs that people submit.
+fn seeds(folder: &Path) -> Vec<Seed> {
+    let x264 = "-c:v libx264 -preset ultrafast -g 25 -pix_fmt yuv420p";
+    let list = [
+        ("h264.mp4", format!("{x264} -bf 2 -movflags +faststart")),
+        ("h264.mkv", x264.to_owned()),
+        ("vp8.webm", "-c:v libvpx -deadline realtime -cpu-used 8 -g 25 -pix_fmt yuv420p".to_owned()),
+        ("mpeg4.avi", "-c:v mpeg4 -q:v 4 -g 25 -pix_fmt yuv420p".to_owned()),
+        ("mpeg2.ts", "-c:v mpeg2video -q:v 4 -g 25 -pix_fmt yuv420p".to_owned()),
+        ("theora.ogv", "-c:v libtheora -q:v 6 -g 25 -pix_fmt yuv420p".to_owned()),
+        (
+            "hevc.mp4",
+            "-c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=25 -pix_fmt yuv420p".to_owned(),
+        ),
+        ("vp9.webm", "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 25 -pix_fmt yuv420p".to_owned()),
+        ("av1.mkv", "-c:v libaom-av1 -usage realtime -cpu-used 8 -crf 40 -g 25 -pix_fmt yuv420p".to_owned()),
+        ("h264.ts", x264.to_owned()),
+        ("mjpeg.avi", "-c:v mjpeg -q:v 6 -pix_fmt yuvj420p".to_owned()),
+        ("fragmented.mp4", format!("{x264} -movflags frag_keyframe+empty_moov")),
+    ];
+    let made = list.into_iter().map(|(name, options)| {
+        let path = scene(folder, name, SECONDS, &options);
+        Seed { name, bytes: fs::read(path).unwrap() }
+    });
+    made.collect()
+}
+
+/// An index of another video, in which none of this is.
+fn index(folder: &Path) -> Index {
+    let dir: PathBuf = folder.join("index");
+    let other = folder.join("other.mp4");
+    media_files::ffmpeg(&format!(
+        "-f lavfi -i mandelbrot=s=320x240:r=25 -t 4 -c:v libx264 -preset ultrafast -pix_fmt yuv420p {}",
+        other.display()
+    ));
+    let sources = ingest::sources(&[other]).unwrap();
+    let options = BuildOptions::new(Decoding::in_process());
+    ingest::build(&dir, sources, &options, &|_| {}, &false.into()).unwrap();
+    Index::open(&dir).unwrap()
+}
+
+fn descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// Processes that were started here and not waited for, dead or alive.
+fn children() -> usize {
+    let own = std::process::id().to_string();
+    let is_ours = |stat: &str| stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)) == Some(&own);
+    let processes =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| fs::read_to_string(entry.ok()?.path().join("stat")).ok());
+    processes.filter(|stat| is_ours(stat)).count()
+}
