@@ -8,7 +8,9 @@
 
 mod support;
 
+use std::fs;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use support::footage::{Footage, KEYS_AN_HOUR};
@@ -52,7 +54,7 @@ fn main() {
     );
     println!(
         "| keys | hours | graph built, keys/s | bytes a key without / with graph | scan, us a query | graph, us a query \
-         | recall | {} keys, auto, s |\n|---|---|---|---|---|---|---|---|",
+         | beam | recall | {} keys, auto, s |\n|---|---|---|---|---|---|---|---|---|",
         args.queries
     );
     let lines: Vec<Line> = args.keys.iter().filter_map(|&keys| measure(&args, keys)).collect();
@@ -96,18 +98,35 @@ fn measure(args: &Args, count: usize) -> Option<Line> {
     let micros = |seconds: f64| seconds / queries.len() as f64 * 1e6;
     let refused = index.state().graphs == 0;
     println!(
-        "| {} | {:.1} | {:.0} | {without:.0} / {:.0} | {:.1} | {} | {} | {auto:.3} |",
+        "| {} | {:.1} | {:.0} | {without:.0} / {:.0} | {:.1} | {} | {} | {} | {auto:.3} |",
         grouped(keys.len() as u64),
         keys.len() as f64 / KEYS_AN_HOUR,
         keys.len() as f64 / build_s,
         index.state().bytes as f64 / keys.len() as f64,
         micros(scan),
         if refused { "refused".to_owned() } else { format!("{:.1}", micros(graph)) },
+        beams(dir.path()),
         if refused { String::new() } else { format!("{:.4}", found as f64 / expected as f64) },
     );
     let _ = std::io::stdout().flush();
     (!refused).then(|| Line { keys: keys.len() as f64, scan_us: micros(scan), graph_us: micros(graph) })
 }
+
+/// Length of the beam of each segment's graph, from the files' headers.
+fn beams(dir: &Path) -> String {
+    let files = fs::read_dir(dir.join("segments")).expect("the index was just written");
+    let mut graphs: Vec<_> = files.map(|file| file.expect("a folder can be listed").path()).collect();
+    graphs.retain(|path| path.extension().is_some_and(|extension| extension == "graph"));
+    graphs.sort();
+    let beam = |path: &PathBuf| {
+        let bytes = fs::read(path).expect("the graph was just written");
+        u32::from_le_bytes(bytes[BEAM_AT..BEAM_AT + 4].try_into().expect("four bytes")).to_string()
+    };
+    graphs.iter().map(beam).collect::<Vec<_>>().join(" and ")
+}
+
+/// Where a graph's file has its beam; see `index-data/FORMAT.md`.
+const BEAM_AT: usize = 32;
 
 /// Where the two times meet between two sizes, both taken as powers of the size.
 fn crossing(before: &Line, after: &Line) -> u64 {

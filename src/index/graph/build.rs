@@ -356,7 +356,7 @@ struct Effort {
 /// The usual effort, and one more attempt.
 const EFFORTS: [Effort; 2] = [Effort { construction: 24, relinking: 2 }, Effort { construction: 100, relinking: 3 }];
 /// Beams of the search, tried from the cheapest on.
-const BEAMS: [u32; 11] = [48, 64, 96, 128, 192, 256, 320, 384, 512, 768, 1024];
+const BEAMS: [u32; 13] = [48, 64, 96, 128, 192, 256, 320, 384, 512, 768, 1024, 1536, 2048];
 /// A beam so long is made longer only as far as [`GRAPH_RECALL`] asks for.
 const BEAM_LONG: u32 = 512;
 /// Recall at which no longer beam is tried: 0.995, and a thousandth for the error of a large
