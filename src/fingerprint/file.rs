@@ -52,8 +52,13 @@ impl Fingerprint {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] when the folder cannot be written to.
+    /// [`Error::Io`] when the folder cannot be written to, and for a folder, device, pipe or socket, which a file would
+    /// take the place of.
     pub fn save(&self, path: &Path) -> Result<()> {
+        if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+            let cause = std::io::Error::other("it is a folder, device, pipe or socket; give the name of a file");
+            return Err(Error::io(path, "write")(cause));
+        }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
         // The file is made to be handed over: the umask decides who may read it, as with any other file.

@@ -45,7 +45,7 @@ const RESERVED_AT: usize = 12;
 const FOOTER_LEN: usize = 16;
 
 pub(crate) const REMEDY: &str =
-    "restore the file from a copy of the index, or build the index again with: uniq index build";
+    "restore the file from a copy of the index, or delete the index's folder and make it anew with: uniq index build";
 
 pub(crate) const GRAPH_REMEDY: &str = "build the graph again with: uniq index merge";
 

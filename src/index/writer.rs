@@ -501,8 +501,9 @@ fn is_ours(path: &Path) -> bool {
 /// Distinct keys from which [`GraphPolicy::Auto`] builds a graph: some 13 hours of real footage, of which an hour has about
 /// 30 600 at a keyframe a second.
 ///
-/// So many keys are scanned in 64 us with AVX-512, 200 with AVX2, 500 with POPCNT (one core); a query in a graph of 114 000
-/// nodes costs about as much as the first. Which is used is decided by size and processor each time:
+/// So many keys are scanned in 55 us with AVX-512, and in some three and eight times as long with AVX2 and with neither (one
+/// core). A query in a graph of keys in families takes about as long as the first, one in a graph of unrelated keys
+/// longer than the last. Which is used is decided by size and processor each time:
 /// [`SearchMode::Auto`](super::SearchMode::Auto).
 pub const GRAPH_MIN_KEYS: u32 = 400_000;
 /// Between two reports of progress.

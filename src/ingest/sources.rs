@@ -120,9 +120,23 @@ fn from_folder(folder: &Path, reach: &Reach, found: &mut Sources) {
     }
 }
 
+/// Opens a list, which the caller has named, at whatever it links to; a pipe without a writer does not hold us up.
+fn open_list(list: &Path) -> Result<fs::File> {
+    let file = open_plain(list, Links::Follow)?;
+    let bytes = file.metadata().map_err(Error::io(list, "open"))?.len();
+    if bytes > LIST_MAX {
+        let reason = format!("{bytes} bytes, more than the {LIST_MAX} that a list may have; divide it");
+        return Err(Error::InvalidList { path: list.to_owned(), line: 1, reason });
+    }
+    Ok(file)
+}
+
+/// Longest list in bytes: some millions of lines.
+const LIST_MAX: u64 = 1 << 30;
+
 fn from_csv(list: &Path, reach: &Reach, found: &mut Sources) -> Result<()> {
     let invalid = |line: u64, reason: String| Error::InvalidList { path: list.to_owned(), line, reason };
-    let file = fs::File::open(list).map_err(Error::io(list, "open"))?;
+    let file = open_list(list)?;
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
     let header = reader.headers().map_err(|error| invalid(1, error.to_string()))?.clone();
     let columns: Vec<String> = header.iter().map(|name| name.trim_start_matches('\u{feff}').to_lowercase()).collect();
@@ -146,7 +160,8 @@ fn from_csv(list: &Path, reach: &Reach, found: &mut Sources) -> Result<()> {
 }
 
 fn from_jsonl(list: &Path, reach: &Reach, found: &mut Sources) -> Result<()> {
-    let text = fs::read_to_string(list).map_err(Error::io(list, "read"))?;
+    let mut text = String::new();
+    open_list(list)?.read_to_string(&mut text).map_err(Error::io(list, "read"))?;
     for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
         match serde_json::from_str::<Map<String, Value>>(line) {
             Ok(fields) => add(list, number, &fields, reach, found),

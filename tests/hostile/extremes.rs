@@ -2,13 +2,14 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::media_files::{footage, scene};
-use crate::{check, must_not_be_judged, refusal, shared};
+use crate::{check, must_not_be_judged, refusal, said, shared, uniq};
 
 const X264: &str = "-c:v libx264 -preset ultrafast -g 25 -pix_fmt yuv420p";
 
@@ -35,6 +36,26 @@ fn pipes_devices_and_files_without_an_end_are_refused_at_once() {
         refusal(&answers, file);
     }
     assert!(refusal(&answers, &sparse).contains("--max-bytes"));
+}
+
+#[test]
+fn a_pipe_is_neither_waited_for_as_a_list_nor_replaced_by_a_fingerprint() {
+    let folder = shared("pipes");
+    let whole = scene(&folder, "whole.mp4", 0.2, X264);
+    for name in ["list.csv", "list.jsonl", "out.uniq"] {
+        let pipe = folder.join(name);
+        let _ = fs::remove_file(&pipe);
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let begun = Instant::now();
+        let output = match name {
+            "out.uniq" => uniq(&["fingerprint", "-o"], &[&pipe, &whole]),
+            _ => uniq(&["index", "build", "--index"], &[&folder.join("index"), &pipe]),
+        };
+        assert!(begun.elapsed() < Duration::from_secs(20), "{name}");
+        assert_eq!(output.status.code(), Some(2), "{name}");
+        assert!(said(&output).contains(name) && said(&output).contains("pipe"), "{}", said(&output));
+        assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo(), "{name}");
+    }
 }
 
 #[test]
