@@ -502,8 +502,8 @@ fn is_ours(path: &Path) -> bool {
 /// 30 600 at a keyframe a second.
 ///
 /// So many keys are scanned in 55 us with AVX-512, and in some three and eight times as long with AVX2 and with neither (one
-/// core). A query in a graph of keys in families takes about as long as the first, one in a graph of unrelated keys
-/// longer than the last. Which is used is decided by size and processor each time:
+/// core). A query in a graph of keys in families took 128 us at this size, one in a graph of 300 000 unrelated keys 222 us.
+/// So a graph pays without AVX-512; which is used is decided by size and processor each time:
 /// [`SearchMode::Auto`](super::SearchMode::Auto).
 pub const GRAPH_MIN_KEYS: u32 = 400_000;
 /// Between two reports of progress.
