@@ -15,6 +15,7 @@ use super::files::Mapped;
 use super::manifest::FileEntry;
 use super::storage::{Draft, Storage};
 use crate::error::{Error, Result};
+pub(crate) use crate::media::hex;
 
 #[cfg(target_endian = "big")]
 compile_error!("mapped sections are read in place and are little-endian");
@@ -315,13 +316,6 @@ pub(crate) fn corrupt(path: &Path, what: &'static str, found: impl ToString, exp
         expected: expected.to_string(),
         remedy: if path.extension().is_some_and(|kind| kind == "graph") { GRAPH_REMEDY } else { REMEDY },
     }
-}
-
-/// Writes bytes as lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
-    bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte)]).collect()
 }
 
 fn bincode_config() -> impl bincode::config::Config {

@@ -22,8 +22,8 @@ use crate::Result;
 pub(crate) use limits::Limit;
 pub use limits::Limits;
 pub use provision::{Provision, provision};
-pub(crate) use source::open_plain;
 pub use source::{Links, Source};
+pub(crate) use source::{hex, open_plain};
 
 /// One upright luma picture with square pixels at the working size.
 #[derive(Debug, Clone, PartialEq, Eq)]

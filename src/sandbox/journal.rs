@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::media::{Links, open_plain};
+use crate::media::{Links, hex, open_plain};
 use crate::{Error, Result};
 
 /// What is done about a file that ended its decoding process too often.
@@ -165,10 +165,6 @@ fn ends_torn(file: &mut File) -> std::io::Result<bool> {
     let mut last = [0];
     file.read_exact(&mut last)?;
     Ok(last != *b"\n")
-}
-
-fn hex(sha256: &[u8; 32]) -> String {
-    sha256.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// So many ends of its decoding process quarantine a file: one may be the machine's fault.

@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::output;
 use crate::place::Place;
 use crate::progress::Progress;
-use crate::text::{bytes, chain, clock, count, grouped, hours, length, plain};
+use crate::text::{bytes, chain, clock, count, grouped, hex, hours, length, plain};
 use crate::{guard, signal, talk};
 
 /// Runs one of the commands.
@@ -253,13 +253,9 @@ struct Listed<'a> {
 
 impl<'a> From<&'a Video> for Listed<'a> {
     fn from(video: &'a Video) -> Listed<'a> {
-        let mut sha256 = String::with_capacity(64);
-        for byte in video.sha256 {
-            let _ = write!(sha256, "{byte:02x}");
-        }
         Listed {
             id: &video.id,
-            sha256,
+            sha256: hex(&video.sha256),
             path: &video.path,
             duration_s: video.duration.as_secs_f64(),
             undecoded_s: video.undecoded.as_secs_f64(),

@@ -22,7 +22,8 @@ use uniq::media::Links;
 use uniq::{Fingerprint, Index, Report};
 
 use super::excerpt::Excerpt;
-use super::footage::{Clip, decoding, hex, sha256};
+use super::footage::{Clip, decoding, sha256};
+use crate::text::hex;
 
 /// The folder of all this.
 #[derive(Debug, Clone)]

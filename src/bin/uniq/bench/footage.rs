@@ -9,6 +9,7 @@ use uniq::media::{self, Links};
 
 use super::random::Random;
 use crate::talk;
+use crate::text::hex;
 
 /// A video and what is known of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -126,11 +127,6 @@ pub(crate) fn decoding() -> Decoding {
 /// SHA-256 of a file.
 pub(crate) fn sha256(path: &Path) -> uniq::Result<[u8; 32]> {
     decoding().open(path)?.sha256(&|| false)
-}
-
-/// Bytes in lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -22,10 +22,11 @@ use uniq::fingerprint::{KEY_BITS, Key, KeyKind, Orientation, Run};
 use uniq::search::RADIUS;
 
 use super::cache::Cache;
-use super::footage::{Clip, hex, split};
+use super::footage::{Clip, split};
 use super::measure::{Measured, Plan, Role, paths};
 use super::score::highest_bits;
 use crate::text::grouped;
+use crate::text::hex;
 
 /// A distance counts as observed from so many pairs on.
 const SEEN_MIN: u64 = 10;
