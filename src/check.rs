@@ -115,7 +115,7 @@ fn find(index: &Index, clip: &Fingerprint, mode: SearchMode, options: &CheckOpti
         },
     };
     let number = |time: Duration| clip.keys.partition_point(|key| clip.keyframes[key.keyframe as usize].time < time);
-    let (mut alignments, mut exact, mut recall) = (Vec::new(), true, 1.0_f64);
+    let (mut parts, mut exact, mut recall) = (Vec::new(), true, 1.0_f64);
     let mut start = Duration::ZERO;
     loop {
         // A rest shorter than half a window goes with the window before it.
@@ -123,7 +123,7 @@ fn find(index: &Index, clip: &Fingerprint, mode: SearchMode, options: &CheckOpti
         let end = if last { clip.duration.max(start) } else { start + WINDOW };
         let keys = number(start)..if last { clip.keys.len() } else { number(end) };
         let hits = search(index, clip, keys, &orientations, mode)?;
-        alignments.extend(align(&hits.hits, clip, align::Span { start, end }, &corpus));
+        parts.push(align(&hits.hits, clip, align::Span { start, end }, &corpus));
         if let Some(error) = unread.take() {
             return Err(error);
         }
@@ -134,7 +134,7 @@ fn find(index: &Index, clip: &Fingerprint, mode: SearchMode, options: &CheckOpti
         }
         start = end;
     }
-    let mut alignments = align::join(alignments);
+    let mut alignments = align::join(parts);
     if let Some(video) = index.find(&hex(&clip.sha256)).first() {
         alignments.retain(|alignment| alignment.video != *video);
         alignments.insert(0, Alignment::identical(*video, clip.duration));
@@ -229,9 +229,9 @@ fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment) -> NonMatc
         sustained_bits: bits(alignment.evidence.sustained),
         here_bits: bits(alignment.contrast.here),
         elsewhere_bits: bits(alignment.contrast.elsewhere),
-        timed_keys: round(alignment.lock.keys.into(), 1),
-        timed_best: round(alignment.lock.best.into(), 1),
-        timed_bits: bits(alignment.lock.bits()),
+        timed_pictures: alignment.timing.pictures().asked as u64,
+        timed_best: alignment.timing.pictures().best as u64,
+        timed_bits: bits(alignment.timing.bits()),
         shown: round(f64::from(alignment.found.reference), 3),
         mirrored: alignment.orientation.mirrored,
         turned_degrees: 90 * u32::from(alignment.orientation.turns),

@@ -54,9 +54,9 @@
 //! | `sustained_bits` | bits | what is left of `moment_bits` without the best second: one instant is no passage |
 //! | `elsewhere_bits` | bits | the most evidence at any *other* time of the same source, to be compared with `here_bits` |
 //! | `here_bits` | bits | the evidence counted in the same way where the match says |
-//! | `timed_keys` | number | keys of the source that are in the clip at about the claimed time, as far as they tell moments apart; those of one picture count as four at most |
-//! | `timed_best` | number | how many of them fit best at that time |
-//! | `timed_bits` | bits | how improbable so many are for another take of the scene |
+//! | `timed_pictures` | integer | pictures of both sides that were compared with those of other times, up to three seconds off |
+//! | `timed_best` | integer | how many of them fit best at the claimed time |
+//! | `timed_bits` | bits | how improbable that, and the same of single keys, is for another take of the scene; below zero if it speaks for one |
 //! | `shown` | 0..=1 | share of the source's regions, in this part of its time and frame, that the clip shows |
 //! | `kind` | `copy` \| `same_scene` | the same recording, or the same place at another time (or at a time that cannot be told, if its part of the clip is unsearchable as `ambiguous`) |
 //! | `mirrored` | bool | left and right exchanged |
@@ -77,7 +77,7 @@ use crate::index::Publication;
 pub use crate::verdict::{MatchKind, SpanState, Verdict};
 
 /// Version of the wire format.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// The answer to one check.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -187,11 +187,11 @@ pub struct NonMatch {
     pub here_bits: f64,
     /// The same at the other time of the source that agrees most, in bits.
     pub elsewhere_bits: f64,
-    /// Keys of the source that tell at which time of the clip they fit best.
-    pub timed_keys: f64,
+    /// Pictures of both sides that were compared with those of other times.
+    pub timed_pictures: u64,
     /// How many fit best at the time that is claimed.
-    pub timed_best: f64,
-    /// How improbable so many are for another take, in bits.
+    pub timed_best: u64,
+    /// How improbable that is for another take, in bits; below zero if it speaks for one.
     pub timed_bits: f64,
     /// Share of the source's regions that the clip shows.
     pub shown: f64,

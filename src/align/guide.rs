@@ -47,14 +47,23 @@ impl Shown {
 
     /// The runs that the source shows within the time tolerance of a moment, each once.
     fn around(&self, moment: f32) -> Vec<usize> {
+        self.numbers(moment - TIME_TOLERANCE, moment + TIME_TOLERANCE)
+    }
+
+    /// The runs that the source shows between two moments, in seconds, each once.
+    pub(super) fn between(&self, from: f32, to: f32) -> impl Iterator<Item = &Run> {
+        self.numbers(from, to).into_iter().map(|number| &self.runs[number])
+    }
+
+    fn numbers(&self, from: f32, to: f32) -> Vec<usize> {
         let second = |time: f32| time.max(0.0) as u64;
-        let mut found: Vec<usize> = (second(moment - TIME_TOLERANCE)..=second(moment + TIME_TOLERANCE))
+        let mut found: Vec<usize> = (second(from)..=second(to))
             .filter_map(|second| self.seconds.get(&second))
             .flatten()
             .copied()
             .filter(|&number| {
                 let run = &self.runs[number];
-                run.first.as_secs_f32() <= moment + TIME_TOLERANCE && run.last.as_secs_f32() >= moment - TIME_TOLERANCE
+                run.first.as_secs_f32() <= to && run.last.as_secs_f32() >= from
             })
             .collect();
         found.sort_unstable();

@@ -1,19 +1,27 @@
 //! Joins what was aligned part by part: a long clip is searched some minutes at a time.
 
-use super::{
-    ALIGNMENTS_MAX, Alignment, Found, GAP_MAX, SHIFT_TOLERANCE, TIME_TOLERANCE, ZOOM_TOLERANCE, strongest_first,
-};
+use super::{Alignment, Found, GAP_MAX, SHIFT_TOLERANCE, TIME_TOLERANCE, ZOOM_TOLERANCE, strongest_first};
 
-/// Joins alignments that go on from one part of a clip into the next; strongest first, as they come.
-pub fn join(mut alignments: Vec<Alignment>) -> Vec<Alignment> {
-    alignments.sort_by_key(|a| (a.video, a.orientation, a.clip.start, a.clip.end));
-    let mut joined: Vec<Alignment> = Vec::with_capacity(alignments.len());
-    for next in alignments {
-        match joined.iter_mut().rev().take(ALIGNMENTS_MAX).find(|earlier| continues(earlier, &next)) {
-            Some(earlier) => extend(earlier, &next),
-            None => joined.push(next),
+/// Joins alignments that go on from one part of a clip into the next; strongest first, as the parts' own come.
+///
+/// Within a part nothing is joined: what was found apart there has a reason to be.
+pub fn join(parts: Vec<Vec<Alignment>>) -> Vec<Alignment> {
+    let mut joined: Vec<(usize, Alignment)> = Vec::new();
+    for (number, mut part) in parts.into_iter().enumerate() {
+        part.sort_by_key(|a| (a.video, a.orientation, a.clip.start, a.clip.end));
+        for next in part {
+            let of_part_before =
+                |(last, earlier): &&mut (usize, Alignment)| last + 1 == number && continues(earlier, &next);
+            match joined.iter_mut().rev().find(of_part_before) {
+                Some((last, earlier)) => {
+                    extend(earlier, &next);
+                    *last = number;
+                }
+                None => joined.push((number, next)),
+            }
         }
     }
+    let mut joined: Vec<Alignment> = joined.into_iter().map(|(_, alignment)| alignment).collect();
     joined.sort_by(strongest_first);
     joined
 }
@@ -46,6 +54,9 @@ fn extend(earlier: &mut Alignment, next: &Alignment) {
         clip_moment: mean(earlier.found.clip_moment, next.found.clip_moment),
         clip_moments: earlier.found.clip_moments + next.found.clip_moments,
     };
+    if next.evidence.total > earlier.evidence.total {
+        earlier.geometry = next.geometry;
+    }
     earlier.evidence.total += next.evidence.total;
     earlier.evidence.moment += next.evidence.moment;
     earlier.evidence.sustained += next.evidence.sustained;
@@ -53,7 +64,7 @@ fn extend(earlier: &mut Alignment, next: &Alignment) {
     earlier.contrast.elsewhere += next.contrast.elsewhere;
     earlier.contrast.moment_here += next.contrast.moment_here;
     earlier.contrast.moment_elsewhere += next.contrast.moment_elsewhere;
-    earlier.lock.add(&next.lock);
+    earlier.timing.add(&next.timing);
     earlier.hits += next.hits;
     earlier.clip.end = next.clip.end.max(earlier.clip.end);
     earlier.reference.start = next.reference.start.min(earlier.reference.start);

@@ -6,54 +6,10 @@
 //! looks at the first sighting of each key (what a run keeps is the key as it was first seen), whether or not it recurs.
 
 use super::guide::{GUIDED_RADIUS, Shown};
+use super::timing::Tally;
 use super::vote::Line;
 use super::{Similarity, TIME_TOLERANCE};
 use crate::fingerprint::{ClipKey, Fingerprint, Orientation, Run};
-
-/// How often keys of the source fit best at the time that an alignment claims.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Lock {
-    /// Keys of the source that the clip shows around that time, and not equally well near it and far from it; those of
-    /// one picture count as four at most.
-    pub keys: f32,
-    /// How many of them fit better near it than at any moment far from it.
-    pub best: f32,
-    /// How many would by chance.
-    pub by_chance: f32,
-}
-
-impl Lock {
-    /// Share of the keys that fit best at the claimed time, 0..=1.
-    pub fn share(&self) -> f32 {
-        if self.keys > 0.0 { self.best / self.keys } else { 0.0 }
-    }
-
-    /// How little probable so many are by chance, in bits (Chernoff's bound on a binomial tail).
-    pub fn bits(&self) -> f32 {
-        let (n, q) = (self.keys, self.share());
-        let p = if n > 0.0 { self.by_chance / n } else { 0.0 };
-        if q <= p || p <= 0.0 {
-            return 0.0;
-        }
-        let term = |q: f32, p: f32| if q <= 0.0 { 0.0 } else { q * (q / p).log2() };
-        n * (term(q, p) + term(1.0 - q, (1.0 - p).max(f32::MIN_POSITIVE)))
-    }
-}
-
-impl Lock {
-    /// Adds what another part of the clip says.
-    pub(super) fn add(&mut self, other: &Lock) {
-        self.keys += other.keys;
-        self.best += other.best;
-        self.by_chance += other.by_chance;
-    }
-
-    /// The same as from a few keys: those of one picture say much the same, a lamp that flickers is in all of them.
-    fn capped(self) -> Lock {
-        let say = (SAY_MAX as f32 / self.keys.max(1.0)).min(1.0);
-        Lock { keys: say * self.keys, best: say * self.best, by_chance: say * self.by_chance }
-    }
-}
 
 /// What stands between a clip and a source but time.
 #[derive(Clone, Copy)]
@@ -65,12 +21,12 @@ pub(super) struct Pairing<'a> {
 }
 
 impl Pairing<'_> {
-    fn time(&self, key: &ClipKey) -> f32 {
+    pub(super) fn time(&self, key: &ClipKey) -> f32 {
         self.clip.keyframes[key.keyframe as usize].time.as_secs_f32()
     }
 
     /// The keys of the clip between two of its moments.
-    fn keys(&self, (first, last): (f32, f32)) -> &[ClipKey] {
+    pub(super) fn keys(&self, (first, last): (f32, f32)) -> &[ClipKey] {
         let start = self.clip.keys.partition_point(|key| self.time(key) < first);
         let end = self.clip.keys.partition_point(|key| self.time(key) <= last);
         &self.clip.keys[start..end.max(start)]
@@ -85,8 +41,8 @@ impl Pairing<'_> {
     }
 
     /// Counts, for the keys that the source shows first between two moments of the clip.
-    pub(super) fn lock(&self, line: Line, (first, last): (f32, f32)) -> Lock {
-        let mut lock = Lock::default();
+    pub(super) fn lock(&self, line: Line, (first, last): (f32, f32)) -> Tally {
+        let mut lock = Tally::default();
         // Runs come in order of their first sighting.
         for picture in self.shown.runs.chunk_by(|a, b| a.first == b.first) {
             let claimed = (picture[0].first.as_secs_f32() - line.offset) / line.speed;
@@ -122,7 +78,7 @@ impl Pairing<'_> {
                 }
             }
             let (keys, best) = (f32::from(keys), f32::from(best));
-            lock.add(&Lock { keys, best, by_chance: keys * here / (here + there) }.capped());
+            lock.add(&Tally { asked: keys, best, by_chance: keys * here / (here + there) }.capped(SAY_MAX as f32));
         }
         lock
     }

@@ -25,14 +25,15 @@ mod guide;
 mod join;
 mod lock;
 mod stretch;
+mod timing;
 mod vote;
 
 pub use guide::GUIDED_RADIUS;
 use guide::{Shown, Trace};
 pub use join::join;
-pub use lock::Lock;
 use lock::Pairing;
 use stretch::{Look, stretches};
+pub use timing::{Tally, Timing};
 use vote::{Line, Pace, Vote};
 
 /// A part of the clip and the part of a source that it looks like.
@@ -58,8 +59,8 @@ pub struct Alignment {
     pub found: Found,
     /// How much worse the clip agrees with other times of the source.
     pub contrast: Contrast,
-    /// How often single keys agree best at the time that it claims.
-    pub lock: Lock,
+    /// How often it fits best at the time that it claims.
+    pub timing: Timing,
 }
 
 impl Alignment {
@@ -78,7 +79,7 @@ impl Alignment {
             hits: 0,
             found: Found { reference: 1.0, ..Found::default() },
             contrast: Contrast { here: bits, elsewhere: 0.0, moment_here: bits, moment_elsewhere: 0.0 },
-            lock: Lock::default(),
+            timing: Timing::certain(bits),
         }
     }
 }
@@ -440,11 +441,11 @@ impl Context<'_> {
             } else {
                 Contrast::default()
             };
-            let lock = if evidence.total >= CONTRAST_MIN {
+            let timing = if evidence.total >= CONTRAST_MIN {
                 let pairing = Pairing { clip: self.clip, shown: &self.shown, orientation, geometry: &geometry };
-                pairing.lock(line, (first, last))
+                pairing.timing(line, (first, last))
             } else {
-                Lock::default()
+                Timing::default()
             };
             let found = if strong {
                 self.found(&traces, (first, last), orientation, &geometry, line)
@@ -466,7 +467,7 @@ impl Context<'_> {
                 hits: within.len(),
                 found,
                 contrast,
-                lock,
+                timing,
             });
         }
         pieces

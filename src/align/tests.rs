@@ -268,7 +268,7 @@ fn an_alignment_that_goes_on_in_the_next_part_of_a_clip_is_one() {
             all.iter().filter(|hit| hit.clip_time >= start && hit.clip_time < end).copied().collect();
         align(&within, &clip, window, &corpus)
     });
-    let joined = join(parts.concat());
+    let joined = join(parts.into());
     let best = &joined[0];
     assert!(best.clip.start.as_secs_f32() < 0.6 && best.clip.end.as_secs_f32() > 29.4, "{best:?}");
     assert!((best.reference.end.as_secs_f32() - 33.0).abs() < 0.7, "{best:?}");

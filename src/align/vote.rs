@@ -69,9 +69,13 @@ impl Vote {
 impl Similarity {
     /// Whether it takes a place of the clip to a place of the source, within the tolerances.
     pub(super) fn takes(&self, clip: &Place, reference: &Place) -> bool {
-        let (x, y) = (self.scale * clip.x + self.x, self.scale * clip.y + self.y);
-        (reference.size / (clip.size * self.scale)).log2().abs() <= ZOOM_TOLERANCE
-            && (x - reference.x).hypot(y - reference.y) <= SHIFT_TOLERANCE
+        self.off(clip, reference) <= SHIFT_TOLERANCE
+            && (reference.size / (clip.size * self.scale)).log2().abs() <= ZOOM_TOLERANCE
+    }
+
+    /// How far a place of the clip is taken from a place of the source, in heights of the source's frame.
+    pub(super) fn off(&self, clip: &Place, reference: &Place) -> f32 {
+        (self.scale * clip.x + self.x - reference.x).hypot(self.scale * clip.y + self.y - reference.y)
     }
 }
 

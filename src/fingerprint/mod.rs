@@ -35,7 +35,7 @@ pub use orientation::Orientation;
 use runs::{Sighting, Tracker};
 
 /// Changes whenever the same file would give other keys; an index of another version cannot be searched.
-pub const FINGERPRINT_VERSION: u32 = 1;
+pub const FINGERPRINT_VERSION: u32 = 2;
 
 /// Most regions of a keyframe of a clip.
 pub const CLIP_REGIONS: usize = 40;
@@ -44,7 +44,7 @@ pub const CLIP_REGIONS: usize = 40;
 pub const SKETCH_REGIONS: usize = 16;
 
 /// Most regions of a keyframe of a source.
-pub const SOURCE_REGIONS: usize = 12;
+pub const SOURCE_REGIONS: usize = 24;
 
 /// What one keyframe shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -217,7 +217,7 @@ fn stats_count_what_is_there() {
     assert_eq!(state["written_by"], env!("CARGO_PKG_VERSION"));
     assert_eq!(state["format_version"], uniq::index::FORMAT_VERSION);
     assert_eq!(state["fingerprint_version"], uniq::fingerprint::FINGERPRINT_VERSION);
-    assert_eq!((number(&state, "interval_s"), state["root"].as_str().unwrap().len()), (1.0, 64));
+    assert_eq!((number(&state, "interval_s"), state["root"].as_str().unwrap().len()), (0.5, 64));
 
     let table = stdout(&sandbox.uniq(&["index", "stats", "--index", "i"]));
     for shown in ["bytes a key", "an hour", "recall 1.000", "format", "fingerprint", "written by uniq"] {

@@ -156,7 +156,7 @@ mod tests {
             "kind": kind, "clip": { "start_s": start, "end_s": end },
             "reference": { "start_s": reference, "end_s": reference + end - start },
             "evidence_bits": bits, "moment_bits": bits, "sustained_bits": bits, "here_bits": bits, "elsewhere_bits": 0.0,
-            "timed_keys": 9, "timed_best": 9, "timed_bits": 20.0,
+            "timed_pictures": 9, "timed_best": 9, "timed_bits": 20.0,
             "shown": 1.0, "mirrored": false, "turned_degrees": 0, "speed": 1.0, "hits": 9,
             "geometry": { "clip": area, "reference": area, "scale": 1.0 },
         })

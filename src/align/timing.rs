@@ -1,0 +1,400 @@
+//! Asks whether the time that an alignment claims is the one at which clip and source fit best.
+//!
+//! Another take of a scene agrees with a source at all times about as well. A copy agrees best at its own time, and this
+//! can be asked in four ways, each of pictures that lie near the claimed time against pictures that lie further off:
+//!
+//! - of a picture of the source, which of the *clip's* pictures fit what it shows for the first time;
+//! - of a picture of the clip, which of the *source's* pictures fit it;
+//! - and the same of each single key, where the answer is clear: what moves in a still scene is a handful of keys among
+//!   walls that fit at any time, and would be lost in the sum of a picture.
+//!
+//! A key fits the better, the nearer it is in bits and in place: what a camera passes is the same thing everywhere, but at
+//! its place for a moment only. Places are compared after the geometry has been fitted anew to all that was found there.
+
+use std::ops::RangeInclusive;
+
+use super::guide::{self, GUIDED_RADIUS, Shown};
+use super::lock::Pairing;
+use super::vote::{self, Line, Vote};
+use super::{Similarity, TIME_TOLERANCE};
+use crate::fingerprint::{ClipKey, Place, Run};
+
+/// How often something fits best at the claimed time.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Tally {
+    /// How often it was asked.
+    pub asked: f32,
+    /// How often the claimed time was the best.
+    pub best: f32,
+    /// How often it would be by chance.
+    pub by_chance: f32,
+}
+
+impl Tally {
+    /// Share of the answers that are for the claimed time, 0..=1.
+    pub fn share(&self) -> f32 {
+        if self.asked > 0.0 { self.best / self.asked } else { 0.0 }
+    }
+
+    /// How little probable so many (or so few, and then below zero) are by chance, in bits: Chernoff's bound on a binomial
+    /// tail, `n * D(q || p)`.
+    pub fn bits(&self) -> f32 {
+        if self.asked <= 0.0 || self.by_chance <= 0.0 {
+            return 0.0;
+        }
+        let (q, p) = (self.share(), (self.by_chance / self.asked).min(CERTAIN));
+        let term = |q: f32, p: f32| if q <= 0.0 { 0.0 } else { q * (q / p).log2() };
+        let bits = self.asked * (term(q, p) + term(1.0 - q, 1.0 - p));
+        if q >= p { bits } else { -bits }
+    }
+
+    /// Adds what another part of the clip says.
+    pub(super) fn add(&mut self, other: &Tally) {
+        self.asked += other.asked;
+        self.best += other.best;
+        self.by_chance += other.by_chance;
+    }
+
+    /// The same as from a few answers: those of one picture say much the same, a lamp that flickers is in all of them.
+    pub(super) fn capped(self, most: f32) -> Tally {
+        let say = (most / self.asked.max(1.0)).min(1.0);
+        Tally { asked: say * self.asked, best: say * self.best, by_chance: say * self.by_chance }
+    }
+}
+
+/// Chances nearer to one than this say nothing.
+const CERTAIN: f32 = 0.999;
+
+/// What pictures and keys of both sides say about the time of an alignment.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Timing {
+    /// Pictures of the source, over the clip's time.
+    pub source_pictures: Tally,
+    /// Pictures of the clip, over the source's time.
+    pub clip_pictures: Tally,
+    /// Keys of the source, over the clip's time; those of one picture count as four at most.
+    pub source_keys: Tally,
+    /// Keys of the clip, over the source's time; those of one picture count as four at most.
+    pub clip_keys: Tally,
+}
+
+impl Timing {
+    /// How little probable the answers are for another take of the scene, in bits; below zero if they speak for one.
+    ///
+    /// Both sides say half of it, because they are asked about the same pictures; and so do the keys of what pictures say,
+    /// of which several tell the same thing. Of the alignments of 272 excerpts of real footage with another moment of the
+    /// same scene two reach 10 bits, of those with other content none; of 1 419 true ones 1 314 do.
+    pub fn bits(&self) -> f32 {
+        0.5 * (self.source_pictures.bits() + self.clip_pictures.bits())
+            + 0.25 * (self.source_keys.bits() + self.clip_keys.bits())
+    }
+
+    /// What is worth so many bits without a picture being asked.
+    pub(super) fn certain(bits: f32) -> Timing {
+        let coins = Tally { asked: bits, best: bits, by_chance: 0.5 * bits };
+        Timing { source_pictures: coins, clip_pictures: coins, ..Timing::default() }
+    }
+
+    /// What one picture says in the mean, keys left aside, in bits.
+    pub fn bits_a_picture(&self) -> f32 {
+        (self.source_pictures.bits() + self.clip_pictures.bits()) / self.pictures().asked.max(1.0)
+    }
+
+    /// Pictures of both sides that were asked, and how many of them fit best at the claimed time.
+    pub fn pictures(&self) -> Tally {
+        let mut both = self.source_pictures;
+        both.add(&self.clip_pictures);
+        both
+    }
+
+    /// Adds what another part of the clip says.
+    pub(super) fn add(&mut self, other: &Timing) {
+        self.source_pictures.add(&other.source_pictures);
+        self.clip_pictures.add(&other.clip_pictures);
+        self.source_keys.add(&other.source_keys);
+        self.clip_keys.add(&other.clip_keys);
+    }
+}
+
+/// The best fit near the claimed time and far from it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Rivals {
+    near: f32,
+    far: f32,
+}
+
+impl Rivals {
+    fn add(&mut self, when: When, fit: f32) {
+        match when {
+            When::Near => self.near = self.near.max(fit),
+            When::Far => self.far = self.far.max(fit),
+            When::Between => {}
+        }
+    }
+
+    /// One answer, if there is something to compare.
+    fn of_picture(self, chance: f32) -> Tally {
+        let asked = self.near.max(self.far) >= PICTURE_MIN && self.near != self.far;
+        if asked {
+            Tally { asked: 1.0, best: f32::from(self.near > self.far), by_chance: chance }
+        } else {
+            Tally::default()
+        }
+    }
+
+    /// One answer, if it is clear.
+    fn of_key(self, chance: f32) -> Tally {
+        if (self.near - self.far).abs() >= CLEAR {
+            Tally { asked: 1.0, best: f32::from(self.near > self.far), by_chance: chance }
+        } else {
+            Tally::default()
+        }
+    }
+}
+
+/// Where a time lies against the claimed one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    Near,
+    Between,
+    Far,
+}
+
+impl When {
+    /// `apart` in seconds; pictures between near and far, and those further off than that, are not asked.
+    fn of(apart: f32, far: &RangeInclusive<f32>) -> When {
+        if apart <= NEAR {
+            When::Near
+        } else if far.contains(&apart) {
+            When::Far
+        } else {
+            When::Between
+        }
+    }
+}
+
+/// The chance that the best of some moments is near, if any of them may be; `None` if there are too few far ones to compare with.
+fn chance(near: usize, far: usize) -> Option<f32> {
+    (near > 0 && far >= near).then(|| near as f32 / (near + far) as f32)
+}
+
+impl Pairing<'_> {
+    /// Asks all pictures of a part of the clip and of what the source shows then.
+    pub(super) fn timing(&self, line: Line, (first, last): (f32, f32)) -> Timing {
+        let geometry = self.fitted(line, (first, last));
+        let frames: Vec<(f32, Vec<Seen>)> = self.frames((first, last));
+        let shown = self.shown;
+        let moments = moments(shown);
+        let mut timing = Timing::default();
+        for &moment in &moments {
+            let claimed = (moment - line.offset) / line.speed;
+            if !(first - TIME_TOLERANCE..=last + TIME_TOLERANCE).contains(&claimed) {
+                continue;
+            }
+            let from = frames.partition_point(|(time, _)| *time < claimed - FAR_IN_CLIP.end());
+            let to = frames.partition_point(|(time, _)| *time <= claimed + FAR_IN_CLIP.end());
+            let around = &frames[from..to.max(from)];
+            self.ask_source(moment, claimed, around, &geometry, &mut timing);
+            let nearest = around.iter().min_by(|a, b| (a.0 - claimed).abs().total_cmp(&(b.0 - claimed).abs()));
+            let Some((_, frame)) = nearest.filter(|(time, _)| (time - claimed).abs() <= NEAR) else { continue };
+            self.ask_clip(moment, line.speed.abs().max(0.1), frame, &moments, &geometry, &mut timing);
+        }
+        timing
+    }
+
+    /// Which of the clip's pictures fit what the source shows first at a moment.
+    fn ask_source(
+        &self,
+        moment: f32,
+        claimed: f32,
+        frames: &[(f32, Vec<Seen>)],
+        geometry: &Similarity,
+        timing: &mut Timing,
+    ) {
+        let when = |time: f32| When::of((time - claimed).abs(), &FAR_IN_CLIP);
+        let count = |wanted: When| frames.iter().filter(|(time, _)| when(*time) == wanted).count();
+        let Some(chance) = chance(count(When::Near), count(When::Far)) else { return };
+        let runs = &self.shown.runs;
+        let start = runs.partition_point(|run| run.first.as_secs_f32() < moment);
+        let fresh = runs[start..].iter().take_while(|run| run.first.as_secs_f32() == moment);
+        let mut of_frame = vec![0.0_f32; frames.len()];
+        let mut keys = Tally::default();
+        for run in fresh {
+            let mut rivals = Rivals::default();
+            for ((time, frame), sum) in frames.iter().zip(&mut of_frame) {
+                if when(*time) != When::Between {
+                    let best = frame.iter().map(|seen| fit(seen, run, geometry)).fold(0.0, f32::max);
+                    *sum += best;
+                    rivals.add(when(*time), best);
+                }
+            }
+            keys.add(&rivals.of_key(chance));
+        }
+        let mut rivals = Rivals::default();
+        frames.iter().zip(&of_frame).for_each(|((time, _), sum)| rivals.add(when(*time), *sum));
+        timing.source_pictures.add(&rivals.of_picture(chance));
+        timing.source_keys.add(&keys.capped(KEYS_SAY));
+    }
+
+    /// Which of the source's pictures fit one of the clip.
+    fn ask_clip(
+        &self,
+        moment: f32,
+        speed: f32,
+        frame: &[Seen],
+        moments: &[f32],
+        geometry: &Similarity,
+        timing: &mut Timing,
+    ) {
+        let reach = FAR_IN_SOURCE.end() * speed;
+        let from = moments.partition_point(|other| *other < moment - reach);
+        let to = moments.partition_point(|other| *other <= moment + reach);
+        let others: Vec<(f32, When)> = moments[from..to]
+            .iter()
+            .map(|&other| (other, When::of((other - moment).abs() / speed, &FAR_IN_SOURCE)))
+            .collect();
+        let count = |wanted: When| others.iter().filter(|(_, when)| *when == wanted).count();
+        let Some(chance) = chance(count(When::Near), count(When::Far)) else { return };
+        let mut sums = vec![0.0_f32; others.len()];
+        let mut of_key = vec![Rivals::default(); frame.len()];
+        for run in self.shown.between(moment - reach, moment + reach) {
+            let active = |time: f32| run.first.as_secs_f32() <= time && run.last.as_secs_f32() >= time;
+            let mut best = 0.0_f32;
+            for (seen, rivals) in frame.iter().zip(&mut of_key) {
+                let fit = fit(seen, run, geometry);
+                if fit > 0.0 {
+                    best = best.max(fit);
+                    others.iter().filter(|(time, _)| active(*time)).for_each(|(_, when)| rivals.add(*when, fit));
+                }
+            }
+            others.iter().zip(&mut sums).filter(|((time, _), _)| active(*time)).for_each(|(_, sum)| *sum += best);
+        }
+        let mut rivals = Rivals::default();
+        others.iter().zip(&sums).for_each(|((_, when), sum)| rivals.add(*when, *sum));
+        timing.clip_pictures.add(&rivals.of_picture(chance));
+        let mut keys = Tally::default();
+        of_key.iter().for_each(|rivals| keys.add(&rivals.of_key(chance)));
+        timing.clip_keys.add(&keys.capped(KEYS_SAY));
+    }
+
+    /// The clip's keys by picture, as they lie in the changed clip.
+    fn frames(&self, (first, last): (f32, f32)) -> Vec<(f32, Vec<Seen>)> {
+        let aspect = self.clip.info.width.max(1) as f32 / self.clip.info.height.max(1) as f32;
+        let seen = |key: &ClipKey| Seen {
+            place: self.orientation.place(key.place, aspect),
+            key: ClipKey { key: self.orientation.key(key), ..*key },
+        };
+        let pictures = self.keys((first, last)).chunk_by(|a, b| a.keyframe == b.keyframe);
+        pictures.map(|keys| (self.time(&keys[0]), keys.iter().map(seen).collect())).collect()
+    }
+
+    /// The geometry, fitted anew to all that is found where the alignment says; what is far off its place counts little.
+    fn fitted(&self, line: Line, span: (f32, f32)) -> Similarity {
+        let aspect = self.clip.info.width.max(1) as f32 / self.clip.info.height.max(1) as f32;
+        let traces = guide::trace(self.clip, self.shown, self.orientation, self.geometry, line, span);
+        let votes: Vec<Vote> = guide::as_votes(&traces, self.clip, self.shown)
+            .map(|vote| Vote { clip: self.orientation.place(vote.clip, aspect), ..vote })
+            .collect();
+        let mut geometry = *self.geometry;
+        for scale in REFITS {
+            let weighed = votes.iter().map(|vote| {
+                let off = geometry.off(&vote.clip, &vote.reference) / scale;
+                Vote { share: vote.share / (1.0 + off * off), ..*vote }
+            });
+            let weighed: Vec<Vote> = weighed.collect();
+            geometry = vote::fit_geometry(weighed.iter()).unwrap_or(geometry);
+        }
+        geometry
+    }
+}
+
+/// A key of the clip as it lies in the changed clip.
+struct Seen {
+    place: Place,
+    key: ClipKey,
+}
+
+/// How well a key of the clip fits a key of the source, 0..=[`GUIDED_RADIUS`].
+fn fit(seen: &Seen, run: &Run, geometry: &Similarity) -> f32 {
+    if seen.key.kind != run.kind || !geometry.takes(&seen.place, &run.place) {
+        return 0.0;
+    }
+    let distance = run.key.distance(seen.key.key);
+    if distance >= GUIDED_RADIUS {
+        return 0.0;
+    }
+    let off = geometry.off(&seen.place, &run.place) / (PLACE_ERROR * run.place.size + PLACE_ERROR_MIN);
+    (GUIDED_RADIUS - distance) as f32 * (-0.5 * off * off).exp()
+}
+
+/// The moments at which something begins or ends in a source, in seconds, each once.
+fn moments(shown: &Shown) -> Vec<f32> {
+    let mut moments: Vec<f32> =
+        shown.runs.iter().flat_map(|run| [run.first.as_secs_f32(), run.last.as_secs_f32()]).collect();
+    moments.sort_by(f32::total_cmp);
+    moments.dedup();
+    moments
+}
+
+/// Up to so many seconds from the claimed time a picture is near it.
+const NEAR: f32 = 0.4;
+
+/// So many seconds from it a picture of the clip is far: most pictures have changed, and the camera is at the same place still.
+const FAR_IN_CLIP: RangeInclusive<f32> = 1.0..=3.0;
+
+/// And a picture of the source, of which there are fewer: from a little less than two intervals of half a second on.
+const FAR_IN_SOURCE: RangeInclusive<f32> = 0.9..=3.2;
+
+/// Least fit of a picture that is worth an answer: one key that is nearer by a dozen bits than the radius.
+const PICTURE_MIN: f32 = 12.0;
+
+/// A key's answer is clear if the fits differ by so much: two pictures of one wall differ by ten bits.
+const CLEAR: f32 = 16.0;
+
+/// Most answers that the keys of one picture give together.
+const KEYS_SAY: f32 = 4.0;
+
+/// Standard error of a key's place, as a share of its size and, for small ones, in heights of the frame: a blob's centre is known
+/// to half of its sigma, which is a seventh of its size.
+const PLACE_ERROR: f32 = 0.06;
+const PLACE_ERROR_MIN: f32 = 0.01;
+
+/// How far off their place keys are when the geometry is fitted for the first, second, … time, in heights of the frame.
+const REFITS: [f32; 5] = [0.06, 0.04, 0.03, 0.02, 0.02];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn as_many_as_by_chance_say_nothing_and_fewer_speak_against() {
+        let tally = |best: f32| Tally { asked: 20.0, best, by_chance: 5.0 }.bits();
+        assert!(tally(5.0).abs() < 1e-3);
+        assert!((tally(20.0) - 40.0).abs() < 1e-3, "twenty times one in four");
+        assert!(tally(0.0) < -5.0 && tally(10.0) > 3.0);
+        assert_eq!(Tally::default().bits(), 0.0);
+    }
+
+    #[test]
+    fn the_keys_of_one_picture_say_no_more_than_four() {
+        let all = Tally { asked: 12.0, best: 9.0, by_chance: 3.0 };
+        let few = all.capped(KEYS_SAY);
+        assert_eq!((few.asked, few.best, few.by_chance), (4.0, 3.0, 1.0));
+        assert_eq!(few.capped(KEYS_SAY), few);
+    }
+
+    #[test]
+    fn what_is_certain_is_worth_its_bits() {
+        assert!((Timing::certain(256.0).bits() - 256.0).abs() < 1e-2);
+    }
+
+    proptest! {
+        #[test]
+        fn more_at_the_claimed_time_are_never_worth_less(asked in 1u8..60, best in 0u8..60, chance in 0.01_f32..0.99) {
+            let best = best % asked;
+            let tally = |best: u8| Tally { asked: asked.into(), best: best.into(), by_chance: chance * f32::from(asked) };
+            prop_assert!(tally(best).bits() <= tally(best + 1).bits() + 1e-3);
+        }
+    }
+}
