@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::files::{self, Mapped};
-use super::format::{self, FileWriter, HEADER_LEN, MANIFEST_MAGIC};
+use super::format::{self, FORMAT_VERSION, FileWriter, HEADER_LEN, MANIFEST_MAGIC};
 use super::storage::Storage;
-use super::video::IndexConfig;
+use super::video::{IndexConfig, Role};
 use crate::error::{Error, Result};
 use crate::fingerprint::FINGERPRINT_VERSION;
 
@@ -37,6 +37,8 @@ pub(crate) struct SegmentEntry {
     /// Removed videos, ascending.
     pub(crate) tombstones: Vec<u32>,
     pub(crate) graph: GraphEntry,
+    /// What all its videos are for.
+    pub(crate) role: Role,
 }
 
 /// What a file has to be.
@@ -84,9 +86,12 @@ impl Manifest {
             return Ok(None);
         };
         let body = file.bytes(HEADER_LEN..file.content())?;
-        let manifest: Manifest = format::decode(&path, body)?;
+        let manifest: Manifest = match file.version {
+            ..WITH_ROLES => format::decode::<earlier::Manifest>(&path, body)?.into(),
+            _ => format::decode(&path, body)?,
+        };
         manifest.check(&path)?;
-        Ok(Some(Stored { manifest, root: files::sha256(body), length: file.length() }))
+        Ok(Some(Stored { manifest, root: files::sha256(body), length: file.length(), version: file.version }))
     }
 
     /// Bytes of all files that it names.
@@ -109,6 +114,9 @@ impl Manifest {
                     "not ascending video numbers",
                     format!("numbers below {}", entry.videos),
                 ));
+            }
+            if entry.role == Role::Benign && entry.graph != GraphEntry::None {
+                return Err(format::corrupt(path, "graph of benign material", "there is one", "none"));
             }
             if entry.number >= self.next_number {
                 return Err(format::corrupt(
@@ -144,6 +152,48 @@ impl Manifest {
     }
 }
 
+/// Manifests of version 2, in which every segment is one of sources.
+mod earlier {
+    use serde::Deserialize;
+
+    use super::super::video::{IndexConfig, Role};
+    use super::{FileEntry, GraphEntry};
+
+    #[derive(Deserialize)]
+    pub(super) struct Manifest {
+        generation: u64,
+        written_by: String,
+        config: IndexConfig,
+        next_number: u64,
+        segments: Vec<SegmentEntry>,
+    }
+
+    #[derive(Deserialize)]
+    struct SegmentEntry {
+        number: u64,
+        file: FileEntry,
+        keys: u32,
+        videos: u32,
+        tombstones: Vec<u32>,
+        graph: GraphEntry,
+    }
+
+    impl From<Manifest> for super::Manifest {
+        fn from(earlier: Manifest) -> super::Manifest {
+            let Manifest { generation, written_by, config, next_number, segments } = earlier;
+            let segments = segments.into_iter().map(super::SegmentEntry::from).collect();
+            super::Manifest { generation, written_by, config, next_number, segments }
+        }
+    }
+
+    impl From<SegmentEntry> for super::SegmentEntry {
+        fn from(earlier: SegmentEntry) -> super::SegmentEntry {
+            let SegmentEntry { number, file, keys, videos, tombstones, graph } = earlier;
+            super::SegmentEntry { number, file, keys, videos, tombstones, graph, role: Role::Source }
+        }
+    }
+}
+
 /// A manifest as it is on disk, or will be.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
@@ -152,6 +202,8 @@ pub(crate) struct Stored {
     pub(crate) root: [u8; 32],
     /// Bytes of the file.
     pub(crate) length: u64,
+    /// Version of the format in which it is, or will be, written.
+    pub(crate) version: u32,
 }
 
 impl Stored {
@@ -159,7 +211,7 @@ impl Stored {
     pub(crate) fn encode(manifest: Manifest, dir: &Path) -> Result<(Stored, Vec<u8>)> {
         let body = format::encode(&manifest_path(dir), &manifest)?;
         let length = format::file_length(HEADER_LEN + body.len());
-        Ok((Stored { manifest, root: files::sha256(&body), length }, body))
+        Ok((Stored { manifest, root: files::sha256(&body), length, version: FORMAT_VERSION }, body))
     }
 }
 
@@ -192,6 +244,8 @@ pub(crate) fn graph_path(dir: &Path, number: u64) -> PathBuf {
 // What sources can be sampled with.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
 const INTERVAL_MAX: Duration = Duration::from_secs(60);
+/// First version of the format whose manifest tells what the videos of a segment are for.
+const WITH_ROLES: u32 = 3;
 /// More than any index reaches, and far from overflow.
 const COUNTER_MAX: u64 = 1 << 62;
 
