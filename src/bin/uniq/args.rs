@@ -217,7 +217,7 @@ Example:
 
 SOURCE is what it is for `uniq index build`. From the next `uniq check` on, what a clip shows of it counts for nothing, and \
 a picture that is mostly made of it is unsearchable: neither published nor unpublished. Give the material alone, cut as \
-tightly as can be: copies of all that is in the file are no longer found. A video that is in the index as a source is \
+tightly as can be, and a logo on mid-grey: copies of all that is in the file are no longer found. A video that is in the index as a source is \
 refused; remove it there first.")]
     Add(Benign),
     /// List the material
