@@ -140,7 +140,7 @@ VIDEO is an identifier or SHA-256 as printed by `uniq index list`, a path, or a 
         #[command(flatten)]
         index: IndexOption,
     },
-    /// Mark material that proves nothing, whoever shows it: stock intros, station graphics, slates, test patterns
+    /// Mark material that proves nothing: intros, logos, slates, test patterns
     #[command(
         subcommand,
         arg_required_else_help = true,
