@@ -180,6 +180,12 @@ pub enum Error {
         /// First 16 hexadecimal digits of its SHA-256.
         id: String,
     },
+    /// The file is to be benign material, and nothing that it shows could be recognised.
+    #[error("{}: shows nothing that could be recognised, being black, flat or plain; clips that show it are unsearchable there without it", path.display())]
+    NothingBenign {
+        /// The file.
+        path: PathBuf,
+    },
     /// A list of sources has a line that cannot be read.
     #[error("{}:{line}: {reason}", path.display())]
     InvalidList {

@@ -270,6 +270,9 @@ fn one(
             Role::Source => fingerprint::of_source(&file, &sha256, decoding, interval, &mut advance, Some(cancel))?,
             Role::Benign => fingerprint::of_benign(&file, &sha256, decoding, &mut advance, Some(cancel))?,
         };
+        if options.role == Role::Benign && made.runs.is_empty() {
+            return Err(Error::NothingBenign { path: source.path.clone() });
+        }
         let video = Video {
             id: String::new(),
             path: source.path.to_string_lossy().into_owned(),

@@ -566,6 +566,23 @@ mod tests {
     }
 
     #[test]
+    fn what_shows_benign_material_is_neither_published_nor_payable() {
+        let of = |alignments: &[Alignment], keyframes: std::ops::Range<usize>| {
+            let benign: Vec<usize> = keyframes.collect();
+            judge(&clip(10), alignments, &benign, 7, SECOND, &Policy::default())
+        };
+        // The last of sixteen keyframes is at 3.75 s, and stands for an eighth of a second more.
+        let partly = of(&[copy(0.0, 6.0)], 0..16);
+        assert_eq!(seconds(&partly), [2.125, 4.0, 3.875]);
+        assert_eq!((partly.verdict, codes(&partly)), (Verdict::PartlyPublished, vec!["copy", "benign"]));
+        assert_eq!(partly.benign(), Duration::from_millis(3875));
+        let rest = of(&[], 0..16);
+        assert_eq!((rest.verdict, seconds(&rest)), (Verdict::Unpublished, [0.0, 6.125, 3.875]));
+        let all = of(&[], 0..40);
+        assert_eq!((all.verdict, codes(&all)), (Verdict::Inconclusive, vec!["benign"]));
+    }
+
+    #[test]
     fn another_take_is_related_and_not_published() {
         let judgement = judged(&clip(10), &[other_take(0.0, 10.0)]);
         assert_eq!(judgement.verdict, Verdict::Unpublished);
