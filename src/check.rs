@@ -14,7 +14,7 @@ use crate::report::{
     Source, Span, SpanState, Tool, Verdict,
 };
 use crate::sandbox::Decoding;
-use crate::search::{RADIUS, search};
+use crate::search::{RADIUS, Sifted, search, sift};
 use crate::verdict::{Judgement, Policy, judge};
 
 /// How a clip is checked.
@@ -76,11 +76,16 @@ pub fn check(index: &Index, clip: &Path, options: &CheckOptions<'_>) -> Result<R
 pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptions<'_>) -> Result<Report> {
     let sketch = (options.effort == Effort::Fast).then(|| clip.sketched());
     let clip = sketch.as_ref().unwrap_or(clip);
-    let mut found = find(index, clip, options.search, options)?;
+    let orientations = match options.effort {
+        Effort::Fast | Effort::Standard => Orientation::USUAL.to_vec(),
+        Effort::Thorough => Orientation::all().collect(),
+    };
+    let sifted = sift(index, clip, &orientations, options.cancel)?;
+    let mut found = find(index, &sifted, &orientations, options.search, options)?;
     if options.search == SearchMode::Auto && !found.exact && found.judgement.verdict != Verdict::Published {
-        found = find(index, clip, SearchMode::Exact, options)?;
+        found = find(index, &sifted, &orientations, SearchMode::Exact, options)?;
     }
-    Ok(report(index, clip, found, options))
+    Ok(report(index, clip, sifted.keys, found, options))
 }
 
 /// What was found of a clip, and how.
@@ -94,11 +99,14 @@ struct Findings {
 /// Seconds of the clip that are searched and aligned at a time: memory stays the same for a film.
 const WINDOW: Duration = Duration::from_secs(300);
 
-fn find(index: &Index, clip: &Fingerprint, mode: SearchMode, options: &CheckOptions<'_>) -> Result<Findings> {
-    let orientations = match options.effort {
-        Effort::Fast | Effort::Standard => Orientation::USUAL.to_vec(),
-        Effort::Thorough => Orientation::all().collect(),
-    };
+fn find(
+    index: &Index,
+    sifted: &Sifted<'_>,
+    orientations: &[Orientation],
+    mode: SearchMode,
+    options: &CheckOptions<'_>,
+) -> Result<Findings> {
+    let clip: &Fingerprint = &sifted.clip;
     let state = index.state();
     let interval = Duration::from_secs_f64(state.interval_s);
     // The alignment cannot fail; what could not be read for it is told afterwards.
@@ -122,7 +130,7 @@ fn find(index: &Index, clip: &Fingerprint, mode: SearchMode, options: &CheckOpti
         let last = clip.duration <= start + WINDOW + WINDOW / 2;
         let end = if last { clip.duration.max(start) } else { start + WINDOW };
         let keys = number(start)..if last { clip.keys.len() } else { number(end) };
-        let hits = search(index, clip, keys, &orientations, mode)?;
+        let hits = search(index, clip, keys, orientations, mode)?;
         parts.push(align(&hits.hits, clip, align::Span { start, end }, &corpus));
         if let Some(error) = unread.take() {
             return Err(error);
@@ -139,11 +147,18 @@ fn find(index: &Index, clip: &Fingerprint, mode: SearchMode, options: &CheckOpti
         alignments.retain(|alignment| alignment.video != *video);
         alignments.insert(0, Alignment::identical(*video, clip.duration));
     }
-    let judgement = judge(clip, &alignments, state.videos, interval, &options.policy);
+    let judgement = judge(clip, &alignments, &sifted.keyframes, state.videos, interval, &options.policy);
     Ok(Findings { alignments, judgement, exact, recall })
 }
 
-fn report(index: &Index, clip: &Fingerprint, found: Findings, options: &CheckOptions<'_>) -> Report {
+/// Says what was found of a clip, of which `benign_keys` were set aside.
+fn report(
+    index: &Index,
+    clip: &Fingerprint,
+    benign_keys: usize,
+    found: Findings,
+    options: &CheckOptions<'_>,
+) -> Report {
     let Findings { alignments, judgement, exact, recall } = found;
     let state = index.state();
     let total = |wanted| seconds(judgement.total(wanted));
@@ -151,6 +166,7 @@ fn report(index: &Index, clip: &Fingerprint, found: Findings, options: &CheckOpt
         published: total(SpanState::Published),
         unpublished: total(SpanState::Unpublished),
         unsearchable: total(SpanState::Unsearchable),
+        benign: seconds(judgement.benign()),
     };
     let payable = judgement.verdict != Verdict::Inconclusive;
     Report {
@@ -166,6 +182,7 @@ fn report(index: &Index, clip: &Fingerprint, found: Findings, options: &CheckOpt
             from_fingerprint: true,
             keyframes: clip.keyframes.len() as u64,
             keys: clip.keys.len() as u64,
+            benign_keys: benign_keys as u64,
         },
         verdict: judgement.verdict,
         payable_minutes: if payable { round(parts.unpublished / 60.0, 3) } else { 0.0 },
@@ -191,6 +208,8 @@ fn report(index: &Index, clip: &Fingerprint, found: Findings, options: &CheckOpt
             root: state.root.clone(),
             generation: state.generation,
             videos: state.videos,
+            benign_videos: state.benign_videos,
+            benign_keys: state.benign_keys,
             hours: round(state.hours, 6),
             keys: state.keys,
             distinct_keys: state.distinct_keys,

@@ -172,6 +172,20 @@ pub enum Error {
         /// The writer, when it is known.
         owner: Option<u32>,
     },
+    /// The file is to be benign material, and is in the index as a source.
+    #[error("{}: is in the index as a source, of which copies are looked for; take it out first with: uniq index remove {id}", path.display())]
+    IsSource {
+        /// The file.
+        path: PathBuf,
+        /// First 16 hexadecimal digits of its SHA-256.
+        id: String,
+    },
+    /// The file is to be benign material, and nothing that it shows could be recognised.
+    #[error("{}: shows nothing that could be recognised, being black, flat or plain; clips that show it are unsearchable there without it", path.display())]
+    NothingBenign {
+        /// The file.
+        path: PathBuf,
+    },
     /// A list of sources has a line that cannot be read.
     #[error("{}:{line}: {reason}", path.display())]
     InvalidList {

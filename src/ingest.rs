@@ -1,6 +1,6 @@
 //! Finds source videos and adds them to an index, many at a time.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
 
 use crate::fingerprint::{self, FINGERPRINT_VERSION, Run};
-use crate::index::{GraphPolicy, Index, IndexConfig, IndexState, Video, Watch, Writer};
+use crate::index::{GraphPolicy, Index, IndexConfig, IndexState, Role, Video, Watch, Writer, hex};
 use crate::sample::CORPUS_INTERVAL;
 use crate::sandbox::Decoding;
 use crate::{Error, Result};
@@ -24,7 +24,9 @@ pub use sources::{Reach, Source, Sources, VIDEO_EXTENSIONS, sources, sources_wit
 pub struct BuildOptions {
     /// Where the sources are decoded, and what they may take.
     pub decoding: Decoding,
-    /// Longest time between two keyframes, 0.1 to 60 s; `None` takes the index's own, or [`CORPUS_INTERVAL`] for a new one.
+    /// What the videos are added as.
+    pub role: Role,
+    /// Longest time between two keyframes of a source, 0.1 to 60 s; `None` takes the index's own, or [`CORPUS_INTERVAL`] for a new one.
     pub interval: Option<Duration>,
     /// Which segments get a graph.
     pub graph: GraphPolicy,
@@ -39,6 +41,7 @@ impl BuildOptions {
     pub fn new(decoding: Decoding) -> BuildOptions {
         BuildOptions {
             decoding,
+            role: Role::Source,
             interval: None,
             graph: GraphPolicy::Auto,
             threads: None,
@@ -98,8 +101,10 @@ pub enum Outcome<'a> {
         /// How much of it could not be decoded.
         undecoded: Duration,
     },
-    /// The same bytes were in the index already.
+    /// The same bytes were in the index already, in the same role.
     AlreadyThere,
+    /// The same bytes are in the index as benign material, and so were not added as a source.
+    Benign,
     /// It could not be added.
     Failed(&'a Error),
 }
@@ -111,6 +116,8 @@ pub struct BuildSummary {
     pub added: usize,
     /// Sources whose bytes were in the index already.
     pub skipped: usize,
+    /// Sources whose bytes are in the index as benign material, and that were therefore not added.
+    pub benign: usize,
     /// Sources that could not be added, and why, in the order of the sources.
     pub failed: Vec<(PathBuf, Error)>,
     /// Length of the videos added.
@@ -122,6 +129,9 @@ pub struct BuildSummary {
 }
 
 /// Adds what is new among the sources to the index in `dir`, which is made if there is none.
+///
+/// With [`BuildOptions::role`] they are added as benign material instead, unless they are in the index as sources: a video of
+/// which copies are looked for cannot count for nothing as well.
 ///
 /// Each source is decoded by one thread, several at a time. They enter the index in the order given, as far as they are
 /// finished by the next commit: at the end and every [`BuildOptions::commit_every`]; running the same call again after a stop does
@@ -160,10 +170,14 @@ pub fn build(
         sources.sources.iter().map(|source| std::fs::metadata(&source.path).map_or(0, |meta| meta.len())).collect();
     progress(Event::Started { videos: sizes.len(), bytes: sizes.iter().sum() });
 
-    let there: HashSet<[u8; 32]> =
-        writer.committed().into_iter().flat_map(Index::videos).map(|(_, video)| video.sha256).collect();
+    let mut there: HashMap<[u8; 32], Role> = HashMap::new();
+    for role in [Role::Source, Role::Benign] {
+        let videos = writer.committed().into_iter().flat_map(|index| index.in_role(role));
+        there.extend(videos.map(|(_, video)| (video.sha256, role)));
+    }
     let mut intake = Intake {
         writer,
+        role: options.role,
         waiting: BTreeMap::new(),
         next: 0,
         summary: Counts::default(),
@@ -173,18 +187,22 @@ pub fn build(
         progress,
     };
     let known: Mutex<HashSet<[u8; 32]>> = Mutex::new(HashSet::new());
-    let claim = |sha256: [u8; 32], writer_has: bool| {
-        !writer_has && known.lock().unwrap_or_else(PoisonError::into_inner).insert(sha256)
+    let claim = |source: &Source, sha256: [u8; 32]| match there.get(&sha256) {
+        Some(&role) if role == options.role => Ok(Some(Done::AlreadyThere)),
+        Some(Role::Benign) => Ok(Some(Done::Benign)),
+        Some(Role::Source) => Err(Error::IsSource { path: source.path.clone(), id: hex(&sha256[..8]) }),
+        None if known.lock().unwrap_or_else(PoisonError::into_inner).insert(sha256) => Ok(None),
+        None => Ok(Some(Done::AlreadyThere)),
     };
     let (send, receive) = mpsc::sync_channel::<(usize, Done)>(BACKLOG);
     let outcome: Result<()> = std::thread::scope(|scope| {
         let work = &sources.sources;
-        let (pool, there, claim) = (&pool, &there, &claim);
+        let (pool, claim) = (&pool, &claim);
         scope.spawn(move || {
             pool.install(|| {
                 work.iter().enumerate().par_bridge().for_each(|(number, source)| {
-                    let claim = |sha256| claim(sha256, there.contains(&sha256));
-                    let done = one(source, &options.decoding, interval, &claim, progress, cancel);
+                    let claim = |sha256| claim(source, sha256);
+                    let done = one(source, options, interval, &claim, progress, cancel);
                     // The receiver is gone only after an error of the index, which ends the build anyway.
                     let _ = send.send((number, done));
                 });
@@ -225,46 +243,51 @@ type Made = (Box<Video>, Vec<Run>);
 enum Done {
     Video(Made),
     AlreadyThere,
+    Benign,
     Failed(Error),
     Stopped,
 }
 
 fn one(
     source: &Source,
-    decoding: &Decoding,
+    options: &BuildOptions,
     interval: Duration,
-    claim: &dyn Fn([u8; 32]) -> bool,
+    claim: &dyn Fn([u8; 32]) -> Result<Option<Done>>,
     progress: &(dyn Fn(Event<'_>) + Sync),
     cancel: &AtomicBool,
 ) -> Done {
     if cancel.load(Ordering::Relaxed) {
         return Done::Stopped;
     }
-    let made = decoding.open(&source.path).and_then(|file| {
+    let decoding = &options.decoding;
+    let done = decoding.open(&source.path).and_then(|file| {
         let sha256 = file.sha256(&|| cancel.load(Ordering::Relaxed))?;
-        if !claim(sha256) {
-            return Ok(None);
+        if let Some(done) = claim(sha256)? {
+            return Ok(done);
         }
         let mut advance = |video| progress(Event::Advanced { video });
-        let made = fingerprint::of_source(&file, &sha256, decoding, interval, &mut advance, Some(cancel))?;
-        Ok(Some((sha256, made)))
-    });
-    match made {
-        Ok(None) => Done::AlreadyThere,
-        Ok(Some((sha256, made))) => {
-            let video = Video {
-                id: String::new(),
-                path: source.path.to_string_lossy().into_owned(),
-                sha256,
-                duration: made.decoded.duration,
-                width: made.decoded.info.width,
-                height: made.decoded.info.height,
-                publication: source.publication.clone(),
-                keyframes: made.keyframes,
-                undecoded: made.decoded.undecoded.iter().map(|hole| hole.end.saturating_sub(hole.start)).sum(),
-            };
-            Done::Video((Box::new(video), made.runs))
+        let made = match options.role {
+            Role::Source => fingerprint::of_source(&file, &sha256, decoding, interval, &mut advance, Some(cancel))?,
+            Role::Benign => fingerprint::of_benign(&file, &sha256, decoding, &mut advance, Some(cancel))?,
+        };
+        if options.role == Role::Benign && made.runs.is_empty() {
+            return Err(Error::NothingBenign { path: source.path.clone() });
         }
+        let video = Video {
+            id: String::new(),
+            path: source.path.to_string_lossy().into_owned(),
+            sha256,
+            duration: made.decoded.duration,
+            width: made.decoded.info.width,
+            height: made.decoded.info.height,
+            publication: source.publication.clone(),
+            keyframes: made.keyframes,
+            undecoded: made.decoded.undecoded.iter().map(|hole| hole.end.saturating_sub(hole.start)).sum(),
+        };
+        Ok(Done::Video((Box::new(video), made.runs)))
+    });
+    match done {
+        Ok(done) => done,
         Err(Error::Cancelled) => Done::Stopped,
         Err(error) => Done::Failed(error),
     }
@@ -274,12 +297,14 @@ fn one(
 struct Counts {
     added: usize,
     skipped: usize,
+    benign: usize,
     video: Duration,
 }
 
 /// Puts finished videos into the index in the order of the sources.
 struct Intake<'a> {
     writer: Writer,
+    role: Role,
     /// Finished out of turn; `None` for a source that adds nothing.
     waiting: BTreeMap<usize, Option<Made>>,
     next: usize,
@@ -303,6 +328,11 @@ impl Intake<'_> {
                 self.summary.skipped += 1;
                 None
             }
+            Done::Benign => {
+                tell(Outcome::Benign);
+                self.summary.benign += 1;
+                None
+            }
             Done::Failed(error) => {
                 tell(Outcome::Failed(&error));
                 self.failed.push((number, path.to_owned(), error));
@@ -324,7 +354,7 @@ impl Intake<'_> {
     fn add(&mut self, made: Option<Made>) -> Result<()> {
         let Some((video, runs)) = made else { return Ok(()) };
         let duration = video.duration;
-        if self.writer.add(*video, runs)? {
+        if self.writer.add_as(self.role, *video, runs)? {
             self.summary.added += 1;
             self.summary.video += duration;
         } else {
@@ -376,6 +406,7 @@ impl Intake<'_> {
         Ok(BuildSummary {
             added: self.summary.added,
             skipped: self.summary.skipped,
+            benign: self.summary.benign,
             failed: self.failed.into_iter().map(|(_, path, error)| (path, error)).collect(),
             video: self.summary.video,
             cancelled: cancel.load(Ordering::Relaxed),

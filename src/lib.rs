@@ -23,8 +23,9 @@
 //!    are squares around blobs, which stay on the same content when the picture is cropped, moved or covered in part. A
 //!    key that stays in its place for a while is kept once, with the times of its first and last sighting.
 //! 4. [`index`] keeps the distinct keys with their postings (video, time, place) in write-once, checksummed files.
-//! 5. [`search`] looks up each key of the clip, plain and mirrored, among all keys of the index, by a graph or by
-//!    comparing every key. A key within [`search::RADIUS`] bits is a hit.
+//! 5. [`search`] first sets aside what the clip shows of material that was marked as benign ([`index::Role::Benign`]), and
+//!    looks up each other key, plain and mirrored, among all keys of the sources, by a graph or by comparing every key. A key
+//!    within [`search::RADIUS`] bits is a hit.
 //! 6. [`align`] gathers hits of one source that agree on one time line and one geometry.
 //! 7. [`evidence`] counts in bits what such an alignment is worth: 30 bits are one false alarm in 10^9 searches by the
 //!    model. The size of the index is paid for, and one thing seen twenty times counts once.
@@ -51,6 +52,8 @@
 //!   the clip is inconclusive unless another part of it was published.
 //! - Damage that a decoder conceals without a word is not seen. Damage that it reports, and files that end early, are
 //!   unsearchable for as long as they last.
+//! - What is marked as benign counts for nothing, and so does what looks like it: copies of it are not found, and the seconds
+//!   that show it are unsearchable. Of its quick or dark moments some may pass as unpublished.
 //! - Sound is not looked at.
 //! - Who knows this method can change a clip until it is not recognised. This finds reuse, not determined forgery.
 //!
@@ -58,7 +61,8 @@
 //!
 //! - Two recordings of one event from the same place can pass for one, most of all when little moves by itself.
 //! - Footage that both videos took from a third (stock footage, an intro, a station's graphics) is a true match that
-//!   says nothing about who had it first. Matches give source, times and geometry, so that a person can look.
+//!   says nothing about who had it first, unless it is in the index as benign material. Matches give source, times and
+//!   geometry, so that a person can look.
 //! - The chance of 2^-30 is a model's, from key distances measured between unrelated videos; corpora with many near
 //!   duplicates differ.
 //!

@@ -15,19 +15,22 @@
 //! | `clip.codec`, `clip.container` | string | FFmpeg's short names |
 //! | `clip.from_fingerprint` | bool | whether a fingerprint file was given in place of the clip |
 //! | `clip.keyframes`, `clip.keys` | integer | frames looked at and keys made of them |
+//! | `clip.benign_keys` | integer | how many of the keys were set aside: near one of benign material, or of a keyframe that shows such |
 //! | `verdict` | `unpublished` \| `partly_published` \| `published` \| `inconclusive` | the answer |
 //! | `reasons[]` | strings | why, each `code: sentence`; the codes are listed at [`Report::reasons`] |
 //! | `seconds.published` | seconds | covered by matches of kind `copy` |
 //! | `seconds.unpublished` | seconds | searched, and in no match of kind `copy` |
 //! | `seconds.unsearchable` | seconds | of which nothing can be said; the three add up to `clip.duration_s` |
+//! | `seconds.benign` | seconds | the part of `seconds.unsearchable` that shows benign material |
 //! | `payable_minutes` | minutes | `seconds.unpublished / 60`, and 0 when the verdict is `inconclusive` |
 //! | `spans[]` | objects | the clip from start to end: `start_s`, `end_s`, `state` (`published` \| `unpublished` \| `unsearchable`), `reason` (string or null) |
 //! | `matches[]` | objects | what was found, in order of the clip's time, see below |
 //! | `nearest_non_match` | object or null | the strongest alignment that was *not* enough, same fields as a match except `kind` |
 //! | `index.root` | hex | SHA-256 that commits to the state of the index that was searched |
 //! | `index.generation` | integer | commits made to the index so far |
-//! | `index.videos`, `index.hours` | integer, hours | videos in that state and their total length |
-//! | `index.keys`, `index.distinct_keys` | integers | keys (a key that lasts counts once a run), and how many of them differ |
+//! | `index.videos`, `index.hours` | integer, hours | sources in that state and their total length |
+//! | `index.benign_videos`, `index.benign_keys` | integers | videos of benign material in that state, and their keys; they are no sources |
+//! | `index.keys`, `index.distinct_keys` | integers | keys of the sources (a key that lasts counts once a run), and how many of them differ |
 //! | `index.interval_s` | seconds | longest time between two keyframes of a source |
 //! | `index.version` | integer | format version of the index |
 //! | `index.fingerprint_version` | integer | version of the key-making method |
@@ -89,7 +92,7 @@ pub struct Report {
     /// The answer.
     pub verdict: Verdict,
     /// Why, each as `code: sentence`. Codes: `copy`, `same_scene`, `ambiguous`, `black`, `flat`, `frozen`, `simple`,
-    /// `still`, `short`, `undecoded`, `empty_index`, `no_match`.
+    /// `still`, `short`, `benign`, `undecoded`, `empty_index`, `no_match`.
     pub reasons: Vec<String>,
     /// How the clip's length divides.
     pub seconds: Seconds,
@@ -132,6 +135,9 @@ pub struct Clip {
     pub keyframes: u64,
     /// Keys made of them, mirrored ones not counted.
     pub keys: u64,
+    /// How many of these were set aside as benign.
+    #[serde(default)]
+    pub benign_keys: u64,
 }
 
 /// How the clip's length divides, in seconds.
@@ -143,6 +149,9 @@ pub struct Seconds {
     pub unpublished: f64,
     /// Nothing can be said.
     pub unsearchable: f64,
+    /// The part of `unsearchable` that shows benign material.
+    #[serde(default)]
+    pub benign: f64,
 }
 
 /// A part of the clip and what it is.
@@ -263,8 +272,14 @@ pub struct IndexSummary {
     pub root: String,
     /// Commits so far.
     pub generation: u64,
-    /// Videos.
+    /// Sources.
     pub videos: u64,
+    /// Videos of benign material.
+    #[serde(default)]
+    pub benign_videos: u64,
+    /// Their keys.
+    #[serde(default)]
+    pub benign_keys: u64,
     /// Their total length.
     pub hours: f64,
     /// Keys.

@@ -2,7 +2,10 @@
 //!
 //! Every key of the clip, and every key of the mirrored clip (and, if asked for, of the turned one), is looked up within [`RADIUS`] bits; each posting of
 //! each key found is a hit: *this place of this moment of the clip looks like that place of that moment of a source*.
-//! What the hits mean together is decided later.
+//! What the hits mean together is decided later. Before the search, [`sift`] takes out of the clip what it shows of benign
+//! material.
+
+mod benign;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -12,6 +15,8 @@ use crate::error::Result;
 use crate::evidence::Pair;
 use crate::fingerprint::{Fingerprint, Key, Orientation, Place};
 use crate::index::{Index, SearchMode, VideoRef};
+
+pub use benign::{Sifted, sift};
 
 /// Hamming distance up to which two keys are a hit, in bits. Bounded by the corpus, not by taste: among 10^9 keys a
 /// random key has 9e-4 neighbours within 72 bits, 0.9 within 80 and 1 183 within 90.

@@ -9,7 +9,7 @@
 //!   *ambiguous*; it may be this moment or another, that part is unsearchable, and the clip inconclusive unless another
 //!   part of it was published.
 //!
-//! Black, flat, simple, frozen and undecoded parts are unsearchable as well. A clip in which too little is left to
+//! Black, flat, simple, frozen, benign and undecoded parts are unsearchable as well. A clip in which too little is left to
 //! be judged, or of which more than a few frames could not be decoded, is inconclusive, never unpublished.
 
 use std::time::Duration;
@@ -115,12 +115,21 @@ impl Judgement {
     pub fn total(&self, state: SpanState) -> Duration {
         total(&self.parts, state)
     }
+
+    /// How much of the clip is unsearchable since it shows benign material.
+    pub fn benign(&self) -> Duration {
+        let parts = self.parts.iter().filter(|part| part.reason.as_deref() == Some(BENIGN));
+        parts.map(|part| part.span.length()).sum()
+    }
 }
 
 /// Judges a clip; `interval` is the longest time between two keyframes of a source, `corpus_videos` how many were searched.
+///
+/// `benign` are the numbers of the keyframes that show benign material; their time is unsearchable, whatever was found in it.
 pub fn judge(
     clip: &Fingerprint,
     alignments: &[Alignment],
+    benign: &[usize],
     corpus_videos: u64,
     interval: Duration,
     policy: &Policy,
@@ -135,6 +144,9 @@ pub fn judge(
     }
     for (alignment, _) in alignments.iter().zip(&classes).filter(|(_, class)| **class == Class::Copy) {
         line.paint(alignment.clip, SpanState::Published, None);
+    }
+    for &keyframe in benign {
+        line.paint(stands_for(clip, keyframe, keyframe), SpanState::Unsearchable, Some(BENIGN));
     }
     for hole in &clip.undecoded {
         let why = format!("undecoded: {}", hole.reason);
@@ -211,6 +223,8 @@ const FROZEN_MIN: Duration = Duration::from_secs(2);
 
 const AMBIGUOUS: &str = "ambiguous: it shows a scene of a source, and nothing that tells its moments apart";
 
+const BENIGN: &str = "benign: it shows material that is marked as benign";
+
 /// The alignments' classes; they come strongest first.
 fn classify(alignments: &[Alignment], policy: &Policy) -> Vec<Class> {
     let mut classes: Vec<Class> = Vec::with_capacity(alignments.len());
@@ -262,15 +276,20 @@ fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
     }
 }
 
+/// The time for which some keyframes stand: up to half way to their neighbours.
+fn stands_for(clip: &Fingerprint, first: usize, last: usize) -> Span {
+    let keyframes = &clip.keyframes;
+    let middle = |i: usize| (keyframes[i].time + keyframes[i + 1].time) / 2;
+    Span {
+        start: if first == 0 { Duration::ZERO } else { middle(first - 1) },
+        end: if last + 1 == keyframes.len() { clip.duration } else { middle(last) },
+    }
+}
+
 /// The parts in which nothing could have been found, with the reason.
 fn unsearchable(clip: &Fingerprint) -> Vec<(Span, &'static str)> {
     let keyframes = &clip.keyframes;
-    // A keyframe stands for the time up to half way to its neighbours.
-    let middle = |i: usize| (keyframes[i].time + keyframes[i + 1].time) / 2;
-    let span = |first: usize, last: usize| Span {
-        start: if first == 0 { Duration::ZERO } else { middle(first - 1) },
-        end: if last + 1 == keyframes.len() { clip.duration } else { middle(last) },
-    };
+    let span = |first, last| stands_for(clip, first, last);
     let mut parts = Vec::new();
     for (i, keyframe) in keyframes.iter().enumerate() {
         if keyframe.time - keyframe.still_since >= FROZEN_MIN {
@@ -517,7 +536,7 @@ mod tests {
     }
 
     fn judged(clip: &Fingerprint, alignments: &[Alignment]) -> Judgement {
-        judge(clip, alignments, 7, SECOND, &Policy::default())
+        judge(clip, alignments, &[], 7, SECOND, &Policy::default())
     }
 
     fn seconds(judgement: &Judgement) -> [f64; 3] {
@@ -550,6 +569,23 @@ mod tests {
         let judgement = judged(&clip(10), &[copy(0.6, 9.5)]);
         assert_eq!(judgement.verdict, Verdict::Published);
         assert_eq!(seconds(&judgement), [10.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn what_shows_benign_material_is_neither_published_nor_payable() {
+        let of = |alignments: &[Alignment], keyframes: std::ops::Range<usize>| {
+            let benign: Vec<usize> = keyframes.collect();
+            judge(&clip(10), alignments, &benign, 7, SECOND, &Policy::default())
+        };
+        // The last of sixteen keyframes is at 3.75 s, and stands for an eighth of a second more.
+        let partly = of(&[copy(0.0, 6.0)], 0..16);
+        assert_eq!(seconds(&partly), [2.125, 4.0, 3.875]);
+        assert_eq!((partly.verdict, codes(&partly)), (Verdict::PartlyPublished, vec!["copy", "benign"]));
+        assert_eq!(partly.benign(), Duration::from_millis(3875));
+        let rest = of(&[], 0..16);
+        assert_eq!((rest.verdict, seconds(&rest)), (Verdict::Unpublished, [0.0, 6.125, 3.875]));
+        let all = of(&[], 0..40);
+        assert_eq!((all.verdict, codes(&all)), (Verdict::Inconclusive, vec!["benign"]));
     }
 
     #[test]
@@ -630,7 +666,7 @@ mod tests {
         assert_eq!(with(&|clip| clip.frames = 1), expected("still"));
         let short = judged(&clip(1), &[]);
         assert_eq!((short.verdict, codes(&short)), (Verdict::Inconclusive, vec!["short"]));
-        let empty = judge(&clip(10), &[], 0, SECOND, &Policy::default());
+        let empty = judge(&clip(10), &[], &[], 0, SECOND, &Policy::default());
         assert_eq!((empty.verdict, codes(&empty)), (Verdict::Inconclusive, vec!["empty_index"]));
     }
 

@@ -24,6 +24,8 @@ pub(crate) struct Mapped {
     content: usize,
     /// Checksum of that table, which stands for the whole file.
     pub(crate) checksum: u64,
+    /// Version of the format in which it was written.
+    pub(crate) version: u32,
     /// Whether a block has been found right.
     seen: Box<[AtomicBool]>,
 }
@@ -45,7 +47,8 @@ impl Mapped {
             return Err(corrupt(path, "checksum", found, format!("{:016x}, as the manifest says", entry.checksum)));
         }
         let seen = (0..frame.content.div_ceil(BLOCK)).map(|_| AtomicBool::new(false)).collect();
-        Ok(Some(Mapped { path: path.to_owned(), map, content: frame.content, checksum: frame.checksum, seen }))
+        let format::Frame { content, checksum, version } = frame;
+        Ok(Some(Mapped { path: path.to_owned(), map, content, checksum, version, seen }))
     }
 
     /// Reads the content from the header's end on.

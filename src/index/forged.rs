@@ -14,7 +14,7 @@ use super::manifest::{self, FileEntry, GraphEntry, Manifest, SegmentEntry, Store
 use super::segment::Segment;
 use super::storage::Disk;
 use super::upkeep::Work;
-use super::video::{IndexConfig, Publication, Video};
+use super::video::{IndexConfig, Publication, Role, Video};
 use crate::fingerprint::{Key, KeyKind, Place, Run};
 
 /// A change of one byte or a whole 32-bit number of the body.
@@ -178,6 +178,7 @@ proptest! {
             videos: 5,
             tombstones: vec![1, 3],
             graph: GraphEntry::Built { file, recall: 0.995 },
+            role: Role::Source,
         });
         let dir = tempfile::tempdir().unwrap();
         let (stored, body) = Stored::encode(manifest, dir.path()).unwrap();
@@ -193,4 +194,34 @@ proptest! {
             }
         }
     }
+}
+
+/// A manifest of one segment, as a file.
+fn manifest_bytes(graph: GraphEntry, role: Role) -> Vec<u8> {
+    let mut manifest = Manifest::new(IndexConfig { fingerprint_version: 1, interval: Duration::from_secs(1) });
+    let file = FileEntry { length: 7, checksum: 8, sha256: [9; 32] };
+    manifest.segments.push(SegmentEntry { number: 0, file, keys: 4, videos: 5, tombstones: vec![], graph, role });
+    let dir = tempfile::tempdir().unwrap();
+    let (_, body) = Stored::encode(manifest, dir.path()).unwrap();
+    manifest::write(&Disk, dir.path(), &body).unwrap();
+    std::fs::read(dir.path().join("manifest")).unwrap()
+}
+
+#[test]
+fn a_role_that_is_none_is_refused_and_so_is_a_graph_over_benign_material() {
+    let original = manifest_bytes(GraphEntry::None, Role::Benign);
+    assert_eq!(load_manifest(&original).unwrap().manifest.segments[0].role, Role::Benign);
+    // The role is the last number of the body.
+    let mut other = content(&original).to_vec();
+    let at = other.len() - 4;
+    assert_eq!(other[at..], 1u32.to_le_bytes());
+    other[at..].copy_from_slice(&2u32.to_le_bytes());
+    let error = load_manifest(&format::seal(other.clone())).unwrap_err();
+    assert!(matches!(error, crate::Error::CorruptIndex { what: "table", .. }), "{error}");
+    other.truncate(at);
+    assert!(load_manifest(&format::seal(other)).is_err());
+
+    let graph = GraphEntry::Refused { recall: 0.5 };
+    let error = load_manifest(&manifest_bytes(graph, Role::Benign)).unwrap_err();
+    assert!(matches!(error, crate::Error::CorruptIndex { what: "graph of benign material", .. }), "{error}");
 }

@@ -21,9 +21,9 @@ pub(crate) use crate::media::hex;
 compile_error!("mapped sections are read in place and are little-endian");
 
 /// Version of the format that is written.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 /// Oldest version of the format that can still be read.
-pub const OLDEST_READABLE: u32 = 2;
+pub const OLDEST_READABLE: u32 = 3;
 
 /// Bytes before the body of every file.
 pub(crate) const HEADER_LEN: usize = 16;
@@ -162,6 +162,8 @@ pub(crate) struct Frame {
     pub(crate) content: usize,
     /// Checksum of the table of checksums.
     pub(crate) checksum: u64,
+    /// Version of the format.
+    pub(crate) version: u32,
 }
 
 impl Frame {
@@ -214,7 +216,7 @@ impl Frame {
                 format!("{checksum:016x}"),
             ));
         }
-        Ok(Frame { content, checksum })
+        Ok(Frame { content, checksum, version })
     }
 }
 

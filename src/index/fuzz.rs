@@ -20,7 +20,7 @@ use super::manifest::{FileEntry, GraphEntry, Manifest, SegmentEntry, Stored};
 use super::segment::Segment;
 use super::snapshot::{Graphs, Index};
 use super::verify::verify;
-use super::video::{IndexConfig, Publication, Video};
+use super::video::{IndexConfig, Publication, Role, Video};
 use super::writer::Writer;
 use super::{GraphPolicy, SearchMode};
 use crate::Result;
@@ -263,6 +263,7 @@ fn entry(segment: &Segment, bytes: &[u8]) -> SegmentEntry {
         videos: segment.videos.len() as u32,
         tombstones: Vec::new(),
         graph: GraphEntry::None,
+        role: Role::Source,
     }
 }
 

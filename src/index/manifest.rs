@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::files::{self, Mapped};
-use super::format::{self, FileWriter, HEADER_LEN, MANIFEST_MAGIC};
+use super::format::{self, FORMAT_VERSION, FileWriter, HEADER_LEN, MANIFEST_MAGIC};
 use super::storage::Storage;
-use super::video::IndexConfig;
+use super::video::{IndexConfig, Role};
 use crate::error::{Error, Result};
 use crate::fingerprint::FINGERPRINT_VERSION;
 
@@ -37,6 +37,8 @@ pub(crate) struct SegmentEntry {
     /// Removed videos, ascending.
     pub(crate) tombstones: Vec<u32>,
     pub(crate) graph: GraphEntry,
+    /// What all its videos are for.
+    pub(crate) role: Role,
 }
 
 /// What a file has to be.
@@ -86,7 +88,7 @@ impl Manifest {
         let body = file.bytes(HEADER_LEN..file.content())?;
         let manifest: Manifest = format::decode(&path, body)?;
         manifest.check(&path)?;
-        Ok(Some(Stored { manifest, root: files::sha256(body), length: file.length() }))
+        Ok(Some(Stored { manifest, root: files::sha256(body), length: file.length(), version: file.version }))
     }
 
     /// Bytes of all files that it names.
@@ -109,6 +111,9 @@ impl Manifest {
                     "not ascending video numbers",
                     format!("numbers below {}", entry.videos),
                 ));
+            }
+            if entry.role == Role::Benign && entry.graph != GraphEntry::None {
+                return Err(format::corrupt(path, "graph of benign material", "there is one", "none"));
             }
             if entry.number >= self.next_number {
                 return Err(format::corrupt(
@@ -152,6 +157,8 @@ pub(crate) struct Stored {
     pub(crate) root: [u8; 32],
     /// Bytes of the file.
     pub(crate) length: u64,
+    /// Version of the format in which it is, or will be, written.
+    pub(crate) version: u32,
 }
 
 impl Stored {
@@ -159,7 +166,7 @@ impl Stored {
     pub(crate) fn encode(manifest: Manifest, dir: &Path) -> Result<(Stored, Vec<u8>)> {
         let body = format::encode(&manifest_path(dir), &manifest)?;
         let length = format::file_length(HEADER_LEN + body.len());
-        Ok((Stored { manifest, root: files::sha256(&body), length }, body))
+        Ok((Stored { manifest, root: files::sha256(&body), length, version: FORMAT_VERSION }, body))
     }
 }
 

@@ -5,6 +5,9 @@
 //! answering as it did when it was opened. There is one [`Writer`] at a time and any number of readers, across
 //! processes. The bytes are described in `index-data/FORMAT.md`.
 //!
+//! A video is a *source*, of which clips may be copies, or *benign* material ([`Role`]), which proves nothing. The two lie in
+//! segments of their own, so that neither is met in a search for the other; all else they have in common.
+//!
 //! A search gives *keys*; a key's postings say in which videos, when and where it was seen. Removed videos have no
 //! postings any more, although their keys stay until a merge drops them.
 //!
@@ -46,7 +49,7 @@ pub use graph::{GRAPH_RADIUS, GRAPH_RECALL};
 pub use snapshot::Index;
 pub use upkeep::Watch;
 pub use verify::{Verification, verify};
-pub use video::{IndexConfig, Publication, Video, VideoRef};
+pub use video::{IndexConfig, Publication, Role, Video, VideoRef};
 pub use writer::{GRAPH_MIN_KEYS, SEGMENT_MAX_KEYS, Writer};
 
 use crate::fingerprint::{KeyKind, Place};
@@ -126,29 +129,35 @@ pub struct IndexState {
     pub root: String,
     /// Commits so far.
     pub generation: u64,
-    /// Videos that have not been removed.
+    /// Sources that have not been removed.
     pub videos: u64,
     /// Their length together, in hours.
     pub hours: f64,
     /// Their keys, counted as often as a run of them was seen.
     pub keys: u64,
-    /// Distinct keys, summed over segments; includes those that only removed videos had.
+    /// Their distinct keys, summed over segments; includes those that only removed videos had.
     pub distinct_keys: u64,
+    /// Videos of benign material that have not been removed; they are no sources.
+    pub benign_videos: u64,
+    /// Their length together, in hours.
+    pub benign_hours: f64,
+    /// Their keys, counted as those of sources.
+    pub benign_keys: u64,
     /// Segments.
     pub segments: u32,
-    /// Removed videos whose keys still take space.
+    /// Removed videos, of whatever role, whose keys still take space.
     pub tombstones: u64,
     /// Bytes of the files that the manifest names, and of itself.
     pub bytes: u64,
-    /// These bytes for each of the keys; `None` without keys.
+    /// These bytes for each of the sources' keys; `None` without keys.
     pub bytes_per_key: Option<f64>,
-    /// These bytes for each hour of video; `None` without videos.
+    /// These bytes for each hour of sources; `None` without sources.
     pub bytes_per_hour: Option<f64>,
     /// Longest time between two keyframes of a video, in seconds.
     pub interval_s: f64,
     /// Version of the fingerprint that made the keys.
     pub fingerprint_version: u32,
-    /// Version of the format on disk.
+    /// Version of the format in which the last commit was written.
     pub format_version: u32,
     /// Version of this crate that made the last commit.
     pub written_by: String,

@@ -7,13 +7,13 @@ use std::sync::{Arc, OnceLock};
 use rayon::prelude::*;
 
 use super::files::Mapped;
-use super::format::{self, FORMAT_VERSION, GRAPH_MAGIC, SEGMENT_MAGIC, hex};
+use super::format::{self, GRAPH_MAGIC, SEGMENT_MAGIC, hex};
 use super::graph::Graph;
 use super::manifest::{self, FileEntry, GraphEntry, Manifest, SegmentEntry, Stored};
 use super::posting;
 use super::scan::{self, Kernel};
 use super::segment::Segment;
-use super::video::{Video, VideoRef};
+use super::video::{Role, Video, VideoRef};
 use super::{IndexState, Neighbour, Neighbours, Posting, SearchMode};
 use crate::error::{Error, Result};
 use crate::fingerprint::{FINGERPRINT_VERSION, Key, Run};
@@ -34,8 +34,10 @@ pub struct Index {
 /// The live videos by what they are called.
 #[derive(Debug)]
 struct Names {
-    /// By path, then by SHA-256.
-    sorted: Vec<VideoRef>,
+    /// Sources by path, then by SHA-256.
+    sources: Vec<VideoRef>,
+    /// Benign material in the same order.
+    benign: Vec<VideoRef>,
     by_sha256: HashMap<[u8; 32], VideoRef>,
 }
 
@@ -45,6 +47,8 @@ pub(crate) struct LiveSegment {
     pub(crate) number: u64,
     pub(crate) segment: Arc<Segment>,
     pub(crate) graph: Option<Arc<Graph>>,
+    /// What all its videos are for.
+    pub(crate) role: Role,
     /// Whether each video has been removed.
     pub(crate) dead: Vec<bool>,
 }
@@ -94,9 +98,19 @@ impl Index {
         &self.state
     }
 
-    /// The videos that have not been removed, sorted by path.
+    /// The sources that have not been removed, sorted by path.
     pub fn videos(&self) -> impl Iterator<Item = (VideoRef, &Video)> {
-        self.names().sorted.iter().map(|&video| (video, self.video(video)))
+        self.in_role(Role::Source)
+    }
+
+    /// The videos of one role that have not been removed, sorted by path.
+    pub fn in_role(&self, role: Role) -> impl Iterator<Item = (VideoRef, &Video)> {
+        let names = self.names();
+        let videos = match role {
+            Role::Source => &names.sources,
+            Role::Benign => &names.benign,
+        };
+        videos.iter().map(|&video| (video, self.video(video)))
     }
 
     /// A video of this snapshot.
@@ -107,23 +121,33 @@ impl Index {
         &self.segments[video.segment as usize].segment.videos[video.video as usize]
     }
 
-    /// Finds videos by SHA-256 (all of it, or at least its first 8 hexadecimal digits), exact path, or URL.
+    /// Finds sources by SHA-256 (all of it, or at least its first 8 hexadecimal digits), exact path, or URL.
     ///
     /// Sorted by path; empty if nothing matches.
     pub fn find(&self, selector: &str) -> Vec<VideoRef> {
-        self.videos().filter(|(_, video)| matches(video, selector)).map(|(video, _)| video).collect()
+        self.find_in_role(selector, Role::Source)
     }
 
-    /// Whether a file of this SHA-256 is in the index and has not been removed.
+    /// As [`Index::find`], among the videos of one role.
+    pub fn find_in_role(&self, selector: &str, role: Role) -> Vec<VideoRef> {
+        self.in_role(role).filter(|(_, video)| matches(video, selector)).map(|(video, _)| video).collect()
+    }
+
+    /// Whether a file of this SHA-256 is in the index as a source and has not been removed.
     pub fn contains(&self, sha256: &[u8; 32]) -> bool {
-        self.by_sha256(sha256).is_some()
+        self.role(sha256) == Some(Role::Source)
+    }
+
+    /// What the file of this SHA-256 is in the index for; `None` if it is not there or has been removed.
+    pub fn role(&self, sha256: &[u8; 32]) -> Option<Role> {
+        self.by_sha256(sha256).map(|video| self.segments[video.segment as usize].role)
     }
 
     pub(crate) fn by_sha256(&self, sha256: &[u8; 32]) -> Option<VideoRef> {
         self.names().by_sha256.get(sha256).copied()
     }
 
-    /// Finds the distinct keys within `radius` bits of each query.
+    /// Finds the distinct keys of sources within `radius` bits of each query.
     ///
     /// Keys that only removed videos had are found too; they have no postings. The work is spread over rayon's threads.
     /// Graphs are only used up to [`GRAPH_RADIUS`](super::GRAPH_RADIUS), where their recall is known.
@@ -131,11 +155,20 @@ impl Index {
     /// # Errors
     /// [`Error::CorruptIndex`] if something is damaged that the search looks at; there is no partial answer.
     pub fn near(&self, queries: &[Key], radius: u32, mode: SearchMode) -> Result<Neighbours> {
+        self.near_in_role(queries, radius, mode, Role::Source)
+    }
+
+    /// As [`Index::near`], among the keys of the videos of one role; those of benign material are always all compared.
+    ///
+    /// # Errors
+    /// Those of [`Index::near`].
+    pub fn near_in_role(&self, queries: &[Key], radius: u32, mode: SearchMode, role: Role) -> Result<Neighbours> {
         let kernel = Kernel::detect();
         let per_segment: Vec<(Vec<Neighbour>, Option<f64>)> = self
             .segments
             .par_iter()
             .enumerate()
+            .filter(|(_, live)| live.role == role)
             .map(|(number, live)| {
                 let graph = live.graph.as_deref().filter(|graph| {
                     let scan_ns = kernel.estimate_ns(live.segment.len(), queries.len());
@@ -234,30 +267,35 @@ impl Index {
 
     /// Fails if a SHA-256 occurs twice among the videos.
     pub(crate) fn check_names(&self) -> Result<()> {
-        let Names { sorted, by_sha256 } = self.names();
-        if sorted.len() == by_sha256.len() {
+        let Names { sources, benign, by_sha256 } = self.names();
+        let videos = sources.len() + benign.len();
+        if videos == by_sha256.len() {
             return Ok(());
         }
         let path = manifest::manifest_path(&self.dir);
-        Err(format::corrupt(&path, "number of different videos", by_sha256.len(), sorted.len()))
+        Err(format::corrupt(&path, "number of different videos", by_sha256.len(), videos))
     }
 
     fn names(&self) -> &Names {
         self.names.get_or_init(|| {
-            let mut sorted = Vec::new();
-            let mut by_sha256 = HashMap::new();
+            let (mut sources, mut benign, mut by_sha256) = (Vec::new(), Vec::new(), HashMap::new());
             for (number, live) in self.segments.iter().enumerate() {
                 for (video, _) in live.dead.iter().enumerate().filter(|(_, dead)| !**dead) {
                     let reference = VideoRef { segment: number as u32, video: video as u32 };
                     by_sha256.insert(live.segment.videos[video].sha256, reference);
-                    sorted.push(reference);
+                    match live.role {
+                        Role::Source => sources.push(reference),
+                        Role::Benign => benign.push(reference),
+                    }
                 }
             }
-            sorted.sort_by(|&a, &b| {
-                let (a, b) = (self.video(a), self.video(b));
-                (&a.path, &a.sha256).cmp(&(&b.path, &b.sha256))
-            });
-            Names { sorted, by_sha256 }
+            for videos in [&mut sources, &mut benign] {
+                videos.sort_by(|&a, &b| {
+                    let (a, b) = (self.video(a), self.video(b));
+                    (&a.path, &a.sha256).cmp(&(&b.path, &b.sha256))
+                });
+            }
+            Names { sources, benign, by_sha256 }
         })
     }
 }
@@ -293,7 +331,7 @@ impl LiveSegment {
             // In range: the manifest was checked against its count of videos, and that against the segment's.
             dead[video as usize] = true;
         }
-        Ok(LiveSegment { number: entry.number, segment, graph, dead })
+        Ok(LiveSegment { number: entry.number, segment, graph, role: entry.role, dead })
     }
 
     /// Postings of the videos that have not been removed.
@@ -353,7 +391,6 @@ fn open_file(path: &Path, magic: [u8; 8], entry: &FileEntry) -> Result<Mapped> {
 
 fn describe(stored: &Stored, segments: &[LiveSegment]) -> IndexState {
     let manifest = &stored.manifest;
-    let videos: u64 = manifest.segments.iter().map(|entry| u64::from(entry.videos)).sum();
     let tombstones: u64 = manifest.segments.iter().map(|entry| entry.tombstones.len() as u64).sum();
     let bytes = stored.length.saturating_add(manifest.bytes());
     let (mut graphs, mut graphs_refused, mut graph_recall) = (0, 0, None);
@@ -367,27 +404,50 @@ fn describe(stored: &Stored, segments: &[LiveSegment]) -> IndexState {
             }
         }
     }
-    let keys: u64 = segments.iter().map(LiveSegment::live_postings).sum();
-    let hours = segments.iter().map(LiveSegment::live_seconds).sum::<f64>() / 3600.0;
+    let sources = Holdings::of(segments, Role::Source);
+    let benign = Holdings::of(segments, Role::Benign);
     IndexState {
         root: hex(&stored.root),
         generation: manifest.generation,
-        videos: videos - tombstones,
-        hours,
-        keys,
-        distinct_keys: segments.iter().map(|live| live.segment.len() as u64).sum(),
+        videos: sources.videos,
+        hours: sources.hours,
+        keys: sources.keys,
+        distinct_keys: sources.distinct_keys,
+        benign_videos: benign.videos,
+        benign_hours: benign.hours,
+        benign_keys: benign.keys,
         segments: segments.len() as u32,
         tombstones,
         bytes,
-        bytes_per_key: (keys > 0).then(|| bytes as f64 / keys as f64),
-        bytes_per_hour: (hours > 0.0).then(|| bytes as f64 / hours),
+        bytes_per_key: (sources.keys > 0).then(|| bytes as f64 / sources.keys as f64),
+        bytes_per_hour: (sources.hours > 0.0).then(|| bytes as f64 / sources.hours),
         interval_s: manifest.config.interval.as_secs_f64(),
         fingerprint_version: manifest.config.fingerprint_version,
-        format_version: FORMAT_VERSION,
+        format_version: stored.version,
         written_by: manifest.written_by.clone(),
         graphs,
         graphs_refused,
         graph_recall,
+    }
+}
+
+/// How much the videos of one role come to.
+struct Holdings {
+    videos: u64,
+    hours: f64,
+    keys: u64,
+    distinct_keys: u64,
+}
+
+impl Holdings {
+    fn of(segments: &[LiveSegment], role: Role) -> Holdings {
+        let of_role = || segments.iter().filter(move |live| live.role == role);
+        Holdings {
+            videos: of_role().map(|live| live.dead.iter().filter(|dead| !**dead).count() as u64).sum(),
+            hours: of_role().map(LiveSegment::live_seconds).sum::<f64>() / 3600.0,
+            keys: of_role().map(LiveSegment::live_postings).sum(),
+            distinct_keys: of_role().map(|live| live.segment.len() as u64).sum(),
+        }
     }
 }
 

@@ -42,6 +42,17 @@ pub struct Video {
     pub undecoded: Duration,
 }
 
+/// What a video is in an index for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// A published video, of which clips may be copies.
+    #[default]
+    Source,
+    /// Material that proves nothing, whoever shows it: a stock intro, a station's graphics, a slate, a test pattern.
+    Benign,
+}
+
 /// Names a video within one opened [`Index`](super::Index); another snapshot may give it another name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct VideoRef {

@@ -18,7 +18,7 @@ use super::segment::Segment;
 use super::snapshot::{Graphs, Index, LiveSegment, matches};
 use super::storage::{self, Disk, Storage, TEMPORARY_PREFIX};
 use super::upkeep::{Watch, Work, stop_if};
-use super::video::{IndexConfig, Video, VideoRef};
+use super::video::{IndexConfig, Role, Video, VideoRef};
 use super::{GraphPolicy, IndexState};
 use crate::error::{Error, Result};
 use crate::fingerprint::Run;
@@ -34,6 +34,8 @@ pub struct Writer {
     /// The last commit; `None` before the first.
     index: Option<Index>,
     pending: Pending,
+    /// Benign material, which gets segments of its own.
+    pending_benign: Pending,
     pending_sha256: HashSet<[u8; 32]>,
     /// Committed videos to be removed by the next commit.
     removed: BTreeSet<VideoRef>,
@@ -92,6 +94,7 @@ impl Writer {
             next_number: index.as_ref().map_or(1, |index| index.stored.manifest.next_number),
             index,
             pending: Pending::default(),
+            pending_benign: Pending::default(),
             pending_sha256: HashSet::new(),
             removed: BTreeSet::new(),
             _lock: lock,
@@ -108,7 +111,7 @@ impl Writer {
         self.index.as_ref()
     }
 
-    /// Whether a video of this SHA-256 is committed and not to be removed, or waits for the commit.
+    /// Whether a video of this SHA-256, of whatever role, is committed and not to be removed, or waits for the commit.
     pub fn contains(&self, sha256: &[u8; 32]) -> bool {
         let committed = self
             .index
@@ -117,13 +120,21 @@ impl Writer {
         committed || self.pending_sha256.contains(sha256)
     }
 
-    /// Adds a video with its runs, to be written by the next commit; `false` if it is there already.
+    /// Adds a source with its runs, to be written by the next commit; `false` if the video is there already, as whatever.
     ///
     /// [`Video::id`] is set from the SHA-256. A run takes 56 bytes of memory until the commit.
     ///
     /// # Errors
     /// [`Error::InvalidSetting`] if the video alone has more runs than a segment may have ([`SEGMENT_MAX_KEYS`]).
-    pub fn add(&mut self, mut video: Video, runs: Vec<Run>) -> Result<bool> {
+    pub fn add(&mut self, video: Video, runs: Vec<Run>) -> Result<bool> {
+        self.add_as(Role::Source, video, runs)
+    }
+
+    /// As [`Writer::add`], for a video of any role.
+    ///
+    /// # Errors
+    /// Those of [`Writer::add`].
+    pub fn add_as(&mut self, role: Role, mut video: Video, runs: Vec<Run>) -> Result<bool> {
         if self.contains(&video.sha256) {
             return Ok(false);
         }
@@ -136,39 +147,56 @@ impl Writer {
         }
         video.id = format::hex(&video.sha256[..8]);
         self.pending_sha256.insert(video.sha256);
-        self.pending.add(video, &runs);
+        self.pending_in(role).add(video, &runs);
         Ok(true)
+    }
+
+    fn pending_in(&mut self, role: Role) -> &mut Pending {
+        match role {
+            Role::Source => &mut self.pending,
+            Role::Benign => &mut self.pending_benign,
+        }
     }
 
     /// Videos that wait for the commit.
     pub fn pending(&self) -> usize {
-        self.pending.videos.len()
+        self.pending.videos.len() + self.pending_benign.videos.len()
     }
 
     /// Runs that wait for the commit.
     pub fn pending_keys(&self) -> usize {
-        self.pending.postings()
+        self.pending.postings() + self.pending_benign.postings()
     }
 
-    /// Marks the videos that a selector (see [`Index::find`]) means for removal by the next commit, and counts them.
+    /// Marks the sources that a selector (see [`Index::find`]) means for removal by the next commit, and counts them.
     ///
     /// Videos that have only been added and not committed are taken back at once.
     ///
     /// # Errors
     /// None at present.
     pub fn remove(&mut self, selector: &str) -> Result<usize> {
+        self.remove_as(Role::Source, selector)
+    }
+
+    /// As [`Writer::remove`], for videos of any role.
+    ///
+    /// # Errors
+    /// None at present.
+    pub fn remove_as(&mut self, role: Role, selector: &str) -> Result<usize> {
         let mut count = 0;
         if let Some(index) = &self.index {
-            for video in index.find(selector) {
+            for video in index.find_in_role(selector, role) {
                 count += usize::from(self.removed.insert(video));
             }
         }
-        let pending = self.pending.videos.len();
-        if self.pending.videos.iter().any(|video| matches(video, selector)) {
-            self.pending.retain(|video| !matches(video, selector));
-            self.pending_sha256 = self.pending.videos.iter().map(|video| video.sha256).collect();
+        let before = self.pending();
+        let pending = self.pending_in(role);
+        if pending.videos.iter().any(|video| matches(video, selector)) {
+            pending.retain(|video| !matches(video, selector));
+            let waiting = self.pending.videos.iter().chain(&self.pending_benign.videos);
+            self.pending_sha256 = waiting.map(|video| video.sha256).collect();
         }
-        Ok(count + pending - self.pending.videos.len())
+        Ok(count + before - self.pending())
     }
 
     /// Writes what waits as a segment, or several if it is more than one should hold, and replaces the manifest; without
@@ -181,7 +209,7 @@ impl Writer {
     /// [`Error::Io`], naming the file.
     pub fn commit(&mut self) -> Result<IndexState> {
         if let Some(index) = &self.index
-            && self.pending.videos.is_empty()
+            && self.pending() == 0
             && self.removed.is_empty()
         {
             return Ok(index.state().clone());
@@ -193,15 +221,18 @@ impl Writer {
         for entry in &mut manifest.segments {
             entry.tombstones.sort_unstable();
         }
-        let mut pending = std::mem::take(&mut self.pending);
-        let written = pending.parts(SEGMENT_MAX_KEYS as usize).try_for_each(|part| {
-            manifest.segments.push(self.write_segment(&part)?);
-            Ok(())
-        });
-        self.pending = pending;
-        written?;
+        for role in [Role::Source, Role::Benign] {
+            let mut pending = std::mem::take(self.pending_in(role));
+            let written = pending.parts(SEGMENT_MAX_KEYS as usize).try_for_each(|part| {
+                manifest.segments.push(self.write_segment(&part, role)?);
+                Ok(())
+            });
+            *self.pending_in(role) = pending;
+            written?;
+        }
         self.replace_manifest(manifest)?;
         self.pending = Pending::default();
+        self.pending_benign = Pending::default();
         self.pending_sha256.clear();
         self.removed.clear();
         self.state()
@@ -213,7 +244,7 @@ impl Writer {
     /// Segments are merged when more than eight are of about one size, or together large enough for a graph that
     /// `policy` wants; a segment is worn, and written anew without its removed videos, when a fifth of its postings is theirs.
     /// Each step is a commit, and readers go on meanwhile. Merging takes little memory; building a graph takes 1 to 3 ms
-    /// and about 3 kB of memory a key, and one thread a segment.
+    /// and about 3 kB of memory a key, and one thread a segment. Benign material is merged for itself and gets no graph.
     ///
     /// # Errors
     /// [`Error::Cancelled`] as soon as the caller says so (finished steps stay), [`Error::Io`], and [`Error::CorruptIndex`] if
@@ -290,7 +321,7 @@ impl Writer {
     }
 
     /// Writes a segment's file; nothing refers to it yet.
-    fn write_segment(&mut self, entries: &dyn Entries) -> Result<SegmentEntry> {
+    fn write_segment(&mut self, entries: &dyn Entries, role: Role) -> Result<SegmentEntry> {
         let number = self.next_number;
         self.next_number += 1;
         let path = manifest::segment_path(&self.dir, number);
@@ -302,6 +333,7 @@ impl Writer {
             videos: written.videos,
             tombstones: Vec::new(),
             graph: GraphEntry::None,
+            role,
         })
     }
 
@@ -310,16 +342,22 @@ impl Writer {
         let Some(index) = &self.index else {
             return Vec::new();
         };
-        let segments: Vec<Candidate> = index.segments.iter().map(Candidate::of).collect();
-        groups_to_merge(&segments, policy, merging)
+        let of_role = |role, policy| {
+            let segments = index.segments.iter().filter(|live| live.role == role);
+            groups_to_merge(&segments.map(Candidate::of).collect::<Vec<_>>(), policy, merging)
+        };
+        let mut groups = of_role(Role::Source, policy);
+        groups.extend(of_role(Role::Benign, GraphPolicy::Never));
+        groups
     }
 
-    /// Replaces some segments by one with their live videos; it takes the place of the first.
+    /// Replaces some segments of one role by one with their live videos; it takes the place of the first.
     fn merge(&mut self, group: &[u64]) -> Result<()> {
         let segments = self.index.iter().flat_map(|index| &index.segments);
-        let chosen = segments.filter(|live| group.contains(&live.number));
-        let merge = Merge::new(chosen.map(|live| (&live.segment, &live.dead[..])));
-        let merged = if merge.videos().is_empty() { None } else { Some(self.write_segment(&merge)?) };
+        let chosen: Vec<_> = segments.filter(|live| group.contains(&live.number)).collect();
+        let role = chosen.first().map(|live| live.role).unwrap_or_default();
+        let merge = Merge::new(chosen.iter().map(|live| (&live.segment, &live.dead[..])));
+        let merged = if merge.videos().is_empty() { None } else { Some(self.write_segment(&merge, role)?) };
         let mut manifest = self.next_manifest();
         let first = manifest.segments.iter().position(|entry| group.contains(&entry.number));
         manifest.segments.retain(|entry| !group.contains(&entry.number));
@@ -357,7 +395,8 @@ impl Writer {
         };
         let segments = index.segments.iter().zip(&index.stored.manifest.segments);
         let missing: Vec<(u64, Arc<Segment>)> = segments
-            .filter(|(_, entry)| entry.keys >= least.max(1) && entry.graph == GraphEntry::None)
+            .filter(|(_, entry)| entry.role == Role::Source && entry.graph == GraphEntry::None)
+            .filter(|(_, entry)| entry.keys >= least.max(1))
             .map(|(live, _)| (live.number, Arc::clone(&live.segment)))
             .collect();
         if missing.is_empty() {

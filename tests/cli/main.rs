@@ -20,12 +20,16 @@ const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// What a name can hold to take over a terminal: a title, a bell, a colour.
 const EVIL: &str = "\u{1b}]0;owned\u{7}\u{1b}[31m";
 /// Every command, as its words.
-const COMMANDS: [&[&str]; 16] = [
+const COMMANDS: [&[&str]; 20] = [
     &[],
     &["index"],
     &["index", "build"],
     &["index", "add"],
     &["index", "remove"],
+    &["index", "benign"],
+    &["index", "benign", "add"],
+    &["index", "benign", "list"],
+    &["index", "benign", "remove"],
     &["index", "merge"],
     &["index", "verify"],
     &["index", "list"],
@@ -269,7 +273,7 @@ fn every_command_teaches_with_an_example_of_itself() {
 #[test]
 fn the_list_of_commands_is_complete() {
     let sandbox = Sandbox::new();
-    for group in [&[][..], &["index"]] {
+    for group in [&[][..], &["index"], &["index", "benign"]] {
         let help = stdout(&sandbox.uniq(&[group, &["--help"]].concat()));
         let commands = help.split_once("Commands:\n").unwrap().1.split_once("\n\n").unwrap().0;
         for line in commands.lines() {

@@ -1,17 +1,19 @@
-//! An index of every format that was ever released opens and answers.
+//! An index of every format that can be read opens and answers; those before are refused.
 
 use super::*;
+use uniq::index::Role;
 
 fn golden(version: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("index-data/golden/v{version}"))
 }
 
-/// The content of every golden index: three videos, the second removed, with graphs.
+/// The content of every golden index: three videos, the second removed, with graphs, and benign material.
 fn write_golden(dir: &Path) {
     build(dir, 0..3, 90);
     let mut writer = Writer::open_or_create(dir, CONFIG).unwrap();
     writer.maintain(GraphPolicy::Always, &never).unwrap();
     writer.remove("videos/0001.mp4").unwrap();
+    writer.add_as(Role::Benign, video(3), runs(3, 90)).unwrap();
     writer.commit().unwrap();
 }
 
@@ -22,19 +24,22 @@ fn every_golden_index_opens_and_answers() {
         assert_eq!(damage(&golden(version)), [""; 0]);
         let state = index.state();
         assert_eq!((state.videos, state.keys, state.distinct_keys), (2, 180, 270));
-        assert_eq!((state.segments, state.graphs, state.tombstones), (3, 3, 1));
-        assert_eq!(state.generation, 7);
+        assert_eq!((state.segments, state.graphs, state.tombstones), (4, 3, 1));
+        assert_eq!((state.benign_videos, state.benign_keys), (1, 90));
+        assert_eq!((state.generation, state.format_version), (7, version));
+        let paths: Vec<&str> = index.in_role(Role::Benign).map(|(_, video)| video.path.as_str()).collect();
+        assert_eq!(paths, ["videos/0003.mp4"]);
         let stored: Vec<Video> = index.videos().map(|(_, video)| video.clone()).collect();
         let expected = [0, 2].map(|seed| Video { id: stored[(seed / 2) as usize].id.clone(), ..video(seed) });
         assert_eq!(stored, expected);
         for mode in [SearchMode::Exact, SearchMode::Graph] {
             let mut random = Random(3);
-            for seed in 0..3 {
+            for seed in 0..4 {
                 for run in runs(seed, 90) {
                     let found = answers(&index, &[random.noisy(run.key, 20)], 72, mode);
                     let paths: Vec<&str> = found.iter().map(|answer| answer.1.as_str()).collect();
                     match seed {
-                        1 => assert!(paths.is_empty(), "{paths:?}"),
+                        1 | 3 => assert!(paths.is_empty(), "{paths:?}"),
                         _ => assert_eq!(paths, [format!("videos/{seed:04}.mp4")]),
                     }
                 }
@@ -58,7 +63,7 @@ fn the_golden_index_can_be_written() {
 fn the_golden_segments_are_written_today_as_then() {
     let dir = TempDir::new().unwrap();
     write_golden(dir.path());
-    for number in 1..=3 {
+    for number in 1..=4 {
         let name = format!("segments/{number:08}.seg");
         let then = fs::read(golden(FORMAT_VERSION).join(&name)).unwrap();
         assert_eq!(fs::read(dir.path().join(&name)).unwrap(), then, "{name}");
@@ -66,11 +71,17 @@ fn the_golden_segments_are_written_today_as_then() {
 }
 
 #[test]
-fn an_index_of_the_first_format_is_refused_with_what_to_do() {
-    for result in [Index::open(&golden(1)).map(drop), uniq::index::verify(&golden(1), &|_, _| (), &never).map(drop)] {
-        let error = result.unwrap_err();
-        assert!(matches!(error, Error::IncompatibleIndex { what: "format version", .. }), "{error}");
-        let text = error.to_string();
-        assert!(text.contains("format version is 1") && text.contains("uniq index build"), "{text}");
+fn an_index_of_an_earlier_format_is_refused_with_what_to_do() {
+    for version in 1..OLDEST_READABLE {
+        let dir = golden(version);
+        for result in [Index::open(&dir).map(drop), uniq::index::verify(&dir, &|_, _| (), &never).map(drop)] {
+            let error = result.unwrap_err();
+            assert!(matches!(error, Error::IncompatibleIndex { what: "format version", .. }), "{error}");
+            let text = error.to_string();
+            assert!(
+                text.contains(&format!("format version is {version}")) && text.contains("uniq index build"),
+                "{text}"
+            );
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The index from outside: what is committed is found, by whoever opens it, and nothing else is believed.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod benign;
 mod damage;
 mod golden;
 mod graph;

@@ -140,6 +140,13 @@ VIDEO is an identifier or SHA-256 as printed by `uniq index list`, a path, or a 
         #[command(flatten)]
         index: IndexOption,
     },
+    /// Mark material that proves nothing: intros, logos, slates, test patterns
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Example:\n  uniq index benign add intro.mp4 && uniq index benign list"
+    )]
+    Benign(BenignCommand),
     /// Merge the index's segments and clear out what was removed
     #[command(after_help = "\
 Example:
@@ -178,7 +185,8 @@ Example:
   uniq index list --json | jq -r .url
 
 With --json each video is one object on one line: id, sha256, path, duration_s, undecoded_s, width, height, keyframes, \
-url, title, uploader, platform, published_at.")]
+url, title, uploader, platform, published_at, role. The role is source, or benign for material that was added by \
+`uniq index benign add`; it comes last.")]
     List {
         /// Print one JSON object a line
         #[arg(long)]
@@ -194,6 +202,48 @@ Example:
         /// Print one JSON object
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        index: IndexOption,
+    },
+}
+
+/// The commands of `uniq index benign`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenignCommand {
+    /// Add material that never counts as evidence
+    #[command(after_help = "\
+Example:
+  uniq index benign add station-intro.mp4 logo.mp4
+
+SOURCE is what it is for `uniq index build`. From the next `uniq check` on, what a clip shows of it counts for nothing, and \
+a picture that is mostly made of it is unsearchable: neither published nor unpublished. Give the material alone, cut as \
+tightly as can be, and a logo on mid-grey: copies of all that is in the file are no longer found. A video that is in the index as a source is \
+refused; remove it there first.")]
+    Add(Benign),
+    /// List the material
+    #[command(after_help = "\
+Example:
+  uniq index benign list
+
+With --json each video is one object on one line, with the fields of `uniq index list --json`.")]
+    List {
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        index: IndexOption,
+    },
+    /// Let material count again
+    #[command(after_help = "\
+Example:
+  uniq index benign remove 9f86d081884c7d65
+
+VIDEO is an identifier or SHA-256 as printed by `uniq index benign list`, a path, or a URL. What is removed is no source \
+either, unless `uniq index add` adds it.")]
+    Remove {
+        /// The videos
+        #[arg(required = true, value_name = "VIDEO")]
+        videos: Vec<String>,
         #[command(flatten)]
         index: IndexOption,
     },
@@ -294,6 +344,30 @@ pub(crate) struct Add {
     /// Build search graphs always, for large segments, or never
     #[arg(long, value_enum, default_value = "never")]
     pub(crate) graph: Graph,
+}
+
+/// What `benign add` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Benign {
+    /// The videos, folders and lists
+    #[arg(required = true, value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
+    pub(crate) sources: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) index: IndexOption,
+    /// Let lists name files anywhere in this folder [default: the folder of each list]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) list_root: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
+    #[command(flatten)]
+    pub(crate) guard: Guard,
+}
+
+impl From<Benign> for Sourced {
+    fn from(args: Benign) -> Sourced {
+        let Benign { sources, index, list_root, threads, guard } = args;
+        Sourced { sources, index, interval: None, list_root, threads, guard }
+    }
 }
 
 /// What `build` and `add` have in common.

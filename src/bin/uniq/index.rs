@@ -1,4 +1,4 @@
-//! `uniq index`: build, add, remove, merge, verify, list, stats.
+//! `uniq index`: build, add, remove, benign, merge, verify, list, stats.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 use uniq::Error;
-use uniq::index::{self, GraphPolicy, Index, IndexState, Publication, Verification, Video, Watch, Writer};
+use uniq::index::{self, GraphPolicy, Index, IndexState, Publication, Role, Verification, Video, Watch, Writer};
 use uniq::ingest::{self, BuildOptions, Reach};
 
-use crate::args::{IndexCommand, Sourced};
+use crate::args::{BenignCommand, IndexCommand, Sourced};
 use crate::exit::Exit;
 use crate::output;
 use crate::place::Place;
@@ -22,21 +22,31 @@ pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
     match command {
         IndexCommand::Build(args) => {
             let place = Place::choose(args.sources.index.dir.clone())?;
-            build(args.sources, args.graph.into(), &place, quiet)
+            build(args.sources, Role::Source, args.graph.into(), &place, quiet)
         }
         IndexCommand::Add(args) => {
             let place = Place::existing(args.sources.index.dir.clone())?;
-            build(args.sources, args.graph.into(), &place, quiet)
+            build(args.sources, Role::Source, args.graph.into(), &place, quiet)
         }
-        IndexCommand::Remove { videos, index } => remove(&videos, &Place::existing(index.dir)?, quiet),
+        IndexCommand::Remove { videos, index } => remove(&videos, Role::Source, &Place::existing(index.dir)?, quiet),
+        IndexCommand::Benign(BenignCommand::Add(args)) => {
+            let place = Place::existing(args.index.dir.clone())?;
+            build(args.into(), Role::Benign, GraphPolicy::Never, &place, quiet)
+        }
+        IndexCommand::Benign(BenignCommand::List { json, index }) => {
+            list(&[Role::Benign], &Place::existing(index.dir)?, json)
+        }
+        IndexCommand::Benign(BenignCommand::Remove { videos, index }) => {
+            remove(&videos, Role::Benign, &Place::existing(index.dir)?, quiet)
+        }
         IndexCommand::Merge { graph, index } => merge(graph.into(), &Place::existing(index.dir)?, quiet),
         IndexCommand::Verify { json, index } => verify(&Place::existing(index.dir)?, json, quiet),
-        IndexCommand::List { json, index } => list(&Place::existing(index.dir)?, json),
+        IndexCommand::List { json, index } => list(&[Role::Source, Role::Benign], &Place::existing(index.dir)?, json),
         IndexCommand::Stats { json, index } => stats(&Place::existing(index.dir)?, json),
     }
 }
 
-fn build(args: Sourced, graph: GraphPolicy, place: &Place, quiet: bool) -> anyhow::Result<Exit> {
+fn build(args: Sourced, role: Role, graph: GraphPolicy, place: &Place, quiet: bool) -> anyhow::Result<Exit> {
     let cancel = signal::cancel_flag("finishing, what is done is kept; once more to stop at once")?;
     if !quiet {
         talk::say(&place.describe());
@@ -49,6 +59,7 @@ fn build(args: Sourced, graph: GraphPolicy, place: &Place, quiet: bool) -> anyho
         anyhow::bail!("no video found in {}", given.join(", "));
     }
     let options = BuildOptions {
+        role,
         interval: args.interval,
         graph,
         threads: args.threads.count.map(Into::into),
@@ -62,9 +73,13 @@ fn build(args: Sourced, graph: GraphPolicy, place: &Place, quiet: bool) -> anyho
         talk::fail_about(path, error);
     }
     if !quiet {
+        let benign = match summary.benign {
+            0 => String::new(),
+            number => format!(", {} left out as benign material", grouped(number as u64)),
+        };
         talk::say(&format!(
-            "added {} ({}), {} already there, {} failed, in {effort}",
-            count(summary.added as u64, "video"),
+            "added {} ({}), {} already there{benign}, {} failed, in {effort}",
+            count(summary.added as u64, videos(role)),
             length(summary.video.as_secs_f64()),
             grouped(summary.skipped as u64),
             grouped(summary.failed.len() as u64),
@@ -79,14 +94,14 @@ fn build(args: Sourced, graph: GraphPolicy, place: &Place, quiet: bool) -> anyho
 }
 
 /// Removes what each selector names; a selector that names nothing is an error, the others still count.
-fn remove(selectors: &[String], place: &Place, quiet: bool) -> anyhow::Result<Exit> {
+fn remove(selectors: &[String], role: Role, place: &Place, quiet: bool) -> anyhow::Result<Exit> {
     let mut writer = Writer::open(&place.dir)?;
     let mut removed = 0;
     let mut exit = Exit::Success;
     for selector in selectors {
-        match writer.remove(selector)? {
+        match writer.remove_as(role, selector)? {
             0 => {
-                talk::say(&format!("{selector}: no such video in the index; uniq index list shows them"));
+                talk::say(&format!("{selector}: {}", not_there(&writer, selector, role)));
                 exit = Exit::Error;
             }
             number => removed += number,
@@ -95,10 +110,36 @@ fn remove(selectors: &[String], place: &Place, quiet: bool) -> anyhow::Result<Ex
     if removed > 0 {
         let state = writer.commit()?;
         if !quiet {
-            talk::say(&format!("removed {}; the index has {}", count(removed as u64, "video"), holdings(&state)));
+            talk::say(&format!("removed {}; the index has {}", count(removed as u64, videos(role)), holdings(&state)));
         }
     }
     Ok(exit)
+}
+
+/// Why nothing was removed, and what to do.
+fn not_there(writer: &Writer, selector: &str, role: Role) -> &'static str {
+    let (other, elsewhere, nowhere) = match role {
+        Role::Source => (
+            Role::Benign,
+            "benign material, and no source; uniq index benign remove takes it out",
+            "no such video in the index; uniq index list shows them",
+        ),
+        Role::Benign => (
+            Role::Source,
+            "a source, and no benign material; uniq index remove takes it out",
+            "no such benign material in the index; uniq index benign list shows it",
+        ),
+    };
+    let is_other = writer.committed().is_some_and(|index| !index.find_in_role(selector, other).is_empty());
+    if is_other { elsewhere } else { nowhere }
+}
+
+/// What videos of a role are called.
+fn videos(role: Role) -> &'static str {
+    match role {
+        Role::Source => "video",
+        Role::Benign => "benign video",
+    }
 }
 
 /// Merges what can be merged; an interruption keeps the steps that are finished.
@@ -204,17 +245,17 @@ impl<'a> From<&'a Verification> for Verified<'a> {
     }
 }
 
-fn list(place: &Place, json: bool) -> anyhow::Result<Exit> {
+fn list(roles: &[Role], place: &Place, json: bool) -> anyhow::Result<Exit> {
     let index = Index::open(&place.dir)?;
     let mut out = output::stdout();
-    if json {
-        for (_, video) in index.videos() {
-            serde_json::to_writer(&mut out, &Listed::from(video))?;
-            writeln!(out)?;
-        }
-    } else {
-        for (_, video) in index.videos() {
-            out.write_all(row(video).as_bytes())?;
+    for &role in roles {
+        for (_, video) in index.in_role(role) {
+            if json {
+                serde_json::to_writer(&mut out, &Listed::new(video, role))?;
+                writeln!(out)?;
+            } else {
+                out.write_all(row(video, role).as_bytes())?;
+            }
         }
     }
     out.flush()?;
@@ -249,10 +290,11 @@ struct Listed<'a> {
     keyframes: u32,
     #[serde(flatten)]
     publication: &'a Publication,
+    role: Role,
 }
 
-impl<'a> From<&'a Video> for Listed<'a> {
-    fn from(video: &'a Video) -> Listed<'a> {
+impl<'a> Listed<'a> {
+    fn new(video: &'a Video, role: Role) -> Listed<'a> {
         Listed {
             id: &video.id,
             sha256: hex(&video.sha256),
@@ -263,12 +305,13 @@ impl<'a> From<&'a Video> for Listed<'a> {
             height: video.height,
             keyframes: video.keyframes,
             publication: &video.publication,
+            role,
         }
     }
 }
 
-/// One line of the table: identifier, length, path, and what is known of the publication.
-fn row(video: &Video) -> String {
+/// One line of the table: identifier, length, path, what is known of the publication, and whether it is benign.
+fn row(video: &Video, role: Role) -> String {
     let publication = &video.publication;
     let mut line = format!("{}  {:>11}  {}", plain(&video.id), clock(video.duration.as_secs_f64()), plain(&video.path));
     for known in [&publication.title, &publication.published_at, &publication.url].into_iter().flatten() {
@@ -278,13 +321,21 @@ fn row(video: &Video) -> String {
     if !video.undecoded.is_zero() {
         let _ = write!(line, "  ({} not decoded)", length(video.undecoded.as_secs_f64()));
     }
+    if role == Role::Benign {
+        line.push_str("  (benign)");
+    }
     line.push('\n');
     line
 }
 
 fn holdings(state: &IndexState) -> String {
     let root: String = state.root.chars().take(12).collect();
-    format!("{} ({}), {}, root {root}", count(state.videos, "video"), hours(state.hours), count(state.keys, "key"))
+    let benign = match state.benign_videos {
+        0 => String::new(),
+        number => format!("{} ({}), ", count(number, videos(Role::Benign)), hours(state.benign_hours)),
+    };
+    let (videos, keys) = (count(state.videos, "video"), count(state.keys, "key"));
+    format!("{videos} ({}), {keys}, {benign}root {root}", hours(state.hours))
 }
 
 fn table(state: &IndexState) -> String {
@@ -304,6 +355,15 @@ fn table(state: &IndexState) -> String {
         ("commits", grouped(state.generation)),
         ("videos", format!("{} ({})", grouped(state.videos), hours(state.hours))),
         ("keys", format!("{}, {} of them distinct", grouped(state.keys), grouped(state.distinct_keys))),
+        (
+            "benign",
+            format!(
+                "{} ({}), {}",
+                count(state.benign_videos, "video"),
+                hours(state.benign_hours),
+                count(state.benign_keys, "key")
+            ),
+        ),
         ("interval", format!("{} s between keyframes at most", state.interval_s)),
         ("graph", graph + &refused),
         ("segments", grouped(state.segments.into())),

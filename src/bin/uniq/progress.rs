@@ -126,7 +126,7 @@ impl Tally {
             Event::Finished { bytes, outcome, .. } => {
                 self.videos_done += 1;
                 match outcome {
-                    Outcome::AlreadyThere => self.bytes_skipped += bytes,
+                    Outcome::AlreadyThere | Outcome::Benign => self.bytes_skipped += bytes,
                     Outcome::Added { .. } => self.bytes_read += bytes,
                     Outcome::Failed(_) => {
                         self.bytes_read += bytes;

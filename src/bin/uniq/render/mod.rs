@@ -10,7 +10,7 @@ use clap::builder::styling::{AnsiColor, Style};
 use uniq::report::{Interval, MatchKind, NonMatch, Report, Source, SpanState, Verdict};
 
 use crate::output::Paint;
-use crate::text::{clock, count, hours, plain};
+use crate::text::{clock, count, grouped, hours, plain};
 
 /// Digits of the index's root that are shown; the whole root is in the JSON.
 const ROOT_DIGITS: usize = 12;
@@ -161,6 +161,11 @@ fn seconds(out: &mut dyn Write, report: &Report) -> io::Result<()> {
             let part = Interval { start_s: span.start_s, end_s: span.end_s };
             writeln!(out, "                {}: {}", interval(part), plain(reason_sentence(reason)))?;
         }
+    }
+    let clip = &report.clip;
+    if clip.benign_keys > 0 {
+        let (aside, keys) = (grouped(clip.benign_keys), grouped(clip.keys));
+        writeln!(out, "  set aside     {aside} of {keys} keys, as of benign material")?;
     }
     Ok(())
 }

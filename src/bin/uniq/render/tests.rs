@@ -24,10 +24,11 @@ fn base(verdict: Verdict) -> Report {
             from_fingerprint: false,
             keyframes: 20,
             keys: 400,
+            benign_keys: 0,
         },
         verdict,
         reasons: vec!["no_match: nothing was found".into()],
-        seconds: Seconds { published: 0.0, unpublished: 10.0, unsearchable: 0.0 },
+        seconds: Seconds { published: 0.0, unpublished: 10.0, unsearchable: 0.0, benign: 0.0 },
         payable_minutes: 10.0 / 60.0,
         spans: vec![],
         matches: vec![],
@@ -36,6 +37,8 @@ fn base(verdict: Verdict) -> Report {
             root: "3fa9c1d2e4b5a6978877".into(),
             generation: 3,
             videos: 1_200,
+            benign_videos: 0,
+            benign_keys: 0,
             hours: 81.27,
             keys: 1_000_000,
             distinct_keys: 900_000,
@@ -120,7 +123,7 @@ clip.mp4: UNPUBLISHED
 #[test]
 fn a_partly_published_clip_shows_each_match_and_each_unsearchable_part() {
     let mut report = base(Verdict::PartlyPublished);
-    report.seconds = Seconds { published: 6.0, unpublished: 2.0, unsearchable: 2.0 };
+    report.seconds = Seconds { published: 6.0, unpublished: 2.0, unsearchable: 2.0, benign: 0.0 };
     report.payable_minutes = 2.0 / 60.0;
     report.reasons = vec!["copy: 6.0 s are in one video".into()];
     report.spans = vec![Span {
@@ -189,4 +192,13 @@ fn no_foreign_string_steers_the_terminal() {
         rest.starts_with('[') && end.is_some_and(|end| rest[end..].starts_with('m'))
     }));
     assert!(!coloured.contains(['\u{7}', '\u{202e}']));
+}
+
+#[test]
+fn keys_that_were_set_aside_as_benign_are_told() {
+    let mut report = base(Verdict::Unpublished);
+    (report.clip.benign_keys, report.clip.keys) = (1, 1_400);
+    report.seconds = Seconds { published: 0.0, unpublished: 8.0, unsearchable: 2.0, benign: 2.0 };
+    let told = rendered(&report, Paint::Plain);
+    assert!(told.contains("\n  set aside     1 of 1 400 keys, as of benign material\n"), "{told}");
 }
