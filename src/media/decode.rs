@@ -476,6 +476,12 @@ impl<'a, 'b> Run<'a, 'b> {
                 damage.add(start, end, CORRUPT);
             }
         }
+        let reached = end.saturating_add(origin).max(others);
+        let early = self.stream.container_declared.filter(|_| !self.stream.indexed).map(|declared| declared - reached);
+        if early.is_some_and(|early| early > slack / 4) {
+            // Too little to be a loss by itself, but the last pauses may be one.
+            damage.doubt(end);
+        }
         let mut total = end;
         if let Some(reason) = &reader.failure {
             total = total.max(promised).max(end.saturating_add(length));
@@ -516,7 +522,7 @@ fn earlier(times: &mut BTreeSet<i64>, time: i64) -> Option<i64> {
     first
 }
 
-/// More holes than this, of a quarter of a second each, are not kept.
+/// More holes than this, of a tenth of a second each, are not kept.
 const SUSPECTED_MAX: usize = 100_000;
 /// A decoder holds back far fewer pictures than this.
 const AWAITED_MAX: usize = 1024;

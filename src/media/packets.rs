@@ -238,7 +238,7 @@ fn is_discarded(packet: &Packet) -> bool {
 const REFUSALS_MAX: u32 = 100;
 
 /// A shorter gap, in nanoseconds, is left to the decoder to notice.
-const GAP_MIN: i64 = 250_000_000;
+const GAP_MIN: i64 = 100_000_000;
 /// Fewer bytes than this between packets are a container's own.
 const HOLE_MIN: u64 = 512;
 /// A gap counts as lost if the hole has at least one of so many parts of the bytes that its time should have taken.
