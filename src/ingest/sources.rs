@@ -85,7 +85,10 @@ pub fn sources_within(inputs: &[PathBuf], reach: &Reach) -> Result<Sources> {
     let mut seen = HashSet::new();
     found.sources.retain(|source| seen.insert(fs::canonicalize(&source.path).unwrap_or_else(|_| source.path.clone())));
     for source in &mut found.sources {
-        if let Err(error) = complete(source, reach.links) {
+        // A file that is not there is told of once, when it is opened.
+        if let Err(error) = complete(source, reach.links)
+            && fs::symlink_metadata(&source.path).is_ok()
+        {
             found.problems.push((source.path.with_extension("info.json"), error));
         }
     }
@@ -108,6 +111,14 @@ fn from_folder(folder: &Path, reach: &Reach, found: &mut Sources) {
                 let path = entry.into_path();
                 if path.is_dir() || has_extension(&path, VIDEO_EXTENSIONS) {
                     found.problems.push((path.clone(), Error::Link { path }));
+                }
+            }
+            // Opening it says what it is instead of a file, and waits for nobody.
+            Ok(entry) if !entry.file_type().is_dir() && has_extension(entry.path(), VIDEO_EXTENSIONS) => {
+                let path = entry.into_path();
+                match open_plain(&path, reach.links) {
+                    Ok(_) => found.sources.push(Source { path, publication: Publication::default() }),
+                    Err(error) => found.problems.push((path, error)),
                 }
             }
             Ok(_) => {}
@@ -141,7 +152,15 @@ fn from_csv(list: &Path, reach: &Reach, found: &mut Sources) -> Result<()> {
     let header = reader.headers().map_err(|error| invalid(1, error.to_string()))?.clone();
     let columns: Vec<String> = header.iter().map(|name| name.trim_start_matches('\u{feff}').to_lowercase()).collect();
     if !PATH_NAMES.iter().any(|name| columns.iter().any(|column| column == name)) {
-        return Err(invalid(1, format!("no column {}; found: {}", PATH_NAMES.join(" or "), columns.join(", "))));
+        let found = match columns.iter().all(String::is_empty) {
+            true => "nothing".to_owned(),
+            false => columns.join(", "),
+        };
+        let reason = format!(
+            "no column {}; found: {found}; a list begins with a line that names its columns",
+            PATH_NAMES.join(" or ")
+        );
+        return Err(invalid(1, reason));
     }
     for record in reader.records() {
         let row = match record {
@@ -181,6 +200,10 @@ fn add(list: &Path, line: u64, fields: &Map<String, Value>, reach: &Reach, found
     let mut refuse = |reason: String| {
         found.problems.push((list.to_owned(), Error::InvalidList { path: list.to_owned(), line, reason }));
     };
+    let given = PATH_NAMES.iter().find_map(|name| Some((*name, fields.get(*name).filter(|value| !value.is_null())?)));
+    if let Some((name, value)) = given.filter(|(_, value)| !value.is_string()) {
+        return refuse(format!("{name} is {}; it must be a string", shortened(&value.to_string())));
+    }
     let Some(path) = text(fields, PATH_NAMES) else {
         return refuse(format!("no {}", PATH_NAMES.join(" or ")));
     };
@@ -205,6 +228,13 @@ fn climbs_out(folder: &Path, path: &Path, root: &Path) -> bool {
         // What does not exist is told by its words alone, and cannot be opened anyway.
         _ => path.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)),
     }
+}
+
+/// The beginning of a text that may be as long as somebody likes.
+fn shortened(text: &str) -> String {
+    let mut rest = text.chars();
+    let head: String = rest.by_ref().take(40).collect();
+    if rest.next().is_some() { head + "…" } else { head }
 }
 
 const PATH_NAMES: &[&str] = &["path", "file", "filename"];

@@ -167,13 +167,15 @@ struct PassedOver {
     /// end a packet that belongs before the gap.
     hole: u64,
     earlier_hole: u64,
-    /// Bytes of the chosen stream so far.
+    /// Bytes of the chosen stream so far, its packets, and bytes in no packet.
     total: u64,
+    packets: u64,
+    passed: u64,
 }
 
 impl PassedOver {
     fn new(enabled: bool) -> PassedOver {
-        PassedOver { enabled, end: None, hole: 0, earlier_hole: 0, total: 0 }
+        PassedOver { enabled, end: None, hole: 0, earlier_hole: 0, total: 0, packets: 0, passed: 0 }
     }
 
     fn packet(&mut self, position: isize, size: usize) {
@@ -188,7 +190,9 @@ impl PassedOver {
     /// How many bytes were passed over before the packet that comes after a gap of `gap` nanoseconds, if both are worth
     /// a thought.
     fn before(&self, gap: i64) -> Option<u64> {
-        let bytes = self.hole.saturating_add(self.earlier_hole);
+        // A transport stream has some bytes of its own before each packet.
+        let usual = OVERHEADS * self.passed.checked_div(self.packets).unwrap_or(0);
+        let bytes = self.hole.saturating_add(self.earlier_hole).saturating_sub(usual);
         (self.enabled && gap >= GAP_MIN && bytes >= HOLE_MIN).then_some(bytes)
     }
 
@@ -200,6 +204,8 @@ impl PassedOver {
     }
 
     fn settle(&mut self, size: usize) {
+        self.packets += 1;
+        self.passed = self.passed.saturating_add(self.hole);
         self.earlier_hole = std::mem::take(&mut self.hole);
         self.total = self.total.saturating_add(size as u64);
     }
@@ -241,5 +247,7 @@ const REFUSALS_MAX: u32 = 100;
 const GAP_MIN: i64 = 100_000_000;
 /// Fewer bytes than this between packets are a container's own.
 const HOLE_MIN: u64 = 512;
+/// Holes are two packets wide; twice as many usual ones are a container's own.
+const OVERHEADS: u64 = 4;
 /// A gap counts as lost if the hole has at least one of so many parts of the bytes that its time should have taken.
 const HOLE_SHARE: u128 = 4;
