@@ -78,6 +78,11 @@ impl Damage {
         self.last_end.min(time.max(usual))
     }
 
+    /// How far apart good frames usually are.
+    pub(super) fn usual_step(&self) -> i64 {
+        self.pace.usual()
+    }
+
     /// Whether something failed since the last good frame.
     pub(super) fn is_open(&self) -> bool {
         self.open

@@ -414,7 +414,9 @@ impl<'a, 'b> Run<'a, 'b> {
     fn settle(&mut self, stamp: i64, origin: i64, refused: Option<i64>) {
         let dropped = earlier(&mut self.awaited, stamp).filter(|&dropped| {
             let gap = (stamp - origin).saturating_sub(self.damage.end_before(dropped - origin));
-            gap >= self.skip.tolerated().max(self.stream.frame_length * 9 / 10)
+            // What the container says of the rate may be spoilt.
+            let step = self.stream.frame_length.min(self.damage.usual_step());
+            gap >= self.skip.tolerated().max(step * 9 / 10)
         });
         // Times before the last frame's are disorder.
         if let Some(first) = refused.into_iter().chain(dropped).map(|first| first - origin).min() {

@@ -55,7 +55,7 @@ impl Reader {
             first: None,
             hole: None,
             amiss: false,
-            passed_over: PassedOver::new(!opened.stream.indexed),
+            passed_over: PassedOver::new(!opened.stream.indexed, opened.stream.padded),
             failure: None,
         }
     }
@@ -161,6 +161,8 @@ pub(super) struct Hole {
 /// there without an error; the decoder may not notice either. What remains is a gap in time with a hole in the file.
 struct PassedOver {
     enabled: bool,
+    /// The container has bytes of its own before each packet.
+    padded: bool,
     /// The end of the last packet in the file, of whatever stream.
     end: Option<u64>,
     /// Bytes in no packet since the chosen stream's last one, and before that one: after a hole an Ogg page may first
@@ -174,8 +176,8 @@ struct PassedOver {
 }
 
 impl PassedOver {
-    fn new(enabled: bool) -> PassedOver {
-        PassedOver { enabled, end: None, hole: 0, earlier_hole: 0, total: 0, packets: 0, passed: 0 }
+    fn new(enabled: bool, padded: bool) -> PassedOver {
+        PassedOver { enabled, padded, end: None, hole: 0, earlier_hole: 0, total: 0, packets: 0, passed: 0 }
     }
 
     fn packet(&mut self, position: isize, size: usize) {
@@ -190,8 +192,10 @@ impl PassedOver {
     /// How many bytes were passed over before the packet that comes after a gap of `gap` nanoseconds, if both are worth
     /// a thought.
     fn before(&self, gap: i64) -> Option<u64> {
-        // A transport stream has some bytes of its own before each packet.
-        let usual = OVERHEADS * self.passed.checked_div(self.packets).unwrap_or(0);
+        let usual = match self.padded {
+            true => OVERHEADS * self.passed.checked_div(self.packets).unwrap_or(0),
+            false => 0,
+        };
         let bytes = self.hole.saturating_add(self.earlier_hole).saturating_sub(usual);
         (self.enabled && gap >= GAP_MIN && bytes >= HOLE_MIN).then_some(bytes)
     }
