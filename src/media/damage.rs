@@ -319,8 +319,9 @@ mod tests {
         }
         damage.missed(400 * MS);
         damage.good(1000 * MS, 1320 * MS);
-        // A field or a hidden picture lies within the usual step.
+        // A field or a hidden picture lies within the usual step, and what is out of order before it.
         damage.missed(1020 * MS);
+        damage.missed(7 * MS);
         damage.good(1040 * MS, 40 * MS);
         assert_eq!(parts(damage, 2320), [(401, 1000, CORRUPT.to_owned())]);
     }

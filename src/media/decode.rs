@@ -418,9 +418,8 @@ impl<'a, 'b> Run<'a, 'b> {
             let step = self.stream.frame_length.min(self.damage.usual_step());
             gap >= self.skip.tolerated().max(step * 9 / 10)
         });
-        // Times before the last frame's are disorder.
         if let Some(first) = refused.into_iter().chain(dropped).map(|first| first - origin).min() {
-            self.damage.missed(first.max(self.time));
+            self.damage.missed(first);
         }
     }
 
@@ -470,7 +469,7 @@ impl<'a, 'b> Run<'a, 'b> {
         });
         let first = missing.map(|(_, &first)| first).into_iter().chain(self.refused.first().copied()).min();
         if let Some(first) = first {
-            damage.missed((first - origin).max(self.time));
+            damage.missed(first - origin);
         }
         let ahead = self.holes.into_iter().map(|hole| ((hole.start - origin).max(last_frame), hole.end - origin, hole));
         for (start, end, hole) in self.suspected.into_iter().chain(ahead) {
