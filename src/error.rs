@@ -224,6 +224,8 @@ fn advice(doing: &str, cause: &std::io::Error) -> &'static str {
     use std::io::ErrorKind;
     match cause.kind() {
         ErrorKind::NotFound if doing == "create" => "; its folder does not exist: make it first, or name another one",
+        ErrorKind::NotADirectory => "; a file stands there: name a folder",
+        ErrorKind::AlreadyExists if doing == "create folder" => "; a file stands there: name a folder",
         ErrorKind::IsADirectory => "; a folder stands there: name a file",
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             "; free some space and do it again: what was finished before is kept"

@@ -57,7 +57,7 @@ pub const VIDEO_EXTENSIONS: &[&str] = &[
 ///
 /// # Errors
 ///
-/// [`Error::Io`] for an input that does not exist, [`Error::InvalidList`] for a list without a column of files. Single
+/// [`Error::Io`] for an input or a list's root that does not exist, [`Error::InvalidList`] for a list without a column of files. Single
 /// lines and files that cannot be read, links, and files that lead out of a list's folder are in [`Sources::problems`].
 pub fn sources(inputs: &[PathBuf]) -> Result<Sources> {
     sources_within(inputs, &Reach::default())
@@ -70,6 +70,11 @@ pub fn sources(inputs: &[PathBuf]) -> Result<Sources> {
 /// Those of [`sources`].
 pub fn sources_within(inputs: &[PathBuf], reach: &Reach) -> Result<Sources> {
     let mut found = Sources::default();
+    if let Some(root) = &reach.list_root
+        && !fs::metadata(root).map_err(Error::io(root, "open"))?.is_dir()
+    {
+        return Err(Error::io(root, "open")(std::io::ErrorKind::NotADirectory.into()));
+    }
     for input in inputs {
         let meta = fs::metadata(input).map_err(Error::io(input, "open"))?;
         if meta.is_dir() {
@@ -133,13 +138,23 @@ fn from_folder(folder: &Path, reach: &Reach, found: &mut Sources) {
 
 /// Opens a list, which the caller has named, at whatever it links to; a pipe without a writer does not hold us up.
 fn open_list(list: &Path) -> Result<fs::File> {
-    let file = open_plain(list, Links::Follow)?;
+    let file = open_text(list, Links::Follow)?;
     let bytes = file.metadata().map_err(Error::io(list, "open"))?.len();
     if bytes > LIST_MAX {
         let reason = format!("{bytes} bytes, more than the {LIST_MAX} that a list may have; divide it");
         return Err(Error::InvalidList { path: list.to_owned(), line: 1, reason });
     }
     Ok(file)
+}
+
+/// Opens a plain file that is no video.
+fn open_text(path: &Path, links: Links) -> Result<fs::File> {
+    open_plain(path, links).map_err(|error| match error {
+        Error::NotMedia { path, source } => {
+            Error::InvalidList { path, line: 1, reason: format!("{source}; put a plain file there") }
+        }
+        error => error,
+    })
 }
 
 /// Longest list in bytes: some millions of lines.
@@ -271,11 +286,17 @@ fn day(text: String) -> String {
 /// `webpage_url` comes first.
 fn complete(source: &mut Source, links: Links) -> Result<()> {
     let side = source.path.with_extension("info.json");
-    let file = match open_plain(&side, links) {
+    let file = match open_text(&side, links) {
         Ok(file) => file,
         Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
+    let bytes = file.metadata().map_err(Error::io(&side, "open"))?.len();
+    if bytes > SIDE_FILE_MAX {
+        let reason =
+            format!("{bytes} bytes, more than the {SIDE_FILE_MAX} that such a file may have; shorten or remove it");
+        return Err(Error::InvalidList { path: side, line: 1, reason });
+    }
     let mut reader = std::io::BufReader::new(file.take(SIDE_FILE_MAX));
     let mut stream = serde_json::Deserializer::from_reader(&mut reader);
     let mut fields = Map::deserialize(&mut stream).map_err(|error| Error::InvalidList {
@@ -302,7 +323,7 @@ fn complete(source: &mut Source, links: Links) -> Result<()> {
     Ok(())
 }
 
-/// More of a side file is not read, in bytes; those of long videos with comments have some megabytes.
+/// Longest side file in bytes; those of long videos with comments have some megabytes.
 const SIDE_FILE_MAX: u64 = 64 << 20;
 
 #[cfg(test)]

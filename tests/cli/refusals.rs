@@ -121,3 +121,52 @@ fn a_merge_of_one_segment_says_that_there_is_nothing_to_do() {
     let words = stderr(&sandbox.uniq(&["index", "merge", "--index", "i"]));
     assert!(words.contains("nothing to merge: 1 segment, "), "{words}");
 }
+
+#[test]
+fn an_index_and_a_root_of_lists_are_folders() {
+    let sandbox = Sandbox::new();
+    sandbox.video("a.mp4");
+    fs::write(sandbox.path("list.csv"), "path\na.mp4\n").unwrap();
+    for args in [
+        &["index", "build", "a.mp4", "--index", "a.mp4"][..],
+        &["index", "list", "--index", "a.mp4"],
+        &["check", "a.mp4", "--index", "/dev/zero"],
+        &["doctor", "--index", "a.mp4"],
+    ] {
+        let output = sandbox.uniq(args);
+        assert_eq!(code(&output), 2, "{args:?}");
+        assert!(stderr(&output).contains(": not a folder; --index names the folder"), "{}", stderr(&output));
+    }
+    for (root, expected) in [("nowhere", "nowhere: open failed"), ("a.mp4", "a.mp4: open failed; a file stands there")]
+    {
+        let output = sandbox.uniq(&["index", "build", "list.csv", "--list-root", root, "--index", "i"]);
+        assert_eq!(code(&output), 2);
+        assert!(stderr(&output).contains(expected) && !stderr(&output).contains("list.csv:"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn lists_and_side_files_without_an_end_or_a_sense_are_told_and_the_videos_are_taken() {
+    let sandbox = Sandbox::new();
+    let first = sandbox.video("v/a.mp4");
+    for name in ["b", "c", "d"] {
+        let bytes = [fs::read(&first).unwrap(), name.as_bytes().to_vec()].concat();
+        fs::write(sandbox.path(&format!("v/{name}.mp4")), bytes).unwrap();
+    }
+    assert!(Command::new("mkfifo").arg(sandbox.path("v/a.info.json")).status().unwrap().success());
+    fs::write(sandbox.path("v/b.info.json"), "{\"a\":".repeat(100_000)).unwrap();
+    fs::File::create(sandbox.path("v/c.info.json")).unwrap().set_len(1 << 40).unwrap();
+    symlink("/dev/zero", sandbox.path("v/d.info.json")).unwrap();
+    let words = stderr(&build(&sandbox, "v"));
+    for expected in
+        ["a.info.json:1: a pipe", "recursion limit", "c.info.json:1: 1099511627776 bytes", "d.info.json: a symbolic"]
+    {
+        assert!(words.contains(expected), "{expected}: {words}");
+    }
+    assert!(words.contains("added 4 videos"), "{words}");
+    for list in ["zero.csv", "zero.jsonl"] {
+        symlink("/dev/zero", sandbox.path(list)).unwrap();
+        let words = stderr(&build(&sandbox, list));
+        assert!(words.contains(&format!("{list}:1: a pipe, socket or device")), "{words}");
+    }
+}
