@@ -182,6 +182,8 @@ impl PassedOver {
 
     fn packet(&mut self, position: isize, size: usize) {
         let Ok(position) = u64::try_from(position) else {
+            // It came in one piece with the packet before it.
+            self.end = self.end.map(|end| end.saturating_add(size as u64));
             return;
         };
         let hole = self.end.map_or(0, |end| position.saturating_sub(end));
