@@ -523,7 +523,7 @@ fn earlier(times: &mut BTreeSet<i64>, time: i64) -> Option<i64> {
     first
 }
 
-/// More holes than this, of a tenth of a second each, are not kept.
+/// More holes than this, of a fifth of a second each, are not kept.
 const SUSPECTED_MAX: usize = 100_000;
 /// A decoder holds back far fewer pictures than this.
 const AWAITED_MAX: usize = 1024;

@@ -250,7 +250,7 @@ fn is_discarded(packet: &Packet) -> bool {
 const REFUSALS_MAX: u32 = 100;
 
 /// A shorter gap, in nanoseconds, is left to the decoder to notice.
-const GAP_MIN: i64 = 100_000_000;
+const GAP_MIN: i64 = 200_000_000;
 /// Fewer bytes than this between packets are a container's own.
 const HOLE_MIN: u64 = 512;
 /// Holes are two packets wide; twice as many usual ones are a container's own.
