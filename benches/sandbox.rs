@@ -1,9 +1,9 @@
 //! What decoding in a process of its own costs, against decoding in this one, on 720p and 1080p files.
 //!
-//! `cargo bench --bench sandbox -- [FILE...]`; without files made ones of 60 s, at the bit rates of cameras. The program
+//! `cargo bench --bench sandbox -- [FILE...]`; without files made ones of 20 s, at the bit rates of cameras, which are kept for the next time. The program
 //! `uniq fingerprint` runs on each file by turns with and without `--in-process`, and the ratio of each pair counts: other
 //! load on the machine meets both. Processor seconds are those of the program and of all that it started. Throughput is
-//! the video's length over the time. The goal is a throughput of at least 0.9 of that in process.
+//! the video's length over the time. Each pair is told on standard error as it is measured. The goal is a throughput of at least 0.9 of that in process.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used)]
 
@@ -26,6 +26,9 @@ struct Args {
     /// How often to run each pair
     #[arg(long, default_value_t = 7)]
     runs: usize,
+    /// Seconds of the made files
+    #[arg(long, default_value_t = 20)]
+    seconds: u32,
     /// What cargo passes to each bench
     #[arg(long, hide = true)]
     bench: bool,
@@ -40,7 +43,7 @@ type Cost = (f64, f64);
 
 fn main() {
     let args = Args::parse();
-    let files = if args.files.is_empty() { made() } else { args.files.clone() };
+    let files = if args.files.is_empty() { made(args.seconds) } else { args.files.clone() };
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     println!(
         "{} runs each, alternating; ratios of throughput, sandboxed to in process, median of the pairs",
@@ -59,6 +62,8 @@ fn main() {
                 let here = measured(false);
                 (measured(true), here)
             };
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            eprintln!("{name}, pair {} of {}: {:.2} s of processor against {:.2} s", run + 1, args.runs, own.0, here.0);
             pairs.push((own, here));
         }
         let median = |of: &dyn Fn(&(Cost, Cost)) -> f64| {
@@ -97,7 +102,7 @@ fn start() -> f64 {
     begun.elapsed().as_secs_f64()
 }
 
-fn made() -> Vec<PathBuf> {
+fn made(seconds: u32) -> Vec<PathBuf> {
     let encoding = |size, rate: &str| Encoding {
         size,
         noise: 5,
@@ -105,10 +110,12 @@ fn made() -> Vec<PathBuf> {
         extension: "mp4".to_owned(),
     };
     let scene = Scene::Moving { seed: 4_242 };
-    vec![
-        scenes::make(&scene, 60, &encoding((1280, 720), "3M")),
-        scenes::make(&scene, 60, &encoding((1920, 1080), "6M")),
-    ]
+    let sizes = [((1280, 720), "3M"), ((1920, 1080), "6M")];
+    let make = |(size, rate): ((u32, u32), &str)| {
+        eprintln!("{seconds} s of {} x {} at {rate} bits a second: making them unless they are there", size.0, size.1);
+        scenes::make(&scene, seconds, &encoding(size, rate))
+    };
+    sizes.into_iter().map(make).collect()
 }
 
 fn measure(file: &Path, folder: &Path, own: bool) -> Cost {

@@ -120,7 +120,7 @@ pub enum Error {
         reason: String,
     },
     /// A file or folder could not be read or written.
-    #[error("{}: {doing} failed{}", path.display(), advice(source))]
+    #[error("{}: {doing} failed{}", path.display(), advice(doing, source))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -223,14 +223,24 @@ impl Error {
     /// Wraps an operating-system error with its path, for use in `map_err`.
     pub(crate) fn io(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.to_owned();
-        move |source| Error::Io { path, doing, source }
+        move |source| Error::Io { path, doing, source: bare(source) }
     }
 }
 
+/// The system's own answer, without the name of a temporary file that somebody has put around it.
+fn bare(error: std::io::Error) -> std::io::Error {
+    let inner = error.get_ref().and_then(|around| around.source()?.downcast_ref::<std::io::Error>()?.raw_os_error());
+    inner.map_or(error, std::io::Error::from_raw_os_error)
+}
+
 /// What to do about an answer of the operating system, where that is known.
-fn advice(cause: &std::io::Error) -> &'static str {
+fn advice(doing: &str, cause: &std::io::Error) -> &'static str {
     use std::io::ErrorKind;
     match cause.kind() {
+        ErrorKind::NotFound if doing == "create" => "; its folder does not exist: make it first, or name another one",
+        ErrorKind::NotADirectory => "; a file stands there: name a folder",
+        ErrorKind::AlreadyExists if doing == "create folder" => "; a file stands there: name a folder",
+        ErrorKind::IsADirectory => "; a folder stands there: name a file",
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             "; free some space and do it again: what was finished before is kept"
         }

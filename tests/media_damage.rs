@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use media_files::{Every, SCENE, corpus, footage, frames_of, scene};
+use media_files::{Every, SCENE, all_frames, corpus, footage, frames_of, scene};
 use uniq::Error;
 use uniq::media::{Frame, Limits, Links, Selector, Source, decode, probe};
 
@@ -315,4 +315,127 @@ fn sha256_is_that_of_the_bytes() {
     let source = Source::open(&path, Links::Refuse, &Limits::default()).unwrap();
     let digest: String = source.sha256(&|| false).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(digest, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+/// The scene for a second, then nothing new for five, and so on, as in a recording of a screen.
+const PAUSES: &str = "-vf select=lt(mod(t\\,6)\\,1) -vsync vfr";
+/// One picture in five seconds, as in a slide show.
+const SLIDES: &str = "-vf select=not(mod(n\\,125)) -vsync vfr";
+
+#[test]
+fn pauses_of_a_sound_file_are_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    // Pictures that are never shown have packets of their own in VP8.
+    let vp8 = "-c:v libvpx -auto-alt-ref 1 -lag-in-frames 16 -deadline good -cpu-used 5 -g 100";
+    let vp9 = "-c:v libvpx-vp9 -auto-alt-ref 1 -lag-in-frames 16 -deadline good -cpu-used 8 -row-mt 0 -pix_fmt yuv420p";
+    for (name, options) in [
+        ("a.mp4", X264),
+        ("fragmented.mp4", &format!("{X264} -movflags frag_keyframe+empty_moov")),
+        ("a.mov", X264),
+        ("a.mkv", X264),
+        ("a.flv", X264),
+        ("a.ts", X264),
+        ("8.webm", vp8),
+        ("9.webm", vp9),
+    ] {
+        for (filter, pictures) in [(PAUSES, 75), (SLIDES, 4)] {
+            let path = scene(dir.path(), name, 18.0, &format!("{filter} {options}"));
+            let frames = all_frames(&path);
+            assert_eq!(frames.len(), pictures, "{name}");
+            let longest = frames.windows(2).map(|pair| pair[1].time - pair[0].time).max().unwrap();
+            assert!(longest >= Duration::from_secs_f64(4.9), "{name}: no pause, {longest:?}");
+            assert_eq!(frames_of(&path, &mut corpus(1.0)).1.undecoded, [], "{name}");
+        }
+    }
+}
+
+/// Turns the Matroska blocks of `times` in milliseconds into elements that say nothing, which is no fault of the file.
+fn void_blocks(bytes: &mut [u8], times: std::ops::Range<u64>) {
+    // Where the body starts and ends.
+    let element = |bytes: &[u8], at: usize, id: usize| {
+        let length = bytes[at + id].leading_zeros() as usize + 1;
+        let first = u64::from(bytes[at + id]) & ((1 << (8 - length)) - 1);
+        let size = bytes[at + id + 1..at + id + length].iter().fold(first, |size, &byte| size << 8 | u64::from(byte));
+        (at + id + length, at + id + length + size as usize)
+    };
+    let mut voided = 0;
+    let clusters: Vec<usize> =
+        bytes.windows(4).enumerate().filter(|(_, w)| w == b"\x1f\x43\xb6\x75").map(|(at, _)| at).collect();
+    for cluster in clusters {
+        let (mut at, end) = element(bytes, cluster, 4);
+        let mut start = 0;
+        while at < end {
+            let (body, next) = element(bytes, at, 1);
+            match bytes[at] {
+                0xe7 => start = bytes[body..next].iter().fold(0, |time, &byte| time << 8 | u64::from(byte)),
+                0xa3 => {
+                    let time = start + u64::from(u16::from_be_bytes([bytes[body + 1], bytes[body + 2]]));
+                    if times.contains(&time) {
+                        bytes[at] = 0xec;
+                        voided += 1;
+                    }
+                }
+                _ => {}
+            }
+            at = next;
+        }
+    }
+    assert_eq!(voided, (times.end - times.start) / 40);
+}
+
+/// Hides the packets of a transport stream in the middle, from one share of the file to another, among those without a
+/// meaning.
+fn hide_packets(bytes: &mut [u8], from: f64, to: f64) {
+    let packets = bytes.len() / 188;
+    let share = |share: f64| (packets as f64 * share) as usize;
+    for packet in bytes.chunks_exact_mut(188).take(share(to)).skip(share(from)) {
+        packet[1] |= 0x1f;
+        packet[2] = 0xff;
+    }
+}
+
+#[test]
+fn packets_that_are_gone_without_a_word_are_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let vp8 = "-c:v libvpx -deadline realtime -cpu-used 8 -g 25 -pix_fmt yuv420p";
+    let vp9 = "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 25 -pix_fmt yuv420p";
+    let av1 = "-c:v libaom-av1 -usage realtime -cpu-used 8 -crf 40 -g 25 -pix_fmt yuv420p";
+    let mpeg2 = "-c:v mpeg2video -q:v 4 -g 25 -pix_fmt yuv420p";
+    let x264 = "-c:v libx264 -preset ultrafast -g 25 -pix_fmt yuv420p";
+    for (name, options) in
+        [("8.webm", vp8), ("9.webm", vp9), ("1.mkv", av1), ("h.mkv", x264), ("2.ts", mpeg2), ("h.ts", x264)]
+    {
+        let path = scene(dir.path(), name, 6.0, options);
+        let mut bytes = std::fs::read(&path).unwrap();
+        // The rest of a group of pictures, so that decoding goes on with a key picture.
+        match name.ends_with(".ts") {
+            true => hide_packets(&mut bytes, 0.4, 0.6),
+            false => void_blocks(&mut bytes, 2080..3000),
+        }
+        std::fs::write(&path, bytes).unwrap();
+        let (frames, decoded) = frames_of(&path, &mut Every);
+        let lost = 6.0 - decoded.frames as f64 * 0.04;
+        assert!(lost > 0.7, "{name}: only {lost} s are gone");
+        let missing: f64 = decoded.undecoded.iter().map(|part| (part.end - part.start).as_secs_f64()).sum();
+        assert!((lost - 0.1..lost + 0.1).contains(&missing), "{name}: {lost} s are gone, {:?}", decoded.undecoded);
+        let seen = |part: &uniq::media::Undecoded| frames.iter().any(|f| part.start < f.time && f.time < part.end);
+        assert!(!decoded.undecoded.iter().any(seen), "{name}: {:?}", decoded.undecoded);
+    }
+}
+
+#[test]
+fn pauses_are_missing_only_near_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    // Bursts and pauses of four seconds each; the damage is in the middle of the third burst.
+    let path = scene(dir.path(), "a.mkv", 40.0, &format!("-vf select=lt(mod(t\\,8)\\,4) -vsync vfr {X264}"));
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    for byte in &mut bytes[middle..middle + 2000] {
+        *byte ^= 0x5a;
+    }
+    std::fs::write(&path, bytes).unwrap();
+    let decoded = frames_of(&path, &mut Every).1;
+    let (first, last) = (decoded.undecoded.first().unwrap(), decoded.undecoded.last().unwrap());
+    let within = Duration::from_secs_f64(11.9)..Duration::from_secs_f64(24.1);
+    assert!(within.contains(&first.start) && within.contains(&last.end), "{:?}", decoded.undecoded);
 }

@@ -57,7 +57,7 @@ pub const VIDEO_EXTENSIONS: &[&str] = &[
 ///
 /// # Errors
 ///
-/// [`Error::Io`] for an input that does not exist, [`Error::InvalidList`] for a list without a column of files. Single
+/// [`Error::Io`] for an input or a list's root that does not exist, [`Error::InvalidList`] for a list without a column of files. Single
 /// lines and files that cannot be read, links, and files that lead out of a list's folder are in [`Sources::problems`].
 pub fn sources(inputs: &[PathBuf]) -> Result<Sources> {
     sources_within(inputs, &Reach::default())
@@ -70,6 +70,11 @@ pub fn sources(inputs: &[PathBuf]) -> Result<Sources> {
 /// Those of [`sources`].
 pub fn sources_within(inputs: &[PathBuf], reach: &Reach) -> Result<Sources> {
     let mut found = Sources::default();
+    if let Some(root) = &reach.list_root
+        && !fs::metadata(root).map_err(Error::io(root, "open"))?.is_dir()
+    {
+        return Err(Error::io(root, "open")(std::io::ErrorKind::NotADirectory.into()));
+    }
     for input in inputs {
         let meta = fs::metadata(input).map_err(Error::io(input, "open"))?;
         if meta.is_dir() {
@@ -85,7 +90,10 @@ pub fn sources_within(inputs: &[PathBuf], reach: &Reach) -> Result<Sources> {
     let mut seen = HashSet::new();
     found.sources.retain(|source| seen.insert(fs::canonicalize(&source.path).unwrap_or_else(|_| source.path.clone())));
     for source in &mut found.sources {
-        if let Err(error) = complete(source, reach.links) {
+        // A file that is not there is told of once, when it is opened.
+        if let Err(error) = complete(source, reach.links)
+            && fs::symlink_metadata(&source.path).is_ok()
+        {
             found.problems.push((source.path.with_extension("info.json"), error));
         }
     }
@@ -110,6 +118,14 @@ fn from_folder(folder: &Path, reach: &Reach, found: &mut Sources) {
                     found.problems.push((path.clone(), Error::Link { path }));
                 }
             }
+            // Opening it says what it is instead of a file, and waits for nobody.
+            Ok(entry) if !entry.file_type().is_dir() && has_extension(entry.path(), VIDEO_EXTENSIONS) => {
+                let path = entry.into_path();
+                match open_plain(&path, reach.links) {
+                    Ok(_) => found.sources.push(Source { path, publication: Publication::default() }),
+                    Err(error) => found.problems.push((path, error)),
+                }
+            }
             Ok(_) => {}
             Err(error) => {
                 let path = error.path().unwrap_or(folder).to_owned();
@@ -122,13 +138,23 @@ fn from_folder(folder: &Path, reach: &Reach, found: &mut Sources) {
 
 /// Opens a list, which the caller has named, at whatever it links to; a pipe without a writer does not hold us up.
 fn open_list(list: &Path) -> Result<fs::File> {
-    let file = open_plain(list, Links::Follow)?;
+    let file = open_text(list, Links::Follow)?;
     let bytes = file.metadata().map_err(Error::io(list, "open"))?.len();
     if bytes > LIST_MAX {
         let reason = format!("{bytes} bytes, more than the {LIST_MAX} that a list may have; divide it");
         return Err(Error::InvalidList { path: list.to_owned(), line: 1, reason });
     }
     Ok(file)
+}
+
+/// Opens a plain file that is no video.
+fn open_text(path: &Path, links: Links) -> Result<fs::File> {
+    open_plain(path, links).map_err(|error| match error {
+        Error::NotMedia { path, source } => {
+            Error::InvalidList { path, line: 1, reason: format!("{source}; put a plain file there") }
+        }
+        error => error,
+    })
 }
 
 /// Longest list in bytes: some millions of lines.
@@ -141,7 +167,15 @@ fn from_csv(list: &Path, reach: &Reach, found: &mut Sources) -> Result<()> {
     let header = reader.headers().map_err(|error| invalid(1, error.to_string()))?.clone();
     let columns: Vec<String> = header.iter().map(|name| name.trim_start_matches('\u{feff}').to_lowercase()).collect();
     if !PATH_NAMES.iter().any(|name| columns.iter().any(|column| column == name)) {
-        return Err(invalid(1, format!("no column {}; found: {}", PATH_NAMES.join(" or "), columns.join(", "))));
+        let found = match columns.iter().all(String::is_empty) {
+            true => "nothing".to_owned(),
+            false => columns.join(", "),
+        };
+        let reason = format!(
+            "no column {}; found: {found}; a list begins with a line that names its columns",
+            PATH_NAMES.join(" or ")
+        );
+        return Err(invalid(1, reason));
     }
     for record in reader.records() {
         let row = match record {
@@ -181,6 +215,10 @@ fn add(list: &Path, line: u64, fields: &Map<String, Value>, reach: &Reach, found
     let mut refuse = |reason: String| {
         found.problems.push((list.to_owned(), Error::InvalidList { path: list.to_owned(), line, reason }));
     };
+    let given = PATH_NAMES.iter().find_map(|name| Some((*name, fields.get(*name).filter(|value| !value.is_null())?)));
+    if let Some((name, value)) = given.filter(|(_, value)| !value.is_string()) {
+        return refuse(format!("{name} is {}; it must be a string", shortened(&value.to_string())));
+    }
     let Some(path) = text(fields, PATH_NAMES) else {
         return refuse(format!("no {}", PATH_NAMES.join(" or ")));
     };
@@ -205,6 +243,13 @@ fn climbs_out(folder: &Path, path: &Path, root: &Path) -> bool {
         // What does not exist is told by its words alone, and cannot be opened anyway.
         _ => path.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)),
     }
+}
+
+/// The beginning of a text that may be as long as somebody likes.
+fn shortened(text: &str) -> String {
+    let mut rest = text.chars();
+    let head: String = rest.by_ref().take(40).collect();
+    if rest.next().is_some() { head + "…" } else { head }
 }
 
 const PATH_NAMES: &[&str] = &["path", "file", "filename"];
@@ -241,11 +286,17 @@ fn day(text: String) -> String {
 /// `webpage_url` comes first.
 fn complete(source: &mut Source, links: Links) -> Result<()> {
     let side = source.path.with_extension("info.json");
-    let file = match open_plain(&side, links) {
+    let file = match open_text(&side, links) {
         Ok(file) => file,
         Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
+    let bytes = file.metadata().map_err(Error::io(&side, "open"))?.len();
+    if bytes > SIDE_FILE_MAX {
+        let reason =
+            format!("{bytes} bytes, more than the {SIDE_FILE_MAX} that such a file may have; shorten or remove it");
+        return Err(Error::InvalidList { path: side, line: 1, reason });
+    }
     let mut reader = std::io::BufReader::new(file.take(SIDE_FILE_MAX));
     let mut stream = serde_json::Deserializer::from_reader(&mut reader);
     let mut fields = Map::deserialize(&mut stream).map_err(|error| Error::InvalidList {
@@ -272,7 +323,7 @@ fn complete(source: &mut Source, links: Links) -> Result<()> {
     Ok(())
 }
 
-/// More of a side file is not read, in bytes; those of long videos with comments have some megabytes.
+/// Longest side file in bytes; those of long videos with comments have some megabytes.
 const SIDE_FILE_MAX: u64 = 64 << 20;
 
 #[cfg(test)]

@@ -72,12 +72,14 @@ pub(super) struct Continuity {
     offset: i64,
     /// The latest decoding time and the end of the latest presentation, both after the offset, in ticks.
     last: Option<(i64, i64)>,
+    /// The latest decoding time is the container's own, and no presentation time in its stead.
+    sure: bool,
     frame_length: i64,
 }
 
 impl Continuity {
     pub(super) fn new(ticks: Ticks, frame_length: i64) -> Continuity {
-        Continuity { ticks, offset: 0, last: None, frame_length }
+        Continuity { ticks, offset: 0, last: None, sure: false, frame_length }
     }
 
     /// Shifts a time stamp of a packet that is decoded but not shown, as before the start of an edit. Such packets
@@ -91,7 +93,10 @@ impl Continuity {
         let Some(decoding) = dts.or(pts) else {
             return (None, None);
         };
-        if let Some((last_decoding, end)) = self.last {
+        // The first packets may lack a decoding time, and their presentation may be long after it.
+        let comparable = self.sure || dts.is_none();
+        self.sure = dts.is_some();
+        if let Some((last_decoding, end)) = self.last.filter(|_| comparable) {
             let backwards = last_decoding.saturating_sub(decoding.saturating_add(self.offset));
             if self.ticks.nanos(backwards) > RESTART {
                 // The first picture after the restart follows the last one before it.
@@ -161,6 +166,16 @@ mod tests {
     fn disorder_below_a_second_and_jumps_ahead_are_left_alone() {
         let stamps = [(0, 0), (900, 900), (100, 100), (50_000, 50_000)];
         assert_eq!(corrected(&stamps), [0, 900, 100, 50_000]);
+    }
+
+    #[test]
+    fn decoding_times_that_begin_late_are_no_restart() {
+        // A slide show of one picture in five seconds, in order of decoding.
+        let ticks = Ticks::new(Rational::new(1, 1000));
+        let mut continuity = Continuity::new(ticks, DEFAULT_FRAME_LENGTH);
+        for (pts, dts) in [(0, None), (15_000, None), (5000, Some(0)), (10_000, Some(5000)), (20_000, Some(10_000))] {
+            assert_eq!(continuity.correct(Some(pts), dts, 40), (Some(pts), dts));
+        }
     }
 
     #[test]

@@ -1,26 +1,23 @@
 //! Drives demuxer and decoder: reads packets, follows the plan, and hands out the frames that are wanted.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::ops::ControlFlow;
-use std::path::Path;
-use std::time::Instant;
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::ffi;
 
 use ffmpeg::codec::{Id, discard::Discard, packet::Packet};
-use ffmpeg::util::frame::{self, Video};
+use ffmpeg::util::frame::Video;
 
 use super::clock;
 use super::damage::{CORRUPT, Damage};
-use super::geometry::Orientation;
 use super::gops::{Action, Planner, Stamped, limit};
 use super::limits::{Limit, Limits};
-use super::luma::LumaScaler;
 use super::open::{self, Opened, Stream};
-use super::packets::{Next, Reader, key_flags_are_sound};
+use super::output::{Held, Output};
+use super::packets::{Hole, Next, Reader, key_flags_are_sound};
+use super::skip::SkipUnreferenced;
 use super::source::Source;
-use super::{Decoded, Frame, Observer, Selector, StreamInfo};
+use super::{Decoded, Observer, Selector, StreamInfo};
 use crate::{Error, Result};
 
 pub(super) fn decode(
@@ -29,17 +26,7 @@ pub(super) fn decode(
     selector: &mut dyn Selector,
     observer: &mut dyn Observer,
 ) -> Result<Decoded> {
-    let mut output = Output {
-        path: source.path(),
-        limits,
-        started: Instant::now(),
-        selector,
-        observer,
-        scaler: LumaScaler::default(),
-        held: None,
-        wanted: None,
-        unusable: Vec::new(),
-    };
+    let mut output = Output::new(source.path(), limits, selector, observer);
     let stop = match attempt(source, &mut output, Plan::Sparse) {
         Err(Stop::NoEntry) => match attempt(source, &mut output, Plan::Sequential) {
             Ok(decoded) => return Ok(decoded),
@@ -94,7 +81,10 @@ fn attempt(source: &Source, output: &mut Output, plan: Plan) -> Result<Decoded, 
         run.tick()?;
         let Next::Picture(stamped) = next else { continue };
         run.first_packet = reader.first;
-        run.lost.extend(reader.lost.take());
+        run.holes.extend(reader.hole.take());
+        if std::mem::take(&mut reader.amiss) {
+            run.amiss(stamped.time);
+        }
         run.packet(stamped)?;
     }
     run.finish()?;
@@ -124,64 +114,6 @@ fn attempt(source: &Source, output: &mut Output, plan: Plan) -> Result<Decoded, 
     Ok(decoded)
 }
 
-/// A frame that waits for its successor's time.
-struct Held {
-    picture: Video,
-    /// On the stream's own clock and from the first frame, in nanoseconds.
-    stamp: i64,
-    time: i64,
-    length: i64,
-}
-
-/// Where frames go: asked for, scaled and handed out one frame late, when the next one's time is known.
-struct Output<'a> {
-    path: &'a Path,
-    limits: &'a Limits,
-    started: Instant,
-    selector: &'a mut dyn Selector,
-    observer: &'a mut dyn Observer,
-    scaler: LumaScaler,
-    held: Option<Held>,
-    /// When the last wanted frame is shown, on the stream's own clock.
-    wanted: Option<i64>,
-    /// Wanted frames that could not be scaled: start, end, reason.
-    unusable: Vec<(i64, i64, String)>,
-}
-
-impl Output<'_> {
-    /// Asks the selector for the held frame, and scales and hands it out if it is wanted.
-    fn offer(&mut self, next: Option<i64>, stream: &Stream) -> Result<()> {
-        let Some(held) = self.held.take() else {
-            return Ok(());
-        };
-        let time = clock::duration(held.time);
-        if !self.selector.wants(time, next.map(clock::duration)) {
-            return Ok(());
-        }
-        self.wanted = Some(held.stamp);
-        let aspect = match stream.sample_aspect {
-            (0, _) => open::aspect_pair(held.picture.aspect_ratio().into()),
-            aspect => aspect,
-        };
-        let orientation = held
-            .picture
-            .side_data(frame::side_data::Type::DisplayMatrix)
-            .and_then(|data| open::matrix(data.data()))
-            .map_or(stream.orientation, |matrix| Orientation::from_matrix(&matrix));
-        match self.scaler.scale(&held.picture, aspect, orientation) {
-            Ok(frame) => match self.observer.frame(Frame { time, ..frame }) {
-                ControlFlow::Continue(()) => Ok(()),
-                ControlFlow::Break(()) => Err(Error::Cancelled),
-            },
-            Err(reason) => {
-                let end = next.unwrap_or(held.time.saturating_add(held.length));
-                self.unusable.push((held.time, end, reason));
-                Ok(())
-            }
-        }
-    }
-}
-
 /// The state of decoding one stream.
 struct Run<'a, 'b> {
     decoder: ffmpeg::decoder::Video,
@@ -209,8 +141,10 @@ struct Run<'a, 'b> {
     awaited: BTreeSet<i64>,
     /// When the pictures would have been shown that the decoder refused; earlier ones may still come out of it.
     refused: BTreeSet<i64>,
-    /// Times that the reader found lost, not accounted for yet.
-    lost: VecDeque<(i64, i64)>,
+    /// Where the reader may have lost packets, ahead of the last frame.
+    holes: VecDeque<Hole>,
+    /// The same behind it, with the time in nanoseconds from the first frame that no frame fills: start, end.
+    suspected: Vec<(i64, i64, Hole)>,
     frames: u64,
     packets: u64,
     last_error: Option<String>,
@@ -221,11 +155,12 @@ struct Run<'a, 'b> {
 impl<'a, 'b> Run<'a, 'b> {
     fn new(decoder: ffmpeg::decoder::Video, stream: Stream, output: &'a mut Output<'b>, plan: Plan) -> Run<'a, 'b> {
         let gap = output.selector.max_gap().filter(|_| key_flags_are_sound(stream.codec));
+        let skip = SkipUnreferenced::new(gap.map(limit));
         Run {
             decoder,
-            stream,
             planner: Planner::new(gap.filter(|_| plan == Plan::Sparse)),
-            damage: Damage::default(),
+            damage: Damage::new(stream.frame_length, skip.tolerated()),
+            stream,
             origin: None,
             first_packet: None,
             last_packet: None,
@@ -235,10 +170,11 @@ impl<'a, 'b> Run<'a, 'b> {
             output,
             time: 0,
             expected: None,
-            skip: SkipUnreferenced::new(gap.map(limit)),
+            skip,
             awaited: BTreeSet::new(),
             refused: BTreeSet::new(),
-            lost: VecDeque::new(),
+            holes: VecDeque::new(),
+            suspected: Vec::new(),
             frames: 0,
             packets: 0,
             last_error: None,
@@ -258,6 +194,14 @@ impl<'a, 'b> Run<'a, 'b> {
             return Err(Stop::Exceeded(Limit::Time, found));
         }
         Ok(())
+    }
+
+    /// Notes that the reader met something strange before the packet that is shown at `next`.
+    fn amiss(&mut self, next: Option<i64>) {
+        self.damage.doubt(self.time);
+        if let (Some(next), Some(origin)) = (next, self.origin) {
+            self.damage.doubt(next.saturating_sub(origin));
+        }
     }
 
     fn packet(&mut self, stamped: Stamped<Packet>) -> Result<(), Stop> {
@@ -294,7 +238,8 @@ impl<'a, 'b> Run<'a, 'b> {
         if let Some(skip) = self.skip.setting(stamped.time) {
             self.decoder.skip_frame(skip);
         }
-        if let Some(time) = stamped.time.filter(|&time| stamped.shown && time >= self.start_at) {
+        let awaited = stamped.shown && !stamped.hidden;
+        if let Some(time) = stamped.time.filter(|&time| awaited && time >= self.start_at) {
             self.awaited.insert(time);
             if self.awaited.len() > AWAITED_MAX {
                 self.awaited.pop_first();
@@ -419,11 +364,10 @@ impl<'a, 'b> Run<'a, 'b> {
             self.last_error.get_or_insert_with(|| "damaged pictures only".to_owned());
             return Ok(());
         }
-        let later = self.refused.split_off(&stamp);
-        if !std::mem::replace(&mut self.refused, later).is_empty() {
+        let refused = earlier(&mut self.refused, stamp);
+        if refused.is_some() {
             self.damage.trouble();
         }
-        self.refused.remove(&stamp);
         let origin = *self.origin.get_or_insert_with(|| {
             let first = self.first_packet.unwrap_or(stamp).min(stamp);
             let slack = START_SLACK.max(2 * length);
@@ -444,15 +388,15 @@ impl<'a, 'b> Run<'a, 'b> {
         if clock::duration(time) > self.output.limits.duration {
             return Err(Stop::Exceeded(Limit::Duration, format!("a frame at {:.1} s", time as f64 / 1e9)));
         }
-        while let Some(&(start, end)) = self.lost.front().filter(|lost| lost.0 < stamp) {
-            let start = (start - origin).max(self.damage.last_end());
-            self.damage.add(start, (end - origin).min(time), CORRUPT);
-            if stamp < end {
+        while let Some(&hole) = self.holes.front().filter(|hole| hole.start < stamp) {
+            let start = (hole.start - origin).max(self.damage.last_end());
+            self.suspect(start, (hole.end - origin).min(time), hole);
+            if stamp < hole.end {
                 break;
             }
-            self.lost.pop_front();
+            self.holes.pop_front();
         }
-        self.settle(stamp, time.saturating_sub(self.damage.last_end()));
+        self.settle(stamp, origin, refused);
         self.damage.good(time, length);
         if self.offered.is_some_and(|offered| time <= offered) {
             return Ok(());
@@ -465,15 +409,23 @@ impl<'a, 'b> Run<'a, 'b> {
         Ok(())
     }
 
-    /// Notes trouble if pictures that should have come before `stamp` explain a gap of `gap` nanoseconds before it: a
-    /// decoder may drop a damaged packet without an error.
-    fn settle(&mut self, stamp: i64, gap: i64) {
-        let later = self.awaited.split_off(&stamp);
-        let dropped = std::mem::replace(&mut self.awaited, later);
-        self.awaited.remove(&stamp);
-        let tolerated = self.skip.tolerated().max(self.stream.frame_length * 9 / 10);
-        if gap >= tolerated && !dropped.is_empty() {
-            self.damage.trouble();
+    /// Notes pictures that should have come before `stamp` and did not: the decoder `refused` the first of them at that
+    /// time, or it dropped a damaged packet without an error, which shows by a gap.
+    fn settle(&mut self, stamp: i64, origin: i64, refused: Option<i64>) {
+        let dropped = earlier(&mut self.awaited, stamp).filter(|&dropped| {
+            let gap = (stamp - origin).saturating_sub(self.damage.end_before(dropped - origin));
+            // What the container says of the rate may be spoilt.
+            let step = self.stream.frame_length.min(self.damage.usual_step());
+            gap >= self.skip.tolerated().max(step * 9 / 10)
+        });
+        if let Some(first) = refused.into_iter().chain(dropped).map(|first| first - origin).min() {
+            self.damage.missed(first);
+        }
+    }
+
+    fn suspect(&mut self, start: i64, end: i64, hole: Hole) {
+        if end > start && self.suspected.len() < SUSPECTED_MAX {
+            self.suspected.push((start, end, hole));
         }
     }
 
@@ -511,16 +463,25 @@ impl<'a, 'b> Run<'a, 'b> {
             (None, Some(declared)) if others < declared.saturating_sub(slack) => declared.saturating_sub(origin.max(0)),
             _ => 0,
         };
-        let missing = self
-            .awaited
-            .last()
-            .is_some_and(|&last| last.saturating_sub(origin).saturating_sub(last_frame) >= self.skip.tolerated());
         let mut damage = self.damage;
-        if missing || !self.refused.is_empty() {
-            damage.trouble();
+        let missing = self.awaited.last().zip(self.awaited.first()).filter(|&(&last, &first)| {
+            last.saturating_sub(origin).saturating_sub(damage.end_before(first - origin)) >= self.skip.tolerated()
+        });
+        let first = missing.map(|(_, &first)| first).into_iter().chain(self.refused.first().copied()).min();
+        if let Some(first) = first {
+            damage.missed(first - origin);
         }
-        for (start, end) in self.lost {
-            damage.add((start - origin).max(last_frame), end - origin, CORRUPT);
+        let ahead = self.holes.into_iter().map(|hole| ((hole.start - origin).max(last_frame), hole.end - origin, hole));
+        for (start, end, hole) in self.suspected.into_iter().chain(ahead) {
+            if reader.has_lost(&hole) {
+                damage.add(start, end, CORRUPT);
+            }
+        }
+        let reached = end.saturating_add(origin).max(others);
+        let early = self.stream.container_declared.filter(|_| !self.stream.indexed).map(|declared| declared - reached);
+        if early.is_some_and(|early| early > slack / 4) {
+            // Too little to be a loss by itself, but the last pauses may be one.
+            damage.doubt(end);
         }
         let mut total = end;
         if let Some(reason) = &reader.failure {
@@ -554,49 +515,16 @@ fn is_intra(picture: &Video) -> bool {
     picture.kind() == ffmpeg::picture::Type::I && !is_damaged(picture)
 }
 
-/// Leaves pictures undecoded that no other picture refers to, where enough others remain.
-struct SkipUnreferenced {
-    /// The longest permitted gap in nanoseconds; `None` decodes everything.
-    limit: Option<i64>,
-    latest: Option<i64>,
-    /// The step to the latest picture is longer than the gap, so the pictures between are needed.
-    wide: bool,
-    /// The stream is not built as assumed, and every picture is needed.
-    disproved: bool,
+/// Removes all times up to `time` and returns the first one before it.
+fn earlier(times: &mut BTreeSet<i64>, time: i64) -> Option<i64> {
+    let later = times.split_off(&time);
+    let first = std::mem::replace(times, later).pop_first();
+    times.remove(&time);
+    first
 }
 
-impl SkipUnreferenced {
-    fn new(limit: Option<i64>) -> SkipUnreferenced {
-        SkipUnreferenced { limit, latest: None, wide: false, disproved: false }
-    }
-
-    /// The decoder's setting for the next packet; `None` if it is never changed.
-    ///
-    /// In decoding order a picture that is later than all before it is one that others refer to, with rare exceptions;
-    /// those that follow fill the step to it.
-    fn setting(&mut self, time: Option<i64>) -> Option<Discard> {
-        let limit = self.limit?;
-        if let Some(time) = time
-            && self.latest.is_none_or(|latest| time > latest)
-        {
-            self.wide = self.latest.replace(time).is_some_and(|latest| time - latest > limit);
-        }
-        Some(if self.wide || self.disproved || time.is_none() { Discard::Default } else { Discard::NonReference })
-    }
-
-    /// The longest gap in nanoseconds that left-out pictures may leave.
-    fn tolerated(&self) -> i64 {
-        self.limit.unwrap_or(0)
-    }
-
-    /// Notes the step between two candidates; one that is too long shows that the assumption fails for this stream.
-    fn candidate(&mut self, step: i64) {
-        if self.limit.is_some_and(|limit| step > limit) {
-            self.disproved = true;
-        }
-    }
-}
-
+/// More holes than this, of a fifth of a second each, are not kept.
+const SUSPECTED_MAX: usize = 100_000;
 /// A decoder holds back far fewer pictures than this.
 const AWAITED_MAX: usize = 1024;
 /// Errors in a row after which a packet's frames are given up.

@@ -19,6 +19,8 @@ pub(super) struct Stamped<P> {
     pub(super) bytes: usize,
     /// The container wants its picture to be shown.
     pub(super) shown: bool,
+    /// The packet itself says that its picture is for others to refer to.
+    pub(super) hidden: bool,
     /// Decoding may start here: the codec's key flag can be trusted and the picture is to be shown.
     pub(super) entry: bool,
 }
@@ -174,7 +176,8 @@ mod tests {
         let mut planner = Planner::new(gap.map(Duration::from_millis));
         let mut actions = Vec::new();
         for &(time, key) in pictures {
-            let stamped = Stamped { packet: (), time: Some(time * MS), bytes: 1000, shown: true, entry: key };
+            let stamped =
+                Stamped { packet: (), time: Some(time * MS), bytes: 1000, shown: true, hidden: false, entry: key };
             actions.extend(planner.push(stamped, None));
         }
         actions.extend(planner.finish(None));

@@ -6,11 +6,15 @@ mod damage;
 mod decode;
 mod geometry;
 mod gops;
+mod hidden;
 mod limits;
 mod luma;
 mod open;
+mod output;
+mod pace;
 mod packets;
 mod provision;
+mod skip;
 mod source;
 
 use std::ops::ControlFlow;

@@ -44,6 +44,8 @@ pub(super) struct Stream {
     pub(super) declared: Option<i64>,
     /// The container is an MP4 or its kin, whose index tells where each sample is; others are read in file order.
     pub(super) indexed: bool,
+    /// The container is a transport stream, which fills up its packets.
+    pub(super) padded: bool,
     /// The whole file's length in nanoseconds, when the container declares it.
     pub(super) container_declared: Option<i64>,
     /// The container's sample aspect, which takes precedence over the frame's; (0, 1) if there is none.
@@ -232,6 +234,7 @@ fn properties(input: &Input, stream: &ffmpeg::Stream) -> Stream {
         index: stream.index(),
         ticks,
         frame_length,
+        padded: format.name() == "mpegts",
         indexed: format.name().split(',').any(|name| name == "mov"),
         declared: positive(stream.duration())
             .filter(|_| !from_bit_rate)

@@ -9,6 +9,7 @@ use ffmpeg::codec::packet::Ref as _;
 
 use super::clock::{Continuity, Ticks};
 use super::gops::Stamped;
+use super::hidden::is_hidden;
 use super::open::{Opened, Stream};
 
 /// What a packet is.
@@ -27,12 +28,15 @@ pub(super) struct Reader {
     /// The latest end of a packet's presentation in the chosen stream, and in any other one, in nanoseconds.
     pub(super) end: Option<i64>,
     pub(super) others_end: Option<i64>,
-    /// The end of the last packet in decoding order.
+    /// The time and the end of the last packet in decoding order, the time where the container has a decoding time.
+    decoding: Option<i64>,
     decoded_end: Option<i64>,
     /// When the first picture to be shown in decoding order is shown, in nanoseconds.
     pub(super) first: Option<i64>,
-    /// The time before the last packet, in nanoseconds, whose bytes the demuxer passed over without a word.
-    pub(super) lost: Option<(i64, i64)>,
+    /// The time before the last packet in which the demuxer may have passed over packets without a word.
+    pub(super) hole: Option<Hole>,
+    /// The demuxer stumbled, or the clock went backwards, since this was last looked at.
+    pub(super) amiss: bool,
     passed_over: PassedOver,
     /// Why reading stopped before the end of the file.
     pub(super) failure: Option<String>,
@@ -46,10 +50,12 @@ impl Reader {
             trusted: key_flags_are_sound(opened.stream.codec),
             end: None,
             others_end: None,
+            decoding: None,
             decoded_end: None,
             first: None,
-            lost: None,
-            passed_over: PassedOver::new(!opened.stream.indexed),
+            hole: None,
+            amiss: false,
+            passed_over: PassedOver::new(!opened.stream.indexed, opened.stream.padded),
             failure: None,
         }
     }
@@ -65,6 +71,7 @@ impl Reader {
                 // A demuxer may find its way again after damage, but must not be asked for ever.
                 Err(ffmpeg::Error::InvalidData) if refusals < REFUSALS_MAX => {
                     refusals += 1;
+                    self.amiss = true;
                     continue;
                 }
                 Err(error) => {
@@ -83,6 +90,13 @@ impl Reader {
             }
             return Some(Next::Picture(self.stamp(packet, stream)));
         }
+    }
+
+    /// Whether packets were lost in `hole`, as the end of the file shows: what came before it need not be the measure,
+    /// since key pictures are large and pictures that stand still are small.
+    pub(super) fn has_lost(&self, hole: &Hole) -> bool {
+        let span = self.decoded_end.unwrap_or(0).saturating_sub(self.first.unwrap_or(0));
+        hole.likely || self.passed_over.explains(hole.bytes, hole.gap, span)
     }
 
     fn note_other(&mut self, packet: &Packet) {
@@ -111,19 +125,34 @@ impl Reader {
             // After a hole the demuxer may count decoding times on as if nothing had happened.
             let gap = (decoding.saturating_sub(self.decoded_end.unwrap_or(decoding)))
                 .max(start.saturating_sub(self.end.unwrap_or(start)));
+            let span = self.decoded_end.map_or(0, |end| end.saturating_sub(first));
             // Of the pictures shown after the last packet's decoding time any may be lost.
-            if let Some(end) = self
-                .decoded_end
-                .replace(decoding.saturating_add(length))
-                .filter(|end| self.passed_over.explains(gap, end.saturating_sub(first)))
-            {
-                self.lost = Some((end, start));
+            if let (Some(from), Some(bytes)) = (self.decoded_end, self.passed_over.before(gap)) {
+                let likely = self.passed_over.explains(bytes, gap, span);
+                self.hole = Some(Hole { start: from, end: start, gap, bytes, likely });
             }
+            if let Some(decoding) = dts.map(|_| decoding) {
+                self.amiss |= self.decoding.replace(decoding).is_some_and(|last| decoding < last);
+            }
+            self.decoded_end = Some(decoding.saturating_add(length));
             self.passed_over.settle(packet.size());
             self.end = self.end.max(Some(start.saturating_add(length)));
         }
-        Stamped { time, bytes: packet.size(), shown, entry: self.trusted && shown && packet.is_key(), packet }
+        let hidden = packet.data().is_some_and(|data| is_hidden(stream.codec, data));
+        let entry = self.trusted && shown && packet.is_key();
+        Stamped { time, bytes: packet.size(), shown, hidden, entry, packet }
     }
+}
+
+/// A gap in time, in nanoseconds, with bytes in the file that are in no packet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hole {
+    pub(super) start: i64,
+    pub(super) end: i64,
+    gap: i64,
+    bytes: u64,
+    /// The bytes are enough for the gap by the measure of what came before it.
+    likely: bool,
 }
 
 /// Counts the bytes between packets, to tell damage from a picture that stands still.
@@ -132,23 +161,29 @@ impl Reader {
 /// there without an error; the decoder may not notice either. What remains is a gap in time with a hole in the file.
 struct PassedOver {
     enabled: bool,
+    /// The container has bytes of its own before each packet.
+    padded: bool,
     /// The end of the last packet in the file, of whatever stream.
     end: Option<u64>,
     /// Bytes in no packet since the chosen stream's last one, and before that one: after a hole an Ogg page may first
     /// end a packet that belongs before the gap.
     hole: u64,
     earlier_hole: u64,
-    /// Bytes of the chosen stream so far.
+    /// Bytes of the chosen stream so far, its packets, and bytes in no packet.
     total: u64,
+    packets: u64,
+    passed: u64,
 }
 
 impl PassedOver {
-    fn new(enabled: bool) -> PassedOver {
-        PassedOver { enabled, end: None, hole: 0, earlier_hole: 0, total: 0 }
+    fn new(enabled: bool, padded: bool) -> PassedOver {
+        PassedOver { enabled, padded, end: None, hole: 0, earlier_hole: 0, total: 0, packets: 0, passed: 0 }
     }
 
     fn packet(&mut self, position: isize, size: usize) {
         let Ok(position) = u64::try_from(position) else {
+            // It came in one piece with the packet before it.
+            self.end = self.end.map(|end| end.saturating_add(size as u64));
             return;
         };
         let hole = self.end.map_or(0, |end| position.saturating_sub(end));
@@ -156,18 +191,27 @@ impl PassedOver {
         self.end = self.end.max(Some(position.saturating_add(size as u64)));
     }
 
-    /// Whether the bytes passed over are enough for a gap of `gap` nanoseconds, when `span` nanoseconds of the stream
-    /// took what was counted so far.
-    fn explains(&self, gap: i64, span: i64) -> bool {
-        let hole = self.hole.saturating_add(self.earlier_hole);
-        if !self.enabled || gap < GAP_MIN || hole < HOLE_MIN {
-            return false;
-        }
+    /// How many bytes were passed over before the packet that comes after a gap of `gap` nanoseconds, if both are worth
+    /// a thought.
+    fn before(&self, gap: i64) -> Option<u64> {
+        let usual = match self.padded {
+            true => OVERHEADS * self.passed.checked_div(self.packets).unwrap_or(0),
+            false => 0,
+        };
+        let bytes = self.hole.saturating_add(self.earlier_hole).saturating_sub(usual);
+        (self.enabled && gap >= GAP_MIN && bytes >= HOLE_MIN).then_some(bytes)
+    }
+
+    /// Whether `bytes` are enough for a gap of `gap` nanoseconds, when `span` nanoseconds of the stream took what was
+    /// counted so far.
+    fn explains(&self, bytes: u64, gap: i64, span: i64) -> bool {
         let expected = u128::from(self.total) * gap.unsigned_abs() as u128 / u128::from(span.unsigned_abs().max(1));
-        u128::from(hole) * HOLE_SHARE >= expected
+        u128::from(bytes) * HOLE_SHARE >= expected
     }
 
     fn settle(&mut self, size: usize) {
+        self.packets += 1;
+        self.passed = self.passed.saturating_add(self.hole);
         self.earlier_hole = std::mem::take(&mut self.hole);
         self.total = self.total.saturating_add(size as u64);
     }
@@ -206,8 +250,10 @@ fn is_discarded(packet: &Packet) -> bool {
 const REFUSALS_MAX: u32 = 100;
 
 /// A shorter gap, in nanoseconds, is left to the decoder to notice.
-const GAP_MIN: i64 = 250_000_000;
+const GAP_MIN: i64 = 200_000_000;
 /// Fewer bytes than this between packets are a container's own.
 const HOLE_MIN: u64 = 512;
+/// Holes are two packets wide; twice as many usual ones are a container's own.
+const OVERHEADS: u64 = 4;
 /// A gap counts as lost if the hole has at least one of so many parts of the bytes that its time should have taken.
 const HOLE_SHARE: u128 = 4;

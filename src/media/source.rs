@@ -45,6 +45,9 @@ impl Source {
         let file = open_plain(path, links)?;
         let metadata = file.metadata().map_err(Error::io(path, "open"))?;
         let bytes = metadata.len();
+        if bytes == 0 && !matches!(read_at(&file, &mut [0], 0), Ok(0)) {
+            return Err(not_plain(path, "the system makes it up while it is read".to_owned()));
+        }
         if bytes == 0 {
             return Err(Error::Empty { path: path.to_owned() });
         }

@@ -14,6 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use super::steering::json_line;
 use crate::media::{Links, hex, open_plain};
 use crate::{Error, Result};
 
@@ -146,7 +147,7 @@ impl Journal {
         }
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(&self.path)?;
         file.lock()?;
-        let mut text = serde_json::to_string(line)?;
+        let mut text = json_line(line)?;
         text.push('\n');
         if ends_torn(&mut file)? {
             text.insert(0, '\n');

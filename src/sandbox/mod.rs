@@ -33,6 +33,7 @@ mod ledger;
 mod message;
 #[cfg(unix)]
 mod serve;
+mod steering;
 #[cfg(unix)]
 mod trial;
 #[cfg(unix)]
@@ -53,6 +54,7 @@ use crate::sample::Grid;
 pub use journal::{Journal, Quarantine};
 #[cfg(unix)]
 pub use serve::serve;
+pub use steering::{json_line, steers};
 #[cfg(unix)]
 pub use trial::Trial;
 

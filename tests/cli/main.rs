@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod index;
+mod refusals;
 
 use std::ffi::OsStr;
 use std::fs;

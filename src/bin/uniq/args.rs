@@ -1,5 +1,6 @@
 //! The command line as clap sees it, and its conversion into what the library wants.
 
+use std::ffi::OsString;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -136,7 +137,7 @@ VIDEO is an identifier or SHA-256 as printed by `uniq index list`, a path, or a 
     Remove {
         /// The videos
         #[arg(required = true, value_name = "VIDEO")]
-        videos: Vec<String>,
+        videos: Vec<OsString>,
         #[command(flatten)]
         index: IndexOption,
     },
@@ -243,7 +244,7 @@ either, unless `uniq index add` adds it.")]
     Remove {
         /// The videos
         #[arg(required = true, value_name = "VIDEO")]
-        videos: Vec<String>,
+        videos: Vec<OsString>,
         #[command(flatten)]
         index: IndexOption,
     },

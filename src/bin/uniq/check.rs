@@ -10,13 +10,14 @@ use std::thread;
 use serde_json::json;
 use uniq::index::Index;
 use uniq::report::Report;
+use uniq::sandbox::json_line;
 use uniq::{CheckOptions, Error};
 
 use crate::args::{Check, Fingerprint};
 use crate::exit::Exit;
 use crate::output::{self, Paint};
 use crate::place::Place;
-use crate::text::count;
+use crate::text::{chain, count};
 use crate::{guard, render, signal, talk};
 
 /// Checks the clips.
@@ -29,7 +30,19 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
     };
     // The search inside a check spreads over rayon's global pool, whose size is fixed by its first use: opening the index.
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
-    let index = Index::open(&place.dir)?;
+    let index = match Index::open(&place.dir) {
+        Ok(index) => index,
+        Err(error) if args.json => {
+            // Whoever reads objects gets one a clip, also when it is the same for all.
+            let mut out = output::stdout();
+            for clip in &args.clips {
+                writeln!(out, "{}", unanswered(clip, &chain(&error))?)?;
+            }
+            out.flush()?;
+            return Err(error.into());
+        }
+        Err(error) => return Err(error.into()),
+    };
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
     let ask = |clip: &Path| {
         let options = CheckOptions {
@@ -67,6 +80,14 @@ pub(crate) fn fingerprint(args: &Fingerprint, quiet: bool) -> anyhow::Result<Exi
     if same(&args.clip, &args.output) {
         anyhow::bail!("{}: the fingerprint would overwrite the clip; name another file", args.output.display());
     }
+    // Told before the decoding, which may take long.
+    let folder = args.output.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        anyhow::bail!("{}: there is no folder {}; make it first", args.output.display(), folder.display());
+    }
+    if args.output.is_dir() {
+        anyhow::bail!("{0}: a folder; name a file in it, such as {0}/clip.uniq", args.output.display());
+    }
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
     let decoding = guard::decoding(&args.guard, quiet)?;
     let fingerprint = uniq::fingerprint(&args.clip, &decoding, Some(&cancel))?;
@@ -102,8 +123,7 @@ impl Answers {
         let mut out = output::stdout();
         match &answer {
             Ok(report) if self.json => {
-                serde_json::to_writer(&mut out, report)?;
-                writeln!(out)?;
+                writeln!(out, "{}", json_line(report)?)?;
             }
             Ok(report) => {
                 if self.shown > 0 {
@@ -119,17 +139,18 @@ impl Answers {
                     talk::fail_about(clip, error);
                 }
                 if self.json {
-                    let object = json!({
-                        "clip": { "path": clip.to_string_lossy() },
-                        "error": talk::about(clip, error),
-                    });
-                    writeln!(out, "{object}")?;
+                    writeln!(out, "{}", unanswered(clip, &talk::about(clip, error))?)?;
                 }
             }
         }
         out.flush()?;
         Ok(())
     }
+}
+
+/// The object of a clip that could not be checked.
+fn unanswered(clip: &Path, error: &str) -> serde_json::Result<String> {
+    json_line(&json!({ "clip": { "path": clip.to_string_lossy() }, "error": error }))
 }
 
 /// Asks about each clip on `threads` threads and hands the answers on in the clips' order, each as soon as it is its turn.

@@ -6,7 +6,7 @@ use std::io::Write;
 use serde::Serialize;
 use uniq::index::{self, Index};
 use uniq::media::{self, Provision};
-use uniq::sandbox::{Demand, Protections, Worker};
+use uniq::sandbox::{Demand, Protections, Worker, json_line};
 
 use crate::exit::Exit;
 use crate::guard;
@@ -77,8 +77,7 @@ pub(crate) fn doctor(json: bool, place: &Place) -> anyhow::Result<Exit> {
     let diagnosis = Diagnosis { version, healthy, protections, trials, provision, scan, index, advice };
     let mut out = output::stdout();
     if json {
-        serde_json::to_writer(&mut out, &diagnosis)?;
-        writeln!(out)?;
+        writeln!(out, "{}", json_line(&diagnosis)?)?;
     } else {
         out.write_all(page(&diagnosis).as_bytes())?;
     }

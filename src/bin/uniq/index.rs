@@ -1,5 +1,6 @@
 //! `uniq index`: build, add, remove, benign, merge, verify, list, stats.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::atomic::Ordering;
@@ -8,6 +9,7 @@ use serde::Serialize;
 use uniq::Error;
 use uniq::index::{self, GraphPolicy, Index, IndexState, Publication, Role, Verification, Video, Watch, Writer};
 use uniq::ingest::{self, BuildOptions, Reach};
+use uniq::sandbox::json_line;
 
 use crate::args::{BenignCommand, IndexCommand, Sourced};
 use crate::exit::Exit;
@@ -94,14 +96,16 @@ fn build(args: Sourced, role: Role, graph: GraphPolicy, place: &Place, quiet: bo
 }
 
 /// Removes what each selector names; a selector that names nothing is an error, the others still count.
-fn remove(selectors: &[String], role: Role, place: &Place, quiet: bool) -> anyhow::Result<Exit> {
+fn remove(selectors: &[OsString], role: Role, place: &Place, quiet: bool) -> anyhow::Result<Exit> {
     let mut writer = Writer::open(&place.dir)?;
     let mut removed = 0;
     let mut exit = Exit::Success;
     for selector in selectors {
-        match writer.remove_as(role, selector)? {
+        // The index has names as text, where other bytes have become a mark of their own.
+        let selector = selector.to_string_lossy();
+        match writer.remove_as(role, &selector)? {
             0 => {
-                talk::say(&format!("{selector}: {}", not_there(&writer, selector, role)));
+                talk::say(&format!("{selector}: {}", not_there(&writer, &selector, role)));
                 exit = Exit::Error;
             }
             number => removed += number,
@@ -167,9 +171,15 @@ fn merge(graph: GraphPolicy, place: &Place, quiet: bool) -> anyhow::Result<Exit>
     };
     let after = writer.commit()?;
     if !quiet {
+        let segments = count(after.segments.into(), "segment");
+        if (after.segments, after.bytes, after.tombstones) == (before.segments, before.bytes, before.tombstones) {
+            talk::say(&format!("nothing to merge: {segments}, {}", bytes(after.bytes)));
+            talk::say(&format!("the index has {}", holdings(&after)));
+            return Ok(exit);
+        }
         talk::say(&format!(
             "{} instead of {}, {} instead of {}, {} cleared out",
-            count(after.segments.into(), "segment"),
+            segments,
             grouped(before.segments.into()),
             bytes(after.bytes),
             bytes(before.bytes),
@@ -196,8 +206,7 @@ fn verify(place: &Place, json: bool, quiet: bool) -> anyhow::Result<Exit> {
             }
             Err(_) => return Ok(found.map(|_| Exit::Success)?),
         };
-        serde_json::to_writer(&mut out, &verified)?;
-        writeln!(out)?;
+        writeln!(out, "{}", json_line(&verified)?)?;
         out.flush()?;
     }
     let found = found?;
@@ -251,8 +260,7 @@ fn list(roles: &[Role], place: &Place, json: bool) -> anyhow::Result<Exit> {
     for &role in roles {
         for (_, video) in index.in_role(role) {
             if json {
-                serde_json::to_writer(&mut out, &Listed::new(video, role))?;
-                writeln!(out)?;
+                writeln!(out, "{}", json_line(&Listed::new(video, role))?)?;
             } else {
                 out.write_all(row(video, role).as_bytes())?;
             }
@@ -267,8 +275,7 @@ fn stats(place: &Place, json: bool) -> anyhow::Result<Exit> {
     let state = index.state();
     let mut out = output::stdout();
     if json {
-        serde_json::to_writer(&mut out, state)?;
-        writeln!(out)?;
+        writeln!(out, "{}", json_line(state)?)?;
     } else {
         writeln!(out, "index     {}", plain(&place.dir.to_string_lossy()))?;
         out.write_all(table(state).as_bytes())?;

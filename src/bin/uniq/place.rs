@@ -37,11 +37,13 @@ pub(crate) enum Origin {
 impl Place {
     /// Applies the rules in order; fails only where the user has no data folder and nothing else was given.
     pub(crate) fn choose(option: Option<PathBuf>) -> anyhow::Result<Place> {
-        if let Some(dir) = option {
-            return Ok(Place { dir, origin: Origin::Option });
-        }
-        if let Some(dir) = variable() {
-            return Ok(Place { dir, origin: Origin::Variable });
+        let named = option.map(|dir| Place { dir, origin: Origin::Option });
+        if let Some(place) = named.or_else(|| variable().map(|dir| Place { dir, origin: Origin::Variable })) {
+            if place.dir.exists() && !place.dir.is_dir() {
+                let (dir, what) = (place.dir.display(), place.why());
+                anyhow::bail!("{dir}: not a folder; {what} names the folder that an index is in or shall be made in");
+            }
+            return Ok(place);
         }
         let local = Path::new(LOCAL_FOLDER);
         if Index::exists(local) {
@@ -61,13 +63,16 @@ impl Place {
 
     /// Says where the index is, for a person.
     pub(crate) fn describe(&self) -> String {
-        let why = match self.origin {
+        format!("index {} ({})", self.dir.display(), self.why())
+    }
+
+    fn why(&self) -> &'static str {
+        match self.origin {
             Origin::Option => "--index",
             Origin::Variable => "$UNIQ_INDEX",
             Origin::Local => "found in the current folder",
             Origin::UserData => "the user's data folder",
-        };
-        format!("index {} ({why})", self.dir.display())
+        }
     }
 
     /// Says which places were looked at, in order, and how to build an index.

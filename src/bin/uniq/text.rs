@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::Write as _;
 
+use uniq::sandbox::steers;
+
 /// Escapes what could steer a terminal or reorder the line: control characters, line separators, bidirectional marks.
 pub(crate) fn plain(foreign: &str) -> Cow<'_, str> {
     if !foreign.contains(steers) {
@@ -100,11 +102,6 @@ pub(crate) fn bytes(bytes: u64) -> String {
         size /= 1024.0;
     }
     format!("{size:.1} TiB")
-}
-
-fn steers(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Bytes in lower-case hexadecimal.

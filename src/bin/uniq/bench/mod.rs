@@ -54,7 +54,7 @@ pub(crate) fn detect(args: &BenchDetect) -> anyhow::Result<Exit> {
     if !args.no_look_alikes {
         measure::look_alikes(&clips, &plan, &cache, &cancel, &mut measured)?;
     }
-    let null = if args.null { Some(null::count(&clips, &plan, &cache, &measured, &cancel)?) } else { None };
+    let chance = if args.null { Some(null::count(&clips, &plan, &cache, &measured, &cancel)?) } else { None };
     let table = Table::new(&measured, &plan);
     let threshold = f64::from(Policy::default().published_bits);
     if let Some(path) = &args.plot {
@@ -67,7 +67,7 @@ pub(crate) fn detect(args: &BenchDetect) -> anyhow::Result<Exit> {
     });
     if args.json {
         let rows: Vec<Value> = measured.rows.iter().map(row_json).collect();
-        let all = json!({ "footage": head, "table": table, "null": null, "rows": rows, "failed": measured.failed });
+        let all = json!({ "footage": head, "table": table, "null": chance, "rows": rows, "failed": measured.failed });
         output::print(format!("{all}\n").as_bytes())?;
     } else {
         let text = format!(
@@ -76,7 +76,7 @@ pub(crate) fn detect(args: &BenchDetect) -> anyhow::Result<Exit> {
             hours,
             plan.splits,
             table.text(),
-            null.as_ref().map_or_else(String::new, null::Null::text),
+            chance.as_ref().map_or_else(String::new, null::Null::text),
             told(&measured, args.misses)
         );
         output::print(text.as_bytes())?;
