@@ -86,7 +86,7 @@ pub(super) fn votes(group: &[Hit]) -> Vec<Vote> {
         *sharing.entry(hit.reference_key).or_default() += 1.0;
     }
     let vote = |(number, hit): (usize, &Hit)| {
-        let bits = (evidence::weight(&hit.pair) - evidence::WINDOW_BITS).max(0.0);
+        let bits = (evidence::weight(&hit.pair) - evidence::PLACE_BITS).max(0.0);
         let say = if hit.recurs { SCENE_SAY } else { 1.0 };
         Vote {
             hit: number,
