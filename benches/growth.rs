@@ -13,7 +13,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use support::footage::{Footage, KEYS_AN_HOUR};
+use support::footage::{DEFAULT_KEYS_AN_HOUR, Footage};
 use support::random::Random;
 use support::{CLIP_KEYS, RADIUS, clock, corpus, grouped};
 use uniq::SearchMode;
@@ -100,7 +100,7 @@ fn measure(args: &Args, count: usize) -> Option<Line> {
     println!(
         "| {} | {:.1} | {:.0} | {without:.0} / {:.0} | {:.1} | {} | {} | {} | {auto:.3} |",
         grouped(keys.len() as u64),
-        keys.len() as f64 / KEYS_AN_HOUR,
+        keys.len() as f64 / DEFAULT_KEYS_AN_HOUR,
         keys.len() as f64 / build_s,
         index.state().bytes as f64 / keys.len() as f64,
         micros(scan),
