@@ -181,8 +181,8 @@ enum Class {
 /// A part of a clip with fewer keys of its moment cannot be told from another take.
 const MOMENT_KEYS_MIN: u32 = 8;
 
-/// Least bits that a picture says of the time: slow scenes show the same thing in many pictures, which together say less than
-/// their sum. Of copies that reach the bits, 98 in a hundred reach it.
+/// Bits that a picture says of the time, below which the timing proves less in proportion: slow scenes show the same thing in
+/// many pictures, which together say less than their sum. Of copies that reach the bits, 98 in a hundred reach this.
 const TIMED_RATE: f32 = 0.6;
 
 /// Bits of the timing that are enough if the evidence is clearly less at other times; if the moment's evidence is much less
@@ -255,9 +255,8 @@ fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
     let timed = timing.bits();
     let margin = contrast.here - contrast.elsewhere;
     let apart = |share: f32| contrast.elsewhere <= share * contrast.here;
-    let proven = timed >= policy.timed_bits
-        && timing.bits_a_picture() >= TIMED_RATE
-        && evidence.total >= 2.0 * policy.published_bits;
+    let surely = timed * (timing.bits_a_picture() / TIMED_RATE).min(1.0);
+    let proven = surely >= policy.timed_bits && evidence.total >= 2.0 * policy.published_bits;
     let mostly = timed >= MOSTLY_TIMED && margin >= 2.0 * policy.published_bits && apart(policy.elsewhere_max);
     let of_moment = timed >= PARTLY_TIMED
         && evidence.moment >= policy.published_bits
