@@ -72,7 +72,8 @@ pub fn check(index: &Index, clip: &Path, options: &CheckOptions<'_>) -> Result<R
 ///
 /// # Errors
 ///
-/// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if something of the index is damaged that the check looks at.
+/// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if something of the index is damaged that the check looks at, and
+/// [`Error::Cancelled`](crate::Error::Cancelled) once the check is to stop.
 pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptions<'_>) -> Result<Report> {
     let sketch = (options.effort == Effort::Fast).then(|| clip.sketched());
     let clip = sketch.as_ref().unwrap_or(clip);

@@ -29,9 +29,9 @@
 //! 6. [`align`] gathers hits of one source that agree on one time line and one geometry.
 //! 7. [`evidence`] counts in bits what such an alignment is worth: 30 bits are one false alarm in 10^9 searches by the
 //!    model. The size of the index is paid for, and one thing seen twenty times counts once.
-//! 8. [`verdict`] tells the *moment* from the *scene*, which two takes from one tripod share. For the moment speaks what
-//!    does not recur in its own video, that the clip agrees less with other times of the source, and that single keys fit
-//!    best at the time that the alignment claims.
+//! 8. [`verdict`] tells the *moment* from the *scene*, which two takes from one tripod share. For the moment speaks how surely
+//!    pictures and single keys of both sides fit best at the time that the alignment claims, that the clip agrees less with
+//!    other times of the source, and what does not recur in its own video.
 //! 9. [`report`] says all this in one serialisable value, down to the seconds that are published, unpublished and
 //!    unsearchable.
 //!

@@ -57,7 +57,7 @@
 //! | `sustained_bits` | bits | what is left of `moment_bits` without the best second: one instant is no passage |
 //! | `elsewhere_bits` | bits | the most evidence at any *other* time of the same source, to be compared with `here_bits` |
 //! | `here_bits` | bits | the evidence counted in the same way where the match says |
-//! | `timed_pictures` | integer | pictures of both sides that were compared with those of other times, up to three seconds off |
+//! | `timed_pictures` | integer | pictures of both sides that were compared with those of other times, some three seconds to either side; 0 for a match of less than 24 bits, and for identical files, of which nothing is compared |
 //! | `timed_best` | integer | how many of them fit best at the claimed time |
 //! | `timed_bits` | bits | how improbable that, and the same of single keys, is for another take of the scene; below zero if it speaks for one |
 //! | `shown` | 0..=1 | share of the source's regions, in this part of its time and frame, that the clip shows |

@@ -18,7 +18,8 @@ pub struct Grid {
 
 /// The longest gap between keyframes of a published video.
 ///
-/// Measured on copies of real footage: 1, 2 and 4 s find 94, 92 and 86 % of them (82, 79 and 52 % of vertical crops).
+/// Measured on copies of real footage: 1, 2 and 4 s find 94, 92 and 86 % of them (82, 79 and 52 % of vertical crops). On 1 160
+/// harder excerpts, with the keys of 12 regions: 982 at a second and 1 009 at half of it; with 24: 997 and 1 031.
 pub const CORPUS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The longest gap between keyframes of a clip: each keyframe of a published video then has one of the clip within an

@@ -181,10 +181,6 @@ enum Class {
 /// A part of a clip with fewer keys of its moment cannot be told from another take.
 const MOMENT_KEYS_MIN: u32 = 8;
 
-/// Bits that a picture says of the time, below which the timing proves less in proportion: slow scenes show the same thing in
-/// many pictures, which together say less than their sum. Of copies that reach the bits, 98 in a hundred reach this.
-const TIMED_RATE: f32 = 0.6;
-
 /// Bits of the timing that are enough if the evidence is clearly less at other times; if the moment's evidence is much less
 /// there; and if all evidence is much less there. Chosen together, so that of 272 excerpts of real footage that show another
 /// moment of an indexed scene two pass, of 527 with other content none, and of 1 442 aligned copies 1 347.
@@ -249,14 +245,16 @@ fn classify(alignments: &[Alignment], policy: &Policy) -> Vec<Class> {
 
 fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
     let Alignment { evidence, contrast, found, timing, .. } = alignment;
+    if alignment.identical {
+        return Class::Copy;
+    }
     if evidence.total < policy.published_bits {
         return Class::Weak;
     }
     let timed = timing.bits();
     let margin = contrast.here - contrast.elsewhere;
     let apart = |share: f32| contrast.elsewhere <= share * contrast.here;
-    let surely = timed * (timing.bits_a_picture() / TIMED_RATE).min(1.0);
-    let proven = surely >= policy.timed_bits && evidence.total >= 2.0 * policy.published_bits;
+    let proven = timed >= policy.timed_bits && evidence.total >= 2.0 * policy.published_bits;
     let mostly = timed >= MOSTLY_TIMED && margin >= 2.0 * policy.published_bits && apart(policy.elsewhere_max);
     let of_moment = timed >= PARTLY_TIMED
         && evidence.moment >= policy.published_bits
@@ -499,13 +497,13 @@ mod tests {
         Span { start: Duration::from_secs_f32(start), end: Duration::from_secs_f32(end) }
     }
 
-    /// An alignment of all that a copy has.
     /// The timing of so many pictures on each side of which so many fit best at the claimed time; a fifth would by chance.
     fn pictures(asked: f32, best: f32) -> Timing {
         let tally = Tally { asked, best, by_chance: 0.2 * asked };
         Timing { source_pictures: tally, clip_pictures: tally, ..Timing::default() }
     }
 
+    /// An alignment of all that a copy has.
     fn copy(start: f32, end: f32) -> Alignment {
         Alignment {
             video: VideoRef { segment: 0, video: 0 },
@@ -519,6 +517,7 @@ mod tests {
             found: Found { reference: 0.9, clip_scene: 0.3, clip_moment: 0.2, clip_moments: 100 },
             contrast: Contrast { here: 500.0, elsewhere: 100.0, moment_here: 300.0, moment_elsewhere: 30.0 },
             timing: pictures(20.0, 17.0),
+            identical: false,
         }
     }
 
@@ -627,6 +626,18 @@ mod tests {
         let judgement = judged(&clip(10), &[Alignment { timing, ..copy(0.0, 10.0) }]);
         assert_eq!(judgement.verdict, Verdict::Inconclusive);
         assert_eq!(codes(&judgement), ["ambiguous"]);
+    }
+
+    #[test]
+    fn the_very_file_is_a_copy_whatever_it_shows() {
+        let same = Alignment::identical(VideoRef { segment: 0, video: 0 }, Duration::from_secs(10));
+        assert_eq!(judged(&clip(10), &[same]).verdict, Verdict::Published);
+    }
+
+    #[test]
+    fn pictures_that_speak_against_the_time_prove_nothing() {
+        let timing = pictures(200.0, 0.0);
+        assert_eq!(judged(&clip(10), &[Alignment { timing, ..copy(0.0, 10.0) }]).matches[0].1, MatchKind::SameScene);
     }
 
     #[test]

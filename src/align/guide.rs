@@ -31,6 +31,8 @@ pub(super) struct Trace {
 /// The runs of one source, and by second what it shows.
 pub(super) struct Shown {
     pub(super) runs: Vec<Run>,
+    /// When something begins or ends in it, in seconds, ascending, each once.
+    pub(super) moments: Vec<f32>,
     seconds: HashMap<u64, Vec<usize>>,
 }
 
@@ -42,7 +44,11 @@ impl Shown {
                 seconds.entry(second).or_default().push(number);
             }
         }
-        Shown { runs, seconds }
+        let ends = runs.iter().flat_map(|run| [run.first.as_secs_f32(), run.last.as_secs_f32()]);
+        let mut moments: Vec<f32> = ends.collect();
+        moments.sort_by(f32::total_cmp);
+        moments.dedup();
+        Shown { runs, moments, seconds }
     }
 
     /// The runs that the source shows within the time tolerance of a moment, each once.

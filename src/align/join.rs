@@ -6,22 +6,26 @@ use super::{Alignment, Found, GAP_MAX, SHIFT_TOLERANCE, TIME_TOLERANCE, ZOOM_TOL
 ///
 /// Within a part nothing is joined: what was found apart there has a reason to be.
 pub fn join(parts: Vec<Vec<Alignment>>) -> Vec<Alignment> {
-    let mut joined: Vec<(usize, Alignment)> = Vec::new();
-    for (number, mut part) in parts.into_iter().enumerate() {
-        part.sort_by_key(|a| (a.video, a.orientation, a.clip.start, a.clip.end));
+    let mut joined: Vec<Alignment> = Vec::new();
+    // Numbers of those that the last part ended with.
+    let mut open: Vec<usize> = Vec::new();
+    for part in parts {
+        let mut still_open = Vec::with_capacity(part.len());
         for next in part {
-            let of_part_before =
-                |(last, earlier): &&mut (usize, Alignment)| last + 1 == number && continues(earlier, &next);
-            match joined.iter_mut().rev().find(of_part_before) {
-                Some((last, earlier)) => {
-                    extend(earlier, &next);
-                    *last = number;
+            match open.iter().position(|&number| continues(&joined[number], &next)) {
+                Some(place) => {
+                    let number = open.swap_remove(place);
+                    extend(&mut joined[number], &next);
+                    still_open.push(number);
                 }
-                None => joined.push((number, next)),
+                None => {
+                    still_open.push(joined.len());
+                    joined.push(next);
+                }
             }
         }
+        open = still_open;
     }
-    let mut joined: Vec<Alignment> = joined.into_iter().map(|(_, alignment)| alignment).collect();
     joined.sort_by(strongest_first);
     joined
 }

@@ -61,6 +61,8 @@ pub struct Alignment {
     pub contrast: Contrast,
     /// How often it fits best at the time that it claims.
     pub timing: Timing,
+    /// Whether the two files are the same bytes, and nothing else was looked at.
+    pub identical: bool,
 }
 
 impl Alignment {
@@ -79,7 +81,8 @@ impl Alignment {
             hits: 0,
             found: Found { reference: 1.0, ..Found::default() },
             contrast: Contrast { here: bits, elsewhere: 0.0, moment_here: bits, moment_elsewhere: 0.0 },
-            timing: Timing::certain(bits),
+            timing: Timing::default(),
+            identical: true,
         }
     }
 }
@@ -468,6 +471,7 @@ impl Context<'_> {
                 found,
                 contrast,
                 timing,
+                identical: false,
             });
         }
         pieces

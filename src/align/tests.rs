@@ -182,6 +182,7 @@ fn recovered(edit: Edit) -> Alignment {
     assert!((best.geometry.scale / edit.geometry.scale - 1.0).abs() < 0.05, "{best:?}");
     assert!((best.geometry.x - edit.geometry.x).abs() < 0.08, "{best:?}");
     assert_eq!(best.orientation, Orientation { turns: 0, mirrored: edit.mirrored });
+    assert!(best.timing.bits() > 11.0, "{best:?}");
     best
 }
 

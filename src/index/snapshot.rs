@@ -444,7 +444,8 @@ impl Holdings {
         let of_role = || segments.iter().filter(move |live| live.role == role);
         Holdings {
             videos: of_role().map(|live| live.dead.iter().filter(|dead| !**dead).count() as u64).sum(),
-            hours: of_role().map(LiveSegment::live_seconds).sum::<f64>() / 3600.0,
+            // An empty sum is -0.0.
+            hours: of_role().map(LiveSegment::live_seconds).fold(0.0, |sum, seconds| sum + seconds) / 3600.0,
             keys: of_role().map(LiveSegment::live_postings).sum(),
             distinct_keys: of_role().map(|live| live.segment.len() as u64).sum(),
         }
