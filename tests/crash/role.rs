@@ -5,7 +5,6 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
 
 use uniq::fingerprint::FINGERPRINT_VERSION;
 use uniq::index::{GraphPolicy, IndexConfig, IndexState, Writer};
@@ -13,7 +12,7 @@ use uniq::index::{GraphPolicy, IndexConfig, IndexState, Writer};
 use crate::model::{Model, Step, Upkeep, video};
 
 pub(crate) const CONFIG: IndexConfig =
-    IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: Duration::from_secs(1) };
+    IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: uniq::sample::CORPUS_INTERVAL };
 
 /// What a process that was started by a test has to do; the test itself has no role.
 pub(crate) struct Role {
