@@ -62,8 +62,8 @@ impl Tally {
     }
 }
 
-/// Bits a picture of one side from which a timing counts in full. Copies say two in the median; two takes of a made talking head, the
-/// likest other takes at hand, half a bit.
+/// Bits a picture of one side from which a timing counts in full. Copies say two in the median; two takes of a made talking
+/// head, the likest other takes at hand, half a bit.
 const FULL_RATE: f32 = 0.75;
 
 /// Chances nearer to one than this say nothing.
