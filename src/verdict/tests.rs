@@ -1,0 +1,262 @@
+//! What is judged of made alignments.
+
+use super::*;
+use crate::align::{Contrast, Found, Similarity, Tally, Timing};
+use crate::evidence::Evidence;
+use crate::fingerprint::{Keyframe, Orientation};
+use crate::index::VideoRef;
+use crate::media::{StreamInfo, Undecoded};
+use proptest::prelude::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A clip with four keyframes a second, all searchable and moving.
+fn clip(seconds: u32) -> Fingerprint {
+    let keyframe = |i: u32| {
+        let time = i * SECOND / 4;
+        Keyframe { time, content: Content::Searchable, still_since: time, cut: false }
+    };
+    Fingerprint {
+        path: "clip.mp4".into(),
+        sha256: [0; 32],
+        info: StreamInfo {
+            width: 1280,
+            height: 720,
+            codec: "h264".into(),
+            container: "mov".into(),
+            pixel_format: "yuv420p".into(),
+            declared: None,
+        },
+        duration: seconds * SECOND,
+        interval: SECOND / 4,
+        frames: u64::from(seconds) * 25,
+        undecoded: vec![],
+        keyframes: (0..4 * seconds).map(keyframe).collect(),
+        keys: vec![],
+    }
+}
+
+fn span(start: f32, end: f32) -> Span {
+    Span { start: Duration::from_secs_f32(start), end: Duration::from_secs_f32(end) }
+}
+
+/// The timing of so many pictures on each side of which so many fit best at the claimed time; a fifth would by chance.
+fn pictures(asked: f32, best: f32) -> Timing {
+    let tally = Tally { asked, best, by_chance: 0.2 * asked };
+    Timing { source_pictures: tally, clip_pictures: tally, ..Timing::default() }
+}
+
+/// An alignment of all that a copy has.
+fn copy(start: f32, end: f32) -> Alignment {
+    Alignment {
+        video: VideoRef { segment: 0, video: 0 },
+        orientation: Orientation::UPRIGHT,
+        clip: span(start, end),
+        reference: span(start, end),
+        speed: 1.0,
+        geometry: Similarity { scale: 1.0, x: 0.0, y: 0.0 },
+        evidence: Evidence { total: 500.0, moment: 300.0, sustained: 200.0 },
+        hits: 40,
+        found: Found { reference: 0.9, clip_scene: 0.3, clip_moment: 0.2, clip_moments: 100 },
+        contrast: Contrast { here: 500.0, elsewhere: 100.0, moment_here: 300.0, moment_elsewhere: 30.0 },
+        timing: pictures(20.0, 17.0),
+        identical: false,
+    }
+}
+
+/// The same place at another time: the scene agrees as well at other times of the source, the clip's own moment is
+/// not found.
+fn other_take(start: f32, end: f32) -> Alignment {
+    Alignment {
+        evidence: Evidence { total: 400.0, moment: 12.0, sustained: 0.0 },
+        found: Found { reference: 0.4, clip_scene: 0.3, clip_moment: 0.01, clip_moments: 100 },
+        contrast: Contrast { here: 420.0, elsewhere: 400.0, moment_here: 15.0, moment_elsewhere: 15.0 },
+        timing: pictures(20.0, 4.5),
+        ..copy(start, end)
+    }
+}
+
+fn judged(clip: &Fingerprint, alignments: &[Alignment]) -> Judgement {
+    judge(clip, alignments, &[], 7, SECOND, &Policy::default())
+}
+
+fn seconds(judgement: &Judgement) -> [f64; 3] {
+    [SpanState::Published, SpanState::Unpublished, SpanState::Unsearchable]
+        .map(|state| (judgement.total(state).as_secs_f64() * 1e3).round() / 1e3)
+}
+
+fn codes(judgement: &Judgement) -> Vec<&str> {
+    judgement.reasons.iter().map(|reason| reason.split(':').next().unwrap_or_default()).collect()
+}
+
+#[test]
+fn nothing_found_is_unpublished_and_payable() {
+    let judgement = judged(&clip(10), &[]);
+    assert_eq!(judgement.verdict, Verdict::Unpublished);
+    assert_eq!(seconds(&judgement), [0.0, 10.0, 0.0]);
+    assert_eq!(codes(&judgement), ["no_match"]);
+}
+
+#[test]
+fn a_copy_of_some_seconds_is_partly_published() {
+    let judgement = judged(&clip(10), &[copy(2.0, 5.0)]);
+    assert_eq!(judgement.verdict, Verdict::PartlyPublished);
+    assert_eq!(seconds(&judgement), [3.0, 7.0, 0.0]);
+    assert_eq!(judgement.matches, [(0, MatchKind::Copy)]);
+}
+
+#[test]
+fn what_is_left_beside_a_copy_for_less_than_an_interval_belongs_to_it() {
+    let judgement = judged(&clip(10), &[copy(0.6, 9.5)]);
+    assert_eq!(judgement.verdict, Verdict::Published);
+    assert_eq!(seconds(&judgement), [10.0, 0.0, 0.0]);
+}
+
+#[test]
+fn what_shows_benign_material_is_neither_published_nor_payable() {
+    let of = |alignments: &[Alignment], keyframes: std::ops::Range<usize>| {
+        let benign: Vec<usize> = keyframes.collect();
+        judge(&clip(10), alignments, &benign, 7, SECOND, &Policy::default())
+    };
+    // The last of sixteen keyframes is at 3.75 s, and stands for an eighth of a second more.
+    let partly = of(&[copy(0.0, 6.0)], 0..16);
+    assert_eq!(seconds(&partly), [2.125, 4.0, 3.875]);
+    assert_eq!((partly.verdict, codes(&partly)), (Verdict::PartlyPublished, vec!["copy", "benign"]));
+    assert_eq!(partly.benign(), Duration::from_millis(3875));
+    let rest = of(&[], 0..16);
+    assert_eq!((rest.verdict, seconds(&rest)), (Verdict::Unpublished, [0.0, 6.125, 3.875]));
+    let all = of(&[], 0..40);
+    assert_eq!((all.verdict, codes(&all)), (Verdict::Inconclusive, vec!["benign"]));
+}
+
+#[test]
+fn another_take_is_related_and_not_published() {
+    let judgement = judged(&clip(10), &[other_take(0.0, 10.0)]);
+    assert_eq!(judgement.verdict, Verdict::Unpublished);
+    assert_eq!(judgement.matches, [(0, MatchKind::SameScene)]);
+    assert_eq!(codes(&judgement), ["same_scene", "no_match"]);
+}
+
+#[test]
+fn a_scene_without_a_moment_of_its_own_is_inconclusive() {
+    let still = Found { clip_moments: 2, ..other_take(0.0, 10.0).found };
+    let judgement = judged(&clip(10), &[Alignment { found: still, ..other_take(0.0, 10.0) }]);
+    assert_eq!(judgement.verdict, Verdict::Inconclusive);
+    assert_eq!(seconds(&judgement), [0.0, 0.0, 10.0]);
+    assert_eq!(codes(&judgement), ["ambiguous"]);
+}
+
+#[test]
+fn one_instant_that_looks_alike_is_no_copy() {
+    let instant = Evidence { sustained: 3.0, ..copy(0.0, 1.0).evidence };
+    let everywhere = Contrast { elsewhere: 480.0, ..copy(0.0, 1.0).contrast };
+    let timing = pictures(2.0, 2.0);
+    let judgement =
+        judged(&clip(10), &[Alignment { evidence: instant, contrast: everywhere, timing, ..copy(0.0, 1.0) }]);
+    assert_ne!(judgement.matches, [(0, MatchKind::Copy)]);
+    assert_eq!(judgement.total(SpanState::Published), Duration::ZERO);
+}
+
+#[test]
+fn a_slow_scene_whose_pictures_fit_best_at_their_time_is_a_copy() {
+    let slow = Alignment { timing: copy(0.0, 10.0).timing, ..other_take(0.0, 10.0) };
+    assert_eq!(judged(&clip(10), &[slow]).verdict, Verdict::Published);
+}
+
+#[test]
+fn a_moment_whose_pictures_fit_best_at_other_times_is_no_copy() {
+    let timing = pictures(12.0, 2.0);
+    let judgement = judged(&clip(10), &[Alignment { timing, ..copy(0.0, 10.0) }]);
+    assert_eq!(judgement.verdict, Verdict::Inconclusive);
+    assert_eq!(codes(&judgement), ["ambiguous"]);
+}
+
+#[test]
+fn the_very_file_is_a_copy_whatever_it_shows() {
+    let same = Alignment::identical(VideoRef { segment: 0, video: 0 }, Duration::from_secs(10));
+    assert_eq!(judged(&clip(10), &[same]).verdict, Verdict::Published);
+}
+
+#[test]
+fn pictures_that_speak_against_the_time_prove_nothing() {
+    let timing = pictures(200.0, 0.0);
+    assert_eq!(judged(&clip(10), &[Alignment { timing, ..copy(0.0, 10.0) }]).matches[0].1, MatchKind::SameScene);
+}
+
+#[test]
+fn too_little_evidence_is_the_nearest_non_match() {
+    let weak = Evidence { total: 29.0, moment: 29.0, sustained: 20.0 };
+    let judgement = judged(&clip(10), &[Alignment { evidence: weak, ..copy(0.0, 10.0) }]);
+    assert_eq!((judgement.verdict, judgement.nearest), (Verdict::Unpublished, Some(0)));
+    assert!(judgement.matches.is_empty());
+}
+
+#[test]
+fn what_was_not_decoded_is_never_unpublished() {
+    let mut truncated = clip(10);
+    let reason = "file ends 4.0 s early".to_owned();
+    truncated.undecoded = vec![Undecoded { start: 6 * SECOND, end: 10 * SECOND, reason }];
+    let judgement = judged(&truncated, &[]);
+    assert_eq!(judgement.verdict, Verdict::Inconclusive);
+    assert_eq!(seconds(&judgement), [0.0, 6.0, 4.0]);
+    assert_eq!(judgement.reasons, ["undecoded: file ends 4.0 s early for 4.0 s"]);
+    assert_eq!(judged(&truncated, &[copy(0.0, 10.0)]).verdict, Verdict::Published);
+}
+
+#[test]
+fn black_frozen_still_short_and_searched_against_nothing_are_inconclusive() {
+    let with = |change: &dyn Fn(&mut Fingerprint)| {
+        let mut changed = clip(10);
+        change(&mut changed);
+        let judgement = judged(&changed, &[]);
+        (judgement.verdict, codes(&judgement).join(" "))
+    };
+    let expected = |codes: &str| (Verdict::Inconclusive, codes.to_owned());
+    let black = |clip: &mut Fingerprint| clip.keyframes.iter_mut().for_each(|k| k.content = Content::Black);
+    assert_eq!(with(&black), expected("black"));
+    let frozen = |clip: &mut Fingerprint| clip.keyframes.iter_mut().for_each(|k| k.still_since = Duration::ZERO);
+    assert_eq!(with(&frozen), expected("frozen"));
+    assert_eq!(with(&|clip| clip.frames = 1), expected("still"));
+    let short = judged(&clip(1), &[]);
+    assert_eq!((short.verdict, codes(&short)), (Verdict::Inconclusive, vec!["short"]));
+    let empty = judge(&clip(10), &[], &[], 0, SECOND, &Policy::default());
+    assert_eq!((empty.verdict, codes(&empty)), (Verdict::Inconclusive, vec!["empty_index"]));
+}
+
+#[test]
+fn a_black_part_is_taken_off_the_payable_seconds() {
+    let mut faded = clip(10);
+    faded.keyframes.iter_mut().filter(|k| k.time >= 8 * SECOND).for_each(|k| k.content = Content::Black);
+    let judgement = judged(&faded, &[]);
+    assert_eq!(judgement.verdict, Verdict::Unpublished);
+    assert_eq!(seconds(&judgement), [0.0, 7.875, 2.125]);
+}
+
+#[test]
+fn the_mirrored_shadow_of_a_copy_is_left_out() {
+    let weaker = Evidence { total: 90.0, moment: 80.0, sustained: 40.0 };
+    let shadow = Alignment { orientation: Orientation::MIRRORED, evidence: weaker, ..copy(1.0, 9.0) };
+    let judgement = judged(&clip(10), &[copy(0.0, 10.0), shadow]);
+    assert_eq!(judgement.matches, [(0, MatchKind::Copy)]);
+}
+
+proptest! {
+    #[test]
+    fn the_parts_cover_the_clip_once(
+        painted in proptest::collection::vec((0u32..12_000, 0u32..12_000, 0usize..3), 0..12),
+    ) {
+        let mut line = Timeline::new(10 * SECOND);
+        for (a, b, state) in painted {
+            let [start, end] = [a.min(b), a.max(b)].map(|ms| Duration::from_millis(ms.into()));
+            let state = [SpanState::Published, SpanState::Unpublished, SpanState::Unsearchable][state];
+            line.paint(Span { start, end }, state, Some("because"));
+        }
+        line.absorb_slivers(SECOND);
+        prop_assert_eq!(line.parts[0].span.start, Duration::ZERO);
+        prop_assert_eq!(line.parts[line.parts.len() - 1].span.end, 10 * SECOND);
+        for pair in line.parts.windows(2) {
+            prop_assert_eq!(pair[0].span.end, pair[1].span.start);
+            prop_assert!((pair[0].state, &pair[0].reason) != (pair[1].state, &pair[1].reason));
+        }
+    }
+}

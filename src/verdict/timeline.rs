@@ -1,0 +1,68 @@
+//! The clip's time, painted over with what each part of it is.
+
+use std::time::Duration;
+
+use super::{Part, SpanState};
+use crate::align::Span;
+
+/// The clip from start to end, to be painted over.
+pub(super) struct Timeline {
+    pub(super) parts: Vec<Part>,
+}
+
+impl Timeline {
+    pub(super) fn new(duration: Duration) -> Timeline {
+        let span = Span { start: Duration::ZERO, end: duration };
+        let parts = vec![Part { span, state: SpanState::Unpublished, reason: None }];
+        Timeline { parts: if duration.is_zero() { Vec::new() } else { parts } }
+    }
+
+    /// Gives a part of the clip a state, whatever it was.
+    pub(super) fn paint(&mut self, span: Span, state: SpanState, reason: Option<&str>) {
+        let Some(end) = self.parts.last().map(|part| part.span.end) else { return };
+        let span = Span { start: span.start.min(end), end: span.end.min(end) };
+        if span.length().is_zero() {
+            return;
+        }
+        let mut painted = Vec::with_capacity(self.parts.len() + 2);
+        for part in std::mem::take(&mut self.parts) {
+            let before = Span { end: part.span.end.min(span.start), ..part.span };
+            let after = Span { start: part.span.start.max(span.end), ..part.span };
+            if !before.length().is_zero() {
+                painted.push(Part { span: before, ..part.clone() });
+            }
+            if part.span.start <= span.start && span.start < part.span.end {
+                painted.push(Part { span, state, reason: reason.map(str::to_owned) });
+            }
+            if !after.length().is_zero() {
+                painted.push(Part { span: after, ..part });
+            }
+        }
+        self.parts = painted;
+        self.join();
+    }
+
+    /// What is left beside a published part, and shorter than the time between two keyframes of a source, cannot be
+    /// told from it.
+    pub(super) fn absorb_slivers(&mut self, interval: Duration) {
+        let published = |part: Option<&Part>| part.is_some_and(|part| part.state == SpanState::Published);
+        for i in 0..self.parts.len() {
+            let beside = published(self.parts.get(i + 1)) || (i > 0 && published(self.parts.get(i - 1)));
+            let part = &mut self.parts[i];
+            if part.state == SpanState::Unpublished && part.span.length() < interval && beside {
+                part.state = SpanState::Published;
+            }
+        }
+        self.join();
+    }
+
+    fn join(&mut self) {
+        self.parts.dedup_by(|later, earlier| {
+            let same = later.state == earlier.state && later.reason == earlier.reason;
+            if same {
+                earlier.span.end = later.span.end;
+            }
+            same
+        });
+    }
+}
