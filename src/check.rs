@@ -258,7 +258,7 @@ fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment) -> NonMatc
         speed: round(f64::from(alignment.speed), 3),
         geometry: geometry(
             alignment,
-            f64::from(alignment.orientation.aspect(clip.info.width.max(1) as f32 / clip.info.height.max(1) as f32)),
+            f64::from(alignment.orientation.aspect(clip.aspect())),
             f64::from(video.width.max(1)) / f64::from(video.height.max(1)),
         ),
         hits: alignment.hits as u64,

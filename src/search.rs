@@ -83,7 +83,7 @@ pub fn search(
     let queries: Vec<Key> =
         orientations.iter().flat_map(|orientation| searched.iter().map(|key| orientation.key(key))).collect();
     let neighbours = index.near(&queries, RADIUS, mode)?;
-    let aspect = clip.info.width.max(1) as f32 / clip.info.height.max(1) as f32;
+    let aspect = clip.aspect();
     let mut numbers: HashMap<(u32, u32, u32), u32> = HashMap::new();
     let mut hits = Vec::new();
     for of_query in neighbours.found.chunk_by(|a, b| a.query == b.query) {

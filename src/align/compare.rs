@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::guide::{self, Trace};
 use super::vote::Line;
-use super::{CONTRAST_SECONDS, Context, Contrast, EDGE, Found, Similarity};
+use super::{CONTRAST_SECONDS, Context, Contrast, EDGE, Found, Similarity, middle};
 use crate::evidence::{self, Pair};
 use crate::fingerprint::Orientation;
 
@@ -23,8 +23,7 @@ impl Context<'_> {
     ) -> Contrast {
         let length = self.length.as_secs_f32();
         // Two minutes tell as much as two hours.
-        let spare = 0.5 * (last - first - CONTRAST_SECONDS).max(0.0);
-        let (first, last) = (first + spare, last - spare);
+        let (first, last) = middle((first, last), CONTRAST_SECONDS);
         let agreement = |line: Line, (from, to): (f32, f32)| -> [f32; 2] {
             let traces = guide::trace(self.clip, &self.shown, orientation, geometry, line, (from, to));
             let near = traces.iter().filter(|trace| trace.distance <= CONTRAST_RADIUS);
@@ -73,7 +72,7 @@ impl Context<'_> {
         let share = |[all, found]: [u32; 2]| if all == 0 { 0.0 } else { found as f32 / all as f32 };
         let runs: HashSet<usize> = traces.iter().map(|trace| trace.run).collect();
         let keys: HashSet<usize> = traces.iter().map(|trace| trace.clip_key as usize).collect();
-        let aspect = orientation.aspect(self.clip.info.width.max(1) as f32 / self.clip.info.height.max(1) as f32);
+        let aspect = orientation.aspect(self.clip.aspect());
         let at = [line.at(first), line.at(last)];
         let (from, to) = (at[0].min(at[1]) - EDGE, at[0].max(at[1]) + EDGE);
         let mut reference = [0; 2];

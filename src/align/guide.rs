@@ -87,7 +87,7 @@ pub(super) fn trace(
     line: Line,
     (from, to): (f32, f32),
 ) -> Vec<Trace> {
-    let aspect = clip.info.width.max(1) as f32 / clip.info.height.max(1) as f32;
+    let aspect = clip.aspect();
     let mut traces = Vec::new();
     let time_of = |key: &ClipKey| clip.keyframes[key.keyframe as usize].time.as_secs_f32();
     let start = clip.keys.partition_point(|key| time_of(key) < from);
@@ -114,13 +114,15 @@ pub(super) fn trace(
     traces
 }
 
-/// Traces as votes, so that the time line can be fitted to them.
+/// Traces as votes, so that the time line and the geometry can be fitted to them.
 pub(super) fn as_votes<'a>(
     traces: &'a [Trace],
     clip: &'a Fingerprint,
     shown: &'a Shown,
+    orientation: Orientation,
 ) -> impl Iterator<Item = Vote> + 'a {
-    traces.iter().map(|trace| {
+    let aspect = clip.aspect();
+    traces.iter().map(move |trace| {
         let run = &shown.runs[trace.run];
         let key = &clip.keys[trace.clip_key as usize];
         Vote {
@@ -128,7 +130,7 @@ pub(super) fn as_votes<'a>(
             time: trace.time,
             first: run.first.as_secs_f32(),
             last: run.last.as_secs_f32(),
-            clip: key.place,
+            clip: orientation.place(key.place, aspect),
             reference: run.place,
             share: (GUIDED_RADIUS + 1 - trace.distance) as f32,
             recurs: trace.recurs,

@@ -34,8 +34,7 @@ impl Pairing<'_> {
 
     /// How far a key of the clip is from a run, if it is where the geometry puts it.
     fn distance(&self, key: &ClipKey, run: &Run) -> Option<u32> {
-        let aspect = self.clip.info.width.max(1) as f32 / self.clip.info.height.max(1) as f32;
-        let place = self.orientation.place(key.place, aspect);
+        let place = self.orientation.place(key.place, self.clip.aspect());
         let there = key.kind == run.kind && self.geometry.takes(&place, &run.place);
         there.then(|| run.key.distance(self.orientation.key(key)))
     }

@@ -371,8 +371,8 @@ impl Context<'_> {
             return;
         }
         // A part of the clip around the alignment, and the part of the source around that.
-        let spare = 0.5 * (last - first - RETIMED_SECONDS).max(0.0);
-        let clip_s = ((first + spare - GAP_MAX).max(self.window.0), (last - spare + GAP_MAX).min(self.window.1));
+        let (from, to) = middle((first, last), RETIMED_SECONDS);
+        let clip_s = ((from - GAP_MAX).max(self.window.0), (to + GAP_MAX).min(self.window.1));
         let at = [line.at(clip_s.0), line.at(clip_s.1)];
         let source_s = (at[0].min(at[1]) - RETIMED_REACH, at[0].max(at[1]) + RETIMED_REACH);
         let mut speeds = vec![line.speed, 1.0, -1.0];
@@ -400,13 +400,15 @@ impl Context<'_> {
         let all = pairs(votes, agreement, group);
         let whole = evidence::count(all.iter().map(|(_, pair)| pair), self.corpus_keys);
         let strong = whole.total >= GUIDE_MIN;
+        // Made on demand: it reads the source.
+        let pairing = || Pairing { clip: self.clip, shown: &self.shown, orientation, geometry: &geometry };
         let mut traces = Vec::new();
         if strong {
             traces = guide::trace(self.clip, &self.shown, orientation, &geometry, line, self.window);
-            let guided: Vec<Vote> = guide::as_votes(&traces, self.clip, &self.shown).collect();
+            let guided: Vec<Vote> = guide::as_votes(&traces, self.clip, &self.shown, orientation).collect();
             let pace = if line.speed.abs() == 1.0 { Pace::RealTime } else { Pace::Any };
             let fitted = vote::fit_line(guided.iter(), line, pace);
-            let pairing = Pairing { clip: self.clip, shown: &self.shown, orientation, geometry: &geometry };
+            let pairing = pairing();
             if pairing.lock(fitted, self.window).bits() >= pairing.lock(line, self.window).bits() {
                 line = fitted;
             }
@@ -428,16 +430,11 @@ impl Context<'_> {
             let to_reference = |time: Duration| {
                 Duration::from_secs_f32(line.at(time.as_secs_f32()).clamp(0.0, self.length.as_secs_f32()))
             };
-            let contrast = if evidence.total >= CONTRAST_MIN {
-                self.contrast((first, last), orientation, &geometry, line)
+            let (contrast, timing) = if evidence.total >= CONTRAST_MIN {
+                let contrast = self.contrast((first, last), orientation, &geometry, line);
+                (contrast, pairing().timing(line, (first, last)))
             } else {
-                Contrast::default()
-            };
-            let timing = if evidence.total >= CONTRAST_MIN {
-                let pairing = Pairing { clip: self.clip, shown: &self.shown, orientation, geometry: &geometry };
-                pairing.timing(line, (first, last))
-            } else {
-                Timing::default()
+                (Contrast::default(), Timing::default())
             };
             let found = if strong {
                 self.found(&traces, (first, last), orientation, &geometry, line)
@@ -546,6 +543,12 @@ const OTHER_SPEED_COST: f32 = 0.3;
 
 /// How much more than the scene the moment says about which time line is right.
 const MOMENT_SAY: f32 = 4.0;
+
+/// The middle of a part of the clip, of at most so many seconds.
+fn middle((first, last): (f32, f32), most_s: f32) -> (f32, f32) {
+    let spare = 0.5 * (last - first - most_s).max(0.0);
+    (first + spare, last - spare)
+}
 
 /// The pairs of an agreement, with the clip's time in seconds; those that speak for the moment are told
 /// from those that would fit other times as well.

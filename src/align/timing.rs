@@ -16,8 +16,8 @@ use std::ops::RangeInclusive;
 use super::guide::{self, GUIDED_RADIUS};
 use super::lock::Pairing;
 use super::vote::{self, Line, Vote};
-use super::{CONTRAST_SECONDS, Similarity, TIME_TOLERANCE};
-use crate::fingerprint::{ClipKey, Place, Run};
+use super::{CONTRAST_SECONDS, Similarity, TIME_TOLERANCE, middle};
+use crate::fingerprint::{ClipKey, Run};
 
 /// How often something fits best at the claimed time.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -180,10 +180,9 @@ fn chance(near: usize, far: usize) -> Option<f32> {
 impl Pairing<'_> {
     /// Asks all pictures of a part of the clip, or of its middle if it is long, and of what the source shows then.
     pub(super) fn timing(&self, line: Line, (first, last): (f32, f32)) -> Timing {
-        let spare = 0.5 * (last - first - CONTRAST_SECONDS).max(0.0);
-        let (first, last) = (first + spare, last - spare);
+        let (first, last) = middle((first, last), CONTRAST_SECONDS);
         let geometry = self.fitted(line, (first, last));
-        let frames: Vec<(f32, Vec<Seen>)> = self.frames((first, last));
+        let frames: Vec<(f32, Vec<ClipKey>)> = self.frames((first, last));
         let moments = &self.shown.moments;
         let ends = [line.at(first - TIME_TOLERANCE), line.at(last + TIME_TOLERANCE)];
         let start = moments.partition_point(|moment| *moment < ends[0].min(ends[1]));
@@ -213,7 +212,7 @@ impl Pairing<'_> {
         &self,
         moment: f32,
         claimed: f32,
-        frames: &[(f32, Vec<Seen>)],
+        frames: &[(f32, Vec<ClipKey>)],
         geometry: &Similarity,
         timing: &mut Timing,
     ) {
@@ -247,7 +246,7 @@ impl Pairing<'_> {
         &self,
         moment: f32,
         speed: f32,
-        frame: &[Seen],
+        frame: &[ClipKey],
         moments: &[f32],
         geometry: &Similarity,
         timing: &mut Timing,
@@ -284,11 +283,12 @@ impl Pairing<'_> {
     }
 
     /// The clip's keys by picture, as they lie in the changed clip.
-    fn frames(&self, (first, last): (f32, f32)) -> Vec<(f32, Vec<Seen>)> {
-        let aspect = self.clip.info.width.max(1) as f32 / self.clip.info.height.max(1) as f32;
-        let seen = |key: &ClipKey| Seen {
+    fn frames(&self, (first, last): (f32, f32)) -> Vec<(f32, Vec<ClipKey>)> {
+        let aspect = self.clip.aspect();
+        let seen = |key: &ClipKey| ClipKey {
             place: self.orientation.place(key.place, aspect),
-            key: ClipKey { key: self.orientation.key(key), ..*key },
+            key: self.orientation.key(key),
+            ..*key
         };
         let pictures = self.keys((first, last)).chunk_by(|a, b| a.keyframe == b.keyframe);
         pictures.map(|keys| (self.time(&keys[0]), keys.iter().map(seen).collect())).collect()
@@ -296,11 +296,8 @@ impl Pairing<'_> {
 
     /// The geometry, fitted anew to all that is found where the alignment says; what is far off its place counts little.
     fn fitted(&self, line: Line, span: (f32, f32)) -> Similarity {
-        let aspect = self.clip.info.width.max(1) as f32 / self.clip.info.height.max(1) as f32;
         let traces = guide::trace(self.clip, self.shown, self.orientation, self.geometry, line, span);
-        let votes: Vec<Vote> = guide::as_votes(&traces, self.clip, self.shown)
-            .map(|vote| Vote { clip: self.orientation.place(vote.clip, aspect), ..vote })
-            .collect();
+        let votes: Vec<Vote> = guide::as_votes(&traces, self.clip, self.shown, self.orientation).collect();
         let mut geometry = *self.geometry;
         for scale in REFITS {
             let weighed = votes.iter().map(|vote| {
@@ -314,18 +311,12 @@ impl Pairing<'_> {
     }
 }
 
-/// A key of the clip as it lies in the changed clip.
-struct Seen {
-    place: Place,
-    key: ClipKey,
-}
-
-/// How well a key of the clip fits a key of the source, 0..=[`GUIDED_RADIUS`].
-fn fit(seen: &Seen, run: &Run, geometry: &Similarity) -> f32 {
-    if seen.key.kind != run.kind || !geometry.takes(&seen.place, &run.place) {
+/// How well a key, as it lies in the changed clip, fits a key of the source, 0..=[`GUIDED_RADIUS`].
+fn fit(seen: &ClipKey, run: &Run, geometry: &Similarity) -> f32 {
+    if seen.kind != run.kind || !geometry.takes(&seen.place, &run.place) {
         return 0.0;
     }
-    let distance = run.key.distance(seen.key.key);
+    let distance = run.key.distance(seen.key);
     if distance >= GUIDED_RADIUS {
         return 0.0;
     }

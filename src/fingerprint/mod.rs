@@ -123,6 +123,11 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
+    /// Width of the displayed picture in its heights.
+    pub fn aspect(&self) -> f32 {
+        self.info.width.max(1) as f32 / self.info.height.max(1) as f32
+    }
+
     /// What [`sketch_of_clip`] keeps of it: every second keyframe, if they are that close, and the strongest regions.
     pub fn sketched(&self) -> Fingerprint {
         let step = if self.interval < 2 * QUERY_INTERVAL { 2 } else { 1 };
