@@ -78,8 +78,9 @@ pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptio
     let sketch = (options.effort == Effort::Fast).then(|| clip.sketched());
     let clip = sketch.as_ref().unwrap_or(clip);
     let orientations = match options.effort {
-        Effort::Fast | Effort::Standard => Orientation::USUAL.to_vec(),
-        Effort::Thorough => Orientation::all().collect(),
+        Effort::Fast => Orientation::USUAL.to_vec(),
+        Effort::Standard => Orientation::USUAL.into_iter().chain(Orientation::tilted()).collect(),
+        Effort::Thorough => Orientation::turned().chain(Orientation::tilted()).collect(),
     };
     let sifted = sift(index, clip, &orientations, options.cancel)?;
     let mut found = find(index, &sifted, &orientations, options.search, options)?;
@@ -254,7 +255,7 @@ fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment) -> NonMatc
         timed_bits: bits(alignment.timing.bits()),
         shown: round(f64::from(alignment.found.reference), 3),
         mirrored: alignment.orientation.mirrored,
-        turned_degrees: 90 * u32::from(alignment.orientation.turns),
+        turned_degrees: alignment.orientation.degrees(),
         speed: round(f64::from(alignment.speed), 3),
         geometry: geometry(
             alignment,

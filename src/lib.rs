@@ -44,7 +44,7 @@
 //!   clip of which less than 2 s can be searched, and nothing is found, is [`Verdict::Inconclusive`].
 //! - Copied passages shorter than about 2 s inside other footage may be missed.
 //! - So may be those that are cropped to about half of the width and height or less or to 9:16, shown in a small part of the
-//!   picture, turned by more than about 6 degrees, or more than twice as fast or as slow. Quarter turns are looked for by
+//!   picture, turned by more than about 18 degrees, or more than twice as fast or as slow. Quarter turns are looked for by
 //!   [`Effort::Thorough`] only.
 //! - Line drawings, slides and plain graphics have few distinctive regions.
 //! - Water, foliage and other fine texture loses its detail under strong compression, and the keys with it.

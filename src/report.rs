@@ -63,7 +63,7 @@
 //! | `shown` | 0..=1 | share of the source's regions, in this part of its time and frame, that the clip shows |
 //! | `kind` | `copy` \| `same_scene` | the same recording, or the same place at another time (or at a time that cannot be told, if its part of the clip is unsearchable as `ambiguous`) |
 //! | `mirrored` | bool | left and right exchanged |
-//! | `turned_degrees` | 0, 90, 180, 270 | how far the clip (mirrored first, if so) has to be turned clockwise to lie like the source; looked for by `thorough` only |
+//! | `turned_degrees` | 0, 12, 90, 180, 270, 348 | how far the clip (mirrored first, if so) has to be turned clockwise to lie like the source, to the nearest that is looked for; quarter turns by `thorough` only, 12 degrees to either side by all but `fast` |
 //! | `speed` | factor | seconds of the source that pass in one second of the clip: above 1 the clip plays faster, below 0 backwards |
 //! | `geometry.clip` | rectangle | the part of the clip's frame that is covered |
 //! | `geometry.reference` | rectangle | the part of the source's frame that covers it |

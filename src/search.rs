@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::evidence::Pair;
-use crate::fingerprint::{Fingerprint, Key, Orientation, Place};
+use crate::fingerprint::{Fingerprint, Key, KeyKind, Orientation, Place, Tilt};
 use crate::index::{Index, SearchMode, VideoRef};
 
 pub use benign::{Sifted, sift};
@@ -79,17 +79,15 @@ pub fn search(
     orientations: &[Orientation],
     mode: SearchMode,
 ) -> Result<Hits> {
-    let searched = &clip.keys[keys.clone()];
-    let queries: Vec<Key> =
-        orientations.iter().flat_map(|orientation| searched.iter().map(|key| orientation.key(key))).collect();
+    let asked = asked(clip, keys, orientations);
+    let queries: Vec<Key> = asked.iter().map(|&(orientation, key)| orientation.key(&clip.keys[key])).collect();
     let neighbours = index.near(&queries, RADIUS, mode)?;
     let aspect = clip.aspect();
     let mut numbers: HashMap<(u32, u32, u32), u32> = HashMap::new();
     let mut hits = Vec::new();
     for of_query in neighbours.found.chunk_by(|a, b| a.query == b.query) {
         let query = of_query[0].query as usize;
-        let orientation = orientations[query / searched.len()];
-        let clip_key = keys.start + query % searched.len();
+        let (orientation, clip_key) = asked[query];
         let seen = &clip.keys[clip_key];
         let from = hits.len();
         for neighbour in of_query {
@@ -136,3 +134,30 @@ pub fn search(
     hits.sort_by_key(|hit| (hit.video, hit.orientation, hit.clip_key, hit.reference_key));
     Ok(Hits { hits, mode: neighbours.mode, exact: neighbours.exact, recall: neighbours.recall })
 }
+
+/// Which keys are looked up in which orientation: all of them, but of a tilted clip the strongest regions of every second
+/// keyframe only.
+fn asked(clip: &Fingerprint, keys: Range<usize>, orientations: &[Orientation]) -> Vec<(Orientation, usize)> {
+    let mut asked = Vec::new();
+    for &orientation in orientations {
+        if orientation.tilt == Tilt::Upright {
+            asked.extend(keys.clone().map(|key| (orientation, key)));
+            continue;
+        }
+        let mut number = keys.start;
+        for of_keyframe in clip.keys[keys.clone()].chunk_by(|a, b| a.keyframe == b.keyframe) {
+            if of_keyframe[0].keyframe.is_multiple_of(TILTED_KEYFRAMES) {
+                let regions = (number..).zip(of_keyframe).filter(|(_, key)| key.kind == KeyKind::Region);
+                asked.extend(regions.take(TILTED_REGIONS).map(|(key, _)| (orientation, key)));
+            }
+            number += of_keyframe.len();
+        }
+    }
+    asked
+}
+
+/// Every how many keyframes of a tilted clip are looked up.
+const TILTED_KEYFRAMES: u32 = 2;
+
+/// Regions of a keyframe of a tilted clip that are looked up.
+const TILTED_REGIONS: usize = 20;

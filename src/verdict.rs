@@ -199,6 +199,10 @@ const MOMENT_ELSEWHERE_MAX: f32 = 0.6;
 /// Most agreement of all keys with other times, as a share, that needs hardly any timing.
 const CLEARLY_ELSEWHERE_MAX: f32 = 0.7;
 
+/// Shorter than this an alignment is one instant, and all pictures that it is compared with lie outside it: that they fit
+/// less well says that the camera moved, and not when.
+const PASSAGE_MIN: Duration = Duration::from_millis(1500);
+
 /// Bits of the timing from which it is not said to be another moment, but to be ambiguous.
 const UNTIMED_BITS: f32 = 4.0;
 
@@ -259,7 +263,10 @@ fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
     let timed = timing.bits();
     let margin = contrast.here - contrast.elsewhere;
     let apart = |share: f32| contrast.elsewhere <= share * contrast.here;
-    let proven = timed >= policy.timed_bits && evidence.total >= 2.0 * policy.published_bits;
+    let passage = alignment.clip.length() >= PASSAGE_MIN;
+    let proven = timed >= policy.timed_bits
+        && evidence.total >= 2.0 * policy.published_bits
+        && (passage || apart(policy.elsewhere_max));
     let mostly = timed >= MOSTLY_TIMED && margin >= 2.0 * policy.published_bits && apart(policy.elsewhere_max);
     let of_moment = timed >= PARTLY_TIMED
         && evidence.moment >= policy.published_bits

@@ -46,6 +46,19 @@ fn a_mirrored_excerpt_is_found_and_called_mirrored() {
 }
 
 #[test]
+fn tilted_excerpts_are_found_on_either_side() {
+    for (angle, back) in [("10", 348), ("-15", 12)] {
+        let turned = format!("rotate={angle}*PI/180:fillcolor=black");
+        let clip = scenes::edit(&first_film(), &turned, &["-ss", "4", "-t", "10"], "mp4");
+        let (report, code) = check(&clip);
+        let found = only_copy(&report);
+        assert_eq!((report.verdict.as_str(), code), ("published", 1));
+        assert_lies(found, (0.0, 10.0), 4.0);
+        assert_eq!(found.turned_degrees, back);
+    }
+}
+
+#[test]
 fn a_cropped_excerpt_is_found() {
     let clip = scenes::edit(&first_film(), "crop=512:288:128:0", &["-ss", "3", "-t", "10"], "mp4");
     let (report, code) = check(&clip);

@@ -100,8 +100,15 @@ fn clip(runs: &[Run], edit: Edit, random: &mut Random) -> Fingerprint {
             };
             let (noisy, other) = (random.noisy(run.key, 25), random.key());
             let (key, mirrored) = if edit.mirrored { (other, noisy) } else { (noisy, other) };
-            let keyframe = number;
-            keys.push(ClipKey { keyframe, kind: KeyKind::Region, place, key, mirrored, recurs: run.recurs });
+            keys.push(ClipKey {
+                keyframe: number,
+                kind: KeyKind::Region,
+                place,
+                key,
+                mirrored,
+                tilted: [other; 2],
+                recurs: run.recurs,
+            });
         }
     }
     Fingerprint {
@@ -181,7 +188,7 @@ fn recovered(edit: Edit) -> Alignment {
     assert!((best.speed / edit.speed - 1.0).abs() < 0.04, "{best:?}");
     assert!((best.geometry.scale / edit.geometry.scale - 1.0).abs() < 0.05, "{best:?}");
     assert!((best.geometry.x - edit.geometry.x).abs() < 0.08, "{best:?}");
-    assert_eq!(best.orientation, Orientation { turns: 0, mirrored: edit.mirrored });
+    assert_eq!(best.orientation, Orientation { mirrored: edit.mirrored, ..Orientation::UPRIGHT });
     assert!(best.timing.bits() > 11.0, "{best:?}");
     best
 }

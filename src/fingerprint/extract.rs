@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::hash::{self, Patch};
 use super::plane::Plane;
 use super::region::{Levels, distinctive, regions};
-use super::{Content, Key, KeyKind, Keyframe, Place, whole};
+use super::{Content, Key, KeyKind, Keyframe, Place, Tilt, whole};
 use crate::media::Frame;
 
 /// A key of one keyframe.
@@ -20,14 +20,16 @@ pub(super) struct SeenKey {
     pub(super) key: Key,
     /// The key of the mirrored patch, made for queries only.
     pub(super) mirrored: Key,
+    /// The keys of the patch tilted clockwise and anticlockwise, made for queries only.
+    pub(super) tilted: [Key; 2],
     pub(super) recurs: bool,
 }
 
-/// How many regions a keyframe gives, and whether mirrored keys are wanted.
+/// How many regions a keyframe gives, and whether mirrored and tilted keys are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Detail {
     pub(super) regions: usize,
-    pub(super) mirrored: bool,
+    pub(super) changed: bool,
 }
 
 /// Takes keyframes in the order of time and gives them back, with their keys, about two seconds later.
@@ -87,7 +89,8 @@ impl Extractor {
             kind,
             place,
             key: hash::key(patch),
-            mirrored: if self.detail.mirrored { hash::mirrored_key(patch) } else { Key::default() },
+            mirrored: if self.detail.changed { hash::mirrored_key(patch) } else { Key::default() },
+            tilted: [Key::default(); 2],
             recurs: false,
         };
         let mut keys = Vec::new();
@@ -99,9 +102,14 @@ impl Extractor {
         if distinctive(&patch) {
             keys.push(seen(KeyKind::Whole, place, &patch));
         }
-        keys.extend(
-            regions(levels, self.detail.regions).iter().map(|(place, patch)| seen(KeyKind::Region, *place, patch)),
-        );
+        for (place, patch) in regions(levels, self.detail.regions) {
+            let tilted = |tilt: Tilt| hash::key(&levels.tilted_patch(place, tilt.angle()));
+            let mut key = seen(KeyKind::Region, place, &patch);
+            if self.detail.changed {
+                key.tilted = [tilted(Tilt::Clockwise), tilted(Tilt::Anticlockwise)];
+            }
+            keys.push(key);
+        }
         let content = if keys.len() < KEYS_MIN { Content::Simple } else { Content::Searchable };
         (keys, content)
     }
@@ -180,7 +188,7 @@ mod tests {
     use super::*;
     use crate::fingerprint::testing;
 
-    const QUERY: Detail = Detail { regions: 40, mirrored: true };
+    const QUERY: Detail = Detail { regions: 40, changed: true };
 
     /// A textured wall, and a textured square of half its height that moves when `speed` is not zero.
     fn frame(second: f32, speed: f32) -> Frame {

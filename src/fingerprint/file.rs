@@ -11,7 +11,7 @@
 //! | 24 | 8 | XXH3-64 of the body |
 //! | 32 | 8 | length of the header in the body |
 //! | 40 | | header: JSON object of the file's properties and keyframes |
-//! | | 84 each | keys: keyframe u32, kind u8 (0 whole, 1 region), recurs u8, two zero bytes, x, y, size f32, key 32 bytes, mirrored key 32 bytes |
+//! | | 148 each | keys: keyframe u32, kind u8 (0 whole, 1 region), recurs u8, two zero bytes, x, y, size f32, and 32 bytes each: key, mirrored key, key tilted clockwise, and anticlockwise |
 
 use std::io::Read as _;
 use std::path::Path;
@@ -25,11 +25,11 @@ use crate::media::{Links, StreamInfo, Undecoded, open_plain};
 use crate::{Error, Result};
 
 /// Version of the layout.
-pub(super) const FILE_VERSION: u32 = 1;
+pub(super) const FILE_VERSION: u32 = 2;
 
 const MAGIC: &[u8; 8] = b"UNIQFP\r\n";
 const HEAD: usize = 32;
-const KEY_SIZE: usize = 84;
+const KEY_SIZE: usize = 148;
 /// A fingerprint of a day of video is smaller; a larger file is refused before it is read.
 const SIZE_MAX: u64 = 4 << 30;
 
@@ -116,8 +116,9 @@ impl Fingerprint {
             for value in [key.place.x, key.place.y, key.place.size] {
                 body.extend(value.to_le_bytes());
             }
-            body.extend(key.key.to_bytes());
-            body.extend(key.mirrored.to_bytes());
+            for bits in [key.key, key.mirrored, key.tilted[0], key.tilted[1]] {
+                body.extend(bits.to_bytes());
+            }
         }
         let mut bytes = MAGIC.to_vec();
         bytes.extend(FILE_VERSION.to_le_bytes());
@@ -221,6 +222,7 @@ fn read_key(bytes: &[u8]) -> Option<ClipKey> {
         place,
         key: key(20),
         mirrored: key(52),
+        tilted: [key(84), key(116)],
         recurs: bytes[5] != 0,
     })
 }
@@ -262,6 +264,7 @@ mod tests {
                     place: Place { x: 0.8, y: 0.5, size: 0.3 },
                     key: key(u64::from(i)),
                     mirrored: key(u64::from(i) + 99),
+                    tilted: [key(u64::from(i) + 199), key(u64::from(i) + 299)],
                     recurs: i == 3,
                 })
                 .collect(),

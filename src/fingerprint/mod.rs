@@ -32,7 +32,7 @@ use crate::{Error, Result};
 
 use extract::{Detail, Extractor};
 pub use key::{KEY_BITS, Key, KeyKind, Place, Run};
-pub use orientation::Orientation;
+pub use orientation::{Orientation, TILT, Tilt};
 use runs::{Sighting, Tracker};
 
 /// Changes whenever the same file would give other keys; an index of another version cannot be searched.
@@ -95,6 +95,8 @@ pub struct ClipKey {
     pub key: Key,
     /// The key of the same patch with left and right exchanged.
     pub mirrored: Key,
+    /// The keys of the patch when the picture is turned about it by [`TILT`], clockwise and anticlockwise; zero for a whole frame.
+    pub tilted: [Key; 2],
     /// Whether its place looks alike two seconds away or more: it speaks for the scene, not for the moment.
     pub recurs: bool,
 }
@@ -184,7 +186,7 @@ fn made(
     let stop = || cancelled(cancel);
     let source = decoding.open(path)?;
     let sha256 = source.sha256(&stop)?;
-    let mut extractor = Extractor::new(Detail { regions, mirrored: true });
+    let mut extractor = Extractor::new(Detail { regions, changed: true });
     let (mut keyframes, mut keys) = (Vec::new(), Vec::new());
     let mut collect = |keyframe: Keyframe, seen: Vec<extract::SeenKey>| {
         let index = keyframes.len() as u32;
@@ -195,6 +197,7 @@ fn made(
             place: seen.place,
             key: seen.key,
             mirrored: seen.mirrored,
+            tilted: seen.tilted,
             recurs: seen.recurs,
         }));
     };
@@ -269,7 +272,7 @@ fn tracked(
     progress: &mut dyn FnMut(Duration),
     cancel: Option<&AtomicBool>,
 ) -> Result<SourceFingerprint> {
-    let mut extractor = Extractor::new(Detail { regions, mirrored: false });
+    let mut extractor = Extractor::new(Detail { regions, changed: false });
     let mut tracker = Tracker::new(grid.interval());
     let mut keyframes = 0;
     let mut reached = Duration::ZERO;

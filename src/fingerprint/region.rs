@@ -2,7 +2,8 @@
 //!
 //! Blobs are extrema of the difference of Gaussians (Lowe 2004, "Distinctive Image Features from
 //! Scale-Invariant Keypoints", sections 3 and 4): three scales an octave, edges rejected by the ratio of the
-//! principal curvatures. No orientation is assigned; the hash tolerates some ten degrees.
+//! principal curvatures. No orientation is assigned: the hash tolerates some six degrees, and a clip's patches are hashed
+//! tilted as well ([`super::TILT`]).
 
 use super::Place;
 use super::hash::{self, PATCH, Patch};
@@ -31,18 +32,37 @@ impl Levels {
         self.0[3.min(self.0.len() - 1)].clone()
     }
 
-    /// Samples the square at `place` to 32x32, from the level whose pixels are just finer than the samples.
+    /// The level whose pixels are just finer than samples so many pixels of the picture apart, and the size of its pixels.
+    fn level(&self, pitch: f32) -> (&Plane, f32) {
+        let level = (pitch.log2().ceil().max(0.0) as usize).min(self.0.len() - 1);
+        (&self.0[level], (1u32 << level) as f32)
+    }
+
+    /// Samples the square at `place` to 32x32.
     pub(super) fn patch(&self, place: Place) -> Patch {
         let unit = self.picture().height as f32;
         let pitch = place.size * unit / PATCH as f32;
-        let level = (pitch.log2().ceil().max(0.0) as usize).min(self.0.len() - 1);
-        let plane = &self.0[level];
-        let shrink = (1u32 << level) as f32;
+        let (plane, shrink) = self.level(pitch);
         // In coordinates where pixel (0, 0) covers 0..1; the sampler's pixel centres are whole numbers.
         let (left, top) = (place.x * unit - place.size * unit / 2.0, place.y * unit - place.size * unit / 2.0);
         std::array::from_fn(|i| {
             let x = left + ((i % PATCH) as f32 + 0.5) * pitch;
             let y = top + ((i / PATCH) as f32 + 0.5) * pitch;
+            plane.sample(x / shrink - 0.5, y / shrink - 0.5)
+        })
+    }
+
+    /// The patch that is at `place` once the picture has been turned clockwise about that, by an angle in radians.
+    pub(super) fn tilted_patch(&self, place: Place, angle: f32) -> Patch {
+        let unit = self.picture().height as f32;
+        let pitch = place.size * unit / PATCH as f32;
+        let (plane, shrink) = self.level(pitch);
+        let (sin, cos) = angle.sin_cos();
+        let from_middle = |i: usize| ((i as f32 + 0.5) - 0.5 * PATCH as f32) * pitch;
+        std::array::from_fn(|i| {
+            let (across, down) = (from_middle(i % PATCH), from_middle(i / PATCH));
+            let x = place.x * unit + cos * across + sin * down;
+            let y = place.y * unit - sin * across + cos * down;
             plane.sample(x / shrink - 0.5, y / shrink - 0.5)
         })
     }

@@ -143,6 +143,7 @@ mod tests {
             place: Place { x, y: 0.5, size: 0.2 },
             key: Key([word, word.rotate_left(7), !word, word ^ 0xffff_0000]),
             mirrored: Key::default(),
+            tilted: [Key::default(); 2],
             recurs: false,
         }
     }

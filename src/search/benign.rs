@@ -139,6 +139,7 @@ mod tests {
             place: Place::default(),
             key: Key::default(),
             mirrored: Key::default(),
+            tilted: [Key::default(); 2],
             recurs: false,
         };
         Fingerprint {

@@ -67,6 +67,7 @@ pub struct Match {
     pub kind: String,
     /// Whether left and right are exchanged.
     pub mirrored: bool,
+    pub turned_degrees: u32,
     /// Speed of the clip relative to the published video.
     pub speed: f64,
 }

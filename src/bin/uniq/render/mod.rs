@@ -134,7 +134,12 @@ fn picture(found: &NonMatch) -> String {
         parts.push("mirrored".to_owned());
     }
     if found.turned_degrees > 0 {
-        parts.push(format!("turned back by {} degrees clockwise", found.turned_degrees));
+        let (degrees, way) = match found.turned_degrees {
+            degrees if degrees > 270 => (360 - degrees, "anticlockwise"),
+            degrees => (degrees, "clockwise"),
+        };
+        let about = if degrees.is_multiple_of(90) { "" } else { "about " };
+        parts.push(format!("turned back by {about}{degrees} degrees {way}"));
     }
     if found.speed < 0.0 {
         parts.push("backwards".to_owned());
