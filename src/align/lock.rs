@@ -1,37 +1,18 @@
 //! Asks of each key of the source at which moment of the clip it fits best.
 //!
-//! Another take of a scene may agree with a source at all times about as well, and so does a copy of a slow one. But
-//! a copy agrees *best* at the time that its alignment claims, key by key: even on a wall, the noise and the compression of
-//! that one frame are nearer than those of its neighbours. In another take the best moment of each key lies anywhere. This
-//! looks at the first sighting of each key (what a run keeps is the key as it was first seen), whether or not it recurs.
+//! Another take of a scene may agree with a source at all times about as well, and so does a copy of a slow one. But a copy
+//! agrees *best* at its own time, key by key. This looks at the first sighting of each key (what a run keeps is the key as it
+//! was first seen), whether or not it recurs, and however unclear the answer: it tells which of two time lines that lie beside each
+//! other is the right one, and proves nothing by itself ([`super::timing`] does).
 
-use super::guide::{GUIDED_RADIUS, Shown};
+use super::TIME_TOLERANCE;
+use super::guide::GUIDED_RADIUS;
+use super::pairing::{Pairing, SAY_MAX};
 use super::timing::Tally;
 use super::vote::Line;
-use super::{Similarity, TIME_TOLERANCE};
-use crate::fingerprint::{ClipKey, Fingerprint, Orientation, Run};
-
-/// What stands between a clip and a source but time.
-#[derive(Clone, Copy)]
-pub(super) struct Pairing<'a> {
-    pub(super) clip: &'a Fingerprint,
-    pub(super) shown: &'a Shown,
-    pub(super) orientation: Orientation,
-    pub(super) geometry: &'a Similarity,
-}
+use crate::fingerprint::{ClipKey, Run};
 
 impl Pairing<'_> {
-    pub(super) fn time(&self, key: &ClipKey) -> f32 {
-        self.clip.keyframes[key.keyframe as usize].time.as_secs_f32()
-    }
-
-    /// The keys of the clip between two of its moments.
-    pub(super) fn keys(&self, (first, last): (f32, f32)) -> &[ClipKey] {
-        let start = self.clip.keys.partition_point(|key| self.time(key) < first);
-        let end = self.clip.keys.partition_point(|key| self.time(key) <= last);
-        &self.clip.keys[start..end.max(start)]
-    }
-
     /// How far a key of the clip is from a run, if it is where the geometry puts it.
     fn distance(&self, key: &ClipKey, run: &Run) -> Option<u32> {
         let place = self.orientation.place(key.place, self.clip.aspect());
@@ -81,54 +62,6 @@ impl Pairing<'_> {
         }
         lock
     }
-
-    /// The time lines of a speed that most keys of the source fit best, the most likely first, as offsets in seconds;
-    /// looked for between two moments of the clip and two of the source.
-    pub(super) fn offsets(&self, speed: f32, clip_s: (f32, f32), source_s: (f32, f32)) -> Vec<f32> {
-        let keys = self.keys(clip_s);
-        let mut votes: Vec<(i32, i32)> = Vec::new();
-        for run in &self.shown.runs {
-            let first = run.first.as_secs_f32();
-            if !(source_s.0..=source_s.1).contains(&first) {
-                continue;
-            }
-            let mut best = (VOTING_RADIUS + 1, 0.0_f32);
-            let mut unique = true;
-            for key in keys {
-                let Some(distance) = self.distance(key, run).filter(|&distance| distance <= best.0) else { continue };
-                let time = self.time(key);
-                if distance < best.0 {
-                    (best, unique) = ((distance, time), true);
-                } else if (time - best.1).abs() > NEAR {
-                    unique = false;
-                }
-            }
-            if best.0 <= VOTING_RADIUS && unique {
-                votes.push((((first - speed * best.1) / BIN).round() as i32, (first / BIN).round() as i32));
-            }
-        }
-        // Keys of one picture say the same thing.
-        votes.sort_unstable();
-        let mut bins: Vec<(i32, u32)> = Vec::new();
-        for alike in votes.chunk_by(|a, b| a == b) {
-            let say = (alike.len() as u32).min(SAY_MAX);
-            match bins.last_mut() {
-                Some((bin, sum)) if *bin == alike[0].0 => *sum += say,
-                _ => bins.push((alike[0].0, say)),
-            }
-        }
-        let around =
-            |bin: i32| bins.iter().filter(|(other, _)| (other - bin).abs() <= 1).map(|(_, say)| say).sum::<u32>();
-        let mut ranked: Vec<(u32, i32)> = bins.iter().map(|&(bin, _)| (around(bin), bin)).collect();
-        ranked.sort_by_key(|&(say, bin)| (std::cmp::Reverse(say), bin));
-        let mut chosen: Vec<i32> = Vec::new();
-        for (_, bin) in ranked {
-            if chosen.len() < LINES_MAX && chosen.iter().all(|other| (other - bin).abs() > 2) {
-                chosen.push(bin);
-            }
-        }
-        chosen.into_iter().map(|bin| bin as f32 * BIN).collect()
-    }
 }
 
 /// Up to so many seconds of the clip from the claimed time a keyframe is near it.
@@ -139,15 +72,3 @@ const APART: f32 = 1.0;
 
 /// Up to so many seconds it is looked at.
 const FAR: f32 = 3.0;
-
-/// A key of the source votes for the moment of the clip that is nearest to it, and within so many bits.
-const VOTING_RADIUS: u32 = 80;
-
-/// Width of the bins in which time lines are counted, in seconds: the distance of two keyframes of a clip.
-const BIN: f32 = 0.25;
-
-/// Most that the keys of one picture of the source say together.
-const SAY_MAX: u32 = 4;
-
-/// Time lines that are given.
-const LINES_MAX: usize = 4;

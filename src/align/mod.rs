@@ -6,8 +6,8 @@
 //! that most hits of that geometry agree on. What fits is fitted again by least squares, weighed ([`crate::evidence`]),
 //! cut where nothing agrees for a while, and taken out; then the rest votes again.
 //!
-//! What stands still fits many time lines. So where the single keys of the source fit best at another one, that one is
-//! taken, forwards or backwards.
+//! What stands still fits many time lines. So where pictures and keys fit clearly better at another one, that one is taken, at
+//! whatever speed, forwards or backwards, and pays for having been chosen so.
 //!
 //! A pair of keys speaks for the *moment* only if neither key is seen again, at the same place, two seconds away or
 //! more; everything else speaks for the *scene*, which another take from the same tripod shows as well.
@@ -25,6 +25,8 @@ mod compare;
 mod guide;
 mod join;
 mod lock;
+mod pairing;
+mod retime;
 mod stretch;
 mod timing;
 mod vote;
@@ -32,7 +34,7 @@ mod vote;
 pub use guide::GUIDED_RADIUS;
 use guide::{Shown, Trace};
 pub use join::join;
-use lock::Pairing;
+use pairing::Pairing;
 use stretch::{Look, stretches};
 pub use timing::{Tally, Timing};
 use vote::{Line, Pace, Vote};
@@ -262,6 +264,8 @@ struct Agreement {
     line: Line,
     /// Numbers of the votes.
     votes: Vec<usize>,
+    /// What the time line pays for having been chosen by how well it is timed, in bits.
+    paid: f32,
 }
 
 impl Context<'_> {
@@ -351,46 +355,7 @@ impl Context<'_> {
             window *= 3.0;
         }
         let votes = fitting(&geometry, line, f32::INFINITY);
-        Agreement { geometry, line, votes }
-    }
-
-    /// Takes the time line that single keys fit best, if that is clearly another one: what stands still in a scene agrees
-    /// at many times about as well, and so its votes alone may have chosen any.
-    fn retime(&self, votes: &[Vote], agreement: &mut Agreement, group: &[Hit]) {
-        let pairs = pairs(votes, agreement, group);
-        let evidence = evidence::count(pairs.iter().map(|(_, pair)| pair), self.corpus_keys);
-        if evidence.total < CONTRAST_MIN {
-            return;
-        }
-        let Agreement { geometry, line, .. } = &*agreement;
-        let times = || agreement.votes.iter().map(|&i| votes[i].time);
-        let (first, last) = times().fold((f32::MAX, f32::MIN), |(a, b), time| (a.min(time), b.max(time)));
-        let pairing = Pairing { clip: self.clip, shown: &self.shown, orientation: group[0].orientation, geometry };
-        let mut best = (pairing.lock(*line, (first, last)).bits(), *line);
-        if best.0 >= LOCKED_BITS {
-            return;
-        }
-        // A part of the clip around the alignment, and the part of the source around that.
-        let (from, to) = middle((first, last), RETIMED_SECONDS);
-        let clip_s = ((from - GAP_MAX).max(self.window.0), (to + GAP_MAX).min(self.window.1));
-        let at = [line.at(clip_s.0), line.at(clip_s.1)];
-        let source_s = (at[0].min(at[1]) - RETIMED_REACH, at[0].max(at[1]) + RETIMED_REACH);
-        let mut speeds = vec![line.speed, 1.0, -1.0];
-        speeds.dedup();
-        for speed in speeds {
-            // Playing backwards, and another speed than the one that was voted for, have to be clearly better.
-            let least = best.0.max(RETIMED_BITS) + if speed == line.speed { RETIMED_GAIN } else { 2.0 * RETIMED_GAIN };
-            let lines = pairing.offsets(speed, clip_s, source_s).into_iter().map(|offset| Line { speed, offset });
-            let bits = lines.map(|line| (pairing.lock(line, clip_s).bits(), line));
-            let most = bits.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(bits, _)| *bits >= least);
-            best = most.unwrap_or(best);
-        }
-        if best.1 != *line {
-            let line = best.1;
-            let fits = |vote: &Vote| vote.fits(geometry) && line.miss(vote) <= TIME_TOLERANCE;
-            agreement.votes = (0..votes.len()).filter(|&i| fits(&votes[i])).collect();
-            agreement.line = line;
-        }
+        Agreement { geometry, line, votes, paid: 0.0 }
     }
 
     /// Cuts an alignment where nothing agrees for a while, and keeps the parts that are worth something.
@@ -432,7 +397,7 @@ impl Context<'_> {
             };
             let (contrast, timing) = if evidence.total >= CONTRAST_MIN {
                 let contrast = self.contrast((first, last), orientation, &geometry, line);
-                (contrast, pairing().timing(line, (first, last)))
+                (contrast, Timing { paid: agreement.paid, ..pairing().timing(line, (first, last)) })
             } else {
                 (Contrast::default(), Timing::default())
             };
@@ -515,21 +480,6 @@ impl Context<'_> {
         Span { start: Duration::from_secs_f32(start.max(0.0)), end: Duration::from_secs_f32(end.max(start.max(0.0))) }
     }
 }
-
-/// Improbability of a time line's fit, in bits, from which no other is looked for.
-const LOCKED_BITS: f32 = 20.0;
-
-/// Least improbability of a time line that replaces the one that was voted for, less the next, in bits.
-const RETIMED_BITS: f32 = 4.0;
-
-/// How much more improbable its fit has to be, in bits.
-const RETIMED_GAIN: f32 = 6.0;
-
-/// Most seconds of the clip in which another time line is looked for.
-const RETIMED_SECONDS: f32 = 30.0;
-
-/// How far from the voted one it is looked for, in seconds of the source.
-const RETIMED_REACH: f32 = 20.0;
 
 /// How often geometry and time line are fitted again; the window grows from 8 s to the whole clip of some minutes.
 const FITS: usize = 4;

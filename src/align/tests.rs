@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::retime::{RETIMED_BITS, RETIMED_GAIN};
 use super::*;
 use crate::evidence::Pair;
 use crate::fingerprint::{ClipKey, Content, Key, KeyKind, Keyframe, Orientation, Place};
@@ -210,6 +211,28 @@ fn crop_shrink_mirror_and_speed_come_out() {
     recovered(Edit { mirrored: true, ..PLAIN });
     recovered(Edit { speed: 1.25, ..PLAIN });
     recovered(Edit { speed: 0.8, mirrored: true, geometry: crop, ..PLAIN });
+}
+
+#[test]
+fn the_keys_of_a_source_tell_at_which_speed_it_is_shown() {
+    let mut random = Random(7);
+    let runs = source(&mut random);
+    let shown = Shown::new(runs.clone());
+    for speed in [0.5, 0.8, 1.0, 2.0] {
+        let clip = clip(&runs, Edit { speed, ..PLAIN }, &mut random);
+        let (orientation, geometry) = (Orientation::UPRIGHT, &PLAIN.geometry);
+        let pairing = Pairing { clip: &clip, shown: &shown, orientation, geometry };
+        // Voted for was another speed.
+        let moments = pairing.best_moments((0.0, PLAIN.seconds), (0.0, SOURCE_SECONDS as f32));
+        let tried: Vec<f32> = pairing::speeds().chain([1.3, -1.0]).collect();
+        let lines = Pairing::lines(&moments, &tried, (0.0, PLAIN.seconds), 6);
+        let best = lines[0];
+        let off = |time: f32| (best.at(time) - PLAIN.from - speed * time).abs();
+        assert!(off(0.0) < 0.8 && off(PLAIN.seconds) < 0.8, "{speed}: {lines:?}");
+        let timed = |line: Line| pairing.timing(line, (0.0, PLAIN.seconds)).bits();
+        let wrong = Line { speed: 1.3, offset: PLAIN.from };
+        assert!(timed(best) > timed(wrong) + RETIMED_GAIN + RETIMED_BITS, "{speed}: {} {}", timed(best), timed(wrong));
+    }
 }
 
 #[test]

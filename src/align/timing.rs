@@ -14,7 +14,7 @@
 use std::ops::RangeInclusive;
 
 use super::guide::{self, GUIDED_RADIUS};
-use super::lock::Pairing;
+use super::pairing::Pairing;
 use super::vote::{self, Line, Vote};
 use super::{CONTRAST_SECONDS, Similarity, TIME_TOLERANCE, middle};
 use crate::fingerprint::{ClipKey, Run};
@@ -80,6 +80,8 @@ pub struct Timing {
     pub source_keys: Tally,
     /// Keys of the clip, over the source's time; those of one picture count as four at most.
     pub clip_keys: Tally,
+    /// What is paid for having chosen the time line by these answers, in bits.
+    pub paid: f32,
 }
 
 impl Timing {
@@ -93,10 +95,10 @@ impl Timing {
         let bits = 0.5 * (self.source_pictures.bits() + self.clip_pictures.bits())
             + 0.25 * (self.source_keys.bits() + self.clip_keys.bits());
         if bits <= 0.0 {
-            return bits;
+            return bits - self.paid;
         }
         let pictures = 0.5 * self.pictures().asked;
-        bits * (bits / (FULL_RATE * pictures.max(1.0))).min(1.0)
+        bits * (bits / (FULL_RATE * pictures.max(1.0))).min(1.0) - self.paid
     }
 
     /// Pictures of both sides that were asked, and how many of them fit best at the claimed time.
@@ -112,6 +114,7 @@ impl Timing {
         self.clip_pictures.add(&other.clip_pictures);
         self.source_keys.add(&other.source_keys);
         self.clip_keys.add(&other.clip_keys);
+        self.paid = self.paid.max(other.paid);
     }
 }
 
@@ -370,6 +373,16 @@ mod tests {
         let few = all.capped(KEYS_SAY);
         assert_eq!((few.asked, few.best, few.by_chance), (4.0, 3.0, 1.0));
         assert_eq!(few.capped(KEYS_SAY), few);
+    }
+
+    #[test]
+    fn a_time_line_that_was_chosen_by_its_timing_pays_for_it() {
+        let tally = Tally { asked: 20.0, best: 20.0, by_chance: 5.0 };
+        let voted = Timing { source_pictures: tally, clip_pictures: tally, ..Timing::default() };
+        let mut chosen = Timing { paid: 6.0, ..voted };
+        assert!((voted.bits() - chosen.bits() - 6.0).abs() < 1e-3);
+        chosen.add(&voted);
+        assert_eq!(chosen.paid, 6.0);
     }
 
     #[test]

@@ -1,0 +1,137 @@
+//! A clip beside one source in one geometry: all that can differ is the time, and which time lines may be the right ones.
+//!
+//! What stands still fits many time lines. But a copy agrees *best* at its own time, key by key: even on a wall, the noise and
+//! the compression of one frame are nearer than those of its neighbours. So each key that the source shows is asked at which
+//! moment of the clip it fits best, and the lines through most of these moments are worth a closer look ([`super::timing`]).
+
+use super::Similarity;
+use super::guide::Shown;
+use super::vote::Line;
+use crate::fingerprint::{ClipKey, Fingerprint, Orientation, Run};
+
+/// What stands between a clip and a source but time.
+#[derive(Clone, Copy)]
+pub(super) struct Pairing<'a> {
+    pub(super) clip: &'a Fingerprint,
+    pub(super) shown: &'a Shown,
+    pub(super) orientation: Orientation,
+    pub(super) geometry: &'a Similarity,
+}
+
+impl Pairing<'_> {
+    pub(super) fn time(&self, key: &ClipKey) -> f32 {
+        self.clip.keyframes[key.keyframe as usize].time.as_secs_f32()
+    }
+
+    /// The keys of the clip between two of its moments.
+    pub(super) fn keys(&self, (first, last): (f32, f32)) -> &[ClipKey] {
+        let start = self.clip.keys.partition_point(|key| self.time(key) < first);
+        let end = self.clip.keys.partition_point(|key| self.time(key) <= last);
+        &self.clip.keys[start..end.max(start)]
+    }
+
+    /// The time lines of some speeds that most keys of the source fit best, the `most` likeliest, the likeliest first; between two
+    /// moments of the clip, for the best moments of a part of the source.
+    pub(super) fn lines(moments: &[BestMoment], speeds: &[f32], clip_s: (f32, f32), most: usize) -> Vec<Line> {
+        let mut ranked: Vec<(f32, Line)> = Vec::new();
+        for &speed in speeds {
+            let say = if speed == 1.0 { REAL_TIME_SAY } else { 1.0 };
+            // Keys of one picture say the same thing.
+            let bin = |&BestMoment { shown, seen }: &BestMoment| {
+                (((shown - speed * seen) / BIN).round() as i32, (shown / BIN).round() as i32)
+            };
+            let mut votes: Vec<(i32, i32)> = moments.iter().map(bin).collect();
+            votes.sort_unstable();
+            let mut bins: Vec<(i32, u32)> = Vec::new();
+            for alike in votes.chunk_by(|a, b| a == b) {
+                let say = (alike.len() as u32).min(SAY_MAX);
+                match bins.last_mut() {
+                    Some((bin, sum)) if *bin == alike[0].0 => *sum += say,
+                    _ => bins.push((alike[0].0, say)),
+                }
+            }
+            ranked.extend(bins.iter().enumerate().map(|(i, &(bin, sum))| {
+                let beside = |other: Option<&(i32, u32)>| match other {
+                    Some(&(other, sum)) if (other - bin).abs() == 1 => sum,
+                    _ => 0,
+                };
+                let sum = sum + beside(bins.get(i + 1)) + beside(i.checked_sub(1).and_then(|i| bins.get(i)));
+                (say * sum as f32, Line { speed, offset: bin as f32 * BIN })
+            }));
+        }
+        ranked.sort_by(|a, b| {
+            b.0.total_cmp(&a.0).then(a.1.speed.total_cmp(&b.1.speed)).then(a.1.offset.total_cmp(&b.1.offset))
+        });
+        let mut chosen: Vec<Line> = Vec::new();
+        for (_, line) in ranked {
+            let apart = |other: &Line| {
+                let gap = |time: f32| (line.at(time) - other.at(time)).abs();
+                gap(clip_s.0).max(gap(clip_s.1)) > SAME_LINE
+            };
+            if chosen.len() < most && chosen.iter().all(apart) {
+                chosen.push(line);
+            }
+        }
+        chosen
+    }
+
+    /// When the clip shows what fits each key best that the source shows first between two of its moments, if that is one moment.
+    pub(super) fn best_moments(&self, clip_s: (f32, f32), source_s: (f32, f32)) -> Vec<BestMoment> {
+        let aspect = self.clip.aspect();
+        let keys = self.keys(clip_s);
+        let seen: Vec<_> = keys
+            .iter()
+            .map(|key| (self.time(key), key.kind, self.orientation.place(key.place, aspect), self.orientation.key(key)))
+            .collect();
+        let best = |run: &Run| {
+            let (mut best, mut unique) = ((VOTING_RADIUS + 1, 0.0_f32), false);
+            for (time, kind, place, key) in &seen {
+                if *kind != run.kind || !self.geometry.takes(place, &run.place) {
+                    continue;
+                }
+                let distance = run.key.distance(*key);
+                if distance < best.0 {
+                    (best, unique) = ((distance, *time), true);
+                } else if distance == best.0 && (time - best.1).abs() > ONE_MOMENT {
+                    unique = false;
+                }
+            }
+            unique.then_some(BestMoment { shown: run.first.as_secs_f32(), seen: best.1 })
+        };
+        let shown = self.shown.runs.iter().filter(|run| (source_s.0..=source_s.1).contains(&run.first.as_secs_f32()));
+        shown.filter_map(best).collect()
+    }
+}
+
+/// When a key is shown, and when what fits it best is seen, in seconds of the source and of the clip.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BestMoment {
+    shown: f32,
+    seen: f32,
+}
+
+/// The speeds that are looked for: neighbouring ones drift apart by a bin in two seconds.
+pub(super) fn speeds() -> impl Iterator<Item = f32> {
+    (-SPEED_STEPS..=SPEED_STEPS).map(|step| (step as f32 / SPEED_STEPS as f32).exp2())
+}
+
+/// A key of the source votes for the moment of the clip that is nearest to it, and within so many bits.
+const VOTING_RADIUS: u32 = 80;
+
+/// Moments of the clip that are no further apart than this, in seconds, are one.
+const ONE_MOMENT: f32 = 0.4;
+
+/// Width of the bins in which time lines are counted, in seconds: the distance of two keyframes of a clip.
+const BIN: f32 = 0.25;
+
+/// Most that the keys of one picture of the source say together.
+pub(super) const SAY_MAX: u32 = 4;
+
+/// Speeds in an octave.
+const SPEED_STEPS: i32 = 6;
+
+/// How much more a vote for real time says: most copies play so.
+const REAL_TIME_SAY: f32 = 1.25;
+
+/// Time lines that are nowhere further apart than this, in seconds of the source, are one.
+const SAME_LINE: f32 = 0.6;
