@@ -45,7 +45,7 @@
 //! - Copied passages shorter than about 2 s inside other footage may be missed.
 //! - So may be those that are cropped to about half of the width and height or less or to 9:16, shown in a small part of the
 //!   picture, turned by more than about 18 degrees, or more than twice as fast or as slow. Quarter turns are looked for by
-//!   [`Effort::Thorough`] only.
+//!   [`Effort::Thorough`] only, turns by more than about 6 degrees not by [`Effort::Fast`].
 //! - Line drawings, slides and plain graphics have few distinctive regions.
 //! - Water, foliage and other fine texture loses its detail under strong compression, and the keys with it.
 //! - Slow scenes whose moments look alike cannot be told from another take. They are *ambiguous*, and so unsearchable, and

@@ -1,7 +1,7 @@
 //! Turns keyframes into 256-bit keys: whole frame, regions, runs over time.
 //!
 //! A *clip* that is checked gives a [`Fingerprint`]: a dense grid of keyframes with up to [`CLIP_REGIONS`]
-//! regions each, and the key of every patch mirrored as well. A *source* that is indexed gives [`Run`]s: a
+//! regions each, and the key of every patch mirrored and tilted as well. A *source* that is indexed gives [`Run`]s: a
 //! sparser grid, [`SOURCE_REGIONS`] regions, and a key that stays in its place counted once for as long as
 //! it lasts. *Benign* material gives runs as well, of a grid still denser than a clip's ([`BENIGN_INTERVAL`]) and of as many
 //! regions. All mark the keys whose place looks alike two seconds away or more.
