@@ -89,7 +89,7 @@ impl Timing {
     ///
     /// The two sides are asked about the same pictures, so each counts half; so do keys and pictures of one side, of which
     /// the keys of a picture are capped. What is left of that is taken in proportion to what one picture says, up to
-    /// [`FULL_RATE`]: the pictures of a slow scene follow from each other, and a slight leaning must not add up to a proof in a
+    /// `FULL_RATE`: the pictures of a slow scene follow from each other, and a slight leaning must not add up to a proof in a
     /// long clip.
     pub fn bits(&self) -> f32 {
         let bits = 0.5 * (self.source_pictures.bits() + self.clip_pictures.bits())
