@@ -106,6 +106,30 @@ fn a_copy_of_some_seconds_is_partly_published() {
 }
 
 #[test]
+fn a_pose_that_comes_back_is_no_copy() {
+    let face = |best: f32, elsewhere: f32| Alignment {
+        evidence: Evidence { total: 300.0, moment: 20.0, sustained: 0.0 },
+        contrast: Contrast { here: 340.0, elsewhere, moment_here: 20.0, moment_elsewhere: 20.0 },
+        timing: pictures(7.0, best),
+        ..copy(0.0, 10.0)
+    };
+    let verdict = |alignment: Alignment| judged(&clip(10), &[alignment]).verdict;
+    // Four of seven pictures fit best at the time, and at other times two thirds of the bits are found too.
+    assert_eq!(verdict(face(4.0, 230.0)), Verdict::Inconclusive);
+    assert_eq!(verdict(face(5.0, 230.0)), Verdict::Published);
+    assert_eq!(verdict(face(4.0, 170.0)), Verdict::Published);
+}
+
+#[test]
+fn playing_backwards_is_proved_by_more() {
+    let backwards = |best: f32| Alignment { speed: -1.0, timing: pictures(12.0, best), ..copy(0.0, 10.0) };
+    let (some, many) = (backwards(9.0), backwards(12.0));
+    assert!((11.0..20.0).contains(&some.timing.bits()) && many.timing.bits() > 20.0);
+    assert_eq!(judged(&clip(10), &[some]).verdict, Verdict::Inconclusive);
+    assert_eq!(judged(&clip(10), &[many]).verdict, Verdict::Published);
+}
+
+#[test]
 fn what_is_left_beside_a_copy_for_less_than_an_interval_belongs_to_it() {
     let judgement = judged(&clip(10), &[copy(0.6, 9.5)]);
     assert_eq!(judgement.verdict, Verdict::Published);
