@@ -292,7 +292,7 @@ fn geometry(alignment: &Alignment, clip_aspect: f64, reference_aspect: f64) -> G
     }
 }
 
-/// Where in the clip's own frame a part of the changed frame lies, in fractions.
+/// Where in the clip's own frame, tilted about its middle if so, a part of the changed frame lies, in fractions.
 fn turned_back(seen: Rectangle, orientation: Orientation) -> Rectangle {
     let Rectangle { x, y, width, height } = seen;
     let (far_x, far_y) = (1.0 - x - width, 1.0 - y - height);

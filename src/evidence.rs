@@ -13,7 +13,7 @@ use crate::fingerprint::{Key, KeyKind};
 /// A pair of keys that agrees with an alignment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pair {
-    /// The key of the clip (of the mirrored clip, in a mirrored alignment).
+    /// The key of the clip (of the clip as the alignment changes it).
     pub clip: Key,
     /// The key of the source.
     pub reference: Key,
@@ -89,7 +89,8 @@ pub const WINDOW_BITS: f32 = 12.0;
 
 /// Bits that an alignment pays because things look alike: a second pair follows from a first more often than chance has it
 /// (windows come in rows, faces with eyes). Measured: of 979 unrelated excerpts of real footage 8 reach 16 bits and 3 reach
-/// 20, where 21.5 and 1.3 are predicted; without it 63 and 25 do.
+/// 20, where 21.5 and 1.3 are predicted; without it 63 and 25 do. (Tilted keys were not looked up then; see the README for
+/// what these excerpts reach with them.)
 pub const LIKENESS_BITS: f32 = 8.0;
 
 /// Bits that a pair pays which is not searched for, because an alignment says where it is: one in ten keys agrees in time, one in

@@ -24,7 +24,7 @@
 //!    key that stays in its place for a while is kept once, with the times of its first and last sighting.
 //! 4. [`index`] keeps the distinct keys with their postings (video, time, place) in write-once, checksummed files.
 //! 5. [`search`] first sets aside what the clip shows of material that was marked as benign ([`index::Role::Benign`]), and
-//!    looks up each other key, plain and mirrored, among all keys of the sources, by a graph or by comparing every key. A key
+//!    looks up each other key, plain, mirrored and tilted, among all keys of the sources, by a graph or by comparing every key. A key
 //!    within [`search::RADIUS`] bits is a hit.
 //! 6. [`align`] gathers hits of one source that agree on one time line and one geometry.
 //! 7. [`evidence`] counts in bits what such an alignment is worth: 30 bits are one false alarm in 10^9 searches by the

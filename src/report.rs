@@ -59,13 +59,13 @@
 //! | `here_bits` | bits | the evidence counted in the same way where the match says |
 //! | `timed_pictures` | integer | pictures of both sides that were compared with those of other times, some three seconds to either side; 0 for a match of less than 24 bits, and for identical files, of which nothing is compared |
 //! | `timed_best` | integer | how many of them fit best at the claimed time |
-//! | `timed_bits` | bits | how improbable that, and the same of single keys, is for another take of the scene; below zero if it speaks for one |
+//! | `timed_bits` | bits | how improbable that, and the same of single keys, is for another take of the scene, less six bits if the time line was chosen by it; below zero if it speaks for one |
 //! | `shown` | 0..=1 | share of the source's regions, in this part of its time and frame, that the clip shows |
 //! | `kind` | `copy` \| `same_scene` | the same recording, or the same place at another time (or at a time that cannot be told, if its part of the clip is unsearchable as `ambiguous`) |
 //! | `mirrored` | bool | left and right exchanged |
 //! | `turned_degrees` | 0, 12, 90, 180, 270, 348 | how far the clip (mirrored first, if so) has to be turned clockwise to lie like the source, to the nearest that is looked for; quarter turns by `thorough` only, 12 degrees to either side by all but `fast` |
 //! | `speed` | factor | seconds of the source that pass in one second of the clip: above 1 the clip plays faster, below 0 backwards |
-//! | `geometry.clip` | rectangle | the part of the clip's frame that is covered |
+//! | `geometry.clip` | rectangle | the part of the clip's frame that is covered; at 12 and 348 degrees, of its frame so tilted about the middle |
 //! | `geometry.reference` | rectangle | the part of the source's frame that covers it |
 //! | `geometry.scale` | factor | size of a detail in the source's frame over its size in the clip's, in frame heights |
 //! | `hits` | integer | pairs of keys that agree |
@@ -133,7 +133,7 @@ pub struct Clip {
     pub from_fingerprint: bool,
     /// Frames looked at.
     pub keyframes: u64,
-    /// Keys made of them, mirrored ones not counted.
+    /// Keys made of them, mirrored and tilted ones not counted.
     pub keys: u64,
     /// How many of these were set aside as benign.
     #[serde(default)]

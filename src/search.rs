@@ -1,7 +1,7 @@
 //! Turns query keys into hits across segments.
 //!
-//! Every key of the clip, and every key of the mirrored clip (and, if asked for, of the turned one), is looked up within [`RADIUS`] bits; each posting of
-//! each key found is a hit: *this place of this moment of the clip looks like that place of that moment of a source*.
+//! Every key of the clip, every key of the mirrored clip (and, if asked for, of the turned one), and the strongest of the tilted
+//! one, is looked up within [`RADIUS`] bits; each posting of each key found is a hit: *this place of this moment of the clip looks like that place of that moment of a source*.
 //! What the hits mean together is decided later. Before the search, [`sift`] takes out of the clip what it shows of benign
 //! material.
 
@@ -161,3 +161,59 @@ const TILTED_KEYFRAMES: u32 = 2;
 
 /// Regions of a keyframe of a tilted clip that are looked up.
 const TILTED_REGIONS: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fingerprint::{ClipKey, Content, Keyframe};
+    use crate::media::StreamInfo;
+
+    /// Three keyframes, each of a whole frame and 25 regions.
+    fn clip() -> Fingerprint {
+        let keyframe = |number: u64| Keyframe {
+            time: Duration::from_millis(250 * number),
+            content: Content::Searchable,
+            still_since: Duration::from_millis(250 * number),
+            cut: false,
+        };
+        let key = |number: u32| ClipKey {
+            keyframe: number / 26,
+            kind: if number.is_multiple_of(26) { KeyKind::Whole } else { KeyKind::Region },
+            place: Place::default(),
+            key: Key::default(),
+            mirrored: Key::default(),
+            tilted: [Key::default(); 2],
+            recurs: false,
+        };
+        Fingerprint {
+            path: String::new(),
+            sha256: [0; 32],
+            info: StreamInfo {
+                width: 640,
+                height: 360,
+                codec: String::new(),
+                container: String::new(),
+                pixel_format: String::new(),
+                declared: None,
+            },
+            duration: Duration::from_secs(1),
+            interval: Duration::from_millis(250),
+            frames: 1,
+            undecoded: vec![],
+            keyframes: (0..3).map(keyframe).collect(),
+            keys: (0..78).map(key).collect(),
+        }
+    }
+
+    #[test]
+    fn of_a_tilted_clip_the_strongest_regions_of_every_second_keyframe_are_asked() {
+        let tilted = Orientation::tilted().next().unwrap_or_default();
+        let asked = asked(&clip(), 26..78, &[Orientation::MIRRORED, tilted]);
+        let of = |wanted: Orientation| -> Vec<usize> {
+            asked.iter().filter(|(orientation, _)| *orientation == wanted).map(|(_, key)| *key).collect()
+        };
+        assert_eq!(of(Orientation::MIRRORED), (26..78).collect::<Vec<_>>());
+        // The keyframe from 26 on is the second; the whole frame of the third is its first key.
+        assert_eq!(of(tilted), (53..73).collect::<Vec<_>>());
+    }
+}

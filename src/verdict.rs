@@ -210,7 +210,7 @@ const PLAINLY_ELSEWHERE_MAX: f32 = 0.64;
 /// Bits of the timing that prove a clip to play backwards: what goes to and fro does so too.
 const BACKWARDS_BITS: f32 = 20.0;
 
-/// Shorter than this an alignment is one instant, and all pictures that it is compared with lie outside it: that they fit
+/// Shorter than this an alignment, which is told with half a source's interval on either side, is one instant, and all pictures that it is compared with lie outside it: that they fit
 /// less well says that the camera moved, and not when.
 const PASSAGE_MIN: Duration = Duration::from_millis(1500);
 
@@ -252,7 +252,8 @@ fn classify(alignments: &[Alignment], policy: &Policy) -> Vec<Class> {
             let weaker = alignment.evidence.total < SHADOW * stronger.evidence.total;
             // A copy can be the shadow of a copy only.
             same && match (*class, own) {
-                (Class::Copy, Class::Copy) => weaker,
+                // Turned by six degrees, it is found both upright and tilted.
+                (Class::Copy, Class::Copy) => weaker || alignment.orientation.tilt != stronger.orientation.tilt,
                 (Class::Copy, _) => true,
                 (Class::SameScene | Class::Ambiguous, Class::SameScene | Class::Ambiguous | Class::Weak) => weaker,
                 _ => false,
@@ -289,7 +290,7 @@ fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
     let forwards = alignment.speed > 0.0 || timed >= BACKWARDS_BITS;
     if (proven || mostly || of_moment || of_all) && plain && forwards {
         Class::Copy
-    } else if timed < UNTIMED_BITS
+    } else if timed + timing.paid < UNTIMED_BITS
         && found.clip_moments >= MOMENT_KEYS_MIN
         && found.clip_moment < EXPLAINED_MIN * found.clip_scene
     {

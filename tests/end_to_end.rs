@@ -47,14 +47,15 @@ fn a_mirrored_excerpt_is_found_and_called_mirrored() {
 
 #[test]
 fn tilted_excerpts_are_found_on_either_side() {
-    for (angle, back) in [("10", 348), ("-15", 12)] {
+    for (angle, back) in [("6", 348), ("10", 348), ("-15", 12)] {
         let turned = format!("rotate={angle}*PI/180:fillcolor=black");
         let clip = scenes::edit(&first_film(), &turned, &["-ss", "4", "-t", "10"], "mp4");
         let (report, code) = check(&clip);
         let found = only_copy(&report);
         assert_eq!((report.verdict.as_str(), code), ("published", 1));
         assert_lies(found, (0.0, 10.0), 4.0);
-        assert_eq!(found.turned_degrees, back);
+        // By six degrees it lies between upright and tilted, and is told once all the same.
+        assert!(found.turned_degrees == back || angle == "6" && found.turned_degrees == 0, "{found:?}");
     }
 }
 

@@ -112,7 +112,7 @@ pub(super) struct BestMoment {
 
 /// The speeds that are looked for: neighbouring ones drift apart by a bin in two seconds.
 pub(super) fn speeds() -> impl Iterator<Item = f32> {
-    (-SPEED_STEPS..=SPEED_STEPS).map(|step| (step as f32 / SPEED_STEPS as f32).exp2())
+    (-STEPS_OF_OCTAVE..=STEPS_OF_OCTAVE).map(|step| (step as f32 / STEPS_OF_OCTAVE as f32).exp2())
 }
 
 /// A key of the source votes for the moment of the clip that is nearest to it, and within so many bits.
@@ -128,7 +128,7 @@ const BIN: f32 = 0.25;
 pub(super) const SAY_MAX: u32 = 4;
 
 /// Speeds in an octave.
-const SPEED_STEPS: i32 = 6;
+const STEPS_OF_OCTAVE: i32 = 6;
 
 /// How much more a vote for real time says: most copies play so.
 const REAL_TIME_SAY: f32 = 1.25;

@@ -71,14 +71,14 @@ const LOCKED_BITS: f32 = 20.0;
 /// Least improbability of a time line that replaces the one that was voted for, less the next, in bits.
 pub(super) const RETIMED_BITS: f32 = 4.0;
 
+/// How much more improbable its fit has to be, in bits.
+pub(super) const RETIMED_GAIN: f32 = 6.0;
+
 /// Least pictures of both sides that are asked for it: of a few, one of many time lines fits all by chance.
 const RETIMED_PICTURES: f32 = 16.0;
 
 /// What it pays, in bits: the best of many time lines fits well by chance.
 const RETIMED_PRICE: f32 = 6.0;
-
-/// How much more improbable its fit has to be, in bits.
-pub(super) const RETIMED_GAIN: f32 = 6.0;
 
 /// Most seconds of the clip in which another time line is looked for.
 const RETIMED_SECONDS: f32 = 30.0;

@@ -85,7 +85,8 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// How little probable the answers are for another take of the scene, in bits; below zero if they speak for one.
+    /// How little probable the answers are for another take of the scene, in bits, less what was paid; below that if they
+    /// speak for one.
     ///
     /// The two sides are asked about the same pictures, so each counts half; so do keys and pictures of one side, of which
     /// the keys of a picture are capped. What is left of that is taken in proportion to what one picture says, up to

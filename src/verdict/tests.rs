@@ -121,6 +121,34 @@ fn a_pose_that_comes_back_is_no_copy() {
 }
 
 #[test]
+fn the_times_of_one_instant_prove_no_moment() {
+    let instant = |end: f32, elsewhere: f32| Alignment {
+        evidence: Evidence { total: 140.0, moment: 20.0, sustained: 0.0 },
+        contrast: Contrast { here: 240.0, elsewhere, moment_here: 20.0, moment_elsewhere: 20.0 },
+        timing: pictures(12.0, 12.0),
+        ..copy(0.0, end)
+    };
+    let verdict = |alignment: Alignment| judged(&clip(10), &[alignment]).verdict;
+    assert_eq!(verdict(instant(1.0, 240.0)), Verdict::Inconclusive);
+    assert_eq!(verdict(instant(1.6, 240.0)), Verdict::PartlyPublished);
+    assert_eq!(verdict(instant(1.0, 140.0)), Verdict::PartlyPublished);
+}
+
+#[test]
+fn what_a_time_line_pays_does_not_make_it_another_take() {
+    // Six bits speak for the moment, which is too little once six are paid, and not a sign of another one.
+    let paid = |paid: f32| Alignment {
+        timing: Timing { paid, ..pictures(12.0, 7.5) },
+        contrast: Contrast { here: 420.0, elsewhere: 400.0, moment_here: 15.0, moment_elsewhere: 15.0 },
+        ..other_take(0.0, 10.0)
+    };
+    let bits = |alignment: &Alignment| alignment.timing.bits();
+    assert!(bits(&paid(0.0)) >= UNTIMED_BITS && bits(&paid(6.0)) < UNTIMED_BITS, "{}", bits(&paid(0.0)));
+    assert_eq!(judged(&clip(10), &[paid(6.0)]).verdict, Verdict::Inconclusive);
+    assert_eq!(judged(&clip(10), &[other_take(0.0, 10.0)]).verdict, Verdict::Unpublished);
+}
+
+#[test]
 fn playing_backwards_is_proved_by_more() {
     let backwards = |best: f32| Alignment { speed: -1.0, timing: pictures(12.0, best), ..copy(0.0, 10.0) };
     let (some, many) = (backwards(9.0), backwards(12.0));

@@ -9,7 +9,8 @@
 //!
 //! The model says that an alignment of `b` bits comes about by chance once in `2^b` searches of one key. So among held-back
 //! excerpts `sum(min(1, keys / 2^b))` are predicted to reach `b` bits, where keys are those that differ: sightings of one
-//! thing, within [`INDEPENDENT_DISTANCE`] bits of each other, are one search.
+//! thing, within [`INDEPENDENT_DISTANCE`] bits of each other, are one search. Tilted keys, which are looked up for some of them
+//! besides, are not predicted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
