@@ -204,6 +204,9 @@ const CLEARLY_ELSEWHERE_MAX: f32 = 0.7;
 /// that show another moment six fewer pass, or of other takes, and of the 2 377 copies seven.
 const PICTURES_MIN: f32 = 0.6;
 
+/// Bits of the timing from which it does not matter how few pictures fit best; other moments of talking heads reached 9.7.
+const PLAINLY_TIMED: f32 = 10.0;
+
 /// Most agreement of all keys with other times, as a share, at which it does not matter how few pictures fit best.
 const PLAINLY_ELSEWHERE_MAX: f32 = 0.64;
 
@@ -286,7 +289,7 @@ fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
         && contrast.moment_elsewhere <= MOMENT_ELSEWHERE_MAX * contrast.moment_here;
     let of_all = timed >= HARDLY_TIMED && margin >= 2.5 * policy.published_bits && apart(CLEARLY_ELSEWHERE_MAX);
     // Heads that talk come back to much the same pose: few of their pictures fit best at the time, and none by far.
-    let plain = timed >= policy.timed_bits || timing.pictures().share() >= PICTURES_MIN || apart(PLAINLY_ELSEWHERE_MAX);
+    let plain = timed >= PLAINLY_TIMED || timing.pictures().share() >= PICTURES_MIN || apart(PLAINLY_ELSEWHERE_MAX);
     let forwards = alignment.speed > 0.0 || timed >= BACKWARDS_BITS;
     if (proven || mostly || of_moment || of_all) && plain && forwards {
         Class::Copy
