@@ -163,22 +163,24 @@ const TILTED_KEYFRAMES: u32 = 2;
 const TILTED_REGIONS: usize = 20;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fingerprint::{ClipKey, Content, Keyframe};
+mod testing {
+    use std::time::Duration;
+
+    use crate::fingerprint::{ClipKey, Content, Fingerprint, Key, KeyKind, Keyframe, Place};
     use crate::media::StreamInfo;
 
-    /// Three keyframes, each of a whole frame and 25 regions.
-    fn clip() -> Fingerprint {
-        let keyframe = |number: u64| Keyframe {
-            time: Duration::from_millis(250 * number),
+    /// A clip of four keyframes a second, each with so many regions.
+    pub(super) fn clip(keyframes: u32, regions: u32) -> Fingerprint {
+        let time = |number: u32| Duration::from_millis(250 * u64::from(number));
+        let keyframe = |number| Keyframe {
+            time: time(number),
             content: Content::Searchable,
-            still_since: Duration::from_millis(250 * number),
+            still_since: time(number),
             cut: false,
         };
         let key = |number: u32| ClipKey {
-            keyframe: number / 26,
-            kind: if number.is_multiple_of(26) { KeyKind::Whole } else { KeyKind::Region },
+            keyframe: number / regions,
+            kind: KeyKind::Region,
             place: Place::default(),
             key: Key::default(),
             mirrored: Key::default(),
@@ -196,19 +198,27 @@ mod tests {
                 pixel_format: String::new(),
                 declared: None,
             },
-            duration: Duration::from_secs(1),
-            interval: Duration::from_millis(250),
+            duration: time(keyframes),
+            interval: time(1),
             frames: 1,
             undecoded: vec![],
-            keyframes: (0..3).map(keyframe).collect(),
-            keys: (0..78).map(key).collect(),
+            keyframes: (0..keyframes).map(keyframe).collect(),
+            keys: (0..regions * keyframes).map(key).collect(),
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn of_a_tilted_clip_the_strongest_regions_of_every_second_keyframe_are_asked() {
+        // Three keyframes, each of a whole frame and 25 regions.
+        let mut clip = testing::clip(3, 26);
+        clip.keys.iter_mut().step_by(26).for_each(|key| key.kind = KeyKind::Whole);
         let tilted = Orientation::tilted().next().unwrap_or_default();
-        let asked = asked(&clip(), 26..78, &[Orientation::MIRRORED, tilted]);
+        let asked = asked(&clip, 26..78, &[Orientation::MIRRORED, tilted]);
         let of = |wanted: Orientation| -> Vec<usize> {
             asked.iter().filter(|(orientation, _)| *orientation == wanted).map(|(_, key)| *key).collect()
         };

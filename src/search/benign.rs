@@ -120,52 +120,13 @@ const KEYS_AT_A_TIME: usize = 50_000;
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::clip;
     use super::*;
-    use crate::fingerprint::{Content, Keyframe, Place};
-    use crate::media::StreamInfo;
-
-    /// A clip of four keyframes a second, each with four keys.
-    fn clip(keyframes: u32) -> Fingerprint {
-        let time = |number: u32| Duration::from_millis(250 * u64::from(number));
-        let keyframe = |number| Keyframe {
-            time: time(number),
-            content: Content::Searchable,
-            still_since: time(number),
-            cut: false,
-        };
-        let key = |number: u32| ClipKey {
-            keyframe: number / 4,
-            kind: KeyKind::Region,
-            place: Place::default(),
-            key: Key::default(),
-            mirrored: Key::default(),
-            tilted: [Key::default(); 2],
-            recurs: false,
-        };
-        Fingerprint {
-            path: String::new(),
-            sha256: [0; 32],
-            info: StreamInfo {
-                width: 640,
-                height: 360,
-                codec: String::new(),
-                container: String::new(),
-                pixel_format: String::new(),
-                declared: None,
-            },
-            duration: time(keyframes),
-            interval: time(1),
-            frames: 1,
-            undecoded: vec![],
-            keyframes: (0..keyframes).map(keyframe).collect(),
-            keys: (0..4 * keyframes).map(key).collect(),
-        }
-    }
 
     /// The keyframes that show benign material if so many keys of each are near it.
     fn shown(benign: &[usize]) -> Vec<usize> {
         let keys: Vec<bool> = benign.iter().flat_map(|&count| (0..4).map(move |number| number < count)).collect();
-        let shown = keyframes_of(&clip(benign.len() as u32), &keys);
+        let shown = keyframes_of(&clip(benign.len() as u32, 4), &keys);
         (0..shown.len()).filter(|&keyframe| shown[keyframe]).collect()
     }
 
