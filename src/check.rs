@@ -77,17 +77,24 @@ pub fn check(index: &Index, clip: &Path, options: &CheckOptions<'_>) -> Result<R
 pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptions<'_>) -> Result<Report> {
     let sketch = (options.effort == Effort::Fast).then(|| clip.sketched());
     let clip = sketch.as_ref().unwrap_or(clip);
-    let orientations = match options.effort {
-        Effort::Fast => Orientation::USUAL.to_vec(),
-        Effort::Standard => Orientation::USUAL.into_iter().chain(Orientation::tilted()).collect(),
-        Effort::Thorough => Orientation::turned().chain(Orientation::tilted()).collect(),
-    };
+    let orientations = options.effort.orientations();
     let sifted = sift(index, clip, &orientations, options.cancel)?;
     let mut found = find(index, &sifted, &orientations, options.search, options)?;
     if options.search == SearchMode::Auto && !found.exact && found.judgement.verdict != Verdict::Published {
         found = find(index, &sifted, &orientations, SearchMode::Exact, options)?;
     }
     Ok(report(index, clip, sifted.keys, found, options))
+}
+
+impl Effort {
+    /// In which orientations a clip is searched.
+    pub fn orientations(self) -> Vec<Orientation> {
+        match self {
+            Effort::Fast => Orientation::USUAL.to_vec(),
+            Effort::Standard => Orientation::USUAL.into_iter().chain(Orientation::tilted()).collect(),
+            Effort::Thorough => Orientation::turned().chain(Orientation::tilted()).collect(),
+        }
+    }
 }
 
 /// What was found of a clip, and how.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::media::{GAP_SLACK, Selector};
+use crate::media::{GAP_SLACK, Resolution, Selector};
 use crate::{Error, Result};
 
 /// A grid of keyframes whose gaps do not exceed an interval, wherever the video has frames that close.
@@ -13,6 +13,7 @@ use crate::{Error, Result};
 pub struct Grid {
     interval: Duration,
     decode_all: bool,
+    resolution: Resolution,
     last: Option<Duration>,
 }
 
@@ -48,6 +49,11 @@ impl Grid {
         Grid::new(interval, true)
     }
 
+    /// The same grid with frames of this resolution; those of a new one have the working size.
+    pub fn at(self, resolution: Resolution) -> Grid {
+        Grid { resolution, ..self }
+    }
+
     /// The longest gap between keyframes.
     pub fn interval(&self) -> Duration {
         self.interval
@@ -66,7 +72,7 @@ impl Grid {
                 expected: "0.1 to 60 seconds",
             });
         }
-        Ok(Grid { interval, decode_all, last: None })
+        Ok(Grid { interval, decode_all, resolution: Resolution::Working, last: None })
     }
 }
 
@@ -82,6 +88,10 @@ impl Selector for Grid {
             self.last = Some(time);
         }
         wanted
+    }
+
+    fn resolution(&self) -> Resolution {
+        self.resolution
     }
 }
 

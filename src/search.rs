@@ -135,9 +135,9 @@ pub fn search(
     Ok(Hits { hits, mode: neighbours.mode, exact: neighbours.exact, recall: neighbours.recall })
 }
 
-/// Which keys are looked up in which orientation: all of them, but of a tilted clip the strongest regions of every second
-/// keyframe only.
-fn asked(clip: &Fingerprint, keys: Range<usize>, orientations: &[Orientation]) -> Vec<(Orientation, usize)> {
+/// Which of some keys of a clip, by their numbers, are looked up in which orientation: all of them, but of a tilted clip the
+/// strongest regions of every second keyframe only, and no fine ones.
+pub fn asked(clip: &Fingerprint, keys: Range<usize>, orientations: &[Orientation]) -> Vec<(Orientation, usize)> {
     let mut asked = Vec::new();
     for &orientation in orientations {
         if orientation.tilt == Tilt::Upright {
@@ -147,7 +147,7 @@ fn asked(clip: &Fingerprint, keys: Range<usize>, orientations: &[Orientation]) -
         let mut number = keys.start;
         for of_keyframe in clip.keys[keys.clone()].chunk_by(|a, b| a.keyframe == b.keyframe) {
             if of_keyframe[0].keyframe.is_multiple_of(TILTED_KEYFRAMES) {
-                let regions = (number..).zip(of_keyframe).filter(|(_, key)| key.kind == KeyKind::Region);
+                let regions = (number..).zip(of_keyframe).filter(|(_, key)| key.kind == KeyKind::Region && !key.fine);
                 asked.extend(regions.take(TILTED_REGIONS).map(|(key, _)| (orientation, key)));
             }
             number += of_keyframe.len();
@@ -179,6 +179,7 @@ mod testing {
             cut: false,
         };
         let key = |number: u32| ClipKey {
+            fine: false,
             keyframe: number / regions,
             kind: KeyKind::Region,
             place: Place::default(),

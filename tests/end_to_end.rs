@@ -68,6 +68,17 @@ fn a_cropped_excerpt_is_found() {
 }
 
 #[test]
+fn a_picture_in_the_corner_a_third_as_large_is_found() {
+    let corner = "scale=214:120,pad=640:360:406:216:0x607080";
+    let clip = scenes::edit(&first_film(), corner, &["-ss", "3", "-t", "10"], "mp4");
+    let (report, code) = check(&clip);
+    assert_eq!(code, 1, "{report:?}");
+    let found = only_copy(&report);
+    assert_lies(found, (0.0, 10.0), 3.0);
+    assert!((found.geometry.scale - 3.0).abs() < 0.15, "{found:?}");
+}
+
+#[test]
 fn a_tight_crop_is_found_on_the_right_time_line() {
     let clip = scenes::edit(&first_film(), "crop=384:216", &["-ss", "3", "-t", "10"], "mp4");
     let (report, code) = check(&clip);
@@ -120,7 +131,9 @@ fn an_unrelated_film_is_unpublished() {
 
 #[test]
 fn another_take_of_the_same_scene_is_not_published() {
-    for clip in [scenes::tripod(1, 2, 16), scenes::talking_head(1, 2, 12)] {
+    // Heads that sway as fast as that of the source, and can be laid over it pose by pose.
+    let heads = [2, 4, 6, 8].map(|take| scenes::talking_head(1, take, 12));
+    for clip in [scenes::tripod(1, 2, 16)].into_iter().chain(heads) {
         let (report, code) = check(&clip);
         assert!(!report.is_published() && code != 1, "{}: {report:?}", clip.display());
         assert!(report.matches.iter().all(|found| found.kind == "same_scene"), "{report:?}");

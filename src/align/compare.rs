@@ -6,7 +6,7 @@ use super::guide::{self, Trace};
 use super::vote::Line;
 use super::{CONTRAST_SECONDS, Context, Contrast, EDGE, Found, Similarity, middle};
 use crate::evidence::{self, Pair};
-use crate::fingerprint::Orientation;
+use crate::fingerprint::{ClipKey, Orientation};
 
 impl Context<'_> {
     /// Compares what the clip shows where the alignment puts it with what it would show at other times of the source,
@@ -60,7 +60,8 @@ impl Context<'_> {
         }
     }
 
-    /// Which share of both sides' keys is where the alignment puts it, between two moments of the clip.
+    /// Which share of both sides' keys is where the alignment puts it, between two moments of the clip; of the clip's, of those
+    /// that are expected.
     pub(super) fn found(
         &self,
         traces: &[Trace],
@@ -68,6 +69,7 @@ impl Context<'_> {
         orientation: Orientation,
         geometry: &Similarity,
         line: Line,
+        expected: &dyn Fn(&ClipKey) -> bool,
     ) -> Found {
         let share = |[all, found]: [u32; 2]| if all == 0 { 0.0 } else { found as f32 / all as f32 };
         let runs: HashSet<usize> = traces.iter().map(|trace| trace.run).collect();
@@ -84,7 +86,7 @@ impl Context<'_> {
             }
         }
         let (mut scene, mut moment) = ([0; 2], [0; 2]);
-        for (number, key) in self.clip.keys.iter().enumerate() {
+        for (number, key) in self.clip.keys.iter().enumerate().filter(|(_, key)| expected(key)) {
             if (first..=last).contains(&self.clip.keyframes[key.keyframe as usize].time.as_secs_f32()) {
                 let count = if key.recurs { &mut scene } else { &mut moment };
                 count[0] += 1;

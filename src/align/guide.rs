@@ -8,9 +8,9 @@
 use std::collections::HashMap;
 
 use super::vote::{Line, Vote};
-use super::{Similarity, TIME_TOLERANCE};
+use super::{Similarity, TIME_TOLERANCE, ZOOM_TOLERANCE};
 use crate::evidence::Pair;
-use crate::fingerprint::{ClipKey, Fingerprint, KeyKind, Orientation, Run};
+use crate::fingerprint::{ClipKey, Fingerprint, KeyKind, Orientation, Place, Run};
 
 /// Distance up to which a key counts as found where it was expected, in bits.
 pub const GUIDED_RADIUS: u32 = 92;
@@ -31,6 +31,8 @@ pub(super) struct Trace {
 /// The runs of one source, and by second what it shows.
 pub(super) struct Shown {
     pub(super) runs: Vec<Run>,
+    /// Size of its smallest region, in heights of its frame.
+    smallest: f32,
     /// When something begins or ends in it, in seconds, ascending, each once.
     pub(super) moments: Vec<f32>,
     seconds: HashMap<u64, Vec<usize>>,
@@ -48,7 +50,14 @@ impl Shown {
         let mut moments: Vec<f32> = ends.collect();
         moments.sort_by(f32::total_cmp);
         moments.dedup();
-        Shown { runs, moments, seconds }
+        let regions = runs.iter().filter(|run| run.kind == KeyKind::Region);
+        let smallest = regions.map(|run| run.place.size).fold(f32::INFINITY, f32::min);
+        Shown { runs, smallest, moments, seconds }
+    }
+
+    /// Whether a key of the clip is large enough, where a geometry puts it, for the source to have one of that size.
+    pub(super) fn may_have(&self, key: &ClipKey, place: &Place, geometry: &Similarity) -> bool {
+        key.kind == KeyKind::Whole || place.size * geometry.scale >= self.smallest * (-ZOOM_TOLERANCE).exp2()
     }
 
     /// The runs that the source shows within the time tolerance of a moment, each once.

@@ -17,7 +17,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::evidence::{self, Evidence, Pair};
-use crate::fingerprint::{Fingerprint, Orientation, Run};
+use crate::fingerprint::{ClipKey, Fingerprint, Orientation, Run};
 use crate::index::VideoRef;
 use crate::search::Hit;
 
@@ -169,8 +169,6 @@ pub struct Corpus<'a> {
 ///
 /// `hits` are those of this part, sorted by video and orientation, as [`crate::search::search`] gives them.
 pub fn align(hits: &[Hit], clip: &Fingerprint, window: Span, corpus: &Corpus<'_>) -> Vec<Alignment> {
-    let mut moments = vec![0; clip.keyframes.len()];
-    clip.keys.iter().filter(|key| !key.recurs).for_each(|key| moments[key.keyframe as usize] += 1);
     let mut found = Vec::new();
     for group in hits.chunk_by(|a, b| (a.video, a.orientation) == (b.video, b.orientation)) {
         let context = Context {
@@ -179,7 +177,6 @@ pub fn align(hits: &[Hit], clip: &Fingerprint, window: Span, corpus: &Corpus<'_>
             corpus_keys: corpus.keys,
             length: (corpus.length)(group[0].video),
             window: (window.start.as_secs_f32(), window.end.as_secs_f32()),
-            moments: &moments,
             shown: LazyCell::new(Box::new(|| Shown::new((corpus.runs)(group[0].video)))),
         };
         context.align_group(group, &mut found);
@@ -253,8 +250,6 @@ struct Context<'a> {
     length: Duration,
     /// The part of the clip that is aligned, in seconds.
     window: (f32, f32),
-    /// Keys that do not look alike at other times, by keyframe of the clip.
-    moments: &'a [u32],
     shown: LazyShown<'a>,
 }
 
@@ -379,7 +374,13 @@ impl Context<'_> {
             }
             traces = guide::trace(self.clip, &self.shown, orientation, &geometry, line, self.window);
         }
-        let looks = self.looks(&all, &traces);
+        // Of fine regions, those count that the source may have.
+        let aspect = self.clip.aspect();
+        let expected = |key: &ClipKey| {
+            let place = || orientation.place(key.place, aspect);
+            !key.fine || strong && self.shown.may_have(key, &place(), &geometry)
+        };
+        let looks = self.looks(&all, &traces, &expected);
         let gap = GAP_MAX.max(2.5 * self.interval / line.speed.abs().min(1.0));
         let parts = stretches(&looks, gap, whole.moment >= BY_MOMENT_MIN);
         let least = if parts.len() == 1 { EVIDENCE_MIN } else { PIECE_MIN };
@@ -402,7 +403,7 @@ impl Context<'_> {
                 (Contrast::default(), Timing::default())
             };
             let found = if strong {
-                self.found(&traces, (first, last), orientation, &geometry, line)
+                self.found(&traces, (first, last), orientation, &geometry, line, &expected)
             } else {
                 Found::default()
             };
@@ -428,12 +429,15 @@ impl Context<'_> {
         pieces
     }
 
-    /// What each keyframe of the clip says of an alignment, from its pairs and traces.
-    fn looks(&self, pairs: &[(f32, Pair)], traces: &[Trace]) -> Vec<Look> {
+    /// What each keyframe of the clip says of an alignment, from its pairs and traces and the keys that are expected in them.
+    fn looks(&self, pairs: &[(f32, Pair)], traces: &[Trace], expected: &dyn Fn(&ClipKey) -> bool) -> Vec<Look> {
         let keyframes = &self.clip.keyframes;
         let time = |i: usize| keyframes[i].time.as_secs_f32();
-        let look = |i: usize| Look { time: time(i), found: 0, moments: self.moments[i], moments_found: 0 };
+        let look = |i: usize| Look { time: time(i), found: 0, moments: 0, moments_found: 0 };
         let mut looks: Vec<Look> = (0..keyframes.len()).map(look).collect();
+        for key in self.clip.keys.iter().filter(|key| !key.recurs && expected(key)) {
+            looks[key.keyframe as usize].moments += 1;
+        }
         for trace in traces {
             let look = &mut looks[self.clip.keys[trace.clip_key as usize].keyframe as usize];
             look.found += 1;

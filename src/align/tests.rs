@@ -102,6 +102,7 @@ fn clip(runs: &[Run], edit: Edit, random: &mut Random) -> Fingerprint {
             let (noisy, other) = (random.noisy(run.key, 25), random.key());
             let (key, mirrored) = if edit.mirrored { (other, noisy) } else { (noisy, other) };
             keys.push(ClipKey {
+                fine: false,
                 keyframe: number,
                 kind: KeyKind::Region,
                 place,

@@ -8,28 +8,38 @@ use std::time::Duration;
 
 use super::hash::{self, Patch};
 use super::plane::Plane;
-use super::region::{Levels, distinctive, regions};
+use super::region::{Levels, distinctive, fine_regions, regions};
 use super::{Content, Key, KeyKind, Keyframe, Place, Tilt, whole};
-use crate::media::Frame;
+use crate::media::{Frame, Resolution};
 
 /// A key of one keyframe.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct SeenKey {
     pub(super) kind: KeyKind,
+    /// Whether it is a fine region.
+    pub(super) fine: bool,
     pub(super) place: Place,
     pub(super) key: Key,
     /// The key of the mirrored patch, made for queries only.
     pub(super) mirrored: Key,
-    /// The keys of the patch tilted clockwise and anticlockwise, made for queries only.
+    /// The keys of the patch tilted clockwise and anticlockwise, made for queries only, and not of whole frames and fine regions.
     pub(super) tilted: [Key; 2],
     pub(super) recurs: bool,
 }
 
-/// How many regions a keyframe gives, and whether mirrored and tilted keys are wanted.
+/// How many regions a keyframe gives, how many fine ones, and whether mirrored and tilted keys are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Detail {
     pub(super) regions: usize,
+    pub(super) fine: usize,
     pub(super) changed: bool,
+}
+
+impl Detail {
+    /// How large the frames have to be.
+    pub(super) fn resolution(self) -> Resolution {
+        if self.fine > 0 { Resolution::Double } else { Resolution::Working }
+    }
 }
 
 /// Takes keyframes in the order of time and gives them back, with their keys, about two seconds later.
@@ -45,6 +55,8 @@ struct Recent {
     keyframe: Keyframe,
     keys: Vec<SeenKey>,
     levels: Levels,
+    /// The picture at twice the working size, if there is one.
+    fine: Option<Levels>,
     whole: Option<Key>,
     done: bool,
 }
@@ -54,19 +66,25 @@ impl Extractor {
         Extractor { detail, recent: VecDeque::new(), anchor: None, previous: None }
     }
 
-    /// Takes one frame; `emit` is called for each keyframe whose keys are now final.
+    /// Takes one frame of the detail's resolution; `emit` is called for each keyframe whose keys are now final.
     pub(super) fn push(&mut self, frame: &Frame, emit: &mut dyn FnMut(Keyframe, Vec<SeenKey>)) {
-        let levels = Levels::new(Plane::of_frame(frame));
-        let (mut keys, content) = self.keys(&levels);
+        let mut levels = Levels::new(Plane::of_frame(frame));
+        let mut fine = None;
+        if self.detail.resolution() == Resolution::Double {
+            let halved = levels.halved();
+            fine = Some(std::mem::replace(&mut levels, halved));
+        }
+        let (mut keys, content) = self.keys(&levels, fine.as_ref());
         let keyframe = self.observe(frame.time, content, &levels);
         let whole = keys.iter().find(|key| key.kind == KeyKind::Whole).map(|key| key.key);
 
         let far_enough = |earlier: &Recent| earlier.keyframe.time + RECURRENCE_GAP <= frame.time;
+        let mut recent = Recent { keyframe, keys: Vec::new(), levels, fine, whole, done: false };
         if let Some(earlier) = self.recent.iter().rev().find(|earlier| far_enough(earlier)) {
-            mark(&mut keys, &earlier.levels, earlier.whole);
+            mark(&mut keys, earlier);
         }
         for earlier in self.recent.iter_mut().filter(|earlier| !earlier.done && far_enough(earlier)) {
-            mark(&mut earlier.keys, &levels, whole);
+            mark(&mut earlier.keys, &recent);
             earlier.done = true;
             emit(earlier.keyframe, std::mem::take(&mut earlier.keys));
         }
@@ -74,7 +92,8 @@ impl Extractor {
         while self.recent.get(1).is_some_and(far_enough) {
             self.recent.pop_front();
         }
-        self.recent.push_back(Recent { keyframe, keys, levels, whole, done: false });
+        recent.keys = keys;
+        self.recent.push_back(recent);
     }
 
     /// Gives back the keyframes of the last two seconds.
@@ -84,9 +103,10 @@ impl Extractor {
         }
     }
 
-    fn keys(&self, levels: &Levels) -> (Vec<SeenKey>, Content) {
+    fn keys(&self, levels: &Levels, fine: Option<&Levels>) -> (Vec<SeenKey>, Content) {
         let seen = |kind, place, patch: &Patch| SeenKey {
             kind,
+            fine: false,
             place,
             key: hash::key(patch),
             mirrored: if self.detail.changed { hash::mirrored_key(patch) } else { Key::default() },
@@ -110,7 +130,12 @@ impl Extractor {
             }
             keys.push(key);
         }
+        // Fine regions alone could be found in a larger picture only.
         let content = if keys.len() < KEYS_MIN { Content::Simple } else { Content::Searchable };
+        if let Some(fine) = fine {
+            let regions = fine_regions(fine, self.detail.fine).into_iter();
+            keys.extend(regions.map(|(place, patch)| SeenKey { fine: true, ..seen(KeyKind::Region, place, &patch) }));
+        }
         (keys, content)
     }
 
@@ -149,11 +174,14 @@ const STILL_DIFFERENCE: f32 = 3.0;
 const CUT_DIFFERENCE: f32 = 22.0;
 
 /// Marks the keys whose place looks the same in another picture.
-fn mark(keys: &mut [SeenKey], other: &Levels, other_whole: Option<Key>) {
+fn mark(keys: &mut [SeenKey], other: &Recent) {
     for key in keys.iter_mut().filter(|key| !key.recurs) {
         let there = match key.kind {
-            KeyKind::Whole => other_whole,
-            KeyKind::Region => Some(hash::key(&other.patch(key.place))),
+            KeyKind::Whole => other.whole,
+            KeyKind::Region => {
+                let levels = if key.fine { other.fine.as_ref() } else { Some(&other.levels) };
+                levels.map(|levels| hash::key(&levels.patch(key.place)))
+            }
         };
         key.recurs = there.is_some_and(|there| key.key.distance(there) <= RECURRENCE_RADIUS);
     }
@@ -188,7 +216,7 @@ mod tests {
     use super::*;
     use crate::fingerprint::testing;
 
-    const QUERY: Detail = Detail { regions: 40, changed: true };
+    const QUERY: Detail = Detail { regions: 40, fine: 0, changed: true };
 
     /// A textured wall, and a textured square of half its height that moves when `speed` is not zero.
     fn frame(second: f32, speed: f32) -> Frame {

@@ -11,7 +11,7 @@
 //! | 24 | 8 | XXH3-64 of the body |
 //! | 32 | 8 | length of the header in the body |
 //! | 40 | | header: JSON object of the file's properties and keyframes |
-//! | | 148 each | keys: keyframe u32, kind u8 (0 whole, 1 region), recurs u8, two zero bytes, x, y, size f32, and 32 bytes each: key, mirrored key, key tilted clockwise, and anticlockwise |
+//! | | 148 each | keys: keyframe u32, kind u8 (0 whole, 1 region), recurs u8, fine u8, a zero byte, x, y, size f32, and 32 bytes each: key, mirrored key, key tilted clockwise, and anticlockwise |
 
 use std::io::Read as _;
 use std::path::Path;
@@ -25,7 +25,7 @@ use crate::media::{Links, StreamInfo, Undecoded, open_plain};
 use crate::{Error, Result};
 
 /// Version of the layout.
-pub(super) const FILE_VERSION: u32 = 2;
+pub(super) const FILE_VERSION: u32 = 3;
 
 const MAGIC: &[u8; 8] = b"UNIQFP\r\n";
 const HEAD: usize = 32;
@@ -112,7 +112,7 @@ impl Fingerprint {
         body.extend(&header);
         for key in &self.keys {
             body.extend(key.keyframe.to_le_bytes());
-            body.extend([u8::from(key.kind == KeyKind::Region), u8::from(key.recurs), 0, 0]);
+            body.extend([u8::from(key.kind == KeyKind::Region), u8::from(key.recurs), u8::from(key.fine), 0]);
             for value in [key.place.x, key.place.y, key.place.size] {
                 body.extend(value.to_le_bytes());
             }
@@ -224,6 +224,7 @@ fn read_key(bytes: &[u8]) -> Option<ClipKey> {
         mirrored: key(52),
         tilted: [key(84), key(116)],
         recurs: bytes[5] != 0,
+        fine: bytes[6] != 0,
     })
 }
 
@@ -266,6 +267,7 @@ mod tests {
                     mirrored: key(u64::from(i) + 99),
                     tilted: [key(u64::from(i) + 199), key(u64::from(i) + 299)],
                     recurs: i == 3,
+                    fine: i == 5,
                 })
                 .collect(),
         }

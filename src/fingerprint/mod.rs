@@ -1,12 +1,13 @@
 //! Turns keyframes into 256-bit keys: whole frame, regions, runs over time.
 //!
 //! A *clip* that is checked gives a [`Fingerprint`]: a dense grid of keyframes with up to [`CLIP_REGIONS`]
-//! regions each, and the key of every patch mirrored and tilted as well. A *source* that is indexed gives [`Run`]s: a
+//! regions each and [`FINE_REGIONS`] finer ones, and the key of every patch mirrored and most of them tilted as well. A *source* that is indexed gives [`Run`]s: a
 //! sparser grid, [`SOURCE_REGIONS`] regions, and a key that stays in its place counted once for as long as
 //! it lasts. *Benign* material gives runs as well, of a grid still denser than a clip's ([`BENIGN_INTERVAL`]) and of as many
 //! regions. All mark the keys whose place looks alike two seconds away or more.
 //!
-//! This stage assumes upright luma frames at the working size ([`crate::media`]); it knows nothing of other videos.
+//! This stage assumes upright luma frames ([`crate::media`]), of a clip at twice the working size, which it halves; it knows
+//! nothing of other videos.
 
 mod extract;
 mod file;
@@ -40,6 +41,10 @@ pub const FINGERPRINT_VERSION: u32 = 2;
 
 /// Most regions of a keyframe of a clip.
 pub const CLIP_REGIONS: usize = 40;
+
+/// Most fine regions of a keyframe of a clip: those that are found in pictures of twice the working size, half as large as the
+/// smallest that a source has. They find what a clip shows smaller than its source does, such as a picture in a corner.
+pub const FINE_REGIONS: usize = 24;
 
 /// Most regions of a keyframe of a clip that is looked at quickly.
 pub const SKETCH_REGIONS: usize = 16;
@@ -89,13 +94,16 @@ pub struct ClipKey {
     pub keyframe: u32,
     /// What it was made of.
     pub kind: KeyKind,
+    /// Whether it was found at [`Resolution::Double`](media::Resolution): it is smaller than the regions of any source.
+    pub fine: bool,
     /// Where it is.
     pub place: Place,
     /// The key.
     pub key: Key,
     /// The key of the same patch with left and right exchanged.
     pub mirrored: Key,
-    /// The keys of the patch when the picture is turned about it by [`TILT`], clockwise and anticlockwise; zero for a whole frame.
+    /// The keys of the patch when the picture is turned about it by [`TILT`], clockwise and anticlockwise; zero for a whole frame and a fine
+    /// region.
     pub tilted: [Key; 2],
     /// Whether its place looks alike two seconds away or more: it speaks for the scene, not for the moment.
     pub recurs: bool,
@@ -130,7 +138,8 @@ impl Fingerprint {
         self.info.width.max(1) as f32 / self.info.height.max(1) as f32
     }
 
-    /// What [`sketch_of_clip`] keeps of it: every second keyframe, if they are that close, and the strongest regions.
+    /// What [`sketch_of_clip`] keeps of it: every second keyframe, if they are that close, and the strongest regions, no fine
+    /// ones.
     pub fn sketched(&self) -> Fingerprint {
         let step = if self.interval < 2 * QUERY_INTERVAL { 2 } else { 1 };
         let mut keys = Vec::new();
@@ -138,8 +147,12 @@ impl Fingerprint {
             let number = of_keyframe[0].keyframe as usize;
             if number.is_multiple_of(step) {
                 let whole = of_keyframe.iter().filter(|key| key.kind == KeyKind::Whole);
-                let strongest = of_keyframe.iter().filter(|key| key.kind == KeyKind::Region).take(SKETCH_REGIONS);
-                keys.extend(whole.chain(strongest).map(|key| ClipKey { keyframe: (number / step) as u32, ..*key }));
+                let regions = of_keyframe.iter().filter(|key| key.kind == KeyKind::Region && !key.fine);
+                keys.extend(
+                    whole
+                        .chain(regions.take(SKETCH_REGIONS))
+                        .map(|key| ClipKey { keyframe: (number / step) as u32, ..*key }),
+                );
             }
         }
         let keyframes = self.keyframes.iter().step_by(step).copied().collect();
@@ -164,29 +177,29 @@ pub struct SourceFingerprint {
 ///
 /// Those of [`Decoding::open`] and [`Decoding::decode`], and [`Error::Cancelled`] once `cancel` is set.
 pub fn of_clip(path: &Path, decoding: &Decoding, cancel: Option<&AtomicBool>) -> Result<Fingerprint> {
-    made(path, QUERY_INTERVAL, CLIP_REGIONS, decoding, cancel)
+    made(path, QUERY_INTERVAL, Detail { regions: CLIP_REGIONS, fine: FINE_REGIONS, changed: true }, decoding, cancel)
 }
 
-/// Makes a fingerprint of half as many keyframes with [`SKETCH_REGIONS`] regions, in less time.
+/// Makes a fingerprint of half as many keyframes with [`SKETCH_REGIONS`] regions, none of them fine, in less time.
 ///
 /// # Errors
 ///
 /// Those of [`of_clip`].
 pub fn sketch_of_clip(path: &Path, decoding: &Decoding, cancel: Option<&AtomicBool>) -> Result<Fingerprint> {
-    made(path, 2 * QUERY_INTERVAL, SKETCH_REGIONS, decoding, cancel)
+    made(path, 2 * QUERY_INTERVAL, Detail { regions: SKETCH_REGIONS, fine: 0, changed: true }, decoding, cancel)
 }
 
 fn made(
     path: &Path,
     interval: Duration,
-    regions: usize,
+    detail: Detail,
     decoding: &Decoding,
     cancel: Option<&AtomicBool>,
 ) -> Result<Fingerprint> {
     let stop = || cancelled(cancel);
     let source = decoding.open(path)?;
     let sha256 = source.sha256(&stop)?;
-    let mut extractor = Extractor::new(Detail { regions, changed: true });
+    let mut extractor = Extractor::new(detail);
     let (mut keyframes, mut keys) = (Vec::new(), Vec::new());
     let mut collect = |keyframe: Keyframe, seen: Vec<extract::SeenKey>| {
         let index = keyframes.len() as u32;
@@ -194,6 +207,7 @@ fn made(
         keys.extend(seen.iter().map(|seen| ClipKey {
             keyframe: index,
             kind: seen.kind,
+            fine: seen.fine,
             place: seen.place,
             key: seen.key,
             mirrored: seen.mirrored,
@@ -201,7 +215,7 @@ fn made(
             recurs: seen.recurs,
         }));
     };
-    let grid = Grid::query(interval)?;
+    let grid = Grid::query(interval)?.at(detail.resolution());
     let mut visit = |frame: media::Frame| {
         extractor.push(&frame, &mut collect);
         stop_if(cancel)
@@ -272,7 +286,7 @@ fn tracked(
     progress: &mut dyn FnMut(Duration),
     cancel: Option<&AtomicBool>,
 ) -> Result<SourceFingerprint> {
-    let mut extractor = Extractor::new(Detail { regions, changed: false });
+    let mut extractor = Extractor::new(Detail { regions, fine: 0, changed: false });
     let mut tracker = Tracker::new(grid.interval());
     let mut keyframes = 0;
     let mut reached = Duration::ZERO;

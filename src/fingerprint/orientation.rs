@@ -157,6 +157,7 @@ mod tests {
             let patch: Patch =
                 std::array::from_fn(|i| texture(2.0 * (i % PATCH) as f32, 2.0 * (i / PATCH) as f32, seed));
             let seen = ClipKey {
+                fine: false,
                 keyframe: 0,
                 kind: KeyKind::Region,
                 place: Place::default(),
@@ -228,6 +229,7 @@ mod tests {
             let turned = Orientation { tilt: other, ..Orientation::UPRIGHT }.place(place, aspect);
             let there = back.place(turned, aspect);
             let seen = ClipKey {
+                fine: false,
                 keyframe: 0,
                 kind: KeyKind::Region,
                 place: there,

@@ -23,6 +23,11 @@ impl Levels {
         Levels(levels)
     }
 
+    /// The same without the picture: its half and so on.
+    pub(super) fn halved(&self) -> Levels {
+        Levels(if self.0.len() > 1 { self.0[1..].to_vec() } else { vec![self.picture().halved()] })
+    }
+
     pub(super) fn picture(&self) -> &Plane {
         &self.0[0]
     }
@@ -70,10 +75,19 @@ impl Levels {
 
 /// The places of the strongest distinctive regions, strongest first, at most `most`, with their patches.
 pub(super) fn regions(levels: &Levels, most: usize) -> Vec<(Place, Patch)> {
+    strongest(levels, most, Octaves::All)
+}
+
+/// The same of the smallest regions of a picture of twice the working size, in which [`regions`] finds none once it is halved.
+pub(super) fn fine_regions(levels: &Levels, most: usize) -> Vec<(Place, Patch)> {
+    strongest(levels, most, Octaves::First)
+}
+
+fn strongest(levels: &Levels, most: usize, octaves: Octaves) -> Vec<(Place, Patch)> {
     let picture = levels.picture();
     let unit = picture.height as f32;
     let mut kept: Vec<(Blob, Place, Patch)> = Vec::new();
-    for blob in blobs(picture) {
+    for blob in blobs(picture, octaves) {
         if kept.len() == most {
             break;
         }
@@ -116,6 +130,14 @@ pub(super) fn distinctive(patch: &Patch) -> bool {
     }
     let (half_trace, root) = (0.5 * (xx + yy), (0.25 * (xx - yy) * (xx - yy) + xy * xy).sqrt());
     (half_trace - root) / (half_trace + root) >= ISOTROPY_MIN
+}
+
+/// In which octaves of the scale space blobs are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Octaves {
+    /// In the first, of the smallest ones.
+    First,
+    All,
 }
 
 /// An extremum of the scale space, in pixels of the picture.
@@ -175,8 +197,8 @@ fn outside(blob: &Blob, half: f32, picture: &Plane) -> f32 {
     1.0 - across.max(0.0) * down.max(0.0) / (4.0 * half * half)
 }
 
-/// All blobs up to a quarter of the short side, strongest first.
-fn blobs(picture: &Plane) -> Vec<Blob> {
+/// All blobs of some octaves, up to a quarter of the short side, strongest first.
+fn blobs(picture: &Plane, octaves: Octaves) -> Vec<Blob> {
     let sigma_max = 0.25 * picture.width.min(picture.height) as f32;
     let mut found = Vec::new();
     let mut base = picture.blurred((SIGMA_BASE * SIGMA_BASE - SIGMA_CAMERA * SIGMA_CAMERA).sqrt());
@@ -191,6 +213,9 @@ fn blobs(picture: &Plane) -> Vec<Blob> {
         let differences: Vec<Plane> = blurred.windows(2).map(|pair| pair[1].minus(&pair[0])).collect();
         for scale in 1..=SCALES {
             extrema(&differences, scale, pixel, &mut found);
+        }
+        if octaves == Octaves::First {
+            break;
         }
         base = blurred[SCALES].decimated();
         pixel *= 2.0;
@@ -257,7 +282,7 @@ fn is_extremum(value: f32, planes: [&Plane; 3], x: usize, y: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fingerprint::testing;
+    use crate::fingerprint::{Key, testing};
 
     fn picture(width: usize, height: usize, level: impl Fn(f32, f32) -> f32) -> Levels {
         let data =
@@ -271,7 +296,7 @@ mod tests {
             let levels = picture(228, 128, |x, y| {
                 100.0 + 80.0 * (-((x - cx) * (x - cx) + (y - cy) * (y - cy)) / (2.0_f32 * sigma * sigma)).exp()
             });
-            let blob = blobs(levels.picture())[0];
+            let blob = blobs(levels.picture(), Octaves::All)[0];
             assert!((blob.x - cx).abs() < 0.05 * sigma + 0.2 && (blob.y - cy).abs() < 0.05 * sigma + 0.2, "{blob:?}");
             assert!((blob.sigma / sigma).log2().abs() < 0.35, "{blob:?} for sigma {sigma}");
         }
@@ -293,6 +318,33 @@ mod tests {
         let place = Place { x: 100.0 / 128.0, y: 60.0 / 128.0, size: 40.0 / 128.0 };
         let same = Place { x: 1.5 * (100.0 - 20.0) / 128.0, y: 1.5 * (60.0 - 10.0) / 128.0, size: 60.0 / 128.0 };
         assert!(hash::key(&plain.patch(place)).distance(hash::key(&zoomed.patch(same))) < 40);
+    }
+
+    #[test]
+    fn of_a_picture_shown_a_third_as_large_fine_regions_have_keys_that_others_lack() {
+        let texture = |x: f32, y: f32| testing::texture(x, y, 3);
+        let source: Vec<Key> = keys(regions(&picture(228, 128, texture), 24));
+        // In the corner of a frame that is sampled twice as finely.
+        let corner = |x: f32, y: f32| if x < 152.0 && y < 85.0 { texture(1.5 * x, 1.5 * y) } else { 128.0 };
+        let clip = picture(456, 256, corner);
+        let (fine, coarse) = (keys(fine_regions(&clip, 24)), keys(regions(&clip.halved(), 40)));
+        let has = |keys: &[Key], wanted: Key| keys.iter().any(|key| key.distance(wanted) <= 72);
+        let found = source.iter().filter(|&&key| has(&fine, key)).count();
+        let new = source.iter().filter(|&&key| has(&fine, key) && !has(&coarse, key)).count();
+        assert!(found >= 6 && new >= 5, "{found} found, {new} by them alone");
+    }
+
+    #[test]
+    fn fine_regions_are_smaller_than_all_others() {
+        let clip = picture(456, 256, |x, y| testing::texture(x, y, 5));
+        let sizes = |regions: Vec<(Place, Patch)>| regions.into_iter().map(|(place, _)| place.size);
+        let largest = sizes(fine_regions(&clip, 99)).fold(0.0, f32::max);
+        let smallest = sizes(regions(&clip.halved(), 99)).fold(9.0, f32::min);
+        assert!(largest < 1.01 * smallest && smallest < 0.2, "{largest} and {smallest}");
+    }
+
+    fn keys(regions: Vec<(Place, Patch)>) -> Vec<Key> {
+        regions.iter().map(|(_, patch)| hash::key(patch)).collect()
     }
 
     #[test]

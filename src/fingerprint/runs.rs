@@ -139,6 +139,7 @@ mod tests {
 
     fn seen(word: u64, x: f32) -> SeenKey {
         SeenKey {
+            fine: false,
             kind: KeyKind::Region,
             place: Place { x, y: 0.5, size: 0.2 },
             key: Key([word, word.rotate_left(7), !word, word ^ 0xffff_0000]),

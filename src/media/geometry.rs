@@ -2,7 +2,7 @@
 //!
 //! Assumes nothing about the decoder; the display matrix is the nine-number one that containers carry.
 
-use super::{LONG_SIDE_MAX, SHORT_SIDE};
+use super::{LONG_SIDE_MAX, Resolution, SHORT_SIDE};
 
 /// One of the eight ways to lay a picture on a rectangular grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,9 +65,16 @@ impl Orientation {
     }
 }
 
+/// The size of a frame, before it is turned upright. At twice the working size each side is exactly double, so that a frame
+/// can be halved.
+pub(super) fn frame_size(width: u32, height: u32, sample_aspect: (u32, u32), resolution: Resolution) -> (usize, usize) {
+    let (across, down) = working_size(width, height, sample_aspect);
+    (resolution.times() * across, resolution.times() * down)
+}
+
 /// The size of the working picture, before it is turned upright, for a stored picture of `width` x `height` with
 /// pixels of the aspect `sample_aspect` (numerator, denominator; a zero in either means square).
-pub(super) fn working_size(width: u32, height: u32, sample_aspect: (u32, u32)) -> (usize, usize) {
+fn working_size(width: u32, height: u32, sample_aspect: (u32, u32)) -> (usize, usize) {
     let (width, height) = displayed(width, height, sample_aspect);
     let (short, long) = (width.min(height), width.max(height));
     let scaled =
@@ -164,7 +171,9 @@ mod tests {
             ((100, 100, (1_000_000, 1)), (128, 128)),
             ((u32::MAX, 1, (15, 1)), (512, 8)),
         ] {
-            assert_eq!(working_size(width, height, aspect), size, "{width}x{height}");
+            let at = |resolution| frame_size(width, height, aspect, resolution);
+            assert_eq!(at(Resolution::Working), size, "{width}x{height}");
+            assert_eq!(at(Resolution::Double), (2 * size.0, 2 * size.1), "{width}x{height}");
         }
     }
 

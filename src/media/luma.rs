@@ -12,8 +12,8 @@ use ffmpeg::format::Pixel;
 use ffmpeg::software::scaling;
 use ffmpeg::util::frame::Video;
 
-use super::Frame;
-use super::geometry::{Orientation, working_size};
+use super::geometry::{Orientation, frame_size};
+use super::{Frame, Resolution};
 
 /// A scaler for one kind of picture, rebuilt whenever the stream changes its size or format.
 #[derive(Default)]
@@ -47,7 +47,7 @@ enum Source {
 }
 
 impl LumaScaler {
-    /// Scales `picture` to the working size and turns it upright; `time` is left at zero.
+    /// Scales `picture` to the working size, or twice that, and turns it upright; `time` is left at zero.
     ///
     /// The error is a reason for a person: the scaler accepts nearly everything, but not a picture that has no
     /// luminance, such as a hardware surface.
@@ -56,6 +56,7 @@ impl LumaScaler {
         picture: &Video,
         sample_aspect: (u32, u32),
         orientation: Orientation,
+        resolution: Resolution,
     ) -> Result<Frame, String> {
         let (width, height) = (picture.width(), picture.height());
         let key = Key {
@@ -63,7 +64,7 @@ impl LumaScaler {
             range: picture.color_range(),
             width,
             height,
-            out: working_size(width, height, sample_aspect),
+            out: frame_size(width, height, sample_aspect, resolution),
         };
         if self.current.as_ref().is_none_or(|scaler| scaler.key != key) {
             self.current = Some(Scaler::new(key)?);
@@ -271,7 +272,7 @@ mod tests {
     fn worst_level(format: Pixel, range: Range) -> u8 {
         let mut picture = ramp(format);
         picture.set_color_range(range);
-        let frame = LumaScaler::default().scale(&picture, (1, 1), Orientation::UPRIGHT).unwrap();
+        let frame = LumaScaler::default().scale(&picture, (1, 1), Orientation::UPRIGHT, Resolution::Working).unwrap();
         assert_eq!((frame.width, frame.height), (256, 128));
         let errors = frame.luma.iter().enumerate();
         errors.map(|(i, level)| level.abs_diff((i % 256) as u8)).max().unwrap()
@@ -335,7 +336,7 @@ mod tests {
             (Pixel::YUV420P, 16, 16, (128, 128)),
         ] {
             let picture = Video::new(format, width, height);
-            let frame = scaler.scale(&picture, (1, 1), Orientation::UPRIGHT).unwrap();
+            let frame = scaler.scale(&picture, (1, 1), Orientation::UPRIGHT, Resolution::Working).unwrap();
             assert_eq!((frame.width, frame.height), size);
         }
     }

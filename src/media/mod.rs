@@ -29,7 +29,7 @@ pub use provision::{Provision, provision};
 pub use source::{Links, Source};
 pub(crate) use source::{hex, open_plain};
 
-/// One upright luma picture with square pixels at the working size.
+/// One upright luma picture with square pixels, at the working size or twice as large ([`Resolution`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     /// When it is shown, from the first frame of the stream.
@@ -42,7 +42,7 @@ pub struct Frame {
     pub luma: Vec<u8>,
 }
 
-/// The short side of a [`Frame`] in pixels (long side capped at [`LONG_SIDE_MAX`]; smaller pictures are scaled up).
+/// The short side of a [`Frame`] at the working size, in pixels (long side capped at [`LONG_SIDE_MAX`]; smaller pictures are scaled up).
 pub const SHORT_SIDE: usize = 128;
 /// The long side never exceeds this many pixels; beyond an aspect of 4:1 the short side shrinks instead.
 pub const LONG_SIDE_MAX: usize = 512;
@@ -50,6 +50,26 @@ pub const LONG_SIDE_MAX: usize = 512;
 /// The share by which a gap between frames may exceed the permitted one, so that groups of pictures of 1.001 s, as
 /// at 29.97 frames a second, pass for one second.
 pub const GAP_SLACK: f64 = 0.05;
+
+/// How large the frames are that a caller wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub enum Resolution {
+    /// The working size: a short side of [`SHORT_SIDE`].
+    #[default]
+    Working,
+    /// Twice that.
+    Double,
+}
+
+impl Resolution {
+    /// Times the working size.
+    pub const fn times(self) -> usize {
+        match self {
+            Resolution::Working => 1,
+            Resolution::Double => 2,
+        }
+    }
+}
 
 /// Chooses the frames that a caller wants to see; called once per candidate in the order of presentation.
 pub trait Selector {
@@ -59,6 +79,10 @@ pub trait Selector {
     ///
     /// At the last candidate `next` is the time of the stream's last frame if that one was left undecoded, else `None`.
     fn wants(&mut self, time: Duration, next: Option<Duration>) -> bool;
+    /// How large the wanted frames are to be.
+    fn resolution(&self) -> Resolution {
+        Resolution::Working
+    }
 }
 
 /// What is known of the chosen video stream before decoding.

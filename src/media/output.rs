@@ -76,7 +76,7 @@ impl<'a> Output<'a> {
             .side_data(frame::side_data::Type::DisplayMatrix)
             .and_then(|data| open::matrix(data.data()))
             .map_or(stream.orientation, |matrix| Orientation::from_matrix(&matrix));
-        match self.scaler.scale(&held.picture, aspect, orientation) {
+        match self.scaler.scale(&held.picture, aspect, orientation, self.selector.resolution()) {
             Ok(frame) => match self.observer.frame(Frame { time, ..frame }) {
                 ControlFlow::Continue(()) => Ok(()),
                 ControlFlow::Break(()) => Err(Error::Cancelled),

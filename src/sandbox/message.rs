@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::Protections;
-use crate::media::{Frame, LONG_SIDE_MAX, StreamInfo, Undecoded};
+use crate::media::{Frame, LONG_SIDE_MAX, Resolution, StreamInfo, Undecoded};
 
 /// What a decoding process says.
 #[derive(Debug, Clone, PartialEq)]
@@ -143,7 +143,7 @@ impl Message {
             3 => {
                 let time = body.time()?;
                 let (width, height) = (body.number()? as usize, body.number()? as usize);
-                let sides = 1..=LONG_SIDE_MAX;
+                let sides = 1..=SIDE_MAX;
                 if !sides.contains(&width) || !sides.contains(&height) {
                     return None;
                 }
@@ -209,12 +209,15 @@ pub(super) fn clean(text: &str) -> String {
     clean
 }
 
+/// The longest side of a frame.
+const SIDE_MAX: usize = Resolution::Double.times() * LONG_SIDE_MAX;
+
 /// Longest body by kind, in bytes.
 fn longest(tag: u8) -> usize {
     match tag {
         1 => 16,
         2 => 4 + 4 + 1 + 8 + 3 * (2 + TEXT_MAX),
-        3 => 8 + 4 + 4 + LONG_SIDE_MAX * LONG_SIDE_MAX,
+        3 => 8 + 4 + 4 + SIDE_MAX * SIDE_MAX,
         4 | 6 => 16,
         5 => 8 + 8 + 2 + TEXT_MAX,
         7 | 8 => 1 + 4 + 2 + TEXT_MAX,
@@ -324,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_length_is_refused_before_its_body_is_there() {
-        for (tag, length) in [(1_u8, 17_u32), (3, 1 << 20), (4, 17), (9, 1), (0, 1), (7, u32::MAX)] {
+        for (tag, length) in [(1_u8, 17_u32), (3, 17 + (1 << 20)), (4, 17), (9, 1), (0, 1), (7, u32::MAX)] {
             let mut inbox = Inbox::default();
             inbox.push(&[&[tag][..], &length.to_le_bytes()].concat());
             assert!(inbox.next().is_err(), "{tag} {length}");

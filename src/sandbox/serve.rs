@@ -40,8 +40,10 @@ pub fn serve(job: &str, input: OwnedFd, output: OwnedFd) -> Result<()> {
         return Err(Error::Unprotected { lacking: protections.lacking().join(", ") });
     }
     match job.task {
-        Task::Decode { interval, dense, limits, bytes } => {
-            decode(&mut sender, &Source::handed_over(File::from(input), bytes), interval, dense, &limits);
+        Task::Decode { interval, dense, resolution, limits, bytes } => {
+            let grid = if dense { Grid::query(interval) } else { Grid::corpus(interval) };
+            let grid = grid.map(|grid| grid.at(resolution));
+            decode(&mut sender, &Source::handed_over(File::from(input), bytes), grid, &limits);
         }
         Task::Try(Trial::Start) => {}
         Task::Try(trial) => {
@@ -52,8 +54,7 @@ pub fn serve(job: &str, input: OwnedFd, output: OwnedFd) -> Result<()> {
     Ok(())
 }
 
-fn decode(sender: &mut Sender, source: &Source, interval: Duration, dense: bool, limits: &Limits) {
-    let grid = if dense { Grid::query(interval) } else { Grid::corpus(interval) };
+fn decode(sender: &mut Sender, source: &Source, grid: Result<Grid>, limits: &Limits) {
     let decoded = grid.and_then(|mut grid| media::decode_source(source, limits, &mut grid, sender));
     match decoded {
         Ok(decoded) => {

@@ -14,7 +14,7 @@ use super::message::{Inbox, Tried};
 use super::serve::error_of;
 use super::trial::Trial;
 use super::{Demand, Job, Protections, SUBCOMMAND, Task, Worker};
-use crate::media::{Decoded, Frame, Limit, Limits, Source};
+use crate::media::{Decoded, Frame, Limit, Limits, Selector as _, Source};
 use crate::sample::Grid;
 use crate::{Error, Result};
 
@@ -27,8 +27,13 @@ pub(super) fn decode(
     visit: &mut dyn FnMut(Frame) -> ControlFlow<()>,
     stop: &dyn Fn() -> bool,
 ) -> Result<Decoded> {
-    let task =
-        Task::Decode { interval: grid.interval(), dense: grid.decodes_all(), limits: *limits, bytes: source.bytes() };
+    let task = Task::Decode {
+        interval: grid.interval(),
+        dense: grid.decodes_all(),
+        resolution: grid.resolution(),
+        limits: *limits,
+        bytes: source.bytes(),
+    };
     let input = source.file().try_clone().map_err(Error::io(source.path(), "open"))?;
     let mut talk = Talk::begin(worker, task, input.into(), limits, grid.interval())?;
     loop {

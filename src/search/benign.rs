@@ -1,6 +1,6 @@
 //! Sets aside what a clip shows of benign material, before anything else is looked up.
 //!
-//! A key of the clip within [`RADIUS`] bits of a key of benign material, in any of the orientations that are searched, counts
+//! A key of the clip within [`RADIUS`] bits of a key of benign material, in any orientation in which it is searched, counts
 //! for nothing: not as a hit, and not among what the clip shows. A keyframe most of whose keys are such shows the material
 //! itself. Nothing of it counts, and its time is unsearchable. A keyframe that only some of the keys are of, as under a
 //! station's logo, is judged by the others.
@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::RADIUS;
+use super::{RADIUS, asked};
 use crate::error::{Error, Result};
 use crate::fingerprint::{ClipKey, Fingerprint, Key, KeyKind, Orientation};
 use crate::index::{Index, Role, SearchMode};
@@ -43,12 +43,12 @@ pub fn sift<'a>(
     if index.state().benign_keys == 0 {
         return Ok(whole);
     }
-    let mut benign = Vec::with_capacity(clip.keys.len());
-    for keys in clip.keys.chunks(KEYS_AT_A_TIME) {
+    let mut benign = vec![false; clip.keys.len()];
+    for asked in asked(clip, 0..clip.keys.len(), orientations).chunks(KEYS_AT_A_TIME) {
         if cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
             return Err(Error::Cancelled);
         }
-        benign.extend(are_benign(index, keys, orientations)?);
+        mark_benign(index, &clip.keys, asked, &mut benign)?;
     }
     if !benign.contains(&true) {
         return Ok(whole);
@@ -67,15 +67,13 @@ pub fn sift<'a>(
     })
 }
 
-/// Whether each of some keys is near one of benign material, made of the same kind of patch.
-fn are_benign(index: &Index, keys: &[ClipKey], orientations: &[Orientation]) -> Result<Vec<bool>> {
-    let queries: Vec<Key> =
-        orientations.iter().flat_map(|orientation| keys.iter().map(|key| orientation.key(key))).collect();
-    let mut benign = vec![false; keys.len()];
+/// Marks those of some keys that are near one of benign material, made of the same kind of patch.
+fn mark_benign(index: &Index, keys: &[ClipKey], asked: &[(Orientation, usize)], benign: &mut [bool]) -> Result<()> {
+    let queries: Vec<Key> = asked.iter().map(|&(orientation, number)| orientation.key(&keys[number])).collect();
     let mut kinds: HashSet<(u32, u32, KeyKind)> = HashSet::new();
     let mut read: HashSet<(u32, u32)> = HashSet::new();
     for near in index.near_in_role(&queries, RADIUS, SearchMode::Exact, Role::Benign)?.found {
-        let number = near.query as usize % keys.len();
+        let (_, number) = asked[near.query as usize];
         if benign[number] {
             continue;
         }
@@ -85,14 +83,15 @@ fn are_benign(index: &Index, keys: &[ClipKey], orientations: &[Orientation]) -> 
         }
         benign[number] = kinds.contains(&(near.segment, near.key, keys[number].kind));
     }
-    Ok(benign)
+    Ok(())
 }
 
-/// Whether each keyframe shows benign material: most of its keys do, or it stands for less than [`GAP_MAX`] between two of
+/// Whether each keyframe shows benign material: most of its keys do, without the fine ones, which the material has none of and
+/// which find it only where it is shown smaller; or it stands for less than [`GAP_MAX`] between two of
 /// which that is true.
 fn keyframes_of(clip: &Fingerprint, benign: &[bool]) -> Vec<bool> {
     let mut counts = vec![(0usize, 0usize); clip.keyframes.len()];
-    for (key, &benign) in clip.keys.iter().zip(benign) {
+    for (key, &benign) in clip.keys.iter().zip(benign).filter(|(key, _)| !key.fine) {
         let (of_it, all) = &mut counts[key.keyframe as usize];
         *of_it += usize::from(benign);
         *all += 1;
@@ -122,6 +121,17 @@ const KEYS_AT_A_TIME: usize = 50_000;
 mod tests {
     use super::super::testing::clip;
     use super::*;
+
+    #[test]
+    fn fine_keys_neither_make_a_keyframe_benign_nor_keep_it_from_being_so() {
+        let mut clip = clip(2, 8);
+        let number = |i: usize| i % 8;
+        (0..16).filter(|&i| number(i) >= 4).for_each(|i| clip.keys[i].fine = true);
+        // Of the first keyframe three of four keys and no fine one are benign, of the second one and all fine ones.
+        let benign: Vec<bool> =
+            (0..16).map(|i| if i < 8 { number(i) < 3 } else { number(i) == 0 || number(i) >= 4 }).collect();
+        assert_eq!(keyframes_of(&clip, &benign), [true, false]);
+    }
 
     /// The keyframes that show benign material if so many keys of each are near it.
     fn shown(benign: &[usize]) -> Vec<usize> {

@@ -149,6 +149,23 @@ fn what_a_time_line_pays_does_not_make_it_another_take() {
 }
 
 #[test]
+fn times_alone_prove_a_moment_only_by_far() {
+    // Heads that sway alike: all is seen at other times too, and yet pose after pose fits best at one.
+    let swaying = |elsewhere: f32, timing: Timing| Alignment {
+        evidence: Evidence { total: 900.0, moment: 0.0, sustained: 0.0 },
+        contrast: Contrast { here: 1000.0, elsewhere, moment_here: 0.0, moment_elsewhere: 0.0 },
+        timing,
+        ..copy(0.0, 10.0)
+    };
+    let (well, longer, all) = (pictures(24.0, 18.0), pictures(40.0, 30.0), pictures(9.0, 9.0));
+    assert!((20.0..30.0).contains(&well.bits()) && longer.bits() > 35.0 && all.bits() < 25.0);
+    assert_eq!(judged(&clip(10), &[swaying(900.0, well)]).verdict, Verdict::Inconclusive);
+    assert_eq!(judged(&clip(10), &[swaying(840.0, well)]).verdict, Verdict::Published);
+    assert_eq!(judged(&clip(10), &[swaying(900.0, longer)]).verdict, Verdict::Published);
+    assert_eq!(judged(&clip(10), &[swaying(900.0, all)]).verdict, Verdict::Published);
+}
+
+#[test]
 fn playing_backwards_is_proved_by_more() {
     let backwards = |best: f32| Alignment { speed: -1.0, timing: pictures(12.0, best), ..copy(0.0, 10.0) };
     let (some, many) = (backwards(9.0), backwards(12.0));

@@ -70,6 +70,16 @@ pub struct Match {
     pub turned_degrees: u32,
     /// Speed of the clip relative to the published video.
     pub speed: f64,
+    /// How the two frames lie over each other.
+    pub geometry: Geometry,
+}
+
+/// See [`Match::geometry`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Geometry {
+    /// Size of a detail in the published video over its size in the clip.
+    pub scale: f64,
 }
 
 /// See [`Match::source`].

@@ -1,26 +1,25 @@
 //! What chance does: distances between keys of unrelated videos, and the evidence that held-back clips reach.
 //!
 //! The chance `p0(d)` that two keys are within `d` bits is counted over every key of the held-back excerpts, plain and
-//! mirrored, against every key of the indexed videos. Pairs of videos that the check itself relates (a match of
-//! either kind) are not unrelated, and are left out and counted.
+//! mirrored, against every key of the indexed videos. Two videos that the check itself relates (a match of either kind, in
+//! [`RELATED_EDITS`] edits or more) show the same place or content: they are not unrelated, and are left out and counted.
 //!
 //! Below the least distance with [`SEEN_MIN`] pairs the table is continued by the model of the evidence: the logarithm of
 //! the chance goes on in a straight line, with the mean slope from that distance to [`RADIUS`].
 //!
 //! The model says that an alignment of `b` bits comes about by chance once in `2^b` searches of one key. So among held-back
 //! excerpts `sum(min(1, keys / 2^b))` are predicted to reach `b` bits, where keys are those that differ: sightings of one
-//! thing, within [`INDEPENDENT_DISTANCE`] bits of each other, are one search. Tilted keys, which are looked up for some of them
-//! besides, are not predicted.
+//! thing, within [`INDEPENDENT_DISTANCE`] bits of each other, are one search, and each orientation is another.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
-use uniq::Fingerprint;
 use uniq::evidence::{INDEPENDENT_DISTANCE, surprise};
 use uniq::fingerprint::{KEY_BITS, Key, KeyKind, Orientation, Run};
-use uniq::search::RADIUS;
+use uniq::search::{RADIUS, asked};
+use uniq::{Effort, Fingerprint};
 
 use super::cache::Cache;
 use super::footage::{Clip, split};
@@ -50,9 +49,9 @@ pub(crate) struct Null {
     chances: [Vec<(u32, Option<f64>, f64)>; 2],
     /// Mean slope of the logarithm, bits of surprise for a bit of distance, and the distance below which it is used.
     tails: [Option<(f64, u32)>; 2],
-    /// Held-back excerpts, and those of them that the check related to an indexed video.
+    /// Held-back excerpts, and those of them whose video the check related to an indexed one.
     excerpts: (usize, usize),
-    /// Keys that differ in an excerpt, on average.
+    /// Keys that differ in an excerpt, on average, those of each orientation counted.
     keys: f64,
     /// Evidence in bits, excerpts predicted to reach it, excerpts that did.
     alarms: Vec<(u32, f64, usize)>,
@@ -68,6 +67,7 @@ pub(crate) fn count(
 ) -> anyhow::Result<Null> {
     let mut null = Null { counts: [(); 2].map(|()| vec![0; KEY_BITS as usize + 1]), ..Null::default() };
     let (mut all_keys, mut highest) = (Vec::new(), Vec::new());
+    let relatives = Relatives::of(measured);
     for number in 0..plan.splits {
         let index = cache.index(&paths(&split(clips, number).published), cancel)?;
         let mut runs: BTreeMap<String, Vec<Run>> = BTreeMap::new();
@@ -75,24 +75,55 @@ pub(crate) fn count(
             runs.insert(hex(&about.sha256), index.runs(video)?);
         }
         for row in measured.rows.iter().filter(|row| row.split == number && row.role == Role::HeldBack) {
-            let report = &row.checked.report;
-            let related: BTreeSet<&str> =
-                report.matches.iter().map(|found| found.alignment.source.sha256.as_str()).collect();
-            let (fingerprint, _) = cache.fingerprint(&row.excerpt, cancel)?;
-            for (_, runs) in runs.iter().filter(|(sha256, _)| !related.contains(sha256.as_str())) {
+            // Some edits show another clip besides.
+            let shown = [Some(&row.excerpt.clip), row.excerpt.other.as_ref()];
+            let related = |sha256: &str| shown.iter().flatten().any(|clip| relatives.are(&clip.sha256, sha256));
+            let (mut fingerprint, _) = cache.fingerprint(&row.excerpt, cancel)?;
+            if plan.effort == Effort::Fast {
+                fingerprint = fingerprint.sketched();
+            }
+            for (_, runs) in runs.iter().filter(|(sha256, _)| !related(sha256)) {
                 null.add(&fingerprint, runs);
             }
             null.excerpts.0 += 1;
-            if related.is_empty() {
-                all_keys.push(distinct(&fingerprint));
-                highest.push(highest_bits(report));
-            } else {
+            if runs.keys().any(|sha256| related(sha256)) {
                 null.excerpts.1 += 1;
+            } else {
+                all_keys.push(distinct(&fingerprint, plan.effort));
+                highest.push(highest_bits(&row.checked.report));
             }
         }
     }
     null.finish(&all_keys, &highest);
     Ok(null)
+}
+
+/// Videos are related from so many edits of one on that the check relates to the other: chance does not come back.
+const RELATED_EDITS: usize = 3;
+
+/// Pairs of videos that checks related, by their digests.
+struct Relatives(BTreeSet<(String, String)>);
+
+impl Relatives {
+    fn of(measured: &Measured) -> Relatives {
+        let mut edits: BTreeMap<(String, String), BTreeSet<&str>> = BTreeMap::new();
+        for row in measured.rows.iter().filter(|row| row.role == Role::HeldBack && row.excerpt.other.is_none()) {
+            for found in &row.checked.report.matches {
+                let pair = Relatives::pair(&row.excerpt.clip.sha256, &found.alignment.source.sha256);
+                edits.entry(pair).or_default().insert(row.excerpt.edit.name);
+            }
+        }
+        edits.retain(|_, edits| edits.len() >= RELATED_EDITS);
+        Relatives(edits.into_keys().collect())
+    }
+
+    fn are(&self, one: &str, other: &str) -> bool {
+        self.0.contains(&Relatives::pair(one, other))
+    }
+
+    fn pair(one: &str, other: &str) -> (String, String) {
+        (one.min(other).to_owned(), one.max(other).to_owned())
+    }
 }
 
 impl Null {
@@ -139,7 +170,7 @@ impl Null {
     /// The tables for a person.
     pub(crate) fn text(&self) -> String {
         let mut text = format!(
-            "\nunrelated keys: {} pairs of regions, {} of whole frames; {} of {} excerpts have a related video, which is left out\n",
+            "\nunrelated keys: {} pairs of regions, {} of whole frames; {} of {} excerpts are of videos with a related one, and left out\n",
             grouped(self.pairs[0]),
             grouped(self.pairs[1]),
             self.excerpts.1,
@@ -174,15 +205,19 @@ impl Null {
     }
 }
 
-/// How many keys of a clip differ, plain and mirrored ones counted.
-fn distinct(clip: &Fingerprint) -> usize {
-    let mut kept: Vec<Key> = Vec::new();
-    for key in &clip.keys {
-        if kept.iter().all(|other| other.distance(key.key) >= INDEPENDENT_DISTANCE) {
-            kept.push(key.key);
+/// How many of the keys differ that are looked up for a clip, those of each orientation counted.
+fn distinct(clip: &Fingerprint, effort: Effort) -> usize {
+    let in_orientation = |orientation: Orientation| {
+        let mut kept: Vec<Key> = Vec::new();
+        for (_, number) in asked(clip, 0..clip.keys.len(), &[orientation]) {
+            let key = orientation.key(&clip.keys[number]);
+            if kept.iter().all(|other| other.distance(key) >= INDEPENDENT_DISTANCE) {
+                kept.push(key);
+            }
         }
-    }
-    2 * kept.len()
+        kept.len()
+    };
+    effort.orientations().into_iter().map(in_orientation).sum()
 }
 
 #[cfg(test)]
