@@ -207,12 +207,17 @@ const PICTURES_MIN: f32 = 0.6;
 /// Bits of the timing from which it does not matter how few pictures fit best; other moments of talking heads reached 9.7.
 const PLAINLY_TIMED: f32 = 10.0;
 
+/// Evidence of the moment, and of what is left of it without its best second, in bits, from which it does not matter either: those
+/// other moments had up to 127 and 16, or 77 and 27.
+const PLAIN_MOMENT: f32 = 90.0;
+const PLAIN_SUSTAINED: f32 = 40.0;
+
 /// Most agreement of all keys with other times, as a share, at which it does not matter how few pictures fit best.
 const PLAINLY_ELSEWHERE_MAX: f32 = 0.64;
 
-/// Where other times agree with more than [`ALONE_ELSEWHERE_MAX`] of the bits, the timing alone proves a moment from so many bits
-/// on, or if so large a share of the pictures fit best. A head that sways comes back to each pose, and another take can be laid over
-/// it so that both sway together: of 24 other takes of made heads that sway in sines TODO passed for copies without these limits,
+/// Where other times agree with more than [`ALONE_ELSEWHERE_MAX`] of the bits, and there is hardly any evidence of the moment, the
+/// timing alone proves it from so many bits on, or if so large a share of the pictures fit best. A head that sways comes back to each pose, and another take can be laid over
+/// it so that both sway together: of 24 other takes of made heads that sway in sines 10 passed for copies without these limits,
 /// with up to 26 bits and 0.79 of the pictures, and none does with them.
 const ALONE_BITS: f32 = 30.0;
 const ALONE_PICTURES: f32 = 0.85;
@@ -287,19 +292,21 @@ fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
     let margin = contrast.here - contrast.elsewhere;
     let apart = |share: f32| contrast.elsewhere <= share * contrast.here;
     let pictures = timing.pictures().share();
+    let unique = evidence.moment >= policy.published_bits && evidence.sustained >= policy.sustained_bits;
     let passage = alignment.clip.length() >= PASSAGE_MIN;
     let proven = timed >= policy.timed_bits
         && evidence.total >= 2.0 * policy.published_bits
         && (passage || apart(policy.elsewhere_max))
-        && (apart(ALONE_ELSEWHERE_MAX) || timed >= ALONE_BITS || pictures >= ALONE_PICTURES);
+        && (unique || apart(ALONE_ELSEWHERE_MAX) || timed >= ALONE_BITS || pictures >= ALONE_PICTURES);
     let mostly = timed >= MOSTLY_TIMED && margin >= 2.0 * policy.published_bits && apart(policy.elsewhere_max);
-    let of_moment = timed >= PARTLY_TIMED
-        && evidence.moment >= policy.published_bits
-        && evidence.sustained >= policy.sustained_bits
-        && contrast.moment_elsewhere <= MOMENT_ELSEWHERE_MAX * contrast.moment_here;
+    let of_moment =
+        timed >= PARTLY_TIMED && unique && contrast.moment_elsewhere <= MOMENT_ELSEWHERE_MAX * contrast.moment_here;
     let of_all = timed >= HARDLY_TIMED && margin >= 2.5 * policy.published_bits && apart(CLEARLY_ELSEWHERE_MAX);
     // Heads that talk come back to much the same pose: few of their pictures fit best at the time, and none by far.
-    let plain = timed >= PLAINLY_TIMED || pictures >= PICTURES_MIN || apart(PLAINLY_ELSEWHERE_MAX);
+    let plain = timed >= PLAINLY_TIMED
+        || pictures >= PICTURES_MIN
+        || apart(PLAINLY_ELSEWHERE_MAX)
+        || evidence.moment >= PLAIN_MOMENT && evidence.sustained >= PLAIN_SUSTAINED;
     let forwards = alignment.speed > 0.0 || timed >= BACKWARDS_BITS;
     if (proven || mostly || of_moment || of_all) && plain && forwards {
         Class::Copy

@@ -68,14 +68,14 @@ fn a_cropped_excerpt_is_found() {
 }
 
 #[test]
-fn a_picture_in_the_corner_a_third_as_large_is_found() {
-    let corner = "scale=214:120,pad=640:360:406:216:0x607080";
+fn a_picture_in_the_corner_a_fifth_as_large_is_found() {
+    let corner = "scale=128:72,pad=640:360:482:258:0x607080";
     let clip = scenes::edit(&first_film(), corner, &["-ss", "3", "-t", "10"], "mp4");
     let (report, code) = check(&clip);
     assert_eq!(code, 1, "{report:?}");
     let found = only_copy(&report);
     assert_lies(found, (0.0, 10.0), 3.0);
-    assert!((found.geometry.scale - 3.0).abs() < 0.15, "{found:?}");
+    assert!((found.geometry.scale - 5.0).abs() < 0.25, "{found:?}");
 }
 
 #[test]
