@@ -83,8 +83,8 @@ pub fn surprise(kind: KeyKind, distance: u32) -> f32 {
 }
 
 /// Bits that each pair after the first pays: some 1 500 keys of a clip of 10 s could each have met one of about three keys
-/// that a source shows at about that time, place and size. A clip of minutes has more keys, and pays four or five bits too
-/// little.
+/// that a source shows at about that time, place and size; its fine regions, which fit only where the source shows more, are not
+/// counted. A clip of minutes has more keys, and pays four or five bits too little.
 pub const WINDOW_BITS: f32 = 12.0;
 
 /// Bits that an alignment pays because things look alike: a second pair follows from a first more often than chance has it

@@ -16,11 +16,12 @@
 //!
 //! # How it works
 //!
-//! 1. [`media`] decodes a file to upright grey frames with a short side of 128 pixels.
+//! 1. [`media`] decodes a file to upright grey frames with a short side of 128 pixels, 256 for a clip.
 //! 2. [`sample`] chooses keyframes: [`sample::CORPUS_INTERVAL`] apart at most in a source, closer in a clip
 //!    ([`sample::QUERY_INTERVAL`]).
 //! 3. [`mod@fingerprint`] hashes each keyframe to 256-bit keys: one of the whole frame, and one of each *region*. Regions
-//!    are squares around blobs, which stay on the same content when the picture is cropped, moved or covered in part. A
+//!    are squares around blobs, which stay on the same content when the picture is cropped, moved or covered in part; a clip
+//!    has smaller ones too, for what it shows smaller than its source. A
 //!    key that stays in its place for a while is kept once, with the times of its first and last sighting.
 //! 4. [`index`] keeps the distinct keys with their postings (video, time, place) in write-once, checksummed files.
 //! 5. [`search`] first sets aside what the clip shows of material that was marked as benign ([`index::Role::Benign`]), and

@@ -13,7 +13,8 @@ pub mod random;
 /// Radius of the vote in bits, at which everything is measured.
 pub const RADIUS: u32 = uniq::search::RADIUS;
 
-/// Query keys of a clip of 10 s: 20 keyframes with 40 regions, each also mirrored.
+/// Query keys of one measurement: 20 keyframes with 40 regions, each also mirrored. A clip of 10 s has up to 7 000, tilted ones
+/// among them.
 pub const CLIP_KEYS: usize = 1600;
 
 /// A number with blanks between thousands.

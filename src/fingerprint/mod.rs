@@ -36,7 +36,8 @@ pub use key::{KEY_BITS, Key, KeyKind, Place, Run};
 pub use orientation::{Orientation, TILT, Tilt};
 use runs::{Sighting, Tracker};
 
-/// Changes whenever the same file would give other keys; an index of another version cannot be searched.
+/// Changes whenever the same source would give other keys; an index of another version cannot be searched. What a clip gives may
+/// change with the layout of its file alone.
 pub const FINGERPRINT_VERSION: u32 = 2;
 
 /// Most regions of a keyframe of a clip.
