@@ -77,10 +77,11 @@ impl Context<'_> {
         let aspect = orientation.aspect(self.clip.aspect());
         let at = [line.at(first), line.at(last)];
         let (from, to) = (at[0].min(at[1]) - EDGE, at[0].max(at[1]) + EDGE);
+        let fine = self.clip.keys.iter().any(|key| key.fine);
         let mut reference = [0; 2];
         for (number, run) in self.shown.runs.iter().enumerate() {
             let in_time = run.first.as_secs_f32() <= to && run.last.as_secs_f32() >= from;
-            if in_time && guide::visible(run, geometry, aspect) {
+            if in_time && guide::visible(run, geometry, aspect, fine) {
                 reference[0] += 1;
                 reference[1] += u32::from(runs.contains(&number));
             }

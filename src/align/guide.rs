@@ -55,9 +55,9 @@ impl Shown {
         Shown { runs, smallest, moments, seconds }
     }
 
-    /// Whether a key of the clip is large enough, where a geometry puts it, for the source to have one of that size.
-    pub(super) fn may_have(&self, key: &ClipKey, place: &Place, geometry: &Similarity) -> bool {
-        key.kind == KeyKind::Whole || place.size * geometry.scale >= self.smallest * (-ZOOM_TOLERANCE).exp2()
+    /// Whether a region of the clip is large enough, where a geometry puts it, for the source to have one of that size.
+    pub(super) fn may_have(&self, place: &Place, geometry: &Similarity) -> bool {
+        place.size * geometry.scale >= self.smallest * (-ZOOM_TOLERANCE).exp2()
     }
 
     /// The runs that the source shows within the time tolerance of a moment, each once.
@@ -160,13 +160,19 @@ pub(super) fn pair(trace: &Trace, clip: &Fingerprint, shown: &Shown, orientation
     }
 }
 
-/// Whether the clip would show a region of the source large enough, and whole enough, to be detected.
-pub(super) fn visible(run: &Run, geometry: &Similarity, clip_aspect: f32) -> bool {
+/// Whether the clip, which may have fine regions, would show a region of the source large enough, and whole enough, to be detected.
+pub(super) fn visible(run: &Run, geometry: &Similarity, clip_aspect: f32, fine: bool) -> bool {
     let size = run.place.size / geometry.scale;
     let (x, y) = ((run.place.x - geometry.x) / geometry.scale, (run.place.y - geometry.y) / geometry.scale);
     let inside = |centre: f32, end: f32| centre - 0.4 * size >= 0.0 && centre + 0.4 * size <= end;
-    run.kind == KeyKind::Region && SIZES.contains(&size) && inside(x, clip_aspect) && inside(y, 1.0)
+    run.kind == KeyKind::Region
+        && (if fine { FINE_SIZE } else { SIZE }..=SIZE_MAX).contains(&size)
+        && inside(x, clip_aspect)
+        && inside(y, 1.0)
 }
 
-/// Sizes of regions that a detector looks for, in frame heights: 7 sigmas of 2.5 to 32 px in 128 px.
-const SIZES: std::ops::RangeInclusive<f32> = 0.15..=1.6;
+/// Sizes of regions that a detector looks for, in frame heights: 7 sigmas of 2.5 px on, of fine ones half as much, up to 32 px in
+/// 128 px.
+const SIZE: f32 = 0.15;
+const FINE_SIZE: f32 = 0.5 * SIZE;
+const SIZE_MAX: f32 = 1.6;

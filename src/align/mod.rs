@@ -378,7 +378,7 @@ impl Context<'_> {
         let aspect = self.clip.aspect();
         let expected = |key: &ClipKey| {
             let place = || orientation.place(key.place, aspect);
-            !key.fine || strong && self.shown.may_have(key, &place(), &geometry)
+            !key.fine || strong && self.shown.may_have(&place(), &geometry)
         };
         let looks = self.looks(&all, &traces, &expected);
         let gap = GAP_MAX.max(2.5 * self.interval / line.speed.abs().min(1.0));

@@ -281,6 +281,21 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_of_one_row_or_column_after_others_is_borne() {
+        // Such frames come from a decoding process that lies.
+        let mut extractor = Extractor::new(Detail { fine: 24, ..QUERY });
+        let mut keyframes = 0;
+        for (i, (width, height)) in [(456, 256), (1, 300), (300, 1), (456, 256)].into_iter().enumerate() {
+            let level = |j: usize| testing::texture((j % width) as f32, (j / width) as f32, 4) as u8;
+            let luma = (0..width * height).map(level).collect();
+            let frame = Frame { time: Duration::from_secs(2 * i as u64), width, height, luma };
+            extractor.push(&frame, &mut |_, _| keyframes += 1);
+        }
+        extractor.finish(&mut |_, _| keyframes += 1);
+        assert_eq!(keyframes, 4);
+    }
+
+    #[test]
     fn black_and_flat_frames_have_no_keys() {
         for (level, content) in [(3, Content::Black), (180, Content::Flat)] {
             let flat = Frame { time: Duration::ZERO, width: 228, height: 128, luma: vec![level; 228 * 128] };

@@ -216,6 +216,7 @@ fn read_key(bytes: &[u8]) -> Option<ClipKey> {
         1 => KeyKind::Region,
         _ => return None,
     };
+    let sane = sane && !(bytes[6] != 0 && kind == KeyKind::Whole);
     sane.then_some(ClipKey {
         keyframe: u32::from_le_bytes(word(0)),
         kind,

@@ -43,8 +43,8 @@ pub const FINGERPRINT_VERSION: u32 = 2;
 /// Most regions of a keyframe of a clip.
 pub const CLIP_REGIONS: usize = 40;
 
-/// Most fine regions of a keyframe of a clip: those that are found in pictures of twice the working size, half as large as the
-/// smallest that a source has. They find what a clip shows smaller than its source does, such as a picture in a corner.
+/// Most fine regions of a keyframe of a clip: those that are found in pictures of twice the working size, half to once as
+/// large as the smallest that a source of the same shape has. They find what a clip shows smaller than its source does, such as a picture in a corner.
 pub const FINE_REGIONS: usize = 24;
 
 /// Most regions of a keyframe of a clip that is looked at quickly.
@@ -95,7 +95,8 @@ pub struct ClipKey {
     pub keyframe: u32,
     /// What it was made of.
     pub kind: KeyKind,
-    /// Whether it was found at [`Resolution::Double`](media::Resolution): it is smaller than the regions of any source.
+    /// Whether it was found at [`Resolution::Double`](media::Resolution): it is smaller than the regions of a source of the
+    /// same shape.
     pub fine: bool,
     /// Where it is.
     pub place: Place,

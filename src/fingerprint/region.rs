@@ -23,9 +23,9 @@ impl Levels {
         Levels(levels)
     }
 
-    /// The same without the picture: its half and so on.
+    /// The same without the picture: its half and so on; a picture too small to be halved stays as it is.
     pub(super) fn halved(&self) -> Levels {
-        Levels(if self.0.len() > 1 { self.0[1..].to_vec() } else { vec![self.picture().halved()] })
+        Levels(if self.0.len() > 1 { self.0[1..].to_vec() } else { self.0.clone() })
     }
 
     pub(super) fn picture(&self) -> &Plane {

@@ -44,7 +44,7 @@ pub struct Frame {
 
 /// The short side of a [`Frame`] at the working size, in pixels (long side capped at [`LONG_SIDE_MAX`]; smaller pictures are scaled up).
 pub const SHORT_SIDE: usize = 128;
-/// The long side never exceeds this many pixels; beyond an aspect of 4:1 the short side shrinks instead.
+/// The long side never exceeds this many pixels at the working size; beyond an aspect of 4:1 the short side shrinks instead.
 pub const LONG_SIDE_MAX: usize = 512;
 
 /// The share by which a gap between frames may exceed the permitted one, so that groups of pictures of 1.001 s, as

@@ -281,7 +281,7 @@ const HEADER: usize = 5;
 /// Longest text in bytes.
 const TEXT_MAX: usize = 500;
 /// Changes with the messages, so that programs of two versions do not misunderstand each other.
-const PROTOCOL: &[u8] = b"uniq 1\n";
+const PROTOCOL: &[u8] = b"uniq 2\n";
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! Sets aside what a clip shows of benign material, before anything else is looked up.
 //!
-//! A key of the clip within [`RADIUS`] bits of a key of benign material, in any orientation in which it is searched, counts
+//! A key of the clip within [`RADIUS`] bits of a key of benign material, in any of the orientations that are searched, counts
 //! for nothing: not as a hit, and not among what the clip shows. A keyframe most of whose keys are such shows the material
 //! itself. Nothing of it counts, and its time is unsearchable. A keyframe that only some of the keys are of, as under a
 //! station's logo, is judged by the others.
@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::{RADIUS, asked};
+use super::RADIUS;
 use crate::error::{Error, Result};
 use crate::fingerprint::{ClipKey, Fingerprint, Key, KeyKind, Orientation};
 use crate::index::{Index, Role, SearchMode};
@@ -43,12 +43,12 @@ pub fn sift<'a>(
     if index.state().benign_keys == 0 {
         return Ok(whole);
     }
-    let mut benign = vec![false; clip.keys.len()];
-    for asked in asked(clip, 0..clip.keys.len(), orientations).chunks(KEYS_AT_A_TIME) {
+    let mut benign = Vec::with_capacity(clip.keys.len());
+    for keys in clip.keys.chunks(KEYS_AT_A_TIME) {
         if cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
             return Err(Error::Cancelled);
         }
-        mark_benign(index, &clip.keys, asked, &mut benign)?;
+        benign.extend(are_benign(index, keys, orientations)?);
     }
     if !benign.contains(&true) {
         return Ok(whole);
@@ -67,13 +67,16 @@ pub fn sift<'a>(
     })
 }
 
-/// Marks those of some keys that are near one of benign material, made of the same kind of patch.
-fn mark_benign(index: &Index, keys: &[ClipKey], asked: &[(Orientation, usize)], benign: &mut [bool]) -> Result<()> {
-    let queries: Vec<Key> = asked.iter().map(|&(orientation, number)| orientation.key(&keys[number])).collect();
+/// Whether each of some keys is near one of benign material, made of the same kind of patch, in any orientation: also those that
+/// are not looked up tilted, so that tilted material is recognised as a whole.
+fn are_benign(index: &Index, keys: &[ClipKey], orientations: &[Orientation]) -> Result<Vec<bool>> {
+    let queries: Vec<Key> =
+        orientations.iter().flat_map(|orientation| keys.iter().map(|key| orientation.key(key))).collect();
+    let mut benign = vec![false; keys.len()];
     let mut kinds: HashSet<(u32, u32, KeyKind)> = HashSet::new();
     let mut read: HashSet<(u32, u32)> = HashSet::new();
     for near in index.near_in_role(&queries, RADIUS, SearchMode::Exact, Role::Benign)?.found {
-        let (_, number) = asked[near.query as usize];
+        let number = near.query as usize % keys.len();
         if benign[number] {
             continue;
         }
@@ -83,7 +86,7 @@ fn mark_benign(index: &Index, keys: &[ClipKey], asked: &[(Orientation, usize)], 
         }
         benign[number] = kinds.contains(&(near.segment, near.key, keys[number].kind));
     }
-    Ok(())
+    Ok(benign)
 }
 
 /// Whether each keyframe shows benign material: most of its keys do, without the fine ones, which the material has none of and

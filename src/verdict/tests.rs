@@ -107,17 +107,21 @@ fn a_copy_of_some_seconds_is_partly_published() {
 
 #[test]
 fn a_pose_that_comes_back_is_no_copy() {
-    let face = |best: f32, elsewhere: f32| Alignment {
-        evidence: Evidence { total: 300.0, moment: 20.0, sustained: 0.0 },
+    let face = |best: f32, elsewhere: f32, moment: f32, sustained: f32| Alignment {
+        evidence: Evidence { total: 300.0, moment, sustained },
         contrast: Contrast { here: 340.0, elsewhere, moment_here: 20.0, moment_elsewhere: 20.0 },
         timing: pictures(7.0, best),
         ..copy(0.0, 10.0)
     };
     let verdict = |alignment: Alignment| judged(&clip(10), &[alignment]).verdict;
     // Four of seven pictures fit best at the time, and at other times two thirds of the bits are found too.
-    assert_eq!(verdict(face(4.0, 230.0)), Verdict::Inconclusive);
-    assert_eq!(verdict(face(5.0, 230.0)), Verdict::Published);
-    assert_eq!(verdict(face(4.0, 170.0)), Verdict::Published);
+    assert_eq!(verdict(face(4.0, 230.0, 20.0, 0.0)), Verdict::Inconclusive);
+    assert_eq!(verdict(face(5.0, 230.0, 20.0, 0.0)), Verdict::Published);
+    assert_eq!(verdict(face(4.0, 170.0, 20.0, 0.0)), Verdict::Published);
+    // What is seen once may speak in their place.
+    assert_eq!(verdict(face(4.0, 230.0, 127.0, 16.0)), Verdict::Inconclusive);
+    assert_eq!(verdict(face(4.0, 230.0, 77.0, 45.0)), Verdict::Inconclusive);
+    assert_eq!(verdict(face(4.0, 230.0, 90.0, 40.0)), Verdict::Published);
 }
 
 #[test]
@@ -161,6 +165,10 @@ fn times_alone_prove_a_moment_only_by_far() {
     assert!((20.0..30.0).contains(&well.bits()) && longer.bits() > 35.0 && all.bits() < 25.0);
     assert_eq!(judged(&clip(10), &[swaying(900.0, well)]).verdict, Verdict::Inconclusive);
     assert_eq!(judged(&clip(10), &[swaying(840.0, well)]).verdict, Verdict::Published);
+    let contrast = Contrast { here: 1000.0, elsewhere: 900.0, moment_here: 80.0, moment_elsewhere: 70.0 };
+    let unique = Evidence { total: 900.0, moment: 40.0, sustained: 20.0 };
+    let seen_once = Alignment { evidence: unique, contrast, ..swaying(900.0, well) };
+    assert_eq!(judged(&clip(10), &[seen_once]).verdict, Verdict::Published);
     assert_eq!(judged(&clip(10), &[swaying(900.0, longer)]).verdict, Verdict::Published);
     assert_eq!(judged(&clip(10), &[swaying(900.0, all)]).verdict, Verdict::Published);
 }

@@ -2,7 +2,7 @@
 //!
 //! The chance `p0(d)` that two keys are within `d` bits is counted over every key of the held-back excerpts, plain and
 //! mirrored, against every key of the indexed videos. Two videos that the check itself relates (a match of either kind, in
-//! [`RELATED_EDITS`] edits or more) show the same place or content: they are not unrelated, and are left out and counted.
+//! [`RELATED_EDITS`] edits or more, or all that are measured) show the same place or content: they are not unrelated, and are left out and counted.
 //!
 //! Below the least distance with [`SEEN_MIN`] pairs the table is continued by the model of the evidence: the logarithm of
 //! the chance goes on in a straight line, with the mean slope from that distance to [`RADIUS`].
@@ -98,7 +98,8 @@ pub(crate) fn count(
     Ok(null)
 }
 
-/// Videos are related from so many edits of one on that the check relates to the other: chance does not come back.
+/// Videos are related from so many edits of one on that the check relates to the other, or from all that are measured: chance
+/// does not come back.
 const RELATED_EDITS: usize = 3;
 
 /// Pairs of videos that checks related, by their digests.
@@ -113,7 +114,9 @@ impl Relatives {
                 edits.entry(pair).or_default().insert(row.excerpt.edit.name);
             }
         }
-        edits.retain(|_, edits| edits.len() >= RELATED_EDITS);
+        let unmixed = measured.rows.iter().filter(|row| row.excerpt.other.is_none()).map(|row| row.excerpt.edit.name);
+        let least = RELATED_EDITS.min(unmixed.collect::<BTreeSet<_>>().len());
+        edits.retain(|_, edits| edits.len() >= least);
         Relatives(edits.into_keys().collect())
     }
 
