@@ -212,6 +212,9 @@ const PLAINLY_TIMED: f32 = 10.0;
 const PLAIN_MOMENT: f32 = 90.0;
 const PLAIN_SUSTAINED: f32 = 40.0;
 
+/// Evidence of the moment, in bits, from which it does not matter although one second has nearly all of it.
+const PLAIN_INSTANT: f32 = 180.0;
+
 /// Most agreement of all keys with other times, as a share, at which it does not matter how few pictures fit best.
 const PLAINLY_ELSEWHERE_MAX: f32 = 0.64;
 
@@ -306,7 +309,8 @@ fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
     let plain = timed >= PLAINLY_TIMED
         || pictures >= PICTURES_MIN
         || apart(PLAINLY_ELSEWHERE_MAX)
-        || evidence.moment >= PLAIN_MOMENT && evidence.sustained >= PLAIN_SUSTAINED;
+        || evidence.moment >= PLAIN_MOMENT && evidence.sustained >= PLAIN_SUSTAINED
+        || evidence.moment >= PLAIN_INSTANT;
     let forwards = alignment.speed > 0.0 || timed >= BACKWARDS_BITS;
     if (proven || mostly || of_moment || of_all) && plain && forwards {
         Class::Copy

@@ -122,6 +122,7 @@ fn a_pose_that_comes_back_is_no_copy() {
     assert_eq!(verdict(face(4.0, 230.0, 127.0, 16.0)), Verdict::Inconclusive);
     assert_eq!(verdict(face(4.0, 230.0, 77.0, 45.0)), Verdict::Inconclusive);
     assert_eq!(verdict(face(4.0, 230.0, 90.0, 40.0)), Verdict::Published);
+    assert_eq!(verdict(face(4.0, 230.0, 180.0, 0.0)), Verdict::Published);
 }
 
 #[test]
