@@ -1,5 +1,6 @@
 //! Checks a clip against an index: fingerprint, search, align, judge, report.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -75,8 +76,7 @@ pub fn check(index: &Index, clip: &Path, options: &CheckOptions<'_>) -> Result<R
 /// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if something of the index is damaged that the check looks at, and
 /// [`Error::Cancelled`](crate::Error::Cancelled) once the check is to stop.
 pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptions<'_>) -> Result<Report> {
-    let sketch = (options.effort == Effort::Fast).then(|| clip.sketched());
-    let clip = sketch.as_ref().unwrap_or(clip);
+    let clip = &*options.effort.looked_at(clip);
     let orientations = options.effort.orientations();
     let sifted = sift(index, clip, &orientations, options.cancel)?;
     let mut found = find(index, &sifted, &orientations, options.search, options)?;
@@ -87,6 +87,11 @@ pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptio
 }
 
 impl Effort {
+    /// What of a clip is looked at.
+    pub fn looked_at(self, clip: &Fingerprint) -> Cow<'_, Fingerprint> {
+        if self == Effort::Fast { Cow::Owned(clip.sketched()) } else { Cow::Borrowed(clip) }
+    }
+
     /// In which orientations a clip is searched.
     pub fn orientations(self) -> Vec<Orientation> {
         match self {

@@ -219,8 +219,8 @@ const PLAIN_INSTANT: f32 = 180.0;
 const PLAINLY_ELSEWHERE_MAX: f32 = 0.64;
 
 /// Where other times agree with more than [`ALONE_ELSEWHERE_MAX`] of the bits, and there is hardly any evidence of the moment, the
-/// timing alone proves it from so many bits on, or if so large a share of the pictures fit best. A head that sways comes back to each pose, and another take can be laid over
-/// it so that both sway together: of 24 other takes of made heads that sway in sines 10 passed for copies without these limits,
+/// timing alone proves it from so many bits on, or if so large a share of the pictures fit best. A head that sways comes back to
+/// each pose, and another take can be laid over it so that both sway together: of 24 other takes of made heads that sway in sines 10 passed for copies without these limits,
 /// with up to 26 bits and 0.79 of the pictures, and none does with them.
 const ALONE_BITS: f32 = 30.0;
 const ALONE_PICTURES: f32 = 0.85;
@@ -229,8 +229,8 @@ const ALONE_ELSEWHERE_MAX: f32 = 0.85;
 /// Bits of the timing that prove a clip to play backwards: what goes to and fro does so too.
 const BACKWARDS_BITS: f32 = 20.0;
 
-/// Shorter than this an alignment, which is told with half a source's interval on either side, is one instant, and all pictures that it is compared with lie outside it: that they fit
-/// less well says that the camera moved, and not when.
+/// Shorter than this an alignment, which is told with half a source's interval on either side, is one instant, and all pictures
+/// that it is compared with lie outside it: that they fit less well says that the camera moved, and not when.
 const PASSAGE_MIN: Duration = Duration::from_millis(1500);
 
 /// Bits of the timing from which it is not said to be another moment, but to be ambiguous.

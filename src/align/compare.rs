@@ -87,8 +87,9 @@ impl Context<'_> {
             }
         }
         let (mut scene, mut moment) = ([0; 2], [0; 2]);
-        for (number, key) in self.clip.keys.iter().enumerate().filter(|(_, key)| expected(key)) {
-            if (first..=last).contains(&self.clip.keyframes[key.keyframe as usize].time.as_secs_f32()) {
+        for number in guide::keys_between(self.clip, (first, last)) {
+            let key = &self.clip.keys[number];
+            if expected(key) {
                 let count = if key.recurs { &mut scene } else { &mut moment };
                 count[0] += 1;
                 count[1] += u32::from(keys.contains(&number));

@@ -6,6 +6,7 @@
 //! This shows how far the alignment really goes, and what share of the source's keys is in the clip.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::vote::{Line, Vote};
 use super::{Similarity, TIME_TOLERANCE, ZOOM_TOLERANCE};
@@ -87,6 +88,14 @@ impl Shown {
     }
 }
 
+/// Numbers of the clip's keys from one of its moments to another, in seconds.
+pub(super) fn keys_between(clip: &Fingerprint, (first, last): (f32, f32)) -> Range<usize> {
+    let time = |key: &ClipKey| clip.keyframes[key.keyframe as usize].time.as_secs_f32();
+    let start = clip.keys.partition_point(|key| time(key) < first);
+    let end = clip.keys.partition_point(|key| time(key) <= last);
+    start..end.max(start)
+}
+
 /// Compares each key of a part of the clip with what the source shows there and then; the nearest run counts.
 pub(super) fn trace(
     clip: &Fingerprint,
@@ -94,16 +103,14 @@ pub(super) fn trace(
     orientation: Orientation,
     geometry: &Similarity,
     line: Line,
-    (from, to): (f32, f32),
+    span: (f32, f32),
 ) -> Vec<Trace> {
     let aspect = clip.aspect();
     let mut traces = Vec::new();
-    let time_of = |key: &ClipKey| clip.keyframes[key.keyframe as usize].time.as_secs_f32();
-    let start = clip.keys.partition_point(|key| time_of(key) < from);
-    let end = clip.keys.partition_point(|key| time_of(key) <= to);
-    let mut number = start;
-    for keys in clip.keys[start..end].chunk_by(|a, b| a.keyframe == b.keyframe) {
-        let time = time_of(&keys[0]);
+    let within = keys_between(clip, span);
+    let mut number = within.start;
+    for keys in clip.keys[within].chunk_by(|a, b| a.keyframe == b.keyframe) {
+        let time = clip.keyframes[keys[0].keyframe as usize].time.as_secs_f32();
         let around = shown.around(line.at(time));
         for (i, key) in keys.iter().enumerate() {
             let (place, bits) = (orientation.place(key.place, aspect), orientation.key(key));

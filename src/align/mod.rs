@@ -435,7 +435,8 @@ impl Context<'_> {
         let time = |i: usize| keyframes[i].time.as_secs_f32();
         let look = |i: usize| Look { time: time(i), found: 0, moments: 0, moments_found: 0 };
         let mut looks: Vec<Look> = (0..keyframes.len()).map(look).collect();
-        for key in self.clip.keys.iter().filter(|key| !key.recurs && expected(key)) {
+        let within = &self.clip.keys[guide::keys_between(self.clip, self.window)];
+        for key in within.iter().filter(|key| !key.recurs && expected(key)) {
             looks[key.keyframe as usize].moments += 1;
         }
         for trace in traces {

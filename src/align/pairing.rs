@@ -5,7 +5,7 @@
 //! moment of the clip it fits best, and the lines through most of these moments are worth a closer look ([`super::timing`]).
 
 use super::Similarity;
-use super::guide::Shown;
+use super::guide::{self, Shown};
 use super::vote::Line;
 use crate::fingerprint::{ClipKey, Fingerprint, Orientation, Run};
 
@@ -24,10 +24,8 @@ impl Pairing<'_> {
     }
 
     /// The keys of the clip between two of its moments.
-    pub(super) fn keys(&self, (first, last): (f32, f32)) -> &[ClipKey] {
-        let start = self.clip.keys.partition_point(|key| self.time(key) < first);
-        let end = self.clip.keys.partition_point(|key| self.time(key) <= last);
-        &self.clip.keys[start..end.max(start)]
+    pub(super) fn keys(&self, span: (f32, f32)) -> &[ClipKey] {
+        &self.clip.keys[guide::keys_between(self.clip, span)]
     }
 
     /// The time lines of some speeds that most keys of the source fit best, the `most` likeliest, the likeliest first; between two

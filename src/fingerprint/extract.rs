@@ -68,20 +68,19 @@ impl Extractor {
 
     /// Takes one frame of the detail's resolution; `emit` is called for each keyframe whose keys are now final.
     pub(super) fn push(&mut self, frame: &Frame, emit: &mut dyn FnMut(Keyframe, Vec<SeenKey>)) {
-        let mut levels = Levels::new(Plane::of_frame(frame));
-        let mut fine = None;
-        if self.detail.resolution() == Resolution::Double {
-            let halved = levels.halved();
-            fine = Some(std::mem::replace(&mut levels, halved));
-        }
-        let (mut keys, content) = self.keys(&levels, fine.as_ref());
+        let picture = Levels::new(Plane::of_frame(frame));
+        let (levels, fine) = match self.detail.resolution() {
+            Resolution::Working => (picture, None),
+            Resolution::Double => (picture.halved(), Some(picture)),
+        };
+        let (keys, content) = self.keys(&levels, fine.as_ref());
         let keyframe = self.observe(frame.time, content, &levels);
         let whole = keys.iter().find(|key| key.kind == KeyKind::Whole).map(|key| key.key);
 
         let far_enough = |earlier: &Recent| earlier.keyframe.time + RECURRENCE_GAP <= frame.time;
-        let mut recent = Recent { keyframe, keys: Vec::new(), levels, fine, whole, done: false };
+        let mut recent = Recent { keyframe, keys, levels, fine, whole, done: false };
         if let Some(earlier) = self.recent.iter().rev().find(|earlier| far_enough(earlier)) {
-            mark(&mut keys, earlier);
+            mark(&mut recent.keys, earlier);
         }
         for earlier in self.recent.iter_mut().filter(|earlier| !earlier.done && far_enough(earlier)) {
             mark(&mut earlier.keys, &recent);
@@ -92,7 +91,6 @@ impl Extractor {
         while self.recent.get(1).is_some_and(far_enough) {
             self.recent.pop_front();
         }
-        recent.keys = keys;
         self.recent.push_back(recent);
     }
 

@@ -52,10 +52,9 @@ pub const LONG_SIDE_MAX: usize = 512;
 pub const GAP_SLACK: f64 = 0.05;
 
 /// How large the frames are that a caller wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Resolution {
     /// The working size: a short side of [`SHORT_SIDE`].
-    #[default]
     Working,
     /// Twice that.
     Double,

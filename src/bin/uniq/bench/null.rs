@@ -78,10 +78,8 @@ pub(crate) fn count(
             // Some edits show another clip besides.
             let shown = [Some(&row.excerpt.clip), row.excerpt.other.as_ref()];
             let related = |sha256: &str| shown.iter().flatten().any(|clip| relatives.are(&clip.sha256, sha256));
-            let (mut fingerprint, _) = cache.fingerprint(&row.excerpt, cancel)?;
-            if plan.effort == Effort::Fast {
-                fingerprint = fingerprint.sketched();
-            }
+            let (fingerprint, _) = cache.fingerprint(&row.excerpt, cancel)?;
+            let fingerprint = plan.effort.looked_at(&fingerprint);
             for (_, runs) in runs.iter().filter(|(sha256, _)| !related(sha256)) {
                 null.add(&fingerprint, runs);
             }
