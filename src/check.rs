@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::Result;
 use crate::align::{self, Alignment, Corpus, align};
-use crate::fingerprint::{self, Fingerprint, Orientation};
+use crate::fingerprint::{self, Fingerprint, Motion, Orientation};
 use crate::index::{Index, SearchMode, hex};
 use crate::report::{
     Clip, Effort, Geometry, IndexSummary, Interval, Match, NonMatch, Rectangle, Report, SCHEMA, SearchSummary, Seconds,
@@ -133,6 +133,12 @@ fn find(
             index.runs(video).unwrap_or_else(|error| {
                 unread.set(Some(error));
                 Vec::new()
+            })
+        },
+        motion: &|video| {
+            index.motion(video).unwrap_or_else(|error| {
+                unread.set(Some(error));
+                Motion::default()
             })
         },
     };
@@ -265,6 +271,12 @@ fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment) -> NonMatc
         timed_pictures: alignment.timing.pictures().asked as u64,
         timed_best: alignment.timing.pictures().best as u64,
         timed_bits: bits(alignment.timing.bits()),
+        moving_pictures: alignment.moved.pictures.asked as u64,
+        moving_best: alignment.moved.pictures.best as u64,
+        moving_bits: bits(alignment.moved.bits()),
+        moving_likeness: round(f64::from(alignment.moved.likeness()), 3),
+        moving_here: round(f64::from(alignment.moved.on_line), 3),
+        moving_elsewhere: round(f64::from(alignment.moved.elsewhere), 3),
         shown: round(f64::from(alignment.found.reference), 3),
         mirrored: alignment.orientation.mirrored,
         turned_degrees: alignment.orientation.degrees(),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
 
-use crate::fingerprint::{self, FINGERPRINT_VERSION, Run};
+use crate::fingerprint::{self, FINGERPRINT_VERSION, Motion, Run};
 use crate::index::{GraphPolicy, Index, IndexConfig, IndexState, Role, Video, Watch, Writer, hex};
 use crate::sample::CORPUS_INTERVAL;
 use crate::sandbox::Decoding;
@@ -237,7 +237,7 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(20);
 const BACKLOG: usize = 16;
 
 /// A video and its keys.
-type Made = (Box<Video>, Vec<Run>);
+type Made = (Box<Video>, Vec<Run>, Motion);
 
 /// What a worker made of a source.
 enum Done {
@@ -284,7 +284,7 @@ fn one(
             keyframes: made.keyframes,
             undecoded: made.decoded.undecoded.iter().map(|hole| hole.end.saturating_sub(hole.start)).sum(),
         };
-        Ok(Done::Video((Box::new(video), made.runs)))
+        Ok(Done::Video((Box::new(video), made.runs, made.motion)))
     });
     match done {
         Ok(done) => done,
@@ -319,9 +319,9 @@ impl Intake<'_> {
     fn take(&mut self, number: usize, done: Done, path: &Path, bytes: u64) -> Result<()> {
         let tell = |outcome| (self.progress)(Event::Finished { path, bytes, outcome });
         let made = match done {
-            Done::Video((video, runs)) => {
+            Done::Video((video, runs, motion)) => {
                 tell(Outcome::Added { duration: video.duration, undecoded: video.undecoded });
-                Some((video, runs))
+                Some((video, runs, motion))
             }
             Done::AlreadyThere => {
                 tell(Outcome::AlreadyThere);
@@ -352,9 +352,9 @@ impl Intake<'_> {
     }
 
     fn add(&mut self, made: Option<Made>) -> Result<()> {
-        let Some((video, runs)) = made else { return Ok(()) };
+        let Some((video, runs, motion)) = made else { return Ok(()) };
         let duration = video.duration;
-        if self.writer.add_as(self.role, *video, runs)? {
+        if self.writer.add_as(self.role, *video, runs, &motion)? {
             self.summary.added += 1;
             self.summary.video += duration;
         } else {

@@ -60,6 +60,12 @@
 //! | `timed_pictures` | integer | pictures of both sides that were compared with those of other times, some three seconds to either side; 0 for a match of less than 24 bits, and for identical files, of which nothing is compared |
 //! | `timed_best` | integer | how many of them fit best at the claimed time |
 //! | `timed_bits` | bits | how improbable that, and the same of single keys, is for another take of the scene, less six bits if the time line was chosen by it; below zero if it speaks for one |
+//! | `moving_pictures` | integer | pictures of both sides in which something moves, and whose motion was compared with that of other times as above |
+//! | `moving_best` | integer | how many of them move as the other side does at the claimed time, and less so at others |
+//! | `moving_bits` | bits | how improbable that is for another moment; below zero if it speaks for one |
+//! | `moving_likeness` | -1..=1 | mean of the best correlation of each of them near the claimed time |
+//! | `moving_here` | -1..=1 | mean correlation of the clip's on the time line, of half a minute at most; 0 for less than six pictures that move |
+//! | `moving_elsewhere` | 0..=1 | the largest such mean on another time line of the source, two seconds off or more: near `moving_here`, what moves comes back, and tells no time |
 //! | `shown` | 0..=1 | share of the source's regions, in this part of its time and frame, that the clip shows |
 //! | `kind` | `copy` \| `same_scene` | the same recording, or the same place at another time (or at a time that cannot be told, if its part of the clip is unsearchable as `ambiguous`) |
 //! | `mirrored` | bool | left and right exchanged |
@@ -202,6 +208,18 @@ pub struct NonMatch {
     pub timed_best: u64,
     /// How improbable that is for another take, in bits; below zero if it speaks for one.
     pub timed_bits: f64,
+    /// Pictures of both sides in which something moves.
+    pub moving_pictures: u64,
+    /// How many of them move as the other side does at the time that is claimed, and less so at others.
+    pub moving_best: u64,
+    /// How improbable that is for another moment, in bits; below zero if it speaks for one.
+    pub moving_bits: f64,
+    /// Mean of their best correlations near the claimed time, -1..=1.
+    pub moving_likeness: f64,
+    /// Mean correlation of the clip's on the time line, -1..=1.
+    pub moving_here: f64,
+    /// The most that it is on any other time line of the source, two seconds off or more, 0..=1.
+    pub moving_elsewhere: f64,
     /// Share of the source's regions that the clip shows.
     pub shown: f64,
     /// Left and right exchanged.

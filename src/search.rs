@@ -166,7 +166,7 @@ const TILTED_REGIONS: usize = 20;
 mod testing {
     use std::time::Duration;
 
-    use crate::fingerprint::{ClipKey, Content, Fingerprint, Key, KeyKind, Keyframe, Place};
+    use crate::fingerprint::{ClipKey, Content, Fingerprint, Key, KeyKind, Keyframe, Motion, Place};
     use crate::media::StreamInfo;
 
     /// A clip of four keyframes a second, each with so many regions.
@@ -205,6 +205,7 @@ mod testing {
             undecoded: vec![],
             keyframes: (0..keyframes).map(keyframe).collect(),
             keys: (0..regions * keyframes).map(key).collect(),
+            motion: Motion::default(),
         }
     }
 }

@@ -226,6 +226,17 @@ const ALONE_BITS: f32 = 30.0;
 const ALONE_PICTURES: f32 = 0.85;
 const ALONE_ELSEWHERE_MAX: f32 = 0.85;
 
+/// What moves proves a moment from so many bits on, if so large a share of the moving pictures fit best at its time, they
+/// correlate so well there, and no other time of the source comes near that, as it does where people walk the same path again.
+const MOVED_BITS: f32 = 18.0;
+const MOVED_SHARE: f32 = 0.75;
+const MOVED_LIKENESS: f32 = 0.4;
+const MOVED_ELSEWHERE_MAX: f32 = 0.8;
+
+/// Moving pictures from which it matters that they correlate less than this, or as well at other times.
+const MOVED_PICTURES: f32 = 20.0;
+const UNMOVED_LIKENESS: f32 = 0.2;
+
 /// Bits of the timing that prove a clip to play backwards: what goes to and fro does so too.
 const BACKWARDS_BITS: f32 = 20.0;
 
@@ -284,7 +295,7 @@ fn classify(alignments: &[Alignment], policy: &Policy) -> Vec<Class> {
 }
 
 fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
-    let Alignment { evidence, contrast, found, timing, .. } = alignment;
+    let Alignment { evidence, contrast, found, timing, moved, .. } = alignment;
     if alignment.identical {
         return Class::Copy;
     }
@@ -311,10 +322,20 @@ fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
         || apart(PLAINLY_ELSEWHERE_MAX)
         || evidence.moment >= PLAIN_MOMENT && evidence.sustained >= PLAIN_SUSTAINED
         || evidence.moment >= PLAIN_INSTANT;
+    let moving = moved.bits();
+    let once = moved.elsewhere <= MOVED_ELSEWHERE_MAX * moved.on_line;
+    let moves_so = moving >= MOVED_BITS
+        && moved.pictures.share() >= MOVED_SHARE
+        && moved.likeness() >= MOVED_LIKENESS
+        && once
+        && passage;
+    // Much moves, and either not so or so at other times too.
+    let moves_otherwise = moved.pictures.asked >= MOVED_PICTURES && (moved.likeness() < UNMOVED_LIKENESS || !once);
     let forwards = alignment.speed > 0.0 || timed >= BACKWARDS_BITS;
-    if (proven || mostly || of_moment || of_all) && plain && forwards {
+    if ((proven || mostly || of_moment || of_all) && plain && !moves_otherwise || moves_so) && forwards {
         Class::Copy
     } else if timed + timing.paid < UNTIMED_BITS
+        && moving < UNTIMED_BITS
         && found.clip_moments >= MOMENT_KEYS_MIN
         && found.clip_moment < EXPLAINED_MIN * found.clip_scene
     {

@@ -141,6 +141,30 @@ fn another_take_of_the_same_scene_is_not_published() {
 }
 
 #[test]
+fn what_moves_tells_a_take_from_another_that_fits_it_pose_by_pose() {
+    // The times of keys alone, or a few keys at twice the speed, once proved each of these.
+    let swaying = scenes::talking_head(2, 1, 24);
+    let folder = tempfile::tempdir().unwrap();
+    let films: [&Path; 3] = [&swaying, &scenes::talking_head(4, 1, 24), &scenes::tripod(1, 1, 24)];
+    program::must_succeed(&program::build(binary(), folder.path(), &films));
+    let report =
+        |clip: &Path| -> Report { serde_json::from_value(json_of(&check_raw(folder.path(), &[clip]))).unwrap() };
+    for clip in [scenes::talking_head(2, 8, 12), scenes::talking_head(4, 7, 12), scenes::tripod(1, 4, 12)] {
+        let report = report(&clip);
+        assert!(!report.is_published(), "{}: {report:?}", clip.display());
+    }
+    // A strip of the take itself, in which the same head sways.
+    let strip = scenes::edit(&swaying, "crop=ih*9/16:ih,scale=360:640", &["-ss", "6", "-t", "10"], "mp4");
+    let report = report(&strip);
+    let copies: Vec<&Match> = report.copies().collect();
+    assert!(report.seconds.published > 8.0 && !copies.is_empty(), "{report:?}");
+    for found in copies {
+        assert_eq!(found.source.sha256, scenes::digest(&swaying));
+        assert_close(found.reference.start_s - found.clip.start_s, 6.0, "start in the source");
+    }
+}
+
+#[test]
 fn an_excerpt_of_the_take_itself_is_published() {
     let clip = scenes::edit(
         &scenes::tripod(1, 1, 20),

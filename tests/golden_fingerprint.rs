@@ -18,6 +18,9 @@ const WHOLE: [&str; 3] = [
 /// Keyframes of [`video`], keys without fine regions, and fine regions.
 const COUNTS: (usize, usize, usize) = (13, 533, 312);
 
+/// Cells of the motion of [`video`] that are darker, still and brighter.
+const CELLS: [usize; 3] = [10438, 2940, 10334];
+
 /// Bits by which a key may differ on another processor or FFmpeg: rounding moves a coefficient across the median.
 const TOLERANCE: u32 = 6;
 
@@ -85,6 +88,12 @@ fn the_keys_of_a_known_file_are_those_of_this_version() {
         );
     }
     assert_eq!(counts.0, COUNTS.0);
+    let cells: Vec<i8> = (0..fingerprint.motion.len()).flat_map(|i| fingerprint.motion.picture(i)).collect();
+    assert_eq!((fingerprint.motion.size(), cells.len()), ((57, 32), 13 * 57 * 32));
+    let levels = [-1, 0, 1].map(|level| cells.iter().filter(|&&cell| cell == level).count());
+    for (found, golden) in levels.into_iter().zip(CELLS) {
+        assert!(found.abs_diff(golden) <= golden / 50, "{levels:?} cells, {CELLS:?} expected");
+    }
     for (found, golden) in [(counts.1, COUNTS.1), (counts.2, COUNTS.2)] {
         assert!(found.abs_diff(golden) <= golden / 50, "{found} keys, {golden} expected");
     }

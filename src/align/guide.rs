@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::vote::{Line, Vote};
 use super::{Similarity, TIME_TOLERANCE, ZOOM_TOLERANCE};
 use crate::evidence::Pair;
-use crate::fingerprint::{ClipKey, Fingerprint, KeyKind, Orientation, Place, Run};
+use crate::fingerprint::{ClipKey, Fingerprint, KeyKind, Motion, Orientation, Place, Run};
 
 /// Distance up to which a key counts as found where it was expected, in bits.
 pub const GUIDED_RADIUS: u32 = 92;
@@ -32,6 +32,8 @@ pub(super) struct Trace {
 /// The runs of one source, and by second what it shows.
 pub(super) struct Shown {
     pub(super) runs: Vec<Run>,
+    /// What moves in it.
+    pub(super) motion: Motion,
     /// Size of its smallest region, in heights of its frame.
     smallest: f32,
     /// When something begins or ends in it, in seconds, ascending, each once.
@@ -40,7 +42,7 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    pub(super) fn new(runs: Vec<Run>) -> Shown {
+    pub(super) fn new(runs: Vec<Run>, motion: Motion) -> Shown {
         let mut seconds: HashMap<u64, Vec<usize>> = HashMap::new();
         for (number, run) in runs.iter().enumerate() {
             for second in run.first.as_secs()..=run.last.as_secs() {
@@ -53,7 +55,7 @@ impl Shown {
         moments.dedup();
         let regions = runs.iter().filter(|run| run.kind == KeyKind::Region);
         let smallest = regions.map(|run| run.place.size).fold(f32::INFINITY, f32::min);
-        Shown { runs, smallest, moments, seconds }
+        Shown { runs, motion, smallest, moments, seconds }
     }
 
     /// Whether a region of the clip is large enough, where a geometry puts it, for the source to have one of that size.

@@ -69,6 +69,7 @@ fn extend(earlier: &mut Alignment, next: &Alignment) {
     earlier.contrast.moment_here += next.contrast.moment_here;
     earlier.contrast.moment_elsewhere += next.contrast.moment_elsewhere;
     earlier.timing.add(&next.timing);
+    earlier.moved.add(&next.moved);
     earlier.hits += next.hits;
     earlier.clip.end = next.clip.end.max(earlier.clip.end);
     earlier.reference.start = next.reference.start.min(earlier.reference.start);

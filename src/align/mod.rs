@@ -17,7 +17,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::evidence::{self, Evidence, Pair};
-use crate::fingerprint::{ClipKey, Fingerprint, Orientation, Run};
+use crate::fingerprint::{ClipKey, Fingerprint, Motion, Orientation, Run};
 use crate::index::VideoRef;
 use crate::search::Hit;
 
@@ -25,6 +25,7 @@ mod compare;
 mod guide;
 mod join;
 mod lock;
+mod moving;
 mod pairing;
 mod retime;
 mod stretch;
@@ -34,6 +35,7 @@ mod vote;
 pub use guide::GUIDED_RADIUS;
 use guide::{Shown, Trace};
 pub use join::join;
+pub use moving::Moved;
 use pairing::Pairing;
 use stretch::{Look, stretches};
 pub use timing::{Tally, Timing};
@@ -64,6 +66,8 @@ pub struct Alignment {
     pub contrast: Contrast,
     /// How often it fits best at the time that it claims.
     pub timing: Timing,
+    /// How well what moves fits at the time that it claims.
+    pub moved: Moved,
     /// Whether the two files are the same bytes, and nothing else was looked at.
     pub identical: bool,
 }
@@ -85,6 +89,7 @@ impl Alignment {
             found: Found { reference: 1.0, ..Found::default() },
             contrast: Contrast { here: bits, elsewhere: 0.0, moment_here: bits, moment_elsewhere: 0.0 },
             timing: Timing::default(),
+            moved: Moved::default(),
             identical: true,
         }
     }
@@ -163,6 +168,8 @@ pub struct Corpus<'a> {
     pub length: &'a dyn Fn(VideoRef) -> Duration,
     /// All keys of a source, in order of time; asked for sources with enough evidence only.
     pub runs: &'a dyn Fn(VideoRef) -> Vec<Run>,
+    /// What moves in a source; asked for the same.
+    pub motion: &'a dyn Fn(VideoRef) -> Motion,
 }
 
 /// Finds all alignments of a part of a clip that are worth [`EVIDENCE_MIN`] bits or more, strongest first.
@@ -177,7 +184,9 @@ pub fn align(hits: &[Hit], clip: &Fingerprint, window: Span, corpus: &Corpus<'_>
             corpus_keys: corpus.keys,
             length: (corpus.length)(group[0].video),
             window: (window.start.as_secs_f32(), window.end.as_secs_f32()),
-            shown: LazyCell::new(Box::new(|| Shown::new((corpus.runs)(group[0].video)))),
+            shown: LazyCell::new(Box::new(|| {
+                Shown::new((corpus.runs)(group[0].video), (corpus.motion)(group[0].video))
+            })),
         };
         context.align_group(group, &mut found);
     }
@@ -396,11 +405,12 @@ impl Context<'_> {
             let to_reference = |time: Duration| {
                 Duration::from_secs_f32(line.at(time.as_secs_f32()).clamp(0.0, self.length.as_secs_f32()))
             };
-            let (contrast, timing) = if evidence.total >= CONTRAST_MIN {
+            let (contrast, timing, moved) = if evidence.total >= CONTRAST_MIN {
                 let contrast = self.contrast((first, last), orientation, &geometry, line);
-                (contrast, Timing { paid: agreement.paid, ..pairing().timing(line, (first, last)) })
+                let timing = Timing { paid: agreement.paid, ..pairing().timing(line, (first, last)) };
+                (contrast, timing, pairing().moved(line, (first, last)))
             } else {
-                (Contrast::default(), Timing::default())
+                (Contrast::default(), Timing::default(), Moved::default())
             };
             let found = if strong {
                 self.found(&traces, (first, last), orientation, &geometry, line, &expected)
@@ -423,6 +433,7 @@ impl Context<'_> {
                 found,
                 contrast,
                 timing,
+                moved,
                 identical: false,
             });
         }

@@ -1,7 +1,8 @@
 //! Looks for a better time line than the one that was voted for.
 
+use super::moving::Tracks;
 use super::pairing::{Pairing, speeds};
-use super::vote::Vote;
+use super::vote::{Line, Vote};
 use super::{Agreement, CONTRAST_MIN, Context, GAP_MAX, TIME_TOLERANCE, middle, pairs};
 use crate::evidence;
 use crate::search::Hit;
@@ -31,9 +32,14 @@ impl Context<'_> {
         let clip_s = ((from - GAP_MAX).max(self.window.0), (to + GAP_MAX).min(self.window.1));
         let at = [line.at(clip_s.0), line.at(clip_s.1)];
         let source_s = (at[0].min(at[1]) - RETIMED_REACH, at[0].max(at[1]) + RETIMED_REACH);
-        let moments = pairing.best_moments(clip_s, source_s);
         let mut usual = vec![line.speed, 1.0, -1.0];
         usual.dedup();
+        let tracks = pairing.moving(clip_s, source_s).and_then(Tracks::new);
+        if let Some(better) = tracks.and_then(|tracks| tracks.better(*line, speeds().chain(usual.iter().copied()))) {
+            self.take(votes, agreement, better, RETIMED_PRICE);
+            return;
+        }
+        let moments = pairing.best_moments(clip_s, source_s);
         for &speed in &usual {
             // Playing backwards, and another speed than the one that was voted for, have to be clearly better.
             let least = best.0.max(RETIMED_BITS) + if speed == line.speed { RETIMED_GAIN } else { 2.0 * RETIMED_GAIN };
@@ -56,12 +62,16 @@ impl Context<'_> {
             }
         }
         if best.1 != *line {
-            let line = best.1;
-            let fits = |vote: &Vote| vote.fits(geometry) && line.miss(vote) <= TIME_TOLERANCE;
-            agreement.votes = (0..votes.len()).filter(|&i| fits(&votes[i])).collect();
-            agreement.line = line;
-            agreement.paid = paid;
+            self.take(votes, agreement, best.1, paid);
         }
+    }
+
+    /// Puts an agreement on another time line, for a price.
+    fn take(&self, votes: &[Vote], agreement: &mut Agreement, line: Line, paid: f32) {
+        let fits = |vote: &Vote| vote.fits(&agreement.geometry) && line.miss(vote) <= TIME_TOLERANCE;
+        agreement.votes = (0..votes.len()).filter(|&i| fits(&votes[i])).collect();
+        agreement.line = line;
+        agreement.paid = paid;
     }
 }
 

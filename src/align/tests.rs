@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::retime::{RETIMED_BITS, RETIMED_GAIN};
 use super::*;
 use crate::evidence::Pair;
-use crate::fingerprint::{ClipKey, Content, Key, KeyKind, Keyframe, Orientation, Place};
+use crate::fingerprint::{ClipKey, Content, Key, KeyKind, Keyframe, Motion, Orientation, Place};
 use crate::media::StreamInfo;
 
 const SOURCE_SECONDS: u32 = 40;
@@ -113,6 +113,11 @@ fn clip(runs: &[Run], edit: Edit, random: &mut Random) -> Fingerprint {
             });
         }
     }
+    Fingerprint { keyframes, keys, ..still_clip(edit.seconds) }
+}
+
+/// A clip of which nothing is known but its length.
+pub(super) fn still_clip(seconds: f32) -> Fingerprint {
     Fingerprint {
         path: String::new(),
         sha256: [0; 32],
@@ -124,12 +129,13 @@ fn clip(runs: &[Run], edit: Edit, random: &mut Random) -> Fingerprint {
             pixel_format: String::new(),
             declared: None,
         },
-        duration: Duration::from_secs_f32(edit.seconds),
+        duration: Duration::from_secs_f32(seconds),
         interval: Duration::from_millis(250),
         frames: 250,
         undecoded: vec![],
-        keyframes,
-        keys,
+        keyframes: vec![],
+        keys: vec![],
+        motion: Motion::default(),
     }
 }
 
@@ -172,6 +178,7 @@ fn aligned(runs: &[Run], clip: &Fingerprint) -> Vec<Alignment> {
         interval: Duration::from_secs(1),
         length: &|_| Duration::from_secs(SOURCE_SECONDS.into()),
         runs: &|_| runs.to_vec(),
+        motion: &|_| Motion::default(),
     };
     let window = Span { start: Duration::ZERO, end: clip.duration };
     align(&hits(runs, clip), clip, window, &corpus)
@@ -218,7 +225,7 @@ fn crop_shrink_mirror_and_speed_come_out() {
 fn the_keys_of_a_source_tell_at_which_speed_it_is_shown() {
     let mut random = Random(7);
     let runs = source(&mut random);
-    let shown = Shown::new(runs.clone());
+    let shown = Shown::new(runs.clone(), Motion::default());
     for speed in [0.5, 0.8, 1.0, 2.0] {
         let clip = clip(&runs, Edit { speed, ..PLAIN }, &mut random);
         let (orientation, geometry) = (Orientation::UPRIGHT, &PLAIN.geometry);
@@ -291,6 +298,7 @@ fn an_alignment_that_goes_on_in_the_next_part_of_a_clip_is_one() {
         interval: Duration::from_secs(1),
         length: &|_| Duration::from_secs(SOURCE_SECONDS.into()),
         runs: &|_| runs.to_vec(),
+        motion: &|_| Motion::default(),
     };
     let all = hits(&runs, &clip);
     let half = Duration::from_secs(14);

@@ -157,13 +157,28 @@ impl Rivals {
 
 /// Where a time lies against the claimed one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum When {
+pub(super) enum When {
     Near,
     Between,
     Far,
 }
 
 impl When {
+    /// Where a picture of the clip lies, so many of its seconds from the claimed time.
+    pub(super) fn in_clip(apart: f32) -> When {
+        When::of(apart.abs(), &FAR_IN_CLIP)
+    }
+
+    /// Where a picture of the source lies, so many seconds of the clip from the claimed time.
+    pub(super) fn in_source(apart: f32) -> When {
+        When::of(apart.abs(), &FAR_IN_SOURCE)
+    }
+
+    /// How far on either side pictures are looked at, in seconds of a video of this speed.
+    pub(super) fn reach(speed: f32) -> f32 {
+        FAR_IN_SOURCE.end() * speed.abs()
+    }
+
     /// `apart` in seconds; pictures between near and far, and those further off than that, are not asked.
     fn of(apart: f32, far: &RangeInclusive<f32>) -> When {
         if apart <= NEAR {
@@ -177,7 +192,7 @@ impl When {
 }
 
 /// The chance that the best of some moments is near, if any of them may be; `None` if there are too few far ones to compare with.
-fn chance(near: usize, far: usize) -> Option<f32> {
+pub(super) fn chance(near: usize, far: usize) -> Option<f32> {
     (near > 0 && far >= near).then(|| near as f32 / (near + far) as f32)
 }
 

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::hash::{self, Patch};
+use super::motion::{Motion, Watcher};
 use super::plane::Plane;
 use super::region::{Levels, distinctive, fine_regions, regions};
 use super::{Content, Key, KeyKind, Keyframe, Place, Tilt, whole};
@@ -49,6 +50,7 @@ pub(super) struct Extractor {
     /// The picture since which nothing has changed, as block means, and its time.
     anchor: Option<(Duration, Blocks)>,
     previous: Option<Blocks>,
+    watcher: Watcher,
 }
 
 struct Recent {
@@ -63,7 +65,7 @@ struct Recent {
 
 impl Extractor {
     pub(super) fn new(detail: Detail) -> Extractor {
-        Extractor { detail, recent: VecDeque::new(), anchor: None, previous: None }
+        Extractor { detail, recent: VecDeque::new(), anchor: None, previous: None, watcher: Watcher::new() }
     }
 
     /// Takes one frame of the detail's resolution; `emit` is called for each keyframe whose keys are now final.
@@ -75,6 +77,8 @@ impl Extractor {
         };
         let (keys, content) = self.keys(&levels, fine.as_ref());
         let keyframe = self.observe(frame.time, content, &levels);
+        let (cells, pitch) = fine.as_ref().unwrap_or(&levels).eighth();
+        self.watcher.push(frame.time, cells, pitch);
         let whole = keys.iter().find(|key| key.kind == KeyKind::Whole).map(|key| key.key);
 
         let far_enough = |earlier: &Recent| earlier.keyframe.time + RECURRENCE_GAP <= frame.time;
@@ -94,11 +98,12 @@ impl Extractor {
         self.recent.push_back(recent);
     }
 
-    /// Gives back the keyframes of the last two seconds.
-    pub(super) fn finish(self, emit: &mut dyn FnMut(Keyframe, Vec<SeenKey>)) {
+    /// Gives back the keyframes of the last two seconds, and what moved in all.
+    pub(super) fn finish(self, emit: &mut dyn FnMut(Keyframe, Vec<SeenKey>)) -> Motion {
         for recent in self.recent.into_iter().filter(|recent| !recent.done) {
             emit(recent.keyframe, recent.keys);
         }
+        self.watcher.finish()
     }
 
     fn keys(&self, levels: &Levels, fine: Option<&Levels>) -> (Vec<SeenKey>, Content) {
@@ -191,7 +196,7 @@ struct Blocks(Plane);
 
 impl Blocks {
     fn of(levels: &Levels) -> Blocks {
-        Blocks(levels.eighth())
+        Blocks(levels.eighth().0)
     }
 
     fn differences<'a>(&'a self, other: &'a Blocks) -> Option<impl Iterator<Item = f32> + 'a> {

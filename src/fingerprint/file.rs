@@ -11,6 +11,8 @@
 //! | 24 | 8 | XXH3-64 of the body |
 //! | 32 | 8 | length of the header in the body |
 //! | 40 | | header: JSON object of the file's properties and keyframes |
+//! | | 8 | length of the motion |
+//! | | | motion, one picture a keyframe: columns and rows u16, side of a cell f32, number of pictures u32, their times in milliseconds u32 each, then their cells, 2 bits each, row by row, a picture beginning at a byte of its own: 0 still, 1 brighter, 2 darker than in the two seconds on either side |
 //! | | 148 each | keys: keyframe u32, kind u8 (0 whole, 1 region), recurs u8, fine u8, a zero byte, x, y, size f32, and 32 bytes each: key, mirrored key, key tilted clockwise, and anticlockwise |
 
 use std::io::Read as _;
@@ -20,12 +22,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{ClipKey, FINGERPRINT_VERSION, Fingerprint, Key, KeyKind, Keyframe, Place};
+use super::{ClipKey, FINGERPRINT_VERSION, Fingerprint, Key, KeyKind, Keyframe, Motion, Place};
 use crate::media::{Links, StreamInfo, Undecoded, open_plain};
 use crate::{Error, Result};
 
 /// Version of the layout.
-pub(super) const FILE_VERSION: u32 = 3;
+pub(super) const FILE_VERSION: u32 = 4;
 
 const MAGIC: &[u8; 8] = b"UNIQFP\r\n";
 const HEAD: usize = 32;
@@ -110,6 +112,9 @@ impl Fingerprint {
         let header = serde_json::to_vec(&header).unwrap_or_default();
         let mut body = (header.len() as u64).to_le_bytes().to_vec();
         body.extend(&header);
+        let motion = self.motion.to_bytes();
+        body.extend((motion.len() as u64).to_le_bytes());
+        body.extend(motion);
         for key in &self.keys {
             body.extend(key.keyframe.to_le_bytes());
             body.extend([u8::from(key.kind == KeyKind::Region), u8::from(key.recurs), u8::from(key.fine), 0]);
@@ -150,11 +155,13 @@ impl Fingerprint {
         if xxh3_64(body) != checksum {
             return Err("its checksum does not fit its content".into());
         }
-        let header_length = if body.len() < 8 { u64::MAX } else { u64_at(body, 0) };
-        let split = usize::try_from(header_length).ok().and_then(|length| length.checked_add(8));
-        let Some((header, keys)) = split.and_then(|split| Some((body.get(8..split)?, body.get(split..)?))) else {
+        let Some((header, rest)) = split_part(body) else {
             return Err("its header is longer than the file".into());
         };
+        let Some((motion, keys)) = split_part(rest) else {
+            return Err("its motion is longer than the file".into());
+        };
+        let motion = Motion::from_bytes(motion).map_err(|error| format!("its motion: {error}"))?;
         let header: Header = serde_json::from_slice(header).map_err(|error| format!("its header: {error}"))?;
         if keys.len() % KEY_SIZE != 0 {
             return Err("its last key is cut".into());
@@ -170,6 +177,7 @@ impl Fingerprint {
             undecoded: header.undecoded,
             keyframes: header.keyframes,
             keys: keys.ok_or("a key is out of range")?,
+            motion,
         };
         fingerprint.consistent()?;
         Ok(fingerprint)
@@ -191,12 +199,21 @@ impl Fingerprint {
         if !holes || !known || !sorted {
             return Err("its keys do not fit its keyframes".into());
         }
+        if self.motion.len() != self.keyframes.len() {
+            return Err("its motion does not fit its keyframes".into());
+        }
         Ok(())
     }
 }
 
 /// No clip is longer than 30 days.
 const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// A part that begins with its length in 8 bytes, and what follows it.
+fn split_part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<8>()?;
+    rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)
+}
 
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
     let mut eight = [0; 8];
@@ -271,6 +288,11 @@ mod tests {
                     fine: i == 5,
                 })
                 .collect(),
+            motion: {
+                let mut motion = Motion::new(5, 3, 0.2);
+                (0..3).for_each(|i| motion.push(Duration::from_millis(500 * i), &[1, -1, 0, 0, -1, 1]));
+                motion
+            },
         }
     }
 
@@ -297,9 +319,12 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_no_keyframe_is_refused() {
+    fn a_key_or_motion_of_no_keyframe_is_refused() {
         let mut wrong = fingerprint();
         wrong.keys[5].keyframe = 3;
         assert!(Fingerprint::from_bytes(&wrong.to_bytes()).unwrap_err().contains("keyframes"));
+        let mut wrong = fingerprint();
+        wrong.motion.push(Duration::from_secs(2), &[]);
+        assert!(Fingerprint::from_bytes(&wrong.to_bytes()).unwrap_err().contains("motion"));
     }
 }

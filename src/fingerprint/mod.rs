@@ -13,6 +13,7 @@ mod extract;
 mod file;
 mod hash;
 mod key;
+mod motion;
 mod orientation;
 mod plane;
 mod region;
@@ -33,6 +34,7 @@ use crate::{Error, Result};
 
 use extract::{Detail, Extractor};
 pub use key::{KEY_BITS, Key, KeyKind, Place, Run};
+pub use motion::{Motion, STILL};
 pub use orientation::{Orientation, TILT, Tilt};
 use runs::{Sighting, Tracker};
 
@@ -132,6 +134,8 @@ pub struct Fingerprint {
     pub keyframes: Vec<Keyframe>,
     /// Their keys, in the same order.
     pub keys: Vec<ClipKey>,
+    /// What moves in them, one picture a keyframe.
+    pub motion: Motion,
 }
 
 impl Fingerprint {
@@ -158,7 +162,8 @@ impl Fingerprint {
             }
         }
         let keyframes = self.keyframes.iter().step_by(step).copied().collect();
-        Fingerprint { keyframes, keys, interval: self.interval * step as u32, ..self.clone() }
+        let motion = self.motion.step_by(step);
+        Fingerprint { keyframes, keys, motion, interval: self.interval * step as u32, ..self.clone() }
     }
 }
 
@@ -171,6 +176,8 @@ pub struct SourceFingerprint {
     pub keyframes: u32,
     /// Keys, in order of time.
     pub runs: Vec<Run>,
+    /// What moves in the frames that were looked at; nothing for benign material, of which no moment is told.
+    pub motion: Motion,
 }
 
 /// Makes the fingerprint of a clip that is to be checked.
@@ -226,7 +233,7 @@ fn made(
     if cancelled(cancel) {
         return Err(Error::Cancelled);
     }
-    extractor.finish(&mut collect);
+    let motion = extractor.finish(&mut collect);
     for i in runs::recurring(&keys, |key| {
         let time = keyframes[key.keyframe as usize].time;
         Sighting { key: key.key, kind: key.kind, place: key.place, first: time, last: time }
@@ -243,6 +250,7 @@ fn made(
         undecoded: decoded.undecoded,
         keyframes,
         keys,
+        motion,
     })
 }
 
@@ -275,7 +283,8 @@ pub fn of_benign(
     progress: &mut dyn FnMut(Duration),
     cancel: Option<&AtomicBool>,
 ) -> Result<SourceFingerprint> {
-    tracked(source, sha256, decoding, Grid::query(BENIGN_INTERVAL)?, CLIP_REGIONS, progress, cancel)
+    let made = tracked(source, sha256, decoding, Grid::query(BENIGN_INTERVAL)?, CLIP_REGIONS, progress, cancel)?;
+    Ok(SourceFingerprint { motion: Motion::default(), ..made })
 }
 
 /// Tracks the keys of an open video from keyframe to keyframe.
@@ -306,9 +315,9 @@ fn tracked(
     if cancelled(cancel) {
         return Err(Error::Cancelled);
     }
-    extractor.finish(&mut collect);
+    let motion = extractor.finish(&mut collect);
     progress(decoded.duration.saturating_sub(reached));
-    Ok(SourceFingerprint { decoded, keyframes, runs: tracker.finish() })
+    Ok(SourceFingerprint { decoded, keyframes, runs: tracker.finish(), motion })
 }
 
 fn cancelled(cancel: Option<&AtomicBool>) -> bool {

@@ -32,9 +32,11 @@ impl Levels {
         &self.0[0]
     }
 
-    /// The picture in blocks of 8x8 pixels (or the smallest level of a picture too small for that).
-    pub(super) fn eighth(&self) -> Plane {
-        self.0[3.min(self.0.len() - 1)].clone()
+    /// The picture in blocks of 8x8 pixels (or the smallest level of a picture too small for that), and the side of a block in
+    /// heights of the picture.
+    pub(super) fn eighth(&self) -> (Plane, f32) {
+        let level = 3.min(self.0.len() - 1);
+        (self.0[level].clone(), (1u32 << level) as f32 / self.picture().height.max(1) as f32)
     }
 
     /// The level whose pixels are just finer than samples so many pixels of the picture apart, and the size of its pixels.

@@ -16,12 +16,14 @@ use super::segment::{Row, Segment};
 use super::storage::Storage;
 use super::video::Video;
 use crate::error::Result;
-use crate::fingerprint::{Key, Run};
+use crate::fingerprint::{Key, Motion, Run};
 
 /// Keys with their postings, to be gone through as often as needed.
 pub(crate) trait Entries {
     /// The videos that the postings name by number.
     fn videos(&self) -> &[Video];
+    /// What moves in a video, as it is stored.
+    fn motion(&self, video: usize) -> Result<&[u8]>;
     /// Gives each key once, ascending, with its postings, of which there is at least one, ascending too.
     fn visit(&self, each: &mut dyn FnMut(Key, &[RawPosting]) -> Result<()>) -> Result<()>;
 }
@@ -45,12 +47,15 @@ pub(crate) fn write(storage: &dyn Storage, path: &Path, entries: &dyn Entries) -
         found.iter().for_each(|posting| per_video[posting[0] as usize] += 1);
         Ok(())
     })?;
-    let rows: Vec<Row<&Video>> =
-        entries.videos().iter().zip(&per_video).map(|(video, &postings)| Row { video, postings }).collect();
+    let mut rows: Vec<Row<&Video>> = Vec::with_capacity(per_video.len());
+    for (number, (video, &postings)) in entries.videos().iter().zip(&per_video).enumerate() {
+        rows.push(Row { video, postings, motion: entries.motion(number)?.len() as u64 });
+    }
+    let motion: u64 = rows.iter().map(|row| row.motion).sum();
     let table = format::encode(path, &rows)?;
 
     let mut file = FileWriter::create(storage, path, SEGMENT_MAGIC)?;
-    file.append(&[keys, postings, rows.len() as u64, table.len() as u64])?;
+    file.append(&[keys, postings, rows.len() as u64, motion, table.len() as u64])?;
     for plane in 0..4 {
         file.begin_section()?;
         entries.visit(&mut |key, _| file.append(&[key.0[plane]]))?;
@@ -65,6 +70,10 @@ pub(crate) fn write(storage: &dyn Storage, path: &Path, entries: &dyn Entries) -
     file.append(&[offset])?;
     file.begin_section()?;
     entries.visit(&mut |_, postings| file.append(postings))?;
+    file.begin_section()?;
+    for number in 0..rows.len() {
+        file.append(entries.motion(number)?)?;
+    }
     file.section(&table)?;
     Ok(Assembled { file: file.finish()?, keys: keys as u32, videos: rows.len() as u32 })
 }
@@ -73,15 +82,18 @@ pub(crate) fn write(storage: &dyn Storage, path: &Path, entries: &dyn Entries) -
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     pub(crate) videos: Vec<Video>,
+    /// What moves in each of them, as it is stored.
+    motions: Vec<Vec<u8>>,
     /// Sorted by [`Pending::parts`].
     entries: Vec<(Key, RawPosting)>,
 }
 
 impl Pending {
-    /// Appends a video with its runs.
-    pub(crate) fn add(&mut self, video: Video, runs: &[Run]) {
+    /// Appends a video with its runs and what moves in it.
+    pub(crate) fn add(&mut self, video: Video, runs: &[Run], motion: &Motion) {
         let number = self.videos.len() as u32;
         self.videos.push(video);
+        self.motions.push(motion.to_bytes());
         self.entries.extend(runs.iter().map(|run| (run.key, posting::pack(number, run))));
     }
 
@@ -91,6 +103,8 @@ impl Pending {
         let numbers = renumber(&keep);
         let mut kept = keep.iter();
         self.videos.retain(|_| kept.next().copied().unwrap_or(true));
+        let mut kept = keep.iter();
+        self.motions.retain(|_| kept.next().copied().unwrap_or(true));
         self.entries.retain_mut(|(_, posting)| match numbers[posting[0] as usize] {
             Some(number) => {
                 posting[0] = number;
@@ -123,8 +137,13 @@ impl Pending {
                 }
             }
         }
-        let (videos, entries) = (&self.videos, &self.entries);
-        parts.into_iter().map(move |part| Part { first: part.start as u32, videos: &videos[part], entries })
+        let (videos, motions, entries) = (&self.videos, &self.motions, &self.entries);
+        parts.into_iter().map(move |part| Part {
+            first: part.start as u32,
+            videos: &videos[part.clone()],
+            motions: &motions[part],
+            entries,
+        })
     }
 }
 
@@ -133,6 +152,7 @@ pub(crate) struct Part<'a> {
     /// Number of the first among all.
     first: u32,
     videos: &'a [Video],
+    motions: &'a [Vec<u8>],
     /// Those of all videos, sorted.
     entries: &'a [(Key, RawPosting)],
 }
@@ -140,6 +160,10 @@ pub(crate) struct Part<'a> {
 impl Entries for Part<'_> {
     fn videos(&self) -> &[Video] {
         self.videos
+    }
+
+    fn motion(&self, video: usize) -> Result<&[u8]> {
+        Ok(&self.motions[video])
     }
 
     fn visit(&self, each: &mut dyn FnMut(Key, &[RawPosting]) -> Result<()>) -> Result<()> {
@@ -164,6 +188,8 @@ impl Entries for Part<'_> {
 pub(crate) struct Merge {
     sources: Vec<Source>,
     videos: Vec<Video>,
+    /// The source of each video, and its number there.
+    origins: Vec<(usize, u32)>,
 }
 
 /// A segment that takes part in a merge.
@@ -176,13 +202,16 @@ struct Source {
 impl Merge {
     /// Prepares to merge segments, each with its removed videos marked.
     pub(crate) fn new<'a>(segments: impl Iterator<Item = (&'a Arc<Segment>, &'a [bool])>) -> Merge {
-        let mut merge = Merge { sources: Vec::new(), videos: Vec::new() };
+        let mut merge = Merge { sources: Vec::new(), videos: Vec::new(), origins: Vec::new() };
         for (segment, dead) in segments {
             let live: Vec<bool> = dead.iter().map(|dead| !dead).collect();
             let first = merge.videos.len() as u32;
             let numbers = renumber(&live).into_iter().map(|number| number.map(|number| number + first)).collect();
-            let videos = segment.videos.iter().zip(&live).filter(|(_, live)| **live);
-            merge.videos.extend(videos.map(|(video, _)| video.clone()));
+            let source = merge.sources.len();
+            for (number, video) in (0..).zip(&segment.videos).filter(|(number, _)| live[*number as usize]) {
+                merge.videos.push(video.clone());
+                merge.origins.push((source, number));
+            }
             merge.sources.push(Source { segment: Arc::clone(segment), numbers });
         }
         merge
@@ -192,6 +221,11 @@ impl Merge {
 impl Entries for Merge {
     fn videos(&self) -> &[Video] {
         &self.videos
+    }
+
+    fn motion(&self, video: usize) -> Result<&[u8]> {
+        let (source, number) = self.origins[video];
+        self.sources[source].segment.motion_bytes(number)
     }
 
     fn visit(&self, each: &mut dyn FnMut(Key, &[RawPosting]) -> Result<()>) -> Result<()> {

@@ -15,7 +15,7 @@ use super::segment::Segment;
 use super::storage::Disk;
 use super::upkeep::Work;
 use super::video::{IndexConfig, Publication, Role, Video};
-use crate::fingerprint::{Key, KeyKind, Place, Run};
+use crate::fingerprint::{Key, KeyKind, Motion, Place, Run};
 
 /// A change of one byte or a whole 32-bit number of the body.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +78,11 @@ fn segment_bytes() -> Vec<u8> {
             keyframes: 30,
             undecoded: Duration::ZERO,
         };
-        pending.add(video, &runs);
+        let mut motion = Motion::new(5, 3, 0.1);
+        for second in 0..u64::from(pending.videos.len() as u8) {
+            motion.push(Duration::from_secs(second), &[1, -1, 0, 0, 1, 1, -1]);
+        }
+        pending.add(video, &runs, &motion);
     }
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("segment");

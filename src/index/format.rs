@@ -21,9 +21,9 @@ pub(crate) use crate::media::hex;
 compile_error!("mapped sections are read in place and are little-endian");
 
 /// Version of the format that is written.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 /// Oldest version of the format that can still be read.
-pub const OLDEST_READABLE: u32 = 3;
+pub const OLDEST_READABLE: u32 = 4;
 
 /// Bytes before the body of every file.
 pub(crate) const HEADER_LEN: usize = 16;

@@ -24,7 +24,7 @@ use super::video::{IndexConfig, Publication, Role, Video};
 use super::writer::Writer;
 use super::{GraphPolicy, SearchMode};
 use crate::Result;
-use crate::fingerprint::{FINGERPRINT_VERSION, Key, KeyKind, Place, Run};
+use crate::fingerprint::{FINGERPRINT_VERSION, Key, KeyKind, Motion, Place, Run};
 
 /// Reads a made-up file; panics if something happens that must not, whatever the bytes.
 pub fn read(data: &[u8]) {
@@ -79,7 +79,11 @@ impl Scratch {
         let sound = dir.path().join("sound");
         let mut writer = Writer::open_or_create(&sound, config()).unwrap();
         for number in 0..6 {
-            assert!(writer.add(video(number), runs(number)).unwrap());
+            let mut motion = Motion::new(5, 3, 0.2);
+            for picture in 0..u64::from(number) {
+                motion.push(Duration::from_secs(picture), &[1, 0, -1, -1, 0, 1]);
+            }
+            assert!(writer.add_as(Role::Source, video(number), runs(number), &motion).unwrap());
         }
         writer.maintain(GraphPolicy::Always, &|| false).unwrap();
         assert_eq!(writer.remove("3.mp4").unwrap(), 1);
@@ -238,6 +242,10 @@ fn search(index: &Index) -> Result<()> {
     let videos: Vec<_> = index.videos().map(|(video, _)| video).collect();
     assert_eq!(videos.len() as u64, index.state().videos);
     for &video in videos.iter().take(4) {
+        note(index.motion(video).map(|motion| {
+            let (columns, rows) = motion.size();
+            assert!((0..motion.len()).all(|i| motion.picture(i).len() == columns * rows));
+        }));
         note(index.runs(video).map(|runs| assert!(runs.is_sorted_by_key(|run| run.first))));
     }
     let _ = index.find("2.mp4");

@@ -11,7 +11,7 @@ use super::format;
 use super::posting::{self, RawPosting};
 use super::video::Video;
 use crate::error::{Error, Result};
-use crate::fingerprint::Key;
+use crate::fingerprint::{Key, Motion};
 
 /// An opened segment whose layout and table of videos have been found right; keys and postings are verified when used.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(crate) struct Segment {
     offsets: Range<usize>,
     /// All postings; each names a video of the table.
     postings: Range<usize>,
+    /// What moves in each video, as [`Motion::to_bytes`] gives it.
+    motions: Vec<Range<usize>>,
     /// The videos, in the order in which they were added.
     pub(crate) videos: Vec<Video>,
     /// Postings of each video.
@@ -37,6 +39,8 @@ pub(crate) struct Row<V> {
     pub(crate) video: V,
     /// Its postings in this segment.
     pub(crate) postings: u32,
+    /// Bytes of its motion.
+    pub(crate) motion: u64,
 }
 
 impl Segment {
@@ -46,6 +50,7 @@ impl Segment {
         let keys = reader.u64()?;
         let posting_count = reader.u64()?;
         let video_count = reader.u64()?;
+        let motion_length = reader.u64()?;
         let table_length = reader.u64()?;
         if keys > posting_count || posting_count >= u64::from(u32::MAX) {
             return Err(reader.corrupt(
@@ -62,6 +67,7 @@ impl Segment {
         ];
         let offsets = reader.take_section::<u32>(keys + 1)?;
         let postings = reader.take_section::<RawPosting>(posting_count)?;
+        let motion = reader.take_section::<u8>(motion_length)?;
         let table = reader.take_section::<u8>(table_length)?;
         reader.finish()?;
 
@@ -75,9 +81,20 @@ impl Segment {
                 format!("{video_count} and {posting_count}"),
             ));
         }
+        let mut motions = Vec::with_capacity(rows.len());
+        let mut end = motion.start;
+        for row in &rows {
+            let start = end;
+            end = usize::try_from(row.motion).map_or(usize::MAX, |length| start.saturating_add(length));
+            motions.push(start..end);
+        }
+        if end != motion.end {
+            let (found, expected) = (end.saturating_sub(motion.start), motion_length);
+            return Err(format::corrupt(&file.path, "length of the motions", found, expected));
+        }
         let (videos, postings_per_video) = rows.into_iter().map(|row| (row.video, row.postings)).unzip();
         // In range: so many keys are in the file.
-        Ok(Segment { file, keys: keys as usize, planes, offsets, postings, videos, postings_per_video })
+        Ok(Segment { file, keys: keys as usize, planes, offsets, postings, motions, videos, postings_per_video })
     }
 
     /// Number of distinct keys.
@@ -142,7 +159,19 @@ impl Segment {
         Ok(found)
     }
 
-    /// Proves what the writer promises of keys, offsets, postings and their counts; reads everything.
+    /// The stored bytes of what moves in a video.
+    pub(crate) fn motion_bytes(&self, video: u32) -> Result<&[u8]> {
+        self.file.bytes(self.motions[video as usize].clone())
+    }
+
+    /// What moves in a video.
+    pub(crate) fn motion(&self, video: u32) -> Result<Motion> {
+        Motion::from_bytes(self.motion_bytes(video)?).map_err(|wrong| {
+            format::corrupt(&self.file.path, "motion of a video", wrong, "pictures in order, known levels")
+        })
+    }
+
+    /// Proves what the writer promises of keys, offsets, postings, motions and their counts; reads everything.
     pub(crate) fn check(&self) -> Result<()> {
         let path = &self.file.path;
         let planes = self.planes()?;
@@ -156,6 +185,9 @@ impl Segment {
         let ascending = offsets.windows(2).all(|pair| pair[0] < pair[1]);
         if !ascending || offsets.first() != Some(&0) || offsets.last() != Some(&(postings.len() as u32)) {
             return Err(self.unsound_offsets());
+        }
+        for video in 0..self.videos.len() {
+            self.motion(video as u32)?;
         }
         let mut per_video = vec![0u32; self.videos.len()];
         for posting in postings {

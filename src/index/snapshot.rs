@@ -16,7 +16,7 @@ use super::segment::Segment;
 use super::video::{Role, Video, VideoRef};
 use super::{IndexState, Neighbour, Neighbours, Posting, SearchMode};
 use crate::error::{Error, Result};
-use crate::fingerprint::{FINGERPRINT_VERSION, Key, Run};
+use crate::fingerprint::{FINGERPRINT_VERSION, Key, Motion, Run};
 
 /// An opened index; immutable, and shared freely between threads.
 ///
@@ -252,6 +252,17 @@ impl Index {
         }
         runs.sort_by_key(|run| (run.first, run.last));
         Ok(runs)
+    }
+
+    /// What moves in a video, picture by picture; nothing for benign material.
+    ///
+    /// # Errors
+    /// [`Error::CorruptIndex`] if it is damaged.
+    ///
+    /// # Panics
+    /// If `video` is of another snapshot.
+    pub fn motion(&self, video: VideoRef) -> Result<Motion> {
+        self.segments[video.segment as usize].segment.motion(video.video)
     }
 
     /// Opens what a manifest names, taking over what an earlier snapshot has open.

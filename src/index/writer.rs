@@ -21,7 +21,7 @@ use super::upkeep::{Watch, Work, stop_if};
 use super::video::{IndexConfig, Role, Video, VideoRef};
 use super::{GraphPolicy, IndexState};
 use crate::error::{Error, Result};
-use crate::fingerprint::Run;
+use crate::fingerprint::{Motion, Run};
 
 /// The one that may change an index; others get [`Error::Locked`] until it is dropped or its process ends.
 ///
@@ -120,21 +120,22 @@ impl Writer {
         committed || self.pending_sha256.contains(sha256)
     }
 
-    /// Adds a source with its runs, to be written by the next commit; `false` if the video is there already, as whatever.
+    /// Adds a source with its runs, to be written by the next commit; `false` if the video is there already, as whatever. Nothing
+    /// is known of what moves in it: see [`Writer::add_as`].
     ///
     /// [`Video::id`] is set from the SHA-256. A run takes 56 bytes of memory until the commit.
     ///
     /// # Errors
     /// [`Error::InvalidSetting`] if the video alone has more runs than a segment may have ([`SEGMENT_MAX_KEYS`]).
     pub fn add(&mut self, video: Video, runs: Vec<Run>) -> Result<bool> {
-        self.add_as(Role::Source, video, runs)
+        self.add_as(Role::Source, video, runs, &Motion::default())
     }
 
-    /// As [`Writer::add`], for a video of any role.
+    /// As [`Writer::add`], for a video of any role, and with what moves in it, which tells the moments of a still scene apart.
     ///
     /// # Errors
     /// Those of [`Writer::add`].
-    pub fn add_as(&mut self, role: Role, mut video: Video, runs: Vec<Run>) -> Result<bool> {
+    pub fn add_as(&mut self, role: Role, mut video: Video, runs: Vec<Run>, motion: &Motion) -> Result<bool> {
         if self.contains(&video.sha256) {
             return Ok(false);
         }
@@ -147,7 +148,7 @@ impl Writer {
         }
         video.id = format::hex(&video.sha256[..8]);
         self.pending_sha256.insert(video.sha256);
-        self.pending_in(role).add(video, &runs);
+        self.pending_in(role).add(video, &runs, motion);
         Ok(true)
     }
 

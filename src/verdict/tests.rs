@@ -1,9 +1,9 @@
 //! What is judged of made alignments.
 
 use super::*;
-use crate::align::{Contrast, Found, Similarity, Tally, Timing};
+use crate::align::{Contrast, Found, Moved, Similarity, Tally, Timing};
 use crate::evidence::Evidence;
-use crate::fingerprint::{Keyframe, Orientation};
+use crate::fingerprint::{Keyframe, Motion, Orientation};
 use crate::index::VideoRef;
 use crate::media::{StreamInfo, Undecoded};
 use proptest::prelude::*;
@@ -33,6 +33,7 @@ fn clip(seconds: u32) -> Fingerprint {
         undecoded: vec![],
         keyframes: (0..4 * seconds).map(keyframe).collect(),
         keys: vec![],
+        motion: Motion::default(),
     }
 }
 
@@ -60,6 +61,7 @@ fn copy(start: f32, end: f32) -> Alignment {
         found: Found { reference: 0.9, clip_scene: 0.3, clip_moment: 0.2, clip_moments: 100 },
         contrast: Contrast { here: 500.0, elsewhere: 100.0, moment_here: 300.0, moment_elsewhere: 30.0 },
         timing: pictures(20.0, 17.0),
+        moved: Moved::default(),
         identical: false,
     }
 }
@@ -172,6 +174,40 @@ fn times_alone_prove_a_moment_only_by_far() {
     assert_eq!(judged(&clip(10), &[seen_once]).verdict, Verdict::Published);
     assert_eq!(judged(&clip(10), &[swaying(900.0, longer)]).verdict, Verdict::Published);
     assert_eq!(judged(&clip(10), &[swaying(900.0, all)]).verdict, Verdict::Published);
+}
+
+/// What moves, in so many pictures of which so many fit best at the claimed time, where they correlate so well, and so well
+/// at best elsewhere.
+fn moved(asked: f32, best: f32, likeness: f32, elsewhere: f32) -> Moved {
+    let pictures = Tally { asked, best, by_chance: 0.16 * asked };
+    Moved { pictures, correlations: likeness * asked, on_line: likeness, elsewhere }
+}
+
+#[test]
+fn what_moves_proves_a_moment_that_no_key_tells() {
+    let still = |moved: Moved| Alignment { moved, ..other_take(0.0, 10.0) };
+    let verdict = |moved: Moved| judged(&clip(10), &[still(moved)]).verdict;
+    assert_eq!(verdict(moved(48.0, 46.0, 0.6, 0.2)), Verdict::Published);
+    assert_eq!(verdict(moved(48.0, 46.0, 0.6, 0.0)), Verdict::Published);
+    // People walk the same way again, a head sways, something else moves, or too little does.
+    assert_eq!(verdict(moved(39.0, 37.0, 0.65, 0.63)), Verdict::Inconclusive);
+    assert_eq!(verdict(moved(75.0, 52.0, 0.5, 0.33)), Verdict::Inconclusive);
+    assert_eq!(verdict(moved(60.0, 50.0, 0.3, 0.1)), Verdict::Inconclusive);
+    assert_eq!(verdict(moved(10.0, 10.0, 0.7, 0.1)), Verdict::Inconclusive);
+    assert_eq!(verdict(moved(48.0, 8.0, 0.1, 0.1)), Verdict::Unpublished);
+    // An instant is no passage.
+    let instant = Alignment { moved: moved(48.0, 46.0, 0.6, 0.2), ..other_take(0.0, 1.4) };
+    assert_ne!(judged(&clip(10), &[instant]).verdict, Verdict::PartlyPublished);
+}
+
+#[test]
+fn times_prove_nothing_where_something_else_moves() {
+    let verdict = |moved: Moved| judged(&clip(10), &[Alignment { moved, ..copy(0.0, 10.0) }]).verdict;
+    assert_eq!(verdict(moved(40.0, 30.0, 0.5, 0.2)), Verdict::Published);
+    assert_eq!(verdict(moved(40.0, 8.0, 0.12, 0.1)), Verdict::Inconclusive);
+    assert_eq!(verdict(moved(40.0, 24.0, 0.5, 0.5)), Verdict::Inconclusive);
+    // Of a few pictures nothing is made.
+    assert_eq!(verdict(moved(19.0, 4.0, 0.12, 0.1)), Verdict::Published);
 }
 
 #[test]

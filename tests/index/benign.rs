@@ -1,14 +1,13 @@
 //! Benign material lies beside the sources, is searched for itself, and is committed, merged and removed like them.
 
 use super::*;
-use uniq::index::Role;
 
 /// Sources 0 to 2 and benign videos 10 to 11, each with a commit of its own.
 fn mixed(dir: &Path) -> Index {
     build(dir, 0..3, 40);
     let mut writer = Writer::open(dir).unwrap();
     for seed in 10..12 {
-        assert!(writer.add_as(Role::Benign, video(seed), runs(seed, 40)).unwrap());
+        assert!(writer.add_as(Role::Benign, video(seed), runs(seed, 40), &Motion::default()).unwrap());
         writer.commit().unwrap();
     }
     drop(writer);
@@ -78,7 +77,7 @@ fn crowded_benign_segments_are_merged_by_themselves() {
     build(dir.path(), 0..8, 20);
     let mut writer = Writer::open(dir.path()).unwrap();
     for seed in 10..19 {
-        writer.add_as(Role::Benign, video(seed), runs(seed, 20)).unwrap();
+        writer.add_as(Role::Benign, video(seed), runs(seed, 20), &Motion::default()).unwrap();
         writer.commit().unwrap();
     }
     writer.maintain(GraphPolicy::Never, &never).unwrap();
@@ -97,10 +96,10 @@ fn each_is_removed_and_taken_back_as_what_it_is() {
     assert_eq!(writer.remove_as(Role::Benign, "videos/0010.mp4").unwrap(), 1);
     // A video is in an index once, whatever for.
     assert!(!writer.add(video(11), runs(11, 40)).unwrap());
-    assert!(!writer.add_as(Role::Benign, video(1), runs(1, 40)).unwrap());
+    assert!(!writer.add_as(Role::Benign, video(1), runs(1, 40), &Motion::default()).unwrap());
     // What is to be removed may come back as something else in the same commit.
     assert!(writer.add(video(10), runs(10, 40)).unwrap());
-    assert!(writer.add_as(Role::Benign, video(12), runs(12, 40)).unwrap());
+    assert!(writer.add_as(Role::Benign, video(12), runs(12, 40), &Motion::default()).unwrap());
     assert_eq!((writer.pending(), writer.pending_keys()), (2, 80));
     assert_eq!((writer.remove("videos/0012.mp4").unwrap(), writer.pending()), (0, 2));
     assert_eq!((writer.remove_as(Role::Benign, "videos/0012.mp4").unwrap(), writer.pending()), (1, 1));
@@ -121,7 +120,7 @@ fn the_root_tells_whether_material_is_benign() {
     let roots = [Role::Source, Role::Benign].map(|role| {
         let dir = &dirs[usize::from(role == Role::Benign)];
         let mut writer = Writer::open_or_create(dir.path(), CONFIG).unwrap();
-        writer.add_as(role, video(1), runs(1, 40)).unwrap();
+        writer.add_as(role, video(1), runs(1, 40), &Motion::default()).unwrap();
         writer.commit().unwrap().root
     });
     assert_ne!(roots[0], roots[1]);

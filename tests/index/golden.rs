@@ -1,7 +1,6 @@
 //! An index of every format that can be read opens and answers; those before are refused.
 
 use super::*;
-use uniq::index::Role;
 
 fn golden(version: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("index-data/golden/v{version}"))
@@ -13,7 +12,7 @@ fn write_golden(dir: &Path) {
     let mut writer = Writer::open_or_create(dir, CONFIG).unwrap();
     writer.maintain(GraphPolicy::Always, &never).unwrap();
     writer.remove("videos/0001.mp4").unwrap();
-    writer.add_as(Role::Benign, video(3), runs(3, 90)).unwrap();
+    writer.add_as(Role::Benign, video(3), runs(3, 90), &Motion::default()).unwrap();
     writer.commit().unwrap();
 }
 
@@ -29,6 +28,8 @@ fn every_golden_index_opens_and_answers() {
         assert_eq!((state.generation, state.format_version), (7, version));
         let paths: Vec<&str> = index.in_role(Role::Benign).map(|(_, video)| video.path.as_str()).collect();
         assert_eq!(paths, ["videos/0003.mp4"]);
+        let moving: Vec<Motion> = index.videos().map(|(video, _)| index.motion(video).unwrap()).collect();
+        assert_eq!(moving, [motion(0), motion(2)]);
         let stored: Vec<Video> = index.videos().map(|(_, video)| video.clone()).collect();
         let expected = [0, 2].map(|seed| Video { id: stored[(seed / 2) as usize].id.clone(), ..video(seed) });
         assert_eq!(stored, expected);

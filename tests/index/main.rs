@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use uniq::Error;
-use uniq::fingerprint::{FINGERPRINT_VERSION, Key, KeyKind, Place, Run};
+use uniq::fingerprint::{FINGERPRINT_VERSION, Key, KeyKind, Motion, Place, Run};
 use uniq::index::{
-    FORMAT_VERSION, GraphPolicy, Index, IndexConfig, Neighbour, OLDEST_READABLE, Publication, SearchMode, Video, Writer,
+    FORMAT_VERSION, GraphPolicy, Index, IndexConfig, Neighbour, OLDEST_READABLE, Publication, Role, SearchMode, Video,
+    Writer,
 };
 
 const CONFIG: IndexConfig = IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: Duration::from_secs(1) };
@@ -79,15 +80,58 @@ fn runs(seed: u64, count: usize) -> Vec<Run> {
         .collect()
 }
 
+/// What moves in a video: a few pictures of 15 cells.
+fn motion(seed: u64) -> Motion {
+    let mut random = Random(seed ^ 0x6d6f);
+    let mut motion = Motion::new(5, 3, 0.2);
+    for picture in 0..4 + seed % 3 {
+        let cells: Vec<i8> = (0..15).map(|_| (random.next() % 3) as i8 - 1).collect();
+        motion.push(Duration::from_millis(500 * picture + seed), &cells);
+    }
+    motion
+}
+
 /// An index of the videos `seeds`, `count` runs each, one commit a video.
 fn build(dir: &Path, seeds: impl IntoIterator<Item = u64>, count: usize) -> Index {
     let mut writer = Writer::open_or_create(dir, CONFIG).unwrap();
     for seed in seeds {
-        assert!(writer.add(video(seed), runs(seed, count)).unwrap());
+        assert!(writer.add_as(Role::Source, video(seed), runs(seed, count), &motion(seed)).unwrap());
         writer.commit().unwrap();
     }
     drop(writer);
     Index::open(dir).unwrap()
+}
+
+#[test]
+fn what_moves_in_a_video_is_kept_whatever_becomes_of_its_neighbours() {
+    let dir = TempDir::new().unwrap();
+    build(dir.path(), 0..4, 30);
+    let mut writer = Writer::open(dir.path()).unwrap();
+    writer.add(video(4), runs(4, 30)).unwrap();
+    writer.remove("videos/0001.mp4").unwrap();
+    writer.remove("videos/0002.mp4").unwrap();
+    writer.commit().unwrap();
+    let kept = |index: &Index| {
+        for (number, (video, _)) in [0, 3].into_iter().zip(index.videos()) {
+            assert_eq!(index.motion(video).unwrap(), motion(number));
+        }
+        assert!(index.motion(index.videos().last().unwrap().0).unwrap().is_empty());
+    };
+    kept(&Index::open(dir.path()).unwrap());
+    writer.compact(GraphPolicy::Never, &never).unwrap();
+    let index = Index::open(dir.path()).unwrap();
+    assert_eq!((index.state().segments, index.state().videos), (1, 3));
+    kept(&index);
+    // What waits and is taken back takes its motion with it.
+    for seed in 5..8 {
+        writer.add_as(Role::Source, video(seed), runs(seed, 5), &motion(seed)).unwrap();
+    }
+    writer.remove("videos/0006.mp4").unwrap();
+    writer.commit().unwrap();
+    let index = Index::open(dir.path()).unwrap();
+    let last: Vec<Motion> = index.videos().skip(3).map(|(video, _)| index.motion(video).unwrap()).collect();
+    assert_eq!(last, [motion(5), motion(7)]);
+    assert_eq!(damage(dir.path()), [""; 0]);
 }
 
 fn never() -> bool {

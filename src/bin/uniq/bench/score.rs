@@ -157,6 +157,8 @@ mod tests {
             "reference": { "start_s": reference, "end_s": reference + end - start },
             "evidence_bits": bits, "moment_bits": bits, "sustained_bits": bits, "here_bits": bits, "elsewhere_bits": 0.0,
             "timed_pictures": 9, "timed_best": 9, "timed_bits": 20.0,
+            "moving_pictures": 20, "moving_best": 18, "moving_bits": 12.0, "moving_likeness": 0.6,
+            "moving_here": 0.6, "moving_elsewhere": 0.1,
             "shown": 1.0, "mirrored": false, "turned_degrees": 0, "speed": 1.0, "hits": 9,
             "geometry": { "clip": area, "reference": area, "scale": 1.0 },
         })

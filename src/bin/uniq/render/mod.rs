@@ -89,7 +89,15 @@ fn alignment(out: &mut dyn Write, found: &NonMatch, paint: Paint) -> io::Result<
         found.evidence_bits,
         found.moment_bits,
         count(found.hits, "hit")
-    )
+    )?;
+    if found.moving_pictures > 0 {
+        writeln!(
+            out,
+            "    motion     {} of {} moving pictures move so at this time and less so at others",
+            found.moving_best, found.moving_pictures
+        )?;
+    }
+    Ok(())
 }
 
 fn interval(interval: Interval) -> String {

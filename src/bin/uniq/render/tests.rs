@@ -84,6 +84,12 @@ fn found(title: Option<&str>) -> NonMatch {
         timed_pictures: 40,
         timed_best: 34,
         timed_bits: 64.0,
+        moving_pictures: 60,
+        moving_best: 55,
+        moving_bits: 50.0,
+        moving_likeness: 0.7,
+        moving_here: 0.7,
+        moving_elsewhere: 0.1,
         shown: 0.8,
         mirrored: true,
         turned_degrees: 0,
@@ -151,6 +157,7 @@ clip.mp4: PARTLY PUBLISHED
                /videos/market.mp4
     picture    mirrored, faster (1.25 times the published speed), the clip shows the middle 60 % of width and height of the published frame
     evidence   312 bits, 280 of them for this moment, from 42 hits
+    motion     55 of 60 moving pictures move so at this time and less so at others
 
   published          6.0 s
   unpublished        2.0 s, payable 0.03 minutes

@@ -1,0 +1,484 @@
+//! Compares what moves in a clip with what moves in a source.
+//!
+//! Takes of one scene share all that stands still, and that is most of what they show. What moves differs, unless it is the
+//! same moment: so the cells of [`Motion`], laid over each other as the geometry says, are correlated picture by picture, and
+//! the time that an alignment claims is asked against others, as [`super::timing`] asks keys.
+
+use super::pairing::Pairing;
+use super::timing::{Tally, When, chance};
+use super::vote::Line;
+use super::{CONTRAST_SECONDS, MOMENT_GAP, Similarity, middle};
+use crate::fingerprint::{Motion, Orientation, Place};
+
+/// How well what moves in the clip fits what moves in the source at the time of an alignment.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Moved {
+    /// Pictures of both sides that move, and how many of them fit best at the claimed time.
+    pub pictures: Tally,
+    /// Sum of their correlations at the claimed time, each -1..=1.
+    pub correlations: f32,
+    /// Mean correlation of the clip's pictures on the time line, and the largest on any other of the same speed in the source,
+    /// at least two seconds off; of half a minute at most.
+    pub on_line: f32,
+    /// See [`Moved::on_line`].
+    pub elsewhere: f32,
+}
+
+impl Moved {
+    /// Mean correlation at the claimed time, -1..=1; 0 if nothing moves.
+    pub fn likeness(&self) -> f32 {
+        if self.pictures.asked > 0.0 { self.correlations / self.pictures.asked } else { 0.0 }
+    }
+
+    /// How little probable the answers are for another moment, in bits; below zero if they speak for one.
+    ///
+    /// A moment is asked about twice, once from either side, and twice a second, which is about how long a picture looks like
+    /// its neighbours: each answer counts half.
+    pub fn bits(&self) -> f32 {
+        0.5 * self.pictures.bits()
+    }
+
+    /// Adds what another part of the clip says.
+    pub(super) fn add(&mut self, other: &Moved) {
+        self.pictures.add(&other.pictures);
+        self.correlations += other.correlations;
+        self.on_line = self.on_line.max(other.on_line);
+        self.elsewhere = self.elsewhere.max(other.elsewhere);
+    }
+}
+
+/// The moving pictures of a part of the clip and of a source, laid over each other.
+pub(super) struct Moving {
+    clip: Pictures,
+    source: Pictures,
+}
+
+/// What moves in some pictures, less the mean of the cells, so that a change of the light is no motion.
+struct Pictures {
+    /// In seconds, in order.
+    times: Vec<f32>,
+    cells: Vec<Vec<f32>>,
+    /// Sums of squares.
+    energies: Vec<f32>,
+}
+
+impl Pictures {
+    fn new(pictures: impl Iterator<Item = (f32, Vec<f32>)>) -> Pictures {
+        let mut made = Pictures { times: Vec::new(), cells: Vec::new(), energies: Vec::new() };
+        for (time, mut cells) in pictures {
+            let mean = cells.iter().sum::<f32>() / cells.len().max(1) as f32;
+            cells.iter_mut().for_each(|cell| *cell -= mean);
+            made.times.push(time);
+            made.energies.push(cells.iter().map(|cell| cell * cell).sum());
+            made.cells.push(cells);
+        }
+        made
+    }
+
+    /// Numbers of the pictures from one moment to another.
+    fn between(&self, from: f32, to: f32) -> std::ops::Range<usize> {
+        let start = self.times.partition_point(|time| *time < from);
+        start..self.times.partition_point(|time| *time <= to).max(start)
+    }
+
+    fn moves(&self, picture: usize) -> bool {
+        self.energies[picture] >= MOVING_MIN
+    }
+}
+
+impl Pairing<'_> {
+    /// Lays a part of the clip over a part of the source, in seconds of each; `None` if the clip shows too few cells of it.
+    pub(super) fn moving(&self, clip_s: (f32, f32), source_s: (f32, f32)) -> Option<Moving> {
+        let (clip, source) = (&self.clip.motion, &self.shown.motion);
+        if clip.is_empty() || source.is_empty() {
+            return None;
+        }
+        let seen = seen(clip, source, self.clip.aspect(), self.orientation, self.geometry);
+        if seen.len() < CELLS_MIN {
+            return None;
+        }
+        let within = |motion: &Motion, (from, to): (f32, f32)| {
+            let time = |picture: usize| motion.time(picture).as_secs_f32();
+            let times: Vec<(usize, f32)> = (0..motion.len())
+                .map(|picture| (picture, time(picture)))
+                .filter(|(_, t)| (from..=to).contains(t))
+                .collect();
+            times
+        };
+        let of_clip = |&(picture, time): &(usize, f32)| {
+            let cells = clip.picture(picture);
+            let mean = |(_, weights): &(usize, Vec<(usize, f32)>)| {
+                weights.iter().map(|&(cell, weight)| weight * f32::from(cells[cell])).sum::<f32>()
+            };
+            (time, seen.iter().map(mean).collect())
+        };
+        let of_source = |&(picture, time): &(usize, f32)| {
+            let cells = source.picture(picture);
+            (time, seen.iter().map(|(cell, _)| f32::from(cells[*cell])).collect())
+        };
+        Some(Moving {
+            clip: Pictures::new(within(clip, clip_s).iter().map(of_clip)),
+            source: Pictures::new(within(source, source_s).iter().map(of_source)),
+        })
+    }
+
+    /// What moves between two moments of the clip, or in its middle if it is long, against a time line.
+    pub(super) fn moved(&self, line: Line, (first, last): (f32, f32)) -> Moved {
+        let (first, last) = middle((first, last), CONTRAST_SECONDS);
+        let reach = When::reach(line.speed);
+        let ends = [line.at(first), line.at(last)];
+        let source_s = (ends[0].min(ends[1]) - reach, ends[0].max(ends[1]) + reach);
+        let Some(moving) = self.moving((first, last), source_s) else { return Moved::default() };
+        let moved = moving.moved(line);
+        if moved.pictures.asked < 1.0 {
+            return moved;
+        }
+        let (first, last) = middle((first, last), ELSEWHERE_SECONDS);
+        let ends = [line.at(first), line.at(last)];
+        let source_s = (ends[0].min(ends[1]) - ELSEWHERE_REACH, ends[0].max(ends[1]) + ELSEWHERE_REACH);
+        let Some(tracks) = self.moving((first, last), source_s).and_then(Tracks::new) else { return moved };
+        let others = tracks.lines(line.speed).filter(|other| (other.offset - line.offset).abs() >= MOMENT_GAP);
+        let elsewhere = others.map(|other| tracks.along(other)).fold(0.0, f32::max);
+        Moved { on_line: tracks.along(line), elsewhere, ..moved }
+    }
+}
+
+impl Moving {
+    /// Correlation of a picture of the clip with one of the source, -1..=1; what hardly moves correlates little.
+    fn correlation(&self, clip: usize, source: usize) -> f32 {
+        let product: f32 = self.clip.cells[clip].iter().zip(&self.source.cells[source]).map(|(a, b)| a * b).sum();
+        product / ((self.clip.energies[clip] + MOVING_MIN) * (self.source.energies[source] + MOVING_MIN)).sqrt()
+    }
+
+    /// Asks all pictures that move, of either side, at which time the other side moves so.
+    fn moved(&self, line: Line) -> Moved {
+        let mut moved = Moved::default();
+        let speed = line.speed.abs().max(0.1);
+        for clip in (0..self.clip.times.len()).filter(|&clip| self.clip.moves(clip)) {
+            let claimed = line.at(self.clip.times[clip]);
+            let reach = When::reach(speed);
+            let others = self.source.between(claimed - reach, claimed + reach).map(|source| {
+                (When::in_source((self.source.times[source] - claimed) / speed), self.correlation(clip, source))
+            });
+            moved.ask(others);
+        }
+        for source in (0..self.source.times.len()).filter(|&source| self.source.moves(source)) {
+            let claimed = (self.source.times[source] - line.offset) / line.speed;
+            let reach = When::reach(1.0);
+            let others = self
+                .clip
+                .between(claimed - reach, claimed + reach)
+                .map(|clip| (When::in_clip(self.clip.times[clip] - claimed), self.correlation(clip, source)));
+            moved.ask(others);
+        }
+        moved
+    }
+}
+
+/// All correlations of the clip's pictures that move with the source's, to go along many time lines.
+pub(super) struct Tracks {
+    moving: Moving,
+    /// The clip's pictures that move.
+    pictures: Vec<usize>,
+    /// Row by row of these.
+    correlations: Vec<f32>,
+}
+
+impl Tracks {
+    /// `None` if too little moves.
+    pub(super) fn new(moving: Moving) -> Option<Tracks> {
+        let pictures: Vec<usize> = (0..moving.clip.times.len()).filter(|&clip| moving.clip.moves(clip)).collect();
+        if pictures.len() < PICTURES_MIN || moving.source.times.is_empty() {
+            return None;
+        }
+        let row = |&clip: &usize| (0..moving.source.times.len()).map(move |source| (clip, source));
+        let correlations =
+            pictures.iter().flat_map(row).map(|(clip, source)| moving.correlation(clip, source)).collect();
+        Some(Tracks { moving, pictures, correlations })
+    }
+
+    /// Mean correlation on a time line; pictures for which the source shows nothing count as zero.
+    fn along(&self, line: Line) -> f32 {
+        let times = &self.moving.source.times;
+        let fit = |(row, &clip): (usize, &usize)| {
+            let at = line.at(self.moving.clip.times[clip]);
+            let after = times.partition_point(|time| *time < at);
+            let beside = [after.checked_sub(1), Some(after)].into_iter().flatten();
+            let near = beside.filter(|&source| times.get(source).is_some_and(|time| (time - at).abs() <= ON_LINE));
+            near.map(|source| self.correlations[row * times.len() + source]).reduce(f32::max).unwrap_or(0.0)
+        };
+        self.pictures.iter().enumerate().map(fit).sum::<f32>() / self.pictures.len() as f32
+    }
+
+    /// The first and last moment of the clip at which something moves, in seconds.
+    fn span(&self) -> (f32, f32) {
+        let time = |picture: Option<&usize>| picture.map_or(0.0, |&picture| self.moving.clip.times[picture]);
+        (time(self.pictures.first()), time(self.pictures.last()))
+    }
+
+    /// Time lines of a speed for which the source shows something at all moments of the clip.
+    fn lines(&self, speed: f32) -> impl Iterator<Item = Line> {
+        let (first, last) = self.span();
+        let times = &self.moving.source.times;
+        let (start, end) = (times[0] - ON_LINE, times[times.len() - 1] + ON_LINE);
+        let ends = if speed < 0.0 {
+            (start - speed * last, end - speed * first)
+        } else {
+            (start - speed * first, end - speed * last)
+        };
+        let steps = ((ends.1 - ends.0) / STEP).floor();
+        let steps = if steps >= 0.0 { steps as u32 + 1 } else { 0 };
+        (0..steps).map(move |step| Line { speed, offset: ends.0 + step as f32 * STEP })
+    }
+
+    /// The time line on which what moves fits clearly better than on this one and on any other, of these speeds.
+    pub(super) fn better(&self, line: Line, speeds: impl Iterator<Item = f32>) -> Option<Line> {
+        let lines: Vec<(f32, Line)> =
+            speeds.flat_map(|speed| self.lines(speed)).map(|line| (self.along(line), line)).collect();
+        let best = lines.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0))?;
+        // Lines of neighbouring speeds that cross the best one fit nearly as well.
+        let (first, last) = self.span();
+        let apart = |other: &Line| [first, last].iter().all(|&time| (other.at(time) - best.1.at(time)).abs() > APART);
+        let rivals = lines.iter().filter(|(_, other)| apart(other)).map(|(fit, _)| *fit);
+        let rival = rivals.fold(self.along(line), f32::max);
+        (best.0 >= LIKENESS_MIN && best.0 >= rival + LIKENESS_GAIN).then_some(best.1)
+    }
+}
+
+impl Moved {
+    /// Adds the answer of one picture from its correlations with others.
+    fn ask(&mut self, others: impl Iterator<Item = (When, f32)>) {
+        let (mut near, mut far) = ((0_usize, f32::NEG_INFINITY), (0_usize, f32::NEG_INFINITY));
+        for (when, correlation) in others {
+            let side = match when {
+                When::Near => &mut near,
+                When::Far => &mut far,
+                When::Between => continue,
+            };
+            *side = (side.0 + 1, side.1.max(correlation));
+        }
+        if let Some(chance) = chance(near.0, far.0) {
+            self.pictures.add(&Tally { asked: 1.0, best: f32::from(near.1 > far.1), by_chance: chance });
+            self.correlations += near.1;
+        }
+    }
+}
+
+/// The source's cells that the clip shows, each with the clip's cells that lie there and what they count, one in all.
+fn seen(
+    clip: &Motion,
+    source: &Motion,
+    aspect: f32,
+    orientation: Orientation,
+    geometry: &Similarity,
+) -> Vec<(usize, Vec<(usize, f32)>)> {
+    // Where the clip's frame goes is linear: three of its points tell, and the inverse tells where a cell comes from.
+    let to_source = |x: f32, y: f32| {
+        let place = orientation.place(Place { x, y, size: 1.0 }, aspect);
+        (geometry.scale * place.x + geometry.x, geometry.scale * place.y + geometry.y)
+    };
+    let (origin, right, down) = (to_source(0.0, 0.0), to_source(1.0, 0.0), to_source(0.0, 1.0));
+    let (xx, xy) = (right.0 - origin.0, right.1 - origin.1);
+    let (yx, yy) = (down.0 - origin.0, down.1 - origin.1);
+    let determinant = xx * yy - xy * yx;
+    let to_clip = |x: f32, y: f32| {
+        let (x, y) = (x - origin.0, y - origin.1);
+        ((yy * x - yx * y) / determinant, (xx * y - xy * x) / determinant)
+    };
+    if !(determinant.abs() > f32::MIN_POSITIVE && determinant.is_finite()) {
+        return Vec::new();
+    }
+    let ((columns, rows), (across, down)) = (source.size(), clip.size());
+    let mut seen = Vec::new();
+    for cell in 0..columns * rows {
+        let (column, row) = ((cell % columns) as f32, (cell / columns) as f32);
+        let mut weights: Vec<(usize, f32)> = Vec::new();
+        // Four points of the cell, each between four cells of the clip.
+        for (dx, dy) in [(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)] {
+            let (x, y) = to_clip((column + dx) * source.pitch(), (row + dy) * source.pitch());
+            if !((0.0..=aspect).contains(&x) && (0.0..=1.0).contains(&y)) {
+                weights.clear();
+                break;
+            }
+            let at = |place: f32, cells: usize| (place / clip.pitch() - 0.5).clamp(0.0, (cells - 1) as f32);
+            let (x, y) = (at(x, across), at(y, down));
+            let (left, top) = (x as usize, y as usize);
+            let (right, bottom) = ((left + 1).min(across - 1), (top + 1).min(down - 1));
+            let (fx, fy) = (x - left as f32, y - top as f32);
+            weights.extend([
+                (top * across + left, 0.25 * (1.0 - fx) * (1.0 - fy)),
+                (top * across + right, 0.25 * fx * (1.0 - fy)),
+                (bottom * across + left, 0.25 * (1.0 - fx) * fy),
+                (bottom * across + right, 0.25 * fx * fy),
+            ]);
+        }
+        if !weights.is_empty() {
+            weights.sort_by_key(|(cell, _)| *cell);
+            weights.dedup_by(|next, kept| {
+                let same = next.0 == kept.0;
+                if same {
+                    kept.1 += next.1;
+                }
+                same
+            });
+            seen.push((cell, weights));
+        }
+    }
+    seen
+}
+
+/// Least cells of the source that the clip has to show.
+const CELLS_MIN: usize = 24;
+
+/// Least sum of squares of a picture's cells that moves: two cells or three.
+const MOVING_MIN: f32 = 2.0;
+
+/// Least moving pictures of the clip for a mean correlation.
+const PICTURES_MIN: usize = 6;
+
+/// Least mean correlation on a time line that replaces the one that was voted for, and how much less it has to be on any other.
+const LIKENESS_MIN: f32 = 0.25;
+const LIKENESS_GAIN: f32 = 0.1;
+
+/// Most seconds of the clip that are compared with other times of the source, and how far from their own, in its seconds.
+const ELSEWHERE_SECONDS: f32 = 30.0;
+const ELSEWHERE_REACH: f32 = 120.0;
+
+/// Between two time lines that are tried, in seconds of the source.
+const STEP: f32 = 0.25;
+
+/// Time lines that are nearer to each other than this at one end, in seconds of the source, are no rivals.
+const APART: f32 = 0.6;
+
+/// How far from a time line a picture of the source is on it, in seconds: a little more than half an interval.
+const ON_LINE: f32 = 0.3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::align::guide::Shown;
+    use crate::align::tests::still_clip;
+    use crate::fingerprint::Fingerprint;
+    use std::time::Duration;
+
+    const ASPECT: f32 = 16.0 / 9.0;
+
+    /// What moves at a place of the source, in heights of its frame: two blobs on paths of their own, like no others.
+    fn level(x: f32, y: f32, time: f32, take: f32) -> i8 {
+        // Between random places, one a second.
+        let path = |blob: u32| {
+            let at = |second: f32, axis: u32| {
+                let mut h =
+                    (second as u32 + 1000 * take as u32 + 7000 * blob + 90_000 * axis).wrapping_mul(0x9e37_79b9);
+                h = (h ^ h >> 15).wrapping_mul(0x2c1b_3c6d);
+                f32::from((h ^ h >> 12) as u16) / 65535.0
+            };
+            let along = |axis| {
+                let share = time - time.floor();
+                (1.0 - share) * at(time.floor(), axis) + share * at(time.floor() + 1.0, axis)
+            };
+            (ASPECT * along(0), along(1))
+        };
+        let near = |(px, py): (f32, f32)| (x - px).hypot(y - py) < 0.14;
+        i8::from(near(path(0))) - i8::from(near(path(1)))
+    }
+
+    fn motion(
+        columns: u16,
+        rows: u16,
+        times: impl Iterator<Item = f32>,
+        level: impl Fn(f32, f32, f32) -> i8,
+    ) -> Motion {
+        let pitch = 1.0 / f32::from(rows);
+        let mut motion = Motion::new(columns, rows, pitch);
+        for time in times {
+            let cell = |i: u32| {
+                let (column, row) = (i % u32::from(columns), i / u32::from(columns));
+                level((column as f32 + 0.5) * pitch, (row as f32 + 0.5) * pitch, time)
+            };
+            let cells: Vec<i8> = (0..u32::from(columns) * u32::from(rows)).map(cell).collect();
+            motion.push(Duration::from_secs_f32(time), &cells);
+        }
+        motion
+    }
+
+    fn source() -> Shown {
+        let times = (0..80).map(|i| 0.5 * i as f32);
+        Shown::new(Vec::new(), motion(28, 16, times, |x, y, time| level(x, y, time, 0.0)))
+    }
+
+    /// Ten seconds of a take from a moment of the source on, as an edit shows them.
+    fn clip(from: f32, take: f32, orientation: Orientation, geometry: &Similarity) -> Fingerprint {
+        let times = (0..40).map(|i| 0.25 * i as f32);
+        let motion = motion(57, 32, times, |x, y, time| {
+            let place = orientation.place(Place { x, y, size: 1.0 }, ASPECT);
+            let (x, y) = (geometry.scale * place.x + geometry.x, geometry.scale * place.y + geometry.y);
+            level(x, y, from + time, take)
+        });
+        Fingerprint { motion, ..still_clip(10.0) }
+    }
+
+    const WHOLE: Similarity = Similarity { scale: 1.0, x: 0.0, y: 0.0 };
+
+    #[test]
+    fn a_copy_moves_as_its_source_at_its_own_time_only() {
+        let shown = source();
+        let crop = Similarity { scale: 0.7, x: 0.3, y: 0.2 };
+        let inset = Similarity { scale: 2.5, x: -2.0, y: -1.0 };
+        let tilted = Orientation { tilt: crate::fingerprint::Tilt::Clockwise, ..Orientation::UPRIGHT };
+        let turned = Orientation { turns: 1, ..Orientation::UPRIGHT };
+        let fills = Similarity { scale: ASPECT, x: 0.0, y: 0.0 };
+        for (orientation, geometry) in [
+            (Orientation::UPRIGHT, &WHOLE),
+            (Orientation::UPRIGHT, &crop),
+            (Orientation::UPRIGHT, &inset),
+            (Orientation::MIRRORED, &WHOLE),
+            (tilted, &WHOLE),
+            (turned, &fills),
+        ] {
+            let clip = clip(12.0, 0.0, orientation, geometry);
+            let pairing = Pairing { clip: &clip, shown: &shown, orientation, geometry };
+            let moved = |offset: f32| pairing.moved(Line { speed: 1.0, offset }, (0.0, 9.75));
+            let (here, there) = (moved(12.0), moved(19.0));
+            assert!(here.bits() > 30.0 && here.likeness() > 0.5, "{orientation:?} {geometry:?}: {here:?}");
+            assert!(there.bits() < 6.0 && there.likeness() < 0.3, "{orientation:?} {geometry:?}: {there:?}");
+        }
+    }
+
+    #[test]
+    fn another_take_moves_otherwise() {
+        let (shown, clip) = (source(), clip(12.0, 1.0, Orientation::UPRIGHT, &WHOLE));
+        let pairing = Pairing { clip: &clip, shown: &shown, orientation: Orientation::UPRIGHT, geometry: &WHOLE };
+        for offset in 0..30 {
+            let moved = pairing.moved(Line { speed: 1.0, offset: offset as f32 }, (0.0, 9.75));
+            assert!(moved.bits() < 12.0 && moved.likeness() < 0.4, "{offset}: {moved:?}");
+        }
+    }
+
+    #[test]
+    fn the_time_of_a_copy_is_found_by_what_moves() {
+        let shown = source();
+        let wrong = Line { speed: 1.0, offset: 17.0 };
+        let better = |clip: &Fingerprint| {
+            let pairing = Pairing { clip, shown: &shown, orientation: Orientation::UPRIGHT, geometry: &WHOLE };
+            Tracks::new(pairing.moving((0.0, 10.0), (0.0, 40.0))?)?.better(wrong, [0.8, 1.0, 1.25].into_iter())
+        };
+        let found = better(&clip(12.0, 0.0, Orientation::UPRIGHT, &WHOLE)).expect("a better line");
+        assert!(found.speed == 1.0 && (found.offset - 12.0).abs() <= 0.3, "{found:?}");
+        assert_eq!(better(&clip(12.0, 1.0, Orientation::UPRIGHT, &WHOLE)), None);
+        assert_eq!(better(&still_clip(10.0)), None);
+    }
+
+    #[test]
+    fn what_stands_still_says_nothing() {
+        let shown = source();
+        let still =
+            Fingerprint { motion: motion(57, 32, (0..40).map(|i| 0.25 * i as f32), |_, _, _| 0), ..still_clip(10.0) };
+        let pairing = Pairing { clip: &still, shown: &shown, orientation: Orientation::UPRIGHT, geometry: &WHOLE };
+        let moved = pairing.moved(Line { speed: 1.0, offset: 12.0 }, (0.0, 9.75));
+        assert!(moved.bits() <= 0.0 && moved.likeness() < 0.1, "{moved:?}");
+        let nowhere = Similarity { scale: 1.0, x: 9.0, y: 9.0 };
+        let pairing = Pairing { geometry: &nowhere, ..pairing };
+        assert_eq!(pairing.moved(Line { speed: 1.0, offset: 12.0 }, (0.0, 9.75)), Moved::default());
+    }
+}

@@ -1,0 +1,339 @@
+//! What moves: each picture of a video against the mean of its neighbours, in coarse cells of three levels.
+//!
+//! A camera that stands still shows the same walls at all times, and keys of walls tell no time. But the pictures less their
+//! mean over the seconds around them hold what moves alone, and a copy shows the same of it at the same time. Three levels
+//! are enough to compare it by correlation, survive whatever is done to brightness and contrast, and show nobody's face.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::plane::Plane;
+use crate::error::millis;
+
+/// What moves in a video, picture by picture.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Motion {
+    columns: u16,
+    rows: u16,
+    /// Side of a cell in heights of the frame.
+    pitch: f32,
+    /// When the pictures are shown, in milliseconds, in order.
+    times: Vec<u32>,
+    /// Four cells a byte, the first in the lowest bits, each picture beginning at a byte of its own: 0 still, 1 brighter
+    /// than the mean, 2 darker.
+    cells: Vec<u8>,
+}
+
+impl Motion {
+    /// No pictures yet, of so many cells (at least one) whose side is `pitch` heights of the frame.
+    pub fn new(columns: u16, rows: u16, pitch: f32) -> Motion {
+        Motion { columns: columns.max(1), rows: rows.max(1), pitch, ..Motion::default() }
+    }
+
+    /// Appends a picture, not earlier than the last: for each cell, row by row, the sign says whether it is brighter or darker
+    /// than its neighbours; cells that are missing are still.
+    pub fn push(&mut self, time: Duration, cells: &[i8]) {
+        self.times.push(millis(time));
+        let all = usize::from(self.columns) * usize::from(self.rows);
+        let level = |&cell: &i8| match cell.signum() {
+            1 => BRIGHTER,
+            -1 => DARKER,
+            _ => 0,
+        };
+        let start = self.cells.len();
+        self.cells.resize(start + self.stride(), 0);
+        for (i, cell) in cells.iter().take(all).enumerate() {
+            self.cells[start + i / 4] |= level(cell) << (2 * (i % 4));
+        }
+    }
+
+    /// Number of pictures.
+    pub fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Whether there is no picture.
+    pub fn is_empty(&self) -> bool {
+        self.times.is_empty()
+    }
+
+    /// Cells across and down.
+    pub fn size(&self) -> (usize, usize) {
+        (self.columns.into(), self.rows.into())
+    }
+
+    /// Side of a cell in heights of the frame; the first one begins at the frame's corner.
+    pub fn pitch(&self) -> f32 {
+        self.pitch
+    }
+
+    /// When a picture is shown.
+    pub fn time(&self, picture: usize) -> Duration {
+        Duration::from_millis(self.times[picture].into())
+    }
+
+    /// The cells of a picture row by row: 0 where it is within [`STILL`] grey levels of its neighbours' mean, 1 where it is
+    /// brighter and -1 where it is darker.
+    pub fn picture(&self, picture: usize) -> Vec<i8> {
+        let stride = self.stride();
+        let cells = &self.cells[picture * stride..][..stride];
+        let cell = |i: usize| match cells[i / 4] >> (2 * (i % 4)) & 3 {
+            BRIGHTER => 1,
+            DARKER => -1,
+            _ => 0,
+        };
+        (0..usize::from(self.columns) * usize::from(self.rows)).map(cell).collect()
+    }
+
+    /// Each so manieth picture, from the first on.
+    pub(super) fn step_by(&self, step: usize) -> Motion {
+        let cells = self.cells.chunks_exact(self.stride().max(1)).step_by(step).flatten().copied().collect();
+        Motion { times: self.times.iter().step_by(step).copied().collect(), cells, ..*self }
+    }
+
+    /// Bytes of a picture.
+    fn stride(&self) -> usize {
+        (usize::from(self.columns) * usize::from(self.rows)).div_ceil(4)
+    }
+
+    /// The bytes that are stored: columns and rows u16, pitch f32, number of pictures u32, their times in milliseconds u32 each,
+    /// then their cells, 2 bits each; all little-endian. Without pictures there are no bytes.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let mut bytes = Vec::with_capacity(HEAD + 4 * self.times.len() + self.cells.len());
+        bytes.extend(self.columns.to_le_bytes());
+        bytes.extend(self.rows.to_le_bytes());
+        bytes.extend(self.pitch.to_le_bytes());
+        bytes.extend((self.times.len() as u32).to_le_bytes());
+        bytes.extend(self.times.iter().flat_map(|time| time.to_le_bytes()));
+        bytes.extend(&self.cells);
+        bytes
+    }
+
+    /// Reads what [`Motion::to_bytes`] gave; the error says what is wrong with it.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Motion, &'static str> {
+        if bytes.is_empty() {
+            return Ok(Motion::default());
+        }
+        let Some((head, rest)) = bytes.split_first_chunk::<HEAD>() else { return Err("it is cut") };
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = *head;
+        let mut motion = Motion {
+            columns: u16::from_le_bytes([a, b]),
+            rows: u16::from_le_bytes([c, d]),
+            pitch: f32::from_le_bytes([e, f, g, h]),
+            ..Motion::default()
+        };
+        let pictures = u32::from_le_bytes([i, j, k, l]) as usize;
+        if !(motion.pitch > 0.0 && motion.pitch <= 1.0) || motion.columns == 0 || motion.rows == 0 || pictures == 0 {
+            return Err("its cells are out of range");
+        }
+        let stride = motion.stride();
+        if rest.len() as u64 != pictures as u64 * (4 + stride as u64) {
+            return Err("its pictures do not fit its length");
+        }
+        let (times, cells) = rest.split_at(4 * pictures);
+        motion.times =
+            times.chunks_exact(4).map(|time| u32::from_le_bytes([time[0], time[1], time[2], time[3]])).collect();
+        if !motion.times.is_sorted() {
+            return Err("its pictures are out of order");
+        }
+        // 3 is no level, nor is anything after the last cell.
+        let used = usize::from(motion.columns) * usize::from(motion.rows) - 4 * (stride - 1);
+        let sound = |cells: &[u8]| {
+            cells.iter().all(|byte| byte & byte >> 1 & 0x55 == 0) && u32::from(cells[stride - 1]) >> (2 * used) == 0
+        };
+        if !cells.chunks_exact(stride).all(sound) {
+            return Err("a cell has no known level");
+        }
+        motion.cells = cells.to_vec();
+        Ok(motion)
+    }
+}
+
+/// Bytes before the pictures' times.
+const HEAD: usize = 12;
+
+const BRIGHTER: u8 = 1;
+const DARKER: u8 = 2;
+
+/// Up to so many grey levels from the mean a cell is still. Of the excerpts cropped to vertical, shown as a small picture or
+/// edited for a short form, 3 and 6 levels told 91 and 90 of 100 pictures of a copy from those of other times.
+pub const STILL: f32 = 3.0;
+
+/// How far on either side the neighbours go that a picture is compared with.
+const REACH: Duration = Duration::from_secs(2);
+
+/// Pictures, with their neighbours, of which fewer say nothing.
+const NEIGHBOURS_MIN: usize = 3;
+
+/// Takes pictures in the order of time.
+pub(super) struct Watcher {
+    /// Those that are still needed.
+    recent: VecDeque<Seen>,
+    /// The first of them whose cells are not made.
+    next: usize,
+    motion: Motion,
+}
+
+struct Seen {
+    time: Duration,
+    cells: Plane,
+}
+
+impl Watcher {
+    pub(super) fn new() -> Watcher {
+        Watcher { recent: VecDeque::new(), next: 0, motion: Motion::default() }
+    }
+
+    /// Takes the means of a picture's cells, and their side in heights of the frame.
+    pub(super) fn push(&mut self, time: Duration, cells: Plane, pitch: f32) {
+        if self.motion.columns == 0 {
+            let number = |cells: usize| u16::try_from(cells).unwrap_or(u16::MAX);
+            self.motion = Motion::new(number(cells.width), number(cells.height), pitch);
+        }
+        self.recent.push_back(Seen { time, cells });
+        while self.recent.get(self.next).is_some_and(|seen| seen.time + REACH < time) {
+            self.make();
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Motion {
+        while self.next < self.recent.len() {
+            self.make();
+        }
+        self.motion
+    }
+
+    /// Makes the cells of the next picture, and forgets pictures that are no neighbours of later ones.
+    fn make(&mut self) {
+        let seen = &self.recent[self.next];
+        // A video whose frames change their shape has cells of the first.
+        let (columns, rows) = self.motion.size();
+        let whole = |seen: &Seen| (seen.cells.width, seen.cells.height) == (columns, rows);
+        let mut moving = Vec::new();
+        let neighbours = || self.recent.iter().filter(|other| whole(other) && other.time.abs_diff(seen.time) <= REACH);
+        let count = neighbours().count();
+        if count >= NEIGHBOURS_MIN && whole(seen) {
+            let mut sums = vec![0.0_f32; columns * rows];
+            for other in neighbours() {
+                sums.iter_mut().zip(&other.cells.data).for_each(|(sum, level)| *sum += level);
+            }
+            let off = seen.cells.data.iter().zip(&sums).map(|(level, sum)| level - sum / count as f32);
+            moving = off.map(|off| i8::from(off >= STILL) - i8::from(off <= -STILL)).collect();
+        }
+        let made = seen.time;
+        self.motion.push(made, &moving);
+        self.next += 1;
+        while self.next > 0 && self.recent.front().is_some_and(|old| old.time + REACH < made) {
+            self.recent.pop_front();
+            self.next -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Cells of a still gradient on which a bright square of four cells stands at a column.
+    fn picture(column: usize, gain: f32) -> Plane {
+        let level = |i: usize| {
+            let (x, y) = (i % 16, i / 16);
+            let square = (column..column + 2).contains(&x) && (3..5).contains(&y);
+            gain * (50.0 + 4.0 * y as f32 + if square { 60.0 } else { 0.0 })
+        };
+        Plane { width: 16, height: 9, data: (0..16 * 9).map(level).collect() }
+    }
+
+    fn watch(pictures: impl Iterator<Item = Plane>) -> Motion {
+        let mut watcher = Watcher::new();
+        for (i, picture) in pictures.enumerate() {
+            watcher.push(Duration::from_millis(500 * i as u64), picture, 1.0 / 9.0);
+        }
+        watcher.finish()
+    }
+
+    #[test]
+    fn what_moves_is_brighter_where_it_is_and_what_stands_still_is_nothing() {
+        let moving = watch((0..12).map(|i| picture(i, 1.0)));
+        assert_eq!((moving.len(), moving.size()), (12, (16, 9)));
+        for i in 0..12 {
+            assert_eq!(moving.time(i), Duration::from_millis(500 * i as u64));
+            let cells = moving.picture(i);
+            for (cell, &level) in cells.iter().enumerate() {
+                let (x, y) = (cell % 16, cell / 16);
+                let here = (i..i + 2).contains(&x) && (3..5).contains(&y);
+                assert_eq!(level == 1, here, "picture {i}, column {x}, row {y}");
+                assert!(level >= 0 || (3..5).contains(&y), "picture {i}, column {x}, row {y}");
+            }
+        }
+        let still = watch((0..12).map(|_| picture(5, 1.0)));
+        assert!((0..12).all(|i| still.picture(i).iter().all(|&level| level == 0)));
+    }
+
+    #[test]
+    fn brightness_and_contrast_change_nothing() {
+        let plain = watch((0..12).map(|i| picture(i, 1.0)));
+        let dark = watch((0..12).map(|i| picture(i, 0.6)));
+        assert_eq!(plain, dark);
+    }
+
+    #[test]
+    fn a_picture_of_another_shape_is_still_and_keeps_its_place() {
+        let other = Plane { width: 9, height: 16, data: vec![200.0; 16 * 9] };
+        let motion = watch((0..12).map(|i| if i == 6 { other.clone() } else { picture(i, 1.0) }));
+        assert_eq!(motion.len(), 12);
+        assert!(motion.picture(6).iter().all(|&level| level == 0));
+        assert!(motion.picture(7).contains(&1));
+    }
+
+    #[test]
+    fn each_second_picture_can_be_kept() {
+        let motion = watch((0..5).map(|i| picture(i, 1.0)));
+        let half = motion.step_by(2);
+        assert_eq!((half.len(), half.time(1), half.picture(2)), (3, motion.time(2), motion.picture(4)));
+        assert_eq!(Motion::default().step_by(2), Motion::default());
+    }
+
+    #[test]
+    fn every_truncation_and_every_unknown_level_is_refused() {
+        let bytes = watch((0..3).map(|i| picture(i, 1.0))).to_bytes();
+        for length in 1..bytes.len() {
+            assert!(Motion::from_bytes(&bytes[..length]).is_err(), "cut to {length}");
+        }
+        let mut wrong = bytes.clone();
+        wrong[HEAD + 12 + 5] |= 3;
+        assert_eq!(Motion::from_bytes(&wrong), Err("a cell has no known level"));
+        let mut disordered = bytes;
+        disordered[HEAD] = 255;
+        disordered[HEAD + 1] = 255;
+        assert_eq!(Motion::from_bytes(&disordered), Err("its pictures are out of order"));
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_give_back_what_was_pushed(
+            columns in 1_u16..9, rows in 1_u16..9, pictures in prop::collection::vec(prop::collection::vec(-1_i8..=1, 0..90), 0..5)
+        ) {
+            let mut motion = Motion::new(columns, rows, 0.125);
+            let all = usize::from(columns * rows);
+            for (i, cells) in pictures.iter().enumerate() {
+                motion.push(Duration::from_millis(40 * i as u64), cells);
+                let mut expected = cells.clone();
+                expected.resize(all, 0);
+                prop_assert_eq!(motion.picture(i), expected);
+            }
+            let back = Motion::from_bytes(&motion.to_bytes()).unwrap();
+            prop_assert_eq!(back.len(), motion.len());
+            prop_assert!(motion.is_empty() || back == motion);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Motion::from_bytes(&bytes);
+        }
+    }
+}
