@@ -59,13 +59,13 @@
 //! | `here_bits` | bits | the evidence counted in the same way where the match says |
 //! | `timed_pictures` | integer | pictures of both sides that were compared with those of other times, some three seconds to either side; 0 for a match of less than 24 bits, and for identical files, of which nothing is compared |
 //! | `timed_best` | integer | how many of them fit best at the claimed time |
-//! | `timed_bits` | bits | how improbable that, and the same of single keys, is for another take of the scene, less six bits if the time line was chosen by it; below zero if it speaks for one |
+//! | `timed_bits` | bits | how improbable that, and the same of single keys, is for another take of the scene, less six bits if the time line was chosen by it or by what moves; below zero if it speaks for one |
 //! | `moving_pictures` | integer | pictures of both sides in which something moves, and whose motion was compared with that of other times as above |
 //! | `moving_best` | integer | how many of them move as the other side does at the claimed time, and less so at others |
 //! | `moving_bits` | bits | how improbable that is for another moment; below zero if it speaks for one |
 //! | `moving_likeness` | -1..=1 | mean of the best correlation of each of them near the claimed time |
-//! | `moving_here` | -1..=1 | mean correlation of the clip's on the time line, of half a minute at most; 0 for less than six pictures that move |
-//! | `moving_elsewhere` | 0..=1 | the largest such mean on another time line of the source, two seconds off or more: near `moving_here`, what moves comes back, and tells no time |
+//! | `moving_here` | -1..=1 | mean correlation of the clip's on the time line, of half a minute at most; 0 if none moves |
+//! | `moving_elsewhere` | 0..=1 | the largest such mean on another time line of the same speed, two seconds to two minutes off: near `moving_here`, what moves comes back, and tells no time |
 //! | `shown` | 0..=1 | share of the source's regions, in this part of its time and frame, that the clip shows |
 //! | `kind` | `copy` \| `same_scene` | the same recording, or the same place at another time (or at a time that cannot be told, if its part of the clip is unsearchable as `ambiguous`) |
 //! | `mirrored` | bool | left and right exchanged |

@@ -6,8 +6,8 @@
 //! that most hits of that geometry agree on. What fits is fitted again by least squares, weighed ([`crate::evidence`]),
 //! cut where nothing agrees for a while, and taken out; then the rest votes again.
 //!
-//! What stands still fits many time lines. So where pictures and keys fit clearly better at another one, that one is taken, at
-//! whatever speed, forwards or backwards, and pays for having been chosen so.
+//! What stands still fits many time lines. So where what moves, or pictures and keys, fit clearly better at another one, that one
+//! is taken, at whatever speed, forwards or backwards, and pays for having been chosen so.
 //!
 //! A pair of keys speaks for the *moment* only if neither key is seen again, at the same place, two seconds away or
 //! more; everything else speaks for the *scene*, which another take from the same tripod shows as well.

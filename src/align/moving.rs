@@ -18,7 +18,8 @@ pub struct Moved {
     /// Sum of their correlations at the claimed time, each -1..=1.
     pub correlations: f32,
     /// Mean correlation of the clip's pictures on the time line, and the largest on any other of the same speed in the source,
-    /// at least two seconds off; of half a minute at most.
+    /// two seconds to two minutes off, that has at least half of them; of half a minute of the clip, of joined parts where the
+    /// two are nearest.
     pub on_line: f32,
     /// See [`Moved::on_line`].
     pub elsewhere: f32,
@@ -32,8 +33,7 @@ impl Moved {
 
     /// How little probable the answers are for another moment, in bits; below zero if they speak for one.
     ///
-    /// A moment is asked about twice, once from either side, and twice a second, which is about how long a picture looks like
-    /// its neighbours: each answer counts half.
+    /// A moment is asked about from either side, and neighbouring pictures answer much the same: each answer counts half.
     pub fn bits(&self) -> f32 {
         0.5 * self.pictures.bits()
     }
@@ -42,8 +42,9 @@ impl Moved {
     pub(super) fn add(&mut self, other: &Moved) {
         self.pictures.add(&other.pictures);
         self.correlations += other.correlations;
-        self.on_line = self.on_line.max(other.on_line);
-        self.elsewhere = self.elsewhere.max(other.elsewhere);
+        if other.elsewhere * self.on_line >= self.elsewhere * other.on_line {
+            (self.on_line, self.elsewhere) = (other.on_line, other.elsewhere);
+        }
     }
 }
 
@@ -97,28 +98,26 @@ impl Pairing<'_> {
         if seen.len() < CELLS_MIN {
             return None;
         }
+        // A fingerprint from elsewhere may have any number of pictures a second.
         let within = |motion: &Motion, (from, to): (f32, f32)| {
-            let time = |picture: usize| motion.time(picture).as_secs_f32();
-            let times: Vec<(usize, f32)> = (0..motion.len())
-                .map(|picture| (picture, time(picture)))
-                .filter(|(_, t)| (from..=to).contains(t))
-                .collect();
-            times
+            let within = motion.between(from, to);
+            let step = within.len().div_ceil(PICTURES_MAX).max(1);
+            within.step_by(step)
         };
-        let of_clip = |&(picture, time): &(usize, f32)| {
+        let of_clip = |picture: usize| {
             let cells = clip.picture(picture);
             let mean = |(_, weights): &(usize, Vec<(usize, f32)>)| {
                 weights.iter().map(|&(cell, weight)| weight * f32::from(cells[cell])).sum::<f32>()
             };
-            (time, seen.iter().map(mean).collect())
+            (clip.time(picture).as_secs_f32(), seen.iter().map(mean).collect())
         };
-        let of_source = |&(picture, time): &(usize, f32)| {
+        let of_source = |picture: usize| {
             let cells = source.picture(picture);
-            (time, seen.iter().map(|(cell, _)| f32::from(cells[*cell])).collect())
+            (source.time(picture).as_secs_f32(), seen.iter().map(|(cell, _)| f32::from(cells[*cell])).collect())
         };
         Some(Moving {
-            clip: Pictures::new(within(clip, clip_s).iter().map(of_clip)),
-            source: Pictures::new(within(source, source_s).iter().map(of_source)),
+            clip: Pictures::new(within(clip, clip_s).map(of_clip)),
+            source: Pictures::new(within(source, source_s).map(of_source)),
         })
     }
 
@@ -138,8 +137,8 @@ impl Pairing<'_> {
         let source_s = (ends[0].min(ends[1]) - ELSEWHERE_REACH, ends[0].max(ends[1]) + ELSEWHERE_REACH);
         let Some(tracks) = self.moving((first, last), source_s).and_then(Tracks::new) else { return moved };
         let others = tracks.lines(line.speed).filter(|other| (other.offset - line.offset).abs() >= MOMENT_GAP);
-        let elsewhere = others.map(|other| tracks.along(other)).fold(0.0, f32::max);
-        Moved { on_line: tracks.along(line), elsewhere, ..moved }
+        let elsewhere = others.filter_map(|other| tracks.along(other)).fold(0.0, f32::max);
+        Moved { on_line: tracks.along(line).unwrap_or(0.0), elsewhere, ..moved }
     }
 }
 
@@ -185,10 +184,10 @@ pub(super) struct Tracks {
 }
 
 impl Tracks {
-    /// `None` if too little moves.
+    /// `None` if nothing moves.
     pub(super) fn new(moving: Moving) -> Option<Tracks> {
         let pictures: Vec<usize> = (0..moving.clip.times.len()).filter(|&clip| moving.clip.moves(clip)).collect();
-        if pictures.len() < PICTURES_MIN || moving.source.times.is_empty() {
+        if pictures.is_empty() || moving.source.times.is_empty() {
             return None;
         }
         let row = |&clip: &usize| (0..moving.source.times.len()).map(move |source| (clip, source));
@@ -197,17 +196,18 @@ impl Tracks {
         Some(Tracks { moving, pictures, correlations })
     }
 
-    /// Mean correlation on a time line; pictures for which the source shows nothing count as zero.
-    fn along(&self, line: Line) -> f32 {
+    /// Mean correlation on a time line of the pictures for which the source shows anything; `None` if that is less than half.
+    fn along(&self, line: Line) -> Option<f32> {
         let times = &self.moving.source.times;
         let fit = |(row, &clip): (usize, &usize)| {
             let at = line.at(self.moving.clip.times[clip]);
             let after = times.partition_point(|time| *time < at);
             let beside = [after.checked_sub(1), Some(after)].into_iter().flatten();
             let near = beside.filter(|&source| times.get(source).is_some_and(|time| (time - at).abs() <= ON_LINE));
-            near.map(|source| self.correlations[row * times.len() + source]).reduce(f32::max).unwrap_or(0.0)
+            near.map(|source| self.correlations[row * times.len() + source]).reduce(f32::max)
         };
-        self.pictures.iter().enumerate().map(fit).sum::<f32>() / self.pictures.len() as f32
+        let fits: Vec<f32> = self.pictures.iter().enumerate().filter_map(fit).collect();
+        (2 * fits.len() >= self.pictures.len()).then(|| fits.iter().sum::<f32>() / fits.len() as f32)
     }
 
     /// The first and last moment of the clip at which something moves, in seconds.
@@ -216,15 +216,15 @@ impl Tracks {
         (time(self.pictures.first()), time(self.pictures.last()))
     }
 
-    /// Time lines of a speed for which the source shows something at all moments of the clip.
+    /// Time lines of a speed for which the source shows something at any moment of the clip.
     fn lines(&self, speed: f32) -> impl Iterator<Item = Line> {
         let (first, last) = self.span();
         let times = &self.moving.source.times;
         let (start, end) = (times[0] - ON_LINE, times[times.len() - 1] + ON_LINE);
         let ends = if speed < 0.0 {
-            (start - speed * last, end - speed * first)
-        } else {
             (start - speed * first, end - speed * last)
+        } else {
+            (start - speed * last, end - speed * first)
         };
         let steps = ((ends.1 - ends.0) / STEP).floor();
         let steps = if steps >= 0.0 { steps as u32 + 1 } else { 0 };
@@ -233,14 +233,27 @@ impl Tracks {
 
     /// The time line on which what moves fits clearly better than on this one and on any other, of these speeds.
     pub(super) fn better(&self, line: Line, speeds: impl Iterator<Item = f32>) -> Option<Line> {
-        let lines: Vec<(f32, Line)> =
-            speeds.flat_map(|speed| self.lines(speed)).map(|line| (self.along(line), line)).collect();
+        if self.pictures.len() < PICTURES_MIN {
+            return None;
+        }
+        // Most copies play at real time, and what goes to and fro does so backwards as well.
+        let handicap = |speed: f32| {
+            if speed < 0.0 {
+                BACKWARDS_COST
+            } else if speed == 1.0 || speed == line.speed {
+                0.0
+            } else {
+                OTHER_SPEED_COST
+            }
+        };
+        let fit = |other: Line| self.along(other).map(|fit| (fit - handicap(other.speed), other));
+        let lines: Vec<(f32, Line)> = speeds.flat_map(|speed| self.lines(speed)).filter_map(fit).collect();
         let best = lines.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0))?;
         // Lines of neighbouring speeds that cross the best one fit nearly as well.
         let (first, last) = self.span();
         let apart = |other: &Line| [first, last].iter().all(|&time| (other.at(time) - best.1.at(time)).abs() > APART);
         let rivals = lines.iter().filter(|(_, other)| apart(other)).map(|(fit, _)| *fit);
-        let rival = rivals.fold(self.along(line), f32::max);
+        let rival = rivals.fold(self.along(line).unwrap_or(0.0), f32::max);
         (best.0 >= LIKENESS_MIN && best.0 >= rival + LIKENESS_GAIN).then_some(best.1)
     }
 }
@@ -333,6 +346,9 @@ const CELLS_MIN: usize = 24;
 /// Least sum of squares of a picture's cells that moves: two cells or three.
 const MOVING_MIN: f32 = 2.0;
 
+/// Most pictures of either side that are compared: of two minutes of a clip there are 480.
+const PICTURES_MAX: usize = 600;
+
 /// Least moving pictures of the clip for a mean correlation.
 const PICTURES_MIN: usize = 6;
 
@@ -343,6 +359,10 @@ const LIKENESS_GAIN: f32 = 0.1;
 /// Most seconds of the clip that are compared with other times of the source, and how far from their own, in its seconds.
 const ELSEWHERE_SECONDS: f32 = 30.0;
 const ELSEWHERE_REACH: f32 = 120.0;
+
+/// How much more it has to be for another speed than real time and the voted one, and for playing backwards.
+const OTHER_SPEED_COST: f32 = 0.03;
+const BACKWARDS_COST: f32 = 0.1;
 
 /// Between two time lines that are tried, in seconds of the source.
 const STEP: f32 = 0.25;
@@ -467,6 +487,30 @@ mod tests {
         assert!(found.speed == 1.0 && (found.offset - 12.0).abs() <= 0.3, "{found:?}");
         assert_eq!(better(&clip(12.0, 1.0, Orientation::UPRIGHT, &WHOLE)), None);
         assert_eq!(better(&still_clip(10.0)), None);
+    }
+
+    #[test]
+    fn of_joined_parts_the_one_that_comes_again_counts() {
+        let part = |on_line: f32, elsewhere: f32| Moved { correlations: 2.0, on_line, elsewhere, ..Moved::default() };
+        let mut joined = part(0.9, 0.1);
+        joined.add(&part(0.5, 0.5));
+        joined.add(&part(0.8, 0.0));
+        assert_eq!((joined.correlations, joined.on_line, joined.elsewhere), (6.0, 0.5, 0.5));
+    }
+
+    #[test]
+    fn a_source_as_short_as_the_clip_has_other_times_too() {
+        // Somebody walks to and fro, once in three seconds.
+        let to_and_fro = |x: f32, y: f32, time: f32| {
+            let middle = 0.9 + 0.5 * (std::f32::consts::TAU * time / 3.0).sin();
+            i8::from((x - middle).hypot(y - 0.5) < 0.25)
+        };
+        let shown = Shown::new(Vec::new(), motion(28, 16, (0..20).map(|i| 0.5 * i as f32), to_and_fro));
+        let walker = motion(57, 32, (0..40).map(|i| 0.25 * i as f32), to_and_fro);
+        let clip = Fingerprint { motion: walker, ..still_clip(10.0) };
+        let pairing = Pairing { clip: &clip, shown: &shown, orientation: Orientation::UPRIGHT, geometry: &WHOLE };
+        let moved = pairing.moved(Line { speed: 1.0, offset: 0.0 }, (0.0, 9.75));
+        assert!(moved.on_line > 0.6 && moved.elsewhere > 0.9 * moved.on_line, "{moved:?}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ impl Context<'_> {
     /// Takes the time line at which pictures and keys fit best, if that is clearly another one: what stands still in a scene
     /// agrees at many times about as well, and so its votes alone may have chosen any.
     ///
-    /// The likeliest lines of the voted speed, of real time and backwards are asked how well they lock; if none does so
+    /// What moves is asked first, at all speeds. Then the likeliest lines of the voted speed, of real time and backwards are asked how well they lock; if none does so
     /// clearly, those of all speeds how well they are timed, which is paid for.
     pub(super) fn retime(&self, votes: &[Vote], agreement: &mut Agreement, group: &[Hit]) {
         let pairs = pairs(votes, agreement, group);
@@ -36,8 +36,13 @@ impl Context<'_> {
         usual.dedup();
         let tracks = pairing.moving(clip_s, source_s).and_then(Tracks::new);
         if let Some(better) = tracks.and_then(|tracks| tracks.better(*line, speeds().chain(usual.iter().copied()))) {
-            self.take(votes, agreement, better, RETIMED_PRICE);
-            return;
+            let moved = self.on_line(votes, agreement, better, RETIMED_PRICE);
+            let pairs = self::pairs(votes, &moved, group);
+            // What moves may have come again where the keys do not fit.
+            if evidence::count(pairs.iter().map(|(_, pair)| pair), self.corpus_keys).total >= CONTRAST_MIN {
+                *agreement = moved;
+                return;
+            }
         }
         let moments = pairing.best_moments(clip_s, source_s);
         for &speed in &usual {
@@ -62,16 +67,16 @@ impl Context<'_> {
             }
         }
         if best.1 != *line {
-            self.take(votes, agreement, best.1, paid);
+            *agreement = self.on_line(votes, agreement, best.1, paid);
         }
     }
 
-    /// Puts an agreement on another time line, for a price.
-    fn take(&self, votes: &[Vote], agreement: &mut Agreement, line: Line, paid: f32) {
-        let fits = |vote: &Vote| vote.fits(&agreement.geometry) && line.miss(vote) <= TIME_TOLERANCE;
-        agreement.votes = (0..votes.len()).filter(|&i| fits(&votes[i])).collect();
-        agreement.line = line;
-        agreement.paid = paid;
+    /// The agreement of the same geometry on another time line, for a price.
+    fn on_line(&self, votes: &[Vote], agreement: &Agreement, line: Line, paid: f32) -> Agreement {
+        let geometry = agreement.geometry;
+        let fits = |vote: &Vote| vote.fits(&geometry) && line.miss(vote) <= TIME_TOLERANCE;
+        let fitting = (0..votes.len()).filter(|&i| fits(&votes[i])).collect();
+        Agreement { geometry, line, votes: fitting, paid }
     }
 }
 

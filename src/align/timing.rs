@@ -80,7 +80,7 @@ pub struct Timing {
     pub source_keys: Tally,
     /// Keys of the clip, over the source's time; those of one picture count as four at most.
     pub clip_keys: Tally,
-    /// What is paid for having chosen the time line by these answers, in bits.
+    /// What is paid for having chosen the time line by these answers, or by what moves, in bits.
     pub paid: f32,
 }
 

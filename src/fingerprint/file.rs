@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{ClipKey, FINGERPRINT_VERSION, Fingerprint, Key, KeyKind, Keyframe, Motion, Place};
+use crate::error::millis;
 use crate::media::{Links, StreamInfo, Undecoded, open_plain};
 use crate::{Error, Result};
 
@@ -199,7 +200,8 @@ impl Fingerprint {
         if !holes || !known || !sorted {
             return Err("its keys do not fit its keyframes".into());
         }
-        if self.motion.len() != self.keyframes.len() {
+        let at = |(i, keyframe): (usize, &Keyframe)| millis(self.motion.time(i)) == millis(keyframe.time);
+        if self.motion.len() != self.keyframes.len() || !self.keyframes.iter().enumerate().all(at) {
             return Err("its motion does not fit its keyframes".into());
         }
         Ok(())

@@ -4,7 +4,8 @@
 //! regions each and [`FINE_REGIONS`] finer ones, and the key of every patch mirrored and most of them tilted as well. A *source* that is indexed gives [`Run`]s: a
 //! sparser grid, [`SOURCE_REGIONS`] regions, and a key that stays in its place counted once for as long as
 //! it lasts. *Benign* material gives runs as well, of a grid still denser than a clip's ([`BENIGN_INTERVAL`]) and of as many
-//! regions. All mark the keys whose place looks alike two seconds away or more.
+//! regions. All mark the keys whose place looks alike two seconds away or more. Of clips and sources [`Motion`] is kept besides:
+//! coarse outlines of what moves.
 //!
 //! This stage assumes upright luma frames ([`crate::media`]), of a clip at twice the working size, which it halves; it knows
 //! nothing of other videos.
@@ -113,7 +114,7 @@ pub struct ClipKey {
     pub recurs: bool,
 }
 
-/// All that a search needs to know of a clip; the pictures cannot be made from it again.
+/// All that a search needs to know of a clip; no picture can be made from it again but coarse outlines of what moves.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fingerprint {
     /// The clip as it was named when the fingerprint was made.
@@ -145,7 +146,7 @@ impl Fingerprint {
     }
 
     /// What [`sketch_of_clip`] keeps of it: every second keyframe, if they are that close, and the strongest regions, no fine
-    /// ones.
+    /// ones; what moves stays in finer cells.
     pub fn sketched(&self) -> Fingerprint {
         let step = if self.interval < 2 * QUERY_INTERVAL { 2 } else { 1 };
         let mut keys = Vec::new();

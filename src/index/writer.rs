@@ -123,7 +123,8 @@ impl Writer {
     /// Adds a source with its runs, to be written by the next commit; `false` if the video is there already, as whatever. Nothing
     /// is known of what moves in it: see [`Writer::add_as`].
     ///
-    /// [`Video::id`] is set from the SHA-256. A run takes 56 bytes of memory until the commit.
+    /// [`Video::id`] is set from the SHA-256. A run takes 56 bytes of memory until the commit, and a
+    /// picture of what moves in it some 116.
     ///
     /// # Errors
     /// [`Error::InvalidSetting`] if the video alone has more runs than a segment may have ([`SEGMENT_MAX_KEYS`]).

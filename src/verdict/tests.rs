@@ -195,19 +195,30 @@ fn what_moves_proves_a_moment_that_no_key_tells() {
     assert_eq!(verdict(moved(60.0, 50.0, 0.3, 0.1)), Verdict::Inconclusive);
     assert_eq!(verdict(moved(10.0, 10.0, 0.7, 0.1)), Verdict::Inconclusive);
     assert_eq!(verdict(moved(48.0, 8.0, 0.1, 0.1)), Verdict::Unpublished);
+    // Other times were not compared.
+    assert_eq!(verdict(Moved { on_line: 0.0, ..moved(48.0, 46.0, 0.6, 0.0) }), Verdict::Inconclusive);
+    // A time line that was chosen by it pays.
+    let paid = |paid: f32| {
+        let few = still(moved(16.0, 16.0, 0.6, 0.1));
+        judged(&clip(10), &[Alignment { timing: Timing { paid, ..few.timing }, ..few }]).verdict
+    };
+    assert_eq!((paid(0.0), paid(6.0)), (Verdict::Published, Verdict::Inconclusive));
     // An instant is no passage.
     let instant = Alignment { moved: moved(48.0, 46.0, 0.6, 0.2), ..other_take(0.0, 1.4) };
-    assert_ne!(judged(&clip(10), &[instant]).verdict, Verdict::PartlyPublished);
+    assert_eq!(judged(&clip(10), &[instant]).verdict, Verdict::Inconclusive);
 }
 
 #[test]
 fn times_prove_nothing_where_something_else_moves() {
-    let verdict = |moved: Moved| judged(&clip(10), &[Alignment { moved, ..copy(0.0, 10.0) }]).verdict;
+    let evidence = Evidence { total: 500.0, moment: 20.0, sustained: 0.0 };
+    let verdict = |moved: Moved| judged(&clip(10), &[Alignment { moved, evidence, ..copy(0.0, 10.0) }]).verdict;
     assert_eq!(verdict(moved(40.0, 30.0, 0.5, 0.2)), Verdict::Published);
     assert_eq!(verdict(moved(40.0, 8.0, 0.12, 0.1)), Verdict::Inconclusive);
     assert_eq!(verdict(moved(40.0, 24.0, 0.5, 0.5)), Verdict::Inconclusive);
-    // Of a few pictures nothing is made.
+    // Of a few pictures nothing is made, and what is seen once is enough: an overlay may be what moves.
     assert_eq!(verdict(moved(19.0, 4.0, 0.12, 0.1)), Verdict::Published);
+    let seen_once = Alignment { moved: moved(40.0, 8.0, 0.12, 0.1), ..copy(0.0, 10.0) };
+    assert_eq!(judged(&clip(10), &[seen_once]).verdict, Verdict::Published);
 }
 
 #[test]
