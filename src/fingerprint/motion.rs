@@ -136,7 +136,8 @@ impl Motion {
         };
         let pictures = u32::from_le_bytes([i, j, k, l]) as usize;
         let all = usize::from(motion.columns) * usize::from(motion.rows);
-        if !(motion.pitch > 0.0 && motion.pitch <= 1.0) || !(1..=CELLS_MAX).contains(&all) || pictures == 0 {
+        let sizes = motion.pitch > 0.0 && motion.pitch <= 1.0 && (1..=CELLS_MAX).contains(&all);
+        if !sizes || pictures == 0 {
             return Err("its cells are out of range");
         }
         let stride = motion.stride();
