@@ -6,9 +6,8 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::Result;
 use crate::align::{self, Alignment, Corpus, align};
-use crate::fingerprint::{self, Fingerprint, Motion, Orientation};
+use crate::fingerprint::{self, Fingerprint, Orientation};
 use crate::index::{Index, SearchMode, hex};
 use crate::report::{
     Clip, Effort, Geometry, IndexSummary, Interval, Match, NonMatch, Rectangle, Report, SCHEMA, SearchSummary, Seconds,
@@ -17,6 +16,7 @@ use crate::report::{
 use crate::sandbox::Decoding;
 use crate::search::{RADIUS, Sifted, search, sift};
 use crate::verdict::{Judgement, Policy, judge};
+use crate::{Error, Result};
 
 /// How a clip is checked.
 #[derive(Debug, Clone, Copy)]
@@ -129,18 +129,8 @@ fn find(
         keys: state.keys,
         interval,
         length: &|video| index.video(video).duration,
-        runs: &|video| {
-            index.runs(video).unwrap_or_else(|error| {
-                unread.set(Some(error));
-                Vec::new()
-            })
-        },
-        motion: &|video| {
-            index.motion(video).unwrap_or_else(|error| {
-                unread.set(Some(error));
-                Motion::default()
-            })
-        },
+        runs: &|video| or_default(index.runs(video), &unread),
+        motion: &|video| or_default(index.motion(video), &unread),
     };
     let number = |time: Duration| clip.keys.partition_point(|key| clip.keyframes[key.keyframe as usize].time < time);
     let (mut parts, mut exact, mut recall) = (Vec::new(), true, 1.0_f64);
@@ -288,6 +278,14 @@ fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment) -> NonMatc
         ),
         hits: alignment.hits as u64,
     }
+}
+
+/// What was read, or nothing and the error told elsewhere.
+fn or_default<T: Default>(read: Result<T>, unread: &Cell<Option<Error>>) -> T {
+    read.unwrap_or_else(|error| {
+        unread.set(Some(error));
+        T::default()
+    })
 }
 
 /// Lays the clip's frame over the source's and takes what both share; aspects are widths in heights, that of the clip as it

@@ -75,8 +75,7 @@ impl Context<'_> {
         let runs: HashSet<usize> = traces.iter().map(|trace| trace.run).collect();
         let keys: HashSet<usize> = traces.iter().map(|trace| trace.clip_key as usize).collect();
         let aspect = orientation.aspect(self.clip.aspect());
-        let at = [line.at(first), line.at(last)];
-        let (from, to) = (at[0].min(at[1]) - EDGE, at[0].max(at[1]) + EDGE);
+        let (from, to) = line.span((first, last), EDGE);
         let fine = self.clip.keys.iter().any(|key| key.fine);
         let mut reference = [0; 2];
         for (number, run) in self.shown.runs.iter().enumerate() {

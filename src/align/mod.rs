@@ -324,8 +324,7 @@ impl Context<'_> {
                 if pace == Pace::Any && agreement.line.speed == 1.0 {
                     continue;
                 }
-                let pairs = pairs(votes, &agreement, group);
-                let evidence = evidence::count(pairs.iter().map(|(_, pair)| pair), self.corpus_keys);
+                let evidence = self.evidence(votes, &agreement, group);
                 agreement.votes.iter().for_each(|&i| explained[i] = true);
                 // Between time lines that explain the scene equally well, the moment decides. A slow picture fits
                 // many speeds: another one than real time has to explain clearly more.
@@ -337,6 +336,12 @@ impl Context<'_> {
             }
         }
         best.map(|(_, agreement)| agreement)
+    }
+
+    /// What an agreement is worth.
+    fn evidence(&self, votes: &[Vote], agreement: &Agreement, group: &[Hit]) -> Evidence {
+        let pairs = pairs(votes, agreement, group);
+        evidence::count(pairs.iter().map(|(_, pair)| pair), self.corpus_keys)
     }
 
     /// Starts from one vote, finds the time line that most votes of its geometry agree on, and fits both again.

@@ -125,16 +125,14 @@ impl Pairing<'_> {
     pub(super) fn moved(&self, line: Line, (first, last): (f32, f32)) -> Moved {
         let (first, last) = middle((first, last), CONTRAST_SECONDS);
         let reach = When::reach(line.speed);
-        let ends = [line.at(first), line.at(last)];
-        let source_s = (ends[0].min(ends[1]) - reach, ends[0].max(ends[1]) + reach);
+        let source_s = line.span((first, last), reach);
         let Some(moving) = self.moving((first, last), source_s) else { return Moved::default() };
         let moved = moving.moved(line);
         if moved.pictures.asked < 1.0 {
             return moved;
         }
         let (first, last) = middle((first, last), ELSEWHERE_SECONDS);
-        let ends = [line.at(first), line.at(last)];
-        let source_s = (ends[0].min(ends[1]) - ELSEWHERE_REACH, ends[0].max(ends[1]) + ELSEWHERE_REACH);
+        let source_s = line.span((first, last), ELSEWHERE_REACH);
         let Some(tracks) = self.moving((first, last), source_s).and_then(Tracks::new) else { return moved };
         let others = tracks.lines(line.speed).filter(|other| (other.offset - line.offset).abs() >= MOMENT_GAP);
         let elsewhere = others.filter_map(|other| tracks.along(other)).fold(0.0, f32::max);
@@ -288,7 +286,7 @@ fn seen(
     // Where the clip's frame goes is linear: three of its points tell, and the inverse tells where a cell comes from.
     let to_source = |x: f32, y: f32| {
         let place = orientation.place(Place { x, y, size: 1.0 }, aspect);
-        (geometry.scale * place.x + geometry.x, geometry.scale * place.y + geometry.y)
+        geometry.point(place.x, place.y)
     };
     let (origin, right, down) = (to_source(0.0, 0.0), to_source(1.0, 0.0), to_source(0.0, 1.0));
     let (xx, xy) = (right.0 - origin.0, right.1 - origin.1);
@@ -432,7 +430,7 @@ mod tests {
         let times = (0..40).map(|i| 0.25 * i as f32);
         let motion = motion(57, 32, times, |x, y, time| {
             let place = orientation.place(Place { x, y, size: 1.0 }, ASPECT);
-            let (x, y) = (geometry.scale * place.x + geometry.x, geometry.scale * place.y + geometry.y);
+            let (x, y) = geometry.point(place.x, place.y);
             level(x, y, from + time, take)
         });
         Fingerprint { motion, ..still_clip(10.0) }

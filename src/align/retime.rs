@@ -3,20 +3,18 @@
 use super::moving::Tracks;
 use super::pairing::{Pairing, speeds};
 use super::vote::{Line, Vote};
-use super::{Agreement, CONTRAST_MIN, Context, GAP_MAX, TIME_TOLERANCE, middle, pairs};
-use crate::evidence;
+use super::{Agreement, CONTRAST_MIN, Context, GAP_MAX, TIME_TOLERANCE, middle};
 use crate::search::Hit;
 
 impl Context<'_> {
     /// Takes the time line at which pictures and keys fit best, if that is clearly another one: what stands still in a scene
     /// agrees at many times about as well, and so its votes alone may have chosen any.
     ///
-    /// What moves is asked first, at all speeds. Then the likeliest lines of the voted speed, of real time and backwards are asked how well they lock; if none does so
-    /// clearly, those of all speeds how well they are timed, which is paid for.
+    /// What moves is asked first, at all speeds, which is paid for. Then the likeliest lines of the voted speed, of real time and
+    /// backwards are asked how well they lock; if none does so clearly, those of all speeds how well they are timed, which is
+    /// paid for too.
     pub(super) fn retime(&self, votes: &[Vote], agreement: &mut Agreement, group: &[Hit]) {
-        let pairs = pairs(votes, agreement, group);
-        let evidence = evidence::count(pairs.iter().map(|(_, pair)| pair), self.corpus_keys);
-        if evidence.total < CONTRAST_MIN {
+        if self.evidence(votes, agreement, group).total < CONTRAST_MIN {
             return;
         }
         let Agreement { geometry, line, .. } = &*agreement;
@@ -30,16 +28,14 @@ impl Context<'_> {
         // A part of the clip around the alignment, and the part of the source around that.
         let (from, to) = middle((first, last), RETIMED_SECONDS);
         let clip_s = ((from - GAP_MAX).max(self.window.0), (to + GAP_MAX).min(self.window.1));
-        let at = [line.at(clip_s.0), line.at(clip_s.1)];
-        let source_s = (at[0].min(at[1]) - RETIMED_REACH, at[0].max(at[1]) + RETIMED_REACH);
+        let source_s = line.span(clip_s, RETIMED_REACH);
         let mut usual = vec![line.speed, 1.0, -1.0];
         usual.dedup();
         let tracks = pairing.moving(clip_s, source_s).and_then(Tracks::new);
         if let Some(better) = tracks.and_then(|tracks| tracks.better(*line, speeds().chain(usual.iter().copied()))) {
             let moved = self.on_line(votes, agreement, better, RETIMED_PRICE);
-            let pairs = self::pairs(votes, &moved, group);
             // What moves may have come again where the keys do not fit.
-            if evidence::count(pairs.iter().map(|(_, pair)| pair), self.corpus_keys).total >= CONTRAST_MIN {
+            if self.evidence(votes, &moved, group).total >= CONTRAST_MIN {
                 *agreement = moved;
                 return;
             }

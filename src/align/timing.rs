@@ -203,9 +203,9 @@ impl Pairing<'_> {
         let geometry = self.fitted(line, (first, last));
         let frames: Vec<(f32, Vec<ClipKey>)> = self.frames((first, last));
         let moments = &self.shown.moments;
-        let ends = [line.at(first - TIME_TOLERANCE), line.at(last + TIME_TOLERANCE)];
-        let start = moments.partition_point(|moment| *moment < ends[0].min(ends[1]));
-        let end = moments.partition_point(|moment| *moment <= ends[0].max(ends[1]));
+        let (from, to) = line.span((first - TIME_TOLERANCE, last + TIME_TOLERANCE), 0.0);
+        let start = moments.partition_point(|moment| *moment < from);
+        let end = moments.partition_point(|moment| *moment <= to);
         let mut timing = Timing::default();
         let mut asked = f32::NEG_INFINITY;
         for &moment in &moments[start..end.max(start)] {

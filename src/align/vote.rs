@@ -19,6 +19,12 @@ impl Line {
         self.speed * clip + self.offset
     }
 
+    /// The part of the source that it shows between two moments of the clip, and so many seconds more on either side.
+    pub(super) fn span(self, (first, last): (f32, f32), beyond: f32) -> (f32, f32) {
+        let (a, b) = (self.at(first), self.at(last));
+        (a.min(b) - beyond, a.max(b) + beyond)
+    }
+
     /// Seconds of the source between what the line predicts and when the source shows the key.
     pub(super) fn miss(self, vote: &Vote) -> f32 {
         let predicted = self.at(vote.time);
@@ -73,9 +79,15 @@ impl Similarity {
             && (reference.size / (clip.size * self.scale)).log2().abs() <= ZOOM_TOLERANCE
     }
 
+    /// Where it takes a point of the clip, in heights of the source's frame.
+    pub(super) fn point(&self, x: f32, y: f32) -> (f32, f32) {
+        (self.scale * x + self.x, self.scale * y + self.y)
+    }
+
     /// How far a place of the clip is taken from a place of the source, in heights of the source's frame.
     pub(super) fn off(&self, clip: &Place, reference: &Place) -> f32 {
-        (self.scale * clip.x + self.x - reference.x).hypot(self.scale * clip.y + self.y - reference.y)
+        let (x, y) = self.point(clip.x, clip.y);
+        (x - reference.x).hypot(y - reference.y)
     }
 }
 
