@@ -64,7 +64,7 @@ pub enum Error {
         option: &'static str,
     },
     /// The name is that of a symbolic link, which could lead anywhere.
-    #[error("{}: a symbolic link, which could lead to any file; name the file itself, or allow links with --follow-links", path.display())]
+    #[error("{}: a symbolic link, which could lead to any file; name the file itself, or allow links with --follow-links where the command has it", path.display())]
     Link {
         /// The link.
         path: PathBuf,

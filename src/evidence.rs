@@ -6,7 +6,8 @@
 //! counts only when both its keys are far from those of every pair counted before: twenty sightings of one thing are one
 //! sighting. A key that many videos share pays for its frequency.
 //!
-//! By this model an alignment of `b` bits comes about by chance once in `2^b` searches.
+//! Were pairs independent, an alignment of `b` bits would come about once in `2^b` searches. They follow from each other
+//! more often than that, so how many clips really reach `b` bits by chance was measured: see [`by_chance`].
 
 use crate::fingerprint::{Key, KeyKind};
 
@@ -56,6 +57,22 @@ pub fn count<'a>(pairs: impl IntoIterator<Item = &'a Pair>, corpus_keys: u64) ->
 pub fn count_guided<'a>(pairs: impl IntoIterator<Item = &'a Pair>) -> f32 {
     sum(&sorted(pairs), PLACE_BITS, PLACE_BITS)
 }
+
+/// Share of clips of ten seconds with no relation to any video of the corpus that reach so many bits, 0..=1.
+///
+/// An exponential, as of local alignments of sequences (Karlin and Altschul 1990), for 8 to 24 bits: twice as rare with every
+/// two bits. Both constants are of 894 edited excerpts of half the clips of real footage; of the other half, 1 263 excerpts, 55,
+/// 13, 3 and 1 reached 12, 16, 20 and 24 bits, where 88, 22, 5.5 and 1.4 are predicted. Beyond 24 bits it is a continuation.
+/// A longer clip has more chances, in proportion.
+pub fn by_chance(bits: f32) -> f64 {
+    (CHANCE_AT_12 * f64::from(CHANCE_SLOPE * (12.0 - bits)).exp2()).min(1.0)
+}
+
+/// Share of unrelated clips that reach 12 bits.
+const CHANCE_AT_12: f64 = 0.07;
+
+/// Halvings of it for each bit more.
+const CHANCE_SLOPE: f32 = 0.5;
 
 /// What one pair is worth before it pays for its window, in bits: `-log2 p0(d)`, less `log2` of the videos that share it.
 pub fn weight(pair: &Pair) -> f32 {
@@ -181,6 +198,13 @@ mod tests {
             assert!((surprise(KeyKind::Region, distance) + chance.log2()).abs() < 1e-3);
         }
         assert!((surprise(KeyKind::Region, 0) - (34.22 + 0.39 * 40.0)).abs() < 0.1);
+    }
+
+    #[test]
+    fn two_bits_more_are_half_as_likely_by_chance() {
+        assert!((by_chance(12.0) - 0.07).abs() < 1e-9);
+        assert!((by_chance(14.0) - 0.035).abs() < 1e-9);
+        assert_eq!(by_chance(-20.0), 1.0);
     }
 
     #[test]

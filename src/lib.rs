@@ -27,9 +27,10 @@
 //! 5. [`search`] first sets aside what the clip shows of material that was marked as benign ([`index::Role::Benign`]), and
 //!    looks up each other key, plain, mirrored and tilted, among all keys of the sources, by a graph or by comparing every key. A key
 //!    within [`search::RADIUS`] bits is a hit.
-//! 6. [`align`] gathers hits of one source that agree on one time line and one geometry.
-//! 7. [`evidence`] counts in bits what such an alignment is worth: 30 bits are one false alarm in 10^9 searches by the
-//!    model. The size of the index is paid for, and one thing seen twenty times counts once.
+//! 6. [`align`] gathers hits of one source that agree on one time line and one geometry, and looks for the time lines that
+//!    pictures and motion of such a part fit best, one after the other.
+//! 7. [`evidence`] counts in bits what such an alignment is worth ([`evidence::by_chance`] says how rarely chance gives as many).
+//!    The size of the index is paid for, and one thing seen twenty times counts once.
 //! 8. [`verdict`] tells the *moment* from the *scene*, which two takes from one tripod share. For the moment speaks how surely
 //!    pictures and single keys of both sides fit best at the time that the alignment claims, that the clip agrees less with
 //!    other times of the source, and what does not recur in its own video.
@@ -47,6 +48,7 @@
 //! - So may be those that are cropped to about half of the width and height or less or to 9:16, shown in a small part of the
 //!   picture, turned by more than about 18 degrees, or more than twice as fast or as slow. Quarter turns are looked for by
 //!   [`Effort::Thorough`] only, turns by more than about 6 degrees not by [`Effort::Fast`].
+//! - Inverted colours are not recognised.
 //! - Line drawings, slides and plain graphics have few distinctive regions.
 //! - Water, foliage and other fine texture loses its detail under strong compression, and the keys with it.
 //! - Slow scenes whose moments look alike cannot be told from another take. They are *ambiguous*, and so unsearchable, and

@@ -165,6 +165,26 @@ fn what_moves_tells_a_take_from_another_that_fits_it_pose_by_pose() {
 }
 
 #[test]
+fn five_cuts_of_a_film_in_another_order_are_five_copies_with_their_times() {
+    // Each of two seconds, none after the one that it follows in the film.
+    let order = [9.0, 5.0, 11.0, 3.0, 7.0];
+    let starts = order.map(|from| format!("trim={from}:{},setpts=PTS-STARTPTS", from + 2.0));
+    let cuts: String = starts.iter().enumerate().map(|(i, trim)| format!("[s{i}]{trim}[c{i}];")).collect();
+    let names = |name: &str| (0..order.len()).map(|i| format!("[{name}{i}]")).collect::<String>();
+    let graph = format!("fps=25,split=5{};{cuts}{}concat=n=5,scale=480:270", names("s"), names("c"));
+    let (report, _) = check(&scenes::edit(&first_film(), &graph, &["-t", "10"], "mp4"));
+    let mut copies: Vec<&Match> = report.copies().collect();
+    copies.sort_by(|a, b| a.clip.start_s.total_cmp(&b.clip.start_s));
+    assert_eq!(copies.len(), 5, "{report:?}");
+    for (number, (found, from)) in copies.iter().zip(order).enumerate() {
+        let start = 2.0 * number as f64;
+        assert!((found.clip.start_s - start).abs() < 0.5 && (found.clip.end_s - start - 2.0).abs() < 0.5, "{found:?}");
+        assert!((found.reference.start_s - from).abs() < 0.5, "{found:?}");
+    }
+    assert_close(report.seconds.published, 10.0, "published seconds");
+}
+
+#[test]
 fn an_excerpt_of_the_take_itself_is_published() {
     let clip = scenes::edit(
         &scenes::tripod(1, 1, 20),

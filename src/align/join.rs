@@ -31,7 +31,7 @@ pub fn join(parts: Vec<Vec<Alignment>>) -> Vec<Alignment> {
 }
 
 /// Whether `next` begins where `earlier` ends, in the clip, in the source and in the picture.
-fn continues(earlier: &Alignment, next: &Alignment) -> bool {
+pub(crate) fn continues(earlier: &Alignment, next: &Alignment) -> bool {
     let pause = next.clip.start.as_secs_f32() - earlier.clip.end.as_secs_f32();
     let (from, to) = if earlier.speed < 0.0 {
         (earlier.reference.start, next.reference.end)
@@ -70,8 +70,10 @@ fn extend(earlier: &mut Alignment, next: &Alignment) {
     earlier.contrast.moment_elsewhere += next.contrast.moment_elsewhere;
     earlier.timing.add(&next.timing);
     earlier.moved.add(&next.moved);
+    earlier.jumps |= next.jumps;
     earlier.hits += next.hits;
     earlier.clip.end = next.clip.end.max(earlier.clip.end);
+    earlier.beside.end = next.beside.end.max(earlier.beside.end);
     earlier.reference.start = next.reference.start.min(earlier.reference.start);
     earlier.reference.end = next.reference.end.max(earlier.reference.end);
 }

@@ -7,7 +7,8 @@
 //! cut where nothing agrees for a while, and taken out; then the rest votes again.
 //!
 //! What stands still fits many time lines. So where what moves, or pictures and keys, fit clearly better at another one, that one
-//! is taken, at whatever speed, forwards or backwards, and pays for having been chosen so.
+//! is taken, at whatever speed, forwards or backwards, and pays for having been chosen so. And where pictures fit clearly better
+//! on several lines, one after the other, each is an alignment: pieces of a source lie near one slanted line as often as not.
 //!
 //! A pair of keys speaks for the *moment* only if neither key is seen again, at the same place, two seconds away or
 //! more; everything else speaks for the *scene*, which another take from the same tripod shows as well.
@@ -22,6 +23,7 @@ use crate::index::VideoRef;
 use crate::search::Hit;
 
 mod compare;
+mod course;
 mod guide;
 mod join;
 mod lock;
@@ -34,6 +36,7 @@ mod vote;
 
 pub use guide::GUIDED_RADIUS;
 use guide::{Shown, Trace};
+pub(crate) use join::continues;
 pub use join::join;
 pub use moving::Moved;
 use pairing::Pairing;
@@ -50,6 +53,9 @@ pub struct Alignment {
     pub orientation: Orientation,
     /// First and last moment of the clip.
     pub clip: Span,
+    /// The same, and up to [`GAP_MAX`] seconds on either side for as long as the scene goes on to be found on the same time line,
+    /// though nothing tells the moment.
+    pub beside: Span,
     /// First and last moment of the source.
     pub reference: Span,
     /// Seconds of the source in a second of the clip, 0.5..=2; below zero when the clip plays backwards.
@@ -68,6 +74,8 @@ pub struct Alignment {
     pub timing: Timing,
     /// How well what moves fits at the time that it claims.
     pub moved: Moved,
+    /// Whether the clip jumps between several times of the source, which were chosen for how well they fit.
+    pub jumps: bool,
     /// Whether the two files are the same bytes, and nothing else was looked at.
     pub identical: bool,
 }
@@ -81,6 +89,7 @@ impl Alignment {
             video,
             orientation: Orientation::UPRIGHT,
             clip: whole,
+            beside: whole,
             reference: whole,
             speed: 1.0,
             geometry: Similarity { scale: 1.0, x: 0.0, y: 0.0 },
@@ -90,6 +99,7 @@ impl Alignment {
             contrast: Contrast { here: bits, elsewhere: 0.0, moment_here: bits, moment_elsewhere: 0.0 },
             timing: Timing::default(),
             moved: Moved::default(),
+            jumps: false,
             identical: true,
         }
     }
@@ -270,6 +280,16 @@ struct Agreement {
     votes: Vec<usize>,
     /// What the time line pays for having been chosen by how well it is timed, in bits.
     paid: f32,
+    /// Whether it is one of several that the clip jumps between.
+    jumps: bool,
+}
+
+impl Agreement {
+    /// The clip's time of its first and its last vote, in seconds.
+    fn span(&self, votes: &[Vote]) -> (f32, f32) {
+        let times = self.votes.iter().map(|&i| votes[i].time);
+        times.fold((f32::MAX, f32::MIN), |(first, last), time| (first.min(time), last.max(time)))
+    }
 }
 
 impl Context<'_> {
@@ -283,7 +303,11 @@ impl Context<'_> {
         for _ in 0..ALIGNMENTS_MAX {
             let Some(mut agreement) = self.best(&votes, group) else { return };
             self.retime(&votes, &mut agreement, group);
-            let pieces = self.pieces(&votes, &agreement, group);
+            let mut pieces = Vec::new();
+            let legs = self.legs(&votes, agreement, group);
+            for (agreement, window) in &legs {
+                pieces.extend(self.pieces(&votes, agreement, group, *window));
+            }
             if pieces.is_empty() {
                 return;
             }
@@ -295,8 +319,15 @@ impl Context<'_> {
                         && vote.time <= piece.clip.end.as_secs_f32() + TIME_TOLERANCE
                 })
             };
-            let explained: HashSet<usize> = agreement.votes.iter().copied().collect();
-            let beside = |vote: &Vote| vote.fits(&agreement.geometry) && agreement.line.miss(vote) <= SHADOW;
+            let explained: HashSet<usize> = legs.iter().flat_map(|(leg, _)| &leg.votes).copied().collect();
+            let beside = |vote: &Vote| {
+                let of = |(leg, window): &(Agreement, (f32, f32))| {
+                    (window.0 - TIME_TOLERANCE..=window.1 + TIME_TOLERANCE).contains(&vote.time)
+                        && vote.fits(&leg.geometry)
+                        && leg.line.miss(vote) <= SHADOW
+                };
+                legs.iter().any(of)
+            };
             let kept =
                 votes.iter().enumerate().filter(|(i, vote)| !(explained.contains(i) || within(vote) && beside(vote)));
             votes = kept.map(|(_, vote)| *vote).collect();
@@ -364,11 +395,11 @@ impl Context<'_> {
             window *= 3.0;
         }
         let votes = fitting(&geometry, line, f32::INFINITY);
-        Agreement { geometry, line, votes, paid: 0.0 }
+        Agreement { geometry, line, votes, paid: 0.0, jumps: false }
     }
 
     /// Cuts an alignment where nothing agrees for a while, and keeps the parts that are worth something.
-    fn pieces(&self, votes: &[Vote], agreement: &Agreement, group: &[Hit]) -> Vec<Alignment> {
+    fn pieces(&self, votes: &[Vote], agreement: &Agreement, group: &[Hit], window: (f32, f32)) -> Vec<Alignment> {
         let orientation = group[0].orientation;
         let Agreement { geometry, mut line, .. } = *agreement;
         let all = pairs(votes, agreement, group);
@@ -378,15 +409,15 @@ impl Context<'_> {
         let pairing = || Pairing { clip: self.clip, shown: &self.shown, orientation, geometry: &geometry };
         let mut traces = Vec::new();
         if strong {
-            traces = guide::trace(self.clip, &self.shown, orientation, &geometry, line, self.window);
+            traces = guide::trace(self.clip, &self.shown, orientation, &geometry, line, window);
             let guided: Vec<Vote> = guide::as_votes(&traces, self.clip, &self.shown, orientation).collect();
             let pace = if line.speed.abs() == 1.0 { Pace::RealTime } else { Pace::Any };
             let fitted = vote::fit_line(guided.iter(), line, pace);
             let pairing = pairing();
-            if pairing.lock(fitted, self.window).bits() >= pairing.lock(line, self.window).bits() {
+            if pairing.lock(fitted, window).bits() >= pairing.lock(line, window).bits() {
                 line = fitted;
             }
-            traces = guide::trace(self.clip, &self.shown, orientation, &geometry, line, self.window);
+            traces = guide::trace(self.clip, &self.shown, orientation, &geometry, line, window);
         }
         // Of fine regions, those count that the source may have.
         let aspect = self.clip.aspect();
@@ -394,7 +425,7 @@ impl Context<'_> {
             let place = || orientation.place(key.place, aspect);
             !key.fine || strong && self.shown.may_have(&place(), &geometry)
         };
-        let looks = self.looks(&all, &traces, &expected);
+        let looks = self.looks(&all, &traces, &expected, window);
         let gap = GAP_MAX.max(2.5 * self.interval / line.speed.abs().min(1.0));
         let parts = stretches(&looks, gap, whole.moment >= BY_MOMENT_MIN);
         let least = if parts.len() == 1 { EVIDENCE_MIN } else { PIECE_MIN };
@@ -406,7 +437,8 @@ impl Context<'_> {
             if evidence.total < least {
                 continue;
             }
-            let clip = self.extent(first, last, line);
+            let clip = self.extent(first, last, line, window);
+            let (from, to) = stretch::beside(&looks, (first, last));
             let to_reference = |time: Duration| {
                 Duration::from_secs_f32(line.at(time.as_secs_f32()).clamp(0.0, self.length.as_secs_f32()))
             };
@@ -426,6 +458,7 @@ impl Context<'_> {
                 video: group[0].video,
                 orientation,
                 clip,
+                beside: self.extent(from, to, line, window),
                 reference: if line.speed < 0.0 {
                     Span { start: to_reference(clip.end), end: to_reference(clip.start) }
                 } else {
@@ -439,6 +472,7 @@ impl Context<'_> {
                 contrast,
                 timing,
                 moved,
+                jumps: agreement.jumps,
                 identical: false,
             });
         }
@@ -446,12 +480,18 @@ impl Context<'_> {
     }
 
     /// What each keyframe of the clip says of an alignment, from its pairs and traces and the keys that are expected in them.
-    fn looks(&self, pairs: &[(f32, Pair)], traces: &[Trace], expected: &dyn Fn(&ClipKey) -> bool) -> Vec<Look> {
+    fn looks(
+        &self,
+        pairs: &[(f32, Pair)],
+        traces: &[Trace],
+        expected: &dyn Fn(&ClipKey) -> bool,
+        window: (f32, f32),
+    ) -> Vec<Look> {
         let keyframes = &self.clip.keyframes;
         let time = |i: usize| keyframes[i].time.as_secs_f32();
         let look = |i: usize| Look { time: time(i), found: 0, moments: 0, moments_found: 0 };
         let mut looks: Vec<Look> = (0..keyframes.len()).map(look).collect();
-        let within = &self.clip.keys[guide::keys_between(self.clip, self.window)];
+        let within = &self.clip.keys[guide::keys_between(self.clip, window)];
         for key in within.iter().filter(|key| !key.recurs && expected(key)) {
             looks[key.keyframe as usize].moments += 1;
         }
@@ -467,13 +507,13 @@ impl Context<'_> {
                 look.moments_found = look.moments_found.max(u32::from(pair.moment));
             }
         }
-        looks.retain(|look| (self.window.0..=self.window.1).contains(&look.time));
+        looks.retain(|look| (window.0..=window.1).contains(&look.time));
         looks
     }
 
     /// From the first to the last hit, and on to where a further keyframe of the source could have been seen: half an
     /// interval, or to the clip's or source's end if that is within one, but never across a cut of the clip.
-    fn extent(&self, first: f32, last: f32, line: Line) -> Span {
+    fn extent(&self, first: f32, last: f32, line: Line, window: (f32, f32)) -> Span {
         let step = self.interval / line.speed.abs();
         let (mut start, mut end) = (first - 0.5 * step, last + 0.5 * step);
         let total = self.clip.duration.as_secs_f32();
@@ -496,9 +536,12 @@ impl Context<'_> {
         }
         let ends = [0.0, self.length.as_secs_f32()].map(|moment| (moment - line.offset) / line.speed);
         let (at_zero, at_end) = (ends[0].min(ends[1]), ends[0].max(ends[1]));
-        let start = start.max(0.0).max((at_zero - TIME_TOLERANCE).min(first));
-        let end = end.min(total).min((at_end + TIME_TOLERANCE).max(last));
-        Span { start: Duration::from_secs_f32(start.max(0.0)), end: Duration::from_secs_f32(end.max(start.max(0.0))) }
+        let start = start.max(window.0).max((at_zero - TIME_TOLERANCE).min(first));
+        let end = end.min(total).min(window.1.max(last)).min((at_end + TIME_TOLERANCE).max(last));
+        let start = start.max(0.0);
+        // Exactly, not as f32 has it.
+        let end = if end >= total { self.clip.duration } else { Duration::from_secs_f32(end.max(start)) };
+        Span { start: Duration::from_secs_f32(start).min(end), end }
     }
 }
 

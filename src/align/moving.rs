@@ -194,6 +194,13 @@ impl Tracks {
         Some(Tracks { moving, pictures, correlations })
     }
 
+    /// The source's times, in seconds, and for each picture of the clip that moves when that is and its correlations with them.
+    pub(super) fn rows(&self) -> (&[f32], impl Iterator<Item = (f32, &[f32])>) {
+        let times = &self.moving.source.times;
+        let rows = self.pictures.iter().zip(self.correlations.chunks(times.len()));
+        (times, rows.map(|(&picture, row)| (self.moving.clip.times[picture], row)))
+    }
+
     /// Mean correlation on a time line of the pictures for which the source shows anything; `None` if that is less than half.
     fn along(&self, line: Line) -> Option<f32> {
         let times = &self.moving.source.times;
@@ -369,7 +376,7 @@ const STEP: f32 = 0.25;
 const APART: f32 = 0.6;
 
 /// How far from a time line a picture of the source is on it, in seconds: a little more than half an interval.
-const ON_LINE: f32 = 0.3;
+pub(super) const ON_LINE: f32 = 0.3;
 
 #[cfg(test)]
 mod tests {

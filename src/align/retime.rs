@@ -18,8 +18,7 @@ impl Context<'_> {
             return;
         }
         let Agreement { geometry, line, .. } = &*agreement;
-        let times = || agreement.votes.iter().map(|&i| votes[i].time);
-        let (first, last) = times().fold((f32::MAX, f32::MIN), |(a, b), time| (a.min(time), b.max(time)));
+        let (first, last) = agreement.span(votes);
         let pairing = Pairing { clip: self.clip, shown: &self.shown, orientation: group[0].orientation, geometry };
         let mut best = (pairing.lock(*line, (first, last)).bits(), *line);
         if best.0 >= LOCKED_BITS {
@@ -68,11 +67,11 @@ impl Context<'_> {
     }
 
     /// The agreement of the same geometry on another time line, for a price.
-    fn on_line(&self, votes: &[Vote], agreement: &Agreement, line: Line, paid: f32) -> Agreement {
+    pub(super) fn on_line(&self, votes: &[Vote], agreement: &Agreement, line: Line, paid: f32) -> Agreement {
         let geometry = agreement.geometry;
         let fits = |vote: &Vote| vote.fits(&geometry) && line.miss(vote) <= TIME_TOLERANCE;
         let fitting = (0..votes.len()).filter(|&i| fits(&votes[i])).collect();
-        Agreement { geometry, line, votes: fitting, paid }
+        Agreement { geometry, line, votes: fitting, paid, jumps: false }
     }
 }
 
@@ -92,10 +91,10 @@ const RETIMED_PICTURES: f32 = 16.0;
 const RETIMED_PRICE: f32 = 6.0;
 
 /// Most seconds of the clip in which another time line is looked for.
-const RETIMED_SECONDS: f32 = 30.0;
+pub(super) const RETIMED_SECONDS: f32 = 30.0;
 
 /// How far from the voted one it is looked for, in seconds of the source.
-const RETIMED_REACH: f32 = 20.0;
+pub(super) const RETIMED_REACH: f32 = 20.0;
 
 /// Lines that are tried of each usual speed, and of all speeds together.
 const LINES_OF_SPEED: usize = 4;

@@ -4,6 +4,8 @@
 //! into the outtake that follows it in the clip. So where the clip shows keys of a moment, and they are found at the
 //! rate of the rest of the alignment no more, the alignment ends, although the scene goes on.
 
+use super::GAP_MAX;
+
 /// What one keyframe of the clip says about an alignment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Look {
@@ -43,6 +45,26 @@ pub(super) fn stretches(looks: &[Look], gap: f32, by_moment: bool) -> Vec<(f32, 
         covered.push((looks[start].time, looks[end].time));
     }
     covered
+}
+
+/// The same part, and on either side as far as anything is found, without a break of [`GRACE`].
+pub(super) fn beside(looks: &[Look], (first, last): (f32, f32)) -> (f32, f32) {
+    let reach = |from: f32, away: &mut dyn Iterator<Item = &Look>| {
+        let mut furthest = from;
+        for look in away.take_while(|look| (look.time - from).abs() <= GAP_MAX) {
+            if (look.time - furthest).abs() > GRACE {
+                break;
+            }
+            if look.found > 0 {
+                furthest = look.time;
+            }
+        }
+        furthest
+    };
+    (
+        reach(first, &mut looks.iter().rev().filter(|look| look.time < first)),
+        reach(last, &mut looks.iter().filter(|look| look.time > last)),
+    )
 }
 
 /// Found keys of the moment to be expected before their absence counts as a contradiction: by chance, one stretch in
@@ -148,6 +170,17 @@ mod tests {
             let covered = stretches(&all, 3.0, by_moment);
             assert_eq!(covered.len(), 2, "{covered:?}");
         }
+    }
+
+    #[test]
+    fn beside_a_match_lies_what_is_found_for_three_seconds_and_without_a_break() {
+        let mut all = looks(0..6, 5, 20, 0);
+        all.extend(looks(6..9, 5, 20, 8));
+        all.extend(looks(9..10, 5, 20, 0));
+        all.extend(looks(10..12, 0, 20, 0));
+        all.extend(looks(12..14, 5, 20, 0));
+        assert_eq!(beside(&all, (6.0, 8.75)), (3.0, 9.75));
+        assert_eq!(beside(&all, (0.0, 13.75)), (0.0, 13.75));
     }
 
     #[test]

@@ -261,21 +261,45 @@ fn unrelated_keys_align_to_nothing() {
     assert_eq!(aligned(&runs, &clip), []);
 }
 
+fn one_after_the_other(pieces: &[Fingerprint]) -> Fingerprint {
+    let mut whole = still_clip(0.0);
+    for piece in pieces {
+        let (start, shift) = (whole.duration, whole.keyframes.len() as u32);
+        let later = |k: &Keyframe| Keyframe { time: k.time + start, still_since: k.still_since + start, ..*k };
+        whole.keyframes.extend(piece.keyframes.iter().map(later));
+        whole.keys.extend(piece.keys.iter().map(|key| ClipKey { keyframe: key.keyframe + shift, ..*key }));
+        whole.duration += piece.duration;
+    }
+    whole
+}
+
+#[test]
+fn pieces_that_lie_along_a_slanted_line_are_told_apart() {
+    let mut random = Random(19);
+    let runs = source(&mut random);
+    // The first and the last lie within half a second of one line at two thirds of the speed.
+    let pieces = [(10.0, 2.0), (16.0, 2.0), (12.0, 4.0)];
+    let made = pieces.map(|(from, seconds)| clip(&runs, Edit { from, seconds, ..PLAIN }, &mut random));
+    let mut found = aligned(&runs, &one_after_the_other(&made));
+    found.retain(|alignment| alignment.evidence.moment > 60.0);
+    found.sort_by_key(|alignment| alignment.clip.start);
+    assert_eq!(found.len(), 3, "{found:?}");
+    let mut start = 0.0;
+    for (alignment, (from, seconds)) in found.iter().zip(pieces) {
+        let ends = |span: Span| [span.start.as_secs_f32(), span.end.as_secs_f32()];
+        let expected = [(ends(alignment.clip), start), (ends(alignment.reference), from)];
+        assert!(expected.iter().all(|(ends, at)| (ends[0] - at).abs() < 0.6 && (ends[1] - at - seconds).abs() < 0.6));
+        assert!(alignment.speed == 1.0 && alignment.jumps, "{alignment:?}");
+        start += seconds;
+    }
+}
+
 #[test]
 fn two_pieces_of_a_source_in_another_order_are_two_alignments() {
     let mut random = Random(13);
     let runs = source(&mut random);
-    let mut first = clip(&runs, Edit { from: 25.0, seconds: 6.0, ..PLAIN }, &mut random);
-    let second = clip(&runs, Edit { from: 5.0, seconds: 6.0, ..PLAIN }, &mut random);
-    let shift = first.keyframes.len() as u32;
-    let six = Duration::from_secs(6);
-    first.keyframes.extend(second.keyframes.iter().map(|k| Keyframe {
-        time: k.time + six,
-        still_since: k.time + six,
-        ..*k
-    }));
-    first.keys.extend(second.keys.iter().map(|key| ClipKey { keyframe: key.keyframe + shift, ..*key }));
-    first.duration += second.duration;
+    let pieces = [25.0, 5.0].map(|from| clip(&runs, Edit { from, seconds: 6.0, ..PLAIN }, &mut random));
+    let first = one_after_the_other(&pieces);
     let mut found = aligned(&runs, &first);
     found.retain(|alignment| alignment.evidence.moment > 100.0);
     found.sort_by_key(|alignment| alignment.clip.start);

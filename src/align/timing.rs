@@ -302,7 +302,7 @@ impl Pairing<'_> {
     }
 
     /// The clip's keys by picture, as they lie in the changed clip.
-    fn frames(&self, (first, last): (f32, f32)) -> Vec<(f32, Vec<ClipKey>)> {
+    pub(super) fn frames(&self, (first, last): (f32, f32)) -> Vec<(f32, Vec<ClipKey>)> {
         let aspect = self.clip.aspect();
         let seen = |key: &ClipKey| ClipKey {
             place: self.orientation.place(key.place, aspect),
@@ -314,7 +314,7 @@ impl Pairing<'_> {
     }
 
     /// The geometry, fitted anew to all that is found where the alignment says; what is far off its place counts little.
-    fn fitted(&self, line: Line, span: (f32, f32)) -> Similarity {
+    pub(super) fn fitted(&self, line: Line, span: (f32, f32)) -> Similarity {
         let traces = guide::trace(self.clip, self.shown, self.orientation, self.geometry, line, span);
         let votes: Vec<Vote> = guide::as_votes(&traces, self.clip, self.shown, self.orientation).collect();
         let mut geometry = *self.geometry;
@@ -331,7 +331,7 @@ impl Pairing<'_> {
 }
 
 /// How well a key, as it lies in the changed clip, fits a key of the source, 0..=[`GUIDED_RADIUS`].
-fn fit(seen: &ClipKey, run: &Run, geometry: &Similarity) -> f32 {
+pub(super) fn fit(seen: &ClipKey, run: &Run, geometry: &Similarity) -> f32 {
     if seen.kind != run.kind || !geometry.takes(&seen.place, &run.place) {
         return 0.0;
     }

@@ -53,6 +53,7 @@ fn copy(start: f32, end: f32) -> Alignment {
         video: VideoRef { segment: 0, video: 0 },
         orientation: Orientation::UPRIGHT,
         clip: span(start, end),
+        beside: span(start, end),
         reference: span(start, end),
         speed: 1.0,
         geometry: Similarity { scale: 1.0, x: 0.0, y: 0.0 },
@@ -62,6 +63,7 @@ fn copy(start: f32, end: f32) -> Alignment {
         contrast: Contrast { here: 500.0, elsewhere: 100.0, moment_here: 300.0, moment_elsewhere: 30.0 },
         timing: pictures(20.0, 17.0),
         moved: Moved::default(),
+        jumps: false,
         identical: false,
     }
 }
@@ -105,6 +107,39 @@ fn a_copy_of_some_seconds_is_partly_published() {
     assert_eq!(judgement.verdict, Verdict::PartlyPublished);
     assert_eq!(seconds(&judgement), [3.0, 7.0, 0.0]);
     assert_eq!(judgement.matches, [(0, MatchKind::Copy)]);
+}
+
+#[test]
+fn a_jump_between_moments_is_proven_by_what_is_seen_once() {
+    let leg = |moment: f32| Alignment {
+        evidence: Evidence { total: 500.0, moment, sustained: 0.0 },
+        jumps: true,
+        ..copy(0.0, 10.0)
+    };
+    let verdict = |alignment: Alignment| judged(&clip(10), &[alignment]).verdict;
+    assert_eq!(verdict(leg(29.0)), Verdict::Inconclusive);
+    assert_eq!(verdict(leg(30.0)), Verdict::Published);
+    assert_eq!(verdict(Alignment { jumps: false, ..leg(29.0) }), Verdict::Published);
+    // Nor may it agree as well with other times, or move otherwise.
+    let contrast = Contrast { elsewhere: 460.0, ..leg(300.0).contrast };
+    assert_eq!(verdict(Alignment { contrast, ..leg(300.0) }), Verdict::Inconclusive);
+    let still = Tally { asked: 8.0, best: 3.0, by_chance: 2.0 };
+    let moved = |correlations| Moved { pictures: still, correlations, ..Moved::default() };
+    assert_eq!(verdict(Alignment { moved: moved(1.2), ..leg(300.0) }), Verdict::Inconclusive);
+    assert_eq!(verdict(Alignment { moved: moved(2.4), ..leg(300.0) }), Verdict::Published);
+}
+
+#[test]
+fn what_lies_beside_a_copy_on_its_time_line_is_not_payable() {
+    let beside = Alignment { beside: span(1.0, 8.0), ..copy(3.0, 6.0) };
+    let judgement = judged(&clip(10), &[beside]);
+    assert_eq!(seconds(&judgement), [3.0, 3.0, 4.0]);
+    assert!(judgement.parts[1].reason.as_deref().is_some_and(|reason| reason.starts_with("beside: ")));
+    // Between two copies on one line, and not between any two.
+    let (first, on_line) = (copy(0.0, 4.0), copy(6.0, 10.0));
+    assert_eq!(seconds(&judged(&clip(10), &[first.clone(), on_line.clone()])), [8.0, 0.0, 2.0]);
+    let elsewhere = Alignment { reference: span(20.0, 24.0), ..on_line };
+    assert_eq!(seconds(&judged(&clip(10), &[first, elsewhere])), [8.0, 2.0, 0.0]);
 }
 
 #[test]
@@ -376,7 +411,7 @@ proptest! {
             let state = [SpanState::Published, SpanState::Unpublished, SpanState::Unsearchable][state];
             line.paint(Span { start, end }, state, Some("because"));
         }
-        line.absorb_slivers(SECOND);
+        line.absorb_slivers(SECOND, "because");
         prop_assert_eq!(line.parts[0].span.start, Duration::ZERO);
         prop_assert_eq!(line.parts[line.parts.len() - 1].span.end, 10 * SECOND);
         for pair in line.parts.windows(2) {

@@ -42,15 +42,21 @@ impl Timeline {
         self.join();
     }
 
-    /// What is left beside a published part, and shorter than the time between two keyframes of a source, cannot be
-    /// told from it.
-    pub(super) fn absorb_slivers(&mut self, interval: Duration) {
-        let published = |part: Option<&Part>| part.is_some_and(|part| part.state == SpanState::Published);
+    /// What is left beside a published part, or beside one that is unsearchable for this reason, and shorter than the time
+    /// between two keyframes of a source, cannot be told from it.
+    pub(super) fn absorb_slivers(&mut self, interval: Duration, reason: &str) {
         for i in 0..self.parts.len() {
-            let beside = published(self.parts.get(i + 1)) || (i > 0 && published(self.parts.get(i - 1)));
-            let part = &mut self.parts[i];
-            if part.state == SpanState::Unpublished && part.span.length() < interval && beside {
-                part.state = SpanState::Published;
+            let part = &self.parts[i];
+            if part.state != SpanState::Unpublished || part.span.length() >= interval {
+                continue;
+            }
+            let neighbours = [self.parts.get(i + 1), i.checked_sub(1).map(|before| &self.parts[before])];
+            let taken = neighbours.into_iter().flatten().filter(|part| {
+                part.state == SpanState::Published || part.reason.as_deref().is_some_and(|other| other == reason)
+            });
+            let taken = taken.max_by_key(|part| part.state == SpanState::Published);
+            if let Some((state, reason)) = taken.map(|part| (part.state, part.reason.clone())) {
+                (self.parts[i].state, self.parts[i].reason) = (state, reason);
             }
         }
         self.join();

@@ -88,8 +88,14 @@ pub(crate) fn fingerprint(args: &Fingerprint, quiet: bool) -> anyhow::Result<Exi
     if args.output.is_dir() {
         anyhow::bail!("{0}: a folder; name a file in it, such as {0}/clip.uniq", args.output.display());
     }
-    let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
     let decoding = guard::decoding(&args.guard, quiet)?;
+    if args.output.exists() && uniq::Fingerprint::load(&args.output, decoding.links).is_err() {
+        anyhow::bail!(
+            "{}: something that is no fingerprint stands there; name another file, or remove it first",
+            args.output.display()
+        );
+    }
+    let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
     let fingerprint = uniq::fingerprint(&args.clip, &decoding, Some(&cancel))?;
     fingerprint.save(&args.output)?;
     if !quiet {

@@ -152,7 +152,8 @@ fn row_json(row: &Row) -> Value {
         "clip": row.excerpt.clip.name(), "group": row.excerpt.clip.group, "cut_s": row.excerpt.cut_s,
         "other": row.excerpt.other.as_ref().map(|other| other.name()), "truth": pieces, "excerpt": row.checked.excerpt,
         "found": row.score.found, "pieces": row.score.pieces, "wrong": row.score.wrong, "bits": row.score.bits,
-        "errors_s": row.score.errors_s, "overlap": row.score.overlap, "check_s": row.checked.check_s,
+        "errors_s": row.score.errors_s, "overlap": row.score.overlap,
+        "copied_s": row.score.copied_s, "paid_s": row.score.paid_s, "check_s": row.checked.check_s,
         "verdict": report.verdict, "reasons": report.reasons, "matches": report.matches,
         "nearest_non_match": report.nearest_non_match,
     })

@@ -7,19 +7,17 @@
 //! Below the least distance with [`SEEN_MIN`] pairs the table is continued by the model of the evidence: the logarithm of
 //! the chance goes on in a straight line, with the mean slope from that distance to [`RADIUS`].
 //!
-//! The model says that an alignment of `b` bits comes about by chance once in `2^b` searches of one key. So among held-back
-//! excerpts `sum(min(1, keys / 2^b))` are predicted to reach `b` bits, where keys are those that differ: sightings of one
-//! thing, within [`INDEPENDENT_DISTANCE`] bits of each other, are one search, and each orientation is another.
+//! How many held-back excerpts reach `b` bits is predicted by [`uniq::evidence::by_chance`], whatever their length.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
-use uniq::evidence::{INDEPENDENT_DISTANCE, surprise};
+use uniq::Fingerprint;
+use uniq::evidence::{by_chance, surprise};
 use uniq::fingerprint::{KEY_BITS, Key, KeyKind, Orientation, Run};
-use uniq::search::{RADIUS, asked};
-use uniq::{Effort, Fingerprint};
+use uniq::search::RADIUS;
 
 use super::cache::Cache;
 use super::footage::{Clip, split};
@@ -35,7 +33,7 @@ const SEEN_MIN: u64 = 10;
 const DISTANCES: [u32; 10] = [32, 40, 44, 48, 52, 56, 60, 64, 72, 80];
 
 /// Evidence at which predicted and observed are compared, in bits.
-const BITS: [u32; 7] = [0, 4, 8, 12, 16, 20, 30];
+const BITS: [u32; 6] = [8, 12, 16, 20, 24, 30];
 
 /// What was counted.
 #[derive(Debug, Default, Serialize)]
@@ -51,8 +49,6 @@ pub(crate) struct Null {
     tails: [Option<(f64, u32)>; 2],
     /// Held-back excerpts, and those of them whose video the check related to an indexed one.
     excerpts: (usize, usize),
-    /// Keys that differ in an excerpt, on average, those of each orientation counted.
-    keys: f64,
     /// Evidence in bits, excerpts predicted to reach it, excerpts that did.
     alarms: Vec<(u32, f64, usize)>,
 }
@@ -66,7 +62,7 @@ pub(crate) fn count(
     cancel: &AtomicBool,
 ) -> anyhow::Result<Null> {
     let mut null = Null { counts: [(); 2].map(|()| vec![0; KEY_BITS as usize + 1]), ..Null::default() };
-    let (mut all_keys, mut highest) = (Vec::new(), Vec::new());
+    let mut highest = Vec::new();
     let relatives = Relatives::of(measured);
     for number in 0..plan.splits {
         let index = cache.index(&paths(&split(clips, number).published), cancel)?;
@@ -87,12 +83,11 @@ pub(crate) fn count(
             if runs.keys().any(|sha256| related(sha256)) {
                 null.excerpts.1 += 1;
             } else {
-                all_keys.push(distinct(&fingerprint, plan.effort));
                 highest.push(highest_bits(&row.checked.report));
             }
         }
     }
-    null.finish(&all_keys, &highest);
+    null.finish(&highest);
     Ok(null)
 }
 
@@ -140,7 +135,7 @@ impl Null {
         }
     }
 
-    fn finish(&mut self, keys: &[usize], highest: &[f64]) {
+    fn finish(&mut self, highest: &[f64]) {
         for (which, kind) in [KeyKind::Region, KeyKind::Whole].into_iter().enumerate() {
             let within: Vec<u64> = self.counts[which]
                 .iter()
@@ -160,10 +155,10 @@ impl Null {
                 .find(|&distance| seen(distance))
                 .map(|first| ((chance(RADIUS) / chance(first)).log2() / f64::from(RADIUS - first), first));
         }
-        self.keys = keys.iter().sum::<usize>() as f64 / keys.len().max(1) as f64;
         let alarms = |bits: u32| {
-            let predicted = keys.iter().map(|keys| (*keys as f64 / f64::from(bits).exp2()).min(1.0)).sum();
-            (bits, predicted, highest.iter().filter(|reached| **reached >= f64::from(bits.max(1))).count())
+            let bits_f = f64::from(bits);
+            let predicted = highest.len() as f64 * by_chance(bits as f32);
+            (bits, predicted, highest.iter().filter(|reached| **reached >= bits_f).count())
         };
         self.alarms = BITS.into_iter().map(alarms).collect();
     }
@@ -195,30 +190,14 @@ impl Null {
         }
         let _ = writeln!(
             text,
-            "\nunrelated excerpts that reach so much evidence ({:.0} keys that differ in each)\n{:>6} {:>12} {:>10}",
-            self.keys, "bits", "predicted", "observed"
+            "\nunrelated excerpts that reach so much evidence\n{:>6} {:>12} {:>10}",
+            "bits", "predicted", "observed"
         );
         for (bits, predicted, observed) in &self.alarms {
-            let predicted = if *predicted < 0.01 { format!("{predicted:.1e}") } else { format!("{predicted:.2}") };
-            let _ = writeln!(text, "{bits:>6} {predicted:>12} {observed:>10}");
+            let _ = writeln!(text, "{bits:>6} {predicted:>12.2} {observed:>10}");
         }
         text
     }
-}
-
-/// How many of the keys differ that are looked up for a clip, those of each orientation counted.
-fn distinct(clip: &Fingerprint, effort: Effort) -> usize {
-    let in_orientation = |orientation: Orientation| {
-        let mut kept: Vec<Key> = Vec::new();
-        for (_, number) in asked(clip, 0..clip.keys.len(), &[orientation]) {
-            let key = orientation.key(&clip.keys[number]);
-            if kept.iter().all(|other| other.distance(key) >= INDEPENDENT_DISTANCE) {
-                kept.push(key);
-            }
-        }
-        kept.len()
-    };
-    effort.orientations().into_iter().map(in_orientation).sum()
 }
 
 #[cfg(test)]
@@ -231,14 +210,14 @@ mod tests {
         null.counts[0][40] = 10;
         null.counts[0][72] = 2550;
         null.counts[0][128] = 1_000_000 - 2560;
-        null.finish(&[1000, 3000], &[0.0, 9.0]);
+        null.finish(&[0.0, 9.0, 12.5, 12.0]);
         assert_eq!(null.pairs, [1_000_000, 0]);
         assert_eq!(null.tails[0], Some((0.25, 40)));
         assert_eq!(null.chances[0][1].1, Some(1e-5));
         assert_eq!(null.chances[0][0].1, None);
         assert_eq!(null.tails[1], None);
-        // 1000 / 2^8 and 3000 / 2^8 are more than one each; at 12 bits less.
-        assert_eq!(null.alarms[2], (8, 2.0, 1));
-        assert!((null.alarms[3].1 - 4000.0 / 4096.0).abs() < 1e-9 && null.alarms[3].2 == 0);
+        assert_eq!(null.alarms[0], (8, 4.0 * 0.28, 3));
+        assert_eq!((null.alarms[1].0, null.alarms[1].2), (12, 2));
+        assert!((null.alarms[1].1 - 4.0 * 0.07).abs() < 1e-9);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use uniq::Report;
-use uniq::report::{Interval, Match, MatchKind, Verdict};
+use uniq::report::{Interval, Match, MatchKind, SpanState, Verdict};
 
 use super::excerpt::Excerpt;
 
@@ -23,6 +23,10 @@ pub(crate) struct Score {
     pub(crate) errors_s: Vec<[f64; 3]>,
     /// Other files of the excerpt's group in which copies were found, by SHA-256.
     pub(crate) siblings: Vec<String>,
+    /// Seconds of the excerpt that are in its clip, and of them those that would be paid for as unpublished.
+    pub(crate) copied_s: f64,
+    /// See `copied_s`.
+    pub(crate) paid_s: f64,
     /// Intersection over union of found and true time in the clip, if found.
     pub(crate) overlap: Option<f64>,
 }
@@ -70,7 +74,15 @@ impl Score {
             .iter()
             .filter(|near| group(&near.source.sha256))
             .map(|near| near.evidence_bits - 0.1);
+        let unpublished = report.spans.iter().filter(|span| span.state == SpanState::Unpublished);
+        let paid_s = if report.verdict == Verdict::Inconclusive {
+            0.0
+        } else {
+            unpublished.map(|span| union_shared(&truth, (span.start_s, span.end_s))).sum()
+        };
         Score {
+            copied_s: truth.iter().map(|span| span.1 - span.0).sum(),
+            paid_s,
             found: !right.is_empty(),
             pieces,
             wrong: copies.len() - right.len(),

@@ -31,6 +31,8 @@ pub(crate) struct Line {
     pub(crate) called_unpublished: usize,
     /// Pieces (cuts) of these excerpts, and how many of them were found.
     pub(crate) pieces: (usize, usize),
+    /// Share of the seconds of these excerpts, which are copies all, that would be paid for as unpublished.
+    pub(crate) paid: f64,
     /// Copies of other content, or in another place.
     pub(crate) wrong: usize,
     /// The largest of the errors of start, end and reference, of found pieces: median and 95 %.
@@ -108,12 +110,13 @@ impl Table {
     /// The table for a person.
     pub(crate) fn text(&self) -> String {
         let mut text = format!(
-            "{:<14} {:>5} {:>9} {:>7} {:>13} {:>5} {:>11} {:>7} {:>12} {:>8} {:>7} {:>8}\n",
+            "{:<14} {:>5} {:>9} {:>7} {:>13} {:>6} {:>5} {:>11} {:>7} {:>12} {:>8} {:>7} {:>8}\n",
             "edit",
             "s",
             "found",
             "recall",
             "95 %",
+            "paid",
             "wrong",
             "error 50/95",
             "overlap",
@@ -168,6 +171,8 @@ impl Line {
                 published.iter().map(|row| row.excerpt.truth.len()).sum(),
                 published.iter().map(|row| row.score.pieces).sum(),
             ),
+            paid: published.iter().map(|row| row.score.paid_s).sum::<f64>()
+                / published.iter().map(|row| row.score.copied_s).sum::<f64>().max(f64::MIN_POSITIVE),
             wrong: published.iter().map(|row| row.score.wrong).sum(),
             error_s: both(sorted(errors.iter().map(|errors| errors.iter().copied().fold(0.0, f64::max)))),
             errors_s: [0, 1, 2].map(|k| both(sorted(errors.iter().map(|errors| errors[k])))),
@@ -189,12 +194,13 @@ impl Line {
         let optional =
             |value: Option<f64>, digits: usize| value.map_or("-".to_owned(), |value| format!("{value:.digits$}"));
         let mut line = format!(
-            "{:<14} {:>5} {:>9} {:>5.1} % {:>13} {:>5} {:>11} {:>7} {:>12} {:>8} {:>7.0} {:>8}",
+            "{:<14} {:>5} {:>9} {:>5.1} % {:>13} {:>4.1} % {:>5} {:>11} {:>7} {:>12} {:>8} {:>7.0} {:>8}",
             self.edit,
             optional(self.length_s, 0),
             format!("{}/{}", self.found, self.excerpts),
             100.0 * self.recall,
             format!("{:.1}-{:.1}", 100.0 * self.recall_95.0, 100.0 * self.recall_95.1),
+            100.0 * self.paid,
             self.wrong,
             pair(self.error_s),
             optional(self.overlap, 2),

@@ -161,12 +161,18 @@ fn picture(found: &NonMatch) -> String {
     parts.join(", ")
 }
 
-/// How the clip's length divides; what cannot be searched is listed part by part with its reason.
+/// How the clip's length divides; what is unpublished beside other parts is listed, and what cannot be searched with its reason.
 fn seconds(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let seconds = &report.seconds;
     writeln!(out, "  published     {:>8.1} s", seconds.published)?;
     let payable = report.payable_minutes;
     writeln!(out, "  unpublished   {:>8.1} s, payable {payable:.2} minutes", seconds.unpublished)?;
+    if report.spans.len() > 1 {
+        for span in report.spans.iter().filter(|span| span.state == SpanState::Unpublished) {
+            let part = Interval { start_s: span.start_s, end_s: span.end_s };
+            writeln!(out, "                {}", interval(part))?;
+        }
+    }
     writeln!(out, "  unsearchable  {:>8.1} s", seconds.unsearchable)?;
     for span in &report.spans {
         if span.state == SpanState::Unsearchable {

@@ -132,12 +132,13 @@ fn a_partly_published_clip_shows_each_match_and_each_unsearchable_part() {
     report.seconds = Seconds { published: 6.0, unpublished: 2.0, unsearchable: 2.0, benign: 0.0 };
     report.payable_minutes = 2.0 / 60.0;
     report.reasons = vec!["copy: 6.0 s are in one video".into()];
-    report.spans = vec![Span {
-        start_s: 8.0,
-        end_s: 10.0,
-        state: SpanState::Unsearchable,
-        reason: Some("black: the picture is black".into()),
-    }];
+    let part =
+        |start_s, end_s, state, reason: Option<&str>| Span { start_s, end_s, state, reason: reason.map(Into::into) };
+    report.spans = vec![
+        part(0.0, 2.0, SpanState::Unpublished, None),
+        part(2.0, 8.0, SpanState::Published, None),
+        part(8.0, 10.0, SpanState::Unsearchable, Some("black: the picture is black")),
+    ];
     report.matches = vec![Match { kind: MatchKind::Copy, alignment: found(Some("Market")) }];
     let mut near = found(None);
     near.evidence_bits = 12.0;
@@ -161,6 +162,7 @@ clip.mp4: PARTLY PUBLISHED
 
   published          6.0 s
   unpublished        2.0 s, payable 0.03 minutes
+                0:00:00.0 to 0:00:02.0
   unsearchable       2.0 s
                 0:00:08.0 to 0:00:10.0: the picture is black
   nearest non-match: 0:00:02.0 to 0:00:08.0 against 0:01:12.0 to 0:01:19.5 of /videos/market.mp4, 12 bits where 30 are needed
