@@ -63,11 +63,14 @@ impl Context<'_> {
             } else {
                 self.on_line(votes, &agreement, leg.line, COURSE_PRICE)
             };
-            on_line.jumps = course.len() > 1;
             on_line.votes.retain(|&vote| (window.0..=window.1).contains(&votes[vote].time));
             (on_line, window)
         };
-        course.iter().enumerate().map(leg).collect()
+        let mut legs: Vec<(Agreement, (f32, f32))> = course.iter().enumerate().map(leg).collect();
+        // Between other footage there may be one piece alone.
+        let shown = legs.iter().filter(|(leg, _)| self.evidence(votes, leg, group).total >= CONTRAST_MIN).count();
+        legs.iter_mut().for_each(|(leg, _)| leg.jumps = shown > 1);
+        legs
     }
 }
 

@@ -127,6 +127,8 @@ fn a_jump_between_moments_is_proven_by_what_is_seen_once() {
     let moved = |correlations| Moved { pictures: still, correlations, ..Moved::default() };
     assert_eq!(verdict(Alignment { moved: moved(1.2), ..leg(300.0) }), Verdict::Inconclusive);
     assert_eq!(verdict(Alignment { moved: moved(2.4), ..leg(300.0) }), Verdict::Published);
+    let evidence = Evidence { sustained: 40.0, ..leg(300.0).evidence };
+    assert_eq!(verdict(Alignment { moved: moved(1.2), evidence, ..leg(300.0) }), Verdict::Published);
 }
 
 #[test]
