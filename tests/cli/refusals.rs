@@ -95,9 +95,11 @@ fn a_source_that_cannot_be_had_is_counted_once() {
 fn a_place_that_does_not_exist_is_named_with_a_remedy_before_the_work() {
     let sandbox = Sandbox::new();
     sandbox.video("a.mp4");
+    let other = fs::read(sandbox.video("b.mp4")).unwrap();
     fs::create_dir(sandbox.path("folder.mp4")).unwrap();
     for (args, expected) in [
-        (&["fingerprint", "a.mp4", "-o", "nodir/x"][..], "nodir/x: there is no folder nodir; make it first"),
+        (&["fingerprint", "a.mp4", "-o", "b.mp4"][..], "b.mp4: something that is no fingerprint stands there"),
+        (&["fingerprint", "a.mp4", "-o", "nodir/x"], "nodir/x: there is no folder nodir; make it first"),
         (&["fingerprint", "a.mp4", "-o", "folder.mp4"], "folder.mp4: a folder; name a file in it"),
         (&["fingerprint", "folder.mp4", "-o", "x"], "folder.mp4: open failed; a folder stands there: name a file"),
     ] {
@@ -105,12 +107,31 @@ fn a_place_that_does_not_exist_is_named_with_a_remedy_before_the_work() {
         assert_eq!(code(&output), 2);
         assert!(stderr(&output).contains(expected) && !stderr(&output).contains(".tmp"), "{}", stderr(&output));
     }
+    assert_eq!(fs::read(sandbox.path("b.mp4")).unwrap(), other);
+    // A fingerprint may be made anew.
+    for _ in 0..2 {
+        assert_eq!(code(&sandbox.uniq(&["fingerprint", "a.mp4", "-o", "a.uniq"])), 0);
+    }
     // A file of the system has no length, and is no less full for it.
     #[cfg(target_os = "linux")]
     for file in ["/proc/self/mem", "/proc/self/status"] {
         let words = stderr(&sandbox.uniq(&["fingerprint", file, "-o", "x"]));
         assert!(!words.contains("empty") && words.contains("not a media file"), "{words}");
     }
+}
+
+#[test]
+fn what_of_a_damaged_source_is_not_in_the_index_is_told() {
+    let sandbox = Sandbox::new();
+    sandbox.video("a.mkv");
+    assert!(!stderr(&build(&sandbox, "a.mkv")).contains("damaged"));
+    // Matroska tells its length at the start.
+    let mut bytes = fs::read(sandbox.path("a.mkv")).unwrap();
+    let half = bytes.len() / 2;
+    bytes[half..].fill(0);
+    fs::write(sandbox.path("b.mkv"), bytes).unwrap();
+    let words = stderr(&build(&sandbox, "b.mkv"));
+    assert!(words.contains("b.mkv: damaged, ") && words.contains("not decoded and not in the index"), "{words}");
 }
 
 #[test]
