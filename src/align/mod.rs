@@ -303,6 +303,7 @@ impl Context<'_> {
         for _ in 0..ALIGNMENTS_MAX {
             let Some(mut agreement) = self.best(&votes, group) else { return };
             self.retime(&votes, &mut agreement, group);
+            let voted = agreement.votes.clone();
             let mut pieces = Vec::new();
             let legs = self.legs(&votes, agreement, group);
             for (agreement, window) in &legs {
@@ -319,7 +320,7 @@ impl Context<'_> {
                         && vote.time <= piece.clip.end.as_secs_f32() + TIME_TOLERANCE
                 })
             };
-            let explained: HashSet<usize> = legs.iter().flat_map(|(leg, _)| &leg.votes).copied().collect();
+            let mut explained: HashSet<usize> = legs.iter().flat_map(|(leg, _)| &leg.votes).copied().collect();
             let beside = |vote: &Vote| {
                 let of = |(leg, window): &(Agreement, (f32, f32))| {
                     (window.0 - TIME_TOLERANCE..=window.1 + TIME_TOLERANCE).contains(&vote.time)
@@ -328,9 +329,13 @@ impl Context<'_> {
                 };
                 legs.iter().any(of)
             };
-            let kept =
-                votes.iter().enumerate().filter(|(i, vote)| !(explained.contains(i) || within(vote) && beside(vote)));
-            votes = kept.map(|(_, vote)| *vote).collect();
+            let taken =
+                |i: usize, explained: &HashSet<usize>| explained.contains(&i) || within(&votes[i]) && beside(&votes[i]);
+            // A line that lost to others would be voted for again.
+            if !voted.iter().any(|&i| taken(i, &explained)) {
+                explained.extend(voted);
+            }
+            votes = (0..votes.len()).filter(|&i| !taken(i, &explained)).map(|i| votes[i]).collect();
             found.extend(pieces);
         }
     }
