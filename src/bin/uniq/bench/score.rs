@@ -78,7 +78,7 @@ impl Score {
         let paid_s = if report.verdict == Verdict::Inconclusive {
             0.0
         } else {
-            unpublished.map(|span| union_shared(&truth, (span.start_s, span.end_s))).sum()
+            0.0 + unpublished.map(|span| union_shared(&truth, (span.start_s, span.end_s))).sum::<f64>()
         };
         Score {
             copied_s: truth.iter().map(|span| span.1 - span.0).sum(),
@@ -213,6 +213,25 @@ mod tests {
         let score = Score::new(&report(matches), &excerpt, &groups());
         assert_eq!((score.found, score.pieces, score.wrong), (true, 2, 0));
         assert!((score.overlap.unwrap() - 0.4).abs() < 1e-9, "{score:?}");
+    }
+
+    #[test]
+    fn seconds_of_a_copy_are_paid_for_where_the_report_says_unpublished_and_is_sure() {
+        let excerpt = Excerpt::plan(&clip("a", "a"), Edit::named("cut").unwrap(), 10.0, &[], 0).unwrap();
+        let mut report = report(json!([]));
+        let span = |start_s, end_s, state| uniq::report::Span { start_s, end_s, state, reason: None };
+        report.spans = vec![
+            span(0.0, 4.0, SpanState::Published),
+            span(4.0, 7.0, SpanState::Unpublished),
+            span(7.0, 9.0, SpanState::Unsearchable),
+            span(9.0, 12.0, SpanState::Unpublished),
+        ];
+        report.verdict = Verdict::PartlyPublished;
+        let score = Score::new(&report, &excerpt, &groups());
+        // The last two seconds are not of the excerpt.
+        assert!((score.copied_s - 10.0).abs() < 1e-9 && (score.paid_s - 4.0).abs() < 1e-9, "{score:?}");
+        report.verdict = Verdict::Inconclusive;
+        assert_eq!(Score::new(&report, &excerpt, &groups()).paid_s, 0.0);
     }
 
     #[test]

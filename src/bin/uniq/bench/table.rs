@@ -171,7 +171,8 @@ impl Line {
                 published.iter().map(|row| row.excerpt.truth.len()).sum(),
                 published.iter().map(|row| row.score.pieces).sum(),
             ),
-            paid: published.iter().map(|row| row.score.paid_s).sum::<f64>()
+            // Of no terms the sum is -0.
+            paid: (0.0 + published.iter().map(|row| row.score.paid_s).sum::<f64>())
                 / published.iter().map(|row| row.score.copied_s).sum::<f64>().max(f64::MIN_POSITIVE),
             wrong: published.iter().map(|row| row.score.wrong).sum(),
             error_s: both(sorted(errors.iter().map(|errors| errors.iter().copied().fold(0.0, f64::max)))),
