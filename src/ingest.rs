@@ -120,6 +120,8 @@ pub struct BuildSummary {
     pub benign: usize,
     /// Sources that could not be added, and why, in the order of the sources.
     pub failed: Vec<(PathBuf, Error)>,
+    /// Sources that were added although they are damaged, and how much of each was not decoded, in the order of the sources.
+    pub damaged: Vec<(PathBuf, Duration)>,
     /// Length of the videos added.
     pub video: Duration,
     /// Whether the caller stopped it; what was finished is in the index.
@@ -182,6 +184,7 @@ pub fn build(
         next: 0,
         summary: Counts::default(),
         failed: sources.problems.into_iter().map(|(path, error)| (usize::MAX, path, error)).collect(),
+        damaged: Vec::new(),
         last_commit: Instant::now(),
         commit_every: options.commit_every,
         progress,
@@ -310,6 +313,7 @@ struct Intake<'a> {
     next: usize,
     summary: Counts,
     failed: Vec<(usize, PathBuf, Error)>,
+    damaged: Vec<(usize, PathBuf, Duration)>,
     last_commit: Instant,
     commit_every: Duration,
     progress: &'a (dyn Fn(Event<'_>) + Sync),
@@ -321,6 +325,9 @@ impl Intake<'_> {
         let made = match done {
             Done::Video((video, runs, motion)) => {
                 tell(Outcome::Added { duration: video.duration, undecoded: video.undecoded });
+                if !video.undecoded.is_zero() {
+                    self.damaged.push((number, path.to_owned(), video.undecoded));
+                }
                 Some((video, runs, motion))
             }
             Done::AlreadyThere => {
@@ -403,11 +410,13 @@ impl Intake<'_> {
             }
         }
         self.failed.sort_by_key(|&(number, ..)| number);
+        self.damaged.sort_by_key(|&(number, ..)| number);
         Ok(BuildSummary {
             added: self.summary.added,
             skipped: self.summary.skipped,
             benign: self.summary.benign,
             failed: self.failed.into_iter().map(|(_, path, error)| (path, error)).collect(),
+            damaged: self.damaged.into_iter().map(|(_, path, undecoded)| (path, undecoded)).collect(),
             video: self.summary.video,
             cancelled: cancel.load(Ordering::Relaxed),
             state,

@@ -98,7 +98,7 @@ pub struct Report {
     /// The answer.
     pub verdict: Verdict,
     /// Why, each as `code: sentence`. Codes: `copy`, `same_scene`, `ambiguous`, `black`, `flat`, `frozen`, `simple`,
-    /// `still`, `short`, `benign`, `undecoded`, `empty_index`, `no_match`.
+    /// `still`, `short`, `benign`, `beside`, `undecoded`, `empty_index`, `no_match`.
     pub reasons: Vec<String>,
     /// How the clip's length divides.
     pub seconds: Seconds,

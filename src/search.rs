@@ -137,7 +137,7 @@ pub fn search(
 
 /// Which of some keys of a clip, by their numbers, are looked up in which orientation: all of them, but of a tilted clip the
 /// strongest regions of every second keyframe only, and no fine ones.
-pub fn asked(clip: &Fingerprint, keys: Range<usize>, orientations: &[Orientation]) -> Vec<(Orientation, usize)> {
+fn asked(clip: &Fingerprint, keys: Range<usize>, orientations: &[Orientation]) -> Vec<(Orientation, usize)> {
     let mut asked = Vec::new();
     for &orientation in orientations {
         if orientation.tilt == Tilt::Upright {

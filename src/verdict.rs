@@ -143,8 +143,8 @@ pub fn judge(
     policy: &Policy,
 ) -> Judgement {
     let classes = classify(alignments, policy);
-    let copies: Vec<&Alignment> =
-        alignments.iter().zip(&classes).filter(|(_, class)| **class == Class::Copy).map(|(copy, _)| copy).collect();
+    let of = |wanted: Class| (0..alignments.len()).filter(|&i| classes[i] == wanted).collect::<Vec<_>>();
+    let copies: Vec<&Alignment> = of(Class::Copy).into_iter().map(|i| &alignments[i]).collect();
     let mut line = Timeline::new(clip.duration);
     for copy in &copies {
         line.paint(copy.beside, SpanState::Unsearchable, Some(BESIDE));
@@ -156,8 +156,8 @@ pub fn judge(
     for (span, why) in unsearchable(clip) {
         line.paint(span, SpanState::Unsearchable, Some(why));
     }
-    for (alignment, _) in alignments.iter().zip(&classes).filter(|(_, class)| **class == Class::Ambiguous) {
-        line.paint(alignment.clip, SpanState::Unsearchable, Some(AMBIGUOUS));
+    for i in of(Class::Ambiguous) {
+        line.paint(alignments[i].clip, SpanState::Unsearchable, Some(AMBIGUOUS));
     }
     for copy in &copies {
         line.paint(copy.clip, SpanState::Published, None);
@@ -172,7 +172,6 @@ pub fn judge(
     line.absorb_slivers(interval.min(SLIVER_MAX), BESIDE);
     let parts = line.parts;
 
-    let of = |wanted: Class| (0..alignments.len()).filter(|&i| classes[i] == wanted).collect::<Vec<_>>();
     let mut matches: Vec<(usize, MatchKind)> = of(Class::Copy).into_iter().map(|i| (i, MatchKind::Copy)).collect();
     matches.extend(of(Class::SameScene).into_iter().map(|i| (i, MatchKind::SameScene)));
     matches.extend(of(Class::Ambiguous).into_iter().map(|i| (i, MatchKind::SameScene)));

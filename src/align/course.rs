@@ -45,11 +45,12 @@ impl Context<'_> {
         }
         let Agreement { geometry, line, .. } = &agreement;
         let (first, last) = agreement.span(votes);
-        let pairing = Pairing { clip: self.clip, shown: &self.shown, orientation: group[0].orientation, geometry };
+        let pairing = self.pairing(group[0].orientation, geometry);
         // As much of the clip as is looked at, around the alignment.
         let (centre, half) = (0.5 * (first + last), 0.5 * RETIMED_SECONDS);
         let clip_s = ((centre - half).max(self.window.0), (centre + half).min(self.window.1));
-        let Some(course) = pairing.course(*line, clip_s, line.span(clip_s, RETIMED_REACH)) else {
+        let table = pairing.table(*line, clip_s, line.span(clip_s, RETIMED_REACH));
+        let Some(course) = table.and_then(|table| table.course(*line)) else {
             return vec![(agreement, self.window)];
         };
         let border = |number: usize| 0.5 * (course[number].clip.1 + course[number + 1].clip.0);
@@ -75,12 +76,7 @@ impl Context<'_> {
 }
 
 impl Pairing<'_> {
-    /// The course of a part of the clip through a part of the source, if it fits clearly better than one line does; in seconds
-    /// of each.
-    fn course(&self, line: Line, clip_s: (f32, f32), source_s: (f32, f32)) -> Option<Vec<Leg>> {
-        self.table(line, clip_s, source_s)?.course(line)
-    }
-
+    /// The table of a part of the clip and a part of the source, in seconds of each; `None` if either shows too little.
     fn table(&self, line: Line, clip_s: (f32, f32), source_s: (f32, f32)) -> Option<Table> {
         let mut frames = self.frames(clip_s);
         // A fingerprint from elsewhere may have any number of pictures a second.
@@ -217,15 +213,14 @@ impl Table {
         // For each picture, where a jump to it comes from, and which lines are jumped to.
         let mut jumps: Vec<(usize, Vec<bool>)> = Vec::with_capacity(self.times.len());
         for picture in 1..self.times.len() {
-            let from = (0..sums.len()).max_by(|&a, &b| sums[a].total_cmp(&sums[b]).then(b.cmp(&a))).unwrap_or(0);
+            let from = largest(&sums);
             let jumped = sums[from] - if self.cuts[picture] { CUT_COST } else { JUMP_COST };
             jumps.push((from, sums.iter().zip(&begun).map(|(sum, begun)| *sum < jumped - begun).collect()));
             let next = sums.iter_mut().zip(&begun).zip(&along);
             next.for_each(|((sum, begun), fits)| *sum = sum.max(jumped - begun) + fits[picture]);
         }
-        let last = (0..sums.len()).max_by(|&a, &b| sums[a].total_cmp(&sums[b]).then(b.cmp(&a))).unwrap_or(0);
-        let fit = sums[last];
-        let mut on = last;
+        let mut on = largest(&sums);
+        let fit = sums[on];
         let mut legs: Vec<Leg> = Vec::new();
         let mut end = self.times.len() - 1;
         for picture in (0..self.times.len()).rev() {
@@ -241,6 +236,11 @@ impl Table {
         legs.reverse();
         (fit, legs)
     }
+}
+
+/// Where the largest is, the first of equals.
+fn largest(sums: &[f32]) -> usize {
+    (0..sums.len()).max_by(|&a, &b| sums[a].total_cmp(&sums[b]).then(b.cmp(&a))).unwrap_or(0)
 }
 
 /// What a leg of this line costs once.
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_that_fit_any_moment_have_no_course() {
+    fn pictures_that_fit_no_moment_have_no_course() {
         assert_eq!(table(|_| -9.0, &[2.0, 4.0, 6.0], 0.4).course(REAL_TIME), None);
     }
 

@@ -374,6 +374,11 @@ impl Context<'_> {
         best.map(|(_, agreement)| agreement)
     }
 
+    /// The clip beside the source of a group, which is read for it.
+    fn pairing<'a>(&'a self, orientation: Orientation, geometry: &'a Similarity) -> Pairing<'a> {
+        Pairing { clip: self.clip, shown: &self.shown, orientation, geometry }
+    }
+
     /// What an agreement is worth.
     fn evidence(&self, votes: &[Vote], agreement: &Agreement, group: &[Hit]) -> Evidence {
         let pairs = pairs(votes, agreement, group);
@@ -411,7 +416,7 @@ impl Context<'_> {
         let whole = evidence::count(all.iter().map(|(_, pair)| pair), self.corpus_keys);
         let strong = whole.total >= GUIDE_MIN;
         // Made on demand: it reads the source.
-        let pairing = || Pairing { clip: self.clip, shown: &self.shown, orientation, geometry: &geometry };
+        let pairing = || self.pairing(orientation, &geometry);
         let mut traces = Vec::new();
         if strong {
             traces = guide::trace(self.clip, &self.shown, orientation, &geometry, line, window);
@@ -541,9 +546,8 @@ impl Context<'_> {
         }
         let ends = [0.0, self.length.as_secs_f32()].map(|moment| (moment - line.offset) / line.speed);
         let (at_zero, at_end) = (ends[0].min(ends[1]), ends[0].max(ends[1]));
-        let start = start.max(window.0).max((at_zero - TIME_TOLERANCE).min(first));
+        let start = start.max(window.0).max((at_zero - TIME_TOLERANCE).min(first)).max(0.0);
         let end = end.min(total).min(window.1.max(last)).min((at_end + TIME_TOLERANCE).max(last));
-        let start = start.max(0.0);
         // Exactly, not as f32 has it.
         let end = if end >= total { self.clip.duration } else { Duration::from_secs_f32(end.max(start)) };
         Span { start: Duration::from_secs_f32(start).min(end), end }

@@ -19,7 +19,7 @@ impl Context<'_> {
         }
         let Agreement { geometry, line, .. } = &*agreement;
         let (first, last) = agreement.span(votes);
-        let pairing = Pairing { clip: self.clip, shown: &self.shown, orientation: group[0].orientation, geometry };
+        let pairing = self.pairing(group[0].orientation, geometry);
         let mut best = (pairing.lock(*line, (first, last)).bits(), *line);
         if best.0 >= LOCKED_BITS {
             return;

@@ -49,7 +49,7 @@ pub(super) fn stretches(looks: &[Look], gap: f32, by_moment: bool) -> Vec<(f32, 
 
 /// The same part, and on either side as far as anything is found, without a break of [`GRACE`].
 pub(super) fn beside(looks: &[Look], (first, last): (f32, f32)) -> (f32, f32) {
-    let reach = |from: f32, away: &mut dyn Iterator<Item = &Look>| {
+    let as_far_as = |from: f32, away: &mut dyn Iterator<Item = &Look>| {
         let mut furthest = from;
         for look in away.take_while(|look| (look.time - from).abs() <= GAP_MAX) {
             if (look.time - furthest).abs() > GRACE {
@@ -62,8 +62,8 @@ pub(super) fn beside(looks: &[Look], (first, last): (f32, f32)) -> (f32, f32) {
         furthest
     };
     (
-        reach(first, &mut looks.iter().rev().filter(|look| look.time < first)),
-        reach(last, &mut looks.iter().filter(|look| look.time > last)),
+        as_far_as(first, &mut looks.iter().rev().filter(|look| look.time < first)),
+        as_far_as(last, &mut looks.iter().filter(|look| look.time > last)),
     )
 }
 

@@ -4,12 +4,11 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 use uniq::Error;
 use uniq::index::{self, GraphPolicy, Index, IndexState, Publication, Role, Verification, Video, Watch, Writer};
-use uniq::ingest::{self, BuildOptions, Event, Outcome, Reach};
+use uniq::ingest::{self, BuildOptions, Reach};
 use uniq::sandbox::json_line;
 
 use crate::args::{BenignCommand, IndexCommand, Sourced};
@@ -69,21 +68,11 @@ fn build(args: Sourced, role: Role, graph: GraphPolicy, place: &Place, quiet: bo
         ..BuildOptions::new(decoding)
     };
     let progress = Progress::new(quiet);
-    let damaged = Mutex::new(Vec::new());
-    let told = |event: Event<'_>| {
-        if let Event::Finished { path, outcome: Outcome::Added { undecoded, .. }, .. } = &event
-            && !undecoded.is_zero()
-        {
-            let lost = (path.to_path_buf(), *undecoded);
-            damaged.lock().unwrap_or_else(PoisonError::into_inner).push(lost);
-        }
-        progress.event(&event);
-    };
-    let result = ingest::build(&place.dir, sources, &options, &told, &cancel);
+    let result = ingest::build(&place.dir, sources, &options, &|event| progress.event(&event), &cancel);
     let effort = progress.finish();
     let summary = result?;
-    for (path, undecoded) in damaged.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        if !quiet {
+    if !quiet {
+        for (path, undecoded) in &summary.damaged {
             let lost = length(undecoded.as_secs_f64());
             talk::say(&format!("{}: damaged, {lost} of it not decoded and not in the index", path.display()));
         }

@@ -7,7 +7,8 @@
 //! Below the least distance with [`SEEN_MIN`] pairs the table is continued by the model of the evidence: the logarithm of
 //! the chance goes on in a straight line, with the mean slope from that distance to [`RADIUS`].
 //!
-//! How many held-back excerpts reach `b` bits is predicted by [`uniq::evidence::by_chance`], whatever their length.
+//! How many held-back excerpts reach `b` bits is predicted by [`uniq::evidence::by_chance`], as if each had ten
+//! seconds: the prediction is for `--lengths 10`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
