@@ -12,7 +12,7 @@ use super::retime::{RETIMED_REACH, RETIMED_SECONDS};
 use super::timing::fit;
 use super::vote::{Line, Vote};
 use super::{Agreement, CONTRAST_MIN, Context};
-use crate::fingerprint::ClipKey;
+use crate::fingerprint::{ClipKey, Fingerprint};
 use crate::search::Hit;
 
 /// A part of the clip that follows one time line.
@@ -27,7 +27,7 @@ struct Leg {
 struct Table {
     /// When the pictures are, in seconds of the clip.
     times: Vec<f32>,
-    /// Whether a picture is the first after a cut.
+    /// Whether there is a cut since the picture before.
     cuts: Vec<bool>,
     /// The first moment, in seconds of the source.
     start: f32,
@@ -37,43 +37,62 @@ struct Table {
 }
 
 impl Context<'_> {
-    /// The time lines that the clip follows one after the other, each with the part of the clip in which it may: one, unless
-    /// several fit clearly better.
-    pub(super) fn legs(&self, votes: &[Vote], agreement: Agreement, group: &[Hit]) -> Vec<(Agreement, (f32, f32))> {
-        if self.evidence(votes, &agreement, group).total < CONTRAST_MIN {
-            return vec![(agreement, self.window)];
-        }
-        let Agreement { geometry, line, .. } = &agreement;
+    /// The time lines that the clip follows one after the other, each with the part of the clip in which it is looked for, and the
+    /// part of the clip that was asked for them. Where no course fits clearly better, that is the agreement alone.
+    ///
+    /// Half a minute in the middle is asked. Beyond it the first and the last line may go on, and so may the one that was voted for.
+    pub(super) fn legs(&self, votes: &[Vote], agreement: Agreement, group: &[Hit]) -> (Vec<LegOf>, (f32, f32)) {
         let (first, last) = agreement.span(votes);
-        let pairing = self.pairing(group[0].orientation, geometry);
         // As much of the clip as is looked at, around the alignment.
         let (centre, half) = (0.5 * (first + last), 0.5 * RETIMED_SECONDS);
         let clip_s = ((centre - half).max(self.window.0), (centre + half).min(self.window.1));
+        let alone = |agreement| (vec![(agreement, self.window)], clip_s);
+        if self.evidence(votes, &agreement, group).total < CONTRAST_MIN {
+            return alone(agreement);
+        }
+        let Agreement { geometry, line, .. } = &agreement;
+        let pairing = self.pairing(group[0].orientation, geometry);
         let table = pairing.table(*line, clip_s, line.span(clip_s, RETIMED_REACH));
-        let Some(course) = table.and_then(|table| table.course(*line)) else {
-            return vec![(agreement, self.window)];
+        let Some(course) = table.and_then(|table| table.course(*line)) else { return alone(agreement) };
+        let part = |whole: &Agreement, (from, to): (f32, f32)| {
+            let within = whole.votes.iter().copied().filter(|&vote| (from..=to).contains(&votes[vote].time));
+            Agreement { votes: within.collect(), ..*whole }
         };
+        let worth = |agreement: &Agreement| self.evidence(votes, agreement, group).total;
         let border = |number: usize| 0.5 * (course[number].clip.1 + course[number + 1].clip.0);
         let leg = |(number, leg): (usize, &Leg)| {
             let window = (
                 number.checked_sub(1).map_or(self.window.0, border),
                 if number + 1 < course.len() { border(number) } else { self.window.1 },
             );
-            let mut on_line = if leg.line == *line {
-                Agreement { votes: agreement.votes.clone(), ..agreement }
-            } else {
-                self.on_line(votes, &agreement, leg.line, COURSE_PRICE)
-            };
-            on_line.votes.retain(|&vote| (window.0..=window.1).contains(&votes[vote].time));
-            (on_line, window)
+            if leg.line == *line {
+                return (part(&agreement, window), window);
+            }
+            let other = self.on_line(votes, &agreement, leg.line, agreement.paid.max(COURSE_PRICE));
+            (part(&other, window), window)
         };
-        let mut legs: Vec<(Agreement, (f32, f32))> = course.iter().enumerate().map(leg).collect();
-        // Between other footage there may be one piece alone.
-        let shown = legs.iter().filter(|(leg, _)| self.evidence(votes, leg, group).total >= CONTRAST_MIN).count();
+        let mut legs: Vec<LegOf> = course.iter().enumerate().map(leg).collect();
+        let worths: Vec<f32> = legs.iter().map(|(leg, _)| worth(&part(leg, clip_s))).collect();
+        let shown = worths.iter().filter(|bits| **bits >= CONTRAST_MIN).count();
+        if shown == 0 || worths.iter().sum::<f32>() < KEPT_MIN * worth(&part(&agreement, clip_s)) {
+            return alone(agreement);
+        }
+        // Between other footage there may be one piece alone, on the line that was voted for.
         legs.iter_mut().for_each(|(leg, _)| leg.jumps = shown > 1);
-        legs
+        let ends = [(self.window.0, clip_s.0), (clip_s.1, self.window.1)];
+        let beyond = ends.into_iter().zip([&course[0], &course[course.len() - 1]]);
+        for (beyond, next) in beyond.filter(|(beyond, _)| beyond.0 < beyond.1) {
+            let rest = part(&agreement, beyond);
+            if next.line != *line && worth(&rest) >= CONTRAST_MIN {
+                legs.push((rest, beyond));
+            }
+        }
+        (legs, clip_s)
     }
 }
+
+/// An agreement and the part of the clip in which it is looked for, in seconds.
+pub(super) type LegOf = (Agreement, (f32, f32));
 
 impl Pairing<'_> {
     /// The table of a part of the clip and a part of the source, in seconds of each; `None` if either shows too little.
@@ -89,30 +108,23 @@ impl Pairing<'_> {
         }
         let start = shown[0];
         let moments = ((shown[shown.len() - 1] - start) / STEP) as usize + 1;
-        let cut_at = |time: f32| {
-            let number = self.clip.keyframes.partition_point(|frame| frame.time.as_secs_f32() < time);
-            self.clip.keyframes.get(number).is_some_and(|frame| frame.cut)
-        };
-        let mut table = Table {
-            times: frames.iter().map(|(time, _)| *time).collect(),
-            cuts: frames.iter().map(|(time, _)| cut_at(*time)).collect(),
-            start,
-            moments,
-            fits: vec![OUTSIDE; frames.len() * moments],
-        };
+        let times: Vec<f32> = frames.iter().map(|(time, _)| *time).collect();
+        let cuts = cuts(self.clip, &times);
+        let mut table = Table { times, cuts, start, moments, fits: vec![0.0; frames.len() * moments] };
         let by_keys = self.by_keys(line, clip_s, &frames, shown);
-        table.add(shown, by_keys.chunks(shown.len()).enumerate());
+        table.add(shown, by_keys.chunks(shown.len()).enumerate(), true);
         if let Some(tracks) = self.moving(clip_s, source_s).and_then(Tracks::new) {
             let (times, rows) = tracks.rows();
-            let rows: Vec<(usize, Vec<f32>)> = rows
-                .filter_map(|(time, row)| {
-                    let mean = row.iter().sum::<f32>() / row.len() as f32;
-                    let picture = table.times.partition_point(|other| *other < time - SAME_PICTURE);
-                    let same = table.times.get(picture).is_some_and(|other| (other - time).abs() <= SAME_PICTURE);
-                    same.then(|| (picture, row.iter().map(|correlation| correlation - mean).collect()))
-                })
-                .collect();
-            table.add(times, rows.iter().map(|(picture, row)| (*picture, row.as_slice())));
+            let rows: Vec<(f32, &[f32])> = rows.collect();
+            let of_picture = |(picture, time): (usize, &f32)| {
+                let apart = |row: &&(f32, &[f32])| (row.0 - time).abs();
+                let (at, row) = rows.iter().min_by(|a, b| apart(a).total_cmp(&apart(b)))?;
+                let mean = row.iter().sum::<f32>() / row.len() as f32;
+                let row: Vec<f32> = row.iter().map(|correlation| correlation - mean).collect();
+                ((at - time).abs() <= SAME_PICTURE).then_some((picture, row))
+            };
+            let rows: Vec<(usize, Vec<f32>)> = table.times.iter().enumerate().filter_map(of_picture).collect();
+            table.add(times, rows.iter().map(|(picture, row)| (*picture, row.as_slice())), false);
         }
         Some(table)
     }
@@ -160,21 +172,22 @@ impl Table {
         (fit >= single + GAIN_MIN && legs.iter().any(|leg| leg.line != line)).then_some(legs)
     }
 
-    /// Adds to the rows of some pictures how well they fit at some times of the source, each to the moments that are on it.
-    fn add<'a>(&mut self, times: &[f32], rows: impl Iterator<Item = (usize, &'a [f32])>) {
-        let on: Vec<_> = (0..self.moments)
-            .map(|moment| {
-                let at = self.start + moment as f32 * STEP;
-                let from = times.partition_point(|time| *time < at - ON_LINE);
-                from..times.partition_point(|time| *time <= at + ON_LINE).max(from)
-            })
-            .collect();
+    /// Adds to the rows of some pictures how well they fit at some times of the source, each to the moments that are on it. If
+    /// what is shown at a time is `held` until the next, a moment between two that are far apart shows what both do.
+    fn add<'a>(&mut self, times: &[f32], rows: impl Iterator<Item = (usize, &'a [f32])>, held: bool) {
+        let on = |moment: usize| {
+            let at = self.start + moment as f32 * STEP;
+            let from = times.partition_point(|time| *time < at - ON_LINE);
+            let to = times.partition_point(|time| *time <= at + ON_LINE).max(from);
+            let between = held && from == to;
+            (if between { from.saturating_sub(1)..(to + 1).min(times.len()) } else { from..to }, between)
+        };
+        let on: Vec<_> = (0..self.moments).map(on).collect();
         for (picture, row) in rows {
             let cells = &mut self.fits[picture * self.moments..(picture + 1) * self.moments];
-            for (cell, on) in cells.iter_mut().zip(&on) {
-                if let Some(best) = row[on.clone()].iter().copied().reduce(f32::max) {
-                    *cell = best + if *cell == OUTSIDE { 0.0 } else { *cell };
-                }
+            for (cell, (on, between)) in cells.iter_mut().zip(&on) {
+                let fits = row[on.clone()].iter().copied();
+                *cell += if *between { fits.reduce(f32::min) } else { fits.reduce(f32::max) }.unwrap_or(0.0);
             }
         }
     }
@@ -238,6 +251,13 @@ impl Table {
     }
 }
 
+/// Which of these pictures are the first after a cut of the clip, whether or not the picture of the cut is one of them.
+fn cuts(clip: &Fingerprint, times: &[f32]) -> Vec<bool> {
+    let until = |time: f32| clip.keyframes.partition_point(|frame| frame.time.as_secs_f32() <= time);
+    let after = |pair: &[f32]| clip.keyframes[until(pair[0])..until(pair[1])].iter().any(|frame| frame.cut);
+    [false].into_iter().chain(times.windows(2).map(after)).take(times.len()).collect()
+}
+
 /// Where the largest is, the first of equals.
 fn largest(sums: &[f32]) -> usize {
     (0..sums.len()).max_by(|&a, &b| sums[a].total_cmp(&sums[b]).then(b.cmp(&a))).unwrap_or(0)
@@ -261,7 +281,7 @@ const COURSE_PRICE: f32 = 3.0;
 const STEP: f32 = 0.125;
 const OFFSETS: f32 = 0.25;
 
-/// What a picture loses where the source shows nothing.
+/// What a picture loses where nothing of the source is looked at.
 const OUTSIDE: f32 = -0.3;
 
 /// What a jump costs, in pictures that fit as well as they can; less at a cut of the clip.
@@ -273,6 +293,9 @@ const CUT_COST: f32 = 3.0;
 const SPEED_BEGIN_COST: f32 = 2.0;
 const SPEED_COST: f32 = 0.02;
 const BACKWARDS_BEGIN_COST: f32 = 4.0;
+
+/// Share of the evidence that the legs of a course have to have, of that of the line that they replace.
+const KEPT_MIN: f32 = 0.5;
 
 /// How much better than one line a course has to fit, in pictures.
 const GAIN_MIN: f32 = 3.0;
@@ -295,7 +318,12 @@ const SAME_PICTURE: f32 = 0.13;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::guide::Shown;
+    use super::super::tests::{PLAIN, Random, clip, source, still_clip};
     use super::*;
+    use crate::fingerprint::{Content, Keyframe, Motion, Orientation, Run};
 
     const REAL_TIME: Line = Line { speed: 1.0, offset: 3.0 };
 
@@ -317,6 +345,82 @@ mod tests {
             }
         }
         Table { cuts: times.iter().map(|time| cuts.contains(time)).collect(), times, start: 0.0, moments, fits }
+    }
+
+    /// The table of a clip and all of a source, and for some of its pictures where it fits best, in seconds of the source.
+    fn of_clip(runs: Vec<Run>, clip: &Fingerprint, line: Line) -> Table {
+        let shown = Shown::new(runs, Motion::default());
+        let pairing = Pairing { clip, shown: &shown, orientation: Orientation::UPRIGHT, geometry: &PLAIN.geometry };
+        pairing.table(line, (0.0, PLAIN.seconds), (0.0, 40.0)).unwrap()
+    }
+
+    fn row(table: &Table, picture: usize) -> &[f32] {
+        &table.fits[picture * table.moments..(picture + 1) * table.moments]
+    }
+
+    #[test]
+    fn a_picture_fits_the_moment_that_it_shows_and_no_other() {
+        let mut random = Random(29);
+        let runs = source(&mut random);
+        let clip = clip(&runs, PLAIN, &mut random);
+        let table = of_clip(runs, &clip, Line { speed: 1.0, offset: PLAIN.from });
+        assert_eq!((table.times.len(), table.start, table.moments), (40, 0.0, 321));
+        // The source has a picture each second, and the clip one at each of them.
+        for picture in (0..40).step_by(4) {
+            let shown = PLAIN.from + table.times[picture];
+            for (moment, fit) in row(&table, picture).iter().enumerate() {
+                let apart = (moment as f32 * STEP - shown).abs();
+                assert!(if apart <= ON_LINE { *fit > 0.8 } else { *fit < 0.2 }, "{picture}, {apart} s off: {fit}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pause_of_the_source_is_as_good_as_any_other_moment() {
+        let mut random = Random(31);
+        let mut runs = source(&mut random);
+        // From 15 s to 20 s the picture of 15 s stands still.
+        let second = Duration::from_secs;
+        runs.retain(|run| run.recurs || run.first <= second(15) || run.first >= second(20));
+        runs.iter_mut().filter(|run| run.first == second(15)).for_each(|run| run.last = second(20));
+        let clip = clip(&runs, PLAIN, &mut random);
+        let table = of_clip(runs, &clip, Line { speed: 1.0, offset: PLAIN.from });
+        for picture in 13..32 {
+            let fit = |moment: f32| row(&table, picture)[(moment / STEP) as usize];
+            let shown = PLAIN.from + table.times[picture];
+            assert!(fit(shown) > 0.5 && fit(shown) > fit(30.0) + 0.5, "{shown}: {} {}", fit(shown), fit(30.0));
+        }
+    }
+
+    #[test]
+    fn what_fits_at_some_times_fits_at_the_moments_beside_them() {
+        let mut table = table(|time| REAL_TIME.at(time), &[], 0.0);
+        table.fits.fill(0.0);
+        let times = [1.0, 2.0, 9.0];
+        table.add(&times, [(3, [0.2, 0.9, 0.4].as_slice())].into_iter(), false);
+        let at = |moment: f32| row(&table, 3)[(moment / STEP) as usize];
+        assert_eq!([1.0, 1.25, 1.5, 2.25, 5.0, 9.0].map(at), [0.2, 0.2, 0.0, 0.9, 0.0, 0.4]);
+        assert!(row(&table, 2).iter().chain(row(&table, 4)).all(|fit| *fit == 0.0));
+        // Held, a moment between two shows what both do.
+        table.add(&times, [(3, [0.2, 0.9, 0.4].as_slice())].into_iter(), true);
+        let at = |moment: f32| row(&table, 3)[(moment / STEP) as usize];
+        assert!(
+            [(1.0, 0.4), (1.5, 0.2), (5.0, 0.4), (9.0, 0.8)]
+                .iter()
+                .all(|(moment, fit)| (at(*moment) - fit).abs() < 1e-6)
+        );
+    }
+
+    #[test]
+    fn a_cut_is_seen_whether_or_not_its_picture_has_keys() {
+        let keyframe = |number: u64| {
+            let time = Duration::from_millis(250 * number);
+            Keyframe { time, content: Content::Searchable, still_since: time, cut: [2, 5].contains(&number) }
+        };
+        let clip = Fingerprint { keyframes: (0..8).map(keyframe).collect(), ..still_clip(2.0) };
+        assert_eq!(cuts(&clip, &[0.0, 0.25, 0.5, 0.75, 1.0, 1.25]), [false, false, true, false, false, true]);
+        assert_eq!(cuts(&clip, &[0.0, 0.25, 0.75, 1.75]), [false, false, true, true]);
+        assert_eq!(cuts(&clip, &[]), [] as [bool; 0]);
     }
 
     fn near(leg: &Leg, moment: impl Fn(f32) -> f32) -> bool {

@@ -58,8 +58,10 @@ fn extend(earlier: &mut Alignment, next: &Alignment) {
         clip_moment: mean(earlier.found.clip_moment, next.found.clip_moment),
         clip_moments: earlier.found.clip_moments + next.found.clip_moments,
     };
+    // A jump in one minute of a film says nothing of the rest.
     if next.evidence.total > earlier.evidence.total {
         earlier.geometry = next.geometry;
+        earlier.jumps = next.jumps;
     }
     earlier.evidence.total += next.evidence.total;
     earlier.evidence.moment += next.evidence.moment;
@@ -70,7 +72,6 @@ fn extend(earlier: &mut Alignment, next: &Alignment) {
     earlier.contrast.moment_elsewhere += next.contrast.moment_elsewhere;
     earlier.timing.add(&next.timing);
     earlier.moved.add(&next.moved);
-    earlier.jumps |= next.jumps;
     earlier.hits += next.hits;
     earlier.clip.end = next.clip.end.max(earlier.clip.end);
     earlier.beside.end = next.beside.end.max(earlier.beside.end);

@@ -303,13 +303,13 @@ impl Context<'_> {
         for _ in 0..ALIGNMENTS_MAX {
             let Some(mut agreement) = self.best(&votes, group) else { return };
             self.retime(&votes, &mut agreement, group);
-            let voted = agreement.votes.clone();
+            let voted = Agreement { votes: agreement.votes.clone(), ..agreement };
             let mut pieces = Vec::new();
-            let legs = self.legs(&votes, agreement, group);
+            let (legs, asked) = self.legs(&votes, agreement, group);
             for (agreement, window) in &legs {
                 pieces.extend(self.pieces(&votes, agreement, group, *window));
             }
-            if pieces.is_empty() {
+            if pieces.is_empty() && self.evidence(&votes, &voted, group).total < PIECE_MIN {
                 return;
             }
             // What the alignment explains votes no more: its own hits, and hits of its geometry at its part of
@@ -331,10 +331,9 @@ impl Context<'_> {
             };
             let taken =
                 |i: usize, explained: &HashSet<usize>| explained.contains(&i) || within(&votes[i]) && beside(&votes[i]);
-            // A line that lost to others would be voted for again.
-            if !voted.iter().any(|&i| taken(i, &explained)) {
-                explained.extend(voted);
-            }
+            // A line that lost to others, or came to nothing, would be voted for again.
+            let lost = |&&i: &&usize| pieces.is_empty() || (asked.0..=asked.1).contains(&votes[i].time);
+            explained.extend(voted.votes.iter().filter(lost));
             votes = (0..votes.len()).filter(|&i| !taken(i, &explained)).map(|i| votes[i]).collect();
             found.extend(pieces);
         }
@@ -498,8 +497,10 @@ impl Context<'_> {
         window: (f32, f32),
     ) -> Vec<Look> {
         let keyframes = &self.clip.keyframes;
-        let time = |i: usize| keyframes[i].time.as_secs_f32();
-        let look = |i: usize| Look { time: time(i), found: 0, moments: 0, moments_found: 0 };
+        let look = |i: usize| {
+            let (time, cut) = (keyframes[i].time.as_secs_f32(), keyframes[i].cut);
+            Look { time, cut, found: 0, moments: 0, moments_found: 0 }
+        };
         let mut looks: Vec<Look> = (0..keyframes.len()).map(look).collect();
         let within = &self.clip.keys[guide::keys_between(self.clip, window)];
         for key in within.iter().filter(|key| !key.recurs && expected(key)) {

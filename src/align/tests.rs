@@ -12,7 +12,7 @@ const SOURCE_SECONDS: u32 = 40;
 const ASPECT: f32 = 16.0 / 9.0;
 
 /// Numbers that look random, the same on every run.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
     fn bits(&mut self) -> u64 {
@@ -41,16 +41,17 @@ impl Random {
 }
 
 /// Ten keys a second that are seen once, and eight that stay for the whole source.
-fn source(random: &mut Random) -> Vec<Run> {
+pub(super) fn source(random: &mut Random) -> Vec<Run> {
+    source_of(random, SOURCE_SECONDS)
+}
+
+fn source_of(random: &mut Random, seconds: u32) -> Vec<Run> {
     let second = |s: u32| Duration::from_secs(s.into());
     let mut runs = Vec::new();
-    for number in 0..SOURCE_SECONDS * 10 + 8 {
+    for number in 0..seconds * 10 + 8 {
         let stays = number < 8;
-        let (first, last) = if stays {
-            (second(0), second(SOURCE_SECONDS))
-        } else {
-            (second((number - 8) / 10), second((number - 8) / 10))
-        };
+        let (first, last) =
+            if stays { (second(0), second(seconds)) } else { (second((number - 8) / 10), second((number - 8) / 10)) };
         let place = Place { x: ASPECT * random.unit(), y: random.unit(), size: 0.2 + 0.3 * random.unit() };
         runs.push(Run { key: random.key(), kind: KeyKind::Region, place, first, last, recurs: stays });
     }
@@ -60,18 +61,18 @@ fn source(random: &mut Random) -> Vec<Run> {
 
 /// How a clip is made of the source.
 #[derive(Clone, Copy)]
-struct Edit {
-    from: f32,
-    seconds: f32,
-    speed: f32,
-    mirrored: bool,
+pub(super) struct Edit {
+    pub(super) from: f32,
+    pub(super) seconds: f32,
+    pub(super) speed: f32,
+    pub(super) mirrored: bool,
     /// Takes the clip to the source.
-    geometry: Similarity,
+    pub(super) geometry: Similarity,
     /// Whether what is seen once is in the clip, or only what stays.
-    moments: bool,
+    pub(super) moments: bool,
 }
 
-const PLAIN: Edit = Edit {
+pub(super) const PLAIN: Edit = Edit {
     from: 12.0,
     seconds: 10.0,
     speed: 1.0,
@@ -80,7 +81,7 @@ const PLAIN: Edit = Edit {
     moments: true,
 };
 
-fn clip(runs: &[Run], edit: Edit, random: &mut Random) -> Fingerprint {
+pub(super) fn clip(runs: &[Run], edit: Edit, random: &mut Random) -> Fingerprint {
     let mut keyframes = Vec::new();
     let mut keys = Vec::new();
     for number in 0..(edit.seconds * 4.0) as u32 {
@@ -176,7 +177,7 @@ fn aligned(runs: &[Run], clip: &Fingerprint) -> Vec<Alignment> {
     let corpus = Corpus {
         keys: 1 << 20,
         interval: Duration::from_secs(1),
-        length: &|_| Duration::from_secs(SOURCE_SECONDS.into()),
+        length: &|_| runs.iter().map(|run| run.last).max().unwrap_or_default(),
         runs: &|_| runs.to_vec(),
         motion: &|_| Motion::default(),
     };
@@ -292,6 +293,37 @@ fn pieces_that_lie_along_a_slanted_line_are_told_apart() {
         assert!(alignment.speed == 1.0 && alignment.jumps, "{alignment:?}");
         start += seconds;
     }
+}
+
+/// The parts of a clip that alignments with evidence of the moment cover, each with how much later the source shows it.
+fn covered(found: &[Alignment]) -> Vec<[f32; 3]> {
+    let mut parts: Vec<[f32; 3]> = found
+        .iter()
+        .filter(|alignment| alignment.evidence.moment > 60.0)
+        .map(|alignment| {
+            let [start, end, reference] =
+                [alignment.clip.start, alignment.clip.end, alignment.reference.start].map(|time| time.as_secs_f32());
+            [start, end, reference - start]
+        })
+        .collect();
+    parts.sort_by(|a, b| a[0].total_cmp(&b[0]));
+    parts
+}
+
+#[test]
+fn nothing_of_a_long_copy_is_lost_where_its_middle_is_of_another_time() {
+    let mut random = Random(23);
+    let runs = source_of(&mut random, 140);
+    // Half a minute in the middle is fifteen seconds later, so that the first time line has nothing in all that is looked at.
+    let pieces = [(4.0, 35.0), (54.0, 30.0), (69.0, 35.0)];
+    let made = pieces.map(|(from, seconds)| clip(&runs, Edit { from, seconds, ..PLAIN }, &mut random));
+    let parts = covered(&aligned(&runs, &one_after_the_other(&made)));
+    let expected = [[0.0, 35.0, 4.0], [35.0, 65.0, 19.0], [65.0, 100.0, 4.0]];
+    for part in expected {
+        let near = |other: &&[f32; 3]| other.iter().zip(part).all(|(a, b)| (a - b).abs() < 0.8);
+        assert_eq!(parts.iter().filter(near).count(), 1, "{part:?} of {parts:?}");
+    }
+    assert_eq!(parts.len(), expected.len(), "{parts:?}");
 }
 
 #[test]

@@ -137,11 +137,29 @@ fn what_lies_beside_a_copy_on_its_time_line_is_not_payable() {
     let judgement = judged(&clip(10), &[beside]);
     assert_eq!(seconds(&judgement), [3.0, 3.0, 4.0]);
     assert!(judgement.parts[1].reason.as_deref().is_some_and(|reason| reason.starts_with("beside: ")));
-    // Between two copies on one line, and not between any two.
-    let (first, on_line) = (copy(0.0, 4.0), copy(6.0, 10.0));
-    assert_eq!(seconds(&judged(&clip(10), &[first.clone(), on_line.clone()])), [8.0, 0.0, 2.0]);
-    let elsewhere = Alignment { reference: span(20.0, 24.0), ..on_line };
-    assert_eq!(seconds(&judged(&clip(10), &[first, elsewhere])), [8.0, 2.0, 0.0]);
+    // Unless another moment of the scene is told there, on either side.
+    let judgement = judged(&clip(10), &[Alignment { beside: span(1.0, 8.0), ..copy(3.0, 6.0) }, other_take(7.0, 10.0)]);
+    assert_eq!(seconds(&judgement), [3.0, 4.0, 3.0]);
+    let judgement = judged(&clip(10), &[Alignment { beside: span(1.0, 8.0), ..copy(3.0, 6.0) }, other_take(0.0, 2.0)]);
+    assert_eq!(seconds(&judgement), [3.0, 4.0, 3.0]);
+}
+
+#[test]
+fn what_is_left_of_a_gap_in_a_copy_is_not_payable_if_it_is_short() {
+    let gap = |from: f32, to: f32| [copy(0.0, from), copy(to, 10.0)];
+    assert_eq!(seconds(&judged(&clip(10), &gap(4.0, 5.0))), [9.0, 0.0, 1.0]);
+    assert_eq!(seconds(&judged(&clip(10), &gap(4.0, 6.0))), [8.0, 2.0, 0.0]);
+    // As much as adjoins them on their line, and what is left then.
+    let [first, next] = gap(4.0, 6.8);
+    let reaching = Alignment { beside: span(0.0, 5.8), ..first };
+    assert_eq!(seconds(&judged(&clip(10), &[reaching, next])), [7.2, 0.0, 2.8]);
+    let mut faded = clip(10);
+    faded.keyframes[16..22].iter_mut().for_each(|keyframe| keyframe.content = Content::Black);
+    assert_eq!(seconds(&judged(&faded, &gap(4.0, 6.0))), [8.0, 0.0, 2.0]);
+    // Not between any two copies.
+    let [first, next] = gap(4.0, 5.0);
+    let elsewhere = Alignment { reference: span(20.0, 25.0), ..next };
+    assert_eq!(seconds(&judged(&clip(10), &[first, elsewhere])), [9.0, 1.0, 0.0]);
 }
 
 #[test]
@@ -411,9 +429,21 @@ proptest! {
         for (a, b, state) in painted {
             let [start, end] = [a.min(b), a.max(b)].map(|ms| Duration::from_millis(ms.into()));
             let state = [SpanState::Published, SpanState::Unpublished, SpanState::Unsearchable][state];
-            line.paint(Span { start, end }, state, Some("because"));
+            let reason = (state != SpanState::Unpublished).then_some(["because", "as"][(a % 2) as usize]);
+            line.paint(Span { start, end }, state, reason);
+            let unpublished = line.unpublished(Span { start, end });
+            let filled = total(&line.parts, SpanState::Unsearchable) + unpublished;
+            if b % 3 == 0 {
+                line.fill(Span { start, end }, "because");
+                prop_assert_eq!(total(&line.parts, SpanState::Unsearchable), filled);
+                prop_assert_eq!(line.unpublished(Span { start, end }), Duration::ZERO);
+            }
         }
+        let before = line.parts.clone();
         line.absorb_slivers(SECOND, "because");
+        for part in before.iter().filter(|part| part.state == SpanState::Unpublished && part.span.length() >= SECOND) {
+            prop_assert!(line.parts.contains(part));
+        }
         prop_assert_eq!(line.parts[0].span.start, Duration::ZERO);
         prop_assert_eq!(line.parts[line.parts.len() - 1].span.end, 10 * SECOND);
         for pair in line.parts.windows(2) {

@@ -42,6 +42,21 @@ impl Timeline {
         self.join();
     }
 
+    /// Makes what is unpublished in a part of the clip unsearchable.
+    pub(super) fn fill(&mut self, span: Span, reason: &str) {
+        let unpublished = self.parts.iter().filter(|part| part.state == SpanState::Unpublished);
+        let within = |part: &Part| Span { start: part.span.start.max(span.start), end: part.span.end.min(span.end) };
+        for part in unpublished.map(within).collect::<Vec<_>>() {
+            self.paint(part, SpanState::Unsearchable, Some(reason));
+        }
+    }
+
+    /// How much of a part of the clip is unpublished.
+    pub(super) fn unpublished(&self, span: Span) -> Duration {
+        let unpublished = self.parts.iter().filter(|part| part.state == SpanState::Unpublished);
+        unpublished.map(|part| part.span.overlap(span)).sum()
+    }
+
     /// What is left beside a published part, or beside one that is unsearchable for this reason, and shorter than the time
     /// between two keyframes of a source, cannot be told from it.
     pub(super) fn absorb_slivers(&mut self, interval: Duration, reason: &str) {

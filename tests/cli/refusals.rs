@@ -108,10 +108,18 @@ fn a_place_that_does_not_exist_is_named_with_a_remedy_before_the_work() {
         assert!(stderr(&output).contains(expected) && !stderr(&output).contains(".tmp"), "{}", stderr(&output));
     }
     assert_eq!(fs::read(sandbox.path("b.mp4")).unwrap(), other);
-    // A fingerprint may be made anew.
-    for _ in 0..2 {
-        assert_eq!(code(&sandbox.uniq(&["fingerprint", "a.mp4", "-o", "a.uniq"])), 0);
+    // A fingerprint may be made anew, one of another version, a damaged one and an empty file too.
+    assert_eq!(code(&sandbox.uniq(&["fingerprint", "a.mp4", "-o", "a.uniq"])), 0);
+    let made = fs::read(sandbox.path("a.uniq")).unwrap();
+    let mut other = made.clone();
+    other[8] ^= 1;
+    for there in [&made, &other, &made[..100], &made[..8], &[]] {
+        fs::write(sandbox.path("a.uniq"), there).unwrap();
+        assert_eq!(code(&sandbox.uniq(&["fingerprint", "a.mp4", "-o", "a.uniq"])), 0, "{} bytes", there.len());
+        assert_eq!(fs::read(sandbox.path("a.uniq")).unwrap(), made);
     }
+    let words = stderr(&sandbox.uniq(&["fingerprint", "a.mp4", "-o", "/dev/null"]));
+    assert!(words.contains("/dev/null: write failed: it is a folder, device"), "{words}");
     // A file of the system has no length, and is no less full for it.
     #[cfg(target_os = "linux")]
     for file in ["/proc/self/mem", "/proc/self/status"] {

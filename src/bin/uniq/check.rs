@@ -89,7 +89,9 @@ pub(crate) fn fingerprint(args: &Fingerprint, quiet: bool) -> anyhow::Result<Exi
         anyhow::bail!("{0}: a folder; name a file in it, such as {0}/clip.uniq", args.output.display());
     }
     let decoding = guard::decoding(&args.guard, quiet)?;
-    if args.output.exists() && uniq::Fingerprint::load(&args.output, decoding.links).is_err() {
+    // One that is damaged, of another version or empty may be made anew; what is no file is refused by the writing.
+    let taken = args.output.metadata().is_ok_and(|there| there.is_file() && there.len() > 0);
+    if taken && !uniq::Fingerprint::is_file(&args.output, decoding.links) {
         anyhow::bail!(
             "{}: something that is no fingerprint stands there; name another file, or remove it first",
             args.output.display()

@@ -52,6 +52,18 @@ impl Excerpt {
         Excerpt::chosen(clip, edit, wanted_s, part, &[], seed)
     }
 
+    /// As much as `most_s` of the part of the clip that is `kept`, and of what adjoins it on the longer side; what is kept is the truth.
+    pub(crate) fn across(clip: &Clip, edit: Edit, most_s: f64, kept: (f64, f64)) -> Option<Excerpt> {
+        let ends = kept.0 < clip.duration_s - kept.1;
+        let edge = if ends { kept.1 } else { kept.0 };
+        let most_s = most_s.min(edge).min(clip.duration_s - edge);
+        let (from, to) = (edge - most_s, edge + most_s);
+        let mut excerpt = Excerpt::chosen(clip, edit, to - from, (from, to + 0.04), &[], 0)?;
+        let of_kept = if ends { (0.0, edge - from) } else { (edge - from, to - from) };
+        excerpt.truth = vec![Piece { clip_s: of_kept, reference_s: (from + of_kept.0, from + of_kept.1) }];
+        (excerpt.edit.time == Time::Kept).then_some(excerpt)
+    }
+
     fn chosen(clip: &Clip, edit: Edit, wanted_s: f64, part: (f64, f64), others: &[Clip], seed: u64) -> Option<Excerpt> {
         // The last frame of many clips is a little earlier than their length says.
         let usable = part.1 - part.0 - 0.04;
@@ -193,6 +205,22 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn half_of_an_excerpt_across_an_edge_is_of_the_part_that_is_kept() {
+        let (it, cut) = (clip("a", "a"), Edit::named("cut").unwrap());
+        let across = |kept: (f64, f64)| Excerpt::across(&it, cut, 5.0, kept).unwrap();
+        let (before, after) = (across((0.0, 11.0)), across((it.duration_s - 4.0, it.duration_s)));
+        assert_eq!(
+            (before.cut_s, before.truth[0].clip_s, before.truth[0].reference_s),
+            ((6.0, 16.0), (0.0, 5.0), (6.0, 11.0))
+        );
+        let start = it.duration_s - 8.0;
+        assert_eq!(
+            (after.cut_s.0, after.truth[0].clip_s, after.truth[0].reference_s.0),
+            (start, (4.0, 8.0), start + 4.0)
+        );
     }
 
     #[test]

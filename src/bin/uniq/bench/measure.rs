@@ -45,6 +45,9 @@ pub(crate) enum Role {
     HeldBack,
     /// Another part of its own clip is in the index: nothing of it may be called published.
     LookAlike,
+    /// A part of its own clip is in the index, and it goes on from there: what is in the index has to be found, and nothing else of
+    /// it may be called published.
+    GoesOn,
 }
 
 /// An excerpt and what the program said of it.
@@ -92,7 +95,7 @@ pub(crate) fn measure(clips: &[Clip], plan: &Plan, cache: &Cache, cancel: &Atomi
 }
 
 /// Indexes one half of the time of each clip and checks excerpts of the other half, both ways: the same place, and mostly
-/// the same things, at another moment.
+/// the same things, at another moment. Others are half of what is indexed and half of what adjoins it, in one take.
 pub(crate) fn look_alikes(
     clips: &[Clip],
     plan: &Plan,
@@ -122,6 +125,7 @@ pub(crate) fn look_alikes(
                 let mut within: Vec<Excerpt> = within.collect();
                 within.dedup_by(|a, b| a.cut_s == b.cut_s);
                 jobs.extend(within.into_iter().map(|excerpt| (Role::LookAlike, excerpt)));
+                jobs.extend(Excerpt::across(clip, *edit, LOOK_ALIKE_S, kept).map(|excerpt| (Role::GoesOn, excerpt)));
             }
         }
         let index = cache.index(&parts, cancel)?;
@@ -132,7 +136,7 @@ pub(crate) fn look_alikes(
 
 /// Clips from this length on are cut in two for look-alikes, in seconds.
 const DIVISIBLE_S: f64 = 9.0;
-/// Longest excerpt of a half, in seconds.
+/// Longest excerpt of a half, and longest part of either half in one of both, in seconds.
 const LOOK_ALIKE_S: f64 = 5.0;
 /// What is left out on both sides of the middle, in seconds.
 const APART_S: f64 = 1.0;

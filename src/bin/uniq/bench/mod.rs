@@ -118,7 +118,12 @@ fn told(measured: &Measured, misses: bool) -> String {
     let of = |row: &Row| format!("{} {:.0} s {}", row.excerpt.edit.name, row.excerpt.wanted_s, row.excerpt.clip.name());
     let mut text = String::new();
     for row in measured.rows.iter().filter(|row| row.role != Role::Published && is_published(&row.checked.report)) {
-        let what = if row.role == Role::LookAlike { "taken for a copy" } else { "false alarm" };
+        let what = match row.role {
+            Role::LookAlike => "taken for a copy",
+            Role::GoesOn if row.score.accused_s <= ACCUSED_TOLD_S => continue,
+            Role::GoesOn => "carried on too far",
+            Role::Published | Role::HeldBack => "false alarm",
+        };
         text.push_str(&format!("{what}: {}, {:.0} bits\n", of(row), highest_bits(&row.checked.report)));
     }
     for row in measured.rows.iter().filter(|row| misses && row.role == Role::Published && !row.score.found) {
@@ -134,12 +139,16 @@ fn told(measured: &Measured, misses: bool) -> String {
     crate::text::plain_lines(&text)
 }
 
+/// Own seconds that are called published without a word: a source is seen once a second, and ends half way to the next time.
+const ACCUSED_TOLD_S: f64 = 1.0;
+
 fn row_json(row: &Row) -> Value {
     let report = &row.checked.report;
     let role = match row.role {
         Role::Published => "published",
         Role::HeldBack => "held_back",
         Role::LookAlike => "look_alike",
+        Role::GoesOn => "goes_on",
     };
     let pieces: Vec<Value> = row
         .excerpt
@@ -153,8 +162,9 @@ fn row_json(row: &Row) -> Value {
         "other": row.excerpt.other.as_ref().map(|other| other.name()), "truth": pieces, "excerpt": row.checked.excerpt,
         "found": row.score.found, "pieces": row.score.pieces, "wrong": row.score.wrong, "bits": row.score.bits,
         "errors_s": row.score.errors_s, "overlap": row.score.overlap,
-        "copied_s": row.score.copied_s, "paid_s": row.score.paid_s, "check_s": row.checked.check_s,
-        "verdict": report.verdict, "reasons": report.reasons, "matches": report.matches,
+        "copied_s": row.score.copied_s, "paid_s": row.score.paid_s, "own_s": row.score.own_s,
+        "accused_s": row.score.accused_s, "withheld_s": row.score.withheld_s, "check_s": row.checked.check_s,
+        "verdict": report.verdict, "reasons": report.reasons, "spans": report.spans, "matches": report.matches,
         "nearest_non_match": report.nearest_non_match,
     })
 }

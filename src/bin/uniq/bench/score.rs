@@ -23,10 +23,20 @@ pub(crate) struct Score {
     pub(crate) errors_s: Vec<[f64; 3]>,
     /// Other files of the excerpt's group in which copies were found, by SHA-256.
     pub(crate) siblings: Vec<String>,
-    /// Seconds of the excerpt that are in its clip, and of them those that would be paid for as unpublished.
+    /// Seconds of the excerpt that are in its clip, of them those that are said to be published, and those that would be paid for as
+    /// unpublished.
     pub(crate) copied_s: f64,
     /// See `copied_s`.
+    pub(crate) published_s: f64,
+    /// See `copied_s`.
     pub(crate) paid_s: f64,
+    /// Seconds of the excerpt that are not in its clip, of them those that are said to be published, and those of which nothing is
+    /// said and that would not be paid for.
+    pub(crate) own_s: f64,
+    /// See `own_s`.
+    pub(crate) accused_s: f64,
+    /// See `own_s`.
+    pub(crate) withheld_s: f64,
     /// Intersection over union of found and true time in the clip, if found.
     pub(crate) overlap: Option<f64>,
 }
@@ -74,15 +84,23 @@ impl Score {
             .iter()
             .filter(|near| group(&near.source.sha256))
             .map(|near| near.evidence_bits - 0.1);
-        let unpublished = report.spans.iter().filter(|span| span.state == SpanState::Unpublished);
-        let paid_s = if report.verdict == Verdict::Inconclusive {
-            0.0
-        } else {
-            0.0 + unpublished.map(|span| union_shared(&truth, (span.start_s, span.end_s))).sum::<f64>()
+        let length = |spans: &mut dyn Iterator<Item = (f64, f64)>| 0.0 + spans.map(|span| span.1 - span.0).sum::<f64>();
+        let in_state = |state: SpanState| {
+            let spans =
+                || report.spans.iter().filter(|span| span.state == state).map(|span| (span.start_s, span.end_s));
+            let copied = 0.0 + spans().map(|span| union_shared(&truth, span)).sum::<f64>();
+            (copied, length(&mut spans()) - copied)
         };
+        let payable = report.verdict != Verdict::Inconclusive;
+        let (unpublished, published) = (in_state(SpanState::Unpublished), in_state(SpanState::Published));
+        let withheld_s = in_state(SpanState::Unsearchable).1 + if payable { 0.0 } else { unpublished.1 };
         Score {
-            copied_s: truth.iter().map(|span| span.1 - span.0).sum(),
-            paid_s,
+            copied_s: length(&mut truth.iter().copied()),
+            paid_s: if payable { unpublished.0 } else { 0.0 },
+            published_s: published.0,
+            own_s: unpublished.1 + published.1 + in_state(SpanState::Unsearchable).1,
+            accused_s: published.1,
+            withheld_s,
             found: !right.is_empty(),
             pieces,
             wrong: copies.len() - right.len(),
@@ -229,9 +247,16 @@ mod tests {
         report.verdict = Verdict::PartlyPublished;
         let score = Score::new(&report, &excerpt, &groups());
         // The last two seconds are not of the excerpt.
-        assert!((score.copied_s - 10.0).abs() < 1e-9 && (score.paid_s - 4.0).abs() < 1e-9, "{score:?}");
+        let near = |a: [f64; 5], b: [f64; 5]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-9);
+        let told = |score: &Score| [score.published_s, score.paid_s, score.own_s, score.accused_s, score.withheld_s];
+        assert!(near(told(&score), [4.0, 4.0, 2.0, 0.0, 0.0]), "{score:?}");
         report.verdict = Verdict::Inconclusive;
-        assert_eq!(Score::new(&report, &excerpt, &groups()).paid_s, 0.0);
+        let score = Score::new(&report, &excerpt, &groups());
+        assert!(near(told(&score), [4.0, 0.0, 2.0, 0.0, 2.0]), "{score:?}");
+        report.verdict = Verdict::PartlyPublished;
+        report.spans[0] = span(-3.0, 4.0, SpanState::Published);
+        let score = Score::new(&report, &excerpt, &groups());
+        assert!(near(told(&score), [4.0, 4.0, 5.0, 3.0, 0.0]), "{score:?}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::Serialize;
 use uniq::report::MatchKind;
 use uniq::{Effort, Verdict};
 
+use super::edits::Time;
 use super::measure::{Measured, Plan, Role, Row};
 use super::precision::{Segment, micro_average};
 use super::score::{highest_bits, is_published};
@@ -70,13 +71,65 @@ pub(crate) struct Table {
     pub(crate) look_alikes_95: (f64, f64),
     /// Of them, inconclusive.
     pub(crate) look_alikes_inconclusive: usize,
+    /// Excerpts that go on beyond what is indexed of their take.
+    pub(crate) goes_on: Seconds,
+    /// Excerpts of something indexed that hold other footage besides.
+    pub(crate) mixed: Seconds,
+}
+
+/// What becomes of the seconds of excerpts that hold both copies and what was never published.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Seconds {
+    /// How many they are.
+    pub(crate) excerpts: usize,
+    /// Seconds that are copies, of them those that are called published, and those that would be paid for as unpublished.
+    pub(crate) copied_s: f64,
+    /// See `copied_s`.
+    pub(crate) published_s: f64,
+    /// See `copied_s`.
+    pub(crate) paid_s: f64,
+    /// All other seconds, of them those that are called published, and those that would not be paid for since nothing is said of them.
+    pub(crate) own_s: f64,
+    /// See `own_s`.
+    pub(crate) accused_s: f64,
+    /// See `own_s`.
+    pub(crate) withheld_s: f64,
+}
+
+impl Seconds {
+    fn new(rows: &[&Row]) -> Seconds {
+        let sum = |seconds: &dyn Fn(&Row) -> f64| 0.0 + rows.iter().map(|row| seconds(row)).sum::<f64>();
+        Seconds {
+            excerpts: rows.len(),
+            copied_s: sum(&|row| row.score.copied_s),
+            published_s: sum(&|row| row.score.published_s),
+            paid_s: sum(&|row| row.score.paid_s),
+            own_s: sum(&|row| row.score.own_s),
+            accused_s: sum(&|row| row.score.accused_s),
+            withheld_s: sum(&|row| row.score.withheld_s),
+        }
+    }
+
+    fn text(&self) -> String {
+        let share = |part: f64, whole: f64| 100.0 * part / whole.max(f64::MIN_POSITIVE);
+        format!(
+            "of {:.0} s of copies {:.1} % are called published and {:.1} % would be paid for, of {:.0} s besides {:.1} % are called published and {:.1} % \
+             not judged",
+            self.copied_s,
+            share(self.published_s, self.copied_s),
+            share(self.paid_s, self.copied_s),
+            self.own_s,
+            share(self.accused_s, self.own_s),
+            share(self.withheld_s, self.own_s)
+        )
+    }
 }
 
 impl Table {
     /// Counts.
     pub(crate) fn new(measured: &Measured, plan: &Plan) -> Table {
         let (edits, lengths_s) = (&plan.edits, &plan.lengths_s);
-        let rows = || measured.rows.iter().filter(|row| row.role != Role::LookAlike);
+        let rows = || measured.rows.iter().filter(|row| matches!(row.role, Role::Published | Role::HeldBack));
         let mut lines = Vec::new();
         for edit in edits {
             for length in lengths_s {
@@ -97,6 +150,9 @@ impl Table {
         let counted: Vec<&Row> = rows().filter(counts).collect();
         let alike: Vec<&Row> = measured.rows.iter().filter(|row| row.role == Role::LookAlike).collect();
         let taken = alike.iter().filter(|row| is_published(&row.checked.report)).count();
+        let goes_on: Vec<&Row> = measured.rows.iter().filter(|row| row.role == Role::GoesOn).collect();
+        let mixed: Vec<&Row> =
+            rows().filter(|row| row.role == Role::Published && row.excerpt.edit.time == Time::Inside).collect();
         Table {
             lines,
             all,
@@ -104,6 +160,8 @@ impl Table {
             look_alikes: (alike.len(), taken),
             look_alikes_95: wilson(taken, alike.len()),
             look_alikes_inconclusive: alike.iter().filter(|row| verdict(row) == Verdict::Inconclusive).count(),
+            goes_on: Seconds::new(&goes_on),
+            mixed: Seconds::new(&mixed),
         }
     }
 
@@ -143,6 +201,11 @@ impl Table {
                 100.0 * high,
                 self.look_alikes_inconclusive
             );
+        }
+        for (what, seconds) in [("within other footage", &self.mixed), ("going on in one take", &self.goes_on)] {
+            if seconds.excerpts > 0 {
+                let _ = writeln!(text, "{} excerpts {what}: {}", seconds.excerpts, seconds.text());
+            }
         }
         text
     }
