@@ -10,8 +10,9 @@
 //!   *ambiguous*; it may be this moment or another, that part is unsearchable, and the clip inconclusive unless another
 //!   part of it was published.
 //!
-//! What adjoins a copy on its time line, and shows the scene but no moment, is unsearchable too, and so is what is left of a gap
-//! between two copies on one line, if that is no more than a second: a copy seldom ends where its clear pictures do.
+//! What adjoins a copy on its time line, and shows the scene but no moment, is unsearchable too, and so is a gap of a few
+//! seconds between two copies on one line, each of which is as long: a copy seldom ends where its clear pictures do, and of a shot that
+//! is cropped nothing may be found. Footage of one's own between short pieces of a source is paid for.
 //!
 //! Black, flat, simple, frozen, benign and undecoded parts are unsearchable as well. A clip in which too little is left to
 //! be judged, or of which more than a few frames could not be decoded, is inconclusive, never unpublished.
@@ -162,13 +163,12 @@ pub fn judge(
         let why = format!("undecoded: {}", hole.reason);
         line.paint(Span { start: hole.start, end: hole.end }, SpanState::Unsearchable, Some(&why));
     }
-    let others: Vec<&Alignment> = of(Class::SameScene).into_iter().map(|i| &alignments[i]).collect();
     for copy in &copies {
-        line.fill(beside(copy, &others), BESIDE);
+        line.fill(copy.beside, BESIDE);
         let follows = |next: &&&Alignment| next.clip.start >= copy.clip.end && align::continues(copy, next);
         for next in copies.iter().filter(follows) {
             let between = Span { start: copy.clip.end, end: next.clip.start };
-            if line.unpublished(between) <= SLIVER_MAX {
+            if line.unpublished(between) <= copy.clip.length().min(next.clip.length()) {
                 line.fill(between, BESIDE);
             }
         }
@@ -285,8 +285,7 @@ const SHADOW: f32 = 0.5;
 /// A clip of which more could not be decoded is not called unpublished: a lost frame shows what its neighbours show.
 const MISSING_MAX: Duration = Duration::from_millis(500);
 
-/// What is left beside a published part belongs to it if it is shorter than this, and than a source's interval; what is left between
-/// two copies on one line is not told from them if it is no longer.
+/// What is left beside a published part belongs to it if it is shorter than this, and than a source's interval.
 const SLIVER_MAX: Duration = Duration::from_secs(1);
 
 /// A part shorter than this is not worth a reason.
@@ -379,20 +378,6 @@ fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
     } else {
         Class::Ambiguous
     }
-}
-
-/// What may belong to a copy: what adjoins it on its time line, up to where the same source's scene is told to be another moment.
-fn beside(copy: &Alignment, others: &[&Alignment]) -> Span {
-    let mut span = copy.beside;
-    for other in others.iter().filter(|other| other.video == copy.video) {
-        if other.clip.start >= copy.clip.end {
-            span.end = span.end.min(other.clip.start);
-        }
-        if other.clip.end <= copy.clip.start {
-            span.start = span.start.max(other.clip.end);
-        }
-    }
-    span
 }
 
 /// The time for which some keyframes stand: up to half way to their neighbours.

@@ -90,6 +90,13 @@ impl Shown {
     }
 }
 
+/// Numbers of the clip's keyframes from one of its moments to another, in seconds.
+pub(super) fn keyframes_between(clip: &Fingerprint, (first, last): (f32, f32)) -> Range<usize> {
+    let start = clip.keyframes.partition_point(|keyframe| keyframe.time.as_secs_f32() < first);
+    let end = clip.keyframes.partition_point(|keyframe| keyframe.time.as_secs_f32() <= last);
+    start..end.max(start)
+}
+
 /// Numbers of the clip's keys from one of its moments to another, in seconds.
 pub(super) fn keys_between(clip: &Fingerprint, (first, last): (f32, f32)) -> Range<usize> {
     let time = |key: &ClipKey| clip.keyframes[key.keyframe as usize].time.as_secs_f32();

@@ -18,7 +18,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::evidence::{self, Evidence, Pair};
-use crate::fingerprint::{ClipKey, Fingerprint, Motion, Orientation, Run};
+use crate::fingerprint::{ClipKey, Fingerprint, Keyframe, Motion, Orientation, Run};
 use crate::index::VideoRef;
 use crate::search::Hit;
 
@@ -496,18 +496,19 @@ impl Context<'_> {
         expected: &dyn Fn(&ClipKey) -> bool,
         window: (f32, f32),
     ) -> Vec<Look> {
-        let keyframes = &self.clip.keyframes;
-        let look = |i: usize| {
-            let (time, cut) = (keyframes[i].time.as_secs_f32(), keyframes[i].cut);
-            Look { time, cut, found: 0, moments: 0, moments_found: 0 }
+        let within = guide::keyframes_between(self.clip, window);
+        let first = within.start;
+        let look = |keyframe: &Keyframe| {
+            let time = keyframe.time.as_secs_f32();
+            Look { time, found: 0, moments: 0, moments_found: 0 }
         };
-        let mut looks: Vec<Look> = (0..keyframes.len()).map(look).collect();
-        let within = &self.clip.keys[guide::keys_between(self.clip, window)];
-        for key in within.iter().filter(|key| !key.recurs && expected(key)) {
-            looks[key.keyframe as usize].moments += 1;
+        let mut looks: Vec<Look> = self.clip.keyframes[within].iter().map(look).collect();
+        let keys = &self.clip.keys[guide::keys_between(self.clip, window)];
+        for key in keys.iter().filter(|key| !key.recurs && expected(key)) {
+            looks[key.keyframe as usize - first].moments += 1;
         }
         for trace in traces {
-            let look = &mut looks[self.clip.keys[trace.clip_key as usize].keyframe as usize];
+            let look = &mut looks[self.clip.keys[trace.clip_key as usize].keyframe as usize - first];
             look.found += 1;
             look.moments_found += u32::from(!trace.recurs);
         }
@@ -518,7 +519,6 @@ impl Context<'_> {
                 look.moments_found = look.moments_found.max(u32::from(pair.moment));
             }
         }
-        looks.retain(|look| (window.0..=window.1).contains(&look.time));
         looks
     }
 

@@ -21,6 +21,7 @@ use uniq::ingest::{self, BuildOptions};
 use uniq::media::Links;
 use uniq::{Fingerprint, Index, Report};
 
+use super::edits::AROUND_S;
 use super::excerpt::Excerpt;
 use super::footage::{Clip, decoding, sha256};
 use crate::text::hex;
@@ -85,7 +86,7 @@ impl Cache {
         command.args(["-nostdin", "-v", "error", "-y", "-ss", &format!("{:.3}", excerpt.cut_s.0)]);
         command.args(["-t", &format!("{:.3}", excerpt.cut_s.1 - excerpt.cut_s.0), "-i"]).arg(&excerpt.clip.path);
         if let Some(other) = &excerpt.other {
-            command.args(["-stream_loop", "-1", "-t", "12", "-i"]).arg(&other.path);
+            command.args(["-stream_loop", "-1", "-t", &format!("{}", excerpt.other_s()), "-i"]).arg(&other.path);
         }
         command.args(["-filter_complex", &excerpt.graph(), "-an", "-sn", "-dn", "-threads", "1", "-vsync", "vfr"]);
         command.args(excerpt.edit.encoding.split(' ')).arg(&target);
@@ -177,9 +178,13 @@ impl Reports {
 /// Names an edited excerpt by all that its fingerprint depends on.
 pub(crate) fn key(excerpt: &Excerpt) -> String {
     let part = format!("{:.3} {:.3}", excerpt.cut_s.0, excerpt.cut_s.1);
-    let other = excerpt.other.as_ref().map_or("", |other| &other.sha256);
+    let other = excerpt.other.as_ref().map_or(String::new(), |other| {
+        // As it always was, for excerpts that it always lasted for.
+        let longer = Some(excerpt.other_s()).filter(|seconds| *seconds > AROUND_S);
+        longer.map_or(other.sha256.clone(), |seconds| format!("{} {seconds:.3}", other.sha256))
+    });
     let version = FINGERPRINT_VERSION.to_string();
-    digest(&[&version, &excerpt.clip.sha256, &part, other, &excerpt.graph(), excerpt.edit.encoding])
+    digest(&[&version, &excerpt.clip.sha256, &part, &other, &excerpt.graph(), excerpt.edit.encoding])
 }
 
 fn digest(parts: &[&str]) -> String {

@@ -105,6 +105,11 @@ impl Excerpt {
         Some(Excerpt { clip: clip.clone(), edit, wanted_s, cut_s: (start, start + length), other, truth, corner })
     }
 
+    /// Seconds of other footage that are mixed with it.
+    pub(crate) fn other_s(&self) -> f64 {
+        (self.cut_s.1 - self.cut_s.0).max(AROUND_S)
+    }
+
     /// Even width and height at which the excerpt is edited.
     fn size(&self) -> (u32, u32) {
         let (width, height) = self.clip.size;
