@@ -120,7 +120,7 @@ pub enum Error {
         reason: String,
     },
     /// A file or folder could not be read or written.
-    #[error("{}: {doing} failed{}", path.display(), advice(doing, source))]
+    #[error("{}: {doing} failed{}", path.display(), advice(path, doing, source))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -234,9 +234,10 @@ fn bare(error: std::io::Error) -> std::io::Error {
 }
 
 /// What to do about an answer of the operating system, where that is known.
-fn advice(doing: &str, cause: &std::io::Error) -> &'static str {
+fn advice(path: &Path, doing: &str, cause: &std::io::Error) -> &'static str {
     use std::io::ErrorKind;
     match cause.kind() {
+        ErrorKind::NotFound if path == Path::new("-") => "; standard input is not read: name a file",
         ErrorKind::NotFound if doing == "create" => "; its folder does not exist: make it first, or name another one",
         ErrorKind::NotADirectory => "; a file stands there: name a folder",
         ErrorKind::AlreadyExists if doing == "create folder" => "; a file stands there: name a folder",

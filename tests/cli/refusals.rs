@@ -101,6 +101,7 @@ fn a_place_that_does_not_exist_is_named_with_a_remedy_before_the_work() {
         (&["fingerprint", "a.mp4", "-o", "b.mp4"][..], "b.mp4: something that is no fingerprint stands there"),
         (&["fingerprint", "a.mp4", "-o", "nodir/x"], "nodir/x: there is no folder nodir; make it first"),
         (&["fingerprint", "a.mp4", "-o", "folder.mp4"], "folder.mp4: a folder; name a file in it"),
+        (&["fingerprint", "-", "-o", "x"], "-: open failed; standard input is not read: name a file"),
         (&["fingerprint", "folder.mp4", "-o", "x"], "folder.mp4: open failed; a folder stands there: name a file"),
     ] {
         let output = sandbox.uniq(args);
