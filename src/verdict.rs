@@ -294,7 +294,7 @@ const TOLD_MIN: Duration = Duration::from_millis(50);
 /// A picture that stands still for this long is frozen.
 const FROZEN_MIN: Duration = Duration::from_secs(2);
 
-const AMBIGUOUS: &str = "ambiguous: it shows a scene of a source, and nothing that tells its moments apart";
+const AMBIGUOUS: &str = "ambiguous: it shows a scene of a source, and whether at the same moment is not proved";
 
 const BESIDE: &str = "beside: a copy goes on here in its source, and nothing tells whether it does so in the clip";
 

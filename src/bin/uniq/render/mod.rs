@@ -197,7 +197,8 @@ fn nearest(out: &mut dyn Write, report: &Report) -> io::Result<()> {
             interval(near.clip),
             interval(near.reference),
             name(&near.source),
-            near.evidence_bits,
+            // It was too little, by however little.
+            near.evidence_bits.floor(),
             report.search.published_bits
         ),
         None => writeln!(out, "  nearest non-match: none, nothing else was alike at all"),

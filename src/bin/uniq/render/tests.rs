@@ -141,7 +141,7 @@ fn a_partly_published_clip_shows_each_match_and_each_unsearchable_part() {
     ];
     report.matches = vec![Match { kind: MatchKind::Copy, alignment: found(Some("Market")) }];
     let mut near = found(None);
-    near.evidence_bits = 12.0;
+    near.evidence_bits = 29.9;
     report.nearest_non_match = Some(near);
     assert_eq!(
         rendered(&report, Paint::Plain),
@@ -165,7 +165,7 @@ clip.mp4: PARTLY PUBLISHED
                 0:00:00.0 to 0:00:02.0
   unsearchable       2.0 s
                 0:00:08.0 to 0:00:10.0: the picture is black
-  nearest non-match: 0:00:02.0 to 0:00:08.0 against 0:01:12.0 to 0:01:19.5 of /videos/market.mp4, 12 bits where 30 are needed
+  nearest non-match: 0:00:02.0 to 0:00:08.0 against 0:01:12.0 to 0:01:19.5 of /videos/market.mp4, 29 bits where 30 are needed
 "
     );
 }
