@@ -259,8 +259,8 @@ const UNMOVED_LIKENESS: f32 = 0.2;
 
 /// Most agreement of all keys with other times, as a share, of a piece of a clip that jumps between times of a source, and moving
 /// pictures from which it has to correlate. The pieces were chosen for how well they fit: without this, and as much evidence of the
-/// moment as counts, three of 48 other takes of made heads and walkers passed for copies; of 112 copies of pieces of two seconds
-/// it takes five.
+/// moment as counts, three of 48 other takes of made heads and walkers passed for copies. From as much that is seen once as is plain elsewhere, other
+/// times do not matter: of pieces of two seconds six more are copies, and none of the 48.
 const JUMP_ELSEWHERE_MAX: f32 = 0.9;
 const JUMP_PICTURES: f32 = 6.0;
 
@@ -364,8 +364,8 @@ fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
         && (!plain_moment && moved.likeness() < UNMOVED_LIKENESS || !unique && !once);
     // Of the moments of another take one always fits best.
     let moves_unlike = moved.pictures.asked >= JUMP_PICTURES && moved.likeness() < UNMOVED_LIKENESS && !plain_moment;
-    let held =
-        !alignment.jumps || evidence.moment >= policy.published_bits && apart(JUMP_ELSEWHERE_MAX) && !moves_unlike;
+    let seen_here = apart(JUMP_ELSEWHERE_MAX) || plain_moment || evidence.moment >= PLAIN_INSTANT;
+    let held = !alignment.jumps || evidence.moment >= policy.published_bits && seen_here && !moves_unlike;
     let forwards = alignment.speed > 0.0 || timed >= BACKWARDS_BITS;
     if ((proven || mostly || of_moment || of_all) && plain && !moves_otherwise || moves_so) && forwards && held {
         Class::Copy
