@@ -43,8 +43,9 @@ fn it_measures_both_halves_and_remembers_what_it_measured() {
     let (cache, plot) = (work.path().join("cache"), work.path().join("recall.svg"));
     let first = bench(folder.path(), &cache, &["--json", "--plot", plot.to_str().unwrap()]);
     assert!(first.status.success(), "{}", said(&first));
-    // Each clip twice, and beside other footage of either half; one or two parts of each half of its time.
-    assert!(said(&first).contains("26 edits made, 30 checks made"), "{}", said(&first));
+    // Each clip twice, and beside other footage of either half; one or two parts of each half of its time, and one that
+    // goes on from either.
+    assert!(said(&first).contains("34 edits made, 38 checks made"), "{}", said(&first));
     let all: Value = serde_json::from_slice(&first.stdout).unwrap();
     let cut = &all["table"]["lines"][0];
     assert_eq!((&cut["edit"], &cut["excerpts"], &cut["held_back"]), (&"cut".into(), &4.into(), &4.into()));
@@ -52,6 +53,12 @@ fn it_measures_both_halves_and_remembers_what_it_measured() {
     assert!(cut["error_s"][0].as_f64().unwrap() < 0.5 && cut["overlap"].as_f64().unwrap() > 0.9, "{cut}");
     assert!(all["table"]["segment_ap"].as_f64().unwrap() > 0.5, "{}", all["table"]);
     assert_eq!(all["table"]["look_alikes"][0], 14);
+    let goes_on = &all["table"]["goes_on"];
+    let seconds = |name: &str| goes_on[name].as_f64().unwrap();
+    assert_eq!(goes_on["excerpts"], 8);
+    assert!((seconds("copied_s") - seconds("own_s")).abs() < 1.0 && seconds("copied_s") > 35.0, "{goes_on}");
+    assert!(seconds("published_s") > 0.8 * seconds("copied_s") && seconds("paid_s") < 2.0, "{goes_on}");
+    assert!(seconds("accused_s") < 0.2 * seconds("own_s"), "{goes_on}");
     assert!(fs::read_to_string(&plot).unwrap().contains("pip50"));
 
     let again = bench(folder.path(), &cache, &["--json"]);

@@ -26,11 +26,9 @@ const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b
 
 /// Draws one panel a family, with the edits' recall at each threshold, and the share of held-back clips that reach it.
 pub(crate) fn svg(rows: &[Row], threshold: f64) -> String {
+    let mut rows: Vec<&Row> = rows.iter().filter(|row| matches!(row.role, Role::Published | Role::HeldBack)).collect();
     let longest = rows.iter().map(|row| row.excerpt.wanted_s).fold(0.0, f64::max);
-    let rows: Vec<&Row> = rows
-        .iter()
-        .filter(|row| matches!(row.role, Role::Published | Role::HeldBack) && row.excerpt.wanted_s == longest)
-        .collect();
+    rows.retain(|row| row.excerpt.wanted_s == longest);
     let families: Vec<&str> =
         FAMILIES.into_iter().filter(|family| rows.iter().any(|row| row.excerpt.edit.family == *family)).collect();
     let cell = (PANEL.0 + MARGIN.0 + NAMES, PANEL.1 + MARGIN.1 + 22.0);
