@@ -259,8 +259,8 @@ const UNMOVED_LIKENESS: f32 = 0.2;
 
 /// Most agreement of all keys with other times, as a share, of a piece of a clip that jumps between times of a source, and moving
 /// pictures from which it has to correlate. The pieces were chosen for how well they fit: without this, and as much evidence of the
-/// moment as counts, three of 48 other takes of made heads and walkers passed for copies. From as much that is seen once as is plain elsewhere, other
-/// times do not matter: of pieces of two seconds six more are copies, and none of the 48.
+/// moment as counts, three of 48 other takes of made heads and walkers passed for copies. From as much that is seen once as is plain
+/// elsewhere, other times do not matter: of pieces of two seconds six more are copies, and none of the 48.
 const JUMP_ELSEWHERE_MAX: f32 = 0.9;
 const JUMP_PICTURES: f32 = 6.0;
 

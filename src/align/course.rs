@@ -40,14 +40,21 @@ impl Context<'_> {
     /// The time lines that the clip follows one after the other, each with the part of the clip in which it is looked for, and the
     /// part of the clip that was asked for them. Where no course fits clearly better, that is the agreement alone.
     ///
-    /// Half a minute in the middle is asked. Beyond it the first and the last line may go on, and so may the one that was voted for.
-    pub(super) fn legs(&self, votes: &[Vote], agreement: Agreement, group: &[Hit]) -> (Vec<LegOf>, (f32, f32)) {
+    /// Half a minute in the middle is asked. Beyond it the first and the last line may go on, and the one that was voted for goes on
+    /// from the border, not from where the line beside it ends. `bits` is what the agreement is worth.
+    pub(super) fn legs(
+        &self,
+        votes: &[Vote],
+        agreement: Agreement,
+        bits: f32,
+        group: &[Hit],
+    ) -> (Vec<LegOf>, (f32, f32)) {
         let (first, last) = agreement.span(votes);
         // As much of the clip as is looked at, around the alignment.
         let (centre, half) = (0.5 * (first + last), 0.5 * RETIMED_SECONDS);
         let clip_s = ((centre - half).max(self.window.0), (centre + half).min(self.window.1));
         let alone = |agreement| (vec![(agreement, self.window)], clip_s);
-        if self.evidence(votes, &agreement, group).total < CONTRAST_MIN {
+        if bits < CONTRAST_MIN {
             return alone(agreement);
         }
         let Agreement { geometry, line, .. } = &agreement;
@@ -77,7 +84,7 @@ impl Context<'_> {
         if shown == 0 || worths.iter().sum::<f32>() < KEPT_MIN * worth(&part(&agreement, clip_s)) {
             return alone(agreement);
         }
-        // Between other footage there may be one piece alone, on the line that was voted for.
+        // Between other footage there may be one piece alone, on whichever line. What lies beyond is not counted.
         legs.iter_mut().for_each(|(leg, _)| leg.jumps = shown > 1);
         let ends = [(self.window.0, clip_s.0), (clip_s.1, self.window.1)];
         let beyond = ends.into_iter().zip([&course[0], &course[course.len() - 1]]);
@@ -118,10 +125,10 @@ impl Pairing<'_> {
             let rows: Vec<(f32, &[f32])> = rows.collect();
             let of_picture = |(picture, time): (usize, &f32)| {
                 let apart = |row: &&(f32, &[f32])| (row.0 - time).abs();
-                let (at, row) = rows.iter().min_by(|a, b| apart(a).total_cmp(&apart(b)))?;
+                let nearest = rows.iter().min_by(|a, b| apart(a).total_cmp(&apart(b)));
+                let (_, row) = nearest.filter(|row| apart(row) <= SAME_PICTURE)?;
                 let mean = row.iter().sum::<f32>() / row.len() as f32;
-                let row: Vec<f32> = row.iter().map(|correlation| correlation - mean).collect();
-                ((at - time).abs() <= SAME_PICTURE).then_some((picture, row))
+                Some((picture, row.iter().map(|correlation| correlation - mean).collect()))
             };
             let rows: Vec<(usize, Vec<f32>)> = table.times.iter().enumerate().filter_map(of_picture).collect();
             table.add(times, rows.iter().map(|(picture, row)| (*picture, row.as_slice())), false);

@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::vote::{Line, Vote};
 use super::{Similarity, TIME_TOLERANCE, ZOOM_TOLERANCE};
 use crate::evidence::Pair;
-use crate::fingerprint::{ClipKey, Fingerprint, KeyKind, Motion, Orientation, Place, Run};
+use crate::fingerprint::{Fingerprint, KeyKind, Motion, Orientation, Place, Run};
 
 /// Distance up to which a key counts as found where it was expected, in bits.
 pub const GUIDED_RADIUS: u32 = 92;
@@ -98,11 +98,10 @@ pub(super) fn keyframes_between(clip: &Fingerprint, (first, last): (f32, f32)) -
 }
 
 /// Numbers of the clip's keys from one of its moments to another, in seconds.
-pub(super) fn keys_between(clip: &Fingerprint, (first, last): (f32, f32)) -> Range<usize> {
-    let time = |key: &ClipKey| clip.keyframes[key.keyframe as usize].time.as_secs_f32();
-    let start = clip.keys.partition_point(|key| time(key) < first);
-    let end = clip.keys.partition_point(|key| time(key) <= last);
-    start..end.max(start)
+pub(super) fn keys_between(clip: &Fingerprint, span: (f32, f32)) -> Range<usize> {
+    let within = keyframes_between(clip, span);
+    let before = |keyframe: usize| clip.keys.partition_point(|key| (key.keyframe as usize) < keyframe);
+    before(within.start)..before(within.end)
 }
 
 /// Compares each key of a part of the clip with what the source shows there and then; the nearest run counts.

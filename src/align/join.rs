@@ -58,7 +58,7 @@ fn extend(earlier: &mut Alignment, next: &Alignment) {
         clip_moment: mean(earlier.found.clip_moment, next.found.clip_moment),
         clip_moments: earlier.found.clip_moments + next.found.clip_moments,
     };
-    // A jump in one minute of a film says nothing of the rest.
+    // Whether it jumps is told of all by its strongest part.
     if next.evidence.total > earlier.evidence.total {
         earlier.geometry = next.geometry;
         earlier.jumps = next.jumps;

@@ -74,7 +74,7 @@ pub struct Alignment {
     pub timing: Timing,
     /// How well what moves fits at the time that it claims.
     pub moved: Moved,
-    /// Whether the clip jumps between several times of the source, which were chosen for how well they fit.
+    /// Whether it is one of several times of the source, chosen for how well they fit, that half a minute of the clip jumps between.
     pub jumps: bool,
     /// Whether the two files are the same bytes, and nothing else was looked at.
     pub identical: bool,
@@ -303,13 +303,14 @@ impl Context<'_> {
         for _ in 0..ALIGNMENTS_MAX {
             let Some(mut agreement) = self.best(&votes, group) else { return };
             self.retime(&votes, &mut agreement, group);
-            let voted = Agreement { votes: agreement.votes.clone(), ..agreement };
+            let voted = agreement.votes.clone();
+            let bits = self.evidence(&votes, &agreement, group).total;
             let mut pieces = Vec::new();
-            let (legs, asked) = self.legs(&votes, agreement, group);
+            let (legs, asked) = self.legs(&votes, agreement, bits, group);
             for (agreement, window) in &legs {
                 pieces.extend(self.pieces(&votes, agreement, group, *window));
             }
-            if pieces.is_empty() && self.evidence(&votes, &voted, group).total < PIECE_MIN {
+            if pieces.is_empty() && bits < PIECE_MIN {
                 return;
             }
             // What the alignment explains votes no more: its own hits, and hits of its geometry at its part of
@@ -333,7 +334,7 @@ impl Context<'_> {
                 |i: usize, explained: &HashSet<usize>| explained.contains(&i) || within(&votes[i]) && beside(&votes[i]);
             // A line that lost to others, or came to nothing, would be voted for again.
             let lost = |&&i: &&usize| pieces.is_empty() || (asked.0..=asked.1).contains(&votes[i].time);
-            explained.extend(voted.votes.iter().filter(lost));
+            explained.extend(voted.iter().filter(lost));
             votes = (0..votes.len()).filter(|&i| !taken(i, &explained)).map(|i| votes[i]).collect();
             found.extend(pieces);
         }

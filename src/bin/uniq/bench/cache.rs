@@ -21,7 +21,6 @@ use uniq::ingest::{self, BuildOptions};
 use uniq::media::Links;
 use uniq::{Fingerprint, Index, Report};
 
-use super::edits::AROUND_S;
 use super::excerpt::Excerpt;
 use super::footage::{Clip, decoding, sha256};
 use crate::text::hex;
@@ -178,11 +177,8 @@ impl Reports {
 /// Names an edited excerpt by all that its fingerprint depends on.
 pub(crate) fn key(excerpt: &Excerpt) -> String {
     let part = format!("{:.3} {:.3}", excerpt.cut_s.0, excerpt.cut_s.1);
-    let other = excerpt.other.as_ref().map_or(String::new(), |other| {
-        // As it always was, for excerpts that it always lasted for.
-        let longer = Some(excerpt.other_s()).filter(|seconds| *seconds > AROUND_S);
-        longer.map_or(other.sha256.clone(), |seconds| format!("{} {seconds:.3}", other.sha256))
-    });
+    let other =
+        excerpt.other.as_ref().map_or(String::new(), |other| format!("{} {:.3}", other.sha256, excerpt.other_s()));
     let version = FINGERPRINT_VERSION.to_string();
     digest(&[&version, &excerpt.clip.sha256, &part, &other, &excerpt.graph(), excerpt.edit.encoding])
 }

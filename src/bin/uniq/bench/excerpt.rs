@@ -13,6 +13,9 @@ const SHORT_SIDE_MAX: u32 = 480;
 /// Length of a fade in seconds.
 const FADE_S: f64 = 1.5;
 
+/// What is not used at the end of a part, in seconds: the last frame of many clips is a little earlier than their length says.
+const UNUSED_S: f64 = 0.04;
+
 /// A part of a clip, changed, and where it truly comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Excerpt {
@@ -58,15 +61,14 @@ impl Excerpt {
         let edge = if ends { kept.1 } else { kept.0 };
         let most_s = most_s.min(edge).min(clip.duration_s - edge);
         let (from, to) = (edge - most_s, edge + most_s);
-        let mut excerpt = Excerpt::chosen(clip, edit, to - from, (from, to + 0.04), &[], 0)?;
+        let mut excerpt = Excerpt::chosen(clip, edit, to - from, (from, to + UNUSED_S), &[], 0)?;
         let of_kept = if ends { (0.0, edge - from) } else { (edge - from, to - from) };
         excerpt.truth = vec![Piece { clip_s: of_kept, reference_s: (from + of_kept.0, from + of_kept.1) }];
         (excerpt.edit.time == Time::Kept).then_some(excerpt)
     }
 
     fn chosen(clip: &Clip, edit: Edit, wanted_s: f64, part: (f64, f64), others: &[Clip], seed: u64) -> Option<Excerpt> {
-        // The last frame of many clips is a little earlier than their length says.
-        let usable = part.1 - part.0 - 0.04;
+        let usable = part.1 - part.0 - UNUSED_S;
         let wanted = if edit.time == Time::Inside { INSIDE_S } else { wanted_s };
         let length = wanted.min(usable);
         let least = if edit.time == Time::Shuffled { 9.5 } else { SHORTEST_S - 0.1 };

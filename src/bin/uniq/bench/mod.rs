@@ -120,7 +120,7 @@ fn told(measured: &Measured, misses: bool) -> String {
     for row in measured.rows.iter().filter(|row| row.role != Role::Published && is_published(&row.checked.report)) {
         let what = match row.role {
             Role::LookAlike => "taken for a copy",
-            Role::GoesOn if row.score.accused_s <= ACCUSED_TOLD_S => continue,
+            Role::GoesOn if row.score.seconds.accused_s <= ACCUSED_TOLD_S => continue,
             Role::GoesOn => "carried on too far",
             Role::Published | Role::HeldBack => "false alarm",
         };
@@ -143,7 +143,7 @@ fn told(measured: &Measured, misses: bool) -> String {
 const ACCUSED_TOLD_S: f64 = 1.0;
 
 fn row_json(row: &Row) -> Value {
-    let report = &row.checked.report;
+    let (report, seconds) = (&row.checked.report, &row.score.seconds);
     let role = match row.role {
         Role::Published => "published",
         Role::HeldBack => "held_back",
@@ -162,8 +162,8 @@ fn row_json(row: &Row) -> Value {
         "other": row.excerpt.other.as_ref().map(|other| other.name()), "truth": pieces, "excerpt": row.checked.excerpt,
         "found": row.score.found, "pieces": row.score.pieces, "wrong": row.score.wrong, "bits": row.score.bits,
         "errors_s": row.score.errors_s, "overlap": row.score.overlap,
-        "copied_s": row.score.copied_s, "paid_s": row.score.paid_s, "own_s": row.score.own_s,
-        "accused_s": row.score.accused_s, "withheld_s": row.score.withheld_s, "check_s": row.checked.check_s,
+        "copied_s": seconds.copied_s, "paid_s": seconds.paid_s, "own_s": seconds.own_s,
+        "accused_s": seconds.accused_s, "withheld_s": seconds.withheld_s, "check_s": row.checked.check_s,
         "verdict": report.verdict, "reasons": report.reasons, "spans": report.spans, "matches": report.matches,
         "nearest_non_match": report.nearest_non_match,
     })

@@ -1,7 +1,9 @@
 //! Puts a report beside the truth (pure).
 
 use std::collections::HashMap;
+use std::iter::Sum;
 
+use serde::Serialize;
 use uniq::Report;
 use uniq::report::{Interval, Match, MatchKind, SpanState, Verdict};
 
@@ -23,22 +25,65 @@ pub(crate) struct Score {
     pub(crate) errors_s: Vec<[f64; 3]>,
     /// Other files of the excerpt's group in which copies were found, by SHA-256.
     pub(crate) siblings: Vec<String>,
-    /// Seconds of the excerpt that are in its clip, of them those that are said to be published, and those that would be paid for as
-    /// unpublished.
+    /// What becomes of its seconds.
+    pub(crate) seconds: Seconds,
+    /// Intersection over union of found and true time in the clip, if found.
+    pub(crate) overlap: Option<f64>,
+}
+
+/// What becomes of the seconds of one excerpt, or of several.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub(crate) struct Seconds {
+    /// Those that are copies, of them those that are called published, and those that would be paid for as unpublished.
     pub(crate) copied_s: f64,
     /// See `copied_s`.
     pub(crate) published_s: f64,
     /// See `copied_s`.
     pub(crate) paid_s: f64,
-    /// Seconds of the excerpt that are not in its clip, of them those that are said to be published, and those of which nothing is
-    /// said and that would not be paid for.
+    /// All others, of them those that are called published, and those of which nothing is said and that would not be paid for.
     pub(crate) own_s: f64,
     /// See `own_s`.
     pub(crate) accused_s: f64,
     /// See `own_s`.
     pub(crate) withheld_s: f64,
-    /// Intersection over union of found and true time in the clip, if found.
-    pub(crate) overlap: Option<f64>,
+}
+
+impl Seconds {
+    /// Lays the parts of a report over the time that is truly copied.
+    fn new(report: &Report, truth: &[(f64, f64)]) -> Seconds {
+        // Those that are copied, and the others.
+        let in_state = |state: SpanState| {
+            let spans = report.spans.iter().filter(|span| span.state == state);
+            spans.fold((0.0, 0.0), |(copied, own), span| {
+                let of_truth = union_shared(truth, (span.start_s, span.end_s));
+                (copied + of_truth, own + (span.end_s - span.start_s - of_truth))
+            })
+        };
+        let [published, unpublished, unsearchable] =
+            [SpanState::Published, SpanState::Unpublished, SpanState::Unsearchable].map(in_state);
+        let payable = report.verdict != Verdict::Inconclusive;
+        Seconds {
+            copied_s: truth.iter().fold(0.0, |sum, span| sum + (span.1 - span.0)),
+            published_s: published.0,
+            paid_s: if payable { unpublished.0 } else { 0.0 },
+            own_s: unpublished.1 + published.1 + unsearchable.1,
+            accused_s: published.1,
+            withheld_s: unsearchable.1 + if payable { 0.0 } else { unpublished.1 },
+        }
+    }
+}
+
+impl Sum for Seconds {
+    fn sum<I: Iterator<Item = Seconds>>(all: I) -> Seconds {
+        all.fold(Seconds::default(), |sum, other| Seconds {
+            copied_s: sum.copied_s + other.copied_s,
+            published_s: sum.published_s + other.published_s,
+            paid_s: sum.paid_s + other.paid_s,
+            own_s: sum.own_s + other.own_s,
+            accused_s: sum.accused_s + other.accused_s,
+            withheld_s: sum.withheld_s + other.withheld_s,
+        })
+    }
 }
 
 impl Score {
@@ -84,23 +129,8 @@ impl Score {
             .iter()
             .filter(|near| group(&near.source.sha256))
             .map(|near| near.evidence_bits - 0.1);
-        let length = |spans: &mut dyn Iterator<Item = (f64, f64)>| 0.0 + spans.map(|span| span.1 - span.0).sum::<f64>();
-        let in_state = |state: SpanState| {
-            let spans =
-                || report.spans.iter().filter(|span| span.state == state).map(|span| (span.start_s, span.end_s));
-            let copied = 0.0 + spans().map(|span| union_shared(&truth, span)).sum::<f64>();
-            (copied, length(&mut spans()) - copied)
-        };
-        let payable = report.verdict != Verdict::Inconclusive;
-        let (unpublished, published) = (in_state(SpanState::Unpublished), in_state(SpanState::Published));
-        let withheld_s = in_state(SpanState::Unsearchable).1 + if payable { 0.0 } else { unpublished.1 };
         Score {
-            copied_s: length(&mut truth.iter().copied()),
-            paid_s: if payable { unpublished.0 } else { 0.0 },
-            published_s: published.0,
-            own_s: unpublished.1 + published.1 + in_state(SpanState::Unsearchable).1,
-            accused_s: published.1,
-            withheld_s,
+            seconds: Seconds::new(report, &truth),
             found: !right.is_empty(),
             pieces,
             wrong: copies.len() - right.len(),
@@ -246,9 +276,13 @@ mod tests {
         ];
         report.verdict = Verdict::PartlyPublished;
         let score = Score::new(&report, &excerpt, &groups());
+        assert!((score.seconds.copied_s - 10.0).abs() < 1e-9, "{score:?}");
         // The last two seconds are not of the excerpt.
         let near = |a: [f64; 5], b: [f64; 5]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-9);
-        let told = |score: &Score| [score.published_s, score.paid_s, score.own_s, score.accused_s, score.withheld_s];
+        let told = |score: &Score| {
+            let Seconds { published_s, paid_s, own_s, accused_s, withheld_s, .. } = score.seconds;
+            [published_s, paid_s, own_s, accused_s, withheld_s]
+        };
         assert!(near(told(&score), [4.0, 4.0, 2.0, 0.0, 0.0]), "{score:?}");
         report.verdict = Verdict::Inconclusive;
         let score = Score::new(&report, &excerpt, &groups());

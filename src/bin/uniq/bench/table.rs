@@ -10,7 +10,7 @@ use uniq::{Effort, Verdict};
 use super::edits::Time;
 use super::measure::{Measured, Plan, Role, Row};
 use super::precision::{Segment, micro_average};
-use super::score::{highest_bits, is_published};
+use super::score::{Seconds, highest_bits, is_published};
 use super::statistics::{quantile, ratio, sorted, wilson};
 
 /// Figures of some excerpts.
@@ -72,55 +72,38 @@ pub(crate) struct Table {
     /// Of them, inconclusive.
     pub(crate) look_alikes_inconclusive: usize,
     /// Excerpts that go on beyond what is indexed of their take.
-    pub(crate) goes_on: Seconds,
+    pub(crate) goes_on: Mixed,
     /// Excerpts of something indexed that hold other footage besides.
-    pub(crate) mixed: Seconds,
+    pub(crate) mixed: Mixed,
 }
 
-/// What becomes of the seconds of excerpts that hold both copies and what was never published.
-#[derive(Debug, Clone, Default, Serialize)]
-pub(crate) struct Seconds {
+/// Excerpts that hold both copies and what was never published.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Mixed {
     /// How many they are.
     pub(crate) excerpts: usize,
-    /// Seconds that are copies, of them those that are called published, and those that would be paid for as unpublished.
-    pub(crate) copied_s: f64,
-    /// See `copied_s`.
-    pub(crate) published_s: f64,
-    /// See `copied_s`.
-    pub(crate) paid_s: f64,
-    /// All other seconds, of them those that are called published, and those that would not be paid for since nothing is said of them.
-    pub(crate) own_s: f64,
-    /// See `own_s`.
-    pub(crate) accused_s: f64,
-    /// See `own_s`.
-    pub(crate) withheld_s: f64,
+    /// What becomes of their seconds.
+    #[serde(flatten)]
+    pub(crate) seconds: Seconds,
 }
 
-impl Seconds {
-    fn new(rows: &[&Row]) -> Seconds {
-        let sum = |seconds: &dyn Fn(&Row) -> f64| 0.0 + rows.iter().map(|row| seconds(row)).sum::<f64>();
-        Seconds {
-            excerpts: rows.len(),
-            copied_s: sum(&|row| row.score.copied_s),
-            published_s: sum(&|row| row.score.published_s),
-            paid_s: sum(&|row| row.score.paid_s),
-            own_s: sum(&|row| row.score.own_s),
-            accused_s: sum(&|row| row.score.accused_s),
-            withheld_s: sum(&|row| row.score.withheld_s),
-        }
+impl Mixed {
+    fn new(rows: &[&Row]) -> Mixed {
+        Mixed { excerpts: rows.len(), seconds: rows.iter().map(|row| row.score.seconds).sum() }
     }
 
     fn text(&self) -> String {
+        let Seconds { copied_s, published_s, paid_s, own_s, accused_s, withheld_s } = self.seconds;
         let share = |part: f64, whole: f64| 100.0 * part / whole.max(f64::MIN_POSITIVE);
         format!(
             "of {:.0} s of copies {:.1} % are called published and {:.1} % would be paid for, of {:.0} s besides {:.1} % are called published and {:.1} % \
              not judged",
-            self.copied_s,
-            share(self.published_s, self.copied_s),
-            share(self.paid_s, self.copied_s),
-            self.own_s,
-            share(self.accused_s, self.own_s),
-            share(self.withheld_s, self.own_s)
+            copied_s,
+            share(published_s, copied_s),
+            share(paid_s, copied_s),
+            own_s,
+            share(accused_s, own_s),
+            share(withheld_s, own_s)
         )
     }
 }
@@ -160,8 +143,8 @@ impl Table {
             look_alikes: (alike.len(), taken),
             look_alikes_95: wilson(taken, alike.len()),
             look_alikes_inconclusive: alike.iter().filter(|row| verdict(row) == Verdict::Inconclusive).count(),
-            goes_on: Seconds::new(&goes_on),
-            mixed: Seconds::new(&mixed),
+            goes_on: Mixed::new(&goes_on),
+            mixed: Mixed::new(&mixed),
         }
     }
 
@@ -202,9 +185,9 @@ impl Table {
                 self.look_alikes_inconclusive
             );
         }
-        for (what, seconds) in [("within other footage", &self.mixed), ("going on in one take", &self.goes_on)] {
-            if seconds.excerpts > 0 {
-                let _ = writeln!(text, "{} excerpts {what}: {}", seconds.excerpts, seconds.text());
+        for (what, mixed) in [("within other footage", &self.mixed), ("going on in one take", &self.goes_on)] {
+            if mixed.excerpts > 0 {
+                let _ = writeln!(text, "{} excerpts {what}: {}", mixed.excerpts, mixed.text());
             }
         }
         text
@@ -222,6 +205,7 @@ impl Line {
         let both = |values: Vec<f64>| [0.5, 0.95].map(|ratio| quantile(&values, ratio));
         let overlaps: Vec<f64> = published.iter().filter_map(|row| row.score.overlap).collect();
         let alarms = held_back.iter().filter(|row| is_published(&row.checked.report)).count();
+        let seconds: Seconds = published.iter().map(|row| row.score.seconds).sum();
         Line {
             edit: edit.to_owned(),
             length_s,
@@ -234,9 +218,7 @@ impl Line {
                 published.iter().map(|row| row.excerpt.truth.len()).sum(),
                 published.iter().map(|row| row.score.pieces).sum(),
             ),
-            // Of no terms the sum is -0.
-            paid: (0.0 + published.iter().map(|row| row.score.paid_s).sum::<f64>())
-                / published.iter().map(|row| row.score.copied_s).sum::<f64>().max(f64::MIN_POSITIVE),
+            paid: seconds.paid_s / seconds.copied_s.max(f64::MIN_POSITIVE),
             wrong: published.iter().map(|row| row.score.wrong).sum(),
             error_s: both(sorted(errors.iter().map(|errors| errors.iter().copied().fold(0.0, f64::max)))),
             errors_s: [0, 1, 2].map(|k| both(sorted(errors.iter().map(|errors| errors[k])))),
