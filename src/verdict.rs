@@ -143,7 +143,8 @@ pub fn judge(
     interval: Duration,
     policy: &Policy,
 ) -> Judgement {
-    let classes = classify(alignments, policy);
+    let sliver = interval.min(SLIVER_MAX);
+    let classes = classify(alignments, sliver, policy);
     let of = |wanted: Class| (0..alignments.len()).filter(|&i| classes[i] == wanted).collect::<Vec<_>>();
     let copies: Vec<&Alignment> = of(Class::Copy).into_iter().map(|i| &alignments[i]).collect();
     let mut line = Timeline::new(clip.duration);
@@ -163,8 +164,8 @@ pub fn judge(
         let why = format!("undecoded: {}", hole.reason);
         line.paint(Span { start: hole.start, end: hole.end }, SpanState::Unsearchable, Some(&why));
     }
+    copies.iter().for_each(|copy| line.fill(copy.beside, BESIDE));
     for copy in &copies {
-        line.fill(copy.beside, BESIDE);
         let follows = |next: &&&Alignment| next.clip.start >= copy.clip.end && align::continues(copy, next);
         for next in copies.iter().filter(follows) {
             let between = Span { start: copy.clip.end, end: next.clip.start };
@@ -173,7 +174,7 @@ pub fn judge(
             }
         }
     }
-    line.absorb_slivers(interval.min(SLIVER_MAX), BESIDE);
+    line.absorb_slivers(sliver, BESIDE);
     let parts = line.parts;
 
     let mut matches: Vec<(usize, MatchKind)> = of(Class::Copy).into_iter().map(|i| (i, MatchKind::Copy)).collect();
@@ -300,11 +301,17 @@ const BESIDE: &str = "beside: a copy goes on here in its source, and nothing tel
 
 const BENIGN: &str = "benign: it shows material that is marked as benign";
 
-/// The alignments' classes; they come strongest first.
-fn classify(alignments: &[Alignment], policy: &Policy) -> Vec<Class> {
+/// The alignments' classes; they come strongest first. What shows a `sliver` or more that no stronger copy of its source shows is
+/// no shadow of copies.
+fn classify(alignments: &[Alignment], sliver: Duration, policy: &Policy) -> Vec<Class> {
     let mut classes: Vec<Class> = Vec::with_capacity(alignments.len());
     for (i, alignment) in alignments.iter().enumerate() {
         let own = class_of(alignment, policy);
+        let copies = alignments[..i]
+            .iter()
+            .zip(&classes)
+            .filter(|(stronger, class)| **class == Class::Copy && stronger.video == alignment.video);
+        let covered = alignment.clip.without(copies.map(|(copy, _)| copy.clip)) < sliver;
         let shadowed = alignments[..i].iter().zip(&classes).any(|(stronger, class)| {
             let overlap = alignment.clip.overlap(stronger.clip).as_secs_f32();
             let same = stronger.video == alignment.video && overlap >= SHADOW * alignment.clip.length().as_secs_f32();
@@ -312,7 +319,10 @@ fn classify(alignments: &[Alignment], policy: &Policy) -> Vec<Class> {
             // A copy can be the shadow of a copy only.
             same && match (*class, own) {
                 // Turned by six degrees, it is found both upright and tilted.
-                (Class::Copy, Class::Copy) => weaker || alignment.orientation.tilt != stronger.orientation.tilt,
+                (Class::Copy, Class::Copy) => {
+                    covered && (weaker || alignment.orientation.tilt != stronger.orientation.tilt)
+                }
+                (Class::Copy, Class::Ambiguous) => covered,
                 (Class::Copy, _) => true,
                 (Class::SameScene | Class::Ambiguous, Class::SameScene | Class::Ambiguous | Class::Weak) => weaker,
                 _ => false,

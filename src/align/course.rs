@@ -37,26 +37,20 @@ struct Table {
 }
 
 impl Context<'_> {
-    /// The time lines that the clip follows one after the other, each with the part of the clip in which it is looked for, and the
-    /// part of the clip that was asked for them. Where no course fits clearly better, that is the agreement alone.
+    /// The time lines that the clip follows one after the other, each with the part of the clip in which it is looked for. Where
+    /// no course fits clearly better, that is the agreement alone.
     ///
-    /// Half a minute in the middle is asked. Beyond it the first and the last line may go on, and the one that was voted for goes on
-    /// from the border, not from where the line beside it ends. `bits` is what the agreement is worth.
-    pub(super) fn legs(
-        &self,
-        votes: &[Vote],
-        agreement: Agreement,
-        bits: f32,
-        group: &[Hit],
-    ) -> (Vec<LegOf>, (f32, f32)) {
+    /// Half a minute in the middle is asked; beyond it the first and the last line may go on.
+    pub(super) fn legs(&self, votes: &[Vote], agreement: Agreement, group: &[Hit]) -> Vec<LegOf> {
+        let worth = |agreement: &Agreement| self.evidence(votes, agreement, group).total;
+        let alone = |agreement| vec![(agreement, self.window)];
+        if worth(&agreement) < CONTRAST_MIN {
+            return alone(agreement);
+        }
         let (first, last) = agreement.span(votes);
         // As much of the clip as is looked at, around the alignment.
         let (centre, half) = (0.5 * (first + last), 0.5 * RETIMED_SECONDS);
         let clip_s = ((centre - half).max(self.window.0), (centre + half).min(self.window.1));
-        let alone = |agreement| (vec![(agreement, self.window)], clip_s);
-        if bits < CONTRAST_MIN {
-            return alone(agreement);
-        }
         let Agreement { geometry, line, .. } = &agreement;
         let pairing = self.pairing(group[0].orientation, geometry);
         let table = pairing.table(*line, clip_s, line.span(clip_s, RETIMED_REACH));
@@ -65,7 +59,6 @@ impl Context<'_> {
             let within = whole.votes.iter().copied().filter(|&vote| (from..=to).contains(&votes[vote].time));
             Agreement { votes: within.collect(), ..*whole }
         };
-        let worth = |agreement: &Agreement| self.evidence(votes, agreement, group).total;
         let border = |number: usize| 0.5 * (course[number].clip.1 + course[number + 1].clip.0);
         let leg = |(number, leg): (usize, &Leg)| {
             let window = (
@@ -80,21 +73,18 @@ impl Context<'_> {
         };
         let mut legs: Vec<LegOf> = course.iter().enumerate().map(leg).collect();
         let worths: Vec<f32> = legs.iter().map(|(leg, _)| worth(&part(leg, clip_s))).collect();
-        let shown = worths.iter().filter(|bits| **bits >= CONTRAST_MIN).count();
-        if shown == 0 || worths.iter().sum::<f32>() < KEPT_MIN * worth(&part(&agreement, clip_s)) {
+        if worths.iter().sum::<f32>() < KEPT_MIN * worth(&part(&agreement, clip_s)) {
             return alone(agreement);
         }
-        // Between other footage there may be one piece alone, on whichever line. What lies beyond is not counted.
-        legs.iter_mut().for_each(|(leg, _)| leg.jumps = shown > 1);
+        // Between other footage there may be one piece alone, on whichever line.
+        let shown =
+            || legs.iter().zip(&worths).filter(|(_, bits)| **bits >= CONTRAST_MIN).map(|((leg, _), _)| leg.line);
+        let Some(one) = shown().next() else { return alone(agreement) };
         let ends = [(self.window.0, clip_s.0), (clip_s.1, self.window.1)];
-        let beyond = ends.into_iter().zip([&course[0], &course[course.len() - 1]]);
-        for (beyond, next) in beyond.filter(|(beyond, _)| beyond.0 < beyond.1) {
-            let rest = part(&agreement, beyond);
-            if next.line != *line && worth(&rest) >= CONTRAST_MIN {
-                legs.push((rest, beyond));
-            }
-        }
-        (legs, clip_s)
+        let goes_on = ends.into_iter().any(|beyond| worth(&part(&agreement, beyond)) >= CONTRAST_MIN);
+        let jumps = shown().any(|line| line != one) || goes_on && one != *line;
+        legs.iter_mut().for_each(|(leg, _)| leg.jumps = jumps);
+        legs
     }
 }
 

@@ -34,6 +34,7 @@ mod stretch;
 mod timing;
 mod vote;
 
+use course::LegOf;
 pub use guide::GUIDED_RADIUS;
 use guide::{Shown, Trace};
 pub(crate) use join::continues;
@@ -74,7 +75,7 @@ pub struct Alignment {
     pub timing: Timing,
     /// How well what moves fits at the time that it claims.
     pub moved: Moved,
-    /// Whether it is one of several times of the source, chosen for how well they fit, that half a minute of the clip jumps between.
+    /// Whether it is one of several times of the source, chosen for how well they fit, that the clip jumps between.
     pub jumps: bool,
     /// Whether the two files are the same bytes, and nothing else was looked at.
     pub identical: bool,
@@ -121,6 +122,18 @@ impl Span {
     /// How long the two spans run side by side.
     pub fn overlap(self, other: Span) -> Duration {
         self.end.min(other.end).saturating_sub(self.start.max(other.start))
+    }
+
+    /// How much of it is in none of the others.
+    pub fn without(self, others: impl IntoIterator<Item = Span>) -> Duration {
+        let mut others: Vec<Span> = others.into_iter().collect();
+        others.sort_unstable_by_key(|other| other.start);
+        let (mut alone, mut from) = (Duration::ZERO, self.start);
+        for other in others {
+            alone += other.start.min(self.end).saturating_sub(from);
+            from = from.max(other.end);
+        }
+        alone + self.end.saturating_sub(from)
     }
 
     /// How long it is.
@@ -273,6 +286,7 @@ struct Context<'a> {
 }
 
 /// Votes that agree on a geometry and a time line.
+#[derive(Clone)]
 struct Agreement {
     geometry: Similarity,
     line: Line,
@@ -301,17 +315,24 @@ impl Context<'_> {
             votes.sort_by_key(|vote| vote.hit);
         }
         for _ in 0..ALIGNMENTS_MAX {
-            let Some(mut agreement) = self.best(&votes, group) else { return };
+            let Some(first) = self.best(&votes, group) else { return };
+            let mut agreement = first.clone();
             self.retime(&votes, &mut agreement, group);
-            let voted = agreement.votes.clone();
-            let bits = self.evidence(&votes, &agreement, group).total;
-            let mut pieces = Vec::new();
-            let (legs, asked) = self.legs(&votes, agreement, bits, group);
-            for (agreement, window) in &legs {
-                pieces.extend(self.pieces(&votes, agreement, group, *window));
-            }
-            if pieces.is_empty() && bits < PIECE_MIN {
-                return;
+            let mut voted: HashSet<usize> = first.votes.iter().chain(&agreement.votes).copied().collect();
+            let mut legs = self.legs(&votes, agreement, group);
+            let pieces_of = |legs: &[LegOf]| {
+                let of = |(leg, window): &LegOf| self.pieces(&votes, leg, group, *window);
+                legs.iter().flat_map(of).collect::<Vec<_>>()
+            };
+            let mut pieces = pieces_of(&legs);
+            if pieces.is_empty() {
+                // What was preferred to it came to nothing.
+                let bits = self.evidence(&votes, &first, group).total;
+                legs = vec![(first, self.window)];
+                pieces = pieces_of(&legs);
+                if pieces.is_empty() && bits < PIECE_MIN {
+                    return;
+                }
             }
             // What the alignment explains votes no more: its own hits, and hits of its geometry at its part of
             // the clip that are a little off in time, which slow pictures give.
@@ -321,21 +342,19 @@ impl Context<'_> {
                         && vote.time <= piece.clip.end.as_secs_f32() + TIME_TOLERANCE
                 })
             };
-            let mut explained: HashSet<usize> = legs.iter().flat_map(|(leg, _)| &leg.votes).copied().collect();
             let beside = |vote: &Vote| {
-                let of = |(leg, window): &(Agreement, (f32, f32))| {
+                let of = |(leg, window): &LegOf| {
                     (window.0 - TIME_TOLERANCE..=window.1 + TIME_TOLERANCE).contains(&vote.time)
                         && vote.fits(&leg.geometry)
                         && leg.line.miss(vote) <= SHADOW
                 };
                 legs.iter().any(of)
             };
-            let taken =
-                |i: usize, explained: &HashSet<usize>| explained.contains(&i) || within(&votes[i]) && beside(&votes[i]);
-            // A line that lost to others, or came to nothing, would be voted for again.
-            let lost = |&&i: &&usize| pieces.is_empty() || (asked.0..=asked.1).contains(&votes[i].time);
-            explained.extend(voted.iter().filter(lost));
-            votes = (0..votes.len()).filter(|&i| !taken(i, &explained)).map(|i| votes[i]).collect();
+            // A line that lost to others votes again where nothing was found, and nowhere if nothing was found at all.
+            voted.retain(|&i| pieces.is_empty() || within(&votes[i]));
+            voted.extend(legs.iter().flat_map(|(leg, _)| &leg.votes));
+            let taken = |i: usize| voted.contains(&i) || within(&votes[i]) && beside(&votes[i]);
+            votes = (0..votes.len()).filter(|&i| !taken(i)).map(|i| votes[i]).collect();
             found.extend(pieces);
         }
     }

@@ -310,20 +310,69 @@ fn covered(found: &[Alignment]) -> Vec<[f32; 3]> {
     parts
 }
 
+/// The same clip, of which one picture a second fits the source.
+fn sparse(mut clip: Fingerprint, random: &mut Random) -> Fingerprint {
+    clip.keys.iter_mut().filter(|key| key.keyframe % 4 != 0).for_each(|key| key.key = random.key());
+    clip
+}
+
 #[test]
 fn nothing_of_a_long_copy_is_lost_where_its_middle_is_of_another_time() {
-    let mut random = Random(23);
-    let runs = source_of(&mut random, 140);
-    // Half a minute in the middle is fifteen seconds later, so that the first time line has nothing in all that is looked at.
-    let pieces = [(4.0, 35.0), (54.0, 30.0), (69.0, 35.0)];
-    let made = pieces.map(|(from, seconds)| clip(&runs, Edit { from, seconds, ..PLAIN }, &mut random));
-    let parts = covered(&aligned(&runs, &one_after_the_other(&made)));
-    let expected = [[0.0, 35.0, 4.0], [35.0, 65.0, 19.0], [65.0, 100.0, 4.0]];
-    for part in expected {
-        let near = |other: &&[f32; 3]| other.iter().zip(part).all(|(a, b)| (a - b).abs() < 0.8);
-        assert_eq!(parts.iter().filter(near).count(), 1, "{part:?} of {parts:?}");
+    // So long a part in the middle is fifteen seconds later that the first time line has little or nothing in all that is looked at.
+    for (start, end) in
+        [(35.0, 65.0), (35.0, 62.0), (35.0, 61.0), (35.0, 60.0), (37.0, 65.0), (39.0, 65.0), (40.0, 66.0)]
+    {
+        for few in [false, true] {
+            let mut random = Random(23);
+            let runs = source_of(&mut random, 140);
+            let pieces = [(4.0, start), (start + 19.0, end - start), (end + 4.0, 100.0 - end)];
+            let made = pieces.map(|(from, seconds)| {
+                let made = clip(&runs, Edit { from, seconds, ..PLAIN }, &mut random);
+                if few { sparse(made, &mut random) } else { made }
+            });
+            let found = aligned(&runs, &one_after_the_other(&made));
+            let parts = covered(&found);
+            let expected = [[0.0, start, 4.0], [start, end, 19.0], [end, 100.0, 4.0]];
+            for part in expected {
+                let near = |other: &&[f32; 3]| other.iter().zip(part).all(|(a, b)| (a - b).abs() < 0.8);
+                assert_eq!(parts.iter().filter(near).count(), 1, "{part:?} of {parts:?}");
+            }
+            assert_eq!(parts.len(), expected.len(), "{parts:?}");
+            // The part in the middle was chosen among the times of the source, though its half minute shows no other.
+            let chosen = found.iter().filter(|alignment| alignment.timing.paid > 0.0);
+            assert!(chosen.clone().count() == 1 && chosen.clone().all(|alignment| alignment.jumps), "{found:?}");
+        }
     }
-    assert_eq!(parts.len(), expected.len(), "{parts:?}");
+}
+
+/// A key so many bits away.
+fn away(random: &mut Random, key: Key, bits: u32) -> Key {
+    let mut other = key;
+    while other.distance(key) < bits {
+        other = random.noisy(other, 1);
+    }
+    other
+}
+
+#[test]
+fn a_line_that_comes_to_nothing_takes_nothing_from_the_one_that_it_was_preferred_to() {
+    let mut random = Random(41);
+    let runs: Vec<Run> = source(&mut random).into_iter().filter(|run| !run.recurs).collect();
+    // Nine seconds fit another time better in pictures, by keys that are too far away to be found.
+    let [mut second, other] = [12.0, 25.0].map(|from| clip(&runs, Edit { from, seconds: 9.0, ..PLAIN }, &mut random));
+    let of = |key: Key| runs.iter().min_by_key(|run| run.key.distance(key)).map_or(key, |run| run.key);
+    let mut kept = [0; 36];
+    second.keys.retain(|key| {
+        kept[key.keyframe as usize] += 1;
+        kept[key.keyframe as usize] <= 3
+    });
+    second.keys.iter_mut().for_each(|key| key.key = away(&mut random, of(key.key), 60));
+    second.keys.extend(other.keys.iter().map(|key| ClipKey { key: away(&mut random, of(key.key), 74), ..*key }));
+    second.keys.sort_by_key(|key| key.keyframe);
+    let first = clip(&runs, Edit { from: 2.0, seconds: 10.0, ..PLAIN }, &mut random);
+    let parts = covered(&aligned(&runs, &one_after_the_other(&[first, second])));
+    assert!(parts.iter().all(|part| part[0] == 0.0 && (part[2] - 2.0).abs() < 0.3), "{parts:?}");
+    assert!(parts.iter().any(|part| (part[1] - 19.0).abs() < 0.3), "{parts:?}");
 }
 
 #[test]

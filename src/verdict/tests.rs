@@ -163,6 +163,18 @@ fn a_gap_in_a_copy_is_not_payable_if_it_is_short_and_the_copy_is_not() {
 }
 
 #[test]
+fn what_lies_beside_two_copies_is_the_same_whichever_is_stronger() {
+    let weaker = Evidence { total: 400.0, ..copy(0.0, 1.0).evidence };
+    let [first, next] = [copy(0.0, 6.0), Alignment { beside: span(7.0, 10.0), ..copy(8.5, 10.0) }];
+    let second_weaker = [first.clone(), Alignment { evidence: weaker, ..next.clone() }];
+    let first_weaker = [next, Alignment { evidence: weaker, ..first }];
+    // Of two seconds and a half between them one is told apart from both, and the shorter copy has more.
+    for copies in [second_weaker, first_weaker] {
+        assert_eq!(seconds(&judged(&clip(10), &copies)), [7.5, 0.0, 2.5]);
+    }
+}
+
+#[test]
 fn a_pose_that_comes_back_is_no_copy() {
     let face = |best: f32, elsewhere: f32, moment: f32, sustained: f32| Alignment {
         evidence: Evidence { total: 300.0, moment, sustained },
@@ -418,6 +430,23 @@ fn the_mirrored_shadow_of_a_copy_is_left_out() {
     let shadow = Alignment { orientation: Orientation::MIRRORED, evidence: weaker, ..copy(1.0, 9.0) };
     let judgement = judged(&clip(10), &[copy(0.0, 10.0), shadow]);
     assert_eq!(judgement.matches, [(0, MatchKind::Copy)]);
+}
+
+#[test]
+fn what_a_weaker_copy_shows_beyond_a_stronger_one_is_published_too() {
+    let weaker = Evidence { total: 90.0, moment: 80.0, sustained: 40.0 };
+    let beyond = |end: f32| [copy(0.0, 5.0), Alignment { evidence: weaker, ..copy(0.0, end) }];
+    let judgement = judged(&clip(10), &beyond(9.0));
+    assert_eq!(seconds(&judgement), [9.0, 1.0, 0.0]);
+    assert_eq!(judgement.matches.len(), 2);
+    // Not if other copies show that, or if it is less than the time between two pictures.
+    let judgement = judged(&clip(10), &[copy(0.0, 5.0), copy(4.5, 9.0), beyond(9.0)[1].clone()]);
+    assert_eq!((seconds(&judgement), judgement.matches.len()), ([9.0, 1.0, 0.0], 2));
+    assert_eq!(judged(&clip(10), &beyond(5.9)).matches.len(), 1);
+    // What may be of another moment is not published, nor is it paid for.
+    let ambiguous = Alignment { evidence: Evidence { moment: 0.0, sustained: 0.0, ..weaker }, ..other_take(0.0, 9.0) };
+    let ambiguous = Alignment { found: copy(0.0, 1.0).found, ..ambiguous };
+    assert_eq!(seconds(&judged(&clip(10), &[copy(0.0, 5.0), ambiguous])), [5.0, 1.0, 4.0]);
 }
 
 proptest! {

@@ -12,10 +12,11 @@ use uniq::{CheckOptions, Effort, Index};
 use super::cache::{Cache, Checked, Reports, key};
 use super::edits::Edit;
 use super::excerpt::Excerpt;
-use super::footage::{Clip, decoding, split};
+use super::footage::{Clip, decoding, sha256, split};
 use super::random::{Random, fold};
 use super::score::Score;
 use crate::talk;
+use crate::text::hex;
 
 /// What is to be measured.
 #[derive(Debug, Clone)]
@@ -89,7 +90,9 @@ pub(crate) fn measure(clips: &[Clip], plan: &Plan, cache: &Cache, cancel: &Atomi
         };
         let mut jobs = excerpts(&halves.published, Role::Published);
         jobs.extend(excerpts(&halves.held_back, Role::HeldBack));
-        Round { split: number, index: &index, plan, cache, groups: &groups, cancel }.run(jobs, &mut measured)?;
+        let round =
+            Round { split: number, index: &index, plan, cache, groups: &groups, parts: &HashMap::new(), cancel };
+        round.run(jobs, &mut measured)?;
     }
     Ok(measured)
 }
@@ -107,14 +110,16 @@ pub(crate) fn look_alikes(
         sampled(clips, plan.sample).into_iter().filter(|clip| clip.duration_s >= DIVISIBLE_S).collect();
     let groups: HashMap<String, String> = clips.iter().map(|clip| (clip.sha256.clone(), clip.group.clone())).collect();
     for number in 0..2 {
-        let (mut parts, mut jobs) = (Vec::new(), Vec::new());
+        let (mut files, mut parts, mut jobs) = (Vec::new(), HashMap::new(), Vec::new());
         for clip in &clips {
             let middle = 0.5 * clip.duration_s;
             let (kept, searched) = [
                 ((0.0, middle - APART_S), (middle + APART_S, clip.duration_s)),
                 ((middle + APART_S, clip.duration_s), (0.0, middle - APART_S)),
             ][number as usize];
-            parts.push(cache.part(clip, kept)?);
+            let file = cache.part(clip, kept)?;
+            parts.insert(hex(&sha256(&file)?), clip.group.clone());
+            files.push(file);
             // Other videos of the group may hold the searched part.
             let alone = clips.iter().filter(|other| other.group == clip.group).count() == 1;
             let edits = plan.edits.iter().filter(|edit| LOOK_ALIKE_EDITS.contains(&edit.name));
@@ -128,8 +133,9 @@ pub(crate) fn look_alikes(
                 jobs.extend(Excerpt::across(clip, *edit, LOOK_ALIKE_S, kept).map(|excerpt| (Role::GoesOn, excerpt)));
             }
         }
-        let index = cache.index(&parts, cancel)?;
-        Round { split: number, index: &index, plan, cache, groups: &groups, cancel }.run(jobs, measured)?;
+        let index = cache.index(&files, cancel)?;
+        let round = Round { split: number, index: &index, plan, cache, groups: &groups, parts: &parts, cancel };
+        round.run(jobs, measured)?;
     }
     Ok(())
 }
@@ -183,6 +189,8 @@ struct Round<'a> {
     cache: &'a Cache,
     /// The group of each clip by SHA-256.
     groups: &'a HashMap<String, String>,
+    /// The same of indexed files that are parts of clips: a copy in one is right only where the excerpt goes on from that part.
+    parts: &'a HashMap<String, String>,
     cancel: &'a AtomicBool,
 }
 
@@ -211,7 +219,8 @@ impl Round<'_> {
             match slot.into_inner().unwrap_or_else(PoisonError::into_inner) {
                 Some(Ok((checked, fresh))) => {
                     new.extend(fresh.then(|| checked.clone()));
-                    let score = Score::new(&checked.report, &excerpt, self.groups);
+                    let groups = if role == Role::GoesOn { self.parts } else { self.groups };
+                    let score = Score::new(&checked.report, &excerpt, groups);
                     measured.rows.push(Row { split: self.split, role, excerpt, checked, score });
                 }
                 Some(Err(error)) => {

@@ -123,12 +123,8 @@ impl Score {
         });
         let siblings = copies.iter().map(|found| &found.alignment.source.sha256);
         let siblings = siblings.filter(|source| group(source) && **source != excerpt.clip.sha256).cloned().collect();
-        // It was not enough, though it may be rounded to the threshold.
-        let near = report
-            .nearest_non_match
-            .iter()
-            .filter(|near| group(&near.source.sha256))
-            .map(|near| near.evidence_bits - 0.1);
+        let near = report.nearest_non_match.iter().filter(|near| group(&near.source.sha256));
+        let near = near.map(|near| near.evidence_bits);
         Score {
             seconds: Seconds::new(report, &truth),
             found: !right.is_empty(),
