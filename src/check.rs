@@ -253,7 +253,7 @@ fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment) -> NonMatc
         },
         clip: interval(alignment.clip),
         reference: interval(alignment.reference),
-        evidence_bits: bits_or_less(alignment.evidence.total),
+        evidence_bits: bits(alignment.evidence.total),
         moment_bits: bits(alignment.evidence.moment),
         sustained_bits: bits(alignment.evidence.sustained),
         here_bits: bits(alignment.contrast.here),
@@ -328,12 +328,8 @@ fn turned_back(seen: Rectangle, orientation: Orientation) -> Rectangle {
     Rectangle { x: round(x.clamp(0.0, 1.0), 3), y: round(back.y.clamp(0.0, 1.0), 3), ..back }
 }
 
-fn bits(evidence: f32) -> f64 {
-    round(f64::from(evidence), 1)
-}
-
 /// Rounded down: what is less than enough must not read as enough.
-fn bits_or_less(evidence: f32) -> f64 {
+fn bits(evidence: f32) -> f64 {
     (f64::from(evidence) * 10.0).floor() / 10.0
 }
 
@@ -348,10 +344,10 @@ fn round(value: f64, digits: i32) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::bits_or_less;
+    use super::bits;
 
     #[test]
     fn too_little_evidence_never_reads_as_enough() {
-        assert_eq!([29.97, 30.0_f32.next_down(), 30.0, 30.04].map(bits_or_less), [29.9, 29.9, 30.0, 30.0]);
+        assert_eq!([29.97, 30.0_f32.next_down(), 30.0, 30.04].map(bits), [29.9, 29.9, 30.0, 30.0]);
     }
 }

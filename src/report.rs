@@ -52,7 +52,7 @@
 //! | `source.url`, `source.title`, `source.uploader`, `source.platform`, `source.published_at` | string or null | what is known of its publication |
 //! | `clip.start_s`, `clip.end_s` | seconds | the part of the clip |
 //! | `reference.start_s`, `reference.end_s` | seconds | the part of the source that it equals |
-//! | `evidence_bits` | bits | all evidence, scene and moment, rounded down |
+//! | `evidence_bits` | bits | all evidence, scene and moment; all bits are rounded down to a tenth |
 //! | `moment_bits` | bits | the evidence that belongs to this moment only |
 //! | `sustained_bits` | bits | what is left of `moment_bits` without the best second: one instant is no passage |
 //! | `elsewhere_bits` | bits | the most evidence at any *other* time of the same source, to be compared with `here_bits` |

@@ -6,13 +6,16 @@
 //!   is enough; and that it does, then and at no other time, is proof by itself.
 //! - Enough evidence, but of the scene alone, while the clip shows something else than the source: the *same scene* at
 //!   another moment; related, and not published.
-//! - Enough evidence that fits other times of the source as well, and nothing in the clip that the source lacks:
+//! - Enough evidence that fits other times of the source as well or better, and nothing in the clip that the source lacks:
 //!   *ambiguous*; it may be this moment or another, that part is unsearchable, and the clip inconclusive unless another
 //!   part of it was published.
 //!
 //! What adjoins a copy on its time line, and shows the scene but no moment, is unsearchable too, and so is a gap of a few
 //! seconds between two copies on one line, each of which is as long: a copy seldom ends where its clear pictures do, and of a shot that
 //! is cropped nothing may be found. Footage of one's own between short pieces of a source is paid for.
+//!
+//! Where a weaker copy overlaps a stronger one of the same source, what it shows beyond is not judged either: symmetric pictures match
+//! mirrored, for as long as the scene stands.
 //!
 //! Black, flat, simple, frozen, benign and undecoded parts are unsearchable as well. A clip in which too little is left to
 //! be judged, or of which more than a few frames could not be decoded, is inconclusive, never unpublished.
@@ -165,15 +168,21 @@ pub fn judge(
         line.paint(Span { start: hole.start, end: hole.end }, SpanState::Unsearchable, Some(&why));
     }
     copies.iter().for_each(|copy| line.fill(copy.beside, BESIDE));
+    for i in of(Class::Echo) {
+        line.fill(alignments[i].clip, BESIDE);
+    }
+    // All are looked for before one is filled, so that their order does not matter.
+    let mut gaps = Vec::new();
     for copy in &copies {
         let follows = |next: &&&Alignment| next.clip.start >= copy.clip.end && align::continues(copy, next);
         for next in copies.iter().filter(follows) {
             let between = Span { start: copy.clip.end, end: next.clip.start };
             if line.unpublished(between) <= copy.clip.length().min(next.clip.length()) {
-                line.fill(between, BESIDE);
+                gaps.push(between);
             }
         }
     }
+    gaps.into_iter().for_each(|gap| line.fill(gap, BESIDE));
     line.absorb_slivers(sliver, BESIDE);
     let parts = line.parts;
 
@@ -195,7 +204,10 @@ enum Class {
     /// Enough evidence, which fits other times of the source as well, and nothing in the clip that the source lacks.
     Ambiguous,
     Weak,
-    /// Says the same as a stronger one.
+    /// A copy that says the same as a stronger one. Symmetric pictures match mirrored and slow ones a little off in time, so that
+    /// what it shows beyond is not judged.
+    Echo,
+    /// Any other that says the same as a stronger one.
     Shadow,
 }
 
@@ -301,34 +313,38 @@ const BESIDE: &str = "beside: a copy goes on here in its source, and nothing tel
 
 const BENIGN: &str = "benign: it shows material that is marked as benign";
 
-/// The alignments' classes; they come strongest first. What shows a `sliver` or more that no stronger copy of its source shows is
-/// no shadow of copies.
+/// The alignments' classes; they come strongest first. What is ambiguous for a `sliver` or more that no stronger alignment of its
+/// source shows is no shadow.
 fn classify(alignments: &[Alignment], sliver: Duration, policy: &Policy) -> Vec<Class> {
     let mut classes: Vec<Class> = Vec::with_capacity(alignments.len());
     for (i, alignment) in alignments.iter().enumerate() {
         let own = class_of(alignment, policy);
-        let copies = alignments[..i]
-            .iter()
-            .zip(&classes)
-            .filter(|(stronger, class)| **class == Class::Copy && stronger.video == alignment.video);
-        let covered = alignment.clip.without(copies.map(|(copy, _)| copy.clip)) < sliver;
-        let shadowed = alignments[..i].iter().zip(&classes).any(|(stronger, class)| {
+        // Those that have a say themselves.
+        let stronger = alignments[..i].iter().zip(&classes);
+        let stronger = stronger
+            .filter(|(other, class)| other.video == alignment.video && !matches!(class, Class::Weak | Class::Shadow));
+        let overlapping: Vec<(&Alignment, &Class)> =
+            stronger.filter(|(other, _)| !other.clip.overlap(alignment.clip).is_zero()).collect();
+        let alone = || alignment.clip.without(overlapping.iter().map(|(other, _)| other.clip));
+        let shadowed = overlapping.iter().any(|(stronger, class)| {
             let overlap = alignment.clip.overlap(stronger.clip).as_secs_f32();
-            let same = stronger.video == alignment.video && overlap >= SHADOW * alignment.clip.length().as_secs_f32();
             let weaker = alignment.evidence.total < SHADOW * stronger.evidence.total;
             // A copy can be the shadow of a copy only.
-            same && match (*class, own) {
-                // Turned by six degrees, it is found both upright and tilted.
-                (Class::Copy, Class::Copy) => {
-                    covered && (weaker || alignment.orientation.tilt != stronger.orientation.tilt)
+            overlap >= SHADOW * alignment.clip.length().as_secs_f32()
+                && match (**class, own) {
+                    // Turned by six degrees, it is found both upright and tilted.
+                    (Class::Copy, Class::Copy) => weaker || alignment.orientation.tilt != stronger.orientation.tilt,
+                    (Class::Copy, _) => true,
+                    (Class::SameScene | Class::Ambiguous, Class::SameScene | Class::Ambiguous | Class::Weak) => weaker,
+                    _ => false,
                 }
-                (Class::Copy, Class::Ambiguous) => covered,
-                (Class::Copy, _) => true,
-                (Class::SameScene | Class::Ambiguous, Class::SameScene | Class::Ambiguous | Class::Weak) => weaker,
-                _ => false,
-            }
         });
-        classes.push(if shadowed { Class::Shadow } else { own });
+        classes.push(match own {
+            own if !shadowed => own,
+            Class::Copy => Class::Echo,
+            Class::Ambiguous if alone() >= sliver => Class::Ambiguous,
+            _ => Class::Shadow,
+        });
     }
     classes
 }
@@ -377,7 +393,11 @@ fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
     let seen_here = apart(JUMP_ELSEWHERE_MAX) || plain_moment || evidence.moment >= PLAIN_INSTANT;
     let held = !alignment.jumps || evidence.moment >= policy.published_bits && seen_here && !moves_unlike;
     let forwards = alignment.speed > 0.0 || timed >= BACKWARDS_BITS;
-    if ((proven || mostly || of_moment || of_all) && plain && !moves_otherwise || moves_so) && forwards && held {
+    if ((proven || mostly || of_moment || of_all) && plain && !moves_otherwise || moves_so)
+        && forwards
+        && held
+        && !alignment.outdone
+    {
         Class::Copy
     } else if timed + timing.paid < UNTIMED_BITS
         && moved.bits() < UNTIMED_BITS

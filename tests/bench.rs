@@ -59,6 +59,17 @@ fn it_measures_both_halves_and_remembers_what_it_measured() {
     assert!((seconds("copied_s") - seconds("own_s")).abs() < 1.0 && seconds("copied_s") > 35.0, "{goes_on}");
     assert!(seconds("published_s") > 0.8 * seconds("copied_s") && seconds("paid_s") < 2.0, "{goes_on}");
     assert!(seconds("accused_s") < 0.2 * seconds("own_s"), "{goes_on}");
+    // Each is found where it truly lies in the part that is indexed, and nowhere else.
+    let rows = all["rows"].as_array().unwrap().iter().filter(|row| row["role"] == "goes_on");
+    for row in rows.clone() {
+        let time = |found: &Value, what: &str| found[what].as_f64().unwrap();
+        let truth = &row["truth"][0];
+        let offset = truth["reference_s"][0].as_f64().unwrap() - truth["clip_s"][0].as_f64().unwrap();
+        let copy = row["matches"].as_array().unwrap().iter().find(|found| found["kind"] == "copy").unwrap();
+        let found = time(&copy["reference"], "start_s") - time(&copy["clip"], "start_s");
+        assert!(row["found"] == true && row["wrong"] == 0 && (found - offset).abs() < 0.5, "{row}");
+    }
+    assert_eq!(rows.count(), 8);
     assert!(fs::read_to_string(&plot).unwrap().contains("pip50"));
 
     let again = bench(folder.path(), &cache, &["--json"]);

@@ -15,9 +15,9 @@ use super::{Agreement, CONTRAST_MIN, Context};
 use crate::fingerprint::{ClipKey, Fingerprint};
 use crate::search::Hit;
 
-/// A part of the clip that follows one time line.
+/// A part of a course: a part of the clip that follows one time line.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Leg {
+struct Part {
     line: Line,
     /// Its first and last picture, in seconds of the clip.
     clip: (f32, f32),
@@ -41,9 +41,9 @@ impl Context<'_> {
     /// no course fits clearly better, that is the agreement alone.
     ///
     /// Half a minute in the middle is asked; beyond it the first and the last line may go on.
-    pub(super) fn legs(&self, votes: &[Vote], agreement: Agreement, group: &[Hit]) -> Vec<LegOf> {
+    pub(super) fn legs(&self, votes: &[Vote], agreement: Agreement, group: &[Hit]) -> Vec<Leg> {
         let worth = |agreement: &Agreement| self.evidence(votes, agreement, group).total;
-        let alone = |agreement| vec![(agreement, self.window)];
+        let alone = |agreement| vec![Leg::alone(agreement, self.window)];
         if worth(&agreement) < CONTRAST_MIN {
             return alone(agreement);
         }
@@ -55,41 +55,73 @@ impl Context<'_> {
         let pairing = self.pairing(group[0].orientation, geometry);
         let table = pairing.table(*line, clip_s, line.span(clip_s, RETIMED_REACH));
         let Some(course) = table.and_then(|table| table.course(*line)) else { return alone(agreement) };
-        let part = |whole: &Agreement, (from, to): (f32, f32)| {
-            let within = whole.votes.iter().copied().filter(|&vote| (from..=to).contains(&votes[vote].time));
-            Agreement { votes: within.collect(), ..*whole }
-        };
+        let beyond = |end: (f32, f32)| end.0 < end.1 && worth(&agreement.within(votes, end)) >= CONTRAST_MIN;
+        let goes_on = [(self.window.0, clip_s.0), (clip_s.1, self.window.1)].map(beyond);
         let border = |number: usize| 0.5 * (course[number].clip.1 + course[number + 1].clip.0);
-        let leg = |(number, leg): (usize, &Leg)| {
-            let window = (
-                number.checked_sub(1).map_or(self.window.0, border),
-                if number + 1 < course.len() { border(number) } else { self.window.1 },
-            );
-            if leg.line == *line {
-                return (part(&agreement, window), window);
+        let leg = |(number, part): (usize, &Part)| {
+            let (from, to) = (number.checked_sub(1).map(border), (number + 1 < course.len()).then(|| border(number)));
+            let window = (from.unwrap_or(self.window.0), to.unwrap_or(self.window.1));
+            let whole = if part.line == *line {
+                agreement.clone()
+            } else {
+                self.on_line(votes, &agreement, part.line, agreement.paid.max(COURSE_PRICE))
+            };
+            Leg {
+                agreement: whole.within(votes, window),
+                window,
+                asked: (from.unwrap_or(clip_s.0), to.unwrap_or(clip_s.1)),
+                open: [from.is_none() && goes_on[0], to.is_none() && goes_on[1]],
             }
-            let other = self.on_line(votes, &agreement, leg.line, agreement.paid.max(COURSE_PRICE));
-            (part(&other, window), window)
         };
-        let mut legs: Vec<LegOf> = course.iter().enumerate().map(leg).collect();
-        let worths: Vec<f32> = legs.iter().map(|(leg, _)| worth(&part(leg, clip_s))).collect();
-        if worths.iter().sum::<f32>() < KEPT_MIN * worth(&part(&agreement, clip_s)) {
+        let mut legs: Vec<Leg> = course.iter().enumerate().map(leg).collect();
+        let worths: Vec<f32> = legs.iter().map(|leg| worth(&leg.agreement.within(votes, clip_s))).collect();
+        if worths.iter().sum::<f32>() < KEPT_MIN * worth(&agreement.within(votes, clip_s)) {
             return alone(agreement);
         }
         // Between other footage there may be one piece alone, on whichever line.
-        let shown =
-            || legs.iter().zip(&worths).filter(|(_, bits)| **bits >= CONTRAST_MIN).map(|((leg, _), _)| leg.line);
-        let Some(one) = shown().next() else { return alone(agreement) };
-        let ends = [(self.window.0, clip_s.0), (clip_s.1, self.window.1)];
-        let goes_on = ends.into_iter().any(|beyond| worth(&part(&agreement, beyond)) >= CONTRAST_MIN);
-        let jumps = shown().any(|line| line != one) || goes_on && one != *line;
-        legs.iter_mut().for_each(|(leg, _)| leg.jumps = jumps);
+        let shown = legs.iter().zip(&worths).filter(|(_, bits)| **bits >= CONTRAST_MIN);
+        let mut lines = shown.map(|(leg, _)| leg.agreement.line);
+        let Some(one) = lines.next() else { return alone(agreement) };
+        let voted = goes_on.contains(&true).then_some(*line);
+        let jumps = lines.chain(voted).any(|line| !line.follows(one, clip_s));
+        legs.iter_mut().for_each(|leg| leg.agreement.jumps = jumps);
         legs
     }
 }
 
-/// An agreement and the part of the clip in which it is looked for, in seconds.
-pub(super) type LegOf = (Agreement, (f32, f32));
+/// A time line that the clip follows for a while.
+pub(super) struct Leg {
+    /// The votes for it.
+    pub(super) agreement: Agreement,
+    /// The part of the clip in which it is looked for, in seconds.
+    pub(super) window: (f32, f32),
+    /// The part of that in which it was preferred to the line that was voted for.
+    asked: (f32, f32),
+    /// Whether that line goes on before and after what was asked.
+    open: [bool; 2],
+}
+
+impl Leg {
+    /// The line that was voted for.
+    pub(super) fn alone(agreement: Agreement, window: (f32, f32)) -> Leg {
+        Leg { agreement, window, asked: window, open: [false, false] }
+    }
+
+    /// The part of the clip that it wins from the line that was voted for by the parts in which it `held`: all that was asked, but
+    /// that to which that line may come back only as far as it held itself. Nothing if it did not hold.
+    pub(super) fn won(&self, held: &[(f32, f32)]) -> Option<(f32, f32)> {
+        let first = held.iter().map(|part| part.0).reduce(f32::min)?;
+        let last = held.iter().map(|part| part.1).reduce(f32::max)?;
+        Some((if self.open[0] { first } else { self.asked.0 }, if self.open[1] { last } else { self.asked.1 }))
+    }
+}
+
+impl Line {
+    /// Whether it is no further than [`SAME_LINE`] from another line at both ends of a part of the clip.
+    fn follows(self, other: Line, (first, last): (f32, f32)) -> bool {
+        [first, last].iter().all(|&time| (self.at(time) - other.at(time)).abs() <= SAME_LINE)
+    }
+}
 
 impl Pairing<'_> {
     /// The table of a part of the clip and a part of the source, in seconds of each; `None` if either shows too little.
@@ -158,11 +190,11 @@ impl Pairing<'_> {
 
 impl Table {
     /// The best course, if it fits clearly better than the line.
-    fn course(&self, line: Line) -> Option<Vec<Leg>> {
+    fn course(&self, line: Line) -> Option<Vec<Part>> {
         let single = self.along(line).sum::<f32>() - begins(line);
         let (fit, mut legs) = self.best(line);
         for leg in &mut legs {
-            if [leg.clip.0, leg.clip.1].iter().all(|&time| (leg.line.at(time) - line.at(time)).abs() <= SAME_LINE) {
+            if leg.line.follows(line, leg.clip) {
                 leg.line = line;
             }
         }
@@ -214,7 +246,7 @@ impl Table {
     }
 
     /// The best course, and how well it fits in all; `line` may be a part of it.
-    fn best(&self, line: Line) -> (f32, Vec<Leg>) {
+    fn best(&self, line: Line) -> (f32, Vec<Part>) {
         // The first of equals is taken: the line that was voted for.
         let lines: Vec<Line> = [line].into_iter().chain(self.lines()).collect();
         let along: Vec<Vec<f32>> = lines.iter().map(|line| self.along(*line).collect()).collect();
@@ -231,12 +263,12 @@ impl Table {
         }
         let mut on = largest(&sums);
         let fit = sums[on];
-        let mut legs: Vec<Leg> = Vec::new();
+        let mut legs: Vec<Part> = Vec::new();
         let mut end = self.times.len() - 1;
         for picture in (0..self.times.len()).rev() {
             let jump = picture.checked_sub(1).map(|before| &jumps[before]).filter(|(_, jumped)| jumped[on]);
             if picture == 0 || jump.is_some() {
-                legs.push(Leg { line: lines[on], clip: (self.times[picture], self.times[end]) });
+                legs.push(Part { line: lines[on], clip: (self.times[picture], self.times[end]) });
                 end = picture.saturating_sub(1);
             }
             if let Some((from, _)) = jump {
@@ -291,8 +323,9 @@ const SPEED_BEGIN_COST: f32 = 2.0;
 const SPEED_COST: f32 = 0.02;
 const BACKWARDS_BEGIN_COST: f32 = 4.0;
 
-/// Share of the evidence that the legs of a course have to have, of that of the line that they replace.
-const KEPT_MIN: f32 = 0.5;
+/// Share of the evidence that the legs of a course have to have, of that of the line that they replace; and so has each piece to
+/// have where it takes that line's votes.
+pub(super) const KEPT_MIN: f32 = 0.5;
 
 /// How much better than one line a course has to fit, in pictures.
 const GAIN_MIN: f32 = 3.0;
@@ -420,7 +453,7 @@ mod tests {
         assert_eq!(cuts(&clip, &[]), [] as [bool; 0]);
     }
 
-    fn near(leg: &Leg, moment: impl Fn(f32) -> f32) -> bool {
+    fn near(leg: &Part, moment: impl Fn(f32) -> f32) -> bool {
         [leg.clip.0, leg.clip.1].iter().all(|&time| (leg.line.at(time) - moment(time)).abs() < 0.4)
     }
 

@@ -58,10 +58,11 @@ fn extend(earlier: &mut Alignment, next: &Alignment) {
         clip_moment: mean(earlier.found.clip_moment, next.found.clip_moment),
         clip_moments: earlier.found.clip_moments + next.found.clip_moments,
     };
-    // Whether it jumps is told of all by its strongest part.
+    // Whether it jumps or is outdone is told of all by its strongest part.
     if next.evidence.total > earlier.evidence.total {
         earlier.geometry = next.geometry;
         earlier.jumps = next.jumps;
+        earlier.outdone = next.outdone;
     }
     earlier.evidence.total += next.evidence.total;
     earlier.evidence.moment += next.evidence.moment;

@@ -8,7 +8,8 @@
 //!
 //! What stands still fits many time lines. So where what moves, or pictures and keys, fit clearly better at another one, that one
 //! is taken, at whatever speed, forwards or backwards, and pays for having been chosen so. And where pictures fit clearly better
-//! on several lines, one after the other, each is an alignment: pieces of a source lie near one slanted line as often as not.
+//! on several lines, one after the other, each is an alignment: pieces of a source lie near one slanted line as often as not. If
+//! no hits are found of what fits better, the first line stands for the scene, *outdone*.
 //!
 //! A pair of keys speaks for the *moment* only if neither key is seen again, at the same place, two seconds away or
 //! more; everything else speaks for the *scene*, which another take from the same tripod shows as well.
@@ -34,7 +35,7 @@ mod stretch;
 mod timing;
 mod vote;
 
-use course::LegOf;
+use course::{KEPT_MIN, Leg};
 pub use guide::GUIDED_RADIUS;
 use guide::{Shown, Trace};
 pub(crate) use join::continues;
@@ -77,6 +78,8 @@ pub struct Alignment {
     pub moved: Moved,
     /// Whether it is one of several times of the source, chosen for how well they fit, that the clip jumps between.
     pub jumps: bool,
+    /// Whether clip and source fit clearly better at another time, of which nothing was found: it tells the scene and no moment.
+    pub outdone: bool,
     /// Whether the two files are the same bytes, and nothing else was looked at.
     pub identical: bool,
 }
@@ -101,6 +104,7 @@ impl Alignment {
             timing: Timing::default(),
             moved: Moved::default(),
             jumps: false,
+            outdone: false,
             identical: true,
         }
     }
@@ -296,6 +300,8 @@ struct Agreement {
     paid: f32,
     /// Whether it is one of several that the clip jumps between.
     jumps: bool,
+    /// Whether another time fits better, that came to nothing.
+    outdone: bool,
 }
 
 impl Agreement {
@@ -303,6 +309,12 @@ impl Agreement {
     fn span(&self, votes: &[Vote]) -> (f32, f32) {
         let times = self.votes.iter().map(|&i| votes[i].time);
         times.fold((f32::MAX, f32::MIN), |(first, last), time| (first.min(time), last.max(time)))
+    }
+
+    /// The same of a part of the clip, in seconds.
+    fn within(&self, votes: &[Vote], (from, to): (f32, f32)) -> Agreement {
+        let within = self.votes.iter().copied().filter(|&vote| (from..=to).contains(&votes[vote].time));
+        Agreement { votes: within.collect(), ..*self }
     }
 }
 
@@ -318,44 +330,52 @@ impl Context<'_> {
             let Some(first) = self.best(&votes, group) else { return };
             let mut agreement = first.clone();
             self.retime(&votes, &mut agreement, group);
-            let mut voted: HashSet<usize> = first.votes.iter().chain(&agreement.votes).copied().collect();
+            let voted = agreement.votes.clone();
             let mut legs = self.legs(&votes, agreement, group);
-            let pieces_of = |legs: &[LegOf]| {
-                let of = |(leg, window): &LegOf| self.pieces(&votes, leg, group, *window);
-                legs.iter().flat_map(of).collect::<Vec<_>>()
-            };
-            let mut pieces = pieces_of(&legs);
-            if pieces.is_empty() {
+            let of_leg = |leg: &Leg| self.pieces(&votes, &leg.agreement, group, leg.window);
+            let mut pieces: Vec<Vec<Alignment>> = legs.iter().map(of_leg).collect();
+            let worth = |agreement: &Agreement| self.evidence(&votes, agreement, group).total;
+            if pieces.iter().all(Vec::is_empty) {
                 // What was preferred to it came to nothing.
-                let bits = self.evidence(&votes, &first, group).total;
-                legs = vec![(first, self.window)];
-                pieces = pieces_of(&legs);
-                if pieces.is_empty() && bits < PIECE_MIN {
+                let outdone = legs.iter().any(|leg| leg.agreement.line != first.line);
+                legs = vec![Leg::alone(Agreement { outdone, ..first.clone() }, self.window)];
+                pieces = legs.iter().map(of_leg).collect();
+                if pieces[0].is_empty() && worth(&first) < PIECE_MIN {
                     return;
                 }
             }
+            // Those with the evidence of what they were preferred to.
+            let seconds = |span: Span| (span.start.as_secs_f32(), span.end.as_secs_f32());
+            let holds = |piece: &&Alignment| {
+                piece.evidence.total >= KEPT_MIN * worth(&first.within(&votes, seconds(piece.clip)))
+            };
+            let held = |pieces: &Vec<Alignment>| pieces.iter().filter(holds).map(|piece| seconds(piece.clip)).collect();
+            let held: Vec<Vec<(f32, f32)>> = pieces.iter().map(held).collect();
             // What the alignment explains votes no more: its own hits, and hits of its geometry at its part of
             // the clip that are a little off in time, which slow pictures give.
             let within = |vote: &Vote| {
-                pieces.iter().any(|piece| {
-                    vote.time >= piece.clip.start.as_secs_f32() - TIME_TOLERANCE
-                        && vote.time <= piece.clip.end.as_secs_f32() + TIME_TOLERANCE
-                })
+                let near =
+                    |(start, end): &(f32, f32)| (start - TIME_TOLERANCE..=end + TIME_TOLERANCE).contains(&vote.time);
+                held.iter().flatten().any(near)
             };
             let beside = |vote: &Vote| {
-                let of = |(leg, window): &LegOf| {
-                    (window.0 - TIME_TOLERANCE..=window.1 + TIME_TOLERANCE).contains(&vote.time)
-                        && vote.fits(&leg.geometry)
-                        && leg.line.miss(vote) <= SHADOW
+                let of = |leg: &Leg| {
+                    (leg.window.0 - TIME_TOLERANCE..=leg.window.1 + TIME_TOLERANCE).contains(&vote.time)
+                        && vote.fits(&leg.agreement.geometry)
+                        && leg.agreement.line.miss(vote) <= SHADOW
                 };
                 legs.iter().any(of)
             };
-            // A line that lost to others votes again where nothing was found, and nowhere if nothing was found at all.
-            voted.retain(|&i| pieces.is_empty() || within(&votes[i]));
-            voted.extend(legs.iter().flat_map(|(leg, _)| &leg.votes));
-            let taken = |i: usize| voted.contains(&i) || within(&votes[i]) && beside(&votes[i]);
+            // Nor does the line that lost to others, where it did, and all of it if nothing was found at all.
+            let parts: Vec<(f32, f32)> = legs.iter().zip(&held).filter_map(|(leg, held)| leg.won(held)).collect();
+            let lost = |vote: &Vote| within(vote) || parts.iter().any(|(from, to)| (*from..=*to).contains(&vote.time));
+            let nothing = pieces.iter().all(Vec::is_empty);
+            let mut explained: HashSet<usize> = legs.iter().flat_map(|leg| &leg.agreement.votes).copied().collect();
+            explained.extend(voted.iter().filter(|&&i| nothing || lost(&votes[i])));
+            explained.extend(first.votes.iter().filter(|&&i| nothing || within(&votes[i])));
+            let taken = |i: usize| explained.contains(&i) || within(&votes[i]) && beside(&votes[i]);
             votes = (0..votes.len()).filter(|&i| !taken(i)).map(|i| votes[i]).collect();
-            found.extend(pieces);
+            found.extend(pieces.into_iter().flatten());
         }
     }
 
@@ -424,7 +444,7 @@ impl Context<'_> {
             window *= 3.0;
         }
         let votes = fitting(&geometry, line, f32::INFINITY);
-        Agreement { geometry, line, votes, paid: 0.0, jumps: false }
+        Agreement { geometry, line, votes, paid: 0.0, jumps: false, outdone: false }
     }
 
     /// Cuts an alignment where nothing agrees for a while, and keeps the parts that are worth something.
@@ -502,6 +522,7 @@ impl Context<'_> {
                 timing,
                 moved,
                 jumps: agreement.jumps,
+                outdone: agreement.outdone,
                 identical: false,
             });
         }

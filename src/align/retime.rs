@@ -71,7 +71,7 @@ impl Context<'_> {
         let geometry = agreement.geometry;
         let fits = |vote: &Vote| vote.fits(&geometry) && line.miss(vote) <= TIME_TOLERANCE;
         let fitting = (0..votes.len()).filter(|&i| fits(&votes[i])).collect();
-        Agreement { geometry, line, votes: fitting, paid, jumps: false }
+        Agreement { geometry, line, votes: fitting, paid, jumps: false, outdone: false }
     }
 }
 

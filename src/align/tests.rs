@@ -345,34 +345,95 @@ fn nothing_of_a_long_copy_is_lost_where_its_middle_is_of_another_time() {
     }
 }
 
-/// A key so many bits away.
-fn away(random: &mut Random, key: Key, bits: u32) -> Key {
-    let mut other = key;
-    while other.distance(key) < bits {
-        other = random.noisy(other, 1);
+/// The same clip, with each of its keys so many bits away from the one of the source; the picture and the key tell how many.
+fn away(
+    mut clip: Fingerprint,
+    runs: &[Run],
+    mut bits: impl FnMut(u32, &Run) -> u32,
+    random: &mut Random,
+) -> Fingerprint {
+    for key in &mut clip.keys {
+        let shown = runs.iter().min_by_key(|run| run.key.distance(key.key)).expect("a key of the source");
+        let bits = bits(key.keyframe, shown);
+        key.key = shown.key;
+        while key.key.distance(shown.key) < bits {
+            key.key = random.noisy(key.key, 1);
+        }
     }
-    other
+    clip
+}
+
+/// Further than what is searched, and near enough to be seen to fit once it is looked at.
+const NOT_FOUND: u32 = 74;
+
+#[test]
+fn what_agrees_everywhere_takes_nothing_from_copies_on_either_side() {
+    for stays in [1, 2, 8] {
+        let mut random = Random(23);
+        let mut left = stays;
+        let mut runs = source_of(&mut random, 140);
+        runs.retain(|run| {
+            left -= i32::from(run.recurs);
+            !run.recurs || left >= 0
+        });
+        // Another time in the middle is found by what stays alone, and that is in all of the clip.
+        let pieces = [(4.0, 35.0), (54.0, 30.0), (69.0, 35.0)];
+        let [before, middle, after] =
+            pieces.map(|(from, seconds)| clip(&runs, Edit { from, seconds, ..PLAIN }, &mut random));
+        let middle = away(middle, &runs, |_, run| if run.recurs { 40 } else { NOT_FOUND }, &mut random);
+        let parts = covered(&aligned(&runs, &one_after_the_other(&[before, middle, after])));
+        for outer in [[0.0, 35.0, 4.0], [65.0, 100.0, 4.0]] {
+            let holds =
+                |part: &[f32; 3]| part[0] < outer[0] + 0.8 && part[1] > outer[1] - 0.8 && (part[2] - 4.0).abs() < 0.8;
+            assert!(parts.iter().any(holds), "{stays}: {outer:?} of {parts:?}");
+        }
+    }
 }
 
 #[test]
 fn a_line_that_comes_to_nothing_takes_nothing_from_the_one_that_it_was_preferred_to() {
-    let mut random = Random(41);
-    let runs: Vec<Run> = source(&mut random).into_iter().filter(|run| !run.recurs).collect();
-    // Nine seconds fit another time better in pictures, by keys that are too far away to be found.
-    let [mut second, other] = [12.0, 25.0].map(|from| clip(&runs, Edit { from, seconds: 9.0, ..PLAIN }, &mut random));
-    let of = |key: Key| runs.iter().min_by_key(|run| run.key.distance(key)).map_or(key, |run| run.key);
-    let mut kept = [0; 36];
-    second.keys.retain(|key| {
-        kept[key.keyframe as usize] += 1;
-        kept[key.keyframe as usize] <= 3
-    });
-    second.keys.iter_mut().for_each(|key| key.key = away(&mut random, of(key.key), 60));
-    second.keys.extend(other.keys.iter().map(|key| ClipKey { key: away(&mut random, of(key.key), 74), ..*key }));
-    second.keys.sort_by_key(|key| key.keyframe);
-    let first = clip(&runs, Edit { from: 2.0, seconds: 10.0, ..PLAIN }, &mut random);
-    let parts = covered(&aligned(&runs, &one_after_the_other(&[first, second])));
-    assert!(parts.iter().all(|part| part[0] == 0.0 && (part[2] - 2.0).abs() < 0.3), "{parts:?}");
-    assert!(parts.iter().any(|part| (part[1] - 19.0).abs() < 0.3), "{parts:?}");
+    // Nine seconds fit another time better in pictures, by keys that are too far away to be found, but for some.
+    for found in [None, Some(60), Some(66), Some(70)] {
+        let mut random = Random(41);
+        let runs: Vec<Run> = source(&mut random).into_iter().filter(|run| !run.recurs).collect();
+        let [mut second, other] =
+            [12.0, 25.0].map(|from| clip(&runs, Edit { from, seconds: 9.0, ..PLAIN }, &mut random));
+        let mut kept = [0; 36];
+        second.keys.retain(|key| {
+            kept[key.keyframe as usize] += 1;
+            kept[key.keyframe as usize] <= 3
+        });
+        second = away(second, &runs, |_, _| 60, &mut random);
+        let mut last = None;
+        let bits = |picture, _: &Run| {
+            let first = last.replace(picture) != Some(picture);
+            found.filter(|_| first && picture % 12 == 0).unwrap_or(NOT_FOUND)
+        };
+        second.keys.extend(away(other, &runs, bits, &mut random).keys);
+        second.keys.sort_by_key(|key| key.keyframe);
+        let first = clip(&runs, Edit { from: 2.0, seconds: 10.0, ..PLAIN }, &mut random);
+        let parts = covered(&aligned(&runs, &one_after_the_other(&[first, second])));
+        assert!(parts.iter().all(|part| (part[2] - 2.0).abs() < 0.3), "{found:?}: {parts:?}");
+        let (start, end) =
+            parts.iter().fold((f32::MAX, 0.0_f32), |(start, end), part| (start.min(part[0]), end.max(part[1])));
+        let length: f32 = parts.iter().map(|part| part[1] - part[0]).sum();
+        assert!(start < 0.3 && end > 18.7 && length > 18.7, "{found:?}: {parts:?}");
+    }
+}
+
+#[test]
+fn a_line_that_fits_better_and_has_no_hits_does_not_replace_what_was_found() {
+    let mut random = Random(101);
+    let mut runs = source(&mut random);
+    // What stays does so until 13 s only, and the pictures fit what comes at 19 s, by keys that are not found.
+    runs.iter_mut().filter(|run| run.recurs).for_each(|run| run.last = Duration::from_secs(13));
+    let scene = Edit { from: 3.0, seconds: 9.0, moments: false, ..PLAIN };
+    let mut whole = clip(&runs, scene, &mut random);
+    let later = clip(&runs, Edit { from: 19.0, moments: true, ..scene }, &mut random);
+    whole.keys.extend(away(later, &runs, |_, _| NOT_FOUND, &mut random).keys);
+    whole.keys.sort_by_key(|key| key.keyframe);
+    let best = aligned(&runs, &whole).into_iter().next().expect("the scene");
+    assert!(best.evidence.total > 100.0 && best.reference.start < Duration::from_secs(5) && best.outdone, "{best:?}");
 }
 
 #[test]

@@ -64,6 +64,7 @@ fn copy(start: f32, end: f32) -> Alignment {
         timing: pictures(20.0, 17.0),
         moved: Moved::default(),
         jumps: false,
+        outdone: false,
         identical: false,
     }
 }
@@ -131,6 +132,12 @@ fn a_jump_between_moments_is_proven_by_what_is_seen_once() {
     assert_eq!(verdict(Alignment { moved: moved(2.4), ..leg(300.0) }), Verdict::Published);
     let evidence = Evidence { sustained: 40.0, ..leg(300.0).evidence };
     assert_eq!(verdict(Alignment { moved: moved(1.2), evidence, ..leg(300.0) }), Verdict::Published);
+}
+
+#[test]
+fn what_fits_better_at_another_time_is_no_copy() {
+    let judgement = judged(&clip(10), &[Alignment { outdone: true, ..copy(2.0, 8.0) }]);
+    assert_eq!((judgement.verdict, seconds(&judgement)), (Verdict::Inconclusive, [0.0, 4.0, 6.0]));
 }
 
 #[test]
@@ -433,20 +440,47 @@ fn the_mirrored_shadow_of_a_copy_is_left_out() {
 }
 
 #[test]
-fn what_a_weaker_copy_shows_beyond_a_stronger_one_is_published_too() {
+fn what_a_weaker_copy_shows_beyond_a_stronger_one_is_not_judged() {
+    // A symmetric picture is found mirrored as well, for as long as the scene stands there; a slow one a little off in time.
     let weaker = Evidence { total: 90.0, moment: 80.0, sustained: 40.0 };
-    let beyond = |end: f32| [copy(0.0, 5.0), Alignment { evidence: weaker, ..copy(0.0, end) }];
-    let judgement = judged(&clip(10), &beyond(9.0));
-    assert_eq!(seconds(&judgement), [9.0, 1.0, 0.0]);
-    assert_eq!(judgement.matches.len(), 2);
-    // Not if other copies show that, or if it is less than the time between two pictures.
-    let judgement = judged(&clip(10), &[copy(0.0, 5.0), copy(4.5, 9.0), beyond(9.0)[1].clone()]);
+    let shadow = Alignment { evidence: weaker, ..copy(0.0, 9.0) };
+    for orientation in [Orientation::UPRIGHT, Orientation::MIRRORED] {
+        let judgement = judged(&clip(10), &[copy(0.0, 5.0), Alignment { orientation, ..shadow.clone() }]);
+        assert_eq!((seconds(&judgement), judgement.matches.len()), ([5.0, 1.0, 4.0], 1));
+    }
+    // Unless another copy shows that.
+    let judgement = judged(&clip(10), &[copy(0.0, 5.0), copy(4.5, 9.0), shadow]);
     assert_eq!((seconds(&judgement), judgement.matches.len()), ([9.0, 1.0, 0.0], 2));
-    assert_eq!(judged(&clip(10), &beyond(5.9)).matches.len(), 1);
-    // What may be of another moment is not published, nor is it paid for.
-    let ambiguous = Alignment { evidence: Evidence { moment: 0.0, sustained: 0.0, ..weaker }, ..other_take(0.0, 9.0) };
-    let ambiguous = Alignment { found: copy(0.0, 1.0).found, ..ambiguous };
-    assert_eq!(seconds(&judged(&clip(10), &[copy(0.0, 5.0), ambiguous])), [5.0, 1.0, 4.0]);
+}
+
+/// The scene, at this moment or at another.
+fn ambiguous(start: f32, end: f32, total: f32) -> Alignment {
+    let evidence = Evidence { total, moment: 0.0, sustained: 0.0 };
+    Alignment { evidence, found: copy(start, end).found, ..other_take(start, end) }
+}
+
+#[test]
+fn what_is_ambiguous_beyond_what_is_stronger_is_not_payable() {
+    let unsearchable = |alignments: &[Alignment]| seconds(&judged(&clip(10), alignments))[2];
+    assert_eq!(unsearchable(&[ambiguous(0.0, 6.0, 400.0), ambiguous(3.0, 9.0, 150.0)]), 9.0);
+    assert_eq!(unsearchable(&[other_take(0.0, 6.0), ambiguous(0.0, 9.0, 150.0)]), 9.0);
+    // That another take is shown there is known.
+    assert_eq!(unsearchable(&[other_take(0.0, 9.0), ambiguous(0.0, 9.0, 150.0)]), 0.0);
+    let both = [copy(0.0, 5.0), ambiguous(0.0, 6.0, 400.0), ambiguous(3.0, 9.0, 150.0)];
+    assert_eq!(seconds(&judged(&clip(10), &both)), [5.0, 1.0, 4.0]);
+}
+
+#[test]
+fn gaps_between_copies_are_told_by_the_copies_whatever_their_order() {
+    let ends = [(0.0, 1.2), (2.4, 3.0), (3.6, 4.2), (4.2, 6.0)];
+    let judge_from = |strongest: usize| {
+        let mut copies: Vec<Alignment> = ends.iter().map(|&(start, end)| copy(start, end)).collect();
+        copies[strongest].evidence.total += 100.0;
+        copies.swap(0, strongest);
+        seconds(&judged(&clip(6), &copies))
+    };
+    let all: Vec<[f64; 3]> = (0..ends.len()).map(judge_from).collect();
+    assert!(all.iter().all(|other| *other == all[0]) && all[0][2] > 0.0, "{all:?}");
 }
 
 proptest! {

@@ -39,7 +39,7 @@ pub(crate) struct Excerpt {
 pub(crate) struct Piece {
     /// Of the result, in seconds.
     pub(crate) clip_s: (f64, f64),
-    /// Of the clip that it was cut from, in seconds.
+    /// Of the clip that it was cut from, or of the part of it that is indexed alone, in seconds.
     pub(crate) reference_s: (f64, f64),
 }
 
@@ -63,7 +63,8 @@ impl Excerpt {
         let (from, to) = (edge - most_s, edge + most_s);
         let mut excerpt = Excerpt::chosen(clip, edit, to - from, (from, to + UNUSED_S), &[], 0)?;
         let of_kept = if ends { (0.0, edge - from) } else { (edge - from, to - from) };
-        excerpt.truth = vec![Piece { clip_s: of_kept, reference_s: (from + of_kept.0, from + of_kept.1) }];
+        excerpt.truth =
+            vec![Piece { clip_s: of_kept, reference_s: (from + of_kept.0 - kept.0, from + of_kept.1 - kept.0) }];
         (excerpt.edit.time == Time::Kept).then_some(excerpt)
     }
 
@@ -224,10 +225,7 @@ mod tests {
             ((6.0, 16.0), (0.0, 5.0), (6.0, 11.0))
         );
         let start = it.duration_s - 8.0;
-        assert_eq!(
-            (after.cut_s.0, after.truth[0].clip_s, after.truth[0].reference_s.0),
-            (start, (4.0, 8.0), start + 4.0)
-        );
+        assert_eq!((after.cut_s.0, after.truth[0].clip_s, after.truth[0].reference_s.0), (start, (4.0, 8.0), 0.0));
     }
 
     #[test]
