@@ -9,7 +9,7 @@
 //! What stands still fits many time lines. So where what moves, or pictures and keys, fit clearly better at another one, that one
 //! is taken, at whatever speed, forwards or backwards, and pays for having been chosen so. And where pictures fit clearly better
 //! on several lines, one after the other, each is an alignment: pieces of a source lie near one slanted line as often as not. If
-//! no hits are found of what fits better, the first line stands for the scene, *outdone*.
+//! no hits are found of what fits better, evidence of the first line's moment is told all the same, *outdone*.
 //!
 //! A pair of keys speaks for the *moment* only if neither key is seen again, at the same place, two seconds away or
 //! more; everything else speaks for the *scene*, which another take from the same tripod shows as well.
@@ -78,7 +78,7 @@ pub struct Alignment {
     pub moved: Moved,
     /// Whether it is one of several times of the source, chosen for how well they fit, that the clip jumps between.
     pub jumps: bool,
-    /// Whether clip and source fit clearly better at another time, of which nothing was found: it tells the scene and no moment.
+    /// Whether clip and source fit clearly better at another time, of which nothing was found.
     pub outdone: bool,
     /// Whether the two files are the same bytes, and nothing else was looked at.
     pub identical: bool,
@@ -334,16 +334,20 @@ impl Context<'_> {
             let mut legs = self.legs(&votes, agreement, group);
             let of_leg = |leg: &Leg| self.pieces(&votes, &leg.agreement, group, leg.window);
             let mut pieces: Vec<Vec<Alignment>> = legs.iter().map(of_leg).collect();
-            let worth = |agreement: &Agreement| self.evidence(&votes, agreement, group).total;
             if pieces.iter().all(Vec::is_empty) {
-                // What was preferred to it came to nothing.
-                let outdone = legs.iter().any(|leg| leg.agreement.line != first.line);
-                legs = vec![Leg::alone(Agreement { outdone, ..first.clone() }, self.window)];
-                pieces = legs.iter().map(of_leg).collect();
-                if pieces[0].is_empty() && worth(&first) < PIECE_MIN {
+                let found = self.evidence(&votes, &first, group);
+                if found.total < PIECE_MIN {
                     return;
                 }
+                // What is seen once and found is told, though what was preferred to it came to nothing.
+                if found.moment >= BY_MOMENT_MIN {
+                    let outdone = legs.iter().any(|leg| leg.agreement.line != first.line);
+                    legs = vec![Leg::alone(Agreement { outdone, ..first.clone() }, self.window)];
+                    pieces = legs.iter().map(of_leg).collect();
+                }
             }
+            let nothing = pieces.iter().all(Vec::is_empty);
+            let worth = |agreement: &Agreement| self.evidence(&votes, agreement, group).total;
             // Those with the evidence of what they were preferred to.
             let seconds = |span: Span| (span.start.as_secs_f32(), span.end.as_secs_f32());
             let holds = |piece: &&Alignment| {
@@ -369,7 +373,6 @@ impl Context<'_> {
             // Nor does the line that lost to others, where it did, and all of it if nothing was found at all.
             let parts: Vec<(f32, f32)> = legs.iter().zip(&held).filter_map(|(leg, held)| leg.won(held)).collect();
             let lost = |vote: &Vote| within(vote) || parts.iter().any(|(from, to)| (*from..=*to).contains(&vote.time));
-            let nothing = pieces.iter().all(Vec::is_empty);
             let mut explained: HashSet<usize> = legs.iter().flat_map(|leg| &leg.agreement.votes).copied().collect();
             explained.extend(voted.iter().filter(|&&i| nothing || lost(&votes[i])));
             explained.extend(first.votes.iter().filter(|&&i| nothing || within(&votes[i])));
