@@ -66,8 +66,10 @@ fn it_measures_both_halves_and_remembers_what_it_measured() {
         let truth = &row["truth"][0];
         let offset = truth["reference_s"][0].as_f64().unwrap() - truth["clip_s"][0].as_f64().unwrap();
         let copy = row["matches"].as_array().unwrap().iter().find(|found| found["kind"] == "copy").unwrap();
-        let found = time(&copy["reference"], "start_s") - time(&copy["clip"], "start_s");
-        assert!(row["found"] == true && row["wrong"] == 0 && (found - offset).abs() < 0.5, "{row}");
+        // At the edge of the part one of its ends is cut off.
+        let found = ["start_s", "end_s"].map(|end| time(&copy["reference"], end) - time(&copy["clip"], end) - offset);
+        assert!(found.iter().any(|error| error.abs() < 0.5), "{found:?}: {row}");
+        assert!(row["found"] == true && row["wrong"] == 0, "{row}");
     }
     assert_eq!(rows.count(), 8);
     assert!(fs::read_to_string(&plot).unwrap().contains("pip50"));
