@@ -201,7 +201,7 @@ pub fn judge(
 enum Class {
     Copy,
     SameScene,
-    /// Enough evidence, which fits other times of the source as well, and nothing in the clip that the source lacks.
+    /// Enough evidence, which fits other times of the source as well or better, and nothing in the clip that the source lacks.
     Ambiguous,
     Weak,
     /// A copy that says the same as a stronger one. Symmetric pictures match mirrored and slow ones a little off in time, so that
@@ -357,6 +357,9 @@ fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
     if evidence.total < policy.published_bits {
         return Class::Weak;
     }
+    if alignment.outdone {
+        return Class::Ambiguous;
+    }
     let timed = timing.bits();
     let margin = contrast.here - contrast.elsewhere;
     let apart = |share: f32| contrast.elsewhere <= share * contrast.here;
@@ -393,11 +396,7 @@ fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
     let seen_here = apart(JUMP_ELSEWHERE_MAX) || plain_moment || evidence.moment >= PLAIN_INSTANT;
     let held = !alignment.jumps || evidence.moment >= policy.published_bits && seen_here && !moves_unlike;
     let forwards = alignment.speed > 0.0 || timed >= BACKWARDS_BITS;
-    if ((proven || mostly || of_moment || of_all) && plain && !moves_otherwise || moves_so)
-        && forwards
-        && held
-        && !alignment.outdone
-    {
+    if ((proven || mostly || of_moment || of_all) && plain && !moves_otherwise || moves_so) && forwards && held {
         Class::Copy
     } else if timed + timing.paid < UNTIMED_BITS
         && moved.bits() < UNTIMED_BITS

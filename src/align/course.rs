@@ -107,12 +107,15 @@ impl Leg {
         Leg { agreement, window, asked: window, open: [false, false] }
     }
 
-    /// The part of the clip that it wins from the line that was voted for by the parts in which it `held`: all that was asked, but
-    /// that to which that line may come back only as far as it held itself. Nothing if it did not hold.
-    pub(super) fn won(&self, held: &[(f32, f32)]) -> Option<(f32, f32)> {
-        let first = held.iter().map(|part| part.0).reduce(f32::min)?;
-        let last = held.iter().map(|part| part.1).reduce(f32::max)?;
-        Some((if self.open[0] { first } else { self.asked.0 }, if self.open[1] { last } else { self.asked.1 }))
+    /// The part of the clip that it wins from the line that was voted for by the parts in which it `held`, each with its evidence:
+    /// all that was asked, but that to which that line may come back only as far as it held itself. Nothing if it has too little
+    /// of the evidence that is `lost_in` what was asked.
+    pub(super) fn won(&self, held: &[((f32, f32), f32)], lost_in: impl Fn((f32, f32)) -> f32) -> Option<(f32, f32)> {
+        let first = held.iter().map(|(part, _)| part.0).reduce(f32::min)?;
+        let last = held.iter().map(|(part, _)| part.1).reduce(f32::max)?;
+        let won = (if self.open[0] { first } else { self.asked.0 }, if self.open[1] { last } else { self.asked.1 });
+        let bits: f32 = held.iter().map(|(_, bits)| bits).sum();
+        (bits >= KEPT_MIN * lost_in(won)).then_some(won)
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) fn continues(earlier: &Alignment, next: &Alignment) -> bool {
     };
     let jump = to.as_secs_f32() - from.as_secs_f32() - earlier.speed * pause;
     earlier.speed.signum() == next.speed.signum()
-        && (earlier.video, earlier.orientation) == (next.video, next.orientation)
+        && (earlier.video, earlier.orientation, earlier.outdone) == (next.video, next.orientation, next.outdone)
         && pause.abs() <= GAP_MAX
         && jump.abs() <= 2.0 * TIME_TOLERANCE
         && (earlier.geometry.scale / next.geometry.scale).log2().abs() <= ZOOM_TOLERANCE
@@ -58,11 +58,10 @@ fn extend(earlier: &mut Alignment, next: &Alignment) {
         clip_moment: mean(earlier.found.clip_moment, next.found.clip_moment),
         clip_moments: earlier.found.clip_moments + next.found.clip_moments,
     };
-    // Whether it jumps or is outdone is told of all by its strongest part.
+    // Whether it jumps is told of all by its strongest part.
     if next.evidence.total > earlier.evidence.total {
         earlier.geometry = next.geometry;
         earlier.jumps = next.jumps;
-        earlier.outdone = next.outdone;
     }
     earlier.evidence.total += next.evidence.total;
     earlier.evidence.moment += next.evidence.moment;

@@ -9,7 +9,7 @@
 //! What stands still fits many time lines. So where what moves, or pictures and keys, fit clearly better at another one, that one
 //! is taken, at whatever speed, forwards or backwards, and pays for having been chosen so. And where pictures fit clearly better
 //! on several lines, one after the other, each is an alignment: pieces of a source lie near one slanted line as often as not. If
-//! no hits are found of what fits better, evidence of the first line's moment is told all the same, *outdone*.
+//! what fits better comes to nothing, evidence of the first line's moment is told all the same, *outdone*.
 //!
 //! A pair of keys speaks for the *moment* only if neither key is seen again, at the same place, two seconds away or
 //! more; everything else speaks for the *scene*, which another take from the same tripod shows as well.
@@ -78,7 +78,7 @@ pub struct Alignment {
     pub moved: Moved,
     /// Whether it is one of several times of the source, chosen for how well they fit, that the clip jumps between.
     pub jumps: bool,
-    /// Whether clip and source fit clearly better at another time, of which nothing was found.
+    /// Whether clip and source fit clearly better at another time, which came to nothing or was told before.
     pub outdone: bool,
     /// Whether the two files are the same bytes, and nothing else was looked at.
     pub identical: bool,
@@ -330,7 +330,7 @@ impl Context<'_> {
             let Some(first) = self.best(&votes, group) else { return };
             let mut agreement = first.clone();
             self.retime(&votes, &mut agreement, group);
-            let voted = agreement.votes.clone();
+            let voted = agreement.clone();
             let mut legs = self.legs(&votes, agreement, group);
             let of_leg = |leg: &Leg| self.pieces(&votes, &leg.agreement, group, leg.window);
             let mut pieces: Vec<Vec<Alignment>> = legs.iter().map(of_leg).collect();
@@ -350,16 +350,18 @@ impl Context<'_> {
             let worth = |agreement: &Agreement| self.evidence(&votes, agreement, group).total;
             // Those with the evidence of what they were preferred to.
             let seconds = |span: Span| (span.start.as_secs_f32(), span.end.as_secs_f32());
-            let holds = |piece: &&Alignment| {
-                piece.evidence.total >= KEPT_MIN * worth(&first.within(&votes, seconds(piece.clip)))
+            let lost_in = |part: (f32, f32)| worth(&first.within(&votes, part)).max(worth(&voted.within(&votes, part)));
+            let holds = |piece: &&Alignment| piece.evidence.total >= KEPT_MIN * lost_in(seconds(piece.clip));
+            let held = |pieces: &Vec<Alignment>| {
+                pieces.iter().filter(holds).map(|piece| (seconds(piece.clip), piece.evidence.total)).collect()
             };
-            let held = |pieces: &Vec<Alignment>| pieces.iter().filter(holds).map(|piece| seconds(piece.clip)).collect();
-            let held: Vec<Vec<(f32, f32)>> = pieces.iter().map(held).collect();
+            let held: Vec<Vec<((f32, f32), f32)>> = pieces.iter().map(held).collect();
             // What the alignment explains votes no more: its own hits, and hits of its geometry at its part of
             // the clip that are a little off in time, which slow pictures give.
             let within = |vote: &Vote| {
-                let near =
-                    |(start, end): &(f32, f32)| (start - TIME_TOLERANCE..=end + TIME_TOLERANCE).contains(&vote.time);
+                let near = |((start, end), _): &((f32, f32), f32)| {
+                    (start - TIME_TOLERANCE..=end + TIME_TOLERANCE).contains(&vote.time)
+                };
                 held.iter().flatten().any(near)
             };
             let beside = |vote: &Vote| {
@@ -371,10 +373,11 @@ impl Context<'_> {
                 legs.iter().any(of)
             };
             // Nor does the line that lost to others, where it did, and all of it if nothing was found at all.
-            let parts: Vec<(f32, f32)> = legs.iter().zip(&held).filter_map(|(leg, held)| leg.won(held)).collect();
+            let parts: Vec<(f32, f32)> =
+                legs.iter().zip(&held).filter_map(|(leg, held)| leg.won(held, lost_in)).collect();
             let lost = |vote: &Vote| within(vote) || parts.iter().any(|(from, to)| (*from..=*to).contains(&vote.time));
             let mut explained: HashSet<usize> = legs.iter().flat_map(|leg| &leg.agreement.votes).copied().collect();
-            explained.extend(voted.iter().filter(|&&i| nothing || lost(&votes[i])));
+            explained.extend(voted.votes.iter().filter(|&&i| nothing || lost(&votes[i])));
             explained.extend(first.votes.iter().filter(|&&i| nothing || within(&votes[i])));
             let taken = |i: usize| explained.contains(&i) || within(&votes[i]) && beside(&votes[i]);
             votes = (0..votes.len()).filter(|&i| !taken(i)).map(|i| votes[i]).collect();
