@@ -213,7 +213,10 @@ impl Talk<'_> {
         let since = Instant::now();
         while since.elapsed() < PARTING {
             match self.child.try_wait() {
-                Ok(Some(_)) if self.inbox.is_torn() => return Fault::Broken("half a message".to_owned()),
+                // A signal comes at any time, also while it writes.
+                Ok(Some(status)) if self.inbox.is_torn() && status.signal().is_none() => {
+                    return Fault::Broken("half a message".to_owned());
+                }
                 Ok(Some(status)) => return Fault::Ended(status),
                 Ok(None) => std::thread::sleep(Duration::from_millis(1)),
                 Err(error) => return Fault::System(error),
