@@ -216,8 +216,8 @@ const MOMENT_KEYS_MIN: u32 = 8;
 
 /// Bits of the timing that are enough if the evidence is clearly less at other times; if the moment's evidence is much less
 /// there; and if all evidence is much less there. Chosen together with the shares and margins, on real footage sampled twice
-/// a second: of 272 excerpts that show another moment of an indexed scene one passes, of 2 377 with other content none, and
-/// of 2 377 edited copies 2 307 (with all limits below, and 2 272 before motion was compared).
+/// a second: of 272 excerpts that show another moment of an indexed scene two pass, of 2 377 with other content none, and
+/// of 2 377 edited copies 2 308 (with all limits below, and 2 272 before motion was compared).
 const MOSTLY_TIMED: f32 = 8.0;
 const PARTLY_TIMED: f32 = 5.0;
 const HARDLY_TIMED: f32 = 2.0;
