@@ -11,7 +11,7 @@ use super::pairing::{Pairing, speeds};
 use super::retime::{RETIMED_REACH, RETIMED_SECONDS};
 use super::timing::fit;
 use super::vote::{Line, Vote};
-use super::{Agreement, CONTRAST_MIN, Context};
+use super::{Agreement, Alignment, CONTRAST_MIN, Context};
 use crate::fingerprint::{ClipKey, Fingerprint};
 use crate::search::Hit;
 
@@ -41,20 +41,20 @@ impl Context<'_> {
     /// no course fits clearly better, that is the agreement alone.
     ///
     /// Half a minute in the middle is asked; beyond it the first and the last line may go on.
-    pub(super) fn legs(&self, votes: &[Vote], agreement: Agreement, group: &[Hit]) -> Vec<Leg> {
+    pub(super) fn legs(&self, votes: &[Vote], agreement: &Agreement, group: &[Hit]) -> Vec<Leg> {
         let worth = |agreement: &Agreement| self.evidence(votes, agreement, group).total;
-        let alone = |agreement| vec![Leg::alone(agreement, self.window)];
-        if worth(&agreement) < CONTRAST_MIN {
-            return alone(agreement);
+        let alone = || vec![Leg::alone(agreement.clone(), self.window)];
+        if worth(agreement) < CONTRAST_MIN {
+            return alone();
         }
         let (first, last) = agreement.span(votes);
         // As much of the clip as is looked at, around the alignment.
         let (centre, half) = (0.5 * (first + last), 0.5 * RETIMED_SECONDS);
         let clip_s = ((centre - half).max(self.window.0), (centre + half).min(self.window.1));
-        let Agreement { geometry, line, .. } = &agreement;
+        let Agreement { geometry, line, .. } = agreement;
         let pairing = self.pairing(group[0].orientation, geometry);
         let table = pairing.table(*line, clip_s, line.span(clip_s, RETIMED_REACH));
-        let Some(course) = table.and_then(|table| table.course(*line)) else { return alone(agreement) };
+        let Some(course) = table.and_then(|table| table.course(*line)) else { return alone() };
         let beyond = |end: (f32, f32)| end.0 < end.1 && worth(&agreement.within(votes, end)) >= CONTRAST_MIN;
         let goes_on = [(self.window.0, clip_s.0), (clip_s.1, self.window.1)].map(beyond);
         let border = |number: usize| 0.5 * (course[number].clip.1 + course[number + 1].clip.0);
@@ -64,7 +64,7 @@ impl Context<'_> {
             let whole = if part.line == *line {
                 agreement.clone()
             } else {
-                self.on_line(votes, &agreement, part.line, agreement.paid.max(COURSE_PRICE))
+                self.on_line(votes, agreement, part.line, agreement.paid.max(COURSE_PRICE))
             };
             Leg {
                 agreement: whole.within(votes, window),
@@ -76,12 +76,12 @@ impl Context<'_> {
         let mut legs: Vec<Leg> = course.iter().enumerate().map(leg).collect();
         let worths: Vec<f32> = legs.iter().map(|leg| worth(&leg.agreement.within(votes, clip_s))).collect();
         if worths.iter().sum::<f32>() < KEPT_MIN * worth(&agreement.within(votes, clip_s)) {
-            return alone(agreement);
+            return alone();
         }
         // Between other footage there may be one piece alone, on whichever line.
         let shown = legs.iter().zip(&worths).filter(|(_, bits)| **bits >= CONTRAST_MIN);
         let mut lines = shown.map(|(leg, _)| leg.agreement.line);
-        let Some(one) = lines.next() else { return alone(agreement) };
+        let Some(one) = lines.next() else { return alone() };
         let voted = goes_on.contains(&true).then_some(*line);
         let jumps = lines.chain(voted).any(|line| !line.follows(one, clip_s));
         legs.iter_mut().for_each(|leg| leg.agreement.jumps = jumps);
@@ -107,14 +107,14 @@ impl Leg {
         Leg { agreement, window, asked: window, open: [false, false] }
     }
 
-    /// The part of the clip that it wins from the line that was voted for by the parts in which it `held`, each with its evidence:
-    /// all that was asked, but that to which that line may come back only as far as it held itself. Nothing if it has too little
-    /// of the evidence that is `lost_in` what was asked.
-    pub(super) fn won(&self, held: &[((f32, f32), f32)], lost_in: impl Fn((f32, f32)) -> f32) -> Option<(f32, f32)> {
-        let first = held.iter().map(|(part, _)| part.0).reduce(f32::min)?;
-        let last = held.iter().map(|(part, _)| part.1).reduce(f32::max)?;
+    /// The part of the clip that it wins from the line that was voted for by its pieces that `held`: all that was asked, but that
+    /// to which that line may come back only as far as it held itself. Nothing if they have too little of the evidence that is
+    /// `lost_in` that part.
+    pub(super) fn won(&self, held: &[&Alignment], lost_in: impl Fn((f32, f32)) -> f32) -> Option<(f32, f32)> {
+        let first = held.iter().map(|piece| piece.clip.seconds().0).reduce(f32::min)?;
+        let last = held.iter().map(|piece| piece.clip.seconds().1).reduce(f32::max)?;
         let won = (if self.open[0] { first } else { self.asked.0 }, if self.open[1] { last } else { self.asked.1 });
-        let bits: f32 = held.iter().map(|(_, bits)| bits).sum();
+        let bits: f32 = held.iter().map(|piece| piece.evidence.total).sum();
         (bits >= KEPT_MIN * lost_in(won)).then_some(won)
     }
 }
@@ -195,13 +195,13 @@ impl Table {
     /// The best course, if it fits clearly better than the line.
     fn course(&self, line: Line) -> Option<Vec<Part>> {
         let single = self.along(line).sum::<f32>() - begins(line);
-        let (fit, mut legs) = self.best(line);
-        for leg in &mut legs {
-            if leg.line.follows(line, leg.clip) {
-                leg.line = line;
+        let (fit, mut parts) = self.best(line);
+        for part in &mut parts {
+            if part.line.follows(line, part.clip) {
+                part.line = line;
             }
         }
-        (fit >= single + GAIN_MIN && legs.iter().any(|leg| leg.line != line)).then_some(legs)
+        (fit >= single + GAIN_MIN && parts.iter().any(|part| part.line != line)).then_some(parts)
     }
 
     /// Adds to the rows of some pictures how well they fit at some times of the source, each to the moments that are on it. If
@@ -266,20 +266,20 @@ impl Table {
         }
         let mut on = largest(&sums);
         let fit = sums[on];
-        let mut legs: Vec<Part> = Vec::new();
+        let mut parts: Vec<Part> = Vec::new();
         let mut end = self.times.len() - 1;
         for picture in (0..self.times.len()).rev() {
             let jump = picture.checked_sub(1).map(|before| &jumps[before]).filter(|(_, jumped)| jumped[on]);
             if picture == 0 || jump.is_some() {
-                legs.push(Part { line: lines[on], clip: (self.times[picture], self.times[end]) });
+                parts.push(Part { line: lines[on], clip: (self.times[picture], self.times[end]) });
                 end = picture.saturating_sub(1);
             }
             if let Some((from, _)) = jump {
                 on = *from;
             }
         }
-        legs.reverse();
-        (fit, legs)
+        parts.reverse();
+        (fit, parts)
     }
 }
 
@@ -295,7 +295,7 @@ fn largest(sums: &[f32]) -> usize {
     (0..sums.len()).max_by(|&a, &b| sums[a].total_cmp(&sums[b]).then(b.cmp(&a))).unwrap_or(0)
 }
 
-/// What a leg of this line costs once.
+/// What a part of this line costs once.
 fn begins(line: Line) -> f32 {
     match line.speed {
         1.0 => 0.0,
@@ -333,7 +333,7 @@ pub(super) const KEPT_MIN: f32 = 0.5;
 /// How much better than one line a course has to fit, in pictures.
 const GAIN_MIN: f32 = 3.0;
 
-/// A leg no further than this from the line, in seconds of the source, follows it.
+/// A part no further than this from the line, in seconds of the source, follows it.
 const SAME_LINE: f32 = 0.4;
 
 /// Least pictures that have a course: a second.

@@ -140,6 +140,11 @@ impl Span {
         alone + self.end.saturating_sub(from)
     }
 
+    /// Its ends in seconds.
+    fn seconds(self) -> (f32, f32) {
+        (self.start.as_secs_f32(), self.end.as_secs_f32())
+    }
+
     /// How long it is.
     pub fn length(self) -> Duration {
         self.end.saturating_sub(self.start)
@@ -210,7 +215,7 @@ pub fn align(hits: &[Hit], clip: &Fingerprint, window: Span, corpus: &Corpus<'_>
             interval: corpus.interval.as_secs_f32(),
             corpus_keys: corpus.keys,
             length: (corpus.length)(group[0].video),
-            window: (window.start.as_secs_f32(), window.end.as_secs_f32()),
+            window: window.seconds(),
             shown: LazyCell::new(Box::new(|| {
                 Shown::new((corpus.runs)(group[0].video), (corpus.motion)(group[0].video))
             })),
@@ -328,10 +333,9 @@ impl Context<'_> {
         }
         for _ in 0..ALIGNMENTS_MAX {
             let Some(first) = self.best(&votes, group) else { return };
-            let mut agreement = first.clone();
-            self.retime(&votes, &mut agreement, group);
-            let voted = agreement.clone();
-            let mut legs = self.legs(&votes, agreement, group);
+            let mut voted = first.clone();
+            self.retime(&votes, &mut voted, group);
+            let mut legs = self.legs(&votes, &voted, group);
             let of_leg = |leg: &Leg| self.pieces(&votes, &leg.agreement, group, leg.window);
             let mut pieces: Vec<Vec<Alignment>> = legs.iter().map(of_leg).collect();
             if pieces.iter().all(Vec::is_empty) {
@@ -340,29 +344,25 @@ impl Context<'_> {
                     return;
                 }
                 // What is seen once and found is told, though what was preferred to it came to nothing.
-                if found.moment >= BY_MOMENT_MIN {
-                    let outdone = legs.iter().any(|leg| leg.agreement.line != first.line);
-                    legs = vec![Leg::alone(Agreement { outdone, ..first.clone() }, self.window)];
+                if found.moment >= BY_MOMENT_MIN && legs.iter().any(|leg| leg.agreement.line != first.line) {
+                    legs = vec![Leg::alone(Agreement { outdone: true, ..first.clone() }, self.window)];
                     pieces = legs.iter().map(of_leg).collect();
                 }
             }
             let nothing = pieces.iter().all(Vec::is_empty);
             let worth = |agreement: &Agreement| self.evidence(&votes, agreement, group).total;
             // Those with the evidence of what they were preferred to.
-            let seconds = |span: Span| (span.start.as_secs_f32(), span.end.as_secs_f32());
             let lost_in = |part: (f32, f32)| worth(&first.within(&votes, part)).max(worth(&voted.within(&votes, part)));
-            let holds = |piece: &&Alignment| piece.evidence.total >= KEPT_MIN * lost_in(seconds(piece.clip));
-            let held = |pieces: &Vec<Alignment>| {
-                pieces.iter().filter(holds).map(|piece| (seconds(piece.clip), piece.evidence.total)).collect()
-            };
-            let held: Vec<Vec<((f32, f32), f32)>> = pieces.iter().map(held).collect();
+            let holds = |piece: &&Alignment| piece.evidence.total >= KEPT_MIN * lost_in(piece.clip.seconds());
+            let held: Vec<Vec<&Alignment>> =
+                pieces.iter().map(|of_leg| of_leg.iter().filter(holds).collect()).collect();
             // What the alignment explains votes no more: its own hits, and hits of its geometry at its part of
             // the clip that are a little off in time, which slow pictures give.
             let within = |vote: &Vote| {
-                let near = |((start, end), _): &((f32, f32), f32)| {
+                held.iter().flatten().any(|piece| {
+                    let (start, end) = piece.clip.seconds();
                     (start - TIME_TOLERANCE..=end + TIME_TOLERANCE).contains(&vote.time)
-                };
-                held.iter().flatten().any(near)
+                })
             };
             let beside = |vote: &Vote| {
                 let of = |leg: &Leg| {
