@@ -157,6 +157,11 @@ pub fn judge(
     for i in of(Class::Ambiguous) {
         line.paint(alignments[i].clip, SpanState::Unsearchable, Some(AMBIGUOUS));
     }
+    for i in of(Class::Rest) {
+        for rest in alone(i, alignments, &classes) {
+            line.paint(rest, SpanState::Unsearchable, Some(AMBIGUOUS));
+        }
+    }
     for copy in &copies {
         line.paint(copy.clip, SpanState::Published, None);
     }
@@ -189,6 +194,7 @@ pub fn judge(
     let mut matches: Vec<(usize, MatchKind)> = of(Class::Copy).into_iter().map(|i| (i, MatchKind::Copy)).collect();
     matches.extend(of(Class::SameScene).into_iter().map(|i| (i, MatchKind::SameScene)));
     matches.extend(of(Class::Ambiguous).into_iter().map(|i| (i, MatchKind::SameScene)));
+    matches.extend(of(Class::Rest).into_iter().map(|i| (i, MatchKind::SameScene)));
     matches.sort_by_key(|&(i, _)| (alignments[i].clip.start, alignments[i].clip.end, i));
     let nearest = (0..alignments.len()).find(|&i| classes[i] == Class::Weak);
 
@@ -203,6 +209,8 @@ enum Class {
     SameScene,
     /// Enough evidence, which fits other times of the source as well or better, and nothing in the clip that the source lacks.
     Ambiguous,
+    /// The same of a weaker one, of which so much lies where no stronger alignment of its source does; of that it tells only.
+    Rest,
     Weak,
     /// A copy that says the same as a stronger one. Symmetric pictures match mirrored and slow ones a little off in time, so that
     /// what it shows beyond is not judged.
@@ -313,40 +321,56 @@ const BESIDE: &str = "beside: a copy goes on here in its source, and nothing tel
 
 const BENIGN: &str = "benign: it shows material that is marked as benign";
 
-/// The alignments' classes; they come strongest first. What is ambiguous for a `sliver` or more that no stronger alignment of its
-/// source shows is no shadow.
+/// The alignments' classes; they come strongest first. Of what is ambiguous, a rest of less than a `sliver` is left out.
 fn classify(alignments: &[Alignment], sliver: Duration, policy: &Policy) -> Vec<Class> {
     let mut classes: Vec<Class> = Vec::with_capacity(alignments.len());
     for (i, alignment) in alignments.iter().enumerate() {
         let own = class_of(alignment, policy);
-        // Those that have a say themselves.
-        let stronger = alignments[..i].iter().zip(&classes);
-        let stronger = stronger
-            .filter(|(other, class)| other.video == alignment.video && !matches!(class, Class::Weak | Class::Shadow));
-        let overlapping: Vec<(&Alignment, &Class)> =
-            stronger.filter(|(other, _)| !other.clip.overlap(alignment.clip).is_zero()).collect();
-        let alone = || alignment.clip.without(overlapping.iter().map(|(other, _)| other.clip));
-        let shadowed = overlapping.iter().any(|(stronger, class)| {
+        let shadowed = stronger(i, alignments, &classes).any(|(stronger, class)| {
             let overlap = alignment.clip.overlap(stronger.clip).as_secs_f32();
             let weaker = alignment.evidence.total < SHADOW * stronger.evidence.total;
             // A copy can be the shadow of a copy only.
             overlap >= SHADOW * alignment.clip.length().as_secs_f32()
-                && match (**class, own) {
+                && match (class, own) {
                     // Turned by six degrees, it is found both upright and tilted.
                     (Class::Copy, Class::Copy) => weaker || alignment.orientation.tilt != stronger.orientation.tilt,
                     (Class::Copy, _) => true,
-                    (Class::SameScene | Class::Ambiguous, Class::SameScene | Class::Ambiguous | Class::Weak) => weaker,
+                    (
+                        Class::SameScene | Class::Ambiguous | Class::Rest,
+                        Class::SameScene | Class::Ambiguous | Class::Weak,
+                    ) => weaker,
                     _ => false,
                 }
         });
         classes.push(match own {
             own if !shadowed => own,
             Class::Copy => Class::Echo,
-            Class::Ambiguous if alone() >= sliver => Class::Ambiguous,
+            Class::Ambiguous
+                if alone(i, alignments, &classes).iter().map(|rest| rest.length()).sum::<Duration>() >= sliver =>
+            {
+                Class::Rest
+            }
             _ => Class::Shadow,
         });
     }
     classes
+}
+
+/// The stronger alignments of the source of one, that have a say themselves.
+fn stronger<'a>(
+    i: usize,
+    alignments: &'a [Alignment],
+    classes: &'a [Class],
+) -> impl Iterator<Item = (&'a Alignment, Class)> {
+    let before = alignments[..i].iter().zip(classes.iter().copied());
+    before.filter(move |(other, class)| {
+        other.video == alignments[i].video && !matches!(class, Class::Weak | Class::Shadow)
+    })
+}
+
+/// The parts of an alignment that no stronger one of its source shows.
+fn alone(i: usize, alignments: &[Alignment], classes: &[Class]) -> Vec<Span> {
+    alignments[i].clip.without(stronger(i, alignments, classes).map(|(other, _)| other.clip))
 }
 
 fn class_of(alignment: &Alignment, policy: &Policy) -> Class {

@@ -128,16 +128,18 @@ impl Span {
         self.end.min(other.end).saturating_sub(self.start.max(other.start))
     }
 
-    /// How much of it is in none of the others.
-    pub fn without(self, others: impl IntoIterator<Item = Span>) -> Duration {
+    /// What of it is in none of the others, in order.
+    pub fn without(self, others: impl IntoIterator<Item = Span>) -> Vec<Span> {
         let mut others: Vec<Span> = others.into_iter().collect();
         others.sort_unstable_by_key(|other| other.start);
-        let (mut alone, mut from) = (Duration::ZERO, self.start);
-        for other in others {
-            alone += other.start.min(self.end).saturating_sub(from);
+        let (mut alone, mut from) = (Vec::new(), self.start);
+        for other in others.into_iter().chain([Span { start: self.end, end: self.end }]) {
+            if other.start.min(self.end) > from {
+                alone.push(Span { start: from, end: other.start.min(self.end) });
+            }
             from = from.max(other.end);
         }
-        alone + self.end.saturating_sub(from)
+        alone
     }
 
     /// Its ends in seconds.

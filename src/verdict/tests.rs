@@ -466,9 +466,12 @@ fn ambiguous(start: f32, end: f32, total: f32) -> Alignment {
 fn what_is_ambiguous_beyond_what_is_stronger_is_not_payable() {
     let unsearchable = |alignments: &[Alignment]| seconds(&judged(&clip(10), alignments))[2];
     assert_eq!(unsearchable(&[ambiguous(0.0, 6.0, 400.0), ambiguous(3.0, 9.0, 150.0)]), 9.0);
-    assert_eq!(unsearchable(&[other_take(0.0, 6.0), ambiguous(0.0, 9.0, 150.0)]), 9.0);
+    assert_eq!(unsearchable(&[other_take(0.0, 6.0), ambiguous(0.0, 9.0, 150.0)]), 3.0);
     // That another take is shown there is known.
     assert_eq!(unsearchable(&[other_take(0.0, 9.0), ambiguous(0.0, 9.0, 150.0)]), 0.0);
+    // Nor does what is left of a minute of it for two seconds make the clip inconclusive.
+    let minute = judged(&clip(60), &[other_take(0.0, 57.0), ambiguous(0.0, 59.0, 150.0)]);
+    assert_eq!((minute.verdict, seconds(&minute)), (Verdict::Unpublished, [0.0, 58.0, 2.0]));
     let both = [copy(0.0, 5.0), ambiguous(0.0, 6.0, 400.0), ambiguous(3.0, 9.0, 150.0)];
     assert_eq!(seconds(&judged(&clip(10), &both)), [5.0, 1.0, 4.0]);
 }
