@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
 
-use crate::fingerprint::{self, FINGERPRINT_VERSION, Motion, Run};
+use crate::fingerprint::{self, FINGERPRINT_VERSION, Fingerprint, Motion, Run};
 use crate::index::{GraphPolicy, Index, IndexConfig, IndexState, Role, Video, Watch, Writer, hex};
 use crate::sample::CORPUS_INTERVAL;
 use crate::sandbox::Decoding;
@@ -292,6 +292,10 @@ fn one(
     match done {
         Ok(done) => done,
         Err(Error::Cancelled) => Done::Stopped,
+        Err(Error::NotMedia { path, .. }) if Fingerprint::is_file(&path, options.decoding.links) => {
+            let source = "the fingerprint of a clip, and an index is made from the videos themselves";
+            Done::Failed(Error::NotMedia { path, source: source.into() })
+        }
         Err(error) => Done::Failed(error),
     }
 }

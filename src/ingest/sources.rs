@@ -1,6 +1,7 @@
 //! Reads what a caller names as sources: files, folders, lists, and the side files of yt-dlp.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
@@ -25,7 +26,7 @@ pub struct Source {
 /// The sources found, and what could not be read on the way.
 #[derive(Debug, Default)]
 pub struct Sources {
-    /// Each file once, in the order given; files of a folder by name.
+    /// Each file once, in the order given, with what any list says of it; files of a folder by name.
     pub sources: Vec<Source>,
     /// Files, folders and lines that could not be read, and why.
     pub problems: Vec<(PathBuf, Error)>,
@@ -87,8 +88,7 @@ pub fn sources_within(inputs: &[PathBuf], reach: &Reach) -> Result<Sources> {
             found.sources.push(Source { path: input.clone(), publication: Publication::default() });
         }
     }
-    let mut seen = HashSet::new();
-    found.sources.retain(|source| seen.insert(fs::canonicalize(&source.path).unwrap_or_else(|_| source.path.clone())));
+    found.sources = each_once(found.sources);
     for source in &mut found.sources {
         // A file that is not there is told of once, when it is opened.
         if let Err(error) = complete(source, reach.links)
@@ -98,6 +98,22 @@ pub fn sources_within(inputs: &[PathBuf], reach: &Reach) -> Result<Sources> {
         }
     }
     Ok(found)
+}
+
+/// Each file once, where it comes first; what is known of it from there counts before what comes later.
+fn each_once(sources: Vec<Source>) -> Vec<Source> {
+    let mut places: HashMap<PathBuf, usize> = HashMap::new();
+    let mut once: Vec<Source> = Vec::with_capacity(sources.len());
+    for source in sources {
+        match places.entry(fs::canonicalize(&source.path).unwrap_or_else(|_| source.path.clone())) {
+            Entry::Occupied(place) => fill(&mut once[*place.get()].publication, source.publication),
+            Entry::Vacant(place) => {
+                place.insert(once.len());
+                once.push(source);
+            }
+        }
+    }
+    once
 }
 
 fn has_extension(path: &Path, extensions: &[&str]) -> bool {
@@ -307,20 +323,23 @@ fn complete(source: &mut Source, links: Links) -> Result<()> {
     if let Some(page) = fields.get("webpage_url").or_else(|| fields.get("original_url")).cloned() {
         fields.insert("url".to_owned(), page);
     }
-    let known = publication(&fields);
-    let own = &mut source.publication;
+    fill(&mut source.publication, publication(&fields));
+    Ok(())
+}
+
+/// Takes what is not known from elsewhere.
+fn fill(own: &mut Publication, other: Publication) {
     for (field, other) in [
-        (&mut own.url, known.url),
-        (&mut own.title, known.title),
-        (&mut own.uploader, known.uploader),
-        (&mut own.platform, known.platform),
-        (&mut own.published_at, known.published_at),
+        (&mut own.url, other.url),
+        (&mut own.title, other.title),
+        (&mut own.uploader, other.uploader),
+        (&mut own.platform, other.platform),
+        (&mut own.published_at, other.published_at),
     ] {
         if field.is_none() {
             *field = other;
         }
     }
-    Ok(())
 }
 
 /// Longest side file in bytes; those of long videos with comments have some megabytes.
@@ -355,6 +374,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = write(folder.path(), "a.mp4", "x");
         assert_eq!(sources(&[file.clone(), folder.path().to_owned(), file]).unwrap().sources.len(), 1);
+    }
+
+    #[test]
+    fn what_a_list_says_of_a_file_counts_wherever_the_file_is_named_first() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "a.mp4", "x");
+        let first = write(folder.path(), "first.csv", "file,title\na.mp4,Sea\n");
+        let second = write(folder.path(), "second.csv", "file,title,uploader\na.mp4,Lake,Someone\n");
+        let inputs = [folder.path().to_owned(), first, second];
+        let found = sources(&inputs).unwrap().sources;
+        assert_eq!(found.len(), 1);
+        let known =
+            Publication { title: Some("Sea".into()), uploader: Some("Someone".into()), ..Publication::default() };
+        assert_eq!(found[0].publication, known);
     }
 
     #[test]

@@ -49,7 +49,9 @@ pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
 }
 
 fn build(args: Sourced, role: Role, graph: GraphPolicy, place: &Place, quiet: bool) -> anyhow::Result<Exit> {
-    let cancel = signal::cancel_flag("finishing, what is done is kept; once more to stop at once")?;
+    let cancel = signal::cancel_flag(
+        "finishing, what is done is kept; once more to stop at once and lose what is not yet in the index",
+    )?;
     if !quiet {
         talk::say(&place.describe());
     }

@@ -166,7 +166,11 @@ fn seconds(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let seconds = &report.seconds;
     writeln!(out, "  published     {:>8.1} s", seconds.published)?;
     let payable = report.payable_minutes;
-    writeln!(out, "  unpublished   {:>8.1} s, payable {payable:.2} minutes", seconds.unpublished)?;
+    let why = match report.verdict {
+        Verdict::Inconclusive => ": the clip as a whole is inconclusive",
+        _ => "",
+    };
+    writeln!(out, "  unpublished   {:>8.1} s, payable {payable:.2} minutes{why}", seconds.unpublished)?;
     if report.spans.len() > 1 {
         for span in report.spans.iter().filter(|span| span.state == SpanState::Unpublished) {
             let part = Interval { start_s: span.start_s, end_s: span.end_s };
