@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use super::guide::{self, Trace};
+use super::pieces::EDGE;
 use super::vote::Line;
-use super::{CONTRAST_SECONDS, Context, Contrast, EDGE, Found, Similarity, middle};
+use super::{CONTRAST_SECONDS, Context, Contrast, Found, Similarity, middle};
 use crate::evidence::{self, Pair};
 use crate::fingerprint::{ClipKey, Orientation};
 

@@ -1,5 +1,6 @@
 //! What is judged of made alignments.
 
+use super::class::UNTIMED_BITS;
 use super::*;
 use crate::align::{Contrast, Found, Moved, Similarity, Tally, Timing};
 use crate::evidence::Evidence;

@@ -1,0 +1,198 @@
+//! Cuts what agrees on one geometry and time line into alignments, and says what each is worth.
+
+use std::time::Duration;
+
+use super::guide::{self, Trace};
+use super::moving::Moved;
+use super::stretch::{self, Look, stretches};
+use super::timing::Timing;
+use super::vote::{self, Line, Pace, Vote};
+use super::{
+    Agreement, Alignment, BY_MOMENT_MIN, CONTRAST_MIN, Context, Contrast, EVIDENCE_MIN, Found, GAP_MAX, PIECE_MIN,
+    Span, TIME_TOLERANCE, pairs,
+};
+use crate::evidence::{self, Evidence, Pair};
+use crate::fingerprint::{ClipKey, Keyframe};
+use crate::search::Hit;
+
+/// Evidence from which the source is looked at where the alignment says, in bits.
+const GUIDE_MIN: f32 = 16.0;
+
+impl Context<'_> {
+    /// Cuts an alignment where nothing agrees for a while, and keeps the parts that are worth something.
+    pub(super) fn pieces(
+        &self,
+        votes: &[Vote],
+        agreement: &Agreement,
+        group: &[Hit],
+        window: (f32, f32),
+    ) -> Vec<Alignment> {
+        let orientation = group[0].orientation;
+        let Agreement { geometry, mut line, .. } = *agreement;
+        let all = pairs(votes, agreement, group);
+        let whole = evidence::count(all.iter().map(|(_, pair)| pair), self.corpus_keys);
+        let strong = whole.total >= GUIDE_MIN;
+        // Made on demand: it reads the source.
+        let pairing = || self.pairing(orientation, &geometry);
+        let mut traces = Vec::new();
+        if strong {
+            traces = guide::trace(self.clip, &self.shown, orientation, &geometry, line, window);
+            let guided: Vec<Vote> = guide::as_votes(&traces, self.clip, &self.shown, orientation).collect();
+            let pace = if line.speed.abs() == 1.0 { Pace::RealTime } else { Pace::Any };
+            let fitted = vote::fit_line(guided.iter(), line, pace);
+            let pairing = pairing();
+            if pairing.lock(fitted, window).bits() >= pairing.lock(line, window).bits() {
+                line = fitted;
+            }
+            traces = guide::trace(self.clip, &self.shown, orientation, &geometry, line, window);
+        }
+        // Of fine regions, those count that the source may have.
+        let aspect = self.clip.aspect();
+        let expected = |key: &ClipKey| {
+            let place = || orientation.place(key.place, aspect);
+            !key.fine || strong && self.shown.may_have(&place(), &geometry)
+        };
+        let looks = self.looks(&all, &traces, &expected, window);
+        let gap = GAP_MAX.max(2.5 * self.interval / line.speed.abs().min(1.0));
+        let parts = stretches(&looks, gap, whole.moment >= BY_MOMENT_MIN);
+        let least = if parts.len() == 1 { EVIDENCE_MIN } else { PIECE_MIN };
+        let mut pieces = Vec::new();
+        for (first, last) in parts {
+            let within: Vec<(f32, Pair)> =
+                all.iter().filter(|(time, _)| (first..=last).contains(time)).copied().collect();
+            let evidence = sustained(&within, self.corpus_keys);
+            if evidence.total < least {
+                continue;
+            }
+            let clip = self.extent(first, last, line, window);
+            let (from, to) = stretch::beside(&looks, (first, last));
+            let to_reference = |time: Duration| {
+                Duration::from_secs_f32(line.at(time.as_secs_f32()).clamp(0.0, self.length.as_secs_f32()))
+            };
+            let (contrast, timing, moved) = if evidence.total >= CONTRAST_MIN {
+                let contrast = self.contrast((first, last), orientation, &geometry, line);
+                let timing = Timing { paid: agreement.paid, ..pairing().timing(line, (first, last)) };
+                (contrast, timing, pairing().moved(line, (first, last)))
+            } else {
+                (Contrast::default(), Timing::default(), Moved::default())
+            };
+            let found = if strong {
+                self.found(&traces, (first, last), orientation, &geometry, line, &expected)
+            } else {
+                Found::default()
+            };
+            pieces.push(Alignment {
+                video: group[0].video,
+                orientation,
+                clip,
+                beside: self.extent(from, to, line, window),
+                reference: if line.speed < 0.0 {
+                    Span { start: to_reference(clip.end), end: to_reference(clip.start) }
+                } else {
+                    Span { start: to_reference(clip.start), end: to_reference(clip.end) }
+                },
+                speed: line.speed,
+                geometry,
+                evidence,
+                hits: within.len(),
+                found,
+                contrast,
+                timing,
+                moved,
+                jumps: agreement.jumps,
+                outdone: agreement.outdone,
+                identical: false,
+            });
+        }
+        pieces
+    }
+
+    /// What each keyframe of the clip says of an alignment, from its pairs and traces and the keys that are expected in them.
+    fn looks(
+        &self,
+        pairs: &[(f32, Pair)],
+        traces: &[Trace],
+        expected: &dyn Fn(&ClipKey) -> bool,
+        window: (f32, f32),
+    ) -> Vec<Look> {
+        let within = guide::keyframes_between(self.clip, window);
+        let first = within.start;
+        let look = |keyframe: &Keyframe| {
+            let time = keyframe.time.as_secs_f32();
+            Look { time, found: 0, moments: 0, moments_found: 0 }
+        };
+        let mut looks: Vec<Look> = self.clip.keyframes[within].iter().map(look).collect();
+        let keys = &self.clip.keys[guide::keys_between(self.clip, window)];
+        for key in keys.iter().filter(|key| !key.recurs && expected(key)) {
+            looks[key.keyframe as usize - first].moments += 1;
+        }
+        for trace in traces {
+            let look = &mut looks[self.clip.keys[trace.clip_key as usize].keyframe as usize - first];
+            look.found += 1;
+            look.moments_found += u32::from(!trace.recurs);
+        }
+        for (time, pair) in pairs {
+            let at = looks.partition_point(|look| look.time < *time);
+            if let Some(look) = looks.get_mut(at) {
+                look.found += 1;
+                look.moments_found = look.moments_found.max(u32::from(pair.moment));
+            }
+        }
+        looks
+    }
+
+    /// From the first to the last hit, and on to where a further keyframe of the source could have been seen: half an
+    /// interval, or to the clip's or source's end if that is within one, but never across a cut of the clip.
+    fn extent(&self, first: f32, last: f32, line: Line, window: (f32, f32)) -> Span {
+        let step = self.interval / line.speed.abs();
+        let (mut start, mut end) = (first - 0.5 * step, last + 0.5 * step);
+        let total = self.clip.duration.as_secs_f32();
+        if first - step <= EDGE {
+            start = 0.0;
+        }
+        if last + step >= total - EDGE {
+            end = total;
+        }
+        for pair in self.clip.keyframes.windows(2).filter(|pair| pair[1].cut) {
+            let cut = 0.5 * (pair[0].time + pair[1].time).as_secs_f32();
+            // A cut within reach is the edge: half an interval is only the expected one.
+            if cut <= first && cut >= first - step {
+                start = cut;
+            }
+            if cut > last && cut <= last + step {
+                end = cut;
+                break;
+            }
+        }
+        let ends = [0.0, self.length.as_secs_f32()].map(|moment| (moment - line.offset) / line.speed);
+        let (at_zero, at_end) = (ends[0].min(ends[1]), ends[0].max(ends[1]));
+        let start = start.max(window.0).max((at_zero - TIME_TOLERANCE).min(first)).max(0.0);
+        let end = end.min(total).min(window.1.max(last)).min((at_end + TIME_TOLERANCE).max(last));
+        // Exactly, not as f32 has it.
+        let end = if end >= total { self.clip.duration } else { Duration::from_secs_f32(end.max(start)) };
+        Span { start: Duration::from_secs_f32(start).min(end), end }
+    }
+}
+
+/// A match that begins this near to the clip's start begins at it, in seconds beyond one interval.
+pub(super) const EDGE: f32 = 0.25;
+
+/// Counts the evidence, and what is left of the moment's without its best second.
+fn sustained(pairs: &[(f32, Pair)], corpus_keys: u64) -> Evidence {
+    let mut evidence = evidence::count(pairs.iter().map(|(_, pair)| pair), corpus_keys);
+    let mut strongest: Vec<&(f32, Pair)> = pairs.iter().filter(|(_, pair)| pair.moment).collect();
+    strongest.sort_by(|a, b| evidence::weight(&b.1).total_cmp(&evidence::weight(&a.1)).then(a.0.total_cmp(&b.0)));
+    let without = |centre: f32| {
+        let far = pairs.iter().filter(|(time, pair)| pair.moment && (time - centre).abs() > 0.5 * INSTANT);
+        evidence::count(far.map(|(_, pair)| pair), corpus_keys).moment
+    };
+    let least = strongest.iter().take(INSTANTS_TRIED).map(|(time, _)| without(*time)).reduce(f32::min);
+    evidence.sustained = least.unwrap_or(0.0);
+    evidence
+}
+
+/// Length of the second that is left out, in seconds of the clip.
+const INSTANT: f32 = 1.0;
+
+/// Seconds that are tried for the best one: those around the strongest pairs.
+const INSTANTS_TRIED: usize = 12;
