@@ -178,7 +178,11 @@ fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
     let proven = timed >= policy.timed_bits
         && evidence.total >= 2.0 * policy.published_bits
         && (passage || apart(policy.elsewhere_max))
-        && (unique || apart(ALONE_ELSEWHERE_MAX) || timed >= ALONE_BITS || pictures >= ALONE_PICTURES);
+        && (unique
+            || evidence.moment >= PLAIN_INSTANT
+            || apart(ALONE_ELSEWHERE_MAX)
+            || timed >= ALONE_BITS
+            || pictures >= ALONE_PICTURES);
     let mostly = timed >= MOSTLY_TIMED && margin >= 2.0 * policy.published_bits && apart(policy.elsewhere_max);
     let of_moment =
         timed >= PARTLY_TIMED && unique && contrast.moment_elsewhere <= MOMENT_ELSEWHERE_MAX * contrast.moment_here;

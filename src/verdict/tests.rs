@@ -249,7 +249,12 @@ fn times_alone_prove_a_moment_only_by_far() {
     let contrast = Contrast { here: 1000.0, elsewhere: 900.0, moment_here: 80.0, moment_elsewhere: 70.0 };
     let unique = Evidence { total: 900.0, moment: 40.0, sustained: 20.0 };
     let seen_once = Alignment { evidence: unique, contrast, ..swaying(900.0, well) };
-    assert_eq!(judged(&clip(10), &[seen_once]).verdict, Verdict::Published);
+    assert_eq!(judged(&clip(10), std::slice::from_ref(&seen_once)).verdict, Verdict::Published);
+    // One second that is seen once by far is enough of that, a lesser one is not.
+    for (moment, verdict) in [(150.0, Verdict::Inconclusive), (200.0, Verdict::Published)] {
+        let instant = Evidence { total: 900.0, moment, sustained: 0.0 };
+        assert_eq!(judged(&clip(10), &[Alignment { evidence: instant, ..seen_once.clone() }]).verdict, verdict);
+    }
     assert_eq!(judged(&clip(10), &[swaying(900.0, longer)]).verdict, Verdict::Published);
     assert_eq!(judged(&clip(10), &[swaying(900.0, all)]).verdict, Verdict::Published);
 }
