@@ -35,7 +35,8 @@ impl Context<'_> {
         let mut share = [0.0_f32; 2];
         let mut compare = |other: Line, (from, to): (f32, f32)| {
             if to - from >= OVERLAP_MIN.min(last - first) {
-                let (there, same) = (agreement(other, (from, to)), agreement(line, (from, to)));
+                let same = if (from, to) == (first, last) { here } else { agreement(line, (from, to)) };
+                let there = agreement(other, (from, to));
                 for (share, (there, same)) in share.iter_mut().zip(there.into_iter().zip(same)) {
                     *share = share.max(there / same.max(1.0));
                 }

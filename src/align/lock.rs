@@ -10,19 +10,12 @@ use super::guide::GUIDED_RADIUS;
 use super::pairing::{Pairing, SAY_MAX};
 use super::timing::Tally;
 use super::vote::Line;
-use crate::fingerprint::{ClipKey, Run};
 
 impl Pairing<'_> {
-    /// How far a key of the clip is from a run, if it is where the geometry puts it.
-    fn distance(&self, key: &ClipKey, run: &Run) -> Option<u32> {
-        let place = self.orientation.place(key.place, self.clip.aspect());
-        let there = key.kind == run.kind && self.geometry.takes(&place, &run.place);
-        there.then(|| run.key.distance(self.orientation.key(key)))
-    }
-
     /// Counts, for the keys that the source shows first between two moments of the clip.
     pub(super) fn lock(&self, line: Line, (first, last): (f32, f32)) -> Tally {
         let mut lock = Tally::default();
+        let frames = self.frames((first, last));
         // Runs come in order of their first sighting.
         for picture in self.shown.runs.chunk_by(|a, b| a.first == b.first) {
             let claimed = (picture[0].first.as_secs_f32() - line.offset) / line.speed;
@@ -38,16 +31,20 @@ impl Pairing<'_> {
             if here == 0.0 || there < here {
                 continue;
             }
-            let around = self.keys(((claimed - FAR).max(first), (claimed + FAR).min(last)));
+            let around = frames.partition_point(|(time, _)| *time < claimed - FAR)
+                ..frames.partition_point(|(time, _)| *time <= claimed + FAR);
             let (mut keys, mut best) = (0_u8, 0_u8);
             for run in picture {
                 let (mut near, mut far) = (u32::MAX, u32::MAX);
-                for key in around {
-                    let apart = (self.time(key) - claimed).abs();
+                for (time, frame) in &frames[around.clone()] {
+                    let apart = (time - claimed).abs();
                     if apart > NEAR && apart < APART {
                         continue;
                     }
-                    if let Some(distance) = self.distance(key, run) {
+                    let there = frame
+                        .iter()
+                        .filter(|seen| seen.kind == run.kind && self.geometry.takes(&seen.place, &run.place));
+                    if let Some(distance) = there.map(|seen| run.key.distance(seen.key)).min() {
                         let least = if apart <= NEAR { &mut near } else { &mut far };
                         *least = (*least).min(distance);
                     }

@@ -286,6 +286,14 @@ fn what_moves_proves_a_moment_that_no_key_tells() {
         judged(&clip(10), &[Alignment { timing: Timing { paid, ..few.timing }, ..few }]).verdict
     };
     assert_eq!((paid(0.0), paid(6.0)), (Verdict::Published, Verdict::Inconclusive));
+    // Another walks the same way: little of the source is shown, and its pictures fit no better at this time.
+    let another = still(moved(28.0, 25.0, 0.42, 0.15));
+    let another = Alignment { found: Found { reference: 0.3, ..another.found }, ..another };
+    assert!(another.timing.bits() < UNTIMED_BITS);
+    assert_eq!(judged(&clip(10), std::slice::from_ref(&another)).verdict, Verdict::Inconclusive);
+    let timed = Alignment { timing: pictures(24.0, 13.0), ..another };
+    assert!((UNTIMED_BITS..8.0).contains(&timed.timing.bits()), "{}", timed.timing.bits());
+    assert_eq!(judged(&clip(10), &[timed]).verdict, Verdict::Published);
     // An instant is no passage.
     let instant = Alignment { moved: moved(48.0, 46.0, 0.6, 0.2), ..other_take(0.0, 1.4) };
     assert_eq!(judged(&clip(10), &[instant]).verdict, Verdict::Inconclusive);
@@ -302,6 +310,48 @@ fn times_prove_nothing_where_something_else_moves() {
     assert_eq!(verdict(moved(19.0, 4.0, 0.12, 0.1)), Verdict::Published);
     let seen_once = Alignment { moved: moved(40.0, 8.0, 0.12, 0.1), ..copy(0.0, 10.0) };
     assert_eq!(judged(&clip(10), &[seen_once]).verdict, Verdict::Published);
+}
+
+#[test]
+fn what_moves_as_at_another_time_is_no_copy_if_its_keys_are_found_there_too() {
+    // The same pose, framed alike twice: keys are seen once, and pictures fit best at one time.
+    let alike = |asked: f32, likeness: f32, elsewhere: f32| Alignment {
+        contrast: Contrast { here: 343.0, elsewhere, moment_here: 343.0, moment_elsewhere: 330.0 },
+        evidence: Evidence { total: 194.0, moment: 164.0, sustained: 111.0 },
+        moved: moved(asked, 5.0, likeness, 0.22),
+        found: Found { reference: 0.35, ..copy(0.0, 10.0).found },
+        ..copy(0.0, 10.0)
+    };
+    let verdict = |alignment: Alignment| judged(&clip(10), &[alignment]).verdict;
+    let (pictures, least, most) = (19.0, 0.14, 330.0);
+    assert_eq!(verdict(alike(pictures, least, most)), Verdict::Inconclusive);
+    assert_eq!(verdict(alike(pictures, 0.3, most)), Verdict::Inconclusive);
+    // It moves far better so at its own time, the keys are not found at others, or too little moves.
+    assert_eq!(verdict(alike(pictures, 0.4, most)), Verdict::Published);
+    assert_eq!(verdict(alike(pictures, least, 200.0)), Verdict::Published);
+    assert_eq!(verdict(alike(8.0, least, most)), Verdict::Published);
+    // Half of the source is shown, or much of it is seen once.
+    let shown = Found { reference: 0.6, ..copy(0.0, 10.0).found };
+    assert_eq!(verdict(Alignment { found: shown, ..alike(pictures, least, most) }), Verdict::Published);
+    let moment = Evidence { total: 300.0, moment: 200.0, sustained: 111.0 };
+    assert_eq!(verdict(Alignment { evidence: moment, ..alike(pictures, least, most) }), Verdict::Published);
+}
+
+#[test]
+fn hardly_any_timing_of_hardly_any_picture_proves_nothing() {
+    // A cat that walks past keys which are nowhere else, a moment apart.
+    let evidence = Evidence { total: 184.0, moment: 108.0, sustained: 41.0 };
+    let contrast = Contrast { here: 184.0, elsewhere: 100.0, moment_here: 108.0, moment_elsewhere: 100.0 };
+    let verdict = |asked: f32, best: f32, reference: f32| {
+        let found = Found { reference, ..copy(0.0, 3.0).found };
+        let keys = Tally { asked: 6.0, best: 4.0, by_chance: 1.5 };
+        let timing = Timing { clip_keys: keys, source_keys: keys, ..pictures(asked, best) };
+        assert!((2.0..5.0).contains(&timing.bits()), "{}", timing.bits());
+        judged(&clip(3), &[Alignment { evidence, contrast, found, timing, ..copy(0.0, 3.0) }]).verdict
+    };
+    assert_eq!(verdict(1.0, 1.0, 0.3), Verdict::Inconclusive);
+    assert_eq!(verdict(1.0, 1.0, 0.5), Verdict::Published);
+    assert_eq!(verdict(6.0, 3.0, 0.3), Verdict::Published);
 }
 
 #[test]
