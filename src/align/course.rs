@@ -9,7 +9,7 @@
 use super::moving::{ON_LINE, Tracks};
 use super::pairing::{Pairing, speeds};
 use super::retime::{RETIMED_REACH, RETIMED_SECONDS};
-use super::timing::fit;
+use super::timing::{fit, roughly_at};
 use super::vote::{Line, Vote};
 use super::{Agreement, Alignment, CONTRAST_MIN, Context};
 use crate::fingerprint::{ClipKey, Fingerprint};
@@ -169,7 +169,8 @@ impl Pairing<'_> {
         for (_, frame) in frames {
             let mut sums = vec![0.0_f32; shown.len()];
             for run in &runs {
-                let best = frame.iter().map(|seen| fit(seen, run, &geometry)).fold(0.0, f32::max);
+                let there = &frame[roughly_at(run, frame, &geometry)];
+                let best = there.iter().map(|seen| fit(seen, run, &geometry)).fold(0.0, f32::max);
                 if best > 0.0 {
                     let from = shown.partition_point(|at| *at < run.first.as_secs_f32());
                     let active = sums[from..].iter_mut().zip(&shown[from..]);

@@ -8,7 +8,7 @@
 use super::TIME_TOLERANCE;
 use super::guide::GUIDED_RADIUS;
 use super::pairing::{Pairing, SAY_MAX};
-use super::timing::Tally;
+use super::timing::{Tally, roughly_at};
 use super::vote::Line;
 
 impl Pairing<'_> {
@@ -41,7 +41,7 @@ impl Pairing<'_> {
                     if apart > NEAR && apart < APART {
                         continue;
                     }
-                    let there = frame
+                    let there = frame[roughly_at(run, frame, self.geometry)]
                         .iter()
                         .filter(|seen| seen.kind == run.kind && self.geometry.takes(&seen.place, &run.place));
                     if let Some(distance) = there.map(|seen| run.key.distance(seen.key)).min() {

@@ -11,12 +11,12 @@
 //! A key fits the better, the nearer it is in bits and in place: what a camera passes is the same thing everywhere, but at
 //! its place for a moment only. Places are compared after the geometry has been fitted anew to all that was found there.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use super::guide::{self, GUIDED_RADIUS};
 use super::pairing::Pairing;
 use super::vote::{self, Line, Vote};
-use super::{CONTRAST_SECONDS, Similarity, TIME_TOLERANCE, middle};
+use super::{CONTRAST_SECONDS, SHIFT_TOLERANCE, Similarity, TIME_TOLERANCE, middle};
 use crate::fingerprint::{ClipKey, Run};
 
 /// How often something fits best at the claimed time.
@@ -247,7 +247,8 @@ impl Pairing<'_> {
             let mut rivals = Rivals::default();
             for ((time, frame), sum) in frames.iter().zip(&mut of_frame) {
                 if when(*time) != When::Between {
-                    let best = frame.iter().map(|seen| fit(seen, run, geometry)).fold(0.0, f32::max);
+                    let there = &frame[roughly_at(run, frame, geometry)];
+                    let best = there.iter().map(|seen| fit(seen, run, geometry)).fold(0.0, f32::max);
                     *sum += best;
                     rivals.add(when(*time), best);
                 }
@@ -284,7 +285,8 @@ impl Pairing<'_> {
         for run in self.shown.between(moment - reach, moment + reach) {
             let active = |time: f32| run.first.as_secs_f32() <= time && run.last.as_secs_f32() >= time;
             let mut best = 0.0_f32;
-            for (seen, rivals) in frame.iter().zip(&mut of_key) {
+            let there = roughly_at(run, frame, geometry);
+            for (seen, rivals) in frame[there.clone()].iter().zip(&mut of_key[there]) {
                 let fit = fit(seen, run, geometry);
                 if fit > 0.0 {
                     best = best.max(fit);
@@ -301,7 +303,7 @@ impl Pairing<'_> {
         timing.clip_keys.add(&keys.capped(KEYS_SAY));
     }
 
-    /// The clip's keys by picture, as they lie in the changed clip.
+    /// The clip's keys by picture, as they lie in the changed clip, from top to bottom.
     pub(super) fn frames(&self, (first, last): (f32, f32)) -> Vec<(f32, Vec<ClipKey>)> {
         let aspect = self.clip.aspect();
         let seen = |key: &ClipKey| ClipKey {
@@ -310,7 +312,12 @@ impl Pairing<'_> {
             ..*key
         };
         let pictures = self.keys((first, last)).chunk_by(|a, b| a.keyframe == b.keyframe);
-        pictures.map(|keys| (self.time(&keys[0]), keys.iter().map(seen).collect())).collect()
+        let from_top = |keys: &[ClipKey]| {
+            let mut keys: Vec<ClipKey> = keys.iter().map(seen).collect();
+            keys.sort_by(|a, b| a.place.y.total_cmp(&b.place.y));
+            keys
+        };
+        pictures.map(|keys| (self.time(&keys[0]), from_top(keys))).collect()
     }
 
     /// The geometry, fitted anew to all that is found where the alignment says; what is far off its place counts little.
@@ -329,6 +336,17 @@ impl Pairing<'_> {
         geometry
     }
 }
+
+/// Which keys of a picture, as [`Pairing::frames`] gives them, lie from top to bottom where they may fit a key of the source: most
+/// lie elsewhere, and need not be asked.
+pub(super) fn roughly_at(run: &Run, frame: &[ClipKey], geometry: &Similarity) -> Range<usize> {
+    let y = |off: f32| (run.place.y + off - geometry.y) / geometry.scale;
+    let from = frame.partition_point(|seen| seen.place.y < y(-ROUGHLY_THERE));
+    from..from + frame[from..].partition_point(|seen| seen.place.y <= y(ROUGHLY_THERE))
+}
+
+/// Further than [`SHIFT_TOLERANCE`], however that is rounded, in heights of the source's frame.
+const ROUGHLY_THERE: f32 = SHIFT_TOLERANCE + 1e-3;
 
 /// How well a key, as it lies in the changed clip, fits a key of the source, 0..=[`GUIDED_RADIUS`].
 pub(super) fn fit(seen: &ClipKey, run: &Run, geometry: &Similarity) -> f32 {
