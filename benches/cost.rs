@@ -77,17 +77,19 @@ fn main() {
         })));
         eprintln!("build {run}: {}", spoken(builds[run], samplings[run]));
     }
-    let (mut checks, mut decodings) = (Vec::new(), Vec::new());
-    for run in 0..args.runs.max(1) {
-        let check = ["check".as_ref(), "--json".as_ref(), "--index".as_ref(), index.as_os_str(), clip.as_os_str()];
-        checks.push(measure(args.program.as_os_str(), &check.map(OsStr::to_owned), &[0, 1, 3]));
-        decodings.push(measure(OsStr::new("ffmpeg"), &decode_args(&clip, &[]), &[0]));
-        eprintln!("check {run}: {}", spoken(checks[run], decodings[run]));
-    }
+    let (checks, decodings) = check(&args, &index, &clip, &[0, 1, 3]);
+    // All of the clip has to be aligned where it was published.
+    let published = scratch.path().join("published.mp4");
+    let small = ["-vf", "scale=-2:480", "-c:v", "libx264", "-preset", "veryfast", "-an", "-f", "mp4"];
+    measure(OsStr::new("ffmpeg"), &ffmpeg_args(&clip, &small, published.as_os_str()), &[0]);
+    let add = ["index".as_ref(), "add".as_ref(), "--index".as_ref(), index.as_os_str(), published.as_os_str()];
+    measure(args.program.as_os_str(), &add.map(OsStr::to_owned), &[0]);
+    let (published_checks, published_decodings) = check(&args, &index, &clip, &[1]);
 
     let build = line("index build", "ffmpeg fps=1,scale=-2:128", &builds, &samplings, seconds);
     let clip_s = clips::duration_s(&clip);
     let check = line("check", "ffmpeg decode", &checks, &decodings, clip_s);
+    let published = line("published", "ffmpeg decode", &published_checks, &published_decodings, clip_s);
     let index_bytes: u64 = walkdir::WalkDir::new(&index)
         .into_iter()
         .filter_map(|entry| entry.ok()?.metadata().ok())
@@ -99,6 +101,7 @@ fn main() {
         let all = json!({
             "videos": clips.len(), "video_seconds": seconds, "video_bytes": bytes, "index_bytes": index_bytes,
             "clip_bytes": length(&clip), "build": build, "check": check,
+            "check_of_published": published,
         });
         fs::write(path, format!("{all:#}\n")).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
@@ -138,11 +141,27 @@ fn build_args(index: &Path, clips: &[Clip]) -> Vec<OsString> {
     args
 }
 
+/// Checks a clip and decodes it, by turns.
+fn check(args: &Args, index: &Path, clip: &Path, accepted: &[i32]) -> (Vec<Cost>, Vec<Cost>) {
+    let (mut checks, mut decodings) = (Vec::new(), Vec::new());
+    for run in 0..args.runs.max(1) {
+        let check = ["check".as_ref(), "--json".as_ref(), "--index".as_ref(), index.as_os_str(), clip.as_os_str()];
+        checks.push(measure(args.program.as_os_str(), &check.map(OsStr::to_owned), accepted));
+        decodings.push(measure(OsStr::new("ffmpeg"), &decode_args(clip, &[]), &[0]));
+        eprintln!("check {run}: {}", spoken(checks[run], decodings[run]));
+    }
+    (checks, decodings)
+}
+
 fn decode_args(path: &Path, filter: &[&str]) -> Vec<OsString> {
+    ffmpeg_args(path, &[filter, &["-f", "null"]].concat(), OsStr::new("-"))
+}
+
+fn ffmpeg_args(path: &Path, options: &[&str], output: &OsStr) -> Vec<OsString> {
     let mut args: Vec<OsString> = ["-nostdin", "-v", "error", "-i"].map(OsString::from).to_vec();
     args.push(path.into());
-    args.extend(filter.iter().map(OsString::from));
-    args.extend(["-f", "null", "-"].map(OsString::from));
+    args.extend(options.iter().map(OsString::from));
+    args.push(output.into());
     args
 }
 
