@@ -545,6 +545,18 @@ fn gaps_between_copies_are_told_by_the_copies_whatever_their_order() {
     assert!(all.iter().all(|other| *other == all[0]) && all[0][2] > 0.0, "{all:?}");
 }
 
+#[test]
+fn nothing_shorter_than_a_millisecond_is_left_between_parts() {
+    let mut line = Timeline::new(10 * SECOND);
+    let end = 4 * SECOND;
+    line.paint(Span { start: Duration::ZERO, end }, SpanState::Unsearchable, Some(BENIGN));
+    let start = end + Duration::from_nanos(38);
+    line.paint(Span { start, end: 10 * SECOND }, SpanState::Unsearchable, Some(AMBIGUOUS));
+    assert_eq!(line.parts.len(), 3);
+    line.absorb_slivers(SECOND, BESIDE);
+    assert_eq!(line.parts.iter().map(|part| part.state).collect::<Vec<_>>(), [SpanState::Unsearchable; 2]);
+}
+
 proptest! {
     #[test]
     fn the_parts_cover_the_clip_once(

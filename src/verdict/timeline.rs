@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::{Part, SpanState};
 use crate::align::Span;
 
+/// Times are told in milliseconds, and what is shorter comes of rounding.
+const ROUNDING: Duration = Duration::from_millis(1);
+
 /// The clip from start to end, to be painted over.
 pub(super) struct Timeline {
     pub(super) parts: Vec<Part>,
@@ -58,7 +61,7 @@ impl Timeline {
     }
 
     /// What is left beside a published part, or beside one that is unsearchable for this reason, and shorter than the time
-    /// between two keyframes of a source, cannot be told from it.
+    /// between two keyframes of a source, cannot be told from it. What is shorter than [`ROUNDING`] belongs to whatever is beside it.
     pub(super) fn absorb_slivers(&mut self, interval: Duration, reason: &str) {
         for i in 0..self.parts.len() {
             let part = &self.parts[i];
@@ -66,8 +69,11 @@ impl Timeline {
                 continue;
             }
             let neighbours = [self.parts.get(i + 1), i.checked_sub(1).map(|before| &self.parts[before])];
+            let rounded = part.span.length() < ROUNDING;
             let taken = neighbours.into_iter().flatten().filter(|part| {
-                part.state == SpanState::Published || part.reason.as_deref().is_some_and(|other| other == reason)
+                rounded
+                    || part.state == SpanState::Published
+                    || part.reason.as_deref().is_some_and(|other| other == reason)
             });
             let taken = taken.max_by_key(|part| part.state == SpanState::Published);
             if let Some((state, reason)) = taken.map(|part| (part.state, part.reason.clone())) {

@@ -34,38 +34,40 @@ impl Clip {
 }
 
 /// Reads a folder: the files of its `manifest.csv` (columns `file` and `group`, `duration_s` for files that do not tell
-/// their length), or without one all videos in it, each a group of its own. Files that cannot be read are told and left out.
-pub(crate) fn read(folder: &Path) -> anyhow::Result<Vec<Clip>> {
+/// their length), or without one all videos in it, each a group of its own. Files that cannot be read are left out, and come second
+/// with the reason; files of the same bytes are told and left out.
+pub(crate) fn read(folder: &Path) -> anyhow::Result<(Vec<Clip>, Vec<String>)> {
     let manifest = folder.join("manifest.csv");
-    let listed = if manifest.is_file() { listed(&manifest)? } else { found(folder)? };
+    let (listed, mut left_out) = if manifest.is_file() { (listed(&manifest)?, Vec::new()) } else { found(folder)? };
     let mut clips = Vec::new();
     let mut seen = HashMap::new();
     for (path, group, duration_s) in listed {
-        let told = |why: &dyn std::fmt::Display| talk::say(&format!("{}: left out: {why}", path.display()));
         let info = match media::probe(&path) {
             Ok(info) => info,
             Err(error) => {
-                talk::say(&format!("left out: {}", talk::about(&path, &error)));
+                left_out.push(talk::about(&path, &error));
                 continue;
             }
         };
         let Some(duration_s) = info.declared.map(|time| time.as_secs_f64()).or(duration_s) else {
-            told(&"its length is not known; give it in a manifest.csv with the columns file and duration_s");
+            let why = "its length is not known; give it in a manifest.csv with the columns file and duration_s";
+            left_out.push(format!("{}: {why}", path.display()));
             continue;
         };
         let sha256 = hex(&sha256(&path)?);
         if let Some(same) = seen.insert(sha256.clone(), path.clone()) {
-            told(&format_args!("the same bytes as {}", same.display()));
+            talk::say(&format!("{}: left out: the same bytes as {}", path.display(), same.display()));
             continue;
         }
         let group = group.unwrap_or_else(|| path.to_string_lossy().into_owned());
         clips.push(Clip { sha256, group, duration_s, size: (info.width, info.height), path });
     }
+    left_out.iter().for_each(|why| talk::say(&format!("left out: {why}")));
     let groups: BTreeMap<&str, ()> = clips.iter().map(|clip| (clip.group.as_str(), ())).collect();
     if groups.len() < 2 {
         bail!("{}: {} usable videos of different content; at least 2 are needed", folder.display(), groups.len());
     }
-    Ok(clips)
+    Ok((clips, left_out))
 }
 
 type Listed = Vec<(PathBuf, Option<String>, Option<f64>)>;
@@ -86,12 +88,10 @@ fn listed(manifest: &Path) -> anyhow::Result<Listed> {
     Ok(files)
 }
 
-fn found(folder: &Path) -> anyhow::Result<Listed> {
+fn found(folder: &Path) -> anyhow::Result<(Listed, Vec<String>)> {
     let sources = uniq::ingest::sources(&[folder.to_owned()])?;
-    for (path, problem) in &sources.problems {
-        talk::fail_about(path, problem);
-    }
-    Ok(sources.sources.into_iter().map(|source| (source.path, None, None)).collect())
+    let problems = sources.problems.iter().map(|(path, problem)| talk::about(path, problem)).collect();
+    Ok((sources.sources.into_iter().map(|source| (source.path, None, None)).collect(), problems))
 }
 
 /// Which clips are published in one experiment.
@@ -157,6 +157,20 @@ pub(crate) mod tests {
             assert_eq!(half.held_back, other.published);
             let groups = |clips: &[Clip]| clips.iter().map(|clip| clip.group.clone()).collect::<BTreeSet<_>>();
             assert!(groups(&half.published).is_disjoint(&groups(&half.held_back)));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_left_out_with_the_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("manifest.csv"), "file\ngone.mp4\n").unwrap();
+        let (files, problems) = (listed(&folder.path().join("manifest.csv")).unwrap(), found(folder.path()).unwrap().1);
+        assert_eq!((files.len(), problems.len()), (1, 0));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("nowhere.mp4", folder.path().join("link.mp4")).unwrap();
+            let problems = found(folder.path()).unwrap().1;
+            assert!(matches!(&problems[..], [only] if only.contains("link.mp4")), "{problems:?}");
         }
     }
 

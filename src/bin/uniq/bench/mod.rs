@@ -48,11 +48,18 @@ pub(crate) fn detect(args: &BenchDetect) -> anyhow::Result<Exit> {
     let folder = args.cache.clone().map_or_else(cache::default_folder, Ok)?;
     let cache = Cache::new(folder, args.keep.clone())?;
     let cancel = signal::cancel_flag("stopping; what was made is kept; once more to stop at once")?;
-    let clips = footage::read(&args.folder)?;
+    if let Some(plot) = args.plot.as_ref().filter(|plot| plot.extension().is_none_or(|ending| ending != "svg")) {
+        bail!("{}: the plot is written as SVG; give it a name that ends in .svg", plot.display());
+    }
+    let (clips, left_out) = footage::read(&args.folder)?;
     let hours = clips.iter().map(|clip| clip.duration_s).sum::<f64>() / 3600.0;
     let mut measured = measure::measure(&clips, &plan, &cache, &cancel)?;
     if !args.no_look_alikes {
         measure::look_alikes(&clips, &plan, &cache, &cancel, &mut measured)?;
+    }
+    measured.failed.splice(0..0, left_out);
+    if measured.rows.is_empty() {
+        measured.failed.push(format!("{}: no video is long enough for an excerpt", args.folder.display()));
     }
     let chance = if args.null { Some(null::count(&clips, &plan, &cache, &measured, &cancel)?) } else { None };
     let table = Table::new(&measured, &plan);
