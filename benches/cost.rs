@@ -78,24 +78,24 @@ fn main() {
         eprintln!("build {run}: {}", spoken(builds[run], samplings[run]));
     }
     let (checks, decodings) = check(&args, &index, &clip, &[0, 1, 3]);
-    // All of the clip has to be aligned where it was published.
-    let published = scratch.path().join("published.mp4");
-    let small = ["-vf", "scale=-2:480", "-c:v", "libx264", "-preset", "veryfast", "-an", "-f", "mp4"];
-    measure(OsStr::new("ffmpeg"), &ffmpeg_args(&clip, &small, published.as_os_str()), &[0]);
-    let add = ["index".as_ref(), "add".as_ref(), "--index".as_ref(), index.as_os_str(), published.as_os_str()];
-    measure(args.program.as_os_str(), &add.map(OsStr::to_owned), &[0]);
-    let (published_checks, published_decodings) = check(&args, &index, &clip, &[1]);
-
-    let build = line("index build", "ffmpeg fps=1,scale=-2:128", &builds, &samplings, seconds);
-    let clip_s = clips::duration_s(&clip);
-    let check = line("check", "ffmpeg decode", &checks, &decodings, clip_s);
-    let published = line("published", "ffmpeg decode", &published_checks, &published_decodings, clip_s);
     let index_bytes: u64 = walkdir::WalkDir::new(&index)
         .into_iter()
         .filter_map(|entry| entry.ok()?.metadata().ok())
         .filter(fs::Metadata::is_file)
         .map(|entry| entry.len())
         .sum();
+    // All of the clip has to be aligned where it was published.
+    let published = scratch.path().join("published.mp4");
+    let small = ["-vf", "scale=-2:480", "-c:v", "libx264", "-preset", "veryfast", "-an", "-f", "mp4"];
+    measure(OsStr::new("ffmpeg"), &ffmpeg_args(&clip, &small, published.as_os_str()), &[0]);
+    let add = ["index".as_ref(), "add".as_ref(), "--index".as_ref(), index.as_os_str(), published.as_os_str()];
+    measure(args.program.as_os_str(), &add.map(OsStr::to_owned), &[0]);
+    let (published_checks, published_decodings) = check(&args, &index, &clip, &[1, 3]);
+
+    let build = line("index build", "ffmpeg fps=1,scale=-2:128", &builds, &samplings, seconds);
+    let clip_s = clips::duration_s(&clip);
+    let check = line("check", "ffmpeg decode", &checks, &decodings, clip_s);
+    let published = line("published", "ffmpeg decode", &published_checks, &published_decodings, clip_s);
     println!("index on disk: {:.2} MB", index_bytes as f64 / 1e6);
     if let Some(path) = &args.json {
         let all = json!({

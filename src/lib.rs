@@ -52,7 +52,7 @@
 //! - Line drawings, slides and plain graphics have few distinctive regions.
 //! - Water, foliage and other fine texture loses its detail under strong compression, and the keys with it.
 //! - Slow scenes whose moments look alike cannot be told from another take. They are *ambiguous*, and so unsearchable, and
-//!   the clip is inconclusive unless another part of it was published.
+//!   the clip is inconclusive unless another part of it was published, or it is only what is left beside another moment.
 //! - Damage that a decoder conceals without a word is not seen. Damage that it reports, and files that end early, are
 //!   unsearchable for as long as they last.
 //! - What is marked as benign counts for nothing, and so does what looks like it: copies of it are not found, and the seconds

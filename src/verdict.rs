@@ -8,7 +8,8 @@
 //!   another moment; related, and not published.
 //! - Enough evidence that fits other times of the source as well or better, and nothing in the clip that the source lacks:
 //!   *ambiguous*; it may be this moment or another, that part is unsearchable, and the clip inconclusive unless another
-//!   part of it was published.
+//!   part of it was published. Of a weaker one only what no stronger alignment of its source shows is unsearchable, and
+//!   that decides nothing unless it is more than all that is unpublished.
 //!
 //! What adjoins a copy on its time line, and shows the scene but no moment, is unsearchable too, and so is a gap of a few
 //! seconds between two copies on one line, each of which is as long: a copy seldom ends where its clear pictures do, and of a shot that
@@ -322,9 +323,13 @@ fn conclude(
     if corpus_videos == 0 {
         reasons.push("empty_index: the index holds no videos".to_owned());
     }
+    // What is left of an ambiguous alignment beside another moment decides nothing while that is the most.
+    let ambiguous = parts.iter().filter(|part| part.reason.as_deref() == Some(AMBIGUOUS));
+    let rest: Duration = ambiguous.map(|part| part.span.length()).sum();
     let verdict = if !published.is_zero() {
         if unpublished.is_zero() { Verdict::Published } else { Verdict::PartlyPublished }
     } else if classes.contains(&Class::Ambiguous)
+        || rest > unpublished
         || still
         || corpus_videos == 0
         || missing > MISSING_MAX

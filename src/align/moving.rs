@@ -42,7 +42,9 @@ impl Moved {
     pub(super) fn add(&mut self, other: &Moved) {
         self.pictures.add(&other.pictures);
         self.correlations += other.correlations;
-        if other.elsewhere * self.on_line >= self.elsewhere * other.on_line {
+        // A part in which nothing moves says nothing.
+        let said = (other.on_line, other.elsewhere) != (0.0, 0.0);
+        if said && other.elsewhere * self.on_line >= self.elsewhere * other.on_line {
             (self.on_line, self.elsewhere) = (other.on_line, other.elsewhere);
         }
     }
@@ -501,6 +503,12 @@ mod tests {
         joined.add(&part(0.5, 0.5));
         joined.add(&part(0.8, 0.0));
         assert_eq!((joined.correlations, joined.on_line, joined.elsewhere), (6.0, 0.5, 0.5));
+        // Where nothing moves nothing comes again, whichever part is first.
+        joined.add(&Moved::default());
+        assert_eq!((joined.on_line, joined.elsewhere), (0.5, 0.5));
+        let mut still = Moved::default();
+        still.add(&part(0.5, 0.4));
+        assert_eq!((still.on_line, still.elsewhere), (0.5, 0.4));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Policy;
+use super::timeline::ROUNDING;
 use crate::align::{Alignment, Span};
 
 /// What an alignment is.
@@ -27,8 +28,8 @@ const MOMENT_KEYS_MIN: u32 = 8;
 
 /// Bits of the timing that are enough if the evidence is clearly less at other times; if the moment's evidence is much less
 /// there; and if all evidence is much less there. Chosen together with the shares and margins, on real footage sampled twice
-/// a second: of 272 excerpts that show another moment of an indexed scene two pass, of 2 377 with other content none, and
-/// of 2 377 edited copies 2 308 (with all limits below, and 2 272 before motion was compared).
+/// a second: of 272 excerpts that show another moment of an indexed scene one passes, of 2 377 with other content none, and
+/// of 2 377 edited copies 2 306 (with all limits below, and 2 272 before motion was compared).
 const MOSTLY_TIMED: f32 = 8.0;
 const PARTLY_TIMED: f32 = 5.0;
 const HARDLY_TIMED: f32 = 2.0;
@@ -87,19 +88,21 @@ const MOVED_PICTURES: f32 = 20.0;
 const UNMOVED_LIKENESS: f32 = 0.2;
 
 /// Most that what moves may correlate at other times, as a share of how it does at its own, if keys of all kinds agree there with
-/// more than 0.8 of the bits; and if with more than [`CLEARLY_ELSEWHERE_MAX`], as much as there. So it is where less than
-/// [`WELL_SHOWN`] of the source's regions is shown, or keys and times tell next to nothing, and those of the moment have less than
-/// [`PLAIN_INSTANT`]: one who looks twice into a camera that is drawn back from him passed for a copy of himself in four edits, with up to 168
-/// bits of the moment; and of things that pass through one picture at one pace, and hide the same of it, and of heads that sway, four did. None of
-/// the 2 377 copies is lost by it.
+/// more than [`Policy::elsewhere_max`] of the bits; and if with more than [`CLEARLY_ELSEWHERE_MAX`], as much as there. So it is where less than
+/// [`WELL_SHOWN`] of the source's regions is shown, or neither keys nor times prove the moment by themselves: one who looks twice into a
+/// camera that is drawn back from him passed for a copy of himself in five edits, with up to 177 bits of the moment; and of things that pass
+/// through one picture at one pace, and hide the same of it, and of heads that sway, four did. Of the 2 377 copies none is lost by it,
+/// and parts of three; nor of 36 with a moving overlay.
 const AGAIN_MAX: f32 = 0.6;
 const WELL_SHOWN: f32 = 0.5;
 
-/// Moving pictures from which that speaks against what times have proved.
+/// Moving pictures from which that speaks against what times have proved; that one who is filmed twice had 12 to 26.
 const AGAIN_PICTURES: f32 = 12.0;
 
-/// Pictures of both sides that have to be asked for hardly any timing to do, unless [`SHOWN_MIN`] of the source is shown.
-const ASKED_MIN: f32 = 3.0;
+/// Pictures of both sides that have to be asked for hardly any timing to do, unless [`SHOWN_MIN`] of the source is shown: a cat that
+/// walks into a scene passed for a copy of what it had walked into before, with one picture and with three. None of the 2 377 copies is
+/// lost by it.
+const ASKED_MIN: f32 = 6.0;
 
 /// Most agreement of all keys with other times, as a share, of a piece of a clip that jumps between times of a source, and moving
 /// pictures from which it has to correlate. The pieces were chosen for how well they fit: without this, and as much evidence of the
@@ -175,7 +178,8 @@ fn stronger<'a>(
 
 /// The parts of an alignment that no stronger one of its source shows.
 pub(super) fn alone(i: usize, alignments: &[Alignment], classes: &[Class]) -> Vec<Span> {
-    alignments[i].clip.without(stronger(i, alignments, classes).map(|(other, _)| other.clip))
+    let alone = alignments[i].clip.without(stronger(i, alignments, classes).map(|(other, _)| other.clip));
+    alone.into_iter().filter(|rest| rest.length() >= ROUNDING).collect()
 }
 
 fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
@@ -206,10 +210,9 @@ fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
     let mostly = timed >= MOSTLY_TIMED && margin >= 2.0 * policy.published_bits && apart(policy.elsewhere_max);
     let of_moment =
         timed >= PARTLY_TIMED && unique && contrast.moment_elsewhere <= MOMENT_ELSEWHERE_MAX * contrast.moment_here;
-    let of_all = timed >= HARDLY_TIMED
-        && margin >= 2.5 * policy.published_bits
-        && apart(CLEARLY_ELSEWHERE_MAX)
-        && (timing.pictures().asked >= ASKED_MIN || found.reference >= SHOWN_MIN);
+    let hardly_elsewhere =
+        timed >= HARDLY_TIMED && margin >= 2.5 * policy.published_bits && apart(CLEARLY_ELSEWHERE_MAX);
+    let of_all = hardly_elsewhere && (timing.pictures().asked >= ASKED_MIN || found.reference >= SHOWN_MIN);
     let plain_moment = evidence.moment >= PLAIN_MOMENT && evidence.sustained >= PLAIN_SUSTAINED;
     // Heads that talk come back to much the same pose: few of their pictures fit best at the time, and none by far.
     let plain = timed >= PLAINLY_TIMED
@@ -221,9 +224,11 @@ fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
     let once = moved.on_line > 0.0 && moved.elsewhere <= MOVED_ELSEWHERE_MAX * moved.on_line;
     // Something else may go the same way.
     let unproved = found.reference < WELL_SHOWN || evidence.moment < policy.published_bits && timed < ALONE_BITS;
+    // Where nothing moves on the line nothing can be said of it.
+    let compared = moved.on_line != 0.0;
     let nearly = moved.elsewhere > AGAIN_MAX * moved.on_line && !apart(policy.elsewhere_max);
     let better = moved.elsewhere > moved.on_line && !apart(CLEARLY_ELSEWHERE_MAX);
-    let again = unproved && evidence.moment < PLAIN_INSTANT && (nearly || better);
+    let again = compared && unproved && (nearly || better);
     let moves_so = moving >= MOVED_BITS
         && moved.pictures.share() >= MOVED_SHARE
         && moved.likeness() >= MOVED_LIKENESS
@@ -244,6 +249,7 @@ fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
         Class::Copy
     } else if timed + timing.paid < UNTIMED_BITS
         && moved.bits() < UNTIMED_BITS
+        && !hardly_elsewhere
         && found.clip_moments >= MOMENT_KEYS_MIN
         && found.clip_moment < EXPLAINED_MIN * found.clip_scene
     {

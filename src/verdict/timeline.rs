@@ -6,7 +6,7 @@ use super::{Part, SpanState};
 use crate::align::Span;
 
 /// Times are told in milliseconds, and what is shorter comes of rounding.
-const ROUNDING: Duration = Duration::from_millis(1);
+pub(super) const ROUNDING: Duration = Duration::from_millis(1);
 
 /// The clip from start to end, to be painted over.
 pub(super) struct Timeline {

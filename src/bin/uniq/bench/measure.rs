@@ -71,7 +71,7 @@ pub(crate) struct Row {
 pub(crate) struct Measured {
     /// In the order of splits, roles, clips, edits and lengths.
     pub(crate) rows: Vec<Row>,
-    /// Excerpts that could not be made or checked, and why.
+    /// Videos that could not be read, excerpts that could not be made or checked, and why.
     pub(crate) failed: Vec<String>,
     /// How many fingerprints were made, and how many checks, and not taken from the cache.
     pub(crate) fresh: (usize, usize),

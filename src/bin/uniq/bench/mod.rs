@@ -44,13 +44,15 @@ pub(crate) fn detect(args: &BenchDetect) -> anyhow::Result<Exit> {
             None => thread::available_parallelism().map_or(1, usize::from),
         },
     };
+    if let Some(plot) =
+        args.plot.as_ref().filter(|plot| plot.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("svg")))
+    {
+        bail!("{}: the plot is written as SVG; give it a name that ends in .svg", plot.display());
+    }
     cache::need_editor()?;
     let folder = args.cache.clone().map_or_else(cache::default_folder, Ok)?;
     let cache = Cache::new(folder, args.keep.clone())?;
     let cancel = signal::cancel_flag("stopping; what was made is kept; once more to stop at once")?;
-    if let Some(plot) = args.plot.as_ref().filter(|plot| plot.extension().is_none_or(|ending| ending != "svg")) {
-        bail!("{}: the plot is written as SVG; give it a name that ends in .svg", plot.display());
-    }
     let (clips, left_out) = footage::read(&args.folder)?;
     let hours = clips.iter().map(|clip| clip.duration_s).sum::<f64>() / 3600.0;
     let mut measured = measure::measure(&clips, &plan, &cache, &cancel)?;
