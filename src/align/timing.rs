@@ -389,8 +389,45 @@ const REFITS: [f32; 5] = [0.06, 0.04, 0.03, 0.02, 0.02];
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::fingerprint::{Key, KeyKind, Place};
     use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn all_that_fit_are_roughly_there(
+            places in proptest::collection::vec((0.0_f32..1.8, -0.2_f32..1.2, 0.05_f32..1.6), 0..60),
+            scale in 0.05_f32..8.0,
+            shift in -2.0_f32..2.0,
+            (x, y, size) in (0.0_f32..1.8, 0.0_f32..1.0, 0.05_f32..1.6),
+        ) {
+            let geometry = Similarity { scale, x: 0.0, y: shift };
+            let key = Key([0; 4]);
+            let seen = |&(x, y, size): &(f32, f32, f32)| ClipKey {
+                fine: false,
+                keyframe: 0,
+                kind: KeyKind::Region,
+                place: Place { x, y, size },
+                key,
+                mirrored: key,
+                tilted: [key; 2],
+                recurs: false,
+            };
+            let mut frame: Vec<ClipKey> = places.iter().map(seen).collect();
+            frame.sort_by(|a, b| a.place.y.total_cmp(&b.place.y));
+            let (first, place) = (Duration::ZERO, Place { x, y, size });
+            let run = Run { key, kind: KeyKind::Region, place, first, last: first, recurs: false };
+            let range = roughly_at(&run, &frame, &geometry);
+            for (number, seen) in frame.iter().enumerate() {
+                prop_assert!(range.contains(&number) || !geometry.takes(&seen.place, &run.place));
+                // And it leaves out what is further than that from top to bottom.
+                let off = (geometry.point(0.0, seen.place.y).1 - y).abs();
+                prop_assert!(!range.contains(&number) || off <= SHIFT_TOLERANCE + 0.01);
+            }
+        }
+    }
 
     #[test]
     fn as_many_as_by_chance_say_nothing_and_fewer_speak_against() {
