@@ -133,8 +133,7 @@ impl Judgement {
 
     /// How much of the clip is unsearchable since it shows benign material.
     pub fn benign(&self) -> Duration {
-        let parts = self.parts.iter().filter(|part| part.reason.as_deref() == Some(BENIGN));
-        parts.map(|part| part.span.length()).sum()
+        total_for(&self.parts, BENIGN)
     }
 }
 
@@ -194,10 +193,13 @@ pub fn judge(
     line.absorb_slivers(sliver, BESIDE);
     let parts = line.parts;
 
-    let mut matches: Vec<(usize, MatchKind)> = of(Class::Copy).into_iter().map(|i| (i, MatchKind::Copy)).collect();
-    matches.extend(of(Class::SameScene).into_iter().map(|i| (i, MatchKind::SameScene)));
-    matches.extend(of(Class::Ambiguous).into_iter().map(|i| (i, MatchKind::SameScene)));
-    matches.extend(of(Class::Rest).into_iter().map(|i| (i, MatchKind::SameScene)));
+    let kind = |class: &Class| match class {
+        Class::Copy => Some(MatchKind::Copy),
+        Class::SameScene | Class::Ambiguous | Class::Rest => Some(MatchKind::SameScene),
+        Class::Weak | Class::Echo | Class::Shadow => None,
+    };
+    let mut matches: Vec<(usize, MatchKind)> =
+        classes.iter().enumerate().filter_map(|(i, class)| Some((i, kind(class)?))).collect();
     matches.sort_by_key(|&(i, _)| (alignments[i].clip.start, alignments[i].clip.end, i));
     let nearest = (0..alignments.len()).find(|&i| classes[i] == Class::Weak);
 
@@ -324,8 +326,7 @@ fn conclude(
         reasons.push("empty_index: the index holds no videos".to_owned());
     }
     // What is left of an ambiguous alignment beside another moment decides nothing while that is the most.
-    let ambiguous = parts.iter().filter(|part| part.reason.as_deref() == Some(AMBIGUOUS));
-    let rest: Duration = ambiguous.map(|part| part.span.length()).sum();
+    let rest = total_for(parts, AMBIGUOUS);
     let verdict = if !published.is_zero() {
         if unpublished.is_zero() { Verdict::Published } else { Verdict::PartlyPublished }
     } else if classes.contains(&Class::Ambiguous)
@@ -345,6 +346,11 @@ fn conclude(
 
 fn total(parts: &[Part], state: SpanState) -> Duration {
     parts.iter().filter(|part| part.state == state).map(|part| part.span.length()).sum()
+}
+
+/// The same of the parts that are unsearchable for a reason.
+fn total_for(parts: &[Part], reason: &str) -> Duration {
+    parts.iter().filter(|part| part.reason.as_deref() == Some(reason)).map(|part| part.span.length()).sum()
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ const PLAINLY_TIMED: f32 = 10.0;
 const PLAIN_MOMENT: f32 = 90.0;
 const PLAIN_SUSTAINED: f32 = 40.0;
 
-/// Evidence of the moment, in bits, from which it does not matter although one second has nearly all of it.
+/// Evidence of the moment, in bits, that is as plain although one second has nearly all of it.
 const PLAIN_INSTANT: f32 = 180.0;
 
 /// Most agreement of all keys with other times, as a share, at which it does not matter how few pictures fit best.
@@ -198,28 +198,25 @@ fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
     let apart = |share: f32| contrast.elsewhere <= share * contrast.here;
     let pictures = timing.pictures().share();
     let unique = evidence.moment >= policy.published_bits && evidence.sustained >= policy.sustained_bits;
+    let plain_moment = evidence.moment >= PLAIN_MOMENT && evidence.sustained >= PLAIN_SUSTAINED;
+    let plain_instant = evidence.moment >= PLAIN_INSTANT;
     let passage = alignment.clip.length() >= PASSAGE_MIN;
     let proven = timed >= policy.timed_bits
         && evidence.total >= 2.0 * policy.published_bits
         && (passage || apart(policy.elsewhere_max))
-        && (unique
-            || evidence.moment >= PLAIN_INSTANT
-            || apart(ALONE_ELSEWHERE_MAX)
-            || timed >= ALONE_BITS
-            || pictures >= ALONE_PICTURES);
+        && (unique || plain_instant || apart(ALONE_ELSEWHERE_MAX) || timed >= ALONE_BITS || pictures >= ALONE_PICTURES);
     let mostly = timed >= MOSTLY_TIMED && margin >= 2.0 * policy.published_bits && apart(policy.elsewhere_max);
     let of_moment =
         timed >= PARTLY_TIMED && unique && contrast.moment_elsewhere <= MOMENT_ELSEWHERE_MAX * contrast.moment_here;
     let hardly_elsewhere =
         timed >= HARDLY_TIMED && margin >= 2.5 * policy.published_bits && apart(CLEARLY_ELSEWHERE_MAX);
     let of_all = hardly_elsewhere && (timing.pictures().asked >= ASKED_MIN || found.reference >= SHOWN_MIN);
-    let plain_moment = evidence.moment >= PLAIN_MOMENT && evidence.sustained >= PLAIN_SUSTAINED;
     // Heads that talk come back to much the same pose: few of their pictures fit best at the time, and none by far.
     let plain = timed >= PLAINLY_TIMED
         || pictures >= PICTURES_MIN
         || apart(PLAINLY_ELSEWHERE_MAX)
         || plain_moment
-        || evidence.moment >= PLAIN_INSTANT;
+        || plain_instant;
     let moving = moved.bits() - timing.paid;
     let once = moved.on_line > 0.0 && moved.elsewhere <= MOVED_ELSEWHERE_MAX * moved.on_line;
     // Something else may go the same way.
@@ -236,13 +233,13 @@ fn class_of(alignment: &Alignment, policy: &Policy) -> Class {
         && !again
         && passage
         && (found.reference >= SHOWN_MIN || timed >= UNTIMED_BITS);
+    let unlike = moved.likeness() < UNMOVED_LIKENESS && !plain_moment;
     // Much moves, and either not so or so at other times too; with what is seen once, an overlay may be what moves.
-    let moves_otherwise = moved.pictures.asked >= MOVED_PICTURES
-        && (!plain_moment && moved.likeness() < UNMOVED_LIKENESS || !unique && !once)
+    let moves_otherwise = moved.pictures.asked >= MOVED_PICTURES && (unlike || !unique && !once)
         || moved.pictures.asked >= AGAIN_PICTURES && again;
     // Of the moments of another take one always fits best.
-    let moves_unlike = moved.pictures.asked >= JUMP_PICTURES && moved.likeness() < UNMOVED_LIKENESS && !plain_moment;
-    let seen_here = apart(JUMP_ELSEWHERE_MAX) || plain_moment || evidence.moment >= PLAIN_INSTANT;
+    let moves_unlike = moved.pictures.asked >= JUMP_PICTURES && unlike;
+    let seen_here = apart(JUMP_ELSEWHERE_MAX) || plain_moment || plain_instant;
     let held = !alignment.jumps || evidence.moment >= policy.published_bits && seen_here && !moves_unlike;
     let forwards = alignment.speed > 0.0 || timed >= BACKWARDS_BITS;
     if ((proven || mostly || of_moment || of_all) && plain && !moves_otherwise || moves_so) && forwards && held {
