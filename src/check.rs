@@ -7,14 +7,14 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::align::{self, Alignment, Corpus, align};
-use crate::fingerprint::{self, Fingerprint, Orientation};
+use crate::fingerprint::{self, Fingerprint, Orientation, Warp};
 use crate::index::{Index, SearchMode, hex};
 use crate::report::{
     Clip, Effort, Geometry, IndexSummary, Interval, Match, NonMatch, Rectangle, Report, SCHEMA, SearchSummary, Seconds,
     Source, Span, SpanState, Tool, Verdict,
 };
 use crate::sandbox::Decoding;
-use crate::search::{RADIUS, Sifted, search, sift};
+use crate::search::{RADIUS, Share, Sifted, search, sift};
 use crate::verdict::{Judgement, Policy, judge};
 use crate::{Error, Result};
 
@@ -78,7 +78,7 @@ pub fn check(index: &Index, clip: &Path, options: &CheckOptions<'_>) -> Result<R
 pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptions<'_>) -> Result<Report> {
     let clip = &*options.effort.looked_at(clip);
     let orientations = options.effort.orientations();
-    let sifted = sift(index, clip, &orientations, options.cancel)?;
+    let sifted = sift(index, clip, &options.effort.benign_orientations(), options.cancel)?;
     let mut found = find(index, &sifted, &orientations, options.search, options)?;
     if options.search == SearchMode::Auto && !found.exact && found.judgement.verdict != Verdict::Published {
         found = find(index, &sifted, &orientations, SearchMode::Exact, options)?;
@@ -92,12 +92,30 @@ impl Effort {
         if self == Effort::Fast { Cow::Owned(clip.sketched()) } else { Cow::Borrowed(clip) }
     }
 
-    /// In which orientations a clip is searched.
-    pub fn orientations(self) -> Vec<Orientation> {
+    /// In which orientations a clip is searched, and which of its keys.
+    pub fn orientations(self) -> Vec<(Orientation, Share)> {
+        let turned = || Orientation::turned().chain(Orientation::turned().map(Orientation::inverted));
+        let usual = |orientation: &Orientation| Orientation::USUAL.contains(orientation);
+        match self {
+            Effort::Fast => Orientation::USUAL.map(|usual| (usual, Share::All)).to_vec(),
+            Effort::Standard => turned()
+                .map(|turned| (turned, if usual(&turned) { Share::All } else { Share::Strongest }))
+                .chain(Orientation::warped().map(|warped| (warped, Share::Strongest)))
+                .collect(),
+            Effort::Thorough => turned()
+                .map(|turned| (turned, Share::All))
+                .chain(Orientation::warped().map(|warped| (warped, Share::Strongest)))
+                .collect(),
+        }
+    }
+
+    /// In which orientations benign material is recognised.
+    fn benign_orientations(self) -> Vec<Orientation> {
+        let tilted = Orientation::warped().filter(|warped| matches!(warped.warp, Warp::Tilt(12 | -12)));
         match self {
             Effort::Fast => Orientation::USUAL.to_vec(),
-            Effort::Standard => Orientation::USUAL.into_iter().chain(Orientation::tilted()).collect(),
-            Effort::Thorough => Orientation::turned().chain(Orientation::tilted()).collect(),
+            Effort::Standard => Orientation::USUAL.into_iter().chain(tilted).collect(),
+            Effort::Thorough => Orientation::turned().chain(tilted).collect(),
         }
     }
 }
@@ -116,7 +134,7 @@ const WINDOW: Duration = Duration::from_secs(300);
 fn find(
     index: &Index,
     sifted: &Sifted<'_>,
-    orientations: &[Orientation],
+    orientations: &[(Orientation, Share)],
     mode: SearchMode,
     options: &CheckOptions<'_>,
 ) -> Result<Findings> {
@@ -270,6 +288,8 @@ fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment) -> NonMatc
         shown: round(f64::from(alignment.found.reference), 3),
         mirrored: alignment.orientation.mirrored,
         turned_degrees: alignment.orientation.degrees(),
+        widened: round(f64::from(alignment.orientation.warp.width()), 3),
+        negative: alignment.orientation.negative,
         speed: round(f64::from(alignment.speed), 3),
         geometry: geometry(
             alignment,

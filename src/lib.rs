@@ -17,15 +17,15 @@
 //! # How it works
 //!
 //! 1. [`media`] decodes a file to upright grey frames with a short side of 128 pixels, 256 for a clip.
-//! 2. [`sample`] chooses keyframes: [`sample::CORPUS_INTERVAL`] apart at most in a source, closer in a clip
-//!    ([`sample::QUERY_INTERVAL`]).
+//! 2. [`sample`] chooses keyframes: [`sample::CORPUS_INTERVAL`] apart at most in a source; of a clip, the frame that is shown at
+//!    a moment drawn from each [`sample::QUERY_INTERVAL`], so that nobody can place frames where they are looked at.
 //! 3. [`mod@fingerprint`] hashes each keyframe to 256-bit keys: one of the whole frame, and one of each *region*. Regions
 //!    are squares around blobs, which stay on the same content when the picture is cropped, moved or covered in part; a clip
 //!    has smaller ones too, for what it shows smaller than its source. A
 //!    key that stays in its place for a while is kept once, with the times of its first and last sighting.
 //! 4. [`index`] keeps the distinct keys with their postings (video, time, place) in write-once, checksummed files.
 //! 5. [`search`] first sets aside what the clip shows of material that was marked as benign ([`index::Role::Benign`]), and
-//!    looks up each other key, plain, mirrored and tilted, among all keys of the sources, by a graph or by comparing every key. A key
+//!    looks up each other key, plain and mirrored, and the strongest turned, tilted, stretched and inverted, among all keys of the sources, by a graph or by comparing every key. A key
 //!    within [`search::RADIUS`] bits is a hit.
 //! 6. [`align`] gathers hits of one source that agree on one time line and one geometry, and looks for the time lines that
 //!    pictures and motion of such a part fit best, one after the other.
@@ -46,9 +46,8 @@
 //!   clip of which less than 2 s can be searched, and nothing is found, is [`Verdict::Inconclusive`].
 //! - Copied passages shorter than about 2 s inside other footage may be missed.
 //! - So may be those that are cropped to about half of the width and height or less or to 9:16, shown in a small part of the
-//!   picture, turned by more than about 18 degrees, or more than twice as fast or as slow. Quarter turns are looked for by
-//!   [`Effort::Thorough`] only, turns by more than about 6 degrees not by [`Effort::Fast`].
-//! - Inverted colours are not recognised.
+//!   picture, turned by more than about 30 degrees, stretched by more than a factor of two, or more than twice as fast or as slow.
+//!   [`Effort::Fast`] does not look for quarter turns, turns by more than about 6 degrees, stretched pictures and negatives.
 //! - Line drawings, slides and plain graphics have few distinctive regions.
 //! - Water, foliage and other fine texture loses its detail under strong compression, and the keys with it.
 //! - Slow scenes whose moments look alike cannot be told from another take. They are *ambiguous*, and so unsearchable, and

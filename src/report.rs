@@ -38,7 +38,7 @@
 //! | `search.exact` | bool | whether every key of the index was compared |
 //! | `search.recall` | 0..=1 | chance that a key within the radius was seen: 1 when exact, measured for a graph |
 //! | `search.radius_bits` | bits | Hamming distance up to which two keys are a hit |
-//! | `search.query_interval_s` | seconds | longest time between two keyframes of the clip |
+//! | `search.query_interval_s` | seconds | interval of the clip of which one frame was drawn |
 //! | `search.published_bits` | bits | evidence from which an alignment counts |
 //! | `search.effort` | `fast` \| `standard` \| `thorough` | how hard copies were looked for |
 //! | `tool.name`, `tool.version` | strings | what made this report |
@@ -69,9 +69,11 @@
 //! | `shown` | 0..=1 | share of the source's regions, in this part of its time and frame, that the clip shows |
 //! | `kind` | `copy` \| `same_scene` | the same recording, or the same place at another time (or at a time that cannot be told, if its part of the clip is unsearchable as `ambiguous`) |
 //! | `mirrored` | bool | left and right exchanged |
-//! | `turned_degrees` | 0, 12, 90, 180, 270, 348 | how far the clip (mirrored first, if so) has to be turned clockwise to lie like the source, to the nearest that is looked for; quarter turns by `thorough` only, 12 degrees to either side by all but `fast` |
+//! | `turned_degrees` | 0, 12, 24, 90, 180, 270, 336, 348 | how far the clip (mirrored first, if so) has to be turned clockwise to lie like the source, to the nearest that is looked for; quarter turns, and 12 and 24 degrees to either side, by all but `fast` |
+//! | `widened` | factor | how many times as wide the clip has to be made to have the source's proportions, to the nearest of 1, 4/3, 16/9, 7/9 and 5/9 that are looked for, by all but `fast` |
+//! | `negative` | bool | whether bright and dark are exchanged |
 //! | `speed` | factor | seconds of the source that pass in one second of the clip: above 1 the clip plays faster, below 0 backwards |
-//! | `geometry.clip` | rectangle | the part of the clip's frame that is covered; at 12 and 348 degrees, of its frame so tilted about the middle |
+//! | `geometry.clip` | rectangle | the part of the clip's frame that is covered; if it is tilted, of its frame so tilted about the middle |
 //! | `geometry.reference` | rectangle | the part of the source's frame that covers it |
 //! | `geometry.scale` | factor | size of a detail in the source's frame over its size in the clip's, in frame heights |
 //! | `hits` | integer | pairs of keys that agree |
@@ -226,12 +228,23 @@ pub struct NonMatch {
     pub mirrored: bool,
     /// How far the clip has to be turned clockwise to lie like the source, in degrees.
     pub turned_degrees: u32,
+    /// How many times as wide the clip has to be made to have the source's proportions.
+    #[serde(default = "one")]
+    pub widened: f64,
+    /// Whether bright and dark are exchanged.
+    #[serde(default)]
+    pub negative: bool,
     /// Seconds of the source in a second of the clip; below 0 when the clip plays backwards.
     pub speed: f64,
     /// Which part covers which.
     pub geometry: Geometry,
     /// Pairs of keys that agree.
     pub hits: u64,
+}
+
+/// The width of what is not stretched.
+fn one() -> f64 {
+    1.0
 }
 
 /// A source as it was indexed.
@@ -323,7 +336,7 @@ pub struct SearchSummary {
     pub recall: f64,
     /// Largest distance of a hit, in bits.
     pub radius_bits: u32,
-    /// Longest time between two keyframes of the clip, in seconds.
+    /// Interval of the clip of which one frame was drawn, in seconds.
     pub query_interval_s: f64,
     /// Evidence from which an alignment counts, in bits.
     pub published_bits: f64,
@@ -337,11 +350,11 @@ pub struct SearchSummary {
 pub enum Effort {
     /// Half of the keyframes, and the strongest regions only.
     Fast,
-    /// All that a clip's fingerprint holds, as it is and mirrored, and its strongest regions tilted by 12 degrees to either side,
-    /// which makes up to a half of the search.
+    /// All that a clip's fingerprint holds, as it is and mirrored, and its strongest keys turned by quarters, inverted, tilted by
+    /// 12 and 24 degrees to either side, and stretched.
     #[default]
     Standard,
-    /// Turned by quarters as well, which looks up each key four times as often.
+    /// All keys also turned by quarters and inverted, which looks up each eight times as often.
     Thorough,
 }
 

@@ -1,20 +1,41 @@
 //! Chooses which frames become keyframes (pure).
 //!
-//! The choice is greedy: the latest frame that leaves no gap longer than the interval. So neighbouring keyframes are
-//! at most an interval apart, and any two with one between them are further apart than that; no fewer would do.
+//! Of a source the choice is greedy: the latest frame that leaves no gap longer than the interval. So neighbouring keyframes
+//! are at most an interval apart, and any two with one between them are further apart than that; no fewer would do.
+//!
+//! Of a clip one moment is drawn from each interval, and the frame that is shown at that moment is chosen: a frame counts for as
+//! long as it is seen, and whoever makes the clip cannot tell which frames are looked at. The draw is seeded with the SHA-256
+//! of the file, so that a file always gives the same frames, and changing a frame changes the draw.
 
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::media::{GAP_SLACK, Resolution, Selector};
 use crate::{Error, Result};
 
-/// A grid of keyframes whose gaps do not exceed an interval, wherever the video has frames that close.
+/// Chooses keyframes about an interval apart, wherever the video has frames that close.
 #[derive(Debug, Clone)]
 pub struct Grid {
     interval: Duration,
-    decode_all: bool,
+    sampling: Sampling,
     resolution: Resolution,
+    /// The last chosen frame of a greedy choice.
     last: Option<Duration>,
+    /// The next drawn moment, and the interval that it is from.
+    next: (u64, Duration),
+}
+
+/// How keyframes are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sampling {
+    /// No gap is longer than the interval, and as little as possible is decoded: published videos.
+    Sparse,
+    /// The same, and every frame is decoded: benign material.
+    Dense,
+    /// The frame at a moment of each interval, drawn with this seed; every frame is decoded: submitted clips.
+    Drawn([u8; 32]),
 }
 
 /// The longest gap between keyframes of a published video.
@@ -23,10 +44,10 @@ pub struct Grid {
 /// harder excerpts, with the keys of 12 regions: 982 at a second and 1 009 at half of it; with 24: 997 and 1 031.
 pub const CORPUS_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The longest gap between keyframes of a clip: each keyframe of a published video then has one of the clip within an
-/// eighth of a second, whatever the phase.
+/// The interval of which a clip gives one keyframe: each keyframe of a published video has one of the clip within an eighth of a
+/// second on average.
 ///
-/// Measured on edited excerpts of real footage: against half a second, a quarter misses 9 instead of 17 of 105 hard
+/// Measured with even gaps on edited excerpts of real footage: against half a second, a quarter misses 9 instead of 17 of 105 hard
 /// ones, and finds the copy of a static shot in which something moves quickly.
 pub const QUERY_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -37,16 +58,25 @@ impl Grid {
     ///
     /// [`Error::InvalidSetting`] unless the interval is 0.1 to 60 s.
     pub fn corpus(interval: Duration) -> Result<Grid> {
-        Grid::new(interval, false)
+        Grid::new(interval, Sampling::Sparse)
     }
 
-    /// Makes a grid for a submitted clip, of which every frame is decoded.
+    /// Makes a grid for benign material, of which every frame is decoded.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidSetting`] unless the interval is 0.1 to 60 s.
-    pub fn query(interval: Duration) -> Result<Grid> {
-        Grid::new(interval, true)
+    pub fn dense(interval: Duration) -> Result<Grid> {
+        Grid::new(interval, Sampling::Dense)
+    }
+
+    /// Draws frames from a submitted clip, one an interval, seeded with the SHA-256 of its file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSetting`] unless the interval is 0.1 to 60 s.
+    pub fn query(interval: Duration, sha256: &[u8; 32]) -> Result<Grid> {
+        Grid::new(interval, Sampling::Drawn(*sha256))
     }
 
     /// The same grid with frames of this resolution; those of a new one have the working size.
@@ -54,17 +84,22 @@ impl Grid {
         Grid { resolution, ..self }
     }
 
-    /// The longest gap between keyframes.
+    /// The longest gap between keyframes that are not drawn, or the time of which one is drawn.
     pub fn interval(&self) -> Duration {
         self.interval
     }
 
-    /// Whether every frame is decoded.
-    pub fn decodes_all(&self) -> bool {
-        self.decode_all
+    /// How frames are chosen.
+    pub fn sampling(&self) -> Sampling {
+        self.sampling
     }
 
-    fn new(interval: Duration, decode_all: bool) -> Result<Grid> {
+    /// Makes a grid that chooses frames of the working size.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidSetting`] unless the interval is 0.1 to 60 s.
+    pub fn new(interval: Duration, sampling: Sampling) -> Result<Grid> {
         if !(INTERVAL_MIN..=INTERVAL_MAX).contains(&interval) {
             return Err(Error::InvalidSetting {
                 name: "the sampling interval",
@@ -72,16 +107,46 @@ impl Grid {
                 expected: "0.1 to 60 seconds",
             });
         }
-        Ok(Grid { interval, decode_all, resolution: Resolution::Working, last: None })
+        let next = match sampling {
+            Sampling::Drawn(seed) => (0, drawn(&seed, interval, 0)),
+            Sampling::Sparse | Sampling::Dense => (0, Duration::ZERO),
+        };
+        Ok(Grid { interval, sampling, resolution: Resolution::Working, last: None, next })
     }
+
+    /// Whether a drawn moment falls into the time for which a frame is shown, up to `until`.
+    fn draws(&mut self, seed: &[u8; 32], until: Duration) -> bool {
+        let mut wanted = false;
+        while self.next.1 < until {
+            wanted = true;
+            let reached = (until.as_nanos() / self.interval.as_nanos().max(1)) as u64;
+            let number = reached.max(self.next.0 + 1);
+            self.next = (number, drawn(seed, self.interval, number));
+        }
+        wanted
+    }
+}
+
+/// The moment that is drawn from an interval, by its number: uniform, and independent of the others.
+fn drawn(seed: &[u8; 32], interval: Duration, number: u64) -> Duration {
+    let digest = Sha256::new().chain_update(seed).chain_update(number.to_le_bytes()).finalize();
+    let mut word = [0; 4];
+    word.copy_from_slice(&digest[..4]);
+    let share = f64::from(u32::from_le_bytes(word)) / (f64::from(u32::MAX) + 1.0);
+    let start = interval.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX));
+    start.saturating_add(interval.mul_f64(share))
 }
 
 impl Selector for Grid {
     fn max_gap(&self) -> Option<Duration> {
-        (!self.decode_all).then_some(self.interval)
+        (self.sampling == Sampling::Sparse).then_some(self.interval)
     }
 
     fn wants(&mut self, time: Duration, next: Option<Duration>) -> bool {
+        if let Sampling::Drawn(seed) = self.sampling {
+            // How long the last frame is shown is not known.
+            return next.is_none_or(|next| self.draws(&seed, next));
+        }
         let limit = self.interval.mul_f64(1.0 + GAP_SLACK);
         let wanted = self.last.is_none_or(|last| next.unwrap_or(time) > last.saturating_add(limit));
         if wanted {
@@ -126,8 +191,42 @@ mod tests {
 
     #[test]
     fn takes_the_only_frame() {
-        let mut grid = Grid::query(QUERY_INTERVAL).unwrap();
+        let mut grid = Grid::query(QUERY_INTERVAL, &[0; 32]).unwrap();
         assert!(grid.wants(Duration::ZERO, None));
+    }
+
+    /// How often each of the frames, which are shown for so many milliseconds in turn, is drawn.
+    fn counts(lengths: &[u64], seed: [u8; 32]) -> Vec<u32> {
+        let mut grid = Grid::query(QUERY_INTERVAL, &seed).unwrap();
+        let mut counts = vec![0; lengths.len()];
+        let mut now = 0;
+        for round in 0..4000 {
+            let i = round % lengths.len();
+            let next = now + lengths[i];
+            counts[i] += u32::from(grid.wants(Duration::from_millis(now), Some(Duration::from_millis(next))));
+            now = next;
+        }
+        counts
+    }
+
+    #[test]
+    fn a_frame_is_drawn_as_often_as_it_is_shown() {
+        // A frame of 1 ms every 262 ms, as whoever knew an even grid would place it.
+        let flash = counts(&[261, 1], [7; 32]);
+        assert!(flash[1] <= 20 && flash[0] >= 1600, "{flash:?}");
+        // Every third frame of 25 a second: 1333 frames each, 40 ms of every 120.
+        let third = counts(&[40, 40, 40], [7; 32]);
+        assert!(third.iter().all(|count| (190..240).contains(count)), "{third:?}");
+    }
+
+    #[test]
+    fn another_file_draws_other_frames_and_the_same_file_the_same() {
+        let times: Vec<Duration> = (0..500).map(|i| Duration::from_millis(40 * i)).collect();
+        let of = |seed| chosen(&mut Grid::query(QUERY_INTERVAL, &seed).unwrap(), &times);
+        assert_eq!(of([1; 32]), of([1; 32]));
+        let (one, other) = (of([1; 32]), of([2; 32]));
+        let shared = one.iter().filter(|time| other.contains(time)).count();
+        assert!((75..=81).contains(&one.len()) && shared < 30, "{shared} of {}", one.len());
     }
 
     #[test]
@@ -135,7 +234,7 @@ mod tests {
         for interval in [0.0, 0.099, 60.001, 1e9] {
             let interval = Duration::from_secs_f64(interval);
             assert!(matches!(Grid::corpus(interval), Err(Error::InvalidSetting { .. })));
-            assert!(matches!(Grid::query(interval), Err(Error::InvalidSetting { .. })));
+            assert!(matches!(Grid::query(interval, &[0; 32]), Err(Error::InvalidSetting { .. })));
         }
         for interval in [0.1, 60.0] {
             assert!(Grid::corpus(Duration::from_secs_f64(interval)).is_ok());
@@ -145,7 +244,8 @@ mod tests {
     #[test]
     fn only_the_corpus_leaves_frames_undecoded() {
         assert_eq!(Grid::corpus(CORPUS_INTERVAL).unwrap().max_gap(), Some(CORPUS_INTERVAL));
-        assert_eq!(Grid::query(QUERY_INTERVAL).unwrap().max_gap(), None);
+        assert_eq!(Grid::dense(QUERY_INTERVAL).unwrap().max_gap(), None);
+        assert_eq!(Grid::query(QUERY_INTERVAL, &[0; 32]).unwrap().max_gap(), None);
     }
 
     proptest! {
@@ -162,7 +262,7 @@ mod tests {
                 now += Duration::from_millis(step);
                 times.push(now);
             }
-            let chosen = chosen(&mut Grid::query(interval).unwrap(), &times);
+            let chosen = chosen(&mut Grid::dense(interval).unwrap(), &times);
             prop_assert_eq!(chosen[0], times[0]);
             for pair in chosen.windows(2) {
                 let adjacent = !times.iter().any(|t| *t > pair[0] && *t < pair[1]);
@@ -172,6 +272,23 @@ mod tests {
                 prop_assert!(triple[2] - triple[0] > limit);
             }
             prop_assert!(now - chosen[chosen.len() - 1] <= limit);
+        }
+
+        #[test]
+        fn each_interval_gives_the_frame_at_one_of_its_moments(
+            steps in proptest::collection::vec(1_u64..700, 1..200),
+            seed in any::<[u8; 32]>(),
+        ) {
+            let mut times = vec![Duration::ZERO];
+            for step in steps {
+                times.push(times[times.len() - 1] + Duration::from_millis(step));
+            }
+            let chosen = chosen(&mut Grid::query(QUERY_INTERVAL, &seed).unwrap(), &times);
+            let until = |time: Duration| times[times.partition_point(|other| *other <= time).min(times.len() - 1)];
+            let whole = (times[times.len() - 1].as_millis() / QUERY_INTERVAL.as_millis()) as u32;
+            for start in (0..whole).map(|number| QUERY_INTERVAL * number) {
+                prop_assert!(chosen.iter().any(|&time| time < start + QUERY_INTERVAL && until(time) > start));
+            }
         }
     }
 }

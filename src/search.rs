@@ -1,7 +1,7 @@
 //! Turns query keys into hits across segments.
 //!
-//! Every key of the clip, every key of the mirrored clip (and, if asked for, of the turned one), and the strongest of the tilted
-//! one, is looked up within [`RADIUS`] bits; each posting of each key found is a hit: *this place of this moment of the clip looks like that place of that moment of a source*.
+//! Every key of the clip, every key of the mirrored clip, and the strongest of the clip turned, tilted, stretched and inverted,
+//! is looked up within [`RADIUS`] bits; each posting of each key found is a hit: *this place of this moment of the clip looks like that place of that moment of a source*.
 //! What the hits mean together is decided later. Before the search, [`sift`] takes out of the clip what it shows of benign
 //! material.
 
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::evidence::Pair;
-use crate::fingerprint::{Fingerprint, Key, KeyKind, Orientation, Place, Tilt};
+use crate::fingerprint::{Fingerprint, Key, KeyKind, Orientation, Place, Warp};
 use crate::index::{Index, SearchMode, VideoRef};
 
 pub use benign::{Sifted, sift};
@@ -68,6 +68,15 @@ pub const HITS_PER_VIDEO: usize = 8;
 /// Most hits of one key of the clip, the nearest ones. A key with more is worth ten bits less for its frequency alone.
 pub const HITS_PER_KEY: usize = 1000;
 
+/// Which keys of a clip are looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// All of them.
+    All,
+    /// The whole frame and the [`STRONGEST_REGIONS`] strongest regions of every second keyframe; no whole frame if it is warped.
+    Strongest,
+}
+
 /// Looks up some of the keys of a clip, by their numbers, in each of the orientations.
 ///
 /// # Errors
@@ -76,7 +85,7 @@ pub fn search(
     index: &Index,
     clip: &Fingerprint,
     keys: Range<usize>,
-    orientations: &[Orientation],
+    orientations: &[(Orientation, Share)],
     mode: SearchMode,
 ) -> Result<Hits> {
     let asked = asked(clip, keys, orientations);
@@ -135,20 +144,21 @@ pub fn search(
     Ok(Hits { hits, mode: neighbours.mode, exact: neighbours.exact, recall: neighbours.recall })
 }
 
-/// Which of some keys of a clip, by their numbers, are looked up in which orientation: all of them, but of a tilted clip the
-/// strongest regions of every second keyframe only, and no fine ones.
-fn asked(clip: &Fingerprint, keys: Range<usize>, orientations: &[Orientation]) -> Vec<(Orientation, usize)> {
+/// Which of some keys of a clip, by their numbers, are looked up in which orientation.
+fn asked(clip: &Fingerprint, keys: Range<usize>, orientations: &[(Orientation, Share)]) -> Vec<(Orientation, usize)> {
     let mut asked = Vec::new();
-    for &orientation in orientations {
-        if orientation.tilt == Tilt::Upright {
+    for &(orientation, share) in orientations {
+        if share == Share::All {
             asked.extend(keys.clone().map(|key| (orientation, key)));
             continue;
         }
         let mut number = keys.start;
         for of_keyframe in clip.keys[keys.clone()].chunk_by(|a, b| a.keyframe == b.keyframe) {
-            if of_keyframe[0].keyframe.is_multiple_of(TILTED_KEYFRAMES) {
-                let regions = (number..).zip(of_keyframe).filter(|(_, key)| key.kind == KeyKind::Region && !key.fine);
-                asked.extend(regions.take(TILTED_REGIONS).map(|(key, _)| (orientation, key)));
+            if of_keyframe[0].keyframe.is_multiple_of(STRONGEST_KEYFRAMES) {
+                let of_kind = |kind| (number..).zip(of_keyframe).filter(move |(_, key)| key.kind == kind && !key.fine);
+                let wholes = of_kind(KeyKind::Whole).filter(|_| orientation.warp == Warp::None);
+                let regions = of_kind(KeyKind::Region).take(STRONGEST_REGIONS);
+                asked.extend(wholes.chain(regions).map(|(key, _)| (orientation, key)));
             }
             number += of_keyframe.len();
         }
@@ -156,11 +166,11 @@ fn asked(clip: &Fingerprint, keys: Range<usize>, orientations: &[Orientation]) -
     asked
 }
 
-/// Every how many keyframes of a tilted clip are looked up.
-const TILTED_KEYFRAMES: u32 = 2;
+/// Every how many keyframes of a clip have their strongest keys looked up.
+const STRONGEST_KEYFRAMES: u32 = 2;
 
-/// Regions of a keyframe of a tilted clip that are looked up.
-const TILTED_REGIONS: usize = 20;
+/// Regions of a keyframe that are its strongest.
+pub const STRONGEST_REGIONS: usize = 20;
 
 #[cfg(test)]
 mod testing {
@@ -185,7 +195,7 @@ mod testing {
             place: Place::default(),
             key: Key::default(),
             mirrored: Key::default(),
-            tilted: [Key::default(); 2],
+            warped: [Key::default(); crate::fingerprint::Warp::ALL.len()],
             recurs: false,
         };
         Fingerprint {
@@ -215,17 +225,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_tilted_clip_the_strongest_regions_of_every_second_keyframe_are_asked() {
+    fn of_a_warped_clip_the_strongest_regions_of_every_second_keyframe_are_asked_and_of_a_turned_one_the_whole_frame_too()
+     {
         // Three keyframes, each of a whole frame and 25 regions.
         let mut clip = testing::clip(3, 26);
         clip.keys.iter_mut().step_by(26).for_each(|key| key.kind = KeyKind::Whole);
-        let tilted = Orientation::tilted().next().unwrap_or_default();
-        let asked = asked(&clip, 26..78, &[Orientation::MIRRORED, tilted]);
+        let warped = Orientation::warped().next().unwrap_or_default();
+        let turned = Orientation { turns: 2, ..Orientation::UPRIGHT };
+        let wanted = [(Orientation::MIRRORED, Share::All), (warped, Share::Strongest), (turned, Share::Strongest)];
+        let asked = asked(&clip, 26..78, &wanted);
         let of = |wanted: Orientation| -> Vec<usize> {
             asked.iter().filter(|(orientation, _)| *orientation == wanted).map(|(_, key)| *key).collect()
         };
         assert_eq!(of(Orientation::MIRRORED), (26..78).collect::<Vec<_>>());
         // The keyframe from 26 on is the second; the whole frame of the third is its first key.
-        assert_eq!(of(tilted), (53..73).collect::<Vec<_>>());
+        assert_eq!(of(warped), (53..73).collect::<Vec<_>>());
+        assert_eq!(of(turned), (52..73).collect::<Vec<_>>());
     }
 }

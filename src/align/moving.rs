@@ -308,6 +308,8 @@ fn seen(
     if !(determinant.abs() > f32::MIN_POSITIVE && determinant.is_finite()) {
         return Vec::new();
     }
+    // What is brighter than before is darker in the negative.
+    let sign = if orientation.negative { -1.0 } else { 1.0 };
     let ((columns, rows), (across, down)) = (source.size(), clip.size());
     let mut seen = Vec::new();
     for cell in 0..columns * rows {
@@ -326,10 +328,10 @@ fn seen(
             let (right, bottom) = ((left + 1).min(across - 1), (top + 1).min(down - 1));
             let (fx, fy) = (x - left as f32, y - top as f32);
             weights.extend([
-                (top * across + left, 0.25 * (1.0 - fx) * (1.0 - fy)),
-                (top * across + right, 0.25 * fx * (1.0 - fy)),
-                (bottom * across + left, 0.25 * (1.0 - fx) * fy),
-                (bottom * across + right, 0.25 * fx * fy),
+                (top * across + left, sign * 0.25 * (1.0 - fx) * (1.0 - fy)),
+                (top * across + right, sign * 0.25 * fx * (1.0 - fy)),
+                (bottom * across + left, sign * 0.25 * (1.0 - fx) * fy),
+                (bottom * across + right, sign * 0.25 * fx * fy),
             ]);
         }
         if !weights.is_empty() {
@@ -452,7 +454,7 @@ mod tests {
         let shown = source();
         let crop = Similarity { scale: 0.7, x: 0.3, y: 0.2 };
         let inset = Similarity { scale: 2.5, x: -2.0, y: -1.0 };
-        let tilted = Orientation { tilt: crate::fingerprint::Tilt::Clockwise, ..Orientation::UPRIGHT };
+        let tilted = Orientation { warp: crate::fingerprint::Warp::Tilt(12), ..Orientation::UPRIGHT };
         let turned = Orientation { turns: 1, ..Orientation::UPRIGHT };
         let fills = Similarity { scale: ASPECT, x: 0.0, y: 0.0 };
         for (orientation, geometry) in [

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::retime::{RETIMED_BITS, RETIMED_GAIN};
 use super::*;
 use crate::evidence::Pair;
-use crate::fingerprint::{ClipKey, Content, Key, KeyKind, Keyframe, Motion, Orientation, Place};
+use crate::fingerprint::{ClipKey, Content, Key, KeyKind, Keyframe, Motion, Orientation, Place, Warp};
 use crate::media::StreamInfo;
 
 const SOURCE_SECONDS: u32 = 40;
@@ -109,7 +109,7 @@ pub(super) fn clip(runs: &[Run], edit: Edit, random: &mut Random) -> Fingerprint
                 place,
                 key,
                 mirrored,
-                tilted: [other; 2],
+                warped: [other; Warp::ALL.len()],
                 recurs: run.recurs,
             });
         }

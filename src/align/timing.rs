@@ -392,7 +392,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::fingerprint::{Key, KeyKind, Place};
+    use crate::fingerprint::{Key, KeyKind, Place, Warp};
     use proptest::prelude::*;
 
     proptest! {
@@ -412,7 +412,7 @@ mod tests {
                 place: Place { x, y, size },
                 key,
                 mirrored: key,
-                tilted: [key; 2],
+                warped: [key; Warp::ALL.len()],
                 recurs: false,
             };
             let mut frame: Vec<ClipKey> = places.iter().map(seen).collect();

@@ -10,7 +10,7 @@ use super::hash::{self, Patch};
 use super::motion::{Motion, Watcher};
 use super::plane::Plane;
 use super::region::{Levels, distinctive, fine_regions, regions};
-use super::{Content, Key, KeyKind, Keyframe, Place, Tilt, whole};
+use super::{Content, Key, KeyKind, Keyframe, Place, Warp, whole};
 use crate::media::{Frame, Resolution};
 
 /// A key of one keyframe.
@@ -23,12 +23,12 @@ pub(super) struct SeenKey {
     pub(super) key: Key,
     /// The key of the mirrored patch, made for queries only.
     pub(super) mirrored: Key,
-    /// The keys of the patch tilted clockwise and anticlockwise, made for queries only, and not of whole frames and fine regions.
-    pub(super) tilted: [Key; 2],
+    /// The keys of the warped patch, see [`ClipKey::warped`](super::ClipKey); made for queries only.
+    pub(super) warped: [Key; Warp::ALL.len()],
     pub(super) recurs: bool,
 }
 
-/// How many regions a keyframe gives, how many fine ones, and whether mirrored and tilted keys are wanted.
+/// How many regions a keyframe gives, how many fine ones, and whether mirrored and warped keys are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Detail {
     pub(super) regions: usize,
@@ -113,7 +113,7 @@ impl Extractor {
             place,
             key: hash::key(patch),
             mirrored: if self.detail.changed { hash::mirrored_key(patch) } else { Key::default() },
-            tilted: [Key::default(); 2],
+            warped: [Key::default(); Warp::ALL.len()],
             recurs: false,
         };
         let mut keys = Vec::new();
@@ -123,13 +123,15 @@ impl Extractor {
             return (keys, if mean < BLACK_LEVEL { Content::Black } else { Content::Flat });
         };
         if distinctive(&patch) {
-            keys.push(seen(KeyKind::Whole, place, &patch));
+            let mut key = seen(KeyKind::Whole, place, &patch);
+            // A whole frame is hashed as a square, whatever its width.
+            key.warped = Warp::ALL.map(|warp| if matches!(warp, Warp::Width(_)) { key.key } else { Key::default() });
+            keys.push(key);
         }
         for (place, patch) in regions(levels, self.detail.regions) {
-            let tilted = |tilt: Tilt| hash::key(&levels.tilted_patch(place, tilt.angle()));
             let mut key = seen(KeyKind::Region, place, &patch);
             if self.detail.changed {
-                key.tilted = [tilted(Tilt::Clockwise), tilted(Tilt::Anticlockwise)];
+                key.warped = Warp::ALL.map(|warp| hash::key(&levels.warped_patch(place, warp)));
             }
             keys.push(key);
         }

@@ -13,7 +13,7 @@
 //! | 40 | | header: JSON object of the file's properties and keyframes |
 //! | | 8 | length of the motion |
 //! | | | motion, one picture a keyframe: columns and rows u16, side of a cell f32, number of pictures u32, their times in milliseconds u32 each, then their cells, 2 bits each, row by row, a picture beginning at a byte of its own: 0 still, 1 brighter, 2 darker than in the two seconds on either side |
-//! | | 148 each | keys: keyframe u32, kind u8 (0 whole, 1 region), recurs u8, fine u8, a zero byte, x, y, size f32, and 32 bytes each: key, mirrored key, key tilted clockwise, and anticlockwise |
+//! | | 340 each | keys: keyframe u32, kind u8 (0 whole, 1 region), recurs u8, fine u8, a zero byte, x, y, size f32, and 32 bytes each: key, mirrored key, and the warped ones in the order of [`Warp::ALL`](super::Warp::ALL) |
 
 use std::io::Read as _;
 use std::path::Path;
@@ -22,17 +22,17 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{ClipKey, FINGERPRINT_VERSION, Fingerprint, Key, KeyKind, Keyframe, Motion, Place};
+use super::{ClipKey, FINGERPRINT_VERSION, Fingerprint, Key, KeyKind, Keyframe, Motion, Place, Warp};
 use crate::error::millis;
 use crate::media::{Links, StreamInfo, Undecoded, open_plain};
 use crate::{Error, Result};
 
 /// Version of the layout.
-pub(super) const FILE_VERSION: u32 = 4;
+pub(super) const FILE_VERSION: u32 = 5;
 
 const MAGIC: &[u8; 8] = b"UNIQFP\r\n";
 const HEAD: usize = 32;
-const KEY_SIZE: usize = 148;
+const KEY_SIZE: usize = 84 + 32 * Warp::ALL.len();
 /// A fingerprint of a day of video is smaller; a larger file is refused before it is read.
 const SIZE_MAX: u64 = 4 << 30;
 
@@ -122,7 +122,7 @@ impl Fingerprint {
             for value in [key.place.x, key.place.y, key.place.size] {
                 body.extend(value.to_le_bytes());
             }
-            for bits in [key.key, key.mirrored, key.tilted[0], key.tilted[1]] {
+            for bits in [key.key, key.mirrored].iter().chain(&key.warped) {
                 body.extend(bits.to_bytes());
             }
         }
@@ -242,7 +242,7 @@ fn read_key(bytes: &[u8]) -> Option<ClipKey> {
         place,
         key: key(20),
         mirrored: key(52),
-        tilted: [key(84), key(116)],
+        warped: std::array::from_fn(|i| key(84 + 32 * i)),
         recurs: bytes[5] != 0,
         fine: bytes[6] != 0,
     })
@@ -285,7 +285,7 @@ mod tests {
                     place: Place { x: 0.8, y: 0.5, size: 0.3 },
                     key: key(u64::from(i)),
                     mirrored: key(u64::from(i) + 99),
-                    tilted: [key(u64::from(i) + 199), key(u64::from(i) + 299)],
+                    warped: std::array::from_fn(|warp| key(u64::from(i) + 199 + 100 * warp as u64)),
                     recurs: i == 3,
                     fine: i == 5,
                 })

@@ -1,7 +1,8 @@
 //! Turns keyframes into 256-bit keys: whole frame, regions, runs over time.
 //!
 //! A *clip* that is checked gives a [`Fingerprint`]: a dense grid of keyframes with up to [`CLIP_REGIONS`]
-//! regions each and [`FINE_REGIONS`] finer ones, and the key of every patch mirrored and most of them tilted as well. A *source* that is indexed gives [`Run`]s: a
+//! regions each and [`FINE_REGIONS`] finer ones, and the key of every patch mirrored and of most of them tilted and
+//! stretched as well. A *source* that is indexed gives [`Run`]s: a
 //! sparser grid, [`SOURCE_REGIONS`] regions, and a key that stays in its place counted once for as long as
 //! it lasts. *Benign* material gives runs as well, of a grid still denser than a clip's ([`BENIGN_INTERVAL`]) and of as many
 //! regions. All mark the keys whose place looks alike two seconds away or more. Of clips and sources [`Motion`] is kept besides:
@@ -36,7 +37,7 @@ use crate::{Error, Result};
 use extract::{Detail, Extractor};
 pub use key::{KEY_BITS, Key, KeyKind, Place, Run};
 pub use motion::{Motion, STILL};
-pub use orientation::{Orientation, TILT, Tilt};
+pub use orientation::{Orientation, TILTS, WIDTHS, Warp};
 use runs::{Sighting, Tracker};
 
 /// Changes whenever the same source would give other keys; an index of another version cannot be searched. What a clip gives may
@@ -107,9 +108,9 @@ pub struct ClipKey {
     pub key: Key,
     /// The key of the same patch with left and right exchanged.
     pub mirrored: Key,
-    /// The keys of the patch when the picture is turned about it by [`TILT`], clockwise and anticlockwise; zero for a whole frame and a fine
-    /// region.
-    pub tilted: [Key; 2],
+    /// The keys of the patch when the picture is warped about it, in the order of [`Warp::ALL`]; zero for a fine region and
+    /// for the tilts of a whole frame.
+    pub warped: [Key; Warp::ALL.len()],
     /// Whether its place looks alike two seconds away or more: it speaks for the scene, not for the moment.
     pub recurs: bool,
 }
@@ -125,7 +126,7 @@ pub struct Fingerprint {
     pub info: media::StreamInfo,
     /// Length of the clip.
     pub duration: Duration,
-    /// Longest time between two keyframes.
+    /// The interval of which one keyframe was drawn.
     pub interval: Duration,
     /// Frames that the decoder produced.
     pub frames: u64,
@@ -221,11 +222,11 @@ fn made(
             place: seen.place,
             key: seen.key,
             mirrored: seen.mirrored,
-            tilted: seen.tilted,
+            warped: seen.warped,
             recurs: seen.recurs,
         }));
     };
-    let grid = Grid::query(interval)?.at(detail.resolution());
+    let grid = Grid::query(interval, &sha256)?.at(detail.resolution());
     let mut visit = |frame: media::Frame| {
         extractor.push(&frame, &mut collect);
         stop_if(cancel)
@@ -284,7 +285,7 @@ pub fn of_benign(
     progress: &mut dyn FnMut(Duration),
     cancel: Option<&AtomicBool>,
 ) -> Result<SourceFingerprint> {
-    let made = tracked(source, sha256, decoding, Grid::query(BENIGN_INTERVAL)?, CLIP_REGIONS, progress, cancel)?;
+    let made = tracked(source, sha256, decoding, Grid::dense(BENIGN_INTERVAL)?, CLIP_REGIONS, progress, cancel)?;
     Ok(SourceFingerprint { motion: Motion::default(), ..made })
 }
 

@@ -1,9 +1,10 @@
-//! How a clip's picture lies against a source's: turned by quarters, mirrored, tilted.
+//! How a clip's picture lies against a source's: turned by quarters, mirrored, tilted, stretched, inverted.
 //!
 //! The bits of a key are the signs of DCT coefficients against their median, row by row. Exchanging left and right turns
 //! the sign of each coefficient of an odd column, above and below of an odd row, and a quarter turn exchanges rows and
-//! columns besides. The median of the coefficients is so near zero that the turned key is known from the key alone, but for a
-//! few bits: the picture need not be seen again. A tilted patch has other coefficients, so its keys are made with the others.
+//! columns besides; a negative turns all of them but the mean's. The median of the coefficients is so near zero that such a
+//! key is known from the key alone, but for a few bits: the picture need not be seen again. A tilted or stretched patch has
+//! other coefficients, so its keys are made with the others.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,78 +17,145 @@ pub struct Orientation {
     pub turns: u8,
     /// Whether left and right are exchanged first.
     pub mirrored: bool,
-    /// How it is tilted between the two.
-    pub tilt: Tilt,
+    /// How it is warped between the two.
+    pub warp: Warp,
+    /// Whether bright and dark are exchanged.
+    pub negative: bool,
 }
 
-/// A turn by [`TILT`], about the middle of the frame.
+/// A linear map of the frame about its middle that changes the coefficients of a patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-pub enum Tilt {
+pub enum Warp {
     /// None.
     #[default]
-    Upright,
-    /// To the right.
-    Clockwise,
-    /// To the left.
-    Anticlockwise,
+    None,
+    /// Turned by so many degrees clockwise, below zero anticlockwise: one of [`TILTS`].
+    Tilt(i8),
+    /// Widened to so many ninths of its width: one of [`WIDTHS`].
+    Width(u8),
 }
 
-impl Tilt {
+/// The angles of tilts, in degrees. Keys tolerate some six on either side, so that all up to 30 are covered.
+pub const TILTS: [i8; 4] = [12, -12, 24, -24];
+
+/// The widths of stretched clips, in ninths of what they are: 4:3, 16:9, 3:4 and 9:16. Keys tolerate a factor of about 1.15
+/// on either side, so that all from a half to twice are covered.
+pub const WIDTHS: [u8; 4] = [12, 16, 7, 5];
+
+impl Warp {
+    /// All that are looked for; [`ClipKey::warped`] has their keys in this order.
+    pub const ALL: [Warp; 8] = {
+        let mut all = [Warp::None; 8];
+        let mut i = 0;
+        while i < 4 {
+            all[i] = Warp::Tilt(TILTS[i]);
+            all[4 + i] = Warp::Width(WIDTHS[i]);
+            i += 1;
+        }
+        all
+    };
+
     /// The angle clockwise, in radians.
     pub fn angle(self) -> f32 {
         match self {
-            Tilt::Upright => 0.0,
-            Tilt::Clockwise => TILT,
-            Tilt::Anticlockwise => -TILT,
+            Warp::Tilt(degrees) => f32::from(degrees).to_radians(),
+            Warp::None | Warp::Width(_) => 0.0,
+        }
+    }
+
+    /// How many times as wide it makes the frame.
+    pub fn width(self) -> f32 {
+        match self {
+            Warp::Width(ninths) => f32::from(ninths) / 9.0,
+            Warp::None | Warp::Tilt(_) => 1.0,
+        }
+    }
+
+    /// Where it takes a point, both from the middle of the frame in its heights.
+    pub fn apply(self, across: f32, down: f32) -> (f32, f32) {
+        let (sin, cos) = self.angle().sin_cos();
+        match self {
+            Warp::None => (across, down),
+            Warp::Tilt(_) => (cos * across - sin * down, sin * across + cos * down),
+            Warp::Width(_) => (self.width() * across, down),
+        }
+    }
+
+    /// The point that it takes there.
+    pub(super) fn undo(self, across: f32, down: f32) -> (f32, f32) {
+        match self {
+            Warp::None => (across, down),
+            Warp::Tilt(degrees) => Warp::Tilt(-degrees).apply(across, down),
+            Warp::Width(_) => (across / self.width(), down),
+        }
+    }
+
+    /// How many times as large it makes the side of a square of the same area.
+    pub(super) fn growth(self) -> f32 {
+        self.width().sqrt()
+    }
+
+    /// What has to be done to a picture so that its mirror image is warped so.
+    fn mirrored(self) -> Warp {
+        match self {
+            Warp::Tilt(degrees) => Warp::Tilt(-degrees),
+            Warp::None | Warp::Width(_) => self,
+        }
+    }
+
+    /// The key of the patch so warped; that of a whole frame is not tilted, and is the same at any width.
+    fn key(self, seen: &ClipKey) -> Key {
+        match Warp::ALL.iter().position(|warp| *warp == self) {
+            Some(number) => seen.warped[number],
+            None => seen.key,
         }
     }
 }
 
-/// The angle of a tilt, in radians: 12 degrees. Keys tolerate some six on either side, so that all up to 18 are covered.
-pub const TILT: f32 = 12.0 * std::f32::consts::PI / 180.0;
-
 impl Orientation {
     /// As it is.
-    pub const UPRIGHT: Orientation = Orientation { turns: 0, mirrored: false, tilt: Tilt::Upright };
+    pub const UPRIGHT: Orientation = Orientation { turns: 0, mirrored: false, warp: Warp::None, negative: false };
     /// Left and right exchanged.
-    pub const MIRRORED: Orientation = Orientation { turns: 0, mirrored: true, tilt: Tilt::Upright };
+    pub const MIRRORED: Orientation = Orientation { mirrored: true, ..Orientation::UPRIGHT };
     /// Those that every search tries.
     pub const USUAL: [Orientation; 2] = [Orientation::UPRIGHT, Orientation::MIRRORED];
 
-    /// The eight that are not tilted.
+    /// The eight that are neither warped nor negative.
     pub fn turned() -> impl Iterator<Item = Orientation> {
-        (0..4).flat_map(|turns| [false, true].map(|mirrored| Orientation { turns, mirrored, tilt: Tilt::Upright }))
+        (0..4).flat_map(|turns| Orientation::USUAL.map(|usual| Orientation { turns, ..usual }))
     }
 
-    /// The usual ones, tilted to either side.
-    pub fn tilted() -> impl Iterator<Item = Orientation> {
-        let tilts = [Tilt::Clockwise, Tilt::Anticlockwise];
-        Orientation::USUAL.into_iter().flat_map(move |usual| tilts.map(|tilt| Orientation { tilt, ..usual }))
+    /// The usual ones, warped in each way.
+    pub fn warped() -> impl Iterator<Item = Orientation> {
+        Orientation::USUAL.into_iter().flat_map(|usual| Warp::ALL.map(|warp| Orientation { warp, ..usual }))
     }
 
-    /// The key of the same patch in the changed clip; the key of a whole frame is not tilted.
+    /// Bright and dark exchanged.
+    pub fn inverted(self) -> Orientation {
+        Orientation { negative: !self.negative, ..self }
+    }
+
+    /// The key of the same patch in the changed clip.
     pub fn key(self, seen: &ClipKey) -> Key {
-        let [clockwise, anticlockwise] = seen.tilted;
-        let key = match (self.tilt, self.mirrored) {
-            (Tilt::Upright, false) => seen.key,
-            (Tilt::Upright, true) => seen.mirrored,
-            (Tilt::Clockwise, false) => clockwise,
-            (Tilt::Anticlockwise, false) => anticlockwise,
+        let key = match (self.warp, self.mirrored) {
+            (Warp::None, false) => seen.key,
+            (Warp::None, true) => seen.mirrored,
+            (warp, false) => warp.key(seen),
             // Tilting a mirrored picture to the right is mirroring one that was tilted to the left.
-            (Tilt::Clockwise, true) => mirrored(anticlockwise),
-            (Tilt::Anticlockwise, true) => mirrored(clockwise),
+            (warp, true) => mirrored(warp.mirrored().key(seen)),
         };
-        match self.turns {
+        let key = match self.turns {
             0 => key,
             1 => mirrored(transposed(key)),
             2 => upside_down(mirrored(key)),
             _ => upside_down(transposed(key)),
-        }
+        };
+        if self.negative { inverted(key) } else { key }
     }
 
     /// How far the clip is turned clockwise, mirrored first, in degrees, 0..360.
     pub fn degrees(self) -> u32 {
-        let tilt = self.tilt.angle().to_degrees().round() as i32;
+        let tilt = self.warp.angle().to_degrees().round() as i32;
         (90 * i32::from(self.turns) + tilt).rem_euclid(360) as u32
     }
 
@@ -95,12 +163,9 @@ impl Orientation {
     pub fn place(self, place: Place, aspect: f32) -> Place {
         let Place { x, y, size } = place;
         let x = if self.mirrored { aspect - x } else { x };
-        let (sin, cos) = self.tilt.angle().sin_cos();
-        let (across, down) = (x - 0.5 * aspect, y - 0.5);
-        let (x, y) = match self.tilt {
-            Tilt::Upright => (x, y),
-            _ => (0.5 * aspect + cos * across - sin * down, 0.5 + sin * across + cos * down),
-        };
+        let (across, down) = self.warp.apply(x - 0.5 * aspect, y - 0.5);
+        let (aspect, size) = (self.warp.width() * aspect, self.warp.growth() * size);
+        let (x, y) = (0.5 * aspect + across, 0.5 + down);
         // After a quarter turn the width is the height, and all is told in its units.
         match self.turns {
             0 => Place { x, y, size },
@@ -112,6 +177,7 @@ impl Orientation {
 
     /// Width in heights of the changed clip.
     pub fn aspect(self, aspect: f32) -> f32 {
+        let aspect = self.warp.width() * aspect;
         if self.turns.is_multiple_of(2) { aspect } else { 1.0 / aspect }
     }
 }
@@ -128,6 +194,12 @@ fn mirrored(key: Key) -> Key {
 
 fn upside_down(key: Key) -> Key {
     Key(key.0.map(|word| word ^ LOWER))
+}
+
+/// The key of the negative. The mean of a patch is its first coefficient, and is never below the median.
+fn inverted(key: Key) -> Key {
+    let [first, second, third, fourth] = key.0;
+    Key([!first | 1, !second, !third, !fourth])
 }
 
 /// The key of the patch with rows and columns exchanged.
@@ -163,10 +235,10 @@ mod tests {
                 place: Place::default(),
                 key: hash::key(&patch),
                 mirrored: hash::mirrored_key(&patch),
-                tilted: [Key::default(); 2],
+                warped: [Key::default(); Warp::ALL.len()],
                 recurs: false,
             };
-            for orientation in Orientation::turned() {
+            for orientation in Orientation::turned().chain(Orientation::turned().map(Orientation::inverted)) {
                 let turned: Patch = std::array::from_fn(|i| {
                     let (x, y) = (i % PATCH, i / PATCH);
                     let end = PATCH - 1;
@@ -177,7 +249,8 @@ mod tests {
                         2 => (end - x, end - y),
                         _ => (end - y, x),
                     };
-                    patch[y * PATCH + if orientation.mirrored { end - x } else { x }]
+                    let level = patch[y * PATCH + if orientation.mirrored { end - x } else { x }];
+                    if orientation.negative { 255.0 - level } else { level }
                 });
                 let distance = orientation.key(&seen).distance(hash::key(&turned));
                 assert!(distance <= 24, "{orientation:?}: {distance} bits");
@@ -205,54 +278,62 @@ mod tests {
     }
 
     #[test]
-    fn a_tilted_clip_gives_the_key_and_the_place_of_the_upright_one() {
-        let (width, height) = (228, 128);
-        let aspect = width as f32 / height as f32;
-        let picture = |level: &dyn Fn(f32, f32) -> f32| {
-            let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x as f32, y as f32)));
-            Levels::new(Plane { width, height, data: pixels.map(|(x, y)| level(x, y)).collect() })
+    fn a_warped_clip_gives_the_key_and_the_place_of_the_plain_one() {
+        let (width, height) = (228.0_f32, 128.0);
+        let aspect = width / height;
+        let picture = |width: f32, level: &dyn Fn(f32, f32) -> f32| {
+            let pixels = (0..height as usize).flat_map(|y| (0..width as usize).map(move |x| (x as f32, y as f32)));
+            Levels::new(Plane {
+                width: width as usize,
+                height: height as usize,
+                data: pixels.map(|(x, y)| level(x, y)).collect(),
+            })
         };
-        let upright = picture(&|x, y| texture(x, y, 3));
+        let plain = picture(width, &|x, y| texture(x, y, 3));
         let place = Place { x: 0.7, y: 0.6, size: 0.4 };
-        let wanted = hash::key(&upright.patch(place));
-        for orientation in Orientation::tilted() {
-            // Turned the other way, and then mirrored: what a publisher may have done to the upright picture.
-            let (sin, cos) = (-orientation.tilt.angle()).sin_cos();
-            let edited = picture(&|x, y| {
-                let x = if orientation.mirrored { width as f32 - 1.0 - x } else { x };
-                let (across, down) = (x + 0.5 - 0.5 * width as f32, y + 0.5 - 0.5 * height as f32);
-                let (across, down) = (cos * across + sin * down, cos * down - sin * across);
-                texture(across + 0.5 * width as f32 - 0.5, down + 0.5 * height as f32 - 0.5, 3)
+        let wanted = hash::key(&plain.patch(place));
+        for orientation in Orientation::warped() {
+            // Warped the other way, and then mirrored: what a publisher may have done to the plain picture.
+            let edited_width = (width / orientation.warp.width()).round();
+            let edited_aspect = edited_width / height;
+            let edited = picture(edited_width, &|x, y| {
+                let x = if orientation.mirrored { edited_width - 1.0 - x } else { x };
+                let (across, down) = orientation.warp.apply(x + 0.5 - 0.5 * edited_width, y + 0.5 - 0.5 * height);
+                texture(across + 0.5 * width - 0.5, down + 0.5 * height - 0.5, 3)
             });
-            let back = Orientation { tilt: Tilt::Upright, ..orientation };
-            let other = if orientation.tilt == Tilt::Clockwise { Tilt::Anticlockwise } else { Tilt::Clockwise };
-            let turned = Orientation { tilt: other, ..Orientation::UPRIGHT }.place(place, aspect);
-            let there = back.place(turned, aspect);
+            let (across, down) = orientation.warp.undo(place.x - 0.5 * aspect, place.y - 0.5);
+            let x = 0.5 * edited_aspect + across;
+            let there = Place {
+                x: if orientation.mirrored { edited_aspect - x } else { x },
+                y: 0.5 + down,
+                size: place.size / orientation.warp.growth(),
+            };
             let seen = ClipKey {
                 fine: false,
                 keyframe: 0,
                 kind: KeyKind::Region,
                 place: there,
                 key: hash::key(&edited.patch(there)),
-                mirrored: Key::default(),
-                tilted: [Tilt::Clockwise, Tilt::Anticlockwise]
-                    .map(|tilt| hash::key(&edited.tilted_patch(there, tilt.angle()))),
+                mirrored: hash::mirrored_key(&edited.patch(there)),
+                warped: Warp::ALL.map(|warp| hash::key(&edited.warped_patch(there, warp))),
                 recurs: false,
             };
-            let found = orientation.place(there, aspect);
-            assert!((found.x - place.x).hypot(found.y - place.y) < 1e-5, "{orientation:?}: {found:?}");
+            let found = orientation.place(there, edited_aspect);
+            let off = (found.x - place.x).hypot(found.y - place.y);
+            assert!(off < 0.01 && (found.size / place.size - 1.0).abs() < 1e-3, "{orientation:?}: {found:?}");
             let distance = orientation.key(&seen).distance(wanted);
             assert!(distance <= 32, "{orientation:?}: {distance} bits");
-            assert!(seen.key.distance(wanted) > 72, "the tilt alone is too much for {orientation:?}");
+            let unwarped = Orientation { warp: Warp::None, ..orientation }.key(&seen).distance(wanted);
+            assert!(unwarped > 72, "the warp alone is too much for {orientation:?}: {unwarped}");
         }
     }
 
     #[test]
     fn degrees_are_those_of_turns_and_tilt() {
-        let degrees = |turns, tilt| Orientation { turns, mirrored: false, tilt }.degrees();
-        assert_eq!(degrees(0, Tilt::Upright), 0);
-        assert_eq!(degrees(0, Tilt::Clockwise), 12);
-        assert_eq!(degrees(0, Tilt::Anticlockwise), 348);
-        assert_eq!(degrees(3, Tilt::Upright), 270);
+        let degrees = |turns, warp| Orientation { turns, warp, ..Orientation::UPRIGHT }.degrees();
+        assert_eq!(degrees(0, Warp::None), 0);
+        assert_eq!(degrees(0, Warp::Tilt(12)), 12);
+        assert_eq!(degrees(0, Warp::Tilt(-24)), 336);
+        assert_eq!(degrees(3, Warp::Width(12)), 270);
     }
 }

@@ -5,9 +5,9 @@
 //! principal curvatures. No orientation is assigned: the hash tolerates some six degrees, and a clip's patches are hashed
 //! tilted as well ([`super::TILT`]).
 
-use super::Place;
 use super::hash::{self, PATCH, Patch};
 use super::plane::Plane;
+use super::{Place, Warp};
 
 /// The picture and its halves: what patches are sampled from.
 #[derive(Debug, Clone)]
@@ -59,17 +59,18 @@ impl Levels {
         })
     }
 
-    /// The patch that is at `place` once the picture has been turned clockwise about that, by an angle in radians.
-    pub(super) fn tilted_patch(&self, place: Place, angle: f32) -> Patch {
+    /// The patch that is at `place` once the picture has been warped about that, and the place has grown with it.
+    pub(super) fn warped_patch(&self, place: Place, warp: Warp) -> Patch {
         let unit = self.picture().height as f32;
         let pitch = place.size * unit / PATCH as f32;
         let (plane, shrink) = self.level(pitch);
-        let (sin, cos) = angle.sin_cos();
-        let from_middle = |i: usize| ((i as f32 + 0.5) - 0.5 * PATCH as f32) * pitch;
+        let from_middle = |i: usize| ((i as f32 + 0.5) - 0.5 * PATCH as f32) * pitch * warp.growth();
+        // The map is linear, so two columns of its matrix are enough.
+        let (right, below) = (warp.undo(1.0, 0.0), warp.undo(0.0, 1.0));
         std::array::from_fn(|i| {
             let (across, down) = (from_middle(i % PATCH), from_middle(i / PATCH));
-            let x = place.x * unit + cos * across + sin * down;
-            let y = place.y * unit - sin * across + cos * down;
+            let x = place.x * unit + right.0 * across + below.0 * down;
+            let y = place.y * unit + right.1 * across + below.1 * down;
             plane.sample(x / shrink - 0.5, y / shrink - 0.5)
         })
     }

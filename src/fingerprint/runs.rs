@@ -135,6 +135,7 @@ const COME_BACK_WINDOW: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
+    use super::super::Warp;
     use super::*;
 
     fn seen(word: u64, x: f32) -> SeenKey {
@@ -144,7 +145,7 @@ mod tests {
             place: Place { x, y: 0.5, size: 0.2 },
             key: Key([word, word.rotate_left(7), !word, word ^ 0xffff_0000]),
             mirrored: Key::default(),
-            tilted: [Key::default(); 2],
+            warped: [Key::default(); Warp::ALL.len()],
             recurs: false,
         }
     }

@@ -49,7 +49,7 @@ use std::time::Duration;
 use crate::Error;
 use crate::Result;
 use crate::media::{self, Decoded, Frame, Limits, Links, Observer, Resolution, Source, StreamInfo};
-use crate::sample::Grid;
+use crate::sample::{Grid, Sampling};
 
 pub use journal::{Journal, Quarantine};
 #[cfg(unix)]
@@ -243,7 +243,7 @@ struct Job {
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 enum Task {
     /// Decode the file on its standard input, which has so many bytes.
-    Decode { interval: Duration, dense: bool, resolution: Resolution, limits: Limits, bytes: u64 },
+    Decode { interval: Duration, sampling: Sampling, resolution: Resolution, limits: Limits, bytes: u64 },
     /// Do something forbidden.
     #[cfg(unix)]
     Try(Trial),

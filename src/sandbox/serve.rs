@@ -40,9 +40,8 @@ pub fn serve(job: &str, input: OwnedFd, output: OwnedFd) -> Result<()> {
         return Err(Error::Unprotected { lacking: protections.lacking().join(", ") });
     }
     match job.task {
-        Task::Decode { interval, dense, resolution, limits, bytes } => {
-            let grid = if dense { Grid::query(interval) } else { Grid::corpus(interval) };
-            let grid = grid.map(|grid| grid.at(resolution));
+        Task::Decode { interval, sampling, resolution, limits, bytes } => {
+            let grid = Grid::new(interval, sampling).map(|grid| grid.at(resolution));
             decode(&mut sender, &Source::handed_over(File::from(input), bytes), grid, &limits);
         }
         Task::Try(Trial::Start) => {}

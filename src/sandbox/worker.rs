@@ -29,7 +29,7 @@ pub(super) fn decode(
 ) -> Result<Decoded> {
     let task = Task::Decode {
         interval: grid.interval(),
-        dense: grid.decodes_all(),
+        sampling: grid.sampling(),
         resolution: grid.resolution(),
         limits: *limits,
         bytes: source.bytes(),

@@ -140,8 +140,8 @@ pub(super) fn classify(alignments: &[Alignment], sliver: Duration, policy: &Poli
             // A copy can be the shadow of a copy only.
             overlap >= SHADOW * alignment.clip.length().as_secs_f32()
                 && match (class, own) {
-                    // Turned by six degrees, it is found both upright and tilted.
-                    (Class::Copy, Class::Copy) => weaker || alignment.orientation.tilt != stronger.orientation.tilt,
+                    // Turned by six degrees or a little stretched, it is found both upright and warped.
+                    (Class::Copy, Class::Copy) => weaker || alignment.orientation.warp != stronger.orientation.warp,
                     (Class::Copy, _) => true,
                     (
                         Class::SameScene | Class::Ambiguous | Class::Rest,

@@ -149,6 +149,14 @@ fn picture(found: &NonMatch) -> String {
         let about = if degrees.is_multiple_of(90) { "" } else { "about " };
         parts.push(format!("turned back by {about}{degrees} degrees {way}"));
     }
+    if found.negative {
+        parts.push("as a negative".to_owned());
+    }
+    if found.widened > 1.0 {
+        parts.push(format!("narrowed to about {:.0} % of its width", 100.0 / found.widened));
+    } else if found.widened < 1.0 {
+        parts.push(format!("widened to about {:.0} % of its width", 100.0 / found.widened));
+    }
     if found.speed < 0.0 {
         parts.push("backwards".to_owned());
     }

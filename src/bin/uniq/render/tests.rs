@@ -93,6 +93,8 @@ fn found(title: Option<&str>) -> NonMatch {
         shown: 0.8,
         mirrored: true,
         turned_degrees: 0,
+        widened: 1.0,
+        negative: false,
         speed: 1.25,
         geometry: Geometry {
             clip: WHOLE,
