@@ -10,8 +10,8 @@ use crate::align::{self, Alignment, Corpus, align};
 use crate::fingerprint::{self, Fingerprint, Orientation, Warp};
 use crate::index::{Index, SearchMode, hex};
 use crate::report::{
-    Clip, Effort, Geometry, IndexSummary, Interval, Match, NonMatch, Rectangle, Report, SCHEMA, SearchSummary, Seconds,
-    Source, Span, SpanState, Tool, Verdict,
+    Clip, Effort, Geometry, IndexSummary, Interval, Match, NonMatch, Reason, Rectangle, Report, SCHEMA, SearchSummary,
+    Seconds, Source, Span, SpanState, Tool, Verdict,
 };
 use crate::sandbox::Decoding;
 use crate::search::{RADIUS, Share, Sifted, search, sift};
@@ -222,7 +222,7 @@ fn report(
                 start_s: seconds(part.span.start),
                 end_s: seconds(part.span.end),
                 state: part.state,
-                reason: part.reason.clone(),
+                reason: part.reason.as_ref().map(|why| Reason::of(why.code, part.span.length(), why.text())),
             })
             .collect(),
         matches: judgement

@@ -17,13 +17,13 @@
 //! | `clip.keyframes`, `clip.keys` | integer | frames looked at and keys made of them |
 //! | `clip.benign_keys` | integer | how many of the keys were set aside: near one of benign material, or of a keyframe that shows such |
 //! | `verdict` | `unpublished` \| `partly_published` \| `published` \| `inconclusive` | the answer |
-//! | `reasons[]` | strings | why, each `code: sentence`; the codes are listed at [`Report::reasons`] |
+//! | `reasons[]` | objects | why: `code` (see [`ReasonCode`]), `seconds` (how much of the clip it is about, or null), `text` (a sentence) |
 //! | `seconds.published` | seconds | covered by matches of kind `copy` |
 //! | `seconds.unpublished` | seconds | searched, and in no match of kind `copy` |
 //! | `seconds.unsearchable` | seconds | of which nothing can be said; the three add up to `clip.duration_s` |
 //! | `seconds.benign` | seconds | the part of `seconds.unsearchable` that shows benign material |
 //! | `payable_minutes` | minutes | `seconds.unpublished / 60`, and 0 when the verdict is `inconclusive` |
-//! | `spans[]` | objects | the clip from start to end: `start_s`, `end_s`, `state` (`published` \| `unpublished` \| `unsearchable`), `reason` (string or null) |
+//! | `spans[]` | objects | the clip from start to end: `start_s`, `end_s`, `state` (`published` \| `unpublished` \| `unsearchable`), `reason` (object as in `reasons[]`, or null) |
 //! | `matches[]` | objects | what was found, in order of the clip's time, see below |
 //! | `nearest_non_match` | object or null | the strongest alignment that was *not* enough, same fields as a match except `kind` |
 //! | `index.root` | hex | SHA-256 that commits to the state of the index that was searched |
@@ -85,10 +85,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::index::Publication;
-pub use crate::verdict::{MatchKind, SpanState, Verdict};
+pub use crate::verdict::{MatchKind, Reason, ReasonCode, SpanState, Verdict};
 
-/// Version of the wire format.
-pub const SCHEMA: u32 = 2;
+/// Version of the wire format. In version 2 a reason was a string, `code: sentence`.
+pub const SCHEMA: u32 = 3;
 
 /// The answer to one check.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,9 +99,8 @@ pub struct Report {
     pub clip: Clip,
     /// The answer.
     pub verdict: Verdict,
-    /// Why, each as `code: sentence`. Codes: `copy`, `same_scene`, `ambiguous`, `black`, `flat`, `frozen`, `simple`,
-    /// `still`, `short`, `benign`, `beside`, `undecoded`, `empty_index`, `no_match`.
-    pub reasons: Vec<String>,
+    /// Why.
+    pub reasons: Vec<Reason>,
     /// How the clip's length divides.
     pub seconds: Seconds,
     /// Minutes that can be paid for.
@@ -172,7 +171,7 @@ pub struct Span {
     /// What it is.
     pub state: SpanState,
     /// Why, for a part that is unsearchable.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
 }
 
 /// A part of a source that equals a part of the clip.

@@ -29,9 +29,11 @@ use crate::align::{self, Alignment, Span};
 use crate::fingerprint::{Content, Fingerprint};
 
 mod class;
+mod reason;
 mod timeline;
 
 use class::{Class, alone, classify};
+pub use reason::{Cause, Reason, ReasonCode};
 use timeline::Timeline;
 
 /// The answer in one word.
@@ -104,8 +106,8 @@ impl Default for Policy {
 pub struct Judgement {
     /// The answer.
     pub verdict: Verdict,
-    /// Why, each as `code: sentence`.
-    pub reasons: Vec<String>,
+    /// Why.
+    pub reasons: Vec<Reason>,
     /// The clip from start to end, neighbours differing.
     pub parts: Vec<Part>,
     /// Which alignments are matches, in the order of the clip's time.
@@ -122,7 +124,7 @@ pub struct Part {
     /// What it is.
     pub state: SpanState,
     /// Why it is unsearchable.
-    pub reason: Option<String>,
+    pub reason: Option<Cause>,
 }
 
 impl Judgement {
@@ -133,7 +135,7 @@ impl Judgement {
 
     /// How much of the clip is unsearchable since it shows benign material.
     pub fn benign(&self) -> Duration {
-        total_for(&self.parts, BENIGN)
+        total_for(&self.parts, ReasonCode::Benign)
     }
 }
 
@@ -154,29 +156,29 @@ pub fn judge(
     let copies: Vec<&Alignment> = of(Class::Copy).into_iter().map(|i| &alignments[i]).collect();
     let mut line = Timeline::new(clip.duration);
     for (span, why) in unsearchable(clip) {
-        line.paint(span, SpanState::Unsearchable, Some(why));
+        line.paint(span, SpanState::Unsearchable, Some(why.into()));
     }
     for i in of(Class::Ambiguous) {
-        line.paint(alignments[i].clip, SpanState::Unsearchable, Some(AMBIGUOUS));
+        line.paint(alignments[i].clip, SpanState::Unsearchable, Some(ReasonCode::Ambiguous.into()));
     }
     for i in of(Class::Rest) {
         for rest in alone(i, alignments, &classes) {
-            line.paint(rest, SpanState::Unsearchable, Some(AMBIGUOUS));
+            line.paint(rest, SpanState::Unsearchable, Some(ReasonCode::Ambiguous.into()));
         }
     }
     for copy in &copies {
         line.paint(copy.clip, SpanState::Published, None);
     }
     for &keyframe in benign {
-        line.paint(stands_for(clip, keyframe, keyframe), SpanState::Unsearchable, Some(BENIGN));
+        line.paint(stands_for(clip, keyframe, keyframe), SpanState::Unsearchable, Some(ReasonCode::Benign.into()));
     }
     for hole in &clip.undecoded {
-        let why = format!("undecoded: {}", hole.reason);
-        line.paint(Span { start: hole.start, end: hole.end }, SpanState::Unsearchable, Some(&why));
+        let why = Cause::with(ReasonCode::Undecoded, &hole.reason);
+        line.paint(Span { start: hole.start, end: hole.end }, SpanState::Unsearchable, Some(why));
     }
-    copies.iter().for_each(|copy| line.fill(copy.beside, BESIDE));
+    copies.iter().for_each(|copy| line.fill(copy.beside, ReasonCode::Beside));
     for i in of(Class::Echo) {
-        line.fill(alignments[i].clip, BESIDE);
+        line.fill(alignments[i].clip, ReasonCode::Beside);
     }
     // All are looked for before one is filled, so that their order does not matter.
     let mut gaps = Vec::new();
@@ -189,8 +191,8 @@ pub fn judge(
             }
         }
     }
-    gaps.into_iter().for_each(|gap| line.fill(gap, BESIDE));
-    line.absorb_slivers(sliver, BESIDE);
+    gaps.into_iter().for_each(|gap| line.fill(gap, ReasonCode::Beside));
+    line.absorb_slivers(sliver, ReasonCode::Beside);
     let parts = line.parts;
 
     let kind = |class: &Class| match class {
@@ -219,12 +221,6 @@ const TOLD_MIN: Duration = Duration::from_millis(50);
 /// A picture that stands still for this long is frozen.
 const FROZEN_MIN: Duration = Duration::from_secs(2);
 
-const AMBIGUOUS: &str = "ambiguous: it shows a scene of a source, and whether at the same moment is not proved";
-
-const BESIDE: &str = "beside: a copy goes on here in its source, and nothing tells whether it does so in the clip";
-
-const BENIGN: &str = "benign: it shows material that is marked as benign";
-
 /// The time for which some keyframes stand: up to half way to their neighbours.
 fn stands_for(clip: &Fingerprint, first: usize, last: usize) -> Span {
     let keyframes = &clip.keyframes;
@@ -236,33 +232,33 @@ fn stands_for(clip: &Fingerprint, first: usize, last: usize) -> Span {
 }
 
 /// The parts in which nothing could have been found, with the reason.
-fn unsearchable(clip: &Fingerprint) -> Vec<(Span, &'static str)> {
+fn unsearchable(clip: &Fingerprint) -> Vec<(Span, ReasonCode)> {
     let keyframes = &clip.keyframes;
     let span = |first, last| stands_for(clip, first, last);
     let mut parts = Vec::new();
     for (i, keyframe) in keyframes.iter().enumerate() {
         if keyframe.time - keyframe.still_since >= FROZEN_MIN {
             let first = keyframes.partition_point(|earlier| earlier.time < keyframe.still_since);
-            parts.push((span(first, i), "frozen: the picture stands still"));
+            parts.push((span(first, i), ReasonCode::Frozen));
         }
     }
     for (i, keyframe) in keyframes.iter().enumerate() {
         match keyframe.content {
             Content::Searchable => {}
-            Content::Black => parts.push((span(i, i), "black: the picture is black")),
-            Content::Flat => parts.push((span(i, i), "flat: the picture has no contrast")),
-            Content::Simple => parts.push((span(i, i), "simple: the picture has too little structure")),
+            Content::Black => parts.push((span(i, i), ReasonCode::Black)),
+            Content::Flat => parts.push((span(i, i), ReasonCode::Flat)),
+            Content::Simple => parts.push((span(i, i), ReasonCode::Simple)),
         }
     }
     // One picture shown for long, as files of variable frame rate do.
     for (i, keyframe) in keyframes.iter().enumerate() {
         let until = keyframes.get(i + 1).map_or(clip.duration, |next| next.time);
         if until.saturating_sub(keyframe.time) > FROZEN_MIN {
-            parts.push((Span { start: keyframe.time, end: until }, "frozen: the picture stands still"));
+            parts.push((Span { start: keyframe.time, end: until }, ReasonCode::Frozen));
         }
     }
     if keyframes.is_empty() {
-        parts.push((Span { start: Duration::ZERO, end: clip.duration }, "undecoded: there is no picture"));
+        parts.push((Span { start: Duration::ZERO, end: clip.duration }, ReasonCode::Undecoded));
     }
     parts
 }
@@ -274,7 +270,7 @@ fn conclude(
     parts: &[Part],
     corpus_videos: u64,
     policy: &Policy,
-) -> (Verdict, Vec<String>) {
+) -> (Verdict, Vec<Reason>) {
     let mut reasons = Vec::new();
     let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
     let published = total(parts, SpanState::Published);
@@ -291,42 +287,41 @@ fn conclude(
         }
     };
     if !published.is_zero() {
-        reasons.push(format!("copy: {} were published, in {}", seconds(published), sources(Class::Copy)));
+        let text = format!("{} were published, in {}", seconds(published), sources(Class::Copy));
+        reasons.push(Reason::of(ReasonCode::Copy, published, text));
     }
     if classes.contains(&Class::SameScene) {
-        reasons.push(format!("same_scene: the same scene, at another moment, is in {}", sources(Class::SameScene)));
+        let text = format!("the same scene, at another moment, is in {}", sources(Class::SameScene));
+        reasons.push(Reason::new(ReasonCode::SameScene, text));
     }
-    // One sentence a code, with the sum of its parts.
-    let mut told: Vec<(&str, Duration)> = Vec::new();
+    // One reason a cause, with the sum of its parts.
+    let mut told: Vec<(Cause, Duration)> = Vec::new();
     for part in parts.iter().filter(|part| part.state == SpanState::Unsearchable) {
-        let why = part.reason.as_deref().unwrap_or_default();
-        match told.iter_mut().find(|(reason, _)| *reason == why) {
+        let Some(why) = &part.reason else { continue };
+        match told.iter_mut().find(|(cause, _)| cause == why) {
             Some((_, sum)) => *sum += part.span.length(),
-            None => told.push((why, part.span.length())),
+            None => told.push((why.clone(), part.span.length())),
         }
     }
-    let worth_telling = |why: &str, sum: Duration| sum >= TOLD_MIN || why.starts_with("undecoded");
+    let worth_telling = |why: &Cause, sum: Duration| sum >= TOLD_MIN || why.code == ReasonCode::Undecoded;
     for (why, sum) in told.into_iter().filter(|(why, sum)| worth_telling(why, *sum)) {
-        let (code, text) = why.split_once(": ").unwrap_or(("undecoded", why));
-        reasons.push(format!("{code}: {text} for {}", seconds(sum)));
+        reasons.push(Reason::of(why.code, sum, format!("{} for {}", why.text(), seconds(sum))));
     }
     let missing: Duration = clip.undecoded.iter().map(|hole| hole.end.saturating_sub(hole.start)).sum();
     let still = clip.frames <= 1;
     if still {
-        reasons.push("still: the file is a single picture, not a video".to_owned());
+        reasons.push(Reason::new(ReasonCode::Still, "the file is a single picture, not a video"));
     }
     if clip.duration < policy.searchable_min {
-        reasons.push(format!(
-            "short: {} is too short to judge, give at least {}",
-            seconds(clip.duration),
-            seconds(policy.searchable_min)
-        ));
+        let (length, least) = (seconds(clip.duration), seconds(policy.searchable_min));
+        let text = format!("{length} is too short to judge, give at least {least}");
+        reasons.push(Reason::of(ReasonCode::Short, clip.duration, text));
     }
     if corpus_videos == 0 {
-        reasons.push("empty_index: the index holds no videos".to_owned());
+        reasons.push(Reason::new(ReasonCode::EmptyIndex, "the index holds no videos"));
     }
     // What is left of an ambiguous alignment beside another moment decides nothing while that is the most.
-    let rest = total_for(parts, AMBIGUOUS);
+    let rest = total_for(parts, ReasonCode::Ambiguous);
     let verdict = if !published.is_zero() {
         if unpublished.is_zero() { Verdict::Published } else { Verdict::PartlyPublished }
     } else if classes.contains(&Class::Ambiguous)
@@ -338,7 +333,8 @@ fn conclude(
     {
         Verdict::Inconclusive
     } else {
-        reasons.push(format!("no_match: {} were searched and not found", seconds(unpublished)));
+        let text = format!("{} were searched and not found", seconds(unpublished));
+        reasons.push(Reason::of(ReasonCode::NoMatch, unpublished, text));
         Verdict::Unpublished
     };
     (verdict, reasons)
@@ -349,8 +345,9 @@ fn total(parts: &[Part], state: SpanState) -> Duration {
 }
 
 /// The same of the parts that are unsearchable for a reason.
-fn total_for(parts: &[Part], reason: &str) -> Duration {
-    parts.iter().filter(|part| part.reason.as_deref() == Some(reason)).map(|part| part.span.length()).sum()
+fn total_for(parts: &[Part], code: ReasonCode) -> Duration {
+    let of_code = |part: &&Part| part.reason.as_ref().is_some_and(|reason| reason.code == code);
+    parts.iter().filter(of_code).map(|part| part.span.length()).sum()
 }
 
 #[cfg(test)]

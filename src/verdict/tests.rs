@@ -91,8 +91,8 @@ fn seconds(judgement: &Judgement) -> [f64; 3] {
         .map(|state| (judgement.total(state).as_secs_f64() * 1e3).round() / 1e3)
 }
 
-fn codes(judgement: &Judgement) -> Vec<&str> {
-    judgement.reasons.iter().map(|reason| reason.split(':').next().unwrap_or_default()).collect()
+fn codes(judgement: &Judgement) -> Vec<ReasonCode> {
+    judgement.reasons.iter().map(|reason| reason.code).collect()
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn nothing_found_is_unpublished_and_payable() {
     let judgement = judged(&clip(10), &[]);
     assert_eq!(judgement.verdict, Verdict::Unpublished);
     assert_eq!(seconds(&judgement), [0.0, 10.0, 0.0]);
-    assert_eq!(codes(&judgement), ["no_match"]);
+    assert_eq!(codes(&judgement), [ReasonCode::NoMatch]);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn what_lies_beside_a_copy_on_its_time_line_is_not_payable() {
     let beside = Alignment { beside: span(1.0, 8.0), ..copy(3.0, 6.0) };
     let judgement = judged(&clip(10), &[beside]);
     assert_eq!(seconds(&judgement), [3.0, 3.0, 4.0]);
-    assert!(judgement.parts[1].reason.as_deref().is_some_and(|reason| reason.starts_with("beside: ")));
+    assert!(judgement.parts[1].reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::Beside));
     // Of so short a part even another moment of the scene, told beside it, is mistaken more often than right.
     let judgement = judged(&clip(10), &[Alignment { beside: span(1.0, 8.0), ..copy(3.0, 6.0) }, other_take(7.0, 10.0)]);
     assert_eq!(seconds(&judgement), [3.0, 3.0, 4.0]);
@@ -378,12 +378,15 @@ fn what_shows_benign_material_is_neither_published_nor_payable() {
     // The last of sixteen keyframes is at 3.75 s, and stands for an eighth of a second more.
     let partly = of(&[copy(0.0, 6.0)], 0..16);
     assert_eq!(seconds(&partly), [2.125, 4.0, 3.875]);
-    assert_eq!((partly.verdict, codes(&partly)), (Verdict::PartlyPublished, vec!["copy", "benign"]));
+    assert_eq!(
+        (partly.verdict, codes(&partly)),
+        (Verdict::PartlyPublished, vec![ReasonCode::Copy, ReasonCode::Benign])
+    );
     assert_eq!(partly.benign(), Duration::from_millis(3875));
     let rest = of(&[], 0..16);
     assert_eq!((rest.verdict, seconds(&rest)), (Verdict::Unpublished, [0.0, 6.125, 3.875]));
     let all = of(&[], 0..40);
-    assert_eq!((all.verdict, codes(&all)), (Verdict::Inconclusive, vec!["benign"]));
+    assert_eq!((all.verdict, codes(&all)), (Verdict::Inconclusive, vec![ReasonCode::Benign]));
 }
 
 #[test]
@@ -391,7 +394,7 @@ fn another_take_is_related_and_not_published() {
     let judgement = judged(&clip(10), &[other_take(0.0, 10.0)]);
     assert_eq!(judgement.verdict, Verdict::Unpublished);
     assert_eq!(judgement.matches, [(0, MatchKind::SameScene)]);
-    assert_eq!(codes(&judgement), ["same_scene", "no_match"]);
+    assert_eq!(codes(&judgement), [ReasonCode::SameScene, ReasonCode::NoMatch]);
 }
 
 #[test]
@@ -400,7 +403,7 @@ fn a_scene_without_a_moment_of_its_own_is_inconclusive() {
     let judgement = judged(&clip(10), &[Alignment { found: still, ..other_take(0.0, 10.0) }]);
     assert_eq!(judgement.verdict, Verdict::Inconclusive);
     assert_eq!(seconds(&judgement), [0.0, 0.0, 10.0]);
-    assert_eq!(codes(&judgement), ["ambiguous"]);
+    assert_eq!(codes(&judgement), [ReasonCode::Ambiguous]);
 }
 
 #[test]
@@ -425,7 +428,7 @@ fn a_moment_whose_pictures_fit_best_at_other_times_is_no_copy() {
     let timing = pictures(12.0, 2.0);
     let judgement = judged(&clip(10), &[Alignment { timing, ..copy(0.0, 10.0) }]);
     assert_eq!(judgement.verdict, Verdict::Inconclusive);
-    assert_eq!(codes(&judgement), ["ambiguous"]);
+    assert_eq!(codes(&judgement), [ReasonCode::Ambiguous]);
 }
 
 #[test]
@@ -456,7 +459,8 @@ fn what_was_not_decoded_is_never_unpublished() {
     let judgement = judged(&truncated, &[]);
     assert_eq!(judgement.verdict, Verdict::Inconclusive);
     assert_eq!(seconds(&judgement), [0.0, 6.0, 4.0]);
-    assert_eq!(judgement.reasons, ["undecoded: file ends 4.0 s early for 4.0 s"]);
+    let text = "file ends 4.0 s early for 4.0 s".to_owned();
+    assert_eq!(judgement.reasons, [Reason { code: ReasonCode::Undecoded, seconds: Some(4.0), text }]);
     assert_eq!(judged(&truncated, &[copy(0.0, 10.0)]).verdict, Verdict::Published);
 }
 
@@ -466,18 +470,18 @@ fn black_frozen_still_short_and_searched_against_nothing_are_inconclusive() {
         let mut changed = clip(10);
         change(&mut changed);
         let judgement = judged(&changed, &[]);
-        (judgement.verdict, codes(&judgement).join(" "))
+        (judgement.verdict, codes(&judgement))
     };
-    let expected = |codes: &str| (Verdict::Inconclusive, codes.to_owned());
+    let expected = |code| (Verdict::Inconclusive, vec![code]);
     let black = |clip: &mut Fingerprint| clip.keyframes.iter_mut().for_each(|k| k.content = Content::Black);
-    assert_eq!(with(&black), expected("black"));
+    assert_eq!(with(&black), expected(ReasonCode::Black));
     let frozen = |clip: &mut Fingerprint| clip.keyframes.iter_mut().for_each(|k| k.still_since = Duration::ZERO);
-    assert_eq!(with(&frozen), expected("frozen"));
-    assert_eq!(with(&|clip| clip.frames = 1), expected("still"));
+    assert_eq!(with(&frozen), expected(ReasonCode::Frozen));
+    assert_eq!(with(&|clip| clip.frames = 1), expected(ReasonCode::Still));
     let short = judged(&clip(1), &[]);
-    assert_eq!((short.verdict, codes(&short)), (Verdict::Inconclusive, vec!["short"]));
+    assert_eq!((short.verdict, codes(&short)), (Verdict::Inconclusive, vec![ReasonCode::Short]));
     let empty = judge(&clip(10), &[], &[], 0, SECOND, &Policy::default());
-    assert_eq!((empty.verdict, codes(&empty)), (Verdict::Inconclusive, vec!["empty_index"]));
+    assert_eq!((empty.verdict, codes(&empty)), (Verdict::Inconclusive, vec![ReasonCode::EmptyIndex]));
 }
 
 #[test]
@@ -555,11 +559,11 @@ fn gaps_between_copies_are_told_by_the_copies_whatever_their_order() {
 fn nothing_shorter_than_a_millisecond_is_left_between_parts() {
     let mut line = Timeline::new(10 * SECOND);
     let end = 4 * SECOND;
-    line.paint(Span { start: Duration::ZERO, end }, SpanState::Unsearchable, Some(BENIGN));
+    line.paint(Span { start: Duration::ZERO, end }, SpanState::Unsearchable, Some(ReasonCode::Benign.into()));
     let start = end + Duration::from_nanos(38);
-    line.paint(Span { start, end: 10 * SECOND }, SpanState::Unsearchable, Some(AMBIGUOUS));
+    line.paint(Span { start, end: 10 * SECOND }, SpanState::Unsearchable, Some(ReasonCode::Ambiguous.into()));
     assert_eq!(line.parts.len(), 3);
-    line.absorb_slivers(SECOND, BESIDE);
+    line.absorb_slivers(SECOND, ReasonCode::Beside);
     assert_eq!(line.parts.iter().map(|part| part.state).collect::<Vec<_>>(), [SpanState::Unsearchable; 2]);
 }
 
@@ -572,18 +576,18 @@ proptest! {
         for (a, b, state) in painted {
             let [start, end] = [a.min(b), a.max(b)].map(|ms| Duration::from_millis(ms.into()));
             let state = [SpanState::Published, SpanState::Unpublished, SpanState::Unsearchable][state];
-            let reason = (state != SpanState::Unpublished).then_some(["because", "as"][(a % 2) as usize]);
+            let reason = (state != SpanState::Unpublished).then_some([ReasonCode::Beside, ReasonCode::Black][(a % 2) as usize].into());
             line.paint(Span { start, end }, state, reason);
             let unpublished = line.unpublished(Span { start, end });
             let filled = total(&line.parts, SpanState::Unsearchable) + unpublished;
             if b % 3 == 0 {
-                line.fill(Span { start, end }, "because");
+                line.fill(Span { start, end }, ReasonCode::Beside);
                 prop_assert_eq!(total(&line.parts, SpanState::Unsearchable), filled);
                 prop_assert_eq!(line.unpublished(Span { start, end }), Duration::ZERO);
             }
         }
         let before = line.parts.clone();
-        line.absorb_slivers(SECOND, "because");
+        line.absorb_slivers(SECOND, ReasonCode::Beside);
         for part in before.iter().filter(|part| part.state == SpanState::Unpublished && part.span.length() >= SECOND) {
             prop_assert!(line.parts.contains(part));
         }

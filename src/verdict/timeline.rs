@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Part, SpanState};
+use super::{Cause, Part, ReasonCode, SpanState};
 use crate::align::Span;
 
 /// Times are told in milliseconds, and what is shorter comes of rounding.
@@ -21,7 +21,7 @@ impl Timeline {
     }
 
     /// Gives a part of the clip a state, whatever it was.
-    pub(super) fn paint(&mut self, span: Span, state: SpanState, reason: Option<&str>) {
+    pub(super) fn paint(&mut self, span: Span, state: SpanState, reason: Option<Cause>) {
         let Some(end) = self.parts.last().map(|part| part.span.end) else { return };
         let span = Span { start: span.start.min(end), end: span.end.min(end) };
         if span.length().is_zero() {
@@ -35,7 +35,7 @@ impl Timeline {
                 painted.push(Part { span: before, ..part.clone() });
             }
             if part.span.start <= span.start && span.start < part.span.end {
-                painted.push(Part { span, state, reason: reason.map(str::to_owned) });
+                painted.push(Part { span, state, reason: reason.clone() });
             }
             if !after.length().is_zero() {
                 painted.push(Part { span: after, ..part });
@@ -46,11 +46,11 @@ impl Timeline {
     }
 
     /// Makes what is unpublished in a part of the clip unsearchable.
-    pub(super) fn fill(&mut self, span: Span, reason: &str) {
+    pub(super) fn fill(&mut self, span: Span, reason: ReasonCode) {
         let unpublished = self.parts.iter().filter(|part| part.state == SpanState::Unpublished);
         let within = |part: &Part| Span { start: part.span.start.max(span.start), end: part.span.end.min(span.end) };
         for part in unpublished.map(within).collect::<Vec<_>>() {
-            self.paint(part, SpanState::Unsearchable, Some(reason));
+            self.paint(part, SpanState::Unsearchable, Some(reason.into()));
         }
     }
 
@@ -62,7 +62,7 @@ impl Timeline {
 
     /// What is left beside a published part, or beside one that is unsearchable for this reason, and shorter than the time
     /// between two keyframes of a source, cannot be told from it. What is shorter than [`ROUNDING`] belongs to whatever is beside it.
-    pub(super) fn absorb_slivers(&mut self, interval: Duration, reason: &str) {
+    pub(super) fn absorb_slivers(&mut self, interval: Duration, reason: ReasonCode) {
         for i in 0..self.parts.len() {
             let part = &self.parts[i];
             if part.state != SpanState::Unpublished || part.span.length() >= interval {
@@ -73,7 +73,7 @@ impl Timeline {
             let taken = neighbours.into_iter().flatten().filter(|part| {
                 rounded
                     || part.state == SpanState::Published
-                    || part.reason.as_deref().is_some_and(|other| other == reason)
+                    || part.reason.as_ref().is_some_and(|other| other.code == reason)
             });
             let taken = taken.max_by_key(|part| part.state == SpanState::Published);
             if let Some((state, reason)) = taken.map(|part| (part.state, part.reason.clone())) {

@@ -142,7 +142,7 @@ fn told(measured: &Measured, misses: bool) -> String {
             "missed: {}: {:?}, {bits:.0} bits; {}\n",
             of(row),
             report.verdict,
-            report.reasons.join("; ")
+            report.reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join("; ")
         ));
     }
     crate::text::plain_lines(&text)

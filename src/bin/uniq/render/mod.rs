@@ -24,7 +24,7 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report, paint: Paint) -> io::
     writeln!(out, "{name}: {}", verdict(report.verdict, paint))?;
     writeln!(out, "  {}", sentence(report))?;
     for reason in &report.reasons {
-        writeln!(out, "  - {}", plain(reason_sentence(reason)))?;
+        writeln!(out, "  - {}", plain(&reason.text))?;
     }
     for found in &report.matches {
         writeln!(out)?;
@@ -64,14 +64,6 @@ fn sentence(report: &Report) -> String {
             format!("all of it that can be judged, {found:.1} s of {whole:.1} s, was found in {scope}")
         }
         Verdict::Inconclusive => format!("it cannot be said whether it is in {scope}"),
-    }
-}
-
-/// A reason without its code, which is for programs.
-fn reason_sentence(reason: &str) -> &str {
-    match reason.split_once(": ") {
-        Some((code, sentence)) if code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') => sentence,
-        _ => reason,
     }
 }
 
@@ -188,9 +180,9 @@ fn seconds(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     writeln!(out, "  unsearchable  {:>8.1} s", seconds.unsearchable)?;
     for span in &report.spans {
         if span.state == SpanState::Unsearchable {
-            let reason = span.reason.as_deref().unwrap_or("no reason known");
+            let reason = span.reason.as_ref().map_or("no reason known", |reason| reason.text.as_str());
             let part = Interval { start_s: span.start_s, end_s: span.end_s };
-            writeln!(out, "                {}: {}", interval(part), plain(reason_sentence(reason)))?;
+            writeln!(out, "                {}: {}", interval(part), plain(reason))?;
         }
     }
     let clip = &report.clip;

@@ -2,13 +2,17 @@
 
 use uniq::index::Publication;
 use uniq::report::{
-    Clip, Geometry, IndexSummary, Interval, Match, MatchKind, NonMatch, Rectangle, Report, SCHEMA, SearchSummary,
-    Seconds, Source, Span, SpanState, Tool, Verdict,
+    Clip, Geometry, IndexSummary, Interval, Match, MatchKind, NonMatch, Reason, ReasonCode, Rectangle, Report, SCHEMA,
+    SearchSummary, Seconds, Source, Span, SpanState, Tool, Verdict,
 };
 
 use crate::output::Paint;
 
 const WHOLE: Rectangle = Rectangle { x: 0.0, y: 0.0, width: 1.0, height: 1.0 };
+
+fn reason(code: ReasonCode, text: &str) -> Reason {
+    Reason { code, seconds: None, text: text.into() }
+}
 
 fn base(verdict: Verdict) -> Report {
     Report {
@@ -27,7 +31,7 @@ fn base(verdict: Verdict) -> Report {
             benign_keys: 0,
         },
         verdict,
-        reasons: vec!["no_match: nothing was found".into()],
+        reasons: vec![reason(ReasonCode::NoMatch, "nothing was found")],
         seconds: Seconds { published: 0.0, unpublished: 10.0, unsearchable: 0.0, benign: 0.0 },
         payable_minutes: 10.0 / 60.0,
         spans: vec![],
@@ -133,13 +137,12 @@ fn a_partly_published_clip_shows_each_match_and_each_unsearchable_part() {
     let mut report = base(Verdict::PartlyPublished);
     report.seconds = Seconds { published: 6.0, unpublished: 2.0, unsearchable: 2.0, benign: 0.0 };
     report.payable_minutes = 2.0 / 60.0;
-    report.reasons = vec!["copy: 6.0 s are in one video".into()];
-    let part =
-        |start_s, end_s, state, reason: Option<&str>| Span { start_s, end_s, state, reason: reason.map(Into::into) };
+    report.reasons = vec![reason(ReasonCode::Copy, "6.0 s are in one video")];
+    let part = |start_s, end_s, state, reason| Span { start_s, end_s, state, reason };
     report.spans = vec![
         part(0.0, 2.0, SpanState::Unpublished, None),
         part(2.0, 8.0, SpanState::Published, None),
-        part(8.0, 10.0, SpanState::Unsearchable, Some("black: the picture is black")),
+        part(8.0, 10.0, SpanState::Unsearchable, Some(reason(ReasonCode::Black, "the picture is black"))),
     ];
     report.matches = vec![Match { kind: MatchKind::Copy, alignment: found(Some("Market")) }];
     let mut near = found(None);
@@ -177,9 +180,10 @@ fn no_foreign_string_steers_the_terminal() {
     let evil = "\u{1b}]0;owned\u{7}\u{202e}";
     let mut report = base(Verdict::Inconclusive);
     report.clip.path = evil.into();
-    report.reasons = vec![evil.into()];
+    report.reasons = vec![reason(ReasonCode::Undecoded, evil)];
     report.index.root = evil.into();
-    report.spans = vec![Span { start_s: 0.0, end_s: 1.0, state: SpanState::Unsearchable, reason: Some(evil.into()) }];
+    let why = Some(reason(ReasonCode::Undecoded, evil));
+    report.spans = vec![Span { start_s: 0.0, end_s: 1.0, state: SpanState::Unsearchable, reason: why }];
     let mut alignment = found(Some(evil));
     let publication = &mut alignment.source.publication;
     for field in

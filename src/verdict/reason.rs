@@ -1,0 +1,120 @@
+//! Why a clip, or a part of it, is judged as it is: codes for programs, sentences for people.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Why, in one word that programs can rely on; serialised in snake case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ReasonCode {
+    /// Some of it was published.
+    Copy,
+    /// It shows the scene of a source at another moment.
+    SameScene,
+    /// It shows the scene of a source, perhaps at the same moment.
+    Ambiguous,
+    /// The picture is black.
+    Black,
+    /// The picture has no contrast.
+    Flat,
+    /// The picture stands still.
+    Frozen,
+    /// The picture has too little structure.
+    Simple,
+    /// The file, or a part of it, is a single picture.
+    Still,
+    /// It shows again what the clip has shown before.
+    Repeated,
+    /// The picture is treated so that it could not be recognised.
+    Treated,
+    /// The clip is too short to judge.
+    Short,
+    /// It shows material that is marked as benign.
+    Benign,
+    /// A copy may go on here.
+    Beside,
+    /// There is no usable picture.
+    Undecoded,
+    /// The index holds no videos.
+    EmptyIndex,
+    /// It was searched, and nothing was found.
+    NoMatch,
+}
+
+/// One reason of a report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reason {
+    /// What a program can decide by.
+    pub code: ReasonCode,
+    /// The seconds of the clip that it is about, if it is about a part of it.
+    pub seconds: Option<f64>,
+    /// A sentence for a person, without the code.
+    pub text: String,
+}
+
+impl Reason {
+    /// A reason that is about the whole clip.
+    pub(crate) fn new(code: ReasonCode, text: impl Into<String>) -> Reason {
+        Reason { code, seconds: None, text: text.into() }
+    }
+
+    /// A reason that is about so much of the clip, in milliseconds as all times of a report.
+    pub(crate) fn of(code: ReasonCode, length: Duration, text: impl Into<String>) -> Reason {
+        let seconds = (length.as_secs_f64() * 1e3).round() / 1e3;
+        Reason { code, seconds: Some(seconds), text: text.into() }
+    }
+}
+
+/// Why a part of a clip is in its state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// The reason's code.
+    pub code: ReasonCode,
+    /// The sentence for this part where the code has no fixed one: what the decoder said.
+    pub detail: Option<Arc<str>>,
+}
+
+impl Cause {
+    /// A cause in words of its own.
+    pub(crate) fn with(code: ReasonCode, detail: &str) -> Cause {
+        Cause { code, detail: Some(detail.into()) }
+    }
+
+    /// The sentence for a person.
+    pub fn text(&self) -> &str {
+        self.detail.as_deref().unwrap_or_else(|| self.code.sentence())
+    }
+}
+
+impl From<ReasonCode> for Cause {
+    fn from(code: ReasonCode) -> Cause {
+        Cause { code, detail: None }
+    }
+}
+
+impl ReasonCode {
+    /// What is said of a part of a clip that is so.
+    fn sentence(self) -> &'static str {
+        match self {
+            ReasonCode::Copy => "it was published",
+            ReasonCode::SameScene => "it shows a scene of a source at another moment",
+            ReasonCode::Ambiguous => "it shows a scene of a source, and whether at the same moment is not proved",
+            ReasonCode::Black => "the picture is black",
+            ReasonCode::Flat => "the picture has no contrast",
+            ReasonCode::Frozen => "the picture stands still",
+            ReasonCode::Simple => "the picture has too little structure",
+            ReasonCode::Still => "it is a single picture, not a video",
+            ReasonCode::Repeated => "the clip has shown it before",
+            ReasonCode::Treated => "the picture is treated so that it could not be recognised",
+            ReasonCode::Short => "it is too short to judge",
+            ReasonCode::Benign => "it shows material that is marked as benign",
+            ReasonCode::Beside => "a copy goes on here in its source, and nothing tells whether it does so in the clip",
+            ReasonCode::Undecoded => "there is no picture",
+            ReasonCode::EmptyIndex => "the index holds no videos",
+            ReasonCode::NoMatch => "it was searched and not found",
+        }
+    }
+}
