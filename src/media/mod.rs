@@ -15,6 +15,7 @@ mod pace;
 mod packets;
 mod provision;
 mod skip;
+pub mod sniff;
 mod source;
 
 use std::ops::ControlFlow;

@@ -28,7 +28,8 @@ else uniq/index in the user's data folder.
 Exit codes: 0 every clip is unpublished, 1 something is published wholly or partly, 2 error, 3 inconclusive; \
 of several clips the worst counts: 2, then 1, then 3.
 
-Called in any other way (sort FILE | uniq -c), the next uniq in PATH runs, which is that of coreutils."
+Called as coreutils' uniq, without a command (sort FILE | uniq -c), with a text, a pipe or no file, the next uniq in \
+PATH runs."
 )]
 pub(crate) struct Cli {
     /// Say nothing but errors on standard error
@@ -581,6 +582,16 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_commands_are_those_that_are_kept_from_coreutils() {
+        let names = |command: &clap::Command| -> Vec<String> {
+            command.get_subcommands().map(|command| command.get_name().to_owned()).collect()
+        };
+        let cli = Cli::command();
+        assert_eq!(names(&cli), crate::commands::COMMANDS);
+        assert_eq!(names(cli.find_subcommand("index").unwrap()), crate::commands::INDEX_COMMANDS);
     }
 
     #[test]

@@ -1,14 +1,16 @@
-//! The command `uniq`: parses, calls the library, prints, exits.
+//! The program `uniq-media`, which the command `uniq` becomes: parses, calls the library, prints, exits.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod args;
 mod bench;
 mod check;
+#[cfg(test)]
+#[path = "../front/commands.rs"]
+mod commands;
 mod doctor;
 mod exit;
 mod guard;
-mod handover;
 mod index;
 mod output;
 mod pages;
@@ -24,7 +26,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 
 use crate::args::{BenchCommand, Cli, Command};
 use crate::exit::Exit;
@@ -46,10 +48,6 @@ fn run(args: &[OsString]) -> anyhow::Result<Exit> {
     // Before anything else: this process is to give up what it has.
     if guard::is_worker(args) {
         return guard::serve(args);
-    }
-    let definition = Cli::command();
-    if handover::is_theirs(args, definition.get_subcommands().map(clap::Command::get_name)) {
-        return handover::hand_over(args);
     }
     let cli = match Cli::try_parse_from(env::args_os()) {
         Ok(cli) => cli,

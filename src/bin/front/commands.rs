@@ -1,0 +1,7 @@
+//! The commands' names, known without the program that has them (pure).
+
+/// The commands.
+pub(crate) const COMMANDS: [&str; 7] = ["index", "check", "fingerprint", "bench", "doctor", "completions", "man"];
+
+/// The commands of `uniq index`.
+pub(crate) const INDEX_COMMANDS: [&str; 8] = ["build", "add", "remove", "benign", "merge", "verify", "list", "stats"];

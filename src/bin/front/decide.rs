@@ -1,0 +1,347 @@
+//! Decides for whom a call is: for this program, for coreutils' `uniq`, or for nobody.
+//!
+//! A call goes to coreutils only where it is unmistakably meant for it: without arguments and away from a terminal,
+//! or with options of coreutils alone, and files that are texts, pipes or devices. All else is an error with the exit
+//! code of one: the codes of coreutils, 0 and 1, would read as verdicts.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, FileType};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use crate::commands::{COMMANDS, INDEX_COMMANDS};
+use crate::shown;
+use crate::sniff::{self, HEAD_BYTES, VIDEO_EXTENSIONS};
+
+/// For whom a call is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// For this program.
+    Ours,
+    /// For coreutils.
+    Theirs,
+    /// For nobody; the message says what to call instead.
+    Wrong(String),
+}
+
+/// The first argument of a decoding process, which this program starts itself.
+const DECODING_PROCESS: &str = "decode-for-uniq";
+/// Options of ours that may stand before the command; coreutils has none of them.
+const LEADING_OPTIONS: [&str; 2] = ["--quiet", "-q"];
+/// What asks this program about itself.
+const QUESTIONS: [&str; 5] = ["help", "--help", "-h", "--version", "-V"];
+/// A name is taken for a slip of a command's up to so many letters added, lost, changed or swapped.
+const SLIPS: usize = 2;
+/// Endings of what is checked in place of a clip.
+const OTHER_EXTENSIONS: [&str; 1] = ["uniq"];
+
+/// Decides for whom the call is, given its arguments and whether a person sits at the input.
+pub(crate) fn decide(args: &[OsString], terminal: bool) -> Call {
+    let Some(first) = args.iter().find(|arg| !LEADING_OPTIONS.iter().any(|option| arg == option)) else {
+        return if args.is_empty() && !terminal { Call::Theirs } else { Call::Ours };
+    };
+    let is = |names: &[&str]| names.iter().any(|name| first == name);
+    if is(&QUESTIONS) || is(&COMMANDS) || is(&[DECODING_PROCESS]) {
+        return Call::Ours;
+    }
+    if let Some(command) = command_meant(first) {
+        return Call::Wrong(command);
+    }
+    if first != &args[0] {
+        return Call::Wrong(format!("{}: no command; {HELP}", first.to_string_lossy()));
+    }
+    match of_coreutils(args).and_then(|call| call.check()) {
+        Ok(()) => Call::Theirs,
+        Err(message) => Call::Wrong(message),
+    }
+}
+
+const HELP: &str = "for the commands see: uniq --help";
+
+/// What a first argument that is no command was probably to be.
+fn command_meant(first: &OsStr) -> Option<String> {
+    let name = first.to_str()?;
+    if INDEX_COMMANDS.contains(&name) {
+        let hint = if Path::new(name).exists() {
+            format!("; for the file of this name: uniq ./{name}")
+        } else {
+            String::new()
+        };
+        return Some(format!("{name}: no command; meant is perhaps: uniq index {name}{hint}"));
+    }
+    // A text that exists is what it is called.
+    if name.starts_with(['-', '+']) || name.contains('/') || Path::new(name).exists() {
+        return None;
+    }
+    let slip = |command: &&str| {
+        let slips = distance(name, command);
+        (slips <= SLIPS && 2 * slips < command.len() && !has_ending(Path::new(name))).then_some(slips)
+    };
+    let of = |commands: &[&'static str], before: &'static str| {
+        commands.iter().filter_map(|command| Some((slip(command)?, before, *command))).min()
+    };
+    let (_, before, command) = of(&COMMANDS, "uniq").into_iter().chain(of(&INDEX_COMMANDS, "uniq index")).min()?;
+    Some(format!("{name}: no command; meant is perhaps: {before} {command}"))
+}
+
+/// Letters that have to be added, left out, changed or swapped with their neighbour to make one word of the other.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.to_lowercase().chars().collect(), b.chars().collect());
+    // A long name is no slip, and shall not take long.
+    if a.len() > b.len() + SLIPS {
+        return a.len();
+    }
+    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let change = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = change.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+/// A call as coreutils reads it.
+#[derive(Debug, Default)]
+struct Foreign {
+    /// At most the input and the output.
+    files: Vec<PathBuf>,
+    /// Lines end with NUL.
+    zero: bool,
+}
+
+/// Long options of coreutils, and whether they need a number.
+const LONG: [(&str, bool); 12] = [
+    ("count", false),
+    ("repeated", false),
+    ("all-repeated", false),
+    ("skip-fields", true),
+    ("group", false),
+    ("ignore-case", false),
+    ("skip-chars", true),
+    ("unique", false),
+    ("zero-terminated", false),
+    ("check-chars", true),
+    ("help", false),
+    ("version", false),
+];
+
+/// Reads arguments as coreutils does; the error names the first that it would not know.
+fn of_coreutils(args: &[OsString]) -> Result<Foreign, String> {
+    let mut call = Foreign::default();
+    let mut args = args.iter();
+    let mut options = true;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    while let Some(arg) = args.next() {
+        let text = arg.to_string_lossy();
+        let unknown = || format!("{text}: no option of uniq without a command; {HELP}");
+        if options && arg == "--" {
+            options = false;
+        } else if let Some(long) = text.strip_prefix("--").filter(|_| options) {
+            let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
+            let fits = |(option, _): &&(&str, bool)| option.starts_with(name);
+            let (option, needs) =
+                LONG.iter().find(|(option, _)| *option == name).or(LONG.iter().find(fits)).ok_or_else(unknown)?;
+            if *needs {
+                let next = if value.is_none() { args.next().map(|next| next.to_string_lossy()) } else { None };
+                if !value.or(next.as_deref()).is_some_and(is_number) {
+                    return Err(unknown());
+                }
+            }
+            call.zero |= *option == "zero-terminated";
+        } else if let Some(short) = text.strip_prefix('-').filter(|short| options && !short.is_empty()) {
+            let mut letters = short.chars();
+            while let Some(letter) = letters.next() {
+                match letter {
+                    'c' | 'd' | 'D' | 'u' | 'i' => {}
+                    'z' => call.zero = true,
+                    '0'..='9' if is_number(letters.as_str()) || letters.as_str().is_empty() => break,
+                    'f' | 's' | 'w' => {
+                        let next = if letters.as_str().is_empty() { args.next() } else { None };
+                        let next = next.map(|next| next.to_string_lossy().into_owned());
+                        if !is_number(next.as_deref().unwrap_or(letters.as_str())) {
+                            return Err(unknown());
+                        }
+                        break;
+                    }
+                    _ => return Err(unknown()),
+                }
+            }
+        } else if options && text.strip_prefix('+').is_some_and(is_number) {
+            // An old way to skip characters.
+        } else {
+            call.files.push(PathBuf::from(arg));
+        }
+    }
+    Ok(call)
+}
+
+impl Foreign {
+    /// Whether its files can be meant for coreutils.
+    fn check(&self) -> Result<(), String> {
+        if let Some(file) = self.files.iter().find(|file| has_ending(file)) {
+            return Err(format!("{}: a video, and no command is named; {}", file.display(), self.remedy()));
+        }
+        if self.files.len() > 2 {
+            return Err(format!("{}: no command; {}", self.files[0].display(), self.remedy()));
+        }
+        if let Some(input) = self.files.first().filter(|file| *file != Path::new("-")) {
+            self.check_file(input)?;
+        }
+        match self.files.get(1).map(|output| (output, fs::metadata(output))) {
+            Some((output, Ok(_))) if output != Path::new("-") => self.check_file(output)?,
+            // What is not there yet can be made.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn check_file(&self, path: &Path) -> Result<(), String> {
+        let wrong = |what: &str| format!("{}: {what}; {}", path.display(), self.remedy());
+        let meta = fs::metadata(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => format!("{}: no command, and no such file; {HELP}", path.display()),
+            _ => wrong(&format!("cannot be read: {error}")),
+        })?;
+        if meta.is_dir() {
+            return Err(wrong("a folder, and no command is named"));
+        }
+        if !is_plain(meta.file_type()) {
+            // A pipe or a device: to look into it would be to take from it.
+            return Ok(());
+        }
+        let mut head = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(HEAD_BYTES as u64).read_to_end(&mut head));
+        read.map_err(|error| wrong(&format!("cannot be read: {error}")))?;
+        if sniff::is_video(&head) {
+            return Err(wrong("a video, and no command is named"));
+        }
+        if head.contains(&0) && !self.zero {
+            return Err(wrong("no text, and no command is named"));
+        }
+        Ok(())
+    }
+
+    /// What to call instead.
+    fn remedy(&self) -> String {
+        let files: Vec<String> = self.files.iter().take(NAMED).map(shown).collect();
+        let more = if self.files.len() > NAMED { " ..." } else { "" };
+        format!("to check it: uniq check {}{more}", files.join(" "))
+    }
+}
+
+/// Files that a message names.
+const NAMED: usize = 3;
+
+/// Whether a name ends like that of a video.
+fn has_ending(path: &Path) -> bool {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    ending.is_some_and(|ending| {
+        VIDEO_EXTENSIONS.contains(&ending.as_str()) || OTHER_EXTENSIONS.contains(&ending.as_str())
+    })
+}
+
+fn is_plain(kind: FileType) -> bool {
+    kind.is_file()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decided(args: &[&str]) -> Call {
+        let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+        decide(&args, false)
+    }
+
+    #[test]
+    fn commands_and_questions_are_ours() {
+        for own in [&["index"][..], &["check", "a"], &["help"], &["-h"], &["--version"], &["-q", "check", "a"], &["-q"]]
+        {
+            assert_eq!(decided(own), Call::Ours, "{own:?}");
+        }
+        assert_eq!(decide(&[], true), Call::Ours);
+    }
+
+    #[test]
+    fn no_argument_options_of_coreutils_and_texts_are_theirs() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let (text, zeros, empty) = (file("in", b"a\na\n\xff\n"), file("zeros", b"a\0a\0"), file("empty", b""));
+        let new = folder.path().join("new").to_str().unwrap().to_owned();
+        for other in [
+            &[][..],
+            &["-c"],
+            &["-cd"],
+            &["-f1", "-s", "2", "-w3"],
+            &["--count", "--skip-fields=3", "--check-ch", "4", "--all-repeated=prepend"],
+            &["-5", "+3"],
+            &["-"],
+            &["--", "-"],
+            &[&text],
+            &["-u", "-f", "1", &text, &new],
+            &[&text, "-"],
+            &[&empty],
+            &["-z", &zeros],
+            &["/dev/null", "/dev/null"],
+        ] {
+            assert_eq!(decided(other), Call::Theirs, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_meant_for_us_is_refused_and_the_right_command_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let text = file("in", b"a\n");
+        let (video, bare) = (file("a.webm", b"\x1aE\xdf\xa3"), file("bare", b"\0\0\0\x20ftypisom"));
+        let (page, zeros) = (file("page.mp4", b"<html>"), file("zeros", b"a\0a\0"));
+        let dir = folder.path().to_str().unwrap();
+        for (args, right) in [
+            (&[&*video][..], "uniq check /"),
+            (&[&bare], "uniq check /"),
+            (&[&page], "uniq check /"),
+            (&[&zeros], "uniq check /"),
+            (&[dir], "uniq check /"),
+            (&["gone.mp4"], "uniq check gone.mp4"),
+            (&["a gone.MOV"], "uniq check 'a gone.MOV'"),
+            (&["-c", &video], "uniq check /"),
+            (&[&video, &video], "uniq check /"),
+            (&[&text, &bare], "uniq check /"),
+            (&[&text, "new.mkv"], "uniq check /"),
+            (&["a", "b", "c"], "uniq check a b c"),
+            (&["chekc", "x"], "uniq check"),
+            (&["cehck"], "uniq check"),
+            (&["Check"], "uniq check"),
+            (&["idnex", "stats"], "uniq index"),
+            (&["fingreprint", "x"], "uniq fingerprint"),
+            (&["stats"], "uniq index stats"),
+            (&["add", "x.mp4"], "uniq index add"),
+            (&["verfy"], "uniq index verify"),
+            (&["gone"], "uniq --help"),
+            (&["--json", &video], "uniq --help"),
+            (&["-x"], "uniq --help"),
+            (&["-f", &text], "uniq --help"),
+            (&["-q", "chekc"], "uniq check"),
+            (&["-q", &text], "uniq --help"),
+        ] {
+            match decided(args) {
+                Call::Wrong(message) => assert!(message.contains(right), "{args:?}: {message}"),
+                call => panic!("{args:?}: {call:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The command `uniq` as it is called: hands a call over to coreutils, or becomes `uniq-media`, which does the work.
+//!
+//! This part is small and knows nothing of FFmpeg, so that a script that means coreutils pays almost nothing, and is
+//! served even where FFmpeg's libraries are broken.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod commands;
+mod decide;
+mod handover;
+// Only a part of it is used here.
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../media/sniff.rs"]
+mod sniff;
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use crate::decide::Call;
+
+/// The exit code of all that goes wrong here, the same as that of an error of `uniq-media`.
+const ERROR: u8 = 2;
+/// The program that does the work.
+const PROGRAM: &str = "uniq-media";
+/// Where it is looked for, seen from this program's folder.
+const PLACES: [&str; 3] = ["", "../libexec/uniq", "../lib/uniq"];
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = env::args_os().skip(1).collect();
+    let error = match decide::decide(&args, io::stdin().is_terminal()) {
+        Call::Ours => become_program(&args),
+        Call::Theirs => handover::hand_over(&args),
+        Call::Wrong(message) => message,
+    };
+    // A closed or full standard error is no reason to fail otherwise.
+    let _ = writeln!(io::stderr().lock(), "uniq: {}", plain(&error));
+    ExitCode::from(ERROR)
+}
+
+/// Becomes the program that does the work; comes back only when that is impossible, and says why.
+fn become_program(args: &[OsString]) -> String {
+    let own = match env::current_exe() {
+        Ok(own) => own,
+        Err(error) => return format!("this program's own place is unknown: {error}; mount /proc, or call {PROGRAM}"),
+    };
+    let folder = own.parent().unwrap_or(Path::new("."));
+    let name = format!("{PROGRAM}{}", env::consts::EXE_SUFFIX);
+    let candidates = PLACES.map(|place| folder.join(place).join(&name));
+    match candidates.iter().find(|candidate| candidate.is_file()) {
+        Some(program) => run(Command::new(program).args(args), program),
+        None => format!(
+            "{}: not there; uniq is two programs, {} and {name}: install both in one folder",
+            candidates[0].display(),
+            own.display()
+        ),
+    }
+}
+
+/// Becomes another program, which so keeps the process id, the open files and the shell's view of its exit.
+#[cfg(unix)]
+fn run(command: &mut Command, target: &Path) -> String {
+    use std::os::unix::process::CommandExt as _;
+    // The standard library puts SIGPIPE back to its default here, so that the other program dies of it as usual.
+    let error = command.arg0("uniq").exec();
+    format!("{}: cannot be run: {error}", target.display())
+}
+
+#[cfg(not(unix))]
+fn run(command: &mut Command, target: &Path) -> String {
+    match command.status() {
+        Ok(status) => std::process::exit(status.code().unwrap_or(ERROR.into())),
+        Err(error) => format!("{}: cannot be run: {error}", target.display()),
+    }
+}
+
+/// Escapes whatever a terminal would not show as it is.
+fn plain(foreign: &str) -> String {
+    let mut text = String::with_capacity(foreign.len());
+    for c in foreign.chars() {
+        match c {
+            '"' | '\'' | '\\' => text.push(c),
+            _ => text.extend(c.escape_debug()),
+        }
+    }
+    text
+}
+
+/// A path as a person would type it.
+fn shown(path: &PathBuf) -> String {
+    let text = path.to_string_lossy();
+    if text.contains(|c: char| c.is_whitespace() || "'\"\\$&;|<>()*?`!#".contains(c)) {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    } else {
+        text.into_owned()
+    }
+}
