@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::align::{self, Alignment, Corpus, align};
 use crate::fingerprint::{self, Fingerprint, Orientation, Warp};
-use crate::index::{Index, SearchMode, hex};
+use crate::index::{Index, SearchMode, hex, moment};
 use crate::report::{
     Clip, Effort, Geometry, IndexSummary, Interval, Match, NonMatch, Reason, Rectangle, Report, SCHEMA, SearchSummary,
     Seconds, Source, Span, SpanState, Tool, Verdict,
@@ -31,6 +31,8 @@ pub struct CheckOptions<'a> {
     pub policy: Policy,
     /// Stops the check once it is set.
     pub cancel: Option<&'a AtomicBool>,
+    /// When the check is made, for the report.
+    pub now: Option<SystemTime>,
 }
 
 impl<'a> CheckOptions<'a> {
@@ -42,6 +44,7 @@ impl<'a> CheckOptions<'a> {
             search: SearchMode::default(),
             policy: Policy::default(),
             cancel: None,
+            now: None,
         }
     }
 }
@@ -244,6 +247,7 @@ fn report(
             interval_s: state.interval_s,
             version: state.format_version,
             fingerprint_version: state.fingerprint_version,
+            committed_at: index.times().of_commit(&state.root).map(str::to_owned),
         },
         search: SearchSummary {
             mode: if exact { "exact" } else { "graph" }.to_owned(),
@@ -254,7 +258,8 @@ fn report(
             published_bits: f64::from(options.policy.published_bits),
             effort: options.effort,
         },
-        tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        tool: Tool::this(),
+        checked_at: options.now.and_then(moment),
     }
 }
 

@@ -196,6 +196,18 @@ pub enum Error {
         /// What is wrong and what is expected.
         reason: String,
     },
+    /// A list of sources names files where it may not reach.
+    #[error("{}:{line}: {reason}", path.display())]
+    OutsideList {
+        /// The list.
+        path: PathBuf,
+        /// The line of the first, counted from 1.
+        line: u64,
+        /// How many files.
+        files: u64,
+        /// Which, and how to allow it.
+        reason: String,
+    },
     /// A fingerprint file is damaged or of another version.
     #[error("{}: not a usable fingerprint: {reason}; make it again with: uniq fingerprint CLIP -o FILE", path.display())]
     InvalidFingerprint {
@@ -220,6 +232,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// A name for programs, which stays the same: that of the variant, such as `not_media`.
+    pub fn code(&self) -> String {
+        let text = format!("{self:?}");
+        let name = text.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+        let mut code = String::new();
+        for c in name.chars() {
+            if c.is_ascii_uppercase() && !code.is_empty() {
+                code.push('_');
+            }
+            code.push(c.to_ascii_lowercase());
+        }
+        code
+    }
+
     /// Wraps an operating-system error with its path, for use in `map_err`.
     pub(crate) fn io(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.to_owned();
@@ -256,4 +282,15 @@ fn advice(path: &Path, doing: &str, cause: &std::io::Error) -> &'static str {
 /// Rounds a duration to whole milliseconds, the resolution of every stored time (saturating at 49.7 days).
 pub(crate) fn millis(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Error;
+
+    #[test]
+    fn codes_are_the_names_of_the_variants() {
+        assert_eq!(Error::Cancelled.code(), "cancelled");
+        assert_eq!(Error::NoIndex { path: "Not { a }".into() }.code(), "no_index");
+    }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
 
@@ -15,9 +15,23 @@ use crate::sample::CORPUS_INTERVAL;
 use crate::sandbox::Decoding;
 use crate::{Error, Result};
 
+mod failures;
 mod sources;
 
-pub use sources::{Reach, Source, Sources, VIDEO_EXTENSIONS, sources, sources_within};
+use failures::Failures;
+pub use sources::{
+    Reach, Source, Sources, VIDEO_EXTENSIONS, files_listed, files_within, is_list, sources, sources_within,
+};
+
+/// Which sources a build takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Take {
+    /// What is new is added, and what is known of the others is corrected.
+    #[default]
+    All,
+    /// What is known of those that are in the index is corrected, and nothing is added.
+    Known,
+}
 
 /// How an index is built.
 #[derive(Debug, Clone)]
@@ -26,6 +40,8 @@ pub struct BuildOptions {
     pub decoding: Decoding,
     /// What the videos are added as.
     pub role: Role,
+    /// Which of the sources are taken.
+    pub take: Take,
     /// Longest time between two keyframes of a source, 0.1 to 60 s; `None` takes the index's own, or [`CORPUS_INTERVAL`] for a new one.
     pub interval: Option<Duration>,
     /// Which segments get a graph.
@@ -34,6 +50,8 @@ pub struct BuildOptions {
     pub threads: Option<usize>,
     /// Longest time for which finished videos wait in memory for their commit.
     pub commit_every: Duration,
+    /// What the times of commits are taken from; `None` notes none.
+    pub clock: Option<fn() -> SystemTime>,
 }
 
 impl BuildOptions {
@@ -42,10 +60,12 @@ impl BuildOptions {
         BuildOptions {
             decoding,
             role: Role::Source,
+            take: Take::All,
             interval: None,
             graph: GraphPolicy::Auto,
             threads: None,
             commit_every: Duration::from_secs(120),
+            clock: None,
         }
     }
 }
@@ -103,6 +123,10 @@ pub enum Outcome<'a> {
     },
     /// The same bytes were in the index already, in the same role.
     AlreadyThere,
+    /// The same bytes were in the index already, and what is known of them was corrected.
+    Corrected,
+    /// It is not in the index, and was not to be added.
+    NotThere,
     /// The same bytes are in the index as benign material, and so were not added as a source.
     Benign,
     /// It could not be added.
@@ -118,8 +142,14 @@ pub struct BuildSummary {
     pub skipped: usize,
     /// Sources whose bytes are in the index as benign material, and that were therefore not added.
     pub benign: usize,
+    /// Videos of the index of which the sources told more or otherwise, and that were corrected.
+    pub corrected: usize,
+    /// Sources that are not in the index and were not to be added ([`Take::Known`]).
+    pub not_there: Vec<PathBuf>,
     /// Sources that could not be added, and why, in the order of the sources.
     pub failed: Vec<(PathBuf, Error)>,
+    /// As `failed`, of sources that failed in an earlier build as well and whose files are the same as then.
+    pub failed_before: Vec<(PathBuf, Error)>,
     /// Sources that were added although they are damaged, and how much of each was not decoded, in the order of the sources.
     pub damaged: Vec<(PathBuf, Duration)>,
     /// Length of the videos added.
@@ -134,6 +164,9 @@ pub struct BuildSummary {
 ///
 /// With [`BuildOptions::role`] they are added as benign material instead, unless they are in the index as sources: a video of
 /// which copies are looked for cannot count for nothing as well.
+///
+/// What a list says of a video that is there already takes the place of what was known of it; a side file only adds to that.
+/// If the file that the index names is gone, the source's takes its place.
 ///
 /// Each source is decoded by one thread, several at a time. They enter the index in the order given, as far as they are
 /// finished by the next commit: at the end and every [`BuildOptions::commit_every`]; running the same call again after a stop does
@@ -167,15 +200,22 @@ pub fn build(
             Writer::open_or_create(dir, IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval })?
         }
     };
+    let writer = match options.clock {
+        Some(clock) => writer.with_clock(clock),
+        None => writer,
+    };
     let interval = writer.config().interval;
     let sizes: Vec<u64> =
         sources.sources.iter().map(|source| std::fs::metadata(&source.path).map_or(0, |meta| meta.len())).collect();
     progress(Event::Started { videos: sizes.len(), bytes: sizes.iter().sum() });
 
     let mut there: HashMap<[u8; 32], Role> = HashMap::new();
+    let mut by_path: HashMap<String, [u8; 32]> = HashMap::new();
     for role in [Role::Source, Role::Benign] {
-        let videos = writer.committed().into_iter().flat_map(|index| index.in_role(role));
-        there.extend(videos.map(|(_, video)| (video.sha256, role)));
+        for (_, video) in writer.committed().into_iter().flat_map(|index| index.in_role(role)) {
+            there.insert(video.sha256, role);
+            by_path.insert(video.path.clone(), video.sha256);
+        }
     }
     let mut intake = Intake {
         writer,
@@ -183,6 +223,9 @@ pub fn build(
         waiting: BTreeMap::new(),
         next: 0,
         summary: Counts::default(),
+        failures: Failures::load(dir),
+        not_there: Vec::new(),
+        failed_before: Vec::new(),
         failed: sources.problems.into_iter().map(|(path, error)| (usize::MAX, path, error)).collect(),
         damaged: Vec::new(),
         last_commit: Instant::now(),
@@ -191,21 +234,30 @@ pub fn build(
     };
     let known: Mutex<HashSet<[u8; 32]>> = Mutex::new(HashSet::new());
     let claim = |source: &Source, sha256: [u8; 32]| match there.get(&sha256) {
-        Some(&role) if role == options.role => Ok(Some(Done::AlreadyThere)),
+        Some(&role) if role == options.role || options.take == Take::Known => Ok(Some(Done::AlreadyThere(sha256))),
+        None if options.take == Take::Known => Ok(Some(Done::NotThere)),
         Some(Role::Benign) => Ok(Some(Done::Benign)),
         Some(Role::Source) => Err(Error::IsSource { path: source.path.clone(), id: hex(&sha256[..8]) }),
         None if known.lock().unwrap_or_else(PoisonError::into_inner).insert(sha256) => Ok(None),
-        None => Ok(Some(Done::AlreadyThere)),
+        None => Ok(Some(Done::AlreadyThere(sha256))),
     };
+    // Facts of a file that is gone can still be corrected, if the index knows it by this path.
+    let gone = |source: &Source| by_path.get(&*source.path.to_string_lossy()).copied();
     let (send, receive) = mpsc::sync_channel::<(usize, Done)>(BACKLOG);
     let outcome: Result<()> = std::thread::scope(|scope| {
         let work = &sources.sources;
-        let (pool, claim) = (&pool, &claim);
+        let (pool, claim, gone) = (&pool, &claim, &gone);
         scope.spawn(move || {
             pool.install(|| {
                 work.iter().enumerate().par_bridge().for_each(|(number, source)| {
                     let claim = |sha256| claim(source, sha256);
-                    let done = one(source, options, interval, &claim, progress, cancel);
+                    let mut done = one(source, options, interval, &claim, progress, cancel);
+                    if options.take == Take::Known
+                        && let Done::Failed(Error::Io { source: cause, .. }) = &done
+                        && cause.kind() == std::io::ErrorKind::NotFound
+                    {
+                        done = gone(source).map_or(Done::NotThere, Done::AlreadyThere);
+                    }
                     // The receiver is gone only after an error of the index, which ends the build anyway.
                     let _ = send.send((number, done));
                 });
@@ -217,7 +269,7 @@ pub fn build(
                 // After an error the rest is drained, so that the workers, told to stop, come to their end.
                 Ok(_) | Err(RecvTimeoutError::Timeout) if result.is_err() => {}
                 Ok((number, done)) => {
-                    result = intake.take(number, done, &sources.sources[number].path, sizes[number]);
+                    result = intake.take(number, done, &sources.sources[number], sizes[number]);
                 }
                 // Something long is being decoded; what is finished must not wait for it.
                 Err(RecvTimeoutError::Timeout) => result = intake.commit_waiting(),
@@ -230,7 +282,7 @@ pub fn build(
         result
     });
     outcome?;
-    intake.finish(options.graph, cancel)
+    intake.finish(dir, options.graph, cancel)
 }
 
 /// Keeps the index's thread from asking all the time whether a commit is due.
@@ -245,7 +297,8 @@ type Made = (Box<Video>, Vec<Run>, Motion);
 /// What a worker made of a source.
 enum Done {
     Video(Made),
-    AlreadyThere,
+    AlreadyThere([u8; 32]),
+    NotThere,
     Benign,
     Failed(Error),
     Stopped,
@@ -304,6 +357,7 @@ fn one(
 struct Counts {
     added: usize,
     skipped: usize,
+    corrected: usize,
     benign: usize,
     video: Duration,
 }
@@ -316,7 +370,10 @@ struct Intake<'a> {
     waiting: BTreeMap<usize, Option<Made>>,
     next: usize,
     summary: Counts,
+    failures: Failures,
+    not_there: Vec<(usize, PathBuf)>,
     failed: Vec<(usize, PathBuf, Error)>,
+    failed_before: Vec<(usize, PathBuf, Error)>,
     damaged: Vec<(usize, PathBuf, Duration)>,
     last_commit: Instant,
     commit_every: Duration,
@@ -324,19 +381,32 @@ struct Intake<'a> {
 }
 
 impl Intake<'_> {
-    fn take(&mut self, number: usize, done: Done, path: &Path, bytes: u64) -> Result<()> {
+    fn take(&mut self, number: usize, done: Done, source: &Source, bytes: u64) -> Result<()> {
+        let path = &*source.path;
         let tell = |outcome| (self.progress)(Event::Finished { path, bytes, outcome });
         let made = match done {
             Done::Video((video, runs, motion)) => {
                 tell(Outcome::Added { duration: video.duration, undecoded: video.undecoded });
+                self.failures.worked(path);
                 if !video.undecoded.is_zero() {
                     self.damaged.push((number, path.to_owned(), video.undecoded));
                 }
                 Some((video, runs, motion))
             }
-            Done::AlreadyThere => {
-                tell(Outcome::AlreadyThere);
-                self.summary.skipped += 1;
+            Done::AlreadyThere(sha256) => {
+                self.failures.worked(path);
+                if self.correct(&sha256, source) {
+                    (self.progress)(Event::Finished { path, bytes, outcome: Outcome::Corrected });
+                    self.summary.corrected += 1;
+                } else {
+                    (self.progress)(Event::Finished { path, bytes, outcome: Outcome::AlreadyThere });
+                    self.summary.skipped += 1;
+                }
+                None
+            }
+            Done::NotThere => {
+                tell(Outcome::NotThere);
+                self.not_there.push((number, path.to_owned()));
                 None
             }
             Done::Benign => {
@@ -346,7 +416,9 @@ impl Intake<'_> {
             }
             Done::Failed(error) => {
                 tell(Outcome::Failed(&error));
-                self.failed.push((number, path.to_owned(), error));
+                let before = self.failures.failed(path);
+                let failed = if before { &mut self.failed_before } else { &mut self.failed };
+                failed.push((number, path.to_owned(), error));
                 None
             }
             Done::Stopped => None,
@@ -360,6 +432,19 @@ impl Intake<'_> {
             self.commit()?;
         }
         Ok(())
+    }
+
+    /// Says of a video that is there what the source tells more or otherwise, with the next commit; whether that is anything.
+    fn correct(&mut self, sha256: &[u8; 32], source: &Source) -> bool {
+        let Some(index) = self.writer.committed() else { return false };
+        let Some(video) = index.by_sha256(sha256).map(|video| index.video(video)) else { return false };
+        let mut publication = source.listed.clone();
+        publication.fill(video.publication.clone());
+        publication.fill(source.publication.clone());
+        // A second file of the same bytes is no reason to forget the first.
+        let moved = !Path::new(&video.path).exists() && source.path.exists();
+        let path = moved.then(|| source.path.to_string_lossy());
+        self.writer.update(sha256, path.as_deref(), &publication)
     }
 
     fn add(&mut self, made: Option<Made>) -> Result<()> {
@@ -381,7 +466,7 @@ impl Intake<'_> {
 
     /// Commits if there is anything to commit.
     fn commit_waiting(&mut self) -> Result<()> {
-        if self.writer.pending() > 0 || self.waiting.values().any(Option::is_some) {
+        if self.writer.pending() > 0 || self.summary.corrected > 0 || self.waiting.values().any(Option::is_some) {
             self.commit()?;
         }
         self.last_commit = Instant::now();
@@ -400,7 +485,7 @@ impl Intake<'_> {
         Ok(state)
     }
 
-    fn finish(mut self, graph: GraphPolicy, cancel: &AtomicBool) -> Result<BuildSummary> {
+    fn finish(mut self, dir: &Path, graph: GraphPolicy, cancel: &AtomicBool) -> Result<BuildSummary> {
         let mut state = self.commit()?;
         if !cancel.load(Ordering::Relaxed) {
             (self.progress)(Event::Maintaining);
@@ -413,13 +498,19 @@ impl Intake<'_> {
                 Err(error) => return Err(error),
             }
         }
+        self.failures.save(dir);
         self.failed.sort_by_key(|&(number, ..)| number);
+        self.failed_before.sort_by_key(|&(number, ..)| number);
+        self.not_there.sort();
         self.damaged.sort_by_key(|&(number, ..)| number);
         Ok(BuildSummary {
             added: self.summary.added,
             skipped: self.summary.skipped,
             benign: self.summary.benign,
+            corrected: self.summary.corrected,
+            not_there: self.not_there.into_iter().map(|(_, path)| path).collect(),
             failed: self.failed.into_iter().map(|(_, path, error)| (path, error)).collect(),
+            failed_before: self.failed_before.into_iter().map(|(_, path, error)| (path, error)).collect(),
             damaged: self.damaged.into_iter().map(|(_, path, undecoded)| (path, undecoded)).collect(),
             video: self.summary.video,
             cancelled: cancel.load(Ordering::Relaxed),

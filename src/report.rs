@@ -41,7 +41,11 @@
 //! | `search.query_interval_s` | seconds | interval of the clip of which one frame was drawn |
 //! | `search.published_bits` | bits | evidence from which an alignment counts |
 //! | `search.effort` | `fast` \| `standard` \| `thorough` | how hard copies were looked for |
+//! | `index.committed_at` | string or null | when that state was committed, as in RFC 3339, in UTC, if it was noted |
 //! | `tool.name`, `tool.version` | strings | what made this report |
+//! | `tool.commit` | string or null | the commit of its source, `+changed` behind it if files differed from it; null for a build that is no release |
+//! | `tool.ffmpeg`, `tool.libavcodec` | strings | the versions of the FFmpeg that it runs with |
+//! | `checked_at` | string or null | when it was made, as in RFC 3339, in UTC, if the caller said so; the one field that differs from run to run |
 //!
 //! A match:
 //!
@@ -78,9 +82,21 @@
 //! | `geometry.scale` | factor | size of a detail in the source's frame over its size in the clip's, in frame heights |
 //! | `hits` | integer | pairs of keys that agree |
 //!
-//! Every field is the same on every run for the same clip, index and version.
+//! Every field but `checked_at` is the same on every run for the same clip, index and version.
 //!
-//! For a clip that could not be checked, `uniq check --json` prints `{"clip":{"path":…},"error":…}` on its line instead.
+//! # Errors
+//!
+//! For a clip that could not be checked, `uniq check --json` prints on its line instead
+//!
+//! | field | type | meaning |
+//! |---|---|---|
+//! | `schema` | integer | [`SCHEMA`] |
+//! | `clip.path` | string | the clip as the caller named it |
+//! | `code` | string | what is wrong, for programs: [`Error::code`](crate::Error::code) |
+//! | `message` | string | what is wrong and what to do, for people |
+//!
+//! What concerns no single clip, such as a missing index, is one such object without `clip`; so it is with every command that
+//! takes `--json`. The code is then also `usage` for a wrong command line, or `error`.
 
 use serde::{Deserialize, Serialize};
 
@@ -117,6 +133,9 @@ pub struct Report {
     pub search: SearchSummary,
     /// What made the report.
     pub tool: Tool,
+    /// When it was made, as in RFC 3339, in UTC; `None` if the caller did not say.
+    #[serde(default)]
+    pub checked_at: Option<String>,
 }
 
 /// The clip that was checked.
@@ -322,6 +341,9 @@ pub struct IndexSummary {
     pub version: u32,
     /// Version of the key-making method.
     pub fingerprint_version: u32,
+    /// When the state was committed, as in RFC 3339, in UTC, if it was noted.
+    #[serde(default)]
+    pub committed_at: Option<String>,
 }
 
 /// How the index was searched.
@@ -364,4 +386,27 @@ pub struct Tool {
     pub name: String,
     /// Its version.
     pub version: String,
+    /// The commit of its source; `None` for a build that is no release.
+    #[serde(default)]
+    pub commit: Option<String>,
+    /// The version of the FFmpeg that it runs with.
+    #[serde(default)]
+    pub ffmpeg: String,
+    /// The version of libavcodec in it.
+    #[serde(default)]
+    pub libavcodec: String,
+}
+
+impl Tool {
+    /// This crate and the FFmpeg that it runs with.
+    pub fn this() -> Tool {
+        let (ffmpeg, libavcodec) = crate::media::versions();
+        Tool {
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: option_env!("UNIQ_BUILD_COMMIT").map(str::to_owned),
+            ffmpeg,
+            libavcodec,
+        }
+    }
 }

@@ -315,7 +315,8 @@ fn conclude(
     if clip.duration < policy.searchable_min {
         let (length, least) = (seconds(clip.duration), seconds(policy.searchable_min));
         let text = format!("{length} is too short to judge, give at least {least}");
-        reasons.push(Reason::of(ReasonCode::Short, clip.duration, text));
+        // First, since it makes all else matter less.
+        reasons.insert(0, Reason::of(ReasonCode::Short, clip.duration, text));
     }
     if corpus_videos == 0 {
         reasons.push(Reason::new(ReasonCode::EmptyIndex, "the index holds no videos"));

@@ -218,6 +218,19 @@ impl Merge {
     }
 }
 
+impl Merge {
+    /// Prepares to write a segment anew with all its videos, also the removed, and the same keys, but with other facts of
+    /// some videos.
+    pub(crate) fn corrected<'a>(segment: &'a Arc<Segment>, corrected: impl Iterator<Item = (u32, &'a Video)>) -> Merge {
+        let all = vec![false; segment.videos.len()];
+        let mut merge = Merge::new(std::iter::once((segment, &all[..])));
+        for (number, video) in corrected {
+            merge.videos[number as usize] = video.clone();
+        }
+        merge
+    }
+}
+
 impl Entries for Merge {
     fn videos(&self) -> &[Video] {
         &self.videos

@@ -13,6 +13,7 @@ use super::manifest::{self, FileEntry, GraphEntry, Manifest, SegmentEntry, Store
 use super::posting;
 use super::scan::{self, Kernel};
 use super::segment::Segment;
+use super::times::Times;
 use super::video::{Role, Video, VideoRef};
 use super::{IndexState, Neighbour, Neighbours, Posting, SearchMode};
 use crate::error::{Error, Result};
@@ -29,6 +30,7 @@ pub struct Index {
     pub(crate) segments: Vec<LiveSegment>,
     /// Made when first asked for: a search does not need them.
     names: OnceLock<Names>,
+    times: OnceLock<Times>,
 }
 
 /// The live videos by what they are called.
@@ -86,6 +88,11 @@ impl Index {
     /// Whether a folder holds an index, of whatever version and condition.
     pub fn exists(dir: &Path) -> bool {
         manifest::manifest_path(dir).is_file()
+    }
+
+    /// When its commits were made and its videos were added, as far as it was noted (see [`Writer::with_clock`](super::Writer::with_clock)).
+    pub fn times(&self) -> &Times {
+        self.times.get_or_init(|| Times::load(&self.dir))
     }
 
     /// The folder from which it was opened.
@@ -273,7 +280,7 @@ impl Index {
             .map(|entry| LiveSegment::load(dir, entry, earlier, graphs))
             .collect::<Result<Vec<LiveSegment>>>()?;
         let state = describe(&stored, &segments);
-        Ok(Index { dir: dir.to_owned(), stored, state, segments, names: OnceLock::new() })
+        Ok(Index { dir: dir.to_owned(), stored, state, segments, names: OnceLock::new(), times: OnceLock::new() })
     }
 
     /// Fails if a SHA-256 occurs twice among the videos.

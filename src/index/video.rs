@@ -19,6 +19,23 @@ pub struct Publication {
     pub published_at: Option<String>,
 }
 
+impl Publication {
+    /// Takes over what is not known yet.
+    pub fn fill(&mut self, other: Publication) {
+        for (field, other) in
+            self.fields().into_iter().zip([other.url, other.title, other.uploader, other.platform, other.published_at])
+        {
+            if field.is_none() {
+                *field = other;
+            }
+        }
+    }
+
+    fn fields(&mut self) -> [&mut Option<String>; 5] {
+        [&mut self.url, &mut self.title, &mut self.uploader, &mut self.platform, &mut self.published_at]
+    }
+}
+
 /// A video of the index.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Video {

@@ -1,12 +1,12 @@
 //! Adds, removes, commits and merges; every change of an index goes through here.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::assemble::{self, Entries, Merge, Pending};
 use super::format;
@@ -17,6 +17,7 @@ use super::merging::{Candidate, Merging, groups_to_merge};
 use super::segment::Segment;
 use super::snapshot::{Graphs, Index, LiveSegment, matches};
 use super::storage::{self, Disk, Storage, TEMPORARY_PREFIX};
+use super::times;
 use super::upkeep::{Watch, Work, stop_if};
 use super::video::{IndexConfig, Role, Video, VideoRef};
 use super::{GraphPolicy, IndexState};
@@ -28,17 +29,21 @@ use crate::fingerprint::{Motion, Run};
 /// What is added or removed is kept in memory until [`Writer::commit`]; dropping the writer forgets it.
 #[derive(Debug)]
 pub struct Writer {
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     config: IndexConfig,
-    storage: Arc<dyn Storage>,
+    pub(super) storage: Arc<dyn Storage>,
     /// The last commit; `None` before the first.
-    index: Option<Index>,
+    pub(super) index: Option<Index>,
     pending: Pending,
     /// Benign material, which gets segments of its own.
     pending_benign: Pending,
     pending_sha256: HashSet<[u8; 32]>,
     /// Committed videos to be removed by the next commit.
     removed: BTreeSet<VideoRef>,
+    /// Committed videos of which the next commit says something else.
+    pub(super) corrected: BTreeMap<VideoRef, Video>,
+    /// What the time of a commit is taken from, if it is to be noted.
+    clock: Option<fn() -> SystemTime>,
     /// Number for the next files: only grows, so that no name is used twice even after a failed commit.
     next_number: u64,
     _lock: Lock,
@@ -97,8 +102,17 @@ impl Writer {
             pending_benign: Pending::default(),
             pending_sha256: HashSet::new(),
             removed: BTreeSet::new(),
+            corrected: BTreeMap::new(),
+            clock: None,
             _lock: lock,
         })
+    }
+
+    /// Notes from now on when each commit was made and each video was added: see [`Index::times`].
+    #[must_use]
+    pub fn with_clock(mut self, clock: fn() -> SystemTime) -> Writer {
+        self.clock = Some(clock);
+        self
     }
 
     /// What fixes the meaning of the keys to be added.
@@ -213,6 +227,7 @@ impl Writer {
         if let Some(index) = &self.index
             && self.pending() == 0
             && self.removed.is_empty()
+            && self.corrected.is_empty()
         {
             return Ok(index.state().clone());
         }
@@ -223,6 +238,7 @@ impl Writer {
         for entry in &mut manifest.segments {
             entry.tombstones.sort_unstable();
         }
+        self.correct(&mut manifest)?;
         for role in [Role::Source, Role::Benign] {
             let mut pending = std::mem::take(self.pending_in(role));
             let written = pending.parts(SEGMENT_MAX_KEYS as usize).try_for_each(|part| {
@@ -237,6 +253,7 @@ impl Writer {
         self.pending_benign = Pending::default();
         self.pending_sha256.clear();
         self.removed.clear();
+        self.corrected.clear();
         self.state()
     }
 
@@ -317,13 +334,17 @@ impl Writer {
         manifest.next_number = self.next_number;
         let (stored, body) = Stored::encode(manifest, &self.dir)?;
         let index = Index::load(&self.dir, stored, self.index.as_ref(), Graphs::Needed)?;
+        if let Some(clock) = self.clock {
+            let waiting = self.pending.videos.iter().chain(&self.pending_benign.videos);
+            times::note(&self.dir, &index.state().root, clock(), waiting.map(|video| video.id.as_str()));
+        }
         manifest::write(&*self.storage, &self.dir, &body)?;
         self.index = Some(index);
         Ok(())
     }
 
     /// Writes a segment's file; nothing refers to it yet.
-    fn write_segment(&mut self, entries: &dyn Entries, role: Role) -> Result<SegmentEntry> {
+    pub(super) fn write_segment(&mut self, entries: &dyn Entries, role: Role) -> Result<SegmentEntry> {
         let number = self.next_number;
         self.next_number += 1;
         let path = manifest::segment_path(&self.dir, number);

@@ -26,7 +26,7 @@ use crate::Result;
 
 pub(crate) use limits::Limit;
 pub use limits::Limits;
-pub use provision::{Provision, provision};
+pub use provision::{Provision, provision, versions};
 pub use source::{Links, Source};
 pub(crate) use source::{hex, open_plain};
 

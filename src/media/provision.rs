@@ -24,17 +24,23 @@ pub struct Provision {
     pub missing_codecs: Vec<&'static str>,
 }
 
-/// Asks FFmpeg what it has.
+/// FFmpeg's own name for its version, and the version of libavcodec: major, minor, micro.
 #[allow(unsafe_code)]
-pub fn provision() -> Provision {
+pub fn versions() -> (String, String) {
     // SAFETY: the call has no arguments and returns a static text that ends in zero.
     let version = unsafe { CStr::from_ptr(ffi::av_version_info()) }.to_string_lossy().into_owned();
     let number = ffmpeg::codec::version();
+    (version, format!("{}.{}.{}", number >> 16, number >> 8 & 0xff, number & 0xff))
+}
+
+/// Asks FFmpeg what it has.
+pub fn provision() -> Provision {
+    let (version, libavcodec) = versions();
     let has = |name: &str| ffmpeg::decoder::find_by_name(name).is_some();
     let (decoders, missing_decoders) = DECODERS.iter().map(|(name, _)| *name).partition(|name| has(name));
     Provision {
         version,
-        libavcodec: format!("{}.{}.{}", number >> 16, number >> 8 & 0xff, number & 0xff),
+        libavcodec,
         decoders,
         missing_decoders,
         missing_demuxers: DEMUXERS.iter().map(|(name, _)| *name).filter(|name| !has_demuxer(name)).collect(),

@@ -197,6 +197,27 @@ impl Graph {
         Ok(self.view()?.search(segment.planes()?, queries, radius))
     }
 
+    /// Writes the same graph for a segment with the same keys and another checksum.
+    pub(crate) fn rewrite(
+        &self,
+        storage: &dyn Storage,
+        path: &Path,
+        segment: &Segment,
+        checksum: u64,
+    ) -> Result<FileEntry> {
+        self.check(segment)?;
+        let view = self.view()?;
+        let frozen = Frozen {
+            keys: view.keys.to_vec(),
+            reaches: view.reaches.to_vec(),
+            member_offsets: view.member_offsets.to_vec(),
+            members: view.members.to_vec(),
+            layers: view.layers.iter().map(|layer| (layer.width, layer.links.to_vec())).collect(),
+            ef: view.ef,
+        };
+        frozen.write(storage, path, checksum)
+    }
+
     fn view(&self) -> Result<View<'_>> {
         let file = &self.file;
         let mut layers = Vec::with_capacity(self.layers.len());

@@ -1,0 +1,128 @@
+//! Remembers which sources failed, so that only what fails for the first time calls for attention.
+//!
+//! The notes lie beside the index, in `notes/failures.jsonl`: a line a file, with its size and time. A source that failed is
+//! tried each time, as the reason may be gone; it counts as known while its file is the same.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+/// The failures of earlier builds.
+#[derive(Debug, Default)]
+pub(super) struct Failures {
+    by_path: BTreeMap<String, Failure>,
+}
+
+/// A line of the notes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Failure {
+    path: String,
+    bytes: u64,
+    /// Of the last change, in milliseconds since 1970.
+    modified_ms: i64,
+}
+
+impl Failures {
+    /// What is damaged of the notes is not known any more, and so told as new.
+    pub(super) fn load(dir: &Path) -> Failures {
+        let mut failures = Failures::default();
+        let mut text = Vec::new();
+        let Ok(file) = fs::File::open(path(dir)) else { return failures };
+        if !file.metadata().is_ok_and(|meta| meta.is_file()) || file.take(NOTES_MAX).read_to_end(&mut text).is_err() {
+            return failures;
+        }
+        for line in text.split(|byte| *byte == b'\n') {
+            if let Ok(failure) = serde_json::from_slice::<Failure>(line) {
+                failures.by_path.insert(failure.path.clone(), failure);
+            }
+        }
+        failures
+    }
+
+    /// Takes in that a source failed; whether it did so before, its file being the same.
+    pub(super) fn failed(&mut self, source: &Path) -> bool {
+        let Some(failure) = Failure::of(source) else { return false };
+        let before = self.by_path.insert(failure.path.clone(), failure.clone());
+        before == Some(failure)
+    }
+
+    /// Takes in that a source did not fail.
+    pub(super) fn worked(&mut self, source: &Path) {
+        self.by_path.remove(&name(source));
+    }
+
+    /// Writes the notes.
+    ///
+    /// Best effort: what cannot be written is told as new once more.
+    pub(super) fn save(&self, dir: &Path) {
+        let path = path(dir);
+        if self.by_path.is_empty() && !path.exists() {
+            return;
+        }
+        let Some(folder) = path.parent() else { return };
+        let _ = fs::create_dir_all(folder);
+        let write = || -> std::io::Result<()> {
+            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            for failure in self.by_path.values().filter(|failure| fs::symlink_metadata(&failure.path).is_ok()) {
+                writeln!(file, "{}", serde_json::to_string(failure)?)?;
+            }
+            file.persist(&path)?;
+            Ok(())
+        };
+        let _ = write();
+    }
+}
+
+impl Failure {
+    fn of(source: &Path) -> Option<Failure> {
+        let meta = fs::metadata(source).ok()?;
+        let modified_ms = match meta.modified().ok()?.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_millis()).ok()?,
+            Err(before) => -i64::try_from(before.duration().as_millis()).ok()?,
+        };
+        Some(Failure { path: name(source), bytes: meta.len(), modified_ms })
+    }
+}
+
+/// The same from wherever a command is called.
+fn name(source: &Path) -> String {
+    std::path::absolute(source).unwrap_or_else(|_| source.to_owned()).to_string_lossy().into_owned()
+}
+
+fn path(dir: &Path) -> PathBuf {
+    dir.join("notes").join("failures.jsonl")
+}
+
+/// Bytes of the notes that are read: some hundred thousand files.
+const NOTES_MAX: u64 = 64 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_known_until_its_file_changes_or_works() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.mp4");
+        fs::write(&file, "no video").unwrap();
+        let again = |dir: &Path| {
+            let mut failures = Failures::load(dir);
+            let known = failures.failed(&file);
+            failures.save(dir);
+            known
+        };
+        assert_eq!((again(dir.path()), again(dir.path())), (false, true));
+        fs::write(&file, "still no video").unwrap();
+        assert_eq!((again(dir.path()), again(dir.path())), (false, true));
+        let mut failures = Failures::load(dir.path());
+        failures.worked(&file);
+        failures.save(dir.path());
+        assert!(!again(dir.path()));
+        fs::write(path(dir.path()), b"\xff{").unwrap();
+        assert_eq!((again(dir.path()), again(dir.path())), (false, true));
+    }
+}
