@@ -20,7 +20,7 @@ mod sources;
 
 use failures::Failures;
 pub use sources::{
-    Reach, Source, Sources, VIDEO_EXTENSIONS, files_listed, files_within, is_list, sources, sources_within,
+    Reach, Source, Sources, VIDEO_EXTENSIONS, endings, files_listed, files_within, is_list, sources, sources_within,
 };
 
 /// Which sources a build takes.
@@ -416,7 +416,10 @@ impl Intake<'_> {
             }
             Done::Failed(error) => {
                 tell(Outcome::Failed(&error));
-                let before = self.failures.failed(path);
+                // These are not for what the file is, and have to be told each time.
+                let other =
+                    matches!(error, Error::IsSource { .. } | Error::NoWorker { .. } | Error::Unprotected { .. });
+                let before = !other && self.failures.failed(path);
                 let failed = if before { &mut self.failed_before } else { &mut self.failed };
                 failed.push((number, path.to_owned(), error));
                 None

@@ -223,14 +223,14 @@ fn what_is_a_source_is_not_made_benign_and_the_other_way_round() {
     let (film, intro) = (scenes::moving(74, 12), intro());
     let place = Place::with(&[&film]);
     let refused = place.uniq(&["index", "benign", "add"], &[&film, &intro]);
-    assert_eq!(refused.status.code(), Some(2));
+    assert_eq!(refused.status.code(), Some(4));
     let id = &scenes::digest(&film)[..16];
     assert!(words(&refused).contains(&format!("uniq index remove {id}")), "{}", words(&refused));
     assert!(words(&refused).contains("added 1 benign video (4 s), 0 already there, 1 failed"), "{}", words(&refused));
 
     // What has no keys could never be recognised.
     let plain = place.uniq(&["index", "benign", "add"], &[&scenes::black(4)]);
-    assert_eq!(plain.status.code(), Some(2));
+    assert_eq!(plain.status.code(), Some(4));
     assert!(words(&plain).contains("shows nothing that could be recognised"), "{}", words(&plain));
 
     // Twice is told, and changes nothing.

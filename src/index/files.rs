@@ -100,7 +100,7 @@ impl Mapped {
             number => format!(" and {} more", number - 1),
         };
         let found = format!("wrong for the block at byte {}{others}", first * BLOCK);
-        Err(corrupt(&self.path, "checksum", found, format!("{} right ones", self.seen.len())))
+        Err(corrupt(&self.path, "checksum", found, "that which was written"))
     }
 
     /// Compares the SHA-256 of the whole file.

@@ -94,7 +94,7 @@ mod tests {
     fn what_is_damaged_of_the_notes_is_unknown_and_the_rest_is_read() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Times::load(dir.path()), Times::default());
-        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_millis(seconds * 1000 + 7);
+        let at = |seconds: u64| SystemTime::UNIX_EPOCH + Duration::from_millis(seconds * 1000 + 7);
         note(dir.path(), "aa", at(0), ["v1"].into_iter());
         let mut file = OpenOptions::new().append(true).open(path(dir.path())).unwrap();
         file.write_all(b"{\"at\":\"yesterday\",\"root\":\"cc\",\"added\":[]}\n\xff\n{\"at\":\"19").unwrap();

@@ -47,17 +47,15 @@ pub struct Sources {
     pub no_videos: Vec<PathBuf>,
 }
 
-impl Sources {
-    /// The endings of the files that were not looked at, in lower case, and how many have each; most first.
-    pub fn endings_of_no_videos(&self) -> Vec<(String, usize)> {
-        let mut endings: BTreeMap<String, usize> = BTreeMap::new();
-        for path in &self.no_videos {
-            *endings.entry(ending(path).unwrap_or_default()).or_default() += 1;
-        }
-        let mut endings: Vec<_> = endings.into_iter().collect();
-        endings.sort_by(|(a, of_a), (b, of_b)| of_b.cmp(of_a).then(a.cmp(b)));
-        endings
+/// The endings of files in lower case, and how many have each; most first.
+pub fn endings(files: &[PathBuf]) -> Vec<(String, usize)> {
+    let mut endings: BTreeMap<String, usize> = BTreeMap::new();
+    for path in files {
+        *endings.entry(ending(path).unwrap_or_default()).or_default() += 1;
     }
+    let mut endings: Vec<_> = endings.into_iter().collect();
+    endings.sort_by(|(a, of_a), (b, of_b)| of_b.cmp(of_a).then(a.cmp(b)));
+    endings
 }
 
 /// How far the search for sources may reach.

@@ -3,6 +3,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod daily;
 mod index;
 mod refusals;
 
@@ -21,11 +22,12 @@ const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// What a name can hold to take over a terminal: a title, a bell, a colour.
 const EVIL: &str = "\u{1b}]0;owned\u{7}\u{1b}[31m";
 /// Every command, as its words.
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 21] = [
     &[],
     &["index"],
     &["index", "build"],
     &["index", "add"],
+    &["index", "update"],
     &["index", "remove"],
     &["index", "benign"],
     &["index", "benign", "add"],
@@ -504,7 +506,7 @@ fn list_stats_and_remove_work_on_one_index() {
     fs::write(sandbox.path("videos/broken.mp4"), "no video").unwrap();
     let built = sandbox.uniq(&["index", "build", "videos", "--index", "i"]);
     // One source failed, the other is in.
-    assert_eq!((code(&built), stdout(&built).as_str()), (2, ""), "{}", stderr(&built));
+    assert_eq!((code(&built), stdout(&built).as_str()), (4, ""), "{}", stderr(&built));
     assert!(stderr(&built).contains("broken.mp4: not a media file"), "{}", stderr(&built));
     assert!(stderr(&built).contains("added 1 video"), "{}", stderr(&built));
 
@@ -555,9 +557,9 @@ fn one_bad_clip_leaves_the_others_their_answers_in_order() {
         stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let paths: Vec<_> = lines.iter().map(|line| line["clip"]["path"].as_str().unwrap()).collect();
     assert_eq!(paths, ["bad.mp4", "videos/a.mp4", "missing.mp4"]);
-    assert!(lines[0]["error"].as_str().unwrap().contains("not a media file"), "{}", lines[0]);
-    assert!(lines[1]["verdict"].is_string() && lines[1]["error"].is_null(), "{}", lines[1]);
-    assert!(lines[2]["error"].as_str().unwrap().starts_with("missing.mp4: "), "{}", lines[2]);
+    assert!(lines[0]["message"].as_str().unwrap().contains("not a media file"), "{}", lines[0]);
+    assert!(lines[1]["verdict"].is_string() && lines[1]["message"].is_null(), "{}", lines[1]);
+    assert!(lines[2]["message"].as_str().unwrap().starts_with("missing.mp4: "), "{}", lines[2]);
     // For a person the same errors are talk.
     let human = sandbox.uniq(&["check", "--index", "i", "bad.mp4", "videos/a.mp4"]);
     assert_eq!(code(&human), 2);

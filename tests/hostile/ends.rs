@@ -130,9 +130,9 @@ fn a_death_is_told_with_signal_and_time_the_batch_goes_on_and_the_second_one_qua
         let (child, worker) = start(&options, &[long(), &short]);
         send(worker, signal);
         let (lines, words, code) = answers(child);
-        let error = lines[0]["error"].as_str().unwrap();
+        let error = lines[0]["message"].as_str().unwrap();
         assert!(error.contains(name) && error.contains("s of video decoded"), "{error}");
-        assert!(lines[1]["error"].is_null(), "{lines:?}");
+        assert!(lines[1]["message"].is_null(), "{lines:?}");
         assert!(words.contains(name) && code == Some(2), "{words}");
     }
     let copy = folder.join("another-name.mp4");
@@ -161,7 +161,7 @@ fn a_process_that_stands_still_is_killed() {
     let begun = Instant::now();
     let (lines, _, code) = answers(child);
     assert!(begun.elapsed() < Duration::from_secs(10));
-    let error = lines[0]["error"].as_str().unwrap();
+    let error = lines[0]["message"].as_str().unwrap();
     assert!(error.contains("stood still") && error.contains("--max-stall") && code == Some(2), "{error}");
     assert!(!is_alive(worker));
     assert!(fs::read_to_string(&journal).unwrap().contains("stood still"));

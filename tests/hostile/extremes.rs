@@ -107,7 +107,7 @@ fn frames_of_a_billion_pixels_are_refused_before_there_is_memory_for_them() {
     let small = scene(&folder, "small.mp4", 2.0, X264);
     let of = |pixels: &str| check(std::slice::from_ref(&small), &["--max-pixels", pixels], Duration::from_secs(30));
     assert!(refusal(&of("27647"), &small).contains("192 x 144"));
-    assert!(of("27648")[&small]["error"].is_null());
+    assert!(of("27648")[&small]["message"].is_null());
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn every_limit_is_an_error_that_names_it_and_its_option() {
     assert!(refusal(&answers, &long).contains("--max-time"), "{answers:?}");
     let answers =
         check(std::slice::from_ref(&clip), &["--max-frames", "100", "--max-duration", "4s"], Duration::from_secs(30));
-    assert!(answers[&clip]["error"].is_null(), "{answers:?}");
+    assert!(answers[&clip]["message"].is_null(), "{answers:?}");
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn sizes_and_rates_out_of_the_ordinary_are_borne() {
     for file in &files {
         assert_ne!(answers[file]["verdict"], "published", "{}", file.display());
     }
-    files[..2].iter().for_each(|file| assert!(answers[file]["error"].is_null(), "{:#}", answers[file]));
+    files[..2].iter().for_each(|file| assert!(answers[file]["message"].is_null(), "{:#}", answers[file]));
     // Flat grey pictures hold nothing to search for, at whatever rate.
     files[2..9].iter().for_each(|file| must_not_be_judged(&answers, file));
 }

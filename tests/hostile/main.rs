@@ -99,7 +99,7 @@ fn check(files: &[PathBuf], options: &[&str], bound: Duration) -> HashMap<PathBu
 /// The error of a file that has to be refused.
 fn refusal<'a>(answers: &'a HashMap<PathBuf, Value>, file: &Path) -> &'a str {
     let answer = &answers[file];
-    answer["error"].as_str().unwrap_or_else(|| panic!("{} was not refused: {answer:#}", file.display()))
+    answer["message"].as_str().unwrap_or_else(|| panic!("{} was not refused: {answer:#}", file.display()))
 }
 
 /// Panics if a file is called unpublished, or published as only the canary is.

@@ -4,4 +4,5 @@
 pub(crate) const COMMANDS: [&str; 7] = ["index", "check", "fingerprint", "bench", "doctor", "completions", "man"];
 
 /// The commands of `uniq index`.
-pub(crate) const INDEX_COMMANDS: [&str; 8] = ["build", "add", "remove", "benign", "merge", "verify", "list", "stats"];
+pub(crate) const INDEX_COMMANDS: [&str; 9] =
+    ["build", "add", "update", "remove", "benign", "merge", "verify", "list", "stats"];

@@ -54,9 +54,12 @@ pub(crate) enum Command {
 Example:
   uniq check clip.mp4
   uniq check --json *.mp4 | jq -r '[.clip.path, .verdict, .payable_minutes] | @tsv'
+  find /submitted -name '*.mp4' | uniq check -
 
-CLIP is a video or a file made by `uniq fingerprint`. The answers come in the order of the clips. With --json each is \
-one object on one line; a clip that cannot be read gives {\"clip\":{\"path\":...},\"error\":...} on its line.
+CLIP is a video, a file made by `uniq fingerprint`, a folder (with all that is in it), a list of clips (.csv with a column \
+`path`, .jsonl), or - for a list on standard input, which may also be a file a line. The answers come in the order of the \
+clips. With --json each is one object on one line; a clip that cannot be read gives an object with schema, clip.path, code \
+and message.
 
 Exit codes: 0 every clip is unpublished, 1 something is published wholly or partly, 2 error, 3 inconclusive; \
 of several clips the worst counts: 2, then 1, then 3.")]
@@ -118,8 +121,14 @@ Example:
 
 SOURCE is a video, a folder (with all that is in it), or a list (.csv with a header line, .jsonl) whose column `path` \
 names videos and whose columns url, title, uploader, platform and published_at say where they were published. A \
-.info.json file that yt-dlp wrote beside a video is read as well. What is already in the index is skipped, so that the
-same command continues after an interruption.")]
+.info.json file that yt-dlp wrote beside a video is read as well. What is already in the index is not decoded again, so that \
+the same command continues after an interruption; what a list says of it is corrected.
+
+With --json one object is printed: schema, added, corrected, already_there, benign, not_there (paths), no_videos (files, \
+endings), failed and failed_before (path, code, message each), damaged (path, undecoded_s each), video_s, cancelled, index.
+
+Exit codes: 0 done, also if some files are no videos or failed before and are the same; 2 error, or interrupted; 4 done, \
+but something failed for the first time.")]
     Build(Build),
     /// Add videos to an index that exists
     #[command(after_help = "\
@@ -129,16 +138,36 @@ Example:
 SOURCE is what it is for `uniq index build`. Search graphs are left to `uniq index build` and `uniq index merge`, unless \
 --graph asks for them: adding takes as long in a large index as in a small one.")]
     Add(Add),
+    /// Correct what the index knows of its videos, without decoding them
+    #[command(after_help = "\
+Example:
+  uniq index update corrected.csv
+
+SOURCE is what it is for `uniq index build`. What a list says of a video that is in the index takes the place of what was \
+known of it, and a file that was moved is named by its new place. Nothing is added. `uniq index build` and `uniq index \
+add` do the same for what is there already.
+
+With --json one object is printed, as by `uniq index build`.
+
+Exit codes: 0 done, 2 error, 4 something is not in the index or cannot be read.")]
+    Update(Benign),
     /// Remove videos from the index
     #[command(after_help = "\
 Example:
   uniq index remove https://example.com/watch?v=1 9f86d081884c7d65
 
-VIDEO is an identifier or SHA-256 as printed by `uniq index list`, a path, or a URL.")]
+VIDEO is an identifier or the beginning of a SHA-256 as printed by `uniq index list`, a path, a file's name, or a URL. What \
+means several videos removes none of them.
+
+With --json one object is printed: schema, removed (id and path each), not_removed (video, code, message, candidates), \
+index.")]
     Remove {
         /// The videos
         #[arg(required = true, value_name = "VIDEO")]
         videos: Vec<OsString>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         index: IndexOption,
     },
@@ -187,8 +216,8 @@ Example:
   uniq index list --json | jq -r .url
 
 With --json each video is one object on one line: id, sha256, path, duration_s, undecoded_s, width, height, keyframes, \
-url, title, uploader, platform, published_at, role. The role is source, or benign for material that was added by \
-`uniq index benign add`; it comes last.")]
+url, title, uploader, platform, published_at, role, added_at. The role is source, or benign for material that was added by \
+`uniq index benign add`; the time of addition is null where it was not noted.")]
     List {
         /// Print one JSON object a line
         #[arg(long)]
@@ -240,12 +269,14 @@ With --json each video is one object on one line, with the fields of `uniq index
 Example:
   uniq index benign remove 9f86d081884c7d65
 
-VIDEO is an identifier or SHA-256 as printed by `uniq index benign list`, a path, or a URL. What is removed is no source \
-either, unless `uniq index add` adds it.")]
+VIDEO is what it is for `uniq index remove`. What is removed is no source either, unless `uniq index add` adds it.")]
     Remove {
         /// The videos
         #[arg(required = true, value_name = "VIDEO")]
         videos: Vec<OsString>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         index: IndexOption,
     },
@@ -348,7 +379,7 @@ pub(crate) struct Add {
     pub(crate) graph: Graph,
 }
 
-/// What `benign add` takes.
+/// What `benign add` and `update` take.
 #[derive(Debug, Args)]
 pub(crate) struct Benign {
     /// The videos, folders and lists
@@ -359,6 +390,12 @@ pub(crate) struct Benign {
     /// Let lists name files anywhere in this folder [default: the folder of each list]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) list_root: Option<PathBuf>,
+    /// List the failures that are known from before, too
+    #[arg(long)]
+    pub(crate) failures: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) threads: Threads,
     #[command(flatten)]
@@ -367,8 +404,8 @@ pub(crate) struct Benign {
 
 impl From<Benign> for Sourced {
     fn from(args: Benign) -> Sourced {
-        let Benign { sources, index, list_root, threads, guard } = args;
-        Sourced { sources, index, interval: None, list_root, threads, guard }
+        let Benign { sources, index, list_root, failures, json, threads, guard } = args;
+        Sourced { sources, index, interval: None, list_root, failures, json, threads, guard }
     }
 }
 
@@ -386,6 +423,12 @@ pub(crate) struct Sourced {
     /// Let lists name files anywhere in this folder [default: the folder of each list]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) list_root: Option<PathBuf>,
+    /// List the failures that are known from before, too
+    #[arg(long)]
+    pub(crate) failures: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) threads: Threads,
     #[command(flatten)]
@@ -395,11 +438,14 @@ pub(crate) struct Sourced {
 /// What `check` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// The clips, or their fingerprint files
-    #[arg(required = true, value_name = "CLIP", value_hint = ValueHint::FilePath)]
+    /// The clips, or their fingerprint files, folders and lists of clips
+    #[arg(required = true, value_name = "CLIP", value_hint = ValueHint::AnyPath)]
     pub(crate) clips: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) index: IndexOption,
+    /// Let lists name files anywhere in this folder [default: the folder of each list]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) list_root: Option<PathBuf>,
     /// Print one JSON object a clip, one line each
     #[arg(long)]
     pub(crate) json: bool,

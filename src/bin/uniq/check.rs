@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
+use std::time::SystemTime;
 
 use serde_json::json;
 use uniq::index::Index;
-use uniq::report::Report;
+use uniq::report::{Report, SCHEMA};
 use uniq::sandbox::json_line;
 use uniq::{CheckOptions, Error};
 
@@ -17,12 +18,23 @@ use crate::args::{Check, Fingerprint};
 use crate::exit::Exit;
 use crate::output::{self, Paint};
 use crate::place::Place;
-use crate::text::{chain, count};
-use crate::{guard, render, signal, talk};
+use crate::progress::Counter;
+use crate::text::{count, grouped};
+use crate::{guard, inputs, render, signal, talk};
 
 /// Checks the clips.
 pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
     let place = Place::existing(args.index.dir.clone())?;
+    let clips = inputs::clips(args)?;
+    if !quiet && !clips.no_videos.is_empty() {
+        talk::say(&not_looked_at(&clips.no_videos));
+    }
+    let mut answers =
+        Answers { json: args.json, paint: Paint::for_stdout(), exit: Exit::Success, answered: 0, shown: 0, stopped: 0 };
+    for (path, error) in &clips.problems {
+        answers.problem(path, error)?;
+    }
+    let clips = clips.clips;
     let decoding = guard::decoding(&args.guard, quiet)?;
     let threads = match args.threads.count {
         Some(count) => count.get(),
@@ -30,49 +42,63 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
     };
     // The search inside a check spreads over rayon's global pool, whose size is fixed by its first use: opening the index.
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
-    let index = match Index::open(&place.dir) {
-        Ok(index) => index,
-        Err(error) if args.json => {
-            // Whoever reads objects gets one a clip, also when it is the same for all.
-            let mut out = output::stdout();
-            for clip in &args.clips {
-                writeln!(out, "{}", unanswered(clip, &chain(&error))?)?;
-            }
-            out.flush()?;
-            return Err(error.into());
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let index = Index::open(&place.dir)?;
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
     let ask = |clip: &Path| {
         let options = CheckOptions {
             effort: args.effort.into(),
             search: args.search.into(),
             cancel: Some(&cancel),
+            now: Some(SystemTime::now()),
             ..CheckOptions::new(&decoding)
         };
         uniq::check(&index, clip, &options)
     };
-    let mut answers =
-        Answers { json: args.json, paint: Paint::for_stdout(), exit: Exit::Success, answered: 0, shown: 0, stopped: 0 };
-    let written = in_order(&args.clips, threads, &cancel, &ask, &mut |clip, answer| answers.print(clip, answer));
+    let counter = Counter::new(quiet, clips.len(), "clip");
+    let mut take = |clip: &Path, answer| counter.done(|| answers.print(clip, answer));
+    let written = in_order(&clips, threads, &cancel, &ask, &mut take);
+    counter.finish();
     if let Err(error) = written {
         if !output::is_broken_pipe(&error) {
             return Err(error);
         }
         // Nobody reads any more, which is no failure; but of the clips that were not answered nothing can be said.
-        let unanswered = args.clips.len() > answers.answered;
+        let unanswered = clips.len() > answers.answered;
         return Ok(if unanswered { answers.exit.worst(Exit::Inconclusive) } else { answers.exit });
     }
     if answers.stopped > 0 {
-        talk::say(&format!(
-            "interrupted; {} of {} not checked",
-            answers.stopped,
-            count(args.clips.len() as u64, "clip")
-        ));
+        let all = count(clips.len() as u64, "clip");
+        let message = format!("interrupted; {} of {all} not checked", grouped(answers.stopped as u64));
+        talk::say(&message);
+        if args.json {
+            output::error_object(&Error::Cancelled.code(), &message)?;
+        }
     }
     Ok(answers.exit)
 }
+
+/// The line about files that are no videos.
+pub(crate) fn not_looked_at(no_videos: &[PathBuf]) -> String {
+    let endings = uniq::ingest::endings(no_videos);
+    let mut kinds: Vec<String> = endings
+        .iter()
+        .take(KINDS_NAMED)
+        .map(|(ending, files)| match ending.as_str() {
+            "" => format!("{} without ending", grouped(*files as u64)),
+            ending => format!("{} .{ending}", grouped(*files as u64)),
+        })
+        .collect();
+    let others: usize = endings.iter().skip(KINDS_NAMED).map(|(_, files)| files).sum();
+    if others > 0 {
+        kinds.push(format!("{} others", grouped(others as u64)));
+    }
+    let example = no_videos.first().map_or(String::new(), |path| format!(", such as {}", path.display()));
+    let files = count(no_videos.len() as u64, "file");
+    format!("{files} not looked at, no video by name or content: {}{example}", kinds.join(", "))
+}
+
+/// Endings that are named one by one.
+const KINDS_NAMED: usize = 6;
 
 /// Writes the fingerprint of a clip.
 pub(crate) fn fingerprint(args: &Fingerprint, quiet: bool) -> anyhow::Result<Exit> {
@@ -142,23 +168,39 @@ impl Answers {
             }
             Err(error) => {
                 if matches!(error, Error::Cancelled) {
+                    // All of them together are one line, at the end.
                     self.stopped += 1;
-                } else {
-                    talk::fail_about(clip, error);
+                    return Ok(());
                 }
+                talk::fail_about(clip, error);
                 if self.json {
-                    writeln!(out, "{}", unanswered(clip, &talk::about(clip, error))?)?;
+                    writeln!(out, "{}", unanswered(clip, error)?)?;
                 }
             }
         }
         out.flush()?;
         Ok(())
     }
+
+    /// Tells of a folder, list or line that gave no clip.
+    fn problem(&mut self, path: &Path, error: &Error) -> anyhow::Result<()> {
+        self.exit = self.exit.worst(Exit::Error);
+        talk::fail_about(path, error);
+        if self.json {
+            output::print(format!("{}\n", unanswered(path, error)?).as_bytes())?;
+        }
+        Ok(())
+    }
 }
 
 /// The object of a clip that could not be checked.
-fn unanswered(clip: &Path, error: &str) -> serde_json::Result<String> {
-    json_line(&json!({ "clip": { "path": clip.to_string_lossy() }, "error": error }))
+fn unanswered(clip: &Path, error: &Error) -> serde_json::Result<String> {
+    json_line(&json!({
+        "schema": SCHEMA,
+        "clip": { "path": clip.to_string_lossy() },
+        "code": error.code(),
+        "message": talk::about(clip, error),
+    }))
 }
 
 /// Asks about each clip on `threads` threads and hands the answers on in the clips' order, each as soon as it is its turn.

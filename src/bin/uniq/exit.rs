@@ -15,6 +15,8 @@ pub(crate) enum Exit {
     Error,
     /// A clip about which nothing can be said.
     Inconclusive,
+    /// The work was done, but some sources failed that had not failed before.
+    Incomplete,
 }
 
 impl Exit {
@@ -25,6 +27,7 @@ impl Exit {
             Exit::Published => 1,
             Exit::Error => 2,
             Exit::Inconclusive => 3,
+            Exit::Incomplete => 4,
         }
     }
 
@@ -38,7 +41,8 @@ impl Exit {
             Exit::Success => 0,
             Exit::Inconclusive => 1,
             Exit::Published => 2,
-            Exit::Error => 3,
+            Exit::Incomplete => 3,
+            Exit::Error => 4,
         }
     }
 }
@@ -61,11 +65,11 @@ impl From<Exit> for ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use super::Exit::{self, Error, Inconclusive, Published, Success};
+    use super::Exit::{self, Error, Incomplete, Inconclusive, Published, Success};
 
     #[test]
     fn error_outweighs_published_outweighs_inconclusive_outweighs_success() {
-        let ascending = [Success, Inconclusive, Published, Error];
+        let ascending = [Success, Inconclusive, Published, Incomplete, Error];
         for (i, a) in ascending.into_iter().enumerate() {
             for (j, b) in ascending.into_iter().enumerate() {
                 assert_eq!(a.worst(b), ascending[i.max(j)]);
@@ -75,7 +79,7 @@ mod tests {
 
     #[test]
     fn the_numbers_are_those_that_scripts_rely_on() {
-        let numbers = [Success, Published, Error, Inconclusive].map(Exit::number);
-        assert_eq!(numbers, [0, 1, 2, 3]);
+        let numbers = [Success, Published, Error, Inconclusive, Incomplete].map(Exit::number);
+        assert_eq!(numbers, [0, 1, 2, 3, 4]);
     }
 }

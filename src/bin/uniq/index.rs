@@ -1,45 +1,54 @@
-//! `uniq index`: build, add, remove, benign, merge, verify, list, stats.
+//! `uniq index`: build, add, update, remove, benign, merge, verify, list, stats.
 
-use std::ffi::OsString;
+mod intake;
+mod removal;
+
 use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 
 use serde::Serialize;
 use uniq::Error;
 use uniq::index::{self, GraphPolicy, Index, IndexState, Publication, Role, Verification, Video, Watch, Writer};
-use uniq::ingest::{self, BuildOptions, Reach};
+use uniq::ingest::{self, Take};
 use uniq::sandbox::json_line;
 
-use crate::args::{BenignCommand, IndexCommand, Sourced};
+use crate::args::{BenignCommand, IndexCommand};
 use crate::exit::Exit;
 use crate::output;
 use crate::place::Place;
 use crate::progress::Progress;
 use crate::text::{bytes, chain, clock, count, grouped, hex, hours, length, plain};
-use crate::{guard, signal, talk};
+use crate::{signal, talk};
 
 /// Runs one of the commands.
 pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
     match command {
         IndexCommand::Build(args) => {
             let place = Place::choose(args.sources.index.dir.clone())?;
-            build(args.sources, Role::Source, args.graph.into(), &place, quiet)
+            intake::build(args.sources, Role::Source, Take::All, args.graph.into(), &place, quiet)
         }
         IndexCommand::Add(args) => {
             let place = Place::existing(args.sources.index.dir.clone())?;
-            build(args.sources, Role::Source, args.graph.into(), &place, quiet)
+            intake::build(args.sources, Role::Source, Take::All, args.graph.into(), &place, quiet)
         }
-        IndexCommand::Remove { videos, index } => remove(&videos, Role::Source, &Place::existing(index.dir)?, quiet),
+        IndexCommand::Update(args) => {
+            let place = Place::existing(args.index.dir.clone())?;
+            intake::build(args.into(), Role::Source, Take::Known, GraphPolicy::Never, &place, quiet)
+        }
+        IndexCommand::Remove { videos, json, index } => {
+            removal::remove(&videos, Role::Source, &Place::existing(index.dir)?, json, quiet)
+        }
         IndexCommand::Benign(BenignCommand::Add(args)) => {
             let place = Place::existing(args.index.dir.clone())?;
-            build(args.into(), Role::Benign, GraphPolicy::Never, &place, quiet)
+            intake::build(args.into(), Role::Benign, Take::All, GraphPolicy::Never, &place, quiet)
         }
         IndexCommand::Benign(BenignCommand::List { json, index }) => {
             list(&[Role::Benign], &Place::existing(index.dir)?, json)
         }
-        IndexCommand::Benign(BenignCommand::Remove { videos, index }) => {
-            remove(&videos, Role::Benign, &Place::existing(index.dir)?, quiet)
+        IndexCommand::Benign(BenignCommand::Remove { videos, json, index }) => {
+            removal::remove(&videos, Role::Benign, &Place::existing(index.dir)?, json, quiet)
         }
         IndexCommand::Merge { graph, index } => merge(graph.into(), &Place::existing(index.dir)?, quiet),
         IndexCommand::Verify { json, index } => verify(&Place::existing(index.dir)?, json, quiet),
@@ -48,106 +57,8 @@ pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
     }
 }
 
-fn build(args: Sourced, role: Role, graph: GraphPolicy, place: &Place, quiet: bool) -> anyhow::Result<Exit> {
-    let cancel = signal::cancel_flag(
-        "finishing, what is done is kept; once more to stop at once and lose what is not yet in the index",
-    )?;
-    if !quiet {
-        talk::say(&place.describe());
-    }
-    let decoding = guard::decoding(&args.guard, quiet)?;
-    let reach = Reach { links: decoding.links, list_root: args.list_root.clone() };
-    let sources = ingest::sources_within(&args.sources, &reach)?;
-    if sources.sources.is_empty() && sources.problems.is_empty() {
-        let given: Vec<_> = args.sources.iter().map(|path| path.display().to_string()).collect();
-        anyhow::bail!("no video found in {}", given.join(", "));
-    }
-    let options = BuildOptions {
-        role,
-        interval: args.interval,
-        graph,
-        threads: args.threads.count.map(Into::into),
-        ..BuildOptions::new(decoding)
-    };
-    let progress = Progress::new(quiet);
-    let result = ingest::build(&place.dir, sources, &options, &|event| progress.event(&event), &cancel);
-    let effort = progress.finish();
-    let summary = result?;
-    if !quiet {
-        for (path, undecoded) in &summary.damaged {
-            let lost = length(undecoded.as_secs_f64());
-            talk::say(&format!("{}: damaged, {lost} of it not decoded and not in the index", path.display()));
-        }
-    }
-    for (path, error) in &summary.failed {
-        talk::fail_about(path, error);
-    }
-    if !quiet {
-        let benign = match summary.benign {
-            0 => String::new(),
-            number => format!(", {} left out as benign material", grouped(number as u64)),
-        };
-        talk::say(&format!(
-            "added {} ({}), {} already there{benign}, {} failed, in {effort}",
-            count(summary.added as u64, videos(role)),
-            length(summary.video.as_secs_f64()),
-            grouped(summary.skipped as u64),
-            grouped(summary.failed.len() as u64),
-        ));
-        talk::say(&format!("the index has {}", holdings(&summary.state)));
-    }
-    if summary.cancelled {
-        talk::say("interrupted; what was finished is in the index, the same command again does the rest");
-    }
-    let complete = !summary.cancelled && summary.failed.is_empty();
-    Ok(if complete { Exit::Success } else { Exit::Error })
-}
-
-/// Removes what each selector names; a selector that names nothing is an error, the others still count.
-fn remove(selectors: &[OsString], role: Role, place: &Place, quiet: bool) -> anyhow::Result<Exit> {
-    let mut writer = Writer::open(&place.dir)?;
-    let mut removed = 0;
-    let mut exit = Exit::Success;
-    for selector in selectors {
-        // The index has names as text, where other bytes have become a mark of their own.
-        let selector = selector.to_string_lossy();
-        match writer.remove_as(role, &selector)? {
-            0 => {
-                talk::say(&format!("{selector}: {}", not_there(&writer, &selector, role)));
-                exit = Exit::Error;
-            }
-            number => removed += number,
-        }
-    }
-    if removed > 0 {
-        let state = writer.commit()?;
-        if !quiet {
-            talk::say(&format!("removed {}; the index has {}", count(removed as u64, videos(role)), holdings(&state)));
-        }
-    }
-    Ok(exit)
-}
-
-/// Why nothing was removed, and what to do.
-fn not_there(writer: &Writer, selector: &str, role: Role) -> &'static str {
-    let (other, elsewhere, nowhere) = match role {
-        Role::Source => (
-            Role::Benign,
-            "benign material, and no source; uniq index benign remove takes it out",
-            "no such video in the index; uniq index list shows them",
-        ),
-        Role::Benign => (
-            Role::Source,
-            "a source, and no benign material; uniq index remove takes it out",
-            "no such benign material in the index; uniq index benign list shows it",
-        ),
-    };
-    let is_other = writer.committed().is_some_and(|index| !index.find_in_role(selector, other).is_empty());
-    if is_other { elsewhere } else { nowhere }
-}
-
 /// What videos of a role are called.
-fn videos(role: Role) -> &'static str {
+pub(crate) fn videos(role: Role) -> &'static str {
     match role {
         Role::Source => "video",
         Role::Benign => "benign video",
@@ -157,7 +68,7 @@ fn videos(role: Role) -> &'static str {
 /// Merges what can be merged; an interruption keeps the steps that are finished.
 fn merge(graph: GraphPolicy, place: &Place, quiet: bool) -> anyhow::Result<Exit> {
     let cancel = signal::cancel_flag("stopping after this step; once more to stop at once")?;
-    let mut writer = Writer::open(&place.dir)?;
+    let mut writer = Writer::open(&place.dir)?.with_clock(SystemTime::now);
     let before = writer.commit()?;
     let progress = Progress::new(quiet);
     progress.event(&ingest::Event::Maintaining);
@@ -185,14 +96,21 @@ fn merge(graph: GraphPolicy, place: &Place, quiet: bool) -> anyhow::Result<Exit>
             talk::say(&format!("the index has {}", holdings(&after)));
             return Ok(exit);
         }
-        talk::say(&format!(
-            "{} instead of {}, {} instead of {}, {} cleared out",
-            segments,
-            grouped(before.segments.into()),
-            bytes(after.bytes),
-            bytes(before.bytes),
-            count(before.tombstones - after.tombstones.min(before.tombstones), "removed video"),
-        ));
+        // What stayed as it was is not worth telling.
+        let mut changes = Vec::new();
+        if after.segments != before.segments {
+            changes.push(format!("{segments} instead of {}", grouped(before.segments.into())));
+        }
+        if bytes(after.bytes) != bytes(before.bytes) {
+            changes.push(format!("{} instead of {}", bytes(after.bytes), bytes(before.bytes)));
+        }
+        if after.tombstones < before.tombstones {
+            changes.push(format!("{} cleared out", count(before.tombstones - after.tombstones, "removed video")));
+        }
+        if changes.is_empty() {
+            changes.push(format!("{segments} written anew"));
+        }
+        talk::say(&changes.join(", "));
         talk::say(&format!("the index has {}", holdings(&after)));
     }
     Ok(exit)
@@ -217,7 +135,15 @@ fn verify(place: &Place, json: bool, quiet: bool) -> anyhow::Result<Exit> {
         writeln!(out, "{}", json_line(&verified)?)?;
         out.flush()?;
     }
-    let found = found?;
+    let found = match found {
+        Ok(found) => found,
+        Err(error) if json => {
+            // The object has been printed.
+            talk::fail(&error);
+            return Ok(Exit::Error);
+        }
+        Err(error) => return Err(error.into()),
+    };
     if !json {
         for damage in &found.damage {
             writeln!(out, "{}", plain(&chain(damage)))?;
@@ -268,9 +194,10 @@ fn list(roles: &[Role], place: &Place, json: bool) -> anyhow::Result<Exit> {
     for &role in roles {
         for (_, video) in index.in_role(role) {
             if json {
-                writeln!(out, "{}", json_line(&Listed::new(video, role))?)?;
+                let added_at = index.times().of_video(&video.id);
+                writeln!(out, "{}", json_line(&Listed::new(video, role, added_at))?)?;
             } else {
-                out.write_all(row(video, role).as_bytes())?;
+                out.write_all(row(video, role, index.times().of_video(&video.id)).as_bytes())?;
             }
         }
     }
@@ -281,15 +208,24 @@ fn list(roles: &[Role], place: &Place, json: bool) -> anyhow::Result<Exit> {
 fn stats(place: &Place, json: bool) -> anyhow::Result<Exit> {
     let index = Index::open(&place.dir)?;
     let state = index.state();
+    let committed_at = index.times().of_commit(&state.root);
     let mut out = output::stdout();
     if json {
-        writeln!(out, "{}", json_line(state)?)?;
+        writeln!(out, "{}", json_line(&Stated { state, committed_at })?)?;
     } else {
         writeln!(out, "index     {}", plain(&place.dir.to_string_lossy()))?;
-        out.write_all(table(state).as_bytes())?;
+        out.write_all(table(state, committed_at).as_bytes())?;
     }
     out.flush()?;
     Ok(Exit::Success)
+}
+
+/// The object of `stats --json`.
+#[derive(Serialize)]
+struct Stated<'a> {
+    #[serde(flatten)]
+    state: &'a IndexState,
+    committed_at: Option<&'a str>,
 }
 
 /// One video of `list --json`.
@@ -306,10 +242,11 @@ struct Listed<'a> {
     #[serde(flatten)]
     publication: &'a Publication,
     role: Role,
+    added_at: Option<&'a str>,
 }
 
 impl<'a> Listed<'a> {
-    fn new(video: &'a Video, role: Role) -> Listed<'a> {
+    fn new(video: &'a Video, role: Role, added_at: Option<&'a str>) -> Listed<'a> {
         Listed {
             id: &video.id,
             sha256: hex(&video.sha256),
@@ -321,12 +258,13 @@ impl<'a> Listed<'a> {
             keyframes: video.keyframes,
             publication: &video.publication,
             role,
+            added_at,
         }
     }
 }
 
 /// One line of the table: identifier, length, path, what is known of the publication, and whether it is benign.
-fn row(video: &Video, role: Role) -> String {
+fn row(video: &Video, role: Role, added_at: Option<&str>) -> String {
     let publication = &video.publication;
     let mut line = format!("{}  {:>11}  {}", plain(&video.id), clock(video.duration.as_secs_f64()), plain(&video.path));
     for known in [&publication.title, &publication.published_at, &publication.url].into_iter().flatten() {
@@ -336,6 +274,9 @@ fn row(video: &Video, role: Role) -> String {
     if !video.undecoded.is_zero() {
         let _ = write!(line, "  ({} not decoded)", length(video.undecoded.as_secs_f64()));
     }
+    if let Some(added_at) = added_at {
+        let _ = write!(line, "  (added {added_at})");
+    }
     if role == Role::Benign {
         line.push_str("  (benign)");
     }
@@ -343,7 +284,7 @@ fn row(video: &Video, role: Role) -> String {
     line
 }
 
-fn holdings(state: &IndexState) -> String {
+pub(crate) fn holdings(state: &IndexState) -> String {
     let root: String = state.root.chars().take(12).collect();
     let benign = match state.benign_videos {
         0 => String::new(),
@@ -353,7 +294,16 @@ fn holdings(state: &IndexState) -> String {
     format!("{videos} ({}), {keys}, {benign}root {root}", hours(state.hours))
 }
 
-fn table(state: &IndexState) -> String {
+fn table(state: &IndexState, committed_at: Option<&str>) -> String {
+    let commits = match committed_at {
+        Some(at) => format!("{}, the last at {at}", grouped(state.generation)),
+        None => grouped(state.generation),
+    };
+    // Those of removed videos are counted among the distinct, until a merge drops them.
+    let distinct = match state.tombstones {
+        0 => format!("{} of them distinct", grouped(state.distinct_keys)),
+        _ => format!("{} distinct ones stored, with those of removed videos", grouped(state.distinct_keys)),
+    };
     let graph = match state.graph_recall {
         Some(recall) => format!("for {} of the segments, recall {recall:.3}", state.graphs),
         None => "none, every key is compared".to_owned(),
@@ -367,9 +317,9 @@ fn table(state: &IndexState) -> String {
     let mut text = String::new();
     for (label, value) in [
         ("root", plain(&state.root).into_owned()),
-        ("commits", grouped(state.generation)),
+        ("commits", commits),
         ("videos", format!("{} ({})", grouped(state.videos), hours(state.hours))),
-        ("keys", format!("{}, {} of them distinct", grouped(state.keys), grouped(state.distinct_keys))),
+        ("keys", format!("{}, {distinct}", grouped(state.keys))),
         (
             "benign",
             format!(

@@ -12,6 +12,7 @@ mod doctor;
 mod exit;
 mod guard;
 mod index;
+mod inputs;
 mod output;
 mod pages;
 mod place;
@@ -39,6 +40,10 @@ fn main() -> ExitCode {
         Err(error) if output::is_broken_pipe(&error) => Exit::Success.into(),
         Err(error) => {
             talk::fail(error.as_ref());
+            // Whoever reads objects gets one, whatever went wrong.
+            if wants_json(&args) {
+                let _ = output::error_object(&code(&error), &text::chain(error.as_ref()));
+            }
             Exit::Error.into()
         }
     }
@@ -64,6 +69,19 @@ fn run(args: &[OsString]) -> anyhow::Result<Exit> {
     }
 }
 
+/// Whether the command line asks for JSON, be it right otherwise or not.
+fn wants_json(args: &[OsString]) -> bool {
+    args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json")
+}
+
+/// What went wrong, for programs.
+fn code(error: &anyhow::Error) -> String {
+    if error.is::<place::Absent>() {
+        return "no_index".to_owned();
+    }
+    error.chain().find_map(|cause| cause.downcast_ref::<uniq::Error>()).map_or("error".to_owned(), uniq::Error::code)
+}
+
 /// Prints help and the version on standard output, and what is wrong with the command line on standard error.
 fn usage(args: &[OsString], answer: &clap::Error) -> anyhow::Result<Exit> {
     let foreign = args.iter().any(|arg| {
@@ -77,6 +95,11 @@ fn usage(args: &[OsString], answer: &clap::Error) -> anyhow::Result<Exit> {
             let _ = io::stderr().lock().write_all(message.as_bytes());
         } else {
             let _ = answer.print();
+        }
+        if wants_json(args) {
+            let message = answer.render().to_string();
+            let first = message.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            output::error_object("usage", &text::plain(first))?;
         }
         return Ok(Exit::Error);
     }

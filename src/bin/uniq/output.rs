@@ -4,6 +4,8 @@ use std::env;
 use std::io::{self, IsTerminal, StdoutLock, Write};
 
 use clap::builder::styling::Style;
+use uniq::report::SCHEMA;
+use uniq::sandbox::json_line;
 
 /// Locks standard output behind a buffer; flush it before the process ends.
 pub(crate) fn stdout() -> io::BufWriter<StdoutLock<'static>> {
@@ -15,6 +17,13 @@ pub(crate) fn print(bytes: &[u8]) -> io::Result<()> {
     let mut out = stdout();
     out.write_all(bytes)?;
     out.flush()
+}
+
+/// Prints the object that stands for an error which concerns no single clip.
+pub(crate) fn error_object(code: &str, message: &str) -> anyhow::Result<()> {
+    let object = serde_json::json!({ "schema": SCHEMA, "code": code, "message": message });
+    print(format!("{}\n", json_line(&object)?).as_bytes())?;
+    Ok(())
 }
 
 /// Whether an error only says that nobody reads any more.

@@ -12,6 +12,11 @@ pub(crate) const INDEX_VARIABLE: &str = "UNIQ_INDEX";
 /// The folder that is looked for in the current one.
 const LOCAL_FOLDER: &str = "index-data";
 
+/// There is no index where one was looked for; the text says where, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Absent(String);
+
 /// The folder of the index, and how it was come by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -58,7 +63,7 @@ impl Place {
     /// Like [`Place::choose`], for commands that need an index that exists.
     pub(crate) fn existing(option: Option<PathBuf>) -> anyhow::Result<Place> {
         let place = Place::choose(option)?;
-        if Index::exists(&place.dir) { Ok(place) } else { Err(anyhow::anyhow!(place.absence())) }
+        if Index::exists(&place.dir) { Ok(place) } else { Err(Absent(place.absence()).into()) }
     }
 
     /// Says where the index is, for a person.

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use uniq::ingest::{Event, Outcome};
 
 use crate::talk;
-use crate::text::{bytes, hours, length};
+use crate::text::{bytes, count, grouped, hours, length};
 
 /// Between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -103,6 +103,45 @@ impl Progress {
     }
 }
 
+/// A bar that counts what is done, on a terminal only.
+pub(crate) struct Counter {
+    bar: Option<ProgressBar>,
+    noun: &'static str,
+}
+
+impl Counter {
+    /// Shows nothing when `quiet`, or where standard error is no terminal.
+    pub(crate) fn new(quiet: bool, of: usize, noun: &'static str) -> Counter {
+        let bar = (!quiet && io::stderr().is_terminal()).then(bar);
+        let counter = Counter { bar, noun };
+        if let Some(bar) = &counter.bar {
+            bar.set_length(of as u64);
+            bar.set_message(counter.line(0, of as u64));
+        }
+        counter
+    }
+
+    /// Takes in that one more is done; what `print` writes does not meet the bar.
+    pub(crate) fn done<T>(&self, print: impl FnOnce() -> T) -> T {
+        let Some(bar) = &self.bar else { return print() };
+        let printed = bar.suspend(print);
+        bar.inc(1);
+        bar.set_message(self.line(bar.position(), bar.length().unwrap_or(0)));
+        printed
+    }
+
+    /// Removes the bar.
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn line(&self, done: u64, of: u64) -> String {
+        format!("{} of {} checked", grouped(done), count(of, self.noun))
+    }
+}
+
 /// The counts behind the view.
 #[derive(Debug, Default)]
 struct Tally {
@@ -126,7 +165,9 @@ impl Tally {
             Event::Finished { bytes, outcome, .. } => {
                 self.videos_done += 1;
                 match outcome {
-                    Outcome::AlreadyThere | Outcome::Benign => self.bytes_skipped += bytes,
+                    Outcome::AlreadyThere | Outcome::Corrected | Outcome::NotThere | Outcome::Benign => {
+                        self.bytes_skipped += bytes
+                    }
                     Outcome::Added { .. } => self.bytes_read += bytes,
                     Outcome::Failed(_) => {
                         self.bytes_read += bytes;

@@ -67,7 +67,10 @@ pub(crate) fn hours(hours: f64) -> String {
     if hours < 1.0 {
         length(hours * 3600.0)
     } else if hours < 100.0 {
-        format!("{hours:.1} hours")
+        match tenths(hours) {
+            one if one == "1.0" => "1.0 hour".to_owned(),
+            several => format!("{several} hours"),
+        }
     } else {
         format!("{} hours", grouped(hours.round() as u64))
     }
@@ -84,6 +87,12 @@ pub(crate) fn grouped(number: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// A number with one decimal, its whole part in groups as by [`grouped`].
+pub(crate) fn tenths(number: f64) -> String {
+    let tenths = (number.max(0.0) * 10.0).round() as u64;
+    format!("{}.{}", grouped(tenths / 10), tenths % 10)
 }
 
 /// `1 video`, `2 videos`.

@@ -21,7 +21,7 @@ fn a_folder_gives_its_videos_by_name_to_the_bottom() {
     }
     let found = sources(&[folder.path().to_owned()]).unwrap();
     assert_eq!(names(&found), ["b.MP4", "a.webm"]);
-    assert_eq!(found.endings_of_no_videos(), [("part".to_owned(), 1), ("txt".to_owned(), 1)]);
+    assert_eq!(endings(&found.no_videos), [("part".to_owned(), 1), ("txt".to_owned(), 1)]);
 }
 
 #[test]

@@ -7,10 +7,10 @@ mod tests;
 use std::io::{self, Write};
 
 use clap::builder::styling::{AnsiColor, Style};
-use uniq::report::{Interval, MatchKind, NonMatch, Report, Source, SpanState, Verdict};
+use uniq::report::{Interval, MatchKind, NonMatch, ReasonCode, Report, Source, SpanState, Verdict};
 
 use crate::output::Paint;
-use crate::text::{clock, count, grouped, hours, plain};
+use crate::text::{clock, count, grouped, hours, plain, tenths};
 
 /// Digits of the index's root that are shown; the whole root is in the JSON.
 const ROOT_DIGITS: usize = 12;
@@ -33,11 +33,12 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report, paint: Paint) -> io::
             MatchKind::SameScene => ("the same scene, not counted as published", Style::new()),
         };
         writeln!(out, "  {}", paint.style(style, heading))?;
-        alignment(out, &found.alignment, paint)?;
+        alignment(out, &found.alignment, &report.clip.sha256, paint)?;
     }
     writeln!(out)?;
     seconds(out, report)?;
-    nearest(out, report)
+    nearest(out, report)?;
+    origin(out, report)
 }
 
 fn verdict(verdict: Verdict, paint: Paint) -> String {
@@ -55,24 +56,30 @@ fn sentence(report: &Report) -> String {
     let index = &report.index;
     let root: String = index.root.chars().take(ROOT_DIGITS).collect();
     let scope = format!("{} ({}), index root {}", count(index.videos, "video"), hours(index.hours), plain(&root));
-    let found = report.seconds.published;
-    let whole = report.clip.duration_s;
+    let (found, whole) = (tenths(report.seconds.published), tenths(report.clip.duration_s));
     match report.verdict {
         Verdict::Unpublished => format!("no second of it was found in {scope}"),
-        Verdict::PartlyPublished => format!("{found:.1} s of {whole:.1} s were found in {scope}"),
+        Verdict::PartlyPublished => format!("{found} s of {whole} s were found in {scope}"),
         Verdict::Published => {
-            format!("all of it that can be judged, {found:.1} s of {whole:.1} s, was found in {scope}")
+            format!("all of it that can be judged, {found} s of {whole} s, was found in {scope}")
+        }
+        Verdict::Inconclusive if report.reasons.first().is_some_and(|why| why.code == ReasonCode::Short) => {
+            format!("too short to judge: it cannot be said whether it is in {scope}")
         }
         Verdict::Inconclusive => format!("it cannot be said whether it is in {scope}"),
     }
 }
 
-fn alignment(out: &mut dyn Write, found: &NonMatch, paint: Paint) -> io::Result<()> {
+fn alignment(out: &mut dyn Write, found: &NonMatch, clip: &str, paint: Paint) -> io::Result<()> {
     writeln!(out, "    clip       {}", interval(found.clip))?;
     let source = paint.style(Style::new().bold(), &name(&found.source));
     writeln!(out, "    published  {} of {source}", interval(found.reference))?;
     for line in publication(&found.source) {
         writeln!(out, "               {}", paint.style(DIM, &line))?;
+    }
+    if found.source.sha256 == clip {
+        // Nothing had to be compared.
+        return writeln!(out, "    evidence   the same file, byte for byte");
     }
     writeln!(out, "    picture    {}", picture(found))?;
     writeln!(
@@ -164,20 +171,20 @@ fn picture(found: &NonMatch) -> String {
 /// How the clip's length divides; what is unpublished beside other parts is listed, and what cannot be searched with its reason.
 fn seconds(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let seconds = &report.seconds;
-    writeln!(out, "  published     {:>8.1} s", seconds.published)?;
+    writeln!(out, "  published     {:>8} s", tenths(seconds.published))?;
     let payable = report.payable_minutes;
     let why = match report.verdict {
         Verdict::Inconclusive => ": the clip as a whole is inconclusive",
         _ => "",
     };
-    writeln!(out, "  unpublished   {:>8.1} s, payable {payable:.2} minutes{why}", seconds.unpublished)?;
+    writeln!(out, "  unpublished   {:>8} s, payable {payable:.2} minutes{why}", tenths(seconds.unpublished))?;
     if report.spans.len() > 1 {
         for span in report.spans.iter().filter(|span| span.state == SpanState::Unpublished) {
             let part = Interval { start_s: span.start_s, end_s: span.end_s };
             writeln!(out, "                {}", interval(part))?;
         }
     }
-    writeln!(out, "  unsearchable  {:>8.1} s", seconds.unsearchable)?;
+    writeln!(out, "  unsearchable  {:>8} s", tenths(seconds.unsearchable))?;
     for span in &report.spans {
         if span.state == SpanState::Unsearchable {
             let reason = span.reason.as_ref().map_or("no reason known", |reason| reason.text.as_str());
@@ -207,4 +214,25 @@ fn nearest(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         ),
         None => writeln!(out, "  nearest non-match: none, nothing else was alike at all"),
     }
+}
+
+/// What was checked when and by what, so that it can be done again.
+fn origin(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    let tool = &report.tool;
+    writeln!(out, "  clip's SHA-256    {}", plain(&report.clip.sha256))?;
+    let at = report.checked_at.as_deref().map_or(String::new(), |at| format!("{}, ", plain(at)));
+    let effort = match report.search.effort {
+        uniq::Effort::Fast => "fast",
+        uniq::Effort::Standard => "standard",
+        uniq::Effort::Thorough => "thorough",
+    };
+    let commit = tool.commit.as_deref().map_or(String::new(), |commit| format!(" ({})", plain(commit)));
+    writeln!(
+        out,
+        "  checked           {at}effort {effort}, {} {}{commit}, FFmpeg {} (libavcodec {})",
+        plain(&tool.name),
+        plain(&tool.version),
+        plain(&tool.ffmpeg),
+        plain(&tool.libavcodec)
+    )
 }

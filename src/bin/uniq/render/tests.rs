@@ -49,6 +49,7 @@ fn base(verdict: Verdict) -> Report {
             interval_s: 1.0,
             version: 1,
             fingerprint_version: 1,
+            committed_at: None,
         },
         search: SearchSummary {
             mode: "exact".into(),
@@ -59,7 +60,14 @@ fn base(verdict: Verdict) -> Report {
             published_bits: 30.0,
             effort: uniq::Effort::Standard,
         },
-        tool: Tool { name: "uniq".into(), version: "0.1.0".into() },
+        tool: Tool {
+            name: "uniq".into(),
+            version: "0.1.0".into(),
+            commit: Some("97a2fe1c0ffe".into()),
+            ffmpeg: "5.1.6".into(),
+            libavcodec: "59.37.100".into(),
+        },
+        checked_at: Some("2026-11-29T03:05:33Z".into()),
     }
 }
 
@@ -128,6 +136,8 @@ clip.mp4: UNPUBLISHED
   unpublished       10.0 s, payable 0.17 minutes
   unsearchable       0.0 s
   nearest non-match: none, nothing else was alike at all
+  clip's SHA-256    0000000000000000000000000000000000000000000000000000000000000000
+  checked           2026-11-29T03:05:33Z, effort standard, uniq 0.1.0 (97a2fe1c0ffe), FFmpeg 5.1.6 (libavcodec 59.37.100)
 "
     );
 }
@@ -171,6 +181,8 @@ clip.mp4: PARTLY PUBLISHED
   unsearchable       2.0 s
                 0:00:08.0 to 0:00:10.0: the picture is black
   nearest non-match: 0:00:02.0 to 0:00:08.0 against 0:01:12.0 to 0:01:19.5 of /videos/market.mp4, 29 bits where 30 are needed
+  clip's SHA-256    0000000000000000000000000000000000000000000000000000000000000000
+  checked           2026-11-29T03:05:33Z, effort standard, uniq 0.1.0 (97a2fe1c0ffe), FFmpeg 5.1.6 (libavcodec 59.37.100)
 "
     );
 }
@@ -216,4 +228,30 @@ fn keys_that_were_set_aside_as_benign_are_told() {
     report.seconds = Seconds { published: 0.0, unpublished: 8.0, unsearchable: 2.0, benign: 2.0 };
     let told = rendered(&report, Paint::Plain);
     assert!(told.contains("\n  set aside     1 of 1 400 keys, as of benign material\n"), "{told}");
+}
+
+#[test]
+fn a_copy_byte_for_byte_says_so_instead_of_bits_from_no_hits() {
+    let mut report = base(Verdict::Published);
+    let mut same = found(None);
+    same.source.sha256 = report.clip.sha256.clone();
+    report.matches = vec![Match { kind: MatchKind::Copy, alignment: same }];
+    let told = rendered(&report, Paint::Plain);
+    assert!(told.contains("\n    evidence   the same file, byte for byte\n") && !told.contains(" hits"), "{told}");
+}
+
+#[test]
+fn a_clip_too_short_to_judge_says_that_first() {
+    let mut report = base(Verdict::Inconclusive);
+    report.reasons = vec![reason(ReasonCode::Short, "1.0 s is too short to judge, give at least 2.0 s")];
+    let told = rendered(&report, Paint::Plain);
+    assert!(told.lines().nth(1).unwrap().starts_with("  too short to judge: "), "{told}");
+}
+
+#[test]
+fn numbers_of_many_digits_read_alike_everywhere() {
+    let mut report = base(Verdict::Published);
+    report.seconds.published = 12_345.67;
+    let told = rendered(&report, Paint::Plain);
+    assert!(told.contains("12 345.7 s of 10.0 s") && told.contains("published     12 345.7 s"), "{told}");
 }

@@ -1,0 +1,171 @@
+//! `uniq index build`, `add`, `update` and `benign add`: the same work with other sources.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+use uniq::Error;
+use uniq::index::{GraphPolicy, Role};
+use uniq::ingest::{self, BuildOptions, BuildSummary, Reach, Take};
+use uniq::report::SCHEMA;
+use uniq::sandbox::json_line;
+
+use super::{holdings, videos};
+use crate::args::Sourced;
+use crate::check::not_looked_at;
+use crate::exit::Exit;
+use crate::place::Place;
+use crate::progress::Progress;
+use crate::text::{count, grouped, length};
+use crate::{guard, output, signal, talk};
+
+/// Does the work and tells of it.
+pub(super) fn build(
+    args: Sourced,
+    role: Role,
+    take: Take,
+    graph: GraphPolicy,
+    place: &Place,
+    quiet: bool,
+) -> anyhow::Result<Exit> {
+    let cancel = signal::cancel_flag(
+        "finishing, what is done is kept; once more to stop at once and lose what is not yet in the index",
+    )?;
+    if !quiet {
+        talk::say(&place.describe());
+    }
+    let decoding = guard::decoding(&args.guard, quiet)?;
+    let reach = Reach { links: decoding.links, list_root: args.list_root.clone() };
+    let mut sources = ingest::sources_within(&args.sources, &reach)?;
+    let no_videos = std::mem::take(&mut sources.no_videos);
+    if sources.sources.is_empty() && sources.problems.is_empty() {
+        if !no_videos.is_empty() {
+            talk::say(&not_looked_at(&no_videos));
+        }
+        let given: Vec<_> = args.sources.iter().map(|path| path.display().to_string()).collect();
+        anyhow::bail!("no video found in {}", given.join(", "));
+    }
+    let options = BuildOptions {
+        role,
+        take,
+        interval: args.interval,
+        graph,
+        threads: args.threads.count.map(Into::into),
+        clock: Some(SystemTime::now),
+        ..BuildOptions::new(decoding)
+    };
+    let progress = Progress::new(quiet);
+    let result = ingest::build(&place.dir, sources, &options, &|event| progress.event(&event), &cancel);
+    let effort = progress.finish();
+    let summary = result?;
+    tell_problems(&summary, &args, quiet);
+    if !quiet {
+        if !no_videos.is_empty() {
+            talk::say(&not_looked_at(&no_videos));
+        }
+        talk::say(&format!("{}, in {effort}", outcome(&summary, role, take, no_videos.len())));
+        talk::say(&format!("the index has {}", holdings(&summary.state)));
+    }
+    if summary.cancelled {
+        talk::say("interrupted; what was finished is in the index, the same command again does the rest");
+    }
+    if args.json {
+        output::print(format!("{}\n", json_line(&object(&summary, &no_videos))?).as_bytes())?;
+    }
+    Ok(if summary.cancelled {
+        Exit::Error
+    } else if summary.failed.is_empty() && summary.not_there.is_empty() {
+        Exit::Success
+    } else {
+        Exit::Incomplete
+    })
+}
+
+/// Tells of each file with which something is wrong; of those that failed before only on request.
+fn tell_problems(summary: &BuildSummary, args: &Sourced, quiet: bool) {
+    if !quiet {
+        for (path, undecoded) in &summary.damaged {
+            let lost = length(undecoded.as_secs_f64());
+            talk::say(&format!("{}: damaged, {lost} of it not decoded and not in the index", path.display()));
+        }
+    }
+    for (path, error) in &summary.failed {
+        talk::fail_about(path, error);
+    }
+    for path in &summary.not_there {
+        talk::say(&format!("{}: not in the index; uniq index add puts it there", path.display()));
+    }
+    if args.failures {
+        for (path, error) in &summary.failed_before {
+            talk::fail_about(path, error);
+        }
+    } else if !summary.failed_before.is_empty() && !quiet {
+        let known = count(summary.failed_before.len() as u64, "known failure");
+        talk::say(&format!("{known}, see --failures"));
+    }
+}
+
+/// Files that could not be taken: a list may refuse many at once.
+fn files(failed: &[(PathBuf, Error)]) -> u64 {
+    let of = |error: &Error| if let Error::OutsideList { files, .. } = error { *files } else { 1 };
+    failed.iter().map(|(_, error)| of(error)).sum()
+}
+
+/// What became of the sources, in one line.
+fn outcome(summary: &BuildSummary, role: Role, take: Take, no_videos: usize) -> String {
+    let mut parts = Vec::new();
+    if take == Take::All {
+        let added = count(summary.added as u64, videos(role));
+        parts.push(format!("added {added} ({})", length(summary.video.as_secs_f64())));
+    }
+    if summary.corrected > 0 || take == Take::Known {
+        parts.push(format!("{} corrected", grouped(summary.corrected as u64)));
+    }
+    let there = if take == Take::Known { "as known" } else { "already there" };
+    parts.push(format!("{} {there}", grouped(summary.skipped as u64)));
+    if summary.benign > 0 {
+        parts.push(format!("{} left out as benign material", grouped(summary.benign as u64)));
+    }
+    if no_videos > 0 {
+        parts.push(format!("{} no video", grouped(no_videos as u64)));
+    }
+    if !summary.not_there.is_empty() {
+        parts.push(format!("{} not in the index", grouped(summary.not_there.len() as u64)));
+    }
+    parts.push(format!("{} failed", grouped(files(&summary.failed))));
+    if !summary.failed_before.is_empty() {
+        parts.push(format!("{} failed as before", grouped(summary.failed_before.len() as u64)));
+    }
+    parts.join(", ")
+}
+
+/// The object of `--json`.
+fn object(summary: &BuildSummary, no_videos: &[PathBuf]) -> Value {
+    let path = |path: &Path| path.to_string_lossy().into_owned();
+    let failed = |failed: &[(PathBuf, Error)]| -> Vec<Value> {
+        let one = |(name, error): &(PathBuf, Error)| json!({ "path": path(name), "code": error.code(), "message": talk::about(name, error) });
+        failed.iter().map(one).collect()
+    };
+    let damaged: Vec<Value> = summary
+        .damaged
+        .iter()
+        .map(|(name, undecoded)| json!({ "path": path(name), "undecoded_s": undecoded.as_secs_f64() }))
+        .collect();
+    let endings: serde_json::Map<String, Value> =
+        ingest::endings(no_videos).into_iter().map(|(ending, files)| (ending, files.into())).collect();
+    json!({
+        "schema": SCHEMA,
+        "added": summary.added,
+        "corrected": summary.corrected,
+        "already_there": summary.skipped,
+        "benign": summary.benign,
+        "not_there": summary.not_there.iter().map(|name| path(name)).collect::<Vec<_>>(),
+        "no_videos": { "files": no_videos.len(), "endings": endings },
+        "failed": failed(&summary.failed),
+        "failed_before": failed(&summary.failed_before),
+        "damaged": damaged,
+        "video_s": summary.video.as_secs_f64(),
+        "cancelled": summary.cancelled,
+        "index": summary.state,
+    })
+}

@@ -1,0 +1,68 @@
+//! Finds the clips that a command line names: files, folders, lists, and a list on standard input.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use uniq::Error;
+use uniq::ingest::{self, Reach, Sources};
+
+use crate::args::Check;
+use crate::guard;
+
+/// The clips, and what gave none.
+#[derive(Debug, Default)]
+pub(crate) struct Clips {
+    /// In the order given.
+    pub(crate) clips: Vec<PathBuf>,
+    /// Folders, lists and lines that could not be read.
+    pub(crate) problems: Vec<(PathBuf, Error)>,
+    /// Files of folders that are no videos.
+    pub(crate) no_videos: Vec<PathBuf>,
+}
+
+/// Finds the clips of `uniq check`.
+pub(crate) fn clips(args: &Check) -> anyhow::Result<Clips> {
+    let reach = Reach { links: guard::links(&args.guard), list_root: args.list_root.clone() };
+    let mut found = Clips::default();
+    for input in &args.clips {
+        if input == Path::new("-") {
+            let mut text = Vec::new();
+            std::io::stdin().lock().take(LIST_MAX).read_to_end(&mut text).context("the list on standard input")?;
+            found.extend(input, ingest::files_listed(input, &listed(text)?));
+        } else if input.is_dir() || ingest::is_list(input) && input.is_file() {
+            found.extend(input, ingest::files_within(std::slice::from_ref(input), &reach));
+        } else {
+            // What is wrong with it is told when its turn comes.
+            found.clips.push(input.clone());
+        }
+    }
+    if found.clips.is_empty() && found.problems.is_empty() {
+        let given: Vec<_> = args.clips.iter().map(|path| path.display().to_string()).collect();
+        anyhow::bail!("no clip found in {}", given.join(", "));
+    }
+    Ok(found)
+}
+
+impl Clips {
+    fn extend(&mut self, input: &Path, sources: uniq::Result<Sources>) {
+        match sources {
+            Ok(sources) => {
+                self.clips.extend(sources.sources.into_iter().map(|source| source.path));
+                self.problems.extend(sources.problems);
+                self.no_videos.extend(sources.no_videos);
+            }
+            Err(error) => self.problems.push((input.to_owned(), error)),
+        }
+    }
+}
+
+fn listed(text: Vec<u8>) -> anyhow::Result<String> {
+    if text.len() as u64 >= LIST_MAX {
+        anyhow::bail!("the list on standard input has {LIST_MAX} bytes and more; divide it");
+    }
+    String::from_utf8(text).context("the list on standard input is no text in UTF-8")
+}
+
+/// Longest list in bytes: some millions of lines.
+const LIST_MAX: u64 = 1 << 30;
