@@ -390,8 +390,8 @@ pub struct Tool {
     #[serde(default)]
     pub commit: Option<String>,
     /// The version of the FFmpeg that it runs with.
-    #[serde(default)]
-    pub ffmpeg: String,
+    #[serde(default, rename = "ffmpeg")]
+    pub media: String,
     /// The version of libavcodec in it.
     #[serde(default)]
     pub libavcodec: String,
@@ -400,12 +400,12 @@ pub struct Tool {
 impl Tool {
     /// This crate and the FFmpeg that it runs with.
     pub fn this() -> Tool {
-        let (ffmpeg, libavcodec) = crate::media::versions();
+        let (media, libavcodec) = crate::media::versions();
         Tool {
             name: env!("CARGO_PKG_NAME").to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             commit: option_env!("UNIQ_BUILD_COMMIT").map(str::to_owned),
-            ffmpeg,
+            media,
             libavcodec,
         }
     }

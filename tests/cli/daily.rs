@@ -24,7 +24,7 @@ fn a_failure_from_before_is_one_line_and_no_error_until_its_file_changes() {
     let sandbox = Sandbox::new();
     sandbox.video("v/a.mp4");
     for name in ["b.mp4", "c.mkv"] {
-        fs::write(sandbox.path("v").join(name), "no video").unwrap();
+        fs::write(sandbox.path("v").join(name), format!("no video {name}")).unwrap();
     }
     fs::write(sandbox.path("v/notes.txt"), "text").unwrap();
     let build = |more: &[&str]| sandbox.uniq(&[&["index", "build", "v", "--json", "--index", "i"], more].concat());

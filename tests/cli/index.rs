@@ -265,6 +265,8 @@ fn in_a_read_only_folder_one_can_read_and_writing_says_what_is_missing() {
     fs::copy(sandbox.path("first.mp4"), sandbox.path("new.mp4")).unwrap();
     // Root may write everywhere, so somebody else is asked, for whom the program has to be within reach.
     let program = sandbox.other("bin", Path::new(UNIQ)).join("uniq");
+    let (work, beside) = (env!("CARGO_BIN_EXE_uniq-media"), program.with_file_name("uniq-media"));
+    assert!(Command::new("cp").args([Path::new(work), &beside]).status().unwrap().success());
     let root = fs::metadata("/proc/self").map(|own| std::os::unix::fs::MetadataExt::uid(&own)).unwrap() == 0;
     let preparation = if root { "exec setpriv --reuid 65534 --regid 65534 --clear-groups" } else { "exec" };
     let set_mode = |folder: &str, mode| {

@@ -229,7 +229,7 @@ impl Foreign {
 
     /// What to call instead.
     fn remedy(&self) -> String {
-        let files: Vec<String> = self.files.iter().take(NAMED).map(shown).collect();
+        let files: Vec<String> = self.files.iter().take(NAMED).map(|file| shown(file)).collect();
         let more = if self.files.len() > NAMED { " ..." } else { "" };
         format!("to check it: uniq check {}{more}", files.join(" "))
     }

@@ -16,7 +16,7 @@ mod sniff;
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use crate::decide::Call;
@@ -89,7 +89,7 @@ fn plain(foreign: &str) -> String {
 }
 
 /// A path as a person would type it.
-fn shown(path: &PathBuf) -> String {
+fn shown(path: &Path) -> String {
     let text = path.to_string_lossy();
     if text.contains(|c: char| c.is_whitespace() || "'\"\\$&;|<>()*?`!#".contains(c)) {
         format!("'{}'", text.replace('\'', "'\\''"))

@@ -95,6 +95,12 @@ pub(crate) fn tenths(number: f64) -> String {
     format!("{}.{}", grouped(tenths / 10), tenths % 10)
 }
 
+/// A number without decimals, in groups as by [`grouped`].
+pub(crate) fn whole(number: f64) -> String {
+    let sign = if number <= -0.5 { "-" } else { "" };
+    format!("{sign}{}", grouped(number.abs().round() as u64))
+}
+
 /// `1 video`, `2 videos`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
@@ -152,5 +158,7 @@ mod tests {
         assert_eq!(grouped(1_234_567), "1 234 567");
         assert_eq!(count(1, "video"), "1 video");
         assert_eq!(bytes(1_536), "1.5 KiB");
+        assert_eq!((whole(1041.3), whole(-7.0), whole(-0.2)), ("1 041".into(), "-7".into(), "0".into()));
+        assert_eq!((tenths(9_999.96), hours(1.0)), ("10 000.0".into(), "1.0 hour".into()));
     }
 }

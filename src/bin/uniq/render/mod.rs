@@ -10,7 +10,7 @@ use clap::builder::styling::{AnsiColor, Style};
 use uniq::report::{Interval, MatchKind, NonMatch, ReasonCode, Report, Source, SpanState, Verdict};
 
 use crate::output::Paint;
-use crate::text::{clock, count, grouped, hours, plain, tenths};
+use crate::text::{clock, count, grouped, hours, plain, tenths, whole};
 
 /// Digits of the index's root that are shown; the whole root is in the JSON.
 const ROOT_DIGITS: usize = 12;
@@ -84,16 +84,17 @@ fn alignment(out: &mut dyn Write, found: &NonMatch, clip: &str, paint: Paint) ->
     writeln!(out, "    picture    {}", picture(found))?;
     writeln!(
         out,
-        "    evidence   {:.0} bits, {:.0} of them for this moment, from {}",
-        found.evidence_bits,
-        found.moment_bits,
+        "    evidence   {} bits, {} of them for this moment, from {}",
+        whole(found.evidence_bits),
+        whole(found.moment_bits),
         count(found.hits, "hit")
     )?;
     if found.moving_pictures > 0 {
         writeln!(
             out,
             "    motion     {} of {} moving pictures move so at this time and less so at others",
-            found.moving_best, found.moving_pictures
+            grouped(found.moving_best),
+            grouped(found.moving_pictures)
         )?;
     }
     Ok(())
@@ -232,7 +233,7 @@ fn origin(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         "  checked           {at}effort {effort}, {} {}{commit}, FFmpeg {} (libavcodec {})",
         plain(&tool.name),
         plain(&tool.version),
-        plain(&tool.ffmpeg),
+        plain(&tool.media),
         plain(&tool.libavcodec)
     )
 }

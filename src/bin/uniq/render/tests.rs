@@ -64,7 +64,7 @@ fn base(verdict: Verdict) -> Report {
             name: "uniq".into(),
             version: "0.1.0".into(),
             commit: Some("97a2fe1c0ffe".into()),
-            ffmpeg: "5.1.6".into(),
+            media: "5.1.6".into(),
             libavcodec: "59.37.100".into(),
         },
         checked_at: Some("2026-11-29T03:05:33Z".into()),
