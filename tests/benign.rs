@@ -95,13 +95,14 @@ impl Place {
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", words(&output)))
     }
 
-    /// The report apart from which commit was searched.
+    /// The report apart from which commit was searched, and when.
     fn answer(&self, clip: &Path) -> Value {
         let mut report = self.check(clip);
         let index = report["index"].as_object_mut().unwrap();
-        for field in ["root", "generation", "version", "distinct_keys"] {
+        for field in ["root", "generation", "version", "distinct_keys", "committed_at"] {
             assert!(index.remove(field).is_some(), "{field}");
         }
+        assert!(report.as_object_mut().unwrap().remove("checked_at").is_some());
         report
     }
 }
