@@ -4,6 +4,9 @@
 //! them, and both divide the work by the number of cores. What remains is the C library's mathematics in a few filters
 //! and in our own painting, which is exact to the last bit or nearly so.
 
+// Included by some tests directly, by others through the module beside it.
+#![allow(unreachable_pub)]
+
 use std::ffi::{OsStr, OsString};
 use std::process::Command;
 
