@@ -102,7 +102,9 @@
 //! # let film = videos.join("film.mp4");
 //! # let ffmpeg = |args: &[&str], output: &std::path::Path| {
 //! #     let mut command = Command::new("ffmpeg");
-//! #     command.args(["-nostdin", "-loglevel", "error", "-y"]).args(args).args(["-pix_fmt", "yuv420p"]).arg(output);
+//! #     command.args(["-nostdin", "-loglevel", "error", "-y", "-cpuflags", "0"]).args(args);
+//! #     // The same pictures on every processor.
+//! #     command.args(["-pix_fmt", "yuv420p", "-threads", "1", "-x264-params", "cpu-independent=1"]).arg(output);
 //! #     assert!(command.status().expect("the ffmpeg command is installed").success());
 //! # };
 //! # ffmpeg(&["-f", "lavfi", "-i", flight, "-t", "12"], &film);

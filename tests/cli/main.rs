@@ -6,6 +6,8 @@
 mod daily;
 mod index;
 mod refusals;
+#[path = "../support/steady.rs"]
+mod steady;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -109,12 +111,9 @@ impl Sandbox {
     fn video(&self, name: &str) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let made = Command::new("ffmpeg")
-            .args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i"])
-            .args(["mandelbrot=s=320x180:r=10:end_scale=0.05:end_pts=60", "-t", "2", "-c:v", "mpeg4", "-q:v", "3"])
-            .arg(&path)
-            .output()
-            .unwrap();
+        let flight = "mandelbrot=s=320x180:r=10:end_scale=0.05:end_pts=60";
+        let args = ["-f", "lavfi", "-i", flight, "-t", "2", "-c:v", "mpeg4", "-q:v", "3", path.to_str().unwrap()];
+        let made = steady::ffmpeg(args).output().unwrap();
         assert!(made.status.success(), "{}", stderr(&made));
         path
     }

@@ -16,6 +16,8 @@ mod model;
 mod program;
 mod role;
 mod snapshot;
+#[path = "../support/steady.rs"]
+mod steady;
 
 /// A whole number of the environment, or what holds without it.
 fn setting(name: &str, default: u64) -> u64 {

@@ -13,6 +13,7 @@ use uniq::index::{Index, Video, Writer};
 use crate::model::{Random, Work};
 use crate::role::CONFIG;
 use crate::snapshot::{Answer, answers};
+use crate::steady;
 
 const UNIQ: &str = env!("CARGO_BIN_EXE_uniq");
 
@@ -238,12 +239,9 @@ fn tiny_video(dir: &Path, number: u64) -> PathBuf {
     let path = dir.join(format!("{number}.mp4"));
     let picture =
         format!("life=s=40x30:r=2:ratio=0.4:seed={number}:mold=20,scale=160:120:flags=bicubic,fps=10,gblur=3");
-    let made = Command::new("ffmpeg")
-        .args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", &picture, "-t", "1", "-c:v", "mpeg4"])
-        .args(["-q:v", "4", "-pix_fmt", "yuv420p"])
-        .arg(&path)
-        .output()
-        .expect("the ffmpeg command is a prerequisite of the tests");
+    let output = path.to_str().expect("a plain path");
+    let args = ["-f", "lavfi", "-i", &picture, "-t", "1", "-c:v", "mpeg4", "-q:v", "4", "-pix_fmt", "yuv420p", output];
+    let made = steady::ffmpeg(args).output().expect("the ffmpeg command is a prerequisite of the tests");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     path
 }

@@ -4,11 +4,13 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use uniq::media::{Decoded, Frame, Selector, decode};
 use uniq::sample::Grid;
+
+#[path = "steady.rs"]
+mod steady;
 
 /// A moving scene with fine and coarse detail, 192x144 at 25 frames a second.
 pub(crate) const SCENE: &str = "testsrc2=size=192x144:rate=25";
@@ -19,11 +21,7 @@ pub(crate) fn ffmpeg(arguments: &str) {
 }
 
 fn run(arguments: impl Iterator<Item = String>) {
-    let output = Command::new("ffmpeg")
-        .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y"])
-        .args(arguments)
-        .output()
-        .expect("the ffmpeg command is a prerequisite of the tests");
+    let output = steady::ffmpeg(arguments).output().expect("the ffmpeg command is a prerequisite of the tests");
     assert!(output.status.success(), "ffmpeg: {}", String::from_utf8_lossy(&output.stderr));
 }
 

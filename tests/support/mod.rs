@@ -10,3 +10,4 @@ pub mod people;
 pub mod program;
 pub mod scenes;
 pub mod shots;
+pub mod steady;

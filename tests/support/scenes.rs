@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -16,9 +16,10 @@ use sha2::{Digest, Sha256};
 
 pub use super::shots::Scene;
 use super::shots::{HEIGHT, RATE, WIDTH};
+use super::steady::ffmpeg;
 
-/// To be raised whenever the painting changes, so that stale footage is not used.
-const PAINTING: u32 = 1;
+/// To be raised whenever the painting or the way of encoding changes, so that stale footage is not used.
+const PAINTING: u32 = 2;
 
 /// How a scene is encoded.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,10 +111,10 @@ pub fn make(scene: &Scene, seconds: u32, encoding: &Encoding) -> PathBuf {
         let mut args = words("-f rawvideo -pix_fmt yuv420p -s");
         args.extend([size, "-r".to_owned(), rate, "-i".to_owned(), "-".to_owned()]);
         args.extend(["-vf".to_owned(), filter]);
-        args.extend(words("-fflags +bitexact -flags +bitexact -pix_fmt yuv420p -threads 1"));
+        args.extend(words("-pix_fmt yuv420p"));
         args.extend(encoding.args.iter().cloned());
-        let mut child =
-            ffmpeg().args(&args).arg(target).stdin(Stdio::piped()).spawn().expect("the ffmpeg command is installed");
+        args.push(target.to_str().expect("a plain path").to_owned());
+        let mut child = ffmpeg(&args).stdin(Stdio::piped()).spawn().expect("the ffmpeg command is installed");
         let mut pipe = BufWriter::new(child.stdin.take().expect("stdin is piped"));
         let mut film = scene.film();
         'frames: for number in 0..seconds * RATE {
@@ -156,7 +157,7 @@ pub fn excerpt(input: &Path, start_s: f64, length_s: f64) -> PathBuf {
 ///
 /// The result is named after the inputs' bytes and the arguments, wherever the inputs lie.
 pub fn edited(folder: &Path, inputs: &[&Path], args: &[OsString], extension: &str) -> PathBuf {
-    let mut key = Sha256::new();
+    let mut key = Sha256::new_with_prefix(PAINTING.to_string());
     for argument in args {
         match inputs.iter().find(|input| input.as_os_str() == argument) {
             Some(input) => key.update(digest(input)),
@@ -166,13 +167,9 @@ pub fn edited(folder: &Path, inputs: &[&Path], args: &[OsString], extension: &st
     }
     let name = format!("{}.{extension}", hex(&key.finalize()[..12]));
     kept(&folder.join(name), |target| {
-        let output = ffmpeg()
-            .args(args)
-            .args(words("-fflags +bitexact -flags +bitexact -map_metadata -1"))
-            .arg(target)
-            .stdin(Stdio::null())
-            .output()
-            .expect("the ffmpeg command is installed");
+        let tail = ["-map_metadata".into(), "-1".into(), target.into()];
+        let output =
+            ffmpeg(args.iter().chain(&tail)).stdin(Stdio::null()).output().expect("the ffmpeg command is installed");
         assert!(output.status.success(), "ffmpeg {args:?} failed: {}", String::from_utf8_lossy(&output.stderr));
     })
 }
@@ -221,12 +218,6 @@ fn kept(target: &Path, make: impl FnOnce(&Path)) -> PathBuf {
     make(&partial);
     fs::rename(&partial, target).unwrap_or_else(|error| panic!("{}: {error}", target.display()));
     target.to_owned()
-}
-
-fn ffmpeg() -> Command {
-    let mut command = Command::new("ffmpeg");
-    command.args(["-nostdin", "-hide_banner", "-v", "error", "-y"]);
-    command
 }
 
 fn short_digest(bytes: &[u8]) -> String {
