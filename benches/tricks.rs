@@ -47,6 +47,9 @@ struct Args {
     /// Where treated clips, fingerprints and the index are kept
     #[arg(long, default_value = "target/tricks")]
     cache: PathBuf,
+    /// Make the treated clips, to look at them, and check none
+    #[arg(long)]
+    make_only: bool,
     /// Make fingerprints and the index anew
     #[arg(long)]
     fresh: bool,
@@ -88,14 +91,20 @@ fn main() {
     for (Material { film, .. }, _) in &corpus.treated {
         eprintln!("treated: {} {}x{} {} {:.2} s", film.name, film.width, film.height, film.fps, film.duration_s());
     }
-    let index = corpus.index(
-        &args.cache,
-        &if args.fresh { format!("{tag} {:?}", std::time::SystemTime::now()) } else { tag.clone() },
-    );
-
-    let bench = Bench { corpus: &corpus, index: &index, treated, prints, tag: &tag };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.jobs).build().expect("threads start");
     let work: Vec<(&Trick, usize)> =
         tricks.iter().flat_map(|&trick| (0..corpus.treated.len()).map(move |film| (trick, film))).collect();
+    if args.make_only {
+        let make = |&(trick, film): &(&Trick, usize)| match trick.make(&corpus.treated[film].0, treated) {
+            Ok(made) => println!("{}", made.display()),
+            Err(error) => eprintln!("{error}"),
+        };
+        return pool.install(|| work.par_iter().with_max_len(1).for_each(make));
+    }
+    let index_tag = if args.fresh { format!("{tag} {:?}", std::time::SystemTime::now()) } else { tag.clone() };
+    let index = corpus.index(&args.cache, &index_tag);
+
+    let bench = Bench { corpus: &corpus, index: &index, treated, prints, tag: &tag };
     let lines = args.json.as_ref().map(|path| Mutex::new(fs::File::create(path).expect("the file can be written")));
     let waiting: Mutex<HashMap<&str, Vec<Row>>> = Mutex::default();
     let one = |&(trick, film): &(&'static Trick, usize)| {
@@ -115,7 +124,6 @@ fn main() {
         }
         row
     };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.jobs).build().expect("threads start");
     eprintln!("{}", tell::HEAD);
     // One at a time in the given order, so that tricks are finished one after the other.
     let rows: Vec<Row> = pool.install(|| work.par_iter().with_max_len(1).map(one).collect());
