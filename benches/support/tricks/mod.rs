@@ -1,0 +1,11 @@
+//! Tricks on published films: which there are, how they are made, on what, and what became of them.
+
+#![allow(unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
+
+pub mod corpus;
+pub mod media;
+pub mod recipe;
+pub mod result;
+pub mod table;
+pub mod tell;
