@@ -70,8 +70,9 @@ impl Row {
                 _ => row.inconclusive_s += seconds,
             }
             if !matches!(span.state, SpanState::Published | SpanState::Unpublished) {
-                let code = span.reason.as_deref().unwrap_or("none").split(':').next().unwrap_or_default();
-                *row.reasons.entry(code.to_owned()).or_default() += span.end_s - span.start_s;
+                let code = span.reason.as_ref().and_then(|reason| serde_json::to_value(reason.code).ok());
+                let code = code.as_ref().and_then(|code| code.as_str()).unwrap_or("none").to_owned();
+                *row.reasons.entry(code).or_default() += span.end_s - span.start_s;
             }
         }
         row.paid_whole = row.paid_s >= WHOLE * row.copied_s;
