@@ -65,10 +65,19 @@ fn it_measures_both_halves_and_remembers_what_it_measured() {
         let time = |found: &Value, what: &str| found[what].as_f64().unwrap();
         let truth = &row["truth"][0];
         let offset = truth["reference_s"][0].as_f64().unwrap() - truth["clip_s"][0].as_f64().unwrap();
-        let copy = row["matches"].as_array().unwrap().iter().find(|found| found["kind"] == "copy").unwrap();
-        // At the edge of the part one of its ends is cut off.
-        let found = ["start_s", "end_s"].map(|end| time(&copy["reference"], end) - time(&copy["clip"], end) - offset);
-        assert!(found.iter().any(|error| error.abs() < 0.5), "{found:?}: {row}");
+        let matches = row["matches"].as_array().unwrap().iter();
+        let copies = matches.filter(|found| found["kind"] == "copy").map(|copy| {
+            // At the edge of the part one of its ends is cut off.
+            let ends =
+                ["start_s", "end_s"].map(|end| time(&copy["reference"], end) - time(&copy["clip"], end) - offset);
+            ends[0].abs().min(ends[1].abs())
+        });
+        let errors: Vec<f64> = copies.collect();
+        // A piece of slow footage at the edge may follow a slower time line; none is a second off, and one is right.
+        assert!(
+            errors.iter().all(|&error| error < 1.0) && errors.iter().any(|&error| error < 0.5),
+            "{errors:?}: {row}"
+        );
         assert!(row["found"] == true && row["wrong"] == 0, "{row}");
     }
     assert_eq!(rows.count(), 8);

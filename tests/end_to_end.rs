@@ -236,6 +236,7 @@ fn a_fingerprint_gets_the_verdict_of_its_clip() {
             let mut line = json_of(&check_raw(index(), &[path]));
             line["clip"]["path"].take();
             line["clip"]["from_fingerprint"].take();
+            assert!(line["checked_at"].take().is_string());
             line
         });
         assert_eq!(of_clip, of_file);
@@ -303,8 +304,11 @@ fn the_report_has_every_documented_field() {
 #[test]
 fn the_same_clip_gets_the_same_report_again() {
     let clip = scenes::excerpt(&first_film(), 2.0, 8.0);
-    let [once, twice] = [(); 2].map(|()| check_raw(index(), &[&clip]).stdout);
-    assert!(!once.is_empty());
+    let [once, twice] = [(); 2].map(|()| {
+        let mut line = json_of(&check_raw(index(), &[&clip]));
+        assert!(line["checked_at"].take().is_string());
+        line.to_string()
+    });
     assert_eq!(once, twice);
 }
 
