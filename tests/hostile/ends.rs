@@ -183,7 +183,9 @@ fn a_kernel_without_landlock_is_told_of_once_and_refused_on_request() {
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
     let refused = run(&["--require-sandbox"]);
     assert_eq!(refused.status.code(), Some(2));
-    assert!(refused.stdout.is_empty() && said(&refused).contains("Landlock"), "{}", said(&refused));
+    let error: Value = serde_json::from_slice(&refused.stdout).unwrap();
+    assert!(error["message"].as_str().unwrap().contains("Landlock") && error["verdict"].is_null(), "{error}");
+    assert!(said(&refused).contains("Landlock"), "{}", said(&refused));
     let mut doctor = command(&["doctor", "--json", "--index"]);
     without_landlock(doctor.arg(index()));
     let output = doctor.output().unwrap();
