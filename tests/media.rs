@@ -99,7 +99,7 @@ fn black_grey_and_white_have_their_levels() {
             ("limited.mkv", "-c:v ffv1 -pix_fmt yuv420p"),
             ("limited10.mkv", "-c:v ffv1 -pix_fmt yuv422p10le"),
             ("full.avi", "-c:v mjpeg -q:v 1 -pix_fmt yuvj420p"),
-            ("rgb.mkv", "-c:v ffv1 -pix_fmt bgra"),
+            ("rgb.mkv", "-sws_flags accurate_rnd+full_chroma_int+bitexact -c:v ffv1 -pix_fmt bgra"),
             ("gray.mkv", "-c:v ffv1 -pix_fmt gray"),
             ("gray16.mkv", "-c:v ffv1 -pix_fmt gray16le"),
             ("packed.mov", "-c:v rawvideo -pix_fmt yuyv422"),
