@@ -18,6 +18,8 @@ use crate::search::{RADIUS, Share, Sifted, search, sift};
 use crate::verdict::{Judgement, Policy, judge};
 use crate::{Error, Result};
 
+mod merge;
+
 /// How a clip is checked.
 #[derive(Debug, Clone, Copy)]
 pub struct CheckOptions<'a> {
@@ -49,21 +51,29 @@ impl<'a> CheckOptions<'a> {
     }
 }
 
-/// Checks a clip, or the fingerprint file of one (told apart by its first bytes).
+/// Checks a clip, or the fingerprint file of one (told apart by its first bytes). Of a clip every picture is checked that a player
+/// could show, the worst decides, and payable is what is so in all of them.
 ///
 /// # Errors
 ///
-/// Those of [`fingerprint::of_clip`] or [`Fingerprint::load`], and of [`check_fingerprint`]. A clip that can be read but not judged is no error: its
+/// Those of [`fingerprint::pictures_of_clip`] or [`Fingerprint::load`], and of [`check_fingerprint`]. A clip that can be read but not judged is no error: its
 /// verdict is [`Verdict::Inconclusive`].
 pub fn check(index: &Index, clip: &Path, options: &CheckOptions<'_>) -> Result<Report> {
     let (decoding, links) = (options.decoding, options.decoding.links);
     let given = Fingerprint::is_file(clip, links);
-    let fingerprint = match (given, options.effort) {
-        (true, _) => Fingerprint::load(clip, links)?,
-        (false, Effort::Fast) => fingerprint::sketch_of_clip(clip, decoding, options.cancel)?,
-        (false, _) => fingerprint::of_clip(clip, decoding, options.cancel)?,
+    let mut report = if given {
+        check_fingerprint(index, &Fingerprint::load(clip, links)?, options)?
+    } else {
+        let looked = match options.effort {
+            Effort::Fast => fingerprint::sketches_of_clip(clip, decoding, options.cancel)?,
+            _ => fingerprint::pictures_of_clip(clip, decoding, options.cancel)?,
+        };
+        let of_picture = |picture: &fingerprint::Picture| check_fingerprint(index, &picture.fingerprint, options);
+        let reports = looked.pictures.iter().map(of_picture).collect::<Result<Vec<_>>>()?;
+        let merged = merge::merge(&looked, reports, options.policy.searchable_min.as_secs_f64());
+        // A clip without any picture is an error of the decoding.
+        merged.ok_or(Error::Undecodable { path: clip.to_owned(), reason: "the stream holds no picture".to_owned() })?
     };
-    let mut report = check_fingerprint(index, &fingerprint, options)?;
     report.clip.from_fingerprint = given;
     report.clip.path = clip.to_string_lossy().into_owned();
     Ok(report)
@@ -215,6 +225,7 @@ fn report(
             keys: clip.keys.len() as u64,
             benign_keys: benign_keys as u64,
         },
+        streams: Vec::new(),
         verdict: judgement.verdict,
         payable_minutes: if payable { round(parts.unpublished / 60.0, 3) } else { 0.0 },
         seconds: parts,
@@ -231,7 +242,7 @@ fn report(
         matches: judgement
             .matches
             .iter()
-            .map(|&(i, kind)| Match { kind, alignment: describe(index, clip, &alignments[i]) })
+            .map(|&(i, kind)| Match { kind, stream: None, alignment: describe(index, clip, &alignments[i]) })
             .collect(),
         nearest_non_match: judgement.nearest.map(|i| describe(index, clip, &alignments[i])),
         reasons: judgement.reasons,

@@ -119,6 +119,14 @@ pub enum Error {
         /// The stage, and the decoder's last message.
         reason: String,
     },
+    /// A clip that has more than one picture, of which a fingerprint holds one.
+    #[error("{}: has {streams} video streams that a player could show, and a fingerprint holds one picture; check the clip itself, or keep one stream", path.display())]
+    SeveralPictures {
+        /// The file.
+        path: PathBuf,
+        /// How many.
+        streams: usize,
+    },
     /// A file or folder could not be read or written.
     #[error("{}: {doing} failed{}", path.display(), advice(path, doing, source))]
     Io {

@@ -16,6 +16,7 @@
 //! | `clip.from_fingerprint` | bool | whether a fingerprint file was given in place of the clip |
 //! | `clip.keyframes`, `clip.keys` | integer | frames looked at and keys made of them |
 //! | `clip.benign_keys` | integer | how many of the keys were set aside: near one of benign material, or of a keyframe that shows such |
+//! | `streams[]` | objects | the video streams of the clip, see below; none for a fingerprint |
 //! | `verdict` | `unpublished` \| `partly_published` \| `published` \| `inconclusive` | the answer |
 //! | `reasons[]` | objects | why: `code` (see [`ReasonCode`]), `seconds` (how much of the clip it is about, or null), `text` (a sentence) |
 //! | `seconds.published` | seconds | covered by matches of kind `copy` |
@@ -82,6 +83,21 @@
 //! | `geometry.scale` | factor | size of a detail in the source's frame over its size in the clip's, in frame heights |
 //! | `hits` | integer | pairs of keys that agree |
 //!
+//! | `stream` | integer or null | the number of the video stream that it was found in, if the clip has several pictures |
+//!
+//! A video stream of the clip. Several that follow each other make one picture together; otherwise each is a picture of its
+//! own, the worst decides, and payable is what is unpublished in all of them at that time. Times count from the beginning of
+//! the first picture.
+//!
+//! | field | type | meaning |
+//! |---|---|---|
+//! | `index` | integer | its number among all streams of the file |
+//! | `codec`, `width`, `height` | | as the container says |
+//! | `duration_s` | seconds or null | length of its picture, if it was checked |
+//! | `state` | `checked` \| `cover` \| `still` \| `not_checked` | `cover`: a picture that stands for the file; `still`: a single picture beside a video; of a clip with one `not_checked` nothing is payable |
+//! | `reason` | string or null | why it was not checked |
+//! | `verdict` | as above, or null | the answer for its picture |
+//!
 //! Every field but `checked_at` is the same on every run for the same clip, index and version.
 //!
 //! # Errors
@@ -113,6 +129,9 @@ pub struct Report {
     pub schema: u32,
     /// What was checked.
     pub clip: Clip,
+    /// The video streams of the clip; none for a fingerprint.
+    #[serde(default)]
+    pub streams: Vec<Stream>,
     /// The answer.
     pub verdict: Verdict,
     /// Why.
@@ -166,6 +185,41 @@ pub struct Clip {
     pub benign_keys: u64,
 }
 
+/// A video stream of the clip.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stream {
+    /// Its number among all streams of the file.
+    pub index: u32,
+    /// Codec.
+    pub codec: String,
+    /// Stored columns.
+    pub width: u32,
+    /// Stored rows.
+    pub height: u32,
+    /// Length of its picture in seconds, if it was checked.
+    pub duration_s: Option<f64>,
+    /// What became of it.
+    pub state: StreamState,
+    /// Why it was not checked.
+    pub reason: Option<String>,
+    /// The answer for its picture.
+    pub verdict: Option<Verdict>,
+}
+
+/// What became of a video stream of the clip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamState {
+    /// Its picture was checked.
+    Checked,
+    /// It is the file's cover.
+    Cover,
+    /// It is a single picture beside a video.
+    Still,
+    /// It could not be checked.
+    NotChecked,
+}
+
 /// How the clip's length divides, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Seconds {
@@ -198,6 +252,9 @@ pub struct Span {
 pub struct Match {
     /// The recording, or only the place.
     pub kind: MatchKind,
+    /// The video stream that it was found in, if the clip has several pictures.
+    #[serde(default)]
+    pub stream: Option<u32>,
     /// Source, times, geometry and evidence.
     #[serde(flatten)]
     pub alignment: NonMatch,

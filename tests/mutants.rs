@@ -114,6 +114,8 @@ fn try_out(path: &Path, index: &Index) -> Result<String, String> {
         Err(Error::NotMedia { .. } | Error::NoVideo { .. } | Error::NoDecoder { .. } | Error::NotAccepted { .. }) => {
             "refused".to_owned()
         }
+        // A fingerprint holds one picture; a mutation may make a second stream.
+        Err(Error::SeveralPictures { .. }) => "several pictures".to_owned(),
         Err(Error::Undecodable { .. } | Error::Empty { .. }) => "undecodable".to_owned(),
         Err(error) => return Err(format!("{error}: {error:?}")),
     };

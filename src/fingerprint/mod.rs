@@ -17,6 +17,7 @@ mod hash;
 mod key;
 mod motion;
 mod orientation;
+mod pictures;
 mod plane;
 mod region;
 mod runs;
@@ -38,6 +39,7 @@ use extract::{Detail, Extractor};
 pub use key::{KEY_BITS, Key, KeyKind, Place, Run};
 pub use motion::{Motion, STILL};
 pub use orientation::{Orientation, TILTS, WIDTHS, Warp};
+pub use pictures::{ClipPictures, Looked, Picture};
 use runs::{Sighting, Tracker};
 
 /// Changes whenever the same source would give other keys; an index of another version cannot be searched. What a clip gives may
@@ -182,13 +184,24 @@ pub struct SourceFingerprint {
     pub motion: Motion,
 }
 
-/// Makes the fingerprint of a clip that is to be checked.
+/// Makes the fingerprint of a clip that is to be checked and has a single picture.
 ///
 /// # Errors
 ///
-/// Those of [`Decoding::open`] and [`Decoding::decode`], and [`Error::Cancelled`] once `cancel` is set.
+/// Those of [`pictures_of_clip`], and [`Error::SeveralPictures`].
 pub fn of_clip(path: &Path, decoding: &Decoding, cancel: Option<&AtomicBool>) -> Result<Fingerprint> {
-    made(path, QUERY_INTERVAL, Detail { regions: CLIP_REGIONS, fine: FINE_REGIONS, changed: true }, decoding, cancel)
+    pictures_of_clip(path, decoding, cancel)?.only(path)
+}
+
+/// Makes the fingerprint of each picture that a player could show of a clip.
+///
+/// # Errors
+///
+/// Those of [`Decoding::open`] and [`Decoding::decode`], and [`Error::Cancelled`] once `cancel` is set. That another stream
+/// than the main one cannot be decoded is no error.
+pub fn pictures_of_clip(path: &Path, decoding: &Decoding, cancel: Option<&AtomicBool>) -> Result<ClipPictures> {
+    let detail = Detail { regions: CLIP_REGIONS, fine: FINE_REGIONS, changed: true };
+    pictures::of(path, QUERY_INTERVAL, detail, decoding, cancel)
 }
 
 /// Makes a fingerprint of half as many keyframes with [`SKETCH_REGIONS`] regions, none of them fine, in less time.
@@ -197,19 +210,29 @@ pub fn of_clip(path: &Path, decoding: &Decoding, cancel: Option<&AtomicBool>) ->
 ///
 /// Those of [`of_clip`].
 pub fn sketch_of_clip(path: &Path, decoding: &Decoding, cancel: Option<&AtomicBool>) -> Result<Fingerprint> {
-    made(path, 2 * QUERY_INTERVAL, Detail { regions: SKETCH_REGIONS, fine: 0, changed: true }, decoding, cancel)
+    sketches_of_clip(path, decoding, cancel)?.only(path)
 }
 
+/// Does the same for each picture that a player could show of a clip.
+///
+/// # Errors
+///
+/// Those of [`pictures_of_clip`].
+pub fn sketches_of_clip(path: &Path, decoding: &Decoding, cancel: Option<&AtomicBool>) -> Result<ClipPictures> {
+    let detail = Detail { regions: SKETCH_REGIONS, fine: 0, changed: true };
+    pictures::of(path, 2 * QUERY_INTERVAL, detail, decoding, cancel)
+}
+
+/// Makes the fingerprint of the picture that these streams of an open clip give one after the other.
 fn made(
-    path: &Path,
+    source: &Source,
+    sha256: &[u8; 32],
+    streams: &[Option<u32>],
     interval: Duration,
     detail: Detail,
     decoding: &Decoding,
     cancel: Option<&AtomicBool>,
-) -> Result<Fingerprint> {
-    let stop = || cancelled(cancel);
-    let source = decoding.open(path)?;
-    let sha256 = source.sha256(&stop)?;
+) -> Result<(Fingerprint, Decoded)> {
     let mut extractor = Extractor::new(detail);
     let (mut keyframes, mut keys) = (Vec::new(), Vec::new());
     let mut collect = |keyframe: Keyframe, seen: Vec<extract::SeenKey>| {
@@ -226,15 +249,25 @@ fn made(
             recurs: seen.recurs,
         }));
     };
-    let grid = Grid::query(interval, &sha256)?.at(detail.resolution());
-    let mut visit = |frame: media::Frame| {
-        extractor.push(&frame, &mut collect);
-        stop_if(cancel)
-    };
-    let decoded = decoding.decode(&source, &sha256, grid, &mut visit, &stop)?;
-    if cancelled(cancel) {
-        return Err(Error::Cancelled);
+    let mut whole: Option<Decoded> = None;
+    for &stream in streams {
+        let grid = Grid::query(interval, sha256)?.at(detail.resolution());
+        let offset = whole.as_ref().map_or(Duration::ZERO, |before| before.duration);
+        let mut visit = |frame: media::Frame| {
+            let time = frame.time.saturating_add(offset);
+            extractor.push(&media::Frame { time, ..frame }, &mut collect);
+            stop_if(cancel)
+        };
+        let decoded = decoding.decode(source, sha256, stream, grid, &mut visit, &|| cancelled(cancel))?;
+        if cancelled(cancel) {
+            return Err(Error::Cancelled);
+        }
+        whole = Some(match whole {
+            Some(before) => before.followed_by(decoded),
+            None => decoded,
+        });
     }
+    let decoded = whole.ok_or(Error::Cancelled)?;
     let motion = extractor.finish(&mut collect);
     for i in runs::recurring(&keys, |key| {
         let time = keyframes[key.keyframe as usize].time;
@@ -242,21 +275,23 @@ fn made(
     }) {
         keys[i].recurs = true;
     }
-    Ok(Fingerprint {
-        path: path.to_string_lossy().into_owned(),
-        sha256,
-        info: decoded.info,
+    let fingerprint = Fingerprint {
+        path: source.path().to_string_lossy().into_owned(),
+        sha256: *sha256,
+        info: decoded.info.clone(),
         duration: decoded.duration,
         interval,
         frames: decoded.frames,
-        undecoded: decoded.undecoded,
+        undecoded: decoded.undecoded.clone(),
         keyframes,
         keys,
         motion,
-    })
+    };
+    Ok((fingerprint, decoded))
 }
 
-/// Makes the runs of an open source with this hash; `progress` hears how much further the video's time has come since the last call.
+/// Makes the runs of an open source with this hash, of all the video streams that a player could show, one after the other: first
+/// the main one. One that cannot be decoded is undecoded for as long as the main one lasts.  `progress` hears how much further the video's time has come since the last call.
 ///
 /// # Errors
 ///
@@ -307,15 +342,34 @@ fn tracked(
         keyframes += 1;
         tracker.push(keyframe.time, &seen);
     };
-    let mut visit = |frame: media::Frame| {
-        extractor.push(&frame, &mut collect);
-        progress(frame.time.saturating_sub(reached));
-        reached = frame.time;
-        stop_if(cancel)
+    let mut decode = |stream: Option<u32>, offset: Duration| {
+        let mut visit = |frame: media::Frame| {
+            let time = frame.time.saturating_add(offset);
+            extractor.push(&media::Frame { time, ..frame }, &mut collect);
+            progress(time.saturating_sub(reached));
+            reached = time;
+            stop_if(cancel)
+        };
+        let decoded = decoding.decode(source, sha256, stream, grid.clone(), &mut visit, &|| cancelled(cancel))?;
+        if cancelled(cancel) { Err(Error::Cancelled) } else { Ok(decoded) }
     };
-    let decoded = decoding.decode(source, sha256, grid, &mut visit, &|| cancelled(cancel))?;
-    if cancelled(cancel) {
-        return Err(Error::Cancelled);
+    let mut decoded = decode(None, Duration::ZERO)?;
+    let length = decoded.duration;
+    let others: Vec<u32> = decoded.pictures().concat().into_iter().filter(|&stream| stream != decoded.stream).collect();
+    for (number, stream) in others.into_iter().enumerate() {
+        let start = decoded.duration;
+        let next = if number + 1 < pictures::STREAMS_MAX { Some(decode(Some(stream), start)) } else { None };
+        let reason = match next {
+            Some(Ok(next)) => {
+                decoded = decoded.followed_by(next);
+                continue;
+            }
+            Some(Err(error)) => pictures::reason_of(error)?,
+            None => "there are too many".to_owned(),
+        };
+        let end = start.saturating_add(length);
+        decoded.undecoded.push(media::Undecoded { start, end, reason: format!("video stream {stream}: {reason}") });
+        decoded.duration = end;
     }
     let motion = extractor.finish(&mut collect);
     progress(decoded.duration.saturating_sub(reached));

@@ -22,13 +22,14 @@ use crate::{Error, Result};
 
 pub(super) fn decode(
     source: &Source,
+    stream: Option<u32>,
     limits: &Limits,
     selector: &mut dyn Selector,
     observer: &mut dyn Observer,
 ) -> Result<Decoded> {
     let mut output = Output::new(source.path(), limits, selector, observer);
-    let stop = match attempt(source, &mut output, Plan::Sparse) {
-        Err(Stop::NoEntry) => match attempt(source, &mut output, Plan::Sequential) {
+    let stop = match attempt(source, stream, &mut output, Plan::Sparse) {
+        Err(Stop::NoEntry) => match attempt(source, stream, &mut output, Plan::Sequential) {
             Ok(decoded) => return Ok(decoded),
             Err(stop) => stop,
         },
@@ -70,9 +71,9 @@ impl From<Error> for Stop {
 }
 
 /// Decodes the file once from its start; frames up to the last one that `output` has seen are not offered again.
-fn attempt(source: &Source, output: &mut Output, plan: Plan) -> Result<Decoded, Stop> {
+fn attempt(source: &Source, stream: Option<u32>, output: &mut Output, plan: Plan) -> Result<Decoded, Stop> {
     let path = source.path();
-    let opened = open::open(source, output.limits)?;
+    let opened = open::open(source, stream, output.limits)?;
     let mut reader = Reader::new(&opened);
     let Opened { mut input, decoder, stream, info, read_error } = opened;
     output.observer.opened(&info);
@@ -106,7 +107,8 @@ fn attempt(source: &Source, output: &mut Output, plan: Plan) -> Result<Decoded, 
         return Err(Stop::Failed(Error::Undecodable { path: path.to_owned(), reason }));
     }
     let limits = *run.output.limits;
-    let decoded = run.account(&reader, info);
+    let streams = open::video_streams(&input, &reader.places);
+    let decoded = Decoded { streams, ..run.account(&reader, info) };
     if decoded.duration > limits.duration {
         let found = format!("{:.1} s", decoded.duration.as_secs_f64());
         return Err(Stop::Exceeded(Limit::Duration, found));
@@ -492,7 +494,15 @@ impl<'a, 'b> Run<'a, 'b> {
             let missing = clock::duration(promised - end).as_secs_f64();
             damage.add(end, promised, &format!("file ends {missing:.1} s early"));
         }
-        Decoded { info, duration: clock::duration(total), frames: self.frames, undecoded: damage.finish(end) }
+        Decoded {
+            info,
+            duration: clock::duration(total),
+            frames: self.frames,
+            undecoded: damage.finish(end),
+            stream: self.stream.index as u32,
+            origin_ns: origin,
+            streams: Vec::new(),
+        }
     }
 }
 

@@ -17,6 +17,8 @@ mod provision;
 mod skip;
 pub mod sniff;
 mod source;
+mod streams;
+mod window;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -29,6 +31,7 @@ pub use limits::Limits;
 pub use provision::{Provision, provision, versions};
 pub use source::{Links, Source};
 pub(crate) use source::{hex, open_plain};
+pub use streams::VideoStream;
 
 /// One upright luma picture with square pixels, at the working size or twice as large ([`Resolution`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +127,12 @@ pub struct Decoded {
     pub frames: u64,
     /// The parts that are missing, in order and without overlap.
     pub undecoded: Vec<Undecoded>,
+    /// The number of the stream that was decoded.
+    pub stream: u32,
+    /// When its first frame is shown, on the clock of the file, in nanoseconds; streams of one file are compared by it.
+    pub origin_ns: i64,
+    /// All video streams of the file, this one too.
+    pub streams: Vec<VideoStream>,
 }
 
 /// Hears what comes out of a file while it is decoded.
@@ -148,7 +157,7 @@ pub fn decode(
     visit: &mut dyn FnMut(Frame) -> ControlFlow<()>,
 ) -> Result<Decoded> {
     let limits = Limits::default();
-    decode_source(&Source::open(path, Links::Follow, &limits)?, &limits, selector, &mut Visitor(visit))
+    decode_source(&Source::open(path, Links::Follow, &limits)?, None, &limits, selector, &mut Visitor(visit))
 }
 
 /// An observer that sees frames only.
@@ -168,8 +177,8 @@ impl Observer for Visitor<'_> {
 
 /// Decodes an open file in this process and tells `observer` of it, frames in order of presentation.
 ///
-/// The stream is the one that a player shows: never a cover, the default one, then the largest. Where time stamps
-/// fall back, as in concatenated recordings, time goes on from the last frame; it never decreases. With
+/// `stream` is the number of the stream; without one it is that which a player shows: never a cover, the default one, then
+/// the largest. What else a player could show is in [`Decoded::streams`] and not looked at. Where time stamps fall back, as in concatenated recordings, time goes on from the last frame; it never decreases. With
 /// [`Selector::max_gap`] only what is needed is decoded, and the frames seen are a subset of those that are seen
 /// without. The same file gives the same frames on every run. One thread does the work, and many calls may run at once.
 ///
@@ -183,11 +192,12 @@ impl Observer for Visitor<'_> {
 /// error: what is missing is in [`Decoded::undecoded`].
 pub fn decode_source(
     source: &Source,
+    stream: Option<u32>,
     limits: &Limits,
     selector: &mut dyn Selector,
     observer: &mut dyn Observer,
 ) -> Result<Decoded> {
-    decode::decode(source, limits, selector, observer)
+    decode::decode(source, stream, limits, selector, observer)
 }
 
 /// Tells what is known of the video stream that [`decode`] would decode, without decoding it.
@@ -197,7 +207,7 @@ pub fn decode_source(
 /// Those of [`decode`] that can be known by then.
 pub fn probe(path: &Path) -> Result<StreamInfo> {
     let limits = Limits::default();
-    Ok(open::open(&Source::open(path, Links::Follow, &limits)?, &limits)?.info)
+    Ok(open::open(&Source::open(path, Links::Follow, &limits)?, None, &limits)?.info)
 }
 
 /// The most parts that [`Decoded::undecoded`] ever has.

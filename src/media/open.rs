@@ -20,7 +20,8 @@ use super::clock::Ticks;
 use super::geometry::{Orientation, displayed_size};
 use super::limits::{Limit, Limits, STREAMS_MAX};
 use super::source::{Source, SourceReader};
-use super::{StreamInfo, clock};
+use super::window::{self, Margins, Window};
+use super::{StreamInfo, VideoStream, clock};
 use crate::{Error, Result};
 
 /// An open file, its chosen stream and what is known of it.
@@ -51,16 +52,25 @@ pub(super) struct Stream {
     /// The container's sample aspect, which takes precedence over the frame's; (0, 1) if there is none.
     pub(super) sample_aspect: (u32, u32),
     pub(super) orientation: Orientation,
+    /// Which part of the stored picture the container wants to be shown.
+    pub(super) window: Window,
     pub(super) codec: ffmpeg::codec::Id,
 }
 
-/// Opens a file's container, chooses its video stream and opens the decoder.
-pub(super) fn open(source: &Source, limits: &Limits) -> Result<Opened> {
+/// Opens a file's container, chooses its video stream unless it is given by its number, and opens the decoder.
+pub(super) fn open(source: &Source, wanted: Option<u32>, limits: &Limits) -> Result<Opened> {
     silence();
     let path = source.path();
     let (mut input, read_error) = open_container(source, limits)?;
-    let index = choose(&input).ok_or_else(|| Error::NoVideo { path: path.to_owned(), found: contents(&input) })?;
-    let (stream, mut decoder) = open_decoder(path, &input, index, limits)?;
+    let index = match wanted {
+        Some(wanted) => await_stream(path, &mut input, wanted as usize)?,
+        None => choose(&input).ok_or_else(|| Error::NoVideo { path: path.to_owned(), found: contents(&input) })?,
+    };
+    let (mut stream, mut decoder) = open_decoder(path, &input, index, limits)?;
+    stream.window = window(source, &input, index);
+    if let Some(aspect) = stream.window.sample_aspect((decoder.width(), decoder.height())) {
+        stream.sample_aspect = aspect;
+    }
     for declared in [stream.declared, stream.container_declared].into_iter().flatten().map(clock::duration) {
         if declared > limits.duration {
             let found = format!("{:.1} s are declared", declared.as_secs_f64());
@@ -156,8 +166,80 @@ fn choose(input: &Input) -> Option<usize> {
         .map(|stream| stream.index())
 }
 
+/// Whether a stream is one picture that stands for the file. A track that another one refers to for its chapters is marked
+/// like a cover, and may be a video that players show.
 fn is_cover(stream: &ffmpeg::Stream) -> bool {
-    stream.disposition().intersects(Disposition::ATTACHED_PIC | Disposition::from_bits_retain(TIMED_THUMBNAILS))
+    let disposition = stream.disposition();
+    if disposition.contains(Disposition::from_bits_retain(TIMED_THUMBNAILS)) {
+        return stream.frames() == 1;
+    }
+    disposition.contains(Disposition::ATTACHED_PIC) && stream.frames() <= 1
+}
+
+/// The video streams of a file, as far as it was read; `places` tells where the packets of each stream are.
+pub(super) fn video_streams(input: &Input, places: &[Option<(u64, u64)>]) -> Vec<VideoStream> {
+    let videos = input.streams().filter(|stream| stream.parameters().medium() == ffmpeg::media::Type::Video);
+    videos
+        .map(|stream| {
+            let (width, height) = stored_size(&stream);
+            VideoStream {
+                index: stream.index() as u32,
+                codec: codec_name(&stream.parameters()),
+                width,
+                height,
+                cover: is_cover(&stream),
+                place: places.get(stream.index()).copied().flatten(),
+            }
+        })
+        .collect()
+}
+
+/// Reads on until the stream with this number is known, since streams may begin anywhere in a file, and goes back.
+#[allow(unsafe_code)]
+fn await_stream(path: &Path, input: &mut Input, wanted: usize) -> Result<usize> {
+    let known =
+        |input: &Input| input.stream(wanted).is_some_and(|stream| stream.parameters().id() != ffmpeg::codec::Id::None);
+    if known(input) {
+        return Ok(wanted);
+    }
+    let undecodable =
+        |reason: &str| Error::Undecodable { path: path.to_owned(), reason: format!("stream {wanted} {reason}") };
+    let mut refusals = 0;
+    while !known(input) {
+        match ffmpeg::Packet::empty().read(input) {
+            Ok(()) => {}
+            Err(ffmpeg::Error::InvalidData) if refusals < 100 => refusals += 1,
+            Err(_) => return Err(undecodable("was not found again")),
+        }
+    }
+    // SAFETY: the context is alive and open for reading; seeking by bytes has no other condition.
+    let answer = unsafe { ffi::av_seek_frame(input.as_mut_ptr(), -1, 0, ffi::AVSEEK_FLAG_BYTE) };
+    if answer < 0 {
+        Err(undecodable("begins late, and the file cannot be read again from its start"))
+    } else {
+        Ok(wanted)
+    }
+}
+
+/// Which part of the picture the container wants to be shown.
+fn window(source: &Source, input: &Input, index: usize) -> Window {
+    let (mut file, length) = (std::io::BufReader::with_capacity(WINDOW_BLOCK, source.reader()), source.bytes());
+    let name = input.format().name().to_owned();
+    let Some(stream) = input.stream(index) else { return Window::Unclear };
+    if name.split(',').any(|name| name == "mov") {
+        return window::of_mp4(&mut file, length, stream.id());
+    }
+    if name.split(',').any(|name| name == "matroska") {
+        let tracks = || {
+            input.streams().filter(|stream| {
+                let video = stream.parameters().medium() == ffmpeg::media::Type::Video;
+                video && !stream.disposition().contains(Disposition::ATTACHED_PIC)
+            })
+        };
+        let place = tracks().take_while(|stream| stream.index() != index).count();
+        return window::of_matroska(&mut file, length, place, tracks().count());
+    }
+    Window::Whole
 }
 
 /// Names the streams of a file without video.
@@ -249,6 +331,7 @@ fn properties(input: &Input, stream: &ffmpeg::Stream) -> Stream {
             .find(|data| data.kind() == ffmpeg::codec::packet::side_data::Type::DisplayMatrix)
             .and_then(|data| matrix(data.data()))
             .map_or(Orientation::UPRIGHT, |matrix| Orientation::from_matrix(&matrix)),
+        window: Window::Whole,
         codec: stream.parameters().id(),
     }
 }
@@ -276,7 +359,9 @@ fn info(input: &Input, stream: &Stream, decoder: &ffmpeg::decoder::Video) -> Str
         (0, _) => aspect_pair(decoder.aspect_ratio().into()),
         aspect => aspect,
     };
-    let (width, height) = displayed_size(decoder.width(), decoder.height(), aspect, stream.orientation);
+    let stored = (decoder.width(), decoder.height());
+    let (width, height) = stream.window.margins(stored).map_or(stored, |margins| margins.rest(stored));
+    let (width, height) = displayed_size(width, height, aspect, stream.orientation);
     StreamInfo {
         width,
         height,
@@ -285,6 +370,26 @@ fn info(input: &Input, stream: &Stream, decoder: &ffmpeg::decoder::Video) -> Str
         pixel_format: decoder.format().descriptor().map_or("unknown", |descriptor| descriptor.name()).to_owned(),
         declared: stream.declared.or(stream.container_declared).map(clock::duration),
     }
+}
+
+/// Cuts off what is not shown of a picture; says whether that could be done.
+#[allow(unsafe_code)]
+pub(super) fn crop(picture: &mut ffmpeg::frame::Video, margins: Margins) -> bool {
+    if margins == Margins::default() {
+        return true;
+    }
+    let expected = margins.rest((picture.width(), picture.height()));
+    // SAFETY: the frame is alive and holds the data that its fields describe. The library checks the margins against its
+    // size, and moves the pointers of planes that the frame goes on to own.
+    let answer = unsafe {
+        let frame = picture.as_mut_ptr();
+        (*frame).crop_left = margins.left as usize;
+        (*frame).crop_top = margins.top as usize;
+        (*frame).crop_right = margins.right as usize;
+        (*frame).crop_bottom = margins.bottom as usize;
+        ffi::av_frame_apply_cropping(frame, ffi::AV_FRAME_CROP_UNALIGNED as i32)
+    };
+    answer >= 0 && (picture.width(), picture.height()) == expected
 }
 
 #[allow(unsafe_code)]
@@ -361,6 +466,9 @@ impl Seek for Watched {
         self.reader.seek(position)
     }
 }
+
+/// Bytes that are read at a time to find out what the container crops; what is looked at lies close together.
+const WINDOW_BLOCK: usize = 256;
 
 /// How much of the file's start is looked at to explain a refusal, in bytes.
 const HEAD_LENGTH: u64 = 16;

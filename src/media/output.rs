@@ -76,6 +76,13 @@ impl<'a> Output<'a> {
             .side_data(frame::side_data::Type::DisplayMatrix)
             .and_then(|data| open::matrix(data.data()))
             .map_or(stream.orientation, |matrix| Orientation::from_matrix(&matrix));
+        let mut held = held;
+        let shown = stream.window.margins((held.picture.width(), held.picture.height()));
+        if !shown.is_some_and(|margins| open::crop(&mut held.picture, margins)) {
+            let end = next.unwrap_or(held.time.saturating_add(held.length));
+            self.unusable.push((held.time, end, CROPPED.to_owned()));
+            return Ok(());
+        }
         match self.scaler.scale(&held.picture, aspect, orientation, self.selector.resolution()) {
             Ok(frame) => match self.observer.frame(Frame { time, ..frame }) {
                 ControlFlow::Continue(()) => Ok(()),
@@ -89,3 +96,6 @@ impl<'a> Output<'a> {
         }
     }
 }
+
+/// The reason for a picture of which nobody can tell how much is shown.
+const CROPPED: &str = "the container crops the picture in a way that cannot be followed";

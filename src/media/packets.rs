@@ -24,6 +24,8 @@ pub(super) enum Next {
 pub(super) struct Reader {
     continuity: Continuity,
     ticks: Vec<Ticks>,
+    /// Where the first and the last packet of each stream begin in the file.
+    pub(super) places: Vec<Option<(u64, u64)>>,
     trusted: bool,
     /// The latest end of a packet's presentation in the chosen stream, and in any other one, in nanoseconds.
     pub(super) end: Option<i64>,
@@ -47,6 +49,7 @@ impl Reader {
         Reader {
             continuity: Continuity::new(opened.stream.ticks, opened.stream.frame_length),
             ticks: opened.input.streams().map(|stream| Ticks::new(stream.time_base())).collect(),
+            places: Vec::new(),
             trusted: key_flags_are_sound(opened.stream.codec),
             end: None,
             others_end: None,
@@ -80,6 +83,7 @@ impl Reader {
                 }
             }
             self.passed_over.packet(packet.position(), packet.size());
+            self.place(&packet);
             if packet.stream() != stream.index {
                 self.note_other(&packet);
                 return Some(Next::Other);
@@ -97,6 +101,14 @@ impl Reader {
     pub(super) fn has_lost(&self, hole: &Hole) -> bool {
         let span = self.decoded_end.unwrap_or(0).saturating_sub(self.first.unwrap_or(0));
         hole.likely || self.passed_over.explains(hole.bytes, hole.gap, span)
+    }
+
+    fn place(&mut self, packet: &Packet) {
+        let (stream, Ok(at)) = (packet.stream(), u64::try_from(packet.position())) else { return };
+        if stream >= self.places.len() {
+            self.places.resize(stream + 1, None);
+        }
+        self.places[stream] = Some(self.places[stream].map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
     }
 
     fn note_other(&mut self, packet: &Packet) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Protections;
 use super::message::{Failure, Message, Tried};
-use crate::media::{Decoded, Frame, Limits, StreamInfo, UNDECODED_MAX, Undecoded};
+use crate::media::{Decoded, Frame, Limits, StreamInfo, UNDECODED_MAX, Undecoded, VideoStream};
 
 /// What the parent does about a message.
 #[derive(Debug, PartialEq)]
@@ -33,6 +33,9 @@ pub(super) struct Ledger {
     last: Duration,
     reached: Duration,
     missing: Vec<Undecoded>,
+    streams: Vec<VideoStream>,
+    /// The stream that was decoded, and when it begins.
+    origin: (u32, i64),
     ended: bool,
 }
 
@@ -47,6 +50,8 @@ impl Ledger {
             last: Duration::ZERO,
             reached: Duration::ZERO,
             missing: Vec::new(),
+            streams: Vec::new(),
+            origin: (0, 0),
             ended: false,
         }
     }
@@ -89,6 +94,17 @@ impl Ledger {
                 Ok(Step::Noted)
             }
             Message::Missing(part) => self.part(part),
+            Message::Stream(stream) => {
+                if self.streams.len() >= VIDEO_STREAMS_MAX {
+                    return Err(format!("more than {VIDEO_STREAMS_MAX} video streams"));
+                }
+                self.streams.push(stream);
+                Ok(Step::Noted)
+            }
+            Message::Origin(stream, origin_ns) => {
+                self.origin = (stream, origin_ns);
+                Ok(Step::Noted)
+            }
             Message::Done(duration, frames) => self.done(duration, frames),
             Message::Failed(failure) => {
                 self.ended = true;
@@ -140,7 +156,12 @@ impl Ledger {
         }
         self.ended = true;
         let info = self.info.take().ok_or("an end without a stream")?;
-        Ok(Step::Done(Decoded { info, duration, frames, undecoded: std::mem::take(&mut self.missing) }))
+        let (stream, origin_ns) = self.origin;
+        if !self.streams.iter().any(|listed| listed.index == stream && !listed.cover) {
+            return Err(format!("stream {stream}, which it did not list"));
+        }
+        let (undecoded, streams) = (std::mem::take(&mut self.missing), std::mem::take(&mut self.streams));
+        Ok(Step::Done(Decoded { info, duration, frames, undecoded, stream, origin_ns, streams }))
     }
 
     fn opened(&self, what: &str) -> Result<(), String> {
@@ -160,6 +181,8 @@ impl Ledger {
     }
 }
 
+/// A file has no more streams than this.
+const VIDEO_STREAMS_MAX: usize = 256;
 /// The first keyframe, the last one, and rounding.
 const KEYFRAMES_SPARE: u128 = 4;
 
@@ -180,6 +203,10 @@ mod tests {
         }
     }
 
+    fn stream(index: u32) -> VideoStream {
+        VideoStream { index, codec: "h264".into(), width: 640, height: 360, cover: index > 1, place: None }
+    }
+
     fn frame(time: Duration) -> Message {
         Message::Frame(Frame { time, width: 2, height: 2, luma: vec![0; 4] })
     }
@@ -194,6 +221,7 @@ mod tests {
         let mut ledger = Ledger::new(&limits, SECOND);
         ledger.take(Message::Ready(Protections::default()))?;
         ledger.take(Message::Opened(info()))?;
+        ledger.take(Message::Stream(stream(0)))?;
         let mut last = Ok(Step::Noted);
         for message in messages {
             last = Ok(ledger.take(message)?);
@@ -231,6 +259,9 @@ mod tests {
             ("an end before the last frame", vec![frame(5 * SECOND), Message::Done(SECOND, 10)]),
             ("nothing decoded", vec![Message::Done(SECOND, 0)]),
             ("a second end", vec![Message::Done(SECOND, 1), Message::Done(SECOND, 1)]),
+            ("a stream that it did not list", vec![Message::Origin(1, 0), Message::Done(SECOND, 1)]),
+            ("a cover", vec![Message::Stream(stream(2)), Message::Origin(2, 0), Message::Done(SECOND, 1)]),
+            ("a flood of streams", vec![Message::Stream(stream(1)); VIDEO_STREAMS_MAX]),
             ("a second beginning", vec![Message::Ready(Protections::default())]),
         ] {
             assert!(said(messages).is_err(), "{why}");

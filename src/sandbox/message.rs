@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::Protections;
-use crate::media::{Frame, LONG_SIDE_MAX, Resolution, StreamInfo, Undecoded};
+use crate::media::{Frame, LONG_SIDE_MAX, Resolution, StreamInfo, Undecoded, VideoStream};
 
 /// What a decoding process says.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +23,10 @@ pub(super) enum Message {
     Progress(Duration, u64),
     /// A part that is missing.
     Missing(Undecoded),
+    /// A video stream of the file, decoded or not.
+    Stream(VideoStream),
+    /// The stream that was decoded: its number, and when its first frame is shown on the file's clock, in nanoseconds.
+    Origin(u32, i64),
     /// The end: length of the video, and frames decoded.
     Done(Duration, u64),
     /// Why there is nothing, or no more.
@@ -86,6 +90,20 @@ impl Message {
                 put_time(&mut bytes, part.end);
                 put_text(&mut bytes, &part.reason);
             }
+            Message::Stream(stream) => {
+                for number in [stream.index, stream.width, stream.height] {
+                    bytes.extend(number.to_le_bytes());
+                }
+                bytes.extend([u8::from(stream.cover), u8::from(stream.place.is_some())]);
+                let (first, last) = stream.place.unwrap_or_default();
+                bytes.extend(first.to_le_bytes());
+                bytes.extend(last.to_le_bytes());
+                put_text(&mut bytes, &stream.codec);
+            }
+            Message::Origin(stream, origin_ns) => {
+                bytes.extend(stream.to_le_bytes());
+                bytes.extend(origin_ns.to_le_bytes());
+            }
             Message::Failed(failure) => {
                 bytes.push(failure.kind);
                 bytes.extend(failure.number.to_le_bytes());
@@ -111,6 +129,8 @@ impl Message {
             Message::Done(..) => 6,
             Message::Failed(_) => 7,
             Message::Tried(_) => 8,
+            Message::Stream(_) => 9,
+            Message::Origin(..) => 10,
         }
     }
 
@@ -154,6 +174,14 @@ impl Message {
             6 => Message::Done(body.time()?, body.long()?),
             7 => Message::Failed(Failure { kind: body.byte()?, number: body.number()?, text: body.text()? }),
             8 => Message::Tried(Tried { refused: body.truth()?, how: body.text()? }),
+            9 => {
+                let (index, width, height) = (body.number()?, body.number()?, body.number()?);
+                let (cover, placed) = (body.truth()?, body.truth()?);
+                let place = (body.long()?, body.long()?);
+                let place = placed.then_some(place);
+                Message::Stream(VideoStream { index, codec: body.text()?, width, height, cover, place })
+            }
+            10 => Message::Origin(body.number()?, body.long()?.cast_signed()),
             _ => return None,
         };
         body.0.is_empty().then_some(message)
@@ -221,6 +249,8 @@ fn longest(tag: u8) -> usize {
         4 | 6 => 16,
         5 => 8 + 8 + 2 + TEXT_MAX,
         7 | 8 => 1 + 4 + 2 + TEXT_MAX,
+        9 => 3 * 4 + 2 + 2 * 8 + 2 + TEXT_MAX,
+        10 => 4 + 8,
         _ => 0,
     }
 }
@@ -281,7 +311,7 @@ const HEADER: usize = 5;
 /// Longest text in bytes.
 const TEXT_MAX: usize = 500;
 /// Changes with the messages, so that programs of two versions do not misunderstand each other.
-const PROTOCOL: &[u8] = b"uniq 2\n";
+const PROTOCOL: &[u8] = b"uniq 3\n";
 
 #[cfg(test)]
 mod tests {
@@ -303,6 +333,15 @@ mod tests {
             Message::Frame(Frame { time: second, width: 4, height: 2, luma: vec![9; 8] }),
             Message::Progress(second, 25),
             Message::Missing(Undecoded { start: second, end: 2 * second, reason: "corrupt data".into() }),
+            Message::Stream(VideoStream {
+                index: 2,
+                codec: "hevc".into(),
+                width: 64,
+                height: 48,
+                cover: true,
+                place: Some((7, 1 << 40)),
+            }),
+            Message::Origin(2, -5),
             Message::Done(second, 25),
             Message::Failed(Failure { kind: 3, number: 5, text: "no".into() }),
             Message::Tried(Tried { refused: true, how: "é".into() }),
@@ -327,7 +366,7 @@ mod tests {
 
     #[test]
     fn a_length_is_refused_before_its_body_is_there() {
-        for (tag, length) in [(1_u8, 17_u32), (3, 17 + (1 << 20)), (4, 17), (9, 1), (0, 1), (7, u32::MAX)] {
+        for (tag, length) in [(1_u8, 17_u32), (3, 17 + (1 << 20)), (4, 17), (11, 1), (0, 1), (7, u32::MAX)] {
             let mut inbox = Inbox::default();
             inbox.push(&[&[tag][..], &length.to_le_bytes()].concat());
             assert!(inbox.next().is_err(), "{tag} {length}");

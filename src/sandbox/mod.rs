@@ -125,7 +125,7 @@ impl Decoding {
         Source::open(path, self.links, &self.limits)
     }
 
-    /// Decodes an open file whose hash is known, and hands the keyframes that `grid` chooses to `visit`; `stop` is
+    /// Decodes one video stream of an open file whose hash is known ([`media::decode_source`] says which), and hands the keyframes that `grid` chooses to `visit`; `stop` is
     /// asked many times a second.
     ///
     /// # Errors
@@ -138,6 +138,7 @@ impl Decoding {
         &self,
         source: &Source,
         sha256: &[u8; 32],
+        stream: Option<u32>,
         mut grid: Grid,
         visit: &mut dyn FnMut(Frame) -> ControlFlow<()>,
         stop: &dyn Fn() -> bool,
@@ -146,9 +147,11 @@ impl Decoding {
             journal.admit(source.path(), sha256)?;
         }
         let decoded = match &self.place {
-            Place::InProcess => media::decode_source(source, &self.limits, &mut grid, &mut Stoppable { visit, stop }),
+            Place::InProcess => {
+                media::decode_source(source, stream, &self.limits, &mut grid, &mut Stoppable { visit, stop })
+            }
             #[cfg(unix)]
-            Place::Worker(worker) => worker::decode(worker, source, &self.limits, &grid, visit, stop),
+            Place::Worker(worker) => worker::decode(worker, source, stream, &self.limits, &grid, visit, stop),
             #[cfg(not(unix))]
             Place::Worker(worker) => Err(no_processes(worker)),
         };
@@ -243,7 +246,14 @@ struct Job {
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 enum Task {
     /// Decode the file on its standard input, which has so many bytes.
-    Decode { interval: Duration, sampling: Sampling, resolution: Resolution, limits: Limits, bytes: u64 },
+    Decode {
+        stream: Option<u32>,
+        interval: Duration,
+        sampling: Sampling,
+        resolution: Resolution,
+        limits: Limits,
+        bytes: u64,
+    },
     /// Do something forbidden.
     #[cfg(unix)]
     Try(Trial),

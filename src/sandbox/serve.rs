@@ -40,9 +40,9 @@ pub fn serve(job: &str, input: OwnedFd, output: OwnedFd) -> Result<()> {
         return Err(Error::Unprotected { lacking: protections.lacking().join(", ") });
     }
     match job.task {
-        Task::Decode { interval, sampling, resolution, limits, bytes } => {
+        Task::Decode { stream, interval, sampling, resolution, limits, bytes } => {
             let grid = Grid::new(interval, sampling).map(|grid| grid.at(resolution));
-            decode(&mut sender, &Source::handed_over(File::from(input), bytes), grid, &limits);
+            decode(&mut sender, &Source::handed_over(File::from(input), bytes), stream, grid, &limits);
         }
         Task::Try(Trial::Start) => {}
         Task::Try(trial) => {
@@ -53,13 +53,17 @@ pub fn serve(job: &str, input: OwnedFd, output: OwnedFd) -> Result<()> {
     Ok(())
 }
 
-fn decode(sender: &mut Sender, source: &Source, grid: Result<Grid>, limits: &Limits) {
-    let decoded = grid.and_then(|mut grid| media::decode_source(source, limits, &mut grid, sender));
+fn decode(sender: &mut Sender, source: &Source, stream: Option<u32>, grid: Result<Grid>, limits: &Limits) {
+    let decoded = grid.and_then(|mut grid| media::decode_source(source, stream, limits, &mut grid, sender));
     match decoded {
         Ok(decoded) => {
             for part in decoded.undecoded {
                 sender.send(&Message::Missing(part));
             }
+            for stream in decoded.streams {
+                sender.send(&Message::Stream(stream));
+            }
+            sender.send(&Message::Origin(decoded.stream, decoded.origin_ns));
             sender.send(&Message::Done(decoded.duration, decoded.frames));
         }
         Err(error) => {

@@ -22,12 +22,14 @@ use crate::{Error, Result};
 pub(super) fn decode(
     worker: &Worker,
     source: &Source,
+    stream: Option<u32>,
     limits: &Limits,
     grid: &Grid,
     visit: &mut dyn FnMut(Frame) -> ControlFlow<()>,
     stop: &dyn Fn() -> bool,
 ) -> Result<Decoded> {
     let task = Task::Decode {
+        stream,
         interval: grid.interval(),
         sampling: grid.sampling(),
         resolution: grid.resolution(),

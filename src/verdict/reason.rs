@@ -38,6 +38,8 @@ pub enum ReasonCode {
     Beside,
     /// There is no usable picture.
     Undecoded,
+    /// The file has several pictures that a player could show, and they differ.
+    Streams,
     /// The index holds no videos.
     EmptyIndex,
     /// It was searched, and nothing was found.
@@ -113,6 +115,7 @@ impl ReasonCode {
             ReasonCode::Benign => "it shows material that is marked as benign",
             ReasonCode::Beside => "a copy goes on here in its source, and nothing tells whether it does so in the clip",
             ReasonCode::Undecoded => "there is no picture",
+            ReasonCode::Streams => "another picture of the file is not unpublished here",
             ReasonCode::EmptyIndex => "the index holds no videos",
             ReasonCode::NoMatch => "it was searched and not found",
         }

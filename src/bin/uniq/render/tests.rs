@@ -16,6 +16,7 @@ fn reason(code: ReasonCode, text: &str) -> Reason {
 
 fn base(verdict: Verdict) -> Report {
     Report {
+        streams: vec![],
         schema: SCHEMA,
         clip: Clip {
             path: "clip.mp4".into(),
@@ -154,7 +155,7 @@ fn a_partly_published_clip_shows_each_match_and_each_unsearchable_part() {
         part(2.0, 8.0, SpanState::Published, None),
         part(8.0, 10.0, SpanState::Unsearchable, Some(reason(ReasonCode::Black, "the picture is black"))),
     ];
-    report.matches = vec![Match { kind: MatchKind::Copy, alignment: found(Some("Market")) }];
+    report.matches = vec![Match { kind: MatchKind::Copy, stream: None, alignment: found(Some("Market")) }];
     let mut near = found(None);
     near.evidence_bits = 29.9;
     report.nearest_non_match = Some(near);
@@ -206,7 +207,7 @@ fn no_foreign_string_steers_the_terminal() {
     alignment.source.path = evil.into();
     let mut near = alignment.clone();
     near.source.publication.title = None;
-    report.matches = vec![Match { kind: MatchKind::SameScene, alignment }];
+    report.matches = vec![Match { kind: MatchKind::SameScene, stream: None, alignment }];
     report.nearest_non_match = Some(near);
     let text = rendered(&report, Paint::Plain);
     assert!(text.contains("\\u{1b}]0;owned\\u{7}\\u{202e}"));
@@ -235,7 +236,7 @@ fn a_copy_byte_for_byte_says_so_instead_of_bits_from_no_hits() {
     let mut report = base(Verdict::Published);
     let mut same = found(None);
     same.source.sha256 = report.clip.sha256.clone();
-    report.matches = vec![Match { kind: MatchKind::Copy, alignment: same }];
+    report.matches = vec![Match { kind: MatchKind::Copy, stream: None, alignment: same }];
     let told = rendered(&report, Paint::Plain);
     assert!(told.contains("\n    evidence   the same file, byte for byte\n") && !told.contains(" hits"), "{told}");
 }

@@ -1,0 +1,134 @@
+use std::time::Duration;
+
+use super::*;
+use crate::report::Seconds;
+
+/// A second of a picture: `p`ublished, `u`npublished, `x` unsearchable.
+fn spans(seconds: &str) -> Vec<Span> {
+    let at = |(i, state): (usize, char)| Span {
+        start_s: i as f64,
+        end_s: i as f64 + 1.0,
+        state: match state {
+            'p' => SpanState::Published,
+            'u' => SpanState::Unpublished,
+            _ => SpanState::Unsearchable,
+        },
+        reason: (state == 'x').then(|| Reason::of(ReasonCode::Black, Duration::from_secs(1), "the picture is black")),
+    };
+    seconds.chars().enumerate().map(at).collect()
+}
+
+fn total(spans: &[Span], state: SpanState) -> f64 {
+    spans.iter().filter(|span| span.state == state).map(|span| span.end_s - span.start_s).sum()
+}
+
+fn report(seconds: &str) -> Report {
+    let spans = spans(seconds);
+    let [published, unpublished, unsearchable] =
+        [SpanState::Published, SpanState::Unpublished, SpanState::Unsearchable].map(|state| total(&spans, state));
+    let verdict = match (published > 0.0, unpublished > 0.0) {
+        (true, true) => Verdict::PartlyPublished,
+        (true, false) => Verdict::Published,
+        (false, _) if unpublished >= 2.0 => Verdict::Unpublished,
+        (false, _) => Verdict::Inconclusive,
+    };
+    let info = crate::media::StreamInfo {
+        width: 64,
+        height: 48,
+        codec: "h264".into(),
+        container: "mov".into(),
+        pixel_format: "yuv420p".into(),
+        declared: None,
+    };
+    let text = serde_json::json!({
+        "schema": 3,
+        "clip": {"path": "", "sha256": "", "duration_s": seconds.len() as f64, "width": info.width, "height": info.height,
+            "codec": info.codec, "container": info.container, "from_fingerprint": true, "keyframes": 1, "keys": 1},
+        "verdict": verdict, "reasons": [], "seconds": Seconds { published, unpublished, unsearchable, benign: 0.0 },
+        "payable_minutes": round(unpublished / 60.0), "spans": spans, "matches": [], "nearest_non_match": null,
+        "index": {"root": "", "generation": 1, "videos": 1, "hours": 1.0, "keys": 1, "distinct_keys": 1, "interval_s": 0.5,
+            "version": 1, "fingerprint_version": 1},
+        "search": {"mode": "exact", "exact": true, "recall": 1.0, "radius_bits": 72, "query_interval_s": 0.25,
+            "published_bits": 30.0, "effort": "standard"},
+        "tool": {"name": "uniq", "version": "0"},
+    });
+    serde_json::from_value(text).unwrap()
+}
+
+/// What comes of pictures that begin at these seconds, and of so many streams that were not looked at.
+fn merged(pictures: &[(u64, &str)], missed: usize) -> Report {
+    let stream = |index: usize| crate::media::VideoStream {
+        index: index as u32,
+        codec: "h264".into(),
+        width: 64,
+        height: 48,
+        cover: false,
+        place: None,
+    };
+    let fingerprint = crate::Fingerprint {
+        path: String::new(),
+        sha256: [0; 32],
+        info: crate::media::StreamInfo {
+            width: 64,
+            height: 48,
+            codec: "h264".into(),
+            container: "mov".into(),
+            pixel_format: "yuv420p".into(),
+            declared: None,
+        },
+        duration: Duration::from_secs(1),
+        interval: Duration::from_millis(250),
+        frames: 1,
+        undecoded: vec![],
+        keyframes: vec![],
+        keys: vec![],
+        motion: crate::fingerprint::Motion::default(),
+    };
+    let looked = ClipPictures {
+        pictures: (0..)
+            .zip(pictures)
+            .map(|(index, (start, _))| crate::fingerprint::Picture {
+                streams: vec![index],
+                start: Duration::from_secs(*start),
+                fingerprint: fingerprint.clone(),
+            })
+            .collect(),
+        streams: (0..pictures.len() + missed)
+            .map(|i| {
+                let at = if i < pictures.len() { Looked::At(i) } else { Looked::Not("corrupt data".into()) };
+                (stream(i), at)
+            })
+            .collect(),
+    };
+    merge(&looked, pictures.iter().map(|(_, seconds)| report(seconds)).collect(), 2.0).unwrap()
+}
+
+#[test]
+fn the_worst_picture_decides_and_only_what_is_unpublished_in_all_is_payable() {
+    for (pictures, missed, verdict, published, unpublished) in [
+        (vec![(0, "uuuu")], 0, Verdict::Unpublished, 0.0, 4.0),
+        (vec![(0, "uuuu"), (0, "pppp")], 0, Verdict::Published, 4.0, 0.0),
+        (vec![(0, "uuuu"), (0, "ppuu")], 0, Verdict::PartlyPublished, 2.0, 2.0),
+        (vec![(0, "upuu"), (0, "uupu")], 0, Verdict::PartlyPublished, 2.0, 2.0),
+        (vec![(0, "uuuuuu"), (0, "uuxxuu")], 0, Verdict::Unpublished, 0.0, 4.0),
+        // The second one begins two seconds later, and shows nothing at first.
+        (vec![(0, "uuuuuu"), (2, "ppuu")], 0, Verdict::PartlyPublished, 2.0, 2.0),
+        (vec![(0, "uuuu"), (0, "uxxx")], 0, Verdict::Inconclusive, 0.0, 0.0),
+        (vec![(0, "uuuuuu"), (0, "puuu"), (0, "uxxx")], 0, Verdict::PartlyPublished, 1.0, 0.0),
+        // They have too little time in common.
+        (vec![(0, "uuuu"), (3, "uuuu")], 0, Verdict::Inconclusive, 0.0, 1.0),
+        (vec![(0, "uuuu")], 1, Verdict::Inconclusive, 0.0, 0.0),
+        (vec![(0, "puuu")], 1, Verdict::PartlyPublished, 1.0, 0.0),
+    ] {
+        let report = merged(&pictures, missed);
+        assert_eq!(report.verdict, verdict, "{pictures:?} {missed}");
+        assert_eq!((report.seconds.published, report.seconds.unpublished), (published, unpublished), "{pictures:?}");
+        let payable = if verdict == Verdict::Inconclusive { 0.0 } else { round(unpublished / 60.0) };
+        assert_eq!(report.payable_minutes, payable, "{pictures:?}");
+        let parts = report.seconds.published + report.seconds.unpublished + report.seconds.unsearchable;
+        assert_eq!(parts, report.clip.duration_s, "{pictures:?}");
+        assert_eq!(report.spans.last().map(|span| span.end_s), Some(report.clip.duration_s));
+        assert!(report.spans.windows(2).all(|pair| pair[0].end_s == pair[1].start_s));
+        assert_eq!(report.streams.len(), pictures.len() + missed);
+    }
+}

@@ -1,0 +1,145 @@
+//! Makes a fingerprint of each picture that a player could show of a clip, since a file may hold several.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use super::{Detail, Fingerprint, cancelled, made};
+use crate::media::VideoStream;
+use crate::sandbox::Decoding;
+use crate::{Error, Result};
+
+/// What a clip shows, stream by stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClipPictures {
+    /// The pictures that could be decoded, at least one; first the one that most players show.
+    pub pictures: Vec<Picture>,
+    /// All video streams of the file in their order, and what became of each.
+    pub streams: Vec<(VideoStream, Looked)>,
+}
+
+/// One picture: a video stream, or several of which each goes on where the one before stops.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Picture {
+    /// The numbers of its streams among all streams of the file.
+    pub streams: Vec<u32>,
+    /// When it begins, from the beginning of the first picture of the file.
+    pub start: Duration,
+    /// What it shows.
+    pub fingerprint: Fingerprint,
+}
+
+/// What became of a video stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Looked {
+    /// It is part of this picture.
+    At(usize),
+    /// It is the file's cover and no part of its video.
+    Cover,
+    /// It is a single picture beside a video.
+    Still,
+    /// It was not looked at, for this reason; nothing can be said of the clip unless it was published anyway.
+    Not(String),
+}
+
+impl ClipPictures {
+    /// The only picture.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SeveralPictures`] if the clip has, or may have, others.
+    pub fn only(mut self, path: &Path) -> Result<Fingerprint> {
+        let unseen = self.streams.iter().any(|(_, looked)| matches!(looked, Looked::Not(_)));
+        if unseen || self.pictures.len() != 1 {
+            let shown = self.streams.iter().filter(|(_, looked)| matches!(looked, Looked::At(_) | Looked::Not(_)));
+            return Err(Error::SeveralPictures { path: path.to_owned(), streams: shown.count() });
+        }
+        Ok(self.pictures.remove(0).fingerprint)
+    }
+}
+
+/// Decodes every stream of a clip that a player could show.
+pub(super) fn of(
+    path: &Path,
+    interval: Duration,
+    detail: Detail,
+    decoding: &Decoding,
+    cancel: Option<&AtomicBool>,
+) -> Result<ClipPictures> {
+    let source = decoding.open(path)?;
+    let sha256 = source.sha256(&|| cancelled(cancel))?;
+    let of_streams = |streams: &[Option<u32>]| made(&source, &sha256, streams, interval, detail, decoding, cancel);
+    let first = of_streams(&[None])?;
+    let groups = first.1.pictures();
+    let (main, listed) = (first.1.stream, first.1.streams.clone());
+    let mut first = Some(first);
+    let mut found: Vec<(Vec<u32>, i64, Fingerprint)> = Vec::new();
+    let mut missed: Vec<(u32, String)> = Vec::new();
+    let mut number = 0;
+    for group in groups {
+        let (taken, left) = group.split_at(group.len().min(STREAMS_MAX - number));
+        number += taken.len();
+        missed.extend(left.iter().map(|&stream| (stream, format!("more than {STREAMS_MAX} video streams"))));
+        if taken.is_empty() {
+            continue;
+        }
+        let whole = match first.take_if(|_| taken == [main]) {
+            Some(whole) => Ok(whole),
+            None => of_streams(&taken.iter().copied().map(Some).collect::<Vec<_>>()),
+        };
+        match whole {
+            Ok((fingerprint, decoded)) => found.push((taken.to_vec(), decoded.origin_ns, fingerprint)),
+            Err(error) => {
+                let reason = reason_of(error)?;
+                missed.extend(taken.iter().map(|&stream| (stream, reason.clone())));
+                // What most players show could be decoded by itself.
+                if let Some((fingerprint, decoded)) = first.take_if(|_| taken.contains(&main)) {
+                    missed.retain(|(stream, _)| *stream != main);
+                    found.push((vec![main], decoded.origin_ns, fingerprint));
+                }
+            }
+        }
+    }
+    let moving = found.iter().any(|(_, _, fingerprint)| fingerprint.frames > 1);
+    let (found, stills): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|(_, _, fingerprint)| fingerprint.frames > 1 || !moving);
+    let begin = found.iter().map(|(_, origin, _)| *origin).min().unwrap_or(0);
+    let pictures: Vec<Picture> = found
+        .into_iter()
+        .map(|(streams, origin, fingerprint)| Picture {
+            streams,
+            start: Duration::from_nanos(origin.abs_diff(begin)),
+            fingerprint: Fingerprint { path: path.to_string_lossy().into_owned(), ..fingerprint },
+        })
+        .collect();
+    let looked = |stream: &VideoStream| {
+        let of = |streams: &[u32]| streams.contains(&stream.index);
+        if let Some(at) = pictures.iter().position(|picture| of(&picture.streams)) {
+            Looked::At(at)
+        } else if stream.cover {
+            Looked::Cover
+        } else if stills.iter().any(|(streams, _, _)| of(streams)) {
+            Looked::Still
+        } else {
+            let reason = missed.iter().find(|(missed, _)| *missed == stream.index).map(|(_, reason)| reason.clone());
+            Looked::Not(reason.unwrap_or_else(|| "not decoded".to_owned()))
+        }
+    };
+    let streams = listed.into_iter().map(|stream| (looked(&stream), stream)).map(|(looked, stream)| (stream, looked));
+    let streams = streams.collect();
+    Ok(ClipPictures { pictures, streams })
+}
+
+/// Why a stream has no picture, if the file has that reason in itself.
+pub(super) fn reason_of(error: Error) -> Result<String> {
+    match error {
+        Error::Undecodable { reason, .. } => Ok(reason),
+        Error::NoDecoder { codec, .. } => Ok(format!("no decoder for codec {codec}")),
+        Error::NotAccepted { codec, .. } => Ok(format!("codec {codec} is not accepted")),
+        Error::LimitExceeded { limit, found, .. } => Ok(format!("limit exceeded, {limit}: {found}")),
+        other => Err(other),
+    }
+}
+
+/// Most video streams of a file that are decoded; cameras with several lenses have up to four.
+pub(super) const STREAMS_MAX: usize = 8;
