@@ -10,9 +10,9 @@ use uniq::fingerprint::{FINGERPRINT_VERSION, Fingerprint, Key, KeyKind};
 
 /// Whole-frame keys of the first, middle and last keyframe of [`video`], as 64 hexadecimal digits each.
 const WHOLE: [&str; 3] = [
-    "fffdab165f8307398381c361e71971e3113699c8996649926d4b2da5a51695aa",
-    "0f0403f6d56bf1817cfb381c19e3087e8edcec646e903649b6a4d6d2526b5ab5",
-    "01f6fc2b7c013efc1e1e8ec5c63ee2847761329b9349d2a64ad34b296995a95a",
+    "fffdaa166f8207398381c361e71877e3113e99c8996649926d4b2da5a55295aa",
+    "ff1103d693fbc10be1e17139f9855d2319decd644cb22459a42cb4d6d46a56a5",
+    "01f6fc3bfc013cf41e1e8ec4c63aa29cf76132b3b3499224dad24b696ab5a952",
 ];
 
 /// Keyframes of [`video`], keys without fine regions, and fine regions.

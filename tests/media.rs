@@ -104,7 +104,7 @@ fn black_grey_and_white_have_their_levels() {
             ("gray16.mkv", "-c:v ffv1 -pix_fmt gray16le"),
             ("packed.mov", "-c:v rawvideo -pix_fmt yuyv422"),
             ("palette.gif", ""),
-            ("still.png", "-frames:v 1 -pix_fmt rgb24"),
+            ("still.png", "-sws_flags accurate_rnd+full_chroma_int+bitexact -frames:v 1 -pix_fmt rgb24"),
         ] {
             let input = format!("-f lavfi -i color={color}:size=64x48:rate=10 -t 0.2 {options}");
             let frames = all_frames(&footage(dir.path(), name, &input));
