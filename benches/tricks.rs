@@ -26,7 +26,6 @@ use parts::table::TRICKS;
 use parts::tell;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use uniq::media::Links;
 use uniq::{CheckOptions, Decoding, Effort, Fingerprint, Index};
 
 #[derive(Parser)]
@@ -165,7 +164,7 @@ impl Bench<'_> {
             hash(self.tag.as_bytes())
         ));
         let fingerprint = if print.is_file() {
-            Fingerprint::load(&print, Links::Refuse)
+            Fingerprint::load(&print, &decoding, None)
         } else {
             let fresh = uniq::fingerprint(&made, &decoding, None);
             fresh.and_then(|fingerprint| fingerprint.save(&print).map(|()| fingerprint))

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
@@ -10,8 +10,8 @@ use crate::align::{self, Alignment, Corpus, align};
 use crate::fingerprint::{self, Fingerprint, Orientation, Warp};
 use crate::index::{Index, SearchMode, hex, moment};
 use crate::report::{
-    Clip, Effort, Geometry, IndexSummary, Interval, Match, NonMatch, Reason, Rectangle, Report, SCHEMA, SearchSummary,
-    Seconds, Source, Span, SpanState, Tool, Verdict,
+    Clip, Effort, Geometry, IndexSummary, Interval, Match, NonMatch, Reason, ReasonCode, Rectangle, Report, SCHEMA,
+    SearchSummary, Seconds, Source, Span, SpanState, Tool, Verdict,
 };
 use crate::sandbox::Decoding;
 use crate::search::{RADIUS, Share, Sifted, search, sift};
@@ -51,35 +51,70 @@ impl<'a> CheckOptions<'a> {
     }
 }
 
-/// Checks a clip, or the fingerprint file of one (told apart by its first bytes). Of a clip every picture is checked that a player
-/// could show, the worst decides, and payable is what is so in all of them.
+/// What is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Query<'a> {
+    /// A video.
+    Clip(&'a Path),
+    /// A file that [`Fingerprint::save`] wrote. Whoever made it may have made it up: what is payable of it is provisional.
+    Fingerprint(&'a Path),
+}
+
+impl<'a> From<&'a Path> for Query<'a> {
+    fn from(clip: &'a Path) -> Query<'a> {
+        Query::Clip(clip)
+    }
+}
+
+impl<'a> From<&'a PathBuf> for Query<'a> {
+    fn from(clip: &'a PathBuf) -> Query<'a> {
+        Query::Clip(clip)
+    }
+}
+
+/// Checks a clip, or the fingerprint file of one if [`Query::Fingerprint`] says so. Of a clip every picture is checked that a
+/// player could show, the worst decides, and payable is what is so in all of them.
 ///
 /// # Errors
 ///
 /// Those of [`fingerprint::pictures_of_clip`] or [`Fingerprint::load`], and of [`check_fingerprint`]. A clip that can be read but not judged is no error: its
 /// verdict is [`Verdict::Inconclusive`].
-pub fn check(index: &Index, clip: &Path, options: &CheckOptions<'_>) -> Result<Report> {
-    let (decoding, links) = (options.decoding, options.decoding.links);
-    let given = Fingerprint::is_file(clip, links);
-    let mut report = if given {
-        check_fingerprint(index, &Fingerprint::load(clip, links)?, options)?
-    } else {
-        let looked = match options.effort {
-            Effort::Fast => fingerprint::sketches_of_clip(clip, decoding, options.cancel)?,
-            _ => fingerprint::pictures_of_clip(clip, decoding, options.cancel)?,
-        };
-        let of_picture = |picture: &fingerprint::Picture| check_fingerprint(index, &picture.fingerprint, options);
-        let reports = looked.pictures.iter().map(of_picture).collect::<Result<Vec<_>>>()?;
-        let merged = merge::merge(&looked, reports, options.policy.searchable_min.as_secs_f64());
-        // A clip without any picture is an error of the decoding.
-        merged.ok_or(Error::Undecodable { path: clip.to_owned(), reason: "the stream holds no picture".to_owned() })?
+pub fn check<'a>(index: &Index, query: impl Into<Query<'a>>, options: &CheckOptions<'_>) -> Result<Report> {
+    let decoding = options.decoding;
+    let (mut report, path) = match query.into() {
+        Query::Fingerprint(file) => {
+            let fingerprint = Fingerprint::load(file, decoding, options.cancel)?;
+            (checked(index, &fingerprint, Origin::HandedOver, options)?, file)
+        }
+        Query::Clip(clip) => {
+            let looked = match options.effort {
+                Effort::Fast => fingerprint::sketches_of_clip(clip, decoding, options.cancel)?,
+                _ => fingerprint::pictures_of_clip(clip, decoding, options.cancel)?,
+            };
+            let of_picture =
+                |picture: &fingerprint::Picture| checked(index, &picture.fingerprint, Origin::Seen, options);
+            let reports = looked.pictures.iter().map(of_picture).collect::<Result<Vec<_>>>()?;
+            let merged = merge::merge(&looked, reports, options.policy.searchable_min.as_secs_f64());
+            // A clip without any picture is an error of the decoding.
+            let none =
+                || Error::Undecodable { path: clip.to_owned(), reason: "the stream holds no picture".to_owned() };
+            (merged.ok_or_else(none)?, clip)
+        }
     };
-    report.clip.from_fingerprint = given;
-    report.clip.path = clip.to_string_lossy().into_owned();
+    report.clip.path = path.to_string_lossy().into_owned();
     Ok(report)
 }
 
-/// Checks a fingerprint that is already in memory.
+/// Where a fingerprint comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// Made here, of the clip.
+    Seen,
+    /// Made elsewhere, of whatever.
+    HandedOver,
+}
+
+/// Checks a fingerprint that is already in memory; what is payable of it is provisional.
 ///
 /// With [`SearchMode::Auto`], a clip that the graph did not find wholly published is searched again exactly before
 /// anything of it is called unpublished.
@@ -89,6 +124,10 @@ pub fn check(index: &Index, clip: &Path, options: &CheckOptions<'_>) -> Result<R
 /// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if something of the index is damaged that the check looks at, and
 /// [`Error::Cancelled`](crate::Error::Cancelled) once the check is to stop.
 pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptions<'_>) -> Result<Report> {
+    checked(index, clip, Origin::HandedOver, options)
+}
+
+fn checked(index: &Index, clip: &Fingerprint, origin: Origin, options: &CheckOptions<'_>) -> Result<Report> {
     let clip = &*options.effort.looked_at(clip);
     let orientations = options.effort.orientations();
     let sifted = sift(index, clip, &options.effort.benign_orientations(), options.cancel)?;
@@ -96,7 +135,7 @@ pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptio
     if options.search == SearchMode::Auto && !found.exact && found.judgement.verdict != Verdict::Published {
         found = find(index, &sifted, &orientations, SearchMode::Exact, options)?;
     }
-    Ok(report(index, clip, sifted.keys, found, options))
+    Ok(report(index, clip, origin, sifted.keys, found, options))
 }
 
 impl Effort {
@@ -196,11 +235,16 @@ fn find(
 fn report(
     index: &Index,
     clip: &Fingerprint,
+    origin: Origin,
     benign_keys: usize,
     found: Findings,
     options: &CheckOptions<'_>,
 ) -> Report {
-    let Findings { alignments, judgement, exact, recall } = found;
+    let Findings { alignments, mut judgement, exact, recall } = found;
+    let handed_over = origin == Origin::HandedOver;
+    if handed_over {
+        judgement.reasons.insert(0, Reason::new(ReasonCode::FromFingerprint, FROM_FINGERPRINT));
+    }
     let state = index.state();
     let total = |wanted| seconds(judgement.total(wanted));
     let parts = Seconds {
@@ -209,7 +253,11 @@ fn report(
         unsearchable: total(SpanState::Unsearchable),
         benign: seconds(judgement.benign()),
     };
-    let payable = judgement.verdict != Verdict::Inconclusive;
+    let unpublished = match judgement.verdict {
+        Verdict::Inconclusive => 0.0,
+        _ => round(parts.unpublished / 60.0, 3),
+    };
+    let (payable, provisional) = if handed_over { (0.0, unpublished) } else { (unpublished, 0.0) };
     Report {
         schema: SCHEMA,
         clip: Clip {
@@ -220,14 +268,15 @@ fn report(
             height: clip.info.height,
             codec: clip.info.codec.clone(),
             container: clip.info.container.clone(),
-            from_fingerprint: true,
+            from_fingerprint: handed_over,
             keyframes: clip.keyframes.len() as u64,
             keys: clip.keys.len() as u64,
             benign_keys: benign_keys as u64,
         },
         streams: Vec::new(),
         verdict: judgement.verdict,
-        payable_minutes: if payable { round(parts.unpublished / 60.0, 3) } else { 0.0 },
+        payable_minutes: payable,
+        provisional_minutes: provisional,
         seconds: parts,
         spans: judgement
             .parts
@@ -273,6 +322,9 @@ fn report(
         checked_at: options.now.and_then(moment),
     }
 }
+
+const FROM_FINGERPRINT: &str =
+    "from a fingerprint, not from the clip: whether it is the clip's shows when the clip is checked itself";
 
 fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment) -> NonMatch {
     let video = index.video(alignment.video);

@@ -224,6 +224,12 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A clip was expected, and the file is, or pretends to be, the fingerprint of one.
+    #[error("{}: a fingerprint and no clip; check it by name with: uniq check --fingerprint FILE", path.display())]
+    IsFingerprint {
+        /// The file.
+        path: PathBuf,
+    },
     /// A setting is outside its range.
     #[error("{name} is {found}; it must be {expected}")]
     InvalidSetting {

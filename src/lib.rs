@@ -73,7 +73,7 @@
 //! A file from a stranger may be made to crash, hang, exhaust or take over what decodes it. [`Decoding::worker`] decodes
 //! each file in a process of its own that gives up the file system, the network, other programs and all system calls
 //! but a few before it reads the first byte, is held to [`media::Limits`], and is believed nothing unchecked; see
-//! [`sandbox`] for how, and for what it cannot prevent. It takes the path of a program that calls [`sandbox::serve`],
+//! [`sandbox`] for how, and for what it cannot prevent. It takes the path of a program that calls [`serve`],
 //! such as `uniq`. [`Decoding::in_process`] has none of this and is for files whose origin is known.
 //!
 //! Symbolic links, pipes, devices, and files of a list that lie outside its folder are refused unless they are allowed
@@ -88,7 +88,7 @@
 //! use std::sync::atomic::AtomicBool;
 //!
 //! use uniq::ingest::{self, BuildOptions, Event};
-//! use uniq::{CheckOptions, Decoding, Index, Verdict};
+//! use uniq::{CheckOptions, Decoding, Index, Query, Verdict};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # use std::process::Command;
@@ -136,7 +136,7 @@
 //!
 //! // The clip's owner makes this file, and need not hand over the clip.
 //! uniq::fingerprint(&clip, &decoding, Some(&cancel))?.save(&saved)?;
-//! let again = uniq::check(&index, &saved, &CheckOptions::new(&decoding))?;
+//! let again = uniq::check(&index, Query::Fingerprint(&saved), &CheckOptions::new(&decoding))?;
 //! assert_eq!(again.verdict, report.verdict);
 //! # Ok(())
 //! # }
@@ -156,8 +156,10 @@ pub mod sandbox;
 pub mod search;
 pub mod verdict;
 
-pub use check::{CheckOptions, check, check_fingerprint};
+pub use check::{CheckOptions, Query, check, check_fingerprint};
 pub use error::{Error, Result};
+#[cfg(unix)]
+pub use fingerprint::serve;
 pub use fingerprint::{Fingerprint, of_clip as fingerprint};
 pub use index::{Index, SearchMode};
 pub use report::{Effort, Report};

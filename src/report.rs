@@ -23,7 +23,8 @@
 //! | `seconds.unpublished` | seconds | searched, and in no match of kind `copy` |
 //! | `seconds.unsearchable` | seconds | of which nothing can be said; the three add up to `clip.duration_s` |
 //! | `seconds.benign` | seconds | the part of `seconds.unsearchable` that shows benign material |
-//! | `payable_minutes` | minutes | `seconds.unpublished / 60`, and 0 when the verdict is `inconclusive` |
+//! | `payable_minutes` | minutes | `seconds.unpublished / 60`; 0 when the verdict is `inconclusive`, and when a fingerprint was given in place of the clip |
+//! | `provisional_minutes` | minutes | what would be payable if the fingerprint that was given is that of the clip, which shows when the clip is checked; 0 when a clip was given |
 //! | `spans[]` | objects | the clip from start to end: `start_s`, `end_s`, `state` (`published` \| `unpublished` \| `unsearchable`), `reason` (object as in `reasons[]`, or null) |
 //! | `matches[]` | objects | what was found, in order of the clip's time, see below |
 //! | `nearest_non_match` | object or null | the strongest alignment that was *not* enough, same fields as a match except `kind` |
@@ -119,7 +120,8 @@ use serde::{Deserialize, Serialize};
 use crate::index::Publication;
 pub use crate::verdict::{MatchKind, Reason, ReasonCode, SpanState, Verdict};
 
-/// Version of the wire format. In version 2 a reason was a string, `code: sentence`.
+/// Version of the wire format. In version 2 a reason was a string, `code: sentence`,
+/// and what is payable of a fingerprint was in `payable_minutes`.
 pub const SCHEMA: u32 = 3;
 
 /// The answer to one check.
@@ -140,6 +142,9 @@ pub struct Report {
     pub seconds: Seconds,
     /// Minutes that can be paid for.
     pub payable_minutes: f64,
+    /// Minutes that can be paid for once the clip is seen, if only a fingerprint was.
+    #[serde(default)]
+    pub provisional_minutes: f64,
     /// The clip from start to end.
     pub spans: Vec<Span>,
     /// What was found.

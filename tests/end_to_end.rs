@@ -11,7 +11,7 @@ use std::process::Output;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::program::{self, Match, Report};
 use support::scenes;
 
@@ -232,18 +232,56 @@ fn a_fingerprint_gets_the_verdict_of_its_clip() {
         let file = folder.path().join(format!("{number}.uniq"));
         let made = uniq(&[OsStr::new("fingerprint"), clip.as_os_str(), OsStr::new("-o"), file.as_os_str()]);
         program::must_succeed(&made);
-        let [of_clip, of_file] = [clip, &file].map(|path| {
-            let mut line = json_of(&check_raw(index(), &[path]));
+        let mut of_clip = json_of(&check_raw(index(), &[clip]));
+        let mut of_file = json_of(&check_raw(index(), &[Path::new("--fingerprint"), &file]));
+        // Nothing is payable of it until the clip is seen, and it says where it comes from.
+        assert_eq!(of_file["provisional_minutes"], of_clip["payable_minutes"]);
+        assert_eq!((&of_file["payable_minutes"], &of_clip["provisional_minutes"]), (&json!(0.0), &json!(0.0)));
+        let first = of_file["reasons"].as_array_mut().unwrap().remove(0);
+        assert_eq!(first["code"], "from_fingerprint");
+        for line in [&mut of_clip, &mut of_file] {
             line["clip"]["path"].take();
             line["clip"]["from_fingerprint"].take();
             assert!(line["checked_at"].take().is_string());
-            (line["streams"].take(), line)
-        });
-        assert_eq!((of_clip.0.as_array().unwrap().len(), of_file.0.as_array().unwrap().len()), (1, 0));
-        let (of_clip, of_file) = (of_clip.1, of_file.1);
+            line["payable_minutes"].take();
+            line["provisional_minutes"].take();
+        }
+        let streams = [&mut of_clip, &mut of_file].map(|line| line["streams"].take().as_array().unwrap().len());
+        assert_eq!(streams, [1, 0]);
         assert_eq!(of_clip, of_file);
         assert!(of_clip["verdict"].is_string());
     }
+}
+
+#[test]
+fn a_fingerprint_is_believed_only_where_one_is_asked_for_and_only_under_the_limits() {
+    let folder = tempfile::tempdir().unwrap();
+    let (saved, disguised) = (folder.path().join("a.uniq"), folder.path().join("holiday.mp4"));
+    let made =
+        uniq(&[OsStr::new("fingerprint"), scenes::moving(60, 12).as_os_str(), OsStr::new("-o"), saved.as_os_str()]);
+    program::must_succeed(&made);
+    std::fs::copy(&saved, &disguised).unwrap();
+    let refused = |args: &[&str], file: &Path, wanted: &str| {
+        let all: Vec<&Path> = args.iter().map(Path::new).chain([file]).collect();
+        let output = check_raw(index(), &all);
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && words.contains(wanted), "{args:?}: {words}");
+    };
+    refused(&[], &disguised, "--fingerprint");
+    refused(&["--in-process"], &disguised, "--fingerprint");
+    // With a stream behind it, it is no better.
+    let mut bytes = std::fs::read(&saved).unwrap();
+    bytes.extend(std::fs::read(scenes::moving(60, 12)).unwrap());
+    std::fs::write(&disguised, &bytes).unwrap();
+    refused(&[], &disguised, "--fingerprint");
+    refused(&["--fingerprint"], &disguised, "not a usable fingerprint");
+    for place in [&[][..], &["--in-process"]] {
+        let with = |limit: [&'static str; 2]| [&["--fingerprint"][..], place, &limit].concat();
+        refused(&with(["--max-bytes", "1000"]), &saved, "--max-bytes");
+        refused(&with(["--max-duration", "5s"]), &saved, "--max-duration");
+        refused(&with(["--max-frames", "9"]), &saved, "--max-frames");
+    }
+    refused(&["--fingerprint"], &scenes::moving(60, 12), "not a usable fingerprint");
 }
 
 #[test]

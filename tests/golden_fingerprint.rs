@@ -67,7 +67,7 @@ fn key(hex: &str) -> Key {
 }
 
 fn whole(fingerprint: &Fingerprint) -> Vec<Key> {
-    fingerprint.keys.iter().filter(|key| key.kind == KeyKind::Whole).map(|key| key.key).collect()
+    fingerprint.keys().iter().filter(|key| key.kind == KeyKind::Whole).map(|key| key.key).collect()
 }
 
 #[test]
@@ -77,8 +77,8 @@ fn the_keys_of_a_known_file_are_those_of_this_version() {
     let found = whole(&fingerprint);
     let of_interest = [found[0], found[found.len() / 2], found[found.len() - 1]];
     let told = of_interest.map(hex);
-    let fine = fingerprint.keys.iter().filter(|key| key.fine).count();
-    let counts = (fingerprint.keyframes.len(), fingerprint.keys.len() - fine, fine);
+    let fine = fingerprint.keys().iter().filter(|key| key.fine).count();
+    let counts = (fingerprint.keyframes().len(), fingerprint.keys().len() - fine, fine);
     for (found, golden) in of_interest.into_iter().zip(WHOLE) {
         let distance = if golden.len() == 64 { found.distance(key(golden)) } else { 256 };
         assert!(
@@ -88,8 +88,8 @@ fn the_keys_of_a_known_file_are_those_of_this_version() {
         );
     }
     assert_eq!(counts.0, COUNTS.0);
-    let cells: Vec<i8> = (0..fingerprint.motion.len()).flat_map(|i| fingerprint.motion.picture(i)).collect();
-    assert_eq!((fingerprint.motion.size(), cells.len()), ((57, 32), 13 * 57 * 32));
+    let cells: Vec<i8> = (0..fingerprint.motion().len()).flat_map(|i| fingerprint.motion().picture(i)).collect();
+    assert_eq!((fingerprint.motion().size(), cells.len()), ((57, 32), 13 * 57 * 32));
     let levels = [-1, 0, 1].map(|level| cells.iter().filter(|&&cell| cell == level).count());
     for (found, golden) in levels.into_iter().zip(CELLS) {
         assert!(found.abs_diff(golden) <= golden / 50, "{levels:?} cells, {CELLS:?} expected");
@@ -105,5 +105,5 @@ fn two_runs_give_the_same_bytes() {
     let path = video(folder.path());
     let first = uniq::fingerprint(&path, &Decoding::in_process(), None).unwrap();
     assert_eq!(first.to_bytes(), uniq::fingerprint(&path, &Decoding::in_process(), None).unwrap().to_bytes());
-    assert!(first.keys.len() > 100, "{} keys", first.keys.len());
+    assert!(first.keys().len() > 100, "{} keys", first.keys().len());
 }

@@ -128,8 +128,8 @@ fn try_out(path: &Path, index: &Index) -> Result<String, String> {
 /// The verdict on a changed file, unless it flatters what was decoded of it.
 fn judged(fingerprint: &Fingerprint, report: &Report) -> Result<String, String> {
     if report.verdict == Verdict::Unpublished {
-        let missing: Duration = fingerprint.undecoded.iter().map(|part| part.end - part.start).sum();
-        let (decoded, duration) = (fingerprint.frames as f64 / 25.0, fingerprint.duration.as_secs_f64());
+        let missing: Duration = fingerprint.undecoded().iter().map(|part| part.end - part.start).sum();
+        let (decoded, duration) = (fingerprint.frames() as f64 / 25.0, fingerprint.duration().as_secs_f64());
         let counted = report.seconds.unpublished;
         // A spoilt clock may show the same pictures for longer; as far as it is right, a picture lasts 40 ms.
         let whole = counted >= SECONDS - SLACK_S;
@@ -138,7 +138,7 @@ fn judged(fingerprint: &Fingerprint, report: &Report) -> Result<String, String> 
             let seconds = &report.seconds;
             return Err(format!("{decoded} s decoded, {missing:?} called missing, of {duration} s {seconds:?}"));
         }
-        let most = fingerprint.duration.saturating_sub(missing).as_secs_f64() + 0.3;
+        let most = fingerprint.duration().saturating_sub(missing).as_secs_f64() + 0.3;
         if counted > most {
             return Err(format!("{counted} s unpublished of {most} s decoded"));
         }

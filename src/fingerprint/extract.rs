@@ -169,7 +169,7 @@ pub(super) const RECURRENCE_RADIUS: u32 = 72;
 const BLACK_LEVEL: f32 = 32.0;
 
 /// A frame with fewer keys says too little to be searched: one key alone can be a logo or a caption.
-const KEYS_MIN: usize = 2;
+pub(super) const KEYS_MIN: usize = 2;
 
 /// Largest change of a block's mean in a picture that stands still, in grey levels. Sensor noise averages out
 /// over a block (some hundred source pixels); what moves visibly changes a block by ten and more.

@@ -15,16 +15,16 @@
 //! | | | motion, one picture a keyframe: columns and rows u16, side of a cell f32, number of pictures u32, their times in milliseconds u32 each, then their cells, 2 bits each, row by row, a picture beginning at a byte of its own: 0 still, 1 brighter, 2 darker than in the two seconds on either side |
 //! | | 340 each | keys: keyframe u32, kind u8 (0 whole, 1 region), recurs u8, fine u8, a zero byte, x, y, size f32, and 32 bytes each: key, mirrored key, and the warped ones in the order of [`Warp::ALL`](super::Warp::ALL) |
 
-use std::io::Read as _;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{ClipKey, FINGERPRINT_VERSION, Fingerprint, Key, KeyKind, Keyframe, Motion, Place, Warp};
-use crate::error::millis;
-use crate::media::{Links, StreamInfo, Undecoded, open_plain};
+use super::{ClipKey, FINGERPRINT_VERSION, Fingerprint, Key, KeyKind, Keyframe, Motion, Parts, Place, Warp, cancelled};
+use crate::media::{Limit, Limits, Links, Source, StreamInfo, Undecoded};
+use crate::sandbox::{self, Decoding};
 use crate::{Error, Result};
 
 /// Version of the layout.
@@ -33,8 +33,6 @@ pub(super) const FILE_VERSION: u32 = 5;
 const MAGIC: &[u8; 8] = b"UNIQFP\r\n";
 const HEAD: usize = 32;
 const KEY_SIZE: usize = 84 + 32 * Warp::ALL.len();
-/// A fingerprint of a day of video is smaller; a larger file is refused before it is read.
-const SIZE_MAX: u64 = 4 << 30;
 
 /// The properties of a fingerprint, as JSON.
 #[derive(Serialize, Deserialize)]
@@ -74,27 +72,28 @@ impl Fingerprint {
         Ok(())
     }
 
-    /// Reads a fingerprint file.
+    /// Reads a fingerprint file where clips are decoded, and under the same limits.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], and [`Error::InvalidFingerprint`] for a file that is damaged or of another version.
-    pub fn load(path: &Path, links: Links) -> Result<Fingerprint> {
-        let file = open_plain(path, links)?;
-        let length = file.metadata().map_err(Error::io(path, "open"))?.len();
+    /// Those of [`Decoding::open`], [`Error::InvalidFingerprint`] for a file that is damaged, of another version, or of nothing
+    /// that a clip can be, [`Error::LimitExceeded`], and [`Error::Cancelled`] once `cancel` is set.
+    pub fn load(path: &Path, decoding: &Decoding, cancel: Option<&AtomicBool>) -> Result<Fingerprint> {
+        let stop = || cancelled(cancel);
+        let source = decoding.open(path)?;
+        let sha256 = source.sha256(&stop)?;
+        let bytes = decoding.read(&source, &sha256, &canonical, &stop)?;
+        // Read once more, since the process that read it need not tell the truth.
         let invalid = |reason: String| Error::InvalidFingerprint { path: path.to_owned(), reason };
-        if length > SIZE_MAX {
-            return Err(invalid(format!("{length} bytes, more than the {SIZE_MAX} allowed")));
-        }
-        let mut bytes = Vec::new();
-        file.take(SIZE_MAX).read_to_end(&mut bytes).map_err(Error::io(path, "read"))?;
-        Fingerprint::from_bytes(&bytes).map_err(invalid)
+        let fingerprint = Fingerprint::from_bytes(&bytes).map_err(invalid)?;
+        within(&fingerprint, path, &decoding.limits)?;
+        Ok(fingerprint)
     }
 
     /// Whether a file begins like a fingerprint file; `false` also when it cannot be read.
     pub fn is_file(path: &Path, links: Links) -> bool {
-        let mut magic = [0; 8];
-        open_plain(path, links).is_ok_and(|mut file| file.read_exact(&mut magic).is_ok()) && &magic == MAGIC
+        Source::open(path, links, &Limits { bytes: u64::MAX, ..Limits::default() })
+            .is_ok_and(|source| begins_like_one(&source))
     }
 
     /// The bytes of the fingerprint file.
@@ -138,7 +137,7 @@ impl Fingerprint {
     /// Reads the bytes of a fingerprint file; the error says what is wrong with them.
     pub fn from_bytes(bytes: &[u8]) -> Result<Fingerprint, String> {
         if bytes.len() < HEAD || &bytes[..8] != MAGIC {
-            return Err("it does not begin with the magic bytes of a fingerprint".into());
+            return Err(NO_MAGIC.into());
         }
         let u32_at = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         for (what, found, expected) in
@@ -168,7 +167,7 @@ impl Fingerprint {
             return Err("its last key is cut".into());
         }
         let keys = keys.chunks_exact(KEY_SIZE).map(read_key).collect::<Option<Vec<_>>>();
-        let fingerprint = Fingerprint {
+        Fingerprint::new(Parts {
             path: header.path,
             sha256: header.sha256,
             info: header.info,
@@ -179,37 +178,49 @@ impl Fingerprint {
             keyframes: header.keyframes,
             keys: keys.ok_or("a key is out of range")?,
             motion,
-        };
-        fingerprint.consistent()?;
-        Ok(fingerprint)
-    }
-
-    /// What the later stages take for granted: order of times, keys in the order of their keyframes, sane places.
-    fn consistent(&self) -> Result<(), String> {
-        if self.duration > DURATION_MAX || self.interval.is_zero() {
-            return Err("its duration or interval is out of range".into());
-        }
-        let ordered = self.keyframes.windows(2).all(|pair| pair[0].time <= pair[1].time);
-        let within = self.keyframes.iter().all(|k| k.time <= self.duration && k.still_since <= k.time);
-        if !ordered || !within {
-            return Err("its keyframes are out of order".into());
-        }
-        let holes = self.undecoded.iter().all(|hole| hole.start <= hole.end && hole.end <= DURATION_MAX);
-        let known = self.keys.iter().all(|key| (key.keyframe as usize) < self.keyframes.len());
-        let sorted = self.keys.windows(2).all(|pair| pair[0].keyframe <= pair[1].keyframe);
-        if !holes || !known || !sorted {
-            return Err("its keys do not fit its keyframes".into());
-        }
-        let at = |(i, keyframe): (usize, &Keyframe)| millis(self.motion.time(i)) == millis(keyframe.time);
-        if self.motion.len() != self.keyframes.len() || !self.keyframes.iter().enumerate().all(at) {
-            return Err("its motion does not fit its keyframes".into());
-        }
-        Ok(())
+        })
     }
 }
 
-/// No clip is longer than 30 days.
-const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Serves as the process that decodes a clip or reads a fingerprint; see [`sandbox::serve`].
+///
+/// # Errors
+///
+/// Those of [`sandbox::serve`].
+#[cfg(unix)]
+pub fn serve(job: &str, input: std::os::fd::OwnedFd, output: std::os::fd::OwnedFd) -> Result<()> {
+    sandbox::serve(job, input, output, &canonical)
+}
+
+/// Whether an open file begins like a fingerprint.
+pub(super) fn begins_like_one(source: &Source) -> bool {
+    source.begins_with(MAGIC)
+}
+
+/// Reads a fingerprint file and writes it as this version does; what does not come of this is in no fingerprint.
+fn canonical(source: &Source, limits: &Limits) -> Result<Vec<u8>> {
+    let invalid = |reason: String| Error::InvalidFingerprint { path: source.path().to_owned(), reason };
+    if !begins_like_one(source) {
+        return Err(invalid(NO_MAGIC.to_owned()));
+    }
+    let fingerprint = Fingerprint::from_bytes(&source.read_all()?).map_err(invalid)?;
+    within(&fingerprint, source.path(), limits)?;
+    Ok(fingerprint.to_bytes())
+}
+
+/// Holds a fingerprint to the limits of its clip.
+fn within(fingerprint: &Fingerprint, path: &Path, limits: &Limits) -> Result<()> {
+    if fingerprint.duration > limits.duration {
+        let found = format!("{:.1} s", fingerprint.duration.as_secs_f64());
+        return Err(Limit::Duration.exceeded(path, limits, found));
+    }
+    if fingerprint.frames > limits.frames {
+        return Err(Limit::Frames.exceeded(path, limits, fingerprint.frames.to_string()));
+    }
+    Ok(())
+}
+
+const NO_MAGIC: &str = "it does not begin with the magic bytes of a fingerprint";
 
 /// A part that begins with its length in 8 bytes, and what follows it.
 fn split_part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -228,14 +239,12 @@ fn read_key(bytes: &[u8]) -> Option<ClipKey> {
     let key = |at: usize| Key::from_bytes(std::array::from_fn(|i| bytes[at + i]));
     let place =
         Place { x: f32::from_le_bytes(word(8)), y: f32::from_le_bytes(word(12)), size: f32::from_le_bytes(word(16)) };
-    let sane =
-        (-1.0..=64.0).contains(&place.x) && (-1.0..=2.0).contains(&place.y) && place.size > 0.0 && place.size < 4.0;
     let kind = match bytes[4] {
         0 => KeyKind::Whole,
         1 => KeyKind::Region,
         _ => return None,
     };
-    let sane = sane && !(bytes[6] != 0 && kind == KeyKind::Whole);
+    let sane = !(bytes[6] != 0 && kind == KeyKind::Whole);
     sane.then_some(ClipKey {
         keyframe: u32::from_le_bytes(word(0)),
         kind,
@@ -278,16 +287,16 @@ mod tests {
                     cut: false,
                 })
                 .collect(),
-            keys: (0..6)
+            keys: (0..9)
                 .map(|i| ClipKey {
-                    keyframe: i / 2,
-                    kind: if i % 2 == 0 { KeyKind::Whole } else { KeyKind::Region },
+                    keyframe: i / 3,
+                    kind: if i % 3 == 0 { KeyKind::Whole } else { KeyKind::Region },
                     place: Place { x: 0.8, y: 0.5, size: 0.3 },
                     key: key(u64::from(i)),
                     mirrored: key(u64::from(i) + 99),
                     warped: std::array::from_fn(|warp| key(u64::from(i) + 199 + 100 * warp as u64)),
                     recurs: i == 3,
-                    fine: i == 5,
+                    fine: i == 8,
                 })
                 .collect(),
             motion: {
@@ -304,7 +313,7 @@ mod tests {
         let path = folder.path().join("clip.fp");
         fingerprint().save(&path).unwrap();
         assert!(Fingerprint::is_file(&path, Links::Refuse));
-        assert_eq!(Fingerprint::load(&path, Links::Refuse).unwrap(), fingerprint());
+        assert_eq!(Fingerprint::load(&path, &Decoding::in_process(), None).unwrap(), fingerprint());
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod hash;
 mod key;
 mod motion;
 mod orientation;
+mod parts;
 mod pictures;
 mod plane;
 mod region;
@@ -35,10 +36,12 @@ use crate::sample::{Grid, QUERY_INTERVAL};
 use crate::sandbox::Decoding;
 use crate::{Error, Result};
 
-use extract::{Detail, Extractor};
+use extract::{Detail, Extractor, KEYS_MIN};
+pub use file::serve;
 pub use key::{KEY_BITS, Key, KeyKind, Place, Run};
 pub use motion::{Motion, STILL};
 pub use orientation::{Orientation, TILTS, WIDTHS, Warp};
+pub use parts::Parts;
 pub use pictures::{ClipPictures, Looked, Picture};
 use runs::{Sighting, Tracker};
 
@@ -118,28 +121,30 @@ pub struct ClipKey {
 }
 
 /// All that a search needs to know of a clip; no picture can be made from it again but coarse outlines of what moves.
+///
+/// Made of a clip, or by [`Fingerprint::new`], which lets nothing pass that no clip can have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fingerprint {
     /// The clip as it was named when the fingerprint was made.
-    pub path: String,
+    pub(crate) path: String,
     /// SHA-256 of the clip's bytes.
-    pub sha256: [u8; 32],
+    pub(crate) sha256: [u8; 32],
     /// Displayed columns, codec and so on.
-    pub info: media::StreamInfo,
+    pub(crate) info: media::StreamInfo,
     /// Length of the clip.
-    pub duration: Duration,
+    pub(crate) duration: Duration,
     /// The interval of which one keyframe was drawn.
-    pub interval: Duration,
+    pub(crate) interval: Duration,
     /// Frames that the decoder produced.
-    pub frames: u64,
+    pub(crate) frames: u64,
     /// Parts of which there are no usable pictures.
-    pub undecoded: Vec<media::Undecoded>,
+    pub(crate) undecoded: Vec<media::Undecoded>,
     /// The frames that were looked at, in order.
-    pub keyframes: Vec<Keyframe>,
+    pub(crate) keyframes: Vec<Keyframe>,
     /// Their keys, in the same order.
-    pub keys: Vec<ClipKey>,
+    pub(crate) keys: Vec<ClipKey>,
     /// What moves in them, one picture a keyframe.
-    pub motion: Motion,
+    pub(crate) motion: Motion,
 }
 
 impl Fingerprint {

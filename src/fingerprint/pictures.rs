@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::{Detail, Fingerprint, cancelled, made};
+use super::{Detail, Fingerprint, cancelled, file, made};
 use crate::media::VideoStream;
 use crate::sandbox::Decoding;
 use crate::{Error, Result};
@@ -67,6 +67,9 @@ pub(super) fn of(
     cancel: Option<&AtomicBool>,
 ) -> Result<ClipPictures> {
     let source = decoding.open(path)?;
+    if file::begins_like_one(&source) {
+        return Err(Error::IsFingerprint { path: path.to_owned() });
+    }
     let sha256 = source.sha256(&|| cancelled(cancel))?;
     let of_streams = |streams: &[Option<u32>]| made(&source, &sha256, streams, interval, detail, decoding, cancel);
     let first = of_streams(&[None])?;

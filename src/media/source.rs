@@ -82,6 +82,26 @@ impl Source {
         SourceReader { file: Arc::clone(&self.file), bytes: self.bytes, at: 0 }
     }
 
+    /// Whether its first bytes are these; `false` also when they cannot be read.
+    pub(crate) fn begins_with(&self, bytes: &[u8]) -> bool {
+        let mut first = vec![0; bytes.len()];
+        self.reader().read_exact(&mut first).is_ok() && first == bytes
+    }
+
+    /// Reads all of its bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if it cannot be read, [`Error::Changed`] if it became shorter.
+    pub(crate) fn read_all(&self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.reader().read_to_end(&mut bytes).map_err(Error::io(&self.path, "read"))?;
+        if (bytes.len() as u64) < self.bytes {
+            return Err(Error::Changed { path: self.path.clone() });
+        }
+        Ok(bytes)
+    }
+
     /// Computes the SHA-256 of its bytes, a block at a time; gives up between blocks when `stop` says so.
     ///
     /// # Errors

@@ -20,6 +20,10 @@ pub(super) enum Step {
     Done(Decoded),
     Failed(Failure),
     Tried(Tried),
+    /// Some more of what the file was read to.
+    Bytes(Vec<u8>),
+    /// All of that has been said.
+    Read,
 }
 
 /// What a decoding process has said so far.
@@ -36,10 +40,17 @@ pub(super) struct Ledger {
     streams: Vec<VideoStream>,
     /// The stream that was decoded, and when it begins.
     origin: (u32, i64),
+    /// How many bytes may still come of a file that is read, not decoded.
+    bytes: Option<u64>,
     ended: bool,
 }
 
 impl Ledger {
+    /// That of a process that reads a file and may say so many bytes of it.
+    pub(super) fn of_reading(limits: &Limits, bytes: u64) -> Ledger {
+        Ledger { bytes: Some(bytes), ..Ledger::new(limits, Duration::from_secs(1)) }
+    }
+
     pub(super) fn new(limits: &Limits, interval: Duration) -> Ledger {
         Ledger {
             limits: *limits,
@@ -52,6 +63,7 @@ impl Ledger {
             missing: Vec::new(),
             streams: Vec::new(),
             origin: (0, 0),
+            bytes: None,
             ended: false,
         }
     }
@@ -81,7 +93,21 @@ impl Ledger {
         if !self.ready {
             return Err("a message before it was ready".to_owned());
         }
+        let reads = matches!(message, Message::Bytes(_) | Message::Read);
+        let ends = matches!(message, Message::Failed(_) | Message::Tried(_));
+        if !ends && reads != self.bytes.is_some() {
+            return Err("a message that belongs to another task".to_owned());
+        }
         match message {
+            Message::Bytes(part) => {
+                let left = self.bytes.unwrap_or(0).checked_sub(part.len() as u64);
+                self.bytes = Some(left.ok_or("more bytes than the file can be read to")?);
+                Ok(Step::Bytes(part))
+            }
+            Message::Read => {
+                self.ended = true;
+                Ok(Step::Read)
+            }
             Message::Ready(_) => Ok(Step::Noted),
             Message::Opened(info) => {
                 self.info = Some(info);
@@ -244,6 +270,20 @@ mod tests {
     }
 
     #[test]
+    fn of_a_file_that_is_read_no_more_comes_than_its_length_allows() {
+        let read = |messages: Vec<Message>| {
+            let mut ledger = Ledger::of_reading(&Limits::default(), 5);
+            ledger.take(Message::Ready(Protections::default())).unwrap();
+            messages.into_iter().map(|message| ledger.take(message)).collect::<Result<Vec<_>, _>>()
+        };
+        let part = |length: usize| Message::Bytes(vec![7; length]);
+        assert_eq!(read(vec![part(3), part(2), Message::Read]).unwrap().last(), Some(&Step::Read));
+        assert!(read(vec![part(3), part(3)]).is_err());
+        assert!(read(vec![Message::Read, part(1)]).is_err());
+        assert!(read(vec![Message::Opened(info())]).is_err() && read(vec![Message::Done(SECOND, 1)]).is_err());
+    }
+
+    #[test]
     fn lies_are_refused() {
         for (why, messages) in [
             ("back in time", vec![frame(SECOND), frame(SECOND / 2)]),
@@ -263,6 +303,8 @@ mod tests {
             ("a cover", vec![Message::Stream(stream(2)), Message::Origin(2, 0), Message::Done(SECOND, 1)]),
             ("a flood of streams", vec![Message::Stream(stream(1)); VIDEO_STREAMS_MAX]),
             ("a second beginning", vec![Message::Ready(Protections::default())]),
+            ("bytes in place of frames", vec![Message::Bytes(vec![0])]),
+            ("the end of another task", vec![Message::Read]),
         ] {
             assert!(said(messages).is_err(), "{why}");
         }

@@ -33,6 +33,10 @@ pub(super) enum Message {
     Failed(Failure),
     /// What came of a trial.
     Tried(Tried),
+    /// Some more of what a file was read to.
+    Bytes(Vec<u8>),
+    /// The end of that.
+    Read,
 }
 
 /// Why a file could not be decoded; the parent knows its name.
@@ -113,6 +117,8 @@ impl Message {
                 bytes.push(u8::from(tried.refused));
                 put_text(&mut bytes, &tried.how);
             }
+            Message::Bytes(part) => bytes.extend(part),
+            Message::Read => {}
         }
         let length = (bytes.len() - HEADER) as u32;
         bytes[1..HEADER].copy_from_slice(&length.to_le_bytes());
@@ -131,6 +137,8 @@ impl Message {
             Message::Tried(_) => 8,
             Message::Stream(_) => 9,
             Message::Origin(..) => 10,
+            Message::Bytes(_) => 11,
+            Message::Read => 12,
         }
     }
 
@@ -182,6 +190,8 @@ impl Message {
                 Message::Stream(VideoStream { index, codec: body.text()?, width, height, cover, place })
             }
             10 => Message::Origin(body.number()?, body.long()?.cast_signed()),
+            11 => Message::Bytes(std::mem::take(&mut body.0).to_vec()),
+            12 => Message::Read,
             _ => return None,
         };
         body.0.is_empty().then_some(message)
@@ -237,6 +247,9 @@ pub(super) fn clean(text: &str) -> String {
     clean
 }
 
+/// Most bytes of a file in one message.
+pub(super) const BYTES_MAX: usize = 1 << 16;
+
 /// The longest side of a frame.
 const SIDE_MAX: usize = Resolution::Double.times() * LONG_SIDE_MAX;
 
@@ -251,6 +264,7 @@ fn longest(tag: u8) -> usize {
         7 | 8 => 1 + 4 + 2 + TEXT_MAX,
         9 => 3 * 4 + 2 + 2 * 8 + 2 + TEXT_MAX,
         10 => 4 + 8,
+        11 => BYTES_MAX,
         _ => 0,
     }
 }
@@ -311,7 +325,7 @@ const HEADER: usize = 5;
 /// Longest text in bytes.
 const TEXT_MAX: usize = 500;
 /// Changes with the messages, so that programs of two versions do not misunderstand each other.
-const PROTOCOL: &[u8] = b"uniq 3\n";
+const PROTOCOL: &[u8] = b"uniq 4\n";
 
 #[cfg(test)]
 mod tests {
@@ -345,6 +359,8 @@ mod tests {
             Message::Done(second, 25),
             Message::Failed(Failure { kind: 3, number: 5, text: "no".into() }),
             Message::Tried(Tried { refused: true, how: "é".into() }),
+            Message::Bytes(vec![0, 255, 7]),
+            Message::Read,
         ]
     }
 
@@ -366,7 +382,9 @@ mod tests {
 
     #[test]
     fn a_length_is_refused_before_its_body_is_there() {
-        for (tag, length) in [(1_u8, 17_u32), (3, 17 + (1 << 20)), (4, 17), (11, 1), (0, 1), (7, u32::MAX)] {
+        for (tag, length) in
+            [(1_u8, 17_u32), (3, 17 + (1 << 20)), (4, 17), (11, 1 + (1 << 16)), (12, 1), (13, 1), (0, 1), (7, u32::MAX)]
+        {
             let mut inbox = Inbox::default();
             inbox.push(&[&[tag][..], &length.to_le_bytes()].concat());
             assert!(inbox.next().is_err(), "{tag} {length}");
@@ -406,7 +424,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_messages_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..600), tag in 0_u8..10) {
+        fn any_bytes_are_messages_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..600), tag in 0_u8..12) {
             let mut inbox = Inbox::default();
             inbox.push(&[&[tag][..], &(bytes.len() as u32).to_le_bytes(), &bytes].concat());
             if let Ok(Some(message)) = inbox.next() {

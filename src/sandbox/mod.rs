@@ -14,7 +14,7 @@
 //! kill it when it is late, wait for it     end
 //! ```
 //!
-//! [`Decoding::worker`] names the program of that process, which has to call [`serve`]; `uniq` itself does.
+//! [`Decoding::worker`] names the program of that process, which has to call [`crate::serve`]; `uniq` itself does.
 //! [`Decoding::in_process`] decodes here, for files whose origin is known. Both give the same frames.
 //!
 //! What this does not do: a process that was taken over can lie about the pictures of the one file that it decodes, and
@@ -53,7 +53,7 @@ use crate::sample::{Grid, Sampling};
 
 pub use journal::{Journal, Quarantine};
 #[cfg(unix)]
-pub use serve::serve;
+pub(crate) use serve::serve;
 pub use steering::{json_line, steers};
 #[cfg(unix)]
 pub use trial::Trial;
@@ -86,7 +86,7 @@ pub enum Place {
 /// The program that decodes.
 #[derive(Debug, Clone)]
 pub struct Worker {
-    /// A program that calls [`serve`] when its first argument is [`SUBCOMMAND`], such as `uniq`.
+    /// A program that calls [`crate::serve`] when its first argument is [`SUBCOMMAND`], such as `uniq`.
     pub program: PathBuf,
     /// All of its environment. The loader may need `LD_LIBRARY_PATH` to find FFmpeg.
     pub environment: Vec<(OsString, OsString)>,
@@ -167,6 +167,46 @@ impl Decoding {
         Ok(decoded)
     }
 }
+
+impl Decoding {
+    /// Reads an open file whose hash is known with `reader`, where clips are decoded and under the same limits, and gives the
+    /// bytes that came of it.
+    ///
+    /// # Errors
+    ///
+    /// Those of `reader`, and those of [`Decoding::decode`] that concern the process and the file.
+    pub(crate) fn read(
+        &self,
+        source: &Source,
+        sha256: &[u8; 32],
+        reader: Reader<'_>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Vec<u8>> {
+        if let Some(journal) = &self.journal {
+            journal.admit(source.path(), sha256)?;
+        }
+        let read = match &self.place {
+            Place::InProcess => reader(source, &self.limits),
+            #[cfg(unix)]
+            Place::Worker(worker) => worker::read(worker, source, &self.limits, stop),
+            #[cfg(not(unix))]
+            Place::Worker(worker) => Err(no_processes(worker)),
+        };
+        if let Some(journal) = &self.journal {
+            let noted = journal.record(source.path(), sha256, &read);
+            if read.is_ok() {
+                noted?;
+            }
+        }
+        let read = read?;
+        source.unchanged()?;
+        Ok(read)
+    }
+}
+
+/// Reads a file that is no video, and gives in its place bytes that are believed no more than the file. It is passed in by the
+/// module that knows what is in such a file.
+pub(crate) type Reader<'a> = &'a dyn Fn(&Source, &Limits) -> Result<Vec<u8>>;
 
 impl Worker {
     /// Starts a decoding process without a file, to see what it gives up here.
@@ -254,6 +294,8 @@ enum Task {
         limits: Limits,
         bytes: u64,
     },
+    /// Read the file on its standard input, which has so many bytes and is no video.
+    Read { limits: Limits, bytes: u64 },
     /// Do something forbidden.
     #[cfg(unix)]
     Try(Trial),

@@ -8,14 +8,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::confine::{self, Allowance, Steps};
-use super::message::{Failure, Message};
+use super::message::{BYTES_MAX, Failure, Message};
 use super::trial::{self, Trial};
-use super::{Job, Task};
+use super::{Job, Reader, Task};
 use crate::media::{self, Frame, Limit, Limits, Observer, Source, StreamInfo};
 use crate::sample::Grid;
 use crate::{Error, Result};
 
-/// Serves as a decoding process: what a worker program does when its first argument is [`super::SUBCOMMAND`].
+/// Serves as a decoding process: what a worker program does when its first argument is [`super::SUBCOMMAND`]; `reader` reads
+/// files that are no videos.
 ///
 /// `job` is the second argument, `input` and `output` are the standard input and output. Everything that the process
 /// holds is given up, for good: call this before anything else, and end the process when it comes back. An error means
@@ -25,11 +26,11 @@ use crate::{Error, Result};
 /// # Errors
 ///
 /// [`Error::NoWorker`] and [`Error::Unprotected`].
-pub fn serve(job: &str, input: OwnedFd, output: OwnedFd) -> Result<()> {
+pub(crate) fn serve(job: &str, input: OwnedFd, output: OwnedFd, reader: Reader<'_>) -> Result<()> {
     let refuse = |reason: String| Error::NoWorker { program: "uniq".into(), reason };
     let job: Job = serde_json::from_str(job).map_err(|error| refuse(format!("not a job: {error}")))?;
     let (limits, steps) = match &job.task {
-        Task::Decode { limits, .. } => (*limits, Steps::All),
+        Task::Decode { limits, .. } | Task::Read { limits, .. } => (*limits, Steps::All),
         Task::Try(trial) => (Limits { memory: trial::MEMORY, ..Limits::default() }, trial.steps()),
     };
     let allowance = Allowance { memory: limits.memory, time: limits.time_ceiling };
@@ -43,6 +44,15 @@ pub fn serve(job: &str, input: OwnedFd, output: OwnedFd) -> Result<()> {
         Task::Decode { stream, interval, sampling, resolution, limits, bytes } => {
             let grid = Grid::new(interval, sampling).map(|grid| grid.at(resolution));
             decode(&mut sender, &Source::handed_over(File::from(input), bytes), stream, grid, &limits);
+        }
+        Task::Read { limits, bytes } => {
+            match reader(&Source::handed_over(File::from(input), bytes), &limits) {
+                Ok(read) => {
+                    read.chunks(BYTES_MAX).for_each(|part| sender.send(&Message::Bytes(part.to_vec())));
+                    sender.send(&Message::Read);
+                }
+                Err(error) => sender.send(&Message::Failed(failure(&error))),
+            };
         }
         Task::Try(Trial::Start) => {}
         Task::Try(trial) => {
@@ -117,6 +127,7 @@ fn failure(error: &Error) -> Failure {
         Error::NoDecoder { codec, .. } => (NO_DECODER, 0, codec.clone()),
         Error::NotAccepted { codec, .. } => (NOT_ACCEPTED, 0, codec.clone()),
         Error::Undecodable { reason, .. } => (UNDECODABLE, 0, reason.clone()),
+        Error::InvalidFingerprint { reason, .. } => (INVALID, 0, reason.clone()),
         Error::Io { source, .. } => (IO, source.raw_os_error().unwrap_or(0).unsigned_abs(), String::new()),
         Error::LimitExceeded { limit, found, .. } => {
             let number = Limit::ALL.iter().position(|known| known.name() == *limit).unwrap_or(0);
@@ -137,6 +148,7 @@ pub(super) fn error_of(failure: Failure, path: &Path, limits: &Limits) -> Option
         NO_DECODER => Error::NoDecoder { path, codec: text },
         NOT_ACCEPTED => Error::NotAccepted { path, codec: text },
         UNDECODABLE => Error::Undecodable { path, reason: text },
+        INVALID => Error::InvalidFingerprint { path, reason: text },
         IO => {
             let number = i32::try_from(number).ok().filter(|number| (1..4096).contains(number))?;
             Error::Io { path, doing: "read", source: std::io::Error::from_raw_os_error(number) }
@@ -153,6 +165,7 @@ const NOT_ACCEPTED: u8 = 4;
 const UNDECODABLE: u8 = 5;
 const IO: u8 = 6;
 const LIMIT: u8 = 7;
+const INVALID: u8 = 8;
 
 /// Between two messages of progress; the parent waits much longer before it loses patience.
 const TELL_EVERY: Duration = Duration::from_millis(100);
@@ -171,6 +184,7 @@ mod tests {
             Error::NoDecoder { path: owned(), codec: "avs2".into() },
             Error::NotAccepted { path: owned(), codec: "smc".into() },
             Error::Undecodable { path: owned(), reason: "decoding h264: no".into() },
+            Error::InvalidFingerprint { path: owned(), reason: "its last key is cut".into() },
             Error::Io { path: owned(), doing: "read", source: std::io::Error::from_raw_os_error(5) },
             Limit::FramePixels.exceeded(path, &limits, "9 x 9".into()),
             Limit::Streams.exceeded(path, &limits, "more".into()),
@@ -178,7 +192,7 @@ mod tests {
             let again = error_of(failure(&error), path, &limits).unwrap();
             assert_eq!(format!("{again:?}"), format!("{error:?}"));
         }
-        for (kind, number) in [(0, 0), (8, 0), (IO, 0), (IO, u32::MAX), (LIMIT, 99)] {
+        for (kind, number) in [(0, 0), (9, 0), (IO, 0), (IO, u32::MAX), (LIMIT, 99)] {
             assert!(error_of(Failure { kind, number, text: String::new() }, path, &limits).is_none());
         }
     }

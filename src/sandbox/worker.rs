@@ -54,7 +54,37 @@ pub(super) fn decode(
                 let path = source.path();
                 return Err(error_of(failure, path, limits).unwrap_or(died(path, how, reached)));
             }
-            Ok(Step::Tried(_)) => return Err(talk.fault(source.path(), limits, Fault::Broken("a trial".to_owned()))),
+            Ok(Step::Tried(_) | Step::Bytes(_) | Step::Read) => {
+                let fault = Fault::Broken("the end of another task".to_owned());
+                return Err(talk.fault(source.path(), limits, fault));
+            }
+            Err(fault) => return Err(talk.fault(source.path(), limits, fault)),
+        }
+    }
+}
+
+/// Reads `source`, which is no video, in a process of its own; `stop` is asked ten times a second.
+pub(super) fn read(worker: &Worker, source: &Source, limits: &Limits, stop: &dyn Fn() -> bool) -> Result<Vec<u8>> {
+    let task = Task::Read { limits: *limits, bytes: source.bytes() };
+    let input = source.file().try_clone().map_err(Error::io(source.path(), "open"))?;
+    let mut talk = Talk::begin(worker, task, input.into(), limits, Duration::from_secs(1))?;
+    talk.ledger = Ledger::of_reading(limits, source.bytes().saturating_add(BYTES_SPARE));
+    let mut bytes = Vec::new();
+    loop {
+        match talk.next(stop) {
+            Ok(Step::Noted) => {}
+            Ok(Step::Ready(protections)) => insist(worker, protections)?,
+            Ok(Step::Bytes(part)) => bytes.extend(part),
+            Ok(Step::Read) => return Ok(bytes),
+            Ok(Step::Failed(failure)) => {
+                let how = "sent a failure that does not exist".to_owned();
+                let died = died(source.path(), how, Duration::ZERO);
+                return Err(error_of(failure, source.path(), limits).unwrap_or(died));
+            }
+            Ok(_) => {
+                let fault = Fault::Broken("the end of another task".to_owned());
+                return Err(talk.fault(source.path(), limits, fault));
+            }
             Err(fault) => return Err(talk.fault(source.path(), limits, fault)),
         }
     }
@@ -291,6 +321,8 @@ fn ending(status: ExitStatus) -> String {
     format!("was killed by signal {number}{name}")
 }
 
+/// Bytes that a file may be read to beyond its own: its gaps are told, and its texts written anew.
+const BYTES_SPARE: u64 = 1 << 18;
 /// How long to listen before looking at the clock and at `stop`.
 const LISTEN: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// How long a process may take to end after its last word.

@@ -30,6 +30,8 @@ pub enum ReasonCode {
     Repeated,
     /// The picture is treated so that it could not be recognised.
     Treated,
+    /// A fingerprint was checked in place of the clip.
+    FromFingerprint,
     /// The clip is too short to judge.
     Short,
     /// It shows material that is marked as benign.
@@ -111,6 +113,7 @@ impl ReasonCode {
             ReasonCode::Still => "it is a single picture, not a video",
             ReasonCode::Repeated => "the clip has shown it before",
             ReasonCode::Treated => "the picture is treated so that it could not be recognised",
+            ReasonCode::FromFingerprint => "a fingerprint was checked in place of the clip",
             ReasonCode::Short => "it is too short to judge",
             ReasonCode::Benign => "it shows material that is marked as benign",
             ReasonCode::Beside => "a copy goes on here in its source, and nothing tells whether it does so in the clip",

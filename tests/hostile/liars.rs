@@ -12,7 +12,7 @@ use crate::media_files::scene;
 use crate::{UNIQ, shared};
 
 /// What an honest process says first: it is ready, and has given up everything.
-const READY: &str = "printf '\\001\\014\\000\\000\\000uniq 3\\n\\007\\001\\001\\001\\001'; ";
+const READY: &str = "printf '\\001\\014\\000\\000\\000uniq 4\\n\\007\\001\\001\\001\\001'; ";
 /// A stream of 64 x 64 pixels.
 const OPENED: &str = "printf '\\002\\027\\000\\000\\000\\100\\000\\000\\000\\100\\000\\000\\000\\000\\000\\000\\000\\000\
     \\000\\000\\000\\000\\000\\000\\000\\000\\000\\000'; ";
@@ -114,8 +114,8 @@ fn a_worker_gives_the_same_bytes_as_decoding_in_process() {
     for file in &files {
         let [one, other] = [&here, &there].map(|decoding| uniq::fingerprint(file, decoding, None));
         let (one, other) = (one.unwrap(), other.unwrap());
-        assert!(one.frames > 0, "{}", file.display());
-        assert_eq!(one.undecoded, other.undecoded, "{}", file.display());
+        assert!(one.frames() > 0, "{}", file.display());
+        assert_eq!(one.undecoded(), other.undecoded(), "{}", file.display());
         assert!(one.to_bytes() == other.to_bytes(), "{}: other keys", file.display());
     }
     fs::write(&files[0], b"no video at all").unwrap();

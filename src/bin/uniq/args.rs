@@ -56,10 +56,10 @@ Example:
   uniq check --json *.mp4 | jq -r '[.clip.path, .verdict, .payable_minutes] | @tsv'
   find /submitted -name '*.mp4' | uniq check -
 
-CLIP is a video, a file made by `uniq fingerprint`, a folder (with all that is in it), a list of clips (.csv with a column \
-`path`, .jsonl), or - for a list on standard input, which may also be a file a line. The answers come in the order of the \
-clips. With --json each is one object on one line; a clip that cannot be read gives an object with schema, clip.path, code \
-and message.
+CLIP is a video, a folder (with all that is in it), a list of clips (.csv with a column `path`, .jsonl), or - for a list on \
+standard input, which may also be a file a line; with --fingerprint it is a file made by `uniq fingerprint`. The answers come \
+in the order of the clips. With --json each is one object on one line; a clip that cannot be read gives an object with schema, \
+clip.path, code and message.
 
 Exit codes: 0 every clip is unpublished, 1 something is published wholly or partly, 2 error, 3 inconclusive; \
 of several clips the worst counts: 2, then 1, then 3.")]
@@ -438,7 +438,7 @@ pub(crate) struct Sourced {
 /// What `check` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// The clips, or their fingerprint files, folders and lists of clips
+    /// The clips, folders and lists of clips, or with --fingerprint their fingerprint files
     #[arg(required = true, value_name = "CLIP", value_hint = ValueHint::AnyPath)]
     pub(crate) clips: Vec<PathBuf>,
     #[command(flatten)]
@@ -446,6 +446,9 @@ pub(crate) struct Check {
     /// Let lists name files anywhere in this folder [default: the folder of each list]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) list_root: Option<PathBuf>,
+    /// Check fingerprint files, made by `uniq fingerprint`, in place of clips; what is payable of them is provisional
+    #[arg(long)]
+    pub(crate) fingerprint: bool,
     /// Print one JSON object a clip, one line each
     #[arg(long)]
     pub(crate) json: bool,

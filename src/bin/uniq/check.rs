@@ -12,7 +12,7 @@ use serde_json::json;
 use uniq::index::Index;
 use uniq::report::{Report, SCHEMA};
 use uniq::sandbox::json_line;
-use uniq::{CheckOptions, Error};
+use uniq::{CheckOptions, Error, Query};
 
 use crate::args::{Check, Fingerprint};
 use crate::exit::Exit;
@@ -52,7 +52,8 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
             now: Some(SystemTime::now()),
             ..CheckOptions::new(&decoding)
         };
-        uniq::check(&index, clip, &options)
+        let query = if args.fingerprint { Query::Fingerprint(clip) } else { Query::Clip(clip) };
+        uniq::check(&index, query, &options)
     };
     let counter = Counter::new(quiet, clips.len(), "clip");
     let mut take = |clip: &Path, answer| counter.done(|| answers.print(clip, answer));

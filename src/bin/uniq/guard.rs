@@ -79,7 +79,7 @@ pub(crate) fn serve(args: &[OsString]) -> anyhow::Result<Exit> {
     let job = args.get(1).and_then(|job| job.to_str()).unwrap_or_default();
     let input = std::io::stdin().as_fd().try_clone_to_owned()?;
     let output = std::io::stdout().as_fd().try_clone_to_owned()?;
-    sandbox::serve(job, input, output)?;
+    uniq::serve(job, input, output)?;
     Ok(Exit::Success)
 }
 

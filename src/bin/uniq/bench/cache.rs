@@ -18,7 +18,6 @@ use sha2::{Digest, Sha256};
 use uniq::fingerprint::FINGERPRINT_VERSION;
 use uniq::index::FORMAT_VERSION;
 use uniq::ingest::{self, BuildOptions};
-use uniq::media::Links;
 use uniq::{Fingerprint, Index, Report};
 
 use super::excerpt::Excerpt;
@@ -62,7 +61,7 @@ impl Cache {
     pub(crate) fn fingerprint(&self, excerpt: &Excerpt, cancel: &AtomicBool) -> anyhow::Result<(Fingerprint, bool)> {
         let name = key(excerpt);
         let file = self.folder.join("fingerprints").join(format!("{name}.uniq"));
-        if let Ok(fingerprint) = Fingerprint::load(&file, Links::Follow) {
+        if let Ok(fingerprint) = Fingerprint::load(&file, &decoding(), Some(cancel)) {
             return Ok((fingerprint, false));
         }
         let video = self.video(excerpt, &name)?;

@@ -128,7 +128,7 @@ impl Null {
         for (kind, which) in [(KeyKind::Region, 0), (KeyKind::Whole, 1)] {
             let theirs: Vec<Key> = runs.iter().filter(|run| run.kind == kind).map(|run| run.key).collect();
             let counts = &mut self.counts[which];
-            for key in clip.keys.iter().filter(|key| key.kind == kind) {
+            for key in clip.keys().iter().filter(|key| key.kind == kind) {
                 for mine in Orientation::USUAL.map(|orientation| orientation.key(key)) {
                     theirs.iter().for_each(|other| counts[mine.distance(*other) as usize] += 1);
                 }

@@ -173,12 +173,16 @@ fn picture(found: &NonMatch) -> String {
 fn seconds(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let seconds = &report.seconds;
     writeln!(out, "  published     {:>8} s", tenths(seconds.published))?;
-    let payable = report.payable_minutes;
+    let (payable, minutes) = match report.clip.from_fingerprint {
+        true => ("provisionally payable", report.provisional_minutes),
+        false => ("payable", report.payable_minutes),
+    };
     let why = match report.verdict {
         Verdict::Inconclusive => ": the clip as a whole is inconclusive",
+        _ if report.clip.from_fingerprint => ", until the clip is seen",
         _ => "",
     };
-    writeln!(out, "  unpublished   {:>8} s, payable {payable:.2} minutes{why}", tenths(seconds.unpublished))?;
+    writeln!(out, "  unpublished   {:>8} s, {payable} {minutes:.2} minutes{why}", tenths(seconds.unpublished))?;
     if report.spans.len() > 1 {
         for span in report.spans.iter().filter(|span| span.state == SpanState::Unpublished) {
             let part = Interval { start_s: span.start_s, end_s: span.end_s };

@@ -35,6 +35,7 @@ fn base(verdict: Verdict) -> Report {
         reasons: vec![reason(ReasonCode::NoMatch, "nothing was found")],
         seconds: Seconds { published: 0.0, unpublished: 10.0, unsearchable: 0.0, benign: 0.0 },
         payable_minutes: 10.0 / 60.0,
+        provisional_minutes: 0.0,
         spans: vec![],
         matches: vec![],
         nearest_non_match: None,

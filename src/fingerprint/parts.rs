@@ -1,0 +1,393 @@
+//! What a fingerprint may be made of: the checks that stand between a stranger's numbers and the later stages.
+//!
+//! A fingerprint that was made of a clip passes by construction. One that was handed over is believed only where its keyframes,
+//! keys and times are in the proportion in which the extractor gives them; a time without keyframes counts as undecoded. That
+//! it was made of the clip which it names cannot be checked here, nor anywhere without the clip.
+
+use std::time::Duration;
+
+use super::{CLIP_REGIONS, ClipKey, Content, FINE_REGIONS, Fingerprint, KEYS_MIN, KeyKind, Keyframe, Motion, Place};
+use crate::error::millis;
+use crate::media::{StreamInfo, UNDECODED_MAX, Undecoded};
+
+/// The fields of a [`Fingerprint`], unchecked; each means what the method of the same name there says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parts {
+    /// See [`Fingerprint::path`].
+    pub path: String,
+    /// See [`Fingerprint::sha256`].
+    pub sha256: [u8; 32],
+    /// See [`Fingerprint::info`].
+    pub info: StreamInfo,
+    /// See [`Fingerprint::duration`].
+    pub duration: Duration,
+    /// See [`Fingerprint::interval`].
+    pub interval: Duration,
+    /// See [`Fingerprint::frames`].
+    pub frames: u64,
+    /// See [`Fingerprint::undecoded`].
+    pub undecoded: Vec<Undecoded>,
+    /// See [`Fingerprint::keyframes`].
+    pub keyframes: Vec<Keyframe>,
+    /// See [`Fingerprint::keys`].
+    pub keys: Vec<ClipKey>,
+    /// See [`Fingerprint::motion`].
+    pub motion: Motion,
+}
+
+impl Fingerprint {
+    /// Makes a fingerprint of its parts; a time of which they hold no keyframe is undecoded.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the parts, in a sentence, if no clip can have them.
+    pub fn new(parts: Parts) -> Result<Fingerprint, String> {
+        sizes(&parts)?;
+        times(&parts)?;
+        keys(&parts)?;
+        let undecoded = with_gaps(&parts)?;
+        let Parts { path, sha256, info, duration, interval, frames, keyframes, keys, motion, .. } = parts;
+        Ok(Fingerprint { path, sha256, info, duration, interval, frames, undecoded, keyframes, keys, motion })
+    }
+
+    /// The clip as it was named when the fingerprint was made.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// SHA-256 of the clip's bytes.
+    pub fn sha256(&self) -> &[u8; 32] {
+        &self.sha256
+    }
+
+    /// Displayed columns, codec and so on.
+    pub fn info(&self) -> &StreamInfo {
+        &self.info
+    }
+
+    /// Length of the clip.
+    pub fn duration(&self) -> Duration {
+        self.duration
+    }
+
+    /// Longest time between two keyframes.
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// Frames that the decoder produced.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Parts of which there are no usable pictures.
+    pub fn undecoded(&self) -> &[Undecoded] {
+        &self.undecoded
+    }
+
+    /// The frames that were looked at, in order.
+    pub fn keyframes(&self) -> &[Keyframe] {
+        &self.keyframes
+    }
+
+    /// Their keys, in the same order.
+    pub fn keys(&self) -> &[ClipKey] {
+        &self.keys
+    }
+
+    /// What moves in them, one picture a keyframe.
+    pub fn motion(&self) -> &Motion {
+        &self.motion
+    }
+}
+
+/// Numbers and texts in their ranges.
+fn sizes(parts: &Parts) -> Result<(), String> {
+    let info = &parts.info;
+    let texts = [&info.codec, &info.container, &info.pixel_format];
+    if parts.path.len() > PATH_MAX || texts.iter().any(|text| text.len() > TEXT_MAX) {
+        return Err("a text is longer than any that is written".into());
+    }
+    let (width, height) = (f64::from(info.width), f64::from(info.height));
+    if !(1..=SIDE_MAX).contains(&info.width)
+        || !(1..=SIDE_MAX).contains(&info.height)
+        || width.max(height) > ASPECT_MAX * width.min(height)
+    {
+        return Err(format!("its picture of {} x {} is out of range", info.width, info.height));
+    }
+    if parts.duration > DURATION_MAX || !INTERVALS.contains(&parts.interval) {
+        return Err("its duration or interval is out of range".into());
+    }
+    let most = parts.duration.as_nanos() / KEYFRAME_GAP_MIN.as_nanos() + KEYFRAMES_SPARE;
+    if parts.keyframes.len() as u128 > most || parts.keyframes.len() as u64 > parts.frames {
+        return Err(format!("it has {} keyframes, more than its clip can have", parts.keyframes.len()));
+    }
+    Ok(())
+}
+
+/// Times in order and within the clip.
+fn times(parts: &Parts) -> Result<(), String> {
+    let ordered = parts.keyframes.windows(2).all(|pair| pair[0].time <= pair[1].time);
+    let within = parts.keyframes.iter().all(|k| k.time <= parts.duration && k.still_since <= k.time);
+    if !ordered || !within {
+        return Err("its keyframes are out of order".into());
+    }
+    let mut after = Duration::ZERO;
+    for hole in &parts.undecoded {
+        if hole.start < after || hole.end < hole.start || hole.end > DURATION_MAX || hole.reason.len() > TEXT_MAX {
+            return Err("its undecoded parts are out of order".into());
+        }
+        after = hole.end;
+    }
+    let at = |(i, keyframe): (usize, &Keyframe)| millis(parts.motion.time(i)) == millis(keyframe.time);
+    if parts.motion.len() != parts.keyframes.len() || !parts.keyframes.iter().enumerate().all(at) {
+        return Err("its motion does not fit its keyframes".into());
+    }
+    Ok(())
+}
+
+/// As many keys for each keyframe as the extractor gives for what it shows, in places that a frame has.
+fn keys(parts: &Parts) -> Result<(), String> {
+    let known = parts.keys.iter().all(|key| (key.keyframe as usize) < parts.keyframes.len());
+    let sorted = parts.keys.windows(2).all(|pair| pair[0].keyframe <= pair[1].keyframe);
+    if !known || !sorted {
+        return Err("its keys do not fit its keyframes".into());
+    }
+    let aspect = parts.info.width as f32 / parts.info.height as f32;
+    if let Some(key) = parts.keys.iter().find(|key| !is_in_frame(&key.place, aspect)) {
+        return Err(format!("a key lies outside the picture, at {:?}", key.place));
+    }
+    let mut groups = parts.keys.chunk_by(|a, b| a.keyframe == b.keyframe).peekable();
+    for (number, keyframe) in parts.keyframes.iter().enumerate() {
+        let own = groups.next_if(|group| group[0].keyframe as usize == number).unwrap_or_default();
+        let whole = own.iter().filter(|key| key.kind == KeyKind::Whole).count();
+        let fine = own.iter().filter(|key| key.fine).count();
+        let regions = own.len() - whole - fine;
+        let fits = match keyframe.content {
+            Content::Searchable => whole + regions >= KEYS_MIN,
+            Content::Simple => whole + regions < KEYS_MIN,
+            Content::Black | Content::Flat => own.is_empty(),
+        };
+        if !fits || whole > 1 || regions > CLIP_REGIONS || fine > FINE_REGIONS {
+            return Err(format!("its keyframe {number} cannot have {} keys", own.len()));
+        }
+    }
+    Ok(())
+}
+
+fn is_in_frame(place: &Place, aspect: f32) -> bool {
+    (-REACH..=aspect + REACH).contains(&place.x)
+        && (-REACH..=1.0 + REACH).contains(&place.y)
+        && (SIZE_MIN..=SIZE_MAX).contains(&place.size)
+}
+
+/// The undecoded parts, and the times without a keyframe that are in none of them.
+fn with_gaps(parts: &Parts) -> Result<Vec<Undecoded>, String> {
+    let mut gaps: Vec<(Duration, Duration)> = Vec::new();
+    let mut seen = Duration::ZERO;
+    for time in parts.keyframes.iter().map(|keyframe| keyframe.time).chain([parts.duration]) {
+        if time.saturating_sub(seen) > GAP_MAX {
+            match gaps.last_mut() {
+                Some((_, end)) if *end == seen => *end = time,
+                _ => gaps.push((seen, time)),
+            }
+        }
+        seen = time;
+    }
+    let mut all = parts.undecoded.clone();
+    for (start, end) in gaps {
+        let mut from = start;
+        let overlapping = parts.undecoded.iter().filter(|hole| hole.end > start && hole.start < end);
+        for (until, next) in overlapping.map(|hole| (hole.start, hole.end)).chain([(end, end)]) {
+            if until.saturating_sub(from) > GAP_MAX {
+                all.push(Undecoded { start: from, end: until, reason: NO_KEYFRAME.to_owned() });
+            }
+            from = next;
+        }
+    }
+    all.sort_by_key(|hole| (hole.start, hole.end));
+    if all.len() > UNDECODED_MAX {
+        return Err(format!("it has more than {UNDECODED_MAX} parts without a keyframe"));
+    }
+    Ok(all)
+}
+
+const NO_KEYFRAME: &str = "the fingerprint has no keyframe";
+
+/// No clip is longer than 30 days.
+const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Keyframes of a clip are at most so far apart: those that are drawn from neighbouring intervals less than twice
+/// [`QUERY_INTERVAL`](crate::sample::QUERY_INTERVAL), and a quarter of a second for frames that are shown so long. A sketch, of twice the interval, is made of
+/// the clip itself and not handed over.
+const GAP_MAX: Duration = Duration::from_millis(750);
+
+/// Sampling intervals that a clip is fingerprinted at.
+const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_millis(500);
+
+/// Mean time between two keyframes of a clip is at least this: a quarter of [`QUERY_INTERVAL`](crate::sample::QUERY_INTERVAL).
+const KEYFRAME_GAP_MIN: Duration = Duration::from_millis(60);
+
+/// Keyframes that a clip may have beyond its length over [`KEYFRAME_GAP_MIN`]: the first, the last, and rounding.
+const KEYFRAMES_SPARE: u128 = 4;
+
+/// How far outside the frame the middle of a region may lie, in heights of the frame.
+const REACH: f32 = 1.0;
+
+/// Side of a region, in heights of the frame. The smallest fine ones are a twentieth; a whole frame is 1.
+const SIZE_MIN: f32 = 1.0 / 256.0;
+const SIZE_MAX: f32 = 4.0;
+
+/// Displayed columns or rows.
+const SIDE_MAX: u32 = 1 << 20;
+
+/// The longer side of a picture in shorter ones; places go as far.
+const ASPECT_MAX: f64 = 64.0;
+
+/// Bytes of a codec's name or of a reason, and of a path.
+const TEXT_MAX: usize = 500;
+const PATH_MAX: usize = 1 << 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fingerprint::Key;
+    use proptest::prelude::*;
+
+    /// A clip of so many seconds, four keyframes a second, a whole frame and two regions each.
+    fn parts(seconds: u32) -> Parts {
+        let time = |number: u32| Duration::from_millis(250 * u64::from(number));
+        let count = 4 * seconds;
+        let place = Place { x: 0.8, y: 0.5, size: 0.2 };
+        let key = |i: u32| ClipKey {
+            keyframe: i / 3,
+            kind: if i.is_multiple_of(3) { KeyKind::Whole } else { KeyKind::Region },
+            fine: false,
+            place,
+            key: Key([u64::from(i); 4]),
+            mirrored: Key::default(),
+            warped: [Key::default(); crate::fingerprint::Warp::ALL.len()],
+            recurs: false,
+        };
+        let mut motion = Motion::new(4, 3, 0.25);
+        (0..count).for_each(|i| motion.push(time(i), &[]));
+        Parts {
+            path: "clip.mp4".into(),
+            sha256: [3; 32],
+            info: StreamInfo {
+                width: 1600,
+                height: 900,
+                codec: "h264".into(),
+                container: "mov".into(),
+                pixel_format: "yuv420p".into(),
+                declared: None,
+            },
+            duration: time(count),
+            interval: Duration::from_millis(250),
+            frames: u64::from(25 * seconds),
+            undecoded: vec![],
+            keyframes: (0..count)
+                .map(|i| Keyframe { time: time(i), content: Content::Searchable, still_since: time(i), cut: false })
+                .collect(),
+            keys: (0..3 * count).map(key).collect(),
+            motion,
+        }
+    }
+
+    fn refused(change: impl FnOnce(&mut Parts)) -> String {
+        let mut wrong = parts(4);
+        change(&mut wrong);
+        Fingerprint::new(wrong).unwrap_err()
+    }
+
+    #[test]
+    fn what_no_clip_can_have_is_refused() {
+        assert!(Fingerprint::new(parts(4)).unwrap().undecoded().is_empty());
+        for (why, message) in [
+            ("no keys", refused(|parts| parts.keys.clear())),
+            ("a keyframe without keys", refused(|parts| drop(parts.keys.drain(6..9)))),
+            ("a black picture with keys", refused(|parts| parts.keyframes[2].content = Content::Black)),
+            ("a key of no keyframe", refused(|parts| parts.keys[47].keyframe = 16)),
+            ("the largest keyframe number", refused(|parts| parts.keys[47].keyframe = u32::MAX)),
+            ("keys out of order", refused(|parts| parts.keys.swap(0, 9))),
+            ("two whole frames", refused(|parts| parts.keys[1].kind = KeyKind::Whole)),
+            ("a flood of keys", refused(|parts| parts.keys.splice(1..2, [parts.keys[1]; 41]).for_each(drop))),
+            ("keyframes out of order", refused(|parts| parts.keyframes.swap(3, 5))),
+            ("a keyframe behind the end", refused(|parts| parts.duration /= 2)),
+            ("standing still since later", refused(|parts| parts.keyframes[3].still_since = Duration::MAX)),
+            ("more keyframes than frames", refused(|parts| parts.frames = 3)),
+            ("a flood of keyframes", refused(|parts| parts.interval = Duration::from_millis(1))),
+            ("no end", refused(|parts| parts.duration = Duration::MAX)),
+            ("motion of another length", refused(|parts| parts.motion = Motion::default())),
+            ("a picture of nothing", refused(|parts| parts.info.height = 0)),
+            ("a picture that is a line", refused(|parts| parts.info.width = u32::MAX)),
+            ("a place that is no number", refused(|parts| parts.keys[4].place.x = f32::NAN)),
+            ("an endless region", refused(|parts| parts.keys[4].place.size = f32::INFINITY)),
+            ("a region of no size", refused(|parts| parts.keys[4].place.size = 0.0)),
+            ("a long text", refused(|parts| parts.info.codec = "h".repeat(501))),
+            ("backward holes", refused(|parts| parts.undecoded = vec![hole(2, 1)])),
+        ] {
+            assert!(!message.is_empty(), "{why}");
+        }
+    }
+
+    fn hole(start: u64, end: u64) -> Undecoded {
+        Undecoded { start: Duration::from_secs(start), end: Duration::from_secs(end), reason: "corrupt data".into() }
+    }
+
+    #[test]
+    fn time_without_keyframes_is_undecoded() {
+        let holes = |change: &dyn Fn(&mut Parts)| {
+            let mut sparse = parts(12);
+            change(&mut sparse);
+            let fingerprint = Fingerprint::new(sparse).unwrap();
+            fingerprint
+                .undecoded()
+                .iter()
+                .map(|hole| (hole.start.as_millis(), hole.end.as_millis()))
+                .collect::<Vec<_>>()
+        };
+        // Minutes that nothing is known of, at the end and in the middle.
+        assert_eq!(holes(&|parts| parts.duration = Duration::from_secs(720)), [(11_750, 720_000)]);
+        let cut = |parts: &mut Parts| {
+            parts.keyframes.drain(8..20);
+            parts.keys.drain(24..60);
+            parts.keys[24..].iter_mut().for_each(|key| key.keyframe -= 12);
+            let mut motion = Motion::new(4, 3, 0.25);
+            parts.keyframes.iter().for_each(|keyframe| motion.push(keyframe.time, &[]));
+            parts.motion = motion;
+        };
+        assert_eq!(holes(&cut), [(1750, 5000)]);
+        // What the decoder has told is told once.
+        let told = |parts: &mut Parts| {
+            cut(parts);
+            parts.undecoded = vec![hole(2, 5)];
+        };
+        assert_eq!(holes(&told), [(2000, 5000)]);
+    }
+
+    proptest! {
+        #[test]
+        fn hand_made_parts_are_refused_or_borne(
+            at in 0usize..48, keyframe in any::<u32>(), nanos in any::<u64>(), word in any::<u32>(), field in 0..9,
+        ) {
+            let mut made = parts(4);
+            match field {
+                0 => made.keys[at].keyframe = keyframe,
+                1 => made.keys[at].place.x = f32::from_bits(word),
+                2 => made.keys[at].place.y = f32::from_bits(word),
+                3 => made.keys[at].place.size = f32::from_bits(word),
+                4 => made.keyframes[at / 3].time = Duration::from_nanos(nanos),
+                5 => made.keyframes[at / 3].still_since = Duration::from_nanos(nanos),
+                6 => made.duration = Duration::from_nanos(nanos),
+                7 => (made.info.width, made.info.height) = (keyframe, word),
+                _ => made.motion.push(Duration::from_nanos(nanos), &[]),
+            }
+            if let Ok(made) = Fingerprint::new(made) {
+                let again = Fingerprint::from_bytes(&made.to_bytes());
+                prop_assert_eq!(again.as_ref(), Ok(&made));
+                prop_assert!(made.sketched().keys.len() <= made.keys.len());
+            }
+        }
+    }
+}
