@@ -85,6 +85,8 @@ pub struct Policy {
     /// Improbability, in bits, from which the times at which pictures and keys fit best prove a moment, if there is twice the
     /// evidence that counts. Chosen with the other limits of the time, see the README for what they find and mistake.
     pub timed_bits: f32,
+    /// Evidence from which an alignment that does not count makes its part of the clip unsearchable, in bits.
+    pub undecided_bits: f32,
     /// A clip of which less can be searched is not judged.
     pub searchable_min: Duration,
 }
@@ -96,6 +98,7 @@ impl Default for Policy {
             sustained_bits: 15.0,
             elsewhere_max: 0.8,
             timed_bits: 11.0,
+            undecided_bits: 16.0,
             searchable_min: Duration::from_secs(2),
         }
     }
@@ -192,6 +195,11 @@ pub fn judge(
         }
     }
     gaps.into_iter().for_each(|gap| line.fill(gap, ReasonCode::Beside));
+    for i in of(Class::Weak).into_iter().filter(|&i| alignments[i].evidence.total >= policy.undecided_bits) {
+        let span = alignments[i].clip;
+        let reach = Span { start: span.start.saturating_sub(UNDECIDED_REACH), end: span.end + UNDECIDED_REACH };
+        line.fill(reach, ReasonCode::Undecided);
+    }
     line.absorb_slivers(sliver, ReasonCode::Beside);
     let parts = line.parts;
 
@@ -217,6 +225,13 @@ const SLIVER_MAX: Duration = Duration::from_secs(1);
 
 /// A part shorter than this is not worth a reason.
 const TOLD_MIN: Duration = Duration::from_millis(50);
+
+/// How far what looks like a source, with too little evidence to decide, may go on to either side: a copy that is hard to recognise
+/// shows here and there that it is one.
+const UNDECIDED_REACH: Duration = Duration::from_secs(3);
+
+/// A shot that is shorter would be missed too often if it were a copy.
+const SHOT_MIN: Duration = Duration::from_millis(1500);
 
 /// A picture that stands still for this long is frozen.
 const FROZEN_MIN: Duration = Duration::from_secs(2);
@@ -249,6 +264,13 @@ fn unsearchable(clip: &Fingerprint) -> Vec<(Span, ReasonCode)> {
             Content::Flat => parts.push((span(i, i), ReasonCode::Flat)),
             Content::Simple => parts.push((span(i, i), ReasonCode::Simple)),
         }
+    }
+    let cuts: Vec<usize> = (1..keyframes.len()).filter(|&i| keyframes[i].cut).collect();
+    let starts = std::iter::once(0).chain(cuts.iter().copied());
+    let ends = cuts.iter().copied().chain([keyframes.len()]).map(|end| end.max(1) - 1);
+    if !cuts.is_empty() {
+        let shots = starts.zip(ends).map(|(first, last)| span(first, last));
+        parts.extend(shots.filter(|shot| shot.length() < SHOT_MIN).map(|shot| (shot, ReasonCode::QuickCuts)));
     }
     // One picture shown for long, as files of variable frame rate do.
     for (i, keyframe) in keyframes.iter().enumerate() {
@@ -321,8 +343,8 @@ fn conclude(
     if corpus_videos == 0 {
         reasons.push(Reason::new(ReasonCode::EmptyIndex, "the index holds no videos"));
     }
-    // What is left of an ambiguous alignment beside another moment decides nothing while that is the most.
-    let rest = total_for(parts, ReasonCode::Ambiguous);
+    // What may hide a copy decides nothing while what was searched is the most.
+    let rest: Duration = DOUBTS.into_iter().map(|doubt| total_for(parts, doubt)).sum();
     let verdict = if !published.is_zero() {
         if unpublished.is_zero() { Verdict::Published } else { Verdict::PartlyPublished }
     } else if classes.contains(&Class::Ambiguous)
@@ -340,6 +362,9 @@ fn conclude(
     };
     (verdict, reasons)
 }
+
+/// Reasons for which a part may well be a copy that could not be recognised.
+const DOUBTS: [ReasonCode; 3] = [ReasonCode::Ambiguous, ReasonCode::Undecided, ReasonCode::QuickCuts];
 
 fn total(parts: &[Part], state: SpanState) -> Duration {
     parts.iter().filter(|part| part.state == state).map(|part| part.span.length()).sum()

@@ -26,6 +26,10 @@ pub enum ReasonCode {
     Simple,
     /// The file, or a part of it, is a single picture.
     Still,
+    /// It looks like a source, with too little evidence to decide.
+    Undecided,
+    /// Its shots are too short to be recognised.
+    QuickCuts,
     /// It shows again what the clip has shown before.
     Repeated,
     /// The picture is treated so that it could not be recognised.
@@ -111,6 +115,8 @@ impl ReasonCode {
             ReasonCode::Frozen => "the picture stands still",
             ReasonCode::Simple => "the picture has too little structure",
             ReasonCode::Still => "it is a single picture, not a video",
+            ReasonCode::Undecided => "it looks like a source, and the evidence is too little to decide",
+            ReasonCode::QuickCuts => "its shots are too short to be recognised",
             ReasonCode::Repeated => "the clip has shown it before",
             ReasonCode::Treated => "the picture is treated so that it could not be recognised",
             ReasonCode::FromFingerprint => "a fingerprint was checked in place of the clip",
