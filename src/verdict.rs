@@ -263,6 +263,7 @@ fn unsearchable(clip: &Fingerprint) -> Vec<(Span, ReasonCode)> {
             Content::Black => parts.push((span(i, i), ReasonCode::Black)),
             Content::Flat => parts.push((span(i, i), ReasonCode::Flat)),
             Content::Simple => parts.push((span(i, i), ReasonCode::Simple)),
+            Content::Treated => parts.push((span(i, i), ReasonCode::Treated)),
         }
     }
     let cuts: Vec<usize> = (1..keyframes.len()).filter(|&i| keyframes[i].cut).collect();
@@ -364,7 +365,8 @@ fn conclude(
 }
 
 /// Reasons for which a part may well be a copy that could not be recognised.
-const DOUBTS: [ReasonCode; 3] = [ReasonCode::Ambiguous, ReasonCode::Undecided, ReasonCode::QuickCuts];
+const DOUBTS: [ReasonCode; 4] =
+    [ReasonCode::Ambiguous, ReasonCode::Undecided, ReasonCode::QuickCuts, ReasonCode::Treated];
 
 fn total(parts: &[Part], state: SpanState) -> Duration {
     parts.iter().filter(|part| part.state == state).map(|part| part.span.length()).sum()

@@ -10,6 +10,7 @@ use super::hash::{self, Patch};
 use super::motion::{Motion, Watcher};
 use super::plane::Plane;
 use super::region::{Levels, distinctive, fine_regions, regions};
+use super::treated::is_treated;
 use super::{Content, Key, KeyKind, Keyframe, Place, Warp, whole};
 use crate::media::{Frame, Resolution};
 
@@ -136,7 +137,11 @@ impl Extractor {
             keys.push(key);
         }
         // Fine regions alone could be found in a larger picture only.
-        let content = if keys.len() < KEYS_MIN { Content::Simple } else { Content::Searchable };
+        let content = match keys.len() {
+            few if few < KEYS_MIN => Content::Simple,
+            _ if self.detail.changed && is_treated(levels) => Content::Treated,
+            _ => Content::Searchable,
+        };
         if let Some(fine) = fine {
             let regions = fine_regions(fine, self.detail.fine).into_iter();
             keys.extend(regions.map(|(place, patch)| SeenKey { fine: true, ..seen(KeyKind::Region, place, &patch) }));

@@ -22,6 +22,7 @@ mod pictures;
 mod plane;
 mod region;
 mod runs;
+mod treated;
 mod whole;
 
 use std::ops::ControlFlow;
@@ -82,6 +83,8 @@ pub enum Content {
     Flat,
     /// Contrast, but nothing distinct: simple edges, a line, a gradient.
     Simple,
+    /// Hardly anything but lines or two levels, as filters leave of a picture.
+    Treated,
 }
 
 /// A frame that was looked at.

@@ -164,7 +164,7 @@ fn keys(parts: &Parts) -> Result<(), String> {
         let fine = own.iter().filter(|key| key.fine).count();
         let regions = own.len() - whole - fine;
         let fits = match keyframe.content {
-            Content::Searchable => whole + regions >= KEYS_MIN,
+            Content::Searchable | Content::Treated => whole + regions >= KEYS_MIN,
             Content::Simple => whole + regions < KEYS_MIN,
             Content::Black | Content::Flat => own.is_empty(),
         };

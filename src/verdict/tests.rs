@@ -444,11 +444,33 @@ fn pictures_that_speak_against_the_time_prove_nothing() {
 }
 
 #[test]
-fn too_little_evidence_is_the_nearest_non_match() {
-    let weak = Evidence { total: 29.0, moment: 29.0, sustained: 20.0 };
-    let judgement = judged(&clip(10), &[Alignment { evidence: weak, ..copy(0.0, 10.0) }]);
-    assert_eq!((judgement.verdict, judgement.nearest), (Verdict::Unpublished, Some(0)));
-    assert!(judgement.matches.is_empty());
+fn too_little_evidence_is_the_nearest_non_match_and_is_paid_only_if_chance_gives_as_much() {
+    let weak = |total, span: Alignment| {
+        let evidence = Evidence { total, moment: total, sustained: 10.0 };
+        judged(&clip(10), &[Alignment { evidence, ..span }])
+    };
+    let by_chance = weak(15.9, copy(0.0, 10.0));
+    assert_eq!((by_chance.verdict, by_chance.nearest), (Verdict::Unpublished, Some(0)));
+    let undecided = weak(16.0, copy(0.0, 10.0));
+    assert_eq!((undecided.verdict, undecided.nearest), (Verdict::Inconclusive, Some(0)));
+    assert!(by_chance.matches.is_empty() && undecided.matches.is_empty());
+    // Three seconds on either side are not paid either, and the rest decides.
+    let short = weak(29.0, copy(0.0, 1.0));
+    assert_eq!(short.verdict, Verdict::Unpublished);
+    assert_eq!(short.parts[0].reason, Some(ReasonCode::Undecided.into()));
+    assert_eq!(short.total(SpanState::Unpublished), Duration::from_secs(6));
+}
+
+#[test]
+fn shots_too_short_to_be_recognised_are_not_paid() {
+    let mut cutting = clip(10);
+    cutting.keyframes.iter_mut().filter(|k| k.time >= 4 * SECOND).for_each(|k| k.cut = k.time.subsec_millis() == 0);
+    let judgement = judged(&cutting, &[]);
+    assert_eq!(judgement.verdict, Verdict::Inconclusive);
+    assert_eq!(judgement.parts.last().and_then(|part| part.reason.clone()), Some(ReasonCode::QuickCuts.into()));
+    let mut once = clip(10);
+    once.keyframes[20].cut = true;
+    assert_eq!(judged(&once, &[]).verdict, Verdict::Unpublished);
 }
 
 #[test]
