@@ -185,9 +185,13 @@ pub fn judge(
     }
     // All are looked for before one is filled, so that their order does not matter.
     let mut gaps = Vec::new();
+    let mut by_start = copies.clone();
+    by_start.sort_by_key(|copy| copy.clip.start);
     for copy in &copies {
-        let follows = |next: &&&Alignment| next.clip.start >= copy.clip.end && align::continues(copy, next);
-        for next in copies.iter().filter(follows) {
+        let after = by_start.partition_point(|next| next.clip.start < copy.clip.end);
+        let until = copy.clip.end + Duration::from_secs_f32(align::GAP_MAX);
+        let near = by_start[after..].iter().take_while(|next| next.clip.start <= until);
+        for next in near.filter(|next| align::continues(copy, next)) {
             let between = Span { start: copy.clip.end, end: next.clip.start };
             if line.unpublished(between) <= copy.clip.length().min(next.clip.length()) {
                 gaps.push(between);
@@ -200,8 +204,7 @@ pub fn judge(
         let reach = Span { start: span.start.saturating_sub(UNDECIDED_REACH), end: span.end + UNDECIDED_REACH };
         line.fill(reach, ReasonCode::Undecided);
     }
-    line.absorb_slivers(sliver, ReasonCode::Beside);
-    let parts = line.parts;
+    let parts = line.into_parts(sliver, ReasonCode::Beside);
 
     let kind = |class: &Class| match class {
         Class::Copy => Some(MatchKind::Copy),

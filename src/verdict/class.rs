@@ -1,10 +1,12 @@
 //! What each alignment is, by its evidence and by the alignments that are stronger (pure).
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Policy;
 use super::timeline::ROUNDING;
 use crate::align::{Alignment, Span};
+use crate::index::VideoRef;
 
 /// What an alignment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,9 +134,12 @@ const SHADOW: f32 = 0.5;
 /// The alignments' classes; they come strongest first. Of what is ambiguous, a rest of less than a `sliver` is left out.
 pub(super) fn classify(alignments: &[Alignment], sliver: Duration, policy: &Policy) -> Vec<Class> {
     let mut classes: Vec<Class> = Vec::with_capacity(alignments.len());
-    for (i, alignment) in alignments.iter().enumerate() {
+    // Those of each source that have a say themselves.
+    let mut telling: HashMap<VideoRef, Vec<(&Alignment, Class)>> = HashMap::new();
+    for alignment in alignments {
         let own = class_of(alignment, policy);
-        let shadowed = stronger(i, alignments, &classes).any(|(stronger, class)| {
+        let stronger = telling.entry(alignment.video).or_default();
+        let shadowed = stronger.iter().any(|&(stronger, class)| {
             let overlap = alignment.clip.overlap(stronger.clip).as_secs_f32();
             let weaker = alignment.evidence.total < SHADOW * stronger.evidence.total;
             // A copy can be the shadow of a copy only.
@@ -150,36 +155,33 @@ pub(super) fn classify(alignments: &[Alignment], sliver: Duration, policy: &Poli
                     _ => false,
                 }
         });
-        classes.push(match own {
+        let alone = || rests(alignment, stronger.iter().map(|(stronger, _)| stronger.clip));
+        let class = match own {
             own if !shadowed => own,
             Class::Copy => Class::Echo,
-            Class::Ambiguous
-                if alone(i, alignments, &classes).iter().map(|rest| rest.length()).sum::<Duration>() >= sliver =>
-            {
-                Class::Rest
-            }
+            Class::Ambiguous if alone().iter().map(|rest| rest.length()).sum::<Duration>() >= sliver => Class::Rest,
             _ => Class::Shadow,
-        });
+        };
+        if !matches!(class, Class::Weak | Class::Shadow) {
+            stronger.push((alignment, class));
+        }
+        classes.push(class);
     }
     classes
 }
 
-/// The stronger alignments of the source of one, that have a say themselves.
-fn stronger<'a>(
-    i: usize,
-    alignments: &'a [Alignment],
-    classes: &'a [Class],
-) -> impl Iterator<Item = (&'a Alignment, Class)> {
-    let before = alignments[..i].iter().zip(classes.iter().copied());
-    before.filter(move |(other, class)| {
-        other.video == alignments[i].video && !matches!(class, Class::Weak | Class::Shadow)
-    })
-}
-
 /// The parts of an alignment that no stronger one of its source shows.
 pub(super) fn alone(i: usize, alignments: &[Alignment], classes: &[Class]) -> Vec<Span> {
-    let alone = alignments[i].clip.without(stronger(i, alignments, classes).map(|(other, _)| other.clip));
-    alone.into_iter().filter(|rest| rest.length() >= ROUNDING).collect()
+    let before = alignments[..i].iter().zip(classes);
+    let stronger = before.filter(|(other, class)| {
+        other.video == alignments[i].video && !matches!(class, Class::Weak | Class::Shadow)
+    });
+    rests(&alignments[i], stronger.map(|(other, _)| other.clip))
+}
+
+/// The parts of an alignment that lie in none of the spans.
+fn rests(alignment: &Alignment, spans: impl Iterator<Item = Span>) -> Vec<Span> {
+    alignment.clip.without(spans).into_iter().filter(|rest| rest.length() >= ROUNDING).collect()
 }
 
 fn class_of(alignment: &Alignment, policy: &Policy) -> Class {

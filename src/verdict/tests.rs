@@ -584,9 +584,9 @@ fn nothing_shorter_than_a_millisecond_is_left_between_parts() {
     line.paint(Span { start: Duration::ZERO, end }, SpanState::Unsearchable, Some(ReasonCode::Benign.into()));
     let start = end + Duration::from_nanos(38);
     line.paint(Span { start, end: 10 * SECOND }, SpanState::Unsearchable, Some(ReasonCode::Ambiguous.into()));
-    assert_eq!(line.parts.len(), 3);
-    line.absorb_slivers(SECOND, ReasonCode::Beside);
-    assert_eq!(line.parts.iter().map(|part| part.state).collect::<Vec<_>>(), [SpanState::Unsearchable; 2]);
+    assert_eq!(line.unpublished(Span { start: Duration::ZERO, end: 10 * SECOND }), start - end);
+    let parts = line.into_parts(SECOND, ReasonCode::Beside);
+    assert_eq!(parts.iter().map(|part| part.state).collect::<Vec<_>>(), [SpanState::Unsearchable; 2]);
 }
 
 proptest! {
@@ -595,27 +595,35 @@ proptest! {
         painted in proptest::collection::vec((0u32..12_000, 0u32..12_000, 0usize..3), 0..12),
     ) {
         let mut line = Timeline::new(10 * SECOND);
+        let whole = Span { start: Duration::ZERO, end: 10 * SECOND };
+        // What is published, unpublished and unsearchable, millisecond by millisecond.
+        let mut truth = vec![SpanState::Unpublished; 10_000];
         for (a, b, state) in painted {
             let [start, end] = [a.min(b), a.max(b)].map(|ms| Duration::from_millis(ms.into()));
+            let [from, to] = [a.min(b), a.max(b)].map(|ms| (ms as usize).min(truth.len()));
             let state = [SpanState::Published, SpanState::Unpublished, SpanState::Unsearchable][state];
             let reason = (state != SpanState::Unpublished).then_some([ReasonCode::Beside, ReasonCode::Black][(a % 2) as usize].into());
             line.paint(Span { start, end }, state, reason);
-            let unpublished = line.unpublished(Span { start, end });
-            let filled = total(&line.parts, SpanState::Unsearchable) + unpublished;
+            truth[from..to].fill(state);
             if b % 3 == 0 {
                 line.fill(Span { start, end }, ReasonCode::Beside);
-                prop_assert_eq!(total(&line.parts, SpanState::Unsearchable), filled);
+                truth[from..to].iter_mut().filter(|was| **was == SpanState::Unpublished).for_each(|was| *was = SpanState::Unsearchable);
                 prop_assert_eq!(line.unpublished(Span { start, end }), Duration::ZERO);
             }
+            let unpublished = truth.iter().filter(|was| **was == SpanState::Unpublished).count();
+            prop_assert_eq!(line.unpublished(whole), Duration::from_millis(unpublished as u64));
         }
-        let before = line.parts.clone();
-        line.absorb_slivers(SECOND, ReasonCode::Beside);
-        for part in before.iter().filter(|part| part.state == SpanState::Unpublished && part.span.length() >= SECOND) {
-            prop_assert!(line.parts.contains(part));
+        let parts = line.into_parts(SECOND, ReasonCode::Beside);
+        let published = truth.iter().filter(|was| **was == SpanState::Published).count();
+        prop_assert!(total(&parts, SpanState::Published) >= Duration::from_millis(published as u64));
+        for part in &parts {
+            let of_part = part.span.start.as_millis() as usize..part.span.end.as_millis() as usize;
+            let same = truth[of_part].iter().all(|was| *was == part.state || *was == SpanState::Unpublished);
+            prop_assert!(same, "{part:?}");
         }
-        prop_assert_eq!(line.parts[0].span.start, Duration::ZERO);
-        prop_assert_eq!(line.parts[line.parts.len() - 1].span.end, 10 * SECOND);
-        for pair in line.parts.windows(2) {
+        prop_assert_eq!(parts[0].span.start, Duration::ZERO);
+        prop_assert_eq!(parts[parts.len() - 1].span.end, 10 * SECOND);
+        for pair in parts.windows(2) {
             prop_assert_eq!(pair[0].span.end, pair[1].span.start);
             prop_assert!((pair[0].state, &pair[0].reason) != (pair[1].state, &pair[1].reason));
         }

@@ -1,5 +1,6 @@
 //! The clip's time, painted over with what each part of it is.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Cause, Part, ReasonCode, SpanState};
@@ -9,87 +10,119 @@ use crate::align::Span;
 pub(super) const ROUNDING: Duration = Duration::from_millis(1);
 
 /// The clip from start to end, to be painted over.
+///
+/// Painting takes time in proportion to the logarithm of the number of parts, and to the parts that vanish under the paint.
 pub(super) struct Timeline {
-    pub(super) parts: Vec<Part>,
+    /// What begins when; each part ends where the next one begins, and the last at the end of the clip.
+    starts: BTreeMap<Duration, Paint>,
+    end: Duration,
+}
+
+#[derive(Clone, PartialEq)]
+struct Paint {
+    state: SpanState,
+    reason: Option<Cause>,
 }
 
 impl Timeline {
     pub(super) fn new(duration: Duration) -> Timeline {
-        let span = Span { start: Duration::ZERO, end: duration };
-        let parts = vec![Part { span, state: SpanState::Unpublished, reason: None }];
-        Timeline { parts: if duration.is_zero() { Vec::new() } else { parts } }
+        let unpublished = (Duration::ZERO, Paint { state: SpanState::Unpublished, reason: None });
+        Timeline { starts: (!duration.is_zero()).then_some(unpublished).into_iter().collect(), end: duration }
     }
 
     /// Gives a part of the clip a state, whatever it was.
     pub(super) fn paint(&mut self, span: Span, state: SpanState, reason: Option<Cause>) {
-        let Some(end) = self.parts.last().map(|part| part.span.end) else { return };
-        let span = Span { start: span.start.min(end), end: span.end.min(end) };
-        if span.length().is_zero() {
+        let Span { start, end } = self.within(span);
+        if start >= end {
             return;
         }
-        let mut painted = Vec::with_capacity(self.parts.len() + 2);
-        for part in std::mem::take(&mut self.parts) {
-            let before = Span { end: part.span.end.min(span.start), ..part.span };
-            let after = Span { start: part.span.start.max(span.end), ..part.span };
-            if !before.length().is_zero() {
-                painted.push(Part { span: before, ..part.clone() });
-            }
-            if part.span.start <= span.start && span.start < part.span.end {
-                painted.push(Part { span, state, reason: reason.clone() });
-            }
-            if !after.length().is_zero() {
-                painted.push(Part { span: after, ..part });
-            }
+        if end < self.end
+            && let Some((_, after)) = self.starts.range(..=end).next_back()
+        {
+            let after = after.clone();
+            self.starts.insert(end, after);
         }
-        self.parts = painted;
-        self.join();
+        let covered: Vec<Duration> = self.starts.range(start..end).map(|(start, _)| *start).collect();
+        covered.iter().for_each(|start| _ = self.starts.remove(start));
+        self.starts.insert(start, Paint { state, reason });
     }
 
     /// Makes what is unpublished in a part of the clip unsearchable.
     pub(super) fn fill(&mut self, span: Span, reason: ReasonCode) {
-        let unpublished = self.parts.iter().filter(|part| part.state == SpanState::Unpublished);
-        let within = |part: &Part| Span { start: part.span.start.max(span.start), end: part.span.end.min(span.end) };
-        for part in unpublished.map(within).collect::<Vec<_>>() {
+        for part in self.unpublished_parts(span) {
             self.paint(part, SpanState::Unsearchable, Some(reason.into()));
         }
     }
 
     /// How much of a part of the clip is unpublished.
     pub(super) fn unpublished(&self, span: Span) -> Duration {
-        let unpublished = self.parts.iter().filter(|part| part.state == SpanState::Unpublished);
-        unpublished.map(|part| part.span.overlap(span)).sum()
+        self.unpublished_parts(span).into_iter().map(Span::length).sum()
     }
 
-    /// What is left beside a published part, or beside one that is unsearchable for this reason, and shorter than the time
-    /// between two keyframes of a source, cannot be told from it. What is shorter than [`ROUNDING`] belongs to whatever is beside it.
-    pub(super) fn absorb_slivers(&mut self, interval: Duration, reason: ReasonCode) {
-        for i in 0..self.parts.len() {
-            let part = &self.parts[i];
-            if part.state != SpanState::Unpublished || part.span.length() >= interval {
-                continue;
-            }
-            let neighbours = [self.parts.get(i + 1), i.checked_sub(1).map(|before| &self.parts[before])];
-            let rounded = part.span.length() < ROUNDING;
-            let taken = neighbours.into_iter().flatten().filter(|part| {
-                rounded
-                    || part.state == SpanState::Published
-                    || part.reason.as_ref().is_some_and(|other| other.code == reason)
-            });
-            let taken = taken.max_by_key(|part| part.state == SpanState::Published);
-            if let Some((state, reason)) = taken.map(|part| (part.state, part.reason.clone())) {
-                (self.parts[i].state, self.parts[i].reason) = (state, reason);
-            }
+    /// The parts, neighbours differing, after what is left between others was given to them: what is beside a published part, or
+    /// beside one that is unsearchable for this reason, and shorter than the time between two keyframes of a source, cannot be
+    /// told from it. What is shorter than [`ROUNDING`] belongs to whatever is beside it.
+    pub(super) fn into_parts(self, interval: Duration, reason: ReasonCode) -> Vec<Part> {
+        let ends: Vec<Duration> = self.starts.keys().skip(1).copied().chain([self.end]).collect();
+        let part = |((start, paint), end): ((Duration, Paint), Duration)| Part {
+            span: Span { start, end },
+            state: paint.state,
+            reason: paint.reason,
+        };
+        let mut parts: Vec<Part> = self.starts.into_iter().zip(ends).map(part).collect();
+        join(&mut parts);
+        absorb_slivers(&mut parts, interval, reason);
+        join(&mut parts);
+        parts
+    }
+
+    fn within(&self, span: Span) -> Span {
+        Span { start: span.start.min(self.end), end: span.end.min(self.end) }
+    }
+
+    fn unpublished_parts(&self, span: Span) -> Vec<Span> {
+        let span = self.within(span);
+        if span.start >= span.end {
+            return Vec::new();
         }
-        self.join();
+        let first = self.starts.range(..=span.start).next_back().map_or(span.start, |(start, _)| *start);
+        let begins: Vec<(Duration, bool)> = self
+            .starts
+            .range(first..span.end)
+            .map(|(start, paint)| ((*start).max(span.start), paint.state == SpanState::Unpublished))
+            .collect();
+        let ends = begins.iter().skip(1).map(|(start, _)| *start).chain([span.end]);
+        let of_unpublished = begins.iter().zip(ends).filter(|((_, unpublished), _)| *unpublished);
+        of_unpublished.map(|((start, _), end)| Span { start: *start, end }).collect()
     }
+}
 
-    fn join(&mut self) {
-        self.parts.dedup_by(|later, earlier| {
-            let same = later.state == earlier.state && later.reason == earlier.reason;
-            if same {
-                earlier.span.end = later.span.end;
-            }
-            same
+fn absorb_slivers(parts: &mut [Part], interval: Duration, reason: ReasonCode) {
+    for i in 0..parts.len() {
+        let part = &parts[i];
+        if part.state != SpanState::Unpublished || part.span.length() >= interval {
+            continue;
+        }
+        let neighbours = [parts.get(i + 1), i.checked_sub(1).map(|before| &parts[before])];
+        let rounded = part.span.length() < ROUNDING;
+        let taken = neighbours.into_iter().flatten().filter(|part| {
+            rounded
+                || part.state == SpanState::Published
+                || part.reason.as_ref().is_some_and(|other| other.code == reason)
         });
+        let taken = taken.max_by_key(|part| part.state == SpanState::Published);
+        if let Some((state, reason)) = taken.map(|part| (part.state, part.reason.clone())) {
+            (parts[i].state, parts[i].reason) = (state, reason);
+        }
     }
+}
+
+fn join(parts: &mut Vec<Part>) {
+    parts.dedup_by(|later, earlier| {
+        let same = later.state == earlier.state && later.reason == earlier.reason;
+        if same {
+            earlier.span.end = later.span.end;
+        }
+        same
+    });
 }
