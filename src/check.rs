@@ -18,7 +18,10 @@ use crate::search::{RADIUS, Share, Sifted, search, sift};
 use crate::verdict::{Judgement, Policy, judge};
 use crate::{Error, Result};
 
+mod clock;
 mod merge;
+
+use clock::Clock;
 
 /// How a clip is checked.
 #[derive(Debug, Clone, Copy)]
@@ -122,7 +125,8 @@ enum Origin {
 /// # Errors
 ///
 /// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if something of the index is damaged that the check looks at, and
-/// [`Error::Cancelled`](crate::Error::Cancelled) once the check is to stop.
+/// [`Error::Cancelled`](crate::Error::Cancelled) once the check is to stop. Searching has as much time as a clip of that length
+/// may be decoded for, see [`Limits::time_for`](crate::media::Limits::time_for), and is [`Error::LimitExceeded`] after it.
 pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptions<'_>) -> Result<Report> {
     checked(index, clip, Origin::HandedOver, options)
 }
@@ -130,10 +134,11 @@ pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptio
 fn checked(index: &Index, clip: &Fingerprint, origin: Origin, options: &CheckOptions<'_>) -> Result<Report> {
     let clip = &*options.effort.looked_at(clip);
     let orientations = options.effort.orientations();
-    let sifted = sift(index, clip, &options.effort.benign_orientations(), options.cancel)?;
-    let mut found = find(index, &sifted, &orientations, options.search, options)?;
+    let clock = Clock::start(clip, &options.decoding.limits, options.cancel);
+    let sifted = sift(index, clip, &options.effort.benign_orientations(), &|| clock.check())?;
+    let mut found = find(index, &sifted, &orientations, options.search, &options.policy, &clock)?;
     if options.search == SearchMode::Auto && !found.exact && found.judgement.verdict != Verdict::Published {
-        found = find(index, &sifted, &orientations, SearchMode::Exact, options)?;
+        found = find(index, &sifted, &orientations, SearchMode::Exact, &options.policy, &clock)?;
     }
     Ok(report(index, clip, origin, sifted.keys, found, options))
 }
@@ -183,12 +188,16 @@ struct Findings {
 /// Seconds of the clip that are searched and aligned at a time: memory stays the same for a film.
 const WINDOW: Duration = Duration::from_secs(300);
 
+/// Most alignments of that many seconds that are judged, the strongest: hundreds of sources of one thing say no more than these.
+const ALIGNMENTS_PER_WINDOW: usize = 512;
+
 fn find(
     index: &Index,
     sifted: &Sifted<'_>,
     orientations: &[(Orientation, Share)],
     mode: SearchMode,
-    options: &CheckOptions<'_>,
+    policy: &Policy,
+    clock: &Clock<'_>,
 ) -> Result<Findings> {
     let clip: &Fingerprint = &sifted.clip;
     let state = index.state();
@@ -201,6 +210,7 @@ fn find(
         length: &|video| index.video(video).duration,
         runs: &|video| or_default(index.runs(video), &unread),
         motion: &|video| or_default(index.motion(video), &unread),
+        stop: &|| clock.is_over(),
     };
     let number = |time: Duration| clip.keys.partition_point(|key| clip.keyframes[key.keyframe as usize].time < time);
     let (mut parts, mut exact, mut recall) = (Vec::new(), true, 1.0_f64);
@@ -210,8 +220,11 @@ fn find(
         let last = clip.duration <= start + WINDOW + WINDOW / 2;
         let end = if last { clip.duration.max(start) } else { start + WINDOW };
         let keys = number(start)..if last { clip.keys.len() } else { number(end) };
-        let hits = search(index, clip, keys, orientations, mode)?;
-        parts.push(align(&hits.hits, clip, align::Span { start, end }, &corpus));
+        let hits = search(index, clip, keys, orientations, mode, &|| clock.check())?;
+        let mut aligned = align(&hits.hits, clip, align::Span { start, end }, &corpus);
+        clock.check()?;
+        aligned.truncate(ALIGNMENTS_PER_WINDOW);
+        parts.push(aligned);
         if let Some(error) = unread.take() {
             return Err(error);
         }
@@ -227,7 +240,7 @@ fn find(
         alignments.retain(|alignment| alignment.video != *video);
         alignments.insert(0, Alignment::identical(*video, clip.duration));
     }
-    let judgement = judge(clip, &alignments, &sifted.keyframes, state.videos, interval, &options.policy);
+    let judgement = judge(clip, &alignments, &sifted.keyframes, state.videos, interval, policy);
     Ok(Findings { alignments, judgement, exact, recall })
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::evidence::Pair;
 use crate::fingerprint::{Fingerprint, Key, KeyKind, Orientation, Place, Warp};
-use crate::index::{Index, SearchMode, VideoRef};
+use crate::index::{Index, Neighbour, SearchMode, VideoRef};
 
 pub use benign::{Sifted, sift};
 
@@ -68,6 +68,12 @@ pub const HITS_PER_VIDEO: usize = 8;
 /// Most hits of one key of the clip, the nearest ones. A key with more is worth ten bits less for its frequency alone.
 pub const HITS_PER_KEY: usize = 1000;
 
+/// Most hits of one search: about a gigabyte.
+const HITS_MAX: usize = 6_000_000;
+
+/// Keys that are looked up before it is asked whether to go on.
+const QUERIES_AT_A_TIME: usize = 4096;
+
 /// Which keys of a clip are looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Share {
@@ -80,68 +86,119 @@ pub enum Share {
 /// Looks up some of the keys of a clip, by their numbers, in each of the orientations.
 ///
 /// # Errors
-/// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if what the search looks at is damaged.
+/// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if what the search looks at is damaged, and the error of `stop`, which is
+/// asked now and then.
 pub fn search(
     index: &Index,
     clip: &Fingerprint,
     keys: Range<usize>,
     orientations: &[(Orientation, Share)],
     mode: SearchMode,
+    stop: &dyn Fn() -> Result<()>,
 ) -> Result<Hits> {
     let asked = asked(clip, keys, orientations);
-    let queries: Vec<Key> = asked.iter().map(|&(orientation, key)| orientation.key(&clip.keys[key])).collect();
-    let neighbours = index.near(&queries, RADIUS, mode)?;
-    let aspect = clip.aspect();
+    let mut found = Bounded::default();
     let mut numbers: HashMap<(u32, u32, u32), u32> = HashMap::new();
-    let mut hits = Vec::new();
-    for of_query in neighbours.found.chunk_by(|a, b| a.query == b.query) {
-        let query = of_query[0].query as usize;
-        let (orientation, clip_key) = asked[query];
-        let seen = &clip.keys[clip_key];
-        let from = hits.len();
-        for neighbour in of_query {
-            for (i, posting) in index.postings(neighbour.segment, neighbour.key)?.enumerate() {
-                if posting.kind != seen.kind {
-                    continue;
-                }
-                let next = numbers.len() as u32;
-                hits.push(Hit {
-                    video: posting.video,
-                    orientation,
-                    clip_key: clip_key as u32,
-                    clip_time: clip.keyframes[seen.keyframe as usize].time,
-                    clip_place: orientation.place(seen.place, aspect),
-                    reference_key: *numbers.entry((neighbour.segment, neighbour.key, i as u32)).or_insert(next),
-                    reference_first: posting.first,
-                    reference_last: posting.last,
-                    reference_place: posting.place,
-                    recurs: seen.recurs || posting.recurs,
-                    pair: Pair {
-                        clip: queries[query],
-                        reference: index.key(neighbour.segment, neighbour.key)?,
-                        kind: posting.kind,
-                        distance: neighbour.distance,
-                        moment: false,
-                        videos: 1,
-                    },
-                });
-            }
+    let (mut used, mut exact, mut recall) = (SearchMode::Exact, true, 1.0_f64);
+    for asked in asked.chunks(QUERIES_AT_A_TIME) {
+        stop()?;
+        let queries: Vec<Key> = asked.iter().map(|&(orientation, key)| orientation.key(&clip.keys[key])).collect();
+        let neighbours = index.near(&queries, RADIUS, mode)?;
+        (exact, recall) = (exact && neighbours.exact, recall.min(neighbours.recall));
+        if neighbours.mode == SearchMode::Graph {
+            used = SearchMode::Graph;
         }
-        let mut found = hits.split_off(from);
-        let videos = found.iter().map(|hit| hit.video).collect::<HashSet<_>>().len();
-        found.iter_mut().for_each(|hit| hit.pair.videos = videos as u32);
-        found.sort_by_key(|hit| (hit.pair.distance, hit.video, hit.reference_first, hit.reference_key));
-        let mut of_video: HashMap<VideoRef, usize> = HashMap::new();
-        found.retain(|hit| {
-            let count = of_video.entry(hit.video).or_default();
-            *count += 1;
-            *count <= HITS_PER_VIDEO
-        });
-        found.truncate(HITS_PER_KEY);
-        hits.append(&mut found);
+        for of_query in neighbours.found.chunk_by(|a, b| a.query == b.query) {
+            let query = of_query[0].query as usize;
+            let hits = hits_of(index, clip, asked[query], queries[query], of_query, &mut numbers)?;
+            found.push(hits);
+        }
     }
+    let mut hits = found.hits;
     hits.sort_by_key(|hit| (hit.video, hit.orientation, hit.clip_key, hit.reference_key));
-    Ok(Hits { hits, mode: neighbours.mode, exact: neighbours.exact, recall: neighbours.recall })
+    Ok(Hits { hits, mode: used, exact, recall })
+}
+
+/// The hits of one key of a clip in one orientation, the nearest [`HITS_PER_KEY`] and [`HITS_PER_VIDEO`].
+fn hits_of(
+    index: &Index,
+    clip: &Fingerprint,
+    (orientation, clip_key): (Orientation, usize),
+    query: Key,
+    neighbours: &[Neighbour],
+    numbers: &mut HashMap<(u32, u32, u32), u32>,
+) -> Result<Vec<Hit>> {
+    let seen = &clip.keys[clip_key];
+    let mut found = Vec::new();
+    for neighbour in neighbours {
+        for (i, posting) in index.postings(neighbour.segment, neighbour.key)?.enumerate() {
+            if posting.kind != seen.kind {
+                continue;
+            }
+            let next = numbers.len() as u32;
+            found.push(Hit {
+                video: posting.video,
+                orientation,
+                clip_key: clip_key as u32,
+                clip_time: clip.keyframes[seen.keyframe as usize].time,
+                clip_place: orientation.place(seen.place, clip.aspect()),
+                reference_key: *numbers.entry((neighbour.segment, neighbour.key, i as u32)).or_insert(next),
+                reference_first: posting.first,
+                reference_last: posting.last,
+                reference_place: posting.place,
+                recurs: seen.recurs || posting.recurs,
+                pair: Pair {
+                    clip: query,
+                    reference: index.key(neighbour.segment, neighbour.key)?,
+                    kind: posting.kind,
+                    distance: neighbour.distance,
+                    moment: false,
+                    videos: 1,
+                },
+            });
+        }
+    }
+    let videos = found.iter().map(|hit| hit.video).collect::<HashSet<_>>().len();
+    found.iter_mut().for_each(|hit| hit.pair.videos = videos as u32);
+    found.sort_by_key(|hit| (hit.pair.distance, hit.video, hit.reference_first, hit.reference_key));
+    let mut of_video: HashMap<VideoRef, usize> = HashMap::new();
+    found.retain(|hit| {
+        let count = of_video.entry(hit.video).or_default();
+        *count += 1;
+        *count <= HITS_PER_VIDEO
+    });
+    found.truncate(HITS_PER_KEY);
+    Ok(found)
+}
+
+/// Hits in order of the keys that they are of; when there are more than [`HITS_MAX`], each key keeps half as many.
+struct Bounded {
+    hits: Vec<Hit>,
+    per_key: usize,
+    most: usize,
+}
+
+impl Default for Bounded {
+    fn default() -> Bounded {
+        Bounded { hits: Vec::new(), per_key: HITS_PER_KEY, most: HITS_MAX }
+    }
+}
+
+impl Bounded {
+    /// Adds the hits of one key, the nearest first.
+    fn push(&mut self, of_key: Vec<Hit>) {
+        self.hits.extend(of_key.into_iter().take(self.per_key));
+        while self.hits.len() > self.most && self.per_key > 1 {
+            self.per_key /= 2;
+            let (kept, mut last, mut count) = (self.per_key, None, 0);
+            self.hits.retain(|hit| {
+                let key = Some((hit.orientation, hit.clip_key));
+                count = if key == last { count + 1 } else { 1 };
+                last = key;
+                count <= kept
+            });
+        }
+    }
 }
 
 /// Which of some keys of a clip, by their numbers, are looked up in which orientation.
@@ -223,6 +280,41 @@ mod testing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn too_many_hits_leave_each_key_its_nearest() {
+        let hit = |clip_key: u32, distance: u32| Hit {
+            video: VideoRef { segment: 0, video: 0 },
+            orientation: Orientation::UPRIGHT,
+            clip_key,
+            clip_time: Duration::ZERO,
+            clip_place: Place::default(),
+            reference_key: distance,
+            reference_first: Duration::ZERO,
+            reference_last: Duration::ZERO,
+            reference_place: Place::default(),
+            recurs: false,
+            pair: Pair {
+                clip: Key::default(),
+                reference: Key::default(),
+                kind: KeyKind::Region,
+                distance,
+                moment: false,
+                videos: 1,
+            },
+        };
+        let mut found = Bounded { most: 100, ..Bounded::default() };
+        for key in 0..30 {
+            found.push((0..10).map(|distance| hit(key, distance)).collect());
+        }
+        assert!((50..=100).contains(&found.hits.len()), "{}", found.hits.len());
+        for of_key in found.hits.chunk_by(|a, b| a.clip_key == b.clip_key) {
+            let distances: Vec<u32> = of_key.iter().map(|hit| hit.pair.distance).collect();
+            assert_eq!(distances, (0..distances.len() as u32).collect::<Vec<_>>());
+        }
+        let keys: HashSet<u32> = found.hits.iter().map(|hit| hit.clip_key).collect();
+        assert_eq!(keys.len(), 30);
+    }
 
     #[test]
     fn of_a_warped_clip_the_strongest_regions_of_every_second_keyframe_are_asked_and_of_a_turned_one_the_whole_frame_too()

@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use support::scenes;
 use uniq::ingest::{self, BuildOptions, Event};
+use uniq::media::Limits;
 use uniq::{CheckOptions, Decoding, Error, Fingerprint, Index, Report, Verdict};
 
 #[test]
@@ -76,6 +78,28 @@ fn a_check_and_a_build_stop_when_they_are_told_to() {
     let decoding = Decoding::in_process();
     let options = CheckOptions { cancel: Some(&stop), ..CheckOptions::new(&decoding) };
     assert!(matches!(uniq::check(&index, &film, &options), Err(Error::Cancelled)));
+}
+
+#[test]
+fn a_search_ends_when_it_is_told_to_and_when_its_time_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("index");
+    let film = scenes::moving(1, 24);
+    let (decoding, go_on) = (Decoding::in_process(), AtomicBool::new(false));
+    let sources = ingest::sources(std::slice::from_ref(&film)).unwrap();
+    ingest::build(&dir, sources, &BuildOptions::new(Decoding::in_process()), &|_| {}, &go_on).unwrap();
+    let index = Index::open(&dir).unwrap();
+    let clip = uniq::fingerprint(&film, &decoding, None).unwrap();
+    let stop = AtomicBool::new(true);
+    let options = CheckOptions { cancel: Some(&stop), ..CheckOptions::new(&decoding) };
+    assert!(matches!(uniq::check_fingerprint(&index, &clip, &options), Err(Error::Cancelled)));
+
+    let limits = Limits { time_floor: Duration::ZERO, time_ratio: 0, ..Limits::default() };
+    let hurried = Decoding { limits, ..Decoding::in_process() };
+    let late = uniq::check_fingerprint(&index, &clip, &CheckOptions::new(&hurried)).unwrap_err();
+    let Error::LimitExceeded { limit, option, .. } = &late else { panic!("{late}") };
+    assert!(*limit == "time" && option.contains("--max-time"), "{late}");
+    assert!(late.to_string().contains("searching"), "{late}");
 }
 
 fn ask(index: &Index, clip: &Path) -> Report {

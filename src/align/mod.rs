@@ -204,6 +204,8 @@ pub struct Corpus<'a> {
     pub runs: &'a dyn Fn(VideoRef) -> Vec<Run>,
     /// What moves in a source; asked for the same.
     pub motion: &'a dyn Fn(VideoRef) -> Motion,
+    /// Whether to give up; what was found by then is given, and is not all.
+    pub stop: &'a dyn Fn() -> bool,
 }
 
 /// Finds all alignments of a part of a clip that are worth [`EVIDENCE_MIN`] bits or more, strongest first.
@@ -218,6 +220,7 @@ pub fn align(hits: &[Hit], clip: &Fingerprint, window: Span, corpus: &Corpus<'_>
             corpus_keys: corpus.keys,
             length: (corpus.length)(group[0].video),
             window: window.seconds(),
+            stop: corpus.stop,
             shown: LazyCell::new(Box::new(|| {
                 Shown::new((corpus.runs)(group[0].video), (corpus.motion)(group[0].video))
             })),
@@ -290,6 +293,7 @@ struct Context<'a> {
     length: Duration,
     /// The part of the clip that is aligned, in seconds.
     window: (f32, f32),
+    stop: &'a dyn Fn() -> bool,
     shown: LazyShown<'a>,
 }
 
@@ -331,6 +335,9 @@ impl Context<'_> {
             votes.sort_by_key(|vote| vote.hit);
         }
         for _ in 0..ALIGNMENTS_MAX {
+            if (self.stop)() {
+                return;
+            }
             let Some(first) = self.best(&votes, group) else { return };
             let mut voted = first.clone();
             self.retime(&votes, &mut voted, group);

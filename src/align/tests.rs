@@ -180,6 +180,7 @@ fn aligned(runs: &[Run], clip: &Fingerprint) -> Vec<Alignment> {
         length: &|_| runs.iter().map(|run| run.last).max().unwrap_or_default(),
         runs: &|_| runs.to_vec(),
         motion: &|_| Motion::default(),
+        stop: &|| false,
     };
     let window = Span { start: Duration::ZERO, end: clip.duration };
     align(&hits(runs, clip), clip, window, &corpus)
@@ -481,6 +482,7 @@ fn an_alignment_that_goes_on_in_the_next_part_of_a_clip_is_one() {
         length: &|_| Duration::from_secs(SOURCE_SECONDS.into()),
         runs: &|_| runs.to_vec(),
         motion: &|_| Motion::default(),
+        stop: &|| false,
     };
     let all = hits(&runs, &clip);
     let half = Duration::from_secs(14);

@@ -10,11 +10,10 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::RADIUS;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fingerprint::{ClipKey, Fingerprint, Key, KeyKind, Orientation};
 use crate::index::{Index, Role, SearchMode};
 
@@ -32,12 +31,13 @@ pub struct Sifted<'a> {
 /// Takes out of a clip what it shows of the benign material in an index.
 ///
 /// # Errors
-/// [`Error::CorruptIndex`] if something is damaged that is looked at, and [`Error::Cancelled`] once `cancel` is set.
+/// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if something is damaged that is looked at, and the error of `stop`, which is
+/// asked now and then.
 pub fn sift<'a>(
     index: &Index,
     clip: &'a Fingerprint,
     orientations: &[Orientation],
-    cancel: Option<&AtomicBool>,
+    stop: &dyn Fn() -> Result<()>,
 ) -> Result<Sifted<'a>> {
     let whole = Sifted { clip: Cow::Borrowed(clip), keys: 0, keyframes: Vec::new() };
     if index.state().benign_keys == 0 {
@@ -45,9 +45,7 @@ pub fn sift<'a>(
     }
     let mut benign = Vec::with_capacity(clip.keys.len());
     for keys in clip.keys.chunks(KEYS_AT_A_TIME) {
-        if cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
-            return Err(Error::Cancelled);
-        }
+        stop()?;
         benign.extend(are_benign(index, keys, orientations)?);
     }
     if !benign.contains(&true) {

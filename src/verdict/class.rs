@@ -173,9 +173,8 @@ pub(super) fn classify(alignments: &[Alignment], sliver: Duration, policy: &Poli
 /// The parts of an alignment that no stronger one of its source shows.
 pub(super) fn alone(i: usize, alignments: &[Alignment], classes: &[Class]) -> Vec<Span> {
     let before = alignments[..i].iter().zip(classes);
-    let stronger = before.filter(|(other, class)| {
-        other.video == alignments[i].video && !matches!(class, Class::Weak | Class::Shadow)
-    });
+    let stronger = before
+        .filter(|(other, class)| other.video == alignments[i].video && !matches!(class, Class::Weak | Class::Shadow));
     rests(&alignments[i], stronger.map(|(other, _)| other.clip))
 }
 
