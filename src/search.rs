@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::error::Result;
 use crate::evidence::Pair;
-use crate::fingerprint::{Fingerprint, Key, KeyKind, Orientation, Place, Warp};
+use crate::fingerprint::{Fingerprint, Key, KeyKind, Keyframe, Orientation, Place, Warp};
 use crate::index::{Index, Neighbour, SearchMode, VideoRef};
 
 pub use benign::{Sifted, sift};
@@ -103,15 +103,23 @@ pub fn search(
     for asked in asked.chunks(QUERIES_AT_A_TIME) {
         stop()?;
         let queries: Vec<Key> = asked.iter().map(|&(orientation, key)| orientation.key(&clip.keys[key])).collect();
-        let neighbours = index.near(&queries, RADIUS, mode)?;
+        // What stands still asks the same again and again.
+        let mut distinct = queries.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let neighbours = index.near(&distinct, RADIUS, mode)?;
         (exact, recall) = (exact && neighbours.exact, recall.min(neighbours.recall));
         if neighbours.mode == SearchMode::Graph {
             used = SearchMode::Graph;
         }
-        for of_query in neighbours.found.chunk_by(|a, b| a.query == b.query) {
-            let query = of_query[0].query as usize;
-            let hits = hits_of(index, clip, asked[query], queries[query], of_query, &mut numbers)?;
-            found.push(hits);
+        for (&asked, query) in asked.iter().zip(&queries) {
+            let Ok(number) = distinct.binary_search(query) else { continue };
+            let from = neighbours.found.partition_point(|near| (near.query as usize) < number);
+            let of_query = &neighbours.found[from..];
+            let until = of_query.partition_point(|near| near.query as usize == number);
+            if until > 0 {
+                found.push(hits_of(index, clip, asked, *query, &of_query[..until], &mut numbers)?);
+            }
         }
     }
     let mut hits = found.hits;
@@ -206,12 +214,14 @@ fn asked(clip: &Fingerprint, keys: Range<usize>, orientations: &[(Orientation, S
     let mut asked = Vec::new();
     for &(orientation, share) in orientations {
         if share == Share::All {
-            asked.extend(keys.clone().map(|key| (orientation, key)));
+            let worth = |key: &usize| !has_long_been_still(clip, clip.keys[*key].keyframe);
+            asked.extend(keys.clone().filter(worth).map(|key| (orientation, key)));
             continue;
         }
         let mut number = keys.start;
         for of_keyframe in clip.keys[keys.clone()].chunk_by(|a, b| a.keyframe == b.keyframe) {
-            if of_keyframe[0].keyframe.is_multiple_of(STRONGEST_KEYFRAMES) {
+            let keyframe = of_keyframe[0].keyframe;
+            if keyframe.is_multiple_of(STRONGEST_KEYFRAMES) && !has_long_been_still(clip, keyframe) {
                 let of_kind = |kind| (number..).zip(of_keyframe).filter(move |(_, key)| key.kind == kind && !key.fine);
                 let wholes = of_kind(KeyKind::Whole).filter(|_| orientation.warp == Warp::None);
                 let regions = of_kind(KeyKind::Region).take(STRONGEST_REGIONS);
@@ -222,6 +232,23 @@ fn asked(clip: &Fingerprint, keys: Range<usize>, orientations: &[(Orientation, S
     }
     asked
 }
+
+/// Whether a keyframe shows what was asked before: the picture has stood still for [`STILL_FOR`], and it is not the first keyframe
+/// of [`STILL_EVERY`].
+fn has_long_been_still(clip: &Fingerprint, keyframe: u32) -> bool {
+    let keyframe = keyframe as usize;
+    let Keyframe { time, still_since, .. } = clip.keyframes[keyframe];
+    let turn = |time: Duration| time.as_millis() / STILL_EVERY.as_millis();
+    time.saturating_sub(still_since) >= STILL_FOR
+        && keyframe > 0
+        && turn(clip.keyframes[keyframe - 1].time) == turn(time)
+}
+
+/// From when on a picture that stands still is asked more rarely.
+const STILL_FOR: Duration = Duration::from_secs(10);
+
+/// How often it is asked then: often enough for one alignment to hold on to it.
+const STILL_EVERY: Duration = Duration::from_secs(2);
 
 /// Every how many keyframes of a clip have their strongest keys looked up.
 const STRONGEST_KEYFRAMES: u32 = 2;

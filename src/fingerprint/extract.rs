@@ -4,6 +4,7 @@
 //! asking the picture, not the detector, keeps a blob that blinks on a still wall from passing for an event.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::hash::{self, Patch};
@@ -57,11 +58,20 @@ pub(super) struct Extractor {
 struct Recent {
     keyframe: Keyframe,
     keys: Vec<SeenKey>,
+    /// The same as of the keyframe before if not one pixel differs.
+    picture: Rc<Picture>,
+    done: bool,
+}
+
+/// What a picture shows, whenever it does.
+struct Picture {
+    luma: Vec<u8>,
     levels: Levels,
     /// The picture at twice the working size, if there is one.
     fine: Option<Levels>,
+    keys: Vec<SeenKey>,
     whole: Option<Key>,
-    done: bool,
+    content: Content,
 }
 
 impl Extractor {
@@ -71,24 +81,22 @@ impl Extractor {
 
     /// Takes one frame of the detail's resolution; `emit` is called for each keyframe whose keys are now final.
     pub(super) fn push(&mut self, frame: &Frame, emit: &mut dyn FnMut(Keyframe, Vec<SeenKey>)) {
-        let picture = Levels::new(Plane::of_frame(frame));
-        let (levels, fine) = match self.detail.resolution() {
-            Resolution::Working => (picture, None),
-            Resolution::Double => (picture.halved(), Some(picture)),
+        let latest = self.recent.back().map(|recent| &recent.picture);
+        let picture = match latest.filter(|latest| latest.luma == frame.luma) {
+            Some(same) => Rc::clone(same),
+            None => Rc::new(self.picture(frame)),
         };
-        let (keys, content) = self.keys(&levels, fine.as_ref());
-        let keyframe = self.observe(frame.time, content, &levels);
-        let (cells, pitch) = fine.as_ref().unwrap_or(&levels).eighth();
+        let keyframe = self.observe(frame.time, picture.content, &picture.levels);
+        let (cells, pitch) = picture.fine.as_ref().unwrap_or(&picture.levels).eighth();
         self.watcher.push(frame.time, cells, pitch);
-        let whole = keys.iter().find(|key| key.kind == KeyKind::Whole).map(|key| key.key);
 
         let far_enough = |earlier: &Recent| earlier.keyframe.time + RECURRENCE_GAP <= frame.time;
-        let mut recent = Recent { keyframe, keys, levels, fine, whole, done: false };
+        let mut recent = Recent { keyframe, keys: picture.keys.clone(), picture, done: false };
         if let Some(earlier) = self.recent.iter().rev().find(|earlier| far_enough(earlier)) {
-            mark(&mut recent.keys, earlier);
+            mark(&mut recent, &earlier.picture);
         }
         for earlier in self.recent.iter_mut().filter(|earlier| !earlier.done && far_enough(earlier)) {
-            mark(&mut earlier.keys, &recent);
+            mark(earlier, &recent.picture);
             earlier.done = true;
             emit(earlier.keyframe, std::mem::take(&mut earlier.keys));
         }
@@ -105,6 +113,17 @@ impl Extractor {
             emit(recent.keyframe, recent.keys);
         }
         self.watcher.finish()
+    }
+
+    fn picture(&self, frame: &Frame) -> Picture {
+        let picture = Levels::new(Plane::of_frame(frame));
+        let (levels, fine) = match self.detail.resolution() {
+            Resolution::Working => (picture, None),
+            Resolution::Double => (picture.halved(), Some(picture)),
+        };
+        let (keys, content) = self.keys(&levels, fine.as_ref());
+        let whole = keys.iter().find(|key| key.kind == KeyKind::Whole).map(|key| key.key);
+        Picture { luma: frame.luma.clone(), levels, fine, keys, whole, content }
     }
 
     fn keys(&self, levels: &Levels, fine: Option<&Levels>) -> (Vec<SeenKey>, Content) {
@@ -184,8 +203,13 @@ const STILL_DIFFERENCE: f32 = 3.0;
 const CUT_DIFFERENCE: f32 = 22.0;
 
 /// Marks the keys whose place looks the same in another picture.
-fn mark(keys: &mut [SeenKey], other: &Recent) {
-    for key in keys.iter_mut().filter(|key| !key.recurs) {
+fn mark(recent: &mut Recent, other: &Rc<Picture>) {
+    let same = Rc::ptr_eq(&recent.picture, other);
+    for key in recent.keys.iter_mut().filter(|key| !key.recurs) {
+        if same {
+            key.recurs = true;
+            continue;
+        }
         let there = match key.kind {
             KeyKind::Whole => other.whole,
             KeyKind::Region => {
