@@ -271,6 +271,7 @@ mod testing {
             content: Content::Searchable,
             still_since: time(number),
             cut: false,
+            repeats: false,
         };
         let key = |number: u32| ClipKey {
             fine: false,

@@ -204,6 +204,9 @@ pub fn judge(
         let reach = Span { start: span.start.saturating_sub(UNDECIDED_REACH), end: span.end + UNDECIDED_REACH };
         line.fill(reach, ReasonCode::Undecided);
     }
+    for (i, _) in clip.keyframes.iter().enumerate().filter(|(_, keyframe)| keyframe.repeats) {
+        line.fill(stands_for(clip, i, i), ReasonCode::Repeated);
+    }
     let parts = line.into_parts(sliver, ReasonCode::Beside);
 
     let kind = |class: &Class| match class {

@@ -449,7 +449,13 @@ mod tests {
     fn a_cut_is_seen_whether_or_not_its_picture_has_keys() {
         let keyframe = |number: u64| {
             let time = Duration::from_millis(250 * number);
-            Keyframe { time, content: Content::Searchable, still_since: time, cut: [2, 5].contains(&number) }
+            Keyframe {
+                time,
+                content: Content::Searchable,
+                still_since: time,
+                cut: [2, 5].contains(&number),
+                repeats: false,
+            }
         };
         let clip = Fingerprint { keyframes: (0..8).map(keyframe).collect(), ..still_clip(2.0) };
         assert_eq!(cuts(&clip, &[0.0, 0.25, 0.5, 0.75, 1.0, 1.25]), [false, false, true, false, false, true]);

@@ -11,6 +11,7 @@ use super::hash::{self, Patch};
 use super::motion::{Motion, Watcher};
 use super::plane::Plane;
 use super::region::{Levels, distinctive, fine_regions, regions};
+use super::repeats::Memory;
 use super::treated::is_treated;
 use super::{Content, Key, KeyKind, Keyframe, Place, Warp, whole};
 use crate::media::{Frame, Resolution};
@@ -53,6 +54,7 @@ pub(super) struct Extractor {
     anchor: Option<(Duration, Blocks)>,
     previous: Option<Blocks>,
     watcher: Watcher,
+    memory: Memory,
 }
 
 struct Recent {
@@ -76,7 +78,14 @@ struct Picture {
 
 impl Extractor {
     pub(super) fn new(detail: Detail) -> Extractor {
-        Extractor { detail, recent: VecDeque::new(), anchor: None, previous: None, watcher: Watcher::new() }
+        Extractor {
+            detail,
+            recent: VecDeque::new(),
+            anchor: None,
+            previous: None,
+            watcher: Watcher::new(),
+            memory: Memory::default(),
+        }
     }
 
     /// Takes one frame of the detail's resolution; `emit` is called for each keyframe whose keys are now final.
@@ -87,6 +96,9 @@ impl Extractor {
             None => Rc::new(self.picture(frame)),
         };
         let keyframe = self.observe(frame.time, picture.content, &picture.levels);
+        if self.detail.changed {
+            self.memory.push(frame.time, &picture.levels.eighth().0);
+        }
         let (cells, pitch) = picture.fine.as_ref().unwrap_or(&picture.levels).eighth();
         self.watcher.push(frame.time, cells, pitch);
 
@@ -107,12 +119,13 @@ impl Extractor {
         self.recent.push_back(recent);
     }
 
-    /// Gives back the keyframes of the last two seconds, and what moved in all.
-    pub(super) fn finish(self, emit: &mut dyn FnMut(Keyframe, Vec<SeenKey>)) -> Motion {
+    /// Gives back the keyframes of the last two seconds, and what moved in all; and, of a clip, which of all show again what it has
+    /// shown before.
+    pub(super) fn finish(self, emit: &mut dyn FnMut(Keyframe, Vec<SeenKey>)) -> (Motion, Vec<bool>) {
         for recent in self.recent.into_iter().filter(|recent| !recent.done) {
             emit(recent.keyframe, recent.keys);
         }
-        self.watcher.finish()
+        (self.watcher.finish(), self.memory.repeating())
     }
 
     fn picture(&self, frame: &Frame) -> Picture {
@@ -179,7 +192,7 @@ impl Extractor {
             }
         };
         self.previous = Some(blocks);
-        Keyframe { time, content, still_since, cut }
+        Keyframe { time, content, still_since, cut, repeats: false }
     }
 }
 

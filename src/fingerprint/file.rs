@@ -28,7 +28,7 @@ use crate::sandbox::{self, Decoding};
 use crate::{Error, Result};
 
 /// Version of the layout.
-pub(super) const FILE_VERSION: u32 = 5;
+pub(super) const FILE_VERSION: u32 = 6;
 
 const MAGIC: &[u8; 8] = b"UNIQFP\r\n";
 const HEAD: usize = 32;
@@ -285,6 +285,7 @@ mod tests {
                     content: Content::Searchable,
                     still_since: Duration::ZERO,
                     cut: false,
+                    repeats: false,
                 })
                 .collect(),
             keys: (0..9)

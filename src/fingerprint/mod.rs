@@ -21,6 +21,7 @@ mod parts;
 mod pictures;
 mod plane;
 mod region;
+mod repeats;
 mod runs;
 mod treated;
 mod whole;
@@ -98,6 +99,8 @@ pub struct Keyframe {
     pub still_since: Duration,
     /// Whether another shot began since the keyframe before.
     pub cut: bool,
+    /// Whether the clip has shown it before, and what comes before and after it with it.
+    pub repeats: bool,
 }
 
 /// A key of a clip.
@@ -276,7 +279,8 @@ fn made(
         });
     }
     let decoded = whole.ok_or(Error::Cancelled)?;
-    let motion = extractor.finish(&mut collect);
+    let (motion, repeating) = extractor.finish(&mut collect);
+    keyframes.iter_mut().zip(repeating).for_each(|(keyframe, repeats)| keyframe.repeats = repeats);
     for i in runs::recurring(&keys, |key| {
         let time = keyframes[key.keyframe as usize].time;
         Sighting { key: key.key, kind: key.kind, place: key.place, first: time, last: time }
@@ -379,7 +383,7 @@ fn tracked(
         decoded.undecoded.push(media::Undecoded { start, end, reason: format!("video stream {stream}: {reason}") });
         decoded.duration = end;
     }
-    let motion = extractor.finish(&mut collect);
+    let (motion, _) = extractor.finish(&mut collect);
     progress(decoded.duration.saturating_sub(reached));
     Ok(SourceFingerprint { decoded, keyframes, runs: tracker.finish(), motion })
 }

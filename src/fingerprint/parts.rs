@@ -287,7 +287,13 @@ mod tests {
             frames: u64::from(25 * seconds),
             undecoded: vec![],
             keyframes: (0..count)
-                .map(|i| Keyframe { time: time(i), content: Content::Searchable, still_since: time(i), cut: false })
+                .map(|i| Keyframe {
+                    time: time(i),
+                    content: Content::Searchable,
+                    still_since: time(i),
+                    cut: false,
+                    repeats: false,
+                })
                 .collect(),
             keys: (0..3 * count).map(key).collect(),
             motion,

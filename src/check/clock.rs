@@ -1,0 +1,52 @@
+//! The time that a search may take: a clip can be made to cost more than it is long.
+
+use std::cell::Cell;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::fingerprint::Fingerprint;
+use crate::media::{Limit, Limits};
+use crate::{Error, Result};
+
+/// Runs from when it is made, for as long as [`Limits::time_for`] gives a clip of that length.
+pub(super) struct Clock<'a> {
+    path: &'a Path,
+    limits: &'a Limits,
+    allowed: Duration,
+    started: Instant,
+    cancel: Option<&'a AtomicBool>,
+    stopped: Cell<bool>,
+}
+
+impl<'a> Clock<'a> {
+    pub(super) fn start(clip: &'a Fingerprint, limits: &'a Limits, cancel: Option<&'a AtomicBool>) -> Clock<'a> {
+        let allowed = limits.time_for(clip.duration);
+        let path = Path::new(&clip.path);
+        Clock { path, limits, allowed, started: Instant::now(), cancel, stopped: Cell::new(false) }
+    }
+
+    /// Fails once the check is to stop.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cancelled`], or [`Error::LimitExceeded`] when the time is over.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
+            return Err(Error::Cancelled);
+        }
+        let elapsed = self.started.elapsed();
+        if self.stopped.get() || elapsed > self.allowed {
+            let found = format!("searching is not done after {:.0} s", elapsed.as_secs_f64());
+            return Err(Limit::Time.exceeded(self.path, self.limits, found));
+        }
+        Ok(())
+    }
+
+    /// Whether the check is to stop; once it was, [`Clock::check`] fails.
+    pub(super) fn is_over(&self) -> bool {
+        let over = self.check().is_err();
+        self.stopped.set(self.stopped.get() || over);
+        over
+    }
+}
