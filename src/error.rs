@@ -289,6 +289,10 @@ fn advice(path: &Path, doing: &str, cause: &std::io::Error) -> &'static str {
         ErrorKind::PermissionDenied => {
             "; permission for this file or its folder is missing: get it, or use another folder"
         }
+        // No kind of its own yet.
+        _ if cause.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) => {
+            "; a large index has many files: allow more open files with: ulimit -n"
+        }
         _ => "",
     }
 }

@@ -1,4 +1,4 @@
-//! Distinct keys, their postings and the table of videos: one write-once, mapped file.
+//! Distinct keys, their postings and the table of videos: one write-once file.
 //!
 //! A segment never changes. Which of its videos have been removed is said by the manifest.
 
@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::files::Mapped;
+use super::files::BlockFile;
 use super::format;
 use super::posting::{self, RawPosting};
 use super::video::Video;
@@ -16,7 +16,7 @@ use crate::fingerprint::{Key, Motion};
 /// An opened segment whose layout and table of videos have been found right; keys and postings are verified when used.
 #[derive(Debug)]
 pub(crate) struct Segment {
-    file: Mapped,
+    file: BlockFile,
     keys: usize,
     /// Where in the file each 64-bit word of the keys lies; all four are equally long.
     planes: [Range<usize>; 4],
@@ -44,8 +44,8 @@ pub(crate) struct Row<V> {
 }
 
 impl Segment {
-    /// Lays out a mapped segment and reads its table of videos; costs time and memory by videos, not by keys.
-    pub(crate) fn open(file: Mapped) -> Result<Segment> {
+    /// Lays out an opened segment and reads its table of videos; costs time and memory by videos, not by keys.
+    pub(crate) fn open(file: BlockFile) -> Result<Segment> {
         let mut reader = file.reader();
         let keys = reader.u64()?;
         let posting_count = reader.u64()?;
@@ -104,7 +104,7 @@ impl Segment {
     }
 
     /// The file itself.
-    pub(crate) fn file(&self) -> &Mapped {
+    pub(crate) fn file(&self) -> &BlockFile {
         &self.file
     }
 
@@ -218,7 +218,7 @@ impl Segment {
 }
 
 /// Where `count` values of a section lie from the numbered one on; may reach beyond it, into other verified content or
-/// beyond the file, which [`Mapped::view`] notices.
+/// beyond the file, which [`BlockFile::view`] notices.
 #[inline]
 fn part<T>(section: &Range<usize>, first: u32, count: u32) -> Range<usize> {
     let start = section.start.saturating_add((first as usize).saturating_mul(size_of::<T>()));

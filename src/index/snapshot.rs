@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use super::files::Mapped;
+use super::files::BlockFile;
 use super::format::{self, GRAPH_MAGIC, SEGMENT_MAGIC, hex};
 use super::graph::Graph;
 use super::manifest::{self, FileEntry, GraphEntry, Manifest, SegmentEntry, Stored};
@@ -401,8 +401,8 @@ pub(crate) fn matches(video: &Video, selector: &str) -> bool {
     by_sha256 || video.path == selector || video.publication.url.as_deref() == Some(selector)
 }
 
-fn open_file(path: &Path, magic: [u8; 8], entry: &FileEntry) -> Result<Mapped> {
-    Mapped::open(path, magic, Some(entry))?.ok_or_else(|| {
+fn open_file(path: &Path, magic: [u8; 8], entry: &FileEntry) -> Result<BlockFile> {
+    BlockFile::open(path, magic, Some(entry))?.ok_or_else(|| {
         format::corrupt(path, "file", "missing", format!("{} bytes, as the manifest says", entry.length))
     })
 }

@@ -478,7 +478,7 @@ impl Writer {
         let entry = match built {
             Built::Accepted { graph, recall } => {
                 let path = manifest::graph_path(&self.dir, number);
-                GraphEntry::Built { file: graph.write(&*self.storage, &path, segment.file().checksum)?, recall }
+                GraphEntry::Built { file: graph.write(&*self.storage, &path, segment.file().checksum())?, recall }
             }
             Built::Refused { recall } => GraphEntry::Refused { recall },
         };
@@ -507,7 +507,7 @@ impl Writer {
         // The manifest may be of a process that died before it was durable: the one before it would need these files.
         self.storage.sync_folder(&self.dir).map_err(Error::io(&self.dir, "sync"))?;
         for path in unnamed {
-            // Where a mapped file cannot be deleted, the next call will.
+            // What cannot be deleted now, the next call will.
             let _ = self.storage.remove(&path);
         }
         Ok(())

@@ -17,7 +17,7 @@ fn small_index() -> TempDir {
 
 /// Puts other bytes into a file, asks something of the folder, and restores the file.
 fn with<T>(dir: &Path, name: &Path, bytes: &[u8], original: &[u8], ask: impl Fn() -> T) -> T {
-    // A new file, since a mapped one must not be written into.
+    // A new file: who has the old one open keeps it.
     let put = |bytes: &[u8]| {
         fs::remove_file(dir.join(name)).unwrap();
         fs::write(dir.join(name), bytes).unwrap();
@@ -34,7 +34,10 @@ fn open_with(dir: &Path, name: &Path, bytes: &[u8], original: &[u8]) -> uniq::Re
 
 /// All that can be asked of an index, in both ways of searching.
 fn everything(dir: &Path) -> uniq::Result<String> {
-    let index = Index::open(dir)?;
+    everything_of(&Index::open(dir)?)
+}
+
+fn everything_of(index: &Index) -> uniq::Result<String> {
     let mut random = Random(5);
     let mut queries: Vec<Key> = (0..2).flat_map(|seed| runs(seed, 6)).map(|run| random.noisy(run.key, 9)).collect();
     queries.push(Key::default());
@@ -73,6 +76,44 @@ fn every_truncation_is_an_error() {
         assert!(open_with(dir.path(), &name, &longer, &original).is_err());
     }
     assert_eq!(damage(dir.path()), [""; 0]);
+}
+
+/// What a check sees that runs while somebody copies over the index, or while its disk fails.
+#[test]
+fn a_file_cut_or_emptied_under_an_open_index_is_an_error_and_neither_a_crash_nor_another_answer() {
+    // Of several blocks each: what opening has read already cannot be lost.
+    let dir = TempDir::new().unwrap();
+    build(dir.path(), 0..2, 2500);
+    Writer::open(dir.path()).unwrap().maintain(GraphPolicy::Always, &never).unwrap();
+    let expected = everything(dir.path()).unwrap();
+    let (mut refused, mut unharmed) = (0, 0);
+    for (name, original) in files(dir.path()).into_iter().filter(|(name, _)| name.starts_with("segments")) {
+        let path = dir.path().join(&name);
+        let write = |bytes: &[u8]| fs::write(&path, bytes).unwrap();
+        for length in (0..original.len()).step_by(50_001) {
+            for zeros in [0, original.len() - length] {
+                let (fresh, used) = (Index::open(dir.path()).unwrap(), Index::open(dir.path()).unwrap());
+                everything_of(&used).unwrap();
+                // In place, as `cp` and `truncate` do it.
+                write(&[&original[..length], &vec![0; zeros]].concat());
+                match everything_of(&fresh) {
+                    Ok(answers) => {
+                        assert_eq!(answers, expected, "{} cut to {length}", name.display());
+                        unharmed += 1;
+                    }
+                    Err(error) => {
+                        let text = error.to_string();
+                        assert!(is_told(&error) && text.contains(&*path.to_string_lossy()), "{text}");
+                        assert!(text.contains("with: uniq index"), "{text}");
+                        refused += 1;
+                    }
+                }
+                assert_eq!(everything_of(&used).unwrap(), expected, "what has been read is kept");
+                write(&original);
+            }
+        }
+    }
+    assert!(refused > 10, "{refused} refused, {unharmed} without effect");
 }
 
 #[test]
