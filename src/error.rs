@@ -172,6 +172,18 @@ pub enum Error {
         /// What to do.
         remedy: &'static str,
     },
+    /// The index is whole, and not in the state that the caller insists on.
+    #[error("{}: {what} is {found}, expected {expected}; use the index that is meant, or expect what uniq index stats --json tells of this one", path.display())]
+    UnexpectedIndex {
+        /// The manifest.
+        path: PathBuf,
+        /// The property that differs.
+        what: &'static str,
+        /// Its value in the index.
+        found: String,
+        /// The value or range that was expected.
+        expected: String,
+    },
     /// Another process is writing to the index.
     #[error("{}: another process{} is writing to this index; wait for it or stop it", path.display(), owner.map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
     Locked {

@@ -184,7 +184,8 @@ fn a_damaged_or_missing_graph_is_replaced_by_compacting() {
         if spoil {
             // Begin anew: compacting has merged the segments.
             let again = small_index();
-            for (name, bytes) in files(again.path()) {
+            let note = (PathBuf::from("notes/newest"), fs::read(again.path().join("notes/newest")).unwrap());
+            for (name, bytes) in files(again.path()).into_iter().chain([note]) {
                 fs::remove_file(dir.path().join(&name)).ok();
                 fs::write(dir.path().join(&name), bytes).unwrap();
             }

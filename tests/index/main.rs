@@ -5,6 +5,7 @@ mod benign;
 mod damage;
 mod golden;
 mod graph;
+mod rollback;
 
 use std::fs;
 use std::path::{Path, PathBuf};

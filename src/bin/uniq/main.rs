@@ -10,6 +10,7 @@ mod check;
 mod commands;
 mod doctor;
 mod exit;
+mod expected;
 mod guard;
 mod index;
 mod inputs;
