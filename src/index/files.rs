@@ -4,21 +4,21 @@
 //! (SIGBUS), and if it is written into, what was verified is not what is used. So blocks are read, each once, into
 //! memory of our own, and a read that fails is an error.
 
-use std::fs::{File, FileType, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt as _, FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use memmap2::{MmapOptions, MmapRaw};
-use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
 use super::format::{self, BLOCK, FileReader, Frame, corrupt, hex};
 use super::manifest::FileEntry;
 use crate::error::{Error, Result};
+use crate::media::open_regular;
 
 /// A file of the index, as much of it in memory as has been looked at.
 ///
@@ -192,36 +192,6 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// Opens what must be a regular file, without waiting for whoever might write into a pipe of that name.
-///
-/// # Errors
-/// Those of the system; [`io::ErrorKind::InvalidInput`] naming what stands there, if it is something else.
-pub(crate) fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    let refuse = |kind: FileType| match kind.is_file() {
-        true => Ok(()),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} and no regular file", name_of(kind)))),
-    };
-    // First without opening: that alone can change the state of a device.
-    match path.metadata() {
-        Ok(metadata) => refuse(metadata.file_type())?,
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
-        Err(cause) => return Err(cause),
-    }
-    let file = options.custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
-    // And again: another file may stand there by now.
-    refuse(file.metadata()?.file_type())?;
-    Ok(file)
-}
-
-fn name_of(kind: FileType) -> &'static str {
-    match kind {
-        kind if kind.is_dir() => "a folder",
-        kind if kind.is_fifo() => "a pipe",
-        kind if kind.is_socket() => "a socket",
-        _ => "a device",
-    }
-}
-
 /// Reads a part of a file that had it when it was opened.
 fn read_at(file: &File, path: &Path, bytes: &mut [u8], at: u64) -> Result<()> {
     let end = at + bytes.len() as u64;
@@ -281,7 +251,7 @@ mod tests {
         for name in ["folder", "pipe", "socket", "device"] {
             let error = BlockFile::open(&path(name), SEGMENT_MAGIC, None).unwrap_err();
             let source = std::error::Error::source(&error).unwrap().to_string();
-            assert_eq!(source, format!("a {name} and no regular file"));
+            assert_eq!(source, format!("a {name} and no regular file stands there"));
         }
         assert!(BlockFile::open(&path("nothing"), SEGMENT_MAGIC, None).unwrap().is_none());
     }

@@ -8,12 +8,12 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::files::open_regular;
 use super::format::{REMEDY, hex};
 use super::manifest::{self, Manifest, Stored};
 use super::storage::{self, Draft, Storage};
 use super::{Index, IndexState};
 use crate::error::{Error, Result};
+use crate::media::open_regular;
 
 /// What a caller knows of the state in which an index has to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

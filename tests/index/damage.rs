@@ -216,6 +216,63 @@ fn a_missing_file_is_named() {
     }
 }
 
+/// A pipe is opened only when somebody writes into it, which may be never.
+#[test]
+fn what_is_no_file_in_the_place_of_one_is_named_and_not_waited_for() {
+    let make: [(&str, fn(&Path)); 4] = [
+        ("a pipe", |path| {
+            let mode = rustix::fs::Mode::from_raw_mode(0o600);
+            rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        }),
+        ("a socket", |path| drop(std::os::unix::net::UnixListener::bind(path).unwrap())),
+        ("a folder", |path| fs::create_dir(path).unwrap()),
+        ("a device", |path| std::os::unix::fs::symlink("/dev/null", path).unwrap()),
+    ];
+    let read = ["manifest", "segments/00000001.seg", "segments/00000002.graph", "notes/newest"];
+    let ignored = ["notes/times.jsonl", ".writing-manifest", "segments/.writing-00000003.seg", "notes/.writing-newest"];
+    for name in read.into_iter().chain(["lock"]).chain(ignored) {
+        for (kind, make) in make {
+            let dir = small_index();
+            let path = dir.path().join(name);
+            let _ = fs::remove_file(&path);
+            make(&path);
+            let (send, receive) = std::sync::mpsc::channel();
+            let folder = dir.path().to_owned();
+            std::thread::spawn(move || {
+                let write = || -> uniq::Result<()> {
+                    let mut writer = Writer::open(&folder)?.with_clock(std::time::SystemTime::now);
+                    writer.add(video(9), runs(9, 4))?;
+                    writer.commit().map(drop)
+                };
+                let index = Index::open(&folder).map(|index| assert_eq!(index.times().of_video(""), None));
+                send.send((Index::exists(&folder), index, write())).unwrap();
+            });
+            let answer = receive.recv_timeout(Duration::from_secs(60));
+            let (exists, opened, written) = answer.unwrap_or_else(|_| panic!("{kind} as {name} is waited for"));
+            let told = |result: &uniq::Result<()>| {
+                let error = result.as_ref().unwrap_err();
+                let source = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+                assert!(error.to_string().contains(&*path.to_string_lossy()), "{error}");
+                assert!(source.contains(kind), "{kind} as {name}: {error}: {source}");
+            };
+            assert!(exists, "{kind} as {name}");
+            if read.contains(&name) {
+                told(&opened);
+            } else {
+                opened.unwrap();
+            }
+            match &written {
+                // What is left of a file in the making is written anew, unless it cannot be removed.
+                Err(error) if kind == "a folder" && name.contains("writing") => {
+                    assert!(error.to_string().contains(".writing-"), "{error}");
+                }
+                _ if read.contains(&name) || name == "lock" => told(&written),
+                _ => assert!(written.is_ok(), "{kind} as {name}: {written:?}"),
+            }
+        }
+    }
+}
+
 #[test]
 fn a_segment_of_another_index_is_refused() {
     let (ours, theirs) = (TempDir::new().unwrap(), TempDir::new().unwrap());

@@ -113,7 +113,7 @@ fn what_a_broken_off_commit_leaves_is_no_damage_and_is_not_written_over() {
         fs::write(index.path("notes/newest"), note).unwrap();
         let found = uniq::index::verify(index.dir.path(), &|_, _| (), &never).unwrap();
         assert!(found.damage.is_empty(), "{:?}", found.damage);
-        assert_eq!(found.unnamed, [left.clone()]);
+        assert_eq!(found.unnamed, std::slice::from_ref(&left));
         assert_eq!(Index::open(index.dir.path()).unwrap().state().generation, 3);
     }
     build(index.dir.path(), [9], 6);
