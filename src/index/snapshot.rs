@@ -246,7 +246,7 @@ impl Index {
         }))
     }
 
-    /// All keys of a video with their postings, in order of time; reads the postings of its whole segment.
+    /// All keys of a video with their postings, in order of time; the first call for a segment reads the postings of all of it.
     ///
     /// # Errors
     /// [`Error::CorruptIndex`] if any of these is damaged.

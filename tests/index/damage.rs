@@ -219,7 +219,8 @@ fn a_missing_file_is_named() {
 /// A pipe is opened only when somebody writes into it, which may be never.
 #[test]
 fn what_is_no_file_in_the_place_of_one_is_named_and_not_waited_for() {
-    let make: [(&str, fn(&Path)); 4] = [
+    type Make = fn(&Path);
+    let make: [(&str, Make); 4] = [
         ("a pipe", |path| {
             let mode = rustix::fs::Mode::from_raw_mode(0o600);
             rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();

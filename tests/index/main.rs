@@ -6,6 +6,7 @@ mod damage;
 mod golden;
 mod graph;
 mod rollback;
+mod runs;
 
 use std::fs;
 use std::path::{Path, PathBuf};
