@@ -172,6 +172,18 @@ pub enum Error {
         /// What to do.
         remedy: &'static str,
     },
+    /// The index is whole, and not in the state that the caller insists on.
+    #[error("{}: {what} is {found}, expected {expected}; use the index that is meant, or expect what uniq index stats --json tells of this one", path.display())]
+    UnexpectedIndex {
+        /// The manifest.
+        path: PathBuf,
+        /// The property that differs.
+        what: &'static str,
+        /// Its value in the index.
+        found: String,
+        /// The value or range that was expected.
+        expected: String,
+    },
     /// Another process is writing to the index.
     #[error("{}: another process{} is writing to this index; wait for it or stop it", path.display(), owner.map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
     Locked {
@@ -288,6 +300,10 @@ fn advice(path: &Path, doing: &str, cause: &std::io::Error) -> &'static str {
         ErrorKind::ReadOnlyFilesystem => "; the file system is read-only: remount it, or use another folder",
         ErrorKind::PermissionDenied => {
             "; permission for this file or its folder is missing: get it, or use another folder"
+        }
+        // No kind of its own yet.
+        _ if cause.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) => {
+            "; a large index has many files: allow more open files with: ulimit -n"
         }
         _ => "",
     }

@@ -213,19 +213,21 @@ pub struct Corpus<'a> {
 /// `hits` are those of this part, sorted by video and orientation, as [`crate::search::search`] gives them.
 pub fn align(hits: &[Hit], clip: &Fingerprint, window: Span, corpus: &Corpus<'_>) -> Vec<Alignment> {
     let mut found = Vec::new();
-    for group in hits.chunk_by(|a, b| (a.video, a.orientation) == (b.video, b.orientation)) {
+    for of_video in hits.chunk_by(|a, b| a.video == b.video) {
+        let video = of_video[0].video;
+        // One for all orientations, so that what the source shows is read at most once.
         let context = Context {
             clip,
             interval: corpus.interval.as_secs_f32(),
             corpus_keys: corpus.keys,
-            length: (corpus.length)(group[0].video),
+            length: (corpus.length)(video),
             window: window.seconds(),
             stop: corpus.stop,
-            shown: LazyCell::new(Box::new(|| {
-                Shown::new((corpus.runs)(group[0].video), (corpus.motion)(group[0].video))
-            })),
+            shown: LazyCell::new(Box::new(|| Shown::new((corpus.runs)(video), (corpus.motion)(video)))),
         };
-        context.align_group(group, &mut found);
+        for group in of_video.chunk_by(|a, b| a.orientation == b.orientation) {
+            context.align_group(group, &mut found);
+        }
     }
     found.sort_by(strongest_first);
     found

@@ -1,5 +1,6 @@
 //! Alignments of made keys: what is put in must come out.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use super::retime::{RETIMED_BITS, RETIMED_GAIN};
@@ -174,16 +175,22 @@ fn hits(runs: &[Run], clip: &Fingerprint) -> Vec<Hit> {
 }
 
 fn aligned(runs: &[Run], clip: &Fingerprint) -> Vec<Alignment> {
+    let read = Cell::new(0);
     let corpus = Corpus {
         keys: 1 << 20,
         interval: Duration::from_secs(1),
         length: &|_| runs.iter().map(|run| run.last).max().unwrap_or_default(),
-        runs: &|_| runs.to_vec(),
+        runs: &|_| {
+            read.set(read.get() + 1);
+            runs.to_vec()
+        },
         motion: &|_| Motion::default(),
         stop: &|| false,
     };
     let window = Span { start: Duration::ZERO, end: clip.duration };
-    align(&hits(runs, clip), clip, window, &corpus)
+    let found = align(&hits(runs, clip), clip, window, &corpus);
+    assert!(read.get() <= 1, "a source is read once, however many orientations have hits: {}", read.get());
+    found
 }
 
 /// The strongest alignment of an edited clip, after checking that the edit came out.

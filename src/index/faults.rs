@@ -126,7 +126,7 @@ impl Faulty {
     }
 }
 
-/// A new file: one that is mapped must not be written into.
+/// A new file: who has the old one open keeps it.
 fn replace(path: &Path, bytes: &[u8]) {
     fs::remove_file(path).unwrap();
     fs::write(path, bytes).unwrap();

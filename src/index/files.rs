@@ -1,54 +1,72 @@
-//! Files mapped for reading, each block of which is verified before its first use.
+//! Files read into memory block by block, each block verified before its first use.
+//!
+//! A file that is mapped takes its bytes from the disk whenever they are looked at: if it is cut meanwhile, the process dies
+//! (SIGBUS), and if it is written into, what was verified is not what is used. So blocks are read, each once, into
+//! memory of our own, and a read that fails is an error.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use memmap2::Mmap;
+use memmap2::{MmapOptions, MmapRaw};
 use sha2::{Digest, Sha256};
 
-use super::format::{self, BLOCK, FileReader, corrupt, hex};
+use super::format::{self, BLOCK, FileReader, Frame, corrupt, hex};
 use super::manifest::FileEntry;
 use crate::error::{Error, Result};
+use crate::media::open_regular;
 
-/// A file of the index, mapped into memory.
+/// A file of the index, as much of it in memory as has been looked at.
 ///
-/// Opening checks its frame. Its content is compared with the checksums block by block, each when it is first looked
-/// at, so that opening costs the same for a large file as for a small one and nothing unverified is ever used.
+/// Opening checks its frame. Its content is read and compared with the checksums block by block, each when it is first
+/// looked at, so that opening costs the same for a large file as for a small one and nothing unverified is ever used.
 #[derive(Debug)]
-pub(crate) struct Mapped {
+pub(crate) struct BlockFile {
     pub(crate) path: PathBuf,
-    map: Mmap,
-    /// Bytes before the table of checksums.
-    content: usize,
-    /// Checksum of that table, which stands for the whole file.
-    pub(crate) checksum: u64,
-    /// Version of the format in which it was written.
-    pub(crate) version: u32,
-    /// Whether a block has been found right.
-    seen: Box<[AtomicBool]>,
+    /// Stays open: deleting the file takes nothing from who has opened it.
+    file: File,
+    /// Room for the content, page by page without cost until it is filled.
+    memory: MmapRaw,
+    frame: Frame,
+    /// Whether a block is in memory and was found right; from then on it is never written again.
+    present: Box<[AtomicBool]>,
+    /// Held while a block is filled.
+    filling: Mutex<()>,
 }
 
-impl Mapped {
-    /// Maps a file of the index and checks length, magic, version and the table of checksums, in this order.
+impl BlockFile {
+    /// Opens a file of the index and checks length, magic, version and the table of checksums, in this order.
     ///
     /// `Ok(None)` if there is no such file. With an entry of the manifest, it must be the file that the entry means:
     /// another index's file is whole, but not ours.
-    pub(crate) fn open(path: &Path, magic: [u8; 8], entry: Option<&FileEntry>) -> Result<Option<Mapped>> {
-        let Some(map) = map(path, entry.map(|entry| entry.length))? else {
-            return Ok(None);
+    pub(crate) fn open(path: &Path, magic: [u8; 8], entry: Option<&FileEntry>) -> Result<Option<BlockFile>> {
+        let file = match open_regular(path, OpenOptions::new().read(true)) {
+            Ok(file) => file,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(cause) => return Err(Error::io(path, "open")(cause)),
         };
-        let frame = format::Frame::read(path, &map, magic)?;
+        let length = file.metadata().map_err(Error::io(path, "stat"))?.len();
+        if let Some(entry) = entry
+            && length != entry.length
+        {
+            return Err(corrupt(path, "length of the file", length, format!("{}, as the manifest says", entry.length)));
+        }
+        let frame = Frame::read(path, length, magic, &|part, at| read_at(&file, path, part, at))?;
         if let Some(entry) = entry
             && entry.checksum != frame.checksum
         {
             let found = format!("{:016x}", frame.checksum);
             return Err(corrupt(path, "checksum", found, format!("{:016x}, as the manifest says", entry.checksum)));
         }
-        let seen = (0..frame.content.div_ceil(BLOCK)).map(|_| AtomicBool::new(false)).collect();
-        let format::Frame { content, checksum, version } = frame;
-        Ok(Some(Mapped { path: path.to_owned(), map, content, checksum, version, seen }))
+        // Most of it is never touched, and memory that is not touched need not be set aside.
+        let memory = MmapOptions::new().len(frame.content).no_reserve_swap().map_anon();
+        let memory = MmapRaw::from(memory.map_err(Error::io(path, "reserve memory for"))?);
+        let present = frame.blocks.iter().map(|_| AtomicBool::new(false)).collect();
+        Ok(Some(BlockFile { path: path.to_owned(), file, memory, frame, present, filling: Mutex::new(()) }))
     }
 
     /// Reads the content from the header's end on.
@@ -58,28 +76,41 @@ impl Mapped {
 
     /// Bytes of header and body.
     pub(crate) fn content(&self) -> usize {
-        self.content
+        self.frame.content
     }
 
     /// Bytes of the whole file.
     pub(crate) fn length(&self) -> u64 {
-        self.map.len() as u64
+        format::file_length(self.frame.content)
+    }
+
+    /// Checksum of the table of checksums, which stands for the whole file.
+    pub(crate) fn checksum(&self) -> u64 {
+        self.frame.checksum
+    }
+
+    /// Version of the format in which it was written.
+    pub(crate) fn version(&self) -> u32 {
+        self.frame.version
     }
 
     /// Part of the content, verified.
     #[inline]
     pub(crate) fn bytes(&self, range: Range<usize>) -> Result<&[u8]> {
-        let Some(bytes) = self.map[..self.content].get(range.clone()) else {
+        if range.start > range.end || range.end > self.frame.content {
             let found = format!("{} to {}", range.start, range.end);
-            return Err(corrupt(&self.path, "range", found, format!("at most {}", self.content)));
-        };
+            return Err(corrupt(&self.path, "range", found, format!("at most {}", self.frame.content)));
+        }
         for block in range.start / BLOCK..range.end.div_ceil(BLOCK) {
-            // The order of reads does not matter: the bytes never change, so at worst a block is hashed twice.
-            if !self.seen[block].load(Ordering::Relaxed) {
-                self.verify_block(block)?;
+            // Whoever sees that a block is there sees its bytes.
+            if !self.present[block].load(Ordering::Acquire) {
+                self.fill(block)?;
             }
         }
-        Ok(bytes)
+        // SAFETY: the range lies in the memory, which is as long as the content and lives as long as `self`. Its blocks are
+        // present, and `fill`, which alone writes, does not touch them again.
+        #[allow(unsafe_code)]
+        Ok(unsafe { std::slice::from_raw_parts(self.memory.as_ptr().add(range.start), range.len()) })
     }
 
     /// Part of the content as values, verified; the range comes from a [`FileReader`], which aligns it.
@@ -89,9 +120,17 @@ impl Mapped {
         format::cast(self.bytes(range.clone())?).ok_or_else(unfit)
     }
 
-    /// Verifies all blocks, without believing what was found right before, and names those that are wrong.
+    /// Verifies all blocks as they are on disk now, and names those that are wrong.
     pub(crate) fn verify_blocks(&self) -> Result<()> {
-        let wrong: Vec<usize> = (0..self.seen.len()).filter(|&block| self.verify_block(block).is_err()).collect();
+        let mut bytes = vec![0; BLOCK];
+        let mut wrong = Vec::new();
+        for block in 0..self.present.len() {
+            let bytes = &mut bytes[..self.range_of(block).len()];
+            read_at(&self.file, &self.path, bytes, self.range_of(block).start as u64)?;
+            if format::checksum(bytes) != self.frame.blocks[block] {
+                wrong.push(block);
+            }
+        }
         let Some(&first) = wrong.first() else {
             return Ok(());
         };
@@ -103,9 +142,16 @@ impl Mapped {
         Err(corrupt(&self.path, "checksum", found, "that which was written"))
     }
 
-    /// Compares the SHA-256 of the whole file.
+    /// Compares the SHA-256 of the whole file as it is on disk now.
     pub(crate) fn verify_sha256(&self, expected: &[u8; 32]) -> Result<()> {
-        let found = sha256(&self.map);
+        let mut digest = Sha256::new();
+        let mut bytes = vec![0; BLOCK];
+        for at in (0..self.length()).step_by(BLOCK) {
+            let bytes = &mut bytes[..BLOCK.min((self.length() - at) as usize)];
+            read_at(&self.file, &self.path, bytes, at)?;
+            digest.update(bytes);
+        }
+        let found: [u8; 32] = digest.finalize().into();
         if &found == expected {
             Ok(())
         } else {
@@ -113,16 +159,31 @@ impl Mapped {
         }
     }
 
+    /// Reads a block into its place, unless it is there, and verifies it.
     #[cold]
     #[inline(never)]
-    fn verify_block(&self, block: usize) -> Result<()> {
-        let (found, expected) = format::checksums_of_block(&self.map, self.content, block);
+    fn fill(&self, block: usize) -> Result<()> {
+        let _alone = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.present[block].load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let range = self.range_of(block);
+        // SAFETY: the block lies in the memory, which is initialised (anonymous memory is zero). Nobody else refers to it:
+        // `bytes` gives out blocks that are present only, and of those that are not, the lock lets one be written at a time.
+        #[allow(unsafe_code)]
+        let bytes = unsafe { std::slice::from_raw_parts_mut(self.memory.as_mut_ptr().add(range.start), range.len()) };
+        read_at(&self.file, &self.path, bytes, range.start as u64)?;
+        let (found, expected) = (format::checksum(bytes), self.frame.blocks[block]);
         if found != expected {
-            let found = format!("{found:016x} for the block at byte {}", block * BLOCK);
+            let found = format!("{found:016x} for the block at byte {}", range.start);
             return Err(corrupt(&self.path, "checksum", found, format!("{expected:016x}")));
         }
-        self.seen[block].store(true, Ordering::Relaxed);
+        self.present[block].store(true, Ordering::Release);
         Ok(())
+    }
+
+    fn range_of(&self, block: usize) -> Range<usize> {
+        block * BLOCK..self.frame.content.min((block + 1) * BLOCK)
     }
 }
 
@@ -131,30 +192,67 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// Maps a whole file, which must have the given length, when one is given.
-fn map(path: &Path, length: Option<u64>) -> Result<Option<Mmap>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(cause) => return Err(Error::io(path, "open")(cause)),
-    };
-    let metadata = file.metadata().map_err(Error::io(path, "stat"))?;
-    if !metadata.is_file() {
-        return Err(corrupt(path, "kind of file", "not a file", "a file"));
+/// Reads a part of a file that had it when it was opened.
+fn read_at(file: &File, path: &Path, bytes: &mut [u8], at: u64) -> Result<()> {
+    let end = at + bytes.len() as u64;
+    file.read_exact_at(bytes, at).map_err(|cause| match cause.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            let length = file.metadata().map_or_else(|_| "less".to_owned(), |metadata| metadata.len().to_string());
+            corrupt(path, "length of the file", length, format!("at least {end}, as when it was opened"))
+        }
+        _ => Error::io(path, "read")(cause),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::format::{SEGMENT_MAGIC, seal};
+
+    fn sealed(blocks: usize) -> Vec<u8> {
+        let mut content = SEGMENT_MAGIC.to_vec();
+        content.extend(format::FORMAT_VERSION.to_le_bytes());
+        content.resize(blocks * BLOCK, 7);
+        content[12..16].fill(0);
+        seal(content)
     }
-    if let Some(length) = length
-        && metadata.len() != length
-    {
-        return Err(corrupt(path, "length of the file", metadata.len(), format!("{length}, as the manifest says")));
+
+    #[test]
+    fn what_is_cut_or_written_into_after_opening_is_an_error_and_never_zeros() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, sealed(3)).unwrap();
+        let open = || BlockFile::open(&path, SEGMENT_MAGIC, None).unwrap().unwrap();
+        let (cut, spoilt) = (open(), open());
+        let read = cut.bytes(20..30).unwrap();
+        let disk = OpenOptions::new().write(true).open(&path).unwrap();
+        disk.write_all_at(b"other", BLOCK as u64 + 9).unwrap();
+        let error = spoilt.bytes(BLOCK..BLOCK + 1).unwrap_err().to_string();
+        assert!(error.contains("checksum") && error.contains("file: damaged"), "{error}");
+        disk.set_len(BLOCK as u64 + 100).unwrap();
+        for _ in 0..2 {
+            // What was read stays, whatever becomes of the file.
+            assert_eq!((read, cut.bytes(0..BLOCK).unwrap()[BLOCK - 1]), (&[7; 10][..], 7));
+            let error = cut.bytes(BLOCK - 1..BLOCK + 1).unwrap_err().to_string();
+            assert!(error.contains("length of the file is 65636, expected at least 131072"), "{error}");
+        }
+        assert!(cut.verify_blocks().is_err() && cut.verify_sha256(&[0; 32]).is_err());
     }
-    if metadata.len() == 0 {
-        return Err(corrupt(path, "length of the file", 0, "more"));
+
+    #[test]
+    fn what_is_no_regular_file_is_named_and_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        std::fs::create_dir(path("folder")).unwrap();
+        let mode = rustix::fs::Mode::RUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, path("pipe"), rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+        std::os::unix::fs::symlink("/dev/null", path("device")).unwrap();
+        for name in ["folder", "pipe", "socket", "device"] {
+            let error = BlockFile::open(&path(name), SEGMENT_MAGIC, None).unwrap_err();
+            let source = std::error::Error::source(&error).unwrap().to_string();
+            assert_eq!(source, format!("a {name} and no regular file stands there"));
+        }
+        assert!(BlockFile::open(&path("nothing"), SEGMENT_MAGIC, None).unwrap().is_none());
     }
-    // SAFETY: the bytes may change under the map only if somebody writes into or truncates the file. Nobody of ours
-    // does: files of an index are written once under another name and renamed, and deleting one leaves the map
-    // alone. FORMAT.md asks the same of others. All values viewed in the map are plain integers for which every
-    // bit pattern is valid, and indices taken from it are bounds-checked at each use.
-    #[allow(unsafe_code)]
-    let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path, "map"))?;
-    Ok(Some(map))
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::assemble::{self, Entries, Merge, Pending};
-use super::files::Mapped;
+use super::files::BlockFile;
 use super::format::{self, GRAPH_MAGIC, HEADER_LEN, SEGMENT_MAGIC};
 use super::graph::{self, Built, Graph};
 use super::manifest::{self, FileEntry, GraphEntry, Manifest, SegmentEntry, Stored};
@@ -96,21 +96,21 @@ fn open_segment(bytes: &[u8]) -> crate::Result<Segment> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("segment");
     std::fs::write(&path, bytes).unwrap();
-    Segment::open(Mapped::open(&path, SEGMENT_MAGIC, None)?.unwrap())
+    Segment::open(BlockFile::open(&path, SEGMENT_MAGIC, None)?.unwrap())
 }
 
 fn open_graph(bytes: &[u8], segment: &Segment) -> crate::Result<Graph> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("graph");
     std::fs::write(&path, bytes).unwrap();
-    Graph::open(Mapped::open(&path, GRAPH_MAGIC, None)?.unwrap(), segment, 1.0)
+    Graph::open(BlockFile::open(&path, GRAPH_MAGIC, None)?.unwrap(), segment, 1.0)
 }
 
 fn graph_bytes(segment: &Segment) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("graph");
     match graph::build(segment, &Work::new(&|| false, 0)).unwrap() {
-        Built::Accepted { graph, .. } => graph.write(&Disk, &path, segment.file().checksum).unwrap(),
+        Built::Accepted { graph, .. } => graph.write(&Disk, &path, segment.file().checksum()).unwrap(),
         Built::Refused { recall } => panic!("{recall}"),
     };
     std::fs::read(&path).unwrap()

@@ -11,14 +11,14 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::files::Mapped;
+use super::files::BlockFile;
 use super::manifest::FileEntry;
 use super::storage::{Draft, Storage};
 use crate::error::{Error, Result};
 pub(crate) use crate::media::hex;
 
 #[cfg(target_endian = "big")]
-compile_error!("mapped sections are read in place and are little-endian");
+compile_error!("sections are viewed as they lie in the file, and are little-endian");
 
 /// Version of the format that is written.
 pub const FORMAT_VERSION: u32 = 4;
@@ -39,6 +39,9 @@ pub(crate) const GRAPH_MAGIC: [u8; 8] = *b"uniqGRAF";
 
 /// A decoded table may not claim more memory than this: 1 GiB is some millions of videos in one segment.
 const TABLE_LIMIT: usize = 1 << 30;
+
+/// Bytes of a file: 2^32 postings of a segment, and room. Its table of checksums takes 1/8192 of that in memory.
+const LENGTH_MAX: u64 = 1 << 37;
 
 const VERSION_AT: usize = 8;
 const RESERVED_AT: usize = 12;
@@ -157,9 +160,12 @@ pub(crate) fn seal(mut content: Vec<u8>) -> Vec<u8> {
 }
 
 /// What surrounds the body of a file.
+#[derive(Debug)]
 pub(crate) struct Frame {
     /// Bytes of header and body.
     pub(crate) content: usize,
+    /// Checksum of each block of them.
+    pub(crate) blocks: Vec<u64>,
     /// Checksum of the table of checksums.
     pub(crate) checksum: u64,
     /// Version of the format.
@@ -168,15 +174,29 @@ pub(crate) struct Frame {
 
 impl Frame {
     /// Checks length, magic, version, the lengths of the parts and the table's checksum, in this order.
-    pub(crate) fn read(path: &Path, bytes: &[u8], magic: [u8; 8]) -> Result<Frame> {
-        if bytes.len() < HEADER_LEN + FOOTER_LEN {
-            let least = format!("at least {}", HEADER_LEN + FOOTER_LEN);
-            return Err(corrupt(path, "length of the file", format!("{} bytes", bytes.len()), least));
+    ///
+    /// `read` fills a slice from a place of the file, which is `length` bytes long.
+    pub(crate) fn read(
+        path: &Path,
+        length: u64,
+        magic: [u8; 8],
+        read: &dyn Fn(&mut [u8], u64) -> Result<()>,
+    ) -> Result<Frame> {
+        let least = (HEADER_LEN + FOOTER_LEN) as u64;
+        if length < least {
+            let found = format!("{length} bytes");
+            return Err(corrupt(path, "length of the file", found, format!("at least {least}")));
         }
-        if bytes[..VERSION_AT] != magic {
-            return Err(corrupt(path, "magic number", hex(&bytes[..VERSION_AT]), hex(&magic)));
+        if length > LENGTH_MAX {
+            let found = format!("{length} bytes");
+            return Err(corrupt(path, "length of the file", found, format!("at most {LENGTH_MAX}")));
         }
-        let version = le_u32(bytes, VERSION_AT);
+        let mut header = [0; HEADER_LEN];
+        read(&mut header, 0)?;
+        if header[..VERSION_AT] != magic {
+            return Err(corrupt(path, "magic number", hex(&header[..VERSION_AT]), hex(&magic)));
+        }
+        let version = le_u32(&header, VERSION_AT);
         if !(OLDEST_READABLE..=FORMAT_VERSION).contains(&version) {
             return Err(Error::IncompatibleIndex {
                 path: path.to_owned(),
@@ -194,20 +214,28 @@ impl Frame {
                 },
             });
         }
-        let reserved = le_u32(bytes, RESERVED_AT);
+        let reserved = le_u32(&header, RESERVED_AT);
         if reserved != 0 {
             return Err(corrupt(path, "reserved field", reserved, 0));
         }
-        let footer = bytes.len() - FOOTER_LEN;
-        let content = le_u64(bytes, footer);
+        let mut footer = [0; FOOTER_LEN];
+        let footer_at = length - FOOTER_LEN as u64;
+        read(&mut footer, footer_at)?;
+        let content = le_u64(&footer, 0);
         // The first condition keeps the sum from overflowing.
-        let fits =
-            |&content: &usize| (HEADER_LEN..=footer).contains(&content) && file_length(content) == bytes.len() as u64;
+        let fits = |&content: &usize| {
+            (HEADER_LEN as u64..=footer_at).contains(&(content as u64)) && file_length(content) == length
+        };
         let Some(content) = usize::try_from(content).ok().filter(fits) else {
-            let found = format!("{content} in a file of {}", bytes.len());
+            let found = format!("{content} in a file of {length}");
             return Err(corrupt(path, "length of the content", found, "file, table and footer to fit"));
         };
-        let (found, checksum) = (xxh3_64(&bytes[content..footer + 8]), le_u64(bytes, footer + 8));
+        // As long as it has to be for this content, and no longer than the file.
+        let mut table = vec![0; content.div_ceil(BLOCK) * size_of::<u64>()];
+        read(&mut table, content as u64)?;
+        let blocks = (0..table.len()).step_by(size_of::<u64>()).map(|at| le_u64(&table, at)).collect();
+        table.extend(&footer[..size_of::<u64>()]);
+        let (found, checksum) = (xxh3_64(&table), le_u64(&footer, 8));
         if found != checksum {
             return Err(corrupt(
                 path,
@@ -216,28 +244,27 @@ impl Frame {
                 format!("{checksum:016x}"),
             ));
         }
-        Ok(Frame { content, checksum, version })
+        Ok(Frame { content, blocks, checksum, version })
     }
 }
 
-/// The checksum of a block of a file as it is, and as the file's table says; the frame must have been read.
-pub(crate) fn checksums_of_block(bytes: &[u8], content: usize, block: usize) -> (u64, u64) {
-    let found = xxh3_64(&bytes[block * BLOCK..content.min((block + 1) * BLOCK)]);
-    (found, le_u64(bytes, content + block * size_of::<u64>()))
+/// Checksum of a block.
+pub(crate) fn checksum(block: &[u8]) -> u64 {
+    xxh3_64(block)
 }
 
 /// Reads numbers of a file and lays out its sections one after the other, each bound checked before use.
 pub(crate) struct FileReader<'a> {
-    file: &'a Mapped,
+    file: &'a BlockFile,
     at: usize,
 }
 
 impl<'a> FileReader<'a> {
-    pub(crate) fn new(file: &'a Mapped) -> FileReader<'a> {
+    pub(crate) fn new(file: &'a BlockFile) -> FileReader<'a> {
         FileReader { file, at: HEADER_LEN }
     }
 
-    /// Takes `count` values at the current place; the range in the file is returned, for [`Mapped::view`].
+    /// Takes `count` values at the current place; the range in the file is returned, for [`BlockFile::view`].
     pub(crate) fn take<T>(&mut self, count: u64) -> Result<Range<usize>> {
         let left = self.file.content().saturating_sub(self.at);
         let length = usize::try_from(count)

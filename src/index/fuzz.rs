@@ -13,7 +13,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::assemble::{Entries, Merge};
-use super::files::{Mapped, sha256};
+use super::files::{BlockFile, sha256};
 use super::format::{self, FORMAT_VERSION, GRAPH_MAGIC, HEADER_LEN, MANIFEST_MAGIC, SEGMENT_MAGIC};
 use super::graph::Graph;
 use super::manifest::{FileEntry, GraphEntry, Manifest, SegmentEntry, Stored};
@@ -96,7 +96,7 @@ impl Scratch {
                 fs::copy(sound.join(other.name()), copy.join(other.name())).unwrap();
             }
         }
-        let segment = Mapped::open(&sound.join(Kind::Segment.name()), SEGMENT_MAGIC, None).unwrap().unwrap();
+        let segment = BlockFile::open(&sound.join(Kind::Segment.name()), SEGMENT_MAGIC, None).unwrap().unwrap();
         Scratch { segment: Arc::new(Segment::open(segment).unwrap()), dir }
     }
 
@@ -121,7 +121,7 @@ impl Scratch {
         if kind == Kind::Graph
             && let Some(owner) = content.get_mut(HEADER_LEN..HEADER_LEN + 8)
         {
-            owner.copy_from_slice(&self.segment.file().checksum.to_le_bytes());
+            owner.copy_from_slice(&self.segment.file().checksum().to_le_bytes());
         }
         format::seal(content)
     }
@@ -141,7 +141,8 @@ impl Scratch {
 
     fn read_segment(&self, bytes: &[u8]) {
         let path = self.path(Kind::Segment);
-        let Ok(segment) = Mapped::open(&path, SEGMENT_MAGIC, None).and_then(|file| Segment::open(file.unwrap())) else {
+        let Ok(segment) = BlockFile::open(&path, SEGMENT_MAGIC, None).and_then(|file| Segment::open(file.unwrap()))
+        else {
             return;
         };
         let checked = segment.check();
@@ -166,12 +167,12 @@ impl Scratch {
     fn read_graph(&self, bytes: &[u8]) {
         let path = self.path(Kind::Graph);
         let Ok(graph) =
-            Mapped::open(&path, GRAPH_MAGIC, None).and_then(|file| Graph::open(file.unwrap(), &self.segment, 1.0))
+            BlockFile::open(&path, GRAPH_MAGIC, None).and_then(|file| Graph::open(file.unwrap(), &self.segment, 1.0))
         else {
             return;
         };
         let checked = graph.check(&self.segment);
-        let file = FileEntry { length: bytes.len() as u64, checksum: graph.file().checksum, sha256: sha256(bytes) };
+        let file = FileEntry { length: bytes.len() as u64, checksum: graph.file().checksum(), sha256: sha256(bytes) };
         let mut manifest = Manifest::new(config());
         let mut entry = entry(&self.segment, &self.written(Kind::Segment));
         entry.graph = GraphEntry::Built { file, recall: 1.0 };
@@ -266,7 +267,7 @@ fn merge<const N: usize>(segments: [(&Arc<Segment>, &[bool]); N]) -> Result<()> 
 fn entry(segment: &Segment, bytes: &[u8]) -> SegmentEntry {
     SegmentEntry {
         number: 1,
-        file: FileEntry { length: bytes.len() as u64, checksum: segment.file().checksum, sha256: sha256(bytes) },
+        file: FileEntry { length: bytes.len() as u64, checksum: segment.file().checksum(), sha256: sha256(bytes) },
         keys: segment.len() as u32,
         videos: segment.videos.len() as u32,
         tombstones: Vec::new(),

@@ -10,6 +10,7 @@ use std::path::Path;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::error::{Error, Result};
+use crate::media::open_regular;
 
 /// The right to write to an index; given back when dropped.
 #[derive(Debug)]
@@ -20,13 +21,9 @@ pub(crate) struct Lock {
 impl Lock {
     /// Takes the lock or says who has it.
     pub(crate) fn acquire(path: &Path) -> Result<Lock> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(Error::io(path, "open"))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = open_regular(path, &mut options).map_err(Error::io(path, "open"))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {

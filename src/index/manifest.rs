@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::files::{self, Mapped};
+use super::files::{self, BlockFile};
 use super::format::{self, FORMAT_VERSION, FileWriter, HEADER_LEN, MANIFEST_MAGIC};
 use super::storage::Storage;
 use super::video::{IndexConfig, Role};
@@ -82,13 +82,13 @@ impl Manifest {
     /// Reads the manifest of an index; `Ok(None)` if there is none.
     pub(crate) fn load(dir: &Path) -> Result<Option<Stored>> {
         let path = manifest_path(dir);
-        let Some(file) = Mapped::open(&path, MANIFEST_MAGIC, None)? else {
+        let Some(file) = BlockFile::open(&path, MANIFEST_MAGIC, None)? else {
             return Ok(None);
         };
         let body = file.bytes(HEADER_LEN..file.content())?;
         let manifest: Manifest = format::decode(&path, body)?;
         manifest.check(&path)?;
-        Ok(Some(Stored { manifest, root: files::sha256(body), length: file.length(), version: file.version }))
+        Ok(Some(Stored { manifest, root: files::sha256(body), length: file.length(), version: file.version() }))
     }
 
     /// Bytes of all files that it names.

@@ -24,9 +24,11 @@ mod format;
 #[doc(hidden)]
 pub mod fuzz;
 mod graph;
+mod leftovers;
 mod lock;
 mod manifest;
 mod merging;
+mod newest;
 mod posting;
 #[cfg(test)]
 mod refusal;
@@ -49,6 +51,7 @@ use serde::Serialize;
 pub(crate) use format::hex;
 pub use format::{FORMAT_VERSION, OLDEST_READABLE};
 pub use graph::{GRAPH_RADIUS, GRAPH_RECALL};
+pub use newest::Expected;
 pub use selection::Selection;
 pub use snapshot::Index;
 pub use times::Times;

@@ -1,12 +1,13 @@
-//! Distinct keys, their postings and the table of videos: one write-once, mapped file.
+//! Distinct keys, their postings and the table of videos: one write-once file.
 //!
 //! A segment never changes. Which of its videos have been removed is said by the manifest.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::files::Mapped;
+use super::files::BlockFile;
 use super::format;
 use super::posting::{self, RawPosting};
 use super::video::Video;
@@ -16,7 +17,7 @@ use crate::fingerprint::{Key, Motion};
 /// An opened segment whose layout and table of videos have been found right; keys and postings are verified when used.
 #[derive(Debug)]
 pub(crate) struct Segment {
-    file: Mapped,
+    file: BlockFile,
     keys: usize,
     /// Where in the file each 64-bit word of the keys lies; all four are equally long.
     planes: [Range<usize>; 4],
@@ -26,10 +27,29 @@ pub(crate) struct Segment {
     postings: Range<usize>,
     /// What moves in each video, as [`Motion::to_bytes`] gives it.
     motions: Vec<Range<usize>>,
+    /// Made when first asked for: a search does not need it.
+    by_video: OnceLock<ByVideo>,
     /// The videos, in the order in which they were added.
     pub(crate) videos: Vec<Video>,
     /// Postings of each video.
     pub(crate) postings_per_video: Vec<u32>,
+}
+
+/// The postings in the order of their videos.
+#[derive(Debug)]
+struct ByVideo {
+    /// Where those of each video begin; one more than videos.
+    starts: Vec<u32>,
+    places: Vec<Place>,
+}
+
+/// A posting.
+#[derive(Clone, Copy, Default, Debug)]
+struct Place {
+    /// Number of its key.
+    key: u32,
+    /// Its own number.
+    posting: u32,
 }
 
 /// An entry of the table of videos.
@@ -44,8 +64,8 @@ pub(crate) struct Row<V> {
 }
 
 impl Segment {
-    /// Lays out a mapped segment and reads its table of videos; costs time and memory by videos, not by keys.
-    pub(crate) fn open(file: Mapped) -> Result<Segment> {
+    /// Lays out an opened segment and reads its table of videos; costs time and memory by videos, not by keys.
+    pub(crate) fn open(file: BlockFile) -> Result<Segment> {
         let mut reader = file.reader();
         let keys = reader.u64()?;
         let posting_count = reader.u64()?;
@@ -94,7 +114,18 @@ impl Segment {
         }
         let (videos, postings_per_video) = rows.into_iter().map(|row| (row.video, row.postings)).unzip();
         // In range: so many keys are in the file.
-        Ok(Segment { file, keys: keys as usize, planes, offsets, postings, motions, videos, postings_per_video })
+        let by_video = OnceLock::new();
+        Ok(Segment {
+            file,
+            keys: keys as usize,
+            planes,
+            offsets,
+            postings,
+            motions,
+            by_video,
+            videos,
+            postings_per_video,
+        })
     }
 
     /// Number of distinct keys.
@@ -104,7 +135,7 @@ impl Segment {
     }
 
     /// The file itself.
-    pub(crate) fn file(&self) -> &Mapped {
+    pub(crate) fn file(&self) -> &BlockFile {
         &self.file
     }
 
@@ -126,10 +157,7 @@ impl Segment {
 
     /// The postings of a key, videos in order; all of them name videos of the table.
     pub(crate) fn postings(&self, key: u32) -> Result<&[RawPosting]> {
-        let (start, end) = match self.file.view::<u32>(part::<u32>(&self.offsets, key, 2))? {
-            &[start, end] if start < end => (start, end),
-            _ => return Err(self.unsound_offsets()),
-        };
+        let (start, end) = self.offsets_of(key)?;
         let range = part::<RawPosting>(&self.postings, start, end - start);
         if range.end > self.postings.end {
             return Err(self.unsound_offsets());
@@ -141,22 +169,57 @@ impl Segment {
         }
     }
 
-    /// All postings of one video with the numbers of their keys, keys ascending; reads the postings of all videos.
+    /// All postings of one video with the numbers of their keys, keys ascending.
+    ///
+    /// The first call reads the postings of all videos, and notes where those of each are; others only read the video's.
     pub(crate) fn postings_of(&self, video: u32) -> Result<Vec<(u32, RawPosting)>> {
-        let postings: &[RawPosting] = self.file.view(self.postings.clone())?;
-        let offsets: &[u32] = self.file.view(self.offsets.clone())?;
-        let mut found = Vec::new();
-        for (number, posting) in postings.iter().enumerate().filter(|(_, posting)| posting[0] == video) {
-            if !posting::is_sound(posting, self.videos.len()) {
-                return Err(self.unsound(posting));
+        let by_video = match self.by_video.get() {
+            Some(by_video) => by_video,
+            // Threads that come at the same time all do it, so that none has to wait inside rayon for another.
+            None => {
+                let by_video = self.order_by_video()?;
+                self.by_video.get_or_init(|| by_video)
             }
-            // The last key that begins at or before the posting.
-            match offsets.partition_point(|&start| start as usize <= number).checked_sub(1) {
-                Some(key) if key < self.keys => found.push((key as u32, *posting)),
-                _ => return Err(self.unsound_offsets()),
+        };
+        let postings: &[RawPosting] = self.file.view(self.postings.clone())?;
+        let places =
+            &by_video.places[by_video.starts[video as usize] as usize..by_video.starts[video as usize + 1] as usize];
+        Ok(places.iter().map(|place| (place.key, postings[place.posting as usize])).collect())
+    }
+
+    /// Sorts the postings by their videos; all that it notes is in range.
+    fn order_by_video(&self) -> Result<ByVideo> {
+        let postings: &[RawPosting] = self.file.view(self.postings.clone())?;
+        let mut starts = Vec::with_capacity(self.videos.len() + 1);
+        starts.push(0u32);
+        // In range: together they are as many as the postings, fewer than 2^32.
+        starts.extend(self.postings_per_video.iter().scan(0, |end, count| {
+            *end += count;
+            Some(*end)
+        }));
+        let mut next = starts.clone();
+        let mut places = vec![Place::default(); postings.len()];
+        for key in 0..self.keys as u32 {
+            let (first, end) = self.offsets_of(key)?;
+            let Some(of_key) = postings.get(first as usize..end as usize) else {
+                return Err(self.unsound_offsets());
+            };
+            for (posting, number) in of_key.iter().zip(first..) {
+                if !posting::is_sound(posting, self.videos.len()) {
+                    return Err(self.unsound(posting));
+                }
+                let video = posting[0] as usize;
+                if next[video] >= starts[video + 1] {
+                    return Err(self.wrong_count(video, "more"));
+                }
+                places[next[video] as usize] = Place { key, posting: number };
+                next[video] += 1;
             }
         }
-        Ok(found)
+        match (0..self.videos.len()).find(|&video| next[video] != starts[video + 1]) {
+            None => Ok(ByVideo { starts, places }),
+            Some(video) => Err(self.wrong_count(video, "fewer")),
+        }
     }
 
     /// The stored bytes of what moves in a video.
@@ -207,6 +270,19 @@ impl Segment {
         }
     }
 
+    /// Where the postings of a key begin and end.
+    #[inline]
+    fn offsets_of(&self, key: u32) -> Result<(u32, u32)> {
+        match self.file.view::<u32>(part::<u32>(&self.offsets, key, 2))? {
+            &[start, end] if start < end => Ok((start, end)),
+            _ => Err(self.unsound_offsets()),
+        }
+    }
+
+    fn wrong_count(&self, video: usize, found: &str) -> Error {
+        format::corrupt(&self.file.path, "number of postings of a video", found, self.postings_per_video[video])
+    }
+
     fn unsound_offsets(&self) -> Error {
         format::corrupt(&self.file.path, "posting offsets", "out of order", "ascending to the number of postings")
     }
@@ -218,7 +294,7 @@ impl Segment {
 }
 
 /// Where `count` values of a section lie from the numbered one on; may reach beyond it, into other verified content or
-/// beyond the file, which [`Mapped::view`] notices.
+/// beyond the file, which [`BlockFile::view`] notices.
 #[inline]
 fn part<T>(section: &Range<usize>, first: u32, count: u32) -> Range<usize> {
     let start = section.start.saturating_add((first as usize).saturating_mul(size_of::<T>()));

@@ -6,10 +6,11 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use super::files::Mapped;
+use super::files::BlockFile;
 use super::format::{self, GRAPH_MAGIC, SEGMENT_MAGIC, hex};
 use super::graph::Graph;
-use super::manifest::{self, FileEntry, GraphEntry, Manifest, SegmentEntry, Stored};
+use super::manifest::{self, FileEntry, GraphEntry, SegmentEntry, Stored};
+use super::newest;
 use super::posting;
 use super::scan::{self, Kernel};
 use super::segment::Segment;
@@ -64,10 +65,11 @@ impl Index {
     ///
     /// # Errors
     /// [`Error::NoIndex`] if the folder holds none, [`Error::IncompatibleIndex`] if another version made it,
-    /// [`Error::CorruptIndex`] if a file is damaged, missing or from elsewhere, and [`Error::Io`].
+    /// [`Error::CorruptIndex`] if a file is damaged, missing or from elsewhere, or the manifest older than the newest commit that
+    /// is noted, and [`Error::Io`].
     pub fn open(dir: &Path) -> Result<Index> {
         let no_index = || Error::NoIndex { path: dir.to_owned() };
-        let mut stored = Manifest::load(dir)?.ok_or_else(no_index)?;
+        let mut stored = newest::load(dir)?.ok_or_else(no_index)?;
         for _ in 0..OPEN_ATTEMPTS {
             manifest::check_fingerprint(dir, &stored.manifest.config, FINGERPRINT_VERSION)?;
             let root = stored.root;
@@ -75,7 +77,7 @@ impl Index {
                 Ok(index) => return Ok(index),
                 Err(error) => {
                     // A merge may have deleted files between reading the manifest and opening them.
-                    stored = Manifest::load(dir)?.ok_or_else(no_index)?;
+                    stored = newest::load(dir)?.ok_or_else(no_index)?;
                     if stored.root == root {
                         return Err(error);
                     }
@@ -87,7 +89,8 @@ impl Index {
 
     /// Whether a folder holds an index, of whatever version and condition.
     pub fn exists(dir: &Path) -> bool {
-        manifest::manifest_path(dir).is_file()
+        // Something else in the manifest's place, or a manifest that is lost, is an index to be refused, and none to be built.
+        manifest::manifest_path(dir).exists() || newest::exists(dir)
     }
 
     /// When its commits were made and its videos were added, as far as it was noted (see [`Writer::with_clock`](super::Writer::with_clock)).
@@ -243,7 +246,7 @@ impl Index {
         }))
     }
 
-    /// All keys of a video with their postings, in order of time; reads the postings of its whole segment.
+    /// All keys of a video with their postings, in order of time; the first call for a segment reads the postings of all of it.
     ///
     /// # Errors
     /// [`Error::CorruptIndex`] if any of these is damaged.
@@ -401,8 +404,8 @@ pub(crate) fn matches(video: &Video, selector: &str) -> bool {
     by_sha256 || video.path == selector || video.publication.url.as_deref() == Some(selector)
 }
 
-fn open_file(path: &Path, magic: [u8; 8], entry: &FileEntry) -> Result<Mapped> {
-    Mapped::open(path, magic, Some(entry))?.ok_or_else(|| {
+fn open_file(path: &Path, magic: [u8; 8], entry: &FileEntry) -> Result<BlockFile> {
+    BlockFile::open(path, magic, Some(entry))?.ok_or_else(|| {
         format::corrupt(path, "file", "missing", format!("{} bytes, as the manifest says", entry.length))
     })
 }

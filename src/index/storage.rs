@@ -16,7 +16,7 @@ pub(crate) const TEMPORARY_PREFIX: &str = ".writing-";
 pub(crate) trait Storage: Debug + Send + Sync {
     /// Makes a folder and those above it.
     fn create_folder(&self, folder: &Path) -> io::Result<()>;
-    /// Makes or empties a file.
+    /// Makes a file, in place of one of that name.
     fn create(&self, file: &Path) -> io::Result<Box<dyn Output>>;
     /// Gives a file another name in its folder, in place of what had that name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -42,7 +42,11 @@ impl Storage for Disk {
     }
 
     fn create(&self, file: &Path) -> io::Result<Box<dyn Output>> {
-        Ok(Box::new(File::create(file)?))
+        // What a crash left, or somebody put there: writing into it would end in a pipe, or where a link leads.
+        match fs::remove_file(file) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
+            _ => Ok(Box::new(File::create_new(file)?)),
+        }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -4,12 +4,14 @@
 //! and are not promised: what is missing or damaged of them is unknown, and no more.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
+
+use crate::media::open_regular;
 
 /// When commits were made and videos were added, as far as it is known; moments are as in RFC 3339, in UTC.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,8 +34,8 @@ impl Times {
     pub(super) fn load(dir: &Path) -> Times {
         let mut times = Times::default();
         let mut text = Vec::new();
-        let Ok(file) = File::open(path(dir)) else { return times };
-        if !file.metadata().is_ok_and(|meta| meta.is_file()) || file.take(NOTES_MAX).read_to_end(&mut text).is_err() {
+        let Ok(file) = open_regular(&path(dir), OpenOptions::new().read(true)) else { return times };
+        if file.take(NOTES_MAX).read_to_end(&mut text).is_err() {
             return times;
         }
         for line in text.split(|byte| *byte == b'\n') {
@@ -71,7 +73,7 @@ pub(super) fn note<'a>(dir: &Path, root: &str, time: SystemTime, added: impl Ite
     let path = path(dir);
     let (Some(folder), Ok(line)) = (path.parent(), serde_json::to_string(&note)) else { return };
     let _ = fs::create_dir_all(folder);
-    if let Ok(mut file) = OpenOptions::new().create(true).append(true).open(&path) {
+    if let Ok(mut file) = open_regular(&path, OpenOptions::new().create(true).append(true)) {
         // A line break before, too: the last line may be torn.
         let _ = file.write_all(format!("\n{line}\n").as_bytes());
     }

@@ -1,8 +1,13 @@
-//! What goes between a caller and upkeep that takes long: whether to stop, and how far it has come.
+//! Upkeep that takes long, and what goes between it and a caller: whether to stop, and how far it has come.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use super::graph::{self, Built};
+use super::segment::Segment;
 use crate::error::{Error, Result};
 
 /// How a caller takes part in merging and the building of graphs.
@@ -66,3 +71,61 @@ impl<'a> Work<'a> {
         (self.steps.load(Ordering::Relaxed) as f32 / self.total.max(1) as f32).min(1.0)
     }
 }
+
+/// Builds the graphs of numbered segments, several at a time on threads of their own, and hands over each on this thread.
+pub(crate) fn build_all(
+    missing: Vec<(u64, Arc<Segment>)>,
+    watch: Watch<'_>,
+    add: &mut dyn FnMut(u64, &Segment, Built) -> Result<()>,
+) -> Result<()> {
+    let threads = rayon::current_num_threads().min(missing.len());
+    let work = Work::new(watch.cancel, missing.iter().map(|(_, segment)| graph::steps(segment)).sum());
+    let missing = Mutex::new(missing.into_iter());
+    // An error of the index ends the other builds at their next question.
+    let (missing, work) = (&missing, &work);
+    let (send, receive) = mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            let send = send.clone();
+            scope.spawn(move || {
+                // A pool of its own: waiting for a scan, a thread of a common one might begin another segment.
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+                loop {
+                    let next = missing.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let Some((number, segment)) = next else { break };
+                    let build = || graph::build(&segment, work);
+                    let built = match &pool {
+                        Ok(pool) => pool.install(build),
+                        Err(_) => build(),
+                    };
+                    // The receiver is gone only after a panic.
+                    let _ = send.send((number, segment, built));
+                }
+            });
+        }
+        drop(send);
+        let mut result = Ok(());
+        loop {
+            let (number, segment, built) = match receive.recv_timeout(TELL_EVERY) {
+                Ok(done) => done,
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some(progress) = watch.progress {
+                        progress(work.share());
+                    }
+                    continue;
+                }
+            };
+            let add = |built| if result.is_ok() { add(number, &segment, built) } else { Ok(()) };
+            let done = built.and_then(add);
+            if done.is_err() && result.is_ok() {
+                work.fail();
+                result = done;
+            }
+        }
+        result
+    })
+}
+
+/// Between two reports of progress.
+const TELL_EVERY: Duration = Duration::from_millis(500);

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::format;
 use super::manifest::{FileEntry, GraphEntry, Manifest, SegmentEntry, Stored};
+use super::newest::Newest;
 use super::segment::Segment;
 use super::snapshot::{Graphs, Index, open_graph, open_segment};
 use super::upkeep::stop_if;
-use super::writer::unnamed_files;
+use super::{leftovers, newest};
 use crate::error::{Error, Result};
 
 /// What a verification found.
@@ -15,13 +16,16 @@ use crate::error::{Error, Result};
 pub struct Verification {
     /// Root of the snapshot that was verified; see [`IndexState::root`](super::IndexState::root).
     pub root: String,
+    /// Its generation; see [`IndexState::generation`](super::IndexState::generation).
+    pub generation: u64,
     /// Files of the snapshot, the manifest among them.
     pub files: usize,
     /// Their bytes, as the manifest says.
     pub bytes: u64,
     /// What is wrong, at most one finding a file and one for the whole; empty if nothing is.
     pub damage: Vec<Error>,
-    /// Files in the folder that belong to no snapshot: left by a crash, harmless, deleted by the next merge.
+    /// Files in the folder that belong to no snapshot: left by a crash, harmless, deleted by the next merge. Those that may
+    /// belong to a newer one are damage.
     pub unnamed: Vec<PathBuf>,
 }
 
@@ -34,34 +38,60 @@ pub struct Verification {
 /// [`Error::Cancelled`], and [`Error::Io`].
 pub fn verify(dir: &Path, progress: &dyn Fn(u64, u64), cancel: &dyn Fn() -> bool) -> Result<Verification> {
     let no_index = || Error::NoIndex { path: dir.to_owned() };
-    let mut stored = Manifest::load(dir)?.ok_or_else(no_index)?;
+    let (mut note, mut stored) = note_and_manifest(dir, no_index)?;
     loop {
         let root = stored.root;
-        let verification = verify_snapshot(dir, stored, progress, cancel)?;
+        let verification = verify_snapshot(dir, stored, note, progress, cancel)?;
         if verification.damage.is_empty() {
             return Ok(verification);
         }
         // A merge may have deleted files that were about to be read; then there is a newer manifest.
-        stored = Manifest::load(dir)?.ok_or_else(no_index)?;
+        (note, stored) = note_and_manifest(dir, no_index)?;
         if stored.root == root {
             return Ok(verification);
         }
     }
 }
 
+/// The note of the newest commit, as far as it can be read, and after it the manifest.
+fn note_and_manifest(dir: &Path, no_index: impl Fn() -> Error) -> Result<(Result<Option<Newest>>, Stored)> {
+    let note = Newest::load(dir);
+    match (Manifest::load(dir)?, note) {
+        (Some(stored), note) => Ok((note, stored)),
+        (None, Ok(Some(note))) => Err(note.check(dir, None).err().unwrap_or_else(no_index)),
+        (None, _) => Err(no_index()),
+    }
+}
+
 fn verify_snapshot(
     dir: &Path,
     stored: Stored,
+    note: Result<Option<Newest>>,
     progress: &dyn Fn(u64, u64),
     cancel: &dyn Fn() -> bool,
 ) -> Result<Verification> {
     let mut verification = Verification {
         root: format::hex(&stored.root),
+        generation: stored.manifest.generation,
         files: 1,
         bytes: stored.length,
         damage: Vec::new(),
-        unnamed: unnamed_files(dir, &stored.manifest)?,
+        unnamed: leftovers::unnamed_files(dir, &stored.manifest)?,
     };
+    // A writer notes each commit before it begins another. So beside a manifest that is the newest, what is newer comes from a
+    // commit that was broken off.
+    let newest = note.and_then(|note| note.map(|note| note.check(dir, Some(&stored))).transpose());
+    let is_newest = matches!(newest, Ok(Some(())));
+    verification.note(newest.map(drop))?;
+    if !is_newest {
+        let newer = |path: &Path| leftovers::number(path).filter(|&number| number >= stored.manifest.next_number);
+        for path in std::mem::take(&mut verification.unnamed) {
+            match newer(&path) {
+                Some(number) => verification.damage.push(newest::newer_than(&stored, &path, number)),
+                None => verification.unnamed.push(path),
+            }
+        }
+    }
     let total = stored.manifest.bytes().saturating_add(stored.length);
     let progress = &|read: u64| progress(read, total);
     progress(verification.bytes);

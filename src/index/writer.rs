@@ -1,24 +1,23 @@
 //! Adds, removes, commits and merges; every change of an index goes through here.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::assemble::{self, Entries, Merge, Pending};
 use super::format;
-use super::graph::{self, Built};
+use super::graph::Built;
+use super::leftovers::{self, named_files, unnamed_files};
 use super::lock::Lock;
 use super::manifest::{self, GraphEntry, Manifest, SegmentEntry, Stored};
 use super::merging::{Candidate, Merging, groups_to_merge};
+use super::newest;
 use super::segment::Segment;
 use super::snapshot::{Graphs, Index, LiveSegment, matches};
-use super::storage::{self, Disk, Storage, TEMPORARY_PREFIX};
+use super::storage::{self, Disk, Storage};
 use super::times;
-use super::upkeep::{Watch, Work, stop_if};
+use super::upkeep::{Watch, build_all, stop_if};
 use super::video::{IndexConfig, Role, Video, VideoRef};
 use super::{GraphPolicy, IndexState};
 use crate::error::{Error, Result};
@@ -44,7 +43,8 @@ pub struct Writer {
     pub(super) corrected: BTreeMap<VideoRef, Video>,
     /// What the time of a commit is taken from, if it is to be noted.
     clock: Option<fn() -> SystemTime>,
-    /// Number for the next files: only grows, so that no name is used twice even after a failed commit.
+    /// Number for the next files: only grows, so that no name is used twice even after a failed commit, and above all that are
+    /// there, whatever the manifest says.
     next_number: u64,
     _lock: Lock,
 }
@@ -79,9 +79,10 @@ impl Writer {
             return Err(Error::NoIndex { path: dir.to_owned() });
         }
         let lock = Lock::acquire(&dir.join("lock"))?;
-        let index = match Manifest::load(dir)? {
+        let index = match newest::load(dir)? {
             Some(stored) => {
                 manifest::check_config(dir, &stored.manifest.config, config.as_ref())?;
+                newest::note_found(&*storage, dir, &stored)?;
                 let index = Index::load(dir, stored, None, Graphs::IfGood)?;
                 index.check_names()?;
                 Some(index)
@@ -96,7 +97,10 @@ impl Writer {
             dir: dir.to_owned(),
             config,
             storage,
-            next_number: index.as_ref().map_or(1, |index| index.stored.manifest.next_number),
+            next_number: index
+                .as_ref()
+                .map_or(1, |index| index.stored.manifest.next_number)
+                .max(leftovers::next_number(dir)?),
             index,
             pending: Pending::default(),
             pending_benign: Pending::default(),
@@ -339,6 +343,7 @@ impl Writer {
             times::note(&self.dir, &index.state().root, clock(), waiting.map(|video| video.id.as_str()));
         }
         manifest::write(&*self.storage, &self.dir, &body)?;
+        newest::note(&*self.storage, &self.dir, &index.stored);
         self.index = Some(index);
         Ok(())
     }
@@ -425,60 +430,14 @@ impl Writer {
         if missing.is_empty() {
             return stop_if(watch.cancel);
         }
-        let threads = rayon::current_num_threads().min(missing.len());
-        let work = Work::new(watch.cancel, missing.iter().map(|(_, segment)| graph::steps(segment)).sum());
-        let missing = Mutex::new(missing.into_iter());
-        // An error of the index ends the other builds at their next question.
-        let (missing, work) = (&missing, &work);
-        let (send, receive) = mpsc::channel();
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                let send = send.clone();
-                scope.spawn(move || {
-                    // A pool of its own: waiting for a scan, a thread of a common one might begin another segment.
-                    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
-                    loop {
-                        let next = missing.lock().unwrap_or_else(PoisonError::into_inner).next();
-                        let Some((number, segment)) = next else { break };
-                        let build = || graph::build(&segment, work);
-                        let built = match &pool {
-                            Ok(pool) => pool.install(build),
-                            Err(_) => build(),
-                        };
-                        // The receiver is gone only after a panic.
-                        let _ = send.send((number, segment, built));
-                    }
-                });
-            }
-            drop(send);
-            let mut result = Ok(());
-            loop {
-                let (number, segment, built) = match receive.recv_timeout(TELL_EVERY) {
-                    Ok(done) => done,
-                    Err(RecvTimeoutError::Disconnected) => break,
-                    Err(RecvTimeoutError::Timeout) => {
-                        if let Some(progress) = watch.progress {
-                            progress(work.share());
-                        }
-                        continue;
-                    }
-                };
-                let add = |built| if result.is_ok() { self.add_graph(number, &segment, built) } else { Ok(()) };
-                let done = built.and_then(add);
-                if done.is_err() && result.is_ok() {
-                    work.fail();
-                    result = done;
-                }
-            }
-            result
-        })
+        build_all(missing, watch, &mut |number, segment, built| self.add_graph(number, segment, built))
     }
 
     pub(super) fn add_graph(&mut self, number: u64, segment: &Segment, built: Built) -> Result<()> {
         let entry = match built {
             Built::Accepted { graph, recall } => {
                 let path = manifest::graph_path(&self.dir, number);
-                GraphEntry::Built { file: graph.write(&*self.storage, &path, segment.file().checksum)?, recall }
+                GraphEntry::Built { file: graph.write(&*self.storage, &path, segment.file().checksum())?, recall }
             }
             Built::Refused { recall } => GraphEntry::Refused { recall },
         };
@@ -507,57 +466,11 @@ impl Writer {
         // The manifest may be of a process that died before it was durable: the one before it would need these files.
         self.storage.sync_folder(&self.dir).map_err(Error::io(&self.dir, "sync"))?;
         for path in unnamed {
-            // Where a mapped file cannot be deleted, the next call will.
+            // What cannot be deleted now, the next call will.
             let _ = self.storage.remove(&path);
         }
         Ok(())
     }
-}
-
-/// The files of the segments that a manifest names.
-fn named_files(dir: &Path, manifest: &Manifest) -> HashSet<PathBuf> {
-    let mut named = HashSet::new();
-    for entry in &manifest.segments {
-        named.insert(manifest::segment_path(dir, entry.number));
-        if matches!(entry.graph, GraphEntry::Built { .. }) {
-            named.insert(manifest::graph_path(dir, entry.number));
-        }
-    }
-    named
-}
-
-/// Our own files in an index's folder that a manifest does not name, sorted.
-pub(crate) fn unnamed_files(dir: &Path, manifest: &Manifest) -> Result<Vec<PathBuf>> {
-    let named = named_files(dir, manifest);
-    let mut unnamed = Vec::new();
-    let folder = manifest::segments_path(dir);
-    match fs::read_dir(&folder) {
-        Ok(files) => {
-            for file in files {
-                let path = file.map_err(Error::io(&folder, "list"))?.path();
-                if is_ours(&path) && !named.contains(&path) {
-                    unnamed.push(path);
-                }
-            }
-        }
-        // Files that are missing with it are told one by one.
-        Err(cause) if cause.kind() == ErrorKind::NotFound => {}
-        Err(cause) => return Err(Error::io(&folder, "list")(cause)),
-    }
-    let temporary = dir.join(format!("{TEMPORARY_PREFIX}manifest"));
-    if temporary.exists() {
-        unnamed.push(temporary);
-    }
-    unnamed.sort();
-    Ok(unnamed)
-}
-
-/// Whether a name in the folder of segments is one that we give.
-fn is_ours(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let stem = name.strip_suffix(".seg").or(name.strip_suffix(".graph"));
-    let numbered = stem.is_some_and(|stem| stem.bytes().all(|digit| digit.is_ascii_digit()));
-    numbered || name.starts_with(TEMPORARY_PREFIX)
 }
 
 /// Distinct keys from which [`GraphPolicy::Auto`] builds a graph: some 4 hours of real footage, of which an hour has about
@@ -568,7 +481,5 @@ fn is_ours(path: &Path) -> bool {
 /// So a graph pays without AVX-512; which is used is decided by size and processor each time:
 /// [`SearchMode::Auto`](super::SearchMode::Auto).
 pub const GRAPH_MIN_KEYS: u32 = 400_000;
-/// Between two reports of progress.
-const TELL_EVERY: Duration = Duration::from_millis(500);
 /// Distinct keys up to which segments are merged: some 26 hours of video, and 2.5 GB of memory to build a graph.
 pub const SEGMENT_MAX_KEYS: u32 = 800_000;

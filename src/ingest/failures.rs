@@ -11,6 +11,8 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use crate::media::open_regular;
+
 /// The failures of earlier builds.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
@@ -31,8 +33,8 @@ impl Failures {
     pub(super) fn load(dir: &Path) -> Failures {
         let mut failures = Failures::default();
         let mut text = Vec::new();
-        let Ok(file) = fs::File::open(path(dir)) else { return failures };
-        if !file.metadata().is_ok_and(|meta| meta.is_file()) || file.take(NOTES_MAX).read_to_end(&mut text).is_err() {
+        let Ok(file) = open_regular(&path(dir), fs::OpenOptions::new().read(true)) else { return failures };
+        if file.take(NOTES_MAX).read_to_end(&mut text).is_err() {
             return failures;
         }
         for line in text.split(|byte| *byte == b'\n') {

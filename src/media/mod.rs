@@ -30,7 +30,7 @@ pub(crate) use limits::Limit;
 pub use limits::Limits;
 pub use provision::{Provision, provision, versions};
 pub use source::{Links, Source};
-pub(crate) use source::{hex, open_plain};
+pub(crate) use source::{hex, open_plain, open_regular};
 pub use streams::VideoStream;
 
 /// One upright luma picture with square pixels, at the working size or twice as large ([`Resolution`]).

@@ -3,7 +3,7 @@
 //! The file is opened once. What is hashed and what is decoded come from that one descriptor, so that nobody can
 //! exchange the file between the two; that its bytes were not rewritten meanwhile is checked at the end.
 
-use std::fs::{File, Metadata};
+use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{Error as IoError, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -166,6 +166,49 @@ pub(crate) fn open_plain(path: &Path, links: Links) -> Result<File> {
         return Err(not_plain(path, "it has no end".to_owned()));
     }
     Ok(file)
+}
+
+/// Opens a file of our own with any options, without waiting for whoever might read or write a pipe of that name.
+///
+/// # Errors
+///
+/// Those of the system; [`ErrorKind::InvalidInput`] naming what stands there, if it is no regular file.
+pub(crate) fn open_regular(path: &Path, options: &mut OpenOptions) -> std::io::Result<File> {
+    let refuse = |kind: FileType| match kind.is_file() {
+        true => Ok(()),
+        false => {
+            Err(IoError::new(ErrorKind::InvalidInput, format!("{} and no regular file stands there", name_of(kind))))
+        }
+    };
+    // First without opening: that alone can change the state of a device.
+    match path.metadata() {
+        Ok(metadata) => refuse(metadata.file_type())?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    #[cfg(unix)]
+    let options = {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.custom_flags((rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY).bits() as i32)
+    };
+    let file = options.open(path)?;
+    // And again: another file may stand there by now.
+    refuse(file.metadata()?.file_type())?;
+    Ok(file)
+}
+
+fn name_of(kind: FileType) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt as _;
+        if kind.is_fifo() {
+            return "a pipe";
+        }
+        if kind.is_socket() {
+            return "a socket";
+        }
+    }
+    if kind.is_dir() { "a folder" } else { "a device" }
 }
 
 fn is_special(path: &Path) -> bool {

@@ -15,7 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::steering::json_line;
-use crate::media::{Links, hex, open_plain};
+use crate::media::{Links, hex, open_plain, open_regular};
 use crate::{Error, Result};
 
 /// What is done about a file that ended its decoding process too often.
@@ -145,7 +145,7 @@ impl Journal {
         if let Some(folder) = self.path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(&self.path)?;
+        let mut file = open_regular(&self.path, OpenOptions::new().read(true).append(true).create(true))?;
         file.lock()?;
         let mut text = json_line(line)?;
         text.push('\n');

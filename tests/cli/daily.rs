@@ -160,3 +160,30 @@ fn whatever_goes_wrong_with_json_is_one_object() {
         assert!(error["schema"].is_u64() && !error["message"].as_str().unwrap().is_empty(), "{error}");
     }
 }
+
+/// The longest names that file systems know leave no room for an ending of ours.
+#[test]
+fn a_video_whose_name_has_255_bytes_is_like_any_other() {
+    let sandbox = Sandbox::new();
+    let made = sandbox.video("made.mp4");
+    fs::create_dir(sandbox.path("v")).unwrap();
+    let long = |ending: &str| format!("{}{ending}", "n".repeat(255 - ending.len()));
+    for (number, name) in [long(".mp4"), long(""), format!("{}.mp4", "\u{e9}".repeat(125))].iter().enumerate() {
+        let mut bytes = fs::read(&made).unwrap();
+        bytes.extend(b"\0\0\0\x10free");
+        bytes.extend([number as u8; 8]);
+        fs::write(sandbox.path("v").join(name), bytes).unwrap();
+    }
+    for _ in 0..2 {
+        let build = sandbox.uniq(&["index", "build", "v", "--index", "i"]);
+        assert_eq!(code(&build), 0, "{}", stderr(&build));
+    }
+    assert_eq!(listed(&sandbox).len(), 3);
+    let clip = format!("v/{}", long(".mp4"));
+    assert_eq!(code(&sandbox.uniq(&["check", &clip, "--index", "i"])), 1);
+    let saved = long(".uniq");
+    let fingerprint = sandbox.uniq(&["fingerprint", &clip, "-o", &saved]);
+    assert_eq!(code(&fingerprint), 0, "{}", stderr(&fingerprint));
+    assert_eq!(code(&sandbox.uniq(&["check", "--fingerprint", &saved, "--index", "i"])), 1);
+    assert_eq!(code(&sandbox.uniq(&["index", "remove", &clip, "--index", "i"])), 0);
+}

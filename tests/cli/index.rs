@@ -375,3 +375,51 @@ fn on_a_full_disk_the_index_stays_and_the_message_asks_for_space() {
         }
     }
 }
+
+#[test]
+fn an_index_put_back_to_an_older_state_gives_no_verdict_and_takes_no_video() {
+    let sandbox = sandbox_with_index(&["a.mp4", "b.mp4"]);
+    let manifest = sandbox.path("i/manifest");
+    let (older, state) = (fs::read(&manifest).unwrap(), stats(&sandbox));
+    other_bytes(&sandbox, &sandbox.path("first.mp4"), "c.mp4");
+    must_succeed(&sandbox.uniq(&["index", "add", "c.mp4", "--index", "i"]));
+    let before = files(&sandbox.path("i"));
+    fs::write(&manifest, &older).unwrap();
+    for args in
+        [&["check", "a.mp4", "--json"][..], &["index", "add", "c.mp4"], &["index", "merge"], &["index", "stats"]]
+    {
+        let output = sandbox.uniq(&[args, &["--index", "i"]].concat());
+        let said = stderr(&output);
+        assert_eq!(code(&output), 2, "{args:?}: {said}");
+        assert!(said.contains("generation is") && said.contains("put the newest manifest back"), "{args:?}: {said}");
+        assert!(!stdout(&output).contains("verdict"), "{args:?}");
+    }
+    let output = sandbox.uniq(&["index", "verify", "--index", "i"]);
+    assert_eq!(code(&output), 2);
+    let newest = before.keys().filter(|path| path.extension().is_some_and(|kind| kind == "seg")).max().unwrap();
+    let name = newest.file_name().unwrap().to_str().unwrap();
+    assert!(stdout(&output).contains(name) && stdout(&output).contains("i/manifest: "), "{}", stdout(&output));
+    // Somebody who puts all of it back is noticed by who knows better.
+    fs::remove_file(sandbox.path("i/notes/newest")).unwrap();
+    fs::remove_file(newest).unwrap();
+    let (root, generation) = (state["root"].as_str().unwrap(), state["generation"].as_u64().unwrap());
+    let (generation, later) = (generation.to_string(), (generation + 1).to_string());
+    for command in [&["check", "a.mp4"][..], &["index", "verify"], &["index", "stats"]] {
+        let ask = |option: [&str; 2]| sandbox.uniq(&[command, &option, &["--json", "--index", "i"]].concat());
+        for right in [["--expect-root", root], ["--min-generation", &generation]] {
+            let output = ask(right);
+            assert!(code(&output) < 2, "{command:?}: {}", stderr(&output));
+        }
+        for (wrong, what) in
+            [(["--expect-root", &"0".repeat(64)], "root"), (["--min-generation", &later], "generation")]
+        {
+            let output = ask(wrong);
+            let said = format!("{}{}", stdout(&output), stderr(&output));
+            assert_eq!(code(&output), 2, "{command:?}: {said}");
+            assert!(said.contains(&format!("i/manifest: {what} is ")) && !said.contains("verdict"), "{said}");
+        }
+        assert_eq!(code(&ask(["--expect-root", "00"])), 2);
+    }
+    let output = sandbox.uniq(&["check", "a.mp4", "--json", "--index", "i", "--min-generation", &later]);
+    assert!(stdout(&output).contains("\"unexpected_index\""), "{}", stdout(&output));
+}

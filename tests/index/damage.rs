@@ -17,7 +17,7 @@ fn small_index() -> TempDir {
 
 /// Puts other bytes into a file, asks something of the folder, and restores the file.
 fn with<T>(dir: &Path, name: &Path, bytes: &[u8], original: &[u8], ask: impl Fn() -> T) -> T {
-    // A new file, since a mapped one must not be written into.
+    // A new file: who has the old one open keeps it.
     let put = |bytes: &[u8]| {
         fs::remove_file(dir.join(name)).unwrap();
         fs::write(dir.join(name), bytes).unwrap();
@@ -34,7 +34,10 @@ fn open_with(dir: &Path, name: &Path, bytes: &[u8], original: &[u8]) -> uniq::Re
 
 /// All that can be asked of an index, in both ways of searching.
 fn everything(dir: &Path) -> uniq::Result<String> {
-    let index = Index::open(dir)?;
+    everything_of(&Index::open(dir)?)
+}
+
+fn everything_of(index: &Index) -> uniq::Result<String> {
     let mut random = Random(5);
     let mut queries: Vec<Key> = (0..2).flat_map(|seed| runs(seed, 6)).map(|run| random.noisy(run.key, 9)).collect();
     queries.push(Key::default());
@@ -73,6 +76,44 @@ fn every_truncation_is_an_error() {
         assert!(open_with(dir.path(), &name, &longer, &original).is_err());
     }
     assert_eq!(damage(dir.path()), [""; 0]);
+}
+
+/// What a check sees that runs while somebody copies over the index, or while its disk fails.
+#[test]
+fn a_file_cut_or_emptied_under_an_open_index_is_an_error_and_neither_a_crash_nor_another_answer() {
+    // Of several blocks each: what opening has read already cannot be lost.
+    let dir = TempDir::new().unwrap();
+    build(dir.path(), 0..2, 2500);
+    Writer::open(dir.path()).unwrap().maintain(GraphPolicy::Always, &never).unwrap();
+    let expected = everything(dir.path()).unwrap();
+    let (mut refused, mut unharmed) = (0, 0);
+    for (name, original) in files(dir.path()).into_iter().filter(|(name, _)| name.starts_with("segments")) {
+        let path = dir.path().join(&name);
+        let write = |bytes: &[u8]| fs::write(&path, bytes).unwrap();
+        for length in (0..original.len()).step_by(50_001) {
+            for zeros in [0, original.len() - length] {
+                let (fresh, used) = (Index::open(dir.path()).unwrap(), Index::open(dir.path()).unwrap());
+                everything_of(&used).unwrap();
+                // In place, as `cp` and `truncate` do it.
+                write(&[&original[..length], &vec![0; zeros]].concat());
+                match everything_of(&fresh) {
+                    Ok(answers) => {
+                        assert_eq!(answers, expected, "{} cut to {length}", name.display());
+                        unharmed += 1;
+                    }
+                    Err(error) => {
+                        let text = error.to_string();
+                        assert!(is_told(&error) && text.contains(&*path.to_string_lossy()), "{text}");
+                        assert!(text.contains("with: uniq index"), "{text}");
+                        refused += 1;
+                    }
+                }
+                assert_eq!(everything_of(&used).unwrap(), expected, "what has been read is kept");
+                write(&original);
+            }
+        }
+    }
+    assert!(refused > 10, "{refused} refused, {unharmed} without effect");
 }
 
 #[test]
@@ -143,7 +184,8 @@ fn a_damaged_or_missing_graph_is_replaced_by_compacting() {
         if spoil {
             // Begin anew: compacting has merged the segments.
             let again = small_index();
-            for (name, bytes) in files(again.path()) {
+            let note = (PathBuf::from("notes/newest"), fs::read(again.path().join("notes/newest")).unwrap());
+            for (name, bytes) in files(again.path()).into_iter().chain([note]) {
                 fs::remove_file(dir.path().join(&name)).ok();
                 fs::write(dir.path().join(&name), bytes).unwrap();
             }
@@ -171,6 +213,64 @@ fn a_missing_file_is_named() {
             assert!(!found.is_empty() && found[0].contains("missing"), "{found:?}");
         }
         fs::write(&path, original).unwrap();
+    }
+}
+
+/// A pipe is opened only when somebody writes into it, which may be never.
+#[test]
+fn what_is_no_file_in_the_place_of_one_is_named_and_not_waited_for() {
+    type Make = fn(&Path);
+    let make: [(&str, Make); 4] = [
+        ("a pipe", |path| {
+            let mode = rustix::fs::Mode::from_raw_mode(0o600);
+            rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        }),
+        ("a socket", |path| drop(std::os::unix::net::UnixListener::bind(path).unwrap())),
+        ("a folder", |path| fs::create_dir(path).unwrap()),
+        ("a device", |path| std::os::unix::fs::symlink("/dev/null", path).unwrap()),
+    ];
+    let read = ["manifest", "segments/00000001.seg", "segments/00000002.graph", "notes/newest"];
+    let ignored = ["notes/times.jsonl", ".writing-manifest", "segments/.writing-00000003.seg", "notes/.writing-newest"];
+    for name in read.into_iter().chain(["lock"]).chain(ignored) {
+        for (kind, make) in make {
+            let dir = small_index();
+            let path = dir.path().join(name);
+            let _ = fs::remove_file(&path);
+            make(&path);
+            let (send, receive) = std::sync::mpsc::channel();
+            let folder = dir.path().to_owned();
+            std::thread::spawn(move || {
+                let write = || -> uniq::Result<()> {
+                    let mut writer = Writer::open(&folder)?.with_clock(std::time::SystemTime::now);
+                    writer.add(video(9), runs(9, 4))?;
+                    writer.commit().map(drop)
+                };
+                let index = Index::open(&folder).map(|index| assert_eq!(index.times().of_video(""), None));
+                send.send((Index::exists(&folder), index, write())).unwrap();
+            });
+            let answer = receive.recv_timeout(Duration::from_secs(60));
+            let (exists, opened, written) = answer.unwrap_or_else(|_| panic!("{kind} as {name} is waited for"));
+            let told = |result: &uniq::Result<()>| {
+                let error = result.as_ref().unwrap_err();
+                let source = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+                assert!(error.to_string().contains(&*path.to_string_lossy()), "{error}");
+                assert!(source.contains(kind), "{kind} as {name}: {error}: {source}");
+            };
+            assert!(exists, "{kind} as {name}");
+            if read.contains(&name) {
+                told(&opened);
+            } else {
+                opened.unwrap();
+            }
+            match &written {
+                // What is left of a file in the making is written anew, unless it cannot be removed.
+                Err(error) if kind == "a folder" && name.contains("writing") => {
+                    assert!(error.to_string().contains(".writing-"), "{error}");
+                }
+                _ if read.contains(&name) || name == "lock" => told(&written),
+                _ => assert!(written.is_ok(), "{kind} as {name}: {written:?}"),
+            }
+        }
     }
 }
 

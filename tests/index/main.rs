@@ -5,6 +5,8 @@ mod benign;
 mod damage;
 mod golden;
 mod graph;
+mod rollback;
+mod runs;
 
 use std::fs;
 use std::path::{Path, PathBuf};

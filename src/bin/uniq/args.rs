@@ -9,6 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use uniq::index::{GraphPolicy, SearchMode};
 
+use crate::expected::Expectation;
+
 /// Tell whether any second of a video clip is already public
 #[derive(Debug, Parser)]
 #[command(
@@ -198,14 +200,19 @@ meanwhile. Interrupted, it keeps what is finished.")]
 Example:
   uniq index verify
 
-With --json one object is printed: root, files, bytes, whole, damage (a text each), unnamed (files that belong to nothing). \
-The root is null if the manifest itself cannot be read.
+An older manifest that was put back is damage: each commit is noted beside it, in notes/newest. Whoever can put that back too \
+is noticed by --min-generation or --expect-root.
 
-Exit codes: 0 whole, 2 damaged or no index.")]
+With --json one object is printed: root, generation, files, bytes, whole, damage (a text each), unnamed (files that belong to \
+nothing). Root and generation are null if the manifest itself cannot be read.
+
+Exit codes: 0 whole, 2 damaged, not as expected, or no index.")]
     Verify {
         /// Print one JSON object
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        expectation: Expectation,
         #[command(flatten)]
         index: IndexOption,
     },
@@ -233,6 +240,8 @@ Example:
         /// Print one JSON object
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        expectation: Expectation,
         #[command(flatten)]
         index: IndexOption,
     },
@@ -458,6 +467,8 @@ pub(crate) struct Check {
     /// Search by the cheaper way, by graphs where there are any, or by comparing every key
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) search: Search,
+    #[command(flatten)]
+    pub(crate) expectation: Expectation,
     #[command(flatten)]
     pub(crate) threads: Threads,
     #[command(flatten)]

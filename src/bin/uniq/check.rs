@@ -43,6 +43,7 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
     // The search inside a check spreads over rayon's global pool, whose size is fixed by its first use: opening the index.
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     let index = Index::open(&place.dir)?;
+    index.check_expected(&(&args.expectation).into())?;
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
     let ask = |clip: &Path| {
         let options = CheckOptions {

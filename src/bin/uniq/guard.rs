@@ -7,12 +7,20 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use etcetera::BaseStrategy;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use uniq::media::{Limits, Links};
 use uniq::sandbox::{self, Decoding, Demand, Journal, Place, Quarantine, Worker};
 
 use crate::args::Guard;
 use crate::exit::Exit;
 use crate::talk;
+
+/// Lets this process open as many files as it may: the files of an index stay open, and by default few may be.
+pub(crate) fn allow_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // If it fails, opening a very large index says what to do.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
 
 /// The limits that the options give.
 pub(crate) fn limits(guard: &Guard) -> Limits {

@@ -10,7 +10,9 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 use uniq::Error;
-use uniq::index::{self, GraphPolicy, Index, IndexState, Publication, Role, Verification, Video, Watch, Writer};
+use uniq::index::{
+    self, Expected, GraphPolicy, Index, IndexState, Publication, Role, Verification, Video, Watch, Writer,
+};
 use uniq::ingest::{self, Take};
 use uniq::sandbox::json_line;
 
@@ -51,9 +53,13 @@ pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
             removal::remove(&videos, Role::Benign, &Place::existing(index.dir)?, json, quiet)
         }
         IndexCommand::Merge { graph, index } => merge(graph.into(), &Place::existing(index.dir)?, quiet),
-        IndexCommand::Verify { json, index } => verify(&Place::existing(index.dir)?, json, quiet),
+        IndexCommand::Verify { json, expectation, index } => {
+            verify(&Place::existing(index.dir)?, &(&expectation).into(), json, quiet)
+        }
         IndexCommand::List { json, index } => list(&[Role::Source, Role::Benign], &Place::existing(index.dir)?, json),
-        IndexCommand::Stats { json, index } => stats(&Place::existing(index.dir)?, json),
+        IndexCommand::Stats { json, expectation, index } => {
+            stats(&Place::existing(index.dir)?, &(&expectation).into(), json)
+        }
     }
 }
 
@@ -117,11 +123,14 @@ fn merge(graph: GraphPolicy, place: &Place, quiet: bool) -> anyhow::Result<Exit>
 }
 
 /// Checks every byte and prints what is wrong; damage is exit code 2.
-fn verify(place: &Place, json: bool, quiet: bool) -> anyhow::Result<Exit> {
+fn verify(place: &Place, expected: &Expected, json: bool, quiet: bool) -> anyhow::Result<Exit> {
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
     let progress = Progress::new(quiet);
-    let found = index::verify(&place.dir, &|read, of| progress.read(read, of), &|| cancel.load(Ordering::Relaxed));
+    let mut found = index::verify(&place.dir, &|read, of| progress.read(read, of), &|| cancel.load(Ordering::Relaxed));
     progress.finish();
+    if let Ok(found) = &mut found {
+        found.damage.extend(expected.check(&place.dir, &found.root, found.generation).err());
+    }
     let mut out = output::stdout();
     if json {
         // A manifest that cannot be read is damage like any other, to those who read this.
@@ -168,6 +177,7 @@ fn verify(place: &Place, json: bool, quiet: bool) -> anyhow::Result<Exit> {
 struct Verified<'a> {
     /// `None` if the manifest cannot be read.
     root: Option<&'a str>,
+    generation: Option<u64>,
     files: usize,
     bytes: u64,
     whole: bool,
@@ -179,6 +189,7 @@ impl<'a> From<&'a Verification> for Verified<'a> {
     fn from(found: &'a Verification) -> Verified<'a> {
         Verified {
             root: Some(&found.root),
+            generation: Some(found.generation),
             files: found.files,
             bytes: found.bytes,
             whole: found.damage.is_empty(),
@@ -205,8 +216,9 @@ fn list(roles: &[Role], place: &Place, json: bool) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn stats(place: &Place, json: bool) -> anyhow::Result<Exit> {
+fn stats(place: &Place, expected: &Expected, json: bool) -> anyhow::Result<Exit> {
     let index = Index::open(&place.dir)?;
+    index.check_expected(expected)?;
     let state = index.state();
     let committed_at = index.times().of_commit(&state.root);
     let mut out = output::stdout();

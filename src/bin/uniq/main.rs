@@ -10,6 +10,7 @@ mod check;
 mod commands;
 mod doctor;
 mod exit;
+mod expected;
 mod guard;
 mod index;
 mod inputs;
@@ -58,6 +59,7 @@ fn run(args: &[OsString]) -> anyhow::Result<Exit> {
         Ok(cli) => cli,
         Err(answer) => return usage(args, &answer),
     };
+    guard::allow_many_files();
     match cli.command {
         Command::Index(command) => index::run(command, cli.quiet),
         Command::Check(args) => check::check(&args, cli.quiet),

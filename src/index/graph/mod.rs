@@ -1,4 +1,4 @@
-//! HNSW over a segment's keys: frozen to flat arrays, mapped, and searched here.
+//! HNSW over a segment's keys: frozen to flat arrays, and searched here.
 //!
 //! Near-copies ruin such a graph: a key whose neighbours are all copies of itself has no way out to the rest. So the
 //! graph has one *node* for each group of near-copies, and lists the group's members beside it. A search looks for nodes
@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use super::files::Mapped;
+use super::files::BlockFile;
 use super::format::{self, FileWriter, GRAPH_MAGIC};
 use super::manifest::FileEntry;
 use super::scan::Found;
@@ -35,7 +35,7 @@ pub const GRAPH_RECALL: f64 = 0.99;
 /// An opened graph whose counts and bounds have been found right for its segment; the rest is verified at first use.
 #[derive(Debug)]
 pub(crate) struct Graph {
-    file: Mapped,
+    file: BlockFile,
     /// Keys of the nodes, whole ones side by side: a walk reads them at random. Nodes of upper layers come first.
     keys: Range<usize>,
     /// Distance of each node's farthest member, a byte each.
@@ -70,7 +70,7 @@ struct Layer<'a> {
     links: &'a [Link],
 }
 
-/// A graph as slices, mapped or in memory.
+/// A graph as slices, from a file or not.
 #[derive(Clone, Debug)]
 struct View<'a> {
     keys: &'a [[u64; 4]],
@@ -94,10 +94,10 @@ pub(crate) struct Frozen {
 }
 
 impl Graph {
-    /// Lays out a mapped graph; what is in it is verified before the first search.
-    pub(crate) fn open(file: Mapped, segment: &Segment, recall: f64) -> Result<Graph> {
+    /// Lays out an opened graph; what is in it is verified before the first search.
+    pub(crate) fn open(file: BlockFile, segment: &Segment, recall: f64) -> Result<Graph> {
         let mut reader = file.reader();
-        let (owner, expected) = (reader.u64()?, segment.file().checksum);
+        let (owner, expected) = (reader.u64()?, segment.file().checksum());
         if owner != expected {
             let found = format!("{owner:016x}");
             return Err(reader.corrupt("checksum of the segment", found, format!("{expected:016x}")));
@@ -144,7 +144,7 @@ impl Graph {
     }
 
     /// The file itself.
-    pub(crate) fn file(&self) -> &Mapped {
+    pub(crate) fn file(&self) -> &BlockFile {
         &self.file
     }
 

@@ -1,7 +1,7 @@
 //! Reads lists of videos, and the side files of yt-dlp.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
@@ -276,7 +276,10 @@ pub(super) fn complete(source: &mut Source, links: Links) -> Result<()> {
     let side = source.path.with_extension("info.json");
     let file = match open_text(&side, links) {
         Ok(file) => file,
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        // Beside a video whose name leaves no room for the ending, there can be none.
+        Err(Error::Io { source, .. }) if matches!(source.kind(), ErrorKind::NotFound | ErrorKind::InvalidFilename) => {
+            return Ok(());
+        }
         Err(error) => return Err(error),
     };
     let bytes = file.metadata().map_err(Error::io(&side, "open"))?.len();

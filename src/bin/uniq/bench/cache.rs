@@ -67,7 +67,10 @@ impl Cache {
         let video = self.video(excerpt, &name)?;
         let made = uniq::fingerprint(&video, &decoding(), Some(cancel));
         if let Some(folder) = &self.keep {
-            let stem = excerpt.clip.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let mut stem = excerpt.clip.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            if stem.len() > STEM_MAX {
+                stem.clone_from(&excerpt.clip.sha256);
+            }
             let to = folder.join(format!("{stem}-{}-{:.0}s.mkv", excerpt.edit.name, excerpt.wanted_s));
             fs::copy(&video, &to).with_context(|| format!("{}: cannot be written", to.display()))?;
         }
@@ -214,6 +217,9 @@ fn run(mut command: Command) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// Bytes of a clip's name that a kept file's name repeats: a name has 255, and what was done to the clip has to be in it.
+const STEM_MAX: usize = 160;
 
 /// The default folder: the user's cache, under this program's name.
 pub(crate) fn default_folder() -> anyhow::Result<PathBuf> {

@@ -1,0 +1,51 @@
+//! What a service knows of the index that it means: its root, or how new it is.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use uniq::index::Expected;
+
+/// Options that refuse another state of the index.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Expectation {
+    /// Refuse an index whose root is another: 64 hexadecimal digits, as `uniq index stats --json` tells
+    #[arg(long, value_name = "HEX", value_parser = root)]
+    expect_root: Option<[u8; 32]>,
+    /// Refuse an index of a generation before this one, such as one put back from an old copy
+    #[arg(long, value_name = "N")]
+    min_generation: Option<u64>,
+}
+
+impl From<&Expectation> for Expected {
+    fn from(options: &Expectation) -> Expected {
+        Expected { root: options.expect_root, generation_min: options.min_generation }
+    }
+}
+
+fn root(text: &str) -> Result<[u8; 32], String> {
+    let mut root = [0; 32];
+    if text.len() != 2 * root.len() || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        let mut expected = format!("expected {} hexadecimal digits", 2 * root.len());
+        if !text.is_empty() && text.len() < 2 * root.len() {
+            let _ = write!(expected, ", all of them; here are {}", text.chars().count());
+        }
+        return Err(expected);
+    }
+    for (byte, digits) in root.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = digits.iter().fold(0, |byte, digit| byte << 4 | (*digit as char).to_digit(16).unwrap_or(0) as u8);
+    }
+    Ok(root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::root;
+
+    #[test]
+    fn a_root_is_all_its_digits_and_nothing_else() {
+        assert_eq!(root(&"0aF0".repeat(16)).unwrap()[..4], [0x0a, 0xf0, 0x0a, 0xf0]);
+        for wrong in ["", "0a", &"g".repeat(64), &"0".repeat(63), &"0".repeat(65), &"+0".repeat(32), &"é".repeat(32)] {
+            assert!(root(wrong).unwrap_err().contains("64 hexadecimal digits"), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Our own files in an index's folder that no manifest names: merged away, or left by a commit that was broken off.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::manifest::{self, GraphEntry, Manifest};
+use super::storage::TEMPORARY_PREFIX;
+use crate::error::{Error, Result};
+
+/// The files of the segments that a manifest names.
+pub(crate) fn named_files(dir: &Path, manifest: &Manifest) -> HashSet<PathBuf> {
+    let mut named = HashSet::new();
+    for entry in &manifest.segments {
+        named.insert(manifest::segment_path(dir, entry.number));
+        if matches!(entry.graph, GraphEntry::Built { .. }) {
+            named.insert(manifest::graph_path(dir, entry.number));
+        }
+    }
+    named
+}
+
+/// Our own files that a manifest does not name, sorted.
+pub(crate) fn unnamed_files(dir: &Path, manifest: &Manifest) -> Result<Vec<PathBuf>> {
+    let named = named_files(dir, manifest);
+    let mut unnamed = files(dir)?;
+    unnamed.retain(|path| is_ours(path) && !named.contains(path));
+    let temporary = dir.join(format!("{TEMPORARY_PREFIX}manifest"));
+    if temporary.exists() {
+        unnamed.push(temporary);
+    }
+    unnamed.sort();
+    Ok(unnamed)
+}
+
+/// The first number above those of all files that are there, so that none of them is written over.
+pub(crate) fn next_number(dir: &Path) -> Result<u64> {
+    let numbers = files(dir)?.into_iter().filter_map(|path| number(&path));
+    Ok(numbers.max().map_or(1, |highest| highest + 1))
+}
+
+/// The number of the segment to which a file belongs by its name.
+pub(crate) fn number(path: &Path) -> Option<u64> {
+    digits(&path.file_name()?.to_string_lossy())?.parse().ok().filter(|number| *number < NUMBER_MAX)
+}
+
+/// What is in the folder of segments.
+fn files(dir: &Path) -> Result<Vec<PathBuf>> {
+    let folder = manifest::segments_path(dir);
+    match fs::read_dir(&folder) {
+        Ok(files) => files.map(|file| Ok(file.map_err(Error::io(&folder, "list"))?.path())).collect(),
+        // Files that are missing with it are told one by one.
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(cause) => Err(Error::io(&folder, "list")(cause)),
+    }
+}
+
+/// Whether a name in the folder of segments is one that we give.
+fn is_ours(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    digits(&name).is_some() || name.starts_with(TEMPORARY_PREFIX)
+}
+
+fn digits(name: &str) -> Option<&str> {
+    let stem = name.strip_suffix(".seg").or(name.strip_suffix(".graph"))?;
+    stem.bytes().all(|digit| digit.is_ascii_digit()).then_some(stem)
+}
+
+/// More than any index reaches; a file with a higher number was named by somebody else, and must not use up the numbers.
+const NUMBER_MAX: u64 = 1 << 48;
