@@ -156,6 +156,8 @@ pub struct BuildSummary {
     pub video: Duration,
     /// Whether the caller stopped it; what was finished is in the index.
     pub cancelled: bool,
+    /// Why it could not be noted which sources failed, if it could not: they are then told as new ones once more.
+    pub unnoted: Option<Error>,
     /// The index as it is now.
     pub state: IndexState,
 }
@@ -353,6 +355,20 @@ fn one(
     }
 }
 
+/// Whether a source failed for what it is; all else has to be told each time.
+fn is_of_the_file(error: &Error, source: &Path) -> bool {
+    match error {
+        Error::IsSource { .. }
+        | Error::NoWorker { .. }
+        | Error::Unprotected { .. }
+        | Error::WorkerKilled { .. }
+        | Error::Changed { .. } => false,
+        // Of the journal of harmful files, say.
+        Error::Io { path, .. } => path == source,
+        _ => true,
+    }
+}
+
 #[derive(Default)]
 struct Counts {
     added: usize,
@@ -416,10 +432,7 @@ impl Intake<'_> {
             }
             Done::Failed(error) => {
                 tell(Outcome::Failed(&error));
-                // These are not for what the file is, and have to be told each time.
-                let other =
-                    matches!(error, Error::IsSource { .. } | Error::NoWorker { .. } | Error::Unprotected { .. });
-                let before = !other && self.failures.failed(path);
+                let before = is_of_the_file(&error, path) && self.failures.failed(path);
                 let failed = if before { &mut self.failed_before } else { &mut self.failed };
                 failed.push((number, path.to_owned(), error));
                 None
@@ -501,7 +514,7 @@ impl Intake<'_> {
                 Err(error) => return Err(error),
             }
         }
-        self.failures.save(dir);
+        let unnoted = self.failures.save(dir).err();
         self.failed.sort_by_key(|&(number, ..)| number);
         self.failed_before.sort_by_key(|&(number, ..)| number);
         self.not_there.sort();
@@ -517,6 +530,7 @@ impl Intake<'_> {
             damaged: self.damaged.into_iter().map(|(_, path, undecoded)| (path, undecoded)).collect(),
             video: self.summary.video,
             cancelled: cancel.load(Ordering::Relaxed),
+            unnoted,
             state,
         })
     }

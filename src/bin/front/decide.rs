@@ -10,8 +10,9 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::commands::{COMMANDS, INDEX_COMMANDS};
-use crate::shown;
+
 use crate::sniff::{self, HEAD_BYTES, VIDEO_EXTENSIONS};
+use crate::typed;
 
 /// For whom a call is.
 #[derive(Debug, PartialEq, Eq)]
@@ -229,7 +230,7 @@ impl Foreign {
 
     /// What to call instead.
     fn remedy(&self) -> String {
-        let files: Vec<String> = self.files.iter().take(NAMED).map(|file| shown(file)).collect();
+        let files: Vec<String> = self.files.iter().take(NAMED).map(|file| typed(file)).collect();
         let more = if self.files.len() > NAMED { " ..." } else { "" };
         format!("to check it: uniq check {}{more}", files.join(" "))
     }

@@ -8,6 +8,9 @@
 mod commands;
 mod decide;
 mod handover;
+#[allow(unreachable_pub)]
+#[path = "../../sandbox/shown.rs"]
+mod shown;
 // Only a part of it is used here.
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../media/sniff.rs"]
@@ -80,16 +83,17 @@ fn run(command: &mut Command, target: &Path) -> String {
 fn plain(foreign: &str) -> String {
     let mut text = String::with_capacity(foreign.len());
     for c in foreign.chars() {
-        match c {
-            '"' | '\'' | '\\' => text.push(c),
-            _ => text.extend(c.escape_debug()),
+        if shown::hides(c) {
+            text.extend(c.escape_default());
+        } else {
+            text.push(c);
         }
     }
     text
 }
 
 /// A path as a person would type it.
-fn shown(path: &Path) -> String {
+fn typed(path: &Path) -> String {
     let text = path.to_string_lossy();
     if text.contains(|c: char| c.is_whitespace() || "'\"\\$&;|<>()*?`!#".contains(c)) {
         format!("'{}'", text.replace('\'', "'\\''"))

@@ -16,7 +16,7 @@ use crate::check::not_looked_at;
 use crate::exit::Exit;
 use crate::place::Place;
 use crate::progress::Progress;
-use crate::text::{count, grouped, length};
+use crate::text::{chain, count, grouped, length};
 use crate::{guard, output, signal, talk};
 
 /// Does the work and tells of it.
@@ -91,6 +91,12 @@ fn tell_problems(summary: &BuildSummary, args: &Sourced, quiet: bool) {
     }
     for (path, error) in &summary.failed {
         talk::fail_about(path, error);
+    }
+    if let Some(error) = &summary.unnoted {
+        talk::say(&format!(
+            "which files failed could not be noted, so that they are told as new again: {}",
+            chain(error)
+        ));
     }
     for path in &summary.not_there {
         talk::say(&format!("{}: not in the index; uniq index add puts it there", path.display()));
