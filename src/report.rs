@@ -113,7 +113,8 @@
 //! | `message` | string | what is wrong and what to do, for people |
 //!
 //! What concerns no single clip, such as a missing index, is one such object without `clip`; so it is with every command that
-//! takes `--json`. The code is then also `usage` for a wrong command line, or `error`.
+//! takes `--json`. The code is then also `usage` for a wrong command line, `not_installed` for a missing program,
+//! or `error`.
 
 use serde::{Deserialize, Serialize};
 

@@ -141,6 +141,32 @@ fn folders_lists_and_standard_input_give_the_clips() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn where_no_decoding_process_starts_json_has_one_object_and_nothing_else_happens() {
+    let sandbox = Sandbox::new();
+    sandbox.video("a.mp4");
+    assert_eq!(code(&sandbox.uniq(&["index", "build", "a.mp4", "--index", "i"])), 0);
+    // With one descriptor left, there can be no pipe to a decoding process.
+    let starved = |args: &[&str]| {
+        let shell = ["-c", "ulimit -n 4; exec \"$@\"", "sh", UNIQ];
+        sandbox.command("sh", &[&shell[..], args].concat()).output().unwrap()
+    };
+    for args in [
+        &["check", "--json", "a.mp4", "a.mp4", "--index", "i"][..],
+        &["index", "add", "--json", "a.mp4", "--index", "i"],
+        &["index", "build", "--json", "a.mp4", "--index", "new"],
+    ] {
+        let output = starved(args);
+        let error = object(&output);
+        assert_eq!((code(&output), &error["code"]), (2, &"no_worker".into()), "{args:?}: {error}");
+        assert!(error["schema"].is_u64() && error["clip"].is_null(), "{error}");
+        assert!(error["message"].as_str().unwrap().contains("no decoding process can be started"), "{error}");
+        assert_eq!(stderr(&output).matches("no decoding process").count(), 1, "{}", stderr(&output));
+    }
+    assert!(!sandbox.path("new").exists());
+}
+
+#[test]
 fn whatever_goes_wrong_with_json_is_one_object() {
     let sandbox = Sandbox::new();
     sandbox.video("v/a.mp4");

@@ -33,14 +33,25 @@ const PLACES: [&str; 3] = ["", "../libexec/uniq", "../lib/uniq"];
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().skip(1).collect();
-    let error = match decide::decide(&args, io::stdin().is_terminal()) {
-        Call::Ours => become_program(&args),
-        Call::Theirs => handover::hand_over(&args),
-        Call::Wrong(message) => message,
+    let (code, error) = match decide::decide(&args, io::stdin().is_terminal()) {
+        Call::Ours => ("not_installed", become_program(&args)),
+        Call::Theirs => ("not_installed", handover::hand_over(&args)),
+        Call::Wrong(message) => ("usage", message),
     };
+    let error = plain(&error);
     // A closed or full standard error is no reason to fail otherwise.
-    let _ = writeln!(io::stderr().lock(), "uniq: {}", plain(&error));
+    let _ = writeln!(io::stderr().lock(), "uniq: {error}");
+    if args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json") {
+        let _ = writeln!(io::stdout().lock(), "{}", object(code, &error));
+    }
     ExitCode::from(ERROR)
+}
+
+/// What whoever reads objects gets in place of one.
+fn object(code: &str, error: &str) -> String {
+    // Nothing else of it needs an escape in JSON.
+    let message = error.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("{{\"code\":\"{code}\",\"message\":\"{message}\",\"schema\":{}}}", commands::SCHEMA)
 }
 
 /// Becomes the program that does the work; comes back only when that is impossible, and says why.

@@ -639,6 +639,7 @@ mod tests {
             command.get_subcommands().map(|command| command.get_name().to_owned()).collect()
         };
         let cli = Cli::command();
+        assert_eq!(crate::commands::SCHEMA, uniq::report::SCHEMA);
         assert_eq!(names(&cli), crate::commands::COMMANDS);
         assert_eq!(names(cli.find_subcommand("index").unwrap()), crate::commands::INDEX_COMMANDS);
     }
