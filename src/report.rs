@@ -82,7 +82,8 @@
 //! | `geometry.clip` | rectangle | the part of the clip's frame that is covered; if it is tilted, of its frame so tilted about the middle |
 //! | `geometry.reference` | rectangle | the part of the source's frame that covers it |
 //! | `geometry.scale` | factor | size of a detail in the source's frame over its size in the clip's, in frame heights |
-//! | `hits` | integer | pairs of keys that agree |
+//! | `hits` | integer | pairs of keys that agree; 0 for identical files |
+//! | `identical` | bool | whether clip and source are the same file, byte for byte; nothing of them is compared then, and the bits are those of a SHA-256 |
 //!
 //! | `stream` | integer or null | the number of the video stream that it was found in, if the clip has several pictures |
 //!
@@ -321,6 +322,9 @@ pub struct NonMatch {
     pub geometry: Geometry,
     /// Pairs of keys that agree.
     pub hits: u64,
+    /// Whether clip and source are the same file, byte for byte.
+    #[serde(default)]
+    pub identical: bool,
 }
 
 /// The width of what is not stretched.

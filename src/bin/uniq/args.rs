@@ -390,7 +390,7 @@ pub(crate) struct Benign {
     /// Let lists name files anywhere in this folder [default: the folder of each list]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) list_root: Option<PathBuf>,
-    /// List the failures that are known from before, too
+    /// Name each failure, also those known from before and many of one kind
     #[arg(long)]
     pub(crate) failures: bool,
     /// Print one JSON object
@@ -423,7 +423,7 @@ pub(crate) struct Sourced {
     /// Let lists name files anywhere in this folder [default: the folder of each list]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) list_root: Option<PathBuf>,
-    /// List the failures that are known from before, too
+    /// Name each failure, also those known from before and many of one kind
     #[arg(long)]
     pub(crate) failures: bool,
     /// Print one JSON object
