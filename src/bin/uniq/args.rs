@@ -208,7 +208,8 @@ pub(crate) struct Check {
     /// Print one JSON object a clip, one line each
     #[arg(long)]
     pub(crate) json: bool,
-    /// How hard to look: fast looks at fewer pictures and no small details, thorough also for copies turned by quarters
+    /// How hard to look: fast at half of the pictures, upright, without small details; standard also for turned, tilted,
+    /// stretched and negative copies by the strongest keys; thorough by every key
     #[arg(long, value_enum, default_value = "standard")]
     pub(crate) effort: Effort,
     /// Search by the cheaper way, by graphs where there are any, or by comparing every key
