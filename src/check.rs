@@ -378,6 +378,7 @@ fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment) -> NonMatc
             f64::from(video.width.max(1)) / f64::from(video.height.max(1)),
         ),
         hits: alignment.hits as u64,
+        identical: alignment.identical,
     }
 }
 

@@ -75,8 +75,8 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// The process that decoded the file came to a bad end.
-    #[error("{}: its decoding process {how}, {:.1} s of video decoded; the file may be made to do harm", path.display(), reached.as_secs_f64())]
+    /// The process that decoded the file came to a bad end of its own making.
+    #[error("{}: its decoding process {how}, {:.1} s of video decoded; the file may be made to do harm{}", path.display(), reached.as_secs_f64(), if unnoted.is_some() { "; the journal does not know it" } else { "" })]
     WorkerDied {
         /// The file.
         path: PathBuf,
@@ -84,6 +84,21 @@ pub enum Error {
         how: String,
         /// The time in the video up to which it had told of progress.
         reached: Duration,
+        /// Why the journal could not take it in, if it could not: the file is then tried once more than it should be.
+        #[source]
+        unnoted: Option<Box<Error>>,
+    },
+    /// The process that decoded the file was ended from outside, again and again; nothing is held against the file.
+    #[error("{}: its decoding process {how}, {:.1} s of video decoded, {times} times; this is no fault of the file: free memory or find out who ends it, and do it again", path.display(), reached.as_secs_f64())]
+    WorkerKilled {
+        /// The file.
+        path: PathBuf,
+        /// How it ended the last time: `was killed from outside by signal 9 (SIGKILL)`.
+        how: String,
+        /// The time in the video up to which it had told of progress the last time.
+        reached: Duration,
+        /// How often it was started.
+        times: u32,
     },
     /// The file killed its decoding process more than once and is not tried again.
     #[error("{}: quarantined, it ended its decoding process {deaths} times, the last time because it {how}; try again with --retry-quarantined", path.display())]

@@ -1,24 +1,25 @@
 //! Finds source videos and adds them to an index, many at a time.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
 
 use crate::fingerprint::{self, FINGERPRINT_VERSION, Fingerprint, Motion, Run};
-use crate::index::{GraphPolicy, Index, IndexConfig, IndexState, Role, Video, Watch, Writer, hex};
+use crate::index::{GraphPolicy, Index, IndexConfig, IndexState, Role, Video, Writer, hex};
 use crate::sample::CORPUS_INTERVAL;
 use crate::sandbox::Decoding;
 use crate::{Error, Result};
 
 mod failures;
+mod intake;
 mod sources;
 
-use failures::Failures;
+use intake::Intake;
 pub use sources::{
     Reach, Source, Sources, VIDEO_EXTENSIONS, endings, files_listed, files_within, is_list, sources, sources_within,
 };
@@ -156,6 +157,8 @@ pub struct BuildSummary {
     pub video: Duration,
     /// Whether the caller stopped it; what was finished is in the index.
     pub cancelled: bool,
+    /// Why it could not be noted which sources failed, if it could not: they are then told as new ones once more.
+    pub unnoted: Option<Error>,
     /// The index as it is now.
     pub state: IndexState,
 }
@@ -217,21 +220,7 @@ pub fn build(
             by_path.insert(video.path.clone(), video.sha256);
         }
     }
-    let mut intake = Intake {
-        writer,
-        role: options.role,
-        waiting: BTreeMap::new(),
-        next: 0,
-        summary: Counts::default(),
-        failures: Failures::load(dir),
-        not_there: Vec::new(),
-        failed_before: Vec::new(),
-        failed: sources.problems.into_iter().map(|(path, error)| (usize::MAX, path, error)).collect(),
-        damaged: Vec::new(),
-        last_commit: Instant::now(),
-        commit_every: options.commit_every,
-        progress,
-    };
+    let mut intake = Intake::new(writer, dir, options, sources.problems, progress);
     let known: Mutex<HashSet<[u8; 32]>> = Mutex::new(HashSet::new());
     let claim = |source: &Source, sha256: [u8; 32]| match there.get(&sha256) {
         Some(&role) if role == options.role || options.take == Take::Known => Ok(Some(Done::AlreadyThere(sha256))),
@@ -284,9 +273,6 @@ pub fn build(
     outcome?;
     intake.finish(dir, options.graph, cancel)
 }
-
-/// Keeps the index's thread from asking all the time whether a commit is due.
-const SHORTEST_WAIT: Duration = Duration::from_millis(20);
 
 /// Finished videos that may wait for the index's thread.
 const BACKLOG: usize = 16;
@@ -350,174 +336,5 @@ fn one(
             Done::Failed(Error::NotMedia { path, source: source.into() })
         }
         Err(error) => Done::Failed(error),
-    }
-}
-
-#[derive(Default)]
-struct Counts {
-    added: usize,
-    skipped: usize,
-    corrected: usize,
-    benign: usize,
-    video: Duration,
-}
-
-/// Puts finished videos into the index in the order of the sources.
-struct Intake<'a> {
-    writer: Writer,
-    role: Role,
-    /// Finished out of turn; `None` for a source that adds nothing.
-    waiting: BTreeMap<usize, Option<Made>>,
-    next: usize,
-    summary: Counts,
-    failures: Failures,
-    not_there: Vec<(usize, PathBuf)>,
-    failed: Vec<(usize, PathBuf, Error)>,
-    failed_before: Vec<(usize, PathBuf, Error)>,
-    damaged: Vec<(usize, PathBuf, Duration)>,
-    last_commit: Instant,
-    commit_every: Duration,
-    progress: &'a (dyn Fn(Event<'_>) + Sync),
-}
-
-impl Intake<'_> {
-    fn take(&mut self, number: usize, done: Done, source: &Source, bytes: u64) -> Result<()> {
-        let path = &*source.path;
-        let tell = |outcome| (self.progress)(Event::Finished { path, bytes, outcome });
-        let made = match done {
-            Done::Video((video, runs, motion)) => {
-                tell(Outcome::Added { duration: video.duration, undecoded: video.undecoded });
-                self.failures.worked(path);
-                if !video.undecoded.is_zero() {
-                    self.damaged.push((number, path.to_owned(), video.undecoded));
-                }
-                Some((video, runs, motion))
-            }
-            Done::AlreadyThere(sha256) => {
-                self.failures.worked(path);
-                if self.correct(&sha256, source) {
-                    (self.progress)(Event::Finished { path, bytes, outcome: Outcome::Corrected });
-                    self.summary.corrected += 1;
-                } else {
-                    (self.progress)(Event::Finished { path, bytes, outcome: Outcome::AlreadyThere });
-                    self.summary.skipped += 1;
-                }
-                None
-            }
-            Done::NotThere => {
-                tell(Outcome::NotThere);
-                self.not_there.push((number, path.to_owned()));
-                None
-            }
-            Done::Benign => {
-                tell(Outcome::Benign);
-                self.summary.benign += 1;
-                None
-            }
-            Done::Failed(error) => {
-                tell(Outcome::Failed(&error));
-                // These are not for what the file is, and have to be told each time.
-                let other =
-                    matches!(error, Error::IsSource { .. } | Error::NoWorker { .. } | Error::Unprotected { .. });
-                let before = !other && self.failures.failed(path);
-                let failed = if before { &mut self.failed_before } else { &mut self.failed };
-                failed.push((number, path.to_owned(), error));
-                None
-            }
-            Done::Stopped => None,
-        };
-        self.waiting.insert(number, made);
-        while let Some(made) = self.waiting.remove(&self.next) {
-            self.next += 1;
-            self.add(made)?;
-        }
-        if self.last_commit.elapsed() >= self.commit_every {
-            self.commit()?;
-        }
-        Ok(())
-    }
-
-    /// Says of a video that is there what the source tells more or otherwise, with the next commit; whether that is anything.
-    fn correct(&mut self, sha256: &[u8; 32], source: &Source) -> bool {
-        let Some(index) = self.writer.committed() else { return false };
-        let Some(video) = index.by_sha256(sha256).map(|video| index.video(video)) else { return false };
-        let mut publication = source.listed.clone();
-        publication.fill(video.publication.clone());
-        publication.fill(source.publication.clone());
-        // A second file of the same bytes is no reason to forget the first.
-        let moved = !Path::new(&video.path).exists() && source.path.exists();
-        let path = moved.then(|| source.path.to_string_lossy());
-        self.writer.update(sha256, path.as_deref(), &publication)
-    }
-
-    fn add(&mut self, made: Option<Made>) -> Result<()> {
-        let Some((video, runs, motion)) = made else { return Ok(()) };
-        let duration = video.duration;
-        if self.writer.add_as(self.role, *video, runs, &motion)? {
-            self.summary.added += 1;
-            self.summary.video += duration;
-        } else {
-            self.summary.skipped += 1;
-        }
-        Ok(())
-    }
-
-    /// Time until what waits has to be committed.
-    fn until_commit(&self) -> Duration {
-        self.commit_every.saturating_sub(self.last_commit.elapsed()).max(SHORTEST_WAIT)
-    }
-
-    /// Commits if there is anything to commit.
-    fn commit_waiting(&mut self) -> Result<()> {
-        if self.writer.pending() > 0 || self.summary.corrected > 0 || self.waiting.values().any(Option::is_some) {
-            self.commit()?;
-        }
-        self.last_commit = Instant::now();
-        Ok(())
-    }
-
-    /// Commits what is there, also what waits for a slower source before it: safety first, order second.
-    fn commit(&mut self) -> Result<IndexState> {
-        for number in self.waiting.keys().copied().collect::<Vec<_>>() {
-            let made = self.waiting.insert(number, None).flatten();
-            self.add(made)?;
-        }
-        let state = self.writer.commit()?;
-        self.last_commit = Instant::now();
-        (self.progress)(Event::Committed { videos: state.videos, keys: state.keys });
-        Ok(state)
-    }
-
-    fn finish(mut self, dir: &Path, graph: GraphPolicy, cancel: &AtomicBool) -> Result<BuildSummary> {
-        let mut state = self.commit()?;
-        if !cancel.load(Ordering::Relaxed) {
-            (self.progress)(Event::Maintaining);
-            let watch = Watch {
-                cancel: &|| cancel.load(Ordering::Relaxed),
-                progress: Some(&|share| (self.progress)(Event::BuildingGraphs { share })),
-            };
-            match self.writer.maintain(graph, watch) {
-                Ok(()) | Err(Error::Cancelled) => state = self.writer.commit()?,
-                Err(error) => return Err(error),
-            }
-        }
-        self.failures.save(dir);
-        self.failed.sort_by_key(|&(number, ..)| number);
-        self.failed_before.sort_by_key(|&(number, ..)| number);
-        self.not_there.sort();
-        self.damaged.sort_by_key(|&(number, ..)| number);
-        Ok(BuildSummary {
-            added: self.summary.added,
-            skipped: self.summary.skipped,
-            benign: self.summary.benign,
-            corrected: self.summary.corrected,
-            not_there: self.not_there.into_iter().map(|(_, path)| path).collect(),
-            failed: self.failed.into_iter().map(|(_, path, error)| (path, error)).collect(),
-            failed_before: self.failed_before.into_iter().map(|(_, path, error)| (path, error)).collect(),
-            damaged: self.damaged.into_iter().map(|(_, path, undecoded)| (path, undecoded)).collect(),
-            video: self.summary.video,
-            cancelled: cancel.load(Ordering::Relaxed),
-            state,
-        })
     }
 }

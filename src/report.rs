@@ -82,7 +82,8 @@
 //! | `geometry.clip` | rectangle | the part of the clip's frame that is covered; if it is tilted, of its frame so tilted about the middle |
 //! | `geometry.reference` | rectangle | the part of the source's frame that covers it |
 //! | `geometry.scale` | factor | size of a detail in the source's frame over its size in the clip's, in frame heights |
-//! | `hits` | integer | pairs of keys that agree |
+//! | `hits` | integer | pairs of keys that agree; 0 for identical files |
+//! | `identical` | bool | whether clip and source are the same file, byte for byte; nothing of them is compared then, and the bits are those of a SHA-256 |
 //!
 //! | `stream` | integer or null | the number of the video stream that it was found in, if the clip has several pictures |
 //!
@@ -113,7 +114,8 @@
 //! | `message` | string | what is wrong and what to do, for people |
 //!
 //! What concerns no single clip, such as a missing index, is one such object without `clip`; so it is with every command that
-//! takes `--json`. The code is then also `usage` for a wrong command line, or `error`.
+//! takes `--json`. The code is then also `usage` for a wrong command line, `not_installed` for a missing program,
+//! or `error`.
 
 use serde::{Deserialize, Serialize};
 
@@ -320,6 +322,9 @@ pub struct NonMatch {
     pub geometry: Geometry,
     /// Pairs of keys that agree.
     pub hits: u64,
+    /// Whether clip and source are the same file, byte for byte.
+    #[serde(default)]
+    pub identical: bool,
 }
 
 /// The width of what is not stretched.

@@ -12,6 +12,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use crate::media::open_regular;
+use crate::{Error, Result};
 
 /// The failures of earlier builds.
 #[derive(Debug, Default)]
@@ -57,17 +58,19 @@ impl Failures {
         self.by_path.remove(&name(source));
     }
 
-    /// Writes the notes.
+    /// Writes the notes: the new ones in the place of the old ones, or none of them.
     ///
-    /// Best effort: what cannot be written is told as new once more.
-    pub(super) fn save(&self, dir: &Path) {
+    /// # Errors
+    ///
+    /// [`Error::Io`]; what could not be noted is told as new once more.
+    pub(super) fn save(&self, dir: &Path) -> Result<()> {
         let path = path(dir);
         if self.by_path.is_empty() && !path.exists() {
-            return;
+            return Ok(());
         }
-        let Some(folder) = path.parent() else { return };
-        let _ = fs::create_dir_all(folder);
+        let Some(folder) = path.parent() else { return Ok(()) };
         let write = || -> std::io::Result<()> {
+            fs::create_dir_all(folder)?;
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
             for failure in self.by_path.values().filter(|failure| fs::symlink_metadata(&failure.path).is_ok()) {
                 writeln!(file, "{}", serde_json::to_string(failure)?)?;
@@ -75,7 +78,7 @@ impl Failures {
             file.persist(&path)?;
             Ok(())
         };
-        let _ = write();
+        write().map_err(Error::io(&path, "write"))
     }
 }
 
@@ -114,7 +117,7 @@ mod tests {
         let again = |dir: &Path| {
             let mut failures = Failures::load(dir);
             let known = failures.failed(&file);
-            failures.save(dir);
+            failures.save(dir).unwrap();
             known
         };
         assert_eq!((again(dir.path()), again(dir.path())), (false, true));
@@ -122,9 +125,18 @@ mod tests {
         assert_eq!((again(dir.path()), again(dir.path())), (false, true));
         let mut failures = Failures::load(dir.path());
         failures.worked(&file);
-        failures.save(dir.path());
+        failures.save(dir.path()).unwrap();
         assert!(!again(dir.path()));
         fs::write(path(dir.path()), b"\xff{").unwrap();
         assert_eq!((again(dir.path()), again(dir.path())), (false, true));
+    }
+
+    #[test]
+    fn notes_that_cannot_be_written_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("notes"), "no folder").unwrap();
+        let mut failures = Failures::load(dir.path());
+        assert!(!failures.failed(&dir.path().join("notes")));
+        assert!(failures.save(dir.path()).unwrap_err().to_string().contains("failures.jsonl"));
     }
 }

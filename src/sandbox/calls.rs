@@ -38,8 +38,13 @@ mod filters {
         for call in [libc::SYS_mmap, libc::SYS_mprotect] {
             rules.insert(call, vec![no_code()?]);
         }
-        // To end itself with SIGABRT, as the C library does when it finds its memory spoilt.
-        rules.insert(libc::SYS_tgkill, vec![rule(0, Eq, u64::from(std::process::id()))?]);
+        // To end itself with SIGABRT, as the C library does when it finds its memory spoilt; no other signal, so that its end
+        // cannot pass for somebody else's doing.
+        let abort = SeccompRule::new(vec![
+            SeccompCondition::new(0, Dword, Eq, u64::from(std::process::id())).ok()?,
+            SeccompCondition::new(2, Dword, Eq, libc::SIGABRT as u64).ok()?,
+        ]);
+        rules.insert(libc::SYS_tgkill, vec![abort.ok()?]);
         compiled(rules, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)
     }
 

@@ -1,7 +1,7 @@
 //! What a decoding process gives up before it looks at the first byte.
 //!
-//! In this order: descriptors that are not its own, life without its parent, the terminal, new privileges, the file
-//! system and network (Landlock), resources, and last all system calls but a few ([`super::calls`]). Each step is tried
+//! In this order: descriptors that are not its own, life without its parent, the terminal, capabilities, new privileges, the
+//! file system and network (Landlock), resources, and last all system calls but a few ([`super::calls`]). Each step is tried
 //! alone, and what came of it is reported; nothing is assumed from the kernel's version.
 
 #[cfg(target_os = "linux")]
@@ -48,6 +48,7 @@ pub(super) fn confine(
     // A session of its own has no terminal. This fails only for a leader of a group, which has no use of it either.
     let _ = rustix::process::setsid();
     let _ = rustix::process::chdir("/");
+    let no_capabilities = system::drop_capabilities();
     let no_new_privileges = system::no_new_privileges();
     // Asked of a file, which there soon are none of.
     let mapped = system::mapped();
@@ -64,7 +65,7 @@ pub(super) fn confine(
         Steps::All | Steps::CallsOnly => system::allow_few_calls(input, output),
         Steps::LandlockOnly | Steps::LimitsOnly => false,
     };
-    Ok(Protections { landlock_version, seccomp, no_new_privileges, limits, dies_with_parent })
+    Ok(Protections { landlock_version, seccomp, no_capabilities, no_new_privileges, limits, dies_with_parent })
 }
 
 /// Whether all of them hold now.
@@ -127,6 +128,23 @@ mod system {
         Ok(set)
     }
 
+    /// Gives up what makes root more than a user; whether nothing of it is left.
+    ///
+    /// The bounding set only matters to a program that is run, which the filter of system calls forbids; so that a user
+    /// who may not empty it lacks nothing.
+    pub(super) fn drop_capabilities() -> bool {
+        use rustix::thread::{self, CapabilitySet, CapabilitySets};
+        // First, since it takes a capability. The kernel refuses numbers beyond its last.
+        for number in 0..u64::BITS {
+            let _ = thread::remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(1 << number));
+        }
+        // Older kernels than 4.3 have none.
+        let _ = thread::clear_ambient_capability_set();
+        let empty = CapabilitySet::empty();
+        let none = CapabilitySets { effective: empty, permitted: empty, inheritable: empty };
+        thread::set_capabilities(None, none).is_ok() && thread::capabilities(None).is_ok_and(|left| left == none)
+    }
+
     pub(super) fn no_new_privileges() -> bool {
         // Nor may another process of the same user look into this one.
         let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
@@ -185,6 +203,10 @@ mod system {
     /// It notices at its next message, a tenth of a second later, that nobody reads them.
     pub(super) fn die_with_parent(_: u32) -> Result<bool, String> {
         Ok(false)
+    }
+
+    pub(super) fn drop_capabilities() -> bool {
+        false
     }
 
     pub(super) fn no_new_privileges() -> bool {

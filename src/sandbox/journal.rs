@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -77,13 +77,14 @@ impl Journal {
     pub fn open(path: &Path, quarantine: Quarantine, clock: fn() -> SystemTime) -> Result<Journal> {
         let journal = Journal { path: path.to_owned(), quarantine, clock, known: Mutex::default() };
         if path.symlink_metadata().is_ok() {
-            let mut text = Vec::new();
-            open_plain(path, Links::Follow)?.take(BYTES_MAX).read_to_end(&mut text).map_err(Error::io(path, "read"))?;
-            for line in String::from_utf8_lossy(&text).lines() {
+            let mut text = BufReader::new(open_plain(path, Links::Follow)?);
+            let mut line = Vec::new();
+            while text.by_ref().take(LINE_MAX).read_until(b'\n', &mut line).map_err(Error::io(path, "read"))? > 0 {
                 // A torn line is what a crash leaves.
-                if let Ok(line) = serde_json::from_str::<Line>(line) {
+                if let Ok(line) = serde_json::from_str::<Line>(&String::from_utf8_lossy(&line)) {
                     journal.note(&line);
                 }
+                line.clear();
             }
         }
         Ok(journal)
@@ -104,7 +105,8 @@ impl Journal {
         }
     }
 
-    /// Notes what came of a file: a process that it ended, or that it was decoded although it had ended one before.
+    /// Notes what came of a file: a process that it ended, or that it was decoded although it had ended one before. This
+    /// journal knows it from now on also where it cannot be written.
     ///
     /// # Errors
     ///
@@ -152,7 +154,11 @@ impl Journal {
         if ends_torn(&mut file)? {
             text.insert(0, '\n');
         }
-        file.write_all(text.as_bytes())?;
+        let bytes = file.metadata()?.len();
+        file.write_all(text.as_bytes()).inspect_err(|_| {
+            // Half a line would be passed over; a disk that is full shall not keep it even so.
+            let _ = file.set_len(bytes);
+        })?;
         file.sync_data()
     }
 }
@@ -170,8 +176,8 @@ fn ends_torn(file: &mut File) -> std::io::Result<bool> {
 
 /// So many ends of its decoding process quarantine a file: one may be the machine's fault.
 const DEATHS_MAX: u32 = 2;
-/// What is read of a journal at most: some hundred thousand lines.
-const BYTES_MAX: u64 = 64 << 20;
+/// What is read of a line at most, in bytes: a path has 4096, each of which may be written as six.
+const LINE_MAX: u64 = 64 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -186,7 +192,12 @@ mod tests {
     }
 
     fn death() -> Result<()> {
-        Err(Error::WorkerDied { path: CLIP.into(), how: "was killed by signal 11".into(), reached: Duration::ZERO })
+        Err(Error::WorkerDied {
+            path: CLIP.into(),
+            how: "was killed by signal 11".into(),
+            reached: Duration::ZERO,
+            unnoted: None,
+        })
     }
 
     #[test]

@@ -65,6 +65,7 @@ impl Message {
                 bytes.extend([
                     protections.landlock_version,
                     u8::from(protections.seccomp),
+                    u8::from(protections.no_capabilities),
                     u8::from(protections.no_new_privileges),
                     u8::from(protections.limits),
                     u8::from(protections.dies_with_parent),
@@ -150,6 +151,7 @@ impl Message {
                 Message::Ready(Protections {
                     landlock_version: body.byte()?,
                     seccomp: body.truth()?,
+                    no_capabilities: body.truth()?,
                     no_new_privileges: body.truth()?,
                     limits: body.truth()?,
                     dies_with_parent: body.truth()?,
@@ -325,7 +327,7 @@ const HEADER: usize = 5;
 /// Longest text in bytes.
 const TEXT_MAX: usize = 500;
 /// Changes with the messages, so that programs of two versions do not misunderstand each other.
-const PROTOCOL: &[u8] = b"uniq 4\n";
+const PROTOCOL: &[u8] = b"uniq 5\n";
 
 #[cfg(test)]
 mod tests {

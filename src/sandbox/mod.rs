@@ -26,6 +26,8 @@
 mod calls;
 #[cfg(unix)]
 mod confine;
+#[cfg(unix)]
+mod ending;
 mod journal;
 #[cfg(unix)]
 mod ledger;
@@ -33,6 +35,7 @@ mod ledger;
 mod message;
 #[cfg(unix)]
 mod serve;
+mod shown;
 mod steering;
 #[cfg(unix)]
 mod trial;
@@ -45,15 +48,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(any(not(unix), test))]
-use crate::Error;
-use crate::Result;
 use crate::media::{self, Decoded, Frame, Limits, Links, Observer, Resolution, Source, StreamInfo};
 use crate::sample::{Grid, Sampling};
+use crate::{Error, Result};
 
 pub use journal::{Journal, Quarantine};
 #[cfg(unix)]
 pub(crate) use serve::serve;
+pub use shown::hides;
 pub use steering::{json_line, steers};
 #[cfg(unix)]
 pub use trial::Trial;
@@ -131,7 +133,8 @@ impl Decoding {
     /// # Errors
     ///
     /// Those of [`media::decode_source`], [`Error::Quarantined`](crate::Error::Quarantined),
-    /// [`Error::WorkerDied`](crate::Error::WorkerDied), [`Error::NoWorker`](crate::Error::NoWorker),
+    /// [`Error::WorkerDied`](crate::Error::WorkerDied), [`Error::WorkerKilled`](crate::Error::WorkerKilled),
+    /// [`Error::NoWorker`](crate::Error::NoWorker),
     /// [`Error::Unprotected`](crate::Error::Unprotected), and [`Error::Changed`](crate::Error::Changed) if somebody wrote to
     /// the file since it was opened.
     pub fn decode(
@@ -155,14 +158,7 @@ impl Decoding {
             #[cfg(not(unix))]
             Place::Worker(worker) => Err(no_processes(worker)),
         };
-        if let Some(journal) = &self.journal {
-            // That the file did harm is worth more than that it could not be written down.
-            let noted = journal.record(source.path(), sha256, &decoded);
-            if decoded.is_ok() {
-                noted?;
-            }
-        }
-        let decoded = decoded?;
+        let decoded = self.noted(source, sha256, decoded)?;
         source.unchanged()?;
         Ok(decoded)
     }
@@ -192,15 +188,23 @@ impl Decoding {
             #[cfg(not(unix))]
             Place::Worker(worker) => Err(no_processes(worker)),
         };
-        if let Some(journal) = &self.journal {
-            let noted = journal.record(source.path(), sha256, &read);
-            if read.is_ok() {
-                noted?;
-            }
-        }
-        let read = read?;
+        let read = self.noted(source, sha256, read)?;
         source.unchanged()?;
         Ok(read)
+    }
+
+    /// Tells the journal what came of a file. What it cannot take in is said along with that: a death without a note lets
+    /// the file be tried once more, a survival without one keeps it quarantined, and is an error so that nobody relies on it.
+    fn noted<T>(&self, source: &Source, sha256: &[u8; 32], outcome: Result<T>) -> Result<T> {
+        let Some(journal) = &self.journal else { return outcome };
+        match (journal.record(source.path(), sha256, &outcome), outcome) {
+            (Ok(()), outcome) => outcome,
+            (Err(error), Ok(_)) => Err(error),
+            (Err(error), Err(Error::WorkerDied { path, how, reached, .. })) => {
+                Err(Error::WorkerDied { path, how, reached, unnoted: Some(Box::new(error)) })
+            }
+            (Err(_), outcome) => outcome,
+        }
     }
 }
 
@@ -247,6 +251,8 @@ pub struct Protections {
     pub landlock_version: u8,
     /// All system calls but a few are refused.
     pub seccomp: bool,
+    /// It has none of root's capabilities, whoever started it.
+    pub no_capabilities: bool,
     /// No program that it starts could gain privileges.
     pub no_new_privileges: bool,
     /// Memory, processor time, files and cores are limited.
@@ -261,6 +267,7 @@ impl Protections {
         [
             (self.landlock_version > 0, "Landlock (no file system)"),
             (self.seccomp, "seccomp (few system calls)"),
+            (self.no_capabilities, "no capabilities of root"),
             (self.no_new_privileges, "no new privileges"),
             (self.limits, "resource limits"),
             (self.dies_with_parent, "an end together with its parent"),
@@ -325,10 +332,11 @@ mod tests {
 
     #[test]
     fn what_is_lacking_is_named_once() {
-        assert_eq!(Protections::default().lacking().len(), 5);
+        assert_eq!(Protections::default().lacking().len(), 6);
         let all = Protections {
             landlock_version: 1,
             seccomp: true,
+            no_capabilities: true,
             no_new_privileges: true,
             limits: true,
             dies_with_parent: true,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::ending::{self, Cause, ending};
 use super::ledger::{Ledger, Step};
 use super::message::{Inbox, Tried};
 use super::serve::error_of;
@@ -18,8 +19,57 @@ use crate::media::{Decoded, Frame, Limit, Limits, Selector as _, Source};
 use crate::sample::Grid;
 use crate::{Error, Result};
 
-/// Decodes `source` in a process of its own; `stop` is asked ten times a second.
+/// Decodes `source` in a process of its own, and in another one if somebody ends it; `stop` is asked ten times a second.
 pub(super) fn decode(
+    worker: &Worker,
+    source: &Source,
+    stream: Option<u32>,
+    limits: &Limits,
+    grid: &Grid,
+    visit: &mut dyn FnMut(Frame) -> ControlFlow<()>,
+    stop: &dyn Fn() -> bool,
+) -> Result<Decoded> {
+    // A file gives the same frames each time: those that were handed on are not handed on again.
+    let mut handed = 0_u64;
+    retried(stop, &mut || {
+        let mut frames = 0_u64;
+        let mut visit = |frame| {
+            frames += 1;
+            if frames <= handed {
+                return ControlFlow::Continue(());
+            }
+            handed = frames;
+            visit(frame)
+        };
+        decode_once(worker, source, stream, limits, grid, &mut visit, stop)
+    })
+}
+
+/// Tries again what was ended from outside: by the memory killer, an operator, a stopped machine.
+fn retried<T>(stop: &dyn Fn() -> bool, attempt: &mut dyn FnMut() -> Result<T>) -> Result<T> {
+    let mut times = 1;
+    loop {
+        match attempt() {
+            Err(Error::WorkerKilled { .. }) if stop() => return Err(Error::Cancelled),
+            Err(Error::WorkerKilled { .. }) if times < TRIES => {
+                times += 1;
+                let begun = Instant::now();
+                while begun.elapsed() < PAUSE {
+                    if stop() {
+                        return Err(Error::Cancelled);
+                    }
+                    std::thread::sleep(PAUSE / 10);
+                }
+            }
+            Err(Error::WorkerKilled { path, how, reached, .. }) => {
+                return Err(Error::WorkerKilled { path, how, reached, times });
+            }
+            other => return other,
+        }
+    }
+}
+
+fn decode_once(
     worker: &Worker,
     source: &Source,
     stream: Option<u32>,
@@ -63,8 +113,13 @@ pub(super) fn decode(
     }
 }
 
-/// Reads `source`, which is no video, in a process of its own; `stop` is asked ten times a second.
+/// Reads `source`, which is no video, in a process of its own, and in another one if somebody ends it; `stop` is asked ten
+/// times a second.
 pub(super) fn read(worker: &Worker, source: &Source, limits: &Limits, stop: &dyn Fn() -> bool) -> Result<Vec<u8>> {
+    retried(stop, &mut || read_once(worker, source, limits, stop))
+}
+
+fn read_once(worker: &Worker, source: &Source, limits: &Limits, stop: &dyn Fn() -> bool) -> Result<Vec<u8>> {
     let task = Task::Read { limits: *limits, bytes: source.bytes() };
     let input = source.file().try_clone().map_err(Error::io(source.path(), "open"))?;
     let mut talk = Talk::begin(worker, task, input.into(), limits, Duration::from_secs(1))?;
@@ -159,6 +214,8 @@ enum Fault {
     /// It does not keep to the rules.
     Broken(String),
     Late(Limit, Duration),
+    /// It was late because somebody stopped it, or the disk does not answer; what holds it up.
+    Held(&'static str, Duration),
     Cancelled,
     /// The operating system refuses to listen or to wait.
     System(std::io::Error),
@@ -223,7 +280,10 @@ impl Talk<'_> {
                 return Err(Fault::Late(Limit::Time, elapsed));
             }
             if waited > self.limits.stall {
-                return Err(Fault::Late(Limit::Stall, waited));
+                return Err(match ending::held_up(self.child.id()) {
+                    Some(by) => Fault::Held(by, waited),
+                    None => Fault::Late(Limit::Stall, waited),
+                });
             }
             let mut waits = [PollFd::new(&self.output, PollFlags::IN)];
             match poll(&mut waits, Some(&LISTEN)) {
@@ -263,6 +323,11 @@ impl Talk<'_> {
         match fault {
             Fault::Cancelled => Error::Cancelled,
             Fault::System(source) => Error::io(&self.worker.program, "listening to the decoding process")(source),
+            Fault::Ended(status) if ending::cause(status) == Cause::Outside => killed(path, ending(status), reached),
+            Fault::Held(by, waited) => {
+                let how = format!("stood still for {:.0} s (--max-stall), {by}", waited.as_secs_f64());
+                killed(path, how, reached)
+            }
             // Without a word it never came to the file, whose fault it so cannot be.
             Fault::Ended(status) if !self.ledger.is_ready() => Error::NoWorker {
                 program: self.worker.program.clone(),
@@ -294,35 +359,19 @@ impl Drop for Talk<'_> {
 }
 
 fn died(path: &Path, how: String, reached: Duration) -> Error {
-    Error::WorkerDied { path: path.to_owned(), how, reached }
+    Error::WorkerDied { path: path.to_owned(), how, reached, unnoted: None }
 }
 
-/// How a process ended, for a person.
-fn ending(status: ExitStatus) -> String {
-    use rustix::process::Signal;
-    let Some(number) = status.signal() else {
-        return match status.code() {
-            Some(code) => format!("ended with code {code}"),
-            None => "ended".to_owned(),
-        };
-    };
-    let known = [
-        (Signal::ABORT, " (SIGABRT, for lack of memory as --max-memory allows, or because it found it spoilt)"),
-        (Signal::BUS, " (SIGBUS)"),
-        (Signal::FPE, " (SIGFPE)"),
-        (Signal::ILL, " (SIGILL)"),
-        (Signal::KILL, " (SIGKILL, from outside or for lack of memory)"),
-        (Signal::SEGV, " (SIGSEGV)"),
-        (Signal::SYS, " (SIGSYS, it tried what is forbidden)"),
-        (Signal::TERM, " (SIGTERM)"),
-        (Signal::TRAP, " (SIGTRAP)"),
-    ];
-    let name = known.iter().find(|(signal, _)| signal.as_raw() == number).map_or("", |(_, name)| name);
-    format!("was killed by signal {number}{name}")
+fn killed(path: &Path, how: String, reached: Duration) -> Error {
+    Error::WorkerKilled { path: path.to_owned(), how, reached, times: 1 }
 }
 
 /// Bytes that a file may be read to beyond its own: its gaps are told, and its texts written anew.
 const BYTES_SPARE: u64 = 1 << 18;
+/// So often a process is started for one file: who ends two for lack of memory may spare the third.
+const TRIES: u32 = 3;
+/// Between two of them, so that memory can come free.
+const PAUSE: Duration = Duration::from_millis(500);
 /// How long to listen before looking at the clock and at `stop`.
 const LISTEN: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// How long a process may take to end after its last word.
@@ -332,3 +381,6 @@ const TRIAL_TIME: Duration = Duration::from_secs(30);
 /// Room of the pipe in bytes, where the system lets an ordinary user have as much.
 #[cfg(target_os = "linux")]
 const PIPE_BYTES: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests;

@@ -52,6 +52,25 @@ fn a_failure_from_before_is_one_line_and_no_error_until_its_file_changes() {
 }
 
 #[test]
+fn what_is_wrong_with_hundreds_of_files_is_one_line_and_each_is_named_on_request() {
+    let sandbox = Sandbox::new();
+    sandbox.video("v/a.mp4");
+    let lines: String =
+        (0..550).map(|number| format!("{}\n", sandbox.path(&format!("v/gone {number}.mp4")).display())).collect();
+    fs::write(sandbox.path("list.csv"), format!("path\nv/a.mp4\n{lines}")).unwrap();
+    for (command, expected) in [("build", "more (--failures names them all)"), ("update", "550 files not in the index")]
+    {
+        let output = sandbox.uniq(&["index", command, "list.csv", "--json", "--index", "i"]);
+        assert_eq!(code(&output), 4, "{}", stderr(&output));
+        assert!(stderr(&output).lines().count() < 6 && stderr(&output).contains(expected), "{}", stderr(&output));
+        let found = object(&output);
+        assert_eq!(found["failed"].as_array().unwrap().len() + found["not_there"].as_array().unwrap().len(), 550);
+        let all = sandbox.uniq(&["index", command, "list.csv", "--failures", "--index", "i"]);
+        assert_eq!(stderr(&all).matches("/v/gone ").count(), 550, "{}", stderr(&all));
+    }
+}
+
+#[test]
 fn facts_and_places_are_corrected_without_decoding_and_nothing_else_changes() {
     let sandbox = Sandbox::new();
     let video = sandbox.video("v/a.mp4");
@@ -124,6 +143,8 @@ fn folders_lists_and_standard_input_give_the_clips() {
     let folder = sandbox.uniq(&["check", "--json", "v", "--index", "i"]);
     assert_eq!((code(&folder), paths(&folder)), (1, vec!["v/a.mp4".to_owned(), "v/bare".to_owned()]));
     assert!(stderr(&folder).contains("1 file not looked at"), "{}", stderr(&folder));
+    let same = |answer: &Value| answer["matches"].as_array().unwrap().iter().any(|found| found["identical"] == true);
+    assert!(lines(&folder).iter().all(same), "{}", stdout(&folder));
     assert!(lines(&folder)[0]["checked_at"].is_string() && lines(&folder)[0]["tool"]["libavcodec"].is_string());
     let list = sandbox.uniq(&["check", "--json", "list.jsonl", "--index", "i"]);
     assert_eq!((code(&list), paths(&list)), (2, vec!["list.jsonl".to_owned(), "v/a.mp4".to_owned()]));
@@ -138,6 +159,32 @@ fn folders_lists_and_standard_input_give_the_clips() {
     for expected in ["the same file, byte for byte", "clip's SHA-256", "effort standard", "libavcodec"] {
         assert!(text.contains(expected), "{text}");
     }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn where_no_decoding_process_starts_json_has_one_object_and_nothing_else_happens() {
+    let sandbox = Sandbox::new();
+    sandbox.video("a.mp4");
+    assert_eq!(code(&sandbox.uniq(&["index", "build", "a.mp4", "--index", "i"])), 0);
+    // With one descriptor left, there can be no pipe to a decoding process.
+    let starved = |args: &[&str]| {
+        let shell = ["-c", "ulimit -n 4; exec \"$@\"", "sh", UNIQ];
+        sandbox.command("sh", &[&shell[..], args].concat()).output().unwrap()
+    };
+    for args in [
+        &["check", "--json", "a.mp4", "a.mp4", "--index", "i"][..],
+        &["index", "add", "--json", "a.mp4", "--index", "i"],
+        &["index", "build", "--json", "a.mp4", "--index", "new"],
+    ] {
+        let output = starved(args);
+        let error = object(&output);
+        assert_eq!((code(&output), &error["code"]), (2, &"no_worker".into()), "{args:?}: {error}");
+        assert!(error["schema"].is_u64() && error["clip"].is_null(), "{error}");
+        assert!(error["message"].as_str().unwrap().contains("no decoding process can be started"), "{error}");
+        assert_eq!(stderr(&output).matches("no decoding process").count(), 1, "{}", stderr(&output));
+    }
+    assert!(!sandbox.path("new").exists());
 }
 
 #[test]

@@ -219,6 +219,12 @@ fn no_call_without_a_command_ends_with_the_code_of_a_verdict_or_overwrites_a_vid
         assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
     }
     assert_eq!(fs::read(sandbox.path("b.webm")).unwrap(), b"a\na\n");
+    for (args, right) in [(&["chekc", "--json", "a.webm"][..], "uniq check"), (&["--json", "a.webm"], "--json")] {
+        let output = sandbox.command("ours/uniq", args).env("PATH", &path).output().unwrap();
+        let error: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert_eq!((code(&output), &error["code"], error["schema"].is_u64()), (2, &"usage".into(), true), "{error}");
+        assert!(error["message"].as_str().unwrap().contains(right), "{error}");
+    }
 }
 
 #[test]
@@ -237,6 +243,10 @@ fn one_of_the_two_programs_alone_says_what_is_missing() {
     assert_eq!(code(&output), 2);
     assert!(stderr(&output).contains("uniq-media: not there"), "{}", stderr(&output));
     assert!(stderr(&output).contains("install both in one folder"), "{}", stderr(&output));
+    let args = ["check", "--json", "a \"b\".mp4"];
+    let output = sandbox.command(alone.join("uniq").to_str().unwrap(), &args).output().unwrap();
+    let error: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!((code(&output), &error["code"]), (2, &"not_installed".into()), "{error}");
 }
 
 #[test]

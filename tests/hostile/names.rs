@@ -7,8 +7,9 @@ use serde_json::Value;
 use crate::media_files::scene;
 use crate::{command, shared};
 
-/// Moves the cursor, sets the title, colours, writes right to left, breaks the line, ends a string.
-const EVIL: &str = "\u{7f}\u{2066}\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\u{2028}\n\r\"}<script>";
+/// Moves the cursor, sets the title, colours, writes right to left, breaks the line, ends a string, and hides what is written.
+const EVIL: &str = "\u{7f}\u{2066}\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\u{2028}\n\r\"}<script>\
+    \u{200b}\u{ad}\u{200e}\u{feff}\u{e0041}\u{e007f}\u{fe0f}\u{e0100}\u{3164}\u{e000}\u{2060}\u{378}";
 
 #[test]
 fn no_escape_reaches_the_screen_and_json_stays_json() {
@@ -55,8 +56,8 @@ fn no_escape_reaches_the_screen_and_json_stays_json() {
         let output = command(&args).output().unwrap();
         for (what, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
             let text = String::from_utf8_lossy(bytes);
-            let steers = |c: &char| *c != '\n' && uniq::sandbox::steers(*c);
-            assert_eq!(text.chars().find(steers), None, "{args:?}: {what}: {text:?}");
+            let hides = |c: &char| *c != '\n' && uniq::sandbox::hides(*c);
+            assert_eq!(text.chars().find(hides), None, "{args:?}: {what}: {text:?}");
             seen += usize::from(text.contains("owned"));
         }
     }

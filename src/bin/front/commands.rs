@@ -1,4 +1,4 @@
-//! The commands' names, known without the program that has them (pure).
+//! The commands' names and the version of its objects, known without the program that has them (pure).
 
 /// The commands.
 pub(crate) const COMMANDS: [&str; 7] = ["index", "check", "fingerprint", "bench", "doctor", "completions", "man"];
@@ -6,3 +6,6 @@ pub(crate) const COMMANDS: [&str; 7] = ["index", "check", "fingerprint", "bench"
 /// The commands of `uniq index`.
 pub(crate) const INDEX_COMMANDS: [&str; 9] =
     ["build", "add", "update", "remove", "benign", "merge", "verify", "list", "stats"];
+
+/// The version of the format of JSON objects.
+pub(crate) const SCHEMA: u32 = 3;

@@ -10,8 +10,9 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::commands::{COMMANDS, INDEX_COMMANDS};
-use crate::shown;
+
 use crate::sniff::{self, HEAD_BYTES, VIDEO_EXTENSIONS};
+use crate::typed;
 
 /// For whom a call is.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ const LEADING_OPTIONS: [&str; 2] = ["--quiet", "-q"];
 const QUESTIONS: [&str; 5] = ["help", "--help", "-h", "--version", "-V"];
 /// A name is taken for a slip of a command's up to so many letters added, lost, changed or swapped.
 const SLIPS: usize = 2;
+/// A name of at least so many letters is taken for the beginning of a command's.
+const BEGINNING: usize = 3;
 /// Endings of what is checked in place of a clip.
 const OTHER_EXTENSIONS: [&str; 1] = ["uniq"];
 
@@ -48,7 +51,10 @@ pub(crate) fn decide(args: &[OsString], terminal: bool) -> Call {
         return Call::Wrong(command);
     }
     if first != &args[0] {
-        return Call::Wrong(format!("{}: no command; {HELP}", first.to_string_lossy()));
+        let files = args.iter().filter(|arg| !arg.to_string_lossy().starts_with('-')).map(PathBuf::from).collect();
+        let call = Foreign { files, zero: false };
+        let remedy = if call.files.iter().any(|file| is_for_us(file)) { call.remedy() } else { HELP.to_owned() };
+        return Call::Wrong(format!("{}: no command; {remedy}", first.to_string_lossy()));
     }
     match of_coreutils(args).and_then(|call| call.check()) {
         Ok(()) => Call::Theirs,
@@ -74,7 +80,8 @@ fn command_meant(first: &OsStr) -> Option<String> {
         return None;
     }
     let slip = |command: &&str| {
-        let slips = distance(name, command);
+        let begins = name.len() >= BEGINNING && command.starts_with(&name.to_lowercase());
+        let slips = if begins { 0 } else { distance(name, command) };
         (slips <= SLIPS && 2 * slips < command.len() && !has_ending(Path::new(name))).then_some(slips)
     };
     let of = |commands: &[&'static str], before: &'static str| {
@@ -185,6 +192,16 @@ fn of_coreutils(args: &[OsString]) -> Result<Foreign, String> {
 impl Foreign {
     /// Whether its files can be meant for coreutils.
     fn check(&self) -> Result<(), String> {
+        if let Some((word, rest)) = self.files.split_first()
+            && !has_ending(word)
+            && word.components().count() == 1
+            && word != Path::new("-")
+            && !word.exists()
+            && rest.iter().any(|file| is_for_us(file))
+        {
+            let rest = Foreign { files: rest.to_vec(), zero: false };
+            return Err(format!("{}: no command, and no such file; {}", word.display(), rest.remedy()));
+        }
         if let Some(file) = self.files.iter().find(|file| has_ending(file)) {
             return Err(format!("{}: a video, and no command is named; {}", file.display(), self.remedy()));
         }
@@ -229,7 +246,7 @@ impl Foreign {
 
     /// What to call instead.
     fn remedy(&self) -> String {
-        let files: Vec<String> = self.files.iter().take(NAMED).map(|file| shown(file)).collect();
+        let files: Vec<String> = self.files.iter().take(NAMED).map(|file| typed(file)).collect();
         let more = if self.files.len() > NAMED { " ..." } else { "" };
         format!("to check it: uniq check {}{more}", files.join(" "))
     }
@@ -244,6 +261,11 @@ fn has_ending(path: &Path) -> bool {
     ending.is_some_and(|ending| {
         VIDEO_EXTENSIONS.contains(&ending.as_str()) || OTHER_EXTENSIONS.contains(&ending.as_str())
     })
+}
+
+/// Whether a name is that of a video, or of a folder, of which coreutils has no use.
+fn is_for_us(path: &Path) -> bool {
+    has_ending(path) || path.is_dir()
 }
 
 fn is_plain(kind: FileType) -> bool {
@@ -337,6 +359,11 @@ mod tests {
             (&["-f", &text], "uniq --help"),
             (&["-q", "chekc"], "uniq check"),
             (&["-q", &text], "uniq --help"),
+            (&["-q", &video], "uniq check /"),
+            (&["scan", "x.mp4"], "uniq check x.mp4"),
+            (&["finger", "x.mp4"], "uniq fingerprint"),
+            (&["ver"], "uniq index verify"),
+            (&["COMP"], "uniq completions"),
         ] {
             match decided(args) {
                 Call::Wrong(message) => assert!(message.contains(right), "{args:?}: {message}"),

@@ -8,6 +8,9 @@
 mod commands;
 mod decide;
 mod handover;
+#[allow(unreachable_pub)]
+#[path = "../../sandbox/shown.rs"]
+mod shown;
 // Only a part of it is used here.
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../media/sniff.rs"]
@@ -30,14 +33,25 @@ const PLACES: [&str; 3] = ["", "../libexec/uniq", "../lib/uniq"];
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().skip(1).collect();
-    let error = match decide::decide(&args, io::stdin().is_terminal()) {
-        Call::Ours => become_program(&args),
-        Call::Theirs => handover::hand_over(&args),
-        Call::Wrong(message) => message,
+    let (code, error) = match decide::decide(&args, io::stdin().is_terminal()) {
+        Call::Ours => ("not_installed", become_program(&args)),
+        Call::Theirs => ("not_installed", handover::hand_over(&args)),
+        Call::Wrong(message) => ("usage", message),
     };
+    let error = plain(&error);
     // A closed or full standard error is no reason to fail otherwise.
-    let _ = writeln!(io::stderr().lock(), "uniq: {}", plain(&error));
+    let _ = writeln!(io::stderr().lock(), "uniq: {error}");
+    if args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json") {
+        let _ = writeln!(io::stdout().lock(), "{}", object(code, &error));
+    }
     ExitCode::from(ERROR)
+}
+
+/// What whoever reads objects gets in place of one.
+fn object(code: &str, error: &str) -> String {
+    // Nothing else of it needs an escape in JSON.
+    let message = error.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("{{\"code\":\"{code}\",\"message\":\"{message}\",\"schema\":{}}}", commands::SCHEMA)
 }
 
 /// Becomes the program that does the work; comes back only when that is impossible, and says why.
@@ -80,16 +94,17 @@ fn run(command: &mut Command, target: &Path) -> String {
 fn plain(foreign: &str) -> String {
     let mut text = String::with_capacity(foreign.len());
     for c in foreign.chars() {
-        match c {
-            '"' | '\'' | '\\' => text.push(c),
-            _ => text.extend(c.escape_debug()),
+        if shown::hides(c) {
+            text.extend(c.escape_default());
+        } else {
+            text.push(c);
         }
     }
     text
 }
 
 /// A path as a person would type it.
-fn shown(path: &Path) -> String {
+fn typed(path: &Path) -> String {
     let text = path.to_string_lossy();
     if text.contains(|c: char| c.is_whitespace() || "'\"\\$&;|<>()*?`!#".contains(c)) {
         format!("'{}'", text.replace('\'', "'\\''"))

@@ -1,13 +1,16 @@
 //! The command line as clap sees it, and its conversion into what the library wants.
 
-use std::ffi::OsString;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
-use uniq::index::{GraphPolicy, SearchMode};
+use uniq::index::SearchMode;
+
+mod index;
+
+pub(crate) use index::{BenignCommand, IndexCommand, Sourced};
 
 use crate::expected::Expectation;
 
@@ -113,184 +116,6 @@ Example:
     },
 }
 
-/// The commands of `uniq index`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum IndexCommand {
-    /// Build an index of videos, or go on with one
-    #[command(after_help = "\
-Example:
-  uniq index build ~/public-videos list.csv
-
-SOURCE is a video, a folder (with all that is in it), or a list (.csv with a header line, .jsonl) whose column `path` \
-names videos and whose columns url, title, uploader, platform and published_at say where they were published. A \
-.info.json file that yt-dlp wrote beside a video is read as well. What is already in the index is not decoded again, so that \
-the same command continues after an interruption; what a list says of it is corrected.
-
-With --json one object is printed: schema, added, corrected, already_there, benign, not_there (paths), no_videos (files, \
-endings), failed and failed_before (path, code, message each), damaged (path, undecoded_s each), video_s, cancelled, index.
-
-Exit codes: 0 done, also if some files are no videos or failed before and are the same; 2 error, or interrupted; 4 done, \
-but something failed for the first time.")]
-    Build(Build),
-    /// Add videos to an index that exists
-    #[command(after_help = "\
-Example:
-  uniq index add new-video.mp4
-
-SOURCE is what it is for `uniq index build`. Search graphs are left to `uniq index build` and `uniq index merge`, unless \
---graph asks for them: adding takes as long in a large index as in a small one.")]
-    Add(Add),
-    /// Correct what the index knows of its videos, without decoding them
-    #[command(after_help = "\
-Example:
-  uniq index update corrected.csv
-
-SOURCE is what it is for `uniq index build`. What a list says of a video that is in the index takes the place of what was \
-known of it, and a file that was moved is named by its new place. Nothing is added. `uniq index build` and `uniq index \
-add` do the same for what is there already.
-
-With --json one object is printed, as by `uniq index build`.
-
-Exit codes: 0 done, 2 error, 4 something is not in the index or cannot be read.")]
-    Update(Benign),
-    /// Remove videos from the index
-    #[command(after_help = "\
-Example:
-  uniq index remove https://example.com/watch?v=1 9f86d081884c7d65
-
-VIDEO is an identifier or the beginning of a SHA-256 as printed by `uniq index list`, a path, a file's name, or a URL. What \
-means several videos removes none of them.
-
-With --json one object is printed: schema, removed (id and path each), not_removed (video, code, message, candidates), \
-index.")]
-    Remove {
-        /// The videos
-        #[arg(required = true, value_name = "VIDEO")]
-        videos: Vec<OsString>,
-        /// Print one JSON object
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        index: IndexOption,
-    },
-    /// Mark material that proves nothing: intros, logos, slates, test patterns
-    #[command(
-        subcommand,
-        arg_required_else_help = true,
-        after_help = "Example:\n  uniq index benign add intro.mp4 && uniq index benign list"
-    )]
-    Benign(BenignCommand),
-    /// Merge the index's segments and clear out what was removed
-    #[command(after_help = "\
-Example:
-  uniq index merge
-
-Small segments are merged by themselves when they pile up; this merges all that can be, drops the keys of removed videos, \
-builds the search graphs that --graph asks for, replaces damaged ones, and deletes what a crash left. Searches go on \
-meanwhile. Interrupted, it keeps what is finished.")]
-    Merge {
-        /// Build search graphs always, for large segments, or never
-        #[arg(long, value_enum, default_value = "auto")]
-        graph: Graph,
-        #[command(flatten)]
-        index: IndexOption,
-    },
-    /// Check every byte of the index
-    #[command(after_help = "\
-Example:
-  uniq index verify
-
-An older manifest that was put back is damage: each commit is noted beside it, in notes/newest. Whoever can put that back too \
-is noticed by --min-generation or --expect-root.
-
-With --json one object is printed: root, generation, files, bytes, whole, damage (a text each), unnamed (files that belong to \
-nothing). Root and generation are null if the manifest itself cannot be read.
-
-Exit codes: 0 whole, 2 damaged, not as expected, or no index.")]
-    Verify {
-        /// Print one JSON object
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        expectation: Expectation,
-        #[command(flatten)]
-        index: IndexOption,
-    },
-    /// List the videos of the index
-    #[command(after_help = "\
-Example:
-  uniq index list
-  uniq index list --json | jq -r .url
-
-With --json each video is one object on one line: id, sha256, path, duration_s, undecoded_s, width, height, keyframes, \
-url, title, uploader, platform, published_at, role, added_at. The role is source, or benign for material that was added by \
-`uniq index benign add`; the time of addition is null where it was not noted.")]
-    List {
-        /// Print one JSON object a line
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        index: IndexOption,
-    },
-    /// Show what the index holds
-    #[command(after_help = "\
-Example:
-  uniq index stats")]
-    Stats {
-        /// Print one JSON object
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        expectation: Expectation,
-        #[command(flatten)]
-        index: IndexOption,
-    },
-}
-
-/// The commands of `uniq index benign`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum BenignCommand {
-    /// Add material that never counts as evidence
-    #[command(after_help = "\
-Example:
-  uniq index benign add station-intro.mp4 logo.mp4
-
-SOURCE is what it is for `uniq index build`. From the next `uniq check` on, what a clip shows of it counts for nothing, and \
-a picture that is mostly made of it is unsearchable: neither published nor unpublished. Give the material alone, cut as \
-tightly as can be, and a logo on mid-grey: copies of all that is in the file are no longer found. A video that is in the index as a source is \
-refused; remove it there first.")]
-    Add(Benign),
-    /// List the material
-    #[command(after_help = "\
-Example:
-  uniq index benign list
-
-With --json each video is one object on one line, with the fields of `uniq index list --json`.")]
-    List {
-        /// Print one JSON object a line
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        index: IndexOption,
-    },
-    /// Let material count again
-    #[command(after_help = "\
-Example:
-  uniq index benign remove 9f86d081884c7d65
-
-VIDEO is what it is for `uniq index remove`. What is removed is no source either, unless `uniq index add` adds it.")]
-    Remove {
-        /// The videos
-        #[arg(required = true, value_name = "VIDEO")]
-        videos: Vec<OsString>,
-        /// Print one JSON object
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        index: IndexOption,
-    },
-}
-
 /// The commands of `uniq bench`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum BenchCommand {
@@ -368,82 +193,6 @@ pub(crate) struct IndexOption {
     pub(crate) dir: Option<PathBuf>,
 }
 
-/// What `build` takes.
-#[derive(Debug, Args)]
-pub(crate) struct Build {
-    #[command(flatten)]
-    pub(crate) sources: Sourced,
-    /// Build search graphs always, for large segments, or never
-    #[arg(long, value_enum, default_value = "auto")]
-    pub(crate) graph: Graph,
-}
-
-/// What `add` takes.
-#[derive(Debug, Args)]
-pub(crate) struct Add {
-    #[command(flatten)]
-    pub(crate) sources: Sourced,
-    /// Build search graphs always, for large segments, or never
-    #[arg(long, value_enum, default_value = "never")]
-    pub(crate) graph: Graph,
-}
-
-/// What `benign add` and `update` take.
-#[derive(Debug, Args)]
-pub(crate) struct Benign {
-    /// The videos, folders and lists
-    #[arg(required = true, value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
-    pub(crate) sources: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(crate) index: IndexOption,
-    /// Let lists name files anywhere in this folder [default: the folder of each list]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) list_root: Option<PathBuf>,
-    /// List the failures that are known from before, too
-    #[arg(long)]
-    pub(crate) failures: bool,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
-    #[command(flatten)]
-    pub(crate) threads: Threads,
-    #[command(flatten)]
-    pub(crate) guard: Guard,
-}
-
-impl From<Benign> for Sourced {
-    fn from(args: Benign) -> Sourced {
-        let Benign { sources, index, list_root, failures, json, threads, guard } = args;
-        Sourced { sources, index, interval: None, list_root, failures, json, threads, guard }
-    }
-}
-
-/// What `build` and `add` have in common.
-#[derive(Debug, Args)]
-pub(crate) struct Sourced {
-    /// The videos, folders and lists
-    #[arg(required = true, value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
-    pub(crate) sources: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(crate) index: IndexOption,
-    /// Look at a frame at least every so many seconds, 0.1 to 60; the limits of the verdict were chosen at the default [default: 0.5, or what the index has]
-    #[arg(long, value_name = "SECONDS", value_parser = interval)]
-    pub(crate) interval: Option<Duration>,
-    /// Let lists name files anywhere in this folder [default: the folder of each list]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) list_root: Option<PathBuf>,
-    /// List the failures that are known from before, too
-    #[arg(long)]
-    pub(crate) failures: bool,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
-    #[command(flatten)]
-    pub(crate) threads: Threads,
-    #[command(flatten)]
-    pub(crate) guard: Guard,
-}
-
 /// What `check` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
@@ -461,7 +210,8 @@ pub(crate) struct Check {
     /// Print one JSON object a clip, one line each
     #[arg(long)]
     pub(crate) json: bool,
-    /// How hard to look: fast looks at fewer pictures and no small details, thorough also for copies turned by quarters
+    /// How hard to look: fast at half of the pictures, upright, without small details; standard also for turned, tilted,
+    /// stretched and negative copies by the strongest keys; thorough by every key
     #[arg(long, value_enum, default_value = "standard")]
     pub(crate) effort: Effort,
     /// Search by the cheaper way, by graphs where there are any, or by comparing every key
@@ -543,24 +293,6 @@ pub(crate) struct Threads {
     /// Work on so many videos at once [default: the number of cores]
     #[arg(short = 'j', long = "threads", value_name = "N")]
     pub(crate) count: Option<NonZeroUsize>,
-}
-
-/// When search graphs are built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Graph {
-    Always,
-    Auto,
-    Never,
-}
-
-impl From<Graph> for GraphPolicy {
-    fn from(graph: Graph) -> GraphPolicy {
-        match graph {
-            Graph::Always => GraphPolicy::Always,
-            Graph::Auto => GraphPolicy::Auto,
-            Graph::Never => GraphPolicy::Never,
-        }
-    }
 }
 
 /// How the index is searched.
@@ -650,6 +382,7 @@ mod tests {
             command.get_subcommands().map(|command| command.get_name().to_owned()).collect()
         };
         let cli = Cli::command();
+        assert_eq!(crate::commands::SCHEMA, uniq::report::SCHEMA);
         assert_eq!(names(&cli), crate::commands::COMMANDS);
         assert_eq!(names(cli.find_subcommand("index").unwrap()), crate::commands::INDEX_COMMANDS);
     }

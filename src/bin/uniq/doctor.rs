@@ -172,6 +172,7 @@ fn page(found: &Diagnosis) -> String {
             for (name, there) in [
                 ("Landlock: no file system", version.as_str()),
                 ("seccomp: few system calls", mark(all.seccomp)),
+                ("no capabilities of root", mark(all.no_capabilities)),
                 ("no new privileges", mark(all.no_new_privileges)),
                 ("limits of memory, time, files", mark(all.limits)),
                 ("ends with its parent", mark(all.dies_with_parent)),

@@ -22,7 +22,7 @@ pub(crate) fn cancel_flag(finishing: &'static str) -> anyhow::Result<Arc<AtomicB
         None => {
             first = Some(Instant::now());
             shared.store(true, Ordering::SeqCst);
-            talk::say(finishing);
+            talk::say_over(finishing);
         }
         Some(first) if first.elapsed() < SAME_WISH => {}
         // An index is never half written (a commit is one rename), so that leaving here loses only what is pending.

@@ -1,7 +1,7 @@
 //! What is said on standard error; a closed or full one is no reason to fail.
 
 use std::error::Error;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
 
 use crate::text::{chain, plain};
@@ -9,6 +9,16 @@ use crate::text::{chain, plain};
 /// Prints one line of talk under the program's name, with terminal escapes made harmless.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(io::stderr().lock(), "uniq: {}", plain(line));
+}
+
+/// Like [`say`], on the line of a progress bar, which appears anew below it.
+pub(crate) fn say_over(line: &str) {
+    let mut err = io::stderr().lock();
+    if err.is_terminal() {
+        let _ = write!(err, "\r\x1b[K");
+    }
+    drop(err);
+    say(line);
 }
 
 /// Prints an error and its causes.

@@ -4,16 +4,16 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::Write as _;
 
-use uniq::sandbox::steers;
+use uniq::sandbox::hides;
 
-/// Escapes what could steer a terminal or reorder the line: control characters, line separators, bidirectional marks.
+/// Escapes what a screen does not show as what it is, such as control characters, bidirectional marks, and what is invisible.
 pub(crate) fn plain(foreign: &str) -> Cow<'_, str> {
-    if !foreign.contains(steers) {
+    if !foreign.contains(hides) {
         return Cow::Borrowed(foreign);
     }
     let mut escaped = String::with_capacity(foreign.len() + 16);
     for c in foreign.chars() {
-        if steers(c) {
+        if hides(c) {
             escaped.extend(c.escape_default());
         } else {
             escaped.push(c);
@@ -132,6 +132,10 @@ mod tests {
     fn escapes_cannot_reach_the_terminal() {
         assert_eq!(plain("\u{1b}[2Jx\r\n\u{9b}31m"), "\\u{1b}[2Jx\\r\\n\\u{9b}31m");
         assert_eq!(plain("gpj\u{202e}4pm"), "gpj\\u{202e}4pm");
+        assert_eq!(
+            plain("a\u{200b}b\u{e0041}\u{fe0f}\u{ad}\u{feff}"),
+            "a\\u{200b}b\\u{e0041}\\u{fe0f}\\u{ad}\\u{feff}"
+        );
         assert_eq!(plain("Über 東京 🎬.mp4"), "Über 東京 🎬.mp4");
         assert_eq!(plain_lines("a\u{7}\nb"), "a\\u{7}\nb");
     }

@@ -139,6 +139,13 @@ impl Reading<'_> {
         {
             return self.outside(line, path);
         }
+        let senseless = |name: &&&str| {
+            fields.get(**name).is_some_and(|value| !matches!(value, Value::String(_) | Value::Number(_) | Value::Null))
+        };
+        for name in FACT_NAMES.iter().copied().flatten().filter(senseless) {
+            let value = shortened(&fields[*name].to_string());
+            self.problem(line, format!("{name} is {value}; it must be a string, and is left out"));
+        }
         let (publication, wrong) = publication(fields);
         if let Some(date) = wrong {
             self.problem(line, wrong_date(&date));
@@ -199,8 +206,22 @@ fn climbs_out(folder: &Path, path: &Path, root: &Path) -> bool {
     let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
     match (whole.canonicalize(), root.canonicalize()) {
         (Ok(whole), Ok(root)) => !whole.starts_with(root),
-        // What does not exist is told by its words alone, and cannot be opened anyway.
-        _ => path.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)),
+        // What does not exist lies where it would have to be made, unless that is to be reached through what does not exist.
+        (Err(_), Ok(root)) => {
+            let mut there = whole.as_path();
+            let mut inside = true;
+            loop {
+                if let Ok(there) = if there.as_os_str().is_empty() { Path::new(".") } else { there }.canonicalize() {
+                    return !inside || !there.starts_with(root);
+                }
+                inside &= matches!(there.components().next_back(), Some(Component::Normal(_)));
+                match there.parent() {
+                    Some(parent) => there = parent,
+                    None => return true,
+                }
+            }
+        }
+        (_, Err(_)) => true,
     }
 }
 
@@ -213,9 +234,19 @@ fn shortened(text: &str) -> String {
 
 const PATH_NAMES: &[&str] = &["path", "file", "filename"];
 
+/// Of the address, title, uploader, platform and date of a publication.
+const FACT_NAMES: [&[&str]; 5] = [
+    &["url", "webpage_url"],
+    &["title"],
+    &["uploader", "channel", "author"],
+    &["platform", "extractor_key", "extractor", "site"],
+    &["published_at", "upload_date", "date"],
+];
+
 /// What is known of the publication, and the date if it is none.
 fn publication(fields: &Fields) -> (Publication, Option<String>) {
-    let (published_at, wrong) = match text(fields, &["published_at", "upload_date", "date"]) {
+    let [url, title, uploader, platform, published_at] = FACT_NAMES;
+    let (published_at, wrong) = match text(fields, published_at) {
         None => (None, None),
         Some(text) => match date(&text) {
             Some(date) => (Some(date), None),
@@ -223,10 +254,10 @@ fn publication(fields: &Fields) -> (Publication, Option<String>) {
         },
     };
     let publication = Publication {
-        url: text(fields, &["url", "webpage_url"]),
-        title: text(fields, &["title"]),
-        uploader: text(fields, &["uploader", "channel", "author"]),
-        platform: text(fields, &["platform", "extractor_key", "extractor", "site"]),
+        url: text(fields, url),
+        title: text(fields, title),
+        uploader: text(fields, uploader),
+        platform: text(fields, platform),
         published_at,
     };
     (publication, wrong)

@@ -117,7 +117,42 @@ fn no_path_of_a_list_climbs_out_of_its_folder() {
     assert!(said.starts_with(&format!("{}:2: ../secret.mp4 and 3 more files lead out of ", list.display())), "{said}");
     assert!(said.contains("--list-root"), "{said}");
     let reach = Reach { list_root: Some(folder.path().to_owned()), ..Reach::default() };
-    assert_eq!(names(&sources_within(&[list], &reach).unwrap()), ["secret.mp4", "a.mp4"]);
+    assert_eq!(names(&sources_within(&[list], &reach).unwrap()), ["secret.mp4", "a.mp4", "gone.mp4"]);
+}
+
+#[test]
+fn a_file_that_is_gone_is_not_taken_for_one_that_lies_outside() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let lines = [at("videos/gone.mp4"), at("x/y/gone.mp4"), "sub/gone.mp4".to_owned(), at("x/../../gone.mp4")];
+    let list = write(folder.path(), "list.csv", &format!("path\n{}\n", lines.join("\n")));
+    for root in [None, Some(folder.path().to_owned())] {
+        let found =
+            sources_within(std::slice::from_ref(&list), &Reach { list_root: root, ..Reach::default() }).unwrap();
+        assert_eq!(found.sources.len(), 3, "{:?}", found.sources);
+        assert!(
+            matches!(&found.problems[..], [(_, Error::OutsideList { files: 1, line: 5, .. })]),
+            "{:?}",
+            found.problems
+        );
+    }
+}
+
+#[test]
+fn a_fact_that_is_no_text_is_told_with_its_line_and_the_others_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = concat!(
+        r#"{"path":"a.mp4","title":["A"],"published_at":true,"url":"u","uploader":null}"#,
+        "\n",
+        r#"{"path":"b.mp4","published_at":20240131,"date":{"year":2024}}"#,
+    );
+    let found = sources(&[write(folder.path(), "list.jsonl", lines)]).unwrap();
+    let said: Vec<String> = found.problems.iter().map(|(_, error)| error.to_string()).collect();
+    let expected =
+        ["jsonl:1: title is [\"A\"]; it must be a string", "jsonl:1: published_at is true", "jsonl:2: date is {"];
+    assert!(said.len() == 3 && said.iter().zip(expected).all(|(said, part)| said.contains(part)), "{said:?}");
+    assert_eq!((found.sources.len(), found.sources[0].publication.url.as_deref()), (2, Some("u")));
+    assert_eq!(found.sources[1].publication.published_at.as_deref(), Some("2024-01-31"));
 }
 
 #[cfg(unix)]

@@ -1,5 +1,6 @@
 //! `uniq index build`, `add`, `update` and `benign add`: the same work with other sources.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -16,7 +17,7 @@ use crate::check::not_looked_at;
 use crate::exit::Exit;
 use crate::place::Place;
 use crate::progress::Progress;
-use crate::text::{count, grouped, length};
+use crate::text::{chain, count, grouped, length, plain};
 use crate::{guard, output, signal, talk};
 
 /// Does the work and tells of it.
@@ -89,11 +90,24 @@ fn tell_problems(summary: &BuildSummary, args: &Sourced, quiet: bool) {
             talk::say(&format!("{}: damaged, {lost} of it not decoded and not in the index", path.display()));
         }
     }
-    for (path, error) in &summary.failed {
-        talk::fail_about(path, error);
+    tell_failed(&summary.failed, args.failures);
+    if let Some(error) = &summary.unnoted {
+        talk::say(&format!(
+            "which files failed could not be noted, so that they are told as new again: {}",
+            chain(error)
+        ));
     }
-    for path in &summary.not_there {
-        talk::say(&format!("{}: not in the index; uniq index add puts it there", path.display()));
+    match &summary.not_there[..] {
+        many @ [first, ..] if many.len() > ALIKE_NAMED && !args.failures => {
+            let files = count(many.len() as u64, "file");
+            talk::say(&format!(
+                "{files} not in the index, such as {}; uniq index add puts them there (--failures names them all)",
+                first.display()
+            ));
+        }
+        few => few.iter().for_each(|path| {
+            talk::say(&format!("{}: not in the index; uniq index add puts it there", path.display()));
+        }),
     }
     if args.failures {
         for (path, error) in &summary.failed_before {
@@ -104,6 +118,33 @@ fn tell_problems(summary: &BuildSummary, args: &Sourced, quiet: bool) {
         talk::say(&format!("{known}, see --failures"));
     }
 }
+
+/// Tells of sources that failed, of many for the same reason in one line unless all are asked for.
+fn tell_failed(failed: &[(PathBuf, Error)], all: bool) {
+    let reason =
+        |(path, error): &(PathBuf, Error)| talk::about(path, error).replace(&*plain(&path.display().to_string()), "");
+    let mut alike: HashMap<String, usize> = HashMap::new();
+    for one in failed {
+        *alike.entry(reason(one)).or_default() += 1;
+    }
+    for one in failed {
+        let number = alike.get(&reason(one)).copied().unwrap_or(0);
+        if all || (1..=ALIKE_NAMED).contains(&number) {
+            talk::fail_about(&one.0, &one.1);
+        } else if number > 0 {
+            // The first speaks for all.
+            alike.insert(reason(one), 0);
+            let others = count(number as u64 - 1, "file");
+            talk::say(&format!(
+                "{}; the same with {others} more (--failures names them all)",
+                talk::about(&one.0, &one.1)
+            ));
+        }
+    }
+}
+
+/// Files with the same fault that are named one by one.
+const ALIKE_NAMED: usize = 5;
 
 /// Files that could not be taken: a list may refuse many at once.
 fn files(failed: &[(PathBuf, Error)]) -> u64 {

@@ -33,7 +33,7 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report, paint: Paint) -> io::
             MatchKind::SameScene => ("the same scene, not counted as published", Style::new()),
         };
         writeln!(out, "  {}", paint.style(style, heading))?;
-        alignment(out, &found.alignment, &report.clip.sha256, paint)?;
+        alignment(out, &found.alignment, paint)?;
     }
     writeln!(out)?;
     seconds(out, report)?;
@@ -70,14 +70,14 @@ fn sentence(report: &Report) -> String {
     }
 }
 
-fn alignment(out: &mut dyn Write, found: &NonMatch, clip: &str, paint: Paint) -> io::Result<()> {
+fn alignment(out: &mut dyn Write, found: &NonMatch, paint: Paint) -> io::Result<()> {
     writeln!(out, "    clip       {}", interval(found.clip))?;
     let source = paint.style(Style::new().bold(), &name(&found.source));
     writeln!(out, "    published  {} of {source}", interval(found.reference))?;
     for line in publication(&found.source) {
         writeln!(out, "               {}", paint.style(DIM, &line))?;
     }
-    if found.source.sha256 == clip {
+    if found.identical {
         // Nothing had to be compared.
         return writeln!(out, "    evidence   the same file, byte for byte");
     }

@@ -116,6 +116,7 @@ fn found(title: Option<&str>) -> NonMatch {
             scale: 0.6,
         },
         hits: 42,
+        identical: false,
     }
 }
 
@@ -236,7 +237,7 @@ fn keys_that_were_set_aside_as_benign_are_told() {
 fn a_copy_byte_for_byte_says_so_instead_of_bits_from_no_hits() {
     let mut report = base(Verdict::Published);
     let mut same = found(None);
-    same.source.sha256 = report.clip.sha256.clone();
+    same.identical = true;
     report.matches = vec![Match { kind: MatchKind::Copy, stream: None, alignment: same }];
     let told = rendered(&report, Paint::Plain);
     assert!(told.contains("\n    evidence   the same file, byte for byte\n") && !told.contains(" hits"), "{told}");

@@ -1,0 +1,221 @@
+//! Puts what became of the sources into the index, in their order, and counts it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::failures::Failures;
+use super::{BuildOptions, BuildSummary, Done, Event, Made, Outcome, Source};
+use crate::index::{GraphPolicy, IndexState, Role, Watch, Writer};
+use crate::{Error, Result};
+
+/// Puts finished videos into the index in the order of the sources.
+pub(super) struct Intake<'a> {
+    writer: Writer,
+    role: Role,
+    /// Finished out of turn; `None` for a source that adds nothing.
+    waiting: BTreeMap<usize, Option<Made>>,
+    next: usize,
+    summary: Counts,
+    failures: Failures,
+    not_there: Vec<(usize, PathBuf)>,
+    failed: Vec<(usize, PathBuf, Error)>,
+    failed_before: Vec<(usize, PathBuf, Error)>,
+    damaged: Vec<(usize, PathBuf, Duration)>,
+    last_commit: Instant,
+    commit_every: Duration,
+    progress: &'a (dyn Fn(Event<'_>) + Sync),
+}
+
+impl<'a> Intake<'a> {
+    pub(super) fn new(
+        writer: Writer,
+        dir: &Path,
+        options: &BuildOptions,
+        problems: Vec<(PathBuf, Error)>,
+        progress: &'a (dyn Fn(Event<'_>) + Sync),
+    ) -> Intake<'a> {
+        Intake {
+            writer,
+            role: options.role,
+            waiting: BTreeMap::new(),
+            next: 0,
+            summary: Counts::default(),
+            failures: Failures::load(dir),
+            not_there: Vec::new(),
+            failed_before: Vec::new(),
+            failed: problems.into_iter().map(|(path, error)| (usize::MAX, path, error)).collect(),
+            damaged: Vec::new(),
+            last_commit: Instant::now(),
+            commit_every: options.commit_every,
+            progress,
+        }
+    }
+
+    /// Takes what became of a source, and commits if it is time for that.
+    pub(super) fn take(&mut self, number: usize, done: Done, source: &Source, bytes: u64) -> Result<()> {
+        let path = &*source.path;
+        let tell = |outcome| (self.progress)(Event::Finished { path, bytes, outcome });
+        let made = match done {
+            Done::Video((video, runs, motion)) => {
+                tell(Outcome::Added { duration: video.duration, undecoded: video.undecoded });
+                self.failures.worked(path);
+                if !video.undecoded.is_zero() {
+                    self.damaged.push((number, path.to_owned(), video.undecoded));
+                }
+                Some((video, runs, motion))
+            }
+            Done::AlreadyThere(sha256) => {
+                self.failures.worked(path);
+                if self.correct(&sha256, source) {
+                    (self.progress)(Event::Finished { path, bytes, outcome: Outcome::Corrected });
+                    self.summary.corrected += 1;
+                } else {
+                    (self.progress)(Event::Finished { path, bytes, outcome: Outcome::AlreadyThere });
+                    self.summary.skipped += 1;
+                }
+                None
+            }
+            Done::NotThere => {
+                tell(Outcome::NotThere);
+                self.not_there.push((number, path.to_owned()));
+                None
+            }
+            Done::Benign => {
+                tell(Outcome::Benign);
+                self.summary.benign += 1;
+                None
+            }
+            Done::Failed(error) => {
+                tell(Outcome::Failed(&error));
+                let before = is_of_the_file(&error, path) && self.failures.failed(path);
+                let failed = if before { &mut self.failed_before } else { &mut self.failed };
+                failed.push((number, path.to_owned(), error));
+                None
+            }
+            Done::Stopped => None,
+        };
+        self.waiting.insert(number, made);
+        while let Some(made) = self.waiting.remove(&self.next) {
+            self.next += 1;
+            self.add(made)?;
+        }
+        if self.last_commit.elapsed() >= self.commit_every {
+            self.commit()?;
+        }
+        Ok(())
+    }
+
+    /// Says of a video that is there what the source tells more or otherwise, with the next commit; whether that is anything.
+    fn correct(&mut self, sha256: &[u8; 32], source: &Source) -> bool {
+        let Some(index) = self.writer.committed() else { return false };
+        let Some(video) = index.by_sha256(sha256).map(|video| index.video(video)) else { return false };
+        let mut publication = source.listed.clone();
+        publication.fill(video.publication.clone());
+        publication.fill(source.publication.clone());
+        // A second file of the same bytes is no reason to forget the first.
+        let moved = !Path::new(&video.path).exists() && source.path.exists();
+        let path = moved.then(|| source.path.to_string_lossy());
+        self.writer.update(sha256, path.as_deref(), &publication)
+    }
+
+    fn add(&mut self, made: Option<Made>) -> Result<()> {
+        let Some((video, runs, motion)) = made else { return Ok(()) };
+        let duration = video.duration;
+        if self.writer.add_as(self.role, *video, runs, &motion)? {
+            self.summary.added += 1;
+            self.summary.video += duration;
+        } else {
+            self.summary.skipped += 1;
+        }
+        Ok(())
+    }
+
+    /// Time until what waits has to be committed.
+    pub(super) fn until_commit(&self) -> Duration {
+        self.commit_every.saturating_sub(self.last_commit.elapsed()).max(SHORTEST_WAIT)
+    }
+
+    /// Commits if there is anything to commit.
+    pub(super) fn commit_waiting(&mut self) -> Result<()> {
+        if self.writer.pending() > 0 || self.summary.corrected > 0 || self.waiting.values().any(Option::is_some) {
+            self.commit()?;
+        }
+        self.last_commit = Instant::now();
+        Ok(())
+    }
+
+    /// Commits what is there, also what waits for a slower source before it: safety first, order second.
+    fn commit(&mut self) -> Result<IndexState> {
+        for number in self.waiting.keys().copied().collect::<Vec<_>>() {
+            let made = self.waiting.insert(number, None).flatten();
+            self.add(made)?;
+        }
+        let state = self.writer.commit()?;
+        self.last_commit = Instant::now();
+        (self.progress)(Event::Committed { videos: state.videos, keys: state.keys });
+        Ok(state)
+    }
+
+    /// Commits the rest, puts the index in order and says what came of all.
+    pub(super) fn finish(mut self, dir: &Path, graph: GraphPolicy, cancel: &AtomicBool) -> Result<BuildSummary> {
+        let mut state = self.commit()?;
+        if !cancel.load(Ordering::Relaxed) {
+            (self.progress)(Event::Maintaining);
+            let watch = Watch {
+                cancel: &|| cancel.load(Ordering::Relaxed),
+                progress: Some(&|share| (self.progress)(Event::BuildingGraphs { share })),
+            };
+            match self.writer.maintain(graph, watch) {
+                Ok(()) | Err(Error::Cancelled) => state = self.writer.commit()?,
+                Err(error) => return Err(error),
+            }
+        }
+        let unnoted = self.failures.save(dir).err();
+        self.failed.sort_by_key(|&(number, ..)| number);
+        self.failed_before.sort_by_key(|&(number, ..)| number);
+        self.not_there.sort();
+        self.damaged.sort_by_key(|&(number, ..)| number);
+        Ok(BuildSummary {
+            added: self.summary.added,
+            skipped: self.summary.skipped,
+            benign: self.summary.benign,
+            corrected: self.summary.corrected,
+            not_there: self.not_there.into_iter().map(|(_, path)| path).collect(),
+            failed: self.failed.into_iter().map(|(_, path, error)| (path, error)).collect(),
+            failed_before: self.failed_before.into_iter().map(|(_, path, error)| (path, error)).collect(),
+            damaged: self.damaged.into_iter().map(|(_, path, undecoded)| (path, undecoded)).collect(),
+            video: self.summary.video,
+            cancelled: cancel.load(Ordering::Relaxed),
+            unnoted,
+            state,
+        })
+    }
+}
+
+/// Whether a source failed for what it is; all else has to be told each time.
+fn is_of_the_file(error: &Error, source: &Path) -> bool {
+    match error {
+        Error::IsSource { .. }
+        | Error::NoWorker { .. }
+        | Error::Unprotected { .. }
+        | Error::WorkerKilled { .. }
+        | Error::Changed { .. } => false,
+        // Of the journal of harmful files, say.
+        Error::Io { path, .. } => path == source,
+        _ => true,
+    }
+}
+
+#[derive(Default)]
+struct Counts {
+    added: usize,
+    skipped: usize,
+    corrected: usize,
+    benign: usize,
+    video: Duration,
+}
+
+/// Keeps the index's thread from asking all the time whether a commit is due.
+const SHORTEST_WAIT: Duration = Duration::from_millis(20);
