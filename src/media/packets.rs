@@ -103,6 +103,11 @@ impl Reader {
         hole.likely || self.passed_over.explains(hole.bytes, hole.gap, span)
     }
 
+    /// Where the last packet ends in the file, as far as that is known.
+    pub(super) fn reached(&self) -> u64 {
+        self.passed_over.end.unwrap_or(0)
+    }
+
     fn place(&mut self, packet: &Packet) {
         let (stream, Ok(at)) = (packet.stream(), u64::try_from(packet.position())) else { return };
         if stream >= self.places.len() {
