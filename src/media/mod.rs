@@ -1,6 +1,7 @@
 //! Turns a file into timestamped luma frames, or says why it could not; the only place that names ffmpeg.
 
 mod accepted;
+mod avi;
 mod clock;
 mod damage;
 mod decode;
@@ -18,6 +19,7 @@ mod provision;
 mod run;
 mod skip;
 pub mod sniff;
+mod soundness;
 mod source;
 mod streams;
 mod window;

@@ -125,7 +125,9 @@ impl Reader {
 
     fn stamp(&mut self, mut packet: Packet, stream: &Stream) -> Stamped<Packet> {
         let length = packet.duration();
-        let shown = !is_discarded(&packet);
+        let unstamped = packet.pts().is_none() && packet.dts().is_none();
+        let before_zero = stream.stamped && unstamped && self.first.is_none();
+        let shown = !is_discarded(&packet) && !before_zero;
         let (pts, dts) = if shown {
             self.continuity.correct(packet.pts(), packet.dts(), length)
         } else {

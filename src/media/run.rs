@@ -8,7 +8,8 @@ use ffmpeg_next::ffi;
 use ffmpeg::codec::{Id, discard::Discard, packet::Packet};
 use ffmpeg::util::frame::Video;
 
-use super::clock;
+use super::avi;
+use super::clock::{self, earlier};
 use super::damage::{CORRUPT, Damage};
 use super::gops::{Action, Planner, Stamped, limit};
 use super::limits::Limit;
@@ -16,6 +17,7 @@ use super::open::{self, Stream};
 use super::output::{Held, Output};
 use super::packets::{Hole, Reader, key_flags_are_sound};
 use super::skip::SkipUnreferenced;
+use super::soundness::{is_damaged, is_intra, is_starving};
 use super::{Decoded, StreamInfo};
 use crate::{Error, Result};
 
@@ -63,6 +65,13 @@ pub(super) struct Run<'a, 'b> {
     offered: Option<i64>,
     /// The last frame's time.
     time: i64,
+    /// How much the times are put off because the clock stood still or ran backwards, and how much the frames since the
+    /// last step of the clock would take, in nanoseconds.
+    put_off: i64,
+    stalled: i64,
+    /// The stream begins with pictures that are not shown, and with some that have no time stamps.
+    led: bool,
+    unstamped: bool,
     /// The end of the last frame, as a guess for frames without a time stamp.
     expected: Option<i64>,
     skip: SkipUnreferenced,
@@ -103,6 +112,10 @@ impl<'a, 'b> Run<'a, 'b> {
             offered: output.held.as_ref().map(|held| held.time),
             output,
             time: 0,
+            put_off: 0,
+            stalled: 0,
+            led: false,
+            unstamped: false,
             expected: None,
             skip,
             awaited: BTreeSet::new(),
@@ -144,6 +157,8 @@ impl<'a, 'b> Run<'a, 'b> {
         if self.packets / 2 > self.output.limits.frames {
             return Err(Stop::Exceeded(Limit::Frames, format!("{} packets", self.packets)));
         }
+        self.led |= !stamped.shown;
+        self.unstamped |= !stamped.shown && stamped.time.is_none();
         if stamped.shown {
             self.last_packet = self.last_packet.max(stamped.time);
         }
@@ -170,7 +185,9 @@ impl<'a, 'b> Run<'a, 'b> {
     /// Decodes one packet in sequence.
     fn send(&mut self, stamped: &Stamped<Packet>) -> Result<(), Stop> {
         if let Some(skip) = self.skip.setting(stamped.time) {
-            self.decoder.skip_frame(skip);
+            // The first picture that is shown need not be one that others refer to.
+            let all = self.led && self.frames == 0;
+            self.decoder.skip_frame(if all { Discard::Default } else { skip });
         }
         let awaited = stamped.shown && !stamped.hidden;
         if let Some(time) = stamped.time.filter(|&time| awaited && time >= self.start_at) {
@@ -283,6 +300,10 @@ impl<'a, 'b> Run<'a, 'b> {
             length if length > 0 => ticks.nanos(length),
             _ => self.stream.frame_length,
         };
+        // Decoders guess a time stamp for a picture that has none.
+        if self.unstamped && self.frames == 0 && picture.pts().is_none() {
+            return Ok(());
+        }
         let stamp =
             picture.timestamp().map(|time| ticks.nanos(time)).or(self.expected).or(self.first_packet).unwrap_or(0);
         self.expected = Some(stamp.saturating_add(length));
@@ -313,8 +334,8 @@ impl<'a, 'b> Run<'a, 'b> {
                 stamp
             }
         });
-        let time = (stamp - origin).max(self.time);
-        self.time = time;
+        let time = self.advance(stamp - origin);
+        let origin = origin - self.put_off;
         self.frames += 1;
         if self.frames > self.output.limits.frames {
             return Err(Stop::Exceeded(Limit::Frames, format!("{} frames", self.frames)));
@@ -341,6 +362,25 @@ impl<'a, 'b> Run<'a, 'b> {
         self.output.offer(Some(time), &self.stream)?;
         self.output.held = Some(Held { picture, stamp, time, length });
         Ok(())
+    }
+
+    /// The time of a frame that its stamp puts at `time`: never before the last one. A clock that does not go on would pile
+    /// frames up on one moment; they get times of their own then, and count as missing.
+    fn advance(&mut self, time: i64) -> i64 {
+        let time = time.saturating_add(self.put_off);
+        if time > self.time || self.frames == 0 {
+            self.stalled = 0;
+            self.time = self.time.max(time);
+            return self.time;
+        }
+        self.stalled = self.stalled.saturating_add(self.damage.usual_step());
+        if self.stalled > STALLED_MAX {
+            let end = self.time.saturating_add(std::mem::take(&mut self.stalled));
+            self.damage.add(self.time, end, STALLED);
+            self.put_off = self.put_off.saturating_add(end - time);
+            self.time = end;
+        }
+        self.time
     }
 
     /// Notes pictures that should have come before `stamp` and did not: the decoder `refused` the first of them at that
@@ -387,7 +427,12 @@ impl<'a, 'b> Run<'a, 'b> {
     pub(super) fn account(self, reader: &Reader, info: StreamInfo) -> Decoded {
         let origin = self.origin.unwrap_or(0);
         let last_frame = self.damage.last_end();
-        let end = reader.end.map_or(0, |end| end.saturating_sub(origin)).max(last_frame);
+        let stalled_end = self.time.saturating_add(self.stalled);
+        let end = reader.end.map_or(0, |end| end.saturating_sub(origin)).max(last_frame).max(stalled_end);
+        let mut damage = self.damage;
+        if self.stalled > 2 * damage.usual_step() {
+            damage.add(self.time, stalled_end, STALLED);
+        }
         let length = self.stream.frame_length;
         let slack = END_SLACK.max(2 * length);
         let others = reader.others_end.unwrap_or(i64::MIN);
@@ -397,7 +442,6 @@ impl<'a, 'b> Run<'a, 'b> {
             (None, Some(declared)) if others < declared.saturating_sub(slack) => declared.saturating_sub(origin.max(0)),
             _ => 0,
         };
-        let mut damage = self.damage;
         let missing = self.awaited.last().zip(self.awaited.first()).filter(|&(&last, &first)| {
             last.saturating_sub(origin).saturating_sub(damage.end_before(first - origin)) >= self.skip.tolerated()
         });
@@ -417,6 +461,7 @@ impl<'a, 'b> Run<'a, 'b> {
             // Too little to be a loss by itself, but the last pauses may be one.
             damage.doubt(end);
         }
+        let promised = promised.min(self.stream.missing_share.map_or(clock::LONGEST, |share| avi::longest(end, share)));
         let mut total = end;
         if let Some(reason) = &reader.failure {
             total = total.max(promised).max(end.saturating_add(length));
@@ -438,33 +483,10 @@ impl<'a, 'b> Run<'a, 'b> {
     }
 }
 
-/// Whether there is not even memory for one more picture: some decoders call the lack of it corrupt data.
-fn is_starving(decoder: &ffmpeg::decoder::Video) -> bool {
-    let picture = 2 * decoder.width() as usize * decoder.height() as usize;
-    let mut probe = Vec::<u8>::new();
-    let refused = probe.try_reserve_exact(picture + (1 << 16)).is_err();
-    std::hint::black_box(&probe);
-    refused
-}
-
-/// Whether the decoder itself says that a picture is not what was encoded.
-fn is_damaged(picture: &Video) -> bool {
-    picture.is_corrupt() || picture.has_decode_errors()
-}
-
-/// Whether a picture stands on its own and is whole.
-fn is_intra(picture: &Video) -> bool {
-    picture.kind() == ffmpeg::picture::Type::I && !is_damaged(picture)
-}
-
-/// Removes all times up to `time` and returns the first one before it.
-fn earlier(times: &mut BTreeSet<i64>, time: i64) -> Option<i64> {
-    let later = times.split_off(&time);
-    let first = std::mem::replace(times, later).pop_first();
-    times.remove(&time);
-    first
-}
-
+/// The reason for frames of which the time stamps do not tell when they are shown.
+const STALLED: &str = "the time stamps stand still or run backwards";
+/// So much may be shown, in nanoseconds, while the clock stands still: containers round, and repeat a picture.
+const STALLED_MAX: i64 = 100_000_000;
 /// More holes than this, of a fifth of a second each, are not kept.
 const SUSPECTED_MAX: usize = 100_000;
 /// A decoder holds back far fewer pictures than this.
