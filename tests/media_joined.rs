@@ -118,3 +118,31 @@ fn fragments_that_repeat_their_header_are_one_movie() {
     let (seen, decoded) = frames_of(&path, &mut Every);
     assert_eq!((seen.len(), decoded.undecoded), (50, vec![]));
 }
+
+#[test]
+fn tracks_of_one_movie_are_pictures_of_their_own_and_never_joined() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let x264 = "-c:v libx264 -preset ultrafast -crf 15 -g 12";
+    let (one, two) = (part(dir, "1.mp4", false, x264), part(dir, "2.mp4", true, x264));
+    for ending in ["mp4", "mov", "mkv", "avi"] {
+        for (delay, flags) in [(0, "-disposition:v:0 0 -disposition:v:1 default"), (0, ""), (2, "")] {
+            let inputs = format!("-y -i {} -itsoffset {delay} -i {}", one.display(), two.display());
+            let path = footage(dir, &format!("both.{ending}"), &format!("{inputs} -map 0 -map 1 -c copy {flags}"));
+            let (_, decoded) = frames_of(&path, &mut Every);
+            let pictures = decoded.pictures();
+            assert!(pictures.len() == 2 && pictures.iter().all(|it| it.len() == 1), "{ending}: {pictures:?}");
+        }
+    }
+}
+
+#[test]
+fn a_picture_that_moves_to_another_stream_is_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let x264 = "-c:v libx264 -preset ultrafast -crf 15 -g 12";
+    let one = part(dir, "1.ts", false, &format!("{x264} -mpegts_start_pid 256"));
+    let two = part(dir, "2.ts", true, &format!("{x264} -mpegts_start_pid 300"));
+    let (_, decoded) = frames_of(&join(dir, "moved.ts", &[&one, &two]), &mut Every);
+    assert_eq!(decoded.pictures(), [[0, 1]]);
+}
