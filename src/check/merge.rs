@@ -217,8 +217,9 @@ fn seconds(millis: u64) -> f64 {
     millis as f64 / 1000.0
 }
 
+/// To milliseconds; a sum of nothing is zero without a sign.
 fn round(value: f64) -> f64 {
-    (value * 1000.0).round() / 1000.0
+    (value * 1000.0).round() / 1000.0 + 0.0
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Every packet passes through [`Continuity`] before it is decoded. A stream whose time stamps start again, as in
 //! concatenated transport streams, is continued where it was, so that dense and sparse decoding see the same times.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ffmpeg_next::Rational;
@@ -114,6 +115,14 @@ impl Continuity {
         });
         (pts, dts)
     }
+}
+
+/// Removes all times up to `time` and returns the first one before it.
+pub(super) fn earlier(times: &mut BTreeSet<i64>, time: i64) -> Option<i64> {
+    let later = times.split_off(&time);
+    let first = std::mem::replace(times, later).pop_first();
+    times.remove(&time);
+    first
 }
 
 /// Time stamps that fall back by more than this many nanoseconds start again; less is disorder.

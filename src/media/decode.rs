@@ -1,25 +1,20 @@
-//! Drives demuxer and decoder: reads packets, follows the plan, and hands out the frames that are wanted.
+//! Drives demuxer and decoder over a file, and over what is joined to its end.
 
-use std::collections::{BTreeSet, VecDeque};
-
-use ffmpeg_next as ffmpeg;
-use ffmpeg_next::ffi;
-
-use ffmpeg::codec::{Id, discard::Discard, packet::Packet};
-use ffmpeg::util::frame::Video;
+use std::ops::ControlFlow;
+use std::time::Duration;
 
 use super::clock;
-use super::damage::{CORRUPT, Damage};
-use super::gops::{Action, Planner, Stamped, limit};
+use super::joined::{self, Joins};
 use super::limits::{Limit, Limits};
-use super::open::{self, Opened, Stream};
-use super::output::{Held, Output};
-use super::packets::{Hole, Next, Reader, key_flags_are_sound};
-use super::skip::SkipUnreferenced;
+use super::open::{self, Opened};
+use super::output::Output;
+use super::packets::{Next, Reader};
+use super::run::{Plan, Run, Stop};
 use super::source::Source;
-use super::{Decoded, Observer, Selector, StreamInfo};
+use super::{Decoded, Frame, Observer, Resolution, Selector, StreamInfo, Undecoded};
 use crate::{Error, Result};
 
+/// Decodes a file, and the recordings that are joined to its end if players go on with them; others are missing parts.
 pub(super) fn decode(
     source: &Source,
     stream: Option<u32>,
@@ -27,6 +22,149 @@ pub(super) fn decode(
     selector: &mut dyn Selector,
     observer: &mut dyn Observer,
 ) -> Result<Decoded> {
+    let Joins { starts, mut unread } = joined::of_container(source);
+    let end = unread.first().copied().unwrap_or(source.bytes());
+    let ends = starts.iter().skip(1).copied().chain([end]);
+    let mut parts = starts.iter().copied().zip(ends).map(|(start, end)| source.part(start..end));
+    let Some(first) = parts.next() else { return Err(Error::Cancelled) };
+    let (mut decoded, reached) = decode_part(&first, stream, limits, selector, observer)?;
+    if starts.len() == 1 && unread.is_empty() {
+        unread = joined::behind(source, reached);
+    }
+    // Of streams that follow each other only the last one goes on in the next part.
+    let goes_on = decoded.pictures().iter().any(|group| group.last() == Some(&decoded.stream));
+    for (part, start) in parts.zip(starts.iter().skip(1)).filter(|_| goes_on) {
+        decoded = go_on(decoded, &part, *start, limits, selector, observer)?;
+    }
+    let (read, before) = (decoded.duration, unread.first().copied().unwrap_or(1));
+    for (at, start) in unread.iter().copied().enumerate().filter(|_| goes_on) {
+        let part = source.part(start..unread.get(at + 1).copied().unwrap_or(source.bytes()));
+        let length = length_of(&part, limits).unwrap_or_else(|| proportional(read, part.bytes(), before));
+        decoded = lose(decoded, length, UNREACHED);
+    }
+    if decoded.duration > limits.duration {
+        let found = format!("{:.1} s", decoded.duration.as_secs_f64());
+        return Err(Limit::Duration.exceeded(source.path(), limits, found));
+    }
+    Ok(decoded)
+}
+
+/// Decodes the part of a file that comes after what was `decoded`.
+fn go_on(
+    decoded: Decoded,
+    part: &Source,
+    start: u64,
+    limits: &Limits,
+    selector: &mut dyn Selector,
+    observer: &mut dyn Observer,
+) -> Result<Decoded> {
+    let offset = decoded.duration;
+    let (mut selector, mut observer) = (Later { inner: selector, offset }, LaterObserver { inner: observer, offset });
+    let mut tried = Err(Error::Cancelled);
+    for stream in [Some(decoded.stream), None] {
+        tried = decode_part(part, stream, limits, &mut selector, &mut observer);
+        match &tried {
+            Err(Error::Undecodable { .. } | Error::NoVideo { .. }) => {}
+            _ => break,
+        }
+    }
+    let (next, _) = match tried {
+        Ok(next) => next,
+        Err(Error::NotMedia { .. } | Error::Undecodable { .. } | Error::NoVideo { .. }) => {
+            return Ok(lose(decoded, proportional(offset, part.bytes(), start), UNREADABLE));
+        }
+        Err(Error::NoDecoder { codec, .. } | Error::NotAccepted { codec, .. }) => {
+            let reason = format!("the picture goes on in codec {codec}, which cannot be decoded");
+            return Ok(lose(decoded, proportional(offset, part.bytes(), start), &reason));
+        }
+        Err(error) => return Err(error),
+    };
+    let known = |index: u32| decoded.streams.iter().any(|stream| stream.index == index);
+    let is_new = |index: u32| index != next.stream && !known(index);
+    let stranger = next.streams.iter().find(|stream| !stream.cover && is_new(stream.index));
+    let reason = stranger.map(|stream| format!("video stream {} begins late and was not looked at", stream.index));
+    let mut whole = decoded.followed_by(next);
+    if let Some(reason) = reason {
+        whole.undecoded.retain(|part| part.end <= offset);
+        whole.undecoded.push(Undecoded { start: offset, end: whole.duration, reason });
+    }
+    Ok(whole)
+}
+
+/// How long a recording lasts by the time stamps of its packets.
+fn length_of(part: &Source, limits: &Limits) -> Option<Duration> {
+    let opened = open::open(part, None, limits).ok()?;
+    let mut reader = Reader::new(&opened);
+    let Opened { mut input, stream, .. } = opened;
+    while reader.next(&mut input, &stream).is_some() {}
+    let length = reader.end?.saturating_sub(reader.first?);
+    (length > 0).then(|| clock::duration(length))
+}
+
+/// How long so many bytes last if those before them, so many, lasted for `duration`.
+fn proportional(duration: Duration, bytes: u64, before: u64) -> Duration {
+    let nanos = duration.as_nanos().saturating_mul(u128::from(bytes)) / u128::from(before.max(1));
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// Adds a missing part of this length at the end.
+fn lose(mut decoded: Decoded, length: Duration, reason: &str) -> Decoded {
+    let start = decoded.duration;
+    let longest = clock::duration(clock::LONGEST).saturating_sub(start);
+    decoded.duration = start.saturating_add(length.clamp(Duration::from_millis(1), longest));
+    decoded.undecoded.push(Undecoded { start, end: decoded.duration, reason: reason.to_owned() });
+    decoded
+}
+
+/// Chooses frames of a part that begins later in the video.
+struct Later<'a> {
+    inner: &'a mut dyn Selector,
+    offset: Duration,
+}
+
+impl Selector for Later<'_> {
+    fn max_gap(&self) -> Option<Duration> {
+        self.inner.max_gap()
+    }
+
+    fn wants(&mut self, time: Duration, next: Option<Duration>) -> bool {
+        let later = |time: Duration| time.saturating_add(self.offset);
+        let (time, next) = (later(time), next.map(later));
+        self.inner.wants(time, next)
+    }
+
+    fn resolution(&self) -> Resolution {
+        self.inner.resolution()
+    }
+}
+
+/// Sees what comes of it.
+struct LaterObserver<'a> {
+    inner: &'a mut dyn Observer,
+    offset: Duration,
+}
+
+impl Observer for LaterObserver<'_> {
+    // The video was opened with its first part.
+    fn opened(&mut self, _: &StreamInfo) {}
+
+    fn frame(&mut self, frame: Frame) -> ControlFlow<()> {
+        self.inner.frame(Frame { time: frame.time.saturating_add(self.offset), ..frame })
+    }
+
+    fn progress(&mut self, reached: Duration, frames: u64) -> ControlFlow<()> {
+        self.inner.progress(reached.saturating_add(self.offset), frames)
+    }
+}
+
+/// Decodes one recording; says also how far into the file its packets reach.
+fn decode_part(
+    source: &Source,
+    stream: Option<u32>,
+    limits: &Limits,
+    selector: &mut dyn Selector,
+    observer: &mut dyn Observer,
+) -> Result<(Decoded, u64)> {
     let mut output = Output::new(source.path(), limits, selector, observer);
     let stop = match attempt(source, stream, &mut output, Plan::Sparse) {
         Err(Stop::NoEntry) => match attempt(source, stream, &mut output, Plan::Sequential) {
@@ -46,32 +184,8 @@ pub(super) fn decode(
     })
 }
 
-/// How the packets are chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Plan {
-    /// Key packets alone where they come often enough.
-    Sparse,
-    /// Every packet, because key packets of this stream do not stand alone.
-    Sequential,
-}
-
-/// Why an attempt ended early.
-enum Stop {
-    /// A key packet did not give a whole picture on its own; what was left out before it is needed after all.
-    NoEntry,
-    Failed(Error),
-    /// The file takes more than it may; with what it has.
-    Exceeded(Limit, String),
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Stop {
-        Stop::Failed(error)
-    }
-}
-
 /// Decodes the file once from its start; frames up to the last one that `output` has seen are not offered again.
-fn attempt(source: &Source, stream: Option<u32>, output: &mut Output, plan: Plan) -> Result<Decoded, Stop> {
+fn attempt(source: &Source, stream: Option<u32>, output: &mut Output, plan: Plan) -> Result<(Decoded, u64), Stop> {
     let path = source.path();
     let opened = open::open(source, stream, output.limits)?;
     let mut reader = Reader::new(&opened);
@@ -113,433 +227,11 @@ fn attempt(source: &Source, stream: Option<u32>, output: &mut Output, plan: Plan
         let found = format!("{:.1} s", decoded.duration.as_secs_f64());
         return Err(Stop::Exceeded(Limit::Duration, found));
     }
-    Ok(decoded)
+    Ok((decoded, reader.reached()))
 }
 
-/// The state of decoding one stream.
-struct Run<'a, 'b> {
-    decoder: ffmpeg::decoder::Video,
-    stream: Stream,
-    output: &'a mut Output<'b>,
-    planner: Planner<Packet>,
-    damage: Damage,
-    /// The time stamp of time zero.
-    origin: Option<i64>,
-    /// The first packet's time stamp and the latest one's.
-    first_packet: Option<i64>,
-    last_packet: Option<i64>,
-    /// Pictures before this time stamp are dropped: what they refer to was not decoded.
-    start_at: i64,
-    /// The next picture has to be the intra picture that decoding starts with.
-    entering: bool,
-    /// Frames up to this one were offered by an earlier attempt.
-    offered: Option<i64>,
-    /// The last frame's time.
-    time: i64,
-    /// The end of the last frame, as a guess for frames without a time stamp.
-    expected: Option<i64>,
-    skip: SkipUnreferenced,
-    /// When the pictures are shown that were sent to the decoder and have not come out yet.
-    awaited: BTreeSet<i64>,
-    /// When the pictures would have been shown that the decoder refused; earlier ones may still come out of it.
-    refused: BTreeSet<i64>,
-    /// Where the reader may have lost packets, ahead of the last frame.
-    holes: VecDeque<Hole>,
-    /// The same behind it, with the time in nanoseconds from the first frame that no frame fills: start, end.
-    suspected: Vec<(i64, i64, Hole)>,
-    frames: u64,
-    packets: u64,
-    last_error: Option<String>,
-    /// The decoder was refused memory.
-    starved: bool,
-}
-
-impl<'a, 'b> Run<'a, 'b> {
-    fn new(decoder: ffmpeg::decoder::Video, stream: Stream, output: &'a mut Output<'b>, plan: Plan) -> Run<'a, 'b> {
-        let gap = output.selector.max_gap().filter(|_| key_flags_are_sound(stream.codec));
-        let skip = SkipUnreferenced::new(gap.map(limit));
-        Run {
-            decoder,
-            planner: Planner::new(gap.filter(|_| plan == Plan::Sparse)),
-            damage: Damage::new(stream.frame_length, skip.tolerated()),
-            stream,
-            origin: None,
-            first_packet: None,
-            last_packet: None,
-            start_at: i64::MIN,
-            entering: false,
-            offered: output.held.as_ref().map(|held| held.time),
-            output,
-            time: 0,
-            expected: None,
-            skip,
-            awaited: BTreeSet::new(),
-            refused: BTreeSet::new(),
-            holes: VecDeque::new(),
-            suspected: Vec::new(),
-            frames: 0,
-            packets: 0,
-            last_error: None,
-            starved: false,
-        }
-    }
-
-    /// Tells how far the video has come, and looks at the clock.
-    fn tick(&mut self) -> Result<(), Stop> {
-        let reached = clock::duration(self.time);
-        if self.output.observer.progress(reached, self.frames).is_break() {
-            return Err(Stop::Failed(Error::Cancelled));
-        }
-        let elapsed = self.output.started.elapsed();
-        if elapsed > self.output.limits.time_for(reached) {
-            let found = format!("{:.0} s for {:.1} s of video", elapsed.as_secs_f64(), reached.as_secs_f64());
-            return Err(Stop::Exceeded(Limit::Time, found));
-        }
-        Ok(())
-    }
-
-    /// Notes that the reader met something strange before the packet that is shown at `next`.
-    fn amiss(&mut self, next: Option<i64>) {
-        self.damage.doubt(self.time);
-        if let (Some(next), Some(origin)) = (next, self.origin) {
-            self.damage.doubt(next.saturating_sub(origin));
-        }
-    }
-
-    fn packet(&mut self, stamped: Stamped<Packet>) -> Result<(), Stop> {
-        self.packets += 1;
-        // A field of an interlaced picture has a packet of its own.
-        if self.packets / 2 > self.output.limits.frames {
-            return Err(Stop::Exceeded(Limit::Frames, format!("{} packets", self.packets)));
-        }
-        if stamped.shown {
-            self.last_packet = self.last_packet.max(stamped.time);
-        }
-        let actions = self.planner.push(stamped, self.output.wanted);
-        self.follow(actions)
-    }
-
-    fn follow(&mut self, actions: Vec<Action<Packet>>) -> Result<(), Stop> {
-        for action in actions {
-            match action {
-                Action::Drain => self.drain()?,
-                Action::StartAt(time) => {
-                    self.start_at = time;
-                    // The stream's own start is as good or bad as it is.
-                    self.entering = self.frames > 0;
-                }
-                Action::Send(stamped) => self.send(&stamped)?,
-                Action::Isolate(key) => self.isolate(&key)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Decodes one packet in sequence.
-    fn send(&mut self, stamped: &Stamped<Packet>) -> Result<(), Stop> {
-        if let Some(skip) = self.skip.setting(stamped.time) {
-            self.decoder.skip_frame(skip);
-        }
-        let awaited = stamped.shown && !stamped.hidden;
-        if let Some(time) = stamped.time.filter(|&time| awaited && time >= self.start_at) {
-            self.awaited.insert(time);
-            if self.awaited.len() > AWAITED_MAX {
-                self.awaited.pop_first();
-            }
-        }
-        if let Err(error) = self.decoder.send_packet(&stamped.packet) {
-            self.failed(error, stamped.time);
-        }
-        self.receive(stamped.time)?;
-        self.starve()
-    }
-
-    /// Ends it if the decoder was refused memory, since what it then gives is not what the file holds.
-    fn starve(&self) -> Result<(), Stop> {
-        if !self.starved {
-            return Ok(());
-        }
-        let found = format!("decoding at {:.1} s asks for more", clock::duration(self.time).as_secs_f64());
-        Err(Stop::Exceeded(Limit::Memory, found))
-    }
-
-    /// Takes every finished frame; `fed` is the time stamp of the last packet sent.
-    fn receive(&mut self, fed: Option<i64>) -> Result<(), Stop> {
-        let mut refusals = 0;
-        loop {
-            let mut picture = Video::empty();
-            match self.decoder.receive_frame(&mut picture) {
-                Ok(()) => self.frame(picture)?,
-                Err(ffmpeg::Error::Eof) => return Ok(()),
-                Err(ffmpeg::Error::Other { errno }) if errno == ffi::EAGAIN => return Ok(()),
-                Err(error) => {
-                    self.failed(error, fed);
-                    refusals += 1;
-                    if refusals > RECEIVE_REFUSALS_MAX {
-                        return Ok(());
-                    }
-                }
-            }
-        }
-    }
-
-    fn failed(&mut self, error: ffmpeg::Error, time: Option<i64>) {
-        self.starved |= open::is_out_of_memory(error) || is_starving(&self.decoder);
-        match time {
-            // Leading pictures of a group whose predecessor was left out cannot be decoded, and need not be.
-            Some(time) if time < self.start_at => {}
-            Some(time) if self.refused.len() < AWAITED_MAX => {
-                self.refused.insert(time);
-            }
-            _ => self.damage.trouble(),
-        }
-        self.last_error = Some(error.to_string());
-    }
-
-    /// Takes the delayed frames out and makes the decoder ready for a new start.
-    fn drain(&mut self) -> Result<(), Stop> {
-        if let Err(error) = self.decoder.send_eof() {
-            self.failed(error, None);
-        }
-        self.receive(None)?;
-        self.decoder.flush();
-        Ok(())
-    }
-
-    /// Decodes `key` alone.
-    fn isolate(&mut self, key: &Stamped<Packet>) -> Result<(), Stop> {
-        self.decoder.skip_frame(Discard::Default);
-        let alone = self.decode_alone(key);
-        self.decoder.flush();
-        self.start_at = key.time.unwrap_or(i64::MIN);
-        match alone {
-            Some(picture) => self.frame(picture),
-            None => Err(Stop::NoEntry),
-        }
-    }
-
-    fn decode_alone(&mut self, key: &Stamped<Packet>) -> Option<Video> {
-        self.decoder.send_packet(&key.packet).ok()?;
-        let mut found = None;
-        for round in 0..2 {
-            if round == 1 {
-                self.decoder.send_eof().ok()?;
-            }
-            loop {
-                let mut picture = Video::empty();
-                match self.decoder.receive_frame(&mut picture) {
-                    Ok(()) => {
-                        found.get_or_insert(picture);
-                    }
-                    Err(ffmpeg::Error::Eof) => break,
-                    Err(ffmpeg::Error::Other { errno }) if errno == ffi::EAGAIN => break,
-                    Err(_) => return None,
-                }
-            }
-        }
-        let picture = found.filter(is_intra)?;
-        let stamp = picture.timestamp().map(|time| self.stream.ticks.nanos(time));
-        // A field may travel in a packet of its own; the key packet alone would then be half a picture.
-        let half = self.stream.codec == Id::H264 && picture.is_interlaced();
-        (stamp == key.time && !half).then_some(picture)
-    }
-
-    /// Takes a frame from the decoder, in order of presentation.
-    fn frame(&mut self, picture: Video) -> Result<(), Stop> {
-        let ticks = self.stream.ticks;
-        let length = match picture.packet().duration {
-            length if length > 0 => ticks.nanos(length),
-            _ => self.stream.frame_length,
-        };
-        let stamp =
-            picture.timestamp().map(|time| ticks.nanos(time)).or(self.expected).or(self.first_packet).unwrap_or(0);
-        self.expected = Some(stamp.saturating_add(length));
-        if stamp < self.start_at {
-            return Ok(());
-        }
-        if std::mem::take(&mut self.entering) && !(stamp == self.start_at && is_intra(&picture)) {
-            return Err(Stop::NoEntry);
-        }
-        open::check_pixels(self.output.path, self.output.limits, (picture.width(), picture.height()))?;
-        if is_damaged(&picture) {
-            self.damage.trouble();
-            self.last_error.get_or_insert_with(|| "damaged pictures only".to_owned());
-            return Ok(());
-        }
-        let refused = earlier(&mut self.refused, stamp);
-        if refused.is_some() {
-            self.damage.trouble();
-        }
-        let origin = *self.origin.get_or_insert_with(|| {
-            let first = self.first_packet.unwrap_or(stamp).min(stamp);
-            let slack = START_SLACK.max(2 * length);
-            // What was lost at the start has its place on the clock; a picture or two of start-up has not.
-            if self.damage.is_open() || stamp - first > slack {
-                self.damage.trouble();
-                first
-            } else {
-                stamp
-            }
-        });
-        let time = (stamp - origin).max(self.time);
-        self.time = time;
-        self.frames += 1;
-        if self.frames > self.output.limits.frames {
-            return Err(Stop::Exceeded(Limit::Frames, format!("{} frames", self.frames)));
-        }
-        if clock::duration(time) > self.output.limits.duration {
-            return Err(Stop::Exceeded(Limit::Duration, format!("a frame at {:.1} s", time as f64 / 1e9)));
-        }
-        while let Some(&hole) = self.holes.front().filter(|hole| hole.start < stamp) {
-            let start = (hole.start - origin).max(self.damage.last_end());
-            self.suspect(start, (hole.end - origin).min(time), hole);
-            if stamp < hole.end {
-                break;
-            }
-            self.holes.pop_front();
-        }
-        self.settle(stamp, origin, refused);
-        self.damage.good(time, length);
-        if self.offered.is_some_and(|offered| time <= offered) {
-            return Ok(());
-        }
-        if let Some(held) = &self.output.held {
-            self.skip.candidate(stamp.saturating_sub(held.stamp));
-        }
-        self.output.offer(Some(time), &self.stream)?;
-        self.output.held = Some(Held { picture, stamp, time, length });
-        Ok(())
-    }
-
-    /// Notes pictures that should have come before `stamp` and did not: the decoder `refused` the first of them at that
-    /// time, or it dropped a damaged packet without an error, which shows by a gap.
-    fn settle(&mut self, stamp: i64, origin: i64, refused: Option<i64>) {
-        let dropped = earlier(&mut self.awaited, stamp).filter(|&dropped| {
-            let gap = (stamp - origin).saturating_sub(self.damage.end_before(dropped - origin));
-            // What the container says of the rate may be spoilt.
-            let step = self.stream.frame_length.min(self.damage.usual_step());
-            gap >= self.skip.tolerated().max(step * 9 / 10)
-        });
-        if let Some(first) = refused.into_iter().chain(dropped).map(|first| first - origin).min() {
-            self.damage.missed(first);
-        }
-    }
-
-    fn suspect(&mut self, start: i64, end: i64, hole: Hole) {
-        if end > start && self.suspected.len() < SUSPECTED_MAX {
-            self.suspected.push((start, end, hole));
-        }
-    }
-
-    /// Decodes what is left and offers the last frame.
-    fn finish(&mut self) -> Result<(), Stop> {
-        let actions = self.planner.finish(self.output.wanted);
-        self.follow(actions)?;
-        self.drain()?;
-        let Some(held) = &self.output.held else {
-            return Ok(());
-        };
-        // After the last candidate there may be frames that were left undecoded.
-        let next = self
-            .last_packet
-            .filter(|&last| self.planner.has_skipped() && last > held.stamp)
-            .map(|last| held.time.saturating_add(last - held.stamp));
-        self.output.offer(next, &self.stream)?;
-        for (start, end, reason) in self.output.unusable.drain(..) {
-            self.damage.add(start, end, &reason);
-        }
-        Ok(())
-    }
-
-    /// Compares what was decoded with what the container promised.
-    fn account(self, reader: &Reader, info: StreamInfo) -> Decoded {
-        let origin = self.origin.unwrap_or(0);
-        let last_frame = self.damage.last_end();
-        let end = reader.end.map_or(0, |end| end.saturating_sub(origin)).max(last_frame);
-        let length = self.stream.frame_length;
-        let slack = END_SLACK.max(2 * length);
-        let others = reader.others_end.unwrap_or(i64::MIN);
-        let promised = match (self.stream.declared, self.stream.container_declared) {
-            (Some(declared), _) => declared,
-            // A file that goes on without its picture is whole.
-            (None, Some(declared)) if others < declared.saturating_sub(slack) => declared.saturating_sub(origin.max(0)),
-            _ => 0,
-        };
-        let mut damage = self.damage;
-        let missing = self.awaited.last().zip(self.awaited.first()).filter(|&(&last, &first)| {
-            last.saturating_sub(origin).saturating_sub(damage.end_before(first - origin)) >= self.skip.tolerated()
-        });
-        let first = missing.map(|(_, &first)| first).into_iter().chain(self.refused.first().copied()).min();
-        if let Some(first) = first {
-            damage.missed(first - origin);
-        }
-        let ahead = self.holes.into_iter().map(|hole| ((hole.start - origin).max(last_frame), hole.end - origin, hole));
-        for (start, end, hole) in self.suspected.into_iter().chain(ahead) {
-            if reader.has_lost(&hole) {
-                damage.add(start, end, CORRUPT);
-            }
-        }
-        let reached = end.saturating_add(origin).max(others);
-        let early = self.stream.container_declared.filter(|_| !self.stream.indexed).map(|declared| declared - reached);
-        if early.is_some_and(|early| early > slack / 4) {
-            // Too little to be a loss by itself, but the last pauses may be one.
-            damage.doubt(end);
-        }
-        let mut total = end;
-        if let Some(reason) = &reader.failure {
-            total = total.max(promised).max(end.saturating_add(length));
-            damage.add(end, total, &format!("reading failed: {reason}"));
-        } else if promised.saturating_sub(end) > slack {
-            total = promised;
-            let missing = clock::duration(promised - end).as_secs_f64();
-            damage.add(end, promised, &format!("file ends {missing:.1} s early"));
-        }
-        Decoded {
-            info,
-            duration: clock::duration(total),
-            frames: self.frames,
-            undecoded: damage.finish(end),
-            stream: self.stream.index as u32,
-            origin_ns: origin,
-            streams: Vec::new(),
-        }
-    }
-}
-
-/// Whether there is not even memory for one more picture: some decoders call the lack of it corrupt data.
-fn is_starving(decoder: &ffmpeg::decoder::Video) -> bool {
-    let picture = 2 * decoder.width() as usize * decoder.height() as usize;
-    let mut probe = Vec::<u8>::new();
-    let refused = probe.try_reserve_exact(picture + (1 << 16)).is_err();
-    std::hint::black_box(&probe);
-    refused
-}
-
-/// Whether the decoder itself says that a picture is not what was encoded.
-fn is_damaged(picture: &Video) -> bool {
-    picture.is_corrupt() || picture.has_decode_errors()
-}
-
-/// Whether a picture stands on its own and is whole.
-fn is_intra(picture: &Video) -> bool {
-    picture.kind() == ffmpeg::picture::Type::I && !is_damaged(picture)
-}
-
-/// Removes all times up to `time` and returns the first one before it.
-fn earlier(times: &mut BTreeSet<i64>, time: i64) -> Option<i64> {
-    let later = times.split_off(&time);
-    let first = std::mem::replace(times, later).pop_first();
-    times.remove(&time);
-    first
-}
-
-/// More holes than this, of a fifth of a second each, are not kept.
-const SUSPECTED_MAX: usize = 100_000;
-/// A decoder holds back far fewer pictures than this.
-const AWAITED_MAX: usize = 1024;
-/// Errors in a row after which a packet's frames are given up.
-const RECEIVE_REFUSALS_MAX: u32 = 16;
-/// A stream whose first picture comes this many nanoseconds after its first packet has lost its start.
-const START_SLACK: i64 = 1_000_000_000;
-/// A file that ends less than this many nanoseconds early is whole: containers round, and count other streams.
-const END_SLACK: i64 = 1_000_000_000;
+/// The reason for what lies behind the end of the recording that players show.
+const UNREACHED: &str =
+    "another recording is joined to the file here, and players do not reach it; give it as a file of its own";
+/// The reason for a part of a joined recording that cannot be opened.
+const UNREADABLE: &str = "another recording goes on here, and it cannot be decoded";

@@ -1,12 +1,14 @@
 //! Turns a file into timestamped luma frames, or says why it could not; the only place that names ffmpeg.
 
 mod accepted;
+mod avi;
 mod clock;
 mod damage;
 mod decode;
 mod geometry;
 mod gops;
 mod hidden;
+mod joined;
 mod limits;
 mod luma;
 mod open;
@@ -14,8 +16,10 @@ mod output;
 mod pace;
 mod packets;
 mod provision;
+mod run;
 mod skip;
 pub mod sniff;
+mod soundness;
 mod source;
 mod streams;
 mod window;
@@ -178,7 +182,10 @@ impl Observer for Visitor<'_> {
 /// Decodes an open file in this process and tells `observer` of it, frames in order of presentation.
 ///
 /// `stream` is the number of the stream; without one it is that which a player shows: never a cover, the default one, then
-/// the largest. What else a player could show is in [`Decoded::streams`] and not looked at. Where time stamps fall back, as in concatenated recordings, time goes on from the last frame; it never decreases. With
+/// the largest. What else a player could show is in [`Decoded::streams`] and not looked at. Where time stamps fall back, as in
+/// concatenated recordings, time goes on from the last frame; it never decreases. A recording that is joined to the end of the
+/// file is followed where a transport stream changes its codec; where players do not reach it, it is in [`Decoded::undecoded`],
+/// and so are frames whose time stamps stand still. With
 /// [`Selector::max_gap`] only what is needed is decoded, and the frames seen are a subset of those that are seen
 /// without. The same file gives the same frames on every run. One thread does the work, and many calls may run at once.
 ///

@@ -16,12 +16,13 @@ use ffmpeg::format::context::{Input, StreamIo};
 use ffmpeg::format::stream::Disposition;
 
 use super::accepted::{self, DECODERS, DEMUXERS};
+use super::avi;
 use super::clock::Ticks;
 use super::geometry::{Orientation, displayed_size};
 use super::limits::{Limit, Limits, STREAMS_MAX};
 use super::source::{Source, SourceReader};
 use super::window::{self, Margins, Window};
-use super::{StreamInfo, VideoStream, clock};
+use super::{StreamInfo, VideoStream, clock, sniff};
 use crate::{Error, Result};
 
 /// An open file, its chosen stream and what is known of it.
@@ -47,8 +48,12 @@ pub(super) struct Stream {
     pub(super) indexed: bool,
     /// The container is a transport stream, which fills up its packets.
     pub(super) padded: bool,
+    /// The container gives each packet a time stamp; those without one come before its time zero and are not shown.
+    pub(super) stamped: bool,
     /// The whole file's length in nanoseconds, when the container declares it.
     pub(super) container_declared: Option<i64>,
+    /// How many bytes the file lacks for one that it has, if the container tells that it is cut off.
+    pub(super) missing_share: Option<f64>,
     /// The container's sample aspect, which takes precedence over the frame's; (0, 1) if there is none.
     pub(super) sample_aspect: (u32, u32),
     pub(super) orientation: Orientation,
@@ -68,6 +73,9 @@ pub(super) fn open(source: &Source, wanted: Option<u32>, limits: &Limits) -> Res
     };
     let (mut stream, mut decoder) = open_decoder(path, &input, index, limits)?;
     stream.window = window(source, &input, index);
+    if input.format().name() == "avi" {
+        avi::correct_length(&mut stream, &input, &mut source.reader(), source.bytes());
+    }
     if let Some(aspect) = stream.window.sample_aspect((decoder.width(), decoder.height())) {
         stream.sample_aspect = aspect;
     }
@@ -103,6 +111,9 @@ fn open_container(source: &Source, limits: &Limits) -> Result<(Input, ReadError)
     let path = source.path();
     let mut head = Vec::new();
     source.reader().take(HEAD_LENGTH).read_to_end(&mut head).map_err(Error::io(path, "read"))?;
+    if sniff::is_animated_webp(&head) {
+        return Err(Error::NoDecoder { path: path.to_owned(), codec: ANIMATED_WEBP.to_owned() });
+    }
     let read_error = ReadError::default();
     let watched = Watched { reader: source.reader(), error: read_error.clone() };
     let mut options = ffmpeg::Dictionary::new();
@@ -312,19 +323,21 @@ fn properties(input: &Input, stream: &ffmpeg::Stream) -> Stream {
         let method = (*input.as_ptr()).duration_estimation_method;
         (method != ffi::AVDurationEstimationMethod::AVFMT_DURATION_FROM_STREAM, (*stream.as_ptr()).sample_aspect_ratio)
     };
+    let indexed = format.name().split(',').any(|name| name == "mov");
+    let container = positive(input.duration()).map(|duration| Ticks::microseconds().nanos(duration));
+    // Of a stream that begins late FFmpeg takes the container's duration for its own.
+    let own = positive(stream.duration()).map(|duration| ticks.nanos(duration));
+    let own = own.filter(|&own| indexed || container.is_none_or(|container| own.abs_diff(container) > ROUNDING));
     Stream {
         index: stream.index(),
         ticks,
         frame_length,
         padded: format.name() == "mpegts",
-        indexed: format.name().split(',').any(|name| name == "mov"),
-        declared: positive(stream.duration())
-            .filter(|_| !from_bit_rate)
-            .map(|duration| ticks.nanos(duration))
-            .max(counted),
-        container_declared: positive(input.duration())
-            .filter(|_| !from_bit_rate)
-            .map(|duration| Ticks::microseconds().nanos(duration)),
+        stamped: format.name().split(',').any(|name| name == "matroska"),
+        indexed,
+        declared: own.filter(|_| !from_bit_rate).max(counted),
+        container_declared: container.filter(|_| !from_bit_rate),
+        missing_share: None,
         sample_aspect: aspect_pair(aspect),
         orientation: stream
             .side_data()
@@ -470,8 +483,12 @@ impl Seek for Watched {
 /// Bytes that are read at a time to find out what the container crops; what is looked at lies close together.
 const WINDOW_BLOCK: usize = 256;
 
+/// Durations that differ by less than this, in nanoseconds, are one: containers round to milliseconds.
+const ROUNDING: u64 = 2_000_000;
 /// How much of the file's start is looked at to explain a refusal, in bytes.
-const HEAD_LENGTH: u64 = 16;
+const HEAD_LENGTH: u64 = 32;
+/// The name of a codec that FFmpeg does not have.
+const ANIMATED_WEBP: &str = "animated WebP";
 
 /// The disposition of a video stream that holds thumbnails of another one.
 const TIMED_THUMBNAILS: i32 = ffi::AV_DISPOSITION_TIMED_THUMBNAILS;

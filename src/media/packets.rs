@@ -24,8 +24,10 @@ pub(super) enum Next {
 pub(super) struct Reader {
     continuity: Continuity,
     ticks: Vec<Ticks>,
-    /// Where the first and the last packet of each stream begin in the file.
+    /// Where the first and the last packet of each stream begin in the file, if its streams can go on in one another.
     pub(super) places: Vec<Option<(u64, u64)>>,
+    /// The container is one of broadcast, where a program's picture may move to another stream.
+    changing: bool,
     trusted: bool,
     /// The latest end of a packet's presentation in the chosen stream, and in any other one, in nanoseconds.
     pub(super) end: Option<i64>,
@@ -50,6 +52,7 @@ impl Reader {
             continuity: Continuity::new(opened.stream.ticks, opened.stream.frame_length),
             ticks: opened.input.streams().map(|stream| Ticks::new(stream.time_base())).collect(),
             places: Vec::new(),
+            changing: CHANGING.contains(&opened.input.format().name()),
             trusted: key_flags_are_sound(opened.stream.codec),
             end: None,
             others_end: None,
@@ -103,7 +106,15 @@ impl Reader {
         hole.likely || self.passed_over.explains(hole.bytes, hole.gap, span)
     }
 
+    /// Where the last packet ends in the file, as far as that is known.
+    pub(super) fn reached(&self) -> u64 {
+        self.passed_over.end.unwrap_or(0)
+    }
+
     fn place(&mut self, packet: &Packet) {
+        if !self.changing {
+            return;
+        }
         let (stream, Ok(at)) = (packet.stream(), u64::try_from(packet.position())) else { return };
         if stream >= self.places.len() {
             self.places.resize(stream + 1, None);
@@ -120,7 +131,9 @@ impl Reader {
 
     fn stamp(&mut self, mut packet: Packet, stream: &Stream) -> Stamped<Packet> {
         let length = packet.duration();
-        let shown = !is_discarded(&packet);
+        let unstamped = packet.pts().is_none() && packet.dts().is_none();
+        let before_zero = stream.stamped && unstamped && self.first.is_none();
+        let shown = !is_discarded(&packet) && !before_zero;
         let (pts, dts) = if shown {
             self.continuity.correct(packet.pts(), packet.dts(), length)
         } else {
@@ -258,6 +271,8 @@ fn is_discarded(packet: &Packet) -> bool {
     unsafe { (*packet.as_ptr()).flags & ffi::AV_PKT_FLAG_DISCARD != 0 }
 }
 
+/// Containers whose players go on with another stream where one stops; of others they show one from beginning to end.
+const CHANGING: [&str; 3] = ["mpegts", "mpeg", "flv"];
 /// So many refusals in a row end the reading: a truncated MP4 refuses each of its missing samples.
 const REFUSALS_MAX: u32 = 100;
 

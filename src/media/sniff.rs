@@ -102,6 +102,12 @@ fn is_animated_png(head: &[u8]) -> bool {
         && is(b"acTL").is_some_and(|moves| is(b"IDAT").is_none_or(|picture| moves < picture))
 }
 
+/// Whether a file is a WebP of several pictures.
+pub fn is_animated_webp(head: &[u8]) -> bool {
+    let is = |at: usize, name: &[u8]| head.get(at..at + name.len()) == Some(name);
+    is(0, b"RIFF") && is(8, b"WEBP") && is(12, b"VP8X") && head.get(20).is_some_and(|flags| flags & 2 != 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::is_video;

@@ -5,6 +5,7 @@
 
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{Error as IoError, ErrorKind, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -29,6 +30,8 @@ pub enum Links {
 pub struct Source {
     path: PathBuf,
     file: Arc<File>,
+    /// Where it begins in the file; not at 0 for a part of one.
+    start: u64,
     bytes: u64,
     stamp: Stamp,
 }
@@ -54,12 +57,24 @@ impl Source {
         if bytes > limits.bytes {
             return Err(Limit::Bytes.exceeded(path, limits, format!("{bytes} bytes")));
         }
-        Ok(Source { path: path.to_owned(), file: Arc::new(file), bytes, stamp: Stamp::of(&metadata) })
+        Ok(Source { path: path.to_owned(), file: Arc::new(file), start: 0, bytes, stamp: Stamp::of(&metadata) })
     }
 
     /// Takes a descriptor that another process opened, of a file that had so many bytes then; its name is not known.
     pub(crate) fn handed_over(file: File, bytes: u64) -> Source {
-        Source { path: PathBuf::new(), file: Arc::new(file), bytes, stamp: Stamp::default() }
+        Source { path: PathBuf::new(), file: Arc::new(file), start: 0, bytes, stamp: Stamp::default() }
+    }
+
+    /// A part of it, to be read as if it were a file.
+    pub(super) fn part(&self, range: Range<u64>) -> Source {
+        let start = range.start.min(self.bytes);
+        Source {
+            path: self.path.clone(),
+            file: Arc::clone(&self.file),
+            start: self.start + start,
+            bytes: range.end.min(self.bytes).saturating_sub(start),
+            stamp: Stamp::default(),
+        }
     }
 
     /// The name that it was opened by.
@@ -79,7 +94,7 @@ impl Source {
 
     /// A reader that starts at the first byte and has a place of its own.
     pub(super) fn reader(&self) -> SourceReader {
-        SourceReader { file: Arc::clone(&self.file), bytes: self.bytes, at: 0 }
+        SourceReader { file: Arc::clone(&self.file), start: self.start, bytes: self.bytes, at: 0 }
     }
 
     /// Whether its first bytes are these; `false` also when they cannot be read.
@@ -261,6 +276,7 @@ impl Stamp {
 #[derive(Debug)]
 pub(super) struct SourceReader {
     file: Arc<File>,
+    start: u64,
     bytes: u64,
     at: u64,
 }
@@ -273,7 +289,7 @@ impl Read for SourceReader {
         if length == 0 {
             return Ok(0);
         }
-        let read = read_at(&self.file, &mut buffer[..length], self.at)?;
+        let read = read_at(&self.file, &mut buffer[..length], self.start + self.at)?;
         self.at += read as u64;
         Ok(read)
     }
