@@ -272,6 +272,7 @@ mod testing {
             still_since: time(number),
             cut: false,
             repeats: false,
+            panned: false,
         };
         let key = |number: u32| ClipKey {
             fine: false,

@@ -272,6 +272,8 @@ fn unsearchable(clip: &Fingerprint) -> Vec<(Span, ReasonCode)> {
             Content::Treated => parts.push((span(i, i), ReasonCode::Treated)),
         }
     }
+    let panned = keyframes.iter().enumerate().filter(|(_, keyframe)| keyframe.panned);
+    parts.extend(panned.map(|(i, _)| (span(i, i), ReasonCode::Still)));
     let cuts: Vec<usize> = (1..keyframes.len()).filter(|&i| keyframes[i].cut).collect();
     let starts = std::iter::once(0).chain(cuts.iter().copied());
     let ends = cuts.iter().copied().chain([keyframes.len()]).map(|end| end.max(1) - 1);

@@ -455,6 +455,7 @@ mod tests {
                 still_since: time,
                 cut: [2, 5].contains(&number),
                 repeats: false,
+                panned: false,
             }
         };
         let clip = Fingerprint { keyframes: (0..8).map(keyframe).collect(), ..still_clip(2.0) };

@@ -87,7 +87,14 @@ pub(super) fn clip(runs: &[Run], edit: Edit, random: &mut Random) -> Fingerprint
     let mut keys = Vec::new();
     for number in 0..(edit.seconds * 4.0) as u32 {
         let time = Duration::from_millis(250 * u64::from(number));
-        keyframes.push(Keyframe { time, content: Content::Searchable, still_since: time, cut: false, repeats: false });
+        keyframes.push(Keyframe {
+            time,
+            content: Content::Searchable,
+            still_since: time,
+            cut: false,
+            repeats: false,
+            panned: false,
+        });
         let shown = edit.from + edit.speed * time.as_secs_f32();
         for run in runs {
             let near = run.first.as_secs_f32() - 0.3 <= shown && shown <= run.last.as_secs_f32() + 0.3;

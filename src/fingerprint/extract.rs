@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::hash::{self, Patch};
 use super::motion::{Motion, Watcher};
+use super::pan::is_panned;
 use super::plane::Plane;
 use super::region::{Levels, distinctive, fine_regions, regions};
 use super::repeats::Memory;
@@ -55,9 +56,21 @@ pub(super) struct Extractor {
     previous: Option<Blocks>,
     watcher: Watcher,
     memory: Memory,
+    /// Whether each keyframe shows a still over which a camera is pretended to move.
+    panned: Vec<bool>,
+}
+
+/// What is known of a video once all of it was seen; of a clip also, keyframe by keyframe, whether it shows again what it has shown
+/// before, and whether it is a panned still.
+pub(super) struct Course {
+    pub(super) motion: Motion,
+    pub(super) repeating: Vec<bool>,
+    pub(super) panned: Vec<bool>,
 }
 
 struct Recent {
+    /// How many keyframes came before.
+    number: usize,
     keyframe: Keyframe,
     keys: Vec<SeenKey>,
     /// The same as of the keyframe before if not one pixel differs.
@@ -85,6 +98,7 @@ impl Extractor {
             previous: None,
             watcher: Watcher::new(),
             memory: Memory::default(),
+            panned: Vec::new(),
         }
     }
 
@@ -103,9 +117,15 @@ impl Extractor {
         self.watcher.push(frame.time, cells, pitch);
 
         let far_enough = |earlier: &Recent| earlier.keyframe.time + RECURRENCE_GAP <= frame.time;
-        let mut recent = Recent { keyframe, keys: picture.keys.clone(), picture, done: false };
+        let number = self.panned.len();
+        self.panned.push(false);
+        let mut recent = Recent { number, keyframe, keys: picture.keys.clone(), picture, done: false };
         if let Some(earlier) = self.recent.iter().rev().find(|earlier| far_enough(earlier)) {
             mark(&mut recent, &earlier.picture);
+            let moved = self.detail.changed && !Rc::ptr_eq(&recent.picture, &earlier.picture);
+            if moved && is_panned(&earlier.picture.levels, &recent.picture.levels) {
+                self.panned[earlier.number..].fill(true);
+            }
         }
         for earlier in self.recent.iter_mut().filter(|earlier| !earlier.done && far_enough(earlier)) {
             mark(earlier, &recent.picture);
@@ -119,13 +139,12 @@ impl Extractor {
         self.recent.push_back(recent);
     }
 
-    /// Gives back the keyframes of the last two seconds, and what moved in all; and, of a clip, which of all show again what it has
-    /// shown before.
-    pub(super) fn finish(self, emit: &mut dyn FnMut(Keyframe, Vec<SeenKey>)) -> (Motion, Vec<bool>) {
+    /// Gives back the keyframes of the last two seconds, and what is known of all.
+    pub(super) fn finish(self, emit: &mut dyn FnMut(Keyframe, Vec<SeenKey>)) -> Course {
         for recent in self.recent.into_iter().filter(|recent| !recent.done) {
             emit(recent.keyframe, recent.keys);
         }
-        (self.watcher.finish(), self.memory.repeating())
+        Course { motion: self.watcher.finish(), repeating: self.memory.repeating(), panned: self.panned }
     }
 
     fn picture(&self, frame: &Frame) -> Picture {
@@ -192,7 +211,7 @@ impl Extractor {
             }
         };
         self.previous = Some(blocks);
-        Keyframe { time, content, still_since, cut, repeats: false }
+        Keyframe { time, content, still_since, cut, repeats: false, panned: false }
     }
 }
 

@@ -286,6 +286,7 @@ mod tests {
                     still_since: Duration::ZERO,
                     cut: false,
                     repeats: false,
+                    panned: false,
                 })
                 .collect(),
             keys: (0..9)

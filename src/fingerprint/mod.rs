@@ -17,6 +17,7 @@ mod hash;
 mod key;
 mod motion;
 mod orientation;
+mod pan;
 mod parts;
 mod pictures;
 mod plane;
@@ -38,7 +39,7 @@ use crate::sample::{Grid, QUERY_INTERVAL};
 use crate::sandbox::Decoding;
 use crate::{Error, Result};
 
-use extract::{Detail, Extractor, KEYS_MIN};
+use extract::{Course, Detail, Extractor, KEYS_MIN};
 pub use file::serve;
 pub use key::{KEY_BITS, Key, KeyKind, Place, Run};
 pub use motion::{Motion, STILL};
@@ -101,6 +102,8 @@ pub struct Keyframe {
     pub cut: bool,
     /// Whether the clip has shown it before, and what comes before and after it with it.
     pub repeats: bool,
+    /// Whether it is a still over which a camera is pretended to move.
+    pub panned: bool,
 }
 
 /// A key of a clip.
@@ -279,8 +282,10 @@ fn made(
         });
     }
     let decoded = whole.ok_or(Error::Cancelled)?;
-    let (motion, repeating) = extractor.finish(&mut collect);
-    keyframes.iter_mut().zip(repeating).for_each(|(keyframe, repeats)| keyframe.repeats = repeats);
+    let Course { motion, repeating, panned } = extractor.finish(&mut collect);
+    for (i, keyframe) in keyframes.iter_mut().enumerate() {
+        (keyframe.repeats, keyframe.panned) = (repeating[i], panned[i]);
+    }
     for i in runs::recurring(&keys, |key| {
         let time = keyframes[key.keyframe as usize].time;
         Sighting { key: key.key, kind: key.kind, place: key.place, first: time, last: time }
@@ -383,7 +388,7 @@ fn tracked(
         decoded.undecoded.push(media::Undecoded { start, end, reason: format!("video stream {stream}: {reason}") });
         decoded.duration = end;
     }
-    let (motion, _) = extractor.finish(&mut collect);
+    let motion = extractor.finish(&mut collect).motion;
     progress(decoded.duration.saturating_sub(reached));
     Ok(SourceFingerprint { decoded, keyframes, runs: tracker.finish(), motion })
 }

@@ -293,6 +293,7 @@ mod tests {
                     still_since: time(i),
                     cut: false,
                     repeats: false,
+                    panned: false,
                 })
                 .collect(),
             keys: (0..3 * count).map(key).collect(),

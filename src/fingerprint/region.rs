@@ -32,6 +32,11 @@ impl Levels {
         &self.0[0]
     }
 
+    /// The picture halved so many times, if it is large enough.
+    pub(super) fn at(&self, halvings: usize) -> Option<&Plane> {
+        self.0.get(halvings)
+    }
+
     /// The picture in blocks of 8x8 pixels (or the smallest level of a picture too small for that), and the side of a block in
     /// heights of the picture.
     pub(super) fn eighth(&self) -> (Plane, f32) {

@@ -50,7 +50,16 @@ impl Memory {
             for order in [Order::Forwards, Order::Backwards] {
                 for lag in lags(&pairs, order) {
                     if lag.speakers.iter().filter(|&&i| !repeating[i]).count() >= SPEAKERS_MIN {
-                        self.mark(&Course { lag: lag.seconds, order, mirrored }, &changes, &mut repeating);
+                        // Those that speak were sampled a little apart.
+                        let near = [0.0, -LAG_STEP_S, LAG_STEP_S]
+                            .map(|off| Course { lag: lag.seconds + off, order, mirrored })
+                            .map(|course| (self.asked(&course, &changes), course));
+                        let fitting = |(asked, _): &(Vec<(usize, i32)>, Course)| -> i32 {
+                            asked.iter().map(|(_, says)| says).sum()
+                        };
+                        if let Some((asked, course)) = near.into_iter().max_by_key(fitting) {
+                            self.mark(&course, &asked, &mut repeating);
+                        }
                     }
                 }
             }
@@ -101,9 +110,8 @@ impl Memory {
         pairs
     }
 
-    /// Marks the pictures that go along with earlier ones.
-    fn mark(&self, course: &Course, changes: &[f32], repeating: &mut [bool]) {
-        // For each picture whose counterpart is known, whether it fits; what moves little fits without saying anything.
+    /// For each picture whose counterpart is known, whether it fits; what moves little fits without saying anything.
+    fn asked(&self, course: &Course, changes: &[f32]) -> Vec<(usize, i32)> {
         let mut asked: Vec<(usize, i32)> = Vec::new();
         for (i, picture) in self.pictures.iter().enumerate() {
             let then = course.counterpart(picture.time);
@@ -125,6 +133,11 @@ impl Memory {
             };
             asked.push((i, says));
         }
+        asked
+    }
+
+    /// Marks the pictures that go along with earlier ones.
+    fn mark(&self, course: &Course, asked: &[(usize, i32)], repeating: &mut [bool]) {
         // Each stretch whose sum is largest, from where it begins to rise.
         let mut from = 0;
         while from < asked.len() {
@@ -142,7 +155,7 @@ impl Memory {
             if best >= FITTING_MIN {
                 let first = asked[from..end].iter().find(|(_, says)| *says > 0).map_or(asked[from].0, |(i, _)| *i);
                 let last = asked[end - 1].0;
-                let (first, last) = (self.reach(course, first, -1, &asked), self.reach(course, last, 1, &asked));
+                let (first, last) = (self.reach(course, first, -1, asked), self.reach(course, last, 1, asked));
                 repeating[first..=last].fill(true);
                 from = end;
             } else {
@@ -262,6 +275,9 @@ const LOOK_BACK: usize = 14_400;
 /// Most pictures that are taken to be alike to one, the latest: a loop brings the same one back without end.
 const ALIKE_MAX: usize = 64;
 
+/// Seconds by which a lag is tried longer and shorter: a frame.
+const LAG_STEP_S: f64 = 0.04;
+
 /// Lags within so many seconds are one.
 const LAG_WIDTH_S: f64 = 0.1;
 
@@ -278,11 +294,11 @@ const REACH_S: f64 = 0.8;
 /// Difference that a counterpart may have: of itself, in grey levels; and as a share of the change, at the moment itself and for each
 /// second that it is off.
 const NOISE: f32 = 0.4;
-const FIT: f32 = 0.25;
-const FIT_A_SECOND: f32 = 6.0;
+const FIT: f32 = 0.3;
+const FIT_A_SECOND: f32 = 8.0;
 
 /// Pictures that fit which one that does not fit outweighs.
-const AGAINST: i32 = 3;
+const AGAINST: i32 = 2;
 
 #[cfg(test)]
 mod tests {

@@ -15,7 +15,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn clip(seconds: u32) -> Fingerprint {
     let keyframe = |i: u32| {
         let time = i * SECOND / 4;
-        Keyframe { time, content: Content::Searchable, still_since: time, cut: false, repeats: false }
+        Keyframe { time, content: Content::Searchable, still_since: time, cut: false, repeats: false, panned: false }
     };
     Fingerprint {
         path: "clip.mp4".into(),
