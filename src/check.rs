@@ -370,6 +370,7 @@ fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment) -> NonMatc
         mirrored: alignment.orientation.mirrored,
         turned_degrees: alignment.orientation.degrees(),
         widened: round(f64::from(alignment.orientation.warp.width()), 3),
+        slanted: round(f64::from(alignment.orientation.warp.slant()), 3),
         negative: alignment.orientation.negative,
         speed: round(f64::from(alignment.speed), 3),
         geometry: geometry(

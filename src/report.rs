@@ -77,6 +77,7 @@
 //! | `mirrored` | bool | left and right exchanged |
 //! | `turned_degrees` | 0, 12, 24, 90, 180, 270, 336, 348 | how far the clip (mirrored first, if so) has to be turned clockwise to lie like the source, to the nearest that is looked for; quarter turns, and 12 and 24 degrees to either side, by all but `fast` |
 //! | `widened` | factor | how many times as wide the clip has to be made to have the source's proportions, to the nearest of 1, 4/3, 16/9, 7/9 and 5/9 that are looked for, by all but `fast` |
+//! | `slanted` | factor | how many times as long as the other the diagonal from the upper left has to be made, to the nearest of 1, 1.6 and 0.625 that are looked for, by all but `fast` |
 //! | `negative` | bool | whether bright and dark are exchanged |
 //! | `speed` | factor | seconds of the source that pass in one second of the clip: above 1 the clip plays faster, below 0 backwards |
 //! | `geometry.clip` | rectangle | the part of the clip's frame that is covered; if it is tilted, of its frame so tilted about the middle |
@@ -313,6 +314,9 @@ pub struct NonMatch {
     /// How many times as wide the clip has to be made to have the source's proportions.
     #[serde(default = "one")]
     pub widened: f64,
+    /// How many times as long as the other the diagonal from the upper left has to be made, about.
+    #[serde(default = "one")]
+    pub slanted: f64,
     /// Whether bright and dark are exchanged.
     #[serde(default)]
     pub negative: bool,

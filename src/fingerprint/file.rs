@@ -13,7 +13,7 @@
 //! | 40 | | header: JSON object of the file's properties and keyframes |
 //! | | 8 | length of the motion |
 //! | | | motion, one picture a keyframe: columns and rows u16, side of a cell f32, number of pictures u32, their times in milliseconds u32 each, then their cells, 2 bits each, row by row, a picture beginning at a byte of its own: 0 still, 1 brighter, 2 darker than in the two seconds on either side |
-//! | | 340 each | keys: keyframe u32, kind u8 (0 whole, 1 region), recurs u8, fine u8, a zero byte, x, y, size f32, and 32 bytes each: key, mirrored key, and the warped ones in the order of [`Warp::ALL`](super::Warp::ALL) |
+//! | | 404 each | keys: keyframe u32, kind u8 (0 whole, 1 region), recurs u8, fine u8, a zero byte, x, y, size f32, and 32 bytes each: key, mirrored key, and the warped ones in the order of [`Warp::ALL`](super::Warp::ALL) |
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -28,7 +28,7 @@ use crate::sandbox::{self, Decoding};
 use crate::{Error, Result};
 
 /// Version of the layout.
-pub(super) const FILE_VERSION: u32 = 6;
+pub(super) const FILE_VERSION: u32 = 7;
 
 const MAGIC: &[u8; 8] = b"UNIQFP\r\n";
 const HEAD: usize = 32;

@@ -43,7 +43,7 @@ use extract::{Course, Detail, Extractor, KEYS_MIN};
 pub use file::serve;
 pub use key::{KEY_BITS, Key, KeyKind, Place, Run};
 pub use motion::{Motion, STILL};
-pub use orientation::{Orientation, TILTS, WIDTHS, Warp};
+pub use orientation::{Orientation, SLANTS, TILTS, WIDTHS, Warp};
 pub use parts::Parts;
 pub use pictures::{ClipPictures, Looked, Picture};
 use runs::{Sighting, Tracker};

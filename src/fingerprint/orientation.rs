@@ -33,6 +33,9 @@ pub enum Warp {
     Tilt(i8),
     /// Widened to so many ninths of its width: one of [`WIDTHS`].
     Width(u8),
+    /// Lengthened along the diagonal from the upper left so that it is so many tenths of the other, below zero along the other: one of
+    /// [`SLANTS`].
+    Slant(i8),
 }
 
 /// The angles of tilts, in degrees. Keys tolerate some six on either side, so that all up to 30 are covered.
@@ -42,16 +45,20 @@ pub const TILTS: [i8; 4] = [12, -12, 24, -24];
 /// on either side, so that all from a half to twice are covered.
 pub const WIDTHS: [u8; 4] = [12, 16, 7, 5];
 
+/// The ratios of diagonals, in tenths: with those of [`WIDTHS`], what a screen that is filmed from above and aside comes near.
+pub const SLANTS: [i8; 2] = [16, -16];
+
 impl Warp {
     /// All that are looked for; [`ClipKey::warped`] has their keys in this order.
-    pub const ALL: [Warp; 8] = {
-        let mut all = [Warp::None; 8];
+    pub const ALL: [Warp; 10] = {
+        let mut all = [Warp::None; 10];
         let mut i = 0;
         while i < 4 {
             all[i] = Warp::Tilt(TILTS[i]);
             all[4 + i] = Warp::Width(WIDTHS[i]);
             i += 1;
         }
+        (all[8], all[9]) = (Warp::Slant(SLANTS[0]), Warp::Slant(SLANTS[1]));
         all
     };
 
@@ -59,7 +66,7 @@ impl Warp {
     pub fn angle(self) -> f32 {
         match self {
             Warp::Tilt(degrees) => f32::from(degrees).to_radians(),
-            Warp::None | Warp::Width(_) => 0.0,
+            Warp::None | Warp::Width(_) | Warp::Slant(_) => 0.0,
         }
     }
 
@@ -67,7 +74,16 @@ impl Warp {
     pub fn width(self) -> f32 {
         match self {
             Warp::Width(ninths) => f32::from(ninths) / 9.0,
-            Warp::None | Warp::Tilt(_) => 1.0,
+            Warp::None | Warp::Tilt(_) | Warp::Slant(_) => 1.0,
+        }
+    }
+
+    /// How many times as long as the other it makes the diagonal from the upper left, if both are as long.
+    pub fn slant(self) -> f32 {
+        match self {
+            Warp::Slant(tenths) if tenths < 0 => 10.0 / -f32::from(tenths),
+            Warp::Slant(tenths) => f32::from(tenths) / 10.0,
+            Warp::None | Warp::Tilt(_) | Warp::Width(_) => 1.0,
         }
     }
 
@@ -78,6 +94,11 @@ impl Warp {
             Warp::None => (across, down),
             Warp::Tilt(_) => (cos * across - sin * down, sin * across + cos * down),
             Warp::Width(_) => (self.width() * across, down),
+            Warp::Slant(_) => {
+                let root = self.slant().sqrt();
+                let (along, aside) = (0.5 * (root + 1.0 / root), 0.5 * (root - 1.0 / root));
+                (along * across + aside * down, aside * across + along * down)
+            }
         }
     }
 
@@ -87,6 +108,7 @@ impl Warp {
             Warp::None => (across, down),
             Warp::Tilt(degrees) => Warp::Tilt(-degrees).apply(across, down),
             Warp::Width(_) => (across / self.width(), down),
+            Warp::Slant(tenths) => Warp::Slant(-tenths).apply(across, down),
         }
     }
 
@@ -99,6 +121,7 @@ impl Warp {
     fn mirrored(self) -> Warp {
         match self {
             Warp::Tilt(degrees) => Warp::Tilt(-degrees),
+            Warp::Slant(tenths) => Warp::Slant(-tenths),
             Warp::None | Warp::Width(_) => self,
         }
     }

@@ -157,6 +157,9 @@ fn picture(found: &NonMatch) -> String {
     } else if found.widened < 1.0 {
         parts.push(format!("widened to about {:.0} % of its width", 100.0 / found.widened));
     }
+    if found.slanted != 1.0 {
+        parts.push("slanted".to_owned());
+    }
     if found.speed < 0.0 {
         parts.push("backwards".to_owned());
     }

@@ -108,6 +108,7 @@ fn found(title: Option<&str>) -> NonMatch {
         mirrored: true,
         turned_degrees: 0,
         widened: 1.0,
+        slanted: 1.0,
         negative: false,
         speed: 1.25,
         geometry: Geometry {

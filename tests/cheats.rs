@@ -1,0 +1,206 @@
+//! What somebody may do to a published film to have it paid for: whatever it is, none of its seconds may be.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use support::{program, scenes};
+use tempfile::TempDir;
+
+/// Copied seconds that may be paid at the edges of what was found.
+const EDGES_S: f64 = 0.6;
+
+const LOSSY: [&str; 6] = ["-c:v", "libx264", "-crf", "24", "-pix_fmt", "yuv420p"];
+
+fn film() -> PathBuf {
+    scenes::moving(301, 20)
+}
+
+fn own() -> PathBuf {
+    scenes::moving(302, 20)
+}
+
+/// An index of the film alone.
+fn index() -> &'static Path {
+    static PLACE: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
+    let (_, index) = PLACE.get_or_init(|| {
+        let place = TempDir::new().unwrap();
+        let index = place.path().join("index");
+        program::must_succeed(&program::build(Path::new(env!("CARGO_BIN_EXE_uniq")), &index, &[&film()]));
+        (place, index)
+    });
+    index
+}
+
+fn check(clip: &Path) -> Value {
+    let args: [&std::ffi::OsStr; 5] =
+        ["check".as_ref(), "--json".as_ref(), "--index".as_ref(), index().as_ref(), clip.as_ref()];
+    let output = program::run(Path::new(env!("CARGO_BIN_EXE_uniq")), &args);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+fn payable_s(report: &Value) -> f64 {
+    60.0 * report["payable_minutes"].as_f64().unwrap()
+}
+
+fn seconds(report: &Value, state: &str) -> f64 {
+    report["seconds"][state].as_f64().unwrap()
+}
+
+/// Seconds that are unsearchable for a reason.
+fn seconds_for(report: &Value, code: &str) -> f64 {
+    let spans = report["spans"].as_array().unwrap().iter().filter(|span| span["reason"]["code"] == code);
+    spans.map(|span| span["end_s"].as_f64().unwrap() - span["start_s"].as_f64().unwrap()).sum()
+}
+
+/// Eight seconds of the film, filtered.
+fn treated(filter: &str) -> PathBuf {
+    scenes::edit(&film(), filter, &[&["-ss", "6", "-t", "8"], &LOSSY[..]].concat(), "mp4")
+}
+
+/// The film and footage of one's own, sixteen seconds of each, put together by a filter graph.
+fn mixed(graph: &str) -> PathBuf {
+    let mut args: Vec<OsString> = Vec::new();
+    for input in [film(), own()] {
+        args.extend(["-t".into(), "16".into(), "-i".into(), input.into()]);
+    }
+    args.extend(["-filter_complex".into(), graph.into()]);
+    args.extend(LOSSY.map(OsString::from));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("edits");
+    scenes::edited(&folder, &[&film(), &own()], &args, "mp4")
+}
+
+#[test]
+fn a_turned_mirrored_negative_or_stretched_film_is_found() {
+    for filter in [
+        "negate",
+        "hflip,vflip",
+        "transpose=1",
+        "transpose=2",
+        "transpose=0",
+        "transpose=3",
+        "vflip",
+        "negate,vflip",
+        "crop=iw*0.8:ih*0.9,scale=480:360",
+        "scale=480:270,pad=480:360:0:45",
+        "crop=iw*0.7:ih,scale=iw*1.5:ih",
+    ] {
+        let report = check(&treated(filter));
+        assert!(seconds(&report, "published") > 6.0, "{filter}: {report:#}");
+        assert!(payable_s(&report) <= EDGES_S, "{filter}: {report:#}");
+    }
+}
+
+#[test]
+fn a_film_of_which_filters_left_lines_or_two_levels_is_not_paid() {
+    for filter in [
+        "edgedetect=low=0.05:high=0.15",
+        "sobel",
+        "prewitt",
+        "lutyuv=y='if(gt(val,128),235,16)'",
+        "convolution='-2 -1 0 -1 1 1 0 1 2:-2 -1 0 -1 1 1 0 1 2:-2 -1 0 -1 1 1 0 1 2:-2 -1 0 -1 1 1 0 1 2',negate",
+        "lutyuv=y=128",
+    ] {
+        let report = check(&treated(filter));
+        assert_ne!(report["verdict"], "unpublished", "{filter}: {report:#}");
+        assert!(payable_s(&report) <= EDGES_S, "{filter}: {report:#}");
+    }
+}
+
+#[test]
+fn frames_of_ones_own_among_those_of_a_film_hide_nothing() {
+    for (what, graph) in [
+        // One frame a sampling interval and less.
+        ("each sixth", "[0:v][1:v]overlay=enable='eq(mod(n\\,6)\\,0)'"),
+        ("each third", "[0:v][1:v]overlay=enable='eq(mod(n\\,3)\\,0)'"),
+        ("each second", "[0:v][1:v]overlay=enable='eq(mod(n\\,2)\\,0)'"),
+        ("half of each second", "[0:v][1:v]overlay=enable='lt(mod(t\\,1)\\,0.5)'"),
+        (
+            "each third, negative",
+            "[0:v]split[a][b];[b]negate[c];[a][c]overlay=enable='eq(mod(n\\,3)\\,0)';[1:v]nullsink",
+        ),
+    ] {
+        let report = check(&mixed(graph));
+        assert!(report["verdict"] != "unpublished", "{what}: {report:#}");
+        assert!(payable_s(&report) <= 2.0 * EDGES_S, "{what}: {report:#}");
+    }
+}
+
+#[test]
+fn a_film_in_pieces_of_another_order_is_not_paid() {
+    let pieces: Vec<String> = (0..12)
+        .map(|i| {
+            let from = (7 * i) % 12;
+            format!("[0:v]trim={from}:{},setpts=PTS-STARTPTS[p{i}];", from + 1)
+        })
+        .collect();
+    let inputs: String = (0..12).map(|i| format!("[p{i}]")).collect();
+    let graph = format!("{}{inputs}concat=n=12:v=1;[1:v]nullsink", pieces.concat());
+    let report = check(&mixed(&graph));
+    assert_ne!(report["verdict"], "unpublished", "{report:#}");
+    assert!(payable_s(&report) <= 2.0 * EDGES_S, "{report:#}");
+}
+
+#[test]
+fn what_a_clip_shows_again_is_paid_once() {
+    let second = scenes::edit(&own(), "null", &[&["-ss", "5", "-t", "1"], &LOSSY[..]].concat(), "mp4");
+    let looped = |input: &Path, times: u32| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("edits");
+        let times = (times - 1).to_string();
+        let mut args: Vec<OsString> = ["-stream_loop", &times, "-i"].iter().map(OsString::from).collect();
+        args.push(input.into());
+        args.extend(LOSSY.map(OsString::from));
+        scenes::edited(&folder, &[input], &args, "mp4")
+    };
+    let report = check(&looped(&second, 30));
+    assert!(payable_s(&report) <= 3.0, "{report:#}");
+    // Where it begins again there is a cut.
+    let doubted = seconds_for(&report, "repeated") + seconds_for(&report, "quick_cuts");
+    assert!(doubted >= 25.0, "{report:#}");
+
+    let six = scenes::edit(&own(), "null", &[&["-ss", "2", "-t", "6"], &LOSSY[..]].concat(), "mp4");
+    let report = check(&looped(&six, 4));
+    assert_eq!(report["verdict"], "unpublished", "{report:#}");
+    assert!((4.0..=9.0).contains(&payable_s(&report)), "{report:#}");
+
+    // Once it is paid.
+    let report = check(&six);
+    assert!(seconds_for(&report, "repeated") == 0.0 && payable_s(&report) > 4.0, "{report:#}");
+}
+
+#[test]
+fn a_still_that_pans_is_not_paid() {
+    let still = scenes::edit(&own(), "select=eq(n\\,100),scale=1280:720", &["-frames:v", "1", "-c:v", "ffv1"], "mkv");
+    for (what, filter) in [
+        ("pans", "loop=300:1,setpts=N/25/TB,crop=iw*0.6:ih*0.6:(iw-ow)*t/12:(ih-oh)*t/12,scale=640:360"),
+        ("zooms", "zoompan=z='1+0.002*on':d=300:x='iw/2-iw/zoom/2':y='ih/2-ih/zoom/2':s=640x360:fps=25"),
+    ] {
+        let clip = scenes::edit(&still, filter, &[&["-r", "25"], &LOSSY[..]].concat(), "mp4");
+        let report = check(&clip);
+        assert!(seconds_for(&report, "still") > 8.0, "{what}: {report:#}");
+        assert!(payable_s(&report) <= 2.0, "{what}: {report:#}");
+    }
+}
+
+#[test]
+fn a_published_stream_beside_one_of_ones_own_decides() {
+    for extension in ["mp4", "mkv", "mov", "ts"] {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("edits");
+        let mut args: Vec<OsString> = Vec::new();
+        for input in [own(), film()] {
+            args.extend(["-t".into(), "8".into(), "-i".into(), input.into()]);
+        }
+        args.extend(["-map", "0:v", "-map", "1:v"].map(OsString::from));
+        args.extend(LOSSY.map(OsString::from));
+        let clip = scenes::edited(&folder, &[&own(), &film()], &args, extension);
+        let report = check(&clip);
+        assert_ne!(report["verdict"], "unpublished", "{extension}: {report:#}");
+        assert!(payable_s(&report) <= EDGES_S, "{extension}: {report:#}");
+        assert_eq!(report["streams"].as_array().map(Vec::len), Some(2), "{extension}: {report:#}");
+    }
+}
