@@ -123,10 +123,10 @@ fn improved(earlier: &Plane, later: &Plane, fit: Fit) -> Option<Fit> {
             }
         }
     }
-    for row in 1..6 {
-        for column in 0..row {
-            normal[row][column] = normal[column][row];
-        }
+    // It is symmetric.
+    let upper = normal;
+    for (row, of_row) in normal.iter_mut().enumerate() {
+        of_row.iter_mut().zip(&upper).take(row).for_each(|(value, other)| *value = other[row]);
     }
     let [a, b, tx, ty, gain, offset] = solved(normal)?.map(|value| value as f32);
     let next = Fit {
