@@ -204,3 +204,35 @@ fn a_published_stream_beside_one_of_ones_own_decides() {
         assert_eq!(report["streams"].as_array().map(Vec::len), Some(2), "{extension}: {report:#}");
     }
 }
+
+/// `UNIQ_LONG_HOURS` hours of it, a fiftieth without.
+#[test]
+fn hours_of_a_still_and_of_black_flashes_are_judged_in_proportion() {
+    let hours: f64 = std::env::var("UNIQ_LONG_HOURS").map_or(0.02, |hours| hours.parse().expect("a number of hours"));
+    let folder = TempDir::new().unwrap();
+    let still = folder.path().join("still.png");
+    let run = |args: &[&str], output: &Path| {
+        let args: Vec<&str> = args.iter().copied().chain([output.to_str().unwrap()]).collect();
+        let status = support::steady::ffmpeg(&args).status().unwrap();
+        assert!(status.success(), "{args:?}");
+    };
+    run(&["-ss", "4", "-i", film().to_str().unwrap(), "-frames:v", "1"], &still);
+    let length = (3600.0 * hours).to_string();
+    let (frozen, flashes) = (folder.path().join("frozen.mp4"), folder.path().join("flashes.mp4"));
+    let encoder =
+        ["-vf", "scale=320:180", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-t", &length];
+    let still = still.to_str().unwrap();
+    run(&[&["-loop", "1", "-framerate", "2", "-i", still][..], &encoder[..]].concat(), &frozen);
+    let mut encoder = encoder;
+    encoder[1] = "scale=320:180,drawbox=c=black:t=fill:enable='mod(n\\,2)'";
+    let own = own();
+    run(&[&["-stream_loop", "-1", "-i", own.to_str().unwrap(), "-r", "4"][..], &encoder[..]].concat(), &flashes);
+    for (clip, codes) in [(&frozen, &["frozen", "ambiguous"][..]), (&flashes, &["black", "quick_cuts"][..])] {
+        let begun = std::time::Instant::now();
+        let report = check(clip);
+        println!("{hours} h of {}: {:.1} s", clip.display(), begun.elapsed().as_secs_f64());
+        assert_eq!(report["verdict"], "inconclusive", "{}", report["reasons"]);
+        let reasons = report["reasons"].as_array().unwrap();
+        assert!(reasons.iter().any(|reason| codes.iter().any(|code| reason["code"] == *code)), "{reasons:?}");
+    }
+}
