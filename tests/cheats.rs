@@ -236,3 +236,24 @@ fn hours_of_a_still_and_of_black_flashes_are_judged_in_proportion() {
         assert!(reasons.iter().any(|reason| codes.iter().any(|code| reason["code"] == *code)), "{reasons:?}");
     }
 }
+
+#[test]
+fn a_source_with_several_sizes_of_a_picture_is_indexed_once_and_with_several_pictures_whole() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("edits");
+    for (second, length_s) in [(film(), 8.0), (own(), 16.0)] {
+        let mut args: Vec<OsString> = Vec::new();
+        for input in [film(), second.clone()] {
+            args.extend(["-t".into(), "8".into(), "-i".into(), input.into()]);
+        }
+        args.extend(["-map", "0:v", "-map", "1:v", "-s:v:1", "320x180"].map(OsString::from));
+        args.extend(LOSSY.map(OsString::from));
+        let source = scenes::edited(&folder, &[&film(), &second], &args, "mp4");
+        let place = TempDir::new().unwrap();
+        let (uniq, index) = (Path::new(env!("CARGO_BIN_EXE_uniq")), place.path().join("index"));
+        program::must_succeed(&program::build(uniq, &index, &[&source]));
+        let args: [&std::ffi::OsStr; 5] =
+            ["index".as_ref(), "list".as_ref(), "--json".as_ref(), "--index".as_ref(), index.as_ref()];
+        let listed: Value = serde_json::from_slice(&program::run(uniq, &args).stdout).unwrap();
+        assert!((listed["duration_s"].as_f64().unwrap() - length_s).abs() < 0.2, "{listed}");
+    }
+}

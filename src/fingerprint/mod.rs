@@ -27,6 +27,7 @@ mod runs;
 mod treated;
 mod whole;
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -355,27 +356,51 @@ fn tracked(
     let mut tracker = Tracker::new(grid.interval());
     let mut keyframes = 0;
     let mut reached = Duration::ZERO;
+    let shown: RefCell<Vec<(Duration, Key)>> = RefCell::default();
     let mut collect = |keyframe: Keyframe, seen: Vec<extract::SeenKey>| {
         keyframes += 1;
+        shown.borrow_mut().extend(whole_of(&seen).map(|key| (keyframe.time, key)));
         tracker.push(keyframe.time, &seen);
     };
-    let mut decode = |stream: Option<u32>, offset: Duration| {
+    let decode = |stream: Option<u32>, take: &mut dyn FnMut(media::Frame)| {
         let mut visit = |frame: media::Frame| {
-            let time = frame.time.saturating_add(offset);
-            extractor.push(&media::Frame { time, ..frame }, &mut collect);
-            progress(time.saturating_sub(reached));
-            reached = time;
+            take(frame);
             stop_if(cancel)
         };
         let decoded = decoding.decode(source, sha256, stream, grid.clone(), &mut visit, &|| cancelled(cancel))?;
         if cancelled(cancel) { Err(Error::Cancelled) } else { Ok(decoded) }
     };
-    let mut decoded = decode(None, Duration::ZERO)?;
+    let mut track = |stream: Option<u32>, offset: Duration| {
+        decode(stream, &mut |frame| {
+            let time = frame.time.saturating_add(offset);
+            extractor.push(&media::Frame { time, ..frame }, &mut collect);
+            progress(time.saturating_sub(reached));
+            reached = time;
+        })
+    };
+    let mut decoded = track(None, Duration::ZERO)?;
     let length = decoded.duration;
+    let firsts = shown.borrow().clone();
     let others: Vec<u32> = decoded.pictures().concat().into_iter().filter(|&stream| stream != decoded.stream).collect();
     for (number, stream) in others.into_iter().enumerate() {
         let start = decoded.duration;
-        let next = if number + 1 < pictures::STREAMS_MAX { Some(decode(Some(stream), start)) } else { None };
+        let next = if number + 1 >= pictures::STREAMS_MAX {
+            None
+        } else {
+            // Which of them shows the same, at another size, is known before any of its keys are taken.
+            let mut other = Extractor::new(Detail { regions: 0, fine: 0, changed: false });
+            let mut there: Vec<(Duration, Key)> = Vec::new();
+            let mut note = |keyframe: Keyframe, seen: Vec<extract::SeenKey>| {
+                there.extend(whole_of(&seen).map(|key| (keyframe.time, key)));
+            };
+            let looked = decode(Some(stream), &mut |frame| other.push(&frame, &mut note));
+            other.finish(&mut note);
+            match looked {
+                Ok(_) if is_rendition(&there, &firsts) => continue,
+                Ok(_) => Some(track(Some(stream), start)),
+                Err(error) => Some(Err(error)),
+            }
+        };
         let reason = match next {
             Some(Ok(next)) => {
                 decoded = decoded.followed_by(next);
@@ -392,6 +417,28 @@ fn tracked(
     progress(decoded.duration.saturating_sub(reached));
     Ok(SourceFingerprint { decoded, keyframes, runs: tracker.finish(), motion })
 }
+
+/// The key of the whole frame.
+fn whole_of(seen: &[extract::SeenKey]) -> Option<Key> {
+    seen.iter().find(|key| key.kind == KeyKind::Whole).map(|key| key.key)
+}
+
+/// Whether a stream shows what the first one does at the same times, as files with several sizes or qualities of one picture do.
+/// Indexed again, its keys would seem to recur at another time.
+fn is_rendition(stream: &[(Duration, Key)], first: &[(Duration, Key)]) -> bool {
+    let alike = |(time, key): &(Duration, Key)| {
+        let from = first.partition_point(|(other, _)| *other + RENDITION_APART < *time);
+        let near = first[from..].iter().take_while(|(other, _)| *other <= *time + RENDITION_APART);
+        near.map(|(_, other)| key.distance(*other)).min().is_some_and(|bits| bits <= extract::RECURRENCE_RADIUS)
+    };
+    // Of the first, the last two seconds are not known yet.
+    let until = first.last().map_or(Duration::ZERO, |(time, _)| *time);
+    let known = || stream.iter().filter(|(time, _)| *time <= until);
+    known().next().is_some() && known().filter(|shown| alike(shown)).count() * 20 >= known().count() * 19
+}
+
+/// How far apart in time keyframes of two renditions of one picture may be.
+const RENDITION_APART: Duration = Duration::from_millis(600);
 
 fn cancelled(cancel: Option<&AtomicBool>) -> bool {
     cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed))
