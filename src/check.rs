@@ -188,8 +188,25 @@ struct Findings {
 /// Seconds of the clip that are searched and aligned at a time: memory stays the same for a film.
 const WINDOW: Duration = Duration::from_secs(300);
 
-/// Most alignments of that many seconds that are judged, the strongest: hundreds of sources of one thing say no more than these.
-const ALIGNMENTS_PER_WINDOW: usize = 512;
+/// Most alignments of a second of the clip that are judged, the strongest: hundreds of sources of one thing say no more than these.
+const ALIGNMENTS_PER_SECOND: u32 = 64;
+
+/// Leaves out alignments, which come strongest first, in all of whose seconds there are enough stronger ones. None is left out for
+/// what lies elsewhere in the clip.
+fn strongest_anywhere(mut aligned: Vec<Alignment>, start: Duration) -> Vec<Alignment> {
+    let mut counts: Vec<u32> = Vec::new();
+    aligned.retain(|alignment| {
+        let from = alignment.clip.start.saturating_sub(start).as_secs() as usize;
+        let to = alignment.clip.end.saturating_sub(start).as_secs() as usize;
+        counts.resize(counts.len().max(to.max(from) + 1), 0);
+        let kept = counts[from..=to.max(from)].iter().any(|count| *count < ALIGNMENTS_PER_SECOND);
+        if kept {
+            counts[from..=to.max(from)].iter_mut().for_each(|count| *count += 1);
+        }
+        kept
+    });
+    aligned
+}
 
 fn find(
     index: &Index,
@@ -221,10 +238,9 @@ fn find(
         let end = if last { clip.duration.max(start) } else { start + WINDOW };
         let keys = number(start)..if last { clip.keys.len() } else { number(end) };
         let hits = search(index, clip, keys, orientations, mode, &|| clock.check())?;
-        let mut aligned = align(&hits.hits, clip, align::Span { start, end }, &corpus);
+        let aligned = align(&hits.hits, clip, align::Span { start, end }, &corpus);
         clock.check()?;
-        aligned.truncate(ALIGNMENTS_PER_WINDOW);
-        parts.push(aligned);
+        parts.push(strongest_anywhere(aligned, start));
         if let Some(error) = unread.take() {
             return Err(error);
         }

@@ -71,8 +71,9 @@ pub const HITS_PER_KEY: usize = 1000;
 /// Most hits of one search: about a gigabyte.
 const HITS_MAX: usize = 6_000_000;
 
-/// Keys that are looked up before it is asked whether to go on.
+/// Keys that are looked up, and keys whose hits are made, before it is asked whether to go on.
 const QUERIES_AT_A_TIME: usize = 4096;
+const HITS_AT_A_TIME: usize = 64;
 
 /// Which keys of a clip are looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +113,10 @@ pub fn search(
         if neighbours.mode == SearchMode::Graph {
             used = SearchMode::Graph;
         }
-        for (&asked, query) in asked.iter().zip(&queries) {
+        for (number, (&asked, query)) in asked.iter().zip(&queries).enumerate() {
+            if number.is_multiple_of(HITS_AT_A_TIME) {
+                stop()?;
+            }
             let Ok(number) = distinct.binary_search(query) else { continue };
             let from = neighbours.found.partition_point(|near| (near.query as usize) < number);
             let of_query = &neighbours.found[from..];
@@ -122,6 +126,8 @@ pub fn search(
             }
         }
     }
+    // Where hits were left out, not all that was compared is told.
+    exact &= found.per_key == HITS_PER_KEY;
     let mut hits = found.hits;
     hits.sort_by_key(|hit| (hit.video, hit.orientation, hit.clip_key, hit.reference_key));
     Ok(Hits { hits, mode: used, exact, recall })

@@ -258,7 +258,7 @@ fn unsearchable(clip: &Fingerprint) -> Vec<(Span, ReasonCode)> {
     let span = |first, last| stands_for(clip, first, last);
     let mut parts = Vec::new();
     for (i, keyframe) in keyframes.iter().enumerate() {
-        if keyframe.time - keyframe.still_since >= FROZEN_MIN {
+        if keyframe.time.saturating_sub(keyframe.still_since) >= FROZEN_MIN {
             let first = keyframes.partition_point(|earlier| earlier.time < keyframe.still_since);
             parts.push((span(first, i), ReasonCode::Frozen));
         }
@@ -278,8 +278,15 @@ fn unsearchable(clip: &Fingerprint) -> Vec<(Span, ReasonCode)> {
     let starts = std::iter::once(0).chain(cuts.iter().copied());
     let ends = cuts.iter().copied().chain([keyframes.len()]).map(|end| end.max(1) - 1);
     if !cuts.is_empty() {
-        let shots = starts.zip(ends).map(|(first, last)| span(first, last));
-        parts.extend(shots.filter(|shot| shot.length() < SHOT_MIN).map(|shot| (shot, ReasonCode::QuickCuts)));
+        for (first, last) in starts.zip(ends) {
+            let shot = span(first, last);
+            if shot.length() < SHOT_MIN {
+                parts.push((shot, ReasonCode::QuickCuts));
+            } else if keyframes[last].still_since <= keyframes[first].time {
+                // Pictures that are shown one after the other are no video.
+                parts.push((shot, ReasonCode::Frozen));
+            }
+        }
     }
     // One picture shown for long, as files of variable frame rate do.
     for (i, keyframe) in keyframes.iter().enumerate() {

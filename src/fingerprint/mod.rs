@@ -180,7 +180,11 @@ impl Fingerprint {
                 );
             }
         }
-        let keyframes = self.keyframes.iter().step_by(step).copied().collect();
+        // What is told of a keyframe that is left out is told of the next.
+        let keep = |of: &[Keyframe]| Keyframe { cut: of.iter().any(|keyframe| keyframe.cut), ..of[of.len() - 1] };
+        let first = self.keyframes.get(..1).unwrap_or_default();
+        let rest = self.keyframes.get(1..).unwrap_or_default().chunks_exact(step).map(keep);
+        let keyframes = first.iter().copied().chain(rest).collect();
         let motion = self.motion.step_by(step);
         Fingerprint { keyframes, keys, motion, interval: self.interval * step as u32, ..self.clone() }
     }

@@ -104,8 +104,10 @@ pub(super) fn of(
         }
     }
     let moving = found.iter().any(|(_, _, fingerprint)| fingerprint.frames > 1);
-    let (found, stills): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|(_, _, fingerprint)| fingerprint.frames > 1 || !moving);
+    let (found, stills): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        // One that could not be decoded to its end may be any.
+        .partition(|(_, _, fingerprint)| fingerprint.frames > 1 || !fingerprint.undecoded.is_empty() || !moving);
     let begin = found.iter().map(|(_, origin, _)| *origin).min().unwrap_or(0);
     let pictures: Vec<Picture> = found
         .into_iter()

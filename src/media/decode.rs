@@ -22,14 +22,14 @@ pub(super) fn decode(
     selector: &mut dyn Selector,
     observer: &mut dyn Observer,
 ) -> Result<Decoded> {
-    let Joins { starts, mut unread } = joined::of_container(source);
+    let Joins { starts, mut unread } = joined::of_container(source, &mut || observer.progress(Duration::ZERO, 0));
     let end = unread.first().copied().unwrap_or(source.bytes());
     let ends = starts.iter().skip(1).copied().chain([end]);
     let mut parts = starts.iter().copied().zip(ends).map(|(start, end)| source.part(start..end));
     let Some(first) = parts.next() else { return Err(Error::Cancelled) };
     let (mut decoded, reached) = decode_part(&first, stream, limits, selector, observer)?;
     if starts.len() == 1 && unread.is_empty() {
-        unread = joined::behind(source, reached);
+        unread = joined::behind(source, reached, &mut || observer.progress(decoded.duration, decoded.frames));
     }
     // Of streams that follow each other only the last one goes on in the next part.
     let goes_on = decoded.pictures().iter().any(|group| group.last() == Some(&decoded.stream));
@@ -39,7 +39,8 @@ pub(super) fn decode(
     let (read, before) = (decoded.duration, unread.first().copied().unwrap_or(1));
     for (at, start) in unread.iter().copied().enumerate().filter(|_| goes_on) {
         let part = source.part(start..unread.get(at + 1).copied().unwrap_or(source.bytes()));
-        let length = length_of(&part, limits).unwrap_or_else(|| proportional(read, part.bytes(), before));
+        let length = length_of(&part, limits, &mut || observer.progress(decoded.duration, decoded.frames))
+            .unwrap_or_else(|| proportional(read, part.bytes(), before));
         decoded = lose(decoded, length, UNREACHED);
     }
     if decoded.duration > limits.duration {
@@ -92,11 +93,15 @@ fn go_on(
 }
 
 /// How long a recording lasts by the time stamps of its packets.
-fn length_of(part: &Source, limits: &Limits) -> Option<Duration> {
+fn length_of(part: &Source, limits: &Limits, tick: joined::Tick<'_>) -> Option<Duration> {
     let opened = open::open(part, None, limits).ok()?;
     let mut reader = Reader::new(&opened);
     let Opened { mut input, stream, .. } = opened;
-    while reader.next(&mut input, &stream).is_some() {}
+    while reader.next(&mut input, &stream).is_some() {
+        if tick().is_break() {
+            return None;
+        }
+    }
     let length = reader.end?.saturating_sub(reader.first?);
     (length > 0).then(|| clock::duration(length))
 }

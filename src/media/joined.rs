@@ -4,7 +4,7 @@
 //! televisions follow it, and FFmpeg keeps the first codec. Players show of joined MP4, FLV and ASF files the first one alone.
 
 use std::io::{BufReader, Read, Seek, SeekFrom};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use super::source::Source;
 
@@ -17,17 +17,41 @@ pub(super) struct Joins {
     pub(super) unread: Vec<u64>,
 }
 
+/// Asked after each block that is read whether to go on: a whole file is read, and the parent has to hear that it is.
+pub(super) type Tick<'a> = &'a mut dyn FnMut() -> ControlFlow<()>;
+
+/// A reader that fails once it is told to stop.
+struct Ticking<'a, R>(R, Tick<'a>);
+
+impl<R: Read> Read for Ticking<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if (self.1)().is_break() {
+            return Err(std::io::Error::other("told to stop"));
+        }
+        self.0.read(buffer)
+    }
+}
+
+impl<R: Seek> Seek for Ticking<'_, R> {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
 /// Reads the structure of a transport stream or MP4; other containers have none that shows it.
-pub(super) fn of_container(source: &Source) -> Joins {
+pub(super) fn of_container(source: &Source, tick: Tick<'_>) -> Joins {
     let mut starts = vec![0];
     let mut unread = Vec::new();
     let mut head = Vec::new();
     // What cannot be read is the demuxer's to complain about.
     if source.reader().take(HEAD).read_to_end(&mut head).is_ok() {
         if head.get(4..8) == Some(b"ftyp") {
-            unread.extend(further_movies(&mut BufReader::with_capacity(BOX_BLOCK, source.reader()), source.bytes()));
+            unread.extend(further_movies(
+                &mut BufReader::with_capacity(BOX_BLOCK, Ticking(source.reader(), tick)),
+                source.bytes(),
+            ));
         } else if let Some(packets) = Packets::of(&head) {
-            starts.extend(codec_changes(&mut BufReader::with_capacity(BLOCK, source.reader()), packets));
+            starts.extend(codec_changes(&mut BufReader::with_capacity(BLOCK, Ticking(source.reader(), tick)), packets));
         }
     }
     unread.extend(starts.get(PARTS_MAX).copied());
@@ -36,13 +60,13 @@ pub(super) fn of_container(source: &Source) -> Joins {
 }
 
 /// Finds recordings behind the last byte that was read, which is `reached`.
-pub(super) fn behind(source: &Source, reached: u64) -> Vec<u64> {
+pub(super) fn behind(source: &Source, reached: u64, tick: Tick<'_>) -> Vec<u64> {
     let mut found = Vec::new();
     // A recording of less than this is none.
     if reached == 0 || source.bytes().saturating_sub(reached) < RECORDING_MIN {
         return found;
     }
-    let mut reader = source.part(reached..source.bytes()).reader();
+    let mut reader = Ticking(source.part(reached..source.bytes()).reader(), tick);
     let mut head = Vec::new();
     // The last packets of a transport stream are no recording of their own.
     let mut of_packets = source.reader().take(HEAD).read_to_end(&mut head).is_ok() && Packets::of(&head).is_some();

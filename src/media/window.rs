@@ -74,7 +74,7 @@ impl Window {
 
 /// The window of the track with this number in an MP4 or MOV of `length` bytes.
 pub(super) fn of_mp4(file: &mut (impl Read + Seek), length: u64, track: i32) -> Window {
-    let mut boxes = Boxes { file, budget: ELEMENTS_MAX };
+    let mut boxes = Boxes { file, budget: ELEMENTS_MAX, depth: 0 };
     let mut found = Vec::new();
     let whole = boxes.children(0, length, &mut |boxes, kind, start, end| {
         if kind == *b"moov" {
@@ -119,6 +119,8 @@ struct Boxes<'a, F> {
     file: &'a mut F,
     /// How many more boxes are looked at.
     budget: u32,
+    /// How many boxes are open.
+    depth: u32,
 }
 
 /// Hears of a box: its kind, and where its content starts and ends.
@@ -127,6 +129,13 @@ type Visit<'a, B> = dyn FnMut(&mut B, [u8; 4], u64, u64) -> Option<()> + 'a;
 impl<F: Read + Seek> Boxes<'_, F> {
     /// Calls `visit` with kind, start and end of the content of each box from `start` to `end`; `None` if that is broken off.
     fn children(&mut self, start: u64, end: u64, visit: &mut Visit<'_, Self>) -> Option<()> {
+        self.depth = self.depth.checked_add(1).filter(|depth| *depth <= DEPTH_MAX)?;
+        let seen = self.each(start, end, visit);
+        self.depth -= 1;
+        seen
+    }
+
+    fn each(&mut self, start: u64, end: u64, visit: &mut Visit<'_, Self>) -> Option<()> {
         let mut at = start;
         while at.checked_add(8)? <= end {
             self.budget = self.budget.checked_sub(1)?;
@@ -328,6 +337,9 @@ fn read<const N: usize>(file: &mut (impl Read + Seek), at: u64) -> Option<[u8; N
     file.read_exact(&mut bytes).ok()?;
     Some(bytes)
 }
+
+/// Most boxes within boxes: a film has six.
+const DEPTH_MAX: u32 = 16;
 
 /// More boxes or elements than this are not looked at; a film in fragments of a second has some ten thousand.
 const ELEMENTS_MAX: u32 = 1_000_000;

@@ -102,7 +102,7 @@ fn keyframes_of(clip: &Fingerprint, benign: &[bool]) -> Vec<bool> {
     for keyframe in 0..shown.len() {
         if shown[keyframe] {
             if let Some(last) = last
-                && clip.keyframes[keyframe].time - clip.keyframes[last].time < GAP_MAX
+                && clip.keyframes[keyframe].time.saturating_sub(clip.keyframes[last].time) < GAP_MAX
             {
                 shown[last..keyframe].fill(true);
             }

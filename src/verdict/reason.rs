@@ -114,7 +114,7 @@ impl ReasonCode {
             ReasonCode::Flat => "the picture has no contrast",
             ReasonCode::Frozen => "the picture stands still",
             ReasonCode::Simple => "the picture has too little structure",
-            ReasonCode::Still => "it is a single picture, not a video",
+            ReasonCode::Still => "it is a still, over which at most a camera seems to move",
             ReasonCode::Undecided => "it looks like a source, and the evidence is too little to decide",
             ReasonCode::QuickCuts => "its shots are too short to be recognised",
             ReasonCode::Repeated => "the clip has shown it before",
@@ -124,7 +124,7 @@ impl ReasonCode {
             ReasonCode::Benign => "it shows material that is marked as benign",
             ReasonCode::Beside => "a copy goes on here in its source, and nothing tells whether it does so in the clip",
             ReasonCode::Undecoded => "there is no picture",
-            ReasonCode::Streams => "another picture of the file is not unpublished here",
+            ReasonCode::Streams => "another picture of the file was published here, or could not be judged",
             ReasonCode::EmptyIndex => "the index holds no videos",
             ReasonCode::NoMatch => "it was searched and not found",
         }
