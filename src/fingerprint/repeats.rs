@@ -98,13 +98,14 @@ impl Memory {
             let most = ALIKE * changes[i];
             let until = self.pictures.partition_point(|other| other.time + LAG_MIN_S <= picture.time);
             let from = until.saturating_sub(LOOK_BACK);
-            let near = |other: usize| {
+            let near = |&other: &usize| {
                 let coarse = self.pictures[other].coarse[usize::from(mirrored)];
                 let apart: f32 = picture.coarse[0].iter().zip(coarse).map(|(a, b)| (a - b) * (a - b)).sum();
                 // Never more than the sum over the blocks (Cauchy and Schwarz).
-                apart <= picture.blocks.len() as f32 * most * most && self.difference(i, other, mirrored) <= most
+                apart <= picture.blocks.len() as f32 * most * most
             };
-            let alike = (from..until).rev().filter(|&other| near(other)).take(ALIKE_MAX);
+            let compared = (from..until).rev().filter(near).take(COMPARED_MAX);
+            let alike = compared.filter(|&other| self.difference(i, other, mirrored) <= most).take(ALIKE_MAX);
             pairs.extend(alike.map(|other| (i, picture.time, self.pictures[other].time)));
         }
         pairs
@@ -237,7 +238,8 @@ fn lags(pairs: &[(usize, f64, f64)], order: Order) -> Vec<Lag> {
         let next = sorted[from..].partition_point(|(lag, _)| *lag <= sorted[from].0 + 0.5 * LAG_WIDTH_S);
         from += next.max(1);
     }
-    lags.sort_by(|a, b| b.speakers.len().cmp(&a.speakers.len()).then(a.seconds.total_cmp(&b.seconds)));
+    lags.sort_by(|a: &Lag, b: &Lag| b.speakers.len().cmp(&a.speakers.len()).then(a.seconds.total_cmp(&b.seconds)));
+    lags.truncate(LAGS_MAX);
     lags
 }
 
@@ -260,8 +262,9 @@ const COARSE: usize = 8;
 /// Seconds from a picture to the next with which its change is measured.
 const STEP_S: f64 = 0.15;
 
-/// A picture that changes less says nothing, in grey levels: what is compressed again differs by some tenths.
-const CHANGE_MIN: f32 = 1.0;
+/// A picture that changes less says nothing, in grey levels. A webcam's picture of somebody who sits still changes by 0.3 to 1; where only
+/// noise changes, two pictures never differ by less than it does from one moment to the next.
+const CHANGE_MIN: f32 = 0.2;
 
 /// Least seconds between a picture and its repetition: nearer ones are alike by themselves.
 const LAG_MIN_S: f64 = 0.5;
@@ -271,6 +274,11 @@ const ALIKE: f32 = 0.35;
 
 /// Earlier pictures that are compared with one, the latest: an hour of them.
 const LOOK_BACK: usize = 14_400;
+
+/// Most of them that are compared block by block, and most lags that are looked at: of a clip that shows some pictures in any order
+/// there are as many lags as moments.
+const COMPARED_MAX: usize = 512;
+const LAGS_MAX: usize = 256;
 
 /// Most pictures that are taken to be alike to one, the latest: a loop brings the same one back without end.
 const ALIKE_MAX: usize = 64;
@@ -293,7 +301,7 @@ const REACH_S: f64 = 0.8;
 
 /// Difference that a counterpart may have: of itself, in grey levels; and as a share of the change, at the moment itself and for each
 /// second that it is off.
-const NOISE: f32 = 0.4;
+const NOISE: f32 = 0.1;
 const FIT: f32 = 0.3;
 const FIT_A_SECOND: f32 = 8.0;
 
