@@ -164,9 +164,7 @@ impl Memory {
             }
         }
     }
-}
 
-impl Memory {
     /// How far a stretch that ends with a picture goes on, of which nothing is known: until one does not fit, or has no counterpart.
     fn reach(&self, course: &Course, end: usize, step: isize, asked: &[(usize, i32)]) -> usize {
         let time = |i: usize| self.pictures[i].time;

@@ -25,6 +25,13 @@ pub(super) enum Class {
     Shadow,
 }
 
+impl Class {
+    /// Whether it has a say in what weaker alignments of its source are.
+    fn has_say(self) -> bool {
+        !matches!(self, Class::Weak | Class::Shadow)
+    }
+}
+
 /// A part of a clip with fewer keys of its moment cannot be told from another take.
 const MOMENT_KEYS_MIN: u32 = 8;
 
@@ -162,7 +169,7 @@ pub(super) fn classify(alignments: &[Alignment], sliver: Duration, policy: &Poli
             Class::Ambiguous if alone().iter().map(|rest| rest.length()).sum::<Duration>() >= sliver => Class::Rest,
             _ => Class::Shadow,
         };
-        if !matches!(class, Class::Weak | Class::Shadow) {
+        if class.has_say() {
             stronger.push((alignment, class));
         }
         classes.push(class);
@@ -173,8 +180,7 @@ pub(super) fn classify(alignments: &[Alignment], sliver: Duration, policy: &Poli
 /// The parts of an alignment that no stronger one of its source shows.
 pub(super) fn alone(i: usize, alignments: &[Alignment], classes: &[Class]) -> Vec<Span> {
     let before = alignments[..i].iter().zip(classes);
-    let stronger = before
-        .filter(|(other, class)| other.video == alignments[i].video && !matches!(class, Class::Weak | Class::Shadow));
+    let stronger = before.filter(|(other, class)| other.video == alignments[i].video && class.has_say());
     rests(&alignments[i], stronger.map(|(other, _)| other.clip))
 }
 
