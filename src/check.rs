@@ -1,12 +1,11 @@
 //! Checks a clip against an index: fingerprint, search, align, judge, report.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
-use crate::align::{self, Alignment, Corpus, align};
+use crate::align::{self, Alignment, Corpus};
 use crate::fingerprint::{self, Fingerprint, Orientation, Warp};
 use crate::index::{Index, SearchMode, hex, moment};
 use crate::report::{
@@ -119,9 +118,6 @@ enum Origin {
 
 /// Checks a fingerprint that is already in memory; what is payable of it is provisional.
 ///
-/// With [`SearchMode::Auto`], a clip that the graph did not find wholly published is searched again exactly before
-/// anything of it is called unpublished.
-///
 /// # Errors
 ///
 /// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if something of the index is damaged that the check looks at, and
@@ -136,10 +132,7 @@ fn checked(index: &Index, clip: &Fingerprint, origin: Origin, options: &CheckOpt
     let orientations = options.effort.orientations();
     let clock = Clock::start(clip, &options.decoding.limits, options.cancel);
     let sifted = sift(index, clip, &options.effort.benign_orientations(), &|| clock.check())?;
-    let mut found = find(index, &sifted, &orientations, options.search, &options.policy, &clock)?;
-    if options.search == SearchMode::Auto && !found.exact && found.judgement.verdict != Verdict::Published {
-        found = find(index, &sifted, &orientations, SearchMode::Exact, &options.policy, &clock)?;
-    }
+    let found = find(index, &sifted, &orientations, options.search, &options.policy, &clock)?;
     Ok(report(index, clip, origin, sifted.keys, found, options))
 }
 
@@ -182,7 +175,6 @@ struct Findings {
     alignments: Vec<Alignment>,
     judgement: Judgement,
     exact: bool,
-    recall: f64,
 }
 
 /// Seconds of the clip that are searched and aligned at a time: memory stays the same for a film.
@@ -219,18 +211,9 @@ fn find(
     let clip: &Fingerprint = &sifted.clip;
     let state = index.state();
     let interval = Duration::from_secs_f64(state.interval_s);
-    // The alignment cannot fail; what could not be read for it is told afterwards.
-    let unread = Cell::new(None);
-    let corpus = Corpus {
-        keys: state.keys,
-        interval,
-        length: &|video| index.video(video).duration,
-        runs: &|video| or_default(index.runs(video), &unread),
-        motion: &|video| or_default(index.motion(video), &unread),
-        stop: &|| clock.is_over(),
-    };
+    let corpus = Corpus { keys: state.keys, interval, stop: &|| clock.is_over() };
     let number = |time: Duration| clip.keys.partition_point(|key| clip.keyframes[key.keyframe as usize].time < time);
-    let (mut parts, mut exact, mut recall) = (Vec::new(), true, 1.0_f64);
+    let (mut parts, mut exact) = (Vec::new(), true);
     let mut start = Duration::ZERO;
     loop {
         // A rest shorter than half a window goes with the window before it.
@@ -238,14 +221,18 @@ fn find(
         let end = if last { clip.duration.max(start) } else { start + WINDOW };
         let keys = number(start)..if last { clip.keys.len() } else { number(end) };
         let hits = search(index, clip, keys, orientations, mode, &|| clock.check())?;
-        let aligned = align(&hits.hits, clip, align::Span { start, end }, &corpus);
-        clock.check()?;
-        parts.push(strongest_anywhere(aligned, start));
-        if let Some(error) = unread.take() {
-            return Err(error);
+        let mut aligned = Vec::new();
+        for of_video in hits.hits.chunk_by(|a, b| a.video == b.video) {
+            if align::is_promising(of_video, &corpus) {
+                let video = of_video[0].video;
+                let (track, length) = (index.track(video)?, index.video(video).duration);
+                aligned.extend(align::align_source(of_video, track, length, clip, align::Span { start, end }, &corpus));
+                clock.check()?;
+            }
         }
+        align::sort(&mut aligned);
+        parts.push(strongest_anywhere(aligned, start));
         exact &= hits.exact;
-        recall = recall.min(hits.recall);
         if last {
             break;
         }
@@ -257,7 +244,7 @@ fn find(
         alignments.insert(0, Alignment::identical(*video, clip.duration));
     }
     let judgement = judge(clip, &alignments, &sifted.keyframes, state.videos, interval, policy);
-    Ok(Findings { alignments, judgement, exact, recall })
+    Ok(Findings { alignments, judgement, exact })
 }
 
 /// Says what was found of a clip, of which `benign_keys` were set aside.
@@ -269,7 +256,7 @@ fn report(
     found: Findings,
     options: &CheckOptions<'_>,
 ) -> Report {
-    let Findings { alignments, mut judgement, exact, recall } = found;
+    let Findings { alignments, mut judgement, exact } = found;
     let handed_over = origin == Origin::HandedOver;
     if handed_over {
         judgement.reasons.insert(0, Reason::new(ReasonCode::FromFingerprint, FROM_FINGERPRINT));
@@ -332,16 +319,16 @@ fn report(
             benign_keys: state.benign_keys,
             hours: round(state.hours, 6),
             keys: state.keys,
-            distinct_keys: state.distinct_keys,
+            without_pictures: state.without_pictures,
             interval_s: state.interval_s,
             version: state.format_version,
             fingerprint_version: state.fingerprint_version,
-            committed_at: index.times().of_commit(&state.root).map(str::to_owned),
+            committed_at: index.committed_at(),
         },
         search: SearchSummary {
-            mode: if exact { "exact" } else { "graph" }.to_owned(),
+            mode: if exact { "exact" } else { "screened" }.to_owned(),
             exact,
-            recall,
+            recall: if exact { Some(1.0) } else { state.screening_recall },
             radius_bits: RADIUS,
             query_interval_s: clip.interval.as_secs_f64(),
             published_bits: f64::from(options.policy.published_bits),
@@ -397,14 +384,6 @@ fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment) -> NonMatc
         hits: alignment.hits as u64,
         identical: alignment.identical,
     }
-}
-
-/// What was read, or nothing and the error told elsewhere.
-fn or_default<T: Default>(read: Result<T>, unread: &Cell<Option<Error>>) -> T {
-    read.unwrap_or_else(|error| {
-        unread.set(Some(error));
-        T::default()
-    })
 }
 
 /// Lays the clip's frame over the source's and takes what both share; aspects are widths in heights, that of the clip as it

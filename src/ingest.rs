@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
 
 use crate::fingerprint::{self, FINGERPRINT_VERSION, Fingerprint, Motion, Run};
-use crate::index::{GraphPolicy, Index, IndexConfig, IndexState, Role, Video, Writer, hex};
+use crate::index::{Index, IndexConfig, IndexState, Role, Upkeep, Video, Writer, hex};
 use crate::sample::CORPUS_INTERVAL;
 use crate::sandbox::Decoding;
 use crate::{Error, Result};
@@ -45,8 +45,6 @@ pub struct BuildOptions {
     pub take: Take,
     /// Longest time between two keyframes of a source, 0.1 to 60 s; `None` takes the index's own, or [`CORPUS_INTERVAL`] for a new one.
     pub interval: Option<Duration>,
-    /// Which segments get a graph.
-    pub graph: GraphPolicy,
     /// Videos decoded at a time; `None` takes one a core.
     pub threads: Option<usize>,
     /// Longest time for which finished videos wait in memory for their commit.
@@ -63,7 +61,6 @@ impl BuildOptions {
             role: Role::Source,
             take: Take::All,
             interval: None,
-            graph: GraphPolicy::Auto,
             threads: None,
             commit_every: Duration::from_secs(120),
             clock: None,
@@ -103,10 +100,10 @@ pub enum Event<'a> {
         /// Their keys.
         keys: u64,
     },
-    /// Segments are merged and graphs are built.
-    Maintaining,
-    /// Graphs are being built.
-    BuildingGraphs {
+    /// The index is being put in order.
+    Maintaining {
+        /// What goes on.
+        what: Upkeep,
         /// How much of it is done, in 0..=1.
         share: f32,
     },
@@ -271,7 +268,7 @@ pub fn build(
         result
     });
     outcome?;
-    intake.finish(dir, options.graph, cancel)
+    intake.finish(dir, cancel)
 }
 
 /// Finished videos that may wait for the index's thread.

@@ -32,13 +32,14 @@
 //! | `index.generation` | integer | commits made to the index so far |
 //! | `index.videos`, `index.hours` | integer, hours | sources in that state and their total length |
 //! | `index.benign_videos`, `index.benign_keys` | integers | videos of benign material in that state, and their keys; they are no sources |
-//! | `index.keys`, `index.distinct_keys` | integers | keys of the sources (a key that lasts counts once a run), and how many of them differ |
+//! | `index.keys` | integer | keys of the sources; a key that lasts counts once a run |
+//! | `index.without_pictures` | integer | sources of which no small pictures are kept, and which are judged by keys and motion alone |
 //! | `index.interval_s` | seconds | longest time between two keyframes of a source |
 //! | `index.version` | integer | format version of the index |
 //! | `index.fingerprint_version` | integer | version of the key-making method |
-//! | `search.mode` | `exact` \| `graph` | how the keys were searched; `graph` if the graph of any segment was used |
+//! | `search.mode` | `exact` \| `screened` | whether all keys were compared, or those of the videos that a look at a few cells had nominated |
 //! | `search.exact` | bool | whether every key of the index was compared |
-//! | `search.recall` | 0..=1 | chance that a key within the radius was seen: 1 when exact, measured for a graph |
+//! | `search.recall` | 0..=1 or null | share of the copies that would be found by comparing all keys and are nominated: 1 when exact, else as measured on this index; null before that was done |
 //! | `search.radius_bits` | bits | Hamming distance up to which two keys are a hit |
 //! | `search.query_interval_s` | seconds | interval of the clip of which one frame was drawn |
 //! | `search.published_bits` | bits | evidence from which an alignment counts |
@@ -404,8 +405,8 @@ pub struct IndexSummary {
     pub hours: f64,
     /// Keys.
     pub keys: u64,
-    /// Keys that differ.
-    pub distinct_keys: u64,
+    /// Sources of which no small pictures are kept: they are judged by keys and motion alone.
+    pub without_pictures: u64,
     /// Longest time between two keyframes of a source, in seconds.
     pub interval_s: f64,
     /// Format version.
@@ -420,12 +421,12 @@ pub struct IndexSummary {
 /// How the index was searched.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SearchSummary {
-    /// `exact` or `graph`.
+    /// `exact` or `screened`.
     pub mode: String,
     /// Whether every key was compared.
     pub exact: bool,
-    /// Chance that a key within the radius was seen.
-    pub recall: f64,
+    /// Share of the copies found by comparing all keys that are found so; `None` if it was not measured on this index.
+    pub recall: Option<f64>,
     /// Largest distance of a hit, in bits.
     pub radius_bits: u32,
     /// Interval of the clip of which one frame was drawn, in seconds.

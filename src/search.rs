@@ -1,11 +1,12 @@
 //! Turns query keys into hits across segments.
 //!
 //! Every key of the clip, every key of the mirrored clip, and the strongest of the clip turned, tilted, stretched and inverted,
-//! is looked up within [`RADIUS`] bits; each posting of each key found is a hit: *this place of this moment of the clip looks like that place of that moment of a source*.
+//! is looked up within [`RADIUS`] bits; each run found is a hit: *this place of this moment of the clip looks like that place of that moment of a source*.
 //! What the hits mean together is decided later. Before the search, [`sift`] takes out of the clip what it shows of benign
 //! material.
 
 mod benign;
+mod nominate;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -35,7 +36,7 @@ pub struct Hit {
     pub clip_time: Duration,
     /// Where the clip, so changed, shows it.
     pub clip_place: Place,
-    /// Number of the source's key, the same for all hits on one posting.
+    /// Number of the source's key, the same for all hits on one run.
     pub reference_key: u32,
     /// First time that the source shows it.
     pub reference_first: Duration,
@@ -54,12 +55,8 @@ pub struct Hit {
 pub struct Hits {
     /// Sorted by video, orientation, clip key and reference key.
     pub hits: Vec<Hit>,
-    /// What was really done.
-    pub mode: SearchMode,
     /// Whether every key of the index was compared.
     pub exact: bool,
-    /// Chance that a key within the radius was seen.
-    pub recall: f64,
 }
 
 /// Most hits of one key of the clip on one source, the nearest ones: a loop brings the same picture back without end.
@@ -84,7 +81,25 @@ pub enum Share {
     Strongest,
 }
 
+/// Whether all keys of an index are compared: what that takes of a clip is then less than decoding it.
+///
+/// A clip looks up some 1 500 keys a second, and [`EXACT_KEYS_MAX`] of them are 5e7 pairs: 0.03 s of a core without wide
+/// instructions, where decoding a second of 640 x 360 takes 0.02 s. By the index alone, so that every machine decides the same.
+pub fn is_exact(index: &Index, mode: SearchMode) -> bool {
+    match mode {
+        SearchMode::Exact => true,
+        SearchMode::Screened => false,
+        SearchMode::Auto => index.state().keys <= EXACT_KEYS_MAX,
+    }
+}
+
+/// Keys up to which [`SearchMode::Auto`] compares all: some 20 minutes of video.
+pub const EXACT_KEYS_MAX: u64 = 32_768;
+
 /// Looks up some of the keys of a clip, by their numbers, in each of the orientations.
+///
+/// If [exact](is_exact), all keys of the index are compared. If not, [`nominate`](nominate::nominate) says which videos could
+/// be shown, and in which orientation, and all keys of these are compared.
 ///
 /// # Errors
 /// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if what the search looks at is damaged, and the error of `stop`, which is
@@ -97,92 +112,152 @@ pub fn search(
     mode: SearchMode,
     stop: &dyn Fn() -> Result<()>,
 ) -> Result<Hits> {
-    let asked = asked(clip, keys, orientations);
-    let mut found = Bounded::default();
-    let mut numbers: HashMap<(u32, u32, u32), u32> = HashMap::new();
-    let (mut used, mut exact, mut recall) = (SearchMode::Exact, true, 1.0_f64);
-    for asked in asked.chunks(QUERIES_AT_A_TIME) {
-        stop()?;
-        let queries: Vec<Key> = asked.iter().map(|&(orientation, key)| orientation.key(&clip.keys[key])).collect();
-        // What stands still asks the same again and again.
-        let mut distinct = queries.clone();
-        distinct.sort_unstable();
-        distinct.dedup();
-        let neighbours = index.near(&distinct, RADIUS, mode)?;
-        (exact, recall) = (exact && neighbours.exact, recall.min(neighbours.recall));
-        if neighbours.mode == SearchMode::Graph {
-            used = SearchMode::Graph;
+    let asked = Asked::of(clip, keys, orientations);
+    let mut search = Search { index, clip, asked: &asked, found: Bounded::default(), numbers: HashMap::new() };
+    let exact = is_exact(index, mode);
+    if exact {
+        for part in asked.parts() {
+            stop()?;
+            let near = index.near(&part.queries, RADIUS)?;
+            search.collect(&part, &near, &|_| 0, stop)?;
         }
-        for (number, (&asked, query)) in asked.iter().zip(&queries).enumerate() {
-            if number.is_multiple_of(HITS_AT_A_TIME) {
-                stop()?;
-            }
-            let Ok(number) = distinct.binary_search(query) else { continue };
-            let from = neighbours.found.partition_point(|near| (near.query as usize) < number);
-            let of_query = &neighbours.found[from..];
-            let until = of_query.partition_point(|near| near.query as usize == number);
-            if until > 0 {
-                found.push(hits_of(index, clip, asked, *query, &of_query[..until], &mut numbers)?);
-            }
+    } else {
+        let nominated = nominate::nominate(index, clip, &asked, stop)?;
+        for nominee in &nominated.videos {
+            stop()?;
+            let part = asked.in_orientations(&nominee.orientations);
+            let near = index.near_in(nominee.video, &part.queries, RADIUS)?;
+            search.collect(&part, &near, &|key| nominated.videos_of(key), stop)?;
         }
     }
     // Where hits were left out, not all that was compared is told.
-    exact &= found.per_key == HITS_PER_KEY;
-    let mut hits = found.hits;
+    let whole = search.found.per_key == HITS_PER_KEY;
+    let mut hits = search.found.hits;
     hits.sort_by_key(|hit| (hit.video, hit.orientation, hit.clip_key, hit.reference_key));
-    Ok(Hits { hits, mode: used, exact, recall })
+    Ok(Hits { hits, exact: exact && whole })
 }
 
-/// The hits of one key of a clip in one orientation, the nearest [`HITS_PER_KEY`] and [`HITS_PER_VIDEO`].
-fn hits_of(
-    index: &Index,
-    clip: &Fingerprint,
-    (orientation, clip_key): (Orientation, usize),
-    query: Key,
-    neighbours: &[Neighbour],
-    numbers: &mut HashMap<(u32, u32, u32), u32>,
-) -> Result<Vec<Hit>> {
-    let seen = &clip.keys[clip_key];
-    let mut found = Vec::new();
-    for neighbour in neighbours {
-        for (i, posting) in index.postings(neighbour.segment, neighbour.key)?.enumerate() {
-            if posting.kind != seen.kind {
+/// A search under way.
+struct Search<'a> {
+    index: &'a Index,
+    clip: &'a Fingerprint,
+    asked: &'a Asked,
+    found: Bounded,
+    numbers: HashMap<(VideoRef, u32), u32>,
+}
+
+impl Search<'_> {
+    /// Makes the hits of what was found for a part of what is asked. `videos` says in how many videos a key was found before.
+    fn collect(
+        &mut self,
+        part: &AskedPart,
+        near: &[Neighbour],
+        videos: &dyn Fn(&Key) -> u32,
+        stop: &dyn Fn() -> Result<()>,
+    ) -> Result<()> {
+        for (number, &place) in part.asked.iter().enumerate() {
+            if number.is_multiple_of(HITS_AT_A_TIME) {
+                stop()?;
+            }
+            let query = self.asked.keys[place];
+            let Ok(of) = part.queries.binary_search(&query) else { continue };
+            let from = near.partition_point(|near| (near.query as usize) < of);
+            let of_query = &near[from..];
+            let until = of_query.partition_point(|near| near.query as usize == of);
+            if until > 0 {
+                let hits = self.hits_of(place, query, &of_query[..until], videos(&query))?;
+                self.found.push(hits);
+            }
+        }
+        Ok(())
+    }
+
+    /// The hits of one key of a clip in one orientation, the nearest [`HITS_PER_KEY`] and [`HITS_PER_VIDEO`].
+    fn hits_of(&mut self, place: usize, query: Key, neighbours: &[Neighbour], videos: u32) -> Result<Vec<Hit>> {
+        let (orientation, clip_key) = self.asked.of[place];
+        let seen = &self.clip.keys[clip_key];
+        let mut found = Vec::new();
+        for neighbour in neighbours {
+            let run = self.index.run(neighbour.video, neighbour.run)?;
+            if run.kind != seen.kind {
                 continue;
             }
-            let next = numbers.len() as u32;
+            let next = self.numbers.len() as u32;
             found.push(Hit {
-                video: posting.video,
+                video: neighbour.video,
                 orientation,
                 clip_key: clip_key as u32,
-                clip_time: clip.keyframes[seen.keyframe as usize].time,
-                clip_place: orientation.place(seen.place, clip.aspect()),
-                reference_key: *numbers.entry((neighbour.segment, neighbour.key, i as u32)).or_insert(next),
-                reference_first: posting.first,
-                reference_last: posting.last,
-                reference_place: posting.place,
-                recurs: seen.recurs || posting.recurs,
+                clip_time: self.clip.keyframes[seen.keyframe as usize].time,
+                clip_place: orientation.place(seen.place, self.clip.aspect()),
+                reference_key: *self.numbers.entry((neighbour.video, neighbour.run)).or_insert(next),
+                reference_first: run.first,
+                reference_last: run.last,
+                reference_place: run.place,
+                recurs: seen.recurs || run.recurs,
                 pair: Pair {
                     clip: query,
-                    reference: index.key(neighbour.segment, neighbour.key)?,
-                    kind: posting.kind,
+                    reference: run.key,
+                    kind: run.kind,
                     distance: neighbour.distance,
                     moment: false,
                     videos: 1,
                 },
             });
         }
+        let here = found.iter().map(|hit| hit.video).collect::<HashSet<_>>().len() as u32;
+        found.iter_mut().for_each(|hit| hit.pair.videos = here.max(videos));
+        found.sort_by_key(|hit| (hit.pair.distance, hit.video, hit.reference_first, hit.reference_key));
+        let mut of_video: HashMap<VideoRef, usize> = HashMap::new();
+        found.retain(|hit| {
+            let count = of_video.entry(hit.video).or_default();
+            *count += 1;
+            *count <= HITS_PER_VIDEO
+        });
+        found.truncate(HITS_PER_KEY);
+        Ok(found)
     }
-    let videos = found.iter().map(|hit| hit.video).collect::<HashSet<_>>().len();
-    found.iter_mut().for_each(|hit| hit.pair.videos = videos as u32);
-    found.sort_by_key(|hit| (hit.pair.distance, hit.video, hit.reference_first, hit.reference_key));
-    let mut of_video: HashMap<VideoRef, usize> = HashMap::new();
-    found.retain(|hit| {
-        let count = of_video.entry(hit.video).or_default();
-        *count += 1;
-        *count <= HITS_PER_VIDEO
-    });
-    found.truncate(HITS_PER_KEY);
-    Ok(found)
+}
+
+/// What of a clip is looked up: keys by their numbers, in orientations.
+#[derive(Debug)]
+struct Asked {
+    of: Vec<(Orientation, usize)>,
+    /// The key of each.
+    keys: Vec<Key>,
+}
+
+/// Some of what is asked.
+#[derive(Debug)]
+struct AskedPart {
+    /// Places in [`Asked::of`].
+    asked: Vec<usize>,
+    /// Their keys, ascending, each once: what stands still asks the same again and again.
+    queries: Vec<Key>,
+}
+
+impl Asked {
+    fn of(clip: &Fingerprint, keys: Range<usize>, orientations: &[(Orientation, Share)]) -> Asked {
+        let of = asked(clip, keys, orientations);
+        let keys = of.iter().map(|&(orientation, key)| orientation.key(&clip.keys[key])).collect();
+        Asked { of, keys }
+    }
+
+    fn part(&self, asked: Vec<usize>) -> AskedPart {
+        let mut queries: Vec<Key> = asked.iter().map(|&place| self.keys[place]).collect();
+        queries.sort_unstable();
+        queries.dedup();
+        AskedPart { asked, queries }
+    }
+
+    /// All of it, [`QUERIES_AT_A_TIME`].
+    fn parts(&self) -> impl Iterator<Item = AskedPart> {
+        let starts = (0..self.of.len()).step_by(QUERIES_AT_A_TIME);
+        starts.map(|from| self.part((from..self.of.len().min(from + QUERIES_AT_A_TIME)).collect()))
+    }
+
+    fn in_orientations(&self, orientations: &[Orientation]) -> AskedPart {
+        self.part((0..self.of.len()).filter(|&place| orientations.contains(&self.of[place].0)).collect())
+    }
 }
 
 /// Hits in order of the keys that they are of; when there are more than [`HITS_MAX`], each key keeps half as many.

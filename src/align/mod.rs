@@ -14,13 +14,12 @@
 //! A pair of keys speaks for the *moment* only if neither key is seen again, at the same place, two seconds away or
 //! more; everything else speaks for the *scene*, which another take from the same tripod shows as well.
 
-use std::cell::LazyCell;
 use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::evidence::{self, Evidence, Pair};
-use crate::fingerprint::{Fingerprint, Motion, Orientation, Run};
-use crate::index::VideoRef;
+use crate::fingerprint::{Fingerprint, Orientation};
+use crate::index::{Track, VideoRef};
 use crate::search::Hit;
 
 mod compare;
@@ -198,39 +197,49 @@ pub struct Corpus<'a> {
     pub keys: u64,
     /// Longest time between two keyframes of a source.
     pub interval: Duration,
-    /// How long a source is.
-    pub length: &'a dyn Fn(VideoRef) -> Duration,
-    /// All keys of a source, in order of time; asked for sources with enough evidence only.
-    pub runs: &'a dyn Fn(VideoRef) -> Vec<Run>,
-    /// What moves in a source; asked for the same.
-    pub motion: &'a dyn Fn(VideoRef) -> Motion,
     /// Whether to give up; what was found by then is given, and is not all.
     pub stop: &'a dyn Fn() -> bool,
 }
 
-/// Finds all alignments of a part of a clip that are worth [`EVIDENCE_MIN`] bits or more, strongest first.
+/// Whether hits on one source could come to an alignment at all; if not, its track need not be read.
+pub fn is_promising(hits: &[Hit], corpus: &Corpus<'_>) -> bool {
+    let search = (corpus.keys.max(1) as f32).log2() + evidence::LIKENESS_BITS;
+    hits.chunk_by(|a, b| a.orientation == b.orientation).any(|group| {
+        group.iter().map(|hit| evidence::weight(&hit.pair).max(0.0)).sum::<f32>() >= search + EVIDENCE_MIN
+    })
+}
+
+/// Finds all alignments of a part of a clip with one source that are worth [`EVIDENCE_MIN`] bits or more, in no particular order.
 ///
-/// `hits` are those of this part, sorted by video and orientation, as [`crate::search::search`] gives them.
-pub fn align(hits: &[Hit], clip: &Fingerprint, window: Span, corpus: &Corpus<'_>) -> Vec<Alignment> {
+/// `hits` are those of this part on the source, sorted by orientation, as [`crate::search::search`] gives them; `length` is how
+/// long the source is.
+pub fn align_source(
+    hits: &[Hit],
+    track: Track,
+    length: Duration,
+    clip: &Fingerprint,
+    window: Span,
+    corpus: &Corpus<'_>,
+) -> Vec<Alignment> {
     let mut found = Vec::new();
-    for of_video in hits.chunk_by(|a, b| a.video == b.video) {
-        let video = of_video[0].video;
-        // One for all orientations, so that what the source shows is read at most once.
-        let context = Context {
-            clip,
-            interval: corpus.interval.as_secs_f32(),
-            corpus_keys: corpus.keys,
-            length: (corpus.length)(video),
-            window: window.seconds(),
-            stop: corpus.stop,
-            shown: LazyCell::new(Box::new(|| Shown::new((corpus.runs)(video), (corpus.motion)(video)))),
-        };
-        for group in of_video.chunk_by(|a, b| a.orientation == b.orientation) {
-            context.align_group(group, &mut found);
-        }
+    let context = Context {
+        clip,
+        interval: corpus.interval.as_secs_f32(),
+        corpus_keys: corpus.keys,
+        length,
+        window: window.seconds(),
+        stop: corpus.stop,
+        shown: Shown::new(track.runs, track.motion),
+    };
+    for group in hits.chunk_by(|a, b| a.orientation == b.orientation) {
+        context.align_group(group, &mut found);
     }
-    found.sort_by(strongest_first);
     found
+}
+
+/// Puts alignments in order, strongest first.
+pub fn sort(found: &mut [Alignment]) {
+    found.sort_by(strongest_first);
 }
 
 fn strongest_first(a: &Alignment, b: &Alignment) -> std::cmp::Ordering {
@@ -286,8 +295,6 @@ const BY_MOMENT_MIN: f32 = 30.0;
 /// Most hits of one source that vote; the strongest do. A looped film would bring millions that say the same.
 const VOTES_MAX: usize = 50_000;
 
-type LazyShown<'a> = LazyCell<Shown, Box<dyn FnOnce() -> Shown + 'a>>;
-
 struct Context<'a> {
     clip: &'a Fingerprint,
     interval: f32,
@@ -296,7 +303,7 @@ struct Context<'a> {
     /// The part of the clip that is aligned, in seconds.
     window: (f32, f32),
     stop: &'a dyn Fn() -> bool,
-    shown: LazyShown<'a>,
+    shown: Shown,
 }
 
 /// Votes that agree on a geometry and a time line.

@@ -48,7 +48,7 @@ pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_
 
     let mut matches = Vec::new();
     let mut nearest = None;
-    let (mut exact, mut recall) = (true, 1.0_f64);
+    let (mut exact, mut recall) = (true, Some(1.0_f64));
     for ((start, report), picture) in of_pictures.iter().zip(&looked.pictures) {
         let moved = |interval: &mut Interval| {
             interval.start_s = round(interval.start_s + start);
@@ -68,7 +68,7 @@ pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_
             };
         }
         exact &= report.search.exact;
-        recall = recall.min(report.search.recall);
+        recall = recall.zip(report.search.recall).map(|(lowest, recall)| lowest.min(recall));
     }
     matches.sort_by(|a, b| a.alignment.clip.start_s.total_cmp(&b.alignment.clip.start_s));
     let sum = |of: fn(&Report) -> u64| of_pictures.iter().map(|(_, report)| of(report)).sum();
@@ -81,7 +81,7 @@ pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_
             .map(|span| span.end_s - span.start_s)
             .sum(),
     );
-    let graph = of_pictures.iter().any(|(_, report)| report.search.mode == "graph");
+    let screened = of_pictures.iter().any(|(_, report)| report.search.mode == "screened");
 
     let (_, mut report) = of_pictures.into_iter().next()?;
     report.clip.duration_s = round(duration);
@@ -98,8 +98,8 @@ pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_
     report.nearest_non_match = nearest;
     report.search.exact = exact;
     report.search.recall = recall;
-    if graph {
-        report.search.mode = "graph".to_owned();
+    if screened {
+        report.search.mode = "screened".to_owned();
     }
     report.streams = streams;
     Some(report)

@@ -1,296 +1,356 @@
 //! Makes segments: of videos that wait for a commit, or of segments that are merged.
 //!
-//! Keys come in ascending order from whatever there is, and are written as they come, section after section, each in a
-//! pass of its own. So a merge needs the memory of its tables of videos, and not that of its keys.
+//! What is sorted are entries of 28 bytes; tracks are copied video by video, and not kept. So a merge needs a third of the
+//! memory of its keys, at most [`SEGMENT_MAX_KEYS`](super::SEGMENT_MAX_KEYS) of them.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
+use super::cells::Cells;
 use super::format::{self, FileWriter, SEGMENT_MAGIC};
 use super::manifest::FileEntry;
-use super::posting::{self, RawPosting};
-use super::segment::{Row, Segment};
+use super::run::{self, RawRun};
+use super::segment::{Added, Row, Segment};
+use super::sketch::{Sketch, sketch};
 use super::storage::Storage;
+use super::upkeep::Work;
 use super::video::Video;
 use crate::error::Result;
 use crate::fingerprint::{Key, Motion, Run};
 
-/// Keys with their postings, to be gone through as often as needed.
-pub(crate) trait Entries {
-    /// The videos that the postings name by number.
-    fn videos(&self) -> &[Video];
-    /// What moves in a video, as it is stored.
-    fn motion(&self, video: usize) -> Result<&[u8]>;
-    /// Gives each key once, ascending, with its postings, of which there is at least one, ascending too.
-    fn visit(&self, each: &mut dyn FnMut(Key, &[RawPosting]) -> Result<()>) -> Result<()>;
+/// Videos with all that is stored of them, to be gone through as often as needed.
+pub(crate) trait Tracks {
+    /// The videos, each with when it was added; `None` for those that the next commit adds.
+    fn videos(&self) -> Vec<(&Video, Option<Added>)>;
+    /// Number of the runs of each video.
+    fn counts(&self) -> Vec<u32>;
+    /// The runs of a video, in order of time.
+    fn runs(&self, video: usize) -> Result<std::borrow::Cow<'_, [RawRun]>>;
+    /// Motion and pictures of a video, as they are stored.
+    fn side(&self, video: usize) -> Result<(std::borrow::Cow<'_, [u8]>, std::borrow::Cow<'_, [u8]>)>;
+    /// All keys by cell; the numbers are those of the runs of all videos, one after the other.
+    fn entries(&self, cells: &Cells, work: &Work<'_>) -> Result<Vec<Entry>> {
+        assign(self, 0..self.counts().len(), 0, cells, work)
+    }
 }
+
+/// A key in its cell: cell, sketch, and number of its run. The order of the fields is the order on disk.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(C, packed(4))]
+pub(crate) struct Entry {
+    pub(crate) cell: u32,
+    pub(crate) sketch: Sketch,
+    pub(crate) number: u32,
+}
+
+/// Finds the cells of the keys of some videos, of which the first run has the number `first`.
+fn assign(
+    tracks: &(impl Tracks + ?Sized),
+    videos: Range<usize>,
+    first: u32,
+    cells: &Cells,
+    work: &Work<'_>,
+) -> Result<Vec<Entry>> {
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut keys: Vec<Key> = Vec::new();
+    let mut number = first;
+    let mut end_part = |keys: &mut Vec<Key>, number: &mut u32| {
+        let assigned = cells.assign(keys);
+        let of = |(place, (cell, key)): (usize, (u32, &Key))| Entry {
+            cell,
+            sketch: sketch(*key),
+            number: *number + place as u32,
+        };
+        entries.extend(assigned.into_iter().zip(keys.iter()).enumerate().map(of));
+        *number += keys.len() as u32;
+        work.advance(keys.len() as u64);
+        keys.clear();
+    };
+    for video in videos {
+        keys.extend(tracks.runs(video)?.iter().map(run::key_of));
+        if keys.len() >= KEYS_AT_A_TIME {
+            work.stop_if_asked()?;
+            end_part(&mut keys, &mut number);
+        }
+    }
+    end_part(&mut keys, &mut number);
+    Ok(entries)
+}
+
+/// Keys whose cells are looked for at a time.
+const KEYS_AT_A_TIME: usize = 1 << 18;
 
 /// A segment that has been written and that no manifest names yet.
 pub(crate) struct Assembled {
     pub(crate) file: FileEntry,
-    /// Distinct keys.
+    /// Runs.
     pub(crate) keys: u32,
     /// Videos.
     pub(crate) videos: u32,
 }
 
-/// Writes a segment; the same entries give the same bytes.
-pub(crate) fn write(storage: &dyn Storage, path: &Path, entries: &dyn Entries) -> Result<Assembled> {
-    let (mut keys, mut postings) = (0u64, 0u64);
-    let mut per_video = vec![0u32; entries.videos().len()];
-    entries.visit(&mut |_, found| {
-        keys += 1;
-        postings += found.len() as u64;
-        found.iter().for_each(|posting| per_video[posting[0] as usize] += 1);
-        Ok(())
-    })?;
-    let mut rows: Vec<Row<&Video>> = Vec::with_capacity(per_video.len());
-    for (number, (video, &postings)) in entries.videos().iter().zip(&per_video).enumerate() {
-        rows.push(Row { video, postings, motion: entries.motion(number)?.len() as u64 });
+/// Writes a segment; the same tracks and cells give the same bytes. `now` is said of the videos that are new.
+pub(crate) fn write(
+    storage: &dyn Storage,
+    path: &Path,
+    tracks: &dyn Tracks,
+    cells: &Cells,
+    now: Added,
+    work: &Work<'_>,
+) -> Result<Assembled> {
+    let mut entries = tracks.entries(cells, work)?;
+    entries.par_sort_unstable();
+    let (videos, counts) = (tracks.videos(), tracks.counts());
+    let mut rows = Vec::with_capacity(videos.len());
+    for (number, ((video, added), &runs)) in videos.iter().zip(&counts).enumerate() {
+        let (motion, pictures) = tracks.side(number)?;
+        let (motion, pictures) = (motion.len() as u64, pictures.len() as u64);
+        rows.push(Row { video, added: added.unwrap_or(now), runs, motion, pictures });
     }
-    let motion: u64 = rows.iter().map(|row| row.motion).sum();
+    let side: u64 = rows.iter().map(|row| row.motion + row.pictures).sum();
     let table = format::encode(path, &rows)?;
 
     let mut file = FileWriter::create(storage, path, SEGMENT_MAGIC)?;
-    file.append(&[keys, postings, rows.len() as u64, motion, table.len() as u64])?;
-    for plane in 0..4 {
+    let counts = [entries.len() as u64, rows.len() as u64, cells.len() as u64];
+    file.append(&counts)?;
+    file.append(&[cells.checksum(), side, table.len() as u64])?;
+    file.begin_section()?;
+    let mut entry = 0;
+    for cell in 0..=cells.len() as u32 {
+        entry += entries[entry..].partition_point(|of| { of.cell } < cell);
+        file.append(&[entry as u32])?;
+    }
+    for word in 0..2 {
         file.begin_section()?;
-        entries.visit(&mut |key, _| file.append(&[key.0[plane]]))?;
+        entries.iter().try_for_each(|entry| file.append(&[{ entry.sketch }[word]]))?;
     }
     file.begin_section()?;
-    let mut offset = 0u32;
-    entries.visit(&mut |_, postings| {
-        file.append(&[offset])?;
-        offset += postings.len() as u32;
-        Ok(())
-    })?;
-    file.append(&[offset])?;
+    entries.iter().try_for_each(|entry| file.append(&[{ entry.number }]))?;
+    drop(entries);
     file.begin_section()?;
-    entries.visit(&mut |_, postings| file.append(postings))?;
+    for video in 0..rows.len() {
+        work.stop_if_asked()?;
+        file.append(&tracks.runs(video)?)?;
+    }
     file.begin_section()?;
-    for number in 0..rows.len() {
-        file.append(entries.motion(number)?)?;
+    for video in 0..rows.len() {
+        let (motion, pictures) = tracks.side(video)?;
+        file.append(&motion)?;
+        file.append(&pictures)?;
     }
     file.section(&table)?;
-    Ok(Assembled { file: file.finish()?, keys: keys as u32, videos: rows.len() as u32 })
+    Ok(Assembled { file: file.finish()?, keys: counts[0] as u32, videos: counts[1] as u32 })
 }
 
-/// Videos that wait for a commit, with their runs.
+/// Videos that wait for a commit, with their tracks.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     pub(crate) videos: Vec<Video>,
-    /// What moves in each of them, as it is stored.
-    motions: Vec<Vec<u8>>,
-    /// Sorted by [`Pending::parts`].
-    entries: Vec<(Key, RawPosting)>,
+    tracks: Vec<Track>,
+}
+
+/// What is stored of a video that waits.
+#[derive(Debug)]
+struct Track {
+    runs: Vec<RawRun>,
+    motion: Vec<u8>,
+    pictures: Vec<u8>,
+    /// Since when it has been in an index that it is taken over from.
+    added: Option<Added>,
 }
 
 impl Pending {
-    /// Appends a video with its runs and what moves in it.
-    pub(crate) fn add(&mut self, video: Video, runs: &[Run], motion: &Motion) {
-        let number = self.videos.len() as u32;
+    /// Appends a video with its runs, what moves in it, and its pictures.
+    pub(crate) fn add(&mut self, video: Video, runs: &[Run], motion: &Motion, pictures: Vec<u8>, added: Option<Added>) {
+        let mut runs: Vec<RawRun> = runs.iter().map(run::pack).collect();
+        runs.sort_by_key(|run| (run::times(run), *run));
         self.videos.push(video);
-        self.motions.push(motion.to_bytes());
-        self.entries.extend(runs.iter().map(|run| (run.key, posting::pack(number, run))));
+        self.tracks.push(Track { runs, motion: motion.to_bytes(), pictures, added });
     }
 
     /// Takes videos back out.
     pub(crate) fn retain(&mut self, keep: impl Fn(&Video) -> bool) {
         let keep: Vec<bool> = self.videos.iter().map(keep).collect();
-        let numbers = renumber(&keep);
         let mut kept = keep.iter();
         self.videos.retain(|_| kept.next().copied().unwrap_or(true));
         let mut kept = keep.iter();
-        self.motions.retain(|_| kept.next().copied().unwrap_or(true));
-        self.entries.retain_mut(|(_, posting)| match numbers[posting[0] as usize] {
-            Some(number) => {
-                posting[0] = number;
-                true
-            }
-            None => false,
-        });
+        self.tracks.retain(|_| kept.next().copied().unwrap_or(true));
     }
 
-    /// Postings collected so far.
-    pub(crate) fn postings(&self) -> usize {
-        self.entries.len()
+    /// Runs collected so far.
+    pub(crate) fn runs(&self) -> usize {
+        self.tracks.iter().map(|track| track.runs.len()).sum()
     }
 
-    /// Sorts the entries and divides them into parts of consecutive videos, each of at most so many postings (or of one
-    /// video); of nothing there are no parts.
-    pub(crate) fn parts(&mut self, postings: usize) -> impl Iterator<Item = Part<'_>> {
-        self.entries.sort_unstable();
-        let mut per_video = vec![0usize; self.videos.len()];
-        self.entries.iter().for_each(|(_, posting)| per_video[posting[0] as usize] += 1);
+    /// Divides what waits into parts of consecutive videos, each of at most so many runs (or of one video); of nothing there
+    /// are no parts.
+    pub(crate) fn parts(&self, runs: usize) -> Vec<Part<'_>> {
         let mut parts: Vec<Range<usize>> = Vec::new();
         let mut in_last = 0;
-        for (video, count) in per_video.into_iter().enumerate() {
-            in_last += count;
+        for (video, track) in self.tracks.iter().enumerate() {
+            in_last += track.runs.len();
             match parts.last_mut() {
-                Some(part) if in_last <= postings => part.end = video + 1,
+                Some(part) if in_last <= runs => part.end = video + 1,
                 _ => {
                     parts.push(video..video + 1);
-                    in_last = count;
+                    in_last = track.runs.len();
                 }
             }
         }
-        let (videos, motions, entries) = (&self.videos, &self.motions, &self.entries);
-        parts.into_iter().map(move |part| Part {
-            first: part.start as u32,
-            videos: &videos[part.clone()],
-            motions: &motions[part],
-            entries,
-        })
+        parts.into_iter().map(|part| Part { videos: &self.videos[part.clone()], tracks: &self.tracks[part] }).collect()
     }
 }
 
 /// Some consecutive videos of what waits.
 pub(crate) struct Part<'a> {
-    /// Number of the first among all.
-    first: u32,
     videos: &'a [Video],
-    motions: &'a [Vec<u8>],
-    /// Those of all videos, sorted.
-    entries: &'a [(Key, RawPosting)],
+    tracks: &'a [Track],
 }
 
-impl Entries for Part<'_> {
-    fn videos(&self) -> &[Video] {
-        self.videos
+impl Tracks for Part<'_> {
+    fn videos(&self) -> Vec<(&Video, Option<Added>)> {
+        self.videos.iter().zip(self.tracks).map(|(video, track)| (video, track.added)).collect()
     }
 
-    fn motion(&self, video: usize) -> Result<&[u8]> {
-        Ok(&self.motions[video])
+    fn counts(&self) -> Vec<u32> {
+        self.tracks.iter().map(|track| track.runs.len() as u32).collect()
     }
 
-    fn visit(&self, each: &mut dyn FnMut(Key, &[RawPosting]) -> Result<()>) -> Result<()> {
-        let mut postings = Vec::new();
-        for of_key in self.entries.chunk_by(|a, b| a.0 == b.0) {
-            postings.clear();
-            for &(_, [video, first, last, centre, size_flags]) in of_key {
-                let number = video.wrapping_sub(self.first);
-                if (number as usize) < self.videos.len() {
-                    postings.push([number, first, last, centre, size_flags]);
-                }
-            }
-            if !postings.is_empty() {
-                each(of_key[0].0, &postings)?;
-            }
-        }
-        Ok(())
+    fn runs(&self, video: usize) -> Result<std::borrow::Cow<'_, [RawRun]>> {
+        Ok(self.tracks[video].runs.as_slice().into())
+    }
+
+    fn side(&self, video: usize) -> Result<(std::borrow::Cow<'_, [u8]>, std::borrow::Cow<'_, [u8]>)> {
+        let track = &self.tracks[video];
+        Ok((track.motion.as_slice().into(), track.pictures.as_slice().into()))
     }
 }
 
 /// The live videos of some segments, in order.
 pub(crate) struct Merge {
-    sources: Vec<Source>,
+    segments: Vec<Arc<Segment>>,
     videos: Vec<Video>,
-    /// The source of each video, and its number there.
-    origins: Vec<(usize, u32)>,
+    /// Where each video comes from.
+    origins: Vec<Origin>,
 }
 
-/// A segment that takes part in a merge.
-struct Source {
-    segment: Arc<Segment>,
-    /// New number of each video; `None` for those removed.
-    numbers: Vec<Option<u32>>,
+/// A video that is merged.
+struct Origin {
+    /// Its segment, by place.
+    segment: usize,
+    /// Its number there.
+    number: u32,
+    /// Pictures that take the place of those that it has there.
+    pictures: Option<Vec<u8>>,
+}
+
+/// What is to be said anew of a video.
+#[derive(Clone, Debug)]
+pub(crate) struct Correction {
+    pub(crate) video: Video,
+    /// Its pictures, if they are to be others.
+    pub(crate) pictures: Option<Vec<u8>>,
 }
 
 impl Merge {
     /// Prepares to merge segments, each with its removed videos marked.
     pub(crate) fn new<'a>(segments: impl Iterator<Item = (&'a Arc<Segment>, &'a [bool])>) -> Merge {
-        let mut merge = Merge { sources: Vec::new(), videos: Vec::new(), origins: Vec::new() };
+        let mut merge = Merge { segments: Vec::new(), videos: Vec::new(), origins: Vec::new() };
         for (segment, dead) in segments {
-            let live: Vec<bool> = dead.iter().map(|dead| !dead).collect();
-            let first = merge.videos.len() as u32;
-            let numbers = renumber(&live).into_iter().map(|number| number.map(|number| number + first)).collect();
-            let source = merge.sources.len();
-            for (number, video) in (0..).zip(&segment.videos).filter(|(number, _)| live[*number as usize]) {
+            let place = merge.segments.len();
+            for (number, video) in (0..).zip(&segment.videos).filter(|(number, _)| !dead[*number as usize]) {
                 merge.videos.push(video.clone());
-                merge.origins.push((source, number));
+                merge.origins.push(Origin { segment: place, number, pictures: None });
             }
-            merge.sources.push(Source { segment: Arc::clone(segment), numbers });
+            merge.segments.push(Arc::clone(segment));
         }
         merge
     }
-}
 
-impl Merge {
     /// Prepares to write a segment anew with all its videos, also the removed, and the same keys, but with other facts of
     /// some videos.
-    pub(crate) fn corrected<'a>(segment: &'a Arc<Segment>, corrected: impl Iterator<Item = (u32, &'a Video)>) -> Merge {
+    pub(crate) fn corrected<'a>(
+        segment: &'a Arc<Segment>,
+        corrected: impl Iterator<Item = (u32, &'a Correction)>,
+    ) -> Merge {
         let all = vec![false; segment.videos.len()];
         let mut merge = Merge::new(std::iter::once((segment, &all[..])));
-        for (number, video) in corrected {
+        for (number, Correction { video, pictures }) in corrected {
             merge.videos[number as usize] = video.clone();
+            merge.origins[number as usize].pictures = pictures.clone();
         }
         merge
     }
-}
 
-impl Entries for Merge {
-    fn videos(&self) -> &[Video] {
-        &self.videos
+    /// Whether no video is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.videos.is_empty()
     }
 
-    fn motion(&self, video: usize) -> Result<&[u8]> {
-        let (source, number) = self.origins[video];
-        self.sources[source].segment.motion_bytes(number)
-    }
-
-    fn visit(&self, each: &mut dyn FnMut(Key, &[RawPosting]) -> Result<()>) -> Result<()> {
-        // The next key of each source; equal keys in the order of the sources, so that postings stay in order.
-        let mut next = BinaryHeap::new();
-        for (number, source) in self.sources.iter().enumerate() {
-            if source.segment.len() > 0 {
-                next.push(Reverse((source.segment.key(0)?, number, 0u32)));
-            }
-        }
-        let mut last = None;
-        let mut postings: Vec<RawPosting> = Vec::new();
-        while let Some(Reverse((key, number, place))) = next.pop() {
-            if last != Some(key)
-                && let Some(last) = last.replace(key)
-            {
-                if last > key {
-                    let path = &self.sources[number].segment.file().path;
-                    return Err(format::corrupt(path, "order of keys", place, "ascending"));
-                }
-                if !postings.is_empty() {
-                    each(last, &postings)?;
-                    postings.clear();
-                }
-            }
-            let Source { segment, numbers } = &self.sources[number];
-            for posting in segment.postings(place)? {
-                if let Some(number) = numbers[posting[0] as usize] {
-                    let [_, first, last, centre, size_flags] = *posting;
-                    postings.push([number, first, last, centre, size_flags]);
-                }
-            }
-            let place = place + 1;
-            if (place as usize) < segment.len() {
-                next.push(Reverse((segment.key(place)?, number, place)));
-            }
-        }
-        match last {
-            Some(last) if !postings.is_empty() => each(last, &postings),
-            _ => Ok(()),
-        }
+    fn origin(&self, video: usize) -> (&Segment, &Origin) {
+        let origin = &self.origins[video];
+        (&self.segments[origin.segment], origin)
     }
 }
 
-/// Consecutive numbers for those that are kept.
-fn renumber(keep: &[bool]) -> Vec<Option<u32>> {
-    let mut next = 0;
-    let number = |&keep: &bool| {
-        keep.then(|| {
-            next += 1;
-            next - 1
-        })
-    };
-    keep.iter().map(number).collect()
+impl Tracks for Merge {
+    fn videos(&self) -> Vec<(&Video, Option<Added>)> {
+        let added = |origin: &Origin| Some(self.segments[origin.segment].added[origin.number as usize]);
+        self.videos.iter().zip(self.origins.iter().map(added)).collect()
+    }
+
+    fn counts(&self) -> Vec<u32> {
+        let count = |origin: &Origin| self.segments[origin.segment].runs_of(origin.number).len() as u32;
+        self.origins.iter().map(count).collect()
+    }
+
+    fn runs(&self, video: usize) -> Result<std::borrow::Cow<'_, [RawRun]>> {
+        let (segment, origin) = self.origin(video);
+        Ok(segment.copy_raw(segment.runs_of(origin.number))?.into())
+    }
+
+    fn side(&self, video: usize) -> Result<(std::borrow::Cow<'_, [u8]>, std::borrow::Cow<'_, [u8]>)> {
+        let (segment, origin) = self.origin(video);
+        let (motion, pictures) = segment.copy_side(origin.number)?;
+        Ok((motion.into(), origin.pictures.clone().unwrap_or(pictures).into()))
+    }
+
+    /// Takes over the cells of segments that are sorted by the same, and looks for those of the others' keys.
+    fn entries(&self, cells: &Cells, work: &Work<'_>) -> Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        let (mut video, mut first) = (0, 0u32);
+        for (place, segment) in self.segments.iter().enumerate() {
+            work.stop_if_asked()?;
+            let until = video + self.origins[video..].partition_point(|origin| origin.segment == place);
+            let of_segment = &self.origins[video..until];
+            let live: u32 = of_segment.iter().map(|origin| segment.runs_of(origin.number).len() as u32).sum();
+            if segment.cells_checksum == cells.checksum() && segment.cells() == cells.len() {
+                // By how much the numbers of each video's runs change; `None` for those removed.
+                let mut shifts: Vec<Option<u32>> = vec![None; segment.videos.len()];
+                let mut next = first;
+                for origin in of_segment {
+                    let runs = segment.runs_of(origin.number);
+                    shifts[origin.number as usize] = Some(next.wrapping_sub(runs.start));
+                    next += runs.len() as u32;
+                }
+                let (starts, [low, high], numbers) = segment.copy_entries()?;
+                for (cell, of_cell) in (0..).zip(starts.windows(2)) {
+                    for at in of_cell[0] as usize..of_cell[1] as usize {
+                        let number = numbers[at];
+                        if let Some(shift) = shifts[segment.video_of(number) as usize] {
+                            entries.push(Entry { cell, sketch: [low[at], high[at]], number: number.wrapping_add(shift) });
+                        }
+                    }
+                }
+                work.advance(u64::from(live));
+            } else {
+                entries.extend(assign(self, video..until, first, cells, work)?);
+            }
+            (video, first) = (until, first + live);
+        }
+        Ok(entries)
+    }
 }

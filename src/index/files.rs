@@ -113,6 +113,27 @@ impl BlockFile {
         Ok(unsafe { std::slice::from_raw_parts(self.memory.as_ptr().add(range.start), range.len()) })
     }
 
+    /// Part of the content, verified, as a copy: nothing of it stays in memory that was not there.
+    pub(crate) fn copy(&self, range: Range<usize>) -> Result<Vec<u8>> {
+        if range.start > range.end || range.end > self.frame.content {
+            return self.bytes(range).map(<[u8]>::to_vec);
+        }
+        let mut copied = Vec::with_capacity(range.len());
+        let mut buffer = vec![0; BLOCK];
+        for block in range.start / BLOCK..range.end.div_ceil(BLOCK) {
+            let of_block = self.range_of(block);
+            let wanted = range.start.max(of_block.start)..range.end.min(of_block.end);
+            if self.present[block].load(Ordering::Acquire) {
+                copied.extend_from_slice(self.bytes(wanted)?);
+                continue;
+            }
+            let bytes = &mut buffer[..of_block.len()];
+            self.read_block(block, bytes)?;
+            copied.extend_from_slice(&bytes[wanted.start - of_block.start..wanted.end - of_block.start]);
+        }
+        Ok(copied)
+    }
+
     /// Part of the content as values, verified; the range comes from a [`FileReader`], which aligns it.
     #[inline]
     pub(crate) fn view<T: format::Plain>(&self, range: Range<usize>) -> Result<&[T]> {
@@ -172,13 +193,20 @@ impl BlockFile {
         // `bytes` gives out blocks that are present only, and of those that are not, the lock lets one be written at a time.
         #[allow(unsafe_code)]
         let bytes = unsafe { std::slice::from_raw_parts_mut(self.memory.as_mut_ptr().add(range.start), range.len()) };
-        read_at(&self.file, &self.path, bytes, range.start as u64)?;
+        self.read_block(block, bytes)?;
+        self.present[block].store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Reads a block from the disk and verifies it.
+    fn read_block(&self, block: usize, bytes: &mut [u8]) -> Result<()> {
+        let start = self.range_of(block).start;
+        read_at(&self.file, &self.path, bytes, start as u64)?;
         let (found, expected) = (format::checksum(bytes), self.frame.blocks[block]);
         if found != expected {
-            let found = format!("{found:016x} for the block at byte {}", range.start);
+            let found = format!("{found:016x} for the block at byte {start}");
             return Err(corrupt(&self.path, "checksum", found, format!("{expected:016x}")));
         }
-        self.present[block].store(true, Ordering::Release);
         Ok(())
     }
 

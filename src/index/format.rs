@@ -21,9 +21,12 @@ pub(crate) use crate::media::hex;
 compile_error!("sections are viewed as they lie in the file, and are little-endian");
 
 /// Version of the format that is written.
-pub const FORMAT_VERSION: u32 = 4;
+pub const FORMAT_VERSION: u32 = 5;
 /// Oldest version of the format that can still be read.
-pub const OLDEST_READABLE: u32 = 4;
+pub const OLDEST_READABLE: u32 = 5;
+
+/// An older version that [`upgrade`](super::upgrade) brings to the newest one.
+pub(crate) const UPGRADABLE: u32 = 4;
 
 /// Bytes before the body of every file.
 pub(crate) const HEADER_LEN: usize = 16;
@@ -35,7 +38,6 @@ pub(crate) const ALIGN: usize = 64;
 
 pub(crate) const MANIFEST_MAGIC: [u8; 8] = *b"uniqMANI";
 pub(crate) const SEGMENT_MAGIC: [u8; 8] = *b"uniqSEGM";
-pub(crate) const GRAPH_MAGIC: [u8; 8] = *b"uniqGRAF";
 
 /// A decoded table may not claim more memory than this: 1 GiB is some millions of videos in one segment.
 const TABLE_LIMIT: usize = 1 << 30;
@@ -50,8 +52,6 @@ const FOOTER_LEN: usize = 16;
 
 pub(crate) const REMEDY: &str =
     "restore the file from a copy of the index, or delete the index's folder and make it anew with: uniq index build";
-
-pub(crate) const GRAPH_REMEDY: &str = "build the graph again with: uniq index merge";
 
 /// A file in the making: appends sections to a body, and sums up what is written.
 pub(crate) struct FileWriter<'a> {
@@ -209,6 +209,8 @@ impl Frame {
                 },
                 remedy: if version > FORMAT_VERSION {
                     "install a newer uniq"
+                } else if version == UPGRADABLE {
+                    "bring the index to the new format with: uniq index upgrade"
                 } else {
                     "build the index again in another folder with: uniq index build"
                 },
@@ -343,7 +345,7 @@ pub(crate) fn corrupt(path: &Path, what: &'static str, found: impl ToString, exp
         what,
         found: found.to_string(),
         expected: expected.to_string(),
-        remedy: if path.extension().is_some_and(|kind| kind == "graph") { GRAPH_REMEDY } else { REMEDY },
+        remedy: REMEDY,
     }
 }
 

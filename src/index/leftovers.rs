@@ -5,19 +5,17 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::manifest::{self, GraphEntry, Manifest};
+use super::manifest::{self, Manifest};
 use super::storage::TEMPORARY_PREFIX;
 use crate::error::{Error, Result};
 
-/// The files of the segments that a manifest names.
+/// The files that a manifest names.
 pub(crate) fn named_files(dir: &Path, manifest: &Manifest) -> HashSet<PathBuf> {
     let mut named = HashSet::new();
     for entry in &manifest.segments {
         named.insert(manifest::segment_path(dir, entry.number));
-        if matches!(entry.graph, GraphEntry::Built { .. }) {
-            named.insert(manifest::graph_path(dir, entry.number));
-        }
     }
+    named.extend(manifest.cells.iter().map(|entry| manifest::cells_path(dir, entry.number)));
     named
 }
 
@@ -63,7 +61,7 @@ fn is_ours(path: &Path) -> bool {
 }
 
 fn digits(name: &str) -> Option<&str> {
-    let stem = name.strip_suffix(".seg").or(name.strip_suffix(".graph"))?;
+    let stem = [".seg", ".cells", ".graph"].iter().find_map(|ending| name.strip_suffix(ending))?;
     stem.bytes().all(|digit| digit.is_ascii_digit()).then_some(stem)
 }
 

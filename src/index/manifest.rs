@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{self, BlockFile};
 use super::format::{self, FORMAT_VERSION, FileWriter, HEADER_LEN, MANIFEST_MAGIC};
+use super::screening::Screening;
+use super::segment::Added;
 use super::storage::Storage;
 use super::video::{IndexConfig, Role};
 use crate::error::{Error, Result};
@@ -23,7 +25,42 @@ pub(crate) struct Manifest {
     pub(crate) config: IndexConfig,
     /// Number of the next file; greater than all in use.
     pub(crate) next_number: u64,
+    /// When this commit was made, in milliseconds since 1970; 0 if it is not known.
+    pub(crate) committed_at: u64,
+    /// The centroids that segments are sorted by, those that new ones are to be sorted by last. Without any there is one cell.
+    pub(crate) cells: Vec<CellsEntry>,
     pub(crate) segments: Vec<SegmentEntry>,
+    /// Videos that have been removed and whose keys take no space any more, in the order of their removal.
+    pub(crate) removed: Vec<Removed>,
+    /// How well the screening of this index was found to work; `None` before it was measured.
+    pub(crate) screening: Option<Screening>,
+}
+
+/// The centroids of some cells.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct CellsEntry {
+    /// Gives the name of the file.
+    pub(crate) number: u64,
+    pub(crate) file: FileEntry,
+    pub(crate) cells: u32,
+}
+
+/// A video that is no longer in the index.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Removed {
+    pub(crate) sha256: [u8; 32],
+    pub(crate) role: Role,
+    pub(crate) added: Added,
+    /// The commit that removed it.
+    pub(crate) generation: u64,
+}
+
+/// A removed video of a segment that still holds its keys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Tombstone {
+    pub(crate) video: u32,
+    /// The commit that removed it.
+    pub(crate) generation: u64,
 }
 
 /// A live segment.
@@ -35,8 +72,7 @@ pub(crate) struct SegmentEntry {
     pub(crate) keys: u32,
     pub(crate) videos: u32,
     /// Removed videos, ascending.
-    pub(crate) tombstones: Vec<u32>,
-    pub(crate) graph: GraphEntry,
+    pub(crate) tombstones: Vec<Tombstone>,
     /// What all its videos are for.
     pub(crate) role: Role,
 }
@@ -52,21 +88,6 @@ pub(crate) struct FileEntry {
     pub(crate) sha256: [u8; 32],
 }
 
-/// What became of a segment's graph.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub(crate) enum GraphEntry {
-    /// Not built.
-    None,
-    /// Built and good enough.
-    Built {
-        file: FileEntry,
-        /// Share of true neighbours found in the test at the time of building.
-        recall: f64,
-    },
-    /// Built and thrown away, since it found too few: the segment is scanned.
-    Refused { recall: f64 },
-}
-
 impl Manifest {
     /// A manifest of nothing yet.
     pub(crate) fn new(config: IndexConfig) -> Manifest {
@@ -75,7 +96,11 @@ impl Manifest {
             written_by: env!("CARGO_PKG_VERSION").to_owned(),
             config,
             next_number: 1,
+            committed_at: 0,
+            cells: Vec::new(),
             segments: Vec::new(),
+            removed: Vec::new(),
+            screening: None,
         }
     }
 
@@ -93,17 +118,19 @@ impl Manifest {
 
     /// Bytes of all files that it names.
     pub(crate) fn bytes(&self) -> u64 {
-        let of = |entry: &SegmentEntry| match &entry.graph {
-            GraphEntry::Built { file, .. } => entry.file.length.saturating_add(file.length),
-            GraphEntry::None | GraphEntry::Refused { .. } => entry.file.length,
-        };
-        self.segments.iter().map(of).fold(0, u64::saturating_add)
+        let segments = self.segments.iter().map(|entry| entry.file.length);
+        segments.chain(self.cells.iter().map(|entry| entry.file.length)).fold(0, u64::saturating_add)
+    }
+
+    /// Numbers of all files that it names.
+    fn numbers(&self) -> impl Iterator<Item = u64> {
+        self.segments.iter().map(|entry| entry.number).chain(self.cells.iter().map(|entry| entry.number))
     }
 
     fn check(&self, path: &Path) -> Result<()> {
         for entry in &self.segments {
-            let ascending = entry.tombstones.windows(2).all(|pair| pair[0] < pair[1]);
-            let in_range = entry.tombstones.last().is_none_or(|&last| last < entry.videos);
+            let ascending = entry.tombstones.windows(2).all(|pair| pair[0].video < pair[1].video);
+            let in_range = entry.tombstones.last().is_none_or(|last| last.video < entry.videos);
             if !ascending || !in_range {
                 return Err(format::corrupt(
                     path,
@@ -112,21 +139,20 @@ impl Manifest {
                     format!("numbers below {}", entry.videos),
                 ));
             }
-            if entry.role == Role::Benign && entry.graph != GraphEntry::None {
-                return Err(format::corrupt(path, "graph of benign material", "there is one", "none"));
-            }
-            if entry.number >= self.next_number {
+        }
+        for number in self.numbers() {
+            if number >= self.next_number {
                 return Err(format::corrupt(
                     path,
-                    "segment number",
-                    entry.number,
+                    "number of a file",
+                    number,
                     format!("below {}", self.next_number),
                 ));
             }
         }
-        let numbers: HashSet<u64> = self.segments.iter().map(|entry| entry.number).collect();
-        if numbers.len() != self.segments.len() {
-            return Err(format::corrupt(path, "number of different segments", numbers.len(), self.segments.len()));
+        let numbers: HashSet<u64> = self.numbers().collect();
+        if numbers.len() != self.numbers().count() {
+            return Err(format::corrupt(path, "number of different files", numbers.len(), self.numbers().count()));
         }
         if !(INTERVAL_MIN..=INTERVAL_MAX).contains(&self.config.interval) {
             let found = format!("{:?}", self.config.interval);
@@ -183,7 +209,7 @@ pub(crate) fn manifest_path(dir: &Path) -> PathBuf {
     dir.join("manifest")
 }
 
-/// The folder of segments and graphs.
+/// The folder of segments and centroids.
 pub(crate) fn segments_path(dir: &Path) -> PathBuf {
     dir.join("segments")
 }
@@ -192,8 +218,8 @@ pub(crate) fn segment_path(dir: &Path, number: u64) -> PathBuf {
     segments_path(dir).join(format!("{number:08}.seg"))
 }
 
-pub(crate) fn graph_path(dir: &Path, number: u64) -> PathBuf {
-    segments_path(dir).join(format!("{number:08}.graph"))
+pub(crate) fn cells_path(dir: &Path, number: u64) -> PathBuf {
+    segments_path(dir).join(format!("{number:08}.cells"))
 }
 
 // What sources can be sampled with.

@@ -8,12 +8,14 @@
 //! A video is a *source*, of which clips may be copies, or *benign* material ([`Role`]), which proves nothing. The two lie in
 //! segments of their own, so that neither is met in a search for the other; all else they have in common.
 //!
-//! A search gives *keys*; a key's postings say in which videos, when and where it was seen. Removed videos have no
-//! postings any more, although their keys stay until a merge drops them.
+//! Of each video a *track* is kept: its keys in order of time with their places, and what moves in it. Beside it the keys
+//! lie by coarse cells, so that a search need not compare all of them. Removed videos are found no more, although their
+//! keys stay until a merge drops them.
 //!
 //! What this does not do: decide what a hit means, or know anything of media files.
 
 mod assemble;
+mod cells;
 #[cfg(test)]
 mod faults;
 mod files;
@@ -23,68 +25,50 @@ mod format;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzz;
-mod graph;
 mod leftovers;
 mod lock;
 mod manifest;
 mod merging;
 mod newest;
-mod posting;
-#[cfg(test)]
-mod refusal;
+mod random;
+mod run;
 mod scan;
+mod screening;
 mod segment;
 mod selection;
+mod sketch;
 mod snapshot;
 mod storage;
-mod times;
 mod update;
 mod upkeep;
 mod verify;
 mod video;
 mod writer;
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 pub(crate) use format::hex;
 pub use format::{FORMAT_VERSION, OLDEST_READABLE};
-pub use graph::{GRAPH_RADIUS, GRAPH_RECALL};
 pub use newest::Expected;
 pub use selection::Selection;
-pub use snapshot::Index;
-pub use times::Times;
-pub(crate) use times::moment;
-pub use upkeep::Watch;
+pub use screening::{Screening, Strength};
+pub(crate) use snapshot::moment;
+pub use snapshot::{Index, Screen, Track};
+pub use upkeep::{Upkeep, Watch};
 pub use verify::{Verification, verify};
 pub use video::{IndexConfig, Publication, Role, Video, VideoRef};
-pub use writer::{GRAPH_MIN_KEYS, SEGMENT_MAX_KEYS, Writer};
+pub use writer::{SEGMENT_MAX_KEYS, Writer};
 
-use crate::fingerprint::{KeyKind, Place};
-
-/// Which segments get a graph.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum GraphPolicy {
-    /// All of them.
-    Always,
-    /// Those of at least [`GRAPH_MIN_KEYS`] distinct keys.
-    #[default]
-    Auto,
-    /// None; graphs that exist are kept.
-    Never,
-}
-
-/// How to look for near keys.
+/// How to look for copies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SearchMode {
-    /// Takes, segment by segment, what is estimated to be faster.
+    /// Compares all keys of a small index, and screens a large one.
     #[default]
     Auto,
-    /// Searches the graph of each segment that has one fit for the radius, and scans the others.
-    Graph,
-    /// Scans everything: nothing is missed.
+    /// Looks into the cells nearest to each key, which nominates videos, and compares all keys of these.
+    Screened,
+    /// Compares all keys: nothing is missed.
     Exact,
 }
 
@@ -93,42 +77,12 @@ pub enum SearchMode {
 pub struct Neighbour {
     /// Number of the query in the call.
     pub query: u32,
-    /// Number of the segment in this snapshot.
-    pub segment: u32,
-    /// Number of the key in its segment.
-    pub key: u32,
+    /// The video that shows it.
+    pub video: VideoRef,
+    /// Number of the run among those of the video, which are in order of time.
+    pub run: u32,
     /// Bits in which query and key differ.
     pub distance: u32,
-}
-
-/// What a search found, and how far it can be trusted.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Neighbours {
-    /// Sorted by query, segment and key; no pair twice.
-    pub found: Vec<Neighbour>,
-    /// What was really done: [`SearchMode::Graph`] if any segment's graph was searched, else [`SearchMode::Exact`].
-    pub mode: SearchMode,
-    /// Whether every segment was scanned, so that nothing within the radius is missing.
-    pub exact: bool,
-    /// 1 if exact; else the lowest recall of the graphs used, measured at [`GRAPH_RADIUS`] when they were built.
-    pub recall: f64,
-}
-
-/// A key seen in a video: once, or for as long as it lasted.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Posting {
-    /// The video.
-    pub video: VideoRef,
-    /// What the key was made of.
-    pub kind: KeyKind,
-    /// Where in the frame it was first seen; stored to 1/2048 of the frame's height.
-    pub place: Place,
-    /// First keyframe that shows it; stored to the millisecond.
-    pub first: Duration,
-    /// Last keyframe that shows it.
-    pub last: Duration,
-    /// Whether the same place looks alike at other times of the video too.
-    pub recurs: bool,
 }
 
 /// Size and condition of a snapshot.
@@ -144,8 +98,8 @@ pub struct IndexState {
     pub hours: f64,
     /// Their keys, counted as often as a run of them was seen.
     pub keys: u64,
-    /// Their distinct keys, summed over segments; includes those that only removed videos had.
-    pub distinct_keys: u64,
+    /// Sources of which no small pictures are kept: they are judged by keys and motion alone.
+    pub without_pictures: u64,
     /// Videos of benign material that have not been removed; they are no sources.
     pub benign_videos: u64,
     /// Their length together, in hours.
@@ -170,15 +124,19 @@ pub struct IndexState {
     pub format_version: u32,
     /// Version of this crate that made the last commit.
     pub written_by: String,
-    /// Segments that have a graph.
-    pub graphs: u32,
-    /// Segments whose graph was built, found too few keys, and was thrown away.
-    pub graphs_refused: u32,
-    /// Lowest measured recall of a graph, in 0..=1; `None` without graphs.
-    pub graph_recall: Option<f64>,
+    /// Cells that keys are sorted by; 1 for a small index.
+    pub cells: u64,
+    /// Share of excerpts of its own videos that the screening was found to nominate, 0..=1; `None` before it was measured.
+    pub screening_recall: Option<f64>,
 }
 
 /// The instructions with which keys are compared on this processor, by name; `Portable` where it has none for it.
 pub fn scan_instructions() -> String {
     format!("{:?}", scan::Kernel::detect())
+}
+
+/// Compares keys by other instructions of this processor, by name (`avx512`, `avx2`, `popcnt`, `neon`, `portable`), to compare
+/// them; `false` if it does not have these, or has begun with others.
+pub fn choose_scan_instructions(name: &str) -> bool {
+    scan::Kernel::choose(name)
 }

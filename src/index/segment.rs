@@ -1,55 +1,61 @@
-//! Distinct keys, their postings and the table of videos: one write-once file.
+//! The tracks of some videos, and their keys by cell: one write-once file.
+//!
+//! A segment holds each key twice. Its *runs* are the forward store: whole, with times and places, video by video and in order
+//! of time, so that all of a video is read in one piece. Its *entries* lie in the order of the cells (see
+//! [`cells`](super::cells)), each with the sketch of a key and the number of its run, so that a search reads a few cells.
 //!
 //! A segment never changes. Which of its videos have been removed is said by the manifest.
 
 use std::ops::Range;
-use std::sync::OnceLock;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::cells::Cells;
 use super::files::BlockFile;
 use super::format;
-use super::posting::{self, RawPosting};
+use super::run::{self, RawRun};
+use super::sketch::sketch;
 use super::video::Video;
 use crate::error::{Error, Result};
-use crate::fingerprint::{Key, Motion};
+use crate::fingerprint::{Key, Motion, Run};
 
-/// An opened segment whose layout and table of videos have been found right; keys and postings are verified when used.
+/// An opened segment whose layout and table of videos have been found right; the rest is verified when used.
 #[derive(Debug)]
 pub(crate) struct Segment {
     file: BlockFile,
-    keys: usize,
-    /// Where in the file each 64-bit word of the keys lies; all four are equally long.
-    planes: [Range<usize>; 4],
-    /// Where the postings of each key begin; one more than keys, ascending, the last is the number of postings.
-    offsets: Range<usize>,
-    /// All postings; each names a video of the table.
-    postings: Range<usize>,
-    /// What moves in each video, as [`Motion::to_bytes`] gives it.
+    runs: usize,
+    /// Cells that the entries are sorted by.
+    cells: usize,
+    /// Checksum of the file of their centroids, or 0 for the single cell.
+    pub(crate) cells_checksum: u64,
+    /// Where the entries of each cell begin; one more than cells, ascending, the last is the number of runs.
+    starts: Range<usize>,
+    /// Both words of the sketch of each entry.
+    sketches: [Range<usize>; 2],
+    /// The number of the run of each entry.
+    numbers: Range<usize>,
+    /// All runs, in the order of the videos, and of each in order of time.
+    stored: Range<usize>,
+    /// Number of the first run of each video; one more than videos.
+    firsts: Vec<u32>,
+    /// Where what moves in each video lies, as [`Motion::to_bytes`] gives it.
     motions: Vec<Range<usize>>,
-    /// Made when first asked for: a search does not need it.
-    by_video: OnceLock<ByVideo>,
+    /// Where the pictures of each video lie.
+    pictures: Vec<Range<usize>>,
     /// The videos, in the order in which they were added.
     pub(crate) videos: Vec<Video>,
-    /// Postings of each video.
-    pub(crate) postings_per_video: Vec<u32>,
+    /// When each video was added.
+    pub(crate) added: Vec<Added>,
 }
 
-/// The postings in the order of their videos.
-#[derive(Debug)]
-struct ByVideo {
-    /// Where those of each video begin; one more than videos.
-    starts: Vec<u32>,
-    places: Vec<Place>,
-}
-
-/// A posting.
-#[derive(Clone, Copy, Default, Debug)]
-struct Place {
-    /// Number of its key.
-    key: u32,
-    /// Its own number.
-    posting: u32,
+/// When a video came into the index; kept when segments are merged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Added {
+    /// The commit that added it.
+    pub(crate) generation: u64,
+    /// Time of that commit in milliseconds since 1970; 0 if it is not known.
+    pub(crate) at: u64,
 }
 
 /// An entry of the table of videos.
@@ -57,81 +63,111 @@ struct Place {
 pub(crate) struct Row<V> {
     /// The video, owned when read, borrowed when written.
     pub(crate) video: V,
-    /// Its postings in this segment.
-    pub(crate) postings: u32,
+    pub(crate) added: Added,
+    /// Its runs in this segment.
+    pub(crate) runs: u32,
     /// Bytes of its motion.
     pub(crate) motion: u64,
+    /// Bytes of its pictures.
+    pub(crate) pictures: u64,
+}
+
+/// The entries of one cell of a segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OfCell<'a> {
+    /// Both words of their sketches.
+    pub(crate) sketches: [&'a [u64]; 2],
+    /// The numbers of their runs.
+    pub(crate) numbers: &'a [u32],
 }
 
 impl Segment {
     /// Lays out an opened segment and reads its table of videos; costs time and memory by videos, not by keys.
     pub(crate) fn open(file: BlockFile) -> Result<Segment> {
         let mut reader = file.reader();
-        let keys = reader.u64()?;
-        let posting_count = reader.u64()?;
+        let runs = reader.u64()?;
         let video_count = reader.u64()?;
-        let motion_length = reader.u64()?;
+        let cells = reader.u64()?;
+        let cells_checksum = reader.u64()?;
+        let side_length = reader.u64()?;
         let table_length = reader.u64()?;
-        if keys > posting_count || posting_count >= u64::from(u32::MAX) {
+        if runs >= u64::from(u32::MAX) || cells == 0 || (cells == 1) != (cells_checksum == 0) {
             return Err(reader.corrupt(
-                "number of keys and postings",
-                format!("{keys} and {posting_count}"),
-                "at least a posting a key, and fewer than 2^32 - 1",
+                "number of keys and cells",
+                format!("{runs} and {cells} of centroids {cells_checksum:016x}"),
+                "fewer than 2^32 - 1 keys, and centroids if there is more than a cell",
             ));
         }
-        let planes = [
-            reader.take_section::<u64>(keys)?,
-            reader.take_section::<u64>(keys)?,
-            reader.take_section::<u64>(keys)?,
-            reader.take_section::<u64>(keys)?,
-        ];
-        let offsets = reader.take_section::<u32>(keys + 1)?;
-        let postings = reader.take_section::<RawPosting>(posting_count)?;
-        let motion = reader.take_section::<u8>(motion_length)?;
+        let starts = reader.take_section::<u32>(cells.saturating_add(1))?;
+        let sketches = [reader.take_section::<u64>(runs)?, reader.take_section::<u64>(runs)?];
+        let numbers = reader.take_section::<u32>(runs)?;
+        let stored = reader.take_section::<RawRun>(runs)?;
+        let side = reader.take_section::<u8>(side_length)?;
         let table = reader.take_section::<u8>(table_length)?;
         reader.finish()?;
 
-        let rows: Vec<Row<Video>> = format::decode(&file.path, file.bytes(table)?)?;
-        let counted: u64 = rows.iter().map(|row| u64::from(row.postings)).sum();
-        if rows.len() as u64 != video_count || counted != posting_count {
+        let rows: Vec<Row<Video>> = format::decode(&file.path, &file.copy(table)?)?;
+        let counted: u64 = rows.iter().map(|row| u64::from(row.runs)).sum();
+        if rows.len() as u64 != video_count || counted != runs {
             return Err(format::corrupt(
                 &file.path,
-                "number of videos and their postings",
+                "number of videos and their keys",
                 format!("{} and {counted}", rows.len()),
-                format!("{video_count} and {posting_count}"),
+                format!("{video_count} and {runs}"),
             ));
         }
-        let mut motions = Vec::with_capacity(rows.len());
-        let mut end = motion.start;
+        let (mut motions, mut pictures) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+        let mut end = side.start;
         for row in &rows {
-            let start = end;
-            end = usize::try_from(row.motion).map_or(usize::MAX, |length| start.saturating_add(length));
-            motions.push(start..end);
+            for (ranges, length) in [(&mut motions, row.motion), (&mut pictures, row.pictures)] {
+                let start = end;
+                end = usize::try_from(length).map_or(usize::MAX, |length| start.saturating_add(length));
+                ranges.push(start..end);
+            }
         }
-        if end != motion.end {
-            let (found, expected) = (end.saturating_sub(motion.start), motion_length);
-            return Err(format::corrupt(&file.path, "length of the motions", found, expected));
+        if end != side.end {
+            let found = end.saturating_sub(side.start);
+            return Err(format::corrupt(&file.path, "length of motions and pictures", found, side_length));
         }
-        let (videos, postings_per_video) = rows.into_iter().map(|row| (row.video, row.postings)).unzip();
-        // In range: so many keys are in the file.
-        let by_video = OnceLock::new();
+        let mut firsts = Vec::with_capacity(rows.len() + 1);
+        firsts.push(0);
+        // In range: together they are as many as the runs, fewer than 2^32.
+        firsts.extend(rows.iter().scan(0, |end, row| {
+            *end += row.runs;
+            Some(*end)
+        }));
+        let (mut videos, mut added) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+        for row in rows {
+            videos.push(row.video);
+            added.push(row.added);
+        }
         Ok(Segment {
             file,
-            keys: keys as usize,
-            planes,
-            offsets,
-            postings,
+            // In range: so many are in the file.
+            runs: runs as usize,
+            cells: cells as usize,
+            cells_checksum,
+            starts,
+            sketches,
+            numbers,
+            stored,
+            firsts,
             motions,
-            by_video,
+            pictures,
             videos,
-            postings_per_video,
+            added,
         })
     }
 
-    /// Number of distinct keys.
+    /// Number of runs.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.keys
+        self.runs
+    }
+
+    /// Number of cells that they are sorted by.
+    pub(crate) fn cells(&self) -> usize {
+        self.cells
     }
 
     /// The file itself.
@@ -139,157 +175,159 @@ impl Segment {
         &self.file
     }
 
-    /// The keys' words, plane by plane; the first call reads and verifies them all.
-    pub(crate) fn planes(&self) -> Result<[&[u64]; 4]> {
-        let [a, b, c, d] = &self.planes;
-        let plane = |range: &Range<usize>| self.file.view(range.clone());
-        Ok([plane(a)?, plane(b)?, plane(c)?, plane(d)?])
+    /// Numbers of the runs of a video.
+    pub(crate) fn runs_of(&self, video: u32) -> Range<u32> {
+        self.firsts[video as usize]..self.firsts[video as usize + 1]
     }
 
-    /// A key by its number.
-    pub(crate) fn key(&self, key: u32) -> Result<Key> {
-        let mut words = [0; 4];
-        for (word, plane) in words.iter_mut().zip(&self.planes) {
-            *word = self.file.view::<u64>(part::<u64>(plane, key, 1))?[0];
-        }
-        Ok(Key(words))
+    /// The video of a run.
+    #[inline]
+    pub(crate) fn video_of(&self, number: u32) -> u32 {
+        (self.firsts.partition_point(|first| *first <= number) - 1) as u32
     }
 
-    /// The postings of a key, videos in order; all of them name videos of the table.
-    pub(crate) fn postings(&self, key: u32) -> Result<&[RawPosting]> {
-        let (start, end) = self.offsets_of(key)?;
-        let range = part::<RawPosting>(&self.postings, start, end - start);
-        if range.end > self.postings.end {
-            return Err(self.unsound_offsets());
-        }
-        let postings = self.file.view::<RawPosting>(range)?;
-        match postings.iter().find(|posting| !posting::is_sound(posting, self.videos.len())) {
-            None => Ok(postings),
-            Some(posting) => Err(self.unsound(posting)),
-        }
-    }
-
-    /// All postings of one video with the numbers of their keys, keys ascending.
-    ///
-    /// The first call reads the postings of all videos, and notes where those of each are; others only read the video's.
-    pub(crate) fn postings_of(&self, video: u32) -> Result<Vec<(u32, RawPosting)>> {
-        let by_video = match self.by_video.get() {
-            Some(by_video) => by_video,
-            // Threads that come at the same time all do it, so that none has to wait inside rayon for another.
-            None => {
-                let by_video = self.order_by_video()?;
-                self.by_video.get_or_init(|| by_video)
-            }
+    /// The entries of a cell.
+    pub(crate) fn entries(&self, cell: u32) -> Result<OfCell<'_>> {
+        let (start, end) = match self.file.view::<u32>(part::<u32>(&self.starts, cell, 2))? {
+            &[start, end] if start <= end && end as usize <= self.runs => (start, end),
+            _ => return Err(self.unsound("table of cells", "ascending to the number of keys")),
         };
-        let postings: &[RawPosting] = self.file.view(self.postings.clone())?;
-        let places =
-            &by_video.places[by_video.starts[video as usize] as usize..by_video.starts[video as usize + 1] as usize];
-        Ok(places.iter().map(|place| (place.key, postings[place.posting as usize])).collect())
+        let plane = |range: &Range<usize>| self.file.view::<u64>(part::<u64>(range, start, end - start));
+        let [a, b] = &self.sketches;
+        Ok(OfCell {
+            sketches: [plane(a)?, plane(b)?],
+            numbers: self.file.view::<u32>(part::<u32>(&self.numbers, start, end - start))?,
+        })
     }
 
-    /// Sorts the postings by their videos; all that it notes is in range.
-    fn order_by_video(&self) -> Result<ByVideo> {
-        let postings: &[RawPosting] = self.file.view(self.postings.clone())?;
-        let mut starts = Vec::with_capacity(self.videos.len() + 1);
-        starts.push(0u32);
-        // In range: together they are as many as the postings, fewer than 2^32.
-        starts.extend(self.postings_per_video.iter().scan(0, |end, count| {
-            *end += count;
-            Some(*end)
-        }));
-        let mut next = starts.clone();
-        let mut places = vec![Place::default(); postings.len()];
-        for key in 0..self.keys as u32 {
-            let (first, end) = self.offsets_of(key)?;
-            let Some(of_key) = postings.get(first as usize..end as usize) else {
-                return Err(self.unsound_offsets());
-            };
-            for (posting, number) in of_key.iter().zip(first..) {
-                if !posting::is_sound(posting, self.videos.len()) {
-                    return Err(self.unsound(posting));
-                }
-                let video = posting[0] as usize;
-                if next[video] >= starts[video + 1] {
-                    return Err(self.wrong_count(video, "more"));
-                }
-                places[next[video] as usize] = Place { key, posting: number };
-                next[video] += 1;
-            }
+    /// Some runs by their numbers, as they are stored.
+    pub(crate) fn raw(&self, numbers: Range<u32>) -> Result<&[RawRun]> {
+        if numbers.end as usize > self.runs || numbers.start > numbers.end {
+            return Err(self.unsound("number of a key", "below the number of keys"));
         }
-        match (0..self.videos.len()).find(|&video| next[video] != starts[video + 1]) {
-            None => Ok(ByVideo { starts, places }),
-            Some(video) => Err(self.wrong_count(video, "fewer")),
-        }
+        self.file.view::<RawRun>(part::<RawRun>(&self.stored, numbers.start, numbers.end - numbers.start))
     }
 
-    /// The stored bytes of what moves in a video.
-    pub(crate) fn motion_bytes(&self, video: u32) -> Result<&[u8]> {
-        self.file.bytes(self.motions[video as usize].clone())
+    /// The same, without keeping in memory what is read.
+    pub(crate) fn copy_raw(&self, numbers: Range<u32>) -> Result<Vec<RawRun>> {
+        let bytes = self.file.copy(part::<RawRun>(&self.stored, numbers.start, numbers.end - numbers.start))?;
+        Ok(bytemuck::pod_collect_to_vec(&bytes))
+    }
+
+    /// Motion and pictures of a video, one after the other, without keeping in memory what is read.
+    pub(crate) fn copy_side(&self, video: u32) -> Result<(Vec<u8>, Vec<u8>)> {
+        Ok((self.file.copy(self.motions[video as usize].clone())?, self.file.copy(self.pictures[video as usize].clone())?))
+    }
+
+    /// All entries with their cells, without keeping in memory what is read.
+    pub(crate) fn copy_entries(&self) -> Result<(Vec<u32>, [Vec<u64>; 2], Vec<u32>)> {
+        let [a, b] = &self.sketches;
+        let words = |range: &Range<usize>| Ok(bytemuck::pod_collect_to_vec(&self.file.copy(range.clone())?));
+        let starts: Vec<u32> = bytemuck::pod_collect_to_vec(&self.file.copy(self.starts.clone())?);
+        let numbers: Vec<u32> = bytemuck::pod_collect_to_vec(&self.file.copy(self.numbers.clone())?);
+        self.check_starts(&starts)?;
+        if numbers.iter().any(|number| *number as usize >= self.runs) {
+            return Err(self.unsound("number of a key", "below the number of keys"));
+        }
+        Ok((starts, [words(a)?, words(b)?], numbers))
+    }
+
+    /// A run by its number.
+    pub(crate) fn run(&self, number: u32) -> Result<Run> {
+        let raw = self.raw(number..number.saturating_add(1))?;
+        self.sound(raw)?;
+        Ok(run::unpack(&raw[0]))
+    }
+
+    /// All runs of a video, in order of time.
+    pub(crate) fn runs(&self, video: u32) -> Result<Vec<Run>> {
+        let raw = self.raw(self.runs_of(video))?;
+        self.sound(raw)?;
+        Ok(raw.iter().map(run::unpack).collect())
     }
 
     /// What moves in a video.
     pub(crate) fn motion(&self, video: u32) -> Result<Motion> {
-        Motion::from_bytes(self.motion_bytes(video)?).map_err(|wrong| {
-            format::corrupt(&self.file.path, "motion of a video", wrong, "pictures in order, known levels")
-        })
+        Motion::from_bytes(self.file.bytes(self.motions[video as usize].clone())?)
+            .map_err(|wrong| format::corrupt(&self.file.path, "motion of a video", wrong, "pictures in order, known levels"))
     }
 
-    /// Proves what the writer promises of keys, offsets, postings, motions and their counts; reads everything.
-    pub(crate) fn check(&self) -> Result<()> {
-        let path = &self.file.path;
-        let planes = self.planes()?;
-        for key in 1..self.keys {
-            if planes.map(|plane| plane[key - 1]) >= planes.map(|plane| plane[key]) {
-                return Err(format::corrupt(path, "order of keys", key, "ascending"));
+    /// The pictures of a video, as they are stored.
+    pub(crate) fn picture_bytes(&self, video: u32) -> Result<&[u8]> {
+        self.file.bytes(self.pictures[video as usize].clone())
+    }
+
+    /// Whether pictures of a video are stored.
+    pub(crate) fn has_pictures(&self, video: usize) -> bool {
+        !self.pictures[video].is_empty()
+    }
+
+    /// Proves what the writer promises of runs, entries, cells and what lies beside; reads everything and keeps nothing of it.
+    pub(crate) fn check(&self, cells: &Cells) -> Result<()> {
+        let (starts, [low, high], numbers) = self.copy_entries()?;
+        let mut named = vec![false; self.runs];
+        for &number in &numbers {
+            if std::mem::replace(&mut named[number as usize], true) {
+                return Err(self.unsound("number of a key", "each in one cell only"));
             }
         }
-        let offsets: &[u32] = self.file.view(self.offsets.clone())?;
-        let postings: &[RawPosting] = self.file.view(self.postings.clone())?;
-        let ascending = offsets.windows(2).all(|pair| pair[0] < pair[1]);
-        if !ascending || offsets.first() != Some(&0) || offsets.last() != Some(&(postings.len() as u32)) {
-            return Err(self.unsound_offsets());
-        }
-        for video in 0..self.videos.len() {
-            self.motion(video as u32)?;
-        }
-        let mut per_video = vec![0u32; self.videos.len()];
-        for posting in postings {
-            if !posting::is_sound(posting, self.videos.len()) {
-                return Err(self.unsound(posting));
+        for cell in starts.windows(2) {
+            let of_cell = cell[0] as usize..cell[1] as usize;
+            let entry = |at: usize| (low[at], high[at], numbers[at]);
+            if of_cell.clone().skip(1).any(|at| entry(at - 1) >= entry(at)) {
+                return Err(self.unsound("keys of a cell", "ascending"));
             }
-            per_video[posting[0] as usize] += 1;
         }
-        match per_video.iter().zip(&self.postings_per_video).position(|(found, expected)| found != expected) {
+        let mut cell_of = vec![0u32; self.runs];
+        for (cell, of_cell) in (0..).zip(starts.windows(2)) {
+            numbers[of_cell[0] as usize..of_cell[1] as usize].iter().for_each(|number| cell_of[*number as usize] = cell);
+        }
+        let mut sketch_of = vec![[0u64; 2]; self.runs];
+        (0..self.runs).for_each(|at| sketch_of[numbers[at] as usize] = [low[at], high[at]]);
+        for video in 0..self.videos.len() as u32 {
+            let numbers = self.runs_of(video);
+            let first = numbers.start as usize;
+            let raw = self.copy_raw(numbers)?;
+            self.sound(&raw)?;
+            if !raw.is_sorted_by_key(run::times) {
+                return Err(self.unsound("order of the keys of a video", "ascending times"));
+            }
+            let agree = |(place, run): (usize, &RawRun)| sketch(run::key_of(run)) == sketch_of[first + place];
+            if !raw.par_iter().enumerate().all(agree) {
+                return Err(self.unsound("track of a video", "the keys that the cells have of it"));
+            }
+            let keys: Vec<Key> = raw.iter().map(run::key_of).collect();
+            if cells.assign(&keys).iter().zip(&cell_of[first..]).any(|(wanted, found)| wanted != found) {
+                return Err(self.unsound("cell of a key", "the nearest one"));
+            }
+            let (motion, _) = self.copy_side(video)?;
+            Motion::from_bytes(&motion).map_err(|wrong| {
+                format::corrupt(&self.file.path, "motion of a video", wrong, "pictures in order, known levels")
+            })?;
+        }
+        Ok(())
+    }
+
+    fn check_starts(&self, starts: &[u32]) -> Result<()> {
+        let ascending = starts.windows(2).all(|pair| pair[0] <= pair[1]);
+        if !ascending || starts.first() != Some(&0) || starts.last() != Some(&(self.runs as u32)) {
+            return Err(self.unsound("table of cells", "ascending to the number of keys"));
+        }
+        Ok(())
+    }
+
+    fn sound(&self, runs: &[RawRun]) -> Result<()> {
+        match runs.iter().find(|run| !run::is_sound(run)) {
             None => Ok(()),
-            Some(video) => Err(format::corrupt(
-                path,
-                "number of postings of a video",
-                per_video[video],
-                self.postings_per_video[video],
-            )),
+            Some(run) => {
+                let found = format!("times {:?} and flags {}", run::times(run), run[5] >> 48);
+                Err(format::corrupt(&self.file.path, "key of a video", found, "times in order, known flags"))
+            }
         }
     }
 
-    /// Where the postings of a key begin and end.
-    #[inline]
-    fn offsets_of(&self, key: u32) -> Result<(u32, u32)> {
-        match self.file.view::<u32>(part::<u32>(&self.offsets, key, 2))? {
-            &[start, end] if start < end => Ok((start, end)),
-            _ => Err(self.unsound_offsets()),
-        }
-    }
-
-    fn wrong_count(&self, video: usize, found: &str) -> Error {
-        format::corrupt(&self.file.path, "number of postings of a video", found, self.postings_per_video[video])
-    }
-
-    fn unsound_offsets(&self) -> Error {
-        format::corrupt(&self.file.path, "posting offsets", "out of order", "ascending to the number of postings")
-    }
-
-    fn unsound(&self, posting: &RawPosting) -> Error {
-        let expected = "a video of the table, times in order, known flags";
-        format::corrupt(&self.file.path, "posting", format!("{posting:?}"), expected)
+    fn unsound(&self, what: &'static str, expected: &str) -> Error {
+        format::corrupt(&self.file.path, what, "another", expected)
     }
 }
 

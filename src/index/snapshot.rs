@@ -3,22 +3,24 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
 
 use rayon::prelude::*;
 
+use super::cells::{CELLS_MAGIC, Cells, Search};
 use super::files::BlockFile;
-use super::format::{self, GRAPH_MAGIC, SEGMENT_MAGIC, hex};
-use super::graph::Graph;
-use super::manifest::{self, FileEntry, GraphEntry, SegmentEntry, Stored};
+use super::format::{self, SEGMENT_MAGIC, hex};
+use super::manifest::{self, CellsEntry, FileEntry, Manifest, SegmentEntry, Stored};
 use super::newest;
-use super::posting;
-use super::scan::{self, Kernel};
+use super::run;
+use super::scan::{self, Kernel, block};
+use super::screening::Screening;
 use super::segment::Segment;
-use super::times::Times;
+use super::sketch::{SKETCH_BITS, Sketch, sketch};
 use super::video::{Role, Video, VideoRef};
-use super::{IndexState, Neighbour, Neighbours, Posting, SearchMode};
+use super::{IndexState, Neighbour};
 use crate::error::{Error, Result};
-use crate::fingerprint::{FINGERPRINT_VERSION, Key, Motion, Run};
+use crate::fingerprint::{FINGERPRINT_VERSION, KEY_BITS, Key, Motion, Run};
 
 /// An opened index; immutable, and shared freely between threads.
 ///
@@ -29,9 +31,10 @@ pub struct Index {
     pub(crate) stored: Stored,
     state: IndexState,
     pub(crate) segments: Vec<LiveSegment>,
+    /// The centroids that segments are sorted by; those that new ones are to be sorted by are last.
+    cells: Vec<OpenCells>,
     /// Made when first asked for: a search does not need them.
     names: OnceLock<Names>,
-    times: OnceLock<Times>,
 }
 
 /// The live videos by what they are called.
@@ -49,11 +52,19 @@ struct Names {
 pub(crate) struct LiveSegment {
     pub(crate) number: u64,
     pub(crate) segment: Arc<Segment>,
-    pub(crate) graph: Option<Arc<Graph>>,
     /// What all its videos are for.
     pub(crate) role: Role,
     /// Whether each video has been removed.
     pub(crate) dead: Vec<bool>,
+    /// Place of its centroids among those of the index.
+    cells: usize,
+}
+
+/// Centroids and the number of their file; 0 for the single cell.
+#[derive(Clone, Debug)]
+struct OpenCells {
+    number: u64,
+    cells: Arc<Cells>,
 }
 
 impl Index {
@@ -73,7 +84,7 @@ impl Index {
         for _ in 0..OPEN_ATTEMPTS {
             manifest::check_fingerprint(dir, &stored.manifest.config, FINGERPRINT_VERSION)?;
             let root = stored.root;
-            match Index::load(dir, stored, None, Graphs::Needed) {
+            match Index::load(dir, stored, None) {
                 Ok(index) => return Ok(index),
                 Err(error) => {
                     // A merge may have deleted files between reading the manifest and opening them.
@@ -84,7 +95,7 @@ impl Index {
                 }
             }
         }
-        Index::load(dir, stored, None, Graphs::Needed)
+        Index::load(dir, stored, None)
     }
 
     /// Whether a folder holds an index, of whatever version and condition.
@@ -93,9 +104,19 @@ impl Index {
         manifest::manifest_path(dir).exists() || newest::exists(dir)
     }
 
-    /// When its commits were made and its videos were added, as far as it was noted (see [`Writer::with_clock`](super::Writer::with_clock)).
-    pub fn times(&self) -> &Times {
-        self.times.get_or_init(|| Times::load(&self.dir))
+    /// When this snapshot was committed, as in RFC 3339, in UTC; `None` if it is not known (see
+    /// [`Writer::with_clock`](super::Writer::with_clock)).
+    pub fn committed_at(&self) -> Option<String> {
+        moment_of(self.stored.manifest.committed_at)
+    }
+
+    /// The commit that added a video, and when that was, as far as it is known.
+    ///
+    /// # Panics
+    /// If `video` is of another snapshot.
+    pub fn added(&self, video: VideoRef) -> (u64, Option<String>) {
+        let added = self.segments[video.segment as usize].segment.added[video.video as usize];
+        (added.generation, moment_of(added.at))
     }
 
     /// The folder from which it was opened.
@@ -157,96 +178,136 @@ impl Index {
         self.names().by_sha256.get(sha256).copied()
     }
 
-    /// Finds the distinct keys of sources within `radius` bits of each query.
+    /// Finds the keys of sources within `radius` bits of each query by comparing all of them.
     ///
-    /// Keys that only removed videos had are found too; they have no postings. The work is spread over rayon's threads.
-    /// Graphs are only used up to [`GRAPH_RADIUS`](super::GRAPH_RADIUS), where their recall is known.
+    /// Sorted by query, video and run. The work is spread over rayon's threads.
     ///
     /// # Errors
     /// [`Error::CorruptIndex`] if something is damaged that the search looks at; there is no partial answer.
-    pub fn near(&self, queries: &[Key], radius: u32, mode: SearchMode) -> Result<Neighbours> {
-        self.near_in_role(queries, radius, mode, Role::Source)
+    pub fn near(&self, queries: &[Key], radius: u32) -> Result<Vec<Neighbour>> {
+        self.near_in_role(queries, radius, Role::Source)
     }
 
-    /// As [`Index::near`], among the keys of the videos of one role; those of benign material are always all compared.
+    /// As [`Index::near`], among the keys of the videos of one role.
     ///
     /// # Errors
     /// Those of [`Index::near`].
-    pub fn near_in_role(&self, queries: &[Key], radius: u32, mode: SearchMode, role: Role) -> Result<Neighbours> {
+    pub fn near_in_role(&self, queries: &[Key], radius: u32, role: Role) -> Result<Vec<Neighbour>> {
         let kernel = Kernel::detect();
-        let per_segment: Vec<(Vec<Neighbour>, Option<f64>)> = self
-            .segments
-            .par_iter()
-            .enumerate()
-            .filter(|(_, live)| live.role == role)
-            .map(|(number, live)| {
-                let graph = live.graph.as_deref().filter(|graph| {
-                    let scan_ns = kernel.estimate_ns(live.segment.len(), queries.len());
-                    graph.is_fit_for(radius)
-                        && match mode {
-                            SearchMode::Exact => false,
-                            SearchMode::Graph => true,
-                            SearchMode::Auto => graph.estimate_ns(queries.len()) < scan_ns,
-                        }
-                });
-                let found = match graph {
-                    Some(graph) => graph.search(&live.segment, queries, radius)?,
-                    None => scan::search(kernel, live.segment.planes()?, queries, radius),
-                };
-                let found = found
-                    .into_iter()
-                    .map(|found| Neighbour {
-                        query: found.query,
-                        segment: number as u32,
-                        key: found.key,
-                        distance: found.distance,
-                    })
-                    .collect();
-                Ok((found, graph.map(|graph| graph.recall)))
+        let of_role = self.segments.iter().enumerate().filter(|(_, live)| live.role == role);
+        let blocks: Vec<(u32, u32)> = of_role
+            .flat_map(|(number, live)| (0..live.segment.len() as u32).step_by(BLOCK_RUNS).map(move |from| (number as u32, from)))
+            .collect();
+        let found: Vec<Vec<Neighbour>> = blocks
+            .into_par_iter()
+            .map(|(number, from)| {
+                let live = &self.segments[number as usize];
+                let until = (live.segment.len() as u32).min(from.saturating_add(BLOCK_RUNS as u32));
+                let raw = live.segment.raw(from..until)?;
+                let planes: [Vec<u64>; 4] = std::array::from_fn(|word| raw.iter().map(|run| run[word]).collect());
+                let found = scan::search(kernel, planes.each_ref().map(Vec::as_slice), queries, radius);
+                Ok(found.into_iter().filter_map(|found| live.neighbour(number, found.query, from + found.key, found.distance)).collect())
             })
             .collect::<Result<_>>()?;
-
-        let recalls = per_segment.iter().filter_map(|(_, recall)| *recall);
-        let recall =
-            recalls.fold(None, |lowest: Option<f64>, recall| Some(lowest.map_or(recall, |lowest| lowest.min(recall))));
-        let mut found: Vec<Neighbour> = per_segment.into_iter().flat_map(|(found, _)| found).collect();
+        let mut found: Vec<Neighbour> = found.into_iter().flatten().collect();
         found.par_sort_unstable();
-        Ok(Neighbours {
-            found,
-            mode: if recall.is_some() { SearchMode::Graph } else { SearchMode::Exact },
-            exact: recall.is_none(),
-            recall: recall.unwrap_or(1.0),
-        })
+        Ok(found)
     }
 
-    /// A key by the numbers that [`Index::near`] gave.
+    /// Finds keys of some videos within `radius` bits of each query, by comparing all that these videos have.
+    ///
+    /// Sorted as by [`Index::near`].
+    ///
+    /// # Errors
+    /// Those of [`Index::near`].
+    ///
+    /// # Panics
+    /// If a video is of another snapshot.
+    pub fn near_in(&self, video: VideoRef, queries: &[Key], radius: u32) -> Result<Vec<Neighbour>> {
+        let live = &self.segments[video.segment as usize];
+        let runs = live.segment.runs_of(video.video);
+        let raw = live.segment.raw(runs.clone())?;
+        let planes: [Vec<u64>; 4] = std::array::from_fn(|word| raw.iter().map(|run| run[word]).collect());
+        let found = scan::search(Kernel::detect(), planes.each_ref().map(Vec::as_slice), queries, radius);
+        let found = found.into_iter();
+        let mut found: Vec<Neighbour> = found
+            .map(|found| Neighbour { query: found.query, video, run: found.key, distance: found.distance })
+            .collect();
+        found.par_sort_unstable();
+        Ok(found)
+    }
+
+    /// Finds keys of sources within a screen's radius of each query in the cells nearest to it, as few keys as that takes.
+    ///
+    /// Sorted as by [`Index::near`]. What lies in other cells is missed, and of a cell's keys those whose sketch (the lower
+    /// half of the frequencies) differs by more than the screen allows.
+    ///
+    /// # Errors
+    /// Those of [`Index::near`].
+    pub fn near_by_cell(&self, queries: &[Key], screen: &Screen) -> Result<Vec<Neighbour>> {
+        let kernel = Kernel::detect();
+        let mut found = Vec::new();
+        for (place, OpenCells { cells, .. }) in self.cells.iter().enumerate() {
+            let segments: Vec<(u32, &LiveSegment)> =
+                (0..).zip(&self.segments).filter(|(_, live)| live.role == Role::Source && live.cells == place).collect();
+            if segments.is_empty() {
+                continue;
+            }
+            // Which queries ask for each cell: each cell is read once for all of them.
+            let mut asked: Vec<(u32, u32)> = queries
+                .par_iter()
+                .enumerate()
+                .with_min_len(64)
+                .map_init(Search::new, |search, (query, key)| {
+                    let nearest = cells.nearest(*key, screen.probes, search).into_iter();
+                    nearest.map(|cell| (cell, query as u32)).collect::<Vec<_>>()
+                })
+                .flatten_iter()
+                .collect();
+            asked.par_sort_unstable();
+            let of_cells: Vec<&[(u32, u32)]> = asked.chunk_by(|a, b| a.0 == b.0).collect();
+            let in_cells: Vec<Vec<Neighbour>> = of_cells
+                .par_iter()
+                .map(|asked| {
+                    let mut found = Vec::new();
+                    let queries: Vec<(u32, Key, Sketch)> =
+                        asked.iter().map(|(_, query)| (*query, queries[*query as usize], sketch(queries[*query as usize]))).collect();
+                    for &(number, live) in &segments {
+                        live.in_cell(kernel, number, asked[0].0, &queries, screen, &mut found)?;
+                    }
+                    Ok(found)
+                })
+                .collect::<Result<_>>()?;
+            found.extend(in_cells.into_iter().flatten());
+        }
+        found.par_sort_unstable();
+        Ok(found)
+    }
+
+    /// A run of a video by the number that a search gave.
     ///
     /// # Errors
     /// [`Error::CorruptIndex`] if its bytes are damaged.
     ///
     /// # Panics
     /// If there is no such segment, which cannot happen with numbers from this snapshot.
-    pub fn key(&self, segment: u32, key: u32) -> Result<Key> {
-        self.segments[segment as usize].segment.key(key)
+    pub fn run(&self, video: VideoRef, run: u32) -> Result<Run> {
+        let segment = &self.segments[video.segment as usize].segment;
+        segment.run(segment.runs_of(video.video).start.saturating_add(run))
     }
 
-    /// Where a key was seen, videos in order, removed ones left out.
+    /// All keys of a video, in order of time, and what moves in it.
     ///
     /// # Errors
-    /// [`Error::CorruptIndex`] if its postings are damaged.
+    /// [`Error::CorruptIndex`] if any of these is damaged.
     ///
     /// # Panics
-    /// If there is no such segment.
-    pub fn postings(&self, segment: u32, key: u32) -> Result<impl Iterator<Item = Posting>> {
-        let live = &self.segments[segment as usize];
-        let postings = live.segment.postings(key)?.iter().filter(|posting| !live.dead[posting[0] as usize]);
-        Ok(postings.map(move |posting| {
-            let (kind, place, first, last, recurs) = posting::unpack(posting);
-            Posting { video: VideoRef { segment, video: posting[0] }, kind, place, first, last, recurs }
-        }))
+    /// If `video` is of another snapshot.
+    pub fn track(&self, video: VideoRef) -> Result<Track> {
+        Ok(Track { runs: self.runs(video)?, motion: self.motion(video)? })
     }
 
-    /// All keys of a video with their postings, in order of time; the first call for a segment reads the postings of all of it.
+    /// All keys of a video, in order of time.
     ///
     /// # Errors
     /// [`Error::CorruptIndex`] if any of these is damaged.
@@ -254,14 +315,7 @@ impl Index {
     /// # Panics
     /// If `video` is of another snapshot.
     pub fn runs(&self, video: VideoRef) -> Result<Vec<Run>> {
-        let segment = &self.segments[video.segment as usize].segment;
-        let mut runs = Vec::new();
-        for (number, posting) in segment.postings_of(video.video)? {
-            let (kind, place, first, last, recurs) = posting::unpack(&posting);
-            runs.push(Run { key: segment.key(number)?, kind, place, first, last, recurs });
-        }
-        runs.sort_by_key(|run| (run.first, run.last));
-        Ok(runs)
+        self.segments[video.segment as usize].segment.runs(video.video)
     }
 
     /// What moves in a video, picture by picture; nothing for benign material.
@@ -275,15 +329,39 @@ impl Index {
         self.segments[video.segment as usize].segment.motion(video.video)
     }
 
+    /// How many cells the keys are sorted by, and how well screening by them was found to work; `None` before it was measured.
+    pub fn screening(&self) -> (usize, Option<&Screening>) {
+        (self.cells_now().len(), self.stored.manifest.screening.as_ref())
+    }
+
+    /// The cells that new segments are sorted by.
+    pub(crate) fn cells_now(&self) -> &Arc<Cells> {
+        &self.cells[self.cells.len() - 1].cells
+    }
+
+    /// The cells that a segment is sorted by.
+    pub(crate) fn cells_of(&self, segment: &LiveSegment) -> &Arc<Cells> {
+        &self.cells[segment.cells].cells
+    }
+
+    /// Whether small pictures are kept of a video.
+    ///
+    /// # Panics
+    /// If `video` is of another snapshot.
+    pub fn has_pictures(&self, video: VideoRef) -> bool {
+        self.segments[video.segment as usize].segment.has_pictures(video.video as usize)
+    }
+
     /// Opens what a manifest names, taking over what an earlier snapshot has open.
-    pub(crate) fn load(dir: &Path, stored: Stored, earlier: Option<&Index>, graphs: Graphs) -> Result<Index> {
+    pub(crate) fn load(dir: &Path, stored: Stored, earlier: Option<&Index>) -> Result<Index> {
+        let cells = open_cells(dir, &stored.manifest, earlier)?;
         let entries = &stored.manifest.segments;
         let segments = entries
             .par_iter()
-            .map(|entry| LiveSegment::load(dir, entry, earlier, graphs))
+            .map(|entry| LiveSegment::load(dir, entry, &cells, earlier))
             .collect::<Result<Vec<LiveSegment>>>()?;
-        let state = describe(&stored, &segments);
-        Ok(Index { dir: dir.to_owned(), stored, state, segments, names: OnceLock::new(), times: OnceLock::new() })
+        let state = describe(&stored, &segments, cells[cells.len() - 1].cells.len());
+        Ok(Index { dir: dir.to_owned(), stored, state, segments, cells, names: OnceLock::new() })
     }
 
     /// Fails if a SHA-256 occurs twice among the videos.
@@ -321,44 +399,121 @@ impl Index {
     }
 }
 
-/// What to do about a graph that is missing or of the wrong shape.
+/// A moment in milliseconds since 1970 as in RFC 3339, to the second; `None` for 0.
+fn moment_of(millis: u64) -> Option<String> {
+    (millis > 0).then(|| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis)).and_then(moment)).flatten()
+}
+
+/// A moment as in RFC 3339, in UTC, to the second.
+pub(crate) fn moment(time: SystemTime) -> Option<String> {
+    let seconds = jiff::Timestamp::try_from(time).ok()?.as_second();
+    Some(jiff::Timestamp::from_second(seconds).ok()?.to_string())
+}
+
+/// All that is kept of a video, in order of time.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Track {
+    /// Its keys.
+    pub runs: Vec<Run>,
+    /// What moves in it; nothing for benign material.
+    pub motion: Motion,
+}
+
+/// How closely [`Index::near_by_cell`] looks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Graphs {
-    /// Fail: what the manifest promises is not there.
-    Needed,
-    /// Do without, for a writer that can build another.
-    IfGood,
+pub struct Screen {
+    /// Cells that are looked into for each query, the nearest.
+    pub probes: usize,
+    /// Distance up to which keys are found, in bits.
+    pub radius: u32,
+    /// Distance up to which sketches are worth a comparison of the keys, in bits of 128.
+    pub sketch_radius: u32,
 }
 
 impl LiveSegment {
-    fn load(dir: &Path, entry: &SegmentEntry, earlier: Option<&Index>, graphs: Graphs) -> Result<LiveSegment> {
+    fn load(dir: &Path, entry: &SegmentEntry, cells: &[OpenCells], earlier: Option<&Index>) -> Result<LiveSegment> {
         let earlier = earlier.and_then(|index| index.segments.iter().find(|live| live.number == entry.number));
         let segment = match earlier {
             Some(live) => Arc::clone(&live.segment),
             None => Arc::new(open_segment(dir, entry)?),
         };
-        let graph = match (&entry.graph, earlier.and_then(|live| live.graph.as_ref())) {
-            (GraphEntry::Built { .. }, Some(graph)) => Some(Arc::clone(graph)),
-            (GraphEntry::Built { file, recall }, None) => match open_graph(dir, entry, file, *recall, &segment) {
-                Ok(graph) => Some(Arc::new(graph)),
-                // Of another version, it is as little use as a damaged one.
-                Err(Error::CorruptIndex { .. } | Error::IncompatibleIndex { .. }) if graphs == Graphs::IfGood => None,
-                Err(error) => return Err(error),
-            },
-            (GraphEntry::None | GraphEntry::Refused { .. }, _) => None,
+        let of_segment = |known: &OpenCells| {
+            known.cells.checksum() == segment.cells_checksum && known.cells.len() == segment.cells()
+        };
+        let Some(cells) = cells.iter().position(of_segment) else {
+            let found = format!("{} of file {:016x}", segment.cells(), segment.cells_checksum);
+            let path = manifest::segment_path(dir, entry.number);
+            return Err(format::corrupt(&path, "centroids of the cells", found, "those that the manifest names"));
         };
         let mut dead = vec![false; segment.videos.len()];
-        for &video in &entry.tombstones {
+        for removed in &entry.tombstones {
             // In range: the manifest was checked against its count of videos, and that against the segment's.
-            dead[video as usize] = true;
+            dead[removed.video as usize] = true;
         }
-        Ok(LiveSegment { number: entry.number, segment, graph, role: entry.role, dead })
+        Ok(LiveSegment { number: entry.number, segment, role: entry.role, dead, cells })
     }
 
-    /// Postings of the videos that have not been removed.
-    pub(crate) fn live_postings(&self) -> u64 {
-        let counts = self.segment.postings_per_video.iter().zip(&self.dead);
-        counts.filter(|(_, dead)| !**dead).map(|(&count, _)| u64::from(count)).sum()
+    /// A key that was found, unless its video has been removed.
+    fn neighbour(&self, number: u32, query: u32, run: u32, distance: u32) -> Option<Neighbour> {
+        let video = self.segment.video_of(run);
+        let run = run - self.segment.runs_of(video).start;
+        (!self.dead[video as usize]).then_some(Neighbour {
+            query,
+            video: VideoRef { segment: number, video },
+            run,
+            distance,
+        })
+    }
+
+    /// Compares queries with the keys of a cell: first the sketches, then the keys whose sketches are near.
+    fn in_cell(
+        &self,
+        kernel: Kernel,
+        number: u32,
+        cell: u32,
+        queries: &[(u32, Key, Sketch)],
+        screen: &Screen,
+        found: &mut Vec<Neighbour>,
+    ) -> Result<()> {
+        let of_cell = self.segment.entries(cell)?;
+        let mut near = Vec::new();
+        // A crowd of near-identical keys is sampled evenly: which of them is found is all the same.
+        let step = of_cell.numbers.len().div_ceil(CELL_KEYS_MAX).max(1);
+        let part = of_cell.numbers.len().div_ceil(step);
+        let offset = |place: usize| if step == 1 { place } else { place * step };
+        let thinned: Option<[Vec<u64>; 2]> = (step > 1).then(|| {
+            of_cell.sketches.map(|words| (0..part).map(|place| words[offset(place)]).collect())
+        });
+        let sketches = match &thinned {
+            Some(thinned) => thinned.each_ref().map(Vec::as_slice),
+            None => of_cell.sketches,
+        };
+        for (query, key, of_query) in queries {
+            near.clear();
+            let radius = screen.sketch_radius.min(SKETCH_BITS);
+            block::within(kernel, sketches, *of_query, radius, &mut |place, _| near.push(offset(place)));
+            for &place in &near {
+                let run = of_cell.numbers[place];
+                let raw = self.segment.raw(run..run.saturating_add(1))?;
+                let distance = run::key_of(&raw[0]).distance(*key);
+                if distance <= screen.radius.min(KEY_BITS) {
+                    found.extend(self.neighbour(number, *query, run, distance));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keys of the videos that have not been removed.
+    pub(crate) fn live_keys(&self) -> u64 {
+        let live = (0..).zip(&self.dead).filter(|(_, dead)| !**dead);
+        live.map(|(video, _)| self.segment.runs_of(video).len() as u64).sum()
+    }
+
+    /// Videos that have not been removed and of which no pictures are kept.
+    fn without_pictures(&self) -> u64 {
+        let live = self.dead.iter().enumerate().filter(|(_, dead)| !**dead);
+        live.filter(|(video, _)| !self.segment.has_pictures(*video)).count() as u64
     }
 
     /// Length of the videos that have not been removed, in seconds.
@@ -383,16 +538,28 @@ pub(crate) fn open_segment(dir: &Path, entry: &SegmentEntry) -> Result<Segment> 
     Ok(segment)
 }
 
-/// Opens the graph of a segment.
-pub(crate) fn open_graph(
-    dir: &Path,
-    entry: &SegmentEntry,
-    file: &FileEntry,
-    recall: f64,
-    segment: &Segment,
-) -> Result<Graph> {
-    let path = manifest::graph_path(dir, entry.number);
-    Graph::open(open_file(&path, GRAPH_MAGIC, file)?, segment, recall)
+/// Opens the centroids that a manifest names, taking over what an earlier snapshot has open; the single cell comes first.
+fn open_cells(dir: &Path, manifest: &Manifest, earlier: Option<&Index>) -> Result<Vec<OpenCells>> {
+    let mut all = vec![OpenCells { number: 0, cells: Arc::new(Cells::single()) }];
+    for entry in &manifest.cells {
+        let known = earlier.and_then(|index| index.cells.iter().find(|known| known.number == entry.number));
+        all.push(match known {
+            Some(known) => known.clone(),
+            None => OpenCells { number: entry.number, cells: Arc::new(open_centroids(dir, entry)?) },
+        });
+    }
+    Ok(all)
+}
+
+/// Opens the centroids that an entry of the manifest means.
+pub(crate) fn open_centroids(dir: &Path, entry: &CellsEntry) -> Result<Cells> {
+    let path = manifest::cells_path(dir, entry.number);
+    let cells = Cells::open(&open_file(&path, CELLS_MAGIC, &entry.file)?)?;
+    if cells.len() as u64 != u64::from(entry.cells) {
+        let expected = format!("{}, as the manifest says", entry.cells);
+        return Err(format::corrupt(&path, "number of cells", cells.len(), expected));
+    }
+    Ok(cells)
 }
 
 /// Whether a selector, as [`Index::find`] describes it, means a video.
@@ -410,21 +577,10 @@ fn open_file(path: &Path, magic: [u8; 8], entry: &FileEntry) -> Result<BlockFile
     })
 }
 
-fn describe(stored: &Stored, segments: &[LiveSegment]) -> IndexState {
+fn describe(stored: &Stored, segments: &[LiveSegment], cells: usize) -> IndexState {
     let manifest = &stored.manifest;
     let tombstones: u64 = manifest.segments.iter().map(|entry| entry.tombstones.len() as u64).sum();
     let bytes = stored.length.saturating_add(manifest.bytes());
-    let (mut graphs, mut graphs_refused, mut graph_recall) = (0, 0, None);
-    for entry in &manifest.segments {
-        match &entry.graph {
-            GraphEntry::None => {}
-            GraphEntry::Refused { .. } => graphs_refused += 1,
-            GraphEntry::Built { recall, .. } => {
-                graphs += 1;
-                graph_recall = Some(graph_recall.map_or(*recall, |lowest: f64| lowest.min(*recall)));
-            }
-        }
-    }
     let sources = Holdings::of(segments, Role::Source);
     let benign = Holdings::of(segments, Role::Benign);
     IndexState {
@@ -433,7 +589,7 @@ fn describe(stored: &Stored, segments: &[LiveSegment]) -> IndexState {
         videos: sources.videos,
         hours: sources.hours,
         keys: sources.keys,
-        distinct_keys: sources.distinct_keys,
+        without_pictures: sources.without_pictures,
         benign_videos: benign.videos,
         benign_hours: benign.hours,
         benign_keys: benign.keys,
@@ -446,9 +602,8 @@ fn describe(stored: &Stored, segments: &[LiveSegment]) -> IndexState {
         fingerprint_version: manifest.config.fingerprint_version,
         format_version: stored.version,
         written_by: manifest.written_by.clone(),
-        graphs,
-        graphs_refused,
-        graph_recall,
+        cells: cells as u64,
+        screening_recall: manifest.screening.as_ref().and_then(Screening::recall),
     }
 }
 
@@ -457,7 +612,7 @@ struct Holdings {
     videos: u64,
     hours: f64,
     keys: u64,
-    distinct_keys: u64,
+    without_pictures: u64,
 }
 
 impl Holdings {
@@ -467,12 +622,16 @@ impl Holdings {
             videos: of_role().map(|live| live.dead.iter().filter(|dead| !**dead).count() as u64).sum(),
             // An empty sum is -0.0.
             hours: of_role().map(LiveSegment::live_seconds).fold(0.0, |sum, seconds| sum + seconds) / 3600.0,
-            keys: of_role().map(LiveSegment::live_postings).sum(),
-            distinct_keys: of_role().map(|live| live.segment.len() as u64).sum(),
+            keys: of_role().map(LiveSegment::live_keys).sum(),
+            without_pictures: of_role().map(LiveSegment::without_pictures).sum(),
         }
     }
 }
 
+/// Runs that are compared with all queries at a time: 192 kB as they are stored.
+const BLOCK_RUNS: usize = 4096;
+/// Most keys of a cell and segment that a query is compared with.
+const CELL_KEYS_MAX: usize = 16_384;
 /// Manifests to try: each further one means that a writer committed while the last was being opened.
 const OPEN_ATTEMPTS: usize = 16;
 /// Fewest digits of a SHA-256 that count as one: fewer would meet words by accident.

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::format;
-use super::manifest::{FileEntry, GraphEntry, Manifest, SegmentEntry, Stored};
+use super::cells::Cells;
+use super::manifest::{Manifest, SegmentEntry, Stored};
 use super::newest::Newest;
 use super::segment::Segment;
-use super::snapshot::{Graphs, Index, open_graph, open_segment};
+use super::snapshot::{Index, open_centroids, open_segment};
 use super::upkeep::stop_if;
 use super::{leftovers, newest};
 use crate::error::{Error, Result};
@@ -95,29 +96,26 @@ fn verify_snapshot(
     let total = stored.manifest.bytes().saturating_add(stored.length);
     let progress = &|read: u64| progress(read, total);
     progress(verification.bytes);
+    let mut all_cells = vec![Cells::single()];
+    for entry in &stored.manifest.cells {
+        stop_if(cancel)?;
+        let opened = open_centroids(dir, entry);
+        verification.count(entry.file.length, progress);
+        verification.note(opened.map(|cells| all_cells.push(cells)))?;
+    }
     for entry in &stored.manifest.segments {
         stop_if(cancel)?;
         let opened = open_segment(dir, entry);
         let result = match &opened {
-            Ok(segment) => verify_segment(segment, entry),
+            Ok(segment) => verify_segment(segment, entry, &all_cells),
             Err(_) => Ok(()),
         };
         verification.count(entry.file.length, progress);
         verification.note(result)?;
-        if let GraphEntry::Built { file, recall } = &entry.graph {
-            stop_if(cancel)?;
-            // Without its segment a graph cannot be judged.
-            let result = match &opened {
-                Ok(segment) => verify_graph(dir, entry, file, *recall, segment),
-                Err(_) => Ok(()),
-            };
-            verification.count(file.length, progress);
-            verification.note(result)?;
-        }
         verification.note(opened.map(drop))?;
     }
     if verification.damage.is_empty() {
-        let index = Index::load(dir, stored, None, Graphs::Needed);
+        let index = Index::load(dir, stored, None);
         verification.note(index.and_then(|index| index.check_names()))?;
     }
     Ok(verification)
@@ -143,16 +141,13 @@ impl Verification {
     }
 }
 
-fn verify_segment(segment: &Segment, entry: &SegmentEntry) -> Result<()> {
+fn verify_segment(segment: &Segment, entry: &SegmentEntry, all_cells: &[Cells]) -> Result<()> {
     segment.file().verify_blocks()?;
     segment.file().verify_sha256(&entry.file.sha256)?;
-    segment.check()
-}
-
-fn verify_graph(dir: &Path, entry: &SegmentEntry, file: &FileEntry, recall: f64, segment: &Segment) -> Result<()> {
-    let graph = open_graph(dir, entry, file, recall, segment)?;
-    graph.file().verify_blocks()?;
-    graph.file().verify_sha256(&file.sha256)?;
-    graph.check(segment)?;
-    graph.check_nodes(segment)
+    let of_segment = |cells: &&Cells| cells.checksum() == segment.cells_checksum && cells.len() == segment.cells();
+    match all_cells.iter().find(of_segment) {
+        Some(cells) => segment.check(cells),
+        // Either damage of the centroids has been told, or opening all of it tells.
+        None => Ok(()),
+    }
 }

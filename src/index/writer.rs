@@ -3,25 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::assemble::{self, Entries, Merge, Pending};
+use super::IndexState;
+use super::assemble::{self, Correction, Merge, Pending, Tracks};
+use super::cells::{self, Cells};
 use super::format;
-use super::graph::Built;
 use super::leftovers::{self, named_files, unnamed_files};
 use super::lock::Lock;
-use super::manifest::{self, GraphEntry, Manifest, SegmentEntry, Stored};
+use super::manifest::{self, CellsEntry, Manifest, Removed, SegmentEntry, Stored, Tombstone};
 use super::merging::{Candidate, Merging, groups_to_merge};
 use super::newest;
-use super::segment::Segment;
-use super::snapshot::{Graphs, Index, LiveSegment, matches};
+use super::run;
+use super::screening::Screening;
+use super::segment::Added;
+use super::snapshot::{Index, LiveSegment, matches};
 use super::storage::{self, Disk, Storage};
-use super::times;
-use super::upkeep::{Watch, build_all, stop_if};
+use super::upkeep::{Upkeep, Watch, Work, stop_if};
 use super::video::{IndexConfig, Role, Video, VideoRef};
-use super::{GraphPolicy, IndexState};
 use crate::error::{Error, Result};
-use crate::fingerprint::{Motion, Run};
+use crate::fingerprint::{Key, Motion, Run};
 
 /// The one that may change an index; others get [`Error::Locked`] until it is dropped or its process ends.
 ///
@@ -40,9 +41,11 @@ pub struct Writer {
     /// Committed videos to be removed by the next commit.
     removed: BTreeSet<VideoRef>,
     /// Committed videos of which the next commit says something else.
-    pub(super) corrected: BTreeMap<VideoRef, Video>,
-    /// What the time of a commit is taken from, if it is to be noted.
+    pub(super) corrected: BTreeMap<VideoRef, Correction>,
+    /// What the time of a commit is taken from, if it is to be known.
     clock: Option<fn() -> SystemTime>,
+    /// What the next commit says of how well the screening works.
+    screening: Option<Screening>,
     /// Number for the next files: only grows, so that no name is used twice even after a failed commit, and above all that are
     /// there, whatever the manifest says.
     next_number: u64,
@@ -83,7 +86,7 @@ impl Writer {
             Some(stored) => {
                 manifest::check_config(dir, &stored.manifest.config, config.as_ref())?;
                 newest::note_found(&*storage, dir, &stored)?;
-                let index = Index::load(dir, stored, None, Graphs::IfGood)?;
+                let index = Index::load(dir, stored, None)?;
                 index.check_names()?;
                 Some(index)
             }
@@ -108,11 +111,12 @@ impl Writer {
             removed: BTreeSet::new(),
             corrected: BTreeMap::new(),
             clock: None,
+            screening: None,
             _lock: lock,
         })
     }
 
-    /// Notes from now on when each commit was made and each video was added: see [`Index::times`].
+    /// Keeps from now on when each commit was made and each video was added: see [`Index::committed_at`].
     #[must_use]
     pub fn with_clock(mut self, clock: fn() -> SystemTime) -> Writer {
         self.clock = Some(clock);
@@ -141,7 +145,7 @@ impl Writer {
     /// Adds a source with its runs, to be written by the next commit; `false` if the video is there already, as whatever. Nothing
     /// is known of what moves in it: see [`Writer::add_as`].
     ///
-    /// [`Video::id`] is set from the SHA-256. A run takes 56 bytes of memory until the commit, and a
+    /// [`Video::id`] is set from the SHA-256. A run takes 48 bytes of memory until the commit, and a
     /// picture of what moves in it some 116.
     ///
     /// # Errors
@@ -154,7 +158,35 @@ impl Writer {
     ///
     /// # Errors
     /// Those of [`Writer::add`].
-    pub fn add_as(&mut self, role: Role, mut video: Video, runs: Vec<Run>, motion: &Motion) -> Result<bool> {
+    pub fn add_as(&mut self, role: Role, video: Video, runs: Vec<Run>, motion: &Motion) -> Result<bool> {
+        self.add_with_pictures(role, video, runs, motion, Vec::new())
+    }
+
+    /// As [`Writer::add_as`], with small pictures of its keyframes.
+    ///
+    /// # Errors
+    /// Those of [`Writer::add`].
+    pub fn add_with_pictures(
+        &mut self,
+        role: Role,
+        video: Video,
+        runs: Vec<Run>,
+        motion: &Motion,
+        pictures: Vec<u8>,
+    ) -> Result<bool> {
+        self.add_since(role, video, runs, motion, pictures, None)
+    }
+
+    /// The same of a video that has been in an index since an earlier commit.
+    pub(crate) fn add_since(
+        &mut self,
+        role: Role,
+        mut video: Video,
+        runs: Vec<Run>,
+        motion: &Motion,
+        pictures: Vec<u8>,
+        added: Option<Added>,
+    ) -> Result<bool> {
         if self.contains(&video.sha256) {
             return Ok(false);
         }
@@ -162,12 +194,12 @@ impl Writer {
             return Err(Error::InvalidSetting {
                 name: "number of keys of one video",
                 found: runs.len().to_string(),
-                expected: "at most 800000; split the video, or sample it with a longer interval",
+                expected: "at most 8388608; split the video, or sample it with a longer interval",
             });
         }
         video.id = format::hex(&video.sha256[..8]);
         self.pending_sha256.insert(video.sha256);
-        self.pending_in(role).add(video, &runs, motion);
+        self.pending_in(role).add(video, &runs, motion, pictures, added);
         Ok(true)
     }
 
@@ -185,7 +217,7 @@ impl Writer {
 
     /// Runs that wait for the commit.
     pub fn pending_keys(&self) -> usize {
-        self.pending.postings() + self.pending_benign.postings()
+        self.pending.runs() + self.pending_benign.runs()
     }
 
     /// Marks the sources that a selector (see [`Index::find`]) means for removal by the next commit, and counts them.
@@ -232,27 +264,35 @@ impl Writer {
             && self.pending() == 0
             && self.removed.is_empty()
             && self.corrected.is_empty()
+            && self.screening.is_none()
         {
             return Ok(index.state().clone());
         }
         let mut manifest = self.next_manifest();
+        let generation = manifest.generation;
         for video in &self.removed {
-            manifest.segments[video.segment as usize].tombstones.push(video.video);
+            let tombstone = Tombstone { video: video.video, generation };
+            manifest.segments[video.segment as usize].tombstones.push(tombstone);
         }
         for entry in &mut manifest.segments {
-            entry.tombstones.sort_unstable();
+            entry.tombstones.sort_unstable_by_key(|tombstone| tombstone.video);
         }
         self.correct(&mut manifest)?;
         for role in [Role::Source, Role::Benign] {
-            let mut pending = std::mem::take(self.pending_in(role));
-            let written = pending.parts(SEGMENT_MAX_KEYS as usize).try_for_each(|part| {
-                manifest.segments.push(self.write_segment(&part, role)?);
+            let pending = std::mem::take(self.pending_in(role));
+            let cells = self.cells_for_new(role);
+            let written = pending.parts(SEGMENT_MAX_KEYS as usize).iter().try_for_each(|part| {
+                manifest.segments.push(self.write_segment(part, role, &cells, &Work::unwatched())?);
                 Ok(())
             });
             *self.pending_in(role) = pending;
             written?;
         }
+        if let Some(screening) = &self.screening {
+            manifest.screening = Some(screening.clone());
+        }
         self.replace_manifest(manifest)?;
+        self.screening = None;
         self.pending = Pending::default();
         self.pending_benign = Pending::default();
         self.pending_sha256.clear();
@@ -261,50 +301,52 @@ impl Writer {
         self.state()
     }
 
-    /// Commits what waits, merges where small or worn segments have piled up, builds missing graphs, and deletes files no
-    /// longer named.
+    /// Commits what waits, merges where small or worn segments have piled up, trains cells where the index has outgrown those
+    /// that it has, and deletes files no longer named.
     ///
-    /// Segments are merged when more than eight are of about one size, or together large enough for a graph that
-    /// `policy` wants; a segment is worn, and written anew without its removed videos, when a fifth of its postings is theirs.
-    /// Each step is a commit, and readers go on meanwhile. Merging takes little memory; building a graph takes 1 to 3 ms
-    /// and about 3 kB of memory a key, and one thread a segment. Benign material is merged for itself and gets no graph.
+    /// Segments are merged when more than eight are of about one size; a segment is worn, and written anew without its removed
+    /// videos, when a fifth of its keys is theirs. Cells are trained when sixteen times as many keys are there as suit them, and
+    /// all segments are then sorted by them. Each step is a commit, and readers go on meanwhile. A merge takes some 300 MB of
+    /// memory at most, training 100 bytes for each of 64 keys a cell. Benign material is merged for itself and has no cells.
     ///
     /// # Errors
     /// [`Error::Cancelled`] as soon as the caller says so (finished steps stay), [`Error::Io`], and [`Error::CorruptIndex`] if
     /// something that is merged is damaged.
-    pub fn maintain<'a>(&mut self, policy: GraphPolicy, watch: impl Into<Watch<'a>>) -> Result<()> {
-        self.upkeep(policy, Merging::WhenDue, watch.into())
+    pub fn maintain<'a>(&mut self, watch: impl Into<Watch<'a>>) -> Result<()> {
+        self.upkeep(Merging::WhenDue, watch.into())
     }
 
     /// As [`Writer::maintain`], but merges all that can be: afterwards no removed video takes space, and neighbouring
-    /// segments of less than [`GRAPH_MIN_KEYS`] are one as far as [`SEGMENT_MAX_KEYS`] allows. A damaged graph is replaced
-    /// or left out.
+    /// segments of less than half of [`SEGMENT_MAX_KEYS`] are one as far as that allows.
     ///
     /// # Errors
     /// Those of [`Writer::maintain`].
-    pub fn compact<'a>(&mut self, policy: GraphPolicy, watch: impl Into<Watch<'a>>) -> Result<()> {
-        self.upkeep(policy, Merging::All, watch.into())
+    pub fn compact<'a>(&mut self, watch: impl Into<Watch<'a>>) -> Result<()> {
+        self.upkeep(Merging::All, watch.into())
     }
 
-    fn upkeep(&mut self, policy: GraphPolicy, merging: Merging, watch: Watch<'_>) -> Result<()> {
+    fn upkeep(&mut self, merging: Merging, watch: Watch<'_>) -> Result<()> {
         // First, since what a crash or an interrupted call left may be the room that this one needs.
         self.delete_unnamed()?;
         self.commit()?;
-        if merging == Merging::All {
-            self.drop_bad_graphs()?;
-        }
-        for group in self.groups_to_merge(policy, merging) {
+        self.train_cells(watch)?;
+        for group in self.groups_to_merge(merging) {
             stop_if(watch.cancel)?;
-            self.merge(&group)?;
+            self.merge(&group, Upkeep::Merging, watch)?;
             self.delete_unnamed()?;
         }
-        let least = match policy {
-            GraphPolicy::Always => 1,
-            GraphPolicy::Auto => GRAPH_MIN_KEYS,
-            GraphPolicy::Never => u32::MAX,
-        };
-        self.build_graphs(least, watch)?;
+        for number in self.sorted_by_other_cells() {
+            stop_if(watch.cancel)?;
+            self.merge(&[number], Upkeep::Sorting, watch)?;
+            self.delete_unnamed()?;
+        }
+        self.forget_cells()?;
         self.delete_unnamed()
+    }
+
+    /// Says with the next commit how well the screening works.
+    pub fn set_screening(&mut self, screening: Screening) {
+        self.screening = Some(screening);
     }
 
     fn state(&self) -> Result<IndexState> {
@@ -316,20 +358,13 @@ impl Writer {
     /// A copy of the manifest for the next commit.
     fn next_manifest(&self) -> Manifest {
         let mut manifest = match &self.index {
-            Some(index) => {
-                let mut manifest = index.stored.manifest.clone();
-                for (entry, live) in manifest.segments.iter_mut().zip(&index.segments) {
-                    if live.graph.is_none() && matches!(entry.graph, GraphEntry::Built { .. }) {
-                        // It could not be opened. Without it the segment is whole, with it nobody could read.
-                        entry.graph = GraphEntry::None;
-                    }
-                }
-                manifest
-            }
+            Some(index) => index.stored.manifest.clone(),
             None => Manifest::new(self.config),
         };
         manifest.generation += 1;
         manifest.written_by = env!("CARGO_PKG_VERSION").to_owned();
+        let since = self.clock.and_then(|clock| clock().duration_since(UNIX_EPOCH).ok());
+        manifest.committed_at = since.map_or(0, |since| since.as_millis() as u64);
         manifest
     }
 
@@ -337,11 +372,7 @@ impl Writer {
     fn replace_manifest(&mut self, mut manifest: Manifest) -> Result<()> {
         manifest.next_number = self.next_number;
         let (stored, body) = Stored::encode(manifest, &self.dir)?;
-        let index = Index::load(&self.dir, stored, self.index.as_ref(), Graphs::Needed)?;
-        if let Some(clock) = self.clock {
-            let waiting = self.pending.videos.iter().chain(&self.pending_benign.videos);
-            times::note(&self.dir, &index.state().root, clock(), waiting.map(|video| video.id.as_str()));
-        }
+        let index = Index::load(&self.dir, stored, self.index.as_ref())?;
         manifest::write(&*self.storage, &self.dir, &body)?;
         newest::note(&*self.storage, &self.dir, &index.stored);
         self.index = Some(index);
@@ -349,101 +380,131 @@ impl Writer {
     }
 
     /// Writes a segment's file; nothing refers to it yet.
-    pub(super) fn write_segment(&mut self, entries: &dyn Entries, role: Role) -> Result<SegmentEntry> {
-        let number = self.next_number;
-        self.next_number += 1;
+    pub(super) fn write_segment(
+        &mut self,
+        tracks: &dyn Tracks,
+        role: Role,
+        cells: &Cells,
+        work: &Work<'_>,
+    ) -> Result<SegmentEntry> {
+        let number = self.take_number();
         let path = manifest::segment_path(&self.dir, number);
-        let written = assemble::write(&*self.storage, &path, entries)?;
+        let Manifest { generation, committed_at: at, .. } = self.next_manifest();
+        let written = assemble::write(&*self.storage, &path, tracks, cells, Added { generation, at }, work)?;
         Ok(SegmentEntry {
             number,
             file: written.file,
             keys: written.keys,
             videos: written.videos,
             tombstones: Vec::new(),
-            graph: GraphEntry::None,
             role,
         })
     }
 
+    fn take_number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number - 1
+    }
+
+    /// The cells that new segments of a role are sorted by.
+    fn cells_for_new(&self, role: Role) -> Arc<Cells> {
+        match (&self.index, role) {
+            (Some(index), Role::Source) => Arc::clone(index.cells_now()),
+            _ => Arc::new(Cells::single()),
+        }
+    }
+
+    /// Trains cells from the index's own keys if it has outgrown those that it has.
+    fn train_cells(&mut self, watch: Watch<'_>) -> Result<()> {
+        let Some(index) = &self.index else { return Ok(()) };
+        let wanted = cells::cells_for(index.state().keys);
+        if wanted < 4 * index.cells_now().len() {
+            return Ok(());
+        }
+        let sources = index.segments.iter().filter(|live| live.role == Role::Source);
+        let step = (index.state().keys as usize / (wanted * cells::TRAINING_KEYS)).max(1);
+        let mut keys: Vec<Key> = Vec::new();
+        let mut seen = 0;
+        for live in sources {
+            for video in (0..).zip(&live.dead).filter(|(_, dead)| !**dead).map(|(video, _)| video) {
+                stop_if(watch.cancel)?;
+                let raw = live.segment.copy_raw(live.segment.runs_of(video))?;
+                keys.extend(raw.iter().skip((step - seen % step) % step).step_by(step).map(run::key_of));
+                seen += raw.len();
+            }
+        }
+        let work = Work::new(watch, Upkeep::Training, cells::training_steps(keys.len()) + wanted as u64);
+        let centroids = cells::train(keys, wanted, &work)?;
+        if centroids.len() < 2 {
+            return Ok(());
+        }
+        let number = self.take_number();
+        let path = manifest::cells_path(&self.dir, number);
+        let file = Cells::write(&*self.storage, &path, &centroids, &work)?;
+        let mut manifest = self.next_manifest();
+        manifest.cells.push(CellsEntry { number, file, cells: centroids.len() as u32 });
+        self.replace_manifest(manifest)
+    }
+
+    /// Numbers of the segments of sources that are not sorted by the newest cells.
+    fn sorted_by_other_cells(&self) -> Vec<u64> {
+        let Some(index) = &self.index else { return Vec::new() };
+        let sources = index.segments.iter().filter(|live| live.role == Role::Source);
+        let others = sources.filter(|live| !Arc::ptr_eq(index.cells_of(live), index.cells_now()));
+        others.map(|live| live.number).collect()
+    }
+
+    /// Names no centroids any more that no segment is sorted by, but the newest.
+    fn forget_cells(&mut self) -> Result<()> {
+        let mut manifest = self.next_manifest();
+        if manifest.cells.len() < 2 || !self.sorted_by_other_cells().is_empty() {
+            return Ok(());
+        }
+        manifest.cells.drain(..manifest.cells.len() - 1);
+        self.replace_manifest(manifest)
+    }
+
     /// Numbers of the segments to be written anew, in groups that become one each.
-    fn groups_to_merge(&self, policy: GraphPolicy, merging: Merging) -> Vec<Vec<u64>> {
+    fn groups_to_merge(&self, merging: Merging) -> Vec<Vec<u64>> {
         let Some(index) = &self.index else {
             return Vec::new();
         };
-        let of_role = |role, policy| {
+        let of_role = |role| {
             let segments = index.segments.iter().filter(|live| live.role == role);
-            groups_to_merge(&segments.map(Candidate::of).collect::<Vec<_>>(), policy, merging)
+            groups_to_merge(&segments.map(Candidate::of).collect::<Vec<_>>(), merging)
         };
-        let mut groups = of_role(Role::Source, policy);
-        groups.extend(of_role(Role::Benign, GraphPolicy::Never));
+        let mut groups = of_role(Role::Source);
+        groups.extend(of_role(Role::Benign));
         groups
     }
 
     /// Replaces some segments of one role by one with their live videos; it takes the place of the first.
-    fn merge(&mut self, group: &[u64]) -> Result<()> {
+    fn merge(&mut self, group: &[u64], what: Upkeep, watch: Watch<'_>) -> Result<()> {
         let segments = self.index.iter().flat_map(|index| &index.segments);
-        let chosen: Vec<_> = segments.filter(|live| group.contains(&live.number)).collect();
+        let chosen: Vec<&LiveSegment> = segments.filter(|live| group.contains(&live.number)).collect();
         let role = chosen.first().map(|live| live.role).unwrap_or_default();
+        let work = Work::new(watch, what, chosen.iter().map(|live| live.live_keys()).sum());
         let merge = Merge::new(chosen.iter().map(|live| (&live.segment, &live.dead[..])));
-        let merged = if merge.videos().is_empty() { None } else { Some(self.write_segment(&merge, role)?) };
+        let cells = self.cells_for_new(role);
+        let merged = if merge.is_empty() { None } else { Some(self.write_segment(&merge, role, &cells, &work)?) };
         let mut manifest = self.next_manifest();
         let first = manifest.segments.iter().position(|entry| group.contains(&entry.number));
+        let mut gone = Vec::new();
+        if let Some(index) = &self.index {
+            for (entry, live) in manifest.segments.iter().zip(&index.segments).filter(|(e, _)| group.contains(&e.number)) {
+                gone.extend(entry.tombstones.iter().map(|tombstone| Removed {
+                    sha256: live.segment.videos[tombstone.video as usize].sha256,
+                    role,
+                    added: live.segment.added[tombstone.video as usize],
+                    generation: tombstone.generation,
+                }));
+            }
+        }
+        gone.sort_by_key(|removed| (removed.generation, removed.sha256));
+        manifest.removed.extend(gone);
         manifest.segments.retain(|entry| !group.contains(&entry.number));
         if let (Some(place), Some(merged)) = (first, merged) {
             manifest.segments.insert(place, merged);
-        }
-        self.replace_manifest(manifest)
-    }
-
-    /// Forgets graphs that are missing or damaged; their segments are whole without them.
-    fn drop_bad_graphs(&mut self) -> Result<()> {
-        let Some(index) = &self.index else {
-            return Ok(());
-        };
-        let is_bad = |(live, entry): (&LiveSegment, &SegmentEntry)| match (&live.graph, &entry.graph) {
-            (Some(graph), _) => graph.file().verify_blocks().is_err() || graph.check(&live.segment).is_err(),
-            (None, graph) => matches!(graph, GraphEntry::Built { .. }),
-        };
-        let bad: Vec<bool> = index.segments.iter().zip(&index.stored.manifest.segments).map(is_bad).collect();
-        if !bad.contains(&true) {
-            return Ok(());
-        }
-        let mut manifest = self.next_manifest();
-        for (entry, _) in manifest.segments.iter_mut().zip(&bad).filter(|(_, bad)| **bad) {
-            entry.graph = GraphEntry::None;
-        }
-        self.replace_manifest(manifest)
-    }
-
-    /// Builds the missing graphs of segments of at least so many keys, several at a time on rayon's threads, and commits
-    /// each, or that it was refused.
-    fn build_graphs(&mut self, least: u32, watch: Watch<'_>) -> Result<()> {
-        let Some(index) = &self.index else {
-            return Ok(());
-        };
-        let segments = index.segments.iter().zip(&index.stored.manifest.segments);
-        let missing: Vec<(u64, Arc<Segment>)> = segments
-            .filter(|(_, entry)| entry.role == Role::Source && entry.graph == GraphEntry::None)
-            .filter(|(_, entry)| entry.keys >= least.max(1))
-            .map(|(live, _)| (live.number, Arc::clone(&live.segment)))
-            .collect();
-        if missing.is_empty() {
-            return stop_if(watch.cancel);
-        }
-        build_all(missing, watch, &mut |number, segment, built| self.add_graph(number, segment, built))
-    }
-
-    pub(super) fn add_graph(&mut self, number: u64, segment: &Segment, built: Built) -> Result<()> {
-        let entry = match built {
-            Built::Accepted { graph, recall } => {
-                let path = manifest::graph_path(&self.dir, number);
-                GraphEntry::Built { file: graph.write(&*self.storage, &path, segment.file().checksum())?, recall }
-            }
-            Built::Refused { recall } => GraphEntry::Refused { recall },
-        };
-        let mut manifest = self.next_manifest();
-        if let Some(segment) = manifest.segments.iter_mut().find(|segment| segment.number == number) {
-            segment.graph = entry;
         }
         self.replace_manifest(manifest)
     }
@@ -473,13 +534,5 @@ impl Writer {
     }
 }
 
-/// Distinct keys from which [`GraphPolicy::Auto`] builds a graph: some 4 hours of real footage, of which an hour has about
-/// 104 000.
-///
-/// So many keys are scanned in 55 us with AVX-512, and in some three and eight times as long with AVX2 and with neither (one
-/// core). A query in a graph of keys in families took 128 us at this size, one in a graph of 300 000 unrelated keys 222 us.
-/// So a graph pays without AVX-512; which is used is decided by size and processor each time:
-/// [`SearchMode::Auto`](super::SearchMode::Auto).
-pub const GRAPH_MIN_KEYS: u32 = 400_000;
-/// Distinct keys up to which segments are merged: some 26 hours of video, and 2.5 GB of memory to build a graph.
-pub const SEGMENT_MAX_KEYS: u32 = 800_000;
+/// Keys up to which segments are merged: some 80 hours of video, and some 300 MB of memory to merge.
+pub const SEGMENT_MAX_KEYS: u32 = 1 << 23;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::failures::Failures;
 use super::{BuildOptions, BuildSummary, Done, Event, Made, Outcome, Source};
-use crate::index::{GraphPolicy, IndexState, Role, Watch, Writer};
+use crate::index::{IndexState, Role, Watch, Writer};
 use crate::{Error, Result};
 
 /// Puts finished videos into the index in the order of the sources.
@@ -158,16 +158,20 @@ impl<'a> Intake<'a> {
         Ok(state)
     }
 
+    /// Merges what has piled up, and trains cells when they are due.
+    fn maintain(&mut self, cancel: &AtomicBool) -> Result<()> {
+        let watch = Watch {
+            cancel: &|| cancel.load(Ordering::Relaxed),
+            progress: Some(&|what, share| (self.progress)(Event::Maintaining { what, share })),
+        };
+        self.writer.maintain(watch)
+    }
+
     /// Commits the rest, puts the index in order and says what came of all.
-    pub(super) fn finish(mut self, dir: &Path, graph: GraphPolicy, cancel: &AtomicBool) -> Result<BuildSummary> {
+    pub(super) fn finish(mut self, dir: &Path, cancel: &AtomicBool) -> Result<BuildSummary> {
         let mut state = self.commit()?;
         if !cancel.load(Ordering::Relaxed) {
-            (self.progress)(Event::Maintaining);
-            let watch = Watch {
-                cancel: &|| cancel.load(Ordering::Relaxed),
-                progress: Some(&|share| (self.progress)(Event::BuildingGraphs { share })),
-            };
-            match self.writer.maintain(graph, watch) {
+            match self.maintain(cancel) {
                 Ok(()) | Err(Error::Cancelled) => state = self.writer.commit()?,
                 Err(error) => return Err(error),
             }

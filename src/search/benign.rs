@@ -9,13 +9,12 @@
 //! a probability of 3.2e-7 ([`crate::evidence`]) for each distinct key of the material and each orientation.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::time::Duration;
 
 use super::RADIUS;
 use crate::error::Result;
-use crate::fingerprint::{ClipKey, Fingerprint, Key, KeyKind, Orientation};
-use crate::index::{Index, Role, SearchMode};
+use crate::fingerprint::{ClipKey, Fingerprint, Key, Orientation};
+use crate::index::{Index, Role};
 
 /// What is left of a clip, and what was set aside.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,18 +70,9 @@ fn are_benign(index: &Index, keys: &[ClipKey], orientations: &[Orientation]) -> 
     let queries: Vec<Key> =
         orientations.iter().flat_map(|orientation| keys.iter().map(|key| orientation.key(key))).collect();
     let mut benign = vec![false; keys.len()];
-    let mut kinds: HashSet<(u32, u32, KeyKind)> = HashSet::new();
-    let mut read: HashSet<(u32, u32)> = HashSet::new();
-    for near in index.near_in_role(&queries, RADIUS, SearchMode::Exact, Role::Benign)?.found {
+    for near in index.near_in_role(&queries, RADIUS, Role::Benign)? {
         let number = near.query as usize % keys.len();
-        if benign[number] {
-            continue;
-        }
-        if read.insert((near.segment, near.key)) {
-            let postings = index.postings(near.segment, near.key)?;
-            kinds.extend(postings.map(|posting| (near.segment, near.key, posting.kind)));
-        }
-        benign[number] = kinds.contains(&(near.segment, near.key, keys[number].kind));
+        benign[number] = benign[number] || index.run(near.video, near.run)?.kind == keys[number].kind;
     }
     Ok(benign)
 }

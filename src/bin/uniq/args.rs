@@ -214,7 +214,7 @@ pub(crate) struct Check {
     /// stretched and negative copies by the strongest keys; thorough by every key
     #[arg(long, value_enum, default_value = "standard")]
     pub(crate) effort: Effort,
-    /// Search by the cheaper way, by graphs where there are any, or by comparing every key
+    /// Compare every key of a small index and screen a large one, screen, or compare every key
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) search: Search,
     #[command(flatten)]
@@ -299,7 +299,7 @@ pub(crate) struct Threads {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Search {
     Auto,
-    Graph,
+    Screened,
     Exact,
 }
 
@@ -307,7 +307,7 @@ impl From<Search> for SearchMode {
     fn from(search: Search) -> SearchMode {
         match search {
             Search::Auto => SearchMode::Auto,
-            Search::Graph => SearchMode::Graph,
+            Search::Screened => SearchMode::Screened,
             Search::Exact => SearchMode::Exact,
         }
     }

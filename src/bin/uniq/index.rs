@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 use uniq::Error;
 use uniq::index::{
-    self, Expected, GraphPolicy, Index, IndexState, Publication, Role, Verification, Video, Watch, Writer,
+    self, Expected, Index, IndexState, Publication, Role, Verification, Video, Watch, Writer,
 };
 use uniq::ingest::{self, Take};
 use uniq::sandbox::json_line;
@@ -28,23 +28,23 @@ use crate::{signal, talk};
 pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
     match command {
         IndexCommand::Build(args) => {
-            let place = Place::choose(args.sources.index.dir.clone())?;
-            intake::build(args.sources, Role::Source, Take::All, args.graph.into(), &place, quiet)
+            let place = Place::choose(args.index.dir.clone())?;
+            intake::build(args, Role::Source, Take::All, &place, quiet)
         }
         IndexCommand::Add(args) => {
-            let place = Place::existing(args.sources.index.dir.clone())?;
-            intake::build(args.sources, Role::Source, Take::All, args.graph.into(), &place, quiet)
+            let place = Place::existing(args.index.dir.clone())?;
+            intake::build(args, Role::Source, Take::All, &place, quiet)
         }
         IndexCommand::Update(args) => {
             let place = Place::existing(args.index.dir.clone())?;
-            intake::build(args.into(), Role::Source, Take::Known, GraphPolicy::Never, &place, quiet)
+            intake::build(args.into(), Role::Source, Take::Known, &place, quiet)
         }
         IndexCommand::Remove { videos, json, index } => {
             removal::remove(&videos, Role::Source, &Place::existing(index.dir)?, json, quiet)
         }
         IndexCommand::Benign(BenignCommand::Add(args)) => {
             let place = Place::existing(args.index.dir.clone())?;
-            intake::build(args.into(), Role::Benign, Take::All, GraphPolicy::Never, &place, quiet)
+            intake::build(args.into(), Role::Benign, Take::All, &place, quiet)
         }
         IndexCommand::Benign(BenignCommand::List { json, index }) => {
             list(&[Role::Benign], &Place::existing(index.dir)?, json)
@@ -52,7 +52,7 @@ pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
         IndexCommand::Benign(BenignCommand::Remove { videos, json, index }) => {
             removal::remove(&videos, Role::Benign, &Place::existing(index.dir)?, json, quiet)
         }
-        IndexCommand::Merge { graph, index } => merge(graph.into(), &Place::existing(index.dir)?, quiet),
+        IndexCommand::Merge { index } => merge(&Place::existing(index.dir)?, quiet),
         IndexCommand::Verify { json, expectation, index } => {
             verify(&Place::existing(index.dir)?, &(&expectation).into(), json, quiet)
         }
@@ -72,17 +72,16 @@ pub(crate) fn videos(role: Role) -> &'static str {
 }
 
 /// Merges what can be merged; an interruption keeps the steps that are finished.
-fn merge(graph: GraphPolicy, place: &Place, quiet: bool) -> anyhow::Result<Exit> {
+fn merge(place: &Place, quiet: bool) -> anyhow::Result<Exit> {
     let cancel = signal::cancel_flag("stopping after this step; once more to stop at once")?;
     let mut writer = Writer::open(&place.dir)?.with_clock(SystemTime::now);
     let before = writer.commit()?;
     let progress = Progress::new(quiet);
-    progress.event(&ingest::Event::Maintaining);
     let watch = Watch {
         cancel: &|| cancel.load(Ordering::Relaxed),
-        progress: Some(&|share| progress.event(&ingest::Event::BuildingGraphs { share })),
+        progress: Some(&|what, share| progress.event(&ingest::Event::Maintaining { what, share })),
     };
-    let result = writer.compact(graph, watch);
+    let result = writer.compact(watch);
     progress.finish();
     let exit = match result {
         Ok(()) => Exit::Success,
@@ -203,12 +202,12 @@ fn list(roles: &[Role], place: &Place, json: bool) -> anyhow::Result<Exit> {
     let index = Index::open(&place.dir)?;
     let mut out = output::stdout();
     for &role in roles {
-        for (_, video) in index.in_role(role) {
+        for (reference, video) in index.in_role(role) {
+            let (generation, added_at) = index.added(reference);
             if json {
-                let added_at = index.times().of_video(&video.id);
-                writeln!(out, "{}", json_line(&Listed::new(video, role, added_at))?)?;
+                writeln!(out, "{}", json_line(&Listed::new(video, role, generation, added_at.as_deref()))?)?;
             } else {
-                out.write_all(row(video, role, index.times().of_video(&video.id)).as_bytes())?;
+                out.write_all(row(video, role, added_at.as_deref()).as_bytes())?;
             }
         }
     }
@@ -220,7 +219,8 @@ fn stats(place: &Place, expected: &Expected, json: bool) -> anyhow::Result<Exit>
     let index = Index::open(&place.dir)?;
     index.check_expected(expected)?;
     let state = index.state();
-    let committed_at = index.times().of_commit(&state.root);
+    let committed_at = index.committed_at();
+    let committed_at = committed_at.as_deref();
     let mut out = output::stdout();
     if json {
         writeln!(out, "{}", json_line(&Stated { state, committed_at })?)?;
@@ -254,11 +254,12 @@ struct Listed<'a> {
     #[serde(flatten)]
     publication: &'a Publication,
     role: Role,
+    added_generation: u64,
     added_at: Option<&'a str>,
 }
 
 impl<'a> Listed<'a> {
-    fn new(video: &'a Video, role: Role, added_at: Option<&'a str>) -> Listed<'a> {
+    fn new(video: &'a Video, role: Role, added_generation: u64, added_at: Option<&'a str>) -> Listed<'a> {
         Listed {
             id: &video.id,
             sha256: hex(&video.sha256),
@@ -270,6 +271,7 @@ impl<'a> Listed<'a> {
             keyframes: video.keyframes,
             publication: &video.publication,
             role,
+            added_generation,
             added_at,
         }
     }
@@ -311,18 +313,14 @@ fn table(state: &IndexState, committed_at: Option<&str>) -> String {
         Some(at) => format!("{}, the last at {at}", grouped(state.generation)),
         None => grouped(state.generation),
     };
-    // Those of removed videos are counted among the distinct, until a merge drops them.
-    let distinct = match state.tombstones {
-        0 => format!("{} of them distinct", grouped(state.distinct_keys)),
-        _ => format!("{} distinct ones stored, with those of removed videos", grouped(state.distinct_keys)),
+    let cells = match (state.cells, state.screening_recall) {
+        (1, _) => "one, every key is compared".to_owned(),
+        (cells, None) => format!("{}; how much a search by them finds is not measured yet", grouped(cells)),
+        (cells, Some(recall)) => format!("{}, by which {:.1} % of changed excerpts were found", grouped(cells), 100.0 * recall),
     };
-    let graph = match state.graph_recall {
-        Some(recall) => format!("for {} of the segments, recall {recall:.3}", state.graphs),
-        None => "none, every key is compared".to_owned(),
-    };
-    let refused = match state.graphs_refused {
-        0 => String::new(),
-        number => format!("; {} thrown away for finding too little", count(number.into(), "graph")),
+    let pictures = match state.without_pictures {
+        0 => "of all videos".to_owned(),
+        number => format!("none of {}; uniq index refresh makes them", count(number, "video")),
     };
     let a_key = state.bytes_per_key.map_or(String::new(), |a_key| format!(", {a_key:.0} bytes a key"));
     let an_hour = state.bytes_per_hour.map_or(String::new(), |an_hour| format!(", {} an hour", bytes(an_hour as u64)));
@@ -331,7 +329,7 @@ fn table(state: &IndexState, committed_at: Option<&str>) -> String {
         ("root", plain(&state.root).into_owned()),
         ("commits", commits),
         ("videos", format!("{} ({})", grouped(state.videos), hours(state.hours))),
-        ("keys", format!("{}, {distinct}", grouped(state.keys))),
+        ("keys", grouped(state.keys)),
         (
             "benign",
             format!(
@@ -342,7 +340,8 @@ fn table(state: &IndexState, committed_at: Option<&str>) -> String {
             ),
         ),
         ("interval", format!("{} s between keyframes at most", state.interval_s)),
-        ("graph", graph + &refused),
+        ("cells", cells),
+        ("pictures", pictures),
         ("segments", grouped(state.segments.into())),
         ("removed", format!("{} not yet cleared out", count(state.tombstones, "video"))),
         ("size", format!("{}{a_key}{an_hour}", bytes(state.bytes))),

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use uniq::index::Upkeep;
 use uniq::ingest::{Event, Outcome};
 
 use crate::talk;
@@ -152,9 +153,8 @@ struct Tally {
     bytes_skipped: u64,
     failed: usize,
     video: Duration,
-    maintaining: bool,
-    /// How much of the graphs is built.
-    graphs: Option<f32>,
+    /// What is done to put the index in order, and how much of it.
+    maintaining: Option<(Upkeep, f32)>,
 }
 
 impl Tally {
@@ -175,8 +175,7 @@ impl Tally {
                     }
                 }
             }
-            Event::Maintaining => self.maintaining = true,
-            Event::BuildingGraphs { share } => self.graphs = Some(*share),
+            Event::Maintaining { what, share } => self.maintaining = Some((*what, *share)),
             _ => {}
         }
     }
@@ -187,8 +186,8 @@ impl Tally {
 
     /// How far the bar has come, and its length.
     fn place(&self) -> (u64, u64) {
-        match self.graphs {
-            Some(share) => ((1000.0 * share) as u64, 1000),
+        match self.maintaining {
+            Some((_, share)) => ((1000.0 * share) as u64, 1000),
             None => (self.bytes_passed(), self.bytes.max(1)),
         }
     }
@@ -205,10 +204,13 @@ impl Tally {
             ));
         }
         parts.extend(self.speed(elapsed));
-        if let Some(share) = self.graphs {
-            parts.push(format!("building the graph, {:.0} %", 100.0 * share));
-        } else if self.maintaining {
-            parts.push("putting the index in order".to_owned());
+        if let Some((what, share)) = self.maintaining {
+            let what = match what {
+                Upkeep::Merging => "merging segments",
+                Upkeep::Training => "training cells",
+                Upkeep::Sorting => "sorting keys by cell",
+            };
+            parts.push(format!("{what}, {:.0} %", 100.0 * share));
         } else if let Some(left) = self.left(elapsed) {
             parts.push(format!("{} left", length(left.as_secs_f64())));
         }
@@ -261,15 +263,15 @@ mod tests {
         tally.add(&Event::Finished { path, bytes: 200, outcome: added });
         assert_eq!(tally.line(Duration::from_secs(10)), "2/4 videos, 30 min 0 s, 180x real time, 20 s left");
         tally.add(&Event::Finished { path, bytes: 100, outcome: Outcome::Failed(&uniq::Error::Cancelled) });
-        tally.add(&Event::Maintaining);
+        tally.add(&Event::Maintaining { what: Upkeep::Merging, share: 0.9 });
         assert_eq!(
             tally.line(Duration::from_secs(20)),
-            "3/4 videos, 30 min 0 s, 90x real time, putting the index in order, 1 failed"
+            "3/4 videos, 30 min 0 s, 90x real time, merging segments, 90 %, 1 failed"
         );
-        tally.add(&Event::BuildingGraphs { share: 0.254 });
+        tally.add(&Event::Maintaining { what: Upkeep::Training, share: 0.254 });
         assert_eq!(
             tally.line(Duration::from_secs(20)),
-            "3/4 videos, 30 min 0 s, 90x real time, building the graph, 25 %, 1 failed"
+            "3/4 videos, 30 min 0 s, 90x real time, training cells, 25 %, 1 failed"
         );
         assert_eq!(tally.place(), (254, 1000));
     }
@@ -277,7 +279,7 @@ mod tests {
     #[test]
     fn upkeep_alone_speaks_of_no_videos() {
         let mut tally = Tally::default();
-        tally.add(&Event::Maintaining);
-        assert_eq!(tally.line(Duration::from_secs(9)), "putting the index in order");
+        tally.add(&Event::Maintaining { what: Upkeep::Merging, share: 0.0 });
+        assert_eq!(tally.line(Duration::from_secs(9)), "merging segments, 0 %");
     }
 }

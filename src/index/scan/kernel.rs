@@ -1,6 +1,7 @@
 //! Which instructions the processor has; nothing else can make a [`Kernel`].
 
 use std::fmt;
+use std::sync::OnceLock;
 
 /// The instructions of a scan, which this processor has.
 ///
@@ -29,9 +30,15 @@ impl Kernel {
         Instructions::ALL.into_iter().filter(|instructions| instructions.are_there()).map(Kernel).collect()
     }
 
-    /// The fastest one of this processor.
+    /// The fastest one of this processor, unless another was asked for.
     pub(crate) fn detect() -> Kernel {
-        Kernel::available()[0]
+        *CHOSEN.get_or_init(|| Kernel::available()[0])
+    }
+
+    /// Takes the named one from now on, for comparing them; false if this processor does not have it, or one has been used.
+    pub(crate) fn choose(name: &str) -> bool {
+        let named = Kernel::available().into_iter().find(|kernel| format!("{kernel:?}").eq_ignore_ascii_case(name));
+        named.is_some_and(|named| CHOSEN.set(named).is_ok() || CHOSEN.get() == Some(&named))
     }
 
     /// The instructions, of which the processor has been asked.
@@ -39,21 +46,6 @@ impl Kernel {
         self.0
     }
 
-    /// Estimated time of a batch, for choosing between scan and graph; nanoseconds on one core.
-    pub(crate) fn estimate_ns(self, keys: usize, queries: usize) -> f64 {
-        let pair_ns = match self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Instructions::Avx512 => AVX512_NS,
-            #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 => AVX2_NS,
-            #[cfg(target_arch = "x86_64")]
-            Instructions::Popcnt => POPCNT_NS,
-            #[cfg(target_arch = "aarch64")]
-            Instructions::Neon => NEON_NS,
-            Instructions::Portable => PORTABLE_NS,
-        };
-        keys as f64 * (MEMORY_NS + queries as f64 * pair_ns)
-    }
 }
 
 impl fmt::Debug for Kernel {
@@ -76,6 +68,8 @@ impl Instructions {
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx512 => {
                 is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512vpopcntdq")
                     && is_x86_feature_detected!("popcnt")
             }
@@ -90,20 +84,7 @@ impl Instructions {
     }
 }
 
-// Nanoseconds a pair on one core, for `Kernel::estimate_ns` only: 1 000 000 random keys, 504 queries, radius 72, on an
-// AMD EPYC (family 25, model 17) while others worked on it.
-#[cfg(target_arch = "x86_64")]
-const AVX512_NS: f64 = 0.16;
-#[cfg(target_arch = "x86_64")]
-const AVX2_NS: f64 = 0.49;
-#[cfg(target_arch = "x86_64")]
-const POPCNT_NS: f64 = 1.2;
-const PORTABLE_NS: f64 = 2.0;
-/// Counted from the instructions and not measured: about as many as AVX2 needs for twice the keys.
-#[cfg(target_arch = "aarch64")]
-const NEON_NS: f64 = 0.7;
-/// Nanoseconds to bring a key into the cache, at about 10 GB/s.
-const MEMORY_NS: f64 = 3.0;
+static CHOSEN: OnceLock<Kernel> = OnceLock::new();
 
 #[cfg(all(test, target_os = "linux", target_arch = "x86_64"))]
 mod tests {
@@ -115,7 +96,7 @@ mod tests {
         let flags = text.lines().find(|line| line.starts_with("flags")).unwrap();
         let has = |names: &[&str]| names.iter().all(|name| flags.split(' ').any(|flag| flag == *name));
         for (instructions, expected) in [
-            (Instructions::Avx512, has(&["avx512f", "avx512_vpopcntdq", "popcnt"])),
+            (Instructions::Avx512, has(&["avx512f", "avx512bw", "avx512vl", "avx512_vpopcntdq", "popcnt"])),
             (Instructions::Avx2, has(&["avx2", "popcnt"])),
             (Instructions::Popcnt, has(&["popcnt"])),
             (Instructions::Portable, true),

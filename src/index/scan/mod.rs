@@ -9,6 +9,7 @@
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+pub(crate) mod block;
 mod kernel;
 #[cfg(target_arch = "x86_64")]
 mod x86;

@@ -4,8 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum, ValueHint};
-use uniq::index::GraphPolicy;
+use clap::{Args, Subcommand, ValueHint};
 
 use super::{Guard, IndexOption, Threads, interval};
 use crate::expected::Expectation;
@@ -28,15 +27,14 @@ endings), failed and failed_before (path, code, message each), damaged (path, un
 
 Exit codes: 0 done, also if some files are no videos or failed before and are the same; 2 error, or interrupted; 4 done, \
 but something failed for the first time.")]
-    Build(Build),
+    Build(Sourced),
     /// Add videos to an index that exists
     #[command(after_help = "\
 Example:
   uniq index add new-video.mp4
 
-SOURCE is what it is for `uniq index build`. Search graphs are left to `uniq index build` and `uniq index merge`, unless \
---graph asks for them: adding takes as long in a large index as in a small one.")]
-    Add(Add),
+SOURCE is what it is for `uniq index build`. Adding takes as long in a large index as in a small one.")]
+    Add(Sourced),
     /// Correct what the index knows of its videos, without decoding them
     #[command(after_help = "\
 Example:
@@ -83,12 +81,8 @@ Example:
   uniq index merge
 
 Small segments are merged by themselves when they pile up; this merges all that can be, drops the keys of removed videos, \
-builds the search graphs that --graph asks for, replaces damaged ones, and deletes what a crash left. Searches go on \
-meanwhile. Interrupted, it keeps what is finished.")]
+and deletes what a crash left. Searches go on meanwhile. Interrupted, it keeps what is finished.")]
     Merge {
-        /// Build search graphs always, for large segments, or never
-        #[arg(long, value_enum, default_value = "auto")]
-        graph: Graph,
         #[command(flatten)]
         index: IndexOption,
     },
@@ -120,8 +114,8 @@ Example:
   uniq index list --json | jq -r .url
 
 With --json each video is one object on one line: id, sha256, path, duration_s, undecoded_s, width, height, keyframes, \
-url, title, uploader, platform, published_at, role, added_at. The role is source, or benign for material that was added by \
-`uniq index benign add`; the time of addition is null where it was not noted.")]
+url, title, uploader, platform, published_at, role, added_generation, added_at. The role is source, or benign for material that was added by \
+`uniq index benign add`; the commit and time of its addition; the time is null where it is not known.")]
     List {
         /// Print one JSON object a line
         #[arg(long)]
@@ -188,26 +182,6 @@ VIDEO is what it is for `uniq index remove`. What is removed is no source either
     },
 }
 
-/// What `build` takes.
-#[derive(Debug, Args)]
-pub(crate) struct Build {
-    #[command(flatten)]
-    pub(crate) sources: Sourced,
-    /// Build search graphs always, for large segments, or never
-    #[arg(long, value_enum, default_value = "auto")]
-    pub(crate) graph: Graph,
-}
-
-/// What `add` takes.
-#[derive(Debug, Args)]
-pub(crate) struct Add {
-    #[command(flatten)]
-    pub(crate) sources: Sourced,
-    /// Build search graphs always, for large segments, or never
-    #[arg(long, value_enum, default_value = "never")]
-    pub(crate) graph: Graph,
-}
-
 /// What `benign add` and `update` take.
 #[derive(Debug, Args)]
 pub(crate) struct Benign {
@@ -262,22 +236,4 @@ pub(crate) struct Sourced {
     pub(crate) threads: Threads,
     #[command(flatten)]
     pub(crate) guard: Guard,
-}
-
-/// When search graphs are built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Graph {
-    Always,
-    Auto,
-    Never,
-}
-
-impl From<Graph> for GraphPolicy {
-    fn from(graph: Graph) -> GraphPolicy {
-        match graph {
-            Graph::Always => GraphPolicy::Always,
-            Graph::Auto => GraphPolicy::Auto,
-            Graph::Never => GraphPolicy::Never,
-        }
-    }
 }

@@ -194,7 +194,7 @@ mod tests {
             "seconds": { "published": 0.0, "unpublished": 0.0, "unsearchable": 0.0 }, "nearest_non_match": null,
             "clip": { "path": "", "sha256": "", "duration_s": 12.0, "width": 1, "height": 1, "codec": "", "container": "",
                 "from_fingerprint": false, "keyframes": 0, "keys": 0 },
-            "index": { "root": "", "generation": 0, "videos": 2, "hours": 0.0, "keys": 0, "distinct_keys": 0,
+            "index": { "root": "", "generation": 0, "videos": 2, "hours": 0.0, "keys": 0, "without_pictures": 0,
                 "interval_s": 1.0, "version": 1, "fingerprint_version": 1 },
             "search": { "mode": "exact", "exact": true, "recall": 1.0, "radius_bits": 72, "query_interval_s": 0.25,
                 "published_bits": 30.0, "effort": "standard" },

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use uniq::Error;
-use uniq::index::{GraphPolicy, Role};
+use uniq::index::Role;
 use uniq::ingest::{self, BuildOptions, BuildSummary, Reach, Take};
 use uniq::report::SCHEMA;
 use uniq::sandbox::json_line;
@@ -25,7 +25,6 @@ pub(super) fn build(
     args: Sourced,
     role: Role,
     take: Take,
-    graph: GraphPolicy,
     place: &Place,
     quiet: bool,
 ) -> anyhow::Result<Exit> {
@@ -50,7 +49,6 @@ pub(super) fn build(
         role,
         take,
         interval: args.interval,
-        graph,
         threads: args.threads.count.map(Into::into),
         clock: Some(SystemTime::now),
         ..BuildOptions::new(decoding)

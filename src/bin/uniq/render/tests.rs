@@ -47,7 +47,7 @@ fn base(verdict: Verdict) -> Report {
             benign_keys: 0,
             hours: 81.27,
             keys: 1_000_000,
-            distinct_keys: 900_000,
+            without_pictures: 0,
             interval_s: 1.0,
             version: 1,
             fingerprint_version: 1,
@@ -56,7 +56,7 @@ fn base(verdict: Verdict) -> Report {
         search: SearchSummary {
             mode: "exact".into(),
             exact: true,
-            recall: 1.0,
+            recall: Some(1.0),
             radius_bits: 72,
             query_interval_s: 0.5,
             published_bits: 30.0,

@@ -1,0 +1,180 @@
+//! The coarse cells of an index: the places in the space of keys by which its keys are sorted.
+//!
+//! A cell is what lies nearer to its *centroid* than to any other. Keys that are near each other lie in the same cell or in
+//! neighbouring ones, so that a search compares a query with the keys of the few cells nearest to it. The centroids are
+//! trained from the index's own keys ([`train`]), kept in a file of the index, and trained anew when the index has grown
+//! sixteenfold; a segment names those that its keys are sorted by.
+//!
+//! Up to [`GRAPH_FROM`] cells the nearest are found by comparing the query with all centroids, beyond by an HNSW graph over
+//! them ([`graph`]). That is decided by their number alone, so that every machine finds the same.
+
+mod graph;
+mod train;
+
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use self::graph::Graph;
+use super::files::BlockFile;
+use super::format::{self, FileWriter};
+use super::manifest::FileEntry;
+use super::scan::{Kernel, block};
+use super::storage::Storage;
+use super::upkeep::Work;
+use crate::error::Result;
+use crate::fingerprint::Key;
+
+pub(crate) use train::{TRAINING_KEYS, steps as training_steps, train};
+
+/// Beginning of a file of centroids.
+pub(crate) const CELLS_MAGIC: [u8; 8] = *b"uniqCELL";
+
+/// Keys of an index below which it has a single cell: comparing all takes less than what cells save.
+pub(crate) const CELLS_FROM: u64 = 16_384;
+
+/// Cells beyond which the nearest are found by a graph.
+pub(crate) const GRAPH_FROM: usize = 16_384;
+
+/// Most cells; 2^20 suit 7e10 keys.
+pub(crate) const CELLS_MAX: usize = 1 << 20;
+
+/// How many cells suit an index of so many keys: about four times the square root, as a power of two, so that a search
+/// compares as many centroids as keys.
+pub(crate) fn cells_for(keys: u64) -> usize {
+    if keys < CELLS_FROM {
+        return 1;
+    }
+    let wanted = 4 * keys.isqrt() as usize;
+    (1 << wanted.ilog2()).min(CELLS_MAX)
+}
+
+/// The centroids that keys are sorted by.
+#[derive(Debug)]
+pub(crate) struct Cells {
+    /// Checksum of the file; 0 for the single cell, which has none.
+    checksum: u64,
+    centroids: Vec<Key>,
+    /// The same, plane by plane.
+    planes: [Vec<u64>; 4],
+    graph: Option<Graph>,
+}
+
+impl Cells {
+    /// The single cell of a small index.
+    pub(crate) fn single() -> Cells {
+        Cells::of(0, vec![Key::default()], None)
+    }
+
+    fn of(checksum: u64, centroids: Vec<Key>, graph: Option<Graph>) -> Cells {
+        let planes = std::array::from_fn(|word| centroids.iter().map(|key| key.0[word]).collect());
+        Cells { checksum, centroids, planes, graph }
+    }
+
+    /// Number of cells.
+    pub(crate) fn len(&self) -> usize {
+        self.centroids.len()
+    }
+
+    /// Checksum by which a segment names them.
+    pub(crate) fn checksum(&self) -> u64 {
+        self.checksum
+    }
+
+    /// Share of the nearest cells that the graph finds, in 0..=1, as measured when it was built; 1 without one.
+    pub(crate) fn recall(&self) -> f64 {
+        self.graph.as_ref().map_or(1.0, |graph| graph.recall)
+    }
+
+    /// Writes centroids to a file, and the graph over them if there are enough to need one.
+    pub(crate) fn write(storage: &dyn Storage, path: &Path, centroids: &[Key], work: &Work<'_>) -> Result<FileEntry> {
+        let graph = if centroids.len() > GRAPH_FROM { Some(graph::build(centroids, work)?) } else { None };
+        let mut file = FileWriter::create(storage, path, CELLS_MAGIC)?;
+        file.append(&[centroids.len() as u64, u64::from(graph.is_some())])?;
+        file.begin_section()?;
+        for key in centroids {
+            file.append(&key.0)?;
+        }
+        if let Some(graph) = &graph {
+            graph.write(&mut file)?;
+        }
+        file.finish()
+    }
+
+    /// Reads centroids, which are verified as a whole.
+    pub(crate) fn open(file: &BlockFile) -> Result<Cells> {
+        let mut reader = file.reader();
+        let (count, has_graph) = (reader.u64()?, reader.u64()?);
+        let keys = reader.take_section::<[u64; 4]>(count)?;
+        if !(2..=CELLS_MAX as u64).contains(&count) || has_graph != u64::from(count > GRAPH_FROM as u64) {
+            let found = format!("{count} cells and {has_graph} graphs");
+            return Err(reader.corrupt("centroids", found, "2 to 2^20 cells, and a graph beyond 16384"));
+        }
+        let centroids: Vec<Key> = file.view::<[u64; 4]>(keys)?.iter().map(|words| Key(*words)).collect();
+        let graph = if has_graph == 1 { Some(Graph::read(file, &mut reader, count as usize)?) } else { None };
+        reader.finish()?;
+        Ok(Cells::of(file.checksum(), centroids, graph))
+    }
+
+    /// The `count` cells nearest to a key, nearest first, ties by number.
+    pub(crate) fn nearest(&self, key: Key, count: usize, search: &mut Search) -> Vec<u32> {
+        if self.len() == 1 {
+            return vec![0];
+        }
+        match &self.graph {
+            Some(graph) => graph.nearest(&self.centroids, key, count, &mut search.walk),
+            None => self.nearest_of_all(key, count, search),
+        }
+    }
+
+    fn nearest_of_all(&self, key: Key, count: usize, search: &mut Search) -> Vec<u32> {
+        let planes = self.planes.each_ref().map(Vec::as_slice);
+        search.distances.resize(self.len(), 0);
+        block::distances_to(search.kernel, planes, key.0, &mut search.distances);
+        let distances = &search.distances;
+        let within = |radius: u8| distances.iter().map(|distance| u32::from(*distance <= radius)).sum::<u32>() as usize;
+        // The least radius that holds enough.
+        let (mut low, mut high) = (0u8, u8::MAX);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if within(middle) >= count { high = middle } else { low = middle + 1 }
+        }
+        let mut nearest: Vec<(u8, u32)> =
+            (0..).zip(distances).filter(|(_, d)| **d <= high).map(|(cell, d)| (*d, cell)).collect();
+        nearest.sort_unstable();
+        nearest.truncate(count);
+        nearest.into_iter().map(|(_, cell)| cell).collect()
+    }
+
+    /// The cell of each key, on rayon's threads.
+    pub(crate) fn assign(&self, keys: &[Key]) -> Vec<u32> {
+        if self.len() == 1 {
+            return vec![0; keys.len()];
+        }
+        keys.par_iter()
+            .with_min_len(256)
+            .map_init(Search::new, |search, key| self.nearest(*key, 1, search).first().copied().unwrap_or_default())
+            .collect()
+    }
+}
+
+/// What looking for cells needs besides them, to be used again.
+pub(crate) struct Search {
+    kernel: Kernel,
+    distances: Vec<u8>,
+    walk: graph::Walk,
+}
+
+impl Search {
+    pub(crate) fn new() -> Search {
+        Search { kernel: Kernel::detect(), distances: Vec::new(), walk: graph::Walk::default() }
+    }
+}
+
+/// A damaged centroid file.
+fn unsound(file: &BlockFile, found: &str) -> crate::error::Error {
+    format::corrupt(&file.path, "graph of the cells", found, "links between cells")
+}
+
+#[cfg(test)]
+mod tests;
