@@ -80,7 +80,7 @@ fn index_part(args: &Args, large: &Path, footage: &mut Footage) {
                 writer.add(video, runs).expect("a commit holds fewer than 2^32 keys");
             }
             writer.commit().expect("there is space on the disk");
-            writer.maintain(GraphPolicy::Never, &|| false).expect("there is space on the disk");
+            writer.maintain(&|| false).expect("there is space on the disk");
             times.push(started.elapsed().as_secs_f64());
         }
     }

@@ -83,7 +83,7 @@ fn measure(args: &Args, count: usize) -> Option<Line> {
     let without = plain.state().bytes as f64 / keys.len() as f64;
     drop(plain);
     let (build_s, ()) = clock::of_process(|| {
-        corpus::writer(dir.path()).maintain(GraphPolicy::Always, &|| false).expect("there is space on the disk");
+        corpus::writer(dir.path()).maintain(&|| false).expect("there is space on the disk");
     });
     let index = corpus::open(dir.path());
     let [mut scan, mut graph, mut auto] = [f64::INFINITY; 3];

@@ -71,7 +71,7 @@ fn bytes(count: usize) {
             let state = index.state();
             (state.bytes, state.distinct_keys as f64, state.keys as f64)
         };
-        corpus::writer(dir.path()).maintain(GraphPolicy::Always, &|| false).expect("there is space on the disk");
+        corpus::writer(dir.path()).maintain(&|| false).expect("there is space on the disk");
         let index = corpus::open(dir.path());
         let state = index.state();
         let (without, with) = (before as f64 / keys, state.bytes as f64 / keys);

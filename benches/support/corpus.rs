@@ -37,7 +37,7 @@ pub fn write_footage(dir: &Path, footage: &mut Footage, keys: u64, sample_every:
             writer.commit().expect("there is space on the disk");
         }
     }
-    writer.maintain(GraphPolicy::Never, &|| false).expect("there is space on the disk");
+    writer.maintain(&|| false).expect("there is space on the disk");
     sample
 }
 

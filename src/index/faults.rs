@@ -245,9 +245,9 @@ const STORY: [Step; 6] = [
     (|writer| add(writer, &[1, 2]), &[1, 2]),
     (|writer| add(writer, &[3]), &[1, 2, 3]),
     (|writer| remove(writer, "1.mp4"), &[2, 3]),
-    (|writer| writer.maintain(GraphPolicy::Always, &|| false), &[2, 3]),
+    (|writer| writer.maintain(&|| false), &[2, 3]),
     (|writer| add(writer, &[1, 4]), &[1, 2, 3, 4]),
-    (|writer| writer.compact(GraphPolicy::Always, &|| false), &[1, 2, 3, 4]),
+    (|writer| writer.compact(&|| false), &[1, 2, 3, 4]),
 ];
 
 fn add(writer: &mut Writer, seeds: &[u8]) -> Result<()> {
@@ -348,7 +348,7 @@ fn whichever_operation_fails_the_index_is_as_before_or_as_after() {
             // And it can be written to again.
             let mut writer = Writer::open_or_create(&folder, CONFIG).unwrap();
             writer.add(video(9), runs(9)).unwrap();
-            writer.compact(GraphPolicy::Never, &|| false).unwrap();
+            writer.compact(&|| false).unwrap();
             drop(writer);
             assert_eq!(held(&folder), [&found[..], &[9]].concat(), "{case}");
             assert!(verify(&folder, &|_, _| (), &|| false).unwrap().unnamed.is_empty(), "{case}");
@@ -368,10 +368,10 @@ fn a_merge_that_was_not_synced_costs_no_file_that_a_later_commit_needs() {
             add(&mut writer, &[seed]).unwrap();
         }
         let before = storage.0.lock().unwrap().done;
-        let failed = writer.compact(GraphPolicy::Never, &|| false).is_err();
+        let failed = writer.compact(&|| false).is_err();
         let after = storage.0.lock().unwrap().done;
         if failed {
-            writer.maintain(GraphPolicy::Never, &|| false).unwrap();
+            writer.maintain(&|| false).unwrap();
         }
         remove(&mut writer, "2.mp4").unwrap();
         drop(writer);

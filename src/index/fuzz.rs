@@ -85,7 +85,7 @@ impl Scratch {
             }
             assert!(writer.add_as(Role::Source, video(number), runs(number), &motion).unwrap());
         }
-        writer.maintain(GraphPolicy::Always, &|| false).unwrap();
+        writer.maintain(&|| false).unwrap();
         assert_eq!(writer.remove("3.mp4").unwrap(), 1);
         writer.commit().unwrap();
         // The files of the other kinds stand beside the one that is replaced, so that a reader gets as far as it can.

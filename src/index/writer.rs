@@ -329,12 +329,34 @@ impl Writer {
         // First, since what a crash or an interrupted call left may be the room that this one needs.
         self.delete_unnamed()?;
         self.commit()?;
-        self.train_cells(watch)?;
+        self.train_if_due(watch)?;
         for group in self.groups_to_merge(merging) {
             stop_if(watch.cancel)?;
             self.merge(&group, Upkeep::Merging, watch)?;
             self.delete_unnamed()?;
         }
+        self.sort(watch)
+    }
+
+    /// Trains so many cells, whatever suits the index, and sorts all segments of sources by them.
+    ///
+    /// An index trains those that suit it by itself: see [`Writer::maintain`].
+    ///
+    /// # Errors
+    /// Those of [`Writer::maintain`], and [`Error::InvalidSetting`] for less than 2 or more than 2^20 cells.
+    pub fn sort_by_cells<'a>(&mut self, cells: usize, watch: impl Into<Watch<'a>>) -> Result<()> {
+        let watch = watch.into();
+        if !(2..=cells::CELLS_MAX).contains(&cells) {
+            let (found, expected) = (cells.to_string(), "2 to 1048576");
+            return Err(Error::InvalidSetting { name: "number of cells", found, expected });
+        }
+        self.commit()?;
+        self.train(cells, watch)?;
+        self.sort(watch)
+    }
+
+    /// Sorts by the newest cells what is sorted by others.
+    fn sort(&mut self, watch: Watch<'_>) -> Result<()> {
         for number in self.sorted_by_other_cells() {
             stop_if(watch.cancel)?;
             self.merge(&[number], Upkeep::Sorting, watch)?;
@@ -415,12 +437,15 @@ impl Writer {
     }
 
     /// Trains cells from the index's own keys if it has outgrown those that it has.
-    fn train_cells(&mut self, watch: Watch<'_>) -> Result<()> {
+    fn train_if_due(&mut self, watch: Watch<'_>) -> Result<()> {
         let Some(index) = &self.index else { return Ok(()) };
         let wanted = cells::cells_for(index.state().keys);
-        if wanted < 4 * index.cells_now().len() {
-            return Ok(());
-        }
+        if wanted < 4 * index.cells_now().len() { Ok(()) } else { self.train(wanted, watch) }
+    }
+
+    /// Trains so many cells from the keys of the sources; segments are sorted by them by and by.
+    fn train(&mut self, wanted: usize, watch: Watch<'_>) -> Result<()> {
+        let Some(index) = &self.index else { return Ok(()) };
         let sources = index.segments.iter().filter(|live| live.role == Role::Source);
         let step = (index.state().keys as usize / (wanted * cells::TRAINING_KEYS)).max(1);
         let mut keys: Vec<Key> = Vec::new();

@@ -255,8 +255,8 @@ impl Count {
     /// A graph gives nothing that is not there; what it misses is counted.
     fn compare_graphs(&mut self, index: &Index, queries: &[uniq::fingerprint::Key]) {
         if index.state().graphs > 0 {
-            let exact = answers(index, queries, SearchMode::Exact).unwrap();
-            let graph = answers(index, queries, SearchMode::Graph).unwrap();
+            let exact = answers(index, queries).unwrap();
+            let graph = answers(index, queries).unwrap();
             assert!(graph.iter().all(|answer| exact.binary_search(answer).is_ok()));
             self.found.0 += graph.len() as u64;
             self.found.1 += exact.len() as u64;

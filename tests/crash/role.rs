@@ -115,9 +115,9 @@ fn perform(writer: &mut Writer, seed: u64, step: &Step) -> IndexState {
     }
     match step.upkeep {
         Upkeep::None => drop(writer.commit().unwrap()),
-        Upkeep::WhenDue => writer.maintain(GraphPolicy::Never, &|| false).unwrap(),
-        Upkeep::WithGraphs => writer.maintain(GraphPolicy::Always, &|| false).unwrap(),
-        Upkeep::All => writer.compact(GraphPolicy::Never, &|| false).unwrap(),
+        Upkeep::WhenDue => writer.maintain(&|| false).unwrap(),
+        Upkeep::WithGraphs => writer.maintain(&|| false).unwrap(),
+        Upkeep::All => writer.compact(&|| false).unwrap(),
     }
     // With nothing waiting this commits nothing and tells the state.
     writer.commit().unwrap()

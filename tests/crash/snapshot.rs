@@ -25,7 +25,7 @@ impl Content {
     /// Asks an index: its list of videos, and all that is near the queries by comparing every key.
     pub(crate) fn of(index: &Index, queries: &[Key]) -> uniq::Result<Content> {
         let videos = index.videos().map(|(_, video)| video.clone()).collect();
-        Ok(Content { videos, answers: answers(index, queries, SearchMode::Exact)? })
+        Ok(Content { videos, answers: answers(index, queries)? })
     }
 
     /// A number that stands for the content; the same in every process of one program.

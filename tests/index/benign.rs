@@ -58,7 +58,7 @@ fn merging_keeps_them_apart_and_builds_no_graph_over_benign_material() {
     let dir = TempDir::new().unwrap();
     mixed(dir.path());
     let mut writer = Writer::open(dir.path()).unwrap();
-    writer.compact(GraphPolicy::Always, &never).unwrap();
+    writer.compact(&never).unwrap();
     drop(writer);
     let index = Index::open(dir.path()).unwrap();
     assert_eq!((index.state().segments, index.state().graphs), (2, 1));
@@ -80,7 +80,7 @@ fn crowded_benign_segments_are_merged_by_themselves() {
         writer.add_as(Role::Benign, video(seed), runs(seed, 20), &Motion::default()).unwrap();
         writer.commit().unwrap();
     }
-    writer.maintain(GraphPolicy::Never, &never).unwrap();
+    writer.maintain(&never).unwrap();
     let state = writer.committed().unwrap().state();
     // Eight segments of sources are not too many, nine of benign material are.
     assert_eq!((state.segments, state.videos, state.benign_videos), (9, 8, 9));
@@ -104,7 +104,7 @@ fn each_is_removed_and_taken_back_as_what_it_is() {
     assert_eq!((writer.remove("videos/0012.mp4").unwrap(), writer.pending()), (0, 2));
     assert_eq!((writer.remove_as(Role::Benign, "videos/0012.mp4").unwrap(), writer.pending()), (1, 1));
     writer.commit().unwrap();
-    writer.compact(GraphPolicy::Never, &never).unwrap();
+    writer.compact(&never).unwrap();
     drop(writer);
     let index = Index::open(dir.path()).unwrap();
     assert_eq!(paths(&index, Role::Benign), ["videos/0011.mp4"]);

@@ -8,7 +8,7 @@ fn small_index() -> TempDir {
     let dir = TempDir::new().unwrap();
     build(dir.path(), 0..2, 6);
     let mut writer = Writer::open_or_create(dir.path(), CONFIG).unwrap();
-    writer.maintain(GraphPolicy::Always, &never).unwrap();
+    writer.maintain(&never).unwrap();
     writer.remove("videos/0000.mp4").unwrap();
     writer.commit().unwrap();
     assert_eq!(Index::open(dir.path()).unwrap().state().graphs, 2);
@@ -84,7 +84,7 @@ fn a_file_cut_or_emptied_under_an_open_index_is_an_error_and_neither_a_crash_nor
     // Of several blocks each: what opening has read already cannot be lost.
     let dir = TempDir::new().unwrap();
     build(dir.path(), 0..2, 2500);
-    Writer::open(dir.path()).unwrap().maintain(GraphPolicy::Always, &never).unwrap();
+    Writer::open(dir.path()).unwrap().maintain(&never).unwrap();
     let expected = everything(dir.path()).unwrap();
     let (mut refused, mut unharmed) = (0, 0);
     for (name, original) in files(dir.path()).into_iter().filter(|(name, _)| name.starts_with("segments")) {
@@ -175,7 +175,7 @@ fn a_damaged_or_missing_graph_is_replaced_by_compacting() {
         // Only graphs are replaced here: nothing may be merged, or the file would not be needed any more.
         writer.add(video(9), runs(9, 4)).unwrap();
         writer.remove("videos/0009.mp4").unwrap();
-        writer.compact(GraphPolicy::Always, &never).unwrap();
+        writer.compact(&never).unwrap();
         drop(writer);
         assert_eq!(damage(dir.path()), [""; 0]);
         let now = everything(dir.path()).unwrap();

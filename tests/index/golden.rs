@@ -6,11 +6,11 @@ fn golden(version: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("index-data/golden/v{version}"))
 }
 
-/// The content of every golden index: three videos, the second removed, with graphs, and benign material.
+/// The content of every golden index: three videos, the second removed, and benign material.
 fn write_golden(dir: &Path) {
     build(dir, 0..3, 90);
     let mut writer = Writer::open_or_create(dir, CONFIG).unwrap();
-    writer.maintain(GraphPolicy::Always, &never).unwrap();
+    writer.maintain(&never).unwrap();
     writer.remove("videos/0001.mp4").unwrap();
     writer.add_as(Role::Benign, video(3), runs(3, 90), &Motion::default()).unwrap();
     writer.commit().unwrap();
@@ -22,8 +22,8 @@ fn every_golden_index_opens_and_answers() {
         let index = Index::open(&golden(version)).unwrap();
         assert_eq!(damage(&golden(version)), [""; 0]);
         let state = index.state();
-        assert_eq!((state.videos, state.keys, state.distinct_keys), (2, 180, 270));
-        assert_eq!((state.segments, state.graphs, state.tombstones), (4, 3, 1));
+        assert_eq!((state.videos, state.keys), (2, 180));
+        assert_eq!((state.segments, state.cells, state.tombstones), (4, 1, 1));
         assert_eq!((state.benign_videos, state.benign_keys), (1, 90));
         assert_eq!((state.generation, state.format_version), (7, version));
         let paths: Vec<&str> = index.in_role(Role::Benign).map(|(_, video)| video.path.as_str()).collect();
@@ -33,16 +33,14 @@ fn every_golden_index_opens_and_answers() {
         let stored: Vec<Video> = index.videos().map(|(_, video)| video.clone()).collect();
         let expected = [0, 2].map(|seed| Video { id: stored[(seed / 2) as usize].id.clone(), ..video(seed) });
         assert_eq!(stored, expected);
-        for mode in [SearchMode::Exact, SearchMode::Graph] {
-            let mut random = Random(3);
-            for seed in 0..4 {
-                for run in runs(seed, 90) {
-                    let found = answers(&index, &[random.noisy(run.key, 20)], 72, mode);
-                    let paths: Vec<&str> = found.iter().map(|answer| answer.1.as_str()).collect();
-                    match seed {
-                        1 | 3 => assert!(paths.is_empty(), "{paths:?}"),
-                        _ => assert_eq!(paths, [format!("videos/{seed:04}.mp4")]),
-                    }
+        let mut random = Random(3);
+        for seed in 0..4 {
+            for run in runs(seed, 90) {
+                let found = answers(&index, &[random.noisy(run.key, 20)], 72);
+                let paths: Vec<&str> = found.iter().map(|answer| answer.1.as_str()).collect();
+                match seed {
+                    1 | 3 => assert!(paths.is_empty(), "{paths:?}"),
+                    _ => assert_eq!(paths, [format!("videos/{seed:04}.mp4")]),
                 }
             }
         }

@@ -118,7 +118,7 @@ fn what_a_broken_off_commit_leaves_is_no_damage_and_is_not_written_over() {
     }
     build(index.dir.path(), [9], 6);
     assert!(index.path("segments/00000005.seg").is_file());
-    Writer::open(index.dir.path()).unwrap().compact(GraphPolicy::Never, &never).unwrap();
+    Writer::open(index.dir.path()).unwrap().compact(&never).unwrap();
     let found = uniq::index::verify(index.dir.path(), &|_, _| (), &never).unwrap();
     assert!(found.damage.is_empty() && found.unnamed.is_empty() && !left.exists(), "{found:?}");
 }

@@ -38,6 +38,6 @@ fn a_video_has_its_own_runs_and_no_others_before_and_after_its_neighbours_go() {
     writer.remove("videos/0002.mp4").unwrap();
     writer.commit().unwrap();
     check(&[1, 3, 4, 5]);
-    writer.compact(GraphPolicy::Never, &never).unwrap();
+    writer.compact(&never).unwrap();
     check(&[1, 3, 4, 5]);
 }
