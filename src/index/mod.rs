@@ -29,6 +29,8 @@ mod leftovers;
 mod lock;
 mod manifest;
 mod merging;
+#[allow(dead_code)]
+mod merkle;
 mod newest;
 mod random;
 mod run;
