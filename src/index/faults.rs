@@ -1,7 +1,7 @@
 //! A file system that fails: whatever write, sync or rename goes wrong, an index is as before or as after.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::fingerprint::{FINGERPRINT_VERSION, Key, KeyKind, Place, Run};
 
 /// What happens at the chosen operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Fault {
+pub(super) enum Fault {
     /// It fails, and whatever comes later succeeds.
     Fails,
     /// It fails because the disk is full, after half of a write; and so does every later write.
@@ -29,12 +29,12 @@ enum Fault {
     PowerLossNewNames,
 }
 
-const FAULTS: [Fault; 5] =
+pub(super) const FAULTS: [Fault; 5] =
     [Fault::Fails, Fault::DiskFull, Fault::Cut, Fault::PowerLossOldNames, Fault::PowerLossNewNames];
 
 /// The disk, with an operation at which something goes wrong. Nothing is really synced: the tests survive the machine.
 #[derive(Debug)]
-struct Faulty(Arc<Mutex<State>>);
+pub(super) struct Faulty(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
@@ -43,8 +43,8 @@ struct State {
     left: Option<u64>,
     done: u64,
     struck: bool,
-    /// Files with bytes that were not synced.
-    unsynced: BTreeSet<PathBuf>,
+    /// Files with bytes that were not synced, and how many of each were before.
+    unsynced: BTreeMap<PathBuf, usize>,
     /// Renames in folders that were not synced since, with what the new name meant before.
     renamed: Vec<(PathBuf, PathBuf, Option<Vec<u8>>)>,
 }
@@ -88,15 +88,25 @@ impl State {
 }
 
 impl Faulty {
-    fn new(fault: Fault, at: Option<u64>) -> Faulty {
+    pub(super) fn new(fault: Fault, at: Option<u64>) -> Faulty {
         Faulty(Arc::new(Mutex::new(State {
             fault,
             left: at,
             done: 0,
             struck: false,
-            unsynced: BTreeSet::new(),
+            unsynced: BTreeMap::new(),
             renamed: Vec::new(),
         })))
+    }
+
+    /// Operations so far.
+    pub(super) fn done(&self) -> u64 {
+        self.0.lock().unwrap().done
+    }
+
+    /// Renames that a power failure would undo.
+    pub(super) fn unsynced_names(&self) -> usize {
+        self.0.lock().unwrap().renamed.len()
     }
 
     fn step(&self) -> io::Result<()> {
@@ -107,12 +117,12 @@ impl Faulty {
     }
 
     /// What a machine finds when its power comes back.
-    fn lose_power(&self) {
+    pub(super) fn lose_power(&self) {
         let state = self.0.lock().unwrap();
-        for path in &state.unsynced {
+        for (path, &synced) in &state.unsynced {
             // Half of what was written is more treacherous than nothing.
             if let Ok(bytes) = fs::read(path) {
-                replace(path, &bytes[..bytes.len() / 2]);
+                replace(path, &bytes[..synced + (bytes.len() - synced) / 2]);
             }
         }
         if state.fault == Fault::PowerLossOldNames {
@@ -140,8 +150,16 @@ impl Storage for Faulty {
 
     fn create(&self, file: &Path) -> io::Result<Box<dyn Output>> {
         self.step()?;
-        self.0.lock().unwrap().unsynced.insert(file.to_owned());
+        self.0.lock().unwrap().unsynced.insert(file.to_owned(), 0);
         Ok(Box::new(FaultyOutput { state: Arc::clone(&self.0), path: file.to_owned(), file: fs::File::create(file)? }))
+    }
+
+    fn append(&self, file: &Path, length: u64) -> io::Result<Box<dyn Output>> {
+        self.step()?;
+        self.0.lock().unwrap().unsynced.insert(file.to_owned(), length as usize);
+        fs::OpenOptions::new().write(true).open(file)?.set_len(length)?;
+        let opened = fs::OpenOptions::new().append(true).open(file)?;
+        Ok(Box::new(FaultyOutput { state: Arc::clone(&self.0), path: file.to_owned(), file: opened }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -149,8 +167,8 @@ impl Storage for Faulty {
         let before = fs::read(to).ok();
         fs::rename(from, to)?;
         let mut state = self.0.lock().unwrap();
-        if state.unsynced.remove(from) {
-            state.unsynced.insert(to.to_owned());
+        if let Some(synced) = state.unsynced.remove(from) {
+            state.unsynced.insert(to.to_owned(), synced);
         }
         state.renamed.push((from.to_owned(), to.to_owned(), before));
         Ok(())
@@ -311,7 +329,7 @@ fn whichever_operation_fails_the_index_is_as_before_or_as_after() {
     assert!(error.is_none(), "{error:?}");
     drop(writer);
     assert_eq!(held(dir.path()), after(done));
-    let operations = whole.0.lock().unwrap().done;
+    let operations = whole.done();
     assert!(operations > 60, "{operations}");
 
     let mut cases = 0;
@@ -367,9 +385,9 @@ fn a_merge_that_was_not_synced_costs_no_file_that_a_later_commit_needs() {
         for seed in 1..=3 {
             add(&mut writer, &[seed]).unwrap();
         }
-        let before = storage.0.lock().unwrap().done;
+        let before = storage.done();
         let failed = writer.compact(&|| false).is_err();
-        let after = storage.0.lock().unwrap().done;
+        let after = storage.done();
         if failed {
             writer.maintain(&|| false).unwrap();
         }

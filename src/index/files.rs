@@ -6,7 +6,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,6 +44,16 @@ impl BlockFile {
     /// `Ok(None)` if there is no such file. With an entry of the manifest, it must be the file that the entry means:
     /// another index's file is whole, but not ours.
     pub(crate) fn open(path: &Path, magic: [u8; 8], entry: Option<&FileEntry>) -> Result<Option<BlockFile>> {
+        BlockFile::open_version(path, magic, &format::READABLE, entry)
+    }
+
+    /// As [`BlockFile::open`], for a file of one of these versions of the format.
+    pub(crate) fn open_version(
+        path: &Path,
+        magic: [u8; 8],
+        versions: &RangeInclusive<u32>,
+        entry: Option<&FileEntry>,
+    ) -> Result<Option<BlockFile>> {
         let file = match open_regular(path, OpenOptions::new().read(true)) {
             Ok(file) => file,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -55,7 +65,7 @@ impl BlockFile {
         {
             return Err(corrupt(path, "length of the file", length, format!("{}, as the manifest says", entry.length)));
         }
-        let frame = Frame::read(path, length, magic, &|part, at| read_at(&file, path, part, at))?;
+        let frame = Frame::read(path, length, magic, versions, &|part, at| read_at(&file, path, part, at))?;
         if let Some(entry) = entry
             && entry.checksum != frame.checksum
         {

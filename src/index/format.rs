@@ -3,7 +3,7 @@
 //! `index-data/FORMAT.md` draws the layouts. This is the only module that names bincode and bytemuck.
 //! Nothing is allocated, decoded or used before length, magic, version and the checksums over it have been found right.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 
 use serde::Serialize;
@@ -24,6 +24,8 @@ compile_error!("sections are viewed as they lie in the file, and are little-endi
 pub const FORMAT_VERSION: u32 = 5;
 /// Oldest version of the format that can still be read.
 pub const OLDEST_READABLE: u32 = 5;
+/// Versions that are read as they are.
+pub(crate) const READABLE: RangeInclusive<u32> = OLDEST_READABLE..=FORMAT_VERSION;
 
 /// An older version that [`upgrade`](super::upgrade) brings to the newest one.
 pub(crate) const UPGRADABLE: u32 = 4;
@@ -38,6 +40,7 @@ pub(crate) const ALIGN: usize = 64;
 
 pub(crate) const MANIFEST_MAGIC: [u8; 8] = *b"uniqMANI";
 pub(crate) const SEGMENT_MAGIC: [u8; 8] = *b"uniqSEGM";
+pub(crate) const HISTORY_MAGIC: [u8; 8] = *b"uniqHIST";
 
 /// A decoded table may not claim more memory than this: 1 GiB is some millions of videos in one segment.
 const TABLE_LIMIT: usize = 1 << 30;
@@ -130,11 +133,49 @@ impl<'a> FileWriter<'a> {
     }
 }
 
-fn header(magic: [u8; 8]) -> [u8; HEADER_LEN] {
+/// What every file begins with.
+pub(crate) fn header(magic: [u8; 8]) -> [u8; HEADER_LEN] {
     let mut header = [0; HEADER_LEN];
     header[..VERSION_AT].copy_from_slice(&magic);
     header[VERSION_AT..RESERVED_AT].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
     header
+}
+
+/// Checks magic, version and reserved field of a header, in this order, and gives the version.
+pub(crate) fn check_header(
+    path: &Path,
+    header: &[u8; HEADER_LEN],
+    magic: [u8; 8],
+    versions: &RangeInclusive<u32>,
+) -> Result<u32> {
+    if header[..VERSION_AT] != magic {
+        return Err(corrupt(path, "magic number", hex(&header[..VERSION_AT]), hex(&magic)));
+    }
+    let version = le_u32(header, VERSION_AT);
+    if !versions.contains(&version) {
+        return Err(Error::IncompatibleIndex {
+            path: path.to_owned(),
+            what: "format version",
+            found: version.to_string(),
+            expected: if versions.start() == versions.end() {
+                versions.end().to_string()
+            } else {
+                format!("{} to {}", versions.start(), versions.end())
+            },
+            remedy: if version > FORMAT_VERSION {
+                "install a newer uniq"
+            } else if version == UPGRADABLE {
+                "bring the index to the new format with: uniq index upgrade"
+            } else {
+                "build the index again in another folder with: uniq index build"
+            },
+        });
+    }
+    let reserved = le_u32(header, RESERVED_AT);
+    if reserved != 0 {
+        return Err(corrupt(path, "reserved field", reserved, 0));
+    }
+    Ok(version)
 }
 
 /// What follows the content, and its checksum.
@@ -180,6 +221,7 @@ impl Frame {
         path: &Path,
         length: u64,
         magic: [u8; 8],
+        versions: &RangeInclusive<u32>,
         read: &dyn Fn(&mut [u8], u64) -> Result<()>,
     ) -> Result<Frame> {
         let least = (HEADER_LEN + FOOTER_LEN) as u64;
@@ -193,33 +235,7 @@ impl Frame {
         }
         let mut header = [0; HEADER_LEN];
         read(&mut header, 0)?;
-        if header[..VERSION_AT] != magic {
-            return Err(corrupt(path, "magic number", hex(&header[..VERSION_AT]), hex(&magic)));
-        }
-        let version = le_u32(&header, VERSION_AT);
-        if !(OLDEST_READABLE..=FORMAT_VERSION).contains(&version) {
-            return Err(Error::IncompatibleIndex {
-                path: path.to_owned(),
-                what: "format version",
-                found: version.to_string(),
-                expected: if OLDEST_READABLE == FORMAT_VERSION {
-                    FORMAT_VERSION.to_string()
-                } else {
-                    format!("{OLDEST_READABLE} to {FORMAT_VERSION}")
-                },
-                remedy: if version > FORMAT_VERSION {
-                    "install a newer uniq"
-                } else if version == UPGRADABLE {
-                    "bring the index to the new format with: uniq index upgrade"
-                } else {
-                    "build the index again in another folder with: uniq index build"
-                },
-            });
-        }
-        let reserved = le_u32(&header, RESERVED_AT);
-        if reserved != 0 {
-            return Err(corrupt(path, "reserved field", reserved, 0));
-        }
+        let version = check_header(path, &header, magic, versions)?;
         let mut footer = [0; FOOTER_LEN];
         let footer_at = length - FOOTER_LEN as u64;
         read(&mut footer, footer_at)?;

@@ -25,6 +25,8 @@ mod format;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzz;
+#[allow(dead_code)]
+mod history;
 mod leftovers;
 mod lock;
 mod manifest;

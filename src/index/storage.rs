@@ -3,11 +3,12 @@
 //! What is promised rests on the file system: a rename in one folder is atomic, and fsync means what it says.
 
 use std::fmt::Debug;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::media::open_regular;
 
 /// Beginning of the name of a file that is still being written; such a file may be deleted by the lock's holder.
 pub(crate) const TEMPORARY_PREFIX: &str = ".writing-";
@@ -18,6 +19,8 @@ pub(crate) trait Storage: Debug + Send + Sync {
     fn create_folder(&self, folder: &Path) -> io::Result<()>;
     /// Makes a file, in place of one of that name.
     fn create(&self, file: &Path) -> io::Result<Box<dyn Output>>;
+    /// Opens a file that is there to write on after its first `length` bytes; what it has beyond them is cut off.
+    fn append(&self, file: &Path, length: u64) -> io::Result<Box<dyn Output>>;
     /// Gives a file another name in its folder, in place of what had that name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes the names in a folder durable.
@@ -47,6 +50,18 @@ impl Storage for Disk {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
             _ => Ok(Box::new(File::create_new(file)?)),
         }
+    }
+
+    fn append(&self, file: &Path, length: u64) -> io::Result<Box<dyn Output>> {
+        let mut opened = open_regular(file, OpenOptions::new().write(true))?;
+        let found = opened.metadata()?.len();
+        if found < length {
+            // Cutting would fill it up with zeros.
+            return Err(io::Error::other(format!("it was cut to {found} bytes meanwhile")));
+        }
+        opened.set_len(length)?;
+        opened.seek(SeekFrom::Start(length))?;
+        Ok(Box::new(opened))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
