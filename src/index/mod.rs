@@ -22,6 +22,8 @@ mod files;
 #[cfg(test)]
 mod forged;
 mod format;
+#[allow(dead_code)]
+mod format4;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzz;

@@ -90,8 +90,13 @@ impl Newest {
 
     /// Fails if a manifest, read after this note, is older than the commit that it names.
     pub(crate) fn check(&self, dir: &Path, stored: Option<&Stored>) -> Result<()> {
-        let generation = stored.map(|stored| stored.manifest.generation);
-        let root = stored.map(|stored| hex(&stored.root));
+        self.check_commit(dir, stored.map(|stored| (stored.manifest.generation, &stored.root)))
+    }
+
+    /// As [`Newest::check`], for a manifest of whatever format with this generation and root.
+    pub(crate) fn check_commit(&self, dir: &Path, found: Option<(u64, &[u8; 32])>) -> Result<()> {
+        let generation = found.map(|(generation, _)| generation);
+        let root = found.map(|(_, root)| hex(root));
         let (what, found, expected, remedy) = match (generation, root) {
             (Some(generation), _) if generation < self.generation => {
                 ("generation", generation.to_string(), format!("{} or more", self.generation), REMEDY_OLDER)
