@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use super::*;
 use crate::index::faults::{FAULTS, Fault, Faulty};
 use crate::index::merkle;
-use crate::index::storage::{self, Disk};
+use crate::index::storage::Disk;
 
 fn leaf(generation: u64) -> Leaf {
     let hash = |seed: u8| {
@@ -30,7 +30,7 @@ fn empty(dir: &Path) -> History {
 /// A history of so many commits from the first on; gives what the next manifest says of it.
 fn write(dir: &Path, commits: u64) -> Commitment {
     let mut history = empty(dir);
-    (1..=commits).fold(Commitment::empty(), |_, generation| history.append(&Disk, &leaf(generation)).unwrap())
+    (1..=commits).fold(Commitment::empty(), |_, generation| history.append(&unsynced(), &leaf(generation)).unwrap())
 }
 
 fn corrupt(result: Result<History>) -> String {
@@ -43,7 +43,9 @@ fn corrupt(result: Result<History>) -> String {
 #[test]
 fn the_file_is_the_one_that_is_described() {
     let dir = tempfile::tempdir().unwrap();
-    let commitment = write(dir.path(), 3);
+    let mut history = empty(dir.path());
+    let last = (1..=3).map(|generation| history.append(&Disk, &leaf(generation)).unwrap()).last();
+    let commitment = last.unwrap();
     let bytes = fs::read(path(dir.path())).unwrap();
     assert_eq!((bytes.len(), length(3)), (16 + 3 * 120, 16 + 3 * 120));
     assert_eq!(bytes[..8], *b"uniqHIST");
@@ -64,16 +66,18 @@ fn a_history_begins_with_whatever_commit_and_goes_on_one_by_one() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(History::load(dir.path(), &Commitment::empty(), Some(&leaf(41))).unwrap().leaves(), []);
     let mut history = empty(dir.path());
-    let first = history.append(&Disk, &leaf(41)).unwrap();
+    let first = history.append(&unsynced(), &leaf(41)).unwrap();
     // A second attempt, since the manifest could not be written.
-    assert_eq!(history.append(&Disk, &leaf(41)).unwrap(), first);
+    assert_eq!(history.append(&unsynced(), &leaf(41)).unwrap(), first);
     assert_eq!(fs::metadata(path(dir.path())).unwrap().len(), length(1));
     for other in [0, 40, 43, 1 << 50] {
-        assert!(history.append(&Disk, &leaf(other)).unwrap_err().to_string().contains("one more with each commit"));
+        assert!(
+            history.append(&unsynced(), &leaf(other)).unwrap_err().to_string().contains("one more with each commit")
+        );
     }
     let other = Leaf { root: [9; 32], ..leaf(41) };
-    assert!(history.append(&Disk, &other).is_err(), "another commit of a number that is taken");
-    let second = history.append(&Disk, &leaf(42)).unwrap();
+    assert!(history.append(&unsynced(), &other).is_err(), "another commit of a number that is taken");
+    let second = history.append(&unsynced(), &leaf(42)).unwrap();
     assert_eq!(History::load(dir.path(), &second, Some(&leaf(43))).unwrap().leaves(), [leaf(41), leaf(42)]);
     for newest in [42, 44] {
         let error = corrupt(History::load(dir.path(), &second, Some(&leaf(newest))));
@@ -86,7 +90,7 @@ fn every_flipped_byte_is_noticed_or_lies_beyond_what_is_promised() {
     let dir = tempfile::tempdir().unwrap();
     let promised = write(dir.path(), 3);
     let mut history = History::load(dir.path(), &promised, Some(&leaf(4))).unwrap();
-    history.append(&Disk, &leaf(4)).unwrap();
+    history.append(&unsynced(), &leaf(4)).unwrap();
     let file = path(dir.path());
     let whole = fs::read(&file).unwrap();
     let disk = fs::OpenOptions::new().write(true).open(&file).unwrap();
@@ -119,13 +123,14 @@ fn every_truncation_is_noticed_or_lies_beyond_what_is_promised() {
     let file = path(dir.path());
     let longer = write_longer(dir.path(), &promised);
     for kept in 0..=longer.len() {
+        fs::remove_file(&file).unwrap();
         fs::write(&file, &longer[..kept]).unwrap();
         let loaded = History::load(dir.path(), &promised, Some(&leaf(3)));
         if (kept as u64) < length(2) {
             let error = corrupt(loaded);
             assert!(error.contains(&format!("length of the file is {kept}, expected at least 256")), "{error}");
         } else {
-            loaded.unwrap().append(&Disk, &leaf(3)).unwrap();
+            loaded.unwrap().append(&unsynced(), &leaf(3)).unwrap();
             assert_eq!(fs::read(&file).unwrap(), longer, "{kept} bytes");
         }
     }
@@ -136,7 +141,7 @@ fn every_truncation_is_noticed_or_lies_beyond_what_is_promised() {
 /// Appends the next leaf, and gives the bytes.
 fn write_longer(dir: &Path, promised: &Commitment) -> Vec<u8> {
     let newest = leaf(promised.leaves + 1);
-    History::load(dir, promised, Some(&newest)).unwrap().append(&Disk, &newest).unwrap();
+    History::load(dir, promised, Some(&newest)).unwrap().append(&unsynced(), &newest).unwrap();
     fs::read(path(dir)).unwrap()
 }
 
@@ -267,7 +272,6 @@ fn whichever_operation_fails_manifest_and_history_agree() {
             let case = format!("{fault:?} at operation {at}");
             let storage = Faulty::new(fault, Some(at));
             let dir = tempfile::tempdir().unwrap();
-            storage::create_folder(&Disk, dir.path()).unwrap();
             let (durable, all) = commit_up_to(&storage, dir.path(), commits);
             assert_eq!(all, fault == Fault::Fails, "{case}");
             if matches!(fault, Fault::PowerLossOldNames | Fault::PowerLossNewNames) {
@@ -283,7 +287,7 @@ fn whichever_operation_fails_manifest_and_history_agree() {
             } else {
                 assert_eq!(durable, 0, "{case}");
             }
-            assert_eq!(commit_up_to(&Disk, dir.path(), commits + 2), (commits + 2, true), "{case}");
+            assert_eq!(commit_up_to(&unsynced(), dir.path(), commits + 2), (commits + 2, true), "{case}");
             let (_, commitment) = read_manifest(dir.path()).unwrap();
             let expected: Vec<Leaf> = (1..commits + 2).map(leaf).collect();
             let history = History::load(dir.path(), &commitment, Some(&leaf(commits + 2))).unwrap();
