@@ -159,12 +159,7 @@ impl Manifest {
         }
         for number in self.numbers() {
             if number >= self.next_number {
-                return Err(format::corrupt(
-                    path,
-                    "number of a file",
-                    number,
-                    format!("below {}", self.next_number),
-                ));
+                return Err(format::corrupt(path, "number of a file", number, format!("below {}", self.next_number)));
             }
         }
         let numbers: HashSet<u64> = self.numbers().collect();
@@ -186,6 +181,11 @@ impl Manifest {
         if self.history.leaves >= self.generation.max(1) {
             let expected = format!("fewer than {} commits", self.generation.max(1));
             return Err(format::corrupt(path, "length of the history", self.history.leaves, expected));
+        }
+        let mut measured = self.screening.iter().flat_map(|screening| &screening.strengths);
+        if let Some(wrong) = measured.find(|strength| strength.nominated > strength.excerpts) {
+            let expected = format!("at most the {} that were looked for", wrong.excerpts);
+            return Err(format::corrupt(path, "screening", format!("{} found", wrong.nominated), expected));
         }
         let count = u32::try_from(self.segments.len());
         let total: u64 = self.segments.iter().map(|entry| u64::from(entry.videos)).sum();
