@@ -34,6 +34,13 @@ pub(crate) fn unnamed_files(dir: &Path, manifest: &Manifest) -> Result<Vec<PathB
     Ok(unnamed)
 }
 
+/// Our own files that are numbered from `number` on, and those that are only begun.
+pub(crate) fn newer_files(dir: &Path, number_min: u64) -> Result<Vec<PathBuf>> {
+    let mut newer = files(dir)?;
+    newer.retain(|path| is_ours(path) && number(path).is_none_or(|number| number >= number_min));
+    Ok(newer)
+}
+
 /// The first number above those of all files that are there, so that none of them is written over.
 pub(crate) fn next_number(dir: &Path) -> Result<u64> {
     let numbers = files(dir)?.into_iter().filter_map(|path| number(&path));

@@ -22,12 +22,12 @@ mod files;
 #[cfg(test)]
 mod forged;
 mod format;
-#[allow(dead_code)]
 mod format4;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzz;
 mod history;
+mod joining;
 mod leftovers;
 mod lock;
 mod manifest;
@@ -44,6 +44,7 @@ mod sketch;
 mod snapshot;
 mod storage;
 mod update;
+mod upgrade;
 mod upkeep;
 mod verify;
 mod video;
@@ -53,11 +54,13 @@ use serde::Serialize;
 
 pub(crate) use format::hex;
 pub use format::{FORMAT_VERSION, OLDEST_READABLE};
+pub use joining::{Conflict, Joined};
 pub use newest::Expected;
 pub use selection::Selection;
 pub use screening::{Screening, Strength};
 pub(crate) use snapshot::moment;
 pub use snapshot::{Commit, Index, Screen, Track};
+pub use upgrade::{Upgraded, upgrade};
 pub use upkeep::{Upkeep, Watch};
 pub use verify::{Verification, verify};
 pub use video::{IndexConfig, Publication, Role, Video, VideoRef};

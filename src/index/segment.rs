@@ -271,6 +271,18 @@ impl Segment {
         !self.pictures[video].is_empty()
     }
 
+    /// Proves what the writer promises of a video's track, which is read and not kept.
+    pub(crate) fn check_track(&self, video: u32) -> Result<()> {
+        let raw = self.copy_raw(self.runs_of(video))?;
+        self.sound(&raw)?;
+        if !raw.is_sorted_by_key(run::times) {
+            return Err(self.unsound("order of the keys of a video", "ascending times"));
+        }
+        let (motion, _) = self.copy_side(video)?;
+        let wrong = |wrong| format::corrupt(&self.file.path, "motion of a video", wrong, "pictures in order, known levels");
+        Motion::from_bytes(&motion).map(drop).map_err(wrong)
+    }
+
     /// Proves what the writer promises of runs, entries, cells and what lies beside; reads everything and keeps nothing of it.
     pub(crate) fn check(&self, cells: &Cells) -> Result<()> {
         let (starts, [low, high], numbers) = self.copy_entries()?;

@@ -87,6 +87,16 @@ impl Writer {
             return Err(Error::NoIndex { path: dir.to_owned() });
         }
         let lock = Lock::acquire(&dir.join("lock"))?;
+        Writer::locked(storage, dir, config, lock)
+    }
+
+    /// As [`Writer::on`], by who has the lock already.
+    pub(super) fn locked(
+        storage: Arc<dyn Storage>,
+        dir: &Path,
+        config: Option<IndexConfig>,
+        lock: Lock,
+    ) -> Result<Writer> {
         let index = match newest::load(dir)? {
             Some(stored) => {
                 manifest::check_config(dir, &stored.manifest.config, config.as_ref())?;
@@ -394,15 +404,14 @@ impl Writer {
     }
 
     /// A copy of the manifest for the next commit.
-    fn next_manifest(&self) -> Manifest {
+    pub(super) fn next_manifest(&self) -> Manifest {
         let mut manifest = match &self.index {
             Some(index) => index.stored.manifest.clone(),
             None => Manifest::new(self.config),
         };
         manifest.generation += 1;
         manifest.written_by = env!("CARGO_PKG_VERSION").to_owned();
-        let since = self.clock.and_then(|clock| clock().duration_since(UNIX_EPOCH).ok());
-        manifest.committed_at = since.map_or(0, |since| since.as_millis() as u64);
+        manifest.committed_at = millis_of(self.clock);
         manifest
     }
 
@@ -474,7 +483,7 @@ impl Writer {
     }
 
     /// The cells that new segments of a role are sorted by.
-    fn cells_for_new(&self, role: Role) -> Arc<Cells> {
+    pub(super) fn cells_for_new(&self, role: Role) -> Arc<Cells> {
         match (&self.index, role) {
             (Some(index), Role::Source) => Arc::clone(index.cells_now()),
             _ => Arc::new(Cells::single()),
@@ -602,6 +611,12 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// What a clock says, in milliseconds since 1970; 0 without one.
+pub(super) fn millis_of(clock: Option<fn() -> SystemTime>) -> u64 {
+    let since = clock.and_then(|clock| clock().duration_since(UNIX_EPOCH).ok());
+    since.map_or(0, |since| since.as_millis() as u64)
 }
 
 /// Whether a commit changes which videos are live.

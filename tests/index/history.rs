@@ -105,7 +105,7 @@ fn a_history_that_was_changed_cut_or_lost_is_damage_and_is_not_written_on() {
         let found = damage(dir.path());
         assert!(found.len() == 1 && found[0].contains("history"), "{found:?}");
         let error = Writer::open(dir.path()).unwrap_err().to_string();
-        assert!(error.contains("history") && error.contains("uniq index merge --from"), "{error}");
+        assert!(error.contains("history: "), "{error}");
     };
     for at in 0..bytes.len() {
         let mut changed = bytes.clone();
