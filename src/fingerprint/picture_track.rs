@@ -190,15 +190,24 @@ impl Thumbnail {
     /// Averages the pixels of a frame that each pixel of its small picture covers.
     pub fn of(frame: &Frame) -> Thumbnail {
         let (width, height) = size_of(frame.width, frame.height);
-        let across: Vec<u32> = frame.luma.chunks_exact(frame.width.max(1)).flat_map(|row| shares(row, width)).collect();
-        let whole = (frame.width * frame.height) as u32;
-        let mut luma = vec![0; width * height];
-        for x in 0..width {
-            let column: Vec<u32> = across.iter().skip(x).step_by(width).copied().collect();
-            for (y, sum) in shares(&column, height).enumerate() {
-                luma[y * width + x] = ((sum + whole / 2) / whole.max(1)).min(255) as u8;
+        let (columns, rows) = (shares(frame.width, width), shares(frame.height, height));
+        let mut sums = vec![0_u32; width * height];
+        let mut across = vec![0_u32; width];
+        for (row, (y, parts)) in frame.luma.chunks_exact(frame.width.max(1)).zip(&rows) {
+            across.fill(0);
+            for (&level, (x, parts)) in row.iter().zip(&columns) {
+                across[*x] += parts[0] * u32::from(level);
+                if parts[1] > 0 {
+                    across[x + 1] += parts[1] * u32::from(level);
+                }
+            }
+            for (part, &weight) in parts.iter().enumerate().filter(|(_, weight)| **weight > 0) {
+                let sums = &mut sums[(y + part) * width..][..width];
+                sums.iter_mut().zip(&across).for_each(|(sum, level)| *sum += weight * level);
             }
         }
+        let whole = ((frame.width * frame.height) as u32).max(1);
+        let luma = sums.iter().map(|sum| ((sum + whole / 2) / whole).min(255) as u8).collect();
         Thumbnail { time: frame.time, width, height, luma }
     }
 }
@@ -211,20 +220,19 @@ fn size_of(width: usize, height: usize) -> (usize, usize) {
     (side(area * aspect, width), side(area / aspect, height))
 }
 
-/// Divides values into so many equal parts, and sums up each part: a value that lies in two counts for both, each for as much as it
-/// has of it. The weights of a part sum up to the number of values.
-fn shares<T: Copy + Into<u32>>(values: &[T], parts: usize) -> impl Iterator<Item = u32> + '_ {
-    let all = values.len();
-    (0..parts).map(move |part| {
-        let (start, end) = (part * all, (part + 1) * all);
-        let covered = start / parts..end.div_ceil(parts);
-        let weight = |i: usize| ((i + 1) * parts).min(end) - (i * parts).max(start);
-        covered.map(|i| weight(i) as u32 * values[i].into()).sum()
-    })
+/// Divides pixels into at most as many equal parts: of each pixel the first part that it lies in, and how much of it lies in that
+/// part and in the next. A pixel weighs as much as there are parts, a part as much as there are pixels.
+fn shares(pixels: usize, parts: usize) -> Vec<(usize, [u32; 2])> {
+    let of = |pixel: usize| {
+        let part = pixel * parts / pixels;
+        let here = ((part + 1) * pixels - pixel * parts).min(parts);
+        (part, [here as u32, (parts - here) as u32])
+    };
+    (0..pixels).map(of).collect()
 }
 
 /// Makes a track of the frames of a source while it is decoded.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct PictureTrackBuilder {
     track: PictureTrack,
     /// The pictures of the group that is not coded yet.
@@ -232,6 +240,12 @@ pub struct PictureTrackBuilder {
     luma: Vec<u8>,
     /// The step of the group before.
     step: usize,
+}
+
+impl Default for PictureTrackBuilder {
+    fn default() -> PictureTrackBuilder {
+        PictureTrackBuilder { track: PictureTrack::default(), size: (0, 0), luma: Vec::new(), step: STEP_USUAL }
+    }
 }
 
 impl PictureTrackBuilder {
@@ -275,23 +289,8 @@ impl PictureTrackBuilder {
         let share = BYTES_AN_HOUR * u64::from(until - start) / 3_600_000;
         let limit = share.saturating_sub((ENTRY + TIME * pictures) as u64) as usize;
         let layout = |step: usize| Layout { width: self.size.0, height: self.size.1, pictures, step: STEPS[step] };
-        let code = |step: usize| group::write(layout(step), &self.luma);
-        // Neighbouring groups need about the same step.
-        let (mut step, mut best) = (self.step, code(self.step));
-        if best.len() > limit {
-            while best.len() > limit && step + 1 < STEPS.len() {
-                step += 1;
-                best = code(step);
-            }
-        } else {
-            while let Some(finer) = step.checked_sub(1) {
-                let code = code(finer);
-                if code.len() > limit {
-                    break;
-                }
-                (step, best) = (finer, code);
-            }
-        }
+        let spectra = group::spectra(layout(0), &self.luma);
+        let (step, code) = finest(limit, self.step, |step| group::write(layout(step), &spectra));
         self.step = step;
         self.track.groups.push(Group {
             width: self.size.0 as u8,
@@ -301,8 +300,40 @@ impl PictureTrackBuilder {
             first,
             start: self.track.codes.len(),
         });
-        self.track.codes.extend(best);
+        self.track.codes.extend(code);
         self.luma.clear();
+    }
+}
+
+/// The finest step, or nearly so, at which a code is at most so long, and that code; else the coarsest. `guess` is tried first.
+fn finest(limit: usize, guess: usize, code: impl Fn(usize) -> Vec<u8>) -> (usize, Vec<u8>) {
+    let (mut fitting, mut finest, mut step) = (None, 0, guess);
+    loop {
+        let tried = code(step);
+        let (mut length, mut away) = (tried.len(), 1);
+        if length > limit && step + 1 < STEPS.len() {
+            finest = step + 1;
+            while length * 4 / 5 > limit {
+                (length, away) = (length * 4 / 5, away + 1);
+            }
+            step += away;
+        } else {
+            if step == finest || length >= limit * 7 / 8 {
+                return (step, tried);
+            }
+            while length * 3 / 2 < limit {
+                (length, away) = (length * 5 / 4, away + 1);
+            }
+            fitting = Some((step, tried));
+            step = step.saturating_sub(away);
+        }
+        let coarsest = fitting.as_ref().map_or(STEPS.len() - 1, |(step, _)| step - 1);
+        if finest > coarsest
+            && let Some(fitting) = fitting
+        {
+            return fitting;
+        }
+        step = step.clamp(finest, coarsest.max(finest));
     }
 }
 
@@ -333,6 +364,9 @@ const STEPS: [i32; 26] = [
     16, 19, 23, 27, 32, 38, 45, 54, 64, 76, 91, 108, 128, 152, 181, 215, 256, 304, 362, 431, 512, 609, 724, 861, 1024,
     1218,
 ];
+
+/// Which step footage needs in the median: what the first group is tried with.
+const STEP_USUAL: usize = 14;
 
 /// Bytes before the groups, of a group, and of a picture's time.
 const HEAD: usize = 4;

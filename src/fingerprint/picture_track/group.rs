@@ -21,52 +21,64 @@ impl Layout {
     pub(super) fn area(self) -> usize {
         self.width * self.height
     }
+
+    /// Columns and rows of blocks.
+    fn blocks(self) -> (usize, usize) {
+        (self.width.div_ceil(SIDE), self.height.div_ceil(SIDE))
+    }
 }
 
-/// Codes pictures of `width * height` grey levels each, one after the other.
-pub(super) fn write(layout: Layout, luma: &[u8]) -> Vec<u8> {
+/// The blocks of some pictures, transformed: the same for every step.
+pub(super) fn spectra(layout: Layout, luma: &[u8]) -> Vec<Block> {
+    let (columns, rows) = layout.blocks();
+    let pictures = luma.chunks_exact(layout.area());
+    let places = || (0..rows).flat_map(|row| (0..columns).map(move |column| (column, row)));
+    let of = |picture| places().map(move |(column, row)| forward(&block_of(picture, layout, column, row)));
+    pictures.flat_map(of).collect()
+}
+
+/// Codes pictures of which the spectra are given.
+pub(super) fn write(layout: Layout, spectra: &[Block]) -> Vec<u8> {
     let mut writer = Writer::new();
-    run(layout, Some(luma), &mut writer);
+    run(layout, Some(spectra), &mut writer);
     writer.finish()
 }
 
-/// The pictures that a code tells of, one after the other.
+/// The pictures that a code tells of, `width * height` grey levels each, one after the other.
 pub(super) fn read(layout: Layout, code: &[u8]) -> Vec<u8> {
     run(layout, None, &mut Reader::new(code))
 }
 
 /// Codes pictures and returns them as they are when decoded.
-fn run(layout: Layout, luma: Option<&[u8]>, coder: &mut impl Coder) -> Vec<u8> {
+fn run(layout: Layout, spectra: Option<&[Block]>, coder: &mut impl Coder) -> Vec<u8> {
     let Layout { width, height, pictures, step } = layout;
-    let (columns, rows) = (width.div_ceil(SIDE), height.div_ceil(SIDE));
+    let (columns, rows) = layout.blocks();
     let mut models = Models::default();
     let mut before: Option<Canvas> = None;
     let mut out = Vec::with_capacity(layout.area() * pictures);
     for number in 0..pictures {
-        let picture = luma.map(|luma| &luma[number * layout.area()..][..layout.area()]);
-        let mut canvas = Canvas::new(columns);
+        let mut canvas = Canvas::new(layout);
         // Of the block above each column and of that to the left: whether it was predicted from before, and whether anything was left.
         let mut above = vec![(false, false); columns];
         for row in 0..rows {
             let mut left = (false, false);
-            canvas.grow();
             for (column, above) in above.iter_mut().enumerate() {
                 let beside = canvas.beside(column, row);
                 let earlier = before.as_ref().map(|before| before.block(column, row));
                 let (mut from_before, mut levels) = (false, [0; AREA]);
-                if let Some(picture) = picture {
-                    let block = block_of(picture, layout, column, row);
-                    (from_before, levels) = chosen(&block, &beside, earlier.as_ref(), step);
+                if let Some(spectra) = spectra {
+                    let spectrum = &spectra[(number * rows + row) * columns + column];
+                    (from_before, levels) = chosen(spectrum, beside, earlier.as_ref(), step);
                 }
                 let known = usize::from(left.0) + usize::from(above.0);
                 from_before = earlier.is_some() && coder.bit(&mut models.from_before[known], from_before);
                 let known = usize::from(left.1) + usize::from(above.1);
                 let class = &mut models.residual[usize::from(from_before)];
                 let rest = coder.bit(&mut class.any[known], levels != [0; AREA]);
-                let mut block = earlier.filter(|_| from_before).unwrap_or(beside);
+                let mut block = earlier.filter(|_| from_before).unwrap_or([beside; AREA]);
                 if rest {
                     levels = residual(coder, class, &levels);
-                    let change = inverse(&levels.map(|level| (level * step).clamp(-COEFFICIENT_MAX, COEFFICIENT_MAX)));
+                    let change = inverse(&levels.map(|level| narrow(level * step)));
                     block.iter_mut().zip(change).for_each(|(level, change)| *level = (*level + change).clamp(0, 255));
                 }
                 canvas.put(column, row, &block);
@@ -85,29 +97,32 @@ fn run(layout: Layout, luma: Option<&[u8]>, coder: &mut impl Coder) -> Vec<u8> {
 const SIDE: usize = 8;
 const AREA: usize = SIDE * SIDE;
 
-/// Grey levels, differences or coefficients, row by row.
-type Block = [i32; AREA];
+/// Grey levels, or coefficients in 16ths, row by row.
+pub(super) type Block = [i16; AREA];
+
+/// Quantised coefficients.
+type Levels = [i32; AREA];
 
 /// A picture as it is decoded, in whole blocks.
 struct Canvas {
     /// Pixels of a row.
     stride: usize,
-    levels: Vec<i32>,
+    levels: Vec<i16>,
 }
 
 impl Canvas {
-    fn new(columns: usize) -> Canvas {
-        Canvas { stride: columns * SIDE, levels: Vec::new() }
-    }
-
-    /// Adds a row of blocks.
-    fn grow(&mut self) {
-        self.levels.resize(self.levels.len() + self.stride * SIDE, 0);
+    fn new(layout: Layout) -> Canvas {
+        let (columns, rows) = layout.blocks();
+        Canvas { stride: columns * SIDE, levels: vec![0; columns * rows * AREA] }
     }
 
     fn block(&self, column: usize, row: usize) -> Block {
+        let mut block = [0; AREA];
         let first = row * SIDE * self.stride + column * SIDE;
-        std::array::from_fn(|i| self.levels[first + i / SIDE * self.stride + i % SIDE])
+        for (y, levels) in block.chunks_exact_mut(SIDE).enumerate() {
+            levels.copy_from_slice(&self.levels[first + y * self.stride..][..SIDE]);
+        }
+        block
     }
 
     fn put(&mut self, column: usize, row: usize, block: &Block) {
@@ -117,17 +132,17 @@ impl Canvas {
         }
     }
 
-    /// The mean of the pixels that touch a block from the left and from above, as a block.
-    fn beside(&self, column: usize, row: usize) -> Block {
+    /// The mean of the pixels that touch a block from the left and from above.
+    fn beside(&self, column: usize, row: usize) -> i16 {
+        const TOUCHING: i16 = SIDE as i16;
         let first = row * SIDE * self.stride + column * SIDE;
-        let left = (column > 0).then(|| (0..SIDE).map(|y| self.levels[first - 1 + y * self.stride]).sum::<i32>());
-        let above = (row > 0).then(|| self.levels[first - self.stride..][..SIDE].iter().sum::<i32>());
-        let mean = match (left, above) {
-            (Some(left), Some(above)) => (left + above + SIDE as i32) / (2 * SIDE as i32),
-            (Some(sum), None) | (None, Some(sum)) => (sum + SIDE as i32 / 2) / SIDE as i32,
+        let left = (column > 0).then(|| (0..SIDE).map(|y| self.levels[first - 1 + y * self.stride]).sum::<i16>());
+        let above = (row > 0).then(|| self.levels[first - self.stride..][..SIDE].iter().sum::<i16>());
+        match (left, above) {
+            (Some(left), Some(above)) => (left + above + TOUCHING) / (2 * TOUCHING),
+            (Some(sum), None) | (None, Some(sum)) => (sum + TOUCHING / 2) / TOUCHING,
             (None, None) => 128,
-        };
-        [mean; AREA]
+        }
     }
 }
 
@@ -140,20 +155,25 @@ fn block_of(picture: &[u8], layout: Layout, column: usize, row: usize) -> Block 
 }
 
 /// Whether a block is better predicted from the picture before, and the quantised coefficients of what is left.
-fn chosen(block: &Block, beside: &Block, earlier: Option<&Block>, step: i32) -> (bool, Block) {
-    let attempt = |prediction: &Block| {
-        let coefficients = forward(&std::array::from_fn(|i| block[i] - prediction[i]));
-        let levels = coefficients.map(|c| (c.abs() + step * ROUNDING.0 / ROUNDING.1) / step * c.signum());
-        let error: i64 = coefficients.iter().zip(&levels).map(|(c, level)| i64::from(c - level * step).pow(2)).sum();
-        let bits: i64 =
-            levels.iter().filter(|&&level| level != 0).map(|level| 5 + 2 * i64::from(level.abs().ilog2())).sum();
-        (WEIGHT * error + bits * i64::from(step).pow(2), levels)
-    };
-    let (cost, levels) = attempt(beside);
-    match earlier.map(attempt) {
+fn chosen(spectrum: &Block, beside: i16, earlier: Option<&Block>, step: i32) -> (bool, Levels) {
+    let mut flat = [0; AREA];
+    flat[0] = beside * FLAT;
+    let (cost, levels) = attempt(spectrum, &flat, step);
+    match earlier.map(|earlier| attempt(spectrum, &forward(earlier), step)) {
         Some((other, levels)) if other <= cost => (true, levels),
         _ => (false, levels),
     }
+}
+
+/// What it costs to predict a spectrum by another, and the quantised coefficients of what is left.
+fn attempt(spectrum: &Block, prediction: &Block, step: i32) -> (i64, Levels) {
+    let rest: Levels = std::array::from_fn(|i| i32::from(spectrum[i]) - i32::from(prediction[i]));
+    // A division for each would take longer than all the rest.
+    let inverse = (1 << 16) / step;
+    let levels = rest.map(|rest| (((rest.abs() + step * ROUNDING.0 / ROUNDING.1) * inverse) >> 16) * rest.signum());
+    let error: i32 = rest.iter().zip(&levels).map(|(rest, level)| (rest - level * step).pow(2)).sum();
+    let bits: i32 = levels.iter().filter(|&&level| level != 0).map(|level| 5 + 2 * level.abs().ilog2() as i32).sum();
+    (WEIGHT * i64::from(error) + i64::from(bits) * i64::from(step).pow(2), levels)
 }
 
 /// A coefficient is rounded up from 2/3 of a step on. With 1/5, 1/4, 5/12 and 1/2 in place of 1/3 the same bytes give the same or
@@ -212,9 +232,9 @@ const DIAGONALS: usize = 9;
 const BITS_MAX: usize = 12;
 
 /// Codes quantised coefficients of which at least one is not zero.
-fn residual(coder: &mut impl Coder, models: &mut Residual, given: &Block) -> Block {
+fn residual(coder: &mut impl Coder, models: &mut Residual, given: &Levels) -> Levels {
     let end = ORDER.iter().rposition(|&at| given[at] != 0);
-    let mut levels: Block = [0; AREA];
+    let mut levels: Levels = [0; AREA];
     for (i, &at) in ORDER.iter().enumerate() {
         let (x, y) = (at % SIDE, at / SIDE);
         let size = |left: usize, up: usize| if x >= left && y >= up { levels[at - left - SIDE * up].abs() } else { 0 };
@@ -270,13 +290,10 @@ const ORDER: [usize; AREA] = {
     order
 };
 
-/// The largest coefficient of a difference of grey levels, in 16ths: 255 * 8 * 16 is a little less.
-const COEFFICIENT_MAX: i32 = (1 << 15) - 1;
-
-/// The orthonormal cosine transform of eight values, in 4096ths: row by frequency.
-const COSINES: [[i32; SIDE]; SIDE] = {
+/// The orthonormal cosine transform of eight values, in 4096ths: a row for each frequency.
+const COSINES: Matrix = {
     // Half the cosines of 0 to 7 sixteenths of half a turn.
-    const HALF: [i32; 8] = [2048, 2009, 1892, 1703, 1448, 1138, 784, 400];
+    const HALF: [i16; 8] = [2048, 2009, 1892, 1703, 1448, 1138, 784, 400];
     let mut rows = [[HALF[4]; SIDE]; SIDE];
     let mut frequency = 1;
     while frequency < SIDE {
@@ -292,39 +309,47 @@ const COSINES: [[i32; SIDE]; SIDE] = {
     rows
 };
 
-/// Coefficients of differences, in 16ths.
+/// The way back: a row for each value.
+const BACK: Matrix = {
+    let mut rows = [[0; SIDE]; SIDE];
+    let mut i = 0;
+    while i < AREA {
+        rows[i / SIDE][i % SIDE] = COSINES[i % SIDE][i / SIDE];
+        i += 1;
+    }
+    rows
+};
+
+type Matrix = [[i16; SIDE]; SIDE];
+
+/// The first coefficient of a block of one grey level, for each level.
+const FLAT: i16 = 8 * 16;
+
+/// Coefficients of grey levels, in 16ths.
 fn forward(block: &Block) -> Block {
-    let mut across = [0; AREA];
-    for (row, out) in block.chunks_exact(SIDE).zip(across.chunks_exact_mut(SIDE)) {
-        for (cosines, out) in COSINES.iter().zip(out) {
-            let sum: i32 = cosines.iter().zip(row).map(|(cosine, level)| cosine * level).sum();
-            *out = (sum + (1 << 6)) >> 7;
-        }
-    }
-    let mut out = [0; AREA];
-    for (cosines, out) in COSINES.iter().zip(out.chunks_exact_mut(SIDE)) {
-        for (cosine, row) in cosines.iter().zip(across.chunks_exact(SIDE)) {
-            out.iter_mut().zip(row).for_each(|(sum, value)| *sum += cosine * value);
-        }
-        out.iter_mut().for_each(|sum| *sum = (*sum + (1 << 12)) >> 13);
-    }
-    out
+    transformed(&COSINES, block, [7, 13])
 }
 
-/// Differences of coefficients within [`COEFFICIENT_MAX`]: 2^15 * 2^12 * 2.83 at most in a sum, below 2^31.
+/// Grey levels, or differences of them, of coefficients.
 fn inverse(coefficients: &Block) -> Block {
-    let mut across = [0; AREA];
-    for (row, out) in coefficients.chunks_exact(SIDE).zip(across.chunks_exact_mut(SIDE)) {
-        for (cosines, value) in COSINES.iter().zip(row) {
-            out.iter_mut().zip(cosines).for_each(|(sum, cosine)| *sum += cosine * value);
+    transformed(&BACK, coefficients, [12, 16])
+}
+
+/// The matrix times the block times the transposed matrix. Sums are divided by these powers of two. Only what no picture has is
+/// too large for 16 bits; a sum is at most 2^15 * 2^12 * 2.83, below 2^31.
+fn transformed(matrix: &Matrix, block: &Block, shifts: [u32; 2]) -> Block {
+    shifts.iter().fold(*block, |block, shift| {
+        let mut turned = [0; AREA];
+        for (weights, out) in matrix.iter().zip(turned.chunks_exact_mut(SIDE)) {
+            for (row, out) in block.chunks_exact(SIDE).zip(out) {
+                let sum: i32 = weights.iter().zip(row).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
+                *out = narrow((sum + (1 << (shift - 1))) >> shift);
+            }
         }
-        out.iter_mut().for_each(|sum| *sum = (*sum + (1 << 11)) >> 12);
-    }
-    let mut out = [0; AREA];
-    for (cosines, row) in COSINES.iter().zip(across.chunks_exact(SIDE)) {
-        for (cosine, out) in cosines.iter().zip(out.chunks_exact_mut(SIDE)) {
-            out.iter_mut().zip(row).for_each(|(sum, value)| *sum += cosine * value);
-        }
-    }
-    out.map(|sum| (sum + (1 << 15)) >> 16)
+        turned
+    })
+}
+
+fn narrow(value: i32) -> i16 {
+    value.clamp(i16::MIN.into(), i16::MAX.into()) as i16
 }

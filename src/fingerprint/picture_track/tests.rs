@@ -132,7 +132,7 @@ fn a_small_picture_averages_what_each_pixel_covers() {
     let flat = Thumbnail::of(&Frame { luma: vec![77; 228 * 128], ..frame(0, WIDE) });
     assert!(flat.luma.iter().all(|&level| level == 77));
     // Three pixels of which two parts get one and a half each.
-    assert_eq!(shares(&[10_u8, 20, 60], 2).collect::<Vec<_>>(), [2 * 10 + 20, 20 + 2 * 60]);
+    assert_eq!(shares(3, 2), [(0, [2, 0]), (0, [1, 1]), (1, [2, 0])]);
     let ramp: Vec<u8> = (0..192 * 108).map(|i| (i % 192) as u8).collect();
     let ramp = Thumbnail::of(&Frame { time: Duration::ZERO, width: 192, height: 108, luma: ramp });
     assert_eq!(ramp.luma[..4], [1, 4, 7, 10]);
@@ -216,7 +216,7 @@ fn ramp(ms: u64) -> Frame {
     Frame { time: Duration::from_millis(ms), width: 48, height: 40, luma }
 }
 
-const KNOWN: u64 = 0xd2f8_1210_a94c_e317;
+const KNOWN: u64 = 0x5c66_9b3b_f768_13c7;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
