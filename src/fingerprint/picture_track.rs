@@ -1,11 +1,37 @@
-//! A small grey picture of each keyframe of a source, coded to at most 2 MB an hour.
+//! A small grey picture of each keyframe of a source, coded to at most 1.5 MB an hour.
 //!
 //! Keys tell that something distinctive agrees; these pictures let a decision look whether everything agrees that should, and show
 //! a person what the source showed once its file is gone.
 //!
-//! Pictures are coded in groups of 32, each by itself, so that a few seconds are decoded without the rest. The quantiser of a
-//! group is the finest at which it keeps to its share of bytes: still footage is kept to a grey level, and wild footage still
-//! fits. The code has no checksum of its own: whoever stores the bytes has to guard them.
+//! Pictures are coded in groups of 32, each by itself, so that a few seconds are decoded without the rest. A block of 8x8 pixels is
+//! predicted from the picture before or from its neighbours, and what is left of it is transformed, quantised and range coded.
+//! The quantiser of a group is about the finest at which it keeps to its share of bytes: still footage is kept to a grey level, and
+//! wild footage still fits. The code has no checksum of its own: whoever stores the bytes has to guard them.
+//!
+//! # How this code was chosen
+//!
+//! On 49 real videos, at 1.5 MB an hour and a picture of each keyframe (two a second) unless said otherwise. The correlation is
+//! that of decoded with original pictures: of the deviations of the 30 % most active pixels from their mean over 10 s.
+//!
+//! | code | size | PSNR, dB | correlation, median | 5 % below |
+//! |---|---|---|---|---|
+//! | quantised levels, each from its neighbours, Zstandard | 64x36 | 24.3 | 0.942 | 0.705 |
+//! | the same, from the picture before | 64x36 | 23.9 | 0.940 | 0.779 |
+//! | transform, from neighbours alone, Zstandard | 64x36 | 29.3 | 0.978 | 0.871 |
+//! | transform, from the picture before as well, Zstandard | 64x36 | 30.4 | 0.982 | 0.895 |
+//! | transform in time too, eight pictures, range coder | 64x36 | 30.8 | 0.980 | 0.895 |
+//! | **this one** | 64x36 | 31.9 | 0.987 | 0.940 |
+//! | this one | 48x27 | 34.2 | 0.992 | 0.965 |
+//! | this one | 80x45 | 30.4 | 0.982 | 0.915 |
+//! | this one, a picture a second | 64x36 | 36.0 | 0.996 | 0.969 |
+//! | this one, 2 MB an hour | 64x36 | 33.6 | 0.991 | 0.964 |
+//! | this one, 3 MB an hour | 64x36 | 36.6 | 0.997 | 0.976 |
+//!
+//! On 66 videos of other contents this one gives 31.3 dB, 0.989 and 0.944 at 1.38 MB an hour. More bytes do not tell copies better:
+//! of 80 videos and copies of them at 240 columns, compressed hard and faded, 5 % correlate less than 0.819 with original and
+//! with decoded pictures; of 184 other takes of their scenes, each shifted to where it fits best, 5 % correlate more than
+//! 0.593 and 0.595, and none more than 0.759 and 0.762. With 48x27 and 80x45 it is the same within 0.02. `uniq bench pictures DIR`
+//! measures bytes, PSNR and correlation on other footage.
 
 mod group;
 mod range;
@@ -337,8 +363,9 @@ fn finest(limit: usize, guess: usize, code: impl Fn(usize) -> Vec<u8>) -> (usize
     }
 }
 
-/// Most bytes that the pictures of an hour take, but for pathological footage: some 280 a picture at the usual two a second.
-const BYTES_AN_HOUR: u64 = 2_000_000;
+/// Most bytes that the pictures of an hour take, with their times: some 210 a picture at the usual two a second. More only if
+/// frames follow each other so closely that their times alone need more.
+const BYTES_AN_HOUR: u64 = 1_500_000;
 
 /// About so many pixels has a small picture: 64x36 of a frame of 16:9, 36x64 of a vertical one, 55x41 of one of 4:3.
 const THUMBNAIL_AREA: usize = 64 * 36;
@@ -346,7 +373,7 @@ const THUMBNAIL_AREA: usize = 64 * 36;
 /// Most columns or rows of a small picture: from 16:1 on, the shorter side is 12 pixels or as many as the frame has.
 const SIDE_MAX: usize = 192;
 
-/// Most pictures that are coded together, 16 s at two a second. With 16 and 64 the same bytes give 0.3 dB less and more.
+/// Most pictures that are coded together, 16 s at two a second. With 16 the same bytes give 0.3 dB less, with 64 no more.
 const GROUP: usize = 32;
 
 /// Fewest columns or rows, of a frame that has as many.
@@ -359,14 +386,14 @@ const AREA_MAX: usize = 2560;
 const LONE_MS: u32 = 500;
 
 /// Steps of the quantiser in 16ths of a grey level, each about a fifth wider than the one before: from one level, below which
-/// rounding to whole levels loses more, to 76, at which hardly anything is left.
-const STEPS: [i32; 26] = [
+/// rounding to whole levels loses more, to 256, at which nothing is left.
+const STEPS: [i32; 33] = [
     16, 19, 23, 27, 32, 38, 45, 54, 64, 76, 91, 108, 128, 152, 181, 215, 256, 304, 362, 431, 512, 609, 724, 861, 1024,
-    1218,
+    1218, 1448, 1722, 2048, 2435, 2896, 3444, 4096,
 ];
 
 /// Which step footage needs in the median: what the first group is tried with.
-const STEP_USUAL: usize = 14;
+const STEP_USUAL: usize = 16;
 
 /// Bytes before the groups, of a group, and of a picture's time.
 const HEAD: usize = 4;
