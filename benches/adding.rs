@@ -1,7 +1,7 @@
 //! Adding an hour of video to a large index beside adding it to an empty one.
 //!
 //! `cargo bench --bench adding -- --help`. First the index's part alone, with made keys (see `support/footage.rs`):
-//! open, add, commit, maintain without graphs. Then all of it, with a real file that is decoded. Rounds alternate.
+//! open, add, commit, maintain. Then all of it, with a real file that is decoded. Rounds alternate.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -24,7 +24,6 @@ use support::footage::{Footage, KEYS_AN_HOUR};
 use support::{clock, corpus, grouped, verdict};
 use uniq::Decoding;
 use uniq::Index;
-use uniq::index::GraphPolicy;
 use uniq::ingest::{self, BuildOptions};
 
 #[derive(Parser)]
@@ -54,9 +53,9 @@ fn main() {
     corpus::write_footage(large.path(), &mut footage, args.hours * KEYS_AN_HOUR as u64, usize::MAX);
     let state = corpus::open(large.path()).state().clone();
     println!(
-        "{}\nlarge index: {} distinct keys, {} videos, {:.0} h in {} segments, {:.2} GB, page cache warm",
+        "{}\nlarge index: {} keys, {} videos, {:.0} h in {} segments, {:.2} GB, page cache warm",
         clock::processor(),
-        grouped(state.distinct_keys),
+        grouped(state.keys),
         grouped(state.videos),
         state.hours,
         state.segments,
@@ -138,7 +137,7 @@ fn everything(args: &Args, large: &Path) {
 fn build(dir: &Path, film: &Path) -> Duration {
     let sources = ingest::sources(&[film.to_owned()]).expect("the film is a file");
     let options =
-        BuildOptions { graph: GraphPolicy::Never, threads: Some(1), ..BuildOptions::new(Decoding::in_process()) };
+        BuildOptions { threads: Some(1), ..BuildOptions::new(Decoding::in_process()) };
     let summary = ingest::build(dir, sources, &options, &|_| {}, &AtomicBool::new(false)).expect("the index is ours");
     assert_eq!(summary.added, 1, "{:?}", summary.failed);
     summary.video

@@ -1,136 +1,183 @@
-//! How building and searching grow with the number of keys, as a table for the README.
+//! How building, opening and searching grow with the number of keys, as a table for the README.
 //!
-//! `cargo bench --bench growth -- [KEYS ...]`. Keys follow real footage (see `support/footage.rs`), in one segment;
-//! queries are stored keys with 0 to 60 flipped bits. All on one core; a million keys take half an hour or so.
+//! `cargo bench --bench growth -- [KEYS ...]`. Keys follow real footage (see `support/footage.rs`); they are added in videos,
+//! committed as a build does, merged and sorted by cells. What is searched are made clips of 10 s with as many keys as real
+//! ones, in all orientations of the usual effort: one like nothing stored, and noisy copies of excerpts of stored videos.
+//! `--scan avx2` takes the instructions of another processor. 100 000 000 keys take 7 GB of disk and half an hour.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use support::footage::{DEFAULT_KEYS_AN_HOUR, Footage};
 use support::random::Random;
-use support::{CLIP_KEYS, RADIUS, clock, corpus, grouped};
-use uniq::SearchMode;
-use uniq::fingerprint::Key;
-use uniq::index::GraphPolicy;
+use support::{clip, clock, corpus, grouped};
+use uniq::fingerprint::Fingerprint;
+use uniq::index::{SearchMode, Video, VideoRef};
+use uniq::report::Effort;
+use uniq::{Index, search};
 
 #[derive(Parser)]
-#[command(about = "Measures how graph and scan grow with the number of keys")]
+#[command(about = "Measures how building, opening and searching grow with the number of keys")]
 struct Args {
     /// Numbers of keys
-    #[arg(default_values_t = [10_000, 30_000])]
-    keys: Vec<usize>,
-    /// Queries
-    #[arg(long, default_value_t = CLIP_KEYS)]
-    queries: usize,
-    /// Rounds of each, alternating; the best counts
-    #[arg(long, default_value_t = 5)]
+    #[arg(default_values_t = [100_000, 300_000])]
+    keys: Vec<u64>,
+    /// Rounds of each search; the best counts
+    #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// Copies that are searched for
+    #[arg(long, default_value_t = 20)]
+    copies: usize,
+    /// Compare keys by these instructions of this processor
+    #[arg(long)]
+    scan: Option<String>,
+    /// Keep the indexes in this folder, and search those that are there
+    #[arg(long)]
+    keep: Option<PathBuf>,
+    /// Open this index, print what it took, and end
+    #[arg(long, hide = true)]
+    open: Option<PathBuf>,
     /// What cargo passes to each bench
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// A line of the table.
-struct Line {
-    keys: f64,
-    scan_us: f64,
-    graph_us: f64,
-}
-
 fn main() {
     let args = Args::parse();
+    if let Some(name) = &args.scan {
+        assert!(uniq::index::choose_scan_instructions(name), "this processor does not have {name}");
+    }
+    if let Some(dir) = &args.open {
+        open(dir);
+        return;
+    }
     println!(
-        "{}; one core, processor time, best of {} rounds; {} queries with 0 to 60 flipped bits, radius {RADIUS}\n",
+        "{}, {}; searches on one core, processor time, best of {} rounds; {} keys a clip of 10 s\n",
         clock::processor(),
+        uniq::index::scan_instructions(),
         args.rounds,
-        args.queries
+        grouped(clip::KEYS as u64),
     );
     println!(
-        "| keys | hours | graph built, keys/s | bytes a key without / with graph | scan, us a query | graph, us a query \
-         | beam | recall | {} keys, auto, s |\n|---|---|---|---|---|---|---|---|---|",
-        args.queries
+        "| keys | hours | built, keys/s (wall) | memory of building, MB | segments | cells | bytes a key | open, ms, MB \
+         | new clip, s | copy, s | of it exact, s | copies nominated |\n|---|---|---|---|---|---|---|---|---|---|---|---|"
     );
-    let lines: Vec<Line> = args.keys.iter().filter_map(|&keys| measure(&args, keys)).collect();
-    let pays = lines.windows(2).find(|pair| pair[0].graph_us > pair[0].scan_us && pair[1].graph_us <= pair[1].scan_us);
-    match pays {
-        Some([before, after]) => println!("\nthe graph pays from {} keys on", grouped(crossing(before, after))),
-        _ => match lines.last() {
-            // Scan time is proportional; the graph's is continued by its last value, which is too good for it.
-            Some(last) if last.graph_us > last.scan_us => println!(
-                "\nthe scan is faster at all these sizes; it would meet the graph's last time at {} keys",
-                grouped((last.keys * last.graph_us / last.scan_us) as u64)
-            ),
-            _ => println!("\nthe graph is faster at all these sizes"),
-        },
+    for &keys in &args.keys {
+        measure(&args, keys);
     }
 }
 
-fn measure(args: &Args, count: usize) -> Option<Line> {
-    let mut footage = Footage::new(4);
-    let keys: Vec<Key> = footage.videos(count as u64).flat_map(|(_, runs)| runs).map(|run| run.key).collect();
-    let queries = Random::new(5).noisy_copies(&keys, args.queries, 60);
-    let dir = corpus::scratch();
-    corpus::write_keys(dir.path(), &keys, GraphPolicy::Never);
-    let plain = corpus::open(dir.path());
-    let expected = corpus::near(&plain, &queries, SearchMode::Exact).found.len();
-    let without = plain.state().bytes as f64 / keys.len() as f64;
-    drop(plain);
-    let (build_s, ()) = clock::of_process(|| {
-        corpus::writer(dir.path()).maintain(&|| false).expect("there is space on the disk");
-    });
-    let index = corpus::open(dir.path());
-    let [mut scan, mut graph, mut auto] = [f64::INFINITY; 3];
-    let mut found = 0;
-    for _ in 0..args.rounds.max(1) {
-        scan = scan.min(clock::often(|| corpus::near(&index, &queries, SearchMode::Exact)).0);
-        let (seconds, answer) = clock::often(|| corpus::near(&index, &queries, SearchMode::Graph));
-        graph = graph.min(seconds);
-        found = answer.found.len();
-        auto = auto.min(clock::often(|| corpus::near(&index, &queries, SearchMode::Auto)).0);
-    }
-    let micros = |seconds: f64| seconds / queries.len() as f64 * 1e6;
-    let refused = index.state().graphs == 0;
+fn measure(args: &Args, keys: u64) {
+    let scratch = corpus::scratch();
+    let dir = args.keep.as_ref().map_or_else(|| scratch.path().to_owned(), |keep| keep.join(keys.to_string()));
+    let built = if Index::exists(&dir) {
+        ("kept".to_owned(), String::new())
+    } else {
+        let (seconds, memory) = build(&dir, keys);
+        (format!("{:.0}", keys as f64 / seconds), format!("{:.0}", memory / 1e6))
+    };
+    let program = std::env::current_exe().expect("this program has a path");
+    let opened = Command::new(program).arg("--open").arg(&dir).output().expect("this program starts");
+    let opened = String::from_utf8_lossy(&opened.stdout).trim().to_owned();
+    let index = corpus::open(&dir);
+    let state = index.state();
+    let mut footage = Footage::new(40);
+    let mut random = Random::new(41);
+    let unrelated = clip::unrelated(&mut footage);
+    let sources: Vec<(VideoRef, Video)> = index.videos().map(|(video, about)| (video, about.clone())).collect();
+    let copies: Vec<(VideoRef, Fingerprint)> = (0..args.copies)
+        .map(|_| {
+            let (video, _) = &sources[random.below(sources.len())];
+            let track = index.track(*video).expect("the index was just written");
+            (*video, clip::copy(&track.runs, &mut footage, &mut random))
+        })
+        .collect();
+    let orientations = Effort::Standard.orientations();
+    let hits = |clip: &Fingerprint, mode| {
+        let keys = 0..clip.keys().len();
+        search::search(&index, clip, keys, &orientations, mode, &|| Ok(())).expect("the index was just written").hits
+    };
+    let time = |clip: &Fingerprint, mode: SearchMode| {
+        (0..args.rounds.max(1)).map(|_| clock::once(|| hits(clip, mode)).0).fold(f64::INFINITY, f64::min)
+    };
+    let new = time(&unrelated, SearchMode::Screened);
+    let copy = time(&copies[0].1, SearchMode::Screened);
+    let exact = if keys <= EXACT_MAX { format!("{:.2}", time(&copies[0].1, SearchMode::Exact)) } else { String::new() };
+    let nominated = copies.iter().filter(|(video, clip)| hits(clip, SearchMode::Screened).iter().any(|hit| hit.video == *video));
     println!(
-        "| {} | {:.1} | {:.0} | {without:.0} / {:.0} | {:.1} | {} | {} | {} | {auto:.3} |",
-        grouped(keys.len() as u64),
-        keys.len() as f64 / DEFAULT_KEYS_AN_HOUR,
-        keys.len() as f64 / build_s,
-        index.state().bytes as f64 / keys.len() as f64,
-        micros(scan),
-        if refused { "refused".to_owned() } else { format!("{:.1}", micros(graph)) },
-        beams(dir.path()),
-        if refused { String::new() } else { format!("{:.4}", found as f64 / expected as f64) },
+        "| {} | {:.1} | {} | {} | {} | {} | {:.1} | {opened} | {new:.3} | {copy:.3} | {exact} | {} of {} |",
+        grouped(state.keys),
+        state.keys as f64 / DEFAULT_KEYS_AN_HOUR,
+        built.0,
+        built.1,
+        state.segments,
+        grouped(state.cells),
+        state.bytes as f64 / state.keys as f64,
+        nominated.count(),
+        copies.len(),
     );
     let _ = std::io::stdout().flush();
-    (!refused).then(|| Line { keys: keys.len() as f64, scan_us: micros(scan), graph_us: micros(graph) })
 }
 
-/// Length of the beam of each segment's graph, from the files' headers.
-fn beams(dir: &Path) -> String {
-    let files = fs::read_dir(dir.join("segments")).expect("the index was just written");
-    let mut graphs: Vec<_> = files.map(|file| file.expect("a folder can be listed").path()).collect();
-    graphs.retain(|path| path.extension().is_some_and(|extension| extension == "graph"));
-    graphs.sort();
-    let beam = |path: &PathBuf| {
-        let bytes = fs::read(path).expect("the graph was just written");
-        u32::from_le_bytes(bytes[BEAM_AT..BEAM_AT + 4].try_into().expect("four bytes")).to_string()
+/// Builds an index; gives the seconds without those that making the keys takes, and the most private memory seen.
+fn build(dir: &Path, keys: u64) -> (f64, f64) {
+    let mut footage = Footage::new(4);
+    let mut writer = corpus::writer(dir);
+    let (mut seconds, mut memory) = (0.0, 0.0_f64);
+    let mut part = Vec::new();
+    let mut waiting = 0;
+    let mut last = Instant::now();
+    for (video, runs) in footage.videos(keys) {
+        waiting += runs.len() as u64;
+        part.push((video, runs));
+        if waiting >= COMMIT_KEYS {
+            let started = Instant::now();
+            for (video, runs) in part.drain(..) {
+                writer.add(video, runs).expect("a video has few keys");
+            }
+            writer.maintain(&|| false).expect("there is space on the disk");
+            seconds += started.elapsed().as_secs_f64();
+            memory = memory.max(clock::private_memory().map(|memory| memory.1).unwrap_or(0) as f64);
+            waiting = 0;
+            if last.elapsed() >= Duration::from_secs(60) {
+                last = Instant::now();
+                eprintln!("{} keys so far", grouped(writer.committed().map_or(0, |index| index.state().keys)));
+            }
+        }
+    }
+    let started = Instant::now();
+    for (video, runs) in part {
+        writer.add(video, runs).expect("a video has few keys");
+    }
+    let peak = std::cell::Cell::new(memory);
+    let watch = uniq::index::Watch {
+        cancel: &|| false,
+        progress: Some(&|_, _| peak.set(peak.get().max(clock::private_memory().map(|memory| memory.1).unwrap_or(0) as f64))),
     };
-    graphs.iter().map(beam).collect::<Vec<_>>().join(" and ")
+    writer.maintain(watch).expect("there is space on the disk");
+    (seconds + started.elapsed().as_secs_f64(), peak.get())
 }
 
-/// Where a graph's file has its beam; see `index-data/FORMAT.md`.
-const BEAM_AT: usize = 32;
-
-/// Where the two times meet between two sizes, both taken as powers of the size.
-fn crossing(before: &Line, after: &Line) -> u64 {
-    let gap = |line: &Line| (line.graph_us / line.scan_us).ln();
-    let part = gap(before) / (gap(before) - gap(after));
-    (before.keys * (after.keys / before.keys).powf(part)) as u64
+/// Opens an index in this fresh process and prints milliseconds and private megabytes.
+fn open(dir: &Path) {
+    let before = clock::private_memory().map(|memory| memory.1).unwrap_or(0);
+    let started = Instant::now();
+    let index = corpus::open(dir);
+    let ms = started.elapsed().as_secs_f64() * 1e3;
+    let bytes = clock::private_memory().map(|memory| memory.1).unwrap_or(0).saturating_sub(before);
+    assert!(index.state().keys > 0);
+    println!("{ms:.0}, {:.1}", bytes as f64 / 1e6);
 }
+
+/// Keys of a commit: some ten minutes of building with two cores.
+const COMMIT_KEYS: u64 = 100_000;
+/// Keys up to which comparing all is timed too.
+const EXACT_MAX: u64 = 10_000_000;

@@ -251,8 +251,14 @@ impl Asked {
 
     /// All of it, [`QUERIES_AT_A_TIME`].
     fn parts(&self) -> impl Iterator<Item = AskedPart> {
-        let starts = (0..self.of.len()).step_by(QUERIES_AT_A_TIME);
-        starts.map(|from| self.part((from..self.of.len().min(from + QUERIES_AT_A_TIME)).collect()))
+        self.parts_of(|_| true)
+    }
+
+    /// Some of it, [`QUERIES_AT_A_TIME`].
+    fn parts_of(&self, wanted: impl Fn(&(Orientation, usize)) -> bool) -> impl Iterator<Item = AskedPart> {
+        let places: Vec<usize> = (0..self.of.len()).filter(|&place| wanted(&self.of[place])).collect();
+        let parts: Vec<Vec<usize>> = places.chunks(QUERIES_AT_A_TIME).map(<[usize]>::to_vec).collect();
+        parts.into_iter().map(|part| self.part(part))
     }
 
     fn in_orientations(&self, orientations: &[Orientation]) -> AskedPart {

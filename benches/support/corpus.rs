@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use uniq::fingerprint::{FINGERPRINT_VERSION, Key, KeyKind, Place, Run};
-use uniq::index::{GraphPolicy, Index, IndexConfig, Neighbours, Publication, SearchMode, Video, Writer};
+use uniq::index::{Index, IndexConfig, Neighbour, Publication, Video, Writer};
 
 use super::RADIUS;
 use super::footage::Footage;
@@ -20,7 +20,7 @@ pub fn writer(dir: &Path) -> Writer {
     Writer::open_or_create(dir, config).expect("the folder is ours alone")
 }
 
-/// Adds footage of at least `keys` runs, committed every [`COMMIT_KEYS`], without graphs; gives the keys that `sample`
+/// Adds footage of at least `keys` runs, committed every [`COMMIT_KEYS`]; gives the keys that `sample`
 /// asks for by their number.
 pub fn write_footage(dir: &Path, footage: &mut Footage, keys: u64, sample_every: usize) -> Vec<Key> {
     let mut writer = writer(dir);
@@ -42,13 +42,13 @@ pub fn write_footage(dir: &Path, footage: &mut Footage, keys: u64, sample_every:
 }
 
 /// Writes keys in one commit, in videos of [`VIDEO_KEYS`]; up to [`uniq::index::SEGMENT_MAX_KEYS`] become one segment.
-pub fn write_keys(dir: &Path, keys: &[Key], policy: GraphPolicy) {
+pub fn write_keys(dir: &Path, keys: &[Key]) {
     let mut writer = writer(dir);
     for (number, keys) in keys.chunks(VIDEO_KEYS).enumerate() {
         let runs = keys.iter().map(|&key| run_of(key)).collect();
         writer.add(Video { sha256: [number as u8; 32], ..video() }, runs).expect("so few keys are one video");
     }
-    writer.maintain(policy, &|| false).expect("there is space on the disk");
+    writer.maintain(&|| false).expect("there is space on the disk");
 }
 
 /// Keys of a video without a length: enough for few videos, few enough for any segment.
@@ -59,9 +59,9 @@ pub fn open(dir: &Path) -> Index {
     Index::open(dir).expect("the index was just written")
 }
 
-/// Searches at [`RADIUS`].
-pub fn near(index: &Index, queries: &[Key], mode: SearchMode) -> Neighbours {
-    index.near(queries, RADIUS, mode).unwrap()
+/// Compares all keys at [`RADIUS`].
+pub fn near(index: &Index, queries: &[Key]) -> Vec<Neighbour> {
+    index.near(queries, RADIUS).unwrap()
 }
 
 fn run_of(key: Key) -> Run {

@@ -555,9 +555,9 @@ impl LiveSegment {
         for (query, key, of_query) in queries {
             near.clear();
             let radius = screen.sketch_radius.min(SKETCH_BITS);
-            block::within(kernel, sketches, *of_query, radius, &mut |place, _| near.push(offset(place)));
+            block::within(kernel, sketches, *of_query, radius, &mut near);
             for &place in &near {
-                let run = of_cell.numbers[place];
+                let run = of_cell.numbers[offset(place as usize)];
                 let raw = self.segment.raw(run..run.saturating_add(1))?;
                 let distance = run::key_of(&raw[0]).distance(*key);
                 if distance <= screen.radius.min(KEY_BITS) {

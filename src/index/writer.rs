@@ -331,7 +331,7 @@ impl Writer {
     /// that it has, and deletes files no longer named.
     ///
     /// Segments are merged when more than eight are of about one size; a segment is worn, and written anew without its removed
-    /// videos, when a fifth of its keys is theirs. Cells are trained when sixteen times as many keys are there as suit them, and
+    /// videos, when a fifth of its keys is theirs. Cells are trained anew when four times as many keys are there as they suit, and
     /// all segments are then sorted by them. Each step is a commit, and readers go on meanwhile. A merge takes some 300 MB of
     /// memory at most, training 100 bytes for each of 64 keys a cell. Benign material is merged for itself and has no cells.
     ///
@@ -494,7 +494,7 @@ impl Writer {
     fn train_if_due(&mut self, watch: Watch<'_>) -> Result<()> {
         let Some(index) = &self.index else { return Ok(()) };
         let wanted = cells::cells_for(index.state().keys);
-        if wanted < 4 * index.cells_now().len() { Ok(()) } else { self.train(wanted, watch) }
+        if wanted < 2 * index.cells_now().len() { Ok(()) } else { self.train(wanted, watch) }
     }
 
     /// Trains so many cells from the keys of the sources; segments are sorted by them by and by.

@@ -54,7 +54,7 @@ pub(super) fn nominate(
     let screen = screen(index);
     let mut nominated = Nominated::default();
     let mut bins: HashMap<(VideoRef, Orientation, i64), Bin> = HashMap::new();
-    for part in asked.parts() {
+    for part in asked.parts_of(|(orientation, key)| nominates(clip, *orientation, *key)) {
         stop()?;
         let near = index.near_by_cell(&part.queries, &screen)?;
         for of_query in near.chunk_by(|a, b| a.query == b.query) {
@@ -106,6 +106,16 @@ pub(super) fn nominate(
     nominated.videos.truncate(NOMINEES_MAX);
     Ok(nominated)
 }
+
+/// Whether a key of a clip is looked up: there is one nearly the same half a second before or after.
+fn nominates(clip: &Fingerprint, orientation: Orientation, key: usize) -> bool {
+    let every = if Orientation::USUAL.contains(&orientation) { USUAL_KEYFRAMES } else { OTHER_KEYFRAMES };
+    clip.keys[key].keyframe.is_multiple_of(every)
+}
+
+/// Every how many keyframes of a clip are looked at as it is and mirrored, and in other orientations.
+const USUAL_KEYFRAMES: u32 = 2;
+const OTHER_KEYFRAMES: u32 = 4;
 
 /// Agreement of a clip with a video at about one distance in time.
 #[derive(Debug, Default)]

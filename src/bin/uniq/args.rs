@@ -180,6 +180,9 @@ pub(crate) struct BenchDetect {
     /// How hard to look
     #[arg(long, value_enum, default_value = "standard")]
     pub(crate) effort: Effort,
+    /// Compare every key of a small index and screen a large one, screen, or compare every key
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) search: Search,
     /// Leave out other moments of the same video
     #[arg(long)]
     pub(crate) no_look_alikes: bool,

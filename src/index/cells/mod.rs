@@ -3,7 +3,7 @@
 //! A cell is what lies nearer to its *centroid* than to any other. Keys that are near each other lie in the same cell or in
 //! neighbouring ones, so that a search compares a query with the keys of the few cells nearest to it. The centroids are
 //! trained from the index's own keys ([`train`]), kept in a file of the index, and trained anew when the index has grown
-//! sixteenfold; a segment names those that its keys are sorted by.
+//! fourfold; a segment names those that its keys are sorted by.
 //!
 //! Up to [`GRAPH_FROM`] cells the nearest are found by comparing the query with all centroids, beyond by an HNSW graph over
 //! them ([`graph`]). That is decided by their number alone, so that every machine finds the same.

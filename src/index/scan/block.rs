@@ -1,32 +1,43 @@
 //! Distances of one query to keys or sketches that lie side by side, for short stretches and for all of a set.
-//!
-//! The loops are plain; what instructions they are made of is up to the compiler, for each kernel once.
 
+#[cfg(target_arch = "x86_64")]
+use super::x86;
 use super::{Instructions, Kernel};
 
-/// Calls `each` with the place of every key within `radius` of the query, and the distance; `WORDS` words a key, plane by
-/// plane, planes equally long.
+/// Adds the place of every sketch within `radius` bits of the query; both planes are equally long.
 #[inline]
-pub(crate) fn within<const WORDS: usize>(
-    kernel: Kernel,
-    planes: [&[u64]; WORDS],
-    query: [u64; WORDS],
-    radius: u32,
-    each: &mut dyn FnMut(usize, u32),
-) {
-    let mut distances = [0u8; STEP];
-    for start in (0..planes[0].len()).step_by(STEP) {
-        let end = planes[0].len().min(start + STEP);
-        let of_step = &mut distances[..end - start];
-        distances_to(kernel, planes.map(|plane| &plane[start..end]), query, of_step);
-        let mut least = u8::MAX;
-        of_step.iter().for_each(|distance| least = least.min(*distance));
-        if u32::from(least) <= radius {
-            for (place, distance) in of_step.iter().enumerate().filter(|(_, d)| u32::from(**d) <= radius) {
-                each(start + place, u32::from(*distance));
-            }
+pub(crate) fn within(kernel: Kernel, planes: [&[u64]; 2], query: [u64; 2], radius: u32, found: &mut Vec<u32>) {
+    match kernel.instructions() {
+        // SAFETY: of these instructions and the next ones the processor has been asked, or there would be no such kernel.
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code)]
+        Instructions::Avx512 => unsafe { x86::within_avx512(planes, query, radius, found) },
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code)]
+        Instructions::Avx2 => unsafe { x86::within_avx2(planes, query, radius, found) },
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code)]
+        Instructions::Popcnt => unsafe { within_popcnt(planes, query, radius, found) },
+        #[cfg(target_arch = "aarch64")]
+        Instructions::Neon => within_from(0, planes, query, radius, found),
+        Instructions::Portable => within_from(0, planes, query, radius, found),
+    }
+}
+
+/// The same from a place on, one sketch after the other.
+#[inline(always)]
+pub(super) fn within_from(from: usize, planes: [&[u64]; 2], query: [u64; 2], radius: u32, found: &mut Vec<u32>) {
+    for (place, (a, b)) in planes[0].iter().zip(planes[1]).enumerate().skip(from) {
+        if (a ^ query[0]).count_ones() + (b ^ query[1]).count_ones() <= radius {
+            found.push(place as u32);
         }
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "popcnt")]
+fn within_popcnt(planes: [&[u64]; 2], query: [u64; 2], radius: u32, found: &mut Vec<u32>) {
+    within_from(0, planes, query, radius, found);
 }
 
 /// Writes the distance of the query to each key, 255 for 256.
@@ -84,9 +95,6 @@ fn popcnt<const WORDS: usize>(planes: [&[u64]; WORDS], query: [u64; WORDS], dist
     plain(planes, query, distances);
 }
 
-/// Keys between two looks at the distances.
-const STEP: usize = 64;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,12 +107,16 @@ mod tests {
         ) {
             let planes: [Vec<u64>; 2] = std::array::from_fn(|word| keys.iter().map(|key| key[word]).collect());
             let distance = |key: &[u64; 2]| (key[0] ^ query[0]).count_ones() + (key[1] ^ query[1]).count_ones();
-            let near = keys.iter().map(distance).enumerate().filter(|(_, distance)| *distance <= radius);
-            let expected: Vec<(usize, u32)> = near.collect();
+            let near = (0..).zip(&keys).filter(|(_, key)| distance(key) <= radius);
+            let expected: Vec<u32> = near.map(|(place, _)| place).collect();
             for kernel in Kernel::available() {
                 let mut found = Vec::new();
-                within(kernel, planes.each_ref().map(Vec::as_slice), query, radius, &mut |place, d| found.push((place, d)));
+                within(kernel, planes.each_ref().map(Vec::as_slice), query, radius, &mut found);
                 prop_assert_eq!(&found, &expected, "{:?}", kernel);
+                let mut distances = vec![0; keys.len()];
+                distances_to(kernel, planes.each_ref().map(Vec::as_slice), query, &mut distances);
+                let expected: Vec<u8> = keys.iter().map(|key| distance(key) as u8).collect();
+                prop_assert_eq!(&distances, &expected, "{:?}", kernel);
             }
         }
     }

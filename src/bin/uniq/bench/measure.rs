@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use uniq::{CheckOptions, Effort, Index};
+use uniq::{CheckOptions, Effort, Index, SearchMode};
 
 use super::cache::{Cache, Checked, Reports, key};
 use super::edits::Edit;
@@ -33,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     /// How hard copies are looked for.
     pub(crate) effort: Effort,
+    /// How the index is searched.
+    pub(crate) search: SearchMode,
     /// Checks at a time.
     pub(crate) threads: usize,
 }
@@ -199,7 +201,7 @@ type Slot = Mutex<Option<anyhow::Result<(Checked, bool)>>>;
 
 impl Round<'_> {
     fn run(&self, jobs: Vec<(Role, Excerpt)>, measured: &mut Measured) -> anyhow::Result<()> {
-        let reports = self.cache.reports(self.index, &format!("{:?}", self.plan.effort))?;
+        let reports = self.cache.reports(self.index, &format!("{:?}-{:?}", self.plan.effort, self.plan.search))?;
         let (next, made) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let slots: Vec<Slot> = jobs.iter().map(|_| Mutex::new(None)).collect();
         let told = Mutex::new(Instant::now());
@@ -250,7 +252,12 @@ impl Round<'_> {
         let started = Instant::now();
         let decoding = decoding();
         let options =
-            CheckOptions { effort: self.plan.effort, cancel: Some(self.cancel), ..CheckOptions::new(&decoding) };
+            CheckOptions {
+            effort: self.plan.effort,
+            search: self.plan.search,
+            cancel: Some(self.cancel),
+            ..CheckOptions::new(&decoding)
+        };
         let report = uniq::check_fingerprint(self.index, &fingerprint, &options)?;
         Ok((Checked { excerpt: name, report, check_s: started.elapsed().as_secs_f64() }, true))
     }

@@ -42,6 +42,7 @@ pub(crate) fn detect(args: &BenchDetect) -> anyhow::Result<Exit> {
         sample: args.sample.map(std::num::NonZeroUsize::get),
         seed: args.seed,
         effort: args.effort.into(),
+        search: args.search.into(),
         threads: match args.threads.count {
             Some(count) => count.get(),
             None => thread::available_parallelism().map_or(1, usize::from),
@@ -74,7 +75,7 @@ pub(crate) fn detect(args: &BenchDetect) -> anyhow::Result<Exit> {
     }
     let head = json!({
         "folder": args.folder.display().to_string(), "clips": clips.len(), "hours": hours, "splits": plan.splits,
-        "lengths_s": plan.lengths_s, "seed": plan.seed, "effort": plan.effort, "sample": plan.sample,
+        "lengths_s": plan.lengths_s, "seed": plan.seed, "effort": plan.effort, "search": plan.search, "sample": plan.sample,
         "fingerprint_version": uniq::fingerprint::FINGERPRINT_VERSION, "version": env!("CARGO_PKG_VERSION"),
     });
     if args.json {
