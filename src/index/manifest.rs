@@ -142,12 +142,7 @@ impl Manifest {
         }
         for number in self.numbers() {
             if number >= self.next_number {
-                return Err(format::corrupt(
-                    path,
-                    "number of a file",
-                    number,
-                    format!("below {}", self.next_number),
-                ));
+                return Err(format::corrupt(path, "number of a file", number, format!("below {}", self.next_number)));
             }
         }
         let numbers: HashSet<u64> = self.numbers().collect();
@@ -165,6 +160,11 @@ impl Manifest {
                 format!("{} and {}", self.generation, self.next_number),
                 format!("at most {COUNTER_MAX}"),
             ));
+        }
+        let mut measured = self.screening.iter().flat_map(|screening| &screening.strengths);
+        if let Some(wrong) = measured.find(|strength| strength.nominated > strength.excerpts) {
+            let expected = format!("at most the {} that were looked for", wrong.excerpts);
+            return Err(format::corrupt(path, "screening", format!("{} found", wrong.nominated), expected));
         }
         let count = u32::try_from(self.segments.len());
         let total: u64 = self.segments.iter().map(|entry| u64::from(entry.videos)).sum();
