@@ -138,7 +138,7 @@ impl Round<'_> {
                 let missing = self.truth.videos.iter().filter(|video| !there.contains(*video));
                 let some: Vec<&PathBuf> = missing.take(if work == Work::Build { 3 } else { 2 }).collect();
                 after.extend(some.iter().map(|video| video.to_path_buf()));
-                command.args(["--graph", "always"]).args(some);
+                command.args(some);
             }
             Work::Remove => {
                 for victim in there.iter().take(1 + random.below(2) as usize) {
