@@ -32,6 +32,8 @@ pub enum Take {
     All,
     /// What is known of those that are in the index is corrected, and nothing is added.
     Known,
+    /// As `Known`, and small pictures are made of the sources that have none.
+    Pictures,
 }
 
 /// How an index is built.
@@ -123,6 +125,11 @@ pub enum Outcome<'a> {
     AlreadyThere,
     /// The same bytes were in the index already, and what is known of them was corrected.
     Corrected,
+    /// It was in the index without small pictures, and these were made.
+    Refreshed {
+        /// Its length.
+        duration: Duration,
+    },
     /// It is not in the index, and was not to be added.
     NotThere,
     /// The same bytes are in the index as benign material, and so were not added as a source.
@@ -142,6 +149,8 @@ pub struct BuildSummary {
     pub benign: usize,
     /// Videos of the index of which the sources told more or otherwise, and that were corrected.
     pub corrected: usize,
+    /// Videos of the index of which small pictures were made ([`Take::Pictures`]).
+    pub refreshed: usize,
     /// Sources that are not in the index and were not to be added ([`Take::Known`]).
     pub not_there: Vec<PathBuf>,
     /// Sources that could not be added, and why, in the order of the sources.
@@ -211,20 +220,26 @@ pub fn build(
 
     let mut there: HashMap<[u8; 32], Role> = HashMap::new();
     let mut by_path: HashMap<String, [u8; 32]> = HashMap::new();
-    for role in [Role::Source, Role::Benign] {
-        for (_, video) in writer.committed().into_iter().flat_map(|index| index.in_role(role)) {
+    let mut without_pictures: HashSet<[u8; 32]> = HashSet::new();
+    for (index, role) in writer.committed().into_iter().flat_map(|index| [(index, Role::Source), (index, Role::Benign)]) {
+        for (reference, video) in index.in_role(role) {
             there.insert(video.sha256, role);
+            if options.take == Take::Pictures && role == Role::Source && !index.has_pictures(reference) {
+                without_pictures.insert(video.sha256);
+            }
             by_path.insert(video.path.clone(), video.sha256);
         }
     }
     let mut intake = Intake::new(writer, dir, options, sources.problems, progress);
     let known: Mutex<HashSet<[u8; 32]>> = Mutex::new(HashSet::new());
+    let is_first = |sha256| known.lock().unwrap_or_else(PoisonError::into_inner).insert(sha256);
     let claim = |source: &Source, sha256: [u8; 32]| match there.get(&sha256) {
-        Some(&role) if role == options.role || options.take == Take::Known => Ok(Some(Done::AlreadyThere(sha256))),
-        None if options.take == Take::Known => Ok(Some(Done::NotThere)),
+        Some(_) if without_pictures.contains(&sha256) && is_first(sha256) => Ok(None),
+        Some(&role) if role == options.role || options.take != Take::All => Ok(Some(Done::AlreadyThere(sha256))),
+        None if options.take != Take::All => Ok(Some(Done::NotThere)),
         Some(Role::Benign) => Ok(Some(Done::Benign)),
         Some(Role::Source) => Err(Error::IsSource { path: source.path.clone(), id: hex(&sha256[..8]) }),
-        None if known.lock().unwrap_or_else(PoisonError::into_inner).insert(sha256) => Ok(None),
+        None if is_first(sha256) => Ok(None),
         None => Ok(Some(Done::AlreadyThere(sha256))),
     };
     // Facts of a file that is gone can still be corrected, if the index knows it by this path.
@@ -238,7 +253,7 @@ pub fn build(
                 work.iter().enumerate().par_bridge().for_each(|(number, source)| {
                     let claim = |sha256| claim(source, sha256);
                     let mut done = one(source, options, interval, &claim, progress, cancel);
-                    if options.take == Take::Known
+                    if options.take != Take::All
                         && let Done::Failed(Error::Io { source: cause, .. }) = &done
                         && cause.kind() == std::io::ErrorKind::NotFound
                     {
@@ -274,12 +289,14 @@ pub fn build(
 /// Finished videos that may wait for the index's thread.
 const BACKLOG: usize = 16;
 
-/// A video and its keys.
-type Made = (Box<Video>, Vec<Run>, Motion);
+/// A video, its keys, what moves in it, and its small pictures as they are stored.
+type Made = (Box<Video>, Vec<Run>, Motion, Vec<u8>);
 
 /// What a worker made of a source.
 enum Done {
     Video(Made),
+    /// Small pictures of a video that is there, as they are stored, and its length.
+    Pictures([u8; 32], Vec<u8>, Duration),
     AlreadyThere([u8; 32]),
     NotThere,
     Benign,
@@ -312,6 +329,10 @@ fn one(
         if options.role == Role::Benign && made.runs.is_empty() {
             return Err(Error::NothingBenign { path: source.path.clone() });
         }
+        let pictures = made.pictures.to_bytes();
+        if options.take == Take::Pictures {
+            return Ok(Done::Pictures(sha256, pictures, made.decoded.duration));
+        }
         let video = Video {
             id: String::new(),
             path: source.path.to_string_lossy().into_owned(),
@@ -323,7 +344,7 @@ fn one(
             keyframes: made.keyframes,
             undecoded: made.decoded.undecoded.iter().map(|hole| hole.end.saturating_sub(hole.start)).sum(),
         };
-        Ok(Done::Video((Box::new(video), made.runs, made.motion)))
+        Ok(Done::Video((Box::new(video), made.runs, made.motion, pictures)))
     });
     match done {
         Ok(done) => done,

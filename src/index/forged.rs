@@ -14,6 +14,7 @@ use super::cells::{self, CELLS_MAGIC, Cells};
 use super::faults::{Fault, Faulty};
 use super::files::{BlockFile, sha256};
 use super::format::{self, HEADER_LEN, SEGMENT_MAGIC};
+use super::merkle;
 use super::manifest::{self, CellsEntry, FileEntry, Manifest, SegmentEntry, Stored, Tombstone};
 use super::screening::{Screening, Strength};
 use super::segment::{Added, Segment};
@@ -158,6 +159,7 @@ impl Written {
             role: Role::Source,
         });
         manifest.next_number = 9;
+        manifest.sources_root = merkle::root_of(segment.videos.iter().map(|video| video.sha256));
         Ok(Stored::encode(manifest, self.dir.path())?.0)
     }
 

@@ -18,7 +18,7 @@ use super::run::{self, RawRun};
 use super::sketch::sketch;
 use super::video::Video;
 use crate::error::{Error, Result};
-use crate::fingerprint::{Key, Motion, Run};
+use crate::fingerprint::{Key, Motion, PictureTrack, Run};
 
 /// An opened segment whose layout and table of videos have been found right; the rest is verified when used.
 #[derive(Debug)]
@@ -211,7 +211,7 @@ impl Segment {
     /// The same, without keeping in memory what is read.
     pub(crate) fn copy_raw(&self, numbers: Range<u32>) -> Result<Vec<RawRun>> {
         let bytes = self.file.copy(part::<RawRun>(&self.stored, numbers.start, numbers.end - numbers.start))?;
-        Ok(bytemuck::pod_collect_to_vec(&bytes))
+        Ok(format::copied(&bytes))
     }
 
     /// Motion and pictures of a video, one after the other, without keeping in memory what is read.
@@ -225,9 +225,9 @@ impl Segment {
     /// All entries with their cells, without keeping in memory what is read.
     pub(crate) fn copy_entries(&self) -> Result<(Vec<u32>, [Vec<u64>; 2], Vec<u32>)> {
         let [a, b] = &self.sketches;
-        let words = |range: &Range<usize>| Ok(bytemuck::pod_collect_to_vec(&self.file.copy(range.clone())?));
-        let starts: Vec<u32> = bytemuck::pod_collect_to_vec(&self.file.copy(self.starts.clone())?);
-        let numbers: Vec<u32> = bytemuck::pod_collect_to_vec(&self.file.copy(self.numbers.clone())?);
+        let words = |range: &Range<usize>| Ok(format::copied(&self.file.copy(range.clone())?));
+        let starts: Vec<u32> = format::copied(&self.file.copy(self.starts.clone())?);
+        let numbers: Vec<u32> = format::copied(&self.file.copy(self.numbers.clone())?);
         self.check_starts(&starts)?;
         // Whoever merges takes over what the entries name, so that nothing may be lost or doubled here.
         let mut named = vec![false; self.runs];
@@ -257,13 +257,14 @@ impl Segment {
     /// What moves in a video.
     pub(crate) fn motion(&self, video: u32) -> Result<Motion> {
         Motion::from_bytes(self.file.bytes(self.motions[video as usize].clone())?).map_err(|wrong| {
-            format::corrupt(&self.file.path, "motion of a video", wrong, "pictures in order, known levels")
+            self.unreadable_motion(wrong)
         })
     }
 
-    /// The pictures of a video, as they are stored.
-    pub(crate) fn picture_bytes(&self, video: u32) -> Result<&[u8]> {
-        self.file.bytes(self.pictures[video as usize].clone())
+    /// The small pictures of a video; it may have none.
+    pub(crate) fn picture_track(&self, video: u32) -> Result<PictureTrack> {
+        PictureTrack::from_bytes(self.file.bytes(self.pictures[video as usize].clone())?)
+            .map_err(|wrong| self.unreadable_pictures(wrong))
     }
 
     /// Whether pictures of a video are stored.
@@ -278,9 +279,22 @@ impl Segment {
         if !raw.is_sorted_by_key(run::times) {
             return Err(self.unsound("order of the keys of a video", "ascending times"));
         }
-        let (motion, _) = self.copy_side(video)?;
-        let wrong = |wrong| format::corrupt(&self.file.path, "motion of a video", wrong, "pictures in order, known levels");
-        Motion::from_bytes(&motion).map(drop).map_err(wrong)
+        self.check_side(video)
+    }
+
+    fn check_side(&self, video: u32) -> Result<()> {
+        let (motion, pictures) = self.copy_side(video)?;
+        Motion::from_bytes(&motion).map_err(|wrong| self.unreadable_motion(wrong))?;
+        PictureTrack::from_bytes(&pictures).map_err(|wrong| self.unreadable_pictures(wrong))?;
+        Ok(())
+    }
+
+    fn unreadable_motion(&self, wrong: &str) -> Error {
+        format::corrupt(&self.file.path, "motion of a video", wrong, "pictures in order, known levels")
+    }
+
+    fn unreadable_pictures(&self, wrong: &str) -> Error {
+        format::corrupt(&self.file.path, "pictures of a video", wrong, "those that were written")
     }
 
     /// Proves what the writer promises of runs, entries, cells and what lies beside; reads everything and keeps nothing of it.
@@ -317,10 +331,7 @@ impl Segment {
             if cells.assign(&keys).iter().zip(&cell_of[first..]).any(|(wanted, found)| wanted != found) {
                 return Err(self.unsound("cell of a key", "the nearest one"));
             }
-            let (motion, _) = self.copy_side(video)?;
-            Motion::from_bytes(&motion).map_err(|wrong| {
-                format::corrupt(&self.file.path, "motion of a video", wrong, "pictures in order, known levels")
-            })?;
+            self.check_side(video)?;
         }
         Ok(())
     }

@@ -20,10 +20,10 @@ use super::scan::{self, Kernel, block};
 use super::screening::Screening;
 use super::segment::Segment;
 use super::sketch::{SKETCH_BITS, Sketch, sketch};
-use super::video::{Role, Video, VideoRef};
+use super::video::{IndexConfig, Role, Video, VideoRef};
 use super::{IndexState, Neighbour};
 use crate::error::{Error, Result};
-use crate::fingerprint::{FINGERPRINT_VERSION, KEY_BITS, Key, Motion, Run};
+use crate::fingerprint::{FINGERPRINT_VERSION, KEY_BITS, Key, Motion, PictureTrack, Run};
 
 /// An opened index; immutable, and shared freely between threads.
 ///
@@ -131,6 +131,11 @@ impl Index {
     pub fn added(&self, video: VideoRef) -> (u64, Option<String>) {
         let added = self.segments[video.segment as usize].segment.added[video.video as usize];
         (added.generation, moment_of(added.at))
+    }
+
+    /// What fixes the meaning of its keys.
+    pub fn config(&self) -> IndexConfig {
+        self.stored.manifest.config
     }
 
     /// The folder from which it was opened.
@@ -310,7 +315,7 @@ impl Index {
         segment.run(segment.runs_of(video.video).start.saturating_add(run))
     }
 
-    /// All keys of a video, in order of time, and what moves in it.
+    /// All keys of a video, in order of time, what moves in it, and its small pictures.
     ///
     /// # Errors
     /// [`Error::CorruptIndex`] if any of these is damaged.
@@ -318,7 +323,7 @@ impl Index {
     /// # Panics
     /// If `video` is of another snapshot.
     pub fn track(&self, video: VideoRef) -> Result<Track> {
-        Ok(Track { runs: self.runs(video)?, motion: self.motion(video)? })
+        Ok(Track { runs: self.runs(video)?, motion: self.motion(video)?, pictures: self.pictures(video)? })
     }
 
     /// All keys of a video, in order of time.
@@ -341,6 +346,17 @@ impl Index {
     /// If `video` is of another snapshot.
     pub fn motion(&self, video: VideoRef) -> Result<Motion> {
         self.segments[video.segment as usize].segment.motion(video.video)
+    }
+
+    /// The small pictures of a video's keyframes; none if there are none: see [`Index::has_pictures`].
+    ///
+    /// # Errors
+    /// [`Error::CorruptIndex`] if they are damaged.
+    ///
+    /// # Panics
+    /// If `video` is of another snapshot.
+    pub fn pictures(&self, video: VideoRef) -> Result<PictureTrack> {
+        self.segments[video.segment as usize].segment.picture_track(video.video)
     }
 
     /// How many cells the keys are sorted by, and how well screening by them was found to work; `None` before it was measured.
@@ -454,6 +470,8 @@ pub struct Track {
     pub runs: Vec<Run>,
     /// What moves in it; nothing for benign material.
     pub motion: Motion,
+    /// Small pictures of its keyframes; none for benign material, nor where only the keys are known.
+    pub pictures: PictureTrack,
 }
 
 /// A commit of an index, as its history keeps it.
@@ -541,8 +559,10 @@ impl LiveSegment {
     ) -> Result<()> {
         let of_cell = self.segment.entries(cell)?;
         let mut near = Vec::new();
-        // A crowd of near-identical keys is sampled evenly: which of them is found is all the same.
-        let step = of_cell.numbers.len().div_ceil(CELL_KEYS_MAX).max(1);
+        // A crowd of near-identical keys is sampled evenly: which of them is found is all the same. What lies in the single
+        // cell is no crowd, but all that there is, until cells have been trained.
+        let crowd = if self.segment.cells() == 1 { 0 } else { of_cell.numbers.len() };
+        let step = crowd.div_ceil(CELL_KEYS_MAX).max(1);
         let part = of_cell.numbers.len().div_ceil(step);
         let offset = |place: usize| if step == 1 { place } else { place * step };
         let thinned: Option<[Vec<u64>; 2]> = (step > 1).then(|| {

@@ -58,13 +58,27 @@ impl<'a> Intake<'a> {
         let path = &*source.path;
         let tell = |outcome| (self.progress)(Event::Finished { path, bytes, outcome });
         let made = match done {
-            Done::Video((video, runs, motion)) => {
+            Done::Video((video, runs, motion, pictures)) => {
                 tell(Outcome::Added { duration: video.duration, undecoded: video.undecoded });
                 self.failures.worked(path);
                 if !video.undecoded.is_zero() {
                     self.damaged.push((number, path.to_owned(), video.undecoded));
                 }
-                Some((video, runs, motion))
+                Some((video, runs, motion, pictures))
+            }
+            Done::Pictures(sha256, pictures, duration) => {
+                self.failures.worked(path);
+                self.correct(&sha256, source);
+                if self.writer.set_pictures(&sha256, pictures) {
+                    (self.progress)(Event::Finished { path, bytes, outcome: Outcome::Refreshed { duration } });
+                    self.summary.refreshed += 1;
+                    self.summary.video += duration;
+                } else {
+                    // Nothing of it can be shown.
+                    (self.progress)(Event::Finished { path, bytes, outcome: Outcome::AlreadyThere });
+                    self.summary.skipped += 1;
+                }
+                None
             }
             Done::AlreadyThere(sha256) => {
                 self.failures.worked(path);
@@ -121,9 +135,9 @@ impl<'a> Intake<'a> {
     }
 
     fn add(&mut self, made: Option<Made>) -> Result<()> {
-        let Some((video, runs, motion)) = made else { return Ok(()) };
+        let Some((video, runs, motion, pictures)) = made else { return Ok(()) };
         let duration = video.duration;
-        if self.writer.add_as(self.role, *video, runs, &motion)? {
+        if self.writer.add_with_pictures(self.role, *video, runs, &motion, pictures)? {
             self.summary.added += 1;
             self.summary.video += duration;
         } else {
@@ -139,7 +153,8 @@ impl<'a> Intake<'a> {
 
     /// Commits if there is anything to commit.
     pub(super) fn commit_waiting(&mut self) -> Result<()> {
-        if self.writer.pending() > 0 || self.summary.corrected > 0 || self.waiting.values().any(Option::is_some) {
+        let corrected = self.summary.corrected + self.summary.refreshed;
+        if self.writer.pending() > 0 || corrected > 0 || self.waiting.values().any(Option::is_some) {
             self.commit()?;
         }
         self.last_commit = Instant::now();
@@ -186,6 +201,7 @@ impl<'a> Intake<'a> {
             skipped: self.summary.skipped,
             benign: self.summary.benign,
             corrected: self.summary.corrected,
+            refreshed: self.summary.refreshed,
             not_there: self.not_there.into_iter().map(|(_, path)| path).collect(),
             failed: self.failed.into_iter().map(|(_, path, error)| (path, error)).collect(),
             failed_before: self.failed_before.into_iter().map(|(_, path, error)| (path, error)).collect(),
@@ -217,6 +233,7 @@ struct Counts {
     added: usize,
     skipped: usize,
     corrected: usize,
+    refreshed: usize,
     benign: usize,
     video: Duration,
 }

@@ -1,6 +1,7 @@
-//! `uniq index`: build, add, update, remove, benign, merge, verify, list, stats.
+//! `uniq index`: build, add, update, refresh, remove, benign, merge, upgrade, verify, list, stats.
 
 mod intake;
+mod joining;
 mod removal;
 
 use std::fmt::Write as _;
@@ -39,6 +40,10 @@ pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
             let place = Place::existing(args.index.dir.clone())?;
             intake::build(args.into(), Role::Source, Take::Known, &place, quiet)
         }
+        IndexCommand::Refresh(args) => {
+            let place = Place::existing(args.index.dir.clone())?;
+            intake::build(args.into(), Role::Source, Take::Pictures, &place, quiet)
+        }
         IndexCommand::Remove { videos, json, index } => {
             removal::remove(&videos, Role::Source, &Place::existing(index.dir)?, json, quiet)
         }
@@ -52,7 +57,11 @@ pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
         IndexCommand::Benign(BenignCommand::Remove { videos, json, index }) => {
             removal::remove(&videos, Role::Benign, &Place::existing(index.dir)?, json, quiet)
         }
-        IndexCommand::Merge { index } => merge(&Place::existing(index.dir)?, quiet),
+        IndexCommand::Merge { from, json, index } if !from.is_empty() => {
+            joining::take_over(&from, &Place::choose(index.dir)?, json, quiet)
+        }
+        IndexCommand::Merge { index, .. } => merge(&Place::existing(index.dir)?, quiet),
+        IndexCommand::Upgrade { json, index } => joining::upgrade(&Place::existing(index.dir)?, json, quiet),
         IndexCommand::Verify { json, expectation, index } => {
             verify(&Place::existing(index.dir)?, &(&expectation).into(), json, quiet)
         }

@@ -168,7 +168,7 @@ impl Tally {
                     Outcome::AlreadyThere | Outcome::Corrected | Outcome::NotThere | Outcome::Benign => {
                         self.bytes_skipped += bytes
                     }
-                    Outcome::Added { .. } => self.bytes_read += bytes,
+                    Outcome::Added { .. } | Outcome::Refreshed { .. } => self.bytes_read += bytes,
                     Outcome::Failed(_) => {
                         self.bytes_read += bytes;
                         self.failed += 1;

@@ -48,6 +48,19 @@ With --json one object is printed, as by `uniq index build`.
 
 Exit codes: 0 done, 2 error, 4 something is not in the index or cannot be read.")]
     Update(Benign),
+    /// Make the small pictures of indexed videos that have none, from their files
+    #[command(after_help = "\
+Example:
+  uniq index refresh ~/public-videos
+
+SOURCE is what it is for `uniq index build`. A file is known again by its SHA-256, wherever it lies now; it is decoded only if \
+its video has no pictures yet, as after `uniq index upgrade`. Nothing is added. `uniq index stats` counts the videos that are \
+left without. Interrupted, it keeps what is finished, and the same command again does the rest.
+
+With --json one object is printed, as by `uniq index build`; its field refreshed counts the videos.
+
+Exit codes: 0 done, 2 error, or interrupted, 4 something is not in the index or cannot be read.")]
+    Refresh(Benign),
     /// Remove videos from the index
     #[command(after_help = "\
 Example:
@@ -75,14 +88,50 @@ index.")]
         after_help = "Example:\n  uniq index benign add intro.mp4 && uniq index benign list"
     )]
     Benign(BenignCommand),
-    /// Merge the index's segments and clear out what was removed
+    /// Merge the index's segments and clear out what was removed, or take over other indexes
     #[command(after_help = "\
 Example:
   uniq index merge
+  uniq index merge --from part1 part2 --index all
 
 Small segments are merged by themselves when they pile up; this merges all that can be, drops the keys of removed videos, \
-and deletes what a crash left. Searches go on meanwhile. Interrupted, it keeps what is finished.")]
+and deletes what a crash left. Searches go on meanwhile. Interrupted, it keeps what is finished.
+
+With --from the videos of other indexes are taken over first, without decoding them; an index that does not exist is made. \
+The others are only read, and must have the same fingerprint version and interval. What is there already, by its SHA-256, \
+is left as it is; so is what is a source here and benign material there, or the reverse, which is named. Titles and \
+addresses come along; the time of addition is that of taking over.
+
+With --from and --json one object is printed: schema, taken_over, already_there, conflicts (id, path, from, here, there each), \
+cancelled, index.
+
+Exit codes: 0 done, 2 error, or interrupted, 4 done, but videos are here for something else.")]
     Merge {
+        /// Take over the videos of the indexes in these folders
+        #[arg(long, value_name = "DIR", num_args = 1.., value_hint = ValueHint::DirPath)]
+        from: Vec<PathBuf>,
+        /// Print one JSON object
+        #[arg(long, requires = "from")]
+        json: bool,
+        #[command(flatten)]
+        index: IndexOption,
+    },
+    /// Bring an index of format 4 to the present format, without its videos
+    #[command(after_help = "\
+Example:
+  uniq index upgrade
+
+The index is written anew in its place; whatever interrupts that, it is whole, either as it was or as it is to be. Needed is \
+room for both at once. Removed videos are dropped. The sources have no small pictures then and are judged by keys and motion, \
+until `uniq index refresh` meets their files again. An index of the present format is left as it is.
+
+With --json one object is printed: schema, from_format, to_format, cancelled, index.
+
+Exit codes: 0 done, or nothing to do; 2 error, or interrupted.")]
+    Upgrade {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         index: IndexOption,
     },

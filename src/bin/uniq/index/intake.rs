@@ -1,4 +1,4 @@
-//! `uniq index build`, `add`, `update` and `benign add`: the same work with other sources.
+//! `uniq index build`, `add`, `update`, `refresh` and `benign add`: the same work with other sources.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -63,6 +63,10 @@ pub(super) fn build(
             talk::say(&not_looked_at(&no_videos));
         }
         talk::say(&format!("{}, in {effort}", outcome(&summary, role, take, no_videos.len())));
+        if take == Take::Pictures {
+            let without = count(summary.state.without_pictures, videos(role));
+            talk::say(&format!("{without} left without pictures"));
+        }
         talk::say(&format!("the index has {}", holdings(&summary.state)));
     }
     if summary.cancelled {
@@ -153,6 +157,10 @@ fn files(failed: &[(PathBuf, Error)]) -> u64 {
 /// What became of the sources, in one line.
 fn outcome(summary: &BuildSummary, role: Role, take: Take, no_videos: usize) -> String {
     let mut parts = Vec::new();
+    if take == Take::Pictures {
+        let refreshed = count(summary.refreshed as u64, videos(role));
+        parts.push(format!("made the pictures of {refreshed} ({})", length(summary.video.as_secs_f64())));
+    }
     if take == Take::All {
         let added = count(summary.added as u64, videos(role));
         parts.push(format!("added {added} ({})", length(summary.video.as_secs_f64())));
@@ -160,7 +168,11 @@ fn outcome(summary: &BuildSummary, role: Role, take: Take, no_videos: usize) -> 
     if summary.corrected > 0 || take == Take::Known {
         parts.push(format!("{} corrected", grouped(summary.corrected as u64)));
     }
-    let there = if take == Take::Known { "as known" } else { "already there" };
+    let there = match take {
+        Take::All => "already there",
+        Take::Known => "as known",
+        Take::Pictures => "had them already",
+    };
     parts.push(format!("{} {there}", grouped(summary.skipped as u64)));
     if summary.benign > 0 {
         parts.push(format!("{} left out as benign material", grouped(summary.benign as u64)));
@@ -196,6 +208,7 @@ fn object(summary: &BuildSummary, no_videos: &[PathBuf]) -> Value {
         "schema": SCHEMA,
         "added": summary.added,
         "corrected": summary.corrected,
+        "refreshed": summary.refreshed,
         "already_there": summary.skipped,
         "benign": summary.benign,
         "not_there": summary.not_there.iter().map(|name| path(name)).collect::<Vec<_>>(),

@@ -25,7 +25,7 @@ pub(super) fn upgrade(place: &Place, json: bool, quiet: bool) -> anyhow::Result<
         talk::say(&place.describe());
     }
     let progress = Progress::new(quiet);
-    let upgraded = watched(&progress, cancel, |watch| index::upgrade(&place.dir, Some(SystemTime::now), watch));
+    let upgraded = watched(&progress, &cancel, |watch| index::upgrade(&place.dir, Some(SystemTime::now), watch));
     progress.finish();
     let upgraded = match upgraded {
         Err(uniq::Error::Cancelled) => {
@@ -78,7 +78,7 @@ pub(super) fn take_over(from: &[PathBuf], place: &Place, json: bool, quiet: bool
     let mut sum = Joined::default();
     let mut conflicts: Vec<Value> = Vec::new();
     for other in &others {
-        let joined = watched(&progress, cancel, |watch| writer.take_over(other, watch))?;
+        let joined = watched(&progress, &cancel, |watch| writer.take_over(other, watch))?;
         for conflict in &joined.conflicts {
             let video = &conflict.video;
             talk::say(&format!(
@@ -105,7 +105,7 @@ pub(super) fn take_over(from: &[PathBuf], place: &Place, json: bool, quiet: bool
         }
     }
     if !sum.cancelled {
-        match watched(&progress, cancel, |watch| writer.compact(watch)) {
+        match watched(&progress, &cancel, |watch| writer.compact(watch)) {
             Err(uniq::Error::Cancelled) => sum.cancelled = true,
             other => other?,
         }
