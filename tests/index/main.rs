@@ -5,6 +5,7 @@ mod benign;
 mod damage;
 mod golden;
 mod history;
+mod joining;
 mod cells;
 mod rollback;
 mod runs;
