@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::retime::{RETIMED_BITS, RETIMED_GAIN};
 use super::*;
 use crate::evidence::Pair;
-use crate::fingerprint::{ClipKey, Content, Key, KeyKind, Keyframe, Motion, Orientation, Place, Run, Warp};
+use crate::fingerprint::{ClipKey, Content, Key, KeyKind, Keyframe, Motion, PictureTrack, Orientation, Place, Run, Warp};
 use crate::media::StreamInfo;
 
 const SOURCE_SECONDS: u32 = 40;
@@ -188,7 +188,7 @@ fn aligned(runs: &[Run], clip: &Fingerprint) -> Vec<Alignment> {
 /// The alignments of a part of a clip, strongest first.
 fn within(hits: &[Hit], runs: &[Run], length: Duration, clip: &Fingerprint, window: Span) -> Vec<Alignment> {
     let corpus = Corpus { keys: 1 << 20, interval: Duration::from_secs(1), stop: &|| false };
-    let track = Track { runs: runs.to_vec(), motion: Motion::default() };
+    let track = Track { runs: runs.to_vec(), motion: Motion::default(), pictures: PictureTrack::default() };
     let mut found = align_source(hits, track, length, clip, window, &corpus);
     assert!(found.is_empty() || is_promising(hits, &corpus), "a track that is never read has an alignment");
     sort(&mut found);
