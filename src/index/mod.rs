@@ -57,6 +57,7 @@ pub(crate) use format::hex;
 pub use format::{FORMAT_VERSION, OLDEST_READABLE};
 pub use newest::Expected;
 pub use selection::Selection;
+pub(crate) use random::SplitMix;
 pub use screening::{Screening, Strength};
 pub(crate) use snapshot::moment;
 pub use snapshot::{Index, Screen, Track};
