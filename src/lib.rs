@@ -22,7 +22,8 @@
 //! 3. [`mod@fingerprint`] hashes each keyframe to 256-bit keys: one of the whole frame, and one of each *region*. Regions
 //!    are squares around blobs, which stay on the same content when the picture is cropped, moved or covered in part; a clip
 //!    has smaller ones too, for what it shows smaller than its source. A
-//!    key that stays in its place for a while is kept once, with the times of its first and last sighting.
+//!    key that stays in its place for a while is kept once, with the times of its first and last sighting. Of a source a small
+//!    grey picture of each keyframe is kept besides ([`fingerprint::PictureTrack`]).
 //! 4. [`index`] keeps the distinct keys with their postings (video, time, place) in write-once, checksummed files.
 //! 5. [`search`] first sets aside what the clip shows of material that was marked as benign ([`index::Role::Benign`]), and
 //!    looks up each other key, plain and mirrored, and the strongest turned, tilted, stretched and inverted, among all keys of the sources, by a graph or by comparing every key. A key

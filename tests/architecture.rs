@@ -27,7 +27,7 @@ const ORDER: [&str; 13] = [
 const PLACES: [(&str, &[&str], &str); 9] = [
     ("ffmpeg-next", &["ffmpeg_next", "ffmpeg_sys_next", "ffmpeg"], "src/media/"),
     ("image_hasher", &["image_hasher"], "src/fingerprint/hash.rs"),
-    ("hnsw_rs", &["hnsw_rs"], "src/index/graph/"),
+    ("hnsw_rs", &["hnsw_rs"], "src/index/cells/graph.rs"),
     ("bincode", &["bincode"], "src/index/format.rs"),
     ("bytemuck", &["bytemuck"], "src/index/format.rs"),
     ("memmap2", &["memmap2"], "src/index/files.rs"),

@@ -104,3 +104,17 @@ fn it_says_what_is_wrong_with_footage_edits_and_lengths() {
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains("ffmpeg") && said(&output).contains("install"), "{}", said(&output));
 }
+
+#[test]
+fn it_tells_what_small_pictures_take_and_how_true_they_are() {
+    let folder = footage();
+    let output = Command::new(UNIQ).args(["bench", "pictures"]).arg(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let text = String::from_utf8_lossy(&output.stdout);
+    let number = |line: &str, word: usize| {
+        let line = text.lines().find(|told| told.starts_with(line)).unwrap();
+        line.split_whitespace().nth(word).unwrap().parse::<f64>().unwrap()
+    };
+    assert!(number("bytes", 1) <= 2.1, "{text}");
+    assert!(number("PSNR", 1) > 25.0 && number("correlation", 1) > 0.9, "{text}");
+}

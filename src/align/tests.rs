@@ -1,12 +1,11 @@
 //! Alignments of made keys: what is put in must come out.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use super::retime::{RETIMED_BITS, RETIMED_GAIN};
 use super::*;
 use crate::evidence::Pair;
-use crate::fingerprint::{ClipKey, Content, Key, KeyKind, Keyframe, Motion, Orientation, Place, Warp};
+use crate::fingerprint::{ClipKey, Content, Key, KeyKind, Keyframe, Motion, Orientation, Place, Run, Warp};
 use crate::media::StreamInfo;
 
 const SOURCE_SECONDS: u32 = 40;
@@ -182,21 +181,17 @@ fn hits(runs: &[Run], clip: &Fingerprint) -> Vec<Hit> {
 }
 
 fn aligned(runs: &[Run], clip: &Fingerprint) -> Vec<Alignment> {
-    let read = Cell::new(0);
-    let corpus = Corpus {
-        keys: 1 << 20,
-        interval: Duration::from_secs(1),
-        length: &|_| runs.iter().map(|run| run.last).max().unwrap_or_default(),
-        runs: &|_| {
-            read.set(read.get() + 1);
-            runs.to_vec()
-        },
-        motion: &|_| Motion::default(),
-        stop: &|| false,
-    };
-    let window = Span { start: Duration::ZERO, end: clip.duration };
-    let found = align(&hits(runs, clip), clip, window, &corpus);
-    assert!(read.get() <= 1, "a source is read once, however many orientations have hits: {}", read.get());
+    let length = runs.iter().map(|run| run.last).max().unwrap_or_default();
+    within(&hits(runs, clip), runs, length, clip, Span { start: Duration::ZERO, end: clip.duration })
+}
+
+/// The alignments of a part of a clip, strongest first.
+fn within(hits: &[Hit], runs: &[Run], length: Duration, clip: &Fingerprint, window: Span) -> Vec<Alignment> {
+    let corpus = Corpus { keys: 1 << 20, interval: Duration::from_secs(1), stop: &|| false };
+    let track = Track { runs: runs.to_vec(), motion: Motion::default() };
+    let mut found = align_source(hits, track, length, clip, window, &corpus);
+    assert!(found.is_empty() || is_promising(hits, &corpus), "a track that is never read has an alignment");
+    sort(&mut found);
     found
 }
 
@@ -490,21 +485,13 @@ fn an_alignment_that_goes_on_in_the_next_part_of_a_clip_is_one() {
     let mut random = Random(17);
     let runs = source(&mut random);
     let clip = clip(&runs, Edit { from: 3.0, seconds: 30.0, ..PLAIN }, &mut random);
-    let corpus = Corpus {
-        keys: 1 << 20,
-        interval: Duration::from_secs(1),
-        length: &|_| Duration::from_secs(SOURCE_SECONDS.into()),
-        runs: &|_| runs.to_vec(),
-        motion: &|_| Motion::default(),
-        stop: &|| false,
-    };
     let all = hits(&runs, &clip);
     let half = Duration::from_secs(14);
     let parts = [(Duration::ZERO, half), (half, clip.duration)].map(|(start, end)| {
         let window = Span { start, end };
-        let within: Vec<Hit> =
+        let of_part: Vec<Hit> =
             all.iter().filter(|hit| hit.clip_time >= start && hit.clip_time < end).copied().collect();
-        align(&within, &clip, window, &corpus)
+        within(&of_part, &runs, Duration::from_secs(SOURCE_SECONDS.into()), &clip, window)
     });
     let joined = join(parts.into());
     let best = &joined[0];

@@ -6,7 +6,7 @@
 //! sparser grid, [`SOURCE_REGIONS`] regions, and a key that stays in its place counted once for as long as
 //! it lasts. *Benign* material gives runs as well, of a grid still denser than a clip's ([`BENIGN_INTERVAL`]) and of as many
 //! regions. All mark the keys whose place looks alike two seconds away or more. Of clips and sources [`Motion`] is kept besides:
-//! coarse outlines of what moves.
+//! coarse outlines of what moves; of sources a [`PictureTrack`] too, small pictures of their keyframes.
 //!
 //! This stage assumes upright luma frames ([`crate::media`]), of a clip at twice the working size, which it halves; it knows
 //! nothing of other videos.
@@ -19,6 +19,7 @@ mod motion;
 mod orientation;
 mod pan;
 mod parts;
+mod picture_track;
 mod pictures;
 mod plane;
 mod region;
@@ -36,7 +37,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::media::{self, Decoded, Source};
-use crate::sample::{Grid, QUERY_INTERVAL};
+use crate::sample::{Grid, QUERY_INTERVAL, Sampling};
 use crate::sandbox::Decoding;
 use crate::{Error, Result};
 
@@ -46,6 +47,7 @@ pub use key::{KEY_BITS, Key, KeyKind, Place, Run};
 pub use motion::{Motion, STILL};
 pub use orientation::{Orientation, SLANTS, TILTS, WIDTHS, Warp};
 pub use parts::Parts;
+pub use picture_track::{PictureTrack, PictureTrackBuilder, Thumbnail};
 pub use pictures::{ClipPictures, Looked, Picture};
 use runs::{Sighting, Tracker};
 
@@ -201,6 +203,8 @@ pub struct SourceFingerprint {
     pub runs: Vec<Run>,
     /// What moves in the frames that were looked at; nothing for benign material, of which no moment is told.
     pub motion: Motion,
+    /// Small pictures of the frames that were looked at; none of benign material, which no evidence shows.
+    pub pictures: PictureTrack,
 }
 
 /// Makes the fingerprint of a clip that is to be checked and has a single picture.
@@ -358,6 +362,7 @@ fn tracked(
 ) -> Result<SourceFingerprint> {
     let mut extractor = Extractor::new(Detail { regions, fine: 0, changed: false });
     let mut tracker = Tracker::new(grid.interval());
+    let mut pictures = (grid.sampling() == Sampling::Sparse).then(PictureTrackBuilder::default);
     let mut keyframes = 0;
     let mut reached = Duration::ZERO;
     let shown: RefCell<Vec<(Duration, Key)>> = RefCell::default();
@@ -377,7 +382,11 @@ fn tracked(
     let mut track = |stream: Option<u32>, offset: Duration| {
         decode(stream, &mut |frame| {
             let time = frame.time.saturating_add(offset);
-            extractor.push(&media::Frame { time, ..frame }, &mut collect);
+            let frame = media::Frame { time, ..frame };
+            if let Some(pictures) = &mut pictures {
+                pictures.push(&frame);
+            }
+            extractor.push(&frame, &mut collect);
             progress(time.saturating_sub(reached));
             reached = time;
         })
@@ -419,7 +428,8 @@ fn tracked(
     }
     let motion = extractor.finish(&mut collect).motion;
     progress(decoded.duration.saturating_sub(reached));
-    Ok(SourceFingerprint { decoded, keyframes, runs: tracker.finish(), motion })
+    let pictures = pictures.map(PictureTrackBuilder::finish).unwrap_or_default();
+    Ok(SourceFingerprint { decoded, keyframes, runs: tracker.finish(), motion, pictures })
 }
 
 /// The key of the whole frame.

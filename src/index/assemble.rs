@@ -235,6 +235,8 @@ pub(crate) struct Merge {
     videos: Vec<Video>,
     /// Where each video comes from.
     origins: Vec<Origin>,
+    /// Whether the videos are new in the index.
+    are_new: bool,
 }
 
 /// A video that is merged.
@@ -258,7 +260,7 @@ pub(crate) struct Correction {
 impl Merge {
     /// Prepares to merge segments, each with its removed videos marked.
     pub(crate) fn new<'a>(segments: impl Iterator<Item = (&'a Arc<Segment>, &'a [bool])>) -> Merge {
-        let mut merge = Merge { segments: Vec::new(), videos: Vec::new(), origins: Vec::new() };
+        let mut merge = Merge { segments: Vec::new(), videos: Vec::new(), origins: Vec::new(), are_new: false };
         for (segment, dead) in segments {
             let place = merge.segments.len();
             for (number, video) in (0..).zip(&segment.videos).filter(|(number, _)| !dead[*number as usize]) {
@@ -285,6 +287,11 @@ impl Merge {
         merge
     }
 
+    /// Prepares to write the videos of another index's segment, except those that are left, as new ones of this.
+    pub(crate) fn taken_over(segment: &Arc<Segment>, left: &[bool]) -> Merge {
+        Merge { are_new: true, ..Merge::new(std::iter::once((segment, left))) }
+    }
+
     /// Whether no video is left.
     pub(crate) fn is_empty(&self) -> bool {
         self.videos.is_empty()
@@ -298,7 +305,8 @@ impl Merge {
 
 impl Tracks for Merge {
     fn videos(&self) -> Vec<(&Video, Option<Added>)> {
-        let added = |origin: &Origin| Some(self.segments[origin.segment].added[origin.number as usize]);
+        let added =
+            |origin: &Origin| (!self.are_new).then(|| self.segments[origin.segment].added[origin.number as usize]);
         self.videos.iter().zip(self.origins.iter().map(added)).collect()
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::storage::{Disk, Output, Storage};
 use super::video::{IndexConfig, Publication, Video};
-use super::{GraphPolicy, Index, SearchMode, Writer, verify};
+use super::{Index, Screen, Writer, verify};
 use crate::error::{Error, Result};
 use crate::fingerprint::{FINGERPRINT_VERSION, Key, KeyKind, Place, Run};
 
@@ -258,13 +258,16 @@ pub(super) fn runs(seed: u8) -> Vec<Run> {
 /// A step of the story, after which the index holds the given videos.
 type Step = (fn(&mut Writer) -> Result<()>, &'static [u8]);
 
-/// Adds, removes, merges and builds graphs, once each at least.
-const STORY: [Step; 6] = [
+/// Adds, removes, merges, trains and sorts by cells, once each at least.
+const STORY: [Step; 8] = [
     (|writer| add(writer, &[1, 2]), &[1, 2]),
     (|writer| add(writer, &[3]), &[1, 2, 3]),
     (|writer| remove(writer, "1.mp4"), &[2, 3]),
     (|writer| writer.maintain(&|| false), &[2, 3]),
+    (|writer| writer.sort_by_cells(4, &|| false), &[2, 3]),
     (|writer| add(writer, &[1, 4]), &[1, 2, 3, 4]),
+    // Others take their place, and nothing names the first any more.
+    (|writer| writer.sort_by_cells(3, &|| false), &[1, 2, 3, 4]),
     (|writer| writer.compact(&|| false), &[1, 2, 3, 4]),
 ];
 
@@ -304,13 +307,11 @@ fn held(dir: &Path) -> Vec<u8> {
     let verified = verify(dir, &|_, _| (), &|| false).unwrap();
     assert!(verified.damage.is_empty(), "{:?}", verified.damage);
     let listed: Vec<u8> = index.videos().map(|(_, video)| video.sha256[0]).collect();
-    for mode in [SearchMode::Exact, SearchMode::Graph] {
-        for seed in 1..=4 {
-            let queries: Vec<Key> = runs(seed).iter().map(|run| run.key).collect();
-            let near = index.near(&queries, 0, mode).unwrap();
-            let count: usize =
-                near.found.iter().map(|found| index.postings(found.segment, found.key).unwrap().count()).sum();
-            assert_eq!(count, if listed.contains(&seed) { 5 } else { 0 }, "video {seed}");
+    for seed in 1..=4 {
+        let queries: Vec<Key> = runs(seed).iter().map(|run| run.key).collect();
+        let by_cell = index.near_by_cell(&queries, &Screen { probes: 2, radius: 0, sketch_radius: 0 }).unwrap();
+        for near in [index.near(&queries, 0).unwrap(), by_cell] {
+            assert_eq!(near.len(), if listed.contains(&seed) { 5 } else { 0 }, "video {seed}");
         }
     }
     listed
@@ -329,6 +330,7 @@ fn whichever_operation_fails_the_index_is_as_before_or_as_after() {
     assert!(error.is_none(), "{error:?}");
     drop(writer);
     assert_eq!(held(dir.path()), after(done));
+    assert_eq!(Index::open(dir.path()).unwrap().state().cells, 3);
     let operations = whole.done();
     assert!(operations > 60, "{operations}");
 

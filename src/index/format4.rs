@@ -45,7 +45,7 @@ pub(crate) struct Kept {
 #[derive(Debug, Deserialize)]
 struct Manifest {
     generation: u64,
-    written_by: String,
+    _written_by: String,
     config: StoredConfig,
     next_number: u64,
     segments: Vec<SegmentEntry>,
@@ -105,11 +105,6 @@ impl Format4 {
     /// Number of the newest commit.
     pub(crate) fn generation(&self) -> u64 {
         self.manifest.generation
-    }
-
-    /// Version of the crate that made it.
-    pub(crate) fn written_by(&self) -> &str {
-        &self.manifest.written_by
     }
 
     /// What its keys mean.

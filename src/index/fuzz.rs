@@ -12,17 +12,18 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::assemble::{Entries, Merge};
+use super::assemble::{self, Merge};
+use super::cells::{self, CELLS_MAGIC, Cells};
 use super::files::{BlockFile, sha256};
-use super::format::{self, FORMAT_VERSION, GRAPH_MAGIC, HEADER_LEN, MANIFEST_MAGIC, SEGMENT_MAGIC};
-use super::graph::Graph;
-use super::manifest::{FileEntry, GraphEntry, Manifest, SegmentEntry, Stored};
-use super::segment::Segment;
-use super::snapshot::{Graphs, Index};
+use super::format::{self, FORMAT_VERSION, HEADER_LEN, MANIFEST_MAGIC, SEGMENT_MAGIC};
+use super::manifest::{CellsEntry, FileEntry, Manifest, SegmentEntry, Stored};
+use super::segment::{Added, Segment};
+use super::snapshot::{Index, Screen};
+use super::storage::Disk;
+use super::upkeep::Work;
 use super::verify::verify;
 use super::video::{IndexConfig, Publication, Role, Video};
 use super::writer::Writer;
-use super::{GraphPolicy, SearchMode};
 use crate::Result;
 use crate::fingerprint::{FINGERPRINT_VERSION, Key, KeyKind, Motion, Place, Run};
 
@@ -39,7 +40,7 @@ pub fn read(data: &[u8]) {
     match kind {
         Kind::Manifest => scratch.read_manifest(),
         Kind::Segment => scratch.read_segment(&file),
-        Kind::Graph => scratch.read_graph(&file),
+        Kind::Cells => scratch.read_cells(&file),
     }
 }
 
@@ -57,15 +58,17 @@ pub fn seeds() -> Vec<Vec<u8>> {
 enum Kind {
     Manifest,
     Segment,
-    Graph,
+    Cells,
 }
 
-const KINDS: [Kind; 3] = [Kind::Manifest, Kind::Segment, Kind::Graph];
+const KINDS: [Kind; 3] = [Kind::Manifest, Kind::Segment, Kind::Cells];
 
 /// Two copies of a sound index, one to compare with and one of which a file is replaced.
 struct Scratch {
     dir: TempDir,
     segment: Arc<Segment>,
+    cells: Cells,
+    cells_entry: CellsEntry,
 }
 
 impl Scratch {
@@ -85,7 +88,7 @@ impl Scratch {
             }
             assert!(writer.add_as(Role::Source, video(number), runs(number), &motion).unwrap());
         }
-        writer.maintain(&|| false).unwrap();
+        writer.sort_by_cells(4, &|| false).unwrap();
         assert_eq!(writer.remove("3.mp4").unwrap(), 1);
         writer.commit().unwrap();
         // The files of the other kinds stand beside the one that is replaced, so that a reader gets as far as it can.
@@ -96,8 +99,10 @@ impl Scratch {
                 fs::copy(sound.join(other.name()), copy.join(other.name())).unwrap();
             }
         }
-        let segment = BlockFile::open(&sound.join(Kind::Segment.name()), SEGMENT_MAGIC, None).unwrap().unwrap();
-        Scratch { segment: Arc::new(Segment::open(segment).unwrap()), dir }
+        let open = |kind: Kind| BlockFile::open(&sound.join(kind.name()), kind.magic(), None).unwrap().unwrap();
+        let cells_entry = Manifest::load(&sound).unwrap().unwrap().manifest.cells[0].clone();
+        let segment = Arc::new(Segment::open(open(Kind::Segment)).unwrap());
+        Scratch { segment, cells: Cells::open(&open(Kind::Cells)).unwrap(), cells_entry, dir }
     }
 
     fn path(&self, kind: Kind) -> PathBuf {
@@ -118,10 +123,11 @@ impl Scratch {
         content[..8].copy_from_slice(&kind.magic());
         content[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
         content[12..HEADER_LEN].fill(0);
-        if kind == Kind::Graph
-            && let Some(owner) = content.get_mut(HEADER_LEN..HEADER_LEN + 8)
+        // The centroids by which a segment says that it is sorted.
+        if kind == Kind::Segment
+            && let Some(centroids) = content.get_mut(HEADER_LEN + 24..HEADER_LEN + 32)
         {
-            owner.copy_from_slice(&self.segment.file().checksum().to_le_bytes());
+            centroids.copy_from_slice(&self.cells.checksum().to_le_bytes());
         }
         format::seal(content)
     }
@@ -130,7 +136,7 @@ impl Scratch {
         let dir = self.dir.path().join(Kind::Manifest.folder());
         if let Ok(stored) = Manifest::load(&dir) {
             for entry in &stored.unwrap().manifest.segments {
-                assert!(entry.tombstones.iter().all(|&video| video < entry.videos));
+                assert!(entry.tombstones.iter().all(|tombstone| tombstone.video < entry.videos));
             }
         }
         if let Ok(index) = Index::open(&dir) {
@@ -145,18 +151,17 @@ impl Scratch {
         else {
             return;
         };
-        let checked = segment.check();
+        let ours = segment.cells_checksum == self.cells.checksum() && segment.cells() == self.cells.len();
+        let checked = segment.check(&self.cells);
         let segment = Arc::new(segment);
         let dead: Vec<bool> = (0..segment.videos.len()).map(|video| video % 2 == 1).collect();
-        let merged = merge([(&segment, &dead[..]), (&self.segment, &[false; 6])]);
+        let sources = [(&segment, &dead[..]), (&self.segment, &[false; 6][..])];
+        let merged = self.merged(Merge::new(sources.into_iter()), &self.cells);
 
         // As the segment of an index that was written with it.
-        let mut manifest = Manifest::new(config());
-        manifest.segments.push(entry(&segment, bytes));
-        manifest.next_number = 2;
-        let dir = self.dir.path().join(Kind::Segment.folder());
-        let (stored, _) = Stored::encode(manifest, &dir).unwrap();
-        let index = Index::load(&dir, stored, None, Graphs::Needed).expect("it has been opened before");
+        let index = self.index_of(Kind::Segment, entry(&segment, bytes), self.cells_entry.clone());
+        assert_eq!(index.is_ok(), ours, "it is sorted by the centroids that there are, or refused");
+        let Ok(index) = index else { return };
         let searched = search(&index);
         if checked.is_ok() {
             merged.expect("a sound segment can be merged");
@@ -164,28 +169,39 @@ impl Scratch {
         }
     }
 
-    fn read_graph(&self, bytes: &[u8]) {
-        let path = self.path(Kind::Graph);
-        let Ok(graph) =
-            BlockFile::open(&path, GRAPH_MAGIC, None).and_then(|file| Graph::open(file.unwrap(), &self.segment, 1.0))
-        else {
-            return;
-        };
-        let checked = graph.check(&self.segment);
-        let file = FileEntry { length: bytes.len() as u64, checksum: graph.file().checksum(), sha256: sha256(bytes) };
+    fn read_cells(&self, bytes: &[u8]) {
+        let path = self.path(Kind::Cells);
+        let Ok(file) = BlockFile::open(&path, CELLS_MAGIC, None) else { return };
+        let file = file.unwrap();
+        let Ok(cells) = Cells::open(&file) else { return };
+        let nearest = cells.nearest(Key([3; 4]), cells.len(), &mut cells::Search::new());
+        assert!(nearest.iter().all(|cell| (*cell as usize) < cells.len()));
+        let file = FileEntry { length: bytes.len() as u64, checksum: file.checksum(), sha256: sha256(bytes) };
+        let cells_entry = CellsEntry { number: self.cells_entry.number, file, cells: cells.len() as u32 };
+        // What is sorted by other centroids is refused.
+        let written = entry(&self.segment, &self.written(Kind::Segment));
+        let foreign = self.index_of(Kind::Cells, written, cells_entry.clone());
+        assert!(foreign.is_err() || cells.checksum() == self.cells.checksum());
+        // Sorted by them, all is found.
+        let sources = [(&self.segment, &[false; 6][..])];
+        self.merged(Merge::new(sources.into_iter()), &cells).expect("all keys have a cell");
+    }
+
+    /// Writes a merged segment, and proves that what it says is true.
+    fn merged(&self, merge: Merge, cells: &Cells) -> Result<()> {
+        let path = self.dir.path().join("merged");
+        assemble::write(&Disk, &path, &merge, cells, Added::default(), &Work::unwatched())?;
+        Segment::open(BlockFile::open(&path, SEGMENT_MAGIC, None)?.unwrap())?.check(cells)
+    }
+
+    fn index_of(&self, kind: Kind, segment: SegmentEntry, cells: CellsEntry) -> Result<Index> {
         let mut manifest = Manifest::new(config());
-        let mut entry = entry(&self.segment, &self.written(Kind::Segment));
-        entry.graph = GraphEntry::Built { file, recall: 1.0 };
-        manifest.segments.push(entry);
-        manifest.next_number = 2;
-        let dir = self.dir.path().join(Kind::Graph.folder());
+        manifest.next_number = 1 + segment.number.max(cells.number);
+        manifest.segments.push(segment);
+        manifest.cells.push(cells);
+        let dir = self.dir.path().join(kind.folder());
         let (stored, _) = Stored::encode(manifest, &dir).unwrap();
-        let index = Index::load(&dir, stored, None, Graphs::Needed).expect("it has been opened before");
-        let searched = search(&index);
-        // A graph that is not sound may still have answered, if what is wrong is nothing that a search rests on.
-        if checked.is_ok() {
-            searched.expect("a sound graph can be searched");
-        }
+        Index::load(&dir, stored, None)
     }
 }
 
@@ -194,15 +210,15 @@ impl Kind {
         match self {
             Kind::Manifest => "with-manifest",
             Kind::Segment => "with-segment",
-            Kind::Graph => "with-graph",
+            Kind::Cells => "with-cells",
         }
     }
 
     fn name(self) -> &'static str {
         match self {
             Kind::Manifest => "manifest",
-            Kind::Segment => "segments/00000001.seg",
-            Kind::Graph => "segments/00000001.graph",
+            Kind::Segment => "segments/00000003.seg",
+            Kind::Cells => "segments/00000002.cells",
         }
     }
 
@@ -210,7 +226,7 @@ impl Kind {
         match self {
             Kind::Manifest => MANIFEST_MAGIC,
             Kind::Segment => SEGMENT_MAGIC,
-            Kind::Graph => GRAPH_MAGIC,
+            Kind::Cells => CELLS_MAGIC,
         }
     }
 }
@@ -225,17 +241,20 @@ fn search(index: &Index) -> Result<()> {
             outcome = result;
         }
     };
-    for (radius, mode) in [(72, SearchMode::Graph), (72, SearchMode::Auto), (256, SearchMode::Exact)] {
-        note(index.near(&queries, radius, mode).and_then(|near| {
-            for found in near.found {
-                let key = index.key(found.segment, found.key)?;
-                assert_eq!(key.distance(queries[found.query as usize]), found.distance);
-                assert!(found.distance <= radius);
-                for posting in index.postings(found.segment, found.key)? {
-                    assert!(posting.first <= posting.last);
-                    // Names a video that there is, or panics.
-                    let _ = index.video(posting.video);
-                }
+    let near_cells = |probes| Screen { probes, radius: 72, sketch_radius: 36 };
+    let found = [
+        index.near(&queries, 256),
+        index.near_by_cell(&queries, &near_cells(1)),
+        index.near_by_cell(&queries, &near_cells(64)),
+    ];
+    for found in found {
+        note(found.and_then(|found| {
+            for near in found {
+                let run = index.run(near.video, near.run)?;
+                assert_eq!(run.key.distance(queries[near.query as usize]), near.distance);
+                assert!(run.first <= run.last);
+                // Names a video that there is, or panics.
+                let _ = index.video(near.video);
             }
             Ok(())
         }));
@@ -247,31 +266,21 @@ fn search(index: &Index) -> Result<()> {
             let (columns, rows) = motion.size();
             assert!((0..motion.len()).all(|i| motion.picture(i).len() == columns * rows));
         }));
+        note(index.near_in(video, &queries, 256).map(|near| assert!(near.iter().all(|near| near.video == video))));
         note(index.runs(video).map(|runs| assert!(runs.is_sorted_by_key(|run| run.first))));
     }
     let _ = index.find("2.mp4");
     outcome
 }
 
-/// Merges without writing.
-fn merge<const N: usize>(segments: [(&Arc<Segment>, &[bool]); N]) -> Result<()> {
-    let merge = Merge::new(segments.into_iter());
-    let videos = merge.videos().len();
-    merge.visit(&mut |_, postings| {
-        assert!(!postings.is_empty() && postings.iter().all(|posting| (posting[0] as usize) < videos));
-        Ok(())
-    })
-}
-
 /// What a manifest says of a segment of these bytes.
 fn entry(segment: &Segment, bytes: &[u8]) -> SegmentEntry {
     SegmentEntry {
-        number: 1,
+        number: 3,
         file: FileEntry { length: bytes.len() as u64, checksum: segment.file().checksum(), sha256: sha256(bytes) },
         keys: segment.len() as u32,
         videos: segment.videos.len() as u32,
         tombstones: Vec::new(),
-        graph: GraphEntry::None,
         role: Role::Source,
     }
 }
@@ -294,7 +303,7 @@ fn video(number: u8) -> Video {
     }
 }
 
-/// A few keys, some of them near each other, so that a graph has members, and layers to walk.
+/// A few keys, some of them near each other, so that they share cells.
 fn runs(number: u8) -> Vec<Run> {
     let word = |at: u8, word: u8| xxhash_rust::xxh3::xxh3_64(&[number, at, word]);
     let run = |at: u8| Run {

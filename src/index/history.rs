@@ -101,16 +101,34 @@ impl Leaf {
 }
 
 impl History {
+    /// That of an index whose first commit, or first one that is kept, is yet to be made, whatever stands in its place.
+    pub(crate) fn begin(dir: &Path) -> History {
+        History { dir: dir.to_owned(), leaves: Vec::new(), tree: Frontier::default() }
+    }
+
     /// Reads the history to which a manifest commits, all of it, and checks that it is that.
     ///
     /// `newest` is the leaf that follows from the manifest; `None` if there is no manifest, and so no history yet.
     pub(crate) fn load(dir: &Path, commitment: &Commitment, newest: Option<&Leaf>) -> Result<History> {
+        let (history, surplus) = History::load_committed(dir, commitment)?;
         let path = path(dir);
-        let mut history = History { dir: dir.to_owned(), leaves: Vec::new(), tree: Frontier::default() };
+        check_surplus(&path, &surplus, commitment, newest)?;
+        if let (Some(last), Some(newest)) = (history.leaves.last(), newest) {
+            check_order(&path, last, newest)?;
+        }
+        Ok(history)
+    }
+
+    /// As [`History::load`], of a manifest after which others may have been written; also gives what follows, at most a leaf
+    /// and a byte of it.
+    pub(crate) fn load_committed(dir: &Path, commitment: &Commitment) -> Result<(History, Vec<u8>)> {
+        let path = path(dir);
+        let mut history = History::begin(dir);
+        let mut surplus = Vec::new();
         if let Some(content) = read(&path, commitment.leaves)? {
             // In range: so much is in memory, if it is there at all.
             let committed = usize::try_from(length(commitment.leaves)).unwrap_or(usize::MAX);
-            let Some((records, surplus)) = content.split_at_checked(committed) else {
+            let Some((records, beyond)) = content.split_at_checked(committed) else {
                 let expected = format!("at least {committed}, as the manifest says");
                 return Err(damaged(&path, "length of the file", content.len(), expected));
             };
@@ -120,7 +138,7 @@ impl History {
             };
             format::check_header(&path, header, HISTORY_MAGIC, &format::READABLE)?;
             history.take(&path, records)?;
-            check_surplus(&path, surplus, commitment, newest)?;
+            surplus = beyond.to_vec();
         } else if commitment.leaves > 0 {
             let expected = format!("{} bytes, as the manifest says", length(commitment.leaves));
             return Err(damaged(&path, "file", "missing", expected));
@@ -129,10 +147,7 @@ impl History {
             let expected = format!("{}, as the manifest says", hex(&commitment.root));
             return Err(damaged(&path, "root of the history", hex(&history.root()), expected));
         }
-        if let (Some(last), Some(newest)) = (history.leaves.last(), newest) {
-            check_order(&path, last, newest)?;
-        }
-        Ok(history)
+        Ok((history, surplus))
     }
 
     /// The commits before the manifest's, the first first.

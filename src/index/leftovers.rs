@@ -5,6 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::history;
 use super::manifest::{self, Manifest};
 use super::storage::TEMPORARY_PREFIX;
 use crate::error::{Error, Result};
@@ -24,12 +25,20 @@ pub(crate) fn unnamed_files(dir: &Path, manifest: &Manifest) -> Result<Vec<PathB
     let named = named_files(dir, manifest);
     let mut unnamed = files(dir)?;
     unnamed.retain(|path| is_ours(path) && !named.contains(path));
-    let temporary = dir.join(format!("{TEMPORARY_PREFIX}manifest"));
-    if temporary.exists() {
-        unnamed.push(temporary);
-    }
+    let finished = [manifest::manifest_path(dir), history::path(dir)];
+    let drafts = finished.iter().filter_map(|path| path.file_name()).map(|name| {
+        dir.join(format!("{TEMPORARY_PREFIX}{}", name.to_string_lossy()))
+    });
+    unnamed.extend(drafts.filter(|draft| draft.symlink_metadata().is_ok()));
     unnamed.sort();
     Ok(unnamed)
+}
+
+/// Our own files that are numbered from `number` on, and those that are only begun.
+pub(crate) fn newer_files(dir: &Path, number_min: u64) -> Result<Vec<PathBuf>> {
+    let mut newer = files(dir)?;
+    newer.retain(|path| is_ours(path) && number(path).is_none_or(|number| number >= number_min));
+    Ok(newer)
 }
 
 /// The first number above those of all files that are there, so that none of them is written over.

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{self, BlockFile};
 use super::format::{self, FORMAT_VERSION, FileWriter, HEADER_LEN, MANIFEST_MAGIC};
+use super::history::{self, Commitment, Leaf};
+use super::merkle::{self, Hash};
 use super::screening::Screening;
 use super::segment::Added;
 use super::storage::Storage;
@@ -34,6 +36,12 @@ pub(crate) struct Manifest {
     pub(crate) removed: Vec<Removed>,
     /// How well the screening of this index was found to work; `None` before it was measured.
     pub(crate) screening: Option<Screening>,
+    /// Merkle root over the SHA-256s of the sources that have not been removed, ascending.
+    pub(crate) sources_root: Hash,
+    /// The same over benign material.
+    pub(crate) allowlist_root: Hash,
+    /// The commits before this one.
+    pub(crate) history: Commitment,
 }
 
 /// The centroids of some cells.
@@ -101,6 +109,9 @@ impl Manifest {
             segments: Vec::new(),
             removed: Vec::new(),
             screening: None,
+            sources_root: merkle::root_of(std::iter::empty()),
+            allowlist_root: merkle::root_of(std::iter::empty()),
+            history: Commitment::empty(),
         }
     }
 
@@ -116,10 +127,16 @@ impl Manifest {
         Ok(Some(Stored { manifest, root: files::sha256(body), length: file.length(), version: file.version() }))
     }
 
-    /// Bytes of all files that it names.
+    /// Bytes of all files that it names, and of the history as far as it commits to it.
     pub(crate) fn bytes(&self) -> u64 {
         let segments = self.segments.iter().map(|entry| entry.file.length);
-        segments.chain(self.cells.iter().map(|entry| entry.file.length)).fold(0, u64::saturating_add)
+        let cells = self.cells.iter().map(|entry| entry.file.length);
+        segments.chain(cells).fold(self.history_bytes(), u64::saturating_add)
+    }
+
+    /// Bytes of the history as far as it commits to it; 0 if there is none yet.
+    pub(crate) fn history_bytes(&self) -> u64 {
+        if self.history.leaves == 0 { 0 } else { history::length(self.history.leaves) }
     }
 
     /// Numbers of all files that it names.
@@ -142,12 +159,7 @@ impl Manifest {
         }
         for number in self.numbers() {
             if number >= self.next_number {
-                return Err(format::corrupt(
-                    path,
-                    "number of a file",
-                    number,
-                    format!("below {}", self.next_number),
-                ));
+                return Err(format::corrupt(path, "number of a file", number, format!("below {}", self.next_number)));
             }
         }
         let numbers: HashSet<u64> = self.numbers().collect();
@@ -165,6 +177,15 @@ impl Manifest {
                 format!("{} and {}", self.generation, self.next_number),
                 format!("at most {COUNTER_MAX}"),
             ));
+        }
+        if self.history.leaves >= self.generation.max(1) {
+            let expected = format!("fewer than {} commits", self.generation.max(1));
+            return Err(format::corrupt(path, "length of the history", self.history.leaves, expected));
+        }
+        let mut measured = self.screening.iter().flat_map(|screening| &screening.strengths);
+        if let Some(wrong) = measured.find(|strength| strength.nominated > strength.excerpts) {
+            let expected = format!("at most the {} that were looked for", wrong.excerpts);
+            return Err(format::corrupt(path, "screening", format!("{} found", wrong.nominated), expected));
         }
         let count = u32::try_from(self.segments.len());
         let total: u64 = self.segments.iter().map(|entry| u64::from(entry.videos)).sum();
@@ -188,6 +209,12 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    /// What the history will say of this commit.
+    pub(crate) fn leaf(&self) -> Leaf {
+        let Manifest { generation, sources_root, allowlist_root, committed_at, .. } = self.manifest;
+        Leaf { generation, root: self.root, sources_root, allowlist_root, committed_at }
+    }
+
     /// Encodes a manifest that is yet to be written, together with its body.
     pub(crate) fn encode(manifest: Manifest, dir: &Path) -> Result<(Stored, Vec<u8>)> {
         let body = format::encode(&manifest_path(dir), &manifest)?;

@@ -22,18 +22,16 @@ mod files;
 #[cfg(test)]
 mod forged;
 mod format;
-#[allow(dead_code)]
 mod format4;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzz;
-#[allow(dead_code)]
 mod history;
+mod joining;
 mod leftovers;
 mod lock;
 mod manifest;
 mod merging;
-#[allow(dead_code)]
 mod merkle;
 mod newest;
 mod random;
@@ -46,6 +44,7 @@ mod sketch;
 mod snapshot;
 mod storage;
 mod update;
+mod upgrade;
 mod upkeep;
 mod verify;
 mod video;
@@ -55,12 +54,14 @@ use serde::Serialize;
 
 pub(crate) use format::hex;
 pub use format::{FORMAT_VERSION, OLDEST_READABLE};
+pub use joining::{Conflict, Joined};
 pub use newest::Expected;
 pub use selection::Selection;
 pub(crate) use random::SplitMix;
 pub use screening::{Screening, Strength};
 pub(crate) use snapshot::moment;
-pub use snapshot::{Index, Screen, Track};
+pub use snapshot::{Commit, Index, Screen, Track};
+pub use upgrade::{Upgraded, upgrade};
 pub use upkeep::{Upkeep, Watch};
 pub use verify::{Verification, verify};
 pub use video::{IndexConfig, Publication, Role, Video, VideoRef};
@@ -97,6 +98,15 @@ pub struct Neighbour {
 pub struct IndexState {
     /// SHA-256 of the manifest's body, in hexadecimal: commits to every segment, tombstone and setting.
     pub root: String,
+    /// Merkle root (RFC 6962) over the SHA-256s of the sources that have not been removed, ascending, in hexadecimal: the same for
+    /// the same sources, however they came together.
+    pub sources_root: String,
+    /// The same over benign material.
+    pub allowlist_root: String,
+    /// Merkle root over the commits before this one, as the history keeps them; see [`Index::history`].
+    pub history_root: String,
+    /// Commits before this one that the history keeps.
+    pub history_commits: u64,
     /// Commits so far.
     pub generation: u64,
     /// Sources that have not been removed.

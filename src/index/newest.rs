@@ -9,6 +9,7 @@ use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::format::{REMEDY, hex};
+use super::history::{self, Commitment, History};
 use super::manifest::{self, Manifest, Stored};
 use super::storage::{self, Draft, Storage};
 use super::{Index, IndexState};
@@ -130,12 +131,16 @@ pub(crate) fn load(dir: &Path) -> Result<Option<Stored>> {
     if let Some(newest) = newest {
         newest.check(dir, stored.as_ref())?;
     }
+    if stored.is_none() {
+        // A history with commits in it says that there was a manifest.
+        History::load(dir, &Commitment::empty(), None)?;
+    }
     Ok(stored)
 }
 
-/// Whether a commit is noted.
+/// Whether a commit is noted, or the history has one.
 pub(crate) fn exists(dir: &Path) -> bool {
-    path(dir).exists()
+    path(dir).exists() || history::path(dir).exists()
 }
 
 /// Notes a commit that is durable.

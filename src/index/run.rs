@@ -80,8 +80,9 @@ mod tests {
             let run = Run { key: Key(key), kind, place: Place { x, y, size }, first, last, recurs };
             let packed = pack(&run);
             prop_assert!(is_sound(&packed));
-            let Run { place, ..rest } = unpack(&packed);
-            prop_assert_eq!(Run { place: run.place, ..rest }, run);
+            let unpacked = unpack(&packed);
+            let place = unpacked.place;
+            prop_assert_eq!(Run { place: run.place, ..unpacked }, run);
             prop_assert!((place.x - x).abs() < 0.0003 && (place.y - y).abs() < 0.0003);
             prop_assert!((place.size - size).abs() < 0.0003);
         }

@@ -216,7 +216,10 @@ impl Segment {
 
     /// Motion and pictures of a video, one after the other, without keeping in memory what is read.
     pub(crate) fn copy_side(&self, video: u32) -> Result<(Vec<u8>, Vec<u8>)> {
-        Ok((self.file.copy(self.motions[video as usize].clone())?, self.file.copy(self.pictures[video as usize].clone())?))
+        Ok((
+            self.file.copy(self.motions[video as usize].clone())?,
+            self.file.copy(self.pictures[video as usize].clone())?,
+        ))
     }
 
     /// All entries with their cells, without keeping in memory what is read.
@@ -226,8 +229,13 @@ impl Segment {
         let starts: Vec<u32> = bytemuck::pod_collect_to_vec(&self.file.copy(self.starts.clone())?);
         let numbers: Vec<u32> = bytemuck::pod_collect_to_vec(&self.file.copy(self.numbers.clone())?);
         self.check_starts(&starts)?;
-        if numbers.iter().any(|number| *number as usize >= self.runs) {
-            return Err(self.unsound("number of a key", "below the number of keys"));
+        // Whoever merges takes over what the entries name, so that nothing may be lost or doubled here.
+        let mut named = vec![false; self.runs];
+        for &number in &numbers {
+            match named.get_mut(number as usize) {
+                Some(named) if !*named => *named = true,
+                _ => return Err(self.unsound("number of a key", "each key of the segment in one cell")),
+            }
         }
         Ok((starts, [words(a)?, words(b)?], numbers))
     }
@@ -248,8 +256,9 @@ impl Segment {
 
     /// What moves in a video.
     pub(crate) fn motion(&self, video: u32) -> Result<Motion> {
-        Motion::from_bytes(self.file.bytes(self.motions[video as usize].clone())?)
-            .map_err(|wrong| format::corrupt(&self.file.path, "motion of a video", wrong, "pictures in order, known levels"))
+        Motion::from_bytes(self.file.bytes(self.motions[video as usize].clone())?).map_err(|wrong| {
+            format::corrupt(&self.file.path, "motion of a video", wrong, "pictures in order, known levels")
+        })
     }
 
     /// The pictures of a video, as they are stored.
@@ -262,15 +271,21 @@ impl Segment {
         !self.pictures[video].is_empty()
     }
 
+    /// Proves what the writer promises of a video's track, which is read and not kept.
+    pub(crate) fn check_track(&self, video: u32) -> Result<()> {
+        let raw = self.copy_raw(self.runs_of(video))?;
+        self.sound(&raw)?;
+        if !raw.is_sorted_by_key(run::times) {
+            return Err(self.unsound("order of the keys of a video", "ascending times"));
+        }
+        let (motion, _) = self.copy_side(video)?;
+        let wrong = |wrong| format::corrupt(&self.file.path, "motion of a video", wrong, "pictures in order, known levels");
+        Motion::from_bytes(&motion).map(drop).map_err(wrong)
+    }
+
     /// Proves what the writer promises of runs, entries, cells and what lies beside; reads everything and keeps nothing of it.
     pub(crate) fn check(&self, cells: &Cells) -> Result<()> {
         let (starts, [low, high], numbers) = self.copy_entries()?;
-        let mut named = vec![false; self.runs];
-        for &number in &numbers {
-            if std::mem::replace(&mut named[number as usize], true) {
-                return Err(self.unsound("number of a key", "each in one cell only"));
-            }
-        }
         for cell in starts.windows(2) {
             let of_cell = cell[0] as usize..cell[1] as usize;
             let entry = |at: usize| (low[at], high[at], numbers[at]);
@@ -280,7 +295,9 @@ impl Segment {
         }
         let mut cell_of = vec![0u32; self.runs];
         for (cell, of_cell) in (0..).zip(starts.windows(2)) {
-            numbers[of_cell[0] as usize..of_cell[1] as usize].iter().for_each(|number| cell_of[*number as usize] = cell);
+            numbers[of_cell[0] as usize..of_cell[1] as usize]
+                .iter()
+                .for_each(|number| cell_of[*number as usize] = cell);
         }
         let mut sketch_of = vec![[0u64; 2]; self.runs];
         (0..self.runs).for_each(|at| sketch_of[numbers[at] as usize] = [low[at], high[at]]);

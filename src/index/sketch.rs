@@ -18,7 +18,8 @@ pub(crate) const SKETCH_BITS: u32 = 128;
 pub(crate) fn sketch(key: Key) -> Sketch {
     let mut bits = 0u128;
     let mut at = 0;
-    for row in 0..16 {
+    // The last row has none of them.
+    for row in 0..15 {
         let width = (16 - row) & !1;
         let of_row = key.0[row / 4] >> (row % 4 * 16) & ((1 << width) - 1);
         bits |= u128::from(of_row) << at;

@@ -6,11 +6,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use rayon::prelude::*;
+use serde::Serialize;
 
 use super::cells::{CELLS_MAGIC, Cells, Search};
 use super::files::BlockFile;
 use super::format::{self, SEGMENT_MAGIC, hex};
+use super::history::{History, Leaf};
 use super::manifest::{self, CellsEntry, FileEntry, Manifest, SegmentEntry, Stored};
+use super::merkle::{self, Hash};
 use super::newest;
 use super::run;
 use super::scan::{self, Kernel, block};
@@ -108,6 +111,17 @@ impl Index {
     /// [`Writer::with_clock`](super::Writer::with_clock)).
     pub fn committed_at(&self) -> Option<String> {
         moment_of(self.stored.manifest.committed_at)
+    }
+
+    /// All commits that the index knows of up to this snapshot's, the first first: its history, read and checked as a whole, and
+    /// the snapshot itself.
+    ///
+    /// # Errors
+    /// [`Error::CorruptIndex`] if the history is not the one to which this snapshot commits, and [`Error::Io`].
+    pub fn history(&self) -> Result<Vec<Commit>> {
+        let (history, _) = History::load_committed(&self.dir, &self.stored.manifest.history)?;
+        let leaves = history.leaves().iter().copied().chain([self.stored.leaf()]);
+        Ok(leaves.map(Commit::from).collect())
     }
 
     /// The commit that added a video, and when that was, as far as it is known.
@@ -375,6 +389,29 @@ impl Index {
         Err(format::corrupt(&path, "number of different videos", by_sha256.len(), videos))
     }
 
+    /// Merkle root over the SHA-256s of the live videos of a role.
+    pub(crate) fn root_of(&self, role: Role) -> Hash {
+        let of_role = self.segments.iter().filter(|live| live.role == role);
+        merkle::root_of(of_role.flat_map(|live| {
+            let videos = live.segment.videos.iter().zip(&live.dead);
+            videos.filter(|(_, dead)| !**dead).map(|(video, _)| video.sha256)
+        }))
+    }
+
+    /// Fails if the manifest says other roots than those of the videos that are there.
+    pub(crate) fn check_roots(&self) -> Result<()> {
+        let Manifest { sources_root, allowlist_root, .. } = &self.stored.manifest;
+        let said = [("root of the sources", sources_root, Role::Source), ("root of the allowlist", allowlist_root, Role::Benign)];
+        for (what, said, role) in said {
+            let found = self.root_of(role);
+            if found != *said {
+                let path = manifest::manifest_path(&self.dir);
+                return Err(format::corrupt(&path, what, hex(&found), format!("{}, as the manifest says", hex(said))));
+            }
+        }
+        Ok(())
+    }
+
     fn names(&self) -> &Names {
         self.names.get_or_init(|| {
             let (mut sources, mut benign, mut by_sha256) = (Vec::new(), Vec::new(), HashMap::new());
@@ -417,6 +454,33 @@ pub struct Track {
     pub runs: Vec<Run>,
     /// What moves in it; nothing for benign material.
     pub motion: Motion,
+}
+
+/// A commit of an index, as its history keeps it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Commit {
+    /// Number of the commit; see [`IndexState::generation`].
+    pub generation: u64,
+    /// See [`IndexState::root`].
+    pub root: String,
+    /// See [`IndexState::sources_root`].
+    pub sources_root: String,
+    /// See [`IndexState::allowlist_root`].
+    pub allowlist_root: String,
+    /// When it was made, as in RFC 3339, in UTC; `None` if that is not known.
+    pub committed_at: Option<String>,
+}
+
+impl From<Leaf> for Commit {
+    fn from(leaf: Leaf) -> Commit {
+        Commit {
+            generation: leaf.generation,
+            root: hex(&leaf.root),
+            sources_root: hex(&leaf.sources_root),
+            allowlist_root: hex(&leaf.allowlist_root),
+            committed_at: moment_of(leaf.committed_at),
+        }
+    }
 }
 
 /// How closely [`Index::near_by_cell`] looks.
@@ -585,6 +649,10 @@ fn describe(stored: &Stored, segments: &[LiveSegment], cells: usize) -> IndexSta
     let benign = Holdings::of(segments, Role::Benign);
     IndexState {
         root: hex(&stored.root),
+        sources_root: hex(&manifest.sources_root),
+        allowlist_root: hex(&manifest.allowlist_root),
+        history_root: hex(&manifest.history.root),
+        history_commits: manifest.history.leaves,
         generation: manifest.generation,
         videos: sources.videos,
         hours: sources.hours,

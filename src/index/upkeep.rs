@@ -18,6 +18,10 @@ pub enum Upkeep {
     Training,
     /// Segments are sorted by new cells.
     Sorting,
+    /// The videos of an index of an earlier format are written anew.
+    Upgrading,
+    /// The videos of another index are taken over.
+    Joining,
 }
 
 /// How a caller takes part in putting an index in order.

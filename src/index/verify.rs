@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::format;
 use super::cells::Cells;
+use super::history::{Commitment, History};
 use super::manifest::{Manifest, SegmentEntry, Stored};
 use super::newest::Newest;
 use super::segment::Segment;
@@ -60,7 +61,7 @@ fn note_and_manifest(dir: &Path, no_index: impl Fn() -> Error) -> Result<(Result
     match (Manifest::load(dir)?, note) {
         (Some(stored), note) => Ok((note, stored)),
         (None, Ok(Some(note))) => Err(note.check(dir, None).err().unwrap_or_else(no_index)),
-        (None, _) => Err(no_index()),
+        (None, _) => Err(History::load(dir, &Commitment::empty(), None).err().unwrap_or_else(no_index)),
     }
 }
 
@@ -96,6 +97,11 @@ fn verify_snapshot(
     let total = stored.manifest.bytes().saturating_add(stored.length);
     let progress = &|read: u64| progress(read, total);
     progress(verification.bytes);
+    let history = History::load(dir, &stored.manifest.history, Some(&stored.leaf()));
+    if stored.manifest.history.leaves > 0 {
+        verification.count(stored.manifest.history_bytes(), progress);
+    }
+    verification.note(history.map(drop))?;
     let mut all_cells = vec![Cells::single()];
     for entry in &stored.manifest.cells {
         stop_if(cancel)?;
@@ -116,7 +122,7 @@ fn verify_snapshot(
     }
     if verification.damage.is_empty() {
         let index = Index::load(dir, stored, None);
-        verification.note(index.and_then(|index| index.check_names()))?;
+        verification.note(index.and_then(|index| index.check_names().and_then(|()| index.check_roots())))?;
     }
     Ok(verification)
 }

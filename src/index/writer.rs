@@ -9,6 +9,7 @@ use super::IndexState;
 use super::assemble::{self, Correction, Merge, Pending, Tracks};
 use super::cells::{self, Cells};
 use super::format;
+use super::history::{Commitment, History};
 use super::leftovers::{self, named_files, unnamed_files};
 use super::lock::Lock;
 use super::manifest::{self, CellsEntry, Manifest, Removed, SegmentEntry, Stored, Tombstone};
@@ -42,6 +43,10 @@ pub struct Writer {
     removed: BTreeSet<VideoRef>,
     /// Committed videos of which the next commit says something else.
     pub(super) corrected: BTreeMap<VideoRef, Correction>,
+    /// The commits before `index`.
+    history: History,
+    /// Whether `index` may not be durable yet: it was found on disk after a commit that failed.
+    unsynced: bool,
     /// What the time of a commit is taken from, if it is to be known.
     clock: Option<fn() -> SystemTime>,
     /// What the next commit says of how well the screening works.
@@ -82,6 +87,16 @@ impl Writer {
             return Err(Error::NoIndex { path: dir.to_owned() });
         }
         let lock = Lock::acquire(&dir.join("lock"))?;
+        Writer::locked(storage, dir, config, lock)
+    }
+
+    /// As [`Writer::on`], by who has the lock already.
+    pub(super) fn locked(
+        storage: Arc<dyn Storage>,
+        dir: &Path,
+        config: Option<IndexConfig>,
+        lock: Lock,
+    ) -> Result<Writer> {
         let index = match newest::load(dir)? {
             Some(stored) => {
                 manifest::check_config(dir, &stored.manifest.config, config.as_ref())?;
@@ -91,6 +106,10 @@ impl Writer {
                 Some(index)
             }
             None => None,
+        };
+        let history = match index.as_ref().map(|index| &index.stored) {
+            Some(stored) => History::load(dir, &stored.manifest.history, Some(&stored.leaf()))?,
+            None => History::load(dir, &Commitment::empty(), None)?,
         };
         let Some(config) = index.as_ref().map(|index| index.stored.manifest.config).or(config) else {
             return Err(Error::NoIndex { path: dir.to_owned() });
@@ -110,6 +129,8 @@ impl Writer {
             pending_sha256: HashSet::new(),
             removed: BTreeSet::new(),
             corrected: BTreeMap::new(),
+            history,
+            unsynced: false,
             clock: None,
             screening: None,
             _lock: lock,
@@ -254,12 +275,13 @@ impl Writer {
     /// Writes what waits as a segment, or several if it is more than one should hold, and replaces the manifest; without
     /// anything waiting, does nothing.
     ///
-    /// When this returns, the commit is durable. If it fails, what waits still waits; an index opened then is as before,
-    /// or, if only the last sync failed, as after.
+    /// When this returns, the commit is durable. If it fails, an index opened then is as before, and what waits still waits; or,
+    /// if only the last sync failed, the index is as after, nothing waits any more, and the next commit makes it durable.
     ///
     /// # Errors
     /// [`Error::Io`], naming the file.
     pub fn commit(&mut self) -> Result<IndexState> {
+        self.sync_commit()?;
         if let Some(index) = &self.index
             && self.pending() == 0
             && self.removed.is_empty()
@@ -291,13 +313,17 @@ impl Writer {
         if let Some(screening) = &self.screening {
             manifest.screening = Some(screening.clone());
         }
-        self.replace_manifest(manifest)?;
-        self.screening = None;
-        self.pending = Pending::default();
-        self.pending_benign = Pending::default();
-        self.pending_sha256.clear();
-        self.removed.clear();
-        self.corrected.clear();
+        let videos = if self.pending() > 0 || !self.removed.is_empty() { Videos::Others } else { Videos::Same };
+        let replaced = self.replace_manifest(manifest, videos);
+        if self.index.as_ref().is_some_and(|index| index.state().generation == generation) {
+            self.screening = None;
+            self.pending = Pending::default();
+            self.pending_benign = Pending::default();
+            self.pending_sha256.clear();
+            self.removed.clear();
+            self.corrected.clear();
+        }
+        replaced?;
         self.state()
     }
 
@@ -378,26 +404,54 @@ impl Writer {
     }
 
     /// A copy of the manifest for the next commit.
-    fn next_manifest(&self) -> Manifest {
+    pub(super) fn next_manifest(&self) -> Manifest {
         let mut manifest = match &self.index {
             Some(index) => index.stored.manifest.clone(),
             None => Manifest::new(self.config),
         };
         manifest.generation += 1;
         manifest.written_by = env!("CARGO_PKG_VERSION").to_owned();
-        let since = self.clock.and_then(|clock| clock().duration_since(UNIX_EPOCH).ok());
-        manifest.committed_at = since.map_or(0, |since| since.as_millis() as u64);
+        manifest.committed_at = millis_of(self.clock);
         manifest
     }
 
-    /// Opens all that a manifest names, and then makes it the index.
-    fn replace_manifest(&mut self, mut manifest: Manifest) -> Result<()> {
+    /// Opens all that a manifest names, appends the commit before it to the history, and then makes it the index.
+    pub(super) fn replace_manifest(&mut self, mut manifest: Manifest, videos: Videos) -> Result<()> {
+        self.sync_commit()?;
+        if let Some(index) = &self.index {
+            manifest.history = self.history.append(&*self.storage, &index.stored.leaf())?;
+        }
         manifest.next_number = self.next_number;
-        let (stored, body) = Stored::encode(manifest, &self.dir)?;
-        let index = Index::load(&self.dir, stored, self.index.as_ref())?;
-        manifest::write(&*self.storage, &self.dir, &body)?;
+        let (mut stored, mut body) = Stored::encode(manifest, &self.dir)?;
+        let mut index = Index::load(&self.dir, stored.clone(), self.index.as_ref())?;
+        if videos == Videos::Others {
+            stored.manifest.sources_root = index.root_of(Role::Source);
+            stored.manifest.allowlist_root = index.root_of(Role::Benign);
+            (stored, body) = Stored::encode(stored.manifest, &self.dir)?;
+            index = Index::load(&self.dir, stored, Some(&index))?;
+        }
+        let written = manifest::write(&*self.storage, &self.dir, &body);
+        if written.is_err() {
+            // If only the last sync failed, readers find this commit already. Another one of its number would be one of which no
+            // history knows.
+            let is_there = Manifest::load(&self.dir).is_ok_and(|found| found.is_some_and(|found| found.root == index.stored.root));
+            if is_there {
+                (self.index, self.unsynced) = (Some(index), true);
+            }
+            return written;
+        }
         newest::note(&*self.storage, &self.dir, &index.stored);
         self.index = Some(index);
+        Ok(())
+    }
+
+    /// Makes a commit durable that was found on disk after it had failed.
+    fn sync_commit(&mut self) -> Result<()> {
+        if let (true, Some(index)) = (self.unsynced, &self.index) {
+            self.storage.sync_folder(&self.dir).map_err(Error::io(&self.dir, "sync"))?;
+            newest::note(&*self.storage, &self.dir, &index.stored);
+            self.unsynced = false;
+        }
         Ok(())
     }
 
@@ -429,7 +483,7 @@ impl Writer {
     }
 
     /// The cells that new segments of a role are sorted by.
-    fn cells_for_new(&self, role: Role) -> Arc<Cells> {
+    pub(super) fn cells_for_new(&self, role: Role) -> Arc<Cells> {
         match (&self.index, role) {
             (Some(index), Role::Source) => Arc::clone(index.cells_now()),
             _ => Arc::new(Cells::single()),
@@ -468,7 +522,7 @@ impl Writer {
         let file = Cells::write(&*self.storage, &path, &centroids, &work)?;
         let mut manifest = self.next_manifest();
         manifest.cells.push(CellsEntry { number, file, cells: centroids.len() as u32 });
-        self.replace_manifest(manifest)
+        self.replace_manifest(manifest, Videos::Same)
     }
 
     /// Numbers of the segments of sources that are not sorted by the newest cells.
@@ -486,7 +540,7 @@ impl Writer {
             return Ok(());
         }
         manifest.cells.drain(..manifest.cells.len() - 1);
-        self.replace_manifest(manifest)
+        self.replace_manifest(manifest, Videos::Same)
     }
 
     /// Numbers of the segments to be written anew, in groups that become one each.
@@ -531,7 +585,7 @@ impl Writer {
         if let (Some(place), Some(merged)) = (first, merged) {
             manifest.segments.insert(place, merged);
         }
-        self.replace_manifest(manifest)
+        self.replace_manifest(manifest, Videos::Same)
     }
 
     /// Deletes our own files that the manifest does not name: merged away, or left by a crash.
@@ -557,6 +611,21 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// What a clock says, in milliseconds since 1970; 0 without one.
+pub(super) fn millis_of(clock: Option<fn() -> SystemTime>) -> u64 {
+    let since = clock.and_then(|clock| clock().duration_since(UNIX_EPOCH).ok());
+    since.map_or(0, |since| since.as_millis() as u64)
+}
+
+/// Whether a commit changes which videos are live.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Videos {
+    /// All are those of the commit before.
+    Same,
+    /// Some are added or removed.
+    Others,
 }
 
 /// Keys up to which segments are merged: some 80 hours of video, and some 300 MB of memory to merge.

@@ -74,7 +74,7 @@ fn what_is_wrong_with_hundreds_of_files_is_one_line_and_each_is_named_on_request
 fn facts_and_places_are_corrected_without_decoding_and_nothing_else_changes() {
     let sandbox = Sandbox::new();
     let video = sandbox.video("v/a.mp4");
-    assert_eq!(code(&sandbox.uniq(&["index", "build", "v", "--graph", "always", "--index", "i"])), 0);
+    assert_eq!(code(&sandbox.uniq(&["index", "build", "v", "--index", "i"])), 0);
     let before = listed(&sandbox).remove(0);
     assert!(before["added_at"].as_str().is_some_and(|at| at.ends_with('Z')), "{before}");
     fs::write(sandbox.path("list.csv"), "path,title,published_at\nv/a.mp4,Sea,20240131\nv/gone.mp4,Gone,\n").unwrap();
@@ -98,7 +98,7 @@ fn facts_and_places_are_corrected_without_decoding_and_nothing_else_changes() {
     let whole = sandbox.uniq(&["index", "verify", "--index", "i"]);
     assert_eq!(code(&whole), 0, "{}", stdout(&whole));
     let stats = object(&sandbox.uniq(&["index", "stats", "--json", "--index", "i"]));
-    assert!(stats["graphs"] == 1 && stats["committed_at"].is_string() && stats["videos"] == 1, "{stats}");
+    assert!(stats["cells"] == 1 && stats["committed_at"].is_string() && stats["videos"] == 1, "{stats}");
 }
 
 #[test]

@@ -5,15 +5,14 @@ use super::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// A folder with the index `i` of some videos, each added by a command of its own, the first with a graph.
+/// A folder with the index `i` of some videos, each added by a command of its own.
 fn sandbox_with_index(videos: &[&str]) -> Sandbox {
     let sandbox = Sandbox::new();
     let first = sandbox.video("first.mp4");
     for (number, name) in videos.iter().enumerate() {
         other_bytes(&sandbox, &first, name);
         let command = if number == 0 { "build" } else { "add" };
-        let policy = if number == 0 { "always" } else { "never" };
-        must_succeed(&sandbox.uniq(&["index", command, name, "--graph", policy, "--index", "i"]));
+        must_succeed(&sandbox.uniq(&["index", command, name, "--index", "i"]));
     }
     sandbox
 }
@@ -73,13 +72,13 @@ fn merging_clears_out_what_was_removed_and_what_a_crash_left_and_nothing_else() 
     let (before, list) = (stats(&sandbox), listed(&sandbox, "i"));
     assert_eq!((&before["segments"], &before["tombstones"], &before["videos"]), (&3.into(), &1.into(), &2.into()));
 
-    let merged = sandbox.uniq(&["index", "merge", "--graph", "always", "--index", "i"]);
+    let merged = sandbox.uniq(&["index", "merge", "--index", "i"]);
     must_succeed(&merged);
     assert_eq!(stdout(&merged), "");
     assert!(stderr(&merged).contains("1 segment instead of 3"), "{}", stderr(&merged));
     assert!(stderr(&merged).contains("1 removed video cleared out"), "{}", stderr(&merged));
     let after = stats(&sandbox);
-    assert_eq!((&after["segments"], &after["tombstones"], &after["graphs"]), (&1.into(), &0.into(), &1.into()));
+    assert_eq!((&after["segments"], &after["tombstones"], &after["cells"]), (&1.into(), &0.into(), &1.into()));
     assert_eq!((&after["videos"], &after["keys"]), (&before["videos"], &before["keys"]));
     assert_eq!(listed(&sandbox, "i"), list);
     let files = files(&sandbox.path("i"));
@@ -88,22 +87,9 @@ fn merging_clears_out_what_was_removed_and_what_a_crash_left_and_nothing_else() 
     assert!(files.contains_key(&sandbox.path("i/segments/notes.txt")), "it is not the index's");
 
     // Once more there is nothing to do, and nothing to say when asked to be quiet.
-    let again = sandbox.uniq(&["--quiet", "index", "merge", "--graph", "always", "--index", "i"]);
+    let again = sandbox.uniq(&["--quiet", "index", "merge", "--index", "i"]);
     assert_eq!((code(&again), stdout(&again).as_str(), stderr(&again).as_str()), (0, "", ""));
     assert_eq!(stats(&sandbox)["root"], after["root"]);
-}
-
-#[test]
-fn a_damaged_graph_is_replaced_by_a_merge() {
-    let sandbox = sandbox_with_index(&["a.mp4"]);
-    let graph = sandbox.path("i/segments/00000001.graph");
-    let mut bytes = fs::read(&graph).unwrap();
-    bytes[40] ^= 1;
-    fs::write(&graph, bytes).unwrap();
-    assert_eq!(code(&sandbox.uniq(&["index", "verify", "--index", "i"])), 2);
-    must_succeed(&sandbox.uniq(&["index", "merge", "--graph", "always", "--index", "i"]));
-    must_succeed(&sandbox.uniq(&["index", "verify", "--index", "i"]));
-    assert_eq!(stats(&sandbox)["graphs"], 1);
 }
 
 // Verify
@@ -207,21 +193,21 @@ fn stats_count_what_is_there() {
     let bytes: usize = files(&sandbox.path("i")).values().map(Vec::len).sum();
     assert_eq!(number(&state, "bytes"), bytes as f64);
     assert!((number(&state, "hours") - 4.0 / 3600.0).abs() < 0.1 / 3600.0, "{state}");
-    let (keys, distinct) = (number(&state, "keys"), number(&state, "distinct_keys"));
-    assert!(keys >= distinct && distinct > 0.0, "{state}");
+    let keys = number(&state, "keys");
+    assert!(keys > 0.0, "{state}");
     assert!((number(&state, "bytes_per_key") * keys - bytes as f64).abs() < 0.01, "{state}");
     assert!((number(&state, "bytes_per_hour") * number(&state, "hours") - bytes as f64).abs() < 0.01, "{state}");
-    for (name, expected) in [("videos", 2), ("segments", 2), ("graphs", 1), ("graphs_refused", 0), ("tombstones", 0)] {
+    for (name, expected) in [("videos", 2), ("segments", 2), ("cells", 1), ("tombstones", 0)] {
         assert_eq!(state[name], expected, "{name}: {state}");
     }
-    assert!((0.99..=1.0).contains(&number(&state, "graph_recall")), "{state}");
+    assert!(state["screening_recall"].is_null(), "nothing is screened: {state}");
     assert_eq!(state["written_by"], env!("CARGO_PKG_VERSION"));
     assert_eq!(state["format_version"], uniq::index::FORMAT_VERSION);
     assert_eq!(state["fingerprint_version"], uniq::fingerprint::FINGERPRINT_VERSION);
     assert_eq!((number(&state, "interval_s"), state["root"].as_str().unwrap().len()), (0.5, 64));
 
     let table = stdout(&sandbox.uniq(&["index", "stats", "--index", "i"]));
-    for shown in ["bytes a key", "an hour", "recall 1.000", "format", "fingerprint", "written by uniq"] {
+    for shown in ["bytes a key", "an hour", "cells", "format", "fingerprint", "written by uniq"] {
         assert!(table.contains(shown), "{shown}: {table}");
     }
     // Of nothing there is no average.

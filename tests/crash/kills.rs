@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use uniq::Error;
-use uniq::index::{Index, SearchMode, Writer};
+use uniq::index::{Index, Writer};
 
 use crate::model::{BUILD_STEPS, Model, Random, Work};
 use crate::role::{CONFIG, Role, write};
-use crate::snapshot::{Content, Truth, answers, must_be_whole};
+use crate::snapshot::{Content, Truth, answers, answers_by_cell, must_be_whole};
 
 const TEST: &str = "kills::a_killed_writer_leaves_what_was_committed_or_was_being_committed";
 
@@ -53,8 +53,9 @@ struct Count {
     unnamed: u64,
     /// Steps that were finished.
     steps: u64,
-    graphs: u64,
-    /// Answers by the graphs and by comparing every key.
+    /// States that were sorted by cells.
+    sorted: u64,
+    /// Answers by looking into half of the cells, and by comparing every key.
     found: (u64, u64),
 }
 
@@ -72,7 +73,7 @@ impl Count {
         let hits: Vec<String> = self.hits.iter().map(|(work, hits)| format!("{hits} in {}", work.name())).collect();
         format!(
             "{} kills of a writer: {}, {} while opening, {} between steps; {} left a finished step untold, {} a file \
-             half written, {} a file that nothing names; {} steps told, {} graphs found {} of {} answers",
+             half written, {} a file that nothing names; {} steps told, of {} states half of the cells had {} of {} answers",
             self.kills,
             hits.join(", "),
             self.opening,
@@ -81,7 +82,7 @@ impl Count {
             self.half_written,
             self.unnamed,
             self.steps,
-            self.graphs,
+            self.sorted,
             self.found.0,
             self.found.1,
         )
@@ -203,7 +204,7 @@ impl Life {
                     assert!(generation != *least || root == expected, "{context}: another commit {least}");
                 }
                 count.in_flight += u64::from(there > told);
-                count.compare_graphs(&index, &self.truth.queries);
+                count.compare_cells(&index, &self.truth.queries);
                 there
             }
         };
@@ -228,7 +229,8 @@ impl Life {
     fn end(&self, count: &mut Count) {
         let dir = self.index();
         let mut writer = Writer::open_or_create(&dir, CONFIG).unwrap();
-        writer.compact(uniq::index::GraphPolicy::Always, &|| false).unwrap();
+        writer.compact(&|| false).unwrap();
+        writer.sort_by_cells(8, &|| false).unwrap();
         drop(writer);
         let index = Index::open(&dir).unwrap();
         assert_eq!(must_be_whole(&dir, "at the end"), 0, "files are left that nothing names: {:?}", files(&dir));
@@ -236,9 +238,9 @@ impl Life {
         let sizes = files(&dir).into_iter().map(|(_, size)| size).sum::<u64>();
         assert_eq!(sizes, index.state().bytes, "{:?}", files(&dir));
         assert_eq!((index.state().segments, index.state().tombstones), (1, 0));
-        count.graphs += u64::from(index.state().graphs);
-        count.compare_graphs(&index, &self.truth.queries);
-        assert!(count.found.0 * 100 >= count.found.1 * 98, "{count:?}");
+        assert_eq!(index.state().cells, 8);
+        count.compare_cells(&index, &self.truth.queries);
+        assert!(count.found.0 * 10 >= count.found.1 * 9, "{count:?}");
     }
 }
 
@@ -252,13 +254,17 @@ impl Count {
         self.unnamed += u64::from(whole > index.state().bytes);
     }
 
-    /// A graph gives nothing that is not there; what it misses is counted.
-    fn compare_graphs(&mut self, index: &Index, queries: &[uniq::fingerprint::Key]) {
-        if index.state().graphs > 0 {
-            let exact = answers(index, queries).unwrap();
-            let graph = answers(index, queries).unwrap();
-            assert!(graph.iter().all(|answer| exact.binary_search(answer).is_ok()));
-            self.found.0 += graph.len() as u64;
+    /// All cells have all that there is, and some have nothing that is not there; what they miss is counted.
+    fn compare_cells(&mut self, index: &Index, queries: &[uniq::fingerprint::Key]) {
+        let cells = index.state().cells as usize;
+        let exact = answers(index, queries).unwrap();
+        // Segments may still be sorted by more cells than new ones are to be.
+        assert_eq!(answers_by_cell(index, queries, 1000).unwrap(), exact);
+        if cells > 1 {
+            let half = answers_by_cell(index, queries, cells.div_ceil(2)).unwrap();
+            assert!(half.iter().all(|answer| exact.binary_search(answer).is_ok()));
+            self.sorted += 1;
+            self.found.0 += half.len() as u64;
             self.found.1 += exact.len() as u64;
         }
     }

@@ -45,7 +45,7 @@ pub(crate) enum Work {
     Add,
     /// A commit that removes videos.
     Remove,
-    /// Merges, builds graphs, and deletes what nothing names any more; the content stays.
+    /// Merges, trains, sorts by cells, and deletes what nothing names any more; the content stays.
     Merge,
 }
 
@@ -68,8 +68,8 @@ pub(crate) enum Upkeep {
     None,
     /// Merges what is due.
     WhenDue,
-    /// Merges what is due and builds a graph for every segment.
-    WithGraphs,
+    /// Trains so many cells and sorts every segment by them.
+    ByCells(usize),
     /// Merges everything.
     All,
 }
@@ -114,7 +114,7 @@ impl Model {
         if number < BUILD_STEPS {
             self.add(&mut step, 5, &mut random);
             if number + 1 == BUILD_STEPS {
-                step.upkeep = Upkeep::WithGraphs;
+                step.upkeep = Upkeep::ByCells(8);
             }
             return step;
         }
@@ -142,7 +142,9 @@ impl Model {
             }
             _ => {
                 step.work = Work::Merge;
-                let kinds = [Upkeep::WhenDue, Upkeep::WhenDue, Upkeep::WithGraphs, Upkeep::All];
+                // Each number of cells takes the place of the one before.
+                let cells = 2 + random.below(15) as usize;
+                let kinds = [Upkeep::WhenDue, Upkeep::WhenDue, Upkeep::ByCells(cells), Upkeep::All];
                 step.upkeep = kinds[random.below(4) as usize];
             }
         }

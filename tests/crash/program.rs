@@ -83,7 +83,7 @@ impl Truth {
         assert_eq!(known.len(), VIDEOS as usize);
         assert!(known.values().all(|(_, runs)| runs.len() >= 2), "the videos have too few keys to tell them apart");
         let queries: Vec<Key> = known.values().flat_map(|(_, runs)| runs).step_by(3).map(|run| run.key).collect();
-        let answers = answers(&index, &queries, uniq::index::SearchMode::Exact).unwrap();
+        let answers = answers(&index, &queries).unwrap();
         Truth { videos, known, queries, answers }
     }
 
@@ -94,7 +94,7 @@ impl Truth {
             assert_eq!(video, expected);
             assert_eq!(&sorted(index.runs(reference).unwrap()), runs, "{}", video.path);
         }
-        let found = answers(index, &self.queries, uniq::index::SearchMode::Exact).unwrap();
+        let found = answers(index, &self.queries).unwrap();
         let expected: Vec<&Answer> =
             self.answers.iter().filter(|answer| there.contains(Path::new(&answer.2))).collect();
         assert_eq!(found.iter().collect::<Vec<_>>(), expected);
@@ -138,7 +138,7 @@ impl Round<'_> {
                 let missing = self.truth.videos.iter().filter(|video| !there.contains(*video));
                 let some: Vec<&PathBuf> = missing.take(if work == Work::Build { 3 } else { 2 }).collect();
                 after.extend(some.iter().map(|video| video.to_path_buf()));
-                command.args(["--graph", "always"]).args(some);
+                command.args(some);
             }
             Work::Remove => {
                 for victim in there.iter().take(1 + random.below(2) as usize) {

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
 use uniq::fingerprint::FINGERPRINT_VERSION;
-use uniq::index::{GraphPolicy, IndexConfig, IndexState, Writer};
+use uniq::index::{IndexConfig, IndexState, Writer};
 
 use crate::model::{Model, Step, Upkeep, video};
 
@@ -116,7 +116,7 @@ fn perform(writer: &mut Writer, seed: u64, step: &Step) -> IndexState {
     match step.upkeep {
         Upkeep::None => drop(writer.commit().unwrap()),
         Upkeep::WhenDue => writer.maintain(&|| false).unwrap(),
-        Upkeep::WithGraphs => writer.maintain(&|| false).unwrap(),
+        Upkeep::ByCells(cells) => writer.sort_by_cells(cells, &|| false).unwrap(),
         Upkeep::All => writer.compact(&|| false).unwrap(),
     }
     // With nothing waiting this commits nothing and tells the state.

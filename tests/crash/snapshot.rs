@@ -5,11 +5,11 @@ use std::hash::{Hash, Hasher};
 use std::path::Path;
 
 use uniq::fingerprint::{Key, KeyKind, Run};
-use uniq::index::{Index, SearchMode, Video};
+use uniq::index::{Index, Neighbour, Screen, Video};
 
 use crate::model::{self, Model};
 
-/// A posting near a query: number of the query, distance, path, first and last millisecond, place, kind, recurrence.
+/// A run near a query: number of the query, distance, path, first and last millisecond, place, kind, recurrence.
 ///
 /// The place is in the units in which an index stores it, 2048 to the frame's height.
 pub(crate) type Answer = (u32, u32, String, u64, u64, [i32; 3], bool, bool);
@@ -72,25 +72,22 @@ impl Truth {
     }
 }
 
-/// What is near the queries, whatever the segments, sorted.
-pub(crate) fn answers(index: &Index, queries: &[Key], mode: SearchMode) -> uniq::Result<Vec<Answer>> {
+/// What is near the queries, whatever the segments, by comparing every key; sorted.
+pub(crate) fn answers(index: &Index, queries: &[Key]) -> uniq::Result<Vec<Answer>> {
+    told(index, queries, &index.near(queries, RADIUS)?)
+}
+
+/// The same by looking into some of the cells only.
+pub(crate) fn answers_by_cell(index: &Index, queries: &[Key], probes: usize) -> uniq::Result<Vec<Answer>> {
+    told(index, queries, &index.near_by_cell(queries, &Screen { probes, radius: RADIUS, sketch_radius: 128 })?)
+}
+
+fn told(index: &Index, queries: &[Key], near: &[Neighbour]) -> uniq::Result<Vec<Answer>> {
     let mut answers = Vec::new();
-    let near = index.near(queries, RADIUS, mode)?;
-    for found in near.found {
-        let key = index.key(found.segment, found.key)?;
-        assert_eq!(key.distance(queries[found.query as usize]), found.distance);
-        for posting in index.postings(found.segment, found.key)? {
-            let path = &index.video(posting.video).path;
-            let run = Run {
-                key,
-                kind: posting.kind,
-                place: posting.place,
-                first: posting.first,
-                last: posting.last,
-                recurs: posting.recurs,
-            };
-            answers.push(answer(found.query, found.distance, path, &run));
-        }
+    for found in near {
+        let run = index.run(found.video, found.run)?;
+        assert_eq!(run.key.distance(queries[found.query as usize]), found.distance);
+        answers.push(answer(found.query, found.distance, &index.video(found.video).path, &run));
     }
     answers.sort();
     Ok(answers)

@@ -19,12 +19,13 @@ fn paths(index: &Index, role: Role) -> Vec<String> {
 }
 
 /// The videos that are near the keys of one, among those of a role.
-fn found(index: &Index, seed: u64, role: Role, mode: SearchMode) -> Vec<String> {
+fn found(index: &Index, seed: u64, role: Role) -> Vec<String> {
     let keys: Vec<Key> = runs(seed, 40).iter().map(|run| run.key).collect();
-    let near = index.near_in_role(&keys, 72, mode, role).unwrap();
-    assert!(role == Role::Source || near.exact);
-    let postings = near.found.iter().flat_map(|near| index.postings(near.segment, near.key).unwrap());
-    let mut paths: Vec<String> = postings.map(|posting| index.video(posting.video).path.clone()).collect();
+    paths_of(index, &index.near_in_role(&keys, 72, role).unwrap())
+}
+
+fn paths_of(index: &Index, near: &[Neighbour]) -> Vec<String> {
+    let mut paths: Vec<String> = near.iter().map(|near| index.video(near.video).path.clone()).collect();
     paths.dedup();
     paths
 }
@@ -36,10 +37,10 @@ fn neither_is_met_in_a_search_for_the_other() {
     assert_eq!(paths(&index, Role::Source), ["videos/0000.mp4", "videos/0001.mp4", "videos/0002.mp4"]);
     assert_eq!(paths(&index, Role::Benign), ["videos/0010.mp4", "videos/0011.mp4"]);
     assert_eq!(index.videos().count(), 3);
-    assert_eq!(found(&index, 1, Role::Source, SearchMode::Exact), ["videos/0001.mp4"]);
-    assert_eq!(found(&index, 10, Role::Benign, SearchMode::Exact), ["videos/0010.mp4"]);
-    assert!(found(&index, 1, Role::Benign, SearchMode::Exact).is_empty());
-    assert!(found(&index, 10, Role::Source, SearchMode::Exact).is_empty());
+    assert_eq!(found(&index, 1, Role::Source), ["videos/0001.mp4"]);
+    assert_eq!(found(&index, 10, Role::Benign), ["videos/0010.mp4"]);
+    assert!(found(&index, 1, Role::Benign).is_empty());
+    assert!(found(&index, 10, Role::Source).is_empty());
     assert!(index.contains(&video(1).sha256) && !index.contains(&video(10).sha256));
     assert_eq!([1, 10, 12].map(|seed| index.role(&video(seed).sha256)), [Some(Role::Source), Some(Role::Benign), None]);
     assert_eq!(
@@ -47,27 +48,33 @@ fn neither_is_met_in_a_search_for_the_other() {
         (0, 1)
     );
     let state = index.state();
-    assert_eq!((state.videos, state.keys, state.distinct_keys), (3, 120, 120));
+    assert_eq!((state.videos, state.keys), (3, 120));
     assert_eq!((state.benign_videos, state.benign_keys), (2, 80));
     assert!((state.hours - 271.503 / 3600.0).abs() < 1e-9 && (state.benign_hours - 181.021 / 3600.0).abs() < 1e-9);
     assert_eq!(damage(dir.path()), [""; 0]);
 }
 
 #[test]
-fn merging_keeps_them_apart_and_builds_no_graph_over_benign_material() {
+fn merging_and_sorting_by_cells_keeps_them_apart() {
     let dir = TempDir::new().unwrap();
     mixed(dir.path());
     let mut writer = Writer::open(dir.path()).unwrap();
     writer.compact(&never).unwrap();
+    writer.sort_by_cells(4, &never).unwrap();
     drop(writer);
     let index = Index::open(dir.path()).unwrap();
-    assert_eq!((index.state().segments, index.state().graphs), (2, 1));
+    assert_eq!((index.state().segments, index.state().cells), (2, 4));
     assert_eq!((index.state().videos, index.state().benign_videos, index.state().benign_keys), (3, 2, 80));
-    for mode in [SearchMode::Exact, SearchMode::Graph] {
-        assert_eq!(found(&index, 2, Role::Source, mode), ["videos/0002.mp4"]);
-        assert_eq!(found(&index, 11, Role::Benign, mode), ["videos/0011.mp4"]);
-        assert!(found(&index, 11, Role::Source, mode).is_empty());
-    }
+    assert_eq!(found(&index, 2, Role::Source), ["videos/0002.mp4"]);
+    assert_eq!(found(&index, 11, Role::Benign), ["videos/0011.mp4"]);
+    assert!(found(&index, 11, Role::Source).is_empty());
+    let by_cell = |seed| {
+        let keys: Vec<Key> = runs(seed, 40).iter().map(|run| run.key).collect();
+        let whole = Screen { probes: 4, radius: 72, sketch_radius: 128 };
+        paths_of(&index, &index.near_by_cell(&keys, &whole).unwrap())
+    };
+    assert_eq!(by_cell(2), ["videos/0002.mp4"]);
+    assert!(by_cell(11).is_empty());
     assert_eq!(damage(dir.path()), [""; 0]);
 }
 
@@ -109,7 +116,7 @@ fn each_is_removed_and_taken_back_as_what_it_is() {
     let index = Index::open(dir.path()).unwrap();
     assert_eq!(paths(&index, Role::Benign), ["videos/0011.mp4"]);
     assert_eq!(index.videos().count(), 4);
-    assert_eq!(found(&index, 10, Role::Source, SearchMode::Exact), ["videos/0010.mp4"]);
+    assert_eq!(found(&index, 10, Role::Source), ["videos/0010.mp4"]);
     assert_eq!(index.state().tombstones, 0);
     assert_eq!(damage(dir.path()), [""; 0]);
 }

@@ -77,10 +77,8 @@ fn an_index_of_an_earlier_format_is_refused_with_what_to_do() {
             let error = result.unwrap_err();
             assert!(matches!(error, Error::IncompatibleIndex { what: "format version", .. }), "{error}");
             let text = error.to_string();
-            assert!(
-                text.contains(&format!("format version is {version}")) && text.contains("uniq index build"),
-                "{text}"
-            );
+            let remedy = if version + 1 == OLDEST_READABLE { "uniq index upgrade" } else { "uniq index build" };
+            assert!(text.contains(&format!("format version is {version}")) && text.contains(remedy), "{text}");
         }
     }
 }

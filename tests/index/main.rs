@@ -4,6 +4,7 @@
 mod benign;
 mod damage;
 mod golden;
+mod history;
 mod cells;
 mod rollback;
 mod runs;

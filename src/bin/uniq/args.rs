@@ -134,6 +134,26 @@ Fingerprints of edited excerpts, indexes and reports are kept in the cache, so t
 
 Exit codes: 0 measured, 2 error, or something could not be measured.")]
     Detect(BenchDetect),
+    /// Tell how many bytes the small pictures of sources take, and how true they are to the frames
+    #[command(
+        hide = true,
+        after_help = "\
+Example:
+  uniq bench pictures ~/footage
+
+DIR is a folder of videos, as `uniq bench detect` takes it.
+
+Exit codes: 0 measured, 2 error, or something could not be measured."
+    )]
+    Pictures(BenchPictures),
+}
+
+/// What `bench pictures` takes.
+#[derive(Debug, Args)]
+pub(crate) struct BenchPictures {
+    /// The videos
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) folder: PathBuf,
 }
 
 /// What `bench detect` takes.

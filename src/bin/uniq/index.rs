@@ -328,6 +328,9 @@ fn table(state: &IndexState, committed_at: Option<&str>) -> String {
     for (label, value) in [
         ("root", plain(&state.root).into_owned()),
         ("commits", commits),
+        ("history", format!("{} before the last, root {}", count(state.history_commits, "commit"), plain(&state.history_root))),
+        ("sources", format!("root {}", plain(&state.sources_root))),
+        ("allowlist", format!("root {}", plain(&state.allowlist_root))),
         ("videos", format!("{} ({})", grouped(state.videos), hours(state.hours))),
         ("keys", grouped(state.keys)),
         (

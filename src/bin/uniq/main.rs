@@ -66,6 +66,7 @@ fn run(args: &[OsString]) -> anyhow::Result<Exit> {
         Command::Doctor { json, index } => doctor::doctor(json, &Place::choose(index.dir)?),
         Command::Fingerprint(args) => check::fingerprint(&args, cli.quiet),
         Command::Bench(BenchCommand::Detect(args)) => bench::detect(&args),
+        Command::Bench(BenchCommand::Pictures(args)) => bench::pictures(&args),
         Command::Completions { shell } => pages::completions(shell),
         Command::Man { dir } => pages::man(dir.as_deref()),
     }

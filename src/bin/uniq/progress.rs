@@ -209,6 +209,8 @@ impl Tally {
                 Upkeep::Merging => "merging segments",
                 Upkeep::Training => "training cells",
                 Upkeep::Sorting => "sorting keys by cell",
+                Upkeep::Upgrading => "writing the videos in the new format",
+                Upkeep::Joining => "taking videos over",
             };
             parts.push(format!("{what}, {:.0} %", 100.0 * share));
         } else if let Some(left) = self.left(elapsed) {

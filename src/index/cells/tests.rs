@@ -1,4 +1,7 @@
+use proptest::prelude::*;
+
 use super::*;
+use crate::index::forged::{changes, forge};
 use crate::index::format::FORMAT_VERSION;
 use crate::index::random::SplitMix;
 use crate::index::storage::Disk;
@@ -17,10 +20,6 @@ fn families(families: usize, members: usize, noise: u32) -> Vec<Key> {
     keys
 }
 
-fn never() -> bool {
-    false
-}
-
 #[test]
 fn an_index_has_the_more_cells_the_more_keys_and_one_when_it_is_small() {
     assert_eq!([0, 16_383].map(cells_for), [1, 1]);
@@ -30,7 +29,7 @@ fn an_index_has_the_more_cells_the_more_keys_and_one_when_it_is_small() {
 #[test]
 fn families_lie_in_cells_of_their_own() {
     let keys = families(40, 50, 24);
-    let work = Work::new(&never, 0);
+    let work = Work::unwatched();
     let centroids = train(keys.clone(), 64, &work).unwrap();
     assert_eq!(centroids, train(keys.iter().rev().copied().collect(), 64, &work).unwrap());
     let cells = Cells::of(1, centroids, None);
@@ -69,7 +68,7 @@ fn a_graph_over_many_cells_finds_nearly_all_of_the_nearest_and_survives_its_file
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("cells");
     let centroids = families((GRAPH_FROM + 1) / 4 + 1, 4, 100);
-    let work = Work::new(&never, 0);
+    let work = Work::unwatched();
     let entry = Cells::write(&Disk, &path, &centroids, &work).unwrap();
     let file = BlockFile::open(&path, CELLS_MAGIC, Some(&entry)).unwrap().unwrap();
     assert_eq!(file.version(), FORMAT_VERSION);
@@ -83,4 +82,52 @@ fn a_graph_over_many_cells_finds_nearly_all_of_the_nearest_and_survives_its_file
         cells.nearest(query, 1, &mut search) == whole.nearest(query, 1, &mut search)
     });
     assert!(same.count() >= 195);
+}
+
+/// Centroids and the graph over them, as a file of its own.
+fn graph_bytes() -> &'static (Vec<Key>, Vec<u8>) {
+    static WRITTEN: std::sync::OnceLock<(Vec<Key>, Vec<u8>)> = std::sync::OnceLock::new();
+    WRITTEN.get_or_init(|| {
+        let centroids = families(100, 3, 60);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("graph");
+        let mut file = FileWriter::create(&Disk, &path, CELLS_MAGIC).unwrap();
+        graph::build(&centroids, &Work::unwatched()).unwrap().write(&mut file).unwrap();
+        file.finish().unwrap();
+        (centroids, std::fs::read(path).unwrap())
+    })
+}
+
+fn read_graph(bytes: &[u8], cells: usize) -> Result<Graph> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("graph");
+    std::fs::write(&path, bytes).unwrap();
+    let file = BlockFile::open(&path, CELLS_MAGIC, None)?.unwrap();
+    let mut reader = file.reader();
+    let graph = Graph::read(&file, &mut reader, cells)?;
+    reader.finish()?;
+    Ok(graph)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn a_forged_graph_is_refused_or_finds_cells_that_there_are(changes in changes()) {
+        let (centroids, original) = graph_bytes();
+        let mut walk = graph::Walk::default();
+        let found = read_graph(original, centroids.len()).unwrap().nearest(centroids, centroids[9], 3, &mut walk);
+        prop_assert_eq!((found[0], found.len()), (9, 3));
+        // Of fewer cells than it links, it is refused.
+        prop_assert!(read_graph(original, centroids.len() - 1).is_err());
+        if let Ok(graph) = read_graph(&forge(original, &changes), centroids.len()) {
+            prop_assert!((0.0..=1.0).contains(&graph.recall));
+            for query in [centroids[20], Key([5; 4])] {
+                let found = graph.nearest(centroids, query, 8, &mut walk);
+                let distances: Vec<u32> = found.iter().map(|cell| query.distance(centroids[*cell as usize])).collect();
+                let different: std::collections::HashSet<_> = found.iter().collect();
+                prop_assert!(!found.is_empty() && different.len() == found.len() && distances.is_sorted());
+            }
+        }
+    }
 }

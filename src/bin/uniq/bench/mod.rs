@@ -1,4 +1,5 @@
-//! `uniq bench detect`: how likely a copy is seen, and how often an innocent clip is accused, on the user's own footage.
+//! `uniq bench detect`: how likely a copy is seen, and how often an innocent clip is accused, on the user's own footage; and
+//! `uniq bench pictures`.
 
 mod cache;
 mod edits;
@@ -6,6 +7,7 @@ mod excerpt;
 mod footage;
 mod measure;
 mod null;
+mod pictures;
 mod plot;
 mod precision;
 mod random;
@@ -24,6 +26,7 @@ use uniq::verdict::Policy;
 use self::cache::Cache;
 use self::edits::{EDITS, Edit};
 use self::measure::{Measured, Plan, Role, Row};
+pub(crate) use self::pictures::pictures;
 use self::score::{highest_bits, is_published};
 use self::table::Table;
 use crate::args::BenchDetect;

@@ -1,0 +1,403 @@
+//! A small grey picture of each keyframe of a source, coded to at most 1.5 MB an hour.
+//!
+//! Keys tell that something distinctive agrees; these pictures let a decision look whether everything agrees that should, and show
+//! a person what the source showed once its file is gone.
+//!
+//! Pictures are coded in groups of 32, each by itself, so that a few seconds are decoded without the rest. A block of 8x8 pixels is
+//! predicted from the picture before or from its neighbours, and what is left of it is transformed, quantised and range coded.
+//! The quantiser of a group is about the finest at which it keeps to its share of bytes: still footage is kept to a grey level, and
+//! wild footage still fits. The code has no checksum of its own: whoever stores the bytes has to guard them.
+//!
+//! # How this code was chosen
+//!
+//! On 49 real videos, at 1.5 MB an hour and a picture of each keyframe (two a second) unless said otherwise. The correlation is
+//! that of decoded with original pictures: of the deviations of the 30 % most active pixels from their mean over 10 s.
+//!
+//! | code | size | PSNR, dB | correlation, median | 5 % below |
+//! |---|---|---|---|---|
+//! | quantised levels, each from its neighbours, Zstandard | 64x36 | 24.3 | 0.942 | 0.705 |
+//! | the same, from the picture before | 64x36 | 23.9 | 0.940 | 0.779 |
+//! | transform, from neighbours alone, Zstandard | 64x36 | 29.3 | 0.978 | 0.871 |
+//! | transform, from the picture before as well, Zstandard | 64x36 | 30.4 | 0.982 | 0.895 |
+//! | transform in time too, eight pictures, range coder | 64x36 | 30.8 | 0.980 | 0.895 |
+//! | **this one** | 64x36 | 31.9 | 0.987 | 0.940 |
+//! | this one | 48x27 | 34.2 | 0.992 | 0.965 |
+//! | this one | 80x45 | 30.4 | 0.982 | 0.915 |
+//! | this one, a picture a second | 64x36 | 36.0 | 0.996 | 0.969 |
+//! | this one, 2 MB an hour | 64x36 | 33.6 | 0.991 | 0.964 |
+//! | this one, 3 MB an hour | 64x36 | 36.6 | 0.997 | 0.976 |
+//!
+//! On 66 videos of other contents this one gives 31.3 dB, 0.989 and 0.944 at 1.38 MB an hour. More bytes do not tell copies better:
+//! of 80 videos and copies of them at 240 columns, compressed hard and faded, 5 % correlate less than 0.819 with original and
+//! with decoded pictures; of 184 other takes of their scenes, each shifted to where it fits best, 5 % correlate more than
+//! 0.593 and 0.595, and none more than 0.759 and 0.762. With 48x27 and 80x45 it is the same within 0.02. `uniq bench pictures DIR`
+//! measures bytes, PSNR and correlation on other footage.
+
+mod group;
+mod range;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+use std::time::Duration;
+
+use self::group::Layout;
+use crate::error::millis;
+use crate::media::Frame;
+
+/// The small pictures of a source, in order of time.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PictureTrack {
+    /// When the pictures are shown, in milliseconds, in order.
+    times: Vec<u32>,
+    /// All have pictures; together they have one for each time.
+    groups: Vec<Group>,
+    /// The code of each group, one after the other.
+    codes: Vec<u8>,
+}
+
+/// Pictures of one size that are coded together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Group {
+    width: u8,
+    height: u8,
+    /// 1 to [`GROUP`].
+    pictures: u8,
+    /// Which of [`STEPS`] they are quantised with.
+    step: u8,
+    /// Where its pictures and its code begin.
+    first: usize,
+    start: usize,
+}
+
+/// A small picture; it shows the whole frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thumbnail {
+    /// When it is shown.
+    pub time: Duration,
+    /// Columns, at most 192.
+    pub width: usize,
+    /// Rows, at most 192.
+    pub height: usize,
+    /// `width * height` grey levels, row by row.
+    pub luma: Vec<u8>,
+}
+
+impl PictureTrack {
+    /// Number of pictures.
+    pub fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Whether there is no picture.
+    pub fn is_empty(&self) -> bool {
+        self.times.is_empty()
+    }
+
+    /// Columns and rows of the first picture, (0, 0) without one. Others differ only where the source changes its shape.
+    pub fn size(&self) -> (usize, usize) {
+        self.groups.first().map_or((0, 0), |group| (group.width.into(), group.height.into()))
+    }
+
+    /// When a picture is shown.
+    pub fn time(&self, picture: usize) -> Duration {
+        Duration::from_millis(self.times[picture].into())
+    }
+
+    /// Numbers of the pictures from one moment to another, both included.
+    pub fn between(&self, from: Duration, to: Duration) -> Range<usize> {
+        let start = self.times.partition_point(|&time| Duration::from_millis(time.into()) < from);
+        start..self.times.partition_point(|&time| Duration::from_millis(time.into()) <= to).max(start)
+    }
+
+    /// Decodes a picture, and those of its group before it; [`PictureTrack::pictures`] decodes several at once.
+    pub fn picture(&self, picture: usize) -> Option<Thumbnail> {
+        self.pictures(picture..picture.saturating_add(1)).next()
+    }
+
+    /// Decodes these pictures, as far as there are such; each group is decoded once, when it is reached.
+    pub fn pictures(&self, range: Range<usize>) -> impl Iterator<Item = Thumbnail> + '_ {
+        let from = self.groups.partition_point(|group| group.first + usize::from(group.pictures) <= range.start);
+        let groups = (from..self.groups.len()).take_while(move |&number| self.groups[number].first < range.end);
+        groups.flat_map(move |number| {
+            let group = self.groups[number];
+            let until = (range.end - group.first).min(group.pictures.into());
+            let layout = Layout { pictures: until, ..group.layout() };
+            let all = group::read(layout, &self.codes[group.start..self.end(number)]);
+            (range.start.saturating_sub(group.first)..until).map(move |i| Thumbnail {
+                time: self.time(group.first + i),
+                width: layout.width,
+                height: layout.height,
+                luma: all[i * layout.area()..][..layout.area()].to_vec(),
+            })
+        })
+    }
+
+    /// Where the code of a group ends.
+    fn end(&self, group: usize) -> usize {
+        self.groups.get(group + 1).map_or(self.codes.len(), |next| next.start)
+    }
+
+    /// The bytes that are stored: number of groups u32; of each group columns, rows, pictures and step u8 each and length of its
+    /// code u32; the pictures' times in milliseconds u32 each; then the codes; all little-endian. Without pictures there are no
+    /// bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let mut bytes =
+            Vec::with_capacity(HEAD + ENTRY * self.groups.len() + TIME * self.times.len() + self.codes.len());
+        bytes.extend((self.groups.len() as u32).to_le_bytes());
+        for (number, group) in self.groups.iter().enumerate() {
+            bytes.extend([group.width, group.height, group.pictures, group.step]);
+            bytes.extend(((self.end(number) - group.start) as u32).to_le_bytes());
+        }
+        bytes.extend(self.times.iter().flat_map(|time| time.to_le_bytes()));
+        bytes.extend(&self.codes);
+        bytes
+    }
+
+    /// Reads what [`PictureTrack::to_bytes`] gave, and decodes nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the bytes. That the codes are those that were written is for a checksum to tell.
+    pub fn from_bytes(bytes: &[u8]) -> Result<PictureTrack, &'static str> {
+        if bytes.is_empty() {
+            return Ok(PictureTrack::default());
+        }
+        let (head, rest) = bytes.split_first_chunk::<HEAD>().ok_or(CUT)?;
+        let length = (u32::from_le_bytes(*head) as usize).checked_mul(ENTRY).ok_or(CUT)?;
+        let (entries, rest) = rest.split_at_checked(length).ok_or(CUT)?;
+        let (mut groups, mut first, mut start) = (Vec::with_capacity(length / ENTRY), 0_usize, 0_usize);
+        for entry in entries.as_chunks::<ENTRY>().0 {
+            let [width, height, pictures, step, a, b, c, d] = *entry;
+            let group = Group { width, height, pictures, step, first, start };
+            if !group.is_possible() {
+                return Err("its pictures are out of range");
+            }
+            groups.push(group);
+            first += usize::from(pictures);
+            start = start.checked_add(u32::from_le_bytes([a, b, c, d]) as usize).ok_or(CUT)?;
+        }
+        let (times, codes) = first.checked_mul(TIME).and_then(|length| rest.split_at_checked(length)).ok_or(CUT)?;
+        let times: Vec<u32> = times.as_chunks::<TIME>().0.iter().map(|time| u32::from_le_bytes(*time)).collect();
+        if groups.is_empty() || codes.len() != start {
+            return Err("its pictures do not fit its length");
+        }
+        if !times.is_sorted() {
+            return Err("its pictures are out of order");
+        }
+        Ok(PictureTrack { times, groups, codes: codes.to_vec() })
+    }
+}
+
+impl Group {
+    fn layout(self) -> Layout {
+        Layout {
+            width: self.width.into(),
+            height: self.height.into(),
+            pictures: self.pictures.into(),
+            step: STEPS[usize::from(self.step)],
+        }
+    }
+
+    fn is_possible(self) -> bool {
+        let (width, height) = (usize::from(self.width), usize::from(self.height));
+        (1..=SIDE_MAX).contains(&width)
+            && (1..=SIDE_MAX).contains(&height)
+            && width * height <= AREA_MAX
+            && (1..=GROUP).contains(&self.pictures.into())
+            && usize::from(self.step) < STEPS.len()
+    }
+}
+
+impl Thumbnail {
+    /// Averages the pixels of a frame that each pixel of its small picture covers.
+    pub fn of(frame: &Frame) -> Thumbnail {
+        let (width, height) = size_of(frame.width, frame.height);
+        let (columns, rows) = (shares(frame.width, width), shares(frame.height, height));
+        let mut sums = vec![0_u32; width * height];
+        let mut across = vec![0_u32; width];
+        for (row, (y, parts)) in frame.luma.chunks_exact(frame.width.max(1)).zip(&rows) {
+            across.fill(0);
+            for (&level, (x, parts)) in row.iter().zip(&columns) {
+                across[*x] += parts[0] * u32::from(level);
+                if parts[1] > 0 {
+                    across[x + 1] += parts[1] * u32::from(level);
+                }
+            }
+            for (part, &weight) in parts.iter().enumerate().filter(|(_, weight)| **weight > 0) {
+                let sums = &mut sums[(y + part) * width..][..width];
+                sums.iter_mut().zip(&across).for_each(|(sum, level)| *sum += weight * level);
+            }
+        }
+        let whole = ((frame.width * frame.height) as u32).max(1);
+        let luma = sums.iter().map(|sum| ((sum + whole / 2) / whole).min(255) as u8).collect();
+        Thumbnail { time: frame.time, width, height, luma }
+    }
+}
+
+/// Columns and rows of the small picture of a frame: of its shape, and never larger than it is.
+fn size_of(width: usize, height: usize) -> (usize, usize) {
+    let aspect = width.max(1) as f64 / height.max(1) as f64;
+    let side = |square: f64, all: usize| (square.sqrt().round() as usize).clamp(SIDE_MIN, SIDE_MAX).min(all.max(1));
+    let area = THUMBNAIL_AREA as f64;
+    (side(area * aspect, width), side(area / aspect, height))
+}
+
+/// Divides pixels into at most as many equal parts: of each pixel the first part that it lies in, and how much of it lies in that
+/// part and in the next. A pixel weighs as much as there are parts, a part as much as there are pixels.
+fn shares(pixels: usize, parts: usize) -> Vec<(usize, [u32; 2])> {
+    let of = |pixel: usize| {
+        let part = pixel * parts / pixels;
+        let here = ((part + 1) * pixels - pixel * parts).min(parts);
+        (part, [here as u32, (parts - here) as u32])
+    };
+    (0..pixels).map(of).collect()
+}
+
+/// Makes a track of the frames of a source while it is decoded.
+#[derive(Debug, Clone)]
+pub struct PictureTrackBuilder {
+    track: PictureTrack,
+    /// The pictures of the group that is not coded yet.
+    size: (usize, usize),
+    luma: Vec<u8>,
+    /// The step of the group before.
+    step: usize,
+}
+
+impl Default for PictureTrackBuilder {
+    fn default() -> PictureTrackBuilder {
+        PictureTrackBuilder { track: PictureTrack::default(), size: (0, 0), luma: Vec::new(), step: STEP_USUAL }
+    }
+}
+
+impl PictureTrackBuilder {
+    /// Appends a frame; one that is earlier than the last is taken to be shown with it.
+    pub fn push(&mut self, frame: &Frame) {
+        let thumbnail = Thumbnail::of(frame);
+        let size = (thumbnail.width, thumbnail.height);
+        let time = millis(frame.time).max(self.track.times.last().copied().unwrap_or(0));
+        if size != self.size || self.waiting() == GROUP {
+            self.flush(Some(time));
+            self.size = size;
+        }
+        self.track.times.push(time);
+        self.luma.extend(thumbnail.luma);
+    }
+
+    /// The track of all frames.
+    pub fn finish(mut self) -> PictureTrack {
+        self.flush(None);
+        self.track
+    }
+
+    /// How many pictures are not coded yet.
+    fn waiting(&self) -> usize {
+        self.luma.len() / (self.size.0 * self.size.1).max(1)
+    }
+
+    /// Codes the pictures that wait, which are shown until this time.
+    fn flush(&mut self, until: Option<u32>) {
+        let pictures = self.waiting();
+        if pictures == 0 {
+            return;
+        }
+        let first = self.track.times.len() - pictures;
+        let (start, last) = (self.track.times[first], self.track.times[self.track.times.len() - 1]);
+        // How long the last picture is shown is not known; about as long as the others.
+        let until = until.unwrap_or_else(|| {
+            let gap = if pictures > 1 { (last - start) / (pictures as u32 - 1) } else { LONE_MS };
+            last.saturating_add(gap)
+        });
+        let share = BYTES_AN_HOUR * u64::from(until - start) / 3_600_000;
+        let limit = share.saturating_sub((ENTRY + TIME * pictures) as u64) as usize;
+        let layout = |step: usize| Layout { width: self.size.0, height: self.size.1, pictures, step: STEPS[step] };
+        let spectra = group::spectra(layout(0), &self.luma);
+        let (step, code) = finest(limit, self.step, |step| group::write(layout(step), &spectra));
+        self.step = step;
+        self.track.groups.push(Group {
+            width: self.size.0 as u8,
+            height: self.size.1 as u8,
+            pictures: pictures as u8,
+            step: step as u8,
+            first,
+            start: self.track.codes.len(),
+        });
+        self.track.codes.extend(code);
+        self.luma.clear();
+    }
+}
+
+/// The finest step, or nearly so, at which a code is at most so long, and that code; else the coarsest. `guess` is tried first.
+fn finest(limit: usize, guess: usize, code: impl Fn(usize) -> Vec<u8>) -> (usize, Vec<u8>) {
+    let (mut fitting, mut finest, mut step) = (None, 0, guess);
+    loop {
+        let tried = code(step);
+        let (mut length, mut away) = (tried.len(), 1);
+        if length > limit && step + 1 < STEPS.len() {
+            finest = step + 1;
+            while length * 4 / 5 > limit {
+                (length, away) = (length * 4 / 5, away + 1);
+            }
+            step += away;
+        } else {
+            if step == finest || length >= limit * 7 / 8 {
+                return (step, tried);
+            }
+            while length * 3 / 2 < limit {
+                (length, away) = (length * 5 / 4, away + 1);
+            }
+            fitting = Some((step, tried));
+            step = step.saturating_sub(away);
+        }
+        let coarsest = fitting.as_ref().map_or(STEPS.len() - 1, |(step, _)| step - 1);
+        if finest > coarsest
+            && let Some(fitting) = fitting
+        {
+            return fitting;
+        }
+        step = step.clamp(finest, coarsest.max(finest));
+    }
+}
+
+/// Most bytes that the pictures of an hour take, with their times: some 210 a picture at the usual two a second. More only if
+/// frames follow each other so closely that their times alone need more.
+const BYTES_AN_HOUR: u64 = 1_500_000;
+
+/// About so many pixels has a small picture: 64x36 of a frame of 16:9, 36x64 of a vertical one, 55x41 of one of 4:3.
+const THUMBNAIL_AREA: usize = 64 * 36;
+
+/// Most columns or rows of a small picture: from 16:1 on, the shorter side is 12 pixels or as many as the frame has.
+const SIDE_MAX: usize = 192;
+
+/// Most pictures that are coded together, 16 s at two a second. With 16 the same bytes give 0.3 dB less, with 64 no more.
+const GROUP: usize = 32;
+
+/// Fewest columns or rows, of a frame that has as many.
+const SIDE_MIN: usize = THUMBNAIL_AREA / SIDE_MAX;
+
+/// Most pixels of a small picture: more than rounding its sides up can give.
+const AREA_MAX: usize = 2560;
+
+/// For so many milliseconds the only picture of a group is taken to be shown if no other follows.
+const LONE_MS: u32 = 500;
+
+/// Steps of the quantiser in 16ths of a grey level, each about a fifth wider than the one before: from one level, below which
+/// rounding to whole levels loses more, to 256, at which nothing is left.
+const STEPS: [i32; 33] = [
+    16, 19, 23, 27, 32, 38, 45, 54, 64, 76, 91, 108, 128, 152, 181, 215, 256, 304, 362, 431, 512, 609, 724, 861, 1024,
+    1218, 1448, 1722, 2048, 2435, 2896, 3444, 4096,
+];
+
+/// Which step footage needs in the median: what the first group is tried with.
+const STEP_USUAL: usize = 16;
+
+/// Bytes before the groups, of a group, and of a picture's time.
+const HEAD: usize = 4;
+const ENTRY: usize = 8;
+const TIME: usize = 4;
+
+const CUT: &str = "it is cut";
