@@ -336,6 +336,11 @@ pub(crate) fn cast<T: Plain>(bytes: &[u8]) -> Option<&[T]> {
     bytemuck::try_cast_slice(bytes).ok()
 }
 
+/// Copies bytes as values, wherever they lie.
+pub(crate) fn copied<T: bytemuck::Pod>(bytes: &[u8]) -> Vec<T> {
+    bytemuck::pod_collect_to_vec(bytes)
+}
+
 /// Encodes a table that is read as a whole.
 pub(crate) fn encode<T: Serialize>(path: &Path, value: &T) -> Result<Vec<u8>> {
     bincode::serde::encode_to_vec(value, bincode_config()).map_err(|cause| Error::Io {

@@ -211,7 +211,7 @@ impl Segment {
     /// The same, without keeping in memory what is read.
     pub(crate) fn copy_raw(&self, numbers: Range<u32>) -> Result<Vec<RawRun>> {
         let bytes = self.file.copy(part::<RawRun>(&self.stored, numbers.start, numbers.end - numbers.start))?;
-        Ok(bytemuck::pod_collect_to_vec(&bytes))
+        Ok(format::copied(&bytes))
     }
 
     /// Motion and pictures of a video, one after the other, without keeping in memory what is read.
@@ -225,9 +225,9 @@ impl Segment {
     /// All entries with their cells, without keeping in memory what is read.
     pub(crate) fn copy_entries(&self) -> Result<(Vec<u32>, [Vec<u64>; 2], Vec<u32>)> {
         let [a, b] = &self.sketches;
-        let words = |range: &Range<usize>| Ok(bytemuck::pod_collect_to_vec(&self.file.copy(range.clone())?));
-        let starts: Vec<u32> = bytemuck::pod_collect_to_vec(&self.file.copy(self.starts.clone())?);
-        let numbers: Vec<u32> = bytemuck::pod_collect_to_vec(&self.file.copy(self.numbers.clone())?);
+        let words = |range: &Range<usize>| Ok(format::copied(&self.file.copy(range.clone())?));
+        let starts: Vec<u32> = format::copied(&self.file.copy(self.starts.clone())?);
+        let numbers: Vec<u32> = format::copied(&self.file.copy(self.numbers.clone())?);
         self.check_starts(&starts)?;
         // Whoever merges takes over what the entries name, so that nothing may be lost or doubled here.
         let mut named = vec![false; self.runs];

@@ -541,8 +541,10 @@ impl LiveSegment {
     ) -> Result<()> {
         let of_cell = self.segment.entries(cell)?;
         let mut near = Vec::new();
-        // A crowd of near-identical keys is sampled evenly: which of them is found is all the same.
-        let step = of_cell.numbers.len().div_ceil(CELL_KEYS_MAX).max(1);
+        // A crowd of near-identical keys is sampled evenly: which of them is found is all the same. What lies in the single
+        // cell is no crowd, but all that there is, until cells have been trained.
+        let crowd = if self.segment.cells() == 1 { 0 } else { of_cell.numbers.len() };
+        let step = crowd.div_ceil(CELL_KEYS_MAX).max(1);
         let part = of_cell.numbers.len().div_ceil(step);
         let offset = |place: usize| if step == 1 { place } else { place * step };
         let thinned: Option<[Vec<u64>; 2]> = (step > 1).then(|| {

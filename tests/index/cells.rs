@@ -16,7 +16,8 @@ fn keys(count: usize, seed: u64) -> (Vec<Run>, Vec<Key>) {
         }
         run.key = random.noisy(first, 60);
     }
-    let queries = all.iter().step_by(10).zip((0..=56).cycle()).map(|(run, flips)| random.noisy(run.key, flips)).collect();
+    let queries =
+        all.iter().step_by(10).zip((0..=56).cycle()).map(|(run, flips)| random.noisy(run.key, flips)).collect();
     (all, queries)
 }
 
@@ -43,9 +44,13 @@ fn nearly_all_that_is_near_is_found_in_a_few_cells() {
     let screened = told(&index, &queries, &index.near_by_cell(&queries, &SCREEN).unwrap());
     assert!(exact.len() >= queries.len());
     assert!(screened.iter().all(|answer| exact.binary_search(answer).is_ok()));
-    // Of keys within 56 bits, which nominate, nearly none is missed.
-    let near = |answers: &[(u32, String, Duration, u32)]| answers.iter().filter(|answer| answer.3 <= 56).count();
-    assert!(near(&screened) as f64 >= 0.98 * near(&exact) as f64, "{} of {}", near(&screened), near(&exact));
+    // Made families are scattered evenly, which is the hardest case: the more bits a query is away, the more often another
+    // family's cells are nearer to it.
+    let missed = |within: u32| {
+        let count = |answers: &[(u32, String, Duration, u32)]| answers.iter().filter(|a| a.3 <= within).count() as f64;
+        1.0 - count(&screened) / count(&exact)
+    };
+    assert!(missed(16) <= 0.015 && missed(32) <= 0.04 && missed(56) <= 0.1, "{:?}", [16, 32, 56].map(missed));
     let all = Screen { probes: 512, sketch_radius: 128, ..SCREEN };
     assert_eq!(told(&index, &queries, &index.near_by_cell(&queries, &all).unwrap()), exact);
     assert_eq!(damage(dir.path()), [""; 0]);
@@ -90,7 +95,32 @@ fn a_flood_of_near_copies_neither_hides_other_keys_nor_is_compared_as_a_whole() 
     let exact = index.near(&queries, 72).unwrap();
     let screened = index.near_by_cell(&queries, &SCREEN).unwrap();
     assert!(exact.len() >= queries.len());
-    assert!(screened.len() as f64 >= 0.9 * exact.len() as f64, "{} of {}", screened.len(), exact.len());
+    // As many as without the flood, but for a few.
+    let alone = {
+        let dir = TempDir::new().unwrap();
+        let mut writer = Writer::open_or_create(dir.path(), CONFIG).unwrap();
+        writer.add(video(0), runs(0, 60_000).split_off(40_000)).unwrap();
+        writer.sort_by_cells(512, &never).unwrap();
+        Index::open(dir.path()).unwrap().near_by_cell(&queries, &SCREEN).unwrap().len()
+    };
+    assert!(screened.len() as f64 >= 0.95 * alone as f64, "{} of {alone}", screened.len());
     let flood = index.near_by_cell(&[centre], &SCREEN).unwrap();
     assert!((1000..=20_000).contains(&flood.len()), "{}", flood.len());
+}
+
+/// A build that is broken off before its upkeep leaves many keys in one cell.
+#[test]
+fn before_cells_are_trained_a_search_by_them_misses_nothing() {
+    let dir = TempDir::new().unwrap();
+    let mut writer = Writer::open_or_create(dir.path(), CONFIG).unwrap();
+    let all = runs(0, 40_000);
+    let mut random = Random(5);
+    let queries: Vec<Key> = all.iter().step_by(100).map(|run| random.noisy(run.key, 30)).collect();
+    writer.add(video(0), all).unwrap();
+    writer.commit().unwrap();
+    let index = Index::open(dir.path()).unwrap();
+    assert_eq!((index.state().cells, index.state().keys), (1, 40_000));
+    let exact = index.near(&queries, 72).unwrap();
+    assert_eq!(exact.len(), queries.len());
+    assert_eq!(index.near_by_cell(&queries, &SCREEN).unwrap(), exact);
 }
