@@ -19,7 +19,7 @@ use crate::fingerprint::{Fingerprint, Key, KeyKind, Keyframe, Orientation, Place
 use crate::index::{Index, Neighbour, SearchMode, VideoRef};
 
 pub use benign::{Sifted, sift};
-pub use canaries::measure;
+pub use canaries::{EXCERPTS, is_due, measure};
 
 /// Hamming distance up to which two keys are a hit, in bits. Bounded by the corpus, not by taste: among 10^9 keys a
 /// random key has 9e-4 neighbours within 72 bits, 0.9 within 80 and 1 183 within 90.

@@ -83,6 +83,17 @@ pub fn measure(index: &Index, excerpts: usize, stop: &dyn Fn() -> Result<()>) ->
     Ok(measured)
 }
 
+/// Whether an index has changed so much since it was measured, if it was, that it should be measured again: it has twice as many
+/// keys, or a quarter of them is gone.
+pub fn is_due(index: &Index) -> bool {
+    let keys = index.state().keys;
+    let is_old = |screening: &Screening| keys >= 2 * screening.keys || keys * 4 <= screening.keys * 3;
+    index.state().cells > 1 && index.screening().1.is_none_or(is_old)
+}
+
+/// Excerpts of each strength by which an index is measured.
+pub const EXCERPTS: usize = 200;
+
 /// What a clip of 10 s of a video shows, changed.
 fn excerpt(runs: &[Run], change: &Change, random: &mut SplitMix) -> Vec<Seen> {
     let end = runs.last().map_or(0.0, |run| run.first.as_secs_f32());

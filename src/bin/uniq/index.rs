@@ -1,5 +1,6 @@
 //! `uniq index`: build, add, update, remove, benign, merge, verify, list, stats.
 
+mod canaries;
 mod intake;
 mod removal;
 
@@ -53,6 +54,9 @@ pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
             removal::remove(&videos, Role::Benign, &Place::existing(index.dir)?, json, quiet)
         }
         IndexCommand::Merge { index } => merge(&Place::existing(index.dir)?, quiet),
+        IndexCommand::Canaries { excerpts, json, index } => {
+            canaries::measure(&Place::existing(index.dir)?, excerpts as usize, json, quiet)
+        }
         IndexCommand::Verify { json, expectation, index } => {
             verify(&Place::existing(index.dir)?, &(&expectation).into(), json, quiet)
         }
