@@ -291,7 +291,7 @@ proptest! {
 
 fn screening(excerpts: u32, nominated: u32) -> Screening {
     let strength = |name: &str| Strength { name: name.to_owned(), excerpts, nominated };
-    Screening { generation: 0, keys: 4, strengths: vec![strength("noise"), strength("crop")] }
+    Screening { generation: 0, keys: 4, probes: 16, strengths: vec![strength("noise"), strength("crop")] }
 }
 
 /// A manifest of one segment, as a file.
