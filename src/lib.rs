@@ -24,10 +24,11 @@
 //!    has smaller ones too, for what it shows smaller than its source. A
 //!    key that stays in its place for a while is kept once, with the times of its first and last sighting. Of a source a small
 //!    grey picture of each keyframe is kept besides ([`fingerprint::PictureTrack`]).
-//! 4. [`index`] keeps the distinct keys with their postings (video, time, place) in write-once, checksummed files.
+//! 4. [`index`] keeps the track of each video (keys with times and places, what moves, small pictures) and its keys by coarse cell in
+//!    write-once, checksummed files.
 //! 5. [`search`] first sets aside what the clip shows of material that was marked as benign ([`index::Role::Benign`]), and
-//!    looks up each other key, plain and mirrored, and the strongest turned, tilted, stretched and inverted, among all keys of the sources, by a graph or by comparing every key. A key
-//!    within [`search::RADIUS`] bits is a hit.
+//!    looks up each other key, plain and mirrored, and the strongest turned, tilted, stretched and inverted, among all keys of the
+//!    sources, or, in a large index, among those of the videos that a look into few cells nominates. A key within [`search::RADIUS`] bits is a hit.
 //! 6. [`align`] gathers hits of one source that agree on one time line and one geometry, and looks for the time lines that
 //!    pictures and motion of such a part fit best, one after the other.
 //! 7. [`evidence`] counts in bits what such an alignment is worth ([`evidence::by_chance`] says how rarely chance gives as many).

@@ -6,6 +6,7 @@
 //! material.
 
 mod benign;
+mod canaries;
 mod nominate;
 
 use std::collections::{HashMap, HashSet};
@@ -18,6 +19,7 @@ use crate::fingerprint::{Fingerprint, Key, KeyKind, Keyframe, Orientation, Place
 use crate::index::{Index, Neighbour, SearchMode, VideoRef};
 
 pub use benign::{Sifted, sift};
+pub use canaries::{EXCERPTS, is_due, measure};
 
 /// Hamming distance up to which two keys are a hit, in bits. Bounded by the corpus, not by taste: among 10^9 keys a
 /// random key has 9e-4 neighbours within 72 bits, 0.9 within 80 and 1 183 within 90.
@@ -226,6 +228,14 @@ struct Asked {
     keys: Vec<Key>,
 }
 
+/// Keys in order, each once.
+fn distinct(keys: impl Iterator<Item = Key>) -> Vec<Key> {
+    let mut keys: Vec<Key> = keys.collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
 /// Some of what is asked.
 #[derive(Debug)]
 struct AskedPart {
@@ -243,22 +253,14 @@ impl Asked {
     }
 
     fn part(&self, asked: Vec<usize>) -> AskedPart {
-        let mut queries: Vec<Key> = asked.iter().map(|&place| self.keys[place]).collect();
-        queries.sort_unstable();
-        queries.dedup();
+        let queries = distinct(asked.iter().map(|&place| self.keys[place]));
         AskedPart { asked, queries }
     }
 
     /// All of it, [`QUERIES_AT_A_TIME`].
     fn parts(&self) -> impl Iterator<Item = AskedPart> {
-        self.parts_of(|_| true)
-    }
-
-    /// Some of it, [`QUERIES_AT_A_TIME`].
-    fn parts_of(&self, wanted: impl Fn(&(Orientation, usize)) -> bool) -> impl Iterator<Item = AskedPart> {
-        let places: Vec<usize> = (0..self.of.len()).filter(|&place| wanted(&self.of[place])).collect();
-        let parts: Vec<Vec<usize>> = places.chunks(QUERIES_AT_A_TIME).map(<[usize]>::to_vec).collect();
-        parts.into_iter().map(|part| self.part(part))
+        let starts = (0..self.of.len()).step_by(QUERIES_AT_A_TIME);
+        starts.map(|from| self.part((from..self.of.len().min(from + QUERIES_AT_A_TIME)).collect()))
     }
 
     fn in_orientations(&self, orientations: &[Orientation]) -> AskedPart {

@@ -8,8 +8,8 @@ processor seconds of this process. "Within" a radius includes it.
     flat                        ok SECONDS         IndexBinaryFlat over the keys
     range RADIUS                ok SECONDS FOUND   its range search
     nearest K RADIUS            ok SECONDS FOUND   its K nearest, of which FOUND are within the radius
-    hnsw M CONSTRUCTION         ok SECONDS         IndexBinaryHNSW over the keys
-    beam EF K RADIUS            ok SECONDS FOUND   its K nearest
+    ivf CELLS                   ok SECONDS         IndexBinaryIVF over the keys, trained on them
+    probe CELLS RADIUS          ok SECONDS FOUND   its range search in so many cells
 """
 
 import sys
@@ -47,16 +47,20 @@ class Server:
         seconds, (distances, _) = timed(lambda: self.scan.search(self.asked, int(count)))
         return seconds, np.count_nonzero(distances <= int(radius))
 
-    def hnsw(self, links, construction):
-        self.graph = faiss.IndexBinaryHNSW(BITS, int(links))
-        self.graph.hnsw.efConstruction = int(construction)
-        return (timed(lambda: self.graph.add(self.stored))[0],)
+    def ivf(self, cells):
+        self.coarse = faiss.IndexBinaryFlat(BITS)
+        self.cells = faiss.IndexBinaryIVF(self.coarse, BITS, int(cells))
 
-    def beam(self, ef, count, radius):
-        self.graph.hnsw.efSearch = int(ef)
-        seconds, (distances, names) = timed(lambda: self.graph.search(self.asked, int(count)))
-        # A place that was not filled has no name.
-        return seconds, np.count_nonzero((distances <= int(radius)) & (names >= 0))
+        def fill():
+            self.cells.train(self.stored)
+            self.cells.add(self.stored)
+
+        return (timed(fill)[0],)
+
+    def probe(self, cells, radius):
+        self.cells.nprobe = int(cells)
+        seconds, (limits, _, _) = timed(lambda: self.cells.range_search(self.asked, int(radius) + 1))
+        return seconds, limits[-1]
 
 
 def read(path):

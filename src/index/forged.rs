@@ -293,7 +293,7 @@ proptest! {
 
 fn screening(excerpts: u32, nominated: u32) -> Screening {
     let strength = |name: &str| Strength { name: name.to_owned(), excerpts, nominated };
-    Screening { generation: 0, keys: 4, strengths: vec![strength("noise"), strength("crop")] }
+    Screening { generation: 0, keys: 4, probes: 16, strengths: vec![strength("noise"), strength("crop")] }
 }
 
 /// A manifest of one segment, as a file.
@@ -326,7 +326,8 @@ fn a_role_that_is_none_is_refused() {
 #[test]
 fn a_manifest_whose_numbers_contradict_each_other_is_refused_with_the_remedy() {
     type Change = fn(&mut Manifest);
-    let wrong: [(&str, Change); 5] = [
+    let wrong: [(&str, Change); 6] = [
+        ("screening", |manifest| manifest.screening = Some(Screening { probes: 0, ..screening(4, 4) })),
         ("screening", |manifest| manifest.screening = Some(screening(3, 4))),
         ("number of a file", |manifest| manifest.segments[0].number = 1),
         ("number of different files", |manifest| {

@@ -308,11 +308,6 @@ impl<'a> FileReader<'a> {
         Ok(le_u64(self.file.bytes(range)?, 0))
     }
 
-    pub(crate) fn u32(&mut self) -> Result<u32> {
-        let range = self.take::<u32>(1)?;
-        Ok(le_u32(self.file.bytes(range)?, 0))
-    }
-
     /// Fails if bytes are left over: a body that is longer than its counts say was not written by us.
     pub(crate) fn finish(self) -> Result<()> {
         if self.at == self.file.content() {

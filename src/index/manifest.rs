@@ -182,6 +182,10 @@ impl Manifest {
             let expected = format!("fewer than {} commits", self.generation.max(1));
             return Err(format::corrupt(path, "length of the history", self.history.leaves, expected));
         }
+        if self.screening.as_ref().is_some_and(|screening| screening.probes == 0) {
+            // A search would look into no cell, and find nothing.
+            return Err(format::corrupt(path, "screening", "no cell to look into", "at least 1"));
+        }
         let mut measured = self.screening.iter().flat_map(|screening| &screening.strengths);
         if let Some(wrong) = measured.find(|strength| strength.nominated > strength.excerpts) {
             let expected = format!("at most the {} that were looked for", wrong.excerpts);

@@ -57,6 +57,7 @@ pub use format::{FORMAT_VERSION, OLDEST_READABLE};
 pub use joining::{Conflict, Joined};
 pub use newest::Expected;
 pub use selection::Selection;
+pub(crate) use random::SplitMix;
 pub use screening::{Screening, Strength};
 pub(crate) use snapshot::moment;
 pub use snapshot::{Commit, Index, Screen, Track};
@@ -142,6 +143,8 @@ pub struct IndexState {
     pub written_by: String,
     /// Cells that keys are sorted by; 1 for a small index.
     pub cells: u64,
+    /// Share of the cells nearest to a key that the graph over their centroids finds, 0..=1; 1 where all are compared.
+    pub cells_recall: f64,
     /// Share of excerpts of its own videos that the screening was found to nominate, 0..=1; `None` before it was measured.
     pub screening_recall: Option<f64>,
 }

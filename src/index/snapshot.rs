@@ -390,7 +390,7 @@ impl Index {
             .par_iter()
             .map(|entry| LiveSegment::load(dir, entry, &cells, earlier))
             .collect::<Result<Vec<LiveSegment>>>()?;
-        let state = describe(&stored, &segments, cells[cells.len() - 1].cells.len());
+        let state = describe(&stored, &segments, &cells[cells.len() - 1].cells);
         Ok(Index { dir: dir.to_owned(), stored, state, segments, cells, names: OnceLock::new() })
     }
 
@@ -661,7 +661,7 @@ fn open_file(path: &Path, magic: [u8; 8], entry: &FileEntry) -> Result<BlockFile
     })
 }
 
-fn describe(stored: &Stored, segments: &[LiveSegment], cells: usize) -> IndexState {
+fn describe(stored: &Stored, segments: &[LiveSegment], cells: &Cells) -> IndexState {
     let manifest = &stored.manifest;
     let tombstones: u64 = manifest.segments.iter().map(|entry| entry.tombstones.len() as u64).sum();
     let bytes = stored.length.saturating_add(manifest.bytes());
@@ -690,7 +690,8 @@ fn describe(stored: &Stored, segments: &[LiveSegment], cells: usize) -> IndexSta
         fingerprint_version: manifest.config.fingerprint_version,
         format_version: stored.version,
         written_by: manifest.written_by.clone(),
-        cells: cells as u64,
+        cells: cells.len() as u64,
+        cells_recall: cells.recall(),
         screening_recall: manifest.screening.as_ref().and_then(Screening::recall),
     }
 }

@@ -18,6 +18,8 @@ pub enum Upkeep {
     Training,
     /// Segments are sorted by new cells.
     Sorting,
+    /// Changed excerpts of the index's own tracks are looked for.
+    Measuring,
     /// The videos of an index of an earlier format are written anew.
     Upgrading,
     /// The videos of another index are taken over.

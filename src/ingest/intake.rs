@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::failures::Failures;
 use super::{BuildOptions, BuildSummary, Done, Event, Made, Outcome, Source};
-use crate::index::{IndexState, Role, Watch, Writer};
+use crate::index::{IndexState, Role, Upkeep, Watch, Writer};
+use crate::search;
 use crate::{Error, Result};
 
 /// Puts finished videos into the index in the order of the sources.
@@ -168,25 +169,39 @@ impl<'a> Intake<'a> {
             self.add(made)?;
         }
         let state = self.writer.commit()?;
+        // What has piled up is merged as it does, while other videos are decoded, and not all at the end.
+        self.maintain(&|| false)?;
         self.last_commit = Instant::now();
         (self.progress)(Event::Committed { videos: state.videos, keys: state.keys });
         Ok(state)
     }
 
     /// Merges what has piled up, and trains cells when they are due.
-    fn maintain(&mut self, cancel: &AtomicBool) -> Result<()> {
+    fn maintain(&mut self, cancel: &dyn Fn() -> bool) -> Result<()> {
         let watch = Watch {
-            cancel: &|| cancel.load(Ordering::Relaxed),
+            cancel,
             progress: Some(&|what, share| (self.progress)(Event::Maintaining { what, share })),
         };
         self.writer.maintain(watch)
+    }
+
+    /// Measures what a search by cells finds, when that is due.
+    fn measure(&mut self, stop: &dyn Fn() -> bool) -> Result<()> {
+        let Some(index) = self.writer.committed().filter(|index| search::is_due(index)) else { return Ok(()) };
+        (self.progress)(Event::Maintaining { what: Upkeep::Measuring, share: 0.0 });
+        let stop = || if stop() { Err(Error::Cancelled) } else { Ok(()) };
+        if let Some(screening) = search::measure(index, search::EXCERPTS, &stop)? {
+            self.writer.set_screening(screening);
+        }
+        Ok(())
     }
 
     /// Commits the rest, puts the index in order and says what came of all.
     pub(super) fn finish(mut self, dir: &Path, cancel: &AtomicBool) -> Result<BuildSummary> {
         let mut state = self.commit()?;
         if !cancel.load(Ordering::Relaxed) {
-            match self.maintain(cancel) {
+            let stop = || cancel.load(Ordering::Relaxed);
+            match self.maintain(&stop).and_then(|()| self.measure(&stop)) {
                 Ok(()) | Err(Error::Cancelled) => state = self.writer.commit()?,
                 Err(error) => return Err(error),
             }

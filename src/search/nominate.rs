@@ -6,11 +6,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Asked, RADIUS};
+use super::{Asked, QUERIES_AT_A_TIME, RADIUS, distinct};
 use crate::error::Result;
 use crate::evidence;
-use crate::fingerprint::{Fingerprint, Key, KeyKind, Orientation};
-use crate::index::{Index, Screen, VideoRef};
+use crate::fingerprint::{Fingerprint, Key, KeyKind, Orientation, Run};
+use crate::index::{Index, Neighbour, Screen, VideoRef};
 
 /// Videos that the clip could be a copy of.
 #[derive(Debug, Default)]
@@ -36,12 +36,25 @@ impl Nominated {
     }
 }
 
+/// A key of a clip as it is looked up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) orientation: Orientation,
+    /// Number of the key in its clip.
+    pub(super) number: u32,
+    /// When the clip shows it, in seconds.
+    pub(super) time: f32,
+    pub(super) kind: KeyKind,
+    pub(super) key: Key,
+}
+
 /// How closely an index is looked at.
 pub(super) fn screen(index: &Index) -> Screen {
     let corpus = (index.state().keys.max(1) as f32).log2();
     let radius = (RADIUS_MIN..=RADIUS).rev().find(|radius| evidence::surprise(KeyKind::Region, *radius) >= corpus);
     let radius = radius.unwrap_or(RADIUS_MIN);
-    Screen { probes: PROBES, radius, sketch_radius: radius / 2 }
+    let measured = index.screening().1.map(|screening| screening.probes as usize);
+    Screen { probes: measured.unwrap_or(PROBES), radius, sketch_radius: radius / 2 }
 }
 
 /// Nominates videos by what is asked of a clip.
@@ -51,60 +64,85 @@ pub(super) fn nominate(
     asked: &Asked,
     stop: &dyn Fn() -> Result<()>,
 ) -> Result<Nominated> {
-    let screen = screen(index);
+    let seen = asked.of.iter().zip(&asked.keys).filter(|((orientation, key), _)| nominates(clip, *orientation, *key));
+    let seen: Vec<Seen> = seen
+        .map(|(&(orientation, number), &key)| {
+            let of_clip = &clip.keys[number];
+            let time = clip.keyframes[of_clip.keyframe as usize].time.as_secs_f32();
+            Seen { orientation, number: number as u32, time, kind: of_clip.kind, key }
+        })
+        .collect();
+    nominate_by(index, &seen, &screen(index), stop)
+}
+
+/// Nominates videos by keys that were seen.
+pub(super) fn nominate_by(
+    index: &Index,
+    seen: &[Seen],
+    screen: &Screen,
+    stop: &dyn Fn() -> Result<()>,
+) -> Result<Nominated> {
     let mut nominated = Nominated::default();
-    let mut bins: HashMap<(VideoRef, Orientation, i64), Bin> = HashMap::new();
-    for part in asked.parts_of(|(orientation, key)| nominates(clip, *orientation, *key)) {
+    let mut bins = Bins::default();
+    for part in seen.chunks(QUERIES_AT_A_TIME) {
         stop()?;
-        let near = index.near_by_cell(&part.queries, &screen)?;
+        let queries = distinct(part.iter().map(|seen| seen.key));
+        let near = index.near_by_cell(&queries, screen)?;
         for of_query in near.chunk_by(|a, b| a.query == b.query) {
             let videos: HashSet<VideoRef> = of_query.iter().map(|near| near.video).collect();
-            nominated.found.insert(part.queries[of_query[0].query as usize], videos.len() as u32);
+            nominated.found.insert(queries[of_query[0].query as usize], videos.len() as u32);
         }
-        for &place in &part.asked {
-            let (orientation, number) = asked.of[place];
-            let key = asked.keys[place];
-            let Ok(of) = part.queries.binary_search(&key) else { continue };
+        for seen in part {
+            let Ok(of) = queries.binary_search(&seen.key) else { continue };
             let from = near.partition_point(|near| (near.query as usize) < of);
-            let seen = &clip.keys[number];
-            let shared = (nominated.videos_of(&key).max(1) as f32).log2();
+            let shared = (nominated.videos_of(&seen.key).max(1) as f32).log2();
             for near in near[from..].iter().take_while(|near| near.query as usize == of) {
-                let run = index.run(near.video, near.run)?;
-                if run.kind != seen.kind {
-                    continue;
-                }
-                let bits = evidence::surprise(run.kind, near.distance) - shared;
-                let time = clip.keyframes[seen.keyframe as usize].time.as_secs_f32();
-                let first = run.first.as_secs_f32() - time;
-                let last = (run.last.as_secs_f32() - time).min(first + BIN_S * LONGEST_BINS);
-                // Bins that overlap by half, so that two keys near each other share one.
-                let bin = |offset: f32| (offset / (0.5 * BIN_S)).floor() as i64;
-                for bin in bin(first) - 1..=bin(last) {
-                    let votes = bins.entry((near.video, orientation, bin)).or_default();
-                    votes.add(number as u32, near.run, bits, near.distance);
-                }
+                bins.vote(seen, near, &index.run(near.video, near.run)?, shared);
             }
         }
     }
-    let mut videos: HashMap<VideoRef, Nominee> = HashMap::new();
-    for ((video, orientation, _), bin) in &bins {
-        if bin.nominates() {
-            let nominee = videos.entry(*video).or_insert_with(|| Nominee {
-                video: *video,
-                orientations: Vec::new(),
-                bits: 0.0,
-            });
+    nominated.videos = bins.nominees();
+    Ok(nominated)
+}
+
+/// Votes by video, orientation and distance in time.
+#[derive(Debug, Default)]
+pub(super) struct Bins(HashMap<(VideoRef, Orientation, i64), Bin>);
+
+impl Bins {
+    /// A key of the clip is near a run of a video; `shared` bits are what it loses because other videos have it too.
+    pub(super) fn vote(&mut self, seen: &Seen, near: &Neighbour, run: &Run, shared: f32) {
+        if run.kind != seen.kind {
+            return;
+        }
+        let bits = evidence::surprise(run.kind, near.distance) - shared;
+        let first = run.first.as_secs_f32() - seen.time;
+        let last = (run.last.as_secs_f32() - seen.time).min(first + BIN_S * LONGEST_BINS);
+        // Bins that overlap by half, so that two keys near each other share one.
+        let bin = |offset: f32| (offset / (0.5 * BIN_S)).floor() as i64;
+        for bin in bin(first) - 1..=bin(last) {
+            let votes = self.0.entry((near.video, seen.orientation, bin)).or_default();
+            votes.add(seen.number, near.run, bits, near.distance);
+        }
+    }
+
+    /// Those that are nominated, with most agreement first.
+    pub(super) fn nominees(&self) -> Vec<Nominee> {
+        let mut videos: HashMap<VideoRef, Nominee> = HashMap::new();
+        for ((video, orientation, _), bin) in self.0.iter().filter(|(_, bin)| bin.nominates()) {
+            let none = || Nominee { video: *video, orientations: Vec::new(), bits: 0.0 };
+            let nominee = videos.entry(*video).or_insert_with(none);
             if !nominee.orientations.contains(orientation) {
                 nominee.orientations.push(*orientation);
             }
             nominee.bits = nominee.bits.max(bin.bits());
         }
+        let mut nominees: Vec<Nominee> = videos.into_values().collect();
+        nominees.iter_mut().for_each(|nominee| nominee.orientations.sort());
+        nominees.sort_by(|a, b| b.bits.total_cmp(&a.bits).then(a.video.cmp(&b.video)));
+        nominees.truncate(NOMINEES_MAX);
+        nominees
     }
-    nominated.videos = videos.into_values().collect();
-    nominated.videos.iter_mut().for_each(|nominee| nominee.orientations.sort());
-    nominated.videos.sort_by(|a, b| b.bits.total_cmp(&a.bits).then(a.video.cmp(&b.video)));
-    nominated.videos.truncate(NOMINEES_MAX);
-    Ok(nominated)
 }
 
 /// Whether a key of a clip is looked up: there is one nearly the same half a second before or after.
@@ -150,8 +188,8 @@ impl Bin {
     }
 }
 
-/// Cells that are looked into for each key: of 512 and 1024 cells, over 0.8 h of footage, see the README.
-const PROBES: usize = 16;
+/// Cells that are looked into for each key of an index in which nobody has measured how many it takes.
+const PROBES: usize = 32;
 
 /// Smallest radius of nomination, in bits: it suits 1e11 keys.
 const RADIUS_MIN: u32 = 40;

@@ -1,5 +1,6 @@
 //! `uniq index`: build, add, update, refresh, remove, benign, merge, upgrade, verify, list, stats.
 
+mod canaries;
 mod intake;
 mod joining;
 mod removal;
@@ -62,6 +63,9 @@ pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
         }
         IndexCommand::Merge { index, .. } => merge(&Place::existing(index.dir)?, quiet),
         IndexCommand::Upgrade { json, index } => joining::upgrade(&Place::existing(index.dir)?, json, quiet),
+        IndexCommand::Canaries { excerpts, json, index } => {
+            canaries::measure(&Place::existing(index.dir)?, excerpts as usize, json, quiet)
+        }
         IndexCommand::Verify { json, expectation, index } => {
             verify(&Place::existing(index.dir)?, &(&expectation).into(), json, quiet)
         }

@@ -209,6 +209,7 @@ impl Tally {
                 Upkeep::Merging => "merging segments",
                 Upkeep::Training => "training cells",
                 Upkeep::Sorting => "sorting keys by cell",
+                Upkeep::Measuring => "measuring what a search finds",
                 Upkeep::Upgrading => "writing the videos in the new format",
                 Upkeep::Joining => "taking videos over",
             };

@@ -135,6 +135,29 @@ Exit codes: 0 done, or nothing to do; 2 error, or interrupted.")]
         #[command(flatten)]
         index: IndexOption,
     },
+    /// Measure on the index itself what a search by cells finds
+    #[command(after_help = "\
+Example:
+  uniq index canaries
+
+A large index is searched by cells: few of its keys are compared, and the videos that these nominate are compared as a whole. How \
+much that misses is measured with canaries: excerpts of the index's own tracks, changed as edits change them, that comparing \
+all keys would find. How many cells a search looks into is chosen so that 99.8 % of them are nominated. The result is \
+committed, and told with each answer. `uniq index build` and `add` do this by themselves as the index grows.
+
+With --json one object is printed: generation, keys, probes, strengths (name, excerpts, nominated each), recall.
+
+Exit codes: 0 done, 2 error, or interrupted.")]
+    Canaries {
+        /// Look for so many excerpts of each strength
+        #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        excerpts: u32,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        index: IndexOption,
+    },
     /// Check every byte of the index
     #[command(after_help = "\
 Example:
