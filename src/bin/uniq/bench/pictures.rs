@@ -55,7 +55,7 @@ impl Measured {
         let (rates, psnr, correlations) = (spread(self.rates), spread(self.psnr), spread(self.correlations));
         format!(
             "pictures     {} of {:.2} h, {:.2} a second\n\
-             bytes        {:.2} MB an hour, {:.2} at most\n\
+             bytes        {:.2} MB an hour, {:.2} of the video that needs most\n\
              PSNR         {:.1} dB in the median, 5 % below {:.1}\n\
              correlation  {:.3} in the median of {windows} windows of 10 s, 5 % below {:.3}, 1 % below {:.3}\n",
             self.pictures,
