@@ -159,33 +159,28 @@ impl Extractor {
     }
 
     fn keys(&self, levels: &Levels, fine: Option<&Levels>) -> (Vec<SeenKey>, Content) {
-        let seen = |kind, place, patch: &Patch| SeenKey {
-            kind,
-            fine: false,
-            place,
-            key: hash::key(patch),
-            mirrored: if self.detail.changed { hash::mirrored_key(patch) } else { Key::default() },
-            warped: [Key::default(); Warp::ALL.len()],
-            recurs: false,
-        };
-        let mut keys = Vec::new();
         let Some((place, patch)) = whole::patch(levels.picture()) else {
             let picture = levels.picture();
             let mean = picture.data.iter().sum::<f32>() / picture.data.len() as f32;
-            return (keys, if mean < BLACK_LEVEL { Content::Black } else { Content::Flat });
+            return (Vec::new(), if mean < BLACK_LEVEL { Content::Black } else { Content::Flat });
         };
+        let mut keys = Vec::new();
         if distinctive(&patch) {
-            let mut key = seen(KeyKind::Whole, place, &patch);
+            keys.extend(self.seen(KeyKind::Whole, &[(place, patch)]));
             // A whole frame is hashed as a square, whatever its width.
-            key.warped = Warp::ALL.map(|warp| if matches!(warp, Warp::Width(_)) { key.key } else { Key::default() });
-            keys.push(key);
+            let at_any_width =
+                |key: Key| Warp::ALL.map(|warp| if matches!(warp, Warp::Width(_)) { key } else { Key::default() });
+            keys.iter_mut().filter(|_| self.detail.changed).for_each(|seen| seen.warped = at_any_width(seen.key));
         }
-        for (place, patch) in regions(levels, self.detail.regions) {
-            let mut key = seen(KeyKind::Region, place, &patch);
-            if self.detail.changed {
-                key.warped = Warp::ALL.map(|warp| hash::key(&levels.warped_patch(place, warp)));
+        let found = regions(levels, self.detail.regions);
+        let whole = keys.len();
+        keys.extend(self.seen(KeyKind::Region, &found));
+        if self.detail.changed {
+            let patches = found.iter().flat_map(|(place, _)| Warp::ALL.map(|warp| (*place, warp)));
+            let warped = hash::keys(patches.map(|(place, warp)| levels.warped_patch(place, warp)));
+            for (seen, warped) in keys[whole..].iter_mut().zip(warped.as_chunks().0) {
+                seen.warped = *warped;
             }
-            keys.push(key);
         }
         // Fine regions alone could be found in a larger picture only.
         let content = match keys.len() {
@@ -194,10 +189,30 @@ impl Extractor {
             _ => Content::Searchable,
         };
         if let Some(fine) = fine {
-            let regions = fine_regions(fine, self.detail.fine).into_iter();
-            keys.extend(regions.map(|(place, patch)| SeenKey { fine: true, ..seen(KeyKind::Region, place, &patch) }));
+            let found = fine_regions(fine, self.detail.fine);
+            keys.extend(self.seen(KeyKind::Region, &found).map(|seen| SeenKey { fine: true, ..seen }));
         }
         (keys, content)
+    }
+
+    /// Keys of patches that are neither warped nor known to recur.
+    fn seen(&self, kind: KeyKind, found: &[(Place, Patch)]) -> impl Iterator<Item = SeenKey> {
+        let patches = found.iter().map(|(_, patch)| *patch);
+        let keys = if self.detail.changed {
+            hash::keys_both_ways(patches)
+        } else {
+            hash::keys(patches).into_iter().map(|key| (key, Key::default())).collect()
+        };
+        let warped = [Key::default(); Warp::ALL.len()];
+        found.iter().zip(keys).map(move |((place, _), (key, mirrored))| SeenKey {
+            kind,
+            fine: false,
+            place: *place,
+            key,
+            mirrored,
+            warped,
+            recurs: false,
+        })
     }
 
     fn observe(&mut self, time: Duration, content: Content, levels: &Levels) -> Keyframe {
@@ -236,20 +251,24 @@ const CUT_DIFFERENCE: f32 = 22.0;
 
 /// Marks the keys whose place looks the same in another picture.
 fn mark(recent: &mut Recent, other: &Rc<Picture>) {
-    let same = Rc::ptr_eq(&recent.picture, other);
-    for key in recent.keys.iter_mut().filter(|key| !key.recurs) {
-        if same {
-            key.recurs = true;
-            continue;
-        }
-        let there = match key.kind {
-            KeyKind::Whole => other.whole,
-            KeyKind::Region => {
-                let levels = if key.fine { other.fine.as_ref() } else { Some(&other.levels) };
-                levels.map(|levels| hash::key(&levels.patch(key.place)))
-            }
-        };
-        key.recurs = there.is_some_and(|there| key.key.distance(there) <= RECURRENCE_RADIUS);
+    if Rc::ptr_eq(&recent.picture, other) {
+        recent.keys.iter_mut().for_each(|key| key.recurs = true);
+        return;
+    }
+    let alike = |key: &SeenKey, there: Key| key.key.distance(there) <= RECURRENCE_RADIUS;
+    for key in recent.keys.iter_mut().filter(|key| !key.recurs && key.kind == KeyKind::Whole) {
+        key.recurs = other.whole.is_some_and(|there| alike(key, there));
+    }
+    let levels = |key: &SeenKey| if key.fine { other.fine.as_ref() } else { Some(&other.levels) };
+    let mut regions: Vec<(&mut SeenKey, &Levels)> = recent
+        .keys
+        .iter_mut()
+        .filter(|key| !key.recurs && key.kind == KeyKind::Region)
+        .filter_map(|key| levels(key).map(|levels| (key, levels)))
+        .collect();
+    let there = hash::keys(regions.iter().map(|(key, levels)| levels.patch(key.place)));
+    for ((key, _), there) in regions.iter_mut().zip(there) {
+        key.recurs = alike(key, there);
     }
 }
 
