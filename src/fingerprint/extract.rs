@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::blobs::Detector;
 use super::hash::{self, Patch};
 use super::motion::{Motion, Watcher};
 use super::pan::is_panned;
@@ -50,10 +51,12 @@ impl Detail {
 /// Takes keyframes in the order of time and gives them back, with their keys, about two seconds later.
 pub(super) struct Extractor {
     detail: Detail,
+    /// For pictures of the working size and of twice that.
+    detectors: [Detector; 2],
     recent: VecDeque<Recent>,
-    /// The picture since which nothing has changed, as block means, and its time.
-    anchor: Option<(Duration, Blocks)>,
-    previous: Option<Blocks>,
+    /// The picture since which nothing has changed, and its time.
+    anchor: Option<(Duration, Levels)>,
+    previous: Option<Levels>,
     watcher: Watcher,
     memory: Memory,
     /// Whether each keyframe shows a still over which a camera is pretended to move.
@@ -93,6 +96,7 @@ impl Extractor {
     pub(super) fn new(detail: Detail) -> Extractor {
         Extractor {
             detail,
+            detectors: [Detector::default(), Detector::default()],
             recent: VecDeque::new(),
             anchor: None,
             previous: None,
@@ -111,10 +115,10 @@ impl Extractor {
         };
         let keyframe = self.observe(frame.time, picture.content, &picture.levels);
         if self.detail.changed {
-            self.memory.push(frame.time, &picture.levels.eighth().0);
+            self.memory.push(frame.time, picture.levels.eighth().0);
         }
         let (cells, pitch) = picture.fine.as_ref().unwrap_or(&picture.levels).eighth();
-        self.watcher.push(frame.time, cells, pitch);
+        self.watcher.push(frame.time, cells.clone(), pitch);
 
         let far_enough = |earlier: &Recent| earlier.keyframe.time + RECURRENCE_GAP <= frame.time;
         let number = self.panned.len();
@@ -147,7 +151,7 @@ impl Extractor {
         Course { motion: self.watcher.finish(), repeating: self.memory.repeating(), panned: self.panned }
     }
 
-    fn picture(&self, frame: &Frame) -> Picture {
+    fn picture(&mut self, frame: &Frame) -> Picture {
         let picture = Levels::new(Plane::of_frame(frame));
         let (levels, fine) = match self.detail.resolution() {
             Resolution::Working => (picture, None),
@@ -158,7 +162,7 @@ impl Extractor {
         Picture { luma: frame.luma.clone(), levels, fine, keys, whole, content }
     }
 
-    fn keys(&self, levels: &Levels, fine: Option<&Levels>) -> (Vec<SeenKey>, Content) {
+    fn keys(&mut self, levels: &Levels, fine: Option<&Levels>) -> (Vec<SeenKey>, Content) {
         let Some((place, patch)) = whole::patch(levels.picture()) else {
             let picture = levels.picture();
             let mean = picture.data.iter().sum::<f32>() / picture.data.len() as f32;
@@ -172,7 +176,7 @@ impl Extractor {
                 |key: Key| Warp::ALL.map(|warp| if matches!(warp, Warp::Width(_)) { key } else { Key::default() });
             keys.iter_mut().filter(|_| self.detail.changed).for_each(|seen| seen.warped = at_any_width(seen.key));
         }
-        let found = regions(levels, self.detail.regions);
+        let found = regions(&mut self.detectors[0], levels, self.detail.regions);
         let whole = keys.len();
         keys.extend(self.seen(KeyKind::Region, &found));
         if self.detail.changed {
@@ -189,7 +193,7 @@ impl Extractor {
             _ => Content::Searchable,
         };
         if let Some(fine) = fine {
-            let found = fine_regions(fine, self.detail.fine);
+            let found = fine_regions(&mut self.detectors[1], fine, self.detail.fine);
             keys.extend(self.seen(KeyKind::Region, &found).map(|seen| SeenKey { fine: true, ..seen }));
         }
         (keys, content)
@@ -216,16 +220,15 @@ impl Extractor {
     }
 
     fn observe(&mut self, time: Duration, content: Content, levels: &Levels) -> Keyframe {
-        let blocks = Blocks::of(levels);
-        let cut = self.previous.as_ref().is_some_and(|previous| previous.mean_difference(&blocks) > CUT_DIFFERENCE);
+        let cut = self.previous.as_ref().is_some_and(|previous| mean_difference(previous, levels) > CUT_DIFFERENCE);
         let still_since = match &self.anchor {
-            Some((since, anchor)) if anchor.largest_difference(&blocks) < STILL_DIFFERENCE => *since,
+            Some((since, anchor)) if largest_difference(anchor, levels) < STILL_DIFFERENCE => *since,
             _ => {
-                self.anchor = Some((time, blocks.clone()));
+                self.anchor = Some((time, levels.clone()));
                 time
             }
         };
-        self.previous = Some(blocks);
+        self.previous = Some(levels.clone());
         Keyframe { time, content, still_since, cut, repeats: false, panned: false }
     }
 }
@@ -272,28 +275,20 @@ fn mark(recent: &mut Recent, other: &Rc<Picture>) {
     }
 }
 
-/// Means of blocks of 8x8 pixels.
-#[derive(Debug, Clone, PartialEq)]
-struct Blocks(Plane);
+/// Differences of the means of blocks of 8x8 pixels of two pictures of one size.
+fn differences<'a>(a: &'a Levels, b: &'a Levels) -> Option<impl Iterator<Item = f32> + 'a> {
+    let ((a, _), (b, _)) = (a.eighth(), b.eighth());
+    let alike = (a.width, a.height) == (b.width, b.height);
+    alike.then(|| a.data.iter().zip(&b.data).map(|(a, b)| (a - b).abs()))
+}
 
-impl Blocks {
-    fn of(levels: &Levels) -> Blocks {
-        Blocks(levels.eighth().0)
-    }
+fn largest_difference(a: &Levels, b: &Levels) -> f32 {
+    differences(a, b).map_or(f32::INFINITY, |differences| differences.fold(0.0, f32::max))
+}
 
-    fn differences<'a>(&'a self, other: &'a Blocks) -> Option<impl Iterator<Item = f32> + 'a> {
-        let alike = (self.0.width, self.0.height) == (other.0.width, other.0.height);
-        alike.then(|| self.0.data.iter().zip(&other.0.data).map(|(a, b)| (a - b).abs()))
-    }
-
-    fn largest_difference(&self, other: &Blocks) -> f32 {
-        self.differences(other).map_or(f32::INFINITY, |differences| differences.fold(0.0, f32::max))
-    }
-
-    fn mean_difference(&self, other: &Blocks) -> f32 {
-        let n = self.0.data.len().max(1) as f32;
-        self.differences(other).map_or(f32::INFINITY, |differences| differences.sum::<f32>() / n)
-    }
+fn mean_difference(a: &Levels, b: &Levels) -> f32 {
+    let n = a.eighth().0.data.len().max(1) as f32;
+    differences(a, b).map_or(f32::INFINITY, |differences| differences.sum::<f32>() / n)
 }
 
 #[cfg(test)]

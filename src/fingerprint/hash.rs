@@ -36,18 +36,19 @@ pub(super) fn keys_both_ways(patches: impl Iterator<Item = Patch>) -> Vec<(Key, 
 
 /// Calls `take` with the coefficients of some patches at a time, and how many they are.
 fn by_lanes(mut patches: impl Iterator<Item = Patch>, mut take: impl FnMut(&Coefficients, usize)) {
+    let mut some = [[0.0; PATCH * PATCH]; LANES];
     let mut squares = [[0.0; LANES]; PATCH * PATCH];
     let mut coefficients = [[0.0; LANES]; LOW * LOW];
     loop {
         let mut count = 0;
         for patch in patches.by_ref().take(LANES) {
-            squares.iter_mut().zip(&patch).for_each(|(lanes, level)| lanes[count] = *level);
+            some[count] = patch;
             count += 1;
         }
         if count == 0 {
             return;
         }
-        stretch(&mut squares);
+        stretch(&some, &mut squares);
         dct::transform(&squares, &mut coefficients);
         take(&coefficients, count);
     }
@@ -62,17 +63,18 @@ pub(super) fn contrast(patch: &Patch) -> (f32, f32) {
 }
 
 widened! {
-    /// Stretches to a fixed contrast before rounding to whole levels 0..=255: what has a contrast of 8 grey levels would otherwise lose its
+    /// Stretches patches to a fixed contrast before rounding to whole levels 0..=255: one of 8 grey levels would otherwise lose its
     /// fine coefficients to rounding.
-    fn stretch(squares: &mut [Lanes; PATCH * PATCH]) = stretch_always;
+    fn stretch(patches: &[Patch; LANES], squares: &mut [Lanes; PATCH * PATCH]) = stretch_always;
 }
 
 #[inline(always)]
-fn stretch_always(squares: &mut [Lanes; PATCH * PATCH]) {
+fn stretch_always(patches: &[Patch; LANES], squares: &mut [Lanes; PATCH * PATCH]) {
     let n = squares.len() as f32;
     let (mut mean, mut gain) = ([0.0_f32; LANES], [0.0_f32; LANES]);
-    for lanes in squares.iter() {
-        mean.iter_mut().zip(lanes).for_each(|(sum, level)| *sum += level);
+    for (i, lanes) in squares.iter_mut().enumerate() {
+        *lanes = std::array::from_fn(|lane| patches[lane][i]);
+        mean.iter_mut().zip(lanes).for_each(|(sum, level)| *sum += *level);
     }
     mean.iter_mut().for_each(|sum| *sum /= n);
     for lanes in squares.iter() {
@@ -260,10 +262,9 @@ mod tests {
     fn all_processors_give_the_same_keys() {
         let patches = patches();
         for of_lanes in patches.as_chunks::<LANES>().0 {
-            let mut squares: [Lanes; PATCH * PATCH] =
-                std::array::from_fn(|i| std::array::from_fn(|lane| of_lanes[lane][i]));
+            let mut squares = [[0.0; LANES]; PATCH * PATCH];
             let mut low = [[0.0; LANES]; LOW * LOW];
-            stretch_always(&mut squares);
+            stretch_always(of_lanes, &mut squares);
             dct::transform(&squares, &mut low);
             for mirrored in [false, true] {
                 let mut found = [Key::default(); LANES];

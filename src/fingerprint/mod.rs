@@ -11,6 +11,7 @@
 //! This stage assumes upright luma frames ([`crate::media`]), of a clip at twice the working size, which it halves; it knows
 //! nothing of other videos.
 
+mod blobs;
 mod dct;
 mod extract;
 mod file;

@@ -1,9 +1,10 @@
 //! A picture of floating-point grey levels: blur, halving and sampling.
 
+use super::wide::widened;
 use crate::media::Frame;
 
 /// Grey levels 0..=255 as `f32`, row by row.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Plane {
     pub(super) width: usize,
     pub(super) height: usize,
@@ -48,47 +49,54 @@ impl Plane {
         Plane { width, height, data }
     }
 
-    /// Keeps each second pixel of each second row: for a picture that is blurred already.
-    pub(super) fn decimated(&self) -> Plane {
-        let (width, height) = (self.width.div_ceil(2), self.height.div_ceil(2));
-        let rows = self.data.chunks_exact(self.width).step_by(2);
-        let data = rows.flat_map(|row| row.iter().copied().step_by(2)).collect();
-        Plane { width, height, data }
+    /// Becomes each second pixel of each second row of a picture that is blurred already.
+    pub(super) fn decimate(&mut self, other: &Plane) {
+        (self.width, self.height) = (other.width.div_ceil(2), other.height.div_ceil(2));
+        self.data.clear();
+        for row in other.data.chunks_exact(other.width).step_by(2) {
+            self.data.extend(row.iter().step_by(2));
+        }
     }
 
-    /// Convolves with a Gaussian of `sigma` pixels, cut at four sigmas; edges are repeated.
-    pub(super) fn blurred(&self, sigma: f32) -> Plane {
+    /// Becomes a picture convolved with a Gaussian of `sigma` pixels, cut at four sigmas; edges are repeated. `more` becomes what this
+    /// has more than the picture.
+    pub(super) fn blur(&mut self, other: &Plane, sigma: f32, space: &mut Space, more: &mut Plane) {
+        for plane in [&mut *self, &mut *more] {
+            (plane.width, plane.height) = (other.width, other.height);
+            plane.data.resize(other.data.len(), 0.0);
+        }
         let kernel = gaussian(sigma);
         let radius = kernel.len() - 1;
-        let (width, height) = (self.width, self.height);
-        let mut across = vec![0.0_f32; width * height];
-        let mut padded = vec![0.0_f32; width + 2 * radius];
-        for (row, out) in self.data.chunks_exact(width).zip(across.chunks_exact_mut(width)) {
-            padded[..radius].fill(row[0]);
-            padded[radius..radius + width].copy_from_slice(row);
-            padded[radius + width..].fill(row[width - 1]);
-            weigh(out, &padded[radius..], kernel[0]);
-            for (k, &weight) in kernel.iter().enumerate().skip(1) {
-                add_pair(out, &padded[radius - k..], &padded[radius + k..], weight);
-            }
+        let stride = other.width.next_multiple_of(BLOCK);
+        space.across.resize(stride * other.height, 0.0);
+        space.padded.resize(stride + 2 * radius, 0.0);
+        for (row, across) in other.data.chunks_exact(other.width).zip(space.across.chunks_exact_mut(stride)) {
+            let (before, after) = space.padded.split_at_mut(radius);
+            before.fill(row[0]);
+            after[..row.len()].copy_from_slice(row);
+            after[row.len()..].fill(row[row.len() - 1]);
+            blur_row(&space.padded, &kernel, across);
         }
-        let mut data = vec![0.0_f32; width * height];
-        for (y, out) in data.chunks_exact_mut(width).enumerate() {
-            weigh(out, &across[y * width..], kernel[0]);
-            for (k, &weight) in kernel.iter().enumerate().skip(1) {
-                let above = y.saturating_sub(k) * width;
-                let below = (y + k).min(height - 1) * width;
-                add_pair(out, &across[above..], &across[below..], weight);
-            }
+        for first in (0..other.width).step_by(BLOCK) {
+            blur_columns(&space.across, &kernel, first, other, self, more);
         }
-        Plane { width, height, data }
     }
 
-    /// The pixel-wise difference `self - other` of two pictures of one size.
-    pub(super) fn minus(&self, other: &Plane) -> Plane {
-        let data = self.data.iter().zip(&other.data).map(|(a, b)| a - b).collect();
-        Plane { width: self.width, height: self.height, data }
+    /// Interpolates 32x32 points as [`Plane::sample`] does.
+    pub(super) fn samples(&self, mesh: &Mesh) -> [f32; SIDE * SIDE] {
+        let mut samples = [0.0; SIDE * SIDE];
+        sample_mesh(self, mesh, &mut samples);
+        samples
     }
+}
+
+/// What a blur works in.
+#[derive(Debug, Default)]
+pub(super) struct Space {
+    /// The picture blurred from left to right, each row filled up to whole blocks.
+    across: Vec<f32>,
+    /// A row with its edges repeated.
+    padded: Vec<f32>,
 }
 
 /// Half a normalised Gaussian, from its centre outwards.
@@ -100,20 +108,132 @@ fn gaussian(sigma: f32) -> Vec<f32> {
     kernel
 }
 
-fn weigh(out: &mut [f32], input: &[f32], weight: f32) {
-    for (out, &value) in out.iter_mut().zip(input) {
-        *out = weight * value;
+/// Neighbouring pixels that are blurred at a time: their sums stay in registers.
+const BLOCK: usize = 32;
+
+widened! {
+    /// Blurs a row with its edges, into whole blocks.
+    fn blur_row(padded: &[f32], kernel: &[f32], out: &mut [f32]) = blur_row_always;
+}
+
+#[inline(always)]
+fn blur_row_always(padded: &[f32], kernel: &[f32], out: &mut [f32]) {
+    let radius = kernel.len() - 1;
+    for (number, out) in out.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
+        let around = &padded[number * BLOCK..][..BLOCK + 2 * radius];
+        *out = weighed(kernel, |k| (&around[radius - k..], &around[radius + k..]));
     }
 }
 
-fn add_pair(out: &mut [f32], first: &[f32], second: &[f32], weight: f32) {
-    for ((out, &a), &b) in out.iter_mut().zip(first).zip(second) {
-        *out += weight * (a + b);
+widened! {
+    /// Blurs the columns of a block from top to bottom.
+    fn blur_columns(
+        across: &[f32], kernel: &[f32], first: usize, other: &Plane, blurred: &mut Plane, more: &mut Plane,
+    ) = blur_columns_always;
+}
+
+#[inline(always)]
+fn blur_columns_always(
+    across: &[f32],
+    kernel: &[f32],
+    first: usize,
+    other: &Plane,
+    blurred: &mut Plane,
+    more: &mut Plane,
+) {
+    let (width, height) = (other.width, other.height);
+    let stride = width.next_multiple_of(BLOCK);
+    for y in 0..height {
+        let above = |k: usize| &across[y.saturating_sub(k) * stride + first..];
+        let below = |k: usize| &across[(y + k).min(height - 1) * stride + first..];
+        let sums = weighed(kernel, |k| (above(k), below(k)));
+        let pixels = y * width + first..y * width + width.min(first + BLOCK);
+        let (out, more, other) =
+            (&mut blurred.data[pixels.clone()], &mut more.data[pixels.clone()], &other.data[pixels]);
+        for (((out, more), other), sum) in out.iter_mut().zip(more).zip(other).zip(sums) {
+            *out = sum;
+            *more = sum - other;
+        }
+    }
+}
+
+/// A block of sums of pixels and their neighbours, `sides` being those so far away on either side.
+#[inline(always)]
+fn weighed<'a>(kernel: &[f32], sides: impl Fn(usize) -> (&'a [f32], &'a [f32])) -> [f32; BLOCK] {
+    let mut sums = [0.0; BLOCK];
+    for (sum, value) in sums.iter_mut().zip(&sides(0).0[..BLOCK]) {
+        *sum = kernel[0] * value;
+    }
+    for (k, &weight) in kernel.iter().enumerate().skip(1) {
+        let (first, second) = sides(k);
+        for ((sum, a), b) in sums.iter_mut().zip(&first[..BLOCK]).zip(&second[..BLOCK]) {
+            *sum += weight * (a + b);
+        }
+    }
+    sums
+}
+
+/// Rows and columns of a mesh.
+const SIDE: usize = 32;
+
+/// Points in rows and columns, each at the sum of what its column and its row say, in pixels whose corner is a whole number.
+#[derive(Debug, Clone)]
+pub(super) struct Mesh {
+    /// Across and down of each column.
+    pub(super) columns: [[f32; SIDE]; 2],
+    /// Across and down of each row.
+    pub(super) rows: [[f32; SIDE]; 2],
+    /// How many of the pixels that the points are told in one pixel of the sampled picture is as wide as: a power of two.
+    pub(super) shrink: f32,
+}
+
+widened! {
+    fn sample_mesh(plane: &Plane, mesh: &Mesh, samples: &mut [f32; SIDE * SIDE]) = sample_mesh_always;
+}
+
+#[inline(always)]
+fn sample_mesh_always(plane: &Plane, mesh: &Mesh, samples: &mut [f32; SIDE * SIDE]) {
+    let (width, height) = (plane.width as i32, plane.height as i32);
+    // Of a power of two, so it is as good as a division.
+    let scale = 1.0 / mesh.shrink;
+    let clamped = |at: f32, last: i32| {
+        let at = if at > 0.0 { at } else { 0.0 };
+        if at < last as f32 { at } else { last as f32 }
+    };
+    let mut corners = [[0_u32; SIDE]; 4];
+    let mut shares = [[0.0_f32; SIDE]; 2];
+    let mut levels = [[0.0_f32; SIDE]; 4];
+    for (y, samples) in samples.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
+        for i in 0..SIDE {
+            let x = clamped((mesh.columns[0][i] + mesh.rows[0][y]) * scale - 0.5, width - 1);
+            let y = clamped((mesh.columns[1][i] + mesh.rows[1][y]) * scale - 0.5, height - 1);
+            let (left, top) = (x as i32, y as i32);
+            (shares[0][i], shares[1][i]) = (x - left as f32, y - top as f32);
+            let corner = top * width + left;
+            let right = i32::from(left < width - 1);
+            let below = if top < height - 1 { width } else { 0 };
+            for (corners, at) in
+                corners.iter_mut().zip([corner, corner + right, corner + below, corner + below + right])
+            {
+                corners[i] = at as u32;
+            }
+        }
+        for (levels, corners) in levels.iter_mut().zip(&corners) {
+            for (level, corner) in levels.iter_mut().zip(corners) {
+                *level = plane.data[*corner as usize];
+            }
+        }
+        for (i, sample) in samples.iter_mut().enumerate() {
+            let upper = levels[0][i] + shares[0][i] * (levels[1][i] - levels[0][i]);
+            let lower = levels[2][i] + shares[0][i] * (levels[3][i] - levels[2][i]);
+            *sample = upper + shares[1][i] * (lower - upper);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing;
     use super::*;
 
     fn plane(width: usize, height: usize, level: impl Fn(usize, usize) -> f32) -> Plane {
@@ -121,13 +241,62 @@ mod tests {
         Plane { width, height, data }
     }
 
+    fn blurred(plane: &Plane, sigma: f32) -> Plane {
+        let mut blurred = Plane::default();
+        blurred.blur(plane, sigma, &mut Space::default(), &mut Plane::default());
+        blurred
+    }
+
     #[test]
     fn a_blur_keeps_constants_and_spreads_a_point_by_its_sigma() {
-        assert!(plane(20, 9, |_, _| 77.0).blurred(2.0).data.iter().all(|v| (v - 77.0).abs() < 1e-3));
-        let point = plane(41, 41, |x, y| if (x, y) == (20, 20) { 1.0 } else { 0.0 }).blurred(3.0);
+        assert!(blurred(&plane(20, 9, |_, _| 77.0), 2.0).data.iter().all(|v| (v - 77.0).abs() < 1e-3));
+        let point = blurred(&plane(41, 41, |x, y| if (x, y) == (20, 20) { 1.0 } else { 0.0 }), 3.0);
         let variance: f32 =
             (0..41).map(|x| (x as f32 - 20.0).powi(2) * (0..41).map(|y| point.at(x, y)).sum::<f32>()).sum();
         assert!((variance - 9.0).abs() < 0.1, "variance {variance}");
+    }
+
+    #[test]
+    fn a_blur_adds_in_one_order_whatever_the_size_of_the_picture() {
+        for (width, height) in [(1, 1), (1, 70), (70, 1), (31, 12), (33, 40), (228, 128)] {
+            let picture = plane(width, height, |x, y| testing::texture(x as f32, y as f32, 3));
+            let (mut found, mut more) = (Plane::default(), Plane::default());
+            found.blur(&picture, 1.7, &mut Space::default(), &mut more);
+            let kernel = gaussian(1.7);
+            let sum = |line: &dyn Fn(isize) -> f32| {
+                let mut sum = kernel[0] * line(0);
+                for (k, weight) in kernel.iter().enumerate().skip(1) {
+                    sum += weight * (line(-(k as isize)) + line(k as isize));
+                }
+                sum
+            };
+            let within = |at: usize, away: isize, end: usize| at.saturating_add_signed(away).min(end - 1);
+            let across = plane(width, height, |x, y| sum(&|away| picture.at(within(x, away, width), y)));
+            let wanted = plane(width, height, |x, y| sum(&|away| across.at(x, within(y, away, height))));
+            assert_eq!(found, wanted);
+            assert_eq!(more, plane(width, height, |x, y| wanted.at(x, y) - picture.at(x, y)));
+        }
+    }
+
+    #[test]
+    fn a_mesh_is_sampled_as_its_points_are() {
+        let picture = plane(57, 32, |x, y| testing::texture(x as f32, y as f32, 8));
+        for (turn, shrink) in [(0.0, 1.0), (0.3, 2.0), (-2.5, 8.0)] {
+            let (sin, cos) = f32::sin_cos(turn);
+            let away = |i: usize| 4.7 * shrink * (i as f32 - 9.0);
+            let mesh = Mesh {
+                columns: [std::array::from_fn(|i| cos * away(i)), std::array::from_fn(|i| sin * away(i))],
+                rows: [std::array::from_fn(|i| -sin * away(i)), std::array::from_fn(|i| cos * away(i))],
+                shrink,
+            };
+            let found = picture.samples(&mesh);
+            let mut plain = [0.0; SIDE * SIDE];
+            sample_mesh_always(&picture, &mesh, &mut plain);
+            let at = |of: usize, i: usize| mesh.columns[of][i % SIDE] + mesh.rows[of][i / SIDE];
+            let wanted = |i: usize| picture.sample(at(0, i) / shrink - 0.5, at(1, i) / shrink - 0.5);
+            assert_eq!(found, std::array::from_fn(wanted));
+            assert_eq!(found, plain);
+        }
     }
 
     #[test]
@@ -142,6 +311,8 @@ mod tests {
     fn halving_averages_and_decimating_picks() {
         let ramp = plane(5, 4, |x, y| (x + 10 * y) as f32);
         assert_eq!(ramp.halved(), Plane { width: 2, height: 2, data: vec![5.5, 7.5, 25.5, 27.5] });
-        assert_eq!(ramp.decimated(), Plane { width: 3, height: 2, data: vec![0.0, 2.0, 4.0, 20.0, 22.0, 24.0] });
+        let mut decimated = ramp.halved();
+        decimated.decimate(&ramp);
+        assert_eq!(decimated, Plane { width: 3, height: 2, data: vec![0.0, 2.0, 4.0, 20.0, 22.0, 24.0] });
     }
 }
