@@ -180,8 +180,9 @@ impl Extractor {
         let whole = keys.len();
         keys.extend(self.seen(KeyKind::Region, &found));
         if self.detail.changed {
-            let patches = found.iter().flat_map(|(place, _)| Warp::ALL.map(|warp| (*place, warp)));
-            let warped = hash::keys(patches.map(|(place, warp)| levels.warped_patch(place, warp)));
+            let asked: Vec<(Place, Warp)> =
+                found.iter().flat_map(|(place, _)| Warp::ALL.map(|warp| (*place, warp))).collect();
+            let warped = hash::keys(&asked, |(place, warp), patch| levels.warped_patch(*place, *warp, patch));
             for (seen, warped) in keys[whole..].iter_mut().zip(warped.as_chunks().0) {
                 seen.warped = *warped;
             }
@@ -201,11 +202,11 @@ impl Extractor {
 
     /// Keys of patches that are neither warped nor known to recur.
     fn seen(&self, kind: KeyKind, found: &[(Place, Patch)]) -> impl Iterator<Item = SeenKey> {
-        let patches = found.iter().map(|(_, patch)| *patch);
+        let patch = |found: &(Place, Patch), patch: &mut Patch| *patch = found.1;
         let keys = if self.detail.changed {
-            hash::keys_both_ways(patches)
+            hash::keys_both_ways(found, patch)
         } else {
-            hash::keys(patches).into_iter().map(|key| (key, Key::default())).collect()
+            hash::keys(found, patch).into_iter().map(|key| (key, Key::default())).collect()
         };
         let warped = [Key::default(); Warp::ALL.len()];
         found.iter().zip(keys).map(move |((place, _), (key, mirrored))| SeenKey {
@@ -269,7 +270,7 @@ fn mark(recent: &mut Recent, other: &Rc<Picture>) {
         .filter(|key| !key.recurs && key.kind == KeyKind::Region)
         .filter_map(|key| levels(key).map(|levels| (key, levels)))
         .collect();
-    let there = hash::keys(regions.iter().map(|(key, levels)| levels.patch(key.place)));
+    let there = hash::keys(&regions, |(key, levels), patch| levels.patch(key.place, patch));
     for ((key, _), there) in regions.iter_mut().zip(there) {
         key.recurs = alike(key, there);
     }

@@ -2,7 +2,7 @@
 
 use super::Key;
 use super::dct::{self, LANES, Lanes};
-use super::wide::widened;
+use super::wide::{whole, widened};
 
 /// Rows and columns of what is hashed.
 pub(super) const PATCH: usize = 32;
@@ -10,11 +10,11 @@ pub(super) const PATCH: usize = 32;
 /// A square of grey levels as it is hashed: any affine change of brightness leaves the key as it is.
 pub(super) type Patch = [f32; PATCH * PATCH];
 
-/// The 256-bit keys of patches: signs of the low 16x16 DCT coefficients against their median (pHash, Zauner 2010). Several are made
-/// at a time.
-pub(super) fn keys(patches: impl Iterator<Item = Patch>) -> Vec<Key> {
+/// The 256-bit keys of the patches that are made of some things: signs of the low 16x16 DCT coefficients against their median (pHash, Zauner
+/// 2010). Several are made at a time.
+pub(super) fn keys<T>(things: &[T], patch: impl Fn(&T, &mut Patch)) -> Vec<Key> {
     let mut made = Vec::new();
-    by_lanes(patches, |coefficients, count| {
+    by_lanes(things, patch, |coefficients, count| {
         let mut keys = [Key::default(); LANES];
         read(coefficients, false, &mut keys);
         made.extend_from_slice(&keys[..count]);
@@ -22,10 +22,10 @@ pub(super) fn keys(patches: impl Iterator<Item = Patch>) -> Vec<Key> {
     made
 }
 
-/// The keys of patches, each with that of the patch with left and right exchanged.
-pub(super) fn keys_both_ways(patches: impl Iterator<Item = Patch>) -> Vec<(Key, Key)> {
+/// The same, each with the key of the patch with left and right exchanged.
+pub(super) fn keys_both_ways<T>(things: &[T], patch: impl Fn(&T, &mut Patch)) -> Vec<(Key, Key)> {
     let mut made = Vec::new();
-    by_lanes(patches, |coefficients, count| {
+    by_lanes(things, patch, |coefficients, count| {
         let (mut keys, mut mirrored) = ([Key::default(); LANES], [Key::default(); LANES]);
         read(coefficients, false, &mut keys);
         read(coefficients, true, &mut mirrored);
@@ -35,22 +35,15 @@ pub(super) fn keys_both_ways(patches: impl Iterator<Item = Patch>) -> Vec<(Key, 
 }
 
 /// Calls `take` with the coefficients of some patches at a time, and how many they are.
-fn by_lanes(mut patches: impl Iterator<Item = Patch>, mut take: impl FnMut(&Coefficients, usize)) {
-    let mut some = [[0.0; PATCH * PATCH]; LANES];
+fn by_lanes<T>(things: &[T], patch: impl Fn(&T, &mut Patch), mut take: impl FnMut(&Coefficients, usize)) {
+    let mut patches = [[0.0; PATCH * PATCH]; LANES];
     let mut squares = [[0.0; LANES]; PATCH * PATCH];
     let mut coefficients = [[0.0; LANES]; LOW * LOW];
-    loop {
-        let mut count = 0;
-        for patch in patches.by_ref().take(LANES) {
-            some[count] = patch;
-            count += 1;
-        }
-        if count == 0 {
-            return;
-        }
-        stretch(&some, &mut squares);
+    for some in things.chunks(LANES) {
+        some.iter().zip(&mut patches).for_each(|(thing, made)| patch(thing, made));
+        stretch(&patches, &mut squares);
         dct::transform(&squares, &mut coefficients);
-        take(&coefficients, count);
+        take(&coefficients, some.len());
     }
 }
 
@@ -86,7 +79,7 @@ fn stretch_always(patches: &[Patch; LANES], squares: &mut [Lanes; PATCH * PATCH]
     for lanes in squares.iter_mut() {
         for ((level, mean), gain) in lanes.iter_mut().zip(&mean).zip(&gain) {
             let stretched = (128.0 + gain * (*level - mean)).clamp(0.0, 255.0);
-            *level = (stretched + BELOW_HALF) as i32 as f32;
+            *level = whole(stretched + BELOW_HALF);
         }
     }
 }
@@ -113,8 +106,13 @@ widened! {
 fn read_always(coefficients: &Coefficients, mirrored: bool, keys: &mut [Key; LANES]) {
     let odd = if mirrored { -1.0 } else { 1.0 };
     let sign = |i: usize| if i.is_multiple_of(2) { 1.0 } else { odd };
-    let of_lane = |lane: usize| std::array::from_fn(|i| ordinal(sign(i) * coefficients[i][lane]));
-    let medians: Lanes = std::array::from_fn(|lane| median(&of_lane(lane)));
+    let (mut medians, mut ordinals) = ([0.0_f32; LANES], [0; LOW * LOW]);
+    for (lane, of_lane) in medians.iter_mut().enumerate() {
+        for (i, ordinal) in ordinals.iter_mut().enumerate() {
+            *ordinal = ordinal_of(sign(i) * coefficients[i][lane]);
+        }
+        *of_lane = median(&ordinals);
+    }
     let mut words = [[0_u32; LANES]; LOW * LOW / 32];
     for (word, coefficients) in words.iter_mut().zip(coefficients.as_chunks::<32>().0) {
         for (i, lanes) in coefficients.iter().enumerate() {
@@ -158,7 +156,7 @@ fn median(ordinals: &[i32; LOW * LOW]) -> f32 {
 
 /// A whole number that stands to others as the number does.
 #[inline(always)]
-fn ordinal(number: f32) -> i32 {
+fn ordinal_of(number: f32) -> i32 {
     let bits = number.to_bits().cast_signed();
     bits ^ ((bits >> 31) & i32::MAX)
 }
@@ -178,12 +176,12 @@ mod testing {
 
     /// The key of one patch.
     pub(in super::super) fn key(patch: &Patch) -> Key {
-        keys(std::iter::once(*patch))[0]
+        keys(&[*patch], |patch, made| *made = *patch)[0]
     }
 
     /// The key of the patch with left and right exchanged.
     pub(in super::super) fn mirrored_key(patch: &Patch) -> Key {
-        keys_both_ways(std::iter::once(*patch))[0].1
+        keys_both_ways(&[*patch], |patch, made| *made = *patch)[0].1
     }
 }
 
@@ -243,8 +241,8 @@ mod tests {
     #[test]
     fn keys_are_those_that_image_hasher_makes() {
         let patches = patches();
-        let made = keys_both_ways(patches.iter().copied());
-        assert_eq!(keys(patches.iter().copied()), made.iter().map(|(key, _)| *key).collect::<Vec<_>>());
+        let made = keys_both_ways(&patches, |patch, made| *made = *patch);
+        assert_eq!(keys(&patches, |patch, made| *made = *patch), made.iter().map(|(key, _)| *key).collect::<Vec<_>>());
         for (i, (patch, made)) in patches.iter().zip(made).enumerate() {
             assert_eq!(made, (by_image_hasher(patch, false), by_image_hasher(patch, true)), "patch {i}");
         }
@@ -254,7 +252,7 @@ mod tests {
     fn levels_are_rounded_as_by_the_standard_library() {
         let near = |level: f32| [level.next_down(), level, level.next_up()];
         for level in (0..=510).map(|half| 0.5 * half as f32).flat_map(near).filter(|level| *level >= 0.0) {
-            assert_eq!((level + BELOW_HALF) as i32 as f32, level.round(), "{level:?}");
+            assert_eq!(whole(level + BELOW_HALF), level.round(), "{level:?}");
         }
     }
 
@@ -269,7 +267,7 @@ mod tests {
             for mirrored in [false, true] {
                 let mut found = [Key::default(); LANES];
                 read_always(&low, mirrored, &mut found);
-                let wide = keys_both_ways(of_lanes.iter().copied());
+                let wide = keys_both_ways(of_lanes, |patch, made| *made = *patch);
                 let wide: Vec<Key> = wide.into_iter().map(|both| if mirrored { both.1 } else { both.0 }).collect();
                 assert_eq!(found.to_vec(), wide);
             }

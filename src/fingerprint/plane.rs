@@ -1,6 +1,8 @@
 //! A picture of floating-point grey levels: blur, halving and sampling.
 
-use super::wide::widened;
+use std::ops::Range;
+
+use super::wide::{integer, whole, widened};
 use crate::media::Frame;
 
 /// Grey levels 0..=255 as `f32`, row by row.
@@ -77,16 +79,15 @@ impl Plane {
             after[row.len()..].fill(row[row.len() - 1]);
             blur_row(&space.padded, &kernel, across);
         }
-        for first in (0..other.width).step_by(BLOCK) {
-            blur_columns(&space.across, &kernel, first, other, self, more);
+        for first in (0..stride).step_by(STRIP) {
+            let strip = first..stride.min(first + STRIP);
+            blur_columns(&space.across, &kernel, strip, other, self, more);
         }
     }
 
     /// Interpolates 32x32 points as [`Plane::sample`] does.
-    pub(super) fn samples(&self, mesh: &Mesh) -> [f32; SIDE * SIDE] {
-        let mut samples = [0.0; SIDE * SIDE];
-        sample_mesh(self, mesh, &mut samples);
-        samples
+    pub(super) fn samples(&self, mesh: &Mesh, samples: &mut [f32; SIDE * SIDE]) {
+        sample_mesh(self, mesh, samples);
     }
 }
 
@@ -111,6 +112,9 @@ fn gaussian(sigma: f32) -> Vec<f32> {
 /// Neighbouring pixels that are blurred at a time: their sums stay in registers.
 const BLOCK: usize = 32;
 
+/// Columns that are blurred at a time, in whole blocks: so many rows of them as a sum needs stay in the processor's first cache.
+const STRIP: usize = 4 * BLOCK;
+
 widened! {
     /// Blurs a row with its edges, into whole blocks.
     fn blur_row(padded: &[f32], kernel: &[f32], out: &mut [f32]) = blur_row_always;
@@ -126,9 +130,9 @@ fn blur_row_always(padded: &[f32], kernel: &[f32], out: &mut [f32]) {
 }
 
 widened! {
-    /// Blurs the columns of a block from top to bottom.
+    /// Blurs the columns of a strip from top to bottom.
     fn blur_columns(
-        across: &[f32], kernel: &[f32], first: usize, other: &Plane, blurred: &mut Plane, more: &mut Plane,
+        across: &[f32], kernel: &[f32], strip: Range<usize>, other: &Plane, blurred: &mut Plane, more: &mut Plane,
     ) = blur_columns_always;
 }
 
@@ -136,7 +140,7 @@ widened! {
 fn blur_columns_always(
     across: &[f32],
     kernel: &[f32],
-    first: usize,
+    strip: Range<usize>,
     other: &Plane,
     blurred: &mut Plane,
     more: &mut Plane,
@@ -144,15 +148,16 @@ fn blur_columns_always(
     let (width, height) = (other.width, other.height);
     let stride = width.next_multiple_of(BLOCK);
     for y in 0..height {
-        let above = |k: usize| &across[y.saturating_sub(k) * stride + first..];
-        let below = |k: usize| &across[(y + k).min(height - 1) * stride + first..];
-        let sums = weighed(kernel, |k| (above(k), below(k)));
-        let pixels = y * width + first..y * width + width.min(first + BLOCK);
-        let (out, more, other) =
-            (&mut blurred.data[pixels.clone()], &mut more.data[pixels.clone()], &other.data[pixels]);
-        for (((out, more), other), sum) in out.iter_mut().zip(more).zip(other).zip(sums) {
-            *out = sum;
-            *more = sum - other;
+        for first in strip.clone().step_by(BLOCK) {
+            let above = |k: usize| &across[y.saturating_sub(k) * stride + first..];
+            let below = |k: usize| &across[(y + k).min(height - 1) * stride + first..];
+            let sums = weighed(kernel, |k| (above(k), below(k)));
+            let pixels = y * width + first..y * width + width.min(first + BLOCK);
+            let out = blurred.data[pixels.clone()].iter_mut().zip(&mut more.data[pixels.clone()]);
+            for (((out, more), other), sum) in out.zip(&other.data[pixels]).zip(sums) {
+                *out = sum;
+                *more = sum - other;
+            }
         }
     }
 }
@@ -193,30 +198,29 @@ widened! {
 
 #[inline(always)]
 fn sample_mesh_always(plane: &Plane, mesh: &Mesh, samples: &mut [f32; SIDE * SIDE]) {
-    let (width, height) = (plane.width as i32, plane.height as i32);
-    // Of a power of two, so it is as good as a division.
+    let (width, last_column, last_row) = (plane.width as u32, plane.width as f32 - 1.0, plane.height as f32 - 1.0);
+    // Of a power of two, so that it is as good as a division.
     let scale = 1.0 / mesh.shrink;
-    let clamped = |at: f32, last: i32| {
+    let clamped = |at: f32, last: f32| {
         let at = if at > 0.0 { at } else { 0.0 };
-        if at < last as f32 { at } else { last as f32 }
+        if at < last { at } else { last }
     };
     let mut corners = [[0_u32; SIDE]; 4];
     let mut shares = [[0.0_f32; SIDE]; 2];
     let mut levels = [[0.0_f32; SIDE]; 4];
-    for (y, samples) in samples.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
+    for (row, samples) in samples.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
         for i in 0..SIDE {
-            let x = clamped((mesh.columns[0][i] + mesh.rows[0][y]) * scale - 0.5, width - 1);
-            let y = clamped((mesh.columns[1][i] + mesh.rows[1][y]) * scale - 0.5, height - 1);
-            let (left, top) = (x as i32, y as i32);
-            (shares[0][i], shares[1][i]) = (x - left as f32, y - top as f32);
-            let corner = top * width + left;
-            let right = i32::from(left < width - 1);
-            let below = if top < height - 1 { width } else { 0 };
-            for (corners, at) in
-                corners.iter_mut().zip([corner, corner + right, corner + below, corner + below + right])
-            {
-                corners[i] = at as u32;
-            }
+            let x = clamped((mesh.columns[0][i] + mesh.rows[0][row]) * scale - 0.5, last_column);
+            let y = clamped((mesh.columns[1][i] + mesh.rows[1][row]) * scale - 0.5, last_row);
+            let (left, top) = (whole(x), whole(y));
+            (shares[0][i], shares[1][i]) = (x - left, y - top);
+            let corner = integer(top) * width + integer(left);
+            let right = if left < last_column { 1 } else { 0 };
+            let below = if top < last_row { width } else { 0 };
+            corners[0][i] = corner;
+            corners[1][i] = corner + right;
+            corners[2][i] = corner + below;
+            corners[3][i] = corner + below + right;
         }
         for (levels, corners) in levels.iter_mut().zip(&corners) {
             for (level, corner) in levels.iter_mut().zip(corners) {
@@ -289,7 +293,8 @@ mod tests {
                 rows: [std::array::from_fn(|i| -sin * away(i)), std::array::from_fn(|i| cos * away(i))],
                 shrink,
             };
-            let found = picture.samples(&mesh);
+            let mut found = [0.0; SIDE * SIDE];
+            picture.samples(&mesh, &mut found);
             let mut plain = [0.0; SIDE * SIDE];
             sample_mesh_always(&picture, &mesh, &mut plain);
             let at = |of: usize, i: usize| mesh.columns[of][i % SIDE] + mesh.rows[of][i / SIDE];

@@ -23,3 +23,34 @@ macro_rules! widened {
 }
 
 pub(super) use widened;
+
+/// A number from 0 on without its fraction. A cast to a whole number and back would do the same, but not in vectors.
+#[inline(always)]
+pub(super) fn whole(number: f32) -> f32 {
+    let rounded = (number + SCALE) - SCALE;
+    if rounded > number { rounded - 1.0 } else { rounded }
+}
+
+/// A whole number 0..=2^22 as an integer.
+#[inline(always)]
+pub(super) fn integer(whole: f32) -> u32 {
+    (whole + SCALE).to_bits() - SCALE.to_bits()
+}
+
+/// 2^23: from here to twice as much neighbouring numbers are one apart.
+const SCALE: f32 = 8_388_608.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_are_those_of_casts() {
+        for number in (0..4000).chain(4_190_000..4_194_304).map(|number| number as f32) {
+            for number in [number, number.next_up(), number + 0.5, number + 0.99, (number + 1.0).next_down()] {
+                let cast = number as u32;
+                assert_eq!((whole(number), integer(whole(number))), (cast as f32, cast), "{number:?}");
+            }
+        }
+    }
+}
