@@ -8,11 +8,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::blobs::Detector;
+use super::dct::LANES;
+use super::distinct::distinctive;
 use super::hash::{self, Patch};
 use super::motion::{Motion, Watcher};
 use super::pan::is_panned;
 use super::plane::Plane;
-use super::region::{Levels, distinctive, fine_regions, regions};
+use super::region::{Levels, fine_regions, regions};
 use super::repeats::Memory;
 use super::treated::is_treated;
 use super::{Content, Key, KeyKind, Keyframe, Place, Warp, whole};
@@ -169,7 +171,7 @@ impl Extractor {
             return (Vec::new(), if mean < BLACK_LEVEL { Content::Black } else { Content::Flat });
         };
         let mut keys = Vec::new();
-        if distinctive(&patch) {
+        if distinctive(&[patch; LANES])[0] {
             keys.extend(self.seen(KeyKind::Whole, &[(place, patch)]));
             // A whole frame is hashed as a square, whatever its width.
             let at_any_width =

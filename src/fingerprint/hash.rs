@@ -41,41 +41,53 @@ fn by_lanes<T>(things: &[T], patch: impl Fn(&T, &mut Patch), mut take: impl FnMu
     let mut coefficients = [[0.0; LANES]; LOW * LOW];
     for some in things.chunks(LANES) {
         some.iter().zip(&mut patches).for_each(|(thing, made)| patch(thing, made));
-        stretch(&patches, &mut squares);
+        interleave(&patches, &mut squares);
+        stretch(&mut squares);
         dct::transform(&squares, &mut coefficients);
         take(&coefficients, some.len());
     }
 }
 
-/// Mean and standard deviation of a patch in grey levels.
-pub(super) fn contrast(patch: &Patch) -> (f32, f32) {
-    let n = patch.len() as f32;
-    let mean = patch.iter().sum::<f32>() / n;
-    let variance = patch.iter().map(|level| (level - mean) * (level - mean)).sum::<f32>() / n;
-    (mean, variance.sqrt())
+widened! {
+    /// Lays patches beside each other, level by level.
+    pub(super) fn interleave(patches: &[Patch; LANES], squares: &mut [Lanes; PATCH * PATCH]) = interleave_always;
+}
+
+#[inline(always)]
+fn interleave_always(patches: &[Patch; LANES], squares: &mut [Lanes; PATCH * PATCH]) {
+    for (i, lanes) in squares.iter_mut().enumerate() {
+        *lanes = std::array::from_fn(|lane| patches[lane][i]);
+    }
+}
+
+/// Means and standard deviations of patches in grey levels.
+#[inline(always)]
+pub(super) fn contrast<const N: usize>(squares: &[[f32; N]; PATCH * PATCH]) -> ([f32; N], [f32; N]) {
+    let n = squares.len() as f32;
+    let (mut mean, mut deviation) = ([0.0_f32; N], [0.0_f32; N]);
+    for lanes in squares {
+        mean.iter_mut().zip(lanes).for_each(|(sum, level)| *sum += *level);
+    }
+    mean.iter_mut().for_each(|sum| *sum /= n);
+    for lanes in squares {
+        for ((sum, level), mean) in deviation.iter_mut().zip(lanes).zip(&mean) {
+            *sum += (level - mean) * (level - mean);
+        }
+    }
+    deviation.iter_mut().for_each(|sum| *sum = (*sum / n).sqrt());
+    (mean, deviation)
 }
 
 widened! {
     /// Stretches patches to a fixed contrast before rounding to whole levels 0..=255: one of 8 grey levels would otherwise lose its
     /// fine coefficients to rounding.
-    fn stretch(patches: &[Patch; LANES], squares: &mut [Lanes; PATCH * PATCH]) = stretch_always;
+    fn stretch(squares: &mut [Lanes; PATCH * PATCH]) = stretch_always;
 }
 
 #[inline(always)]
-fn stretch_always(patches: &[Patch; LANES], squares: &mut [Lanes; PATCH * PATCH]) {
-    let n = squares.len() as f32;
-    let (mut mean, mut gain) = ([0.0_f32; LANES], [0.0_f32; LANES]);
-    for (i, lanes) in squares.iter_mut().enumerate() {
-        *lanes = std::array::from_fn(|lane| patches[lane][i]);
-        mean.iter_mut().zip(lanes).for_each(|(sum, level)| *sum += *level);
-    }
-    mean.iter_mut().for_each(|sum| *sum /= n);
-    for lanes in squares.iter() {
-        for ((sum, level), mean) in gain.iter_mut().zip(lanes).zip(&mean) {
-            *sum += (level - mean) * (level - mean);
-        }
-    }
-    gain.iter_mut().for_each(|sum| *sum = STRETCHED / (*sum / n).sqrt().max(1e-3));
+fn stretch_always(squares: &mut [Lanes; PATCH * PATCH]) {
+    let (mean, deviation) = contrast(squares);
+    let gain = deviation.map(|deviation| STRETCHED / deviation.max(1e-3));
     for lanes in squares.iter_mut() {
         for ((level, mean), gain) in lanes.iter_mut().zip(&mean).zip(&gain) {
             let stretched = (128.0 + gain * (*level - mean)).clamp(0.0, 255.0);
@@ -133,11 +145,24 @@ fn read_always(coefficients: &Coefficients, mirrored: bool, keys: &mut [Key; LAN
 fn median(ordinals: &[i32; LOW * LOW]) -> f32 {
     const HALF: u32 = (LOW * LOW / 2) as u32;
     let below = |limit: i32| ordinals.iter().map(|&value| u32::from(value < limit)).sum::<u32>();
+    // Lane by lane, since a loop over all does not become one of vectors.
     let largest_below = |limit: i32| {
-        ordinals.iter().map(|&value| if value < limit { value } else { i32::MIN }).fold(i32::MIN, i32::max)
+        let mut largest = [i32::MIN; LANES];
+        for values in ordinals.as_chunks::<LANES>().0 {
+            for (largest, &value) in largest.iter_mut().zip(values) {
+                *largest = (*largest).max(if value < limit { value } else { i32::MIN });
+            }
+        }
+        largest.into_iter().fold(i32::MIN, i32::max)
     };
     let least_from = |limit: i32| {
-        ordinals.iter().map(|&value| if value >= limit { value } else { i32::MAX }).fold(i32::MAX, i32::min)
+        let mut least = [i32::MAX; LANES];
+        for values in ordinals.as_chunks::<LANES>().0 {
+            for (least, &value) in least.iter_mut().zip(values) {
+                *least = (*least).min(if value >= limit { value } else { i32::MAX });
+            }
+        }
+        least.into_iter().fold(i32::MAX, i32::min)
     };
     let mut from = 0;
     while below(from) >= HALF {
@@ -226,7 +251,7 @@ mod tests {
             .hash_alg(HashAlg::Median)
             .preproc_dct()
             .to_hasher();
-        let (mean, deviation) = contrast(patch);
+        let ([mean], [deviation]) = contrast(&patch.map(|level| [level]));
         let gain = STRETCHED / deviation.max(1e-3);
         let level = |i: usize| {
             let (x, y) = (i % PATCH, i / PATCH);
@@ -262,7 +287,8 @@ mod tests {
         for of_lanes in patches.as_chunks::<LANES>().0 {
             let mut squares = [[0.0; LANES]; PATCH * PATCH];
             let mut low = [[0.0; LANES]; LOW * LOW];
-            stretch_always(of_lanes, &mut squares);
+            interleave_always(of_lanes, &mut squares);
+            stretch_always(&mut squares);
             dct::transform(&squares, &mut low);
             for mirrored in [false, true] {
                 let mut found = [Key::default(); LANES];

@@ -13,6 +13,7 @@
 
 mod blobs;
 mod dct;
+mod distinct;
 mod extract;
 mod file;
 mod hash;

@@ -153,12 +153,26 @@ fn blur_columns_always(
             let below = |k: usize| &across[(y + k).min(height - 1) * stride + first..];
             let sums = weighed(kernel, |k| (above(k), below(k)));
             let pixels = y * width + first..y * width + width.min(first + BLOCK);
-            let out = blurred.data[pixels.clone()].iter_mut().zip(&mut more.data[pixels.clone()]);
-            for (((out, more), other), sum) in out.zip(&other.data[pixels]).zip(sums) {
-                *out = sum;
-                *more = sum - other;
-            }
+            let (out, more) = (&mut blurred.data[pixels.clone()], &mut more.data[pixels.clone()]);
+            put(&sums, &other.data[pixels], out, more);
         }
+    }
+}
+
+/// Writes a block, or what of it lies in the picture, and what it has more than another.
+#[inline(always)]
+fn put(sums: &[f32; BLOCK], other: &[f32], out: &mut [f32], more: &mut [f32]) {
+    let difference = |((more, sum), other): ((&mut f32, &f32), &f32)| *more = sum - other;
+    if let (Ok(out), Ok(more), Ok(other)) = (
+        <&mut [f32; BLOCK]>::try_from(&mut *out),
+        <&mut [f32; BLOCK]>::try_from(&mut *more),
+        <&[f32; BLOCK]>::try_from(other),
+    ) {
+        *out = *sums;
+        more.iter_mut().zip(sums).zip(other).for_each(difference);
+    } else {
+        out.copy_from_slice(&sums[..out.len()]);
+        more.iter_mut().zip(sums).zip(other).for_each(difference);
     }
 }
 
@@ -198,41 +212,52 @@ widened! {
 
 #[inline(always)]
 fn sample_mesh_always(plane: &Plane, mesh: &Mesh, samples: &mut [f32; SIDE * SIDE]) {
-    let (width, last_column, last_row) = (plane.width as u32, plane.width as f32 - 1.0, plane.height as f32 - 1.0);
     // Of a power of two, so that it is as good as a division.
     let scale = 1.0 / mesh.shrink;
+    for (row, samples) in samples.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
+        let (mut x, mut y) = ([0.0; SIDE], [0.0; SIDE]);
+        for i in 0..SIDE {
+            x[i] = (mesh.columns[0][i] + mesh.rows[0][row]) * scale - 0.5;
+            y[i] = (mesh.columns[1][i] + mesh.rows[1][row]) * scale - 0.5;
+        }
+        *samples = samples_of(plane, &x, &y);
+    }
+}
+
+/// Interpolates several points as [`Plane::sample`] does, to be compiled into a function of [`widened`].
+#[inline(always)]
+pub(super) fn samples_of<const N: usize>(plane: &Plane, x: &[f32; N], y: &[f32; N]) -> [f32; N] {
+    let (width, last_column, last_row) = (plane.width as u32, plane.width as f32 - 1.0, plane.height as f32 - 1.0);
     let clamped = |at: f32, last: f32| {
         let at = if at > 0.0 { at } else { 0.0 };
         if at < last { at } else { last }
     };
-    let mut corners = [[0_u32; SIDE]; 4];
-    let mut shares = [[0.0_f32; SIDE]; 2];
-    let mut levels = [[0.0_f32; SIDE]; 4];
-    for (row, samples) in samples.as_chunks_mut::<SIDE>().0.iter_mut().enumerate() {
-        for i in 0..SIDE {
-            let x = clamped((mesh.columns[0][i] + mesh.rows[0][row]) * scale - 0.5, last_column);
-            let y = clamped((mesh.columns[1][i] + mesh.rows[1][row]) * scale - 0.5, last_row);
-            let (left, top) = (whole(x), whole(y));
-            (shares[0][i], shares[1][i]) = (x - left, y - top);
-            let corner = integer(top) * width + integer(left);
-            let right = if left < last_column { 1 } else { 0 };
-            let below = if top < last_row { width } else { 0 };
-            corners[0][i] = corner;
-            corners[1][i] = corner + right;
-            corners[2][i] = corner + below;
-            corners[3][i] = corner + below + right;
-        }
-        for (levels, corners) in levels.iter_mut().zip(&corners) {
-            for (level, corner) in levels.iter_mut().zip(corners) {
-                *level = plane.data[*corner as usize];
-            }
-        }
-        for (i, sample) in samples.iter_mut().enumerate() {
-            let upper = levels[0][i] + shares[0][i] * (levels[1][i] - levels[0][i]);
-            let lower = levels[2][i] + shares[0][i] * (levels[3][i] - levels[2][i]);
-            *sample = upper + shares[1][i] * (lower - upper);
+    let (mut corners, mut levels) = ([[0_u32; N]; 4], [[0.0_f32; N]; 4]);
+    let mut shares = [[0.0_f32; N]; 2];
+    for i in 0..N {
+        let (x, y) = (clamped(x[i], last_column), clamped(y[i], last_row));
+        let (left, top) = (whole(x), whole(y));
+        (shares[0][i], shares[1][i]) = (x - left, y - top);
+        let corner = integer(top) * width + integer(left);
+        let right = if left < last_column { 1 } else { 0 };
+        let below = if top < last_row { width } else { 0 };
+        corners[0][i] = corner;
+        corners[1][i] = corner + right;
+        corners[2][i] = corner + below;
+        corners[3][i] = corner + below + right;
+    }
+    for (levels, corners) in levels.iter_mut().zip(&corners) {
+        for (level, corner) in levels.iter_mut().zip(corners) {
+            *level = plane.data[*corner as usize];
         }
     }
+    let mut samples = [0.0; N];
+    for (i, sample) in samples.iter_mut().enumerate() {
+        let upper = levels[0][i] + shares[0][i] * (levels[1][i] - levels[0][i]);
+        let lower = levels[2][i] + shares[0][i] * (levels[3][i] - levels[2][i]);
+        *sample = upper + shares[1][i] * (lower - upper);
+    }
+    samples
 }
 
 #[cfg(test)]

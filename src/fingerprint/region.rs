@@ -6,7 +6,9 @@
 use std::rc::Rc;
 
 use super::blobs::{Blob, Detector, Octaves};
-use super::hash::{self, PATCH, Patch};
+use super::dct::LANES;
+use super::distinct::distinctive;
+use super::hash::{PATCH, Patch};
 use super::plane::{Mesh, Plane};
 use super::{Place, Warp};
 
@@ -103,58 +105,38 @@ pub(super) fn fine_regions(detector: &mut Detector, levels: &Levels, most: usize
 }
 
 fn strongest(detector: &mut Detector, levels: &Levels, most: usize, octaves: Octaves) -> Vec<(Place, Patch)> {
+    if most == 0 {
+        return Vec::new();
+    }
     let picture = levels.picture();
     let unit = picture.height as f32;
-    let mut blobs: Vec<Blob> = Vec::new();
-    let mut kept: Vec<(Place, Patch)> = Vec::new();
-    if most == 0 {
-        return kept;
-    }
-    for blob in detector.blobs(picture, octaves) {
-        if kept.len() == most {
+    let mut kept: Vec<Blob> = Vec::with_capacity(most);
+    let mut regions: Vec<(Place, Patch)> = Vec::with_capacity(most);
+    let inside = |blob: &Blob| outside(blob, HALF_SIDE * blob.sigma, picture) <= OUTSIDE_MAX;
+    let mut blobs = detector.blobs(picture, octaves).into_iter().filter(inside);
+    let mut patches = [[0.0; PATCH * PATCH]; LANES];
+    while regions.len() < most {
+        // Several are looked at together, though one of them may overlap another.
+        let free = |blob: &Blob| kept.iter().all(|other| !overlaps(blob, other));
+        let some: Vec<Blob> = blobs.by_ref().filter(free).take(LANES).collect();
+        if some.is_empty() {
             break;
         }
-        let half = HALF_SIDE * blob.sigma;
-        if outside(&blob, half, picture) > OUTSIDE_MAX || blobs.iter().any(|other| overlaps(&blob, other)) {
-            continue;
-        }
-        let place = Place { x: (blob.x + 0.5) / unit, y: (blob.y + 0.5) / unit, size: 2.0 * half / unit };
-        let mut patch = [0.0; PATCH * PATCH];
-        levels.patch(place, &mut patch);
-        if distinctive(&patch) {
-            blobs.push(blob);
-            kept.push((place, patch));
-        }
-    }
-    kept
-}
-
-/// Whether a patch has contrast, and structure in more than one place and direction: simple edges look alike
-/// everywhere. The three limits are those of the design's measurement on 7.5e10 unrelated pairs.
-pub(super) fn distinctive(patch: &Patch) -> bool {
-    if hash::contrast(patch).1 < CONTRAST_MIN {
-        return false;
-    }
-    let (mut sum, mut squares, mut xx, mut yy, mut xy) = (0.0_f32, 0.0_f32, 0.0_f32, 0.0_f32, 0.0_f32);
-    let mut n = 0.0_f32;
-    for y in 1..PATCH - 1 {
-        for x in 1..PATCH - 1 {
-            let i = y * PATCH + x;
-            let (gx, gy) = (0.5 * (patch[i + 1] - patch[i - 1]), 0.5 * (patch[i + PATCH] - patch[i - PATCH]));
-            let square = gx * gx + gy * gy;
-            sum += square.sqrt();
-            squares += square;
-            xx += gx * gx;
-            yy += gy * gy;
-            xy += gx * gy;
-            n += 1.0;
+        let place = |blob: &Blob| Place {
+            x: (blob.x + 0.5) / unit,
+            y: (blob.y + 0.5) / unit,
+            size: 2.0 * HALF_SIDE * blob.sigma / unit,
+        };
+        some.iter().zip(&mut patches).for_each(|(blob, patch)| levels.patch(place(blob), patch));
+        let distinctive = distinctive(&patches);
+        for ((blob, patch), _) in some.iter().zip(&patches).zip(distinctive).filter(|(_, distinctive)| *distinctive) {
+            if regions.len() < most && kept.iter().all(|other| !overlaps(blob, other)) {
+                kept.push(*blob);
+                regions.push((place(blob), *patch));
+            }
         }
     }
-    if squares <= f32::EPSILON || sum * sum / (n * squares) < PARTICIPATION_MIN {
-        return false;
-    }
-    let (half_trace, root) = (0.5 * (xx + yy), (0.25 * (xx - yy) * (xx - yy) + xy * xy).sqrt());
-    (half_trace - root) / (half_trace + root) >= ISOTROPY_MIN
+    regions
 }
 
 /// Half the side of a region, in sigmas of its blob.
@@ -162,15 +144,6 @@ const HALF_SIDE: f32 = 3.5;
 
 /// At most this share of a region's area lies outside the frame.
 const OUTSIDE_MAX: f32 = 0.15;
-
-/// Least standard deviation of a patch in grey levels.
-const CONTRAST_MIN: f32 = 8.0;
-
-/// Least gradient participation ratio `(sum g)^2 / (n sum g^2)`, 0..=1: 1 when the gradient is the same everywhere.
-const PARTICIPATION_MIN: f32 = 0.25;
-
-/// Least ratio of the structure tensor's eigenvalues, 0..=1: 0 for a straight edge.
-const ISOTROPY_MIN: f32 = 0.08;
 
 /// Two blobs of similar size nearer than this many sigmas (of the smaller) show the same thing.
 const OVERLAP_DISTANCE: f32 = 1.5;
@@ -193,7 +166,7 @@ fn outside(blob: &Blob, half: f32, picture: &Plane) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fingerprint::{Key, testing};
+    use crate::fingerprint::{Key, hash, testing};
 
     fn picture(width: usize, height: usize, level: impl Fn(f32, f32) -> f32) -> Levels {
         let data =
@@ -208,8 +181,6 @@ mod tests {
                 .is_empty()
         );
         assert!(regions(&mut Detector::default(), &picture(228, 128, |x, y| 0.5 * x + y), 40).is_empty());
-        let edge: Patch = std::array::from_fn(|i| if i % PATCH + i / PATCH < PATCH { 20.0 } else { 220.0 });
-        assert!(!distinctive(&edge));
     }
 
     #[test]
