@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn only_what_is_strong_and_surpasses_its_neighbours_is_marked() {
-        let planes = [6, 7, 8].map(|seed| picture(70, 3, |x, y| 4.0 * (testing::texture(x, y, seed) - 128.0)));
+        let planes = [6, 7, 8].map(|seed| picture(70, 3, |x, y| testing::texture(37.0 * x, 53.0 * y, seed) - 128.0));
         let planes = [&planes[0], &planes[1], &planes[2]];
         let mut wide = [false; 80];
         let mut plain = [false; 80];
@@ -229,7 +229,8 @@ mod tests {
             let extremum = value.abs() > STRENGTH_MIN && is_extremum(value, planes, x, 1);
             assert!(!extremum || wide[x - 1], "pixel {x}");
         }
-        assert!(wide.iter().filter(|mark| **mark).count() < 20 && wide.contains(&true));
+        // Two of seven if all were by chance.
+        assert!((8..32).contains(&wide.iter().filter(|mark| **mark).count()), "{wide:?}");
     }
 
     fn picture(width: usize, height: usize, level: impl Fn(f32, f32) -> f32) -> Plane {

@@ -332,6 +332,24 @@ mod tests {
     }
 
     #[test]
+    fn all_processors_find_the_same() {
+        let (plain, other) = (picture(1, |x, y| (x, y)), picture(1, |x, y| (0.97 * x + 9.0, 0.97 * y - 3.0)));
+        for at in 1..4 {
+            let (earlier, later) = (plain.at(at).unwrap(), other.at(at).unwrap());
+            let fit = Fit { a: 0.01, b: -0.02, tx: 0.07, ty: 0.01, gain: 0.1, offset: -2.0 };
+            let (mut wide, mut narrow) = ([[0.0; 8]; 6], [[0.0; 8]; 6]);
+            add_all(earlier, later, &fit, &mut wide);
+            add_all_always(earlier, later, &fit, &mut narrow);
+            assert_eq!(wide, narrow);
+            let (mut wide, mut narrow) = (vec![0.0; 120], vec![0.0; 120]);
+            find_rests(earlier, later, &fit, 5, &mut wide);
+            find_rests_always(earlier, later, &fit, 5, &mut narrow);
+            let bits = |rests: Vec<f32>| rests.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+            assert_eq!(bits(wide), bits(narrow));
+        }
+    }
+
+    #[test]
     fn what_a_real_camera_shows_is_not() {
         for seed in 0..6 {
             let plain = picture(seed, |x, y| (x, y));

@@ -156,28 +156,17 @@ fn blur_columns_always(
         for first in strip.clone().step_by(BLOCK) {
             let above = |k: usize| &across[y.saturating_sub(k) * stride + first..];
             let below = |k: usize| &across[(y + k).min(height - 1) * stride + first..];
-            let sums = weighed(kernel, |k| (above(k), below(k)));
+            let sums = || weighed(kernel, |k| (above(k), below(k)));
             let pixels = y * width + first..y * width + width.min(first + BLOCK);
-            let (out, more) = (&mut blurred.data[pixels.clone()], &mut more.data[pixels.clone()]);
-            put(&sums, &other.data[pixels], out, more);
+            let out = &mut blurred.data[pixels.clone()];
+            match out.first_chunk_mut() {
+                Some(block) => *block = sums(),
+                None => out.copy_from_slice(&sums()[..out.len()]),
+            }
+            for ((more, sum), other) in more.data[pixels.clone()].iter_mut().zip(out).zip(&other.data[pixels]) {
+                *more = *sum - other;
+            }
         }
-    }
-}
-
-/// Writes a block, or what of it lies in the picture, and what it has more than another.
-#[inline(always)]
-fn put(sums: &[f32; BLOCK], other: &[f32], out: &mut [f32], more: &mut [f32]) {
-    let difference = |((more, sum), other): ((&mut f32, &f32), &f32)| *more = sum - other;
-    if let (Ok(out), Ok(more), Ok(other)) = (
-        <&mut [f32; BLOCK]>::try_from(&mut *out),
-        <&mut [f32; BLOCK]>::try_from(&mut *more),
-        <&[f32; BLOCK]>::try_from(other),
-    ) {
-        *out = *sums;
-        more.iter_mut().zip(sums).zip(other).for_each(difference);
-    } else {
-        out.copy_from_slice(&sums[..out.len()]);
-        more.iter_mut().zip(sums).zip(other).for_each(difference);
     }
 }
 
