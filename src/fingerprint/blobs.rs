@@ -28,12 +28,12 @@ pub(super) struct Detector {
     space: Space,
 }
 
-/// A picture at the scales of an octave, each blurred more than the one before, and what each has more than that; the first picture less the
-/// unblurred one stands unused before them.
+/// A picture at the last three scales of an octave, each blurred more than the one before, and what each has more than that: those of a
+/// scale lie where its number by three leaves.
 #[derive(Debug, Default)]
 struct Octave {
-    blurred: [Plane; SCALES + 3],
-    differences: [Plane; SCALES + 3],
+    blurred: [Plane; 3],
+    differences: [Plane; 3],
 }
 
 /// Blur of the first scale in pixels.
@@ -67,22 +67,24 @@ impl Detector {
             }
             let (before, rest) = self.octaves.split_at_mut(number);
             let octave = &mut rest[0];
-            let (first, unused) = (&mut octave.blurred[0], &mut octave.differences[0]);
             match before.last() {
-                Some(before) => first.decimate(&before.blurred[SCALES]),
+                Some(before) => octave.blurred[0].decimate(&before.blurred[SCALES % 3]),
                 None => {
                     let sigma = (SIGMA_BASE * SIGMA_BASE - SIGMA_CAMERA * SIGMA_CAMERA).sqrt();
-                    first.blur(picture, sigma, &mut self.space, unused);
+                    octave.blurred[0].blur(picture, sigma, &mut self.space, None);
                 }
             }
             for scale in 1..SCALES + 3 {
                 let (before, after) = (sigma_at(scale as f32 - 1.0), sigma_at(scale as f32));
-                let (done, next) = octave.blurred.split_at_mut(scale);
                 let sigma = (after * after - before * before).sqrt();
-                next[0].blur(&done[scale - 1], sigma, &mut self.space, &mut octave.differences[scale]);
-            }
-            for scale in 1..=SCALES {
-                extrema(&octave.differences[1..], scale, pixel, &mut found);
+                let mut next = std::mem::take(&mut octave.blurred[scale % 3]);
+                let difference = Some(&mut octave.differences[scale % 3]);
+                next.blur(&octave.blurred[(scale - 1) % 3], sigma, &mut self.space, difference);
+                octave.blurred[scale % 3] = next;
+                if scale >= 3 {
+                    let planes = [scale - 2, scale - 1, scale].map(|scale| &octave.differences[scale % 3]);
+                    extrema(planes, scale - 2, pixel, &mut found);
+                }
             }
             (width, height, pixel) = (width.div_ceil(2), height.div_ceil(2), 2.0 * pixel);
         }
@@ -98,8 +100,7 @@ fn sigma_at(scale: f32) -> f32 {
 }
 
 /// Adds the extrema of one scale: strict among the 26 neighbours, strong, not an edge, refined to a fraction.
-fn extrema(differences: &[Plane], scale: usize, pixel: f32, found: &mut Vec<Blob>) {
-    let planes = [&differences[scale - 1], &differences[scale], &differences[scale + 1]];
+fn extrema(planes: [&Plane; 3], scale: usize, pixel: f32, found: &mut Vec<Blob>) {
     let here = planes[1];
     let mut marks = vec![false; (here.width - 2).next_multiple_of(MARKS)];
     for y in 1..here.height - 1 {

@@ -60,10 +60,10 @@ impl Plane {
         }
     }
 
-    /// Becomes a picture convolved with a Gaussian of `sigma` pixels, cut at four sigmas; edges are repeated. `more` becomes what this
-    /// has more than the picture.
-    pub(super) fn blur(&mut self, other: &Plane, sigma: f32, space: &mut Space, more: &mut Plane) {
-        for plane in [&mut *self, &mut *more] {
+    /// Becomes a picture convolved with a Gaussian of `sigma` pixels, cut at four sigmas; edges are repeated. `more`, if wanted,
+    /// becomes what this has more than the picture.
+    pub(super) fn blur(&mut self, other: &Plane, sigma: f32, space: &mut Space, mut more: Option<&mut Plane>) {
+        for plane in [Some(&mut *self), more.as_deref_mut()].into_iter().flatten() {
             (plane.width, plane.height) = (other.width, other.height);
             plane.data.resize(other.data.len(), 0.0);
         }
@@ -83,7 +83,7 @@ impl Plane {
         }
         for first in (0..stride).step_by(STRIP) {
             let strip = first..stride.min(first + STRIP);
-            blur_columns(across, &kernel, strip, other, self, more);
+            blur_columns(across, &kernel, strip, other, self, more.as_deref_mut());
         }
     }
 
@@ -137,7 +137,7 @@ fn blur_row_always(padded: &[f32], kernel: &[f32], out: &mut [f32]) {
 widened! {
     /// Blurs the columns of a strip from top to bottom.
     fn blur_columns(
-        across: &[f32], kernel: &[f32], strip: Range<usize>, other: &Plane, blurred: &mut Plane, more: &mut Plane,
+        across: &[f32], kernel: &[f32], strip: Range<usize>, other: &Plane, blurred: &mut Plane, more: Option<&mut Plane>,
     ) = blur_columns_always;
 }
 
@@ -148,7 +148,7 @@ fn blur_columns_always(
     strip: Range<usize>,
     other: &Plane,
     blurred: &mut Plane,
-    more: &mut Plane,
+    mut more: Option<&mut Plane>,
 ) {
     let (width, height) = (other.width, other.height);
     let stride = width.next_multiple_of(BLOCK);
@@ -163,8 +163,10 @@ fn blur_columns_always(
                 Some(block) => *block = sums(),
                 None => out.copy_from_slice(&sums()[..out.len()]),
             }
-            for ((more, sum), other) in more.data[pixels.clone()].iter_mut().zip(out).zip(&other.data[pixels]) {
-                *more = *sum - other;
+            if let Some(more) = more.as_deref_mut() {
+                for ((more, sum), other) in more.data[pixels.clone()].iter_mut().zip(out).zip(&other.data[pixels]) {
+                    *more = *sum - other;
+                }
             }
         }
     }
@@ -266,7 +268,7 @@ mod tests {
 
     fn blurred(plane: &Plane, sigma: f32) -> Plane {
         let mut blurred = Plane::default();
-        blurred.blur(plane, sigma, &mut Space::default(), &mut Plane::default());
+        blurred.blur(plane, sigma, &mut Space::default(), None);
         blurred
     }
 
@@ -284,7 +286,7 @@ mod tests {
         for (width, height) in [(1, 1), (1, 70), (70, 1), (31, 12), (33, 40), (228, 128)] {
             let picture = plane(width, height, |x, y| testing::texture(x as f32, y as f32, 3));
             let (mut found, mut more) = (Plane::default(), Plane::default());
-            found.blur(&picture, 1.7, &mut Space::default(), &mut more);
+            found.blur(&picture, 1.7, &mut Space::default(), Some(&mut more));
             let kernel = gaussian(1.7);
             let sum = |line: &dyn Fn(isize) -> f32| {
                 let mut sum = kernel[0] * line(0);
