@@ -7,11 +7,14 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::blobs::Detector;
+use super::dct::LANES;
+use super::distinct::distinctive;
 use super::hash::{self, Patch};
 use super::motion::{Motion, Watcher};
 use super::pan::is_panned;
 use super::plane::Plane;
-use super::region::{Levels, distinctive, fine_regions, regions};
+use super::region::{Levels, fine_regions, regions};
 use super::repeats::Memory;
 use super::treated::is_treated;
 use super::{Content, Key, KeyKind, Keyframe, Place, Warp, whole};
@@ -50,10 +53,12 @@ impl Detail {
 /// Takes keyframes in the order of time and gives them back, with their keys, about two seconds later.
 pub(super) struct Extractor {
     detail: Detail,
+    /// For pictures of the working size and of twice that.
+    detectors: [Detector; 2],
     recent: VecDeque<Recent>,
-    /// The picture since which nothing has changed, as block means, and its time.
-    anchor: Option<(Duration, Blocks)>,
-    previous: Option<Blocks>,
+    /// The picture since which nothing has changed, and its time.
+    anchor: Option<(Duration, Levels)>,
+    previous: Option<Levels>,
     watcher: Watcher,
     memory: Memory,
     /// Whether each keyframe shows a still over which a camera is pretended to move.
@@ -93,6 +98,7 @@ impl Extractor {
     pub(super) fn new(detail: Detail) -> Extractor {
         Extractor {
             detail,
+            detectors: [Detector::default(), Detector::default()],
             recent: VecDeque::new(),
             anchor: None,
             previous: None,
@@ -111,10 +117,10 @@ impl Extractor {
         };
         let keyframe = self.observe(frame.time, picture.content, &picture.levels);
         if self.detail.changed {
-            self.memory.push(frame.time, &picture.levels.eighth().0);
+            self.memory.push(frame.time, picture.levels.eighth().0);
         }
         let (cells, pitch) = picture.fine.as_ref().unwrap_or(&picture.levels).eighth();
-        self.watcher.push(frame.time, cells, pitch);
+        self.watcher.push(frame.time, cells.clone(), pitch);
 
         let far_enough = |earlier: &Recent| earlier.keyframe.time + RECURRENCE_GAP <= frame.time;
         let number = self.panned.len();
@@ -147,7 +153,7 @@ impl Extractor {
         Course { motion: self.watcher.finish(), repeating: self.memory.repeating(), panned: self.panned }
     }
 
-    fn picture(&self, frame: &Frame) -> Picture {
+    fn picture(&mut self, frame: &Frame) -> Picture {
         let picture = Levels::new(Plane::of_frame(frame));
         let (levels, fine) = match self.detail.resolution() {
             Resolution::Working => (picture, None),
@@ -158,34 +164,30 @@ impl Extractor {
         Picture { luma: frame.luma.clone(), levels, fine, keys, whole, content }
     }
 
-    fn keys(&self, levels: &Levels, fine: Option<&Levels>) -> (Vec<SeenKey>, Content) {
-        let seen = |kind, place, patch: &Patch| SeenKey {
-            kind,
-            fine: false,
-            place,
-            key: hash::key(patch),
-            mirrored: if self.detail.changed { hash::mirrored_key(patch) } else { Key::default() },
-            warped: [Key::default(); Warp::ALL.len()],
-            recurs: false,
-        };
-        let mut keys = Vec::new();
+    fn keys(&mut self, levels: &Levels, fine: Option<&Levels>) -> (Vec<SeenKey>, Content) {
         let Some((place, patch)) = whole::patch(levels.picture()) else {
             let picture = levels.picture();
             let mean = picture.data.iter().sum::<f32>() / picture.data.len() as f32;
-            return (keys, if mean < BLACK_LEVEL { Content::Black } else { Content::Flat });
+            return (Vec::new(), if mean < BLACK_LEVEL { Content::Black } else { Content::Flat });
         };
-        if distinctive(&patch) {
-            let mut key = seen(KeyKind::Whole, place, &patch);
+        let mut keys = Vec::new();
+        if distinctive(&[patch; LANES])[0] {
+            keys.extend(self.seen(KeyKind::Whole, &[(place, patch)]));
             // A whole frame is hashed as a square, whatever its width.
-            key.warped = Warp::ALL.map(|warp| if matches!(warp, Warp::Width(_)) { key.key } else { Key::default() });
-            keys.push(key);
+            let at_any_width =
+                |key: Key| Warp::ALL.map(|warp| if matches!(warp, Warp::Width(_)) { key } else { Key::default() });
+            keys.iter_mut().filter(|_| self.detail.changed).for_each(|seen| seen.warped = at_any_width(seen.key));
         }
-        for (place, patch) in regions(levels, self.detail.regions) {
-            let mut key = seen(KeyKind::Region, place, &patch);
-            if self.detail.changed {
-                key.warped = Warp::ALL.map(|warp| hash::key(&levels.warped_patch(place, warp)));
+        let found = regions(&mut self.detectors[0], levels, self.detail.regions);
+        let whole = keys.len();
+        keys.extend(self.seen(KeyKind::Region, &found));
+        if self.detail.changed {
+            let asked: Vec<(Place, Warp)> =
+                found.iter().flat_map(|(place, _)| Warp::ALL.map(|warp| (*place, warp))).collect();
+            let warped = hash::keys(&asked, |(place, warp), patch| levels.warped_patch(*place, *warp, patch));
+            for (seen, warped) in keys[whole..].iter_mut().zip(warped.as_chunks().0) {
+                seen.warped = *warped;
             }
-            keys.push(key);
         }
         // Fine regions alone could be found in a larger picture only.
         let content = match keys.len() {
@@ -194,23 +196,42 @@ impl Extractor {
             _ => Content::Searchable,
         };
         if let Some(fine) = fine {
-            let regions = fine_regions(fine, self.detail.fine).into_iter();
-            keys.extend(regions.map(|(place, patch)| SeenKey { fine: true, ..seen(KeyKind::Region, place, &patch) }));
+            let found = fine_regions(&mut self.detectors[1], fine, self.detail.fine);
+            keys.extend(self.seen(KeyKind::Region, &found).map(|seen| SeenKey { fine: true, ..seen }));
         }
         (keys, content)
     }
 
+    /// Keys of patches that are neither warped nor known to recur.
+    fn seen(&self, kind: KeyKind, found: &[(Place, Patch)]) -> impl Iterator<Item = SeenKey> {
+        let patch = |found: &(Place, Patch), patch: &mut Patch| *patch = found.1;
+        let keys = if self.detail.changed {
+            hash::keys_both_ways(found, patch)
+        } else {
+            hash::keys(found, patch).into_iter().map(|key| (key, Key::default())).collect()
+        };
+        let warped = [Key::default(); Warp::ALL.len()];
+        found.iter().zip(keys).map(move |((place, _), (key, mirrored))| SeenKey {
+            kind,
+            fine: false,
+            place: *place,
+            key,
+            mirrored,
+            warped,
+            recurs: false,
+        })
+    }
+
     fn observe(&mut self, time: Duration, content: Content, levels: &Levels) -> Keyframe {
-        let blocks = Blocks::of(levels);
-        let cut = self.previous.as_ref().is_some_and(|previous| previous.mean_difference(&blocks) > CUT_DIFFERENCE);
+        let cut = self.previous.as_ref().is_some_and(|previous| mean_difference(previous, levels) > CUT_DIFFERENCE);
         let still_since = match &self.anchor {
-            Some((since, anchor)) if anchor.largest_difference(&blocks) < STILL_DIFFERENCE => *since,
+            Some((since, anchor)) if largest_difference(anchor, levels) < STILL_DIFFERENCE => *since,
             _ => {
-                self.anchor = Some((time, blocks.clone()));
+                self.anchor = Some((time, levels.clone()));
                 time
             }
         };
-        self.previous = Some(blocks);
+        self.previous = Some(levels.clone());
         Keyframe { time, content, still_since, cut, repeats: false, panned: false }
     }
 }
@@ -236,45 +257,41 @@ const CUT_DIFFERENCE: f32 = 22.0;
 
 /// Marks the keys whose place looks the same in another picture.
 fn mark(recent: &mut Recent, other: &Rc<Picture>) {
-    let same = Rc::ptr_eq(&recent.picture, other);
-    for key in recent.keys.iter_mut().filter(|key| !key.recurs) {
-        if same {
-            key.recurs = true;
-            continue;
-        }
-        let there = match key.kind {
-            KeyKind::Whole => other.whole,
-            KeyKind::Region => {
-                let levels = if key.fine { other.fine.as_ref() } else { Some(&other.levels) };
-                levels.map(|levels| hash::key(&levels.patch(key.place)))
-            }
-        };
-        key.recurs = there.is_some_and(|there| key.key.distance(there) <= RECURRENCE_RADIUS);
+    if Rc::ptr_eq(&recent.picture, other) {
+        recent.keys.iter_mut().for_each(|key| key.recurs = true);
+        return;
+    }
+    let alike = |key: &SeenKey, there: Key| key.key.distance(there) <= RECURRENCE_RADIUS;
+    for key in recent.keys.iter_mut().filter(|key| !key.recurs && key.kind == KeyKind::Whole) {
+        key.recurs = other.whole.is_some_and(|there| alike(key, there));
+    }
+    let levels = |key: &SeenKey| if key.fine { other.fine.as_ref() } else { Some(&other.levels) };
+    let mut regions: Vec<(&mut SeenKey, &Levels)> = recent
+        .keys
+        .iter_mut()
+        .filter(|key| !key.recurs && key.kind == KeyKind::Region)
+        .filter_map(|key| levels(key).map(|levels| (key, levels)))
+        .collect();
+    let there = hash::keys(&regions, |(key, levels), patch| levels.patch(key.place, patch));
+    for ((key, _), there) in regions.iter_mut().zip(there) {
+        key.recurs = alike(key, there);
     }
 }
 
-/// Means of blocks of 8x8 pixels.
-#[derive(Debug, Clone, PartialEq)]
-struct Blocks(Plane);
+/// Differences of the means of blocks of 8x8 pixels of two pictures of one size.
+fn differences<'a>(a: &'a Levels, b: &'a Levels) -> Option<impl Iterator<Item = f32> + 'a> {
+    let ((a, _), (b, _)) = (a.eighth(), b.eighth());
+    let alike = (a.width, a.height) == (b.width, b.height);
+    alike.then(|| a.data.iter().zip(&b.data).map(|(a, b)| (a - b).abs()))
+}
 
-impl Blocks {
-    fn of(levels: &Levels) -> Blocks {
-        Blocks(levels.eighth().0)
-    }
+fn largest_difference(a: &Levels, b: &Levels) -> f32 {
+    differences(a, b).map_or(f32::INFINITY, |differences| differences.fold(0.0, f32::max))
+}
 
-    fn differences<'a>(&'a self, other: &'a Blocks) -> Option<impl Iterator<Item = f32> + 'a> {
-        let alike = (self.0.width, self.0.height) == (other.0.width, other.0.height);
-        alike.then(|| self.0.data.iter().zip(&other.0.data).map(|(a, b)| (a - b).abs()))
-    }
-
-    fn largest_difference(&self, other: &Blocks) -> f32 {
-        self.differences(other).map_or(f32::INFINITY, |differences| differences.fold(0.0, f32::max))
-    }
-
-    fn mean_difference(&self, other: &Blocks) -> f32 {
-        let n = self.0.data.len().max(1) as f32;
-        self.differences(other).map_or(f32::INFINITY, |differences| differences.sum::<f32>() / n)
-    }
+fn mean_difference(a: &Levels, b: &Levels) -> f32 {
+    let n = a.eighth().0.data.len().max(1) as f32;
+    differences(a, b).map_or(f32::INFINITY, |differences| differences.sum::<f32>() / n)
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@
 //! This stage assumes upright luma frames ([`crate::media`]), of a clip at twice the working size, which it halves; it knows
 //! nothing of other videos.
 
+mod blobs;
+mod dct;
+mod distinct;
 mod extract;
 mod file;
 mod hash;
@@ -27,6 +30,7 @@ mod repeats;
 mod runs;
 mod treated;
 mod whole;
+mod wide;
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;

@@ -314,7 +314,9 @@ mod tests {
         };
         let plain = picture(width, &|x, y| texture(x, y, 3));
         let place = Place { x: 0.7, y: 0.6, size: 0.4 };
-        let wanted = hash::key(&plain.patch(place));
+        let both =
+            |levels: &Levels, place| hash::keys_both_ways(&[place], |place, patch| levels.patch(*place, patch))[0];
+        let wanted = both(&plain, place).0;
         for orientation in Orientation::warped() {
             // Warped the other way, and then mirrored: what a publisher may have done to the plain picture.
             let edited_width = (width / orientation.warp.width()).round();
@@ -336,9 +338,10 @@ mod tests {
                 keyframe: 0,
                 kind: KeyKind::Region,
                 place: there,
-                key: hash::key(&edited.patch(there)),
-                mirrored: hash::mirrored_key(&edited.patch(there)),
-                warped: Warp::ALL.map(|warp| hash::key(&edited.warped_patch(there, warp))),
+                key: both(&edited, there).0,
+                mirrored: both(&edited, there).1,
+                warped: Warp::ALL
+                    .map(|warp| hash::keys(&[warp], |warp, patch| edited.warped_patch(there, *warp, patch))[0]),
                 recurs: false,
             };
             let found = orientation.place(there, edited_aspect);

@@ -5,8 +5,9 @@
 //! bends the picture, shifts what is near against what is far and shows what moves; a still does none of that, and what is left is what compression
 //! leaves.
 
-use super::plane::Plane;
+use super::plane::{Plane, samples_of};
 use super::region::Levels;
+use super::wide::widened;
 
 /// Whether the later picture is the earlier one, moved by so much that it was panned and by nothing else.
 pub(super) fn is_panned(earlier: &Levels, later: &Levels) -> bool {
@@ -50,7 +51,7 @@ fn moved(earlier: &Levels, later: &Levels) -> Option<Moved> {
     let worth = |fit: &Fit| rest_of(first, second, fit).map_or(f32::INFINITY, |(rest, _, _)| rest);
     let starts = (-3..=3).flat_map(|x| (-2..=2).map(move |y| (x as f32, y as f32)));
     let starts = starts.map(|(x, y)| Fit { tx: START_STEP * x, ty: START_STEP * y, ..Fit::default() });
-    let mut fit = starts.min_by(|a, b| worth(a).total_cmp(&worth(b)))?;
+    let (mut fit, _) = starts.map(|fit| (fit, worth(&fit))).min_by(|a, b| a.1.total_cmp(&b.1))?;
     for (number, (earlier, later)) in pairs.iter().enumerate() {
         for _ in 0..STEPS {
             fit = improved(earlier, later, fit)?;
@@ -73,61 +74,80 @@ fn moved(earlier: &Levels, later: &Levels) -> Option<Moved> {
 }
 
 impl Fit {
+    #[inline(always)]
     fn place(&self, x: f32, y: f32) -> (f32, f32) {
         ((1.0 + self.a) * x - self.b * y + self.tx, self.b * x + (1.0 + self.a) * y + self.ty)
     }
 
-    /// Level of the earlier picture where it shows what the later one shows at a pixel, and there its slopes in grey levels a height and the
-    /// place in the later picture; nothing if that is outside.
-    fn look(&self, earlier: &Plane, x: usize, y: usize) -> Option<(f32, f32, f32, f32, f32)> {
+    /// Where the earlier picture shows what the later one shows at neighbouring pixels of a row.
+    #[inline(always)]
+    fn look(&self, earlier: &Plane, first: usize, y: usize) -> Look {
         let unit = earlier.height as f32;
         let (middle_x, middle_y) = (0.5 * (earlier.width as f32 - 1.0), 0.5 * (unit - 1.0));
-        let (from_x, from_y) = ((x as f32 - middle_x) / unit, (y as f32 - middle_y) / unit);
-        let (to_x, to_y) = self.place(from_x, from_y);
-        let (column, row) = (to_x * unit + middle_x, to_y * unit + middle_y);
-        let inside =
-            column >= 1.0 && row >= 1.0 && column <= earlier.width as f32 - 2.0 && row <= earlier.height as f32 - 2.0;
-        inside.then(|| {
-            let at = |dx: f32, dy: f32| earlier.sample(column + dx, row + dy);
-            let slope_x = 0.5 * unit * (at(1.0, 0.0) - at(-1.0, 0.0));
-            let slope_y = 0.5 * unit * (at(0.0, 1.0) - at(0.0, -1.0));
-            (at(0.0, 0.0), slope_x, slope_y, from_x, from_y)
-        })
+        let (last_column, last_row) = (earlier.width as f32 - 2.0, earlier.height as f32 - 2.0);
+        let mut look = Look {
+            from_x: [0.0; LANES],
+            from_y: (y as f32 - middle_y) / unit,
+            column: [0.0; LANES],
+            row: [0.0; LANES],
+            inside: [false; LANES],
+        };
+        for i in 0..LANES {
+            look.from_x[i] = ((first + i) as f32 - middle_x) / unit;
+            let (to_x, to_y) = self.place(look.from_x[i], look.from_y);
+            let (column, row) = (to_x * unit + middle_x, to_y * unit + middle_y);
+            look.inside[i] = (column >= 1.0) & (row >= 1.0) & (column <= last_column) & (row <= last_row);
+            (look.column[i], look.row[i]) = (column, row);
+        }
+        look
+    }
+
+    #[inline(always)]
+    fn fitted(&self, level: f32) -> f32 {
+        level + self.gain * (level - MIDDLE_LEVEL) + self.offset
     }
 }
 
+/// Neighbouring pixels that are looked at a time.
+const LANES: usize = 8;
+
+/// Places of neighbouring pixels.
+struct Look {
+    /// In the later picture, in its heights from the middle.
+    from_x: [f32; LANES],
+    from_y: f32,
+    /// In the earlier picture, in pixels.
+    column: [f32; LANES],
+    row: [f32; LANES],
+    /// Whether that is within it, with all neighbours.
+    inside: [bool; LANES],
+}
+
+impl Look {
+    /// Levels of the earlier picture, so many pixels off.
+    #[inline(always)]
+    fn levels(&self, earlier: &Plane, dx: f32, dy: f32) -> [f32; LANES] {
+        samples_of(earlier, &self.column.map(|column| column + dx), &self.row.map(|row| row + dy))
+    }
+}
+
+/// Levels of neighbouring pixels; beyond the end of the row 0.
+#[inline(always)]
+fn levels_of(later: &Plane, first: usize, y: usize) -> [f32; LANES] {
+    let row = &later.data[y * later.width..][..later.width];
+    match row[first..].first_chunk() {
+        Some(levels) => *levels,
+        None => std::array::from_fn(|i| row.get(first + i).copied().unwrap_or_default()),
+    }
+}
+
+/// Six normal equations, their right sides, and a column that is not used.
+type Normal = [[f64; 8]; 6];
+
 /// One step of the fit; nothing if the pictures say nothing about it.
 fn improved(earlier: &Plane, later: &Plane, fit: Fit) -> Option<Fit> {
-    let mut normal = [[0.0_f64; 7]; 6];
-    for y in 0..later.height {
-        for x in 0..later.width {
-            let Some((level, slope_x, slope_y, from_x, from_y)) = fit.look(earlier, x, y) else { continue };
-            let gain = 1.0 + fit.gain;
-            let slopes = [
-                gain * (slope_x * from_x + slope_y * from_y),
-                gain * (slope_y * from_x - slope_x * from_y),
-                gain * slope_x,
-                gain * slope_y,
-                level - MIDDLE_LEVEL,
-                1.0,
-            ];
-            let rest = later.at(x, y) - fitted(&fit, level);
-            // What differs much does so since it is another thing, and would pull the fit to it (Huber's weight).
-            let weight = (REST_PULL / rest.abs().max(REST_PULL)).sqrt();
-            for row in 0..6 {
-                let of_row = f64::from(weight * slopes[row]);
-                for column in row..6 {
-                    normal[row][column] += of_row * f64::from(weight * slopes[column]);
-                }
-                normal[row][6] += of_row * f64::from(weight * rest);
-            }
-        }
-    }
-    // It is symmetric.
-    let upper = normal;
-    for (row, of_row) in normal.iter_mut().enumerate() {
-        of_row.iter_mut().zip(&upper).take(row).for_each(|(value, other)| *value = other[row]);
-    }
+    let mut normal = [[0.0; 8]; 6];
+    add_all(earlier, later, &fit, &mut normal);
     let [a, b, tx, ty, gain, offset] = solved(normal)?.map(|value| value as f32);
     let next = Fit {
         a: fit.a + a,
@@ -141,8 +161,52 @@ fn improved(earlier: &Plane, later: &Plane, fit: Fit) -> Option<Fit> {
     (next.a.abs() < 0.5 && next.b.abs() < 0.5 && next.tx.hypot(next.ty) < 1.5 && next.gain.abs() < 0.8).then_some(next)
 }
 
-fn fitted(fit: &Fit, level: f32) -> f32 {
-    level + fit.gain * (level - MIDDLE_LEVEL) + fit.offset
+widened! {
+    /// Adds what all pixels say to the equations, one after the other.
+    fn add_all(earlier: &Plane, later: &Plane, fit: &Fit, normal: &mut Normal) = add_all_always;
+}
+
+#[inline(always)]
+fn add_all_always(earlier: &Plane, later: &Plane, fit: &Fit, normal: &mut Normal) {
+    let unit = earlier.height as f32;
+    let gain = 1.0 + fit.gain;
+    let mut sums = *normal;
+    for y in 0..later.height {
+        for first in (0..later.width).step_by(LANES) {
+            let look = fit.look(earlier, first, y);
+            let levels = look.levels(earlier, 0.0, 0.0);
+            let (right, left) = (look.levels(earlier, 1.0, 0.0), look.levels(earlier, -1.0, 0.0));
+            let (below, above) = (look.levels(earlier, 0.0, 1.0), look.levels(earlier, 0.0, -1.0));
+            let shown = levels_of(later, first, y);
+            // The slopes by each number of the fit, then what is left, all weighed.
+            let mut says = [[0.0_f64; 8]; LANES];
+            for i in 0..LANES {
+                let slope_x = 0.5 * unit * (right[i] - left[i]);
+                let slope_y = 0.5 * unit * (below[i] - above[i]);
+                let rest = shown[i] - fit.fitted(levels[i]);
+                // What differs much does so since it is another thing, and would pull the fit to it (Huber's weight).
+                let weight = (REST_PULL / rest.abs().max(REST_PULL)).sqrt();
+                let weight = if look.inside[i] & (first + i < later.width) { weight } else { 0.0 };
+                let slopes = [
+                    gain * (slope_x * look.from_x[i] + slope_y * look.from_y),
+                    gain * (slope_y * look.from_x[i] - slope_x * look.from_y),
+                    gain * slope_x,
+                    gain * slope_y,
+                    levels[i] - MIDDLE_LEVEL,
+                    1.0,
+                    rest,
+                    0.0,
+                ];
+                says[i] = slopes.map(|slope| f64::from(weight * slope));
+            }
+            for says in &says {
+                for (sums, of_row) in sums.iter_mut().zip(says) {
+                    sums.iter_mut().zip(says).for_each(|(sum, of_column)| *sum += of_row * of_column);
+                }
+            }
+        }
+    }
+    *normal = sums;
 }
 
 /// Root mean square and largest of the differences of blocks of 4x4 pixels that lie within both pictures, and their share of all.
@@ -150,22 +214,49 @@ fn rest_of(earlier: &Plane, later: &Plane, fit: &Fit) -> Option<(f32, f32, f32)>
     let side = if later.height >= FINE_HEIGHT { BLOCK } else { 1 };
     let (columns, rows) = (later.width / side, later.height / side);
     let (mut squares, mut largest, mut blocks) = (0.0_f32, 0.0_f32, 0_usize);
-    for block in 0..columns * rows {
-        let (left, top) = (block % columns * side, block / columns * side);
-        let pixels = (0..side * side).map(|pixel| (left + pixel % side, top + pixel / side));
-        let rest = |(x, y)| fit.look(earlier, x, y).map(|(level, ..)| later.at(x, y) - fitted(fit, level));
-        let Some(sum) = pixels.map(rest).sum::<Option<f32>>() else { continue };
-        let mean = sum / (side * side) as f32;
-        squares += mean * mean;
-        largest = largest.max(mean.abs());
-        blocks += 1;
+    let stride = later.width.next_multiple_of(LANES);
+    let mut rests = vec![0.0; side * stride];
+    for top in (0..rows * side).step_by(side) {
+        find_rests(earlier, later, fit, top, &mut rests);
+        for left in (0..columns * side).step_by(side) {
+            let pixels = (0..side).flat_map(|y| &rests[y * stride + left..][..side]);
+            // Not a number if one of them is outside.
+            let mean = pixels.sum::<f32>() / (side * side) as f32;
+            if mean.is_nan() {
+                continue;
+            }
+            squares += mean * mean;
+            largest = largest.max(mean.abs());
+            blocks += 1;
+        }
     }
     let share = blocks as f32 / (columns * rows).max(1) as f32;
     (blocks > 0).then(|| ((squares / blocks as f32).sqrt(), largest, share))
 }
 
+widened! {
+    /// What is left of the pixels of some rows, each filled up to whole lanes; not a number for what is outside.
+    fn find_rests(earlier: &Plane, later: &Plane, fit: &Fit, top: usize, rests: &mut [f32]) = find_rests_always;
+}
+
+#[inline(always)]
+fn find_rests_always(earlier: &Plane, later: &Plane, fit: &Fit, top: usize, rests: &mut [f32]) {
+    let stride = later.width.next_multiple_of(LANES);
+    for (y, rests) in rests.chunks_exact_mut(stride).enumerate() {
+        for (number, rests) in rests.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            let look = fit.look(earlier, number * LANES, top + y);
+            let levels = look.levels(earlier, 0.0, 0.0);
+            let shown = levels_of(later, number * LANES, top + y);
+            for i in 0..LANES {
+                let rest = shown[i] - fit.fitted(levels[i]);
+                rests[i] = if look.inside[i] { rest } else { f32::NAN };
+            }
+        }
+    }
+}
+
 /// Solves six equations by elimination with pivots; nothing if they do not determine all.
-fn solved(mut rows: [[f64; 7]; 6]) -> Option<[f64; 6]> {
+fn solved(mut rows: Normal) -> Option<[f64; 6]> {
     for step in 0..6 {
         let pivot = (step..6).max_by(|&a, &b| rows[a][step].abs().total_cmp(&rows[b][step].abs()))?;
         rows.swap(step, pivot);
@@ -237,6 +328,24 @@ mod tests {
             assert!(is_panned(&plain, &picture(seed, |x, y| (0.93 * x, 0.93 * y))), "{seed}: zoomed");
             let turned = |x: f32, y: f32| (0.998 * x - 0.06 * y + 5.0, 0.06 * x + 0.998 * y);
             assert!(is_panned(&plain, &picture(seed, turned)), "{seed}: turned");
+        }
+    }
+
+    #[test]
+    fn all_processors_find_the_same() {
+        let (plain, other) = (picture(1, |x, y| (x, y)), picture(1, |x, y| (0.97 * x + 9.0, 0.97 * y - 3.0)));
+        for at in 1..4 {
+            let (earlier, later) = (plain.at(at).unwrap(), other.at(at).unwrap());
+            let fit = Fit { a: 0.01, b: -0.02, tx: 0.07, ty: 0.01, gain: 0.1, offset: -2.0 };
+            let (mut wide, mut narrow) = ([[0.0; 8]; 6], [[0.0; 8]; 6]);
+            add_all(earlier, later, &fit, &mut wide);
+            add_all_always(earlier, later, &fit, &mut narrow);
+            assert_eq!(wide, narrow);
+            let (mut wide, mut narrow) = (vec![0.0; 120], vec![0.0; 120]);
+            find_rests(earlier, later, &fit, 5, &mut wide);
+            find_rests_always(earlier, later, &fit, 5, &mut narrow);
+            let bits = |rests: Vec<f32>| rests.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+            assert_eq!(bits(wide), bits(narrow));
         }
     }
 

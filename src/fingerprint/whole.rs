@@ -8,7 +8,7 @@ use super::plane::Plane;
 pub(super) fn patch(plane: &Plane) -> Option<(Place, Patch)> {
     let area = trimmed(plane);
     let patch = averaged(plane, &area);
-    let (_, deviation) = hash::contrast(&patch);
+    let (_, [deviation]) = hash::contrast(&patch.map(|level| [level]));
     if deviation < FLAT_DEVIATION {
         return None;
     }
