@@ -221,7 +221,8 @@ pub fn build(
     let mut there: HashMap<[u8; 32], Role> = HashMap::new();
     let mut by_path: HashMap<String, [u8; 32]> = HashMap::new();
     let mut without_pictures: HashSet<[u8; 32]> = HashSet::new();
-    for (index, role) in writer.committed().into_iter().flat_map(|index| [(index, Role::Source), (index, Role::Benign)]) {
+    for (index, role) in writer.committed().into_iter().flat_map(|index| [(index, Role::Source), (index, Role::Benign)])
+    {
         for (reference, video) in index.in_role(role) {
             there.insert(video.sha256, role);
             if options.take == Take::Pictures && role == Role::Source && !index.has_pictures(reference) {

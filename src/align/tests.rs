@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::retime::{RETIMED_BITS, RETIMED_GAIN};
 use super::*;
 use crate::evidence::Pair;
-use crate::fingerprint::{ClipKey, Content, Key, KeyKind, Keyframe, Motion, PictureTrack, Orientation, Place, Run, Warp};
+use crate::fingerprint::{
+    ClipKey, Content, Key, KeyKind, Keyframe, Motion, Orientation, PictureTrack, Place, Run, Warp,
+};
 use crate::media::StreamInfo;
 
 const SOURCE_SECONDS: u32 = 40;

@@ -349,7 +349,11 @@ impl Tracks for Merge {
                     for at in of_cell[0] as usize..of_cell[1] as usize {
                         let number = numbers[at];
                         if let Some(shift) = shifts[segment.video_of(number) as usize] {
-                            entries.push(Entry { cell, sketch: [low[at], high[at]], number: number.wrapping_add(shift) });
+                            entries.push(Entry {
+                                cell,
+                                sketch: [low[at], high[at]],
+                                number: number.wrapping_add(shift),
+                            });
                         }
                     }
                 }

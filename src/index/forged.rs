@@ -14,8 +14,8 @@ use super::cells::{self, CELLS_MAGIC, Cells};
 use super::faults::{Fault, Faulty};
 use super::files::{BlockFile, sha256};
 use super::format::{self, HEADER_LEN, SEGMENT_MAGIC};
-use super::merkle;
 use super::manifest::{self, CellsEntry, FileEntry, Manifest, SegmentEntry, Stored, Tombstone};
+use super::merkle;
 use super::screening::{Screening, Strength};
 use super::segment::{Added, Segment};
 use super::snapshot::{Index, Screen};
@@ -81,7 +81,7 @@ fn pending() -> Pending {
         for second in 0..u64::from(pending.videos.len() as u8) {
             motion.push(Duration::from_secs(second), &[1, -1, 0, 0, 1, 1, -1]);
         }
-        pending.add(video, &runs, &motion, vec![7; 5], None);
+        pending.add(video, &runs, &motion, PICTURES.to_vec(), None);
     }
     pending
 }
@@ -174,6 +174,9 @@ impl Written {
 fn unsynced() -> Faulty {
     Faulty::new(Fault::Fails, None)
 }
+
+/// A track of one small picture, whose code is empty.
+const PICTURES: [u8; 16] = [1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 7, 0, 0, 0];
 
 /// Numbers of the files.
 const SEGMENT: u64 = 1;

@@ -26,9 +26,10 @@ pub(crate) fn unnamed_files(dir: &Path, manifest: &Manifest) -> Result<Vec<PathB
     let mut unnamed = files(dir)?;
     unnamed.retain(|path| is_ours(path) && !named.contains(path));
     let finished = [manifest::manifest_path(dir), history::path(dir)];
-    let drafts = finished.iter().filter_map(|path| path.file_name()).map(|name| {
-        dir.join(format!("{TEMPORARY_PREFIX}{}", name.to_string_lossy()))
-    });
+    let drafts = finished
+        .iter()
+        .filter_map(|path| path.file_name())
+        .map(|name| dir.join(format!("{TEMPORARY_PREFIX}{}", name.to_string_lossy())));
     unnamed.extend(drafts.filter(|draft| draft.symlink_metadata().is_ok()));
     unnamed.sort();
     Ok(unnamed)

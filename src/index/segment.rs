@@ -256,9 +256,8 @@ impl Segment {
 
     /// What moves in a video.
     pub(crate) fn motion(&self, video: u32) -> Result<Motion> {
-        Motion::from_bytes(self.file.bytes(self.motions[video as usize].clone())?).map_err(|wrong| {
-            self.unreadable_motion(wrong)
-        })
+        Motion::from_bytes(self.file.bytes(self.motions[video as usize].clone())?)
+            .map_err(|wrong| self.unreadable_motion(wrong))
     }
 
     /// The small pictures of a video; it may have none.

@@ -215,7 +215,9 @@ impl Index {
         let kernel = Kernel::detect();
         let of_role = self.segments.iter().enumerate().filter(|(_, live)| live.role == role);
         let blocks: Vec<(u32, u32)> = of_role
-            .flat_map(|(number, live)| (0..live.segment.len() as u32).step_by(BLOCK_RUNS).map(move |from| (number as u32, from)))
+            .flat_map(|(number, live)| {
+                (0..live.segment.len() as u32).step_by(BLOCK_RUNS).map(move |from| (number as u32, from))
+            })
             .collect();
         let found: Vec<Vec<Neighbour>> = blocks
             .into_par_iter()
@@ -225,7 +227,10 @@ impl Index {
                 let raw = live.segment.raw(from..until)?;
                 let planes: [Vec<u64>; 4] = std::array::from_fn(|word| raw.iter().map(|run| run[word]).collect());
                 let found = scan::search(kernel, planes.each_ref().map(Vec::as_slice), queries, radius);
-                Ok(found.into_iter().filter_map(|found| live.neighbour(number, found.query, from + found.key, found.distance)).collect())
+                Ok(found
+                    .into_iter()
+                    .filter_map(|found| live.neighbour(number, found.query, from + found.key, found.distance))
+                    .collect())
             })
             .collect::<Result<_>>()?;
         let mut found: Vec<Neighbour> = found.into_iter().flatten().collect();
@@ -267,8 +272,10 @@ impl Index {
         let kernel = Kernel::detect();
         let mut found = Vec::new();
         for (place, OpenCells { cells, .. }) in self.cells.iter().enumerate() {
-            let segments: Vec<(u32, &LiveSegment)> =
-                (0..).zip(&self.segments).filter(|(_, live)| live.role == Role::Source && live.cells == place).collect();
+            let segments: Vec<(u32, &LiveSegment)> = (0..)
+                .zip(&self.segments)
+                .filter(|(_, live)| live.role == Role::Source && live.cells == place)
+                .collect();
             if segments.is_empty() {
                 continue;
             }
@@ -289,8 +296,10 @@ impl Index {
                 .par_iter()
                 .map(|asked| {
                     let mut found = Vec::new();
-                    let queries: Vec<(u32, Key, Sketch)> =
-                        asked.iter().map(|(_, query)| (*query, queries[*query as usize], sketch(queries[*query as usize]))).collect();
+                    let queries: Vec<(u32, Key, Sketch)> = asked
+                        .iter()
+                        .map(|(_, query)| (*query, queries[*query as usize], sketch(queries[*query as usize])))
+                        .collect();
                     for &(number, live) in &segments {
                         live.in_cell(kernel, number, asked[0].0, &queries, screen, &mut found)?;
                     }
@@ -417,7 +426,10 @@ impl Index {
     /// Fails if the manifest says other roots than those of the videos that are there.
     pub(crate) fn check_roots(&self) -> Result<()> {
         let Manifest { sources_root, allowlist_root, .. } = &self.stored.manifest;
-        let said = [("root of the sources", sources_root, Role::Source), ("root of the allowlist", allowlist_root, Role::Benign)];
+        let said = [
+            ("root of the sources", sources_root, Role::Source),
+            ("root of the allowlist", allowlist_root, Role::Benign),
+        ];
         for (what, said, role) in said {
             let found = self.root_of(role);
             if found != *said {
@@ -565,9 +577,8 @@ impl LiveSegment {
         let step = crowd.div_ceil(CELL_KEYS_MAX).max(1);
         let part = of_cell.numbers.len().div_ceil(step);
         let offset = |place: usize| if step == 1 { place } else { place * step };
-        let thinned: Option<[Vec<u64>; 2]> = (step > 1).then(|| {
-            of_cell.sketches.map(|words| (0..part).map(|place| words[offset(place)]).collect())
-        });
+        let thinned: Option<[Vec<u64>; 2]> =
+            (step > 1).then(|| of_cell.sketches.map(|words| (0..part).map(|place| words[offset(place)]).collect()));
         let sketches = match &thinned {
             Some(thinned) => thinned.each_ref().map(Vec::as_slice),
             None => of_cell.sketches,

@@ -34,7 +34,8 @@ impl Writer {
         if pictures.is_empty() || index.has_pictures(reference) {
             return false;
         }
-        let known = self.corrected.get(&reference).map_or_else(|| index.video(reference).clone(), |known| known.video.clone());
+        let known =
+            self.corrected.get(&reference).map_or_else(|| index.video(reference).clone(), |known| known.video.clone());
         self.corrected.insert(reference, Correction { video: known, pictures: Some(pictures) });
         true
     }
@@ -47,7 +48,8 @@ impl Writer {
             let live = &index.segments[number as usize];
             let (role, segment, cells) = (live.role, live.segment.clone(), index.cells_of(live).clone());
             let corrected = self.corrected.iter().filter(|(video, _)| video.segment == number);
-            let merge = Merge::corrected(&segment, corrected.map(|(reference, correction)| (reference.video, correction)));
+            let merge =
+                Merge::corrected(&segment, corrected.map(|(reference, correction)| (reference.video, correction)));
             let written = self.write_segment(&merge, role, &cells, &Work::unwatched())?;
             let entry = &mut manifest.segments[number as usize];
             *entry = SegmentEntry { tombstones: std::mem::take(&mut entry.tombstones), ..written };

@@ -12,6 +12,7 @@ use std::time::SystemTime;
 
 use serde::Deserialize;
 
+use super::IndexState;
 use super::assemble::{self, Pending};
 use super::cells::Cells;
 use super::files::BlockFile;
@@ -28,7 +29,6 @@ use super::storage::{Disk, Storage};
 use super::upkeep::{Upkeep, Watch, Work};
 use super::video::Role;
 use super::writer::{SEGMENT_MAX_KEYS, Writer, millis_of};
-use super::IndexState;
 use crate::error::{Error, Result};
 use crate::fingerprint::FINGERPRINT_VERSION;
 use crate::media::open_regular;
@@ -177,8 +177,7 @@ impl Made<'_> {
             let number = self.next_number;
             self.next_number += 1;
             let path = manifest::segment_path(self.dir, number);
-            let written =
-                assemble::write(self.storage, &path, &part, &Cells::single(), Added::default(), &self.work)?;
+            let written = assemble::write(self.storage, &path, &part, &Cells::single(), Added::default(), &self.work)?;
             let (file, keys, videos) = (written.file, written.keys, written.videos);
             self.manifest.segments.push(SegmentEntry { number, file, keys, videos, tombstones: Vec::new(), role });
         }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::format;
 use super::cells::Cells;
+use super::format;
 use super::history::{Commitment, History};
 use super::manifest::{Manifest, SegmentEntry, Stored};
 use super::newest::Newest;

@@ -434,7 +434,8 @@ impl Writer {
         if written.is_err() {
             // If only the last sync failed, readers find this commit already. Another one of its number would be one of which no
             // history knows.
-            let is_there = Manifest::load(&self.dir).is_ok_and(|found| found.is_some_and(|found| found.root == index.stored.root));
+            let is_there =
+                Manifest::load(&self.dir).is_ok_and(|found| found.is_some_and(|found| found.root == index.stored.root));
             if is_there {
                 (self.index, self.unsynced) = (Some(index), true);
             }
@@ -570,7 +571,9 @@ impl Writer {
         let first = manifest.segments.iter().position(|entry| group.contains(&entry.number));
         let mut gone = Vec::new();
         if let Some(index) = &self.index {
-            for (entry, live) in manifest.segments.iter().zip(&index.segments).filter(|(e, _)| group.contains(&e.number)) {
+            for (entry, live) in
+                manifest.segments.iter().zip(&index.segments).filter(|(e, _)| group.contains(&e.number))
+            {
                 gone.extend(entry.tombstones.iter().map(|tombstone| Removed {
                     sha256: live.segment.videos[tombstone.video as usize].sha256,
                     role,

@@ -178,10 +178,8 @@ impl<'a> Intake<'a> {
 
     /// Merges what has piled up, and trains cells when they are due.
     fn maintain(&mut self, cancel: &dyn Fn() -> bool) -> Result<()> {
-        let watch = Watch {
-            cancel,
-            progress: Some(&|what, share| (self.progress)(Event::Maintaining { what, share })),
-        };
+        let watch =
+            Watch { cancel, progress: Some(&|what, share| (self.progress)(Event::Maintaining { what, share })) };
         self.writer.maintain(watch)
     }
 

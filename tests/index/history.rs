@@ -4,7 +4,6 @@ use uniq::index::{Commit, verify};
 
 use super::*;
 
-
 fn roots(dir: &Path) -> (String, String) {
     let state = Index::open(dir).unwrap().state().clone();
     (state.sources_root, state.allowlist_root)

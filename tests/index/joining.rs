@@ -93,7 +93,10 @@ fn what_is_here_for_something_else_is_named_and_left_as_it_is() {
     let joined = take_over(one.path(), &[other.path()]);
     assert_eq!((joined[0].taken, joined[0].already_there, joined[0].conflicts.len()), (1, 0, 1));
     let conflict = &joined[0].conflicts[0];
-    assert_eq!((conflict.video.path.as_str(), conflict.here, conflict.there), ("videos/0000.mp4", Role::Source, Role::Benign));
+    assert_eq!(
+        (conflict.video.path.as_str(), conflict.here, conflict.there),
+        ("videos/0000.mp4", Role::Source, Role::Benign)
+    );
     let index = Index::open(one.path()).unwrap();
     assert_eq!((index.role(&video(0).sha256), index.state().videos), (Some(Role::Source), 3));
 }

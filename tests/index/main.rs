@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod benign;
+mod cells;
 mod damage;
 mod golden;
 mod history;
 mod joining;
-mod cells;
 mod rollback;
 mod runs;
 

@@ -12,9 +12,7 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 use uniq::Error;
-use uniq::index::{
-    self, Expected, Index, IndexState, Publication, Role, Verification, Video, Watch, Writer,
-};
+use uniq::index::{self, Expected, Index, IndexState, Publication, Role, Verification, Video, Watch, Writer};
 use uniq::ingest::{self, Take};
 use uniq::sandbox::json_line;
 
@@ -329,7 +327,9 @@ fn table(state: &IndexState, committed_at: Option<&str>) -> String {
     let cells = match (state.cells, state.screening_recall) {
         (1, _) => "one, every key is compared".to_owned(),
         (cells, None) => format!("{}; how much a search by them finds is not measured yet", grouped(cells)),
-        (cells, Some(recall)) => format!("{}, by which {:.1} % of changed excerpts were found", grouped(cells), 100.0 * recall),
+        (cells, Some(recall)) => {
+            format!("{}, by which {:.1} % of changed excerpts were found", grouped(cells), 100.0 * recall)
+        }
     };
     let pictures = match state.without_pictures {
         0 => "of all videos".to_owned(),
@@ -341,7 +341,10 @@ fn table(state: &IndexState, committed_at: Option<&str>) -> String {
     for (label, value) in [
         ("root", plain(&state.root).into_owned()),
         ("commits", commits),
-        ("history", format!("{} before the last, root {}", count(state.history_commits, "commit"), plain(&state.history_root))),
+        (
+            "history",
+            format!("{} before the last, root {}", count(state.history_commits, "commit"), plain(&state.history_root)),
+        ),
         ("sources", format!("root {}", plain(&state.sources_root))),
         ("allowlist", format!("root {}", plain(&state.allowlist_root))),
         ("videos", format!("{} ({})", grouped(state.videos), hours(state.hours))),

@@ -87,7 +87,10 @@ fn the_upgraded_index_holds_all_that_lived_in_the_old_one_and_nothing_else() {
     assert_eq!(added, [(7, Some("2024-05-06T07:08:09Z".to_owned())), (7, None)]);
     let history = index.history().unwrap();
     assert_eq!(history.iter().map(|commit| commit.generation).collect::<Vec<_>>(), [7, 8]);
-    assert_eq!((history[0].root.clone(), history[0].committed_at.as_deref()), (hex(&old_root), Some("2024-05-07T00:00:00Z")));
+    assert_eq!(
+        (history[0].root.clone(), history[0].committed_at.as_deref()),
+        (hex(&old_root), Some("2024-05-07T00:00:00Z"))
+    );
     assert_eq!(history[0].sources_root, history[1].sources_root);
     assert!(index.committed_at().is_some());
 

@@ -21,13 +21,7 @@ use crate::text::{chain, count, grouped, length, plain};
 use crate::{guard, output, signal, talk};
 
 /// Does the work and tells of it.
-pub(super) fn build(
-    args: Sourced,
-    role: Role,
-    take: Take,
-    place: &Place,
-    quiet: bool,
-) -> anyhow::Result<Exit> {
+pub(super) fn build(args: Sourced, role: Role, take: Take, place: &Place, quiet: bool) -> anyhow::Result<Exit> {
     let cancel = signal::cancel_flag(
         "finishing, what is done is kept; once more to stop at once and lose what is not yet in the index",
     )?;

@@ -72,7 +72,8 @@ pub(super) fn take_over(from: &[PathBuf], place: &Place, json: bool, quiet: bool
     // All are opened before anything is written, so that a wrong name costs nothing.
     let others = from.iter().map(|dir| Index::open(dir)).collect::<uniq::Result<Vec<Index>>>()?;
     let config = others.first().map(Index::config).context("no index to take videos over from")?;
-    let writer = if Index::exists(&place.dir) { Writer::open(&place.dir) } else { Writer::open_or_create(&place.dir, config) };
+    let writer =
+        if Index::exists(&place.dir) { Writer::open(&place.dir) } else { Writer::open_or_create(&place.dir, config) };
     let mut writer = writer?.with_clock(SystemTime::now);
     let progress = Progress::new(quiet);
     let mut sum = Joined::default();
