@@ -45,6 +45,7 @@ impl Kernel {
     pub(super) fn instructions(self) -> Instructions {
         self.0
     }
+
 }
 
 impl fmt::Debug for Kernel {
