@@ -136,8 +136,7 @@ fn everything(args: &Args, large: &Path) {
 
 fn build(dir: &Path, film: &Path) -> Duration {
     let sources = ingest::sources(&[film.to_owned()]).expect("the film is a file");
-    let options =
-        BuildOptions { threads: Some(1), ..BuildOptions::new(Decoding::in_process()) };
+    let options = BuildOptions { threads: Some(1), ..BuildOptions::new(Decoding::in_process()) };
     let summary = ingest::build(dir, sources, &options, &|_| {}, &AtomicBool::new(false)).expect("the index is ours");
     assert_eq!(summary.added, 1, "{:?}", summary.failed);
     summary.video

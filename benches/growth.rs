@@ -111,7 +111,8 @@ fn measure(args: &Args, keys: u64) {
     let new = time(&unrelated, SearchMode::Screened);
     let copy = time(&copies[0].1, SearchMode::Screened);
     let exact = if keys <= EXACT_MAX { format!("{:.2}", time(&copies[0].1, SearchMode::Exact)) } else { String::new() };
-    let nominated = copies.iter().filter(|(video, clip)| hits(clip, SearchMode::Screened).iter().any(|hit| hit.video == *video));
+    let nominated =
+        copies.iter().filter(|(video, clip)| hits(clip, SearchMode::Screened).iter().any(|hit| hit.video == *video));
     println!(
         "| {} | {:.1} | {} | {} | {} | {} | {:.1} | {opened} | {new:.3} | {copy:.3} | {exact} | {} of {} |",
         grouped(state.keys),
@@ -160,7 +161,9 @@ fn build(dir: &Path, keys: u64) -> (f64, f64) {
     let peak = std::cell::Cell::new(memory);
     let watch = uniq::index::Watch {
         cancel: &|| false,
-        progress: Some(&|_, _| peak.set(peak.get().max(clock::private_memory().map(|memory| memory.1).unwrap_or(0) as f64))),
+        progress: Some(&|_, _| {
+            peak.set(peak.get().max(clock::private_memory().map(|memory| memory.1).unwrap_or(0) as f64))
+        }),
     };
     writer.maintain(watch).expect("there is space on the disk");
     (seconds + started.elapsed().as_secs_f64(), peak.get())

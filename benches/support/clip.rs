@@ -30,7 +30,8 @@ pub fn copy(runs: &[Run], footage: &mut Footage, random: &mut Random) -> Fingerp
     let keys: Vec<Key> = (0..KEYS)
         .map(|number| {
             let time = start + Duration::from_millis(number as u64 / PER_KEYFRAME as u64 * 250);
-            let near: Vec<&&Run> = shown.iter().filter(|run| run.first.abs_diff(time) <= Duration::from_millis(600)).collect();
+            let near: Vec<&&Run> =
+                shown.iter().filter(|run| run.first.abs_diff(time) <= Duration::from_millis(600)).collect();
             if number % 4 != 0 || near.is_empty() {
                 return footage.key();
             }

@@ -204,9 +204,8 @@ pub struct Corpus<'a> {
 /// Whether hits on one source could come to an alignment at all; if not, its track need not be read.
 pub fn is_promising(hits: &[Hit], corpus: &Corpus<'_>) -> bool {
     let search = (corpus.keys.max(1) as f32).log2() + evidence::LIKENESS_BITS;
-    hits.chunk_by(|a, b| a.orientation == b.orientation).any(|group| {
-        group.iter().map(|hit| evidence::weight(&hit.pair).max(0.0)).sum::<f32>() >= search + EVIDENCE_MIN
-    })
+    hits.chunk_by(|a, b| a.orientation == b.orientation)
+        .any(|group| group.iter().map(|hit| evidence::weight(&hit.pair).max(0.0)).sum::<f32>() >= search + EVIDENCE_MIN)
 }
 
 /// Finds all alignments of a part of a clip with one source that are worth [`EVIDENCE_MIN`] bits or more, in no particular order.

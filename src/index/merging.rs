@@ -60,7 +60,8 @@ pub(crate) fn groups_to_merge(segments: &[Candidate], merging: Merging) -> Vec<V
         let in_tier =
             |wanted: u32| segments.iter().filter(is_small).filter(move |segment| tier(segment) == wanted).count();
         let crowded = (0..=u32::BITS / 3).filter(|&tier| in_tier(tier) > SEGMENTS_PER_TIER).max();
-        let of_tiers = segments.iter().filter(is_small).filter(|segment| crowded.is_some_and(|last| tier(segment) <= last));
+        let of_tiers =
+            segments.iter().filter(is_small).filter(|segment| crowded.is_some_and(|last| tier(segment) <= last));
         groups = fitting(of_tiers);
         groups.retain(|group| group.len() > SEGMENTS_PER_TIER);
         let merged: HashSet<u64> = groups.iter().flatten().map(|segment| segment.number).collect();

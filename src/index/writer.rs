@@ -523,6 +523,8 @@ impl Writer {
         let file = Cells::write(&*self.storage, &path, &centroids, &work)?;
         let mut manifest = self.next_manifest();
         manifest.cells.push(CellsEntry { number, file, cells: centroids.len() as u32 });
+        // What was measured of other cells says nothing of these.
+        manifest.screening = None;
         self.replace_manifest(manifest, Videos::Same)
     }
 

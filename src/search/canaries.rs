@@ -72,8 +72,7 @@ pub fn measure(index: &Index, excerpts: usize, stop: &dyn Fn() -> Result<()>) ->
             strengths[*strength].excerpts += 1;
             strengths[*strength].nominated += u32::from(nominated.videos.iter().any(|nominee| nominee.video == *video));
         }
-        let screening =
-            Screening { generation: state.generation, keys: state.keys, probes: probes as u32, strengths };
+        let screening = Screening { generation: state.generation, keys: state.keys, probes: probes as u32, strengths };
         let enough = screening.recall().is_some_and(|recall| recall >= WANTED);
         measured = Some(screening);
         if enough {

@@ -45,7 +45,6 @@ impl Kernel {
     pub(super) fn instructions(self) -> Instructions {
         self.0
     }
-
 }
 
 impl fmt::Debug for Kernel {

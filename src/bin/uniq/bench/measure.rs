@@ -251,8 +251,7 @@ impl Round<'_> {
         made.fetch_add(usize::from(new), Ordering::Relaxed);
         let started = Instant::now();
         let decoding = decoding();
-        let options =
-            CheckOptions {
+        let options = CheckOptions {
             effort: self.plan.effort,
             search: self.plan.search,
             cancel: Some(self.cancel),

@@ -50,7 +50,8 @@ pub(super) fn measure(place: &Place, excerpts: usize, json: bool, quiet: bool) -
 fn table(screening: &Screening) -> String {
     let mut text = format!("{} keys, {} cells looked into for each key\n", grouped(screening.keys), screening.probes);
     for strength in &screening.strengths {
-        let _ = writeln!(text, "{:<8} {} of {} excerpts nominated", strength.name, strength.nominated, strength.excerpts);
+        let _ =
+            writeln!(text, "{:<8} {} of {} excerpts nominated", strength.name, strength.nominated, strength.excerpts);
     }
     if let Some(recall) = screening.recall() {
         let _ = writeln!(text, "recall   {:.2} %", 100.0 * recall);
