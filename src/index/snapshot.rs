@@ -279,18 +279,12 @@ impl Index {
             if segments.is_empty() {
                 continue;
             }
-            // Which queries ask for each cell: each cell is read once for all of them.
-            let mut asked: Vec<(u32, u32)> = queries
+            let nearest: Vec<Vec<u32>> = queries
                 .par_iter()
-                .enumerate()
                 .with_min_len(64)
-                .map_init(Search::new, |search, (query, key)| {
-                    let nearest = cells.nearest(*key, screen.probes, search).into_iter();
-                    nearest.map(|cell| (cell, query as u32)).collect::<Vec<_>>()
-                })
-                .flatten_iter()
+                .map_init(Search::new, |search, key| cells.nearest(*key, screen.probes, search))
                 .collect();
-            asked.par_sort_unstable();
+            let asked = by_cell(&nearest, cells.len());
             let of_cells: Vec<&[(u32, u32)]> = asked.chunk_by(|a, b| a.0 == b.0).collect();
             let in_cells: Vec<Vec<Neighbour>> = of_cells
                 .par_iter()
@@ -631,6 +625,23 @@ pub(crate) fn open_segment(dir: &Path, entry: &SegmentEntry) -> Result<Segment> 
         ));
     }
     Ok(segment)
+}
+
+/// Which queries ask for each cell, cell by cell: each is read once for all of them.
+fn by_cell(nearest: &[Vec<u32>], cells: usize) -> Vec<(u32, u32)> {
+    let mut next = vec![0usize; cells + 1];
+    nearest.iter().flatten().for_each(|cell| next[*cell as usize + 1] += 1);
+    for cell in 0..cells {
+        next[cell + 1] += next[cell];
+    }
+    let mut asked = vec![(0, 0); next[cells]];
+    for (query, of_query) in (0..).zip(nearest) {
+        for &cell in of_query {
+            asked[next[cell as usize]] = (cell, query);
+            next[cell as usize] += 1;
+        }
+    }
+    asked
 }
 
 /// Opens the centroids that a manifest names, taking over what an earlier snapshot has open; the single cell comes first.

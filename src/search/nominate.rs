@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Asked, QUERIES_AT_A_TIME, RADIUS, distinct};
+use super::{Asked, QUERIES_AT_A_TIME, distinct};
 use crate::error::Result;
 use crate::evidence;
 use crate::fingerprint::{Fingerprint, Key, KeyKind, Orientation, Run};
@@ -51,7 +51,7 @@ pub(super) struct Seen {
 /// How closely an index is looked at.
 pub(super) fn screen(index: &Index) -> Screen {
     let corpus = (index.state().keys.max(1) as f32).log2();
-    let radius = (RADIUS_MIN..=RADIUS).rev().find(|radius| evidence::surprise(KeyKind::Region, *radius) >= corpus);
+    let radius = (RADIUS_MIN..=RADIUS_MAX).rev().find(|radius| evidence::surprise(KeyKind::Region, *radius) >= corpus);
     let radius = radius.unwrap_or(RADIUS_MIN);
     let measured = index.screening().1.map(|screening| screening.probes as usize);
     Screen { probes: measured.unwrap_or(PROBES), radius, sketch_radius: radius / 2 }
@@ -189,7 +189,11 @@ impl Bin {
 }
 
 /// Cells that are looked into for each key of an index in which nobody has measured how many it takes.
-const PROBES: usize = 32;
+const PROBES: usize = 16;
+
+/// Largest radius of nomination, in bits, whatever the corpus: of 94 edited excerpts of nine videos, each nominated by two keys
+/// among those of 494, 98 % were within 48 bits, all within 56, and 64 found no more.
+const RADIUS_MAX: u32 = 64;
 
 /// Smallest radius of nomination, in bits: it suits 1e11 keys.
 const RADIUS_MIN: u32 = 40;

@@ -126,31 +126,35 @@ pub(super) fn avx2<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>) {
     task.portable::<BOUND>(whole, found);
 }
 
-/// Eight sketches at a time.
+/// Eight sketches at a time; what is near is looked at once for 64 of them, so that few branches are guessed wrong.
 #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
 pub(super) fn within_avx512(planes: [&[u64]; 2], query: [u64; 2], radius: u32, found: &mut Vec<u32>) {
     const LANES: usize = 8;
     let words = query.map(|word| _mm512_set1_epi64(word as i64));
     let radius_of_lanes = _mm512_set1_epi64(i64::from(radius));
-    let whole = planes[0].len() - planes[0].len() % LANES;
-    for place in (0..whole).step_by(LANES) {
-        let bits: [__m512i; 2] = from_fn(|word| {
-            let eight: &[u64] = &planes[word][place..place + LANES];
-            // SAFETY: the slice is 64 bytes long, and this load needs no alignment.
-            #[allow(unsafe_code)]
-            let block = unsafe { _mm512_loadu_epi64(eight.as_ptr().cast()) };
-            _mm512_popcnt_epi64(_mm512_xor_si512(block, words[word]))
-        });
-        let mut near = _mm512_cmple_epu64_mask(_mm512_add_epi64(bits[0], bits[1]), radius_of_lanes);
+    let whole = planes[0].len() - planes[0].len() % GROUP;
+    for group in (0..whole).step_by(GROUP) {
+        let mut near = 0u64;
+        for place in (0..GROUP).step_by(LANES) {
+            let bits: [__m512i; 2] = from_fn(|word| {
+                let eight: &[u64] = &planes[word][group + place..group + place + LANES];
+                // SAFETY: the slice is 64 bytes long, and this load needs no alignment.
+                #[allow(unsafe_code)]
+                let block = unsafe { _mm512_loadu_epi64(eight.as_ptr().cast()) };
+                _mm512_popcnt_epi64(_mm512_xor_si512(block, words[word]))
+            });
+            let mask = _mm512_cmple_epu64_mask(_mm512_add_epi64(bits[0], bits[1]), radius_of_lanes);
+            near |= u64::from(mask) << place;
+        }
         while near != 0 {
-            found.push(place as u32 + near.trailing_zeros());
+            found.push(group as u32 + near.trailing_zeros());
             near &= near - 1;
         }
     }
     super::block::within_from(whole, planes, query, radius, found);
 }
 
-/// Four sketches at a time.
+/// Four sketches at a time, and the same for what is near.
 #[target_feature(enable = "avx2,popcnt")]
 pub(super) fn within_avx2(planes: [&[u64]; 2], query: [u64; 2], radius: u32, found: &mut Vec<u32>) {
     const LANES: usize = 4;
@@ -161,27 +165,33 @@ pub(super) fn within_avx2(planes: [&[u64]; 2], query: [u64; 2], radius: u32, fou
         0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, //
         0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,
     );
-    let whole = planes[0].len() - planes[0].len() % LANES;
-    for place in (0..whole).step_by(LANES) {
-        let mut bytes = _mm256_setzero_si256();
-        for word in 0..2 {
-            let four: &[u64] = &planes[word][place..place + LANES];
-            // SAFETY: the slice is 32 bytes long, and this load needs no alignment.
-            #[allow(unsafe_code)]
-            let block = unsafe { _mm256_loadu_si256(four.as_ptr().cast()) };
-            let differing = _mm256_xor_si256(block, words[word]);
-            let lower = _mm256_and_si256(differing, low);
-            let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(differing), low);
-            bytes = _mm256_add_epi8(bytes, _mm256_shuffle_epi8(table, lower));
-            bytes = _mm256_add_epi8(bytes, _mm256_shuffle_epi8(table, upper));
+    let whole = planes[0].len() - planes[0].len() % GROUP;
+    for group in (0..whole).step_by(GROUP) {
+        let mut near = 0u64;
+        for place in (0..GROUP).step_by(LANES) {
+            let mut bytes = _mm256_setzero_si256();
+            for word in 0..2 {
+                let four: &[u64] = &planes[word][group + place..group + place + LANES];
+                // SAFETY: the slice is 32 bytes long, and this load needs no alignment.
+                #[allow(unsafe_code)]
+                let block = unsafe { _mm256_loadu_si256(four.as_ptr().cast()) };
+                let differing = _mm256_xor_si256(block, words[word]);
+                let lower = _mm256_and_si256(differing, low);
+                let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(differing), low);
+                bytes = _mm256_add_epi8(bytes, _mm256_shuffle_epi8(table, lower));
+                bytes = _mm256_add_epi8(bytes, _mm256_shuffle_epi8(table, upper));
+            }
+            let sum = _mm256_sad_epu8(bytes, _mm256_setzero_si256());
+            let mask = _mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpgt_epi64(beyond, sum)));
+            near |= (mask as u64) << place;
         }
-        let sum = _mm256_sad_epu8(bytes, _mm256_setzero_si256());
-        let near = _mm256_cmpgt_epi64(beyond, sum);
-        let mut near = _mm256_movemask_pd(_mm256_castsi256_pd(near));
         while near != 0 {
-            found.push(place as u32 + near.trailing_zeros());
+            found.push(group as u32 + near.trailing_zeros());
             near &= near - 1;
         }
     }
     super::block::within_from(whole, planes, query, radius, found);
 }
+
+/// Sketches between two looks at what is near.
+const GROUP: usize = 64;
