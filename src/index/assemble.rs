@@ -21,6 +21,9 @@ use super::video::Video;
 use crate::error::Result;
 use crate::fingerprint::{Key, Motion, Run};
 
+/// Motion and pictures of a video, as they are stored.
+type Side<'a> = (std::borrow::Cow<'a, [u8]>, std::borrow::Cow<'a, [u8]>);
+
 /// Videos with all that is stored of them, to be gone through as often as needed.
 pub(crate) trait Tracks {
     /// The videos, each with when it was added; `None` for those that the next commit adds.
@@ -30,7 +33,7 @@ pub(crate) trait Tracks {
     /// The runs of a video, in order of time.
     fn runs(&self, video: usize) -> Result<std::borrow::Cow<'_, [RawRun]>>;
     /// Motion and pictures of a video, as they are stored.
-    fn side(&self, video: usize) -> Result<(std::borrow::Cow<'_, [u8]>, std::borrow::Cow<'_, [u8]>)>;
+    fn side(&self, video: usize) -> Result<Side<'_>>;
     /// All keys by cell; the numbers are those of the runs of all videos, one after the other.
     fn entries(&self, cells: &Cells, work: &Work<'_>) -> Result<Vec<Entry>> {
         assign(self, 0..self.counts().len(), 0, cells, work)
@@ -223,7 +226,7 @@ impl Tracks for Part<'_> {
         Ok(self.tracks[video].runs.as_slice().into())
     }
 
-    fn side(&self, video: usize) -> Result<(std::borrow::Cow<'_, [u8]>, std::borrow::Cow<'_, [u8]>)> {
+    fn side(&self, video: usize) -> Result<Side<'_>> {
         let track = &self.tracks[video];
         Ok((track.motion.as_slice().into(), track.pictures.as_slice().into()))
     }
@@ -320,7 +323,7 @@ impl Tracks for Merge {
         Ok(segment.copy_raw(segment.runs_of(origin.number))?.into())
     }
 
-    fn side(&self, video: usize) -> Result<(std::borrow::Cow<'_, [u8]>, std::borrow::Cow<'_, [u8]>)> {
+    fn side(&self, video: usize) -> Result<Side<'_>> {
         let (segment, origin) = self.origin(video);
         let (motion, pictures) = segment.copy_side(origin.number)?;
         Ok((motion.into(), origin.pictures.clone().unwrap_or(pictures).into()))

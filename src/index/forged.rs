@@ -81,7 +81,7 @@ fn pending() -> Pending {
         for second in 0..u64::from(pending.videos.len() as u8) {
             motion.push(Duration::from_secs(second), &[1, -1, 0, 0, 1, 1, -1]);
         }
-        pending.add(video, &runs, &motion, vec![7; 5], None);
+        pending.add(video, &runs, &motion, PICTURES.to_vec(), None);
     }
     pending
 }
@@ -174,6 +174,9 @@ impl Written {
 fn unsynced() -> Faulty {
     Faulty::new(Fault::Fails, None)
 }
+
+/// A track of one small picture, whose code is empty.
+const PICTURES: [u8; 16] = [1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 7, 0, 0, 0];
 
 /// Numbers of the files.
 const SEGMENT: u64 = 1;

@@ -72,6 +72,9 @@ pub(crate) struct Row<V> {
     pub(crate) pictures: u64,
 }
 
+/// Where the entries of each cell begin, both words of all sketches, and the numbers of all runs.
+pub(crate) type AllEntries = (Vec<u32>, [Vec<u64>; 2], Vec<u32>);
+
 /// The entries of one cell of a segment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OfCell<'a> {
@@ -223,7 +226,7 @@ impl Segment {
     }
 
     /// All entries with their cells, without keeping in memory what is read.
-    pub(crate) fn copy_entries(&self) -> Result<(Vec<u32>, [Vec<u64>; 2], Vec<u32>)> {
+    pub(crate) fn copy_entries(&self) -> Result<AllEntries> {
         let [a, b] = &self.sketches;
         let words = |range: &Range<usize>| Ok(format::copied(&self.file.copy(range.clone())?));
         let starts: Vec<u32> = format::copied(&self.file.copy(self.starts.clone())?);

@@ -9,7 +9,7 @@ fn lines(output: &Output) -> Vec<Value> {
 }
 
 /// The one object that a call prints.
-fn object(output: &Output) -> Value {
+pub(super) fn object(output: &Output) -> Value {
     let found = lines(output);
     let [one] = &found[..] else { panic!("{found:?}: {}", stderr(output)) };
     one.clone()

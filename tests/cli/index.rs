@@ -100,7 +100,7 @@ fn a_whole_index_is_whole_whatever_lies_beside_its_files() {
     let whole = sandbox.uniq(&["index", "verify", "--index", "i"]);
     assert_eq!((code(&whole), stderr(&whole).as_str()), (0, ""));
     let root = stats(&sandbox)["root"].as_str().unwrap().to_owned();
-    assert!(stdout(&whole).starts_with("whole: 3 files, "), "{}", stdout(&whole));
+    assert!(stdout(&whole).starts_with("whole: 4 files, "), "{}", stdout(&whole));
     assert!(stdout(&whole).contains(&root[..12]), "{}", stdout(&whole));
 
     let stray = ["i/segments/.writing-00000003.seg", "i/segments/00000003.seg"];
@@ -315,7 +315,12 @@ fn a_file_that_cannot_be_written_to_its_end_leaves_the_index_as_it_was() {
             let left = listed(&sandbox, "copy");
             assert!(!files(&copy).keys().any(|path| path.to_string_lossy().contains(".writing-")), "{args:?} {limit}");
             // With room, the same command does it. It may have committed its change before a merge failed.
-            let unchanged = before == files(&copy);
+            // The history may already tell of the commit before the one that failed.
+            let but_history = |mut all: BTreeMap<PathBuf, Vec<u8>>| {
+                all.retain(|path, _| !path.ends_with("history"));
+                all
+            };
+            let unchanged = but_history(before) == but_history(files(&copy));
             must_succeed(&sandbox.uniq(&args));
             let whole = listed(&sandbox, "copy");
             assert!(left == if unchanged { &*list } else { &*whole }, "{args:?} {limit}: {left}");

@@ -5,6 +5,7 @@
 
 mod daily;
 mod index;
+mod joining;
 mod refusals;
 #[path = "../support/steady.rs"]
 mod steady;
@@ -24,18 +25,21 @@ const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// What a name can hold to take over a terminal: a title, a bell, a colour.
 const EVIL: &str = "\u{1b}]0;owned\u{7}\u{1b}[31m";
 /// Every command, as its words.
-const COMMANDS: [&[&str]; 21] = [
+const COMMANDS: [&[&str]; 24] = [
     &[],
     &["index"],
     &["index", "build"],
     &["index", "add"],
     &["index", "update"],
+    &["index", "refresh"],
     &["index", "remove"],
     &["index", "benign"],
     &["index", "benign", "add"],
     &["index", "benign", "list"],
     &["index", "benign", "remove"],
     &["index", "merge"],
+    &["index", "upgrade"],
+    &["index", "canaries"],
     &["index", "verify"],
     &["index", "list"],
     &["index", "stats"],

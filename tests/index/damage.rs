@@ -67,7 +67,7 @@ fn is_told(error: &Error) -> bool {
 #[test]
 fn every_truncation_is_an_error() {
     let dir = small_index();
-    for (name, original) in files(dir.path()) {
+    for (name, original) in searched(dir.path()) {
         for length in 0..original.len() {
             let result = open_with(dir.path(), &name, &original[..length], &original);
             assert!(
@@ -162,7 +162,7 @@ fn every_flipped_byte_is_an_error_or_changes_no_answer_and_is_found_by_verifying
 #[test]
 fn a_missing_file_is_named() {
     let dir = small_index();
-    for (name, original) in files(dir.path()) {
+    for (name, original) in searched(dir.path()) {
         let path = dir.path().join(&name);
         fs::remove_file(&path).unwrap();
         match Index::open(dir.path()) {
@@ -256,7 +256,7 @@ fn a_segment_of_another_index_is_refused() {
 #[test]
 fn other_format_versions_are_refused_with_what_to_do() {
     let dir = small_index();
-    for (name, original) in files(dir.path()) {
+    for (name, original) in searched(dir.path()) {
         for (version, remedy) in [
             (FORMAT_VERSION + 1, "install a newer uniq"),
             (OLDEST_READABLE - 1, "uniq index upgrade"),

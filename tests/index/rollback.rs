@@ -48,7 +48,9 @@ fn an_older_manifest_put_back_is_refused_by_who_reads_and_by_who_writes() {
         }
         let found = damage(index.dir.path());
         let newer: Vec<u64> = (commit as u64 + 1..=3).collect();
-        assert_eq!(found.len(), 1 + newer.len(), "{found:?}");
+        // The history may be a commit ahead.
+        let by_history = usize::from(commit == 1);
+        assert_eq!(found.len(), 1 + newer.len() + by_history, "{found:?}");
         for number in newer {
             let named = |text: &String| text.contains(&format!("{number:08}.seg")) && text.contains("older than this");
             assert!(found.iter().any(named), "{found:?}");
@@ -91,6 +93,7 @@ fn no_number_is_used_twice_even_if_nothing_tells_that_the_manifest_is_old() {
     let index = Commits::new();
     index.put_back(1);
     fs::remove_file(index.path("notes/newest")).unwrap();
+    fs::remove_file(index.path("history")).unwrap();
     let found = damage(index.dir.path());
     assert!(found.len() == 2 && found[0].contains("00000002.seg") && found[1].contains("00000003.seg"), "{found:?}");
     let before = fs::read(index.path("segments/00000002.seg")).unwrap();

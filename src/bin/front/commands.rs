@@ -4,8 +4,9 @@
 pub(crate) const COMMANDS: [&str; 7] = ["index", "check", "fingerprint", "bench", "doctor", "completions", "man"];
 
 /// The commands of `uniq index`.
-pub(crate) const INDEX_COMMANDS: [&str; 11] =
-    ["build", "add", "update", "refresh", "remove", "benign", "merge", "upgrade", "verify", "list", "stats"];
+pub(crate) const INDEX_COMMANDS: [&str; 12] = [
+    "build", "add", "update", "refresh", "remove", "benign", "merge", "upgrade", "canaries", "verify", "list", "stats",
+];
 
 /// The version of the format of JSON objects.
 pub(crate) const SCHEMA: u32 = 3;

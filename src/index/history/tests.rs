@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 
 use super::*;
-use crate::index::faults::{FAULTS, Fault, Faulty};
+use crate::index::faults::{CONFIG, FAULTS, Fault, Faulty, runs, video};
 use crate::index::merkle;
+use crate::index::{Index, Writer, verify};
 use crate::index::storage::Disk;
 
 fn leaf(generation: u64) -> Leaf {
@@ -295,4 +297,38 @@ fn whichever_operation_fails_manifest_and_history_agree() {
         }
     }
     assert!(torn > 5, "{torn} records were torn");
+}
+
+#[test]
+fn every_root_that_a_reader_may_have_seen_is_in_the_history() {
+    let story = |storage: &Arc<Faulty>, dir: &Path| {
+        let mut seen = Vec::new();
+        let mut look = || seen.extend(Index::open(dir).ok().map(|index| index.state().root.clone()));
+        let open = || Writer::on(Arc::clone(storage) as Arc<dyn Storage>, dir, Some(CONFIG));
+        // Opening makes folders, which may fail as well.
+        let mut writer = open().or_else(|_| open()).unwrap();
+        for seed in 1..=3 {
+            writer.add(video(seed), runs(seed)).unwrap();
+            while writer.commit().is_err() {
+                look();
+            }
+            look();
+        }
+        assert_eq!(writer.pending(), 0);
+        drop(writer);
+        let index = Index::open(dir).unwrap();
+        assert_eq!((index.state().videos, verify(dir, &|_, _| (), &|| false).unwrap().damage.len()), (3, 0));
+        let kept: Vec<String> = index.history().unwrap().into_iter().map(|commit| commit.root).collect();
+        assert!(seen.iter().all(|root| kept.contains(root)), "{seen:?} {kept:?}");
+        assert_eq!(kept.len() as u64, index.state().generation);
+        seen.len()
+    };
+    let whole = Arc::new(Faulty::new(Fault::Fails, None));
+    assert_eq!(story(&whole, tempfile::tempdir().unwrap().path()), 3);
+    let mut seen = Vec::new();
+    for at in 0..whole.done() {
+        let dir = tempfile::tempdir().unwrap();
+        seen.push(story(&Arc::new(Faulty::new(Fault::Fails, Some(at))), &dir.path().join("index")));
+    }
+    assert!(seen.contains(&4), "no commit was seen although it failed: {seen:?}");
 }
