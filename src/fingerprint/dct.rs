@@ -1,7 +1,7 @@
 //! The discrete cosine transform (type II) of squares of 32x32, several at a time: one in each lane of the registers.
 //!
 //! It is done by split radix (Plonka and Tasche 2005, "Fast and numerically stable algorithms for discrete cosine transforms"), in
-//! the order of operations of the crates `image_hasher` 3.1 and `rustdct` 0.7, which keys were made with at first: the results are the
+//! the order of operations of the crates `image_hasher` 3.1 and `rustdct` 0.7, which keys of whole frames are made with: the results are the
 //! same to the last bit.
 
 use super::wide::widened;

@@ -205,7 +205,10 @@ impl Extractor {
     /// Keys of patches that are neither warped nor known to recur.
     fn seen(&self, kind: KeyKind, found: &[(Place, Patch)]) -> impl Iterator<Item = SeenKey> {
         let patch = |found: &(Place, Patch), patch: &mut Patch| *patch = found.1;
-        let keys = if self.detail.changed {
+        let keys = if kind == KeyKind::Whole {
+            let mirrored = |patch| if self.detail.changed { hash::one(patch, true) } else { Key::default() };
+            found.iter().map(|(_, patch)| (hash::one(patch, false), mirrored(patch))).collect()
+        } else if self.detail.changed {
             hash::keys_both_ways(found, patch)
         } else {
             hash::keys(found, patch).into_iter().map(|key| (key, Key::default())).collect()

@@ -145,14 +145,13 @@ impl Bins {
     }
 }
 
-/// Whether a key of a clip is looked up: there is one nearly the same half a second before or after.
+/// Whether a key of a clip is looked up: all are, as they are and mirrored, since what is copied may be shown in a few
+/// keyframes only (looking at every second lost 5 of 547 sources of edited excerpts, one of them shown in four flashes).
 fn nominates(clip: &Fingerprint, orientation: Orientation, key: usize) -> bool {
-    let every = if Orientation::USUAL.contains(&orientation) { USUAL_KEYFRAMES } else { OTHER_KEYFRAMES };
-    clip.keys[key].keyframe.is_multiple_of(every)
+    Orientation::USUAL.contains(&orientation) || clip.keys[key].keyframe.is_multiple_of(OTHER_KEYFRAMES)
 }
 
-/// Every how many keyframes of a clip are looked at as it is and mirrored, and in other orientations.
-const USUAL_KEYFRAMES: u32 = 2;
+/// Every how many keyframes of a clip are looked at in orientations other than these.
 const OTHER_KEYFRAMES: u32 = 4;
 
 /// Agreement of a clip with a video at about one distance in time.

@@ -67,9 +67,9 @@ fn the_nearest_cells_are_those_of_the_definition() {
 fn a_graph_over_many_cells_finds_nearly_all_of_the_nearest_and_survives_its_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("cells");
-    let centroids = families((GRAPH_FROM + 1) / 4 + 1, 4, 100);
+    let centroids = families(1000, 4, 100);
     let work = Work::unwatched();
-    let entry = Cells::write(&Disk, &path, &centroids, &work).unwrap();
+    let entry = Cells::write_with(&Disk, &path, &centroids, true, &work).unwrap();
     let file = BlockFile::open(&path, CELLS_MAGIC, Some(&entry)).unwrap().unwrap();
     assert_eq!(file.version(), FORMAT_VERSION);
     let cells = Cells::open(&file).unwrap();
