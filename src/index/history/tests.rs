@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::*;
 use crate::index::faults::{CONFIG, FAULTS, Fault, Faulty, runs, video};
 use crate::index::merkle;
-use crate::index::{Index, Writer, verify};
 use crate::index::storage::Disk;
+use crate::index::{Index, Writer, verify};
 
 fn leaf(generation: u64) -> Leaf {
     let hash = |seed: u8| {
