@@ -38,6 +38,9 @@ pub(crate) const CELLS_FROM: u64 = 16_384;
 /// hardly does.
 pub(crate) const GRAPH_FROM: usize = 32_768;
 
+/// Cells whose least distance is taken at a time.
+const BLOCK_CELLS: usize = 32;
+
 /// Most cells; 2^20 suit 7e10 keys.
 pub(crate) const CELLS_MAX: usize = 1 << 20;
 
@@ -144,16 +147,22 @@ impl Cells {
         let planes = self.planes.each_ref().map(Vec::as_slice);
         search.distances.resize(self.len(), 0);
         block::distances_to(search.kernel, planes, key.0, &mut search.distances);
-        let distances = &search.distances;
-        let within = |radius: u8| distances.iter().map(|distance| u32::from(*distance <= radius)).sum::<u32>() as usize;
-        // The least radius that holds enough.
-        let (mut low, mut high) = (0u8, u8::MAX);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if within(middle) >= count { high = middle } else { low = middle + 1 }
+        // The `count`-th of the least distances of blocks is enough: so many cells are that near. Few blocks hold any.
+        let least = |block: &[u8]| block.iter().fold(u8::MAX, |least, distance| least.min(*distance));
+        let minima: Vec<u8> = search.distances.chunks(BLOCK_CELLS).map(least).collect();
+        let mut ordered = minima.clone();
+        let enough = match ordered.len() {
+            few if few < count => u8::MAX,
+            _ => *ordered.select_nth_unstable(count - 1).1,
+        };
+        let mut nearest: Vec<(u8, u32)> = Vec::new();
+        for (block, _) in minima.iter().enumerate().filter(|(_, least)| **least <= enough) {
+            let first = block * BLOCK_CELLS;
+            let of_block = search.distances[first..].iter().take(BLOCK_CELLS).zip(first as u32..);
+            nearest.extend(
+                of_block.filter(|(distance, _)| **distance <= enough).map(|(distance, cell)| (*distance, cell)),
+            );
         }
-        let mut nearest: Vec<(u8, u32)> =
-            (0..).zip(distances).filter(|(_, d)| **d <= high).map(|(cell, d)| (*d, cell)).collect();
         nearest.sort_unstable();
         nearest.truncate(count);
         nearest.into_iter().map(|(_, cell)| cell).collect()

@@ -132,26 +132,27 @@ pub(super) fn within_avx512(planes: [&[u64]; 2], query: [u64; 2], radius: u32, f
     const LANES: usize = 8;
     let words = query.map(|word| _mm512_set1_epi64(word as i64));
     let radius_of_lanes = _mm512_set1_epi64(i64::from(radius));
-    let whole = planes[0].len() - planes[0].len() % GROUP;
-    for group in (0..whole).step_by(GROUP) {
+    for (group, (first, second)) in planes[0].chunks(GROUP).zip(planes[1].chunks(GROUP)).enumerate() {
         let mut near = 0u64;
-        for place in (0..GROUP).step_by(LANES) {
+        for place in (0..first.len()).step_by(LANES) {
+            let lanes = LANES.min(first.len() - place);
+            let there = u8::MAX >> (LANES - lanes);
             let bits: [__m512i; 2] = from_fn(|word| {
-                let eight: &[u64] = &planes[word][group + place..group + place + LANES];
-                // SAFETY: the slice is 64 bytes long, and this load needs no alignment.
+                let some: &[u64] = &[first, second][word][place..place + lanes];
+                // SAFETY: only the lanes that the slice has are loaded, and this load needs no alignment.
                 #[allow(unsafe_code)]
-                let block = unsafe { _mm512_loadu_epi64(eight.as_ptr().cast()) };
+                let block = unsafe { _mm512_maskz_loadu_epi64(there, some.as_ptr().cast()) };
                 _mm512_popcnt_epi64(_mm512_xor_si512(block, words[word]))
             });
-            let mask = _mm512_cmple_epu64_mask(_mm512_add_epi64(bits[0], bits[1]), radius_of_lanes);
+            let sum = _mm512_add_epi64(bits[0], bits[1]);
+            let mask = _mm512_mask_cmple_epu64_mask(there, sum, radius_of_lanes);
             near |= u64::from(mask) << place;
         }
         while near != 0 {
-            found.push(group as u32 + near.trailing_zeros());
+            found.push((group * GROUP) as u32 + near.trailing_zeros());
             near &= near - 1;
         }
     }
-    super::block::within_from(whole, planes, query, radius, found);
 }
 
 /// Four sketches at a time, and the same for what is near.
@@ -165,13 +166,14 @@ pub(super) fn within_avx2(planes: [&[u64]; 2], query: [u64; 2], radius: u32, fou
         0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, //
         0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,
     );
-    let whole = planes[0].len() - planes[0].len() % GROUP;
+    let whole = planes[0].len() - planes[0].len() % LANES;
+    let planes_of_lanes = planes.map(|plane| &plane[..whole]);
     for group in (0..whole).step_by(GROUP) {
         let mut near = 0u64;
-        for place in (0..GROUP).step_by(LANES) {
+        for place in (0..GROUP.min(whole - group)).step_by(LANES) {
             let mut bytes = _mm256_setzero_si256();
             for word in 0..2 {
-                let four: &[u64] = &planes[word][group + place..group + place + LANES];
+                let four: &[u64] = &planes_of_lanes[word][group + place..group + place + LANES];
                 // SAFETY: the slice is 32 bytes long, and this load needs no alignment.
                 #[allow(unsafe_code)]
                 let block = unsafe { _mm256_loadu_si256(four.as_ptr().cast()) };
