@@ -1,7 +1,7 @@
 //! How building, opening and searching grow with the number of keys, as a table for the README.
 //!
 //! `cargo bench --bench growth -- [KEYS ...]`. Keys follow real footage (see `support/footage.rs`); they are added in videos,
-//! committed as a build does, merged and sorted by cells. What is searched are made clips of 10 s with as many keys as real
+//! committed and merged as a build does, and then by `uniq index merge`. What is searched are made clips of 10 s with as many keys as real
 //! ones, in all orientations of the usual effort: one like nothing stored, and noisy copies of excerpts of stored videos.
 //! `--scan avx2` takes the instructions of another processor. 100 000 000 keys take 7 GB of disk and half an hour.
 
@@ -165,7 +165,7 @@ fn build(dir: &Path, keys: u64) -> (f64, f64) {
             peak.set(peak.get().max(clock::private_memory().map(|memory| memory.1).unwrap_or(0) as f64))
         }),
     };
-    writer.maintain(watch).expect("there is space on the disk");
+    writer.compact(watch).expect("there is space on the disk");
     (seconds + started.elapsed().as_secs_f64(), peak.get())
 }
 

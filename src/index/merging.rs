@@ -89,7 +89,7 @@ fn fitting<'a>(segments: impl Iterator<Item = &'a Candidate>) -> Vec<Vec<Candida
 }
 
 /// Segments of about one size that may stand before they are merged.
-const SEGMENTS_PER_TIER: usize = 8;
+const SEGMENTS_PER_TIER: usize = 4;
 /// A segment is worn when one in this many of its keys is of a removed video.
 const WORN_DIVISOR: u64 = 5;
 
@@ -107,19 +107,19 @@ mod tests {
     }
 
     #[test]
-    fn eight_of_a_size_stand_and_nine_are_merged() {
-        assert!(due(&segments(&[(1000, 1000); 8])).is_empty());
-        assert_eq!(due(&segments(&[(1000, 1000); 9])), [(0..9).collect::<Vec<u64>>()]);
+    fn four_of_a_size_stand_and_five_are_merged() {
+        assert!(due(&segments(&[(1000, 1000); 4])).is_empty());
+        assert_eq!(due(&segments(&[(1000, 1000); 5])), [(0..5).collect::<Vec<u64>>()]);
         // Larger ones are left alone.
         let mut mixed = vec![(500_000, 500_000), (200_000, 200_000)];
-        mixed.extend([(1000, 1000); 9]);
-        assert_eq!(due(&segments(&mixed)), [(2..11).collect::<Vec<u64>>()]);
+        mixed.extend([(1000, 1000); 5]);
+        assert_eq!(due(&segments(&mixed)), [(2..7).collect::<Vec<u64>>()]);
     }
 
     #[test]
     fn segments_that_fit_with_no_other_are_not_written_anew_at_each_call() {
         let mut sizes = vec![(SEGMENT_MAX_KEYS / 3, u64::from(SEGMENT_MAX_KEYS) * 2 / 3); 2];
-        for _ in 0..8 {
+        for _ in 0..4 {
             sizes.push((3000, 3000));
             assert!(due(&segments(&sizes)).is_empty(), "{sizes:?}");
         }

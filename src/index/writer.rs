@@ -330,7 +330,7 @@ impl Writer {
     /// Commits what waits, merges where small or worn segments have piled up, trains cells where the index has outgrown those
     /// that it has, and deletes files no longer named.
     ///
-    /// Segments are merged when more than eight are of about one size; a segment is worn, and written anew without its removed
+    /// Segments are merged when more than four are of about one size; a segment is worn, and written anew without its removed
     /// videos, when a fifth of its keys is theirs. Cells are trained anew when four times as many keys are there as they suit, and
     /// all segments are then sorted by them. Each step is a commit, and readers go on meanwhile. A merge takes some 300 MB of
     /// memory at most, training 100 bytes for each of 64 keys a cell. Benign material is merged for itself and has no cells.
