@@ -8,22 +8,19 @@ use std::time::{Duration, SystemTime};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::cells::{CELLS_MAGIC, Cells, Search};
+use super::IndexState;
+use super::cells::{CELLS_MAGIC, Cells};
 use super::files::BlockFile;
 use super::format::{self, SEGMENT_MAGIC, hex};
 use super::history::{History, Leaf};
 use super::manifest::{self, CellsEntry, FileEntry, Manifest, SegmentEntry, Stored};
 use super::merkle::{self, Hash};
 use super::newest;
-use super::run;
-use super::scan::{self, Kernel, block};
 use super::screening::Screening;
 use super::segment::Segment;
-use super::sketch::{SKETCH_BITS, Sketch, sketch};
 use super::video::{IndexConfig, Role, Video, VideoRef};
-use super::{IndexState, Neighbour};
 use crate::error::{Error, Result};
-use crate::fingerprint::{FINGERPRINT_VERSION, KEY_BITS, Key, Motion, PictureTrack, Run};
+use crate::fingerprint::{FINGERPRINT_VERSION, Motion, PictureTrack, Run};
 
 /// An opened index; immutable, and shared freely between threads.
 ///
@@ -35,7 +32,7 @@ pub struct Index {
     state: IndexState,
     pub(crate) segments: Vec<LiveSegment>,
     /// The centroids that segments are sorted by; those that new ones are to be sorted by are last.
-    cells: Vec<OpenCells>,
+    pub(super) cells: Vec<OpenCells>,
     /// Made when first asked for: a search does not need them.
     names: OnceLock<Names>,
 }
@@ -60,14 +57,14 @@ pub(crate) struct LiveSegment {
     /// Whether each video has been removed.
     pub(crate) dead: Vec<bool>,
     /// Place of its centroids among those of the index.
-    cells: usize,
+    pub(super) cells: usize,
 }
 
 /// Centroids and the number of their file; 0 for the single cell.
 #[derive(Clone, Debug)]
-struct OpenCells {
+pub(super) struct OpenCells {
     number: u64,
-    cells: Arc<Cells>,
+    pub(super) cells: Arc<Cells>,
 }
 
 impl Index {
@@ -195,115 +192,6 @@ impl Index {
 
     pub(crate) fn by_sha256(&self, sha256: &[u8; 32]) -> Option<VideoRef> {
         self.names().by_sha256.get(sha256).copied()
-    }
-
-    /// Finds the keys of sources within `radius` bits of each query by comparing all of them.
-    ///
-    /// Sorted by query, video and run. The work is spread over rayon's threads.
-    ///
-    /// # Errors
-    /// [`Error::CorruptIndex`] if something is damaged that the search looks at; there is no partial answer.
-    pub fn near(&self, queries: &[Key], radius: u32) -> Result<Vec<Neighbour>> {
-        self.near_in_role(queries, radius, Role::Source)
-    }
-
-    /// As [`Index::near`], among the keys of the videos of one role.
-    ///
-    /// # Errors
-    /// Those of [`Index::near`].
-    pub fn near_in_role(&self, queries: &[Key], radius: u32, role: Role) -> Result<Vec<Neighbour>> {
-        let kernel = Kernel::detect();
-        let of_role = self.segments.iter().enumerate().filter(|(_, live)| live.role == role);
-        let blocks: Vec<(u32, u32)> = of_role
-            .flat_map(|(number, live)| {
-                (0..live.segment.len() as u32).step_by(BLOCK_RUNS).map(move |from| (number as u32, from))
-            })
-            .collect();
-        let found: Vec<Vec<Neighbour>> = blocks
-            .into_par_iter()
-            .map(|(number, from)| {
-                let live = &self.segments[number as usize];
-                let until = (live.segment.len() as u32).min(from.saturating_add(BLOCK_RUNS as u32));
-                let raw = live.segment.raw(from..until)?;
-                let planes: [Vec<u64>; 4] = std::array::from_fn(|word| raw.iter().map(|run| run[word]).collect());
-                let found = scan::search(kernel, planes.each_ref().map(Vec::as_slice), queries, radius);
-                Ok(found
-                    .into_iter()
-                    .filter_map(|found| live.neighbour(number, found.query, from + found.key, found.distance))
-                    .collect())
-            })
-            .collect::<Result<_>>()?;
-        let mut found: Vec<Neighbour> = found.into_iter().flatten().collect();
-        found.par_sort_unstable();
-        Ok(found)
-    }
-
-    /// Finds keys of some videos within `radius` bits of each query, by comparing all that these videos have.
-    ///
-    /// Sorted as by [`Index::near`].
-    ///
-    /// # Errors
-    /// Those of [`Index::near`].
-    ///
-    /// # Panics
-    /// If a video is of another snapshot.
-    pub fn near_in(&self, video: VideoRef, queries: &[Key], radius: u32) -> Result<Vec<Neighbour>> {
-        let live = &self.segments[video.segment as usize];
-        let runs = live.segment.runs_of(video.video);
-        let raw = live.segment.raw(runs.clone())?;
-        let planes: [Vec<u64>; 4] = std::array::from_fn(|word| raw.iter().map(|run| run[word]).collect());
-        let found = scan::search(Kernel::detect(), planes.each_ref().map(Vec::as_slice), queries, radius);
-        let found = found.into_iter();
-        let mut found: Vec<Neighbour> = found
-            .map(|found| Neighbour { query: found.query, video, run: found.key, distance: found.distance })
-            .collect();
-        found.par_sort_unstable();
-        Ok(found)
-    }
-
-    /// Finds keys of sources within a screen's radius of each query in the cells nearest to it, as few keys as that takes.
-    ///
-    /// Sorted as by [`Index::near`]. What lies in other cells is missed, and of a cell's keys those whose sketch (the lower
-    /// half of the frequencies) differs by more than the screen allows.
-    ///
-    /// # Errors
-    /// Those of [`Index::near`].
-    pub fn near_by_cell(&self, queries: &[Key], screen: &Screen) -> Result<Vec<Neighbour>> {
-        let kernel = Kernel::detect();
-        let mut found = Vec::new();
-        for (place, OpenCells { cells, .. }) in self.cells.iter().enumerate() {
-            let segments: Vec<(u32, &LiveSegment)> = (0..)
-                .zip(&self.segments)
-                .filter(|(_, live)| live.role == Role::Source && live.cells == place)
-                .collect();
-            if segments.is_empty() {
-                continue;
-            }
-            let nearest: Vec<Vec<u32>> = queries
-                .par_iter()
-                .with_min_len(64)
-                .map_init(Search::new, |search, key| cells.nearest(*key, screen.probes, search))
-                .collect();
-            let asked = by_cell(&nearest, cells.len());
-            let of_cells: Vec<&[(u32, u32)]> = asked.chunk_by(|a, b| a.0 == b.0).collect();
-            let in_cells: Vec<Vec<Neighbour>> = of_cells
-                .par_iter()
-                .map(|asked| {
-                    let mut found = Vec::new();
-                    let queries: Vec<(u32, Key, Sketch)> = asked
-                        .iter()
-                        .map(|(_, query)| (*query, queries[*query as usize], sketch(queries[*query as usize])))
-                        .collect();
-                    for &(number, live) in &segments {
-                        live.in_cell(kernel, number, asked[0].0, &queries, screen, &mut found)?;
-                    }
-                    Ok(found)
-                })
-                .collect::<Result<_>>()?;
-            found.extend(in_cells.into_iter().flatten());
-        }
-        found.par_sort_unstable();
-        Ok(found)
     }
 
     /// A run of a video by the number that a search gave.
@@ -507,17 +395,6 @@ impl From<Leaf> for Commit {
     }
 }
 
-/// How closely [`Index::near_by_cell`] looks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Screen {
-    /// Cells that are looked into for each query, the nearest.
-    pub probes: usize,
-    /// Distance up to which keys are found, in bits.
-    pub radius: u32,
-    /// Distance up to which sketches are worth a comparison of the keys, in bits of 128.
-    pub sketch_radius: u32,
-}
-
 impl LiveSegment {
     fn load(dir: &Path, entry: &SegmentEntry, cells: &[OpenCells], earlier: Option<&Index>) -> Result<LiveSegment> {
         let earlier = earlier.and_then(|index| index.segments.iter().find(|live| live.number == entry.number));
@@ -539,58 +416,6 @@ impl LiveSegment {
             dead[removed.video as usize] = true;
         }
         Ok(LiveSegment { number: entry.number, segment, role: entry.role, dead, cells })
-    }
-
-    /// A key that was found, unless its video has been removed.
-    fn neighbour(&self, number: u32, query: u32, run: u32, distance: u32) -> Option<Neighbour> {
-        let video = self.segment.video_of(run);
-        let run = run - self.segment.runs_of(video).start;
-        (!self.dead[video as usize]).then_some(Neighbour {
-            query,
-            video: VideoRef { segment: number, video },
-            run,
-            distance,
-        })
-    }
-
-    /// Compares queries with the keys of a cell: first the sketches, then the keys whose sketches are near.
-    fn in_cell(
-        &self,
-        kernel: Kernel,
-        number: u32,
-        cell: u32,
-        queries: &[(u32, Key, Sketch)],
-        screen: &Screen,
-        found: &mut Vec<Neighbour>,
-    ) -> Result<()> {
-        let of_cell = self.segment.entries(cell)?;
-        let mut near = Vec::new();
-        // A crowd of near-identical keys is sampled evenly: which of them is found is all the same. What lies in the single
-        // cell is no crowd, but all that there is, until cells have been trained.
-        let crowd = if self.segment.cells() == 1 { 0 } else { of_cell.numbers.len() };
-        let step = crowd.div_ceil(CELL_KEYS_MAX).max(1);
-        let part = of_cell.numbers.len().div_ceil(step);
-        let offset = |place: usize| if step == 1 { place } else { place * step };
-        let thinned: Option<[Vec<u64>; 2]> =
-            (step > 1).then(|| of_cell.sketches.map(|words| (0..part).map(|place| words[offset(place)]).collect()));
-        let sketches = match &thinned {
-            Some(thinned) => thinned.each_ref().map(Vec::as_slice),
-            None => of_cell.sketches,
-        };
-        for (query, key, of_query) in queries {
-            near.clear();
-            let radius = screen.sketch_radius.min(SKETCH_BITS);
-            block::within(kernel, sketches, *of_query, radius, &mut near);
-            for &place in &near {
-                let run = of_cell.numbers[offset(place as usize)];
-                let raw = self.segment.raw(run..run.saturating_add(1))?;
-                let distance = run::key_of(&raw[0]).distance(*key);
-                if distance <= screen.radius.min(KEY_BITS) {
-                    found.extend(self.neighbour(number, *query, run, distance));
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Keys of the videos that have not been removed.
@@ -625,23 +450,6 @@ pub(crate) fn open_segment(dir: &Path, entry: &SegmentEntry) -> Result<Segment> 
         ));
     }
     Ok(segment)
-}
-
-/// Which queries ask for each cell, cell by cell: each is read once for all of them.
-fn by_cell(nearest: &[Vec<u32>], cells: usize) -> Vec<(u32, u32)> {
-    let mut next = vec![0usize; cells + 1];
-    nearest.iter().flatten().for_each(|cell| next[*cell as usize + 1] += 1);
-    for cell in 0..cells {
-        next[cell + 1] += next[cell];
-    }
-    let mut asked = vec![(0, 0); next[cells]];
-    for (query, of_query) in (0..).zip(nearest) {
-        for &cell in of_query {
-            asked[next[cell as usize]] = (cell, query);
-            next[cell as usize] += 1;
-        }
-    }
-    asked
 }
 
 /// Opens the centroids that a manifest names, taking over what an earlier snapshot has open; the single cell comes first.
@@ -739,10 +547,6 @@ impl Holdings {
     }
 }
 
-/// Runs that are compared with all queries at a time: 192 kB as they are stored.
-const BLOCK_RUNS: usize = 4096;
-/// Most keys of a cell and segment that a query is compared with.
-const CELL_KEYS_MAX: usize = 16_384;
 /// Manifests to try: each further one means that a writer committed while the last was being opened.
 const OPEN_ATTEMPTS: usize = 16;
 /// Fewest digits of a SHA-256 that count as one: fewer would meet words by accident.
