@@ -19,7 +19,7 @@ use crate::fingerprint::{Fingerprint, Key, KeyKind, Keyframe, Orientation, Place
 use crate::index::{Index, Neighbour, SearchMode, VideoRef};
 
 pub use benign::{Sifted, sift};
-pub use canaries::{EXCERPTS, is_due, measure};
+pub use canaries::{EXCERPTS, is_due, measure, measure_if_due};
 
 /// Hamming distance up to which two keys are a hit, in bits. Bounded by the corpus, not by taste: among 10^9 keys a
 /// random key has 9e-4 neighbours within 72 bits, 0.9 within 80 and 1 183 within 90.
@@ -91,9 +91,16 @@ pub fn is_exact(index: &Index, mode: SearchMode) -> bool {
     match mode {
         SearchMode::Exact => true,
         SearchMode::Screened => false,
-        SearchMode::Auto => index.state().keys <= EXACT_KEYS_MAX,
+        // Nor is trusted what nobody has measured, or what misses too much.
+        SearchMode::Auto => {
+            let recall = index.state().screening_recall;
+            index.state().keys <= EXACT_KEYS_MAX || recall.is_none_or(|recall| recall < RECALL_MIN)
+        }
     }
 }
+
+/// Recall of the screening, 0..=1, below which [`SearchMode::Auto`] compares all keys.
+pub const RECALL_MIN: f64 = 0.98;
 
 /// Keys up to which [`SearchMode::Auto`] compares all: some 20 minutes of video.
 pub const EXACT_KEYS_MAX: u64 = 32_768;
@@ -116,20 +123,31 @@ pub fn search(
 ) -> Result<Hits> {
     let asked = Asked::of(clip, keys, orientations);
     let mut search = Search { index, clip, asked: &asked, found: Bounded::default(), numbers: HashMap::new() };
-    let exact = is_exact(index, mode);
-    if exact {
-        for part in asked.parts() {
-            stop()?;
-            let near = index.near(&part.queries, RADIUS)?;
-            search.collect(&part, &near, &|_| 0, stop)?;
+    let nominated = if is_exact(index, mode) { None } else { Some(nominate::nominate(index, clip, &asked, stop)?) };
+    // Where more videos are nominated than can be looked at one by one, nobody may choose which of them are.
+    let nominated = nominated.filter(|nominated| !nominated.is_crowded);
+    let exact = nominated.is_none();
+    match nominated {
+        None => {
+            for part in asked.parts(0..asked.of.len()) {
+                stop()?;
+                let near = index.near(&part.queries, RADIUS)?;
+                search.collect(&part, &near, &|_| 0, stop)?;
+            }
         }
-    } else {
-        let nominated = nominate::nominate(index, clip, &asked, stop)?;
-        for nominee in &nominated.videos {
-            stop()?;
-            let part = asked.in_orientations(&nominee.orientations);
-            let near = index.near_in(nominee.video, &part.queries, RADIUS)?;
-            search.collect(&part, &near, &|key| nominated.videos_of(key), stop)?;
+        Some(nominated) => {
+            for nominee in &nominated.videos {
+                let shown = |place: &usize| {
+                    let (orientation, key) = asked.of[*place];
+                    let time = clip.keyframes[clip.keys[key].keyframe as usize].time.as_secs_f32();
+                    nominee.orientations.contains(&orientation) && nominee.is_near(time)
+                };
+                for part in asked.parts((0..asked.of.len()).filter(shown)) {
+                    stop()?;
+                    let near = index.near_in(nominee.video, &part.queries, RADIUS)?;
+                    search.collect(&part, &near, &|key| nominated.videos_of(key), stop)?;
+                }
+            }
         }
     }
     // Where hits were left out, not all that was compared is told.
@@ -257,18 +275,15 @@ impl Asked {
         AskedPart { asked, queries }
     }
 
-    /// All of it, [`QUERIES_AT_A_TIME`].
-    fn parts(&self) -> impl Iterator<Item = AskedPart> {
-        let starts = (0..self.of.len()).step_by(QUERIES_AT_A_TIME);
-        starts.map(|from| self.part((from..self.of.len().min(from + QUERIES_AT_A_TIME)).collect()))
-    }
-
-    fn in_orientations(&self, orientations: &[Orientation]) -> AskedPart {
-        self.part((0..self.of.len()).filter(|&place| orientations.contains(&self.of[place].0)).collect())
+    /// What stands at some places, [`QUERIES_AT_A_TIME`].
+    fn parts(&self, places: impl Iterator<Item = usize>) -> impl Iterator<Item = AskedPart> {
+        let places: Vec<usize> = places.collect();
+        let parts: Vec<Vec<usize>> = places.chunks(QUERIES_AT_A_TIME).map(<[usize]>::to_vec).collect();
+        parts.into_iter().map(|part| self.part(part))
     }
 }
 
-/// Hits in order of the keys that they are of; when there are more than [`HITS_MAX`], each key keeps half as many.
+/// Hits in order of the keys that they are of, or of the videos and then of the keys; when there are more than [`HITS_MAX`], each key keeps half as many.
 struct Bounded {
     hits: Vec<Hit>,
     per_key: usize,

@@ -338,7 +338,8 @@ impl Tracks for Merge {
             let until = video + self.origins[video..].partition_point(|origin| origin.segment == place);
             let of_segment = &self.origins[video..until];
             let live: u32 = of_segment.iter().map(|origin| segment.runs_of(origin.number).len() as u32).sum();
-            if segment.cells_checksum == cells.checksum() && segment.cells() == cells.len() {
+            // Those of another index are looked for anew: it may have been made by anybody.
+            if !self.are_new && segment.cells_checksum == cells.checksum() && segment.cells() == cells.len() {
                 // By how much the numbers of each video's runs change; `None` for those removed.
                 let mut shifts: Vec<Option<u32>> = vec![None; segment.videos.len()];
                 let mut next = first;

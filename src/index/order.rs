@@ -103,10 +103,10 @@ impl Writer {
             }
         }
         let work = Work::new(watch, Upkeep::Training, cells::training_steps(keys.len()) + wanted as u64);
-        let centroids = cells::train(keys, wanted, &work)?;
-        if centroids.len() < 2 {
-            return Ok(());
-        }
+        let mut centroids = cells::train(keys, wanted, &work)?;
+        // Of fewer different keys than cells, the last centroid stands for the rest: else it would be trained again and again.
+        let Some(&last) = centroids.last() else { return Ok(()) };
+        centroids.resize(wanted, last);
         let number = self.take_number();
         let path = manifest::cells_path(&self.dir, number);
         let file = Cells::write(&*self.storage, &path, &centroids, &work)?;
@@ -173,8 +173,8 @@ impl Writer {
                 }));
             }
         }
-        gone.sort_by_key(|removed| (removed.generation, removed.sha256));
         manifest.removed.extend(gone);
+        manifest.removed.sort_by_key(|removed| (removed.generation, removed.sha256));
         manifest.segments.retain(|entry| !group.contains(&entry.number));
         if let (Some(place), Some(merged)) = (first, merged) {
             manifest.segments.insert(place, merged);

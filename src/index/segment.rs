@@ -278,7 +278,7 @@ impl Segment {
     pub(crate) fn check_track(&self, video: u32) -> Result<()> {
         let raw = self.copy_raw(self.runs_of(video))?;
         self.sound(&raw)?;
-        if !raw.is_sorted_by_key(run::times) {
+        if !raw.is_sorted_by_key(|run| (run::times(run), *run)) {
             return Err(self.unsound("order of the keys of a video", "ascending times"));
         }
         self.check_side(video)
@@ -322,7 +322,7 @@ impl Segment {
             let first = numbers.start as usize;
             let raw = self.copy_raw(numbers)?;
             self.sound(&raw)?;
-            if !raw.is_sorted_by_key(run::times) {
+            if !raw.is_sorted_by_key(|run| (run::times(run), *run)) {
                 return Err(self.unsound("order of the keys of a video", "ascending times"));
             }
             let agree = |(place, run): (usize, &RawRun)| sketch(run::key_of(run)) == sketch_of[first + place];

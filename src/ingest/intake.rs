@@ -185,13 +185,10 @@ impl<'a> Intake<'a> {
 
     /// Measures what a search by cells finds, when that is due.
     fn measure(&mut self, stop: &dyn Fn() -> bool) -> Result<()> {
-        let Some(index) = self.writer.committed().filter(|index| search::is_due(index)) else { return Ok(()) };
-        (self.progress)(Event::Maintaining { what: Upkeep::Measuring, share: 0.0 });
-        let stop = || if stop() { Err(Error::Cancelled) } else { Ok(()) };
-        if let Some(screening) = search::measure(index, search::EXCERPTS, &stop)? {
-            self.writer.set_screening(screening);
+        if self.writer.committed().is_some_and(search::is_due) {
+            (self.progress)(Event::Maintaining { what: Upkeep::Measuring, share: 0.0 });
         }
-        Ok(())
+        search::measure_if_due(&mut self.writer, &|| if stop() { Err(Error::Cancelled) } else { Ok(()) })
     }
 
     /// Commits the rest, puts the index in order and says what came of all.

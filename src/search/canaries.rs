@@ -12,7 +12,7 @@ use super::RADIUS;
 use super::nominate::{Bins, Seen, nominate_by, screen};
 use crate::error::Result;
 use crate::fingerprint::{Key, Orientation, Run};
-use crate::index::{Index, Screen, Screening, SplitMix, Strength, VideoRef};
+use crate::index::{Index, Screen, Screening, SplitMix, Strength, VideoRef, Writer};
 
 /// How keys are changed.
 struct Change {
@@ -37,10 +37,10 @@ const CHANGES: [Change; 3] = [
 /// now and then.
 pub fn measure(index: &Index, excerpts: usize, stop: &dyn Fn() -> Result<()>) -> Result<Option<Screening>> {
     let state = index.state();
-    if state.cells < 2 {
+    let videos: Vec<VideoRef> = index.videos().map(|(video, _)| video).collect();
+    if state.cells < 2 || videos.is_empty() {
         return Ok(None);
     }
-    let videos: Vec<VideoRef> = index.videos().map(|(video, _)| video).collect();
     let mut random = SplitMix::new(SEED ^ state.keys);
     let usual = screen(index);
     let mut canaries: Vec<(usize, VideoRef, Vec<Seen>)> = Vec::new();
@@ -53,7 +53,7 @@ pub fn measure(index: &Index, excerpts: usize, stop: &dyn Fn() -> Result<()>) ->
             stop()?;
             let video = videos[random.below(videos.len() as u32) as usize];
             let seen = excerpt(&index.runs(video)?, change, &mut random);
-            if is_found(index, video, &seen, usual.radius)? {
+            if is_found(index, video, &seen)? {
                 canaries.push((strength, video, seen));
                 left -= 1;
             }
@@ -62,7 +62,7 @@ pub fn measure(index: &Index, excerpts: usize, stop: &dyn Fn() -> Result<()>) ->
     if canaries.is_empty() {
         return Ok(None);
     }
-    let mut measured = None;
+    let mut measured: Option<(f64, Screening)> = None;
     for probes in PROBES.into_iter().filter(|probes| *probes as u64 <= state.cells) {
         let screen = Screen { probes, ..usual };
         let mut strengths: Vec<Strength> =
@@ -73,13 +73,29 @@ pub fn measure(index: &Index, excerpts: usize, stop: &dyn Fn() -> Result<()>) ->
             strengths[*strength].nominated += u32::from(nominated.videos.iter().any(|nominee| nominee.video == *video));
         }
         let screening = Screening { generation: state.generation, keys: state.keys, probes: probes as u32, strengths };
-        let enough = screening.recall().is_some_and(|recall| recall >= WANTED);
-        measured = Some(screening);
-        if enough {
+        let recall = screening.recall().unwrap_or(0.0);
+        // More cells for hardly more recall only cost time.
+        if measured.as_ref().is_none_or(|(before, _)| recall > before + GAIN_MIN) {
+            measured = Some((recall, screening));
+        }
+        if recall >= WANTED {
             break;
         }
     }
-    Ok(measured)
+    Ok(measured.map(|(_, screening)| screening))
+}
+
+/// Measures an index if that is due, and says it with a commit.
+///
+/// # Errors
+/// Those of [`measure`] and [`Writer::commit`].
+pub fn measure_if_due(writer: &mut Writer, stop: &dyn Fn() -> Result<()>) -> Result<()> {
+    let Some(index) = writer.committed().filter(|index| is_due(index)) else { return Ok(()) };
+    if let Some(screening) = measure(index, EXCERPTS, stop)? {
+        writer.set_screening(screening);
+        writer.commit()?;
+    }
+    Ok(())
 }
 
 /// Whether an index has changed so much since it was measured, if it was, that it should be measured again: it has twice as many
@@ -87,7 +103,7 @@ pub fn measure(index: &Index, excerpts: usize, stop: &dyn Fn() -> Result<()>) ->
 pub fn is_due(index: &Index) -> bool {
     let keys = index.state().keys;
     let is_old = |screening: &Screening| keys >= 2 * screening.keys || keys * 4 <= screening.keys * 3;
-    index.state().cells > 1 && index.screening().1.is_none_or(is_old)
+    index.state().cells > 1 && keys > 0 && index.screening().1.is_none_or(is_old)
 }
 
 /// Excerpts of each strength by which an index is measured.
@@ -118,21 +134,24 @@ fn excerpt(runs: &[Run], change: &Change, random: &mut SplitMix) -> Vec<Seen> {
     seen
 }
 
-/// Whether comparing all keys of the video would nominate it.
-fn is_found(index: &Index, video: VideoRef, seen: &[Seen], radius: u32) -> Result<bool> {
+/// Whether comparing all keys of the video, as far as the exact search goes, would nominate it.
+fn is_found(index: &Index, video: VideoRef, seen: &[Seen]) -> Result<bool> {
     let queries = super::distinct(seen.iter().map(|seen| seen.key));
     let mut bins = Bins::default();
-    for near in index.near_in(video, &queries, radius.min(RADIUS))? {
+    for near in index.near_in(video, &queries, RADIUS)? {
         let run = index.run(video, near.run)?;
         for seen in seen.iter().filter(|seen| seen.key == queries[near.query as usize]) {
             bins.vote(seen, &near, &run, 0.0);
         }
     }
-    Ok(!bins.nominees().is_empty())
+    Ok(!bins.nominees().0.is_empty())
 }
 
 /// Share of the canaries that are to be nominated, 0..=1.
 const WANTED: f64 = 0.998;
+
+/// Recall that twice as many cells have to add, 0..=1.
+const GAIN_MIN: f64 = 0.002;
 
 /// Numbers of cells that are tried, fewest first. Not fewer than these: real edits change keys in more ways than canaries.
 const PROBES: [usize; 5] = [16, 32, 64, 128, 256];

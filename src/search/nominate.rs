@@ -19,6 +19,8 @@ pub(super) struct Nominated {
     pub(super) videos: Vec<Nominee>,
     /// In how many videos each key was found.
     found: HashMap<Key, u32>,
+    /// Whether there were more of them than can be compared one by one.
+    pub(super) is_crowded: bool,
 }
 
 /// A video and the orientations in which the clip could show it.
@@ -27,6 +29,15 @@ pub(super) struct Nominee {
     pub(super) video: VideoRef,
     pub(super) orientations: Vec<Orientation>,
     bits: f32,
+    /// When the clip shows what nominates it: first and last time, in seconds.
+    shown: (f32, f32),
+}
+
+impl Nominee {
+    /// Whether a time of the clip is near to what nominates the video.
+    pub(super) fn is_near(&self, time: f32) -> bool {
+        (self.shown.0 - AROUND_S..=self.shown.1 + AROUND_S).contains(&time)
+    }
 }
 
 impl Nominated {
@@ -54,7 +65,7 @@ pub(super) fn screen(index: &Index) -> Screen {
     let radius = (RADIUS_MIN..=RADIUS_MAX).rev().find(|radius| evidence::surprise(KeyKind::Region, *radius) >= corpus);
     let radius = radius.unwrap_or(RADIUS_MIN);
     let measured = index.screening().1.map(|screening| screening.probes as usize);
-    Screen { probes: measured.unwrap_or(PROBES), radius, sketch_radius: radius / 2 }
+    Screen { probes: measured.unwrap_or(PROBES), radius, sketch_radius: radius / 2 + SKETCH_ROOM }
 }
 
 /// Nominates videos by what is asked of a clip.
@@ -101,7 +112,7 @@ pub(super) fn nominate_by(
             }
         }
     }
-    nominated.videos = bins.nominees();
+    (nominated.videos, nominated.is_crowded) = bins.nominees();
     Ok(nominated)
 }
 
@@ -122,26 +133,35 @@ impl Bins {
         let bin = |offset: f32| (offset / (0.5 * BIN_S)).floor() as i64;
         for bin in bin(first) - 1..=bin(last) {
             let votes = self.0.entry((near.video, seen.orientation, bin)).or_default();
-            votes.add(seen.number, near.run, bits, near.distance);
+            votes.add(seen, near.run, bits, near.distance);
         }
     }
 
-    /// Those that are nominated, with most agreement first.
-    pub(super) fn nominees(&self) -> Vec<Nominee> {
+    /// Those that are nominated, with most agreement first; and whether others are left out, because in all seconds in which they are
+    /// there are enough with more.
+    pub(super) fn nominees(&self) -> (Vec<Nominee>, bool) {
         let mut videos: HashMap<VideoRef, Nominee> = HashMap::new();
         for ((video, orientation, _), bin) in self.0.iter().filter(|(_, bin)| bin.nominates()) {
-            let none = || Nominee { video: *video, orientations: Vec::new(), bits: 0.0 };
+            let none = || Nominee { video: *video, orientations: Vec::new(), bits: 0.0, shown: bin.shown };
             let nominee = videos.entry(*video).or_insert_with(none);
             if !nominee.orientations.contains(orientation) {
                 nominee.orientations.push(*orientation);
             }
             nominee.bits = nominee.bits.max(bin.bits());
+            nominee.shown = (nominee.shown.0.min(bin.shown.0), nominee.shown.1.max(bin.shown.1));
         }
         let mut nominees: Vec<Nominee> = videos.into_values().collect();
         nominees.iter_mut().for_each(|nominee| nominee.orientations.sort());
         nominees.sort_by(|a, b| b.bits.total_cmp(&a.bits).then(a.video.cmp(&b.video)));
-        nominees.truncate(NOMINEES_MAX);
-        nominees
+        let (all, mut counts) = (nominees.len(), HashMap::<i64, u32>::new());
+        nominees.retain(|nominee| {
+            let seconds = nominee.shown.0 as i64..=nominee.shown.1 as i64;
+            let kept = seconds.clone().any(|second| counts.get(&second).is_none_or(|count| *count < NOMINEES_A_SECOND));
+            seconds.filter(|_| kept).for_each(|second| *counts.entry(second).or_default() += 1);
+            kept
+        });
+        let is_crowded = nominees.len() < all;
+        (nominees, is_crowded)
     }
 }
 
@@ -164,10 +184,14 @@ struct Bin {
     another: bool,
     /// Whether a key is all but the same.
     same: bool,
+    /// When the clip shows the first and the last of these keys, in seconds.
+    shown: (f32, f32),
 }
 
 impl Bin {
-    fn add(&mut self, key: u32, run: u32, bits: f32, distance: u32) {
+    fn add(&mut self, seen: &Seen, run: u32, bits: f32, distance: u32) {
+        let (key, time) = (seen.number, seen.time);
+        self.shown = if self.key.is_none() { (time, time) } else { (self.shown.0.min(time), self.shown.1.max(time)) };
         let most = self.runs.entry(run).or_insert(bits);
         *most = most.max(bits);
         self.another |= self.key.is_some_and(|known| known != key);
@@ -190,6 +214,9 @@ impl Bin {
 /// Cells that are looked into for each key of an index in which nobody has measured how many it takes.
 const PROBES: usize = 16;
 
+/// Bits by which the sketches of two keys may differ more than half of what the keys do.
+const SKETCH_ROOM: u32 = 4;
+
 /// Largest radius of nomination, in bits, whatever the corpus: of 94 edited excerpts of nine videos, each nominated by two keys
 /// among those of 494, 98 % were within 48 bits, all within 56, and 64 found no more.
 const RADIUS_MAX: u32 = 64;
@@ -206,5 +233,86 @@ const BIN_S: f32 = 8.0;
 /// Bins over which a key of a video votes that it shows for long.
 const LONGEST_BINS: f32 = 8.0;
 
-/// Most videos that are nominated at a time, those with most agreement.
-const NOMINEES_MAX: usize = 256;
+/// Most videos that are compared for a second of the clip, those with most agreement: twice as many as alignments are judged.
+const NOMINEES_A_SECOND: u32 = 128;
+
+/// How long before and after what nominates a video the clip is compared with it, in seconds: several times as long as an alignment
+/// goes on without any hit.
+const AROUND_S: f32 = 10.0;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fingerprint::Place;
+
+    /// Votes for so many videos, two keys each, from a second of the clip on.
+    fn vote(bins: &mut Bins, videos: std::ops::Range<u32>, second: f32, distance: u32) {
+        for video in videos {
+            for number in 0..2 {
+                let seen = Seen {
+                    orientation: Orientation::UPRIGHT,
+                    number,
+                    time: second,
+                    kind: KeyKind::Region,
+                    key: Key::default(),
+                };
+                let near = Neighbour { query: 0, video: VideoRef { segment: 0, video }, run: number, distance };
+                let first = Duration::from_secs_f32(second);
+                let run = Run {
+                    key: Key::default(),
+                    kind: KeyKind::Region,
+                    place: Place::default(),
+                    first,
+                    last: first,
+                    recurs: false,
+                };
+                bins.vote(&seen, &near, &run, 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_crowd_in_one_second_hides_nothing_in_another_and_is_told_where_it_does() {
+        let mut bins = Bins::default();
+        vote(&mut bins, 0..NOMINEES_A_SECOND, 3.0, 40);
+        // Weaker than all of the crowd, but elsewhere.
+        vote(&mut bins, 1000..1001, 20.0, 60);
+        let (nominees, is_crowded) = bins.nominees();
+        assert_eq!((nominees.len() as u32, is_crowded), (NOMINEES_A_SECOND + 1, false));
+        assert!(
+            nominees
+                .iter()
+                .any(|nominee| nominee.video.video == 1000 && nominee.is_near(12.0) && !nominee.is_near(9.0))
+        );
+        vote(&mut bins, 2000..2001, 3.0, 60);
+        let (nominees, is_crowded) = bins.nominees();
+        assert_eq!((nominees.len() as u32, is_crowded), (NOMINEES_A_SECOND + 1, true));
+    }
+
+    #[test]
+    fn one_key_nominates_only_if_it_is_all_but_the_same() {
+        for (distance, nominated) in [(SAME, 1), (SAME + 1, 0)] {
+            let mut bins = Bins::default();
+            let seen = Seen {
+                orientation: Orientation::MIRRORED,
+                number: 0,
+                time: 1.0,
+                kind: KeyKind::Whole,
+                key: Key::default(),
+            };
+            let near = Neighbour { query: 0, video: VideoRef { segment: 0, video: 0 }, run: 0, distance };
+            let run = Run {
+                key: Key::default(),
+                kind: KeyKind::Whole,
+                place: Place::default(),
+                first: Duration::from_secs(4),
+                last: Duration::from_secs(4),
+                recurs: false,
+            };
+            bins.vote(&seen, &near, &run, 0.0);
+            assert_eq!(bins.nominees().0.len(), nominated, "{distance}");
+        }
+    }
+}

@@ -92,7 +92,8 @@ fn merge(place: &Place, quiet: bool) -> anyhow::Result<Exit> {
         cancel: &|| cancel.load(Ordering::Relaxed),
         progress: Some(&|what, share| progress.event(&ingest::Event::Maintaining { what, share })),
     };
-    let result = writer.compact(watch);
+    let stop = || if cancel.load(Ordering::Relaxed) { Err(uniq::Error::Cancelled) } else { Ok(()) };
+    let result = writer.compact(watch).and_then(|()| uniq::search::measure_if_due(&mut writer, &stop));
     progress.finish();
     let exit = match result {
         Ok(()) => Exit::Success,

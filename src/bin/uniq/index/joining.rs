@@ -106,7 +106,9 @@ pub(super) fn take_over(from: &[PathBuf], place: &Place, json: bool, quiet: bool
         }
     }
     if !sum.cancelled {
-        match watched(&progress, &cancel, |watch| writer.compact(watch)) {
+        let stop = || if cancel.load(Ordering::Relaxed) { Err(uniq::Error::Cancelled) } else { Ok(()) };
+        let compacted = watched(&progress, &cancel, |watch| writer.compact(watch));
+        match compacted.and_then(|()| uniq::search::measure_if_due(&mut writer, &stop)) {
             Err(uniq::Error::Cancelled) => sum.cancelled = true,
             other => other?,
         }
