@@ -119,7 +119,7 @@ fn cells(args: &Args, dir: &Path, queries: &[Key], mut faiss: Option<&mut Faiss>
     });
     let index = corpus::open(dir);
     let all = index.near(queries, args.radius).expect("the index was just written").len() as f64;
-    let screen = Screen { probes: args.probes, radius: args.radius, sketch_radius: args.radius / 2 };
+    let screen = Screen { probes: args.probes, radius: args.radius, sketch_radius: args.radius / 2 + 4 };
     let trained = faiss.as_mut().map(|faiss| faiss.ask(&format!("ivf {}", args.cells))[0]);
     let (mut ours, mut theirs, mut found, mut theirs_found) = (f64::INFINITY, f64::INFINITY, 0, 0.0);
     for _ in 0..args.rounds.max(1) {
