@@ -59,6 +59,12 @@ fn run(args: &[OsString]) -> anyhow::Result<Exit> {
         Ok(cli) => cli,
         Err(answer) => return usage(args, &answer),
     };
+    if let Some(name) = cli.scan.as_deref().filter(|name| !uniq::index::choose_scan_instructions(name)) {
+        anyhow::bail!(
+            "this processor does not have the instructions {name}; it has {}",
+            uniq::index::scan_instructions()
+        );
+    }
     guard::allow_many_files();
     match cli.command {
         Command::Index(command) => index::run(command, cli.quiet),
