@@ -81,16 +81,16 @@ fn merging_and_sorting_by_cells_keeps_them_apart() {
 #[test]
 fn crowded_benign_segments_are_merged_by_themselves() {
     let dir = TempDir::new().unwrap();
-    build(dir.path(), 0..8, 20);
+    build(dir.path(), 0..4, 20);
     let mut writer = Writer::open(dir.path()).unwrap();
-    for seed in 10..19 {
+    for seed in 10..15 {
         writer.add_as(Role::Benign, video(seed), runs(seed, 20), &Motion::default()).unwrap();
         writer.commit().unwrap();
     }
     writer.maintain(&never).unwrap();
     let state = writer.committed().unwrap().state();
-    // Eight segments of sources are not too many, nine of benign material are.
-    assert_eq!((state.segments, state.videos, state.benign_videos), (9, 8, 9));
+    // Four segments of sources are not too many, five of benign material are.
+    assert_eq!((state.segments, state.videos, state.benign_videos), (5, 4, 5));
 }
 
 #[test]
