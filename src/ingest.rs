@@ -231,7 +231,7 @@ pub fn build(
             by_path.insert(video.path.clone(), video.sha256);
         }
     }
-    let mut intake = Intake::new(writer, dir, options, sources.problems, progress);
+    let mut intake = Intake::new(writer, dir, options, sources.problems, progress, cancel);
     let known: Mutex<HashSet<[u8; 32]>> = Mutex::new(HashSet::new());
     let is_first = |sha256| known.lock().unwrap_or_else(PoisonError::into_inner).insert(sha256);
     let claim = |source: &Source, sha256: [u8; 32]| match there.get(&sha256) {
@@ -284,7 +284,7 @@ pub fn build(
         result
     });
     outcome?;
-    intake.finish(dir, cancel)
+    intake.finish(dir)
 }
 
 /// Finished videos that may wait for the index's thread.

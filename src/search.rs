@@ -19,7 +19,7 @@ use crate::fingerprint::{Fingerprint, Key, KeyKind, Keyframe, Orientation, Place
 use crate::index::{Index, Neighbour, SearchMode, VideoRef};
 
 pub use benign::{Sifted, sift};
-pub use canaries::{EXCERPTS, is_due, measure, measure_if_due};
+pub use canaries::{measure, measure_if_due};
 
 /// Hamming distance up to which two keys are a hit, in bits. Bounded by the corpus, not by taste: among 10^9 keys a
 /// random key has 9e-4 neighbours within 72 bits, 0.9 within 80 and 1 183 within 90.
@@ -180,12 +180,9 @@ impl Search<'_> {
                 stop()?;
             }
             let query = self.asked.keys[place];
-            let Ok(of) = part.queries.binary_search(&query) else { continue };
-            let from = near.partition_point(|near| (near.query as usize) < of);
-            let of_query = &near[from..];
-            let until = of_query.partition_point(|near| near.query as usize == of);
-            if until > 0 {
-                let hits = self.hits_of(place, query, &of_query[..until], videos(&query))?;
+            let of_query = near_to(&query, &part.queries, near);
+            if !of_query.is_empty() {
+                let hits = self.hits_of(place, query, of_query, videos(&query))?;
                 self.found.push(hits);
             }
         }
@@ -252,6 +249,14 @@ fn distinct(keys: impl Iterator<Item = Key>) -> Vec<Key> {
     keys.sort_unstable();
     keys.dedup();
     keys
+}
+
+/// What was found near one of some queries, which are in order; what was found is in their order.
+fn near_to<'a>(key: &Key, queries: &[Key], near: &'a [Neighbour]) -> &'a [Neighbour] {
+    let Ok(of) = queries.binary_search(key) else { return &[] };
+    let from = near.partition_point(|near| (near.query as usize) < of);
+    let of_query = &near[from..];
+    &of_query[..of_query.partition_point(|near| near.query as usize == of)]
 }
 
 /// Some of what is asked.

@@ -65,6 +65,7 @@ pub use selection::Selection;
 pub(crate) use snapshot::moment;
 pub use snapshot::{Commit, Index, Track};
 pub use upgrade::{Upgraded, upgrade};
+pub(crate) use upkeep::Work;
 pub use upkeep::{Upkeep, Watch};
 pub use verify::{Verification, verify};
 pub use video::{IndexConfig, Publication, Role, Video, VideoRef};

@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use super::Neighbour;
 use super::cells::Search;
-use super::run;
-use super::scan::{self, Kernel, block};
+use super::run::{self, RawRun};
+use super::scan::{self, Found, Kernel, block};
 use super::sketch::{SKETCH_BITS, Sketch, sketch};
 use super::snapshot::{Index, LiveSegment, OpenCells};
 use super::video::{Role, VideoRef};
@@ -39,7 +39,6 @@ impl Index {
     /// # Errors
     /// Those of [`Index::near`].
     pub fn near_in_role(&self, queries: &[Key], radius: u32, role: Role) -> Result<Vec<Neighbour>> {
-        let kernel = Kernel::detect();
         let of_role = self.segments.iter().enumerate().filter(|(_, live)| live.role == role);
         let blocks: Vec<(u32, u32)> = of_role
             .flat_map(|(number, live)| {
@@ -52,9 +51,7 @@ impl Index {
                 let live = &self.segments[number as usize];
                 let until = (live.segment.len() as u32).min(from.saturating_add(BLOCK_RUNS as u32));
                 let raw = live.segment.raw(from..until)?;
-                let planes: [Vec<u64>; 4] = std::array::from_fn(|word| raw.iter().map(|run| run[word]).collect());
-                let found = scan::search(kernel, planes.each_ref().map(Vec::as_slice), queries, radius);
-                Ok(found
+                Ok(compare(raw, queries, radius)
                     .into_iter()
                     .filter_map(|found| live.neighbour(number, found.query, from + found.key, found.distance))
                     .collect())
@@ -65,7 +62,7 @@ impl Index {
         Ok(found)
     }
 
-    /// Finds keys of some videos within `radius` bits of each query, by comparing all that these videos have.
+    /// Finds keys of one video within `radius` bits of each query, by comparing all that it has.
     ///
     /// Sorted as by [`Index::near`].
     ///
@@ -73,17 +70,13 @@ impl Index {
     /// Those of [`Index::near`].
     ///
     /// # Panics
-    /// If a video is of another snapshot.
+    /// If `video` is of another snapshot.
     pub fn near_in(&self, video: VideoRef, queries: &[Key], radius: u32) -> Result<Vec<Neighbour>> {
         let live = &self.segments[video.segment as usize];
         let runs = live.segment.runs_of(video.video);
-        let raw = live.segment.raw(runs.clone())?;
-        let planes: [Vec<u64>; 4] = std::array::from_fn(|word| raw.iter().map(|run| run[word]).collect());
-        let found = scan::search(Kernel::detect(), planes.each_ref().map(Vec::as_slice), queries, radius);
-        let found = found.into_iter();
-        let mut found: Vec<Neighbour> = found
-            .map(|found| Neighbour { query: found.query, video, run: found.key, distance: found.distance })
-            .collect();
+        let near = compare(live.segment.raw(runs)?, queries, radius).into_iter();
+        let near = near.map(|near| Neighbour { query: near.query, video, run: near.key, distance: near.distance });
+        let mut found: Vec<Neighbour> = near.collect();
         found.par_sort_unstable();
         Ok(found)
     }
@@ -163,10 +156,8 @@ impl LiveSegment {
         // cell is no crowd, but all that there is, until cells have been trained.
         let crowd = if self.segment.cells() == 1 { 0 } else { of_cell.numbers.len() };
         let step = crowd.div_ceil(CELL_KEYS_MAX).max(1);
-        let part = of_cell.numbers.len().div_ceil(step);
-        let offset = |place: usize| if step == 1 { place } else { place * step };
         let thinned: Option<[Vec<u64>; 2]> =
-            (step > 1).then(|| of_cell.sketches.map(|words| (0..part).map(|place| words[offset(place)]).collect()));
+            (step > 1).then(|| of_cell.sketches.map(|words| words.iter().copied().step_by(step).collect()));
         let sketches = match &thinned {
             Some(thinned) => thinned.each_ref().map(Vec::as_slice),
             None => of_cell.sketches,
@@ -176,7 +167,7 @@ impl LiveSegment {
             let radius = screen.sketch_radius.min(SKETCH_BITS);
             block::within(kernel, sketches, *of_query, radius, &mut near);
             for &place in &near {
-                let run = of_cell.numbers[offset(place as usize)];
+                let run = of_cell.numbers[place as usize * step];
                 let raw = self.segment.raw(run..run.saturating_add(1))?;
                 let distance = run::key_of(&raw[0]).distance(*key);
                 if distance <= screen.radius.min(KEY_BITS) {
@@ -186,6 +177,12 @@ impl LiveSegment {
         }
         Ok(())
     }
+}
+
+/// Compares all runs with all queries; the numbers found are places among the runs.
+fn compare(runs: &[RawRun], queries: &[Key], radius: u32) -> Vec<Found> {
+    let planes: [Vec<u64>; 4] = std::array::from_fn(|word| runs.iter().map(|run| run[word]).collect());
+    scan::search(Kernel::detect(), planes.each_ref().map(Vec::as_slice), queries, radius)
 }
 
 /// Which queries ask for each cell, cell by cell: each is read once for all of them.

@@ -274,21 +274,17 @@ impl Segment {
         !self.pictures[video].is_empty()
     }
 
-    /// Proves what the writer promises of a video's track, which is read and not kept.
-    pub(crate) fn check_track(&self, video: u32) -> Result<()> {
+    /// Proves what the writer promises of a video's track, which is read and not kept; gives its runs.
+    pub(crate) fn check_track(&self, video: u32) -> Result<Vec<RawRun>> {
         let raw = self.copy_raw(self.runs_of(video))?;
         self.sound(&raw)?;
         if !raw.is_sorted_by_key(|run| (run::times(run), *run)) {
             return Err(self.unsound("order of the keys of a video", "ascending times"));
         }
-        self.check_side(video)
-    }
-
-    fn check_side(&self, video: u32) -> Result<()> {
         let (motion, pictures) = self.copy_side(video)?;
         Motion::from_bytes(&motion).map_err(|wrong| self.unreadable_motion(wrong))?;
         PictureTrack::from_bytes(&pictures).map_err(|wrong| self.unreadable_pictures(wrong))?;
-        Ok(())
+        Ok(raw)
     }
 
     fn unreadable_motion(&self, wrong: &str) -> Error {
@@ -318,13 +314,8 @@ impl Segment {
         let mut sketch_of = vec![[0u64; 2]; self.runs];
         (0..self.runs).for_each(|at| sketch_of[numbers[at] as usize] = [low[at], high[at]]);
         for video in 0..self.videos.len() as u32 {
-            let numbers = self.runs_of(video);
-            let first = numbers.start as usize;
-            let raw = self.copy_raw(numbers)?;
-            self.sound(&raw)?;
-            if !raw.is_sorted_by_key(|run| (run::times(run), *run)) {
-                return Err(self.unsound("order of the keys of a video", "ascending times"));
-            }
+            let first = self.runs_of(video).start as usize;
+            let raw = self.check_track(video)?;
             let agree = |(place, run): (usize, &RawRun)| sketch(run::key_of(run)) == sketch_of[first + place];
             if !raw.par_iter().enumerate().all(agree) {
                 return Err(self.unsound("track of a video", "the keys that the cells have of it"));
@@ -333,7 +324,6 @@ impl Segment {
             if cells.assign(&keys).iter().zip(&cell_of[first..]).any(|(wanted, found)| wanted != found) {
                 return Err(self.unsound("cell of a key", "the nearest one"));
             }
-            self.check_side(video)?;
         }
         Ok(())
     }

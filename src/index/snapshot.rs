@@ -250,9 +250,9 @@ impl Index {
         self.segments[video.segment as usize].segment.picture_track(video.video)
     }
 
-    /// How many cells the keys are sorted by, and how well screening by them was found to work; `None` before it was measured.
-    pub fn screening(&self) -> (usize, Option<&Screening>) {
-        (self.cells_now().len(), self.stored.manifest.screening.as_ref())
+    /// How well screening by the cells was found to work; `None` before it was measured.
+    pub fn screening(&self) -> Option<&Screening> {
+        self.stored.manifest.screening.as_ref()
     }
 
     /// The cells that new segments are sorted by.

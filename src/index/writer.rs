@@ -188,23 +188,10 @@ impl Writer {
     pub fn add_with_pictures(
         &mut self,
         role: Role,
-        video: Video,
-        runs: Vec<Run>,
-        motion: &Motion,
-        pictures: Vec<u8>,
-    ) -> Result<bool> {
-        self.add_since(role, video, runs, motion, pictures, None)
-    }
-
-    /// The same of a video that has been in an index since an earlier commit.
-    pub(crate) fn add_since(
-        &mut self,
-        role: Role,
         mut video: Video,
         runs: Vec<Run>,
         motion: &Motion,
         pictures: Vec<u8>,
-        added: Option<Added>,
     ) -> Result<bool> {
         if self.contains(&video.sha256) {
             return Ok(false);
@@ -218,7 +205,7 @@ impl Writer {
         }
         video.id = format::hex(&video.sha256[..8]);
         self.pending_sha256.insert(video.sha256);
-        self.pending_in(role).add(video, &runs, motion, pictures, added);
+        self.pending_in(role).add(video, &runs, motion, pictures, None);
         Ok(true)
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::failures::Failures;
 use super::{BuildOptions, BuildSummary, Done, Event, Made, Outcome, Source};
-use crate::index::{IndexState, Role, Upkeep, Watch, Writer};
+use crate::index::{Role, Watch, Writer};
 use crate::search;
 use crate::{Error, Result};
 
@@ -27,6 +27,7 @@ pub(super) struct Intake<'a> {
     last_commit: Instant,
     commit_every: Duration,
     progress: &'a (dyn Fn(Event<'_>) + Sync),
+    cancel: &'a AtomicBool,
 }
 
 impl<'a> Intake<'a> {
@@ -36,6 +37,7 @@ impl<'a> Intake<'a> {
         options: &BuildOptions,
         problems: Vec<(PathBuf, Error)>,
         progress: &'a (dyn Fn(Event<'_>) + Sync),
+        cancel: &'a AtomicBool,
     ) -> Intake<'a> {
         Intake {
             writer,
@@ -51,6 +53,7 @@ impl<'a> Intake<'a> {
             last_commit: Instant::now(),
             commit_every: options.commit_every,
             progress,
+            cancel,
         }
     }
 
@@ -163,44 +166,35 @@ impl<'a> Intake<'a> {
     }
 
     /// Commits what is there, also what waits for a slower source before it: safety first, order second.
-    fn commit(&mut self) -> Result<IndexState> {
+    fn commit(&mut self) -> Result<()> {
         for number in self.waiting.keys().copied().collect::<Vec<_>>() {
             let made = self.waiting.insert(number, None).flatten();
             self.add(made)?;
         }
         let state = self.writer.commit()?;
-        // What has piled up is merged as it does, while other videos are decoded, and not all at the end.
-        self.maintain(&|| false)?;
-        self.last_commit = Instant::now();
         (self.progress)(Event::Committed { videos: state.videos, keys: state.keys });
-        Ok(state)
+        // What has piled up is merged as it does, while other videos are decoded, and not all at the end.
+        self.watched(|writer, watch| writer.maintain(watch))?;
+        self.last_commit = Instant::now();
+        Ok(())
     }
 
-    /// Merges what has piled up, and trains cells when they are due.
-    fn maintain(&mut self, cancel: &dyn Fn() -> bool) -> Result<()> {
-        let watch =
-            Watch { cancel, progress: Some(&|what, share| (self.progress)(Event::Maintaining { what, share })) };
-        self.writer.maintain(watch)
-    }
-
-    /// Measures what a search by cells finds, when that is due.
-    fn measure(&mut self, stop: &dyn Fn() -> bool) -> Result<()> {
-        if self.writer.committed().is_some_and(search::is_due) {
-            (self.progress)(Event::Maintaining { what: Upkeep::Measuring, share: 0.0 });
+    /// Does something for the index that takes long, unless the build is to stop: what it has come to by then stays.
+    fn watched(&mut self, work: impl FnOnce(&mut Writer, Watch<'_>) -> Result<()>) -> Result<()> {
+        let progress = |what, share| (self.progress)(Event::Maintaining { what, share });
+        let cancel = || self.cancel.load(Ordering::Relaxed);
+        match work(&mut self.writer, Watch { cancel: &cancel, progress: Some(&progress) }) {
+            Err(Error::Cancelled) => Ok(()),
+            other => other,
         }
-        search::measure_if_due(&mut self.writer, &|| if stop() { Err(Error::Cancelled) } else { Ok(()) })
     }
 
     /// Commits the rest, puts the index in order and says what came of all.
-    pub(super) fn finish(mut self, dir: &Path, cancel: &AtomicBool) -> Result<BuildSummary> {
-        let mut state = self.commit()?;
-        if !cancel.load(Ordering::Relaxed) {
-            let stop = || cancel.load(Ordering::Relaxed);
-            match self.maintain(&stop).and_then(|()| self.measure(&stop)) {
-                Ok(()) | Err(Error::Cancelled) => state = self.writer.commit()?,
-                Err(error) => return Err(error),
-            }
-        }
+    pub(super) fn finish(mut self, dir: &Path) -> Result<BuildSummary> {
+        self.commit()?;
+        self.watched(|writer, watch| search::measure_if_due(writer, watch))?;
+        // Nothing waits any more: this only tells how the index stands.
+        let state = self.writer.commit()?;
         let unnoted = self.failures.save(dir).err();
         self.failed.sort_by_key(|&(number, ..)| number);
         self.failed_before.sort_by_key(|&(number, ..)| number);
@@ -217,7 +211,7 @@ impl<'a> Intake<'a> {
             failed_before: self.failed_before.into_iter().map(|(_, path, error)| (path, error)).collect(),
             damaged: self.damaged.into_iter().map(|(_, path, undecoded)| (path, undecoded)).collect(),
             video: self.summary.video,
-            cancelled: cancel.load(Ordering::Relaxed),
+            cancelled: self.cancel.load(Ordering::Relaxed),
             unnoted,
             state,
         })

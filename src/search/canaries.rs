@@ -12,7 +12,7 @@ use super::RADIUS;
 use super::nominate::{Bins, Seen, nominate_by, screen};
 use crate::error::Result;
 use crate::fingerprint::{Key, Orientation, Run};
-use crate::index::{Index, Screen, Screening, SplitMix, Strength, VideoRef, Writer};
+use crate::index::{Index, Screen, Screening, SplitMix, Strength, Upkeep, VideoRef, Watch, Work, Writer};
 
 /// How keys are changed.
 struct Change {
@@ -33,14 +33,15 @@ const CHANGES: [Change; 3] = [
 /// excerpt can be found at all.
 ///
 /// # Errors
-/// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if what is looked at is damaged, and the error of `stop`, which is asked
-/// now and then.
-pub fn measure(index: &Index, excerpts: usize, stop: &dyn Fn() -> Result<()>) -> Result<Option<Screening>> {
+/// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if what is looked at is damaged, and
+/// [`Error::Cancelled`](crate::Error::Cancelled).
+pub fn measure<'a>(index: &Index, excerpts: usize, watch: impl Into<Watch<'a>>) -> Result<Option<Screening>> {
     let state = index.state();
     let videos: Vec<VideoRef> = index.videos().map(|(video, _)| video).collect();
     if state.cells < 2 || videos.is_empty() {
         return Ok(None);
     }
+    let work = Work::new(watch.into(), Upkeep::Measuring, (CHANGES.len() * excerpts * 2) as u64);
     let mut random = SplitMix::new(SEED ^ state.keys);
     let usual = screen(index);
     let mut canaries: Vec<(usize, VideoRef, Vec<Seen>)> = Vec::new();
@@ -50,12 +51,13 @@ pub fn measure(index: &Index, excerpts: usize, stop: &dyn Fn() -> Result<()>) ->
             if left == 0 {
                 break;
             }
-            stop()?;
+            work.stop_if_asked()?;
             let video = videos[random.below(videos.len() as u32) as usize];
             let seen = excerpt(&index.runs(video)?, change, &mut random);
             if is_found(index, video, &seen)? {
                 canaries.push((strength, video, seen));
                 left -= 1;
+                work.advance(1);
             }
         }
     }
@@ -68,7 +70,9 @@ pub fn measure(index: &Index, excerpts: usize, stop: &dyn Fn() -> Result<()>) ->
         let mut strengths: Vec<Strength> =
             CHANGES.iter().map(|change| Strength { name: change.name.to_owned(), excerpts: 0, nominated: 0 }).collect();
         for (strength, video, seen) in &canaries {
-            let nominated = nominate_by(index, seen, &screen, stop)?;
+            work.stop_if_asked()?;
+            let nominated = nominate_by(index, seen, &screen, &|| work.stop_if_asked())?;
+            work.advance(1);
             strengths[*strength].excerpts += 1;
             strengths[*strength].nominated += u32::from(nominated.videos.iter().any(|nominee| nominee.video == *video));
         }
@@ -89,9 +93,9 @@ pub fn measure(index: &Index, excerpts: usize, stop: &dyn Fn() -> Result<()>) ->
 ///
 /// # Errors
 /// Those of [`measure`] and [`Writer::commit`].
-pub fn measure_if_due(writer: &mut Writer, stop: &dyn Fn() -> Result<()>) -> Result<()> {
+pub fn measure_if_due<'a>(writer: &mut Writer, watch: impl Into<Watch<'a>>) -> Result<()> {
     let Some(index) = writer.committed().filter(|index| is_due(index)) else { return Ok(()) };
-    if let Some(screening) = measure(index, EXCERPTS, stop)? {
+    if let Some(screening) = measure(index, EXCERPTS, watch)? {
         writer.set_screening(screening);
         writer.commit()?;
     }
@@ -100,14 +104,14 @@ pub fn measure_if_due(writer: &mut Writer, stop: &dyn Fn() -> Result<()>) -> Res
 
 /// Whether an index has changed so much since it was measured, if it was, that it should be measured again: it has twice as many
 /// keys, or a quarter of them is gone.
-pub fn is_due(index: &Index) -> bool {
+fn is_due(index: &Index) -> bool {
     let keys = index.state().keys;
     let is_old = |screening: &Screening| keys >= 2 * screening.keys || keys * 4 <= screening.keys * 3;
-    index.state().cells > 1 && keys > 0 && index.screening().1.is_none_or(is_old)
+    index.state().cells > 1 && keys > 0 && index.screening().is_none_or(is_old)
 }
 
 /// Excerpts of each strength by which an index is measured.
-pub const EXCERPTS: usize = 200;
+const EXCERPTS: usize = 200;
 
 /// What a clip of 10 s of a video shows, changed.
 fn excerpt(runs: &[Run], change: &Change, random: &mut SplitMix) -> Vec<Seen> {

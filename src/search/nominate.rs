@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Asked, QUERIES_AT_A_TIME, distinct};
+use super::{Asked, QUERIES_AT_A_TIME, distinct, near_to};
 use crate::error::Result;
 use crate::evidence;
 use crate::fingerprint::{Fingerprint, Key, KeyKind, Orientation, Run};
@@ -64,7 +64,7 @@ pub(super) fn screen(index: &Index) -> Screen {
     let corpus = (index.state().keys.max(1) as f32).log2();
     let radius = (RADIUS_MIN..=RADIUS_MAX).rev().find(|radius| evidence::surprise(KeyKind::Region, *radius) >= corpus);
     let radius = radius.unwrap_or(RADIUS_MIN);
-    let measured = index.screening().1.map(|screening| screening.probes as usize);
+    let measured = index.screening().map(|screening| screening.probes as usize);
     Screen { probes: measured.unwrap_or(PROBES), radius, sketch_radius: radius / 2 + SKETCH_ROOM }
 }
 
@@ -104,10 +104,8 @@ pub(super) fn nominate_by(
             nominated.found.insert(queries[of_query[0].query as usize], videos.len() as u32);
         }
         for seen in part {
-            let Ok(of) = queries.binary_search(&seen.key) else { continue };
-            let from = near.partition_point(|near| (near.query as usize) < of);
             let shared = (nominated.videos_of(&seen.key).max(1) as f32).log2();
-            for near in near[from..].iter().take_while(|near| near.query as usize == of) {
+            for near in near_to(&seen.key, &queries, &near) {
                 bins.vote(seen, near, &index.run(near.video, near.run)?, shared);
             }
         }

@@ -1,4 +1,4 @@
-//! `uniq index`: build, add, update, refresh, remove, benign, merge, upgrade, verify, list, stats.
+//! `uniq index`: build, add, update, refresh, remove, benign, merge, upgrade, canaries, verify, list, stats.
 
 mod canaries;
 mod intake;
@@ -7,7 +7,7 @@ mod removal;
 
 use std::fmt::Write as _;
 use std::io::Write;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -15,6 +15,7 @@ use uniq::Error;
 use uniq::index::{self, Expected, Index, IndexState, Publication, Role, Verification, Video, Watch, Writer};
 use uniq::ingest::{self, Take};
 use uniq::sandbox::json_line;
+use uniq::search;
 
 use crate::args::{BenignCommand, IndexCommand};
 use crate::exit::Exit;
@@ -82,18 +83,27 @@ pub(crate) fn videos(role: Role) -> &'static str {
     }
 }
 
+/// Does something that shows how far it has come and that can be stopped.
+fn watched<T>(progress: &Progress, cancel: &AtomicBool, run: impl FnOnce(Watch<'_>) -> T) -> T {
+    run(Watch {
+        cancel: &|| cancel.load(Ordering::Relaxed),
+        progress: Some(&|what, share| progress.event(&ingest::Event::Maintaining { what, share })),
+    })
+}
+
+/// Merges all that can be merged, and measures what a search by cells finds if that is due.
+fn put_in_order(writer: &mut Writer, watch: Watch<'_>) -> uniq::Result<()> {
+    writer.compact(watch)?;
+    search::measure_if_due(writer, watch)
+}
+
 /// Merges what can be merged; an interruption keeps the steps that are finished.
 fn merge(place: &Place, quiet: bool) -> anyhow::Result<Exit> {
     let cancel = signal::cancel_flag("stopping after this step; once more to stop at once")?;
     let mut writer = Writer::open(&place.dir)?.with_clock(SystemTime::now);
     let before = writer.commit()?;
     let progress = Progress::new(quiet);
-    let watch = Watch {
-        cancel: &|| cancel.load(Ordering::Relaxed),
-        progress: Some(&|what, share| progress.event(&ingest::Event::Maintaining { what, share })),
-    };
-    let stop = || if cancel.load(Ordering::Relaxed) { Err(uniq::Error::Cancelled) } else { Ok(()) };
-    let result = writer.compact(watch).and_then(|()| uniq::search::measure_if_due(&mut writer, &stop));
+    let result = watched(&progress, &cancel, |watch| put_in_order(&mut writer, watch));
     progress.finish();
     let exit = match result {
         Ok(()) => Exit::Success,

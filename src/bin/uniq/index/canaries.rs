@@ -1,14 +1,14 @@
 //! `uniq index canaries`: measures what a search by cells finds, and keeps it in the index.
 
 use std::fmt::Write as _;
-use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use serde::Serialize;
-use uniq::index::{Screening, Upkeep, Writer};
+use uniq::index::{Screening, Writer};
 use uniq::sandbox::json_line;
-use uniq::{Error, ingest, search};
+use uniq::search;
 
+use super::watched;
 use crate::exit::Exit;
 use crate::place::Place;
 use crate::progress::Progress;
@@ -28,9 +28,8 @@ pub(super) fn measure(place: &Place, excerpts: usize, json: bool, quiet: bool) -
     let cancel = signal::cancel_flag("stopping; nothing has been changed")?;
     let mut writer = Writer::open(&place.dir)?.with_clock(SystemTime::now);
     let progress = Progress::new(quiet);
-    progress.event(&ingest::Event::Maintaining { what: Upkeep::Measuring, share: 0.0 });
-    let stop = || if cancel.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) };
-    let measured = writer.committed().map(|index| search::measure(index, excerpts, &stop)).transpose();
+    let measure = |index| watched(&progress, &cancel, |watch| search::measure(index, excerpts, watch));
+    let measured = writer.committed().map(measure).transpose();
     progress.finish();
     let Some(screening) = measured?.flatten() else {
         talk::say("nothing to measure: so few keys are all compared, or no excerpt can be found");

@@ -1,17 +1,15 @@
 //! `uniq index upgrade` and `uniq index merge --from`: what is in indexes already, brought into one of today.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
-use uniq::index::{self, FORMAT_VERSION, Index, IndexState, Joined, Role, Watch, Writer};
-use uniq::ingest;
+use uniq::index::{self, FORMAT_VERSION, Index, IndexState, Joined, Role, Writer};
 use uniq::report::SCHEMA;
 use uniq::sandbox::json_line;
 
-use super::holdings;
+use super::{holdings, put_in_order, watched};
 use crate::exit::Exit;
 use crate::place::Place;
 use crate::progress::Progress;
@@ -106,9 +104,7 @@ pub(super) fn take_over(from: &[PathBuf], place: &Place, json: bool, quiet: bool
         }
     }
     if !sum.cancelled {
-        let stop = || if cancel.load(Ordering::Relaxed) { Err(uniq::Error::Cancelled) } else { Ok(()) };
-        let compacted = watched(&progress, &cancel, |watch| writer.compact(watch));
-        match compacted.and_then(|()| uniq::search::measure_if_due(&mut writer, &stop)) {
+        match watched(&progress, &cancel, |watch| put_in_order(&mut writer, watch)) {
             Err(uniq::Error::Cancelled) => sum.cancelled = true,
             other => other?,
         }
@@ -159,12 +155,4 @@ fn called(role: Role) -> &'static str {
         Role::Source => "a source",
         Role::Benign => "benign material",
     }
-}
-
-/// Does something that shows how far it has come and that can be stopped.
-fn watched<T>(progress: &Progress, cancel: &AtomicBool, run: impl FnOnce(Watch<'_>) -> T) -> T {
-    run(Watch {
-        cancel: &|| cancel.load(Ordering::Relaxed),
-        progress: Some(&|what, share| progress.event(&ingest::Event::Maintaining { what, share })),
-    })
 }
