@@ -1,9 +1,10 @@
 //! How building, opening and searching grow with the number of keys, as a table for the README.
 //!
-//! `cargo bench --bench growth -- [KEYS ...]`. Keys follow real footage (see `support/footage.rs`); they are added in videos,
-//! committed and merged as a build does, and then by `uniq index merge`. What is searched are made clips of 10 s with as many keys as real
-//! ones, in all orientations of the usual effort: one like nothing stored, and noisy copies of excerpts of stored videos.
-//! `--scan avx2` takes the instructions of another processor. 100 000 000 keys take 7 GB of disk and half an hour.
+//! `cargo bench --bench growth -- [KEYS ...]`. Keys follow real footage (see `support/footage.rs`);
+//! they are added in videos, committed and merged as a build does, and then by `uniq index merge`.
+//! What is searched are made clips of 10 s with as many keys as real ones, in all orientations of
+//! the usual effort: one like nothing stored, and noisy copies of excerpts of stored videos.
+//! `--scan avx2` takes the instructions of another processor. 100 000 000 keys take 7 GB of disk.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -128,7 +129,8 @@ fn measure(args: &Args, keys: u64) {
     let _ = std::io::stdout().flush();
 }
 
-/// Builds an index; gives the seconds without those that making the keys takes, and the most private memory seen.
+/// Builds an index; gives the seconds without those that making the keys takes, and the most
+/// private memory seen.
 fn build(dir: &Path, keys: u64) -> (f64, f64) {
     let mut footage = Footage::new(4);
     let mut writer = corpus::writer(dir);
@@ -180,7 +182,7 @@ fn open(dir: &Path) {
     println!("{ms:.0}, {:.1}", bytes as f64 / 1e6);
 }
 
-/// Keys of a commit: some ten minutes of building with two cores.
+/// Keys of a commit: about an hour of video.
 const COMMIT_KEYS: u64 = 100_000;
 /// Keys up to which comparing all is timed too.
 const EXACT_MAX: u64 = 10_000_000;

@@ -180,11 +180,12 @@ struct Findings {
 /// Seconds of the clip that are searched and aligned at a time: memory stays the same for a film.
 const WINDOW: Duration = Duration::from_secs(300);
 
-/// Most alignments of a second of the clip that are judged, the strongest: hundreds of sources of one thing say no more than these.
+/// Most alignments of a second of the clip that are judged, the strongest: hundreds of sources of
+/// one thing say no more than these.
 const ALIGNMENTS_PER_SECOND: u32 = 64;
 
-/// Leaves out alignments, which come strongest first, in all of whose seconds there are enough stronger ones. None is left out for
-/// what lies elsewhere in the clip.
+/// Leaves out alignments, which come strongest first, in all of whose seconds there are enough
+/// stronger ones. None is left out for what lies elsewhere in the clip.
 fn strongest_anywhere(mut aligned: Vec<Alignment>, start: Duration) -> Vec<Alignment> {
     let mut counts: Vec<u32> = Vec::new();
     aligned.retain(|alignment| {

@@ -425,7 +425,8 @@ pub struct SearchSummary {
     pub mode: String,
     /// Whether every key was compared.
     pub exact: bool,
-    /// Share of the copies found by comparing all keys that are found so; `None` if it was not measured on this index.
+    /// Share of the copies found by comparing all keys that are found so; `None` if it was not
+    /// measured on this index.
     pub recall: Option<f64>,
     /// Largest distance of a hit, in bits.
     pub radius_bits: u32,

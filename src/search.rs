@@ -1,9 +1,10 @@
 //! Turns query keys into hits across segments.
 //!
-//! Every key of the clip, every key of the mirrored clip, and the strongest of the clip turned, tilted, stretched and inverted,
-//! is looked up within [`RADIUS`] bits; each run found is a hit: *this place of this moment of the clip looks like that place of that moment of a source*.
-//! What the hits mean together is decided later. Before the search, [`sift`] takes out of the clip what it shows of benign
-//! material.
+//! Every key of the clip, every key of the mirrored clip, and the strongest of the clip turned,
+//! tilted, stretched and inverted, is looked up within [`RADIUS`] bits; each run found is a hit:
+//! *this place of this moment of the clip looks like that place of that moment of a source*. What
+//! the hits mean together is decided later. Before the search, [`sift`] takes out of the clip what
+//! it shows of benign material.
 
 mod benign;
 mod canaries;
@@ -83,10 +84,12 @@ pub enum Share {
     Strongest,
 }
 
-/// Whether all keys of an index are compared: what that takes of a clip is then less than decoding it.
+/// Whether all keys of an index are compared: what that takes of a clip is then less than decoding
+/// it.
 ///
-/// A clip looks up some 1 500 keys a second, and [`EXACT_KEYS_MAX`] of them are 5e7 pairs: 0.03 s of a core without wide
-/// instructions, where decoding a second of 640 x 360 takes 0.02 s. By the index alone, so that every machine decides the same.
+/// A clip looks up some 1 500 keys a second, and [`EXACT_KEYS_MAX`] of them are 5e7 pairs: 0.02 s of a
+/// core with AVX2, as decoding a second of 640 x 360 takes. By the index alone, so that every machine
+/// decides the same.
 pub fn is_exact(index: &Index, mode: SearchMode) -> bool {
     match mode {
         SearchMode::Exact => true,
@@ -107,8 +110,9 @@ pub const EXACT_KEYS_MAX: u64 = 32_768;
 
 /// Looks up some of the keys of a clip, by their numbers, in each of the orientations.
 ///
-/// If [exact](is_exact), all keys of the index are compared. If not, [`nominate`](nominate::nominate) says which videos could
-/// be shown, and in which orientation, and all keys of these are compared.
+/// If [exact](is_exact), all keys of the index are compared. If not,
+/// [`nominate`](nominate::nominate) says which videos could be shown, and in which orientation, and
+/// all keys of these are compared.
 ///
 /// # Errors
 /// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if what the search looks at is damaged, and the error of `stop`, which is
@@ -124,7 +128,8 @@ pub fn search(
     let asked = Asked::of(clip, keys, orientations);
     let mut search = Search { index, clip, asked: &asked, found: Bounded::default(), numbers: HashMap::new() };
     let nominated = if is_exact(index, mode) { None } else { Some(nominate::nominate(index, clip, &asked, stop)?) };
-    // Where more videos are nominated than can be looked at one by one, nobody may choose which of them are.
+    // Where more videos are nominated than can be looked at one by one, nobody may choose which of
+    // them are.
     let nominated = nominated.filter(|nominated| !nominated.is_crowded);
     let exact = nominated.is_none();
     match nominated {
@@ -167,7 +172,8 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Makes the hits of what was found for a part of what is asked. `videos` says in how many videos a key was found before.
+    /// Makes the hits of what was found for a part of what is asked. `videos` says in how many
+    /// videos a key was found before.
     fn collect(
         &mut self,
         part: &AskedPart,
@@ -189,7 +195,8 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// The hits of one key of a clip in one orientation, the nearest [`HITS_PER_KEY`] and [`HITS_PER_VIDEO`].
+    /// The hits of one key of a clip in one orientation, the nearest [`HITS_PER_KEY`] and
+    /// [`HITS_PER_VIDEO`].
     fn hits_of(&mut self, place: usize, query: Key, neighbours: &[Neighbour], videos: u32) -> Result<Vec<Hit>> {
         let (orientation, clip_key) = self.asked.of[place];
         let seen = &self.clip.keys[clip_key];
@@ -288,7 +295,8 @@ impl Asked {
     }
 }
 
-/// Hits in order of the keys that they are of, or of the videos and then of the keys; when there are more than [`HITS_MAX`], each key keeps half as many.
+/// Hits in order of the keys that they are of, or of the videos and then of the keys; when there
+/// are more than [`HITS_MAX`], each key keeps half as many.
 struct Bounded {
     hits: Vec<Hit>,
     per_key: usize,

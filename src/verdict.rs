@@ -18,8 +18,9 @@
 //! Where a weaker copy overlaps a stronger one of the same source, what it shows beyond is not judged either: symmetric pictures match
 //! mirrored, for as long as the scene stands.
 //!
-//! So is what lies near an alignment with too little evidence to count and too much to be chance, what is treated so that it could
-//! not be recognised, shots too short to be, what the clip has shown before, and a still over which a camera seems to move.
+//! So is what lies near an alignment with too little evidence to count and too much to be chance,
+//! what is treated so that it could not be recognised, shots too short to be, what the clip has
+//! shown before, and a still over which a camera seems to move.
 //!
 //! Black, flat, simple, frozen, benign and undecoded parts are unsearchable as well. A clip in which too little is left to
 //! be judged, or of which more than a few frames could not be decoded, is inconclusive, never unpublished.

@@ -13,7 +13,8 @@ use uniq::ingest::{self, BuildOptions};
 use uniq::report::MatchKind;
 use uniq::{CheckOptions, Decoding, Fingerprint, Index, Report, Verdict};
 
-/// How far the two may be apart, in seconds: what else was found decides where an alignment ends, by a keyframe.
+/// How far the two may be apart, in seconds: what else was found decides where an alignment ends,
+/// by a keyframe.
 const EXACTNESS_S: f64 = 0.5;
 
 /// The films that are published: eight, of which two are takes of scenes.
@@ -96,7 +97,8 @@ fn what_is_screened_gets_the_verdict_that_comparing_all_keys_gives() {
         let same = all.iter().zip(&found).all(|(a, b)| a.0 == b.0 && close(&a.1, &b.1));
         assert!(same && all.len() == found.len(), "{what}: {all:?} {found:?}");
     }
-    // The usual search compares all keys of so small an index; a file is asked about as its fingerprint is.
+    // The usual search compares all keys of so small an index; a file is asked about as its
+    // fingerprint is.
     let decoding = Decoding::in_process();
     let usual = uniq::check(&index, &film, &CheckOptions::new(&decoding)).unwrap();
     assert!(usual.search.exact && usual.verdict == Verdict::Published);

@@ -20,7 +20,8 @@ pub fn unrelated(footage: &mut Footage) -> Fingerprint {
     made(&keys, footage)
 }
 
-/// A clip of which one key in four is a noisy copy of one that 10 s of a source have, and the others are like nothing stored.
+/// A clip of which one key in four is a noisy copy of one that 10 s of a source have, and the
+/// others are like nothing stored.
 pub fn copy(runs: &[Run], footage: &mut Footage, random: &mut Random) -> Fingerprint {
     let last = runs.last().map_or(Duration::ZERO, |run| run.first).saturating_sub(Duration::from_secs(10));
     let start = Duration::from_secs_f64(last.as_secs_f64() * random.unit());

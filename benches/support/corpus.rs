@@ -20,8 +20,8 @@ pub fn writer(dir: &Path) -> Writer {
     Writer::open_or_create(dir, config).expect("the folder is ours alone")
 }
 
-/// Adds footage of at least `keys` runs, committed every [`COMMIT_KEYS`]; gives the keys that `sample`
-/// asks for by their number.
+/// Adds footage of at least `keys` runs, committed every [`COMMIT_KEYS`]; gives the keys that
+/// `sample` asks for by their number.
 pub fn write_footage(dir: &Path, footage: &mut Footage, keys: u64, sample_every: usize) -> Vec<Key> {
     let mut writer = writer(dir);
     let (mut sample, mut seen) = (Vec::new(), 0);

@@ -201,17 +201,19 @@ pub struct Corpus<'a> {
     pub stop: &'a dyn Fn() -> bool,
 }
 
-/// Whether hits on one source could come to an alignment at all; if not, its track need not be read.
+/// Whether hits on one source could come to an alignment at all; if not, its track need not be
+/// read.
 pub fn is_promising(hits: &[Hit], corpus: &Corpus<'_>) -> bool {
     let search = (corpus.keys.max(1) as f32).log2() + evidence::LIKENESS_BITS;
     hits.chunk_by(|a, b| a.orientation == b.orientation)
         .any(|group| group.iter().map(|hit| evidence::weight(&hit.pair).max(0.0)).sum::<f32>() >= search + EVIDENCE_MIN)
 }
 
-/// Finds all alignments of a part of a clip with one source that are worth [`EVIDENCE_MIN`] bits or more, in no particular order.
+/// Finds all alignments of a part of a clip with one source that are worth [`EVIDENCE_MIN`] bits or
+/// more, in no particular order.
 ///
-/// `hits` are those of this part on the source, sorted by orientation, as [`crate::search::search`] gives them; `length` is how
-/// long the source is.
+/// `hits` are those of this part on the source, sorted by orientation, as [`crate::search::search`]
+/// gives them; `length` is how long the source is.
 pub fn align_source(
     hits: &[Hit],
     track: Track,

@@ -1,5 +1,6 @@
-//! Blobs: extrema of the difference of Gaussians (Lowe 2004, "Distinctive Image Features from Scale-Invariant Keypoints", sections 3
-//! and 4), three scales an octave, edges rejected by the ratio of the principal curvatures.
+//! Blobs: extrema of the difference of Gaussians (Lowe 2004, "Distinctive Image Features from
+//! Scale-Invariant Keypoints", sections 3 and 4), three scales an octave, edges rejected by the
+//! ratio of the principal curvatures.
 
 use super::plane::{Plane, Space};
 use super::wide::widened;
@@ -28,8 +29,8 @@ pub(super) struct Detector {
     space: Space,
 }
 
-/// A picture at the last three scales of an octave, each blurred more than the one before, and what each has more than that: those of a
-/// scale lie where its number by three leaves.
+/// A picture at the last three scales of an octave, each blurred more than the one before, and what
+/// each has more than that: those of a scale lie where its number by three leaves.
 #[derive(Debug, Default)]
 struct Octave {
     blurred: [Plane; 3],
@@ -99,7 +100,8 @@ fn sigma_at(scale: f32) -> f32 {
     SIGMA_BASE * (scale / SCALES as f32).exp2()
 }
 
-/// Adds the extrema of one scale: strict among the 26 neighbours, strong, not an edge, refined to a fraction.
+/// Adds the extrema of one scale: strict among the 26 neighbours, strong, not an edge, refined to a
+/// fraction.
 fn extrema(planes: [&Plane; 3], scale: usize, pixel: f32, found: &mut Vec<Blob>) {
     let here = planes[1];
     let mut marks = vec![false; (here.width - 2).next_multiple_of(MARKS)];
@@ -120,7 +122,8 @@ fn extrema(planes: [&Plane; 3], scale: usize, pixel: f32, found: &mut Vec<Blob>)
 const MARKS: usize = 16;
 
 widened! {
-    /// Marks the pixels of a row, without its ends, that are strong and surpass the nearest six of their neighbours.
+    /// Marks the pixels of a row, without its ends, that are strong and surpass the nearest six of
+    /// their neighbours.
     fn mark(planes: [&Plane; 3], y: usize, marks: &mut [bool]) = mark_always;
 }
 
@@ -156,7 +159,8 @@ fn blob(planes: [&Plane; 3], scale: usize, pixel: f32, x: usize, y: usize) -> Op
     if determinant <= 0.0 || (xx + yy) * (xx + yy) / determinant > EDGE_MAX {
         return None;
     }
-    // One Newton step in the plane, a parabola in scale; a step over half a pixel belongs to a neighbour.
+    // One Newton step in the plane, a parabola in scale; a step over half a pixel belongs to a
+    // neighbour.
     let (gx, gy) = (0.5 * (d(1, 0) - d(-1, 0)), 0.5 * (d(0, 1) - d(0, -1)));
     let shift_x = ((xy * gy - yy * gx) / determinant).clamp(-0.5, 0.5);
     let shift_y = ((xy * gx - xx * gy) / determinant).clamp(-0.5, 0.5);

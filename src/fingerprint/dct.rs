@@ -1,8 +1,10 @@
-//! The discrete cosine transform (type II) of squares of 32x32, several at a time: one in each lane of the registers.
+//! The discrete cosine transform (type II) of squares of 32x32, several at a time: one in each lane
+//! of the registers.
 //!
-//! It is done by split radix (Plonka and Tasche 2005, "Fast and numerically stable algorithms for discrete cosine transforms"), in
-//! the order of operations of the crates `image_hasher` 3.1 and `rustdct` 0.7, which keys of whole frames are made with: the results are the
-//! same to the last bit.
+//! It is done by split radix (Plonka and Tasche 2005, "Fast and numerically stable algorithms for
+//! discrete cosine transforms"), in the order of operations of the crates `image_hasher` 3.1 and
+//! `rustdct` 0.7, which keys of whole frames are made with: the results are the same to the last
+//! bit.
 
 use super::wide::widened;
 
@@ -17,7 +19,8 @@ const SIDE: usize = 32;
 const LOW: usize = SIDE / 2;
 
 widened! {
-    /// The lowest 16x16 coefficients, row by row, not normalised: first each row is transformed, then each column.
+    /// The lowest 16x16 coefficients, row by row, not normalised: first each row is transformed,
+    /// then each column.
     pub(super) fn transform(squares: &[Lanes; SIDE * SIDE], low: &mut [Lanes; LOW * LOW]) = transform_always;
 }
 
@@ -39,7 +42,8 @@ fn transform_always(squares: &[Lanes; SIDE * SIDE], low: &mut [Lanes; LOW * LOW]
     }
 }
 
-/// The loop over the lanes has no branch and reads and writes neighbours, so it becomes one of vector instructions.
+/// The loop over the lanes has no branch and reads and writes neighbours, so it becomes one of
+/// vector instructions.
 #[inline(always)]
 fn line(line: &[Lanes; SIDE], low: &mut [Lanes; LOW]) {
     for lane in 0..LANES {
@@ -50,8 +54,8 @@ fn line(line: &[Lanes; SIDE], low: &mut [Lanes; LOW]) {
     }
 }
 
-/// Makes a transform of `n` numbers out of one of half and two of a quarter as many. The twiddles are cosine and sine of
-/// `2 pi (2 i + 1) / (4 n)`.
+/// Makes a transform of `n` numbers out of one of half and two of a quarter as many. The twiddles
+/// are cosine and sine of `2 pi (2 i + 1) / (4 n)`.
 macro_rules! split_radix {
     ($name:ident, $n:literal, $half:ident, $quarter:ident, $twiddles:expr) => {
         #[inline(always)]

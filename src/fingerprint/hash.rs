@@ -15,8 +15,8 @@ pub(super) const PATCH: usize = 32;
 /// A square of grey levels as it is hashed: any affine change of brightness leaves the key as it is.
 pub(super) type Patch = [f32; PATCH * PATCH];
 
-/// The 256-bit keys of the patches that are made of some things: signs of the low 16x16 DCT coefficients against their median (pHash, Zauner
-/// 2010). Several are made at a time.
+/// The 256-bit keys of the patches that are made of some things: signs of the low 16x16 DCT
+/// coefficients against their median (pHash, Zauner 2010). Several are made at a time.
 pub(super) fn keys<T>(things: &[T], patch: impl Fn(&T, &mut Patch)) -> Vec<Key> {
     let mut made = Vec::new();
     by_lanes(things, patch, |coefficients, count| {
@@ -41,7 +41,8 @@ pub(super) fn keys_both_ways<T>(things: &[T], patch: impl Fn(&T, &mut Patch)) ->
 
 /// The key of one patch, or of its mirror image, as `image_hasher` makes it.
 ///
-/// [`keys`] gives the same keys, bit by bit, in a tenth of the time; a keyframe has dozens of regions and one whole frame.
+/// [`keys`] gives the same keys, bit by bit, in a tenth of the time; a keyframe has dozens of
+/// regions and one whole frame.
 pub(super) fn one(patch: &Patch, mirrored: bool) -> Key {
     static HASHER: LazyLock<Hasher<[u8; 32]>> = LazyLock::new(|| {
         HasherConfig::with_bytes_type::<[u8; 32]>()
@@ -57,7 +58,8 @@ pub(super) fn one(patch: &Patch, mirrored: bool) -> Key {
         let level = patch[y * PATCH + if mirrored { PATCH - 1 - x } else { x }];
         (128.0 + gain * (level - mean)).round().clamp(0.0, 255.0) as u8
     };
-    // At this size the hasher's own resize is a plain copy; the buffer has exactly as many bytes, so that the picture forms.
+    // At this size the hasher's own resize is a plain copy; the buffer has exactly as many bytes,
+    // so that the picture forms.
     let bytes = (0..PATCH * PATCH).map(level).collect();
     let picture = GrayImage::from_raw(PATCH as u32, PATCH as u32, bytes).unwrap_or_default();
     Key::from_bytes(HASHER.hash_image(&picture).into_inner())
@@ -108,8 +110,8 @@ pub(super) fn contrast<const N: usize>(squares: &[[f32; N]; PATCH * PATCH]) -> (
 }
 
 widened! {
-    /// Stretches patches to a fixed contrast before rounding to whole levels 0..=255: one of 8 grey levels would otherwise lose its
-    /// fine coefficients to rounding.
+    /// Stretches patches to a fixed contrast before rounding to whole levels 0..=255: one of 8 grey
+    /// levels would otherwise lose its fine coefficients to rounding.
     fn stretch(squares: &mut [Lanes; PATCH * PATCH]) = stretch_always;
 }
 
@@ -128,7 +130,8 @@ fn stretch_always(squares: &mut [Lanes; PATCH * PATCH]) {
 /// Standard deviation after stretching, in grey levels: 3 sigmas fit into a byte.
 const STRETCHED: f32 = 42.0;
 
-/// The largest number below a half. What is not below zero is rounded, halves up, by adding it and cutting off the fraction.
+/// The largest number below a half. What is not below zero is rounded, halves up, by adding it and
+/// cutting off the fraction.
 const BELOW_HALF: f32 = 0.5_f32.next_down();
 
 /// Rows and columns of coefficients that are kept.
@@ -138,8 +141,9 @@ const LOW: usize = PATCH / 2;
 type Coefficients = [Lanes; LOW * LOW];
 
 widened! {
-    /// The keys of several patches, or of their mirror images. Exchanging left and right turns the sign of each odd column and nothing
-    /// else: the transform begins with sums and differences of levels that lie opposite.
+    /// The keys of several patches, or of their mirror images. Exchanging left and right turns the
+    /// sign of each odd column and nothing else: the transform begins with sums and differences of
+    /// levels that lie opposite.
     fn read(coefficients: &Coefficients, mirrored: bool, keys: &mut [Key; LANES]) = read_always;
 }
 
@@ -168,8 +172,8 @@ fn read_always(coefficients: &Coefficients, mirrored: bool, keys: &mut [Key; LAN
     }
 }
 
-/// The mean of the two that are in the middle of some numbers, which are given as ordinals. About half of them are below zero, so
-/// that it is a few steps from there.
+/// The mean of the two that are in the middle of some numbers, which are given as ordinals. About
+/// half of them are below zero, so that it is a few steps from there.
 #[inline(always)]
 fn median(ordinals: &[i32; LOW * LOW]) -> f32 {
     const HALF: u32 = (LOW * LOW / 2) as u32;

@@ -1,12 +1,13 @@
 //! Turns keyframes into 256-bit keys: whole frame, regions, runs over time.
 //!
-//! A *clip* that is checked gives a [`Fingerprint`]: a dense grid of keyframes with up to [`CLIP_REGIONS`]
-//! regions each and [`FINE_REGIONS`] finer ones, and the key of every patch mirrored and of most of them tilted and
-//! stretched as well. A *source* that is indexed gives [`Run`]s: a
-//! sparser grid, [`SOURCE_REGIONS`] regions, and a key that stays in its place counted once for as long as
-//! it lasts. *Benign* material gives runs as well, of a grid still denser than a clip's ([`BENIGN_INTERVAL`]) and of as many
-//! regions. All mark the keys whose place looks alike two seconds away or more. Of clips and sources [`Motion`] is kept besides:
-//! coarse outlines of what moves; of sources a [`PictureTrack`] too, small pictures of their keyframes.
+//! A *clip* that is checked gives a [`Fingerprint`]: a dense grid of keyframes with up to
+//! [`CLIP_REGIONS`] regions each and [`FINE_REGIONS`] finer ones, and the key of every patch
+//! mirrored and of most of them tilted and stretched as well. A *source* that is indexed gives
+//! [`Run`]s: a sparser grid, [`SOURCE_REGIONS`] regions, and a key that stays in its place counted
+//! once for as long as it lasts. *Benign* material gives runs as well, of a grid still denser than
+//! a clip's ([`BENIGN_INTERVAL`]) and of as many regions. All mark the keys whose place looks alike
+//! two seconds away or more. Of clips and sources [`Motion`] is kept besides: coarse outlines of
+//! what moves; of sources a [`PictureTrack`] too, small pictures of their keyframes.
 //!
 //! This stage assumes upright luma frames ([`crate::media`]), of a clip at twice the working size, which it halves; it knows
 //! nothing of other videos.
@@ -207,7 +208,8 @@ pub struct SourceFingerprint {
     pub runs: Vec<Run>,
     /// What moves in the frames that were looked at; nothing for benign material, of which no moment is told.
     pub motion: Motion,
-    /// Small pictures of the frames that were looked at; none of benign material, which no evidence shows.
+    /// Small pictures of the frames that were looked at; none of benign material, which no evidence
+    /// shows.
     pub pictures: PictureTrack,
 }
 
@@ -404,7 +406,8 @@ fn tracked(
         let next = if number + 1 >= pictures::STREAMS_MAX {
             None
         } else {
-            // Which of them shows the same, at another size, is known before any of its keys are taken.
+            // Which of them shows the same, at another size, is known before any of its keys are
+            // taken.
             let mut other = Extractor::new(Detail { regions: 0, fine: 0, changed: false });
             let mut there: Vec<(Duration, Key)> = Vec::new();
             let mut note = |keyframe: Keyframe, seen: Vec<extract::SeenKey>| {
@@ -441,8 +444,8 @@ fn whole_of(seen: &[extract::SeenKey]) -> Option<Key> {
     seen.iter().find(|key| key.kind == KeyKind::Whole).map(|key| key.key)
 }
 
-/// Whether a stream shows what the first one does at the same times, as files with several sizes or qualities of one picture do.
-/// Indexed again, its keys would seem to recur at another time.
+/// Whether a stream shows what the first one does at the same times, as files with several sizes or
+/// qualities of one picture do. Indexed again, its keys would seem to recur at another time.
 fn is_rendition(stream: &[(Duration, Key)], first: &[(Duration, Key)]) -> bool {
     let alike = |(time, key): &(Duration, Key)| {
         let from = first.partition_point(|(other, _)| *other + RENDITION_APART < *time);

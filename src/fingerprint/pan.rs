@@ -184,7 +184,8 @@ fn add_all_always(earlier: &Plane, later: &Plane, fit: &Fit, normal: &mut Normal
                 let slope_x = 0.5 * unit * (right[i] - left[i]);
                 let slope_y = 0.5 * unit * (below[i] - above[i]);
                 let rest = shown[i] - fit.fitted(levels[i]);
-                // What differs much does so since it is another thing, and would pull the fit to it (Huber's weight).
+                // What differs much does so since it is another thing, and would pull the fit to it
+                // (Huber's weight).
                 let weight = (REST_PULL / rest.abs().max(REST_PULL)).sqrt();
                 let weight = if look.inside[i] & (first + i < later.width) { weight } else { 0.0 };
                 let slopes = [
@@ -235,7 +236,8 @@ fn rest_of(earlier: &Plane, later: &Plane, fit: &Fit) -> Option<(f32, f32, f32)>
 }
 
 widened! {
-    /// What is left of the pixels of some rows, each filled up to whole lanes; not a number for what is outside.
+    /// What is left of the pixels of some rows, each filled up to whole lanes; not a number for
+    /// what is outside.
     fn find_rests(earlier: &Plane, later: &Plane, fit: &Fit, top: usize, rests: &mut [f32]) = find_rests_always;
 }
 

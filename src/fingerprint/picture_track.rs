@@ -1,17 +1,20 @@
 //! A small grey picture of each keyframe of a source, coded to at most 1.5 MB an hour.
 //!
-//! Keys tell that something distinctive agrees; these pictures let a decision look whether everything agrees that should, and show
-//! a person what the source showed once its file is gone.
+//! Keys tell that something distinctive agrees; these pictures let a decision look whether
+//! everything agrees that should, and show a person what the source showed once its file is gone.
 //!
-//! Pictures are coded in groups of 32, each by itself, so that a few seconds are decoded without the rest. A block of 8x8 pixels is
-//! predicted from the picture before or from its neighbours, and what is left of it is transformed, quantised and range coded.
-//! The quantiser of a group is about the finest at which it keeps to its share of bytes: still footage is kept to a grey level, and
-//! wild footage still fits. The code has no checksum of its own: whoever stores the bytes has to guard them.
+//! Pictures are coded in groups of 32, each by itself, so that a few seconds are decoded without
+//! the rest. A block of 8x8 pixels is predicted from the picture before or from its neighbours, and
+//! what is left of it is transformed, quantised and range coded. The quantiser of a group is about
+//! the finest at which it keeps to its share of bytes: still footage is kept to a grey level, and
+//! wild footage still fits. The code has no checksum of its own: whoever stores the bytes has to
+//! guard them.
 //!
 //! # How this code was chosen
 //!
-//! On 49 real videos, at 1.5 MB an hour and a picture of each keyframe (two a second) unless said otherwise. The correlation is
-//! that of decoded with original pictures: of the deviations of the 30 % most active pixels from their mean over 10 s.
+//! On 49 real videos, at 1.5 MB an hour and a picture of each keyframe (two a second) unless said
+//! otherwise. The correlation is that of decoded with original pictures: of the deviations of the
+//! 30 % most active pixels from their mean over 10 s.
 //!
 //! | code | size | PSNR, dB | correlation, median | 5 % below |
 //! |---|---|---|---|---|
@@ -27,11 +30,12 @@
 //! | this one, 2 MB an hour | 64x36 | 33.6 | 0.991 | 0.964 |
 //! | this one, 3 MB an hour | 64x36 | 36.6 | 0.997 | 0.976 |
 //!
-//! On 66 videos of other contents this one gives 31.3 dB, 0.989 and 0.944 at 1.38 MB an hour. More bytes do not tell copies better:
-//! of 80 videos and copies of them at 240 columns, compressed hard and faded, 5 % correlate less than 0.819 with original and
-//! with decoded pictures; of 184 other takes of their scenes, each shifted to where it fits best, 5 % correlate more than
-//! 0.593 and 0.595, and none more than 0.759 and 0.762. With 48x27 and 80x45 at 2 MB it is the same within 0.02. `uniq bench pictures DIR`
-//! measures bytes, PSNR and correlation on other footage.
+//! On 66 videos of other contents this one gives 31.3 dB, 0.989 and 0.944 at 1.38 MB an hour. More
+//! bytes do not tell copies better: of 80 videos and copies of them at 240 columns, compressed hard
+//! and faded, 5 % correlate less than 0.819 with original and with decoded pictures; of 184 other
+//! takes of their scenes, each shifted to where it fits best, 5 % correlate more than 0.593 and
+//! 0.595, and none more than 0.759 and 0.762. With 48x27 and 80x45 at 2 MB it is the same within
+//! 0.02. `uniq bench pictures DIR` measures bytes, PSNR and correlation on other footage.
 
 mod group;
 mod range;
@@ -94,7 +98,8 @@ impl PictureTrack {
         self.times.is_empty()
     }
 
-    /// Columns and rows of the first picture, (0, 0) without one. Others differ only where the source changes its shape.
+    /// Columns and rows of the first picture, (0, 0) without one. Others differ only where the
+    /// source changes its shape.
     pub fn size(&self) -> (usize, usize) {
         self.groups.first().map_or((0, 0), |group| (group.width.into(), group.height.into()))
     }
@@ -110,12 +115,14 @@ impl PictureTrack {
         start..self.times.partition_point(|&time| Duration::from_millis(time.into()) <= to).max(start)
     }
 
-    /// Decodes a picture, and those of its group before it; [`PictureTrack::pictures`] decodes several at once.
+    /// Decodes a picture, and those of its group before it; [`PictureTrack::pictures`] decodes
+    /// several at once.
     pub fn picture(&self, picture: usize) -> Option<Thumbnail> {
         self.pictures(picture..picture.saturating_add(1)).next()
     }
 
-    /// Decodes these pictures, as far as there are such; each group is decoded once, when it is reached.
+    /// Decodes these pictures, as far as there are such; each group is decoded once, when it is
+    /// reached.
     pub fn pictures(&self, range: Range<usize>) -> impl Iterator<Item = Thumbnail> + '_ {
         let from = self.groups.partition_point(|group| group.first + usize::from(group.pictures) <= range.start);
         let groups = (from..self.groups.len()).take_while(move |&number| self.groups[number].first < range.end);
@@ -138,9 +145,9 @@ impl PictureTrack {
         self.groups.get(group + 1).map_or(self.codes.len(), |next| next.start)
     }
 
-    /// The bytes that are stored: number of groups u32; of each group columns, rows, pictures and step u8 each and length of its
-    /// code u32; the pictures' times in milliseconds u32 each; then the codes; all little-endian. Without pictures there are no
-    /// bytes.
+    /// The bytes that are stored: number of groups u32; of each group columns, rows, pictures and
+    /// step u8 each and length of its code u32; the pictures' times in milliseconds u32 each; then
+    /// the codes; all little-endian. Without pictures there are no bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         if self.is_empty() {
             return Vec::new();
@@ -161,7 +168,8 @@ impl PictureTrack {
     ///
     /// # Errors
     ///
-    /// What is wrong with the bytes. That the codes are those that were written is for a checksum to tell.
+    /// What is wrong with the bytes. That the codes are those that were written is for a checksum
+    /// to tell.
     pub fn from_bytes(bytes: &[u8]) -> Result<PictureTrack, &'static str> {
         if bytes.is_empty() {
             return Ok(PictureTrack::default());
@@ -246,8 +254,9 @@ fn size_of(width: usize, height: usize) -> (usize, usize) {
     (side(area * aspect, width), side(area / aspect, height))
 }
 
-/// Divides pixels into at most as many equal parts: of each pixel the first part that it lies in, and how much of it lies in that
-/// part and in the next. A pixel weighs as much as there are parts, a part as much as there are pixels.
+/// Divides pixels into at most as many equal parts: of each pixel the first part that it lies in,
+/// and how much of it lies in that part and in the next. A pixel weighs as much as there are parts,
+/// a part as much as there are pixels.
 fn shares(pixels: usize, parts: usize) -> Vec<(usize, [u32; 2])> {
     let of = |pixel: usize| {
         let part = pixel * parts / pixels;
@@ -331,7 +340,8 @@ impl PictureTrackBuilder {
     }
 }
 
-/// The finest step, or nearly so, at which a code is at most so long, and that code; else the coarsest. `guess` is tried first.
+/// The finest step, or nearly so, at which a code is at most so long, and that code; else the
+/// coarsest. `guess` is tried first.
 fn finest(limit: usize, guess: usize, code: impl Fn(usize) -> Vec<u8>) -> (usize, Vec<u8>) {
     let (mut fitting, mut finest, mut step) = (None, 0, guess);
     loop {
@@ -363,17 +373,20 @@ fn finest(limit: usize, guess: usize, code: impl Fn(usize) -> Vec<u8>) -> (usize
     }
 }
 
-/// Most bytes that the pictures of an hour take, with their times: some 210 a picture at the usual two a second. More only if
-/// frames follow each other so closely that their times alone need more.
+/// Most bytes that the pictures of an hour take, with their times: some 210 a picture at the usual
+/// two a second. More only if frames follow each other so closely that their times alone need more.
 const BYTES_AN_HOUR: u64 = 1_500_000;
 
-/// About so many pixels has a small picture: 64x36 of a frame of 16:9, 36x64 of a vertical one, 55x41 of one of 4:3.
+/// About so many pixels has a small picture: 64x36 of a frame of 16:9, 36x64 of a vertical one,
+/// 55x41 of one of 4:3.
 const THUMBNAIL_AREA: usize = 64 * 36;
 
-/// Most columns or rows of a small picture: from 16:1 on, the shorter side is 12 pixels or as many as the frame has.
+/// Most columns or rows of a small picture: from 16:1 on, the shorter side is 12 pixels or as many
+/// as the frame has.
 const SIDE_MAX: usize = 192;
 
-/// Most pictures that are coded together, 16 s at two a second. With 16 the same bytes give 0.3 dB less, with 64 no more.
+/// Most pictures that are coded together, 16 s at two a second. With 16 the same bytes give 0.3 dB
+/// less, with 64 no more.
 const GROUP: usize = 32;
 
 /// Fewest columns or rows, of a frame that has as many.
@@ -385,8 +398,9 @@ const AREA_MAX: usize = 2560;
 /// For so many milliseconds the only picture of a group is taken to be shown if no other follows.
 const LONE_MS: u32 = 500;
 
-/// Steps of the quantiser in 16ths of a grey level, each about a fifth wider than the one before: from one level, below which
-/// rounding to whole levels loses more, to 256, at which nothing is left.
+/// Steps of the quantiser in 16ths of a grey level, each about a fifth wider than the one before:
+/// from one level, below which rounding to whole levels loses more, to 256, at which nothing is
+/// left.
 const STEPS: [i32; 33] = [
     16, 19, 23, 27, 32, 38, 45, 54, 64, 76, 91, 108, 128, 152, 181, 215, 256, 304, 362, 431, 512, 609, 724, 861, 1024,
     1218, 1448, 1722, 2048, 2435, 2896, 3444, 4096,

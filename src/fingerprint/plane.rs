@@ -60,8 +60,8 @@ impl Plane {
         }
     }
 
-    /// Becomes a picture convolved with a Gaussian of `sigma` pixels, cut at four sigmas; edges are repeated. `more`, if wanted,
-    /// becomes what this has more than the picture.
+    /// Becomes a picture convolved with a Gaussian of `sigma` pixels, cut at four sigmas; edges are
+    /// repeated. `more`, if wanted, becomes what this has more than the picture.
     pub(super) fn blur(&mut self, other: &Plane, sigma: f32, space: &mut Space, mut more: Option<&mut Plane>) {
         for plane in [Some(&mut *self), more.as_deref_mut()].into_iter().flatten() {
             (plane.width, plane.height) = (other.width, other.height);
@@ -111,13 +111,15 @@ fn gaussian(sigma: f32) -> Vec<f32> {
     kernel
 }
 
-/// Neighbouring pixels that are blurred at a time: their sums fill ten of the sixteen registers of AVX2.
+/// Neighbouring pixels that are blurred at a time: their sums fill ten of the sixteen registers of
+/// AVX2.
 const BLOCK: usize = 80;
 
 /// Pixels in a line of the processor's cache, at which rows begin: a read across two lines is two.
 const LINE: usize = 16;
 
-/// Columns that are blurred at a time, in whole blocks: so many rows of them as a sum needs stay in the processor's first cache.
+/// Columns that are blurred at a time, in whole blocks: so many rows of them as a sum needs stay in
+/// the processor's first cache.
 const STRIP: usize = 2 * BLOCK;
 
 widened! {
@@ -191,14 +193,16 @@ fn weighed<'a>(kernel: &[f32], sides: impl Fn(usize) -> (&'a [f32], &'a [f32])) 
 /// Rows and columns of a mesh.
 const SIDE: usize = 32;
 
-/// Points in rows and columns, each at the sum of what its column and its row say, in pixels whose corner is a whole number.
+/// Points in rows and columns, each at the sum of what its column and its row say, in pixels whose
+/// corner is a whole number.
 #[derive(Debug, Clone)]
 pub(super) struct Mesh {
     /// Across and down of each column.
     pub(super) columns: [[f32; SIDE]; 2],
     /// Across and down of each row.
     pub(super) rows: [[f32; SIDE]; 2],
-    /// How many of the pixels that the points are told in one pixel of the sampled picture is as wide as: a power of two.
+    /// How many of the pixels that the points are told in one pixel of the sampled picture is as
+    /// wide as: a power of two.
     pub(super) shrink: f32,
 }
 
@@ -220,7 +224,8 @@ fn sample_mesh_always(plane: &Plane, mesh: &Mesh, samples: &mut [f32; SIDE * SID
     }
 }
 
-/// Interpolates several points as [`Plane::sample`] does, to be compiled into a function of [`widened`].
+/// Interpolates several points as [`Plane::sample`] does, to be compiled into a function of
+/// [`widened`].
 #[inline(always)]
 pub(super) fn samples_of<const N: usize>(plane: &Plane, x: &[f32; N], y: &[f32; N]) -> [f32; N] {
     let (width, last_column, last_row) = (plane.width as u32, plane.width as f32 - 1.0, plane.height as f32 - 1.0);

@@ -1,7 +1,7 @@
 //! Region keys: squares around scale-space blobs, which stay on the same content whatever the crop.
 //!
-//! No orientation is assigned to a blob: the hash tolerates some six degrees, and a clip's patches are hashed
-//! tilted as well ([`super::TILTS`]).
+//! No orientation is assigned to a blob: the hash tolerates some six degrees, and a clip's patches
+//! are hashed tilted as well ([`super::TILTS`]).
 
 use std::rc::Rc;
 

@@ -260,8 +260,9 @@ const COARSE: usize = 8;
 /// Seconds from a picture to the next with which its change is measured.
 const STEP_S: f64 = 0.15;
 
-/// A picture that changes less says nothing, in grey levels. A webcam's picture of somebody who sits still changes by 0.3 to 1; where only
-/// noise changes, two pictures never differ by less than it does from one moment to the next.
+/// A picture that changes less says nothing, in grey levels. A webcam's picture of somebody who
+/// sits still changes by 0.3 to 1; where only noise changes, two pictures never differ by less than
+/// it does from one moment to the next.
 const CHANGE_MIN: f32 = 0.2;
 
 /// Least seconds between a picture and its repetition: nearer ones are alike by themselves.
@@ -273,8 +274,8 @@ const ALIKE: f32 = 0.35;
 /// Earlier pictures that are compared with one, the latest: an hour of them.
 const LOOK_BACK: usize = 14_400;
 
-/// Most of them that are compared block by block, and most lags that are looked at: of a clip that shows some pictures in any order
-/// there are as many lags as moments.
+/// Most of them that are compared block by block, and most lags that are looked at: of a clip that
+/// shows some pictures in any order there are as many lags as moments.
 const COMPARED_MAX: usize = 512;
 const LAGS_MAX: usize = 256;
 

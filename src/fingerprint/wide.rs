@@ -1,8 +1,8 @@
 //! Lets hot loops use wide registers where the processor has them.
 
-/// Makes a function that runs an `#[inline(always)]` one compiled for AVX2 where the processor has it, and as it is elsewhere. Both
-/// do the same operations on each number in the same order, and no multiplication is fused with an addition, so that all
-/// processors give the same bits.
+/// Makes a function that runs an `#[inline(always)]` one compiled for AVX2 where the processor has
+/// it, and as it is elsewhere. Both do the same operations on each number in the same order, and no
+/// multiplication is fused with an addition, so that all processors give the same bits.
 macro_rules! widened {
     ($(#[$doc:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) = $body:path;) => {
         $(#[$doc])*
@@ -24,7 +24,8 @@ macro_rules! widened {
 
 pub(super) use widened;
 
-/// A number from 0 on without its fraction. A cast to a whole number and back would do the same, but not in vectors.
+/// A number from 0 on without its fraction. A cast to a whole number and back would do the same,
+/// but not in vectors.
 #[inline(always)]
 pub(super) fn whole(number: f32) -> f32 {
     let rounded = (number + SCALE) - SCALE;

@@ -1,7 +1,8 @@
 //! Makes segments: of videos that wait for a commit, or of segments that are merged.
 //!
-//! What is sorted are entries of 28 bytes; tracks are copied video by video, and not kept. So a merge needs a third of the
-//! memory of its keys, at most [`SEGMENT_MAX_KEYS`](super::SEGMENT_MAX_KEYS) of them.
+//! What is sorted are entries of 28 bytes; tracks are copied video by video, and not kept. So a
+//! merge needs a third of the memory of its keys, at most
+//! [`SEGMENT_MAX_KEYS`](super::SEGMENT_MAX_KEYS) of them.
 
 use std::ops::Range;
 use std::path::Path;
@@ -40,7 +41,8 @@ pub(crate) trait Tracks {
     }
 }
 
-/// A key in its cell: cell, sketch, and number of its run. The order of the fields is the order on disk.
+/// A key in its cell: cell, sketch, and number of its run. The order of the fields is the order on
+/// disk.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(C, packed(4))]
 pub(crate) struct Entry {
@@ -95,7 +97,8 @@ pub(crate) struct Assembled {
     pub(crate) videos: u32,
 }
 
-/// Writes a segment; the same tracks and cells give the same bytes. `now` is said of the videos that are new.
+/// Writes a segment; the same tracks and cells give the same bytes. `now` is said of the videos
+/// that are new.
 pub(crate) fn write(
     storage: &dyn Storage,
     path: &Path,
@@ -188,8 +191,8 @@ impl Pending {
         self.tracks.iter().map(|track| track.runs.len()).sum()
     }
 
-    /// Divides what waits into parts of consecutive videos, each of at most so many runs (or of one video); of nothing there
-    /// are no parts.
+    /// Divides what waits into parts of consecutive videos, each of at most so many runs (or of one
+    /// video); of nothing there are no parts.
     pub(crate) fn parts(&self, runs: usize) -> Vec<Part<'_>> {
         let mut parts: Vec<Range<usize>> = Vec::new();
         let mut in_last = 0;
@@ -290,7 +293,8 @@ impl Merge {
         merge
     }
 
-    /// Prepares to write the videos of another index's segment, except those that are left, as new ones of this.
+    /// Prepares to write the videos of another index's segment, except those that are left, as new
+    /// ones of this.
     pub(crate) fn taken_over(segment: &Arc<Segment>, left: &[bool]) -> Merge {
         Merge { are_new: true, ..Merge::new(std::iter::once((segment, left))) }
     }
@@ -329,7 +333,8 @@ impl Tracks for Merge {
         Ok((motion.into(), origin.pictures.clone().unwrap_or(pictures).into()))
     }
 
-    /// Takes over the cells of segments that are sorted by the same, and looks for those of the others' keys.
+    /// Takes over the cells of segments that are sorted by the same, and looks for those of the
+    /// others' keys.
     fn entries(&self, cells: &Cells, work: &Work<'_>) -> Result<Vec<Entry>> {
         let mut entries = Vec::new();
         let (mut video, mut first) = (0, 0u32);

@@ -102,7 +102,8 @@ fn all_keys() -> Vec<Key> {
     (0..3).flat_map(|video| (0..20).map(move |run| made_run(video, run).key)).collect()
 }
 
-/// A folder with a segment and the centroids that its keys are sorted by, and what a manifest says of them.
+/// A folder with a segment and the centroids that its keys are sorted by, and what a manifest says
+/// of them.
 struct Written {
     dir: tempfile::TempDir,
     cells: Cells,
@@ -190,7 +191,8 @@ fn open_cells(path: &Path) -> crate::Result<Cells> {
     Cells::open(&BlockFile::open(path, CELLS_MAGIC, None)?.unwrap())
 }
 
-/// Searches in every way; what is found must be what is stored. Whether all could be read, and both ways found the same.
+/// Searches in every way; what is found must be what is stored. Whether all could be read, and both
+/// ways found the same.
 fn search(index: &Index) -> bool {
     let queries = [Key([3; 4]), made_run(1, 7).key, made_run(2, 3).key];
     let videos: Vec<_> = index.videos().map(|(video, _)| video).collect();
@@ -424,7 +426,8 @@ fn what_a_segment_says_twice_must_agree() {
 #[test]
 fn a_key_in_another_cell_than_the_nearest_is_found_by_verifying() {
     let written = Written::new();
-    // The last key of the first cell becomes the first of the second, wherever its sketch puts it there.
+    // The last key of the first cell becomes the first of the second, wherever its sketch puts it
+    // there.
     let text = told(&written, |bytes| {
         let start = (0..4).find(|&cell| bytes[at("starts", cell)] < bytes[at("starts", cell + 1)]).unwrap();
         bytes[at("starts", start + 1)] -= 1;

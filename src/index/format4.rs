@@ -1,8 +1,8 @@
 //! Reads an index of format 4, for its upgrade: every live video with its keys and its motion.
 //!
-//! This knows what version 4 wrote and nothing of today's format, so that it stays as it is when that changes. Everything
-//! is verified before it is used: all bytes by the SHA-256s of the manifest, then layout, order and counts. Graphs are not
-//! read, and removed videos are left out.
+//! This knows what version 4 wrote and nothing of today's format, so that it stays as it is when
+//! that changes. Everything is verified before it is used: all bytes by the SHA-256s of the
+//! manifest, then layout, order and counts. Graphs are not read, and removed videos are left out.
 
 mod segment;
 
@@ -83,7 +83,8 @@ enum GraphEntry {
 }
 
 impl Format4 {
-    /// Reads the manifest, which must be as new as the newest commit that is noted; `Ok(None)` if there is none.
+    /// Reads the manifest, which must be as new as the newest commit that is noted; `Ok(None)` if
+    /// there is none.
     pub(crate) fn open(dir: &Path) -> Result<Option<Format4>> {
         let note = Newest::load(dir)?;
         let path = manifest_path(dir);
@@ -123,7 +124,8 @@ impl Format4 {
         self.manifest.segments.iter().map(|entry| u64::from(entry.videos) - entry.tombstones.len() as u64).sum()
     }
 
-    /// The live videos, segment by segment, in the order in which they were added; nothing follows an error.
+    /// The live videos, segment by segment, in the order in which they were added; nothing follows
+    /// an error.
     ///
     /// One segment at a time is in memory. A million keys take 0.4 s.
     pub(crate) fn videos(&self) -> impl Iterator<Item = Result<Kept>> {

@@ -1,12 +1,13 @@
 //! The append-only history of an index: a leaf for each commit before the newest.
 //!
-//! The manifest commits to the history by the Merkle root over its leaves, so that the root of a manifest vouches for all
-//! commits before it. The leaf of the newest commit is not among them, for it names the manifest's own root: it follows
-//! from the manifest, and the next commit appends it.
+//! The manifest commits to the history by the Merkle root over its leaves, so that the root of a
+//! manifest vouches for all commits before it. The leaf of the newest commit is not among them, for
+//! it names the manifest's own root: it follows from the manifest, and the next commit appends it.
 //!
-//! A commit appends the leaf of the one before it, makes that durable, and writes its manifest then. So the
-//! file holds what the manifest commits to and at most the newest commit's leaf beyond, whole or torn if the writer ended there;
-//! the next writer cuts that off. Anything else is damage, or the manifest is not the newest.
+//! A commit appends the leaf of the one before it, makes that durable, and writes its manifest
+//! then. So the file holds what the manifest commits to and at most the newest commit's leaf
+//! beyond, whole or torn if the writer ended there; the next writer cuts that off. Anything else is
+//! damage, or the manifest is not the newest.
 //!
 //! Searching does not read the history. `index-data/FORMAT.md` draws the file.
 
@@ -84,7 +85,8 @@ impl Leaf {
         }
     }
 
-    /// The leaf and its checksum, which tells a torn record from a whole one, and says where the damage is.
+    /// The leaf and its checksum, which tells a torn record from a whole one, and says where the
+    /// damage is.
     fn to_record(self) -> [u8; RECORD_LEN] {
         let leaf = self.to_bytes();
         let mut record = [0; RECORD_LEN];
@@ -101,14 +103,16 @@ impl Leaf {
 }
 
 impl History {
-    /// That of an index whose first commit, or first one that is kept, is yet to be made, whatever stands in its place.
+    /// That of an index whose first commit, or first one that is kept, is yet to be made, whatever
+    /// stands in its place.
     pub(crate) fn begin(dir: &Path) -> History {
         History { dir: dir.to_owned(), leaves: Vec::new(), tree: Frontier::default() }
     }
 
     /// Reads the history to which a manifest commits, all of it, and checks that it is that.
     ///
-    /// `newest` is the leaf that follows from the manifest; `None` if there is no manifest, and so no history yet.
+    /// `newest` is the leaf that follows from the manifest; `None` if there is no manifest, and so
+    /// no history yet.
     pub(crate) fn load(dir: &Path, commitment: &Commitment, newest: Option<&Leaf>) -> Result<History> {
         let (history, surplus) = History::load_committed(dir, commitment)?;
         let path = path(dir);
@@ -119,8 +123,8 @@ impl History {
         Ok(history)
     }
 
-    /// As [`History::load`], of a manifest after which others may have been written; also gives what follows, at most a leaf
-    /// and a byte of it.
+    /// As [`History::load`], of a manifest after which others may have been written; also gives
+    /// what follows, at most a leaf and a byte of it.
     pub(crate) fn load_committed(dir: &Path, commitment: &Commitment) -> Result<(History, Vec<u8>)> {
         let path = path(dir);
         let mut history = History::begin(dir);
@@ -165,21 +169,23 @@ impl History {
         Commitment { leaves: self.tree.leaves(), root: self.root() }
     }
 
-    /// Makes sure that the history ends with the leaf of the newest commit and is durable; gives what the manifest of the next
-    /// commit has to say of it.
+    /// Makes sure that the history ends with the leaf of the newest commit and is durable; gives
+    /// what the manifest of the next commit has to say of it.
     ///
-    /// Afterwards the history is that of the next manifest. If that cannot be written, the next attempt finds its leaf here.
+    /// Afterwards the history is that of the next manifest. If that cannot be written, the next
+    /// attempt finds its leaf here.
     pub(crate) fn append(&mut self, storage: &dyn Storage, newest: &Leaf) -> Result<Commitment> {
         if self.leaves.last() == Some(newest) {
-            // On disk there may be a manifest by now that commits to this leaf: it must not be written again.
+            // On disk there may be a manifest by now that commits to this leaf: it must not be
+            // written again.
             return Ok(self.commitment());
         }
         let path = path(&self.dir);
         if let Some(last) = self.leaves.last() {
             check_order(&path, last, newest)?;
         }
-        // Its manifest may have been written by a process that ended before it was durable. If a power failure brought back the
-        // one before, that would find a leaf too many.
+        // Its manifest may have been written by a process that ended before it was durable. If a
+        // power failure brought back the one before, that would find a leaf too many.
         storage.sync_folder(&self.dir).map_err(Error::io(&self.dir, "sync"))?;
         if self.leaves.is_empty() {
             let mut draft = Draft::create(storage, &path)?;
@@ -226,7 +232,8 @@ pub(crate) fn length(leaves: u64) -> u64 {
     leaves.saturating_mul(RECORD_LEN as u64).saturating_add(HEADER_LEN as u64)
 }
 
-/// Reads the file as far as it can be of use: so many records, one more, and a byte that is too much.
+/// Reads the file as far as it can be of use: so many records, one more, and a byte that is too
+/// much.
 fn read(path: &Path, records: u64) -> Result<Option<Vec<u8>>> {
     let file = match open_regular(path, OpenOptions::new().read(true)) {
         Ok(file) => file,
@@ -239,7 +246,8 @@ fn read(path: &Path, records: u64) -> Result<Option<Vec<u8>>> {
     Ok(Some(content))
 }
 
-/// Checks what follows the leaves to which the manifest commits: nothing, the newest commit's leaf, or part of it.
+/// Checks what follows the leaves to which the manifest commits: nothing, the newest commit's leaf,
+/// or part of it.
 fn check_surplus(path: &Path, surplus: &[u8], commitment: &Commitment, newest: Option<&Leaf>) -> Result<()> {
     let expected = match newest {
         Some(newest) => format!("commit {}, as the manifest says", newest.generation),

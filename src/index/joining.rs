@@ -1,8 +1,8 @@
 //! Takes over the videos of other indexes, without decoding them.
 //!
-//! Segment by segment, each a commit: what is done stays when it is interrupted, and the same call again does the rest. The
-//! tracks are copied as they are; their keys are sorted by the cells of the index that takes them over. The other index is
-//! only read.
+//! Segment by segment, each a commit: what is done stays when it is interrupted, and the same call
+//! again does the rest. The tracks are copied as they are; their keys are sorted by the cells of
+//! the index that takes them over. The other index is only read.
 
 use std::fs;
 
@@ -39,13 +39,16 @@ pub struct Conflict {
 }
 
 impl Writer {
-    /// Commits what waits, and takes over all videos of another index that are not here yet, each once. They count as added now.
+    /// Commits what waits, and takes over all videos of another index that are not here yet, each
+    /// once. They count as added now.
     ///
-    /// It needs as much memory as a merge. Small segments that pile up are merged by [`Writer::maintain`].
+    /// It needs as much memory as a merge. Small segments that pile up are merged by
+    /// [`Writer::maintain`].
     ///
     /// # Errors
-    /// [`Error::IncompatibleIndex`] if the other index has another fingerprint version or interval, [`Error::InvalidSetting`] if
-    /// it is this one, [`Error::CorruptIndex`] if something in it is damaged (finished segments stay), and [`Error::Io`].
+    /// [`Error::IncompatibleIndex`] if the other index has another fingerprint version or interval,
+    /// [`Error::InvalidSetting`] if it is this one, [`Error::CorruptIndex`] if something in it is
+    /// damaged (finished segments stay), and [`Error::Io`].
     pub fn take_over<'a>(&mut self, other: &Index, watch: impl Into<Watch<'a>>) -> Result<Joined> {
         self.check_other(other)?;
         self.commit()?;

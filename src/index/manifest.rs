@@ -29,10 +29,12 @@ pub(crate) struct Manifest {
     pub(crate) next_number: u64,
     /// When this commit was made, in milliseconds since 1970; 0 if it is not known.
     pub(crate) committed_at: u64,
-    /// The centroids that segments are sorted by, those that new ones are to be sorted by last. Without any there is one cell.
+    /// The centroids that segments are sorted by, those that new ones are to be sorted by last.
+    /// Without any there is one cell.
     pub(crate) cells: Vec<CellsEntry>,
     pub(crate) segments: Vec<SegmentEntry>,
-    /// Videos that have been removed and whose keys take no space any more, in the order of their removal.
+    /// Videos that have been removed and whose keys take no space any more, in the order of their
+    /// removal.
     pub(crate) removed: Vec<Removed>,
     /// How well the screening of this index was found to work; `None` before it was measured.
     pub(crate) screening: Option<Screening>,

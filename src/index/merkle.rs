@@ -1,7 +1,8 @@
-//! Merkle tree hash of a list, with SHA-256, as RFC 6962 defines it in section 2.1 (and RFC 9162 after it).
+//! Merkle tree hash of a list, with SHA-256, as RFC 6962 defines it in section 2.1 (and RFC 9162
+//! after it).
 //!
-//! Only roots are computed here. The crate `ct-merkle` hashes the whole path to the root again with each leaf: ten
-//! times the work for a million of them.
+//! Only roots are computed here. The crate `ct-merkle` hashes the whole path to the root again with
+//! each leaf: ten times the work for a million of them.
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -9,7 +10,8 @@ use sha2::{Digest, Sha256};
 /// Hash of a leaf, of a node, or of the tree.
 pub(crate) type Hash = [u8; 32];
 
-/// Root over hashes of files, in ascending order: the same for the same files, however they came together.
+/// Root over hashes of files, in ascending order: the same for the same files, however they came
+/// together.
 ///
 /// A million take 0.4 s on two cores.
 pub(crate) fn root_of(sha256s: impl Iterator<Item = Hash>) -> Hash {
@@ -90,8 +92,8 @@ mod tests {
     use super::*;
     use crate::index::format::hex;
 
-    /// Leaves and roots of the reference implementation of Certificate Transparency: github.com/transparency-dev/merkle,
-    /// testonly/constants.go and testdata.
+    /// Leaves and roots of the reference implementation of Certificate Transparency:
+    /// github.com/transparency-dev/merkle, testonly/constants.go and testdata.
     const LEAVES: [&[u8]; 8] = [
         b"",
         b"\x00",

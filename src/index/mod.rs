@@ -8,9 +8,9 @@
 //! A video is a *source*, of which clips may be copies, or *benign* material ([`Role`]), which proves nothing. The two lie in
 //! segments of their own, so that neither is met in a search for the other; all else they have in common.
 //!
-//! Of each video a *track* is kept: its keys in order of time with their places, and what moves in it. Beside it the keys
-//! lie by coarse cells, so that a search need not compare all of them. Removed videos are found no more, although their
-//! keys stay until a merge drops them.
+//! Of each video a *track* is kept: its keys in order of time with their places, and what moves in
+//! it. Beside it the keys lie by coarse cells, so that a search need not compare all of them.
+//! Removed videos are found no more, although their keys stay until a merge drops them.
 //!
 //! What this does not do: decide what a hit means, or know anything of media files.
 
@@ -78,7 +78,8 @@ pub enum SearchMode {
     /// Compares all keys of a small index, and screens a large one.
     #[default]
     Auto,
-    /// Looks into the cells nearest to each key, which nominates videos, and compares all keys of these.
+    /// Looks into the cells nearest to each key, which nominates videos, and compares all keys of
+    /// these.
     Screened,
     /// Compares all keys: nothing is missed.
     Exact,
@@ -102,12 +103,13 @@ pub struct Neighbour {
 pub struct IndexState {
     /// SHA-256 of the manifest's body, in hexadecimal: commits to every segment, tombstone and setting.
     pub root: String,
-    /// Merkle root (RFC 6962) over the SHA-256s of the sources that have not been removed, ascending, in hexadecimal: the same for
-    /// the same sources, however they came together.
+    /// Merkle root (RFC 6962) over the SHA-256s of the sources that have not been removed,
+    /// ascending, in hexadecimal: the same for the same sources, however they came together.
     pub sources_root: String,
     /// The same over benign material.
     pub allowlist_root: String,
-    /// Merkle root over the commits before this one, as the history keeps them; see [`Index::history`].
+    /// Merkle root over the commits before this one, as the history keeps them; see
+    /// [`Index::history`].
     pub history_root: String,
     /// Commits before this one that the history keeps.
     pub history_commits: u64,
@@ -147,9 +149,11 @@ pub struct IndexState {
     pub written_by: String,
     /// Cells that keys are sorted by; 1 for a small index.
     pub cells: u64,
-    /// Share of the cells nearest to a key that the graph over their centroids finds, 0..=1; 1 where all are compared.
+    /// Share of the cells nearest to a key that the graph over their centroids finds, 0..=1; 1
+    /// where all are compared.
     pub cells_recall: f64,
-    /// Share of excerpts of its own videos that the screening was found to nominate, 0..=1; `None` before it was measured.
+    /// Share of excerpts of its own videos that the screening was found to nominate, 0..=1; `None`
+    /// before it was measured.
     pub screening_recall: Option<f64>,
 }
 
@@ -158,8 +162,9 @@ pub fn scan_instructions() -> String {
     format!("{:?}", scan::Kernel::detect())
 }
 
-/// Compares keys by other instructions of this processor, by name (`avx512`, `avx2`, `popcnt`, `neon`, `portable`), to compare
-/// them; `false` if it does not have these, or has begun with others.
+/// Compares keys by other instructions of this processor, by name (`avx512`, `avx2`, `popcnt`,
+/// `neon`, `portable`), to compare them; `false` if it does not have these, or has begun with
+/// others.
 pub fn choose_scan_instructions(name: &str) -> bool {
     scan::Kernel::choose(name)
 }

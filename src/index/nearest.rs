@@ -1,4 +1,5 @@
-//! Finds the keys of an index that are near others: by comparing all, those of a video, or those of a few cells.
+//! Finds the keys of an index that are near others: by comparing all, those of a video, or those of
+//! a few cells.
 
 use rayon::prelude::*;
 
@@ -29,7 +30,8 @@ impl Index {
     /// Sorted by query, video and run. The work is spread over rayon's threads.
     ///
     /// # Errors
-    /// [`Error::CorruptIndex`] if something is damaged that the search looks at; there is no partial answer.
+    /// [`Error::CorruptIndex`] if something is damaged that the search looks at; there is no
+    /// partial answer.
     pub fn near(&self, queries: &[Key], radius: u32) -> Result<Vec<Neighbour>> {
         self.near_in_role(queries, radius, Role::Source)
     }
@@ -81,15 +83,17 @@ impl Index {
         Ok(found)
     }
 
-    /// Finds keys of sources within a screen's radius of each query in the cells nearest to it, as few keys as that takes.
+    /// Finds keys of sources within a screen's radius of each query in the cells nearest to it, as
+    /// few keys as that takes.
     ///
-    /// Sorted as by [`Index::near`]. What lies in other cells is missed, and of a cell's keys those whose sketch (the lower
-    /// half of the frequencies) differs by more than the screen allows.
+    /// Sorted as by [`Index::near`]. What lies in other cells is missed, and of a cell's keys those
+    /// whose sketch (the lower half of the frequencies) differs by more than the screen allows.
     ///
     /// # Errors
     /// Those of [`Index::near`].
     pub fn near_by_cell(&self, queries: &[Key], screen: &Screen) -> Result<Vec<Neighbour>> {
         let kernel = Kernel::detect();
+        let sketches: Vec<Sketch> = queries.iter().map(|key| sketch(*key)).collect();
         let mut found = Vec::new();
         for (place, OpenCells { cells, .. }) in self.cells.iter().enumerate() {
             let segments: Vec<(u32, &LiveSegment)> = (0..)
@@ -110,10 +114,8 @@ impl Index {
                 .par_iter()
                 .map(|asked| {
                     let mut found = Vec::new();
-                    let queries: Vec<(u32, Key, Sketch)> = asked
-                        .iter()
-                        .map(|(_, query)| (*query, queries[*query as usize], sketch(queries[*query as usize])))
-                        .collect();
+                    let of = |&(_, query): &(u32, u32)| (query, queries[query as usize], sketches[query as usize]);
+                    let queries: Vec<(u32, Key, Sketch)> = asked.iter().map(of).collect();
                     for &(number, live) in &segments {
                         live.in_cell(kernel, number, asked[0].0, &queries, screen, &mut found)?;
                     }
@@ -140,7 +142,8 @@ impl LiveSegment {
         })
     }
 
-    /// Compares queries with the keys of a cell: first the sketches, then the keys whose sketches are near.
+    /// Compares queries with the keys of a cell: first the sketches, then the keys whose sketches
+    /// are near.
     fn in_cell(
         &self,
         kernel: Kernel,
@@ -152,8 +155,9 @@ impl LiveSegment {
     ) -> Result<()> {
         let of_cell = self.segment.entries(cell)?;
         let mut near = Vec::new();
-        // A crowd of near-identical keys is sampled evenly: which of them is found is all the same. What lies in the single
-        // cell is no crowd, but all that there is, until cells have been trained.
+        // A crowd of near-identical keys is sampled evenly: which of them is found is all the same.
+        // What lies in the single cell is no crowd, but all that there is, until cells have been
+        // trained.
         let crowd = if self.segment.cells() == 1 { 0 } else { of_cell.numbers.len() };
         let step = crowd.div_ceil(CELL_KEYS_MAX).max(1);
         let thinned: Option<[Vec<u64>; 2]> =

@@ -15,23 +15,26 @@ use crate::error::{Error, Result};
 use crate::fingerprint::Key;
 
 impl Writer {
-    /// Commits what waits, merges where small or worn segments have piled up, trains cells where the index has outgrown those
-    /// that it has, and deletes files no longer named.
+    /// Commits what waits, merges where small or worn segments have piled up, trains cells where
+    /// the index has outgrown those that it has, and deletes files no longer named.
     ///
-    /// Segments are merged when more than four are of about one size; a segment is worn, and written anew without its removed
-    /// videos, when a fifth of its keys is theirs. Cells are trained anew when four times as many keys are there as they suit, and
-    /// all segments are then sorted by them. Each step is a commit, and readers go on meanwhile. A merge takes some 300 MB of
-    /// memory at most, training 100 bytes for each of 64 keys a cell. Benign material is merged for itself and has no cells.
+    /// Segments are merged when more than four are of about one size; a segment is worn, and
+    /// written anew without its removed videos, when a fifth of its keys is theirs. Cells are
+    /// trained anew when four times as many keys are there as they suit, and all segments are then
+    /// sorted by them. Each step is a commit, and readers go on meanwhile. A merge takes some 300
+    /// MB of memory at most, training 100 bytes for each of 64 keys a cell. Benign material is
+    /// merged for itself and has no cells.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] as soon as the caller says so (finished steps stay), [`Error::Io`], and [`Error::CorruptIndex`] if
-    /// something that is merged is damaged.
+    /// [`Error::Cancelled`] as soon as the caller says so (finished steps stay), [`Error::Io`], and
+    /// [`Error::CorruptIndex`] if something that is merged is damaged.
     pub fn maintain<'a>(&mut self, watch: impl Into<Watch<'a>>) -> Result<()> {
         self.upkeep(Merging::WhenDue, watch.into())
     }
 
-    /// As [`Writer::maintain`], but merges all that can be: afterwards no removed video takes space, and neighbouring
-    /// segments of less than half of [`SEGMENT_MAX_KEYS`] are one as far as that allows.
+    /// As [`Writer::maintain`], but merges all that can be: afterwards no removed video takes
+    /// space, and neighbouring segments of less than half of [`SEGMENT_MAX_KEYS`] are one as far as
+    /// that allows.
     ///
     /// # Errors
     /// Those of [`Writer::maintain`].
@@ -40,7 +43,8 @@ impl Writer {
     }
 
     fn upkeep(&mut self, merging: Merging, watch: Watch<'_>) -> Result<()> {
-        // First, since what a crash or an interrupted call left may be the room that this one needs.
+        // First, since what a crash or an interrupted call left may be the room that this one
+        // needs.
         self.delete_unnamed()?;
         self.commit()?;
         self.train_if_due(watch)?;
@@ -57,7 +61,8 @@ impl Writer {
     /// An index trains those that suit it by itself: see [`Writer::maintain`].
     ///
     /// # Errors
-    /// Those of [`Writer::maintain`], and [`Error::InvalidSetting`] for less than 2 or more than 2^20 cells.
+    /// Those of [`Writer::maintain`], and [`Error::InvalidSetting`] for less than 2 or more than
+    /// 2^20 cells.
     pub fn sort_by_cells<'a>(&mut self, cells: usize, watch: impl Into<Watch<'a>>) -> Result<()> {
         let watch = watch.into();
         if !(2..=cells::CELLS_MAX).contains(&cells) {
@@ -104,7 +109,8 @@ impl Writer {
         }
         let work = Work::new(watch, Upkeep::Training, cells::training_steps(keys.len()) + wanted as u64);
         let mut centroids = cells::train(keys, wanted, &work)?;
-        // Of fewer different keys than cells, the last centroid stands for the rest: else it would be trained again and again.
+        // Of fewer different keys than cells, the last centroid stands for the rest: else it would
+        // be trained again and again.
         let Some(&last) = centroids.last() else { return Ok(()) };
         centroids.resize(wanted, last);
         let number = self.take_number();
@@ -149,7 +155,8 @@ impl Writer {
         groups
     }
 
-    /// Replaces some segments of one role by one with their live videos; it takes the place of the first.
+    /// Replaces some segments of one role by one with their live videos; it takes the place of the
+    /// first.
     fn merge(&mut self, group: &[u64], what: Upkeep, watch: Watch<'_>) -> Result<()> {
         let segments = self.index.iter().flat_map(|index| &index.segments);
         let chosen: Vec<&LiveSegment> = segments.filter(|live| group.contains(&live.number)).collect();

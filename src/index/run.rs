@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::error::millis;
 use crate::fingerprint::{Key, KeyKind, Place, Run};
 
-/// The key's four words; first millisecond, and last in the upper half; x, y, size and flags, 16 bits each.
+/// The key's four words; first millisecond, and last in the upper half; x, y, size and flags, 16
+/// bits each.
 pub(crate) type RawRun = [u64; 6];
 
 /// The key alone.
@@ -40,7 +41,8 @@ pub(crate) fn unpack(run: &RawRun) -> Run {
 }
 
 pub(crate) fn pack(run: &Run) -> RawRun {
-    // `as` saturates at the range's ends and turns NaN into 0, which is what an impossible place deserves.
+    // `as` saturates at the range's ends and turns NaN into 0, which is what an impossible place
+    // deserves.
     let signed = |value: f32| u64::from((value * PLACE_UNITS).round() as i16 as u16);
     let size = u64::from((run.place.size * PLACE_UNITS).round() as u16);
     let mut flags = 0;
@@ -55,7 +57,8 @@ pub(crate) fn pack(run: &Run) -> RawRun {
     [a, b, c, d, times, signed(run.place.x) | signed(run.place.y) << 16 | size << 32 | flags << 48]
 }
 
-/// Stored units in a frame's height: fine beyond a working pixel (1/128), with room for frames up to 16 times as wide as high.
+/// Stored units in a frame's height: fine beyond a working pixel (1/128), with room for frames up
+/// to 16 times as wide as high.
 const PLACE_UNITS: f32 = 2048.0;
 
 const FLAG_REGION: u64 = 1;

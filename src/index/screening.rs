@@ -9,7 +9,8 @@ pub struct Screening {
     pub generation: u64,
     /// Keys that the index had then.
     pub keys: u64,
-    /// Cells that a search looks into for each key: the fewest by which nearly all excerpts were found.
+    /// Cells that a search looks into for each key: the fewest by which nearly all excerpts were
+    /// found.
     pub probes: u32,
     /// By how strongly the excerpts were changed, weakest first.
     pub strengths: Vec<Strength>,

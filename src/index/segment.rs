@@ -1,8 +1,9 @@
 //! The tracks of some videos, and their keys by cell: one write-once file.
 //!
-//! A segment holds each key twice. Its *runs* are the forward store: whole, with times and places, video by video and in order
-//! of time, so that all of a video is read in one piece. Its *entries* lie in the order of the cells (see
-//! [`cells`](super::cells)), each with the sketch of a key and the number of its run, so that a search reads a few cells.
+//! A segment holds each key twice. Its *runs* are the forward store: whole, with times and places,
+//! video by video and in order of time, so that all of a video is read in one piece. Its *entries*
+//! lie in the order of the cells (see [`cells`](super::cells)), each with the sketch of a key and
+//! the number of its run, so that a search reads a few cells.
 //!
 //! A segment never changes. Which of its videos have been removed is said by the manifest.
 
@@ -20,7 +21,8 @@ use super::video::Video;
 use crate::error::{Error, Result};
 use crate::fingerprint::{Key, Motion, PictureTrack, Run};
 
-/// An opened segment whose layout and table of videos have been found right; the rest is verified when used.
+/// An opened segment whose layout and table of videos have been found right; the rest is verified
+/// when used.
 #[derive(Debug)]
 pub(crate) struct Segment {
     file: BlockFile,
@@ -29,7 +31,8 @@ pub(crate) struct Segment {
     cells: usize,
     /// Checksum of the file of their centroids, or 0 for the single cell.
     pub(crate) cells_checksum: u64,
-    /// Where the entries of each cell begin; one more than cells, ascending, the last is the number of runs.
+    /// Where the entries of each cell begin; one more than cells, ascending, the last is the number
+    /// of runs.
     starts: Range<usize>,
     /// Both words of the sketch of each entry.
     sketches: [Range<usize>; 2],
@@ -232,7 +235,8 @@ impl Segment {
         let starts: Vec<u32> = format::copied(&self.file.copy(self.starts.clone())?);
         let numbers: Vec<u32> = format::copied(&self.file.copy(self.numbers.clone())?);
         self.check_starts(&starts)?;
-        // Whoever merges takes over what the entries name, so that nothing may be lost or doubled here.
+        // Whoever merges takes over what the entries name, so that nothing may be lost or doubled
+        // here.
         let mut named = vec![false; self.runs];
         for &number in &numbers {
             match named.get_mut(number as usize) {
@@ -274,7 +278,8 @@ impl Segment {
         !self.pictures[video].is_empty()
     }
 
-    /// Proves what the writer promises of a video's track, which is read and not kept; gives its runs.
+    /// Proves what the writer promises of a video's track, which is read and not kept; gives its
+    /// runs.
     pub(crate) fn check_track(&self, video: u32) -> Result<Vec<RawRun>> {
         let raw = self.copy_raw(self.runs_of(video))?;
         self.sound(&raw)?;
@@ -295,7 +300,8 @@ impl Segment {
         format::corrupt(&self.file.path, "pictures of a video", wrong, "those that were written")
     }
 
-    /// Proves what the writer promises of runs, entries, cells and what lies beside; reads everything and keeps nothing of it.
+    /// Proves what the writer promises of runs, entries, cells and what lies beside; reads
+    /// everything and keeps nothing of it.
     pub(crate) fn check(&self, cells: &Cells) -> Result<()> {
         let (starts, [low, high], numbers) = self.copy_entries()?;
         for cell in starts.windows(2) {

@@ -1,10 +1,11 @@
 //! The coarse half of a key, by which a search tells whether the whole key is worth reading.
 //!
-//! A key is the signs of 16 x 16 coefficients, row by row, frequencies rising to the right and downwards. The lower 128 of
-//! them are the *sketch*. They flip least from a picture to its copy: among 23 753 pairs of keys within 72 bits, of 77 edited
-//! excerpts and the videos that they are of, sketches of the lower half are within 28 bits for 92.3 % of the pairs and for
-//! 99.6 % of those within 56 bits, at one unrelated pair in 100 000; of any other half that was tried (upper, left, even
-//! rows, a chessboard), for 60 to 86 %.
+//! A key is the signs of 16 x 16 coefficients, row by row, frequencies rising to the right and
+//! downwards. The lower 128 of them are the *sketch*. They flip least from a picture to its copy:
+//! among 23 753 pairs of keys within 72 bits, of 77 edited excerpts and the videos that they are
+//! of, sketches of the lower half are within 28 bits for 92.3 % of the pairs and for 99.6 % of
+//! those within 56 bits, at one unrelated pair in 100 000; of any other half that was tried (upper,
+//! left, even rows, a chessboard), for 60 to 86 %.
 
 use crate::fingerprint::Key;
 
@@ -14,7 +15,8 @@ pub(crate) type Sketch = [u64; 2];
 /// Bits of a sketch.
 pub(crate) const SKETCH_BITS: u32 = 128;
 
-/// Takes the coefficients whose row and column sum to less than 15, and to 15 in even rows, row after row.
+/// Takes the coefficients whose row and column sum to less than 15, and to 15 in even rows, row
+/// after row.
 pub(crate) fn sketch(key: Key) -> Sketch {
     let mut bits = 0u128;
     let mut at = 0;

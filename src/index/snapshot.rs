@@ -110,11 +110,12 @@ impl Index {
         moment_of(self.stored.manifest.committed_at)
     }
 
-    /// All commits that the index knows of up to this snapshot's, the first first: its history, read and checked as a whole, and
-    /// the snapshot itself.
+    /// All commits that the index knows of up to this snapshot's, the first first: its history,
+    /// read and checked as a whole, and the snapshot itself.
     ///
     /// # Errors
-    /// [`Error::CorruptIndex`] if the history is not the one to which this snapshot commits, and [`Error::Io`].
+    /// [`Error::CorruptIndex`] if the history is not the one to which this snapshot commits, and
+    /// [`Error::Io`].
     pub fn history(&self) -> Result<Vec<Commit>> {
         let (history, _) = History::load_committed(&self.dir, &self.stored.manifest.history)?;
         let leaves = history.leaves().iter().copied().chain([self.stored.leaf()]);
@@ -239,7 +240,8 @@ impl Index {
         self.segments[video.segment as usize].segment.motion(video.video)
     }
 
-    /// The small pictures of a video's keyframes; none if there are none: see [`Index::has_pictures`].
+    /// The small pictures of a video's keyframes; none if there are none: see
+    /// [`Index::has_pictures`].
     ///
     /// # Errors
     /// [`Error::CorruptIndex`] if they are damaged.
@@ -364,7 +366,8 @@ pub struct Track {
     pub runs: Vec<Run>,
     /// What moves in it; nothing for benign material.
     pub motion: Motion,
-    /// Small pictures of its keyframes; none for benign material, nor where only the keys are known.
+    /// Small pictures of its keyframes; none for benign material, nor where only the keys are
+    /// known.
     pub pictures: PictureTrack,
 }
 
@@ -452,7 +455,8 @@ pub(crate) fn open_segment(dir: &Path, entry: &SegmentEntry) -> Result<Segment> 
     Ok(segment)
 }
 
-/// Opens the centroids that a manifest names, taking over what an earlier snapshot has open; the single cell comes first.
+/// Opens the centroids that a manifest names, taking over what an earlier snapshot has open; the
+/// single cell comes first.
 fn open_cells(dir: &Path, manifest: &Manifest, earlier: Option<&Index>) -> Result<Vec<OpenCells>> {
     let mut all = vec![OpenCells { number: 0, cells: Arc::new(Cells::single()) }];
     for entry in &manifest.cells {

@@ -19,7 +19,8 @@ pub(crate) trait Storage: Debug + Send + Sync {
     fn create_folder(&self, folder: &Path) -> io::Result<()>;
     /// Makes a file, in place of one of that name.
     fn create(&self, file: &Path) -> io::Result<Box<dyn Output>>;
-    /// Opens a file that is there to write on after its first `length` bytes; what it has beyond them is cut off.
+    /// Opens a file that is there to write on after its first `length` bytes; what it has beyond
+    /// them is cut off.
     fn append(&self, file: &Path, length: u64) -> io::Result<Box<dyn Output>>;
     /// Gives a file another name in its folder, in place of what had that name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;

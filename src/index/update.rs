@@ -1,6 +1,7 @@
 //! Corrects what an index knows of its videos, without decoding them again.
 //!
-//! A segment never changes, so that the segment of a corrected video is written anew with the same keys.
+//! A segment never changes, so that the segment of a corrected video is written anew with the same
+//! keys.
 
 use super::assemble::{Correction, Merge};
 use super::manifest::{Manifest, SegmentEntry};
@@ -27,7 +28,8 @@ impl Writer {
         true
     }
 
-    /// Keeps these pictures of a committed video from the next commit on; `false` if there is no such video, or it has some.
+    /// Keeps these pictures of a committed video from the next commit on; `false` if there is no
+    /// such video, or it has some.
     pub fn set_pictures(&mut self, sha256: &[u8; 32], pictures: Vec<u8>) -> bool {
         let Some(index) = &self.index else { return false };
         let Some(reference) = index.by_sha256(sha256) else { return false };

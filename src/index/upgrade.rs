@@ -1,7 +1,8 @@
 //! Turns an index of format 4 into one of today's format, in place and without any video at hand.
 //!
-//! All is written under new names, and then one manifest takes the place of the other: a crash at any moment leaves the old
-//! index or the new one. The old files are deleted afterwards. One segment at a time is in memory, and what is made of it.
+//! All is written under new names, and then one manifest takes the place of the other: a crash at
+//! any moment leaves the old index or the new one. The old files are deleted afterwards. One
+//! segment at a time is in memory, and what is made of it.
 
 use std::collections::HashMap;
 use std::fs::OpenOptions;
@@ -36,23 +37,28 @@ use crate::media::open_regular;
 /// What an upgrade came to.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Upgraded {
-    /// The format in which the index was found; there was nothing to do if it is [`FORMAT_VERSION`].
+    /// The format in which the index was found; there was nothing to do if it is
+    /// [`FORMAT_VERSION`].
     pub from: u32,
-    /// Whether the caller stopped it after the index had become one of the new format; the next merge puts it in order.
+    /// Whether the caller stopped it after the index had become one of the new format; the next
+    /// merge puts it in order.
     pub cancelled: bool,
     /// The index as it is now.
     pub state: IndexState,
 }
 
-/// Brings an index of format 4 to today's format; one that has it is only put in order, see [`Writer::maintain`].
+/// Brings an index of format 4 to today's format; one that has it is only put in order, see
+/// [`Writer::maintain`].
 ///
-/// Removed videos are dropped. The videos have no pictures then, which [`crate::ingest`] makes when it meets their files
-/// again. `clock` is what the time of the commit is taken from, if it is to be known.
+/// Removed videos are dropped. The videos have no pictures then, which [`crate::ingest`] makes when
+/// it meets their files again. `clock` is what the time of the commit is taken from, if it is to be
+/// known.
 ///
 /// # Errors
-/// [`Error::NoIndex`], [`Error::Locked`], [`Error::IncompatibleIndex`] for an index of another format or of other keys,
-/// [`Error::CorruptIndex`] if anything in it is damaged, [`Error::Cancelled`] if the caller stops it before the index is a new
-/// one, and [`Error::Io`]. The index is as before then.
+/// [`Error::NoIndex`], [`Error::Locked`], [`Error::IncompatibleIndex`] for an index of another
+/// format or of other keys, [`Error::CorruptIndex`] if anything in it is damaged,
+/// [`Error::Cancelled`] if the caller stops it before the index is a new one, and [`Error::Io`].
+/// The index is as before then.
 pub fn upgrade<'a>(dir: &Path, clock: Option<fn() -> SystemTime>, watch: impl Into<Watch<'a>>) -> Result<Upgraded> {
     upgrade_on(Arc::new(Disk), dir, clock, watch.into())
 }
@@ -185,7 +191,8 @@ impl Made<'_> {
     }
 }
 
-/// When commits were made and videos were added, as far as a format 4 index has notes of it, in milliseconds since 1970.
+/// When commits were made and videos were added, as far as a format 4 index has notes of it, in
+/// milliseconds since 1970.
 #[derive(Debug, Default)]
 struct Times {
     commits: HashMap<String, u64>,

@@ -31,7 +31,8 @@ pub enum Upkeep {
 /// A reference to a closure that says whether to stop is one without a report of progress.
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
-    /// Asked several times a second; the work stops with [`Error::Cancelled`] soon after it says so.
+    /// Asked several times a second; the work stops with [`Error::Cancelled`] soon after it says
+    /// so.
     pub cancel: &'a dyn Fn() -> bool,
     /// Told what goes on, and how much of it is done, in 0..=1, about twice a second.
     pub progress: Option<&'a dyn Fn(Upkeep, f32)>,

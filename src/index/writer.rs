@@ -135,7 +135,8 @@ impl Writer {
         })
     }
 
-    /// Keeps from now on when each commit was made and each video was added: see [`Index::committed_at`].
+    /// Keeps from now on when each commit was made and each video was added: see
+    /// [`Index::committed_at`].
     #[must_use]
     pub fn with_clock(mut self, clock: fn() -> SystemTime) -> Writer {
         self.clock = Some(clock);
@@ -164,8 +165,8 @@ impl Writer {
     /// Adds a source with its runs, to be written by the next commit; `false` if the video is there already, as whatever. Nothing
     /// is known of what moves in it: see [`Writer::add_as`].
     ///
-    /// [`Video::id`] is set from the SHA-256. A run takes 48 bytes of memory until the commit, and a
-    /// picture of what moves in it some 116.
+    /// [`Video::id`] is set from the SHA-256. A run takes 48 bytes of memory until the commit, and
+    /// a picture of what moves in it some 116.
     ///
     /// # Errors
     /// [`Error::InvalidSetting`] if the video alone has more runs than a segment may have ([`SEGMENT_MAX_KEYS`]).
@@ -260,8 +261,9 @@ impl Writer {
     /// Writes what waits as a segment, or several if it is more than one should hold, and replaces the manifest; without
     /// anything waiting, does nothing.
     ///
-    /// When this returns, the commit is durable. If it fails, an index opened then is as before, and what waits still waits; or,
-    /// if only the last sync failed, the index is as after, nothing waits any more, and the next commit makes it durable.
+    /// When this returns, the commit is durable. If it fails, an index opened then is as before,
+    /// and what waits still waits; or, if only the last sync failed, the index is as after, nothing
+    /// waits any more, and the next commit makes it durable.
     ///
     /// # Errors
     /// [`Error::Io`], naming the file.
@@ -335,7 +337,8 @@ impl Writer {
         manifest
     }
 
-    /// Opens all that a manifest names, appends the commit before it to the history, and then makes it the index.
+    /// Opens all that a manifest names, appends the commit before it to the history, and then makes
+    /// it the index.
     pub(super) fn replace_manifest(&mut self, mut manifest: Manifest, videos: Videos) -> Result<()> {
         self.sync_commit()?;
         if let Some(index) = &self.index {
@@ -352,8 +355,8 @@ impl Writer {
         }
         let written = manifest::write(&*self.storage, &self.dir, &body);
         if written.is_err() {
-            // If only the last sync failed, readers find this commit already. Another one of its number would be one of which no
-            // history knows.
+            // If only the last sync failed, readers find this commit already. Another one of its
+            // number would be one of which no history knows.
             let is_there =
                 Manifest::load(&self.dir).is_ok_and(|found| found.is_some_and(|found| found.root == index.stored.root));
             if is_there {
@@ -451,5 +454,6 @@ pub(super) enum Videos {
     Others,
 }
 
-/// Keys up to which segments are merged: some 80 hours of video, and some 300 MB of memory to merge.
+/// Keys up to which segments are merged: some 80 hours of video, and some 300 MB of memory to
+/// merge.
 pub const SEGMENT_MAX_KEYS: u32 = 1 << 23;

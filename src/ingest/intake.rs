@@ -173,13 +173,15 @@ impl<'a> Intake<'a> {
         }
         let state = self.writer.commit()?;
         (self.progress)(Event::Committed { videos: state.videos, keys: state.keys });
-        // What has piled up is merged as it does, while other videos are decoded, and not all at the end.
+        // What has piled up is merged as it does, while other videos are decoded, and not all at
+        // the end.
         self.watched(|writer, watch| writer.maintain(watch))?;
         self.last_commit = Instant::now();
         Ok(())
     }
 
-    /// Does something for the index that takes long, unless the build is to stop: what it has come to by then stays.
+    /// Does something for the index that takes long, unless the build is to stop: what it has come
+    /// to by then stays.
     fn watched(&mut self, work: impl FnOnce(&mut Writer, Watch<'_>) -> Result<()>) -> Result<()> {
         let progress = |what, share| (self.progress)(Event::Maintaining { what, share });
         let cancel = || self.cancel.load(Ordering::Relaxed);

@@ -17,7 +17,8 @@ pub(super) struct Joins {
     pub(super) unread: Vec<u64>,
 }
 
-/// Asked after each block that is read whether to go on: a whole file is read, and the parent has to hear that it is.
+/// Asked after each block that is read whether to go on: a whole file is read, and the parent has
+/// to hear that it is.
 pub(super) type Tick<'a> = &'a mut dyn FnMut() -> ControlFlow<()>;
 
 /// A reader that fails once it is told to stop.

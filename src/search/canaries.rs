@@ -1,12 +1,14 @@
 //! Measures on an index itself how much of what all its keys would find is nominated by cells.
 //!
-//! A *canary* is an excerpt of 10 s of a track of the index whose keys have been changed as edits change them: some are not
-//! seen, of the others bits are flipped, and as many keys that are like nothing stored stand between them. Counted are those
-//! that the video's keys, all compared, still nominate; a search by cells should nominate the video too. How many cells it
-//! looks into is the least number that does so for [`WANTED`] of them.
+//! A *canary* is an excerpt of 10 s of a track of the index whose keys have been changed as edits
+//! change them: some are not seen, of the others bits are flipped, and as many keys that are like
+//! nothing stored stand between them. Counted are those that the video's keys, all compared, still
+//! nominate; a search by cells should nominate the video too. How many cells it looks into is the
+//! least number that does so for [`WANTED`] of them.
 //!
-//! The changes were set after real edits: of the keys of plain cuts, of crops to 60 % and of pictures at half the size in a
-//! corner that are found at all, 16 % are within 27 bits of the source's and 62 % within 56.
+//! The changes were set after real edits: of the keys of plain cuts, of crops to 60 % and of
+//! pictures at half the size in a corner that are found at all, 16 % are within 27 bits of the
+//! source's and 62 % within 56.
 
 use super::RADIUS;
 use super::nominate::{Bins, Seen, nominate_by, screen};
@@ -29,8 +31,8 @@ const CHANGES: [Change; 3] = [
     Change { name: "hard", seen: 0.12, flips: (32, 72) },
 ];
 
-/// Measures with so many excerpts of each strength, in the sources of an index that has cells; `None` if it has one cell, or no
-/// excerpt can be found at all.
+/// Measures with so many excerpts of each strength, in the sources of an index that has cells;
+/// `None` if it has one cell, or no excerpt can be found at all.
 ///
 /// # Errors
 /// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if what is looked at is damaged, and
@@ -102,8 +104,8 @@ pub fn measure_if_due<'a>(writer: &mut Writer, watch: impl Into<Watch<'a>>) -> R
     Ok(())
 }
 
-/// Whether an index has changed so much since it was measured, if it was, that it should be measured again: it has twice as many
-/// keys, or a quarter of them is gone.
+/// Whether an index has changed so much since it was measured, if it was, that it should be
+/// measured again: it has twice as many keys, or a quarter of them is gone.
 fn is_due(index: &Index) -> bool {
     let keys = index.state().keys;
     let is_old = |screening: &Screening| keys >= 2 * screening.keys || keys * 4 <= screening.keys * 3;
@@ -157,7 +159,8 @@ const WANTED: f64 = 0.998;
 /// Recall that twice as many cells have to add, 0..=1.
 const GAIN_MIN: f64 = 0.002;
 
-/// Numbers of cells that are tried, fewest first. Not fewer than these: real edits change keys in more ways than canaries.
+/// Numbers of cells that are tried, fewest first. Not fewer than these: real edits change keys in
+/// more ways than canaries.
 const PROBES: [usize; 5] = [16, 32, 64, 128, 256];
 
 /// Tries for each excerpt, as some parts of videos have too few keys.

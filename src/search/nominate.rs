@@ -1,8 +1,9 @@
 //! Says which videos a clip could be a copy of, by looking at few keys.
 //!
-//! Each key of the clip is looked up in the cells nearest to it, within a radius that leaves about one chance hit a key. Two
-//! keys of the clip that meet two keys of a video, in one orientation and at about one distance in time, nominate it; so does
-//! a single key, if it is all but the same. What it is worth is decided later, by all keys of the nominated videos.
+//! Each key of the clip is looked up in the cells nearest to it, within a radius that leaves about
+//! one chance hit a key. Two keys of the clip that meet two keys of a video, in one orientation and
+//! at about one distance in time, nominate it; so does a single key, if it is all but the same.
+//! What it is worth is decided later, by all keys of the nominated videos.
 
 use std::collections::{HashMap, HashSet};
 
@@ -119,7 +120,8 @@ pub(super) fn nominate_by(
 pub(super) struct Bins(HashMap<(VideoRef, Orientation, i64), Bin>);
 
 impl Bins {
-    /// A key of the clip is near a run of a video; `shared` bits are what it loses because other videos have it too.
+    /// A key of the clip is near a run of a video; `shared` bits are what it loses because other
+    /// videos have it too.
     pub(super) fn vote(&mut self, seen: &Seen, near: &Neighbour, run: &Run, shared: f32) {
         if run.kind != seen.kind {
             return;
@@ -135,8 +137,8 @@ impl Bins {
         }
     }
 
-    /// Those that are nominated, with most agreement first; and whether others are left out, because in all seconds in which they are
-    /// there are enough with more.
+    /// Those that are nominated, with most agreement first; and whether others are left out,
+    /// because in all seconds in which they are there are enough with more.
     pub(super) fn nominees(&self) -> (Vec<Nominee>, bool) {
         let mut videos: HashMap<VideoRef, Nominee> = HashMap::new();
         for ((video, orientation, _), bin) in self.0.iter().filter(|(_, bin)| bin.nominates()) {
@@ -163,8 +165,9 @@ impl Bins {
     }
 }
 
-/// Whether a key of a clip is looked up: all are, as they are and mirrored, since what is copied may be shown in a few
-/// keyframes only (looking at every second lost 5 of 547 sources of edited excerpts, one of them shown in four flashes).
+/// Whether a key of a clip is looked up: all are, as they are and mirrored, since what is copied
+/// may be shown in a few keyframes only (looking at every second lost 5 of 547 sources of edited
+/// excerpts, one of them shown in four flashes).
 fn nominates(clip: &Fingerprint, orientation: Orientation, key: usize) -> bool {
     Orientation::USUAL.contains(&orientation) || clip.keys[key].keyframe.is_multiple_of(OTHER_KEYFRAMES)
 }
@@ -209,33 +212,39 @@ impl Bin {
     }
 }
 
-/// Cells that are looked into for each key of an index in which nobody has measured how many it takes.
+/// Cells that are looked into for each key of an index in which nobody has measured how many it
+/// takes.
 const PROBES: usize = 16;
 
-/// Bits by which the sketches of two keys may differ more than half of what the keys do.
+/// Bits by which the sketches of two keys may differ more than half of what the keys do: chance puts
+/// as many pairs beyond half as within.
 const SKETCH_ROOM: u32 = 4;
 
-/// Largest radius of nomination, in bits, whatever the corpus: of 94 edited excerpts of nine videos, each nominated by two keys
-/// among those of 494, 98 % were within 48 bits, all within 56, and 64 found no more.
+/// Largest radius of nomination, in bits, whatever the corpus: of 94 edited excerpts of nine
+/// videos, each nominated by two keys among those of 494, 98 % were within 48 bits, all within 56,
+/// and 64 found no more.
 const RADIUS_MAX: u32 = 64;
 
 /// Smallest radius of nomination, in bits: it suits 1e11 keys.
 const RADIUS_MIN: u32 = 40;
 
-/// Distance at which a single key nominates, in bits: not one of 7.5e10 unrelated pairs was that near.
+/// Distance at which a single key nominates, in bits: not one of 7.5e10 unrelated pairs was that
+/// near.
 const SAME: u32 = 32;
 
-/// Width of a bin of distances in time, in seconds: at half or twice the speed a clip stays in one for 8 to 16 s.
+/// Width of a bin of distances in time, in seconds: at half or twice the speed a clip stays in one
+/// for 8 to 16 s.
 const BIN_S: f32 = 8.0;
 
 /// Bins over which a key of a video votes that it shows for long.
 const LONGEST_BINS: f32 = 8.0;
 
-/// Most videos that are compared for a second of the clip, those with most agreement: twice as many as alignments are judged.
+/// Most videos that are compared for a second of the clip, those with most agreement: twice as many
+/// as alignments are judged.
 const NOMINEES_A_SECOND: u32 = 128;
 
-/// How long before and after what nominates a video the clip is compared with it, in seconds: several times as long as an alignment
-/// goes on without any hit.
+/// How long before and after what nominates a video the clip is compared with it, in seconds:
+/// several times as long as an alignment goes on without any hit.
 const AROUND_S: f32 = 10.0;
 
 #[cfg(test)]

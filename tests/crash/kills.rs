@@ -254,7 +254,8 @@ impl Count {
         self.unnamed += u64::from(whole > index.state().bytes);
     }
 
-    /// All cells have all that there is, and some have nothing that is not there; what they miss is counted.
+    /// All cells have all that there is, and some have nothing that is not there; what they miss is
+    /// counted.
     fn compare_cells(&mut self, index: &Index, queries: &[uniq::fingerprint::Key]) {
         let cells = index.state().cells as usize;
         let exact = answers(index, queries).unwrap();

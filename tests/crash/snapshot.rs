@@ -9,7 +9,8 @@ use uniq::index::{Index, Neighbour, Screen, Video};
 
 use crate::model::{self, Model};
 
-/// A run near a query: number of the query, distance, path, first and last millisecond, place, kind, recurrence.
+/// A run near a query: number of the query, distance, path, first and last millisecond, place,
+/// kind, recurrence.
 ///
 /// The place is in the units in which an index stores it, 2048 to the frame's height.
 pub(crate) type Answer = (u32, u32, String, u64, u64, [i32; 3], bool, bool);

@@ -1,4 +1,5 @@
-//! A search by cells finds what comparing all keys finds, but for what lies in cells that it does not look into.
+//! A search by cells finds what comparing all keys finds, but for what lies in cells that it does
+//! not look into.
 
 use super::*;
 
@@ -44,8 +45,8 @@ fn nearly_all_that_is_near_is_found_in_a_few_cells() {
     let screened = told(&index, &queries, &index.near_by_cell(&queries, &SCREEN).unwrap());
     assert!(exact.len() >= queries.len());
     assert!(screened.iter().all(|answer| exact.binary_search(answer).is_ok()));
-    // Made families are scattered evenly, which is the hardest case: the more bits a query is away, the more often another
-    // family's cells are nearer to it.
+    // Made families are scattered evenly, which is the hardest case: the more bits a query is away,
+    // the more often another family's cells are nearer to it.
     let missed = |within: u32| {
         let count = |answers: &[(u32, String, Duration, u32)]| answers.iter().filter(|a| a.3 <= within).count() as f64;
         1.0 - count(&screened) / count(&exact)

@@ -6,10 +6,12 @@ fn golden(version: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("index-data/golden/v{version}"))
 }
 
-/// Commits of a golden index: of three videos, of the cells, of each video sorted by them, and the last.
+/// Commits of a golden index: of three videos, of the cells, of each video sorted by them, and the
+/// last.
 const GENERATION: u64 = 8;
 
-/// The content of every golden index: three videos sorted by cells, the second removed, and benign material.
+/// The content of every golden index: three videos sorted by cells, the second removed, and benign
+/// material.
 fn write_golden(dir: &Path) {
     build(dir, 0..3, 90);
     let mut writer = Writer::open_or_create(dir, CONFIG).unwrap();

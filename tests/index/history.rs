@@ -1,4 +1,5 @@
-//! The history of commits and the roots over what is in an index: what they vouch for, and that nothing else is believed.
+//! The history of commits and the roots over what is in an index: what they vouch for, and that
+//! nothing else is believed.
 
 use uniq::index::{Commit, verify};
 

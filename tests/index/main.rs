@@ -147,7 +147,8 @@ fn damage(dir: &Path) -> Vec<String> {
     found.damage.iter().map(Error::to_string).collect()
 }
 
-/// What a search means, whatever the segments: query, path, first time and distance of each run, sorted.
+/// What a search means, whatever the segments: query, path, first time and distance of each run,
+/// sorted.
 fn answers(index: &Index, queries: &[Key], radius: u32) -> Vec<(u32, String, Duration, u32)> {
     told(index, queries, &index.near(queries, radius).unwrap())
 }

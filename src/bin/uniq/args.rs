@@ -40,7 +40,8 @@ pub(crate) struct Cli {
     /// Say nothing but errors on standard error
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
-    /// Compare keys by these instructions of this processor, to compare them: avx512, avx2, popcnt, neon, portable
+    /// Compare keys by these instructions of this processor, to compare them: avx512, avx2, popcnt,
+    /// neon, portable
     #[arg(long, global = true, hide = true, value_name = "NAME")]
     pub(crate) scan: Option<String>,
     #[command(subcommand)]

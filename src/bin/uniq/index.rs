@@ -1,4 +1,5 @@
-//! `uniq index`: build, add, update, refresh, remove, benign, merge, upgrade, canaries, verify, list, stats.
+//! `uniq index`: build, add, update, refresh, remove, benign, merge, upgrade, canaries, verify,
+//! list, stats.
 
 mod canaries;
 mod intake;

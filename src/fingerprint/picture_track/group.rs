@@ -1,7 +1,9 @@
-//! The code of a group of small pictures: blocks of 8x8 are predicted, from the picture before or from their neighbours; what is
-//! left is transformed, quantised and range coded. Integer arithmetic only, so that it is the same on every processor.
+//! The code of a group of small pictures: blocks of 8x8 are predicted, from the picture before or
+//! from their neighbours; what is left is transformed, quantised and range coded. Integer
+//! arithmetic only, so that it is the same on every processor.
 //!
-//! One function codes in both directions. It reads whatever bytes it is given: each gives pictures, if not sensible ones.
+//! One function codes in both directions. It reads whatever bytes it is given: each gives pictures,
+//! if not sensible ones.
 
 use super::range::{Coder, Model, Reader, Writer};
 
@@ -58,7 +60,8 @@ fn run(layout: Layout, spectra: Option<&[Block]>, coder: &mut impl Coder) -> Vec
     let mut out = Vec::with_capacity(layout.area() * pictures);
     for number in 0..pictures {
         let mut canvas = Canvas::new(layout);
-        // Of the block above each column and of that to the left: whether it was predicted from before, and whether anything was left.
+        // Of the block above each column and of that to the left: whether it was predicted from
+        // before, and whether anything was left.
         let mut above = vec![(false, false); columns];
         for row in 0..rows {
             let mut left = (false, false);
@@ -154,7 +157,8 @@ fn block_of(picture: &[u8], layout: Layout, column: usize, row: usize) -> Block 
     })
 }
 
-/// Whether a block is better predicted from the picture before, and the quantised coefficients of what is left.
+/// Whether a block is better predicted from the picture before, and the quantised coefficients of
+/// what is left.
 fn chosen(spectrum: &Block, beside: i16, earlier: Option<&Block>, step: i32) -> (bool, Levels) {
     let mut flat = [0; AREA];
     flat[0] = beside * FLAT;
@@ -176,8 +180,8 @@ fn attempt(spectrum: &Block, prediction: &Block, step: i32) -> (i64, Levels) {
     (WEIGHT * i64::from(error) + i64::from(bits) * i64::from(step).pow(2), levels)
 }
 
-/// Added to a coefficient before it is divided, in steps. With 1/5, 1/4, 5/12 and 1/2 in place of a third the same bytes give 0.2,
-/// 0.2, 0.3 and 1.1 dB less.
+/// Added to a coefficient before it is divided, in steps. With 1/5, 1/4, 5/12 and 1/2 in place of a
+/// third the same bytes give 0.2, 0.2, 0.3 and 1.1 dB less.
 const ROUNDING: (i32, i32) = (22, 64);
 
 /// So much a squared error weighs against a bit at the square of the step.
@@ -335,8 +339,9 @@ fn inverse(coefficients: &Block) -> Block {
     transformed(&BACK, coefficients, [12, 16])
 }
 
-/// The matrix times the block times the transposed matrix. Sums are divided by these powers of two. Only what no picture has is
-/// too large for 16 bits; a sum is at most 2^15 * 2^12 * 2.83, below 2^31.
+/// The matrix times the block times the transposed matrix. Sums are divided by these powers of two.
+/// Only what no picture has is too large for 16 bits; a sum is at most 2^15 * 2^12 * 2.83, below
+/// 2^31.
 fn transformed(matrix: &Matrix, block: &Block, shifts: [u32; 2]) -> Block {
     shifts.iter().fold(*block, |block, shift| {
         let mut turned = [0; AREA];

@@ -1,7 +1,8 @@
-//! An adaptive binary range coder in integer arithmetic: one trait for both directions, so that the writer and the reader of a
-//! code are the same function and cannot differ.
+//! An adaptive binary range coder in integer arithmetic: one trait for both directions, so that the
+//! writer and the reader of a code are the same function and cannot differ.
 
-/// Codes bits: the writer stores the bit that it is given, the reader ignores it; both return the bit that counts.
+/// Codes bits: the writer stores the bit that it is given, the reader ignores it; both return the
+/// bit that counts.
 pub(super) trait Coder {
     /// Codes a bit at the probability that its model has learned.
     fn bit(&mut self, model: &mut Model, bit: bool) -> bool;

@@ -1,8 +1,9 @@
 //! HNSW over the centroids: built with hnsw_rs, frozen to flat arrays, and searched here.
 //!
-//! Only insertion and the listing of links are used of that crate: its dump prints, panics and exits on damaged files.
-//! Insertion is serial, in the order of the centroids, which training has shuffled; so the same centroids always give the
-//! same graph. Many equal points would ruin a graph; centroids begin as different keys, and few of them ever meet.
+//! Only insertion and the listing of links are used of that crate: its dump prints, panics and
+//! exits on damaged files. Insertion is serial, in the order of the centroids, which training has
+//! shuffled; so the same centroids always give the same graph. Many equal points would ruin a
+//! graph; centroids begin as different keys, and few of them ever meet.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -26,11 +27,13 @@ pub(crate) struct Graph {
     layers: Vec<Layer>,
     /// The cell at which a search begins.
     entry: u32,
-    /// Share of the 16 nearest cells that a search finds, in the mean over noisy copies of centroids.
+    /// Share of the 16 nearest cells that a search finds, in the mean over noisy copies of
+    /// centroids.
     pub(crate) recall: f64,
 }
 
-/// The cells of a layer that have links, ascending, and where the links of each begin; one more than cells.
+/// The cells of a layer that have links, ascending, and where the links of each begin; one more
+/// than cells.
 #[derive(Debug, Default)]
 struct Layer {
     cells: Vec<u32>,

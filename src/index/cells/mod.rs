@@ -1,12 +1,14 @@
 //! The coarse cells of an index: the places in the space of keys by which its keys are sorted.
 //!
-//! A cell is what lies nearer to its *centroid* than to any other. Keys that are near each other lie in the same cell or in
-//! neighbouring ones, so that a search compares a query with the keys of the few cells nearest to it. The centroids are
-//! trained from the index's own keys ([`train`]), kept in a file of the index, and trained anew when the index has grown
-//! fourfold; a segment names those that its keys are sorted by.
+//! A cell is what lies nearer to its *centroid* than to any other. Keys that are near each other
+//! lie in the same cell or in neighbouring ones, so that a search compares a query with the keys of
+//! the few cells nearest to it. The centroids are trained from the index's own keys ([`train`]),
+//! kept in a file of the index, and trained anew when the index has grown fourfold; a segment names
+//! those that its keys are sorted by.
 //!
-//! Up to [`GRAPH_FROM`] cells the nearest are found by comparing the query with all centroids, beyond by an HNSW graph over
-//! them ([`graph`]). That is decided by their number alone, so that every machine finds the same.
+//! Up to [`GRAPH_FROM`] cells the nearest are found by comparing the query with all centroids,
+//! beyond by an HNSW graph over them ([`graph`]). That is decided by their number alone, so that
+//! every machine finds the same.
 
 mod graph;
 mod train;
@@ -30,12 +32,14 @@ pub(crate) use train::{TRAINING_KEYS, steps as training_steps, train};
 /// Beginning of a file of centroids.
 pub(crate) const CELLS_MAGIC: [u8; 8] = *b"uniqCELL";
 
-/// Keys of an index below which it has a single cell: comparing all takes less than what cells save.
+/// Keys of an index below which it has a single cell: by default a search compares all of twice as
+/// many.
 pub(crate) const CELLS_FROM: u64 = 16_384;
 
-/// Cells beyond which the nearest are found by a graph: an index of 270 million keys has so many. At the 6e9 and 2e9 pairs a second
-/// of a core with AVX-512 and AVX2, comparing a key with 32 768 centroids takes 5 and 16 us, and twice as long with twice as many,
-/// which a walk through a graph hardly does.
+/// Cells beyond which the nearest are found by a graph: an index of 270 million keys has so many.
+/// At the 6e9 and 2e9 pairs a second of a core with AVX-512 and AVX2, comparing a key with 32 768
+/// centroids takes 5 and 16 us, and twice as long with twice as many, which a walk through a graph
+/// hardly does.
 pub(crate) const GRAPH_FROM: usize = 32_768;
 
 /// Cells whose least distance is taken at a time.
@@ -44,8 +48,8 @@ const BLOCK_CELLS: usize = 32;
 /// Most cells; 2^20 suit 7e10 keys.
 pub(crate) const CELLS_MAX: usize = 1 << 20;
 
-/// How many cells suit an index of so many keys: about four times the square root, as a power of two, so that a search
-/// compares as many centroids as keys.
+/// How many cells suit an index of so many keys: about four times the square root, as a power of
+/// two, so that a search compares as many centroids as keys.
 pub(crate) fn cells_for(keys: u64) -> usize {
     if keys < CELLS_FROM {
         return 1;
@@ -86,7 +90,8 @@ impl Cells {
         self.checksum
     }
 
-    /// Share of the nearest cells that the graph finds, in 0..=1, as measured when it was built; 1 without one.
+    /// Share of the nearest cells that the graph finds, in 0..=1, as measured when it was built; 1
+    /// without one.
     pub(crate) fn recall(&self) -> f64 {
         self.graph.as_ref().map_or(1.0, |graph| graph.recall)
     }
@@ -147,7 +152,8 @@ impl Cells {
         let planes = self.planes.each_ref().map(Vec::as_slice);
         search.distances.resize(self.len(), 0);
         block::distances_to(search.kernel, planes, key.0, &mut search.distances);
-        // The `count`-th of the least distances of blocks is enough: so many cells are that near. Few blocks hold any.
+        // The `count`-th of the least distances of blocks is enough: so many cells are that near.
+        // Few blocks hold any.
         let least = |block: &[u8]| block.iter().fold(u8::MAX, |least, distance| least.min(*distance));
         let minima: Vec<u8> = search.distances.chunks(BLOCK_CELLS).map(least).collect();
         let mut ordered = minima.clone();

@@ -1,4 +1,5 @@
-//! Trains centroids: k-majority (Grana, Borghesani, Manfredi and Cucchiara 2013), k-means for keys of bits.
+//! Trains centroids: k-majority (Grana, Borghesani, Manfredi and Cucchiara 2013), k-means for keys
+//! of bits.
 
 use rayon::prelude::*;
 
@@ -8,14 +9,15 @@ use crate::fingerprint::{KEY_BITS, Key};
 use crate::index::random::SplitMix;
 use crate::index::upkeep::Work;
 
-/// Keys from which a centroid is trained.
+/// Keys from which a centroid is trained, on the average. A choice: it was not swept.
 pub(crate) const TRAINING_KEYS: usize = 64;
 
-/// Rounds of assigning keys and taking majorities; more change nothing that was measured.
+/// Rounds of assigning keys and taking majorities. A choice: it was not swept.
 const ROUNDS: usize = 4;
 
-/// Trains so many centroids from keys, or as many as there are different keys; the same keys give the same centroids. A key
-/// that occurs often counts once, so that no crowd of copies draws more than a centroid.
+/// Trains so many centroids from keys, or as many as there are different keys; the same keys give
+/// the same centroids. A key that occurs often counts once, so that no crowd of equal
+/// keys draws more than a centroid.
 pub(crate) fn train(mut keys: Vec<Key>, cells: usize, work: &Work<'_>) -> Result<Vec<Key>> {
     keys.sort_unstable();
     keys.dedup();

@@ -167,7 +167,8 @@ fn another_or_longer_history_is_refused_with_what_to_do() {
     let bytes = fs::read(&file).unwrap();
     let record = |number: usize| &bytes[16 + 120 * number..][..120];
 
-    // Records that are whole, and not those: swapped, another in the place of one, others before and after.
+    // Records that are whole, and not those: swapped, another in the place of one, others before
+    // and after.
     let other = Leaf { committed_at: 5, ..leaf(2) }.to_record();
     for records in [[record(1), record(0)], [record(0), &other], [&other, record(1)]] {
         fs::write(&file, [&bytes[..16], records[0], records[1]].concat()).unwrap();
@@ -211,7 +212,8 @@ fn a_history_that_is_cut_under_its_writer_is_not_filled_up() {
     assert_eq!(file.metadata().unwrap().len(), 100);
 }
 
-/// Otherwise a power failure could bring back the manifest before, which would find two leaves too many.
+/// Otherwise a power failure could bring back the manifest before, which would find two leaves too
+/// many.
 #[test]
 fn a_commit_is_durable_before_its_leaf_is_appended() {
     let dir = tempfile::tempdir().unwrap();
@@ -232,7 +234,8 @@ fn read_manifest(dir: &Path) -> Option<(u64, Commitment)> {
     Some(serde_json::from_str(&text).unwrap())
 }
 
-/// Commits until something fails; the newest manifest that is known to be durable, and whether all went well.
+/// Commits until something fails; the newest manifest that is known to be durable, and whether all
+/// went well.
 fn commit_up_to(storage: &dyn Storage, dir: &Path, last: u64) -> (u64, bool) {
     let manifest = read_manifest(dir);
     let mut generation = manifest.map_or(0, |(generation, _)| generation);

@@ -1,4 +1,5 @@
-//! Distances of one query to keys or sketches that lie side by side, for short stretches and for all of a set.
+//! Distances of one query to keys or sketches that lie side by side, for short stretches and for
+//! all of a set.
 
 #[cfg(target_arch = "x86_64")]
 use super::x86;
@@ -8,7 +9,8 @@ use super::{Instructions, Kernel};
 #[inline]
 pub(crate) fn within(kernel: Kernel, planes: [&[u64]; 2], query: [u64; 2], radius: u32, found: &mut Vec<u32>) {
     match kernel.instructions() {
-        // SAFETY: of these instructions and the next ones the processor has been asked, or there would be no such kernel.
+        // SAFETY: of these instructions and the next ones the processor has been asked, or there
+        // would be no such kernel.
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
         Instructions::Avx512 => unsafe { x86::within_avx512(planes, query, radius, found) },
@@ -49,7 +51,8 @@ pub(crate) fn distances_to<const WORDS: usize>(
     distances: &mut [u8],
 ) {
     match kernel.instructions() {
-        // SAFETY: of these instructions and the next ones the processor has been asked, or there would be no such kernel.
+        // SAFETY: of these instructions and the next ones the processor has been asked, or there
+        // would be no such kernel.
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
         Instructions::Avx512 => unsafe { avx512(planes, query, distances) },

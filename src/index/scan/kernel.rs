@@ -35,7 +35,8 @@ impl Kernel {
         *CHOSEN.get_or_init(|| Kernel::available()[0])
     }
 
-    /// Takes the named one from now on, for comparing them; false if this processor does not have it, or one has been used.
+    /// Takes the named one from now on, for comparing them; false if this processor does not have
+    /// it, or one has been used.
     pub(crate) fn choose(name: &str) -> bool {
         let named = Kernel::available().into_iter().find(|kernel| format!("{kernel:?}").eq_ignore_ascii_case(name));
         named.is_some_and(|named| CHOSEN.set(named).is_ok() || CHOSEN.get() == Some(&named))

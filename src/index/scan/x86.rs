@@ -126,7 +126,8 @@ pub(super) fn avx2<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>) {
     task.portable::<BOUND>(whole, found);
 }
 
-/// Eight sketches at a time; what is near is looked at once for 64 of them, so that few branches are guessed wrong.
+/// Eight sketches at a time; what is near is looked at once for 64 of them, so that few branches
+/// are guessed wrong.
 #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
 pub(super) fn within_avx512(planes: [&[u64]; 2], query: [u64; 2], radius: u32, found: &mut Vec<u32>) {
     const LANES: usize = 8;
@@ -139,7 +140,8 @@ pub(super) fn within_avx512(planes: [&[u64]; 2], query: [u64; 2], radius: u32, f
             let there = u8::MAX >> (LANES - lanes);
             let bits: [__m512i; 2] = from_fn(|word| {
                 let some: &[u64] = &[first, second][word][place..place + lanes];
-                // SAFETY: only the lanes that the slice has are loaded, and this load needs no alignment.
+                // SAFETY: only the lanes that the slice has are loaded, and this load needs no
+                // alignment.
                 #[allow(unsafe_code)]
                 let block = unsafe { _mm512_maskz_loadu_epi64(there, some.as_ptr().cast()) };
                 _mm512_popcnt_epi64(_mm512_xor_si512(block, words[word]))

@@ -1,5 +1,5 @@
-//! `uniq bench detect`: how likely a copy is seen, and how often an innocent clip is accused, on the user's own footage; and
-//! `uniq bench pictures`.
+//! `uniq bench detect`: how likely a copy is seen, and how often an innocent clip is accused, on
+//! the user's own footage; and `uniq bench pictures`.
 
 mod cache;
 mod edits;

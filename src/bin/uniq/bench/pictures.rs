@@ -1,4 +1,5 @@
-//! `uniq bench pictures`: how many bytes the small pictures of sources take, and how true they are to the frames.
+//! `uniq bench pictures`: how many bytes the small pictures of sources take, and how true they are
+//! to the frames.
 
 use std::ops::ControlFlow;
 
@@ -109,8 +110,8 @@ fn compare(originals: &[Thumbnail], track: &PictureTrack, all: &mut Measured) {
     }
 }
 
-/// The correlation of the deviations of the most active cells from their mean over time; none where the pictures' shape changes,
-/// and where nothing moves.
+/// The correlation of the deviations of the most active cells from their mean over time; none where
+/// the pictures' shape changes, and where nothing moves.
 fn correlation(originals: &[Thumbnail], decoded: &[Thumbnail]) -> Option<f64> {
     let cells = originals.first()?.luma.len();
     let shape = |picture: &Thumbnail| (picture.width, picture.height);

@@ -1,4 +1,5 @@
-//! `uniq index build`, `add`, `update`, `refresh` and `benign add`: the same work with other sources.
+//! `uniq index build`, `add`, `update`, `refresh` and `benign add`: the same work with other
+//! sources.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! `uniq index upgrade` and `uniq index merge --from`: what is in indexes already, brought into one of today.
+//! `uniq index upgrade` and `uniq index merge --from`: what is in indexes already, brought into one
+//! of today.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
