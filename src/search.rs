@@ -87,9 +87,9 @@ pub enum Share {
 /// Whether all keys of an index are compared: what that takes of a clip is then less than decoding
 /// it.
 ///
-/// A clip looks up some 1 500 keys a second, and [`EXACT_KEYS_MAX`] of them are 5e7 pairs: 0.02 s of a
-/// core with AVX2, as decoding a second of 640 x 360 takes. By the index alone, so that every machine
-/// decides the same.
+/// A clip looks up some 1 500 keys a second, and [`EXACT_KEYS_MAX`] of them are 5e7 pairs: 0.02 s
+/// of a core with AVX2, as decoding a second of 640 x 360 takes. By the index alone, so that every
+/// machine decides the same.
 pub fn is_exact(index: &Index, mode: SearchMode) -> bool {
     match mode {
         SearchMode::Exact => true,

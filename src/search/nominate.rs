@@ -216,8 +216,8 @@ impl Bin {
 /// takes.
 const PROBES: usize = 16;
 
-/// Bits by which the sketches of two keys may differ more than half of what the keys do: chance puts
-/// as many pairs beyond half as within.
+/// Bits by which the sketches of two keys may differ more than half of what the keys do: chance
+/// puts as many pairs beyond half as within.
 const SKETCH_ROOM: u32 = 4;
 
 /// Largest radius of nomination, in bits, whatever the corpus: of 94 edited excerpts of nine

@@ -90,6 +90,9 @@ impl Cache {
             command.args(["-stream_loop", "-1", "-t", &format!("{}", excerpt.other_s()), "-i"]).arg(&other.path);
         }
         command.args(["-filter_complex", &excerpt.graph(), "-an", "-sn", "-dn", "-threads", "1", "-vsync", "vfr"]);
+        // Else Matroska gives each file a number of its own, and the frames that are looked at are
+        // drawn by the file's bytes.
+        command.args(["-fflags", "+bitexact", "-flags:v", "+bitexact"]);
         command.args(excerpt.edit.encoding.split(' ')).arg(&target);
         run(command).with_context(|| format!("{} of {}", excerpt.edit.name, excerpt.clip.path.display()))?;
         Ok(target)
