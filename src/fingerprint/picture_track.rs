@@ -35,7 +35,7 @@
 //! and faded, 5 % correlate less than 0.819 with original and with decoded pictures; of 184 other
 //! takes of their scenes, each shifted to where it fits best, 5 % correlate more than 0.593 and
 //! 0.595, and none more than 0.759 and 0.762. With 48x27 and 80x45 at 2 MB it is the same within
-//! 0.02. `uniq bench pictures DIR` measures bytes, PSNR and correlation on other footage.
+//! 0.02. `uniq-bench pictures DIR` measures bytes, PSNR and correlation on other footage.
 
 mod group;
 mod range;

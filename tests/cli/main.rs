@@ -25,7 +25,7 @@ const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// What a name can hold to take over a terminal: a title, a bell, a colour.
 const EVIL: &str = "\u{1b}]0;owned\u{7}\u{1b}[31m";
 /// Every command, as its words.
-const COMMANDS: [&[&str]; 24] = [
+const COMMANDS: [&[&str]; 22] = [
     &[],
     &["index"],
     &["index", "build"],
@@ -45,8 +45,6 @@ const COMMANDS: [&[&str]; 24] = [
     &["index", "stats"],
     &["check"],
     &["fingerprint"],
-    &["bench"],
-    &["bench", "detect"],
     &["doctor"],
     &["completions"],
     &["man"],

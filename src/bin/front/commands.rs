@@ -1,7 +1,7 @@
 //! The commands' names and the version of its objects, known without the program that has them (pure).
 
 /// The commands.
-pub(crate) const COMMANDS: [&str; 7] = ["index", "check", "fingerprint", "bench", "doctor", "completions", "man"];
+pub(crate) const COMMANDS: [&str; 6] = ["index", "check", "fingerprint", "doctor", "completions", "man"];
 
 /// The commands of `uniq index`.
 pub(crate) const INDEX_COMMANDS: [&str; 12] = [

@@ -1,6 +1,6 @@
 //! The command line as clap sees it, and its conversion into what the library wants.
 
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -79,9 +79,6 @@ Example:
   uniq fingerprint clip.mp4 -o clip.uniq
   uniq check clip.uniq")]
     Fingerprint(Fingerprint),
-    /// Measure what is found, and what is wrongly accused, on footage of your own
-    #[command(subcommand, arg_required_else_help = true, after_help = "Example:\n  uniq bench detect ~/footage")]
-    Bench(BenchCommand),
     /// Test what protects this computer from foreign files, and what the program needs
     #[command(after_help = "\
 Example:
@@ -118,98 +115,6 @@ Example:
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         dir: Option<PathBuf>,
     },
-}
-
-/// The commands of `uniq bench`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum BenchCommand {
-    /// Tell how likely a copy is found, and how often an innocent clip is called published
-    #[command(after_help = "\
-Example:
-  uniq bench detect ~/footage
-  uniq bench detect ~/footage --edits cut,vertical,pip50 --lengths 10 --plot recall.svg
-
-DIR is a folder of videos. A manifest.csv in it names its files in the column `file`; files with the same text in the \
-column `group` show the same content and never stand on both sides. Each half of the groups is indexed in turn. Excerpts of \
-indexed videos, edited in each way, have to be found; those of the other half must not be called published; nor must other \
-moments of a video of which only one half is indexed. The edits are made by the command ffmpeg.
-
-Fingerprints of edited excerpts, indexes and reports are kept in the cache, so that a second run measures what changed.
-
-Exit codes: 0 measured, 2 error, or something could not be measured.")]
-    Detect(BenchDetect),
-    /// Tell how many bytes the small pictures of sources take, and how true they are to the frames
-    #[command(
-        hide = true,
-        after_help = "\
-Example:
-  uniq bench pictures ~/footage
-
-DIR is a folder of videos, as `uniq bench detect` takes it.
-
-Exit codes: 0 measured, 2 error, or something could not be measured."
-    )]
-    Pictures(BenchPictures),
-}
-
-/// What `bench pictures` takes.
-#[derive(Debug, Args)]
-pub(crate) struct BenchPictures {
-    /// The videos
-    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) folder: PathBuf,
-}
-
-/// What `bench detect` takes.
-#[derive(Debug, Args)]
-pub(crate) struct BenchDetect {
-    /// The videos
-    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) folder: PathBuf,
-    /// Measure these edits only
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    pub(crate) edits: Vec<String>,
-    /// Cut excerpts of these lengths in seconds, 3 to 600
-    #[arg(long, value_name = "SECONDS", value_delimiter = ',', default_value = "10,5,3")]
-    pub(crate) lengths: Vec<f64>,
-    /// Split into halves so often; two splits are each other's complement
-    #[arg(long, value_name = "N", default_value = "2")]
-    pub(crate) splits: NonZeroU64,
-    /// Try at most so many videos of each half
-    #[arg(long, value_name = "N")]
-    pub(crate) sample: Option<NonZeroUsize>,
-    /// Choose other parts of the videos
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) seed: u64,
-    /// How hard to look
-    #[arg(long, value_enum, default_value = "standard")]
-    pub(crate) effort: Effort,
-    /// Compare every key of a small index and screen a large one, screen, or compare every key
-    #[arg(long, value_enum, default_value = "auto")]
-    pub(crate) search: Search,
-    /// Leave out other moments of the same video
-    #[arg(long)]
-    pub(crate) no_look_alikes: bool,
-    /// Count how near keys of unrelated videos come, and compare false alarms with those that the model predicts
-    #[arg(long)]
-    pub(crate) null: bool,
-    /// List the excerpts that were not found
-    #[arg(long)]
-    pub(crate) misses: bool,
-    /// Print one JSON object with all figures and all rows
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Draw recall against the evidence threshold into this SVG file
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) plot: Option<PathBuf>,
-    /// Keep what was made in this folder [default: uniq/bench in the user's cache folder]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) cache: Option<PathBuf>,
-    /// Keep the edited videos in this folder, to look at
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) keep: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) threads: Threads,
 }
 
 /// Where the index is.

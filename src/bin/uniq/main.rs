@@ -3,7 +3,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod args;
-mod bench;
 mod check;
 #[cfg(test)]
 #[path = "../front/commands.rs"]
@@ -30,7 +29,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{BenchCommand, Cli, Command};
+use crate::args::{Cli, Command};
 use crate::exit::Exit;
 use crate::place::Place;
 
@@ -71,8 +70,6 @@ fn run(args: &[OsString]) -> anyhow::Result<Exit> {
         Command::Check(args) => check::check(&args, cli.quiet),
         Command::Doctor { json, index } => doctor::doctor(json, &Place::choose(index.dir)?),
         Command::Fingerprint(args) => check::fingerprint(&args, cli.quiet),
-        Command::Bench(BenchCommand::Detect(args)) => bench::detect(&args),
-        Command::Bench(BenchCommand::Pictures(args)) => bench::pictures(&args),
         Command::Completions { shell } => pages::completions(shell),
         Command::Man { dir } => pages::man(dir.as_deref()),
     }

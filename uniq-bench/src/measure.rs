@@ -9,14 +9,12 @@ use std::time::{Duration, Instant};
 
 use uniq::{CheckOptions, Effort, Index, SearchMode};
 
-use super::cache::{Cache, Checked, Reports, key};
-use super::edits::Edit;
-use super::excerpt::Excerpt;
-use super::footage::{Clip, decoding, sha256, split};
-use super::random::{Random, fold};
-use super::score::Score;
-use crate::talk;
-use crate::text::hex;
+use crate::cache::{Cache, Checked, Reports, key};
+use crate::edits::Edit;
+use crate::excerpt::Excerpt;
+use crate::footage::{Clip, decoding, sha256, split};
+use crate::random::{Random, fold};
+use crate::score::Score;
 
 /// What is to be measured.
 #[derive(Debug, Clone)]
@@ -120,7 +118,7 @@ pub(crate) fn look_alikes(
                 ((middle + APART_S, clip.duration_s), (0.0, middle - APART_S)),
             ][number as usize];
             let file = cache.part(clip, kept)?;
-            parts.insert(hex(&sha256(&file)?), clip.group.clone());
+            parts.insert(hex::encode(sha256(&file)?), clip.group.clone());
             files.push(file);
             // Other videos of the group may hold the searched part.
             let alone = clips.iter().filter(|other| other.group == clip.group).count() == 1;
@@ -212,7 +210,7 @@ impl Round<'_> {
             let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
             if told.elapsed() >= TELL_EVERY {
                 *told = Instant::now();
-                talk::say(&format!("split {}: {} of {} excerpts", self.split + 1, number + 1, jobs.len()));
+                eprintln!("split {}: {} of {} excerpts", self.split + 1, number + 1, jobs.len());
             }
         };
         thread::scope(|scope| (0..self.plan.threads).for_each(|_| drop(scope.spawn(work))));

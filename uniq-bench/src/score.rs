@@ -7,7 +7,7 @@ use serde::Serialize;
 use uniq::Report;
 use uniq::report::{Interval, Match, MatchKind, SpanState, Verdict};
 
-use super::excerpt::Excerpt;
+use crate::excerpt::Excerpt;
 
 /// How well a report tells where an excerpt comes from.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -184,9 +184,9 @@ pub(crate) fn merged(spans: &[(f64, f64)]) -> Vec<(f64, f64)> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::edits::Edit;
-    use super::super::footage::tests::clip;
     use super::*;
+    use crate::edits::Edit;
+    use crate::footage::tests::clip;
 
     fn report(matches: Value) -> Report {
         let all = json!({

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
 
@@ -20,9 +20,8 @@ use uniq::index::FORMAT_VERSION;
 use uniq::ingest::{self, BuildOptions};
 use uniq::{Fingerprint, Index, Report};
 
-use super::excerpt::Excerpt;
-use super::footage::{Clip, decoding, sha256};
-use crate::text::hex;
+use crate::excerpt::Excerpt;
+use crate::footage::{Clip, decoding, sha256};
 
 /// The folder of all this.
 #[derive(Debug, Clone)]
@@ -53,7 +52,7 @@ impl Cache {
             fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
         }
         let program = std::env::current_exe().context("this program's own file cannot be found")?;
-        let program = hex(&sha256(&program)?);
+        let program = hex::encode(sha256(&program)?);
         Ok(Cache { folder, program, keep })
     }
 
@@ -117,7 +116,7 @@ impl Cache {
 
     /// An index of these videos and no others; what is missing in it is added.
     pub(crate) fn index(&self, videos: &[PathBuf], cancel: &AtomicBool) -> anyhow::Result<Index> {
-        let mut digests = videos.iter().map(|path| Ok(hex(&sha256(path)?))).collect::<uniq::Result<Vec<_>>>()?;
+        let mut digests = videos.iter().map(|path| Ok(hex::encode(sha256(path)?))).collect::<uniq::Result<Vec<_>>>()?;
         digests.sort_unstable();
         let versions = format!("{FINGERPRINT_VERSION} {FORMAT_VERSION}");
         let name = digest(&[&versions, &digests.concat()]);
@@ -130,8 +129,8 @@ impl Cache {
         }
         let summary =
             ingest::build(&folder, ingest::sources(videos)?, &BuildOptions::new(decoding()), &|_| {}, cancel)?;
-        if let Some((path, error)) = summary.failed.first() {
-            bail!("{}; take it out of the folder", crate::talk::about(path, error));
+        if let Some((_, error)) = summary.failed.into_iter().next() {
+            bail!("{:#}; take it out of the folder", anyhow::Error::from(error));
         }
         if summary.cancelled {
             return Err(uniq::Error::Cancelled.into());
@@ -194,7 +193,7 @@ fn digest(parts: &[&str]) -> String {
         hasher.update(part.as_bytes());
         hasher.update([0]);
     }
-    hex(&hasher.finalize()[..12])
+    hex::encode(&hasher.finalize()[..12])
 }
 
 /// Fails with what to do if the `ffmpeg` command cannot be run.
@@ -224,10 +223,10 @@ fn run(mut command: Command) -> anyhow::Result<()> {
 /// Bytes of a clip's name that a kept file's name repeats: a name has 255, and what was done to the clip has to be in it.
 const STEM_MAX: usize = 160;
 
-/// The default folder: the user's cache, under this program's name.
+/// The default folder: the user's cache, under the name of `uniq`.
 pub(crate) fn default_folder() -> anyhow::Result<PathBuf> {
     use etcetera::BaseStrategy as _;
     let strategy = etcetera::choose_base_strategy()
         .map_err(|_| anyhow::anyhow!("no folder for the cache: there is no home folder; name one with --cache DIR"))?;
-    Ok(strategy.cache_dir().join("uniq").join(Path::new("bench")))
+    Ok(strategy.cache_dir().join("uniq").join("bench"))
 }

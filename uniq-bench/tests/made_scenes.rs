@@ -1,10 +1,10 @@
-//! `uniq bench detect` on made scenes: what it prints, draws and remembers, and how it fails.
+//! `uniq-bench` on made scenes: what it prints, draws and remembers, and how it fails.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../../tests/support/mod.rs"]
 mod support;
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -12,7 +12,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use support::scenes;
 
-const UNIQ: &str = env!("CARGO_BIN_EXE_uniq");
+const BENCH: &str = env!("CARGO_BIN_EXE_uniq-bench");
 
 /// A folder of four scenes.
 fn footage() -> tempfile::TempDir {
@@ -28,9 +28,9 @@ fn footage() -> tempfile::TempDir {
 }
 
 fn bench(folder: &Path, cache: &Path, more: &[&str]) -> Output {
-    let mut command = Command::new(UNIQ);
-    command.args(["bench", "detect", "--lengths", "5", "--edits", "cut,pip50", "--cache"]).arg(cache);
-    command.args(more).arg(folder).env_remove("UNIQ_INDEX").output().unwrap()
+    let mut command = Command::new(BENCH);
+    command.args(["detect", "--lengths", "5", "--edits", "cut,pip50", "--cache"]).arg(cache);
+    command.args(more).arg(folder).output().unwrap()
 }
 
 fn said(output: &Output) -> String {
@@ -98,8 +98,8 @@ fn it_says_what_is_wrong_with_footage_edits_and_lengths() {
     refused(&[], "0 usable videos");
     refused(&["--edits", "cut,upside"], "no edit upside; there are cut, ");
     refused(&["--lengths", "2"], "give lengths from 3");
-    let mut command = Command::new(UNIQ);
-    command.args(["bench", "detect"].map(OsStr::new)).arg(folder.path()).env("PATH", work.path());
+    let mut command = Command::new(BENCH);
+    command.arg("detect").arg(folder.path()).env("PATH", work.path());
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains("ffmpeg") && said(&output).contains("install"), "{}", said(&output));
@@ -108,7 +108,7 @@ fn it_says_what_is_wrong_with_footage_edits_and_lengths() {
 #[test]
 fn it_tells_what_small_pictures_take_and_how_true_they_are() {
     let folder = footage();
-    let output = Command::new(UNIQ).args(["bench", "pictures"]).arg(folder.path()).output().unwrap();
+    let output = Command::new(BENCH).arg("pictures").arg(folder.path()).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     let text = String::from_utf8_lossy(&output.stdout);
     let number = |line: &str, word: usize| {

@@ -1,8 +1,8 @@
 //! Excerpts of known clips, edited, with the true times of what is in them.
 
-use super::edits::{AROUND_S, Edit, INSIDE_S, ORDER, Picture, Time};
-use super::footage::Clip;
-use super::random::{Random, fold};
+use crate::edits::{AROUND_S, Edit, INSIDE_S, ORDER, Picture, Time};
+use crate::footage::Clip;
+use crate::random::{Random, fold};
 
 /// A clip of which less can be cut out is left out, in seconds.
 pub(crate) const SHORTEST_S: f64 = 3.0;
@@ -187,9 +187,9 @@ impl Excerpt {
 
 #[cfg(test)]
 mod tests {
-    use super::super::edits::EDITS;
-    use super::super::footage::tests::clip;
     use super::*;
+    use crate::edits::EDITS;
+    use crate::footage::tests::clip;
 
     #[test]
     fn pieces_lie_in_the_clip_and_every_edit_has_a_graph() {

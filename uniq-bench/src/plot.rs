@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::edits::FAMILIES;
-use super::measure::{Role, Row};
-use super::score::{highest_bits, is_published};
+use crate::edits::FAMILIES;
+use crate::measure::{Role, Row};
+use crate::score::{highest_bits, is_published};
 
 /// A curve of one edit.
 struct Curve {

@@ -7,9 +7,7 @@ use anyhow::{Context, bail};
 use uniq::Decoding;
 use uniq::media::{self, Links};
 
-use super::random::Random;
-use crate::talk;
-use crate::text::hex;
+use crate::random::Random;
 
 /// A video and what is known of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +43,7 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<(Vec<Clip>, Vec<String>)> {
         let info = match media::probe(&path) {
             Ok(info) => info,
             Err(error) => {
-                left_out.push(talk::about(&path, &error));
+                left_out.push(format!("{:#}", anyhow::Error::from(error)));
                 continue;
             }
         };
@@ -54,9 +52,9 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<(Vec<Clip>, Vec<String>)> {
             left_out.push(format!("{}: {why}", path.display()));
             continue;
         };
-        let sha256 = hex(&sha256(&path)?);
+        let sha256 = hex::encode(sha256(&path)?);
         if let Some(same) = seen.insert(sha256.clone(), path.clone()) {
-            talk::say(&format!("{}: left out: the same bytes as {}", path.display(), same.display()));
+            eprintln!("{}: left out: the same bytes as {}", path.display(), same.display());
             continue;
         }
         let group = group.unwrap_or_else(|| path.to_string_lossy().into_owned());
@@ -64,7 +62,7 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<(Vec<Clip>, Vec<String>)> {
     }
     let groups: BTreeMap<&str, ()> = clips.iter().map(|clip| (clip.group.as_str(), ())).collect();
     if groups.len() < 2 {
-        left_out.iter().for_each(|why| talk::say(&format!("left out: {why}")));
+        left_out.iter().for_each(|why| eprintln!("left out: {why}"));
         bail!("{}: {} usable videos of different content; at least 2 are needed", folder.display(), groups.len());
     }
     Ok((clips, left_out))
@@ -90,7 +88,8 @@ fn listed(manifest: &Path) -> anyhow::Result<Listed> {
 
 fn found(folder: &Path) -> anyhow::Result<(Listed, Vec<String>)> {
     let sources = uniq::ingest::sources(&[folder.to_owned()])?;
-    let problems = sources.problems.iter().map(|(path, problem)| talk::about(path, problem)).collect();
+    let problems =
+        sources.problems.into_iter().map(|(_, problem)| format!("{:#}", anyhow::Error::from(problem))).collect();
     Ok((sources.sources.into_iter().map(|source| (source.path, None, None)).collect(), problems))
 }
 

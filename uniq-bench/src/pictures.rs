@@ -1,34 +1,31 @@
-//! `uniq bench pictures`: how many bytes the small pictures of sources take, and how true they are
-//! to the frames.
+//! How many bytes the small pictures of sources take, and how true they are to the frames.
 
+use std::io::{self, Write as _};
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use anyhow::bail;
 use uniq::fingerprint::{PictureTrack, PictureTrackBuilder, Thumbnail};
 use uniq::media::Frame;
 use uniq::sample::{CORPUS_INTERVAL, Grid};
 
-use super::footage::{self, Clip};
-use super::statistics::{quantile, sorted};
-use crate::args::BenchPictures;
-use crate::exit::Exit;
-use crate::{output, talk};
+use crate::footage::{self, Clip};
+use crate::statistics::{quantile, sorted};
 
-/// Measures all videos of a folder and prints a few lines.
-pub(crate) fn pictures(args: &BenchPictures) -> anyhow::Result<Exit> {
-    let (clips, mut failed) = footage::read(&args.folder)?;
+/// Measures all videos of a folder and prints a few lines; returns what could not be measured.
+pub(crate) fn pictures(folder: &Path) -> anyhow::Result<Vec<String>> {
+    let (clips, mut failed) = footage::read(folder)?;
     let mut all = Measured::default();
     for clip in &clips {
         if let Err(error) = measure(clip, &mut all) {
-            failed.push(talk::about(&clip.path, &error));
+            failed.push(format!("{:#}", anyhow::Error::from(error)));
         }
     }
     if all.correlations.is_empty() {
-        bail!("{}: no video shows anything that moves for {PICTURES_MIN} pictures", args.folder.display());
+        bail!("{}: no video shows anything that moves for {PICTURES_MIN} pictures", folder.display());
     }
-    output::print(all.text().as_bytes())?;
-    failed.iter().for_each(|failure| talk::say(&format!("not measured: {failure}")));
-    Ok(if failed.is_empty() { Exit::Success } else { Exit::Error })
+    write!(io::stdout(), "{}", all.text())?;
+    Ok(failed)
 }
 
 /// What was measured of the videos so far.

@@ -1,14 +1,12 @@
-//! Real footage, when `UNIQ_CLIPS` names a folder of clips: `uniq bench detect` on a part of it.
+//! Real footage, when `UNIQ_CLIPS` names a folder of clips: `uniq-bench detect` on a part of it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
-mod support;
-
-use std::ffi::OsStr;
-use std::path::Path;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
-use support::{clips, program};
 
 /// How many clips of each half are tried.
 const TRIED: &str = "14";
@@ -17,17 +15,16 @@ const RECALL: f64 = 0.9;
 
 #[test]
 fn excerpts_of_real_clips_are_found_and_other_clips_are_not() {
-    let Some(folder) = clips::folder(None) else {
+    let Some(folder) = env::var_os("UNIQ_CLIPS").map(PathBuf::from) else {
         eprintln!("UNIQ_CLIPS is not set; nothing was checked");
         return;
     };
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("detect");
-    let mut args: Vec<&OsStr> =
-        ["bench", "detect", "--json", "--splits", "1", "--lengths", "10", "--no-look-alikes"].map(OsStr::new).to_vec();
-    args.extend(["--edits", "cut,reencode,mirror,corner80", "--sample", TRIED, "--cache"].map(OsStr::new));
-    args.extend([cache.as_os_str(), folder.as_os_str()]);
-    let output = program::run(Path::new(env!("CARGO_BIN_EXE_uniq")), &args);
-    program::must_succeed(&output);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_uniq-bench"));
+    command.args(["detect", "--json", "--splits", "1", "--lengths", "10", "--no-look-alikes"]);
+    command.args(["--edits", "cut,reencode,mirror,corner80", "--sample", TRIED, "--cache"]);
+    let output = command.arg(&cache).arg(&folder).output().unwrap();
+    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
     let measured: Value = serde_json::from_slice(&output.stdout).unwrap();
     let all = &measured["table"]["all"][0];
     let number = |field: &str| all[field].as_u64().unwrap();

@@ -20,12 +20,10 @@ use uniq::evidence::{by_chance, surprise};
 use uniq::fingerprint::{KEY_BITS, Key, KeyKind, Orientation, Run};
 use uniq::search::RADIUS;
 
-use super::cache::Cache;
-use super::footage::{Clip, split};
-use super::measure::{Measured, Plan, Role, paths};
-use super::score::highest_bits;
-use crate::text::grouped;
-use crate::text::hex;
+use crate::cache::Cache;
+use crate::footage::{Clip, split};
+use crate::measure::{Measured, Plan, Role, paths};
+use crate::score::highest_bits;
 
 /// A distance counts as observed from so many pairs on.
 const SEEN_MIN: u64 = 10;
@@ -69,7 +67,7 @@ pub(crate) fn count(
         let index = cache.index(&paths(&split(clips, number).published), cancel)?;
         let mut runs: BTreeMap<String, Vec<Run>> = BTreeMap::new();
         for (video, about) in index.videos() {
-            runs.insert(hex(&about.sha256), index.runs(video)?);
+            runs.insert(hex::encode(about.sha256), index.runs(video)?);
         }
         for row in measured.rows.iter().filter(|row| row.split == number && row.role == Role::HeldBack) {
             // Some edits show another clip besides.
@@ -167,11 +165,8 @@ impl Null {
     /// The tables for a person.
     pub(crate) fn text(&self) -> String {
         let mut text = format!(
-            "\nunrelated keys: {} pairs of regions, {} of whole frames; {} of {} excerpts are of videos with a related one, and left out\n",
-            grouped(self.pairs[0]),
-            grouped(self.pairs[1]),
-            self.excerpts.1,
-            self.excerpts.0
+            "\nunrelated keys: {:.2e} pairs of regions, {:.2e} of whole frames; {} of {} excerpts are of videos with a related one, and left out\n",
+            self.pairs[0], self.pairs[1], self.excerpts.1, self.excerpts.0
         );
         for (which, kind) in ["regions", "whole frames"].into_iter().enumerate() {
             let _ = writeln!(text, "\n{kind:<14} {:>10} {:>12} {:>12}", "within", "p0 here", "p0 used");

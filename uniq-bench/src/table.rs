@@ -7,11 +7,11 @@ use serde::Serialize;
 use uniq::report::MatchKind;
 use uniq::{Effort, Verdict};
 
-use super::edits::Time;
-use super::measure::{Measured, Plan, Role, Row};
-use super::precision::{Segment, micro_average};
-use super::score::{Seconds, highest_bits, is_published};
-use super::statistics::{quantile, ratio, sorted, wilson};
+use crate::edits::Time;
+use crate::measure::{Measured, Plan, Role, Row};
+use crate::precision::{Segment, micro_average};
+use crate::score::{Seconds, highest_bits, is_published};
+use crate::statistics::{quantile, ratio, sorted, wilson};
 
 /// Figures of some excerpts.
 #[derive(Debug, Clone, Serialize)]

@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use super::score::merged;
+use crate::score::merged;
 
 /// A stretch of a query that equals a stretch of a reference.
 #[derive(Debug, Clone, Copy, PartialEq)]

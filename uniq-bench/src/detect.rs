@@ -1,52 +1,107 @@
-//! `uniq bench detect`: how likely a copy is seen, and how often an innocent clip is accused, on
-//! the user's own footage; and `uniq bench pictures`.
-
-mod cache;
-mod edits;
-mod excerpt;
-mod footage;
-mod measure;
-mod null;
-mod pictures;
-mod plot;
-mod precision;
-mod random;
-mod score;
-mod statistics;
-mod table;
+//! How likely a copy is seen, and how often an innocent clip is accused.
 
 use std::fs;
-use std::path::Path;
+use std::io::{self, Write as _};
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use uniq::verdict::Policy;
+use uniq::{Effort, SearchMode};
 
-use self::cache::Cache;
-use self::edits::{EDITS, Edit};
-use self::measure::{Measured, Plan, Role, Row};
-pub(crate) use self::pictures::pictures;
-use self::score::{highest_bits, is_published};
-use self::table::Table;
-use crate::args::BenchDetect;
-use crate::exit::Exit;
-use crate::{output, signal, talk};
+use crate::cache::Cache;
+use crate::edits::{EDITS, Edit};
+use crate::measure::{Measured, Plan, Role, Row};
+use crate::score::{highest_bits, is_published};
+use crate::table::Table;
+use crate::{cache, excerpt, footage, measure, null, plot};
 
-/// Measures, prints the table, and writes what was asked for.
-pub(crate) fn detect(args: &BenchDetect) -> anyhow::Result<Exit> {
+/// What `detect` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The videos
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Measure these edits only
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    edits: Vec<String>,
+    /// Cut excerpts of these lengths in seconds, 3 to 600
+    #[arg(long, value_name = "SECONDS", value_delimiter = ',', default_value = "10,5,3")]
+    lengths: Vec<f64>,
+    /// Split into halves so often; two splits are each other's complement
+    #[arg(long, value_name = "N", default_value = "2")]
+    splits: NonZeroU64,
+    /// Try at most so many videos of each half
+    #[arg(long, value_name = "N")]
+    sample: Option<NonZeroUsize>,
+    /// Choose other parts of the videos
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// How hard to look: fast, standard or thorough
+    #[arg(long, value_name = "HOW", value_parser = effort, default_value = "standard")]
+    effort: Effort,
+    /// How to search: auto (compare every key of a small index, screen a large one), screened or exact
+    #[arg(long, value_name = "HOW", value_parser = search, default_value = "auto")]
+    search: SearchMode,
+    /// Leave out other moments of the same video
+    #[arg(long)]
+    no_look_alikes: bool,
+    /// Count how near keys of unrelated videos come, and compare false alarms with those that the model predicts
+    #[arg(long)]
+    null: bool,
+    /// List the excerpts that were not found
+    #[arg(long)]
+    misses: bool,
+    /// Print one JSON object with all figures and all rows
+    #[arg(long)]
+    json: bool,
+    /// Draw recall against the evidence threshold into this SVG file
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+    /// Keep what was made in this folder [default: uniq/bench in the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Keep the edited videos in this folder, to look at
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+    /// Work on so many videos at once [default: the number of cores]
+    #[arg(short = 'j', long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+fn effort(name: &str) -> Result<Effort, &'static str> {
+    match name {
+        "fast" => Ok(Effort::Fast),
+        "standard" => Ok(Effort::Standard),
+        "thorough" => Ok(Effort::Thorough),
+        _ => Err("give fast, standard or thorough"),
+    }
+}
+
+fn search(name: &str) -> Result<SearchMode, &'static str> {
+    match name {
+        "auto" => Ok(SearchMode::Auto),
+        "screened" => Ok(SearchMode::Screened),
+        "exact" => Ok(SearchMode::Exact),
+        _ => Err("give auto, screened or exact"),
+    }
+}
+
+/// Measures, prints the table, and writes what was asked for; returns what could not be measured.
+pub(crate) fn detect(args: &Args) -> anyhow::Result<Vec<String>> {
     let plan = Plan {
         edits: chosen(&args.edits)?,
         lengths_s: lengths(&args.lengths)?,
         splits: args.splits.get(),
-        sample: args.sample.map(std::num::NonZeroUsize::get),
+        sample: args.sample.map(NonZeroUsize::get),
         seed: args.seed,
-        effort: args.effort.into(),
-        search: args.search.into(),
-        threads: match args.threads.count {
-            Some(count) => count.get(),
-            None => thread::available_parallelism().map_or(1, usize::from),
-        },
+        effort: args.effort,
+        search: args.search,
+        threads: args.threads.or(thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get),
     };
     if let Some(plot) =
         args.plot.as_ref().filter(|plot| plot.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("svg")))
@@ -56,7 +111,7 @@ pub(crate) fn detect(args: &BenchDetect) -> anyhow::Result<Exit> {
     cache::need_editor()?;
     let folder = args.cache.clone().map_or_else(cache::default_folder, Ok)?;
     let cache = Cache::new(folder, args.keep.clone())?;
-    let cancel = signal::cancel_flag("stopping; what was made is kept; once more to stop at once")?;
+    let cancel = cancel_flag()?;
     let (clips, left_out) = footage::read(&args.folder)?;
     let hours = clips.iter().map(|clip| clip.duration_s).sum::<f64>() / 3600.0;
     let mut measured = measure::measure(&clips, &plan, &cache, &cancel)?;
@@ -81,9 +136,10 @@ pub(crate) fn detect(args: &BenchDetect) -> anyhow::Result<Exit> {
     if args.json {
         let rows: Vec<Value> = measured.rows.iter().map(row_json).collect();
         let all = json!({ "footage": head, "table": table, "null": chance, "rows": rows, "failed": measured.failed });
-        output::print(format!("{all}\n").as_bytes())?;
+        writeln!(io::stdout(), "{all}")?;
     } else {
-        let text = format!(
+        write!(
+            io::stdout(),
             "{} videos, {:.2} h, of which each half is indexed in turn ({} splits); at least {threshold:.0} bits are asked for\n\n{}{}{}",
             clips.len(),
             hours,
@@ -91,14 +147,18 @@ pub(crate) fn detect(args: &BenchDetect) -> anyhow::Result<Exit> {
             table.text(),
             chance.as_ref().map_or_else(String::new, null::Null::text),
             told(&measured, args.misses)
-        );
-        output::print(text.as_bytes())?;
+        )?;
     }
-    talk::say(&format!("{} edits made, {} checks made, the rest was known", measured.fresh.0, measured.fresh.1));
-    for failure in &measured.failed {
-        talk::say(&format!("not measured: {failure}"));
-    }
-    Ok(if measured.failed.is_empty() { Exit::Success } else { Exit::Error })
+    eprintln!("{} edits made, {} checks made, the rest was known", measured.fresh.0, measured.fresh.1);
+    Ok(measured.failed)
+}
+
+/// A flag that Ctrl-C or a termination request sets.
+fn cancel_flag() -> anyhow::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let shared = Arc::clone(&flag);
+    ctrlc::set_handler(move || shared.store(true, Ordering::Relaxed))?;
+    Ok(flag)
 }
 
 fn chosen(names: &[String]) -> anyhow::Result<Vec<Edit>> {
@@ -149,7 +209,7 @@ fn told(measured: &Measured, misses: bool) -> String {
             report.reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join("; ")
         ));
     }
-    crate::text::plain_lines(&text)
+    text
 }
 
 /// Own seconds that are called published without a word: a source is seen once a second, and ends half way to the next time.

@@ -1,0 +1,82 @@
+//! Measures the library `uniq` on footage of one's own: a tool for those who develop or judge it, no part of the product.
+
+#![allow(clippy::print_stderr, reason = "talks to the person who runs it")]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod cache;
+mod detect;
+mod edits;
+mod excerpt;
+mod footage;
+mod measure;
+mod null;
+mod pictures;
+mod plot;
+mod precision;
+mod random;
+mod score;
+mod statistics;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Measure what uniq finds, and what it wrongly accuses, on footage of your own
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Tell how likely a copy is found, and how often an innocent clip is called published
+    #[command(after_help = "\
+Example:
+  uniq-bench detect ~/footage
+  uniq-bench detect ~/footage --edits cut,vertical,pip50 --lengths 10 --plot recall.svg
+
+DIR is a folder of videos. A manifest.csv in it names its files in the column `file`; files with the same text in the \
+column `group` show the same content and never stand on both sides. Each half of the groups is indexed in turn. Excerpts of \
+indexed videos, edited in each way, have to be found; those of the other half must not be called published; nor must other \
+moments of a video of which only one half is indexed. The edits are made by the command ffmpeg.
+
+Fingerprints of edited excerpts, indexes and reports are kept in the cache, so that a second run measures what changed.
+
+Exit codes: 0 measured, 2 error, or something could not be measured.")]
+    Detect(detect::Args),
+    /// Tell how many bytes the small pictures of sources take, and how true they are to the frames
+    #[command(after_help = "\
+Example:
+  uniq-bench pictures ~/footage
+
+DIR is a folder of videos, as `uniq-bench detect` takes it.
+
+Exit codes: 0 measured, 2 error, or something could not be measured.")]
+    Pictures {
+        /// The videos
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let failed = match Cli::parse().command {
+        Command::Detect(args) => detect::detect(&args),
+        Command::Pictures { folder } => pictures::pictures(&folder),
+    };
+    match failed {
+        Ok(failed) if failed.is_empty() => ExitCode::SUCCESS,
+        Ok(failed) => {
+            failed.iter().for_each(|failure| eprintln!("not measured: {failure}"));
+            ExitCode::from(2)
+        }
+        Err(error) => {
+            eprintln!("uniq-bench: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
