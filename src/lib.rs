@@ -23,7 +23,8 @@
 //!    are squares around blobs, which stay on the same content when the picture is cropped, moved or covered in part; a clip
 //!    has smaller ones too, for what it shows smaller than its source. A
 //!    key that stays in its place for a while is kept once, with the times of its first and last sighting. Of a source a small
-//!    grey picture of each keyframe is kept besides ([`fingerprint::PictureTrack`]).
+//!    grey picture of each keyframe is kept besides ([`fingerprint::PictureTrack`]), of a clip in memory one each
+//!    [`sample::CLIP_PICTURE_INTERVAL`].
 //! 4. [`index`] keeps the track of each video (keys with times and places, what moves, small pictures) and its keys by coarse cell in
 //!    write-once, checksummed files.
 //! 5. [`search`] first sets aside what the clip shows of material that was marked as benign ([`index::Role::Benign`]), and

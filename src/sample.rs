@@ -25,6 +25,8 @@ pub struct Grid {
     last: Option<Duration>,
     /// The next drawn moment, and the interval that it is from.
     next: (u64, Duration),
+    /// When the last small picture of a drawn choice is shown.
+    pictured: Option<Duration>,
 }
 
 /// How keyframes are chosen.
@@ -50,6 +52,13 @@ pub const CORPUS_INTERVAL: Duration = Duration::from_millis(500);
 /// Measured with even gaps on edited excerpts of real footage: against half a second, a quarter misses 9 instead of 17 of 105 hard
 /// ones, and finds the copy of a static shot in which something moves quickly.
 pub const QUERY_INTERVAL: Duration = Duration::from_millis(250);
+
+/// The time between two small pictures of a clip: the first frame that is shown this much later gives the next, so that a video of
+/// 12.5 frames a second or fewer gives one of each.
+pub const CLIP_PICTURE_INTERVAL: Duration = Duration::from_millis(80);
+
+/// About so many pixels has a small picture of a clip: 96x54 of a frame of 16:9. What a clip shows small in a corner still has some.
+pub const CLIP_PICTURE_AREA: usize = 96 * 54;
 
 impl Grid {
     /// Makes a grid for a published video, of which as little as possible is decoded.
@@ -111,7 +120,7 @@ impl Grid {
             Sampling::Drawn(seed) => (0, drawn(&seed, interval, 0)),
             Sampling::Sparse | Sampling::Dense => (0, Duration::ZERO),
         };
-        Ok(Grid { interval, sampling, resolution: Resolution::Working, last: None, next })
+        Ok(Grid { interval, sampling, resolution: Resolution::Working, last: None, next, pictured: None })
     }
 
     /// Whether a drawn moment falls into the time for which a frame is shown, up to `until`.
@@ -157,6 +166,16 @@ impl Selector for Grid {
 
     fn resolution(&self) -> Resolution {
         self.resolution
+    }
+
+    fn wants_picture(&mut self, time: Duration) -> Option<usize> {
+        if !matches!(self.sampling, Sampling::Drawn(_))
+            || self.pictured.is_some_and(|last| time < last.saturating_add(CLIP_PICTURE_INTERVAL))
+        {
+            return None;
+        }
+        self.pictured = Some(time);
+        Some(CLIP_PICTURE_AREA)
     }
 }
 
@@ -227,6 +246,29 @@ mod tests {
         let (one, other) = (of([1; 32]), of([2; 32]));
         let shared = one.iter().filter(|time| other.contains(time)).count();
         assert!((75..=81).contains(&one.len()) && shared < 30, "{shared} of {}", one.len());
+    }
+
+    /// When the frames are shown that give a small picture.
+    fn pictured(grid: &mut Grid, times: impl Iterator<Item = Duration>) -> Vec<u128> {
+        let area = |grid: &mut Grid, time| grid.wants_picture(time) == Some(CLIP_PICTURE_AREA);
+        times.filter(|&time| area(grid, time)).map(|time| time.as_millis()).collect()
+    }
+
+    #[test]
+    fn a_clip_gives_a_small_picture_of_the_first_frame_after_each_80_ms_and_others_give_none() {
+        let query = || Grid::query(QUERY_INTERVAL, &[0; 32]).unwrap();
+        let times = |count: u32, millis: u64| (0..count).map(move |i| i * Duration::from_millis(millis));
+        assert_eq!(pictured(&mut query(), times(6, 40)), [0, 80, 160]);
+        assert_eq!(pictured(&mut query(), times(4, 80)), [0, 80, 160, 240]);
+        assert_eq!(pictured(&mut query(), times(3, 500)), [0, 500, 1000]);
+        let film = (0..8).map(|i| Duration::from_secs_f64(f64::from(i) * 1001.0 / 24000.0));
+        assert_eq!(pictured(&mut query(), film), [0, 83, 166, 250]);
+        // After a gap the next ones count from the frame behind it; a time that stands still gives none.
+        let uneven = [0, 0, 79, 81, 150, 161, 1000, 1079, 1080].map(Duration::from_millis);
+        assert_eq!(pictured(&mut query(), uneven.into_iter()), [0, 81, 161, 1000, 1080]);
+        for mut grid in [Grid::corpus(CORPUS_INTERVAL).unwrap(), Grid::dense(QUERY_INTERVAL).unwrap()] {
+            assert!(pictured(&mut grid, times(20, 40)).is_empty());
+        }
     }
 
     #[test]

@@ -419,6 +419,7 @@ mod testing {
             keyframes: (0..keyframes).map(keyframe).collect(),
             keys: (0..regions * keyframes).map(key).collect(),
             motion: Motion::default(),
+            pictures: Vec::new(),
         }
     }
 }

@@ -146,6 +146,7 @@ pub(super) fn still_clip(seconds: f32) -> Fingerprint {
         keyframes: vec![],
         keys: vec![],
         motion: Motion::default(),
+        pictures: Vec::new(),
     }
 }
 

@@ -306,6 +306,7 @@ mod tests {
                 (0..3).for_each(|i| motion.push(Duration::from_millis(500 * i), &[1, -1, 0, 0, -1, 1]));
                 motion
             },
+            pictures: Vec::new(),
         }
     }
 

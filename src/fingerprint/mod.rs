@@ -7,7 +7,8 @@
 //! once for as long as it lasts. *Benign* material gives runs as well, of a grid still denser than
 //! a clip's ([`BENIGN_INTERVAL`]) and of as many regions. All mark the keys whose place looks alike
 //! two seconds away or more. Of clips and sources [`Motion`] is kept besides: coarse outlines of
-//! what moves; of sources a [`PictureTrack`] too, small pictures of their keyframes.
+//! what moves; of sources a [`PictureTrack`] too, small pictures of their keyframes, and of a clip
+//! that was decoded more of them ([`Fingerprint::pictures`]).
 //!
 //! This stage assumes upright luma frames ([`crate::media`]), of a clip at twice the working size, which it halves; it knows
 //! nothing of other videos.
@@ -29,6 +30,9 @@ mod plane;
 mod region;
 mod repeats;
 mod runs;
+mod small;
+#[cfg(test)]
+mod testing;
 mod treated;
 mod whole;
 mod wide;
@@ -43,7 +47,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::media::{self, Decoded, Source};
 use crate::sample::{Grid, QUERY_INTERVAL, Sampling};
-use crate::sandbox::Decoding;
+use crate::sandbox::{Decoding, Given};
 use crate::{Error, Result};
 
 use extract::{Course, Detail, Extractor, KEYS_MIN};
@@ -55,6 +59,7 @@ pub use parts::Parts;
 pub use picture_track::{PictureTrack, PictureTrackBuilder, Thumbnail};
 pub use pictures::{ClipPictures, Looked, Picture};
 use runs::{Sighting, Tracker};
+use small::SmallPictures;
 
 /// Changes whenever the same source would give other keys; an index of another version cannot be searched. What a clip gives may
 /// change with the layout of its file alone.
@@ -137,7 +142,8 @@ pub struct ClipKey {
     pub recurs: bool,
 }
 
-/// All that a search needs to know of a clip; no picture can be made from it again but coarse outlines of what moves.
+/// All that a search needs to know of a clip. Its file gives back no picture but coarse outlines of what moves; while it is
+/// in memory, it has small pictures of the clip besides.
 ///
 /// Made of a clip, or by [`Fingerprint::new`], which lets nothing pass that no clip can have.
 #[derive(Debug, Clone, PartialEq)]
@@ -162,6 +168,8 @@ pub struct Fingerprint {
     pub(crate) keys: Vec<ClipKey>,
     /// What moves in them, one picture a keyframe.
     pub(crate) motion: Motion,
+    /// Small pictures of the clip, in order; none if the fingerprint was not made of the clip just now.
+    pub(crate) pictures: Vec<Thumbnail>,
 }
 
 impl Fingerprint {
@@ -171,7 +179,7 @@ impl Fingerprint {
     }
 
     /// What [`sketch_of_clip`] keeps of it: every second keyframe, if they are that close, and the strongest regions, no fine
-    /// ones; what moves stays in finer cells.
+    /// ones; what moves stays in finer cells, and the small pictures as they are.
     pub fn sketched(&self) -> Fingerprint {
         let step = if self.interval < 2 * QUERY_INTERVAL { 2 } else { 1 };
         let mut keys = Vec::new();
@@ -262,7 +270,7 @@ fn made(
     decoding: &Decoding,
     cancel: Option<&AtomicBool>,
 ) -> Result<(Fingerprint, Decoded)> {
-    let mut extractor = Extractor::new(detail);
+    let (mut extractor, mut pictures) = (Extractor::new(detail), SmallPictures::new());
     let (mut keyframes, mut keys) = (Vec::new(), Vec::new());
     let mut collect = |keyframe: Keyframe, seen: Vec<extract::SeenKey>| {
         let index = keyframes.len() as u32;
@@ -282,12 +290,15 @@ fn made(
     for &stream in streams {
         let grid = Grid::query(interval, sha256)?.at(detail.resolution());
         let offset = whole.as_ref().map_or(Duration::ZERO, |before| before.duration);
-        let mut visit = |frame: media::Frame| {
-            let time = frame.time.saturating_add(offset);
-            extractor.push(&media::Frame { time, ..frame }, &mut collect);
+        let mut visit = |given: Given| {
+            let later = |frame: media::Frame| media::Frame { time: frame.time.saturating_add(offset), ..frame };
+            match given {
+                Given::Keyframe(frame) => extractor.push(&later(frame), &mut collect),
+                Given::Picture(picture) => pictures.push(later(picture).into()),
+            }
             stop_if(cancel)
         };
-        let decoded = decoding.decode(source, sha256, stream, grid, &mut visit, &|| cancelled(cancel))?;
+        let decoded = decoding.decode_all(source, sha256, stream, grid, &mut visit, &|| cancelled(cancel))?;
         if cancelled(cancel) {
             return Err(Error::Cancelled);
         }
@@ -318,6 +329,7 @@ fn made(
         keyframes,
         keys,
         motion,
+        pictures: pictures.finish(),
     };
     Ok((fingerprint, decoded))
 }
@@ -467,33 +479,4 @@ fn cancelled(cancel: Option<&AtomicBool>) -> bool {
 
 fn stop_if(cancel: Option<&AtomicBool>) -> ControlFlow<()> {
     if cancelled(cancel) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-}
-
-#[cfg(test)]
-mod testing {
-    /// Smooth noise of four octaves around 128 grey levels, with structure from 5 to 40 pixels; like no picture twice.
-    pub(super) fn texture(x: f32, y: f32, seed: u32) -> f32 {
-        let mut level = 128.0;
-        for (i, period) in [40.0_f32, 20.0, 10.0, 5.0].into_iter().enumerate() {
-            level += 110.0 / (1 << i) as f32 * (value(x / period, y / period, seed + i as u32) - 0.5);
-        }
-        level.clamp(0.0, 255.0)
-    }
-
-    /// Noise in 0..=1 between random values at whole coordinates.
-    fn value(x: f32, y: f32, seed: u32) -> f32 {
-        let (column, row) = (x.floor(), y.floor());
-        let ease = |t: f32| t * t * (3.0 - 2.0 * t);
-        let (fx, fy) = (ease(x - column), ease(y - row));
-        let corner = |dx: i32, dy: i32| {
-            let mut h = (column as i32 + dx).wrapping_mul(0x2545_f491) ^ (row as i32 + dy).wrapping_mul(0x6c62_272e);
-            h = (h ^ seed.wrapping_mul(0x9e37_79b9) as i32).wrapping_mul(0x27d4_eb2f);
-            h ^= h >> 15;
-            h = h.wrapping_mul(0x2c1b_3c6d);
-            ((h ^ (h >> 12)) & 0xffff) as f32 / 65535.0
-        };
-        let upper = corner(0, 0) + fx * (corner(1, 0) - corner(0, 0));
-        let lower = corner(0, 1) + fx * (corner(1, 1) - corner(0, 1));
-        upper + fy * (lower - upper)
-    }
 }

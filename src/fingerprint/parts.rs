@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use super::{CLIP_REGIONS, ClipKey, Content, FINE_REGIONS, Fingerprint, KEYS_MIN, KeyKind, Keyframe, Motion, Place};
+use super::{
+    CLIP_REGIONS, ClipKey, Content, FINE_REGIONS, Fingerprint, KEYS_MIN, KeyKind, Keyframe, Motion, Place, Thumbnail,
+};
 use crate::error::millis;
 use crate::media::{StreamInfo, UNDECODED_MAX, Undecoded};
 
@@ -47,7 +49,8 @@ impl Fingerprint {
         keys(&parts)?;
         let undecoded = with_gaps(&parts)?;
         let Parts { path, sha256, info, duration, interval, frames, keyframes, keys, motion, .. } = parts;
-        Ok(Fingerprint { path, sha256, info, duration, interval, frames, undecoded, keyframes, keys, motion })
+        let pictures = Vec::new();
+        Ok(Fingerprint { path, sha256, info, duration, interval, frames, undecoded, keyframes, keys, motion, pictures })
     }
 
     /// The clip as it was named when the fingerprint was made.
@@ -98,6 +101,14 @@ impl Fingerprint {
     /// What moves in them, one picture a keyframe.
     pub fn motion(&self) -> &Motion {
         &self.motion
+    }
+
+    /// Small pictures of the clip in order of time, of about [`CLIP_PICTURE_AREA`](crate::sample::CLIP_PICTURE_AREA) pixels
+    /// and [`CLIP_PICTURE_INTERVAL`](crate::sample::CLIP_PICTURE_INTERVAL) or more apart, in a long clip a multiple of it.
+    ///
+    /// The file of a fingerprint does not hold them: one that was loaded, or made of its [`Parts`], has none.
+    pub fn pictures(&self) -> &[Thumbnail] {
+        &self.pictures
     }
 }
 

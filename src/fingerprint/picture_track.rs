@@ -47,7 +47,7 @@ use std::time::Duration;
 
 use self::group::Layout;
 use crate::error::millis;
-use crate::media::Frame;
+use crate::media::{self, Frame};
 
 /// The small pictures of a source, in order of time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -79,9 +79,9 @@ struct Group {
 pub struct Thumbnail {
     /// When it is shown.
     pub time: Duration,
-    /// Columns, at most 192.
+    /// Columns, at most 192 of a source and 288 of a clip.
     pub width: usize,
-    /// Rows, at most 192.
+    /// Rows, as many at most.
     pub height: usize,
     /// `width * height` grey levels, row by row.
     pub luma: Vec<u8>,
@@ -223,7 +223,7 @@ impl Group {
 impl Thumbnail {
     /// Averages the pixels of a frame that each pixel of its small picture covers.
     pub fn of(frame: &Frame) -> Thumbnail {
-        let (width, height) = size_of(frame.width, frame.height);
+        let (width, height) = media::small_size(frame.width, frame.height, THUMBNAIL_AREA);
         let (columns, rows) = (shares(frame.width, width), shares(frame.height, height));
         let mut sums = vec![0_u32; width * height];
         let mut across = vec![0_u32; width];
@@ -246,12 +246,10 @@ impl Thumbnail {
     }
 }
 
-/// Columns and rows of the small picture of a frame: of its shape, and never larger than it is.
-fn size_of(width: usize, height: usize) -> (usize, usize) {
-    let aspect = width.max(1) as f64 / height.max(1) as f64;
-    let side = |square: f64, all: usize| (square.sqrt().round() as usize).clamp(SIDE_MIN, SIDE_MAX).min(all.max(1));
-    let area = THUMBNAIL_AREA as f64;
-    (side(area * aspect, width), side(area / aspect, height))
+impl From<Frame> for Thumbnail {
+    fn from(small: Frame) -> Thumbnail {
+        Thumbnail { time: small.time, width: small.width, height: small.height, luma: small.luma }
+    }
 }
 
 /// Divides pixels into at most as many equal parts: of each pixel the first part that it lies in,
@@ -383,14 +381,11 @@ const THUMBNAIL_AREA: usize = 64 * 36;
 
 /// Most columns or rows of a small picture: from 16:1 on, the shorter side is 12 pixels or as many
 /// as the frame has.
-const SIDE_MAX: usize = 192;
+const SIDE_MAX: usize = media::small_side_max(THUMBNAIL_AREA);
 
 /// Most pictures that are coded together, 16 s at two a second. With 16 the same bytes give 0.3 dB
 /// less, with 64 no more.
 const GROUP: usize = 32;
-
-/// Fewest columns or rows, of a frame that has as many.
-const SIDE_MIN: usize = THUMBNAIL_AREA / SIDE_MAX;
 
 /// Most pixels of a small picture: more than rounding its sides up can give.
 const AREA_MAX: usize = 2560;

@@ -141,6 +141,10 @@ impl Selector for Later<'_> {
     fn resolution(&self) -> Resolution {
         self.inner.resolution()
     }
+
+    fn wants_picture(&mut self, time: Duration) -> Option<usize> {
+        self.inner.wants_picture(time.saturating_add(self.offset))
+    }
 }
 
 /// Sees what comes of it.
@@ -155,6 +159,10 @@ impl Observer for LaterObserver<'_> {
 
     fn frame(&mut self, frame: Frame) -> ControlFlow<()> {
         self.inner.frame(Frame { time: frame.time.saturating_add(self.offset), ..frame })
+    }
+
+    fn picture(&mut self, picture: Frame) -> ControlFlow<()> {
+        self.inner.picture(Frame { time: picture.time.saturating_add(self.offset), ..picture })
     }
 
     fn progress(&mut self, reached: Duration, frames: u64) -> ControlFlow<()> {

@@ -72,6 +72,26 @@ pub(super) fn frame_size(width: u32, height: u32, sample_aspect: (u32, u32), res
     (resolution.times() * across, resolution.times() * down)
 }
 
+/// Columns and rows of the small picture of about `area` pixels of a frame: of its shape, and never larger than it is. From 16:1
+/// on, it has the shape of 16:1.
+pub(crate) fn small_size(width: usize, height: usize, area: usize) -> (usize, usize) {
+    let aspect = width.max(1) as f64 / height.max(1) as f64;
+    let (longest, square) = (small_side_max(area), area as f64);
+    let shortest = area / longest.max(1);
+    let side = |square: f64, all: usize| (square.sqrt().round() as usize).clamp(shortest, longest).min(all.max(1));
+    (side(square * aspect, width), side(square / aspect, height))
+}
+
+/// Most columns or rows of a small picture of about `area` pixels.
+pub(crate) const fn small_side_max(area: usize) -> usize {
+    4 * area.isqrt()
+}
+
+/// Most pixels of a small picture of about `area` pixels: more than rounding its sides up can give.
+pub(crate) const fn small_area_max(area: usize) -> usize {
+    area + small_side_max(area)
+}
+
 /// The size of the working picture, before it is turned upright, for a stored picture of `width` x `height` with
 /// pixels of the aspect `sample_aspect` (numerator, denominator; a zero in either means square).
 fn working_size(width: u32, height: u32, sample_aspect: (u32, u32)) -> (usize, usize) {
@@ -174,6 +194,33 @@ mod tests {
             let at = |resolution| frame_size(width, height, aspect, resolution);
             assert_eq!(at(Resolution::Working), size, "{width}x{height}");
             assert_eq!(at(Resolution::Double), (2 * size.0, 2 * size.1), "{width}x{height}");
+        }
+    }
+
+    #[test]
+    fn a_small_picture_has_the_shape_of_its_frame_and_about_its_area() {
+        for ((width, height, area), size) in [
+            ((1920, 1080, 64 * 36), (64, 36)),
+            ((1920, 1080, 96 * 54), (96, 54)),
+            ((1080, 1920, 96 * 54), (54, 96)),
+            ((640, 480, 96 * 54), (83, 62)),
+            ((30_000, 1000, 96 * 54), (288, 18)),
+            ((10, 1, 96 * 54), (10, 1)),
+            ((0, 0, 96 * 54), (1, 1)),
+        ] {
+            assert_eq!(small_size(width, height, area), size, "{width}x{height}");
+        }
+    }
+
+    #[test]
+    fn no_frame_gives_a_larger_small_picture_than_is_believed() {
+        let sides = [0, 1, 2, 17, 54, 97, 240, 575, 576, 720, 1080, 1920, 4096, 65_535];
+        for area in [64 * 36, 96 * 54, 128 * 72] {
+            for (width, height) in sides.iter().flat_map(|&width| sides.map(|height| (width, height))) {
+                let (columns, rows) = small_size(width, height, area);
+                assert!(columns.max(rows) <= small_side_max(area) && columns * rows <= small_area_max(area));
+                assert!(columns >= 1 && rows >= 1 && columns <= width.max(1) && rows <= height.max(1));
+            }
         }
     }
 

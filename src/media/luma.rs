@@ -12,7 +12,7 @@ use ffmpeg::format::Pixel;
 use ffmpeg::software::scaling;
 use ffmpeg::util::frame::Video;
 
-use super::geometry::{Orientation, frame_size};
+use super::geometry::{Orientation, displayed_size, frame_size, small_size};
 use super::{Frame, Resolution};
 
 /// A scaler for one kind of picture, rebuilt whenever the stream changes its size or format.
@@ -58,14 +58,28 @@ impl LumaScaler {
         orientation: Orientation,
         resolution: Resolution,
     ) -> Result<Frame, String> {
+        let out = frame_size(picture.width(), picture.height(), sample_aspect, resolution);
+        self.scale_to(out, picture, orientation)
+    }
+
+    /// Makes the small picture of about `area` pixels of `picture`, upright and with square pixels; `time` is left at zero. The
+    /// error is that of [`LumaScaler::scale`].
+    pub(super) fn shrink(
+        &mut self,
+        picture: &Video,
+        sample_aspect: (u32, u32),
+        orientation: Orientation,
+        area: usize,
+    ) -> Result<Frame, String> {
+        let displayed = displayed_size(picture.width(), picture.height(), sample_aspect, Orientation::UPRIGHT);
+        let out = small_size(displayed.0 as usize, displayed.1 as usize, area);
+        self.scale_to(out, picture, orientation)
+    }
+
+    /// Scales `picture` to a size that it has before it is turned upright.
+    fn scale_to(&mut self, out: (usize, usize), picture: &Video, orientation: Orientation) -> Result<Frame, String> {
         let (width, height) = (picture.width(), picture.height());
-        let key = Key {
-            format: picture.format(),
-            range: picture.color_range(),
-            width,
-            height,
-            out: frame_size(width, height, sample_aspect, resolution),
-        };
+        let key = Key { format: picture.format(), range: picture.color_range(), width, height, out };
         if self.current.as_ref().is_none_or(|scaler| scaler.key != key) {
             self.current = Some(Scaler::new(key)?);
         }
@@ -245,105 +259,4 @@ const FULL_RANGE: [u8; 256] = {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use ffmpeg::color::Range;
-
-    const WIDTH: u32 = 256;
-    const HEIGHT: u32 = 128;
-
-    /// A full-range ramp from black to white, converted by the scaler to `format`.
-    fn ramp(format: Pixel) -> Video {
-        let mut grey = Video::new(Pixel::GRAY8, WIDTH, HEIGHT);
-        let stride = grey.stride(0);
-        for row in grey.data_mut(0).chunks_mut(stride) {
-            for (x, value) in row.iter_mut().enumerate() {
-                *value = x.min(255) as u8;
-            }
-        }
-        let flags = scaling::Flags::POINT | scaling::Flags::ACCURATE_RND | scaling::Flags::FULL_CHR_H_INT;
-        let (w, h) = (WIDTH, HEIGHT);
-        let mut context = scaling::Context::get(Pixel::GRAY8, w, h, format, w, h, flags).unwrap();
-        let mut picture = Video::empty();
-        context.run(&grey, &mut picture).unwrap();
-        picture
-    }
-
-    fn worst_level(format: Pixel, range: Range) -> u8 {
-        let mut picture = ramp(format);
-        picture.set_color_range(range);
-        let frame = LumaScaler::default().scale(&picture, (1, 1), Orientation::UPRIGHT, Resolution::Working).unwrap();
-        assert_eq!((frame.width, frame.height), (256, 128));
-        let errors = frame.luma.iter().enumerate();
-        errors.map(|(i, level)| level.abs_diff((i % 256) as u8)).max().unwrap()
-    }
-
-    #[test]
-    fn every_layout_of_pixels_gives_the_same_ramp() {
-        for (format, bound) in [
-            (Pixel::YUV420P, 2),
-            (Pixel::YUV422P, 2),
-            (Pixel::YUV444P, 2),
-            (Pixel::YUVA420P, 2),
-            (Pixel::NV12, 2),
-            (Pixel::NV21, 2),
-            (Pixel::YUV420P9LE, 2),
-            (Pixel::YUV420P10LE, 2),
-            (Pixel::YUV420P10BE, 2),
-            (Pixel::YUV422P12LE, 2),
-            (Pixel::YUV444P14LE, 2),
-            (Pixel::YUV420P16LE, 2),
-            (Pixel::P010LE, 2),
-            (Pixel::P016LE, 2),
-            (Pixel::YUYV422, 2),
-            (Pixel::UYVY422, 2),
-            (Pixel::YUVJ420P, 1),
-            (Pixel::GRAY8, 0),
-            (Pixel::GRAY10LE, 1),
-            (Pixel::GRAY12LE, 1),
-            (Pixel::GRAY16LE, 1),
-            (Pixel::GRAY16BE, 1),
-            (Pixel::YA8, 1),
-            (Pixel::RGB24, 2),
-            (Pixel::BGRA, 2),
-            (Pixel::GBRP, 2),
-            (Pixel::GBRP10LE, 2),
-            (Pixel::RGB48LE, 2),
-            (Pixel::RGB565LE, 9),
-        ] {
-            let worst = worst_level(format, Range::Unspecified);
-            assert!(worst <= bound, "{format:?}: {worst} levels off");
-        }
-    }
-
-    #[test]
-    fn the_range_tag_decides() {
-        // The ramp is limited in these formats, so taking it for full leaves black at 16.
-        for format in [Pixel::YUV420P, Pixel::YUV420P10LE, Pixel::YUYV422] {
-            assert!(worst_level(format, Range::MPEG) <= 2, "{format:?}");
-            assert!(worst_level(format, Range::JPEG) >= 15, "{format:?}");
-        }
-        assert!(worst_level(Pixel::GRAY8, Range::MPEG) >= 15);
-    }
-
-    #[test]
-    fn a_change_of_size_or_format_gives_another_scaler() {
-        let mut scaler = LumaScaler::default();
-        for (format, width, height, size) in [
-            (Pixel::YUV420P, 256, 128, (256, 128)),
-            (Pixel::YUV420P, 128, 256, (128, 256)),
-            (Pixel::RGB24, 128, 256, (128, 256)),
-            (Pixel::YUV420P, 16, 16, (128, 128)),
-        ] {
-            let picture = Video::new(format, width, height);
-            let frame = scaler.scale(&picture, (1, 1), Orientation::UPRIGHT, Resolution::Working).unwrap();
-            assert_eq!((frame.width, frame.height), size);
-        }
-    }
-
-    #[test]
-    fn pictures_without_luma_are_refused() {
-        assert_eq!(source_of(Pixel::VAAPI, Range::Unspecified), None);
-        assert_eq!(source_of(Pixel::None, Range::Unspecified), None);
-    }
-}
+mod tests;

@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use crate::Result;
 
+pub(crate) use geometry::{small_area_max, small_side_max, small_size};
 pub(crate) use limits::Limit;
 pub use limits::Limits;
 pub use provision::{Provision, provision, versions};
@@ -90,6 +91,11 @@ pub trait Selector {
     fn resolution(&self) -> Resolution {
         Resolution::Working
     }
+    /// About how many pixels the small picture is to have that is wanted of the candidate at `time`, wanted as a frame or not;
+    /// `None` for no such picture. Called once per candidate, before [`Selector::wants`].
+    fn wants_picture(&mut self, _time: Duration) -> Option<usize> {
+        None
+    }
 }
 
 /// What is known of the chosen video stream before decoding.
@@ -145,6 +151,9 @@ pub trait Observer {
     fn opened(&mut self, info: &StreamInfo);
     /// A frame that the selector wanted.
     fn frame(&mut self, frame: Frame) -> ControlFlow<()>;
+    /// A small picture that the selector wanted: upright, with square pixels, each of them the mean of what it covers; never
+    /// after a frame that is shown later.
+    fn picture(&mut self, picture: Frame) -> ControlFlow<()>;
     /// How far decoding has come, called for every packet: the last frame's time, and how many there were.
     fn progress(&mut self, reached: Duration, frames: u64) -> ControlFlow<()>;
 }
@@ -172,6 +181,10 @@ impl Observer for Visitor<'_> {
 
     fn frame(&mut self, frame: Frame) -> ControlFlow<()> {
         (self.0)(frame)
+    }
+
+    fn picture(&mut self, _: Frame) -> ControlFlow<()> {
+        ControlFlow::Continue(())
     }
 
     fn progress(&mut self, _: Duration, _: u64) -> ControlFlow<()> {

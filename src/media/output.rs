@@ -30,6 +30,8 @@ pub(super) struct Output<'a> {
     pub(super) selector: &'a mut dyn Selector,
     pub(super) observer: &'a mut dyn Observer,
     scaler: LumaScaler,
+    /// The one for small pictures.
+    shrinker: LumaScaler,
     pub(super) held: Option<Held>,
     /// When the last wanted frame is shown, on the stream's own clock.
     pub(super) wanted: Option<i64>,
@@ -51,6 +53,7 @@ impl<'a> Output<'a> {
             selector,
             observer,
             scaler: LumaScaler::default(),
+            shrinker: LumaScaler::default(),
             held: None,
             wanted: None,
             unusable: Vec::new(),
@@ -63,10 +66,13 @@ impl<'a> Output<'a> {
             return Ok(());
         };
         let time = clock::duration(held.time);
-        if !self.selector.wants(time, next.map(clock::duration)) {
+        let area = self.selector.wants_picture(time);
+        let wanted = self.selector.wants(time, next.map(clock::duration));
+        if wanted {
+            self.wanted = Some(held.stamp);
+        } else if area.is_none() {
             return Ok(());
         }
-        self.wanted = Some(held.stamp);
         let aspect = match stream.sample_aspect {
             (0, _) => open::aspect_pair(held.picture.aspect_ratio().into()),
             aspect => aspect,
@@ -79,15 +85,27 @@ impl<'a> Output<'a> {
         let mut held = held;
         let shown = stream.window.margins((held.picture.width(), held.picture.height()));
         if !shown.is_some_and(|margins| open::crop(&mut held.picture, margins)) {
-            let end = next.unwrap_or(held.time.saturating_add(held.length));
-            self.unusable.push((held.time, end, CROPPED.to_owned()));
+            if wanted {
+                let end = next.unwrap_or(held.time.saturating_add(held.length));
+                self.unusable.push((held.time, end, CROPPED.to_owned()));
+            }
+            return Ok(());
+        }
+        let going_on = |answer: ControlFlow<()>| match answer {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Cancelled),
+        };
+        // What has no luma is told of the frames that are wanted.
+        if let Some(area) = area
+            && let Ok(small) = self.shrinker.shrink(&held.picture, aspect, orientation, area)
+        {
+            going_on(self.observer.picture(Frame { time, ..small }))?;
+        }
+        if !wanted {
             return Ok(());
         }
         match self.scaler.scale(&held.picture, aspect, orientation, self.selector.resolution()) {
-            Ok(frame) => match self.observer.frame(Frame { time, ..frame }) {
-                ControlFlow::Continue(()) => Ok(()),
-                ControlFlow::Break(()) => Err(Error::Cancelled),
-            },
+            Ok(frame) => going_on(self.observer.frame(Frame { time, ..frame })),
             Err(reason) => {
                 let end = next.unwrap_or(held.time.saturating_add(held.length));
                 self.unusable.push((held.time, end, reason));

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::Protections;
 use super::message::{Failure, Message, Tried};
 use crate::media::{Decoded, Frame, Limits, StreamInfo, UNDECODED_MAX, Undecoded, VideoStream};
+use crate::sample::CLIP_PICTURE_INTERVAL;
 
 /// What the parent does about a message.
 #[derive(Debug, PartialEq)]
@@ -17,6 +18,7 @@ pub(super) enum Step {
     /// Nothing but the knowledge that it goes on.
     Noted,
     Frame(Frame),
+    Picture(Frame),
     Done(Decoded),
     Failed(Failure),
     Tried(Tried),
@@ -34,6 +36,9 @@ pub(super) struct Ledger {
     ready: bool,
     info: Option<StreamInfo>,
     keyframes: u64,
+    /// How many small pictures there were, and when the next one may be shown; `None` if nobody asked for any.
+    pictures: Option<(u64, Duration)>,
+    /// When the last keyframe or picture is shown.
     last: Duration,
     reached: Duration,
     missing: Vec<Undecoded>,
@@ -51,6 +56,11 @@ impl Ledger {
         Ledger { bytes: Some(bytes), ..Ledger::new(limits, Duration::from_secs(1)) }
     }
 
+    /// That of a process that decodes a clip and so sends small pictures too.
+    pub(super) fn of_clip(limits: &Limits, interval: Duration) -> Ledger {
+        Ledger { pictures: Some((0, Duration::ZERO)), ..Ledger::new(limits, interval) }
+    }
+
     pub(super) fn new(limits: &Limits, interval: Duration) -> Ledger {
         Ledger {
             limits: *limits,
@@ -58,6 +68,7 @@ impl Ledger {
             ready: false,
             info: None,
             keyframes: 0,
+            pictures: None,
             last: Duration::ZERO,
             reached: Duration::ZERO,
             missing: Vec::new(),
@@ -114,6 +125,7 @@ impl Ledger {
                 Ok(Step::Noted)
             }
             Message::Frame(frame) => self.frame(frame),
+            Message::Picture(picture) => self.picture(picture),
             Message::Progress(reached, frames) => {
                 self.within(reached, "a place")?;
                 self.counted(frames)?;
@@ -144,12 +156,7 @@ impl Ledger {
     }
 
     fn frame(&mut self, frame: Frame) -> Result<Step, String> {
-        self.opened("a frame")?;
-        self.within(frame.time, "a frame")?;
-        if frame.time < self.last {
-            return Err(format!("a frame at {:?} after one at {:?}", frame.time, self.last));
-        }
-        self.last = frame.time;
+        self.in_order(frame.time, "a frame")?;
         self.keyframes += 1;
         // Of three keyframes in a row the first and the last are more than an interval apart.
         let intervals = frame.time.as_nanos() / self.interval.as_nanos().max(1);
@@ -157,6 +164,16 @@ impl Ledger {
             return Err(format!("{} keyframes up to {:?}", self.keyframes, frame.time));
         }
         Ok(Step::Frame(frame))
+    }
+
+    fn picture(&mut self, picture: Frame) -> Result<Step, String> {
+        let (count, next) = self.pictures.ok_or("a small picture that nobody asked for")?;
+        self.in_order(picture.time, "a small picture")?;
+        if picture.time < next {
+            return Err(format!("a small picture at {:?}, before {next:?}", picture.time));
+        }
+        self.pictures = Some((count + 1, picture.time.saturating_add(CLIP_PICTURE_INTERVAL)));
+        Ok(Step::Picture(picture))
     }
 
     fn part(&mut self, part: Undecoded) -> Result<Step, String> {
@@ -177,7 +194,8 @@ impl Ledger {
         self.opened("an end")?;
         self.within(duration, "an end")?;
         self.counted(frames)?;
-        if frames < self.keyframes || frames == 0 || duration < self.last {
+        let pictures = self.pictures.map_or(0, |(count, _)| count);
+        if frames < self.keyframes.max(pictures) || frames == 0 || duration < self.last {
             return Err(format!("an end at {duration:?} after {frames} frames, contrary to what was sent"));
         }
         self.ended = true;
@@ -192,6 +210,17 @@ impl Ledger {
 
     fn opened(&self, what: &str) -> Result<(), String> {
         if self.info.is_some() { Ok(()) } else { Err(format!("{what} before the stream")) }
+    }
+
+    /// Checks that what is shown at this time comes after what came before.
+    fn in_order(&mut self, time: Duration, what: &str) -> Result<(), String> {
+        self.opened(what)?;
+        self.within(time, what)?;
+        if time < self.last {
+            return Err(format!("{what} at {time:?} after one at {:?}", self.last));
+        }
+        self.last = time;
+        Ok(())
     }
 
     fn within(&mut self, time: Duration, what: &str) -> Result<(), String> {
@@ -213,105 +242,4 @@ const VIDEO_STREAMS_MAX: usize = 256;
 const KEYFRAMES_SPARE: u128 = 4;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn info() -> StreamInfo {
-        StreamInfo {
-            width: 640,
-            height: 360,
-            codec: "h264".into(),
-            container: "mov".into(),
-            pixel_format: "yuv420p".into(),
-            declared: None,
-        }
-    }
-
-    fn stream(index: u32) -> VideoStream {
-        VideoStream { index, codec: "h264".into(), width: 640, height: 360, cover: index > 1, place: None }
-    }
-
-    fn frame(time: Duration) -> Message {
-        Message::Frame(Frame { time, width: 2, height: 2, luma: vec![0; 4] })
-    }
-
-    fn part(start: u32, end: u32) -> Message {
-        Message::Missing(Undecoded { start: start * SECOND, end: end * SECOND, reason: "corrupt data".into() })
-    }
-
-    /// Says that it is ready and what it decodes, and then the messages; the last answer or the first refusal.
-    fn said(messages: Vec<Message>) -> Result<Step, String> {
-        let limits = Limits { duration: 100 * SECOND, frames: 1000, ..Limits::default() };
-        let mut ledger = Ledger::new(&limits, SECOND);
-        ledger.take(Message::Ready(Protections::default()))?;
-        ledger.take(Message::Opened(info()))?;
-        ledger.take(Message::Stream(stream(0)))?;
-        let mut last = Ok(Step::Noted);
-        for message in messages {
-            last = Ok(ledger.take(message)?);
-        }
-        last
-    }
-
-    #[test]
-    fn an_honest_account_is_taken() {
-        let messages = vec![
-            frame(Duration::ZERO),
-            Message::Progress(SECOND, 25),
-            frame(SECOND),
-            part(2, 4),
-            part(4, 5),
-            Message::Done(5 * SECOND, 50),
-        ];
-        let Ok(Step::Done(decoded)) = said(messages) else { panic!() };
-        assert_eq!((decoded.duration, decoded.frames, decoded.undecoded.len()), (5 * SECOND, 50, 2));
-    }
-
-    #[test]
-    fn of_a_file_that_is_read_no_more_comes_than_its_length_allows() {
-        let read = |messages: Vec<Message>| {
-            let mut ledger = Ledger::of_reading(&Limits::default(), 5);
-            ledger.take(Message::Ready(Protections::default())).unwrap();
-            messages.into_iter().map(|message| ledger.take(message)).collect::<Result<Vec<_>, _>>()
-        };
-        let part = |length: usize| Message::Bytes(vec![7; length]);
-        assert_eq!(read(vec![part(3), part(2), Message::Read]).unwrap().last(), Some(&Step::Read));
-        assert!(read(vec![part(3), part(3)]).is_err());
-        assert!(read(vec![Message::Read, part(1)]).is_err());
-        assert!(read(vec![Message::Opened(info())]).is_err() && read(vec![Message::Done(SECOND, 1)]).is_err());
-    }
-
-    #[test]
-    fn lies_are_refused() {
-        for (why, messages) in [
-            ("back in time", vec![frame(SECOND), frame(SECOND / 2)]),
-            ("beyond the limit", vec![frame(101 * SECOND)]),
-            ("progress beyond the limit", vec![Message::Progress(101 * SECOND, 1)]),
-            ("too many frames", vec![Message::Progress(SECOND, 1001)]),
-            ("a flood of keyframes", vec![frame(SECOND); 20]),
-            ("parts that overlap", vec![part(1, 3), part(2, 4)]),
-            ("a part that ends before it starts", vec![part(3, 1)]),
-            ("a part beyond the limit", vec![part(1, 300)]),
-            ("a flood of parts", vec![part(1, 1); UNDECODED_MAX + 1]),
-            ("fewer frames than were sent", vec![frame(Duration::ZERO), frame(SECOND), Message::Done(SECOND, 1)]),
-            ("an end before the last frame", vec![frame(5 * SECOND), Message::Done(SECOND, 10)]),
-            ("nothing decoded", vec![Message::Done(SECOND, 0)]),
-            ("a second end", vec![Message::Done(SECOND, 1), Message::Done(SECOND, 1)]),
-            ("a stream that it did not list", vec![Message::Origin(1, 0), Message::Done(SECOND, 1)]),
-            ("a cover", vec![Message::Stream(stream(2)), Message::Origin(2, 0), Message::Done(SECOND, 1)]),
-            ("a flood of streams", vec![Message::Stream(stream(1)); VIDEO_STREAMS_MAX]),
-            ("a second beginning", vec![Message::Ready(Protections::default())]),
-            ("bytes in place of frames", vec![Message::Bytes(vec![0])]),
-            ("the end of another task", vec![Message::Read]),
-        ] {
-            assert!(said(messages).is_err(), "{why}");
-        }
-        let mut early = Ledger::new(&Limits::default(), SECOND);
-        assert!(early.take(Message::Opened(info())).is_err());
-        early.take(Message::Ready(Protections::default())).unwrap();
-        assert!(early.take(frame(SECOND)).is_err() && early.take(part(0, 1)).is_err());
-        assert!(early.take(Message::Done(SECOND, 1)).is_err());
-    }
-}
+mod tests;

@@ -8,7 +8,10 @@
 use std::time::Duration;
 
 use super::Protections;
-use crate::media::{Frame, LONG_SIDE_MAX, Resolution, StreamInfo, Undecoded, VideoStream};
+use crate::media::{
+    Frame, LONG_SIDE_MAX, Resolution, StreamInfo, Undecoded, VideoStream, small_area_max, small_side_max,
+};
+use crate::sample::CLIP_PICTURE_AREA;
 
 /// What a decoding process says.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +22,8 @@ pub(super) enum Message {
     Opened(StreamInfo),
     /// A keyframe.
     Frame(Frame),
+    /// A small picture of a clip.
+    Picture(Frame),
     /// Where it is, in the video and in frames.
     Progress(Duration, u64),
     /// A part that is missing.
@@ -80,7 +85,7 @@ impl Message {
                     put_text(&mut bytes, text);
                 }
             }
-            Message::Frame(frame) => {
+            Message::Frame(frame) | Message::Picture(frame) => {
                 put_time(&mut bytes, frame.time);
                 bytes.extend((frame.width as u32).to_le_bytes());
                 bytes.extend((frame.height as u32).to_le_bytes());
@@ -140,6 +145,7 @@ impl Message {
             Message::Origin(..) => 10,
             Message::Bytes(_) => 11,
             Message::Read => 12,
+            Message::Picture(_) => 13,
         }
     }
 
@@ -170,15 +176,7 @@ impl Message {
                     pixel_format: body.text()?,
                 })
             }
-            3 => {
-                let time = body.time()?;
-                let (width, height) = (body.number()? as usize, body.number()? as usize);
-                let sides = 1..=SIDE_MAX;
-                if !sides.contains(&width) || !sides.contains(&height) {
-                    return None;
-                }
-                Message::Frame(Frame { time, width, height, luma: body.take(width * height)?.to_vec() })
-            }
+            3 => Message::Frame(body.frame(SIDE_MAX, SIDE_MAX * SIDE_MAX)?),
             4 => Message::Progress(body.time()?, body.long()?),
             5 => Message::Missing(Undecoded { start: body.time()?, end: body.time()?, reason: body.text()? }),
             6 => Message::Done(body.time()?, body.long()?),
@@ -194,6 +192,7 @@ impl Message {
             10 => Message::Origin(body.number()?, body.long()?.cast_signed()),
             11 => Message::Bytes(std::mem::take(&mut body.0).to_vec()),
             12 => Message::Read,
+            13 => Message::Picture(body.frame(small_side_max(CLIP_PICTURE_AREA), PICTURE_AREA_MAX)?),
             _ => return None,
         };
         body.0.is_empty().then_some(message)
@@ -254,6 +253,8 @@ pub(super) const BYTES_MAX: usize = 1 << 16;
 
 /// The longest side of a frame.
 const SIDE_MAX: usize = Resolution::Double.times() * LONG_SIDE_MAX;
+/// Most pixels of a small picture.
+const PICTURE_AREA_MAX: usize = small_area_max(CLIP_PICTURE_AREA);
 
 /// Longest body by kind, in bytes.
 fn longest(tag: u8) -> usize {
@@ -267,6 +268,7 @@ fn longest(tag: u8) -> usize {
         9 => 3 * 4 + 2 + 2 * 8 + 2 + TEXT_MAX,
         10 => 4 + 8,
         11 => BYTES_MAX,
+        13 => 8 + 4 + 4 + PICTURE_AREA_MAX,
         _ => 0,
     }
 }
@@ -315,6 +317,17 @@ impl<'a> Body<'a> {
         self.long().map(Duration::from_nanos)
     }
 
+    /// A frame of limited sides and area.
+    fn frame(&mut self, side_max: usize, area_max: usize) -> Option<Frame> {
+        let time = self.time()?;
+        let (width, height) = (self.number()? as usize, self.number()? as usize);
+        let sides = 1..=side_max;
+        if !sides.contains(&width) || !sides.contains(&height) || width * height > area_max {
+            return None;
+        }
+        Some(Frame { time, width, height, luma: self.take(width * height)?.to_vec() })
+    }
+
     fn text(&mut self) -> Option<String> {
         let length = u16::from_le_bytes(self.take(2)?.try_into().ok()?);
         let text = std::str::from_utf8(self.take(usize::from(length))?).ok()?;
@@ -327,112 +340,7 @@ const HEADER: usize = 5;
 /// Longest text in bytes.
 const TEXT_MAX: usize = 500;
 /// Changes with the messages, so that programs of two versions do not misunderstand each other.
-const PROTOCOL: &[u8] = b"uniq 5\n";
+const PROTOCOL: &[u8] = b"uniq 6\n";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn messages() -> Vec<Message> {
-        let second = Duration::from_secs(1);
-        vec![
-            Message::Ready(Protections { landlock_version: 7, seccomp: true, ..Protections::default() }),
-            Message::Opened(StreamInfo {
-                width: 1920,
-                height: 1080,
-                codec: "h264".into(),
-                container: "mov,mp4".into(),
-                pixel_format: "yuv420p".into(),
-                declared: Some(second),
-            }),
-            Message::Frame(Frame { time: second, width: 4, height: 2, luma: vec![9; 8] }),
-            Message::Progress(second, 25),
-            Message::Missing(Undecoded { start: second, end: 2 * second, reason: "corrupt data".into() }),
-            Message::Stream(VideoStream {
-                index: 2,
-                codec: "hevc".into(),
-                width: 64,
-                height: 48,
-                cover: true,
-                place: Some((7, 1 << 40)),
-            }),
-            Message::Origin(2, -5),
-            Message::Done(second, 25),
-            Message::Failed(Failure { kind: 3, number: 5, text: "no".into() }),
-            Message::Tried(Tried { refused: true, how: "é".into() }),
-            Message::Bytes(vec![0, 255, 7]),
-            Message::Read,
-        ]
-    }
-
-    #[test]
-    fn messages_come_back_however_they_are_cut() {
-        let all: Vec<u8> = messages().iter().flat_map(Message::to_bytes).collect();
-        for step in [1, 2, 7, all.len()] {
-            let (mut inbox, mut found) = (Inbox::default(), Vec::new());
-            for part in all.chunks(step) {
-                inbox.push(part);
-                while let Some(message) = inbox.next().unwrap() {
-                    found.push(message);
-                }
-            }
-            assert_eq!(found, messages());
-            assert!(!inbox.is_torn());
-        }
-    }
-
-    #[test]
-    fn a_length_is_refused_before_its_body_is_there() {
-        for (tag, length) in
-            [(1_u8, 17_u32), (3, 17 + (1 << 20)), (4, 17), (11, 1 + (1 << 16)), (12, 1), (13, 1), (0, 1), (7, u32::MAX)]
-        {
-            let mut inbox = Inbox::default();
-            inbox.push(&[&[tag][..], &length.to_le_bytes()].concat());
-            assert!(inbox.next().is_err(), "{tag} {length}");
-        }
-    }
-
-    #[test]
-    fn wrong_sizes_truths_texts_and_rests_are_refused() {
-        let frame = Message::Frame(Frame { time: Duration::ZERO, width: 4, height: 2, luma: vec![9; 8] }).to_bytes();
-        let refused = |bytes: &[u8]| {
-            let mut inbox = Inbox::default();
-            inbox.push(bytes);
-            inbox.next().is_err()
-        };
-        assert!(!refused(&frame));
-        for (at, value) in [(13, 5), (13, 0), (17, 0), (15, 1), (0, 4), (0, 200)] {
-            let mut wrong = frame.clone();
-            wrong[at] = value;
-            assert!(refused(&wrong), "{at} {value}");
-        }
-        let mut escape = Message::Failed(Failure { kind: 1, number: 0, text: "ab".into() }).to_bytes();
-        *escape.last_mut().unwrap() = 0x1b;
-        assert!(refused(&escape));
-        *escape.last_mut().unwrap() = 0xff;
-        assert!(refused(&escape));
-        let mut truth = Message::Tried(Tried { refused: true, how: String::new() }).to_bytes();
-        truth[5] = 2;
-        assert!(refused(&truth));
-    }
-
-    #[test]
-    fn texts_lose_control_characters_and_length() {
-        assert_eq!(clean("a\u{1b}[2J\n"), "a?[2J?");
-        let long = clean(&"ä".repeat(TEXT_MAX));
-        assert!(long.len() <= TEXT_MAX && long.ends_with('…'));
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_messages_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..600), tag in 0_u8..12) {
-            let mut inbox = Inbox::default();
-            inbox.push(&[&[tag][..], &(bytes.len() as u32).to_le_bytes(), &bytes].concat());
-            if let Ok(Some(message)) = inbox.next() {
-                let again = message.to_bytes();
-                prop_assert_eq!(again[0], tag);
-            }
-        }
-    }
-}
+mod tests;

@@ -96,6 +96,15 @@ pub struct Worker {
     pub demand: Demand,
 }
 
+/// What decoding gives of a video, in the order in which it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Given {
+    /// A frame that the grid chose.
+    Keyframe(Frame),
+    /// A small picture of a frame of a clip, at most one each [`CLIP_PICTURE_INTERVAL`](crate::sample::CLIP_PICTURE_INTERVAL).
+    Picture(Frame),
+}
+
 /// How much protection there must be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Demand {
@@ -142,8 +151,30 @@ impl Decoding {
         source: &Source,
         sha256: &[u8; 32],
         stream: Option<u32>,
-        mut grid: Grid,
+        grid: Grid,
         visit: &mut dyn FnMut(Frame) -> ControlFlow<()>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Decoded> {
+        let mut visit = |given| match given {
+            Given::Keyframe(frame) => visit(frame),
+            Given::Picture(_) => ControlFlow::Continue(()),
+        };
+        self.decode_all(source, sha256, stream, grid, &mut visit, stop)
+    }
+
+    /// Does the same, and hands on the small pictures of a clip as well: those of a [drawn](crate::sample::Sampling::Drawn)
+    /// `grid`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Decoding::decode`].
+    pub fn decode_all(
+        &self,
+        source: &Source,
+        sha256: &[u8; 32],
+        stream: Option<u32>,
+        mut grid: Grid,
+        visit: &mut dyn FnMut(Given) -> ControlFlow<()>,
         stop: &dyn Fn() -> bool,
     ) -> Result<Decoded> {
         if let Some(journal) = &self.journal {
@@ -308,9 +339,9 @@ enum Task {
     Try(Trial),
 }
 
-/// An observer that wants frames, and may want to stop.
+/// An observer that wants frames and pictures, and may want to stop.
 struct Stoppable<'a> {
-    visit: &'a mut dyn FnMut(Frame) -> ControlFlow<()>,
+    visit: &'a mut dyn FnMut(Given) -> ControlFlow<()>,
     stop: &'a dyn Fn() -> bool,
 }
 
@@ -318,7 +349,11 @@ impl Observer for Stoppable<'_> {
     fn opened(&mut self, _: &StreamInfo) {}
 
     fn frame(&mut self, frame: Frame) -> ControlFlow<()> {
-        (self.visit)(frame)
+        (self.visit)(Given::Keyframe(frame))
+    }
+
+    fn picture(&mut self, picture: Frame) -> ControlFlow<()> {
+        (self.visit)(Given::Picture(picture))
     }
 
     fn progress(&mut self, _: Duration, _: u64) -> ControlFlow<()> {

@@ -110,6 +110,11 @@ impl Observer for Sender {
         self.going_on()
     }
 
+    fn picture(&mut self, picture: Frame) -> ControlFlow<()> {
+        self.send(&Message::Picture(picture));
+        self.going_on()
+    }
+
     fn progress(&mut self, reached: Duration, frames: u64) -> ControlFlow<()> {
         if self.told.elapsed() >= TELL_EVERY {
             self.send(&Message::Progress(reached, frames));

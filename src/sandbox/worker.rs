@@ -14,9 +14,9 @@ use super::ledger::{Ledger, Step};
 use super::message::{Inbox, Tried};
 use super::serve::error_of;
 use super::trial::Trial;
-use super::{Demand, Job, Protections, SUBCOMMAND, Task, Worker};
-use crate::media::{Decoded, Frame, Limit, Limits, Selector as _, Source};
-use crate::sample::Grid;
+use super::{Demand, Given, Job, Protections, SUBCOMMAND, Task, Worker};
+use crate::media::{Decoded, Limit, Limits, Selector as _, Source};
+use crate::sample::{Grid, Sampling};
 use crate::{Error, Result};
 
 /// Decodes `source` in a process of its own, and in another one if somebody ends it; `stop` is asked ten times a second.
@@ -26,20 +26,20 @@ pub(super) fn decode(
     stream: Option<u32>,
     limits: &Limits,
     grid: &Grid,
-    visit: &mut dyn FnMut(Frame) -> ControlFlow<()>,
+    visit: &mut dyn FnMut(Given) -> ControlFlow<()>,
     stop: &dyn Fn() -> bool,
 ) -> Result<Decoded> {
-    // A file gives the same frames each time: those that were handed on are not handed on again.
+    // A file gives the same frames and pictures each time: those that were handed on are not handed on again.
     let mut handed = 0_u64;
     retried(stop, &mut || {
-        let mut frames = 0_u64;
-        let mut visit = |frame| {
-            frames += 1;
-            if frames <= handed {
+        let mut number = 0_u64;
+        let mut visit = |given| {
+            number += 1;
+            if number <= handed {
                 return ControlFlow::Continue(());
             }
-            handed = frames;
-            visit(frame)
+            handed = number;
+            visit(given)
         };
         decode_once(worker, source, stream, limits, grid, &mut visit, stop)
     })
@@ -75,7 +75,7 @@ fn decode_once(
     stream: Option<u32>,
     limits: &Limits,
     grid: &Grid,
-    visit: &mut dyn FnMut(Frame) -> ControlFlow<()>,
+    visit: &mut dyn FnMut(Given) -> ControlFlow<()>,
     stop: &dyn Fn() -> bool,
 ) -> Result<Decoded> {
     let task = Task::Decode {
@@ -88,15 +88,16 @@ fn decode_once(
     };
     let input = source.file().try_clone().map_err(Error::io(source.path(), "open"))?;
     let mut talk = Talk::begin(worker, task, input.into(), limits, grid.interval())?;
+    if matches!(grid.sampling(), Sampling::Drawn(_)) {
+        talk.ledger = Ledger::of_clip(limits, grid.interval());
+    }
+    let mut hand_on = |given: Given| if visit(given).is_break() { Err(Error::Cancelled) } else { Ok(()) };
     loop {
         match talk.next(stop) {
             Ok(Step::Noted) => {}
             Ok(Step::Ready(protections)) => insist(worker, protections)?,
-            Ok(Step::Frame(frame)) => {
-                if visit(frame).is_break() {
-                    return Err(Error::Cancelled);
-                }
-            }
+            Ok(Step::Frame(frame)) => hand_on(Given::Keyframe(frame))?,
+            Ok(Step::Picture(picture)) => hand_on(Given::Picture(picture))?,
             Ok(Step::Done(decoded)) => return Ok(decoded),
             Ok(Step::Failed(failure)) => {
                 let reached = talk.ledger.reached();

@@ -35,6 +35,7 @@ fn clip(seconds: u32) -> Fingerprint {
         keyframes: (0..4 * seconds).map(keyframe).collect(),
         keys: vec![],
         motion: Motion::default(),
+        pictures: Vec::new(),
     }
 }
 

@@ -12,10 +12,12 @@ use crate::media_files::scene;
 use crate::{UNIQ, shared};
 
 /// What an honest process says first: it is ready, and has given up everything.
-const READY: &str = "printf '\\001\\015\\000\\000\\000uniq 5\\n\\007\\001\\001\\001\\001\\001'; ";
+const READY: &str = "printf '\\001\\015\\000\\000\\000uniq 6\\n\\007\\001\\001\\001\\001\\001'; ";
 /// A stream of 64 x 64 pixels.
 const OPENED: &str = "printf '\\002\\027\\000\\000\\000\\100\\000\\000\\000\\100\\000\\000\\000\\000\\000\\000\\000\\000\
     \\000\\000\\000\\000\\000\\000\\000\\000\\000\\000'; ";
+/// A small picture of one pixel at the beginning.
+const PICTURE: &str = "printf '\\015\\021\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\001\\000\\000\\000\\001\\000\\000\\000\\377'; ";
 
 /// What the library says of a clip when this script plays the decoding process.
 fn with(name: &str, script: &str) -> (Error, Duration) {
@@ -50,6 +52,12 @@ fn whatever_a_process_does_the_parent_goes_on() {
         ("noise", "head -c 100000 /dev/urandom".to_owned(), "kind"),
         ("zeros", "head -c 100000 /dev/zero".to_owned(), "kind"),
         ("large", format!("{READY} printf '\\003\\377\\377\\377\\177'; cat /dev/zero"), "bytes"),
+        ("flood", format!("{READY} {OPENED} while :; do {PICTURE} done"), "a small picture at 0ns, before 80ms"),
+        (
+            "huge",
+            format!("{READY} {OPENED} printf '\\015\\377\\377\\000\\000'; cat /dev/zero"),
+            "kind 13 with 65535 bytes",
+        ),
         ("half", format!("{READY} printf '\\004\\020\\000\\000\\000abc'"), "half a message"),
         (
             "escape",
@@ -117,6 +125,8 @@ fn a_worker_gives_the_same_bytes_as_decoding_in_process() {
         assert!(one.frames() > 0, "{}", file.display());
         assert_eq!(one.undecoded(), other.undecoded(), "{}", file.display());
         assert!(one.to_bytes() == other.to_bytes(), "{}: other keys", file.display());
+        let pictures = (one.pictures(), other.pictures());
+        assert!(!pictures.0.is_empty() && pictures.0 == pictures.1, "{}: other pictures", file.display());
     }
     fs::write(&files[0], b"no video at all").unwrap();
     let words =

@@ -83,6 +83,7 @@ fn merged(pictures: &[(u64, &str)], missed: usize) -> Report {
         keyframes: vec![],
         keys: vec![],
         motion: crate::fingerprint::Motion::default(),
+        pictures: Vec::new(),
     };
     let looked = ClipPictures {
         pictures: (0..)

@@ -116,12 +116,13 @@ fn small_pictures_have_the_shape_of_the_frame() {
         ((1, 1), (1, 1)),
         ((456, 256), (64, 36)),
     ];
+    let size_of = |(width, height)| media::small_size(width, height, THUMBNAIL_AREA);
     for (frame, expected) in sizes {
-        assert_eq!(size_of(frame.0, frame.1), expected, "{frame:?}");
+        assert_eq!(size_of(frame), expected, "{frame:?}");
     }
     for width in 1..=512 {
         for height in (1..=512).step_by(3) {
-            let (columns, rows) = size_of(width, height);
+            let (columns, rows) = size_of((width, height));
             assert!(columns <= width.min(SIDE_MAX) && rows <= height.min(SIDE_MAX) && columns * rows <= AREA_MAX);
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use super::*;
-use crate::media::{Links, StreamInfo, VideoStream};
+use crate::media::{Frame, Links, StreamInfo, VideoStream};
 use crate::sandbox::message::Message;
 use crate::sandbox::{Decoding, Journal, Place, Quarantine};
 
@@ -57,6 +57,25 @@ impl Fake {
         Fake { dir, decoding }
     }
 
+    /// Lets it tell of a clip, with small pictures: before each frame, and half a second after it.
+    fn with_pictures(self) -> Fake {
+        for name in ["begun", "done"] {
+            let mut inbox = Inbox::default();
+            inbox.push(&std::fs::read(self.file(name)).unwrap());
+            let mut said = Vec::new();
+            while let Some(message) = inbox.next().unwrap() {
+                let Message::Frame(frame) = message.clone() else {
+                    said.push(message);
+                    continue;
+                };
+                let picture = |time| Message::Picture(Frame { time, ..frame.clone() });
+                said.extend([picture(frame.time), message, picture(frame.time + SECOND / 2)]);
+            }
+            std::fs::write(self.file(name), said.iter().flat_map(Message::to_bytes).collect::<Vec<u8>>()).unwrap();
+        }
+        self
+    }
+
     /// The result and the times of the frames that were handed on.
     fn decode(&self, stop: &dyn Fn() -> bool) -> (Result<Decoded>, Vec<Duration>) {
         let source = self.decoding.open(&self.file("clip")).unwrap();
@@ -92,6 +111,28 @@ fn what_is_killed_from_outside_is_tried_again_and_gives_each_frame_once() {
         assert_eq!(times, [0, 1, 2].map(|seconds| seconds * SECOND), "{signal}");
         assert_eq!((fake.starts(), fake.journal()), (3, String::new()));
     }
+}
+
+#[test]
+fn what_is_tried_again_gives_each_small_picture_of_a_clip_once_and_a_source_has_none() {
+    let fake = Fake::new("[ $tries -lt 3 ] && kill -KILL $$").with_pictures();
+    let source = fake.decoding.open(&fake.file("clip")).unwrap();
+    let (mut frames, mut pictures) = (Vec::new(), Vec::new());
+    let mut visit = |given: Given| {
+        match given {
+            Given::Keyframe(frame) => frames.push(frame.time),
+            Given::Picture(picture) => pictures.push(picture.time),
+        }
+        ControlFlow::Continue(())
+    };
+    let grid = Grid::query(SECOND, &[7; 32]).unwrap();
+    fake.decoding.decode_all(&source, &[7; 32], None, grid, &mut visit, &|| false).unwrap();
+    assert_eq!(frames, [0, 1, 2].map(|seconds| seconds * SECOND));
+    assert_eq!(pictures, [0, 1, 2, 3, 4, 5].map(|halves| halves * SECOND / 2));
+    assert_eq!((fake.starts(), fake.journal()), (3, String::new()));
+
+    let Err(Error::WorkerDied { how, .. }) = fake.decode(&|| false).0 else { panic!() };
+    assert!(how.contains("nobody asked for"), "{how}");
 }
 
 #[test]
