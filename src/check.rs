@@ -1,19 +1,21 @@
 //! Checks a clip against an index: fingerprint, search, align, judge, report.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
-use crate::align::{self, Alignment, Corpus};
-use crate::fingerprint::{self, Fingerprint, Orientation, Warp};
-use crate::index::{Index, SearchMode, hex, moment};
+use crate::align::{self, Alignment, Corpus, dense};
+use crate::fingerprint::{self, Fingerprint, Orientation, PictureTrack, Thumbnail, Warp};
+use crate::index::{Index, SearchMode, VideoRef, hex, moment};
 use crate::report::{
     Clip, Effort, Geometry, IndexSummary, Interval, Match, NonMatch, Reason, ReasonCode, Rectangle, Report, SCHEMA,
     SearchSummary, Seconds, Source, Span, SpanState, Tool, Verdict,
 };
 use crate::sandbox::Decoding;
-use crate::search::{RADIUS, Share, Sifted, search, sift};
+use crate::search::{RADIUS, Share, search, sift};
 use crate::verdict::{Judgement, Policy, judge};
 use crate::{Error, Result};
 
@@ -33,6 +35,8 @@ pub struct CheckOptions<'a> {
     pub search: SearchMode,
     /// What counts as enough evidence.
     pub policy: Policy,
+    /// Sources that are not looked at, by their SHA-256: a clip that is in the index itself would be found to be a copy of it.
+    pub exclude: &'a [[u8; 32]],
     /// Stops the check once it is set.
     pub cancel: Option<&'a AtomicBool>,
     /// When the check is made, for the report.
@@ -47,6 +51,7 @@ impl<'a> CheckOptions<'a> {
             decoding,
             search: SearchMode::default(),
             policy: Policy::default(),
+            exclude: &[],
             cancel: None,
             now: None,
         }
@@ -132,8 +137,23 @@ fn checked(index: &Index, clip: &Fingerprint, origin: Origin, options: &CheckOpt
     let orientations = options.effort.orientations();
     let clock = Clock::start(clip, &options.decoding.limits, options.cancel);
     let sifted = sift(index, clip, &options.effort.benign_orientations(), &|| clock.check())?;
-    let found = find(index, &sifted, &orientations, options.search, &options.policy, &clock)?;
-    Ok(report(index, clip, origin, sifted.keys, found, options))
+    let (alignments, exact) = find(index, &sifted.clip, &orientations, options, &clock)?;
+    let state = index.state();
+    let interval = Duration::from_secs_f64(state.interval_s);
+    let judgement = judge(&sifted.clip, &alignments, &sifted.keyframes, state.videos, interval, &options.policy);
+    Ok(report(index, clip, origin, sifted.keys, Findings { alignments, judgement, exact }, options))
+}
+
+/// What a fingerprint has in common with sources, before it is judged; strongest first.
+///
+/// # Errors
+///
+/// Those of [`check_fingerprint`].
+pub fn alignments(index: &Index, clip: &Fingerprint, options: &CheckOptions<'_>) -> Result<Vec<Alignment>> {
+    let clip = &*options.effort.looked_at(clip);
+    let clock = Clock::start(clip, &options.decoding.limits, options.cancel);
+    let sifted = sift(index, clip, &options.effort.benign_orientations(), &|| clock.check())?;
+    Ok(find(index, &sifted.clip, &options.effort.orientations(), options, &clock)?.0)
 }
 
 impl Effort {
@@ -203,17 +223,16 @@ fn strongest_anywhere(mut aligned: Vec<Alignment>, start: Duration) -> Vec<Align
 
 fn find(
     index: &Index,
-    sifted: &Sifted<'_>,
+    clip: &Fingerprint,
     orientations: &[(Orientation, Share)],
-    mode: SearchMode,
-    policy: &Policy,
+    options: &CheckOptions<'_>,
     clock: &Clock<'_>,
-) -> Result<Findings> {
-    let clip: &Fingerprint = &sifted.clip;
+) -> Result<(Vec<Alignment>, bool)> {
     let state = index.state();
     let interval = Duration::from_secs_f64(state.interval_s);
     let corpus = Corpus { keys: state.keys, interval, stop: &|| clock.is_over() };
     let number = |time: Duration| clip.keys.partition_point(|key| clip.keyframes[key.keyframe as usize].time < time);
+    let is_looked_at = |video: VideoRef| !options.exclude.contains(&index.video(video).sha256);
     let (mut parts, mut exact) = (Vec::new(), true);
     let mut start = Duration::ZERO;
     loop {
@@ -221,18 +240,20 @@ fn find(
         let last = clip.duration <= start + WINDOW + WINDOW / 2;
         let end = if last { clip.duration.max(start) } else { start + WINDOW };
         let keys = number(start)..if last { clip.keys.len() } else { number(end) };
-        let hits = search(index, clip, keys, orientations, mode, &|| clock.check())?;
+        let hits = search(index, clip, keys, orientations, options.search, &|| clock.check())?;
         let mut aligned = Vec::new();
         for of_video in hits.hits.chunk_by(|a, b| a.video == b.video) {
-            if align::is_promising(of_video, &corpus) {
-                let video = of_video[0].video;
+            let video = of_video[0].video;
+            if is_looked_at(video) && align::is_promising(of_video, &corpus) {
                 let (track, length) = (index.track(video)?, index.video(video).duration);
                 aligned.extend(align::align_source(of_video, track, length, clip, align::Span { start, end }, &corpus));
                 clock.check()?;
             }
         }
         align::sort(&mut aligned);
-        parts.push(strongest_anywhere(aligned, start));
+        let mut aligned = strongest_anywhere(aligned, start);
+        look(index, clip, &mut aligned, clock)?;
+        parts.push(aligned);
         exact &= hits.exact;
         if last {
             break;
@@ -240,13 +261,42 @@ fn find(
         start = end;
     }
     let mut alignments = align::join(parts);
-    if let Some(video) = index.find(&hex(&clip.sha256)).first() {
+    if let Some(video) = index.find(&hex(&clip.sha256)).first().filter(|video| is_looked_at(**video)) {
         alignments.retain(|alignment| alignment.video != *video);
         alignments.insert(0, Alignment::identical(*video, clip.duration));
     }
-    let judgement = judge(clip, &alignments, &sifted.keyframes, state.videos, interval, policy);
-    Ok(Findings { alignments, judgement, exact })
+    Ok((alignments, exact))
 }
+
+/// Compares the pictures of alignments, which come strongest first.
+fn look(index: &Index, clip: &Fingerprint, aligned: &mut [Alignment], clock: &Clock<'_>) -> Result<()> {
+    if clip.pictures().is_empty() {
+        return Ok(());
+    }
+    let mut tracks: HashMap<VideoRef, PictureTrack> = HashMap::new();
+    for alignment in aligned.iter_mut().filter(|alignment| alignment.evidence.total >= COMPARED_BITS) {
+        clock.check()?;
+        let track = match tracks.entry(alignment.video) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(index.pictures(alignment.video)?),
+        };
+        let (from, to) = (alignment.reference.start.saturating_sub(BEYOND), alignment.reference.end + BEYOND);
+        let source: Vec<Thumbnail> = track.pictures(track.between(from, to)).collect();
+        let within = alignment.clip.start.saturating_sub(BEYOND)..=alignment.clip.end + BEYOND;
+        let pictures = clip.pictures();
+        let first = pictures.partition_point(|picture| picture.time < *within.start());
+        let end = pictures.partition_point(|picture| picture.time <= *within.end());
+        let claim = alignment.claim();
+        alignment.dense = dense::compare(&source, &pictures[first..end.max(first)], clip.aspect(), &claim);
+    }
+    Ok(())
+}
+
+/// Evidence from which the pictures of an alignment are compared, in bits: far fewer than decide by themselves.
+const COMPARED_BITS: f32 = 12.0;
+
+/// How far beyond an alignment pictures are taken, since its time is refined.
+const BEYOND: Duration = Duration::from_secs(1);
 
 /// Says what was found of a clip, of which `benign_keys` were set aside.
 fn report(

@@ -9,6 +9,8 @@
 //! Were pairs independent, an alignment of `b` bits would come about once in `2^b` searches. They follow from each other
 //! more often than that, so how many clips really reach `b` bits by chance was measured: see [`by_chance`].
 
+use serde::{Deserialize, Serialize};
+
 use crate::fingerprint::{Key, KeyKind};
 
 /// A pair of keys that agrees with an alignment.
@@ -29,7 +31,7 @@ pub struct Pair {
 }
 
 /// What an alignment is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Evidence {
     /// All pairs, in bits.
     pub total: f32,

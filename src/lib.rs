@@ -159,7 +159,7 @@ pub mod sandbox;
 pub mod search;
 pub mod verdict;
 
-pub use check::{CheckOptions, Query, check, check_fingerprint};
+pub use check::{CheckOptions, Query, alignments, check, check_fingerprint};
 pub use error::{Error, Result};
 #[cfg(unix)]
 pub use fingerprint::serve;

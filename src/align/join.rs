@@ -62,6 +62,11 @@ fn extend(earlier: &mut Alignment, next: &Alignment) {
     if next.evidence.total > earlier.evidence.total {
         earlier.geometry = next.geometry;
         earlier.jumps = next.jumps;
+        earlier.support = next.support;
+    }
+    match (&mut earlier.dense, &next.dense) {
+        (Some(dense), Some(next)) => dense.add(next),
+        (dense, next) => *dense = dense.or(*next),
     }
     earlier.evidence.total += next.evidence.total;
     earlier.evidence.moment += next.evidence.moment;

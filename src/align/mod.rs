@@ -17,6 +17,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::evidence::{self, Evidence, Pair};
 use crate::fingerprint::{Fingerprint, Orientation};
 use crate::index::{Track, VideoRef};
@@ -24,6 +26,7 @@ use crate::search::Hit;
 
 mod compare;
 mod course;
+pub mod dense;
 mod guide;
 mod join;
 mod lock;
@@ -36,6 +39,7 @@ mod timing;
 mod vote;
 
 use course::{KEPT_MIN, Leg};
+use dense::{Claim, Dense};
 pub use guide::GUIDED_RADIUS;
 use guide::Shown;
 pub(crate) use join::continues;
@@ -46,7 +50,7 @@ pub use timing::{Tally, Timing};
 use vote::{Line, Pace, Vote};
 
 /// A part of the clip and the part of a source that it looks like.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alignment {
     /// The source.
     pub video: VideoRef,
@@ -79,6 +83,10 @@ pub struct Alignment {
     pub jumps: bool,
     /// Whether clip and source fit clearly better at another time, which came to nothing or was told before.
     pub outdone: bool,
+    /// Which part of the source's frame is found: left, top, right and bottom, in its heights; zeros if that is not known.
+    pub support: [f32; 4],
+    /// How well the pictures agree; `None` where one side has none.
+    pub dense: Option<Dense>,
     /// Whether the two files are the same bytes, and nothing else was looked at.
     pub identical: bool,
 }
@@ -104,8 +112,26 @@ impl Alignment {
             moved: Moved::default(),
             jumps: false,
             outdone: false,
+            support: [0.0; 4],
+            dense: None,
             identical: true,
         }
+    }
+}
+
+impl Alignment {
+    /// What it says of the pictures.
+    pub fn claim(&self) -> Claim {
+        let speed = self.speed;
+        let ((start, end), (from, to)) = (self.clip.seconds(), self.reference.seconds());
+        // Of the source's ends, which are cut to its length, the one that is not cut tells the time.
+        let offset = match (speed < 0.0, from > 0.0) {
+            (true, _) => to - speed * start,
+            (false, true) => from - speed * start,
+            (false, false) => to - speed * end,
+        };
+        let Alignment { orientation, geometry, support, clip, .. } = *self;
+        Claim { orientation, geometry, support, speed, offset, span: clip }
     }
 }
 
@@ -113,7 +139,7 @@ impl Alignment {
 const SHA256_BITS: f32 = 256.0;
 
 /// From one moment of a video to another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     /// The first moment.
     pub start: Duration,
@@ -153,7 +179,7 @@ impl Span {
 }
 
 /// `reference = scale * clip + (x, y)`, all in frame heights.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Similarity {
     /// Size of a detail in the source's frame over its size in the clip's.
     pub scale: f32,
@@ -164,7 +190,7 @@ pub struct Similarity {
 }
 
 /// Which keys of this part of the clip and of the source are where the alignment puts them.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Found {
     /// Share of the source's regions that a copy would show, 0..=1.
     pub reference: f32,
@@ -179,7 +205,7 @@ pub struct Found {
 
 /// Agreement in bits where an alignment says, and the most that any other time of the source reaches; zero for an
 /// alignment of less than [`CONTRAST_MIN`] bits.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Contrast {
     /// Of all keys, here.
     pub here: f32,

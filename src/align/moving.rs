@@ -4,6 +4,8 @@
 //! same moment: so the cells of [`Motion`], laid over each other as the geometry says, are correlated picture by picture, and
 //! the time that an alignment claims is asked against others, as [`super::timing`] asks keys.
 
+use serde::{Deserialize, Serialize};
+
 use super::pairing::Pairing;
 use super::timing::{Tally, When, chance};
 use super::vote::Line;
@@ -11,7 +13,7 @@ use super::{CONTRAST_SECONDS, MOMENT_GAP, Similarity, middle};
 use crate::fingerprint::{Motion, Orientation, Place};
 
 /// How well what moves in the clip fits what moves in the source at the time of an alignment.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Moved {
     /// Pictures of both sides that move, and how many of them fit best at the claimed time.
     pub pictures: Tally,

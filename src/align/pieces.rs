@@ -12,7 +12,7 @@ use super::{
     Span, TIME_TOLERANCE, pairs,
 };
 use crate::evidence::{self, Evidence, Pair};
-use crate::fingerprint::{ClipKey, Keyframe};
+use crate::fingerprint::{ClipKey, KeyKind, Keyframe, Place};
 use crate::search::Hit;
 
 /// Evidence from which the source is looked at where the alignment says, in bits.
@@ -81,7 +81,11 @@ impl Context<'_> {
             } else {
                 Found::default()
             };
+            let fitted = if strong { pairing().fitted(line, (first, last)) } else { geometry };
+            let support = self.support(&traces, (first, last));
             pieces.push(Alignment {
+                support,
+                dense: None,
                 video: group[0].video,
                 orientation,
                 clip,
@@ -92,7 +96,7 @@ impl Context<'_> {
                     Span { start: to_reference(clip.start), end: to_reference(clip.end) }
                 },
                 speed: line.speed,
-                geometry,
+                geometry: fitted,
                 evidence,
                 hits: within.len(),
                 found,
@@ -105,6 +109,28 @@ impl Context<'_> {
             });
         }
         pieces
+    }
+
+    /// Which part of the source's frame is found between two moments of the clip: of the sides of
+    /// the regions all but one in twenty at each end.
+    fn support(&self, traces: &[Trace], (first, last): (f32, f32)) -> [f32; 4] {
+        let near = traces.iter().filter(|trace| {
+            trace.distance <= SUPPORT_RADIUS && (first..=last).contains(&trace.time)
+        });
+        let runs = near.map(|trace| &self.shown.runs[trace.run]);
+        let places: Vec<Place> = runs.filter(|run| run.kind == KeyKind::Region).map(|run| run.place).collect();
+        let side = |end: f32, of: &dyn Fn(&Place) -> f32| {
+            let mut sides: Vec<f32> = places.iter().map(of).collect();
+            sides.sort_by(f32::total_cmp);
+            let number = end * sides.len().saturating_sub(1) as f32;
+            sides.get(number.round() as usize).copied().unwrap_or_default()
+        };
+        [
+            side(0.05, &|place| place.x - 0.5 * place.size),
+            side(0.05, &|place| place.y - 0.5 * place.size),
+            side(0.95, &|place| place.x + 0.5 * place.size),
+            side(0.95, &|place| place.y + 0.5 * place.size),
+        ]
     }
 
     /// What each keyframe of the clip says of an alignment, from its pairs and traces and the keys that are expected in them.
@@ -176,6 +202,9 @@ impl Context<'_> {
 
 /// A match that begins this near to the clip's start begins at it, in seconds beyond one interval.
 pub(super) const EDGE: f32 = 0.25;
+
+/// Distance up to which a key tells which part of the frame is found, in bits: well within what chance gives.
+const SUPPORT_RADIUS: u32 = 64;
 
 /// Counts the evidence, and what is left of the moment's without its best second.
 fn sustained(pairs: &[(f32, Pair)], corpus_keys: u64) -> Evidence {

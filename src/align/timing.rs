@@ -11,6 +11,8 @@
 //! A key fits the better, the nearer it is in bits and in place: what a camera passes is the same thing everywhere, but at
 //! its place for a moment only. Places are compared after the geometry has been fitted anew to all that was found there.
 
+use serde::{Deserialize, Serialize};
+
 use std::ops::{Range, RangeInclusive};
 
 use super::guide::{self, GUIDED_RADIUS};
@@ -20,7 +22,7 @@ use super::{CONTRAST_SECONDS, SHIFT_TOLERANCE, Similarity, TIME_TOLERANCE, middl
 use crate::fingerprint::{ClipKey, Run};
 
 /// How often something fits best at the claimed time.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Tally {
     /// How often it was asked.
     pub asked: f32,
@@ -70,7 +72,7 @@ const FULL_RATE: f32 = 0.75;
 const CERTAIN: f32 = 0.999;
 
 /// What pictures and keys of both sides say about the time of an alignment.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Timing {
     /// Pictures of the source, over the clip's time.
     pub source_pictures: Tally,

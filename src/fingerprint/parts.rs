@@ -110,6 +110,11 @@ impl Fingerprint {
     pub fn pictures(&self) -> &[Thumbnail] {
         &self.pictures
     }
+
+    /// The same with small pictures that were kept apart from its file.
+    pub fn with_pictures(self, pictures: Vec<Thumbnail>) -> Fingerprint {
+        Fingerprint { pictures, ..self }
+    }
 }
 
 /// Numbers and texts in their ranges.

@@ -71,7 +71,7 @@ pub enum Role {
 }
 
 /// Names a video within one opened [`Index`](super::Index); another snapshot may give it another name.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct VideoRef {
     pub(crate) segment: u32,
     pub(crate) video: u32,

@@ -1,6 +1,6 @@
 //! What was made and measured before: fingerprints of edited excerpts, indexes, and reports.
 //!
-//! - `fingerprints/KEY.uniq`: named by the version of the fingerprint, the clips' bytes, the part, the filters and the
+//! - `fingerprints/KEY.uniq` and `KEY.pictures`, which its small pictures are kept in: named by the version of the fingerprint, the clips' bytes, the part, the filters and the
 //!   encoding. The edited video itself is deleted as soon as its fingerprint is made.
 //! - `indexes/KEY/`: named by the versions of fingerprint and index, and the bytes of the videos in it.
 //! - `reports/KEY.jsonl`: named by the bytes of this program, the index and the effort; one line a check.
@@ -8,14 +8,15 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use uniq::fingerprint::FINGERPRINT_VERSION;
+use uniq::fingerprint::{FINGERPRINT_VERSION, Thumbnail};
 use uniq::index::FORMAT_VERSION;
 use uniq::ingest::{self, BuildOptions};
 use uniq::{Fingerprint, Index, Report};
@@ -60,8 +61,11 @@ impl Cache {
     pub(crate) fn fingerprint(&self, excerpt: &Excerpt, cancel: &AtomicBool) -> anyhow::Result<(Fingerprint, bool)> {
         let name = key(excerpt);
         let file = self.folder.join("fingerprints").join(format!("{name}.uniq"));
-        if let Ok(fingerprint) = Fingerprint::load(&file, &decoding(), Some(cancel)) {
-            return Ok((fingerprint, false));
+        let beside = file.with_extension("pictures");
+        if let (Ok(fingerprint), Some(pictures)) =
+            (Fingerprint::load(&file, &decoding(), Some(cancel)), read_pictures(&beside))
+        {
+            return Ok((fingerprint.with_pictures(pictures), false));
         }
         let video = self.video(excerpt, &name)?;
         let made = uniq::fingerprint(&video, &decoding(), Some(cancel));
@@ -75,8 +79,14 @@ impl Cache {
         }
         let _ = fs::remove_file(&video);
         let fingerprint = made?;
+        fs::write(&beside, picture_bytes(fingerprint.pictures())).with_context(|| beside.display().to_string())?;
         fingerprint.save(&file)?;
         Ok((fingerprint, true))
+    }
+
+    /// The file of what was observed of excerpts by this program.
+    pub(crate) fn observations(&self) -> PathBuf {
+        self.folder.join("reports").join(format!("observations-{}.jsonl", &self.program[..16]))
     }
 
     /// Makes the edited video.
@@ -176,6 +186,31 @@ impl Reports {
         let mut file = fs::OpenOptions::new().create(true).append(true).open(&self.path).with_context(name)?;
         file.write_all(&lines).with_context(name)
     }
+}
+
+/// The small pictures of a clip as bytes: columns and rows u16, then of each its time in milliseconds u32 and its levels.
+fn picture_bytes(pictures: &[Thumbnail]) -> Vec<u8> {
+    let Some(first) = pictures.first() else { return Vec::new() };
+    let mut bytes = vec![];
+    bytes.extend((first.width as u16).to_le_bytes());
+    bytes.extend((first.height as u16).to_le_bytes());
+    for picture in pictures.iter().filter(|picture| (picture.width, picture.height) == (first.width, first.height)) {
+        bytes.extend((picture.time.as_millis() as u32).to_le_bytes());
+        bytes.extend(&picture.luma);
+    }
+    bytes
+}
+
+fn read_pictures(file: &Path) -> Option<Vec<Thumbnail>> {
+    let bytes = fs::read(file).ok()?;
+    let Some((head, rest)) = bytes.split_first_chunk::<4>() else { return Some(Vec::new()) };
+    let [width, height] = [[head[0], head[1]], [head[2], head[3]]].map(|side| usize::from(u16::from_le_bytes(side)));
+    let picture = |bytes: &[u8]| {
+        let (time, luma) = bytes.split_first_chunk::<4>()?;
+        let time = Duration::from_millis(u32::from_le_bytes(*time).into());
+        (luma.len() == width * height).then(|| Thumbnail { time, width, height, luma: luma.to_vec() })
+    };
+    rest.chunks(4 + width * height).map(picture).collect()
 }
 
 /// Names an edited excerpt by all that its fingerprint depends on.

@@ -154,7 +154,7 @@ pub(crate) fn detect(args: &Args) -> anyhow::Result<Vec<String>> {
 }
 
 /// A flag that Ctrl-C or a termination request sets.
-fn cancel_flag() -> anyhow::Result<Arc<AtomicBool>> {
+pub(crate) fn cancel_flag() -> anyhow::Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     let shared = Arc::clone(&flag);
     ctrlc::set_handler(move || shared.store(true, Ordering::Relaxed))?;

@@ -9,6 +9,7 @@ mod edits;
 mod excerpt;
 mod footage;
 mod measure;
+mod model;
 mod null;
 mod pictures;
 mod plot;
@@ -48,6 +49,8 @@ Fingerprints of edited excerpts, indexes and reports are kept in the cache, so t
 
 Exit codes: 0 measured, 2 error, or something could not be measured.")]
     Detect(detect::Args),
+    /// Fit the model that decides what is a copy, and judge it on contents that it was not fitted on
+    Model(model::Args),
     /// Tell how many bytes the small pictures of sources take, and how true they are to the frames
     #[command(after_help = "\
 Example:
@@ -66,6 +69,7 @@ Exit codes: 0 measured, 2 error, or something could not be measured.")]
 fn main() -> ExitCode {
     let failed = match Cli::parse().command {
         Command::Detect(args) => detect::detect(&args),
+        Command::Model(args) => model::model(&args),
         Command::Pictures { folder } => pictures::pictures(&folder),
     };
     match failed {

@@ -1,0 +1,111 @@
+//! Affine maps between the frames of a source and of a clip.
+
+use crate::align::Similarity;
+use crate::fingerprint::{Orientation, Place};
+
+/// Takes a point of one frame to a point of another, both in heights of their frames.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Affine {
+    xx: f32,
+    xy: f32,
+    x: f32,
+    yx: f32,
+    yy: f32,
+    y: f32,
+}
+
+/// A small change of a map: stretches of both axes (logarithms), a turn in radians, and shifts in
+/// heights of the frame.
+pub(super) type Nudge = [f32; 5];
+
+impl Affine {
+    /// Where it takes a point.
+    pub(super) fn at(&self, x: f32, y: f32) -> (f32, f32) {
+        (self.xx * x + self.xy * y + self.x, self.yx * x + self.yy * y + self.y)
+    }
+
+    /// This map after another one.
+    pub(super) fn after(&self, first: &Affine) -> Affine {
+        let (x, y) = self.at(first.x, first.y);
+        Affine {
+            xx: self.xx * first.xx + self.xy * first.yx,
+            xy: self.xx * first.xy + self.xy * first.yy,
+            x,
+            yx: self.yx * first.xx + self.yy * first.yx,
+            yy: self.yx * first.xy + self.yy * first.yy,
+            y,
+        }
+    }
+
+    /// The largest factor by which it stretches an axis.
+    pub(super) fn stretch(&self) -> f32 {
+        self.xx.hypot(self.yx).max(self.xy.hypot(self.yy))
+    }
+
+    /// From the source's frame to the clip's, for a clip of this aspect that an orientation and a
+    /// geometry take to the source; `None` if that flattens the frame.
+    pub(super) fn to_clip(orientation: Orientation, geometry: &Similarity, aspect: f32) -> Option<Affine> {
+        let to_source = |x: f32, y: f32| {
+            let place = orientation.place(Place { x, y, size: 1.0 }, aspect);
+            geometry.point(place.x, place.y)
+        };
+        // The way to the source is linear: three of its points tell.
+        let (origin, right, down) = (to_source(0.0, 0.0), to_source(1.0, 0.0), to_source(0.0, 1.0));
+        let (xx, xy) = (right.0 - origin.0, down.0 - origin.0);
+        let (yx, yy) = (right.1 - origin.1, down.1 - origin.1);
+        let determinant = xx * yy - xy * yx;
+        if !(determinant.abs() > f32::EPSILON && determinant.is_finite()) {
+            return None;
+        }
+        let (xx, xy, yx, yy) = (yy / determinant, -xy / determinant, -yx / determinant, xx / determinant);
+        let x = -(xx * origin.0 + xy * origin.1);
+        let y = -(yx * origin.0 + yy * origin.1);
+        Some(Affine { xx, xy, x, yx, yy, y })
+    }
+
+    /// A small change about the middle of a frame of this aspect.
+    pub(super) fn nudge(&[wider, higher, turn, right, down]: &Nudge, aspect: f32) -> Affine {
+        let (sin, cos) = turn.sin_cos();
+        let (middle_x, middle_y) = (0.5 * aspect, 0.5);
+        let (xx, xy) = (wider.exp() * cos, -higher.exp() * sin);
+        let (yx, yy) = (wider.exp() * sin, higher.exp() * cos);
+        Affine {
+            xx,
+            xy,
+            x: middle_x - xx * middle_x - xy * middle_y + right,
+            yx,
+            yy,
+            y: middle_y - yx * middle_x - yy * middle_y + down,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fingerprint::Warp;
+
+    #[test]
+    fn the_way_to_the_clip_undoes_the_way_to_the_source() {
+        let geometry = Similarity { scale: 0.7, x: 0.3, y: 0.1 };
+        let tilted = Orientation { warp: Warp::Tilt(12), ..Orientation::MIRRORED };
+        for orientation in Orientation::turned().chain([tilted]) {
+            let map = Affine::to_clip(orientation, &geometry, 1.5).unwrap();
+            for (x, y) in [(0.2, 0.3), (1.1, 0.9)] {
+                let place = orientation.place(Place { x, y, size: 1.0 }, 1.5);
+                let there = geometry.point(place.x, place.y);
+                let back = map.at(there.0, there.1);
+                assert!((back.0 - x).abs() < 1e-4 && (back.1 - y).abs() < 1e-4, "{orientation:?}: {back:?}");
+            }
+        }
+        assert_eq!(Affine::to_clip(Orientation::UPRIGHT, &Similarity { scale: 0.0, ..geometry }, 1.5), None);
+    }
+
+    #[test]
+    fn a_nudge_keeps_the_middle_but_for_its_shift() {
+        let middle = Affine::nudge(&[0.1, -0.2, 0.3, 0.05, -0.02], 1.6).at(0.8, 0.5);
+        assert!((middle.0 - 0.85).abs() < 1e-6 && (middle.1 - 0.48).abs() < 1e-6, "{middle:?}");
+        let plain = Affine::nudge(&[0.0; 5], 1.6);
+        assert_eq!(plain.after(&plain).at(0.3, 0.2), (0.3, 0.2));
+    }
+}

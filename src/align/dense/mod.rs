@@ -1,0 +1,385 @@
+//! Compares the pictures of a clip with those of a source where an alignment puts them (pure).
+//!
+//! Keys tell that something distinctive agrees; this looks whether everything agrees that should. The
+//! small pictures of the source and those of the clip at the times that the alignment claims are laid
+//! over each other. The geometry is refined on what both show, the time on what moves. Both are
+//! normalised for gain and offset. Then what moves is compared: the deviations of each cell from its
+//! own mean over time, of the cells in which one of the two moves most. A copy agrees in nearly all of
+//! it. Another take of the scene agrees in what stands still, and shows something else where something
+//! moves.
+//!
+//! Publishers crop pictures and put them beside others. So the rectangle of the source's frame is
+//! compared that agrees best. How much of what moves lies outside it speaks against a copy.
+
+mod affine;
+mod level;
+mod register;
+
+use serde::{Deserialize, Serialize};
+
+use self::affine::Affine;
+use self::level::{Level, Pair, Pictures};
+use self::register::{agreeing, register};
+use super::vote::Line;
+use super::{Similarity, Span};
+use crate::fingerprint::{Orientation, Thumbnail};
+
+/// How well the pictures of a clip agree with those of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Dense {
+    /// Correlation of what moves, in the cells that move most, -1..=1.
+    pub correlation: f32,
+    /// The least of it in any window of eight seconds, -1..=1.
+    pub worst: f32,
+    /// How well the source agrees with itself at another time, 1.5 to 6 s away: the greatest such correlation, 0..=1.
+    pub elsewhere: f32,
+    /// Correlation of what stands still: of the means over time, -1..=1.
+    pub scene: f32,
+    /// Root mean square of the source's deviations in the cells that are compared, in grey levels.
+    pub activity: f32,
+    /// Share of what moves in the source, where the clip could show it, that is compared, 0..=1.
+    pub inside: f32,
+    /// Share of the source's frame that is compared, 0..=1.
+    pub visible: f32,
+    /// Share of what moves in the source inside that an overlay of the clip seems to hide, 0..=1.
+    pub hidden: f32,
+    /// Pictures of the source that were compared.
+    pub pictures: u32,
+    /// By how much the time was refined, in seconds of the clip.
+    pub shift: f32,
+}
+
+impl Dense {
+    /// Adds what a later part of the same alignment says: means by pictures, and the least of the least.
+    pub(super) fn add(&mut self, other: &Dense) {
+        let (a, b) = (self.pictures as f32, other.pictures as f32);
+        let mean = |x: f32, y: f32| if a + b > 0.0 { (a * x + b * y) / (a + b) } else { x };
+        *self = Dense {
+            correlation: mean(self.correlation, other.correlation),
+            worst: self.worst.min(other.worst),
+            elsewhere: self.elsewhere.max(other.elsewhere),
+            scene: mean(self.scene, other.scene),
+            activity: mean(self.activity, other.activity),
+            inside: mean(self.inside, other.inside),
+            visible: mean(self.visible, other.visible),
+            hidden: mean(self.hidden, other.hidden),
+            pictures: self.pictures + other.pictures,
+            shift: self.shift,
+        };
+    }
+}
+
+/// What an alignment says of a clip and a source.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim {
+    /// How the clip has to be changed to lie like the source.
+    pub orientation: Orientation,
+    /// Where the clip, so changed, lies in the source's frame.
+    pub geometry: Similarity,
+    /// Which part of the source's frame was found: left, top, right and bottom, in its heights.
+    pub support: [f32; 4],
+    /// Seconds of the source in a second of the clip.
+    pub speed: f32,
+    /// The source's time at the clip's start, in seconds.
+    pub offset: f32,
+    /// The part of the clip.
+    pub span: Span,
+}
+
+/// Compares the pictures that an alignment claims to be the same; `source` are those of the claimed part and a second on
+/// either side, `clip` all of the clip, whose width is `aspect` heights. `None` if there are fewer than two pairs of them.
+pub fn compare(source: &[Thumbnail], clip: &[Thumbnail], aspect: f32, claim: &Claim) -> Option<Dense> {
+    Comparison::new(source, clip, aspect, claim)?.made()
+}
+
+/// A comparison under way.
+struct Comparison<'a> {
+    claim: &'a Claim,
+    source: Pictures,
+    clip: Pictures,
+    map: Affine,
+    /// Pixels of the clip across one of the source's.
+    across: f32,
+    /// Pixels of the source across a cell of the finest level.
+    side: usize,
+}
+
+impl<'a> Comparison<'a> {
+    fn new(source: &[Thumbnail], clip: &[Thumbnail], aspect: f32, claim: &'a Claim) -> Option<Comparison<'a>> {
+        let (source, clip) = (Pictures::new(source)?, Pictures::new(clip)?);
+        let map = Affine::to_clip(claim.orientation, &claim.geometry, aspect)?;
+        let across = map.stretch() / source.height as f32 * clip.height as f32;
+        // Where the clip shows the source smaller, both are compared at the clip's resolution.
+        let side = ((1.0 / across).round() as usize).clamp(1, SIDE_MAX);
+        Some(Comparison { claim, source, clip, map, across, side })
+    }
+
+    /// Both sides with cells so many times as large as the finest.
+    fn level(&self, times: usize) -> Level {
+        Level::new(&self.source, &self.clip, times * self.side, self.across, self.claim.orientation.negative)
+    }
+
+    /// Each picture of the source within the claimed part, with the clip's at that time: at a speed about the middle of the
+    /// part, and so many seconds of the clip later.
+    fn pairs(&self, speed: f32, shift: f32) -> Vec<Pair> {
+        let Claim { span, offset, .. } = *self.claim;
+        let (first, last) = span.seconds();
+        let middle = 0.5 * (first + last);
+        let through = Line { speed: self.claim.speed, offset }.at(middle);
+        let pair = |(number, time): (usize, &f32)| {
+            let seen = middle + (time - through) / speed + shift;
+            if !(first - SAME_TIME..=last + SAME_TIME).contains(&seen) {
+                return None;
+            }
+            let nearest = self.clip.nearest(seen)?;
+            ((self.clip.times[nearest] - seen).abs() <= APART_MAX).then_some((number, nearest))
+        };
+        self.source.times.iter().enumerate().filter_map(pair).collect()
+    }
+
+    /// The speed and the shift at which what moves agrees best.
+    fn retimed(&self, level: &Level, map: &Affine, speeds: &[f32], around: f32, steps: i32) -> (f32, f32) {
+        let counted = level.within(self.claim.support, MARGIN);
+        let mut best = (f32::MIN, self.claim.speed, around);
+        for &speed in speeds {
+            for step in -steps..=steps {
+                let shift = around + SHIFT_STEP * step as f32;
+                let pairs = spread(&self.pairs(speed, shift), RETIMED_PICTURES);
+                if pairs.len() < 2 {
+                    continue;
+                }
+                let changed = (speed / self.claim.speed).ln().abs().min(SPEED_FAR) / SPEED_FAR * SPEED_COST;
+                let agreement = level_moving(level, map, &pairs, &counted).correlation();
+                let worth = agreement - SHIFT_COST * shift.abs() - changed;
+                if worth > best.0 {
+                    best = (worth, speed, shift);
+                }
+            }
+        }
+        (best.1, best.2)
+    }
+
+    fn made(&self) -> Option<Dense> {
+        let claimed = self.claim.speed;
+        let mut pairs = self.pairs(claimed, 0.0);
+        if pairs.len() < 2 {
+            return None;
+        }
+        let [rough, coarse, fine] = [4, 2, 1].map(|times| self.level(times));
+        let few = |pairs: &[Pair]| spread(pairs, REGISTERED_PICTURES);
+        let supported = |level: &Level| level.within(self.claim.support, 0.5 * MARGIN);
+        let mut map = register(&rough, self.map, &few(&pairs), &supported(&rough), 1.0, 60);
+        map = register(&coarse, map, &few(&pairs), &supported(&coarse), 0.4, 60);
+        let real = claimed.signum();
+        let speeds = if claimed == real { vec![real] } else { vec![claimed, real] };
+        let (speed, shift) = self.retimed(&coarse, &map, &speeds, 0.0, SHIFT_STEPS);
+        let turned = TURNS.map(|turn| speed * turn);
+        let (speed, shift) = self.retimed(&coarse, &map, &turned, shift, 1);
+        let moved = self.pairs(speed, shift);
+        if moved.len() >= 2 {
+            pairs = moved;
+        }
+        map = register(&coarse, map, &few(&pairs), &supported(&coarse), 0.25, 40);
+        map = register(&fine, map, &few(&pairs), &supported(&fine), 0.1, 30);
+        let (speed, shift) = self.retimed(&coarse, &map, &[speed], shift, 1);
+        let moved = self.pairs(speed, shift);
+        if moved.len() >= 2 {
+            pairs = moved;
+        }
+        let supported = supported(&fine);
+        let disagreement = fine.disagreement(&map, &spread(&pairs, AGREEING_PICTURES), &supported);
+        let mut counted = agreeing(&disagreement, fine.source.width);
+        // Where nothing agrees, what was found is compared.
+        if COMPARED_MIN * counted.iter().filter(|counted| **counted).count() < counted.len() {
+            counted = supported.iter().zip(&disagreement).map(|(found, cell)| *found && cell.is_finite()).collect();
+        }
+        let shown: Vec<bool> = disagreement.iter().map(|cell| cell.is_finite()).collect();
+        Some(Dense { shift, ..measured(&fine, &map, &pairs, &counted, &shown) })
+    }
+}
+
+/// Measures all pairs, window by window.
+fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown: &[bool]) -> Dense {
+    let levels = level.normalised(map, pairs, counted);
+    let (mut all, mut scene, mut worst) = (Products::default(), Products::default(), f32::INFINITY);
+    let (mut energy, mut energy_inside, mut elsewhere) = (0.0_f32, 0.0_f32, 0.0_f32);
+    let length = pairs.len().div_ceil(pairs.len().div_ceil(WINDOW).max(1)).max(1);
+    let of_source = |number: usize| &level.source.levels[number][..];
+    for (pairs, levels) in pairs.chunks(length).zip(levels.chunks(length)) {
+        let source: Vec<&[f32]> = pairs.iter().map(|&(number, _)| of_source(number)).collect();
+        let clip: Vec<&[f32]> = levels.iter().map(|levels| &levels[..]).collect();
+        let products = moving(&source, &clip, counted);
+        all.add(&products);
+        if products.ss > 0.0 {
+            worst = worst.min(products.correlation());
+        }
+        let (means, of_clip) = (means(&source), means(&clip));
+        for cell in (0..means.len()).filter(|&cell| shown[cell]) {
+            let of_cell: f32 = source.iter().map(|levels| (levels[cell] - means[cell]).powi(2)).sum();
+            energy += of_cell;
+            energy_inside += if counted[cell] { of_cell } else { 0.0 };
+        }
+        let compared = (0..means.len()).filter(|&cell| counted[cell] && of_clip[cell].is_finite());
+        scene.add(&Products::about_means(compared.map(|cell| (means[cell], of_clip[cell])).collect()));
+        for shift in ELSEWHERE.into_iter().flat_map(|shift| [shift, -shift]) {
+            let other = |&(number, _): &Pair| {
+                let there = number.checked_add_signed(shift).filter(|&there| there < level.source.levels.len())?;
+                Some((of_source(number), of_source(there)))
+            };
+            let (here, there): (Vec<&[f32]>, Vec<&[f32]>) = pairs.iter().filter_map(other).unzip();
+            if here.len() >= ELSEWHERE_MIN.max(pairs.len() / 2) {
+                elsewhere = elsewhere.max(moving(&here, &there, counted).correlation());
+            }
+        }
+    }
+    let compared = counted.iter().filter(|counted| **counted).count();
+    Dense {
+        correlation: all.correlation(),
+        worst: if worst.is_finite() { worst } else { 0.0 },
+        elsewhere,
+        scene: scene.correlation(),
+        activity: (all.ss / all.terms.max(1.0)).sqrt(),
+        inside: if energy > 0.0 { energy_inside / energy } else { 1.0 },
+        visible: compared as f32 / counted.len().max(1) as f32,
+        hidden: if all.ss + all.hidden > 0.0 { all.hidden / (all.ss + all.hidden) } else { 0.0 },
+        pictures: pairs.len() as u32,
+        shift: 0.0,
+    }
+}
+
+/// Sums of products of deviations of the source (s) and the clip (c).
+#[derive(Debug, Clone, Copy, Default)]
+struct Products {
+    ss: f32,
+    cc: f32,
+    sc: f32,
+    terms: f32,
+    /// What moves in the source where an overlay seems to hide it.
+    hidden: f32,
+}
+
+impl Products {
+    fn correlation(&self) -> f32 {
+        if self.ss > 0.0 && self.cc > 0.0 { self.sc / (self.ss * self.cc).sqrt() } else { 0.0 }
+    }
+
+    fn add(&mut self, other: &Products) {
+        self.ss += other.ss;
+        self.cc += other.cc;
+        self.sc += other.sc;
+        self.terms += other.terms;
+        self.hidden += other.hidden;
+    }
+
+    /// Of levels (source, clip), each less their mean.
+    fn about_means(levels: Vec<(f32, f32)>) -> Products {
+        let count = levels.len().max(1) as f32;
+        let (source, clip) = levels.iter().fold((0.0, 0.0), |(s, c), level| (s + level.0 / count, c + level.1 / count));
+        let mut products = Products::default();
+        for (s, c) in levels.iter().map(|(s, c)| (s - source, c - clip)) {
+            products.add(&Products { ss: s * s, cc: c * c, sc: s * c, terms: 1.0, hidden: 0.0 });
+        }
+        products
+    }
+}
+
+fn level_moving(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool]) -> Products {
+    let levels = level.normalised(map, pairs, counted);
+    let source: Vec<&[f32]> = pairs.iter().map(|&(number, _)| &level.source.levels[number][..]).collect();
+    let clip: Vec<&[f32]> = levels.iter().map(|levels| &levels[..]).collect();
+    moving(&source, &clip, counted)
+}
+
+/// What moves in both, in the most active of the cells that count.
+fn moving(source: &[&[f32]], clip: &[&[f32]], counted: &[bool]) -> Products {
+    let (of_source, of_clip) = (means(source), means(clip));
+    let mut cells: Vec<Products> = Vec::new();
+    let mut hidden = 0.0;
+    let still = STILL * STILL * source.len() as f32;
+    for cell in (0..of_source.len()).filter(|&cell| counted[cell] && of_clip[cell].is_finite()) {
+        let mut products = Products { terms: source.len() as f32, ..Products::default() };
+        let mut nearest = f32::INFINITY;
+        for (source, clip) in source.iter().zip(clip) {
+            nearest = nearest.min((source[cell] - clip[cell]).abs());
+            let (s, c) = (source[cell] - of_source[cell], clip[cell] - of_clip[cell]);
+            products.ss += s * s;
+            products.cc += c * c;
+            products.sc += s * c;
+        }
+        // An overlay stands still and never looks like what it hides; what stands still in another take does
+        // whenever nothing passes there in the source.
+        if products.cc < still && products.ss >= still && nearest > HIDING {
+            hidden += products.ss;
+            continue;
+        }
+        cells.push(products);
+    }
+    let activity = |products: &Products| products.ss.max(products.cc);
+    cells.sort_by(|a, b| activity(b).total_cmp(&activity(a)));
+    cells.truncate((ACTIVE * cells.len() as f32).ceil() as usize);
+    let mut all = Products { hidden, ..Products::default() };
+    cells.iter().filter(|products| activity(products) >= still).for_each(|products| all.add(products));
+    all
+}
+
+/// The mean of each cell over the pictures.
+fn means(levels: &[&[f32]]) -> Vec<f32> {
+    let cells = levels.first().map_or(0, |levels| levels.len());
+    let count = levels.len() as f32;
+    (0..cells).map(|cell| levels.iter().map(|levels| levels[cell]).sum::<f32>() / count).collect()
+}
+
+/// At most so many of the pairs, evenly spread.
+fn spread(pairs: &[Pair], most: usize) -> Vec<Pair> {
+    pairs.iter().copied().step_by(pairs.len().div_ceil(most).max(1)).collect()
+}
+
+/// Share of the cells that is compared, the most active.
+const ACTIVE: f32 = 0.3;
+
+/// Deviation below which a cell stands still, in grey levels.
+const STILL: f32 = 1.5;
+
+/// A cell of an overlay never comes nearer to the source's than this, in grey levels.
+const HIDING: f32 = 10.0;
+
+/// Pictures of a window: eight seconds, two a second.
+const WINDOW: usize = 16;
+
+/// Pictures of the source away from their own that it is compared with, and fewest such pictures.
+const ELSEWHERE: [isize; 6] = [3, 4, 6, 8, 10, 12];
+const ELSEWHERE_MIN: usize = 3;
+
+/// Most pixels of the source across a cell.
+const SIDE_MAX: usize = 6;
+
+/// Most pairs by which the geometry is refined, the time, and the rectangle that agrees is found.
+const REGISTERED_PICTURES: usize = 6;
+const RETIMED_PICTURES: usize = 20;
+const AGREEING_PICTURES: usize = 12;
+
+/// How far around what was found cells count, in heights of the source's frame.
+const MARGIN: f32 = 0.1;
+
+/// The rectangle that agrees is taken if it has one in so many cells.
+const COMPARED_MIN: usize = 50;
+
+/// The time is refined in steps of so many seconds of the clip, the distance of its pictures, up to so many either way.
+const SHIFT_STEP: f32 = 0.08;
+const SHIFT_STEPS: i32 = 7;
+
+/// What a second of shift, and another speed, cost in correlation.
+const SHIFT_COST: f32 = 0.02;
+const SPEED_COST: f32 = 0.05;
+
+/// Change of speed, as a logarithm, from which it costs all of that.
+const SPEED_FAR: f32 = 0.2;
+
+/// Speeds that are tried about the one that fits best.
+const TURNS: [f32; 7] = [0.91, 0.94, 0.97, 1.0, 1.03, 1.06, 1.1];
+
+/// A picture this near to the end of the part is in it, in seconds of the clip.
+const SAME_TIME: f32 = 0.05;
+
+/// Most seconds between a claimed time and the clip's picture.
+const APART_MAX: f32 = 0.15;
