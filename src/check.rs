@@ -11,12 +11,12 @@ use crate::align::{self, Alignment, Corpus, dense};
 use crate::fingerprint::{self, Fingerprint, Orientation, PictureTrack, Thumbnail, Warp};
 use crate::index::{Index, SearchMode, VideoRef, hex, moment};
 use crate::report::{
-    Clip, Effort, Geometry, IndexSummary, Interval, Match, NonMatch, Reason, ReasonCode, Rectangle, Report, SCHEMA,
-    SearchSummary, Seconds, Source, Span, SpanState, Tool, Verdict,
+    Clip, Effort, Geometry, IndexSummary, Interval, Match, NonMatch, Pictures, Reason, ReasonCode, Rectangle, Report,
+    SCHEMA, SearchSummary, Seconds, Source, Span, SpanState, Term, Tool, Verdict,
 };
 use crate::sandbox::Decoding;
 use crate::search::{RADIUS, Share, search, sift};
-use crate::verdict::{Judgement, Policy, judge};
+use crate::verdict::{COMPARED_BITS, Judgement, Model, Opinion, Policy, judge};
 use crate::{Error, Result};
 
 mod clock;
@@ -140,7 +140,9 @@ fn checked(index: &Index, clip: &Fingerprint, origin: Origin, options: &CheckOpt
     let (alignments, exact) = find(index, &sifted.clip, &orientations, options, &clock)?;
     let state = index.state();
     let interval = Duration::from_secs_f64(state.interval_s);
-    let judgement = judge(&sifted.clip, &alignments, &sifted.keyframes, state.videos, interval, &options.policy);
+    let policy = &options.policy;
+    let model = Model::default();
+    let judgement = judge(&sifted.clip, &alignments, &sifted.keyframes, state.videos, interval, policy, &model);
     Ok(report(index, clip, origin, sifted.keys, Findings { alignments, judgement, exact }, options))
 }
 
@@ -292,9 +294,6 @@ fn look(index: &Index, clip: &Fingerprint, aligned: &mut [Alignment], clock: &Cl
     Ok(())
 }
 
-/// Evidence from which the pictures of an alignment are compared, in bits: far fewer than decide by themselves.
-const COMPARED_BITS: f32 = 12.0;
-
 /// How far beyond an alignment pictures are taken, since its time is refined.
 const BEYOND: Duration = Duration::from_secs(1);
 
@@ -325,6 +324,8 @@ fn report(
         _ => round(parts.unpublished / 60.0, 3),
     };
     let (payable, provisional) = if handed_over { (0.0, unpublished) } else { (unpublished, 0.0) };
+    let opinions = &judgement.opinions;
+    let described = |i: usize| describe(index, clip, &alignments[i], &opinions[i]);
     Report {
         schema: SCHEMA,
         clip: Clip {
@@ -358,9 +359,10 @@ fn report(
         matches: judgement
             .matches
             .iter()
-            .map(|&(i, kind)| Match { kind, stream: None, alignment: describe(index, clip, &alignments[i]) })
+            .map(|&(i, kind)| Match { kind, stream: None, alignment: described(i) })
             .collect(),
-        nearest_non_match: judgement.nearest.map(|i| describe(index, clip, &alignments[i])),
+        nearest_non_match: judgement.nearest.map(described),
+        timeline: judgement.timeline.iter().map(|second| round(f64::from(*second), 3)).collect(),
         reasons: judgement.reasons,
         index: IndexSummary {
             root: state.root.clone(),
@@ -382,7 +384,8 @@ fn report(
             recall: if exact { Some(1.0) } else { state.screening_recall },
             radius_bits: RADIUS,
             query_interval_s: clip.interval.as_secs_f64(),
-            published_bits: f64::from(options.policy.published_bits),
+            published_probability: round(f64::from(options.policy.published_min()), 4),
+            payable_probability: round(f64::from(options.policy.payable_max()), 4),
             effort: options.effort,
         },
         tool: Tool::this(),
@@ -393,7 +396,7 @@ fn report(
 const FROM_FINGERPRINT: &str =
     "from a fingerprint, not from the clip: whether it is the clip's shows when the clip is checked itself";
 
-fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment) -> NonMatch {
+fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment, opinion: &Opinion) -> NonMatch {
     let video = index.video(alignment.video);
     let interval = |span: align::Span| Interval { start_s: seconds(span.start), end_s: seconds(span.end) };
     NonMatch {
@@ -408,18 +411,17 @@ fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment) -> NonMatc
         reference: interval(alignment.reference),
         evidence_bits: bits(alignment.evidence.total),
         moment_bits: bits(alignment.evidence.moment),
-        sustained_bits: bits(alignment.evidence.sustained),
-        here_bits: bits(alignment.contrast.here),
-        elsewhere_bits: bits(alignment.contrast.elsewhere),
-        timed_pictures: alignment.timing.pictures().asked as u64,
-        timed_best: alignment.timing.pictures().best as u64,
-        timed_bits: bits(alignment.timing.bits()),
-        moving_pictures: alignment.moved.pictures.asked as u64,
-        moving_best: alignment.moved.pictures.best as u64,
-        moving_bits: bits(alignment.moved.bits()),
-        moving_likeness: round(f64::from(alignment.moved.likeness()), 3),
-        moving_here: round(f64::from(alignment.moved.on_line), 3),
-        moving_elsewhere: round(f64::from(alignment.moved.elsewhere), 3),
+        probability: round(f64::from(opinion.probability), 4),
+        terms: opinion
+            .bits
+            .iter()
+            .map(|(name, bits)| Term { name: (*name).to_owned(), bits: round(f64::from(*bits), 2) })
+            .collect(),
+        pictures: alignment.dense.map(|dense| Pictures {
+            compared: dense.pictures.into(),
+            correlation: round(f64::from(dense.correlation), 3),
+            share: round(f64::from(dense.inside * (1.0 - dense.hidden)), 3),
+        }),
         shown: round(f64::from(alignment.found.reference), 3),
         mirrored: alignment.orientation.mirrored,
         turned_degrees: alignment.orientation.degrees(),

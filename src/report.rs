@@ -27,7 +27,8 @@
 //! | `provisional_minutes` | minutes | what would be payable if the fingerprint that was given is that of the clip, which shows when the clip is checked; 0 when a clip was given |
 //! | `spans[]` | objects | the clip from start to end: `start_s`, `end_s`, `state` (`published` \| `unpublished` \| `unsearchable`), `reason` (object as in `reasons[]`, or null) |
 //! | `matches[]` | objects | what was found, in order of the clip's time, see below |
-//! | `nearest_non_match` | object or null | the strongest alignment that was *not* enough, same fields as a match except `kind` |
+//! | `timeline[]` | 0..=1 | for each second of the clip the probability that it was published: the greatest of the alignments in it |
+//! | `nearest_non_match` | object or null | the alignment that is most probably a copy of those that are no matches, same fields as a match except `kind` |
 //! | `index.root` | hex | SHA-256 that commits to the state of the index that was searched |
 //! | `index.generation` | integer | commits made to the index so far |
 //! | `index.videos`, `index.hours` | integer, hours | sources in that state and their total length |
@@ -42,7 +43,8 @@
 //! | `search.recall` | 0..=1 or null | share of the copies that would be found by comparing all keys and are nominated: 1 when exact, else as measured on this index; null before that was done |
 //! | `search.radius_bits` | bits | Hamming distance up to which two keys are a hit |
 //! | `search.query_interval_s` | seconds | interval of the clip of which one frame was drawn |
-//! | `search.published_bits` | bits | evidence from which an alignment counts |
+//! | `search.published_probability` | 0..=1 | probability from which an alignment is a copy |
+//! | `search.payable_probability` | 0..=1 | probability up to which it is none; between the two it is undecided |
 //! | `search.effort` | `fast` \| `standard` \| `thorough` | how hard copies were looked for |
 //! | `index.committed_at` | string or null | when that state was committed, as in RFC 3339, in UTC, if it was noted |
 //! | `tool.name`, `tool.version` | strings | what made this report |
@@ -61,20 +63,14 @@
 //! | `reference.start_s`, `reference.end_s` | seconds | the part of the source that it equals |
 //! | `evidence_bits` | bits | all evidence, scene and moment; all bits are rounded down to a tenth |
 //! | `moment_bits` | bits | the evidence that belongs to this moment only |
-//! | `sustained_bits` | bits | what is left of `moment_bits` without the best second: one instant is no passage |
-//! | `elsewhere_bits` | bits | the most evidence at any *other* time of the same source, to be compared with `here_bits` |
-//! | `here_bits` | bits | the evidence counted in the same way where the match says |
-//! | `timed_pictures` | integer | pictures of both sides that were compared with those of other times, some three seconds to either side; 0 for a match of less than 24 bits, and for identical files, of which nothing is compared |
-//! | `timed_best` | integer | how many of them fit best at the claimed time |
-//! | `timed_bits` | bits | how improbable that, and the same of single keys, is for another take of the scene, less six bits if the time line was chosen by it or by what moves; below zero if it speaks for one |
-//! | `moving_pictures` | integer | pictures of both sides in which something moves, and whose motion was compared with that of other times as above |
-//! | `moving_best` | integer | how many of them move as the other side does at the claimed time, and less so at others |
-//! | `moving_bits` | bits | how improbable that is for another moment; below zero if it speaks for one |
-//! | `moving_likeness` | -1..=1 | mean of the best correlation of each of them near the claimed time |
-//! | `moving_here` | -1..=1 | mean correlation of the clip's on the time line, of half a minute at most; 0 if none moves |
-//! | `moving_elsewhere` | 0..=1 | the largest such mean on another time line of the same speed, two seconds to two minutes off: near `moving_here`, what moves comes back, and tells no time |
+//! | `probability` | 0..=1 | how probable it is that this is a copy, by a model that is fitted on real footage; 1 for identical files |
+//! | `terms[]` | objects | why: `name` of a term and `bits` that it adds to the logarithm of the odds; they add up to it, but for rounding; see [`crate::verdict::terms`] |
+//! | `pictures` | object or null | how well the pictures agree, see below; null if they were not compared, as of a fingerprint that was handed over, or of a source whose pictures are not kept |
+//! | `pictures.compared` | integer | pictures of the source |
+//! | `pictures.correlation` | -1..=1 | correlation of what moves in both |
+//! | `pictures.share` | 0..=1 | share of what moves in the source that was compared: the rest is cropped, hidden, or different |
 //! | `shown` | 0..=1 | share of the source's regions, in this part of its time and frame, that the clip shows |
-//! | `kind` | `copy` \| `same_scene` | the same recording, or the same place at another time (or at a time that cannot be told, if its part of the clip is unsearchable as `ambiguous`) |
+//! | `kind` | `copy` \| `same_scene` \| `undecided` | the same recording; the same place at another time, and no copy; or one of the two, and its part of the clip is unsearchable |
 //! | `mirrored` | bool | left and right exchanged |
 //! | `turned_degrees` | 0, 12, 24, 90, 180, 270, 336, 348 | how far the clip (mirrored first, if so) has to be turned clockwise to lie like the source, to the nearest that is looked for; quarter turns, and 12 and 24 degrees to either side, by all but `fast` |
 //! | `widened` | factor | how many times as wide the clip has to be made to have the source's proportions, to the nearest of 1, 4/3, 16/9, 7/9 and 5/9 that are looked for, by all but `fast` |
@@ -126,7 +122,7 @@ pub use crate::verdict::{MatchKind, Reason, ReasonCode, SpanState, Verdict};
 
 /// Version of the wire format. In version 2 a reason was a string, `code: sentence`,
 /// and what is payable of a fingerprint was in `payable_minutes`.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 /// The answer to one check.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -153,6 +149,8 @@ pub struct Report {
     pub spans: Vec<Span>,
     /// What was found.
     pub matches: Vec<Match>,
+    /// How probable it is of each second that it was published.
+    pub timeline: Vec<f64>,
     /// The strongest alignment that was not enough.
     pub nearest_non_match: Option<NonMatch>,
     /// What was searched.
@@ -282,30 +280,12 @@ pub struct NonMatch {
     pub evidence_bits: f64,
     /// The evidence that belongs to this moment only, in bits.
     pub moment_bits: f64,
-    /// What is left of it without the best second, in bits.
-    pub sustained_bits: f64,
-    /// The evidence counted where the alignment says, in bits.
-    pub here_bits: f64,
-    /// The same at the other time of the source that agrees most, in bits.
-    pub elsewhere_bits: f64,
-    /// Pictures of both sides that were compared with those of other times.
-    pub timed_pictures: u64,
-    /// How many fit best at the time that is claimed.
-    pub timed_best: u64,
-    /// How improbable that is for another take, in bits; below zero if it speaks for one.
-    pub timed_bits: f64,
-    /// Pictures of both sides in which something moves.
-    pub moving_pictures: u64,
-    /// How many of them move as the other side does at the time that is claimed, and less so at others.
-    pub moving_best: u64,
-    /// How improbable that is for another moment, in bits; below zero if it speaks for one.
-    pub moving_bits: f64,
-    /// Mean of their best correlations near the claimed time, -1..=1.
-    pub moving_likeness: f64,
-    /// Mean correlation of the clip's on the time line, -1..=1.
-    pub moving_here: f64,
-    /// The most that it is on any other time line of the source, two seconds off or more, 0..=1.
-    pub moving_elsewhere: f64,
+    /// How probable it is that this is a copy.
+    pub probability: f64,
+    /// What speaks for and against it.
+    pub terms: Vec<Term>,
+    /// How well the pictures agree, if they were compared.
+    pub pictures: Option<Pictures>,
     /// Share of the source's regions that the clip shows.
     pub shown: f64,
     /// Left and right exchanged.
@@ -418,6 +398,26 @@ pub struct IndexSummary {
     pub committed_at: Option<String>,
 }
 
+/// What a term of the model adds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Term {
+    /// What was measured.
+    pub name: String,
+    /// What it adds to the logarithm of the odds, in bits.
+    pub bits: f64,
+}
+
+/// How well pictures agree.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Pictures {
+    /// Pictures of the source.
+    pub compared: u64,
+    /// Correlation of what moves in both, -1..=1.
+    pub correlation: f64,
+    /// Share of what moves in the source that was compared, 0..=1.
+    pub share: f64,
+}
+
 /// How the index was searched.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SearchSummary {
@@ -432,8 +432,10 @@ pub struct SearchSummary {
     pub radius_bits: u32,
     /// Interval of the clip of which one frame was drawn, in seconds.
     pub query_interval_s: f64,
-    /// Evidence from which an alignment counts, in bits.
-    pub published_bits: f64,
+    /// Probability from which an alignment is a copy.
+    pub published_probability: f64,
+    /// Probability up to which it is none.
+    pub payable_probability: f64,
     /// How hard copies were looked for.
     pub effort: Effort,
 }

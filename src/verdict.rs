@@ -1,26 +1,18 @@
 //! Turns alignments and a policy into a verdict and payable seconds (pure).
 //!
-//! - A *copy*, whose seconds are published: enough evidence, and proof of the moment. That is how surely clip and source
-//!   fit best at the time which the alignment claims; the less surely, the more has the evidence to be of the moment, or
-//!   missing at other times of the source. Where much moves, it has to move so in both, unless the evidence of the moment
-//!   is enough; and that it does, then and at no other time, is proof by itself.
-//! - Enough evidence, but of the scene alone, while the clip shows something else than the source: the *same scene* at
-//!   another moment; related, and not published.
-//! - Enough evidence that fits other times of the source as well or better, and nothing in the clip that the source lacks:
-//!   *ambiguous*; it may be this moment or another, that part is unsearchable, and the clip inconclusive unless another
-//!   part of it was published. Of a weaker one only what no stronger alignment of its source shows is unsearchable, and
-//!   that decides nothing unless it is more than all that is unpublished.
+//! A [`Model`] says how probable it is that an alignment is a copy; the [`Policy`] says what a mistake
+//! costs. So an alignment is
+//!
+//! - a *copy*, whose seconds are published, if that is probable enough;
+//! - the *same scene* at another moment if it is improbable enough: related, and payable;
+//! - *undecided* between the two, and its part of the clip is unsearchable.
 //!
 //! What adjoins a copy on its time line, and shows the scene but no moment, is unsearchable too, and so is a gap of a few
 //! seconds between two copies on one line, each of which is as long: a copy seldom ends where its clear pictures do, and of a shot that
 //! is cropped nothing may be found. Footage of one's own between short pieces of a source is paid for.
 //!
-//! Where a weaker copy overlaps a stronger one of the same source, what it shows beyond is not judged either: symmetric pictures match
-//! mirrored, for as long as the scene stands.
-//!
-//! So is what lies near an alignment with too little evidence to count and too much to be chance,
-//! what is treated so that it could not be recognised, shots too short to be, what the clip has
-//! shown before, and a still over which a camera seems to move.
+//! So is what is treated so that it could not be recognised, shots too short to be, what the clip has shown before, and a
+//! still over which a camera seems to move.
 //!
 //! Black, flat, simple, frozen, benign and undecoded parts are unsearchable as well. A clip in which too little is left to
 //! be judged, or of which more than a few frames could not be decoded, is inconclusive, never unpublished.
@@ -32,11 +24,14 @@ use serde::{Deserialize, Serialize};
 use crate::align::{self, Alignment, Span};
 use crate::fingerprint::{Content, Fingerprint};
 
+mod calibration;
 mod class;
+mod model;
 mod reason;
 mod timeline;
 
-use class::{Class, alone, classify};
+use class::{Class, classify};
+pub use model::{COMPARED_BITS, Model, Opinion, Term, terms};
 pub use reason::{Cause, Reason, ReasonCode};
 use timeline::Timeline;
 
@@ -74,23 +69,23 @@ pub enum MatchKind {
     Copy,
     /// The same place at another time.
     SameScene,
+    /// It may be either.
+    Undecided,
 }
 
-/// What counts as enough.
+/// What mistakes cost, in seconds left undecided.
+///
+/// An alignment is called published from a probability of `1 - 1 / false_published` on, and no copy
+/// up to `1 / false_payable`. Raising the one leaves more copies undecided, and accuses fewer
+/// creators; raising the other leaves more other takes undecided, and pays for fewer copies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
-    /// Evidence from which an alignment counts, in bits; see [`crate::evidence::by_chance`].
-    pub published_bits: f32,
-    /// Evidence of the moment that has to be left when the best second is left out, in bits.
-    pub sustained_bits: f32,
-    /// Most agreement with other times of the source, as a share of the agreement at the time of the alignment, that goes with
-    /// a time which is not quite proved.
-    pub elsewhere_max: f32,
-    /// Improbability, in bits, from which the times at which pictures and keys fit best prove a moment, if there is twice the
-    /// evidence that counts. Chosen with the other limits of the time, see the README for what they find and mistake.
-    pub timed_bits: f32,
-    /// Evidence from which an alignment that does not count makes its part of the clip unsearchable, in bits.
-    pub undecided_bits: f32,
+    /// Cost of a second wrongly called published, at least 1.
+    pub false_published: f32,
+    /// Cost of a second of a copy that is payable, at least 1.
+    pub false_payable: f32,
+    /// Evidence from which an alignment that is no copy is told as the same scene, in bits.
+    pub related_bits: f32,
     /// A clip of which less can be searched is not judged.
     pub searchable_min: Duration,
 }
@@ -98,13 +93,23 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Policy {
         Policy {
-            published_bits: 30.0,
-            sustained_bits: 15.0,
-            elsewhere_max: 0.8,
-            timed_bits: 11.0,
-            undecided_bits: 16.0,
+            false_published: 20.0,
+            false_payable: 20.0,
+            related_bits: 30.0,
             searchable_min: Duration::from_secs(2),
         }
+    }
+}
+
+impl Policy {
+    /// Probability of a copy from which an alignment is called one, 0..=1.
+    pub fn published_min(&self) -> f32 {
+        1.0 - 1.0 / self.false_published.max(1.0)
+    }
+
+    /// Probability of a copy up to which an alignment is called none, 0..=1.
+    pub fn payable_max(&self) -> f32 {
+        (1.0 / self.false_payable.max(1.0)).min(self.published_min())
     }
 }
 
@@ -119,8 +124,13 @@ pub struct Judgement {
     pub parts: Vec<Part>,
     /// Which alignments are matches, in the order of the clip's time.
     pub matches: Vec<(usize, MatchKind)>,
-    /// The strongest alignment that is not.
+    /// The alignment that is most probably a copy of those that are no matches.
     pub nearest: Option<usize>,
+    /// How probable each alignment is a copy, and why.
+    pub opinions: Vec<Opinion>,
+    /// For each second of the clip, how probable it is that it was published: the greatest
+    /// probability of the alignments in it.
+    pub timeline: Vec<f32>,
 }
 
 /// A part of the clip and what it is.
@@ -156,22 +166,19 @@ pub fn judge(
     corpus_videos: u64,
     interval: Duration,
     policy: &Policy,
+    model: &Model,
 ) -> Judgement {
     let sliver = interval.min(SLIVER_MAX);
-    let classes = classify(alignments, sliver, policy);
+    let opinions: Vec<Opinion> = alignments.iter().map(|alignment| model.opinion(alignment)).collect();
+    let classes = classify(alignments, &opinions, policy);
     let of = |wanted: Class| (0..alignments.len()).filter(|&i| classes[i] == wanted).collect::<Vec<_>>();
     let copies: Vec<&Alignment> = of(Class::Copy).into_iter().map(|i| &alignments[i]).collect();
     let mut line = Timeline::new(clip.duration);
     for (span, why) in unsearchable(clip) {
         line.paint(span, SpanState::Unsearchable, Some(why.into()));
     }
-    for i in of(Class::Ambiguous) {
-        line.paint(alignments[i].clip, SpanState::Unsearchable, Some(ReasonCode::Ambiguous.into()));
-    }
-    for i in of(Class::Rest) {
-        for rest in alone(i, alignments, &classes) {
-            line.paint(rest, SpanState::Unsearchable, Some(ReasonCode::Ambiguous.into()));
-        }
+    for i in of(Class::Undecided) {
+        line.paint(alignments[i].clip, SpanState::Unsearchable, Some(ReasonCode::Undecided.into()));
     }
     for copy in &copies {
         line.paint(copy.clip, SpanState::Published, None);
@@ -184,9 +191,6 @@ pub fn judge(
         line.paint(Span { start: hole.start, end: hole.end }, SpanState::Unsearchable, Some(why));
     }
     copies.iter().for_each(|copy| line.fill(copy.beside, ReasonCode::Beside));
-    for i in of(Class::Echo) {
-        line.fill(alignments[i].clip, ReasonCode::Beside);
-    }
     // All are looked for before one is filled, so that their order does not matter.
     let mut gaps = Vec::new();
     let mut by_start = copies.clone();
@@ -203,7 +207,7 @@ pub fn judge(
         }
     }
     gaps.into_iter().for_each(|gap| line.fill(gap, ReasonCode::Beside));
-    for i in of(Class::Weak).into_iter().filter(|&i| alignments[i].evidence.total >= policy.undecided_bits) {
+    for i in of(Class::Undecided) {
         let span = alignments[i].clip;
         let reach = Span { start: span.start.saturating_sub(UNDECIDED_REACH), end: span.end + UNDECIDED_REACH };
         line.fill(reach, ReasonCode::Undecided);
@@ -213,18 +217,15 @@ pub fn judge(
     }
     let parts = line.into_parts(sliver, ReasonCode::Beside);
 
-    let kind = |class: &Class| match class {
-        Class::Copy => Some(MatchKind::Copy),
-        Class::SameScene | Class::Ambiguous | Class::Rest => Some(MatchKind::SameScene),
-        Class::Weak | Class::Echo | Class::Shadow => None,
-    };
     let mut matches: Vec<(usize, MatchKind)> =
-        classes.iter().enumerate().filter_map(|(i, class)| Some((i, kind(class)?))).collect();
+        classes.iter().enumerate().filter_map(|(i, class)| Some((i, class.kind()?))).collect();
     matches.sort_by_key(|&(i, _)| (alignments[i].clip.start, alignments[i].clip.end, i));
-    let nearest = (0..alignments.len()).find(|&i| classes[i] == Class::Weak);
+    let likelier = |&a: &usize, &b: &usize| opinions[a].probability.total_cmp(&opinions[b].probability).then(b.cmp(&a));
+    let nearest = of(Class::Unrelated).into_iter().max_by(likelier);
+    let timeline = by_second(clip.duration, alignments, &opinions);
 
     let (verdict, reasons) = conclude(clip, alignments, &classes, &parts, corpus_videos, policy);
-    Judgement { verdict, reasons, parts, matches, nearest }
+    Judgement { verdict, reasons, parts, matches, nearest, opinions, timeline }
 }
 
 /// A clip of which more could not be decoded is not called unpublished: a lost frame shows what its neighbours show.
@@ -305,6 +306,19 @@ fn unsearchable(clip: &Fingerprint) -> Vec<(Span, ReasonCode)> {
     parts
 }
 
+/// The greatest probability of the alignments in each second of a clip.
+fn by_second(duration: Duration, alignments: &[Alignment], opinions: &[Opinion]) -> Vec<f32> {
+    let mut seconds = vec![0.0_f32; duration.as_secs_f64().ceil() as usize];
+    for (alignment, opinion) in alignments.iter().zip(opinions) {
+        let (from, to) = (alignment.clip.start.as_secs_f64(), alignment.clip.end.as_secs_f64());
+        let within = (from.floor() as usize).min(seconds.len())..(to.ceil() as usize).min(seconds.len());
+        if within.start < within.end {
+            seconds[within].iter_mut().for_each(|second| *second = second.max(opinion.probability));
+        }
+    }
+    seconds
+}
+
 fn conclude(
     clip: &Fingerprint,
     alignments: &[Alignment],
@@ -367,8 +381,7 @@ fn conclude(
     let rest: Duration = DOUBTS.into_iter().map(|doubt| total_for(parts, doubt)).sum();
     let verdict = if !published.is_zero() {
         if unpublished.is_zero() { Verdict::Published } else { Verdict::PartlyPublished }
-    } else if classes.contains(&Class::Ambiguous)
-        || rest > unpublished
+    } else if rest > unpublished
         || still
         || corpus_videos == 0
         || missing > MISSING_MAX
@@ -384,8 +397,7 @@ fn conclude(
 }
 
 /// Reasons for which a part may well be a copy that could not be recognised.
-const DOUBTS: [ReasonCode; 4] =
-    [ReasonCode::Ambiguous, ReasonCode::Undecided, ReasonCode::QuickCuts, ReasonCode::Treated];
+const DOUBTS: [ReasonCode; 3] = [ReasonCode::Undecided, ReasonCode::QuickCuts, ReasonCode::Treated];
 
 fn total(parts: &[Part], state: SpanState) -> Duration {
     parts.iter().filter(|part| part.state == state).map(|part| part.span.length()).sum()

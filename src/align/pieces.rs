@@ -114,9 +114,8 @@ impl Context<'_> {
     /// Which part of the source's frame is found between two moments of the clip: of the sides of
     /// the regions all but one in twenty at each end.
     fn support(&self, traces: &[Trace], (first, last): (f32, f32)) -> [f32; 4] {
-        let near = traces.iter().filter(|trace| {
-            trace.distance <= SUPPORT_RADIUS && (first..=last).contains(&trace.time)
-        });
+        let near =
+            traces.iter().filter(|trace| trace.distance <= SUPPORT_RADIUS && (first..=last).contains(&trace.time));
         let runs = near.map(|trace| &self.shown.runs[trace.run]);
         let places: Vec<Place> = runs.filter(|run| run.kind == KeyKind::Region).map(|run| run.place).collect();
         let side = |end: f32, of: &dyn Fn(&Place) -> f32| {

@@ -48,6 +48,7 @@ pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_
 
     let mut matches = Vec::new();
     let mut nearest = None;
+    let mut timeline = vec![0.0_f64; duration.ceil() as usize];
     let (mut exact, mut recall) = (true, Some(1.0_f64));
     for ((start, report), picture) in of_pictures.iter().zip(&looked.pictures) {
         let moved = |interval: &mut Interval| {
@@ -66,6 +67,13 @@ pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_
                 Some(other) if nearer(&other, &near) => Some(other),
                 _ => Some(near),
             };
+        }
+        // A second of a picture lies in up to two of the file.
+        for (second, probability) in report.timeline.iter().enumerate() {
+            let from = (start + second as f64).floor() as usize;
+            let to = (start + second as f64 + 1.0).ceil() as usize;
+            let within = from.min(timeline.len())..to.min(timeline.len());
+            timeline[within].iter_mut().for_each(|most| *most = most.max(*probability));
         }
         exact &= report.search.exact;
         recall = recall.zip(report.search.recall).map(|(lowest, recall)| lowest.min(recall));
@@ -96,6 +104,7 @@ pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_
     report.spans = spans;
     report.matches = matches;
     report.nearest_non_match = nearest;
+    report.timeline = timeline;
     report.search.exact = exact;
     report.search.recall = recall;
     if screened {
@@ -106,7 +115,7 @@ pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_
 }
 
 fn nearer(one: &NonMatch, other: &NonMatch) -> bool {
-    one.evidence_bits >= other.evidence_bits
+    one.probability >= other.probability
 }
 
 fn listed(stream: &crate::media::VideoStream, looked: &Looked, reports: &[Report]) -> Stream {

@@ -14,8 +14,6 @@ pub enum ReasonCode {
     Copy,
     /// It shows the scene of a source at another moment.
     SameScene,
-    /// It shows the scene of a source, perhaps at the same moment.
-    Ambiguous,
     /// The picture is black.
     Black,
     /// The picture has no contrast.
@@ -109,13 +107,12 @@ impl ReasonCode {
         match self {
             ReasonCode::Copy => "it was published",
             ReasonCode::SameScene => "it shows a scene of a source at another moment",
-            ReasonCode::Ambiguous => "it shows a scene of a source, and whether at the same moment is not proved",
             ReasonCode::Black => "the picture is black",
             ReasonCode::Flat => "the picture has no contrast",
             ReasonCode::Frozen => "the picture stands still",
             ReasonCode::Simple => "the picture has too little structure",
             ReasonCode::Still => "it is a still, over which at most a camera seems to move",
-            ReasonCode::Undecided => "it looks like a source, and the evidence is too little to decide",
+            ReasonCode::Undecided => "it looks like a source, and whether it is a copy cannot be decided",
             ReasonCode::QuickCuts => "its shots are too short to be recognised",
             ReasonCode::Repeated => "the clip has shown it before",
             ReasonCode::Treated => "the picture is treated so that it could not be recognised",

@@ -84,6 +84,11 @@ impl Cache {
         Ok((fingerprint, true))
     }
 
+    /// The fingerprint of this name, if it was made, without its small pictures.
+    pub(crate) fn known_fingerprint(&self, name: &str) -> uniq::Result<Fingerprint> {
+        Fingerprint::load(&self.folder.join("fingerprints").join(format!("{name}.uniq")), &decoding(), None)
+    }
+
     /// The file of what was observed of excerpts by this program.
     pub(crate) fn observations(&self) -> PathBuf {
         self.folder.join("reports").join(format!("observations-{}.jsonl", &self.program[..16]))
@@ -93,12 +98,31 @@ impl Cache {
     pub(crate) fn video(&self, excerpt: &Excerpt, name: &str) -> anyhow::Result<PathBuf> {
         let target = self.folder.join("videos").join(format!("{name}-{}.mkv", std::process::id()));
         let mut command = Command::new("ffmpeg");
-        command.args(["-nostdin", "-v", "error", "-y", "-ss", &format!("{:.3}", excerpt.cut_s.0)]);
-        command.args(["-t", &format!("{:.3}", excerpt.cut_s.1 - excerpt.cut_s.0), "-i"]).arg(&excerpt.clip.path);
+        command.args(["-nostdin", "-v", "error", "-y"]);
+        let from = ["-ss".to_owned(), format!("{:.3}", excerpt.cut_s.0)];
+        let length = ["-t".to_owned(), format!("{:.3}", excerpt.cut_s.1 - excerpt.cut_s.0)];
+        let part = if has_exact_index(&excerpt.clip.path) {
+            command.args(&from).args(&length).arg("-i").arg(&excerpt.clip.path);
+            "null"
+        } else {
+            // FFmpeg may miss the time by seconds where it has to guess: all before it is decoded.
+            command.arg("-i").arg(&excerpt.clip.path);
+            &format!("trim={:.3}:{:.3},setpts=PTS-STARTPTS", excerpt.cut_s.0, excerpt.cut_s.1)
+        };
         if let Some(other) = &excerpt.other {
             command.args(["-stream_loop", "-1", "-t", &format!("{}", excerpt.other_s()), "-i"]).arg(&other.path);
         }
-        command.args(["-filter_complex", &excerpt.graph(), "-an", "-sn", "-dn", "-threads", "1", "-vsync", "vfr"]);
+        command.args([
+            "-filter_complex",
+            &excerpt.graph().replacen("[0:v]", &format!("[0:v]{part},"), 1),
+            "-an",
+            "-sn",
+            "-dn",
+            "-threads",
+            "1",
+            "-vsync",
+            "vfr",
+        ]);
         // Else Matroska gives each file a number of its own, and the frames that are looked at are
         // drawn by the file's bytes.
         command.args(["-fflags", "+bitexact", "-flags:v", "+bitexact"]);
@@ -229,6 +253,12 @@ fn digest(parts: &[&str]) -> String {
         hasher.update([0]);
     }
     hex::encode(&hasher.finalize()[..12])
+}
+
+/// Whether FFmpeg finds a time in a file of this kind exactly.
+fn has_exact_index(file: &Path) -> bool {
+    let ending = file.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+    ["mp4", "m4v", "mov", "mkv", "webm"].contains(&ending.as_str())
 }
 
 /// Fails with what to do if the `ffmpeg` command cannot be run.

@@ -124,7 +124,7 @@ pub(crate) fn detect(args: &Args) -> anyhow::Result<Vec<String>> {
     }
     let chance = if args.null { Some(null::count(&clips, &plan, &cache, &measured, &cancel)?) } else { None };
     let table = Table::new(&measured, &plan);
-    let threshold = f64::from(Policy::default().published_bits);
+    let threshold = f64::from(Policy::default().related_bits);
     if let Some(path) = &args.plot {
         write(path, &plot::svg(&measured.rows, threshold))?;
     }
@@ -140,10 +140,11 @@ pub(crate) fn detect(args: &Args) -> anyhow::Result<Vec<String>> {
     } else {
         write!(
             io::stdout(),
-            "{} videos, {:.2} h, of which each half is indexed in turn ({} splits); at least {threshold:.0} bits are asked for\n\n{}{}{}",
+            "{} videos, {:.2} h, of which each half is indexed in turn ({} splits); copies have a probability of {:.2} or more\n\n{}{}{}",
             clips.len(),
             hours,
             plan.splits,
+            Policy::default().published_min(),
             table.text(),
             chance.as_ref().map_or_else(String::new, null::Null::text),
             told(&measured, args.misses)

@@ -48,16 +48,35 @@ impl Pictures {
         Pictures { width, height, times: self.times.clone(), levels: self.levels.iter().map(reduce).collect() }
     }
 
-    /// The picture that is shown nearest to a moment.
-    pub(super) fn nearest(&self, time: f32) -> Option<usize> {
+    /// The pictures between which a moment lies, and how near it is to the later one; `None` if none is
+    /// within `apart` seconds.
+    pub(super) fn at(&self, time: f32, apart: f32) -> Option<((usize, usize), f32)> {
         let after = self.times.partition_point(|other| *other < time);
-        let beside = [after.checked_sub(1), Some(after)].into_iter().flatten().filter(|&i| i < self.times.len());
-        beside.min_by(|&a, &b| (self.times[a] - time).abs().total_cmp(&(self.times[b] - time).abs()))
+        let near = |number: usize| self.times.get(number).is_some_and(|other| (other - time).abs() <= apart);
+        let before = after.checked_sub(1).filter(|&before| near(before));
+        match (before, near(after)) {
+            (Some(before), true) => {
+                let length = self.times[after] - self.times[before];
+                let later = if length > 0.0 { (time - self.times[before]) / length } else { 0.0 };
+                Some(((before, after), later))
+            }
+            (Some(only), false) => Some(((only, only), 0.0)),
+            (None, true) => Some(((after, after), 0.0)),
+            (None, false) => None,
+        }
     }
 }
 
-/// A picture of the source and one of the clip, by their numbers.
-pub(super) type Pair = (usize, usize);
+/// A picture of the source beside a moment of the clip.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Pair {
+    /// Number of the source's picture.
+    pub(super) source: usize,
+    /// Numbers of the clip's picture before that moment and of the one after it.
+    pub(super) clip: (usize, usize),
+    /// How near the moment is to the later of the two, 0..=1.
+    pub(super) later: f32,
+}
 
 /// Both sides at one resolution, that of the source's cells.
 pub(super) struct Level {
@@ -100,9 +119,9 @@ impl Level {
     /// pair; NaN where the clip does not show the cell.
     pub(super) fn normalised(&self, map: &Affine, pairs: &[Pair], counted: &[bool]) -> Vec<Vec<f32>> {
         let points = self.points(map);
-        let one = |&(of_source, of_clip): &Pair| {
-            let mut levels = self.looked_up(&points, of_clip);
-            match gain(&self.source.levels[of_source], &levels, counted) {
+        let one = |pair: &Pair| {
+            let mut levels = self.seen(&points, pair);
+            match gain(&self.source.levels[pair.source], &levels, counted) {
                 Some((gain, offset)) => levels.iter_mut().for_each(|level| *level = (*level - offset) / gain),
                 None => levels.fill(f32::NAN),
             }
@@ -116,8 +135,8 @@ impl Level {
     pub(super) fn disagreement(&self, map: &Affine, pairs: &[Pair], counted: &[bool]) -> Vec<f32> {
         let levels = self.normalised(map, pairs, counted);
         let mut sums = vec![0.0; self.cells()];
-        for ((of_source, _), clip) in pairs.iter().zip(&levels) {
-            let source = &self.source.levels[*of_source];
+        for (pair, clip) in pairs.iter().zip(&levels) {
+            let source = &self.source.levels[pair.source];
             let scale = (DISAGREEMENT * deviation(source)).max(DISAGREEMENT_MIN);
             for ((sum, clip), source) in sums.iter_mut().zip(clip).zip(source) {
                 *sum += saturated((clip - source) / scale);
@@ -129,10 +148,13 @@ impl Level {
     /// The mean of that over the cells that count; one that is not shown disagrees by half.
     pub(super) fn cost(&self, map: &Affine, pairs: &[Pair], counted: &[bool]) -> f32 {
         let cells = self.disagreement(map, pairs, counted);
-        let (sum, count) = cells.iter().zip(counted).filter(|(_, counted)| **counted).fold(
-            (0.0, 0.0_f32),
-            |(sum, count), (cell, _)| (sum + if cell.is_nan() { 0.5 } else { *cell }, count + 1.0),
-        );
+        let (sum, count) = cells
+            .iter()
+            .zip(counted)
+            .filter(|(_, counted)| **counted)
+            .fold((0.0, 0.0_f32), |(sum, count), (cell, _)| {
+                (sum + if cell.is_nan() { 0.5 } else { *cell }, count + 1.0)
+            });
         sum / count.max(1.0)
     }
 
@@ -143,8 +165,7 @@ impl Level {
         let across = ((map.stretch() * self.pitch / pixel).ceil() as usize).clamp(1, POINTS_MAX);
         let slack = 0.25 * pixel;
         let aspect = self.clip.aspect();
-        let shown =
-            |(x, y): (f32, f32)| (-slack..=aspect + slack).contains(&x) && (-slack..=1.0 + slack).contains(&y);
+        let shown = |(x, y): (f32, f32)| (-slack..=aspect + slack).contains(&x) && (-slack..=1.0 + slack).contains(&y);
         let cell = |cell: usize| {
             let at = |dx: f32, dy: f32| {
                 let (column, row) = (cell % self.source.width, cell / self.source.width);
@@ -161,6 +182,22 @@ impl Level {
         (0..self.cells()).map(cell).collect()
     }
 
+    /// The clip's levels at the moment of a pair: between those of two pictures, as far as it is not at one
+    /// of them.
+    fn seen(&self, points: &[Option<Vec<(f32, f32)>>], pair: &Pair) -> Vec<f32> {
+        let (before, after) = pair.clip;
+        if pair.later < AT_PICTURE || before == after {
+            return self.looked_up(points, before);
+        }
+        let mut levels = self.looked_up(points, after);
+        if pair.later <= 1.0 - AT_PICTURE {
+            for (level, before) in levels.iter_mut().zip(self.looked_up(points, before)) {
+                *level = pair.later * *level + (1.0 - pair.later) * before;
+            }
+        }
+        levels
+    }
+
     /// The mean level of each cell's points, each between four pixels of the clip.
     fn looked_up(&self, points: &[Option<Vec<(f32, f32)>>], picture: usize) -> Vec<f32> {
         let levels = &self.clip.levels[picture];
@@ -170,8 +207,9 @@ impl Level {
             let (left, top) = (x as usize, y as usize);
             let (right, bottom) = ((left + 1).min(last_x), (top + 1).min(last_y));
             let (fx, fy) = (x - left as f32, y - top as f32);
-            let of_row =
-                |row: usize| levels[row * self.clip.width + left] * (1.0 - fx) + levels[row * self.clip.width + right] * fx;
+            let of_row = |row: usize| {
+                levels[row * self.clip.width + left] * (1.0 - fx) + levels[row * self.clip.width + right] * fx
+            };
             of_row(top) * (1.0 - fy) + of_row(bottom) * fy
         };
         let of_cell = |points: &Option<Vec<(f32, f32)>>| match points {
@@ -215,7 +253,9 @@ fn gain(source: &[f32], clip: &[f32], counted: &[bool]) -> Option<(f32, f32)> {
         let offset = mean_clip - gain * mean_source;
         fitted = Some((gain, offset));
         let scale = (GAIN_RESIDUAL * ss.sqrt()).max(GAIN_RESIDUAL_MIN);
-        for ((weight, source), clip) in weights.iter_mut().zip(source).zip(clip).filter(|((weight, _), _)| **weight > 0.0) {
+        for ((weight, source), clip) in
+            weights.iter_mut().zip(source).zip(clip).filter(|((weight, _), _)| **weight > 0.0)
+        {
             let residual = ((clip - offset) / gain - source) / scale;
             *weight = 1.0 / (1.0 + residual * residual).powi(2);
         }
@@ -234,6 +274,9 @@ fn deviation(levels: &[f32]) -> f32 {
     let mean = levels.iter().sum::<f32>() / count;
     (levels.iter().map(|level| (level - mean).powi(2)).sum::<f32>() / count).sqrt()
 }
+
+/// A moment so near to a picture, as a share of the way to the next, is at it.
+const AT_PICTURE: f32 = 0.15;
 
 /// Fewest cells that are compared.
 const CELLS_MIN: usize = 12;

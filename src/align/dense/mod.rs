@@ -126,24 +126,29 @@ impl<'a> Comparison<'a> {
         let (first, last) = span.seconds();
         let middle = 0.5 * (first + last);
         let through = Line { speed: self.claim.speed, offset }.at(middle);
-        let pair = |(number, time): (usize, &f32)| {
+        let pair = |(source, time): (usize, &f32)| {
             let seen = middle + (time - through) / speed + shift;
-            if !(first - SAME_TIME..=last + SAME_TIME).contains(&seen) {
-                return None;
-            }
-            let nearest = self.clip.nearest(seen)?;
-            ((self.clip.times[nearest] - seen).abs() <= APART_MAX).then_some((number, nearest))
+            let within = (first - SAME_TIME..=last + SAME_TIME).contains(&seen);
+            let (clip, later) = within.then(|| self.clip.at(seen, APART_MAX)).flatten()?;
+            Some(Pair { source, clip, later })
         };
         self.source.times.iter().enumerate().filter_map(pair).collect()
     }
 
     /// The speed and the shift at which what moves agrees best.
-    fn retimed(&self, level: &Level, map: &Affine, speeds: &[f32], around: f32, steps: i32) -> (f32, f32) {
+    fn retimed(
+        &self,
+        level: &Level,
+        map: &Affine,
+        speeds: &[f32],
+        around: f32,
+        (step_s, steps): (f32, i32),
+    ) -> (f32, f32) {
         let counted = level.within(self.claim.support, MARGIN);
         let mut best = (f32::MIN, self.claim.speed, around);
         for &speed in speeds {
             for step in -steps..=steps {
-                let shift = around + SHIFT_STEP * step as f32;
+                let shift = around + step_s * step as f32;
                 let pairs = spread(&self.pairs(speed, shift), RETIMED_PICTURES);
                 if pairs.len() < 2 {
                     continue;
@@ -172,16 +177,16 @@ impl<'a> Comparison<'a> {
         map = register(&coarse, map, &few(&pairs), &supported(&coarse), 0.4, 60);
         let real = claimed.signum();
         let speeds = if claimed == real { vec![real] } else { vec![claimed, real] };
-        let (speed, shift) = self.retimed(&coarse, &map, &speeds, 0.0, SHIFT_STEPS);
+        let (speed, shift) = self.retimed(&coarse, &map, &speeds, 0.0, (SHIFT_STEP, SHIFT_STEPS));
         let turned = TURNS.map(|turn| speed * turn);
-        let (speed, shift) = self.retimed(&coarse, &map, &turned, shift, 1);
+        let (speed, shift) = self.retimed(&coarse, &map, &turned, shift, (SHIFT_STEP, 1));
         let moved = self.pairs(speed, shift);
         if moved.len() >= 2 {
             pairs = moved;
         }
         map = register(&coarse, map, &few(&pairs), &supported(&coarse), 0.25, 40);
         map = register(&fine, map, &few(&pairs), &supported(&fine), 0.1, 30);
-        let (speed, shift) = self.retimed(&coarse, &map, &[speed], shift, 1);
+        let (speed, shift) = self.retimed(&coarse, &map, &[speed], shift, (0.25 * SHIFT_STEP, 2));
         let moved = self.pairs(speed, shift);
         if moved.len() >= 2 {
             pairs = moved;
@@ -206,7 +211,7 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown
     let length = pairs.len().div_ceil(pairs.len().div_ceil(WINDOW).max(1)).max(1);
     let of_source = |number: usize| &level.source.levels[number][..];
     for (pairs, levels) in pairs.chunks(length).zip(levels.chunks(length)) {
-        let source: Vec<&[f32]> = pairs.iter().map(|&(number, _)| of_source(number)).collect();
+        let source: Vec<&[f32]> = pairs.iter().map(|pair| of_source(pair.source)).collect();
         let clip: Vec<&[f32]> = levels.iter().map(|levels| &levels[..]).collect();
         let products = moving(&source, &clip, counted);
         all.add(&products);
@@ -222,9 +227,9 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown
         let compared = (0..means.len()).filter(|&cell| counted[cell] && of_clip[cell].is_finite());
         scene.add(&Products::about_means(compared.map(|cell| (means[cell], of_clip[cell])).collect()));
         for shift in ELSEWHERE.into_iter().flat_map(|shift| [shift, -shift]) {
-            let other = |&(number, _): &Pair| {
-                let there = number.checked_add_signed(shift).filter(|&there| there < level.source.levels.len())?;
-                Some((of_source(number), of_source(there)))
+            let other = |pair: &Pair| {
+                let there = pair.source.checked_add_signed(shift).filter(|&there| there < level.source.levels.len())?;
+                Some((of_source(pair.source), of_source(there)))
             };
             let (here, there): (Vec<&[f32]>, Vec<&[f32]>) = pairs.iter().filter_map(other).unzip();
             if here.len() >= ELSEWHERE_MIN.max(pairs.len() / 2) {
@@ -285,7 +290,7 @@ impl Products {
 
 fn level_moving(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool]) -> Products {
     let levels = level.normalised(map, pairs, counted);
-    let source: Vec<&[f32]> = pairs.iter().map(|&(number, _)| &level.source.levels[number][..]).collect();
+    let source: Vec<&[f32]> = pairs.iter().map(|pair| &level.source.levels[pair.source][..]).collect();
     let clip: Vec<&[f32]> = levels.iter().map(|levels| &levels[..]).collect();
     moving(&source, &clip, counted)
 }
@@ -378,7 +383,7 @@ const SPEED_FAR: f32 = 0.2;
 /// Speeds that are tried about the one that fits best.
 const TURNS: [f32; 7] = [0.91, 0.94, 0.97, 1.0, 1.03, 1.06, 1.1];
 
-/// A picture this near to the end of the part is in it, in seconds of the clip.
+/// A moment this near to the end of the part is in it, in seconds of the clip.
 const SAME_TIME: f32 = 0.05;
 
 /// Most seconds between a claimed time and the clip's picture.

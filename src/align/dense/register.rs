@@ -42,8 +42,7 @@ fn minimise(cost: &mut dyn FnMut(&Nudge) -> f32, steps: Nudge, evaluations: usiz
         let worst = simplex[SIDES];
         let middle: Nudge =
             std::array::from_fn(|i| simplex[..SIDES].iter().map(|vertex| vertex.0[i]).sum::<f32>() / SIDES as f32);
-        let mut along =
-            |factor: f32| costed(std::array::from_fn(|i| middle[i] + factor * (worst.0[i] - middle[i])));
+        let mut along = |factor: f32| costed(std::array::from_fn(|i| middle[i] + factor * (worst.0[i] - middle[i])));
         let reflected = along(-1.0);
         let mut more = reflected.2;
         if reflected.1 < simplex[0].1 {

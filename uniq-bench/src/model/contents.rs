@@ -36,9 +36,13 @@ impl Contents {
         let mut clips: Vec<Clip> = Vec::new();
         let mut rows: Vec<(String, Vec<String>, Option<String>, bool)> = Vec::new();
         for folder in folders {
-            let list = ["manifest.csv", "takes.csv"].map(|name| folder.join(name)).into_iter().find(|list| list.is_file());
+            let list =
+                ["manifest.csv", "takes.csv"].map(|name| folder.join(name)).into_iter().find(|list| list.is_file());
             let list = list.with_context(|| {
-                format!("{}: no manifest.csv and no takes.csv; list the videos in one, in the column `file`", folder.display())
+                format!(
+                    "{}: no manifest.csv and no takes.csv; list the videos in one, in the column `file`",
+                    folder.display()
+                )
             })?;
             read_list(&list, &mut clips, &mut rows)?;
         }
@@ -78,7 +82,8 @@ impl Contents {
     pub(crate) fn may_be_copies(&self, one: &str, other: &str) -> bool {
         let copy = |sha256: &str| self.known.get(sha256).is_some_and(|known| known.copy);
         let group = |sha256: &str| self.clips.iter().find(|clip| clip.sha256 == sha256).map(|clip| &clip.group);
-        group(one) == group(other) || (copy(one) || copy(other)) && self.family(one).is_some() && self.family(one) == self.family(other)
+        group(one) == group(other)
+            || (copy(one) || copy(other)) && self.family(one).is_some() && self.family(one) == self.family(other)
     }
 
     /// The fold of a content.
@@ -110,7 +115,11 @@ fn read_list(
         let repository = field("source").and_then(|source| source.split(':').next().map(str::to_owned));
         let prefixed = |prefix: &str, name: &Option<String>| name.as_ref().map(|name| format!("{prefix} {name}"));
         let mut names = vec![format!("file {digest}")];
-        names.extend([prefixed("group", &group), prefixed("family", &family), prefixed("repository", &repository)].into_iter().flatten());
+        names.extend(
+            [prefixed("group", &group), prefixed("family", &family), prefixed("repository", &repository)]
+                .into_iter()
+                .flatten(),
+        );
         rows.push((digest.clone(), names, family, field("relation").as_deref() == Some("copy")));
         let group = group.unwrap_or_else(|| path.to_string_lossy().into_owned());
         clips.push(Clip { sha256: digest, group, duration_s, size: (info.width, info.height), path });

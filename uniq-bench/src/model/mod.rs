@@ -1,14 +1,21 @@
 //! Fits the model that decides what is a copy, and judges it on contents that it was not fitted on.
 
 mod contents;
+mod fit;
+mod judged;
 mod observe;
 mod plan;
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
+use uniq::verdict::Policy;
 
 use self::contents::Contents;
+use self::observe::Observation;
 use crate::cache::{self, Cache};
 use crate::detect::cancel_flag;
 
@@ -21,6 +28,24 @@ pub(crate) struct Args {
     /// Keep what was made in this folder [default: uniq/bench in the user's cache folder]
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
+    /// Fit on what was observed in this file, and look at nothing
+    #[arg(long, value_name = "FILE")]
+    observations: Option<PathBuf>,
+    /// Cost of a second wrongly called published, in seconds left undecided
+    #[arg(long, value_name = "COST")]
+    false_published: Option<f32>,
+    /// Cost of a second of a copy that is payable, in seconds left undecided
+    #[arg(long, value_name = "COST")]
+    false_payable: Option<f32>,
+    /// Write the weights of the model of all contents into this file
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+    /// List what is judged wrongly
+    #[arg(long)]
+    mistakes: bool,
+    /// Look at excerpts only whose fingerprints are named in this file
+    #[arg(long, value_name = "FILE")]
+    only: Option<PathBuf>,
     /// Look at so many excerpts only
     #[arg(long, value_name = "N")]
     most: Option<usize>,
@@ -32,8 +57,18 @@ pub(crate) fn model(args: &Args) -> anyhow::Result<Vec<String>> {
     let folder = args.cache.clone().map_or_else(cache::default_folder, Ok)?;
     let cache = Cache::new(folder, None)?;
     let cancel = cancel_flag()?;
+    if let Some(file) = &args.observations {
+        let observations = observe::load(file)?;
+        report(args, &observations, &cache)?;
+        return Ok(Vec::new());
+    }
     let contents = Contents::read(&args.folders)?;
     let mut jobs = plan::plan(&contents);
+    if let Some(file) = &args.only {
+        let names = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        let names: BTreeSet<&str> = names.split_whitespace().collect();
+        jobs.retain(|job| names.contains(cache::key(&job.excerpt).as_str()));
+    }
     jobs.truncate(args.most.unwrap_or(usize::MAX));
     eprintln!("{} videos of {} contents, {} excerpts", contents.clips.len(), contents.number(), jobs.len());
     let (observations, failed) = observe::observe(&contents, &jobs, &cache, &cancel)?;
@@ -41,5 +76,28 @@ pub(crate) fn model(args: &Args) -> anyhow::Result<Vec<String>> {
         bail!("no excerpt could be looked at: {}", failed.join("; "));
     }
     eprintln!("{}: {} observations", cache.observations().display(), observations.len());
+    report(args, &observations, &cache)?;
     Ok(failed)
+}
+
+fn report(args: &Args, observations: &[Observation], cache: &Cache) -> anyhow::Result<()> {
+    let usual = Policy::default();
+    let policy = Policy {
+        false_published: args.false_published.unwrap_or(usual.false_published),
+        false_payable: args.false_payable.unwrap_or(usual.false_payable),
+        ..usual
+    };
+    let models = fit::fit(observations);
+    let judged = judged::judged(observations, &models, &policy, cache)?;
+    let mut text = format!("{}\n{}", judged::table(&judged), judged::reliability(observations, &models));
+    if args.mistakes {
+        text.push_str(&judged::mistakes(&judged, &models));
+    }
+    io::stdout().write_all(text.as_bytes())?;
+    if let (Some(file), Some(model)) = (&args.write, models.last()) {
+        let contents: BTreeSet<&str> = observations.iter().map(|made| made.content.as_str()).collect();
+        fs::write(file, fit::source(model, observations.len(), contents.len()))
+            .with_context(|| file.display().to_string())?;
+    }
+    Ok(())
 }

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use uniq::align::Alignment;
 use uniq::{CheckOptions, Index};
@@ -74,7 +74,8 @@ pub(crate) fn observe(
     let text = fs::read_to_string(&file).unwrap_or_default();
     // A line that a crash cut off is made again.
     let known = text.lines().filter_map(|line| serde_json::from_str::<Observation>(line).ok());
-    let known: HashMap<(String, Class), Observation> = known.map(|made| ((made.key.clone(), made.class), made)).collect();
+    let known: HashMap<(String, Class), Observation> =
+        known.map(|made| ((made.key.clone(), made.class), made)).collect();
     let lines = fs::OpenOptions::new().create(true).append(true).open(&file);
     let lines = Mutex::new(lines.with_context(|| file.display().to_string())?);
     let next = AtomicUsize::new(0);
@@ -105,7 +106,9 @@ pub(crate) fn observe(
     for (job, slot) in jobs.iter().zip(slots) {
         match slot.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(Ok(made)) => observations.push(made),
-            Some(Err(error)) => failed.push(format!("{} of {}: {error:#}", job.excerpt.edit.name, job.excerpt.clip.name())),
+            Some(Err(error)) => {
+                failed.push(format!("{} of {}: {error:#}", job.excerpt.edit.name, job.excerpt.clip.name()))
+            }
             None => {}
         }
     }
@@ -142,6 +145,12 @@ fn look(
     cancel: &AtomicBool,
 ) -> anyhow::Result<Observation> {
     let (fingerprint, _) = cache.fingerprint(&job.excerpt, cancel)?;
+    // Of files whose frames last unequally long, tools that cut disagree about time.
+    let length = job.excerpt.truth.iter().map(|piece| piece.clip_s.1).fold(0.0, f64::max);
+    let made_s = fingerprint.duration().as_secs_f64();
+    if job.excerpt.edit.time != Time::Inside && (made_s - length).abs() > LENGTH_S && job.hidden.is_none() {
+        bail!("it lasts {made_s:.2} s in place of {length:.2}");
+    }
     let index = if job.hidden.is_some() { &indexes.halves } else { &indexes.whole };
     let own = &job.excerpt.clip.sha256;
     // The clip of a video of the index, and which half of it.
@@ -162,11 +171,8 @@ fn look(
                 Class::OtherMoment | Class::Crossing => clip == *own && half == job.hidden,
             }
     };
-    let exclude: Vec<[u8; 32]> = index
-        .videos()
-        .map(|(_, video)| video.sha256)
-        .filter(|sha256| is_excluded(&hex::encode(sha256)))
-        .collect();
+    let exclude: Vec<[u8; 32]> =
+        index.videos().map(|(_, video)| video.sha256).filter(|sha256| is_excluded(&hex::encode(sha256))).collect();
     let decoding = decoding();
     let options = CheckOptions { exclude: &exclude, cancel: Some(cancel), ..CheckOptions::new(&decoding) };
     let found = uniq::alignments(index, &fingerprint, &options)?;
@@ -181,7 +187,9 @@ fn look(
         Found { alignment, right, own: is_own }
     };
     let truth = match job.class {
-        Class::Copy | Class::Crossing => job.excerpt.truth.iter().map(|piece| (piece.clip_s, piece.reference_s)).collect(),
+        Class::Copy | Class::Crossing => {
+            job.excerpt.truth.iter().map(|piece| (piece.clip_s, piece.reference_s)).collect()
+        }
         _ => Vec::new(),
     };
     Ok(Observation {
@@ -217,6 +225,9 @@ fn is_right(alignment: &Alignment, job: &Job) -> bool {
 
 /// The source's time may be off by so much, in seconds.
 const RIGHT_S: f64 = 1.0;
+
+/// An excerpt may be longer or shorter by so much, in seconds.
+const LENGTH_S: f64 = 0.5;
 
 /// Between two lines about how far it has come.
 const TELL_EVERY: Duration = Duration::from_secs(30);

@@ -31,6 +31,7 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report, paint: Paint) -> io::
         let (heading, style) = match found.kind {
             MatchKind::Copy => ("the same recording", Style::new().bold()),
             MatchKind::SameScene => ("the same scene, not counted as published", Style::new()),
+            MatchKind::Undecided => ("the same scene, and perhaps the same recording: undecided", Style::new()),
         };
         writeln!(out, "  {}", paint.style(style, heading))?;
         alignment(out, &found.alignment, paint)?;
@@ -89,15 +90,27 @@ fn alignment(out: &mut dyn Write, found: &NonMatch, paint: Paint) -> io::Result<
         whole(found.moment_bits),
         count(found.hits, "hit")
     )?;
-    if found.moving_pictures > 0 {
+    if let Some(pictures) = found.pictures {
         writeln!(
             out,
-            "    motion     {} of {} moving pictures move so at this time and less so at others",
-            grouped(found.moving_best),
-            grouped(found.moving_pictures)
+            "    pictures   {} compared: what moves correlates by {:.2}, over {:.0} % of it",
+            grouped(pictures.compared),
+            pictures.correlation,
+            100.0 * pictures.share
         )?;
     }
+    writeln!(out, "    copy       with a probability of {}", probability(found.probability))?;
     Ok(())
+}
+
+/// In hundredths, and never certain where it is not.
+fn probability(probability: f64) -> String {
+    match probability {
+        p if p >= 1.0 => "1".to_owned(),
+        p if p > 0.99 => "more than 0.99".to_owned(),
+        p if p < 0.01 => "less than 0.01".to_owned(),
+        p => format!("{p:.2}"),
+    }
 }
 
 fn interval(interval: Interval) -> String {
@@ -212,13 +225,11 @@ fn nearest(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     match &report.nearest_non_match {
         Some(near) => writeln!(
             out,
-            "  nearest non-match: {} against {} of {}, {:.0} bits where {:.0} are needed",
+            "  nearest non-match: {} against {} of {}, a copy with a probability of {}",
             interval(near.clip),
             interval(near.reference),
             name(&near.source),
-            // It was too little, by however little.
-            near.evidence_bits.floor(),
-            report.search.published_bits
+            probability(near.probability)
         ),
         None => writeln!(out, "  nearest non-match: none, nothing else was alike at all"),
     }

@@ -1,0 +1,140 @@
+//! How probable it is that an alignment is a copy: a logistic model of what was measured of it (pure).
+//!
+//! Each term is bounded, and can only speak for a copy the more (or the less) the larger it is, so
+//! that more evidence never lowers the probability. What its weight makes of it is told in bits: the
+//! bits of all terms and of the base add up to the logarithm of the odds. The weights are fitted on
+//! real footage ([`calibration`](super::calibration)); an alignment without pictures has weights of
+//! its own.
+
+use super::calibration::{KEYS, PICTURES};
+use crate::align::Alignment;
+use crate::align::dense::Dense;
+
+/// The weights of both kinds of alignment: the base, then one for each term.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// Of alignments whose pictures were compared, in the order of [`terms`].
+    pub pictures: Vec<f32>,
+    /// Of alignments of which only keys and what moves are known.
+    pub keys: Vec<f32>,
+}
+
+impl Default for Model {
+    fn default() -> Model {
+        Model { pictures: PICTURES.to_vec(), keys: KEYS.to_vec() }
+    }
+}
+
+/// Something that was measured of an alignment, and speaks for or against a copy.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Term {
+    /// What it is, as reports name it.
+    pub name: &'static str,
+    /// Its bounded value.
+    pub value: f32,
+    /// 1 if it speaks for a copy the larger it is, -1 if against, 0 if it may do either.
+    pub sign: i8,
+}
+
+/// How probable a copy is, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opinion {
+    /// 0..=1.
+    pub probability: f32,
+    /// What each term adds to the logarithm of the odds, in bits; the first is the base.
+    pub bits: Vec<(&'static str, f32)>,
+}
+
+impl Model {
+    /// What it says of an alignment. The same bytes are a copy for sure, and less than [`COMPARED_BITS`] are chance.
+    pub fn opinion(&self, alignment: &Alignment) -> Opinion {
+        if alignment.identical {
+            return Opinion { probability: 1.0, bits: vec![(IDENTICAL, alignment.evidence.total)] };
+        }
+        if alignment.evidence.total < COMPARED_BITS {
+            return Opinion { probability: 0.0, bits: vec![(CHANCE, alignment.evidence.total - COMPARED_BITS)] };
+        }
+        let weights = if alignment.dense.is_some() { &self.pictures } else { &self.keys };
+        let (base, weights) = weights.split_first().map_or((0.0, &[][..]), |(base, weights)| (*base, weights));
+        let told = |(term, weight): (Term, &f32)| (term.name, term.value * weight * std::f32::consts::LOG2_E);
+        let bits: Vec<(&'static str, f32)> = std::iter::once((BASE, base * std::f32::consts::LOG2_E))
+            .chain(terms(alignment).into_iter().zip(weights).map(told))
+            .collect();
+        let odds: f32 = bits.iter().map(|(_, bits)| bits).sum();
+        Opinion { probability: 1.0 / (1.0 + (-odds).exp2()), bits }
+    }
+}
+
+/// Evidence from which an alignment is looked at closely, in bits: one in fourteen unrelated clips
+/// reaches so many ([`by_chance`](crate::evidence::by_chance)).
+pub const COMPARED_BITS: f32 = 12.0;
+
+/// What was measured of an alignment, by which it is told from others.
+pub fn terms(alignment: &Alignment) -> Vec<Term> {
+    let Alignment { evidence, contrast, timing, moved, .. } = alignment;
+    let mut terms = match &alignment.dense {
+        Some(dense) => of_pictures(dense).to_vec(),
+        None => Vec::new(),
+    };
+    let apart = if contrast.here > 0.0 { 1.0 - (contrast.elsewhere / contrast.here).min(1.0) } else { 0.0 };
+    let timed = timing.bits() + timing.paid;
+    let moving = moved.bits();
+    let term = |name, value, sign| Term { name, value, sign };
+    terms.extend([
+        term("evidence", logarithm(evidence.total), 1),
+        term("moment", logarithm(evidence.moment), 1),
+        term("sustained", logarithm(evidence.sustained), 1),
+        term("distinct_time", apart, 1),
+        term("timing", timed.signum() * logarithm(timed.abs()), 1),
+        term("motion", moving.signum() * logarithm(moving.abs()), 1),
+        term("motion_correlation", moved.on_line.clamp(-1.0, 1.0), 1),
+        term("motion_margin", (moved.on_line - moved.elsewhere).clamp(-1.0, 1.0), 1),
+        term("shown", alignment.found.reference, 1),
+    ]);
+    terms
+}
+
+fn of_pictures(dense: &Dense) -> [Term; 13] {
+    let term = |name, value, sign| Term { name, value, sign };
+    let agreement = fisher(dense.correlation);
+    let share = |value: f32, full: f32| (value / full).min(1.0);
+    let pictures = dense.pictures as f32;
+    [
+        term("correlation", agreement, 1),
+        term("worst_window", fisher(dense.worst), 1),
+        term("still_parts", fisher(dense.scene), 1),
+        term("compared_motion", (SMALL + dense.inside).log2(), 1),
+        term("compared_area", (SMALL + dense.visible).log2(), 1),
+        term("hidden", dense.hidden, -1),
+        term("repetition", fisher(dense.elsewhere), -1),
+        term("pictures", logarithm(pictures.min(PICTURES_FULL)), 0),
+        term("activity", logarithm(dense.activity.min(ACTIVITY_FULL)), 0),
+        term("shift", dense.shift.abs(), -1),
+        term("correlation_of_compared", agreement.max(0.0) * dense.inside, 1),
+        term("correlation_of_many", agreement.max(0.0) * share(pictures, PICTURES_FULL), 1),
+        term("correlation_of_active", agreement.max(0.0) * share(dense.activity, ACTIVITY_FULL), 1),
+    ]
+}
+
+/// Fisher's transformation of a correlation: its error is about the same everywhere. Bounded, since
+/// copies differ in how near to one they come by how they were encoded.
+fn fisher(correlation: f32) -> f32 {
+    correlation.clamp(-0.3, 0.97).atanh()
+}
+
+/// Grows as slowly as it should where bits are many.
+fn logarithm(bits: f32) -> f32 {
+    (1.0 + bits.max(0.0)).log2()
+}
+
+/// Pictures, and activity in grey levels, from which more say no more.
+const PICTURES_FULL: f32 = 20.0;
+const ACTIVITY_FULL: f32 = 30.0;
+
+/// Keeps a logarithm of a share finite.
+const SMALL: f32 = 0.02;
+
+/// Names of what is no term.
+const BASE: &str = "base";
+const IDENTICAL: &str = "identical";
+const CHANCE: &str = "chance";

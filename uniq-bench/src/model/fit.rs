@@ -1,0 +1,183 @@
+//! Fits a logistic model whose weights have signs that are known (pure).
+
+use uniq::align::Alignment;
+use uniq::verdict::{COMPARED_BITS, Model, terms};
+
+use super::contents::{Contents, FOLDS};
+use super::observe::{Found, Observation};
+use super::plan::Class;
+
+/// A value of each term, whether it is of a copy, and how much it counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Example {
+    values: Vec<f64>,
+    copy: bool,
+    weight: f64,
+}
+
+/// The model of each fold, fitted on all other folds, and last the one of all.
+pub(crate) fn fit(observations: &[Observation]) -> Vec<Model> {
+    let all = |without: Option<usize>| {
+        let chosen: Vec<&Observation> =
+            observations.iter().filter(|made| without != Some(Contents::fold(&made.content))).collect();
+        let plain = |alignment: &Alignment| Alignment { dense: None, ..alignment.clone() };
+        // A copy is found by its best alignment; worse ones beside it, in another orientation or of a moment only, are no
+        // copies that look so bad. Which is the best the first model says.
+        let fitted = |best: Option<&Model>| Model {
+            pictures: weights(&chosen, best, &|alignment| alignment.dense.is_some().then(|| alignment.clone())),
+            keys: weights(&chosen, best, &|alignment| Some(plain(alignment))),
+        };
+        let first = fitted(None);
+        fitted(Some(&first))
+    };
+    (0..FOLDS).map(Some).chain([None]).map(all).collect()
+}
+
+/// Whether an alignment teaches: somebody knows whether it is a copy. At another time of its own source it mostly shows
+/// something that comes back, or stands still, and is no mistake.
+pub(crate) fn teaches(made: &Observation, found: &Found) -> bool {
+    let own_copy = matches!(made.class, Class::Copy | Class::Crossing) && found.own;
+    found.alignment.evidence.total >= COMPARED_BITS && found.right.is_some_and(|right| right || !own_copy)
+}
+
+/// The alignments of an excerpt that teach what a copy is, or what is none: of copies, if a model is there, the most probable one of
+/// each copied part.
+pub(crate) fn taught<'a>(made: &'a Observation, copy: bool, best: Option<&Model>) -> Vec<&'a Found> {
+    let all = made.found.iter().filter(|found| teaches(made, found) && found.right == Some(copy));
+    let (true, Some(model)) = (copy, best) else { return all.collect() };
+    let all: Vec<&Found> = all.collect();
+    let mut chosen: Vec<&Found> = Vec::new();
+    for ((from, to), _) in &made.truth {
+        let shared = |found: &Found| {
+            let (start, end) = (found.alignment.clip.start.as_secs_f64(), found.alignment.clip.end.as_secs_f64());
+            end.min(*to) - start.max(*from)
+        };
+        let probability = |found: &Found| model.opinion(&found.alignment).probability;
+        let of_part = all.iter().copied().filter(|found| shared(found) > 0.0);
+        if let Some(best) = of_part.max_by(|a, b| probability(a).total_cmp(&probability(b)))
+            && !chosen.iter().any(|other| std::ptr::eq(*other, best))
+        {
+            chosen.push(best);
+        }
+    }
+    chosen
+}
+
+fn weights(
+    observations: &[&Observation],
+    best: Option<&Model>,
+    of: &dyn Fn(&Alignment) -> Option<Alignment>,
+) -> Vec<f32> {
+    let (mut examples, mut signs) = (Vec::new(), Vec::new());
+    for made in observations {
+        for copy in [false, true] {
+            let taught = taught(made, copy, best);
+            let taught: Vec<Alignment> = taught.into_iter().filter_map(|found| of(&found.alignment)).collect();
+            // Those of one excerpt say much the same.
+            let weight = 1.0 / (taught.len() as f64).sqrt();
+            for alignment in &taught {
+                let terms = terms(alignment);
+                signs = terms.iter().map(|term| term.sign).collect();
+                examples.push(Example {
+                    values: terms.iter().map(|term| f64::from(term.value)).collect(),
+                    copy,
+                    weight,
+                });
+            }
+        }
+    }
+    logistic(&examples, &signs).into_iter().map(|weight| weight as f32).collect()
+}
+
+/// Base and weights of the greatest likelihood, less a penalty on the weights, with signs as they have to be: accelerated
+/// projected gradients (Nesterov 1983) over standardised values.
+pub(crate) fn logistic(examples: &[Example], signs: &[i8]) -> Vec<f64> {
+    let count = signs.len();
+    let total: f64 = examples.iter().map(|example| example.weight).sum::<f64>().max(f64::MIN_POSITIVE);
+    let mean_of = |value: &dyn Fn(&Example) -> f64| {
+        examples.iter().map(|example| example.weight * value(example)).sum::<f64>() / total
+    };
+    let means: Vec<f64> = (0..count).map(|i| mean_of(&|example| example.values[i])).collect();
+    let spreads: Vec<f64> =
+        (0..count).map(|i| mean_of(&|example| (example.values[i] - means[i]).powi(2)).sqrt().max(1e-6)).collect();
+    let rows: Vec<Vec<f64>> = examples
+        .iter()
+        .map(|example| (0..count).map(|i| (example.values[i] - means[i]) / spreads[i]).collect())
+        .collect();
+    // The curvature is at most a quarter of the sum of the squares, of which each is one.
+    let step = 1.0 / (0.25 * (count as f64 + 1.0) + 2.0 * PENALTY);
+    let (mut at, mut ahead, mut momentum) = (vec![0.0; count + 1], vec![0.0; count + 1], 1.0_f64);
+    for _ in 0..ROUNDS {
+        let mut slope = vec![0.0; count + 1];
+        for (example, row) in examples.iter().zip(&rows) {
+            let odds = ahead[0] + row.iter().zip(&ahead[1..]).map(|(value, weight)| value * weight).sum::<f64>();
+            let off = example.weight / total * (1.0 / (1.0 + (-odds).exp()) - f64::from(u8::from(example.copy)));
+            slope[0] += off;
+            slope[1..].iter_mut().zip(row).for_each(|(slope, value)| *slope += off * value);
+        }
+        let mut next = vec![0.0; count + 1];
+        next[0] = ahead[0] - step * slope[0];
+        for i in 0..count {
+            let weight = ahead[i + 1] - step * (slope[i + 1] + 2.0 * PENALTY * ahead[i + 1]);
+            next[i + 1] = match signs[i] {
+                1 => weight.max(0.0),
+                -1 => weight.min(0.0),
+                _ => weight,
+            };
+        }
+        let faster = 0.5 * (1.0 + (1.0 + 4.0 * momentum * momentum).sqrt());
+        ahead = next.iter().zip(&at).map(|(next, at)| next + (momentum - 1.0) / faster * (next - at)).collect();
+        (at, momentum) = (next, faster);
+    }
+    let weights: Vec<f64> = (0..count).map(|i| at[i + 1] / spreads[i]).collect();
+    let base = at[0] - weights.iter().zip(&means).map(|(weight, mean)| weight * mean).sum::<f64>();
+    std::iter::once(base).chain(weights).collect()
+}
+
+/// The source of the file with the weights, the same for the same model.
+pub(crate) fn source(model: &Model, excerpts: usize, contents: usize) -> String {
+    let list = |weights: &[f32]| weights.iter().map(|weight| format!("{weight:.4}, ")).collect::<String>();
+    format!(
+        "//! Weights of the model, written by `uniq-bench model --write`; not to be edited.\n\
+         //!\n\
+         //! Fitted on {excerpts} excerpts of {contents} contents.\n\n\
+         /// Base and weights of alignments whose pictures were compared.\n\
+         #[rustfmt::skip]\n\
+         pub(super) const PICTURES: [f32; {}] = [{}];\n\n\
+         /// Base and weights of alignments without pictures.\n\
+         #[rustfmt::skip]\n\
+         pub(super) const KEYS: [f32; {}] = [{}];\n",
+        model.pictures.len(),
+        list(&model.pictures).trim_end_matches(", "),
+        model.keys.len(),
+        list(&model.keys).trim_end_matches(", "),
+    )
+}
+
+/// Penalty on the square of a standardised weight.
+const PENALTY: f64 = 1e-3;
+
+/// Steps; the weights change by less than a thousandth after half of them.
+const ROUNDS: usize = 1500;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    #[test]
+    fn known_weights_are_found_again_and_signs_are_kept() {
+        let mut random = Random::new(3);
+        let example = |random: &mut Random| {
+            let values = vec![2.0 * random.ratio(), random.ratio(), random.ratio()];
+            let odds: f64 = 3.0 * values[0] - 2.0 * values[1] - 1.0;
+            Example { copy: random.ratio() < 1.0 / (1.0 + (-odds).exp()), values, weight: 1.0 }
+        };
+        let examples: Vec<Example> = (0..20_000).map(|_| example(&mut random)).collect();
+        let free = logistic(&examples, &[0, 0, 0]);
+        let off = |found: &[f64], expected: [f64; 4]| found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 0.25);
+        assert!(off(&free, [-1.0, 3.0, -2.0, 0.0]), "{free:?}");
+        let bound = logistic(&examples, &[1, 1, 1]);
+        assert!(bound[1] > 2.0 && bound[2] == 0.0, "{bound:?}");
+    }
+}
