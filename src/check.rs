@@ -11,7 +11,7 @@ use crate::align::{self, Alignment, Corpus, dense};
 use crate::fingerprint::{self, Fingerprint, Orientation, PictureTrack, Thumbnail, Warp};
 use crate::index::{Index, SearchMode, VideoRef, hex, moment};
 use crate::report::{
-    Clip, Effort, Geometry, IndexSummary, Interval, Match, NonMatch, Pictures, Reason, ReasonCode, Rectangle, Report,
+    Clip, EditPower, Effort, Geometry, IndexSummary, Interval, Match, NonMatch, Pictures, Reason, ReasonCode, Rectangle, Report,
     SCHEMA, SearchSummary, Seconds, Source, Span, SpanState, Term, Tool, Verdict,
 };
 use crate::sandbox::Decoding;
@@ -363,6 +363,12 @@ fn report(
             .collect(),
         nearest_non_match: judgement.nearest.map(described),
         timeline: judgement.timeline.iter().map(|second| round(f64::from(*second), 3)).collect(),
+        power: judgement.power.iter().map(|second| round(f64::from(*second), 3)).collect(),
+        power_by_edit: judgement
+            .power_by_edit
+            .iter()
+            .map(|(edit, power)| EditPower { edit: (*edit).to_owned(), power: round(f64::from(*power), 3) })
+            .collect(),
         reasons: judgement.reasons,
         index: IndexSummary {
             root: state.root.clone(),

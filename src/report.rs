@@ -28,6 +28,8 @@
 //! | `spans[]` | objects | the clip from start to end: `start_s`, `end_s`, `state` (`published` \| `unpublished` \| `unsearchable`), `reason` (object as in `reasons[]`, or null) |
 //! | `matches[]` | objects | what was found, in order of the clip's time, see below |
 //! | `timeline[]` | 0..=1 | for each second of the clip the probability that it was published: the greatest of the alignments in it |
+//! | `power[]` | 0..=1 | for each second of the clip the probability that it would have been called published if it were a copy, edited as copies are; predicted from what the second shows, and below the policy's limit it is unsearchable |
+//! | `power_by_edit[]` | objects | the mean of that over the clip for copies of each class of edits: `edit`, `power` |
 //! | `nearest_non_match` | object or null | the alignment that is most probably a copy of those that are no matches, same fields as a match except `kind` |
 //! | `index.root` | hex | SHA-256 that commits to the state of the index that was searched |
 //! | `index.generation` | integer | commits made to the index so far |
@@ -151,6 +153,10 @@ pub struct Report {
     pub matches: Vec<Match>,
     /// How probable it is of each second that it was published.
     pub timeline: Vec<f64>,
+    /// How probable it is of each second that a copy of it would have been found.
+    pub power: Vec<f64>,
+    /// The mean of it by class of edits.
+    pub power_by_edit: Vec<EditPower>,
     /// The strongest alignment that was not enough.
     pub nearest_non_match: Option<NonMatch>,
     /// What was searched.
@@ -396,6 +402,15 @@ pub struct IndexSummary {
     /// When the state was committed, as in RFC 3339, in UTC, if it was noted.
     #[serde(default)]
     pub committed_at: Option<String>,
+}
+
+/// How surely copies of a class of edits are found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EditPower {
+    /// The class of edits.
+    pub edit: String,
+    /// Mean over the clip, 0..=1.
+    pub power: f64,
 }
 
 /// What a term of the model adds.

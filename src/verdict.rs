@@ -11,6 +11,8 @@
 //! seconds between two copies on one line, each of which is as long: a copy seldom ends where its clear pictures do, and of a shot that
 //! is cropped nothing may be found. Footage of one's own between short pieces of a source is paid for.
 //!
+//! What could hardly have been recognised is unsearchable as well: seconds of a [power](PowerModel) below the policy's.
+//!
 //! So is what is treated so that it could not be recognised, shots too short to be, what the clip has shown before, and a
 //! still over which a camera seems to move.
 //!
@@ -27,10 +29,12 @@ use crate::fingerprint::{Content, Fingerprint};
 mod calibration;
 mod class;
 mod model;
+mod power;
 mod reason;
 mod timeline;
 
 use class::{Class, classify};
+pub use power::{PowerModel, power_terms};
 pub use model::{COMPARED_BITS, Model, Opinion, Term, terms};
 pub use reason::{Cause, Reason, ReasonCode};
 use timeline::Timeline;
@@ -84,6 +88,8 @@ pub struct Policy {
     pub false_published: f32,
     /// Cost of a second of a copy that is payable, at least 1.
     pub false_payable: f32,
+    /// Power below which a second is unsearchable, 0..=1: a copy of it would not have been found surely enough.
+    pub power_min: f32,
     /// Evidence from which an alignment that is no copy is told as the same scene, in bits.
     pub related_bits: f32,
     /// A clip of which less can be searched is not judged.
@@ -95,6 +101,7 @@ impl Default for Policy {
         Policy {
             false_published: 20.0,
             false_payable: 20.0,
+            power_min: 0.8,
             related_bits: 30.0,
             searchable_min: Duration::from_secs(2),
         }
@@ -131,6 +138,10 @@ pub struct Judgement {
     /// For each second of the clip, how probable it is that it was published: the greatest
     /// probability of the alignments in it.
     pub timeline: Vec<f32>,
+    /// For each second of the clip, how probably a copy of it would have been found.
+    pub power: Vec<f32>,
+    /// The mean of it by class of edits.
+    pub power_by_edit: Vec<(&'static str, f32)>,
 }
 
 /// A part of the clip and what it is.
@@ -212,6 +223,11 @@ pub fn judge(
         let reach = Span { start: span.start.saturating_sub(UNDECIDED_REACH), end: span.end + UNDECIDED_REACH };
         line.fill(reach, ReasonCode::Undecided);
     }
+    let power = model.power.of_clip(clip);
+    for (second, _) in power.iter().enumerate().filter(|(_, power)| **power < policy.power_min) {
+        let start = Duration::from_secs(second as u64);
+        line.fill(Span { start, end: start + Duration::from_secs(1) }, ReasonCode::Indistinct);
+    }
     for (i, _) in clip.keyframes.iter().enumerate().filter(|(_, keyframe)| keyframe.repeats) {
         line.fill(stands_for(clip, i, i), ReasonCode::Repeated);
     }
@@ -225,7 +241,8 @@ pub fn judge(
     let timeline = by_second(clip.duration, alignments, &opinions);
 
     let (verdict, reasons) = conclude(clip, alignments, &classes, &parts, corpus_videos, policy);
-    Judgement { verdict, reasons, parts, matches, nearest, opinions, timeline }
+    let power_by_edit = model.power.by_edit(clip);
+    Judgement { verdict, reasons, parts, matches, nearest, opinions, timeline, power, power_by_edit }
 }
 
 /// A clip of which more could not be decoded is not called unpublished: a lost frame shows what its neighbours show.
@@ -397,7 +414,8 @@ fn conclude(
 }
 
 /// Reasons for which a part may well be a copy that could not be recognised.
-const DOUBTS: [ReasonCode; 3] = [ReasonCode::Undecided, ReasonCode::QuickCuts, ReasonCode::Treated];
+const DOUBTS: [ReasonCode; 4] =
+    [ReasonCode::Undecided, ReasonCode::Indistinct, ReasonCode::QuickCuts, ReasonCode::Treated];
 
 fn total(parts: &[Part], state: SpanState) -> Duration {
     parts.iter().filter(|part| part.state == state).map(|part| part.span.length()).sum()

@@ -49,6 +49,7 @@ pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_
     let mut matches = Vec::new();
     let mut nearest = None;
     let mut timeline = vec![0.0_f64; duration.ceil() as usize];
+    let mut power = vec![1.0_f64; timeline.len()];
     let (mut exact, mut recall) = (true, Some(1.0_f64));
     for ((start, report), picture) in of_pictures.iter().zip(&looked.pictures) {
         let moved = |interval: &mut Interval| {
@@ -69,11 +70,12 @@ pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_
             };
         }
         // A second of a picture lies in up to two of the file.
-        for (second, probability) in report.timeline.iter().enumerate() {
+        for (second, (probability, found)) in report.timeline.iter().zip(&report.power).enumerate() {
             let from = (start + second as f64).floor() as usize;
             let to = (start + second as f64 + 1.0).ceil() as usize;
             let within = from.min(timeline.len())..to.min(timeline.len());
-            timeline[within].iter_mut().for_each(|most| *most = most.max(*probability));
+            timeline[within.clone()].iter_mut().for_each(|most| *most = most.max(*probability));
+            power[within].iter_mut().for_each(|least| *least = least.min(*found));
         }
         exact &= report.search.exact;
         recall = recall.zip(report.search.recall).map(|(lowest, recall)| lowest.min(recall));
@@ -105,6 +107,7 @@ pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_
     report.matches = matches;
     report.nearest_non_match = nearest;
     report.timeline = timeline;
+    report.power = power;
     report.search.exact = exact;
     report.search.recall = recall;
     if screened {

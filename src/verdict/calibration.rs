@@ -8,3 +8,9 @@ pub(super) const PICTURES: [f32; 23] = [
 
 /// Base and weights of alignments without pictures.
 pub(super) const KEYS: [f32; 10] = [-4.0, 0.2, 0.2, 0.1, 1.0, 0.2, 0.2, 1.0, 1.0, 0.0];
+
+/// Base and weights of the power.
+pub(super) const POWER: [f32; 7] = [2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+
+/// What classes of edits add to the base.
+pub(super) const POWER_EDITS: [(&str, f32); 1] = [("any", 0.0)];

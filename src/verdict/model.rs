@@ -6,6 +6,7 @@
 //! real footage ([`calibration`](super::calibration)); an alignment without pictures has weights of
 //! its own.
 
+use super::PowerModel;
 use super::calibration::{KEYS, PICTURES};
 use crate::align::Alignment;
 use crate::align::dense::Dense;
@@ -17,11 +18,13 @@ pub struct Model {
     pub pictures: Vec<f32>,
     /// Of alignments of which only keys and what moves are known.
     pub keys: Vec<f32>,
+    /// How surely copies are found.
+    pub power: PowerModel,
 }
 
 impl Default for Model {
     fn default() -> Model {
-        Model { pictures: PICTURES.to_vec(), keys: KEYS.to_vec() }
+        Model { pictures: PICTURES.to_vec(), keys: KEYS.to_vec(), power: PowerModel::default() }
     }
 }
 

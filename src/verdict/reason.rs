@@ -24,6 +24,8 @@ pub enum ReasonCode {
     Simple,
     /// The file, or a part of it, is a single picture.
     Still,
+    /// A copy of it would not have been recognised surely enough.
+    Indistinct,
     /// It looks like a source, with too little evidence to decide.
     Undecided,
     /// Its shots are too short to be recognised.
@@ -113,6 +115,7 @@ impl ReasonCode {
             ReasonCode::Simple => "the picture has too little structure",
             ReasonCode::Still => "it is a still, over which at most a camera seems to move",
             ReasonCode::Undecided => "it looks like a source, and whether it is a copy cannot be decided",
+            ReasonCode::Indistinct => "too little of it is distinct for a copy to be surely recognised",
             ReasonCode::QuickCuts => "its shots are too short to be recognised",
             ReasonCode::Repeated => "the clip has shown it before",
             ReasonCode::Treated => "the picture is treated so that it could not be recognised",

@@ -92,8 +92,8 @@ impl Level {
     /// Cells of `side` pixels of the source; `across` pixels of the clip lie across one of the
     /// source's.
     pub(super) fn new(source: &Pictures, clip: &Pictures, side: usize, across: f32, negative: bool) -> Level {
-        // At least two pixels of the clip are left across a cell, which are averaged exactly.
-        let spare = ((0.5 * across * side as f32) as usize).clamp(1, AVERAGED_MAX);
+        // Up to two pixels of the clip are left across a cell, which two points between them tell.
+        let spare = ((0.5 * across * side as f32).ceil() as usize).clamp(1, AVERAGED_MAX);
         let pitch = side as f32 / source.height as f32;
         Level { source: source.reduced(side), clip: clip.reduced(spare), pitch, negative }
     }
@@ -113,6 +113,15 @@ impl Level {
         };
         let cells: Vec<bool> = (0..self.cells()).map(inside).collect();
         if cells.iter().filter(|inside| **inside).count() < CELLS_MIN { vec![true; cells.len()] } else { cells }
+    }
+
+    /// The source's pictures of some pairs, and those so many pictures later, as far as there are such.
+    pub(super) fn shifted(&self, pairs: &[Pair], shift: isize) -> (Vec<&[f32]>, Vec<&[f32]>) {
+        let both = |pair: &Pair| {
+            let later = self.source.levels.get(pair.source.checked_add_signed(shift)?)?;
+            Some((&self.source.levels[pair.source][..], &later[..]))
+        };
+        pairs.iter().filter_map(both).unzip()
     }
 
     /// The clip's levels in the source's cells, normalised to the source's gain and offset, for each
@@ -158,68 +167,91 @@ impl Level {
         sum / count.max(1.0)
     }
 
-    /// Where each cell is looked up in the clip's picture, in its pixels; nowhere if the clip does
-    /// not show all of it.
-    fn points(&self, map: &Affine) -> Vec<Option<Vec<(f32, f32)>>> {
+    /// Where each cell is looked up in the clip's picture.
+    fn points(&self, map: &Affine) -> Points {
         let pixel = 1.0 / self.clip.height as f32;
         let across = ((map.stretch() * self.pitch / pixel).ceil() as usize).clamp(1, POINTS_MAX);
         let slack = 0.25 * pixel;
         let aspect = self.clip.aspect();
-        let shown = |(x, y): (f32, f32)| (-slack..=aspect + slack).contains(&x) && (-slack..=1.0 + slack).contains(&y);
-        let cell = |cell: usize| {
+        let shown =
+            |(x, y): (f32, f32)| (-slack..=aspect + slack).contains(&x) && (-slack..=1.0 + slack).contains(&y);
+        let (last_x, last_y) = ((self.clip.width - 1) as f32, (self.clip.height - 1) as f32);
+        let mut points = Points { shown: Vec::with_capacity(self.cells()), each: across * across, taps: Vec::new() };
+        for cell in 0..self.cells() {
             let at = |dx: f32, dy: f32| {
                 let (column, row) = (cell % self.source.width, cell / self.source.width);
                 map.at((column as f32 + dx) * self.pitch, (row as f32 + dy) * self.pitch)
             };
             let corners = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)];
-            let point = |number: usize| {
+            let all = corners.iter().all(|&(dx, dy)| shown(at(dx, dy)));
+            points.shown.push(all);
+            for number in 0..if all { across * across } else { 0 } {
                 let middle = |part: usize| (part as f32 + 0.5) / across as f32;
                 let (x, y) = at(middle(number % across), middle(number / across));
-                (x / pixel - 0.5, y / pixel - 0.5)
-            };
-            corners.iter().all(|&(dx, dy)| shown(at(dx, dy))).then(|| (0..across * across).map(point).collect())
-        };
-        (0..self.cells()).map(cell).collect()
+                let (x, y) = ((x / pixel - 0.5).clamp(0.0, last_x), (y / pixel - 0.5).clamp(0.0, last_y));
+                let (left, top) = (x as usize, y as usize);
+                let (fx, fy) = (x - left as f32, y - top as f32);
+                points.taps.push(Tap {
+                    first: top * self.clip.width + left,
+                    right: usize::from(left + 1 < self.clip.width),
+                    down: if top + 1 < self.clip.height { self.clip.width } else { 0 },
+                    weights: [(1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy],
+                });
+            }
+        }
+        points
     }
 
-    /// The clip's levels at the moment of a pair: between those of two pictures, as far as it is not at one
-    /// of them.
-    fn seen(&self, points: &[Option<Vec<(f32, f32)>>], pair: &Pair) -> Vec<f32> {
+    /// The clip's levels at the moment of a pair in each cell, NaN where it shows none.
+    fn seen(&self, points: &Points, pair: &Pair) -> Vec<f32> {
         let (before, after) = pair.clip;
         if pair.later < AT_PICTURE || before == after {
-            return self.looked_up(points, before);
+            points.look_up(&self.clip.levels[before], self.negative)
+        } else if pair.later > 1.0 - AT_PICTURE {
+            points.look_up(&self.clip.levels[after], self.negative)
+        } else {
+            let both = self.clip.levels[before].iter().zip(&self.clip.levels[after]);
+            let between: Vec<f32> = both.map(|(before, after)| before + pair.later * (after - before)).collect();
+            points.look_up(&between, self.negative)
         }
-        let mut levels = self.looked_up(points, after);
-        if pair.later <= 1.0 - AT_PICTURE {
-            for (level, before) in levels.iter_mut().zip(self.looked_up(points, before)) {
-                *level = pair.later * *level + (1.0 - pair.later) * before;
-            }
-        }
-        levels
     }
+}
 
-    /// The mean level of each cell's points, each between four pixels of the clip.
-    fn looked_up(&self, points: &[Option<Vec<(f32, f32)>>], picture: usize) -> Vec<f32> {
-        let levels = &self.clip.levels[picture];
-        let (last_x, last_y) = (self.clip.width - 1, self.clip.height - 1);
-        let level = |&(x, y): &(f32, f32)| {
-            let (x, y) = (x.clamp(0.0, last_x as f32), y.clamp(0.0, last_y as f32));
-            let (left, top) = (x as usize, y as usize);
-            let (right, bottom) = ((left + 1).min(last_x), (top + 1).min(last_y));
-            let (fx, fy) = (x - left as f32, y - top as f32);
-            let of_row = |row: usize| {
-                levels[row * self.clip.width + left] * (1.0 - fx) + levels[row * self.clip.width + right] * fx
+/// Where the cells of a source lie in a picture of a clip.
+struct Points {
+    /// Whether the clip shows all of a cell.
+    shown: Vec<bool>,
+    /// Points of each cell that it shows.
+    each: usize,
+    /// One for each of them.
+    taps: Vec<Tap>,
+}
+
+/// A point between four pixels.
+struct Tap {
+    /// Number of the upper left one.
+    first: usize,
+    /// How far on the ones to the right and below are; zero at the edges.
+    right: usize,
+    down: usize,
+    weights: [f32; 4],
+}
+
+impl Points {
+    /// The mean level of the points of each cell, NaN where the clip does not show it.
+    fn look_up(&self, levels: &[f32], negative: bool) -> Vec<f32> {
+        let mut taps = self.taps.chunks_exact(self.each);
+        let of_cell = |shown: &bool| {
+            let Some(taps) = shown.then(|| taps.next()).flatten() else { return f32::NAN };
+            let level = |tap: &Tap| {
+                let [a, b, c, d] = tap.weights;
+                let below = tap.first + tap.down;
+                a * levels[tap.first] + b * levels[tap.first + tap.right] + c * levels[below] + d * levels[below + tap.right]
             };
-            of_row(top) * (1.0 - fy) + of_row(bottom) * fy
+            let mean = taps.iter().map(level).sum::<f32>() / self.each as f32;
+            if negative { 255.0 - mean } else { mean }
         };
-        let of_cell = |points: &Option<Vec<(f32, f32)>>| match points {
-            Some(points) => {
-                let mean = points.iter().map(level).sum::<f32>() / points.len() as f32;
-                if self.negative { 255.0 - mean } else { mean }
-            }
-            None => f32::NAN,
-        };
-        points.iter().map(of_cell).collect()
+        self.shown.iter().map(of_cell).collect()
     }
 }
 
@@ -295,4 +327,4 @@ const GAIN_RESIDUAL_MIN: f32 = 3.0;
 
 /// Most pixels of the clip that are averaged beforehand, and most points a cell across.
 const AVERAGED_MAX: usize = 12;
-const POINTS_MAX: usize = 4;
+const POINTS_MAX: usize = 2;

@@ -31,6 +31,13 @@ pub struct Dense {
     pub correlation: f32,
     /// The least of it in any window of eight seconds, -1..=1.
     pub worst: f32,
+    /// Correlation that a tenth of the pictures do not reach, -1..=1.
+    pub low: f32,
+    /// Share of what moves in cells that agree by themselves, 0..=1.
+    pub agreeing: f32,
+    /// How well the source agrees with itself half a second earlier and later: the mean of such correlations, -1..=1. A copy
+    /// agrees better than that.
+    pub next: f32,
     /// How well the source agrees with itself at another time, 1.5 to 6 s away: the greatest such correlation, 0..=1.
     pub elsewhere: f32,
     /// Correlation of what stands still: of the means over time, -1..=1.
@@ -57,6 +64,9 @@ impl Dense {
         *self = Dense {
             correlation: mean(self.correlation, other.correlation),
             worst: self.worst.min(other.worst),
+            low: self.low.min(other.low),
+            agreeing: mean(self.agreeing, other.agreeing),
+            next: mean(self.next, other.next),
             elsewhere: self.elsewhere.max(other.elsewhere),
             scene: mean(self.scene, other.scene),
             activity: mean(self.activity, other.activity),
@@ -208,6 +218,7 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown
     let levels = level.normalised(map, pairs, counted);
     let (mut all, mut scene, mut worst) = (Products::default(), Products::default(), f32::INFINITY);
     let (mut energy, mut energy_inside, mut elsewhere) = (0.0_f32, 0.0_f32, 0.0_f32);
+    let (mut evenness, mut next) = (Evenness::default(), Products::default());
     let length = pairs.len().div_ceil(pairs.len().div_ceil(WINDOW).max(1)).max(1);
     let of_source = |number: usize| &level.source.levels[number][..];
     for (pairs, levels) in pairs.chunks(length).zip(levels.chunks(length)) {
@@ -215,6 +226,7 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown
         let clip: Vec<&[f32]> = levels.iter().map(|levels| &levels[..]).collect();
         let products = moving(&source, &clip, counted);
         all.add(&products);
+        evenness.add(&source, &clip, counted);
         if products.ss > 0.0 {
             worst = worst.min(products.correlation());
         }
@@ -226,12 +238,14 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown
         }
         let compared = (0..means.len()).filter(|&cell| counted[cell] && of_clip[cell].is_finite());
         scene.add(&Products::about_means(compared.map(|cell| (means[cell], of_clip[cell])).collect()));
+        for shift in [1, -1] {
+            let (here, there) = level.shifted(pairs, shift);
+            if here.len() >= 2 {
+                next.add(&moving(&here, &there, counted));
+            }
+        }
         for shift in ELSEWHERE.into_iter().flat_map(|shift| [shift, -shift]) {
-            let other = |pair: &Pair| {
-                let there = pair.source.checked_add_signed(shift).filter(|&there| there < level.source.levels.len())?;
-                Some((of_source(pair.source), of_source(there)))
-            };
-            let (here, there): (Vec<&[f32]>, Vec<&[f32]>) = pairs.iter().filter_map(other).unzip();
+            let (here, there) = level.shifted(pairs, shift);
             if here.len() >= ELSEWHERE_MIN.max(pairs.len() / 2) {
                 elsewhere = elsewhere.max(moving(&here, &there, counted).correlation());
             }
@@ -241,6 +255,9 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown
     Dense {
         correlation: all.correlation(),
         worst: if worst.is_finite() { worst } else { 0.0 },
+        low: evenness.low(),
+        agreeing: if evenness.all > 0.0 { evenness.agreeing / evenness.all } else { 0.0 },
+        next: next.correlation(),
         elsewhere,
         scene: scene.correlation(),
         activity: (all.ss / all.terms.max(1.0)).sqrt(),
@@ -297,8 +314,16 @@ fn level_moving(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool]) -
 
 /// What moves in both, in the most active of the cells that count.
 fn moving(source: &[&[f32]], clip: &[&[f32]], counted: &[bool]) -> Products {
+    let (cells, hidden) = active(source, clip, counted);
+    let mut all = Products { hidden, ..Products::default() };
+    cells.iter().for_each(|(_, products)| all.add(products));
+    all
+}
+
+/// The cells that move most, with their products, and what an overlay hides.
+fn active(source: &[&[f32]], clip: &[&[f32]], counted: &[bool]) -> (Vec<(usize, Products)>, f32) {
     let (of_source, of_clip) = (means(source), means(clip));
-    let mut cells: Vec<Products> = Vec::new();
+    let mut cells: Vec<(usize, Products)> = Vec::new();
     let mut hidden = 0.0;
     let still = STILL * STILL * source.len() as f32;
     for cell in (0..of_source.len()).filter(|&cell| counted[cell] && of_clip[cell].is_finite()) {
@@ -317,14 +342,51 @@ fn moving(source: &[&[f32]], clip: &[&[f32]], counted: &[bool]) -> Products {
             hidden += products.ss;
             continue;
         }
-        cells.push(products);
+        cells.push((cell, products));
     }
     let activity = |products: &Products| products.ss.max(products.cc);
-    cells.sort_by(|a, b| activity(b).total_cmp(&activity(a)));
+    cells.sort_by(|a, b| activity(&b.1).total_cmp(&activity(&a.1)));
     cells.truncate((ACTIVE * cells.len() as f32).ceil() as usize);
-    let mut all = Products { hidden, ..Products::default() };
-    cells.iter().filter(|products| activity(products) >= still).for_each(|products| all.add(products));
-    all
+    cells.retain(|(_, products)| activity(products) >= still);
+    (cells, hidden)
+}
+
+/// How evenly what moves agrees.
+#[derive(Default)]
+struct Evenness {
+    /// Correlation of each picture's deviations.
+    of_pictures: Vec<f32>,
+    /// Energy of the cells that agree by themselves, and of all.
+    agreeing: f32,
+    all: f32,
+}
+
+impl Evenness {
+    fn add(&mut self, source: &[&[f32]], clip: &[&[f32]], counted: &[bool]) {
+        let (cells, _) = active(source, clip, counted);
+        for (_, products) in &cells {
+            let energy = products.ss.max(products.cc);
+            self.all += energy;
+            self.agreeing += if products.correlation() >= CELL_AGREES { energy } else { 0.0 };
+        }
+        let (of_source, of_clip) = (means(source), means(clip));
+        for (source, clip) in source.iter().zip(clip) {
+            let mut products = Products::default();
+            for (cell, _) in &cells {
+                let (s, c) = (source[*cell] - of_source[*cell], clip[*cell] - of_clip[*cell]);
+                products.add(&Products { ss: s * s, cc: c * c, sc: s * c, terms: 1.0, hidden: 0.0 });
+            }
+            if products.ss + products.cc > 0.0 {
+                self.of_pictures.push(products.correlation());
+            }
+        }
+    }
+
+    /// The correlation that a tenth of the pictures do not reach.
+    fn low(&mut self) -> f32 {
+        self.of_pictures.sort_by(f32::total_cmp);
+        self.of_pictures.get(self.of_pictures.len() / 10).copied().unwrap_or_default()
+    }
 }
 
 /// The mean of each cell over the pictures.
@@ -344,6 +406,9 @@ const ACTIVE: f32 = 0.3;
 
 /// Deviation below which a cell stands still, in grey levels.
 const STILL: f32 = 1.5;
+
+/// Correlation from which a cell agrees by itself.
+const CELL_AGREES: f32 = 0.7;
 
 /// A cell of an overlay never comes nearer to the source's than this, in grey levels.
 const HIDING: f32 = 10.0;

@@ -1,7 +1,7 @@
 //! Fits a logistic model whose weights have signs that are known (pure).
 
 use uniq::align::Alignment;
-use uniq::verdict::{COMPARED_BITS, Model, terms};
+use uniq::verdict::{COMPARED_BITS, Model, PowerModel, terms};
 
 use super::contents::{Contents, FOLDS};
 use super::observe::{Found, Observation};
@@ -10,9 +10,9 @@ use super::plan::Class;
 /// A value of each term, whether it is of a copy, and how much it counts.
 #[derive(Debug, Clone)]
 pub(crate) struct Example {
-    values: Vec<f64>,
-    copy: bool,
-    weight: f64,
+    pub(crate) values: Vec<f64>,
+    pub(crate) copy: bool,
+    pub(crate) weight: f64,
 }
 
 /// The model of each fold, fitted on all other folds, and last the one of all.
@@ -24,6 +24,7 @@ pub(crate) fn fit(observations: &[Observation]) -> Vec<Model> {
         // A copy is found by its best alignment; worse ones beside it, in another orientation or of a moment only, are no
         // copies that look so bad. Which is the best the first model says.
         let fitted = |best: Option<&Model>| Model {
+            power: PowerModel::default(),
             pictures: weights(&chosen, best, &|alignment| alignment.dense.is_some().then(|| alignment.clone())),
             keys: weights(&chosen, best, &|alignment| Some(plain(alignment))),
         };
@@ -146,11 +147,21 @@ pub(crate) fn source(model: &Model, excerpts: usize, contents: usize) -> String 
          pub(super) const PICTURES: [f32; {}] = [{}];\n\n\
          /// Base and weights of alignments without pictures.\n\
          #[rustfmt::skip]\n\
-         pub(super) const KEYS: [f32; {}] = [{}];\n",
+         pub(super) const KEYS: [f32; {}] = [{}];\n\n\
+         /// Base and weights of the power.\n\
+         #[rustfmt::skip]\n\
+         pub(super) const POWER: [f32; {}] = [{}];\n\n\
+         /// What classes of edits add to the base.\n\
+         #[rustfmt::skip]\n\
+         pub(super) const POWER_EDITS: [(&str, f32); {}] = [{}];\n",
         model.pictures.len(),
         list(&model.pictures).trim_end_matches(", "),
         model.keys.len(),
         list(&model.keys).trim_end_matches(", "),
+        model.power.weights.len(),
+        list(&model.power.weights).trim_end_matches(", "),
+        model.power.edits.len(),
+        model.power.edits.iter().map(|(name, more)| format!("({name:?}, {more:.3})")).collect::<Vec<_>>().join(", "),
     )
 }
 

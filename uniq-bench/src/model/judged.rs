@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use uniq::sample::CORPUS_INTERVAL;
-use uniq::verdict::{MatchKind, Model, Policy, SpanState, Verdict, judge};
+use uniq::Fingerprint;
+use uniq::verdict::{Judgement, MatchKind, Model, Policy, SpanState, Verdict, judge, power_terms};
 
 use super::contents::Contents;
 use super::fit::taught;
@@ -12,6 +13,15 @@ use super::observe::Observation;
 use super::plan::Class;
 use crate::cache::Cache;
 use crate::random::Random;
+
+/// A copied second.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Second {
+    /// What tells how surely it is found.
+    pub(crate) terms: [f32; 6],
+    /// Whether it is called published.
+    pub(crate) found: bool,
+}
 
 /// What became of an excerpt.
 #[derive(Debug, Clone)]
@@ -28,6 +38,8 @@ pub(crate) struct Judged<'a> {
     pub(crate) copied_s: f64,
     pub(crate) paid_s: f64,
     pub(crate) own_s: f64,
+    /// The copied seconds one by one.
+    pub(crate) copied: Vec<Second>,
     pub(crate) accused_s: f64,
     pub(crate) withheld_s: f64,
 }
@@ -71,10 +83,24 @@ fn one<'a>(made: &'a Observation, model: &Model, policy: &Policy, cache: &Cache)
         reasons: judgement.reasons.iter().map(|reason| reason.text.clone()).collect(),
         copied_s: published.0 + unpublished.0 + unsearchable.0,
         paid_s: if payable { unpublished.0 } else { 0.0 },
+        copied: copied(&clip, &judgement, &truth),
         own_s: published.1 + unpublished.1 + unsearchable.1,
         accused_s: published.1,
         withheld_s: unsearchable.1 + if payable { 0.0 } else { unpublished.1 },
     })
+}
+
+/// The copied seconds of a clip.
+fn copied(clip: &Fingerprint, judgement: &Judgement, truth: &[(f64, f64)]) -> Vec<Second> {
+    let second = |(number, terms): (usize, [f32; 6])| {
+        let middle = number as f64 + 0.5;
+        let within = |(from, to): &(f64, f64)| (*from..*to).contains(&middle);
+        let found = judgement.parts.iter().any(|part| {
+            part.state == SpanState::Published && within(&(part.span.start.as_secs_f64(), part.span.end.as_secs_f64()))
+        });
+        truth.iter().any(within).then_some(Second { terms, found })
+    };
+    power_terms(clip).into_iter().enumerate().filter_map(second).collect()
 }
 
 /// The table, with intervals of 95 % over contents.

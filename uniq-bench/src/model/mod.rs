@@ -5,6 +5,7 @@ mod fit;
 mod judged;
 mod observe;
 mod plan;
+mod power;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -37,6 +38,9 @@ pub(crate) struct Args {
     /// Cost of a second of a copy that is payable, in seconds left undecided
     #[arg(long, value_name = "COST")]
     false_payable: Option<f32>,
+    /// Power below which seconds are unsearchable
+    #[arg(long, value_name = "POWER")]
+    power_min: Option<f32>,
     /// Write the weights of the model of all contents into this file
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
@@ -85,11 +89,18 @@ fn report(args: &Args, observations: &[Observation], cache: &Cache) -> anyhow::R
     let policy = Policy {
         false_published: args.false_published.unwrap_or(usual.false_published),
         false_payable: args.false_payable.unwrap_or(usual.false_payable),
+        power_min: args.power_min.unwrap_or(usual.power_min),
         ..usual
     };
-    let models = fit::fit(observations);
+    let mut models = fit::fit(observations);
+    // What is found does not depend on the power, and the power on what is found.
     let judged = judged::judged(observations, &models, &policy, cache)?;
-    let mut text = format!("{}\n{}", judged::table(&judged), judged::reliability(observations, &models));
+    let powers = power::fit(&judged);
+    let reliability = power::reliability(&judged, &powers);
+    models.iter_mut().zip(&powers).for_each(|(model, power)| model.power.clone_from(power));
+    let judged = judged::judged(observations, &models, &policy, cache)?;
+    let mut text =
+        format!("{}\n{}{reliability}", judged::table(&judged), judged::reliability(observations, &models));
     if args.mistakes {
         text.push_str(&judged::mistakes(&judged, &models));
     }
