@@ -216,11 +216,19 @@ impl<'a> Comparison<'a> {
 /// Measures all pairs, window by window.
 fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown: &[bool]) -> Dense {
     let levels = level.normalised(map, pairs, counted);
+    let of_source = |number: usize| &level.source.levels[number][..];
+    let all_source: Vec<&[f32]> = pairs.iter().map(|pair| of_source(pair.source)).collect();
+    let all_clip: Vec<&[f32]> = levels.iter().map(|levels| &levels[..]).collect();
+    let hidden = overlaid(&all_source, &all_clip, level.source.width);
+    let uncovered: Vec<bool> = counted.iter().zip(&hidden).map(|(counted, hidden)| *counted && !hidden).collect();
+    // What the overlay leaves has to be worth a comparison.
+    let enough = 4 * uncovered.iter().filter(|counted| **counted).count() > counted.iter().filter(|counted| **counted).count();
+    let (inside, counted) = (counted, if enough { &uncovered[..] } else { counted });
     let (mut all, mut scene, mut worst) = (Products::default(), Products::default(), f32::INFINITY);
     let (mut energy, mut energy_inside, mut elsewhere) = (0.0_f32, 0.0_f32, 0.0_f32);
     let (mut evenness, mut next) = (Evenness::default(), Products::default());
     let length = pairs.len().div_ceil(pairs.len().div_ceil(WINDOW).max(1)).max(1);
-    let of_source = |number: usize| &level.source.levels[number][..];
+    let mut energy_hidden = 0.0_f32;
     for (pairs, levels) in pairs.chunks(length).zip(levels.chunks(length)) {
         let source: Vec<&[f32]> = pairs.iter().map(|pair| of_source(pair.source)).collect();
         let clip: Vec<&[f32]> = levels.iter().map(|levels| &levels[..]).collect();
@@ -234,7 +242,8 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown
         for cell in (0..means.len()).filter(|&cell| shown[cell]) {
             let of_cell: f32 = source.iter().map(|levels| (levels[cell] - means[cell]).powi(2)).sum();
             energy += of_cell;
-            energy_inside += if counted[cell] { of_cell } else { 0.0 };
+            energy_inside += if inside[cell] { of_cell } else { 0.0 };
+            energy_hidden += if inside[cell] && hidden[cell] { of_cell } else { 0.0 };
         }
         let compared = (0..means.len()).filter(|&cell| counted[cell] && of_clip[cell].is_finite());
         scene.add(&Products::about_means(compared.map(|cell| (means[cell], of_clip[cell])).collect()));
@@ -251,7 +260,7 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown
             }
         }
     }
-    let compared = counted.iter().filter(|counted| **counted).count();
+    let compared = inside.iter().filter(|counted| **counted).count();
     Dense {
         correlation: all.correlation(),
         worst: if worst.is_finite() { worst } else { 0.0 },
@@ -263,7 +272,7 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown
         activity: (all.ss / all.terms.max(1.0)).sqrt(),
         inside: if energy > 0.0 { energy_inside / energy } else { 1.0 },
         visible: compared as f32 / counted.len().max(1) as f32,
-        hidden: if all.ss + all.hidden > 0.0 { all.hidden / (all.ss + all.hidden) } else { 0.0 },
+        hidden: if energy_inside > 0.0 { energy_hidden / energy_inside } else { 0.0 },
         pictures: pairs.len() as u32,
         shift: 0.0,
     }
@@ -276,8 +285,6 @@ struct Products {
     cc: f32,
     sc: f32,
     terms: f32,
-    /// What moves in the source where an overlay seems to hide it.
-    hidden: f32,
 }
 
 impl Products {
@@ -290,7 +297,6 @@ impl Products {
         self.cc += other.cc;
         self.sc += other.sc;
         self.terms += other.terms;
-        self.hidden += other.hidden;
     }
 
     /// Of levels (source, clip), each less their mean.
@@ -299,7 +305,7 @@ impl Products {
         let (source, clip) = levels.iter().fold((0.0, 0.0), |(s, c), level| (s + level.0 / count, c + level.1 / count));
         let mut products = Products::default();
         for (s, c) in levels.iter().map(|(s, c)| (s - source, c - clip)) {
-            products.add(&Products { ss: s * s, cc: c * c, sc: s * c, terms: 1.0, hidden: 0.0 });
+            products.add(&Products { ss: s * s, cc: c * c, sc: s * c, terms: 1.0 });
         }
         products
     }
@@ -312,35 +318,50 @@ fn level_moving(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool]) -
     moving(&source, &clip, counted)
 }
 
+/// The cells that an overlay of the clip seems to hide, and those beside them: it stands still, and never looks like what it
+/// hides. What stands still in another take does whenever nothing passes there in the source.
+fn overlaid(source: &[&[f32]], clip: &[&[f32]], columns: usize) -> Vec<bool> {
+    let (of_source, of_clip) = (means(source), means(clip));
+    let still = STILL * STILL * source.len() as f32;
+    let is_hidden = |cell: usize| {
+        let off = |levels: &[&[f32]], mean: f32| levels.iter().map(|levels| (levels[cell] - mean).powi(2)).sum::<f32>();
+        let apart = source.iter().zip(clip).map(|(source, clip)| (source[cell] - clip[cell]).abs());
+        off(clip, of_clip[cell]) < still
+            && off(source, of_source[cell]) >= still
+            && apart.fold(f32::INFINITY, f32::min) > HIDING
+    };
+    let hidden: Vec<bool> = (0..of_source.len()).map(is_hidden).collect();
+    let beside = |cell: usize| {
+        let (column, row) = (cell % columns, cell / columns);
+        let near = |middle: usize| middle.saturating_sub(1)..=middle + 1;
+        near(row).any(|row| {
+            near(column).any(|column| column < columns && hidden.get(row * columns + column).is_some_and(|hidden| *hidden))
+        })
+    };
+    // A lone cell is no overlay.
+    let lone = hidden.iter().filter(|hidden| **hidden).count() * OVERLAY_MIN < hidden.len();
+    (0..hidden.len()).map(|cell| !lone && beside(cell)).collect()
+}
+
 /// What moves in both, in the most active of the cells that count.
 fn moving(source: &[&[f32]], clip: &[&[f32]], counted: &[bool]) -> Products {
-    let (cells, hidden) = active(source, clip, counted);
-    let mut all = Products { hidden, ..Products::default() };
-    cells.iter().for_each(|(_, products)| all.add(products));
+    let mut all = Products::default();
+    active(source, clip, counted).iter().for_each(|(_, products)| all.add(products));
     all
 }
 
-/// The cells that move most, with their products, and what an overlay hides.
-fn active(source: &[&[f32]], clip: &[&[f32]], counted: &[bool]) -> (Vec<(usize, Products)>, f32) {
+/// The cells that move most, with their products.
+fn active(source: &[&[f32]], clip: &[&[f32]], counted: &[bool]) -> Vec<(usize, Products)> {
     let (of_source, of_clip) = (means(source), means(clip));
     let mut cells: Vec<(usize, Products)> = Vec::new();
-    let mut hidden = 0.0;
     let still = STILL * STILL * source.len() as f32;
     for cell in (0..of_source.len()).filter(|&cell| counted[cell] && of_clip[cell].is_finite()) {
         let mut products = Products { terms: source.len() as f32, ..Products::default() };
-        let mut nearest = f32::INFINITY;
         for (source, clip) in source.iter().zip(clip) {
-            nearest = nearest.min((source[cell] - clip[cell]).abs());
             let (s, c) = (source[cell] - of_source[cell], clip[cell] - of_clip[cell]);
             products.ss += s * s;
             products.cc += c * c;
             products.sc += s * c;
-        }
-        // An overlay stands still and never looks like what it hides; what stands still in another take does
-        // whenever nothing passes there in the source.
-        if products.cc < still && products.ss >= still && nearest > HIDING {
-            hidden += products.ss;
-            continue;
         }
         cells.push((cell, products));
     }
@@ -348,7 +369,7 @@ fn active(source: &[&[f32]], clip: &[&[f32]], counted: &[bool]) -> (Vec<(usize, 
     cells.sort_by(|a, b| activity(&b.1).total_cmp(&activity(&a.1)));
     cells.truncate((ACTIVE * cells.len() as f32).ceil() as usize);
     cells.retain(|(_, products)| activity(products) >= still);
-    (cells, hidden)
+    cells
 }
 
 /// How evenly what moves agrees.
@@ -363,7 +384,7 @@ struct Evenness {
 
 impl Evenness {
     fn add(&mut self, source: &[&[f32]], clip: &[&[f32]], counted: &[bool]) {
-        let (cells, _) = active(source, clip, counted);
+        let cells = active(source, clip, counted);
         for (_, products) in &cells {
             let energy = products.ss.max(products.cc);
             self.all += energy;
@@ -374,7 +395,7 @@ impl Evenness {
             let mut products = Products::default();
             for (cell, _) in &cells {
                 let (s, c) = (source[*cell] - of_source[*cell], clip[*cell] - of_clip[*cell]);
-                products.add(&Products { ss: s * s, cc: c * c, sc: s * c, terms: 1.0, hidden: 0.0 });
+                products.add(&Products { ss: s * s, cc: c * c, sc: s * c, terms: 1.0 });
             }
             if products.ss + products.cc > 0.0 {
                 self.of_pictures.push(products.correlation());
@@ -409,6 +430,9 @@ const STILL: f32 = 1.5;
 
 /// Correlation from which a cell agrees by itself.
 const CELL_AGREES: f32 = 0.7;
+
+/// An overlay hides at least one in so many cells.
+const OVERLAY_MIN: usize = 100;
 
 /// A cell of an overlay never comes nearer to the source's than this, in grey levels.
 const HIDING: f32 = 10.0;
