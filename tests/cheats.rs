@@ -227,7 +227,7 @@ fn hours_of_a_still_and_of_black_flashes_are_judged_in_proportion() {
     encoder[1] = "scale=320:180,drawbox=c=black:t=fill:enable='mod(n\\,2)'";
     let own = own();
     run(&[&["-stream_loop", "-1", "-i", own.to_str().unwrap(), "-r", "4"][..], &encoder[..]].concat(), &flashes);
-    for (clip, codes) in [(&frozen, &["frozen", "ambiguous"][..]), (&flashes, &["black", "quick_cuts"][..])] {
+    for (clip, codes) in [(&frozen, &["frozen", "undecided"][..]), (&flashes, &["black", "quick_cuts"][..])] {
         let begun = std::time::Instant::now();
         let report = check(clip);
         println!("{hours} h of {}: {:.1} s", clip.display(), begun.elapsed().as_secs_f64());

@@ -190,14 +190,14 @@ mod tests {
 
     fn report(matches: Value) -> Report {
         let all = json!({
-            "schema": uniq::report::SCHEMA, "verdict": "published", "reasons": [], "payable_minutes": 0.0, "spans": [], "matches": matches,
+            "schema": uniq::report::SCHEMA, "verdict": "published", "reasons": [], "payable_minutes": 0.0, "spans": [], "matches": matches, "timeline": [],
             "seconds": { "published": 0.0, "unpublished": 0.0, "unsearchable": 0.0 }, "nearest_non_match": null,
             "clip": { "path": "", "sha256": "", "duration_s": 12.0, "width": 1, "height": 1, "codec": "", "container": "",
                 "from_fingerprint": false, "keyframes": 0, "keys": 0 },
             "index": { "root": "", "generation": 0, "videos": 2, "hours": 0.0, "keys": 0, "without_pictures": 0,
                 "interval_s": 1.0, "version": 1, "fingerprint_version": 1 },
             "search": { "mode": "exact", "exact": true, "recall": 1.0, "radius_bits": 72, "query_interval_s": 0.25,
-                "published_bits": 30.0, "effort": "standard" },
+                "published_probability": 0.95, "payable_probability": 0.05, "effort": "standard" },
             "tool": { "name": "uniq", "version": "0" },
         });
         serde_json::from_value(all).unwrap()
@@ -211,10 +211,7 @@ mod tests {
                 "title": null, "uploader": null, "platform": null, "published_at": null },
             "kind": kind, "clip": { "start_s": start, "end_s": end },
             "reference": { "start_s": reference, "end_s": reference + end - start },
-            "evidence_bits": bits, "moment_bits": bits, "sustained_bits": bits, "here_bits": bits, "elsewhere_bits": 0.0,
-            "timed_pictures": 9, "timed_best": 9, "timed_bits": 20.0,
-            "moving_pictures": 20, "moving_best": 18, "moving_bits": 12.0, "moving_likeness": 0.6,
-            "moving_here": 0.6, "moving_elsewhere": 0.1,
+            "evidence_bits": bits, "moment_bits": bits, "probability": 0.99, "terms": [], "pictures": null,
             "shown": 1.0, "mirrored": false, "turned_degrees": 0, "speed": 1.0, "hits": 9,
             "geometry": { "clip": area, "reference": area, "scale": 1.0 },
         })

@@ -477,3 +477,6 @@ const SAME_TIME: f32 = 0.05;
 
 /// Most seconds between a claimed time and the clip's picture.
 const APART_MAX: f32 = 0.15;
+
+#[cfg(test)]
+mod tests;

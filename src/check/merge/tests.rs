@@ -41,15 +41,15 @@ fn report(seconds: &str) -> Report {
         declared: None,
     };
     let text = serde_json::json!({
-        "schema": 3,
+        "schema": crate::report::SCHEMA,
         "clip": {"path": "", "sha256": "", "duration_s": seconds.len() as f64, "width": info.width, "height": info.height,
             "codec": info.codec, "container": info.container, "from_fingerprint": true, "keyframes": 1, "keys": 1},
         "verdict": verdict, "reasons": [], "seconds": Seconds { published, unpublished, unsearchable, benign: 0.0 },
-        "payable_minutes": round(unpublished / 60.0), "spans": spans, "matches": [], "nearest_non_match": null,
+        "payable_minutes": round(unpublished / 60.0), "spans": spans, "matches": [], "nearest_non_match": null, "timeline": vec![0.0; seconds.len()],
         "index": {"root": "", "generation": 1, "videos": 1, "hours": 1.0, "keys": 1, "without_pictures": 0, "interval_s": 0.5,
             "version": 1, "fingerprint_version": 1},
         "search": {"mode": "exact", "exact": true, "recall": 1.0, "radius_bits": 72, "query_interval_s": 0.25,
-            "published_bits": 30.0, "effort": "standard"},
+            "published_probability": 0.95, "payable_probability": 0.05, "effort": "standard"},
         "tool": {"name": "uniq", "version": "0"},
     });
     serde_json::from_value(text).unwrap()
@@ -57,6 +57,13 @@ fn report(seconds: &str) -> Report {
 
 /// What comes of pictures that begin at these seconds, and of so many streams that were not looked at.
 fn merged(pictures: &[(u64, &str)], missed: usize) -> Report {
+    let reports = pictures.iter().map(|(_, seconds)| report(seconds)).collect();
+    let starts: Vec<Duration> = pictures.iter().map(|(start, _)| Duration::from_secs(*start)).collect();
+    merge(&looked(&starts, missed), reports, 2.0).unwrap()
+}
+
+/// Pictures that begin at these times, and so many streams that were not looked at.
+fn looked(starts: &[Duration], missed: usize) -> ClipPictures {
     let stream = |index: usize| crate::media::VideoStream {
         index: index as u32,
         codec: "h264".into(),
@@ -85,23 +92,22 @@ fn merged(pictures: &[(u64, &str)], missed: usize) -> Report {
         motion: crate::fingerprint::Motion::default(),
         pictures: Vec::new(),
     };
-    let looked = ClipPictures {
+    ClipPictures {
         pictures: (0..)
-            .zip(pictures)
-            .map(|(index, (start, _))| crate::fingerprint::Picture {
+            .zip(starts)
+            .map(|(index, start)| crate::fingerprint::Picture {
                 streams: vec![index],
-                start: Duration::from_secs(*start),
+                start: *start,
                 fingerprint: fingerprint.clone(),
             })
             .collect(),
-        streams: (0..pictures.len() + missed)
+        streams: (0..starts.len() + missed)
             .map(|i| {
-                let at = if i < pictures.len() { Looked::At(i) } else { Looked::Not("corrupt data".into()) };
+                let at = if i < starts.len() { Looked::At(i) } else { Looked::Not("corrupt data".into()) };
                 (stream(i), at)
             })
             .collect(),
-    };
-    merge(&looked, pictures.iter().map(|(_, seconds)| report(seconds)).collect(), 2.0).unwrap()
+    }
 }
 
 #[test]
@@ -131,5 +137,46 @@ fn the_worst_picture_decides_and_only_what_is_unpublished_in_all_is_payable() {
         assert_eq!(report.spans.last().map(|span| span.end_s), Some(report.clip.duration_s));
         assert!(report.spans.windows(2).all(|pair| pair[0].end_s == pair[1].start_s));
         assert_eq!(report.streams.len(), pictures.len() + missed);
+    }
+}
+
+#[test]
+fn each_second_of_the_file_has_the_greatest_probability_of_its_pictures() {
+    let merged = |pictures: &[(u64, &[f64])]| {
+        let report = |seconds: &[f64]| Report { timeline: seconds.to_vec(), ..report(&"u".repeat(seconds.len())) };
+        let reports = pictures.iter().map(|(_, seconds)| report(seconds)).collect();
+        let starts: Vec<Duration> = pictures.iter().map(|(start, _)| Duration::from_millis(*start)).collect();
+        merge(&looked(&starts, 0), reports, 2.0).unwrap().timeline
+    };
+    assert_eq!(merged(&[(0, &[0.1, 0.9, 0.0])]), [0.1, 0.9, 0.0]);
+    assert_eq!(merged(&[(0, &[0.1, 0.9, 0.0]), (0, &[0.2, 0.5])]), [0.2, 0.9, 0.0]);
+    // The second one begins later, and goes on for longer.
+    assert_eq!(merged(&[(0, &[0.1, 0.9, 0.0]), (2000, &[0.2, 0.5])]), [0.1, 0.9, 0.2, 0.5]);
+    // A second of it lies in two of the file.
+    assert_eq!(merged(&[(0, &[0.0, 0.0, 0.0]), (500, &[0.3, 0.0])]), [0.3, 0.3, 0.0]);
+    assert_eq!(merged(&[(0, &[0.0, 0.0, 0.0]), (500, &[0.3, 0.0, 0.7])]), [0.3, 0.3, 0.7, 0.7]);
+}
+
+#[test]
+fn the_likeliest_non_match_of_all_pictures_is_the_nearest() {
+    let near = |probability: f64| {
+        let area = serde_json::json!({"x": 0.0, "y": 0.0, "width": 1.0, "height": 1.0});
+        let text = serde_json::json!({
+            "source": {"id": "", "path": "", "sha256": "", "duration_s": 9.0, "url": null, "title": null,
+                "uploader": null, "platform": null, "published_at": null},
+            "clip": {"start_s": 0.0, "end_s": 2.0}, "reference": {"start_s": 0.0, "end_s": 2.0},
+            "evidence_bits": 20.0, "moment_bits": 0.0, "probability": probability, "terms": [], "pictures": null,
+            "shown": 0.1, "mirrored": false, "turned_degrees": 0, "speed": 1.0, "hits": 3,
+            "geometry": {"clip": area, "reference": area, "scale": 1.0},
+        });
+        Some(serde_json::from_value::<NonMatch>(text).unwrap())
+    };
+    for (first, second) in [(Some(0.01), Some(0.03)), (Some(0.03), Some(0.01)), (None, Some(0.03)), (Some(0.03), None)]
+    {
+        let reports = [first, second].map(|p| Report { nearest_non_match: p.and_then(near), ..report("uuuu") }).into();
+        let merged = merge(&looked(&[Duration::ZERO, Duration::from_secs(1)], 0), reports, 2.0).unwrap();
+        let found = merged.nearest_non_match.unwrap();
+        let late = if second == Some(0.03) { 1.0 } else { 0.0 };
+        assert_eq!((found.probability, found.clip.start_s, found.reference.start_s), (0.03, late, 0.0));
     }
 }

@@ -2,8 +2,8 @@
 
 use uniq::index::Publication;
 use uniq::report::{
-    Clip, Geometry, IndexSummary, Interval, Match, MatchKind, NonMatch, Reason, ReasonCode, Rectangle, Report, SCHEMA,
-    SearchSummary, Seconds, Source, Span, SpanState, Tool, Verdict,
+    Clip, Geometry, IndexSummary, Interval, Match, MatchKind, NonMatch, Pictures, Reason, ReasonCode, Rectangle,
+    Report, SCHEMA, SearchSummary, Seconds, Source, Span, SpanState, Term, Tool, Verdict,
 };
 
 use crate::output::Paint;
@@ -38,6 +38,7 @@ fn base(verdict: Verdict) -> Report {
         provisional_minutes: 0.0,
         spans: vec![],
         matches: vec![],
+        timeline: vec![0.0; 10],
         nearest_non_match: None,
         index: IndexSummary {
             root: "3fa9c1d2e4b5a6978877".into(),
@@ -59,7 +60,8 @@ fn base(verdict: Verdict) -> Report {
             recall: Some(1.0),
             radius_bits: 72,
             query_interval_s: 0.5,
-            published_bits: 30.0,
+            published_probability: 0.95,
+            payable_probability: 0.05,
             effort: uniq::Effort::Standard,
         },
         tool: Tool {
@@ -92,18 +94,9 @@ fn found(title: Option<&str>) -> NonMatch {
         reference: Interval { start_s: 72.0, end_s: 79.5 },
         evidence_bits: 312.4,
         moment_bits: 280.0,
-        sustained_bits: 200.0,
-        here_bits: 410.0,
-        elsewhere_bits: 90.0,
-        timed_pictures: 40,
-        timed_best: 34,
-        timed_bits: 64.0,
-        moving_pictures: 60,
-        moving_best: 55,
-        moving_bits: 50.0,
-        moving_likeness: 0.7,
-        moving_here: 0.7,
-        moving_elsewhere: 0.1,
+        probability: 0.9973,
+        terms: vec![Term { name: "base".into(), bits: -4.0 }, Term { name: "correlation".into(), bits: 12.5 }],
+        pictures: Some(Pictures { compared: 1_200, correlation: 0.974, share: 0.93 }),
         shown: 0.8,
         mirrored: true,
         turned_degrees: 0,
@@ -160,7 +153,7 @@ fn a_partly_published_clip_shows_each_match_and_each_unsearchable_part() {
     ];
     report.matches = vec![Match { kind: MatchKind::Copy, stream: None, alignment: found(Some("Market")) }];
     let mut near = found(None);
-    near.evidence_bits = 29.9;
+    near.probability = 0.034;
     report.nearest_non_match = Some(near);
     assert_eq!(
         rendered(&report, Paint::Plain),
@@ -177,18 +170,39 @@ clip.mp4: PARTLY PUBLISHED
                /videos/market.mp4
     picture    mirrored, faster (1.25 times the published speed), the clip shows the middle 60 % of width and height of the published frame
     evidence   312 bits, 280 of them for this moment, from 42 hits
-    motion     55 of 60 moving pictures move so at this time and less so at others
+    pictures   1 200 compared: what moves correlates by 0.97, over 93 % of it
+    copy       with a probability of more than 0.99
 
   published          6.0 s
   unpublished        2.0 s, payable 0.03 minutes
                 0:00:00.0 to 0:00:02.0
   unsearchable       2.0 s
                 0:00:08.0 to 0:00:10.0: the picture is black
-  nearest non-match: 0:00:02.0 to 0:00:08.0 against 0:01:12.0 to 0:01:19.5 of /videos/market.mp4, 29 bits where 30 are needed
+  nearest non-match: 0:00:02.0 to 0:00:08.0 against 0:01:12.0 to 0:01:19.5 of /videos/market.mp4, a copy with a probability of 0.03
   clip's SHA-256    0000000000000000000000000000000000000000000000000000000000000000
   checked           2026-11-29T03:05:33Z, effort standard, uniq 0.1.0 (97a2fe1c0ffe), FFmpeg 5.1.6 (libavcodec 59.37.100)
 "
     );
+}
+
+#[test]
+fn a_probability_never_reads_as_certain_where_it_is_not() {
+    for (probability, told) in [
+        (1.0, "1"),
+        (0.9999, "more than 0.99"),
+        (0.99, "0.99"),
+        (0.5, "0.50"),
+        (0.01, "0.01"),
+        (0.0049, "less than 0.01"),
+        (0.0, "less than 0.01"),
+    ] {
+        let mut report = base(Verdict::Inconclusive);
+        let alignment = NonMatch { probability, pictures: None, ..found(None) };
+        report.matches = vec![Match { kind: MatchKind::Undecided, stream: None, alignment }];
+        let text = rendered(&report, Paint::Plain);
+        assert!(text.contains(&format!("\n    copy       with a probability of {told}\n")), "{probability}: {text}");
+        assert!(text.contains("undecided\n") && !text.contains("pictures"), "{text}");
+    }
 }
 
 #[test]
