@@ -34,9 +34,10 @@
 //!    pictures and motion of such a part fit best, one after the other.
 //! 7. [`evidence`] counts in bits what such an alignment is worth ([`evidence::by_chance`] says how rarely chance gives as many).
 //!    The size of the index is paid for, and one thing seen twenty times counts once.
-//! 8. [`verdict`] tells the *moment* from the *scene*, which two takes from one tripod share. For the moment speaks how surely
-//!    pictures and single keys of both sides fit best at the time that the alignment claims, that the clip agrees less with
-//!    other times of the source, and what does not recur in its own video.
+//! 8. [`align::dense`] compares the pictures of both sides where an alignment puts them: a copy agrees in all that moves, another
+//!    take in what stands still only. [`verdict`] makes a probability of all that ([`verdict::Model`], fitted on real footage),
+//!    and decides by what mistakes cost ([`verdict::Policy`]): a copy, the same scene at another moment, or undecided. Seconds in
+//!    which a copy would hardly have been found ([`verdict::PowerModel`]) are unsearchable.
 //! 9. [`report`] says all this in one serialisable value, down to the seconds that are published, unpublished and
 //!    unsearchable.
 //!
@@ -53,8 +54,9 @@
 //!   [`Effort::Fast`] does not look for quarter turns, turns by more than about 6 degrees, stretched pictures and negatives.
 //! - Line drawings, slides and plain graphics have few distinctive regions.
 //! - Water, foliage and other fine texture loses its detail under strong compression, and the keys with it.
-//! - Slow scenes whose moments look alike cannot be told from another take. They are *ambiguous*, and so unsearchable, and
-//!   the clip is inconclusive unless another part of it was published, or it is only what is left beside another moment.
+//! - Slow scenes whose moments look alike cannot be told from another take. They are *undecided*, and so unsearchable, and
+//!   the clip is inconclusive if they are the most of it, unless another part of it was published.
+//! - A fingerprint that is handed over holds no pictures, and is judged by keys and motion alone.
 //! - Damage that a decoder conceals without a word is not seen. Damage that it reports, and files that end early, are
 //!   unsearchable for as long as they last.
 //! - What is marked as benign counts for nothing, and so does what looks like it: copies of it are not found, and the seconds

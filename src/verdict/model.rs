@@ -97,7 +97,7 @@ pub fn terms(alignment: &Alignment) -> Vec<Term> {
     terms
 }
 
-fn of_pictures(dense: &Dense) -> [Term; 13] {
+fn of_pictures(dense: &Dense) -> [Term; 16] {
     let term = |name, value, sign| Term { name, value, sign };
     let agreement = fisher(dense.correlation);
     let share = |value: f32, full: f32| (value / full).min(1.0);
@@ -105,6 +105,9 @@ fn of_pictures(dense: &Dense) -> [Term; 13] {
     [
         term("correlation", agreement, 1),
         term("worst_window", fisher(dense.worst), 1),
+        term("lowest_pictures", fisher(dense.low), 1),
+        term("agreeing_cells", dense.agreeing, 1),
+        term("slowness", fisher(dense.next), -1),
         term("still_parts", fisher(dense.scene), 1),
         term("compared_motion", (SMALL + dense.inside).log2(), 1),
         term("compared_area", (SMALL + dense.visible).log2(), 1),

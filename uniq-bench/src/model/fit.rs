@@ -74,15 +74,13 @@ fn weights(
         for copy in [false, true] {
             let taught = taught(made, copy, best);
             let taught: Vec<Alignment> = taught.into_iter().filter_map(|found| of(&found.alignment)).collect();
-            // Those of one excerpt say much the same.
-            let weight = 1.0 / (taught.len() as f64).sqrt();
             for alignment in &taught {
                 let terms = terms(alignment);
                 signs = terms.iter().map(|term| term.sign).collect();
                 examples.push(Example {
                     values: terms.iter().map(|term| f64::from(term.value)).collect(),
                     copy,
-                    weight,
+                    weight: 1.0,
                 });
             }
         }
@@ -166,10 +164,10 @@ pub(crate) fn source(model: &Model, excerpts: usize, contents: usize) -> String 
 }
 
 /// Penalty on the square of a standardised weight.
-const PENALTY: f64 = 1e-3;
+const PENALTY: f64 = 1e-4;
 
 /// Steps; the weights change by less than a thousandth after half of them.
-const ROUNDS: usize = 1500;
+const ROUNDS: usize = 2000;
 
 #[cfg(test)]
 mod tests {
