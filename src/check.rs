@@ -290,6 +290,9 @@ fn look(index: &Index, clip: &Fingerprint, aligned: &mut [Alignment], clock: &Cl
         let end = pictures.partition_point(|picture| picture.time <= *within.end());
         let claim = alignment.claim();
         alignment.dense = dense::compare(&source, &pictures[first..end.max(first)], clip.aspect(), &claim);
+        if let Some(dense) = alignment.dense {
+            alignment.trim(dense.alike);
+        }
     }
     Ok(())
 }

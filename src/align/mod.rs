@@ -135,6 +135,32 @@ impl Alignment {
     }
 }
 
+impl Alignment {
+    /// Cuts off what lies more than [`TRIMMED_MIN`] seconds of the clip before the first or after the last of the moments at which
+    /// the pictures are alike, but for half that: keys go on to agree by chance.
+    pub fn trim(&mut self, (first, last): (f32, f32)) {
+        let (start, end) = self.clip.seconds();
+        let claim = self.claim();
+        let to = |time: f32| Duration::from_secs_f32(time.max(0.0));
+        if first - start > TRIMMED_MIN {
+            self.clip.start = to(first - 0.5 * TRIMMED_MIN).min(self.clip.end);
+            self.beside.start = self.beside.start.max(self.clip.start);
+        }
+        if end - last > TRIMMED_MIN {
+            self.clip.end = to(last + 0.5 * TRIMMED_MIN).max(self.clip.start);
+            self.beside.end = self.beside.end.min(self.clip.end);
+        }
+        if self.clip.seconds() != (start, end) {
+            let at = |time: Duration| to(claim.speed * time.as_secs_f32() + claim.offset);
+            let (from, until) = (at(self.clip.start), at(self.clip.end));
+            self.reference = Span { start: from.min(until), end: from.max(until) };
+        }
+    }
+}
+
+/// What is cut off an alignment is longer than this, in seconds: a source shows a picture each half second.
+const TRIMMED_MIN: f32 = 0.6;
+
 /// Length of the digest, and so what its equality is worth, in bits.
 const SHA256_BITS: f32 = 256.0;
 

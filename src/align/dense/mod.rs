@@ -52,6 +52,9 @@ pub struct Dense {
     pub hidden: f32,
     /// Pictures of the source that were compared.
     pub pictures: u32,
+    /// The first and the last moment of the clip, in seconds, whose pictures look like the source's; the others are not
+    /// compared.
+    pub alike: (f32, f32),
     /// By how much the time was refined, in seconds of the clip.
     pub shift: f32,
 }
@@ -74,6 +77,7 @@ impl Dense {
             visible: mean(self.visible, other.visible),
             hidden: mean(self.hidden, other.hidden),
             pictures: self.pictures + other.pictures,
+            alike: (self.alike.0.min(other.alike.0), self.alike.1.max(other.alike.1)),
             shift: self.shift,
         };
     }
@@ -182,9 +186,16 @@ impl<'a> Comparison<'a> {
         }
         let [rough, coarse, fine] = [4, 2, 1].map(|times| self.level(times));
         let few = |pairs: &[Pair]| spread(pairs, REGISTERED_PICTURES);
-        let supported = |level: &Level| level.within(self.claim.support, 0.5 * MARGIN);
+        let found = |level: &Level| level.within(self.claim.support, 0.5 * MARGIN);
+        // What was found may lie beside something that hides the picture, and all of the frame beside other footage: what
+        // agrees better is gone by.
+        let all = vec![true; coarse.cells()];
+        let by_found =
+            coarse.cost(&self.map, &few(&pairs), &found(&coarse)) <= coarse.cost(&self.map, &few(&pairs), &all);
+        let supported = |level: &Level| if by_found { found(level) } else { vec![true; level.cells()] };
         let mut map = register(&rough, self.map, &few(&pairs), &supported(&rough), 1.0, 60);
         map = register(&coarse, map, &few(&pairs), &supported(&coarse), 0.4, 60);
+        pairs = longest_alike(&coarse, &map, pairs, &supported(&coarse));
         let real = claimed.signum();
         let speeds = if claimed == real { vec![real] } else { vec![claimed, real] };
         let (speed, shift) = self.retimed(&coarse, &map, &speeds, 0.0, (SHIFT_STEP, SHIFT_STEPS));
@@ -192,14 +203,14 @@ impl<'a> Comparison<'a> {
         let (speed, shift) = self.retimed(&coarse, &map, &turned, shift, (SHIFT_STEP, 1));
         let moved = self.pairs(speed, shift);
         if moved.len() >= 2 {
-            pairs = moved;
+            pairs = longest_alike(&coarse, &map, moved, &supported(&coarse));
         }
         map = register(&coarse, map, &few(&pairs), &supported(&coarse), 0.25, 40);
         map = register(&fine, map, &few(&pairs), &supported(&fine), 0.1, 30);
         let (speed, shift) = self.retimed(&coarse, &map, &[speed], shift, (0.25 * SHIFT_STEP, 2));
         let moved = self.pairs(speed, shift);
         if moved.len() >= 2 {
-            pairs = moved;
+            pairs = longest_alike(&coarse, &map, moved, &supported(&coarse));
         }
         let supported = supported(&fine);
         let disagreement = fine.disagreement(&map, &spread(&pairs, AGREEING_PICTURES), &supported);
@@ -209,7 +220,9 @@ impl<'a> Comparison<'a> {
             counted = supported.iter().zip(&disagreement).map(|(found, cell)| *found && cell.is_finite()).collect();
         }
         let shown: Vec<bool> = disagreement.iter().map(|cell| cell.is_finite()).collect();
-        Some(Dense { shift, ..measured(&fine, &map, &pairs, &counted, &shown) })
+        let (first, last) = (self.clip.times[pairs[0].clip.0], self.clip.times[pairs[pairs.len() - 1].clip.1]);
+        let alike = (first.min(last), first.max(last));
+        Some(Dense { shift, alike, ..measured(&fine, &map, &pairs, &counted, &shown) })
     }
 }
 
@@ -274,8 +287,25 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown
         visible: compared as f32 / counted.len().max(1) as f32,
         hidden: if energy_inside > 0.0 { energy_hidden / energy_inside } else { 0.0 },
         pictures: pairs.len() as u32,
+        alike: (0.0, 0.0),
         shift: 0.0,
     }
+}
+
+/// The longest run of pairs that look alike, in which those that do outweigh the others most; all if there is none of two.
+fn longest_alike(level: &Level, map: &Affine, pairs: Vec<Pair>, counted: &[bool]) -> Vec<Pair> {
+    let worth = |pair: &Pair| ALIKE - level.cost(map, std::slice::from_ref(pair), counted);
+    let (mut best, mut run, mut start) = ((0.0, 0..0), 0.0_f32, 0);
+    for (number, pair) in pairs.iter().enumerate() {
+        if run <= 0.0 {
+            (run, start) = (0.0, number);
+        }
+        run += worth(pair);
+        if run > best.0 {
+            best = (run, start..number + 1);
+        }
+    }
+    if best.1.len() < 2 { pairs } else { pairs[best.1].to_vec() }
 }
 
 /// Sums of products of deviations of the source (s) and the clip (c).
@@ -421,6 +451,10 @@ fn means(levels: &[&[f32]]) -> Vec<f32> {
 fn spread(pairs: &[Pair], most: usize) -> Vec<Pair> {
     pairs.iter().copied().step_by(pairs.len().div_ceil(most).max(1)).collect()
 }
+
+/// Mean disagreement of the cells below which two pictures look alike, 0..=1: those of one shot have 0.1 to 0.4, unrelated ones
+/// 0.6 to 0.8.
+const ALIKE: f32 = 0.5;
 
 /// Share of the cells that is compared, the most active.
 const ACTIVE: f32 = 0.3;
