@@ -242,7 +242,9 @@ fn less_than_two_pairs_tell_nothing() {
     let (source, clip) = (small(16, 9, 0..40, 0.5), small(24, 14, 0..100, 0.08));
     let claim = Claim { offset: 2.0, ..claim() };
     assert!(compare(&source, &clip, ASPECT, &claim).is_some());
-    for (source, clip) in [(&source[..0], &clip[..]), (&source[..], &clip[..0]), (&[][..], &[][..]), (&source[6..7], &clip[..])] {
+    for (source, clip) in
+        [(&source[..0], &clip[..]), (&source[..], &clip[..0]), (&source[..0], &clip[..0]), (&source[6..7], &clip[..])]
+    {
         assert_eq!(compare(source, clip, ASPECT, &claim), None);
     }
     // One picture of the source in the part, none, and a part before or after all that the source or the clip has.
