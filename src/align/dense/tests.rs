@@ -37,7 +37,7 @@ impl Scene {
         let mut level = self.background(x, y);
         for blob in 0..2 {
             let Some((px, py)) = self.at(blob, time) else { continue };
-            let inside = ((0.17 - (x - px).hypot(y - py)) / 0.06).clamp(0.0, 1.0);
+            let inside = ((0.14 - (x - px).hypot(y - py)) / 0.04).clamp(0.0, 1.0);
             level += inside * (if blob == 0 { 235.0 } else { 15.0 } - level);
         }
         level
@@ -168,7 +168,8 @@ fn a_logo_hides_what_moves_behind_it_and_no_more() {
         let logo = (0.5..1.1).contains(&x) && (0.3..0.7).contains(&y);
         if logo { 250.0 * f32::from((x * 10.0) as u8 % 2) } else { SHOT.level(x, y, FROM + time) }
     });
-    assert!(is_copy(&dense) && (0.02..0.5).contains(&dense.hidden), "{dense:?}");
+    // What stands still differs by the logo itself.
+    assert!(dense.correlation > 0.9 && (0.02..0.5).contains(&dense.hidden), "{dense:?}");
 }
 
 #[test]
