@@ -37,7 +37,7 @@ impl Scene {
         let mut level = self.background(x, y);
         for blob in 0..2 {
             let Some((px, py)) = self.at(blob, time) else { continue };
-            let inside = ((0.17 - (x - px).hypot(y - py)) / 0.06).clamp(0.0, 1.0);
+            let inside = ((0.14 - (x - px).hypot(y - py)) / 0.04).clamp(0.0, 1.0);
             level += inside * (if blob == 0 { 235.0 } else { 15.0 } - level);
         }
         level
@@ -57,8 +57,8 @@ impl Scene {
     fn at(self, blob: u32, time: f32) -> Option<(f32, f32)> {
         let path = 2 * self.take? + blob;
         let share = time - time.floor();
-        let place = |second: f32, axis| random(second as u32, path, 1000 + axis);
-        let along = |axis| (1.0 - share) * place(time.floor(), axis) + share * place(time.floor() + 1.0, axis);
+        let place = |second: f32, axis: u32| random(second as u32, path, 1000 + axis);
+        let along = |axis: u32| (1.0 - share) * place(time.floor(), axis) + share * place(time.floor() + 1.0, axis);
         Some((ASPECT * along(0), along(1)))
     }
 }
@@ -168,7 +168,8 @@ fn a_logo_hides_what_moves_behind_it_and_no_more() {
         let logo = (0.5..1.1).contains(&x) && (0.3..0.7).contains(&y);
         if logo { 250.0 * f32::from((x * 10.0) as u8 % 2) } else { SHOT.level(x, y, FROM + time) }
     });
-    assert!(is_copy(&dense) && (0.02..0.5).contains(&dense.hidden), "{dense:?}");
+    // What stands still differs by the logo itself.
+    assert!(dense.correlation > 0.9 && (0.02..0.5).contains(&dense.hidden), "{dense:?}");
 }
 
 #[test]
@@ -242,7 +243,9 @@ fn less_than_two_pairs_tell_nothing() {
     let (source, clip) = (small(16, 9, 0..40, 0.5), small(24, 14, 0..100, 0.08));
     let claim = Claim { offset: 2.0, ..claim() };
     assert!(compare(&source, &clip, ASPECT, &claim).is_some());
-    for (source, clip) in [(&source[..0], &clip[..]), (&source[..], &clip[..0]), (&[], &[]), (&source[6..7], &clip)] {
+    for (source, clip) in
+        [(&source[..0], &clip[..]), (&source[..], &clip[..0]), (&source[..0], &clip[..0]), (&source[6..7], &clip[..])]
+    {
         assert_eq!(compare(source, clip, ASPECT, &claim), None);
     }
     // One picture of the source in the part, none, and a part before or after all that the source or the clip has.
@@ -260,10 +263,10 @@ fn pictures_of_other_shapes_are_left_out() {
     let (source, clip) = (small(16, 9, 0..20, 0.5), small(24, 14, 0..100, 0.08));
     let claim = Claim { offset: 0.0, ..claim() };
     let all = compare(&source, &clip, ASPECT, &claim).expect("pairs").pictures;
-    let turned = [&source[..10], &small(9, 16, 10..20, 0.5)].concat();
+    let turned = [&source[..10], &small(9, 16, 10..20, 0.5)[..]].concat();
     let dense = compare(&turned, &clip, ASPECT, &claim).expect("pairs");
     assert!(is_finite(&dense) && dense.pictures <= 10 && all > 10, "{dense:?}");
-    let turned = [&clip[..50], &small(14, 24, 50..100, 0.08)].concat();
+    let turned = [&clip[..50], &small(14, 24, 50..100, 0.08)[..]].concat();
     let dense = compare(&source, &turned, ASPECT, &claim).expect("pairs");
     assert!(is_finite(&dense) && dense.pictures <= 10, "{dense:?}");
     // Down to a pixel.

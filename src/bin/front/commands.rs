@@ -9,4 +9,4 @@ pub(crate) const INDEX_COMMANDS: [&str; 12] = [
 ];
 
 /// The version of the format of JSON objects.
-pub(crate) const SCHEMA: u32 = 3;
+pub(crate) const SCHEMA: u32 = 4;

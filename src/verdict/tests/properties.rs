@@ -96,6 +96,29 @@ proptest! {
     }
 
     #[test]
+    fn where_a_wrong_accusation_costs_more_no_more_is_paid(
+        alignments in alignments(), cost in 2.0f32..1000.0, factor in 1.0f32..10.0,
+    ) {
+        let of = |cost| by_policy(&costs(cost, 20.0), &clip(60), &alignments);
+        let (cheap, dear) = (of(cost), of(cost * factor));
+        for time in times() {
+            let paid = |judgement| state_at(judgement, time) == SpanState::Unpublished;
+            prop_assert!(paid(&cheap) || !paid(&dear), "{time:?}");
+        }
+    }
+
+    #[test]
+    fn no_second_is_paid_that_may_be_a_copy(alignments in alignments()) {
+        let (policy, judgement) = (Policy::default(), judged(&clip(60), &alignments));
+        for (alignment, opinion) in alignments.iter().zip(&judgement.opinions) {
+            let within = |time: &Duration| alignment.clip.start <= *time && *time < alignment.clip.end;
+            for time in times().filter(within).filter(|_| opinion.probability > policy.payable_max()) {
+                prop_assert_ne!(state_at(&judgement, time), SpanState::Unpublished, "{:?} {}", time, opinion.probability);
+            }
+        }
+    }
+
+    #[test]
     fn the_parts_cover_the_clip_once(
         painted in vec((0u32..12_000, 0u32..12_000, 0usize..3), 0..12),
     ) {
