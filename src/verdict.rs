@@ -84,9 +84,9 @@ pub enum MatchKind {
 /// creators; raising the other leaves more other takes undecided, and pays for fewer copies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
-    /// Cost of a second wrongly called published, at least 1.
+    /// Cost of a second wrongly called published, at least 2.
     pub false_published: f32,
-    /// Cost of a second of a copy that is payable, at least 1.
+    /// Cost of a second of a copy that is payable, at least 2.
     pub false_payable: f32,
     /// Power below which a second is unsearchable, 0..=1: a copy of it would not have been found surely enough.
     pub power_min: f32,
@@ -101,22 +101,25 @@ impl Default for Policy {
         Policy {
             false_published: 20.0,
             false_payable: 10.0,
-            power_min: 0.8,
+            power_min: 0.7,
             related_bits: 30.0,
             searchable_min: Duration::from_secs(2),
         }
     }
 }
 
+/// Least cost of a mistake: cheaper ones would be made on purpose.
+const COST_MIN: f32 = 2.0;
+
 impl Policy {
     /// Probability of a copy from which an alignment is called one, 0..=1.
     pub fn published_min(&self) -> f32 {
-        1.0 - 1.0 / self.false_published.max(1.0)
+        1.0 - 1.0 / self.false_published.max(COST_MIN)
     }
 
     /// Probability of a copy up to which an alignment is called none, 0..=1.
     pub fn payable_max(&self) -> f32 {
-        (1.0 / self.false_payable.max(1.0)).min(self.published_min())
+        (1.0 / self.false_payable.max(COST_MIN)).min(self.published_min())
     }
 }
 
@@ -188,7 +191,9 @@ pub fn judge(
     for (span, why) in unsearchable(clip) {
         line.paint(span, SpanState::Unsearchable, Some(why.into()));
     }
-    for i in of(Class::Undecided) {
+    // Also what is not told since a stronger alignment is: where that ends, it may be a copy all the same.
+    let undecided = (0..alignments.len()).filter(|&i| class::own(&alignments[i], &opinions[i], policy) == Class::Undecided);
+    for i in undecided {
         line.paint(alignments[i].clip, SpanState::Unsearchable, Some(ReasonCode::Undecided.into()));
     }
     for copy in &copies {

@@ -32,20 +32,20 @@ impl Class {
     }
 }
 
+/// What an alignment is by itself. A probability that is no number decides nothing.
+pub(super) fn own(alignment: &Alignment, opinion: &Opinion, policy: &Policy) -> Class {
+    if opinion.probability >= policy.published_min() {
+        Class::Copy
+    } else if opinion.probability <= policy.payable_max() {
+        if alignment.evidence.total >= policy.related_bits { Class::SameScene } else { Class::Unrelated }
+    } else {
+        Class::Undecided
+    }
+}
+
 /// The alignments' classes. Which of two comes first makes no difference.
 pub(super) fn classify(alignments: &[Alignment], opinions: &[Opinion], policy: &Policy) -> Vec<Class> {
-    let own = |(alignment, opinion): (&Alignment, &Opinion)| {
-        if opinion.probability >= policy.published_min() {
-            Class::Copy
-        } else if opinion.probability > policy.payable_max() {
-            Class::Undecided
-        } else if alignment.evidence.total >= policy.related_bits {
-            Class::SameScene
-        } else {
-            Class::Unrelated
-        }
-    };
-    let own: Vec<Class> = alignments.iter().zip(opinions).map(own).collect();
+    let own: Vec<Class> = alignments.iter().zip(opinions).map(|(alignment, opinion)| own(alignment, opinion, policy)).collect();
     let superseded = |i: usize| {
         let alignment = &alignments[i];
         let by = |j: usize| match (own[i], own[j]) {

@@ -53,7 +53,9 @@ fn given() -> Model {
     };
     let keys = likely(0.5, 0.0, 1.0);
     let pictures = Alignment { dense: Some(Default::default()), ..keys.clone() };
-    Model { pictures: weights(&pictures), keys: weights(&keys) }
+    // All that a clip shows would be found.
+    let power = PowerModel { weights: vec![100.0], edits: Vec::new() };
+    Model { pictures: weights(&pictures), keys: weights(&keys), power }
 }
 
 /// An alignment that is a copy with this probability, by the model [`given`].

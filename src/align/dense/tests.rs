@@ -234,8 +234,9 @@ fn small(width: usize, height: usize, times: std::ops::Range<u32>, step: f32) ->
 }
 
 fn is_finite(dense: &Dense) -> bool {
-    let Dense { correlation, worst, elsewhere, scene, activity, inside, visible, hidden, pictures: _, shift } = *dense;
-    [correlation, worst, elsewhere, scene, activity, inside, visible, hidden, shift].into_iter().all(f32::is_finite)
+    let Dense { correlation, worst, low, agreeing, next, elsewhere, scene, activity, .. } = *dense;
+    let Dense { inside, visible, hidden, alike, shift, .. } = *dense;
+    [correlation, worst, low, agreeing, next, alike.0, alike.1, elsewhere, scene, activity, inside, visible, hidden, shift].into_iter().all(f32::is_finite)
 }
 
 #[test]
@@ -311,6 +312,10 @@ fn parts_are_added_by_how_many_pictures_they_have() {
         worst: value - 0.1,
         elsewhere: value / 2.0,
         scene: value,
+        low: value,
+        agreeing: value,
+        next: value,
+        alike: (0.0, 1.0),
         activity: 10.0 * value,
         inside: value,
         visible: value,

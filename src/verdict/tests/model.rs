@@ -12,6 +12,10 @@ fn measured() -> impl Strategy<Value = Alignment> {
         correlation: correlations[0],
         worst: correlations[1],
         scene: correlations[2],
+        low: correlations[0],
+        next: correlations[1],
+        agreeing: shares[0],
+        alike: (0.0, 10.0),
         elsewhere: shares[0],
         inside: shares[1],
         visible: shares[2],
@@ -40,7 +44,7 @@ fn weighed(weights: &[f32], alignment: &Alignment) -> Model {
         |(term, weight): (Term, &f32)| if term.sign == 0 { *weight } else { f32::from(term.sign) * weight.abs() };
     let signed: Vec<f32> =
         std::iter::once(weights[0]).chain(terms(alignment).into_iter().zip(&weights[1..]).map(weight)).collect();
-    Model { pictures: signed.clone(), keys: signed }
+    Model { pictures: signed.clone(), keys: signed, ..Model::default() }
 }
 
 fn log_odds(bits: &[(&str, f32)]) -> f32 {
@@ -84,7 +88,7 @@ fn changes(alignment: &Alignment, by: f32) -> (Vec<Alignment>, Vec<Alignment>) {
 
 #[test]
 fn every_term_has_a_weight_that_goes_its_way() {
-    let Model { pictures, keys } = Model::default();
+    let Model { pictures, keys, .. } = Model::default();
     let with_pictures = Alignment { dense: Some(Dense::default()), ..likely(0.5, 0.0, 10.0) };
     for (weights, alignment) in [(keys, likely(0.5, 0.0, 10.0)), (pictures, with_pictures)] {
         let terms = terms(&alignment);
@@ -120,6 +124,10 @@ fn a_clear_copy_and_a_clear_other_take_are_told_apart_by_their_pictures() {
     let tally = Tally { asked: 20.0, best: 18.0, by_chance: 4.0 };
     let moved = Moved { pictures: tally, correlations: 16.0, on_line: 0.8, elsewhere: 0.2 };
     let same = Dense {
+        low: 0.97,
+        agreeing: 1.0,
+        next: 0.2,
+        alike: (0.0, 10.0),
         correlation: 0.97,
         worst: 0.95,
         elsewhere: 0.2,
@@ -136,7 +144,7 @@ fn a_clear_copy_and_a_clear_other_take_are_told_apart_by_their_pictures() {
     let found = Found { reference: 0.9, ..Found::default() };
     let copy = Alignment { dense: Some(same), moved, contrast, timing, found, ..copy(0.0, 10.0) };
     let taken = Alignment {
-        dense: Some(Dense { correlation: 0.2, worst: 0.0, shift: 0.4, ..same }),
+        dense: Some(Dense { correlation: 0.2, worst: 0.0, low: -0.2, agreeing: 0.1, shift: 0.4, ..same }),
         moved: Moved { on_line: 0.2, correlations: 4.0, ..moved },
         contrast: Contrast { elsewhere: 480.0, ..contrast },
         timing: Timing::default(),
