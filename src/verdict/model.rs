@@ -80,7 +80,7 @@ pub fn terms(alignment: &Alignment) -> Vec<Term> {
         None => Vec::new(),
     };
     let apart = if contrast.here > 0.0 { 1.0 - (contrast.elsewhere / contrast.here).min(1.0) } else { 0.0 };
-    let timed = timing.bits() + timing.paid;
+    let timed = timing.bits();
     let moving = moved.bits();
     let term = |name, value, sign| Term { name, value, sign };
     terms.extend([
