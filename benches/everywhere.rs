@@ -83,10 +83,11 @@ fn main() {
         let first = *first.get_or_insert(check_s);
         let told = report.matches.iter().filter(|found| found.kind == MatchKind::Copy).count();
         println!(
-            "{copies:6}  {search_s:6.2}  {:5.2}  {:8.2}  {check_s:5.2}  {:5.2}  {told:7}",
+            "{copies:6}  {search_s:6.2}  {:5.2}  {:8.2}  {check_s:5.2}  {:5.2}  {told:7}  {:7}",
             blind_s - search_s,
             check_s - blind_s,
             check_s / first,
+            report.more_sources,
         );
         if args.matches {
             for found in &report.matches {
