@@ -146,7 +146,8 @@ fn checked(index: &Index, clip: &Fingerprint, origin: Origin, options: &CheckOpt
     let interval = Duration::from_secs_f64(state.interval_s);
     let policy = &options.policy;
     let judgement = judge(&sifted.clip, &alignments, &sifted.keyframes, state.videos, interval, policy, &model);
-    Ok(report(index, clip, origin, sifted.keys, Findings { alignments, further: further.len(), judgement, exact }, options))
+    let found = Findings { alignments, further: further.len(), judgement, exact };
+    Ok(report(index, clip, origin, sifted.keys, found, options))
 }
 
 /// What a fingerprint has in common with sources, before it is judged; strongest first. Of sources of what others show beyond

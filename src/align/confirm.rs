@@ -67,9 +67,7 @@ fn strongest_by_second(group: &[Hit]) -> Vec<Hit> {
     let second = |hit: &Hit| hit.clip_time.as_secs();
     let mut hits: Vec<(f32, &Hit)> = group.iter().map(|hit| (evidence::weight(&hit.pair), hit)).collect();
     let by_number = |a: &Hit, b: &Hit| (a.clip_key, a.reference_key).cmp(&(b.clip_key, b.reference_key));
-    hits.sort_by(|a, b| {
-        second(a.1).cmp(&second(b.1)).then(b.0.total_cmp(&a.0)).then_with(|| by_number(a.1, b.1))
-    });
+    hits.sort_by(|a, b| second(a.1).cmp(&second(b.1)).then(b.0.total_cmp(&a.0)).then_with(|| by_number(a.1, b.1)));
     let seconds = hits.chunk_by(|a, b| second(a.1) == second(b.1));
     let each = HITS_MAX.div_ceil(seconds.clone().count());
     seconds.flat_map(|of_second| of_second.iter().take(each)).map(|(_, hit)| **hit).collect()

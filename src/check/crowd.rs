@@ -79,7 +79,8 @@ struct Second {
 impl Crowd<'_> {
     /// Aligns what has to be, of hits that are sorted by video.
     pub(super) fn found(&self, hits: &[Hit]) -> Result<Found> {
-        let mut work = Work { of: self, seconds: vec![Second::default(); self.number(self.window.end) + 1], found: vec![] };
+        let mut work =
+            Work { of: self, seconds: vec![Second::default(); self.number(self.window.end) + 1], found: vec![] };
         let mut further: Vec<Candidate> = Vec::new();
         for candidate in self.candidates(hits)? {
             if !self.told.contains(&candidate.video()) && work.is_settled_for(&candidate) {
@@ -106,9 +107,8 @@ impl Crowd<'_> {
             }
         }
         let dated = candidates.iter().filter(|(_, _, candidate)| candidate.is_confirmed());
-        let first = dated.filter_map(|(weight, sha256, candidate)| {
-            Some((candidate.published?, Reverse(weight.to_bits()), *sha256))
-        });
+        let first = dated
+            .filter_map(|(weight, sha256, candidate)| Some((candidate.published?, Reverse(weight.to_bits()), *sha256)));
         let first = first.min().map(|(_, _, sha256)| sha256);
         candidates.sort_by(|(a, a_sha256, a_candidate), (b, b_sha256, b_candidate)| {
             let later = |candidate: &Candidate, sha256: &[u8; 32]| {
@@ -150,7 +150,8 @@ impl Work<'_> {
         clock.check()?;
         align::sort(&mut aligned);
         // Where many were compared without settling anything, the strongest of all are, at the end.
-        let (mut now, later): (Vec<_>, Vec<_>) = aligned.into_iter().partition(|alignment| self.has_room_for(alignment));
+        let (mut now, later): (Vec<_>, Vec<_>) =
+            aligned.into_iter().partition(|alignment| self.has_room_for(alignment));
         look(index, clip, &mut now, clock)?;
         let mut copied = vec![false; self.seconds.len()];
         for alignment in &now {
