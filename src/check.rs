@@ -1,8 +1,8 @@
 //! Checks a clip against an index: fingerprint, search, align, judge, report.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
@@ -20,9 +20,11 @@ use crate::verdict::{COMPARED_BITS, Judgement, Model, Opinion, Policy, judge};
 use crate::{Error, Result};
 
 mod clock;
+mod crowd;
 mod merge;
 
 use clock::Clock;
+use crowd::{Crowd, Found};
 
 /// How a clip is checked.
 #[derive(Debug, Clone, Copy)]
@@ -137,16 +139,19 @@ fn checked(index: &Index, clip: &Fingerprint, origin: Origin, options: &CheckOpt
     let orientations = options.effort.orientations();
     let clock = Clock::start(clip, &options.decoding.limits, options.cancel);
     let sifted = sift(index, clip, &options.effort.benign_orientations(), &|| clock.check())?;
-    let (alignments, exact) = find(index, &sifted.clip, &orientations, options, &clock)?;
+    let model = Model::default();
+    let (found, exact) = find(index, &sifted.clip, &orientations, options, &model, &clock)?;
+    let Found { alignments, further } = found;
     let state = index.state();
     let interval = Duration::from_secs_f64(state.interval_s);
     let policy = &options.policy;
-    let model = Model::default();
     let judgement = judge(&sifted.clip, &alignments, &sifted.keyframes, state.videos, interval, policy, &model);
-    Ok(report(index, clip, origin, sifted.keys, Findings { alignments, judgement, exact }, options))
+    let found = Findings { alignments, further: further.len(), judgement, exact };
+    Ok(report(index, clip, origin, sifted.keys, found, options))
 }
 
-/// What a fingerprint has in common with sources, before it is judged; strongest first.
+/// What a fingerprint has in common with sources, before it is judged; strongest first. Of sources of what others show beyond
+/// doubt, only as many are aligned as the report tells in full.
 ///
 /// # Errors
 ///
@@ -155,7 +160,8 @@ pub fn alignments(index: &Index, clip: &Fingerprint, options: &CheckOptions<'_>)
     let clip = &*options.effort.looked_at(clip);
     let clock = Clock::start(clip, &options.decoding.limits, options.cancel);
     let sifted = sift(index, clip, &options.effort.benign_orientations(), &|| clock.check())?;
-    Ok(find(index, &sifted.clip, &options.effort.orientations(), options, &clock)?.0)
+    let orientations = options.effort.orientations();
+    Ok(find(index, &sifted.clip, &orientations, options, &Model::default(), &clock)?.0.alignments)
 }
 
 impl Effort {
@@ -195,6 +201,8 @@ impl Effort {
 /// What was found of a clip, and how.
 struct Findings {
     alignments: Vec<Alignment>,
+    /// Sources that were counted, and not aligned.
+    further: usize,
     judgement: Judgement,
     exact: bool,
 }
@@ -202,60 +210,35 @@ struct Findings {
 /// Seconds of the clip that are searched and aligned at a time: memory stays the same for a film.
 const WINDOW: Duration = Duration::from_secs(300);
 
-/// Most alignments of a second of the clip that are judged, the strongest: hundreds of sources of
-/// one thing say no more than these.
-const ALIGNMENTS_PER_SECOND: u32 = 64;
-
-/// Leaves out alignments, which come strongest first, in all of whose seconds there are enough
-/// stronger ones. None is left out for what lies elsewhere in the clip.
-fn strongest_anywhere(mut aligned: Vec<Alignment>, start: Duration) -> Vec<Alignment> {
-    let mut counts: Vec<u32> = Vec::new();
-    aligned.retain(|alignment| {
-        let from = alignment.clip.start.saturating_sub(start).as_secs() as usize;
-        let to = alignment.clip.end.saturating_sub(start).as_secs() as usize;
-        counts.resize(counts.len().max(to.max(from) + 1), 0);
-        let kept = counts[from..=to.max(from)].iter().any(|count| *count < ALIGNMENTS_PER_SECOND);
-        if kept {
-            counts[from..=to.max(from)].iter_mut().for_each(|count| *count += 1);
-        }
-        kept
-    });
-    aligned
-}
-
 fn find(
     index: &Index,
     clip: &Fingerprint,
     orientations: &[(Orientation, Share)],
     options: &CheckOptions<'_>,
+    model: &Model,
     clock: &Clock<'_>,
-) -> Result<(Vec<Alignment>, bool)> {
+) -> Result<(Found, bool)> {
     let state = index.state();
     let interval = Duration::from_secs_f64(state.interval_s);
     let corpus = Corpus { keys: state.keys, interval, stop: &|| clock.is_over() };
     let number = |time: Duration| clip.keys.partition_point(|key| clip.keyframes[key.keyframe as usize].time < time);
     let is_looked_at = |video: VideoRef| !options.exclude.contains(&index.video(video).sha256);
     let (mut parts, mut exact) = (Vec::new(), true);
+    let (mut told, mut further) = (HashSet::new(), HashSet::new());
     let mut start = Duration::ZERO;
     loop {
         // A rest shorter than half a window goes with the window before it.
         let last = clip.duration <= start + WINDOW + WINDOW / 2;
         let end = if last { clip.duration.max(start) } else { start + WINDOW };
         let keys = number(start)..if last { clip.keys.len() } else { number(end) };
-        let hits = search(index, clip, keys, orientations, options.search, &|| clock.check())?;
-        let mut aligned = Vec::new();
-        for of_video in hits.hits.chunk_by(|a, b| a.video == b.video) {
-            let video = of_video[0].video;
-            if is_looked_at(video) && align::is_promising(of_video, &corpus) {
-                let (track, length) = (index.track(video)?, index.video(video).duration);
-                aligned.extend(align::align_source(of_video, track, length, clip, align::Span { start, end }, &corpus));
-                clock.check()?;
-            }
-        }
-        align::sort(&mut aligned);
-        let mut aligned = strongest_anywhere(aligned, start);
-        look(index, clip, &mut aligned, clock)?;
-        parts.push(aligned);
+        let mut hits = search(index, clip, keys, orientations, options.search, &|| clock.check())?;
+        hits.hits.retain(|hit| is_looked_at(hit.video));
+        let window = align::Span { start, end };
+        let crowd = Crowd { index, clip, window, corpus: &corpus, model, clock, told: &told };
+        let found = crowd.found(&hits.hits)?;
+        told.extend(found.alignments.iter().map(|alignment| alignment.video));
+        further.extend(found.further);
+        parts.push(found.alignments);
         exact &= hits.exact;
         if last {
             break;
@@ -267,7 +250,8 @@ fn find(
         alignments.retain(|alignment| alignment.video != *video);
         alignments.insert(0, Alignment::identical(*video, clip.duration));
     }
-    Ok((alignments, exact))
+    further.retain(|video| alignments.iter().all(|alignment| alignment.video != *video));
+    Ok((Found { alignments, further }, exact))
 }
 
 /// Compares the pictures of alignments, which come strongest first.
@@ -309,7 +293,7 @@ fn report(
     found: Findings,
     options: &CheckOptions<'_>,
 ) -> Report {
-    let Findings { alignments, mut judgement, exact } = found;
+    let Findings { alignments, further, mut judgement, exact } = found;
     let handed_over = origin == Origin::HandedOver;
     if handed_over {
         judgement.reasons.insert(0, Reason::new(ReasonCode::FromFingerprint, FROM_FINGERPRINT));
@@ -364,6 +348,7 @@ fn report(
             .iter()
             .map(|&(i, kind)| Match { kind, stream: None, alignment: described(i) })
             .collect(),
+        more_sources: further as u64,
         nearest_non_match: judgement.nearest.map(described),
         timeline: judgement.timeline.iter().map(|second| round(f64::from(*second), 3)).collect(),
         power: judgement.power.iter().map(|second| round(f64::from(*second), 3)).collect(),

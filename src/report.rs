@@ -30,6 +30,7 @@
 //! | `timeline[]` | 0..=1 | for each second of the clip the probability that it was published: the greatest of the alignments in it |
 //! | `power[]` | 0..=1 | for each second of the clip the probability that it would have been called published if it were a copy, edited as copies are; predicted from what the second shows, and below the policy's limit it is unsearchable |
 //! | `power_by_edit[]` | objects | the mean of that over the clip for copies of each class of edits: `edit`, `power` |
+//! | `more_sources` | integer | further sources that show what is found in `matches[]` beyond doubt: what they have in common with the clip agrees on one place and time, and no more was looked at; the one that was published first, as far as that is known, is never among them |
 //! | `nearest_non_match` | object or null | the alignment that is most probably a copy of those that are no matches, same fields as a match except `kind` |
 //! | `index.root` | hex | SHA-256 that commits to the state of the index that was searched |
 //! | `index.generation` | integer | commits made to the index so far |
@@ -157,6 +158,9 @@ pub struct Report {
     pub power: Vec<f64>,
     /// The mean of it by class of edits.
     pub power_by_edit: Vec<EditPower>,
+    /// Sources of what was found that are only counted.
+    #[serde(default)]
+    pub more_sources: u64,
     /// The strongest alignment that was not enough.
     pub nearest_non_match: Option<NonMatch>,
     /// What was searched.

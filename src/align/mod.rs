@@ -25,6 +25,7 @@ use crate::index::{Track, VideoRef};
 use crate::search::Hit;
 
 mod compare;
+mod confirm;
 mod course;
 pub mod dense;
 mod guide;
@@ -38,6 +39,7 @@ mod stretch;
 mod timing;
 mod vote;
 
+pub use confirm::{Agreed, agreed};
 use course::{KEPT_MIN, Leg};
 use dense::{Claim, Dense};
 pub use guide::GUIDED_RADIUS;
@@ -295,7 +297,7 @@ pub fn sort(found: &mut [Alignment]) {
     found.sort_by(strongest_first);
 }
 
-fn strongest_first(a: &Alignment, b: &Alignment) -> std::cmp::Ordering {
+pub(crate) fn strongest_first(a: &Alignment, b: &Alignment) -> std::cmp::Ordering {
     let place = |x: &Alignment| (x.video, x.orientation, x.clip.start, x.clip.end, x.reference.start);
     b.evidence.total.total_cmp(&a.evidence.total).then_with(|| place(a).cmp(&place(b)))
 }
@@ -469,7 +471,7 @@ impl Context<'_> {
             }
             tried += 1;
             for pace in [Pace::RealTime, Pace::Any] {
-                let agreement = self.grow(votes, seed, pace);
+                let agreement = confirm::grow(votes, seed, pace);
                 if pace == Pace::Any && agreement.line.speed == 1.0 {
                     continue;
                 }
@@ -496,29 +498,6 @@ impl Context<'_> {
     fn evidence(&self, votes: &[Vote], agreement: &Agreement, group: &[Hit]) -> Evidence {
         let pairs = pairs(votes, agreement, group);
         evidence::count(pairs.iter().map(|(_, pair)| pair), self.corpus_keys)
-    }
-
-    /// Starts from one vote, finds the time line that most votes of its geometry agree on, and fits both again.
-    fn grow(&self, votes: &[Vote], seed: usize, pace: Pace) -> Agreement {
-        let start = &votes[seed];
-        let mut geometry = start.geometry();
-        let alike: Vec<&Vote> =
-            votes.iter().filter(|v| (v.time - start.time).abs() <= SEED_WINDOW && v.fits(&geometry)).collect();
-        let mut line = vote::time_line(start, &alike, pace);
-        let fitting = |geometry: &Similarity, line: Line, window: f32| -> Vec<usize> {
-            let fits = |v: &Vote| v.fits(geometry) && line.miss(v) <= TIME_TOLERANCE;
-            (0..votes.len()).filter(|&i| (votes[i].time - start.time).abs() <= window && fits(&votes[i])).collect()
-        };
-        let mut window = SEED_WINDOW;
-        for _ in 0..FITS {
-            let inliers = fitting(&geometry, line, window);
-            let of_inliers = inliers.iter().map(|&i| &votes[i]);
-            geometry = vote::fit_geometry(of_inliers.clone()).unwrap_or(geometry);
-            line = vote::fit_line(of_inliers, line, pace);
-            window *= 3.0;
-        }
-        let votes = fitting(&geometry, line, f32::INFINITY);
-        Agreement { geometry, line, votes, paid: 0.0, jumps: false, outdone: false }
     }
 }
 

@@ -50,6 +50,7 @@ pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_
     let mut nearest = None;
     let mut timeline = vec![0.0_f64; duration.ceil() as usize];
     let mut power = vec![1.0_f64; timeline.len()];
+    let mut more_sources = 0;
     let (mut exact, mut recall) = (true, Some(1.0_f64));
     for ((start, report), picture) in of_pictures.iter().zip(&looked.pictures) {
         let moved = |interval: &mut Interval| {
@@ -77,6 +78,8 @@ pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_
             timeline[within.clone()].iter_mut().for_each(|most| *most = most.max(*probability));
             power[within].iter_mut().for_each(|least| *least = least.min(*found));
         }
+        // They may be the same in each picture.
+        more_sources = report.more_sources.max(more_sources);
         exact &= report.search.exact;
         recall = recall.zip(report.search.recall).map(|(lowest, recall)| lowest.min(recall));
     }
@@ -105,6 +108,7 @@ pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_
     report.payable_minutes = if verdict == Verdict::Inconclusive { 0.0 } else { round(unpublished / 60.0) };
     report.spans = spans;
     report.matches = matches;
+    report.more_sources = more_sources;
     report.nearest_non_match = nearest;
     report.timeline = timeline;
     report.power = power;

@@ -36,6 +36,9 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report, paint: Paint) -> io::
         writeln!(out, "  {}", paint.style(style, heading))?;
         alignment(out, &found.alignment, paint)?;
     }
+    if report.more_sources > 0 {
+        writeln!(out, "\n  and {}", count(report.more_sources, "more source"))?;
+    }
     writeln!(out)?;
     seconds(out, report)?;
     nearest(out, report)?;

@@ -1,0 +1,132 @@
+//! Says quickly whether hits on a source agree at all.
+//!
+//! Where others are copies beyond doubt, it need not be known how good a further one is, nor from when to when it goes. A few
+//! of its hits vote, the strongest of each second, and a few of them are tried as seeds. Nothing of the source is read.
+
+use std::time::Duration;
+
+use super::vote::{self, Line, Pace, Vote};
+use super::{Agreement, Corpus, FITS, SEED_WINDOW, Similarity, TIME_TOLERANCE, pairs};
+use crate::evidence;
+use crate::fingerprint::Orientation;
+use crate::search::Hit;
+
+/// A geometry and a time line that hits on a source agree on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Agreed {
+    /// What the hits that voted are worth, in bits.
+    pub bits: f32,
+    orientation: Orientation,
+    geometry: Similarity,
+    line: Line,
+}
+
+impl Agreed {
+    /// Whether a hit agrees too.
+    pub fn explains(&self, hit: &Hit) -> bool {
+        let off = self.line.at(hit.clip_time.as_secs_f32());
+        let within = |first: Duration, last: Duration| {
+            (first.as_secs_f32() - TIME_TOLERANCE..=last.as_secs_f32() + TIME_TOLERANCE).contains(&off)
+        };
+        hit.orientation == self.orientation
+            && within(hit.reference_first, hit.reference_last)
+            && self.geometry.takes(&hit.clip_place, &hit.reference_place)
+    }
+}
+
+/// What most of the strongest hits on one source agree on, which come sorted by orientation; `None` if they agree on nothing.
+pub fn agreed(hits: &[Hit], corpus: &Corpus<'_>) -> Option<Agreed> {
+    let of_orientation = hits.chunk_by(|a, b| a.orientation == b.orientation);
+    let mut groups: Vec<(f32, &[Hit])> = of_orientation.map(|group| (worth(group), group)).collect();
+    groups.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1[0].orientation.cmp(&b.1[0].orientation)));
+    let mut best: Option<Agreed> = None;
+    for (_, group) in groups.into_iter().take(GROUPS_MAX) {
+        let group = strongest_by_second(group);
+        let votes = vote::votes(&group);
+        for pace in [Pace::RealTime, Pace::Any] {
+            if best.is_some_and(|best| best.bits >= ENOUGH) {
+                break;
+            }
+            let found = of_votes(&votes, &group, pace, corpus.keys);
+            best = [best, found].into_iter().flatten().reduce(|a, b| if b.bits > a.bits { b } else { a });
+        }
+    }
+    best
+}
+
+/// What hits are worth together if each counts.
+fn worth(hits: &[Hit]) -> f32 {
+    hits.iter().map(|hit| evidence::weight(&hit.pair).max(0.0)).sum()
+}
+
+/// The strongest hits of each second of the clip, [`HITS_MAX`] or a few more in all.
+fn strongest_by_second(group: &[Hit]) -> Vec<Hit> {
+    if group.len() <= HITS_MAX {
+        return group.to_vec();
+    }
+    let second = |hit: &Hit| hit.clip_time.as_secs();
+    let mut hits: Vec<(f32, &Hit)> = group.iter().map(|hit| (evidence::weight(&hit.pair), hit)).collect();
+    let by_number = |a: &Hit, b: &Hit| (a.clip_key, a.reference_key).cmp(&(b.clip_key, b.reference_key));
+    hits.sort_by(|a, b| second(a.1).cmp(&second(b.1)).then(b.0.total_cmp(&a.0)).then_with(|| by_number(a.1, b.1)));
+    let seconds = hits.chunk_by(|a, b| second(a.1) == second(b.1));
+    let each = HITS_MAX.div_ceil(seconds.clone().count());
+    seconds.flat_map(|of_second| of_second.iter().take(each)).map(|(_, hit)| **hit).collect()
+}
+
+fn of_votes(votes: &[Vote], group: &[Hit], pace: Pace, corpus_keys: u64) -> Option<Agreed> {
+    let mut order: Vec<usize> = (0..votes.len()).collect();
+    order.sort_by(|&a, &b| votes[b].share.total_cmp(&votes[a].share).then(a.cmp(&b)));
+    let mut explained = vec![false; votes.len()];
+    let mut best: Option<Agreed> = None;
+    for _ in 0..SEEDS {
+        let Some(&seed) = order.iter().find(|&&vote| !explained[vote]) else { break };
+        let agreement = grow(votes, seed, pace);
+        explained[seed] = true;
+        agreement.votes.iter().for_each(|&vote| explained[vote] = true);
+        let pairs = pairs(votes, &agreement, group);
+        let bits = evidence::count(pairs.iter().map(|(_, pair)| pair), corpus_keys).total;
+        if best.is_none_or(|best| bits > best.bits) {
+            let Agreement { geometry, line, .. } = agreement;
+            best = Some(Agreed { bits, orientation: group[0].orientation, geometry, line });
+        }
+        if bits >= ENOUGH {
+            break;
+        }
+    }
+    best
+}
+
+/// Starts from one vote, finds the time line that most votes of its geometry agree on, and fits both again.
+pub(super) fn grow(votes: &[Vote], seed: usize, pace: Pace) -> Agreement {
+    let start = &votes[seed];
+    let mut geometry = start.geometry();
+    let alike: Vec<&Vote> =
+        votes.iter().filter(|v| (v.time - start.time).abs() <= SEED_WINDOW && v.fits(&geometry)).collect();
+    let mut line = vote::time_line(start, &alike, pace);
+    let fitting = |geometry: &Similarity, line: Line, window: f32| -> Vec<usize> {
+        let fits = |v: &Vote| v.fits(geometry) && line.miss(v) <= TIME_TOLERANCE;
+        (0..votes.len()).filter(|&i| (votes[i].time - start.time).abs() <= window && fits(&votes[i])).collect()
+    };
+    let mut window = SEED_WINDOW;
+    for _ in 0..FITS {
+        let inliers = fitting(&geometry, line, window);
+        let of_inliers = inliers.iter().map(|&i| &votes[i]);
+        geometry = vote::fit_geometry(of_inliers.clone()).unwrap_or(geometry);
+        line = vote::fit_line(of_inliers, line, pace);
+        window *= 3.0;
+    }
+    let votes = fitting(&geometry, line, f32::INFINITY);
+    Agreement { geometry, line, votes, paid: 0.0, jumps: false, outdone: false }
+}
+
+/// Hits that vote: some for each second of a minute, at a cost of a millisecond.
+const HITS_MAX: usize = 200;
+
+/// Seeds that are tried; a copy agrees on nearly every one.
+const SEEDS: usize = 6;
+
+/// Orientations that are tried, those with the most weight.
+const GROUPS_MAX: usize = 2;
+
+/// Evidence from which no better agreement is looked for, in bits: more than any question asks for.
+const ENOUGH: f32 = 60.0;
