@@ -11,8 +11,8 @@ use crate::align::{self, Alignment, Corpus, dense};
 use crate::fingerprint::{self, Fingerprint, Orientation, PictureTrack, Thumbnail, Warp};
 use crate::index::{Index, SearchMode, VideoRef, hex, moment};
 use crate::report::{
-    Clip, EditPower, Effort, Geometry, IndexSummary, Interval, Match, NonMatch, Pictures, Reason, ReasonCode, Rectangle, Report,
-    SCHEMA, SearchSummary, Seconds, Source, Span, SpanState, Term, Tool, Verdict,
+    Clip, EditPower, Effort, Geometry, IndexSummary, Interval, Match, NonMatch, Pictures, Reason, ReasonCode,
+    Rectangle, Report, SCHEMA, SearchSummary, Seconds, Source, Span, SpanState, Term, Tool, Verdict,
 };
 use crate::sandbox::Decoding;
 use crate::search::{RADIUS, Share, search, sift};

@@ -34,8 +34,8 @@ mod reason;
 mod timeline;
 
 use class::{Class, classify};
-pub use power::{PowerModel, power_terms};
 pub use model::{COMPARED_BITS, Model, Opinion, Term, terms};
+pub use power::{PowerModel, power_terms};
 pub use reason::{Cause, Reason, ReasonCode};
 use timeline::Timeline;
 
@@ -192,7 +192,8 @@ pub fn judge(
         line.paint(span, SpanState::Unsearchable, Some(why.into()));
     }
     // Also what is not told since a stronger alignment is: where that ends, it may be a copy all the same.
-    let undecided = (0..alignments.len()).filter(|&i| class::own(&alignments[i], &opinions[i], policy) == Class::Undecided);
+    let undecided =
+        (0..alignments.len()).filter(|&i| class::own(&alignments[i], &opinions[i], policy) == Class::Undecided);
     for i in undecided {
         line.paint(alignments[i].clip, SpanState::Unsearchable, Some(ReasonCode::Undecided.into()));
     }

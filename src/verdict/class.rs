@@ -45,7 +45,8 @@ pub(super) fn own(alignment: &Alignment, opinion: &Opinion, policy: &Policy) -> 
 
 /// The alignments' classes. Which of two comes first makes no difference.
 pub(super) fn classify(alignments: &[Alignment], opinions: &[Opinion], policy: &Policy) -> Vec<Class> {
-    let own: Vec<Class> = alignments.iter().zip(opinions).map(|(alignment, opinion)| own(alignment, opinion, policy)).collect();
+    let own: Vec<Class> =
+        alignments.iter().zip(opinions).map(|(alignment, opinion)| own(alignment, opinion, policy)).collect();
     let superseded = |i: usize| {
         let alignment = &alignments[i];
         let by = |j: usize| match (own[i], own[j]) {

@@ -45,9 +45,8 @@ impl PowerModel {
     /// The mean power of a clip by class of edits.
     pub fn by_edit(&self, clip: &Fingerprint) -> Vec<(&'static str, f32)> {
         let terms = power_terms(clip);
-        let mean = |more: f32| {
-            terms.iter().map(|terms| self.power(terms, more)).sum::<f32>() / terms.len().max(1) as f32
-        };
+        let mean =
+            |more: f32| terms.iter().map(|terms| self.power(terms, more)).sum::<f32>() / terms.len().max(1) as f32;
         self.edits.iter().map(|(name, more)| (*name, mean(*more))).collect()
     }
 }
@@ -79,8 +78,7 @@ pub fn power_terms(clip: &Fingerprint) -> Vec<[f32; TERMS]> {
             let mean = |value: &dyn Fn(usize) -> f32| {
                 around.iter().map(|&i| value(i)).sum::<f32>() / around.len().max(1) as f32
             };
-            let searchable =
-                mean(&|i| f32::from(u8::from(clip.keyframes[i].content == Content::Searchable)));
+            let searchable = mean(&|i| f32::from(u8::from(clip.keyframes[i].content == Content::Searchable)));
             let shot = shots.iter().find(|(_, end)| middle <= *end).map_or(0.0, |(start, end)| end - start);
             [
                 (1.0 + mean(&|i| of_keyframe[i][1])).log2(),
@@ -96,7 +94,8 @@ pub fn power_terms(clip: &Fingerprint) -> Vec<[f32; TERMS]> {
 
 /// Start and end of each shot, in seconds.
 fn shots(clip: &Fingerprint) -> Vec<(f64, f64)> {
-    let cuts = clip.keyframes.iter().skip(1).filter(|keyframe| keyframe.cut).map(|keyframe| keyframe.time.as_secs_f64());
+    let cuts =
+        clip.keyframes.iter().skip(1).filter(|keyframe| keyframe.cut).map(|keyframe| keyframe.time.as_secs_f64());
     let (mut shots, mut start) = (Vec::new(), 0.0);
     for cut in cuts.chain([clip.duration.as_secs_f64()]) {
         shots.push((start, cut));

@@ -190,7 +190,7 @@ mod tests {
 
     fn report(matches: Value) -> Report {
         let all = json!({
-            "schema": uniq::report::SCHEMA, "verdict": "published", "reasons": [], "payable_minutes": 0.0, "spans": [], "matches": matches, "timeline": [], "power": [], "power_by_edit": [],
+            "schema": uniq::report::SCHEMA, "verdict": "published", "reasons": [], "payable_minutes": 0.0, "spans": [], "matches": matches, "timeline": [], "power": [], "power_by_edit": [], "more_sources": 0,
             "seconds": { "published": 0.0, "unpublished": 0.0, "unsearchable": 0.0 }, "nearest_non_match": null,
             "clip": { "path": "", "sha256": "", "duration_s": 12.0, "width": 1, "height": 1, "codec": "", "container": "",
                 "from_fingerprint": false, "keyframes": 0, "keys": 0 },

@@ -173,8 +173,7 @@ impl Level {
         let across = ((map.stretch() * self.pitch / pixel).ceil() as usize).clamp(1, POINTS_MAX);
         let slack = 0.25 * pixel;
         let aspect = self.clip.aspect();
-        let shown =
-            |(x, y): (f32, f32)| (-slack..=aspect + slack).contains(&x) && (-slack..=1.0 + slack).contains(&y);
+        let shown = |(x, y): (f32, f32)| (-slack..=aspect + slack).contains(&x) && (-slack..=1.0 + slack).contains(&y);
         let (last_x, last_y) = ((self.clip.width - 1) as f32, (self.clip.height - 1) as f32);
         let mut points = Points { shown: Vec::with_capacity(self.cells()), each: across * across, taps: Vec::new() };
         for cell in 0..self.cells() {
@@ -246,7 +245,10 @@ impl Points {
             let level = |tap: &Tap| {
                 let [a, b, c, d] = tap.weights;
                 let below = tap.first + tap.down;
-                a * levels[tap.first] + b * levels[tap.first + tap.right] + c * levels[below] + d * levels[below + tap.right]
+                a * levels[tap.first]
+                    + b * levels[tap.first + tap.right]
+                    + c * levels[below]
+                    + d * levels[below + tap.right]
             };
             let mean = taps.iter().map(level).sum::<f32>() / self.each as f32;
             if negative { 255.0 - mean } else { mean }

@@ -235,7 +235,8 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown
     let hidden = overlaid(&all_source, &all_clip, level.source.width);
     let uncovered: Vec<bool> = counted.iter().zip(&hidden).map(|(counted, hidden)| *counted && !hidden).collect();
     // What the overlay leaves has to be worth a comparison.
-    let enough = 4 * uncovered.iter().filter(|counted| **counted).count() > counted.iter().filter(|counted| **counted).count();
+    let enough =
+        4 * uncovered.iter().filter(|counted| **counted).count() > counted.iter().filter(|counted| **counted).count();
     let (inside, counted) = (counted, if enough { &uncovered[..] } else { counted });
     let (mut all, mut scene, mut worst) = (Products::default(), Products::default(), f32::INFINITY);
     let (mut energy, mut energy_inside, mut elsewhere) = (0.0_f32, 0.0_f32, 0.0_f32);
@@ -365,7 +366,8 @@ fn overlaid(source: &[&[f32]], clip: &[&[f32]], columns: usize) -> Vec<bool> {
         let (column, row) = (cell % columns, cell / columns);
         let near = |middle: usize| middle.saturating_sub(1)..=middle + 1;
         near(row).any(|row| {
-            near(column).any(|column| column < columns && hidden.get(row * columns + column).is_some_and(|hidden| *hidden))
+            near(column)
+                .any(|column| column < columns && hidden.get(row * columns + column).is_some_and(|hidden| *hidden))
         })
     };
     // A lone cell is no overlay.

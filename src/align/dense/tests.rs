@@ -236,7 +236,24 @@ fn small(width: usize, height: usize, times: std::ops::Range<u32>, step: f32) ->
 fn is_finite(dense: &Dense) -> bool {
     let Dense { correlation, worst, low, agreeing, next, elsewhere, scene, activity, .. } = *dense;
     let Dense { inside, visible, hidden, alike, shift, .. } = *dense;
-    [correlation, worst, low, agreeing, next, alike.0, alike.1, elsewhere, scene, activity, inside, visible, hidden, shift].into_iter().all(f32::is_finite)
+    [
+        correlation,
+        worst,
+        low,
+        agreeing,
+        next,
+        alike.0,
+        alike.1,
+        elsewhere,
+        scene,
+        activity,
+        inside,
+        visible,
+        hidden,
+        shift,
+    ]
+    .into_iter()
+    .all(f32::is_finite)
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn report(seconds: &str) -> Report {
         "clip": {"path": "", "sha256": "", "duration_s": seconds.len() as f64, "width": info.width, "height": info.height,
             "codec": info.codec, "container": info.container, "from_fingerprint": true, "keyframes": 1, "keys": 1},
         "verdict": verdict, "reasons": [], "seconds": Seconds { published, unpublished, unsearchable, benign: 0.0 },
-        "payable_minutes": round(unpublished / 60.0), "spans": spans, "matches": [], "nearest_non_match": null, "timeline": vec![0.0; seconds.len()], "power": vec![1.0; seconds.len()], "power_by_edit": [],
+        "payable_minutes": round(unpublished / 60.0), "spans": spans, "matches": [], "nearest_non_match": null, "timeline": vec![0.0; seconds.len()], "power": vec![1.0; seconds.len()], "power_by_edit": [], "more_sources": 0,
         "index": {"root": "", "generation": 1, "videos": 1, "hours": 1.0, "keys": 1, "without_pictures": 0, "interval_s": 0.5,
             "version": 1, "fingerprint_version": 1},
         "search": {"mode": "exact", "exact": true, "recall": 1.0, "radius_bits": 72, "query_interval_s": 0.25,

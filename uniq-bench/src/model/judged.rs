@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use uniq::sample::CORPUS_INTERVAL;
 use uniq::Fingerprint;
+use uniq::sample::CORPUS_INTERVAL;
 use uniq::verdict::{Judgement, MatchKind, Model, Policy, SpanState, Verdict, judge, power_terms};
 
 use super::contents::Contents;

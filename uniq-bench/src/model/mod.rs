@@ -99,8 +99,7 @@ fn report(args: &Args, observations: &[Observation], cache: &Cache) -> anyhow::R
     let reliability = power::reliability(&judged, &powers);
     models.iter_mut().zip(&powers).for_each(|(model, power)| model.power.clone_from(power));
     let judged = judged::judged(observations, &models, &policy, cache)?;
-    let mut text =
-        format!("{}\n{}{reliability}", judged::table(&judged), judged::reliability(observations, &models));
+    let mut text = format!("{}\n{}{reliability}", judged::table(&judged), judged::reliability(observations, &models));
     if args.mistakes {
         text.push_str(&judged::mistakes(&judged, &models));
     }

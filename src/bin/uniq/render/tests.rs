@@ -38,6 +38,7 @@ fn base(verdict: Verdict) -> Report {
         provisional_minutes: 0.0,
         spans: vec![],
         matches: vec![],
+        more_sources: 0,
         power: vec![1.0; 10],
         power_by_edit: vec![],
         timeline: vec![0.0; 10],
