@@ -99,8 +99,8 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Policy {
         Policy {
-            false_published: 20.0,
-            false_payable: 10.0,
+            false_published: 14.0,
+            false_payable: 20.0,
             power_min: 0.7,
             related_bits: 30.0,
             searchable_min: Duration::from_secs(2),

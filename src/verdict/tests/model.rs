@@ -160,7 +160,7 @@ fn a_clear_copy_and_a_clear_other_take_are_told_apart_by_their_pictures() {
 
 proptest! {
     #[test]
-    fn bits_add_up_to_the_odds(alignment in measured(), weights in vec(-0.3f32..0.3, 23)) {
+    fn bits_add_up_to_the_odds(alignment in measured(), weights in vec(-0.3f32..0.3, 26)) {
         for model in [Model::default(), weighed(&weights, &alignment)] {
             let Opinion { probability, bits } = model.opinion(&alignment);
             prop_assert!((0.0..=1.0).contains(&probability));
