@@ -186,15 +186,18 @@ pub fn judge(
     let opinions: Vec<Opinion> = alignments.iter().map(|alignment| model.opinion(alignment)).collect();
     let classes = classify(alignments, &opinions, policy);
     let of = |wanted: Class| (0..alignments.len()).filter(|&i| classes[i] == wanted).collect::<Vec<_>>();
-    let copies: Vec<&Alignment> = of(Class::Copy).into_iter().map(|i| &alignments[i]).collect();
+    // What is not told since a stronger alignment is counts all the same where that ends.
+    let by_itself = |wanted: Class| {
+        (0..alignments.len())
+            .filter(|&i| class::own(&alignments[i], &opinions[i], policy) == wanted)
+            .collect::<Vec<_>>()
+    };
+    let copies: Vec<&Alignment> = by_itself(Class::Copy).into_iter().map(|i| &alignments[i]).collect();
     let mut line = Timeline::new(clip.duration);
     for (span, why) in unsearchable(clip) {
         line.paint(span, SpanState::Unsearchable, Some(why.into()));
     }
-    // Also what is not told since a stronger alignment is: where that ends, it may be a copy all the same.
-    let undecided =
-        (0..alignments.len()).filter(|&i| class::own(&alignments[i], &opinions[i], policy) == Class::Undecided);
-    for i in undecided {
+    for i in by_itself(Class::Undecided) {
         line.paint(alignments[i].clip, SpanState::Unsearchable, Some(ReasonCode::Undecided.into()));
     }
     for copy in &copies {

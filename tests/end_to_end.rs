@@ -136,7 +136,7 @@ fn another_take_of_the_same_scene_is_not_published() {
     for clip in [scenes::tripod(1, 2, 16)].into_iter().chain(heads) {
         let (report, code) = check(&clip);
         assert!(!report.is_published() && code != 1, "{}: {report:?}", clip.display());
-        assert!(report.matches.iter().all(|found| found.kind == "same_scene"), "{report:?}");
+        assert!(report.matches.iter().all(|found| found.kind != "copy"), "{report:?}");
     }
 }
 
@@ -250,9 +250,10 @@ fn a_fingerprint_gets_the_verdict_of_its_clip() {
         assert!(of_file["matches"].as_array().unwrap().iter().all(|found| found["pictures"].is_null()), "{of_file:#}");
         for line in [&mut of_clip, &mut of_file] {
             line["timeline"].take();
+            // Which one is nearest is a matter of probability too.
+            line["nearest_non_match"].take();
             for field in ["probability", "terms", "pictures"] {
                 line["matches"].as_array_mut().unwrap().iter_mut().for_each(|found| _ = found[field].take());
-                line.pointer_mut(&format!("/nearest_non_match/{field}")).map(Value::take);
             }
         }
         let streams = [&mut of_clip, &mut of_file].map(|line| line["streams"].take().as_array().unwrap().len());

@@ -1,9 +1,11 @@
 //! What each alignment is, by how probable a copy is and what a mistake costs (pure).
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{MatchKind, Opinion, Policy};
 use crate::align::{Alignment, Span};
+use crate::index::VideoRef;
 
 /// What an alignment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,11 +49,20 @@ pub(super) fn own(alignment: &Alignment, opinion: &Opinion, policy: &Policy) -> 
 pub(super) fn classify(alignments: &[Alignment], opinions: &[Opinion], policy: &Policy) -> Vec<Class> {
     let own: Vec<Class> =
         alignments.iter().zip(opinions).map(|(alignment, opinion)| own(alignment, opinion, policy)).collect();
+    let mut of_video: HashMap<VideoRef, Vec<usize>> = HashMap::new();
+    for (i, alignment) in alignments.iter().enumerate() {
+        of_video.entry(alignment.video).or_default().push(i);
+    }
     let superseded = |i: usize| {
         let alignment = &alignments[i];
         let by = |j: usize| match (own[i], own[j]) {
             (Class::Undecided | Class::SameScene, Class::Copy) => true,
             (Class::SameScene, Class::Undecided) => true,
+            // Symmetric pictures match mirrored as well, and a slight turn upright and tilted.
+            (Class::Copy, Class::Copy) => {
+                let bits = |k: usize| alignments[k].evidence.total;
+                bits(j) > bits(i) || bits(j) == bits(i) && j < i
+            }
             // The more probable one is told; of two as probable the one with more evidence.
             (Class::SameScene, Class::SameScene) | (Class::Undecided, Class::Undecided) => {
                 let rank = |k: usize| (opinions[k].probability, alignments[k].evidence.total);
@@ -59,13 +70,13 @@ pub(super) fn classify(alignments: &[Alignment], opinions: &[Opinion], policy: &
             }
             _ => false,
         };
-        let stronger = (0..alignments.len()).filter(|&j| alignments[j].video == alignment.video && by(j));
+        let stronger = of_video[&alignment.video].iter().copied().filter(|&j| by(j));
         let rest: Duration =
             alignment.clip.without(stronger.map(|j| alignments[j].clip)).into_iter().map(Span::length).sum();
         rest <= alignment.clip.length() / 2
     };
     let class = |i: usize| match own[i] {
-        Class::Undecided | Class::SameScene if superseded(i) => Class::Superseded,
+        Class::Copy | Class::Undecided | Class::SameScene if superseded(i) => Class::Superseded,
         class => class,
     };
     (0..alignments.len()).map(class).collect()
