@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench tricks -- FOLDER… [--clips N] [--tricks a,b,c]`. All clips of the folders but three are indexed; excerpts of
 //! some of them are treated by each trick and checked at effort `standard`. The three are what a cheat has of his own.
-//! Treated clips, fingerprints and the index are kept in a cache.
+//! Treated clips and the index are kept in a cache.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -26,7 +26,7 @@ use parts::table::TRICKS;
 use parts::tell;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use uniq::{CheckOptions, Decoding, Effort, Fingerprint, Index};
+use uniq::{CheckOptions, Decoding, Effort, Index};
 
 #[derive(Parser)]
 #[command(about = "Tells what tricks with published films would be paid")]
@@ -43,13 +43,13 @@ struct Args {
     /// Clips treated and checked at a time; one a core without it
     #[arg(long, default_value_t = 0)]
     jobs: usize,
-    /// Where treated clips, fingerprints and the index are kept
+    /// Where treated clips and the index are kept
     #[arg(long, default_value = "target/tricks")]
     cache: PathBuf,
     /// Make the treated clips, to look at them, and check none
     #[arg(long)]
     make_only: bool,
-    /// Make fingerprints and the index anew
+    /// Make the index anew
     #[arg(long)]
     fresh: bool,
     /// Keeps fingerprints and indexes of other versions apart; that of the sources of media, sample and fingerprint is part of it
@@ -76,13 +76,9 @@ fn main() {
     let wanted = |trick: &&Trick| args.tricks.is_empty() || args.tricks.iter().any(|name| name == trick.name);
     let tricks: Vec<&Trick> = TRICKS.iter().filter(wanted).collect();
     let tag = format!("{} {}", args.fingerprint_tag, version());
-    let folders = ["films", "treated", "fingerprints"].map(|name| args.cache.join(name));
+    let folders = ["films", "treated"].map(|name| args.cache.join(name));
     folders.iter().for_each(|folder| fs::create_dir_all(folder).expect("the cache can be made"));
-    let [films, treated, prints] = &folders;
-    if args.fresh {
-        fs::remove_dir_all(prints).and_then(|()| fs::create_dir(prints)).expect("the cache is ours alone");
-    }
-
+    let [films, treated] = &folders;
     let corpus = Corpus::new(&args.folders, args.clips, args.seed, films);
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     eprintln!("{} clips published", corpus.published.len());
@@ -103,7 +99,7 @@ fn main() {
     let index_tag = if args.fresh { format!("{tag} {:?}", std::time::SystemTime::now()) } else { tag.clone() };
     let index = corpus.index(&args.cache, &index_tag);
 
-    let bench = Bench { corpus: &corpus, index: &index, treated, prints, tag: &tag };
+    let bench = Bench { corpus: &corpus, index: &index, treated };
     let lines = args.json.as_ref().map(|path| Mutex::new(fs::File::create(path).expect("the file can be written")));
     let waiting: Mutex<HashMap<&str, Vec<Row>>> = Mutex::default();
     let one = |&(trick, film): &(&'static Trick, usize)| {
@@ -144,8 +140,6 @@ struct Bench<'a> {
     corpus: &'a Corpus,
     index: &'a Index,
     treated: &'a Path,
-    prints: &'a Path,
-    tag: &'a str,
 }
 
 impl Bench<'_> {
@@ -158,18 +152,9 @@ impl Bench<'_> {
         };
         let decoding = Decoding::in_process();
         let options = CheckOptions { effort: Effort::Standard, ..CheckOptions::new(&decoding) };
-        let print = self.prints.join(format!(
-            "{}--{}.uniq",
-            made.file_stem().unwrap_or_default().to_string_lossy(),
-            hash(self.tag.as_bytes())
-        ));
-        let fingerprint = if print.is_file() {
-            Fingerprint::load(&print, &decoding, None)
-        } else {
-            let fresh = uniq::fingerprint(&made, &decoding, None);
-            fresh.and_then(|fingerprint| fingerprint.save(&print).map(|()| fingerprint))
-        };
-        let report = fingerprint.and_then(|fingerprint| uniq::check_fingerprint(self.index, &fingerprint, &options));
+        // Not kept: the file of a fingerprint has no pictures, and the decision needs them.
+        let report = uniq::fingerprint(&made, &decoding, None)
+            .and_then(|fingerprint| uniq::check_fingerprint(self.index, &fingerprint, &options));
         match report {
             Ok(mut report) => {
                 report.clip.path = made.to_string_lossy().into_owned();
