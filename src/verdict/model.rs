@@ -44,6 +44,8 @@ pub struct Term {
 pub struct Opinion {
     /// 0..=1.
     pub probability: f32,
+    /// The same by keys and motion alone, 0..=1: what a filter leaves of a picture may tell of a copy although pictures no longer do.
+    pub by_keys: f32,
     /// What each term adds to the logarithm of the odds, in bits; the first is the base.
     pub bits: Vec<(&'static str, f32)>,
 }
@@ -52,20 +54,30 @@ impl Model {
     /// What it says of an alignment. The same bytes are a copy for sure, and less than [`COMPARED_BITS`] are chance.
     pub fn opinion(&self, alignment: &Alignment) -> Opinion {
         if alignment.identical {
-            return Opinion { probability: 1.0, bits: vec![(IDENTICAL, alignment.evidence.total)] };
+            return Opinion { probability: 1.0, by_keys: 1.0, bits: vec![(IDENTICAL, alignment.evidence.total)] };
         }
         if alignment.evidence.total < COMPARED_BITS {
-            return Opinion { probability: 0.0, bits: vec![(CHANCE, alignment.evidence.total - COMPARED_BITS)] };
+            let bits = vec![(CHANCE, alignment.evidence.total - COMPARED_BITS)];
+            return Opinion { probability: 0.0, by_keys: 0.0, bits };
         }
-        let weights = if alignment.dense.is_some() { &self.pictures } else { &self.keys };
-        let (base, weights) = weights.split_first().map_or((0.0, &[][..]), |(base, weights)| (*base, weights));
-        let told = |(term, weight): (Term, &f32)| (term.name, term.value * weight * std::f32::consts::LOG2_E);
-        let bits: Vec<(&'static str, f32)> = std::iter::once((BASE, base * std::f32::consts::LOG2_E))
-            .chain(terms(alignment).into_iter().zip(weights).map(told))
-            .collect();
-        let odds: f32 = bits.iter().map(|(_, bits)| bits).sum();
-        Opinion { probability: 1.0 / (1.0 + (-odds).exp2()), bits }
+        let of_keys = Alignment { dense: None, ..alignment.clone() };
+        let (by_keys, bits_of_keys) = weighed(&self.keys, &terms(&of_keys));
+        let (probability, bits) = match alignment.dense {
+            Some(_) => weighed(&self.pictures, &terms(alignment)),
+            None => (by_keys, bits_of_keys),
+        };
+        Opinion { probability, by_keys, bits }
     }
+}
+
+/// A probability, and the bits of the base and of each term.
+fn weighed(weights: &[f32], terms: &[Term]) -> (f32, Vec<(&'static str, f32)>) {
+    let (base, weights) = weights.split_first().map_or((0.0, &[][..]), |(base, weights)| (*base, weights));
+    let told = |(term, weight): (&Term, &f32)| (term.name, term.value * weight * std::f32::consts::LOG2_E);
+    let bits: Vec<(&'static str, f32)> =
+        std::iter::once((BASE, base * std::f32::consts::LOG2_E)).chain(terms.iter().zip(weights).map(told)).collect();
+    let odds: f32 = bits.iter().map(|(_, bits)| bits).sum();
+    (1.0 / (1.0 + (-odds).exp2()), bits)
 }
 
 /// Evidence from which an alignment is looked at closely, in bits: one in fourteen unrelated clips

@@ -162,7 +162,7 @@ proptest! {
     #[test]
     fn bits_add_up_to_the_odds(alignment in measured(), weights in vec(-0.3f32..0.3, 26)) {
         for model in [Model::default(), weighed(&weights, &alignment)] {
-            let Opinion { probability, bits } = model.opinion(&alignment);
+            let Opinion { probability, bits, .. } = model.opinion(&alignment);
             prop_assert!((0.0..=1.0).contains(&probability));
             prop_assert_eq!(bits.len(), 1 + terms(&alignment).len());
             let told = log_odds(&bits);
@@ -196,5 +196,19 @@ proptest! {
                 prop_assert!(model.opinion(other).probability <= probability + 1e-5, "{other:?}");
             }
         }
+    }
+}
+
+#[test]
+fn pictures_that_a_filter_spoilt_do_not_make_a_copy_payable_that_keys_still_tell() {
+    let alignment = Alignment { dense: Some(Dense { correlation: -0.3, ..Dense::default() }), ..copy(0.0, 10.0) };
+    let of_pictures = terms(&alignment).len();
+    let of_keys = terms(&Alignment { dense: None, ..alignment.clone() }).len();
+    let base = |odds: f32, terms: usize| std::iter::once(odds).chain(std::iter::repeat_n(0.0, terms)).collect();
+    for (keys, state) in [(-6.0, SpanState::Unpublished), (0.0, SpanState::Unsearchable)] {
+        let model = Model { pictures: base(-6.0, of_pictures), keys: base(keys, of_keys), ..given() };
+        let judgement = judge(&clip(10), std::slice::from_ref(&alignment), &[], 7, SECOND, &Policy::default(), &model);
+        assert_eq!(judgement.parts.len(), 1, "{:?}", judgement.parts);
+        assert_eq!(judgement.parts[0].state, state);
     }
 }

@@ -7,7 +7,7 @@ mod tests;
 use std::io::{self, Write};
 
 use clap::builder::styling::{AnsiColor, Style};
-use uniq::report::{Interval, MatchKind, NonMatch, ReasonCode, Report, Source, SpanState, Verdict};
+use uniq::report::{Interval, Match, MatchKind, NonMatch, ReasonCode, Report, Source, SpanState, Verdict};
 
 use crate::output::Paint;
 use crate::text::{clock, count, grouped, hours, plain, tenths, whole};
@@ -26,7 +26,17 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report, paint: Paint) -> io::
     for reason in &report.reasons {
         writeln!(out, "  - {}", plain(&reason.text))?;
     }
-    for found in &report.matches {
+    let rank = |found: &&Match| match found.kind {
+        MatchKind::Copy => 0,
+        MatchKind::Undecided => 1,
+        MatchKind::SameScene => 2,
+    };
+    // What matters comes first, and of what decides nothing a few are enough.
+    let mut matches: Vec<&Match> = report.matches.iter().collect();
+    matches.sort_by_key(rank);
+    let related = matches.iter().filter(|found| found.kind == MatchKind::SameScene).count();
+    matches.truncate(matches.len() - related.saturating_sub(RELATED_TOLD));
+    for found in matches {
         writeln!(out)?;
         let (heading, style) = match found.kind {
             MatchKind::Copy => ("the same recording", Style::new().bold()),
@@ -39,11 +49,17 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report, paint: Paint) -> io::
     if report.more_sources > 0 {
         writeln!(out, "\n  and {}", count(report.more_sources, "more source"))?;
     }
+    if related > RELATED_TOLD {
+        writeln!(out, "\n  and the same scene {} more times: see --json", related - RELATED_TOLD)?;
+    }
     writeln!(out)?;
     seconds(out, report)?;
     nearest(out, report)?;
     origin(out, report)
 }
+
+/// Matches of the same scene that are told in full.
+const RELATED_TOLD: usize = 3;
 
 fn verdict(verdict: Verdict, paint: Paint) -> String {
     let (word, colour) = match verdict {
@@ -215,6 +231,10 @@ fn seconds(out: &mut dyn Write, report: &Report) -> io::Result<()> {
             let part = Interval { start_s: span.start_s, end_s: span.end_s };
             writeln!(out, "                {}: {}", interval(part), plain(reason))?;
         }
+    }
+    if !report.power.is_empty() {
+        let mean = report.power.iter().sum::<f64>() / report.power.len() as f64;
+        writeln!(out, "  power         {mean:>8.2}: how probably a copy of such seconds is found")?;
     }
     let clip = &report.clip;
     if clip.benign_keys > 0 {

@@ -276,3 +276,20 @@ fn numbers_of_many_digits_read_alike_everywhere() {
     let told = rendered(&report, Paint::Plain);
     assert!(told.contains("12 345.7 s of 10.0 s") && told.contains("published     12 345.7 s"), "{told}");
 }
+
+#[test]
+fn a_copy_is_told_before_many_takes_of_its_scene_of_which_three_are() {
+    let mut report = base(Verdict::Published);
+    let of = |kind, path: &str| {
+        let mut alignment = found(None);
+        alignment.source.path = path.into();
+        Match { kind, stream: None, alignment }
+    };
+    report.matches = (0..8).map(|take| of(MatchKind::SameScene, &format!("take{take}.mp4"))).collect();
+    report.matches.push(of(MatchKind::Copy, "copy.mp4"));
+    let told = rendered(&report, Paint::Plain);
+    let place = |path: &str| told.find(path);
+    assert!(place("copy.mp4") < place("take0.mp4") && place("copy.mp4").is_some(), "{told}");
+    assert!(place("take2.mp4").is_some() && place("take3.mp4").is_none(), "{told}");
+    assert!(told.contains("\n  and the same scene 5 more times: see --json\n"), "{told}");
+}
