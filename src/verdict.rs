@@ -33,9 +33,9 @@ mod power;
 mod reason;
 mod timeline;
 
-use class::{Class, classify};
-pub use model::{COMPARED_BITS, Model, Opinion, Term, terms};
-pub use power::{PowerModel, power_terms};
+use class::{Class, beside_others, by_itself};
+pub use model::{COMPARED_BITS, Model, Opinion, Term, key_terms, terms};
+pub use power::{PowerModel, TERMS as POWER_TERMS, power_terms};
 pub use reason::{Cause, Reason, ReasonCode};
 use timeline::Timeline;
 
@@ -184,20 +184,18 @@ pub fn judge(
 ) -> Judgement {
     let sliver = interval.min(SLIVER_MAX);
     let opinions: Vec<Opinion> = alignments.iter().map(|alignment| model.opinion(alignment)).collect();
-    let classes = classify(alignments, &opinions, policy);
-    let of = |wanted: Class| (0..alignments.len()).filter(|&i| classes[i] == wanted).collect::<Vec<_>>();
+    let own: Vec<Class> =
+        alignments.iter().zip(&opinions).map(|(alignment, opinion)| by_itself(alignment, opinion, policy)).collect();
+    let classes = beside_others(alignments, &opinions, &own);
+    let of =
+        |classes: &[Class], wanted: Class| (0..classes.len()).filter(|&i| classes[i] == wanted).collect::<Vec<_>>();
     // What is not told since a stronger alignment is counts all the same where that ends.
-    let by_itself = |wanted: Class| {
-        (0..alignments.len())
-            .filter(|&i| class::own(&alignments[i], &opinions[i], policy) == wanted)
-            .collect::<Vec<_>>()
-    };
-    let copies: Vec<&Alignment> = by_itself(Class::Copy).into_iter().map(|i| &alignments[i]).collect();
+    let copies: Vec<&Alignment> = of(&own, Class::Copy).into_iter().map(|i| &alignments[i]).collect();
     let mut line = Timeline::new(clip.duration);
     for (span, why) in unsearchable(clip) {
         line.paint(span, SpanState::Unsearchable, Some(why.into()));
     }
-    for i in by_itself(Class::Undecided) {
+    for i in of(&own, Class::Undecided) {
         line.paint(alignments[i].clip, SpanState::Unsearchable, Some(ReasonCode::Undecided.into()));
     }
     for copy in &copies {
@@ -227,12 +225,13 @@ pub fn judge(
         }
     }
     gaps.into_iter().for_each(|gap| line.fill(gap, ReasonCode::Beside));
-    for i in of(Class::Undecided) {
+    for i in of(&classes, Class::Undecided) {
         let span = alignments[i].clip;
         let reach = Span { start: span.start.saturating_sub(UNDECIDED_REACH), end: span.end + UNDECIDED_REACH };
         line.fill(reach, ReasonCode::Undecided);
     }
-    let power = model.power.of_clip(clip);
+    let power_terms = power_terms(clip);
+    let power: Vec<f32> = power_terms.iter().map(|terms| model.power.power(terms, 0.0)).collect();
     for (second, _) in power.iter().enumerate().filter(|(_, power)| **power < policy.power_min) {
         let start = Duration::from_secs(second as u64);
         line.fill(Span { start, end: start + Duration::from_secs(1) }, ReasonCode::Indistinct);
@@ -246,11 +245,11 @@ pub fn judge(
         classes.iter().enumerate().filter_map(|(i, class)| Some((i, class.kind()?))).collect();
     matches.sort_by_key(|&(i, _)| (alignments[i].clip.start, alignments[i].clip.end, i));
     let likelier = |&a: &usize, &b: &usize| opinions[a].probability.total_cmp(&opinions[b].probability).then(b.cmp(&a));
-    let nearest = of(Class::Unrelated).into_iter().max_by(likelier);
+    let nearest = of(&classes, Class::Unrelated).into_iter().max_by(likelier);
     let timeline = by_second(clip.duration, alignments, &opinions);
 
     let (verdict, reasons) = conclude(clip, alignments, &classes, &parts, corpus_videos, policy);
-    let power_by_edit = model.power.by_edit(clip);
+    let power_by_edit = model.power.by_edit(&power_terms);
     Judgement { verdict, reasons, parts, matches, nearest, opinions, timeline, power, power_by_edit }
 }
 

@@ -35,7 +35,7 @@ impl Class {
 }
 
 /// What an alignment is by itself. A probability that is no number decides nothing.
-pub(super) fn own(alignment: &Alignment, opinion: &Opinion, policy: &Policy) -> Class {
+pub(super) fn by_itself(alignment: &Alignment, opinion: &Opinion, policy: &Policy) -> Class {
     let payable_max = policy.payable_max();
     if opinion.probability >= policy.published_min() {
         Class::Copy
@@ -50,10 +50,9 @@ pub(super) fn own(alignment: &Alignment, opinion: &Opinion, policy: &Policy) -> 
 /// and waving pictures of copies had 0.2 to 0.45; 4 of 71 other takes and 13 of 176 other moments have more.
 const KEYS_DOUBT: f32 = 0.2;
 
-/// The alignments' classes. Which of two comes first makes no difference.
-pub(super) fn classify(alignments: &[Alignment], opinions: &[Opinion], policy: &Policy) -> Vec<Class> {
-    let own: Vec<Class> =
-        alignments.iter().zip(opinions).map(|(alignment, opinion)| own(alignment, opinion, policy)).collect();
+/// What the alignments are beside each other, given what each is by itself. Which of two comes first
+/// matters only where they are equally strong.
+pub(super) fn beside_others(alignments: &[Alignment], opinions: &[Opinion], own: &[Class]) -> Vec<Class> {
     let mut of_video: HashMap<VideoRef, Vec<usize>> = HashMap::new();
     for (i, alignment) in alignments.iter().enumerate() {
         of_video.entry(alignment.video).or_default().push(i);

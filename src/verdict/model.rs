@@ -60,10 +60,10 @@ impl Model {
             let bits = vec![(CHANCE, alignment.evidence.total - COMPARED_BITS)];
             return Opinion { probability: 0.0, by_keys: 0.0, bits };
         }
-        let of_keys = Alignment { dense: None, ..alignment.clone() };
-        let (by_keys, bits_of_keys) = weighed(&self.keys, &terms(&of_keys));
-        let (probability, bits) = match alignment.dense {
-            Some(_) => weighed(&self.pictures, &terms(alignment)),
+        let of_keys = key_terms(alignment);
+        let (by_keys, bits_of_keys) = weighed(&self.keys, &of_keys);
+        let (probability, bits) = match &alignment.dense {
+            Some(dense) => weighed(&self.pictures, &[&of_pictures(dense)[..], &of_keys].concat()),
             None => (by_keys, bits_of_keys),
         };
         Opinion { probability, by_keys, bits }
@@ -86,16 +86,19 @@ pub const COMPARED_BITS: f32 = 12.0;
 
 /// What was measured of an alignment, by which it is told from others.
 pub fn terms(alignment: &Alignment) -> Vec<Term> {
+    let mut terms = alignment.dense.as_ref().map_or(Vec::new(), |dense| of_pictures(dense).to_vec());
+    terms.extend(key_terms(alignment));
+    terms
+}
+
+/// What keys and motion tell of an alignment.
+pub fn key_terms(alignment: &Alignment) -> [Term; 9] {
     let Alignment { evidence, contrast, timing, moved, .. } = alignment;
-    let mut terms = match &alignment.dense {
-        Some(dense) => of_pictures(dense).to_vec(),
-        None => Vec::new(),
-    };
     let apart = if contrast.here > 0.0 { 1.0 - (contrast.elsewhere / contrast.here).min(1.0) } else { 0.0 };
     let timed = timing.bits();
     let moving = moved.bits();
     let term = |name, value, sign| Term { name, value, sign };
-    terms.extend([
+    [
         term("evidence", logarithm(evidence.total), 1),
         term("moment", logarithm(evidence.moment), 1),
         term("sustained", logarithm(evidence.sustained), 1),
@@ -105,8 +108,7 @@ pub fn terms(alignment: &Alignment) -> Vec<Term> {
         term("motion_correlation", moved.on_line.clamp(-1.0, 1.0), 1),
         term("motion_margin", (moved.on_line - moved.elsewhere).clamp(-1.0, 1.0), 1),
         term("shown", alignment.found.reference, 1),
-    ]);
-    terms
+    ]
 }
 
 fn of_pictures(dense: &Dense) -> [Term; 16] {

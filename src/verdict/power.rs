@@ -6,13 +6,11 @@
 //! second of them was called published. So a power of 0.9 means that of ten such seconds of copies nine
 //! are found, edited as copies are.
 
-use std::time::Duration;
-
 use super::calibration::{POWER, POWER_EDITS};
 use crate::fingerprint::{Content, Fingerprint, KeyKind};
 
 /// Number of terms.
-pub(super) const TERMS: usize = 6;
+pub const TERMS: usize = 6;
 
 /// The weights: the base, then one for each term.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,16 +35,10 @@ impl PowerModel {
         1.0 / (1.0 + (-odds).exp())
     }
 
-    /// The power of each second of a clip, edited in any way.
-    pub fn of_clip(&self, clip: &Fingerprint) -> Vec<f32> {
-        power_terms(clip).iter().map(|terms| self.power(terms, 0.0)).collect()
-    }
-
-    /// The mean power of a clip by class of edits.
-    pub fn by_edit(&self, clip: &Fingerprint) -> Vec<(&'static str, f32)> {
-        let terms = power_terms(clip);
+    /// The mean power of seconds with these terms, by class of edits.
+    pub fn by_edit(&self, seconds: &[[f32; TERMS]]) -> Vec<(&'static str, f32)> {
         let mean =
-            |more: f32| terms.iter().map(|terms| self.power(terms, more)).sum::<f32>() / terms.len().max(1) as f32;
+            |more: f32| seconds.iter().map(|terms| self.power(terms, more)).sum::<f32>() / seconds.len().max(1) as f32;
         self.edits.iter().map(|(name, more)| (*name, mean(*more))).collect()
     }
 }
@@ -73,13 +65,13 @@ pub fn power_terms(clip: &Fingerprint) -> Vec<[f32; TERMS]> {
     (0..seconds)
         .map(|second| {
             let middle = second as f64 + 0.5;
-            let near = |time: Duration| (time.as_secs_f64() - middle).abs() <= REACH_S;
-            let around: Vec<usize> = (0..clip.keyframes.len()).filter(|&i| near(clip.keyframes[i].time)).collect();
-            let mean = |value: &dyn Fn(usize) -> f32| {
-                around.iter().map(|&i| value(i)).sum::<f32>() / around.len().max(1) as f32
-            };
+            let before = |end: f64| clip.keyframes.partition_point(|keyframe| keyframe.time.as_secs_f64() < end);
+            let around = before(middle - REACH_S)..before((middle + REACH_S).next_up());
+            let mean =
+                |value: &dyn Fn(usize) -> f32| around.clone().map(value).sum::<f32>() / around.len().max(1) as f32;
             let searchable = mean(&|i| f32::from(u8::from(clip.keyframes[i].content == Content::Searchable)));
-            let shot = shots.iter().find(|(_, end)| middle <= *end).map_or(0.0, |(start, end)| end - start);
+            let shot =
+                shots.get(shots.partition_point(|(_, end)| *end < middle)).map_or(0.0, |(start, end)| end - start);
             [
                 (1.0 + mean(&|i| of_keyframe[i][1])).log2(),
                 (1.0 + mean(&|i| of_keyframe[i][2])).log2(),

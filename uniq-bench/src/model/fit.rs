@@ -1,7 +1,7 @@
 //! Fits a logistic model whose weights have signs that are known (pure).
 
 use uniq::align::Alignment;
-use uniq::verdict::{COMPARED_BITS, Model, PowerModel, terms};
+use uniq::verdict::{COMPARED_BITS, Model, PowerModel, Term, key_terms, terms};
 
 use super::contents::{Contents, FOLDS};
 use super::observe::{Found, Observation};
@@ -20,13 +20,12 @@ pub(crate) fn fit(observations: &[Observation]) -> Vec<Model> {
     let all = |without: Option<usize>| {
         let chosen: Vec<&Observation> =
             observations.iter().filter(|made| without != Some(Contents::fold(&made.content))).collect();
-        let plain = |alignment: &Alignment| Alignment { dense: None, ..alignment.clone() };
         // A copy is found by its best alignment; worse ones beside it, in another orientation or of a moment only, are no
         // copies that look so bad. Which is the best the first model says.
         let fitted = |best: Option<&Model>| Model {
             power: PowerModel::default(),
-            pictures: weights(&chosen, best, &|alignment| alignment.dense.is_some().then(|| alignment.clone())),
-            keys: weights(&chosen, best, &|alignment| Some(plain(alignment))),
+            pictures: weights(&chosen, best, &|alignment| alignment.dense.is_some().then(|| terms(alignment))),
+            keys: weights(&chosen, best, &|alignment| Some(key_terms(alignment).to_vec())),
         };
         let first = fitted(None);
         fitted(Some(&first))
@@ -67,15 +66,13 @@ pub(crate) fn taught<'a>(made: &'a Observation, copy: bool, best: Option<&Model>
 fn weights(
     observations: &[&Observation],
     best: Option<&Model>,
-    of: &dyn Fn(&Alignment) -> Option<Alignment>,
+    of: &dyn Fn(&Alignment) -> Option<Vec<Term>>,
 ) -> Vec<f32> {
     let (mut examples, mut signs) = (Vec::new(), Vec::new());
     for made in observations {
         for copy in [false, true] {
             let taught = taught(made, copy, best);
-            let taught: Vec<Alignment> = taught.into_iter().filter_map(|found| of(&found.alignment)).collect();
-            for alignment in &taught {
-                let terms = terms(alignment);
+            for terms in taught.into_iter().filter_map(|found| of(&found.alignment)) {
                 signs = terms.iter().map(|term| term.sign).collect();
                 examples.push(Example {
                     values: terms.iter().map(|term| f64::from(term.value)).collect(),
@@ -166,7 +163,7 @@ pub(crate) fn source(model: &Model, excerpts: usize, contents: usize) -> String 
 /// Penalty on the square of a standardised weight.
 const PENALTY: f64 = 1e-4;
 
-/// Steps; the weights change by less than a thousandth after half of them.
+/// Steps.
 const ROUNDS: usize = 2000;
 
 #[cfg(test)]

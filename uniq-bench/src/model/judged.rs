@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use uniq::Fingerprint;
 use uniq::sample::CORPUS_INTERVAL;
-use uniq::verdict::{Judgement, MatchKind, Model, Policy, SpanState, Verdict, judge, power_terms};
+use uniq::verdict::{Judgement, MatchKind, Model, POWER_TERMS, Policy, SpanState, Verdict, judge, power_terms};
 
 use super::contents::Contents;
 use super::fit::taught;
@@ -18,7 +18,7 @@ use crate::random::Random;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Second {
     /// What tells how surely it is found.
-    pub(crate) terms: [f32; 6],
+    pub(crate) terms: [f32; POWER_TERMS],
     /// Whether it is called published.
     pub(crate) found: bool,
 }
@@ -92,7 +92,7 @@ fn one<'a>(made: &'a Observation, model: &Model, policy: &Policy, cache: &Cache)
 
 /// The copied seconds of a clip.
 fn copied(clip: &Fingerprint, judgement: &Judgement, truth: &[(f64, f64)]) -> Vec<Second> {
-    let second = |(number, terms): (usize, [f32; 6])| {
+    let second = |(number, terms): (usize, [f32; POWER_TERMS])| {
         let middle = number as f64 + 0.5;
         let within = |(from, to): &(f64, f64)| (*from..*to).contains(&middle);
         let found = judgement.parts.iter().any(|part| {
