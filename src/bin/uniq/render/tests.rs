@@ -39,7 +39,7 @@ fn base(verdict: Verdict) -> Report {
         spans: vec![],
         matches: vec![],
         more_sources: 0,
-        power: vec![1.0; 10],
+        power: [vec![0.9; 5], vec![0.8; 5]].concat(),
         power_by_edit: vec![],
         timeline: vec![0.0; 10],
         nearest_non_match: None,
@@ -135,6 +135,7 @@ clip.mp4: UNPUBLISHED
   published          0.0 s
   unpublished       10.0 s, payable 0.17 minutes
   unsearchable       0.0 s
+  power             0.85: how probably a copy of such seconds is found
   nearest non-match: none, nothing else was alike at all
   clip's SHA-256    0000000000000000000000000000000000000000000000000000000000000000
   checked           2026-11-29T03:05:33Z, effort standard, uniq 0.1.0 (97a2fe1c0ffe), FFmpeg 5.1.6 (libavcodec 59.37.100)
@@ -181,6 +182,7 @@ clip.mp4: PARTLY PUBLISHED
                 0:00:00.0 to 0:00:02.0
   unsearchable       2.0 s
                 0:00:08.0 to 0:00:10.0: the picture is black
+  power             0.85: how probably a copy of such seconds is found
   nearest non-match: 0:00:02.0 to 0:00:08.0 against 0:01:12.0 to 0:01:19.5 of /videos/market.mp4, a copy with a probability of 0.03
   clip's SHA-256    0000000000000000000000000000000000000000000000000000000000000000
   checked           2026-11-29T03:05:33Z, effort standard, uniq 0.1.0 (97a2fe1c0ffe), FFmpeg 5.1.6 (libavcodec 59.37.100)
