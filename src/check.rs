@@ -1,8 +1,7 @@
 //! Checks a clip against an index: fingerprint, search, align, judge, report.
 
 use std::borrow::Cow;
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
@@ -254,24 +253,19 @@ fn find(
     Ok((Found { alignments, further }, exact))
 }
 
-/// Compares the pictures of alignments, which come strongest first.
-fn look(index: &Index, clip: &Fingerprint, aligned: &mut [Alignment], clock: &Clock<'_>) -> Result<()> {
-    if clip.pictures().is_empty() {
+/// Compares the pictures of alignments with one source.
+fn look(track: &PictureTrack, clip: &Fingerprint, aligned: &mut [Alignment], clock: &Clock<'_>) -> Result<()> {
+    let pictures = clip.pictures();
+    if pictures.is_empty() {
         return Ok(());
     }
-    let mut tracks: HashMap<VideoRef, PictureTrack> = HashMap::new();
     for alignment in aligned.iter_mut().filter(|alignment| alignment.evidence.total >= COMPARED_BITS) {
         clock.check()?;
-        let track = match tracks.entry(alignment.video) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(index.pictures(alignment.video)?),
-        };
         let (from, to) = (alignment.reference.start.saturating_sub(BEYOND), alignment.reference.end + BEYOND);
         let source: Vec<Thumbnail> = track.pictures(track.between(from, to)).collect();
-        let within = alignment.clip.start.saturating_sub(BEYOND)..=alignment.clip.end + BEYOND;
-        let pictures = clip.pictures();
-        let first = pictures.partition_point(|picture| picture.time < *within.start());
-        let end = pictures.partition_point(|picture| picture.time <= *within.end());
+        let (start, end) = (alignment.clip.start.saturating_sub(BEYOND), alignment.clip.end + BEYOND);
+        let first = pictures.partition_point(|picture| picture.time < start);
+        let end = pictures.partition_point(|picture| picture.time <= end);
         let claim = alignment.claim();
         alignment.dense = dense::compare(&source, &pictures[first..end.max(first)], clip.aspect(), &claim);
         if let Some(dense) = alignment.dense {

@@ -1,6 +1,6 @@
 //! Affine maps between the frames of a source and of a clip.
 
-use crate::align::Similarity;
+use super::Similarity;
 use crate::fingerprint::{Orientation, Place};
 
 /// Takes a point of one frame to a point of another, both in heights of their frames.

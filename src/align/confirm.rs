@@ -119,7 +119,7 @@ pub(super) fn grow(votes: &[Vote], seed: usize, pace: Pace) -> Agreement {
     Agreement { geometry, line, votes, paid: 0.0, jumps: false, outdone: false }
 }
 
-/// Hits that vote: some for each second of a minute, at a cost of a millisecond.
+/// Hits that vote: some for each second of a minute.
 const HITS_MAX: usize = 200;
 
 /// Seeds that are tried; a copy agrees on nearly every one.

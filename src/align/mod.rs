@@ -24,6 +24,7 @@ use crate::fingerprint::{Fingerprint, Orientation};
 use crate::index::{Track, VideoRef};
 use crate::search::Hit;
 
+mod affine;
 mod compare;
 mod confirm;
 mod course;
@@ -135,9 +136,7 @@ impl Alignment {
         let Alignment { orientation, geometry, support, clip, .. } = *self;
         Claim { orientation, geometry, support, speed, offset, span: clip }
     }
-}
 
-impl Alignment {
     /// Cuts off what lies more than [`TRIMMED_MIN`] seconds of the clip before the first or after the last of the moments at which
     /// the pictures are alike, but for half that: keys go on to agree by chance.
     pub fn trim(&mut self, (first, last): (f32, f32)) {

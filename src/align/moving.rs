@@ -6,11 +6,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::affine::Affine;
 use super::pairing::Pairing;
 use super::timing::{Tally, When, chance};
 use super::vote::Line;
 use super::{CONTRAST_SECONDS, MOMENT_GAP, Similarity, middle};
-use crate::fingerprint::{Motion, Orientation, Place};
+use crate::fingerprint::{Motion, Orientation};
 
 /// How well what moves in the clip fits what moves in the source at the time of an alignment.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -294,22 +295,7 @@ fn seen(
     orientation: Orientation,
     geometry: &Similarity,
 ) -> Vec<(usize, Vec<(usize, f32)>)> {
-    // Where the clip's frame goes is linear: three of its points tell, and the inverse tells where a cell comes from.
-    let to_source = |x: f32, y: f32| {
-        let place = orientation.place(Place { x, y, size: 1.0 }, aspect);
-        geometry.point(place.x, place.y)
-    };
-    let (origin, right, down) = (to_source(0.0, 0.0), to_source(1.0, 0.0), to_source(0.0, 1.0));
-    let (xx, xy) = (right.0 - origin.0, right.1 - origin.1);
-    let (yx, yy) = (down.0 - origin.0, down.1 - origin.1);
-    let determinant = xx * yy - xy * yx;
-    let to_clip = |x: f32, y: f32| {
-        let (x, y) = (x - origin.0, y - origin.1);
-        ((yy * x - yx * y) / determinant, (xx * y - xy * x) / determinant)
-    };
-    if !(determinant.abs() > f32::MIN_POSITIVE && determinant.is_finite()) {
-        return Vec::new();
-    }
+    let Some(to_clip) = Affine::to_clip(orientation, geometry, aspect) else { return Vec::new() };
     // What is brighter than before is darker in the negative.
     let sign = if orientation.negative { -1.0 } else { 1.0 };
     let ((columns, rows), (across, down)) = (source.size(), clip.size());
@@ -319,7 +305,7 @@ fn seen(
         let mut weights: Vec<(usize, f32)> = Vec::new();
         // Four points of the cell, each between four cells of the clip.
         for (dx, dy) in [(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)] {
-            let (x, y) = to_clip((column + dx) * source.pitch(), (row + dy) * source.pitch());
+            let (x, y) = to_clip.at((column + dx) * source.pitch(), (row + dy) * source.pitch());
             if !((0.0..=aspect).contains(&x) && (0.0..=1.0).contains(&y)) {
                 weights.clear();
                 break;
@@ -389,7 +375,7 @@ mod tests {
     use super::*;
     use crate::align::guide::Shown;
     use crate::align::tests::still_clip;
-    use crate::fingerprint::Fingerprint;
+    use crate::fingerprint::{Fingerprint, Place};
     use std::time::Duration;
 
     const ASPECT: f32 = 16.0 / 9.0;

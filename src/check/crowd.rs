@@ -145,14 +145,15 @@ impl Work<'_> {
     fn align(&mut self, candidate: &Candidate<'_>) -> Result<bool> {
         let Crowd { index, clip, window, corpus, clock, .. } = *self.of;
         let video = candidate.video();
-        let (track, length) = (index.track(video)?, index.video(video).duration);
+        let (mut track, length) = (index.track(video)?, index.video(video).duration);
+        let pictures = std::mem::take(&mut track.pictures);
         let mut aligned = align::align_source(candidate.hits, track, length, clip, window, corpus);
         clock.check()?;
         align::sort(&mut aligned);
         // Where many were compared without settling anything, the strongest of all are, at the end.
         let (mut now, later): (Vec<_>, Vec<_>) =
             aligned.into_iter().partition(|alignment| self.has_room_for(alignment));
-        look(index, clip, &mut now, clock)?;
+        look(&pictures, clip, &mut now, clock)?;
         let mut copied = vec![false; self.seconds.len()];
         for alignment in &now {
             self.of_alignment(alignment).for_each(|second| self.seconds[second].compared += 1);
@@ -261,7 +262,8 @@ impl Work<'_> {
                 counts.iter_mut().for_each(|count| *count += 1);
                 let mut alignment = [alignment];
                 if !compared {
-                    look(self.of.index, self.of.clip, &mut alignment, self.of.clock)?;
+                    let pictures = self.of.index.pictures(alignment[0].video)?;
+                    look(&pictures, self.of.clip, &mut alignment, self.of.clock)?;
                 }
                 strongest.extend(alignment);
             }
@@ -286,13 +288,14 @@ fn published(video: &Video) -> Option<jiff::Timestamp> {
 }
 
 /// Sources of a second that are told in full, of those that are copies beyond doubt: one may be the first, the other is the
-/// likest. With it, a clip of which there are a thousand copies costs about twice as much as one of which there is one.
+/// likest.
 const COPIES_TOLD: usize = 2;
 
 /// Probability of a copy from which there is no doubt, 0..=1.
 const SETTLED_PROBABILITY: f32 = 0.99;
 
-/// Evidence from which a further source counts, in bits: by chance one in a million reaches it.
+/// Evidence from which a further source counts, in bits: by chance one unrelated clip in seven thousand reaches it
+/// ([`evidence::by_chance`]).
 const CONFIRMED_BITS: f32 = 30.0;
 
 /// Copies that are aligned in full before others that go on alike are not, and videos of an earlier date that turn out to be none.

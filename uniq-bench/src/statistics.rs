@@ -30,6 +30,27 @@ pub(crate) fn wilson(part: usize, whole: usize) -> (f64, f64) {
     ((centre - half).max(0.0), (centre + half).min(1.0))
 }
 
+/// Predicted probabilities beside observed shares, by tenths of the prediction.
+#[derive(Debug, Default)]
+pub(crate) struct Tenths([(usize, f64, usize); 10]);
+
+impl Tenths {
+    /// Adds a case, and whether it came true.
+    pub(crate) fn add(&mut self, predicted: f64, came_true: bool) {
+        let tenth = &mut self.0[((10.0 * predicted) as usize).min(9)];
+        (tenth.0, tenth.1, tenth.2) = (tenth.0 + 1, tenth.1 + predicted, tenth.2 + usize::from(came_true));
+    }
+
+    /// A line for each tenth that has cases.
+    pub(crate) fn text(&self) -> String {
+        let line = |(n, sum, hits): &(usize, f64, usize)| {
+            format!("{:9.3}  {:8.3}  {n:7}\n", sum / *n as f64, *hits as f64 / *n as f64)
+        };
+        let lines: String = self.0.iter().filter(|tenth| tenth.0 > 0).map(line).collect();
+        format!("predicted  observed        n\n{lines}")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! The pictures of a source and of a clip at one resolution, and how they are laid over each other.
 
-use super::affine::Affine;
+use super::super::affine::Affine;
 use crate::fingerprint::Thumbnail;
 
 /// Pictures of one size, as grey levels.

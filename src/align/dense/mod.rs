@@ -11,15 +11,14 @@
 //! Publishers crop pictures and put them beside others. So the rectangle of the source's frame is
 //! compared that agrees best. How much of what moves lies outside it speaks against a copy.
 
-mod affine;
 mod level;
 mod register;
 
 use serde::{Deserialize, Serialize};
 
-use self::affine::Affine;
 use self::level::{Level, Pair, Pictures};
 use self::register::{agreeing, register};
+use super::affine::Affine;
 use super::vote::Line;
 use super::{Similarity, Span};
 use crate::fingerprint::{Orientation, Thumbnail};
@@ -100,8 +99,9 @@ pub struct Claim {
     pub span: Span,
 }
 
-/// Compares the pictures that an alignment claims to be the same; `source` are those of the claimed part and a second on
-/// either side, `clip` all of the clip, whose width is `aspect` heights. `None` if there are fewer than two pairs of them.
+/// Compares the pictures that an alignment claims to be the same: those of the claimed part of both
+/// sides and of a second around it. The clip is `aspect` heights wide. `None` if there are fewer than
+/// two pairs.
 pub fn compare(source: &[Thumbnail], clip: &[Thumbnail], aspect: f32, claim: &Claim) -> Option<Dense> {
     Comparison::new(source, clip, aspect, claim)?.made()
 }
@@ -187,8 +187,7 @@ impl<'a> Comparison<'a> {
         let [rough, coarse, fine] = [4, 2, 1].map(|times| self.level(times));
         let few = |pairs: &[Pair]| spread(pairs, REGISTERED_PICTURES);
         let found = |level: &Level| level.within(self.claim.support, 0.5 * MARGIN);
-        // What was found may lie beside something that hides the picture, and all of the frame beside other footage: what
-        // agrees better is gone by.
+        // An overlay may lie over what was found, and other footage around it. The part that agrees better decides.
         let all = vec![true; coarse.cells()];
         let by_found =
             coarse.cost(&self.map, &few(&pairs), &found(&coarse)) <= coarse.cost(&self.map, &few(&pairs), &all);
@@ -196,22 +195,20 @@ impl<'a> Comparison<'a> {
         let mut map = register(&rough, self.map, &few(&pairs), &supported(&rough), 1.0, 60);
         map = register(&coarse, map, &few(&pairs), &supported(&coarse), 0.4, 60);
         pairs = longest_alike(&coarse, &map, pairs, &supported(&coarse));
+        let at = |map: &Affine, speed: f32, shift: f32| {
+            let moved = self.pairs(speed, shift);
+            (moved.len() >= 2).then(|| longest_alike(&coarse, map, moved, &supported(&coarse)))
+        };
         let real = claimed.signum();
         let speeds = if claimed == real { vec![real] } else { vec![claimed, real] };
         let (speed, shift) = self.retimed(&coarse, &map, &speeds, 0.0, (SHIFT_STEP, SHIFT_STEPS));
         let turned = TURNS.map(|turn| speed * turn);
         let (speed, shift) = self.retimed(&coarse, &map, &turned, shift, (SHIFT_STEP, 1));
-        let moved = self.pairs(speed, shift);
-        if moved.len() >= 2 {
-            pairs = longest_alike(&coarse, &map, moved, &supported(&coarse));
-        }
+        pairs = at(&map, speed, shift).unwrap_or(pairs);
         map = register(&coarse, map, &few(&pairs), &supported(&coarse), 0.25, 40);
         map = register(&fine, map, &few(&pairs), &supported(&fine), 0.1, 30);
         let (speed, shift) = self.retimed(&coarse, &map, &[speed], shift, (0.25 * SHIFT_STEP, 2));
-        let moved = self.pairs(speed, shift);
-        if moved.len() >= 2 {
-            pairs = longest_alike(&coarse, &map, moved, &supported(&coarse));
-        }
+        pairs = at(&map, speed, shift).unwrap_or(pairs);
         let supported = supported(&fine);
         let disagreement = fine.disagreement(&map, &spread(&pairs, AGREEING_PICTURES), &supported);
         let mut counted = agreeing(&disagreement, fine.source.width);
@@ -246,9 +243,10 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown
     for (pairs, levels) in pairs.chunks(length).zip(levels.chunks(length)) {
         let source: Vec<&[f32]> = pairs.iter().map(|pair| of_source(pair.source)).collect();
         let clip: Vec<&[f32]> = levels.iter().map(|levels| &levels[..]).collect();
-        let products = moving(&source, &clip, counted);
+        let cells = active(&source, &clip, counted);
+        let products = Products::sum(&cells);
         all.add(&products);
-        evenness.add(&source, &clip, counted);
+        evenness.add(&source, &clip, &cells);
         if products.ss > 0.0 {
             worst = worst.min(products.correlation());
         }
@@ -330,6 +328,13 @@ impl Products {
         self.terms += other.terms;
     }
 
+    /// Of cells that were told apart.
+    fn sum(cells: &[(usize, Products)]) -> Products {
+        let mut all = Products::default();
+        cells.iter().for_each(|(_, products)| all.add(products));
+        all
+    }
+
     /// Of levels (source, clip), each less their mean.
     fn about_means(levels: Vec<(f32, f32)>) -> Products {
         let count = levels.len().max(1) as f32;
@@ -377,9 +382,7 @@ fn overlaid(source: &[&[f32]], clip: &[&[f32]], columns: usize) -> Vec<bool> {
 
 /// What moves in both, in the most active of the cells that count.
 fn moving(source: &[&[f32]], clip: &[&[f32]], counted: &[bool]) -> Products {
-    let mut all = Products::default();
-    active(source, clip, counted).iter().for_each(|(_, products)| all.add(products));
-    all
+    Products::sum(&active(source, clip, counted))
 }
 
 /// The cells that move most, with their products.
@@ -415,9 +418,9 @@ struct Evenness {
 }
 
 impl Evenness {
-    fn add(&mut self, source: &[&[f32]], clip: &[&[f32]], counted: &[bool]) {
-        let cells = active(source, clip, counted);
-        for (_, products) in &cells {
+    /// Adds a window, of which these cells are active.
+    fn add(&mut self, source: &[&[f32]], clip: &[&[f32]], cells: &[(usize, Products)]) {
+        for (_, products) in cells {
             let energy = products.ss.max(products.cc);
             self.all += energy;
             self.agreeing += if products.correlation() >= CELL_AGREES { energy } else { 0.0 };
@@ -425,7 +428,7 @@ impl Evenness {
         let (of_source, of_clip) = (means(source), means(clip));
         for (source, clip) in source.iter().zip(clip) {
             let mut products = Products::default();
-            for (cell, _) in &cells {
+            for (cell, _) in cells {
                 let (s, c) = (source[*cell] - of_source[*cell], clip[*cell] - of_clip[*cell]);
                 products.add(&Products { ss: s * s, cc: c * c, sc: s * c, terms: 1.0 });
             }
@@ -454,8 +457,7 @@ fn spread(pairs: &[Pair], most: usize) -> Vec<Pair> {
     pairs.iter().copied().step_by(pairs.len().div_ceil(most).max(1)).collect()
 }
 
-/// Mean disagreement of the cells below which two pictures look alike, 0..=1: those of one shot have 0.1 to 0.4, unrelated ones
-/// 0.6 to 0.8.
+/// Mean disagreement of the cells below which two pictures look alike, 0..=1: half.
 const ALIKE: f32 = 0.5;
 
 /// Share of the cells that is compared, the most active.

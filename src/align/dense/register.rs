@@ -1,6 +1,6 @@
 //! Lays the clip over the source: the geometry by what it shows, and which rectangle of it agrees.
 
-use super::affine::{Affine, Nudge};
+use super::super::affine::{Affine, Nudge};
 use super::level::{Level, Pair};
 
 /// Changes a map a little so that the cells that count disagree least; `step` is a scale for the
@@ -99,7 +99,7 @@ pub(super) fn agreeing(disagreement: &[f32], columns: usize) -> Vec<bool> {
     (0..disagreement.len()).map(inside).collect()
 }
 
-/// The first changes that are tried: an eighth of what alignments are off by at most.
+/// The first changes that are tried.
 const FIRST_STEPS: Nudge = [0.08, 0.08, 0.05, 0.06, 0.06];
 
 /// Most that one registration changes anything.

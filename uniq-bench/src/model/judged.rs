@@ -13,6 +13,7 @@ use super::observe::Observation;
 use super::plan::Class;
 use crate::cache::Cache;
 use crate::random::Random;
+use crate::statistics::Tenths;
 
 /// A copied second.
 #[derive(Debug, Clone, Copy)]
@@ -161,7 +162,7 @@ pub(crate) fn table(judged: &[Judged<'_>]) -> String {
 
 /// Predicted and observed shares of copies among alignments, by tenths, and the logarithmic loss in bits.
 pub(crate) fn reliability(observations: &[Observation], models: &[Model]) -> String {
-    let mut tenths = [(0_usize, 0.0_f64, 0_usize); 10];
+    let mut tenths = Tenths::default();
     let (mut loss, mut count) = (0.0, 0.0);
     for made in observations {
         let model = &models[Contents::fold(&made.content)];
@@ -169,20 +170,12 @@ pub(crate) fn reliability(observations: &[Observation], models: &[Model]) -> Str
         for found in taught.filter(|found| found.alignment.dense.is_some()) {
             let probability = f64::from(model.opinion(&found.alignment).probability);
             let copy = found.right == Some(true);
-            let tenth = &mut tenths[((10.0 * probability) as usize).min(9)];
-            (tenth.0, tenth.1, tenth.2) = (tenth.0 + 1, tenth.1 + probability, tenth.2 + usize::from(copy));
+            tenths.add(probability, copy);
             loss -= if copy { probability } else { 1.0 - probability }.max(1e-6).log2();
             count += 1.0;
         }
     }
-    let mut text = format!(
-        "log-loss {:.4} bits an alignment, of {count}\npredicted  observed      n\n",
-        loss / f64::max(count, 1.0)
-    );
-    for (n, sum, copies) in tenths.into_iter().filter(|tenth| tenth.0 > 0) {
-        text.push_str(&format!("{:9.3}  {:8.3}  {n:5}\n", sum / n as f64, copies as f64 / n as f64));
-    }
-    text
+    format!("log-loss {:.4} bits an alignment, of {count}\n{}", loss / f64::max(count, 1.0), tenths.text())
 }
 
 /// Excerpts that are judged wrongly, a line each.

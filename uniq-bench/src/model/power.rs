@@ -6,6 +6,7 @@ use super::contents::{Contents, FOLDS};
 use super::fit::{Example, logistic};
 use super::judged::{Judged, Second};
 use crate::edits::Edit;
+use crate::statistics::Tenths;
 
 /// The power of each fold, fitted on all other folds, and last the one of all.
 pub(crate) fn fit(judged: &[Judged<'_>]) -> Vec<PowerModel> {
@@ -54,20 +55,15 @@ fn more(model: &PowerModel, seconds: &[Second]) -> f32 {
 
 /// Predicted power and found share by tenths of the prediction.
 pub(crate) fn reliability(judged: &[Judged<'_>], powers: &[PowerModel]) -> String {
-    let mut tenths = [(0_usize, 0.0_f64, 0_usize); 10];
+    let mut tenths = Tenths::default();
     for judged in judged {
         let model = &powers[Contents::fold(&judged.made.content)];
         for second in &judged.copied {
             let power = f64::from(model.power(&second.terms, 0.0));
-            let tenth = &mut tenths[((10.0 * power) as usize).min(9)];
-            (tenth.0, tenth.1, tenth.2) = (tenth.0 + 1, tenth.1 + power, tenth.2 + usize::from(second.found));
+            tenths.add(power, second.found);
         }
     }
-    let mut text = String::from("\npower  found  seconds\n");
-    for (n, sum, found) in tenths.into_iter().filter(|tenth| tenth.0 > 0) {
-        text.push_str(&format!("{:5.3}  {:5.3}  {n:7}\n", sum / n as f64, found as f64 / n as f64));
-    }
-    text
+    format!("\npower of seconds\n{}", tenths.text())
 }
 
 /// Steps of Newton's method, and the weight of the prior, in seconds.
