@@ -36,7 +36,8 @@ pub struct CheckOptions<'a> {
     pub search: SearchMode,
     /// What counts as enough evidence.
     pub policy: Policy,
-    /// Sources that are not looked at, by their SHA-256: a clip that is in the index itself would be found to be a copy of it.
+    /// Sources that are not looked at, by their SHA-256: a clip that is in the index itself would
+    /// be found to be a copy of it.
     pub exclude: &'a [[u8; 32]],
     /// Stops the check once it is set.
     pub cancel: Option<&'a AtomicBool>,
@@ -149,8 +150,8 @@ fn checked(index: &Index, clip: &Fingerprint, origin: Origin, options: &CheckOpt
     Ok(report(index, clip, origin, sifted.keys, found, options))
 }
 
-/// What a fingerprint has in common with sources, before it is judged; strongest first. Of sources of what others show beyond
-/// doubt, only as many are aligned as the report tells in full.
+/// What a fingerprint has in common with sources, before it is judged; strongest first. Of sources
+/// of what others show beyond doubt, only as many are aligned as the report tells in full.
 ///
 /// # Errors
 ///

@@ -53,11 +53,12 @@ pub const CORPUS_INTERVAL: Duration = Duration::from_millis(500);
 /// ones, and finds the copy of a static shot in which something moves quickly.
 pub const QUERY_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The time between two small pictures of a clip: the first frame that is shown this much later gives the next, so that a video of
-/// 12.5 frames a second or fewer gives one of each.
+/// The time between two small pictures of a clip: the first frame that is shown this much later
+/// gives the next, so that a video of 12.5 frames a second or fewer gives one of each.
 pub const CLIP_PICTURE_INTERVAL: Duration = Duration::from_millis(80);
 
-/// About so many pixels has a small picture of a clip: 96x54 of a frame of 16:9. What a clip shows small in a corner still has some.
+/// About so many pixels has a small picture of a clip: 96x54 of a frame of 16:9. What a clip shows
+/// small in a corner still has some.
 pub const CLIP_PICTURE_AREA: usize = 96 * 54;
 
 impl Grid {
@@ -263,7 +264,8 @@ mod tests {
         assert_eq!(pictured(&mut query(), times(3, 500)), [0, 500, 1000]);
         let film = (0..8).map(|i| Duration::from_secs_f64(f64::from(i) * 1001.0 / 24000.0));
         assert_eq!(pictured(&mut query(), film), [0, 83, 166, 250]);
-        // After a gap the next ones count from the frame behind it; a time that stands still gives none.
+        // After a gap the next ones count from the frame behind it; a time that stands still gives
+        // none.
         let uneven = [0, 0, 79, 81, 150, 161, 1000, 1079, 1080].map(Duration::from_millis);
         assert_eq!(pictured(&mut query(), uneven.into_iter()), [0, 81, 161, 1000, 1080]);
         for mut grid in [Grid::corpus(CORPUS_INTERVAL).unwrap(), Grid::dense(QUERY_INTERVAL).unwrap()] {

@@ -1,7 +1,7 @@
 //! Turns alignments and a policy into a verdict and payable seconds (pure).
 //!
-//! A [`Model`] says how probable it is that an alignment is a copy; the [`Policy`] says what a mistake
-//! costs. So an alignment is
+//! A [`Model`] says how probable it is that an alignment is a copy; the [`Policy`] says what a
+//! mistake costs. So an alignment is
 //!
 //! - a *copy*, whose seconds are published, if that is probable enough;
 //! - the *same scene* at another moment if it is improbable enough: related, and payable;
@@ -11,10 +11,11 @@
 //! seconds between two copies on one line, each of which is as long: a copy seldom ends where its clear pictures do, and of a shot that
 //! is cropped nothing may be found. Footage of one's own between short pieces of a source is paid for.
 //!
-//! What could hardly have been recognised is unsearchable as well: seconds of a [power](PowerModel) below the policy's.
+//! What could hardly have been recognised is unsearchable as well: seconds of a [power](PowerModel)
+//! below the policy's.
 //!
-//! So is what is treated so that it could not be recognised, shots too short to be, what the clip has shown before, and a
-//! still over which a camera seems to move.
+//! So is what is treated so that it could not be recognised, shots too short to be, what the clip
+//! has shown before, and a still over which a camera seems to move.
 //!
 //! Black, flat, simple, frozen, benign and undecoded parts are unsearchable as well. A clip in which too little is left to
 //! be judged, or of which more than a few frames could not be decoded, is inconclusive, never unpublished.
@@ -88,7 +89,8 @@ pub struct Policy {
     pub false_published: f32,
     /// Cost of a second of a copy that is payable, at least 2.
     pub false_payable: f32,
-    /// Power below which a second is unsearchable, 0..=1: a copy of it would not have been found surely enough.
+    /// Power below which a second is unsearchable, 0..=1: a copy of it would not have been found
+    /// surely enough.
     pub power_min: f32,
     /// Evidence from which an alignment that is no copy is told as the same scene, in bits.
     pub related_bits: f32,

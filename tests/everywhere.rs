@@ -1,4 +1,5 @@
-//! A clip of which the index has many copies: some are told in full, the others are counted, and nothing else is lost for it.
+//! A clip of which the index has many copies: some are told in full, the others are counted, and
+//! nothing else is lost for it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -100,7 +101,8 @@ struct Made {
     _folder: TempDir,
 }
 
-/// An index of so many copies of one film and one of another, written in one commit, or in several from last to first.
+/// An index of so many copies of one film and one of another, written in one commit, or in several
+/// from last to first.
 fn everywhere(copies: u32, backwards: bool) -> Made {
     let folder = tempfile::tempdir().unwrap();
     let films = films();

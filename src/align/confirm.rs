@@ -1,7 +1,8 @@
 //! Says quickly whether hits on a source agree at all.
 //!
-//! Where others are copies beyond doubt, it need not be known how good a further one is, nor from when to when it goes. A few
-//! of its hits vote, the strongest of each second, and a few of them are tried as seeds. Nothing of the source is read.
+//! Where others are copies beyond doubt, it need not be known how good a further one is, nor from
+//! when to when it goes. A few of its hits vote, the strongest of each second, and a few of them
+//! are tried as seeds. Nothing of the source is read.
 
 use std::time::Duration;
 
@@ -34,7 +35,8 @@ impl Agreed {
     }
 }
 
-/// What most of the strongest hits on one source agree on, which come sorted by orientation; `None` if they agree on nothing.
+/// What most of the strongest hits on one source agree on, which come sorted by orientation; `None`
+/// if they agree on nothing.
 pub fn agreed(hits: &[Hit], corpus: &Corpus<'_>) -> Option<Agreed> {
     let of_orientation = hits.chunk_by(|a, b| a.orientation == b.orientation);
     let mut groups: Vec<(f32, &[Hit])> = of_orientation.map(|group| (worth(group), group)).collect();
@@ -96,7 +98,8 @@ fn of_votes(votes: &[Vote], group: &[Hit], pace: Pace, corpus_keys: u64) -> Opti
     best
 }
 
-/// Starts from one vote, finds the time line that most votes of its geometry agree on, and fits both again.
+/// Starts from one vote, finds the time line that most votes of its geometry agree on, and fits
+/// both again.
 pub(super) fn grow(votes: &[Vote], seed: usize, pace: Pace) -> Agreement {
     let start = &votes[seed];
     let mut geometry = start.geometry();

@@ -86,7 +86,8 @@ pub struct Alignment {
     pub jumps: bool,
     /// Whether clip and source fit clearly better at another time, which came to nothing or was told before.
     pub outdone: bool,
-    /// Which part of the source's frame is found: left, top, right and bottom, in its heights; zeros if that is not known.
+    /// Which part of the source's frame is found: left, top, right and bottom, in its heights;
+    /// zeros if that is not known.
     pub support: [f32; 4],
     /// How well the pictures agree; `None` where one side has none.
     pub dense: Option<Dense>,
@@ -127,7 +128,8 @@ impl Alignment {
     pub fn claim(&self) -> Claim {
         let speed = self.speed;
         let ((start, end), (from, to)) = (self.clip.seconds(), self.reference.seconds());
-        // Of the source's ends, which are cut to its length, the one that is not cut tells the time.
+        // Of the source's ends, which are cut to its length, the one that is not cut tells the
+        // time.
         let offset = match (speed < 0.0, from > 0.0) {
             (true, _) => to - speed * start,
             (false, true) => from - speed * start,
@@ -137,8 +139,9 @@ impl Alignment {
         Claim { orientation, geometry, support, speed, offset, span: clip }
     }
 
-    /// Cuts off what lies more than [`TRIMMED_MIN`] seconds of the clip before the first or after the last of the moments at which
-    /// the pictures are alike, but for half that: keys go on to agree by chance.
+    /// Cuts off what lies more than [`TRIMMED_MIN`] seconds of the clip before the first or after
+    /// the last of the moments at which the pictures are alike, but for half that: keys go on to
+    /// agree by chance.
     pub fn trim(&mut self, (first, last): (f32, f32)) {
         let (start, end) = self.clip.seconds();
         let claim = self.claim();
@@ -159,7 +162,8 @@ impl Alignment {
     }
 }
 
-/// What is cut off an alignment is longer than this, in seconds: a source shows a picture each half second.
+/// What is cut off an alignment is longer than this, in seconds: a source shows a picture each half
+/// second.
 const TRIMMED_MIN: f32 = 0.6;
 
 /// Length of the digest, and so what its equality is worth, in bits.

@@ -202,7 +202,8 @@ impl Context<'_> {
 /// A match that begins this near to the clip's start begins at it, in seconds beyond one interval.
 pub(super) const EDGE: f32 = 0.25;
 
-/// Distance up to which a key tells which part of the frame is found, in bits: well within what chance gives.
+/// Distance up to which a key tells which part of the frame is found, in bits: well within what
+/// chance gives.
 const SUPPORT_RADIUS: u32 = 64;
 
 /// Counts the evidence, and what is left of the moment's without its best second.

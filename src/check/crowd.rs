@@ -1,8 +1,10 @@
-//! Which of the videos that a clip may show are aligned in full: of a clip that is everywhere, two say as much as a thousand.
+//! Which of the videos that a clip may show are aligned in full: of a clip that is everywhere, two
+//! say as much as a thousand.
 //!
-//! The videos come in order of the weight of their hits, the one that was published first before them. Once enough are copies
-//! beyond doubt of a second of the clip, that second is *settled*. A further video whose hits agree on nothing outside of settled
-//! seconds is not aligned: it is a further source if its hits agree on one geometry and time line, and else it is left out. What
+//! The videos come in order of the weight of their hits, the one that was published first before
+//! them. Once enough are copies beyond doubt of a second of the clip, that second is *settled*. A
+//! further video whose hits agree on nothing outside of settled seconds is not aligned: it is a
+//! further source if its hits agree on one geometry and time line, and else it is left out. What
 //! was published before all that is told is told in full as well.
 
 use std::cmp::Reverse;
@@ -94,7 +96,8 @@ impl Crowd<'_> {
         Ok(Found { alignments: work.strongest()?, further })
     }
 
-    /// The videos in order: those that are told already, the first published, then by the weight of their hits.
+    /// The videos in order: those that are told already, the first published, then by the weight of
+    /// their hits.
     fn candidates<'h>(&self, hits: &'h [Hit]) -> Result<Vec<Candidate<'h>>> {
         let mut candidates = Vec::new();
         for hits in hits.chunk_by(|a, b| a.video == b.video) {
@@ -125,7 +128,8 @@ impl Crowd<'_> {
         time.saturating_sub(self.window.start).as_secs() as usize
     }
 
-    /// Whether it is a copy, so probably that nobody need look for another: by its pictures, if the clip has some.
+    /// Whether it is a copy, so probably that nobody need look for another: by its pictures, if the
+    /// clip has some.
     fn is_beyond_doubt(&self, alignment: &Alignment) -> bool {
         let seen = alignment.dense.is_some() || self.clip.pictures().is_empty();
         seen && self.model.opinion(alignment).probability >= SETTLED_PROBABILITY
@@ -184,7 +188,8 @@ impl Work<'_> {
         if !settled.contains(&true) {
             return false;
         }
-        // A copy that goes on where those before it did, and could not be told from chance, will not be either.
+        // A copy that goes on where those before it did, and could not be told from chance, will
+        // not be either.
         let goes_on = |hit: &Hit, second: usize| {
             self.seconds[second].tried >= TRIES && candidate.agreed.is_some_and(|agreed| agreed.explains(hit))
         };
@@ -209,7 +214,8 @@ impl Work<'_> {
         settled
     }
 
-    /// Aligns those of the further videos that were published before all that are told of some second; gives the copies.
+    /// Aligns those of the further videos that were published before all that are told of some
+    /// second; gives the copies.
     fn tell_first(&mut self, further: &[Candidate<'_>]) -> Result<HashSet<VideoRef>> {
         let mut dated: Vec<(jiff::Timestamp, &Candidate)> =
             further.iter().filter_map(|candidate| Some((candidate.published?, candidate))).collect();
@@ -250,8 +256,8 @@ impl Work<'_> {
         alignment.clip.overlap(whole).as_secs_f32() >= COVERED * whole.length().as_secs_f32()
     }
 
-    /// The alignments, strongest first, without those in all of whose seconds there are enough stronger ones. None is left out for
-    /// what lies elsewhere in the clip.
+    /// The alignments, strongest first, without those in all of whose seconds there are enough
+    /// stronger ones. None is left out for what lies elsewhere in the clip.
     fn strongest(mut self) -> Result<Vec<Alignment>> {
         self.found.sort_by(|(a, _), (b, _)| align::strongest_first(a, b));
         let mut counts = vec![0_u32; self.seconds.len()];
@@ -272,7 +278,8 @@ impl Work<'_> {
     }
 }
 
-/// What the keys of the clip are worth that hit a video, each by its best hit, in the orientation in which that is most.
+/// What the keys of the clip are worth that hit a video, each by its best hit, in the orientation
+/// in which that is most.
 fn weight(hits: &[Hit]) -> f32 {
     let best = |of_key: &[Hit]| of_key.iter().map(|hit| evidence::weight(&hit.pair)).fold(0.0, f32::max);
     let of_orientation = hits.chunk_by(|a, b| a.orientation == b.orientation);
@@ -287,23 +294,25 @@ fn published(video: &Video) -> Option<jiff::Timestamp> {
     text.parse::<jiff::Timestamp>().ok().or_else(of_day)
 }
 
-/// Sources of a second that are told in full, of those that are copies beyond doubt: one may be the first, the other is the
-/// likest.
+/// Sources of a second that are told in full, of those that are copies beyond doubt: one may be the
+/// first, the other is the likest.
 const COPIES_TOLD: usize = 2;
 
 /// Probability of a copy from which there is no doubt, 0..=1.
 const SETTLED_PROBABILITY: f32 = 0.99;
 
-/// Evidence from which a further source counts, in bits: by chance one unrelated clip in seven thousand reaches it
-/// ([`evidence::by_chance`]).
+/// Evidence from which a further source counts, in bits: by chance one unrelated clip in seven
+/// thousand reaches it ([`evidence::by_chance`]).
 const CONFIRMED_BITS: f32 = 30.0;
 
-/// Copies that are aligned in full before others that go on alike are not, and videos of an earlier date that turn out to be none.
+/// Copies that are aligned in full before others that go on alike are not, and videos of an earlier
+/// date that turn out to be none.
 const TRIES: usize = 3;
 
-/// Share of a second that a copy has to cover, 0..=1, so that of two seconds of something else between copies neither is settled
-/// by half, and both are looked at.
+/// Share of a second that a copy has to cover, 0..=1, so that of two seconds of something else
+/// between copies neither is settled by half, and both are looked at.
 const COVERED: f32 = 0.9;
 
-/// Most alignments of a second of the clip that are judged, the strongest: hundreds of sources of one thing say no more than these.
+/// Most alignments of a second of the clip that are judged, the strongest: hundreds of sources of
+/// one thing say no more than these.
 const ALIGNMENTS_PER_SECOND: u32 = 64;

@@ -142,8 +142,8 @@ pub struct ClipKey {
     pub recurs: bool,
 }
 
-/// All that a search needs to know of a clip. Its file gives back no picture but coarse outlines of what moves; while it is
-/// in memory, it has small pictures of the clip besides.
+/// All that a search needs to know of a clip. Its file gives back no picture but coarse outlines of
+/// what moves; while it is in memory, it has small pictures of the clip besides.
 ///
 /// Made of a clip, or by [`Fingerprint::new`], which lets nothing pass that no clip can have.
 #[derive(Debug, Clone, PartialEq)]
@@ -168,7 +168,8 @@ pub struct Fingerprint {
     pub(crate) keys: Vec<ClipKey>,
     /// What moves in them, one picture a keyframe.
     pub(crate) motion: Motion,
-    /// Small pictures of the clip, in order; none if the fingerprint was not made of the clip just now.
+    /// Small pictures of the clip, in order; none if the fingerprint was not made of the clip just
+    /// now.
     pub(crate) pictures: Vec<Thumbnail>,
 }
 

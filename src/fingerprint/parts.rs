@@ -103,10 +103,13 @@ impl Fingerprint {
         &self.motion
     }
 
-    /// Small pictures of the clip in order of time, of about [`CLIP_PICTURE_AREA`](crate::sample::CLIP_PICTURE_AREA) pixels
-    /// and [`CLIP_PICTURE_INTERVAL`](crate::sample::CLIP_PICTURE_INTERVAL) or more apart, in a long clip a multiple of it.
+    /// Small pictures of the clip in order of time, of about
+    /// [`CLIP_PICTURE_AREA`](crate::sample::CLIP_PICTURE_AREA) pixels and
+    /// [`CLIP_PICTURE_INTERVAL`](crate::sample::CLIP_PICTURE_INTERVAL) or more apart, in a long
+    /// clip a multiple of it.
     ///
-    /// The file of a fingerprint does not hold them: one that was loaded, or made of its [`Parts`], has none.
+    /// The file of a fingerprint does not hold them: one that was loaded, or made of its [`Parts`],
+    /// has none.
     pub fn pictures(&self) -> &[Thumbnail] {
         &self.pictures
     }

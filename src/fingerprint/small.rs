@@ -18,8 +18,8 @@ impl SmallPictures {
         SmallPictures { kept: Vec::new(), interval: CLIP_PICTURE_INTERVAL }
     }
 
-    /// Keeps a picture unless it is too close to the one before. Once there are too many, every second goes, and the others come
-    /// half as often.
+    /// Keeps a picture unless it is too close to the one before. Once there are too many, every
+    /// second goes, and the others come half as often.
     pub(super) fn push(&mut self, picture: Thumbnail) {
         if self.kept.last().is_some_and(|last| picture.time < last.time.saturating_add(self.interval)) {
             return;

@@ -72,8 +72,8 @@ pub(super) fn frame_size(width: u32, height: u32, sample_aspect: (u32, u32), res
     (resolution.times() * across, resolution.times() * down)
 }
 
-/// Columns and rows of the small picture of about `area` pixels of a frame: of its shape, and never larger than it is. From 16:1
-/// on, it has the shape of 16:1.
+/// Columns and rows of the small picture of about `area` pixels of a frame: of its shape, and never
+/// larger than it is. From 16:1 on, it has the shape of 16:1.
 pub(crate) fn small_size(width: usize, height: usize, area: usize) -> (usize, usize) {
     let aspect = width.max(1) as f64 / height.max(1) as f64;
     let (longest, square) = (small_side_max(area), area as f64);

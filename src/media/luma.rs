@@ -62,8 +62,8 @@ impl LumaScaler {
         self.scale_to(out, picture, orientation)
     }
 
-    /// Makes the small picture of about `area` pixels of `picture`, upright and with square pixels; `time` is left at zero. The
-    /// error is that of [`LumaScaler::scale`].
+    /// Makes the small picture of about `area` pixels of `picture`, upright and with square pixels;
+    /// `time` is left at zero. The error is that of [`LumaScaler::scale`].
     pub(super) fn shrink(
         &mut self,
         picture: &Video,

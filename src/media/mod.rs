@@ -91,8 +91,9 @@ pub trait Selector {
     fn resolution(&self) -> Resolution {
         Resolution::Working
     }
-    /// About how many pixels the small picture is to have that is wanted of the candidate at `time`, wanted as a frame or not;
-    /// `None` for no such picture. Called once per candidate, before [`Selector::wants`].
+    /// About how many pixels the small picture is to have that is wanted of the candidate at
+    /// `time`, wanted as a frame or not; `None` for no such picture. Called once per candidate,
+    /// before [`Selector::wants`].
     fn wants_picture(&mut self, _time: Duration) -> Option<usize> {
         None
     }
@@ -151,8 +152,8 @@ pub trait Observer {
     fn opened(&mut self, info: &StreamInfo);
     /// A frame that the selector wanted.
     fn frame(&mut self, frame: Frame) -> ControlFlow<()>;
-    /// A small picture that the selector wanted: upright, with square pixels, each of them the mean of what it covers; never
-    /// after a frame that is shown later.
+    /// A small picture that the selector wanted: upright, with square pixels, each of them the mean
+    /// of what it covers; never after a frame that is shown later.
     fn picture(&mut self, picture: Frame) -> ControlFlow<()>;
     /// How far decoding has come, called for every packet: the last frame's time, and how many there were.
     fn progress(&mut self, reached: Duration, frames: u64) -> ControlFlow<()>;

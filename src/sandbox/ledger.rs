@@ -36,7 +36,8 @@ pub(super) struct Ledger {
     ready: bool,
     info: Option<StreamInfo>,
     keyframes: u64,
-    /// How many small pictures there were, and when the next one may be shown; `None` if nobody asked for any.
+    /// How many small pictures there were, and when the next one may be shown; `None` if nobody
+    /// asked for any.
     pictures: Option<(u64, Duration)>,
     /// When the last keyframe or picture is shown.
     last: Duration,

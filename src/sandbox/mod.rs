@@ -101,7 +101,8 @@ pub struct Worker {
 pub enum Given {
     /// A frame that the grid chose.
     Keyframe(Frame),
-    /// A small picture of a frame of a clip, at most one each [`CLIP_PICTURE_INTERVAL`](crate::sample::CLIP_PICTURE_INTERVAL).
+    /// A small picture of a frame of a clip, at most one each
+    /// [`CLIP_PICTURE_INTERVAL`](crate::sample::CLIP_PICTURE_INTERVAL).
     Picture(Frame),
 }
 
@@ -162,8 +163,8 @@ impl Decoding {
         self.decode_all(source, sha256, stream, grid, &mut visit, stop)
     }
 
-    /// Does the same, and hands on the small pictures of a clip as well: those of a [drawn](crate::sample::Sampling::Drawn)
-    /// `grid`.
+    /// Does the same, and hands on the small pictures of a clip as well: those of a
+    /// [drawn](crate::sample::Sampling::Drawn) `grid`.
     ///
     /// # Errors
     ///

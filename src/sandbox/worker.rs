@@ -29,7 +29,8 @@ pub(super) fn decode(
     visit: &mut dyn FnMut(Given) -> ControlFlow<()>,
     stop: &dyn Fn() -> bool,
 ) -> Result<Decoded> {
-    // A file gives the same frames and pictures each time: those that were handed on are not handed on again.
+    // A file gives the same frames and pictures each time: those that were handed on are not handed
+    // on again.
     let mut handed = 0_u64;
     retried(stop, &mut || {
         let mut number = 0_u64;

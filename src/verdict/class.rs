@@ -46,13 +46,14 @@ pub(super) fn by_itself(alignment: &Alignment, opinion: &Opinion, policy: &Polic
     }
 }
 
-/// Probability by keys and motion alone from which the pictures alone do not make an alignment payable, 0..=1. Solarised, turning
-/// and waving pictures of copies had 0.2 to 0.45; 4 of 71 other takes and 13 of 176 other moments have more. It was set on these
-/// and not judged on other footage.
+/// Probability by keys and motion alone from which the pictures alone do not make an alignment
+/// payable, 0..=1. Solarised, turning and waving pictures of copies had 0.2 to 0.45; 4 of 71 other
+/// takes and 13 of 176 other moments have more. It was set on these and not judged on other
+/// footage.
 const KEYS_DOUBT: f32 = 0.2;
 
-/// What the alignments are beside each other, given what each is by itself. Which of two comes first
-/// matters only where they are equally strong.
+/// What the alignments are beside each other, given what each is by itself. Which of two comes
+/// first matters only where they are equally strong.
 pub(super) fn beside_others(alignments: &[Alignment], opinions: &[Opinion], own: &[Class]) -> Vec<Class> {
     let mut of_video: HashMap<VideoRef, Vec<usize>> = HashMap::new();
     for (i, alignment) in alignments.iter().enumerate() {

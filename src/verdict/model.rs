@@ -1,10 +1,11 @@
-//! How probable it is that an alignment is a copy: a logistic model of what was measured of it (pure).
+//! How probable it is that an alignment is a copy: a logistic model of what was measured of it
+//! (pure).
 //!
 //! Each term is bounded, and can only speak for a copy the more (or the less) the larger it is, so
-//! that more evidence never lowers the probability. What its weight makes of it is told in bits: the
-//! bits of all terms and of the base add up to the logarithm of the odds. The weights are fitted on
-//! real footage ([`calibration`](super::calibration)); an alignment without pictures has weights of
-//! its own.
+//! that more evidence never lowers the probability. What its weight makes of it is told in bits:
+//! the bits of all terms and of the base add up to the logarithm of the odds. The weights are
+//! fitted on real footage ([`calibration`](super::calibration)); an alignment without pictures has
+//! weights of its own.
 
 use super::PowerModel;
 use super::calibration::{KEYS, PICTURES};
@@ -44,14 +45,16 @@ pub struct Term {
 pub struct Opinion {
     /// 0..=1.
     pub probability: f32,
-    /// The same by keys and motion alone, 0..=1: what a filter leaves of a picture may tell of a copy although pictures no longer do.
+    /// The same by keys and motion alone, 0..=1: what a filter leaves of a picture may tell of a
+    /// copy although pictures no longer do.
     pub by_keys: f32,
     /// What each term adds to the logarithm of the odds, in bits; the first is the base.
     pub bits: Vec<(&'static str, f32)>,
 }
 
 impl Model {
-    /// What it says of an alignment. The same bytes are a copy for sure, and less than [`COMPARED_BITS`] are chance.
+    /// What it says of an alignment. The same bytes are a copy for sure, and less than
+    /// [`COMPARED_BITS`] are chance.
     pub fn opinion(&self, alignment: &Alignment) -> Opinion {
         if alignment.identical {
             return Opinion { probability: 1.0, by_keys: 1.0, bits: vec![(IDENTICAL, alignment.evidence.total)] };

@@ -1,10 +1,10 @@
 //! How surely a copy would have been recognised, second by second (pure).
 //!
 //! That nothing was found is worth something only where a copy would have been. Whether it would is
-//! told by the clip itself: by how many keys it has that are its own, how much moves in it, and for how
-//! long its shot lasts. A logistic model of that is fitted on edited copies of real footage: whether a
-//! second of them was called published. So a power of 0.9 means that of ten such seconds of copies nine
-//! are found, edited as copies are.
+//! told by the clip itself: by how many keys it has that are its own, how much moves in it, and for
+//! how long its shot lasts. A logistic model of that is fitted on edited copies of real footage:
+//! whether a second of them was called published. So a power of 0.9 means that of ten such seconds
+//! of copies nine are found, edited as copies are.
 
 use super::calibration::{POWER, POWER_EDITS};
 use crate::fingerprint::{Content, Fingerprint, KeyKind};
@@ -43,7 +43,8 @@ impl PowerModel {
     }
 }
 
-/// What tells how surely each second of a clip would be recognised; all terms speak for it the larger they are.
+/// What tells how surely each second of a clip would be recognised; all terms speak for it the
+/// larger they are.
 pub fn power_terms(clip: &Fingerprint) -> Vec<[f32; TERMS]> {
     let seconds = clip.duration.as_secs_f64().ceil() as usize;
     let mut of_keyframe = vec![[0.0_f32; 3]; clip.keyframes.len()];

@@ -237,7 +237,8 @@ fn of_what_says_the_same_the_likelier_is_told_whichever_is_first() {
 
 #[test]
 fn what_is_not_told_beyond_a_stronger_one_is_not_paid() {
-    // A symmetric picture is found mirrored as well, for as long as the scene stands there; a slow one a little off in time.
+    // A symmetric picture is found mirrored as well, for as long as the scene stands there; a slow
+    // one a little off in time.
     for stronger in [copy(0.0, 15.0), likely(0.6, 0.0, 15.0)] {
         let judgement = judged(&clip(30), &[stronger, undecided(0.0, 30.0)]);
         assert_eq!((judgement.matches.len(), judgement.total(SpanState::Unpublished)), (1, Duration::ZERO));

@@ -212,7 +212,8 @@ impl Reports {
     }
 }
 
-/// The small pictures of a clip as bytes: columns and rows u16, then of each its time in milliseconds u32 and its levels.
+/// The small pictures of a clip as bytes: columns and rows u16, then of each its time in
+/// milliseconds u32 and its levels.
 fn picture_bytes(pictures: &[Thumbnail]) -> Vec<u8> {
     let Some(first) = pictures.first() else { return Vec::new() };
     let mut bytes = vec![];

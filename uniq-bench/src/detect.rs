@@ -44,13 +44,15 @@ pub(crate) struct Args {
     /// How hard to look: fast, standard or thorough
     #[arg(long, value_name = "HOW", value_parser = effort, default_value = "standard")]
     effort: Effort,
-    /// How to search: auto (compare every key of a small index, screen a large one), screened or exact
+    /// How to search: auto (compare every key of a small index, screen a large one), screened or
+    /// exact
     #[arg(long, value_name = "HOW", value_parser = search, default_value = "auto")]
     search: SearchMode,
     /// Leave out other moments of the same video
     #[arg(long)]
     no_look_alikes: bool,
-    /// Count how near keys of unrelated videos come, and compare false alarms with those that the model predicts
+    /// Count how near keys of unrelated videos come, and compare false alarms with those that the
+    /// model predicts
     #[arg(long)]
     null: bool,
     /// List the excerpts that were not found

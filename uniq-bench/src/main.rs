@@ -49,7 +49,8 @@ Fingerprints of edited excerpts, indexes and reports are kept in the cache, so t
 
 Exit codes: 0 measured, 2 error, or something could not be measured.")]
     Detect(detect::Args),
-    /// Fit the model that decides what is a copy, and judge it on contents that it was not fitted on
+    /// Fit the model that decides what is a copy, and judge it on contents that it was not fitted
+    /// on
     Model(model::Args),
     /// Tell how many bytes the small pictures of sources take, and how true they are to the frames
     #[command(after_help = "\

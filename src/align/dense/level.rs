@@ -48,8 +48,8 @@ impl Pictures {
         Pictures { width, height, times: self.times.clone(), levels: self.levels.iter().map(reduce).collect() }
     }
 
-    /// The pictures between which a moment lies, and how near it is to the later one; `None` if none is
-    /// within `apart` seconds.
+    /// The pictures between which a moment lies, and how near it is to the later one; `None` if
+    /// none is within `apart` seconds.
     pub(super) fn at(&self, time: f32, apart: f32) -> Option<((usize, usize), f32)> {
         let after = self.times.partition_point(|other| *other < time);
         let near = |number: usize| self.times.get(number).is_some_and(|other| (other - time).abs() <= apart);
@@ -115,7 +115,8 @@ impl Level {
         if cells.iter().filter(|inside| **inside).count() < CELLS_MIN { vec![true; cells.len()] } else { cells }
     }
 
-    /// The source's pictures of some pairs, and those so many pictures later, as far as there are such.
+    /// The source's pictures of some pairs, and those so many pictures later, as far as there are
+    /// such.
     pub(super) fn shifted(&self, pairs: &[Pair], shift: isize) -> (Vec<&[f32]>, Vec<&[f32]>) {
         let both = |pair: &Pair| {
             let later = self.source.levels.get(pair.source.checked_add_signed(shift)?)?;
@@ -124,8 +125,8 @@ impl Level {
         pairs.iter().filter_map(both).unzip()
     }
 
-    /// The clip's levels in the source's cells, normalised to the source's gain and offset, for each
-    /// pair; NaN where the clip does not show the cell.
+    /// The clip's levels in the source's cells, normalised to the source's gain and offset, for
+    /// each pair; NaN where the clip does not show the cell.
     pub(super) fn normalised(&self, map: &Affine, pairs: &[Pair], counted: &[bool]) -> Vec<Vec<f32>> {
         let points = self.points(map);
         let one = |pair: &Pair| {
@@ -320,8 +321,8 @@ const CELLS_MIN: usize = 12;
 const DISAGREEMENT: f32 = 0.5;
 const DISAGREEMENT_MIN: f32 = 6.0;
 
-/// Rounds in which gain and offset are fitted, least gain, and the residual at which a cell counts a
-/// quarter: as a share of the picture's deviation, and in grey levels.
+/// Rounds in which gain and offset are fitted, least gain, and the residual at which a cell counts
+/// a quarter: as a share of the picture's deviation, and in grey levels.
 const GAIN_ROUNDS: usize = 4;
 const GAIN_MIN: f32 = 0.2;
 const GAIN_RESIDUAL: f32 = 0.4;

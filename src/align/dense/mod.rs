@@ -1,12 +1,12 @@
 //! Compares the pictures of a clip with those of a source where an alignment puts them (pure).
 //!
-//! Keys tell that something distinctive agrees; this looks whether everything agrees that should. The
-//! small pictures of the source and those of the clip at the times that the alignment claims are laid
-//! over each other. The geometry is refined on what both show, the time on what moves. Both are
-//! normalised for gain and offset. Then what moves is compared: the deviations of each cell from its
-//! own mean over time, of the cells in which one of the two moves most. A copy agrees in nearly all of
-//! it. Another take of the scene agrees in what stands still, and shows something else where something
-//! moves.
+//! Keys tell that something distinctive agrees; this looks whether everything agrees that should.
+//! The small pictures of the source and those of the clip at the times that the alignment claims
+//! are laid over each other. The geometry is refined on what both show, the time on what moves.
+//! Both are normalised for gain and offset. Then what moves is compared: the deviations of each
+//! cell from its own mean over time, of the cells in which one of the two moves most. A copy agrees
+//! in nearly all of it. Another take of the scene agrees in what stands still, and shows something
+//! else where something moves.
 //!
 //! Publishers crop pictures and put them beside others. So the rectangle of the source's frame is
 //! compared that agrees best. How much of what moves lies outside it speaks against a copy.
@@ -34,10 +34,11 @@ pub struct Dense {
     pub low: f32,
     /// Share of what moves in cells that agree by themselves, 0..=1.
     pub agreeing: f32,
-    /// How well the source agrees with itself half a second earlier and later: the mean of such correlations, -1..=1. A copy
-    /// agrees better than that.
+    /// How well the source agrees with itself half a second earlier and later: the mean of such
+    /// correlations, -1..=1. A copy agrees better than that.
     pub next: f32,
-    /// How well the source agrees with itself at another time, 1.5 to 6 s away: the greatest such correlation, 0..=1.
+    /// How well the source agrees with itself at another time, 1.5 to 6 s away: the greatest such
+    /// correlation, 0..=1.
     pub elsewhere: f32,
     /// Correlation of what stands still: of the means over time, -1..=1.
     pub scene: f32,
@@ -51,15 +52,16 @@ pub struct Dense {
     pub hidden: f32,
     /// Pictures of the source that were compared.
     pub pictures: u32,
-    /// The first and the last moment of the clip, in seconds, whose pictures look like the source's; the others are not
-    /// compared.
+    /// The first and the last moment of the clip, in seconds, whose pictures look like the
+    /// source's; the others are not compared.
     pub alike: (f32, f32),
     /// By how much the time was refined, in seconds of the clip.
     pub shift: f32,
 }
 
 impl Dense {
-    /// Adds what a later part of the same alignment says: means by pictures, and the least of the least.
+    /// Adds what a later part of the same alignment says: means by pictures, and the least of the
+    /// least.
     pub(super) fn add(&mut self, other: &Dense) {
         let (a, b) = (self.pictures as f32, other.pictures as f32);
         let mean = |x: f32, y: f32| if a + b > 0.0 { (a * x + b * y) / (a + b) } else { x };
@@ -100,8 +102,8 @@ pub struct Claim {
 }
 
 /// Compares the pictures that an alignment claims to be the same: those of the claimed part of both
-/// sides and of a second around it. The clip is `aspect` heights wide. `None` if there are fewer than
-/// two pairs.
+/// sides and of a second around it. The clip is `aspect` heights wide. `None` if there are fewer
+/// than two pairs.
 pub fn compare(source: &[Thumbnail], clip: &[Thumbnail], aspect: f32, claim: &Claim) -> Option<Dense> {
     Comparison::new(source, clip, aspect, claim)?.made()
 }
@@ -133,8 +135,8 @@ impl<'a> Comparison<'a> {
         Level::new(&self.source, &self.clip, times * self.side, self.across, self.claim.orientation.negative)
     }
 
-    /// Each picture of the source within the claimed part, with the clip's at that time: at a speed about the middle of the
-    /// part, and so many seconds of the clip later.
+    /// Each picture of the source within the claimed part, with the clip's at that time: at a speed
+    /// about the middle of the part, and so many seconds of the clip later.
     fn pairs(&self, speed: f32, shift: f32) -> Vec<Pair> {
         let Claim { span, offset, .. } = *self.claim;
         let (first, last) = span.seconds();
@@ -187,7 +189,8 @@ impl<'a> Comparison<'a> {
         let [rough, coarse, fine] = [4, 2, 1].map(|times| self.level(times));
         let few = |pairs: &[Pair]| spread(pairs, REGISTERED_PICTURES);
         let found = |level: &Level| level.within(self.claim.support, 0.5 * MARGIN);
-        // An overlay may lie over what was found, and other footage around it. The part that agrees better decides.
+        // An overlay may lie over what was found, and other footage around it. The part that agrees
+        // better decides.
         let all = vec![true; coarse.cells()];
         let by_found =
             coarse.cost(&self.map, &few(&pairs), &found(&coarse)) <= coarse.cost(&self.map, &few(&pairs), &all);
@@ -291,7 +294,8 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown
     }
 }
 
-/// The longest run of pairs that look alike, in which those that do outweigh the others most; all if there is none of two.
+/// The longest run of pairs that look alike, in which those that do outweigh the others most; all
+/// if there is none of two.
 fn longest_alike(level: &Level, map: &Affine, pairs: Vec<Pair>, counted: &[bool]) -> Vec<Pair> {
     let worth = |pair: &Pair| ALIKE - level.cost(map, std::slice::from_ref(pair), counted);
     let (mut best, mut run, mut start) = ((0.0, 0..0), 0.0_f32, 0);
@@ -354,8 +358,9 @@ fn level_moving(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool]) -
     moving(&source, &clip, counted)
 }
 
-/// The cells that an overlay of the clip seems to hide, and those beside them: it stands still, and never looks like what it
-/// hides. What stands still in another take does whenever nothing passes there in the source.
+/// The cells that an overlay of the clip seems to hide, and those beside them: it stands still, and
+/// never looks like what it hides. What stands still in another take does whenever nothing passes
+/// there in the source.
 fn overlaid(source: &[&[f32]], clip: &[&[f32]], columns: usize) -> Vec<bool> {
     let (of_source, of_clip) = (means(source), means(clip));
     let still = STILL * STILL * source.len() as f32;
@@ -496,7 +501,8 @@ const MARGIN: f32 = 0.1;
 /// The rectangle that agrees is taken if it has one in so many cells.
 const COMPARED_MIN: usize = 50;
 
-/// The time is refined in steps of so many seconds of the clip, the distance of its pictures, up to so many either way.
+/// The time is refined in steps of so many seconds of the clip, the distance of its pictures, up to
+/// so many either way.
 const SHIFT_STEP: f32 = 0.08;
 const SHIFT_STEPS: i32 = 7;
 

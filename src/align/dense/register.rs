@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn the_rectangle_that_agrees_leaves_out_what_does_not() {
-        // Six columns and four rows; a picture of 3 x 2 beside other footage, and cells that are not shown.
+        // Six columns and four rows; a picture of 3 x 2 beside other footage, and cells that are
+        // not shown.
         let mut cells = vec![0.9; 24];
         for (column, row) in [(1, 1), (2, 1), (3, 1), (1, 2), (2, 2), (3, 2)] {
             cells[row * 6 + column] = 0.05;

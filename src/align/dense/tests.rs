@@ -266,7 +266,8 @@ fn less_than_two_pairs_tell_nothing() {
     {
         assert_eq!(compare(source, clip, ASPECT, &claim), None);
     }
-    // One picture of the source in the part, none, and a part before or after all that the source or the clip has.
+    // One picture of the source in the part, none, and a part before or after all that the source
+    // or the clip has.
     let of = |start: f32, end: f32| Span { start: Duration::from_secs_f32(start), end: Duration::from_secs_f32(end) };
     for span in [of(0.3, 0.7), of(0.2, 0.25), of(8.5, 9.0), of(100.0, 200.0), of(5.0, 3.0)] {
         assert_eq!(compare(&source, &clip, ASPECT, &Claim { span, ..claim }), None, "{span:?}");

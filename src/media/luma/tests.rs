@@ -95,7 +95,8 @@ fn a_change_of_size_or_format_gives_another_scaler() {
     }
 }
 
-/// Noise without a grey level in common, and the mean of what each of so many parts of it covers, in 0..=255.
+/// Noise without a grey level in common, and the mean of what each of so many parts of it covers,
+/// in 0..=255.
 fn noise_and_means(size: (usize, usize), parts: (usize, usize), format: Pixel) -> (Video, Vec<f64>) {
     let (width, height) = size;
     let mut picture = Video::new(format, width as u32, height as u32);

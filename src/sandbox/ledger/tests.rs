@@ -27,7 +27,8 @@ fn part(start: u32, end: u32) -> Message {
     Message::Missing(Undecoded { start: start * SECOND, end: end * SECOND, reason: "corrupt data".into() })
 }
 
-/// Says that it is ready and what it decodes, and then the messages; the last answer or the first refusal.
+/// Says that it is ready and what it decodes, and then the messages; the last answer or the first
+/// refusal.
 fn said(messages: Vec<Message>) -> Result<Step, String> {
     let limits = Limits { duration: 100 * SECOND, frames: 1000, ..Limits::default() };
     let mut ledger = Ledger::new(&limits, SECOND);

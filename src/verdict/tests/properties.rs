@@ -3,7 +3,8 @@
 use super::*;
 use proptest::collection::vec;
 
-/// Video, probability in thousandths, start and length in seconds, bits, how far it goes on beside, whether it is mirrored.
+/// Video, probability in thousandths, start and length in seconds, bits, how far it goes on beside,
+/// whether it is mirrored.
 type Made = (u32, u32, u32, u32, f32, u32, bool);
 
 /// Alignments of some sources with a clip of a minute, of all kinds; no two have as many bits.

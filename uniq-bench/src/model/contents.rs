@@ -29,9 +29,10 @@ struct Known {
 }
 
 impl Contents {
-    /// Reads folders with a `manifest.csv` or a `takes.csv` each: columns `file`, and as far as known `group` (the same
-    /// content), `family` (takes of one scene), `source` (a repository, `:` and a path), `relation` (`copy` for a file that is
-    /// a copy of another of its family) and `duration_s`.
+    /// Reads folders with a `manifest.csv` or a `takes.csv` each: columns `file`, and as far as
+    /// known `group` (the same content), `family` (takes of one scene), `source` (a repository, `:`
+    /// and a path), `relation` (`copy` for a file that is a copy of another of its family) and
+    /// `duration_s`.
     pub(crate) fn read(folders: &[PathBuf]) -> anyhow::Result<Contents> {
         let mut clips: Vec<Clip> = Vec::new();
         let mut rows: Vec<(String, Vec<String>, Option<String>, bool)> = Vec::new();

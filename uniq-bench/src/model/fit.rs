@@ -20,8 +20,8 @@ pub(crate) fn fit(observations: &[Observation]) -> Vec<Model> {
     let all = |without: Option<usize>| {
         let chosen: Vec<&Observation> =
             observations.iter().filter(|made| without != Some(Contents::fold(&made.content))).collect();
-        // A copy is found by its best alignment; worse ones beside it, in another orientation or of a moment only, are no
-        // copies that look so bad. Which is the best the first model says.
+        // A copy is found by its best alignment; worse ones beside it, in another orientation or of
+        // a moment only, are no copies that look so bad. Which is the best the first model says.
         let fitted = |best: Option<&Model>| Model {
             power: PowerModel::default(),
             pictures: weights(&chosen, best, &|alignment| alignment.dense.is_some().then(|| terms(alignment))),
@@ -33,15 +33,15 @@ pub(crate) fn fit(observations: &[Observation]) -> Vec<Model> {
     (0..FOLDS).map(Some).chain([None]).map(all).collect()
 }
 
-/// Whether an alignment teaches: somebody knows whether it is a copy. At another time of its own source it mostly shows
-/// something that comes back, or stands still, and is no mistake.
+/// Whether an alignment teaches: somebody knows whether it is a copy. At another time of its own
+/// source it mostly shows something that comes back, or stands still, and is no mistake.
 pub(crate) fn teaches(made: &Observation, found: &Found) -> bool {
     let own_copy = matches!(made.class, Class::Copy | Class::Crossing) && found.own;
     found.alignment.evidence.total >= COMPARED_BITS && found.right.is_some_and(|right| right || !own_copy)
 }
 
-/// The alignments of an excerpt that teach what a copy is, or what is none: of copies, if a model is there, the most probable one of
-/// each copied part.
+/// The alignments of an excerpt that teach what a copy is, or what is none: of copies, if a model
+/// is there, the most probable one of each copied part.
 pub(crate) fn taught<'a>(made: &'a Observation, copy: bool, best: Option<&Model>) -> Vec<&'a Found> {
     let all = made.found.iter().filter(|found| teaches(made, found) && found.right == Some(copy));
     let (true, Some(model)) = (copy, best) else { return all.collect() };
@@ -85,8 +85,8 @@ fn weights(
     logistic(&examples, &signs).into_iter().map(|weight| weight as f32).collect()
 }
 
-/// Base and weights of the greatest likelihood, less a penalty on the weights, with signs as they have to be: accelerated
-/// projected gradients (Nesterov 1983) over standardised values.
+/// Base and weights of the greatest likelihood, less a penalty on the weights, with signs as they
+/// have to be: accelerated projected gradients (Nesterov 1983) over standardised values.
 pub(crate) fn logistic(examples: &[Example], signs: &[i8]) -> Vec<f64> {
     let count = signs.len();
     let total: f64 = examples.iter().map(|example| example.weight).sum::<f64>().max(f64::MIN_POSITIVE);

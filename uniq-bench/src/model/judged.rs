@@ -35,7 +35,8 @@ pub(crate) struct Judged<'a> {
     pub(crate) verdict: Verdict,
     /// Why parts of it are unsearchable.
     pub(crate) reasons: Vec<String>,
-    /// Seconds that are copies, and of them published and payable; all others, of them published and not payable.
+    /// Seconds that are copies, and of them published and payable; all others, of them published
+    /// and not payable.
     pub(crate) copied_s: f64,
     pub(crate) paid_s: f64,
     pub(crate) own_s: f64,
@@ -160,7 +161,8 @@ pub(crate) fn table(judged: &[Judged<'_>]) -> String {
     text
 }
 
-/// Predicted and observed shares of copies among alignments, by tenths, and the logarithmic loss in bits.
+/// Predicted and observed shares of copies among alignments, by tenths, and the logarithmic loss in
+/// bits.
 pub(crate) fn reliability(observations: &[Observation], models: &[Model]) -> String {
     let mut tenths = Tenths::default();
     let (mut loss, mut count) = (0.0, 0.0);

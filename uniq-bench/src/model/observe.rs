@@ -205,7 +205,8 @@ fn look(
     })
 }
 
-/// Whether most of an alignment lies in a copied part, and its middle at the right time of the source.
+/// Whether most of an alignment lies in a copied part, and its middle at the right time of the
+/// source.
 fn is_right(alignment: &Alignment, job: &Job) -> bool {
     let (start, end) = (alignment.clip.start.as_secs_f64(), alignment.clip.end.as_secs_f64());
     job.excerpt.truth.iter().any(|piece| {

@@ -125,7 +125,8 @@ const LENGTHS_S: [f64; 4] = [10.0, 10.0, 5.0, 3.0];
 /// Edits of what is no copy.
 const HARMLESS: [&str; 4] = ["cut", "reencode", "mirror", "corner80"];
 
-/// Clips from this length on have halves, what lies so near to the middle is in neither, and excerpts of them are so long at most.
+/// Clips from this length on have halves, what lies so near to the middle is in neither, and
+/// excerpts of them are so long at most.
 const DIVISIBLE_S: f64 = 9.0;
 const APART_S: f64 = 1.0;
 const HALF_S: f64 = 5.0;

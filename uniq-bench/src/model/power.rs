@@ -38,7 +38,8 @@ fn of(judged: &[Judged<'_>], without: Option<usize>) -> PowerModel {
     PowerModel { edits, ..model }
 }
 
-/// What has to be added to the base for the mean power of some seconds to be their found share, drawn towards nothing.
+/// What has to be added to the base for the mean power of some seconds to be their found share,
+/// drawn towards nothing.
 fn more(model: &PowerModel, seconds: &[Second]) -> f32 {
     let mut more = 0.0_f64;
     for _ in 0..STEPS {
