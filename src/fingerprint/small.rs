@@ -40,7 +40,7 @@ impl SmallPictures {
     }
 }
 
-/// Most small pictures of a clip: those of 87 minutes at 12.5 a second, some 360 MB.
+/// Most small pictures of a clip: those of 36 minutes at 30 a second, some 360 MB.
 pub(super) const PICTURES_MAX: usize = 1 << 16;
 
 #[cfg(test)]
@@ -59,18 +59,18 @@ mod tests {
 
     #[test]
     fn a_picture_that_is_too_close_or_comes_too_late_is_left_out() {
-        assert_eq!(times([0, 79, 80, 100, 40, 160].into_iter()), [0, 80, 160]);
+        assert_eq!(times([0, 32, 33, 50, 20, 66].into_iter()), [0, 33, 66]);
     }
 
     #[test]
     fn a_long_clip_keeps_every_second_picture_as_often_as_needed_and_no_more() {
         let most = PICTURES_MAX as u64;
-        let of = |count: u64| times((0..count).map(|i| 80 * i));
+        let of = |count: u64| times((0..count).map(|i| 33 * i));
         assert_eq!(of(most).len(), PICTURES_MAX);
-        for (count, step) in [(most + 1, 160), (2 * most, 160), (2 * most + 1, 320), (3 * most, 320)] {
+        for (count, step) in [(most + 1, 66), (2 * most, 66), (2 * most + 1, 132), (3 * most, 132)] {
             let times = of(count);
             let even = times.iter().enumerate().all(|(i, &time)| time == step * i as u128);
-            assert!(even && times.len() as u128 == (u128::from(count - 1) * 80) / step + 1, "{count} pictures");
+            assert!(even && times.len() as u128 == (u128::from(count - 1) * 33) / step + 1, "{count} pictures");
         }
     }
 }

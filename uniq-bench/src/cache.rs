@@ -10,7 +10,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -96,7 +96,10 @@ impl Cache {
 
     /// Makes the edited video.
     pub(crate) fn video(&self, excerpt: &Excerpt, name: &str) -> anyhow::Result<PathBuf> {
-        let target = self.folder.join("videos").join(format!("{name}-{}.mkv", std::process::id()));
+        // The same excerpt may be made twice at once.
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let target = self.folder.join("videos").join(format!("{name}-{}-{number}.mkv", std::process::id()));
         let mut command = Command::new("ffmpeg");
         command.args(["-nostdin", "-v", "error", "-y"]);
         let from = ["-ss".to_owned(), format!("{:.3}", excerpt.cut_s.0)];
