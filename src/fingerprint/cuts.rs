@@ -95,7 +95,8 @@ impl Cuts {
         let mut dissolve = None;
         for (steps, inner) in DISSOLVES.into_iter().zip(MIXED) {
             let Some(earlier) = before(steps) else { break };
-            if seen.small.difference(earlier) < MOVES_MIN {
+            // A fade is of one shot.
+            if seen.small.difference(earlier) < MOVES_MIN || earlier.is_flat() || seen.small.is_flat() {
                 continue;
             }
             let mut inner = inner.into_iter().filter_map(|steps| Some((steps, before(steps)?)));

@@ -37,6 +37,17 @@ impl Small {
         (self.full.width, self.full.height) == (other.full.width, other.full.height)
     }
 
+    /// Whether nothing of it could be recognised, as of a black picture.
+    pub(super) fn is_flat(&self) -> bool {
+        let sums = self.full.levels.iter().fold([0_i64; 2], |[sum, squares], &level| {
+            let level = i64::from(level);
+            [sum + level, squares + level * level]
+        });
+        let n = self.full.levels.len().max(1) as f32;
+        let [mean, square] = sums.map(|sum| sum as f32 / n);
+        square - mean * mean < VARIANCE_MIN
+    }
+
     /// Mean absolute difference to a picture of the same shape, in grey levels.
     pub(super) fn difference(&self, other: &Small) -> f32 {
         let sum: u32 = self.full.levels.iter().zip(&other.full.levels).map(|(a, b)| u32::from(a.abs_diff(*b))).sum();

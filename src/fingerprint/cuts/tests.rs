@@ -75,7 +75,8 @@ fn flashes_fades_and_noise_are_no_cuts() {
             let noise = random((x + 96.0 * y) as usize + 6007 * i);
             if x < 40.0 { texture(x, y, seed) + 9.0 * noise } else { 60.0 + 5.0 * noise }
         });
-        assert_eq!([flash, bright, other, darker, noise], [[0; 0]; 5], "{seed}");
+        let black = cuts(|i, x, y| texture(x, y, seed) * ((i as f32 - 5.0).min(20.0 - i as f32) / 8.0).clamp(0.0, 1.0));
+        assert_eq!([flash, bright, other, darker, noise, black], [[0; 0]; 6], "{seed}");
     }
 }
 
