@@ -1,12 +1,13 @@
 //! Finds where a clip cuts from one shot to another, by its small pictures.
 //!
-//! A cut is a step between two pictures across which most is [new](super::novelty), and much more than in the steps around it: what
-//! a shaken camera or a fast action shows is new again and again. A dissolve is short enough to be a cut if one picture and another half a
-//! second later show different things, and what is between is a mixture of both. A picture or two that differ while the shot goes on, as in
-//! the light of a flash, are no cut, unless they come again and again.
+//! A cut is a step between two pictures across which most is [new](super::novelty), and much more
+//! than in the steps around it: what a shaken camera or a fast action shows is new again and again.
+//! A dissolve is short enough to be a cut if one picture and another half a second later show
+//! different things, and what is between is a mixture of both. A picture or two that differ while
+//! the shot goes on, as in the light of a flash, are no cut, unless they come again and again.
 //!
-//! Where nothing but other pictures come, no step stands out, and each is a cut. Cuts to what looks nearly the same, as between two
-//! moments of a still shot, are not found.
+//! Where nothing but other pictures come, no step stands out, and each is a cut. Cuts to what looks
+//! nearly the same, as between two moments of a still shot, are not found.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -23,7 +24,8 @@ pub(super) struct Cuts {
     steps: Vec<Step>,
     /// Keyframes since the last picture, with what they show.
     between: Vec<(Duration, Means)>,
-    /// When what is shown between two pictures is neither of them, and when the next picture follows.
+    /// When what is shown between two pictures is neither of them, and when the next picture
+    /// follows.
     inserted: Vec<Duration>,
 }
 
@@ -42,7 +44,8 @@ struct Step {
     novelty: f32,
     /// Whether a pixel in the mean differs visibly.
     moves: bool,
-    /// If the step before, or the one before that, was to something new: whether the shot of before goes on after this one.
+    /// If the step before, or the one before that, was to something new: whether the shot of before
+    /// goes on after this one.
     resumes: [bool; 2],
     /// The dissolve that ends here at the latest: its middle, and the novelty across it.
     dissolve: Option<(Duration, f32)>,
@@ -165,7 +168,8 @@ fn stands_out(steps: &[Step], number: usize) -> bool {
     novelty >= least
 }
 
-/// Whether the picture after a step is a mixture of those around it: the next step is the other half of the same dissolve.
+/// Whether the picture after a step is a mixture of those around it: the next step is the other
+/// half of the same dissolve.
 fn is_mixed(steps: &[Step], number: usize) -> bool {
     let later = &steps[number + 1..steps.len().min(number + 3)];
     let during = steps[number].at..later.first().map_or(Duration::MAX, |next| next.at);
@@ -197,30 +201,33 @@ fn apart(a: &Means, b: &Means) -> f32 {
 const COLUMNS: usize = 12;
 const ROWS: usize = 8;
 
-/// Least difference of something inserted between two pictures to both, in grey levels, and in differences of theirs: whoever makes the
-/// clip knows which frames the pictures are of, though not which the keyframes are.
+/// Least difference of something inserted between two pictures to both, in grey levels, and in
+/// differences of theirs: whoever makes the clip knows which frames the pictures are of, though not
+/// which the keyframes are.
 const OTHER_MIN: f32 = 22.0;
 const TIMES_WHOLE: f32 = 2.0;
 
-/// Mean difference of two pictures that are not the same, in grey levels: compression leaves a tenth.
+/// Mean difference of two pictures that are not the same, in grey levels: compression leaves a
+/// tenth.
 const MOVES_MIN: f32 = 0.5;
 
 /// Least novelty of a cut, 0..=1.
 ///
-/// With these limits, which were chosen on the first of two sets of footage, 348 of 360 cuts are found between shots of real footage
-/// of 0.3 to 1.5 s, at 12 to 50 frames a second, plain, dark, cropped, noisy, with borders or captions; 138 of 150 dissolves of 0.12 to 0.4 s; and 29 of
-/// 30 cuts between shots of 0.08 to 0.2 s. On the other set it is 349, 141 and 30, and in its 18 minutes a tenth as many cuts are found that are none as
-/// there are real ones.
+/// With these limits, which were chosen on the first of two sets of footage, 348 of 360 cuts are
+/// found between shots of real footage of 0.3 to 1.5 s, at 12 to 50 frames a second, plain, dark,
+/// cropped, noisy, with borders or captions; 138 of 150 dissolves of 0.12 to 0.4 s; and 29 of 30
+/// cuts between shots of 0.08 to 0.2 s. On the other set it is 349, 141 and 30, and in its 18
+/// minutes a tenth as many cuts are found that are none as there are real ones.
 const NEW_MIN: f32 = 0.26;
 
 /// Novelty that is a cut whatever is around it, 0..=1.
 const NEW_SURELY: f32 = 0.45;
 
-/// Novelty of a fourth of the steps around one, 0..=1, from which each that has as much is a cut: what moves as fast as that could not be
-/// recognised either.
+/// Novelty of a fourth of the steps around one, 0..=1, from which each that has as much is a cut:
+/// what moves as fast as that could not be recognised either.
 ///
-/// Where shots have one or two pictures each, a fourth has at most 0.38 to 0.48; of a train that is shown many times as fast nine in ten have
-/// less than 0.32.
+/// Where shots have one or two pictures each, a fourth has at most 0.38 to 0.48; of a train that is
+/// shown many times as fast nine in ten have less than 0.32.
 const NEW_ALWAYS: f32 = 0.33;
 
 /// How many times as new a cut is as a fourth of the steps around it are at most.

@@ -1,9 +1,10 @@
 //! Tells how much of a small picture is new: shown nowhere near in an earlier one (pure).
 //!
-//! A camera that moves, and what moves before it, carries what was shown before to another place nearby; a cut
-//! replaces it. So each block of the later picture is looked for around its place in the earlier one, first at half the size, and
-//! the best normalised correlation tells how much of it was there. The correlation asks neither for brightness nor for
-//! contrast: a flash and a fade are no news. Borders of one level, and blocks that are flat in both pictures, say nothing.
+//! A camera that moves, and what moves before it, carries what was shown before to another place
+//! nearby; a cut replaces it. So each block of the later picture is looked for around its place in
+//! the earlier one, first at half the size, and the best normalised correlation tells how much of
+//! it was there. The correlation asks neither for brightness nor for contrast: a flash and a fade
+//! are no news. Borders of one level, and blocks that are flat in both pictures, say nothing.
 
 use super::Thumbnail;
 
@@ -12,7 +13,8 @@ use super::Thumbnail;
 pub(super) struct Small {
     full: Layer,
     half: Layer,
-    /// Rows at the top and the bottom, and columns at the left and the right, that are of one level.
+    /// Rows at the top and the bottom, and columns at the left and the right, that are of one
+    /// level.
     bars: [usize; 4],
 }
 
@@ -54,8 +56,9 @@ impl Small {
         sum as f32 / self.full.levels.len().max(1) as f32
     }
 
-    /// Share of the picture that an earlier one of the same shape does not show, 0..=1, and the other way about if that is less:
-    /// who comes closer shows what was there, and so does, backwards, who goes away.
+    /// Share of the picture that an earlier one of the same shape does not show, 0..=1, and the
+    /// other way about if that is less: who comes closer shows what was there, and so does,
+    /// backwards, who goes away.
     pub(super) fn novelty(&self, earlier: &Small) -> f32 {
         let forwards = novelty(self, earlier);
         if forwards < ASKED_BACK_MIN { forwards } else { forwards.min(novelty(earlier, self)) }
@@ -101,7 +104,8 @@ impl Layer {
         Layer { width, height, levels }
     }
 
-    /// Rows and columns of one level at the edges: top, bottom, left, right; at most a third of the picture each.
+    /// Rows and columns of one level at the edges: top, bottom, left, right; at most a third of the
+    /// picture each.
     fn bars(&self) -> [usize; 4] {
         let (width, height) = (self.width, self.height);
         let flat = |levels: &mut dyn Iterator<Item = i16>| {
@@ -177,7 +181,8 @@ impl Sums {
         (self.squares * pixels as u32 - self.levels * self.levels) as f32 / (n * n)
     }
 
-    /// The correlation, which noise of [`NOISE`] does not lower, of a block with another whose products with it are told.
+    /// The correlation, which noise of [`NOISE`] does not lower, of a block with another whose
+    /// products with it are told.
     #[inline(always)]
     fn correlation(&self, other: &Sums, pixels: usize) -> f32 {
         let n = pixels as f32;
@@ -224,7 +229,8 @@ const WIDTH: usize = 16;
 const HEIGHT: usize = 12;
 const PIXELS: usize = WIDTH * HEIGHT;
 
-/// How far a block is looked for, in pixels of the half picture: an eighth of its width of 48 within a fraction of a second.
+/// How far a block is looked for, in pixels of the half picture: an eighth of its width of 48
+/// within a fraction of a second.
 const REACH: usize = 6;
 
 /// How far about the place that was found at half the size, in pixels.
@@ -239,7 +245,8 @@ const VARIANCE_MIN: f32 = 16.0;
 /// Correlation from which a block is where it was, 0..=1, and is looked for nowhere else.
 const STILL_MIN: f32 = 0.95;
 
-/// Share of the blocks, 0..=1, as which fewer that say something count: a small thing on a flat ground is not the picture.
+/// Share of the blocks, 0..=1, as which fewer that say something count: a small thing on a flat
+/// ground is not the picture.
 const ASKED_MIN: f32 = 0.25;
 
 /// Novelty from which it is asked for the other way about as well, 0..=1: no cut is below.
@@ -251,5 +258,6 @@ const BAR_RANGE_MAX: i16 = 10;
 /// Share of the later picture in a mixture.
 const SHARES: std::ops::RangeInclusive<f64> = 0.08..=0.92;
 
-/// Most that a mixture leaves of how much the picture differs from the nearer of the two, as a share of the squares, 0..=1.
+/// Most that a mixture leaves of how much the picture differs from the nearer of the two, as a
+/// share of the squares, 0..=1.
 const MIXTURE_LEFT_MAX: f64 = 0.35;
