@@ -147,6 +147,30 @@ fn a_film_in_pieces_of_another_order_is_not_paid() {
 }
 
 #[test]
+fn a_film_in_pieces_too_short_to_be_recognised_is_not_paid() {
+    // Of film and own footage by turns, each from elsewhere than the piece before.
+    let pieces = |length_s: f64| -> String {
+        let number = (9.0 / length_s) as usize;
+        let piece = |i: usize| {
+            let from = (0.7 * (7 * i) as f64) % 12.0;
+            format!("[{}:v]trim={from}:{},setpts=PTS-STARTPTS[p{i}];", i % 2, from + length_s)
+        };
+        let inputs: String = (0..number).map(|i| format!("[p{i}]")).collect();
+        format!("{}{inputs}concat=n={number}:v=1", (0..number).map(piece).collect::<String>())
+    };
+    for (what, graph) in [
+        ("0.3 s", pieces(0.32)),
+        ("0.6 s", pieces(0.6)),
+        ("0.6 s, dissolved", format!("{},tmix=frames=5", pieces(0.6))),
+        ("1 s, dark and bordered", format!("{},lutyuv=y=16+val/4,pad=iw:ih*1.4:0:-1", pieces(1.0))),
+    ] {
+        let report = check(&mixed(&graph));
+        assert_ne!(report["verdict"], "unpublished", "{what}: {report:#}");
+        assert!(payable_s(&report) <= 2.0 * EDGES_S, "{what}: {report:#}");
+    }
+}
+
+#[test]
 fn what_a_clip_shows_again_is_paid_once() {
     let second = scenes::edit(&own(), "null", &[&["-ss", "5", "-t", "1"], &LOSSY[..]].concat(), "mp4");
     let looped = |input: &Path, times: u32| {

@@ -58,7 +58,6 @@ pub(super) struct Extractor {
     recent: VecDeque<Recent>,
     /// The picture since which nothing has changed, and its time.
     anchor: Option<(Duration, Levels)>,
-    previous: Option<Levels>,
     watcher: Watcher,
     memory: Memory,
     /// Whether each keyframe shows a still over which a camera is pretended to move.
@@ -101,7 +100,6 @@ impl Extractor {
             detectors: [Detector::default(), Detector::default()],
             recent: VecDeque::new(),
             anchor: None,
-            previous: None,
             watcher: Watcher::new(),
             memory: Memory::default(),
             panned: Vec::new(),
@@ -226,7 +224,6 @@ impl Extractor {
     }
 
     fn observe(&mut self, time: Duration, content: Content, levels: &Levels) -> Keyframe {
-        let cut = self.previous.as_ref().is_some_and(|previous| mean_difference(previous, levels) > CUT_DIFFERENCE);
         let still_since = match &self.anchor {
             Some((since, anchor)) if largest_difference(anchor, levels) < STILL_DIFFERENCE => *since,
             _ => {
@@ -234,8 +231,7 @@ impl Extractor {
                 time
             }
         };
-        self.previous = Some(levels.clone());
-        Keyframe { time, content, still_since, cut, repeats: false, panned: false }
+        Keyframe { time, content, still_since, cut: false, repeats: false, panned: false }
     }
 }
 
@@ -254,9 +250,6 @@ pub(super) const KEYS_MIN: usize = 2;
 /// Largest change of a block's mean in a picture that stands still, in grey levels. Sensor noise averages out
 /// over a block (some hundred source pixels); what moves visibly changes a block by ten and more.
 const STILL_DIFFERENCE: f32 = 3.0;
-
-/// Mean change of the blocks' means at a cut between two shots, in grey levels.
-const CUT_DIFFERENCE: f32 = 22.0;
 
 /// Marks the keys whose place looks the same in another picture.
 fn mark(recent: &mut Recent, other: &Rc<Picture>) {
@@ -290,11 +283,6 @@ fn differences<'a>(a: &'a Levels, b: &'a Levels) -> Option<impl Iterator<Item = 
 
 fn largest_difference(a: &Levels, b: &Levels) -> f32 {
     differences(a, b).map_or(f32::INFINITY, |differences| differences.fold(0.0, f32::max))
-}
-
-fn mean_difference(a: &Levels, b: &Levels) -> f32 {
-    let n = a.eighth().0.data.len().max(1) as f32;
-    differences(a, b).map_or(f32::INFINITY, |differences| differences.sum::<f32>() / n)
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ use crate::sandbox::{self, Decoding};
 use crate::{Error, Result};
 
 /// Version of the layout.
-pub(super) const FILE_VERSION: u32 = 7;
+pub(super) const FILE_VERSION: u32 = 8;
 
 const MAGIC: &[u8; 8] = b"UNIQFP\r\n";
 const HEAD: usize = 32;

@@ -14,6 +14,7 @@
 //! nothing of other videos.
 
 mod blobs;
+mod cuts;
 mod dct;
 mod distinct;
 mod extract;
@@ -21,6 +22,7 @@ mod file;
 mod hash;
 mod key;
 mod motion;
+mod novelty;
 mod orientation;
 mod pan;
 mod parts;
@@ -50,6 +52,7 @@ use crate::sample::{Grid, QUERY_INTERVAL, Sampling};
 use crate::sandbox::{Decoding, Given};
 use crate::{Error, Result};
 
+use cuts::Cuts;
 use extract::{Course, Detail, Extractor, KEYS_MIN};
 pub use file::serve;
 pub use key::{KEY_BITS, Key, KeyKind, Place, Run};
@@ -272,6 +275,7 @@ fn made(
     cancel: Option<&AtomicBool>,
 ) -> Result<(Fingerprint, Decoded)> {
     let (mut extractor, mut pictures) = (Extractor::new(detail), SmallPictures::new());
+    let mut cuts = Cuts::default();
     let (mut keyframes, mut keys) = (Vec::new(), Vec::new());
     let mut collect = |keyframe: Keyframe, seen: Vec<extract::SeenKey>| {
         let index = keyframes.len() as u32;
@@ -294,8 +298,16 @@ fn made(
         let mut visit = |given: Given| {
             let later = |frame: media::Frame| media::Frame { time: frame.time.saturating_add(offset), ..frame };
             match given {
-                Given::Keyframe(frame) => extractor.push(&later(frame), &mut collect),
-                Given::Picture(picture) => pictures.push(later(picture).into()),
+                Given::Keyframe(frame) => {
+                    let frame = later(frame);
+                    cuts.keyframe(&frame);
+                    extractor.push(&frame, &mut collect);
+                }
+                Given::Picture(picture) => {
+                    let picture = later(picture).into();
+                    cuts.picture(&picture);
+                    pictures.push(picture);
+                }
             }
             stop_if(cancel)
         };
@@ -310,8 +322,9 @@ fn made(
     }
     let decoded = whole.ok_or(Error::Cancelled)?;
     let Course { motion, repeating, panned } = extractor.finish(&mut collect);
+    let cuts = cuts.at(&keyframes);
     for (i, keyframe) in keyframes.iter_mut().enumerate() {
-        (keyframe.repeats, keyframe.panned) = (repeating[i], panned[i]);
+        (keyframe.repeats, keyframe.panned, keyframe.cut) = (repeating[i], panned[i], cuts[i]);
     }
     for i in runs::recurring(&keys, |key| {
         let time = keyframes[key.keyframe as usize].time;
