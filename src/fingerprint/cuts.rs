@@ -59,8 +59,12 @@ impl Cuts {
         }
     }
 
-    /// Adds a small picture, which comes after all that is shown earlier.
+    /// Adds a small picture, which comes after all that is shown earlier; one that follows too
+    /// closely is passed over.
     pub(super) fn picture(&mut self, picture: &Thumbnail) {
+        if self.recent.front().is_some_and(|last| picture.time < last.time.saturating_add(STEP_MIN)) {
+            return;
+        }
         let means = means(&picture.luma, picture.width, picture.height);
         let seen = Seen { time: picture.time, small: Small::new(picture), means };
         if let Some(last) = self.recent.front() {
@@ -206,6 +210,9 @@ const ROWS: usize = 8;
 /// which the keyframes are.
 const OTHER_MIN: f32 = 22.0;
 const TIMES_WHOLE: f32 = 2.0;
+
+/// Least time between two pictures that are compared: what moves has to move visibly.
+const STEP_MIN: Duration = Duration::from_millis(80);
 
 /// Mean difference of two pictures that are not the same, in grey levels: compression leaves a
 /// tenth.

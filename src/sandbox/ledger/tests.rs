@@ -74,7 +74,7 @@ fn small_pictures_come_in_order_and_apart_and_only_of_a_clip() {
     let honest = vec![picture(0), frame(at(0)), frame(at(40)), picture(80), picture(170), Message::Done(SECOND, 25)];
     assert!(of_clip(honest).is_ok());
     for (why, messages) in [
-        ("too close", vec![picture(0), picture(79)]),
+        ("too close", vec![picture(0), picture(32)]),
         ("twice", vec![picture(80), picture(80)]),
         ("back in time", vec![picture(800), picture(400)]),
         ("before a frame that came", vec![frame(SECOND), picture(900)]),
