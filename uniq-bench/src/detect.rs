@@ -4,8 +4,6 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::{Context, bail};
@@ -14,6 +12,7 @@ use uniq::verdict::Policy;
 use uniq::{Effort, SearchMode};
 
 use crate::cache::Cache;
+use crate::cancel_flag;
 use crate::edits::{EDITS, Edit};
 use crate::measure::{Measured, Plan, Role, Row};
 use crate::score::{highest_bits, is_published};
@@ -154,14 +153,6 @@ pub(crate) fn detect(args: &Args) -> anyhow::Result<Vec<String>> {
     }
     eprintln!("{} edits made, {} checks made, the rest was known", measured.fresh.0, measured.fresh.1);
     Ok(measured.failed)
-}
-
-/// A flag that Ctrl-C or a termination request sets.
-pub(crate) fn cancel_flag() -> anyhow::Result<Arc<AtomicBool>> {
-    let flag = Arc::new(AtomicBool::new(false));
-    let shared = Arc::clone(&flag);
-    ctrlc::set_handler(move || shared.store(true, Ordering::Relaxed))?;
-    Ok(flag)
 }
 
 fn chosen(names: &[String]) -> anyhow::Result<Vec<Edit>> {

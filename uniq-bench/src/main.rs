@@ -21,6 +21,8 @@ mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
 
@@ -52,6 +54,15 @@ Exit codes: 0 measured, 2 error, or something could not be measured.")]
     /// Fit the model that decides what is a copy, and judge it on contents that it was not fitted
     /// on
     Model(model::Args),
+    /// Fail if a fixed sample of the footage is decided worse than it was
+    #[command(after_help = "\
+Example:
+  uniq-bench gate ~/clips ~/fitting ~/takes
+
+The gates are for the footage that the model was fitted on, in the same folders: each with a manifest.csv or a takes.csv.
+
+Exit codes: 0 as good as it was, 2 worse, or something could not be measured.")]
+    Gate(model::gate::Args),
     /// Tell how many bytes the small pictures of sources take, and how true they are to the frames
     #[command(after_help = "\
 Example:
@@ -71,6 +82,7 @@ fn main() -> ExitCode {
     let failed = match Cli::parse().command {
         Command::Detect(args) => detect::detect(&args),
         Command::Model(args) => model::model(&args),
+        Command::Gate(args) => model::gate::gate(&args),
         Command::Pictures { folder } => pictures::pictures(&folder),
     };
     match failed {
@@ -84,4 +96,12 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// A flag that Ctrl-C or a termination request sets.
+pub(crate) fn cancel_flag() -> anyhow::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let shared = Arc::clone(&flag);
+    ctrlc::set_handler(move || shared.store(true, Ordering::Relaxed))?;
+    Ok(flag)
 }

@@ -2,6 +2,7 @@
 
 mod contents;
 mod fit;
+pub(crate) mod gate;
 mod judged;
 mod observe;
 mod plan;
@@ -18,7 +19,7 @@ use uniq::verdict::Policy;
 use self::contents::Contents;
 use self::observe::Observation;
 use crate::cache::{self, Cache};
-use crate::detect::cancel_flag;
+use crate::cancel_flag;
 
 /// What `model` takes.
 #[derive(Debug, clap::Args)]
