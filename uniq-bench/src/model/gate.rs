@@ -36,7 +36,7 @@ pub(crate) struct Args {
 /// Judges the sample, prints the figures, and fails if one is worse than its gate.
 pub(crate) fn gate(args: &Args) -> anyhow::Result<Vec<String>> {
     let folder = args.cache.clone().map_or_else(cache::default_folder, Ok)?;
-    let cache = Cache::new(folder, None)?;
+    let cache = Cache::new(folder)?;
     let (observations, failed) = look(&args.folders, &cache)?;
     let models = vec![Model::default(); FOLDS];
     let judged = |policy: &Policy| judged::judged(&observations, &models, policy, &cache);
@@ -128,7 +128,7 @@ impl Part {
 
 /// Each part in rounds over groups: the first of each, then the second.
 fn ranked<T>(all: Vec<T>, place: impl Fn(&T) -> Place) -> Vec<(Part, T)> {
-    let mut groups: BTreeMap<(Part, String), Vec<([u8; 32], T)>> = BTreeMap::new();
+    let mut groups = BTreeMap::<(Part, String), Vec<_>>::new();
     for one in all {
         let Place { part, group, number } = place(&one);
         groups.entry((part, group)).or_default().push((number, one));
