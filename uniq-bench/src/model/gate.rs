@@ -223,8 +223,8 @@ impl Figures {
     }
 }
 
-/// How many excerpts of each part: with the index and the making of the excerpts what two busy cores
-/// do in four minutes.
+/// How many excerpts of each part: with the index and the making of the excerpts 3.9 minutes of
+/// processor time, and less than one where they were made before.
 const SAMPLE: [(Part, usize); 4] = [(Part::Copy, 26), (Part::HardCopy, 18), (Part::Negative, 8), (Part::OtherTake, 32)];
 
 /// Edits that leave little of the picture, or 3 s of it: a worse decision shows first in these, so
@@ -236,14 +236,14 @@ const HARD_EDITS: [&str; 5] = ["inside", "emoji", "pip33", "short-form", "blurre
 const SEED: u32 = 21;
 
 /// Most excerpts besides that may not come out as planned, of files whose times the tools that cut
-/// them miss: 4 in a hundred are such.
-const FAILED_MAX: usize = 12;
+/// them miss: four are such.
+const FAILED_MAX: usize = 8;
 
-/// Least number of the 44 copies found. 38 were on 2026-11-29 (86 %; of all copies 89 %); one standard
-/// deviation of such a sample is 2.3.
-const FOUND_MIN: usize = 36;
+/// Least number of the 44 copies found. 39 were on 2026-11-29 (89 %, as of all copies); one standard
+/// deviation of such a sample is 2.1.
+const FOUND_MIN: usize = 37;
 
-/// Most copied seconds payable, of 247. 0.4 were (0.2 %; of all copies 0.3 %), with a cost of 1 8.0:
+/// Most copied seconds payable, of 247. 0.4 were (0.2 %; of all copies 0.3 %), with a cost of 1 8.6:
 /// half of that.
 const PAID_MAX_S: f64 = 4.0;
 
@@ -257,7 +257,7 @@ mod tests {
 
     const TODAY: Figures = Figures {
         copies: 44,
-        found: 38,
+        found: 39,
         copied_s: 247.0,
         paid_s: 0.4,
         takes: 32,
@@ -270,7 +270,7 @@ mod tests {
     fn each_figure_that_gets_worse_breaks_its_gate() {
         assert_eq!(TODAY.broken(), Vec::<String>::new());
         for (worse, why) in [
-            (Figures { found: 35, ..TODAY }, "found"),
+            (Figures { found: 36, ..TODAY }, "found"),
             (Figures { paid_s: 4.1, ..TODAY }, "payable"),
             (Figures { takes_published: 2, ..TODAY }, "takes"),
             (Figures { negatives_published: 1, ..TODAY }, "held-back"),
