@@ -1,25 +1,22 @@
-//! What was made and measured before: fingerprints of edited excerpts, indexes, and reports.
+//! What was made and measured before: fingerprints of edited excerpts, indexes, and what was found.
 //!
 //! - `fingerprints/KEY.uniq` and `KEY.pictures`, which its small pictures are kept in: named by the version of the fingerprint, the clips' bytes, the part, the filters and the
 //!   encoding. The edited video itself is deleted as soon as its fingerprint is made.
 //! - `indexes/KEY/`: named by the versions of fingerprint and index, and the bytes of the videos in it.
-//! - `reports/KEY.jsonl`: named by the bytes of this program, the index and the effort; one line a check.
+//! - `reports/observations-PROGRAM.jsonl`: named by the bytes of this program; one line an excerpt.
 
-use std::collections::HashMap;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uniq::fingerprint::{FINGERPRINT_VERSION, Thumbnail};
 use uniq::index::FORMAT_VERSION;
 use uniq::ingest::{self, BuildOptions};
-use uniq::{Fingerprint, Index, Report};
+use uniq::{Fingerprint, Index};
 
 use crate::excerpt::Excerpt;
 use crate::footage::{Clip, decoding, sha256};
@@ -30,31 +27,17 @@ pub(crate) struct Cache {
     folder: PathBuf,
     /// SHA-256 of this program, in hexadecimal.
     program: String,
-    /// Where edited videos are kept, for a person to look at.
-    keep: Option<PathBuf>,
-}
-
-/// A check that was made.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Checked {
-    /// [`key`] of the excerpt.
-    pub(crate) excerpt: String,
-    /// What the program said.
-    pub(crate) report: Report,
-    /// Seconds that the check took, without making the fingerprint.
-    pub(crate) check_s: f64,
 }
 
 impl Cache {
     /// Uses a folder, which is made if there is none.
-    pub(crate) fn new(folder: PathBuf, keep: Option<PathBuf>) -> anyhow::Result<Cache> {
-        for folder in ["fingerprints", "indexes", "reports", "videos"].map(|name| folder.join(name)).iter().chain(&keep)
-        {
-            fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+    pub(crate) fn new(folder: PathBuf) -> anyhow::Result<Cache> {
+        for folder in ["fingerprints", "indexes", "reports", "videos"].map(|name| folder.join(name)) {
+            fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
         }
         let program = std::env::current_exe().context("this program's own file cannot be found")?;
         let program = hex::encode(sha256(&program)?);
-        Ok(Cache { folder, program, keep })
+        Ok(Cache { folder, program })
     }
 
     /// The fingerprint of an edited excerpt, and whether it was made just now.
@@ -69,14 +52,6 @@ impl Cache {
         }
         let video = self.video(excerpt, &name)?;
         let made = uniq::fingerprint(&video, &decoding(), Some(cancel));
-        if let Some(folder) = &self.keep {
-            let mut stem = excerpt.clip.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            if stem.len() > STEM_MAX {
-                stem.clone_from(&excerpt.clip.sha256);
-            }
-            let to = folder.join(format!("{stem}-{}-{:.0}s.mkv", excerpt.edit.name, excerpt.wanted_s));
-            fs::copy(&video, &to).with_context(|| format!("{}: cannot be written", to.display()))?;
-        }
         let _ = fs::remove_file(&video);
         let fingerprint = made?;
         fs::write(&beside, picture_bytes(fingerprint.pictures())).with_context(|| beside.display().to_string())?;
@@ -174,45 +149,6 @@ impl Cache {
         }
         Ok(Index::open(&folder)?)
     }
-
-    /// The reports of earlier runs of this program on an index, and where new ones are added.
-    pub(crate) fn reports(&self, index: &Index, how: &str) -> anyhow::Result<Reports> {
-        let name = digest(&[&self.program, &index.state().root, how]);
-        let path = self.folder.join("reports").join(format!("{name}.jsonl"));
-        let known = fs::read_to_string(&path).unwrap_or_default();
-        // A line that a crash cut off is measured again.
-        let known = known.lines().filter_map(|line| serde_json::from_str::<Checked>(line).ok());
-        Ok(Reports { known: known.map(|checked| (checked.excerpt.clone(), checked)).collect(), path })
-    }
-}
-
-/// Reports by excerpt.
-#[derive(Debug)]
-pub(crate) struct Reports {
-    known: HashMap<String, Checked>,
-    path: PathBuf,
-}
-
-impl Reports {
-    /// The report of an earlier run.
-    pub(crate) fn known(&self, excerpt: &str) -> Option<&Checked> {
-        self.known.get(excerpt)
-    }
-
-    /// Keeps new reports.
-    pub(crate) fn add(&self, new: &[Checked]) -> anyhow::Result<()> {
-        if new.is_empty() {
-            return Ok(());
-        }
-        let mut lines = Vec::new();
-        for checked in new {
-            serde_json::to_writer(&mut lines, checked)?;
-            lines.push(b'\n');
-        }
-        let name = || self.path.display().to_string();
-        let mut file = fs::OpenOptions::new().create(true).append(true).open(&self.path).with_context(name)?;
-        file.write_all(&lines).with_context(name)
-    }
 }
 
 /// The small pictures of a clip as bytes: columns and rows u16, then of each its time in
@@ -288,9 +224,6 @@ fn run(mut command: Command) -> anyhow::Result<()> {
     }
     Ok(())
 }
-
-/// Bytes of a clip's name that a kept file's name repeats: a name has 255, and what was done to the clip has to be in it.
-const STEM_MAX: usize = 160;
 
 /// The default folder: the user's cache, under the name of `uniq`.
 pub(crate) fn default_folder() -> anyhow::Result<PathBuf> {

@@ -6,7 +6,7 @@
 /// One way to change an excerpt.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Edit {
-    /// What kind of change it is: edits of one family share a panel of the plot.
+    /// What kind of change it is: the power of a second is told by family.
     pub(crate) family: &'static str,
     /// The short name, on command lines and in tables.
     pub(crate) name: &'static str,
@@ -55,8 +55,7 @@ pub(crate) const AROUND_S: f64 = 12.0;
 /// Which fifth of the excerpt comes when in [`Time::Shuffled`]; none after the one that it follows, so that each is a piece.
 pub(crate) const ORDER: [usize; 5] = [3, 0, 4, 2, 1];
 
-/// The families, in the order of the plot.
-pub(crate) const FAMILIES: [&str; 10] = [ENCODING, GRADE, TEXTURE, OVERLAY, FRAME, CROP, MIX, TURN, PACE, MANY];
+/// The families.
 const ENCODING: &str = "encoding and frame rate";
 const GRADE: &str = "brightness and colour";
 const TEXTURE: &str = "texture";
@@ -246,7 +245,6 @@ mod tests {
         assert_eq!(names.len(), EDITS.len());
         for edit in EDITS {
             assert_eq!(Edit::named(edit.name), Some(*edit));
-            assert!(FAMILIES.contains(&edit.family), "{}", edit.name);
         }
         assert_eq!(Edit::named("nothing"), None);
     }

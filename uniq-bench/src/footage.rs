@@ -1,13 +1,11 @@
-//! Footage to measure with: a folder of videos, what its manifest says, and the seeded split into halves.
+//! Footage to measure with: a folder of videos, and what its manifest says.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use uniq::Decoding;
-use uniq::media::{self, Links};
-
-use crate::random::Random;
+use uniq::media::{self, Limits, Links};
 
 /// A video and what is known of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,34 +91,11 @@ fn found(folder: &Path) -> anyhow::Result<(Listed, Vec<String>)> {
     Ok((sources.sources.into_iter().map(|source| (source.path, None, None)).collect(), problems))
 }
 
-/// Which clips are published in one experiment.
-#[derive(Debug, Clone)]
-pub(crate) struct Split {
-    /// The clips to be indexed: half of the groups.
-    pub(crate) published: Vec<Clip>,
-    /// The clips of all other groups.
-    pub(crate) held_back: Vec<Clip>,
-}
-
-/// Splits by group. Splits 2n and 2n+1 are each other's complement, so that each clip is searched for once and is
-/// unpublished once.
-pub(crate) fn split(clips: &[Clip], number: u64) -> Split {
-    let mut random = Random::new(900 + number / 2);
-    let mut ranks: BTreeMap<&str, u64> = clips.iter().map(|clip| (clip.group.as_str(), 0)).collect();
-    for rank in ranks.values_mut() {
-        *rank = random.bits();
-    }
-    let mut sorted: Vec<u64> = ranks.values().copied().collect();
-    sorted.sort_unstable();
-    let middle = sorted.get(sorted.len() / 2).copied().unwrap_or_default();
-    let first = |clip: &Clip| ranks.get(clip.group.as_str()).is_some_and(|rank| *rank < middle);
-    let (published, held_back) = clips.iter().cloned().partition(|clip| first(clip) == number.is_multiple_of(2));
-    Split { published, held_back }
-}
-
-/// Decodes the footage here: it is the user's own, wherever it lies.
+/// Decodes the footage here: it is the user's own, wherever it lies, and a busy machine is no reason to
+/// give up.
 pub(crate) fn decoding() -> Decoding {
-    Decoding { links: Links::Follow, ..Decoding::in_process() }
+    let limits = Limits { time_floor: Limits::default().time_ceiling, ..Limits::default() };
+    Decoding { links: Links::Follow, limits, ..Decoding::in_process() }
 }
 
 /// SHA-256 of a file.
@@ -130,7 +105,6 @@ pub(crate) fn sha256(path: &Path) -> uniq::Result<[u8; 32]> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::collections::BTreeSet;
     use std::fs;
 
     use super::*;
@@ -143,19 +117,6 @@ pub(crate) mod tests {
             group: group.to_owned(),
             duration_s: 30.0,
             size: (640, 360),
-        }
-    }
-
-    #[test]
-    fn halves_never_share_a_group_and_complement_each_other() {
-        let clips: Vec<Clip> = (0..30).map(|n| clip(&n.to_string(), &(n / 3).to_string())).collect();
-        for number in 0..6 {
-            let (half, other) = (split(&clips, 2 * number), split(&clips, 2 * number + 1));
-            assert_eq!(half.published.len(), 15);
-            assert_eq!(half.published, other.held_back);
-            assert_eq!(half.held_back, other.published);
-            let groups = |clips: &[Clip]| clips.iter().map(|clip| clip.group.clone()).collect::<BTreeSet<_>>();
-            assert!(groups(&half.published).is_disjoint(&groups(&half.held_back)));
         }
     }
 

@@ -1,165 +1,226 @@
-//! Draws recall against the evidence threshold, one line an edit, as SVG (pure).
+//! Draws curves and points on two axes as SVG (pure).
 
 use std::fmt::Write as _;
 
-use crate::edits::FAMILIES;
-use crate::measure::{Role, Row};
-use crate::score::{highest_bits, is_published};
-
-/// A curve of one edit.
-struct Curve {
-    name: String,
-    /// Bits of each excerpt, or none when it was not found at all.
-    bits: Vec<f64>,
-    excerpts: usize,
+/// A picture of some curves.
+#[derive(Debug, Clone)]
+pub(crate) struct Chart {
+    pub(crate) title: String,
+    /// Lines below the title.
+    pub(crate) about: Vec<String>,
+    pub(crate) x: Axis,
+    pub(crate) y: Axis,
+    /// A dashed line from one corner to the other: where predicted and observed are the same.
+    pub(crate) diagonal: bool,
+    pub(crate) curves: Vec<Curve>,
 }
 
-/// Thresholds from and to which is drawn, in bits; the axis is logarithmic.
-const BITS: (f64, f64) = (8.0, 1024.0);
-/// A panel and its margins in pixels.
-const PANEL: (f64, f64) = (400.0, 190.0);
-const MARGIN: (f64, f64) = (46.0, 44.0);
-/// Room for the names beside a panel.
-const NAMES: f64 = 124.0;
-/// Told apart also by people who do not see red and green (Okabe and Ito 2008).
-const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#000000"];
+/// An axis.
+#[derive(Debug, Clone)]
+pub(crate) struct Axis {
+    pub(crate) name: &'static str,
+    pub(crate) scale: Scale,
+    /// What is marked, from the least to the greatest that is drawn; all are shares.
+    pub(crate) ticks: &'static [f64],
+}
 
-/// Draws one panel a family, with the edits' recall at each threshold, and the share of held-back clips that reach it.
-pub(crate) fn svg(rows: &[Row], threshold: f64) -> String {
-    let mut rows: Vec<&Row> = rows.iter().filter(|row| matches!(row.role, Role::Published | Role::HeldBack)).collect();
-    let longest = rows.iter().map(|row| row.excerpt.wanted_s).fold(0.0, f64::max);
-    rows.retain(|row| row.excerpt.wanted_s == longest);
-    let families: Vec<&str> =
-        FAMILIES.into_iter().filter(|family| rows.iter().any(|row| row.excerpt.edit.family == *family)).collect();
-    let cell = (PANEL.0 + MARGIN.0 + NAMES, PANEL.1 + MARGIN.1 + 22.0);
-    let (columns, lines) = (2.min(families.len().max(1)), families.len().div_ceil(2));
-    let (width, height) = (cell.0 * columns as f64 + 10.0, cell.1 * lines as f64 + 50.0);
+/// How an axis is divided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scale {
+    Linear,
+    Logarithmic,
+    /// By the quantiles of the normal distribution: errors of two normal scores are a straight line.
+    Probit,
+}
+
+/// A curve, or points.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Curve {
+    pub(crate) name: String,
+    pub(crate) line: Vec<(f64, f64)>,
+    pub(crate) points: Vec<Point>,
+}
+
+/// A point with an interval and a word beside it.
+#[derive(Debug, Clone)]
+pub(crate) struct Point {
+    pub(crate) at: (f64, f64),
+    /// Of the y axis.
+    pub(crate) interval: Option<(f64, f64)>,
+    pub(crate) word: String,
+}
+
+impl Axis {
+    /// Where a value lies, from 0 to 1; what lies beyond is drawn at the end.
+    fn place(&self, value: f64) -> f64 {
+        let (low, high) = (self.ticks[0], self.ticks[self.ticks.len() - 1]);
+        let of = |value: f64| match self.scale {
+            Scale::Linear => value,
+            Scale::Logarithmic => value.ln(),
+            Scale::Probit => probit(value),
+        };
+        (of(value.clamp(low, high)) - of(low)) / (of(high) - of(low))
+    }
+}
+
+/// Draws a chart.
+pub(crate) fn svg(chart: &Chart) -> String {
+    let top = 46.0 + 17.0 * chart.about.len() as f64;
+    let (left, right, bottom) = (MARGIN, MARGIN + SIDE, top + SIDE);
+    let (width, height) = (right + NAMES, bottom + 56.0);
+    let at = |(x, y): (f64, f64)| (left + SIDE * chart.x.place(x), bottom - SIDE * chart.y.place(y));
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
          viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"sans-serif\" font-size=\"12\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
-         <text x=\"12\" y=\"22\" font-size=\"15\">Share of excerpts of {longest:.0} s found, by the evidence that is asked for</text>\n\
-         <text x=\"12\" y=\"40\" fill=\"#555\">dotted upright: the threshold of {threshold:.0} bits; dashed grey: \
-         held-back clips taken for copies</text>\n"
+         <text x=\"{left}\" y=\"26\" font-size=\"15\" font-weight=\"bold\">{}</text>\n",
+        chart.title
     );
-    for (number, family) in families.iter().enumerate() {
-        let left = (number % columns) as f64 * cell.0 + MARGIN.0;
-        let top = (number / columns) as f64 * cell.1 + 50.0 + 22.0;
-        panel(&mut svg, family, &rows, (left, top), threshold);
+    for (line, about) in chart.about.iter().enumerate() {
+        let y = 45.0 + 17.0 * line as f64;
+        let _ = writeln!(svg, "<text x=\"{left}\" y=\"{y}\" fill=\"#555\">{about}</text>");
     }
-    svg.push_str("</svg>\n");
+    for &tick in chart.x.ticks {
+        let x = left + SIDE * chart.x.place(tick);
+        let _ = writeln!(
+            svg,
+            "<path d=\"M{x:.1} {top:.1}V{bottom:.1}\" stroke=\"#e4e4e4\"/>\
+             <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"#555\">{}</text>",
+            bottom + 17.0,
+            percent(tick)
+        );
+    }
+    for &tick in chart.y.ticks {
+        let y = bottom - SIDE * chart.y.place(tick);
+        let _ = writeln!(
+            svg,
+            "<path d=\"M{left:.1} {y:.1}H{right:.1}\" stroke=\"#e4e4e4\"/>\
+             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"#555\">{}</text>",
+            left - 6.0,
+            y + 4.0,
+            percent(tick)
+        );
+    }
+    let (middle_x, middle_y) = (0.5 * (left + right), 0.5 * (top + bottom));
+    let _ = writeln!(
+        svg,
+        "<text x=\"{middle_x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n\
+         <text transform=\"translate(18 {middle_y:.1}) rotate(-90)\" text-anchor=\"middle\">{}</text>",
+        bottom + 40.0,
+        chart.x.name,
+        chart.y.name
+    );
+    if chart.diagonal {
+        let _ = writeln!(
+            svg,
+            "<path d=\"M{left} {bottom}L{right} {top}\" stroke=\"#999\" stroke-dasharray=\"5 4\" fill=\"none\"/>"
+        );
+    }
+    for (number, curve) in chart.curves.iter().enumerate() {
+        let colour = COLOURS[number % COLOURS.len()];
+        draw(&mut svg, curve, colour, &at);
+        let y = top + 12.0 + 20.0 * number as f64;
+        let _ = writeln!(
+            svg,
+            "<path d=\"M{:.1} {:.1}h18\" stroke=\"{colour}\" stroke-width=\"3\"/><text x=\"{:.1}\" y=\"{y:.1}\">{}</text>",
+            right + 14.0,
+            y - 4.0,
+            right + 38.0,
+            curve.name
+        );
+    }
+    let _ = writeln!(
+        svg,
+        "<rect x=\"{left}\" y=\"{top}\" width=\"{SIDE}\" height=\"{SIDE}\" fill=\"none\" stroke=\"#888\"/>\n</svg>"
+    );
     svg
 }
 
-fn panel(svg: &mut String, family: &str, rows: &[&Row], (left, top): (f64, f64), threshold: f64) {
-    let x = |bits: f64| left + PANEL.0 * (bits / BITS.0).log2() / (BITS.1 / BITS.0).log2();
-    let y = |recall: f64| top + PANEL.1 * (1.0 - recall);
-    let (right, bottom) = (left + PANEL.0, top + PANEL.1);
-    let _ = writeln!(svg, "<text x=\"{left:.1}\" y=\"{:.1}\" font-weight=\"bold\">{family}</text>", top - 8.0);
-    for step in 0..=5 {
-        let recall = f64::from(step) / 5.0;
-        let at = y(recall);
-        let _ = writeln!(
-            svg,
-            "<path d=\"M{left:.1} {at:.1}H{right:.1}\" stroke=\"#ddd\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\" \
-             fill=\"#555\">{:.0} %</text>",
-            left - 5.0,
-            at + 4.0,
-            100.0 * recall
-        );
+fn draw(svg: &mut String, curve: &Curve, colour: &str, at: &dyn Fn((f64, f64)) -> (f64, f64)) {
+    let mut path = String::new();
+    for point in &curve.line {
+        let (x, y) = at(*point);
+        let _ = write!(path, "{}{x:.1} {y:.1}", if path.is_empty() { 'M' } else { 'L' });
     }
-    let mut bits = BITS.0;
-    while bits <= BITS.1 {
-        let at = x(bits);
-        let _ = writeln!(
-            svg,
-            "<path d=\"M{at:.1} {top:.1}V{bottom:.1}\" stroke=\"#eee\"/><text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\" \
-             fill=\"#555\">{bits:.0}</text>",
-            bottom + 15.0
-        );
-        bits *= 2.0;
+    if !path.is_empty() {
+        let _ = writeln!(svg, "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>");
     }
-    let middle = 0.5 * (left + right);
-    let _ = writeln!(
-        svg,
-        "<text x=\"{middle:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"#555\">bits</text>",
-        bottom + 30.0
-    );
-    let at = x(threshold);
-    let _ = writeln!(svg, "<path d=\"M{at:.1} {top:.1}V{bottom:.1}\" stroke=\"#555\" stroke-dasharray=\"2 3\"/>");
-
-    let of_family: Vec<&Row> = rows.iter().filter(|row| row.excerpt.edit.family == family).copied().collect();
-    let false_bits = |row: &&&Row| is_published(&row.checked.report);
-    let held_back: Vec<&Row> = of_family.iter().filter(|row| row.role == Role::HeldBack).copied().collect();
-    let alarms = Curve {
-        name: String::new(),
-        bits: held_back.iter().filter(false_bits).map(|row| highest_bits(&row.checked.report)).collect(),
-        excerpts: held_back.len(),
-    };
-    let _ = writeln!(
-        svg,
-        "<path d=\"{}\" fill=\"none\" stroke=\"#777\" stroke-width=\"1.5\" stroke-dasharray=\"5 4\"/>",
-        steps(&alarms, &x, &y)
-    );
-    let mut curves: Vec<Curve> = Vec::new();
-    for row in of_family.iter().filter(|row| row.role == Role::Published) {
-        let name = row.excerpt.edit.name;
-        let number = curves.iter().position(|curve| curve.name == name).unwrap_or_else(|| {
-            curves.push(Curve { name: name.to_owned(), bits: Vec::new(), excerpts: 0 });
-            curves.len() - 1
-        });
-        curves[number].excerpts += 1;
-        curves[number].bits.extend((row.score.bits > 0.0).then_some(row.score.bits));
-    }
-    // Names stand at the right, in the order of the lines' ends, without covering each other.
-    let mut order: Vec<usize> = (0..curves.len()).collect();
-    order.sort_by(|&a, &b| recall(&curves[b], threshold).total_cmp(&recall(&curves[a], threshold)));
-    for (place, &number) in order.iter().enumerate() {
-        let (curve, colour) = (&curves[number], COLOURS[number % COLOURS.len()]);
+    for Point { at: place, interval, word } in &curve.points {
+        let (x, y) = at(*place);
+        if let Some((low, high)) = interval {
+            let (low, high) = (at((place.0, *low)).1, at((place.0, *high)).1);
+            let _ = writeln!(
+                svg,
+                "<path d=\"M{x:.1} {low:.1}V{high:.1}M{:.1} {low:.1}h8M{:.1} {high:.1}h8\" stroke=\"{colour}\" fill=\"none\"/>",
+                x - 4.0,
+                x - 4.0
+            );
+        }
+        // Words stand on the inner side, beside a line that rises.
+        let (dx, dy, anchor) = if x > MARGIN + 0.9 * SIDE { (-9.0, -6.0, "end") } else { (8.0, 14.0, "start") };
         let _ = writeln!(
             svg,
-            "<path d=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.8\"/>",
-            steps(curve, &x, &y)
-        );
-        let at = top + 14.0 + 19.0 * place as f64;
-        let _ = writeln!(
-            svg,
-            "<path d=\"M{:.1} {:.1}h16\" stroke=\"{colour}\" stroke-width=\"2.5\"/><text x=\"{:.1}\" y=\"{at:.1}\">{} {:.0} %</text>",
-            right + 8.0,
-            at - 4.0,
-            right + 28.0,
-            curve.name,
-            100.0 * recall(curve, threshold)
+            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4.5\" fill=\"{colour}\"/>\
+             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\" font-size=\"11\" fill=\"#333\">{word}</text>",
+            x + dx,
+            y + dy
         );
     }
 }
 
-/// Share of a curve's excerpts with at least so many bits.
-fn recall(curve: &Curve, bits: f64) -> f64 {
-    curve.bits.iter().filter(|found| **found >= bits).count() as f64 / curve.excerpts.max(1) as f64
+fn percent(share: f64) -> String {
+    let text = format!("{:.1}", 100.0 * share);
+    format!("{} %", text.strip_suffix(".0").unwrap_or(&text))
 }
 
-/// The path of a curve: a step down at each excerpt's evidence.
-fn steps(curve: &Curve, x: &dyn Fn(f64) -> f64, y: &dyn Fn(f64) -> f64) -> String {
-    let mut ends: Vec<f64> = curve.bits.iter().copied().filter(|bits| (BITS.0..BITS.1).contains(bits)).collect();
-    ends.sort_by(f64::total_cmp);
-    let mut path = format!("M{:.1} {:.1}", x(BITS.0), y(recall(curve, BITS.0)));
-    for bits in ends {
-        let _ = write!(path, "H{:.1}V{:.1}", x(bits), y(recall(curve, bits + 1e-9)));
+/// The quantile of the normal distribution, to 4.5e-4: enough for a plot (Abramowitz and Stegun 1964,
+/// 26.2.23).
+fn probit(share: f64) -> f64 {
+    if share > 0.5 {
+        return -probit(1.0 - share);
     }
-    let _ = write!(path, "H{:.1}", x(BITS.1));
-    path
+    let t = (-2.0 * share.max(f64::MIN_POSITIVE).ln()).sqrt();
+    let above = 2.515_517 + t * (0.802_853 + t * 0.010_328);
+    let below = 1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308));
+    above / below - t
 }
+
+/// Length of either axis, room left of it and right of it, in pixels.
+const SIDE: f64 = 420.0;
+const MARGIN: f64 = 76.0;
+const NAMES: f64 = 250.0;
+
+/// Told apart also by people who do not see red and green (Okabe and Ito 2008).
+const COLOURS: [&str; 5] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000"];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_curve_steps_down_at_the_evidence_of_each_excerpt() {
-        let curve = Curve { name: String::new(), bits: vec![16.0, 64.0, 5000.0], excerpts: 4 };
-        let path = steps(&curve, &|bits| bits, &|recall| 100.0 * recall);
-        assert_eq!(path, "M8.0 75.0H16.0V50.0H64.0V25.0H1024.0");
-        assert_eq!([8.0, 20.0, 6000.0].map(|bits| recall(&curve, bits)), [0.75, 0.5, 0.0]);
+    fn quantiles_are_the_known_ones() {
+        for (share, expected) in [(0.5, 0.0), (0.975, 1.959_964), (0.01, -2.326_348), (0.2, -0.841_621)] {
+            assert!((probit(share) - expected).abs() < 5e-4, "{share}: {}", probit(share));
+        }
+    }
+
+    #[test]
+    fn each_scale_goes_from_one_end_of_the_axis_to_the_other() {
+        for scale in [Scale::Linear, Scale::Logarithmic, Scale::Probit] {
+            let axis = Axis { name: "", scale, ticks: &[0.01, 0.1, 0.5] };
+            assert_eq!([0.01, 0.5, 0.7, 0.0].map(|value| axis.place(value)), [0.0, 1.0, 1.0, 0.0]);
+            assert!((0.05..0.95).contains(&axis.place(0.1)));
+        }
+    }
+
+    #[test]
+    fn what_is_drawn_lies_in_the_frame() {
+        let axis = || Axis { name: "share", scale: Scale::Linear, ticks: &[0.0, 0.5, 1.0] };
+        let point = Point { at: (1.0, 2.0), interval: Some((0.5, 3.0)), word: "ten".to_owned() };
+        let curve = Curve { name: "it".to_owned(), line: vec![(0.0, 0.0), (1.0, 1.0)], points: vec![point] };
+        let chart =
+            Chart { title: "t".into(), about: vec![], x: axis(), y: axis(), diagonal: true, curves: vec![curve] };
+        let svg = svg(&chart);
+        assert!(svg.contains("M76.0 466.0L496.0 46.0") && svg.contains("cx=\"496.0\" cy=\"46.0\""), "{svg}");
     }
 }

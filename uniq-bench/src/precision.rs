@@ -8,8 +8,6 @@
 
 use std::collections::HashMap;
 
-use crate::score::merged;
-
 /// A stretch of a query that equals a stretch of a reference.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Segment {
@@ -97,6 +95,20 @@ fn length(segments: &[Segment], axis: usize) -> f64 {
     merged(&spans).iter().map(|span| span.1 - span.0).sum()
 }
 
+/// The same time as spans that do not overlap, in order.
+fn merged(spans: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let mut sorted = spans.to_vec();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut merged: Vec<(f64, f64)> = Vec::new();
+    for span in sorted {
+        match merged.last_mut() {
+            Some(last) if span.0 <= last.1 => last.1 = last.1.max(span.1),
+            _ => merged.push(span),
+        }
+    }
+    merged
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,5 +173,10 @@ mod tests {
     fn time_that_is_predicted_twice_counts_once() {
         let twice = [segment((0, 0), (0.0, 6.0), (20.0, 26.0), 2.0), segment((0, 0), (4.0, 10.0), (24.0, 30.0), 1.0)];
         assert!((average(&[TRUTH], &twice) - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn spans_that_touch_become_one() {
+        assert_eq!(merged(&[(3.0, 4.0), (0.0, 1.0), (0.5, 3.0), (6.0, 7.0)]), [(0.0, 4.0), (6.0, 7.0)]);
     }
 }

@@ -41,6 +41,13 @@ impl Tenths {
         (tenth.0, tenth.1, tenth.2) = (tenth.0 + 1, tenth.1 + predicted, tenth.2 + usize::from(came_true));
     }
 
+    /// Of each tenth that has cases: the mean prediction, the observed share with its interval, and
+    /// the number of cases.
+    pub(crate) fn shares(&self) -> impl Iterator<Item = (f64, f64, (f64, f64), usize)> {
+        let tenths = self.0.iter().filter(|tenth| tenth.0 > 0);
+        tenths.map(|&(n, sum, hits)| (sum / n as f64, ratio(hits, n), wilson(hits, n), n))
+    }
+
     /// A line for each tenth that has cases.
     pub(crate) fn text(&self) -> String {
         let line = |(n, sum, hits): &(usize, f64, usize)| {

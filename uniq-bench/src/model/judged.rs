@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use uniq::Fingerprint;
+use uniq::align::{Alignment, Span};
 use uniq::sample::CORPUS_INTERVAL;
 use uniq::verdict::{Judgement, MatchKind, Model, POWER_TERMS, Policy, SpanState, Verdict, judge, power_terms};
+use uniq::{Fingerprint, evidence};
 
 use super::contents::Contents;
 use super::fit::taught;
 use super::observe::Observation;
 use super::plan::Class;
 use crate::cache::Cache;
+use crate::precision::{Segment, micro_average};
 use crate::random::Random;
-use crate::statistics::Tenths;
+use crate::statistics::{Tenths, ratio};
 
 /// A copied second.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +46,10 @@ pub(crate) struct Judged<'a> {
     pub(crate) copied: Vec<Second>,
     pub(crate) accused_s: f64,
     pub(crate) withheld_s: f64,
+    /// Of each second the probability that it was published, and whether it is a copy.
+    pub(crate) seconds: Vec<(f32, bool)>,
+    /// What is found, the surest and all others: see [`crate::precision`].
+    pub(crate) segments: Vec<Segment>,
 }
 
 /// Judges each excerpt with the model of its fold.
@@ -86,10 +92,55 @@ fn one<'a>(made: &'a Observation, model: &Model, policy: &Policy, cache: &Cache)
         copied_s: published.0 + unpublished.0 + unsearchable.0,
         paid_s: if payable { unpublished.0 } else { 0.0 },
         copied: copied(&clip, &judgement, &truth),
+        seconds: seconds(&judgement, &truth),
+        segments: segments(made, &judgement),
         own_s: published.1 + unpublished.1 + unsearchable.1,
         accused_s: published.1,
         withheld_s: unsearchable.1 + if payable { 0.0 } else { unpublished.1 },
     })
+}
+
+fn seconds(judgement: &Judgement, truth: &[(f64, f64)]) -> Vec<(f32, bool)> {
+    let is_copy = |second: usize| truth.iter().any(|(from, to)| (*from..*to).contains(&(second as f64 + 0.5)));
+    judgement.timeline.iter().enumerate().map(|(second, probability)| (*probability, is_copy(second))).collect()
+}
+
+/// What is found of an excerpt, whatever the policy makes of it. Of a pair the second number is 0 for
+/// the excerpt's own source. What may be a copy though nobody knows is left out.
+fn segments(made: &Observation, judgement: &Judgement) -> Vec<Segment> {
+    let known = made.found.iter().zip(&judgement.opinions).filter(|(found, _)| found.own || found.right.is_some());
+    let mut others = Vec::new();
+    known
+        .map(|(found, opinion)| {
+            let Alignment { clip, reference, video, .. } = found.alignment;
+            let number = others.iter().position(|other| *other == video).unwrap_or_else(|| {
+                others.push(video);
+                others.len() - 1
+            });
+            let span = |span: Span| (span.start.as_secs_f64(), span.end.as_secs_f64());
+            Segment {
+                pair: (0, if found.own { 0 } else { 1 + number }),
+                query: span(clip),
+                reference: span(reference),
+                score: f64::from(opinion.probability),
+            }
+        })
+        .collect()
+}
+
+/// Average precision over segments of excerpts, each of which is a query.
+fn average_precision(judged: &[&Judged<'_>]) -> Option<f64> {
+    let (mut truths, mut found) = (Vec::new(), Vec::new());
+    for (query, judged) in judged.iter().enumerate() {
+        truths.extend(judged.made.truth.iter().map(|&(of_query, reference)| Segment {
+            pair: (query, 0),
+            query: of_query,
+            reference,
+            score: 0.0,
+        }));
+        found.extend(judged.segments.iter().map(|segment| Segment { pair: (query, segment.pair.1), ..*segment }));
+    }
+    micro_average(&truths, &found)
 }
 
 /// The copied seconds of a clip.
@@ -105,10 +156,11 @@ fn copied(clip: &Fingerprint, judgement: &Judgement, truth: &[(f64, f64)]) -> Ve
     power_terms(clip).into_iter().enumerate().filter_map(second).collect()
 }
 
-/// The table, with intervals of 95 % over contents.
+/// The table, with intervals of 95 % over contents. The average precision of classes without copies is
+/// that of the edited copies with these excerpts among them: what their false alarms cost.
 pub(crate) fn table(judged: &[Judged<'_>]) -> String {
     let mut text = String::from(
-        "class                 n   contents  found at the right time  accused                  undecided  unpublished  copies payable  own published  own withheld\n",
+        "class                 n   contents  found at the right time  accused                  undecided  unpublished  copies payable  own published  own withheld  segment AP\n",
     );
     for (class, name) in Class::ALL {
         let of: Vec<&Judged<'_>> = judged.iter().filter(|judged| judged.made.class == class).collect();
@@ -118,6 +170,14 @@ pub(crate) fn table(judged: &[Judged<'_>]) -> String {
             by_content.entry(family.unwrap_or(&judged.made.content)).or_default().push(judged);
         }
         let groups: Vec<&Vec<&Judged<'_>>> = by_content.values().collect();
+        // Where nothing is a copy: of the edited copies with these among them.
+        let precision = |of: &[&Judged<'_>]| {
+            let copies = judged.iter().filter(|judged| judged.made.class == Class::Copy);
+            let has_copies = matches!(class, Class::Copy | Class::Crossing);
+            let with: Vec<&Judged<'_>> =
+                of.iter().copied().chain(copies.filter(|_| !has_copies && !of.is_empty())).collect();
+            average_precision(&with).map_or("-".to_owned(), |average| format!("{average:.4}"))
+        };
         let share = |what: &dyn Fn(&Judged<'_>) -> bool| {
             of.iter().filter(|judged| what(judged)).count() as f64 / of.len().max(1) as f64
         };
@@ -142,23 +202,69 @@ pub(crate) fn table(judged: &[Judged<'_>]) -> String {
             format!("{:5.1} % ({:.1} to {:.1})", 100.0 * share(what), 100.0 * low, 100.0 * high)
         };
         let sum = |value: &dyn Fn(&Judged<'_>) -> f64| of.iter().map(|judged| value(judged)).sum::<f64>();
-        let ratio = |part: f64, whole: f64| {
+        let share_of = |part: f64, whole: f64| {
             if whole > 0.0 { format!("{:6.2} %", 100.0 * part / whole) } else { "-".to_owned() }
         };
         text.push_str(&format!(
-            "{name:18} {:5}   {:8}  {:>23}  {:>23}  {:7.1} %  {:9.1} %  {:>14}  {:>13}  {:>12}\n",
+            "{name:18} {:5}   {:8}  {:>23}  {:>23}  {:7.1} %  {:9.1} %  {:>14}  {:>13}  {:>12}  {:>10}\n",
             of.len(),
             groups.len(),
             if matches!(class, Class::Copy | Class::Crossing) { told(&|judged| judged.found) } else { "-".to_owned() },
             told(&|judged| judged.accused),
             100.0 * share(&|judged| judged.verdict == Verdict::Inconclusive),
             100.0 * share(&|judged| judged.verdict == Verdict::Unpublished),
-            ratio(sum(&|judged| judged.paid_s), sum(&|judged| judged.copied_s)),
-            ratio(sum(&|judged| judged.accused_s), sum(&|judged| judged.own_s)),
-            ratio(sum(&|judged| judged.withheld_s), sum(&|judged| judged.own_s)),
+            share_of(sum(&|judged| judged.paid_s), sum(&|judged| judged.copied_s)),
+            share_of(sum(&|judged| judged.accused_s), sum(&|judged| judged.own_s)),
+            share_of(sum(&|judged| judged.withheld_s), sum(&|judged| judged.own_s)),
+            precision(&of),
         ));
     }
     text
+}
+
+/// Of each edit how many copies are found, and how much of them is payable, the least first.
+pub(crate) fn by_edit(judged: &[Judged<'_>]) -> String {
+    let mut by_edit: BTreeMap<&str, Vec<&Judged<'_>>> = BTreeMap::new();
+    for judged in judged.iter().filter(|judged| judged.made.class == Class::Copy) {
+        by_edit.entry(&judged.made.edit).or_default().push(judged);
+    }
+    let line = |(edit, of): (&str, Vec<&Judged<'_>>)| {
+        let found = of.iter().filter(|judged| judged.found).count();
+        let [paid, copied] = [of.iter().map(|one| one.paid_s).sum::<f64>(), of.iter().map(|one| one.copied_s).sum()];
+        let share = ratio(found, of.len());
+        (
+            share,
+            format!(
+                "{edit:14} {found:5} of {:3}  {:5.1} %  {:6.2} %\n",
+                of.len(),
+                100.0 * share,
+                100.0 * paid / copied
+            ),
+        )
+    };
+    let mut lines: Vec<(f64, String)> = by_edit.into_iter().map(line).collect();
+    lines.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
+    let lines: String = lines.into_iter().map(|(_, line)| line).collect();
+    format!("edit                  found             payable\n{lines}")
+}
+
+/// How many excerpts whose content was left out of the search reach so much evidence, and how many
+/// the model of chance predicts.
+pub(crate) fn by_chance(observations: &[Observation]) -> String {
+    let negatives = observations.iter().filter(|made| made.class == Class::Negative);
+    let most: Vec<f32> = negatives
+        .map(|made| {
+            let unrelated = made.found.iter().filter(|found| found.right == Some(false));
+            unrelated.map(|found| found.alignment.evidence.total).fold(0.0, f32::max)
+        })
+        .collect();
+    let line = |bits: f32| {
+        let predicted = most.len() as f64 * evidence::by_chance(bits);
+        let observed = most.iter().filter(|reached| **reached >= bits).count();
+        format!("{bits:4.0} {predicted:10.1} {observed:9}\n")
+    };
+    let lines: String = BITS.into_iter().map(line).collect();
+    format!("negatives that reach so much evidence, of {}\nbits  predicted  observed\n{lines}", most.len())
 }
 
 /// Predicted and observed shares of copies among alignments, by tenths, and the logarithmic loss in
@@ -229,6 +335,9 @@ pub(crate) fn mistakes(judged: &[Judged<'_>], models: &[Model]) -> String {
     }
     text
 }
+
+/// Bits at which predicted and observed are compared.
+const BITS: [f32; 6] = [12.0, 16.0, 20.0, 24.0, 30.0, 40.0];
 
 /// Resamples of a bootstrap.
 const RESAMPLED: usize = 1000;

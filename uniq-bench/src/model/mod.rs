@@ -1,7 +1,9 @@
 //! Fits the model that decides what is a copy, and judges it on contents that it was not fitted on.
 
 mod contents;
+mod curves;
 mod fit;
+pub(crate) mod gate;
 mod judged;
 mod observe;
 mod plan;
@@ -18,7 +20,7 @@ use uniq::verdict::Policy;
 use self::contents::Contents;
 use self::observe::Observation;
 use crate::cache::{self, Cache};
-use crate::detect::cancel_flag;
+use crate::cancel_flag;
 
 /// What `model` takes.
 #[derive(Debug, clap::Args)]
@@ -44,6 +46,9 @@ pub(crate) struct Args {
     /// Write the weights of the model of all contents into this file
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
+    /// Draw the errors that can be had and how true probabilities are into this folder, as SVG
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
     /// List what is judged wrongly
     #[arg(long)]
     mistakes: bool,
@@ -59,7 +64,7 @@ pub(crate) struct Args {
 pub(crate) fn model(args: &Args) -> anyhow::Result<Vec<String>> {
     cache::need_editor()?;
     let folder = args.cache.clone().map_or_else(cache::default_folder, Ok)?;
-    let cache = Cache::new(folder, None)?;
+    let cache = Cache::new(folder)?;
     let cancel = cancel_flag()?;
     if let Some(file) = &args.observations {
         let observations = observe::load(file)?;
@@ -99,11 +104,21 @@ fn report(args: &Args, observations: &[Observation], cache: &Cache) -> anyhow::R
     let reliability = power::reliability(&judged, &powers);
     models.iter_mut().zip(&powers).for_each(|(model, power)| model.power.clone_from(power));
     let judged = judged::judged(observations, &models, &policy, cache)?;
-    let mut text = format!("{}\n{}{reliability}", judged::table(&judged), judged::reliability(observations, &models));
+    let mut text = [
+        judged::table(&judged),
+        judged::by_edit(&judged),
+        judged::reliability(observations, &models),
+        reliability,
+        judged::by_chance(observations),
+    ]
+    .join("\n");
     if args.mistakes {
         text.push_str(&judged::mistakes(&judged, &models));
     }
     io::stdout().write_all(text.as_bytes())?;
+    if let Some(folder) = &args.plots {
+        curves::write(folder, &judged, &models, &policy)?;
+    }
     if let (Some(file), Some(model)) = (&args.write, models.last()) {
         let contents: BTreeSet<&str> = observations.iter().map(|made| made.content.as_str()).collect();
         fs::write(file, fit::source(model, observations.len(), contents.len()))

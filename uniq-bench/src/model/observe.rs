@@ -69,7 +69,7 @@ pub(crate) fn observe(
     cache: &Cache,
     cancel: &AtomicBool,
 ) -> anyhow::Result<(Vec<Observation>, Vec<String>)> {
-    let indexes = indexes(contents, cache, cancel)?;
+    let indexes = indexes(contents, jobs, cache, cancel)?;
     let file = cache.observations();
     let text = fs::read_to_string(&file).unwrap_or_default();
     // A line that a crash cut off is made again.
@@ -118,9 +118,12 @@ pub(crate) fn observe(
     Ok((observations, failed))
 }
 
-fn indexes(contents: &Contents, cache: &Cache, cancel: &AtomicBool) -> anyhow::Result<Indexes> {
+fn indexes(contents: &Contents, jobs: &[Job], cache: &Cache, cancel: &AtomicBool) -> anyhow::Result<Indexes> {
     let paths: Vec<PathBuf> = contents.clips.iter().map(|clip| clip.path.clone()).collect();
     let whole = cache.index(&paths, cancel)?;
+    if jobs.iter().all(|job| job.hidden.is_none()) {
+        return Ok(Indexes { whole, halves: cache.index(&paths, cancel)?, of_half: HashMap::new() });
+    }
     let (mut files, mut of_half) = (Vec::new(), HashMap::new());
     for clip in &contents.clips {
         if !is_divisible(clip, contents) {

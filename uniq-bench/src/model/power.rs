@@ -64,7 +64,7 @@ pub(crate) fn reliability(judged: &[Judged<'_>], powers: &[PowerModel]) -> Strin
             tenths.add(power, second.found);
         }
     }
-    format!("\npower of seconds\n{}", tenths.text())
+    format!("power of seconds\n{}", tenths.text())
 }
 
 /// Steps of Newton's method, and the weight of the prior, in seconds.
