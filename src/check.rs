@@ -409,9 +409,9 @@ fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment, opinion: &
         pictures: alignment.dense.map(|dense| Pictures {
             compared: dense.pictures.into(),
             correlation: round(f64::from(dense.correlation), 3),
-            share: round(f64::from(dense.inside * (1.0 - dense.hidden)), 3),
+            share: round(f64::from(dense.inside), 3),
         }),
-        shown: round(f64::from(alignment.found.reference), 3),
+        shown: round(f64::from(alignment.shown), 3),
         mirrored: alignment.orientation.mirrored,
         turned_degrees: alignment.orientation.degrees(),
         widened: round(f64::from(alignment.orientation.warp.width()), 3),

@@ -37,9 +37,6 @@ pub struct Evidence {
     pub total: f32,
     /// Pairs that speak for the moment, counted by themselves, in bits.
     pub moment: f32,
-    /// What is left of `moment` when the second of the clip that gives most of it is left out, in bits: one instant
-    /// proves a likeness, not a passage. Counted by the alignment, which knows the times.
-    pub sustained: f32,
 }
 
 /// Counts what a set of pairs is worth in a corpus of `corpus_keys` keys.
@@ -52,12 +49,7 @@ pub fn count<'a>(pairs: impl IntoIterator<Item = &'a Pair>, corpus_keys: u64) ->
     let (total, moment) =
         (sum(&sorted(pairs.iter().copied()), search, WINDOW_BITS), sum(&sorted(moment), search, WINDOW_BITS));
     // Which pairs count depends on which came first; a part can come out higher than the whole.
-    Evidence { total: total.max(moment), moment, ..Evidence::default() }
-}
-
-/// Counts what a set of pairs is worth that were not searched for, but found where an alignment put them.
-pub fn count_guided<'a>(pairs: impl IntoIterator<Item = &'a Pair>) -> f32 {
-    sum(&sorted(pairs), PLACE_BITS, PLACE_BITS)
+    Evidence { total: total.max(moment), moment }
 }
 
 /// Share of clips of ten seconds with no relation to any video of the corpus that reach so many bits, 0..=1.

@@ -71,7 +71,7 @@
 //! | `pictures` | object or null | how well the pictures agree, see below; null if they were not compared, as of a fingerprint that was handed over, or of a source whose pictures are not kept |
 //! | `pictures.compared` | integer | pictures of the source |
 //! | `pictures.correlation` | -1..=1 | correlation of what moves in both |
-//! | `pictures.share` | 0..=1 | share of what moves in the source that was compared: the rest is cropped, hidden, or different |
+//! | `pictures.share` | 0..=1 | share of what moves in the source that was compared: the rest is cropped or different |
 //! | `shown` | 0..=1 | share of the source's regions, in this part of its time and frame, that the clip shows |
 //! | `kind` | `copy` \| `same_scene` \| `undecided` | the same recording; the same place at another time, and no copy; or one of the two, and its part of the clip is unsearchable |
 //! | `mirrored` | bool | left and right exchanged |

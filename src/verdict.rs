@@ -29,12 +29,14 @@ use crate::fingerprint::{Content, Fingerprint};
 
 mod calibration;
 mod class;
+mod forest;
 mod model;
 mod power;
 mod reason;
 mod timeline;
 
 use class::{Class, beside_others, by_itself};
+pub use forest::{Forest, Node};
 pub use model::{COMPARED_BITS, Model, Opinion, Term, key_terms, terms};
 pub use power::{PowerModel, TERMS as POWER_TERMS, power_terms};
 pub use reason::{Cause, Reason, ReasonCode};

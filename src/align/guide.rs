@@ -10,7 +10,6 @@ use std::ops::Range;
 
 use super::vote::{Line, Vote};
 use super::{Similarity, TIME_TOLERANCE, ZOOM_TOLERANCE};
-use crate::evidence::Pair;
 use crate::fingerprint::{Fingerprint, KeyKind, Motion, Orientation, Place, Run};
 
 /// Distance up to which a key counts as found where it was expected, in bits.
@@ -160,19 +159,6 @@ pub(super) fn as_votes<'a>(
             recurs: trace.recurs,
         }
     })
-}
-
-/// The keys of a trace, as evidence.
-pub(super) fn pair(trace: &Trace, clip: &Fingerprint, shown: &Shown, orientation: Orientation) -> Pair {
-    let (key, run) = (&clip.keys[trace.clip_key as usize], &shown.runs[trace.run]);
-    Pair {
-        clip: orientation.key(key),
-        reference: run.key,
-        kind: run.kind,
-        distance: trace.distance,
-        moment: !trace.recurs,
-        videos: 1,
-    }
 }
 
 /// Whether the clip, which may have fine regions, would show a region of the source large enough, and whole enough, to be detected.

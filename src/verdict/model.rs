@@ -1,31 +1,37 @@
-//! How probable it is that an alignment is a copy: a logistic model of what was measured of it
-//! (pure).
+//! How probable it is that an alignment is a copy, by what was measured of it (pure).
 //!
-//! Each term is bounded, and can only speak for a copy the more (or the less) the larger it is, so
-//! that more evidence never lowers the probability. What its weight makes of it is told in bits:
-//! the bits of all terms and of the base add up to the logarithm of the odds. The weights are
-//! fitted on real footage ([`calibration`](super::calibration)); an alignment without pictures has
-//! weights of its own.
+//! Each term can only speak for a copy the more (or the less) the larger it is, so that more
+//! evidence never lowers the probability. What it adds is told in bits: the bits of all terms and
+//! of the base add up to the logarithm of the odds. The trees that tell it are fitted on real
+//! footage ([`calibration`](super::calibration)); an alignment without pictures has trees of its
+//! own.
 
 use super::PowerModel;
-use super::calibration::{KEYS, PICTURES};
+use super::calibration::{KEYS, KEYS_BASE, PICTURES, PICTURES_BASE};
+use super::forest::{Forest, Node};
 use crate::align::Alignment;
 use crate::align::dense::Dense;
 
-/// The weights of both kinds of alignment: the base, then one for each term.
+/// The trees of both kinds of alignment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
-    /// Of alignments whose pictures were compared, in the order of [`terms`].
-    pub pictures: Vec<f32>,
-    /// Of alignments of which only keys and what moves are known.
-    pub keys: Vec<f32>,
+    /// Of alignments whose pictures were compared; they ask for [`terms`].
+    pub pictures: Forest,
+    /// Of alignments of which only keys and what moves are known; they ask for [`key_terms`].
+    pub keys: Forest,
     /// How surely copies are found.
     pub power: PowerModel,
 }
 
 impl Default for Model {
     fn default() -> Model {
-        Model { pictures: PICTURES.to_vec(), keys: KEYS.to_vec(), power: PowerModel::default() }
+        let node = |&(term, limit, next, bits): &(u16, f32, u16, f32)| Node { term, limit, next, bits };
+        let forest = |base, trees: &[&[(u16, f32, u16, f32)]]| Forest {
+            base,
+            trees: trees.iter().map(|tree| tree.iter().map(node).collect()).collect(),
+        };
+        let (pictures, keys) = (forest(PICTURES_BASE, PICTURES), forest(KEYS_BASE, KEYS));
+        Model { pictures, keys, power: PowerModel::default() }
     }
 }
 
@@ -74,11 +80,10 @@ impl Model {
 }
 
 /// A probability, and the bits of the base and of each term.
-fn weighed(weights: &[f32], terms: &[Term]) -> (f32, Vec<(&'static str, f32)>) {
-    let (base, weights) = weights.split_first().map_or((0.0, &[][..]), |(base, weights)| (*base, weights));
-    let told = |(term, weight): (&Term, &f32)| (term.name, term.value * weight * std::f32::consts::LOG2_E);
-    let bits: Vec<(&'static str, f32)> =
-        std::iter::once((BASE, base * std::f32::consts::LOG2_E)).chain(terms.iter().zip(weights).map(told)).collect();
+fn weighed(forest: &Forest, terms: &[Term]) -> (f32, Vec<(&'static str, f32)>) {
+    let (base, bits) = forest.bits(&terms.iter().map(|term| term.value).collect::<Vec<f32>>());
+    let told = terms.iter().zip(bits).map(|(term, bits)| (term.name, bits));
+    let bits: Vec<(&'static str, f32)> = std::iter::once((BASE, base)).chain(told).collect();
     let odds: f32 = bits.iter().map(|(_, bits)| bits).sum();
     (1.0 / (1.0 + (-odds).exp2()), bits)
 }
@@ -95,47 +100,34 @@ pub fn terms(alignment: &Alignment) -> Vec<Term> {
 }
 
 /// What keys and motion tell of an alignment.
-pub fn key_terms(alignment: &Alignment) -> [Term; 9] {
-    let Alignment { evidence, contrast, timing, moved, .. } = alignment;
-    let apart = if contrast.here > 0.0 { 1.0 - (contrast.elsewhere / contrast.here).min(1.0) } else { 0.0 };
+pub fn key_terms(alignment: &Alignment) -> [Term; 7] {
+    let Alignment { evidence, timing, moved, .. } = alignment;
     let timed = timing.bits();
     let moving = moved.bits();
     let term = |name, value, sign| Term { name, value, sign };
     [
         term("evidence", logarithm(evidence.total), 1),
         term("moment", logarithm(evidence.moment), 1),
-        term("sustained", logarithm(evidence.sustained), 1),
-        term("distinct_time", apart, 1),
         term("timing", timed.signum() * logarithm(timed.abs()), 1),
         term("motion", moving.signum() * logarithm(moving.abs()), 1),
         term("motion_correlation", moved.on_line.clamp(-1.0, 1.0), 1),
         term("motion_margin", (moved.on_line - moved.elsewhere).clamp(-1.0, 1.0), 1),
-        term("shown", alignment.found.reference, 1),
+        term("shown", alignment.shown, 1),
     ]
 }
 
-fn of_pictures(dense: &Dense) -> [Term; 16] {
+fn of_pictures(dense: &Dense) -> [Term; 9] {
     let term = |name, value, sign| Term { name, value, sign };
-    let agreement = fisher(dense.correlation);
-    let share = |value: f32, full: f32| (value / full).min(1.0);
-    let pictures = dense.pictures as f32;
     [
-        term("correlation", agreement, 1),
-        term("worst_window", fisher(dense.worst), 1),
+        term("correlation", fisher(dense.correlation), 1),
         term("lowest_pictures", fisher(dense.low), 1),
         term("agreeing_cells", dense.agreeing, 1),
         term("slowness", fisher(dense.next), -1),
         term("still_parts", fisher(dense.scene), 1),
         term("compared_motion", (SMALL + dense.inside).log2(), 1),
         term("compared_area", (SMALL + dense.visible).log2(), 1),
-        term("hidden", dense.hidden, -1),
-        term("repetition", fisher(dense.elsewhere), -1),
-        term("pictures", logarithm(pictures.min(PICTURES_FULL)), 0),
+        term("pictures", logarithm((dense.pictures as f32).min(PICTURES_FULL)), 0),
         term("activity", logarithm(dense.activity.min(ACTIVITY_FULL)), 0),
-        term("shift", dense.shift.abs(), -1),
-        term("correlation_of_compared", agreement.max(0.0) * dense.inside, 1),
-        term("correlation_of_many", agreement.max(0.0) * share(pictures, PICTURES_FULL), 1),
-        term("correlation_of_active", agreement.max(0.0) * share(dense.activity, ACTIVITY_FULL), 1),
     ]
 }
 

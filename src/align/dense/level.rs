@@ -140,32 +140,48 @@ impl Level {
         pairs.iter().map(one).collect()
     }
 
+    /// The source's level and the clip's in each cell that counts and is shown, of each pair.
+    pub(super) fn levels(&self, map: &Affine, pairs: &[Pair], counted: &[bool]) -> Vec<(f32, f32)> {
+        let points = self.points(map);
+        let of_pair = |pair: &Pair| {
+            let both = self.source.levels[pair.source].iter().copied().zip(self.seen(&points, pair));
+            both.zip(counted)
+                .filter(|((_, clip), counted)| **counted && clip.is_finite())
+                .map(|(both, _)| both)
+                .collect::<Vec<(f32, f32)>>()
+        };
+        pairs.iter().flat_map(of_pair).collect()
+    }
+
     /// How much each cell disagrees over the pairs: 0 not at all, 1 wholly; NaN where the clip does
     /// not show it.
     pub(super) fn disagreement(&self, map: &Affine, pairs: &[Pair], counted: &[bool]) -> Vec<f32> {
         let levels = self.normalised(map, pairs, counted);
         let mut sums = vec![0.0; self.cells()];
         for (pair, clip) in pairs.iter().zip(&levels) {
-            let source = &self.source.levels[pair.source];
-            let scale = (DISAGREEMENT * deviation(source)).max(DISAGREEMENT_MIN);
-            for ((sum, clip), source) in sums.iter_mut().zip(clip).zip(source) {
-                *sum += saturated((clip - source) / scale);
-            }
+            sums.iter_mut().zip(self.apart(pair, clip)).for_each(|(sum, apart)| *sum += apart);
         }
         sums.iter().map(|sum| sum / pairs.len().max(1) as f32).collect()
     }
 
-    /// The mean of that over the cells that count; one that is not shown disagrees by half.
+    /// The mean of that over the cells that count.
     pub(super) fn cost(&self, map: &Affine, pairs: &[Pair], counted: &[bool]) -> f32 {
         let cells = self.disagreement(map, pairs, counted);
-        let (sum, count) = cells
-            .iter()
-            .zip(counted)
-            .filter(|(_, counted)| **counted)
-            .fold((0.0, 0.0_f32), |(sum, count), (cell, _)| {
-                (sum + if cell.is_nan() { 0.5 } else { *cell }, count + 1.0)
-            });
-        sum / count.max(1.0)
+        mean_of(&cells, counted)
+    }
+
+    /// The same of each pair by itself.
+    pub(super) fn costs(&self, map: &Affine, pairs: &[Pair], counted: &[bool]) -> Vec<f32> {
+        let levels = self.normalised(map, pairs, counted);
+        let cost = |(pair, clip): (&Pair, &Vec<f32>)| mean_of(&self.apart(pair, clip).collect::<Vec<f32>>(), counted);
+        pairs.iter().zip(&levels).map(cost).collect()
+    }
+
+    /// How much each cell of a pair disagrees, NaN where the clip does not show it.
+    fn apart<'a>(&'a self, pair: &Pair, clip: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
+        let source = &self.source.levels[pair.source];
+        let scale = (DISAGREEMENT * deviation(source)).max(DISAGREEMENT_MIN);
+        clip.iter().zip(source).map(move |(clip, source)| saturated((clip - source) / scale))
     }
 
     /// Where each cell is looked up in the clip's picture.
@@ -298,8 +314,17 @@ fn gain(source: &[f32], clip: &[f32], counted: &[bool]) -> Option<(f32, f32)> {
     fitted
 }
 
+/// The mean over the cells that count; one that is not shown disagrees by half.
+fn mean_of(cells: &[f32], counted: &[bool]) -> f32 {
+    let (sum, count) =
+        cells.iter().zip(counted).filter(|(_, counted)| **counted).fold((0.0, 0.0_f32), |(sum, count), (cell, _)| {
+            (sum + if cell.is_nan() { 0.5 } else { *cell }, count + 1.0)
+        });
+    sum / count.max(1.0)
+}
+
 /// Grows with the square of a small residual, and towards one with a large one.
-fn saturated(residual: f32) -> f32 {
+pub(super) fn saturated(residual: f32) -> f32 {
     let square = residual * residual;
     square / (1.0 + square)
 }

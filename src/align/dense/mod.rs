@@ -13,11 +13,13 @@
 
 mod level;
 mod register;
+mod tone;
 
 use serde::{Deserialize, Serialize};
 
 use self::level::{Level, Pair, Pictures};
 use self::register::{agreeing, register};
+use self::tone::Tone;
 use super::affine::Affine;
 use super::vote::Line;
 use super::{Similarity, Span};
@@ -28,8 +30,6 @@ use crate::fingerprint::{Orientation, Thumbnail};
 pub struct Dense {
     /// Correlation of what moves, in the cells that move most, -1..=1.
     pub correlation: f32,
-    /// The least of it in any window of eight seconds, -1..=1.
-    pub worst: f32,
     /// Correlation that a tenth of the pictures do not reach, -1..=1.
     pub low: f32,
     /// Share of what moves in cells that agree by themselves, 0..=1.
@@ -37,9 +37,6 @@ pub struct Dense {
     /// How well the source agrees with itself half a second earlier and later: the mean of such
     /// correlations, -1..=1. A copy agrees better than that.
     pub next: f32,
-    /// How well the source agrees with itself at another time, 1.5 to 6 s away: the greatest such
-    /// correlation, 0..=1.
-    pub elsewhere: f32,
     /// Correlation of what stands still: of the means over time, -1..=1.
     pub scene: f32,
     /// Root mean square of the source's deviations in the cells that are compared, in grey levels.
@@ -48,8 +45,6 @@ pub struct Dense {
     pub inside: f32,
     /// Share of the source's frame that is compared, 0..=1.
     pub visible: f32,
-    /// Share of what moves in the source inside that an overlay of the clip seems to hide, 0..=1.
-    pub hidden: f32,
     /// Pictures of the source that were compared.
     pub pictures: u32,
     /// The first and the last moment of the clip, in seconds, whose pictures look like the
@@ -60,23 +55,19 @@ pub struct Dense {
 }
 
 impl Dense {
-    /// Adds what a later part of the same alignment says: means by pictures, and the least of the
-    /// least.
+    /// Adds what a later part of the same alignment says: means by pictures, and the least.
     pub(super) fn add(&mut self, other: &Dense) {
         let (a, b) = (self.pictures as f32, other.pictures as f32);
         let mean = |x: f32, y: f32| if a + b > 0.0 { (a * x + b * y) / (a + b) } else { x };
         *self = Dense {
             correlation: mean(self.correlation, other.correlation),
-            worst: self.worst.min(other.worst),
             low: self.low.min(other.low),
             agreeing: mean(self.agreeing, other.agreeing),
             next: mean(self.next, other.next),
-            elsewhere: self.elsewhere.max(other.elsewhere),
             scene: mean(self.scene, other.scene),
             activity: mean(self.activity, other.activity),
             inside: mean(self.inside, other.inside),
             visible: mean(self.visible, other.visible),
-            hidden: mean(self.hidden, other.hidden),
             pictures: self.pictures + other.pictures,
             alike: (self.alike.0.min(other.alike.0), self.alike.1.max(other.alike.1)),
             shift: self.shift,
@@ -180,14 +171,20 @@ impl<'a> Comparison<'a> {
         (best.1, best.2)
     }
 
-    fn made(&self) -> Option<Dense> {
+    fn made(mut self) -> Option<Dense> {
         let claimed = self.claim.speed;
         let mut pairs = self.pairs(claimed, 0.0);
         if pairs.len() < 2 {
             return None;
         }
-        let [rough, coarse, fine] = [4, 2, 1].map(|times| self.level(times));
         let few = |pairs: &[Pair]| spread(pairs, REGISTERED_PICTURES);
+        let level = self.level(2);
+        if let Some(tone) =
+            Tone::fitted(&level.levels(&self.map, &few(&pairs), &level.within(self.claim.support, 0.5 * MARGIN)))
+        {
+            self.source.levels.iter_mut().flatten().for_each(|level| *level = tone.level(*level));
+        }
+        let [rough, coarse, fine] = [4, 2, 1].map(|times| self.level(times));
         let found = |level: &Level| level.within(self.claim.support, 0.5 * MARGIN);
         // An overlay may lie over what was found, and other footage around it. The part that agrees
         // better decides.
@@ -238,11 +235,10 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown
     let enough =
         4 * uncovered.iter().filter(|counted| **counted).count() > counted.iter().filter(|counted| **counted).count();
     let (inside, counted) = (counted, if enough { &uncovered[..] } else { counted });
-    let (mut all, mut scene, mut worst) = (Products::default(), Products::default(), f32::INFINITY);
-    let (mut energy, mut energy_inside, mut elsewhere) = (0.0_f32, 0.0_f32, 0.0_f32);
+    let (mut all, mut scene) = (Products::default(), Products::default());
+    let (mut energy, mut energy_inside) = (0.0_f32, 0.0_f32);
     let (mut evenness, mut next) = (Evenness::default(), Products::default());
     let length = pairs.len().div_ceil(pairs.len().div_ceil(WINDOW).max(1)).max(1);
-    let mut energy_hidden = 0.0_f32;
     for (pairs, levels) in pairs.chunks(length).zip(levels.chunks(length)) {
         let source: Vec<&[f32]> = pairs.iter().map(|pair| of_source(pair.source)).collect();
         let clip: Vec<&[f32]> = levels.iter().map(|levels| &levels[..]).collect();
@@ -250,15 +246,11 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown
         let products = Products::sum(&cells);
         all.add(&products);
         evenness.add(&source, &clip, &cells);
-        if products.ss > 0.0 {
-            worst = worst.min(products.correlation());
-        }
         let (means, of_clip) = (means(&source), means(&clip));
         for cell in (0..means.len()).filter(|&cell| shown[cell]) {
             let of_cell: f32 = source.iter().map(|levels| (levels[cell] - means[cell]).powi(2)).sum();
             energy += of_cell;
             energy_inside += if inside[cell] { of_cell } else { 0.0 };
-            energy_hidden += if inside[cell] && hidden[cell] { of_cell } else { 0.0 };
         }
         let compared = (0..means.len()).filter(|&cell| counted[cell] && of_clip[cell].is_finite());
         scene.add(&Products::about_means(compared.map(|cell| (means[cell], of_clip[cell])).collect()));
@@ -268,26 +260,17 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown
                 next.add(&moving(&here, &there, counted));
             }
         }
-        for shift in ELSEWHERE.into_iter().flat_map(|shift| [shift, -shift]) {
-            let (here, there) = level.shifted(pairs, shift);
-            if here.len() >= ELSEWHERE_MIN.max(pairs.len() / 2) {
-                elsewhere = elsewhere.max(moving(&here, &there, counted).correlation());
-            }
-        }
     }
     let compared = inside.iter().filter(|counted| **counted).count();
     Dense {
         correlation: all.correlation(),
-        worst: if worst.is_finite() { worst } else { 0.0 },
         low: evenness.low(),
         agreeing: if evenness.all > 0.0 { evenness.agreeing / evenness.all } else { 0.0 },
         next: next.correlation(),
-        elsewhere,
         scene: scene.correlation(),
         activity: (all.ss / all.terms.max(1.0)).sqrt(),
         inside: if energy > 0.0 { energy_inside / energy } else { 1.0 },
         visible: compared as f32 / counted.len().max(1) as f32,
-        hidden: if energy_inside > 0.0 { energy_hidden / energy_inside } else { 0.0 },
         pictures: pairs.len() as u32,
         alike: (0.0, 0.0),
         shift: 0.0,
@@ -297,13 +280,12 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown
 /// The longest run of pairs that look alike, in which those that do outweigh the others most; all
 /// if there is none of two.
 fn longest_alike(level: &Level, map: &Affine, pairs: Vec<Pair>, counted: &[bool]) -> Vec<Pair> {
-    let worth = |pair: &Pair| ALIKE - level.cost(map, std::slice::from_ref(pair), counted);
     let (mut best, mut run, mut start) = ((0.0, 0..0), 0.0_f32, 0);
-    for (number, pair) in pairs.iter().enumerate() {
+    for (number, cost) in level.costs(map, &pairs, counted).into_iter().enumerate() {
         if run <= 0.0 {
             (run, start) = (0.0, number);
         }
-        run += worth(pair);
+        run += ALIKE - cost;
         if run > best.0 {
             best = (run, start..number + 1);
         }
@@ -483,10 +465,6 @@ const HIDING: f32 = 10.0;
 /// Pictures of a window: eight seconds, two a second.
 const WINDOW: usize = 16;
 
-/// Pictures of the source away from their own that it is compared with, and fewest such pictures.
-const ELSEWHERE: [isize; 6] = [3, 4, 6, 8, 10, 12];
-const ELSEWHERE_MIN: usize = 3;
-
 /// Most pixels of the source across a cell.
 const SIDE_MAX: usize = 6;
 
@@ -504,7 +482,7 @@ const COMPARED_MIN: usize = 50;
 /// The time is refined in steps of so many seconds of the clip, the distance of its pictures, up to
 /// so many either way.
 const SHIFT_STEP: f32 = 0.08;
-const SHIFT_STEPS: i32 = 7;
+const SHIFT_STEPS: i32 = 12;
 
 /// What a second of shift, and another speed, cost in correlation.
 const SHIFT_COST: f32 = 0.02;

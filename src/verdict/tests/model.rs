@@ -10,16 +10,13 @@ fn measured() -> impl Strategy<Value = Alignment> {
     let dense = (vec(-1.0f32..1.0, 3), vec(0.0f32..1.0, 4), 0.0f32..60.0, 0u32..60, -0.6f32..0.6);
     let dense = prop::option::of(dense.prop_map(|(correlations, shares, activity, pictures, shift)| Dense {
         correlation: correlations[0],
-        worst: correlations[1],
         scene: correlations[2],
         low: correlations[0],
         next: correlations[1],
         agreeing: shares[0],
         alike: (0.0, 10.0),
-        elsewhere: shares[0],
         inside: shares[1],
         visible: shares[2],
-        hidden: shares[3],
         activity,
         pictures,
         shift,
@@ -27,24 +24,20 @@ fn measured() -> impl Strategy<Value = Alignment> {
     (dense, vec(0.0f32..2000.0, 6), vec(0.0f32..1.0, 5)).prop_map(|(dense, bits, shares)| {
         let tally = Tally { asked: 40.0, best: 40.0 * shares[0], by_chance: 8.0 };
         Alignment {
-            evidence: Evidence { total: COMPARED_BITS + bits[0], moment: bits[1], sustained: bits[2] },
-            contrast: Contrast { here: bits[3], elsewhere: bits[4], ..Contrast::default() },
+            evidence: Evidence { total: COMPARED_BITS + bits[0], moment: bits[1] },
             timing: Timing { source_pictures: tally, ..Timing::default() },
             moved: Moved { on_line: shares[1], elsewhere: shares[2], pictures: tally, correlations: 40.0 * shares[1] },
-            found: Found { reference: shares[3], ..Found::default() },
+            shown: shares[3],
             dense,
             ..likely(0.5, 0.0, 10.0)
         }
     })
 }
 
-/// A model whose weights have the signs of their terms; those of terms without one are as they are.
-fn weighed(weights: &[f32], alignment: &Alignment) -> Model {
-    let weight =
-        |(term, weight): (Term, &f32)| if term.sign == 0 { *weight } else { f32::from(term.sign) * weight.abs() };
-    let signed: Vec<f32> =
-        std::iter::once(weights[0]).chain(terms(alignment).into_iter().zip(&weights[1..]).map(weight)).collect();
-    Model { pictures: signed.clone(), keys: signed, ..Model::default() }
+/// A model that says the same of everything, in bits.
+fn constant(pictures: f32, keys: f32) -> Model {
+    let forest = |base| Forest { base, trees: Vec::new() };
+    Model { pictures: forest(pictures), keys: forest(keys), ..given() }
 }
 
 fn log_odds(bits: &[(&str, f32)]) -> f32 {
@@ -62,42 +55,52 @@ fn changes(alignment: &Alignment, by: f32) -> (Vec<Alignment>, Vec<Alignment>) {
     let mut better = vec![
         changed(&|a| a.evidence.total += bits),
         changed(&|a| a.evidence.moment += bits),
-        changed(&|a| a.evidence.sustained += bits),
-        changed(&|a| a.contrast.here += bits),
         changed(&|a| a.moved.on_line += by),
-        changed(&|a| a.found.reference += by),
+        changed(&|a| a.shown += by),
     ];
-    let mut worse = vec![changed(&|a| a.contrast.elsewhere += bits), changed(&|a| a.moved.elsewhere += by)];
+    let worse = vec![changed(&|a| a.moved.elsewhere += by)];
     if alignment.dense.is_some() {
         let dense = |change: &dyn Fn(&mut Dense)| changed(&|a| a.dense.iter_mut().for_each(change));
         better.extend([
             dense(&|dense| dense.correlation += by),
-            dense(&|dense| dense.worst += by),
             dense(&|dense| dense.scene += by),
             dense(&|dense| dense.inside += by),
             dense(&|dense| dense.visible += by),
-        ]);
-        worse.extend([
-            dense(&|dense| dense.hidden += by),
-            dense(&|dense| dense.elsewhere += by),
-            dense(&|dense| dense.shift += by * dense.shift.signum()),
         ]);
     }
     (better, worse)
 }
 
+/// The least and the greatest answer under a node.
+fn answers(tree: &[Node], number: usize) -> (f32, f32) {
+    let node = tree[number];
+    if node.next == 0 {
+        return (node.bits, node.bits);
+    }
+    let next = usize::from(node.next);
+    assert!(next > number, "questions go on further down");
+    let (below, above) = (answers(tree, next), answers(tree, next + 1));
+    (below.0.min(above.0), below.1.max(above.1))
+}
+
 #[test]
-fn every_term_has_a_weight_that_goes_its_way() {
+fn every_question_goes_the_way_of_its_term() {
     let Model { pictures, keys, .. } = Model::default();
     let with_pictures = Alignment { dense: Some(Dense::default()), ..likely(0.5, 0.0, 10.0) };
-    for (weights, alignment) in [(keys, likely(0.5, 0.0, 10.0)), (pictures, with_pictures)] {
+    for (forest, alignment) in [(keys, likely(0.5, 0.0, 10.0)), (pictures, with_pictures)] {
         let terms = terms(&alignment);
-        assert_eq!(weights.len(), 1 + terms.len());
-        for (term, weight) in terms.iter().zip(&weights[1..]) {
-            assert!(
-                weight.is_finite() && (term.sign == 0 || weight * f32::from(term.sign) >= 0.0),
-                "{term:?} {weight}"
-            );
+        assert!(forest.base.is_finite() && forest.trees.len() > 10);
+        for tree in &forest.trees {
+            assert!(tree.iter().all(|node| node.bits.is_finite() && node.limit.is_finite()));
+            for node in tree.iter().filter(|node| node.next > 0) {
+                let next = usize::from(node.next);
+                let (below, above) = (answers(tree, next), answers(tree, next + 1));
+                match terms[usize::from(node.term)].sign {
+                    1 => assert!(below.1 <= above.0 + 1e-3, "{node:?}"),
+                    -1 => assert!(below.0 >= above.1 - 1e-3, "{node:?}"),
+                    _ => {}
+                }
+            }
         }
     }
 }
@@ -111,7 +114,7 @@ fn the_names_of_terms_differ() {
 
 #[test]
 fn the_same_bytes_are_a_copy_and_chance_is_none() {
-    let model = weighed(&[0.0; 23], &likely(0.5, 0.0, 10.0));
+    let model = constant(0.0, 0.0);
     let same = Alignment::identical(VideoRef { segment: 0, video: 0 }, SECOND);
     assert_eq!(model.opinion(&same).probability, 1.0);
     let little = model.opinion(&with_bits(COMPARED_BITS - 1.0, copy(0.0, 10.0)));
@@ -129,24 +132,18 @@ fn a_clear_copy_and_a_clear_other_take_are_told_apart_by_their_pictures() {
         next: 0.2,
         alike: (0.0, 10.0),
         correlation: 0.97,
-        worst: 0.95,
-        elsewhere: 0.2,
         scene: 0.99,
         activity: 25.0,
         inside: 1.0,
         visible: 1.0,
-        hidden: 0.0,
         pictures: 20,
         shift: 0.0,
     };
-    let contrast = Contrast { here: 500.0, elsewhere: 100.0, moment_here: 300.0, moment_elsewhere: 30.0 };
     let timing = Timing { source_pictures: tally, clip_pictures: tally, ..Timing::default() };
-    let found = Found { reference: 0.9, ..Found::default() };
-    let copy = Alignment { dense: Some(same), moved, contrast, timing, found, ..copy(0.0, 10.0) };
+    let copy = Alignment { dense: Some(same), moved, timing, shown: 0.9, ..copy(0.0, 10.0) };
     let taken = Alignment {
-        dense: Some(Dense { correlation: 0.2, worst: 0.0, low: -0.2, agreeing: 0.1, shift: 0.4, ..same }),
+        dense: Some(Dense { correlation: 0.2, low: -0.2, agreeing: 0.1, ..same }),
         moved: Moved { on_line: 0.2, correlations: 4.0, ..moved },
-        contrast: Contrast { elsewhere: 480.0, ..contrast },
         timing: Timing::default(),
         ..copy.clone()
     };
@@ -160,8 +157,8 @@ fn a_clear_copy_and_a_clear_other_take_are_told_apart_by_their_pictures() {
 
 proptest! {
     #[test]
-    fn bits_add_up_to_the_odds(alignment in measured(), weights in vec(-0.3f32..0.3, 26)) {
-        for model in [Model::default(), weighed(&weights, &alignment)] {
+    fn bits_add_up_to_the_odds(alignment in measured()) {
+        for model in [Model::default(), given()] {
             let Opinion { probability, bits, .. } = model.opinion(&alignment);
             prop_assert!((0.0..=1.0).contains(&probability));
             prop_assert_eq!(bits.len(), 1 + terms(&alignment).len());
@@ -184,10 +181,10 @@ proptest! {
 
     #[test]
     fn more_that_speaks_for_a_copy_never_makes_it_less_probable(
-        alignment in measured(), weights in vec(-2.0f32..2.0, 23), by in 0.0f32..2.0,
+        alignment in measured(), by in 0.0f32..2.0,
     ) {
         let (better, worse) = changes(&alignment, by);
-        for model in [Model::default(), weighed(&weights, &alignment)] {
+        for model in [Model::default(), given()] {
             let probability = model.opinion(&alignment).probability;
             for other in &better {
                 prop_assert!(model.opinion(other).probability >= probability - 1e-5, "{other:?}");
@@ -202,11 +199,8 @@ proptest! {
 #[test]
 fn pictures_that_a_filter_spoilt_do_not_make_a_copy_payable_that_keys_still_tell() {
     let alignment = Alignment { dense: Some(Dense { correlation: -0.3, ..Dense::default() }), ..copy(0.0, 10.0) };
-    let of_pictures = terms(&alignment).len();
-    let of_keys = terms(&Alignment { dense: None, ..alignment.clone() }).len();
-    let base = |odds: f32, terms: usize| std::iter::once(odds).chain(std::iter::repeat_n(0.0, terms)).collect();
     for (keys, state) in [(-6.0, SpanState::Unpublished), (0.0, SpanState::Unsearchable)] {
-        let model = Model { pictures: base(-6.0, of_pictures), keys: base(keys, of_keys), ..given() };
+        let model = constant(-6.0, keys);
         let judgement = judge(&clip(10), std::slice::from_ref(&alignment), &[], 7, SECOND, &Policy::default(), &model);
         assert_eq!(judgement.parts.len(), 1, "{:?}", judgement.parts);
         assert_eq!(judgement.parts[0].state, state);

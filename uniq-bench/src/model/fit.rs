@@ -1,8 +1,9 @@
-//! Fits a logistic model whose weights have signs that are known (pure).
+//! Fits the models on what teaches, and writes them as source (pure).
 
 use uniq::align::Alignment;
-use uniq::verdict::{COMPARED_BITS, Model, PowerModel, Term, key_terms, terms};
+use uniq::verdict::{COMPARED_BITS, Forest, Model, Node, PowerModel, Term, key_terms, terms};
 
+use super::boost::boosted;
 use super::contents::{Contents, FOLDS};
 use super::observe::{Found, Observation};
 use super::plan::Class;
@@ -24,8 +25,8 @@ pub(crate) fn fit(observations: &[Observation]) -> Vec<Model> {
         // a moment only, are no copies that look so bad. Which is the best the first model says.
         let fitted = |best: Option<&Model>| Model {
             power: PowerModel::default(),
-            pictures: weights(&chosen, best, &|alignment| alignment.dense.is_some().then(|| terms(alignment))),
-            keys: weights(&chosen, best, &|alignment| Some(key_terms(alignment).to_vec())),
+            pictures: forest(&chosen, best, &|alignment| alignment.dense.is_some().then(|| terms(alignment))),
+            keys: forest(&chosen, best, &|alignment| Some(key_terms(alignment).to_vec())),
         };
         let first = fitted(None);
         fitted(Some(&first))
@@ -63,11 +64,7 @@ pub(crate) fn taught<'a>(made: &'a Observation, copy: bool, best: Option<&Model>
     chosen
 }
 
-fn weights(
-    observations: &[&Observation],
-    best: Option<&Model>,
-    of: &dyn Fn(&Alignment) -> Option<Vec<Term>>,
-) -> Vec<f32> {
+fn forest(observations: &[&Observation], best: Option<&Model>, of: &dyn Fn(&Alignment) -> Option<Vec<Term>>) -> Forest {
     let (mut examples, mut signs) = (Vec::new(), Vec::new());
     for made in observations {
         for copy in [false, true] {
@@ -82,7 +79,7 @@ fn weights(
             }
         }
     }
-    logistic(&examples, &signs).into_iter().map(|weight| weight as f32).collect()
+    boosted(&examples, &signs)
 }
 
 /// Base and weights of the greatest likelihood, less a penalty on the weights, with signs as they
@@ -130,33 +127,43 @@ pub(crate) fn logistic(examples: &[Example], signs: &[i8]) -> Vec<f64> {
     std::iter::once(base).chain(weights).collect()
 }
 
-/// The source of the file with the weights, the same for the same model.
+/// The source of the file with the fitted numbers, the same for the same model.
 pub(crate) fn source(model: &Model, excerpts: usize, contents: usize) -> String {
-    let list = |weights: &[f32]| weights.iter().map(|weight| format!("{weight:.4}, ")).collect::<String>();
+    let trees = |forest: &Forest| {
+        let node = |node: &Node| format!("({}, {:.4}, {}, {:.4})", node.term, node.limit, node.next, node.bits);
+        let tree = |tree: &Vec<Node>| format!("    &[{}],\n", tree.iter().map(node).collect::<Vec<_>>().join(", "));
+        forest.trees.iter().map(tree).collect::<String>()
+    };
+    let weights = model.power.weights.iter().map(|weight| format!("{weight:.4}")).collect::<Vec<_>>().join(", ");
+    let edits = model.power.edits.iter().map(|(name, more)| format!("({name:?}, {more:.3})"));
     format!(
-        "//! Weights of the model, written by `uniq-bench model --write`; not to be edited.\n\
+        "//! Fitted numbers of the model, written by `uniq-bench model --write`; not to be edited.\n\
          //!\n\
          //! Fitted on {excerpts} excerpts of {contents} contents.\n\n\
-         /// Base and weights of alignments whose pictures were compared.\n\
+         #![allow(clippy::approx_constant, reason = \"fitted numbers may lie near known ones\")]\n\n\
+         /// Of each node of each tree: the term, its limit, the node that follows, and bits.\n\
+         type Trees = &'static [&'static [(u16, f32, u16, f32)]];\n\n\
+         /// Of alignments whose pictures were compared.\n\
+         pub(super) const PICTURES_BASE: f32 = {:.4};\n\
          #[rustfmt::skip]\n\
-         pub(super) const PICTURES: [f32; {}] = [{}];\n\n\
-         /// Base and weights of alignments without pictures.\n\
+         pub(super) const PICTURES: Trees = &[\n{}];\n\n\
+         /// Of alignments without pictures.\n\
+         pub(super) const KEYS_BASE: f32 = {:.4};\n\
          #[rustfmt::skip]\n\
-         pub(super) const KEYS: [f32; {}] = [{}];\n\n\
+         pub(super) const KEYS: Trees = &[\n{}];\n\n\
          /// Base and weights of the power.\n\
          #[rustfmt::skip]\n\
-         pub(super) const POWER: [f32; {}] = [{}];\n\n\
+         pub(super) const POWER: [f32; {}] = [{weights}];\n\n\
          /// What classes of edits add to the base.\n\
          #[rustfmt::skip]\n\
          pub(super) const POWER_EDITS: [(&str, f32); {}] = [{}];\n",
-        model.pictures.len(),
-        list(&model.pictures).trim_end_matches(", "),
-        model.keys.len(),
-        list(&model.keys).trim_end_matches(", "),
+        model.pictures.base,
+        trees(&model.pictures),
+        model.keys.base,
+        trees(&model.keys),
         model.power.weights.len(),
-        list(&model.power.weights).trim_end_matches(", "),
         model.power.edits.len(),
-        model.power.edits.iter().map(|(name, more)| format!("({name:?}, {more:.3})")).collect::<Vec<_>>().join(", "),
+        edits.collect::<Vec<_>>().join(", "),
     )
 }
 

@@ -304,14 +304,8 @@ pub(crate) fn mistakes(judged: &[Judged<'_>], models: &[Model]) -> String {
             of.max_by(|a, b| a.0.total_cmp(&b.0)).map_or("-".to_owned(), |(probability, alignment)| {
                 let dense = alignment.dense.map_or("no pictures".to_owned(), |dense| {
                     format!(
-                        "r {:.2} worst {:.2} in {:.2} area {:.2} hid {:.2} n {} act {:.0}",
-                        dense.correlation,
-                        dense.worst,
-                        dense.inside,
-                        dense.visible,
-                        dense.hidden,
-                        dense.pictures,
-                        dense.activity
+                        "r {:.2} in {:.2} area {:.2} n {} act {:.0}",
+                        dense.correlation, dense.inside, dense.visible, dense.pictures, dense.activity
                     )
                 });
                 format!("{probability:.2} [{:.0} bits, {dense}]", alignment.evidence.total)

@@ -1,5 +1,6 @@
 //! Fits the model that decides what is a copy, and judges it on contents that it was not fitted on.
 
+mod boost;
 mod contents;
 mod curves;
 mod fit;

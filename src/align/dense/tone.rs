@@ -1,0 +1,149 @@
+//! Finds how an edit changed the levels, where gain and offset do not tell it: solarised pictures,
+//! false colours, steep curves.
+
+use super::level::saturated;
+
+/// The clip's level for each level of the source, 0..=255.
+pub(super) struct Tone {
+    levels: [f32; KNOTS],
+}
+
+impl Tone {
+    /// The curve through pairs of levels (source, clip), if it explains them clearly better than a
+    /// straight line does.
+    pub(super) fn fitted(pairs: &[(f32, f32)]) -> Option<Tone> {
+        let count = pairs.len() as f32;
+        if pairs.len() < PAIRS_MIN {
+            return None;
+        }
+        let mean = pairs.iter().map(|(_, clip)| clip / count).sum::<f32>();
+        let deviation = pairs.iter().map(|(_, clip)| (clip - mean).powi(2) / count).sum::<f32>().sqrt();
+        let scale = (RESIDUAL * deviation).max(RESIDUAL_MIN);
+        let cost = |level: &dyn Fn(f32) -> f32| {
+            pairs.iter().map(|&(source, clip)| saturated((clip - level(source)) / scale)).sum::<f32>() / count
+        };
+        let (gain, offset) = line(pairs, scale);
+        let tone = Tone::through(pairs, scale);
+        let straight = cost(&|source| gain * source + offset);
+        (cost(&|source| tone.level(source)) < BETTER * straight && straight > STRAIGHT).then_some(tone)
+    }
+
+    /// Means of the clip's levels about each knot, of which those far off count little.
+    fn through(pairs: &[(f32, f32)], scale: f32) -> Tone {
+        let mut tone = Tone { levels: [0.0; KNOTS] };
+        let mut weights = vec![1.0_f32; pairs.len()];
+        for _ in 0..ROUNDS {
+            let mut sums = [(0.0_f32, 0.0_f32); KNOTS];
+            for (&(source, clip), weight) in pairs.iter().zip(&weights) {
+                let (knot, beyond) = place(source);
+                for (knot, share) in [(knot, 1.0 - beyond), (knot + 1, beyond)] {
+                    sums[knot].0 += share * weight;
+                    sums[knot].1 += share * weight * clip;
+                }
+            }
+            tone = Tone { levels: filled(sums) };
+            let residual = |&(source, clip): &(f32, f32)| (clip - tone.level(source)) / scale;
+            weights = pairs.iter().map(|pair| (1.0 + residual(pair).powi(2)).powi(-2)).collect();
+        }
+        tone
+    }
+
+    /// The clip's level where the source has this one.
+    pub(super) fn level(&self, source: f32) -> f32 {
+        let (knot, beyond) = place(source);
+        self.levels[knot] + beyond * (self.levels[knot + 1] - self.levels[knot])
+    }
+}
+
+/// The knot at or below a level, and how far beyond it the level is, as a share of the way to the
+/// next.
+fn place(level: f32) -> (usize, f32) {
+    let at = (level.clamp(0.0, 255.0) / 255.0 * (KNOTS - 1) as f32).min((KNOTS - 1) as f32 - 1e-3);
+    (at as usize, at.fract())
+}
+
+/// The mean of each knot; one that hardly any level is near to has that of the nearest that has.
+fn filled(sums: [(f32, f32); KNOTS]) -> [f32; KNOTS] {
+    let total: f32 = sums.iter().map(|sum| sum.0).sum();
+    let known = |knot: &usize| sums[*knot].0 > total * KNOWN_MIN;
+    std::array::from_fn(|knot| {
+        let nearest = (0..KNOTS).filter(known).min_by_key(|other| other.abs_diff(knot));
+        nearest.map_or(0.0, |nearest| sums[nearest].1 / sums[nearest].0)
+    })
+}
+
+/// The line through pairs of levels, of which those far off count little.
+fn line(pairs: &[(f32, f32)], scale: f32) -> (f32, f32) {
+    let mut weights = vec![1.0_f32; pairs.len()];
+    let mut fitted = (1.0, 0.0);
+    for _ in 0..ROUNDS {
+        let total: f32 = weights.iter().sum::<f32>().max(f32::MIN_POSITIVE);
+        let mean = |value: &dyn Fn(&(f32, f32)) -> f32| {
+            pairs.iter().zip(&weights).map(|(pair, weight)| weight * value(pair)).sum::<f32>() / total
+        };
+        let (source, clip) = (mean(&|pair| pair.0), mean(&|pair| pair.1));
+        let (ss, sc) = (mean(&|pair| (pair.0 - source).powi(2)), mean(&|pair| (pair.0 - source) * (pair.1 - clip)));
+        let gain = sc / ss.max(1.0);
+        fitted = (gain, clip - gain * source);
+        let residual = |pair: &(f32, f32)| (pair.1 - fitted.0 * pair.0 - fitted.1) / scale;
+        weights = pairs.iter().map(|pair| (1.0 + residual(pair).powi(2)).powi(-2)).collect();
+    }
+    fitted
+}
+
+/// Levels at which the curve is known, and between which it is straight.
+const KNOTS: usize = 17;
+
+/// Fewest pairs of levels that a curve is drawn through.
+const PAIRS_MIN: usize = 500;
+
+/// A curve is taken if its cost is this share of a straight line's, and that is more than this.
+const BETTER: f32 = 0.6;
+const STRAIGHT: f32 = 0.1;
+
+/// A level is off by half when it is off by this share of the clip's deviation, and by at least so
+/// many grey levels.
+const RESIDUAL: f32 = 0.5;
+const RESIDUAL_MIN: f32 = 6.0;
+
+/// A knot is known that has this share of all levels.
+const KNOWN_MIN: f32 = 0.002;
+
+/// Rounds in which a curve is fitted.
+const ROUNDS: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Levels of a source, and what an edit makes of them.
+    fn edited(edit: impl Fn(f32) -> f32) -> Vec<(f32, f32)> {
+        (0..2000).map(|i| (i * 37 % 256) as f32).map(|source| (source, edit(source))).collect()
+    }
+
+    #[test]
+    fn a_solarised_picture_gives_a_curve_and_a_graded_one_none() {
+        let solarised = |level: f32| if level > 128.0 { 255.0 - level } else { level };
+        let tone = Tone::fitted(&edited(solarised)).expect("a curve");
+        for level in [10.0, 60.0, 100.0, 160.0, 200.0, 250.0] {
+            assert!((tone.level(level) - solarised(level)).abs() < 6.0, "{level}: {}", tone.level(level));
+        }
+        assert!(Tone::fitted(&edited(|level| 0.5 * level + 40.0)).is_none());
+        assert!(Tone::fitted(&edited(|level| 255.0 * (level / 255.0).powf(0.8))).is_none());
+    }
+
+    #[test]
+    fn what_has_nothing_to_do_with_the_source_gives_no_curve() {
+        let pairs: Vec<(f32, f32)> = (0..2000).map(|i| ((i * 37 % 256) as f32, (i * 101 % 255) as f32)).collect();
+        assert!(Tone::fitted(&pairs).is_none());
+    }
+
+    #[test]
+    fn other_footage_in_a_third_of_the_picture_does_not_bend_the_curve() {
+        let solarised = |level: f32| if level > 128.0 { 255.0 - level } else { level };
+        let mut pairs = edited(solarised);
+        pairs.iter_mut().step_by(3).for_each(|pair| pair.1 = 200.0);
+        let tone = Tone::fitted(&pairs).expect("a curve");
+        assert!((tone.level(128.0) - 125.0).abs() < 15.0 && tone.level(20.0) < 50.0 && tone.level(240.0) < 50.0);
+    }
+}

@@ -1,0 +1,37 @@
+//! How much of a source a clip shows where an alignment puts it.
+
+use std::collections::HashSet;
+
+use super::Context;
+use super::Similarity;
+use super::guide::{self, Trace};
+use super::pieces::EDGE;
+use super::vote::Line;
+use crate::fingerprint::Orientation;
+
+impl Context<'_> {
+    /// Which share of the source's keys that a copy would show is found between two moments of the
+    /// clip, 0..=1.
+    pub(super) fn shown(
+        &self,
+        traces: &[Trace],
+        (first, last): (f32, f32),
+        orientation: Orientation,
+        geometry: &Similarity,
+        line: Line,
+    ) -> f32 {
+        let runs: HashSet<usize> = traces.iter().map(|trace| trace.run).collect();
+        let aspect = orientation.aspect(self.clip.aspect());
+        let (from, to) = line.span((first, last), EDGE);
+        let fine = self.clip.keys.iter().any(|key| key.fine);
+        let (mut visible, mut found) = (0_u32, 0_u32);
+        for (number, run) in self.shown.runs.iter().enumerate() {
+            let in_time = run.first.as_secs_f32() <= to && run.last.as_secs_f32() >= from;
+            if in_time && guide::visible(run, geometry, aspect, fine) {
+                visible += 1;
+                found += u32::from(runs.contains(&number));
+            }
+        }
+        if visible == 0 { 0.0 } else { found as f32 / visible as f32 }
+    }
+}
