@@ -1,14 +1,14 @@
 //! Decides whether any second of a video clip is already public, as far as an index of public videos can tell.
 //!
 //! ```text
-//! file -> media -> sample -> fingerprint -> index -> search -> align -> verdict -> report
-//!         Frame    Frame     Fingerprint   Segment  Hit       Alignment  Verdict   Report
+//! file -> media -> sample -> fingerprint -> index -> search -> align -> verdict -> report -> certificate
+//!         Frame    Frame     Fingerprint   Segment  Hit       Alignment  Verdict   Report    Statement
 //! ```
 //!
 //! Each arrow is plain data with public fields. A module knows only itself and what stands to its left in
 //!
 //! ```text
-//! error < media < sample < sandbox < fingerprint < index < evidence < search < align < verdict < report < ingest < check
+//! error < media < sample < sandbox < fingerprint < index < evidence < search < align < verdict < report < ingest < check < certificate
 //! ```
 //!
 //! The library never prints, exits or reads the environment; progress and cancellation are passed in. A file gives the
@@ -148,6 +148,7 @@
 //! ```
 
 pub mod align;
+pub mod certificate;
 mod check;
 pub mod error;
 pub mod evidence;
