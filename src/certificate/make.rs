@@ -216,9 +216,11 @@ fn limits(predicate: &Predicate) -> Vec<String> {
     let percent = |ppm: u32| format!("{}.{} %", ppm / 10_000, ppm / 1_000 % 10);
     let mut limits = vec![
         format!(
-            "This is a claim about one snapshot of one collection, with {} sources and the root {}. It says nothing of what is not \
+            "This is a claim about one snapshot of one collection, with {} {} and the root {}. It says nothing of what is not \
              in it, and nothing of what was published or added later.",
-            corpus.sources, corpus.root
+            corpus.sources,
+            if corpus.sources == 1 { "source" } else { "sources" },
+            corpus.root
         ),
         "That a file was not in the collection can be proved; that is no proof that no near copy of it was.".to_owned(),
     ];

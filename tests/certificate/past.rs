@@ -244,7 +244,9 @@ fn a_source_is_proved_to_be_there_and_another_file_not_to_be() {
                 let proof = uniq::certificate::Proof::parse(wrong);
                 let corpus = index.state();
                 let checked = proof.and_then(|proof| proof.check(&corpus.sources_root, corpus.videos));
-                assert!(checked.is_err(), "at {at}: {}", String::from_utf8_lossy(wrong));
+                // About a neighbour of the file it may say the same.
+                let about_it = String::from_utf8_lossy(wrong).contains(sha256.as_str());
+                assert!(checked.is_err() || !about_it, "at {at}: {}", String::from_utf8_lossy(wrong));
             }
         }
         fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
@@ -282,7 +284,7 @@ fn a_rewritten_history_is_found_by_an_older_checkpoint() {
     refused(&uniq_in(dir, &["index", "verify", "--checkpoint", "checkpoint", "--index", "index"]), "--key");
     refused(&verify("checkpoint", "ed25519"), "private key");
     fs::write(dir.join("cut"), &checkpoint.stdout[..checkpoint.stdout.len() / 2]).unwrap();
-    assert_eq!(code(&verify("cut", "ed25519.pub")), 2);
+    refused(&verify("cut", "ed25519.pub"), "cut: refused");
     // Root and generation as before, and both refused where they are others.
     refused_on_stdout(&uniq_in(dir, &["index", "verify", "--root", &"0".repeat(64), "--index", "index"]), "root is");
 

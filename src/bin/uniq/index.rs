@@ -9,12 +9,12 @@ mod removal;
 
 use std::fmt::Write as _;
 use std::io::Write;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use serde::Serialize;
 use uniq::Error;
+use uniq::certificate::Checkpoint;
 use uniq::index::{self, Expected, Index, IndexState, Publication, Role, Verification, Video, Watch, Writer};
 use uniq::ingest::{self, Take};
 use uniq::sandbox::json_line;
@@ -69,8 +69,9 @@ pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
             canaries::measure(&Place::existing(index.dir)?, excerpts as usize, json, quiet)
         }
         IndexCommand::Verify { json, checkpoint, key, expectation, index } => {
-            let checkpoint = checkpoint.as_deref().zip(key.as_deref());
-            verify(&Place::existing(index.dir)?, &(&expectation).into(), checkpoint, json, quiet)
+            let files = checkpoint.as_deref().zip(key.as_deref());
+            let checkpoint = files.map(|(checkpoint, key)| past::signed(checkpoint, key)).transpose()?;
+            verify(&Place::existing(index.dir)?, &(&expectation).into(), checkpoint.as_ref(), json, quiet)
         }
         IndexCommand::Log { json, index } => past::log(&Place::existing(index.dir)?, json),
         IndexCommand::Snapshot { generation, dest, json, index } => {
@@ -159,7 +160,7 @@ fn merge(place: &Place, quiet: bool) -> anyhow::Result<Exit> {
 fn verify(
     place: &Place,
     expected: &Expected,
-    checkpoint: Option<(&Path, &Path)>,
+    checkpoint: Option<&Checkpoint>,
     json: bool,
     quiet: bool,
 ) -> anyhow::Result<Exit> {
@@ -169,8 +170,9 @@ fn verify(
     progress.finish();
     if let Ok(found) = &mut found {
         found.damage.extend(expected.check(&place.dir, &found.root, found.generation).err());
-        if let Some((checkpoint, key)) = checkpoint {
-            found.damage.extend(past::check(&place.dir, checkpoint, key).err());
+        if let Some(checkpoint) = checkpoint {
+            let fits = Index::open(&place.dir).and_then(|index| checkpoint.check(&index));
+            found.damage.extend(fits.err());
         }
     }
     let mut out = output::stdout();

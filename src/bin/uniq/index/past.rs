@@ -98,11 +98,11 @@ pub(super) fn checkpoint(place: &Place, signing: &Signing) -> anyhow::Result<Exi
     Ok(Exit::Success)
 }
 
-/// Fails unless the history of an index begins with that of a checkpoint.
-pub(super) fn check(dir: &Path, checkpoint: &Path, key: &Path) -> Result<()> {
+/// Reads and verifies a checkpoint.
+pub(super) fn signed(checkpoint: &Path, key: &Path) -> Result<Checkpoint> {
     let key = PublicKey::load(key)?;
     let refused = |reason| Error::InvalidCertificate { path: checkpoint.to_owned(), reason };
-    Checkpoint::parse(&read(checkpoint, CHECKPOINT_MAX)?, &key).map_err(refused)?.check(&Index::open(dir)?)
+    Checkpoint::parse(&read(checkpoint, CHECKPOINT_MAX)?, &key).map_err(refused)
 }
 
 /// Longest checkpoint in bytes; one has some 300.
