@@ -104,7 +104,7 @@ pub fn extends(old: u64, new: u64, proof: &[Hash], old_root: &Hash, new_root: &H
 /// The subtrees of a tree begin at a multiple of their length, rounded up to a power of two; each tree begins with one.
 pub fn holds(part: Range<u64>, size: u64, proof: &[Hash], part_root: &Hash, root: &Hash) -> bool {
     let length = part.end.saturating_sub(part.start);
-    let aligned = length.checked_next_power_of_two().is_some_and(|whole| part.start % whole == 0);
+    let aligned = length.checked_next_power_of_two().is_some_and(|whole| part.start.is_multiple_of(whole));
     if length == 0 || !aligned || part.end > size {
         return false;
     }
