@@ -116,7 +116,7 @@ pub(super) fn predicate(
             fingerprint_version: report.index.fingerprint_version,
             policy_digest: policy_digest(&options.policy),
             effort: report.search.effort,
-            decoder: Decoder { ffmpeg: report.tool.media.clone(), libavcodec: report.tool.libavcodec.clone() },
+            decoder: Decoder { media: report.tool.media.clone(), libavcodec: report.tool.libavcodec.clone() },
         },
         corpus: corpus(index, terms.name),
         search: search(report, index, options),

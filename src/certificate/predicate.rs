@@ -241,7 +241,8 @@ pub struct Method {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct Decoder {
-    pub ffmpeg: String,
+    #[serde(rename = "ffmpeg")]
+    pub media: String,
     pub libavcodec: String,
 }
 

@@ -114,15 +114,15 @@ impl<'a> Recheck<'a> {
 
     fn new_since(&self, old: &Predicate) -> Result<Arc<New>> {
         let commit = (old.corpus.generation, old.corpus.root.clone());
-        let mut known = self.new.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(new) = known.get(&commit) {
+        let known = || self.new.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(new) = known().get(&commit) {
             return Ok(Arc::clone(new));
         }
+        // Made without the lock: making it spreads over threads, and one that waits may take up another certificate.
         let root = digest(&old.corpus.root).map_err(refuse)?;
         let change = self.index.change_since(old.corpus.generation, &root)?;
         let new = Arc::new(New { change, sources: self.index.since(old.corpus.generation)? });
-        known.insert(commit, Arc::clone(&new));
-        Ok(new)
+        Ok(Arc::clone(known().entry(commit).or_insert(new)))
     }
 
     /// What the certificate says, now of the whole index; `None` if something was found in what is new.

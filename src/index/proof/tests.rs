@@ -118,7 +118,8 @@ fn foreign_inclusion_proofs_are_judged_as_others_judge_them() {
         let judged = || {
             let (leaf, root, proof) = (hash(&case["leafHash"])?, hash(&case["root"])?, hashes(&case)?);
             let (start, end) = (number(&case, "start"), number(&case, "end"));
-            let aligned = |size: &u64| size.checked_next_power_of_two().is_some_and(|whole| start.is_multiple_of(whole));
+            let aligned =
+                |size: &u64| size.checked_next_power_of_two().is_some_and(|whole| start.is_multiple_of(whole));
             let size = end.checked_sub(start).filter(|size| *size > 0 && aligned(size))?;
             let at = number(&case, "leafIdx").checked_sub(start)?;
             Some(includes(&leaf, at, size, &proof, &root))

@@ -86,7 +86,7 @@ pub(super) fn write(out: &mut dyn Write, statement: &Statement) -> io::Result<()
         plain(&method.tool),
         plain(&method.version),
         method.commit.as_deref().map_or(String::new(), |commit| format!(" ({})", plain(commit))),
-        plain(&method.decoder.ffmpeg),
+        plain(&method.decoder.media),
         plain(&method.decoder.libavcodec)
     )?;
     if let Some(uri) = &claim.policy_uri {
