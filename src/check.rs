@@ -124,7 +124,7 @@ pub(crate) fn check_kept(index: &Index, clip: &Path, options: &CheckOptions<'_>)
     let looked = fingerprint::pictures_of_clip(clip, options.decoding, options.cancel)?;
     let made = looked.clone().only(clip)?;
     let invalid = |reason| Error::InvalidFingerprint { path: clip.to_owned(), reason };
-    let kept = Fingerprint::from_bytes(&made.to_bytes()).map_err(invalid)?;
+    let kept = made.kept().map_err(invalid)?;
     let report = checked(index, &kept, Origin::Seen, options)?;
     let merged = merge::merge(&looked, vec![report], options.policy.searchable_min.as_secs_f64());
     let none = || Error::Undecodable { path: clip.to_owned(), reason: "the stream holds no picture".to_owned() };

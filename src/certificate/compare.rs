@@ -4,6 +4,7 @@
 //! and no other time may fit better. So a cut, an insertion, another speed, a mirrored picture and another take of
 //! the same scene are told, and the seconds where that is so.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::fingerprint::{Fingerprint, Thumbnail};
@@ -60,9 +61,9 @@ pub fn compare(certified: &Fingerprint, delivered: &Fingerprint) -> Result<Compa
         differences.push("not all of it can be decoded".to_owned());
     }
     let count = |length: Duration| (length.as_secs_f64() / STEP.as_secs_f64()).ceil() as usize;
-    let (a, b) = (sampled(delivered.pictures(), count(is)), sampled(certified.pictures(), count(was)));
+    let (a, b) = (Shown::of(delivered.pictures(), count(is)), Shown::of(certified.pictures(), count(was)));
     let mut passages: Vec<Passage> = Vec::new();
-    for at in (0..a.len().max(b.len())).step_by(HOP) {
+    for at in (0..a.steps().max(b.steps())).step_by(HOP) {
         let Some(reason) = fault(&a, &b, at) else { continue };
         let (start, end) = (STEP * at as u32, STEP * (at + HOP) as u32);
         match passages.last_mut().filter(|last| start <= last.end + STEP * HOP as u32) {
@@ -73,25 +74,36 @@ pub fn compare(certified: &Fingerprint, delivered: &Fingerprint) -> Result<Compa
     Ok(Comparison { same: differences.is_empty() && passages.is_empty(), differences, passages })
 }
 
-/// A picture of [`COLUMNS`] x [`ROWS`].
-type Grid = [f32; COLUMNS * ROWS];
+/// A picture of [`COLUMNS`] x [`ROWS`] grey levels.
+type Grid = [u8; COLUMNS * ROWS];
+
+/// The same, of means.
+type Means = [f32; COLUMNS * ROWS];
 
 /// What is shown at each step of time.
-fn sampled(pictures: &[Thumbnail], count: usize) -> Vec<Grid> {
-    let mut last = None;
-    let mut sampled: Vec<Grid> = Vec::with_capacity(count);
-    for step in 0..count {
-        // Half a frame late is not another picture.
-        let time = STEP * step as u32 + STEP / 4;
-        let at = pictures.partition_point(|picture| picture.time <= time).saturating_sub(1);
-        let same = last == Some(at);
-        last = Some(at);
-        match sampled.last().copied().filter(|_| same) {
-            Some(grid) => sampled.push(grid),
-            None => sampled.push(small(&pictures[at])),
-        }
+struct Shown {
+    grids: Vec<Grid>,
+    /// Which of them.
+    at: Vec<u32>,
+}
+
+impl Shown {
+    fn of(pictures: &[Thumbnail], steps: usize) -> Shown {
+        let at = (0..steps as u32).map(|step| {
+            // Half a frame late is not another picture.
+            let time = STEP * step + STEP / 4;
+            pictures.partition_point(|picture| picture.time <= time).saturating_sub(1) as u32
+        });
+        Shown { grids: pictures.iter().map(small).collect(), at: at.collect() }
     }
-    sampled
+
+    fn steps(&self) -> usize {
+        self.at.len()
+    }
+
+    fn grid(&self, step: usize) -> &Grid {
+        &self.grids[self.at[step] as usize]
+    }
 }
 
 /// The mean of the pixels that lie in each part of the picture.
@@ -102,58 +114,55 @@ fn small(picture: &Thumbnail) -> Grid {
             let start = at * length / of;
             start..((at + 1) * length).div_ceil(of).clamp(start + 1, length.max(start + 1))
         };
-        let (mut sum, mut count) = (0.0, 0.0);
+        let (mut sum, mut count) = (0_u32, 0_u32);
         for y in part(cell / COLUMNS, ROWS, height) {
             for x in part(cell % COLUMNS, COLUMNS, width) {
-                sum += f32::from(picture.luma.get(y * width + x).copied().unwrap_or(0));
-                count += 1.0;
+                sum += u32::from(picture.luma.get(y * width + x).copied().unwrap_or(0));
+                count += 1;
             }
         }
-        sum / count
+        ((sum + count / 2) / count.max(1)) as u8
     })
 }
 
 /// What is wrong around a step of time.
-fn fault(a: &[Grid], b: &[Grid], at: usize) -> Option<&'static str> {
-    if at >= b.len() {
+fn fault(a: &Shown, b: &Shown, at: usize) -> Option<&'static str> {
+    if at >= b.steps() {
         // A last picture may be shown a little longer.
-        return (at >= b.len() + 2 * HOP).then_some("the certified clip has ended");
+        return (at >= b.steps() + 2 * HOP).then_some("the certified clip has ended");
     }
-    if at >= a.len() {
-        return (at >= a.len() + 2 * HOP).then_some("the certified clip goes on");
+    if at >= a.steps() {
+        return (at >= a.steps() + 2 * HOP).then_some("the certified clip goes on");
     }
-    let window = |of: &[Grid]| at.saturating_sub(REACH)..(at + REACH + 1).min(of.len());
-    let common = window(a).start..window(a).end.min(window(b).end);
-    let (a_window, b_window) = (&a[common.clone()], &b[common.clone()]);
-    let (a_mean, b_mean) = (mean(a_window), mean(b_window));
+    let common = at.saturating_sub(REACH)..(at + REACH + 1).min(a.steps()).min(b.steps());
+    let (a_mean, b_mean) = (mean(a, &common), mean(b, &common));
     if !look_alike(&a_mean, &b_mean) {
         return Some("the picture is another");
     }
     let (mut both, mut of_a, mut of_b) = (0.0_f64, 0.0_f64, 0.0_f64);
-    for (a, b) in a_window.iter().zip(b_window) {
+    for step in common.clone() {
+        let (a, b) = (a.grid(step), b.grid(step));
         for cell in 0..COLUMNS * ROWS {
-            let (a, b) = (f64::from(a[cell] - a_mean[cell]), f64::from(b[cell] - b_mean[cell]));
+            let (a, b) = (f64::from(f32::from(a[cell]) - a_mean[cell]), f64::from(f32::from(b[cell]) - b_mean[cell]));
             both += a * b;
             of_a += a * a;
             of_b += b * b;
         }
     }
-    let cells = (a_window.len() * COLUMNS * ROWS).max(1) as f64;
+    let cells = (common.len() * COLUMNS * ROWS).max(1) as f64;
     if of_a.max(of_b) / cells > MOVING
         && (both < ALIKE_MIN * (of_a * of_b).sqrt() || of_a.min(of_b) < ENERGY_MIN * of_a.max(of_b))
     {
         return Some("what moves in it is other than in the certified clip: another take, or another moment");
     }
     let apart = |lag: isize| -> Option<f64> {
-        let of = common.clone().map(|step| Some((&a[step], b.get(step.checked_add_signed(lag)?)?)));
-        let pairs: Vec<_> = of.flatten().collect();
-        // At the ends less is there to compare.
-        if pairs.len() < common.len() {
-            return None;
+        let mut sum = 0_u64;
+        for step in common.clone() {
+            // At the ends less is there to compare.
+            let other = step.checked_add_signed(lag).filter(|other| *other < b.steps())?;
+            sum += a.grid(step).iter().zip(b.grid(other)).map(|(a, b)| u64::from(a.abs_diff(*b))).sum::<u64>();
         }
-        let sum: f64 =
-            pairs.iter().map(|(a, b)| a.iter().zip(*b).map(|(a, b)| f64::from((a - b).abs())).sum::<f64>()).sum();
-        Some(sum / cells)
+        Some(sum as f64 / cells)
     };
     let here = apart(0)?;
     let elsewhere =
@@ -162,14 +171,18 @@ fn fault(a: &[Grid], b: &[Grid], at: usize) -> Option<&'static str> {
         .then_some("it shows another moment of the certified clip")
 }
 
-fn mean(of: &[Grid]) -> Grid {
-    std::array::from_fn(|cell| of.iter().map(|grid| grid[cell]).sum::<f32>() / of.len().max(1) as f32)
+fn mean(of: &Shown, steps: &Range<usize>) -> Means {
+    let mut sums = [0_u32; COLUMNS * ROWS];
+    for step in steps.clone() {
+        sums.iter_mut().zip(of.grid(step)).for_each(|(sum, level)| *sum += u32::from(*level));
+    }
+    sums.map(|sum| sum as f32 / steps.len().max(1) as f32)
 }
 
 /// Whether two pictures show the same, whatever brightness and contrast an encoder has given them.
-fn look_alike(a: &Grid, b: &Grid) -> bool {
+fn look_alike(a: &Means, b: &Means) -> bool {
     let count = a.len() as f64;
-    let mean = |of: &Grid| of.iter().map(|level| f64::from(*level)).sum::<f64>() / count;
+    let mean = |of: &Means| of.iter().map(|level| f64::from(*level)).sum::<f64>() / count;
     let (a_mean, b_mean) = (mean(a), mean(b));
     let (mut both, mut of_a, mut of_b) = (0.0, 0.0, 0.0);
     for (a, b) in a.iter().zip(b) {

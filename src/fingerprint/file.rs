@@ -32,7 +32,8 @@ use super::small::PICTURES_MAX;
 use super::{
     ClipKey, FINGERPRINT_VERSION, Fingerprint, Key, KeyKind, Keyframe, Motion, Parts, Place, Thumbnail, Warp, cancelled,
 };
-use crate::media::{Limit, Limits, Links, Source, StreamInfo, Undecoded, open_regular};
+use crate::media::{Limit, Limits, Links, Source, StreamInfo, Undecoded, open_regular, small_area_max, small_side_max};
+use crate::sample::CLIP_PICTURE_AREA;
 use crate::sandbox::{self, Decoding};
 use crate::{Error, Result};
 
@@ -77,6 +78,15 @@ impl Fingerprint {
     /// Those of [`Fingerprint::save`].
     pub fn save_with_pictures(&self, path: &Path) -> Result<()> {
         self.write(path, &self.to_bytes())
+    }
+
+    /// The fingerprint as its file gives it back: a time without keyframes, as of a clip with few frames, is undecoded.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, if no clip can have it.
+    pub fn kept(&self) -> Result<Fingerprint, String> {
+        Ok(Fingerprint { path: self.path.clone(), ..Fingerprint::from_bytes(&self.to_bytes())? })
     }
 
     /// The digest of the file with the small pictures, if it has them: what names this fingerprint.
@@ -259,7 +269,8 @@ fn pictures_from_bytes(mut bytes: &[u8]) -> Option<Vec<Thumbnail>> {
         let time = Duration::from_nanos(u64::from_le_bytes(*time));
         let [width, height] = [width, height].map(|side| usize::from(u16::from_le_bytes(*side)));
         let (luma, rest) = rest.split_at_checked(width * height)?;
-        let sides = [width, height].iter().all(|side| (1..=PICTURE_SIDE_MAX).contains(side));
+        let sides = [width, height].iter().all(|side| (1..=small_side_max(CLIP_PICTURE_AREA)).contains(side))
+            && width * height <= small_area_max(CLIP_PICTURE_AREA);
         let ascending = pictures.last().is_none_or(|last| last.time < time);
         if !sides || !ascending || time > DURATION_MAX || pictures.len() >= PICTURES_MAX {
             return None;
@@ -269,9 +280,6 @@ fn pictures_from_bytes(mut bytes: &[u8]) -> Option<Vec<Thumbnail>> {
     }
     Some(pictures)
 }
-
-/// Most columns or rows of a small picture of a clip.
-const PICTURE_SIDE_MAX: usize = 288;
 
 /// Serves as the process that decodes a clip or reads a fingerprint; see [`sandbox::serve`].
 ///

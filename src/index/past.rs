@@ -13,6 +13,7 @@ use super::manifest;
 use super::merkle::Frontier;
 use super::proof::Hash;
 use super::snapshot::{Index, describe, moment_of};
+use super::storage::{Disk, Storage as _};
 use super::video::Role;
 use crate::error::{Error, Result};
 
@@ -199,6 +200,7 @@ impl Index {
                 }
             }
         }
+        Disk.sync_folder(&segments).map_err(Error::io(&segments, "sync"))?;
         let leaves = self.stored.manifest.history.leaves;
         if leaves > 0 {
             // It is appended to in place, so that a second name would not last.
@@ -209,7 +211,7 @@ impl Index {
         }
         // Last, since the manifest makes the folder an index; and found right, since a writer may have come in between.
         let (_, body) = manifest::Stored::encode(self.stored.manifest.clone(), folder)?;
-        manifest::write(&super::storage::Disk, folder, &body)?;
+        manifest::write(&Disk, folder, &body)?;
         let copy = Index::open(folder)?;
         if copy.stored.root != self.stored.root {
             return Err(self.no_past(self.state().generation, "its manifest is of another version".to_owned()));

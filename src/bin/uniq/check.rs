@@ -146,7 +146,9 @@ pub(crate) fn fingerprint(args: &Fingerprint, quiet: bool) -> anyhow::Result<Exi
         );
     }
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
-    let fingerprint = uniq::fingerprint(&args.clip, &decoding, Some(&cancel))?;
+    // As it is read again, so that its digest is that of a certificate.
+    let invalid = |reason| Error::InvalidFingerprint { path: args.clip.clone(), reason };
+    let fingerprint = uniq::fingerprint(&args.clip, &decoding, Some(&cancel))?.kept().map_err(invalid)?;
     let fingerprint = if args.pictures { fingerprint } else { fingerprint.with_pictures(Vec::new()) };
     fingerprint.save_with_pictures(&args.output)?;
     if !quiet {

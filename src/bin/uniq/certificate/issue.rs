@@ -126,41 +126,44 @@ pub(crate) fn issue(
     let payload = certified.statement.to_bytes();
     let contradicts = |reason| Error::NotSigned { reason: format!("the statement would be refused: {reason}") };
     Statement::parse(&payload).map_err(contradicts)?;
-    let sha256 = match signer {
-        Some(signer) => write_signed(Envelope::sign(payload, signer)?, files, extras)?,
+    let envelope = signer.map(|signer| stamped(Envelope::sign(payload.clone(), signer)?, extras)).transpose()?;
+    // The certificate last: where it is, all that it names is.
+    write_new(&files.fingerprint, &certified.fingerprint.to_bytes())?;
+    let sha256 = match envelope {
+        Some(envelope) => write_signed(&envelope, files, extras)?,
         None => {
-            let sha256 = hex(&Sha256::digest(&payload));
             write_new(&files.certificate, &payload)?;
-            sha256
+            hex(&Sha256::digest(&payload))
         }
     };
-    write_new(&files.fingerprint, &certified.fingerprint.to_bytes())?;
     Ok(Written { report: certified.report, statement: certified.statement, sha256 })
 }
 
-/// Writes an envelope and what goes with it; gives its SHA-256.
-pub(super) fn write_signed(mut envelope: Envelope, files: &Files, extras: &Extras) -> uniq::Result<String> {
-    if let Some(command) = &extras.timestamp_command {
-        let refuse = |reason: String| Error::NotSigned { reason: format!("--timestamp-command {reason}") };
-        let response = signer::piped(command, &envelope.signature).map_err(refuse)?;
-        let signature = &envelope.signature;
-        let digests = [
-            Sha256::digest(signature).to_vec(),
-            Sha384::digest(signature).to_vec(),
-            Sha512::digest(signature).to_vec(),
-        ];
-        if !digests.iter().any(|digest| response.windows(digest.len()).any(|window| window == digest)) {
-            let reason = format!("wrote {} bytes, which are no time stamp of the signature", response.len());
-            return Err(refuse(reason));
-        }
-        write_new(&files.timestamp, &response)?;
-        envelope.timestamps.push(response);
+/// Has the time of a signature stamped, if that is wanted.
+fn stamped(mut envelope: Envelope, extras: &Extras) -> uniq::Result<Envelope> {
+    let Some(command) = &extras.timestamp_command else { return Ok(envelope) };
+    let refuse = |reason: String| Error::NotSigned { reason: format!("--timestamp-command {reason}") };
+    let response = signer::piped(command, &envelope.signature).map_err(refuse)?;
+    let signature = &envelope.signature;
+    let digests =
+        [Sha256::digest(signature).to_vec(), Sha384::digest(signature).to_vec(), Sha512::digest(signature).to_vec()];
+    if !digests.iter().any(|digest| response.windows(digest.len()).any(|window| window == digest)) {
+        return Err(refuse(format!("wrote {} bytes, which are no time stamp of the signature", response.len())));
     }
-    let bytes = envelope.to_json();
-    write_new(&files.certificate, &bytes)?;
+    envelope.timestamps.push(response);
+    Ok(envelope)
+}
+
+/// Writes an envelope and what goes with it; gives its SHA-256.
+pub(super) fn write_signed(envelope: &Envelope, files: &Files, extras: &Extras) -> uniq::Result<String> {
+    for stamp in &envelope.timestamps {
+        write_new(&files.timestamp, stamp)?;
+    }
     if extras.sigstore_bundle {
         write_new(&files.bundle, &envelope.to_bundle())?;
     }
+    let bytes = envelope.to_json();
+    write_new(&files.certificate, &bytes)?;
     Ok(hex(&Sha256::digest(&bytes)))
 }
 

@@ -140,7 +140,7 @@ impl Job<'_> {
         let envelope = Envelope::sign(payload, self.signer)?;
         let new = self.args.output.join(new_name(path, self.index.state().generation));
         let extras = Extras { sigstore_bundle: false, timestamp_command: None };
-        let new_sha256 = write_signed(envelope, &files_of(&new), &extras)?;
+        let new_sha256 = write_signed(&envelope, &files_of(&new), &extras)?;
         let told = json!({
             "schema": SCHEMA,
             "certificate": path.to_string_lossy(),
