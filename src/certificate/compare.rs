@@ -200,8 +200,8 @@ fn look_alike(a: &Means, b: &Means) -> bool {
 
 const COLUMNS: usize = 32;
 const ROWS: usize = 18;
-/// Time between two pictures that are compared: that of the small pictures of a clip.
-const STEP: Duration = crate::sample::CLIP_PICTURE_INTERVAL;
+/// Time between two pictures that are compared: two frames of 25 a second.
+const STEP: Duration = Duration::from_millis(80);
 /// Steps between two windows, and steps of a window on either side: a window of about a second, every quarter second.
 const HOP: usize = 3;
 const REACH: usize = 6;
