@@ -38,7 +38,7 @@ use crate::sandbox::{self, Decoding};
 use crate::{Error, Result};
 
 /// Version of the layout.
-pub(super) const FILE_VERSION: u32 = 8;
+pub(super) const FILE_VERSION: u32 = 9;
 
 const MAGIC: &[u8; 8] = b"UNIQFP\r\n";
 const HEAD: usize = 56;
@@ -438,10 +438,10 @@ mod tests {
     #[test]
     fn an_older_file_is_refused_with_what_to_do() {
         let mut old = fingerprint().to_bytes();
-        old[8] = 7;
+        old[8] = 8;
         let reason = Fingerprint::from_bytes(&old).unwrap_err();
         let error = Error::InvalidFingerprint { path: "old.uniq".into(), reason }.to_string();
-        assert!(error.contains("layout is 7, this program needs 8; make it again with"), "{error}");
+        assert!(error.contains("layout is 8, this program needs 9; make it again with"), "{error}");
     }
 
     #[test]
