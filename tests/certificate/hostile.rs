@@ -137,6 +137,26 @@ fn a_statement_that_contradicts_itself_is_refused_though_it_is_signed() {
 }
 
 #[test]
+fn a_payload_that_two_readers_could_read_differently_is_refused_though_it_is_signed() {
+    use uniq::certificate::{Envelope, PrivateKey};
+    let world = world();
+    let key = PrivateKey::load(&world.path("ed25519")).unwrap();
+    let good = payload(&world.certificate("ed25519")).to_string();
+    for (name, bytes, words) in [
+        ("twice", good.replacen("\"verdict\":", "\"verdict\":\"published\",\"verdict\":", 1), "occurs twice"),
+        ("escaped", good.replacen("\"payableMs\":", "\"payable\\u004ds\":0,\"payableMs\":", 1), "occurs twice"),
+        ("behind", format!("{good} {{}}"), "trailing"),
+        ("list", format!("[{good}]"), "_type"),
+        ("nothing", String::new(), "payload"),
+    ] {
+        let path = world.path(&format!("payload-{name}.json"));
+        fs::write(&path, Envelope::sign(bytes.into_bytes(), &key).unwrap().to_json()).unwrap();
+        refused(&verify(world, text(&path), "ed25519.pub"), words);
+        refused(&world.uniq(&["certificate", "show", text(&path)]), words);
+    }
+}
+
+#[test]
 fn what_takes_over_a_terminal_is_made_harmless() {
     let world = world();
     let evil = "\u{1b}]0;owned\u{7}\u{202e}";

@@ -272,3 +272,22 @@ fn the_same_clip_at_the_same_time_gets_the_same_bytes() {
         assert_ne!(made(0), made(1));
     }
 }
+
+#[test]
+fn certificates_of_released_versions_stay_what_they_were() {
+    use uniq::certificate::{Envelope, Keyring, PublicKey, verify};
+    use uniq::report::Verdict;
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/certificate/golden");
+    let now = std::time::UNIX_EPOCH + std::time::Duration::from_secs(4_000_000_000);
+    for (file, key, verdict, matches) in [
+        ("published.json", "p256.pub", Verdict::Published, 1),
+        ("published.sigstore.json", "p256.pub", Verdict::Published, 1),
+        ("unpublished.json", "ed25519.pub", Verdict::Unpublished, 0),
+    ] {
+        let keyring = Keyring::of(PublicKey::load(&golden.join(key)).unwrap());
+        let verified = verify(&Envelope::load(&golden.join(file)).unwrap(), &keyring, now).unwrap();
+        let predicate = &verified.statement.predicate;
+        assert_eq!((predicate.verdict, predicate.matches.len()), (verdict, matches), "{file}");
+        assert_eq!(verified.statement.to_bytes(), Envelope::load(&golden.join(file)).unwrap().payload, "{file}");
+    }
+}
