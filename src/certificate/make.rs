@@ -1,6 +1,7 @@
 //! Makes what a certificate says, of a check.
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
@@ -54,8 +55,10 @@ pub fn certify(index: &Index, clip: &Path, options: &CheckOptions<'_>, terms: &T
 
 /// SHA-256 of all that decides beside the keys: policy, model and radius.
 pub fn policy_digest(policy: &Policy) -> String {
-    let text = format!("{policy:?} {:?} {RADIUS}", Model::default());
-    hex(&Sha256::digest(text))
+    // The model has thousands of numbers, and is the same each time.
+    static MODEL: OnceLock<String> = OnceLock::new();
+    let model = MODEL.get_or_init(|| hex(&Sha256::digest(format!("{:?}", Model::default()))));
+    hex(&Sha256::digest(format!("{policy:?} {model} {RADIUS}")))
 }
 
 /// The clock's time, to the second, as it is written.
