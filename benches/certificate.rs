@@ -1,9 +1,12 @@
-//! What certificates cost: certifying against checking, verifying, and rechecking many against an hour that is new.
+//! What certificates cost: certifying against checking, verifying, and rechecking many against an
+//! hour that is new.
 //!
-//! `cargo bench --bench certificate -- [--hours N] [--certificates N]`. Certifying and checking a made clip go by turns, and the median of the ratios counts. For rechecking
-//! an index of made-up keys is certified against and gets an hour more; a certificate is rechecked as often as told, its fingerprint read from the disk
-//! each time, and the cost of 10 000 is set against that of checking the hour, taken as so many times the made clip. Goals: 5 % more than a check, 10 ms, and
-//! three checks of the hour.
+//! `cargo bench --bench certificate -- [--hours N] [--certificates N]`. Certifying and checking a
+//! made clip go by turns, and the median of the ratios counts. For rechecking an index of made-up
+//! keys is certified against and gets an hour more; a certificate is rechecked as often as told,
+//! its fingerprint read from the disk each time, and the cost of 10 000 is set against that of
+//! checking the hour, taken as so many times the made clip. Goals: 5 % more than a check, 10 ms,
+//! and three checks of the hour.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used)]
 

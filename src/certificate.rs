@@ -1,21 +1,24 @@
-//! The certificate: a signed answer that anybody can check, run again, and hold against new sources.
+//! The certificate: a signed answer that anybody can check, run again, and hold against new
+//! sources.
 //!
-//! A certificate is an [in-toto statement](Statement) about one clip in a [DSSE envelope](Envelope) with one signature. Three
-//! things can be shown of it, and [`Level`] names them:
+//! A certificate is an [in-toto statement](Statement) about one clip in a [DSSE envelope](Envelope)
+//! with one signature. Three things can be shown of it, and [`Level`] names them:
 //!
-//! 1. *verified*: the envelope is signed by a key that the reader trusts, and says nothing that contradicts itself
-//!    ([`verify`]);
-//! 2. *reproduced*: the search was run again, from the fingerprint, on the same snapshot of the index, with the same result
-//!    ([`reproduce`]);
-//! 3. *re-derived*: the fingerprint was made again from the clip. Decoders differ between versions of FFmpeg, so this is for a
-//!    person to judge; nothing here claims it.
+//! 1. *verified*: the envelope is signed by a key that the reader trusts, and says nothing that
+//!    contradicts itself ([`verify`]);
+//! 2. *reproduced*: the search was run again, from the fingerprint, on the same snapshot of the
+//!    index, with the same result ([`reproduce`]);
+//! 3. *re-derived*: the fingerprint was made again from the clip. Decoders differ between versions
+//!    of FFmpeg, so this is for a person to judge; nothing here claims it.
 //!
-//! [`recheck`] holds certificates against what was published since, and [`compare`] a delivered file against the one that was
-//! checked. Everything works offline, and the clock is passed in: the same inputs give the same bytes.
+//! [`recheck`] holds certificates against what was published since, and [`compare`] a delivered
+//! file against the one that was checked. Everything works offline, and the clock is passed in: the
+//! same inputs give the same bytes.
 //!
-//! What is read here comes from strangers. Envelopes, keyrings, checkpoints and proofs are parsed strictly: a field that occurs
-//! twice, a second signature, another version, or a byte too many is refused, with the reason. A field that is missing
-//! never makes the claim better. `docs/certificate.md` has the format field by field.
+//! What is read here comes from strangers. Envelopes, keyrings, checkpoints and proofs are parsed
+//! strictly: a field that occurs twice, a second signature, another version, or a byte too many is
+//! refused, with the reason. A field that is missing never makes the claim better.
+//! `docs/certificate.md` has the format field by field.
 
 mod checkpoint;
 mod compare;
@@ -58,7 +61,8 @@ use crate::media::open_regular;
 ///
 /// # Errors
 ///
-/// [`Error::Io`], and [`Error::InvalidCertificate`] for one of more than `most` bytes, of which no more are read.
+/// [`Error::Io`], and [`Error::InvalidCertificate`] for one of more than `most` bytes, of which no
+/// more are read.
 pub fn read(path: &Path, most: usize) -> Result<Vec<u8>> {
     let file = open_regular(path, OpenOptions::new().read(true)).map_err(Error::io(path, "open"))?;
     let mut bytes = Vec::new();

@@ -1,8 +1,10 @@
-//! A signed statement of how long the history of an index is, and what is in it: a checkpoint as C2SP has it.
+//! A signed statement of how long the history of an index is, and what is in it: a checkpoint as
+//! C2SP has it.
 //!
-//! The text is that of <https://c2sp.org/tlog-checkpoint>, three lines: the origin, which names the log; the number of commits; and
-//! the Merkle root over their leaves in base64. Under an empty line stands the signature, as
-//! <https://c2sp.org/signed-note> has it. Who keeps a checkpoint can tell later whether a commit before it was changed.
+//! The text is that of <https://c2sp.org/tlog-checkpoint>, three lines: the origin, which names the
+//! log; the number of commits; and the Merkle root over their leaves in base64. Under an empty line
+//! stands the signature, as <https://c2sp.org/signed-note> has it. Who keeps a checkpoint can tell
+//! later whether a commit before it was changed.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -24,7 +26,8 @@ pub struct Checkpoint {
     pub root: [u8; 32],
 }
 
-/// What the log of an index is called: by the root of the first commit that it keeps, so that no two have one name.
+/// What the log of an index is called: by the root of the first commit that it keeps, so that no
+/// two have one name.
 ///
 /// # Errors
 ///
@@ -100,7 +103,8 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCertificate`] with the index's folder if it does not, and those of [`Index::history`].
+    /// [`Error::InvalidCertificate`] with the index's folder if it does not, and those of
+    /// [`Index::history`].
     pub fn check(&self, index: &Index) -> Result<()> {
         let refuse = |reason: String| Err(Error::InvalidCertificate { path: index.dir().to_owned(), reason });
         let leaves = index.history_leaves()?;

@@ -1,8 +1,10 @@
-//! Whether a delivered file shows what the certified one shows, from start to end, though it is encoded anew (pure).
+//! Whether a delivered file shows what the certified one shows, from start to end, though it is
+//! encoded anew (pure).
 //!
-//! The small pictures of both are laid side by side at the same times. What stands still must look alike, what moves must move alike,
-//! and no other time may fit better. So a cut, an insertion, another speed, a mirrored picture and another take of
-//! the same scene are told, and the seconds where that is so.
+//! The small pictures of both are laid side by side at the same times. What stands still must look
+//! alike, what moves must move alike, and no other time may fit better. So a cut, an insertion,
+//! another speed, a mirrored picture and another take of the same scene are told, and the seconds
+//! where that is so.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -31,7 +33,8 @@ pub struct Passage {
     pub reason: &'static str,
 }
 
-/// Compares a delivered clip with the certified fingerprint; the error says why they cannot be compared.
+/// Compares a delivered clip with the certified fingerprint; the error says why they cannot be
+/// compared.
 ///
 /// # Errors
 ///
@@ -202,14 +205,17 @@ const COLUMNS: usize = 32;
 const ROWS: usize = 18;
 /// Time between two pictures that are compared: two frames of 25 a second.
 const STEP: Duration = Duration::from_millis(80);
-/// Steps between two windows, and steps of a window on either side: a window of about a second, every quarter second.
+/// Steps between two windows, and steps of a window on either side: a window of about a second,
+/// every quarter second.
 const HOP: usize = 3;
 const REACH: usize = 6;
 /// How much the lengths may differ: containers round them, and encoders add or drop a frame or two.
 const LENGTHS_APART: Duration = Duration::from_millis(200);
-/// How much the logarithm of the proportions may differ: encoders round sizes to even or to 16 pixels.
+/// How much the logarithm of the proportions may differ: encoders round sizes to even or to 16
+/// pixels.
 const ASPECTS_APART: f64 = 0.03;
-/// Mean square of what moves, in grey levels, from which it must move alike; compression alone leaves less.
+/// Mean square of what moves, in grey levels, from which it must move alike; compression alone
+/// leaves less.
 const MOVING: f64 = 2.0;
 /// Least correlation of what moves. Of hard compression it is 0.8 and more, of two takes about 0.
 const ALIKE_MIN: f64 = 0.6;

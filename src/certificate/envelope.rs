@@ -1,7 +1,8 @@
-//! The DSSE envelope, version 1: a payload, its type, and one signature over both; also inside a Sigstore bundle.
+//! The DSSE envelope, version 1: a payload, its type, and one signature over both; also inside a
+//! Sigstore bundle.
 //!
-//! <https://github.com/secure-systems-lab/dsse>. What is signed are the bytes of the payload, as they are: whoever parses them
-//! and writes them anew has another payload.
+//! <https://github.com/secure-systems-lab/dsse>. What is signed are the bytes of the payload, as
+//! they are: whoever parses them and writes them anew has another payload.
 
 use std::path::Path;
 
@@ -50,7 +51,8 @@ impl Envelope {
     ///
     /// # Errors
     ///
-    /// What the signer says, or [`Error::NotSigned`](crate::Error::NotSigned) if the signature is not that of its key.
+    /// What the signer says, or [`Error::NotSigned`](crate::Error::NotSigned) if the signature is
+    /// not that of its key.
     pub fn sign(payload: Vec<u8>, signer: &dyn Signer) -> Result<Envelope> {
         let signature = signer.sign(&pae(PAYLOAD_TYPE, &payload))?;
         let envelope = Envelope {
@@ -137,7 +139,8 @@ impl Envelope {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](crate::Error::Io) and [`Error::InvalidCertificate`](crate::Error::InvalidCertificate).
+    /// [`Error::Io`](crate::Error::Io) and
+    /// [`Error::InvalidCertificate`](crate::Error::InvalidCertificate).
     pub fn load(path: &Path) -> Result<Envelope> {
         Envelope::parse(&read(path, ENVELOPE_MAX)?).map_err(refused(path))
     }

@@ -1,4 +1,5 @@
-//! JSON as strangers may write it, read strictly: no name twice in an object, nothing behind the end.
+//! JSON as strangers may write it, read strictly: no name twice in an object, nothing behind the
+//! end.
 
 use std::fmt;
 
@@ -8,8 +9,8 @@ use serde_json::{Map, Number, Value};
 
 /// Reads one value; the error says what is wrong, and where if that is known.
 ///
-/// `serde_json` keeps the last of two fields of one name where it does not know the name, and others keep the first. So they are
-/// looked for everywhere, after escapes are undone.
+/// `serde_json` keeps the last of two fields of one name where it does not know the name, and
+/// others keep the first. So they are looked for everywhere, after escapes are undone.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let Strict(value) = serde_json::from_slice(bytes).map_err(|error| format!("it is no proper JSON: {error}"))?;
     serde_json::from_value(value).map_err(|error| error.to_string())

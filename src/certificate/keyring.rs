@@ -23,7 +23,8 @@ pub struct TrustedKey {
     pub name: Option<String>,
     /// The key.
     pub key: PublicKey,
-    /// When it was in use; `None` for a key that was named by itself, which is trusted for any time.
+    /// When it was in use; `None` for a key that was named by itself, which is trusted for any
+    /// time.
     pub validity: Option<Validity>,
 }
 
@@ -42,8 +43,8 @@ impl Keyring {
         Keyring { keys: vec![TrustedKey { name: None, key, validity: None }] }
     }
 
-    /// Reads a keyring, an object `{"keys": [{"name", "publicKey", "validFrom", "validUntil"}, …]}` with keys in PEM; the error says
-    /// what is wrong.
+    /// Reads a keyring, an object `{"keys": [{"name", "publicKey", "validFrom", "validUntil"}, …]}`
+    /// with keys in PEM; the error says what is wrong.
     ///
     /// Nothing else may be in it: a slip in a name must not make a key valid for ever.
     ///
@@ -112,7 +113,8 @@ impl TrustedKey {
     }
 }
 
-/// Reads a moment as it is written here: RFC 3339, in UTC, with Z, and no more digits than it needs.
+/// Reads a moment as it is written here: RFC 3339, in UTC, with Z, and no more digits than it
+/// needs.
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     let wrong = || format!("{} is no moment such as 2026-01-31T12:00:00Z", shown(text));
     let moment: Timestamp = text.parse().map_err(|_| wrong())?;

@@ -149,8 +149,8 @@ impl PublicKey {
         }
     }
 
-    /// A signature in the form in which it is written, of one that a device gave: that of P-256 may come as two numbers of 32 bytes,
-    /// and with the larger s.
+    /// A signature in the form in which it is written, of one that a device gave: that of P-256 may
+    /// come as two numbers of 32 bytes, and with the larger s.
     pub fn normal_form(&self, signature: &[u8]) -> Option<Vec<u8>> {
         match self {
             PublicKey::Ed25519(_) => (signature.len() == 64).then(|| signature.to_vec()),
@@ -257,7 +257,8 @@ impl PrivateKey {
         pem.map(|pem| pem.to_string()).unwrap_or_default()
     }
 
-    /// Writes the key to a new file that nobody else can read, and its public key beside it; gives the second's name.
+    /// Writes the key to a new file that nobody else can read, and its public key beside it; gives
+    /// the second's name.
     ///
     /// # Errors
     ///

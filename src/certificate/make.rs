@@ -43,8 +43,9 @@ pub struct Certified {
 ///
 /// # Errors
 ///
-/// Those of [`check`](crate::check()), [`Error::SeveralPictures`] for a clip that has more than one picture, of which a fingerprint holds one,
-/// and [`Error::InvalidSetting`] if [`CheckOptions::now`] is not said.
+/// Those of [`check`](crate::check()), [`Error::SeveralPictures`] for a clip that has more than one
+/// picture, of which a fingerprint holds one, and [`Error::InvalidSetting`] if
+/// [`CheckOptions::now`] is not said.
 pub fn certify(index: &Index, clip: &Path, options: &CheckOptions<'_>, terms: &Terms<'_>) -> Result<Certified> {
     let now = now(options)?;
     let (report, fingerprint) = check_kept(index, clip, options)?;

@@ -1,8 +1,10 @@
-//! What a certificate says: an in-toto statement with a predicate of our own; its bytes are the payload.
+//! What a certificate says: an in-toto statement with a predicate of our own; its bytes are the
+//! payload.
 //!
-//! Times in the clip and its sources are milliseconds, shares are parts of a million, evidence is in thousandths of a bit, moments
-//! are as in RFC 3339, in UTC. There is no floating point number, no path and no name of a machine in it. A field may be null
-//! where that is said, and none may be missing; fields that are not known are ignored, and never make a claim better.
+//! Times in the clip and its sources are milliseconds, shares are parts of a million, evidence is
+//! in thousandths of a bit, moments are as in RFC 3339, in UTC. There is no floating point number,
+//! no path and no name of a machine in it. A field may be null where that is said, and none may be
+//! missing; fields that are not known are ignored, and never make a claim better.
 
 use serde::{Deserialize, Serialize};
 
@@ -206,7 +208,8 @@ pub struct Interval {
     pub end_ms: u64,
 }
 
-/// How probably a copy of the clip's seconds would have been called published, in parts of a million.
+/// How probably a copy of the clip's seconds would have been called published, in parts of a
+/// million.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Power {
@@ -286,8 +289,8 @@ pub struct Search {
     pub grade: Grade,
     /// What was asked for.
     pub mode: SearchMode,
-    /// Share of changed excerpts of the collection that its screening finds, in parts of a million; 1 000 000 if exact, null if nobody
-    /// has measured it.
+    /// Share of changed excerpts of the collection that its screening finds, in parts of a million;
+    /// 1 000 000 if exact, null if nobody has measured it.
     #[serde(deserialize_with = "present")]
     pub measured_recall_ppm: Option<u32>,
     /// Segments of the index that were searched.
@@ -297,7 +300,8 @@ pub struct Search {
     pub keys_compared: Option<u64>,
     /// Distance up to which two keys are alike.
     pub radius_bits: u32,
-    /// Only what was added after this commit was searched; all else is as in the certificate before. Null if all was searched.
+    /// Only what was added after this commit was searched; all else is as in the certificate
+    /// before. Null if all was searched.
     #[serde(deserialize_with = "present")]
     pub since_generation: Option<u64>,
 }

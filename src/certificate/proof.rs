@@ -1,7 +1,9 @@
-//! Proofs that a file is, or is not, among the sources of a snapshot, for those who have only its root.
+//! Proofs that a file is, or is not, among the sources of a snapshot, for those who have only its
+//! root.
 //!
-//! The sources' SHA-256s are the leaves of a Merkle tree, ascending. So that a file is there is proved by its path to the root, and
-//! that it is not by the paths of the two neighbours between which it would lie. That says nothing of near copies of it.
+//! The sources' SHA-256s are the leaves of a Merkle tree, ascending. So that a file is there is
+//! proved by its path to the root, and that it is not by the paths of the two neighbours between
+//! which it would lie. That says nothing of near copies of it.
 
 use std::path::Path;
 
@@ -96,7 +98,8 @@ impl Proof {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCertificate`](crate::Error::InvalidCertificate) and [`Error::Io`](crate::Error::Io).
+    /// [`Error::InvalidCertificate`](crate::Error::InvalidCertificate) and
+    /// [`Error::Io`](crate::Error::Io).
     pub fn load(path: &Path) -> Result<Proof> {
         Proof::parse(&read(path, PROOF_MAX)?).map_err(refused(path))
     }
@@ -109,7 +112,8 @@ impl Proof {
         }
     }
 
-    /// Fails unless it proves what it says about the `sources` sources under `root`, in hexadecimal.
+    /// Fails unless it proves what it says about the `sources` sources under `root`, in
+    /// hexadecimal.
     ///
     /// # Errors
     ///

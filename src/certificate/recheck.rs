@@ -1,7 +1,8 @@
 //! Holds a certificate against what was added to the index since.
 //!
-//! The sources that are new are searched and no others, so that many certificates cost little while few sources are new. What is found is worth what the whole
-//! index, as it is now, makes of it. The short way is taken only while nothing else has changed.
+//! The sources that are new are searched and no others, so that many certificates cost little while
+//! few sources are new. What is found is worth what the whole index, as it is now, makes of it. The
+//! short way is taken only while nothing else has changed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -61,12 +62,14 @@ impl<'a> Recheck<'a> {
         Recheck { index, new: Mutex::default() }
     }
 
-    /// Holds a verified certificate, whose envelope has the SHA-256 `certificate`, against the index.
+    /// Holds a verified certificate, whose envelope has the SHA-256 `certificate`, against the
+    /// index.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCertificate`], whose path is empty, if the fingerprint is not the one that it names, [`Error::NoPast`] if the certificate is
-    /// of another index, and those of [`check_fingerprint`](crate::check_fingerprint).
+    /// [`Error::InvalidCertificate`], whose path is empty, if the fingerprint is not the one that
+    /// it names, [`Error::NoPast`] if the certificate is of another index, and those of
+    /// [`check_fingerprint`](crate::check_fingerprint).
     pub fn recheck(
         &self,
         statement: &Statement,
@@ -92,7 +95,8 @@ impl<'a> Recheck<'a> {
             None => {
                 let report = check::check_fingerprint(self.index, fingerprint, options)?;
                 let mut found = predicate(&report, self.index, fingerprint, options, terms, now(options)?);
-                // The clip was seen when it was certified, and what was wrong with its file is not in the fingerprint.
+                // The clip was seen when it was certified, and what was wrong with its file is not
+                // in the fingerprint.
                 found.payable_ms = found.payable_ms.min(old.payable_ms);
                 found.reasons.retain(|reason| reason.code != crate::report::ReasonCode::FromFingerprint);
                 found.clip = old.clip.clone();
@@ -118,14 +122,16 @@ impl<'a> Recheck<'a> {
         if let Some(new) = known().get(&commit) {
             return Ok(Arc::clone(new));
         }
-        // Made without the lock: making it spreads over threads, and one that waits may take up another certificate.
+        // Made without the lock: making it spreads over threads, and one that waits may take up
+        // another certificate.
         let root = digest(&old.corpus.root).map_err(refuse)?;
         let change = self.index.change_since(old.corpus.generation, &root)?;
         let new = Arc::new(New { change, sources: self.index.since(old.corpus.generation)? });
         Ok(Arc::clone(known().entry(commit).or_insert(new)))
     }
 
-    /// What the certificate says, now of the whole index; `None` if something was found in what is new.
+    /// What the certificate says, now of the whole index; `None` if something was found in what is
+    /// new.
     fn short_way(
         &self,
         old: &Predicate,

@@ -17,17 +17,19 @@ pub struct Reproduced {
     pub result_digest: String,
     /// Whether the index has grown since, and was searched as it was.
     pub grown: bool,
-    /// Only what was added after this commit was searched, as for the certificate; the one before it is to be reproduced by itself.
+    /// Only what was added after this commit was searched, as for the certificate; the one before
+    /// it is to be reproduced by itself.
     pub since_generation: Option<u64>,
 }
 
-/// Runs the search of a certificate again. The index is the snapshot that it names, or one that has grown since and of which
-/// nothing that was in it has been cleared out.
+/// Runs the search of a certificate again. The index is the snapshot that it names, or one that has
+/// grown since and of which nothing that was in it has been cleared out.
 ///
 /// # Errors
 ///
-/// [`Error::InvalidCertificate`], whose path is empty, if the fingerprint is not the one that it names, or if this program decides by other
-/// rules; [`Error::NoPast`] if the snapshot is not to be had of this index; and those of [`check_fingerprint`](crate::check_fingerprint).
+/// [`Error::InvalidCertificate`], whose path is empty, if the fingerprint is not the one that it
+/// names, or if this program decides by other rules; [`Error::NoPast`] if the snapshot is not to be
+/// had of this index; and those of [`check_fingerprint`](crate::check_fingerprint).
 pub fn reproduce(
     statement: &Statement,
     fingerprint: &Fingerprint,

@@ -1,7 +1,8 @@
 //! The result in a form that has one reading and one digest: lines of plain text.
 //!
-//! `docs/certificate.md` says what is in each line. Neither times of day, paths, names of machines, versions of decoders nor words
-//! for people are in it: who runs the search again has the same lines, or another result.
+//! `docs/certificate.md` says what is in each line. Neither times of day, paths, names of machines,
+//! versions of decoders nor words for people are in it: who runs the search again has the same
+//! lines, or another result.
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};

@@ -38,7 +38,8 @@ pub struct Verified {
 ///
 /// See there.
 pub fn verify(envelope: &Envelope, keyring: &Keyring, now: SystemTime) -> Result<Verified, String> {
-    // The name of the key chooses one that is trusted, and is compared with what that is really called.
+    // The name of the key chooses one that is trusted, and is compared with what that is really
+    // called.
     let trusted = keyring.find(&envelope.key_id)?;
     envelope.check_signature(&trusted.key)?;
     let statement = Statement::parse(&envelope.payload)?;

@@ -1,7 +1,8 @@
 //! The index as it was at an earlier commit, what came after, and copies of it that last.
 //!
-//! Videos are only ever added and removed, and each keeps the commit that did so. So a past state is the present one without
-//! what came later, and with what was removed later as long as its keys are still there.
+//! Videos are only ever added and removed, and each keeps the commit that did so. So a past state
+//! is the present one without what came later, and with what was removed later as long as its keys
+//! are still there.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -40,13 +41,15 @@ pub struct Copied {
 }
 
 impl Index {
-    /// This index as it was at one of its commits: with the videos that were in it then and no others.
+    /// This index as it was at one of its commits: with the videos that were in it then and no
+    /// others.
     ///
-    /// What the videos are is compared with what the history says of that commit. Which pictures and publications were known
-    /// of them is not: these are the present ones.
+    /// What the videos are is compared with what the history says of that commit. Which pictures
+    /// and publications were known of them is not: these are the present ones.
     ///
     /// # Errors
-    /// [`Error::NoPast`] if there is no such commit, or not all of it is there any more, [`Error::CorruptIndex`], and [`Error::Io`].
+    /// [`Error::NoPast`] if there is no such commit, or not all of it is there any more,
+    /// [`Error::CorruptIndex`], and [`Error::Io`].
     pub fn as_of(&self, generation: u64) -> Result<Index> {
         let (leaf, before) = self.commit(generation)?;
         let mut stored = self.stored.clone();
@@ -90,8 +93,8 @@ impl Index {
         Ok(past)
     }
 
-    /// This index with only the sources that were added after one of its commits, and all benign material. It counts as large
-    /// as it is as a whole.
+    /// This index with only the sources that were added after one of its commits, and all benign
+    /// material. It counts as large as it is as a whole.
     ///
     /// # Errors
     /// [`Error::CorruptIndex`] and [`Error::Io`].
@@ -115,7 +118,8 @@ impl Index {
     /// What became of the index after one of its commits, of which `root` is the root.
     ///
     /// # Errors
-    /// [`Error::NoPast`] if the history has no such commit or another one, [`Error::CorruptIndex`], and [`Error::Io`].
+    /// [`Error::NoPast`] if the history has no such commit or another one, [`Error::CorruptIndex`],
+    /// and [`Error::Io`].
     pub fn change_since(&self, generation: u64, root: &Hash) -> Result<Change> {
         let (leaf, _) = self.commit(generation)?;
         if leaf.root != *root {
@@ -138,7 +142,8 @@ impl Index {
         Ok(change)
     }
 
-    /// When the newest of its sources was added, as in RFC 3339, in UTC; `None` if that is not known.
+    /// When the newest of its sources was added, as in RFC 3339, in UTC; `None` if that is not
+    /// known.
     pub fn newest_source_at(&self) -> Option<String> {
         let sources = self.segments.iter().filter(|live| live.role == Role::Source);
         let times = sources.flat_map(|live| {
@@ -147,7 +152,8 @@ impl Index {
         moment_of(times.max().unwrap_or(0))
     }
 
-    /// The SHA-256s of its sources, ascending: the leaves under [`IndexState::sources_root`](super::IndexState::sources_root).
+    /// The SHA-256s of its sources, ascending: the leaves under
+    /// [`IndexState::sources_root`](super::IndexState::sources_root).
     pub fn source_leaves(&self) -> Vec<Hash> {
         let sources = self.segments.iter().filter(|live| live.role == Role::Source);
         let mut leaves: Vec<Hash> = sources
@@ -169,11 +175,13 @@ impl Index {
         Ok(leaves.map(|leaf| leaf.to_bytes().to_vec()).collect())
     }
 
-    /// Copies this snapshot into a folder that is empty or not there, where it lasts whatever becomes of the index: its
-    /// write-once files get a second name, or are copied where the folder is on another file system.
+    /// Copies this snapshot into a folder that is empty or not there, where it lasts whatever
+    /// becomes of the index: its write-once files get a second name, or are copied where the folder
+    /// is on another file system.
     ///
     /// # Errors
-    /// [`Error::InvalidSetting`] if there is something in the folder, [`Error::CorruptIndex`] if a file is gone, and [`Error::Io`].
+    /// [`Error::InvalidSetting`] if there is something in the folder, [`Error::CorruptIndex`] if a
+    /// file is gone, and [`Error::Io`].
     pub fn copy_to(&self, folder: &Path) -> Result<Copied> {
         if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(Error::InvalidSetting {
@@ -209,7 +217,8 @@ impl Index {
             content.truncate(usize::try_from(history::length(leaves)).unwrap_or(usize::MAX));
             fs::write(&to, content).map_err(Error::io(&to, "write"))?;
         }
-        // Last, since the manifest makes the folder an index; and found right, since a writer may have come in between.
+        // Last, since the manifest makes the folder an index; and found right, since a writer may
+        // have come in between.
         let (_, body) = manifest::Stored::encode(self.stored.manifest.clone(), folder)?;
         manifest::write(&Disk, folder, &body)?;
         let copy = Index::open(folder)?;

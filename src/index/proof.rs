@@ -1,8 +1,9 @@
 //! Proofs about Merkle trees as RFC 6962 defines them, made and verified (pure).
 //!
-//! An *inclusion* proof shows that a leaf is in the tree of a root, a *consistency* proof that a tree begins with another.
-//! Verifying needs neither the tree nor the index. Both verifiers are those of RFC 9162, sections 2.1.3.2 and 2.1.4.2: they
-//! take a proof of exactly the right length or none.
+//! An *inclusion* proof shows that a leaf is in the tree of a root, a *consistency* proof that a
+//! tree begins with another. Verifying needs neither the tree nor the index. Both verifiers are
+//! those of RFC 9162, sections 2.1.3.2 and 2.1.4.2: they take a proof of exactly the right length
+//! or none.
 
 use std::ops::Range;
 
@@ -43,7 +44,8 @@ pub fn inclusion<L: AsRef<[u8]> + Sync>(leaves: &[L], number: usize) -> Option<V
     Some(proof)
 }
 
-/// Proves that the tree began with its first `old` leaves; `None` if there are not so many, or none.
+/// Proves that the tree began with its first `old` leaves; `None` if there are not so many, or
+/// none.
 pub fn consistency<L: AsRef<[u8]> + Sync>(leaves: &[L], old: usize) -> Option<Vec<Hash>> {
     if old == 0 || old > leaves.len() {
         return None;
@@ -69,7 +71,8 @@ pub fn consistency<L: AsRef<[u8]> + Sync>(leaves: &[L], old: usize) -> Option<Ve
     Some(proof)
 }
 
-/// Whether `proof` shows that a leaf of this hash is the numbered one of the `size` leaves under `root`.
+/// Whether `proof` shows that a leaf of this hash is the numbered one of the `size` leaves under
+/// `root`.
 pub fn includes(leaf: &Hash, number: u64, size: u64, proof: &[Hash], root: &Hash) -> bool {
     if number >= size {
         return false;
@@ -92,16 +95,19 @@ pub fn includes(leaf: &Hash, number: u64, size: u64, proof: &[Hash], root: &Hash
     last == 0 && hash == *root
 }
 
-/// Whether `proof` shows that the tree of `new` leaves under `new_root` begins with that of `old` leaves under `old_root`.
+/// Whether `proof` shows that the tree of `new` leaves under `new_root` begins with that of `old`
+/// leaves under `old_root`.
 ///
 /// Nothing can be said of a tree without leaves.
 pub fn extends(old: u64, new: u64, proof: &[Hash], old_root: &Hash, new_root: &Hash) -> bool {
     old > 0 && holds(0..old, new, proof, old_root, new_root)
 }
 
-/// Whether `proof` shows that some leaves of a tree of `size`, those of one of its subtrees, have the root `part_root`.
+/// Whether `proof` shows that some leaves of a tree of `size`, those of one of its subtrees, have
+/// the root `part_root`.
 ///
-/// The subtrees of a tree begin at a multiple of their length, rounded up to a power of two; each tree begins with one.
+/// The subtrees of a tree begin at a multiple of their length, rounded up to a power of two; each
+/// tree begins with one.
 pub fn holds(part: Range<u64>, size: u64, proof: &[Hash], part_root: &Hash, root: &Hash) -> bool {
     let length = part.end.saturating_sub(part.start);
     let aligned = length.checked_next_power_of_two().is_some_and(|whole| part.start.is_multiple_of(whole));

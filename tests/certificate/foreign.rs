@@ -1,7 +1,8 @@
-//! Certificates in the hands of other programs: verifiers that are not ours, keys in hardware, and authorities of time.
+//! Certificates in the hands of other programs: verifiers that are not ours, keys in hardware, and
+//! authorities of time.
 //!
-//! `scripts/test` installs what can be and says in `UNIQ_FOREIGN` where that is. What is missing is passed over on a person's machine, and is a
-//! failure in CI.
+//! `scripts/test` installs what can be and says in `UNIQ_FOREIGN` where that is. What is missing is
+//! passed over on a person's machine, and is a failure in CI.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -58,7 +59,8 @@ fn mutations(certificate: &Path) -> Vec<Value> {
         .collect()
 }
 
-/// Writes the good certificate and its mutations, each as `wrap` makes it; the good one comes first.
+/// Writes the good certificate and its mutations, each as `wrap` makes it; the good one comes
+/// first.
 fn written(dir: &Path, certificate: &Path, wrap: &dyn Fn(Value) -> Value) -> Vec<PathBuf> {
     let good: Value = serde_json::from_slice(&fs::read(certificate).unwrap()).unwrap();
     let all = [good].into_iter().chain(mutations(certificate)).map(wrap).enumerate();

@@ -48,7 +48,8 @@ fn a_keyring_is_held_to_its_times() {
     refused(&keyring("2099-01-01T00:00:00Z", "2100-01-01T00:00:00Z"), "was in use from");
 }
 
-/// The certificate with another statement, signed again with the same key: what a dishonest or careless signer could hand out.
+/// The certificate with another statement, signed again with the same key: what a dishonest or
+/// careless signer could hand out.
 fn resigned(world: &World, name: &str, change: &dyn Fn(&mut Value)) -> PathBuf {
     use uniq::certificate::{Envelope, PrivateKey};
     let mut statement = payload(&world.certificate("ed25519"));

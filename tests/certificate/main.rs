@@ -1,4 +1,5 @@
-//! Certificates through the real binary: signed, refused, shown, run again and held against new sources.
+//! Certificates through the real binary: signed, refused, shown, run again and held against new
+//! sources.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -22,7 +23,8 @@ use tempfile::TempDir;
 
 const UNIQ: &str = env!("CARGO_BIN_EXE_uniq");
 
-/// An index of three videos, a clip that is in none of them, keys of both kinds, and a certificate by each; made once.
+/// An index of three videos, a clip that is in none of them, keys of both kinds, and a certificate
+/// by each; made once.
 struct World {
     dir: TempDir,
     clip: PathBuf,

@@ -154,7 +154,8 @@ fn a_clip_that_is_published_later_supersedes_its_certificate_and_others_hold() {
         "{revoked}"
     );
 
-    // The new ones are certificates: verified, naming the one before, and themselves reproduced and rechecked.
+    // The new ones are certificates: verified, naming the one before, and themselves reproduced and
+    // rechecked.
     let new: Vec<PathBuf> = told.iter().map(|told| dir.join(told["new_certificate"].as_str().unwrap())).collect();
     for (new, told) in new.iter().zip(&told) {
         good(&uniq_in(dir, &["certificate", "verify", text(new), "--key", "ed25519.pub"]));
@@ -288,7 +289,8 @@ fn a_rewritten_history_is_found_by_an_older_checkpoint() {
     // Root and generation as before, and both refused where they are others.
     refused_on_stdout(&uniq_in(dir, &["index", "verify", "--root", &"0".repeat(64), "--index", "index"]), "root is");
 
-    // The operator goes back, and takes another way: another commit in the place of the one that the checkpoint has.
+    // The operator goes back, and takes another way: another commit in the place of the one that
+    // the checkpoint has.
     fs::remove_dir_all(dir.join("index")).unwrap();
     assert!(Command::new("cp").arg("-a").arg(world().path("index")).arg(dir).status().unwrap().success());
     add(633);

@@ -1,4 +1,5 @@
-//! `uniq certify` and `uniq certificate`: signs answers, and shows what can be shown of signed ones.
+//! `uniq certify` and `uniq certificate`: signs answers, and shows what can be shown of signed
+//! ones.
 
 mod again;
 mod claim;

@@ -54,7 +54,8 @@ impl Signer for Foreign {
     }
 }
 
-/// Runs a shell command with these bytes on standard input; gives what it writes, or what went wrong.
+/// Runs a shell command with these bytes on standard input; gives what it writes, or what went
+/// wrong.
 pub(crate) fn piped(command: &str, input: &[u8]) -> Result<Vec<u8>, String> {
     let child = Command::new("/bin/sh").arg("-c").arg(command).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut child = child.map_err(|error| format!("cannot be run: {error}"))?;

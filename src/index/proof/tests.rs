@@ -75,7 +75,8 @@ fn every_beginning_of_every_small_tree_is_proved_and_no_corrupt_proof_passes() {
     }
 }
 
-/// The cases of github.com/transparency-dev/merkle in the folder `merkle/testdata` of that which `UNIQ_VECTORS` names.
+/// The cases of github.com/transparency-dev/merkle in the folder `merkle/testdata` of that which
+/// `UNIQ_VECTORS` names.
 fn foreign_cases(kind: &str) -> Vec<(PathBuf, Value)> {
     let Some(folder) = std::env::var_os("UNIQ_VECTORS") else { return Vec::new() };
     let folder = Path::new(&folder).join("merkle/testdata").join(kind);

@@ -67,7 +67,8 @@ pub(crate) struct Signing {
     /// Sign with the private key in this file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "signer_command")]
     pub(crate) key: Option<PathBuf>,
-    /// Have this shell command sign: it reads the bytes to be signed on standard input and writes the signature, raw or in DER
+    /// Have this shell command sign: it reads the bytes to be signed on standard input and writes
+    /// the signature, raw or in DER
     #[arg(long, value_name = "COMMAND", requires = "public_key")]
     pub(crate) signer_command: Option<String>,
     /// The public key of what --signer-command signs with
@@ -87,7 +88,8 @@ pub(crate) struct Extras {
     /// Also write the certificate as a Sigstore bundle
     #[arg(long)]
     pub(crate) sigstore_bundle: bool,
-    /// Have this shell command stamp the time: it reads the signature on standard input and writes an RFC 3161 response
+    /// Have this shell command stamp the time: it reads the signature on standard input and writes
+    /// an RFC 3161 response
     #[arg(long, value_name = "COMMAND")]
     pub(crate) timestamp_command: Option<String>,
 }
@@ -110,7 +112,8 @@ pub(crate) struct Certify {
     /// How hard to look, as for `uniq check`
     #[arg(long, value_enum, default_value = "standard")]
     pub(crate) effort: Effort,
-    /// Compare every key of the index, so that the search can be run again on a grown index, or as `uniq check` does
+    /// Compare every key of the index, so that the search can be run again on a grown index, or as
+    /// `uniq check` does
     #[arg(long, value_enum, default_value = "exact")]
     pub(crate) search: Search,
     #[command(flatten)]

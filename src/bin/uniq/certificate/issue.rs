@@ -107,7 +107,8 @@ pub(crate) fn files_of(certificate: &Path) -> Files {
     }
 }
 
-/// Checks a clip and writes its certificate, or without a signer the statement, and the fingerprint.
+/// Checks a clip and writes its certificate, or without a signer the statement, and the
+/// fingerprint.
 pub(crate) fn issue(
     index: &Index,
     clip: &Path,

@@ -159,7 +159,8 @@ impl Job<'_> {
     }
 }
 
-/// `clip.mp4.certificate.json`, and `clip.mp4.g4.certificate.json`, become `clip.mp4.g7.certificate.json`.
+/// `clip.mp4.certificate.json`, and `clip.mp4.g4.certificate.json`, become
+/// `clip.mp4.g7.certificate.json`.
 fn new_name(path: &Path, generation: u64) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let endings = [".certificate.json", ".sigstore.json", ".json"];
