@@ -114,6 +114,25 @@ pub fn check<'a>(index: &Index, query: impl Into<Query<'a>>, options: &CheckOpti
     Ok(report)
 }
 
+/// Checks a clip that has one picture, by what its fingerprint file will hold of it, and gives that as well: a check of the file then finds
+/// the same.
+///
+/// # Errors
+///
+/// Those of [`check`], and [`Error::SeveralPictures`].
+pub(crate) fn check_kept(index: &Index, clip: &Path, options: &CheckOptions<'_>) -> Result<(Report, Fingerprint)> {
+    let looked = fingerprint::pictures_of_clip(clip, options.decoding, options.cancel)?;
+    let made = looked.clone().only(clip)?;
+    let invalid = |reason| Error::InvalidFingerprint { path: clip.to_owned(), reason };
+    let kept = made.kept().map_err(invalid)?;
+    let report = checked(index, &kept, Origin::Seen, options)?;
+    let merged = merge::merge(&looked, vec![report], options.policy.searchable_min.as_secs_f64());
+    let none = || Error::Undecodable { path: clip.to_owned(), reason: "the stream holds no picture".to_owned() };
+    let mut report = merged.ok_or_else(none)?;
+    report.clip.path = clip.to_string_lossy().into_owned();
+    Ok((report, kept))
+}
+
 /// Where a fingerprint comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {

@@ -251,6 +251,38 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A certificate, a proof or a checkpoint that cannot be believed.
+    #[error("{}: refused: {reason}", path.display())]
+    InvalidCertificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do where something can be done.
+        reason: String,
+    },
+    /// A key or a keyring that cannot be used.
+    #[error("{}: not a usable key: {reason}", path.display())]
+    InvalidKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A signature could not be made.
+    #[error("no signature: {reason}")]
+    NotSigned {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A past state of the index cannot be searched any more.
+    #[error("{}: generation {generation} cannot be searched: {reason}", path.display())]
+    NoPast {
+        /// The index.
+        path: PathBuf,
+        /// The commit that was asked for.
+        generation: u64,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// A clip was expected, and the file is, or pretends to be, the fingerprint of one.
     #[error("{}: a fingerprint and no clip; check it by name with: uniq check --fingerprint FILE", path.display())]
     IsFingerprint {

@@ -1,14 +1,14 @@
 //! Decides whether any second of a video clip is already public, as far as an index of public videos can tell.
 //!
 //! ```text
-//! file -> media -> sample -> fingerprint -> index -> search -> align -> verdict -> report
-//!         Frame    Frame     Fingerprint   Segment  Hit       Alignment  Verdict   Report
+//! file -> media -> sample -> fingerprint -> index -> search -> align -> verdict -> report -> certificate
+//!         Frame    Frame     Fingerprint   Segment  Hit       Alignment  Verdict   Report    Statement
 //! ```
 //!
 //! Each arrow is plain data with public fields. A module knows only itself and what stands to its left in
 //!
 //! ```text
-//! error < media < sample < sandbox < fingerprint < index < evidence < search < align < verdict < report < ingest < check
+//! error < media < sample < sandbox < fingerprint < index < evidence < search < align < verdict < report < ingest < check < certificate
 //! ```
 //!
 //! The library never prints, exits or reads the environment; progress and cancellation are passed in. A file gives the
@@ -40,6 +40,8 @@
 //!    which a copy would hardly have been found ([`verdict::PowerModel`]) are unsearchable.
 //! 9. [`report`] says all this in one serialisable value, down to the seconds that are published, unpublished and
 //!    unsearchable.
+//! 10. [`mod@certificate`] signs such an answer, so that others can verify it, run the search again, and hold it against what
+//!     was published since.
 //!
 //! # Limitations
 //!
@@ -56,7 +58,7 @@
 //! - Water, foliage and other fine texture loses its detail under strong compression, and the keys with it.
 //! - Slow scenes whose moments look alike cannot be told from another take. They are *undecided*, and so unsearchable, and
 //!   the clip is inconclusive if they are the most of it, unless another part of it was published.
-//! - A fingerprint that is handed over holds no pictures, and is judged by keys and motion alone.
+//! - A fingerprint that is handed over without pictures is judged by keys and motion alone.
 //! - Damage that a decoder conceals without a word is not seen. Damage that it reports, and files that end early, are
 //!   unsearchable for as long as they last.
 //! - What is marked as benign counts for nothing, and so does what looks like it: copies of it are not found, and the seconds
@@ -148,6 +150,7 @@
 //! ```
 
 pub mod align;
+pub mod certificate;
 mod check;
 pub mod error;
 pub mod evidence;

@@ -68,7 +68,7 @@
 //! | `moment_bits` | bits | the evidence that belongs to this moment only |
 //! | `probability` | 0..=1 | how probable it is that this is a copy, by a model that is fitted on real footage; 1 for identical files |
 //! | `terms[]` | objects | why: `name` of a term and `bits` that it adds to the logarithm of the odds; they add up to it, but for rounding; see [`crate::verdict::terms`] |
-//! | `pictures` | object or null | how well the pictures agree, see below; null if they were not compared, as of a fingerprint that was handed over, or of a source whose pictures are not kept |
+//! | `pictures` | object or null | how well the pictures agree, see below; null if they were not compared, as of a fingerprint that was handed over without pictures, or of a source whose pictures are not kept |
 //! | `pictures.compared` | integer | pictures of the source |
 //! | `pictures.correlation` | -1..=1 | correlation of what moves in both |
 //! | `pictures.share` | 0..=1 | share of what moves in the source that was compared: the rest is cropped or different |

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module may name only itself and what stands to its left.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 14] = [
     "error",
     "media",
     "sample",
@@ -21,16 +21,19 @@ const ORDER: [&str; 13] = [
     "report",
     "ingest",
     "check",
+    "certificate",
 ];
 
 /// Foreign crates that have one place, as a file or a folder: what would have to change with them is all there.
-const PLACES: [(&str, &[&str], &str); 9] = [
+const PLACES: [(&str, &[&str], &str); 11] = [
     ("ffmpeg-next", &["ffmpeg_next", "ffmpeg_sys_next", "ffmpeg"], "src/media/"),
     ("image_hasher", &["image_hasher"], "src/fingerprint/hash.rs"),
     ("hnsw_rs", &["hnsw_rs"], "src/index/cells/graph.rs"),
     ("bincode", &["bincode"], "src/index/format.rs"),
     ("bytemuck", &["bytemuck"], "src/index/format.rs"),
     ("memmap2", &["memmap2"], "src/index/files.rs"),
+    ("ed25519-dalek", &["ed25519_dalek"], "src/certificate/keys"),
+    ("p256", &["p256"], "src/certificate/keys"),
     ("landlock", &["landlock"], "src/sandbox/"),
     ("seccompiler", &["seccompiler"], "src/sandbox/"),
     ("libc", &["libc"], "src/sandbox/"),

@@ -1,6 +1,7 @@
 //! The fingerprint file: what leaves a creator's machine in place of the clip.
 //!
-//! Little-endian. Nothing in it is compressed, so that anybody can see what is handed over.
+//! Little-endian. Nothing in it is compressed, so that anybody can see what is handed over. It does not say where the clip
+//! lies; its digest, [`Fingerprint::digest`], names it wherever it goes.
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
@@ -8,37 +9,47 @@
 //! | 8 | 4 | version of this layout, [`FILE_VERSION`] |
 //! | 12 | 4 | [`FINGERPRINT_VERSION`](super::FINGERPRINT_VERSION) |
 //! | 16 | 8 | length of the body |
-//! | 24 | 8 | XXH3-64 of the body |
-//! | 32 | 8 | length of the header in the body |
-//! | 40 | | header: JSON object of the file's properties and keyframes |
+//! | 24 | 32 | digest: SHA-256 of the first 24 bytes and the body |
+//! | 56 | 8 | length of the header in the body |
+//! | 64 | | header: JSON object of the file's properties and keyframes |
 //! | | 8 | length of the motion |
 //! | | | motion, one picture a keyframe: columns and rows u16, side of a cell f32, number of pictures u32, their times in milliseconds u32 each, then their cells, 2 bits each, row by row, a picture beginning at a byte of its own: 0 still, 1 brighter, 2 darker than in the two seconds on either side |
+//! | | 8 | length of the pictures, 0 if they are not handed over |
+//! | | | small pictures in order of time: time in nanoseconds u64, columns and rows u16, then a grey level u8 for each, row by row |
 //! | | 404 each | keys: keyframe u32, kind u8 (0 whole, 1 region), recurs u8, fine u8, a zero byte, x, y, size f32, and 32 bytes each: key, mirrored key, and the warped ones in the order of [`Warp::ALL`](super::Warp::ALL) |
 
+use std::fs::OpenOptions;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
+use sha2::{Digest as _, Sha256};
 
-use super::{ClipKey, FINGERPRINT_VERSION, Fingerprint, Key, KeyKind, Keyframe, Motion, Parts, Place, Warp, cancelled};
-use crate::media::{Limit, Limits, Links, Source, StreamInfo, Undecoded};
+use super::parts::DURATION_MAX;
+use super::small::PICTURES_MAX;
+use super::{
+    ClipKey, FINGERPRINT_VERSION, Fingerprint, Key, KeyKind, Keyframe, Motion, Parts, Place, Thumbnail, Warp, cancelled,
+};
+use crate::media::{Limit, Limits, Links, Source, StreamInfo, Undecoded, open_regular, small_area_max, small_side_max};
+use crate::sample::CLIP_PICTURE_AREA;
 use crate::sandbox::{self, Decoding};
 use crate::{Error, Result};
 
 /// Version of the layout.
-pub(super) const FILE_VERSION: u32 = 8;
+pub(super) const FILE_VERSION: u32 = 9;
 
 const MAGIC: &[u8; 8] = b"UNIQFP\r\n";
-const HEAD: usize = 32;
+const HEAD: usize = 56;
+/// Bytes before the digest, which it covers.
+const DIGEST_AT: usize = 24;
 const KEY_SIZE: usize = 84 + 32 * Warp::ALL.len();
 
 /// The properties of a fingerprint, as JSON.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
-    path: String,
     sha256: [u8; 32],
     info: StreamInfo,
     duration: Duration,
@@ -49,13 +60,51 @@ struct Header {
 }
 
 impl Fingerprint {
-    /// Writes the fingerprint file; an existing file is replaced as a whole or not at all.
+    /// Writes the fingerprint file, without the small pictures; an existing file is replaced as a whole or not at all.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] when the folder cannot be written to, and for a folder, device, pipe or socket, which a file would
     /// take the place of.
     pub fn save(&self, path: &Path) -> Result<()> {
+        self.write(path, &self.bytes(&[]))
+    }
+
+    /// As [`Fingerprint::save`], with the small pictures: who has this file sees what the clip shows, and a check of it
+    /// finds what a check of the clip does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Fingerprint::save`].
+    pub fn save_with_pictures(&self, path: &Path) -> Result<()> {
+        self.write(path, &self.to_bytes())
+    }
+
+    /// The fingerprint as its file gives it back: a time without keyframes, as of a clip with few frames, is undecoded.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, if no clip can have it.
+    pub fn kept(&self) -> Result<Fingerprint, String> {
+        Ok(Fingerprint { path: self.path.clone(), ..Fingerprint::from_bytes(&self.to_bytes())? })
+    }
+
+    /// The digest of the file with the small pictures, if it has them: what names this fingerprint.
+    pub fn digest(&self) -> [u8; 32] {
+        let bytes = self.to_bytes();
+        std::array::from_fn(|i| bytes[DIGEST_AT + i])
+    }
+
+    /// The digest that a fingerprint file bears, as its head says; `None` if it is none. Whether it is right shows when it is
+    /// loaded.
+    pub fn digest_of_file(path: &Path) -> Option<[u8; 32]> {
+        let file = open_regular(path, OpenOptions::new().read(true)).ok()?;
+        let mut head = [0; HEAD];
+        file.take(HEAD as u64).read_exact(&mut head).ok()?;
+        (&head[..8] == MAGIC).then(|| std::array::from_fn(|i| head[DIGEST_AT + i]))
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
             let cause = std::io::Error::other("it is a folder, device, pipe or socket; give the name of a file");
             return Err(Error::io(path, "write")(cause));
@@ -66,7 +115,7 @@ impl Fingerprint {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let mut file = builder.tempfile_in(folder).map_err(Error::io(path, "create"))?;
-        std::io::Write::write_all(&mut file, &self.to_bytes()).map_err(Error::io(path, "write"))?;
+        std::io::Write::write_all(&mut file, bytes).map_err(Error::io(path, "write"))?;
         file.as_file().sync_all().map_err(Error::io(path, "sync"))?;
         file.persist(path).map_err(|error| Error::io(path, "rename")(error.error))?;
         Ok(())
@@ -87,7 +136,7 @@ impl Fingerprint {
         let invalid = |reason: String| Error::InvalidFingerprint { path: path.to_owned(), reason };
         let fingerprint = Fingerprint::from_bytes(&bytes).map_err(invalid)?;
         within(&fingerprint, path, &decoding.limits)?;
-        Ok(fingerprint)
+        Ok(Fingerprint { path: path.to_string_lossy().into_owned(), ..fingerprint })
     }
 
     /// Whether a file begins like a fingerprint file; `false` also when it cannot be read.
@@ -96,10 +145,13 @@ impl Fingerprint {
             .is_ok_and(|source| begins_like_one(&source))
     }
 
-    /// The bytes of the fingerprint file.
+    /// The bytes of the fingerprint file, with the small pictures if it has them.
     pub fn to_bytes(&self) -> Vec<u8> {
+        self.bytes(&self.pictures)
+    }
+
+    fn bytes(&self, pictures: &[Thumbnail]) -> Vec<u8> {
         let header = Header {
-            path: self.path.clone(),
             sha256: self.sha256,
             info: self.info.clone(),
             duration: self.duration,
@@ -115,6 +167,9 @@ impl Fingerprint {
         let motion = self.motion.to_bytes();
         body.extend((motion.len() as u64).to_le_bytes());
         body.extend(motion);
+        let pictures = pictures_to_bytes(pictures);
+        body.extend((pictures.len() as u64).to_le_bytes());
+        body.extend(pictures);
         for key in &self.keys {
             body.extend(key.keyframe.to_le_bytes());
             body.extend([u8::from(key.kind == KeyKind::Region), u8::from(key.recurs), u8::from(key.fine), 0]);
@@ -129,7 +184,8 @@ impl Fingerprint {
         bytes.extend(FILE_VERSION.to_le_bytes());
         bytes.extend(FINGERPRINT_VERSION.to_le_bytes());
         bytes.extend((body.len() as u64).to_le_bytes());
-        bytes.extend(xxh3_64(&body).to_le_bytes());
+        let digest = digest_of(&bytes, &body);
+        bytes.extend(digest);
         bytes.extend(body);
         bytes
     }
@@ -148,27 +204,31 @@ impl Fingerprint {
             }
         }
         let body = &bytes[HEAD..];
-        let (length, checksum) = (u64_at(bytes, 16), u64_at(bytes, 24));
+        let length = u64_at(bytes, 16);
         if body.len() as u64 != length {
             return Err(format!("its body has {} bytes, {length} were written", body.len()));
         }
-        if xxh3_64(body) != checksum {
-            return Err("its checksum does not fit its content".into());
+        if digest_of(&bytes[..DIGEST_AT], body) != bytes[DIGEST_AT..HEAD] {
+            return Err("its digest does not fit its content".into());
         }
         let Some((header, rest)) = split_part(body) else {
             return Err("its header is longer than the file".into());
         };
-        let Some((motion, keys)) = split_part(rest) else {
+        let Some((motion, rest)) = split_part(rest) else {
             return Err("its motion is longer than the file".into());
         };
+        let Some((pictures, keys)) = split_part(rest) else {
+            return Err("its pictures are longer than the file".into());
+        };
+        let pictures = pictures_from_bytes(pictures).ok_or("its pictures are cut, out of order or of no clip")?;
         let motion = Motion::from_bytes(motion).map_err(|error| format!("its motion: {error}"))?;
         let header: Header = serde_json::from_slice(header).map_err(|error| format!("its header: {error}"))?;
         if keys.len() % KEY_SIZE != 0 {
             return Err("its last key is cut".into());
         }
         let keys = keys.chunks_exact(KEY_SIZE).map(read_key).collect::<Option<Vec<_>>>();
-        Fingerprint::new(Parts {
-            path: header.path,
+        let fingerprint = Fingerprint::new(Parts {
+            path: String::new(),
             sha256: header.sha256,
             info: header.info,
             duration: header.duration,
@@ -178,8 +238,47 @@ impl Fingerprint {
             keyframes: header.keyframes,
             keys: keys.ok_or("a key is out of range")?,
             motion,
-        })
+        })?;
+        Ok(fingerprint.with_pictures(pictures))
     }
+}
+
+fn digest_of(head: &[u8], body: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(head).chain_update(body).finalize().into()
+}
+
+fn pictures_to_bytes(pictures: &[Thumbnail]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for picture in pictures {
+        // No time is longer than 30 days, and no side than 288 pixels.
+        bytes.extend((picture.time.as_nanos() as u64).to_le_bytes());
+        bytes.extend((picture.width as u16).to_le_bytes());
+        bytes.extend((picture.height as u16).to_le_bytes());
+        bytes.extend(&picture.luma);
+    }
+    bytes
+}
+
+/// `None` if they are none that a clip gives.
+fn pictures_from_bytes(mut bytes: &[u8]) -> Option<Vec<Thumbnail>> {
+    let mut pictures: Vec<Thumbnail> = Vec::new();
+    while !bytes.is_empty() {
+        let (time, rest) = bytes.split_first_chunk::<8>()?;
+        let (width, rest) = rest.split_first_chunk::<2>()?;
+        let (height, rest) = rest.split_first_chunk::<2>()?;
+        let time = Duration::from_nanos(u64::from_le_bytes(*time));
+        let [width, height] = [width, height].map(|side| usize::from(u16::from_le_bytes(*side)));
+        let (luma, rest) = rest.split_at_checked(width * height)?;
+        let sides = [width, height].iter().all(|side| (1..=small_side_max(CLIP_PICTURE_AREA)).contains(side))
+            && width * height <= small_area_max(CLIP_PICTURE_AREA);
+        let ascending = pictures.last().is_none_or(|last| last.time < time);
+        if !sides || !ascending || time > DURATION_MAX || pictures.len() >= PICTURES_MAX {
+            return None;
+        }
+        pictures.push(Thumbnail { time, width, height, luma: luma.to_vec() });
+        bytes = rest;
+    }
+    Some(pictures)
 }
 
 /// Serves as the process that decodes a clip or reads a fingerprint; see [`sandbox::serve`].
@@ -265,7 +364,7 @@ mod tests {
     fn fingerprint() -> Fingerprint {
         let key = |i: u64| Key([i, i << 20, !i, i * i]);
         Fingerprint {
-            path: "clip.mp4".into(),
+            path: String::new(),
             sha256: [7; 32],
             info: StreamInfo {
                 width: 1920,
@@ -306,17 +405,58 @@ mod tests {
                 (0..3).for_each(|i| motion.push(Duration::from_millis(500 * i), &[1, -1, 0, 0, -1, 1]));
                 motion
             },
-            pictures: Vec::new(),
+            pictures: (0..4).map(|i| picture(100 * i)).collect(),
         }
+    }
+
+    fn picture(ms: u64) -> Thumbnail {
+        Thumbnail { time: Duration::from_millis(ms), width: 3, height: 2, luma: vec![7; 6] }
     }
 
     #[test]
     fn a_file_gives_back_what_was_saved() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("clip.fp");
-        fingerprint().save(&path).unwrap();
+        let load = || Fingerprint::load(&path, &Decoding::in_process(), None).unwrap();
+        let named = || Fingerprint { path: path.to_string_lossy().into_owned(), ..fingerprint() };
+        fingerprint().save_with_pictures(&path).unwrap();
         assert!(Fingerprint::is_file(&path, Links::Refuse));
-        assert_eq!(Fingerprint::load(&path, &Decoding::in_process(), None).unwrap(), fingerprint());
+        assert_eq!((load(), load().digest()), (named(), fingerprint().digest()));
+        // Pictures are handed over only where that is asked for.
+        fingerprint().save(&path).unwrap();
+        assert_eq!(load(), named().with_pictures(Vec::new()));
+    }
+
+    #[test]
+    fn a_file_does_not_say_where_the_clip_lies_and_has_one_digest_wherever_that_is() {
+        let elsewhere = Fingerprint { path: "/home/somebody/secret.mp4".into(), ..fingerprint() };
+        assert_eq!(elsewhere.to_bytes(), fingerprint().to_bytes());
+        assert_eq!(elsewhere.digest(), fingerprint().digest());
+        assert_ne!(fingerprint().with_pictures(Vec::new()).digest(), fingerprint().digest());
+    }
+
+    #[test]
+    fn an_older_file_is_refused_with_what_to_do() {
+        let mut old = fingerprint().to_bytes();
+        old[8] = 8;
+        let reason = Fingerprint::from_bytes(&old).unwrap_err();
+        let error = Error::InvalidFingerprint { path: "old.uniq".into(), reason }.to_string();
+        assert!(error.contains("layout is 8, this program needs 9; make it again with"), "{error}");
+    }
+
+    #[test]
+    fn pictures_that_no_clip_has_are_refused() {
+        for wrong in [
+            vec![picture(200), picture(100)],
+            vec![picture(100), picture(100)],
+            vec![Thumbnail { width: 289, height: 1, luma: vec![0; 289], ..picture(0) }],
+            vec![Thumbnail { width: 0, luma: vec![], ..picture(0) }],
+            vec![Thumbnail { luma: vec![0; 5], ..picture(0) }],
+            vec![Thumbnail { time: DURATION_MAX + Duration::from_millis(1), ..picture(0) }],
+        ] {
+            let refused = Fingerprint::from_bytes(&fingerprint().with_pictures(wrong).to_bytes()).unwrap_err();
+            assert!(refused.contains("pictures"), "{refused}");
+        }
     }
 
     #[test]

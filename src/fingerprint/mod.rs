@@ -146,7 +146,7 @@ pub struct ClipKey {
 }
 
 /// All that a search needs to know of a clip. Its file gives back no picture but coarse outlines of
-/// what moves; while it is in memory, it has small pictures of the clip besides.
+/// what moves, unless it is saved with the small pictures that it has while it is in memory.
 ///
 /// Made of a clip, or by [`Fingerprint::new`], which lets nothing pass that no clip can have.
 #[derive(Debug, Clone, PartialEq)]

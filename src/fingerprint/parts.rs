@@ -53,7 +53,7 @@ impl Fingerprint {
         Ok(Fingerprint { path, sha256, info, duration, interval, frames, undecoded, keyframes, keys, motion, pictures })
     }
 
-    /// The clip as it was named when the fingerprint was made.
+    /// The clip that it was made of, or the file that it was read from, as the caller named it; its file does not hold it.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -108,13 +108,12 @@ impl Fingerprint {
     /// [`CLIP_PICTURE_INTERVAL`](crate::sample::CLIP_PICTURE_INTERVAL) or more apart, in a long
     /// clip a multiple of it.
     ///
-    /// The file of a fingerprint does not hold them: one that was loaded, or made of its [`Parts`],
-    /// has none.
+    /// Its file holds them only if it was saved with them; one that is made of its [`Parts`] has none.
     pub fn pictures(&self) -> &[Thumbnail] {
         &self.pictures
     }
 
-    /// The same with small pictures that were kept apart from its file.
+    /// The same with these small pictures.
     pub fn with_pictures(self, pictures: Vec<Thumbnail>) -> Fingerprint {
         Fingerprint { pictures, ..self }
     }
@@ -234,7 +233,7 @@ fn with_gaps(parts: &Parts) -> Result<Vec<Undecoded>, String> {
 const NO_KEYFRAME: &str = "the fingerprint has no keyframe";
 
 /// No clip is longer than 30 days.
-const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+pub(super) const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Keyframes of a clip are at most so far apart: those that are drawn from neighbouring intervals less than twice
 /// [`QUERY_INTERVAL`](crate::sample::QUERY_INTERVAL), and a quarter of a second for frames that are shown so long. A sketch, of twice the interval, is made of
@@ -291,7 +290,7 @@ mod tests {
         let mut motion = Motion::new(4, 3, 0.25);
         (0..count).for_each(|i| motion.push(time(i), &[]));
         Parts {
-            path: "clip.mp4".into(),
+            path: String::new(),
             sha256: [3; 32],
             info: StreamInfo {
                 width: 1600,

@@ -36,6 +36,8 @@ mod merkle;
 mod nearest;
 mod newest;
 mod order;
+mod past;
+pub mod proof;
 mod random;
 mod run;
 mod scan;
@@ -52,13 +54,14 @@ mod verify;
 mod video;
 mod writer;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use format::hex;
 pub use format::{FORMAT_VERSION, OLDEST_READABLE};
 pub use joining::{Conflict, Joined};
 pub use nearest::Screen;
 pub use newest::Expected;
+pub use past::{Change, Copied};
 pub(crate) use random::SplitMix;
 pub use screening::{Screening, Strength};
 pub use selection::Selection;
@@ -72,7 +75,7 @@ pub use video::{IndexConfig, Publication, Role, Video, VideoRef};
 pub use writer::{SEGMENT_MAX_KEYS, Writer};
 
 /// How to look for copies.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SearchMode {
     /// Compares all keys of a small index, and screens a large one.

@@ -287,6 +287,11 @@ impl Index {
         Ok(Index { dir: dir.to_owned(), stored, state, segments, cells, names: OnceLock::new() })
     }
 
+    /// Says another size and condition, as of a past state.
+    pub(super) fn set_state(&mut self, state: IndexState) {
+        self.state = state;
+    }
+
     /// Fails if a SHA-256 occurs twice among the videos.
     pub(crate) fn check_names(&self) -> Result<()> {
         let Names { sources, benign, by_sha256 } = self.names();
@@ -349,7 +354,7 @@ impl Index {
 }
 
 /// A moment in milliseconds since 1970 as in RFC 3339, to the second; `None` for 0.
-fn moment_of(millis: u64) -> Option<String> {
+pub(super) fn moment_of(millis: u64) -> Option<String> {
     (millis > 0).then(|| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis)).and_then(moment)).flatten()
 }
 
@@ -495,7 +500,7 @@ fn open_file(path: &Path, magic: [u8; 8], entry: &FileEntry) -> Result<BlockFile
     })
 }
 
-fn describe(stored: &Stored, segments: &[LiveSegment], cells: &Cells) -> IndexState {
+pub(super) fn describe(stored: &Stored, segments: &[LiveSegment], cells: &Cells) -> IndexState {
     let manifest = &stored.manifest;
     let tombstones: u64 = manifest.segments.iter().map(|entry| entry.tombstones.len() as u64).sum();
     let bytes = stored.length.saturating_add(manifest.bytes());

@@ -25,7 +25,7 @@ const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// What a name can hold to take over a terminal: a title, a bell, a colour.
 const EVIL: &str = "\u{1b}]0;owned\u{7}\u{1b}[31m";
 /// Every command, as its words.
-const COMMANDS: [&[&str]; 22] = [
+const COMMANDS: [&[&str]; 36] = [
     &[],
     &["index"],
     &["index", "build"],
@@ -41,10 +41,24 @@ const COMMANDS: [&[&str]; 22] = [
     &["index", "upgrade"],
     &["index", "canaries"],
     &["index", "verify"],
+    &["index", "log"],
+    &["index", "snapshot"],
+    &["index", "prove"],
+    &["index", "checkpoint"],
     &["index", "list"],
     &["index", "stats"],
     &["check"],
     &["fingerprint"],
+    &["key"],
+    &["key", "new"],
+    &["key", "show"],
+    &["certify"],
+    &["certificate"],
+    &["certificate", "show"],
+    &["certificate", "verify"],
+    &["certificate", "reproduce"],
+    &["certificate", "recheck"],
+    &["certificate", "match"],
     &["doctor"],
     &["completions"],
     &["man"],
@@ -324,7 +338,7 @@ fn every_command_teaches_with_an_example_of_itself() {
 #[test]
 fn the_list_of_commands_is_complete() {
     let sandbox = Sandbox::new();
-    for group in [&[][..], &["index"], &["index", "benign"]] {
+    for group in [&[][..], &["index"], &["index", "benign"], &["key"], &["certificate"]] {
         let help = stdout(&sandbox.uniq(&[group, &["--help"]].concat()));
         let commands = help.split_once("Commands:\n").unwrap().1.split_once("\n\n").unwrap().0;
         for line in commands.lines() {

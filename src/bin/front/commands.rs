@@ -1,11 +1,27 @@
 //! The commands' names and the version of its objects, known without the program that has them (pure).
 
 /// The commands.
-pub(crate) const COMMANDS: [&str; 6] = ["index", "check", "fingerprint", "doctor", "completions", "man"];
+pub(crate) const COMMANDS: [&str; 9] =
+    ["index", "check", "fingerprint", "key", "certify", "certificate", "doctor", "completions", "man"];
 
 /// The commands of `uniq index`.
-pub(crate) const INDEX_COMMANDS: [&str; 12] = [
-    "build", "add", "update", "refresh", "remove", "benign", "merge", "upgrade", "canaries", "verify", "list", "stats",
+pub(crate) const INDEX_COMMANDS: [&str; 16] = [
+    "build",
+    "add",
+    "update",
+    "refresh",
+    "remove",
+    "benign",
+    "merge",
+    "upgrade",
+    "canaries",
+    "verify",
+    "log",
+    "snapshot",
+    "prove",
+    "checkpoint",
+    "list",
+    "stats",
 ];
 
 /// The version of the format of JSON objects.

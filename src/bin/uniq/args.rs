@@ -8,8 +8,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use uniq::index::SearchMode;
 
+mod certificate;
 mod index;
 
+pub(crate) use certificate::{CertificateCommand, Certify, Extras, KeyCommand, RecheckArgs, Signing, Trust};
 pub(crate) use index::{BenignCommand, IndexCommand, Sourced};
 
 use crate::expected::Expectation;
@@ -77,8 +79,39 @@ of several clips the worst counts: 2, then 1, then 3.")]
     #[command(after_help = "\
 Example:
   uniq fingerprint clip.mp4 -o clip.uniq
-  uniq check clip.uniq")]
+  uniq check --fingerprint clip.uniq
+
+The digest that names the fingerprint is printed.")]
     Fingerprint(Fingerprint),
+    /// Make or show keys that sign certificates
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Example:\n  uniq key new checks.key && uniq key show checks.key.pub"
+    )]
+    Key(KeyCommand),
+    /// Check clips and sign what was found
+    #[command(after_help = "\
+Example:
+  uniq key new checks.key
+  uniq certify clip.mp4 --key checks.key -o certificates
+
+Of each clip are written NAME.certificate.json, a signed statement that anybody can verify with the public key, and NAME.uniq, the \
+fingerprint with which the search can be run again; it shows small pictures of the clip. Nothing is ever overwritten. What a \
+certificate says and does not say is in docs/certificate.md.
+
+With --json each clip gives an object: schema, clip (path, sha256), verdict, payable_ms, certificate, certificate_sha256, \
+fingerprint, result_digest; one that cannot be certified an object with schema, clip.path, code and message.
+
+Exit codes: those of `uniq check`: 0 every clip is unpublished, 1 something is published, 2 error, 3 inconclusive.")]
+    Certify(Box<Certify>),
+    /// Show, verify, run again and recheck certificates
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Example:\n  uniq certificate verify clip.mp4.certificate.json --key checks.key.pub"
+    )]
+    Certificate(CertificateCommand),
     /// Test what protects this computer from foreign files, and what the program needs
     #[command(after_help = "\
 Example:
@@ -149,10 +182,15 @@ pub(crate) struct Check {
     /// Compare every key of a small index and screen a large one, screen, or compare every key
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) search: Search,
+    /// Also write a certificate of the one clip to this file, and the fingerprint beside it, as `uniq certify` does
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "fingerprint")]
+    pub(crate) certificate: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) expectation: Expectation,
     #[command(flatten)]
     pub(crate) threads: Threads,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
     #[command(flatten)]
     pub(crate) guard: Guard,
 }
@@ -166,6 +204,9 @@ pub(crate) struct Fingerprint {
     /// Write the fingerprint to this file
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: PathBuf,
+    /// Put small pictures of the clip into it, with which a check of it finds what a check of the clip does
+    #[arg(long)]
+    pub(crate) pictures: bool,
     #[command(flatten)]
     pub(crate) guard: Guard,
 }

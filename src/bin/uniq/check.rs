@@ -9,18 +9,19 @@ use std::thread;
 use std::time::SystemTime;
 
 use serde_json::json;
+use uniq::certificate::Signer;
 use uniq::index::Index;
 use uniq::report::{Report, SCHEMA};
 use uniq::sandbox::json_line;
 use uniq::{CheckOptions, Error, Query};
 
-use crate::args::{Check, Fingerprint};
+use crate::args::{Check, Extras, Fingerprint};
 use crate::exit::Exit;
 use crate::output::{self, Paint};
 use crate::place::Place;
 use crate::progress::Counter;
-use crate::text::{count, grouped};
-use crate::{guard, inputs, render, signal, talk};
+use crate::text::{count, grouped, hex};
+use crate::{certificate, guard, inputs, render, signal, signer, talk};
 
 /// Checks the clips.
 pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
@@ -35,6 +36,7 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
         answers.problem(path, error)?;
     }
     let clips = clips.clips;
+    let certificate = certificate_of(args, &clips)?;
     let decoding = guard::decoding(&args.guard, quiet)?;
     let threads = match args.threads.count {
         Some(count) => count.get(),
@@ -53,6 +55,13 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
             now: Some(SystemTime::now()),
             ..CheckOptions::new(&decoding)
         };
+        if let Some((file, signer)) = &certificate {
+            let terms = signer::terms(&args.signing);
+            let (files, extras) =
+                (certificate::files_of(file), Extras { sigstore_bundle: false, timestamp_command: None });
+            let written = certificate::issue(&index, clip, &options, Some(&**signer), &terms, &files, &extras)?;
+            return Ok(written.report);
+        }
         let query = if args.fingerprint { Query::Fingerprint(clip) } else { Query::Clip(clip) };
         uniq::check(&index, query, &options)
     };
@@ -77,6 +86,17 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
         }
     }
     Ok(answers.exit)
+}
+
+/// Where a certificate of the one clip goes, and what signs it, if one is wanted.
+fn certificate_of(args: &Check, clips: &[PathBuf]) -> anyhow::Result<Option<(PathBuf, Box<dyn Signer + Sync>)>> {
+    let Some(file) = &args.certificate else {
+        let unused = args.signing.key.is_some() || args.signing.signer_command.is_some();
+        anyhow::ensure!(!unused, "a key, and nothing to sign: name the certificate with --certificate FILE");
+        return Ok(None);
+    };
+    anyhow::ensure!(clips.len() == 1, "--certificate is for one clip; uniq certify signs several");
+    Ok(Some((file.clone(), signer::required(&args.signing)?)))
 }
 
 /// The line about files that are no videos.
@@ -126,10 +146,13 @@ pub(crate) fn fingerprint(args: &Fingerprint, quiet: bool) -> anyhow::Result<Exi
         );
     }
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
-    let fingerprint = uniq::fingerprint(&args.clip, &decoding, Some(&cancel))?;
-    fingerprint.save(&args.output)?;
+    // As it is read again, so that its digest is that of a certificate.
+    let invalid = |reason| Error::InvalidFingerprint { path: args.clip.clone(), reason };
+    let fingerprint = uniq::fingerprint(&args.clip, &decoding, Some(&cancel))?.kept().map_err(invalid)?;
+    let fingerprint = if args.pictures { fingerprint } else { fingerprint.with_pictures(Vec::new()) };
+    fingerprint.save_with_pictures(&args.output)?;
     if !quiet {
-        talk::say(&format!("wrote {}", args.output.display()));
+        talk::say(&format!("wrote {}, digest {}", args.output.display(), hex(&fingerprint.digest())));
     }
     Ok(Exit::Success)
 }

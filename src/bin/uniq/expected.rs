@@ -9,7 +9,7 @@ use uniq::index::Expected;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Expectation {
     /// Refuse an index whose root is another: 64 hexadecimal digits, as `uniq index stats --json` tells
-    #[arg(long, value_name = "HEX", value_parser = root)]
+    #[arg(long, visible_alias = "root", value_name = "HEX", value_parser = root)]
     expect_root: Option<[u8; 32]>,
     /// Refuse an index of a generation before this one, such as one put back from an old copy
     #[arg(long, value_name = "N")]
@@ -22,7 +22,8 @@ impl From<&Expectation> for Expected {
     }
 }
 
-fn root(text: &str) -> Result<[u8; 32], String> {
+/// Reads a SHA-256 in hexadecimal.
+pub(crate) fn root(text: &str) -> Result<[u8; 32], String> {
     let mut root = [0; 32];
     if text.len() != 2 * root.len() || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         let mut expected = format!("expected {} hexadecimal digits", 2 * root.len());

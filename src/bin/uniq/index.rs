@@ -1,9 +1,10 @@
 //! `uniq index`: build, add, update, refresh, remove, benign, merge, upgrade, canaries, verify,
-//! list, stats.
+//! log, snapshot, prove, checkpoint, list, stats.
 
 mod canaries;
 mod intake;
 mod joining;
+mod past;
 mod removal;
 
 use std::fmt::Write as _;
@@ -13,6 +14,7 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 use uniq::Error;
+use uniq::certificate::Checkpoint;
 use uniq::index::{self, Expected, Index, IndexState, Publication, Role, Verification, Video, Watch, Writer};
 use uniq::ingest::{self, Take};
 use uniq::sandbox::json_line;
@@ -66,9 +68,19 @@ pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
         IndexCommand::Canaries { excerpts, json, index } => {
             canaries::measure(&Place::existing(index.dir)?, excerpts as usize, json, quiet)
         }
-        IndexCommand::Verify { json, expectation, index } => {
-            verify(&Place::existing(index.dir)?, &(&expectation).into(), json, quiet)
+        IndexCommand::Verify { json, checkpoint, key, expectation, index } => {
+            let files = checkpoint.as_deref().zip(key.as_deref());
+            let checkpoint = files.map(|(checkpoint, key)| past::signed(checkpoint, key)).transpose()?;
+            verify(&Place::existing(index.dir)?, &(&expectation).into(), checkpoint.as_ref(), json, quiet)
         }
+        IndexCommand::Log { json, index } => past::log(&Place::existing(index.dir)?, json),
+        IndexCommand::Snapshot { generation, dest, json, index } => {
+            past::snapshot(&Place::existing(index.dir)?, generation, &dest, json)
+        }
+        IndexCommand::Prove { sha256, absent, generation, index } => {
+            past::prove(&Place::existing(index.dir)?, &sha256, absent, generation)
+        }
+        IndexCommand::Checkpoint { index, signing } => past::checkpoint(&Place::existing(index.dir)?, &signing),
         IndexCommand::List { json, index } => list(&[Role::Source, Role::Benign], &Place::existing(index.dir)?, json),
         IndexCommand::Stats { json, expectation, index } => {
             stats(&Place::existing(index.dir)?, &(&expectation).into(), json)
@@ -145,13 +157,23 @@ fn merge(place: &Place, quiet: bool) -> anyhow::Result<Exit> {
 }
 
 /// Checks every byte and prints what is wrong; damage is exit code 2.
-fn verify(place: &Place, expected: &Expected, json: bool, quiet: bool) -> anyhow::Result<Exit> {
+fn verify(
+    place: &Place,
+    expected: &Expected,
+    checkpoint: Option<&Checkpoint>,
+    json: bool,
+    quiet: bool,
+) -> anyhow::Result<Exit> {
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
     let progress = Progress::new(quiet);
     let mut found = index::verify(&place.dir, &|read, of| progress.read(read, of), &|| cancel.load(Ordering::Relaxed));
     progress.finish();
     if let Ok(found) = &mut found {
         found.damage.extend(expected.check(&place.dir, &found.root, found.generation).err());
+        if let Some(checkpoint) = checkpoint {
+            let fits = Index::open(&place.dir).and_then(|index| checkpoint.check(&index));
+            found.damage.extend(fits.err());
+        }
     }
     let mut out = output::stdout();
     if json {

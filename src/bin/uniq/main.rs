@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod args;
+mod certificate;
 mod check;
 #[cfg(test)]
 #[path = "../front/commands.rs"]
@@ -13,12 +14,14 @@ mod expected;
 mod guard;
 mod index;
 mod inputs;
+mod key;
 mod output;
 mod pages;
 mod place;
 mod progress;
 mod render;
 mod signal;
+mod signer;
 mod talk;
 mod text;
 
@@ -70,6 +73,9 @@ fn run(args: &[OsString]) -> anyhow::Result<Exit> {
         Command::Check(args) => check::check(&args, cli.quiet),
         Command::Doctor { json, index } => doctor::doctor(json, &Place::choose(index.dir)?),
         Command::Fingerprint(args) => check::fingerprint(&args, cli.quiet),
+        Command::Key(command) => key::run(&command),
+        Command::Certify(args) => certificate::certify(&args, cli.quiet),
+        Command::Certificate(command) => certificate::run(command, cli.quiet),
         Command::Completions { shell } => pages::completions(shell),
         Command::Man { dir } => pages::man(dir.as_deref()),
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueHint};
 
-use super::{Guard, IndexOption, Threads, interval};
+use super::{Guard, IndexOption, Signing, Threads, interval};
 use crate::expected::Expectation;
 
 /// The commands of `uniq index`.
@@ -166,6 +166,9 @@ Example:
 An older manifest that was put back is damage: each commit is noted beside it, in notes/newest. Whoever can put that back too \
 is noticed by --min-generation or --expect-root.
 
+With --checkpoint the history must begin with what that signed checkpoint is of, so that no commit before it was changed; it must \
+be signed by --key.
+
 With --json one object is printed: root, generation, files, bytes, whole, damage (a text each), unnamed (files that belong to \
 nothing). Root and generation are null if the manifest itself cannot be read.
 
@@ -174,10 +177,91 @@ Exit codes: 0 whole, 2 damaged, not as expected, or no index.")]
         /// Print one JSON object
         #[arg(long)]
         json: bool,
+        /// Refuse an index whose history does not begin with that of this checkpoint
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "key")]
+        checkpoint: Option<PathBuf>,
+        /// The public key that the checkpoint is signed with
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "checkpoint")]
+        key: Option<PathBuf>,
         #[command(flatten)]
         expectation: Expectation,
         #[command(flatten)]
         index: IndexOption,
+    },
+    /// List the commits of the index
+    #[command(after_help = "\
+Example:
+  uniq index log
+
+The history is read and checked as a whole. With --json each commit is one object on one line: generation, root, sources_root, \
+allowlist_root, committed_at.")]
+    Log {
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        index: IndexOption,
+    },
+    /// Copy the index to where it lasts, so that certificates of it can be run again
+    #[command(after_help = "\
+Example:
+  uniq index snapshot /archive/2026-01
+
+The files are linked where that can be, and take no room until the index drops them. The newest generation is copied; one before it can be read out of the \
+copy, as out of the index, unless something of it was cleared out, which is told.
+
+With --json one object is printed: schema, generation, readable_generation, linked, copied.
+
+Exit codes: 0 done, 2 error, or that generation is gone.")]
+    Snapshot {
+        /// Make sure that this generation can be read out of the copy
+        #[arg(long, value_name = "N")]
+        generation: Option<u64>,
+        /// An empty folder, or a new one
+        #[arg(value_name = "DEST", value_hint = ValueHint::DirPath)]
+        dest: PathBuf,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        index: IndexOption,
+    },
+    /// Prove that a file is, or is not, among the sources
+    #[command(after_help = "\
+Example:
+  uniq index prove 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 > proof.json
+  uniq certificate verify clip.certificate.json --key checks.key.pub --proof proof.json
+
+The proof is printed as one JSON object; it leads to the root over the sources that certificates and `uniq index stats` tell. \
+A proof of absence says that this very file is no source, and nothing of near copies of it.
+
+Exit codes: 0 proved, 2 it is the other way round, or error.")]
+    Prove {
+        /// SHA-256 of the file
+        #[arg(value_name = "SHA256", value_parser = crate::expected::root)]
+        sha256: [u8; 32],
+        /// Prove that it is not there
+        #[arg(long)]
+        absent: bool,
+        /// Of this generation, in place of the newest
+        #[arg(long, value_name = "N")]
+        generation: Option<u64>,
+        #[command(flatten)]
+        index: IndexOption,
+    },
+    /// Sign how long the history is and what is in it
+    #[command(after_help = "\
+Example:
+  uniq index checkpoint --key checks.key > checkpoint
+  uniq index verify --checkpoint checkpoint --key checks.key.pub
+
+The checkpoint is printed as C2SP has it: a signed note of three lines. Give it to somebody else: whoever has it can tell \
+later whether a commit before it was changed.")]
+    Checkpoint {
+        #[command(flatten)]
+        index: IndexOption,
+        #[command(flatten)]
+        signing: Signing,
     },
     /// List the videos of the index
     #[command(after_help = "\

@@ -1,0 +1,247 @@
+//! The DSSE envelope, version 1: a payload, its type, and one signature over both; also inside a
+//! Sigstore bundle.
+//!
+//! <https://github.com/secure-systems-lab/dsse>. What is signed are the bytes of the payload, as
+//! they are: whoever parses them and writes them anew has another payload.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::keys::{PublicKey, Signer};
+use super::{json, read, refused};
+use crate::error::Result;
+
+/// The type of the payload: an in-toto statement.
+pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+
+/// The type of a Sigstore bundle.
+pub const BUNDLE_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+
+/// Longest envelope in bytes. A certificate of an hour with 1 000 matches has some 500 kB.
+pub const ENVELOPE_MAX: usize = 16 << 20;
+
+/// A payload and its signature, of which nothing is known yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// What the payload is.
+    pub payload_type: String,
+    /// The bytes that are signed.
+    pub payload: Vec<u8>,
+    /// The name of the key in the envelope; a hint, and never relied on.
+    pub key_id: String,
+    /// The signature.
+    pub signature: Vec<u8>,
+    /// Time stamps of the signature in a bundle, as RFC 3161 responses; not checked here.
+    pub timestamps: Vec<Vec<u8>>,
+}
+
+/// The bytes that are signed: DSSE's pre-authentication encoding.
+pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
+    bytes.extend(payload);
+    bytes
+}
+
+impl Envelope {
+    /// Signs a payload.
+    ///
+    /// # Errors
+    ///
+    /// What the signer says, or [`Error::NotSigned`](crate::Error::NotSigned) if the signature is
+    /// not that of its key.
+    pub fn sign(payload: Vec<u8>, signer: &dyn Signer) -> Result<Envelope> {
+        let signature = signer.sign(&pae(PAYLOAD_TYPE, &payload))?;
+        let envelope = Envelope {
+            payload_type: PAYLOAD_TYPE.to_owned(),
+            payload,
+            key_id: signer.public_key().key_id(),
+            signature,
+            timestamps: Vec::new(),
+        };
+        let unfit = |reason| crate::Error::NotSigned { reason: format!("what the signer gave is none: {reason}") };
+        envelope.check_signature(signer.public_key()).map_err(unfit)?;
+        Ok(envelope)
+    }
+
+    /// Fails unless the signature is that of this key.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not.
+    pub fn check_signature(&self, key: &PublicKey) -> Result<(), String> {
+        if self.payload_type != PAYLOAD_TYPE {
+            return Err(format!("its payload is of the type {:?}, expected {PAYLOAD_TYPE:?}", self.payload_type));
+        }
+        if self.key_id != key.key_id() {
+            return Err(format!(
+                "it names the key {}, and the key to check it with is {}: it was signed with another key",
+                shown(&self.key_id),
+                key.key_id()
+            ));
+        }
+        key.verify(&pae(&self.payload_type, &self.payload), &self.signature)
+    }
+
+    /// The envelope as JSON, on one line without a line feed.
+    pub fn to_json(&self) -> Vec<u8> {
+        let of = |bytes: &[u8]| STANDARD.encode(bytes);
+        let raw = RawEnvelope {
+            payload: of(&self.payload),
+            payload_type: self.payload_type.clone(),
+            signatures: vec![RawSignature { keyid: self.key_id.clone(), sig: of(&self.signature) }],
+        };
+        // Strings always serialise.
+        serde_json::to_vec(&raw).unwrap_or_default()
+    }
+
+    /// The envelope in a Sigstore bundle.
+    pub fn to_bundle(&self) -> Vec<u8> {
+        let stamps = self.timestamps.iter().map(|stamp| Timestamp { signed_timestamp: STANDARD.encode(stamp) });
+        let stamps = Timestamps { rfc3161_timestamps: stamps.collect() };
+        let envelope: Value = serde_json::from_slice(&self.to_json()).unwrap_or_default();
+        let raw = serde_json::json!({
+            "mediaType": BUNDLE_MEDIA_TYPE,
+            "verificationMaterial": {
+                "publicKey": { "hint": self.key_id },
+                "tlogEntries": [],
+                "timestampVerificationData": stamps,
+            },
+            "dsseEnvelope": envelope,
+        });
+        serde_json::to_vec(&raw).unwrap_or_default()
+    }
+
+    /// Reads an envelope, or the one in a bundle; the error says what is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// See there.
+    pub fn parse(bytes: &[u8]) -> Result<Envelope, String> {
+        if bytes.len() > ENVELOPE_MAX {
+            return Err(format!("it has more than {ENVELOPE_MAX} bytes, and no certificate is so long"));
+        }
+        let value: Value = json::parse(bytes)?;
+        if !value.is_object() {
+            return Err("it is no JSON object".into());
+        }
+        if value.get("mediaType").is_some() {
+            return Envelope::of_bundle(value);
+        }
+        let raw: RawEnvelope = serde_json::from_value(value).map_err(|error| format!("it is no envelope: {error}"))?;
+        Envelope::of(raw, Vec::new())
+    }
+
+    /// Reads the file of an envelope or a bundle.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error::Io) and
+    /// [`Error::InvalidCertificate`](crate::Error::InvalidCertificate).
+    pub fn load(path: &Path) -> Result<Envelope> {
+        Envelope::parse(&read(path, ENVELOPE_MAX)?).map_err(refused(path))
+    }
+
+    fn of_bundle(value: Value) -> Result<Envelope, String> {
+        let media_type = value["mediaType"].as_str().unwrap_or_default();
+        if media_type != BUNDLE_MEDIA_TYPE {
+            return Err(format!("it is a bundle of the type {media_type:?}, expected {BUNDLE_MEDIA_TYPE:?}"));
+        }
+        let raw: RawBundle = serde_json::from_value(value).map_err(|error| format!("it is no bundle: {error}"))?;
+        if !raw.verification_material.tlog_entries.is_empty() {
+            return Err("its bundle has entries of a transparency log, which nothing here can check".into());
+        }
+        let stamps = raw.verification_material.timestamp_verification_data.rfc3161_timestamps;
+        let stamps: Option<Vec<_>> = stamps.iter().map(|stamp| STANDARD.decode(&stamp.signed_timestamp).ok()).collect();
+        let envelope = Envelope::of(raw.dsse_envelope, stamps.ok_or("a time stamp of its bundle is no base64")?)?;
+        if raw.verification_material.public_key.hint != envelope.key_id {
+            return Err("its bundle names another key than its envelope".into());
+        }
+        Ok(envelope)
+    }
+
+    fn of(raw: RawEnvelope, timestamps: Vec<Vec<u8>>) -> Result<Envelope, String> {
+        let signature = match raw.signatures.as_slice() {
+            [one] => one,
+            several => return Err(format!("it has {} signatures, and a certificate has one", several.len())),
+        };
+        let decode = |what: &str, text: &str| {
+            STANDARD.decode(text).map_err(|error| format!("its {what} is no proper base64: {error}"))
+        };
+        Ok(Envelope {
+            payload_type: raw.payload_type,
+            payload: decode("payload", &raw.payload)?,
+            key_id: signature.keyid.clone(),
+            signature: decode("signature", &signature.sig)?,
+            timestamps,
+        })
+    }
+}
+
+/// A foreign name, short enough for a message.
+pub(super) fn shown(text: &str) -> String {
+    const MOST: usize = 80;
+    if text.chars().count() > MOST {
+        format!("{:?}…", text.chars().take(MOST).collect::<String>())
+    } else {
+        format!("{text:?}")
+    }
+}
+
+// Fields that are not known are ignored, as DSSE has it; those that are may not be missing.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawEnvelope {
+    payload: String,
+    payload_type: String,
+    signatures: Vec<RawSignature>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RawSignature {
+    keyid: String,
+    sig: String,
+}
+
+// What a bundle holds besides could be a second signature or certificate.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RawBundle {
+    #[serde(rename = "mediaType")]
+    _media_type: String,
+    verification_material: Material,
+    dsse_envelope: RawEnvelope,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Material {
+    public_key: Hint,
+    tlog_entries: Vec<Value>,
+    timestamp_verification_data: Timestamps,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hint {
+    hint: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Timestamps {
+    #[serde(rename = "rfc3161Timestamps")]
+    rfc3161_timestamps: Vec<Timestamp>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Timestamp {
+    signed_timestamp: String,
+}
+
+#[cfg(test)]
+mod tests;

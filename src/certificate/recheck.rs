@@ -1,0 +1,199 @@
+//! Holds a certificate against what was added to the index since.
+//!
+//! The sources that are new are searched and no others, so that many certificates cost little while
+//! few sources are new. What is found is worth what the whole index, as it is now, makes of it. The
+//! short way is taken only while nothing else has changed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+
+use super::make::{Terms, corpus, finish, now, policy_digest, predicate, previous};
+use super::predicate::{Grade, Predicate, Statement, total};
+use super::proof::digest;
+use super::reproduce::refuse;
+use crate::check::{self, CheckOptions};
+use crate::error::{Error, Result};
+use crate::fingerprint::{FINGERPRINT_VERSION, Fingerprint};
+use crate::index::{Change, Index, hex};
+use crate::report::SpanState;
+
+/// What became of a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// What it says is still so.
+    Holds,
+    /// More of the clip was published since, or less is payable.
+    Superseded,
+}
+
+/// A certificate that was held against an index.
+#[derive(Debug, Clone)]
+pub struct Rechecked {
+    /// The new certificate, which is to be signed.
+    pub statement: Statement,
+    /// What became of the old one.
+    pub outcome: Outcome,
+    /// Sources that are new.
+    pub added: u64,
+    /// Why all of the index was searched; `None` if only what is new was.
+    pub in_full: Option<String>,
+}
+
+/// An index against which many certificates are held.
+#[derive(Debug)]
+pub struct Recheck<'a> {
+    index: &'a Index,
+    /// What is new since a commit, made once for all certificates of it.
+    new: Mutex<HashMap<(u64, String), Arc<New>>>,
+}
+
+#[derive(Debug)]
+struct New {
+    change: Change,
+    sources: Index,
+}
+
+impl<'a> Recheck<'a> {
+    /// Holds certificates against this index.
+    pub fn against(index: &'a Index) -> Recheck<'a> {
+        Recheck { index, new: Mutex::default() }
+    }
+
+    /// Holds a verified certificate, whose envelope has the SHA-256 `certificate`, against the
+    /// index.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidCertificate`], whose path is empty, if the fingerprint is not the one that
+    /// it names, [`Error::NoPast`] if the certificate is of another index, and those of
+    /// [`check_fingerprint`](crate::check_fingerprint).
+    pub fn recheck(
+        &self,
+        statement: &Statement,
+        certificate: [u8; 32],
+        fingerprint: &Fingerprint,
+        options: &CheckOptions<'_>,
+        terms: &Terms<'_>,
+    ) -> Result<Rechecked> {
+        let old = &statement.predicate;
+        super::check_fingerprint(statement, fingerprint).map_err(refuse)?;
+        let new = self.new_since(old)?;
+        let options = &CheckOptions { effort: old.method.effort, search: old.search.mode, ..*options };
+        let mut in_full = other_rules(old, options, &new.change);
+        let mut found = None;
+        if in_full.is_none() {
+            match self.short_way(old, &new, fingerprint, options, terms)? {
+                Some(predicate) => found = Some(predicate),
+                None => in_full = Some("something of it was found in what is new".to_owned()),
+            }
+        }
+        let mut found = match found {
+            Some(found) => found,
+            None => {
+                let report = check::check_fingerprint(self.index, fingerprint, options)?;
+                let mut found = predicate(&report, self.index, fingerprint, options, terms, now(options)?);
+                // The clip was seen when it was certified, and what was wrong with its file is not
+                // in the fingerprint.
+                found.payable_ms = found.payable_ms.min(old.payable_ms);
+                found.reasons.retain(|reason| reason.code != crate::report::ReasonCode::FromFingerprint);
+                found.clip = old.clip.clone();
+                found.method.decoder = old.method.decoder.clone();
+                found
+            }
+        };
+        found.previous = previous(hex(&certificate));
+        finish(&mut found);
+        let published = |of: &Predicate| total(&of.spans, SpanState::Published);
+        let superseded = published(&found) > published(old) || found.payable_ms < old.payable_ms;
+        Ok(Rechecked {
+            statement: Statement::new(statement.clip_sha256().to_owned(), found),
+            outcome: if superseded { Outcome::Superseded } else { Outcome::Holds },
+            added: new.change.added,
+            in_full,
+        })
+    }
+
+    fn new_since(&self, old: &Predicate) -> Result<Arc<New>> {
+        let commit = (old.corpus.generation, old.corpus.root.clone());
+        let known = || self.new.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(new) = known().get(&commit) {
+            return Ok(Arc::clone(new));
+        }
+        // Made without the lock: making it spreads over threads, and one that waits may take up
+        // another certificate.
+        let root = digest(&old.corpus.root).map_err(refuse)?;
+        let change = self.index.change_since(old.corpus.generation, &root)?;
+        let new = Arc::new(New { change, sources: self.index.since(old.corpus.generation)? });
+        Ok(Arc::clone(known().entry(commit).or_insert(new)))
+    }
+
+    /// What the certificate says, now of the whole index; `None` if something was found in what is
+    /// new.
+    fn short_way(
+        &self,
+        old: &Predicate,
+        new: &New,
+        fingerprint: &Fingerprint,
+        options: &CheckOptions<'_>,
+        terms: &Terms<'_>,
+    ) -> Result<Option<Predicate>> {
+        let mut search = old.search.clone();
+        search.segments_searched = new.sources.segments_searched();
+        search.since_generation = Some(old.corpus.generation);
+        if new.change.added > 0 {
+            let report = check::check_fingerprint(&new.sources, fingerprint, options)?;
+            if !report.matches.is_empty() {
+                return Ok(None);
+            }
+            let of_new = predicate(&report, self.index, fingerprint, options, terms, now(options)?).search;
+            // Of two searches the worse counts.
+            if of_new.grade == Grade::Screened {
+                search.grade = Grade::Screened;
+            }
+            search.measured_recall_ppm =
+                search.measured_recall_ppm.zip(of_new.measured_recall_ppm).map(|(old, new)| old.min(new));
+        }
+        search.keys_compared = None;
+        Ok(Some(Predicate {
+            corpus: corpus(self.index, terms.name),
+            search,
+            checked_at: now(options)?,
+            policy_uri: terms.policy_uri.map(str::to_owned),
+            ..old.clone()
+        }))
+    }
+}
+
+/// Holds one certificate against an index; see [`Recheck::recheck`].
+///
+/// # Errors
+///
+/// See there.
+pub fn recheck(
+    index: &Index,
+    statement: &Statement,
+    certificate: [u8; 32],
+    fingerprint: &Fingerprint,
+    options: &CheckOptions<'_>,
+    terms: &Terms<'_>,
+) -> Result<Rechecked, Error> {
+    Recheck::against(index).recheck(statement, certificate, fingerprint, options, terms)
+}
+
+/// Why searching what is new would not be enough.
+fn other_rules(old: &Predicate, options: &CheckOptions<'_>, change: &Change) -> Option<String> {
+    let method = &old.method;
+    if method.fingerprint_version != FINGERPRINT_VERSION {
+        return Some(format!("its fingerprint version is {}", method.fingerprint_version));
+    }
+    if method.policy_digest != policy_digest(&options.policy) {
+        return Some("its policy is another".to_owned());
+    }
+    if change.benign {
+        return Some("benign material was added or removed since".to_owned());
+    }
+    (change.removed > 0).then(|| format!("{} of its sources were removed since", change.removed))
+}

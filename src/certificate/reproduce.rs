@@ -1,0 +1,134 @@
+//! Runs the search of a certificate again, from the fingerprint, on the same snapshot.
+
+use super::make::{Terms, now, policy_digest, predicate};
+use super::predicate::{Grade, Predicate, Statement};
+use super::result;
+use crate::check::{self, CheckOptions};
+use crate::error::{Error, Result};
+use crate::fingerprint::{FINGERPRINT_VERSION, Fingerprint};
+use crate::index::{Index, SearchMode, hex};
+
+/// What a search that was run again gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reproduced {
+    /// Where the result differs first; `None` if it is equal.
+    pub difference: Option<String>,
+    /// The digest of the result that was found here.
+    pub result_digest: String,
+    /// Whether the index has grown since, and was searched as it was.
+    pub grown: bool,
+    /// Only what was added after this commit was searched, as for the certificate; the one before
+    /// it is to be reproduced by itself.
+    pub since_generation: Option<u64>,
+}
+
+/// Runs the search of a certificate again. The index is the snapshot that it names, or one that has
+/// grown since and of which nothing that was in it has been cleared out.
+///
+/// # Errors
+///
+/// [`Error::InvalidCertificate`], whose path is empty, if the fingerprint is not the one that it
+/// names, or if this program decides by other rules; [`Error::NoPast`] if the snapshot is not to be
+/// had of this index; and those of [`check_fingerprint`](crate::check_fingerprint).
+pub fn reproduce(
+    statement: &Statement,
+    fingerprint: &Fingerprint,
+    index: &Index,
+    options: &CheckOptions<'_>,
+) -> Result<Reproduced> {
+    let certified = &statement.predicate;
+    super::check_fingerprint(statement, fingerprint).map_err(refuse)?;
+    check_rules(certified, options).map_err(refuse)?;
+    let same = index.state().root == certified.corpus.root;
+    let past;
+    let snapshot = if same {
+        index
+    } else {
+        past = past_of(certified, index)?;
+        &past
+    };
+    let mode = if same { certified.search.mode } else { SearchMode::Exact };
+    let options = CheckOptions { effort: certified.method.effort, search: mode, ..*options };
+    let terms = Terms { name: &certified.corpus.name, policy_uri: None };
+    let found = match certified.search.since_generation {
+        None => {
+            let report = check::check_fingerprint(snapshot, fingerprint, &options)?;
+            predicate(&report, snapshot, fingerprint, &options, &terms, now(&options)?)
+        }
+        Some(since) => {
+            let report = check::check_fingerprint(&snapshot.since(since)?, fingerprint, &options)?;
+            let new = predicate(&report, snapshot, fingerprint, &options, &terms, now(&options)?);
+            if new.matches.is_empty() {
+                // All else is what the certificate before it says.
+                Predicate { corpus: new.corpus, ..certified.clone() }
+            } else {
+                new
+            }
+        }
+    };
+    Ok(Reproduced {
+        difference: result::first_difference(certified, &found),
+        result_digest: result::result_digest(&found),
+        grown: !same,
+        since_generation: certified.search.since_generation,
+    })
+}
+
+/// Fails unless this is the fingerprint that a certificate names, of the clip that it names.
+///
+/// # Errors
+///
+/// Why it is not.
+pub fn check_fingerprint(statement: &Statement, fingerprint: &Fingerprint) -> Result<(), String> {
+    let (named, found) = (&statement.predicate.fingerprint.sha256, hex(&fingerprint.digest()));
+    if *named != found {
+        return Err(format!("the fingerprint has the digest {found}, and the certificate names {named}"));
+    }
+    if hex(fingerprint.sha256()) != statement.clip_sha256() {
+        return Err("the fingerprint that it names is of another clip than the certificate".to_owned());
+    }
+    Ok(())
+}
+
+/// Fails unless this program decides as the one that made a certificate.
+fn check_rules(certified: &Predicate, options: &CheckOptions<'_>) -> Result<(), String> {
+    let method = &certified.method;
+    let this = policy_digest(&options.policy);
+    if method.fingerprint_version == FINGERPRINT_VERSION && method.policy_digest == this {
+        return Ok(());
+    }
+    let commit = method.commit.as_deref().map_or(String::new(), |commit| format!(" ({commit})"));
+    Err(format!(
+        "it was made by other rules (fingerprint version {}, policy {}) than this program's ({FINGERPRINT_VERSION}, {this}): run it \
+         again with {} {}{commit}",
+        method.fingerprint_version, method.policy_digest, method.tool, method.version
+    ))
+}
+
+/// The snapshot of a certificate, out of an index that has grown since.
+fn past_of(certified: &Predicate, index: &Index) -> Result<Index> {
+    let corpus = &certified.corpus;
+    let no_past =
+        |reason: String| Error::NoPast { path: index.dir().to_owned(), generation: corpus.generation, reason };
+    let past = index.as_of(corpus.generation)?;
+    if past.state().root != corpus.root {
+        let found = &past.state().root;
+        return Err(no_past(format!(
+            "it has the root {found} in the history here, and {} in the certificate: this is another index, or its history was rewritten",
+            corpus.root
+        )));
+    }
+    if certified.search.grade != Grade::Exact {
+        let reason = "the search was screened, and by which cells is no longer known; use the snapshot of it";
+        return Err(no_past(reason.to_owned()));
+    }
+    if past.state().without_pictures != corpus.without_pictures {
+        let reason = "pictures of its sources were made since, and would be looked at; use the snapshot of it";
+        return Err(no_past(reason.to_owned()));
+    }
+    Ok(past)
+}
+
+pub(super) fn refuse(reason: String) -> Error {
+    Error::InvalidCertificate { path: std::path::PathBuf::new(), reason }
+}
