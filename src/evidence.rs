@@ -1,63 +1,67 @@
-//! How much agreement between a clip and a source is worth, in bits.
+//! Scores the correspondences between a clip and a reference, in bits.
 //!
-//! A pair of keys at distance `d` is worth `w(d) = -log2 p0(d)`, where `p0(d)` is the chance that two keys of
-//! unrelated videos are within `d` bits. The first pair of an alignment pays for the search among all keys of the
-//! corpus and for the likeness of things, each further pair for all those that could have fallen into its window. A pair
-//! counts only when both its keys are far from those of every pair counted before: twenty sightings of one thing are one
-//! sighting. A key that many videos share pays for its frequency.
+//! A pair of keys at distance `d` scores its self-information `w(d) = -log2 p0(d)`, where `p0(d)`
+//! is the probability that two keys of unrelated videos are within `d` bits. The first pair of an
+//! alignment pays for the search over all keys of the corpus and for the dependence between pairs;
+//! each further pair pays for the number of pairs that could have fallen into its window. A pair
+//! counts only if both its keys are far from those of every pair counted before: twenty sightings
+//! of one object are one sighting. A key that many videos share pays for its frequency.
 //!
-//! Were pairs independent, an alignment of `b` bits would come about once in `2^b` searches. They follow from each other
-//! more often than that, so how many clips really reach `b` bits by chance was measured: see [`by_chance`].
+//! If pairs were independent, one search in `2^b` would reach `b` bits by chance. They are not, so
+//! the share of clips that reach `b` bits by chance was measured: see [`by_chance`].
 
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::{Key, KeyKind};
 
-/// A pair of keys that agrees with an alignment.
+/// A pair of keys that is an inlier of an alignment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pair {
-    /// The key of the clip (of the clip as the alignment changes it).
+    /// The key of the clip, transformed to the reference's orientation.
     pub clip: Key,
-    /// The key of the source.
+    /// The key of the reference.
     pub reference: Key,
-    /// What both were made of.
+    /// The kind of both keys.
     pub kind: KeyKind,
-    /// Bits in which they differ.
+    /// Hamming distance in bits.
     pub distance: u32,
-    /// Whether neither of the two is seen at other times: the pair speaks for the moment, not only for the scene.
+    /// Whether neither key recurs at other times: the pair is evidence for the same recording, not
+    /// only for the same scene.
     pub moment: bool,
-    /// Videos in which the clip's key was found, at least 1.
+    /// Number of videos that contain the clip's key, at least 1.
     pub videos: u32,
 }
 
-/// What an alignment is worth.
+/// Score of an alignment.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Evidence {
-    /// All pairs, in bits.
+    /// Score of all pairs, in bits.
     pub total: f32,
-    /// Pairs that speak for the moment, counted by themselves, in bits.
+    /// Score of the distinctive pairs alone, in bits: evidence for the same recording.
     pub moment: f32,
 }
 
-/// Counts what a set of pairs is worth in a corpus of `corpus_keys` keys.
+/// Scores a set of pairs in a corpus of `corpus_keys` keys.
 ///
-/// The strongest pairs are counted first, and only the [`PAIRS_MAX`] strongest are looked at.
+/// Counts the strongest pairs first, and ignores all but the [`PAIRS_MAX`] strongest.
 pub fn count<'a>(pairs: impl IntoIterator<Item = &'a Pair>, corpus_keys: u64) -> Evidence {
     let pairs: Vec<&Pair> = pairs.into_iter().collect();
     let search = (corpus_keys.max(1) as f32).log2() + LIKENESS_BITS;
     let moment = pairs.iter().copied().filter(|pair| pair.moment);
     let (total, moment) =
         (sum(&sorted(pairs.iter().copied()), search, WINDOW_BITS), sum(&sorted(moment), search, WINDOW_BITS));
-    // Which pairs count depends on which came first; a part can come out higher than the whole.
+    // The order determines which pairs count, so a subset can score higher than the whole.
     Evidence { total: total.max(moment), moment }
 }
 
-/// Share of clips of ten seconds with no relation to any video of the corpus that reach so many bits, 0..=1.
+/// Share of clips of ten seconds, unrelated to any video of the corpus, that reach a score by
+/// chance, 0..=1.
 ///
-/// An exponential, as of local alignments of sequences (Karlin and Altschul 1990), for 8 to 24 bits: twice as rare with every
-/// two bits. Both constants are of 894 edited excerpts of half the clips of real footage; of the other half, 1 263 excerpts, 55,
-/// 13, 3 and 1 reached 12, 16, 20 and 24 bits, where 88, 22, 5.5 and 1.4 are predicted. Beyond 24 bits it is a continuation.
-/// A longer clip has more chances, in proportion.
+/// An exponential, as for local alignments of sequences (Karlin and Altschul 1990), for 8 to 24
+/// bits: the share halves with every two bits. Both constants come from 894 edited excerpts of half
+/// the clips of real footage. Of the other half, 1 263 excerpts, 55, 13, 3 and 1 reached 12, 16, 20
+/// and 24 bits; the prediction is 88, 22, 5.5 and 1.4. Above 24 bits it extrapolates. A longer clip
+/// has proportionally more chances.
 pub fn by_chance(bits: f32) -> f64 {
     (CHANCE_AT_12 * f64::from(CHANCE_SLOPE * (12.0 - bits)).exp2()).min(1.0)
 }
@@ -65,15 +69,17 @@ pub fn by_chance(bits: f32) -> f64 {
 /// Share of unrelated clips that reach 12 bits.
 const CHANCE_AT_12: f64 = 0.07;
 
-/// Halvings of it for each bit more.
+/// Halvings of that share per further bit.
 const CHANCE_SLOPE: f32 = 0.5;
 
-/// What one pair is worth before it pays for its window, in bits: `-log2 p0(d)`, less `log2` of the videos that share it.
+/// Score of one pair before it pays for its window, in bits: its self-information less `log2` of
+/// the number of videos that share it.
 pub fn weight(pair: &Pair) -> f32 {
     surprise(pair.kind, pair.distance) - (pair.videos.max(1) as f32).log2()
 }
 
-/// `-log2` of the chance that two keys of unrelated videos are within `distance` bits.
+/// Self-information: `-log2` of the probability that two keys of unrelated videos are within
+/// `distance` bits.
 pub fn surprise(kind: KeyKind, distance: u32) -> f32 {
     let background = match kind {
         KeyKind::Whole => &WHOLE,
@@ -93,25 +99,27 @@ pub fn surprise(kind: KeyKind, distance: u32) -> f32 {
     -logarithm
 }
 
-/// Bits that each pair after the first pays: some 1 500 keys of a clip of 10 s could each have met one of about three keys
-/// that a source shows at about that time, place and size; its fine regions, which fit only where the source shows more, are not
-/// counted. A clip of minutes has more keys, and pays four or five bits too little.
+/// Bits that each pair after the first pays: some 1 500 keys of a clip of 10 s could each have
+/// matched one of about three keys that a reference shows near that time, place and size. Fine
+/// regions, which fit only where the reference has more detail, are not included. A clip of minutes
+/// has more keys and pays four or five bits too little.
 pub const WINDOW_BITS: f32 = 12.0;
 
-/// Bits that an alignment pays because things look alike: a second pair follows from a first more often than chance has it
-/// (windows come in rows, faces with eyes). Measured: of 979 unrelated excerpts of real footage 8 reach 16 bits and 3 reach
-/// 20, where 21.5 and 1.3 are predicted; without it 63 and 25 do. (Tilted keys were not looked up then; see the README for
-/// what these excerpts reach with them.)
+/// Bits that an alignment pays for dependence: a second pair follows from a first more often than
+/// by chance (windows come in rows, faces with eyes). Measured: of 979 unrelated excerpts of real
+/// footage 8 reach 16 bits and 3 reach 20; the prediction is 21.5 and 1.3. Without it 63 and 25 do.
+/// (Tilted keys were not searched then; see the README for these excerpts with them.)
 pub const LIKENESS_BITS: f32 = 8.0;
 
-/// Bits that a pair pays which is not searched for, because an alignment says where it is: one in ten keys agrees in time, one in
-/// fifty in place, of which detectors use a few.
+/// Bits that a pair pays when its place comes from an alignment instead of a search: one in ten
+/// keys is consistent in time, one in fifty in place, of which detectors use a few.
 pub const PLACE_BITS: f32 = 6.0;
 
-/// Keys nearer than this to a counted key, in bits, show the same thing and count no more.
+/// Minimum distance between the keys of independent pairs, in bits; nearer ones show the same
+/// object.
 pub const INDEPENDENT_DISTANCE: u32 = 48;
 
-/// Pairs looked at; far more than any threshold needs.
+/// Maximum number of pairs to count; far more than any threshold requires.
 pub const PAIRS_MAX: usize = 400;
 
 /// The [`PAIRS_MAX`] strongest pairs, strongest first.
@@ -128,7 +136,7 @@ fn sorted<'a>(pairs: impl IntoIterator<Item = &'a Pair>) -> Vec<&'a Pair> {
     strongest
 }
 
-/// What pairs are worth together, the first of them paying `search`, each further one `window`.
+/// Joint score of pairs: the first pays `search`, each further one `window`.
 fn sum(strongest: &[&Pair], search: f32, window: f32) -> f32 {
     let mut counted: Vec<&Pair> = Vec::new();
     let mut bits = 0.0;
@@ -149,23 +157,24 @@ fn sum(strongest: &[&Pair], search: f32, window: f32) -> f32 {
     bits
 }
 
-/// Chances that keys of unrelated videos are within a distance, and the slope below the first one measured.
+/// Distribution of distances between keys of unrelated videos, and its slope below the first
+/// measured one.
 struct Background {
     /// `(distance in bits, probability)`, ascending.
     table: &'static [(f32, f32)],
-    /// Bits of surprise for each bit of distance below the first entry.
+    /// Bits of self-information per bit of distance below the first entry.
     tail: f32,
 }
 
-/// Region keys: 7.5e10 pairs of keys of unrelated real videos. None was at 32 bits or less; the tail goes on with
-/// the mean slope from 40 to 72 bits, 0.39.
+/// Region keys: 7.5e10 pairs of keys of unrelated real videos, none within 32 bits. The tail
+/// continues the mean slope from 40 to 72 bits, 0.39.
 const REGION: Background = Background {
     table: &[(40.0, 5e-11), (48.0, 1.4e-9), (56.0, 1.0e-8), (64.0, 5.5e-8), (72.0, 3.2e-7), (80.0, 2.4e-6)],
     tail: 0.39,
 };
 
-/// Whole-frame keys: 2.4e8 pairs, none within 40 bits; 56 and 72 are interpolated and continued in the logarithm.
-/// The tail has the slope from 48 to 64 bits, 0.18.
+/// Global keys of whole frames: 2.4e8 pairs, none within 40 bits. The values at 56 and 72 are
+/// interpolated and extrapolated logarithmically. The tail has the slope from 48 to 64 bits, 0.18.
 const WHOLE: Background =
     Background { table: &[(48.0, 2e-8), (56.0, 5.3e-8), (64.0, 1.4e-7), (72.0, 3.7e-7), (80.0, 9.8e-7)], tail: 0.18 };
 

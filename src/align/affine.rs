@@ -1,9 +1,9 @@
-//! Affine maps between the frames of a source and of a clip.
+//! Affine maps between the frames of a reference and of a clip.
 
 use super::Similarity;
 use crate::fingerprint::{Orientation, Place};
 
-/// Takes a point of one frame to a point of another, both in heights of their frames.
+/// Maps points of one frame to points of another, both in heights of their frames.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Affine {
     xx: f32,
@@ -14,17 +14,17 @@ pub(super) struct Affine {
     y: f32,
 }
 
-/// A small change of a map: stretches of both axes (logarithms), a turn in radians, and shifts in
+/// Parameters of a small perturbation: log scales of both axes, rotation in radians, and shifts in
 /// heights of the frame.
 pub(super) type Nudge = [f32; 5];
 
 impl Affine {
-    /// Where it takes a point.
+    /// The image of a point.
     pub(super) fn at(&self, x: f32, y: f32) -> (f32, f32) {
         (self.xx * x + self.xy * y + self.x, self.yx * x + self.yy * y + self.y)
     }
 
-    /// This map after another one.
+    /// The composition: `first`, then this map.
     pub(super) fn after(&self, first: &Affine) -> Affine {
         let (x, y) = self.at(first.x, first.y);
         Affine {
@@ -37,19 +37,19 @@ impl Affine {
         }
     }
 
-    /// The largest factor by which it stretches an axis.
+    /// The larger of its two scale factors.
     pub(super) fn stretch(&self) -> f32 {
         self.xx.hypot(self.yx).max(self.xy.hypot(self.yy))
     }
 
-    /// From the source's frame to the clip's, for a clip of this aspect that an orientation and a
-    /// geometry take to the source; `None` if that flattens the frame.
+    /// The map from the reference's frame to the frame of a clip with this aspect, given the
+    /// orientation and geometry of the clip; `None` if it is singular.
     pub(super) fn to_clip(orientation: Orientation, geometry: &Similarity, aspect: f32) -> Option<Affine> {
         let to_source = |x: f32, y: f32| {
             let place = orientation.place(Place { x, y, size: 1.0 }, aspect);
             geometry.point(place.x, place.y)
         };
-        // The way to the source is linear: three of its points tell.
+        // The inverse is affine too: three points determine it.
         let (origin, right, down) = (to_source(0.0, 0.0), to_source(1.0, 0.0), to_source(0.0, 1.0));
         let (xx, xy) = (right.0 - origin.0, down.0 - origin.0);
         let (yx, yy) = (right.1 - origin.1, down.1 - origin.1);
@@ -63,7 +63,7 @@ impl Affine {
         Some(Affine { xx, xy, x, yx, yy, y })
     }
 
-    /// A small change about the middle of a frame of this aspect.
+    /// A small perturbation about the centre of a frame with this aspect.
     pub(super) fn nudge(&[wider, higher, turn, right, down]: &Nudge, aspect: f32) -> Affine {
         let (sin, cos) = turn.sin_cos();
         let (middle_x, middle_y) = (0.5 * aspect, 0.5);

@@ -1,8 +1,8 @@
-//! Says quickly whether hits on a source agree at all.
+//! Tests quickly whether the correspondences with one reference are consistent at all.
 //!
-//! Where others are copies beyond doubt, it need not be known how good a further one is, nor from
-//! when to when it goes. A few of its hits vote, the strongest of each second, and a few of them
-//! are tried as seeds. Nothing of the source is read.
+//! Where other references are certain copies, a further one needs neither an exact score nor an
+//! exact interval. The strongest correspondences of each second vote, and few of them serve as
+//! seeds. This reads nothing of the reference.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::evidence;
 use crate::fingerprint::Orientation;
 use crate::search::Hit;
 
-/// A geometry and a time line that hits on a source agree on.
+/// A geometry and a temporal hypothesis with inliers among the strongest correspondences.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Agreed {
-    /// What the hits that voted are worth, in bits.
+    /// Score of the inliers, in bits.
     pub bits: f32,
     orientation: Orientation,
     geometry: Similarity,
@@ -23,7 +23,7 @@ pub struct Agreed {
 }
 
 impl Agreed {
-    /// Whether a hit agrees too.
+    /// Whether a correspondence is an inlier.
     pub fn explains(&self, hit: &Hit) -> bool {
         let off = self.line.at(hit.clip_time.as_secs_f32());
         let within = |first: Duration, last: Duration| {
@@ -35,8 +35,8 @@ impl Agreed {
     }
 }
 
-/// What most of the strongest hits on one source agree on, which come sorted by orientation; `None`
-/// if they agree on nothing.
+/// The best hypothesis for the strongest correspondences with one reference, sorted by orientation;
+/// `None` if there is none.
 pub fn agreed(hits: &[Hit], corpus: &Corpus<'_>) -> Option<Agreed> {
     let of_orientation = hits.chunk_by(|a, b| a.orientation == b.orientation);
     let mut groups: Vec<(f32, &[Hit])> = of_orientation.map(|group| (worth(group), group)).collect();
@@ -56,12 +56,12 @@ pub fn agreed(hits: &[Hit], corpus: &Corpus<'_>) -> Option<Agreed> {
     best
 }
 
-/// What hits are worth together if each counts.
+/// Upper bound of the score of some correspondences: the sum of their weights.
 fn worth(hits: &[Hit]) -> f32 {
     hits.iter().map(|hit| evidence::weight(&hit.pair).max(0.0)).sum()
 }
 
-/// The strongest hits of each second of the clip, [`HITS_MAX`] or a few more in all.
+/// The strongest correspondences of each second of the clip, about [`HITS_MAX`] in all.
 fn strongest_by_second(group: &[Hit]) -> Vec<Hit> {
     if group.len() <= HITS_MAX {
         return group.to_vec();
@@ -98,8 +98,8 @@ fn of_votes(votes: &[Vote], group: &[Hit], pace: Pace, corpus_keys: u64) -> Opti
     best
 }
 
-/// Starts from one vote, finds the time line that most votes of its geometry agree on, and fits
-/// both again.
+/// Finds the temporal hypothesis with the most inliers for the geometry of one seed, and refits
+/// both (local optimisation).
 pub(super) fn grow(votes: &[Vote], seed: usize, pace: Pace) -> Agreement {
     let start = &votes[seed];
     let mut geometry = start.geometry();
@@ -122,14 +122,15 @@ pub(super) fn grow(votes: &[Vote], seed: usize, pace: Pace) -> Agreement {
     Agreement { geometry, line, votes, paid: 0.0, jumps: false, outdone: false }
 }
 
-/// Hits that vote: some for each second of a minute.
+/// Maximum number of votes: some for each second of a minute.
 const HITS_MAX: usize = 200;
 
-/// Seeds that are tried; a copy agrees on nearly every one.
+/// Maximum number of seeds; nearly every vote of a copy is a good one.
 const SEEDS: usize = 6;
 
-/// Orientations that are tried, those with the most weight.
+/// Maximum number of orientations, those with the most weight.
 const GROUPS_MAX: usize = 2;
 
-/// Evidence from which no better agreement is looked for, in bits: more than any question asks for.
+/// Score from which the search for a better hypothesis stops, in bits: more than any caller
+/// requires.
 const ENOUGH: f32 = 60.0;

@@ -1,10 +1,10 @@
-//! Which time lines a clip follows, one after the other.
+//! Finds the sequence of temporal hypotheses that a clip follows.
 //!
-//! An edit may show pieces of a source in any order, and at any speed. Hits within half a second of one straight line may be of
-//! several such pieces, or of one at another speed, as long as most of them are near it. So once a geometry is known, it is
-//! looked at which pictures of the source each picture of the clip fits best, by keys and by what moves; and of all courses
-//! through the source that jump from one line to another, the one is found that fits best, when each jump costs something
-//! (the Viterbi algorithm).
+//! An edit may show segments of a reference in any order and at any speed. Correspondences within
+//! half a second of one straight line may belong to several such segments, or to one at another
+//! speed. So once the geometry is known, a similarity matrix of the clip's frames and the
+//! reference's moments is computed from keys and motion, and the Viterbi algorithm finds the path
+//! through it with the highest score after transition costs.
 
 use super::moving::{ON_LINE, Tracks};
 use super::pairing::{Pairing, speeds};
@@ -15,32 +15,34 @@ use super::{Agreement, Alignment, CONTRAST_MIN, Context};
 use crate::fingerprint::{ClipKey, Fingerprint};
 use crate::search::Hit;
 
-/// A part of a course: a part of the clip that follows one time line.
+/// A segment of a path: a part of the clip that follows one temporal hypothesis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Part {
     line: Line,
-    /// Its first and last picture, in seconds of the clip.
+    /// Times of its first and last frame, in seconds of the clip.
     clip: (f32, f32),
 }
 
-/// How well each picture of a part of the clip fits each moment of a part of the source, in steps of [`STEP`].
+/// Similarity of each frame in a part of the clip to each moment in a part of the reference, at
+/// intervals of [`STEP`].
 struct Table {
-    /// When the pictures are, in seconds of the clip.
+    /// Times of the frames, in seconds of the clip.
     times: Vec<f32>,
-    /// Whether there is a cut since the picture before.
+    /// Whether there is a cut between a frame and the one before.
     cuts: Vec<bool>,
-    /// The first moment, in seconds of the source.
+    /// The first moment, in seconds of the reference.
     start: f32,
     moments: usize,
-    /// Row by row, a picture each.
+    /// Row-major, one row per frame.
     fits: Vec<f32>,
 }
 
 impl Context<'_> {
-    /// The time lines that the clip follows one after the other, each with the part of the clip in which it is looked for. Where
-    /// no course fits clearly better, that is the agreement alone.
+    /// The segments of the best path, each with the part of the clip to align. If no path scores
+    /// clearly better, the only segment is the hypothesis itself.
     ///
-    /// Half a minute in the middle is asked; beyond it the first and the last line may go on.
+    /// The path covers half a minute in the middle; beyond it the first and last segment may
+    /// continue.
     pub(super) fn legs(&self, votes: &[Vote], agreement: &Agreement, group: &[Hit]) -> Vec<Leg> {
         let worth = |agreement: &Agreement| self.evidence(votes, agreement, group).total;
         let alone = || vec![Leg::alone(agreement.clone(), self.window)];
@@ -48,7 +50,7 @@ impl Context<'_> {
             return alone();
         }
         let (first, last) = agreement.span(votes);
-        // As much of the clip as is looked at, around the alignment.
+        // The part of the clip to search, around the alignment.
         let (centre, half) = (0.5 * (first + last), 0.5 * RETIMED_SECONDS);
         let clip_s = ((centre - half).max(self.window.0), (centre + half).min(self.window.1));
         let Agreement { geometry, line, .. } = agreement;
@@ -78,7 +80,7 @@ impl Context<'_> {
         if worths.iter().sum::<f32>() < KEPT_MIN * worth(&agreement.within(votes, clip_s)) {
             return alone();
         }
-        // Between other footage there may be one piece alone, on whichever line.
+        // If most of the clip is other footage, there may be one segment, on any hypothesis.
         let shown = legs.iter().zip(&worths).filter(|(_, bits)| **bits >= CONTRAST_MIN);
         let mut lines = shown.map(|(leg, _)| leg.agreement.line);
         let Some(one) = lines.next() else { return alone() };
@@ -89,27 +91,27 @@ impl Context<'_> {
     }
 }
 
-/// A time line that the clip follows for a while.
+/// A part of the clip that follows one temporal hypothesis.
 pub(super) struct Leg {
-    /// The votes for it.
+    /// The hypothesis with the inliers of this segment.
     pub(super) agreement: Agreement,
-    /// The part of the clip in which it is looked for, in seconds.
+    /// The part of the clip to align, in seconds.
     pub(super) window: (f32, f32),
-    /// The part of that in which it was preferred to the line that was voted for.
+    /// The part of `window` for which the path prefers this hypothesis to the voted one.
     asked: (f32, f32),
-    /// Whether that line goes on before and after what was asked.
+    /// Whether the voted hypothesis continues before and after that part.
     open: [bool; 2],
 }
 
 impl Leg {
-    /// The line that was voted for.
+    /// The voted hypothesis as the only segment.
     pub(super) fn alone(agreement: Agreement, window: (f32, f32)) -> Leg {
         Leg { agreement, window, asked: window, open: [false, false] }
     }
 
-    /// The part of the clip that it wins from the line that was voted for by its pieces that `held`: all that was asked, but that
-    /// to which that line may come back only as far as it held itself. Nothing if they have too little of the evidence that is
-    /// `lost_in` that part.
+    /// The part of the clip that this segment takes from the voted hypothesis, given its accepted
+    /// alignments (`held`): all that the path covers, but on an open side only as far as they
+    /// reach. `None` if they score too little of what the voted hypothesis loses there (`lost_in`).
     pub(super) fn won(&self, held: &[&Alignment], lost_in: impl Fn((f32, f32)) -> f32) -> Option<(f32, f32)> {
         let first = held.iter().map(|piece| piece.clip.seconds().0).reduce(f32::min)?;
         let last = held.iter().map(|piece| piece.clip.seconds().1).reduce(f32::max)?;
@@ -120,17 +122,19 @@ impl Leg {
 }
 
 impl Line {
-    /// Whether it is no further than [`SAME_LINE`] from another line at both ends of a part of the clip.
+    /// Whether it stays within [`SAME_LINE`] of another hypothesis at both ends of a part of the
+    /// clip.
     fn follows(self, other: Line, (first, last): (f32, f32)) -> bool {
         [first, last].iter().all(|&time| (self.at(time) - other.at(time)).abs() <= SAME_LINE)
     }
 }
 
 impl Pairing<'_> {
-    /// The table of a part of the clip and a part of the source, in seconds of each; `None` if either shows too little.
+    /// The similarity matrix of a part of the clip and a part of the reference, in seconds of each;
+    /// `None` if either has too few frames.
     fn table(&self, line: Line, clip_s: (f32, f32), source_s: (f32, f32)) -> Option<Table> {
         let mut frames = self.frames(clip_s);
-        // A fingerprint from elsewhere may have any number of pictures a second.
+        // A fingerprint made elsewhere may have any frame rate.
         let step = frames.len().div_ceil(PICTURES_MAX).max(1);
         frames = frames.into_iter().step_by(step).collect();
         let shown = &self.shown.moments;
@@ -161,7 +165,8 @@ impl Pairing<'_> {
         Some(table)
     }
 
-    /// How well the keys of each picture fit what the source shows at each moment: above its mean, as a share of its best.
+    /// Similarity of each frame's keys to the keys at each moment of the reference: above its mean,
+    /// normalised by its maximum.
     fn by_keys(&self, line: Line, clip_s: (f32, f32), frames: &[(f32, Vec<ClipKey>)], shown: &[f32]) -> Vec<f32> {
         let geometry = self.fitted(line, clip_s);
         let runs: Vec<_> = self.shown.between(shown[0], shown[shown.len() - 1]).collect();
@@ -182,7 +187,8 @@ impl Pairing<'_> {
             let unit = (most - mean).max(CLEAR_SHARE * most + CLEAR_MIN);
             rows.extend(sums.iter().map(|sum| (sum - mean) / unit));
         }
-        // Sharp pictures of the source fit many of the clip.
+        // Subtract half the column mean: sharp frames of the reference resemble many frames of the
+        // clip.
         for moment in 0..shown.len() {
             let column = (0..frames.len()).map(|frame| frame * shown.len() + moment);
             let mean = column.clone().map(|at| rows[at]).sum::<f32>() / frames.len() as f32;
@@ -193,7 +199,7 @@ impl Pairing<'_> {
 }
 
 impl Table {
-    /// The best course, if it fits clearly better than the line.
+    /// The best path, if it scores clearly better than the single hypothesis.
     fn course(&self, line: Line) -> Option<Vec<Part>> {
         let single = self.along(line).sum::<f32>() - begins(line);
         let (fit, mut parts) = self.best(line);
@@ -205,8 +211,9 @@ impl Table {
         (fit >= single + GAIN_MIN && parts.iter().any(|part| part.line != line)).then_some(parts)
     }
 
-    /// Adds to the rows of some pictures how well they fit at some times of the source, each to the moments that are on it. If
-    /// what is shown at a time is `held` until the next, a moment between two that are far apart shows what both do.
+    /// Adds similarities at some times of the reference to the rows of some frames. A moment takes
+    /// the maximum over the times within [`ON_LINE`] of it. If the content at a time is `held`
+    /// until the next, a moment in a gap takes the minimum of both sides.
     fn add<'a>(&mut self, times: &[f32], rows: impl Iterator<Item = (usize, &'a [f32])>, held: bool) {
         let on = |moment: usize| {
             let at = self.start + moment as f32 * STEP;
@@ -225,7 +232,7 @@ impl Table {
         }
     }
 
-    /// How well each picture fits on a time line.
+    /// Similarity of each frame on a temporal hypothesis.
     fn along(&self, line: Line) -> impl Iterator<Item = f32> {
         let cost = if line.speed == 1.0 { 0.0 } else { SPEED_COST };
         let fit = move |(picture, time): (usize, &f32)| {
@@ -236,7 +243,7 @@ impl Table {
         self.times.iter().enumerate().map(fit)
     }
 
-    /// All lines that meet the source.
+    /// All hypotheses that intersect the reference.
     fn lines(&self) -> impl Iterator<Item = Line> {
         let (first, last) = (self.times[0], self.times[self.times.len() - 1]);
         let end = self.start + self.moments as f32 * STEP;
@@ -249,14 +256,15 @@ impl Table {
         speeds().chain([-1.0]).flat_map(of_speed)
     }
 
-    /// The best course, and how well it fits in all; `line` may be a part of it.
+    /// The best path and its score; `line` is one of the candidates.
     fn best(&self, line: Line) -> (f32, Vec<Part>) {
-        // The first of equals is taken: the line that was voted for.
+        // Ties go to the first: the voted hypothesis.
         let lines: Vec<Line> = [line].into_iter().chain(self.lines()).collect();
         let along: Vec<Vec<f32>> = lines.iter().map(|line| self.along(*line).collect()).collect();
         let begun: Vec<f32> = lines.iter().map(|line| begins(*line)).collect();
         let mut sums: Vec<f32> = along.iter().zip(&begun).map(|(fits, begun)| fits[0] - begun).collect();
-        // For each picture, where a jump to it comes from, and which lines are jumped to.
+        // For each frame: the best predecessor of a transition, and the hypotheses that start with
+        // one.
         let mut jumps: Vec<(usize, Vec<bool>)> = Vec::with_capacity(self.times.len());
         for picture in 1..self.times.len() {
             let from = largest(&sums);
@@ -284,19 +292,19 @@ impl Table {
     }
 }
 
-/// Which of these pictures are the first after a cut of the clip, whether or not the picture of the cut is one of them.
+/// Whether each frame is the first after a cut; the frame at the cut itself may be missing.
 fn cuts(clip: &Fingerprint, times: &[f32]) -> Vec<bool> {
     let until = |time: f32| clip.keyframes.partition_point(|frame| frame.time.as_secs_f32() <= time);
     let after = |pair: &[f32]| clip.keyframes[until(pair[0])..until(pair[1])].iter().any(|frame| frame.cut);
     [false].into_iter().chain(times.windows(2).map(after)).take(times.len()).collect()
 }
 
-/// Where the largest is, the first of equals.
+/// Index of the maximum; ties go to the first.
 fn largest(sums: &[f32]) -> usize {
     (0..sums.len()).max_by(|&a, &b| sums[a].total_cmp(&sums[b]).then(b.cmp(&a))).unwrap_or(0)
 }
 
-/// What a part of this line costs once.
+/// Transition cost for starting a segment on this hypothesis.
 fn begins(line: Line) -> f32 {
     match line.speed {
         1.0 => 0.0,
@@ -305,49 +313,51 @@ fn begins(line: Line) -> f32 {
     }
 }
 
-/// What a time line of a course pays, in bits: it fits better than its rivals by several pictures, of the same pictures though
-/// that are then asked how well it is timed. With 0, 3 and 6 bits 94, 89 and 76 of 135 pieces of two seconds are found, and no
-/// other moment of a real or made scene passes for a copy.
+/// Selection penalty of a hypothesis on a path, in bits: the temporal consistency test reuses the
+/// frames that selected it. With 0, 3 and 6 bits, 94, 89 and 76 of 135 segments of two seconds are
+/// found, and no other moment of a real or made scene is a false positive.
 const COURSE_PRICE: f32 = 3.0;
 
-/// Moments of the table and offsets of the lines, in seconds of the source.
+/// Resolution of the matrix and spacing of the offsets, in seconds of the reference.
 const STEP: f32 = 0.125;
 const OFFSETS: f32 = 0.25;
 
-/// What a picture loses where nothing of the source is looked at.
+/// Similarity outside the reference.
 const OUTSIDE: f32 = -0.3;
 
-/// What a jump costs, in pictures that fit as well as they can; less at a cut of the clip.
+/// Transition costs without and with a cut of the clip, in frames of maximum similarity.
 const JUMP_COST: f32 = 5.0;
 const CUT_COST: f32 = 3.0;
 
-/// What another speed than real time costs, at its begin and each picture: slow pictures fit many speeds. Playing backwards
-/// costs more, since what goes to and fro does so backwards as well.
+/// Costs of a speed other than unit speed, per segment and per frame: slow footage fits many
+/// speeds. Playing backwards costs more, since motion to and fro also fits backwards.
 const SPEED_BEGIN_COST: f32 = 2.0;
 const SPEED_COST: f32 = 0.02;
 const BACKWARDS_BEGIN_COST: f32 = 4.0;
 
-/// Share of the evidence that the legs of a course have to have, of that of the line that they replace; and so has each piece to
-/// have where it takes that line's votes.
+/// Minimum share of the replaced hypothesis's score that the segments of a path, and each accepted
+/// segment, must reach.
 pub(super) const KEPT_MIN: f32 = 0.5;
 
-/// How much better than one line a course has to fit, in pictures.
+/// Minimum gain of a path over a single hypothesis, in frames of maximum similarity.
 const GAIN_MIN: f32 = 3.0;
 
-/// A part no further than this from the line, in seconds of the source, follows it.
+/// Maximum distance of a segment that counts as on the voted hypothesis, in seconds of the
+/// reference.
 const SAME_LINE: f32 = 0.4;
 
-/// Least pictures that have a course: a second.
+/// Minimum number of frames for a path: one second.
 const PICTURES_MIN: usize = 4;
 
-/// Most pictures that are looked at: of half a minute of a clip there are 120.
+/// Maximum number of frames: half a minute of a clip has 120.
 const PICTURES_MAX: usize = 240;
 
-/// How much better than the mean the best fit of a picture has to be to count in full: of its own size, and in any case.
+/// Minimum excess of a frame's best similarity over its mean for full normalisation: as a share of
+/// the best, and absolute.
 const CLEAR_SHARE: f32 = 0.25;
 const CLEAR_MIN: f32 = 12.0;
 
-/// Keys and motion no further apart than this are of one picture, in seconds.
+/// Maximum distance between keys and motion of the same frame, in seconds.
 const SAME_PICTURE: f32 = 0.13;
 
 #[cfg(test)]
@@ -361,8 +371,8 @@ mod tests {
 
     const REAL_TIME: Line = Line { speed: 1.0, offset: 3.0 };
 
-    /// A clip of ten seconds and a source of twenty; a picture fits within a third of a second of its moment, and elsewhere as a
-    /// repeatable noise has it.
+    /// A clip of ten seconds and a reference of twenty. A frame is similar within 0.3 s of its
+    /// moment; elsewhere the similarity is repeatable noise.
     fn table(moment: impl Fn(f32) -> f32, cuts: &[f32], noise: f32) -> Table {
         let times: Vec<f32> = (0..40).map(|i| 0.25 * i as f32).collect();
         let moments = 160;
@@ -381,7 +391,7 @@ mod tests {
         Table { cuts: times.iter().map(|time| cuts.contains(time)).collect(), times, start: 0.0, moments, fits }
     }
 
-    /// The table of a clip and all of a source, and for some of its pictures where it fits best, in seconds of the source.
+    /// The similarity matrix of a clip and the whole reference.
     fn of_clip(runs: Vec<Run>, clip: &Fingerprint, line: Line) -> Table {
         let shown = Shown::new(runs, Motion::default());
         let pairing = Pairing { clip, shown: &shown, orientation: Orientation::UPRIGHT, geometry: &PLAIN.geometry };
@@ -399,7 +409,7 @@ mod tests {
         let clip = clip(&runs, PLAIN, &mut random);
         let table = of_clip(runs, &clip, Line { speed: 1.0, offset: PLAIN.from });
         assert_eq!((table.times.len(), table.start, table.moments), (40, 0.0, 321));
-        // The source has a picture each second, and the clip one at each of them.
+        // The reference has one frame a second, and the clip has a frame at each of them.
         for picture in (0..40).step_by(4) {
             let shown = PLAIN.from + table.times[picture];
             for (moment, fit) in row(&table, picture).iter().enumerate() {
@@ -413,7 +423,7 @@ mod tests {
     fn a_pause_of_the_source_is_as_good_as_any_other_moment() {
         let mut random = Random(31);
         let mut runs = source(&mut random);
-        // From 15 s to 20 s the picture of 15 s stands still.
+        // The frame at 15 s stays until 20 s.
         let second = Duration::from_secs;
         runs.retain(|run| run.recurs || run.first <= second(15) || run.first >= second(20));
         runs.iter_mut().filter(|run| run.first == second(15)).for_each(|run| run.last = second(20));
@@ -435,7 +445,7 @@ mod tests {
         let at = |moment: f32| row(&table, 3)[(moment / STEP) as usize];
         assert_eq!([1.0, 1.25, 1.5, 2.25, 5.0, 9.0].map(at), [0.2, 0.2, 0.0, 0.9, 0.0, 0.4]);
         assert!(row(&table, 2).iter().chain(row(&table, 4)).all(|fit| *fit == 0.0));
-        // Held, a moment between two shows what both do.
+        // If held, a moment in a gap takes the minimum of both sides.
         table.add(&times, [(3, [0.2, 0.9, 0.4].as_slice())].into_iter(), true);
         let at = |moment: f32| row(&table, 3)[(moment / STEP) as usize];
         assert!(

@@ -1,9 +1,10 @@
-//! Looks where an alignment says that a copy must be.
+//! Guided matching: verifies correspondences where an alignment predicts them.
 //!
-//! Once a few hits fix geometry and time line, every key of the clip has one place and moment of the source to be
-//! compared with, instead of the whole corpus. There, agreement far beyond the voting radius still means something:
-//! among unrelated keys one in some ten thousand is within [`GUIDED_RADIUS`] bits, and only a handful is looked at.
-//! This shows how far the alignment really goes, and what share of the source's keys is in the clip.
+//! Once geometry and temporal hypothesis are known, each key of the clip has one place and time in
+//! the reference to match, instead of the whole corpus. There, a distance far beyond the voting
+//! radius is still significant: one unrelated key in some ten thousand is within [`GUIDED_RADIUS`]
+//! bits, and each key meets only a handful of candidates. This shows how far the alignment extends
+//! and what share of the reference's keys the clip shows.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -12,30 +13,30 @@ use super::vote::{Line, Vote};
 use super::{Similarity, TIME_TOLERANCE, ZOOM_TOLERANCE};
 use crate::fingerprint::{Fingerprint, KeyKind, Motion, Orientation, Place, Run};
 
-/// Distance up to which a key counts as found where it was expected, in bits.
+/// Maximum distance of a verified correspondence, in bits.
 pub const GUIDED_RADIUS: u32 = 92;
 
-/// A key of the clip found where the alignment put it.
+/// A verified correspondence: a key of the clip at its predicted place and time in the reference.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Trace {
     pub(super) clip_key: u32,
-    /// Number of the run of the source.
+    /// Index of the reference's track.
     pub(super) run: usize,
-    /// When the clip shows it, in seconds.
+    /// Time in the clip, in seconds.
     pub(super) time: f32,
     pub(super) distance: u32,
-    /// Whether either of the two looks alike at other times of its own video.
+    /// Whether either key is repeated in its own video and thus not distinctive.
     pub(super) recurs: bool,
 }
 
-/// The runs of one source, and by second what it shows.
+/// The tracks of one reference, indexed by second.
 pub(super) struct Shown {
     pub(super) runs: Vec<Run>,
-    /// What moves in it.
+    /// Its motion signature.
     pub(super) motion: Motion,
-    /// Size of its smallest region, in heights of its frame.
+    /// Size of its smallest local feature, in heights of its frame.
     smallest: f32,
-    /// When something begins or ends in it, in seconds, ascending, each once.
+    /// Start and end times of its tracks, in seconds, ascending, distinct.
     pub(super) moments: Vec<f32>,
     seconds: HashMap<u64, Vec<usize>>,
 }
@@ -57,17 +58,18 @@ impl Shown {
         Shown { runs, motion, smallest, moments, seconds }
     }
 
-    /// Whether a region of the clip is large enough, where a geometry puts it, for the source to have one of that size.
+    /// Whether a local feature of the clip, mapped by the geometry, is large enough for the
+    /// reference to have one of that size.
     pub(super) fn may_have(&self, place: &Place, geometry: &Similarity) -> bool {
         place.size * geometry.scale >= self.smallest * (-ZOOM_TOLERANCE).exp2()
     }
 
-    /// The runs that the source shows within the time tolerance of a moment, each once.
+    /// Distinct tracks within the time tolerance of a moment.
     fn around(&self, moment: f32) -> Vec<usize> {
         self.numbers(moment - TIME_TOLERANCE, moment + TIME_TOLERANCE)
     }
 
-    /// The runs that the source shows between two moments, in seconds, each once.
+    /// Distinct tracks between two moments, in seconds.
     pub(super) fn between(&self, from: f32, to: f32) -> impl Iterator<Item = &Run> {
         self.numbers(from, to).into_iter().map(|number| &self.runs[number])
     }
@@ -89,21 +91,21 @@ impl Shown {
     }
 }
 
-/// Numbers of the clip's keyframes from one of its moments to another, in seconds.
+/// Indices of the clip's keyframes between two moments, in seconds.
 pub(super) fn keyframes_between(clip: &Fingerprint, (first, last): (f32, f32)) -> Range<usize> {
     let start = clip.keyframes.partition_point(|keyframe| keyframe.time.as_secs_f32() < first);
     let end = clip.keyframes.partition_point(|keyframe| keyframe.time.as_secs_f32() <= last);
     start..end.max(start)
 }
 
-/// Numbers of the clip's keys from one of its moments to another, in seconds.
+/// Indices of the clip's keys between two moments, in seconds.
 pub(super) fn keys_between(clip: &Fingerprint, span: (f32, f32)) -> Range<usize> {
     let within = keyframes_between(clip, span);
     let before = |keyframe: usize| clip.keys.partition_point(|key| (key.keyframe as usize) < keyframe);
     before(within.start)..before(within.end)
 }
 
-/// Compares each key of a part of the clip with what the source shows there and then; the nearest run counts.
+/// Matches each key in a part of the clip to the nearest track at its predicted place and time.
 pub(super) fn trace(
     clip: &Fingerprint,
     shown: &Shown,
@@ -137,7 +139,7 @@ pub(super) fn trace(
     traces
 }
 
-/// Traces as votes, so that the time line and the geometry can be fitted to them.
+/// Verified correspondences as votes, to refit geometry and temporal hypothesis.
 pub(super) fn as_votes<'a>(
     traces: &'a [Trace],
     clip: &'a Fingerprint,
@@ -161,7 +163,8 @@ pub(super) fn as_votes<'a>(
     })
 }
 
-/// Whether the clip, which may have fine regions, would show a region of the source large enough, and whole enough, to be detected.
+/// Whether the detector can find a feature of the reference in the clip: large enough, given
+/// whether the clip has fine regions, and sufficiently inside the frame.
 pub(super) fn visible(run: &Run, geometry: &Similarity, clip_aspect: f32, fine: bool) -> bool {
     let size = run.place.size / geometry.scale;
     let (x, y) = ((run.place.x - geometry.x) / geometry.scale, (run.place.y - geometry.y) / geometry.scale);
@@ -172,8 +175,8 @@ pub(super) fn visible(run: &Run, geometry: &Similarity, clip_aspect: f32, fine: 
         && inside(y, 1.0)
 }
 
-/// Sizes of regions that a detector looks for, in frame heights: 7 sigmas of 2.5 px on, of fine ones half as much, up to 32 px in
-/// 128 px.
+/// Range of feature sizes that the detector covers, in frame heights: 7 sigmas, with sigma from 2.5
+/// px (at octave -1, half of that) to 32 px in a frame of 128 px.
 const SIZE: f32 = 0.15;
 const FINE_SIZE: f32 = 0.5 * SIZE;
 const SIZE_MAX: f32 = 1.6;

@@ -1,13 +1,14 @@
-//! Joins what was aligned part by part: a long clip is searched some minutes at a time.
+//! Joins the alignments of consecutive parts: the search processes a long clip a few minutes at a
+//! time.
 
 use super::{Alignment, GAP_MAX, SHIFT_TOLERANCE, TIME_TOLERANCE, ZOOM_TOLERANCE, strongest_first};
 
-/// Joins alignments that go on from one part of a clip into the next; strongest first, as the parts' own come.
+/// Joins alignments that continue from one part of a clip into the next; strongest first.
 ///
-/// Within a part nothing is joined: what was found apart there has a reason to be.
+/// Alignments within one part stay separate: the aligner split them for a reason.
 pub fn join(parts: Vec<Vec<Alignment>>) -> Vec<Alignment> {
     let mut joined: Vec<Alignment> = Vec::new();
-    // Numbers of those that the last part ended with.
+    // Indices of the alignments of the previous part.
     let mut open: Vec<usize> = Vec::new();
     for part in parts {
         let mut still_open = Vec::with_capacity(part.len());
@@ -30,7 +31,7 @@ pub fn join(parts: Vec<Vec<Alignment>>) -> Vec<Alignment> {
     joined
 }
 
-/// Whether `next` begins where `earlier` ends, in the clip, in the source and in the picture.
+/// Whether `next` starts where `earlier` ends, in the clip, in the reference and in geometry.
 pub(crate) fn continues(earlier: &Alignment, next: &Alignment) -> bool {
     let pause = next.clip.start.as_secs_f32() - earlier.clip.end.as_secs_f32();
     let (from, to) = if earlier.speed < 0.0 {
@@ -47,13 +48,13 @@ pub(crate) fn continues(earlier: &Alignment, next: &Alignment) -> bool {
         && (earlier.geometry.x - next.geometry.x).hypot(earlier.geometry.y - next.geometry.y) <= SHIFT_TOLERANCE
 }
 
-/// Adds the later part of an alignment to the earlier one; shares and speed are averaged by length.
+/// Appends the later part of an alignment; shares and speed are averages weighted by length.
 fn extend(earlier: &mut Alignment, next: &Alignment) {
     let (a, b) = (earlier.clip.length().as_secs_f32(), next.clip.length().as_secs_f32());
     let mean = |x: f32, y: f32| if a + b > 0.0 { (a * x + b * y) / (a + b) } else { x };
     earlier.speed = mean(earlier.speed, next.speed);
     earlier.shown = mean(earlier.shown, next.shown);
-    // Whether it jumps is told of all by its strongest part.
+    // The stronger part determines the attributes that cannot be averaged.
     if next.evidence.total > earlier.evidence.total {
         earlier.geometry = next.geometry;
         earlier.jumps = next.jumps;

@@ -1,9 +1,10 @@
-//! Asks of each key of the source at which moment of the clip it fits best.
+//! Temporal consistency test on the first sighting of each key.
 //!
-//! Another take of a scene may agree with a source at all times about as well, and so does a copy of a slow one. But a copy
-//! agrees *best* at its own time, key by key. This looks at the first sighting of each key (what a run keeps is the key as it
-//! was first seen), whether or not it recurs, and however unclear the answer: it tells which of two time lines that lie beside each
-//! other is the right one, and proves nothing by itself ([`super::timing`] does).
+//! Another take of a scene fits a reference about equally at all times, and so does a copy of a
+//! slow one. But a copy fits *best* at its own time, key by key. This test uses the first sighting
+//! of each key (a track stores the key as first seen), repeated or not, whatever the margin. It
+//! selects between neighbouring temporal hypotheses and proves nothing by itself ([`super::timing`]
+//! does).
 
 use super::TIME_TOLERANCE;
 use super::guide::GUIDED_RADIUS;
@@ -12,11 +13,11 @@ use super::timing::{Tally, roughly_at};
 use super::vote::Line;
 
 impl Pairing<'_> {
-    /// Counts, for the keys that the source shows first between two moments of the clip.
+    /// Runs the test on keys whose first sighting maps between two moments of the clip.
     pub(super) fn lock(&self, line: Line, (first, last): (f32, f32)) -> Tally {
         let mut lock = Tally::default();
         let frames = self.frames((first, last));
-        // Runs come in order of their first sighting.
+        // Tracks are sorted by their first sighting.
         for picture in self.shown.runs.chunk_by(|a, b| a.first == b.first) {
             let claimed = (picture[0].first.as_secs_f32() - line.offset) / line.speed;
             if !(first - TIME_TOLERANCE..=last + TIME_TOLERANCE).contains(&claimed) {
@@ -61,11 +62,11 @@ impl Pairing<'_> {
     }
 }
 
-/// Up to so many seconds of the clip from the claimed time a keyframe is near it.
+/// Limit of the positive window, in seconds of the clip from the claimed time.
 const NEAR: f32 = 0.4;
 
-/// From so many seconds on it is far from it: most pictures have changed.
+/// Start of the negative window, in seconds: most of the picture has changed by then.
 const APART: f32 = 1.0;
 
-/// Up to so many seconds it is looked at.
+/// End of the negative window, in seconds.
 const FAR: f32 = 3.0;

@@ -1,18 +1,21 @@
-//! Turns hits into alignments consistent in time and geometry (pure).
+//! Turns correspondences into alignments that are consistent in time and geometry (pure).
 //!
-//! An alignment says: from here to there, the clip shows what the source shows from here to there, at this speed,
-//! with this part of the frame. Hits of one source in one orientation vote: the strongest are tried as seeds; a
-//! seed fixes the geometry (a detail's size and position in both frames), and the time line is the offset and speed
-//! that most hits of that geometry agree on. What fits is fitted again by least squares, weighed ([`crate::evidence`]),
-//! cut where nothing agrees for a while, and taken out; then the rest votes again.
+//! An alignment states that one interval of the clip shows one interval of the reference, at one
+//! speed and with one geometry. The correspondences of a candidate pair (clip, reference,
+//! orientation) vote. Each strong vote is a seed: it fixes the geometry (a detail's size and
+//! position in both frames), and the temporal hypothesis is the offset and speed with the most
+//! inliers. Local optimisation refits both by weighted least squares ([`crate::evidence`]). Gaps
+//! split the inliers into segments. The remaining votes then form the next hypothesis.
 //!
-//! What stands still fits many time lines. So where what moves, or pictures and keys, fit clearly better at another one, that one
-//! is taken, at whatever speed, forwards or backwards, and pays for having been chosen so. And where pictures fit clearly better
-//! on several lines, one after the other, each is an alignment: pieces of a source lie near one slanted line as often as not. If
-//! what fits better comes to nothing, evidence of the first line's moment is told all the same, *outdone*.
+//! Static content fits many temporal hypotheses. Where motion, frames or keys fit another one
+//! clearly better, at any speed, forwards or backwards, it replaces the first and pays a selection
+//! penalty. Where several hypotheses fit better one after the other, each becomes an alignment:
+//! segments of a reference often lie near one slanted line. If the replacement yields no alignment,
+//! distinctive evidence for the first hypothesis is still reported, marked *superseded*.
 //!
-//! A pair of keys speaks for the *moment* only if neither key is seen again, at the same place, two seconds away or
-//! more; everything else speaks for the *scene*, which another take from the same tripod shows as well.
+//! A pair of keys is evidence for the same *recording* only if neither key recurs at the same place
+//! two seconds away or more. Every other pair is evidence for the same *scene*, which another take
+//! from the same tripod shows as well.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -52,49 +55,55 @@ use pairing::Pairing;
 pub use timing::{Tally, Timing};
 use vote::{Line, Pace, Vote};
 
-/// A part of the clip and the part of a source that it looks like.
+/// An interval of the clip and the interval of a reference that it matches.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alignment {
-    /// The source.
+    /// The reference.
     pub video: VideoRef,
-    /// How the clip has to be changed to lie like the source.
+    /// Transform of the clip's frame that gives it the reference's orientation.
     pub orientation: Orientation,
-    /// First and last moment of the clip.
+    /// Interval of the clip.
     pub clip: Span,
-    /// The same, and up to [`GAP_MAX`] seconds on either side for as long as the scene goes on to be found on the same time line,
-    /// though nothing tells the moment.
+    /// Guard interval: the clip's interval, extended by up to [`GAP_MAX`] seconds on either side
+    /// while the scene matches the same temporal hypothesis. There is too little evidence to decide
+    /// these extensions.
     pub beside: Span,
-    /// First and last moment of the source.
+    /// Interval of the reference.
     pub reference: Span,
-    /// Seconds of the source in a second of the clip, 0.5..=2; below zero when the clip plays backwards.
+    /// Seconds of the reference per second of the clip, 0.5..=2; negative if the clip plays
+    /// backwards.
     pub speed: f32,
-    /// Takes places in the clip's frame, so changed, to places in the source's.
+    /// Maps places in the transformed frame of the clip to places in the reference's frame.
     pub geometry: Similarity,
-    /// What it is worth.
+    /// Log-likelihood ratio, in bits.
     pub evidence: Evidence,
-    /// Hits that agree.
+    /// Number of inliers.
     pub hits: usize,
-    /// Share of the source's keys in this part that a copy would show and the clip shows, 0..=1.
+    /// Share of the reference's keys in this interval that a copy would show and the clip shows,
+    /// 0..=1.
     pub shown: f32,
-    /// How often it fits best at the time that it claims.
+    /// Temporal consistency tests at the hypothesis.
     pub timing: Timing,
-    /// How well what moves fits at the time that it claims.
+    /// Motion-signature correlation at and off the hypothesis.
     pub moved: Moved,
-    /// Whether it is one of several times of the source, chosen for how well they fit, that the clip jumps between.
+    /// Whether the clip jumps between several intervals of the reference and this is one of them,
+    /// selected by its fit.
     pub jumps: bool,
-    /// Whether clip and source fit clearly better at another time, which came to nothing or was told before.
+    /// Whether the pair fits another hypothesis clearly better, which has no accepted segment or is
+    /// already reported.
     pub outdone: bool,
-    /// Which part of the source's frame is found: left, top, right and bottom, in its heights;
-    /// zeros if that is not known.
+    /// Rectangle of the reference's frame with verified correspondences: left, top, right and
+    /// bottom, in its heights; zeros if unknown.
     pub support: [f32; 4],
-    /// How well the pictures agree; `None` where one side has none.
+    /// Comparison of the frames; `None` if one side has none.
     pub dense: Option<Dense>,
-    /// Whether the two files are the same bytes, and nothing else was looked at.
+    /// Whether the two files have the same SHA-256, in which case nothing else is compared.
     pub identical: bool,
 }
 
 impl Alignment {
-    /// What the same bytes are worth: a file of one SHA-256 is a copy of itself from start to end, whatever it shows.
+    /// The alignment of two files with the same SHA-256: a copy from start to end, whatever it
+    /// shows.
     pub fn identical(video: VideoRef, length: Duration) -> Alignment {
         let whole = Span { start: Duration::ZERO, end: length };
         let bits = SHA256_BITS;
@@ -121,12 +130,12 @@ impl Alignment {
 }
 
 impl Alignment {
-    /// What it says of the pictures.
+    /// The claim to verify against the frames.
     pub fn claim(&self) -> Claim {
         let speed = self.speed;
         let ((start, end), (from, to)) = (self.clip.seconds(), self.reference.seconds());
-        // Of the source's ends, which are cut to its length, the one that is not cut tells the
-        // time.
+        // The reference's interval is clipped to its length: compute the offset from the end that
+        // is not.
         let offset = match (speed < 0.0, from > 0.0) {
             (true, _) => to - speed * start,
             (false, true) => from - speed * start,
@@ -136,9 +145,9 @@ impl Alignment {
         Claim { orientation, geometry, support, speed, offset, span: clip }
     }
 
-    /// Cuts off what lies more than [`TRIMMED_MIN`] seconds of the clip before the first or after
-    /// the last of the moments at which the pictures are alike, but for half that: keys go on to
-    /// agree by chance.
+    /// Trims the interval to the `(first, last)` moments at which the frames match, if it exceeds
+    /// them by more than [`TRIMMED_MIN`] seconds of the clip; half of that remains. Beyond them,
+    /// keys match by chance.
     pub fn trim(&mut self, (first, last): (f32, f32)) {
         let (start, end) = self.clip.seconds();
         let claim = self.claim();
@@ -159,29 +168,28 @@ impl Alignment {
     }
 }
 
-/// What is cut off an alignment is longer than this, in seconds: a source shows a picture each half
-/// second.
+/// Minimum length to trim, in seconds: a reference has one sampled frame every half second.
 const TRIMMED_MIN: f32 = 0.6;
 
-/// Length of the digest, and so what its equality is worth, in bits.
+/// Length of a SHA-256 digest, and thus the score of two equal ones, in bits.
 const SHA256_BITS: f32 = 256.0;
 
-/// From one moment of a video to another.
+/// An interval of a video.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
-    /// The first moment.
+    /// Start of the interval.
     pub start: Duration,
-    /// The last moment.
+    /// End of the interval.
     pub end: Duration,
 }
 
 impl Span {
-    /// How long the two spans run side by side.
+    /// Length of the intersection of two intervals.
     pub fn overlap(self, other: Span) -> Duration {
         self.end.min(other.end).saturating_sub(self.start.max(other.start))
     }
 
-    /// What of it is in none of the others, in order.
+    /// The parts of this interval outside all others, in order.
     pub fn without(self, others: impl IntoIterator<Item = Span>) -> Vec<Span> {
         let mut others: Vec<Span> = others.into_iter().collect();
         others.sort_unstable_by_key(|other| other.start);
@@ -195,12 +203,12 @@ impl Span {
         alone
     }
 
-    /// Its ends in seconds.
+    /// Start and end in seconds.
     fn seconds(self) -> (f32, f32) {
         (self.start.as_secs_f32(), self.end.as_secs_f32())
     }
 
-    /// How long it is.
+    /// Length of the interval.
     pub fn length(self) -> Duration {
         self.end.saturating_sub(self.start)
     }
@@ -209,37 +217,37 @@ impl Span {
 /// `reference = scale * clip + (x, y)`, all in frame heights.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Similarity {
-    /// Size of a detail in the source's frame over its size in the clip's.
+    /// Size of a detail in the reference's frame, divided by its size in the clip's.
     pub scale: f32,
-    /// Where the clip's left edge falls.
+    /// Position of the clip's left edge.
     pub x: f32,
-    /// Where the clip's top edge falls.
+    /// Position of the clip's top edge.
     pub y: f32,
 }
 
-/// What is searched, as far as aligning needs it.
+/// Parameters of the searched corpus.
 pub struct Corpus<'a> {
-    /// Keys that were searched.
+    /// Number of keys searched.
     pub keys: u64,
-    /// Longest time between two keyframes of a source.
+    /// Longest time between two keyframes of a reference.
     pub interval: Duration,
-    /// Whether to give up; what was found by then is given, and is not all.
+    /// Whether to stop early; the result is then incomplete.
     pub stop: &'a dyn Fn() -> bool,
 }
 
-/// Whether hits on one source could come to an alignment at all; if not, its track need not be
-/// read.
+/// Whether correspondences with one reference can reach an alignment. If not, the caller need not
+/// read its track.
 pub fn is_promising(hits: &[Hit], corpus: &Corpus<'_>) -> bool {
     let search = (corpus.keys.max(1) as f32).log2() + evidence::LIKENESS_BITS;
     hits.chunk_by(|a, b| a.orientation == b.orientation)
         .any(|group| group.iter().map(|hit| evidence::weight(&hit.pair).max(0.0)).sum::<f32>() >= search + EVIDENCE_MIN)
 }
 
-/// Finds all alignments of a part of a clip with one source that are worth [`EVIDENCE_MIN`] bits or
+/// Finds all alignments of a part of a clip with one reference that score [`EVIDENCE_MIN`] bits or
 /// more, in no particular order.
 ///
-/// `hits` are those of this part on the source, sorted by orientation, as [`crate::search::search`]
-/// gives them; `length` is how long the source is.
+/// `hits` are the correspondences of this part with the reference, sorted by orientation, as
+/// [`crate::search::search`] returns them; `length` is the reference's duration.
 pub fn align_source(
     hits: &[Hit],
     track: Track,
@@ -264,7 +272,7 @@ pub fn align_source(
     found
 }
 
-/// Puts alignments in order, strongest first.
+/// Sorts alignments, strongest first.
 pub fn sort(found: &mut [Alignment]) {
     found.sort_by(strongest_first);
 }
@@ -274,52 +282,56 @@ pub(crate) fn strongest_first(a: &Alignment, b: &Alignment) -> std::cmp::Orderin
     b.evidence.total.total_cmp(&a.evidence.total).then_with(|| place(a).cmp(&place(b)))
 }
 
-/// Alignments worth less are not given, in bits.
+/// Minimum score of an alignment, in bits.
 pub const EVIDENCE_MIN: f32 = 4.0;
 
-/// Hits of one geometry have scale ratios within this many octaves of the alignment's.
+/// Maximum difference between the scale ratio of an inlier and that of the geometry, in octaves.
 pub const ZOOM_TOLERANCE: f32 = 0.35;
 
-/// Hits of one geometry fall within this distance of where the alignment puts them, in heights of the source's frame.
+/// Maximum spatial residual of an inlier, in heights of the reference's frame.
 pub const SHIFT_TOLERANCE: f32 = 0.12;
 
-/// Hits of one time line are within this many seconds of it: a picture looks like its neighbours for about half a second.
+/// Maximum temporal residual of an inlier, in seconds: a frame resembles its neighbours for about
+/// half a second.
 pub const TIME_TOLERANCE: f32 = 0.6;
 
-/// Largest speed (and inverse of the smallest).
+/// Maximum speed, and inverse of the minimum.
 pub const SPEED_MAX: f32 = 2.0;
 
-/// Seconds of the clip without any hit after which an alignment ends.
+/// Longest interval of the clip without an inlier inside one alignment, in seconds.
 pub const GAP_MAX: f32 = 3.0;
 
-/// Times further apart than this are different moments, in seconds.
+/// Minimum distance between two different moments, in seconds.
 const MOMENT_GAP: f32 = 2.0;
 
-/// Seeds tried for one alignment.
+/// Maximum number of seeds for one hypothesis.
 const SEEDS_MAX: usize = 40;
 
-/// Alignments looked for in one source.
+/// Maximum number of hypotheses for one reference and orientation.
 const ALIGNMENTS_MAX: usize = 32;
 
-/// How far from its seed a time line is looked for at first, in seconds of the clip; it grows as the line is fitted.
+/// Initial distance from the seed within which votes are inliers, in seconds of the clip; local
+/// optimisation widens it.
 const SEED_WINDOW: f32 = 8.0;
 
-/// A part of an alignment that was cut off by a gap counts if it is worth this much by itself, in bits.
+/// Minimum score of a segment that a gap separates from the rest, in bits.
 const PIECE_MIN: f32 = 12.0;
 
-/// Evidence from which an alignment is asked at which times of its source it fits best, in bits.
+/// Minimum score for temporal consistency tests and motion correlation, in bits.
 pub const CONTRAST_MIN: f32 = 24.0;
 
-/// Most seconds of the clip that are compared, around the middle of the alignment.
+/// Longest part of the clip to compare, in seconds, in the middle of the alignment.
 const CONTRAST_SECONDS: f32 = 120.0;
 
-/// Within this many seconds of the source around the predicted time, hits of an alignment's geometry belong to it.
+/// Non-maximum suppression: votes of the same geometry within this temporal residual are
+/// duplicates, in seconds of the reference.
 const SHADOW: f32 = 8.0;
 
-/// Evidence of the moment from which it tells how far an alignment goes, in bits.
+/// Minimum distinctive score for distinctive keys to determine the extent of an alignment, in bits.
 const BY_MOMENT_MIN: f32 = 30.0;
 
-/// Most hits of one source that vote; the strongest do. A looped film would bring millions that say the same.
+/// Maximum number of votes for one reference and orientation, strongest first. A looped film would
+/// yield millions of duplicates.
 const VOTES_MAX: usize = 50_000;
 
 struct Context<'a> {
@@ -327,35 +339,35 @@ struct Context<'a> {
     interval: f32,
     corpus_keys: u64,
     length: Duration,
-    /// The part of the clip that is aligned, in seconds.
+    /// The part of the clip to align, in seconds.
     window: (f32, f32),
     stop: &'a dyn Fn() -> bool,
     shown: Shown,
 }
 
-/// Votes that agree on a geometry and a time line.
+/// A geometry and a temporal hypothesis, with its inliers.
 #[derive(Clone)]
 struct Agreement {
     geometry: Similarity,
     line: Line,
-    /// Numbers of the votes.
+    /// Indices of the votes that are inliers.
     votes: Vec<usize>,
-    /// What the time line pays for having been chosen by how well it is timed, in bits.
+    /// Selection penalty for choosing the temporal hypothesis by its fit, in bits.
     paid: f32,
-    /// Whether it is one of several that the clip jumps between.
+    /// Whether it is one segment of a path with several.
     jumps: bool,
-    /// Whether another time fits better, that came to nothing.
+    /// Whether another hypothesis fits better but has no accepted segment.
     outdone: bool,
 }
 
 impl Agreement {
-    /// The clip's time of its first and its last vote, in seconds.
+    /// The clip's times of the first and the last inlier, in seconds.
     fn span(&self, votes: &[Vote]) -> (f32, f32) {
         let times = self.votes.iter().map(|&i| votes[i].time);
         times.fold((f32::MAX, f32::MIN), |(first, last), time| (first.min(time), last.max(time)))
     }
 
-    /// The same of a part of the clip, in seconds.
+    /// The same hypothesis with the inliers of a part of the clip, in seconds.
     fn within(&self, votes: &[Vote], (from, to): (f32, f32)) -> Agreement {
         let within = self.votes.iter().copied().filter(|&vote| (from..=to).contains(&votes[vote].time));
         Agreement { votes: within.collect(), ..*self }
@@ -385,7 +397,8 @@ impl Context<'_> {
                 if found.total < PIECE_MIN {
                     return;
                 }
-                // What is seen once and found is told, though what was preferred to it came to nothing.
+                // If the preferred path has no accepted segment, report the first hypothesis as
+                // superseded.
                 if found.moment >= BY_MOMENT_MIN && legs.iter().any(|leg| leg.agreement.line != first.line) {
                     legs = vec![Leg::alone(Agreement { outdone: true, ..first.clone() }, self.window)];
                     pieces = legs.iter().map(of_leg).collect();
@@ -393,13 +406,14 @@ impl Context<'_> {
             }
             let nothing = pieces.iter().all(Vec::is_empty);
             let worth = |agreement: &Agreement| self.evidence(&votes, agreement, group).total;
-            // Those with the evidence of what they were preferred to.
+            // A segment counts only if it keeps enough of the score of the hypotheses that it
+            // replaces.
             let lost_in = |part: (f32, f32)| worth(&first.within(&votes, part)).max(worth(&voted.within(&votes, part)));
             let holds = |piece: &&Alignment| piece.evidence.total >= KEPT_MIN * lost_in(piece.clip.seconds());
             let held: Vec<Vec<&Alignment>> =
                 pieces.iter().map(|of_leg| of_leg.iter().filter(holds).collect()).collect();
-            // What the alignment explains votes no more: its own hits, and hits of its geometry at its part of
-            // the clip that are a little off in time, which slow pictures give.
+            // Remove the explained votes: the inliers, and votes of the same geometry in the same
+            // interval with a small temporal residual, which slow footage yields.
             let within = |vote: &Vote| {
                 held.iter().flatten().any(|piece| {
                     let (start, end) = piece.clip.seconds();
@@ -414,7 +428,8 @@ impl Context<'_> {
                 };
                 legs.iter().any(of)
             };
-            // Nor does the line that lost to others, where it did, and all of it if nothing was found at all.
+            // Also remove the replaced hypothesis where it lost, and all of it if there are no
+            // alignments.
             let parts: Vec<(f32, f32)> =
                 legs.iter().zip(&held).filter_map(|(leg, held)| leg.won(held, lost_in)).collect();
             let lost = |vote: &Vote| within(vote) || parts.iter().any(|(from, to)| (*from..=*to).contains(&vote.time));
@@ -427,7 +442,7 @@ impl Context<'_> {
         }
     }
 
-    /// The geometry and time line with the most evidence.
+    /// The hypothesis with the highest score.
     fn best(&self, votes: &[Vote], group: &[Hit]) -> Option<Agreement> {
         let mut order: Vec<usize> = (0..votes.len()).collect();
         order.sort_by(|&a, &b| votes[b].share.total_cmp(&votes[a].share).then(a.cmp(&b)));
@@ -449,8 +464,9 @@ impl Context<'_> {
                 }
                 let evidence = self.evidence(votes, &agreement, group);
                 agreement.votes.iter().for_each(|&i| explained[i] = true);
-                // Between time lines that explain the scene equally well, the moment decides. A slow picture fits
-                // many speeds: another one than real time has to explain clearly more.
+                // Distinctive evidence decides between hypotheses that explain the scene equally
+                // well. Slow footage fits many speeds, so another one has to score clearly better
+                // than unit speed.
                 let say = 1.0 - OTHER_SPEED_COST * agreement.line.speed.log2().powi(2);
                 let worth = say * (evidence.total + MOMENT_SAY * evidence.moment.max(0.0));
                 if best.as_ref().is_none_or(|(most, _)| worth > *most) {
@@ -461,38 +477,39 @@ impl Context<'_> {
         best.map(|(_, agreement)| agreement)
     }
 
-    /// The clip beside the source of a group, which is read for it.
+    /// Lays the clip beside the reference in one orientation and geometry.
     fn pairing<'a>(&'a self, orientation: Orientation, geometry: &'a Similarity) -> Pairing<'a> {
         Pairing { clip: self.clip, shown: &self.shown, orientation, geometry }
     }
 
-    /// What an agreement is worth.
+    /// Scores a hypothesis.
     fn evidence(&self, votes: &[Vote], agreement: &Agreement, group: &[Hit]) -> Evidence {
         let pairs = pairs(votes, agreement, group);
         evidence::count(pairs.iter().map(|(_, pair)| pair), self.corpus_keys)
     }
 }
 
-/// How often geometry and time line are fitted again; the window grows from 8 s to the whole clip of some minutes.
+/// Iterations of local optimisation; the window grows from 8 s to a whole clip of some minutes.
 const FITS: usize = 4;
 
-/// Share of its worth that a time line loses at half or twice real time, growing with the square of the octaves: slow
-/// pictures fit half their speed nearly as well, and a film at 1.25 times its speed must not lose to real time.
+/// Share of its score that a hypothesis loses at half or twice unit speed, growing with the square
+/// of the octaves: slow footage fits half its speed nearly as well, yet a film at 1.25 times its
+/// speed must not lose to unit speed.
 const OTHER_SPEED_COST: f32 = 0.3;
 
-/// How much more than the scene the moment says about which time line is right.
+/// Additional weight of distinctive evidence in choosing a hypothesis.
 const MOMENT_SAY: f32 = 4.0;
 
-/// The middle of a part of the clip, of at most so many seconds.
+/// The central part of an interval, at most `most_s` seconds long.
 fn middle((first, last): (f32, f32), most_s: f32) -> (f32, f32) {
     let spare = 0.5 * (last - first - most_s).max(0.0);
     (first + spare, last - spare)
 }
 
-/// The pairs of an agreement, with the clip's time in seconds; those that speak for the moment are told
-/// from those that would fit other times as well.
+/// The inlying pairs with the clip's time in seconds. A pair is distinctive if neither key also
+/// fits other times.
 fn pairs(votes: &[Vote], agreement: &Agreement, group: &[Hit]) -> Vec<(f32, Pair)> {
-    // Keys that fit the geometry two seconds off the line, on either side.
+    // Keys that fit the geometry at a temporal residual of two seconds or more.
     let (mut clip_again, mut reference_again) = (HashSet::new(), HashSet::new());
     for vote in votes.iter().filter(|v| agreement.line.miss(v) >= MOMENT_GAP && v.fits(&agreement.geometry)) {
         clip_again.insert(group[vote.hit].clip_key);

@@ -1,8 +1,8 @@
-//! Compares what moves in a clip with what moves in a source.
+//! Correlates the motion signatures of a clip and a reference.
 //!
-//! Takes of one scene share all that stands still, and that is most of what they show. What moves differs, unless it is the
-//! same moment: so the cells of [`Motion`], laid over each other as the geometry says, are correlated picture by picture, and
-//! the time that an alignment claims is asked against others, as [`super::timing`] asks keys.
+//! Takes of one scene share all that is static, and that is most of what they show. Motion differs
+//! between takes. So the cells of [`Motion`], aligned by the geometry, are correlated frame by
+//! frame, and the claimed time competes with others, as in the test on keys ([`super::timing`]).
 
 use serde::{Deserialize, Serialize};
 
@@ -13,16 +13,16 @@ use super::vote::Line;
 use super::{CONTRAST_SECONDS, MOMENT_GAP, Similarity, middle};
 use crate::fingerprint::{Motion, Orientation};
 
-/// How well what moves in the clip fits what moves in the source at the time of an alignment.
+/// Motion-signature correlation of a clip with a reference, at and off the hypothesis.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Moved {
-    /// Pictures of both sides that move, and how many of them fit best at the claimed time.
+    /// Temporal consistency test on the moving frames of both sides.
     pub pictures: Tally,
     /// Sum of their correlations at the claimed time, each -1..=1.
     pub correlations: f32,
-    /// Mean correlation of the clip's pictures on the time line, and the largest on any other of the same speed in the source,
-    /// two seconds to two minutes off, that has at least half of them; of half a minute of the clip, of joined parts where the
-    /// two are nearest.
+    /// Mean correlation of the clip's frames at the hypothesis, and the largest at any other offset
+    /// of the same speed, two seconds to two minutes away, that has at least half of the frames.
+    /// Computed for half a minute of the clip; joined parts keep the pair with the smallest margin.
     pub on_line: f32,
     /// See [`Moved::on_line`].
     pub elsewhere: f32,
@@ -34,18 +34,19 @@ impl Moved {
         if self.pictures.asked > 0.0 { self.correlations / self.pictures.asked } else { 0.0 }
     }
 
-    /// How little probable the answers are for another moment, in bits; below zero if they speak for one.
+    /// Score of the test against another take, in bits; negative if the test favours one.
     ///
-    /// A moment is asked about from either side, and neighbouring pictures answer much the same: each answer counts half.
+    /// Both sides test the same moments, and neighbouring frames are not independent, so each trial
+    /// counts half.
     pub fn bits(&self) -> f32 {
         0.5 * self.pictures.bits()
     }
 
-    /// Adds what another part of the clip says.
+    /// Adds the result for another part of the clip.
     pub(super) fn add(&mut self, other: &Moved) {
         self.pictures.add(&other.pictures);
         self.correlations += other.correlations;
-        // A part in which nothing moves says nothing.
+        // A part without motion does not count.
         let said = (other.on_line, other.elsewhere) != (0.0, 0.0);
         if said && other.elsewhere * self.on_line >= self.elsewhere * other.on_line {
             (self.on_line, self.elsewhere) = (other.on_line, other.elsewhere);
@@ -53,18 +54,19 @@ impl Moved {
     }
 }
 
-/// The moving pictures of a part of the clip and of a source, laid over each other.
+/// The motion signatures of a part of the clip and of a reference on the same cells.
 pub(super) struct Moving {
     clip: Pictures,
     source: Pictures,
 }
 
-/// What moves in some pictures, less the mean of the cells, so that a change of the light is no motion.
+/// Motion signatures of some frames, less the mean of their cells, so that a change of light is not
+/// motion.
 struct Pictures {
-    /// In seconds, in order.
+    /// In seconds, ascending.
     times: Vec<f32>,
     cells: Vec<Vec<f32>>,
-    /// Sums of squares.
+    /// Sum of squares of each frame.
     energies: Vec<f32>,
 }
 
@@ -81,7 +83,7 @@ impl Pictures {
         made
     }
 
-    /// Numbers of the pictures from one moment to another.
+    /// Indices of the frames between two moments.
     fn between(&self, from: f32, to: f32) -> std::ops::Range<usize> {
         let start = self.times.partition_point(|time| *time < from);
         start..self.times.partition_point(|time| *time <= to).max(start)
@@ -93,7 +95,8 @@ impl Pictures {
 }
 
 impl Pairing<'_> {
-    /// Lays a part of the clip over a part of the source, in seconds of each; `None` if the clip shows too few cells of it.
+    /// Aligns the cells of a part of the clip with those of a part of the reference, in seconds of
+    /// each; `None` if the clip shows too few of them.
     pub(super) fn moving(&self, clip_s: (f32, f32), source_s: (f32, f32)) -> Option<Moving> {
         let (clip, source) = (&self.clip.motion, &self.shown.motion);
         if clip.is_empty() || source.is_empty() {
@@ -103,7 +106,7 @@ impl Pairing<'_> {
         if seen.len() < CELLS_MIN {
             return None;
         }
-        // A fingerprint from elsewhere may have any number of pictures a second.
+        // A fingerprint made elsewhere may have any frame rate.
         let within = |motion: &Motion, (from, to): (f32, f32)| {
             let within = motion.between(from, to);
             let step = within.len().div_ceil(PICTURES_MAX).max(1);
@@ -126,7 +129,7 @@ impl Pairing<'_> {
         })
     }
 
-    /// What moves between two moments of the clip, or in its middle if it is long, against a time line.
+    /// Motion correlation between two moments of the clip, or in the middle if that is too long.
     pub(super) fn moved(&self, line: Line, (first, last): (f32, f32)) -> Moved {
         let (first, last) = middle((first, last), CONTRAST_SECONDS);
         let reach = When::reach(line.speed);
@@ -146,13 +149,14 @@ impl Pairing<'_> {
 }
 
 impl Moving {
-    /// Correlation of a picture of the clip with one of the source, -1..=1; what hardly moves correlates little.
+    /// Correlation of one frame of the clip with one of the reference, -1..=1, damped if either
+    /// hardly moves.
     fn correlation(&self, clip: usize, source: usize) -> f32 {
         let product: f32 = self.clip.cells[clip].iter().zip(&self.source.cells[source]).map(|(a, b)| a * b).sum();
         product / ((self.clip.energies[clip] + MOVING_MIN) * (self.source.energies[source] + MOVING_MIN)).sqrt()
     }
 
-    /// Asks all pictures that move, of either side, at which time the other side moves so.
+    /// Runs the temporal consistency test on all moving frames of either side.
     fn moved(&self, line: Line) -> Moved {
         let mut moved = Moved::default();
         let speed = line.speed.abs().max(0.1);
@@ -177,17 +181,18 @@ impl Moving {
     }
 }
 
-/// All correlations of the clip's pictures that move with the source's, to go along many time lines.
+/// Correlations of the clip's moving frames with all frames of the reference, for the evaluation of
+/// many hypotheses.
 pub(super) struct Tracks {
     moving: Moving,
-    /// The clip's pictures that move.
+    /// Indices of the clip's moving frames.
     pictures: Vec<usize>,
-    /// Row by row of these.
+    /// Row-major, one row for each of these.
     correlations: Vec<f32>,
 }
 
 impl Tracks {
-    /// `None` if nothing moves.
+    /// Returns `None` if nothing moves.
     pub(super) fn new(moving: Moving) -> Option<Tracks> {
         let pictures: Vec<usize> = (0..moving.clip.times.len()).filter(|&clip| moving.clip.moves(clip)).collect();
         if pictures.is_empty() || moving.source.times.is_empty() {
@@ -199,14 +204,15 @@ impl Tracks {
         Some(Tracks { moving, pictures, correlations })
     }
 
-    /// The source's times, in seconds, and for each picture of the clip that moves when that is and its correlations with them.
+    /// The reference's times in seconds, and for each moving frame of the clip its time and row.
     pub(super) fn rows(&self) -> (&[f32], impl Iterator<Item = (f32, &[f32])>) {
         let times = &self.moving.source.times;
         let rows = self.pictures.iter().zip(self.correlations.chunks(times.len()));
         (times, rows.map(|(&picture, row)| (self.moving.clip.times[picture], row)))
     }
 
-    /// Mean correlation on a time line of the pictures for which the source shows anything; `None` if that is less than half.
+    /// Mean correlation on a hypothesis over the frames that the reference covers; `None` if these
+    /// are less than half.
     fn along(&self, line: Line) -> Option<f32> {
         let times = &self.moving.source.times;
         let fit = |(row, &clip): (usize, &usize)| {
@@ -220,13 +226,13 @@ impl Tracks {
         (2 * fits.len() >= self.pictures.len()).then(|| fits.iter().sum::<f32>() / fits.len() as f32)
     }
 
-    /// The first and last moment of the clip at which something moves, in seconds.
+    /// First and last moving frame of the clip, in seconds.
     fn span(&self) -> (f32, f32) {
         let time = |picture: Option<&usize>| picture.map_or(0.0, |&picture| self.moving.clip.times[picture]);
         (time(self.pictures.first()), time(self.pictures.last()))
     }
 
-    /// Time lines of a speed for which the source shows something at any moment of the clip.
+    /// Hypotheses of one speed for which the reference covers any moment of the clip.
     fn lines(&self, speed: f32) -> impl Iterator<Item = Line> {
         let (first, last) = self.span();
         let times = &self.moving.source.times;
@@ -241,12 +247,13 @@ impl Tracks {
         (0..steps).map(move |step| Line { speed, offset: ends.0 + step as f32 * STEP })
     }
 
-    /// The time line on which what moves fits clearly better than on this one and on any other, of these speeds.
+    /// The hypothesis at one of these speeds that motion fits clearly better than `line` and any
+    /// other.
     pub(super) fn better(&self, line: Line, speeds: impl Iterator<Item = f32>) -> Option<Line> {
         if self.pictures.len() < PICTURES_MIN {
             return None;
         }
-        // Most copies play at real time, and what goes to and fro does so backwards as well.
+        // Most copies play at unit speed, and motion to and fro also fits backwards.
         let handicap = |speed: f32| {
             if speed < 0.0 {
                 BACKWARDS_COST
@@ -259,7 +266,8 @@ impl Tracks {
         let fit = |other: Line| self.along(other).map(|fit| (fit - handicap(other.speed), other));
         let lines: Vec<(f32, Line)> = speeds.flat_map(|speed| self.lines(speed)).filter_map(fit).collect();
         let best = lines.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0))?;
-        // Lines of neighbouring speeds that cross the best one fit nearly as well.
+        // Hypotheses of neighbouring speeds that cross the best one are no competitors: they fit
+        // nearly as well.
         let (first, last) = self.span();
         let apart = |other: &Line| [first, last].iter().all(|&time| (other.at(time) - best.1.at(time)).abs() > APART);
         let rivals = lines.iter().filter(|(_, other)| apart(other)).map(|(fit, _)| *fit);
@@ -269,7 +277,7 @@ impl Tracks {
 }
 
 impl Moved {
-    /// Adds the answer of one picture from its correlations with others.
+    /// Adds the trial of one frame, given its correlations with the other side's frames.
     fn ask(&mut self, others: impl Iterator<Item = (When, f32)>) {
         let (mut near, mut far) = ((0_usize, f32::NEG_INFINITY), (0_usize, f32::NEG_INFINITY));
         for (when, correlation) in others {
@@ -287,7 +295,8 @@ impl Moved {
     }
 }
 
-/// The source's cells that the clip shows, each with the clip's cells that lie there and what they count, one in all.
+/// The reference's cells that the clip shows, each with the overlapping cells of the clip and their
+/// weights, which sum to one.
 fn seen(
     clip: &Motion,
     source: &Motion,
@@ -296,14 +305,14 @@ fn seen(
     geometry: &Similarity,
 ) -> Vec<(usize, Vec<(usize, f32)>)> {
     let Some(to_clip) = Affine::to_clip(orientation, geometry, aspect) else { return Vec::new() };
-    // What is brighter than before is darker in the negative.
+    // A negative inverts the sign of every change.
     let sign = if orientation.negative { -1.0 } else { 1.0 };
     let ((columns, rows), (across, down)) = (source.size(), clip.size());
     let mut seen = Vec::new();
     for cell in 0..columns * rows {
         let (column, row) = ((cell % columns) as f32, (cell / columns) as f32);
         let mut weights: Vec<(usize, f32)> = Vec::new();
-        // Four points of the cell, each between four cells of the clip.
+        // Bilinear interpolation at four points of the cell.
         for (dx, dy) in [(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)] {
             let (x, y) = to_clip.at((column + dx) * source.pitch(), (row + dy) * source.pitch());
             if !((0.0..=aspect).contains(&x) && (0.0..=1.0).contains(&y)) {
@@ -337,37 +346,41 @@ fn seen(
     seen
 }
 
-/// Least cells of the source that the clip has to show.
+/// Minimum number of the reference's cells that the clip shows.
 const CELLS_MIN: usize = 24;
 
-/// Least sum of squares of a picture's cells that moves: two cells or three.
+/// Minimum sum of squares of a moving frame: two or three cells.
 const MOVING_MIN: f32 = 2.0;
 
-/// Most pictures of either side that are compared: of two minutes of a clip there are 480.
+/// Maximum number of frames of either side: two minutes of a clip have 480.
 const PICTURES_MAX: usize = 600;
 
-/// Least moving pictures of the clip for a mean correlation.
+/// Minimum number of moving frames of the clip for a mean correlation.
 const PICTURES_MIN: usize = 6;
 
-/// Least mean correlation on a time line that replaces the one that was voted for, and how much less it has to be on any other.
+/// Minimum mean correlation of a hypothesis that replaces the voted one, and its minimum margin
+/// over any other.
 const LIKENESS_MIN: f32 = 0.25;
 const LIKENESS_GAIN: f32 = 0.1;
 
-/// Most seconds of the clip that are compared with other times of the source, and how far from their own, in its seconds.
+/// Longest part of the clip to correlate at other offsets, in seconds, and the maximum distance of
+/// these, in seconds of the reference.
 const ELSEWHERE_SECONDS: f32 = 30.0;
 const ELSEWHERE_REACH: f32 = 120.0;
 
-/// How much more it has to be for another speed than real time and the voted one, and for playing backwards.
+/// Costs, in correlation, of a speed other than unit and voted speed, and of playing backwards.
 const OTHER_SPEED_COST: f32 = 0.03;
 const BACKWARDS_COST: f32 = 0.1;
 
-/// Between two time lines that are tried, in seconds of the source.
+/// Spacing of the offsets, in seconds of the reference.
 const STEP: f32 = 0.25;
 
-/// Time lines that are nearer to each other than this at one end, in seconds of the source, are no rivals.
+/// Minimum distance between competing hypotheses at both ends of the clip, in seconds of the
+/// reference.
 const APART: f32 = 0.6;
 
-/// How far from a time line a picture of the source is on it, in seconds: a little more than half an interval.
+/// Maximum distance of a reference frame from the hypothesis, in seconds: a little more than half
+/// of a sampling interval.
 pub(super) const ON_LINE: f32 = 0.3;
 
 #[cfg(test)]
@@ -380,9 +393,10 @@ mod tests {
 
     const ASPECT: f32 = 16.0 / 9.0;
 
-    /// What moves at a place of the source, in heights of its frame: two blobs on paths of their own, like no others.
+    /// Motion at a place of the reference, in heights of its frame: two blobs on paths of their
+    /// own.
     fn level(x: f32, y: f32, time: f32, take: f32) -> i8 {
-        // Between random places, one a second.
+        // Piecewise linear between random places, one a second.
         let path = |blob: u32| {
             let at = |second: f32, axis: u32| {
                 let mut h =
@@ -424,7 +438,7 @@ mod tests {
         Shown::new(Vec::new(), motion(28, 16, times, |x, y, time| level(x, y, time, 0.0)))
     }
 
-    /// Ten seconds of a take from a moment of the source on, as an edit shows them.
+    /// Ten seconds of a take, from `from` seconds of the reference on, edited.
     fn clip(from: f32, take: f32, orientation: Orientation, geometry: &Similarity) -> Fingerprint {
         let times = (0..40).map(|i| 0.25 * i as f32);
         let motion = motion(57, 32, times, |x, y, time| {
@@ -493,7 +507,7 @@ mod tests {
         joined.add(&part(0.5, 0.5));
         joined.add(&part(0.8, 0.0));
         assert_eq!((joined.correlations, joined.on_line, joined.elsewhere), (6.0, 0.5, 0.5));
-        // Where nothing moves nothing comes again, whichever part is first.
+        // A part without motion leaves the others unchanged, in either order.
         joined.add(&Moved::default());
         assert_eq!((joined.on_line, joined.elsewhere), (0.5, 0.5));
         let mut still = Moved::default();

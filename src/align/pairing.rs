@@ -1,15 +1,16 @@
-//! A clip beside one source in one geometry: all that can differ is the time, and which time lines may be the right ones.
+//! A candidate pair in one geometry, and its likely temporal hypotheses.
 //!
-//! What stands still fits many time lines. But a copy agrees *best* at its own time, key by key: even on a wall, the noise and
-//! the compression of one frame are nearer than those of its neighbours. So each key that the source shows is asked at which
-//! moment of the clip it fits best, and the lines through most of these moments are worth a closer look ([`super::timing`]).
+//! Static content fits many hypotheses. But a copy fits *best* at its own time, key by key: even on
+//! a wall, the noise and compression of a frame are nearer to its own than to its neighbours'. So
+//! each key of the reference votes for the moment of the clip that it matches best, and hypotheses
+//! with many such votes qualify for the full test ([`super::timing`]).
 
 use super::Similarity;
 use super::guide::{self, Shown};
 use super::vote::Line;
 use crate::fingerprint::{ClipKey, Fingerprint, Orientation, Run};
 
-/// What stands between a clip and a source but time.
+/// A clip and a reference in one orientation and geometry.
 #[derive(Clone, Copy)]
 pub(super) struct Pairing<'a> {
     pub(super) clip: &'a Fingerprint,
@@ -23,18 +24,18 @@ impl Pairing<'_> {
         self.clip.keyframes[key.keyframe as usize].time.as_secs_f32()
     }
 
-    /// The keys of the clip between two of its moments.
+    /// The keys of the clip between two moments.
     pub(super) fn keys(&self, span: (f32, f32)) -> &[ClipKey] {
         &self.clip.keys[guide::keys_between(self.clip, span)]
     }
 
-    /// The time lines of some speeds that most keys of the source fit best, the `most` likeliest, the likeliest first; between two
-    /// moments of the clip, for the best moments of a part of the source.
+    /// The `most` likeliest hypotheses of some speeds, likeliest first, at least [`SAME_LINE`]
+    /// apart in a part of the clip.
     pub(super) fn lines(moments: &[BestMoment], speeds: &[f32], clip_s: (f32, f32), most: usize) -> Vec<Line> {
         let mut ranked: Vec<(f32, Line)> = Vec::new();
         for &speed in speeds {
             let say = if speed == 1.0 { REAL_TIME_SAY } else { 1.0 };
-            // Keys of one picture say the same thing.
+            // Keys of one frame are not independent.
             let bin = |&BestMoment { shown, seen }: &BestMoment| {
                 (((shown - speed * seen) / BIN).round() as i32, (shown / BIN).round() as i32)
             };
@@ -73,7 +74,8 @@ impl Pairing<'_> {
         chosen
     }
 
-    /// When the clip shows what fits each key best that the source shows first between two of its moments, if that is one moment.
+    /// The unique best moment in the clip for each key whose first sighting lies in a part of the
+    /// reference.
     pub(super) fn best_moments(&self, clip_s: (f32, f32), source_s: (f32, f32)) -> Vec<BestMoment> {
         let aspect = self.clip.aspect();
         let keys = self.keys(clip_s);
@@ -101,35 +103,36 @@ impl Pairing<'_> {
     }
 }
 
-/// When a key is shown, and when what fits it best is seen, in seconds of the source and of the clip.
+/// Times at which the reference first shows a key and the clip shows its best match, in seconds of
+/// each.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BestMoment {
     shown: f32,
     seen: f32,
 }
 
-/// The speeds that are looked for: neighbouring ones drift apart by a bin in two seconds.
+/// The speeds to search: neighbouring ones drift apart by one bin in two seconds.
 pub(super) fn speeds() -> impl Iterator<Item = f32> {
     (-STEPS_OF_OCTAVE..=STEPS_OF_OCTAVE).map(|step| (step as f32 / STEPS_OF_OCTAVE as f32).exp2())
 }
 
-/// A key of the source votes for the moment of the clip that is nearest to it, and within so many bits.
+/// Maximum distance between a key of the reference and the key of the clip it votes for, in bits.
 const VOTING_RADIUS: u32 = 80;
 
-/// Moments of the clip that are no further apart than this, in seconds, are one.
+/// Maximum distance between two sightings of the same moment, in seconds of the clip.
 const ONE_MOMENT: f32 = 0.4;
 
-/// Width of the bins in which time lines are counted, in seconds: the distance of two keyframes of a clip.
+/// Width of the offset bins, in seconds: the interval between two keyframes of a clip.
 const BIN: f32 = 0.25;
 
-/// Most that the keys of one picture of the source say together.
+/// Maximum joint weight of the keys of one reference frame.
 pub(super) const SAY_MAX: u32 = 4;
 
-/// Speeds in an octave.
+/// Speeds per octave.
 const STEPS_OF_OCTAVE: i32 = 6;
 
-/// How much more a vote for real time says: most copies play so.
+/// Weight of votes for unit speed: most copies play so.
 const REAL_TIME_SAY: f32 = 1.25;
 
-/// Time lines that are nowhere further apart than this, in seconds of the source, are one.
+/// Maximum distance between duplicate hypotheses, in seconds of the reference.
 const SAME_LINE: f32 = 0.6;

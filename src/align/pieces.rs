@@ -1,4 +1,4 @@
-//! Cuts what agrees on one geometry and time line into alignments, and says what each is worth.
+//! Splits a hypothesis into alignments and scores each.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use crate::evidence::{self, Pair};
 use crate::fingerprint::{ClipKey, KeyKind, Keyframe, Place};
 use crate::search::Hit;
 
-/// Evidence from which the source is looked at where the alignment says, in bits.
+/// Minimum score for guided matching, in bits.
 const GUIDE_MIN: f32 = 16.0;
 
 impl Context<'_> {
-    /// Cuts an alignment where nothing agrees for a while, and keeps the parts that are worth something.
+    /// Splits a hypothesis at gaps and keeps the segments with sufficient score.
     pub(super) fn pieces(
         &self,
         votes: &[Vote],
@@ -32,7 +32,7 @@ impl Context<'_> {
         let all = pairs(votes, agreement, group);
         let whole = evidence::count(all.iter().map(|(_, pair)| pair), self.corpus_keys);
         let strong = whole.total >= GUIDE_MIN;
-        // Made on demand: it reads the source.
+        // On demand: it reads the reference.
         let pairing = || self.pairing(orientation, &geometry);
         let mut traces = Vec::new();
         if strong {
@@ -46,7 +46,7 @@ impl Context<'_> {
             }
             traces = guide::trace(self.clip, &self.shown, orientation, &geometry, line, window);
         }
-        // Of fine regions, those count that the source may have.
+        // A fine region counts only if the reference may have a feature of that size.
         let aspect = self.clip.aspect();
         let expected = |key: &ClipKey| {
             let place = || orientation.place(key.place, aspect);
@@ -105,8 +105,8 @@ impl Context<'_> {
         pieces
     }
 
-    /// Which part of the source's frame is found between two moments of the clip: of the sides of
-    /// the regions all but one in twenty at each end.
+    /// Rectangle of the reference's frame with verified correspondences between two moments of the
+    /// clip: the 5th and 95th percentiles of the sides of the features.
     fn support(&self, traces: &[Trace], (first, last): (f32, f32)) -> [f32; 4] {
         let near =
             traces.iter().filter(|trace| trace.distance <= SUPPORT_RADIUS && (first..=last).contains(&trace.time));
@@ -126,7 +126,8 @@ impl Context<'_> {
         ]
     }
 
-    /// What each keyframe of the clip says of an alignment, from its pairs and traces and the keys that are expected in them.
+    /// Counts the support for an alignment in each keyframe of the clip, from pairs, verified
+    /// correspondences and expected keys.
     fn looks(
         &self,
         pairs: &[(f32, Pair)],
@@ -160,8 +161,9 @@ impl Context<'_> {
         looks
     }
 
-    /// From the first to the last hit, and on to where a further keyframe of the source could have been seen: half an
-    /// interval, or to the clip's or source's end if that is within one, but never across a cut of the clip.
+    /// The interval from the first to the last inlier, extended to where another keyframe of the
+    /// reference could have matched: by half an interval, or to the end of the clip or reference if
+    /// that is within one interval, but never across a cut of the clip.
     fn extent(&self, first: f32, last: f32, line: Line, window: (f32, f32)) -> Span {
         let step = self.interval / line.speed.abs();
         let (mut start, mut end) = (first - 0.5 * step, last + 0.5 * step);
@@ -174,7 +176,8 @@ impl Context<'_> {
         }
         for pair in self.clip.keyframes.windows(2).filter(|pair| pair[1].cut) {
             let cut = 0.5 * (pair[0].time + pair[1].time).as_secs_f32();
-            // A cut within reach is the edge: half an interval is only the expected one.
+            // A cut within reach is the boundary; half an interval is only the expectation without
+            // one.
             if cut <= first && cut >= first - step {
                 start = cut;
             }
@@ -187,15 +190,16 @@ impl Context<'_> {
         let (at_zero, at_end) = (ends[0].min(ends[1]), ends[0].max(ends[1]));
         let start = start.max(window.0).max((at_zero - TIME_TOLERANCE).min(first)).max(0.0);
         let end = end.min(total).min(window.1.max(last)).min((at_end + TIME_TOLERANCE).max(last));
-        // Exactly, not as f32 has it.
+        // Avoid rounding through f32.
         let end = if end >= total { self.clip.duration } else { Duration::from_secs_f32(end.max(start)) };
         Span { start: Duration::from_secs_f32(start).min(end), end }
     }
 }
 
-/// A match that begins this near to the clip's start begins at it, in seconds beyond one interval.
+/// Maximum distance from the clip's start, beyond one interval, of an alignment that starts there,
+/// in seconds.
 pub(super) const EDGE: f32 = 0.25;
 
-/// Distance up to which a key tells which part of the frame is found, in bits: well within what
+/// Maximum distance of a correspondence that determines the rectangle, in bits: well within what
 /// chance gives.
 const SUPPORT_RADIUS: u32 = 64;

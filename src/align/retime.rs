@@ -1,4 +1,4 @@
-//! Looks for a better time line than the one that was voted for.
+//! Offset refinement: searches for a better temporal hypothesis than the voted one.
 
 use super::moving::Tracks;
 use super::pairing::{Pairing, speeds};
@@ -7,12 +7,12 @@ use super::{Agreement, CONTRAST_MIN, Context, GAP_MAX, TIME_TOLERANCE, middle};
 use crate::search::Hit;
 
 impl Context<'_> {
-    /// Takes the time line at which pictures and keys fit best, if that is clearly another one: what stands still in a scene
-    /// agrees at many times about as well, and so its votes alone may have chosen any.
+    /// Replaces the temporal hypothesis if frames and keys fit another one clearly better: static
+    /// content fits many times equally well, so its votes may have chosen any.
     ///
-    /// What moves is asked first, at all speeds, which is paid for. Then the likeliest lines of the voted speed, of real time and
-    /// backwards are asked how well they lock; if none does so clearly, those of all speeds how well they are timed, which is
-    /// paid for too.
+    /// Motion comes first, at all speeds, for a selection penalty. Then the likeliest hypotheses at
+    /// the voted speed, at unit speed and backwards take the first-sighting test. If none passes
+    /// clearly, those of all speeds take the full temporal consistency test, again for a penalty.
     pub(super) fn retime(&self, votes: &[Vote], agreement: &mut Agreement, group: &[Hit]) {
         if self.evidence(votes, agreement, group).total < CONTRAST_MIN {
             return;
@@ -24,7 +24,7 @@ impl Context<'_> {
         if best.0 >= LOCKED_BITS {
             return;
         }
-        // A part of the clip around the alignment, and the part of the source around that.
+        // The middle of the alignment, and the part of the reference around it.
         let (from, to) = middle((first, last), RETIMED_SECONDS);
         let clip_s = ((from - GAP_MAX).max(self.window.0), (to + GAP_MAX).min(self.window.1));
         let source_s = line.span(clip_s, RETIMED_REACH);
@@ -33,7 +33,7 @@ impl Context<'_> {
         let tracks = pairing.moving(clip_s, source_s).and_then(Tracks::new);
         if let Some(better) = tracks.and_then(|tracks| tracks.better(*line, speeds().chain(usual.iter().copied()))) {
             let moved = self.on_line(votes, agreement, better, RETIMED_PRICE);
-            // What moves may have come again where the keys do not fit.
+            // Similar motion may recur where the keys do not fit.
             if self.evidence(votes, &moved, group).total >= CONTRAST_MIN {
                 *agreement = moved;
                 return;
@@ -41,7 +41,7 @@ impl Context<'_> {
         }
         let moments = pairing.best_moments(clip_s, source_s);
         for &speed in &usual {
-            // Playing backwards, and another speed than the one that was voted for, have to be clearly better.
+            // Backwards, or at another speed than the voted one, the gain must be twice as large.
             let least = best.0.max(RETIMED_BITS) + if speed == line.speed { RETIMED_GAIN } else { 2.0 * RETIMED_GAIN };
             let lines = Pairing::lines(&moments, &[speed], clip_s, LINES_OF_SPEED).into_iter();
             let bits = lines.map(|line| (pairing.lock(line, clip_s).bits(), line));
@@ -66,7 +66,7 @@ impl Context<'_> {
         }
     }
 
-    /// The agreement of the same geometry on another time line, for a price.
+    /// The hypothesis with the same geometry and another temporal part, at a selection penalty.
     pub(super) fn on_line(&self, votes: &[Vote], agreement: &Agreement, line: Line, paid: f32) -> Agreement {
         let geometry = agreement.geometry;
         let fits = |vote: &Vote| vote.fits(&geometry) && line.miss(vote) <= TIME_TOLERANCE;
@@ -75,27 +75,28 @@ impl Context<'_> {
     }
 }
 
-/// Improbability of a time line's fit, in bits, from which no other is looked for.
+/// Score of the first-sighting test from which no alternative is sought, in bits.
 const LOCKED_BITS: f32 = 20.0;
 
-/// Least improbability of a time line that replaces the one that was voted for, less the next, in bits.
+/// Minimum score of a hypothesis that replaces the voted one, before the gain, in bits.
 pub(super) const RETIMED_BITS: f32 = 4.0;
 
-/// How much more improbable its fit has to be, in bits.
+/// Minimum gain over the current hypothesis, in bits.
 pub(super) const RETIMED_GAIN: f32 = 6.0;
 
-/// Least pictures of both sides that are asked for it: of a few, one of many time lines fits all by chance.
+/// Minimum number of frames of both sides in the test: with few, one of many hypotheses fits all by
+/// chance.
 const RETIMED_PICTURES: f32 = 16.0;
 
-/// What it pays, in bits: the best of many time lines fits well by chance.
+/// Selection penalty, in bits: the best of many hypotheses fits well by chance.
 const RETIMED_PRICE: f32 = 6.0;
 
-/// Most seconds of the clip in which another time line is looked for.
+/// Longest part of the clip to search, in seconds.
 pub(super) const RETIMED_SECONDS: f32 = 30.0;
 
-/// How far from the voted one it is looked for, in seconds of the source.
+/// Maximum distance from the voted hypothesis, in seconds of the reference.
 pub(super) const RETIMED_REACH: f32 = 20.0;
 
-/// Lines that are tried of each usual speed, and of all speeds together.
+/// Number of hypotheses to test at each usual speed, and at all speeds together.
 const LINES_OF_SPEED: usize = 4;
 const LINES_OF_ALL: usize = 6;

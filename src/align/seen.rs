@@ -1,4 +1,4 @@
-//! How much of a source a clip shows where an alignment puts it.
+//! Measures the share of the reference that a clip shows where an alignment predicts it.
 
 use std::collections::HashSet;
 
@@ -10,8 +10,8 @@ use super::vote::Line;
 use crate::fingerprint::Orientation;
 
 impl Context<'_> {
-    /// Which share of the source's keys that a copy would show is found between two moments of the
-    /// clip, 0..=1.
+    /// Share of the reference's visible keys with a verified correspondence between two moments of
+    /// the clip, 0..=1.
     pub(super) fn shown(
         &self,
         traces: &[Trace],

@@ -1,26 +1,28 @@
-//! From where to where an alignment goes: while it is found, and not past what contradicts it.
+//! Determines the extent of an alignment: while there is support and no contradiction.
 //!
-//! A wall matches its own picture for as long as the camera stands; that must not carry a match from a published take
-//! into the outtake that follows it in the clip. So where the clip shows keys of a moment, and they are found at the
-//! rate of the rest of the alignment no more, the alignment ends, although the scene goes on.
+//! A wall matches its own image for as long as the camera stands. That must not extend a match from
+//! a published take into the outtake that follows it in the clip. So where the clip shows
+//! distinctive keys that are not found at the alignment's usual rate, the alignment ends, although
+//! the scene continues.
 
 use super::GAP_MAX;
 
-/// What one keyframe of the clip says about an alignment.
+/// Support for an alignment in one keyframe of the clip.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Look {
-    /// When, in seconds of the clip.
+    /// Time in seconds of the clip.
     pub(super) time: f32,
-    /// Keys found where the alignment puts them, of whatever kind.
+    /// Number of keys with a correspondence, repeated or not.
     pub(super) found: u32,
-    /// Keys that do not look alike at other times.
+    /// Number of distinctive keys.
     pub(super) moments: u32,
-    /// How many of those were found.
+    /// Number of distinctive keys with a correspondence.
     pub(super) moments_found: u32,
 }
 
-/// The parts of the clip that an alignment covers, each from its first to its last supporting keyframe; without any
-/// keys of the moment found, whatever is found supports it. Nothing found for `gap` seconds ends a part.
+/// The intervals of the clip that an alignment covers, each from its first to its last supporting
+/// keyframe. A keyframe supports it by distinctive keys, or by any if `by_moment` is false. A gap
+/// of more than `gap` seconds ends an interval.
 pub(super) fn stretches(looks: &[Look], gap: f32, by_moment: bool) -> Vec<(f32, f32)> {
     if !by_moment {
         let found: Vec<f32> = looks.iter().filter(|look| look.found > 0).map(|look| look.time).collect();
@@ -35,7 +37,7 @@ pub(super) fn stretches(looks: &[Look], gap: f32, by_moment: bool) -> Vec<(f32, 
             _ => parts.push((i, i)),
         }
     }
-    // On both sides, as far as the scene is found and nothing contradicts.
+    // Extend both sides while the scene is found and nothing contradicts.
     let mut covered = Vec::with_capacity(parts.len());
     for (number, &(first, last)) in parts.iter().enumerate() {
         let before = if number == 0 { 0 } else { parts[number - 1].1 + 1 };
@@ -47,12 +49,14 @@ pub(super) fn stretches(looks: &[Look], gap: f32, by_moment: bool) -> Vec<(f32, 
     covered
 }
 
-/// The same part, and on either side as far as anything is found, for [`GAP_MAX`] seconds at most and without a break of [`GRACE`].
+/// The guard interval: the interval itself, and on either side as far as any key is found, for at
+/// most [`GAP_MAX`] seconds and without a gap of more than [`GRACE`].
 ///
-/// A cut of the clip does not end it, nor that little is found, nor that keys of a moment are not: of small crops and of fast pictures
-/// no more is, and a crop has cuts where somebody walks in. Measured on real footage that is not of the copy, it holds 1.2 s of 367 s
-/// that go on in the same take, and nothing of 448 s of other footage after a cut; with those three ends it holds as much, and several
-/// seconds of copies are called unpublished.
+/// Neither a cut of the clip, nor few found keys, nor missing distinctive keys end it: small crops
+/// and fast footage have no more support, and a crop has cuts where somebody walks in. Measured on
+/// real footage outside the copy, it covers 1.2 s of 367 s that continue in the same take, and
+/// nothing of 448 s of other footage after a cut. With those three criteria it covers as much, and
+/// several seconds of copies become unpublished.
 pub(super) fn beside(looks: &[Look], (first, last): (f32, f32)) -> (f32, f32) {
     let as_far_as = |from: f32, away: &mut dyn Iterator<Item = &Look>| {
         let mut furthest = from;
@@ -72,14 +76,14 @@ pub(super) fn beside(looks: &[Look], (first, last): (f32, f32)) -> (f32, f32) {
     )
 }
 
-/// Found keys of the moment to be expected before their absence counts as a contradiction: by chance, one stretch in
-/// fifty shows none.
+/// Number of expected but missing distinctive keys that contradicts an alignment: by chance, one
+/// interval in fifty shows none.
 const CONTRADICTION: f32 = 4.0;
 
-/// Seconds around a supporting keyframe that tell how many keys are found.
+/// Distance from a supporting keyframe within which keyframes contribute to the rate, in seconds.
 const AROUND: f32 = 1.0;
 
-/// The share of keys of the moment that is found where the alignment holds.
+/// The share of distinctive keys that is found where the alignment holds.
 fn rate(looks: &[Look]) -> f32 {
     let times: Vec<f32> = looks.iter().filter(|look| look.moments_found > 0).map(|look| look.time).collect();
     let near = |time: f32| {
@@ -94,7 +98,7 @@ fn rate(looks: &[Look]) -> f32 {
     if all == 0 { 0.0 } else { found as f32 / all as f32 }
 }
 
-/// Whether what lies between two supporting keyframes can be part of one stretch.
+/// Whether two supporting keyframes belong to one interval, given those between them.
 fn connected(looks: &[Look], gap: f32, rate: f32) -> bool {
     let (start, end) = (looks[0].time, looks[looks.len() - 1].time);
     let inner = looks.iter().filter(|look| look.time > start + GRACE && look.time < end - GRACE);
@@ -105,8 +109,8 @@ fn connected(looks: &[Look], gap: f32, rate: f32) -> bool {
     unbroken && missed < CONTRADICTION
 }
 
-/// The furthest keyframe, walking away from a supporting one, at which the scene is found, little moves, and nothing
-/// on the way contradicts.
+/// The furthest keyframe from a supporting one at which the scene is found and static, without a
+/// contradiction on the way.
 fn reach(away: impl Iterator<Item = usize>, from: usize, looks: &[Look], gap: f32, rate: f32) -> usize {
     let (mut furthest, mut missed, mut quiet) = (from, 0.0, true);
     for i in away {
@@ -119,7 +123,8 @@ fn reach(away: impl Iterator<Item = usize>, from: usize, looks: &[Look], gap: f3
         if missed >= CONTRADICTION || (looks[i].time - looks[furthest].time).abs() > gap {
             break;
         }
-        // Near the last support only a pause leads on: what moves there and is not found may be another moment.
+        // Within the grace period only a static phase extends the interval: motion without
+        // correspondences may be another moment.
         if looks[i].found > 0 && (quiet || beyond && expected < QUIET) {
             furthest = i;
         }
@@ -127,17 +132,18 @@ fn reach(away: impl Iterator<Item = usize>, from: usize, looks: &[Look], gap: f3
     furthest
 }
 
-/// Seconds around a supporting keyframe in which others need not be found: a source has one keyframe a second.
+/// Distance from a supporting keyframe within which others need no support, in seconds: a reference
+/// has one keyframe a second.
 const GRACE: f32 = 1.1;
 
-/// A keyframe of the clip in which fewer keys of the moment are to be expected shows a pause.
+/// A keyframe of the clip is static if fewer distinctive keys than this are expected in it.
 const QUIET: f32 = 0.5;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Four keyframes a second; one in four meets a keyframe of the source.
+    /// Four keyframes a second, of which one coincides with a keyframe of the reference.
     fn looks(seconds: std::ops::Range<u32>, found: u32, moments: u32, moments_found: u32) -> Vec<Look> {
         let look = |i: u32| Look {
             time: i as f32 / 4.0,

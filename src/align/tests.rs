@@ -1,4 +1,4 @@
-//! Alignments of made keys: what is put in must come out.
+//! Alignments of synthetic keys: each edit must be recovered.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::media::StreamInfo;
 const SOURCE_SECONDS: u32 = 40;
 const ASPECT: f32 = 16.0 / 9.0;
 
-/// Numbers that look random, the same on every run.
+/// Pseudo-random numbers, the same on every run.
 pub(super) struct Random(pub(super) u64);
 
 impl Random {
@@ -42,7 +42,7 @@ impl Random {
     }
 }
 
-/// Ten keys a second that are seen once, and eight that stay for the whole source.
+/// Ten keys a second that are distinctive, and eight that stay for the whole reference.
 pub(super) fn source(random: &mut Random) -> Vec<Run> {
     source_of(random, SOURCE_SECONDS)
 }
@@ -61,16 +61,16 @@ fn source_of(random: &mut Random, seconds: u32) -> Vec<Run> {
     runs
 }
 
-/// How a clip is made of the source.
+/// The edit that makes a clip of the reference.
 #[derive(Clone, Copy)]
 pub(super) struct Edit {
     pub(super) from: f32,
     pub(super) seconds: f32,
     pub(super) speed: f32,
     pub(super) mirrored: bool,
-    /// Takes the clip to the source.
+    /// Maps the clip to the reference.
     pub(super) geometry: Similarity,
-    /// Whether what is seen once is in the clip, or only what stays.
+    /// Whether the clip has the distinctive keys, or only those that stay.
     pub(super) moments: bool,
 }
 
@@ -126,7 +126,7 @@ pub(super) fn clip(runs: &[Run], edit: Edit, random: &mut Random) -> Fingerprint
     Fingerprint { keyframes, keys, ..still_clip(edit.seconds) }
 }
 
-/// A clip of which nothing is known but its length.
+/// A clip with nothing but a length.
 pub(super) fn still_clip(seconds: f32) -> Fingerprint {
     Fingerprint {
         path: String::new(),
@@ -150,7 +150,7 @@ pub(super) fn still_clip(seconds: f32) -> Fingerprint {
     }
 }
 
-/// What a search would give, by comparing everything.
+/// The correspondences of an exhaustive search.
 fn hits(runs: &[Run], clip: &Fingerprint) -> Vec<Hit> {
     let mut hits = Vec::new();
     for orientation in Orientation::USUAL {
@@ -198,7 +198,7 @@ fn within(hits: &[Hit], runs: &[Run], length: Duration, clip: &Fingerprint, wind
     found
 }
 
-/// The strongest alignment of an edited clip, after checking that the edit came out.
+/// The strongest alignment of an edited clip, after checking that it recovers the edit.
 fn recovered(edit: Edit) -> Alignment {
     let mut random = Random(7);
     let runs = source(&mut random);
@@ -227,7 +227,7 @@ fn a_plain_excerpt_is_found_where_it_was_cut() {
 fn crop_shrink_mirror_and_speed_come_out() {
     let crop = Similarity { scale: 0.6, x: 0.3, y: 0.2 };
     recovered(Edit { geometry: crop, ..PLAIN });
-    // The source shrunk into a corner of the clip: a detail is larger in the source.
+    // The reference shrunk into a corner of the clip: a detail is larger in the reference.
     recovered(Edit { geometry: Similarity { scale: 2.0, x: -1.5, y: -0.9 }, ..PLAIN });
     recovered(Edit { mirrored: true, ..PLAIN });
     recovered(Edit { speed: 1.25, ..PLAIN });
@@ -243,7 +243,7 @@ fn the_keys_of_a_source_tell_at_which_speed_it_is_shown() {
         let clip = clip(&runs, Edit { speed, ..PLAIN }, &mut random);
         let (orientation, geometry) = (Orientation::UPRIGHT, &PLAIN.geometry);
         let pairing = Pairing { clip: &clip, shown: &shown, orientation, geometry };
-        // Voted for was another speed.
+        // The voted speed is another one.
         let moments = pairing.best_moments((0.0, PLAIN.seconds), (0.0, SOURCE_SECONDS as f32));
         let tried: Vec<f32> = pairing::speeds().chain([1.3, -1.0]).collect();
         let lines = Pairing::lines(&moments, &tried, (0.0, PLAIN.seconds), 6);
@@ -289,7 +289,8 @@ fn one_after_the_other(pieces: &[Fingerprint]) -> Fingerprint {
 fn pieces_that_lie_along_a_slanted_line_are_told_apart() {
     let mut random = Random(19);
     let runs = source(&mut random);
-    // The first and the last lie within half a second of one line at two thirds of the speed.
+    // The first and the last segment lie within half a second of one line at two thirds of the
+    // speed.
     let pieces = [(10.0, 2.0), (16.0, 2.0), (12.0, 4.0)];
     let made = pieces.map(|(from, seconds)| clip(&runs, Edit { from, seconds, ..PLAIN }, &mut random));
     let mut found = aligned(&runs, &one_after_the_other(&made));
@@ -306,7 +307,7 @@ fn pieces_that_lie_along_a_slanted_line_are_told_apart() {
     }
 }
 
-/// The parts of a clip that alignments with evidence of the moment cover, each with how much later the source shows it.
+/// The intervals of a clip with distinctive alignments, each with the offset of the reference.
 fn covered(found: &[Alignment]) -> Vec<[f32; 3]> {
     let mut parts: Vec<[f32; 3]> = found
         .iter()
@@ -321,7 +322,7 @@ fn covered(found: &[Alignment]) -> Vec<[f32; 3]> {
     parts
 }
 
-/// The same clip, of which one picture a second fits the source.
+/// The same clip, with one matching frame a second.
 fn sparse(mut clip: Fingerprint, random: &mut Random) -> Fingerprint {
     clip.keys.iter_mut().filter(|key| key.keyframe % 4 != 0).for_each(|key| key.key = random.key());
     clip
@@ -329,7 +330,8 @@ fn sparse(mut clip: Fingerprint, random: &mut Random) -> Fingerprint {
 
 #[test]
 fn nothing_of_a_long_copy_is_lost_where_its_middle_is_of_another_time() {
-    // So long a part in the middle is fifteen seconds later that the first time line has little or nothing in all that is looked at.
+    // The segment in the middle is fifteen seconds later, and so long that the first hypothesis has
+    // little or no support in the searched part.
     for (start, end) in
         [(35.0, 65.0), (35.0, 62.0), (35.0, 61.0), (35.0, 60.0), (37.0, 65.0), (39.0, 65.0), (40.0, 66.0)]
     {
@@ -349,14 +351,16 @@ fn nothing_of_a_long_copy_is_lost_where_its_middle_is_of_another_time() {
                 assert_eq!(parts.iter().filter(near).count(), 1, "{part:?} of {parts:?}");
             }
             assert_eq!(parts.len(), expected.len(), "{parts:?}");
-            // The part in the middle was chosen among the times of the source, though its half minute shows no other.
+            // The segment in the middle pays the selection penalty, though its half minute has no
+            // other.
             let chosen = found.iter().filter(|alignment| alignment.timing.paid > 0.0);
             assert!(chosen.clone().count() == 1 && chosen.clone().all(|alignment| alignment.jumps), "{found:?}");
         }
     }
 }
 
-/// The same clip, with each of its keys so many bits away from the one of the source; the picture and the key tell how many.
+/// The same clip, with each key a given number of bits away from the reference's, depending on
+/// frame and key.
 fn away(
     mut clip: Fingerprint,
     runs: &[Run],
@@ -374,7 +378,7 @@ fn away(
     clip
 }
 
-/// Further than what is searched, and near enough to be seen to fit once it is looked at.
+/// Beyond the search radius, but within that of guided matching.
 const NOT_FOUND: u32 = 74;
 
 #[test]
@@ -387,7 +391,8 @@ fn what_agrees_everywhere_takes_nothing_from_copies_on_either_side() {
             left -= i32::from(run.recurs);
             !run.recurs || left >= 0
         });
-        // Another time in the middle is found by what stays alone, and that is in all of the clip.
+        // Only the keys that stay support another hypothesis in the middle, and they are in the
+        // whole clip.
         let pieces = [(4.0, 35.0), (54.0, 30.0), (69.0, 35.0)];
         let [before, middle, after] =
             pieces.map(|(from, seconds)| clip(&runs, Edit { from, seconds, ..PLAIN }, &mut random));
@@ -403,8 +408,8 @@ fn what_agrees_everywhere_takes_nothing_from_copies_on_either_side() {
 
 #[test]
 fn a_line_that_comes_to_nothing_takes_nothing_from_the_one_that_it_was_preferred_to() {
-    // Nine seconds fit another time better in pictures, by keys that are too far away to be found, but for some; in so many of
-    // their first pictures nothing else is to be found.
+    // For nine seconds another time fits better by frames, by keys beyond the search radius but for
+    // some; in the first `lead` frames there are no other keys.
     for (found, lead) in
         [None, Some(60), Some(66), Some(70)].into_iter().flat_map(|found| [0, 2, 8].map(|lead| (found, lead)))
     {
@@ -421,7 +426,7 @@ fn a_line_that_comes_to_nothing_takes_nothing_from_the_one_that_it_was_preferred
             kept[key.keyframe as usize] <= 3
         });
         second = away(second, &runs, |_, _| 60, &mut random);
-        // The others are one key of each twelfth picture, or two keys of those first pictures.
+        // The others are one key of every twelfth frame, or two keys of the first frames.
         let (mut last, mut scrap) = (None, 0);
         let bits = |picture, _: &Run| {
             let first = last.replace(picture) != Some(picture);
@@ -446,14 +451,15 @@ fn a_line_that_comes_to_nothing_takes_nothing_from_the_one_that_it_was_preferred
 fn what_is_seen_once_and_found_is_told_though_a_time_of_which_nothing_is_found_fits_better() {
     let mut random = Random(101);
     let mut runs = source(&mut random);
-    // What stays does so until 13 s only, and the pictures fit what comes at 19 s, by keys that are not found.
+    // What stays does so only until 13 s, and the frames fit those from 19 s on, by keys beyond the
+    // search radius.
     runs.iter_mut().filter(|run| run.recurs).for_each(|run| run.last = Duration::from_secs(13));
     let scene = Edit { from: 3.0, seconds: 9.0, moments: false, ..PLAIN };
     let mut whole = clip(&runs, scene, &mut random);
     let later = clip(&runs, Edit { from: 19.0, moments: true, ..scene }, &mut random);
     whole.keys.extend(away(later, &runs, |_, _| NOT_FOUND, &mut random).keys);
     whole.keys.sort_by_key(|key| key.keyframe);
-    // One key of each picture is found where the source shows it, after that.
+    // One key of each frame matches where the reference shows it, after that.
     let mut last = clip(&runs, Edit { from: 33.0, seconds: 4.0, ..PLAIN }, &mut random);
     last.keys.dedup_by_key(|key| key.keyframe);
     let last = away(last, &runs, |_, _| 50, &mut random);

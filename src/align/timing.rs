@@ -1,15 +1,16 @@
-//! Asks whether the time that an alignment claims is the one at which clip and source fit best.
+//! Temporal consistency test: whether clip and reference fit best at the claimed time.
 //!
-//! Another take of a scene agrees with a source at all times about as well. A copy agrees best at its own time, and this
-//! can be asked in four ways, each of pictures that lie near the claimed time against pictures that lie further off:
+//! Another take of a scene fits a reference about equally at all times; a copy fits best at its
+//! own. Four tests compare a positive window near the claimed time with a negative window further
+//! away:
+//! - a frame of the reference against the *clip's* frames, by the keys that it shows first;
+//! - a frame of the clip against the *reference's* frames;
+//! - and both for each single key with a clear margin: what moves in a static scene is a handful of
+//!   keys among walls that fit at any time, and the sum over a frame would hide them.
 //!
-//! - of a picture of the source, which of the *clip's* pictures fit what it shows for the first time;
-//! - of a picture of the clip, which of the *source's* pictures fit it;
-//! - and the same of each single key, where the answer is clear: what moves in a still scene is a handful of keys among
-//!   walls that fit at any time, and would be lost in the sum of a picture.
-//!
-//! A key fits the better, the nearer it is in bits and in place: what a camera passes is the same thing everywhere, but at
-//! its place for a moment only. Places are compared after the geometry has been fitted anew to all that was found there.
+//! A key fits better the nearer it is in bits and in place: a panning camera sees the same object
+//! all the time, but at its place only for a moment. Residuals in place are relative to the
+//! geometry refitted to all verified correspondences.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,25 +22,25 @@ use super::vote::{self, Line, Vote};
 use super::{CONTRAST_SECONDS, SHIFT_TOLERANCE, Similarity, TIME_TOLERANCE, middle};
 use crate::fingerprint::{ClipKey, Run};
 
-/// How often something fits best at the claimed time.
+/// A sum of binomial trials: how often the positive window wins.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Tally {
-    /// How often it was asked.
+    /// Number of trials.
     pub asked: f32,
-    /// How often the claimed time was the best.
+    /// Number of successes: the claimed time fits best.
     pub best: f32,
-    /// How often it would be by chance.
+    /// Number of successes expected at the null rate.
     pub by_chance: f32,
 }
 
 impl Tally {
-    /// Share of the answers that are for the claimed time, 0..=1.
+    /// Success rate, 0..=1.
     pub fn share(&self) -> f32 {
         if self.asked > 0.0 { self.best / self.asked } else { 0.0 }
     }
 
-    /// How little probable so many (or so few, and then below zero) are by chance, in bits: Chernoff's bound on a binomial
-    /// tail, `n * D(q || p)`.
+    /// Improbability of so many successes at the null rate, in bits (of so few, as a negative
+    /// number): Chernoff's bound on a binomial tail, `n * D(q || p)`.
     pub fn bits(&self) -> f32 {
         if self.asked <= 0.0 || self.by_chance <= 0.0 {
             return 0.0;
@@ -50,50 +51,50 @@ impl Tally {
         if q >= p { bits } else { -bits }
     }
 
-    /// Adds what another part of the clip says.
+    /// Adds the trials of another part of the clip.
     pub(super) fn add(&mut self, other: &Tally) {
         self.asked += other.asked;
         self.best += other.best;
         self.by_chance += other.by_chance;
     }
 
-    /// The same as from a few answers: those of one picture say much the same, a lamp that flickers is in all of them.
+    /// The same rates with at most `most` trials: those of one frame are not independent, since a
+    /// flickering lamp is in all of its keys.
     pub(super) fn capped(self, most: f32) -> Tally {
         let say = (most / self.asked.max(1.0)).min(1.0);
         Tally { asked: say * self.asked, best: say * self.best, by_chance: say * self.by_chance }
     }
 }
 
-/// Bits a picture of one side from which a timing counts in full. Copies say two in the median; two takes of a made talking
-/// head, the likest other takes at hand, half a bit.
+/// Score per frame of one side from which the test counts in full, in bits. Copies have two in the
+/// median; two takes of a synthetic talking head, the most similar takes available, half a bit.
 const FULL_RATE: f32 = 0.75;
 
-/// Chances nearer to one than this say nothing.
+/// Maximum null rate: trials with a higher one carry no information.
 const CERTAIN: f32 = 0.999;
 
-/// What pictures and keys of both sides say about the time of an alignment.
+/// Results of the four temporal consistency tests at a hypothesis.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Timing {
-    /// Pictures of the source, over the clip's time.
+    /// Frames of the reference against the clip's.
     pub source_pictures: Tally,
-    /// Pictures of the clip, over the source's time.
+    /// Frames of the clip against the reference's.
     pub clip_pictures: Tally,
-    /// Keys of the source, over the clip's time; those of one picture count as four at most.
+    /// Keys of the reference against the clip's; those of one frame count as four trials at most.
     pub source_keys: Tally,
-    /// Keys of the clip, over the source's time; those of one picture count as four at most.
+    /// Keys of the clip against the reference's; those of one frame count as four trials at most.
     pub clip_keys: Tally,
-    /// What is paid for having chosen the time line by these answers, or by what moves, in bits.
+    /// Selection penalty for choosing the hypothesis by these tests, or by motion, in bits.
     pub paid: f32,
 }
 
 impl Timing {
-    /// How little probable the answers are for another take of the scene, in bits, less what was paid; below that if they
-    /// speak for one.
+    /// Score against another take of the scene, less the selection penalty, in bits; negative if
+    /// the tests favour one.
     ///
-    /// The two sides are asked about the same pictures, so each counts half; so do keys and pictures of one side, of which
-    /// the keys of a picture are capped. What is left of that is taken in proportion to what one picture says, up to
-    /// `FULL_RATE`: the pictures of a slow scene follow from each other, and a slight leaning must not add up to a proof in a
-    /// long clip.
+    /// Both sides test the same frames, so each counts half; so do keys and frames of one side. The
+    /// sum is scaled by the score per frame, up to `FULL_RATE`: frames of a slow scene are not
+    /// independent, and a slight preference must not add up to proof over a long clip.
     pub fn bits(&self) -> f32 {
         let bits = 0.5 * (self.source_pictures.bits() + self.clip_pictures.bits())
             + 0.25 * (self.source_keys.bits() + self.clip_keys.bits());
@@ -104,14 +105,14 @@ impl Timing {
         bits * (bits / (FULL_RATE * pictures.max(1.0))).min(1.0) - self.paid
     }
 
-    /// Pictures of both sides that were asked, and how many of them fit best at the claimed time.
+    /// The trials on frames of both sides.
     pub fn pictures(&self) -> Tally {
         let mut both = self.source_pictures;
         both.add(&self.clip_pictures);
         both
     }
 
-    /// Adds what another part of the clip says.
+    /// Adds the results for another part of the clip.
     pub(super) fn add(&mut self, other: &Timing) {
         self.source_pictures.add(&other.source_pictures);
         self.clip_pictures.add(&other.clip_pictures);
@@ -121,7 +122,7 @@ impl Timing {
     }
 }
 
-/// The best fit near the claimed time and far from it.
+/// The best fit in the positive and in the negative window.
 #[derive(Debug, Clone, Copy, Default)]
 struct Rivals {
     near: f32,
@@ -137,7 +138,7 @@ impl Rivals {
         }
     }
 
-    /// One answer, if there is something to compare.
+    /// One trial, if there is anything to compare.
     fn of_picture(self, chance: f32) -> Tally {
         let asked = self.near.max(self.far) >= PICTURE_MIN && self.near != self.far;
         if asked {
@@ -147,7 +148,7 @@ impl Rivals {
         }
     }
 
-    /// One answer, if it is clear.
+    /// One trial, if the margin is clear.
     fn of_key(self, chance: f32) -> Tally {
         if (self.near - self.far).abs() >= CLEAR {
             Tally { asked: 1.0, best: f32::from(self.near > self.far), by_chance: chance }
@@ -157,7 +158,7 @@ impl Rivals {
     }
 }
 
-/// Where a time lies against the claimed one.
+/// The window in which a time lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
     Near,
@@ -166,22 +167,22 @@ pub(super) enum When {
 }
 
 impl When {
-    /// Where a picture of the clip lies, so many of its seconds from the claimed time.
+    /// Window of a frame of the clip, `apart` seconds of the clip from the claimed time.
     pub(super) fn in_clip(apart: f32) -> When {
         When::of(apart.abs(), &FAR_IN_CLIP)
     }
 
-    /// Where a picture of the source lies, so many seconds of the clip from the claimed time.
+    /// Window of a frame of the reference, `apart` seconds of the clip from the claimed time.
     pub(super) fn in_source(apart: f32) -> When {
         When::of(apart.abs(), &FAR_IN_SOURCE)
     }
 
-    /// How far on either side pictures are looked at, in seconds of a video of this speed.
+    /// Distance to the end of the negative window, in seconds of a video at this speed.
     pub(super) fn reach(speed: f32) -> f32 {
         FAR_IN_SOURCE.end() * speed.abs()
     }
 
-    /// `apart` in seconds; pictures between near and far, and those further off than that, are not asked.
+    /// Window of a distance in seconds; frames between or beyond the windows take no part.
     fn of(apart: f32, far: &RangeInclusive<f32>) -> When {
         if apart <= NEAR {
             When::Near
@@ -193,13 +194,15 @@ impl When {
     }
 }
 
-/// The chance that the best of some moments is near, if any of them may be; `None` if there are too few far ones to compare with.
+/// Null rate: the chance that the best of all moments is in the positive window. `None` without
+/// positive or with too few negative ones.
 pub(super) fn chance(near: usize, far: usize) -> Option<f32> {
     (near > 0 && far >= near).then(|| near as f32 / (near + far) as f32)
 }
 
 impl Pairing<'_> {
-    /// Asks all pictures of a part of the clip, or of its middle if it is long, and of what the source shows then.
+    /// Runs all tests on a part of the clip, or on its middle if it is long, and on the
+    /// corresponding frames of the reference.
     pub(super) fn timing(&self, line: Line, (first, last): (f32, f32)) -> Timing {
         let (first, last) = middle((first, last), CONTRAST_SECONDS);
         let geometry = self.fitted(line, (first, last));
@@ -211,7 +214,7 @@ impl Pairing<'_> {
         let mut timing = Timing::default();
         let mut asked = f32::NEG_INFINITY;
         for &moment in &moments[start..end.max(start)] {
-            // What is nearer than near is the same question.
+            // A moment within the same positive window would repeat the trial.
             if moment - asked < NEAR * line.speed.abs() {
                 continue;
             }
@@ -228,7 +231,7 @@ impl Pairing<'_> {
         timing
     }
 
-    /// Which of the clip's pictures fit what the source shows first at a moment.
+    /// Trial of the clip's frames on the keys that the reference first shows at a moment.
     fn ask_source(
         &self,
         moment: f32,
@@ -263,7 +266,7 @@ impl Pairing<'_> {
         timing.source_keys.add(&keys.capped(KEYS_SAY));
     }
 
-    /// Which of the source's pictures fit one of the clip.
+    /// Trial of the reference's frames on one frame of the clip.
     fn ask_clip(
         &self,
         moment: f32,
@@ -305,7 +308,8 @@ impl Pairing<'_> {
         timing.clip_keys.add(&keys.capped(KEYS_SAY));
     }
 
-    /// The clip's keys by picture, as they lie in the changed clip, from top to bottom.
+    /// The clip's keys by frame, transformed to the reference's orientation, sorted from top to
+    /// bottom.
     pub(super) fn frames(&self, (first, last): (f32, f32)) -> Vec<(f32, Vec<ClipKey>)> {
         let aspect = self.clip.aspect();
         let seen = |key: &ClipKey| ClipKey {
@@ -322,7 +326,8 @@ impl Pairing<'_> {
         pictures.map(|keys| (self.time(&keys[0]), from_top(keys))).collect()
     }
 
-    /// The geometry, fitted anew to all that is found where the alignment says; what is far off its place counts little.
+    /// The geometry refitted to all verified correspondences, with weights that decrease with the
+    /// spatial residual.
     pub(super) fn fitted(&self, line: Line, span: (f32, f32)) -> Similarity {
         let traces = guide::trace(self.clip, self.shown, self.orientation, self.geometry, line, span);
         let votes: Vec<Vote> = guide::as_votes(&traces, self.clip, self.shown, self.orientation).collect();
@@ -339,18 +344,19 @@ impl Pairing<'_> {
     }
 }
 
-/// Which keys of a picture, as [`Pairing::frames`] gives them, lie from top to bottom where they may fit a key of the source: most
-/// lie elsewhere, and need not be asked.
+/// The keys of a frame, sorted as in [`Pairing::frames`], that are vertically near a key of the
+/// reference: most keys are elsewhere and need no comparison.
 pub(super) fn roughly_at(run: &Run, frame: &[ClipKey], geometry: &Similarity) -> Range<usize> {
     let y = |off: f32| (run.place.y + off - geometry.y) / geometry.scale;
     let from = frame.partition_point(|seen| seen.place.y < y(-ROUGHLY_THERE));
     from..from + frame[from..].partition_point(|seen| seen.place.y <= y(ROUGHLY_THERE))
 }
 
-/// Further than [`SHIFT_TOLERANCE`], however that is rounded, in heights of the source's frame.
+/// Slightly more than [`SHIFT_TOLERANCE`], to allow for rounding, in heights of the reference's
+/// frame.
 const ROUGHLY_THERE: f32 = SHIFT_TOLERANCE + 1e-3;
 
-/// How well a key, as it lies in the changed clip, fits a key of the source, 0..=[`GUIDED_RADIUS`].
+/// Fit of a transformed key to a key of the reference, 0..=[`GUIDED_RADIUS`].
 pub(super) fn fit(seen: &ClipKey, run: &Run, geometry: &Similarity) -> f32 {
     if seen.kind != run.kind || !geometry.takes(&seen.place, &run.place) {
         return 0.0;
@@ -363,30 +369,32 @@ pub(super) fn fit(seen: &ClipKey, run: &Run, geometry: &Similarity) -> f32 {
     (GUIDED_RADIUS - distance) as f32 * (-0.5 * off * off).exp()
 }
 
-/// Up to so many seconds from the claimed time a picture is near it.
+/// Limit of the positive window, in seconds from the claimed time.
 const NEAR: f32 = 0.4;
 
-/// So many seconds from it a picture of the clip is far: most pictures have changed, and the camera is at the same place still.
+/// Negative window of the clip's frames, in seconds: most of the picture has changed, but the
+/// camera is still at the same place.
 const FAR_IN_CLIP: RangeInclusive<f32> = 1.0..=3.0;
 
-/// And a picture of the source, of which there are fewer: from a little less than two intervals of half a second on.
+/// Negative window of the reference's frames, which are fewer: it starts just below two intervals
+/// of half a second.
 const FAR_IN_SOURCE: RangeInclusive<f32> = 0.9..=3.2;
 
-/// Least fit of a picture that is worth an answer: one key that is nearer by a dozen bits than the radius.
+/// Minimum fit of a frame for a trial: one key a dozen bits within the radius.
 const PICTURE_MIN: f32 = 12.0;
 
-/// A key's answer is clear if the fits differ by so much: two pictures of one wall differ by ten bits.
+/// Minimum margin between the fits of a key: two images of one wall differ by ten bits.
 const CLEAR: f32 = 16.0;
 
-/// Most answers that the keys of one picture give together.
+/// Maximum number of trials from the keys of one frame.
 const KEYS_SAY: f32 = 4.0;
 
-/// Standard error of a key's place, as a share of its size and, for small ones, in heights of the frame: a blob's centre is known
-/// to half of its sigma, which is a seventh of its size.
+/// Standard error of a key's place, as a share of its size, and the minimum in heights of the
+/// frame: the centre of a blob is known to half its sigma, a seventh of its size.
 const PLACE_ERROR: f32 = 0.06;
 const PLACE_ERROR_MIN: f32 = 0.01;
 
-/// How far off their place keys are when the geometry is fitted for the first, second, … time, in heights of the frame.
+/// Scale of the spatial residual in each refit of the geometry, in heights of the frame.
 const REFITS: [f32; 5] = [0.06, 0.04, 0.03, 0.02, 0.02];
 
 #[cfg(test)]
@@ -424,7 +432,7 @@ mod tests {
             let range = roughly_at(&run, &frame, &geometry);
             for (number, seen) in frame.iter().enumerate() {
                 prop_assert!(range.contains(&number) || !geometry.takes(&seen.place, &run.place));
-                // And it leaves out what is further than that from top to bottom.
+                // Keys vertically further away are not in the range.
                 let off = (geometry.point(0.0, seen.place.y).1 - y).abs();
                 prop_assert!(!range.contains(&number) || off <= SHIFT_TOLERANCE + 0.01);
             }

@@ -1,4 +1,4 @@
-//! What hits vote for: a geometry, and a straight line in time; and how both are fitted.
+//! The votes of correspondences, and least-squares fits of geometry and temporal hypothesis.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use crate::evidence;
 use crate::fingerprint::Place;
 use crate::search::Hit;
 
-/// A straight line in time: `reference = speed * clip + offset`, in seconds.
+/// A temporal hypothesis: `reference = speed * clip + offset`, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Line {
     pub(super) speed: f32,
@@ -19,40 +19,43 @@ impl Line {
         self.speed * clip + self.offset
     }
 
-    /// The part of the source that it shows between two moments of the clip, and so many seconds more on either side.
+    /// The interval of the reference for an interval of the clip, extended by `beyond` seconds on
+    /// both sides.
     pub(super) fn span(self, (first, last): (f32, f32), beyond: f32) -> (f32, f32) {
         let (a, b) = (self.at(first), self.at(last));
         (a.min(b) - beyond, a.max(b) + beyond)
     }
 
-    /// Seconds of the source between what the line predicts and when the source shows the key.
+    /// Temporal residual of a vote: seconds of the reference between the predicted time and the
+    /// interval in which the reference shows the key.
     pub(super) fn miss(self, vote: &Vote) -> f32 {
         let predicted = self.at(vote.time);
         (vote.first - predicted).max(predicted - vote.last).max(0.0)
     }
 }
 
-/// Which speeds a time line may have.
+/// The speeds that a hypothesis may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
-    /// One second of the source in a second of the clip.
+    /// One second of the reference per second of the clip, forwards or backwards.
     RealTime,
-    /// Half to twice that.
+    /// Half to twice unit speed.
     Any,
 }
 
-/// A hit with what voting needs at hand; times in seconds.
+/// A correspondence with the values that voting needs; times in seconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Vote {
-    /// Number of the hit in its group.
+    /// Index of the correspondence in its group.
     pub(super) hit: usize,
     pub(super) time: f32,
     pub(super) first: f32,
     pub(super) last: f32,
     pub(super) clip: Place,
     pub(super) reference: Place,
-    /// What the vote adds to a time line: its bits divided among all hits on the same posting, so that a key that
-    /// stays on screen votes once in all, and little for a key that would fit any time.
+    /// Weight of the vote: its bits divided by the number of correspondences with the same track,
+    /// so that a key that stays on screen has one vote in all, and little weight for a key that
+    /// fits any time.
     pub(super) share: f32,
     pub(super) recurs: bool,
 }
@@ -73,19 +76,21 @@ impl Vote {
 }
 
 impl Similarity {
-    /// Whether it takes a place of the clip to a place of the source, within the tolerances.
+    /// Whether it maps a place of the clip to a place of the reference within the tolerances.
     pub(super) fn takes(&self, clip: &Place, reference: &Place) -> bool {
-        // Asked of each key of the clip and each of the source: hypot, which guards against overflow, takes half of a check's time.
+        // Runs for each pair of keys: with hypot, which guards against overflow, it would take half
+        // of the time of a check.
         self.off_squared(clip, reference) <= SHIFT_TOLERANCE * SHIFT_TOLERANCE
             && (reference.size / (clip.size * self.scale)).log2().abs() <= ZOOM_TOLERANCE
     }
 
-    /// Where it takes a point of the clip, in heights of the source's frame.
+    /// The image of a point of the clip, in heights of the reference's frame.
     pub(super) fn point(&self, x: f32, y: f32) -> (f32, f32) {
         (self.scale * x + self.x, self.scale * y + self.y)
     }
 
-    /// How far a place of the clip is taken from a place of the source, in heights of the source's frame.
+    /// Spatial residual: the distance between the image of a place of the clip and a place of the
+    /// reference, in heights of the reference's frame.
     pub(super) fn off(&self, clip: &Place, reference: &Place) -> f32 {
         self.off_squared(clip, reference).sqrt()
     }
@@ -96,7 +101,7 @@ impl Similarity {
     }
 }
 
-/// The votes of a group of hits; hits that are worth nothing do not vote.
+/// The votes of a group of correspondences; those without positive weight do not vote.
 pub(super) fn votes(group: &[Hit]) -> Vec<Vote> {
     let mut sharing: HashMap<u32, f32> = HashMap::new();
     for hit in group {
@@ -119,7 +124,7 @@ pub(super) fn votes(group: &[Hit]) -> Vec<Vote> {
     group.iter().enumerate().map(vote).filter(|vote| vote.share > 0.0).collect()
 }
 
-/// The speed and offset through the seed that the votes agree on most; real time wins a tie.
+/// The speed and offset through the seed with the most votes; ties go to unit speed.
 pub(super) fn time_line(seed: &Vote, alike: &[&Vote], pace: Pace) -> Line {
     let mut best = (f32::MIN, Line { speed: 1.0, offset: seed.first - seed.time });
     let most = if pace == Pace::RealTime { 0 } else { SPEED_STEPS };
@@ -130,7 +135,7 @@ pub(super) fn time_line(seed: &Vote, alike: &[&Vote], pace: Pace) -> Line {
             (vote.first - TIME_TOLERANCE - speed * vote.time, vote.last + TIME_TOLERANCE - speed * vote.time)
         };
         let (low, high) = offsets(seed);
-        // Sweep over the offsets at which votes begin and end to count.
+        // Sweep over the offsets at which votes start and stop to count.
         let mut edges: Vec<(f32, f32)> = Vec::new();
         for vote in alike {
             let (from, to) = offsets(vote);
@@ -144,7 +149,7 @@ pub(super) fn time_line(seed: &Vote, alike: &[&Vote], pace: Pace) -> Line {
         for (i, &(offset, share)) in edges.iter().enumerate() {
             sum += share;
             if share > 0.0 && sum * prior > best.0 {
-                // The middle of the stretch on which this sum holds.
+                // The middle of the interval of offsets with this sum.
                 let until = edges.get(i + 1).map_or(offset, |next| next.0);
                 best = (sum * prior, Line { speed, offset: 0.5 * (offset + until) });
             }
@@ -153,7 +158,7 @@ pub(super) fn time_line(seed: &Vote, alike: &[&Vote], pace: Pace) -> Line {
     best.1
 }
 
-/// Least squares over size ratios and centres, weighed by what the votes say.
+/// Weighted least squares over size ratios and centres.
 pub(super) fn fit_geometry<'a>(votes: impl Iterator<Item = &'a Vote> + Clone) -> Option<Similarity> {
     if votes.clone().count() < 3 {
         return None;
@@ -162,7 +167,8 @@ pub(super) fn fit_geometry<'a>(votes: impl Iterator<Item = &'a Vote> + Clone) ->
     let total = sum(&|_| 1.0).max(f32::MIN_POSITIVE);
     let (cx, cy) = (sum(&|v| v.clip.x) / total, sum(&|v| v.clip.y) / total);
     let (rx, ry) = (sum(&|v| v.reference.x) / total, sum(&|v| v.reference.y) / total);
-    // Two measurements of the scale: how places spread (good when they spread far), and how sizes relate.
+    // Two estimates of the scale: from the spread of places, precise if they are far apart, and
+    // from size ratios.
     let spread = sum(&|v| (v.clip.x - cx).powi(2) + (v.clip.y - cy).powi(2));
     let joint = sum(&|v| (v.clip.x - cx) * (v.reference.x - rx) + (v.clip.y - cy) * (v.reference.y - ry));
     let by_size = (sum(&|v| (v.reference.size / v.clip.size).log2()) / total).exp2();
@@ -172,8 +178,8 @@ pub(super) fn fit_geometry<'a>(votes: impl Iterator<Item = &'a Vote> + Clone) ->
     usable.then_some(Similarity { scale, x: rx - scale * cx, y: ry - scale * cy })
 }
 
-/// Least squares through what is seen briefly; the speed is fitted when the votes span enough time, and is exactly
-/// real time when that fits as well.
+/// Weighted least squares through the keys on screen briefly. The speed is fitted if the votes span
+/// enough time, and is exactly unit speed if that fits as well.
 pub(super) fn fit_line<'a>(votes: impl Iterator<Item = &'a Vote>, line: Line, pace: Pace) -> Line {
     let brief: Vec<&Vote> = votes.filter(|vote| vote.last - vote.first < BRIEF).collect();
     let total: f32 = brief.iter().map(|vote| vote.share).sum();
@@ -184,39 +190,42 @@ pub(super) fn fit_line<'a>(votes: impl Iterator<Item = &'a Vote>, line: Line, pa
     let (clip, reference) = (mean(&|v| v.time), mean(&|v| v.middle()));
     let spread = mean(&|v| (v.time - clip).powi(2));
     let joint = mean(&|v| (v.time - clip) * (v.middle() - reference));
-    // Below this spread the slope of a line through points half a second off says nothing.
+    // Below this variance the slope of a line through points half a second off is undetermined.
     let fitted = if spread > SLOPE_SPREAD { joint / spread } else { line.speed };
     let fitted = if (fitted / line.speed).log2().abs() <= SLOPE_CHANGE { fitted } else { line.speed };
     let through = |speed: f32| Line { speed, offset: reference - speed * clip };
-    // How far the fitted line turns away from real time, at the ends of an even spread of these times.
+    // Deviation of the fitted line from unit speed at the ends of a uniform spread with this
+    // variance.
     let real = line.speed.signum();
     let turn = (fitted - real).abs() * (3.0 * spread).sqrt();
     let speed = if pace == Pace::RealTime || turn <= REAL_TIME_TURN { real } else { fitted };
     through(real * speed.abs().clamp(1.0 / SPEED_MAX, SPEED_MAX))
 }
 
-/// How much of its share a vote keeps if its key looks alike at other times.
+/// Factor on the weight of a vote whose key is repeated.
 const SCENE_SAY: f32 = 0.15;
 
-/// Steps of the speed that are tried, an octave: neighbouring speeds drift apart by 0.3 s in 10 s.
+/// Speeds to try per octave: neighbouring ones drift apart by 0.3 s in 10 s.
 const SPEED_STEPS: i32 = 12;
 
-/// Real time is taken if no other speed has this much more agreement.
+/// Prior for unit speed: another speed needs more than this ratio of votes.
 const REAL_TIME_PRIOR: f32 = 1.1;
 
-/// A fitted line that turns away from real time by less than this, in seconds at its ends, is real time: pictures
-/// look like their neighbours for that long.
+/// Maximum deviation from unit speed that is rounded to it, in seconds at the ends of the line:
+/// frames resemble their neighbours for that long.
 const REAL_TIME_TURN: f32 = 0.3;
 
-/// Weight of the size ratios against the spread of places, as the variance of places (in frame heights squared) at
-/// which both say equally much: sizes are known to a tenth, places to a fiftieth of a height.
+/// Weight of size ratios against the spread of places: the variance of places, in squared frame
+/// heights, at which both count equally. The error of a size is a tenth, that of a place a fiftieth
+/// of a height.
 const SIZE_TRUST: f32 = 0.01;
 
-/// Keys seen for less than this many seconds fix a time line.
+/// Maximum time on screen of a key that determines the temporal hypothesis, in seconds.
 const BRIEF: f32 = 2.0;
 
-/// Least variance of clip times for a speed to be fitted, in seconds squared: an even spread over 3.5 s.
+/// Minimum variance of the clip's times for a fit of the speed, in seconds squared: a uniform
+/// spread over 3.5 s.
 const SLOPE_SPREAD: f32 = 1.0;
 
-/// Most that one fit changes the speed, in octaves.
+/// Maximum change of speed in one fit, in octaves.
 const SLOPE_CHANGE: f32 = 0.15;

@@ -1,19 +1,19 @@
-//! The pictures of a source and of a clip at one resolution, and how they are laid over each other.
+//! Frames of a reference and of a clip at one resolution, and how they are superimposed.
 
 use super::super::affine::Affine;
 use crate::fingerprint::Thumbnail;
 
-/// Pictures of one size, as grey levels.
+/// Frames of one size, as grey levels.
 pub(super) struct Pictures {
     pub(super) width: usize,
     pub(super) height: usize,
-    /// When they are shown, in seconds, ascending.
+    /// Presentation times in seconds, ascending.
     pub(super) times: Vec<f32>,
     pub(super) levels: Vec<Vec<f32>>,
 }
 
 impl Pictures {
-    /// Those that have the shape of the first; `None` without any.
+    /// The frames with the size of the first; `None` without any.
     pub(super) fn new(pictures: &[Thumbnail]) -> Option<Pictures> {
         let first = pictures.first()?;
         let shape = (first.width, first.height);
@@ -31,8 +31,8 @@ impl Pictures {
         self.width as f32 / self.height as f32
     }
 
-    /// The same with squares of `side` pixels averaged; what is left over at the right and below is
-    /// dropped.
+    /// The same frames, with squares of `side` pixels averaged; drops the remainder at the right
+    /// and at the bottom.
     fn reduced(&self, side: usize) -> Pictures {
         let (width, height) = ((self.width / side).max(1), (self.height / side).max(1));
         let reduce = |levels: &Vec<f32>| {
@@ -48,8 +48,8 @@ impl Pictures {
         Pictures { width, height, times: self.times.clone(), levels: self.levels.iter().map(reduce).collect() }
     }
 
-    /// The pictures between which a moment lies, and how near it is to the later one; `None` if
-    /// none is within `apart` seconds.
+    /// The frames before and after a moment, and the interpolation weight of the later one; `None`
+    /// if none is within `apart` seconds.
     pub(super) fn at(&self, time: f32, apart: f32) -> Option<((usize, usize), f32)> {
         let after = self.times.partition_point(|other| *other < time);
         let near = |number: usize| self.times.get(number).is_some_and(|other| (other - time).abs() <= apart);
@@ -67,32 +67,32 @@ impl Pictures {
     }
 }
 
-/// A picture of the source beside a moment of the clip.
+/// A frame of the reference and the corresponding moment of the clip.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Pair {
-    /// Number of the source's picture.
+    /// Index of the reference's frame.
     pub(super) source: usize,
-    /// Numbers of the clip's picture before that moment and of the one after it.
+    /// Indices of the clip's frames before and after that moment.
     pub(super) clip: (usize, usize),
-    /// How near the moment is to the later of the two, 0..=1.
+    /// Interpolation weight of the later one, 0..=1.
     pub(super) later: f32,
 }
 
-/// Both sides at one resolution, that of the source's cells.
+/// Both sides at one resolution, on the cells of the reference.
 pub(super) struct Level {
     pub(super) source: Pictures,
     clip: Pictures,
-    /// Side of a cell, in heights of the source's frame.
+    /// Side of a cell, in heights of the reference's frame.
     pitch: f32,
-    /// Whether the clip is the negative.
+    /// Whether the clip is a negative.
     negative: bool,
 }
 
 impl Level {
-    /// Cells of `side` pixels of the source; `across` pixels of the clip lie across one of the
-    /// source's.
+    /// Cells of `side` pixels of the reference; one of its pixels spans `across` pixels of the
+    /// clip.
     pub(super) fn new(source: &Pictures, clip: &Pictures, side: usize, across: f32, negative: bool) -> Level {
-        // Up to two pixels of the clip are left across a cell, which two points between them tell.
+        // At most two pixels of the clip per cell remain, which two sample points resolve.
         let spare = ((0.5 * across * side as f32).ceil() as usize).clamp(1, AVERAGED_MAX);
         let pitch = side as f32 / source.height as f32;
         Level { source: source.reduced(side), clip: clip.reduced(spare), pitch, negative }
@@ -103,8 +103,8 @@ impl Level {
         self.source.width * self.source.height
     }
 
-    /// Which cells have their middle in a part of the frame (left, top, right, bottom, in heights)
-    /// or so near to it; all if these are too few to compare.
+    /// Whether the centre of each cell is within `margin` of a part of the frame (left, top, right,
+    /// bottom, in heights); all cells if these are too few.
     pub(super) fn within(&self, [left, top, right, bottom]: [f32; 4], margin: f32) -> Vec<bool> {
         let middle = |number: usize| (number as f32 + 0.5) * self.pitch;
         let inside = |cell: usize| {
@@ -115,8 +115,7 @@ impl Level {
         if cells.iter().filter(|inside| **inside).count() < CELLS_MIN { vec![true; cells.len()] } else { cells }
     }
 
-    /// The source's pictures of some pairs, and those so many pictures later, as far as there are
-    /// such.
+    /// The reference's frames of some pairs, and the frames `shift` later, where both exist.
     pub(super) fn shifted(&self, pairs: &[Pair], shift: isize) -> (Vec<&[f32]>, Vec<&[f32]>) {
         let both = |pair: &Pair| {
             let later = self.source.levels.get(pair.source.checked_add_signed(shift)?)?;
@@ -125,8 +124,8 @@ impl Level {
         pairs.iter().filter_map(both).unzip()
     }
 
-    /// The clip's levels in the source's cells, normalised to the source's gain and offset, for
-    /// each pair; NaN where the clip does not show the cell.
+    /// The clip's levels on the reference's cells for each pair, normalised to the reference's gain
+    /// and offset; NaN for cells that the clip does not show.
     pub(super) fn normalised(&self, map: &Affine, pairs: &[Pair], counted: &[bool]) -> Vec<Vec<f32>> {
         let points = self.points(map);
         let one = |pair: &Pair| {
@@ -140,7 +139,7 @@ impl Level {
         pairs.iter().map(one).collect()
     }
 
-    /// The source's level and the clip's in each cell that counts and is shown, of each pair.
+    /// Levels of the reference and of the clip in each counted and visible cell of each pair.
     pub(super) fn levels(&self, map: &Affine, pairs: &[Pair], counted: &[bool]) -> Vec<(f32, f32)> {
         let points = self.points(map);
         let of_pair = |pair: &Pair| {
@@ -153,8 +152,8 @@ impl Level {
         pairs.iter().flat_map(of_pair).collect()
     }
 
-    /// How much each cell disagrees over the pairs: 0 not at all, 1 wholly; NaN where the clip does
-    /// not show it.
+    /// Disagreement of each cell, averaged over the pairs: 0 none, 1 complete, NaN for cells that
+    /// the clip does not show.
     pub(super) fn disagreement(&self, map: &Affine, pairs: &[Pair], counted: &[bool]) -> Vec<f32> {
         let levels = self.normalised(map, pairs, counted);
         let mut sums = vec![0.0; self.cells()];
@@ -164,27 +163,27 @@ impl Level {
         sums.iter().map(|sum| sum / pairs.len().max(1) as f32).collect()
     }
 
-    /// The mean of that over the cells that count.
+    /// Mean disagreement over the counted cells.
     pub(super) fn cost(&self, map: &Affine, pairs: &[Pair], counted: &[bool]) -> f32 {
         let cells = self.disagreement(map, pairs, counted);
         mean_of(&cells, counted)
     }
 
-    /// The same of each pair by itself.
+    /// The same for each pair.
     pub(super) fn costs(&self, map: &Affine, pairs: &[Pair], counted: &[bool]) -> Vec<f32> {
         let levels = self.normalised(map, pairs, counted);
         let cost = |(pair, clip): (&Pair, &Vec<f32>)| mean_of(&self.apart(pair, clip).collect::<Vec<f32>>(), counted);
         pairs.iter().zip(&levels).map(cost).collect()
     }
 
-    /// How much each cell of a pair disagrees, NaN where the clip does not show it.
+    /// Disagreement of each cell of a pair; NaN for cells that the clip does not show.
     fn apart<'a>(&'a self, pair: &Pair, clip: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
         let source = &self.source.levels[pair.source];
         let scale = (DISAGREEMENT * deviation(source)).max(DISAGREEMENT_MIN);
         clip.iter().zip(source).map(move |(clip, source)| saturated((clip - source) / scale))
     }
 
-    /// Where each cell is looked up in the clip's picture.
+    /// Sample points of each cell in the clip's frame.
     fn points(&self, map: &Affine) -> Points {
         let pixel = 1.0 / self.clip.height as f32;
         let across = ((map.stretch() * self.pitch / pixel).ceil() as usize).clamp(1, POINTS_MAX);
@@ -218,7 +217,7 @@ impl Level {
         points
     }
 
-    /// The clip's levels at the moment of a pair in each cell, NaN where it shows none.
+    /// The clip's levels at the moment of a pair, by cell; NaN where it shows none.
     fn seen(&self, points: &Points, pair: &Pair) -> Vec<f32> {
         let (before, after) = pair.clip;
         if pair.later < AT_PICTURE || before == after {
@@ -233,28 +232,28 @@ impl Level {
     }
 }
 
-/// Where the cells of a source lie in a picture of a clip.
+/// Sample points of the reference's cells in a frame of the clip.
 struct Points {
-    /// Whether the clip shows all of a cell.
+    /// Whether the clip shows the whole cell.
     shown: Vec<bool>,
-    /// Points of each cell that it shows.
+    /// Number of points per visible cell.
     each: usize,
-    /// One for each of them.
+    /// One tap per point.
     taps: Vec<Tap>,
 }
 
-/// A point between four pixels.
+/// Bilinear interpolation between four pixels.
 struct Tap {
-    /// Number of the upper left one.
+    /// Index of the upper left pixel.
     first: usize,
-    /// How far on the ones to the right and below are; zero at the edges.
+    /// Offsets of the pixels to the right and below; zero at the edges.
     right: usize,
     down: usize,
     weights: [f32; 4],
 }
 
 impl Points {
-    /// The mean level of the points of each cell, NaN where the clip does not show it.
+    /// The mean level over the points of each cell, NaN for cells that the clip does not show.
     fn look_up(&self, levels: &[f32], negative: bool) -> Vec<f32> {
         let mut taps = self.taps.chunks_exact(self.each);
         let of_cell = |shown: &bool| {
@@ -274,8 +273,9 @@ impl Points {
     }
 }
 
-/// How `clip = gain * source + offset` fits the cells that count; weighed so that what differs
-/// counts little (Geman and McClure 1987). Bounded by the contrasts, for where they differ a lot.
+/// Gain and offset of `clip = gain * source + offset` over the counted cells, by iteratively
+/// reweighted least squares (Geman and McClure 1987). The ratio of the contrasts bounds the gain
+/// where the two differ a lot.
 fn gain(source: &[f32], clip: &[f32], counted: &[bool]) -> Option<(f32, f32)> {
     let mut weights: Vec<f32> =
         clip.iter().zip(counted).map(|(level, counted)| f32::from(*counted && level.is_finite())).collect();
@@ -314,7 +314,7 @@ fn gain(source: &[f32], clip: &[f32], counted: &[bool]) -> Option<(f32, f32)> {
     fitted
 }
 
-/// The mean over the cells that count; one that is not shown disagrees by half.
+/// Mean over the counted cells; a cell that the clip does not show counts one half.
 fn mean_of(cells: &[f32], counted: &[bool]) -> f32 {
     let (sum, count) =
         cells.iter().zip(counted).filter(|(_, counted)| **counted).fold((0.0, 0.0_f32), |(sum, count), (cell, _)| {
@@ -323,7 +323,7 @@ fn mean_of(cells: &[f32], counted: &[bool]) -> f32 {
     sum / count.max(1.0)
 }
 
-/// Grows with the square of a small residual, and towards one with a large one.
+/// Robust loss: quadratic for small residuals, approaches one for large ones.
 pub(super) fn saturated(residual: f32) -> f32 {
     let square = residual * residual;
     square / (1.0 + square)
@@ -335,24 +335,25 @@ fn deviation(levels: &[f32]) -> f32 {
     (levels.iter().map(|level| (level - mean).powi(2)).sum::<f32>() / count).sqrt()
 }
 
-/// A moment so near to a picture, as a share of the way to the next, is at it.
+/// Maximum distance from a frame, as a share of the interval, at which no interpolation is needed.
 const AT_PICTURE: f32 = 0.15;
 
-/// Fewest cells that are compared.
+/// Minimum number of cells to compare.
 const CELLS_MIN: usize = 12;
 
-/// A cell disagrees by half when it is off by this share of the picture's deviation, and by at
-/// least so many grey levels.
+/// Residual at which a cell's disagreement is one half: as a share of the frame's standard
+/// deviation, and the minimum in grey levels.
 const DISAGREEMENT: f32 = 0.5;
 const DISAGREEMENT_MIN: f32 = 6.0;
 
-/// Rounds in which gain and offset are fitted, least gain, and the residual at which a cell counts
-/// a quarter: as a share of the picture's deviation, and in grey levels.
+/// Iterations of the gain fit, minimum gain, and the residual at which a cell has a quarter of its
+/// weight: as a share of the frame's standard deviation, and the minimum in grey levels.
 const GAIN_ROUNDS: usize = 4;
 const GAIN_MIN: f32 = 0.2;
 const GAIN_RESIDUAL: f32 = 0.4;
 const GAIN_RESIDUAL_MIN: f32 = 3.0;
 
-/// Most pixels of the clip that are averaged beforehand, and most points a cell across.
+/// Maximum number of the clip's pixels across that are averaged beforehand, and of sample points
+/// across a cell.
 const AVERAGED_MAX: usize = 12;
 const POINTS_MAX: usize = 2;

@@ -1,15 +1,14 @@
-//! Compares the pictures of a clip with those of a source where an alignment puts them (pure).
+//! Compares the frames of a clip with those of a reference where an alignment predicts them (pure).
 //!
-//! Keys tell that something distinctive agrees; this looks whether everything agrees that should.
-//! The small pictures of the source and those of the clip at the times that the alignment claims
-//! are laid over each other. The geometry is refined on what both show, the time on what moves.
-//! Both are normalised for gain and offset. Then what moves is compared: the deviations of each
-//! cell from its own mean over time, of the cells in which one of the two moves most. A copy agrees
-//! in nearly all of it. Another take of the scene agrees in what stands still, and shows something
-//! else where something moves.
+//! Keys show that something distinctive agrees; this module tests whether everything agrees that
+//! should. It superimposes the thumbnails of the reference and those of the clip at the claimed
+//! times, refines the geometry on the whole image and the time on motion, and normalises gain and
+//! offset. Then it correlates motion: the deviations of each cell from its mean over time, in the
+//! cells that move most. A copy agrees in nearly all of it. Another take of the scene agrees in
+//! what is static, but its motion differs.
 //!
-//! Publishers crop pictures and put them beside others. So the rectangle of the source's frame is
-//! compared that agrees best. How much of what moves lies outside it speaks against a copy.
+//! Publishers crop frames and place them beside others. So the comparison uses the rectangle of the
+//! reference's frame that agrees best. Motion outside that rectangle is evidence against a copy.
 
 mod level;
 mod register;
@@ -25,37 +24,37 @@ use super::vote::Line;
 use super::{Similarity, Span};
 use crate::fingerprint::{Orientation, Thumbnail};
 
-/// How well the pictures of a clip agree with those of a source.
+/// Agreement between the frames of a clip and of a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Dense {
-    /// Correlation of what moves, in the cells that move most, -1..=1.
+    /// Correlation of motion, in the cells that move most, -1..=1.
     pub correlation: f32,
-    /// Correlation that a tenth of the pictures do not reach, -1..=1.
+    /// 10th percentile of the correlation over frames, -1..=1.
     pub low: f32,
-    /// Share of what moves in cells that agree by themselves, 0..=1.
+    /// Share of motion energy in cells that correlate individually, 0..=1.
     pub agreeing: f32,
-    /// How well the source agrees with itself half a second earlier and later: the mean of such
-    /// correlations, -1..=1. A copy agrees better than that.
+    /// Mean correlation of the reference with itself half a second earlier and later, -1..=1. A
+    /// copy correlates better than that.
     pub next: f32,
-    /// Correlation of what stands still: of the means over time, -1..=1.
+    /// Correlation of the static content, the means over time, -1..=1.
     pub scene: f32,
-    /// Root mean square of the source's deviations in the cells that are compared, in grey levels.
+    /// Root mean square of the reference's deviations in the compared cells, in grey levels.
     pub activity: f32,
-    /// Share of what moves in the source, where the clip could show it, that is compared, 0..=1.
+    /// Share of the reference's visible motion energy in the compared cells, 0..=1.
     pub inside: f32,
-    /// Share of the source's frame that is compared, 0..=1.
+    /// Compared share of the reference's frame, 0..=1.
     pub visible: f32,
-    /// Pictures of the source that were compared.
+    /// Number of compared frames of the reference.
     pub pictures: u32,
-    /// The first and the last moment of the clip, in seconds, whose pictures look like the
-    /// source's; the others are not compared.
+    /// Times of the first and the last frame of the clip that match the reference, in seconds; the
+    /// others are not compared.
     pub alike: (f32, f32),
-    /// By how much the time was refined, in seconds of the clip.
+    /// Refinement of the time, in seconds of the clip.
     pub shift: f32,
 }
 
 impl Dense {
-    /// Adds what a later part of the same alignment says: means by pictures, and the least.
+    /// Adds a later part of the same alignment: means weighted by frames, or the minimum.
     pub(super) fn add(&mut self, other: &Dense) {
         let (a, b) = (self.pictures as f32, other.pictures as f32);
         let mean = |x: f32, y: f32| if a + b > 0.0 { (a * x + b * y) / (a + b) } else { x };
@@ -75,39 +74,40 @@ impl Dense {
     }
 }
 
-/// What an alignment says of a clip and a source.
+/// The claims of an alignment about a clip and a reference.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim {
-    /// How the clip has to be changed to lie like the source.
+    /// Transform of the clip's frame that gives it the reference's orientation.
     pub orientation: Orientation,
-    /// Where the clip, so changed, lies in the source's frame.
+    /// Position of the transformed clip in the reference's frame.
     pub geometry: Similarity,
-    /// Which part of the source's frame was found: left, top, right and bottom, in its heights.
+    /// Rectangle of the reference's frame with verified correspondences: left, top, right and
+    /// bottom, in its heights.
     pub support: [f32; 4],
-    /// Seconds of the source in a second of the clip.
+    /// Seconds of the reference per second of the clip.
     pub speed: f32,
-    /// The source's time at the clip's start, in seconds.
+    /// The reference's time at the clip's start, in seconds.
     pub offset: f32,
-    /// The part of the clip.
+    /// The interval of the clip.
     pub span: Span,
 }
 
-/// Compares the pictures that an alignment claims to be the same: those of the claimed part of both
-/// sides and of a second around it. The clip is `aspect` heights wide. `None` if there are fewer
-/// than two pairs.
+/// Compares the frames that an alignment claims to be the same. Both sides need frames for the
+/// claimed interval and a second around it; the clip is `aspect` heights wide. `None` if there are
+/// fewer than two pairs.
 pub fn compare(source: &[Thumbnail], clip: &[Thumbnail], aspect: f32, claim: &Claim) -> Option<Dense> {
     Comparison::new(source, clip, aspect, claim)?.made()
 }
 
-/// A comparison under way.
+/// State of a comparison.
 struct Comparison<'a> {
     claim: &'a Claim,
     source: Pictures,
     clip: Pictures,
     map: Affine,
-    /// Pixels of the clip across one of the source's.
+    /// Pixels of the clip per pixel of the reference.
     across: f32,
-    /// Pixels of the source across a cell of the finest level.
+    /// Pixels of the reference across a cell of the finest level.
     side: usize,
 }
 
@@ -116,18 +116,18 @@ impl<'a> Comparison<'a> {
         let (source, clip) = (Pictures::new(source)?, Pictures::new(clip)?);
         let map = Affine::to_clip(claim.orientation, &claim.geometry, aspect)?;
         let across = map.stretch() / source.height as f32 * clip.height as f32;
-        // Where the clip shows the source smaller, both are compared at the clip's resolution.
+        // If the clip shows the reference smaller, compare at the clip's resolution.
         let side = ((1.0 / across).round() as usize).clamp(1, SIDE_MAX);
         Some(Comparison { claim, source, clip, map, across, side })
     }
 
-    /// Both sides with cells so many times as large as the finest.
+    /// Both sides with cells `times` as large as the finest.
     fn level(&self, times: usize) -> Level {
         Level::new(&self.source, &self.clip, times * self.side, self.across, self.claim.orientation.negative)
     }
 
-    /// Each picture of the source within the claimed part, with the clip's at that time: at a speed
-    /// about the middle of the part, and so many seconds of the clip later.
+    /// Each frame of the reference in the claimed interval with the corresponding moment of the
+    /// clip, for a speed about the middle of the interval and a shift in seconds of the clip.
     fn pairs(&self, speed: f32, shift: f32) -> Vec<Pair> {
         let Claim { span, offset, .. } = *self.claim;
         let (first, last) = span.seconds();
@@ -142,7 +142,7 @@ impl<'a> Comparison<'a> {
         self.source.times.iter().enumerate().filter_map(pair).collect()
     }
 
-    /// The speed and the shift at which what moves agrees best.
+    /// The speed and the shift with the best motion correlation.
     fn retimed(
         &self,
         level: &Level,
@@ -186,8 +186,8 @@ impl<'a> Comparison<'a> {
         }
         let [rough, coarse, fine] = [4, 2, 1].map(|times| self.level(times));
         let found = |level: &Level| level.within(self.claim.support, 0.5 * MARGIN);
-        // An overlay may lie over what was found, and other footage around it. The part that agrees
-        // better decides.
+        // An overlay may cover the rectangle of the correspondences, or other footage surround it:
+        // use whichever region agrees better.
         let all = vec![true; coarse.cells()];
         let by_found =
             coarse.cost(&self.map, &few(&pairs), &found(&coarse)) <= coarse.cost(&self.map, &few(&pairs), &all);
@@ -212,7 +212,7 @@ impl<'a> Comparison<'a> {
         let supported = supported(&fine);
         let disagreement = fine.disagreement(&map, &spread(&pairs, AGREEING_PICTURES), &supported);
         let mut counted = agreeing(&disagreement, fine.source.width);
-        // Where nothing agrees, what was found is compared.
+        // If no rectangle agrees, compare that of the correspondences.
         if COMPARED_MIN * counted.iter().filter(|counted| **counted).count() < counted.len() {
             counted = supported.iter().zip(&disagreement).map(|(found, cell)| *found && cell.is_finite()).collect();
         }
@@ -231,7 +231,7 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown
     let all_clip: Vec<&[f32]> = levels.iter().map(|levels| &levels[..]).collect();
     let hidden = overlaid(&all_source, &all_clip, level.source.width);
     let uncovered: Vec<bool> = counted.iter().zip(&hidden).map(|(counted, hidden)| *counted && !hidden).collect();
-    // What the overlay leaves has to be worth a comparison.
+    // Exclude the overlay only if enough cells remain.
     let enough =
         4 * uncovered.iter().filter(|counted| **counted).count() > counted.iter().filter(|counted| **counted).count();
     let (inside, counted) = (counted, if enough { &uncovered[..] } else { counted });
@@ -277,8 +277,8 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown
     }
 }
 
-/// The longest run of pairs that look alike, in which those that do outweigh the others most; all
-/// if there is none of two.
+/// The longest run of matching pairs: the one with the greatest sum of scores. All pairs if it has
+/// fewer than two.
 fn longest_alike(level: &Level, map: &Affine, pairs: Vec<Pair>, counted: &[bool]) -> Vec<Pair> {
     let (mut best, mut run, mut start) = ((0.0, 0..0), 0.0_f32, 0);
     for (number, cost) in level.costs(map, &pairs, counted).into_iter().enumerate() {
@@ -293,7 +293,7 @@ fn longest_alike(level: &Level, map: &Affine, pairs: Vec<Pair>, counted: &[bool]
     if best.1.len() < 2 { pairs } else { pairs[best.1].to_vec() }
 }
 
-/// Sums of products of deviations of the source (s) and the clip (c).
+/// Sums of products of deviations of the reference (s) and the clip (c).
 #[derive(Debug, Clone, Copy, Default)]
 struct Products {
     ss: f32,
@@ -314,14 +314,14 @@ impl Products {
         self.terms += other.terms;
     }
 
-    /// Of cells that were told apart.
+    /// Sum over some cells.
     fn sum(cells: &[(usize, Products)]) -> Products {
         let mut all = Products::default();
         cells.iter().for_each(|(_, products)| all.add(products));
         all
     }
 
-    /// Of levels (source, clip), each less their mean.
+    /// Products of levels (reference, clip) about their means.
     fn about_means(levels: Vec<(f32, f32)>) -> Products {
         let count = levels.len().max(1) as f32;
         let (source, clip) = levels.iter().fold((0.0, 0.0), |(s, c), level| (s + level.0 / count, c + level.1 / count));
@@ -340,9 +340,9 @@ fn level_moving(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool]) -
     moving(&source, &clip, counted)
 }
 
-/// The cells that an overlay of the clip seems to hide, and those beside them: it stands still, and
-/// never looks like what it hides. What stands still in another take does whenever nothing passes
-/// there in the source.
+/// The cells that an overlay of the clip probably hides, and their neighbours: static in the clip,
+/// moving in the reference, and never similar. In another take, a static cell is similar whenever
+/// nothing passes there in the reference.
 fn overlaid(source: &[&[f32]], clip: &[&[f32]], columns: usize) -> Vec<bool> {
     let (of_source, of_clip) = (means(source), means(clip));
     let still = STILL * STILL * source.len() as f32;
@@ -362,17 +362,17 @@ fn overlaid(source: &[&[f32]], clip: &[&[f32]], columns: usize) -> Vec<bool> {
                 .any(|column| column < columns && hidden.get(row * columns + column).is_some_and(|hidden| *hidden))
         })
     };
-    // A lone cell is no overlay.
+    // A few isolated cells are no overlay.
     let lone = hidden.iter().filter(|hidden| **hidden).count() * OVERLAY_MIN < hidden.len();
     (0..hidden.len()).map(|cell| !lone && beside(cell)).collect()
 }
 
-/// What moves in both, in the most active of the cells that count.
+/// Motion of both sides in the most active of the counted cells.
 fn moving(source: &[&[f32]], clip: &[&[f32]], counted: &[bool]) -> Products {
     Products::sum(&active(source, clip, counted))
 }
 
-/// The cells that move most, with their products.
+/// The most active cells, with their products.
 fn active(source: &[&[f32]], clip: &[&[f32]], counted: &[bool]) -> Vec<(usize, Products)> {
     let (of_source, of_clip) = (means(source), means(clip));
     let mut cells: Vec<(usize, Products)> = Vec::new();
@@ -394,18 +394,18 @@ fn active(source: &[&[f32]], clip: &[&[f32]], counted: &[bool]) -> Vec<(usize, P
     cells
 }
 
-/// How evenly what moves agrees.
+/// Uniformity of the agreement in motion.
 #[derive(Default)]
 struct Evenness {
-    /// Correlation of each picture's deviations.
+    /// Correlation of each frame's deviations.
     of_pictures: Vec<f32>,
-    /// Energy of the cells that agree by themselves, and of all.
+    /// Energy of the cells that correlate individually, and of all.
     agreeing: f32,
     all: f32,
 }
 
 impl Evenness {
-    /// Adds a window, of which these cells are active.
+    /// Adds a window with its active cells.
     fn add(&mut self, source: &[&[f32]], clip: &[&[f32]], cells: &[(usize, Products)]) {
         for (_, products) in cells {
             let energy = products.ss.max(products.cc);
@@ -425,79 +425,80 @@ impl Evenness {
         }
     }
 
-    /// The correlation that a tenth of the pictures do not reach.
+    /// 10th percentile of the correlation over frames.
     fn low(&mut self) -> f32 {
         self.of_pictures.sort_by(f32::total_cmp);
         self.of_pictures.get(self.of_pictures.len() / 10).copied().unwrap_or_default()
     }
 }
 
-/// The mean of each cell over the pictures.
+/// The mean of each cell over the frames.
 fn means(levels: &[&[f32]]) -> Vec<f32> {
     let cells = levels.first().map_or(0, |levels| levels.len());
     let count = levels.len() as f32;
     (0..cells).map(|cell| levels.iter().map(|levels| levels[cell]).sum::<f32>() / count).collect()
 }
 
-/// At most so many of the pairs, evenly spread.
+/// At most `most` of the pairs, evenly spaced.
 fn spread(pairs: &[Pair], most: usize) -> Vec<Pair> {
     pairs.iter().copied().step_by(pairs.len().div_ceil(most).max(1)).collect()
 }
 
-/// Mean disagreement of the cells below which two pictures look alike, 0..=1: half.
+/// Maximum mean disagreement of two matching frames, 0..=1: half.
 const ALIKE: f32 = 0.5;
 
-/// Share of the cells that is compared, the most active.
+/// Share of the cells to compare, the most active.
 const ACTIVE: f32 = 0.3;
 
-/// Deviation below which a cell stands still, in grey levels.
+/// Minimum standard deviation of a moving cell, in grey levels.
 const STILL: f32 = 1.5;
 
-/// Correlation from which a cell agrees by itself.
+/// Minimum correlation of a cell that agrees individually.
 const CELL_AGREES: f32 = 0.7;
 
-/// An overlay hides at least one in so many cells.
+/// Inverse of the minimum share of cells that an overlay hides.
 const OVERLAY_MIN: usize = 100;
 
-/// A cell of an overlay never comes nearer to the source's than this, in grey levels.
+/// Minimum difference between an overlay and the reference in every frame, in grey levels.
 const HIDING: f32 = 10.0;
 
-/// Pictures of a window: eight seconds, two a second.
+/// Frames per window: eight seconds, two a second.
 const WINDOW: usize = 16;
 
-/// Most pixels of the source across a cell.
+/// Maximum number of the reference's pixels across a cell.
 const SIDE_MAX: usize = 6;
 
-/// Most pairs by which the geometry is refined, the time, and the rectangle that agrees is found.
+/// Maximum number of pairs to refine the geometry, to refine the time, and to find the rectangle
+/// that agrees.
 const REGISTERED_PICTURES: usize = 6;
 const RETIMED_PICTURES: usize = 20;
 const AGREEING_PICTURES: usize = 12;
 
-/// How far around what was found cells count, in heights of the source's frame.
+/// Margin around the rectangle of the correspondences, in heights of the reference's frame.
 const MARGIN: f32 = 0.1;
 
-/// The rectangle that agrees is taken if it has one in so many cells.
+/// Inverse of the minimum share of cells in a rectangle that agrees.
 const COMPARED_MIN: usize = 50;
 
-/// The time is refined in steps of so many seconds of the clip, the distance of its pictures, up to
-/// so many either way.
+/// Step of the time refinement, in seconds of the clip (the interval of its frames), and number of
+/// steps either way.
 const SHIFT_STEP: f32 = 0.08;
 const SHIFT_STEPS: i32 = 12;
 
-/// What a second of shift, and another speed, cost in correlation.
+/// Costs, in correlation, of a second of shift and of another speed.
 const SHIFT_COST: f32 = 0.02;
 const SPEED_COST: f32 = 0.05;
 
-/// Change of speed, as a logarithm, from which it costs all of that.
+/// Change of speed with the full cost, as a natural logarithm.
 const SPEED_FAR: f32 = 0.2;
 
-/// Speeds that are tried about the one that fits best.
+/// Factors on the best speed to try.
 const TURNS: [f32; 7] = [0.91, 0.94, 0.97, 1.0, 1.03, 1.06, 1.1];
 
-/// A moment this near to the end of the part is in it, in seconds of the clip.
+/// Tolerance at the ends of the interval, in seconds of the clip.
 const SAME_TIME: f32 = 0.05;
 
-/// Most seconds between a claimed time and the clip's picture.
+/// Maximum distance of the clip's frame from the claimed time, in seconds.
 const APART_MAX: f32 = 0.15;
 
 #[cfg(test)]

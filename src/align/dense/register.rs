@@ -1,10 +1,10 @@
-//! Lays the clip over the source: the geometry by what it shows, and which rectangle of it agrees.
+//! Registers the clip to the reference, and finds the rectangle that agrees.
 
 use super::super::affine::{Affine, Nudge};
 use super::level::{Level, Pair};
 
-/// Changes a map a little so that the cells that count disagree least; `step` is a scale for the
-/// first changes that are tried.
+/// Refines a map to minimise the disagreement of the counted cells; `step` scales the initial
+/// steps.
 pub(super) fn register(
     level: &Level,
     start: Affine,
@@ -23,7 +23,7 @@ pub(super) fn register(
     start.after(&Affine::nudge(&minimise(cost, FIRST_STEPS.map(|first| step * first), evaluations), aspect))
 }
 
-/// The point of least cost near zero, by the simplex method (Nelder and Mead 1965).
+/// A local minimum near zero, by the simplex method (Nelder and Mead 1965).
 fn minimise(cost: &mut dyn FnMut(&Nudge) -> f32, steps: Nudge, evaluations: usize) -> Nudge {
     const SIDES: usize = 5;
     let mut left = evaluations;
@@ -71,7 +71,7 @@ fn minimise(cost: &mut dyn FnMut(&Nudge) -> f32, steps: Nudge, evaluations: usiz
     }
 }
 
-/// The cells of the rectangle that agrees best: in which those that agree outweigh the others most.
+/// The cells of the rectangle with the greatest sum of scores, positive for cells that agree.
 pub(super) fn agreeing(disagreement: &[f32], columns: usize) -> Vec<bool> {
     let rows = disagreement.len() / columns.max(1);
     let score = |cell: &f32| if cell.is_finite() { AGREE - cell } else { -AGREE };
@@ -99,13 +99,13 @@ pub(super) fn agreeing(disagreement: &[f32], columns: usize) -> Vec<bool> {
     (0..disagreement.len()).map(inside).collect()
 }
 
-/// The first changes that are tried.
+/// Initial steps of the parameters.
 const FIRST_STEPS: Nudge = [0.08, 0.08, 0.05, 0.06, 0.06];
 
-/// Most that one registration changes anything.
+/// Maximum change of any parameter in one registration.
 const CHANGE_MAX: f32 = 0.3;
 
-/// Disagreement below which a cell agrees, 0..=1.
+/// Maximum disagreement of a cell that agrees, 0..=1.
 const AGREE: f32 = 0.4;
 
 #[cfg(test)]
@@ -122,8 +122,8 @@ mod tests {
 
     #[test]
     fn the_rectangle_that_agrees_leaves_out_what_does_not() {
-        // Six columns and four rows; a picture of 3 x 2 beside other footage, and cells that are
-        // not shown.
+        // Six columns and four rows: an inset of 3 x 2, other footage, and cells that are not
+        // visible.
         let mut cells = vec![0.9; 24];
         for (column, row) in [(1, 1), (2, 1), (3, 1), (1, 2), (2, 2), (3, 2)] {
             cells[row * 6 + column] = 0.05;

@@ -1,4 +1,4 @@
-//! Made scenes: a still background and two blobs on paths of their own.
+//! Synthetic scenes: a static background and two blobs on paths of their own.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use crate::fingerprint::Place;
 
 const ASPECT: f32 = 16.0 / 9.0;
 
-/// The source's time at the clip's start, and the clip's length, in seconds.
+/// The reference's time at the clip's start, and the clip's length, in seconds.
 const FROM: f32 = 12.0;
 const LENGTH: f32 = 8.0;
 
 const WHOLE: Similarity = Similarity { scale: 1.0, x: 0.0, y: 0.0 };
 
-/// 0..=1, the same for the same numbers.
+/// 0..=1, deterministic.
 fn random(a: u32, b: u32, c: u32) -> f32 {
     let mut h = a.wrapping_mul(0x9e37_79b9) ^ b.wrapping_mul(0x85eb_ca6b) ^ c.wrapping_mul(0xc2b2_ae35);
     h = (h ^ h >> 15).wrapping_mul(0x2c1b_3c6d);
@@ -25,7 +25,7 @@ fn random(a: u32, b: u32, c: u32) -> f32 {
 #[derive(Clone, Copy)]
 struct Scene {
     place: u32,
-    /// Which paths the blobs walk; none where they stay away.
+    /// Seed of the blobs' paths; `None` without blobs.
     take: Option<u32>,
 }
 
@@ -53,7 +53,7 @@ impl Scene {
         50.0 + 150.0 * ((1.0 - fy) * of_row(0) + fy * of_row(1))
     }
 
-    /// Where a blob is: on its way between random places, one a second.
+    /// Position of a blob: piecewise linear between random places, one a second.
     fn at(self, blob: u32, time: f32) -> Option<(f32, f32)> {
         let path = 2 * self.take? + blob;
         let share = time - time.floor();
@@ -79,7 +79,7 @@ fn pictures(
     times.map(picture).collect()
 }
 
-/// Twice a second, from a second before a part of the scene to one after it.
+/// Twice a second, from a second before an interval of the scene to one after it.
 fn source(scene: Scene, from: f32, length: f32) -> Vec<Thumbnail> {
     let times = (0..=(2.0 * (length + 2.0)) as usize).map(|i| from - 1.0 + 0.5 * i as f32);
     pictures((64, 36), times, |x, y, time| scene.level(x, y, time))
@@ -90,7 +90,7 @@ fn clip(level: impl Fn(f32, f32, f32) -> f32) -> Vec<Thumbnail> {
     pictures((96, 54), (0..=100).map(|i| 0.08 * i as f32), level)
 }
 
-/// What a clip shows at a place of its frame that is so laid over the source's.
+/// Level at a place in the frame of a clip with the claimed geometry.
 fn laid(claim: &Claim, scene: Scene, x: f32, y: f32, time: f32) -> f32 {
     let place = claim.orientation.place(Place { x, y, size: 1.0 }, ASPECT);
     let (x, y) = claim.geometry.point(place.x, place.y);
@@ -108,12 +108,12 @@ fn claim() -> Claim {
     }
 }
 
-/// What comes of comparing the scene's own source with a clip.
+/// The comparison of the scene's own reference with a clip.
 fn compared(claim: &Claim, level: impl Fn(f32, f32, f32) -> f32) -> Dense {
     compare(&source(SHOT, FROM, LENGTH), &clip(level), ASPECT, claim).expect("pairs of pictures")
 }
 
-/// The same with a clip that shows exactly what is claimed.
+/// The same for a clip exactly as claimed.
 fn claimed(claim: &Claim) -> Dense {
     compared(claim, |x, y, time| laid(claim, SHOT, x, y, time))
 }
@@ -145,7 +145,7 @@ fn a_mirrored_and_a_negative_copy_agree() {
     let negative = Claim { orientation: Orientation::UPRIGHT.inverted(), ..claim() };
     let dense = compared(&negative, |x, y, time| 255.0 - SHOT.level(x, y, FROM + time));
     assert!(is_copy(&dense), "{dense:?}");
-    // Nor is a negative taken for a plain copy.
+    // As a positive, it is no copy.
     let plain = compared(&claim(), |x, y, time| 255.0 - SHOT.level(x, y, FROM + time));
     assert!(plain.correlation < 0.5, "{plain:?}");
 }
@@ -168,7 +168,7 @@ fn a_logo_hides_what_moves_behind_it_and_no_more() {
         let logo = (0.5..1.1).contains(&x) && (0.3..0.7).contains(&y);
         if logo { 250.0 * f32::from((x * 10.0) as u8 % 2) } else { SHOT.level(x, y, FROM + time) }
     });
-    // What stands still differs by the logo itself.
+    // The static content differs by the logo itself.
     assert!(dense.correlation > 0.9, "{dense:?}");
 }
 
@@ -222,12 +222,12 @@ fn where_nothing_moves_nothing_is_told_of_the_moment() {
     let dense = compare(&source(still, FROM, LENGTH), &clip, ASPECT, &claim()).expect("pairs");
     assert!(dense.activity < 1.0 && dense.correlation == 0.0, "{dense:?}");
     assert!(dense.scene > 0.9, "{dense:?}");
-    // Nor where it moves in the source alone.
+    // Nor if only the reference moves.
     let dense = compared(&claim(), |x, y, time| still.level(x, y, time));
     assert!(dense.correlation.abs() < 0.3, "{dense:?}");
 }
 
-/// Small pictures, quick to compare.
+/// Small frames, fast to compare.
 fn small(width: usize, height: usize, times: std::ops::Range<u32>, step: f32) -> Vec<Thumbnail> {
     let level = |x: f32, y: f32, time: f32| 255.0 * random((20.0 * x) as u32, (20.0 * y) as u32, (4.0 * time) as u32);
     pictures((width, height), times.map(|i| step * i as f32), level)
@@ -251,8 +251,8 @@ fn less_than_two_pairs_tell_nothing() {
     {
         assert_eq!(compare(source, clip, ASPECT, &claim), None);
     }
-    // One picture of the source in the part, none, and a part before or after all that the source
-    // or the clip has.
+    // One frame of the reference in the interval, none, and an interval before or after all frames
+    // of the reference or of the clip.
     let of = |start: f32, end: f32| Span { start: Duration::from_secs_f32(start), end: Duration::from_secs_f32(end) };
     for span in [of(0.3, 0.7), of(0.2, 0.25), of(8.5, 9.0), of(100.0, 200.0), of(5.0, 3.0)] {
         assert_eq!(compare(&source, &clip, ASPECT, &Claim { span, ..claim }), None, "{span:?}");
@@ -273,7 +273,7 @@ fn pictures_of_other_shapes_are_left_out() {
     let turned = [&clip[..50], &small(14, 24, 50..100, 0.08)[..]].concat();
     let dense = compare(&source, &turned, ASPECT, &claim).expect("pairs");
     assert!(is_finite(&dense) && dense.pictures <= 10, "{dense:?}");
-    // Down to a pixel.
+    // Down to a single pixel.
     for (columns, rows) in [(1, 1), (1, 40), (40, 1)] {
         for pair in [(&small(columns, rows, 0..20, 0.5), &clip), (&source, &small(columns, rows, 0..100, 0.08))] {
             assert!(compare(pair.0, pair.1, ASPECT, &claim).is_none_or(|dense| is_finite(&dense)), "{columns}x{rows}");
@@ -346,7 +346,7 @@ fn cells_within_a_part_of_the_frame_count() {
     assert_eq!(count([0.0, 0.0, ASPECT, 1.0], 0.0), 144);
     assert_eq!(count([0.0, 0.0, 0.5 * ASPECT, 1.0], 0.0), 72);
     assert_eq!(count([0.0, 0.0, 0.5 * ASPECT, 1.0], 0.12), 81);
-    // All where they are too few, or where nothing is known.
+    // All cells where they are too few, or where the rectangle is unknown.
     assert_eq!(count([0.0, 0.0, 0.2, 0.2], 0.0), 144);
     assert_eq!(count([f32::NAN; 4], 0.0), 144);
     let halved = Level::new(&source, &clip, 2, 1.5, false);

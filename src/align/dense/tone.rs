@@ -1,16 +1,16 @@
-//! Finds how an edit changed the levels, where gain and offset do not tell it: solarised pictures,
-//! false colours, steep curves.
+//! Fits the tone curve of an edit that gain and offset do not describe: solarised frames, false
+//! colours, steep curves.
 
 use super::level::saturated;
 
-/// The clip's level for each level of the source, 0..=255.
+/// The clip's level for each level of the reference, 0..=255.
 pub(super) struct Tone {
     levels: [f32; KNOTS],
 }
 
 impl Tone {
-    /// The curve through pairs of levels (source, clip), if it explains them clearly better than a
-    /// straight line does.
+    /// The curve through pairs of levels (reference, clip), if it explains them clearly better than
+    /// a straight line.
     pub(super) fn fitted(pairs: &[(f32, f32)]) -> Option<Tone> {
         let count = pairs.len() as f32;
         if pairs.len() < PAIRS_MIN {
@@ -28,7 +28,7 @@ impl Tone {
         (cost(&|source| tone.level(source)) < BETTER * straight && straight > STRAIGHT).then_some(tone)
     }
 
-    /// Means of the clip's levels about each knot, of which those far off count little.
+    /// Robust means of the clip's levels about each knot.
     fn through(pairs: &[(f32, f32)], scale: f32) -> Tone {
         let mut tone = Tone { levels: [0.0; KNOTS] };
         let mut weights = vec![1.0_f32; pairs.len()];
@@ -48,21 +48,20 @@ impl Tone {
         tone
     }
 
-    /// The clip's level where the source has this one.
+    /// The clip's level for a level of the reference.
     pub(super) fn level(&self, source: f32) -> f32 {
         let (knot, beyond) = place(source);
         self.levels[knot] + beyond * (self.levels[knot + 1] - self.levels[knot])
     }
 }
 
-/// The knot at or below a level, and how far beyond it the level is, as a share of the way to the
-/// next.
+/// The knot at or below a level, and the share of the way to the next.
 fn place(level: f32) -> (usize, f32) {
     let at = (level.clamp(0.0, 255.0) / 255.0 * (KNOTS - 1) as f32).min((KNOTS - 1) as f32 - 1e-3);
     (at as usize, at.fract())
 }
 
-/// The mean of each knot; one that hardly any level is near to has that of the nearest that has.
+/// The mean at each knot; one with too few levels takes that of the nearest with enough.
 fn filled(sums: [(f32, f32); KNOTS]) -> [f32; KNOTS] {
     let total: f32 = sums.iter().map(|sum| sum.0).sum();
     let known = |knot: &usize| sums[*knot].0 > total * KNOWN_MIN;
@@ -72,7 +71,7 @@ fn filled(sums: [(f32, f32); KNOTS]) -> [f32; KNOTS] {
     })
 }
 
-/// The line through pairs of levels, of which those far off count little.
+/// Robust straight line through pairs of levels.
 fn line(pairs: &[(f32, f32)], scale: f32) -> (f32, f32) {
     let mut weights = vec![1.0_f32; pairs.len()];
     let mut fitted = (1.0, 0.0);
@@ -91,32 +90,32 @@ fn line(pairs: &[(f32, f32)], scale: f32) -> (f32, f32) {
     fitted
 }
 
-/// Levels at which the curve is known, and between which it is straight.
+/// Number of knots; the curve is linear between them.
 const KNOTS: usize = 17;
 
-/// Fewest pairs of levels that a curve is drawn through.
+/// Minimum number of pairs of levels for a curve.
 const PAIRS_MIN: usize = 500;
 
-/// A curve is taken if its cost is this share of a straight line's, and that is more than this.
+/// Maximum cost of a curve relative to a straight line, and minimum cost of the straight line.
 const BETTER: f32 = 0.6;
 const STRAIGHT: f32 = 0.1;
 
-/// A level is off by half when it is off by this share of the clip's deviation, and by at least so
-/// many grey levels.
+/// Residual with a loss of one half: as a share of the clip's standard deviation, and the minimum
+/// in grey levels.
 const RESIDUAL: f32 = 0.5;
 const RESIDUAL_MIN: f32 = 6.0;
 
-/// A knot is known that has this share of all levels.
+/// Minimum share of all levels near a knot with a mean of its own.
 const KNOWN_MIN: f32 = 0.002;
 
-/// Rounds in which a curve is fitted.
+/// Iterations of a robust fit.
 const ROUNDS: usize = 4;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Levels of a source, and what an edit makes of them.
+    /// Levels of a reference, and the same after an edit.
     fn edited(edit: impl Fn(f32) -> f32) -> Vec<(f32, f32)> {
         (0..2000).map(|i| (i * 37 % 256) as f32).map(|source| (source, edit(source))).collect()
     }
