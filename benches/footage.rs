@@ -125,7 +125,7 @@ fn main() {
     println!("| bits | library | these clips | made |\n|---|---|---|---|");
     for bits in [40, 48, 56, 64, 72, 80, 88, 96, 100, 104, 112, 120] {
         let library = if bits <= 80 {
-            format!("{:.1e}", (-f64::from(evidence::surprise(KeyKind::Region, bits))).exp2())
+            format!("{:.1e}", (-f64::from(evidence::self_information(KeyKind::Region, bits))).exp2())
         } else {
             String::new()
         };

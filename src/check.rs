@@ -289,7 +289,7 @@ fn look(track: &PictureTrack, clip: &Fingerprint, aligned: &mut [Alignment], clo
         let claim = alignment.claim();
         alignment.dense = dense::compare(&source, &pictures[first..end.max(first)], clip.aspect(), &claim);
         if let Some(dense) = alignment.dense {
-            alignment.trim(dense.alike);
+            alignment.trim(dense.matching);
         }
     }
     Ok(())
@@ -418,7 +418,7 @@ fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment, opinion: &
         clip: interval(alignment.clip),
         reference: interval(alignment.reference),
         evidence_bits: bits(alignment.evidence.total),
-        moment_bits: bits(alignment.evidence.moment),
+        moment_bits: bits(alignment.evidence.distinctive),
         probability: round(f64::from(opinion.probability), 4),
         terms: opinion
             .bits
@@ -426,11 +426,11 @@ fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment, opinion: &
             .map(|(name, bits)| Term { name: (*name).to_owned(), bits: round(f64::from(*bits), 2) })
             .collect(),
         pictures: alignment.dense.map(|dense| Pictures {
-            compared: dense.pictures.into(),
+            compared: dense.frames.into(),
             correlation: round(f64::from(dense.correlation), 3),
             share: round(f64::from(dense.inside), 3),
         }),
-        shown: round(f64::from(alignment.shown), 3),
+        shown: round(f64::from(alignment.key_recall), 3),
         mirrored: alignment.orientation.mirrored,
         turned_degrees: alignment.orientation.degrees(),
         widened: round(f64::from(alignment.orientation.warp.width()), 3),

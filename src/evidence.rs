@@ -27,7 +27,7 @@ pub struct Pair {
     pub distance: u32,
     /// Whether neither key recurs at other times: the pair is evidence for the same recording, not
     /// only for the same scene.
-    pub moment: bool,
+    pub distinctive: bool,
     /// Number of videos that contain the clip's key, at least 1.
     pub videos: u32,
 }
@@ -38,20 +38,20 @@ pub struct Evidence {
     /// Score of all pairs, in bits.
     pub total: f32,
     /// Score of the distinctive pairs alone, in bits: evidence for the same recording.
-    pub moment: f32,
+    pub distinctive: f32,
 }
 
 /// Scores a set of pairs in a corpus of `corpus_keys` keys.
 ///
 /// Counts the strongest pairs first, and ignores all but the [`PAIRS_MAX`] strongest.
-pub fn count<'a>(pairs: impl IntoIterator<Item = &'a Pair>, corpus_keys: u64) -> Evidence {
+pub fn score<'a>(pairs: impl IntoIterator<Item = &'a Pair>, corpus_keys: u64) -> Evidence {
     let pairs: Vec<&Pair> = pairs.into_iter().collect();
-    let search = (corpus_keys.max(1) as f32).log2() + LIKENESS_BITS;
-    let moment = pairs.iter().copied().filter(|pair| pair.moment);
-    let (total, moment) =
-        (sum(&sorted(pairs.iter().copied()), search, WINDOW_BITS), sum(&sorted(moment), search, WINDOW_BITS));
+    let search = (corpus_keys.max(1) as f32).log2() + DEPENDENCE_BITS;
+    let distinctive = pairs.iter().copied().filter(|pair| pair.distinctive);
+    let (total, distinctive) =
+        (sum(&sorted(pairs.iter().copied()), search, WINDOW_BITS), sum(&sorted(distinctive), search, WINDOW_BITS));
     // The order determines which pairs count, so a subset can score higher than the whole.
-    Evidence { total: total.max(moment), moment }
+    Evidence { total: total.max(distinctive), distinctive }
 }
 
 /// Share of clips of ten seconds, unrelated to any video of the corpus, that reach a score by
@@ -75,12 +75,12 @@ const CHANCE_SLOPE: f32 = 0.5;
 /// Score of one pair before it pays for its window, in bits: its self-information less `log2` of
 /// the number of videos that share it.
 pub fn weight(pair: &Pair) -> f32 {
-    surprise(pair.kind, pair.distance) - (pair.videos.max(1) as f32).log2()
+    self_information(pair.kind, pair.distance) - (pair.videos.max(1) as f32).log2()
 }
 
 /// Self-information: `-log2` of the probability that two keys of unrelated videos are within
 /// `distance` bits.
-pub fn surprise(kind: KeyKind, distance: u32) -> f32 {
+pub fn self_information(kind: KeyKind, distance: u32) -> f32 {
     let background = match kind {
         KeyKind::Whole => &WHOLE,
         KeyKind::Region => &REGION,
@@ -109,7 +109,7 @@ pub const WINDOW_BITS: f32 = 12.0;
 /// by chance (windows come in rows, faces with eyes). Measured: of 979 unrelated excerpts of real
 /// footage 8 reach 16 bits and 3 reach 20; the prediction is 21.5 and 1.3. Without it 63 and 25 do.
 /// (Tilted keys were not searched then; see the README for these excerpts with them.)
-pub const LIKENESS_BITS: f32 = 8.0;
+pub const DEPENDENCE_BITS: f32 = 8.0;
 
 /// Bits that a pair pays when its place comes from an alignment instead of a search: one in ten
 /// keys is consistent in time, one in fifty in place, of which detectors use a few.
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn pair(seed: u64, distance: u32, moment: bool) -> Pair {
+    fn pair(seed: u64, distance: u32, distinctive: bool) -> Pair {
         let word = |i: u64| {
             (seed + i).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29) ^ seed.wrapping_mul(0xd134_2543_de82_ef95)
         };
@@ -192,15 +192,15 @@ mod tests {
         for bit in 0..distance {
             reference.0[(bit / 64) as usize] ^= 1 << (bit % 64);
         }
-        Pair { clip, reference, kind: KeyKind::Region, distance, moment, videos: 1 }
+        Pair { clip, reference, kind: KeyKind::Region, distance, distinctive, videos: 1 }
     }
 
     #[test]
     fn the_measured_chances_are_given_back() {
         for (distance, chance) in [(40, 5e-11_f32), (56, 1.0e-8), (72, 3.2e-7)] {
-            assert!((surprise(KeyKind::Region, distance) + chance.log2()).abs() < 1e-3);
+            assert!((self_information(KeyKind::Region, distance) + chance.log2()).abs() < 1e-3);
         }
-        assert!((surprise(KeyKind::Region, 0) - (34.22 + 0.39 * 40.0)).abs() < 0.1);
+        assert!((self_information(KeyKind::Region, 0) - (34.22 + 0.39 * 40.0)).abs() < 0.1);
     }
 
     #[test]
@@ -212,19 +212,19 @@ mod tests {
 
     #[test]
     fn one_thing_seen_twenty_times_counts_once() {
-        let once = count(&[pair(1, 20, true)], 1 << 20);
+        let once = score(&[pair(1, 20, true)], 1 << 20);
         let often: Vec<Pair> = (0..20).map(|i| Pair { distance: 20 + i, ..pair(1, 20, true) }).collect();
-        assert_eq!(count(&often, 1 << 20), once);
-        assert!((once.total - (surprise(KeyKind::Region, 20) - 20.0 - LIKENESS_BITS)).abs() < 1e-3);
+        assert_eq!(score(&often, 1 << 20), once);
+        assert!((once.total - (self_information(KeyKind::Region, 20) - 20.0 - DEPENDENCE_BITS)).abs() < 1e-3);
     }
 
     #[test]
     fn distinct_pairs_add_up_and_each_pays_its_window() {
         let pairs: Vec<Pair> = (0..5).map(|i| pair(i, 30, false)).collect();
-        let each = surprise(KeyKind::Region, 30);
-        let evidence = count(&pairs, 1 << 20);
-        assert!((evidence.total - (5.0 * each - 20.0 - LIKENESS_BITS - 4.0 * WINDOW_BITS)).abs() < 1e-2);
-        assert_eq!(evidence.moment, 0.0);
+        let each = self_information(KeyKind::Region, 30);
+        let evidence = score(&pairs, 1 << 20);
+        assert!((evidence.total - (5.0 * each - 20.0 - DEPENDENCE_BITS - 4.0 * WINDOW_BITS)).abs() < 1e-2);
+        assert_eq!(evidence.distinctive, 0.0);
     }
 
     #[test]
@@ -237,17 +237,17 @@ mod tests {
         #[test]
         fn nearer_is_never_worth_less(d in 0u32..79) {
             for kind in [KeyKind::Whole, KeyKind::Region] {
-                prop_assert!(surprise(kind, d) >= surprise(kind, d + 1));
+                prop_assert!(self_information(kind, d) >= self_information(kind, d + 1));
             }
         }
 
         #[test]
         fn order_does_not_matter(seeds in proptest::collection::vec((0u64..50, 0u32..72, any::<bool>()), 1..30), turn in 0usize..30) {
-            let mut pairs: Vec<Pair> = seeds.iter().map(|&(seed, d, moment)| pair(seed, d, moment)).collect();
-            let before = count(&pairs, 1 << 16);
+            let mut pairs: Vec<Pair> = seeds.iter().map(|&(seed, d, distinctive)| pair(seed, d, distinctive)).collect();
+            let before = score(&pairs, 1 << 16);
             let turn = turn % pairs.len();
             pairs.rotate_left(turn);
-            prop_assert_eq!(count(&pairs, 1 << 16), before);
+            prop_assert_eq!(score(&pairs, 1 << 16), before);
         }
     }
 }

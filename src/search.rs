@@ -223,7 +223,7 @@ impl Search<'_> {
                     reference: run.key,
                     kind: run.kind,
                     distance: neighbour.distance,
-                    moment: false,
+                    distinctive: false,
                     videos: 1,
                 },
             });
@@ -446,7 +446,7 @@ mod tests {
                 reference: Key::default(),
                 kind: KeyKind::Region,
                 distance,
-                moment: false,
+                distinctive: false,
                 videos: 1,
             },
         };

@@ -212,7 +212,7 @@ pub fn judge(
         let why = Cause::with(ReasonCode::Undecoded, &hole.reason);
         line.paint(Span { start: hole.start, end: hole.end }, SpanState::Unsearchable, Some(why));
     }
-    copies.iter().for_each(|copy| line.fill(copy.beside, ReasonCode::Beside));
+    copies.iter().for_each(|copy| line.fill(copy.guard, ReasonCode::Beside));
     // All are looked for before one is filled, so that their order does not matter.
     let mut gaps = Vec::new();
     let mut by_start = copies.clone();

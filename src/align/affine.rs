@@ -16,7 +16,7 @@ pub(super) struct Affine {
 
 /// Parameters of a small perturbation: log scales of both axes, rotation in radians, and shifts in
 /// heights of the frame.
-pub(super) type Nudge = [f32; 5];
+pub(super) type Perturbation = [f32; 5];
 
 impl Affine {
     /// The image of a point.
@@ -38,7 +38,7 @@ impl Affine {
     }
 
     /// The larger of its two scale factors.
-    pub(super) fn stretch(&self) -> f32 {
+    pub(super) fn scale(&self) -> f32 {
         self.xx.hypot(self.yx).max(self.xy.hypot(self.yy))
     }
 
@@ -64,7 +64,7 @@ impl Affine {
     }
 
     /// A small perturbation about the centre of a frame with this aspect.
-    pub(super) fn nudge(&[wider, higher, turn, right, down]: &Nudge, aspect: f32) -> Affine {
+    pub(super) fn perturbation(&[wider, higher, turn, right, down]: &Perturbation, aspect: f32) -> Affine {
         let (sin, cos) = turn.sin_cos();
         let (middle_x, middle_y) = (0.5 * aspect, 0.5);
         let (xx, xy) = (wider.exp() * cos, -higher.exp() * sin);
@@ -103,9 +103,9 @@ mod tests {
 
     #[test]
     fn a_nudge_keeps_the_middle_but_for_its_shift() {
-        let middle = Affine::nudge(&[0.1, -0.2, 0.3, 0.05, -0.02], 1.6).at(0.8, 0.5);
+        let middle = Affine::perturbation(&[0.1, -0.2, 0.3, 0.05, -0.02], 1.6).at(0.8, 0.5);
         assert!((middle.0 - 0.85).abs() < 1e-6 && (middle.1 - 0.48).abs() < 1e-6, "{middle:?}");
-        let plain = Affine::nudge(&[0.0; 5], 1.6);
+        let plain = Affine::perturbation(&[0.0; 5], 1.6);
         assert_eq!(plain.after(&plain).at(0.3, 0.2), (0.3, 0.2));
     }
 }

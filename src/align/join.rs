@@ -41,7 +41,7 @@ pub(crate) fn continues(earlier: &Alignment, next: &Alignment) -> bool {
     };
     let jump = to.as_secs_f32() - from.as_secs_f32() - earlier.speed * pause;
     earlier.speed.signum() == next.speed.signum()
-        && (earlier.video, earlier.orientation, earlier.outdone) == (next.video, next.orientation, next.outdone)
+        && (earlier.video, earlier.orientation, earlier.superseded) == (next.video, next.orientation, next.superseded)
         && pause.abs() <= GAP_MAX
         && jump.abs() <= 2.0 * TIME_TOLERANCE
         && (earlier.geometry.scale / next.geometry.scale).log2().abs() <= ZOOM_TOLERANCE
@@ -53,11 +53,11 @@ fn extend(earlier: &mut Alignment, next: &Alignment) {
     let (a, b) = (earlier.clip.length().as_secs_f32(), next.clip.length().as_secs_f32());
     let mean = |x: f32, y: f32| if a + b > 0.0 { (a * x + b * y) / (a + b) } else { x };
     earlier.speed = mean(earlier.speed, next.speed);
-    earlier.shown = mean(earlier.shown, next.shown);
+    earlier.key_recall = mean(earlier.key_recall, next.key_recall);
     // The stronger part determines the attributes that cannot be averaged.
     if next.evidence.total > earlier.evidence.total {
         earlier.geometry = next.geometry;
-        earlier.jumps = next.jumps;
+        earlier.segmented = next.segmented;
         earlier.support = next.support;
     }
     match (&mut earlier.dense, &next.dense) {
@@ -65,12 +65,12 @@ fn extend(earlier: &mut Alignment, next: &Alignment) {
         (dense, next) => *dense = dense.or(*next),
     }
     earlier.evidence.total += next.evidence.total;
-    earlier.evidence.moment += next.evidence.moment;
-    earlier.timing.add(&next.timing);
-    earlier.moved.add(&next.moved);
+    earlier.evidence.distinctive += next.evidence.distinctive;
+    earlier.consistency.add(&next.consistency);
+    earlier.motion.add(&next.motion);
     earlier.hits += next.hits;
     earlier.clip.end = next.clip.end.max(earlier.clip.end);
-    earlier.beside.end = next.beside.end.max(earlier.beside.end);
+    earlier.guard.end = next.guard.end.max(earlier.guard.end);
     earlier.reference.start = next.reference.start.min(earlier.reference.start);
     earlier.reference.end = next.reference.end.max(earlier.reference.end);
 }

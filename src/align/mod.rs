@@ -28,32 +28,32 @@ use crate::index::{Track, VideoRef};
 use crate::search::Hit;
 
 mod affine;
-mod confirm;
-mod course;
+mod candidate;
+mod coarse;
+mod consistency;
 pub mod dense;
-mod guide;
+mod extent;
+mod first_sighting;
+mod guided;
 mod join;
-mod lock;
-mod moving;
-mod pairing;
-mod pieces;
-mod retime;
-mod seen;
-mod stretch;
-mod timing;
+mod motion;
+mod path;
+mod recall;
+mod refinement;
+mod split;
 mod vote;
 
-pub use confirm::{Agreed, agreed};
-use course::{KEPT_MIN, Leg};
+use candidate::CandidatePair;
+pub use coarse::{CoarseHypothesis, coarse_hypothesis};
+pub use consistency::{BinomialTest, TemporalConsistency};
 use dense::{Claim, Dense};
-pub use guide::GUIDED_RADIUS;
-use guide::Shown;
+pub use guided::GUIDED_RADIUS;
+use guided::ReferenceTrack;
 pub(crate) use join::continues;
 pub use join::join;
-pub use moving::Moved;
-use pairing::Pairing;
-pub use timing::{Tally, Timing};
-use vote::{Line, Pace, Vote};
+pub use motion::MotionCorrelation;
+use path::{KEPT_MIN, Segment};
+use vote::{SpeedModel, TemporalHypothesis, Vote};
 
 /// An interval of the clip and the interval of a reference that it matches.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ pub struct Alignment {
     /// Guard interval: the clip's interval, extended by up to [`GAP_MAX`] seconds on either side
     /// while the scene matches the same temporal hypothesis. There is too little evidence to decide
     /// these extensions.
-    pub beside: Span,
+    pub guard: Span,
     /// Interval of the reference.
     pub reference: Span,
     /// Seconds of the reference per second of the clip, 0.5..=2; negative if the clip plays
@@ -81,17 +81,17 @@ pub struct Alignment {
     pub hits: usize,
     /// Share of the reference's keys in this interval that a copy would show and the clip shows,
     /// 0..=1.
-    pub shown: f32,
+    pub key_recall: f32,
     /// Temporal consistency tests at the hypothesis.
-    pub timing: Timing,
+    pub consistency: TemporalConsistency,
     /// Motion-signature correlation at and off the hypothesis.
-    pub moved: Moved,
+    pub motion: MotionCorrelation,
     /// Whether the clip jumps between several intervals of the reference and this is one of them,
     /// selected by its fit.
-    pub jumps: bool,
+    pub segmented: bool,
     /// Whether the pair fits another hypothesis clearly better, which has no accepted segment or is
     /// already reported.
-    pub outdone: bool,
+    pub superseded: bool,
     /// Rectangle of the reference's frame with verified correspondences: left, top, right and
     /// bottom, in its heights; zeros if unknown.
     pub support: [f32; 4],
@@ -111,17 +111,17 @@ impl Alignment {
             video,
             orientation: Orientation::UPRIGHT,
             clip: whole,
-            beside: whole,
+            guard: whole,
             reference: whole,
             speed: 1.0,
             geometry: Similarity { scale: 1.0, x: 0.0, y: 0.0 },
-            evidence: Evidence { total: bits, moment: bits },
+            evidence: Evidence { total: bits, distinctive: bits },
             hits: 0,
-            shown: 1.0,
-            timing: Timing::default(),
-            moved: Moved::default(),
-            jumps: false,
-            outdone: false,
+            key_recall: 1.0,
+            consistency: TemporalConsistency::default(),
+            motion: MotionCorrelation::default(),
+            segmented: false,
+            superseded: false,
             support: [0.0; 4],
             dense: None,
             identical: true,
@@ -154,11 +154,11 @@ impl Alignment {
         let to = |time: f32| Duration::from_secs_f32(time.max(0.0));
         if first - start > TRIMMED_MIN {
             self.clip.start = to(first - 0.5 * TRIMMED_MIN).min(self.clip.end);
-            self.beside.start = self.beside.start.max(self.clip.start);
+            self.guard.start = self.guard.start.max(self.clip.start);
         }
         if end - last > TRIMMED_MIN {
             self.clip.end = to(last + 0.5 * TRIMMED_MIN).max(self.clip.start);
-            self.beside.end = self.beside.end.min(self.clip.end);
+            self.guard.end = self.guard.end.min(self.clip.end);
         }
         if self.clip.seconds() != (start, end) {
             let at = |time: Duration| to(claim.speed * time.as_secs_f32() + claim.offset);
@@ -238,7 +238,7 @@ pub struct Corpus<'a> {
 /// Whether correspondences with one reference can reach an alignment. If not, the caller need not
 /// read its track.
 pub fn is_promising(hits: &[Hit], corpus: &Corpus<'_>) -> bool {
-    let search = (corpus.keys.max(1) as f32).log2() + evidence::LIKENESS_BITS;
+    let search = (corpus.keys.max(1) as f32).log2() + evidence::DEPENDENCE_BITS;
     hits.chunk_by(|a, b| a.orientation == b.orientation)
         .any(|group| group.iter().map(|hit| evidence::weight(&hit.pair).max(0.0)).sum::<f32>() >= search + EVIDENCE_MIN)
 }
@@ -264,7 +264,7 @@ pub fn align_source(
         length,
         window: window.seconds(),
         stop: corpus.stop,
-        shown: Shown::new(track.runs, track.motion),
+        track: ReferenceTrack::new(track.runs, track.motion),
     };
     for group in hits.chunk_by(|a, b| a.orientation == b.orientation) {
         context.align_group(group, &mut found);
@@ -315,20 +315,20 @@ const ALIGNMENTS_MAX: usize = 32;
 const SEED_WINDOW: f32 = 8.0;
 
 /// Minimum score of a segment that a gap separates from the rest, in bits.
-const PIECE_MIN: f32 = 12.0;
+const SEGMENT_MIN: f32 = 12.0;
 
 /// Minimum score for temporal consistency tests and motion correlation, in bits.
-pub const CONTRAST_MIN: f32 = 24.0;
+pub const TESTED_MIN: f32 = 24.0;
 
 /// Longest part of the clip to compare, in seconds, in the middle of the alignment.
-const CONTRAST_SECONDS: f32 = 120.0;
+const TESTED_SECONDS: f32 = 120.0;
 
 /// Non-maximum suppression: votes of the same geometry within this temporal residual are
 /// duplicates, in seconds of the reference.
-const SHADOW: f32 = 8.0;
+const DUPLICATE_RESIDUAL: f32 = 8.0;
 
 /// Minimum distinctive score for distinctive keys to determine the extent of an alignment, in bits.
-const BY_MOMENT_MIN: f32 = 30.0;
+const DISTINCTIVE_MIN: f32 = 30.0;
 
 /// Maximum number of votes for one reference and orientation, strongest first. A looped film would
 /// yield millions of duplicates.
@@ -342,25 +342,25 @@ struct Context<'a> {
     /// The part of the clip to align, in seconds.
     window: (f32, f32),
     stop: &'a dyn Fn() -> bool,
-    shown: Shown,
+    track: ReferenceTrack,
 }
 
 /// A geometry and a temporal hypothesis, with its inliers.
 #[derive(Clone)]
-struct Agreement {
+struct Hypothesis {
     geometry: Similarity,
-    line: Line,
+    temporal: TemporalHypothesis,
     /// Indices of the votes that are inliers.
     votes: Vec<usize>,
     /// Selection penalty for choosing the temporal hypothesis by its fit, in bits.
-    paid: f32,
+    selection_penalty: f32,
     /// Whether it is one segment of a path with several.
-    jumps: bool,
+    segmented: bool,
     /// Whether another hypothesis fits better but has no accepted segment.
-    outdone: bool,
+    superseded: bool,
 }
 
-impl Agreement {
+impl Hypothesis {
     /// The clip's times of the first and the last inlier, in seconds.
     fn span(&self, votes: &[Vote]) -> (f32, f32) {
         let times = self.votes.iter().map(|&i| votes[i].time);
@@ -368,9 +368,9 @@ impl Agreement {
     }
 
     /// The same hypothesis with the inliers of a part of the clip, in seconds.
-    fn within(&self, votes: &[Vote], (from, to): (f32, f32)) -> Agreement {
+    fn within(&self, votes: &[Vote], (from, to): (f32, f32)) -> Hypothesis {
         let within = self.votes.iter().copied().filter(|&vote| (from..=to).contains(&votes[vote].time));
-        Agreement { votes: within.collect(), ..*self }
+        Hypothesis { votes: within.collect(), ..*self }
     }
 }
 
@@ -378,7 +378,7 @@ impl Context<'_> {
     fn align_group(&self, group: &[Hit], found: &mut Vec<Alignment>) {
         let mut votes = vote::votes(group);
         if votes.len() > VOTES_MAX {
-            votes.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.hit.cmp(&b.hit)));
+            votes.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.hit.cmp(&b.hit)));
             votes.truncate(VOTES_MAX);
             votes.sort_by_key(|vote| vote.hit);
         }
@@ -388,66 +388,70 @@ impl Context<'_> {
             }
             let Some(first) = self.best(&votes, group) else { return };
             let mut voted = first.clone();
-            self.retime(&votes, &mut voted, group);
-            let mut legs = self.legs(&votes, &voted, group);
-            let of_leg = |leg: &Leg| self.pieces(&votes, &leg.agreement, group, leg.window);
-            let mut pieces: Vec<Vec<Alignment>> = legs.iter().map(of_leg).collect();
-            if pieces.iter().all(Vec::is_empty) {
+            self.refine_offset(&votes, &mut voted, group);
+            let mut segments = self.segments(&votes, &voted, group);
+            let of_segment = |segment: &Segment| self.split(&votes, &segment.hypothesis, group, segment.window);
+            let mut alignments: Vec<Vec<Alignment>> = segments.iter().map(of_segment).collect();
+            if alignments.iter().all(Vec::is_empty) {
                 let found = self.evidence(&votes, &first, group);
-                if found.total < PIECE_MIN {
+                if found.total < SEGMENT_MIN {
                     return;
                 }
                 // If the preferred path has no accepted segment, report the first hypothesis as
                 // superseded.
-                if found.moment >= BY_MOMENT_MIN && legs.iter().any(|leg| leg.agreement.line != first.line) {
-                    legs = vec![Leg::alone(Agreement { outdone: true, ..first.clone() }, self.window)];
-                    pieces = legs.iter().map(of_leg).collect();
+                if found.distinctive >= DISTINCTIVE_MIN
+                    && segments.iter().any(|segment| segment.hypothesis.temporal != first.temporal)
+                {
+                    segments = vec![Segment::alone(Hypothesis { superseded: true, ..first.clone() }, self.window)];
+                    alignments = segments.iter().map(of_segment).collect();
                 }
             }
-            let nothing = pieces.iter().all(Vec::is_empty);
-            let worth = |agreement: &Agreement| self.evidence(&votes, agreement, group).total;
+            let nothing = alignments.iter().all(Vec::is_empty);
+            let score = |hypothesis: &Hypothesis| self.evidence(&votes, hypothesis, group).total;
             // A segment counts only if it keeps enough of the score of the hypotheses that it
             // replaces.
-            let lost_in = |part: (f32, f32)| worth(&first.within(&votes, part)).max(worth(&voted.within(&votes, part)));
-            let holds = |piece: &&Alignment| piece.evidence.total >= KEPT_MIN * lost_in(piece.clip.seconds());
+            let lost_in = |part: (f32, f32)| score(&first.within(&votes, part)).max(score(&voted.within(&votes, part)));
+            let holds =
+                |alignment: &&Alignment| alignment.evidence.total >= KEPT_MIN * lost_in(alignment.clip.seconds());
             let held: Vec<Vec<&Alignment>> =
-                pieces.iter().map(|of_leg| of_leg.iter().filter(holds).collect()).collect();
+                alignments.iter().map(|of_segment| of_segment.iter().filter(holds).collect()).collect();
             // Remove the explained votes: the inliers, and votes of the same geometry in the same
             // interval with a small temporal residual, which slow footage yields.
             let within = |vote: &Vote| {
-                held.iter().flatten().any(|piece| {
-                    let (start, end) = piece.clip.seconds();
+                held.iter().flatten().any(|alignment| {
+                    let (start, end) = alignment.clip.seconds();
                     (start - TIME_TOLERANCE..=end + TIME_TOLERANCE).contains(&vote.time)
                 })
             };
             let beside = |vote: &Vote| {
-                let of = |leg: &Leg| {
-                    (leg.window.0 - TIME_TOLERANCE..=leg.window.1 + TIME_TOLERANCE).contains(&vote.time)
-                        && vote.fits(&leg.agreement.geometry)
-                        && leg.agreement.line.miss(vote) <= SHADOW
+                let of = |segment: &Segment| {
+                    (segment.window.0 - TIME_TOLERANCE..=segment.window.1 + TIME_TOLERANCE).contains(&vote.time)
+                        && vote.fits(&segment.hypothesis.geometry)
+                        && segment.hypothesis.temporal.residual(vote) <= DUPLICATE_RESIDUAL
                 };
-                legs.iter().any(of)
+                segments.iter().any(of)
             };
             // Also remove the replaced hypothesis where it lost, and all of it if there are no
             // alignments.
             let parts: Vec<(f32, f32)> =
-                legs.iter().zip(&held).filter_map(|(leg, held)| leg.won(held, lost_in)).collect();
+                segments.iter().zip(&held).filter_map(|(segment, held)| segment.won(held, lost_in)).collect();
             let lost = |vote: &Vote| within(vote) || parts.iter().any(|(from, to)| (*from..=*to).contains(&vote.time));
-            let mut explained: HashSet<usize> = legs.iter().flat_map(|leg| &leg.agreement.votes).copied().collect();
+            let mut explained: HashSet<usize> =
+                segments.iter().flat_map(|segment| &segment.hypothesis.votes).copied().collect();
             explained.extend(voted.votes.iter().filter(|&&i| nothing || lost(&votes[i])));
             explained.extend(first.votes.iter().filter(|&&i| nothing || within(&votes[i])));
             let taken = |i: usize| explained.contains(&i) || within(&votes[i]) && beside(&votes[i]);
             votes = (0..votes.len()).filter(|&i| !taken(i)).map(|i| votes[i]).collect();
-            found.extend(pieces.into_iter().flatten());
+            found.extend(alignments.into_iter().flatten());
         }
     }
 
     /// The hypothesis with the highest score.
-    fn best(&self, votes: &[Vote], group: &[Hit]) -> Option<Agreement> {
+    fn best(&self, votes: &[Vote], group: &[Hit]) -> Option<Hypothesis> {
         let mut order: Vec<usize> = (0..votes.len()).collect();
-        order.sort_by(|&a, &b| votes[b].share.total_cmp(&votes[a].share).then(a.cmp(&b)));
+        order.sort_by(|&a, &b| votes[b].weight.total_cmp(&votes[a].weight).then(a.cmp(&b)));
         let mut explained = vec![false; votes.len()];
-        let mut best: Option<(f32, Agreement)> = None;
+        let mut best: Option<(f32, Hypothesis)> = None;
         let mut tried = 0;
         for seed in order {
             if explained[seed] {
@@ -457,40 +461,40 @@ impl Context<'_> {
                 break;
             }
             tried += 1;
-            for pace in [Pace::RealTime, Pace::Any] {
-                let agreement = confirm::grow(votes, seed, pace);
-                if pace == Pace::Any && agreement.line.speed == 1.0 {
+            for model in [SpeedModel::Unit, SpeedModel::Free] {
+                let hypothesis = coarse::optimise(votes, seed, model);
+                if model == SpeedModel::Free && hypothesis.temporal.speed == 1.0 {
                     continue;
                 }
-                let evidence = self.evidence(votes, &agreement, group);
-                agreement.votes.iter().for_each(|&i| explained[i] = true);
+                let evidence = self.evidence(votes, &hypothesis, group);
+                hypothesis.votes.iter().for_each(|&i| explained[i] = true);
                 // Distinctive evidence decides between hypotheses that explain the scene equally
                 // well. Slow footage fits many speeds, so another one has to score clearly better
                 // than unit speed.
-                let say = 1.0 - OTHER_SPEED_COST * agreement.line.speed.log2().powi(2);
-                let worth = say * (evidence.total + MOMENT_SAY * evidence.moment.max(0.0));
-                if best.as_ref().is_none_or(|(most, _)| worth > *most) {
-                    best = Some((worth, agreement));
+                let factor = 1.0 - OTHER_SPEED_COST * hypothesis.temporal.speed.log2().powi(2);
+                let score = factor * (evidence.total + DISTINCTIVE_WEIGHT * evidence.distinctive.max(0.0));
+                if best.as_ref().is_none_or(|(most, _)| score > *most) {
+                    best = Some((score, hypothesis));
                 }
             }
         }
-        best.map(|(_, agreement)| agreement)
+        best.map(|(_, hypothesis)| hypothesis)
     }
 
     /// Lays the clip beside the reference in one orientation and geometry.
-    fn pairing<'a>(&'a self, orientation: Orientation, geometry: &'a Similarity) -> Pairing<'a> {
-        Pairing { clip: self.clip, shown: &self.shown, orientation, geometry }
+    fn candidate<'a>(&'a self, orientation: Orientation, geometry: &'a Similarity) -> CandidatePair<'a> {
+        CandidatePair { clip: self.clip, track: &self.track, orientation, geometry }
     }
 
     /// Scores a hypothesis.
-    fn evidence(&self, votes: &[Vote], agreement: &Agreement, group: &[Hit]) -> Evidence {
-        let pairs = pairs(votes, agreement, group);
-        evidence::count(pairs.iter().map(|(_, pair)| pair), self.corpus_keys)
+    fn evidence(&self, votes: &[Vote], hypothesis: &Hypothesis, group: &[Hit]) -> Evidence {
+        let pairs = pairs(votes, hypothesis, group);
+        evidence::score(pairs.iter().map(|(_, pair)| pair), self.corpus_keys)
     }
 }
 
 /// Iterations of local optimisation; the window grows from 8 s to a whole clip of some minutes.
-const FITS: usize = 4;
+const OPTIMISATION_ROUNDS: usize = 4;
 
 /// Share of its score that a hypothesis loses at half or twice unit speed, growing with the square
 /// of the octaves: slow footage fits half its speed nearly as well, yet a film at 1.25 times its
@@ -498,7 +502,7 @@ const FITS: usize = 4;
 const OTHER_SPEED_COST: f32 = 0.3;
 
 /// Additional weight of distinctive evidence in choosing a hypothesis.
-const MOMENT_SAY: f32 = 4.0;
+const DISTINCTIVE_WEIGHT: f32 = 4.0;
 
 /// The central part of an interval, at most `most_s` seconds long.
 fn middle((first, last): (f32, f32), most_s: f32) -> (f32, f32) {
@@ -508,19 +512,19 @@ fn middle((first, last): (f32, f32), most_s: f32) -> (f32, f32) {
 
 /// The inlying pairs with the clip's time in seconds. A pair is distinctive if neither key also
 /// fits other times.
-fn pairs(votes: &[Vote], agreement: &Agreement, group: &[Hit]) -> Vec<(f32, Pair)> {
+fn pairs(votes: &[Vote], hypothesis: &Hypothesis, group: &[Hit]) -> Vec<(f32, Pair)> {
     // Keys that fit the geometry at a temporal residual of two seconds or more.
     let (mut clip_again, mut reference_again) = (HashSet::new(), HashSet::new());
-    for vote in votes.iter().filter(|v| agreement.line.miss(v) >= MOMENT_GAP && v.fits(&agreement.geometry)) {
+    for vote in votes.iter().filter(|v| hypothesis.temporal.residual(v) >= MOMENT_GAP && v.fits(&hypothesis.geometry)) {
         clip_again.insert(group[vote.hit].clip_key);
         reference_again.insert(group[vote.hit].reference_key);
     }
     let pair = |&i: &usize| {
         let (vote, hit) = (&votes[i], &group[votes[i].hit]);
         let again = clip_again.contains(&hit.clip_key) || reference_again.contains(&hit.reference_key);
-        (vote.time, Pair { moment: !vote.recurs && !again, ..hit.pair })
+        (vote.time, Pair { distinctive: !vote.recurs && !again, ..hit.pair })
     };
-    agreement.votes.iter().map(pair).collect()
+    hypothesis.votes.iter().map(pair).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::retime::{RETIMED_BITS, RETIMED_GAIN};
+use super::refinement::{REFINEMENT_BITS, REFINEMENT_GAIN};
 use super::*;
 use crate::evidence::Pair;
 use crate::fingerprint::{
@@ -173,7 +173,7 @@ fn hits(runs: &[Run], clip: &Fingerprint) -> Vec<Hit> {
                         reference: run.key,
                         kind: KeyKind::Region,
                         distance: run.key.distance(bits),
-                        moment: false,
+                        distinctive: false,
                         videos: 1,
                     },
                 });
@@ -212,15 +212,15 @@ fn recovered(edit: Edit) -> Alignment {
     assert!((best.geometry.scale / edit.geometry.scale - 1.0).abs() < 0.05, "{best:?}");
     assert!((best.geometry.x - edit.geometry.x).abs() < 0.08, "{best:?}");
     assert_eq!(best.orientation, Orientation { mirrored: edit.mirrored, ..Orientation::UPRIGHT });
-    assert!(best.timing.bits() > 11.0, "{best:?}");
+    assert!(best.consistency.bits() > 11.0, "{best:?}");
     best
 }
 
 #[test]
 fn a_plain_excerpt_is_found_where_it_was_cut() {
     let best = recovered(PLAIN);
-    assert!(best.evidence.moment > 500.0, "{best:?}");
-    assert!(best.shown > 0.7, "{best:?}");
+    assert!(best.evidence.distinctive > 500.0, "{best:?}");
+    assert!(best.key_recall > 0.7, "{best:?}");
 }
 
 #[test]
@@ -238,21 +238,27 @@ fn crop_shrink_mirror_and_speed_come_out() {
 fn the_keys_of_a_source_tell_at_which_speed_it_is_shown() {
     let mut random = Random(7);
     let runs = source(&mut random);
-    let shown = Shown::new(runs.clone(), Motion::default());
+    let track = ReferenceTrack::new(runs.clone(), Motion::default());
     for speed in [0.5, 0.8, 1.0, 2.0] {
         let clip = clip(&runs, Edit { speed, ..PLAIN }, &mut random);
         let (orientation, geometry) = (Orientation::UPRIGHT, &PLAIN.geometry);
-        let pairing = Pairing { clip: &clip, shown: &shown, orientation, geometry };
+        let candidate = CandidatePair { clip: &clip, track: &track, orientation, geometry };
         // The voted speed is another one.
-        let moments = pairing.best_moments((0.0, PLAIN.seconds), (0.0, SOURCE_SECONDS as f32));
-        let tried: Vec<f32> = pairing::speeds().chain([1.3, -1.0]).collect();
-        let lines = Pairing::lines(&moments, &tried, (0.0, PLAIN.seconds), 6);
-        let best = lines[0];
+        let moments = candidate.best_moments((0.0, PLAIN.seconds), (0.0, SOURCE_SECONDS as f32));
+        let tried: Vec<f32> = candidate::speeds().chain([1.3, -1.0]).collect();
+        let hypotheses = CandidatePair::likeliest(&moments, &tried, (0.0, PLAIN.seconds), 6);
+        let best = hypotheses[0];
         let off = |time: f32| (best.at(time) - PLAIN.from - speed * time).abs();
-        assert!(off(0.0) < 0.8 && off(PLAIN.seconds) < 0.8, "{speed}: {lines:?}");
-        let timed = |line: Line| pairing.timing(line, (0.0, PLAIN.seconds)).bits();
-        let wrong = Line { speed: 1.3, offset: PLAIN.from };
-        assert!(timed(best) > timed(wrong) + RETIMED_GAIN + RETIMED_BITS, "{speed}: {} {}", timed(best), timed(wrong));
+        assert!(off(0.0) < 0.8 && off(PLAIN.seconds) < 0.8, "{speed}: {hypotheses:?}");
+        let timed =
+            |temporal: TemporalHypothesis| candidate.temporal_consistency(temporal, (0.0, PLAIN.seconds)).bits();
+        let wrong = TemporalHypothesis { speed: 1.3, offset: PLAIN.from };
+        assert!(
+            timed(best) > timed(wrong) + REFINEMENT_GAIN + REFINEMENT_BITS,
+            "{speed}: {} {}",
+            timed(best),
+            timed(wrong)
+        );
     }
 }
 
@@ -262,7 +268,7 @@ fn what_stays_all_the_time_speaks_for_the_scene_alone() {
     let runs = source(&mut random);
     let clip = clip(&runs, Edit { moments: false, ..PLAIN }, &mut random);
     let best = aligned(&runs, &clip).into_iter().next().expect("the scene");
-    assert!(best.evidence.total > 100.0 && best.evidence.moment == 0.0, "{best:?}");
+    assert!(best.evidence.total > 100.0 && best.evidence.distinctive == 0.0, "{best:?}");
 }
 
 #[test]
@@ -294,7 +300,7 @@ fn pieces_that_lie_along_a_slanted_line_are_told_apart() {
     let pieces = [(10.0, 2.0), (16.0, 2.0), (12.0, 4.0)];
     let made = pieces.map(|(from, seconds)| clip(&runs, Edit { from, seconds, ..PLAIN }, &mut random));
     let mut found = aligned(&runs, &one_after_the_other(&made));
-    found.retain(|alignment| alignment.evidence.moment > 60.0);
+    found.retain(|alignment| alignment.evidence.distinctive > 60.0);
     found.sort_by_key(|alignment| alignment.clip.start);
     assert_eq!(found.len(), 3, "{found:?}");
     let mut start = 0.0;
@@ -302,7 +308,7 @@ fn pieces_that_lie_along_a_slanted_line_are_told_apart() {
         let ends = |span: Span| [span.start.as_secs_f32(), span.end.as_secs_f32()];
         let expected = [(ends(alignment.clip), start), (ends(alignment.reference), from)];
         assert!(expected.iter().all(|(ends, at)| (ends[0] - at).abs() < 0.6 && (ends[1] - at - seconds).abs() < 0.6));
-        assert!(alignment.speed == 1.0 && alignment.jumps, "{alignment:?}");
+        assert!(alignment.speed == 1.0 && alignment.segmented, "{alignment:?}");
         start += seconds;
     }
 }
@@ -311,7 +317,7 @@ fn pieces_that_lie_along_a_slanted_line_are_told_apart() {
 fn covered(found: &[Alignment]) -> Vec<[f32; 3]> {
     let mut parts: Vec<[f32; 3]> = found
         .iter()
-        .filter(|alignment| alignment.evidence.moment > 60.0)
+        .filter(|alignment| alignment.evidence.distinctive > 60.0)
         .map(|alignment| {
             let [start, end, reference] =
                 [alignment.clip.start, alignment.clip.end, alignment.reference.start].map(|time| time.as_secs_f32());
@@ -353,8 +359,8 @@ fn nothing_of_a_long_copy_is_lost_where_its_middle_is_of_another_time() {
             assert_eq!(parts.len(), expected.len(), "{parts:?}");
             // The segment in the middle pays the selection penalty, though its half minute has no
             // other.
-            let chosen = found.iter().filter(|alignment| alignment.timing.paid > 0.0);
-            assert!(chosen.clone().count() == 1 && chosen.clone().all(|alignment| alignment.jumps), "{found:?}");
+            let chosen = found.iter().filter(|alignment| alignment.consistency.selection_penalty > 0.0);
+            assert!(chosen.clone().count() == 1 && chosen.clone().all(|alignment| alignment.segmented), "{found:?}");
         }
     }
 }
@@ -466,7 +472,7 @@ fn what_is_seen_once_and_found_is_told_though_a_time_of_which_nothing_is_found_f
     let found = aligned(&runs, &one_after_the_other(&[whole, last]));
     let told =
         found.iter().find(|alignment| alignment.reference.start > Duration::from_secs(32)).expect("the last part");
-    assert!(told.evidence.moment > 30.0 && told.outdone, "{told:?}");
+    assert!(told.evidence.distinctive > 30.0 && told.superseded, "{told:?}");
 }
 
 #[test]
@@ -476,7 +482,7 @@ fn two_pieces_of_a_source_in_another_order_are_two_alignments() {
     let pieces = [25.0, 5.0].map(|from| clip(&runs, Edit { from, seconds: 6.0, ..PLAIN }, &mut random));
     let first = one_after_the_other(&pieces);
     let mut found = aligned(&runs, &first);
-    found.retain(|alignment| alignment.evidence.moment > 100.0);
+    found.retain(|alignment| alignment.evidence.distinctive > 100.0);
     found.sort_by_key(|alignment| alignment.clip.start);
     assert_eq!(found.len(), 2, "{found:?}");
     for (alignment, clip, reference) in [(&found[0], [0.0, 6.0], [25.0, 31.0]), (&found[1], [6.0, 12.0], [5.0, 11.0])] {
@@ -504,5 +510,5 @@ fn an_alignment_that_goes_on_in_the_next_part_of_a_clip_is_one() {
     let best = &joined[0];
     assert!(best.clip.start.as_secs_f32() < 0.6 && best.clip.end.as_secs_f32() > 29.4, "{best:?}");
     assert!((best.reference.end.as_secs_f32() - 33.0).abs() < 0.7, "{best:?}");
-    assert_eq!(joined.iter().filter(|alignment| alignment.evidence.moment > 100.0).count(), 1, "{joined:?}");
+    assert_eq!(joined.iter().filter(|alignment| alignment.evidence.distinctive > 100.0).count(), 1, "{joined:?}");
 }

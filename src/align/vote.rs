@@ -9,12 +9,12 @@ use crate::search::Hit;
 
 /// A temporal hypothesis: `reference = speed * clip + offset`, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Line {
+pub(super) struct TemporalHypothesis {
     pub(super) speed: f32,
     pub(super) offset: f32,
 }
 
-impl Line {
+impl TemporalHypothesis {
     pub(super) fn at(self, clip: f32) -> f32 {
         self.speed * clip + self.offset
     }
@@ -28,7 +28,7 @@ impl Line {
 
     /// Temporal residual of a vote: seconds of the reference between the predicted time and the
     /// interval in which the reference shows the key.
-    pub(super) fn miss(self, vote: &Vote) -> f32 {
+    pub(super) fn residual(self, vote: &Vote) -> f32 {
         let predicted = self.at(vote.time);
         (vote.first - predicted).max(predicted - vote.last).max(0.0)
     }
@@ -36,11 +36,11 @@ impl Line {
 
 /// The speeds that a hypothesis may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pace {
+pub(super) enum SpeedModel {
     /// One second of the reference per second of the clip, forwards or backwards.
-    RealTime,
+    Unit,
     /// Half to twice unit speed.
-    Any,
+    Free,
 }
 
 /// A correspondence with the values that voting needs; times in seconds.
@@ -56,7 +56,7 @@ pub(super) struct Vote {
     /// Weight of the vote: its bits divided by the number of correspondences with the same track,
     /// so that a key that stays on screen has one vote in all, and little weight for a key that
     /// fits any time.
-    pub(super) share: f32,
+    pub(super) weight: f32,
     pub(super) recurs: bool,
 }
 
@@ -80,7 +80,7 @@ impl Similarity {
     pub(super) fn takes(&self, clip: &Place, reference: &Place) -> bool {
         // Runs for each pair of keys: with hypot, which guards against overflow, it would take half
         // of the time of a check.
-        self.off_squared(clip, reference) <= SHIFT_TOLERANCE * SHIFT_TOLERANCE
+        self.squared_residual(clip, reference) <= SHIFT_TOLERANCE * SHIFT_TOLERANCE
             && (reference.size / (clip.size * self.scale)).log2().abs() <= ZOOM_TOLERANCE
     }
 
@@ -91,11 +91,11 @@ impl Similarity {
 
     /// Spatial residual: the distance between the image of a place of the clip and a place of the
     /// reference, in heights of the reference's frame.
-    pub(super) fn off(&self, clip: &Place, reference: &Place) -> f32 {
-        self.off_squared(clip, reference).sqrt()
+    pub(super) fn spatial_residual(&self, clip: &Place, reference: &Place) -> f32 {
+        self.squared_residual(clip, reference).sqrt()
     }
 
-    fn off_squared(&self, clip: &Place, reference: &Place) -> f32 {
+    fn squared_residual(&self, clip: &Place, reference: &Place) -> f32 {
         let (x, y) = self.point(clip.x, clip.y);
         (x - reference.x).powi(2) + (y - reference.y).powi(2)
     }
@@ -109,7 +109,7 @@ pub(super) fn votes(group: &[Hit]) -> Vec<Vote> {
     }
     let vote = |(number, hit): (usize, &Hit)| {
         let bits = (evidence::weight(&hit.pair) - evidence::PLACE_BITS).max(0.0);
-        let say = if hit.recurs { SCENE_SAY } else { 1.0 };
+        let factor = if hit.recurs { REPEATED_WEIGHT } else { 1.0 };
         Vote {
             hit: number,
             time: hit.clip_time.as_secs_f32(),
@@ -117,31 +117,31 @@ pub(super) fn votes(group: &[Hit]) -> Vec<Vote> {
             last: hit.reference_last.as_secs_f32(),
             clip: hit.clip_place,
             reference: hit.reference_place,
-            share: say * bits / sharing[&hit.reference_key],
+            weight: factor * bits / sharing[&hit.reference_key],
             recurs: hit.recurs,
         }
     };
-    group.iter().enumerate().map(vote).filter(|vote| vote.share > 0.0).collect()
+    group.iter().enumerate().map(vote).filter(|vote| vote.weight > 0.0).collect()
 }
 
 /// The speed and offset through the seed with the most votes; ties go to unit speed.
-pub(super) fn time_line(seed: &Vote, alike: &[&Vote], pace: Pace) -> Line {
-    let mut best = (f32::MIN, Line { speed: 1.0, offset: seed.first - seed.time });
-    let most = if pace == Pace::RealTime { 0 } else { SPEED_STEPS };
+pub(super) fn temporal_hypothesis(seed: &Vote, same_geometry: &[&Vote], model: SpeedModel) -> TemporalHypothesis {
+    let mut best = (f32::MIN, TemporalHypothesis { speed: 1.0, offset: seed.first - seed.time });
+    let most = if model == SpeedModel::Unit { 0 } else { SPEED_STEPS };
     for step in -most..=most {
         let speed = (step as f32 / SPEED_STEPS as f32 * SPEED_MAX.log2()).exp2();
-        let prior = if step == 0 { REAL_TIME_PRIOR } else { 1.0 };
+        let prior = if step == 0 { UNIT_SPEED_PRIOR } else { 1.0 };
         let offsets = |vote: &Vote| {
             (vote.first - TIME_TOLERANCE - speed * vote.time, vote.last + TIME_TOLERANCE - speed * vote.time)
         };
         let (low, high) = offsets(seed);
         // Sweep over the offsets at which votes start and stop to count.
         let mut edges: Vec<(f32, f32)> = Vec::new();
-        for vote in alike {
+        for vote in same_geometry {
             let (from, to) = offsets(vote);
             if from <= high && to >= low {
-                edges.push((from.max(low), vote.share));
-                edges.push((to.min(high), -vote.share));
+                edges.push((from.max(low), vote.weight));
+                edges.push((to.min(high), -vote.weight));
             }
         }
         edges.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)));
@@ -151,7 +151,7 @@ pub(super) fn time_line(seed: &Vote, alike: &[&Vote], pace: Pace) -> Line {
             if share > 0.0 && sum * prior > best.0 {
                 // The middle of the interval of offsets with this sum.
                 let until = edges.get(i + 1).map_or(offset, |next| next.0);
-                best = (sum * prior, Line { speed, offset: 0.5 * (offset + until) });
+                best = (sum * prior, TemporalHypothesis { speed, offset: 0.5 * (offset + until) });
             }
         }
     }
@@ -163,7 +163,7 @@ pub(super) fn fit_geometry<'a>(votes: impl Iterator<Item = &'a Vote> + Clone) ->
     if votes.clone().count() < 3 {
         return None;
     }
-    let sum = |value: &dyn Fn(&Vote) -> f32| votes.clone().map(|vote| vote.share * value(vote)).sum::<f32>();
+    let sum = |value: &dyn Fn(&Vote) -> f32| votes.clone().map(|vote| vote.weight * value(vote)).sum::<f32>();
     let total = sum(&|_| 1.0).max(f32::MIN_POSITIVE);
     let (cx, cy) = (sum(&|v| v.clip.x) / total, sum(&|v| v.clip.y) / total);
     let (rx, ry) = (sum(&|v| v.reference.x) / total, sum(&|v| v.reference.y) / total);
@@ -180,40 +180,44 @@ pub(super) fn fit_geometry<'a>(votes: impl Iterator<Item = &'a Vote> + Clone) ->
 
 /// Weighted least squares through the keys on screen briefly. The speed is fitted if the votes span
 /// enough time, and is exactly unit speed if that fits as well.
-pub(super) fn fit_line<'a>(votes: impl Iterator<Item = &'a Vote>, line: Line, pace: Pace) -> Line {
+pub(super) fn fit_temporal<'a>(
+    votes: impl Iterator<Item = &'a Vote>,
+    temporal: TemporalHypothesis,
+    model: SpeedModel,
+) -> TemporalHypothesis {
     let brief: Vec<&Vote> = votes.filter(|vote| vote.last - vote.first < BRIEF).collect();
-    let total: f32 = brief.iter().map(|vote| vote.share).sum();
+    let total: f32 = brief.iter().map(|vote| vote.weight).sum();
     if brief.len() < 3 || total <= 0.0 {
-        return line;
+        return temporal;
     }
-    let mean = |value: &dyn Fn(&Vote) -> f32| brief.iter().map(|v| v.share * value(v)).sum::<f32>() / total;
+    let mean = |value: &dyn Fn(&Vote) -> f32| brief.iter().map(|v| v.weight * value(v)).sum::<f32>() / total;
     let (clip, reference) = (mean(&|v| v.time), mean(&|v| v.middle()));
     let spread = mean(&|v| (v.time - clip).powi(2));
     let joint = mean(&|v| (v.time - clip) * (v.middle() - reference));
     // Below this variance the slope of a line through points half a second off is undetermined.
-    let fitted = if spread > SLOPE_SPREAD { joint / spread } else { line.speed };
-    let fitted = if (fitted / line.speed).log2().abs() <= SLOPE_CHANGE { fitted } else { line.speed };
-    let through = |speed: f32| Line { speed, offset: reference - speed * clip };
+    let fitted = if spread > SLOPE_SPREAD { joint / spread } else { temporal.speed };
+    let fitted = if (fitted / temporal.speed).log2().abs() <= SLOPE_CHANGE { fitted } else { temporal.speed };
+    let through = |speed: f32| TemporalHypothesis { speed, offset: reference - speed * clip };
     // Deviation of the fitted line from unit speed at the ends of a uniform spread with this
     // variance.
-    let real = line.speed.signum();
+    let real = temporal.speed.signum();
     let turn = (fitted - real).abs() * (3.0 * spread).sqrt();
-    let speed = if pace == Pace::RealTime || turn <= REAL_TIME_TURN { real } else { fitted };
+    let speed = if model == SpeedModel::Unit || turn <= UNIT_SPEED_DEVIATION { real } else { fitted };
     through(real * speed.abs().clamp(1.0 / SPEED_MAX, SPEED_MAX))
 }
 
 /// Factor on the weight of a vote whose key is repeated.
-const SCENE_SAY: f32 = 0.15;
+const REPEATED_WEIGHT: f32 = 0.15;
 
 /// Speeds to try per octave: neighbouring ones drift apart by 0.3 s in 10 s.
 const SPEED_STEPS: i32 = 12;
 
 /// Prior for unit speed: another speed needs more than this ratio of votes.
-const REAL_TIME_PRIOR: f32 = 1.1;
+const UNIT_SPEED_PRIOR: f32 = 1.1;
 
 /// Maximum deviation from unit speed that is rounded to it, in seconds at the ends of the line:
 /// frames resemble their neighbours for that long.
-const REAL_TIME_TURN: f32 = 0.3;
+const UNIT_SPEED_DEVIATION: f32 = 0.3;
 
 /// Weight of size ratios against the spread of places: the variance of places, in squared frame
 /// heights, at which both count equally. The error of a size is a tenth, that of a place a fiftieth

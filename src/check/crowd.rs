@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::clock::Clock;
 use super::look;
 use crate::Result;
-use crate::align::{self, Agreed, Alignment, Corpus, EVIDENCE_MIN, Span};
+use crate::align::{self, Alignment, CoarseHypothesis, Corpus, EVIDENCE_MIN, Span};
 use crate::evidence;
 use crate::fingerprint::Fingerprint;
 use crate::index::{Index, Video, VideoRef};
@@ -45,7 +45,7 @@ pub(super) struct Crowd<'a> {
 /// A video that the clip may show.
 struct Candidate<'a> {
     hits: &'a [Hit],
-    agreed: Option<Agreed>,
+    agreed: Option<CoarseHypothesis>,
     published: Option<jiff::Timestamp>,
 }
 
@@ -60,7 +60,7 @@ impl Candidate<'_> {
 
     /// The clip's time of the hits that agree.
     fn shown(&self) -> impl Iterator<Item = Duration> {
-        let explained = |agreed: Agreed| self.hits.iter().filter(move |hit| agreed.explains(hit));
+        let explained = |agreed: CoarseHypothesis| self.hits.iter().filter(move |hit| agreed.explains(hit));
         self.agreed.into_iter().flat_map(explained).map(|hit| hit.clip_time)
     }
 }
@@ -104,8 +104,11 @@ impl Crowd<'_> {
             if align::is_promising(hits, self.corpus) {
                 self.clock.check()?;
                 let video = self.index.video(hits[0].video);
-                let candidate =
-                    Candidate { hits, agreed: align::agreed(hits, self.corpus), published: published(video) };
+                let candidate = Candidate {
+                    hits,
+                    agreed: align::coarse_hypothesis(hits, self.corpus),
+                    published: published(video),
+                };
                 candidates.push((weight(hits), video.sha256, candidate));
             }
         }
@@ -199,7 +202,7 @@ impl Work<'_> {
         };
         let rest: Vec<Hit> = candidate.hits.iter().filter(rest).copied().collect();
         !align::is_promising(&rest, self.of.corpus)
-            || align::agreed(&rest, self.of.corpus).is_none_or(|agreed| agreed.bits < EVIDENCE_MIN)
+            || align::coarse_hypothesis(&rest, self.of.corpus).is_none_or(|agreed| agreed.bits < EVIDENCE_MIN)
     }
 
     /// Which seconds are settled: a single one between others is.

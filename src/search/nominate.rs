@@ -63,7 +63,8 @@ pub(super) struct Seen {
 /// How closely an index is looked at.
 pub(super) fn screen(index: &Index) -> Screen {
     let corpus = (index.state().keys.max(1) as f32).log2();
-    let radius = (RADIUS_MIN..=RADIUS_MAX).rev().find(|radius| evidence::surprise(KeyKind::Region, *radius) >= corpus);
+    let radius =
+        (RADIUS_MIN..=RADIUS_MAX).rev().find(|radius| evidence::self_information(KeyKind::Region, *radius) >= corpus);
     let radius = radius.unwrap_or(RADIUS_MIN);
     let measured = index.screening().map(|screening| screening.probes as usize);
     Screen { probes: measured.unwrap_or(PROBES), radius, sketch_radius: radius / 2 + SKETCH_ROOM }
@@ -126,7 +127,7 @@ impl Bins {
         if run.kind != seen.kind {
             return;
         }
-        let bits = evidence::surprise(run.kind, near.distance) - shared;
+        let bits = evidence::self_information(run.kind, near.distance) - shared;
         let first = run.first.as_secs_f32() - seen.time;
         let last = (run.last.as_secs_f32() - seen.time).min(first + BIN_S * LONGEST_BINS);
         // Bins that overlap by half, so that two keys near each other share one.

@@ -101,18 +101,18 @@ pub fn terms(alignment: &Alignment) -> Vec<Term> {
 
 /// What keys and motion tell of an alignment.
 pub fn key_terms(alignment: &Alignment) -> [Term; 7] {
-    let Alignment { evidence, timing, moved, .. } = alignment;
-    let timed = timing.bits();
-    let moving = moved.bits();
+    let Alignment { evidence, consistency, motion, .. } = alignment;
+    let timed = consistency.bits();
+    let moving = motion.bits();
     let term = |name, value, sign| Term { name, value, sign };
     [
         term("evidence", logarithm(evidence.total), 1),
-        term("moment", logarithm(evidence.moment), 1),
+        term("moment", logarithm(evidence.distinctive), 1),
         term("timing", timed.signum() * logarithm(timed.abs()), 1),
         term("motion", moving.signum() * logarithm(moving.abs()), 1),
-        term("motion_correlation", moved.on_line.clamp(-1.0, 1.0), 1),
-        term("motion_margin", (moved.on_line - moved.elsewhere).clamp(-1.0, 1.0), 1),
-        term("shown", alignment.shown, 1),
+        term("motion_correlation", motion.at_hypothesis.clamp(-1.0, 1.0), 1),
+        term("motion_margin", (motion.at_hypothesis - motion.off_hypothesis).clamp(-1.0, 1.0), 1),
+        term("shown", alignment.key_recall, 1),
     ]
 }
 
@@ -126,7 +126,7 @@ fn of_pictures(dense: &Dense) -> [Term; 9] {
         term("still_parts", fisher(dense.scene), 1),
         term("compared_motion", (SMALL + dense.inside).log2(), 1),
         term("compared_area", (SMALL + dense.visible).log2(), 1),
-        term("pictures", logarithm((dense.pictures as f32).min(PICTURES_FULL)), 0),
+        term("pictures", logarithm((dense.frames as f32).min(PICTURES_FULL)), 0),
         term("activity", logarithm(dense.activity.min(ACTIVITY_FULL)), 0),
     ]
 }

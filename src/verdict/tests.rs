@@ -1,7 +1,7 @@
 //! What is judged of made alignments whose probability is given.
 
 use super::*;
-use crate::align::{Moved, Similarity, Timing};
+use crate::align::{MotionCorrelation, Similarity, TemporalConsistency};
 use crate::evidence::Evidence;
 use crate::fingerprint::{Keyframe, Motion, Orientation};
 use crate::index::VideoRef;
@@ -75,17 +75,17 @@ fn likely(probability: f32, start: f32, end: f32) -> Alignment {
         video: VideoRef { segment: 0, video: 0 },
         orientation: Orientation::UPRIGHT,
         clip: span(start, end),
-        beside: span(start, end),
+        guard: span(start, end),
         reference: span(start, end),
         speed: 1.0,
         geometry: Similarity { scale: 1.0, x: 0.0, y: 0.0 },
-        evidence: Evidence { total: 500.0, moment: 300.0 },
+        evidence: Evidence { total: 500.0, distinctive: 300.0 },
         hits: 40,
-        shown,
-        timing: Timing::default(),
-        moved: Moved::default(),
-        jumps: false,
-        outdone: false,
+        key_recall: shown,
+        consistency: TemporalConsistency::default(),
+        motion: MotionCorrelation::default(),
+        segmented: false,
+        superseded: false,
         support: [0.0; 4],
         dense: None,
         identical: false,
@@ -322,12 +322,12 @@ fn the_timeline_tells_the_greatest_probability_in_each_second() {
 
 #[test]
 fn what_lies_beside_a_copy_on_its_time_line_is_not_payable() {
-    let beside = Alignment { beside: span(1.0, 8.0), ..copy(3.0, 6.0) };
+    let beside = Alignment { guard: span(1.0, 8.0), ..copy(3.0, 6.0) };
     let judgement = judged(&clip(10), &[beside]);
     assert_eq!(seconds(&judgement), [3.0, 3.0, 4.0]);
     assert!(judgement.parts[1].reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::Beside));
     // Of so short a part even another moment of the scene, told beside it, is mistaken more often than right.
-    let judgement = judged(&clip(10), &[Alignment { beside: span(1.0, 8.0), ..copy(3.0, 6.0) }, other_take(7.0, 10.0)]);
+    let judgement = judged(&clip(10), &[Alignment { guard: span(1.0, 8.0), ..copy(3.0, 6.0) }, other_take(7.0, 10.0)]);
     assert_eq!(seconds(&judgement), [3.0, 3.0, 4.0]);
 }
 
@@ -351,7 +351,7 @@ fn a_gap_in_a_copy_is_not_payable_if_it_is_short_and_the_copy_is_not() {
 
 #[test]
 fn what_lies_beside_two_copies_is_the_same_whichever_is_stronger() {
-    let [first, next] = [copy(0.0, 6.0), Alignment { beside: span(7.0, 10.0), ..copy(8.5, 10.0) }];
+    let [first, next] = [copy(0.0, 6.0), Alignment { guard: span(7.0, 10.0), ..copy(8.5, 10.0) }];
     let second_weaker = [first.clone(), with_bits(400.0, next.clone())];
     let first_weaker = [next, with_bits(400.0, first)];
     // Of two seconds and a half between them one is told apart from both, and the shorter copy has more.

@@ -4,7 +4,7 @@ use super::super::affine::Affine;
 use crate::fingerprint::Thumbnail;
 
 /// Frames of one size, as grey levels.
-pub(super) struct Pictures {
+pub(super) struct Frames {
     pub(super) width: usize,
     pub(super) height: usize,
     /// Presentation times in seconds, ascending.
@@ -12,17 +12,17 @@ pub(super) struct Pictures {
     pub(super) levels: Vec<Vec<f32>>,
 }
 
-impl Pictures {
+impl Frames {
     /// The frames with the size of the first; `None` without any.
-    pub(super) fn new(pictures: &[Thumbnail]) -> Option<Pictures> {
-        let first = pictures.first()?;
+    pub(super) fn new(frames: &[Thumbnail]) -> Option<Frames> {
+        let first = frames.first()?;
         let shape = (first.width, first.height);
-        let alike = || pictures.iter().filter(|picture| (picture.width, picture.height) == shape);
-        Some(Pictures {
+        let matching = || frames.iter().filter(|frame| (frame.width, frame.height) == shape);
+        Some(Frames {
             width: shape.0,
             height: shape.1,
-            times: alike().map(|picture| picture.time.as_secs_f32()).collect(),
-            levels: alike().map(|picture| picture.luma.iter().map(|&level| f32::from(level)).collect()).collect(),
+            times: matching().map(|frame| frame.time.as_secs_f32()).collect(),
+            levels: matching().map(|frame| frame.luma.iter().map(|&level| f32::from(level)).collect()).collect(),
         })
     }
 
@@ -33,7 +33,7 @@ impl Pictures {
 
     /// The same frames, with squares of `side` pixels averaged; drops the remainder at the right
     /// and at the bottom.
-    fn reduced(&self, side: usize) -> Pictures {
+    fn reduced(&self, side: usize) -> Frames {
         let (width, height) = ((self.width / side).max(1), (self.height / side).max(1));
         let reduce = |levels: &Vec<f32>| {
             let mut sums = vec![0.0; width * height];
@@ -45,7 +45,7 @@ impl Pictures {
             let pixels = (side.min(self.width) * side.min(self.height)) as f32;
             sums.iter().map(|sum| sum / pixels).collect()
         };
-        Pictures { width, height, times: self.times.clone(), levels: self.levels.iter().map(reduce).collect() }
+        Frames { width, height, times: self.times.clone(), levels: self.levels.iter().map(reduce).collect() }
     }
 
     /// The frames before and after a moment, and the interpolation weight of the later one; `None`
@@ -71,7 +71,7 @@ impl Pictures {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Pair {
     /// Index of the reference's frame.
-    pub(super) source: usize,
+    pub(super) reference: usize,
     /// Indices of the clip's frames before and after that moment.
     pub(super) clip: (usize, usize),
     /// Interpolation weight of the later one, 0..=1.
@@ -80,8 +80,8 @@ pub(super) struct Pair {
 
 /// Both sides at one resolution, on the cells of the reference.
 pub(super) struct Level {
-    pub(super) source: Pictures,
-    clip: Pictures,
+    pub(super) reference: Frames,
+    clip: Frames,
     /// Side of a cell, in heights of the reference's frame.
     pitch: f32,
     /// Whether the clip is a negative.
@@ -91,16 +91,16 @@ pub(super) struct Level {
 impl Level {
     /// Cells of `side` pixels of the reference; one of its pixels spans `across` pixels of the
     /// clip.
-    pub(super) fn new(source: &Pictures, clip: &Pictures, side: usize, across: f32, negative: bool) -> Level {
+    pub(super) fn new(reference: &Frames, clip: &Frames, side: usize, across: f32, negative: bool) -> Level {
         // At most two pixels of the clip per cell remain, which two sample points resolve.
         let spare = ((0.5 * across * side as f32).ceil() as usize).clamp(1, AVERAGED_MAX);
-        let pitch = side as f32 / source.height as f32;
-        Level { source: source.reduced(side), clip: clip.reduced(spare), pitch, negative }
+        let pitch = side as f32 / reference.height as f32;
+        Level { reference: reference.reduced(side), clip: clip.reduced(spare), pitch, negative }
     }
 
     /// Number of cells.
     pub(super) fn cells(&self) -> usize {
-        self.source.width * self.source.height
+        self.reference.width * self.reference.height
     }
 
     /// Whether the centre of each cell is within `margin` of a part of the frame (left, top, right,
@@ -108,7 +108,7 @@ impl Level {
     pub(super) fn within(&self, [left, top, right, bottom]: [f32; 4], margin: f32) -> Vec<bool> {
         let middle = |number: usize| (number as f32 + 0.5) * self.pitch;
         let inside = |cell: usize| {
-            let (x, y) = (middle(cell % self.source.width), middle(cell / self.source.width));
+            let (x, y) = (middle(cell % self.reference.width), middle(cell / self.reference.width));
             (left - margin..=right + margin).contains(&x) && (top - margin..=bottom + margin).contains(&y)
         };
         let cells: Vec<bool> = (0..self.cells()).map(inside).collect();
@@ -118,8 +118,8 @@ impl Level {
     /// The reference's frames of some pairs, and the frames `shift` later, where both exist.
     pub(super) fn shifted(&self, pairs: &[Pair], shift: isize) -> (Vec<&[f32]>, Vec<&[f32]>) {
         let both = |pair: &Pair| {
-            let later = self.source.levels.get(pair.source.checked_add_signed(shift)?)?;
-            Some((&self.source.levels[pair.source][..], &later[..]))
+            let later = self.reference.levels.get(pair.reference.checked_add_signed(shift)?)?;
+            Some((&self.reference.levels[pair.reference][..], &later[..]))
         };
         pairs.iter().filter_map(both).unzip()
     }
@@ -130,7 +130,7 @@ impl Level {
         let points = self.points(map);
         let one = |pair: &Pair| {
             let mut levels = self.seen(&points, pair);
-            match gain(&self.source.levels[pair.source], &levels, counted) {
+            match gain(&self.reference.levels[pair.reference], &levels, counted) {
                 Some((gain, offset)) => levels.iter_mut().for_each(|level| *level = (*level - offset) / gain),
                 None => levels.fill(f32::NAN),
             }
@@ -143,7 +143,7 @@ impl Level {
     pub(super) fn levels(&self, map: &Affine, pairs: &[Pair], counted: &[bool]) -> Vec<(f32, f32)> {
         let points = self.points(map);
         let of_pair = |pair: &Pair| {
-            let both = self.source.levels[pair.source].iter().copied().zip(self.seen(&points, pair));
+            let both = self.reference.levels[pair.reference].iter().copied().zip(self.seen(&points, pair));
             both.zip(counted)
                 .filter(|((_, clip), counted)| **counted && clip.is_finite())
                 .map(|(both, _)| both)
@@ -178,28 +178,29 @@ impl Level {
 
     /// Disagreement of each cell of a pair; NaN for cells that the clip does not show.
     fn apart<'a>(&'a self, pair: &Pair, clip: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
-        let source = &self.source.levels[pair.source];
-        let scale = (DISAGREEMENT * deviation(source)).max(DISAGREEMENT_MIN);
-        clip.iter().zip(source).map(move |(clip, source)| saturated((clip - source) / scale))
+        let reference = &self.reference.levels[pair.reference];
+        let scale = (DISAGREEMENT * deviation(reference)).max(DISAGREEMENT_MIN);
+        clip.iter().zip(reference).map(move |(clip, reference)| saturated((clip - reference) / scale))
     }
 
     /// Sample points of each cell in the clip's frame.
     fn points(&self, map: &Affine) -> Points {
         let pixel = 1.0 / self.clip.height as f32;
-        let across = ((map.stretch() * self.pitch / pixel).ceil() as usize).clamp(1, POINTS_MAX);
+        let across = ((map.scale() * self.pitch / pixel).ceil() as usize).clamp(1, POINTS_MAX);
         let slack = 0.25 * pixel;
         let aspect = self.clip.aspect();
-        let shown = |(x, y): (f32, f32)| (-slack..=aspect + slack).contains(&x) && (-slack..=1.0 + slack).contains(&y);
+        let visible =
+            |(x, y): (f32, f32)| (-slack..=aspect + slack).contains(&x) && (-slack..=1.0 + slack).contains(&y);
         let (last_x, last_y) = ((self.clip.width - 1) as f32, (self.clip.height - 1) as f32);
-        let mut points = Points { shown: Vec::with_capacity(self.cells()), each: across * across, taps: Vec::new() };
+        let mut points = Points { visible: Vec::with_capacity(self.cells()), each: across * across, taps: Vec::new() };
         for cell in 0..self.cells() {
             let at = |dx: f32, dy: f32| {
-                let (column, row) = (cell % self.source.width, cell / self.source.width);
+                let (column, row) = (cell % self.reference.width, cell / self.reference.width);
                 map.at((column as f32 + dx) * self.pitch, (row as f32 + dy) * self.pitch)
             };
             let corners = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)];
-            let all = corners.iter().all(|&(dx, dy)| shown(at(dx, dy)));
-            points.shown.push(all);
+            let all = corners.iter().all(|&(dx, dy)| visible(at(dx, dy)));
+            points.visible.push(all);
             for number in 0..if all { across * across } else { 0 } {
                 let middle = |part: usize| (part as f32 + 0.5) / across as f32;
                 let (x, y) = at(middle(number % across), middle(number / across));
@@ -235,7 +236,7 @@ impl Level {
 /// Sample points of the reference's cells in a frame of the clip.
 struct Points {
     /// Whether the clip shows the whole cell.
-    shown: Vec<bool>,
+    visible: Vec<bool>,
     /// Number of points per visible cell.
     each: usize,
     /// One tap per point.
@@ -256,8 +257,8 @@ impl Points {
     /// The mean level over the points of each cell, NaN for cells that the clip does not show.
     fn look_up(&self, levels: &[f32], negative: bool) -> Vec<f32> {
         let mut taps = self.taps.chunks_exact(self.each);
-        let of_cell = |shown: &bool| {
-            let Some(taps) = shown.then(|| taps.next()).flatten() else { return f32::NAN };
+        let of_cell = |visible: &bool| {
+            let Some(taps) = visible.then(|| taps.next()).flatten() else { return f32::NAN };
             let level = |tap: &Tap| {
                 let [a, b, c, d] = tap.weights;
                 let below = tap.first + tap.down;
@@ -269,45 +270,49 @@ impl Points {
             let mean = taps.iter().map(level).sum::<f32>() / self.each as f32;
             if negative { 255.0 - mean } else { mean }
         };
-        self.shown.iter().map(of_cell).collect()
+        self.visible.iter().map(of_cell).collect()
     }
 }
 
 /// Gain and offset of `clip = gain * source + offset` over the counted cells, by iteratively
 /// reweighted least squares (Geman and McClure 1987). The ratio of the contrasts bounds the gain
 /// where the two differ a lot.
-fn gain(source: &[f32], clip: &[f32], counted: &[bool]) -> Option<(f32, f32)> {
+fn gain(reference: &[f32], clip: &[f32], counted: &[bool]) -> Option<(f32, f32)> {
     let mut weights: Vec<f32> =
         clip.iter().zip(counted).map(|(level, counted)| f32::from(*counted && level.is_finite())).collect();
     let mut fitted = None;
     for _ in 0..GAIN_ROUNDS {
-        let [mut total, mut of_source, mut of_clip] = [0.0_f32; 3];
-        for ((weight, source), clip) in weights.iter().zip(source).zip(clip).filter(|((weight, _), _)| **weight > 0.0) {
+        let [mut total, mut of_reference, mut of_clip] = [0.0_f32; 3];
+        for ((weight, reference), clip) in
+            weights.iter().zip(reference).zip(clip).filter(|((weight, _), _)| **weight > 0.0)
+        {
             total += weight;
-            of_source += weight * source;
+            of_reference += weight * reference;
             of_clip += weight * clip;
         }
         if total < CELLS_MIN as f32 / 2.0 {
             return fitted;
         }
-        let (mean_source, mean_clip) = (of_source / total, of_clip / total);
+        let (mean_reference, mean_clip) = (of_reference / total, of_clip / total);
         let [mut ss, mut cc, mut sc] = [0.0_f32; 3];
-        for ((weight, source), clip) in weights.iter().zip(source).zip(clip).filter(|((weight, _), _)| **weight > 0.0) {
-            let (source, clip) = (source - mean_source, clip - mean_clip);
-            ss += weight * source * source;
+        for ((weight, reference), clip) in
+            weights.iter().zip(reference).zip(clip).filter(|((weight, _), _)| **weight > 0.0)
+        {
+            let (reference, clip) = (reference - mean_reference, clip - mean_clip);
+            ss += weight * reference * reference;
             cc += weight * clip * clip;
-            sc += weight * source * clip;
+            sc += weight * reference * clip;
         }
         let (ss, cc, sc) = ((ss / total).max(1.0), cc / total, sc / total);
         let contrast = (cc / ss).sqrt();
         let gain = (sc / ss).clamp(0.5 * contrast, 2.0 * contrast).clamp(GAIN_MIN, 1.0 / GAIN_MIN);
-        let offset = mean_clip - gain * mean_source;
+        let offset = mean_clip - gain * mean_reference;
         fitted = Some((gain, offset));
         let scale = (GAIN_RESIDUAL * ss.sqrt()).max(GAIN_RESIDUAL_MIN);
-        for ((weight, source), clip) in
-            weights.iter_mut().zip(source).zip(clip).filter(|((weight, _), _)| **weight > 0.0)
+        for ((weight, reference), clip) in
+            weights.iter_mut().zip(reference).zip(clip).filter(|((weight, _), _)| **weight > 0.0)
         {
-            let residual = ((clip - offset) / gain - source) / scale;
+            let residual = ((clip - offset) / gain - reference) / scale;
             *weight = 1.0 / (1.0 + residual * residual).powi(2);
         }
     }

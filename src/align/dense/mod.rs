@@ -16,15 +16,15 @@ mod tone;
 
 use serde::{Deserialize, Serialize};
 
-use self::level::{Level, Pair, Pictures};
+use self::level::{Frames, Level, Pair};
 use self::register::{agreeing, register};
 use self::tone::Tone;
 use super::affine::Affine;
-use super::vote::Line;
+use super::vote::TemporalHypothesis;
 use super::{Similarity, Span};
 use crate::fingerprint::{Orientation, Thumbnail};
 
-/// Agreement between the frames of a clip and of a reference.
+/// Hypothesis between the frames of a clip and of a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Dense {
     /// Correlation of motion, in the cells that move most, -1..=1.
@@ -45,10 +45,10 @@ pub struct Dense {
     /// Compared share of the reference's frame, 0..=1.
     pub visible: f32,
     /// Number of compared frames of the reference.
-    pub pictures: u32,
+    pub frames: u32,
     /// Times of the first and the last frame of the clip that match the reference, in seconds; the
     /// others are not compared.
-    pub alike: (f32, f32),
+    pub matching: (f32, f32),
     /// Refinement of the time, in seconds of the clip.
     pub shift: f32,
 }
@@ -56,7 +56,7 @@ pub struct Dense {
 impl Dense {
     /// Adds a later part of the same alignment: means weighted by frames, or the minimum.
     pub(super) fn add(&mut self, other: &Dense) {
-        let (a, b) = (self.pictures as f32, other.pictures as f32);
+        let (a, b) = (self.frames as f32, other.frames as f32);
         let mean = |x: f32, y: f32| if a + b > 0.0 { (a * x + b * y) / (a + b) } else { x };
         *self = Dense {
             correlation: mean(self.correlation, other.correlation),
@@ -67,8 +67,8 @@ impl Dense {
             activity: mean(self.activity, other.activity),
             inside: mean(self.inside, other.inside),
             visible: mean(self.visible, other.visible),
-            pictures: self.pictures + other.pictures,
-            alike: (self.alike.0.min(other.alike.0), self.alike.1.max(other.alike.1)),
+            frames: self.frames + other.frames,
+            matching: (self.matching.0.min(other.matching.0), self.matching.1.max(other.matching.1)),
             shift: self.shift,
         };
     }
@@ -95,15 +95,15 @@ pub struct Claim {
 /// Compares the frames that an alignment claims to be the same. Both sides need frames for the
 /// claimed interval and a second around it; the clip is `aspect` heights wide. `None` if there are
 /// fewer than two pairs.
-pub fn compare(source: &[Thumbnail], clip: &[Thumbnail], aspect: f32, claim: &Claim) -> Option<Dense> {
-    Comparison::new(source, clip, aspect, claim)?.made()
+pub fn compare(reference: &[Thumbnail], clip: &[Thumbnail], aspect: f32, claim: &Claim) -> Option<Dense> {
+    Comparison::new(reference, clip, aspect, claim)?.made()
 }
 
 /// State of a comparison.
 struct Comparison<'a> {
     claim: &'a Claim,
-    source: Pictures,
-    clip: Pictures,
+    reference: Frames,
+    clip: Frames,
     map: Affine,
     /// Pixels of the clip per pixel of the reference.
     across: f32,
@@ -112,18 +112,18 @@ struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    fn new(source: &[Thumbnail], clip: &[Thumbnail], aspect: f32, claim: &'a Claim) -> Option<Comparison<'a>> {
-        let (source, clip) = (Pictures::new(source)?, Pictures::new(clip)?);
+    fn new(reference: &[Thumbnail], clip: &[Thumbnail], aspect: f32, claim: &'a Claim) -> Option<Comparison<'a>> {
+        let (reference, clip) = (Frames::new(reference)?, Frames::new(clip)?);
         let map = Affine::to_clip(claim.orientation, &claim.geometry, aspect)?;
-        let across = map.stretch() / source.height as f32 * clip.height as f32;
+        let across = map.scale() / reference.height as f32 * clip.height as f32;
         // If the clip shows the reference smaller, compare at the clip's resolution.
         let side = ((1.0 / across).round() as usize).clamp(1, SIDE_MAX);
-        Some(Comparison { claim, source, clip, map, across, side })
+        Some(Comparison { claim, reference, clip, map, across, side })
     }
 
     /// Both sides with cells `times` as large as the finest.
     fn level(&self, times: usize) -> Level {
-        Level::new(&self.source, &self.clip, times * self.side, self.across, self.claim.orientation.negative)
+        Level::new(&self.reference, &self.clip, times * self.side, self.across, self.claim.orientation.negative)
     }
 
     /// Each frame of the reference in the claimed interval with the corresponding moment of the
@@ -132,18 +132,18 @@ impl<'a> Comparison<'a> {
         let Claim { span, offset, .. } = *self.claim;
         let (first, last) = span.seconds();
         let middle = 0.5 * (first + last);
-        let through = Line { speed: self.claim.speed, offset }.at(middle);
-        let pair = |(source, time): (usize, &f32)| {
+        let through = TemporalHypothesis { speed: self.claim.speed, offset }.at(middle);
+        let pair = |(reference, time): (usize, &f32)| {
             let seen = middle + (time - through) / speed + shift;
-            let within = (first - SAME_TIME..=last + SAME_TIME).contains(&seen);
-            let (clip, later) = within.then(|| self.clip.at(seen, APART_MAX)).flatten()?;
-            Some(Pair { source, clip, later })
+            let within = (first - TIME_MARGIN..=last + TIME_MARGIN).contains(&seen);
+            let (clip, later) = within.then(|| self.clip.at(seen, FRAME_DISTANCE_MAX)).flatten()?;
+            Some(Pair { reference, clip, later })
         };
-        self.source.times.iter().enumerate().filter_map(pair).collect()
+        self.reference.times.iter().enumerate().filter_map(pair).collect()
     }
 
     /// The speed and the shift with the best motion correlation.
-    fn retimed(
+    fn refined_time(
         &self,
         level: &Level,
         map: &Affine,
@@ -156,15 +156,15 @@ impl<'a> Comparison<'a> {
         for &speed in speeds {
             for step in -steps..=steps {
                 let shift = around + step_s * step as f32;
-                let pairs = spread(&self.pairs(speed, shift), RETIMED_PICTURES);
+                let pairs = spread(&self.pairs(speed, shift), REFINEMENT_FRAMES);
                 if pairs.len() < 2 {
                     continue;
                 }
                 let changed = (speed / self.claim.speed).ln().abs().min(SPEED_FAR) / SPEED_FAR * SPEED_COST;
-                let agreement = level_moving(level, map, &pairs, &counted).correlation();
-                let worth = agreement - SHIFT_COST * shift.abs() - changed;
-                if worth > best.0 {
-                    best = (worth, speed, shift);
+                let hypothesis = level_moving(level, map, &pairs, &counted).correlation();
+                let score = hypothesis - SHIFT_COST * shift.abs() - changed;
+                if score > best.0 {
+                    best = (score, speed, shift);
                 }
             }
         }
@@ -177,12 +177,12 @@ impl<'a> Comparison<'a> {
         if pairs.len() < 2 {
             return None;
         }
-        let few = |pairs: &[Pair]| spread(pairs, REGISTERED_PICTURES);
+        let few = |pairs: &[Pair]| spread(pairs, REGISTERED_FRAMES);
         let level = self.level(2);
         if let Some(tone) =
             Tone::fitted(&level.levels(&self.map, &few(&pairs), &level.within(self.claim.support, 0.5 * MARGIN)))
         {
-            self.source.levels.iter_mut().flatten().for_each(|level| *level = tone.level(*level));
+            self.reference.levels.iter_mut().flatten().for_each(|level| *level = tone.level(*level));
         }
         let [rough, coarse, fine] = [4, 2, 1].map(|times| self.level(times));
         let found = |level: &Level| level.within(self.claim.support, 0.5 * MARGIN);
@@ -194,42 +194,42 @@ impl<'a> Comparison<'a> {
         let supported = |level: &Level| if by_found { found(level) } else { vec![true; level.cells()] };
         let mut map = register(&rough, self.map, &few(&pairs), &supported(&rough), 1.0, 60);
         map = register(&coarse, map, &few(&pairs), &supported(&coarse), 0.4, 60);
-        pairs = longest_alike(&coarse, &map, pairs, &supported(&coarse));
+        pairs = longest_match(&coarse, &map, pairs, &supported(&coarse));
         let at = |map: &Affine, speed: f32, shift: f32| {
             let moved = self.pairs(speed, shift);
-            (moved.len() >= 2).then(|| longest_alike(&coarse, map, moved, &supported(&coarse)))
+            (moved.len() >= 2).then(|| longest_match(&coarse, map, moved, &supported(&coarse)))
         };
         let real = claimed.signum();
         let speeds = if claimed == real { vec![real] } else { vec![claimed, real] };
-        let (speed, shift) = self.retimed(&coarse, &map, &speeds, 0.0, (SHIFT_STEP, SHIFT_STEPS));
-        let turned = TURNS.map(|turn| speed * turn);
-        let (speed, shift) = self.retimed(&coarse, &map, &turned, shift, (SHIFT_STEP, 1));
+        let (speed, shift) = self.refined_time(&coarse, &map, &speeds, 0.0, (SHIFT_STEP, SHIFT_STEPS));
+        let turned = SPEED_FACTORS.map(|turn| speed * turn);
+        let (speed, shift) = self.refined_time(&coarse, &map, &turned, shift, (SHIFT_STEP, 1));
         pairs = at(&map, speed, shift).unwrap_or(pairs);
         map = register(&coarse, map, &few(&pairs), &supported(&coarse), 0.25, 40);
         map = register(&fine, map, &few(&pairs), &supported(&fine), 0.1, 30);
-        let (speed, shift) = self.retimed(&coarse, &map, &[speed], shift, (0.25 * SHIFT_STEP, 2));
+        let (speed, shift) = self.refined_time(&coarse, &map, &[speed], shift, (0.25 * SHIFT_STEP, 2));
         pairs = at(&map, speed, shift).unwrap_or(pairs);
         let supported = supported(&fine);
-        let disagreement = fine.disagreement(&map, &spread(&pairs, AGREEING_PICTURES), &supported);
-        let mut counted = agreeing(&disagreement, fine.source.width);
+        let disagreement = fine.disagreement(&map, &spread(&pairs, AGREEING_FRAMES), &supported);
+        let mut counted = agreeing(&disagreement, fine.reference.width);
         // If no rectangle agrees, compare that of the correspondences.
         if COMPARED_MIN * counted.iter().filter(|counted| **counted).count() < counted.len() {
             counted = supported.iter().zip(&disagreement).map(|(found, cell)| *found && cell.is_finite()).collect();
         }
-        let shown: Vec<bool> = disagreement.iter().map(|cell| cell.is_finite()).collect();
+        let visible: Vec<bool> = disagreement.iter().map(|cell| cell.is_finite()).collect();
         let (first, last) = (self.clip.times[pairs[0].clip.0], self.clip.times[pairs[pairs.len() - 1].clip.1]);
-        let alike = (first.min(last), first.max(last));
-        Some(Dense { shift, alike, ..measured(&fine, &map, &pairs, &counted, &shown) })
+        let matching = (first.min(last), first.max(last));
+        Some(Dense { shift, matching, ..measured(&fine, &map, &pairs, &counted, &visible) })
     }
 }
 
 /// Measures all pairs, window by window.
-fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown: &[bool]) -> Dense {
+fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], visible: &[bool]) -> Dense {
     let levels = level.normalised(map, pairs, counted);
-    let of_source = |number: usize| &level.source.levels[number][..];
-    let all_source: Vec<&[f32]> = pairs.iter().map(|pair| of_source(pair.source)).collect();
+    let of_reference = |number: usize| &level.reference.levels[number][..];
+    let all_reference: Vec<&[f32]> = pairs.iter().map(|pair| of_reference(pair.reference)).collect();
     let all_clip: Vec<&[f32]> = levels.iter().map(|levels| &levels[..]).collect();
-    let hidden = overlaid(&all_source, &all_clip, level.source.width);
+    let hidden = overlaid(&all_reference, &all_clip, level.reference.width);
     let uncovered: Vec<bool> = counted.iter().zip(&hidden).map(|(counted, hidden)| *counted && !hidden).collect();
     // Exclude the overlay only if enough cells remain.
     let enough =
@@ -237,18 +237,18 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown
     let (inside, counted) = (counted, if enough { &uncovered[..] } else { counted });
     let (mut all, mut scene) = (Products::default(), Products::default());
     let (mut energy, mut energy_inside) = (0.0_f32, 0.0_f32);
-    let (mut evenness, mut next) = (Evenness::default(), Products::default());
+    let (mut evenness, mut next) = (Uniformity::default(), Products::default());
     let length = pairs.len().div_ceil(pairs.len().div_ceil(WINDOW).max(1)).max(1);
     for (pairs, levels) in pairs.chunks(length).zip(levels.chunks(length)) {
-        let source: Vec<&[f32]> = pairs.iter().map(|pair| of_source(pair.source)).collect();
+        let reference: Vec<&[f32]> = pairs.iter().map(|pair| of_reference(pair.reference)).collect();
         let clip: Vec<&[f32]> = levels.iter().map(|levels| &levels[..]).collect();
-        let cells = active(&source, &clip, counted);
+        let cells = active(&reference, &clip, counted);
         let products = Products::sum(&cells);
         all.add(&products);
-        evenness.add(&source, &clip, &cells);
-        let (means, of_clip) = (means(&source), means(&clip));
-        for cell in (0..means.len()).filter(|&cell| shown[cell]) {
-            let of_cell: f32 = source.iter().map(|levels| (levels[cell] - means[cell]).powi(2)).sum();
+        evenness.add(&reference, &clip, &cells);
+        let (means, of_clip) = (means(&reference), means(&clip));
+        for cell in (0..means.len()).filter(|&cell| visible[cell]) {
+            let of_cell: f32 = reference.iter().map(|levels| (levels[cell] - means[cell]).powi(2)).sum();
             energy += of_cell;
             energy_inside += if inside[cell] { of_cell } else { 0.0 };
         }
@@ -271,21 +271,21 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], shown
         activity: (all.ss / all.terms.max(1.0)).sqrt(),
         inside: if energy > 0.0 { energy_inside / energy } else { 1.0 },
         visible: compared as f32 / counted.len().max(1) as f32,
-        pictures: pairs.len() as u32,
-        alike: (0.0, 0.0),
+        frames: pairs.len() as u32,
+        matching: (0.0, 0.0),
         shift: 0.0,
     }
 }
 
 /// The longest run of matching pairs: the one with the greatest sum of scores. All pairs if it has
 /// fewer than two.
-fn longest_alike(level: &Level, map: &Affine, pairs: Vec<Pair>, counted: &[bool]) -> Vec<Pair> {
+fn longest_match(level: &Level, map: &Affine, pairs: Vec<Pair>, counted: &[bool]) -> Vec<Pair> {
     let (mut best, mut run, mut start) = ((0.0, 0..0), 0.0_f32, 0);
     for (number, cost) in level.costs(map, &pairs, counted).into_iter().enumerate() {
         if run <= 0.0 {
             (run, start) = (0.0, number);
         }
-        run += ALIKE - cost;
+        run += MATCH_DISAGREEMENT_MAX - cost;
         if run > best.0 {
             best = (run, start..number + 1);
         }
@@ -324,9 +324,10 @@ impl Products {
     /// Products of levels (reference, clip) about their means.
     fn about_means(levels: Vec<(f32, f32)>) -> Products {
         let count = levels.len().max(1) as f32;
-        let (source, clip) = levels.iter().fold((0.0, 0.0), |(s, c), level| (s + level.0 / count, c + level.1 / count));
+        let (reference, clip) =
+            levels.iter().fold((0.0, 0.0), |(s, c), level| (s + level.0 / count, c + level.1 / count));
         let mut products = Products::default();
-        for (s, c) in levels.iter().map(|(s, c)| (s - source, c - clip)) {
+        for (s, c) in levels.iter().map(|(s, c)| (s - reference, c - clip)) {
             products.add(&Products { ss: s * s, cc: c * c, sc: s * c, terms: 1.0 });
         }
         products
@@ -335,25 +336,25 @@ impl Products {
 
 fn level_moving(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool]) -> Products {
     let levels = level.normalised(map, pairs, counted);
-    let source: Vec<&[f32]> = pairs.iter().map(|pair| &level.source.levels[pair.source][..]).collect();
+    let reference: Vec<&[f32]> = pairs.iter().map(|pair| &level.reference.levels[pair.reference][..]).collect();
     let clip: Vec<&[f32]> = levels.iter().map(|levels| &levels[..]).collect();
-    moving(&source, &clip, counted)
+    moving(&reference, &clip, counted)
 }
 
 /// The cells that an overlay of the clip probably hides, and their neighbours: static in the clip,
 /// moving in the reference, and never similar. In another take, a static cell is similar whenever
 /// nothing passes there in the reference.
-fn overlaid(source: &[&[f32]], clip: &[&[f32]], columns: usize) -> Vec<bool> {
-    let (of_source, of_clip) = (means(source), means(clip));
-    let still = STILL * STILL * source.len() as f32;
+fn overlaid(reference: &[&[f32]], clip: &[&[f32]], columns: usize) -> Vec<bool> {
+    let (of_reference, of_clip) = (means(reference), means(clip));
+    let still = MOVING_DEVIATION_MIN * MOVING_DEVIATION_MIN * reference.len() as f32;
     let is_hidden = |cell: usize| {
         let off = |levels: &[&[f32]], mean: f32| levels.iter().map(|levels| (levels[cell] - mean).powi(2)).sum::<f32>();
-        let apart = source.iter().zip(clip).map(|(source, clip)| (source[cell] - clip[cell]).abs());
+        let apart = reference.iter().zip(clip).map(|(reference, clip)| (reference[cell] - clip[cell]).abs());
         off(clip, of_clip[cell]) < still
-            && off(source, of_source[cell]) >= still
-            && apart.fold(f32::INFINITY, f32::min) > HIDING
+            && off(reference, of_reference[cell]) >= still
+            && apart.fold(f32::INFINITY, f32::min) > OVERLAY_DIFFERENCE_MIN
     };
-    let hidden: Vec<bool> = (0..of_source.len()).map(is_hidden).collect();
+    let hidden: Vec<bool> = (0..of_reference.len()).map(is_hidden).collect();
     let beside = |cell: usize| {
         let (column, row) = (cell % columns, cell / columns);
         let near = |middle: usize| middle.saturating_sub(1)..=middle + 1;
@@ -368,19 +369,19 @@ fn overlaid(source: &[&[f32]], clip: &[&[f32]], columns: usize) -> Vec<bool> {
 }
 
 /// Motion of both sides in the most active of the counted cells.
-fn moving(source: &[&[f32]], clip: &[&[f32]], counted: &[bool]) -> Products {
-    Products::sum(&active(source, clip, counted))
+fn moving(reference: &[&[f32]], clip: &[&[f32]], counted: &[bool]) -> Products {
+    Products::sum(&active(reference, clip, counted))
 }
 
 /// The most active cells, with their products.
-fn active(source: &[&[f32]], clip: &[&[f32]], counted: &[bool]) -> Vec<(usize, Products)> {
-    let (of_source, of_clip) = (means(source), means(clip));
+fn active(reference: &[&[f32]], clip: &[&[f32]], counted: &[bool]) -> Vec<(usize, Products)> {
+    let (of_reference, of_clip) = (means(reference), means(clip));
     let mut cells: Vec<(usize, Products)> = Vec::new();
-    let still = STILL * STILL * source.len() as f32;
-    for cell in (0..of_source.len()).filter(|&cell| counted[cell] && of_clip[cell].is_finite()) {
-        let mut products = Products { terms: source.len() as f32, ..Products::default() };
-        for (source, clip) in source.iter().zip(clip) {
-            let (s, c) = (source[cell] - of_source[cell], clip[cell] - of_clip[cell]);
+    let still = MOVING_DEVIATION_MIN * MOVING_DEVIATION_MIN * reference.len() as f32;
+    for cell in (0..of_reference.len()).filter(|&cell| counted[cell] && of_clip[cell].is_finite()) {
+        let mut products = Products { terms: reference.len() as f32, ..Products::default() };
+        for (reference, clip) in reference.iter().zip(clip) {
+            let (s, c) = (reference[cell] - of_reference[cell], clip[cell] - of_clip[cell]);
             products.ss += s * s;
             products.cc += c * c;
             products.sc += s * c;
@@ -396,7 +397,7 @@ fn active(source: &[&[f32]], clip: &[&[f32]], counted: &[bool]) -> Vec<(usize, P
 
 /// Uniformity of the agreement in motion.
 #[derive(Default)]
-struct Evenness {
+struct Uniformity {
     /// Correlation of each frame's deviations.
     of_pictures: Vec<f32>,
     /// Energy of the cells that correlate individually, and of all.
@@ -404,19 +405,19 @@ struct Evenness {
     all: f32,
 }
 
-impl Evenness {
+impl Uniformity {
     /// Adds a window with its active cells.
-    fn add(&mut self, source: &[&[f32]], clip: &[&[f32]], cells: &[(usize, Products)]) {
+    fn add(&mut self, reference: &[&[f32]], clip: &[&[f32]], cells: &[(usize, Products)]) {
         for (_, products) in cells {
             let energy = products.ss.max(products.cc);
             self.all += energy;
             self.agreeing += if products.correlation() >= CELL_AGREES { energy } else { 0.0 };
         }
-        let (of_source, of_clip) = (means(source), means(clip));
-        for (source, clip) in source.iter().zip(clip) {
+        let (of_reference, of_clip) = (means(reference), means(clip));
+        for (reference, clip) in reference.iter().zip(clip) {
             let mut products = Products::default();
             for (cell, _) in cells {
-                let (s, c) = (source[*cell] - of_source[*cell], clip[*cell] - of_clip[*cell]);
+                let (s, c) = (reference[*cell] - of_reference[*cell], clip[*cell] - of_clip[*cell]);
                 products.add(&Products { ss: s * s, cc: c * c, sc: s * c, terms: 1.0 });
             }
             if products.ss + products.cc > 0.0 {
@@ -445,13 +446,13 @@ fn spread(pairs: &[Pair], most: usize) -> Vec<Pair> {
 }
 
 /// Maximum mean disagreement of two matching frames, 0..=1: half.
-const ALIKE: f32 = 0.5;
+const MATCH_DISAGREEMENT_MAX: f32 = 0.5;
 
 /// Share of the cells to compare, the most active.
 const ACTIVE: f32 = 0.3;
 
 /// Minimum standard deviation of a moving cell, in grey levels.
-const STILL: f32 = 1.5;
+const MOVING_DEVIATION_MIN: f32 = 1.5;
 
 /// Minimum correlation of a cell that agrees individually.
 const CELL_AGREES: f32 = 0.7;
@@ -460,7 +461,7 @@ const CELL_AGREES: f32 = 0.7;
 const OVERLAY_MIN: usize = 100;
 
 /// Minimum difference between an overlay and the reference in every frame, in grey levels.
-const HIDING: f32 = 10.0;
+const OVERLAY_DIFFERENCE_MIN: f32 = 10.0;
 
 /// Frames per window: eight seconds, two a second.
 const WINDOW: usize = 16;
@@ -470,9 +471,9 @@ const SIDE_MAX: usize = 6;
 
 /// Maximum number of pairs to refine the geometry, to refine the time, and to find the rectangle
 /// that agrees.
-const REGISTERED_PICTURES: usize = 6;
-const RETIMED_PICTURES: usize = 20;
-const AGREEING_PICTURES: usize = 12;
+const REGISTERED_FRAMES: usize = 6;
+const REFINEMENT_FRAMES: usize = 20;
+const AGREEING_FRAMES: usize = 12;
 
 /// Margin around the rectangle of the correspondences, in heights of the reference's frame.
 const MARGIN: f32 = 0.1;
@@ -493,13 +494,13 @@ const SPEED_COST: f32 = 0.05;
 const SPEED_FAR: f32 = 0.2;
 
 /// Factors on the best speed to try.
-const TURNS: [f32; 7] = [0.91, 0.94, 0.97, 1.0, 1.03, 1.06, 1.1];
+const SPEED_FACTORS: [f32; 7] = [0.91, 0.94, 0.97, 1.0, 1.03, 1.06, 1.1];
 
 /// Tolerance at the ends of the interval, in seconds of the clip.
-const SAME_TIME: f32 = 0.05;
+const TIME_MARGIN: f32 = 0.05;
 
 /// Maximum distance of the clip's frame from the claimed time, in seconds.
-const APART_MAX: f32 = 0.15;
+const FRAME_DISTANCE_MAX: f32 = 0.15;
 
 #[cfg(test)]
 mod tests;

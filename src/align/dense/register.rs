@@ -1,6 +1,6 @@
 //! Registers the clip to the reference, and finds the rectangle that agrees.
 
-use super::super::affine::{Affine, Nudge};
+use super::super::affine::{Affine, Perturbation};
 use super::level::{Level, Pair};
 
 /// Refines a map to minimise the disagreement of the counted cells; `step` scales the initial
@@ -13,21 +13,21 @@ pub(super) fn register(
     step: f32,
     evaluations: usize,
 ) -> Affine {
-    let aspect = level.source.aspect();
-    let cost = &mut |nudge: &Nudge| {
-        if nudge.iter().any(|change| change.abs() > CHANGE_MAX) {
+    let aspect = level.reference.aspect();
+    let cost = &mut |perturbation: &Perturbation| {
+        if perturbation.iter().any(|change| change.abs() > CHANGE_MAX) {
             return 1.0;
         }
-        level.cost(&start.after(&Affine::nudge(nudge, aspect)), pairs, counted)
+        level.cost(&start.after(&Affine::perturbation(perturbation, aspect)), pairs, counted)
     };
-    start.after(&Affine::nudge(&minimise(cost, FIRST_STEPS.map(|first| step * first), evaluations), aspect))
+    start.after(&Affine::perturbation(&minimise(cost, FIRST_STEPS.map(|first| step * first), evaluations), aspect))
 }
 
 /// A local minimum near zero, by the simplex method (Nelder and Mead 1965).
-fn minimise(cost: &mut dyn FnMut(&Nudge) -> f32, steps: Nudge, evaluations: usize) -> Nudge {
+fn minimise(cost: &mut dyn FnMut(&Perturbation) -> f32, steps: Perturbation, evaluations: usize) -> Perturbation {
     const SIDES: usize = 5;
     let mut left = evaluations;
-    let mut costed = |at: Nudge| {
+    let mut costed = |at: Perturbation| {
         left = left.saturating_sub(1);
         (at, cost(&at), left > 0)
     };
@@ -40,7 +40,7 @@ fn minimise(cost: &mut dyn FnMut(&Nudge) -> f32, steps: Nudge, evaluations: usiz
     loop {
         simplex.sort_by(|a, b| a.1.total_cmp(&b.1));
         let worst = simplex[SIDES];
-        let middle: Nudge =
+        let middle: Perturbation =
             std::array::from_fn(|i| simplex[..SIDES].iter().map(|vertex| vertex.0[i]).sum::<f32>() / SIDES as f32);
         let mut along = |factor: f32| costed(std::array::from_fn(|i| middle[i] + factor * (worst.0[i] - middle[i])));
         let reflected = along(-1.0);
@@ -100,7 +100,7 @@ pub(super) fn agreeing(disagreement: &[f32], columns: usize) -> Vec<bool> {
 }
 
 /// Initial steps of the parameters.
-const FIRST_STEPS: Nudge = [0.08, 0.08, 0.05, 0.06, 0.06];
+const FIRST_STEPS: Perturbation = [0.08, 0.08, 0.05, 0.06, 0.06];
 
 /// Maximum change of any parameter in one registration.
 const CHANGE_MAX: f32 = 0.3;
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn the_least_of_a_bowl_is_found() {
         let bottom = [0.05, -0.03, 0.02, 0.04, -0.06];
-        let cost = &mut |at: &Nudge| at.iter().zip(&bottom).map(|(x, y)| (x - y) * (x - y)).sum();
+        let cost = &mut |at: &Perturbation| at.iter().zip(&bottom).map(|(x, y)| (x - y) * (x - y)).sum();
         let found = minimise(cost, FIRST_STEPS, 400);
         assert!(found.iter().zip(&bottom).all(|(x, y)| (x - y).abs() < 2e-3), "{found:?}");
     }

@@ -63,12 +63,12 @@ impl Scene {
     }
 }
 
-fn pictures(
+fn frames(
     (width, height): (usize, usize),
     times: impl Iterator<Item = f32>,
     level: impl Fn(f32, f32, f32) -> f32,
 ) -> Vec<Thumbnail> {
-    let picture = |time: f32| {
+    let frame = |time: f32| {
         let pixel = |i: usize| {
             let middle = |number: usize| (number as f32 + 0.5) / height as f32;
             level(middle(i % width), middle(i / width), time).round() as u8
@@ -76,18 +76,18 @@ fn pictures(
         let luma = (0..width * height).map(pixel).collect();
         Thumbnail { time: Duration::from_secs_f32(time), width, height, luma }
     };
-    times.map(picture).collect()
+    times.map(frame).collect()
 }
 
 /// Twice a second, from a second before an interval of the scene to one after it.
-fn source(scene: Scene, from: f32, length: f32) -> Vec<Thumbnail> {
+fn reference(scene: Scene, from: f32, length: f32) -> Vec<Thumbnail> {
     let times = (0..=(2.0 * (length + 2.0)) as usize).map(|i| from - 1.0 + 0.5 * i as f32);
-    pictures((64, 36), times, |x, y, time| scene.level(x, y, time))
+    frames((64, 36), times, |x, y, time| scene.level(x, y, time))
 }
 
 /// 12.5 times a second.
 fn clip(level: impl Fn(f32, f32, f32) -> f32) -> Vec<Thumbnail> {
-    pictures((96, 54), (0..=100).map(|i| 0.08 * i as f32), level)
+    frames((96, 54), (0..=100).map(|i| 0.08 * i as f32), level)
 }
 
 /// Level at a place in the frame of a clip with the claimed geometry.
@@ -110,7 +110,7 @@ fn claim() -> Claim {
 
 /// The comparison of the scene's own reference with a clip.
 fn compared(claim: &Claim, level: impl Fn(f32, f32, f32) -> f32) -> Dense {
-    compare(&source(SHOT, FROM, LENGTH), &clip(level), ASPECT, claim).expect("pairs of pictures")
+    compare(&reference(SHOT, FROM, LENGTH), &clip(level), ASPECT, claim).expect("pairs of frames")
 }
 
 /// The same for a clip exactly as claimed.
@@ -127,7 +127,7 @@ fn a_copy_agrees_in_what_moves() {
     let dense = claimed(&claim());
     assert!(is_copy(&dense) && dense.low > 0.9, "{dense:?}");
     assert!(dense.inside > 0.95 && dense.visible > 0.95, "{dense:?}");
-    assert!(dense.activity > 10.0 && (15..=18).contains(&dense.pictures), "{dense:?}");
+    assert!(dense.activity > 10.0 && (15..=18).contains(&dense.frames), "{dense:?}");
 }
 
 #[test]
@@ -185,9 +185,9 @@ fn a_speed_that_is_told_a_little_wrong_is_put_right() {
     let (speed, told) = (1.25, 1.25 * 1.03);
     // Both lines meet in the middle.
     let wrong = Claim { speed: told, offset: FROM + 0.5 * LENGTH * (speed - told), ..claim() };
-    let source = source(SHOT, FROM, speed * LENGTH);
+    let reference = reference(SHOT, FROM, speed * LENGTH);
     let clip = clip(|x, y, time| SHOT.level(x, y, FROM + speed * time));
-    let dense = compare(&source, &clip, ASPECT, &wrong).expect("pairs");
+    let dense = compare(&reference, &clip, ASPECT, &wrong).expect("pairs");
     assert!(is_copy(&dense) && dense.low > 0.85, "{dense:?}");
 }
 
@@ -219,7 +219,7 @@ fn another_take_agrees_only_in_what_stands_still() {
 fn where_nothing_moves_nothing_is_told_of_the_moment() {
     let still = Scene { take: None, ..SHOT };
     let clip = clip(|x, y, _| still.level(x, y, 0.0));
-    let dense = compare(&source(still, FROM, LENGTH), &clip, ASPECT, &claim()).expect("pairs");
+    let dense = compare(&reference(still, FROM, LENGTH), &clip, ASPECT, &claim()).expect("pairs");
     assert!(dense.activity < 1.0 && dense.correlation == 0.0, "{dense:?}");
     assert!(dense.scene > 0.9, "{dense:?}");
     // Nor if only the reference moves.
@@ -230,52 +230,55 @@ fn where_nothing_moves_nothing_is_told_of_the_moment() {
 /// Small frames, fast to compare.
 fn small(width: usize, height: usize, times: std::ops::Range<u32>, step: f32) -> Vec<Thumbnail> {
     let level = |x: f32, y: f32, time: f32| 255.0 * random((20.0 * x) as u32, (20.0 * y) as u32, (4.0 * time) as u32);
-    pictures((width, height), times.map(|i| step * i as f32), level)
+    frames((width, height), times.map(|i| step * i as f32), level)
 }
 
 fn is_finite(dense: &Dense) -> bool {
     let Dense { correlation, low, agreeing, next, scene, activity, .. } = *dense;
-    let Dense { inside, visible, alike, shift, .. } = *dense;
-    [correlation, low, agreeing, next, alike.0, alike.1, scene, activity, inside, visible, shift]
+    let Dense { inside, visible, matching, shift, .. } = *dense;
+    [correlation, low, agreeing, next, matching.0, matching.1, scene, activity, inside, visible, shift]
         .into_iter()
         .all(f32::is_finite)
 }
 
 #[test]
 fn less_than_two_pairs_tell_nothing() {
-    let (source, clip) = (small(16, 9, 0..40, 0.5), small(24, 14, 0..100, 0.08));
+    let (reference, clip) = (small(16, 9, 0..40, 0.5), small(24, 14, 0..100, 0.08));
     let claim = Claim { offset: 2.0, ..claim() };
-    assert!(compare(&source, &clip, ASPECT, &claim).is_some());
-    for (source, clip) in
-        [(&source[..0], &clip[..]), (&source[..], &clip[..0]), (&source[..0], &clip[..0]), (&source[6..7], &clip[..])]
-    {
-        assert_eq!(compare(source, clip, ASPECT, &claim), None);
+    assert!(compare(&reference, &clip, ASPECT, &claim).is_some());
+    for (reference, clip) in [
+        (&reference[..0], &clip[..]),
+        (&reference[..], &clip[..0]),
+        (&reference[..0], &clip[..0]),
+        (&reference[6..7], &clip[..]),
+    ] {
+        assert_eq!(compare(reference, clip, ASPECT, &claim), None);
     }
     // One frame of the reference in the interval, none, and an interval before or after all frames
     // of the reference or of the clip.
     let of = |start: f32, end: f32| Span { start: Duration::from_secs_f32(start), end: Duration::from_secs_f32(end) };
     for span in [of(0.3, 0.7), of(0.2, 0.25), of(8.5, 9.0), of(100.0, 200.0), of(5.0, 3.0)] {
-        assert_eq!(compare(&source, &clip, ASPECT, &Claim { span, ..claim }), None, "{span:?}");
+        assert_eq!(compare(&reference, &clip, ASPECT, &Claim { span, ..claim }), None, "{span:?}");
     }
     for offset in [-100.0, 100.0] {
-        assert_eq!(compare(&source, &clip, ASPECT, &Claim { offset, ..claim }), None);
+        assert_eq!(compare(&reference, &clip, ASPECT, &Claim { offset, ..claim }), None);
     }
 }
 
 #[test]
 fn pictures_of_other_shapes_are_left_out() {
-    let (source, clip) = (small(16, 9, 0..20, 0.5), small(24, 14, 0..100, 0.08));
+    let (reference, clip) = (small(16, 9, 0..20, 0.5), small(24, 14, 0..100, 0.08));
     let claim = Claim { offset: 0.0, ..claim() };
-    let all = compare(&source, &clip, ASPECT, &claim).expect("pairs").pictures;
-    let turned = [&source[..10], &small(9, 16, 10..20, 0.5)[..]].concat();
+    let all = compare(&reference, &clip, ASPECT, &claim).expect("pairs").frames;
+    let turned = [&reference[..10], &small(9, 16, 10..20, 0.5)[..]].concat();
     let dense = compare(&turned, &clip, ASPECT, &claim).expect("pairs");
-    assert!(is_finite(&dense) && dense.pictures <= 10 && all > 10, "{dense:?}");
+    assert!(is_finite(&dense) && dense.frames <= 10 && all > 10, "{dense:?}");
     let turned = [&clip[..50], &small(14, 24, 50..100, 0.08)[..]].concat();
-    let dense = compare(&source, &turned, ASPECT, &claim).expect("pairs");
-    assert!(is_finite(&dense) && dense.pictures <= 10, "{dense:?}");
+    let dense = compare(&reference, &turned, ASPECT, &claim).expect("pairs");
+    assert!(is_finite(&dense) && dense.frames <= 10, "{dense:?}");
     // Down to a single pixel.
     for (columns, rows) in [(1, 1), (1, 40), (40, 1)] {
-        for pair in [(&small(columns, rows, 0..20, 0.5), &clip), (&source, &small(columns, rows, 0..100, 0.08))] {
+        for pair in [(&small(columns, rows, 0..20, 0.5), &clip), (&reference, &small(columns, rows, 0..100, 0.08))] {
             assert!(compare(pair.0, pair.1, ASPECT, &claim).is_none_or(|dense| is_finite(&dense)), "{columns}x{rows}");
         }
     }
@@ -283,7 +286,7 @@ fn pictures_of_other_shapes_are_left_out() {
 
 #[test]
 fn absurd_claims_are_no_copies_and_break_nothing() {
-    let (source, clip) = (small(16, 9, 0..20, 0.5), small(24, 14, 0..100, 0.08));
+    let (reference, clip) = (small(16, 9, 0..20, 0.5), small(24, 14, 0..100, 0.08));
     let sound = Claim { offset: 0.0, ..claim() };
     let values = [0.0, -1.0, 1e-3, 1e-20, 1e3, 1e20, f32::MAX, f32::INFINITY, f32::NAN];
     for value in values {
@@ -298,29 +301,32 @@ fn absurd_claims_are_no_copies_and_break_nothing() {
             Claim { offset: value, ..sound },
         ];
         for claim in wrong {
-            let dense = compare(&source, &clip, ASPECT, &claim);
+            let dense = compare(&reference, &clip, ASPECT, &claim);
             assert!(dense.is_none_or(|dense| is_finite(&dense)), "{claim:?}: {dense:?}");
         }
-        let dense = compare(&source, &clip, value, &sound);
+        let dense = compare(&reference, &clip, value, &sound);
         assert!(dense.is_none_or(|dense| is_finite(&dense)), "{value}: {dense:?}");
     }
-    assert_eq!(compare(&source, &clip, ASPECT, &Claim { geometry: Similarity { scale: 0.0, ..WHOLE }, ..sound }), None);
-    assert_eq!(compare(&source, &clip, ASPECT, &Claim { speed: f32::NAN, ..sound }), None);
+    assert_eq!(
+        compare(&reference, &clip, ASPECT, &Claim { geometry: Similarity { scale: 0.0, ..WHOLE }, ..sound }),
+        None
+    );
+    assert_eq!(compare(&reference, &clip, ASPECT, &Claim { speed: f32::NAN, ..sound }), None);
 }
 
 #[test]
 fn parts_are_added_by_how_many_pictures_they_have() {
-    let part = |pictures, value: f32, shift| Dense {
+    let part = |frames, value: f32, shift| Dense {
         correlation: value,
         scene: value,
         low: value,
         agreeing: value,
         next: value,
-        alike: (0.0, 1.0),
+        matching: (0.0, 1.0),
         activity: 10.0 * value,
         inside: value,
         visible: value,
-        pictures,
+        frames,
         shift,
     };
     let near = |a: f32, b: f32| (a - b).abs() < 1e-6;
@@ -329,7 +335,7 @@ fn parts_are_added_by_how_many_pictures_they_have() {
         assert!(near(first.correlation, 0.7) && near(first.scene, 0.7) && near(first.activity, 7.0), "{first:?}");
         assert!(near(first.inside, 0.7) && near(first.visible, 0.7), "{first:?}");
         assert!(near(first.shift, 0.1), "{first:?}");
-        assert_eq!(first.pictures, 40);
+        assert_eq!(first.frames, 40);
     }
     let mut nothing = Dense::default();
     nothing.add(&Dense::default());
@@ -338,9 +344,9 @@ fn parts_are_added_by_how_many_pictures_they_have() {
 
 #[test]
 fn cells_within_a_part_of_the_frame_count() {
-    let (source, clip) = (small(16, 9, 0..2, 0.5), small(24, 14, 0..2, 0.5));
-    let (source, clip) = (Pictures::new(&source).unwrap(), Pictures::new(&clip).unwrap());
-    let level = Level::new(&source, &clip, 1, 1.5, false);
+    let (reference, clip) = (small(16, 9, 0..2, 0.5), small(24, 14, 0..2, 0.5));
+    let (reference, clip) = (Frames::new(&reference).unwrap(), Frames::new(&clip).unwrap());
+    let level = Level::new(&reference, &clip, 1, 1.5, false);
     let count = |part, margin| level.within(part, margin).iter().filter(|inside| **inside).count();
     assert_eq!(level.cells(), 144);
     assert_eq!(count([0.0, 0.0, ASPECT, 1.0], 0.0), 144);
@@ -349,20 +355,20 @@ fn cells_within_a_part_of_the_frame_count() {
     // All cells where they are too few, or where the rectangle is unknown.
     assert_eq!(count([0.0, 0.0, 0.2, 0.2], 0.0), 144);
     assert_eq!(count([f32::NAN; 4], 0.0), 144);
-    let halved = Level::new(&source, &clip, 2, 1.5, false);
-    assert_eq!((halved.cells(), halved.source.width, halved.source.height), (32, 8, 4));
+    let halved = Level::new(&reference, &clip, 2, 1.5, false);
+    assert_eq!((halved.cells(), halved.reference.width, halved.reference.height), (32, 8, 4));
 }
 
 #[test]
 fn a_moment_lies_between_the_pictures_around_it() {
-    let pictures = Pictures::new(&small(1, 1, 0..4, 1.0)).unwrap();
-    assert_eq!(pictures.at(1.0, 0.3), Some(((1, 1), 0.0)));
-    assert_eq!(pictures.at(1.5, 0.6), Some(((1, 2), 0.5)));
-    assert_eq!(pictures.at(1.25, 0.3), Some(((1, 1), 0.0)));
-    assert_eq!(pictures.at(1.75, 0.3), Some(((2, 2), 0.0)));
-    assert_eq!(pictures.at(1.5, 0.3), None);
-    assert_eq!(pictures.at(-0.2, 0.3), Some(((0, 0), 0.0)));
-    assert_eq!(pictures.at(3.2, 0.3), Some(((3, 3), 0.0)));
-    assert_eq!(pictures.at(9.0, 0.3), None);
-    assert_eq!(pictures.at(f32::NAN, 0.3), None);
+    let frames = Frames::new(&small(1, 1, 0..4, 1.0)).unwrap();
+    assert_eq!(frames.at(1.0, 0.3), Some(((1, 1), 0.0)));
+    assert_eq!(frames.at(1.5, 0.6), Some(((1, 2), 0.5)));
+    assert_eq!(frames.at(1.25, 0.3), Some(((1, 1), 0.0)));
+    assert_eq!(frames.at(1.75, 0.3), Some(((2, 2), 0.0)));
+    assert_eq!(frames.at(1.5, 0.3), None);
+    assert_eq!(frames.at(-0.2, 0.3), Some(((0, 0), 0.0)));
+    assert_eq!(frames.at(3.2, 0.3), Some(((3, 3), 0.0)));
+    assert_eq!(frames.at(9.0, 0.3), None);
+    assert_eq!(frames.at(f32::NAN, 0.3), None);
 }

@@ -20,12 +20,12 @@ impl Tone {
         let deviation = pairs.iter().map(|(_, clip)| (clip - mean).powi(2) / count).sum::<f32>().sqrt();
         let scale = (RESIDUAL * deviation).max(RESIDUAL_MIN);
         let cost = |level: &dyn Fn(f32) -> f32| {
-            pairs.iter().map(|&(source, clip)| saturated((clip - level(source)) / scale)).sum::<f32>() / count
+            pairs.iter().map(|&(reference, clip)| saturated((clip - level(reference)) / scale)).sum::<f32>() / count
         };
         let (gain, offset) = line(pairs, scale);
         let tone = Tone::through(pairs, scale);
-        let straight = cost(&|source| gain * source + offset);
-        (cost(&|source| tone.level(source)) < BETTER * straight && straight > STRAIGHT).then_some(tone)
+        let straight = cost(&|reference| gain * reference + offset);
+        (cost(&|reference| tone.level(reference)) < BETTER * straight && straight > STRAIGHT).then_some(tone)
     }
 
     /// Robust means of the clip's levels about each knot.
@@ -34,23 +34,23 @@ impl Tone {
         let mut weights = vec![1.0_f32; pairs.len()];
         for _ in 0..ROUNDS {
             let mut sums = [(0.0_f32, 0.0_f32); KNOTS];
-            for (&(source, clip), weight) in pairs.iter().zip(&weights) {
-                let (knot, beyond) = place(source);
+            for (&(reference, clip), weight) in pairs.iter().zip(&weights) {
+                let (knot, beyond) = place(reference);
                 for (knot, share) in [(knot, 1.0 - beyond), (knot + 1, beyond)] {
                     sums[knot].0 += share * weight;
                     sums[knot].1 += share * weight * clip;
                 }
             }
             tone = Tone { levels: filled(sums) };
-            let residual = |&(source, clip): &(f32, f32)| (clip - tone.level(source)) / scale;
+            let residual = |&(reference, clip): &(f32, f32)| (clip - tone.level(reference)) / scale;
             weights = pairs.iter().map(|pair| (1.0 + residual(pair).powi(2)).powi(-2)).collect();
         }
         tone
     }
 
     /// The clip's level for a level of the reference.
-    pub(super) fn level(&self, source: f32) -> f32 {
-        let (knot, beyond) = place(source);
+    pub(super) fn level(&self, reference: f32) -> f32 {
+        let (knot, beyond) = place(reference);
         self.levels[knot] + beyond * (self.levels[knot + 1] - self.levels[knot])
     }
 }
@@ -80,10 +80,11 @@ fn line(pairs: &[(f32, f32)], scale: f32) -> (f32, f32) {
         let mean = |value: &dyn Fn(&(f32, f32)) -> f32| {
             pairs.iter().zip(&weights).map(|(pair, weight)| weight * value(pair)).sum::<f32>() / total
         };
-        let (source, clip) = (mean(&|pair| pair.0), mean(&|pair| pair.1));
-        let (ss, sc) = (mean(&|pair| (pair.0 - source).powi(2)), mean(&|pair| (pair.0 - source) * (pair.1 - clip)));
+        let (reference, clip) = (mean(&|pair| pair.0), mean(&|pair| pair.1));
+        let (ss, sc) =
+            (mean(&|pair| (pair.0 - reference).powi(2)), mean(&|pair| (pair.0 - reference) * (pair.1 - clip)));
         let gain = sc / ss.max(1.0);
-        fitted = (gain, clip - gain * source);
+        fitted = (gain, clip - gain * reference);
         let residual = |pair: &(f32, f32)| (pair.1 - fitted.0 * pair.0 - fitted.1) / scale;
         weights = pairs.iter().map(|pair| (1.0 + residual(pair).powi(2)).powi(-2)).collect();
     }
@@ -117,7 +118,7 @@ mod tests {
 
     /// Levels of a reference, and the same after an edit.
     fn edited(edit: impl Fn(f32) -> f32) -> Vec<(f32, f32)> {
-        (0..2000).map(|i| (i * 37 % 256) as f32).map(|source| (source, edit(source))).collect()
+        (0..2000).map(|i| (i * 37 % 256) as f32).map(|reference| (reference, edit(reference))).collect()
     }
 
     #[test]

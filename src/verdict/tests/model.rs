@@ -1,7 +1,7 @@
 //! What the model makes of what was measured.
 
 use super::*;
-use crate::align::Tally;
+use crate::align::BinomialTest;
 use crate::align::dense::Dense;
 use proptest::collection::vec;
 
@@ -14,20 +14,25 @@ fn measured() -> impl Strategy<Value = Alignment> {
         low: correlations[0],
         next: correlations[1],
         agreeing: shares[0],
-        alike: (0.0, 10.0),
+        matching: (0.0, 10.0),
         inside: shares[1],
         visible: shares[2],
         activity,
-        pictures,
+        frames: pictures,
         shift,
     }));
     (dense, vec(0.0f32..2000.0, 6), vec(0.0f32..1.0, 5)).prop_map(|(dense, bits, shares)| {
-        let tally = Tally { asked: 40.0, best: 40.0 * shares[0], by_chance: 8.0 };
+        let tally = BinomialTest { trials: 40.0, successes: 40.0 * shares[0], null_successes: 8.0 };
         Alignment {
-            evidence: Evidence { total: COMPARED_BITS + bits[0], moment: bits[1] },
-            timing: Timing { source_pictures: tally, ..Timing::default() },
-            moved: Moved { on_line: shares[1], elsewhere: shares[2], pictures: tally, correlations: 40.0 * shares[1] },
-            shown: shares[3],
+            evidence: Evidence { total: COMPARED_BITS + bits[0], distinctive: bits[1] },
+            consistency: TemporalConsistency { reference_frames: tally, ..TemporalConsistency::default() },
+            motion: MotionCorrelation {
+                at_hypothesis: shares[1],
+                off_hypothesis: shares[2],
+                frames: tally,
+                sum: 40.0 * shares[1],
+            },
+            key_recall: shares[3],
             dense,
             ..likely(0.5, 0.0, 10.0)
         }
@@ -54,11 +59,11 @@ fn changes(alignment: &Alignment, by: f32) -> (Vec<Alignment>, Vec<Alignment>) {
     let bits = 100.0 * by;
     let mut better = vec![
         changed(&|a| a.evidence.total += bits),
-        changed(&|a| a.evidence.moment += bits),
-        changed(&|a| a.moved.on_line += by),
-        changed(&|a| a.shown += by),
+        changed(&|a| a.evidence.distinctive += bits),
+        changed(&|a| a.motion.at_hypothesis += by),
+        changed(&|a| a.key_recall += by),
     ];
-    let worse = vec![changed(&|a| a.moved.elsewhere += by)];
+    let worse = vec![changed(&|a| a.motion.off_hypothesis += by)];
     if alignment.dense.is_some() {
         let dense = |change: &dyn Fn(&mut Dense)| changed(&|a| a.dense.iter_mut().for_each(change));
         better.extend([
@@ -124,27 +129,28 @@ fn the_same_bytes_are_a_copy_and_chance_is_none() {
 
 #[test]
 fn a_clear_copy_and_a_clear_other_take_are_told_apart_by_their_pictures() {
-    let tally = Tally { asked: 20.0, best: 18.0, by_chance: 4.0 };
-    let moved = Moved { pictures: tally, correlations: 16.0, on_line: 0.8, elsewhere: 0.2 };
+    let tally = BinomialTest { trials: 20.0, successes: 18.0, null_successes: 4.0 };
+    let motion = MotionCorrelation { frames: tally, sum: 16.0, at_hypothesis: 0.8, off_hypothesis: 0.2 };
     let same = Dense {
         low: 0.97,
         agreeing: 1.0,
         next: 0.2,
-        alike: (0.0, 10.0),
+        matching: (0.0, 10.0),
         correlation: 0.97,
         scene: 0.99,
         activity: 25.0,
         inside: 1.0,
         visible: 1.0,
-        pictures: 20,
+        frames: 20,
         shift: 0.0,
     };
-    let timing = Timing { source_pictures: tally, clip_pictures: tally, ..Timing::default() };
-    let copy = Alignment { dense: Some(same), moved, timing, shown: 0.9, ..copy(0.0, 10.0) };
+    let consistency =
+        TemporalConsistency { reference_frames: tally, clip_frames: tally, ..TemporalConsistency::default() };
+    let copy = Alignment { dense: Some(same), motion, consistency, key_recall: 0.9, ..copy(0.0, 10.0) };
     let taken = Alignment {
         dense: Some(Dense { correlation: 0.2, low: -0.2, agreeing: 0.1, ..same }),
-        moved: Moved { on_line: 0.2, correlations: 4.0, ..moved },
-        timing: Timing::default(),
+        motion: MotionCorrelation { at_hypothesis: 0.2, sum: 4.0, ..motion },
+        consistency: TemporalConsistency::default(),
         ..copy.clone()
     };
     let of = |alignment: &Alignment| Model::default().opinion(alignment).probability;

@@ -17,7 +17,7 @@ fn alignments() -> impl Strategy<Value = Vec<Alignment>> {
             let total = total + number as f32 * 1e-2;
             Alignment {
                 orientation: if mirrored { Orientation::MIRRORED } else { Orientation::UPRIGHT },
-                beside: span((from - beside as f32).max(0.0), to + 2.0 * beside as f32),
+                guard: span((from - beside as f32).max(0.0), to + 2.0 * beside as f32),
                 ..of_video(video, with_bits(total, alignment))
             }
         };

@@ -305,7 +305,7 @@ pub(crate) fn mistakes(judged: &[Judged<'_>], models: &[Model]) -> String {
                 let dense = alignment.dense.map_or("no pictures".to_owned(), |dense| {
                     format!(
                         "r {:.2} in {:.2} area {:.2} n {} act {:.0}",
-                        dense.correlation, dense.inside, dense.visible, dense.pictures, dense.activity
+                        dense.correlation, dense.inside, dense.visible, dense.frames, dense.activity
                     )
                 });
                 format!("{probability:.2} [{:.0} bits, {dense}]", alignment.evidence.total)

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::vote::{Line, Vote};
+use super::vote::{TemporalHypothesis, Vote};
 use super::{Similarity, TIME_TOLERANCE, ZOOM_TOLERANCE};
 use crate::fingerprint::{Fingerprint, KeyKind, Motion, Orientation, Place, Run};
 
@@ -18,7 +18,7 @@ pub const GUIDED_RADIUS: u32 = 92;
 
 /// A verified correspondence: a key of the clip at its predicted place and time in the reference.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Trace {
+pub(super) struct VerifiedCorrespondence {
     pub(super) clip_key: u32,
     /// Index of the reference's track.
     pub(super) run: usize,
@@ -30,7 +30,7 @@ pub(super) struct Trace {
 }
 
 /// The tracks of one reference, indexed by second.
-pub(super) struct Shown {
+pub(super) struct ReferenceTrack {
     pub(super) runs: Vec<Run>,
     /// Its motion signature.
     pub(super) motion: Motion,
@@ -41,8 +41,8 @@ pub(super) struct Shown {
     seconds: HashMap<u64, Vec<usize>>,
 }
 
-impl Shown {
-    pub(super) fn new(runs: Vec<Run>, motion: Motion) -> Shown {
+impl ReferenceTrack {
+    pub(super) fn new(runs: Vec<Run>, motion: Motion) -> ReferenceTrack {
         let mut seconds: HashMap<u64, Vec<usize>> = HashMap::new();
         for (number, run) in runs.iter().enumerate() {
             for second in run.first.as_secs()..=run.last.as_secs() {
@@ -55,7 +55,7 @@ impl Shown {
         moments.dedup();
         let regions = runs.iter().filter(|run| run.kind == KeyKind::Region);
         let smallest = regions.map(|run| run.place.size).fold(f32::INFINITY, f32::min);
-        Shown { runs, motion, smallest, moments, seconds }
+        ReferenceTrack { runs, motion, smallest, moments, seconds }
     }
 
     /// Whether a local feature of the clip, mapped by the geometry, is large enough for the
@@ -106,59 +106,59 @@ pub(super) fn keys_between(clip: &Fingerprint, span: (f32, f32)) -> Range<usize>
 }
 
 /// Matches each key in a part of the clip to the nearest track at its predicted place and time.
-pub(super) fn trace(
+pub(super) fn match_guided(
     clip: &Fingerprint,
-    shown: &Shown,
+    track: &ReferenceTrack,
     orientation: Orientation,
     geometry: &Similarity,
-    line: Line,
+    temporal: TemporalHypothesis,
     span: (f32, f32),
-) -> Vec<Trace> {
+) -> Vec<VerifiedCorrespondence> {
     let aspect = clip.aspect();
-    let mut traces = Vec::new();
+    let mut verified = Vec::new();
     let within = keys_between(clip, span);
     let mut number = within.start;
     for keys in clip.keys[within].chunk_by(|a, b| a.keyframe == b.keyframe) {
         let time = clip.keyframes[keys[0].keyframe as usize].time.as_secs_f32();
-        let around = shown.around(line.at(time));
+        let around = track.around(temporal.at(time));
         for (i, key) in keys.iter().enumerate() {
             let (place, bits) = (orientation.place(key.place, aspect), orientation.key(key));
             let nearest = around
                 .iter()
-                .map(|&number| (number, &shown.runs[number]))
+                .map(|&number| (number, &track.runs[number]))
                 .filter(|(_, run)| run.kind == key.kind && geometry.takes(&place, &run.place))
                 .map(|(number, run)| (run.key.distance(bits), number))
                 .min();
             if let Some((distance, run)) = nearest.filter(|&(distance, _)| distance <= GUIDED_RADIUS) {
-                let recurs = key.recurs || shown.runs[run].recurs;
-                traces.push(Trace { clip_key: (number + i) as u32, run, time, distance, recurs });
+                let recurs = key.recurs || track.runs[run].recurs;
+                verified.push(VerifiedCorrespondence { clip_key: (number + i) as u32, run, time, distance, recurs });
             }
         }
         number += keys.len();
     }
-    traces
+    verified
 }
 
 /// Verified correspondences as votes, to refit geometry and temporal hypothesis.
 pub(super) fn as_votes<'a>(
-    traces: &'a [Trace],
+    verified: &'a [VerifiedCorrespondence],
     clip: &'a Fingerprint,
-    shown: &'a Shown,
+    track: &'a ReferenceTrack,
     orientation: Orientation,
 ) -> impl Iterator<Item = Vote> + 'a {
     let aspect = clip.aspect();
-    traces.iter().map(move |trace| {
-        let run = &shown.runs[trace.run];
-        let key = &clip.keys[trace.clip_key as usize];
+    verified.iter().map(move |correspondence| {
+        let run = &track.runs[correspondence.run];
+        let key = &clip.keys[correspondence.clip_key as usize];
         Vote {
             hit: 0,
-            time: trace.time,
+            time: correspondence.time,
             first: run.first.as_secs_f32(),
             last: run.last.as_secs_f32(),
             clip: orientation.place(key.place, aspect),
             reference: run.place,
-            share: (GUIDED_RADIUS + 1 - trace.distance) as f32,
-            recurs: trace.recurs,
+            weight: (GUIDED_RADIUS + 1 - correspondence.distance) as f32,
+            recurs: correspondence.recurs,
         }
     })
 }

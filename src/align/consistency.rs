@@ -16,53 +16,57 @@ use serde::{Deserialize, Serialize};
 
 use std::ops::{Range, RangeInclusive};
 
-use super::guide::{self, GUIDED_RADIUS};
-use super::pairing::Pairing;
-use super::vote::{self, Line, Vote};
-use super::{CONTRAST_SECONDS, SHIFT_TOLERANCE, Similarity, TIME_TOLERANCE, middle};
+use super::candidate::CandidatePair;
+use super::guided::{self, GUIDED_RADIUS};
+use super::vote::{self, TemporalHypothesis, Vote};
+use super::{SHIFT_TOLERANCE, Similarity, TESTED_SECONDS, TIME_TOLERANCE, middle};
 use crate::fingerprint::{ClipKey, Run};
 
 /// A sum of binomial trials: how often the positive window wins.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Tally {
+pub struct BinomialTest {
     /// Number of trials.
-    pub asked: f32,
+    pub trials: f32,
     /// Number of successes: the claimed time fits best.
-    pub best: f32,
+    pub successes: f32,
     /// Number of successes expected at the null rate.
-    pub by_chance: f32,
+    pub null_successes: f32,
 }
 
-impl Tally {
+impl BinomialTest {
     /// Success rate, 0..=1.
     pub fn share(&self) -> f32 {
-        if self.asked > 0.0 { self.best / self.asked } else { 0.0 }
+        if self.trials > 0.0 { self.successes / self.trials } else { 0.0 }
     }
 
     /// Improbability of so many successes at the null rate, in bits (of so few, as a negative
     /// number): Chernoff's bound on a binomial tail, `n * D(q || p)`.
     pub fn bits(&self) -> f32 {
-        if self.asked <= 0.0 || self.by_chance <= 0.0 {
+        if self.trials <= 0.0 || self.null_successes <= 0.0 {
             return 0.0;
         }
-        let (q, p) = (self.share(), (self.by_chance / self.asked).min(CERTAIN));
+        let (q, p) = (self.share(), (self.null_successes / self.trials).min(NULL_RATE_MAX));
         let term = |q: f32, p: f32| if q <= 0.0 { 0.0 } else { q * (q / p).log2() };
-        let bits = self.asked * (term(q, p) + term(1.0 - q, 1.0 - p));
+        let bits = self.trials * (term(q, p) + term(1.0 - q, 1.0 - p));
         if q >= p { bits } else { -bits }
     }
 
     /// Adds the trials of another part of the clip.
-    pub(super) fn add(&mut self, other: &Tally) {
-        self.asked += other.asked;
-        self.best += other.best;
-        self.by_chance += other.by_chance;
+    pub(super) fn add(&mut self, other: &BinomialTest) {
+        self.trials += other.trials;
+        self.successes += other.successes;
+        self.null_successes += other.null_successes;
     }
 
     /// The same rates with at most `most` trials: those of one frame are not independent, since a
     /// flickering lamp is in all of its keys.
-    pub(super) fn capped(self, most: f32) -> Tally {
-        let say = (most / self.asked.max(1.0)).min(1.0);
-        Tally { asked: say * self.asked, best: say * self.best, by_chance: say * self.by_chance }
+    pub(super) fn capped(self, most: f32) -> BinomialTest {
+        let scale = (most / self.trials.max(1.0)).min(1.0);
+        BinomialTest {
+            trials: scale * self.trials,
+            successes: scale * self.successes,
+            null_successes: scale * self.null_successes,
+        }
     }
 }
 
@@ -71,24 +75,24 @@ impl Tally {
 const FULL_RATE: f32 = 0.75;
 
 /// Maximum null rate: trials with a higher one carry no information.
-const CERTAIN: f32 = 0.999;
+const NULL_RATE_MAX: f32 = 0.999;
 
 /// Results of the four temporal consistency tests at a hypothesis.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Timing {
+pub struct TemporalConsistency {
     /// Frames of the reference against the clip's.
-    pub source_pictures: Tally,
+    pub reference_frames: BinomialTest,
     /// Frames of the clip against the reference's.
-    pub clip_pictures: Tally,
+    pub clip_frames: BinomialTest,
     /// Keys of the reference against the clip's; those of one frame count as four trials at most.
-    pub source_keys: Tally,
+    pub reference_keys: BinomialTest,
     /// Keys of the clip against the reference's; those of one frame count as four trials at most.
-    pub clip_keys: Tally,
+    pub clip_keys: BinomialTest,
     /// Selection penalty for choosing the hypothesis by these tests, or by motion, in bits.
-    pub paid: f32,
+    pub selection_penalty: f32,
 }
 
-impl Timing {
+impl TemporalConsistency {
     /// Score against another take of the scene, less the selection penalty, in bits; negative if
     /// the tests favour one.
     ///
@@ -96,216 +100,222 @@ impl Timing {
     /// sum is scaled by the score per frame, up to `FULL_RATE`: frames of a slow scene are not
     /// independent, and a slight preference must not add up to proof over a long clip.
     pub fn bits(&self) -> f32 {
-        let bits = 0.5 * (self.source_pictures.bits() + self.clip_pictures.bits())
-            + 0.25 * (self.source_keys.bits() + self.clip_keys.bits());
+        let bits = 0.5 * (self.reference_frames.bits() + self.clip_frames.bits())
+            + 0.25 * (self.reference_keys.bits() + self.clip_keys.bits());
         if bits <= 0.0 {
-            return bits - self.paid;
+            return bits - self.selection_penalty;
         }
-        let pictures = 0.5 * self.pictures().asked;
-        bits * (bits / (FULL_RATE * pictures.max(1.0))).min(1.0) - self.paid
+        let pictures = 0.5 * self.frames_of_both().trials;
+        bits * (bits / (FULL_RATE * pictures.max(1.0))).min(1.0) - self.selection_penalty
     }
 
     /// The trials on frames of both sides.
-    pub fn pictures(&self) -> Tally {
-        let mut both = self.source_pictures;
-        both.add(&self.clip_pictures);
+    pub fn frames_of_both(&self) -> BinomialTest {
+        let mut both = self.reference_frames;
+        both.add(&self.clip_frames);
         both
     }
 
     /// Adds the results for another part of the clip.
-    pub(super) fn add(&mut self, other: &Timing) {
-        self.source_pictures.add(&other.source_pictures);
-        self.clip_pictures.add(&other.clip_pictures);
-        self.source_keys.add(&other.source_keys);
+    pub(super) fn add(&mut self, other: &TemporalConsistency) {
+        self.reference_frames.add(&other.reference_frames);
+        self.clip_frames.add(&other.clip_frames);
+        self.reference_keys.add(&other.reference_keys);
         self.clip_keys.add(&other.clip_keys);
-        self.paid = self.paid.max(other.paid);
+        self.selection_penalty = self.selection_penalty.max(other.selection_penalty);
     }
 }
 
 /// The best fit in the positive and in the negative window.
 #[derive(Debug, Clone, Copy, Default)]
-struct Rivals {
-    near: f32,
-    far: f32,
+struct WindowFits {
+    positive: f32,
+    negative: f32,
 }
 
-impl Rivals {
-    fn add(&mut self, when: When, fit: f32) {
-        match when {
-            When::Near => self.near = self.near.max(fit),
-            When::Far => self.far = self.far.max(fit),
-            When::Between => {}
+impl WindowFits {
+    fn add(&mut self, window: Window, fit: f32) {
+        match window {
+            Window::Positive => self.positive = self.positive.max(fit),
+            Window::Negative => self.negative = self.negative.max(fit),
+            Window::Neither => {}
         }
     }
 
     /// One trial, if there is anything to compare.
-    fn of_picture(self, chance: f32) -> Tally {
-        let asked = self.near.max(self.far) >= PICTURE_MIN && self.near != self.far;
-        if asked {
-            Tally { asked: 1.0, best: f32::from(self.near > self.far), by_chance: chance }
+    fn of_frame(self, null_rate: f32) -> BinomialTest {
+        let comparable = self.positive.max(self.negative) >= FRAME_FIT_MIN && self.positive != self.negative;
+        if comparable {
+            BinomialTest { trials: 1.0, successes: f32::from(self.positive > self.negative), null_successes: null_rate }
         } else {
-            Tally::default()
+            BinomialTest::default()
         }
     }
 
     /// One trial, if the margin is clear.
-    fn of_key(self, chance: f32) -> Tally {
-        if (self.near - self.far).abs() >= CLEAR {
-            Tally { asked: 1.0, best: f32::from(self.near > self.far), by_chance: chance }
+    fn of_key(self, null_rate: f32) -> BinomialTest {
+        if (self.positive - self.negative).abs() >= MARGIN_MIN {
+            BinomialTest { trials: 1.0, successes: f32::from(self.positive > self.negative), null_successes: null_rate }
         } else {
-            Tally::default()
+            BinomialTest::default()
         }
     }
 }
 
 /// The window in which a time lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum When {
-    Near,
-    Between,
-    Far,
+pub(super) enum Window {
+    Positive,
+    Neither,
+    Negative,
 }
 
-impl When {
+impl Window {
     /// Window of a frame of the clip, `apart` seconds of the clip from the claimed time.
-    pub(super) fn in_clip(apart: f32) -> When {
-        When::of(apart.abs(), &FAR_IN_CLIP)
+    pub(super) fn in_clip(apart: f32) -> Window {
+        Window::of(apart.abs(), &NEGATIVE_IN_CLIP)
     }
 
     /// Window of a frame of the reference, `apart` seconds of the clip from the claimed time.
-    pub(super) fn in_source(apart: f32) -> When {
-        When::of(apart.abs(), &FAR_IN_SOURCE)
+    pub(super) fn in_source(apart: f32) -> Window {
+        Window::of(apart.abs(), &NEGATIVE_IN_REFERENCE)
     }
 
     /// Distance to the end of the negative window, in seconds of a video at this speed.
     pub(super) fn reach(speed: f32) -> f32 {
-        FAR_IN_SOURCE.end() * speed.abs()
+        NEGATIVE_IN_REFERENCE.end() * speed.abs()
     }
 
     /// Window of a distance in seconds; frames between or beyond the windows take no part.
-    fn of(apart: f32, far: &RangeInclusive<f32>) -> When {
-        if apart <= NEAR {
-            When::Near
+    fn of(apart: f32, far: &RangeInclusive<f32>) -> Window {
+        if apart <= POSITIVE_WINDOW {
+            Window::Positive
         } else if far.contains(&apart) {
-            When::Far
+            Window::Negative
         } else {
-            When::Between
+            Window::Neither
         }
     }
 }
 
 /// Null rate: the chance that the best of all moments is in the positive window. `None` without
 /// positive or with too few negative ones.
-pub(super) fn chance(near: usize, far: usize) -> Option<f32> {
-    (near > 0 && far >= near).then(|| near as f32 / (near + far) as f32)
+pub(super) fn null_rate(positive: usize, negative: usize) -> Option<f32> {
+    (positive > 0 && negative >= positive).then(|| positive as f32 / (positive + negative) as f32)
 }
 
-impl Pairing<'_> {
+impl CandidatePair<'_> {
     /// Runs all tests on a part of the clip, or on its middle if it is long, and on the
     /// corresponding frames of the reference.
-    pub(super) fn timing(&self, line: Line, (first, last): (f32, f32)) -> Timing {
-        let (first, last) = middle((first, last), CONTRAST_SECONDS);
-        let geometry = self.fitted(line, (first, last));
+    pub(super) fn temporal_consistency(
+        &self,
+        temporal: TemporalHypothesis,
+        (first, last): (f32, f32),
+    ) -> TemporalConsistency {
+        let (first, last) = middle((first, last), TESTED_SECONDS);
+        let geometry = self.fitted(temporal, (first, last));
         let frames: Vec<(f32, Vec<ClipKey>)> = self.frames((first, last));
-        let moments = &self.shown.moments;
-        let (from, to) = line.span((first - TIME_TOLERANCE, last + TIME_TOLERANCE), 0.0);
+        let moments = &self.track.moments;
+        let (from, to) = temporal.span((first - TIME_TOLERANCE, last + TIME_TOLERANCE), 0.0);
         let start = moments.partition_point(|moment| *moment < from);
         let end = moments.partition_point(|moment| *moment <= to);
-        let mut timing = Timing::default();
-        let mut asked = f32::NEG_INFINITY;
+        let mut result = TemporalConsistency::default();
+        let mut tested = f32::NEG_INFINITY;
         for &moment in &moments[start..end.max(start)] {
             // A moment within the same positive window would repeat the trial.
-            if moment - asked < NEAR * line.speed.abs() {
+            if moment - tested < POSITIVE_WINDOW * temporal.speed.abs() {
                 continue;
             }
-            asked = moment;
-            let claimed = (moment - line.offset) / line.speed;
-            let from = frames.partition_point(|(time, _)| *time < claimed - FAR_IN_CLIP.end());
-            let to = frames.partition_point(|(time, _)| *time <= claimed + FAR_IN_CLIP.end());
+            tested = moment;
+            let claimed = (moment - temporal.offset) / temporal.speed;
+            let from = frames.partition_point(|(time, _)| *time < claimed - NEGATIVE_IN_CLIP.end());
+            let to = frames.partition_point(|(time, _)| *time <= claimed + NEGATIVE_IN_CLIP.end());
             let around = &frames[from..to.max(from)];
-            self.ask_source(moment, claimed, around, &geometry, &mut timing);
+            self.test_reference(moment, claimed, around, &geometry, &mut result);
             let nearest = around.iter().min_by(|a, b| (a.0 - claimed).abs().total_cmp(&(b.0 - claimed).abs()));
-            let Some((_, frame)) = nearest.filter(|(time, _)| (time - claimed).abs() <= NEAR) else { continue };
-            self.ask_clip(moment, line.speed.abs().max(0.1), frame, moments, &geometry, &mut timing);
+            let Some((_, frame)) = nearest.filter(|(time, _)| (time - claimed).abs() <= POSITIVE_WINDOW) else {
+                continue;
+            };
+            self.test_clip(moment, temporal.speed.abs().max(0.1), frame, moments, &geometry, &mut result);
         }
-        timing
+        result
     }
 
     /// Trial of the clip's frames on the keys that the reference first shows at a moment.
-    fn ask_source(
+    fn test_reference(
         &self,
         moment: f32,
         claimed: f32,
         frames: &[(f32, Vec<ClipKey>)],
         geometry: &Similarity,
-        timing: &mut Timing,
+        result: &mut TemporalConsistency,
     ) {
-        let when = |time: f32| When::of((time - claimed).abs(), &FAR_IN_CLIP);
-        let count = |wanted: When| frames.iter().filter(|(time, _)| when(*time) == wanted).count();
-        let Some(chance) = chance(count(When::Near), count(When::Far)) else { return };
-        let runs = &self.shown.runs;
+        let window = |time: f32| Window::of((time - claimed).abs(), &NEGATIVE_IN_CLIP);
+        let count = |wanted: Window| frames.iter().filter(|(time, _)| window(*time) == wanted).count();
+        let Some(null_rate) = null_rate(count(Window::Positive), count(Window::Negative)) else { return };
+        let runs = &self.track.runs;
         let start = runs.partition_point(|run| run.first.as_secs_f32() < moment);
         let fresh = runs[start..].iter().take_while(|run| run.first.as_secs_f32() == moment);
         let mut of_frame = vec![0.0_f32; frames.len()];
-        let mut keys = Tally::default();
+        let mut keys = BinomialTest::default();
         for run in fresh {
-            let mut rivals = Rivals::default();
+            let mut fits = WindowFits::default();
             for ((time, frame), sum) in frames.iter().zip(&mut of_frame) {
-                if when(*time) != When::Between {
-                    let there = &frame[roughly_at(run, frame, geometry)];
+                if window(*time) != Window::Neither {
+                    let there = &frame[vertically_near(run, frame, geometry)];
                     let best = there.iter().map(|seen| fit(seen, run, geometry)).fold(0.0, f32::max);
                     *sum += best;
-                    rivals.add(when(*time), best);
+                    fits.add(window(*time), best);
                 }
             }
-            keys.add(&rivals.of_key(chance));
+            keys.add(&fits.of_key(null_rate));
         }
-        let mut rivals = Rivals::default();
-        frames.iter().zip(&of_frame).for_each(|((time, _), sum)| rivals.add(when(*time), *sum));
-        timing.source_pictures.add(&rivals.of_picture(chance));
-        timing.source_keys.add(&keys.capped(KEYS_SAY));
+        let mut fits = WindowFits::default();
+        frames.iter().zip(&of_frame).for_each(|((time, _), sum)| fits.add(window(*time), *sum));
+        result.reference_frames.add(&fits.of_frame(null_rate));
+        result.reference_keys.add(&keys.capped(KEY_TRIALS_MAX));
     }
 
     /// Trial of the reference's frames on one frame of the clip.
-    fn ask_clip(
+    fn test_clip(
         &self,
         moment: f32,
         speed: f32,
         frame: &[ClipKey],
         moments: &[f32],
         geometry: &Similarity,
-        timing: &mut Timing,
+        result: &mut TemporalConsistency,
     ) {
-        let reach = FAR_IN_SOURCE.end() * speed;
+        let reach = NEGATIVE_IN_REFERENCE.end() * speed;
         let from = moments.partition_point(|other| *other < moment - reach);
         let to = moments.partition_point(|other| *other <= moment + reach);
-        let others: Vec<(f32, When)> = moments[from..to]
+        let others: Vec<(f32, Window)> = moments[from..to]
             .iter()
-            .map(|&other| (other, When::of((other - moment).abs() / speed, &FAR_IN_SOURCE)))
+            .map(|&other| (other, Window::of((other - moment).abs() / speed, &NEGATIVE_IN_REFERENCE)))
             .collect();
-        let count = |wanted: When| others.iter().filter(|(_, when)| *when == wanted).count();
-        let Some(chance) = chance(count(When::Near), count(When::Far)) else { return };
+        let count = |wanted: Window| others.iter().filter(|(_, window)| *window == wanted).count();
+        let Some(null_rate) = null_rate(count(Window::Positive), count(Window::Negative)) else { return };
         let mut sums = vec![0.0_f32; others.len()];
-        let mut of_key = vec![Rivals::default(); frame.len()];
-        for run in self.shown.between(moment - reach, moment + reach) {
+        let mut of_key = vec![WindowFits::default(); frame.len()];
+        for run in self.track.between(moment - reach, moment + reach) {
             let active = |time: f32| run.first.as_secs_f32() <= time && run.last.as_secs_f32() >= time;
             let mut best = 0.0_f32;
-            let there = roughly_at(run, frame, geometry);
-            for (seen, rivals) in frame[there.clone()].iter().zip(&mut of_key[there]) {
+            let there = vertically_near(run, frame, geometry);
+            for (seen, fits) in frame[there.clone()].iter().zip(&mut of_key[there]) {
                 let fit = fit(seen, run, geometry);
                 if fit > 0.0 {
                     best = best.max(fit);
-                    others.iter().filter(|(time, _)| active(*time)).for_each(|(_, when)| rivals.add(*when, fit));
+                    others.iter().filter(|(time, _)| active(*time)).for_each(|(_, window)| fits.add(*window, fit));
                 }
             }
             others.iter().zip(&mut sums).filter(|((time, _), _)| active(*time)).for_each(|(_, sum)| *sum += best);
         }
-        let mut rivals = Rivals::default();
-        others.iter().zip(&sums).for_each(|((_, when), sum)| rivals.add(*when, *sum));
-        timing.clip_pictures.add(&rivals.of_picture(chance));
-        let mut keys = Tally::default();
-        of_key.iter().for_each(|rivals| keys.add(&rivals.of_key(chance)));
-        timing.clip_keys.add(&keys.capped(KEYS_SAY));
+        let mut fits = WindowFits::default();
+        others.iter().zip(&sums).for_each(|((_, window), sum)| fits.add(*window, *sum));
+        result.clip_frames.add(&fits.of_frame(null_rate));
+        let mut keys = BinomialTest::default();
+        of_key.iter().for_each(|fits| keys.add(&fits.of_key(null_rate)));
+        result.clip_keys.add(&keys.capped(KEY_TRIALS_MAX));
     }
 
     /// The clip's keys by frame, transformed to the reference's orientation, sorted from top to
@@ -328,14 +338,14 @@ impl Pairing<'_> {
 
     /// The geometry refitted to all verified correspondences, with weights that decrease with the
     /// spatial residual.
-    pub(super) fn fitted(&self, line: Line, span: (f32, f32)) -> Similarity {
-        let traces = guide::trace(self.clip, self.shown, self.orientation, self.geometry, line, span);
-        let votes: Vec<Vote> = guide::as_votes(&traces, self.clip, self.shown, self.orientation).collect();
+    pub(super) fn fitted(&self, temporal: TemporalHypothesis, span: (f32, f32)) -> Similarity {
+        let verified = guided::match_guided(self.clip, self.track, self.orientation, self.geometry, temporal, span);
+        let votes: Vec<Vote> = guided::as_votes(&verified, self.clip, self.track, self.orientation).collect();
         let mut geometry = *self.geometry;
         for scale in REFITS {
             let weighed = votes.iter().map(|vote| {
-                let off = geometry.off(&vote.clip, &vote.reference) / scale;
-                Vote { share: vote.share / (1.0 + off * off), ..*vote }
+                let off = geometry.spatial_residual(&vote.clip, &vote.reference) / scale;
+                Vote { weight: vote.weight / (1.0 + off * off), ..*vote }
             });
             let weighed: Vec<Vote> = weighed.collect();
             geometry = vote::fit_geometry(weighed.iter()).unwrap_or(geometry);
@@ -344,17 +354,17 @@ impl Pairing<'_> {
     }
 }
 
-/// The keys of a frame, sorted as in [`Pairing::frames`], that are vertically near a key of the
+/// The keys of a frame, sorted as in [`CandidatePair::frames`], that are vertically near a key of the
 /// reference: most keys are elsewhere and need no comparison.
-pub(super) fn roughly_at(run: &Run, frame: &[ClipKey], geometry: &Similarity) -> Range<usize> {
+pub(super) fn vertically_near(run: &Run, frame: &[ClipKey], geometry: &Similarity) -> Range<usize> {
     let y = |off: f32| (run.place.y + off - geometry.y) / geometry.scale;
-    let from = frame.partition_point(|seen| seen.place.y < y(-ROUGHLY_THERE));
-    from..from + frame[from..].partition_point(|seen| seen.place.y <= y(ROUGHLY_THERE))
+    let from = frame.partition_point(|seen| seen.place.y < y(-VERTICAL_TOLERANCE));
+    from..from + frame[from..].partition_point(|seen| seen.place.y <= y(VERTICAL_TOLERANCE))
 }
 
 /// Slightly more than [`SHIFT_TOLERANCE`], to allow for rounding, in heights of the reference's
 /// frame.
-const ROUGHLY_THERE: f32 = SHIFT_TOLERANCE + 1e-3;
+const VERTICAL_TOLERANCE: f32 = SHIFT_TOLERANCE + 1e-3;
 
 /// Fit of a transformed key to a key of the reference, 0..=[`GUIDED_RADIUS`].
 pub(super) fn fit(seen: &ClipKey, run: &Run, geometry: &Similarity) -> f32 {
@@ -365,29 +375,29 @@ pub(super) fn fit(seen: &ClipKey, run: &Run, geometry: &Similarity) -> f32 {
     if distance >= GUIDED_RADIUS {
         return 0.0;
     }
-    let off = geometry.off(&seen.place, &run.place) / (PLACE_ERROR * run.place.size + PLACE_ERROR_MIN);
+    let off = geometry.spatial_residual(&seen.place, &run.place) / (PLACE_ERROR * run.place.size + PLACE_ERROR_MIN);
     (GUIDED_RADIUS - distance) as f32 * (-0.5 * off * off).exp()
 }
 
 /// Limit of the positive window, in seconds from the claimed time.
-const NEAR: f32 = 0.4;
+const POSITIVE_WINDOW: f32 = 0.4;
 
 /// Negative window of the clip's frames, in seconds: most of the picture has changed, but the
 /// camera is still at the same place.
-const FAR_IN_CLIP: RangeInclusive<f32> = 1.0..=3.0;
+const NEGATIVE_IN_CLIP: RangeInclusive<f32> = 1.0..=3.0;
 
 /// Negative window of the reference's frames, which are fewer: it starts just below two intervals
 /// of half a second.
-const FAR_IN_SOURCE: RangeInclusive<f32> = 0.9..=3.2;
+const NEGATIVE_IN_REFERENCE: RangeInclusive<f32> = 0.9..=3.2;
 
 /// Minimum fit of a frame for a trial: one key a dozen bits within the radius.
-const PICTURE_MIN: f32 = 12.0;
+const FRAME_FIT_MIN: f32 = 12.0;
 
 /// Minimum margin between the fits of a key: two images of one wall differ by ten bits.
-const CLEAR: f32 = 16.0;
+const MARGIN_MIN: f32 = 16.0;
 
 /// Maximum number of trials from the keys of one frame.
-const KEYS_SAY: f32 = 4.0;
+const KEY_TRIALS_MAX: f32 = 4.0;
 
 /// Standard error of a key's place, as a share of its size, and the minimum in heights of the
 /// frame: the centre of a blob is known to half its sigma, a seventh of its size.
@@ -429,7 +439,7 @@ mod tests {
             frame.sort_by(|a, b| a.place.y.total_cmp(&b.place.y));
             let (first, place) = (Duration::ZERO, Place { x, y, size });
             let run = Run { key, kind: KeyKind::Region, place, first, last: first, recurs: false };
-            let range = roughly_at(&run, &frame, &geometry);
+            let range = vertically_near(&run, &frame, &geometry);
             for (number, seen) in frame.iter().enumerate() {
                 prop_assert!(range.contains(&number) || !geometry.takes(&seen.place, &run.place));
                 // Keys vertically further away are not in the range.
@@ -441,47 +451,47 @@ mod tests {
 
     #[test]
     fn as_many_as_by_chance_say_nothing_and_fewer_speak_against() {
-        let tally = |best: f32| Tally { asked: 20.0, best, by_chance: 5.0 }.bits();
-        assert!(tally(5.0).abs() < 1e-3);
-        assert!((tally(20.0) - 40.0).abs() < 1e-3, "twenty times one in four");
-        assert!(tally(0.0) < -5.0 && tally(10.0) > 3.0);
-        assert_eq!(Tally::default().bits(), 0.0);
+        let test = |successes: f32| BinomialTest { trials: 20.0, successes, null_successes: 5.0 }.bits();
+        assert!(test(5.0).abs() < 1e-3);
+        assert!((test(20.0) - 40.0).abs() < 1e-3, "twenty times one in four");
+        assert!(test(0.0) < -5.0 && test(10.0) > 3.0);
+        assert_eq!(BinomialTest::default().bits(), 0.0);
     }
 
     #[test]
     fn the_keys_of_one_picture_say_no_more_than_four() {
-        let all = Tally { asked: 12.0, best: 9.0, by_chance: 3.0 };
-        let few = all.capped(KEYS_SAY);
-        assert_eq!((few.asked, few.best, few.by_chance), (4.0, 3.0, 1.0));
-        assert_eq!(few.capped(KEYS_SAY), few);
+        let all = BinomialTest { trials: 12.0, successes: 9.0, null_successes: 3.0 };
+        let few = all.capped(KEY_TRIALS_MAX);
+        assert_eq!((few.trials, few.successes, few.null_successes), (4.0, 3.0, 1.0));
+        assert_eq!(few.capped(KEY_TRIALS_MAX), few);
     }
 
     #[test]
     fn a_time_line_that_was_chosen_by_its_timing_pays_for_it() {
-        let tally = Tally { asked: 20.0, best: 20.0, by_chance: 5.0 };
-        let voted = Timing { source_pictures: tally, clip_pictures: tally, ..Timing::default() };
-        let mut chosen = Timing { paid: 6.0, ..voted };
+        let test = BinomialTest { trials: 20.0, successes: 20.0, null_successes: 5.0 };
+        let voted = TemporalConsistency { reference_frames: test, clip_frames: test, ..TemporalConsistency::default() };
+        let mut chosen = TemporalConsistency { selection_penalty: 6.0, ..voted };
         assert!((voted.bits() - chosen.bits() - 6.0).abs() < 1e-3);
         chosen.add(&voted);
-        assert_eq!(chosen.paid, 6.0);
+        assert_eq!(chosen.selection_penalty, 6.0);
     }
 
     #[test]
     fn a_slight_leaning_proves_nothing_however_long_it_lasts() {
-        let timing = |asked: f32, share: f32| {
-            let tally = Tally { asked, best: share * asked, by_chance: 0.2 * asked };
-            Timing { source_pictures: tally, clip_pictures: tally, ..Timing::default() }.bits()
+        let result = |trials: f32, share: f32| {
+            let test = BinomialTest { trials, successes: share * trials, null_successes: 0.2 * trials };
+            TemporalConsistency { reference_frames: test, clip_frames: test, ..TemporalConsistency::default() }.bits()
         };
-        assert!(timing(2400.0, 0.27) < 2.0 && timing(2400.0, 0.1) < -20.0);
-        assert!(timing(20.0, 1.0) > 40.0);
+        assert!(result(2400.0, 0.27) < 2.0 && result(2400.0, 0.1) < -20.0);
+        assert!(result(20.0, 1.0) > 40.0);
     }
 
     proptest! {
         #[test]
-        fn more_at_the_claimed_time_are_never_worth_less(asked in 1u8..60, best in 0u8..60, chance in 0.01_f32..0.99) {
-            let best = best % asked;
-            let tally = |best: u8| Tally { asked: asked.into(), best: best.into(), by_chance: chance * f32::from(asked) };
-            prop_assert!(tally(best).bits() <= tally(best + 1).bits() + 1e-3);
+        fn more_at_the_claimed_time_are_never_worth_less(trials in 1u8..60, successes in 0u8..60, null_rate in 0.01_f32..0.99) {
+            let successes = successes % trials;
+            let test = |successes: u8| BinomialTest { trials: trials.into(), successes: successes.into(), null_successes: null_rate * f32::from(trials) };
+            prop_assert!(test(successes).bits() <= test(successes + 1).bits() + 1e-3);
         }
     }
 }

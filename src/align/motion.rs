@@ -2,36 +2,36 @@
 //!
 //! Takes of one scene share all that is static, and that is most of what they show. Motion differs
 //! between takes. So the cells of [`Motion`], aligned by the geometry, are correlated frame by
-//! frame, and the claimed time competes with others, as in the test on keys ([`super::timing`]).
+//! frame, and the claimed time competes with others, as in the test on keys ([`super::consistency`]).
 
 use serde::{Deserialize, Serialize};
 
 use super::affine::Affine;
-use super::pairing::Pairing;
-use super::timing::{Tally, When, chance};
-use super::vote::Line;
-use super::{CONTRAST_SECONDS, MOMENT_GAP, Similarity, middle};
+use super::candidate::CandidatePair;
+use super::consistency::{BinomialTest, Window, null_rate};
+use super::vote::TemporalHypothesis;
+use super::{MOMENT_GAP, Similarity, TESTED_SECONDS, middle};
 use crate::fingerprint::{Motion, Orientation};
 
 /// Motion-signature correlation of a clip with a reference, at and off the hypothesis.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Moved {
+pub struct MotionCorrelation {
     /// Temporal consistency test on the moving frames of both sides.
-    pub pictures: Tally,
+    pub frames: BinomialTest,
     /// Sum of their correlations at the claimed time, each -1..=1.
-    pub correlations: f32,
+    pub sum: f32,
     /// Mean correlation of the clip's frames at the hypothesis, and the largest at any other offset
     /// of the same speed, two seconds to two minutes away, that has at least half of the frames.
     /// Computed for half a minute of the clip; joined parts keep the pair with the smallest margin.
-    pub on_line: f32,
-    /// See [`Moved::on_line`].
-    pub elsewhere: f32,
+    pub at_hypothesis: f32,
+    /// See [`MotionCorrelation::at_hypothesis`].
+    pub off_hypothesis: f32,
 }
 
-impl Moved {
+impl MotionCorrelation {
     /// Mean correlation at the claimed time, -1..=1; 0 if nothing moves.
-    pub fn likeness(&self) -> f32 {
-        if self.pictures.asked > 0.0 { self.correlations / self.pictures.asked } else { 0.0 }
+    pub fn mean(&self) -> f32 {
+        if self.frames.trials > 0.0 { self.sum / self.frames.trials } else { 0.0 }
     }
 
     /// Score of the test against another take, in bits; negative if the test favours one.
@@ -39,30 +39,30 @@ impl Moved {
     /// Both sides test the same moments, and neighbouring frames are not independent, so each trial
     /// counts half.
     pub fn bits(&self) -> f32 {
-        0.5 * self.pictures.bits()
+        0.5 * self.frames.bits()
     }
 
     /// Adds the result for another part of the clip.
-    pub(super) fn add(&mut self, other: &Moved) {
-        self.pictures.add(&other.pictures);
-        self.correlations += other.correlations;
+    pub(super) fn add(&mut self, other: &MotionCorrelation) {
+        self.frames.add(&other.frames);
+        self.sum += other.sum;
         // A part without motion does not count.
-        let said = (other.on_line, other.elsewhere) != (0.0, 0.0);
-        if said && other.elsewhere * self.on_line >= self.elsewhere * other.on_line {
-            (self.on_line, self.elsewhere) = (other.on_line, other.elsewhere);
+        let said = (other.at_hypothesis, other.off_hypothesis) != (0.0, 0.0);
+        if said && other.off_hypothesis * self.at_hypothesis >= self.off_hypothesis * other.at_hypothesis {
+            (self.at_hypothesis, self.off_hypothesis) = (other.at_hypothesis, other.off_hypothesis);
         }
     }
 }
 
 /// The motion signatures of a part of the clip and of a reference on the same cells.
-pub(super) struct Moving {
-    clip: Pictures,
-    source: Pictures,
+pub(super) struct MotionPair {
+    clip: MotionFrames,
+    reference: MotionFrames,
 }
 
 /// Motion signatures of some frames, less the mean of their cells, so that a change of light is not
 /// motion.
-struct Pictures {
+struct MotionFrames {
     /// In seconds, ascending.
     times: Vec<f32>,
     cells: Vec<Vec<f32>>,
@@ -70,9 +70,9 @@ struct Pictures {
     energies: Vec<f32>,
 }
 
-impl Pictures {
-    fn new(pictures: impl Iterator<Item = (f32, Vec<f32>)>) -> Pictures {
-        let mut made = Pictures { times: Vec::new(), cells: Vec::new(), energies: Vec::new() };
+impl MotionFrames {
+    fn new(pictures: impl Iterator<Item = (f32, Vec<f32>)>) -> MotionFrames {
+        let mut made = MotionFrames { times: Vec::new(), cells: Vec::new(), energies: Vec::new() };
         for (time, mut cells) in pictures {
             let mean = cells.iter().sum::<f32>() / cells.len().max(1) as f32;
             cells.iter_mut().for_each(|cell| *cell -= mean);
@@ -89,138 +89,149 @@ impl Pictures {
         start..self.times.partition_point(|time| *time <= to).max(start)
     }
 
-    fn moves(&self, picture: usize) -> bool {
-        self.energies[picture] >= MOVING_MIN
+    fn moves(&self, frame: usize) -> bool {
+        self.energies[frame] >= MOVING_MIN
     }
 }
 
-impl Pairing<'_> {
+impl CandidatePair<'_> {
     /// Aligns the cells of a part of the clip with those of a part of the reference, in seconds of
     /// each; `None` if the clip shows too few of them.
-    pub(super) fn moving(&self, clip_s: (f32, f32), source_s: (f32, f32)) -> Option<Moving> {
-        let (clip, source) = (&self.clip.motion, &self.shown.motion);
-        if clip.is_empty() || source.is_empty() {
+    pub(super) fn moving(&self, clip_s: (f32, f32), reference_s: (f32, f32)) -> Option<MotionPair> {
+        let (clip, reference) = (&self.clip.motion, &self.track.motion);
+        if clip.is_empty() || reference.is_empty() {
             return None;
         }
-        let seen = seen(clip, source, self.clip.aspect(), self.orientation, self.geometry);
+        let seen = visible_cells(clip, reference, self.clip.aspect(), self.orientation, self.geometry);
         if seen.len() < CELLS_MIN {
             return None;
         }
-        // A fingerprint made elsewhere may have any frame rate.
+        // A fingerprint made off_hypothesis may have any frame rate.
         let within = |motion: &Motion, (from, to): (f32, f32)| {
             let within = motion.between(from, to);
-            let step = within.len().div_ceil(PICTURES_MAX).max(1);
+            let step = within.len().div_ceil(FRAMES_MAX).max(1);
             within.step_by(step)
         };
-        let of_clip = |picture: usize| {
-            let cells = clip.picture(picture);
+        let of_clip = |frame: usize| {
+            let cells = clip.picture(frame);
             let mean = |(_, weights): &(usize, Vec<(usize, f32)>)| {
                 weights.iter().map(|&(cell, weight)| weight * f32::from(cells[cell])).sum::<f32>()
             };
-            (clip.time(picture).as_secs_f32(), seen.iter().map(mean).collect())
+            (clip.time(frame).as_secs_f32(), seen.iter().map(mean).collect())
         };
-        let of_source = |picture: usize| {
-            let cells = source.picture(picture);
-            (source.time(picture).as_secs_f32(), seen.iter().map(|(cell, _)| f32::from(cells[*cell])).collect())
+        let of_reference = |frame: usize| {
+            let cells = reference.picture(frame);
+            (reference.time(frame).as_secs_f32(), seen.iter().map(|(cell, _)| f32::from(cells[*cell])).collect())
         };
-        Some(Moving {
-            clip: Pictures::new(within(clip, clip_s).map(of_clip)),
-            source: Pictures::new(within(source, source_s).map(of_source)),
+        Some(MotionPair {
+            clip: MotionFrames::new(within(clip, clip_s).map(of_clip)),
+            reference: MotionFrames::new(within(reference, reference_s).map(of_reference)),
         })
     }
 
     /// Motion correlation between two moments of the clip, or in the middle if that is too long.
-    pub(super) fn moved(&self, line: Line, (first, last): (f32, f32)) -> Moved {
-        let (first, last) = middle((first, last), CONTRAST_SECONDS);
-        let reach = When::reach(line.speed);
-        let source_s = line.span((first, last), reach);
-        let Some(moving) = self.moving((first, last), source_s) else { return Moved::default() };
-        let moved = moving.moved(line);
-        if moved.pictures.asked < 1.0 {
-            return moved;
+    pub(super) fn motion_correlation(
+        &self,
+        temporal: TemporalHypothesis,
+        (first, last): (f32, f32),
+    ) -> MotionCorrelation {
+        let (first, last) = middle((first, last), TESTED_SECONDS);
+        let reach = Window::reach(temporal.speed);
+        let reference_s = temporal.span((first, last), reach);
+        let Some(moving) = self.moving((first, last), reference_s) else { return MotionCorrelation::default() };
+        let result = moving.motion_correlation(temporal);
+        if result.frames.trials < 1.0 {
+            return result;
         }
-        let (first, last) = middle((first, last), ELSEWHERE_SECONDS);
-        let source_s = line.span((first, last), ELSEWHERE_REACH);
-        let Some(tracks) = self.moving((first, last), source_s).and_then(Tracks::new) else { return moved };
-        let others = tracks.lines(line.speed).filter(|other| (other.offset - line.offset).abs() >= MOMENT_GAP);
-        let elsewhere = others.filter_map(|other| tracks.along(other)).fold(0.0, f32::max);
-        Moved { on_line: tracks.along(line).unwrap_or(0.0), elsewhere, ..moved }
+        let (first, last) = middle((first, last), OFF_HYPOTHESIS_SECONDS);
+        let reference_s = temporal.span((first, last), OFF_HYPOTHESIS_REACH);
+        let Some(matrix) = self.moving((first, last), reference_s).and_then(CorrelationMatrix::new) else {
+            return result;
+        };
+        let others =
+            matrix.hypotheses(temporal.speed).filter(|other| (other.offset - temporal.offset).abs() >= MOMENT_GAP);
+        let off_hypothesis = others.filter_map(|other| matrix.along(other)).fold(0.0, f32::max);
+        MotionCorrelation { at_hypothesis: matrix.along(temporal).unwrap_or(0.0), off_hypothesis, ..result }
     }
 }
 
-impl Moving {
+impl MotionPair {
     /// Correlation of one frame of the clip with one of the reference, -1..=1, damped if either
     /// hardly moves.
-    fn correlation(&self, clip: usize, source: usize) -> f32 {
-        let product: f32 = self.clip.cells[clip].iter().zip(&self.source.cells[source]).map(|(a, b)| a * b).sum();
-        product / ((self.clip.energies[clip] + MOVING_MIN) * (self.source.energies[source] + MOVING_MIN)).sqrt()
+    fn correlation(&self, clip: usize, reference: usize) -> f32 {
+        let product: f32 = self.clip.cells[clip].iter().zip(&self.reference.cells[reference]).map(|(a, b)| a * b).sum();
+        product / ((self.clip.energies[clip] + MOVING_MIN) * (self.reference.energies[reference] + MOVING_MIN)).sqrt()
     }
 
     /// Runs the temporal consistency test on all moving frames of either side.
-    fn moved(&self, line: Line) -> Moved {
-        let mut moved = Moved::default();
-        let speed = line.speed.abs().max(0.1);
+    fn motion_correlation(&self, temporal: TemporalHypothesis) -> MotionCorrelation {
+        let mut result = MotionCorrelation::default();
+        let speed = temporal.speed.abs().max(0.1);
         for clip in (0..self.clip.times.len()).filter(|&clip| self.clip.moves(clip)) {
-            let claimed = line.at(self.clip.times[clip]);
-            let reach = When::reach(speed);
-            let others = self.source.between(claimed - reach, claimed + reach).map(|source| {
-                (When::in_source((self.source.times[source] - claimed) / speed), self.correlation(clip, source))
+            let claimed = temporal.at(self.clip.times[clip]);
+            let reach = Window::reach(speed);
+            let others = self.reference.between(claimed - reach, claimed + reach).map(|reference| {
+                (
+                    Window::in_source((self.reference.times[reference] - claimed) / speed),
+                    self.correlation(clip, reference),
+                )
             });
-            moved.ask(others);
+            result.ask(others);
         }
-        for source in (0..self.source.times.len()).filter(|&source| self.source.moves(source)) {
-            let claimed = (self.source.times[source] - line.offset) / line.speed;
-            let reach = When::reach(1.0);
+        for reference in (0..self.reference.times.len()).filter(|&reference| self.reference.moves(reference)) {
+            let claimed = (self.reference.times[reference] - temporal.offset) / temporal.speed;
+            let reach = Window::reach(1.0);
             let others = self
                 .clip
                 .between(claimed - reach, claimed + reach)
-                .map(|clip| (When::in_clip(self.clip.times[clip] - claimed), self.correlation(clip, source)));
-            moved.ask(others);
+                .map(|clip| (Window::in_clip(self.clip.times[clip] - claimed), self.correlation(clip, reference)));
+            result.ask(others);
         }
-        moved
+        result
     }
 }
 
 /// Correlations of the clip's moving frames with all frames of the reference, for the evaluation of
 /// many hypotheses.
-pub(super) struct Tracks {
-    moving: Moving,
+pub(super) struct CorrelationMatrix {
+    moving: MotionPair,
     /// Indices of the clip's moving frames.
     pictures: Vec<usize>,
     /// Row-major, one row for each of these.
     correlations: Vec<f32>,
 }
 
-impl Tracks {
+impl CorrelationMatrix {
     /// Returns `None` if nothing moves.
-    pub(super) fn new(moving: Moving) -> Option<Tracks> {
+    pub(super) fn new(moving: MotionPair) -> Option<CorrelationMatrix> {
         let pictures: Vec<usize> = (0..moving.clip.times.len()).filter(|&clip| moving.clip.moves(clip)).collect();
-        if pictures.is_empty() || moving.source.times.is_empty() {
+        if pictures.is_empty() || moving.reference.times.is_empty() {
             return None;
         }
-        let row = |&clip: &usize| (0..moving.source.times.len()).map(move |source| (clip, source));
+        let row = |&clip: &usize| (0..moving.reference.times.len()).map(move |reference| (clip, reference));
         let correlations =
-            pictures.iter().flat_map(row).map(|(clip, source)| moving.correlation(clip, source)).collect();
-        Some(Tracks { moving, pictures, correlations })
+            pictures.iter().flat_map(row).map(|(clip, reference)| moving.correlation(clip, reference)).collect();
+        Some(CorrelationMatrix { moving, pictures, correlations })
     }
 
     /// The reference's times in seconds, and for each moving frame of the clip its time and row.
     pub(super) fn rows(&self) -> (&[f32], impl Iterator<Item = (f32, &[f32])>) {
-        let times = &self.moving.source.times;
+        let times = &self.moving.reference.times;
         let rows = self.pictures.iter().zip(self.correlations.chunks(times.len()));
-        (times, rows.map(|(&picture, row)| (self.moving.clip.times[picture], row)))
+        (times, rows.map(|(&frame, row)| (self.moving.clip.times[frame], row)))
     }
 
     /// Mean correlation on a hypothesis over the frames that the reference covers; `None` if these
     /// are less than half.
-    fn along(&self, line: Line) -> Option<f32> {
-        let times = &self.moving.source.times;
+    fn along(&self, temporal: TemporalHypothesis) -> Option<f32> {
+        let times = &self.moving.reference.times;
         let fit = |(row, &clip): (usize, &usize)| {
-            let at = line.at(self.moving.clip.times[clip]);
+            let at = temporal.at(self.moving.clip.times[clip]);
             let after = times.partition_point(|time| *time < at);
             let beside = [after.checked_sub(1), Some(after)].into_iter().flatten();
-            let near = beside.filter(|&source| times.get(source).is_some_and(|time| (time - at).abs() <= ON_LINE));
-            near.map(|source| self.correlations[row * times.len() + source]).reduce(f32::max)
+            let near =
+                beside.filter(|&reference| times.get(reference).is_some_and(|time| (time - at).abs() <= ON_HYPOTHESIS));
+            near.map(|reference| self.correlations[row * times.len() + reference]).reduce(f32::max)
         };
         let fits: Vec<f32> = self.pictures.iter().enumerate().filter_map(fit).collect();
         (2 * fits.len() >= self.pictures.len()).then(|| fits.iter().sum::<f32>() / fits.len() as f32)
@@ -228,15 +239,15 @@ impl Tracks {
 
     /// First and last moving frame of the clip, in seconds.
     fn span(&self) -> (f32, f32) {
-        let time = |picture: Option<&usize>| picture.map_or(0.0, |&picture| self.moving.clip.times[picture]);
+        let time = |frame: Option<&usize>| frame.map_or(0.0, |&frame| self.moving.clip.times[frame]);
         (time(self.pictures.first()), time(self.pictures.last()))
     }
 
     /// Hypotheses of one speed for which the reference covers any moment of the clip.
-    fn lines(&self, speed: f32) -> impl Iterator<Item = Line> {
+    fn hypotheses(&self, speed: f32) -> impl Iterator<Item = TemporalHypothesis> {
         let (first, last) = self.span();
-        let times = &self.moving.source.times;
-        let (start, end) = (times[0] - ON_LINE, times[times.len() - 1] + ON_LINE);
+        let times = &self.moving.reference.times;
+        let (start, end) = (times[0] - ON_HYPOTHESIS, times[times.len() - 1] + ON_HYPOTHESIS);
         let ends = if speed < 0.0 {
             (start - speed * first, end - speed * last)
         } else {
@@ -244,62 +255,73 @@ impl Tracks {
         };
         let steps = ((ends.1 - ends.0) / STEP).floor();
         let steps = if steps >= 0.0 { steps as u32 + 1 } else { 0 };
-        (0..steps).map(move |step| Line { speed, offset: ends.0 + step as f32 * STEP })
+        (0..steps).map(move |step| TemporalHypothesis { speed, offset: ends.0 + step as f32 * STEP })
     }
 
     /// The hypothesis at one of these speeds that motion fits clearly better than `line` and any
     /// other.
-    pub(super) fn better(&self, line: Line, speeds: impl Iterator<Item = f32>) -> Option<Line> {
-        if self.pictures.len() < PICTURES_MIN {
+    pub(super) fn better(
+        &self,
+        temporal: TemporalHypothesis,
+        speeds: impl Iterator<Item = f32>,
+    ) -> Option<TemporalHypothesis> {
+        if self.pictures.len() < FRAMES_MIN {
             return None;
         }
         // Most copies play at unit speed, and motion to and fro also fits backwards.
-        let handicap = |speed: f32| {
+        let cost = |speed: f32| {
             if speed < 0.0 {
                 BACKWARDS_COST
-            } else if speed == 1.0 || speed == line.speed {
+            } else if speed == 1.0 || speed == temporal.speed {
                 0.0
             } else {
                 OTHER_SPEED_COST
             }
         };
-        let fit = |other: Line| self.along(other).map(|fit| (fit - handicap(other.speed), other));
-        let lines: Vec<(f32, Line)> = speeds.flat_map(|speed| self.lines(speed)).filter_map(fit).collect();
-        let best = lines.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0))?;
+        let fit = |other: TemporalHypothesis| self.along(other).map(|fit| (fit - cost(other.speed), other));
+        let hypotheses: Vec<(f32, TemporalHypothesis)> =
+            speeds.flat_map(|speed| self.hypotheses(speed)).filter_map(fit).collect();
+        let best = hypotheses.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0))?;
         // Hypotheses of neighbouring speeds that cross the best one are no competitors: they fit
         // nearly as well.
         let (first, last) = self.span();
-        let apart = |other: &Line| [first, last].iter().all(|&time| (other.at(time) - best.1.at(time)).abs() > APART);
-        let rivals = lines.iter().filter(|(_, other)| apart(other)).map(|(fit, _)| *fit);
-        let rival = rivals.fold(self.along(line).unwrap_or(0.0), f32::max);
-        (best.0 >= LIKENESS_MIN && best.0 >= rival + LIKENESS_GAIN).then_some(best.1)
+        let apart = |other: &TemporalHypothesis| {
+            [first, last].iter().all(|&time| (other.at(time) - best.1.at(time)).abs() > COMPETITOR_DISTANCE)
+        };
+        let competitors = hypotheses.iter().filter(|(_, other)| apart(other)).map(|(fit, _)| *fit);
+        let rival = competitors.fold(self.along(temporal).unwrap_or(0.0), f32::max);
+        (best.0 >= CORRELATION_MIN && best.0 >= rival + CORRELATION_MARGIN).then_some(best.1)
     }
 }
 
-impl Moved {
+impl MotionCorrelation {
     /// Adds the trial of one frame, given its correlations with the other side's frames.
-    fn ask(&mut self, others: impl Iterator<Item = (When, f32)>) {
+    fn ask(&mut self, others: impl Iterator<Item = (Window, f32)>) {
         let (mut near, mut far) = ((0_usize, f32::NEG_INFINITY), (0_usize, f32::NEG_INFINITY));
-        for (when, correlation) in others {
-            let side = match when {
-                When::Near => &mut near,
-                When::Far => &mut far,
-                When::Between => continue,
+        for (window, correlation) in others {
+            let side = match window {
+                Window::Positive => &mut near,
+                Window::Negative => &mut far,
+                Window::Neither => continue,
             };
             *side = (side.0 + 1, side.1.max(correlation));
         }
-        if let Some(chance) = chance(near.0, far.0) {
-            self.pictures.add(&Tally { asked: 1.0, best: f32::from(near.1 > far.1), by_chance: chance });
-            self.correlations += near.1;
+        if let Some(null_rate) = null_rate(near.0, far.0) {
+            self.frames.add(&BinomialTest {
+                trials: 1.0,
+                successes: f32::from(near.1 > far.1),
+                null_successes: null_rate,
+            });
+            self.sum += near.1;
         }
     }
 }
 
 /// The reference's cells that the clip shows, each with the overlapping cells of the clip and their
 /// weights, which sum to one.
-fn seen(
+fn visible_cells(
     clip: &Motion,
-    source: &Motion,
+    reference: &Motion,
     aspect: f32,
     orientation: Orientation,
     geometry: &Similarity,
@@ -307,14 +329,14 @@ fn seen(
     let Some(to_clip) = Affine::to_clip(orientation, geometry, aspect) else { return Vec::new() };
     // A negative inverts the sign of every change.
     let sign = if orientation.negative { -1.0 } else { 1.0 };
-    let ((columns, rows), (across, down)) = (source.size(), clip.size());
+    let ((columns, rows), (across, down)) = (reference.size(), clip.size());
     let mut seen = Vec::new();
     for cell in 0..columns * rows {
         let (column, row) = ((cell % columns) as f32, (cell / columns) as f32);
         let mut weights: Vec<(usize, f32)> = Vec::new();
         // Bilinear interpolation at four points of the cell.
         for (dx, dy) in [(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)] {
-            let (x, y) = to_clip.at((column + dx) * source.pitch(), (row + dy) * source.pitch());
+            let (x, y) = to_clip.at((column + dx) * reference.pitch(), (row + dy) * reference.pitch());
             if !((0.0..=aspect).contains(&x) && (0.0..=1.0).contains(&y)) {
                 weights.clear();
                 break;
@@ -353,20 +375,20 @@ const CELLS_MIN: usize = 24;
 const MOVING_MIN: f32 = 2.0;
 
 /// Maximum number of frames of either side: two minutes of a clip have 480.
-const PICTURES_MAX: usize = 600;
+const FRAMES_MAX: usize = 600;
 
 /// Minimum number of moving frames of the clip for a mean correlation.
-const PICTURES_MIN: usize = 6;
+const FRAMES_MIN: usize = 6;
 
 /// Minimum mean correlation of a hypothesis that replaces the voted one, and its minimum margin
 /// over any other.
-const LIKENESS_MIN: f32 = 0.25;
-const LIKENESS_GAIN: f32 = 0.1;
+const CORRELATION_MIN: f32 = 0.25;
+const CORRELATION_MARGIN: f32 = 0.1;
 
 /// Longest part of the clip to correlate at other offsets, in seconds, and the maximum distance of
 /// these, in seconds of the reference.
-const ELSEWHERE_SECONDS: f32 = 30.0;
-const ELSEWHERE_REACH: f32 = 120.0;
+const OFF_HYPOTHESIS_SECONDS: f32 = 30.0;
+const OFF_HYPOTHESIS_REACH: f32 = 120.0;
 
 /// Costs, in correlation, of a speed other than unit and voted speed, and of playing backwards.
 const OTHER_SPEED_COST: f32 = 0.03;
@@ -377,16 +399,16 @@ const STEP: f32 = 0.25;
 
 /// Minimum distance between competing hypotheses at both ends of the clip, in seconds of the
 /// reference.
-const APART: f32 = 0.6;
+const COMPETITOR_DISTANCE: f32 = 0.6;
 
 /// Maximum distance of a reference frame from the hypothesis, in seconds: a little more than half
 /// of a sampling interval.
-pub(super) const ON_LINE: f32 = 0.3;
+pub(super) const ON_HYPOTHESIS: f32 = 0.3;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::align::guide::Shown;
+    use crate::align::guided::ReferenceTrack;
     use crate::align::tests::still_clip;
     use crate::fingerprint::{Fingerprint, Place};
     use std::time::Duration;
@@ -433,9 +455,9 @@ mod tests {
         motion
     }
 
-    fn source() -> Shown {
+    fn reference() -> ReferenceTrack {
         let times = (0..80).map(|i| 0.5 * i as f32);
-        Shown::new(Vec::new(), motion(28, 16, times, |x, y, time| level(x, y, time, 0.0)))
+        ReferenceTrack::new(Vec::new(), motion(28, 16, times, |x, y, time| level(x, y, time, 0.0)))
     }
 
     /// Ten seconds of a take, from `from` seconds of the reference on, edited.
@@ -453,7 +475,7 @@ mod tests {
 
     #[test]
     fn a_copy_moves_as_its_source_at_its_own_time_only() {
-        let shown = source();
+        let track = reference();
         let crop = Similarity { scale: 0.7, x: 0.3, y: 0.2 };
         let inset = Similarity { scale: 2.5, x: -2.0, y: -1.0 };
         let tilted = Orientation { warp: crate::fingerprint::Warp::Tilt(12), ..Orientation::UPRIGHT };
@@ -468,33 +490,37 @@ mod tests {
             (turned, &fills),
         ] {
             let clip = clip(12.0, 0.0, orientation, geometry);
-            let pairing = Pairing { clip: &clip, shown: &shown, orientation, geometry };
-            let moved = |offset: f32| pairing.moved(Line { speed: 1.0, offset }, (0.0, 9.75));
-            let (here, there) = (moved(12.0), moved(19.0));
-            assert!(here.bits() > 30.0 && here.likeness() > 0.5, "{orientation:?} {geometry:?}: {here:?}");
-            assert!(there.bits() < 6.0 && there.likeness() < 0.3, "{orientation:?} {geometry:?}: {there:?}");
+            let candidate = CandidatePair { clip: &clip, track: &track, orientation, geometry };
+            let result =
+                |offset: f32| candidate.motion_correlation(TemporalHypothesis { speed: 1.0, offset }, (0.0, 9.75));
+            let (here, there) = (result(12.0), result(19.0));
+            assert!(here.bits() > 30.0 && here.mean() > 0.5, "{orientation:?} {geometry:?}: {here:?}");
+            assert!(there.bits() < 6.0 && there.mean() < 0.3, "{orientation:?} {geometry:?}: {there:?}");
         }
     }
 
     #[test]
     fn another_take_moves_otherwise() {
-        let (shown, clip) = (source(), clip(12.0, 1.0, Orientation::UPRIGHT, &WHOLE));
-        let pairing = Pairing { clip: &clip, shown: &shown, orientation: Orientation::UPRIGHT, geometry: &WHOLE };
+        let (track, clip) = (reference(), clip(12.0, 1.0, Orientation::UPRIGHT, &WHOLE));
+        let candidate =
+            CandidatePair { clip: &clip, track: &track, orientation: Orientation::UPRIGHT, geometry: &WHOLE };
         for offset in 0..30 {
-            let moved = pairing.moved(Line { speed: 1.0, offset: offset as f32 }, (0.0, 9.75));
-            assert!(moved.bits() < 12.0 && moved.likeness() < 0.4, "{offset}: {moved:?}");
+            let result =
+                candidate.motion_correlation(TemporalHypothesis { speed: 1.0, offset: offset as f32 }, (0.0, 9.75));
+            assert!(result.bits() < 12.0 && result.mean() < 0.4, "{offset}: {result:?}");
         }
     }
 
     #[test]
     fn the_time_of_a_copy_is_found_by_what_moves() {
-        let shown = source();
-        let wrong = Line { speed: 1.0, offset: 17.0 };
+        let track = reference();
+        let wrong = TemporalHypothesis { speed: 1.0, offset: 17.0 };
         let better = |clip: &Fingerprint| {
-            let pairing = Pairing { clip, shown: &shown, orientation: Orientation::UPRIGHT, geometry: &WHOLE };
-            Tracks::new(pairing.moving((0.0, 10.0), (0.0, 40.0))?)?.better(wrong, [0.8, 1.0, 1.25].into_iter())
+            let candidate = CandidatePair { clip, track: &track, orientation: Orientation::UPRIGHT, geometry: &WHOLE };
+            CorrelationMatrix::new(candidate.moving((0.0, 10.0), (0.0, 40.0))?)?
+                .better(wrong, [0.8, 1.0, 1.25].into_iter())
         };
-        let found = better(&clip(12.0, 0.0, Orientation::UPRIGHT, &WHOLE)).expect("a better line");
+        let found = better(&clip(12.0, 0.0, Orientation::UPRIGHT, &WHOLE)).expect("a better temporal");
         assert!(found.speed == 1.0 && (found.offset - 12.0).abs() <= 0.3, "{found:?}");
         assert_eq!(better(&clip(12.0, 1.0, Orientation::UPRIGHT, &WHOLE)), None);
         assert_eq!(better(&still_clip(10.0)), None);
@@ -502,17 +528,22 @@ mod tests {
 
     #[test]
     fn of_joined_parts_the_one_that_comes_again_counts() {
-        let part = |on_line: f32, elsewhere: f32| Moved { correlations: 2.0, on_line, elsewhere, ..Moved::default() };
+        let part = |at_hypothesis: f32, off_hypothesis: f32| MotionCorrelation {
+            sum: 2.0,
+            at_hypothesis,
+            off_hypothesis,
+            ..MotionCorrelation::default()
+        };
         let mut joined = part(0.9, 0.1);
         joined.add(&part(0.5, 0.5));
         joined.add(&part(0.8, 0.0));
-        assert_eq!((joined.correlations, joined.on_line, joined.elsewhere), (6.0, 0.5, 0.5));
+        assert_eq!((joined.sum, joined.at_hypothesis, joined.off_hypothesis), (6.0, 0.5, 0.5));
         // A part without motion leaves the others unchanged, in either order.
-        joined.add(&Moved::default());
-        assert_eq!((joined.on_line, joined.elsewhere), (0.5, 0.5));
-        let mut still = Moved::default();
+        joined.add(&MotionCorrelation::default());
+        assert_eq!((joined.at_hypothesis, joined.off_hypothesis), (0.5, 0.5));
+        let mut still = MotionCorrelation::default();
         still.add(&part(0.5, 0.4));
-        assert_eq!((still.on_line, still.elsewhere), (0.5, 0.4));
+        assert_eq!((still.at_hypothesis, still.off_hypothesis), (0.5, 0.4));
     }
 
     #[test]
@@ -522,24 +553,29 @@ mod tests {
             let middle = 0.9 + 0.5 * (std::f32::consts::TAU * time / 3.0).sin();
             i8::from((x - middle).hypot(y - 0.5) < 0.25)
         };
-        let shown = Shown::new(Vec::new(), motion(28, 16, (0..20).map(|i| 0.5 * i as f32), to_and_fro));
+        let track = ReferenceTrack::new(Vec::new(), motion(28, 16, (0..20).map(|i| 0.5 * i as f32), to_and_fro));
         let walker = motion(57, 32, (0..40).map(|i| 0.25 * i as f32), to_and_fro);
         let clip = Fingerprint { motion: walker, ..still_clip(10.0) };
-        let pairing = Pairing { clip: &clip, shown: &shown, orientation: Orientation::UPRIGHT, geometry: &WHOLE };
-        let moved = pairing.moved(Line { speed: 1.0, offset: 0.0 }, (0.0, 9.75));
-        assert!(moved.on_line > 0.6 && moved.elsewhere > 0.9 * moved.on_line, "{moved:?}");
+        let candidate =
+            CandidatePair { clip: &clip, track: &track, orientation: Orientation::UPRIGHT, geometry: &WHOLE };
+        let result = candidate.motion_correlation(TemporalHypothesis { speed: 1.0, offset: 0.0 }, (0.0, 9.75));
+        assert!(result.at_hypothesis > 0.6 && result.off_hypothesis > 0.9 * result.at_hypothesis, "{result:?}");
     }
 
     #[test]
     fn what_stands_still_says_nothing() {
-        let shown = source();
+        let track = reference();
         let still =
             Fingerprint { motion: motion(57, 32, (0..40).map(|i| 0.25 * i as f32), |_, _, _| 0), ..still_clip(10.0) };
-        let pairing = Pairing { clip: &still, shown: &shown, orientation: Orientation::UPRIGHT, geometry: &WHOLE };
-        let moved = pairing.moved(Line { speed: 1.0, offset: 12.0 }, (0.0, 9.75));
-        assert!(moved.bits() <= 0.0 && moved.likeness() < 0.1, "{moved:?}");
+        let candidate =
+            CandidatePair { clip: &still, track: &track, orientation: Orientation::UPRIGHT, geometry: &WHOLE };
+        let result = candidate.motion_correlation(TemporalHypothesis { speed: 1.0, offset: 12.0 }, (0.0, 9.75));
+        assert!(result.bits() <= 0.0 && result.mean() < 0.1, "{result:?}");
         let nowhere = Similarity { scale: 1.0, x: 9.0, y: 9.0 };
-        let pairing = Pairing { geometry: &nowhere, ..pairing };
-        assert_eq!(pairing.moved(Line { speed: 1.0, offset: 12.0 }, (0.0, 9.75)), Moved::default());
+        let candidate = CandidatePair { geometry: &nowhere, ..candidate };
+        assert_eq!(
+            candidate.motion_correlation(TemporalHypothesis { speed: 1.0, offset: 12.0 }, (0.0, 9.75)),
+            MotionCorrelation::default()
+        );
     }
 }

@@ -4,30 +4,30 @@ use std::collections::HashSet;
 
 use super::Context;
 use super::Similarity;
-use super::guide::{self, Trace};
-use super::pieces::EDGE;
-use super::vote::Line;
+use super::guided::{self, VerifiedCorrespondence};
+use super::split::EDGE;
+use super::vote::TemporalHypothesis;
 use crate::fingerprint::Orientation;
 
 impl Context<'_> {
     /// Share of the reference's visible keys with a verified correspondence between two moments of
     /// the clip, 0..=1.
-    pub(super) fn shown(
+    pub(super) fn key_recall(
         &self,
-        traces: &[Trace],
+        verified: &[VerifiedCorrespondence],
         (first, last): (f32, f32),
         orientation: Orientation,
         geometry: &Similarity,
-        line: Line,
+        temporal: TemporalHypothesis,
     ) -> f32 {
-        let runs: HashSet<usize> = traces.iter().map(|trace| trace.run).collect();
+        let runs: HashSet<usize> = verified.iter().map(|correspondence| correspondence.run).collect();
         let aspect = orientation.aspect(self.clip.aspect());
-        let (from, to) = line.span((first, last), EDGE);
+        let (from, to) = temporal.span((first, last), EDGE);
         let fine = self.clip.keys.iter().any(|key| key.fine);
         let (mut visible, mut found) = (0_u32, 0_u32);
-        for (number, run) in self.shown.runs.iter().enumerate() {
+        for (number, run) in self.track.runs.iter().enumerate() {
             let in_time = run.first.as_secs_f32() <= to && run.last.as_secs_f32() >= from;
-            if in_time && guide::visible(run, geometry, aspect, fine) {
+            if in_time && guided::visible(run, geometry, aspect, fine) {
                 visible += 1;
                 found += u32::from(runs.contains(&number));
             }

@@ -6,26 +6,26 @@
 
 use std::time::Duration;
 
-use super::vote::{self, Line, Pace, Vote};
-use super::{Agreement, Corpus, FITS, SEED_WINDOW, Similarity, TIME_TOLERANCE, pairs};
+use super::vote::{self, SpeedModel, TemporalHypothesis, Vote};
+use super::{Corpus, Hypothesis, OPTIMISATION_ROUNDS, SEED_WINDOW, Similarity, TIME_TOLERANCE, pairs};
 use crate::evidence;
 use crate::fingerprint::Orientation;
 use crate::search::Hit;
 
 /// A geometry and a temporal hypothesis with inliers among the strongest correspondences.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Agreed {
+pub struct CoarseHypothesis {
     /// Score of the inliers, in bits.
     pub bits: f32,
     orientation: Orientation,
     geometry: Similarity,
-    line: Line,
+    temporal: TemporalHypothesis,
 }
 
-impl Agreed {
+impl CoarseHypothesis {
     /// Whether a correspondence is an inlier.
     pub fn explains(&self, hit: &Hit) -> bool {
-        let off = self.line.at(hit.clip_time.as_secs_f32());
+        let off = self.temporal.at(hit.clip_time.as_secs_f32());
         let within = |first: Duration, last: Duration| {
             (first.as_secs_f32() - TIME_TOLERANCE..=last.as_secs_f32() + TIME_TOLERANCE).contains(&off)
         };
@@ -37,19 +37,19 @@ impl Agreed {
 
 /// The best hypothesis for the strongest correspondences with one reference, sorted by orientation;
 /// `None` if there is none.
-pub fn agreed(hits: &[Hit], corpus: &Corpus<'_>) -> Option<Agreed> {
+pub fn coarse_hypothesis(hits: &[Hit], corpus: &Corpus<'_>) -> Option<CoarseHypothesis> {
     let of_orientation = hits.chunk_by(|a, b| a.orientation == b.orientation);
-    let mut groups: Vec<(f32, &[Hit])> = of_orientation.map(|group| (worth(group), group)).collect();
+    let mut groups: Vec<(f32, &[Hit])> = of_orientation.map(|group| (score(group), group)).collect();
     groups.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1[0].orientation.cmp(&b.1[0].orientation)));
-    let mut best: Option<Agreed> = None;
+    let mut best: Option<CoarseHypothesis> = None;
     for (_, group) in groups.into_iter().take(GROUPS_MAX) {
         let group = strongest_by_second(group);
         let votes = vote::votes(&group);
-        for pace in [Pace::RealTime, Pace::Any] {
+        for model in [SpeedModel::Unit, SpeedModel::Free] {
             if best.is_some_and(|best| best.bits >= ENOUGH) {
                 break;
             }
-            let found = of_votes(&votes, &group, pace, corpus.keys);
+            let found = of_votes(&votes, &group, model, corpus.keys);
             best = [best, found].into_iter().flatten().reduce(|a, b| if b.bits > a.bits { b } else { a });
         }
     }
@@ -57,7 +57,7 @@ pub fn agreed(hits: &[Hit], corpus: &Corpus<'_>) -> Option<Agreed> {
 }
 
 /// Upper bound of the score of some correspondences: the sum of their weights.
-fn worth(hits: &[Hit]) -> f32 {
+fn score(hits: &[Hit]) -> f32 {
     hits.iter().map(|hit| evidence::weight(&hit.pair).max(0.0)).sum()
 }
 
@@ -75,21 +75,21 @@ fn strongest_by_second(group: &[Hit]) -> Vec<Hit> {
     seconds.flat_map(|of_second| of_second.iter().take(each)).map(|(_, hit)| **hit).collect()
 }
 
-fn of_votes(votes: &[Vote], group: &[Hit], pace: Pace, corpus_keys: u64) -> Option<Agreed> {
+fn of_votes(votes: &[Vote], group: &[Hit], model: SpeedModel, corpus_keys: u64) -> Option<CoarseHypothesis> {
     let mut order: Vec<usize> = (0..votes.len()).collect();
-    order.sort_by(|&a, &b| votes[b].share.total_cmp(&votes[a].share).then(a.cmp(&b)));
+    order.sort_by(|&a, &b| votes[b].weight.total_cmp(&votes[a].weight).then(a.cmp(&b)));
     let mut explained = vec![false; votes.len()];
-    let mut best: Option<Agreed> = None;
+    let mut best: Option<CoarseHypothesis> = None;
     for _ in 0..SEEDS {
         let Some(&seed) = order.iter().find(|&&vote| !explained[vote]) else { break };
-        let agreement = grow(votes, seed, pace);
+        let hypothesis = optimise(votes, seed, model);
         explained[seed] = true;
-        agreement.votes.iter().for_each(|&vote| explained[vote] = true);
-        let pairs = pairs(votes, &agreement, group);
-        let bits = evidence::count(pairs.iter().map(|(_, pair)| pair), corpus_keys).total;
+        hypothesis.votes.iter().for_each(|&vote| explained[vote] = true);
+        let pairs = pairs(votes, &hypothesis, group);
+        let bits = evidence::score(pairs.iter().map(|(_, pair)| pair), corpus_keys).total;
         if best.is_none_or(|best| bits > best.bits) {
-            let Agreement { geometry, line, .. } = agreement;
-            best = Some(Agreed { bits, orientation: group[0].orientation, geometry, line });
+            let Hypothesis { geometry, temporal, .. } = hypothesis;
+            best = Some(CoarseHypothesis { bits, orientation: group[0].orientation, geometry, temporal });
         }
         if bits >= ENOUGH {
             break;
@@ -100,26 +100,26 @@ fn of_votes(votes: &[Vote], group: &[Hit], pace: Pace, corpus_keys: u64) -> Opti
 
 /// Finds the temporal hypothesis with the most inliers for the geometry of one seed, and refits
 /// both (local optimisation).
-pub(super) fn grow(votes: &[Vote], seed: usize, pace: Pace) -> Agreement {
+pub(super) fn optimise(votes: &[Vote], seed: usize, model: SpeedModel) -> Hypothesis {
     let start = &votes[seed];
     let mut geometry = start.geometry();
     let alike: Vec<&Vote> =
         votes.iter().filter(|v| (v.time - start.time).abs() <= SEED_WINDOW && v.fits(&geometry)).collect();
-    let mut line = vote::time_line(start, &alike, pace);
-    let fitting = |geometry: &Similarity, line: Line, window: f32| -> Vec<usize> {
-        let fits = |v: &Vote| v.fits(geometry) && line.miss(v) <= TIME_TOLERANCE;
+    let mut temporal = vote::temporal_hypothesis(start, &alike, model);
+    let fitting = |geometry: &Similarity, temporal: TemporalHypothesis, window: f32| -> Vec<usize> {
+        let fits = |v: &Vote| v.fits(geometry) && temporal.residual(v) <= TIME_TOLERANCE;
         (0..votes.len()).filter(|&i| (votes[i].time - start.time).abs() <= window && fits(&votes[i])).collect()
     };
     let mut window = SEED_WINDOW;
-    for _ in 0..FITS {
-        let inliers = fitting(&geometry, line, window);
+    for _ in 0..OPTIMISATION_ROUNDS {
+        let inliers = fitting(&geometry, temporal, window);
         let of_inliers = inliers.iter().map(|&i| &votes[i]);
         geometry = vote::fit_geometry(of_inliers.clone()).unwrap_or(geometry);
-        line = vote::fit_line(of_inliers, line, pace);
+        temporal = vote::fit_temporal(of_inliers, temporal, model);
         window *= 3.0;
     }
-    let votes = fitting(&geometry, line, f32::INFINITY);
-    Agreement { geometry, line, votes, paid: 0.0, jumps: false, outdone: false }
+    let votes = fitting(&geometry, temporal, f32::INFINITY);
+    Hypothesis { geometry, temporal, votes, selection_penalty: 0.0, segmented: false, superseded: false }
 }
 
 /// Maximum number of votes: some for each second of a minute.

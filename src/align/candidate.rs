@@ -3,50 +3,55 @@
 //! Static content fits many hypotheses. But a copy fits *best* at its own time, key by key: even on
 //! a wall, the noise and compression of a frame are nearer to its own than to its neighbours'. So
 //! each key of the reference votes for the moment of the clip that it matches best, and hypotheses
-//! with many such votes qualify for the full test ([`super::timing`]).
+//! with many such votes qualify for the full test ([`super::consistency`]).
 
 use super::Similarity;
-use super::guide::{self, Shown};
-use super::vote::Line;
+use super::guided::{self, ReferenceTrack};
+use super::vote::TemporalHypothesis;
 use crate::fingerprint::{ClipKey, Fingerprint, Orientation, Run};
 
 /// A clip and a reference in one orientation and geometry.
 #[derive(Clone, Copy)]
-pub(super) struct Pairing<'a> {
+pub(super) struct CandidatePair<'a> {
     pub(super) clip: &'a Fingerprint,
-    pub(super) shown: &'a Shown,
+    pub(super) track: &'a ReferenceTrack,
     pub(super) orientation: Orientation,
     pub(super) geometry: &'a Similarity,
 }
 
-impl Pairing<'_> {
+impl CandidatePair<'_> {
     pub(super) fn time(&self, key: &ClipKey) -> f32 {
         self.clip.keyframes[key.keyframe as usize].time.as_secs_f32()
     }
 
     /// The keys of the clip between two moments.
     pub(super) fn keys(&self, span: (f32, f32)) -> &[ClipKey] {
-        &self.clip.keys[guide::keys_between(self.clip, span)]
+        &self.clip.keys[guided::keys_between(self.clip, span)]
     }
 
-    /// The `most` likeliest hypotheses of some speeds, likeliest first, at least [`SAME_LINE`]
+    /// The `most` likeliest hypotheses of some speeds, likeliest first, at least [`SAME_HYPOTHESIS`]
     /// apart in a part of the clip.
-    pub(super) fn lines(moments: &[BestMoment], speeds: &[f32], clip_s: (f32, f32), most: usize) -> Vec<Line> {
-        let mut ranked: Vec<(f32, Line)> = Vec::new();
+    pub(super) fn likeliest(
+        moments: &[BestMoment],
+        speeds: &[f32],
+        clip_s: (f32, f32),
+        most: usize,
+    ) -> Vec<TemporalHypothesis> {
+        let mut ranked: Vec<(f32, TemporalHypothesis)> = Vec::new();
         for &speed in speeds {
-            let say = if speed == 1.0 { REAL_TIME_SAY } else { 1.0 };
+            let weight = if speed == 1.0 { UNIT_SPEED_WEIGHT } else { 1.0 };
             // Keys of one frame are not independent.
-            let bin = |&BestMoment { shown, seen }: &BestMoment| {
-                (((shown - speed * seen) / BIN).round() as i32, (shown / BIN).round() as i32)
+            let bin = |&BestMoment { reference, clip }: &BestMoment| {
+                (((reference - speed * clip) / BIN).round() as i32, (reference / BIN).round() as i32)
             };
             let mut votes: Vec<(i32, i32)> = moments.iter().map(bin).collect();
             votes.sort_unstable();
             let mut bins: Vec<(i32, u32)> = Vec::new();
-            for alike in votes.chunk_by(|a, b| a == b) {
-                let say = (alike.len() as u32).min(SAY_MAX);
+            for votes in votes.chunk_by(|a, b| a == b) {
+                let weight = (votes.len() as u32).min(WEIGHT_MAX);
                 match bins.last_mut() {
-                    Some((bin, sum)) if *bin == alike[0].0 => *sum += say,
-                    _ => bins.push((alike[0].0, say)),
+                    Some((bin, sum)) if *bin == votes[0].0 => *sum += weight,
+                    _ => bins.push((votes[0].0, weight)),
                 }
             }
             ranked.extend(bins.iter().enumerate().map(|(i, &(bin, sum))| {
@@ -55,20 +60,20 @@ impl Pairing<'_> {
                     _ => 0,
                 };
                 let sum = sum + beside(bins.get(i + 1)) + beside(i.checked_sub(1).and_then(|i| bins.get(i)));
-                (say * sum as f32, Line { speed, offset: bin as f32 * BIN })
+                (weight * sum as f32, TemporalHypothesis { speed, offset: bin as f32 * BIN })
             }));
         }
         ranked.sort_by(|a, b| {
             b.0.total_cmp(&a.0).then(a.1.speed.total_cmp(&b.1.speed)).then(a.1.offset.total_cmp(&b.1.offset))
         });
-        let mut chosen: Vec<Line> = Vec::new();
-        for (_, line) in ranked {
-            let apart = |other: &Line| {
-                let gap = |time: f32| (line.at(time) - other.at(time)).abs();
-                gap(clip_s.0).max(gap(clip_s.1)) > SAME_LINE
+        let mut chosen: Vec<TemporalHypothesis> = Vec::new();
+        for (_, temporal) in ranked {
+            let apart = |other: &TemporalHypothesis| {
+                let gap = |time: f32| (temporal.at(time) - other.at(time)).abs();
+                gap(clip_s.0).max(gap(clip_s.1)) > SAME_HYPOTHESIS
             };
             if chosen.len() < most && chosen.iter().all(apart) {
-                chosen.push(line);
+                chosen.push(temporal);
             }
         }
         chosen
@@ -76,7 +81,7 @@ impl Pairing<'_> {
 
     /// The unique best moment in the clip for each key whose first sighting lies in a part of the
     /// reference.
-    pub(super) fn best_moments(&self, clip_s: (f32, f32), source_s: (f32, f32)) -> Vec<BestMoment> {
+    pub(super) fn best_moments(&self, clip_s: (f32, f32), reference_s: (f32, f32)) -> Vec<BestMoment> {
         let aspect = self.clip.aspect();
         let keys = self.keys(clip_s);
         let seen: Vec<_> = keys
@@ -96,9 +101,10 @@ impl Pairing<'_> {
                     unique = false;
                 }
             }
-            unique.then_some(BestMoment { shown: run.first.as_secs_f32(), seen: best.1 })
+            unique.then_some(BestMoment { reference: run.first.as_secs_f32(), clip: best.1 })
         };
-        let shown = self.shown.runs.iter().filter(|run| (source_s.0..=source_s.1).contains(&run.first.as_secs_f32()));
+        let shown =
+            self.track.runs.iter().filter(|run| (reference_s.0..=reference_s.1).contains(&run.first.as_secs_f32()));
         shown.filter_map(best).collect()
     }
 }
@@ -107,8 +113,8 @@ impl Pairing<'_> {
 /// each.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BestMoment {
-    shown: f32,
-    seen: f32,
+    reference: f32,
+    clip: f32,
 }
 
 /// The speeds to search: neighbouring ones drift apart by one bin in two seconds.
@@ -126,13 +132,13 @@ const ONE_MOMENT: f32 = 0.4;
 const BIN: f32 = 0.25;
 
 /// Maximum joint weight of the keys of one reference frame.
-pub(super) const SAY_MAX: u32 = 4;
+pub(super) const WEIGHT_MAX: u32 = 4;
 
 /// Speeds per octave.
 const STEPS_OF_OCTAVE: i32 = 6;
 
 /// Weight of votes for unit speed: most copies play so.
-const REAL_TIME_SAY: f32 = 1.25;
+const UNIT_SPEED_WEIGHT: f32 = 1.25;
 
 /// Maximum distance between duplicate hypotheses, in seconds of the reference.
-const SAME_LINE: f32 = 0.6;
+const SAME_HYPOTHESIS: f32 = 0.6;
