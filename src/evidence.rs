@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn the_measured_chances_are_given_back() {
+    fn the_measured_probabilities_are_reproduced() {
         for (distance, chance) in [(40, 5e-11_f32), (56, 1.0e-8), (72, 3.2e-7)] {
             assert!((self_information(KeyKind::Region, distance) + chance.log2()).abs() < 1e-3);
         }
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn one_thing_seen_twenty_times_counts_once() {
+    fn twenty_sightings_of_one_object_count_once() {
         let once = score(&[pair(1, 20, true)], 1 << 20);
         let often: Vec<Pair> = (0..20).map(|i| Pair { distance: 20 + i, ..pair(1, 20, true) }).collect();
         assert_eq!(score(&often, 1 << 20), once);
@@ -228,14 +228,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_many_videos_share_is_worth_less() {
+    fn a_key_that_many_videos_share_scores_less() {
         let shared = Pair { videos: 64, ..pair(3, 30, true) };
         assert!((weight(&pair(3, 30, true)) - weight(&shared) - 6.0).abs() < 1e-3);
     }
 
     proptest! {
         #[test]
-        fn nearer_is_never_worth_less(d in 0u32..79) {
+        fn a_smaller_distance_never_scores_less(d in 0u32..79) {
             for kind in [KeyKind::Whole, KeyKind::Region] {
                 prop_assert!(self_information(kind, d) >= self_information(kind, d + 1));
             }

@@ -45,12 +45,12 @@ impl Affine {
     /// The map from the reference's frame to the frame of a clip with this aspect, given the
     /// orientation and geometry of the clip; `None` if it is singular.
     pub(super) fn to_clip(orientation: Orientation, geometry: &Similarity, aspect: f32) -> Option<Affine> {
-        let to_source = |x: f32, y: f32| {
+        let to_reference = |x: f32, y: f32| {
             let place = orientation.place(Place { x, y, size: 1.0 }, aspect);
             geometry.point(place.x, place.y)
         };
         // The inverse is affine too: three points determine it.
-        let (origin, right, down) = (to_source(0.0, 0.0), to_source(1.0, 0.0), to_source(0.0, 1.0));
+        let (origin, right, down) = (to_reference(0.0, 0.0), to_reference(1.0, 0.0), to_reference(0.0, 1.0));
         let (xx, xy) = (right.0 - origin.0, down.0 - origin.0);
         let (yx, yy) = (right.1 - origin.1, down.1 - origin.1);
         let determinant = xx * yy - xy * yx;
@@ -86,7 +86,7 @@ mod tests {
     use crate::fingerprint::Warp;
 
     #[test]
-    fn the_way_to_the_clip_undoes_the_way_to_the_source() {
+    fn the_map_to_the_clip_inverts_the_map_to_the_reference() {
         let geometry = Similarity { scale: 0.7, x: 0.3, y: 0.1 };
         let tilted = Orientation { warp: Warp::Tilt(12), ..Orientation::MIRRORED };
         for orientation in Orientation::turned().chain([tilted]) {
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nudge_keeps_the_middle_but_for_its_shift() {
+    fn a_perturbation_moves_the_centre_only_by_its_shift() {
         let middle = Affine::perturbation(&[0.1, -0.2, 0.3, 0.05, -0.02], 1.6).at(0.8, 0.5);
         assert!((middle.0 - 0.85).abs() < 1e-6 && (middle.1 - 0.48).abs() < 1e-6, "{middle:?}");
         let plain = Affine::perturbation(&[0.0; 5], 1.6);

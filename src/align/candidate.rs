@@ -29,8 +29,8 @@ impl CandidatePair<'_> {
         &self.clip.keys[guided::keys_between(self.clip, span)]
     }
 
-    /// The `most` likeliest hypotheses of some speeds, likeliest first, at least [`SAME_HYPOTHESIS`]
-    /// apart in a part of the clip.
+    /// The `most` likeliest hypotheses of some speeds, likeliest first, at least
+    /// [`SAME_HYPOTHESIS`] apart in a part of the clip.
     pub(super) fn likeliest(
         moments: &[BestMoment],
         speeds: &[f32],
@@ -55,11 +55,11 @@ impl CandidatePair<'_> {
                 }
             }
             ranked.extend(bins.iter().enumerate().map(|(i, &(bin, sum))| {
-                let beside = |other: Option<&(i32, u32)>| match other {
+                let adjacent = |other: Option<&(i32, u32)>| match other {
                     Some(&(other, sum)) if (other - bin).abs() == 1 => sum,
                     _ => 0,
                 };
-                let sum = sum + beside(bins.get(i + 1)) + beside(i.checked_sub(1).and_then(|i| bins.get(i)));
+                let sum = sum + adjacent(bins.get(i + 1)) + adjacent(i.checked_sub(1).and_then(|i| bins.get(i)));
                 (weight * sum as f32, TemporalHypothesis { speed, offset: bin as f32 * BIN })
             }));
         }
@@ -103,9 +103,9 @@ impl CandidatePair<'_> {
             }
             unique.then_some(BestMoment { reference: run.first.as_secs_f32(), clip: best.1 })
         };
-        let shown =
+        let tracks =
             self.track.runs.iter().filter(|run| (reference_s.0..=reference_s.1).contains(&run.first.as_secs_f32()));
-        shown.filter_map(best).collect()
+        tracks.filter_map(best).collect()
     }
 }
 
@@ -119,7 +119,7 @@ pub(super) struct BestMoment {
 
 /// The speeds to search: neighbouring ones drift apart by one bin in two seconds.
 pub(super) fn speeds() -> impl Iterator<Item = f32> {
-    (-STEPS_OF_OCTAVE..=STEPS_OF_OCTAVE).map(|step| (step as f32 / STEPS_OF_OCTAVE as f32).exp2())
+    (-STEPS_PER_OCTAVE..=STEPS_PER_OCTAVE).map(|step| (step as f32 / STEPS_PER_OCTAVE as f32).exp2())
 }
 
 /// Maximum distance between a key of the reference and the key of the clip it votes for, in bits.
@@ -135,7 +135,7 @@ const BIN: f32 = 0.25;
 pub(super) const WEIGHT_MAX: u32 = 4;
 
 /// Speeds per octave.
-const STEPS_OF_OCTAVE: i32 = 6;
+const STEPS_PER_OCTAVE: i32 = 6;
 
 /// Weight of votes for unit speed: most copies play so.
 const UNIT_SPEED_WEIGHT: f32 = 1.25;

@@ -25,9 +25,9 @@ pub struct CoarseHypothesis {
 impl CoarseHypothesis {
     /// Whether a correspondence is an inlier.
     pub fn explains(&self, hit: &Hit) -> bool {
-        let off = self.temporal.at(hit.clip_time.as_secs_f32());
+        let predicted = self.temporal.at(hit.clip_time.as_secs_f32());
         let within = |first: Duration, last: Duration| {
-            (first.as_secs_f32() - TIME_TOLERANCE..=last.as_secs_f32() + TIME_TOLERANCE).contains(&off)
+            (first.as_secs_f32() - TIME_TOLERANCE..=last.as_secs_f32() + TIME_TOLERANCE).contains(&predicted)
         };
         hit.orientation == self.orientation
             && within(hit.reference_first, hit.reference_last)
@@ -39,14 +39,14 @@ impl CoarseHypothesis {
 /// `None` if there is none.
 pub fn coarse_hypothesis(hits: &[Hit], corpus: &Corpus<'_>) -> Option<CoarseHypothesis> {
     let of_orientation = hits.chunk_by(|a, b| a.orientation == b.orientation);
-    let mut groups: Vec<(f32, &[Hit])> = of_orientation.map(|group| (score(group), group)).collect();
+    let mut groups: Vec<(f32, &[Hit])> = of_orientation.map(|group| (total_weight(group), group)).collect();
     groups.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1[0].orientation.cmp(&b.1[0].orientation)));
     let mut best: Option<CoarseHypothesis> = None;
     for (_, group) in groups.into_iter().take(GROUPS_MAX) {
         let group = strongest_by_second(group);
         let votes = vote::votes(&group);
         for model in [SpeedModel::Unit, SpeedModel::Free] {
-            if best.is_some_and(|best| best.bits >= ENOUGH) {
+            if best.is_some_and(|best| best.bits >= SUFFICIENT_BITS) {
                 break;
             }
             let found = of_votes(&votes, &group, model, corpus.keys);
@@ -57,7 +57,7 @@ pub fn coarse_hypothesis(hits: &[Hit], corpus: &Corpus<'_>) -> Option<CoarseHypo
 }
 
 /// Upper bound of the score of some correspondences: the sum of their weights.
-fn score(hits: &[Hit]) -> f32 {
+fn total_weight(hits: &[Hit]) -> f32 {
     hits.iter().map(|hit| evidence::weight(&hit.pair).max(0.0)).sum()
 }
 
@@ -80,18 +80,18 @@ fn of_votes(votes: &[Vote], group: &[Hit], model: SpeedModel, corpus_keys: u64) 
     order.sort_by(|&a, &b| votes[b].weight.total_cmp(&votes[a].weight).then(a.cmp(&b)));
     let mut explained = vec![false; votes.len()];
     let mut best: Option<CoarseHypothesis> = None;
-    for _ in 0..SEEDS {
+    for _ in 0..SEEDS_MAX {
         let Some(&seed) = order.iter().find(|&&vote| !explained[vote]) else { break };
         let hypothesis = optimise(votes, seed, model);
         explained[seed] = true;
-        hypothesis.votes.iter().for_each(|&vote| explained[vote] = true);
+        hypothesis.inliers.iter().for_each(|&vote| explained[vote] = true);
         let pairs = pairs(votes, &hypothesis, group);
         let bits = evidence::score(pairs.iter().map(|(_, pair)| pair), corpus_keys).total;
         if best.is_none_or(|best| bits > best.bits) {
             let Hypothesis { geometry, temporal, .. } = hypothesis;
             best = Some(CoarseHypothesis { bits, orientation: group[0].orientation, geometry, temporal });
         }
-        if bits >= ENOUGH {
+        if bits >= SUFFICIENT_BITS {
             break;
         }
     }
@@ -103,9 +103,9 @@ fn of_votes(votes: &[Vote], group: &[Hit], model: SpeedModel, corpus_keys: u64) 
 pub(super) fn optimise(votes: &[Vote], seed: usize, model: SpeedModel) -> Hypothesis {
     let start = &votes[seed];
     let mut geometry = start.geometry();
-    let alike: Vec<&Vote> =
+    let same_geometry: Vec<&Vote> =
         votes.iter().filter(|v| (v.time - start.time).abs() <= SEED_WINDOW && v.fits(&geometry)).collect();
-    let mut temporal = vote::temporal_hypothesis(start, &alike, model);
+    let mut temporal = vote::temporal_hypothesis(start, &same_geometry, model);
     let fitting = |geometry: &Similarity, temporal: TemporalHypothesis, window: f32| -> Vec<usize> {
         let fits = |v: &Vote| v.fits(geometry) && temporal.residual(v) <= TIME_TOLERANCE;
         (0..votes.len()).filter(|&i| (votes[i].time - start.time).abs() <= window && fits(&votes[i])).collect()
@@ -118,19 +118,19 @@ pub(super) fn optimise(votes: &[Vote], seed: usize, model: SpeedModel) -> Hypoth
         temporal = vote::fit_temporal(of_inliers, temporal, model);
         window *= 3.0;
     }
-    let votes = fitting(&geometry, temporal, f32::INFINITY);
-    Hypothesis { geometry, temporal, votes, selection_penalty: 0.0, segmented: false, superseded: false }
+    let inliers = fitting(&geometry, temporal, f32::INFINITY);
+    Hypothesis { geometry, temporal, inliers, selection_penalty: 0.0, segmented: false, superseded: false }
 }
 
 /// Maximum number of votes: some for each second of a minute.
 const HITS_MAX: usize = 200;
 
 /// Maximum number of seeds; nearly every vote of a copy is a good one.
-const SEEDS: usize = 6;
+const SEEDS_MAX: usize = 6;
 
 /// Maximum number of orientations, those with the most weight.
 const GROUPS_MAX: usize = 2;
 
 /// Score from which the search for a better hypothesis stops, in bits: more than any caller
 /// requires.
-const ENOUGH: f32 = 60.0;
+const SUFFICIENT_BITS: f32 = 60.0;

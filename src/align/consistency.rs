@@ -177,7 +177,7 @@ impl Window {
     }
 
     /// Window of a frame of the reference, `apart` seconds of the clip from the claimed time.
-    pub(super) fn in_source(apart: f32) -> Window {
+    pub(super) fn in_reference(apart: f32) -> Window {
         Window::of(apart.abs(), &NEGATIVE_IN_REFERENCE)
     }
 
@@ -327,13 +327,13 @@ impl CandidatePair<'_> {
             key: self.orientation.key(key),
             ..*key
         };
-        let pictures = self.keys((first, last)).chunk_by(|a, b| a.keyframe == b.keyframe);
+        let keys_by_frame = self.keys((first, last)).chunk_by(|a, b| a.keyframe == b.keyframe);
         let from_top = |keys: &[ClipKey]| {
             let mut keys: Vec<ClipKey> = keys.iter().map(seen).collect();
             keys.sort_by(|a, b| a.place.y.total_cmp(&b.place.y));
             keys
         };
-        pictures.map(|keys| (self.time(&keys[0]), from_top(keys))).collect()
+        keys_by_frame.map(|keys| (self.time(&keys[0]), from_top(keys))).collect()
     }
 
     /// The geometry refitted to all verified correspondences, with weights that decrease with the
@@ -344,8 +344,8 @@ impl CandidatePair<'_> {
         let mut geometry = *self.geometry;
         for scale in REFITS {
             let weighed = votes.iter().map(|vote| {
-                let off = geometry.spatial_residual(&vote.clip, &vote.reference) / scale;
-                Vote { weight: vote.weight / (1.0 + off * off), ..*vote }
+                let residual = geometry.spatial_residual(&vote.clip, &vote.reference) / scale;
+                Vote { weight: vote.weight / (1.0 + residual * residual), ..*vote }
             });
             let weighed: Vec<Vote> = weighed.collect();
             geometry = vote::fit_geometry(weighed.iter()).unwrap_or(geometry);
@@ -354,8 +354,8 @@ impl CandidatePair<'_> {
     }
 }
 
-/// The keys of a frame, sorted as in [`CandidatePair::frames`], that are vertically near a key of the
-/// reference: most keys are elsewhere and need no comparison.
+/// The keys of a frame, sorted as in [`CandidatePair::frames`], that are vertically near a key of
+/// the reference: most keys are elsewhere and need no comparison.
 pub(super) fn vertically_near(run: &Run, frame: &[ClipKey], geometry: &Similarity) -> Range<usize> {
     let y = |off: f32| (run.place.y + off - geometry.y) / geometry.scale;
     let from = frame.partition_point(|seen| seen.place.y < y(-VERTICAL_TOLERANCE));
@@ -375,8 +375,9 @@ pub(super) fn fit(seen: &ClipKey, run: &Run, geometry: &Similarity) -> f32 {
     if distance >= GUIDED_RADIUS {
         return 0.0;
     }
-    let off = geometry.spatial_residual(&seen.place, &run.place) / (PLACE_ERROR * run.place.size + PLACE_ERROR_MIN);
-    (GUIDED_RADIUS - distance) as f32 * (-0.5 * off * off).exp()
+    let residual =
+        geometry.spatial_residual(&seen.place, &run.place) / (PLACE_ERROR * run.place.size + PLACE_ERROR_MIN);
+    (GUIDED_RADIUS - distance) as f32 * (-0.5 * residual * residual).exp()
 }
 
 /// Limit of the positive window, in seconds from the claimed time.
@@ -417,7 +418,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn all_that_fit_are_roughly_there(
+        fn all_keys_that_fit_are_vertically_near(
             places in proptest::collection::vec((0.0_f32..1.8, -0.2_f32..1.2, 0.05_f32..1.6), 0..60),
             scale in 0.05_f32..8.0,
             shift in -2.0_f32..2.0,
@@ -450,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_as_by_chance_say_nothing_and_fewer_speak_against() {
+    fn successes_at_the_null_rate_score_zero_and_fewer_score_negative() {
         let test = |successes: f32| BinomialTest { trials: 20.0, successes, null_successes: 5.0 }.bits();
         assert!(test(5.0).abs() < 1e-3);
         assert!((test(20.0) - 40.0).abs() < 1e-3, "twenty times one in four");
@@ -459,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn the_keys_of_one_picture_say_no_more_than_four() {
+    fn the_keys_of_one_frame_are_four_trials_at_most() {
         let all = BinomialTest { trials: 12.0, successes: 9.0, null_successes: 3.0 };
         let few = all.capped(KEY_TRIALS_MAX);
         assert_eq!((few.trials, few.successes, few.null_successes), (4.0, 3.0, 1.0));
@@ -467,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_line_that_was_chosen_by_its_timing_pays_for_it() {
+    fn a_hypothesis_selected_by_its_consistency_pays_a_penalty() {
         let test = BinomialTest { trials: 20.0, successes: 20.0, null_successes: 5.0 };
         let voted = TemporalConsistency { reference_frames: test, clip_frames: test, ..TemporalConsistency::default() };
         let mut chosen = TemporalConsistency { selection_penalty: 6.0, ..voted };
@@ -477,7 +478,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slight_leaning_proves_nothing_however_long_it_lasts() {
+    fn a_slight_preference_proves_nothing_over_any_length() {
         let result = |trials: f32, share: f32| {
             let test = BinomialTest { trials, successes: share * trials, null_successes: 0.2 * trials };
             TemporalConsistency { reference_frames: test, clip_frames: test, ..TemporalConsistency::default() }.bits()
@@ -488,7 +489,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn more_at_the_claimed_time_are_never_worth_less(trials in 1u8..60, successes in 0u8..60, null_rate in 0.01_f32..0.99) {
+        fn more_successes_never_score_less(trials in 1u8..60, successes in 0u8..60, null_rate in 0.01_f32..0.99) {
             let successes = successes % trials;
             let test = |successes: u8| BinomialTest { trials: trials.into(), successes: successes.into(), null_successes: null_rate * f32::from(trials) };
             prop_assert!(test(successes).bits() <= test(successes + 1).bits() + 1e-3);

@@ -21,27 +21,27 @@ pub(super) struct FrameSupport {
 }
 
 /// The intervals of the clip that an alignment covers, each from its first to its last supporting
-/// keyframe. A keyframe supports it by distinctive keys, or by any if `by_moment` is false. A gap
-/// of more than `gap` seconds ends an interval.
-pub(super) fn supported_intervals(frames: &[FrameSupport], gap: f32, by_moment: bool) -> Vec<(f32, f32)> {
-    if !by_moment {
+/// keyframe. A keyframe supports it by distinctive keys, or by any if `by_distinctive` is false. A
+/// gap of more than `gap` seconds ends an interval.
+pub(super) fn supported_intervals(frames: &[FrameSupport], gap: f32, by_distinctive: bool) -> Vec<(f32, f32)> {
+    if !by_distinctive {
         let found: Vec<f32> = frames.iter().filter(|frame| frame.found > 0).map(|frame| frame.time).collect();
         return found.chunk_by(|a, b| b - a <= gap).map(|part| (part[0], part[part.len() - 1])).collect();
     }
     let supports = |frame: &FrameSupport| frame.distinctive_found > 0;
     let rate = rate(frames);
-    let mut parts: Vec<(usize, usize)> = Vec::new();
+    let mut intervals: Vec<(usize, usize)> = Vec::new();
     for (i, _) in frames.iter().enumerate().filter(|(_, frame)| supports(frame)) {
-        match parts.last_mut() {
+        match intervals.last_mut() {
             Some((_, last)) if connected(&frames[*last..=i], gap, rate) => *last = i,
-            _ => parts.push((i, i)),
+            _ => intervals.push((i, i)),
         }
     }
     // Extend both sides while the scene is found and nothing contradicts.
-    let mut covered = Vec::with_capacity(parts.len());
-    for (number, &(first, last)) in parts.iter().enumerate() {
-        let before = if number == 0 { 0 } else { parts[number - 1].1 + 1 };
-        let after = parts.get(number + 1).map_or(frames.len(), |next| next.0);
+    let mut covered = Vec::with_capacity(intervals.len());
+    for (number, &(first, last)) in intervals.iter().enumerate() {
+        let before = if number == 0 { 0 } else { intervals[number - 1].1 + 1 };
+        let after = intervals.get(number + 1).map_or(frames.len(), |next| next.0);
         let start = reach((before..first).rev(), first, frames, gap, rate);
         let end = reach(last + 1..after, last, frames, gap, rate);
         covered.push((frames[start].time, frames[end].time));
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_in_which_nothing_moves_is_part_of_the_match() {
+    fn a_static_phase_is_part_of_the_match() {
         let mut all = frames(0..4, 5, 20, 8);
         all.extend(frames(4..10, 5, 0, 0));
         all.extend(frames(10..14, 5, 20, 8));
@@ -178,18 +178,18 @@ mod tests {
     }
 
     #[test]
-    fn nothing_found_for_a_while_ends_a_part() {
+    fn a_gap_ends_an_interval() {
         let mut all = frames(0..4, 2, 20, 8);
         all.extend(frames(4..9, 0, 20, 0));
         all.extend(frames(9..12, 2, 20, 8));
-        for by_moment in [true, false] {
-            let covered = supported_intervals(&all, 3.0, by_moment);
+        for by_distinctive in [true, false] {
+            let covered = supported_intervals(&all, 3.0, by_distinctive);
             assert_eq!(covered.len(), 2, "{covered:?}");
         }
     }
 
     #[test]
-    fn beside_a_match_lies_what_is_found_for_three_seconds_and_without_a_break() {
+    fn the_guard_interval_has_three_seconds_at_most_and_no_gap() {
         let mut all = frames(0..6, 5, 20, 0);
         all.extend(frames(6..9, 5, 20, 8));
         all.extend(frames(9..10, 5, 20, 0));
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_at_all_covers_nothing() {
+    fn without_support_there_is_no_interval() {
         assert_eq!(supported_intervals(&frames(0..5, 0, 9, 0), 3.0, true), []);
         assert_eq!(supported_intervals(&[], 3.0, false), []);
     }

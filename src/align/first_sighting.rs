@@ -3,8 +3,8 @@
 //! Another take of a scene fits a reference about equally at all times, and so does a copy of a
 //! slow one. But a copy fits *best* at its own time, key by key. This test uses the first sighting
 //! of each key (a track stores the key as first seen), repeated or not, whatever the margin. It
-//! selects between neighbouring temporal hypotheses and proves nothing by itself ([`super::consistency`]
-//! does).
+//! selects between neighbouring temporal hypotheses and proves nothing by itself
+//! ([`super::consistency`] does).
 
 use super::TIME_TOLERANCE;
 use super::candidate::{CandidatePair, WEIGHT_MAX};
@@ -17,7 +17,7 @@ impl CandidatePair<'_> {
     pub(super) fn first_sighting_test(&self, temporal: TemporalHypothesis, (first, last): (f32, f32)) -> BinomialTest {
         let mut test = BinomialTest::default();
         let frames = self.frames((first, last));
-        // CorrelationMatrix are sorted by their first sighting.
+        // Tracks are sorted by their first sighting.
         for sightings in self.track.runs.chunk_by(|a, b| a.first == b.first) {
             let claimed = (sightings[0].first.as_secs_f32() - temporal.offset) / temporal.speed;
             if !(first - TIME_TOLERANCE..=last + TIME_TOLERANCE).contains(&claimed) {
@@ -35,7 +35,7 @@ impl CandidatePair<'_> {
             }
             let around = frames.partition_point(|(time, _)| *time < claimed - NEGATIVE_END)
                 ..frames.partition_point(|(time, _)| *time <= claimed + NEGATIVE_END);
-            let (mut keys, mut best) = (0_u8, 0_u8);
+            let (mut trials, mut successes) = (0_u8, 0_u8);
             for run in sightings {
                 let (mut positive, mut negative) = (u32::MAX, u32::MAX);
                 for (time, frame) in &frames[around.clone()] {
@@ -52,13 +52,13 @@ impl CandidatePair<'_> {
                     }
                 }
                 if positive.min(negative) <= GUIDED_RADIUS && positive != negative {
-                    keys = keys.saturating_add(1);
-                    best = best.saturating_add((positive < negative).into());
+                    trials = trials.saturating_add(1);
+                    successes = successes.saturating_add((positive < negative).into());
                 }
             }
-            let (keys, best) = (f32::from(keys), f32::from(best));
+            let (trials, successes) = (f32::from(trials), f32::from(successes));
             test.add(
-                &BinomialTest { trials: keys, successes: best, null_successes: keys * here / (here + there) }
+                &BinomialTest { trials, successes, null_successes: trials * here / (here + there) }
                     .capped(WEIGHT_MAX as f32),
             );
         }

@@ -248,7 +248,7 @@ pub fn is_promising(hits: &[Hit], corpus: &Corpus<'_>) -> bool {
 ///
 /// `hits` are the correspondences of this part with the reference, sorted by orientation, as
 /// [`crate::search::search`] returns them; `length` is the reference's duration.
-pub fn align_source(
+pub fn align_reference(
     hits: &[Hit],
     track: Track,
     length: Duration,
@@ -351,7 +351,7 @@ struct Hypothesis {
     geometry: Similarity,
     temporal: TemporalHypothesis,
     /// Indices of the votes that are inliers.
-    votes: Vec<usize>,
+    inliers: Vec<usize>,
     /// Selection penalty for choosing the temporal hypothesis by its fit, in bits.
     selection_penalty: f32,
     /// Whether it is one segment of a path with several.
@@ -363,14 +363,14 @@ struct Hypothesis {
 impl Hypothesis {
     /// The clip's times of the first and the last inlier, in seconds.
     fn span(&self, votes: &[Vote]) -> (f32, f32) {
-        let times = self.votes.iter().map(|&i| votes[i].time);
+        let times = self.inliers.iter().map(|&i| votes[i].time);
         times.fold((f32::MAX, f32::MIN), |(first, last), time| (first.min(time), last.max(time)))
     }
 
     /// The same hypothesis with the inliers of a part of the clip, in seconds.
     fn within(&self, votes: &[Vote], (from, to): (f32, f32)) -> Hypothesis {
-        let within = self.votes.iter().copied().filter(|&vote| (from..=to).contains(&votes[vote].time));
-        Hypothesis { votes: within.collect(), ..*self }
+        let within = self.inliers.iter().copied().filter(|&vote| (from..=to).contains(&votes[vote].time));
+        Hypothesis { inliers: within.collect(), ..*self }
     }
 }
 
@@ -406,24 +406,26 @@ impl Context<'_> {
                     alignments = segments.iter().map(of_segment).collect();
                 }
             }
-            let nothing = alignments.iter().all(Vec::is_empty);
+            let none_accepted = alignments.iter().all(Vec::is_empty);
             let score = |hypothesis: &Hypothesis| self.evidence(&votes, hypothesis, group).total;
             // A segment counts only if it keeps enough of the score of the hypotheses that it
             // replaces.
-            let lost_in = |part: (f32, f32)| score(&first.within(&votes, part)).max(score(&voted.within(&votes, part)));
-            let holds =
-                |alignment: &&Alignment| alignment.evidence.total >= KEPT_MIN * lost_in(alignment.clip.seconds());
-            let held: Vec<Vec<&Alignment>> =
-                alignments.iter().map(|of_segment| of_segment.iter().filter(holds).collect()).collect();
+            let replaced_score =
+                |part: (f32, f32)| score(&first.within(&votes, part)).max(score(&voted.within(&votes, part)));
+            let is_accepted = |alignment: &&Alignment| {
+                alignment.evidence.total >= KEPT_MIN * replaced_score(alignment.clip.seconds())
+            };
+            let accepted: Vec<Vec<&Alignment>> =
+                alignments.iter().map(|of_segment| of_segment.iter().filter(is_accepted).collect()).collect();
             // Remove the explained votes: the inliers, and votes of the same geometry in the same
             // interval with a small temporal residual, which slow footage yields.
             let within = |vote: &Vote| {
-                held.iter().flatten().any(|alignment| {
+                accepted.iter().flatten().any(|alignment| {
                     let (start, end) = alignment.clip.seconds();
                     (start - TIME_TOLERANCE..=end + TIME_TOLERANCE).contains(&vote.time)
                 })
             };
-            let beside = |vote: &Vote| {
+            let duplicate = |vote: &Vote| {
                 let of = |segment: &Segment| {
                     (segment.window.0 - TIME_TOLERANCE..=segment.window.1 + TIME_TOLERANCE).contains(&vote.time)
                         && vote.fits(&segment.hypothesis.geometry)
@@ -433,14 +435,17 @@ impl Context<'_> {
             };
             // Also remove the replaced hypothesis where it lost, and all of it if there are no
             // alignments.
-            let parts: Vec<(f32, f32)> =
-                segments.iter().zip(&held).filter_map(|(segment, held)| segment.won(held, lost_in)).collect();
+            let parts: Vec<(f32, f32)> = segments
+                .iter()
+                .zip(&accepted)
+                .filter_map(|(segment, accepted)| segment.won(accepted, replaced_score))
+                .collect();
             let lost = |vote: &Vote| within(vote) || parts.iter().any(|(from, to)| (*from..=*to).contains(&vote.time));
             let mut explained: HashSet<usize> =
-                segments.iter().flat_map(|segment| &segment.hypothesis.votes).copied().collect();
-            explained.extend(voted.votes.iter().filter(|&&i| nothing || lost(&votes[i])));
-            explained.extend(first.votes.iter().filter(|&&i| nothing || within(&votes[i])));
-            let taken = |i: usize| explained.contains(&i) || within(&votes[i]) && beside(&votes[i]);
+                segments.iter().flat_map(|segment| &segment.hypothesis.inliers).copied().collect();
+            explained.extend(voted.inliers.iter().filter(|&&i| none_accepted || lost(&votes[i])));
+            explained.extend(first.inliers.iter().filter(|&&i| none_accepted || within(&votes[i])));
+            let taken = |i: usize| explained.contains(&i) || within(&votes[i]) && duplicate(&votes[i]);
             votes = (0..votes.len()).filter(|&i| !taken(i)).map(|i| votes[i]).collect();
             found.extend(alignments.into_iter().flatten());
         }
@@ -467,7 +472,7 @@ impl Context<'_> {
                     continue;
                 }
                 let evidence = self.evidence(votes, &hypothesis, group);
-                hypothesis.votes.iter().for_each(|&i| explained[i] = true);
+                hypothesis.inliers.iter().for_each(|&i| explained[i] = true);
                 // Distinctive evidence decides between hypotheses that explain the scene equally
                 // well. Slow footage fits many speeds, so another one has to score clearly better
                 // than unit speed.
@@ -514,17 +519,17 @@ fn middle((first, last): (f32, f32), most_s: f32) -> (f32, f32) {
 /// fits other times.
 fn pairs(votes: &[Vote], hypothesis: &Hypothesis, group: &[Hit]) -> Vec<(f32, Pair)> {
     // Keys that fit the geometry at a temporal residual of two seconds or more.
-    let (mut clip_again, mut reference_again) = (HashSet::new(), HashSet::new());
+    let (mut clip_repeated, mut reference_repeated) = (HashSet::new(), HashSet::new());
     for vote in votes.iter().filter(|v| hypothesis.temporal.residual(v) >= MOMENT_GAP && v.fits(&hypothesis.geometry)) {
-        clip_again.insert(group[vote.hit].clip_key);
-        reference_again.insert(group[vote.hit].reference_key);
+        clip_repeated.insert(group[vote.hit].clip_key);
+        reference_repeated.insert(group[vote.hit].reference_key);
     }
     let pair = |&i: &usize| {
         let (vote, hit) = (&votes[i], &group[votes[i].hit]);
-        let again = clip_again.contains(&hit.clip_key) || reference_again.contains(&hit.reference_key);
-        (vote.time, Pair { distinctive: !vote.recurs && !again, ..hit.pair })
+        let repeated = clip_repeated.contains(&hit.clip_key) || reference_repeated.contains(&hit.reference_key);
+        (vote.time, Pair { distinctive: !vote.recurs && !repeated, ..hit.pair })
     };
-    hypothesis.votes.iter().map(pair).collect()
+    hypothesis.inliers.iter().map(pair).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! Takes of one scene share all that is static, and that is most of what they show. Motion differs
 //! between takes. So the cells of [`Motion`], aligned by the geometry, are correlated frame by
-//! frame, and the claimed time competes with others, as in the test on keys ([`super::consistency`]).
+//! frame, and the claimed time competes with others, as in the test on keys
+//! ([`super::consistency`]).
 
 use serde::{Deserialize, Serialize};
 
@@ -47,8 +48,8 @@ impl MotionCorrelation {
         self.frames.add(&other.frames);
         self.sum += other.sum;
         // A part without motion does not count.
-        let said = (other.at_hypothesis, other.off_hypothesis) != (0.0, 0.0);
-        if said && other.off_hypothesis * self.at_hypothesis >= self.off_hypothesis * other.at_hypothesis {
+        let moves = (other.at_hypothesis, other.off_hypothesis) != (0.0, 0.0);
+        if moves && other.off_hypothesis * self.at_hypothesis >= self.off_hypothesis * other.at_hypothesis {
             (self.at_hypothesis, self.off_hypothesis) = (other.at_hypothesis, other.off_hypothesis);
         }
     }
@@ -71,9 +72,9 @@ struct MotionFrames {
 }
 
 impl MotionFrames {
-    fn new(pictures: impl Iterator<Item = (f32, Vec<f32>)>) -> MotionFrames {
+    fn new(frames: impl Iterator<Item = (f32, Vec<f32>)>) -> MotionFrames {
         let mut made = MotionFrames { times: Vec::new(), cells: Vec::new(), energies: Vec::new() };
-        for (time, mut cells) in pictures {
+        for (time, mut cells) in frames {
             let mean = cells.iter().sum::<f32>() / cells.len().max(1) as f32;
             cells.iter_mut().for_each(|cell| *cell -= mean);
             made.times.push(time);
@@ -97,7 +98,7 @@ impl MotionFrames {
 impl CandidatePair<'_> {
     /// Aligns the cells of a part of the clip with those of a part of the reference, in seconds of
     /// each; `None` if the clip shows too few of them.
-    pub(super) fn moving(&self, clip_s: (f32, f32), reference_s: (f32, f32)) -> Option<MotionPair> {
+    pub(super) fn motion_pair(&self, clip_s: (f32, f32), reference_s: (f32, f32)) -> Option<MotionPair> {
         let (clip, reference) = (&self.clip.motion, &self.track.motion);
         if clip.is_empty() || reference.is_empty() {
             return None;
@@ -106,7 +107,7 @@ impl CandidatePair<'_> {
         if seen.len() < CELLS_MIN {
             return None;
         }
-        // A fingerprint made off_hypothesis may have any frame rate.
+        // A fingerprint made elsewhere may have any frame rate.
         let within = |motion: &Motion, (from, to): (f32, f32)| {
             let within = motion.between(from, to);
             let step = within.len().div_ceil(FRAMES_MAX).max(1);
@@ -138,14 +139,14 @@ impl CandidatePair<'_> {
         let (first, last) = middle((first, last), TESTED_SECONDS);
         let reach = Window::reach(temporal.speed);
         let reference_s = temporal.span((first, last), reach);
-        let Some(moving) = self.moving((first, last), reference_s) else { return MotionCorrelation::default() };
+        let Some(moving) = self.motion_pair((first, last), reference_s) else { return MotionCorrelation::default() };
         let result = moving.motion_correlation(temporal);
         if result.frames.trials < 1.0 {
             return result;
         }
         let (first, last) = middle((first, last), OFF_HYPOTHESIS_SECONDS);
         let reference_s = temporal.span((first, last), OFF_HYPOTHESIS_REACH);
-        let Some(matrix) = self.moving((first, last), reference_s).and_then(CorrelationMatrix::new) else {
+        let Some(matrix) = self.motion_pair((first, last), reference_s).and_then(CorrelationMatrix::new) else {
             return result;
         };
         let others =
@@ -172,11 +173,11 @@ impl MotionPair {
             let reach = Window::reach(speed);
             let others = self.reference.between(claimed - reach, claimed + reach).map(|reference| {
                 (
-                    Window::in_source((self.reference.times[reference] - claimed) / speed),
+                    Window::in_reference((self.reference.times[reference] - claimed) / speed),
                     self.correlation(clip, reference),
                 )
             });
-            result.ask(others);
+            result.add_trial(others);
         }
         for reference in (0..self.reference.times.len()).filter(|&reference| self.reference.moves(reference)) {
             let claimed = (self.reference.times[reference] - temporal.offset) / temporal.speed;
@@ -185,7 +186,7 @@ impl MotionPair {
                 .clip
                 .between(claimed - reach, claimed + reach)
                 .map(|clip| (Window::in_clip(self.clip.times[clip] - claimed), self.correlation(clip, reference)));
-            result.ask(others);
+            result.add_trial(others);
         }
         result
     }
@@ -196,7 +197,7 @@ impl MotionPair {
 pub(super) struct CorrelationMatrix {
     moving: MotionPair,
     /// Indices of the clip's moving frames.
-    pictures: Vec<usize>,
+    frames: Vec<usize>,
     /// Row-major, one row for each of these.
     correlations: Vec<f32>,
 }
@@ -204,20 +205,20 @@ pub(super) struct CorrelationMatrix {
 impl CorrelationMatrix {
     /// Returns `None` if nothing moves.
     pub(super) fn new(moving: MotionPair) -> Option<CorrelationMatrix> {
-        let pictures: Vec<usize> = (0..moving.clip.times.len()).filter(|&clip| moving.clip.moves(clip)).collect();
-        if pictures.is_empty() || moving.reference.times.is_empty() {
+        let frames: Vec<usize> = (0..moving.clip.times.len()).filter(|&clip| moving.clip.moves(clip)).collect();
+        if frames.is_empty() || moving.reference.times.is_empty() {
             return None;
         }
         let row = |&clip: &usize| (0..moving.reference.times.len()).map(move |reference| (clip, reference));
         let correlations =
-            pictures.iter().flat_map(row).map(|(clip, reference)| moving.correlation(clip, reference)).collect();
-        Some(CorrelationMatrix { moving, pictures, correlations })
+            frames.iter().flat_map(row).map(|(clip, reference)| moving.correlation(clip, reference)).collect();
+        Some(CorrelationMatrix { moving, frames, correlations })
     }
 
     /// The reference's times in seconds, and for each moving frame of the clip its time and row.
     pub(super) fn rows(&self) -> (&[f32], impl Iterator<Item = (f32, &[f32])>) {
         let times = &self.moving.reference.times;
-        let rows = self.pictures.iter().zip(self.correlations.chunks(times.len()));
+        let rows = self.frames.iter().zip(self.correlations.chunks(times.len()));
         (times, rows.map(|(&frame, row)| (self.moving.clip.times[frame], row)))
     }
 
@@ -228,19 +229,19 @@ impl CorrelationMatrix {
         let fit = |(row, &clip): (usize, &usize)| {
             let at = temporal.at(self.moving.clip.times[clip]);
             let after = times.partition_point(|time| *time < at);
-            let beside = [after.checked_sub(1), Some(after)].into_iter().flatten();
-            let near =
-                beside.filter(|&reference| times.get(reference).is_some_and(|time| (time - at).abs() <= ON_HYPOTHESIS));
+            let adjacent = [after.checked_sub(1), Some(after)].into_iter().flatten();
+            let near = adjacent
+                .filter(|&reference| times.get(reference).is_some_and(|time| (time - at).abs() <= ON_HYPOTHESIS));
             near.map(|reference| self.correlations[row * times.len() + reference]).reduce(f32::max)
         };
-        let fits: Vec<f32> = self.pictures.iter().enumerate().filter_map(fit).collect();
-        (2 * fits.len() >= self.pictures.len()).then(|| fits.iter().sum::<f32>() / fits.len() as f32)
+        let fits: Vec<f32> = self.frames.iter().enumerate().filter_map(fit).collect();
+        (2 * fits.len() >= self.frames.len()).then(|| fits.iter().sum::<f32>() / fits.len() as f32)
     }
 
     /// First and last moving frame of the clip, in seconds.
     fn span(&self) -> (f32, f32) {
         let time = |frame: Option<&usize>| frame.map_or(0.0, |&frame| self.moving.clip.times[frame]);
-        (time(self.pictures.first()), time(self.pictures.last()))
+        (time(self.frames.first()), time(self.frames.last()))
     }
 
     /// Hypotheses of one speed for which the reference covers any moment of the clip.
@@ -258,14 +259,14 @@ impl CorrelationMatrix {
         (0..steps).map(move |step| TemporalHypothesis { speed, offset: ends.0 + step as f32 * STEP })
     }
 
-    /// The hypothesis at one of these speeds that motion fits clearly better than `line` and any
-    /// other.
+    /// The hypothesis at one of these speeds that motion fits clearly better than `temporal` and
+    /// any other.
     pub(super) fn better(
         &self,
         temporal: TemporalHypothesis,
         speeds: impl Iterator<Item = f32>,
     ) -> Option<TemporalHypothesis> {
-        if self.pictures.len() < FRAMES_MIN {
+        if self.frames.len() < FRAMES_MIN {
             return None;
         }
         // Most copies play at unit speed, and motion to and fro also fits backwards.
@@ -289,30 +290,30 @@ impl CorrelationMatrix {
             [first, last].iter().all(|&time| (other.at(time) - best.1.at(time)).abs() > COMPETITOR_DISTANCE)
         };
         let competitors = hypotheses.iter().filter(|(_, other)| apart(other)).map(|(fit, _)| *fit);
-        let rival = competitors.fold(self.along(temporal).unwrap_or(0.0), f32::max);
-        (best.0 >= CORRELATION_MIN && best.0 >= rival + CORRELATION_MARGIN).then_some(best.1)
+        let competitor = competitors.fold(self.along(temporal).unwrap_or(0.0), f32::max);
+        (best.0 >= CORRELATION_MIN && best.0 >= competitor + CORRELATION_MARGIN).then_some(best.1)
     }
 }
 
 impl MotionCorrelation {
     /// Adds the trial of one frame, given its correlations with the other side's frames.
-    fn ask(&mut self, others: impl Iterator<Item = (Window, f32)>) {
-        let (mut near, mut far) = ((0_usize, f32::NEG_INFINITY), (0_usize, f32::NEG_INFINITY));
+    fn add_trial(&mut self, others: impl Iterator<Item = (Window, f32)>) {
+        let (mut positive, mut negative) = ((0_usize, f32::NEG_INFINITY), (0_usize, f32::NEG_INFINITY));
         for (window, correlation) in others {
             let side = match window {
-                Window::Positive => &mut near,
-                Window::Negative => &mut far,
+                Window::Positive => &mut positive,
+                Window::Negative => &mut negative,
                 Window::Neither => continue,
             };
             *side = (side.0 + 1, side.1.max(correlation));
         }
-        if let Some(null_rate) = null_rate(near.0, far.0) {
+        if let Some(null_rate) = null_rate(positive.0, negative.0) {
             self.frames.add(&BinomialTest {
                 trials: 1.0,
-                successes: f32::from(near.1 > far.1),
+                successes: f32::from(positive.1 > negative.1),
                 null_successes: null_rate,
             });
-            self.sum += near.1;
+            self.sum += positive.1;
         }
     }
 }
@@ -474,7 +475,7 @@ mod tests {
     const WHOLE: Similarity = Similarity { scale: 1.0, x: 0.0, y: 0.0 };
 
     #[test]
-    fn a_copy_moves_as_its_source_at_its_own_time_only() {
+    fn the_motion_of_a_copy_correlates_at_its_own_time_only() {
         let track = reference();
         let crop = Similarity { scale: 0.7, x: 0.3, y: 0.2 };
         let inset = Similarity { scale: 2.5, x: -2.0, y: -1.0 };
@@ -500,7 +501,7 @@ mod tests {
     }
 
     #[test]
-    fn another_take_moves_otherwise() {
+    fn the_motion_of_another_take_does_not_correlate() {
         let (track, clip) = (reference(), clip(12.0, 1.0, Orientation::UPRIGHT, &WHOLE));
         let candidate =
             CandidatePair { clip: &clip, track: &track, orientation: Orientation::UPRIGHT, geometry: &WHOLE };
@@ -512,22 +513,22 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_a_copy_is_found_by_what_moves() {
+    fn motion_determines_the_time_of_a_copy() {
         let track = reference();
         let wrong = TemporalHypothesis { speed: 1.0, offset: 17.0 };
         let better = |clip: &Fingerprint| {
             let candidate = CandidatePair { clip, track: &track, orientation: Orientation::UPRIGHT, geometry: &WHOLE };
-            CorrelationMatrix::new(candidate.moving((0.0, 10.0), (0.0, 40.0))?)?
+            CorrelationMatrix::new(candidate.motion_pair((0.0, 10.0), (0.0, 40.0))?)?
                 .better(wrong, [0.8, 1.0, 1.25].into_iter())
         };
-        let found = better(&clip(12.0, 0.0, Orientation::UPRIGHT, &WHOLE)).expect("a better temporal");
+        let found = better(&clip(12.0, 0.0, Orientation::UPRIGHT, &WHOLE)).expect("a better hypothesis");
         assert!(found.speed == 1.0 && (found.offset - 12.0).abs() <= 0.3, "{found:?}");
         assert_eq!(better(&clip(12.0, 1.0, Orientation::UPRIGHT, &WHOLE)), None);
         assert_eq!(better(&still_clip(10.0)), None);
     }
 
     #[test]
-    fn of_joined_parts_the_one_that_comes_again_counts() {
+    fn joined_parts_keep_the_smallest_margin() {
         let part = |at_hypothesis: f32, off_hypothesis: f32| MotionCorrelation {
             sum: 2.0,
             at_hypothesis,
@@ -547,7 +548,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_as_short_as_the_clip_has_other_times_too() {
+    fn a_reference_as_short_as_the_clip_has_other_offsets_too() {
         // Somebody walks to and fro, once in three seconds.
         let to_and_fro = |x: f32, y: f32, time: f32| {
             let middle = 0.9 + 0.5 * (std::f32::consts::TAU * time / 3.0).sin();
@@ -563,7 +564,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_still_says_nothing() {
+    fn static_content_has_no_score() {
         let track = reference();
         let still =
             Fingerprint { motion: motion(57, 32, (0..40).map(|i| 0.25 * i as f32), |_, _, _| 0), ..still_clip(10.0) };

@@ -58,7 +58,7 @@ impl Context<'_> {
         let matrix = candidate.matrix(*temporal, clip_s, temporal.span(clip_s, REFINEMENT_REACH));
         let Some(path) = matrix.and_then(|matrix| matrix.better_path(*temporal)) else { return alone() };
         let beyond = |end: (f32, f32)| end.0 < end.1 && score(&hypothesis.within(votes, end)) >= TESTED_MIN;
-        let goes_on = [(self.window.0, clip_s.0), (clip_s.1, self.window.1)].map(beyond);
+        let continues = [(self.window.0, clip_s.0), (clip_s.1, self.window.1)].map(beyond);
         let border = |number: usize| 0.5 * (path[number].clip.1 + path[number + 1].clip.0);
         let segment = |(number, part): (usize, &PathSegment)| {
             let (from, to) = (number.checked_sub(1).map(border), (number + 1 < path.len()).then(|| border(number)));
@@ -72,7 +72,7 @@ impl Context<'_> {
                 hypothesis: whole.within(votes, window),
                 window,
                 preferred: (from.unwrap_or(clip_s.0), to.unwrap_or(clip_s.1)),
-                open: [from.is_none() && goes_on[0], to.is_none() && goes_on[1]],
+                open: [from.is_none() && continues[0], to.is_none() && continues[1]],
             }
         };
         let mut segments: Vec<Segment> = path.iter().enumerate().map(segment).collect();
@@ -85,7 +85,7 @@ impl Context<'_> {
         let supported = segments.iter().zip(&scores).filter(|(_, bits)| **bits >= TESTED_MIN);
         let mut hypotheses = supported.map(|(segment, _)| segment.hypothesis.temporal);
         let Some(one) = hypotheses.next() else { return alone() };
-        let voted = goes_on.contains(&true).then_some(*temporal);
+        let voted = continues.contains(&true).then_some(*temporal);
         let segmented = hypotheses.chain(voted).any(|temporal| !temporal.follows(one, clip_s));
         segments.iter_mut().for_each(|segment| segment.hypothesis.segmented = segmented);
         segments
@@ -111,21 +111,26 @@ impl Segment {
     }
 
     /// The part of the clip that this segment takes from the voted hypothesis, given its accepted
-    /// alignments (`held`): all that the path covers, but on an open side only as far as they
-    /// reach. `None` if they score too little of what the voted hypothesis loses there (`lost_in`).
-    pub(super) fn won(&self, held: &[&Alignment], lost_in: impl Fn((f32, f32)) -> f32) -> Option<(f32, f32)> {
-        let first = held.iter().map(|piece| piece.clip.seconds().0).reduce(f32::min)?;
-        let last = held.iter().map(|piece| piece.clip.seconds().1).reduce(f32::max)?;
+    /// alignments (`accepted`): all that the path covers, but on an open side only as far as they
+    /// reach. `None` if they score too little of what the voted hypothesis loses there
+    /// (`replaced_score`).
+    pub(super) fn won(
+        &self,
+        accepted: &[&Alignment],
+        replaced_score: impl Fn((f32, f32)) -> f32,
+    ) -> Option<(f32, f32)> {
+        let first = accepted.iter().map(|alignment| alignment.clip.seconds().0).reduce(f32::min)?;
+        let last = accepted.iter().map(|alignment| alignment.clip.seconds().1).reduce(f32::max)?;
         let won =
             (if self.open[0] { first } else { self.preferred.0 }, if self.open[1] { last } else { self.preferred.1 });
-        let bits: f32 = held.iter().map(|piece| piece.evidence.total).sum();
-        (bits >= KEPT_MIN * lost_in(won)).then_some(won)
+        let bits: f32 = accepted.iter().map(|alignment| alignment.evidence.total).sum();
+        (bits >= KEPT_MIN * replaced_score(won)).then_some(won)
     }
 }
 
 impl TemporalHypothesis {
-    /// Whether it stays within [`SAME_HYPOTHESIS`] of another hypothesis at both ends of a part of the
-    /// clip.
+    /// Whether it stays within [`SAME_HYPOTHESIS`] of another hypothesis at both ends of a part of
+    /// the clip.
     fn follows(self, other: TemporalHypothesis, (first, last): (f32, f32)) -> bool {
         [first, last].iter().all(|&time| (self.at(time) - other.at(time)).abs() <= SAME_HYPOTHESIS)
     }
@@ -144,21 +149,21 @@ impl CandidatePair<'_> {
         // A fingerprint made elsewhere may have any frame rate.
         let step = frames.len().div_ceil(FRAMES_MAX).max(1);
         frames = frames.into_iter().step_by(step).collect();
-        let shown = &self.track.moments;
-        let shown =
-            &shown[shown.partition_point(|at| *at < reference_s.0)..shown.partition_point(|at| *at <= reference_s.1)];
-        if frames.len() < FRAMES_MIN || shown.len() < 2 {
+        let reference_times = &self.track.moments;
+        let reference_times = &reference_times[reference_times.partition_point(|at| *at < reference_s.0)
+            ..reference_times.partition_point(|at| *at <= reference_s.1)];
+        if frames.len() < FRAMES_MIN || reference_times.len() < 2 {
             return None;
         }
-        let start = shown[0];
-        let moments = ((shown[shown.len() - 1] - start) / STEP) as usize + 1;
+        let start = reference_times[0];
+        let moments = ((reference_times[reference_times.len() - 1] - start) / STEP) as usize + 1;
         let times: Vec<f32> = frames.iter().map(|(time, _)| *time).collect();
         let cuts = cuts(self.clip, &times);
         let mut matrix =
             SimilarityMatrix { times, cuts, start, moments, similarities: vec![0.0; frames.len() * moments] };
-        let by_keys = self.by_keys(temporal, clip_s, &frames, shown);
-        matrix.add(shown, by_keys.chunks(shown.len()).enumerate(), true);
-        if let Some(correlations) = self.moving(clip_s, reference_s).and_then(CorrelationMatrix::new) {
+        let by_keys = self.by_keys(temporal, clip_s, &frames, reference_times);
+        matrix.add(reference_times, by_keys.chunks(reference_times.len()).enumerate(), true);
+        if let Some(correlations) = self.motion_pair(clip_s, reference_s).and_then(CorrelationMatrix::new) {
             let (times, rows) = correlations.rows();
             let rows: Vec<(f32, &[f32])> = rows.collect();
             let of_frame = |(frame, time): (usize, &f32)| {
@@ -181,19 +186,19 @@ impl CandidatePair<'_> {
         temporal: TemporalHypothesis,
         clip_s: (f32, f32),
         frames: &[(f32, Vec<ClipKey>)],
-        shown: &[f32],
+        reference_times: &[f32],
     ) -> Vec<f32> {
         let geometry = self.fitted(temporal, clip_s);
-        let runs: Vec<_> = self.track.between(shown[0], shown[shown.len() - 1]).collect();
-        let mut rows = Vec::with_capacity(frames.len() * shown.len());
+        let runs: Vec<_> = self.track.between(reference_times[0], reference_times[reference_times.len() - 1]).collect();
+        let mut rows = Vec::with_capacity(frames.len() * reference_times.len());
         for (_, frame) in frames {
-            let mut sums = vec![0.0_f32; shown.len()];
+            let mut sums = vec![0.0_f32; reference_times.len()];
             for run in &runs {
                 let there = &frame[vertically_near(run, frame, &geometry)];
                 let best = there.iter().map(|seen| fit(seen, run, &geometry)).fold(0.0, f32::max);
                 if best > 0.0 {
-                    let from = shown.partition_point(|at| *at < run.first.as_secs_f32());
-                    let active = sums[from..].iter_mut().zip(&shown[from..]);
+                    let from = reference_times.partition_point(|at| *at < run.first.as_secs_f32());
+                    let active = sums[from..].iter_mut().zip(&reference_times[from..]);
                     active.take_while(|(_, at)| **at <= run.last.as_secs_f32()).for_each(|(sum, _)| *sum += best);
                 }
             }
@@ -204,8 +209,8 @@ impl CandidatePair<'_> {
         }
         // Subtract half the column mean: sharp frames of the reference resemble many frames of the
         // clip.
-        for moment in 0..shown.len() {
-            let column = (0..frames.len()).map(|frame| frame * shown.len() + moment);
+        for moment in 0..reference_times.len() {
+            let column = (0..frames.len()).map(|frame| frame * reference_times.len() + moment);
             let mean = column.clone().map(|at| rows[at]).sum::<f32>() / frames.len() as f32;
             column.for_each(|at| rows[at] -= 0.5 * mean);
         }
@@ -217,18 +222,18 @@ impl SimilarityMatrix {
     /// The best path, if it scores clearly better than the single hypothesis.
     fn better_path(&self, temporal: TemporalHypothesis) -> Option<Vec<PathSegment>> {
         let single = self.along(temporal).sum::<f32>() - start_cost(temporal);
-        let (fit, mut parts) = self.best_path(temporal);
-        for part in &mut parts {
+        let (score, mut path) = self.best_path(temporal);
+        for part in &mut path {
             if part.temporal.follows(temporal, part.clip) {
                 part.temporal = temporal;
             }
         }
-        (fit >= single + GAIN_MIN && parts.iter().any(|part| part.temporal != temporal)).then_some(parts)
+        (score >= single + GAIN_MIN && path.iter().any(|part| part.temporal != temporal)).then_some(path)
     }
 
     /// Adds similarities at some times of the reference to the rows of some frames. A moment takes
-    /// the maximum over the times within [`ON_HYPOTHESIS`] of it. If the content at a time is `held`
-    /// until the next, a moment in a gap takes the minimum of both sides.
+    /// the maximum over the times within [`ON_HYPOTHESIS`] of it. If the content at a time is
+    /// `held` until the next, a moment in a gap takes the minimum of both sides.
     fn add<'a>(&mut self, times: &[f32], rows: impl Iterator<Item = (usize, &'a [f32])>, held: bool) {
         let on = |moment: usize| {
             let at = self.start + moment as f32 * STEP;
@@ -271,43 +276,46 @@ impl SimilarityMatrix {
         speeds().chain([-1.0]).flat_map(of_speed)
     }
 
-    /// The best path and its score; `line` is one of the candidates.
+    /// The best path and its score; `temporal` is one of the candidates.
     fn best_path(&self, temporal: TemporalHypothesis) -> (f32, Vec<PathSegment>) {
         // Ties go to the first: the voted hypothesis.
         let hypotheses: Vec<TemporalHypothesis> = [temporal].into_iter().chain(self.hypotheses()).collect();
         let along: Vec<Vec<f32>> = hypotheses.iter().map(|temporal| self.along(*temporal).collect()).collect();
         let start_costs: Vec<f32> = hypotheses.iter().map(|temporal| start_cost(*temporal)).collect();
         let mut sums: Vec<f32> =
-            along.iter().zip(&start_costs).map(|(fits, start_costs)| fits[0] - start_costs).collect();
+            along.iter().zip(&start_costs).map(|(fits, start_cost)| fits[0] - start_cost).collect();
         // For each frame: the best predecessor of a transition, and the hypotheses that start with
         // one.
-        let mut jumps: Vec<(usize, Vec<bool>)> = Vec::with_capacity(self.times.len());
+        let mut transitions: Vec<(usize, Vec<bool>)> = Vec::with_capacity(self.times.len());
         for frame in 1..self.times.len() {
             let from = largest(&sums);
-            let jumped = sums[from] - if self.cuts[frame] { TRANSITION_COST_AT_CUT } else { TRANSITION_COST };
-            jumps.push((
+            let after_transition = sums[from] - if self.cuts[frame] { TRANSITION_COST_AT_CUT } else { TRANSITION_COST };
+            transitions.push((
                 from,
-                sums.iter().zip(&start_costs).map(|(sum, start_costs)| *sum < jumped - start_costs).collect(),
+                sums.iter().zip(&start_costs).map(|(sum, start_cost)| *sum < after_transition - start_cost).collect(),
             ));
             let next = sums.iter_mut().zip(&start_costs).zip(&along);
-            next.for_each(|((sum, start_costs), fits)| *sum = sum.max(jumped - start_costs) + fits[frame]);
+            next.for_each(|((sum, start_cost), fits)| *sum = sum.max(after_transition - start_cost) + fits[frame]);
         }
         let mut on = largest(&sums);
-        let fit = sums[on];
-        let mut parts: Vec<PathSegment> = Vec::new();
+        let score = sums[on];
+        let mut path: Vec<PathSegment> = Vec::new();
         let mut end = self.times.len() - 1;
         for frame in (0..self.times.len()).rev() {
-            let jump = frame.checked_sub(1).map(|before| &jumps[before]).filter(|(_, jumped)| jumped[on]);
-            if frame == 0 || jump.is_some() {
-                parts.push(PathSegment { temporal: hypotheses[on], clip: (self.times[frame], self.times[end]) });
+            let transition = frame
+                .checked_sub(1)
+                .map(|before| &transitions[before])
+                .filter(|(_, after_transition)| after_transition[on]);
+            if frame == 0 || transition.is_some() {
+                path.push(PathSegment { temporal: hypotheses[on], clip: (self.times[frame], self.times[end]) });
                 end = frame.saturating_sub(1);
             }
-            if let Some((from, _)) = jump {
+            if let Some((from, _)) = transition {
                 on = *from;
             }
         }
-        parts.reverse();
-        (fit, parts)
+        path.reverse();
+        (score, path)
     }
 }
 
@@ -384,7 +392,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::guided::ReferenceTrack;
-    use super::super::tests::{PLAIN, Random, clip, source, still_clip};
+    use super::super::tests::{PLAIN, Random, clip, reference, still_clip};
     use super::*;
     use crate::fingerprint::{Content, Keyframe, Motion, Orientation, Run};
 
@@ -418,9 +426,13 @@ mod tests {
 
     /// The similarity matrix of a clip and the whole reference.
     fn of_clip(runs: Vec<Run>, clip: &Fingerprint, temporal: TemporalHypothesis) -> SimilarityMatrix {
-        let shown = ReferenceTrack::new(runs, Motion::default());
-        let candidate =
-            CandidatePair { clip, track: &shown, orientation: Orientation::UPRIGHT, geometry: &PLAIN.geometry };
+        let reference_times = ReferenceTrack::new(runs, Motion::default());
+        let candidate = CandidatePair {
+            clip,
+            track: &reference_times,
+            orientation: Orientation::UPRIGHT,
+            geometry: &PLAIN.geometry,
+        };
         candidate.matrix(temporal, (0.0, PLAIN.seconds), (0.0, 40.0)).unwrap()
     }
 
@@ -429,9 +441,9 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_fits_the_moment_that_it_shows_and_no_other() {
+    fn a_frame_is_similar_to_its_own_moment_only() {
         let mut random = Random(29);
-        let runs = source(&mut random);
+        let runs = reference(&mut random);
         let clip = clip(&runs, PLAIN, &mut random);
         let matrix = of_clip(runs, &clip, TemporalHypothesis { speed: 1.0, offset: PLAIN.from });
         assert_eq!((matrix.times.len(), matrix.start, matrix.moments), (40, 0.0, 321));
@@ -446,9 +458,9 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_of_the_source_is_as_good_as_any_other_moment() {
+    fn a_still_of_the_reference_is_similar_at_all_its_moments() {
         let mut random = Random(31);
-        let mut runs = source(&mut random);
+        let mut runs = reference(&mut random);
         // The frame at 15 s stays until 20 s.
         let second = Duration::from_secs;
         runs.retain(|run| run.recurs || run.first <= second(15) || run.first >= second(20));
@@ -463,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_at_some_times_fits_at_the_moments_beside_them() {
+    fn similarities_extend_to_adjacent_moments() {
         let mut matrix = matrix(|time| UNIT_SPEED.at(time), &[], 0.0);
         matrix.similarities.fill(0.0);
         let times = [1.0, 2.0, 9.0];
@@ -482,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_is_seen_whether_or_not_its_picture_has_keys() {
+    fn a_cut_counts_whether_or_not_its_frame_has_keys() {
         let keyframe = |number: u64| {
             let time = Duration::from_millis(250 * number);
             Keyframe {
@@ -505,17 +517,17 @@ mod tests {
     }
 
     #[test]
-    fn one_line_that_fits_is_left_alone() {
+    fn one_hypothesis_that_fits_is_kept() {
         assert_eq!(matrix(|time| UNIT_SPEED.at(time), &[], 0.4).better_path(UNIT_SPEED), None);
     }
 
     #[test]
-    fn pictures_that_fit_no_moment_have_no_course() {
+    fn frames_similar_to_no_moment_have_no_path() {
         assert_eq!(matrix(|_| -9.0, &[2.0, 4.0, 6.0], 0.4).better_path(UNIT_SPEED), None);
     }
 
     #[test]
-    fn pieces_in_another_order_are_legs_whether_or_not_the_clip_shows_cuts() {
+    fn reordered_segments_are_found_with_and_without_cuts() {
         let moment = |time: f32| {
             time + if time < 4.0 {
                 9.0
@@ -539,7 +551,7 @@ mod tests {
     }
 
     #[test]
-    fn another_speed_is_one_leg_and_so_is_playing_backwards() {
+    fn another_speed_and_playing_backwards_are_one_segment_each() {
         for temporal in
             [TemporalHypothesis { speed: 1.26, offset: 2.0 }, TemporalHypothesis { speed: -1.0, offset: 14.0 }]
         {
@@ -549,7 +561,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_kept_where_it_fits() {
+    fn the_voted_hypothesis_is_kept_where_it_fits() {
         let moment = |time: f32| if time < 5.0 { UNIT_SPEED.at(time) } else { 17.0 - time };
         let segments = matrix(moment, &[], 0.4).better_path(UNIT_SPEED).unwrap();
         assert_eq!(segments[0].temporal, UNIT_SPEED);

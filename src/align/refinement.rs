@@ -30,7 +30,7 @@ impl Context<'_> {
         let reference_s = temporal.span(clip_s, REFINEMENT_REACH);
         let mut usual = vec![temporal.speed, 1.0, -1.0];
         usual.dedup();
-        let matrix = candidate.moving(clip_s, reference_s).and_then(CorrelationMatrix::new);
+        let matrix = candidate.motion_pair(clip_s, reference_s).and_then(CorrelationMatrix::new);
         if let Some(better) = matrix.and_then(|matrix| matrix.better(*temporal, speeds().chain(usual.iter().copied())))
         {
             let by_motion = self.with_temporal(votes, hypothesis, better, REFINEMENT_PENALTY);
@@ -52,8 +52,8 @@ impl Context<'_> {
         }
         let mut selection_penalty = 0.0;
         if best.0 < CONSISTENT_BITS {
-            let timed = candidate.temporal_consistency(best.1, clip_s).bits();
-            let mut least = timed.max(REFINEMENT_BITS) + REFINEMENT_GAIN;
+            let current = candidate.temporal_consistency(best.1, clip_s).bits();
+            let mut least = current.max(REFINEMENT_BITS) + REFINEMENT_GAIN;
             let all: Vec<f32> = speeds().chain(usual).collect();
             for other in CandidatePair::likeliest(&moments, &all, clip_s, TESTED_IN_ALL) {
                 let test = candidate.temporal_consistency(other, clip_s);
@@ -79,7 +79,7 @@ impl Context<'_> {
         let geometry = hypothesis.geometry;
         let fits = |vote: &Vote| vote.fits(&geometry) && temporal.residual(vote) <= TIME_TOLERANCE;
         let fitting = (0..votes.len()).filter(|&i| fits(&votes[i])).collect();
-        Hypothesis { geometry, temporal, votes: fitting, selection_penalty, segmented: false, superseded: false }
+        Hypothesis { geometry, temporal, inliers: fitting, selection_penalty, segmented: false, superseded: false }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::fingerprint::{
 };
 use crate::media::StreamInfo;
 
-const SOURCE_SECONDS: u32 = 40;
+const REFERENCE_SECONDS: u32 = 40;
 const ASPECT: f32 = 16.0 / 9.0;
 
 /// Pseudo-random numbers, the same on every run.
@@ -43,11 +43,11 @@ impl Random {
 }
 
 /// Ten keys a second that are distinctive, and eight that stay for the whole reference.
-pub(super) fn source(random: &mut Random) -> Vec<Run> {
-    source_of(random, SOURCE_SECONDS)
+pub(super) fn reference(random: &mut Random) -> Vec<Run> {
+    reference_of(random, REFERENCE_SECONDS)
 }
 
-fn source_of(random: &mut Random, seconds: u32) -> Vec<Run> {
+fn reference_of(random: &mut Random, seconds: u32) -> Vec<Run> {
     let second = |s: u32| Duration::from_secs(s.into());
     let mut runs = Vec::new();
     for number in 0..seconds * 10 + 8 {
@@ -192,7 +192,7 @@ fn aligned(runs: &[Run], clip: &Fingerprint) -> Vec<Alignment> {
 fn within(hits: &[Hit], runs: &[Run], length: Duration, clip: &Fingerprint, window: Span) -> Vec<Alignment> {
     let corpus = Corpus { keys: 1 << 20, interval: Duration::from_secs(1), stop: &|| false };
     let track = Track { runs: runs.to_vec(), motion: Motion::default(), pictures: PictureTrack::default() };
-    let mut found = align_source(hits, track, length, clip, window, &corpus);
+    let mut found = align_reference(hits, track, length, clip, window, &corpus);
     assert!(found.is_empty() || is_promising(hits, &corpus), "a track that is never read has an alignment");
     sort(&mut found);
     found
@@ -201,7 +201,7 @@ fn within(hits: &[Hit], runs: &[Run], length: Duration, clip: &Fingerprint, wind
 /// The strongest alignment of an edited clip, after checking that it recovers the edit.
 fn recovered(edit: Edit) -> Alignment {
     let mut random = Random(7);
-    let runs = source(&mut random);
+    let runs = reference(&mut random);
     let clip = clip(&runs, edit, &mut random);
     let best = aligned(&runs, &clip).into_iter().next().expect("an alignment");
     let near = |found: Duration, expected: f32, tolerance: f32| (found.as_secs_f32() - expected).abs() <= tolerance;
@@ -224,7 +224,7 @@ fn a_plain_excerpt_is_found_where_it_was_cut() {
 }
 
 #[test]
-fn crop_shrink_mirror_and_speed_come_out() {
+fn crop_shrink_mirror_and_speed_are_recovered() {
     let crop = Similarity { scale: 0.6, x: 0.3, y: 0.2 };
     recovered(Edit { geometry: crop, ..PLAIN });
     // The reference shrunk into a corner of the clip: a detail is larger in the reference.
@@ -235,16 +235,16 @@ fn crop_shrink_mirror_and_speed_come_out() {
 }
 
 #[test]
-fn the_keys_of_a_source_tell_at_which_speed_it_is_shown() {
+fn the_keys_determine_the_speed() {
     let mut random = Random(7);
-    let runs = source(&mut random);
+    let runs = reference(&mut random);
     let track = ReferenceTrack::new(runs.clone(), Motion::default());
     for speed in [0.5, 0.8, 1.0, 2.0] {
         let clip = clip(&runs, Edit { speed, ..PLAIN }, &mut random);
         let (orientation, geometry) = (Orientation::UPRIGHT, &PLAIN.geometry);
         let candidate = CandidatePair { clip: &clip, track: &track, orientation, geometry };
         // The voted speed is another one.
-        let moments = candidate.best_moments((0.0, PLAIN.seconds), (0.0, SOURCE_SECONDS as f32));
+        let moments = candidate.best_moments((0.0, PLAIN.seconds), (0.0, REFERENCE_SECONDS as f32));
         let tried: Vec<f32> = candidate::speeds().chain([1.3, -1.0]).collect();
         let hypotheses = CandidatePair::likeliest(&moments, &tried, (0.0, PLAIN.seconds), 6);
         let best = hypotheses[0];
@@ -263,9 +263,9 @@ fn the_keys_of_a_source_tell_at_which_speed_it_is_shown() {
 }
 
 #[test]
-fn what_stays_all_the_time_speaks_for_the_scene_alone() {
+fn static_keys_are_evidence_for_the_scene_alone() {
     let mut random = Random(9);
-    let runs = source(&mut random);
+    let runs = reference(&mut random);
     let clip = clip(&runs, Edit { moments: false, ..PLAIN }, &mut random);
     let best = aligned(&runs, &clip).into_iter().next().expect("the scene");
     assert!(best.evidence.total > 100.0 && best.evidence.distinctive == 0.0, "{best:?}");
@@ -274,37 +274,37 @@ fn what_stays_all_the_time_speaks_for_the_scene_alone() {
 #[test]
 fn unrelated_keys_align_to_nothing() {
     let mut random = Random(11);
-    let (runs, other) = (source(&mut random), source(&mut random));
+    let (runs, other) = (reference(&mut random), reference(&mut random));
     let clip = clip(&other, PLAIN, &mut random);
     assert_eq!(aligned(&runs, &clip), []);
 }
 
-fn one_after_the_other(pieces: &[Fingerprint]) -> Fingerprint {
+fn one_after_the_other(segments: &[Fingerprint]) -> Fingerprint {
     let mut whole = still_clip(0.0);
-    for piece in pieces {
+    for segment in segments {
         let (start, shift) = (whole.duration, whole.keyframes.len() as u32);
         let later = |k: &Keyframe| Keyframe { time: k.time + start, still_since: k.still_since + start, ..*k };
-        whole.keyframes.extend(piece.keyframes.iter().map(later));
-        whole.keys.extend(piece.keys.iter().map(|key| ClipKey { keyframe: key.keyframe + shift, ..*key }));
-        whole.duration += piece.duration;
+        whole.keyframes.extend(segment.keyframes.iter().map(later));
+        whole.keys.extend(segment.keys.iter().map(|key| ClipKey { keyframe: key.keyframe + shift, ..*key }));
+        whole.duration += segment.duration;
     }
     whole
 }
 
 #[test]
-fn pieces_that_lie_along_a_slanted_line_are_told_apart() {
+fn segments_along_a_slanted_line_are_separate_alignments_a_slanted_line_are_told_apart() {
     let mut random = Random(19);
-    let runs = source(&mut random);
+    let runs = reference(&mut random);
     // The first and the last segment lie within half a second of one line at two thirds of the
     // speed.
-    let pieces = [(10.0, 2.0), (16.0, 2.0), (12.0, 4.0)];
-    let made = pieces.map(|(from, seconds)| clip(&runs, Edit { from, seconds, ..PLAIN }, &mut random));
+    let segments = [(10.0, 2.0), (16.0, 2.0), (12.0, 4.0)];
+    let made = segments.map(|(from, seconds)| clip(&runs, Edit { from, seconds, ..PLAIN }, &mut random));
     let mut found = aligned(&runs, &one_after_the_other(&made));
     found.retain(|alignment| alignment.evidence.distinctive > 60.0);
     found.sort_by_key(|alignment| alignment.clip.start);
     assert_eq!(found.len(), 3, "{found:?}");
     let mut start = 0.0;
-    for (alignment, (from, seconds)) in found.iter().zip(pieces) {
+    for (alignment, (from, seconds)) in found.iter().zip(segments) {
         let ends = |span: Span| [span.start.as_secs_f32(), span.end.as_secs_f32()];
         let expected = [(ends(alignment.clip), start), (ends(alignment.reference), from)];
         assert!(expected.iter().all(|(ends, at)| (ends[0] - at).abs() < 0.6 && (ends[1] - at - seconds).abs() < 0.6));
@@ -335,19 +335,19 @@ fn sparse(mut clip: Fingerprint, random: &mut Random) -> Fingerprint {
 }
 
 #[test]
-fn nothing_of_a_long_copy_is_lost_where_its_middle_is_of_another_time() {
+fn a_long_copy_with_another_moment_in_its_middle_is_found_in_full() {
     // The segment in the middle is fifteen seconds later, and so long that the first hypothesis has
     // little or no support in the searched part.
     for (start, end) in
         [(35.0, 65.0), (35.0, 62.0), (35.0, 61.0), (35.0, 60.0), (37.0, 65.0), (39.0, 65.0), (40.0, 66.0)]
     {
-        for few in [false, true] {
+        for sparsely in [false, true] {
             let mut random = Random(23);
-            let runs = source_of(&mut random, 140);
-            let pieces = [(4.0, start), (start + 19.0, end - start), (end + 4.0, 100.0 - end)];
-            let made = pieces.map(|(from, seconds)| {
+            let runs = reference_of(&mut random, 140);
+            let segments = [(4.0, start), (start + 19.0, end - start), (end + 4.0, 100.0 - end)];
+            let made = segments.map(|(from, seconds)| {
                 let made = clip(&runs, Edit { from, seconds, ..PLAIN }, &mut random);
-                if few { sparse(made, &mut random) } else { made }
+                if sparsely { sparse(made, &mut random) } else { made }
             });
             let found = aligned(&runs, &one_after_the_other(&made));
             let parts = covered(&found);
@@ -374,7 +374,7 @@ fn away(
     random: &mut Random,
 ) -> Fingerprint {
     for key in &mut clip.keys {
-        let shown = runs.iter().min_by_key(|run| run.key.distance(key.key)).expect("a key of the source");
+        let shown = runs.iter().min_by_key(|run| run.key.distance(key.key)).expect("a key of the reference");
         let bits = bits(key.keyframe, shown);
         key.key = shown.key;
         while key.key.distance(shown.key) < bits {
@@ -385,24 +385,24 @@ fn away(
 }
 
 /// Beyond the search radius, but within that of guided matching.
-const NOT_FOUND: u32 = 74;
+const BEYOND_SEARCH: u32 = 74;
 
 #[test]
-fn what_agrees_everywhere_takes_nothing_from_copies_on_either_side() {
+fn static_keys_do_not_displace_copies_on_either_side() {
     for stays in [1, 2, 8] {
         let mut random = Random(23);
         let mut left = stays;
-        let mut runs = source_of(&mut random, 140);
+        let mut runs = reference_of(&mut random, 140);
         runs.retain(|run| {
             left -= i32::from(run.recurs);
             !run.recurs || left >= 0
         });
         // Only the keys that stay support another hypothesis in the middle, and they are in the
         // whole clip.
-        let pieces = [(4.0, 35.0), (54.0, 30.0), (69.0, 35.0)];
+        let segments = [(4.0, 35.0), (54.0, 30.0), (69.0, 35.0)];
         let [before, middle, after] =
-            pieces.map(|(from, seconds)| clip(&runs, Edit { from, seconds, ..PLAIN }, &mut random));
-        let middle = away(middle, &runs, |_, run| if run.recurs { 40 } else { NOT_FOUND }, &mut random);
+            segments.map(|(from, seconds)| clip(&runs, Edit { from, seconds, ..PLAIN }, &mut random));
+        let middle = away(middle, &runs, |_, run| if run.recurs { 40 } else { BEYOND_SEARCH }, &mut random);
         let parts = covered(&aligned(&runs, &one_after_the_other(&[before, middle, after])));
         for outer in [[0.0, 35.0, 4.0], [65.0, 100.0, 4.0]] {
             let holds =
@@ -413,14 +413,14 @@ fn what_agrees_everywhere_takes_nothing_from_copies_on_either_side() {
 }
 
 #[test]
-fn a_line_that_comes_to_nothing_takes_nothing_from_the_one_that_it_was_preferred_to() {
+fn a_preferred_hypothesis_without_alignments_displaces_nothing() {
     // For nine seconds another time fits better by frames, by keys beyond the search radius but for
     // some; in the first `lead` frames there are no other keys.
     for (found, lead) in
         [None, Some(60), Some(66), Some(70)].into_iter().flat_map(|found| [0, 2, 8].map(|lead| (found, lead)))
     {
         let mut random = Random(41);
-        let runs: Vec<Run> = source(&mut random).into_iter().filter(|run| !run.recurs).collect();
+        let runs: Vec<Run> = reference(&mut random).into_iter().filter(|run| !run.recurs).collect();
         let [mut second, other] =
             [12.0, 25.0].map(|from| clip(&runs, Edit { from, seconds: 9.0, ..PLAIN }, &mut random));
         let mut kept = [0; 36];
@@ -438,7 +438,7 @@ fn a_line_that_comes_to_nothing_takes_nothing_from_the_one_that_it_was_preferred
             let first = last.replace(picture) != Some(picture);
             scrap += 1;
             let chosen = if lead > 0 { scrap <= 2 } else { first && picture % 12 == 0 };
-            found.filter(|_| chosen).unwrap_or(NOT_FOUND)
+            found.filter(|_| chosen).unwrap_or(BEYOND_SEARCH)
         };
         second.keys.extend(away(other, &runs, bits, &mut random).keys);
         second.keys.sort_by_key(|key| key.keyframe);
@@ -454,33 +454,33 @@ fn a_line_that_comes_to_nothing_takes_nothing_from_the_one_that_it_was_preferred
 }
 
 #[test]
-fn what_is_seen_once_and_found_is_told_though_a_time_of_which_nothing_is_found_fits_better() {
+fn distinctive_evidence_is_reported_as_superseded_if_a_better_fit_has_no_alignment() {
     let mut random = Random(101);
-    let mut runs = source(&mut random);
+    let mut runs = reference(&mut random);
     // What stays does so only until 13 s, and the frames fit those from 19 s on, by keys beyond the
     // search radius.
     runs.iter_mut().filter(|run| run.recurs).for_each(|run| run.last = Duration::from_secs(13));
     let scene = Edit { from: 3.0, seconds: 9.0, moments: false, ..PLAIN };
     let mut whole = clip(&runs, scene, &mut random);
     let later = clip(&runs, Edit { from: 19.0, moments: true, ..scene }, &mut random);
-    whole.keys.extend(away(later, &runs, |_, _| NOT_FOUND, &mut random).keys);
+    whole.keys.extend(away(later, &runs, |_, _| BEYOND_SEARCH, &mut random).keys);
     whole.keys.sort_by_key(|key| key.keyframe);
     // One key of each frame matches where the reference shows it, after that.
     let mut last = clip(&runs, Edit { from: 33.0, seconds: 4.0, ..PLAIN }, &mut random);
     last.keys.dedup_by_key(|key| key.keyframe);
     let last = away(last, &runs, |_, _| 50, &mut random);
     let found = aligned(&runs, &one_after_the_other(&[whole, last]));
-    let told =
+    let reported =
         found.iter().find(|alignment| alignment.reference.start > Duration::from_secs(32)).expect("the last part");
-    assert!(told.evidence.distinctive > 30.0 && told.superseded, "{told:?}");
+    assert!(reported.evidence.distinctive > 30.0 && reported.superseded, "{reported:?}");
 }
 
 #[test]
-fn two_pieces_of_a_source_in_another_order_are_two_alignments() {
+fn two_segments_of_a_reference_in_another_order_are_two_alignments() {
     let mut random = Random(13);
-    let runs = source(&mut random);
-    let pieces = [25.0, 5.0].map(|from| clip(&runs, Edit { from, seconds: 6.0, ..PLAIN }, &mut random));
-    let first = one_after_the_other(&pieces);
+    let runs = reference(&mut random);
+    let segments = [25.0, 5.0].map(|from| clip(&runs, Edit { from, seconds: 6.0, ..PLAIN }, &mut random));
+    let first = one_after_the_other(&segments);
     let mut found = aligned(&runs, &first);
     found.retain(|alignment| alignment.evidence.distinctive > 100.0);
     found.sort_by_key(|alignment| alignment.clip.start);
@@ -494,9 +494,9 @@ fn two_pieces_of_a_source_in_another_order_are_two_alignments() {
 }
 
 #[test]
-fn an_alignment_that_goes_on_in_the_next_part_of_a_clip_is_one() {
+fn an_alignment_across_two_parts_of_a_clip_is_joined() {
     let mut random = Random(17);
-    let runs = source(&mut random);
+    let runs = reference(&mut random);
     let clip = clip(&runs, Edit { from: 3.0, seconds: 30.0, ..PLAIN }, &mut random);
     let all = hits(&runs, &clip);
     let half = Duration::from_secs(14);
@@ -504,7 +504,7 @@ fn an_alignment_that_goes_on_in_the_next_part_of_a_clip_is_one() {
         let window = Span { start, end };
         let of_part: Vec<Hit> =
             all.iter().filter(|hit| hit.clip_time >= start && hit.clip_time < end).copied().collect();
-        within(&of_part, &runs, Duration::from_secs(SOURCE_SECONDS.into()), &clip, window)
+        within(&of_part, &runs, Duration::from_secs(REFERENCE_SECONDS.into()), &clip, window)
     });
     let joined = join(parts.into());
     let best = &joined[0];

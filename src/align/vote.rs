@@ -146,9 +146,9 @@ pub(super) fn temporal_hypothesis(seed: &Vote, same_geometry: &[&Vote], model: S
         }
         edges.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)));
         let mut sum = 0.0;
-        for (i, &(offset, share)) in edges.iter().enumerate() {
-            sum += share;
-            if share > 0.0 && sum * prior > best.0 {
+        for (i, &(offset, weight)) in edges.iter().enumerate() {
+            sum += weight;
+            if weight > 0.0 && sum * prior > best.0 {
                 // The middle of the interval of offsets with this sum.
                 let until = edges.get(i + 1).map_or(offset, |next| next.0);
                 best = (sum * prior, TemporalHypothesis { speed, offset: 0.5 * (offset + until) });
@@ -200,10 +200,10 @@ pub(super) fn fit_temporal<'a>(
     let through = |speed: f32| TemporalHypothesis { speed, offset: reference - speed * clip };
     // Deviation of the fitted line from unit speed at the ends of a uniform spread with this
     // variance.
-    let real = temporal.speed.signum();
-    let turn = (fitted - real).abs() * (3.0 * spread).sqrt();
-    let speed = if model == SpeedModel::Unit || turn <= UNIT_SPEED_DEVIATION { real } else { fitted };
-    through(real * speed.abs().clamp(1.0 / SPEED_MAX, SPEED_MAX))
+    let unit = temporal.speed.signum();
+    let deviation = (fitted - unit).abs() * (3.0 * spread).sqrt();
+    let speed = if model == SpeedModel::Unit || deviation <= UNIT_SPEED_DEVIATION { unit } else { fitted };
+    through(unit * speed.abs().clamp(1.0 / SPEED_MAX, SPEED_MAX))
 }
 
 /// Factor on the weight of a vote whose key is repeated.

@@ -154,7 +154,7 @@ impl Work<'_> {
         let video = candidate.video();
         let (mut track, length) = (index.track(video)?, index.video(video).duration);
         let pictures = std::mem::take(&mut track.pictures);
-        let mut aligned = align::align_source(candidate.hits, track, length, clip, window, corpus);
+        let mut aligned = align::align_reference(candidate.hits, track, length, clip, window, corpus);
         clock.check()?;
         align::sort(&mut aligned);
         // Where many were compared without settling anything, the strongest of all are, at the end.

@@ -274,7 +274,7 @@ impl Points {
     }
 }
 
-/// Gain and offset of `clip = gain * source + offset` over the counted cells, by iteratively
+/// Gain and offset of `clip = gain * reference + offset` over the counted cells, by iteratively
 /// reweighted least squares (Geman and McClure 1987). The ratio of the contrasts bounds the gain
 /// where the two differ a lot.
 fn gain(reference: &[f32], clip: &[f32], counted: &[bool]) -> Option<(f32, f32)> {

@@ -24,7 +24,7 @@ use super::vote::TemporalHypothesis;
 use super::{Similarity, Span};
 use crate::fingerprint::{Orientation, Thumbnail};
 
-/// Hypothesis between the frames of a clip and of a reference.
+/// Agreement between the frames of a clip and of a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Dense {
     /// Correlation of motion, in the cells that move most, -1..=1.
@@ -355,7 +355,7 @@ fn overlaid(reference: &[&[f32]], clip: &[&[f32]], columns: usize) -> Vec<bool> 
             && apart.fold(f32::INFINITY, f32::min) > OVERLAY_DIFFERENCE_MIN
     };
     let hidden: Vec<bool> = (0..of_reference.len()).map(is_hidden).collect();
-    let beside = |cell: usize| {
+    let adjacent = |cell: usize| {
         let (column, row) = (cell % columns, cell / columns);
         let near = |middle: usize| middle.saturating_sub(1)..=middle + 1;
         near(row).any(|row| {
@@ -365,7 +365,7 @@ fn overlaid(reference: &[&[f32]], clip: &[&[f32]], columns: usize) -> Vec<bool> 
     };
     // A few isolated cells are no overlay.
     let lone = hidden.iter().filter(|hidden| **hidden).count() * OVERLAY_MIN < hidden.len();
-    (0..hidden.len()).map(|cell| !lone && beside(cell)).collect()
+    (0..hidden.len()).map(|cell| !lone && adjacent(cell)).collect()
 }
 
 /// Motion of both sides in the most active of the counted cells.

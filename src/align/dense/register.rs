@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_least_of_a_bowl_is_found() {
+    fn the_minimum_of_a_bowl_is_found() {
         let bottom = [0.05, -0.03, 0.02, 0.04, -0.06];
         let cost = &mut |at: &Perturbation| at.iter().zip(&bottom).map(|(x, y)| (x - y) * (x - y)).sum();
         let found = minimise(cost, FIRST_STEPS, 400);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rectangle_that_agrees_leaves_out_what_does_not() {
+    fn the_rectangle_that_agrees_excludes_other_cells() {
         // Six columns and four rows: an inset of 3 x 2, other footage, and cells that are not
         // visible.
         let mut cells = vec![0.9; 24];

@@ -123,7 +123,7 @@ fn is_copy(dense: &Dense) -> bool {
 }
 
 #[test]
-fn a_copy_agrees_in_what_moves() {
+fn a_copy_agrees_in_motion() {
     let dense = claimed(&claim());
     assert!(is_copy(&dense) && dense.low > 0.9, "{dense:?}");
     assert!(dense.inside > 0.95 && dense.visible > 0.95, "{dense:?}");
@@ -131,7 +131,7 @@ fn a_copy_agrees_in_what_moves() {
 }
 
 #[test]
-fn a_cropped_copy_agrees_where_it_is_shown() {
+fn a_cropped_copy_agrees_in_its_rectangle() {
     let crop = Similarity { scale: 0.6, x: 0.35, y: 0.2 };
     let support = [0.35, 0.2, 0.35 + 0.6 * ASPECT, 0.8];
     let dense = claimed(&Claim { geometry: crop, support, ..claim() });
@@ -163,7 +163,7 @@ fn an_inset_beside_other_footage_agrees() {
 }
 
 #[test]
-fn a_logo_hides_what_moves_behind_it_and_no_more() {
+fn a_logo_hides_only_the_motion_behind_it() {
     let dense = compared(&claim(), |x, y, time| {
         let logo = (0.5..1.1).contains(&x) && (0.3..0.7).contains(&y);
         if logo { 250.0 * f32::from((x * 10.0) as u8 % 2) } else { SHOT.level(x, y, FROM + time) }
@@ -181,10 +181,10 @@ fn a_graded_and_a_fading_copy_agree() {
 }
 
 #[test]
-fn a_speed_that_is_told_a_little_wrong_is_put_right() {
-    let (speed, told) = (1.25, 1.25 * 1.03);
+fn a_small_error_of_the_speed_is_corrected() {
+    let (speed, claimed_speed) = (1.25, 1.25 * 1.03);
     // Both lines meet in the middle.
-    let wrong = Claim { speed: told, offset: FROM + 0.5 * LENGTH * (speed - told), ..claim() };
+    let wrong = Claim { speed: claimed_speed, offset: FROM + 0.5 * LENGTH * (speed - claimed_speed), ..claim() };
     let reference = reference(SHOT, FROM, speed * LENGTH);
     let clip = clip(|x, y, time| SHOT.level(x, y, FROM + speed * time));
     let dense = compare(&reference, &clip, ASPECT, &wrong).expect("pairs");
@@ -192,7 +192,7 @@ fn a_speed_that_is_told_a_little_wrong_is_put_right() {
 }
 
 #[test]
-fn a_time_that_is_told_a_little_wrong_is_put_right() {
+fn a_small_error_of_the_time_is_corrected() {
     for late in [0.3, -0.3] {
         let dense = compared(&Claim { offset: FROM + late, ..claim() }, |x, y, time| SHOT.level(x, y, FROM + time));
         assert!(dense.correlation > 0.9 && (dense.shift - late).abs() < 0.06, "{late}: {dense:?}");
@@ -200,14 +200,14 @@ fn a_time_that_is_told_a_little_wrong_is_put_right() {
 }
 
 #[test]
-fn a_geometry_that_is_told_a_little_wrong_is_put_right() {
+fn a_small_error_of_the_geometry_is_corrected() {
     let wrong = Similarity { scale: 1.04, x: -0.03, y: 0.02 };
     let dense = compared(&Claim { geometry: wrong, ..claim() }, |x, y, time| SHOT.level(x, y, FROM + time));
     assert!(is_copy(&dense) && dense.inside > 0.8, "{dense:?}");
 }
 
 #[test]
-fn another_take_agrees_only_in_what_stands_still() {
+fn another_take_agrees_only_in_static_content() {
     for take in 1..4 {
         let other = Scene { take: Some(take), ..SHOT };
         let dense = compared(&claim(), |x, y, time| other.level(x, y, FROM + time));
@@ -216,7 +216,7 @@ fn another_take_agrees_only_in_what_stands_still() {
 }
 
 #[test]
-fn where_nothing_moves_nothing_is_told_of_the_moment() {
+fn without_motion_there_is_no_correlation() {
     let still = Scene { take: None, ..SHOT };
     let clip = clip(|x, y, _| still.level(x, y, 0.0));
     let dense = compare(&reference(still, FROM, LENGTH), &clip, ASPECT, &claim()).expect("pairs");
@@ -242,7 +242,7 @@ fn is_finite(dense: &Dense) -> bool {
 }
 
 #[test]
-fn less_than_two_pairs_tell_nothing() {
+fn fewer_than_two_pairs_are_no_comparison() {
     let (reference, clip) = (small(16, 9, 0..40, 0.5), small(24, 14, 0..100, 0.08));
     let claim = Claim { offset: 2.0, ..claim() };
     assert!(compare(&reference, &clip, ASPECT, &claim).is_some());
@@ -266,7 +266,7 @@ fn less_than_two_pairs_tell_nothing() {
 }
 
 #[test]
-fn pictures_of_other_shapes_are_left_out() {
+fn frames_of_other_shapes_are_ignored() {
     let (reference, clip) = (small(16, 9, 0..20, 0.5), small(24, 14, 0..100, 0.08));
     let claim = Claim { offset: 0.0, ..claim() };
     let all = compare(&reference, &clip, ASPECT, &claim).expect("pairs").frames;
@@ -285,7 +285,7 @@ fn pictures_of_other_shapes_are_left_out() {
 }
 
 #[test]
-fn absurd_claims_are_no_copies_and_break_nothing() {
+fn absurd_claims_are_no_copies_and_do_not_panic() {
     let (reference, clip) = (small(16, 9, 0..20, 0.5), small(24, 14, 0..100, 0.08));
     let sound = Claim { offset: 0.0, ..claim() };
     let values = [0.0, -1.0, 1e-3, 1e-20, 1e3, 1e20, f32::MAX, f32::INFINITY, f32::NAN];
@@ -315,7 +315,7 @@ fn absurd_claims_are_no_copies_and_break_nothing() {
 }
 
 #[test]
-fn parts_are_added_by_how_many_pictures_they_have() {
+fn parts_are_averaged_by_their_number_of_frames() {
     let part = |frames, value: f32, shift| Dense {
         correlation: value,
         scene: value,
@@ -343,7 +343,7 @@ fn parts_are_added_by_how_many_pictures_they_have() {
 }
 
 #[test]
-fn cells_within_a_part_of_the_frame_count() {
+fn cells_within_a_rectangle_count() {
     let (reference, clip) = (small(16, 9, 0..2, 0.5), small(24, 14, 0..2, 0.5));
     let (reference, clip) = (Frames::new(&reference).unwrap(), Frames::new(&clip).unwrap());
     let level = Level::new(&reference, &clip, 1, 1.5, false);
@@ -360,7 +360,7 @@ fn cells_within_a_part_of_the_frame_count() {
 }
 
 #[test]
-fn a_moment_lies_between_the_pictures_around_it() {
+fn a_moment_lies_between_two_frames() {
     let frames = Frames::new(&small(1, 1, 0..4, 1.0)).unwrap();
     assert_eq!(frames.at(1.0, 0.3), Some(((1, 1), 0.0)));
     assert_eq!(frames.at(1.5, 0.6), Some(((1, 2), 0.5)));

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_nothing_to_do_with_the_source_gives_no_curve() {
+    fn unrelated_levels_give_no_curve() {
         let pairs: Vec<(f32, f32)> = (0..2000).map(|i| ((i * 37 % 256) as f32, (i * 101 % 255) as f32)).collect();
         assert!(Tone::fitted(&pairs).is_none());
     }
