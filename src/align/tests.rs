@@ -292,7 +292,7 @@ fn one_after_the_other(segments: &[Fingerprint]) -> Fingerprint {
 }
 
 #[test]
-fn segments_along_a_slanted_line_are_separate_alignments_a_slanted_line_are_told_apart() {
+fn segments_along_a_slanted_line_are_separate_alignments() {
     let mut random = Random(19);
     let runs = reference(&mut random);
     // The first and the last segment lie within half a second of one line at two thirds of the
@@ -434,10 +434,10 @@ fn a_preferred_hypothesis_without_alignments_displaces_nothing() {
         second = away(second, &runs, |_, _| 60, &mut random);
         // The others are one key of every twelfth frame, or two keys of the first frames.
         let (mut last, mut scrap) = (None, 0);
-        let bits = |picture, _: &Run| {
-            let first = last.replace(picture) != Some(picture);
+        let bits = |frame, _: &Run| {
+            let first = last.replace(frame) != Some(frame);
             scrap += 1;
-            let chosen = if lead > 0 { scrap <= 2 } else { first && picture % 12 == 0 };
+            let chosen = if lead > 0 { scrap <= 2 } else { first && frame % 12 == 0 };
             found.filter(|_| chosen).unwrap_or(BEYOND_SEARCH)
         };
         second.keys.extend(away(other, &runs, bits, &mut random).keys);
