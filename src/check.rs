@@ -151,10 +151,10 @@ enum Origin {
 ///
 /// # Errors
 ///
-/// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if a part of the index that the check reads
-/// is damaged, and [`Error::Cancelled`](crate::Error::Cancelled) if the caller cancels it.
-/// [`Error::LimitExceeded`] if the search takes longer than the decoding of a clip of that length
-/// may, see [`Limits::time_for`](crate::media::Limits::time_for).
+/// [`Error::CorruptIndex`] if a part of the index that the check reads is damaged, and
+/// [`Error::Cancelled`] if the caller cancels it. [`Error::LimitExceeded`] if the search takes
+/// longer than the decoding of a clip of that length may, see
+/// [`Limits::time_for`](crate::media::Limits::time_for).
 pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptions<'_>) -> Result<Report> {
     checked(index, clip, Origin::Given, options)
 }

@@ -113,9 +113,8 @@ pub const EXACT_KEYS_MAX: u64 = 32_768;
 
 /// Looks up a range of the clip's keys in each of the orientations.
 ///
-/// If the search is [exact](is_exact), it compares all keys of the index. If not,
-/// [`nominate`](nominate::nominate) chooses videos and orientations, and the search compares all
-/// keys of these.
+/// If the search is [exact](is_exact), it compares all keys of the index. If not, a screening
+/// nominates videos and orientations, and the search compares all keys of these.
 ///
 /// # Errors
 /// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if a part of the index that the search reads
