@@ -25,28 +25,29 @@ mod merge;
 use clock::Clock;
 use crowd::{Crowd, Found};
 
-/// How a clip is checked.
+/// Options of a check.
 #[derive(Debug, Clone, Copy)]
 pub struct CheckOptions<'a> {
-    /// How hard copies are looked for.
+    /// Effort of the search.
     pub effort: Effort,
-    /// Where the clip is decoded, and what it may take.
+    /// Where the clip is decoded, and with which limits.
     pub decoding: &'a Decoding,
-    /// How the keys are searched.
+    /// Whether the search may use the screening.
     pub search: SearchMode,
-    /// What counts as enough evidence.
+    /// Costs of mistakes and other limits of the verdict.
     pub policy: Policy,
-    /// Sources that are not looked at, by their SHA-256: a clip that is in the index itself would
-    /// be found to be a copy of it.
+    /// SHA-256 of sources to leave out: a clip that is itself in the index would be found to be a
+    /// copy of itself.
     pub exclude: &'a [[u8; 32]],
-    /// Stops the check once it is set.
+    /// Cancels the check once it is set.
     pub cancel: Option<&'a AtomicBool>,
-    /// When the check is made, for the report.
+    /// Time of the check, for the report.
     pub now: Option<SystemTime>,
 }
 
 impl<'a> CheckOptions<'a> {
-    /// The usual effort, search and policy; where files are decoded has to be said by name.
+    /// The default effort, search and policy. The decoding has no default, because the caller must
+    /// choose it.
     pub fn new(decoding: &'a Decoding) -> CheckOptions<'a> {
         CheckOptions {
             effort: Effort::default(),
@@ -60,12 +61,13 @@ impl<'a> CheckOptions<'a> {
     }
 }
 
-/// What is checked.
+/// Input of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Query<'a> {
     /// A video.
     Clip(&'a Path),
-    /// A file that [`Fingerprint::save`] wrote. Whoever made it may have made it up: what is payable of it is provisional.
+    /// A file written by [`Fingerprint::save`]. It may be forged, so its payable minutes are
+    /// provisional.
     Fingerprint(&'a Path),
 }
 
@@ -81,19 +83,22 @@ impl<'a> From<&'a PathBuf> for Query<'a> {
     }
 }
 
-/// Checks a clip, or the fingerprint file of one if [`Query::Fingerprint`] says so. Of a clip every picture is checked that a
-/// player could show, the worst decides, and payable is what is so in all of them.
+/// Checks a clip, or the fingerprint file of a clip.
+///
+/// All pictures of a clip that a player could show are checked. The worst decides the verdict, and
+/// time is payable if it is unpublished in all of them.
 ///
 /// # Errors
 ///
-/// Those of [`fingerprint::pictures_of_clip`] or [`Fingerprint::load`], and of [`check_fingerprint`]. A clip that can be read but not judged is no error: its
-/// verdict is [`Verdict::Inconclusive`].
+/// Those of [`fingerprint::pictures_of_clip`] or [`Fingerprint::load`], and of
+/// [`check_fingerprint`]. A clip that can be read but not judged is no error: its verdict is
+/// [`Verdict::Inconclusive`].
 pub fn check<'a>(index: &Index, query: impl Into<Query<'a>>, options: &CheckOptions<'_>) -> Result<Report> {
     let decoding = options.decoding;
     let (mut report, path) = match query.into() {
         Query::Fingerprint(file) => {
             let fingerprint = Fingerprint::load(file, decoding, options.cancel)?;
-            (checked(index, &fingerprint, Origin::HandedOver, options)?, file)
+            (checked(index, &fingerprint, Origin::Given, options)?, file)
         }
         Query::Clip(clip) => {
             let looked = match options.effort {
@@ -101,10 +106,10 @@ pub fn check<'a>(index: &Index, query: impl Into<Query<'a>>, options: &CheckOpti
                 _ => fingerprint::pictures_of_clip(clip, decoding, options.cancel)?,
             };
             let of_picture =
-                |picture: &fingerprint::Picture| checked(index, &picture.fingerprint, Origin::Seen, options);
+                |picture: &fingerprint::Picture| checked(index, &picture.fingerprint, Origin::Computed, options);
             let reports = looked.pictures.iter().map(of_picture).collect::<Result<Vec<_>>>()?;
             let merged = merge::merge(&looked, reports, options.policy.searchable_min.as_secs_f64());
-            // A clip without any picture is an error of the decoding.
+            // The decoder reports a clip without pictures as an error of its own.
             let none =
                 || Error::Undecodable { path: clip.to_owned(), reason: "the stream holds no picture".to_owned() };
             (merged.ok_or_else(none)?, clip)
@@ -114,8 +119,8 @@ pub fn check<'a>(index: &Index, query: impl Into<Query<'a>>, options: &CheckOpti
     Ok(report)
 }
 
-/// Checks a clip that has one picture, by what its fingerprint file will hold of it, and gives that as well: a check of the file then finds
-/// the same.
+/// Checks a clip that has one picture, using only what its fingerprint file keeps, and returns the
+/// fingerprint too: a check of the file then finds the same.
 ///
 /// # Errors
 ///
@@ -125,7 +130,7 @@ pub(crate) fn check_kept(index: &Index, clip: &Path, options: &CheckOptions<'_>)
     let made = looked.clone().only(clip)?;
     let invalid = |reason| Error::InvalidFingerprint { path: clip.to_owned(), reason };
     let kept = made.kept().map_err(invalid)?;
-    let report = checked(index, &kept, Origin::Seen, options)?;
+    let report = checked(index, &kept, Origin::Computed, options)?;
     let merged = merge::merge(&looked, vec![report], options.policy.searchable_min.as_secs_f64());
     let none = || Error::Undecodable { path: clip.to_owned(), reason: "the stream holds no picture".to_owned() };
     let mut report = merged.ok_or_else(none)?;
@@ -133,44 +138,45 @@ pub(crate) fn check_kept(index: &Index, clip: &Path, options: &CheckOptions<'_>)
     Ok((report, kept))
 }
 
-/// Where a fingerprint comes from.
+/// Origin of a fingerprint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
-    /// Made here, of the clip.
-    Seen,
-    /// Made elsewhere, of whatever.
-    HandedOver,
+    /// Computed here from the clip.
+    Computed,
+    /// Given by the caller; it may be forged.
+    Given,
 }
 
-/// Checks a fingerprint that is already in memory; what is payable of it is provisional.
+/// Checks a fingerprint in memory; its payable minutes are provisional.
 ///
 /// # Errors
 ///
-/// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if something of the index is damaged that the check looks at, and
-/// [`Error::Cancelled`](crate::Error::Cancelled) once the check is to stop. Searching has as much time as a clip of that length
-/// may be decoded for, see [`Limits::time_for`](crate::media::Limits::time_for), and is [`Error::LimitExceeded`] after it.
+/// [`Error::CorruptIndex`] if a part of the index that the check reads is damaged, and
+/// [`Error::Cancelled`] if the caller cancels it. [`Error::LimitExceeded`] if the search takes
+/// longer than the decoding of a clip of that length may, see
+/// [`Limits::time_for`](crate::media::Limits::time_for).
 pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptions<'_>) -> Result<Report> {
-    checked(index, clip, Origin::HandedOver, options)
+    checked(index, clip, Origin::Given, options)
 }
 
 fn checked(index: &Index, clip: &Fingerprint, origin: Origin, options: &CheckOptions<'_>) -> Result<Report> {
     let clip = &*options.effort.looked_at(clip);
     let orientations = options.effort.orientations();
     let clock = Clock::start(clip, &options.decoding.limits, options.cancel);
-    let sifted = sift(index, clip, &options.effort.benign_orientations(), &|| clock.check())?;
+    let filtered = sift(index, clip, &options.effort.benign_orientations(), &|| clock.check())?;
     let model = Model::default();
-    let (found, exact) = find(index, &sifted.clip, &orientations, options, &model, &clock)?;
+    let (found, exact) = find(index, &filtered.clip, &orientations, options, &model, &clock)?;
     let Found { alignments, further } = found;
     let state = index.state();
     let interval = Duration::from_secs_f64(state.interval_s);
     let policy = &options.policy;
-    let judgement = judge(&sifted.clip, &alignments, &sifted.keyframes, state.videos, interval, policy, &model);
+    let judgement = judge(&filtered.clip, &alignments, &filtered.keyframes, state.videos, interval, policy, &model);
     let found = Findings { alignments, further: further.len(), judgement, exact };
-    Ok(report(index, clip, origin, sifted.keys, found, options))
+    Ok(report(index, clip, origin, filtered.keys, found, options))
 }
 
-/// What a fingerprint has in common with sources, before it is judged; strongest first. Of sources
-/// of what others show beyond doubt, only as many are aligned as the report tells in full.
+/// Alignments of a fingerprint with sources before the verdict, strongest first. If many sources
+/// share a part beyond doubt, only as many of them are aligned as a report lists.
 ///
 /// # Errors
 ///
@@ -178,18 +184,18 @@ fn checked(index: &Index, clip: &Fingerprint, origin: Origin, options: &CheckOpt
 pub fn alignments(index: &Index, clip: &Fingerprint, options: &CheckOptions<'_>) -> Result<Vec<Alignment>> {
     let clip = &*options.effort.looked_at(clip);
     let clock = Clock::start(clip, &options.decoding.limits, options.cancel);
-    let sifted = sift(index, clip, &options.effort.benign_orientations(), &|| clock.check())?;
+    let filtered = sift(index, clip, &options.effort.benign_orientations(), &|| clock.check())?;
     let orientations = options.effort.orientations();
-    Ok(find(index, &sifted.clip, &orientations, options, &Model::default(), &clock)?.0.alignments)
+    Ok(find(index, &filtered.clip, &orientations, options, &Model::default(), &clock)?.0.alignments)
 }
 
 impl Effort {
-    /// What of a clip is looked at.
+    /// The part of a clip's fingerprint to check.
     pub fn looked_at(self, clip: &Fingerprint) -> Cow<'_, Fingerprint> {
         if self == Effort::Fast { Cow::Owned(clip.sketched()) } else { Cow::Borrowed(clip) }
     }
 
-    /// In which orientations a clip is searched, and which of its keys.
+    /// Orientations to search, with the share of the clip's keys for each.
     pub fn orientations(self) -> Vec<(Orientation, Share)> {
         let turned = || Orientation::turned().chain(Orientation::turned().map(Orientation::inverted));
         let usual = |orientation: &Orientation| Orientation::USUAL.contains(orientation);
@@ -206,7 +212,7 @@ impl Effort {
         }
     }
 
-    /// In which orientations benign material is recognised.
+    /// Orientations in which benign material is recognised.
     fn benign_orientations(self) -> Vec<Orientation> {
         let tilted = Orientation::warped().filter(|warped| matches!(warped.warp, Warp::Tilt(12 | -12)));
         match self {
@@ -217,16 +223,17 @@ impl Effort {
     }
 }
 
-/// What was found of a clip, and how.
+/// Results of a check.
 struct Findings {
     alignments: Vec<Alignment>,
-    /// Sources that were counted, and not aligned.
+    /// Number of further sources, which are counted but not aligned.
     further: usize,
     judgement: Judgement,
     exact: bool,
 }
 
-/// Seconds of the clip that are searched and aligned at a time: memory stays the same for a film.
+/// Length of the clip that is searched and aligned at a time, so that the memory does not grow with
+/// the clip.
 const WINDOW: Duration = Duration::from_secs(300);
 
 fn find(
@@ -241,21 +248,21 @@ fn find(
     let interval = Duration::from_secs_f64(state.interval_s);
     let corpus = Corpus { keys: state.keys, interval, stop: &|| clock.is_over() };
     let number = |time: Duration| clip.keys.partition_point(|key| clip.keyframes[key.keyframe as usize].time < time);
-    let is_looked_at = |video: VideoRef| !options.exclude.contains(&index.video(video).sha256);
+    let is_searched = |video: VideoRef| !options.exclude.contains(&index.video(video).sha256);
     let (mut parts, mut exact) = (Vec::new(), true);
-    let (mut told, mut further) = (HashSet::new(), HashSet::new());
+    let (mut listed, mut further) = (HashSet::new(), HashSet::new());
     let mut start = Duration::ZERO;
     loop {
-        // A rest shorter than half a window goes with the window before it.
+        // A remainder shorter than half a window joins the window before it.
         let last = clip.duration <= start + WINDOW + WINDOW / 2;
         let end = if last { clip.duration.max(start) } else { start + WINDOW };
         let keys = number(start)..if last { clip.keys.len() } else { number(end) };
         let mut hits = search(index, clip, keys, orientations, options.search, &|| clock.check())?;
-        hits.hits.retain(|hit| is_looked_at(hit.video));
+        hits.hits.retain(|hit| is_searched(hit.video));
         let window = align::Span { start, end };
-        let crowd = Crowd { index, clip, window, corpus: &corpus, model, clock, told: &told };
+        let crowd = Crowd { index, clip, window, corpus: &corpus, model, clock, listed: &listed };
         let found = crowd.found(&hits.hits)?;
-        told.extend(found.alignments.iter().map(|alignment| alignment.video));
+        listed.extend(found.alignments.iter().map(|alignment| alignment.video));
         further.extend(found.further);
         parts.push(found.alignments);
         exact &= hits.exact;
@@ -265,7 +272,7 @@ fn find(
         start = end;
     }
     let mut alignments = align::join(parts);
-    if let Some(video) = index.find(&hex(&clip.sha256)).first().filter(|video| is_looked_at(**video)) {
+    if let Some(video) = index.find(&hex(&clip.sha256)).first().filter(|video| is_searched(**video)) {
         alignments.retain(|alignment| alignment.video != *video);
         alignments.insert(0, Alignment::identical(*video, clip.duration));
     }
@@ -273,17 +280,24 @@ fn find(
     Ok((Found { alignments, further }, exact))
 }
 
-/// Compares the pictures of alignments with one source.
-fn look(track: &PictureTrack, clip: &Fingerprint, aligned: &mut [Alignment], clock: &Clock<'_>) -> Result<()> {
+/// Compares the thumbnails of alignments with one source.
+fn compare_thumbnails(
+    track: &PictureTrack,
+    clip: &Fingerprint,
+    aligned: &mut [Alignment],
+    clock: &Clock<'_>,
+) -> Result<()> {
     let pictures = clip.pictures();
     if pictures.is_empty() {
         return Ok(());
     }
     for alignment in aligned.iter_mut().filter(|alignment| alignment.evidence.total >= COMPARED_BITS) {
         clock.check()?;
-        let (from, to) = (alignment.reference.start.saturating_sub(BEYOND), alignment.reference.end + BEYOND);
+        let (from, to) =
+            (alignment.reference.start.saturating_sub(REFINEMENT_MARGIN), alignment.reference.end + REFINEMENT_MARGIN);
         let source: Vec<Thumbnail> = track.pictures(track.between(from, to)).collect();
-        let (start, end) = (alignment.clip.start.saturating_sub(BEYOND), alignment.clip.end + BEYOND);
+        let (start, end) =
+            (alignment.clip.start.saturating_sub(REFINEMENT_MARGIN), alignment.clip.end + REFINEMENT_MARGIN);
         let first = pictures.partition_point(|picture| picture.time < start);
         let end = pictures.partition_point(|picture| picture.time <= end);
         let claim = alignment.claim();
@@ -295,10 +309,10 @@ fn look(track: &PictureTrack, clip: &Fingerprint, aligned: &mut [Alignment], clo
     Ok(())
 }
 
-/// How far beyond an alignment pictures are taken, since its time is refined.
-const BEYOND: Duration = Duration::from_secs(1);
+/// Margin of thumbnails on both sides of an alignment, for the offset refinement.
+const REFINEMENT_MARGIN: Duration = Duration::from_secs(1);
 
-/// Says what was found of a clip, of which `benign_keys` were set aside.
+/// Makes the report of a clip, of which `benign_keys` were filtered out.
 fn report(
     index: &Index,
     clip: &Fingerprint,
@@ -308,8 +322,8 @@ fn report(
     options: &CheckOptions<'_>,
 ) -> Report {
     let Findings { alignments, further, mut judgement, exact } = found;
-    let handed_over = origin == Origin::HandedOver;
-    if handed_over {
+    let is_given = origin == Origin::Given;
+    if is_given {
         judgement.reasons.insert(0, Reason::new(ReasonCode::FromFingerprint, FROM_FINGERPRINT));
     }
     let state = index.state();
@@ -324,7 +338,7 @@ fn report(
         Verdict::Inconclusive => 0.0,
         _ => round(parts.unpublished / 60.0, 3),
     };
-    let (payable, provisional) = if handed_over { (0.0, unpublished) } else { (unpublished, 0.0) };
+    let (payable, provisional) = if is_given { (0.0, unpublished) } else { (unpublished, 0.0) };
     let opinions = &judgement.opinions;
     let described = |i: usize| describe(index, clip, &alignments[i], &opinions[i]);
     Report {
@@ -337,7 +351,7 @@ fn report(
             height: clip.info.height,
             codec: clip.info.codec.clone(),
             container: clip.info.container.clone(),
-            from_fingerprint: handed_over,
+            from_fingerprint: is_given,
             keyframes: clip.keyframes.len() as u64,
             keys: clip.keys.len() as u64,
             benign_keys: benign_keys as u64,
@@ -401,8 +415,7 @@ fn report(
     }
 }
 
-const FROM_FINGERPRINT: &str =
-    "from a fingerprint, not from the clip: whether it is the clip's shows when the clip is checked itself";
+const FROM_FINGERPRINT: &str = "checked a fingerprint, not the clip: check the clip itself to confirm the result";
 
 fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment, opinion: &Opinion) -> NonMatch {
     let video = index.video(alignment.video);
@@ -447,8 +460,8 @@ fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment, opinion: &
     }
 }
 
-/// Lays the clip's frame over the source's and takes what both share; aspects are widths in heights, that of the clip as it
-/// lies after its change of orientation.
+/// The overlap of the clip's frame, mapped into the source's, with the source's frame. The aspects
+/// are width over height, that of the clip in its orientation.
 fn geometry(alignment: &Alignment, clip_aspect: f64, reference_aspect: f64) -> Geometry {
     let map = alignment.geometry;
     let (scale, dx, dy) = (f64::from(map.scale), f64::from(map.x), f64::from(map.y));
@@ -467,14 +480,15 @@ fn geometry(alignment: &Alignment, clip_aspect: f64, reference_aspect: f64) -> G
     let (from, to) = ((left - dx) / scale, (right - dx) / scale);
     let seen = rectangle(from, to, (top - dy) / scale, (bottom - dy) / scale, clip_aspect);
     Geometry {
-        clip: turned_back(seen, alignment.orientation),
+        clip: to_clip_frame(seen, alignment.orientation),
         reference: rectangle(left, right, top, bottom, reference_aspect),
         scale: round(scale, 3),
     }
 }
 
-/// Where in the clip's own frame, tilted about its middle if so, a part of the changed frame lies, in fractions.
-fn turned_back(seen: Rectangle, orientation: Orientation) -> Rectangle {
+/// Maps a rectangle from the oriented frame back to the clip's own frame, which is tilted about its
+/// middle if the orientation is. All values are fractions.
+fn to_clip_frame(seen: Rectangle, orientation: Orientation) -> Rectangle {
     let Rectangle { x, y, width, height } = seen;
     let (far_x, far_y) = (1.0 - x - width, 1.0 - y - height);
     let back = match orientation.turns {
@@ -487,7 +501,7 @@ fn turned_back(seen: Rectangle, orientation: Orientation) -> Rectangle {
     Rectangle { x: round(x.clamp(0.0, 1.0), 3), y: round(back.y.clamp(0.0, 1.0), 3), ..back }
 }
 
-/// Rounded down: what is less than enough must not read as enough.
+/// Rounds down, so that too little evidence never reads as enough.
 fn bits(evidence: f32) -> f64 {
     (f64::from(evidence) * 10.0).floor() / 10.0
 }

@@ -1,130 +1,129 @@
-//! The serialised answer to one check: what `uniq check --json` prints, one object a clip, one line each.
+//! The report of one check: `uniq check --json` prints one JSON object per clip, on one line.
 //!
-//! This module is the wire format. Fields may be added within a [`SCHEMA`] version; a field's meaning,
-//! unit or absence changes only with a new version. Times are seconds from the first frame of the file
-//! that they belong to, with millisecond resolution. Rectangles are fractions of a displayed frame
-//! (upright, square pixels): `x` and `width` of its width, `y` and `height` of its height, all in `0..=1`.
+//! This module is the wire format. A [`SCHEMA`] version may gain fields; a field's meaning, unit or
+//! absence changes only with a new version. Times are seconds from the first frame of their file,
+//! with millisecond resolution. Rectangles are fractions of a displayed frame (upright, square
+//! pixels): `x` and `width` of its width, `y` and `height` of its height, all in `0..=1`.
 //!
 //! | field | type | meaning |
 //! |---|---|---|
 //! | `schema` | integer | version of this format, [`SCHEMA`] |
-//! | `clip.path` | string | the clip as the caller named it |
+//! | `clip.path` | string | the clip's path as the caller gave it |
 //! | `clip.sha256` | hex | SHA-256 of the clip's bytes (of the original, when a fingerprint file was checked) |
-//! | `clip.duration_s` | seconds | length of the clip: what was decoded, or what its container promises if that is more |
+//! | `clip.duration_s` | seconds | length of the clip: the decoded length, or the container's if that is longer |
 //! | `clip.width`, `clip.height` | pixels | displayed size |
 //! | `clip.codec`, `clip.container` | string | FFmpeg's short names |
 //! | `clip.from_fingerprint` | bool | whether a fingerprint file was given in place of the clip |
-//! | `clip.keyframes`, `clip.keys` | integer | frames looked at and keys made of them |
-//! | `clip.benign_keys` | integer | how many of the keys were set aside: near one of benign material, or of a keyframe that shows such |
-//! | `streams[]` | objects | the video streams of the clip, see below; none for a fingerprint |
+//! | `clip.keyframes`, `clip.keys` | integer | number of sampled frames and of their keys |
+//! | `clip.benign_keys` | integer | number of keys filtered out: near a benign key, or of a keyframe that shows benign material |
+//! | `streams[]` | objects | the video streams of the clip, see below; empty for a fingerprint |
 //! | `verdict` | `unpublished` \| `partly_published` \| `published` \| `inconclusive` | the answer |
-//! | `reasons[]` | objects | why: `code` (see [`ReasonCode`]), `seconds` (how much of the clip it is about, or null), `text` (a sentence) |
+//! | `reasons[]` | objects | why: `code` (see [`ReasonCode`]), `seconds` (length of the clip that it concerns, or null), `text` (a sentence) |
 //! | `seconds.published` | seconds | covered by matches of kind `copy` |
 //! | `seconds.unpublished` | seconds | searched, and in no match of kind `copy` |
-//! | `seconds.unsearchable` | seconds | of which nothing can be said; the three add up to `clip.duration_s` |
+//! | `seconds.unsearchable` | seconds | too little to see for a decision; the three add up to `clip.duration_s` |
 //! | `seconds.benign` | seconds | the part of `seconds.unsearchable` that shows benign material |
-//! | `payable_minutes` | minutes | `seconds.unpublished / 60`; 0 when the verdict is `inconclusive`, and when a fingerprint was given in place of the clip |
-//! | `provisional_minutes` | minutes | what would be payable if the fingerprint that was given is that of the clip, which shows when the clip is checked; 0 when a clip was given |
+//! | `payable_minutes` | minutes | `seconds.unpublished / 60`; 0 if the verdict is `inconclusive`, or if a fingerprint was given in place of the clip |
+//! | `provisional_minutes` | minutes | minutes that become payable once a check of the clip itself confirms the fingerprint; 0 if a clip was given |
 //! | `spans[]` | objects | the clip from start to end: `start_s`, `end_s`, `state` (`published` \| `unpublished` \| `unsearchable`), `reason` (object as in `reasons[]`, or null) |
-//! | `matches[]` | objects | what was found, in order of the clip's time, see below |
-//! | `timeline[]` | 0..=1 | for each second of the clip the probability that it was published: the greatest of the alignments in it |
-//! | `power[]` | 0..=1 | for each second of the clip the probability that it would have been called published if it were a copy, edited as copies are; predicted from what the second shows, and below the policy's limit it is unsearchable |
-//! | `power_by_edit[]` | objects | the mean of that over the clip for copies of each class of edits: `edit`, `power` |
-//! | `more_sources` | integer | further sources that show what is found in `matches[]` beyond doubt: what they have in common with the clip agrees on one place and time, and no more was looked at; the one that was published first, as far as that is known, is never among them |
-//! | `nearest_non_match` | object or null | the alignment that is most probably a copy of those that are no matches, same fields as a match except `kind` |
+//! | `matches[]` | objects | copies, same scenes and undecided matches, in order of clip time, see below |
+//! | `timeline[]` | 0..=1 | for each second of the clip, the probability that it is published: the maximum over its alignments |
+//! | `power[]` | 0..=1 | for each second of the clip, the probability that a check would call it published if it were a copy with usual edits; predicted from its content. A second below the policy's minimum is unsearchable |
+//! | `power_by_edit[]` | objects | mean power over the clip for copies of each class of edits: `edit`, `power` |
+//! | `more_sources` | integer | number of further sources of parts that `matches[]` already shows to be copies beyond doubt: their correspondences agree on one geometry and temporal hypothesis, and they were not aligned. The source that is known to be published first is never among them |
+//! | `nearest_non_match` | object or null | the most probable copy among the alignments that are no match; fields of a match without `kind` |
 //! | `index.root` | hex | SHA-256 that commits to the state of the index that was searched |
-//! | `index.generation` | integer | commits made to the index so far |
-//! | `index.videos`, `index.hours` | integer, hours | sources in that state and their total length |
-//! | `index.benign_videos`, `index.benign_keys` | integers | videos of benign material in that state, and their keys; they are no sources |
-//! | `index.keys` | integer | keys of the sources; a key that lasts counts once a run |
-//! | `index.without_pictures` | integer | sources of which no small pictures are kept, and which are judged by keys and motion alone |
-//! | `index.interval_s` | seconds | longest time between two keyframes of a source |
+//! | `index.generation` | integer | number of commits to the index |
+//! | `index.videos`, `index.hours` | integer, hours | number of sources in that state, and their total length |
+//! | `index.benign_videos`, `index.benign_keys` | integers | number of videos of benign material in that state, and of their keys; they do not count as sources |
+//! | `index.keys` | integer | number of keys of the sources; a track counts once |
+//! | `index.without_pictures` | integer | number of sources without thumbnails, which are judged by keys and motion alone |
+//! | `index.interval_s` | seconds | maximum time between two keyframes of a source |
 //! | `index.version` | integer | format version of the index |
-//! | `index.fingerprint_version` | integer | version of the key-making method |
-//! | `search.mode` | `exact` \| `screened` | whether all keys were compared, or those of the videos that a look at a few cells had nominated |
-//! | `search.exact` | bool | whether every key of the index was compared |
-//! | `search.recall` | 0..=1 or null | share of the copies that would be found by comparing all keys and are nominated: 1 when exact, else as measured on this index; null before that was done |
-//! | `search.radius_bits` | bits | Hamming distance up to which two keys are a hit |
-//! | `search.query_interval_s` | seconds | interval of the clip of which one frame was drawn |
-//! | `search.published_probability` | 0..=1 | probability from which an alignment is a copy |
-//! | `search.payable_probability` | 0..=1 | probability up to which it is none; between the two it is undecided |
-//! | `search.effort` | `fast` \| `standard` \| `thorough` | how hard copies were looked for |
-//! | `index.committed_at` | string or null | when that state was committed, as in RFC 3339, in UTC, if it was noted |
-//! | `tool.name`, `tool.version` | strings | what made this report |
-//! | `tool.commit` | string or null | the commit of its source, `+changed` behind it if files differed from it; null for a build that is no release |
-//! | `tool.ffmpeg`, `tool.libavcodec` | strings | the versions of the FFmpeg that it runs with |
-//! | `checked_at` | string or null | when it was made, as in RFC 3339, in UTC, if the caller said so; the one field that differs from run to run |
+//! | `index.fingerprint_version` | integer | version of the fingerprint method |
+//! | `search.mode` | `exact` \| `screened` | whether the search compared all keys, or those of the videos that a screening of a few cells nominated |
+//! | `search.exact` | bool | whether all keys of the index were compared |
+//! | `search.recall` | 0..=1 or null | share of the copies found by comparing all keys that this search finds too: 1 if exact, otherwise as measured on this index; null if it was not measured |
+//! | `search.radius_bits` | bits | maximum Hamming distance of a hit |
+//! | `search.query_interval_s` | seconds | interval of the clip from which one frame is sampled |
+//! | `search.published_probability` | 0..=1 | minimum probability of a copy |
+//! | `search.payable_probability` | 0..=1 | maximum probability of an alignment that is no copy; between the two, it is undecided |
+//! | `search.effort` | `fast` \| `standard` \| `thorough` | effort of the search |
+//! | `index.committed_at` | string or null | time of the commit in RFC 3339, UTC, if known |
+//! | `tool.name`, `tool.version` | strings | the program that made this report |
+//! | `tool.commit` | string or null | commit of its source code, followed by `+changed` if files differ from it; null for a build that is no release |
+//! | `tool.ffmpeg`, `tool.libavcodec` | strings | versions of FFmpeg and libavcodec at run time |
+//! | `checked_at` | string or null | time of the check in RFC 3339, UTC, if the caller gave it; the only field that differs from run to run |
 //!
 //! A match:
 //!
 //! | field | type | meaning |
 //! |---|---|---|
 //! | `source.id` | hex | first 16 digits of the source's SHA-256 |
-//! | `source.path`, `source.sha256`, `source.duration_s` | | the source file as it was indexed |
+//! | `source.path`, `source.sha256`, `source.duration_s` | | the source file at the time of indexing |
 //! | `source.url`, `source.title`, `source.uploader`, `source.platform`, `source.published_at` | string or null | what is known of its publication |
-//! | `clip.start_s`, `clip.end_s` | seconds | the part of the clip |
-//! | `reference.start_s`, `reference.end_s` | seconds | the part of the source that it equals |
-//! | `evidence_bits` | bits | all evidence, scene and moment; all bits are rounded down to a tenth |
-//! | `moment_bits` | bits | the evidence that belongs to this moment only |
-//! | `probability` | 0..=1 | how probable it is that this is a copy, by a model that is fitted on real footage; 1 for identical files |
-//! | `terms[]` | objects | why: `name` of a term and `bits` that it adds to the logarithm of the odds; they add up to it, but for rounding; see [`crate::verdict::terms`] |
-//! | `pictures` | object or null | how well the pictures agree, see below; null if they were not compared, as of a fingerprint that was handed over without pictures, or of a source whose pictures are not kept |
-//! | `pictures.compared` | integer | pictures of the source |
-//! | `pictures.correlation` | -1..=1 | correlation of what moves in both |
-//! | `pictures.share` | 0..=1 | share of what moves in the source that was compared: the rest is cropped or different |
-//! | `shown` | 0..=1 | share of the source's regions, in this part of its time and frame, that the clip shows |
-//! | `kind` | `copy` \| `same_scene` \| `undecided` | the same recording; the same place at another time, and no copy; or one of the two, and its part of the clip is unsearchable |
-//! | `mirrored` | bool | left and right exchanged |
-//! | `turned_degrees` | 0, 12, 24, 90, 180, 270, 336, 348 | how far the clip (mirrored first, if so) has to be turned clockwise to lie like the source, to the nearest that is looked for; quarter turns, and 12 and 24 degrees to either side, by all but `fast` |
-//! | `widened` | factor | how many times as wide the clip has to be made to have the source's proportions, to the nearest of 1, 4/3, 16/9, 7/9 and 5/9 that are looked for, by all but `fast` |
-//! | `slanted` | factor | how many times as long as the other the diagonal from the upper left has to be made, to the nearest of 1, 1.6 and 0.625 that are looked for, by all but `fast` |
+//! | `clip.start_s`, `clip.end_s` | seconds | time in the clip |
+//! | `reference.start_s`, `reference.end_s` | seconds | corresponding time in the source |
+//! | `evidence_bits` | bits | all evidence, distinctive or not; evidence is rounded down to a tenth of a bit |
+//! | `moment_bits` | bits | distinctive evidence, which belongs to this moment only |
+//! | `probability` | 0..=1 | probability that it is a copy, by a model fitted on real footage; 1 for identical files |
+//! | `terms[]` | objects | `name` of each term of the model and the `bits` that it contributes to the logarithm of the odds, which is their sum but for rounding; see [`crate::verdict::terms`] |
+//! | `pictures` | object or null | agreement of the thumbnails, see below; null if they were not compared, because the fingerprint or the source has none |
+//! | `pictures.compared` | integer | number of thumbnails of the source |
+//! | `pictures.correlation` | -1..=1 | correlation of moving content |
+//! | `pictures.share` | 0..=1 | share of the source's moving content that was compared: the rest is cropped or different |
+//! | `shown` | 0..=1 | share of the source's regions, within the matched time and part of the frame, that the clip shows |
+//! | `kind` | `copy` \| `same_scene` \| `undecided` | the same recording; the same place at another time, and no copy; or undecided, and its part of the clip is unsearchable |
+//! | `mirrored` | bool | whether left and right are exchanged |
+//! | `turned_degrees` | 0, 12, 24, 90, 180, 270, 336, 348 | clockwise rotation of the clip, after mirroring if it is mirrored, that aligns it with the source; the nearest of the values searched, which are 0 alone for `fast` |
+//! | `widened` | factor | factor of the clip's width that gives it the source's proportions; the nearest of 1, 4/3, 16/9, 7/9 and 5/9, or 1 for `fast` |
+//! | `slanted` | factor | factor of the diagonal from the upper left, relative to the other diagonal, that gives the clip the source's proportions; the nearest of 1, 1.6 and 0.625, or 1 for `fast` |
 //! | `negative` | bool | whether bright and dark are exchanged |
-//! | `speed` | factor | seconds of the source that pass in one second of the clip: above 1 the clip plays faster, below 0 backwards |
-//! | `geometry.clip` | rectangle | the part of the clip's frame that is covered; if it is tilted, of its frame so tilted about the middle |
-//! | `geometry.reference` | rectangle | the part of the source's frame that covers it |
-//! | `geometry.scale` | factor | size of a detail in the source's frame over its size in the clip's, in frame heights |
-//! | `hits` | integer | pairs of keys that agree; 0 for identical files |
-//! | `identical` | bool | whether clip and source are the same file, byte for byte; nothing of them is compared then, and the bits are those of a SHA-256 |
+//! | `speed` | factor | seconds of the source per second of the clip: above 1, the clip plays faster; below 0, backwards |
+//! | `geometry.clip` | rectangle | part of the clip's frame that overlaps the source's; of a tilted clip, part of the frame tilted about its middle |
+//! | `geometry.reference` | rectangle | part of the source's frame that overlaps the clip's |
+//! | `geometry.scale` | factor | size of a detail in the source's frame relative to the clip's, both in frame heights |
+//! | `hits` | integer | number of inlier correspondences; 0 for identical files |
+//! | `identical` | bool | whether clip and source are identical files; their content is not compared, and the evidence is that of a SHA-256 |
+//! | `stream` | integer or null | number of the video stream of the match, if the clip has several pictures |
 //!
-//! | `stream` | integer or null | the number of the video stream that it was found in, if the clip has several pictures |
-//!
-//! A video stream of the clip. Several that follow each other make one picture together; otherwise each is a picture of its
-//! own, the worst decides, and payable is what is unpublished in all of them at that time. Times count from the beginning of
-//! the first picture.
+//! A video stream of the clip. Streams that follow each other make one picture together; otherwise
+//! each is a picture of its own. The worst picture decides the verdict, and time is payable if it
+//! is unpublished in all pictures. Times count from the start of the first picture.
 //!
 //! | field | type | meaning |
 //! |---|---|---|
-//! | `index` | integer | its number among all streams of the file |
-//! | `codec`, `width`, `height` | | as the container says |
-//! | `duration_s` | seconds or null | length of its picture, if it was checked |
-//! | `state` | `checked` \| `cover` \| `still` \| `not_checked` | `cover`: a picture that stands for the file; `still`: a single picture beside a video; of a clip with one `not_checked` nothing is payable |
+//! | `index` | integer | number among all streams of the file |
+//! | `codec`, `width`, `height` | | according to the container |
+//! | `duration_s` | seconds or null | length of its picture; null if it was not checked |
+//! | `state` | `checked` \| `cover` \| `still` \| `not_checked` | `cover`: the cover of the file; `still`: a single frame beside a video; a clip with a `not_checked` stream is never payable |
 //! | `reason` | string or null | why it was not checked |
-//! | `verdict` | as above, or null | the answer for its picture |
+//! | `verdict` | as above, or null | verdict on its picture |
 //!
-//! Every field but `checked_at` is the same on every run for the same clip, index and version.
+//! Every field but `checked_at` is the same on every run with the same clip, index and version.
 //!
 //! # Errors
 //!
-//! For a clip that could not be checked, `uniq check --json` prints on its line instead
+//! For a clip that cannot be checked, `uniq check --json` prints this object instead:
 //!
 //! | field | type | meaning |
 //! |---|---|---|
 //! | `schema` | integer | [`SCHEMA`] |
-//! | `clip.path` | string | the clip as the caller named it |
-//! | `code` | string | what is wrong, for programs: [`Error::code`](crate::Error::code) |
+//! | `clip.path` | string | the clip's path as the caller gave it |
+//! | `code` | string | the error, for programs: [`Error::code`](crate::Error::code) |
 //! | `message` | string | what is wrong and what to do, for people |
 //!
-//! What concerns no single clip, such as a missing index, is one such object without `clip`; so it is with every command that
-//! takes `--json`. The code is then also `usage` for a wrong command line, `not_installed` for a missing program,
-//! or `error`.
+//! An error that concerns no single clip, such as a missing index, is one such object without
+//! `clip`. Every command with `--json` reports its errors so. The code can then also be `usage` for
+//! a wrong command line, `not_installed` for a missing program, or `error`.
 
 use serde::{Deserialize, Serialize};
 
 use crate::index::Publication;
 pub use crate::verdict::{MatchKind, Reason, ReasonCode, SpanState, Verdict};
 
-/// Version of the wire format. In version 2 a reason was a string, `code: sentence`,
-/// and what is payable of a fingerprint was in `payable_minutes`.
+/// Version of the wire format. In version 2, a reason was a string, `code: sentence`, and
+/// `payable_minutes` counted fingerprints too.
 pub const SCHEMA: u32 = 4;
 
 /// The answer to one check.
@@ -132,72 +131,72 @@ pub const SCHEMA: u32 = 4;
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: u32,
-    /// What was checked.
+    /// The clip that was checked.
     pub clip: Clip,
-    /// The video streams of the clip; none for a fingerprint.
+    /// The video streams of the clip; empty for a fingerprint.
     #[serde(default)]
     pub streams: Vec<Stream>,
-    /// The answer.
+    /// The verdict on the clip.
     pub verdict: Verdict,
-    /// Why.
+    /// The reasons for the verdict.
     pub reasons: Vec<Reason>,
-    /// How the clip's length divides.
+    /// Length of the clip by state.
     pub seconds: Seconds,
-    /// Minutes that can be paid for.
+    /// Payable minutes.
     pub payable_minutes: f64,
-    /// Minutes that can be paid for once the clip is seen, if only a fingerprint was.
+    /// Minutes that become payable once a check of the clip itself confirms the fingerprint.
     #[serde(default)]
     pub provisional_minutes: f64,
-    /// The clip from start to end.
+    /// The clip from start to end, by state.
     pub spans: Vec<Span>,
-    /// What was found.
+    /// Matches, in order of clip time.
     pub matches: Vec<Match>,
-    /// How probable it is of each second that it was published.
+    /// For each second, the probability that it is published.
     pub timeline: Vec<f64>,
-    /// How probable it is of each second that a copy of it would have been found.
+    /// For each second, the probability that a search would find a copy of it.
     pub power: Vec<f64>,
-    /// The mean of it by class of edits.
+    /// Mean power by class of edits.
     pub power_by_edit: Vec<EditPower>,
-    /// Sources of what was found that are only counted.
+    /// Number of further sources, which are counted but not listed.
     #[serde(default)]
     pub more_sources: u64,
-    /// The strongest alignment that was not enough.
+    /// The most probable copy among the alignments that are no match.
     pub nearest_non_match: Option<NonMatch>,
-    /// What was searched.
+    /// The index that was searched.
     pub index: IndexSummary,
-    /// How it was searched.
+    /// Settings of the search.
     pub search: SearchSummary,
-    /// What made the report.
+    /// The program that made the report.
     pub tool: Tool,
-    /// When it was made, as in RFC 3339, in UTC; `None` if the caller did not say.
+    /// Time of the check in RFC 3339, UTC; `None` if the caller gave none.
     #[serde(default)]
     pub checked_at: Option<String>,
 }
 
-/// The clip that was checked.
+/// The clip.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Clip {
-    /// As the caller named it.
+    /// Path as the caller gave it.
     pub path: String,
-    /// SHA-256 of its bytes, in hex.
+    /// SHA-256 of the file, in hex.
     pub sha256: String,
     /// Length in seconds.
     pub duration_s: f64,
-    /// Displayed columns.
+    /// Displayed width in pixels.
     pub width: u32,
-    /// Displayed rows.
+    /// Displayed height in pixels.
     pub height: u32,
-    /// Codec.
+    /// FFmpeg's name of the codec.
     pub codec: String,
-    /// Container.
+    /// FFmpeg's name of the container.
     pub container: String,
-    /// Whether a fingerprint file was given.
+    /// Whether a fingerprint file was given in place of the clip.
     pub from_fingerprint: bool,
-    /// Frames looked at.
+    /// Number of sampled frames.
     pub keyframes: u64,
-    /// Keys made of them, mirrored and tilted ones not counted.
+    /// Number of their keys, without mirrored and tilted ones.
     pub keys: u64,
-    /// How many of these were set aside as benign.
+    /// Number of keys filtered out as benign.
     #[serde(default)]
     pub benign_keys: u64,
 }
@@ -205,71 +204,71 @@ pub struct Clip {
 /// A video stream of the clip.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stream {
-    /// Its number among all streams of the file.
+    /// Number among all streams of the file.
     pub index: u32,
     /// Codec.
     pub codec: String,
-    /// Stored columns.
+    /// Stored width in pixels.
     pub width: u32,
-    /// Stored rows.
+    /// Stored height in pixels.
     pub height: u32,
-    /// Length of its picture in seconds, if it was checked.
+    /// Length of its picture in seconds; `None` if it was not checked.
     pub duration_s: Option<f64>,
-    /// What became of it.
+    /// Whether it was checked.
     pub state: StreamState,
     /// Why it was not checked.
     pub reason: Option<String>,
-    /// The answer for its picture.
+    /// The verdict on its picture.
     pub verdict: Option<Verdict>,
 }
 
-/// What became of a video stream of the clip.
+/// State of a video stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StreamState {
-    /// Its picture was checked.
+    /// The picture was checked.
     Checked,
-    /// It is the file's cover.
+    /// It is the cover of the file.
     Cover,
-    /// It is a single picture beside a video.
+    /// It is a single frame beside a video.
     Still,
     /// It could not be checked.
     NotChecked,
 }
 
-/// How the clip's length divides, in seconds.
+/// Length of the clip by state, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Seconds {
     /// In a match of kind `copy`.
     pub published: f64,
     /// Searched and not found.
     pub unpublished: f64,
-    /// Nothing can be said.
+    /// Too little can be seen to decide.
     pub unsearchable: f64,
     /// The part of `unsearchable` that shows benign material.
     #[serde(default)]
     pub benign: f64,
 }
 
-/// A part of the clip and what it is.
+/// A part of the clip with its state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Span {
     /// Start in seconds.
     pub start_s: f64,
     /// End in seconds.
     pub end_s: f64,
-    /// What it is.
+    /// Its state.
     pub state: SpanState,
-    /// Why, for a part that is unsearchable.
+    /// Why it is unsearchable; `None` for other states.
     pub reason: Option<Reason>,
 }
 
-/// A part of a source that equals a part of the clip.
+/// A match of a part of the clip with a part of a source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Match {
-    /// The recording, or only the place.
+    /// Copy, same scene or undecided.
     pub kind: MatchKind,
-    /// The video stream that it was found in, if the clip has several pictures.
+    /// The video stream of the match, if the clip has several pictures.
     #[serde(default)]
     pub stream: Option<u32>,
     /// Source, times, geometry and evidence.
@@ -277,52 +276,52 @@ pub struct Match {
     pub alignment: NonMatch,
 }
 
-/// An alignment of the clip with a source; by itself, one that was not enough.
+/// An alignment of the clip with a source; on its own, one that is no match.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NonMatch {
     /// The source.
     pub source: Source,
-    /// The part of the clip.
+    /// Time in the clip.
     pub clip: Interval,
-    /// The part of the source.
+    /// Time in the source.
     pub reference: Interval,
     /// All evidence in bits.
     pub evidence_bits: f64,
-    /// The evidence that belongs to this moment only, in bits.
+    /// Distinctive evidence, which belongs to this moment only, in bits.
     pub moment_bits: f64,
-    /// How probable it is that this is a copy.
+    /// Probability that it is a copy, 0..=1.
     pub probability: f64,
-    /// What speaks for and against it.
+    /// Contribution of each term of the model.
     pub terms: Vec<Term>,
-    /// How well the pictures agree, if they were compared.
+    /// Agreement of the thumbnails, if they were compared.
     pub pictures: Option<Pictures>,
-    /// Share of the source's regions that the clip shows.
+    /// Share of the source's regions that the clip shows, 0..=1.
     pub shown: f64,
-    /// Left and right exchanged.
+    /// Whether left and right are exchanged.
     pub mirrored: bool,
-    /// How far the clip has to be turned clockwise to lie like the source, in degrees.
+    /// Clockwise rotation of the clip that aligns it with the source, in degrees.
     pub turned_degrees: u32,
-    /// How many times as wide the clip has to be made to have the source's proportions.
+    /// Factor of the clip's width that gives it the source's proportions.
     #[serde(default = "one")]
     pub widened: f64,
-    /// How many times as long as the other the diagonal from the upper left has to be made, about.
+    /// Approximate factor of the diagonal from the upper left, relative to the other diagonal.
     #[serde(default = "one")]
     pub slanted: f64,
     /// Whether bright and dark are exchanged.
     #[serde(default)]
     pub negative: bool,
-    /// Seconds of the source in a second of the clip; below 0 when the clip plays backwards.
+    /// Seconds of the source per second of the clip; negative if the clip plays backwards.
     pub speed: f64,
-    /// Which part covers which.
+    /// The overlap of the two frames.
     pub geometry: Geometry,
-    /// Pairs of keys that agree.
+    /// Number of inlier correspondences.
     pub hits: u64,
-    /// Whether clip and source are the same file, byte for byte.
+    /// Whether clip and source are identical files.
     #[serde(default)]
     pub identical: bool,
 }
 
-/// The width of what is not stretched.
+/// The factor of an unstretched clip, for reports without the field.
 fn one() -> f64 {
     1.0
 }
@@ -330,11 +329,11 @@ fn one() -> f64 {
 /// A source as it was indexed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Source {
-    /// First 16 hexadecimal digits of its SHA-256.
+    /// First 16 hex digits of its SHA-256.
     pub id: String,
-    /// Where it was when it was indexed.
+    /// Path at the time of indexing.
     pub path: String,
-    /// SHA-256 of its bytes, in hex.
+    /// SHA-256 of the file, in hex.
     pub sha256: String,
     /// Length in seconds.
     pub duration_s: f64,
@@ -343,7 +342,7 @@ pub struct Source {
     pub publication: Publication,
 }
 
-/// A part of a video.
+/// A time interval of a video.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// Start in seconds.
@@ -352,18 +351,18 @@ pub struct Interval {
     pub end_s: f64,
 }
 
-/// Which part of the source's frame covers which part of the clip's.
+/// The overlap of the clip's frame and the source's.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Geometry {
     /// In the clip's frame.
     pub clip: Rectangle,
     /// In the source's frame.
     pub reference: Rectangle,
-    /// Size of a detail in the source's frame over its size in the clip's, both in frame heights.
+    /// Size of a detail in the source's frame relative to the clip's, both in frame heights.
     pub scale: f64,
 }
 
-/// A part of a frame, in fractions of its width and height.
+/// A rectangle in fractions of the width and height of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Rectangle {
     /// Left edge.
@@ -381,118 +380,118 @@ pub struct Rectangle {
 pub struct IndexSummary {
     /// SHA-256 that commits to the state, in hex.
     pub root: String,
-    /// Commits so far.
+    /// Number of commits.
     pub generation: u64,
-    /// Sources.
+    /// Number of sources.
     pub videos: u64,
-    /// Videos of benign material.
+    /// Number of videos of benign material.
     #[serde(default)]
     pub benign_videos: u64,
-    /// Their keys.
+    /// Number of keys of benign material.
     #[serde(default)]
     pub benign_keys: u64,
-    /// Their total length.
+    /// Total length of the sources in hours.
     pub hours: f64,
-    /// Keys.
+    /// Number of keys of the sources.
     pub keys: u64,
-    /// Sources of which no small pictures are kept: they are judged by keys and motion alone.
+    /// Number of sources without thumbnails, which are judged by keys and motion alone.
     pub without_pictures: u64,
-    /// Longest time between two keyframes of a source, in seconds.
+    /// Maximum time between two keyframes of a source, in seconds.
     pub interval_s: f64,
-    /// Format version.
+    /// Format version of the index.
     pub version: u32,
-    /// Version of the key-making method.
+    /// Version of the fingerprint method.
     pub fingerprint_version: u32,
-    /// When the state was committed, as in RFC 3339, in UTC, if it was noted.
+    /// Time of the commit in RFC 3339, UTC, if known.
     #[serde(default)]
     pub committed_at: Option<String>,
 }
 
-/// How surely copies of a class of edits are found.
+/// Power for a class of edits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EditPower {
     /// The class of edits.
     pub edit: String,
-    /// Mean over the clip, 0..=1.
+    /// Mean power over the clip, 0..=1.
     pub power: f64,
 }
 
-/// What a term of the model adds.
+/// Contribution of a term of the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Term {
-    /// What was measured.
+    /// Name of the term.
     pub name: String,
-    /// What it adds to the logarithm of the odds, in bits.
+    /// Contribution to the logarithm of the odds, in bits.
     pub bits: f64,
 }
 
-/// How well pictures agree.
+/// Agreement of the thumbnails.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Pictures {
-    /// Pictures of the source.
+    /// Number of thumbnails of the source.
     pub compared: u64,
-    /// Correlation of what moves in both, -1..=1.
+    /// Correlation of moving content, -1..=1.
     pub correlation: f64,
-    /// Share of what moves in the source that was compared, 0..=1.
+    /// Share of the source's moving content that was compared, 0..=1.
     pub share: f64,
 }
 
-/// How the index was searched.
+/// Settings of the search.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SearchSummary {
     /// `exact` or `screened`.
     pub mode: String,
-    /// Whether every key was compared.
+    /// Whether all keys of the index were compared.
     pub exact: bool,
-    /// Share of the copies found by comparing all keys that are found so; `None` if it was not
-    /// measured on this index.
+    /// Share of the copies found by comparing all keys that this search finds too; `None` if it was
+    /// not measured on this index.
     pub recall: Option<f64>,
-    /// Largest distance of a hit, in bits.
+    /// Maximum distance of a hit, in bits.
     pub radius_bits: u32,
-    /// Interval of the clip of which one frame was drawn, in seconds.
+    /// Interval of the clip from which one frame is sampled, in seconds.
     pub query_interval_s: f64,
-    /// Probability from which an alignment is a copy.
+    /// Minimum probability of a copy.
     pub published_probability: f64,
-    /// Probability up to which it is none.
+    /// Maximum probability of an alignment that is no copy.
     pub payable_probability: f64,
-    /// How hard copies were looked for.
+    /// Effort of the search.
     pub effort: Effort,
 }
 
-/// How hard copies are looked for.
+/// Effort of the search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Effort {
-    /// Half of the keyframes, and the strongest regions only.
+    /// Half of the keyframes, and only their strongest regions.
     Fast,
-    /// All that a clip's fingerprint holds, as it is and mirrored, and its strongest keys turned by quarters, inverted, tilted by
-    /// 12 and 24 degrees to either side, and stretched.
+    /// All keys, upright and mirrored; the strongest keys also rotated by quarter turns, inverted,
+    /// tilted by 12 and 24 degrees to either side, and stretched.
     #[default]
     Standard,
-    /// All keys also turned by quarters and inverted, which looks up each eight times as often.
+    /// All keys also rotated by quarter turns and inverted: eight times as many queries.
     Thorough,
 }
 
-/// What made a report.
+/// The program that made a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tool {
     /// `uniq`.
     pub name: String,
     /// Its version.
     pub version: String,
-    /// The commit of its source; `None` for a build that is no release.
+    /// Commit of its source code; `None` for a build that is no release.
     #[serde(default)]
     pub commit: Option<String>,
-    /// The version of the FFmpeg that it runs with.
+    /// Version of FFmpeg at run time.
     #[serde(default, rename = "ffmpeg")]
     pub media: String,
-    /// The version of libavcodec in it.
+    /// Version of libavcodec at run time.
     #[serde(default)]
     pub libavcodec: String,
 }
 
 impl Tool {
-    /// This crate and the FFmpeg that it runs with.
+    /// This crate with the FFmpeg at run time.
     pub fn this() -> Tool {
         let (media, libavcodec) = crate::media::versions();
         Tool {

@@ -1,10 +1,9 @@
-//! Turns query keys into hits across segments.
+//! Looks up the keys of a clip in the index and returns correspondences, called hits here.
 //!
-//! Every key of the clip, every key of the mirrored clip, and the strongest of the clip turned,
-//! tilted, stretched and inverted, is looked up within [`RADIUS`] bits; each run found is a hit:
-//! *this place of this moment of the clip looks like that place of that moment of a source*. What
-//! the hits mean together is decided later. Before the search, [`sift`] takes out of the clip what
-//! it shows of benign material.
+//! All keys of the clip and of the mirrored clip are looked up within [`RADIUS`] bits, and so are
+//! the strongest keys of the rotated, tilted, stretched and inverted clip. A hit pairs a position
+//! and time of the clip with a track of a source. The alignment decides later which hits agree.
+//! Before the search, [`sift`] filters benign material out of the clip.
 
 mod benign;
 mod canaries;
@@ -22,38 +21,39 @@ use crate::index::{Index, Neighbour, SearchMode, VideoRef};
 pub use benign::{Sifted, sift};
 pub use canaries::{measure, measure_if_due};
 
-/// Hamming distance up to which two keys are a hit, in bits. Bounded by the corpus, not by taste: among 10^9 keys a
+/// Maximum Hamming distance of a hit, in bits. The size of the corpus bounds it: among 10^9 keys, a
 /// random key has 9e-4 neighbours within 72 bits, 0.9 within 80 and 1 183 within 90.
 pub const RADIUS: u32 = 72;
 
-/// A place and moment of the clip that looks like a place and moment of a source.
+/// A correspondence between a key of the clip and a track of a source.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hit {
     /// The source.
     pub video: VideoRef,
-    /// How the clip was changed before it was searched.
+    /// Orientation of the clip in which it was found.
     pub orientation: Orientation,
     /// Number of the clip's key in its fingerprint.
     pub clip_key: u32,
-    /// When the clip shows it.
+    /// Time of the clip's key.
     pub clip_time: Duration,
-    /// Where the clip, so changed, shows it.
+    /// Position of the clip's key, in this orientation.
     pub clip_place: Place,
-    /// Number of the source's key, the same for all hits on one run.
+    /// Number of the source's key; all hits on one track share it.
     pub reference_key: u32,
-    /// First time that the source shows it.
+    /// Start of the source's track.
     pub reference_first: Duration,
-    /// Last time that the source shows it.
+    /// End of the source's track.
     pub reference_last: Duration,
-    /// Where the source shows it.
+    /// Position of the source's track.
     pub reference_place: Place,
-    /// Whether either of the two looks alike at other times of its own video.
+    /// Whether either key is repeated, so not distinctive, within its own video.
     pub recurs: bool,
-    /// The two keys, their distance, and how many videos share them; `moment` is decided by the alignment.
+    /// The two keys, their distance, and the number of videos that share them; the alignment
+    /// decides `moment`.
     pub pair: Pair,
 }
 
-/// What a search found and how.
+/// The hits of a search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hits {
     /// Sorted by video, orientation, clip key and reference key.
@@ -62,39 +62,42 @@ pub struct Hits {
     pub exact: bool,
 }
 
-/// Most hits of one key of the clip on one source, the nearest ones: a loop brings the same picture back without end.
+/// Maximum number of hits of one key of the clip on one source, nearest first: a loop repeats the
+/// same frame without end.
 pub const HITS_PER_VIDEO: usize = 8;
 
-/// Most hits of one key of the clip, the nearest ones. A key with more is worth ten bits less for its frequency alone.
+/// Maximum number of hits of one key of the clip, nearest first. The frequency alone of a key with
+/// more costs it ten bits.
 pub const HITS_PER_KEY: usize = 1000;
 
-/// Most hits of one search: about a gigabyte.
+/// Maximum number of hits of one search, about a gigabyte.
 const HITS_MAX: usize = 6_000_000;
 
-/// Keys that are looked up, and keys whose hits are made, before it is asked whether to go on.
+/// Number of keys to look up, and of keys whose hits to collect, between two calls of `stop`.
 const QUERIES_AT_A_TIME: usize = 4096;
 const HITS_AT_A_TIME: usize = 64;
 
-/// Which keys of a clip are looked up.
+/// Share of the clip's keys to look up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Share {
-    /// All of them.
+    /// All keys.
     All,
-    /// The whole frame and the [`STRONGEST_REGIONS`] strongest regions of every second keyframe; no whole frame if it is warped.
+    /// The [`STRONGEST_REGIONS`] strongest regions of every second keyframe and, unless the
+    /// orientation is warped, its global key.
     Strongest,
 }
 
-/// Whether all keys of an index are compared: what that takes of a clip is then less than decoding
-/// it.
+/// Whether to compare all keys of the index, which is done where it takes less time than decoding
+/// the clip.
 ///
-/// A clip looks up some 1 500 keys a second, and [`EXACT_KEYS_MAX`] of them are 5e7 pairs: 0.02 s
-/// of a core with AVX2, as decoding a second of 640 x 360 takes. By the index alone, so that every
-/// machine decides the same.
+/// A clip has some 1 500 keys a second. Against [`EXACT_KEYS_MAX`] keys these make 5e7 pairs: 0.02
+/// s of a core with AVX2, as much as decoding a second of 640 x 360. The index alone decides, so
+/// that the decision is the same on every machine.
 pub fn is_exact(index: &Index, mode: SearchMode) -> bool {
     match mode {
         SearchMode::Exact => true,
         SearchMode::Screened => false,
-        // Nor is trusted what nobody has measured, or what misses too much.
+        // A screening without a measured recall, or with a low one, is not used.
         SearchMode::Auto => {
             let recall = index.state().screening_recall;
             index.state().keys <= EXACT_KEYS_MAX || recall.is_none_or(|recall| recall < RECALL_MIN)
@@ -102,21 +105,20 @@ pub fn is_exact(index: &Index, mode: SearchMode) -> bool {
     }
 }
 
-/// Recall of the screening, 0..=1, below which [`SearchMode::Auto`] compares all keys.
+/// Minimum recall of the screening for [`SearchMode::Auto`] to use it, 0..=1.
 pub const RECALL_MIN: f64 = 0.98;
 
-/// Keys up to which [`SearchMode::Auto`] compares all: some 20 minutes of video.
+/// Maximum number of keys for which [`SearchMode::Auto`] compares all: some 20 minutes of video.
 pub const EXACT_KEYS_MAX: u64 = 32_768;
 
-/// Looks up some of the keys of a clip, by their numbers, in each of the orientations.
+/// Looks up a range of the clip's keys in each of the orientations.
 ///
-/// If [exact](is_exact), all keys of the index are compared. If not,
-/// [`nominate`](nominate::nominate) says which videos could be shown, and in which orientation, and
-/// all keys of these are compared.
+/// If the search is [exact](is_exact), it compares all keys of the index. If not, a screening
+/// nominates videos and orientations, and the search compares all keys of these.
 ///
 /// # Errors
-/// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if what the search looks at is damaged, and the error of `stop`, which is
-/// asked now and then.
+/// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if a part of the index that the search reads
+/// is damaged, and the error of `stop`, which the search calls now and then.
 pub fn search(
     index: &Index,
     clip: &Fingerprint,
@@ -125,85 +127,84 @@ pub fn search(
     mode: SearchMode,
     stop: &dyn Fn() -> Result<()>,
 ) -> Result<Hits> {
-    let asked = Asked::of(clip, keys, orientations);
-    let mut search = Search { index, clip, asked: &asked, found: Bounded::default(), numbers: HashMap::new() };
-    let nominated = if is_exact(index, mode) { None } else { Some(nominate::nominate(index, clip, &asked, stop)?) };
-    // Where more videos are nominated than can be looked at one by one, nobody may choose which of
-    // them are.
+    let queries = Queries::of(clip, keys, orientations);
+    let mut search = Search { index, clip, queries: &queries, found: Bounded::default(), numbers: HashMap::new() };
+    let nominated = if is_exact(index, mode) { None } else { Some(nominate::nominate(index, clip, &queries, stop)?) };
+    // If there are too many nominees to compare one by one, an adversary could choose which of them
+    // are left out; so all keys are compared.
     let nominated = nominated.filter(|nominated| !nominated.is_crowded);
     let exact = nominated.is_none();
     match nominated {
         None => {
-            for part in asked.parts(0..asked.of.len()) {
+            for batch in queries.batches(0..queries.of.len()) {
                 stop()?;
-                let near = index.near(&part.queries, RADIUS)?;
-                search.collect(&part, &near, &|_| 0, stop)?;
+                let near = index.near(&batch.keys, RADIUS)?;
+                search.collect(&batch, &near, &|_| 0, stop)?;
             }
         }
         Some(nominated) => {
             for nominee in &nominated.videos {
-                let shown = |place: &usize| {
-                    let (orientation, key) = asked.of[*place];
+                let is_candidate = |i: &usize| {
+                    let (orientation, key) = queries.of[*i];
                     let time = clip.keyframes[clip.keys[key].keyframe as usize].time.as_secs_f32();
                     nominee.orientations.contains(&orientation) && nominee.is_near(time)
                 };
-                for part in asked.parts((0..asked.of.len()).filter(shown)) {
+                for batch in queries.batches((0..queries.of.len()).filter(is_candidate)) {
                     stop()?;
-                    let near = index.near_in(nominee.video, &part.queries, RADIUS)?;
-                    search.collect(&part, &near, &|key| nominated.videos_of(key), stop)?;
+                    let near = index.near_in(nominee.video, &batch.keys, RADIUS)?;
+                    search.collect(&batch, &near, &|key| nominated.videos_of(key), stop)?;
                 }
             }
         }
     }
-    // Where hits were left out, not all that was compared is told.
-    let whole = search.found.per_key == HITS_PER_KEY;
+    // The search is not exact if hits were dropped.
+    let is_complete = search.found.per_key == HITS_PER_KEY;
     let mut hits = search.found.hits;
     hits.sort_by_key(|hit| (hit.video, hit.orientation, hit.clip_key, hit.reference_key));
-    Ok(Hits { hits, exact: exact && whole })
+    Ok(Hits { hits, exact: exact && is_complete })
 }
 
-/// A search under way.
+/// A search in progress.
 struct Search<'a> {
     index: &'a Index,
     clip: &'a Fingerprint,
-    asked: &'a Asked,
+    queries: &'a Queries,
     found: Bounded,
     numbers: HashMap<(VideoRef, u32), u32>,
 }
 
 impl Search<'_> {
-    /// Makes the hits of what was found for a part of what is asked. `videos` says in how many
-    /// videos a key was found before.
+    /// Collects the hits of one batch. `videos` gives the number of videos in which the screening
+    /// found a key.
     fn collect(
         &mut self,
-        part: &AskedPart,
+        batch: &Batch,
         near: &[Neighbour],
         videos: &dyn Fn(&Key) -> u32,
         stop: &dyn Fn() -> Result<()>,
     ) -> Result<()> {
-        for (number, &place) in part.asked.iter().enumerate() {
+        for (number, &i) in batch.indices.iter().enumerate() {
             if number.is_multiple_of(HITS_AT_A_TIME) {
                 stop()?;
             }
-            let query = self.asked.keys[place];
-            let of_query = near_to(&query, &part.queries, near);
+            let query = self.queries.keys[i];
+            let of_query = near_to(&query, &batch.keys, near);
             if !of_query.is_empty() {
-                let hits = self.hits_of(place, query, of_query, videos(&query))?;
+                let hits = self.hits_of(i, query, of_query, videos(&query))?;
                 self.found.push(hits);
             }
         }
         Ok(())
     }
 
-    /// The hits of one key of a clip in one orientation, the nearest [`HITS_PER_KEY`] and
-    /// [`HITS_PER_VIDEO`].
-    fn hits_of(&mut self, place: usize, query: Key, neighbours: &[Neighbour], videos: u32) -> Result<Vec<Hit>> {
-        let (orientation, clip_key) = self.asked.of[place];
-        let seen = &self.clip.keys[clip_key];
+    /// The hits of one query, at most [`HITS_PER_KEY`] and [`HITS_PER_VIDEO`], nearest first.
+    fn hits_of(&mut self, i: usize, query: Key, neighbours: &[Neighbour], videos: u32) -> Result<Vec<Hit>> {
+        let (orientation, clip_key) = self.queries.of[i];
+        let of_clip = &self.clip.keys[clip_key];
         let mut found = Vec::new();
         for neighbour in neighbours {
             let run = self.index.run(neighbour.video, neighbour.run)?;
-            if run.kind != seen.kind {
+            if run.kind != of_clip.kind {
                 continue;
             }
             let next = self.numbers.len() as u32;
@@ -211,13 +212,13 @@ impl Search<'_> {
                 video: neighbour.video,
                 orientation,
                 clip_key: clip_key as u32,
-                clip_time: self.clip.keyframes[seen.keyframe as usize].time,
-                clip_place: orientation.place(seen.place, self.clip.aspect()),
+                clip_time: self.clip.keyframes[of_clip.keyframe as usize].time,
+                clip_place: orientation.place(of_clip.place, self.clip.aspect()),
                 reference_key: *self.numbers.entry((neighbour.video, neighbour.run)).or_insert(next),
                 reference_first: run.first,
                 reference_last: run.last,
                 reference_place: run.place,
-                recurs: seen.recurs || run.recurs,
+                recurs: of_clip.recurs || run.recurs,
                 pair: Pair {
                     clip: query,
                     reference: run.key,
@@ -242,15 +243,15 @@ impl Search<'_> {
     }
 }
 
-/// What of a clip is looked up: keys by their numbers, in orientations.
+/// The queries of a search: numbers of clip keys, each in an orientation.
 #[derive(Debug)]
-struct Asked {
+struct Queries {
     of: Vec<(Orientation, usize)>,
-    /// The key of each.
+    /// The key of each query.
     keys: Vec<Key>,
 }
 
-/// Keys in order, each once.
+/// Sorts and deduplicates keys.
 fn distinct(keys: impl Iterator<Item = Key>) -> Vec<Key> {
     let mut keys: Vec<Key> = keys.collect();
     keys.sort_unstable();
@@ -258,7 +259,7 @@ fn distinct(keys: impl Iterator<Item = Key>) -> Vec<Key> {
     keys
 }
 
-/// What was found near one of some queries, which are in order; what was found is in their order.
+/// The neighbours of one key; `queries` are sorted, and `near` is in their order.
 fn near_to<'a>(key: &Key, queries: &[Key], near: &'a [Neighbour]) -> &'a [Neighbour] {
     let Ok(of) = queries.binary_search(key) else { return &[] };
     let from = near.partition_point(|near| (near.query as usize) < of);
@@ -266,54 +267,54 @@ fn near_to<'a>(key: &Key, queries: &[Key], near: &'a [Neighbour]) -> &'a [Neighb
     &of_query[..of_query.partition_point(|near| near.query as usize == of)]
 }
 
-/// Some of what is asked.
+/// A batch of queries.
 #[derive(Debug)]
-struct AskedPart {
-    /// Places in [`Asked::of`].
-    asked: Vec<usize>,
-    /// Their keys, ascending, each once: what stands still asks the same again and again.
-    queries: Vec<Key>,
+struct Batch {
+    /// Indices into [`Queries::of`].
+    indices: Vec<usize>,
+    /// Their keys, sorted and deduplicated: static footage repeats them.
+    keys: Vec<Key>,
 }
 
-impl Asked {
-    fn of(clip: &Fingerprint, keys: Range<usize>, orientations: &[(Orientation, Share)]) -> Asked {
-        let of = asked(clip, keys, orientations);
+impl Queries {
+    fn of(clip: &Fingerprint, keys: Range<usize>, orientations: &[(Orientation, Share)]) -> Queries {
+        let of = select(clip, keys, orientations);
         let keys = of.iter().map(|&(orientation, key)| orientation.key(&clip.keys[key])).collect();
-        Asked { of, keys }
+        Queries { of, keys }
     }
 
-    fn part(&self, asked: Vec<usize>) -> AskedPart {
-        let queries = distinct(asked.iter().map(|&place| self.keys[place]));
-        AskedPart { asked, queries }
+    fn batch(&self, indices: Vec<usize>) -> Batch {
+        let keys = distinct(indices.iter().map(|&i| self.keys[i]));
+        Batch { indices, keys }
     }
 
-    /// What stands at some places, [`QUERIES_AT_A_TIME`].
-    fn parts(&self, places: impl Iterator<Item = usize>) -> impl Iterator<Item = AskedPart> {
-        let places: Vec<usize> = places.collect();
-        let parts: Vec<Vec<usize>> = places.chunks(QUERIES_AT_A_TIME).map(<[usize]>::to_vec).collect();
-        parts.into_iter().map(|part| self.part(part))
+    /// Splits queries, by their indices, into batches of [`QUERIES_AT_A_TIME`].
+    fn batches(&self, indices: impl Iterator<Item = usize>) -> impl Iterator<Item = Batch> {
+        let indices: Vec<usize> = indices.collect();
+        let batches: Vec<Vec<usize>> = indices.chunks(QUERIES_AT_A_TIME).map(<[usize]>::to_vec).collect();
+        batches.into_iter().map(|batch| self.batch(batch))
     }
 }
 
-/// Hits in order of the keys that they are of, or of the videos and then of the keys; when there
-/// are more than [`HITS_MAX`], each key keeps half as many.
+/// Hits in the order of the search, so that those of one query are adjacent. Beyond [`HITS_MAX`]
+/// hits, the maximum for each query is halved.
 struct Bounded {
     hits: Vec<Hit>,
     per_key: usize,
-    most: usize,
+    max: usize,
 }
 
 impl Default for Bounded {
     fn default() -> Bounded {
-        Bounded { hits: Vec::new(), per_key: HITS_PER_KEY, most: HITS_MAX }
+        Bounded { hits: Vec::new(), per_key: HITS_PER_KEY, max: HITS_MAX }
     }
 }
 
 impl Bounded {
-    /// Adds the hits of one key, the nearest first.
+    /// Adds the hits of one query, nearest first.
     fn push(&mut self, of_key: Vec<Hit>) {
         self.hits.extend(of_key.into_iter().take(self.per_key));
-        while self.hits.len() > self.most && self.per_key > 1 {
+        while self.hits.len() > self.max && self.per_key > 1 {
             self.per_key /= 2;
             let (kept, mut last, mut count) = (self.per_key, None, 0);
             self.hits.retain(|hit| {
@@ -326,32 +327,32 @@ impl Bounded {
     }
 }
 
-/// Which of some keys of a clip, by their numbers, are looked up in which orientation.
-fn asked(clip: &Fingerprint, keys: Range<usize>, orientations: &[(Orientation, Share)]) -> Vec<(Orientation, usize)> {
-    let mut asked = Vec::new();
+/// The queries for a range of the clip's keys.
+fn select(clip: &Fingerprint, keys: Range<usize>, orientations: &[(Orientation, Share)]) -> Vec<(Orientation, usize)> {
+    let mut selected = Vec::new();
     for &(orientation, share) in orientations {
         if share == Share::All {
-            let worth = |key: &usize| !has_long_been_still(clip, clip.keys[*key].keyframe);
-            asked.extend(keys.clone().filter(worth).map(|key| (orientation, key)));
+            let wanted = |key: &usize| !has_long_been_still(clip, clip.keys[*key].keyframe);
+            selected.extend(keys.clone().filter(wanted).map(|key| (orientation, key)));
             continue;
         }
         let mut number = keys.start;
         for of_keyframe in clip.keys[keys.clone()].chunk_by(|a, b| a.keyframe == b.keyframe) {
             let keyframe = of_keyframe[0].keyframe;
-            if keyframe.is_multiple_of(STRONGEST_KEYFRAMES) && !has_long_been_still(clip, keyframe) {
+            if keyframe.is_multiple_of(STRONGEST_STEP) && !has_long_been_still(clip, keyframe) {
                 let of_kind = |kind| (number..).zip(of_keyframe).filter(move |(_, key)| key.kind == kind && !key.fine);
-                let wholes = of_kind(KeyKind::Whole).filter(|_| orientation.warp == Warp::None);
+                let global_keys = of_kind(KeyKind::Whole).filter(|_| orientation.warp == Warp::None);
                 let regions = of_kind(KeyKind::Region).take(STRONGEST_REGIONS);
-                asked.extend(wholes.chain(regions).map(|(key, _)| (orientation, key)));
+                selected.extend(global_keys.chain(regions).map(|(key, _)| (orientation, key)));
             }
             number += of_keyframe.len();
         }
     }
-    asked
+    selected
 }
 
-/// Whether a keyframe shows what was asked before: the picture has stood still for [`STILL_FOR`], and it is not the first keyframe
-/// of [`STILL_EVERY`].
+/// Whether a keyframe of a long static part can be skipped: the frame has stood still for
+/// [`STILL_FOR`], and another keyframe of the same [`STILL_EVERY`] comes before.
 fn has_long_been_still(clip: &Fingerprint, keyframe: u32) -> bool {
     let keyframe = keyframe as usize;
     let Keyframe { time, still_since, .. } = clip.keyframes[keyframe];
@@ -361,16 +362,16 @@ fn has_long_been_still(clip: &Fingerprint, keyframe: u32) -> bool {
         && turn(clip.keyframes[keyframe - 1].time) == turn(time)
 }
 
-/// From when on a picture that stands still is asked more rarely.
+/// Time without motion after which fewer keyframes are looked up.
 const STILL_FOR: Duration = Duration::from_secs(10);
 
-/// How often it is asked then: often enough for one alignment to hold on to it.
+/// Interval of the keyframes that are then looked up: short enough for one alignment to continue.
 const STILL_EVERY: Duration = Duration::from_secs(2);
 
-/// Every how many keyframes of a clip have their strongest keys looked up.
-const STRONGEST_KEYFRAMES: u32 = 2;
+/// Step between the keyframes whose strongest keys are looked up.
+const STRONGEST_STEP: u32 = 2;
 
-/// Regions of a keyframe that are its strongest.
+/// Number of regions of a keyframe that count as its strongest.
 pub const STRONGEST_REGIONS: usize = 20;
 
 #[cfg(test)]
@@ -380,7 +381,7 @@ mod testing {
     use crate::fingerprint::{ClipKey, Content, Fingerprint, Key, KeyKind, Keyframe, Motion, Place};
     use crate::media::StreamInfo;
 
-    /// A clip of four keyframes a second, each with so many regions.
+    /// A clip of four keyframes a second with so many regions each.
     pub(super) fn clip(keyframes: u32, regions: u32) -> Fingerprint {
         let time = |number: u32| Duration::from_millis(250 * u64::from(number));
         let keyframe = |number| Keyframe {
@@ -450,7 +451,7 @@ mod tests {
                 videos: 1,
             },
         };
-        let mut found = Bounded { most: 100, ..Bounded::default() };
+        let mut found = Bounded { max: 100, ..Bounded::default() };
         for key in 0..30 {
             found.push((0..10).map(|distance| hit(key, distance)).collect());
         }
@@ -464,20 +465,19 @@ mod tests {
     }
 
     #[test]
-    fn of_a_warped_clip_the_strongest_regions_of_every_second_keyframe_are_asked_and_of_a_turned_one_the_whole_frame_too()
-     {
-        // Three keyframes, each of a whole frame and 25 regions.
+    fn a_warped_clip_looks_up_strong_regions_of_every_second_keyframe_and_a_turned_one_global_keys_too() {
+        // Three keyframes, each with a global key and 25 regions.
         let mut clip = testing::clip(3, 26);
         clip.keys.iter_mut().step_by(26).for_each(|key| key.kind = KeyKind::Whole);
         let warped = Orientation::warped().next().unwrap_or_default();
         let turned = Orientation { turns: 2, ..Orientation::UPRIGHT };
         let wanted = [(Orientation::MIRRORED, Share::All), (warped, Share::Strongest), (turned, Share::Strongest)];
-        let asked = asked(&clip, 26..78, &wanted);
+        let selected = select(&clip, 26..78, &wanted);
         let of = |wanted: Orientation| -> Vec<usize> {
-            asked.iter().filter(|(orientation, _)| *orientation == wanted).map(|(_, key)| *key).collect()
+            selected.iter().filter(|(orientation, _)| *orientation == wanted).map(|(_, key)| *key).collect()
         };
         assert_eq!(of(Orientation::MIRRORED), (26..78).collect::<Vec<_>>());
-        // The keyframe from 26 on is the second; the whole frame of the third is its first key.
+        // The second keyframe starts at key 26; the global key of the third is its first key.
         assert_eq!(of(warped), (53..73).collect::<Vec<_>>());
         assert_eq!(of(turned), (52..73).collect::<Vec<_>>());
     }

@@ -1,24 +1,28 @@
 //! Turns alignments and a policy into a verdict and payable seconds (pure).
 //!
-//! A [`Model`] says how probable it is that an alignment is a copy; the [`Policy`] says what a
-//! mistake costs. So an alignment is
+//! A [`Model`] gives the probability that an alignment is a copy; the [`Policy`] gives the costs of
+//! mistakes. Together they put an alignment into one of three classes:
 //!
-//! - a *copy*, whose seconds are published, if that is probable enough;
-//! - the *same scene* at another moment if it is improbable enough: related, and payable;
-//! - *undecided* between the two, and its part of the clip is unsearchable.
+//! - *copy*: the probability is high enough, and its seconds are published;
+//! - *same scene* at another moment: the probability is low enough, and its seconds are payable;
+//! - *undecided*: the probability lies between the two limits, and its seconds are unsearchable.
 //!
-//! What adjoins a copy on its time line, and shows the scene but no moment, is unsearchable too, and so is a gap of a few
-//! seconds between two copies on one line, each of which is as long: a copy seldom ends where its clear pictures do, and of a shot that
-//! is cropped nothing may be found. Footage of one's own between short pieces of a source is paid for.
+//! Two kinds of time next to copies are unsearchable as well. In the guard interval of a copy its
+//! source shows the same scene but no distinctive moment. A hole of a few seconds between two
+//! copies of one temporal hypothesis is filled if each copy is at least as long as the hole,
+//! because a copy seldom ends where its distinctive frames end, and a cropped shot may have no
+//! correspondence at all. The creator's own footage between short segments of a source stays
+//! payable.
 //!
-//! What could hardly have been recognised is unsearchable as well: seconds of a [power](PowerModel)
-//! below the policy's.
+//! Seconds whose [power](PowerModel) is below the policy's minimum are unsearchable: a search could
+//! hardly have found a copy of them.
 //!
-//! So is what is treated so that it could not be recognised, shots too short to be, what the clip
-//! has shown before, and a still over which a camera seems to move.
+//! So are frames whose treatment prevents recognition, shots that are too short, footage that the
+//! clip repeats, and stills with a simulated camera move.
 //!
-//! Black, flat, simple, frozen, benign and undecoded parts are unsearchable as well. A clip in which too little is left to
-//! be judged, or of which more than a few frames could not be decoded, is inconclusive, never unpublished.
+//! Black, flat, simple, frozen, benign and undecoded parts are unsearchable too. A clip with too
+//! little searchable time, or with more than a few undecoded frames, is inconclusive, never
+//! unpublished.
 
 use std::time::Duration;
 
@@ -35,28 +39,28 @@ mod power;
 mod reason;
 mod timeline;
 
-use class::{Class, beside_others, by_itself};
+use class::{Class, classify, suppress};
 pub use forest::{Forest, Node};
 pub use model::{COMPARED_BITS, Model, Opinion, Term, key_terms, terms};
 pub use power::{PowerModel, TERMS as POWER_TERMS, power_terms};
 pub use reason::{Cause, Reason, ReasonCode};
 use timeline::Timeline;
 
-/// The answer in one word.
+/// The answer of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Nothing of the clip was found in this index.
+    /// The search found no copy of any second in this index.
     Unpublished,
-    /// Some seconds were found, others not.
+    /// Some seconds are published, others are not.
     PartlyPublished,
-    /// All seconds of which anything can be said were found.
+    /// Every searchable second is published.
     Published,
-    /// Nothing can be said, for the reasons given.
+    /// The clip cannot be judged, for the reasons given.
     Inconclusive,
 }
 
-/// What a part of the clip is.
+/// State of a part of the clip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SpanState {
@@ -64,11 +68,11 @@ pub enum SpanState {
     Published,
     /// Searched and not found.
     Unpublished,
-    /// Nothing can be said.
+    /// Too little can be seen in it to decide.
     Unsearchable,
 }
 
-/// What an alignment with enough evidence is.
+/// Kind of an alignment with enough evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MatchKind {
@@ -76,27 +80,27 @@ pub enum MatchKind {
     Copy,
     /// The same place at another time.
     SameScene,
-    /// It may be either.
+    /// A copy or the same scene; the evidence does not decide.
     Undecided,
 }
 
-/// What mistakes cost, in seconds left undecided.
+/// Costs of the two mistakes, in seconds left undecided.
 ///
-/// An alignment is called published from a probability of `1 - 1 / false_published` on, and no copy
-/// up to `1 / false_payable`. Raising the one leaves more copies undecided, and accuses fewer
-/// creators; raising the other leaves more other takes undecided, and pays for fewer copies.
+/// An alignment is a copy from a probability of `1 - 1 / false_published` on, and no copy up to
+/// `1 / false_payable`. A higher `false_published` leaves more copies undecided and gives fewer
+/// false positives; a higher `false_payable` leaves more other takes undecided and pays for fewer
+/// copies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
-    /// Cost of a second wrongly called published, at least 2.
+    /// Cost of one second that is wrongly published, at least 2.
     pub false_published: f32,
-    /// Cost of a second of a copy that is payable, at least 2.
+    /// Cost of one payable second that is a copy, at least 2.
     pub false_payable: f32,
-    /// Power below which a second is unsearchable, 0..=1: a copy of it would not have been found
-    /// surely enough.
+    /// Minimum power of a searchable second, 0..=1: below it, a search would miss too many copies.
     pub power_min: f32,
-    /// Evidence from which an alignment that is no copy is told as the same scene, in bits.
+    /// Minimum evidence, in bits, to report an alignment that is no copy as the same scene.
     pub related_bits: f32,
-    /// A clip of which less can be searched is not judged.
+    /// Minimum searchable time of a clip that can be judged.
     pub searchable_min: Duration,
 }
 
@@ -112,71 +116,73 @@ impl Default for Policy {
     }
 }
 
-/// Least cost of a mistake: cheaper ones would be made on purpose.
+/// Minimum cost of a mistake. Below it, a coin toss would cost less than a second left undecided.
 const COST_MIN: f32 = 2.0;
 
 impl Policy {
-    /// Probability of a copy from which an alignment is called one, 0..=1.
+    /// Minimum probability of a copy, 0..=1.
     pub fn published_min(&self) -> f32 {
         1.0 - 1.0 / self.false_published.max(COST_MIN)
     }
 
-    /// Probability of a copy up to which an alignment is called none, 0..=1.
+    /// Maximum probability of an alignment that is no copy, 0..=1.
     pub fn payable_max(&self) -> f32 {
         (1.0 / self.false_payable.max(COST_MIN)).min(self.published_min())
     }
 }
 
-/// A verdict with what it rests on.
+/// A verdict and its grounds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
     /// The answer.
     pub verdict: Verdict,
-    /// Why.
+    /// The reasons for it.
     pub reasons: Vec<Reason>,
-    /// The clip from start to end, neighbours differing.
+    /// The clip from start to end; adjacent parts differ in state or reason.
     pub parts: Vec<Part>,
-    /// Which alignments are matches, in the order of the clip's time.
+    /// Numbers and kinds of the alignments that are matches, in order of clip time.
     pub matches: Vec<(usize, MatchKind)>,
-    /// The alignment that is most probably a copy of those that are no matches.
+    /// The most probable copy among the alignments that are no match.
     pub nearest: Option<usize>,
-    /// How probable each alignment is a copy, and why.
+    /// The model's opinion of each alignment.
     pub opinions: Vec<Opinion>,
-    /// For each second of the clip, how probable it is that it was published: the greatest
-    /// probability of the alignments in it.
+    /// For each second of the clip, the probability that it is published: the maximum over the
+    /// alignments that cover it.
     pub timeline: Vec<f32>,
-    /// For each second of the clip, how probably a copy of it would have been found.
+    /// For each second of the clip, the probability that a search would find a copy of it.
     pub power: Vec<f32>,
-    /// The mean of it by class of edits.
+    /// Mean power of the clip by class of edits.
     pub power_by_edit: Vec<(&'static str, f32)>,
 }
 
-/// A part of the clip and what it is.
+/// A part of the clip with its state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
-    /// From when to when.
+    /// Time in the clip.
     pub span: Span,
-    /// What it is.
+    /// Its state.
     pub state: SpanState,
-    /// Why it is unsearchable.
+    /// Why it is unsearchable; `None` for other states.
     pub reason: Option<Cause>,
 }
 
 impl Judgement {
-    /// How much of the clip is in a state.
+    /// Total time of the clip in a state.
     pub fn total(&self, state: SpanState) -> Duration {
         total(&self.parts, state)
     }
 
-    /// How much of the clip is unsearchable since it shows benign material.
+    /// Total time of the clip that is unsearchable because it shows benign material.
     pub fn benign(&self) -> Duration {
         total_for(&self.parts, ReasonCode::Benign)
     }
 }
 
-/// Judges a clip; `interval` is the longest time between two keyframes of a source, `corpus_videos` how many were searched.
+/// Judges a clip.
 ///
-/// `benign` are the numbers of the keyframes that show benign material; their time is unsearchable, whatever was found in it.
+/// `benign` are the numbers of the keyframes that show benign material: their time is unsearchable
+/// even where an alignment covers it. `corpus_videos` is the number of sources searched, and
+/// `interval` the maximum time between two keyframes of a source.
 pub fn judge(
     clip: &Fingerprint,
     alignments: &[Alignment],
@@ -186,35 +192,35 @@ pub fn judge(
     policy: &Policy,
     model: &Model,
 ) -> Judgement {
-    let sliver = interval.min(SLIVER_MAX);
+    let segment_min = interval.min(SEGMENT_MIN);
     let opinions: Vec<Opinion> = alignments.iter().map(|alignment| model.opinion(alignment)).collect();
     let own: Vec<Class> =
-        alignments.iter().zip(&opinions).map(|(alignment, opinion)| by_itself(alignment, opinion, policy)).collect();
-    let classes = beside_others(alignments, &opinions, &own);
+        alignments.iter().zip(&opinions).map(|(alignment, opinion)| classify(alignment, opinion, policy)).collect();
+    let classes = suppress(alignments, &opinions, &own);
     let of =
         |classes: &[Class], wanted: Class| (0..classes.len()).filter(|&i| classes[i] == wanted).collect::<Vec<_>>();
-    // What is not told since a stronger alignment is counts all the same where that ends.
+    // A superseded copy still decides the states where its superseding alignment ends.
     let copies: Vec<&Alignment> = of(&own, Class::Copy).into_iter().map(|i| &alignments[i]).collect();
-    let mut line = Timeline::new(clip.duration);
+    let mut states = Timeline::new(clip.duration);
     for (span, why) in unsearchable(clip) {
-        line.paint(span, SpanState::Unsearchable, Some(why.into()));
+        states.paint(span, SpanState::Unsearchable, Some(why.into()));
     }
     for i in of(&own, Class::Undecided) {
-        line.paint(alignments[i].clip, SpanState::Unsearchable, Some(ReasonCode::Undecided.into()));
+        states.paint(alignments[i].clip, SpanState::Unsearchable, Some(ReasonCode::Undecided.into()));
     }
     for copy in &copies {
-        line.paint(copy.clip, SpanState::Published, None);
+        states.paint(copy.clip, SpanState::Published, None);
     }
     for &keyframe in benign {
-        line.paint(stands_for(clip, keyframe, keyframe), SpanState::Unsearchable, Some(ReasonCode::Benign.into()));
+        states.paint(stands_for(clip, keyframe, keyframe), SpanState::Unsearchable, Some(ReasonCode::Benign.into()));
     }
     for hole in &clip.undecoded {
         let why = Cause::with(ReasonCode::Undecoded, &hole.reason);
-        line.paint(Span { start: hole.start, end: hole.end }, SpanState::Unsearchable, Some(why));
+        states.paint(Span { start: hole.start, end: hole.end }, SpanState::Unsearchable, Some(why));
     }
-    copies.iter().for_each(|copy| line.fill(copy.guard, ReasonCode::Beside));
-    // All are looked for before one is filled, so that their order does not matter.
-    let mut gaps = Vec::new();
+    copies.iter().for_each(|copy| states.fill(copy.guard, ReasonCode::Beside));
+    // Find all holes before filling any, so that the order of copies does not matter.
+    let mut holes = Vec::new();
     let mut by_start = copies.clone();
     by_start.sort_by_key(|copy| copy.clip.start);
     for copy in &copies {
@@ -223,27 +229,27 @@ pub fn judge(
         let near = by_start[after..].iter().take_while(|next| next.clip.start <= until);
         for next in near.filter(|next| align::continues(copy, next)) {
             let between = Span { start: copy.clip.end, end: next.clip.start };
-            if line.unpublished(between) <= copy.clip.length().min(next.clip.length()) {
-                gaps.push(between);
+            if states.unpublished(between) <= copy.clip.length().min(next.clip.length()) {
+                holes.push(between);
             }
         }
     }
-    gaps.into_iter().for_each(|gap| line.fill(gap, ReasonCode::Beside));
+    holes.into_iter().for_each(|hole| states.fill(hole, ReasonCode::Beside));
     for i in of(&classes, Class::Undecided) {
         let span = alignments[i].clip;
-        let reach = Span { start: span.start.saturating_sub(UNDECIDED_REACH), end: span.end + UNDECIDED_REACH };
-        line.fill(reach, ReasonCode::Undecided);
+        let guarded = Span { start: span.start.saturating_sub(UNDECIDED_GUARD), end: span.end + UNDECIDED_GUARD };
+        states.fill(guarded, ReasonCode::Undecided);
     }
     let power_terms = power_terms(clip);
     let power: Vec<f32> = power_terms.iter().map(|terms| model.power.power(terms, 0.0)).collect();
     for (second, _) in power.iter().enumerate().filter(|(_, power)| **power < policy.power_min) {
         let start = Duration::from_secs(second as u64);
-        line.fill(Span { start, end: start + Duration::from_secs(1) }, ReasonCode::Indistinct);
+        states.fill(Span { start, end: start + Duration::from_secs(1) }, ReasonCode::Indistinct);
     }
     for (i, _) in clip.keyframes.iter().enumerate().filter(|(_, keyframe)| keyframe.repeats) {
-        line.fill(stands_for(clip, i, i), ReasonCode::Repeated);
+        states.fill(stands_for(clip, i, i), ReasonCode::Repeated);
     }
-    let parts = line.into_parts(sliver, ReasonCode::Beside);
+    let parts = states.into_parts(segment_min, ReasonCode::Beside);
 
     let mut matches: Vec<(usize, MatchKind)> =
         classes.iter().enumerate().filter_map(|(i, class)| Some((i, class.kind()?))).collect();
@@ -257,26 +263,29 @@ pub fn judge(
     Judgement { verdict, reasons, parts, matches, nearest, opinions, timeline, power, power_by_edit }
 }
 
-/// A clip of which more could not be decoded is not called unpublished: a lost frame shows what its neighbours show.
+/// Maximum undecoded time of an unpublished clip. Up to this, the neighbours of a lost frame show
+/// its content.
 const MISSING_MAX: Duration = Duration::from_millis(500);
 
-/// What is left beside a published part belongs to it if it is shorter than this, and than a source's interval.
-const SLIVER_MAX: Duration = Duration::from_secs(1);
+/// Minimum segment length of an unpublished part next to a published one, also bounded by the
+/// keyframe interval of the sources. A shorter part joins the published one.
+const SEGMENT_MIN: Duration = Duration::from_secs(1);
 
-/// A part shorter than this is not worth a reason.
-const TOLD_MIN: Duration = Duration::from_millis(50);
+/// Minimum total time that is worth a reason.
+const REASON_MIN: Duration = Duration::from_millis(50);
 
-/// How far what looks like a source, with too little evidence to decide, may go on to either side: a copy that is hard to recognise
-/// shows here and there that it is one.
-const UNDECIDED_REACH: Duration = Duration::from_secs(3);
+/// Guard interval on either side of an undecided match: a copy that is hard to recognise gives only
+/// scattered correspondences.
+const UNDECIDED_GUARD: Duration = Duration::from_secs(3);
 
-/// A shot that is shorter would be missed too often if it were a copy.
+/// Minimum length of a searchable shot: too many copies of shorter ones would be missed.
 const SHOT_MIN: Duration = Duration::from_millis(1500);
 
-/// A picture that stands still for this long is frozen.
+/// Minimum time without motion after which a part is frozen.
 const FROZEN_MIN: Duration = Duration::from_secs(2);
 
-/// The time for which some keyframes stand: up to half way to their neighbours.
+/// The time that a sequence of keyframes represents: it ends half way to the neighbouring
+/// keyframes.
 fn stands_for(clip: &Fingerprint, first: usize, last: usize) -> Span {
     let keyframes = &clip.keyframes;
     let middle = |i: usize| (keyframes[i].time + keyframes[i + 1].time) / 2;
@@ -286,7 +295,7 @@ fn stands_for(clip: &Fingerprint, first: usize, last: usize) -> Span {
     }
 }
 
-/// The parts in which nothing could have been found, with the reason.
+/// The parts in which a search cannot find a copy, with the reason.
 fn unsearchable(clip: &Fingerprint) -> Vec<(Span, ReasonCode)> {
     let keyframes = &clip.keyframes;
     let span = |first, last| stands_for(clip, first, last);
@@ -317,12 +326,12 @@ fn unsearchable(clip: &Fingerprint) -> Vec<(Span, ReasonCode)> {
             if shot.length() < SHOT_MIN {
                 parts.push((shot, ReasonCode::QuickCuts));
             } else if keyframes[last].still_since <= keyframes[first].time {
-                // Pictures that are shown one after the other are no video.
+                // A slide show is no video.
                 parts.push((shot, ReasonCode::Frozen));
             }
         }
     }
-    // One picture shown for long, as files of variable frame rate do.
+    // One frame shown for long, which variable frame rate allows.
     for (i, keyframe) in keyframes.iter().enumerate() {
         let until = keyframes.get(i + 1).map_or(clip.duration, |next| next.time);
         if until.saturating_sub(keyframe.time) > FROZEN_MIN {
@@ -335,7 +344,7 @@ fn unsearchable(clip: &Fingerprint) -> Vec<(Span, ReasonCode)> {
     parts
 }
 
-/// The greatest probability of the alignments in each second of a clip.
+/// Maximum probability of the alignments in each second of the clip.
 fn by_second(duration: Duration, alignments: &[Alignment], opinions: &[Opinion]) -> Vec<f32> {
     let mut seconds = vec![0.0_f32; duration.as_secs_f64().ceil() as usize];
     for (alignment, opinion) in alignments.iter().zip(opinions) {
@@ -379,17 +388,17 @@ fn conclude(
         let text = format!("the same scene, at another moment, is in {}", sources(Class::SameScene));
         reasons.push(Reason::new(ReasonCode::SameScene, text));
     }
-    // One reason a cause, with the sum of its parts.
-    let mut told: Vec<(Cause, Duration)> = Vec::new();
+    // One reason for each cause, with its total time.
+    let mut causes: Vec<(Cause, Duration)> = Vec::new();
     for part in parts.iter().filter(|part| part.state == SpanState::Unsearchable) {
         let Some(why) = &part.reason else { continue };
-        match told.iter_mut().find(|(cause, _)| cause == why) {
+        match causes.iter_mut().find(|(cause, _)| cause == why) {
             Some((_, sum)) => *sum += part.span.length(),
-            None => told.push((why.clone(), part.span.length())),
+            None => causes.push((why.clone(), part.span.length())),
         }
     }
-    let worth_telling = |why: &Cause, sum: Duration| sum >= TOLD_MIN || why.code == ReasonCode::Undecoded;
-    for (why, sum) in told.into_iter().filter(|(why, sum)| worth_telling(why, *sum)) {
+    let is_reported = |why: &Cause, sum: Duration| sum >= REASON_MIN || why.code == ReasonCode::Undecoded;
+    for (why, sum) in causes.into_iter().filter(|(why, sum)| is_reported(why, *sum)) {
         reasons.push(Reason::of(why.code, sum, format!("{} for {}", why.text(), seconds(sum))));
     }
     let missing: Duration = clip.undecoded.iter().map(|hole| hole.end.saturating_sub(hole.start)).sum();
@@ -400,17 +409,18 @@ fn conclude(
     if clip.duration < policy.searchable_min {
         let (length, least) = (seconds(clip.duration), seconds(policy.searchable_min));
         let text = format!("{length} is too short to judge, give at least {least}");
-        // First, since it makes all else matter less.
+        // First, because it outweighs all other reasons.
         reasons.insert(0, Reason::of(ReasonCode::Short, clip.duration, text));
     }
     if corpus_videos == 0 {
         reasons.push(Reason::new(ReasonCode::EmptyIndex, "the index holds no videos"));
     }
-    // What may hide a copy decides nothing while what was searched is the most.
-    let rest: Duration = DOUBTS.into_iter().map(|doubt| total_for(parts, doubt)).sum();
+    // Doubtful parts, which may hide a copy, make the clip inconclusive if they exceed the
+    // unpublished time.
+    let doubtful: Duration = DOUBTS.into_iter().map(|doubt| total_for(parts, doubt)).sum();
     let verdict = if !published.is_zero() {
         if unpublished.is_zero() { Verdict::Published } else { Verdict::PartlyPublished }
-    } else if rest > unpublished
+    } else if doubtful > unpublished
         || still
         || corpus_videos == 0
         || missing > MISSING_MAX
@@ -425,7 +435,7 @@ fn conclude(
     (verdict, reasons)
 }
 
-/// Reasons for which a part may well be a copy that could not be recognised.
+/// Reasons for which an unsearchable part may well be a copy.
 const DOUBTS: [ReasonCode; 4] =
     [ReasonCode::Undecided, ReasonCode::Indistinct, ReasonCode::QuickCuts, ReasonCode::Treated];
 
@@ -433,7 +443,7 @@ fn total(parts: &[Part], state: SpanState) -> Duration {
     parts.iter().filter(|part| part.state == state).map(|part| part.span.length()).sum()
 }
 
-/// The same of the parts that are unsearchable for a reason.
+/// Total time of the parts with a reason code.
 fn total_for(parts: &[Part], code: ReasonCode) -> Duration {
     let of_code = |part: &&Part| part.reason.as_ref().is_some_and(|reason| reason.code == code);
     parts.iter().filter(of_code).map(|part| part.span.length()).sum()

@@ -1,4 +1,4 @@
-//! The time that a search may take: a clip can be made to cost more than it is long.
+//! Time limit of a search: an adversarial clip can cost more than its length warrants.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -9,7 +9,8 @@ use crate::fingerprint::Fingerprint;
 use crate::media::{Limit, Limits};
 use crate::{Error, Result};
 
-/// Runs from when it is made, for as long as [`Limits::time_for`] gives a clip of that length.
+/// Starts when it is made and allows the time that [`Limits::time_for`] gives for the clip's
+/// length.
 pub(super) struct Clock<'a> {
     path: &'a Path,
     limits: &'a Limits,
@@ -26,11 +27,11 @@ impl<'a> Clock<'a> {
         Clock { path, limits, allowed, started: Instant::now(), cancel, stopped: Cell::new(false) }
     }
 
-    /// Fails once the check is to stop.
+    /// Fails if the check must stop.
     ///
     /// # Errors
     ///
-    /// [`Error::Cancelled`], or [`Error::LimitExceeded`] when the time is over.
+    /// [`Error::Cancelled`], or [`Error::LimitExceeded`] after the time limit.
     pub(super) fn check(&self) -> Result<()> {
         if self.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
             return Err(Error::Cancelled);
@@ -43,7 +44,7 @@ impl<'a> Clock<'a> {
         Ok(())
     }
 
-    /// Whether the check is to stop; once it was, [`Clock::check`] fails.
+    /// Whether the check must stop; if so, every later [`Clock::check`] fails.
     pub(super) fn is_over(&self) -> bool {
         let over = self.check().is_err();
         self.stopped.set(self.stopped.get() || over);

@@ -1,19 +1,20 @@
-//! Makes one report of those of a clip's pictures (pure): the worst verdict decides, and payable is what is so in all of them.
+//! Merges the reports of a clip's pictures into one (pure): the worst verdict decides, and time is
+//! payable if it is unpublished in all of them.
 
 use crate::fingerprint::{ClipPictures, Looked};
 use crate::report::{Interval, NonMatch, Reason, ReasonCode, Report, Span, SpanState, Stream, StreamState, Verdict};
 
-/// Makes one report of those of the pictures, in their order; less than `searchable_min_s` seconds that are unpublished are too
-/// little to say so of the clip.
+/// Merges the reports, which are in the order of the pictures. With less than `searchable_min_s`
+/// unpublished seconds, the clip is not called unpublished.
 pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_s: f64) -> Option<Report> {
-    let streams: Vec<Stream> = looked.streams.iter().map(|(stream, at)| listed(stream, at, &reports)).collect();
-    let missed: Vec<&Stream> = streams.iter().filter(|stream| stream.state == StreamState::NotChecked).collect();
+    let streams: Vec<Stream> = looked.streams.iter().map(|(stream, at)| stream_entry(stream, at, &reports)).collect();
+    let unchecked: Vec<&Stream> = streams.iter().filter(|stream| stream.state == StreamState::NotChecked).collect();
     let mut of_pictures: Vec<(f64, Report)> =
         looked.pictures.iter().map(|picture| picture.start.as_secs_f64()).zip(reports).collect();
-    if of_pictures.len() == 1 && missed.is_empty() {
+    if of_pictures.len() == 1 && unchecked.is_empty() {
         return of_pictures.pop().map(|(_, report)| Report { streams, ..report });
     }
-    let missing: Vec<String> = missed
+    let missing: Vec<String> = unchecked
         .iter()
         .map(|stream| {
             let reason = stream.reason.as_deref().unwrap_or("not decoded");
@@ -26,14 +27,14 @@ pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_
     reasons.extend(missing.iter().map(|text| Reason::new(ReasonCode::Streams, text.as_str())));
 
     let duration = of_pictures.iter().map(|(start, report)| start + report.clip.duration_s).fold(0.0, f64::max);
-    let spans = common(&of_pictures, millis(duration), missing.first().map(String::as_str));
+    let spans = combine(&of_pictures, millis(duration), missing.first().map(String::as_str));
     let total =
         |state| spans.iter().filter(|span| span.state == state).map(|span| span.end_s - span.start_s).sum::<f64>();
     let (published, unpublished) = (round(total(SpanState::Published)), round(total(SpanState::Unpublished)));
 
     let mut verdict = of_pictures.iter().map(|(_, report)| report.verdict).max_by_key(|verdict| severity(*verdict))?;
-    let little = unpublished < searchable_min_s || !missed.is_empty();
-    if verdict == Verdict::Unpublished && little {
+    let is_uncertain = unpublished < searchable_min_s || !unchecked.is_empty();
+    if verdict == Verdict::Unpublished && is_uncertain {
         verdict = Verdict::Inconclusive;
     }
     for ((_, report), picture) in of_pictures.iter().zip(&looked.pictures) {
@@ -53,24 +54,24 @@ pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_
     let mut more_sources = 0;
     let (mut exact, mut recall) = (true, Some(1.0_f64));
     for ((start, report), picture) in of_pictures.iter().zip(&looked.pictures) {
-        let moved = |interval: &mut Interval| {
+        let shift = |interval: &mut Interval| {
             interval.start_s = round(interval.start_s + start);
             interval.end_s = round(interval.end_s + start);
         };
         for found in &report.matches {
             let mut found = found.clone();
             found.stream = picture.streams.first().copied();
-            moved(&mut found.alignment.clip);
+            shift(&mut found.alignment.clip);
             matches.push(found);
         }
         if let Some(mut near) = report.nearest_non_match.clone() {
-            moved(&mut near.clip);
+            shift(&mut near.clip);
             nearest = match nearest {
                 Some(other) if nearer(&other, &near) => Some(other),
                 _ => Some(near),
             };
         }
-        // A second of a picture lies in up to two of the file.
+        // A second of a picture overlaps up to two seconds of the file.
         for (second, (probability, found)) in report.timeline.iter().zip(&report.power).enumerate() {
             let from = (start + second as f64).floor() as usize;
             let to = (start + second as f64 + 1.0).ceil() as usize;
@@ -78,7 +79,7 @@ pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_
             timeline[within.clone()].iter_mut().for_each(|most| *most = most.max(*probability));
             power[within].iter_mut().for_each(|least| *least = least.min(*found));
         }
-        // They may be the same in each picture.
+        // The pictures may share their further sources, so these are not added up.
         more_sources = report.more_sources.max(more_sources);
         exact &= report.search.exact;
         recall = recall.zip(report.search.recall).map(|(lowest, recall)| lowest.min(recall));
@@ -125,7 +126,7 @@ fn nearer(one: &NonMatch, other: &NonMatch) -> bool {
     one.probability >= other.probability
 }
 
-fn listed(stream: &crate::media::VideoStream, looked: &Looked, reports: &[Report]) -> Stream {
+fn stream_entry(stream: &crate::media::VideoStream, looked: &Looked, reports: &[Report]) -> Stream {
     let report = match looked {
         Looked::At(picture) => reports.get(*picture),
         _ => None,
@@ -148,7 +149,7 @@ fn listed(stream: &crate::media::VideoStream, looked: &Looked, reports: &[Report
     }
 }
 
-/// How much a verdict weighs against others.
+/// Rank of a verdict; the highest decides.
 fn severity(verdict: Verdict) -> u8 {
     match verdict {
         Verdict::Published => 3,
@@ -158,8 +159,9 @@ fn severity(verdict: Verdict) -> u8 {
     }
 }
 
-/// The spans of all pictures laid over each other: published where any is, unpublished where all are.
-fn common(pictures: &[(f64, Report)], end: u64, missing: Option<&str>) -> Vec<Span> {
+/// Combines the spans of all pictures: published where any is, unpublished where all
+/// are.
+fn combine(pictures: &[(f64, Report)], end: u64, missing: Option<&str>) -> Vec<Span> {
     // Start, end, state and reason of each span, in milliseconds of the file.
     let spans: Vec<Vec<(u64, u64, &Span)>> = pictures
         .iter()
@@ -173,7 +175,7 @@ fn common(pictures: &[(f64, Report)], end: u64, missing: Option<&str>) -> Vec<Sp
     cuts.sort_unstable();
     cuts.dedup();
     let mut merged: Vec<Span> = Vec::new();
-    // Spans are in order: those that are over are not looked at again.
+    // Spans are sorted, so those that have ended are skipped for good.
     let mut next = vec![0; spans.len()];
     for pair in cuts.windows(2) {
         let here: Vec<Option<&Span>> = spans
@@ -188,8 +190,8 @@ fn common(pictures: &[(f64, Report)], end: u64, missing: Option<&str>) -> Vec<Sp
             .collect();
         let (state, reason) = state(pictures, &here, missing);
         let same = |last: &&mut Span| {
-            let told = |reason: &Option<Reason>| reason.as_ref().map(|reason| (reason.code, reason.text.clone()));
-            last.state == state && told(&last.reason) == told(&reason)
+            let content = |reason: &Option<Reason>| reason.as_ref().map(|reason| (reason.code, reason.text.clone()));
+            last.state == state && content(&last.reason) == content(&reason)
         };
         match merged.last_mut().filter(same) {
             Some(last) => last.end_s = seconds(pair[1]),
@@ -233,7 +235,7 @@ fn seconds(millis: u64) -> f64 {
     millis as f64 / 1000.0
 }
 
-/// To milliseconds; a sum of nothing is zero without a sign.
+/// Rounds to milliseconds. Adding zero removes the sign of a negative zero.
 fn round(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0 + 0.0
 }

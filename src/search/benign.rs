@@ -1,12 +1,13 @@
-//! Sets aside what a clip shows of benign material, before anything else is looked up.
+//! Filters benign material out of a clip before the search.
 //!
-//! A key of the clip within [`RADIUS`] bits of a key of benign material, in any of the orientations that are searched, counts
-//! for nothing: not as a hit, and not among what the clip shows. A keyframe most of whose keys are such shows the material
-//! itself. Nothing of it counts, and its time is unsearchable. A keyframe that only some of the keys are of, as under a
-//! station's logo, is judged by the others.
+//! A key of the clip within [`RADIUS`] bits of a benign key, in any orientation to compare, is
+//! allowlisted: it gives no hits and no evidence. If most keys of a keyframe are allowlisted, the
+//! keyframe shows the material itself; all its keys are dropped, and its time is unsearchable. If
+//! fewer are, as under a station's logo, the remaining keys decide.
 //!
-//! Benign keys are compared with all keys of the clip, so they are to be few: an unrelated key is set aside by chance with
-//! a probability of 3.2e-7 ([`crate::evidence`]) for each distinct key of the material and each orientation.
+//! All keys of the clip are compared with all benign keys, so these must be few: chance allowlists
+//! an unrelated key with a probability of 3.2e-7 ([`crate::evidence`]) for each distinct benign key
+//! and each orientation.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -16,31 +17,31 @@ use crate::error::Result;
 use crate::fingerprint::{ClipKey, Fingerprint, Key, Orientation};
 use crate::index::{Index, Role};
 
-/// What is left of a clip, and what was set aside.
+/// A filtered clip.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sifted<'a> {
-    /// The clip without the keys that count for nothing.
+    /// The clip without the dropped keys.
     pub clip: Cow<'a, Fingerprint>,
-    /// How many keys are missing from it.
+    /// Number of dropped keys.
     pub keys: usize,
     /// Numbers of the keyframes that show benign material, ascending.
     pub keyframes: Vec<usize>,
 }
 
-/// Takes out of a clip what it shows of the benign material in an index.
+/// Filters the benign material of an index out of a clip.
 ///
 /// # Errors
-/// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if something is damaged that is looked at, and the error of `stop`, which is
-/// asked now and then.
+/// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if a part of the index that the filter reads
+/// is damaged, and the error of `stop`, which the filter calls now and then.
 pub fn sift<'a>(
     index: &Index,
     clip: &'a Fingerprint,
     orientations: &[Orientation],
     stop: &dyn Fn() -> Result<()>,
 ) -> Result<Sifted<'a>> {
-    let whole = Sifted { clip: Cow::Borrowed(clip), keys: 0, keyframes: Vec::new() };
+    let unfiltered = Sifted { clip: Cow::Borrowed(clip), keys: 0, keyframes: Vec::new() };
     if index.state().benign_keys == 0 {
-        return Ok(whole);
+        return Ok(unfiltered);
     }
     let mut benign = Vec::with_capacity(clip.keys.len());
     for keys in clip.keys.chunks(KEYS_AT_A_TIME) {
@@ -48,24 +49,24 @@ pub fn sift<'a>(
         benign.extend(are_benign(index, keys, orientations)?);
     }
     if !benign.contains(&true) {
-        return Ok(whole);
+        return Ok(unfiltered);
     }
-    let shown = keyframes_of(clip, &benign);
+    let keyframes = benign_keyframes(clip, &benign);
     let mut kept = clip.clone();
     let mut number = 0;
     kept.keys.retain(|key| {
         number += 1;
-        !benign[number - 1] && !shown[key.keyframe as usize]
+        !benign[number - 1] && !keyframes[key.keyframe as usize]
     });
     Ok(Sifted {
         keys: clip.keys.len() - kept.keys.len(),
-        keyframes: (0..shown.len()).filter(|&keyframe| shown[keyframe]).collect(),
+        keyframes: (0..keyframes.len()).filter(|&keyframe| keyframes[keyframe]).collect(),
         clip: Cow::Owned(kept),
     })
 }
 
-/// Whether each of some keys is near one of benign material, made of the same kind of patch, in any orientation: also those that
-/// are not looked up tilted, so that tilted material is recognised as a whole.
+/// Whether each key is near a benign key of the same kind, in any of the orientations. All keys are
+/// compared in all of them, so that most keys of tilted material match.
 fn are_benign(index: &Index, keys: &[ClipKey], orientations: &[Orientation]) -> Result<Vec<bool>> {
     let queries: Vec<Key> =
         orientations.iter().flat_map(|orientation| keys.iter().map(|key| orientation.key(key))).collect();
@@ -77,14 +78,14 @@ fn are_benign(index: &Index, keys: &[ClipKey], orientations: &[Orientation]) -> 
     Ok(benign)
 }
 
-/// Whether each keyframe shows benign material: most of its keys do, without the fine ones, which the material has none of and
-/// which find it only where it is shown smaller; or it stands for less than [`GAP_MAX`] between two of
-/// which that is true.
-fn keyframes_of(clip: &Fingerprint, benign: &[bool]) -> Vec<bool> {
+/// Whether each keyframe shows benign material: most of its keys are benign, or it lies in a hole
+/// shorter than [`GAP_MAX`] between two such keyframes. Fine keys do not count, because the
+/// material has none and matches them only where the clip shows it smaller.
+fn benign_keyframes(clip: &Fingerprint, benign: &[bool]) -> Vec<bool> {
     let mut counts = vec![(0usize, 0usize); clip.keyframes.len()];
     for (key, &benign) in clip.keys.iter().zip(benign).filter(|(key, _)| !key.fine) {
-        let (of_it, all) = &mut counts[key.keyframe as usize];
-        *of_it += usize::from(benign);
+        let (benign_keys, all) = &mut counts[key.keyframe as usize];
+        *benign_keys += usize::from(benign);
         *all += 1;
     }
     let mut shown: Vec<bool> = counts.into_iter().map(|(benign, all)| 2 * benign > all).collect();
@@ -102,10 +103,11 @@ fn keyframes_of(clip: &Fingerprint, benign: &[bool]) -> Vec<bool> {
     shown
 }
 
-/// Time between two keyframes that show benign material, below which all between them does: a flash or a wipe in an intro.
+/// Minimum time between two benign keyframes that is not filled: a flash or a wipe in an intro is
+/// shorter.
 const GAP_MAX: Duration = Duration::from_secs(1);
 
-/// Keys of a clip that are compared at a time, so that a film takes no more memory than a clip.
+/// Number of keys to compare at a time, so that the memory does not grow with the clip.
 const KEYS_AT_A_TIME: usize = 50_000;
 
 #[cfg(test)]
@@ -118,17 +120,18 @@ mod tests {
         let mut clip = clip(2, 8);
         let number = |i: usize| i % 8;
         (0..16).filter(|&i| number(i) >= 4).for_each(|i| clip.keys[i].fine = true);
-        // Of the first keyframe three of four keys and no fine one are benign, of the second one and all fine ones.
+        // In the first keyframe, three of four coarse keys and no fine key are benign; in the
+        // second, one coarse key and all fine keys.
         let benign: Vec<bool> =
             (0..16).map(|i| if i < 8 { number(i) < 3 } else { number(i) == 0 || number(i) >= 4 }).collect();
-        assert_eq!(keyframes_of(&clip, &benign), [true, false]);
+        assert_eq!(benign_keyframes(&clip, &benign), [true, false]);
     }
 
-    /// The keyframes that show benign material if so many keys of each are near it.
+    /// The benign keyframes if so many of the four keys of each are benign.
     fn shown(benign: &[usize]) -> Vec<usize> {
         let keys: Vec<bool> = benign.iter().flat_map(|&count| (0..4).map(move |number| number < count)).collect();
-        let shown = keyframes_of(&clip(benign.len() as u32, 4), &keys);
-        (0..shown.len()).filter(|&keyframe| shown[keyframe]).collect()
+        let keyframes = benign_keyframes(&clip(benign.len() as u32, 4), &keys);
+        (0..keyframes.len()).filter(|&keyframe| keyframes[keyframe]).collect()
     }
 
     #[test]
@@ -138,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_between_for_less_than_a_second_is_benign_too() {
+    fn a_hole_shorter_than_a_second_is_benign_too() {
         assert_eq!(shown(&[0, 4, 0, 0, 3, 0]), [1, 2, 3, 4]);
         assert_eq!(shown(&[4, 0, 0, 0, 4, 1, 4]), [0, 4, 5, 6]);
     }

@@ -1,4 +1,4 @@
-//! What each alignment is, by how probable a copy is and what a mistake costs (pure).
+//! Classifies alignments by the probability of a copy and the costs of mistakes (pure).
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,23 +7,23 @@ use super::{MatchKind, Opinion, Policy};
 use crate::align::{Alignment, Span};
 use crate::index::VideoRef;
 
-/// What an alignment is.
+/// Class of an alignment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     /// The same recording.
     Copy,
-    /// It may be a copy or not: its part of the clip is unsearchable.
+    /// A copy or not, undecided: its part of the clip is unsearchable.
     Undecided,
-    /// No copy, though much agrees: the same place at another time.
+    /// No copy, but with much evidence: the same place at another time.
     SameScene,
-    /// No copy, and what agrees may be chance.
+    /// No copy, and chance may explain the evidence.
     Unrelated,
-    /// Mostly where its source is known to be copied, or where it says the same as a stronger one.
+    /// Mostly covered by stronger alignments with the same source.
     Superseded,
 }
 
 impl Class {
-    /// What is told of it.
+    /// The kind of match in reports; `None` if reports list no match.
     pub(super) fn kind(self) -> Option<MatchKind> {
         match self {
             Class::Copy => Some(MatchKind::Copy),
@@ -34,8 +34,9 @@ impl Class {
     }
 }
 
-/// What an alignment is by itself. A probability that is no number decides nothing.
-pub(super) fn by_itself(alignment: &Alignment, opinion: &Opinion, policy: &Policy) -> Class {
+/// Class of an alignment on its own. If the probability is not a number, the alignment is
+/// undecided.
+pub(super) fn classify(alignment: &Alignment, opinion: &Opinion, policy: &Policy) -> Class {
     let payable_max = policy.payable_max();
     if opinion.probability >= policy.published_min() {
         Class::Copy
@@ -46,15 +47,15 @@ pub(super) fn by_itself(alignment: &Alignment, opinion: &Opinion, policy: &Polic
     }
 }
 
-/// Probability by keys and motion alone from which the pictures alone do not make an alignment
-/// payable, 0..=1. Solarised, turning and waving pictures of copies had 0.2 to 0.45; 4 of 71 other
-/// takes and 13 of 176 other moments have more. It was set on these and not judged on other
+/// Maximum probability by keys and motion alone at which thumbnails may make an alignment payable,
+/// 0..=1. Copies with solarised, rotating or waving frames have 0.2 to 0.45; 4 of 71 other takes
+/// and 13 of 176 other moments have more. It was chosen on these and not validated on other
 /// footage.
 const KEYS_DOUBT: f32 = 0.2;
 
-/// What the alignments are beside each other, given what each is by itself. Which of two comes
-/// first matters only where they are equally strong.
-pub(super) fn beside_others(alignments: &[Alignment], opinions: &[Opinion], own: &[Class]) -> Vec<Class> {
+/// Non-maximum suppression: marks as superseded each alignment that stronger ones of the same
+/// source cover for at least half of its length. The order of the input breaks exact ties only.
+pub(super) fn suppress(alignments: &[Alignment], opinions: &[Opinion], own: &[Class]) -> Vec<Class> {
     let mut of_video: HashMap<VideoRef, Vec<usize>> = HashMap::new();
     for (i, alignment) in alignments.iter().enumerate() {
         of_video.entry(alignment.video).or_default().push(i);
@@ -64,12 +65,13 @@ pub(super) fn beside_others(alignments: &[Alignment], opinions: &[Opinion], own:
         let by = |j: usize| match (own[i], own[j]) {
             (Class::Undecided | Class::SameScene, Class::Copy) => true,
             (Class::SameScene, Class::Undecided) => true,
-            // Symmetric pictures match mirrored as well, and a slight turn upright and tilted.
+            // A symmetric frame also matches mirrored; a slightly tilted one matches upright and
+            // tilted.
             (Class::Copy, Class::Copy) => {
                 let bits = |k: usize| alignments[k].evidence.total;
                 bits(j) > bits(i) || bits(j) == bits(i) && j < i
             }
-            // The more probable one is told; of two as probable the one with more evidence.
+            // The more probable one wins; equal probabilities are decided by evidence.
             (Class::SameScene, Class::SameScene) | (Class::Undecided, Class::Undecided) => {
                 let rank = |k: usize| (opinions[k].probability, alignments[k].evidence.total);
                 rank(j) > rank(i) || rank(j) == rank(i) && j < i
@@ -77,9 +79,9 @@ pub(super) fn beside_others(alignments: &[Alignment], opinions: &[Opinion], own:
             _ => false,
         };
         let stronger = of_video[&alignment.video].iter().copied().filter(|&j| by(j));
-        let rest: Duration =
+        let residual: Duration =
             alignment.clip.without(stronger.map(|j| alignments[j].clip)).into_iter().map(Span::length).sum();
-        rest <= alignment.clip.length() / 2
+        residual <= alignment.clip.length() / 2
     };
     let class = |i: usize| match own[i] {
         Class::Copy | Class::Undecided | Class::SameScene if superseded(i) => Class::Superseded,

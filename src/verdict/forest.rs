@@ -1,34 +1,34 @@
-//! A sum of small decision trees, which tells the logarithm of odds (pure).
+//! A sum of small decision trees that gives the logarithm of the odds (pure).
 //!
-//! Each tree asks for a few terms whether they exceed a limit, and adds what the answers are worth
-//! (gradient boosting: Friedman 2001). What an answer changes is credited to the term that was
-//! asked for, so that the bits of all terms and of the base add up to the whole.
+//! Each tree compares a few terms with limits and adds the value of the leaf it reaches (gradient
+//! boosting: Friedman 2001). The change of value at each step is credited to the term compared
+//! there, so that the bits of the base and of all terms add up to the whole.
 
-/// Trees, and what they start from.
+/// Trees and the base they add to.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Forest {
-    /// Bits before any tree was asked.
+    /// Bits before the first tree.
     pub base: f32,
-    /// The nodes of each tree, the first of which is its root.
+    /// Nodes of each tree, starting with the root.
     pub trees: Vec<Vec<Node>>,
 }
 
-/// A question, or an answer.
+/// A decision node or a leaf.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Node {
-    /// Number of the term that is asked for.
+    /// Number of the term to compare.
     pub term: u16,
-    /// Terms above it go on at the node after `next`, others at `next`.
+    /// A term above the limit leads to the node after `next`, any other to `next`.
     pub limit: f32,
-    /// Number of a node of this tree, greater than its own; 0 if this is an answer.
+    /// Number of a later node of this tree; 0 for a leaf.
     pub next: u16,
-    /// What the answers are worth on average, in bits.
+    /// Mean value of the leaves below, in bits.
     pub bits: f32,
 }
 
 impl Forest {
-    /// What the base is worth, and what each term adds, in bits: their sum is the logarithm of the
-    /// odds. Not a number if a term is none.
+    /// The bits of the base and of each term; their sum is the logarithm of the odds. NaN if a term
+    /// is NaN.
     pub fn bits(&self, terms: &[f32]) -> (f32, Vec<f32>) {
         let (mut base, mut bits) = (self.base, vec![0.0; terms.len()]);
         if terms.iter().any(|term| term.is_nan()) {

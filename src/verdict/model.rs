@@ -1,10 +1,9 @@
-//! How probable it is that an alignment is a copy, by what was measured of it (pure).
+//! Probability that an alignment is a copy, from its measured features (pure).
 //!
-//! Each term can only speak for a copy the more (or the less) the larger it is, so that more
-//! evidence never lowers the probability. What it adds is told in bits: the bits of all terms and
-//! of the base add up to the logarithm of the odds. The trees that tell it are fitted on real
-//! footage ([`calibration`](super::calibration)); an alignment without pictures has trees of its
-//! own.
+//! The model is monotone in every term with a sign, so that more evidence never lowers the
+//! probability. A term's contribution is in bits: the bits of the base and of all terms add up to
+//! the logarithm of the odds. The trees are fitted on real footage
+//! ([`calibration`](super::calibration)); alignments without thumbnails have trees of their own.
 
 use super::PowerModel;
 use super::calibration::{KEYS, KEYS_BASE, PICTURES, PICTURES_BASE};
@@ -12,14 +11,14 @@ use super::forest::{Forest, Node};
 use crate::align::Alignment;
 use crate::align::dense::Dense;
 
-/// The trees of both kinds of alignment.
+/// The fitted trees and the power model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
-    /// Of alignments whose pictures were compared; they ask for [`terms`].
+    /// For alignments with compared thumbnails; their input is [`terms`].
     pub pictures: Forest,
-    /// Of alignments of which only keys and what moves are known; they ask for [`key_terms`].
+    /// For alignments with keys and motion alone; their input is [`key_terms`].
     pub keys: Forest,
-    /// How surely copies are found.
+    /// How surely a search finds copies.
     pub power: PowerModel,
 }
 
@@ -35,32 +34,32 @@ impl Default for Model {
     }
 }
 
-/// Something that was measured of an alignment, and speaks for or against a copy.
+/// A feature of an alignment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Term {
-    /// What it is, as reports name it.
+    /// Its name in reports.
     pub name: &'static str,
     /// Its bounded value.
     pub value: f32,
-    /// 1 if it speaks for a copy the larger it is, -1 if against, 0 if it may do either.
+    /// 1 if a larger value speaks for a copy, -1 if against one, 0 if it may do either.
     pub sign: i8,
 }
 
-/// How probable a copy is, and why.
+/// Probability of a copy, with the contribution of each term.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Opinion {
-    /// 0..=1.
+    /// Probability of a copy, 0..=1.
     pub probability: f32,
-    /// The same by keys and motion alone, 0..=1: what a filter leaves of a picture may tell of a
-    /// copy although pictures no longer do.
+    /// The same by keys and motion alone, 0..=1: after a filter, they may still identify a copy
+    /// that thumbnails no longer do.
     pub by_keys: f32,
-    /// What each term adds to the logarithm of the odds, in bits; the first is the base.
+    /// Contribution of the base, then of each term, to the logarithm of the odds, in bits.
     pub bits: Vec<(&'static str, f32)>,
 }
 
 impl Model {
-    /// What it says of an alignment. The same bytes are a copy for sure, and less than
-    /// [`COMPARED_BITS`] are chance.
+    /// The model's opinion of an alignment. Identical files are copies with certainty; evidence
+    /// below [`COMPARED_BITS`] is chance.
     pub fn opinion(&self, alignment: &Alignment) -> Opinion {
         if alignment.identical {
             return Opinion { probability: 1.0, by_keys: 1.0, bits: vec![(IDENTICAL, alignment.evidence.total)] };
@@ -70,36 +69,36 @@ impl Model {
             return Opinion { probability: 0.0, by_keys: 0.0, bits };
         }
         let of_keys = key_terms(alignment);
-        let (by_keys, bits_of_keys) = weighed(&self.keys, &of_keys);
+        let (by_keys, bits_of_keys) = evaluate(&self.keys, &of_keys);
         let (probability, bits) = match &alignment.dense {
-            Some(dense) => weighed(&self.pictures, &[&of_pictures(dense)[..], &of_keys].concat()),
+            Some(dense) => evaluate(&self.pictures, &[&picture_terms(dense)[..], &of_keys].concat()),
             None => (by_keys, bits_of_keys),
         };
         Opinion { probability, by_keys, bits }
     }
 }
 
-/// A probability, and the bits of the base and of each term.
-fn weighed(forest: &Forest, terms: &[Term]) -> (f32, Vec<(&'static str, f32)>) {
+/// The probability, and the bits of the base and of each term.
+fn evaluate(forest: &Forest, terms: &[Term]) -> (f32, Vec<(&'static str, f32)>) {
     let (base, bits) = forest.bits(&terms.iter().map(|term| term.value).collect::<Vec<f32>>());
-    let told = terms.iter().zip(bits).map(|(term, bits)| (term.name, bits));
-    let bits: Vec<(&'static str, f32)> = std::iter::once((BASE, base)).chain(told).collect();
+    let named = terms.iter().zip(bits).map(|(term, bits)| (term.name, bits));
+    let bits: Vec<(&'static str, f32)> = std::iter::once((BASE, base)).chain(named).collect();
     let odds: f32 = bits.iter().map(|(_, bits)| bits).sum();
     (1.0 / (1.0 + (-odds).exp2()), bits)
 }
 
-/// Evidence from which an alignment is looked at closely, in bits: one in fourteen unrelated clips
-/// reaches so many ([`by_chance`](crate::evidence::by_chance)).
+/// Minimum evidence, in bits, of an alignment that is compared by thumbnails and classified: one in
+/// fourteen unrelated clips reaches it ([`by_chance`](crate::evidence::by_chance)).
 pub const COMPARED_BITS: f32 = 12.0;
 
-/// What was measured of an alignment, by which it is told from others.
+/// Features of an alignment: those of its thumbnails, if they were compared, then [`key_terms`].
 pub fn terms(alignment: &Alignment) -> Vec<Term> {
-    let mut terms = alignment.dense.as_ref().map_or(Vec::new(), |dense| of_pictures(dense).to_vec());
+    let mut terms = alignment.dense.as_ref().map_or(Vec::new(), |dense| picture_terms(dense).to_vec());
     terms.extend(key_terms(alignment));
     terms
 }
 
-/// What keys and motion tell of an alignment.
+/// Features of an alignment by keys and motion.
 pub fn key_terms(alignment: &Alignment) -> [Term; 7] {
     let Alignment { evidence, consistency, motion, .. } = alignment;
     let timed = consistency.bits();
@@ -116,7 +115,7 @@ pub fn key_terms(alignment: &Alignment) -> [Term; 7] {
     ]
 }
 
-fn of_pictures(dense: &Dense) -> [Term; 9] {
+fn picture_terms(dense: &Dense) -> [Term; 9] {
     let term = |name, value, sign| Term { name, value, sign };
     [
         term("correlation", fisher(dense.correlation), 1),
@@ -131,25 +130,25 @@ fn of_pictures(dense: &Dense) -> [Term; 9] {
     ]
 }
 
-/// Fisher's transformation of a correlation: its error is about the same everywhere. Bounded, since
-/// copies differ in how near to one they come by how they were encoded.
+/// Fisher's transformation of a correlation, whose error hardly depends on its value. It is
+/// bounded, because the encoder decides how near to one the correlation of a copy comes.
 fn fisher(correlation: f32) -> f32 {
     correlation.clamp(-0.3, 0.97).atanh()
 }
 
-/// Grows as slowly as it should where bits are many.
+/// Compresses large numbers of bits.
 fn logarithm(bits: f32) -> f32 {
     (1.0 + bits.max(0.0)).log2()
 }
 
-/// Pictures, and activity in grey levels, from which more say no more.
+/// Number of thumbnails, and activity in grey levels, above which more do not count.
 const PICTURES_FULL: f32 = 20.0;
 const ACTIVITY_FULL: f32 = 30.0;
 
-/// Keeps a logarithm of a share finite.
+/// Keeps the logarithm of a share finite.
 const SMALL: f32 = 0.02;
 
-/// Names of what is no term.
+/// Names of contributions that belong to no term.
 const BASE: &str = "base";
 const IDENTICAL: &str = "identical";
 const CHANCE: &str = "chance";

@@ -1,38 +1,38 @@
-//! Why a clip, or a part of it, is judged as it is: codes for programs, sentences for people.
+//! Why a clip, or a part of it, has its verdict: codes for programs, sentences for people.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Why, in one word that programs can rely on; serialised in snake case.
+/// Reason as one stable word for programs, serialised in snake case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ReasonCode {
-    /// Some of it was published.
+    /// Some of the clip was published.
     Copy,
-    /// It shows the scene of a source at another moment.
+    /// The clip shows the scene of a source at another moment.
     SameScene,
-    /// The picture is black.
+    /// The frame is black.
     Black,
-    /// The picture has no contrast.
+    /// The frame has no contrast.
     Flat,
-    /// The picture stands still.
+    /// The frame stands still.
     Frozen,
-    /// The picture has too little structure.
+    /// The frame has too little structure.
     Simple,
-    /// The file, or a part of it, is a single picture.
+    /// The file, or a part of it, is a single frame.
     Still,
-    /// A copy of it would not have been recognised surely enough.
+    /// The power is too low: a search could hardly have found a copy.
     Indistinct,
-    /// It looks like a source, with too little evidence to decide.
+    /// It looks like a source, and the evidence does not decide whether it is a copy.
     Undecided,
-    /// Its shots are too short to be recognised.
+    /// The shots are too short to recognise.
     QuickCuts,
-    /// It shows again what the clip has shown before.
+    /// It repeats an earlier part of the clip.
     Repeated,
-    /// The picture is treated so that it could not be recognised.
+    /// The treatment of the frame prevents recognition.
     Treated,
     /// A fingerprint was checked in place of the clip.
     FromFingerprint,
@@ -40,58 +40,58 @@ pub enum ReasonCode {
     Short,
     /// It shows material that is marked as benign.
     Benign,
-    /// A copy may go on here.
+    /// Adjacent: next to a copy, with too little evidence to decide.
     Beside,
-    /// There is no usable picture.
+    /// There is no decoded frame.
     Undecoded,
-    /// The file has several pictures that a player could show, and they differ.
+    /// The file has several pictures that a player could show.
     Streams,
-    /// The index holds no videos.
+    /// The index has no sources.
     EmptyIndex,
-    /// It was searched, and nothing was found.
+    /// It was searched and not found.
     NoMatch,
 }
 
-/// One reason of a report.
+/// One reason in a report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reason {
-    /// What a program can decide by.
+    /// The code, for programs.
     pub code: ReasonCode,
-    /// The seconds of the clip that it is about, if it is about a part of it.
+    /// Seconds of the clip that it concerns; `None` if it concerns the whole clip.
     pub seconds: Option<f64>,
-    /// A sentence for a person, without the code.
+    /// The sentence for people, without the code.
     pub text: String,
 }
 
 impl Reason {
-    /// A reason that is about the whole clip.
+    /// A reason that concerns the whole clip.
     pub(crate) fn new(code: ReasonCode, text: impl Into<String>) -> Reason {
         Reason { code, seconds: None, text: text.into() }
     }
 
-    /// A reason that is about so much of the clip, in milliseconds as all times of a report.
+    /// A reason that concerns this much of the clip. Reports give times in milliseconds.
     pub(crate) fn of(code: ReasonCode, length: Duration, text: impl Into<String>) -> Reason {
         let seconds = (length.as_secs_f64() * 1e3).round() / 1e3;
         Reason { code, seconds: Some(seconds), text: text.into() }
     }
 }
 
-/// Why a part of a clip is in its state.
+/// Why a part of the clip has its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
-    /// The reason's code.
+    /// The code of the reason.
     pub code: ReasonCode,
-    /// The sentence for this part where the code has no fixed one: what the decoder said.
+    /// A sentence that replaces the fixed one of the code: the decoder's message.
     pub detail: Option<Arc<str>>,
 }
 
 impl Cause {
-    /// A cause in words of its own.
+    /// A cause with a sentence of its own.
     pub(crate) fn with(code: ReasonCode, detail: &str) -> Cause {
         Cause { code, detail: Some(detail.into()) }
     }
 
-    /// The sentence for a person.
+    /// The sentence for people.
     pub fn text(&self) -> &str {
         self.detail.as_deref().unwrap_or_else(|| self.code.sentence())
     }
@@ -104,7 +104,7 @@ impl From<ReasonCode> for Cause {
 }
 
 impl ReasonCode {
-    /// What is said of a part of a clip that is so.
+    /// The fixed sentence for a part of the clip.
     fn sentence(self) -> &'static str {
         match self {
             ReasonCode::Copy => "it was published",
@@ -113,16 +113,16 @@ impl ReasonCode {
             ReasonCode::Flat => "the picture has no contrast",
             ReasonCode::Frozen => "the picture stands still",
             ReasonCode::Simple => "the picture has too little structure",
-            ReasonCode::Still => "it is a still, over which at most a camera seems to move",
+            ReasonCode::Still => "it is a still picture, with at most a simulated camera move",
             ReasonCode::Undecided => "it looks like a source, and whether it is a copy cannot be decided",
-            ReasonCode::Indistinct => "too little of it is distinct for a copy to be surely recognised",
+            ReasonCode::Indistinct => "too few distinctive details to recognise a copy",
             ReasonCode::QuickCuts => "its shots are too short to be recognised",
             ReasonCode::Repeated => "the clip has shown it before",
-            ReasonCode::Treated => "the picture is treated so that it could not be recognised",
+            ReasonCode::Treated => "the picture is altered too much to be recognised",
             ReasonCode::FromFingerprint => "a fingerprint was checked in place of the clip",
             ReasonCode::Short => "it is too short to judge",
             ReasonCode::Benign => "it shows material that is marked as benign",
-            ReasonCode::Beside => "a copy goes on here in its source, and nothing tells whether it does so in the clip",
+            ReasonCode::Beside => "next to a copy; too little evidence to decide",
             ReasonCode::Undecoded => "there is no picture",
             ReasonCode::Streams => "another picture of the file was published here, or could not be judged",
             ReasonCode::EmptyIndex => "the index holds no videos",

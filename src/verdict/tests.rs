@@ -1,4 +1,4 @@
-//! What is judged of made alignments whose probability is given.
+//! Verdicts on synthetic alignments with given probabilities.
 
 use super::*;
 use crate::align::{MotionCorrelation, Similarity, TemporalConsistency};
@@ -45,11 +45,11 @@ fn span(start: f32, end: f32) -> Span {
     Span { start: Duration::from_secs_f32(start), end: Duration::from_secs_f32(end) }
 }
 
-/// Tells the probability by one number of an alignment: see [`likely`].
+/// A model that reads the probability from one number of an alignment: see [`likely`].
 fn given() -> Model {
     let keys = likely(0.5, 0.0, 1.0);
     let pictures = Alignment { dense: Some(Default::default()), ..keys.clone() };
-    // Steps so small that no limit lies between a probability and what comes of it.
+    // Steps are so small that no limit lies between a probability and its rounded value.
     const STEPS: i32 = 2500;
     let forest = |alignment: &Alignment| {
         let shown = terms(alignment).iter().position(|term| term.name == "shown").unwrap();
@@ -63,12 +63,12 @@ fn given() -> Model {
         };
         Forest { base: 0.0, trees: (0..STEPS).map(tree).collect() }
     };
-    // All that a clip shows would be found.
+    // The power is 1 everywhere.
     let power = PowerModel { weights: vec![100.0], edits: Vec::new() };
     Model { pictures: forest(&pictures), keys: forest(&keys), power }
 }
 
-/// An alignment that is a copy with this probability, by the model [`given`].
+/// An alignment that is a copy with this probability by the model [`given`].
 fn likely(probability: f32, start: f32, end: f32) -> Alignment {
     let shown = 0.5 + (probability / (1.0 - probability)).ln() / 40.0;
     Alignment {
@@ -92,12 +92,12 @@ fn likely(probability: f32, start: f32, end: f32) -> Alignment {
     }
 }
 
-/// A copy by any policy that is meant.
+/// A copy under any sensible policy.
 fn copy(start: f32, end: f32) -> Alignment {
     likely(0.9999, start, end)
 }
 
-/// It may be a copy or not.
+/// A copy or not: undecided.
 fn undecided(start: f32, end: f32) -> Alignment {
     likely(0.5, start, end)
 }
@@ -149,25 +149,25 @@ fn a_copy_of_some_seconds_is_partly_published() {
 }
 
 #[test]
-fn the_two_costs_say_what_an_alignment_is() {
-    // Published from nine tenths on, and no copy up to a quarter.
+fn the_costs_decide_the_class_of_an_alignment() {
+    // A copy from nine tenths on, no copy up to a quarter.
     let policy = Policy { false_published: 10.0, false_payable: 4.0, related_bits: 30.0, ..Policy::default() };
-    let told = |probability: f32, total: f32| {
+    let reported = |probability: f32, total: f32| {
         let judgement = by_policy(&policy, &clip(10), &[with_bits(total, likely(probability, 0.0, 10.0))]);
         (judgement.matches.first().map(|found| found.1), judgement.verdict)
     };
-    assert_eq!(told(0.91, 100.0), (Some(MatchKind::Copy), Verdict::Published));
-    assert_eq!(told(0.89, 100.0), (Some(MatchKind::Undecided), Verdict::Inconclusive));
-    assert_eq!(told(0.26, 100.0), (Some(MatchKind::Undecided), Verdict::Inconclusive));
-    assert_eq!(told(0.24, 100.0), (Some(MatchKind::SameScene), Verdict::Unpublished));
-    // Bits tell only whether what is no copy is related.
-    assert_eq!(told(0.91, 29.0), (Some(MatchKind::Copy), Verdict::Published));
-    assert_eq!(told(0.26, 29.0), (Some(MatchKind::Undecided), Verdict::Inconclusive));
-    assert_eq!(told(0.24, 30.0), (Some(MatchKind::SameScene), Verdict::Unpublished));
-    assert_eq!(told(0.24, 29.0), (None, Verdict::Unpublished));
-    // What chance gives as well is nothing, whatever the model would make of it.
-    assert_eq!(told(0.91, COMPARED_BITS - 0.1), (None, Verdict::Unpublished));
-    assert_eq!(told(0.91, COMPARED_BITS), (Some(MatchKind::Copy), Verdict::Published));
+    assert_eq!(reported(0.91, 100.0), (Some(MatchKind::Copy), Verdict::Published));
+    assert_eq!(reported(0.89, 100.0), (Some(MatchKind::Undecided), Verdict::Inconclusive));
+    assert_eq!(reported(0.26, 100.0), (Some(MatchKind::Undecided), Verdict::Inconclusive));
+    assert_eq!(reported(0.24, 100.0), (Some(MatchKind::SameScene), Verdict::Unpublished));
+    // Evidence decides only whether an alignment that is no copy is reported.
+    assert_eq!(reported(0.91, 29.0), (Some(MatchKind::Copy), Verdict::Published));
+    assert_eq!(reported(0.26, 29.0), (Some(MatchKind::Undecided), Verdict::Inconclusive));
+    assert_eq!(reported(0.24, 30.0), (Some(MatchKind::SameScene), Verdict::Unpublished));
+    assert_eq!(reported(0.24, 29.0), (None, Verdict::Unpublished));
+    // Below the minimum evidence the model does not count.
+    assert_eq!(reported(0.91, COMPARED_BITS - 0.1), (None, Verdict::Unpublished));
+    assert_eq!(reported(0.91, COMPARED_BITS), (Some(MatchKind::Copy), Verdict::Published));
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn no_policy_pays_for_what_it_publishes() {
 }
 
 #[test]
-fn what_a_copy_covers_is_published_whatever_else_is_undecided_there() {
+fn a_copy_is_published_even_where_another_alignment_is_undecided() {
     let whole = of_video(1, undecided(0.0, 10.0));
     for alignments in [[copy(2.0, 5.0), whole.clone()], [whole.clone(), copy(2.0, 5.0)]] {
         let judgement = judged(&clip(10), &alignments);
@@ -192,12 +192,12 @@ fn what_a_copy_covers_is_published_whatever_else_is_undecided_there() {
 }
 
 #[test]
-fn what_is_undecided_is_not_payable_nor_three_seconds_to_either_side() {
+fn an_undecided_match_and_its_guard_interval_are_not_payable() {
     let judgement = judged(&clip(20), &[undecided(5.0, 7.0)]);
     assert_eq!((judgement.verdict, seconds(&judgement)), (Verdict::Unpublished, [0.0, 12.0, 8.0]));
     assert_eq!(judgement.parts[1].span, span(2.0, 10.0));
     assert_eq!(judgement.parts[1].reason, Some(ReasonCode::Undecided.into()));
-    // That another take is shown beside it does not make it payable.
+    // Another take next to it does not make it payable.
     let beside = judged(&clip(20), &[undecided(5.0, 7.0), other_take(7.0, 10.0)]);
     assert_eq!(seconds(&beside), [0.0, 12.0, 8.0]);
     // At both ends of the clip.
@@ -214,40 +214,40 @@ fn a_clip_that_is_mostly_undecided_is_inconclusive() {
 }
 
 #[test]
-fn what_says_no_more_than_a_stronger_one_is_not_told() {
-    let told = |alignments: &[Alignment]| judged(&clip(10), alignments).matches;
+fn superseded_alignments_are_not_reported() {
+    let reported = |alignments: &[Alignment]| judged(&clip(10), alignments).matches;
     let (here, there) = (copy(0.0, 10.0), of_video(1, copy(0.0, 10.0)));
     let mirrored = Alignment { orientation: Orientation::MIRRORED, ..undecided(1.0, 9.0) };
-    assert_eq!(told(&[here.clone(), mirrored.clone()]), [(0, MatchKind::Copy)]);
-    assert_eq!(told(&[other_take(1.0, 9.0), here.clone()]), [(1, MatchKind::Copy)]);
-    // Each source is told by itself.
-    assert_eq!(told(&[there.clone(), mirrored]), [(0, MatchKind::Copy), (1, MatchKind::Undecided)]);
-    // A copy that is found twice, upright and a little tilted, is told once; parts of it are parts.
-    assert_eq!(told(&[here.clone(), here]), [(0, MatchKind::Copy)]);
-    assert_eq!(told(&[copy(0.0, 5.0), copy(4.0, 10.0)]), [(0, MatchKind::Copy), (1, MatchKind::Copy)]);
-    assert_eq!(told(&[other_take(0.0, 10.0), undecided(0.0, 8.0)]), [(1, MatchKind::Undecided)]);
-    // So is what goes on for longer than half beyond it.
+    assert_eq!(reported(&[here.clone(), mirrored.clone()]), [(0, MatchKind::Copy)]);
+    assert_eq!(reported(&[other_take(1.0, 9.0), here.clone()]), [(1, MatchKind::Copy)]);
+    // Sources do not suppress each other's matches.
+    assert_eq!(reported(&[there.clone(), mirrored]), [(0, MatchKind::Copy), (1, MatchKind::Undecided)]);
+    // A copy found twice, upright and slightly tilted, is one match; segments of it are several.
+    assert_eq!(reported(&[here.clone(), here]), [(0, MatchKind::Copy)]);
+    assert_eq!(reported(&[copy(0.0, 5.0), copy(4.0, 10.0)]), [(0, MatchKind::Copy), (1, MatchKind::Copy)]);
+    assert_eq!(reported(&[other_take(0.0, 10.0), undecided(0.0, 8.0)]), [(1, MatchKind::Undecided)]);
+    // An alignment that extends beyond the copy for more than half of its length is a match too.
     let beyond = [copy(0.0, 4.0), other_take(0.0, 10.0)];
-    assert_eq!(told(&beyond), [(0, MatchKind::Copy), (1, MatchKind::SameScene)]);
+    assert_eq!(reported(&beyond), [(0, MatchKind::Copy), (1, MatchKind::SameScene)]);
 }
 
 #[test]
-fn of_what_says_the_same_the_likelier_is_told_whichever_is_first() {
-    let told = |alignments: &[Alignment]| judged(&clip(10), alignments).matches;
+fn the_more_probable_of_two_alike_is_reported_in_any_order() {
+    let reported = |alignments: &[Alignment]| judged(&clip(10), alignments).matches;
     for (lesser, greater, kind) in [
         (likely(0.001, 0.0, 10.0), likely(0.002, 0.0, 9.0), MatchKind::SameScene),
         (likely(0.4, 0.0, 10.0), likely(0.6, 0.0, 9.0), MatchKind::Undecided),
         (with_bits(90.0, undecided(0.0, 10.0)), undecided(0.0, 9.0), MatchKind::Undecided),
     ] {
-        assert_eq!(told(&[lesser.clone(), greater.clone()]), [(1, kind)]);
-        assert_eq!(told(&[greater, lesser]), [(0, kind)]);
+        assert_eq!(reported(&[lesser.clone(), greater.clone()]), [(1, kind)]);
+        assert_eq!(reported(&[greater, lesser]), [(0, kind)]);
     }
 }
 
 #[test]
-fn what_is_not_told_beyond_a_stronger_one_is_not_paid() {
-    // A symmetric picture is found mirrored as well, for as long as the scene stands there; a slow
-    // one a little off in time.
+fn a_superseded_alignment_is_not_payable_beyond_the_stronger_one() {
+    // A symmetric frame also matches mirrored for as long as the scene stands still; a slow scene
+    // matches at a slightly wrong offset.
     for stronger in [copy(0.0, 15.0), likely(0.6, 0.0, 15.0)] {
         let judgement = judged(&clip(30), &[stronger, undecided(0.0, 30.0)]);
         assert_eq!((judgement.matches.len(), judgement.total(SpanState::Unpublished)), (1, Duration::ZERO));
@@ -264,7 +264,7 @@ fn another_take_is_related_and_not_published() {
 }
 
 #[test]
-fn the_likeliest_of_what_is_not_told_is_the_nearest() {
+fn the_most_probable_unreported_alignment_is_the_nearest() {
     let unrelated = |probability: f32| with_bits(20.0, likely(probability, 0.0, 10.0));
     let judgement = judged(&clip(10), &[unrelated(0.001), unrelated(0.003), unrelated(0.002), other_take(0.0, 5.0)]);
     assert_eq!(judgement.nearest, Some(1));
@@ -273,7 +273,7 @@ fn the_likeliest_of_what_is_not_told_is_the_nearest() {
 }
 
 #[test]
-fn reasons_tell_sums_and_sources() {
+fn reasons_give_sums_and_sources() {
     let alignments = [
         copy(0.0, 4.0),
         of_video(1, copy(3.0, 6.0)),
@@ -284,10 +284,10 @@ fn reasons_tell_sums_and_sources() {
     let mut faded = clip(30);
     faded.keyframes[80..88].iter_mut().for_each(|keyframe| keyframe.content = Content::Black);
     let judgement = judged(&faded, &alignments);
-    let told: Vec<(ReasonCode, Option<f64>, &str)> =
+    let reported: Vec<(ReasonCode, Option<f64>, &str)> =
         judgement.reasons.iter().map(|reason| (reason.code, reason.seconds, &reason.text[..])).collect();
     assert_eq!(
-        told,
+        reported,
         [
             (ReasonCode::Copy, Some(6.0), "6.0 s were published, in 3 sources"),
             (ReasonCode::SameScene, None, "the same scene, at another moment, is in one source"),
@@ -303,14 +303,14 @@ fn reasons_tell_sums_and_sources() {
 }
 
 #[test]
-fn the_timeline_tells_the_greatest_probability_in_each_second() {
+fn the_timeline_has_the_maximum_probability_in_each_second() {
     let alignments = [likely(0.9, 1.5, 3.0), likely(0.4, 2.5, 4.5), with_bits(5.0, likely(0.9, 6.0, 9.0))];
     let whole = judged(&clip(8), &alignments).timeline;
     let expected = [0.0, 0.9, 0.9, 0.4, 0.4, 0.0, 0.0, 0.0];
     assert_eq!(whole.len(), expected.len());
-    // As near as the steps of the given model are.
-    assert!(whole.iter().zip(expected).all(|(told, expected)| (told - expected).abs() < 3e-3), "{whole:?}");
-    // The last second may be a part of one, and alignments may go beyond it.
+    // The steps of the given model limit the accuracy.
+    assert!(whole.iter().zip(expected).all(|(reported, expected)| (reported - expected).abs() < 3e-3), "{whole:?}");
+    // The last second may be incomplete, and alignments may extend beyond it.
     let mut longer = clip(8);
     longer.duration += SECOND / 2;
     let timeline = judged(&longer, &[copy(8.2, 9.5), copy(20.0, 21.0)]).timeline;
@@ -321,59 +321,60 @@ fn the_timeline_tells_the_greatest_probability_in_each_second() {
 }
 
 #[test]
-fn what_lies_beside_a_copy_on_its_time_line_is_not_payable() {
+fn the_guard_interval_of_a_copy_is_not_payable() {
     let beside = Alignment { guard: span(1.0, 8.0), ..copy(3.0, 6.0) };
     let judgement = judged(&clip(10), &[beside]);
     assert_eq!(seconds(&judgement), [3.0, 3.0, 4.0]);
     assert!(judgement.parts[1].reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::Beside));
-    // Of so short a part even another moment of the scene, told beside it, is mistaken more often than right.
+    // In so short a part, another take is wrong more often than right.
     let judgement = judged(&clip(10), &[Alignment { guard: span(1.0, 8.0), ..copy(3.0, 6.0) }, other_take(7.0, 10.0)]);
     assert_eq!(seconds(&judgement), [3.0, 3.0, 4.0]);
 }
 
 #[test]
-fn a_gap_in_a_copy_is_not_payable_if_it_is_short_and_the_copy_is_not() {
-    let gap = |from: f32, to: f32| [copy(0.0, from), copy(to, 10.0)];
-    assert_eq!(seconds(&judged(&clip(10), &gap(4.0, 5.0))), [9.0, 0.0, 1.0]);
-    assert_eq!(seconds(&judged(&clip(10), &gap(4.0, 7.0))), [7.0, 0.0, 3.0]);
-    assert_eq!(seconds(&judged(&clip(10), &gap(3.0, 6.5))), [6.5, 3.5, 0.0]);
-    assert_eq!(seconds(&judged(&clip(10), &gap(1.5, 4.0))), [7.5, 2.5, 0.0]);
-    assert_eq!(seconds(&judged(&clip(10), &gap(6.0, 8.5))), [7.5, 2.5, 0.0]);
-    // Of a gap that is black for the most part little is left.
+fn a_hole_no_longer_than_the_copies_around_it_is_not_payable() {
+    let hole = |from: f32, to: f32| [copy(0.0, from), copy(to, 10.0)];
+    assert_eq!(seconds(&judged(&clip(10), &hole(4.0, 5.0))), [9.0, 0.0, 1.0]);
+    assert_eq!(seconds(&judged(&clip(10), &hole(4.0, 7.0))), [7.0, 0.0, 3.0]);
+    assert_eq!(seconds(&judged(&clip(10), &hole(3.0, 6.5))), [6.5, 3.5, 0.0]);
+    assert_eq!(seconds(&judged(&clip(10), &hole(1.5, 4.0))), [7.5, 2.5, 0.0]);
+    assert_eq!(seconds(&judged(&clip(10), &hole(6.0, 8.5))), [7.5, 2.5, 0.0]);
+    // Most of the hole is black, which leaves little.
     let mut faded = clip(10);
     faded.keyframes[6..12].iter_mut().for_each(|keyframe| keyframe.content = Content::Black);
-    assert_eq!(seconds(&judged(&faded, &gap(1.5, 4.0))), [7.5, 0.0, 2.5]);
-    // Not between any two copies.
-    let [first, next] = gap(4.0, 5.0);
+    assert_eq!(seconds(&judged(&faded, &hole(1.5, 4.0))), [7.5, 0.0, 2.5]);
+    // The copies belong to different temporal hypotheses.
+    let [first, next] = hole(4.0, 5.0);
     let elsewhere = Alignment { reference: span(20.0, 25.0), ..next };
     assert_eq!(seconds(&judged(&clip(10), &[first, elsewhere])), [9.0, 1.0, 0.0]);
 }
 
 #[test]
-fn what_lies_beside_two_copies_is_the_same_whichever_is_stronger() {
+fn guard_intervals_and_holes_do_not_depend_on_which_copy_is_stronger() {
     let [first, next] = [copy(0.0, 6.0), Alignment { guard: span(7.0, 10.0), ..copy(8.5, 10.0) }];
     let second_weaker = [first.clone(), with_bits(400.0, next.clone())];
     let first_weaker = [next, with_bits(400.0, first)];
-    // Of two seconds and a half between them one is told apart from both, and the shorter copy has more.
+    // The guard interval covers one of the two and a half seconds between them; the shorter copy is
+    // as long as the rest.
     for copies in [second_weaker, first_weaker] {
         assert_eq!(seconds(&judged(&clip(10), &copies)), [7.5, 0.0, 2.5]);
     }
 }
 
 #[test]
-fn what_is_left_beside_a_copy_for_less_than_an_interval_belongs_to_it() {
+fn an_unpublished_part_below_the_minimum_length_joins_the_copy() {
     let judgement = judged(&clip(10), &[copy(0.6, 9.5)]);
     assert_eq!(judgement.verdict, Verdict::Published);
     assert_eq!(seconds(&judgement), [10.0, 0.0, 0.0]);
 }
 
 #[test]
-fn what_shows_benign_material_is_neither_published_nor_payable() {
+fn benign_material_is_neither_published_nor_payable() {
     let of = |alignments: &[Alignment], keyframes: std::ops::Range<usize>| {
         let benign: Vec<usize> = keyframes.collect();
         judge(&clip(10), alignments, &benign, 7, SECOND, &Policy::default(), &given())
     };
-    // The last of sixteen keyframes is at 3.75 s, and stands for an eighth of a second more.
+    // The last of sixteen keyframes is at 3.75 s and represents the time until 3.875 s.
     let partly = of(&[copy(0.0, 6.0)], 0..16);
     assert_eq!(seconds(&partly), [2.125, 4.0, 3.875]);
     assert_eq!(
@@ -388,13 +389,13 @@ fn what_shows_benign_material_is_neither_published_nor_payable() {
 }
 
 #[test]
-fn the_very_file_is_a_copy_whatever_it_shows() {
+fn an_identical_file_is_a_copy_whatever_it_shows() {
     let same = Alignment::identical(VideoRef { segment: 0, video: 0 }, Duration::from_secs(10));
     assert_eq!(judged(&clip(10), &[same]).verdict, Verdict::Published);
 }
 
 #[test]
-fn shots_too_short_to_be_recognised_are_not_paid() {
+fn shots_too_short_to_be_recognised_are_not_payable() {
     let mut cutting = clip(10);
     cutting.keyframes.iter_mut().filter(|k| k.time >= 4 * SECOND).for_each(|k| k.cut = k.time.subsec_millis() == 0);
     let judgement = judged(&cutting, &[]);
@@ -406,7 +407,7 @@ fn shots_too_short_to_be_recognised_are_not_paid() {
 }
 
 #[test]
-fn what_was_not_decoded_is_never_unpublished() {
+fn undecoded_time_is_never_unpublished() {
     let mut truncated = clip(10);
     let reason = "file ends 4.0 s early".to_owned();
     truncated.undecoded = vec![Undecoded { start: 6 * SECOND, end: 10 * SECOND, reason }];
@@ -439,7 +440,7 @@ fn black_frozen_still_short_and_searched_against_nothing_are_inconclusive() {
 }
 
 #[test]
-fn a_black_part_is_taken_off_the_payable_seconds() {
+fn black_parts_are_not_payable() {
     let mut faded = clip(10);
     faded.keyframes.iter_mut().filter(|k| k.time >= 8 * SECOND).for_each(|k| k.content = Content::Black);
     let judgement = judged(&faded, &[]);
@@ -448,7 +449,7 @@ fn a_black_part_is_taken_off_the_payable_seconds() {
 }
 
 #[test]
-fn what_the_clip_has_shown_before_and_a_still_are_not_paid_but_published() {
+fn repeated_and_still_parts_may_be_published_but_are_not_payable() {
     for (code, mark) in [
         (ReasonCode::Repeated, (|keyframe| keyframe.repeats = true) as fn(&mut Keyframe)),
         (ReasonCode::Still, |keyframe| keyframe.panned = true),
@@ -466,7 +467,7 @@ fn what_the_clip_has_shown_before_and_a_still_are_not_paid_but_published() {
 }
 
 #[test]
-fn gaps_between_copies_are_told_by_the_copies_whatever_their_order() {
+fn holes_between_copies_do_not_depend_on_their_order() {
     let ends = [(0.0, 1.2), (2.4, 3.0), (3.6, 4.2), (4.2, 6.0)];
     let judge_from = |strongest: usize| {
         let mut copies: Vec<Alignment> = ends.iter().map(|&(start, end)| copy(start, end)).collect();

@@ -1,4 +1,4 @@
-//! The clip's time, painted over with what each part of it is.
+//! The state of each moment of the clip.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,14 +6,15 @@ use std::time::Duration;
 use super::{Cause, Part, ReasonCode, SpanState};
 use crate::align::Span;
 
-/// Times are told in milliseconds, and what is shorter comes of rounding.
+/// Resolution of reported times: a shorter part is a rounding error.
 pub(super) const ROUNDING: Duration = Duration::from_millis(1);
 
-/// The clip from start to end, to be painted over.
+/// Partition of the clip into parts with a state.
 ///
-/// Painting takes time in proportion to the logarithm of the number of parts, and to the parts that vanish under the paint.
+/// Painting takes time proportional to the logarithm of the number of parts, plus the number of
+/// parts that it covers.
 pub(super) struct Timeline {
-    /// What begins when; each part ends where the next one begins, and the last at the end of the clip.
+    /// Paint by start; a part ends where the next one starts, and the last at the end of the clip.
     starts: BTreeMap<Duration, Paint>,
     end: Duration,
 }
@@ -47,22 +48,24 @@ impl Timeline {
         self.starts.insert(start, Paint { state, reason });
     }
 
-    /// Makes what is unpublished in a part of the clip unsearchable.
+    /// Makes the unpublished time of a span unsearchable.
     pub(super) fn fill(&mut self, span: Span, reason: ReasonCode) {
         for part in self.unpublished_parts(span) {
             self.paint(part, SpanState::Unsearchable, Some(reason.into()));
         }
     }
 
-    /// How much of a part of the clip is unpublished.
+    /// Unpublished time in a span.
     pub(super) fn unpublished(&self, span: Span) -> Duration {
         self.unpublished_parts(span).into_iter().map(Span::length).sum()
     }
 
-    /// The parts, neighbours differing, after what is left between others was given to them: what is beside a published part, or
-    /// beside one that is unsearchable for this reason, and shorter than the time between two keyframes of a source, cannot be
-    /// told from it. What is shorter than [`ROUNDING`] belongs to whatever is beside it.
-    pub(super) fn into_parts(self, interval: Duration, reason: ReasonCode) -> Vec<Part> {
+    /// The parts of the clip; adjacent ones differ in state or reason.
+    ///
+    /// An unpublished part shorter than `segment_min` joins a neighbour that is published, or
+    /// unsearchable for this reason: the keyframes of a source are too far apart to separate them.
+    /// A part shorter than [`ROUNDING`] joins any neighbour.
+    pub(super) fn into_parts(self, segment_min: Duration, reason: ReasonCode) -> Vec<Part> {
         let ends: Vec<Duration> = self.starts.keys().skip(1).copied().chain([self.end]).collect();
         let part = |((start, paint), end): ((Duration, Paint), Duration)| Part {
             span: Span { start, end },
@@ -71,7 +74,7 @@ impl Timeline {
         };
         let mut parts: Vec<Part> = self.starts.into_iter().zip(ends).map(part).collect();
         join(&mut parts);
-        absorb_slivers(&mut parts, interval, reason);
+        absorb_short_parts(&mut parts, segment_min, reason);
         join(&mut parts);
         parts
     }
@@ -97,21 +100,21 @@ impl Timeline {
     }
 }
 
-fn absorb_slivers(parts: &mut [Part], interval: Duration, reason: ReasonCode) {
+fn absorb_short_parts(parts: &mut [Part], segment_min: Duration, reason: ReasonCode) {
     for i in 0..parts.len() {
         let part = &parts[i];
-        if part.state != SpanState::Unpublished || part.span.length() >= interval {
+        if part.state != SpanState::Unpublished || part.span.length() >= segment_min {
             continue;
         }
         let neighbours = [parts.get(i + 1), i.checked_sub(1).map(|before| &parts[before])];
         let rounded = part.span.length() < ROUNDING;
-        let taken = neighbours.into_iter().flatten().filter(|part| {
+        let absorbing = neighbours.into_iter().flatten().filter(|part| {
             rounded
                 || part.state == SpanState::Published
                 || part.reason.as_ref().is_some_and(|other| other.code == reason)
         });
-        let taken = taken.max_by_key(|part| part.state == SpanState::Published);
-        if let Some((state, reason)) = taken.map(|part| (part.state, part.reason.clone())) {
+        let absorbing = absorbing.max_by_key(|part| part.state == SpanState::Published);
+        if let Some((state, reason)) = absorbing.map(|part| (part.state, part.reason.clone())) {
             (parts[i].state, parts[i].reason) = (state, reason);
         }
     }

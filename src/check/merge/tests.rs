@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::report::Seconds;
 
-/// A second of a picture: `p`ublished, `u`npublished, `x` unsearchable.
+/// One letter per second of a picture: `p`ublished, `u`npublished, `x` unsearchable.
 fn spans(seconds: &str) -> Vec<Span> {
     let at = |(i, state): (usize, char)| Span {
         start_s: i as f64,
@@ -55,14 +55,14 @@ fn report(seconds: &str) -> Report {
     serde_json::from_value(text).unwrap()
 }
 
-/// What comes of pictures that begin at these seconds, and of so many streams that were not looked at.
+/// The merged report of pictures that start at these seconds, with so many unchecked streams.
 fn merged(pictures: &[(u64, &str)], missed: usize) -> Report {
     let reports = pictures.iter().map(|(_, seconds)| report(seconds)).collect();
     let starts: Vec<Duration> = pictures.iter().map(|(start, _)| Duration::from_secs(*start)).collect();
     merge(&looked(&starts, missed), reports, 2.0).unwrap()
 }
 
-/// Pictures that begin at these times, and so many streams that were not looked at.
+/// Pictures that start at these times, with so many unchecked streams.
 fn looked(starts: &[Duration], missed: usize) -> ClipPictures {
     let stream = |index: usize| crate::media::VideoStream {
         index: index as u32,
@@ -118,11 +118,11 @@ fn the_worst_picture_decides_and_only_what_is_unpublished_in_all_is_payable() {
         (vec![(0, "uuuu"), (0, "ppuu")], 0, Verdict::PartlyPublished, 2.0, 2.0),
         (vec![(0, "upuu"), (0, "uupu")], 0, Verdict::PartlyPublished, 2.0, 2.0),
         (vec![(0, "uuuuuu"), (0, "uuxxuu")], 0, Verdict::Unpublished, 0.0, 4.0),
-        // The second one begins two seconds later, and shows nothing at first.
+        // The second picture starts two seconds later and shows nothing before.
         (vec![(0, "uuuuuu"), (2, "ppuu")], 0, Verdict::PartlyPublished, 2.0, 2.0),
         (vec![(0, "uuuu"), (0, "uxxx")], 0, Verdict::Inconclusive, 0.0, 0.0),
         (vec![(0, "uuuuuu"), (0, "puuu"), (0, "uxxx")], 0, Verdict::PartlyPublished, 1.0, 0.0),
-        // They have too little time in common.
+        // The pictures overlap for too short a time.
         (vec![(0, "uuuu"), (3, "uuuu")], 0, Verdict::Inconclusive, 0.0, 1.0),
         (vec![(0, "uuuu")], 1, Verdict::Inconclusive, 0.0, 0.0),
         (vec![(0, "puuu")], 1, Verdict::PartlyPublished, 1.0, 0.0),
@@ -150,15 +150,15 @@ fn each_second_of_the_file_has_the_greatest_probability_of_its_pictures() {
     };
     assert_eq!(merged(&[(0, &[0.1, 0.9, 0.0])]), [0.1, 0.9, 0.0]);
     assert_eq!(merged(&[(0, &[0.1, 0.9, 0.0]), (0, &[0.2, 0.5])]), [0.2, 0.9, 0.0]);
-    // The second one begins later, and goes on for longer.
+    // The second picture starts later and ends later.
     assert_eq!(merged(&[(0, &[0.1, 0.9, 0.0]), (2000, &[0.2, 0.5])]), [0.1, 0.9, 0.2, 0.5]);
-    // A second of it lies in two of the file.
+    // Each of its seconds overlaps two of the file.
     assert_eq!(merged(&[(0, &[0.0, 0.0, 0.0]), (500, &[0.3, 0.0])]), [0.3, 0.3, 0.0]);
     assert_eq!(merged(&[(0, &[0.0, 0.0, 0.0]), (500, &[0.3, 0.0, 0.7])]), [0.3, 0.3, 0.7, 0.7]);
 }
 
 #[test]
-fn the_likeliest_non_match_of_all_pictures_is_the_nearest() {
+fn the_most_probable_non_match_of_all_pictures_is_the_nearest() {
     let near = |probability: f64| {
         let area = serde_json::json!({"x": 0.0, "y": 0.0, "width": 1.0, "height": 1.0});
         let text = serde_json::json!({

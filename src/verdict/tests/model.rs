@@ -1,11 +1,11 @@
-//! What the model makes of what was measured.
+//! Opinions of the model on synthetic features.
 
 use super::*;
 use crate::align::BinomialTest;
 use crate::align::dense::Dense;
 use proptest::collection::vec;
 
-/// Alignments with and without pictures, with anything that is measured of them.
+/// Alignments with and without thumbnails, with any values of the features.
 fn measured() -> impl Strategy<Value = Alignment> {
     let dense = (vec(-1.0f32..1.0, 3), vec(0.0f32..1.0, 4), 0.0f32..60.0, 0u32..60, -0.6f32..0.6);
     let dense = prop::option::of(dense.prop_map(|(correlations, shares, activity, pictures, shift)| Dense {
@@ -39,7 +39,7 @@ fn measured() -> impl Strategy<Value = Alignment> {
     })
 }
 
-/// A model that says the same of everything, in bits.
+/// A model with the same bits for every alignment.
 fn constant(pictures: f32, keys: f32) -> Model {
     let forest = |base| Forest { base, trees: Vec::new() };
     Model { pictures: forest(pictures), keys: forest(keys), ..given() }
@@ -49,7 +49,7 @@ fn log_odds(bits: &[(&str, f32)]) -> f32 {
     bits.iter().map(|(_, bits)| bits).sum()
 }
 
-/// Where an alignment says so much more for a copy, and so much more against one.
+/// The alignment with single features changed by so much for a copy, and against one.
 fn changes(alignment: &Alignment, by: f32) -> (Vec<Alignment>, Vec<Alignment>) {
     let changed = |change: &dyn Fn(&mut Alignment)| {
         let mut changed = alignment.clone();
@@ -76,7 +76,7 @@ fn changes(alignment: &Alignment, by: f32) -> (Vec<Alignment>, Vec<Alignment>) {
     (better, worse)
 }
 
-/// The least and the greatest answer under a node.
+/// Minimum and maximum leaf below a node.
 fn answers(tree: &[Node], number: usize) -> (f32, f32) {
     let node = tree[number];
     if node.next == 0 {
@@ -89,7 +89,7 @@ fn answers(tree: &[Node], number: usize) -> (f32, f32) {
 }
 
 #[test]
-fn every_question_goes_the_way_of_its_term() {
+fn every_tree_is_monotone_in_its_terms() {
     let Model { pictures, keys, .. } = Model::default();
     let with_pictures = Alignment { dense: Some(Dense::default()), ..likely(0.5, 0.0, 10.0) };
     for (forest, alignment) in [(keys, likely(0.5, 0.0, 10.0)), (pictures, with_pictures)] {
@@ -118,7 +118,7 @@ fn the_names_of_terms_differ() {
 }
 
 #[test]
-fn the_same_bytes_are_a_copy_and_chance_is_none() {
+fn identical_files_are_copies_and_chance_evidence_is_none() {
     let model = constant(0.0, 0.0);
     let same = Alignment::identical(VideoRef { segment: 0, video: 0 }, SECOND);
     assert_eq!(model.opinion(&same).probability, 1.0);
@@ -156,7 +156,7 @@ fn a_clear_copy_and_a_clear_other_take_are_told_apart_by_their_pictures() {
     let of = |alignment: &Alignment| Model::default().opinion(alignment).probability;
     let policy = Policy::default();
     assert!(of(&copy) >= policy.published_min() && of(&taken) < 0.5, "{} {}", of(&copy), of(&taken));
-    // Of a clip without pictures keys must not say otherwise.
+    // Without thumbnails, keys must not contradict this.
     let without = |alignment: &Alignment| of(&Alignment { dense: None, ..alignment.clone() });
     assert!(without(&copy) > without(&taken) && without(&taken) < policy.published_min());
 }
@@ -168,12 +168,12 @@ proptest! {
             let Opinion { probability, bits, .. } = model.opinion(&alignment);
             prop_assert!((0.0..=1.0).contains(&probability));
             prop_assert_eq!(bits.len(), 1 + terms(&alignment).len());
-            let told = log_odds(&bits);
+            let sum = log_odds(&bits);
             let odds = (f64::from(probability) / (1.0 - f64::from(probability))).log2() as f32;
-            if told.abs() < 12.0 {
-                prop_assert!((told - odds).abs() < 0.02, "{told} {odds}");
+            if sum.abs() < 12.0 {
+                prop_assert!((sum - odds).abs() < 0.02, "{sum} {odds}");
             } else {
-                prop_assert!(odds.abs() > 11.9 && odds.signum() == told.signum(), "{told} {odds}");
+                prop_assert!(odds.abs() > 11.9 && odds.signum() == sum.signum(), "{sum} {odds}");
             }
         }
     }
@@ -186,7 +186,7 @@ proptest! {
     }
 
     #[test]
-    fn more_that_speaks_for_a_copy_never_makes_it_less_probable(
+    fn more_evidence_never_lowers_the_probability(
         alignment in measured(), by in 0.0f32..2.0,
     ) {
         let (better, worse) = changes(&alignment, by);
@@ -203,7 +203,7 @@ proptest! {
 }
 
 #[test]
-fn pictures_that_a_filter_spoilt_do_not_make_a_copy_payable_that_keys_still_tell() {
+fn a_filtered_copy_that_keys_still_identify_is_not_payable() {
     let alignment = Alignment { dense: Some(Dense { correlation: -0.3, ..Dense::default() }), ..copy(0.0, 10.0) };
     for (keys, state) in [(-6.0, SpanState::Unpublished), (0.0, SpanState::Unsearchable)] {
         let model = constant(-6.0, keys);

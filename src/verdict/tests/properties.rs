@@ -1,13 +1,13 @@
-//! What holds of all judgements.
+//! Properties of all judgements.
 
 use super::*;
 use proptest::collection::vec;
 
-/// Video, probability in thousandths, start and length in seconds, bits, how far it goes on beside,
-/// whether it is mirrored.
+/// Video, probability in thousandths, start and length in seconds, bits, guard interval, whether it
+/// is mirrored.
 type Made = (u32, u32, u32, u32, f32, u32, bool);
 
-/// Alignments of some sources with a clip of a minute, of all kinds; no two have as many bits.
+/// Alignments of all classes with a clip of a minute; no two have equal evidence.
 fn alignments() -> impl Strategy<Value = Vec<Alignment>> {
     let one = (0u32..3, 1u32..999, 0u32..54, 1u32..20, 12.0f32..60.0, 0u32..2, prop::bool::ANY);
     vec(one, 0..8).prop_map(|all| {
@@ -59,7 +59,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_copy_shows_is_published_and_what_an_undecided_match_shows_is_not_paid(alignments in alignments()) {
+    fn copies_are_published_and_undecided_matches_are_not_payable(alignments in alignments()) {
         let judgement = judged(&clip(60), &alignments);
         for time in times() {
             let within = |kind| {
@@ -77,7 +77,7 @@ proptest! {
     }
 
     #[test]
-    fn where_a_wrong_accusation_costs_more_no_more_is_published(
+    fn a_higher_cost_of_false_positives_never_publishes_more(
         alignments in alignments(), cost in 1.0f32..1000.0, factor in 1.0f32..10.0, payable in 1.0f32..100.0,
     ) {
         let of = |cost| by_policy(&costs(cost, payable), &clip(60), &alignments).total(SpanState::Published);
@@ -85,31 +85,31 @@ proptest! {
     }
 
     #[test]
-    fn where_a_copy_that_is_paid_costs_more_no_more_is_paid(
+    fn a_higher_cost_of_payable_copies_never_pays_more(
         alignments in alignments(), cost in 1.0f32..1000.0, factor in 1.0f32..10.0, published in 1.0f32..100.0,
     ) {
         let of = |cost| by_policy(&costs(published, cost), &clip(60), &alignments);
         let (cheap, dear) = (of(cost), of(cost * factor));
         for time in times() {
-            let paid = |judgement| state_at(judgement, time) == SpanState::Unpublished;
-            prop_assert!(paid(&cheap) || !paid(&dear), "{time:?}");
+            let payable = |judgement| state_at(judgement, time) == SpanState::Unpublished;
+            prop_assert!(payable(&cheap) || !payable(&dear), "{time:?}");
         }
     }
 
     #[test]
-    fn where_a_wrong_accusation_costs_more_no_more_is_paid(
+    fn a_higher_cost_of_false_positives_never_pays_more(
         alignments in alignments(), cost in 2.0f32..1000.0, factor in 1.0f32..10.0,
     ) {
         let of = |cost| by_policy(&costs(cost, 20.0), &clip(60), &alignments);
         let (cheap, dear) = (of(cost), of(cost * factor));
         for time in times() {
-            let paid = |judgement| state_at(judgement, time) == SpanState::Unpublished;
-            prop_assert!(paid(&cheap) || !paid(&dear), "{time:?}");
+            let payable = |judgement| state_at(judgement, time) == SpanState::Unpublished;
+            prop_assert!(payable(&cheap) || !payable(&dear), "{time:?}");
         }
     }
 
     #[test]
-    fn no_second_is_paid_that_may_be_a_copy(alignments in alignments()) {
+    fn no_second_that_may_be_a_copy_is_payable(alignments in alignments()) {
         let (policy, judgement) = (Policy::default(), judged(&clip(60), &alignments));
         for (alignment, opinion) in alignments.iter().zip(&judgement.opinions) {
             let within = |time: &Duration| alignment.clip.start <= *time && *time < alignment.clip.end;
@@ -125,7 +125,7 @@ proptest! {
     ) {
         let mut line = Timeline::new(10 * SECOND);
         let whole = Span { start: Duration::ZERO, end: 10 * SECOND };
-        // What is published, unpublished and unsearchable, millisecond by millisecond.
+        // The expected state of each millisecond.
         let mut truth = vec![SpanState::Unpublished; 10_000];
         for (a, b, state) in painted {
             let [start, end] = [a.min(b), a.max(b)].map(|ms| Duration::from_millis(ms.into()));
