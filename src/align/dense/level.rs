@@ -179,7 +179,7 @@ impl Level {
     /// Disagreement of each cell of a pair; NaN for cells that the clip does not show.
     fn apart<'a>(&'a self, pair: &Pair, clip: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
         let reference = &self.reference.levels[pair.reference];
-        let scale = (DISAGREEMENT * deviation(reference)).max(DISAGREEMENT_MIN);
+        let scale = half_disagreement(deviation(reference));
         clip.iter().zip(reference).map(move |(clip, reference)| saturated((clip - reference) / scale))
     }
 
@@ -326,6 +326,11 @@ fn mean_of(cells: &[f32], counted: &[bool]) -> f32 {
             (sum + if cell.is_nan() { 0.5 } else { *cell }, count + 1.0)
         });
     sum / count.max(1.0)
+}
+
+/// Residual with a loss of one half, in grey levels, by the standard deviation of the levels.
+pub(super) fn half_disagreement(deviation: f32) -> f32 {
+    (DISAGREEMENT * deviation).max(DISAGREEMENT_MIN)
 }
 
 /// Robust loss: quadratic for small residuals, approaches one for large ones.

@@ -178,14 +178,13 @@ impl<'a> Comparison<'a> {
             return None;
         }
         let few = |pairs: &[Pair]| spread(pairs, REGISTERED_FRAMES);
-        let level = self.level(2);
-        if let Some(tone) =
-            Tone::fitted(&level.levels(&self.map, &few(&pairs), &level.within(self.claim.support, 0.5 * MARGIN)))
-        {
-            self.reference.levels.iter_mut().flatten().for_each(|level| *level = tone.level(*level));
-        }
-        let [rough, coarse, fine] = [4, 2, 1].map(|times| self.level(times));
+        let mut coarse = self.level(2);
         let found = |level: &Level| level.within(self.claim.support, 0.5 * MARGIN);
+        if let Some(tone) = Tone::fitted(&coarse.levels(&self.map, &few(&pairs), &found(&coarse))) {
+            self.reference.levels.iter_mut().flatten().for_each(|level| *level = tone.level(*level));
+            coarse = self.level(2);
+        }
+        let [rough, fine] = [4, 1].map(|times| self.level(times));
         // An overlay may cover the rectangle of the correspondences, or other footage surround it:
         // use whichever region agrees better.
         let all = vec![true; coarse.cells()];

@@ -1,7 +1,7 @@
 //! Fits the tone curve of an edit that gain and offset do not describe: solarised frames, false
 //! colours, steep curves.
 
-use super::level::saturated;
+use super::level::{half_disagreement, saturated};
 
 /// The clip's level for each level of the reference, 0..=255.
 pub(super) struct Tone {
@@ -18,7 +18,7 @@ impl Tone {
         }
         let mean = pairs.iter().map(|(_, clip)| clip / count).sum::<f32>();
         let deviation = pairs.iter().map(|(_, clip)| (clip - mean).powi(2) / count).sum::<f32>().sqrt();
-        let scale = (RESIDUAL * deviation).max(RESIDUAL_MIN);
+        let scale = half_disagreement(deviation);
         let cost = |level: &dyn Fn(f32) -> f32| {
             pairs.iter().map(|&(reference, clip)| saturated((clip - level(reference)) / scale)).sum::<f32>() / count
         };
@@ -100,11 +100,6 @@ const PAIRS_MIN: usize = 500;
 /// Maximum cost of a curve relative to a straight line, and minimum cost of the straight line.
 const BETTER: f32 = 0.6;
 const STRAIGHT: f32 = 0.1;
-
-/// Residual with a loss of one half: as a share of the clip's standard deviation, and the minimum
-/// in grey levels.
-const RESIDUAL: f32 = 0.5;
-const RESIDUAL_MIN: f32 = 6.0;
 
 /// Minimum share of all levels near a knot with a mean of its own.
 const KNOWN_MIN: f32 = 0.002;
