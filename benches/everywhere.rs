@@ -1,9 +1,9 @@
 //! What a clip costs of which the index has many copies, against one of which it has a single copy.
 //!
-//! `cargo bench --bench everywhere -- [--copies 1,10,60,1000] [--seconds 60 | --film FILE]`. The film
-//! is a made one unless a file is named. Its copies are its fingerprint again and again, a few bits
-//! of each key flipped as by another encoder. The query is the film, smaller and compressed again.
-//! The figures are processor time of all threads.
+//! `cargo bench --bench everywhere -- [--copies 1,10,60,1000] [--seconds 60 | --film FILE]`. The
+//! film is a made one unless a file is named. Its copies are its fingerprint again and again, a few
+//! bits of each key flipped as by another encoder. The query is the film, smaller and compressed
+//! again. The figures are processor time of all threads.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]

@@ -1,7 +1,7 @@
 //! The fingerprint file: what leaves a creator's machine in place of the clip.
 //!
-//! Little-endian. Nothing in it is compressed, so that anybody can see what is handed over. It does not say where the clip
-//! lies; its digest, [`Fingerprint::digest`], names it wherever it goes.
+//! Little-endian. Nothing in it is compressed, so that anybody can see what is handed over. It does
+//! not say where the clip lies; its digest, [`Fingerprint::digest`], names it wherever it goes.
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
@@ -60,7 +60,8 @@ struct Header {
 }
 
 impl Fingerprint {
-    /// Writes the fingerprint file, without the small pictures; an existing file is replaced as a whole or not at all.
+    /// Writes the fingerprint file, without the small pictures; an existing file is replaced as a
+    /// whole or not at all.
     ///
     /// # Errors
     ///
@@ -70,8 +71,8 @@ impl Fingerprint {
         self.write(path, &self.bytes(&[]))
     }
 
-    /// As [`Fingerprint::save`], with the small pictures: who has this file sees what the clip shows, and a check of it
-    /// finds what a check of the clip does.
+    /// As [`Fingerprint::save`], with the small pictures: who has this file sees what the clip
+    /// shows, and a check of it finds what a check of the clip does.
     ///
     /// # Errors
     ///
@@ -80,7 +81,8 @@ impl Fingerprint {
         self.write(path, &self.to_bytes())
     }
 
-    /// The fingerprint as its file gives it back: a time without keyframes, as of a clip with few frames, is undecoded.
+    /// The fingerprint as its file gives it back: a time without keyframes, as of a clip with few
+    /// frames, is undecoded.
     ///
     /// # Errors
     ///
@@ -95,8 +97,8 @@ impl Fingerprint {
         std::array::from_fn(|i| bytes[DIGEST_AT + i])
     }
 
-    /// The digest that a fingerprint file bears, as its head says; `None` if it is none. Whether it is right shows when it is
-    /// loaded.
+    /// The digest that a fingerprint file bears, as its head says; `None` if it is none. Whether it
+    /// is right shows when it is loaded.
     pub fn digest_of_file(path: &Path) -> Option<[u8; 32]> {
         let file = open_regular(path, OpenOptions::new().read(true)).ok()?;
         let mut head = [0; HEAD];

@@ -53,7 +53,8 @@ impl Fingerprint {
         Ok(Fingerprint { path, sha256, info, duration, interval, frames, undecoded, keyframes, keys, motion, pictures })
     }
 
-    /// The clip that it was made of, or the file that it was read from, as the caller named it; its file does not hold it.
+    /// The clip that it was made of, or the file that it was read from, as the caller named it; its
+    /// file does not hold it.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -108,7 +109,8 @@ impl Fingerprint {
     /// [`CLIP_PICTURE_INTERVAL`](crate::sample::CLIP_PICTURE_INTERVAL) or more apart, in a long
     /// clip a multiple of it.
     ///
-    /// Its file holds them only if it was saved with them; one that is made of its [`Parts`] has none.
+    /// Its file holds them only if it was saved with them; one that is made of its [`Parts`] has
+    /// none.
     pub fn pictures(&self) -> &[Thumbnail] {
         &self.pictures
     }

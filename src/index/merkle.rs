@@ -1,8 +1,9 @@
 //! Merkle tree hash of a list, with SHA-256, as RFC 6962 defines it in section 2.1 (and RFC 9162
 //! after it).
 //!
-//! Only roots are computed here; [`proof`](super::proof) has what proves them. The crate `ct-merkle` hashes the whole path to the root again with
-//! each leaf: ten times the work for a million of them.
+//! Only roots are computed here; [`proof`](super::proof) has what proves them. The crate
+//! `ct-merkle` hashes the whole path to the root again with each leaf: ten times the work for a
+//! million of them.
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};

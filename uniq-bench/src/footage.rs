@@ -91,8 +91,8 @@ fn found(folder: &Path) -> anyhow::Result<(Listed, Vec<String>)> {
     Ok((sources.sources.into_iter().map(|source| (source.path, None, None)).collect(), problems))
 }
 
-/// Decodes the footage here: it is the user's own, wherever it lies, and a busy machine is no reason to
-/// give up.
+/// Decodes the footage here: it is the user's own, wherever it lies, and a busy machine is no
+/// reason to give up.
 pub(crate) fn decoding() -> Decoding {
     let limits = Limits { time_floor: Limits::default().time_ceiling, ..Limits::default() };
     Decoding { links: Links::Follow, limits, ..Decoding::in_process() }

@@ -29,7 +29,8 @@ pub(crate) struct Axis {
 pub(crate) enum Scale {
     Linear,
     Logarithmic,
-    /// By the quantiles of the normal distribution: errors of two normal scores are a straight line.
+    /// By the quantiles of the normal distribution: errors of two normal scores are a straight
+    /// line.
     Probit,
 }
 
@@ -173,8 +174,8 @@ fn percent(share: f64) -> String {
     format!("{} %", text.strip_suffix(".0").unwrap_or(&text))
 }
 
-/// The quantile of the normal distribution, to 4.5e-4: enough for a plot (Abramowitz and Stegun 1964,
-/// 26.2.23).
+/// The quantile of the normal distribution, to 4.5e-4: enough for a plot (Abramowitz and Stegun
+/// 1964, 26.2.23).
 fn probit(share: f64) -> f64 {
     if share > 0.5 {
         return -probit(1.0 - share);

@@ -182,7 +182,8 @@ pub(crate) struct Check {
     /// Compare every key of a small index and screen a large one, screen, or compare every key
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) search: Search,
-    /// Also write a certificate of the one clip to this file, and the fingerprint beside it, as `uniq certify` does
+    /// Also write a certificate of the one clip to this file, and the fingerprint beside it, as
+    /// `uniq certify` does
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "fingerprint")]
     pub(crate) certificate: Option<PathBuf>,
     #[command(flatten)]
@@ -204,7 +205,8 @@ pub(crate) struct Fingerprint {
     /// Write the fingerprint to this file
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) output: PathBuf,
-    /// Put small pictures of the clip into it, with which a check of it finds what a check of the clip does
+    /// Put small pictures of the clip into it, with which a check of it finds what a check of the
+    /// clip does
     #[arg(long)]
     pub(crate) pictures: bool,
     #[command(flatten)]

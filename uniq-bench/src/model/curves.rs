@@ -123,8 +123,8 @@ fn det(judged: &[Judged<'_>], models: &[Model], threshold: f64) -> Chart {
     }
 }
 
-/// Predicted and observed shares of copies: of alignments with pictures, of seconds and of clips. What
-/// may be a copy though nobody knows is left out.
+/// Predicted and observed shares of copies: of alignments with pictures, of seconds and of clips.
+/// What may be a copy though nobody knows is left out.
 fn reliability(judged: &[Judged<'_>], models: &[Model]) -> (Tenths, Tenths, Tenths) {
     let (mut by_alignment, mut by_second, mut by_clip) = (Tenths::default(), Tenths::default(), Tenths::default());
     for judged in judged {

@@ -232,8 +232,8 @@ const SAMPLE: [(Part, usize); 4] = [(Part::Copy, 26), (Part::HardCopy, 18), (Par
 /// that they are four in ten copies of the sample and one in ten of all.
 const HARD_EDITS: [&str; 5] = ["inside", "emoji", "pip33", "short-form", "blurred-wide"];
 
-/// Chooses the sample: of the first 120 the one whose shares are the nearest to those of all excerpts,
-/// and that has takes and copies that costs of 1 decide wrongly.
+/// Chooses the sample: of the first 120 the one whose shares are the nearest to those of all
+/// excerpts, and that has takes and copies that costs of 1 decide wrongly.
 const SEED: u32 = 21;
 
 /// Most excerpts besides that may not come out as planned, of files whose times the tools that cut
@@ -244,8 +244,8 @@ const FAILED_MAX: usize = 8;
 /// that were not fitted on); one standard deviation of such a sample is 1.8.
 const FOUND_MIN: usize = 37;
 
-/// Most copied seconds payable, of 247: 1 %. 1.2 were (0.5 %; of all copies 0.4 %), and with costs of
-/// 1 1.8.
+/// Most copied seconds payable, of 247: 1 %. 1.2 were (0.5 %; of all copies 0.4 %), and with costs
+/// of 1 1.8.
 const PAID_MAX_S: f64 = 2.5;
 
 #[cfg(test)]

@@ -105,8 +105,8 @@ fn seconds(judgement: &Judgement, truth: &[(f64, f64)]) -> Vec<(f32, bool)> {
     judgement.timeline.iter().enumerate().map(|(second, probability)| (*probability, is_copy(second))).collect()
 }
 
-/// What is found of an excerpt, whatever the policy makes of it. Of a pair the second number is 0 for
-/// the excerpt's own source. What may be a copy though nobody knows is left out.
+/// What is found of an excerpt, whatever the policy makes of it. Of a pair the second number is 0
+/// for the excerpt's own source. What may be a copy though nobody knows is left out.
 fn segments(made: &Observation, judgement: &Judgement) -> Vec<Segment> {
     let known = made.found.iter().zip(&judgement.opinions).filter(|(found, _)| found.own || found.right.is_some());
     let mut others = Vec::new();
@@ -156,8 +156,8 @@ fn copied(clip: &Fingerprint, judgement: &Judgement, truth: &[(f64, f64)]) -> Ve
     power_terms(clip).into_iter().enumerate().filter_map(second).collect()
 }
 
-/// The table, with intervals of 95 % over contents. The average precision of classes without copies is
-/// that of the edited copies with these excerpts among them: what their false alarms cost.
+/// The table, with intervals of 95 % over contents. The average precision of classes without copies
+/// is that of the edited copies with these excerpts among them: what their false alarms cost.
 pub(crate) fn table(judged: &[Judged<'_>]) -> String {
     let mut text = String::from(
         "class                 n   contents  found at the right time  accused                  undecided  unpublished  copies payable  own published  own withheld  segment AP\n",
