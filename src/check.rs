@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::align::{self, Alignment, Corpus, dense};
 use crate::fingerprint::{self, Fingerprint, Orientation, PictureTrack, Thumbnail, Warp};
-use crate::index::{Index, SearchMode, VideoRef, hex, moment};
+use crate::index::{Index, Role, SearchMode, VideoRef, hex, moment};
 use crate::report::{
     Clip, EditPower, Effort, Geometry, IndexSummary, Interval, Match, NonMatch, Pictures, Reason, ReasonCode,
     Rectangle, Report, SCHEMA, SearchSummary, Seconds, Source, Span, SpanState, Term, Tool, Verdict,
@@ -34,6 +34,8 @@ pub struct CheckOptions<'a> {
     pub decoding: &'a Decoding,
     /// Whether the search may use the screening.
     pub search: SearchMode,
+    /// What the index has to hold: published videos, unless it is the index of a ledger.
+    pub among: Role,
     /// Costs of mistakes and other limits of the verdict.
     pub policy: Policy,
     /// SHA-256 of sources to leave out: a clip that is itself in the index would be found to be a
@@ -53,6 +55,7 @@ impl<'a> CheckOptions<'a> {
             effort: Effort::default(),
             decoding,
             search: SearchMode::default(),
+            among: Role::Source,
             policy: Policy::default(),
             exclude: &[],
             cancel: None,
@@ -160,6 +163,7 @@ pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptio
 }
 
 fn checked(index: &Index, clip: &Fingerprint, origin: Origin, options: &CheckOptions<'_>) -> Result<Report> {
+    check_role(index, options)?;
     let clip = &*options.effort.looked_at(clip);
     let orientations = options.effort.orientations();
     let clock = Clock::start(clip, &options.decoding.limits, options.cancel);
@@ -175,6 +179,15 @@ fn checked(index: &Index, clip: &Fingerprint, origin: Origin, options: &CheckOpt
     Ok(report(index, clip, origin, filtered.keys, found, options))
 }
 
+/// Fails if a copy of what the index holds would mean something else than the caller takes it for.
+fn check_role(index: &Index, options: &CheckOptions<'_>) -> Result<()> {
+    let role = index.searched_role();
+    if role == options.among || index.state().videos == 0 {
+        return Ok(());
+    }
+    Err(Error::OtherRole { path: index.dir().to_owned(), role: role.plural() })
+}
+
 /// Alignments of a fingerprint with sources before the verdict, strongest first. If many sources
 /// share a part beyond doubt, only as many of them are aligned as a report lists.
 ///
@@ -182,6 +195,7 @@ fn checked(index: &Index, clip: &Fingerprint, origin: Origin, options: &CheckOpt
 ///
 /// Those of [`check_fingerprint`].
 pub fn alignments(index: &Index, clip: &Fingerprint, options: &CheckOptions<'_>) -> Result<Vec<Alignment>> {
+    check_role(index, options)?;
     let clip = &*options.effort.looked_at(clip);
     let clock = Clock::start(clip, &options.decoding.limits, options.cancel);
     let filtered = sift(index, clip, &options.effort.benign_orientations(), &|| clock.check())?;

@@ -215,6 +215,14 @@ pub enum Error {
         /// First 16 hexadecimal digits of its SHA-256.
         id: String,
     },
+    /// The index holds videos of another role than what is to be added to it or searched in it.
+    #[error("{}: this index holds {role}; published videos and submissions want an index each: name another with --index", path.display())]
+    OtherRole {
+        /// The folder of the index.
+        path: PathBuf,
+        /// What it holds.
+        role: &'static str,
+    },
     /// The file is to be benign material, and nothing that it shows could be recognised.
     #[error("{}: shows nothing that could be recognised, being black, flat or plain; clips that show it are unsearchable there without it", path.display())]
     NothingBenign {

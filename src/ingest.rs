@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
 
-use crate::fingerprint::{self, FINGERPRINT_VERSION, Fingerprint, Motion, Run};
-use crate::index::{Index, IndexConfig, IndexState, Role, Upkeep, Video, Writer, hex};
+use crate::fingerprint::{self, FINGERPRINT_VERSION, Fingerprint, Motion, Run, SourceFingerprint};
+use crate::index::{Index, IndexConfig, IndexState, Publication, Role, Upkeep, Video, Writer, hex};
 use crate::sample::CORPUS_INTERVAL;
 use crate::sandbox::Decoding;
 use crate::{Error, Result};
@@ -221,11 +221,12 @@ pub fn build(
     let mut there: HashMap<[u8; 32], Role> = HashMap::new();
     let mut by_path: HashMap<String, [u8; 32]> = HashMap::new();
     let mut without_pictures: HashSet<[u8; 32]> = HashSet::new();
-    for (index, role) in writer.committed().into_iter().flat_map(|index| [(index, Role::Source), (index, Role::Benign)])
+    for (index, role) in
+        writer.committed().into_iter().flat_map(|index| [(index, index.searched_role()), (index, Role::Benign)])
     {
         for (reference, video) in index.in_role(role) {
             there.insert(video.sha256, role);
-            if options.take == Take::Pictures && role == Role::Source && !index.has_pictures(reference) {
+            if options.take == Take::Pictures && role.is_searched() && !index.has_pictures(reference) {
                 without_pictures.insert(video.sha256);
             }
             by_path.insert(video.path.clone(), video.sha256);
@@ -239,7 +240,9 @@ pub fn build(
         Some(&role) if role == options.role || options.take != Take::All => Ok(Some(Done::AlreadyThere(sha256))),
         None if options.take != Take::All => Ok(Some(Done::NotThere)),
         Some(Role::Benign) => Ok(Some(Done::Benign)),
-        Some(Role::Source) => Err(Error::IsSource { path: source.path.clone(), id: hex(&sha256[..8]) }),
+        Some(Role::Source | Role::Submission) => {
+            Err(Error::IsSource { path: source.path.clone(), id: hex(&sha256[..8]) })
+        }
         None if is_first(sha256) => Ok(None),
         None => Ok(Some(Done::AlreadyThere(sha256))),
     };
@@ -287,6 +290,33 @@ pub fn build(
     intake.finish(dir)
 }
 
+/// Adds a clip whose fingerprint is known to an index, under this name, with the next commit; `false`
+/// if a file of the same bytes is there already.
+///
+/// # Errors
+///
+/// Those of [`Writer::add_with_pictures`].
+pub fn add_clip(writer: &mut Writer, role: Role, name: &str, clip: &Fingerprint) -> Result<bool> {
+    let made = clip.to_source();
+    let video = video_of(name.to_owned(), clip.sha256, Publication::default(), &made);
+    writer.add_with_pictures(role, video, made.runs, &made.motion, made.pictures.to_bytes())
+}
+
+/// What an index knows of a video with this fingerprint.
+fn video_of(path: String, sha256: [u8; 32], publication: Publication, made: &SourceFingerprint) -> Video {
+    Video {
+        id: String::new(),
+        path,
+        sha256,
+        duration: made.decoded.duration,
+        width: made.decoded.info.width,
+        height: made.decoded.info.height,
+        publication,
+        keyframes: made.keyframes,
+        undecoded: made.decoded.undecoded.iter().map(|hole| hole.end.saturating_sub(hole.start)).sum(),
+    }
+}
+
 /// Finished videos that may wait for the index's thread.
 const BACKLOG: usize = 16;
 
@@ -324,7 +354,9 @@ fn one(
         }
         let mut advance = |video| progress(Event::Advanced { video });
         let made = match options.role {
-            Role::Source => fingerprint::of_source(&file, &sha256, decoding, interval, &mut advance, Some(cancel))?,
+            Role::Source | Role::Submission => {
+                fingerprint::of_source(&file, &sha256, decoding, interval, &mut advance, Some(cancel))?
+            }
             Role::Benign => fingerprint::of_benign(&file, &sha256, decoding, &mut advance, Some(cancel))?,
         };
         if options.role == Role::Benign && made.runs.is_empty() {
@@ -334,17 +366,8 @@ fn one(
         if options.take == Take::Pictures {
             return Ok(Done::Pictures(sha256, pictures, made.decoded.duration));
         }
-        let video = Video {
-            id: String::new(),
-            path: source.path.to_string_lossy().into_owned(),
-            sha256,
-            duration: made.decoded.duration,
-            width: made.decoded.info.width,
-            height: made.decoded.info.height,
-            publication: source.publication.clone(),
-            keyframes: made.keyframes,
-            undecoded: made.decoded.undecoded.iter().map(|hole| hole.end.saturating_sub(hole.start)).sum(),
-        };
+        let path = source.path.to_string_lossy().into_owned();
+        let video = video_of(path, sha256, source.publication.clone(), &made);
         Ok(Done::Video((Box::new(video), made.runs, made.motion, pictures)))
     });
     match done {

@@ -13,6 +13,7 @@
 //! This stage assumes upright luma frames ([`crate::media`]), of a clip at twice the working size, which it halves; it knows
 //! nothing of other videos.
 
+mod as_source;
 mod blobs;
 mod cuts;
 mod dct;

@@ -324,7 +324,7 @@ fn a_role_that_is_none_is_refused() {
     let mut other = content(&original).to_vec();
     let at = (HEADER_LEN..other.len()).find(|&at| other[at] != source[at]).unwrap();
     assert_eq!(other[at..at + 4], 1u32.to_le_bytes());
-    other[at..at + 4].copy_from_slice(&2u32.to_le_bytes());
+    other[at..at + 4].copy_from_slice(&3u32.to_le_bytes());
     let error = load_manifest(&format::seal(other)).unwrap_err();
     assert!(matches!(error, Error::CorruptIndex { what: "table", .. }), "{error}");
 }
@@ -332,7 +332,7 @@ fn a_role_that_is_none_is_refused() {
 #[test]
 fn a_manifest_whose_numbers_contradict_each_other_is_refused_with_the_remedy() {
     type Change = fn(&mut Manifest);
-    let wrong: [(&str, Change); 6] = [
+    let wrong: [(&str, Change); 7] = [
         ("screening", |manifest| manifest.screening = Some(Screening { probes: 0, ..screening(4, 4) })),
         ("screening", |manifest| manifest.screening = Some(screening(3, 4))),
         ("number of a file", |manifest| manifest.segments[0].number = 1),
@@ -341,6 +341,11 @@ fn a_manifest_whose_numbers_contradict_each_other_is_refused_with_the_remedy() {
             manifest.cells.push(CellsEntry { number: 0, file, cells: 4 });
         }),
         ("tombstones", |manifest| manifest.segments[0].tombstones.push(Tombstone { video: 5, generation: 0 })),
+        ("roles", |manifest| {
+            let source = SegmentEntry { role: Role::Source, number: 3, ..manifest.segments[0].clone() };
+            manifest.segments[0].role = Role::Submission;
+            manifest.segments.push(source);
+        }),
         ("sampling interval", |manifest| manifest.config.interval = Duration::ZERO),
     ];
     for (what, change) in wrong {

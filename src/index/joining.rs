@@ -70,6 +70,7 @@ impl Writer {
             if taken == 0 {
                 continue;
             }
+            self.check_role(live.role)?;
             let mut take = || {
                 for (number, _) in (0..).zip(&left).filter(|(_, left)| !**left) {
                     work.stop_if_asked()?;

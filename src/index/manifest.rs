@@ -159,6 +159,10 @@ impl Manifest {
                 ));
             }
         }
+        let has = |role| self.segments.iter().any(|entry| entry.role == role);
+        if has(Role::Source) && has(Role::Submission) {
+            return Err(format::corrupt(path, "roles", "sources and submissions", "one of the two"));
+        }
         for number in self.numbers() {
             if number >= self.next_number {
                 return Err(format::corrupt(path, "number of a file", number, format!("below {}", self.next_number)));

@@ -33,7 +33,7 @@ impl Index {
     /// [`Error::CorruptIndex`] if something is damaged that the search looks at; there is no
     /// partial answer.
     pub fn near(&self, queries: &[Key], radius: u32) -> Result<Vec<Neighbour>> {
-        self.near_in_role(queries, radius, Role::Source)
+        self.near_in_role(queries, radius, self.searched_role())
     }
 
     /// As [`Index::near`], among the keys of the videos of one role.
@@ -96,10 +96,8 @@ impl Index {
         let sketches: Vec<Sketch> = queries.iter().map(|key| sketch(*key)).collect();
         let mut found = Vec::new();
         for (place, OpenCells { cells, .. }) in self.cells.iter().enumerate() {
-            let segments: Vec<(u32, &LiveSegment)> = (0..)
-                .zip(&self.segments)
-                .filter(|(_, live)| live.role == Role::Source && live.cells == place)
-                .collect();
+            let segments: Vec<(u32, &LiveSegment)> =
+                (0..).zip(&self.segments).filter(|(_, live)| live.role.is_searched() && live.cells == place).collect();
             if segments.is_empty() {
                 continue;
             }

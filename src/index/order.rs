@@ -95,7 +95,7 @@ impl Writer {
     /// Trains so many cells from the keys of the sources; segments are sorted by them by and by.
     fn train(&mut self, wanted: usize, watch: Watch<'_>) -> Result<()> {
         let Some(index) = &self.index else { return Ok(()) };
-        let sources = index.segments.iter().filter(|live| live.role == Role::Source);
+        let sources = index.segments.iter().filter(|live| live.role.is_searched());
         let step = (index.state().keys as usize / (wanted * cells::TRAINING_KEYS)).max(1);
         let mut keys: Vec<Key> = Vec::new();
         let mut seen = 0;
@@ -126,7 +126,7 @@ impl Writer {
     /// Numbers of the segments of sources that are not sorted by the newest cells.
     fn sorted_by_other_cells(&self) -> Vec<u64> {
         let Some(index) = &self.index else { return Vec::new() };
-        let sources = index.segments.iter().filter(|live| live.role == Role::Source);
+        let sources = index.segments.iter().filter(|live| live.role.is_searched());
         let others = sources.filter(|live| !Arc::ptr_eq(index.cells_of(live), index.cells_now()));
         others.map(|live| live.number).collect()
     }
@@ -150,9 +150,7 @@ impl Writer {
             let segments = index.segments.iter().filter(|live| live.role == role);
             groups_to_merge(&segments.map(Candidate::of).collect::<Vec<_>>(), merging)
         };
-        let mut groups = of_role(Role::Source);
-        groups.extend(of_role(Role::Benign));
-        groups
+        [index.searched_role(), Role::Benign].into_iter().flat_map(of_role).collect()
     }
 
     /// Replaces some segments of one role by one with their live videos; it takes the place of the

@@ -83,7 +83,7 @@ impl Index {
             }
         }
         past.describe_anew();
-        let differ = [(Role::Source, leaf.sources_root), (Role::Benign, leaf.allowlist_root)]
+        let differ = [(past.searched_role(), leaf.sources_root), (Role::Benign, leaf.allowlist_root)]
             .iter()
             .any(|(role, root)| past.root_of(*role) != *root);
         if differ {
@@ -100,7 +100,7 @@ impl Index {
     /// [`Error::CorruptIndex`] and [`Error::Io`].
     pub fn since(&self, generation: u64) -> Result<Index> {
         let mut new = Index::load(self.dir(), self.stored.clone(), Some(self))?;
-        for live in new.segments.iter_mut().filter(|live| live.role == Role::Source) {
+        for live in new.segments.iter_mut().filter(|live| live.role.is_searched()) {
             for (dead, added) in live.dead.iter_mut().zip(&live.segment.added) {
                 *dead |= added.generation <= generation;
             }
@@ -129,15 +129,14 @@ impl Index {
         }
         let manifest = &self.stored.manifest;
         let mut change = Change { added: 0, removed: 0, benign: leaf.allowlist_root != manifest.allowlist_root };
-        for (live, entry) in self.segments.iter().zip(&manifest.segments).filter(|(live, _)| live.role == Role::Source)
-        {
+        for (live, entry) in self.segments.iter().zip(&manifest.segments).filter(|(live, _)| live.role.is_searched()) {
             let added = |video: usize| live.segment.added[video].generation;
             let living = (0..live.dead.len()).filter(|video| !live.dead[*video]);
             change.added += living.filter(|video| added(*video) > generation).count() as u64;
             let removed = entry.tombstones.iter().filter(|tombstone| tombstone.generation > generation);
             change.removed += removed.filter(|tombstone| added(tombstone.video as usize) <= generation).count() as u64;
         }
-        let gone = manifest.removed.iter().filter(|gone| gone.role == Role::Source && gone.generation > generation);
+        let gone = manifest.removed.iter().filter(|gone| gone.role.is_searched() && gone.generation > generation);
         change.removed += gone.filter(|gone| gone.added.generation <= generation).count() as u64;
         Ok(change)
     }
@@ -145,7 +144,7 @@ impl Index {
     /// When the newest of its sources was added, as in RFC 3339, in UTC; `None` if that is not
     /// known.
     pub fn newest_source_at(&self) -> Option<String> {
-        let sources = self.segments.iter().filter(|live| live.role == Role::Source);
+        let sources = self.segments.iter().filter(|live| live.role.is_searched());
         let times = sources.flat_map(|live| {
             live.segment.added.iter().zip(&live.dead).filter(|(_, dead)| !**dead).map(|(added, _)| added.at)
         });
@@ -155,7 +154,7 @@ impl Index {
     /// The SHA-256s of its sources, ascending: the leaves under
     /// [`IndexState::sources_root`](super::IndexState::sources_root).
     pub fn source_leaves(&self) -> Vec<Hash> {
-        let sources = self.segments.iter().filter(|live| live.role == Role::Source);
+        let sources = self.segments.iter().filter(|live| live.role.is_searched());
         let mut leaves: Vec<Hash> = sources
             .flat_map(|live| live.segment.videos.iter().zip(&live.dead))
             .filter(|(_, dead)| !**dead)

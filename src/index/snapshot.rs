@@ -40,7 +40,7 @@ pub struct Index {
 /// The live videos by what they are called.
 #[derive(Debug)]
 struct Names {
-    /// Sources by path, then by SHA-256.
+    /// Sources, or submissions, by path, then by SHA-256.
     sources: Vec<VideoRef>,
     /// Benign material in the same order.
     benign: Vec<VideoRef>,
@@ -146,17 +146,23 @@ impl Index {
         &self.state
     }
 
-    /// The sources that have not been removed, sorted by path.
+    /// What the videos are of which copies are looked for: sources, or submissions.
+    pub fn searched_role(&self) -> Role {
+        if self.segments.iter().any(|live| live.role == Role::Submission) { Role::Submission } else { Role::Source }
+    }
+
+    /// The sources, or submissions, that have not been removed, sorted by path.
     pub fn videos(&self) -> impl Iterator<Item = (VideoRef, &Video)> {
-        self.in_role(Role::Source)
+        self.in_role(self.searched_role())
     }
 
     /// The videos of one role that have not been removed, sorted by path.
     pub fn in_role(&self, role: Role) -> impl Iterator<Item = (VideoRef, &Video)> {
         let names = self.names();
         let videos = match role {
-            Role::Source => &names.sources,
-            Role::Benign => &names.benign,
+            Role::Benign => &names.benign[..],
+            searched if searched == self.searched_role() => &names.sources,
+            _ => &[],
         };
         videos.iter().map(|&video| (video, self.video(video)))
     }
@@ -173,7 +179,7 @@ impl Index {
     ///
     /// Sorted by path; empty if nothing matches.
     pub fn find(&self, selector: &str) -> Vec<VideoRef> {
-        self.find_in_role(selector, Role::Source)
+        self.find_in_role(selector, self.searched_role())
     }
 
     /// As [`Index::find`], among the videos of one role.
@@ -183,7 +189,7 @@ impl Index {
 
     /// Whether a file of this SHA-256 is in the index as a source and has not been removed.
     pub fn contains(&self, sha256: &[u8; 32]) -> bool {
-        self.role(sha256) == Some(Role::Source)
+        self.role(sha256).is_some_and(Role::is_searched)
     }
 
     /// What the file of this SHA-256 is in the index for; `None` if it is not there or has been removed.
@@ -316,7 +322,7 @@ impl Index {
     pub(crate) fn check_roots(&self) -> Result<()> {
         let Manifest { sources_root, allowlist_root, .. } = &self.stored.manifest;
         let said = [
-            ("root of the sources", sources_root, Role::Source),
+            ("root of the sources", sources_root, self.searched_role()),
             ("root of the allowlist", allowlist_root, Role::Benign),
         ];
         for (what, said, role) in said {
@@ -337,7 +343,7 @@ impl Index {
                     let reference = VideoRef { segment: number as u32, video: video as u32 };
                     by_sha256.insert(live.segment.videos[video].sha256, reference);
                     match live.role {
-                        Role::Source => sources.push(reference),
+                        Role::Source | Role::Submission => sources.push(reference),
                         Role::Benign => benign.push(reference),
                     }
                 }
@@ -504,8 +510,8 @@ pub(super) fn describe(stored: &Stored, segments: &[LiveSegment], cells: &Cells)
     let manifest = &stored.manifest;
     let tombstones: u64 = manifest.segments.iter().map(|entry| entry.tombstones.len() as u64).sum();
     let bytes = stored.length.saturating_add(manifest.bytes());
-    let sources = Holdings::of(segments, Role::Source);
-    let benign = Holdings::of(segments, Role::Benign);
+    let sources = Holdings::of(segments, Role::is_searched);
+    let benign = Holdings::of(segments, |role| role == Role::Benign);
     IndexState {
         root: hex(&stored.root),
         sources_root: hex(&manifest.sources_root),
@@ -535,7 +541,7 @@ pub(super) fn describe(stored: &Stored, segments: &[LiveSegment], cells: &Cells)
     }
 }
 
-/// How much the videos of one role come to.
+/// How much the videos of some roles come to.
 struct Holdings {
     videos: u64,
     hours: f64,
@@ -544,8 +550,8 @@ struct Holdings {
 }
 
 impl Holdings {
-    fn of(segments: &[LiveSegment], role: Role) -> Holdings {
-        let of_role = || segments.iter().filter(move |live| live.role == role);
+    fn of(segments: &[LiveSegment], is_of: fn(Role) -> bool) -> Holdings {
+        let of_role = || segments.iter().filter(move |live| is_of(live.role));
         Holdings {
             videos: of_role().map(|live| live.dead.iter().filter(|dead| !**dead).count() as u64).sum(),
             // An empty sum is -0.0.

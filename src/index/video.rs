@@ -68,6 +68,25 @@ pub enum Role {
     Source,
     /// Material that proves nothing, whoever shows it: a stock intro, a station's graphics, a slate, a test pattern.
     Benign,
+    /// A video that somebody offered: a copy of it is offered twice, and not published. An index that
+    /// holds submissions holds no sources.
+    Submission,
+}
+
+impl Role {
+    /// Whether copies of such a video are looked for: of a source or a submission.
+    pub fn is_searched(self) -> bool {
+        self != Role::Benign
+    }
+
+    /// What several such videos are called.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Role::Source => "published videos",
+            Role::Benign => "benign videos",
+            Role::Submission => "submissions",
+        }
+    }
 }
 
 /// Names a video within one opened [`Index`](super::Index); another snapshot may give it another name.

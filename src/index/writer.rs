@@ -34,6 +34,8 @@ pub struct Writer {
     /// The last commit; `None` before the first.
     pub(super) index: Option<Index>,
     pending: Pending,
+    /// What `pending` holds: sources or submissions.
+    searched: Role,
     /// Benign material, which gets segments of its own.
     pending_benign: Pending,
     pending_sha256: HashSet<[u8; 32]>,
@@ -121,6 +123,7 @@ impl Writer {
                 .as_ref()
                 .map_or(1, |index| index.stored.manifest.next_number)
                 .max(leftovers::next_number(dir)?),
+            searched: index.as_ref().map(Index::searched_role).unwrap_or_default(),
             index,
             pending: Pending::default(),
             pending_benign: Pending::default(),
@@ -169,7 +172,8 @@ impl Writer {
     /// a picture of what moves in it some 116.
     ///
     /// # Errors
-    /// [`Error::InvalidSetting`] if the video alone has more runs than a segment may have ([`SEGMENT_MAX_KEYS`]).
+    /// [`Error::InvalidSetting`] if the video alone has more runs than a segment may have ([`SEGMENT_MAX_KEYS`]), and
+    /// [`Error::OtherRole`] if it is a source and the index holds submissions, or the reverse.
     pub fn add(&mut self, video: Video, runs: Vec<Run>) -> Result<bool> {
         self.add_as(Role::Source, video, runs, &Motion::default())
     }
@@ -204,17 +208,28 @@ impl Writer {
                 expected: "at most 8388608; split the video, or sample it with a longer interval",
             });
         }
+        self.check_role(role)?;
         video.id = format::hex(&video.sha256[..8]);
         self.pending_sha256.insert(video.sha256);
         self.pending_in(role).add(video, &runs, motion, pictures, None);
         Ok(true)
     }
 
-    fn pending_in(&mut self, role: Role) -> &mut Pending {
-        match role {
-            Role::Source => &mut self.pending,
-            Role::Benign => &mut self.pending_benign,
+    /// Takes the role for that of all sources to come, or fails if there are videos of another one.
+    pub(super) fn check_role(&mut self, role: Role) -> Result<()> {
+        if role == self.searched || !role.is_searched() {
+            return Ok(());
         }
+        let mut committed = self.index.iter().flat_map(|index| &index.segments);
+        if committed.any(|live| live.role.is_searched()) || !self.pending.videos.is_empty() {
+            return Err(Error::OtherRole { path: self.dir.clone(), role: self.searched.plural() });
+        }
+        self.searched = role;
+        Ok(())
+    }
+
+    fn pending_in(&mut self, role: Role) -> &mut Pending {
+        if role.is_searched() { &mut self.pending } else { &mut self.pending_benign }
     }
 
     /// Videos that wait for the commit.
@@ -243,6 +258,9 @@ impl Writer {
     /// None at present.
     pub fn remove_as(&mut self, role: Role, selector: &str) -> Result<usize> {
         let mut count = 0;
+        if role.is_searched() && role != self.searched {
+            return Ok(0);
+        }
         if let Some(index) = &self.index {
             for video in index.find_in_role(selector, role) {
                 count += usize::from(self.removed.insert(video));
@@ -287,7 +305,7 @@ impl Writer {
             entry.tombstones.sort_unstable_by_key(|tombstone| tombstone.video);
         }
         self.correct(&mut manifest)?;
-        for role in [Role::Source, Role::Benign] {
+        for role in [self.searched, Role::Benign] {
             let pending = std::mem::take(self.pending_in(role));
             let cells = self.cells_for_new(role);
             let written = pending.parts(SEGMENT_MAX_KEYS as usize).iter().try_for_each(|part| {
@@ -348,7 +366,7 @@ impl Writer {
         let (mut stored, mut body) = Stored::encode(manifest, &self.dir)?;
         let mut index = Index::load(&self.dir, stored.clone(), self.index.as_ref())?;
         if videos == Videos::Others {
-            stored.manifest.sources_root = index.root_of(Role::Source);
+            stored.manifest.sources_root = index.root_of(index.searched_role());
             stored.manifest.allowlist_root = index.root_of(Role::Benign);
             (stored, body) = Stored::encode(stored.manifest, &self.dir)?;
             index = Index::load(&self.dir, stored, Some(&index))?;
@@ -409,7 +427,7 @@ impl Writer {
     /// The cells that new segments of a role are sorted by.
     pub(super) fn cells_for_new(&self, role: Role) -> Arc<Cells> {
         match (&self.index, role) {
-            (Some(index), Role::Source) => Arc::clone(index.cells_now()),
+            (Some(index), Role::Source | Role::Submission) => Arc::clone(index.cells_now()),
             _ => Arc::new(Cells::single()),
         }
     }

@@ -224,6 +224,7 @@ impl<'a> Intake<'a> {
 fn is_of_the_file(error: &Error, source: &Path) -> bool {
     match error {
         Error::IsSource { .. }
+        | Error::OtherRole { .. }
         | Error::NoWorker { .. }
         | Error::Unprotected { .. }
         | Error::WorkerKilled { .. }

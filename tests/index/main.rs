@@ -9,6 +9,7 @@ mod history;
 mod joining;
 mod rollback;
 mod runs;
+mod submissions;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -81,7 +81,9 @@ pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
             past::prove(&Place::existing(index.dir)?, &sha256, absent, generation)
         }
         IndexCommand::Checkpoint { index, signing } => past::checkpoint(&Place::existing(index.dir)?, &signing),
-        IndexCommand::List { json, index } => list(&[Role::Source, Role::Benign], &Place::existing(index.dir)?, json),
+        IndexCommand::List { json, index } => {
+            list(&[Role::Source, Role::Submission, Role::Benign], &Place::existing(index.dir)?, json)
+        }
         IndexCommand::Stats { json, expectation, index } => {
             stats(&Place::existing(index.dir)?, &(&expectation).into(), json)
         }
@@ -93,6 +95,7 @@ pub(crate) fn videos(role: Role) -> &'static str {
     match role {
         Role::Source => "video",
         Role::Benign => "benign video",
+        Role::Submission => "submission",
     }
 }
 

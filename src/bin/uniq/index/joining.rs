@@ -155,5 +155,6 @@ fn called(role: Role) -> &'static str {
     match role {
         Role::Source => "a source",
         Role::Benign => "benign material",
+        Role::Submission => "a submission",
     }
 }

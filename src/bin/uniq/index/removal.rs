@@ -81,7 +81,7 @@ const CANDIDATES: usize = 5;
 /// Why nothing was removed, and what to do.
 fn not_there(index: &Index, selector: &str, role: Role) -> &'static str {
     let (other, elsewhere, nowhere) = match role {
-        Role::Source => (
+        Role::Source | Role::Submission => (
             Role::Benign,
             "benign material, and no source; uniq index benign remove takes it out",
             "no such video in the index; uniq index list shows them",
