@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
@@ -14,16 +15,18 @@ use crate::report::{
     Rectangle, Report, SCHEMA, SearchSummary, Seconds, Source, Span, SpanState, Term, Tool, Verdict,
 };
 use crate::sandbox::Decoding;
-use crate::search::{RADIUS, Share, search, sift};
+use crate::search::{RADIUS, Share, search, search_in, sift};
 use crate::verdict::{COMPARED_BITS, Judgement, Model, Opinion, Policy, judge};
 use crate::{Error, Result};
 
 mod clock;
 mod crowd;
 mod merge;
+mod pairwise;
 
 use clock::Clock;
 use crowd::{Crowd, Found};
+pub(crate) use pairwise::{candidates, compare, identical};
 
 /// Options of a check.
 #[derive(Debug, Clone, Copy)]
@@ -163,13 +166,24 @@ pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptio
 }
 
 fn checked(index: &Index, clip: &Fingerprint, origin: Origin, options: &CheckOptions<'_>) -> Result<Report> {
+    checked_among(index, clip, None, origin, options)
+}
+
+/// As [`checked`], against these sources alone if any are given.
+fn checked_among(
+    index: &Index,
+    clip: &Fingerprint,
+    among: Option<&[VideoRef]>,
+    origin: Origin,
+    options: &CheckOptions<'_>,
+) -> Result<Report> {
     check_role(index, options)?;
     let clip = &*options.effort.looked_at(clip);
     let orientations = options.effort.orientations();
     let clock = Clock::start(clip, &options.decoding.limits, options.cancel);
     let filtered = sift(index, clip, &options.effort.benign_orientations(), &|| clock.check())?;
     let model = Model::default();
-    let (found, exact) = find(index, &filtered.clip, &orientations, options, &model, &clock)?;
+    let (found, exact) = find(index, &filtered.clip, among, &orientations, options, &model, &clock)?;
     let Found { alignments, further } = found;
     let state = index.state();
     let interval = Duration::from_secs_f64(state.interval_s);
@@ -200,7 +214,7 @@ pub fn alignments(index: &Index, clip: &Fingerprint, options: &CheckOptions<'_>)
     let clock = Clock::start(clip, &options.decoding.limits, options.cancel);
     let filtered = sift(index, clip, &options.effort.benign_orientations(), &|| clock.check())?;
     let orientations = options.effort.orientations();
-    Ok(find(index, &filtered.clip, &orientations, options, &Model::default(), &clock)?.0.alignments)
+    Ok(find(index, &filtered.clip, None, &orientations, options, &Model::default(), &clock)?.0.alignments)
 }
 
 impl Effort {
@@ -253,6 +267,7 @@ const WINDOW: Duration = Duration::from_secs(300);
 fn find(
     index: &Index,
     clip: &Fingerprint,
+    among: Option<&[VideoRef]>,
     orientations: &[(Orientation, Share)],
     options: &CheckOptions<'_>,
     model: &Model,
@@ -261,29 +276,23 @@ fn find(
     let state = index.state();
     let interval = Duration::from_secs_f64(state.interval_s);
     let corpus = Corpus { keys: state.keys, interval, stop: &|| clock.is_over() };
-    let number = |time: Duration| clip.keys.partition_point(|key| clip.keyframes[key.keyframe as usize].time < time);
-    let is_searched = |video: VideoRef| !options.exclude.contains(&index.video(video).sha256);
+    let is_searched = |video: VideoRef| {
+        among.is_none_or(|among| among.contains(&video)) && !options.exclude.contains(&index.video(video).sha256)
+    };
     let (mut parts, mut exact) = (Vec::new(), true);
     let (mut listed, mut further) = (HashSet::new(), HashSet::new());
-    let mut start = Duration::ZERO;
-    loop {
-        // A remainder shorter than half a window joins the window before it.
-        let last = clip.duration <= start + WINDOW + WINDOW / 2;
-        let end = if last { clip.duration.max(start) } else { start + WINDOW };
-        let keys = number(start)..if last { clip.keys.len() } else { number(end) };
-        let mut hits = search(index, clip, keys, orientations, options.search, &|| clock.check())?;
+    for (window, keys) in windows(clip) {
+        let mut hits = match among {
+            None => search(index, clip, keys, orientations, options.search, &|| clock.check())?,
+            Some(among) => search_in(index, clip, keys, orientations, among, &|| clock.check())?,
+        };
         hits.hits.retain(|hit| is_searched(hit.video));
-        let window = align::Span { start, end };
         let crowd = Crowd { index, clip, window, corpus: &corpus, model, clock, listed: &listed };
         let found = crowd.found(&hits.hits)?;
         listed.extend(found.alignments.iter().map(|alignment| alignment.video));
         further.extend(found.further);
         parts.push(found.alignments);
         exact &= hits.exact;
-        if last {
-            break;
-        }
-        start = end;
     }
     let mut alignments = align::join(parts);
     if let Some(video) = index.find(&hex(&clip.sha256)).first().filter(|video| is_searched(**video)) {
@@ -292,6 +301,21 @@ fn find(
     }
     further.retain(|video| alignments.iter().all(|alignment| alignment.video != *video));
     Ok((Found { alignments, further }, exact))
+}
+
+/// The windows of a clip, each with the numbers of its keys. A remainder shorter than half a window joins the window before
+/// it.
+fn windows(clip: &Fingerprint) -> Vec<(align::Span, Range<usize>)> {
+    let number = |time: Duration| clip.keys.partition_point(|key| clip.keyframes[key.keyframe as usize].time < time);
+    let mut windows = Vec::new();
+    let mut start = Duration::ZERO;
+    while clip.duration > start + WINDOW + WINDOW / 2 {
+        let end = start + WINDOW;
+        windows.push((align::Span { start, end }, number(start)..number(end)));
+        start = end;
+    }
+    windows.push((align::Span { start, end: clip.duration.max(start) }, number(start)..clip.keys.len()));
+    windows
 }
 
 /// Compares the thumbnails of alignments with one source.

@@ -8,7 +8,7 @@
 //! Each arrow is plain data with public fields. A module knows only itself and what stands to its left in
 //!
 //! ```text
-//! error < media < sample < sandbox < fingerprint < index < evidence < search < align < verdict < report < ingest < check < certificate
+//! error < media < sample < sandbox < fingerprint < index < evidence < search < align < verdict < report < ingest < check < dedup < certificate
 //! ```
 //!
 //! The library never prints, exits or reads the environment; progress and cancellation are passed in. A file gives the
@@ -152,6 +152,7 @@
 pub mod align;
 pub mod certificate;
 mod check;
+pub mod dedup;
 pub mod error;
 pub mod evidence;
 pub mod fingerprint;

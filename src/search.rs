@@ -164,6 +164,33 @@ pub fn search(
     Ok(Hits { hits, exact: exact && is_complete })
 }
 
+/// As [`search`], among the keys of these sources alone, all of which are compared.
+///
+/// # Errors
+/// Those of [`search`].
+pub fn search_in(
+    index: &Index,
+    clip: &Fingerprint,
+    keys: Range<usize>,
+    orientations: &[(Orientation, Share)],
+    videos: &[VideoRef],
+    stop: &dyn Fn() -> Result<()>,
+) -> Result<Hits> {
+    let queries = Queries::of(clip, keys, orientations);
+    let mut search = Search { index, clip, queries: &queries, found: Bounded::default(), numbers: HashMap::new() };
+    for batch in queries.batches(0..queries.of.len()) {
+        for &video in videos {
+            stop()?;
+            let near = index.near_in(video, &batch.keys, RADIUS)?;
+            search.collect(&batch, &near, &|_| 0, stop)?;
+        }
+    }
+    let is_complete = search.found.per_key == HITS_PER_KEY;
+    let mut hits = search.found.hits;
+    hits.sort_by_key(|hit| (hit.video, hit.orientation, hit.clip_key, hit.reference_key));
+    Ok(Hits { hits, exact: is_complete })
+}
+
 /// A search in progress.
 struct Search<'a> {
     index: &'a Index,

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module may name only itself and what stands to its left.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 15] = [
     "error",
     "media",
     "sample",
@@ -21,6 +21,7 @@ const ORDER: [&str; 14] = [
     "report",
     "ingest",
     "check",
+    "dedup",
     "certificate",
 ];
 

@@ -9,9 +9,11 @@ use clap_complete::Shell;
 use uniq::index::SearchMode;
 
 mod certificate;
+mod dedup;
 mod index;
 
 pub(crate) use certificate::{CertificateCommand, Certify, Extras, KeyCommand, RecheckArgs, Signing, Trust};
+pub(crate) use dedup::Dedup;
 pub(crate) use index::{BenignCommand, IndexCommand, Sourced};
 
 use crate::expected::Expectation;
@@ -75,6 +77,23 @@ clip.path, code and message.
 Exit codes: 0 every clip is unpublished, 1 something is published wholly or partly, 2 error, 3 inconclusive; \
 of several clips the worst counts: 2, then 1, then 3.")]
     Check(Check),
+    /// Find clips that share footage, and say which to keep
+    #[command(after_help = "\
+Example:
+  uniq dedup ~/uploads
+  uniq dedup ~/uploads --reference ~/bought --keep quality --csv pairs.csv
+  uniq dedup --json ~/uploads | jq -r '.groups[].members[] | select(.redundant) | .path'
+
+PATH is a video, a folder (with all that is in it), a list of clips (.csv with a column `path`, .jsonl), or - for a list on \
+standard input. Nothing is ever deleted. A group is a clip to keep and those that match it themselves; a clip that shows the \
+same scene at another moment is related, and in no group. Interrupted, it says how to go on without decoding again.
+
+With --json one object is printed: schema, duplicates, clips, pairs, groups, failed, keep, search, cost; docs/dedup.md has its \
+fields.
+
+Exit codes: 0 no duplicates, 1 duplicates were found, 2 error, or a clip that cannot be read, 3 something could not be compared or \
+decided; the worst counts: 2, then 1, then 3.")]
+    Dedup(Box<Dedup>),
     /// Write a clip's fingerprint, so that the clip itself need not leave its owner
     #[command(after_help = "\
 Example:

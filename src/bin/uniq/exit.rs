@@ -2,18 +2,19 @@
 
 use std::process::ExitCode;
 
-use uniq::report::Verdict;
+use uniq::dedup::Deduplication;
+use uniq::report::{MatchKind, Verdict};
 
 /// What a run came to, for the calling script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Every clip is unpublished; for the other commands: done.
     Success,
-    /// Something is published, wholly or partly.
+    /// Something is published, wholly or partly; among clips, there are duplicates.
     Published,
     /// Something failed, or was not done.
     Error,
-    /// A clip about which nothing can be said.
+    /// A clip about which nothing can be said, or a pair that is not decided.
     Inconclusive,
     /// The work was done, but some sources failed that had not failed before.
     Incomplete,
@@ -54,6 +55,19 @@ impl From<Verdict> for Exit {
             Verdict::PartlyPublished | Verdict::Published => Exit::Published,
             Verdict::Inconclusive => Exit::Inconclusive,
         }
+    }
+}
+
+impl From<&Deduplication> for Exit {
+    fn from(found: &Deduplication) -> Exit {
+        let open = found.clips.iter().any(|clip| !clip.not_compared.is_empty() || clip.more_candidates > 0);
+        let undecided = found.pairs.iter().any(|pair| pair.kind == MatchKind::Undecided);
+        let pairs = match (found.duplicates, open || undecided) {
+            (true, _) => Exit::Published,
+            (false, true) => Exit::Inconclusive,
+            (false, false) => Exit::Success,
+        };
+        if found.failed.is_empty() { pairs } else { Exit::Error }
     }
 }
 

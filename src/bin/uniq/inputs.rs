@@ -23,22 +23,26 @@ pub(crate) struct Clips {
 
 /// Finds the clips of `uniq check`.
 pub(crate) fn clips(args: &Check) -> anyhow::Result<Clips> {
-    let reach = Reach { links: guard::links(&args.guard), list_root: args.list_root.clone() };
+    clips_within(&args.clips, &Reach { links: guard::links(&args.guard), list_root: args.list_root.clone() })
+}
+
+/// Finds the clips that these inputs name.
+pub(crate) fn clips_within(inputs: &[PathBuf], reach: &Reach) -> anyhow::Result<Clips> {
     let mut found = Clips::default();
-    for input in &args.clips {
+    for input in inputs {
         if input == Path::new("-") {
             let mut text = Vec::new();
             std::io::stdin().lock().take(LIST_MAX).read_to_end(&mut text).context("the list on standard input")?;
             found.extend(input, ingest::files_listed(input, &listed(text)?));
         } else if input.is_dir() || ingest::is_list(input) && input.is_file() {
-            found.extend(input, ingest::files_within(std::slice::from_ref(input), &reach));
+            found.extend(input, ingest::files_within(std::slice::from_ref(input), reach));
         } else {
             // What is wrong with it is told when its turn comes.
             found.clips.push(input.clone());
         }
     }
     if found.clips.is_empty() && found.problems.is_empty() {
-        let given: Vec<_> = args.clips.iter().map(|path| path.display().to_string()).collect();
+        let given: Vec<_> = inputs.iter().map(|path| path.display().to_string()).collect();
         anyhow::bail!("no clip found in {}", given.join(", "));
     }
     Ok(found)

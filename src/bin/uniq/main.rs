@@ -8,6 +8,7 @@ mod check;
 #[cfg(test)]
 #[path = "../front/commands.rs"]
 mod commands;
+mod dedup;
 mod doctor;
 mod exit;
 mod expected;
@@ -71,6 +72,7 @@ fn run(args: &[OsString]) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Index(command) => index::run(command, cli.quiet),
         Command::Check(args) => check::check(&args, cli.quiet),
+        Command::Dedup(args) => dedup::dedup(&args, cli.quiet),
         Command::Doctor { json, index } => doctor::doctor(json, &Place::choose(index.dir)?),
         Command::Fingerprint(args) => check::fingerprint(&args, cli.quiet),
         Command::Key(command) => key::run(&command),

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use uniq::dedup::{self, Stage};
 use uniq::index::Upkeep;
 use uniq::ingest::{Event, Outcome};
 
@@ -140,6 +141,59 @@ impl Counter {
 
     fn line(&self, done: u64, of: u64) -> String {
         format!("{} of {} checked", grouped(done), count(of, self.noun))
+    }
+}
+
+/// The view of a search for duplicates: a bar on a terminal, else a line now and then.
+pub(crate) struct Stages {
+    view: View,
+    shown: Mutex<Instant>,
+}
+
+impl Stages {
+    /// Shows nothing when `quiet`.
+    pub(crate) fn new(quiet: bool) -> Stages {
+        let view = match quiet {
+            true => View::Nothing,
+            false if io::stderr().is_terminal() => View::Bar(bar()),
+            false => View::Lines,
+        };
+        Stages { view, shown: Mutex::new(Instant::now()) }
+    }
+
+    /// Takes in how far the work is.
+    pub(crate) fn event(&self, event: dedup::Event) {
+        let dedup::Event { stage, done, of } = event;
+        let what = match stage {
+            Stage::Reading => "read",
+            Stage::Decoding => "decoded",
+            Stage::Indexing => "indexed",
+            Stage::Searching => "searched for",
+            Stage::Comparing => "compared",
+        };
+        let line = || format!("{} of {} {what}", grouped(done as u64), count(of as u64, "clip"));
+        match &self.view {
+            View::Bar(bar) => {
+                bar.set_length(of.max(1) as u64);
+                bar.set_position(done as u64);
+                bar.set_message(line());
+            }
+            View::Lines => {
+                let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+                if shown.elapsed() >= LINE_EVERY {
+                    *shown = Instant::now();
+                    talk::say(&line());
+                }
+            }
+            View::Nothing => {}
+        }
+    }
+
+    /// Removes the bar.
+    pub(crate) fn finish(&self) {
+        if let View::Bar(bar) = &self.view {
+            bar.finish_and_clear();
+        }
     }
 }
 

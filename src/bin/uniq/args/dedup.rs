@@ -1,0 +1,60 @@
+//! The arguments of `uniq dedup`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum, ValueHint};
+
+use super::{Effort, Guard, Threads};
+
+/// What `dedup` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Dedup {
+    /// The clips, folders and lists of clips
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Compare with the clips in this folder too, which are never proposed for deletion
+    #[arg(long = "reference", value_name = "DIR", value_hint = ValueHint::AnyPath)]
+    pub(crate) references: Vec<PathBuf>,
+    /// Let lists name files anywhere in this folder [default: the folder of each list]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) list_root: Option<PathBuf>,
+    /// How hard to look: fast decodes and compares quickly; standard looks quickly for pairs that are alike, and compares
+    /// these in full; thorough looks for every pair in full
+    #[arg(long, value_enum, default_value = "standard")]
+    pub(crate) effort: Effort,
+    /// Which clip of a group to keep: the first given, the longest, or the one with the most pixels and then bits
+    #[arg(long, value_enum, default_value = "first")]
+    pub(crate) keep: Keep,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write a table of the matches to this file, a line each
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) csv: Option<PathBuf>,
+    /// Keep what was decoded in this folder, for later runs; it shows what the clips show [default: a folder in the user's
+    /// cache, removed at the end]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) work: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
+    #[command(flatten)]
+    pub(crate) guard: Guard,
+}
+
+/// Which clip of a group is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Keep {
+    First,
+    Longest,
+    Quality,
+}
+
+impl From<Keep> for uniq::dedup::Keep {
+    fn from(keep: Keep) -> uniq::dedup::Keep {
+        match keep {
+            Keep::First => uniq::dedup::Keep::First,
+            Keep::Longest => uniq::dedup::Keep::Longest,
+            Keep::Quality => uniq::dedup::Keep::Quality,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What `uniq dedup` found, for a person (pure).
+
+use std::io::{self, Write};
+
+use clap::builder::styling::{AnsiColor, Style};
+use uniq::dedup::{Deduplication, Extent, Pair};
+use uniq::report::MatchKind;
+
+use crate::output::Paint;
+use crate::text::{clock, count, plain, tenths, whole};
+
+/// Speeds nearer to 1 than this are not worth a word: the measurement is no finer.
+const SPEED_TOLERANCE: f64 = 0.02;
+const DIM: Style = Style::new().dimmed();
+
+/// Writes the groups, and what else is to be known.
+pub(super) fn deduplication(out: &mut dyn Write, found: &Deduplication, paint: Paint) -> io::Result<()> {
+    for group in &found.groups {
+        let name = paint.style(AnsiColor::Green.on_default().bold(), "keep");
+        writeln!(out, "{name}  {}", plain(&group.keep.path))?;
+        writeln!(out, "      {}", paint.style(DIM, &group.why))?;
+        for member in &group.members {
+            let (word, colour) = match member.extent {
+                Extent::Identical => ("same", AnsiColor::Red),
+                Extent::Whole => ("copy", AnsiColor::Red),
+                Extent::Part => ("part", AnsiColor::Yellow),
+            };
+            let word = paint.style(colour.on_default().bold(), word);
+            writeln!(out, "  {word}  {}", plain(&member.path))?;
+            writeln!(out, "        {}", paint.style(DIM, &member.why))?;
+            if member.extent != Extent::Identical {
+                pair(out, &found.pairs[member.pair], &member.sha256, MatchKind::Copy)?;
+            }
+        }
+        let bits = whole(group.evidence_bits);
+        let score = format!("weakest pair: probability {}, {bits} bits", percent(group.probability));
+        writeln!(out, "  {}\n", paint.style(DIM, &score))?;
+    }
+    let of_kind = |kind| found.pairs.iter().filter(move |pair| pair.kind == kind);
+    for (kind, heading) in [
+        (MatchKind::Undecided, "undecided, copies or the same scene; have a look"),
+        (MatchKind::SameScene, "the same scene at another moment, no duplicates"),
+    ] {
+        if of_kind(kind).next().is_some() {
+            writeln!(out, "{}", paint.style(Style::new().bold(), heading))?;
+        }
+        for related in of_kind(kind) {
+            writeln!(out, "  {}\n  {}", plain(&related.clip.path), plain(&related.other.path))?;
+            pair(out, related, &related.clip.sha256, kind)?;
+            writeln!(out)?;
+        }
+    }
+    not_compared(out, found, paint)?;
+    let superfluous = found.groups.iter().flat_map(|group| &group.members).filter(|member| member.redundant).count();
+    let files: usize = found.clips.iter().map(|clip| clip.files.len()).sum();
+    writeln!(
+        out,
+        "{}, {} superfluous; {}",
+        count(files as u64, "file"),
+        superfluous,
+        if found.duplicates { count(found.groups.len() as u64, "group") } else { "no duplicates".to_owned() }
+    )
+}
+
+/// The seconds that two clips share, those of the clip with this SHA-256 first.
+fn pair(out: &mut dyn Write, pair: &Pair, first: &str, kind: MatchKind) -> io::Result<()> {
+    for found in pair.matches.iter().filter(|found| found.found.kind == kind) {
+        let alignment = &found.found.alignment;
+        let (mut here, mut there) = (alignment.clip, alignment.reference);
+        if pair.clip.sha256 != first {
+            (here, there) = (there, here);
+        }
+        let mut words = vec![format!(
+            "{} - {} is {} - {}",
+            clock(here.start_s),
+            clock(here.end_s),
+            clock(there.start_s),
+            clock(there.end_s)
+        )];
+        if alignment.mirrored {
+            words.push("mirrored".to_owned());
+        }
+        if alignment.turned_degrees != 0 {
+            words.push(format!("turned {} degrees", alignment.turned_degrees));
+        }
+        if (alignment.speed - 1.0).abs() > SPEED_TOLERANCE {
+            let speed = if pair.clip.sha256 == first { alignment.speed } else { 1.0 / alignment.speed };
+            words.push(format!("speed {speed:.2}"));
+        }
+        words.push(format!("{} bits", whole(alignment.evidence_bits)));
+        words.push(percent(alignment.probability));
+        writeln!(out, "        {}", words.join(", "))?;
+    }
+    Ok(())
+}
+
+/// What could not be compared, wholly or in part.
+fn not_compared(out: &mut dyn Write, found: &Deduplication, paint: Paint) -> io::Result<()> {
+    let heading = paint.style(Style::new().bold(), "not compared");
+    let mut told = false;
+    for clip in &found.clips {
+        let mut reasons: Vec<String> = clip.not_compared.iter().map(|reason| plain(reason).into_owned()).collect();
+        if clip.more_candidates > 0 {
+            reasons.push(format!("{} with some likeness, too many to compare", count(clip.more_candidates, "clip")));
+        }
+        if reasons.is_empty() {
+            for span in &clip.unsearchable {
+                let reason = span.reason.as_ref().map_or("", |reason| &reason.text);
+                reasons.push(format!("{} - {}: {}", clock(span.start_s), clock(span.end_s), plain(reason)));
+            }
+            let left = reasons.len().saturating_sub(SPANS_TOLD);
+            reasons.truncate(SPANS_TOLD);
+            if left > 0 {
+                reasons.push(format!("and {left} more parts: see --json"));
+            }
+        }
+        if reasons.is_empty() {
+            continue;
+        }
+        if !told {
+            writeln!(out, "{heading}")?;
+            told = true;
+        }
+        let searched = clip.video.as_ref().map_or("not decoded".to_owned(), |video| {
+            format!("{} of {} s compared", tenths(clip.searchable_s), tenths(video.duration_s))
+        });
+        writeln!(out, "  {}: {searched}", plain(&clip.path))?;
+        for reason in reasons {
+            writeln!(out, "    - {reason}")?;
+        }
+    }
+    if told {
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// Parts of a clip that are told one by one.
+const SPANS_TOLD: usize = 3;
+
+fn percent(probability: f64) -> String {
+    format!("{:.1} %", 100.0 * probability)
+}
