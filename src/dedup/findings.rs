@@ -29,8 +29,8 @@
 //! | `not_compared` | list of strings | why nothing, or not all, can be said of it; empty if all was compared |
 //! | `more_candidates` | integer | clips with some likeness that were not compared with it in full, as there were too many |
 //!
-//! A pair. The first is the clip that was searched for, the other the one it was found in; of two directions the stronger is
-//! listed. Two files of the same bytes are a pair as well: that of the first by name with each of the others.
+//! A pair. The first is the clip that was searched for, the other the one it was found in: the shorter and the longer, unless the
+//! other direction finds more. Two files of the same bytes are a pair as well: that of the first by name with each of the others.
 //!
 //! | field | type | meaning |
 //! |---|---|---|

@@ -3,8 +3,8 @@
 //! 1. Files of the same bytes are found by their SHA-256 and decoded once ([`contents`]).
 //! 2. Each clip is decoded once; its fingerprint goes to the work folder, and what a source keeps of it to an index there.
 //! 3. Each clip is searched for in that index, quickly ([`Effort::Fast`] by default): this gives candidate pairs.
-//! 4. Candidate pairs are compared in full, in both directions, and the stronger direction is listed ([`Pair`]). A clip that
-//!    shows the scene of another at another moment is related, and no copy.
+//! 4. Candidate pairs are compared in full: the shorter clip is searched for in the longer one and, unless that finds a copy, the
+//!    longer one in the shorter ([`Pair`]). A clip that shows the scene of another at another moment is related, and no copy.
 //! 5. Clips are ranked by what is to be kept ([`Keep`]) and grouped ([`mod@grouping`]): a group is an anchor and members that
 //!    match the anchor themselves.
 //!
@@ -16,6 +16,7 @@
 //! [`PAIRS_MAX`] others, the strongest are compared, and further ones as long as that finds copies of a clip that is kept;
 //! [`Clip::more_candidates`] counts the rest.
 
+mod clips;
 mod contents;
 mod each;
 mod findings;

@@ -1,12 +1,11 @@
 //! Looks for pairs of clips that share footage: candidates quickly among all, then each pair in full.
 
-use std::cmp::Ordering;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{self, AtomicUsize};
+use std::sync::atomic;
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
-
+use super::clips::{Candidates, Clips, Told};
 use super::contents::Content;
 use super::each::each;
 use super::findings::{Pair, PairMatch, Search, Side};
@@ -14,18 +13,14 @@ use super::grouping::{covered, is_whole};
 use super::keeping::{self, Traits};
 use super::work::{Kept, Work};
 use super::{DedupOptions, Event, Stage, round, shown};
-use crate::check::{self, CheckOptions};
-use crate::fingerprint::{FINGERPRINT_VERSION, Fingerprint};
-use crate::index::{Index, IndexConfig, Role, SearchMode, VideoRef, Watch, Writer, hex};
-use crate::ingest::add_clip;
-use crate::report::{self, Effort, Interval, MatchKind, Span, SpanState, Verdict};
-use crate::sample::CORPUS_INTERVAL;
-use crate::search::measure_if_due;
-use crate::{Error, Result};
+use crate::Result;
+use crate::check;
+use crate::index::{SearchMode, hex};
+use crate::report::{Interval, MatchKind};
 
 /// Pairs of one clip that are compared in full whatever they come to, strongest candidates first; further ones are compared in
 /// as large batches, for a clip that is to be kept, as long as the batch before held a copy.
-pub const PAIRS_MAX: usize = 64;
+pub const PAIRS_MAX: usize = 32;
 
 /// What comparing all clips came to.
 #[derive(Debug)]
@@ -59,18 +54,8 @@ pub(super) struct Share {
     pub(super) whole: bool,
 }
 
-/// What is known of a clip by itself.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Told {
-    pub(super) video: Option<report::Clip>,
-    pub(super) searchable_s: f64,
-    pub(super) unsearchable: Vec<Span>,
-    pub(super) not_compared: Vec<String>,
-    pub(super) more_candidates: u64,
-}
-
-/// A candidate pair, the lower number first, and the evidence for it in bits.
-type Candidates = BTreeMap<(usize, usize), f32>;
+/// A pair of different bytes and, if it is a copy, what the clips share.
+type Found = (Pair, Option<Shared>);
 
 impl Comparison {
     /// What the rules of keeping look at.
@@ -129,7 +114,7 @@ fn in_order(
     contents: &[Content],
     files: &[super::Input],
     told: Vec<Told>,
-    found: Vec<(Pair, Option<Shared>)>,
+    found: Vec<Found>,
     same: &[(usize, PairMatch)],
     search: Search,
 ) -> Comparison {
@@ -171,160 +156,9 @@ fn in_order(
 /// Evidence of equal SHA-256s where there is no picture, in bits.
 const SHA256_BITS: f64 = 256.0;
 
-/// A picture of a clip.
-#[derive(Debug, Clone, Copy)]
-struct View {
-    content: usize,
-    picture: usize,
-    video: VideoRef,
-}
-
-/// The clips in the index of the work folder.
-struct Clips<'a> {
-    contents: &'a [Content],
-    work: &'a Work,
-    options: &'a DedupOptions<'a>,
-    index: Index,
-    mode: SearchMode,
-    /// By content and picture.
-    views: Vec<View>,
-    by_video: HashMap<VideoRef, usize>,
-    compared: AtomicUsize,
-}
-
-impl<'a> Clips<'a> {
-    /// Makes the index. The clips enter it by their SHA-256, so that it does not depend on the order given.
-    fn index(contents: &'a [Content], work: &'a Work, options: &'a DedupOptions<'a>) -> Result<Clips<'a>> {
-        let dir = work.index()?;
-        let config = IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: CORPUS_INTERVAL };
-        let mut writer = Writer::open_or_create(&dir, config)?;
-        let mut order: Vec<(usize, &Kept)> =
-            (0..contents.len()).filter_map(|number| Some((number, contents[number].kept.as_ref().ok()?))).collect();
-        order.sort_by_key(|(number, _)| contents[*number].sha256);
-        let mut names: Vec<([u8; 32], usize, usize)> = Vec::new();
-        for (done, &(number, kept)) in order.iter().enumerate() {
-            if options.is_cancelled() {
-                return Err(Error::Cancelled);
-            }
-            let content = &contents[number];
-            for picture in 0..kept.pictures.len() {
-                let name = name_of(&content.sha256, picture);
-                let fingerprint = work.fingerprint(&content.sha256, picture)?;
-                let fingerprint = Fingerprint { sha256: name, ..fingerprint };
-                add_clip(&mut writer, Role::Source, &shown(&content.path), &fingerprint)?;
-                names.push((name, number, picture));
-            }
-            if writer.pending_keys() >= PENDING_KEYS_MAX {
-                writer.commit()?;
-            }
-            (options.progress)(Event { stage: Stage::Indexing, done: done + 1, of: order.len() });
-        }
-        let state = writer.commit()?;
-        let limit = if options.candidates == Effort::Fast { EXACT_KEYS_FAST } else { EXACT_KEYS };
-        let mode = if state.keys <= limit { SearchMode::Exact } else { SearchMode::Auto };
-        if mode == SearchMode::Auto {
-            let cancel = || options.is_cancelled();
-            let watch = || Watch { cancel: &cancel, progress: None };
-            writer.maintain(watch())?;
-            measure_if_due(&mut writer, watch())?;
-        }
-        drop(writer);
-        let index = Index::open(&dir)?;
-        let mut views = Vec::new();
-        for (name, content, picture) in names {
-            if let Some(video) = index.by_sha256(&name) {
-                views.push(View { content, picture, video });
-            }
-        }
-        views.sort_by_key(|view| (view.content, view.picture));
-        let by_video = views.iter().map(|view| (view.video, view.content)).collect();
-        Ok(Clips { contents, work, options, index, mode, views, by_video, compared: AtomicUsize::new(0) })
-    }
-
-    fn of(&self, content: usize) -> &[View] {
-        let from = self.views.partition_point(|view| view.content < content);
-        let until = self.views.partition_point(|view| view.content <= content);
-        &self.views[from..until]
-    }
-
-    fn kept(&self, content: usize) -> Option<&'a Kept> {
-        self.contents[content].kept.as_ref().ok()
-    }
-
-    fn fingerprint(&self, view: &View) -> Result<Fingerprint> {
-        let content = &self.contents[view.content];
-        let fingerprint = self.work.fingerprint(&content.sha256, view.picture)?;
-        Ok(Fingerprint { path: shown(&content.path), ..fingerprint })
-    }
-
-    fn check_options(&self, effort: Effort, exclude: &'a [[u8; 32]]) -> CheckOptions<'a> {
-        CheckOptions {
-            effort,
-            search: SearchMode::Exact,
-            policy: self.options.policy,
-            exclude,
-            cancel: self.options.cancel,
-            ..CheckOptions::new(self.options.decoding)
-        }
-    }
-
-    /// Looks at each clip by itself and for candidates among all.
-    fn search(&self) -> Result<(Vec<Told>, Candidates)> {
-        let numbers: Vec<usize> = (0..self.contents.len()).collect();
-        let progress = self.options.progress;
-        let searched = each(&numbers, self.options.threads, &|&number| self.search_one(number), &|done| {
-            progress(Event { stage: Stage::Searching, done, of: numbers.len() });
-        })?;
-        let (mut told, mut candidates) = (Vec::new(), Candidates::new());
-        for (number, (of_clip, near)) in searched.into_iter().enumerate() {
-            told.push(of_clip);
-            for (other, bits) in near {
-                let strongest = candidates.entry((number.min(other), number.max(other))).or_insert(bits);
-                *strongest = strongest.max(bits);
-            }
-        }
-        Ok((told, candidates))
-    }
-
-    fn search_one(&self, number: usize) -> Result<(Told, BTreeMap<usize, f32>)> {
-        let Some(kept) = self.kept(number) else { return Ok(Default::default()) };
-        let (mut told, mut near) = (Told::default(), BTreeMap::new());
-        told.searchable_s = f64::INFINITY;
-        for view in self.of(number) {
-            let fingerprint = self.fingerprint(view)?;
-            let alone = check::compare(&self.index, &fingerprint, &[], &self.check_options(self.options.effort, &[]))?;
-            let start = kept.pictures[view.picture].start.as_secs_f64();
-            told.take(alone, start);
-            let options = self.check_options(self.options.candidates, &[]);
-            match check::candidates(&self.index, &fingerprint, self.mode, &options) {
-                Ok(found) => {
-                    for candidate in found {
-                        let other = self.by_video.get(&candidate.video).copied().unwrap_or(number);
-                        let both_references = self.contents[number].reference && self.contents[other].reference;
-                        if other != number && !both_references {
-                            let strongest = near.entry(other).or_insert(candidate.bits);
-                            *strongest = candidate.bits.max(*strongest);
-                        }
-                    }
-                }
-                Err(error @ Error::LimitExceeded { .. }) => told.not_compared.push(error.to_string()),
-                Err(error) => return Err(error),
-            }
-        }
-        told.not_compared.extend(kept.unseen.iter().cloned());
-        told.searchable_s = round(told.searchable_s, 3);
-        if let Some(video) = &mut told.video {
-            video.path = shown(&self.contents[number].path);
-        }
-        Ok((told, near))
-    }
-
+impl Clips<'_> {
     /// Compares the candidates in full, and tells of each clip how many were left out.
-    fn compare_candidates(
-        &self,
-        candidates: &Candidates,
-        told: &mut [Told],
-    ) -> Result<(Vec<(Pair, Option<Shared>)>, u64)> {
+    fn compare_candidates(&self, candidates: &Candidates, told: &mut [Told]) -> Result<(Vec<Found>, u64)> {
         let mut of_clip: Vec<Vec<(usize, f32)>> = vec![Vec::new(); self.contents.len()];
         for (&(a, b), &bits) in candidates {
             of_clip[a].push((b, bits));
@@ -368,48 +202,61 @@ impl<'a> Clips<'a> {
         Ok((found, self.compared.load(atomic::Ordering::Relaxed) as u64))
     }
 
-    /// Compares pairs in both directions, and takes them out of what is left.
+    /// Compares pairs, and takes them out of what is left: searches for the shorter clip in the longer one and, unless that
+    /// finds a copy, for the longer one in the shorter.
     fn compare_pairs(
         &self,
         pairs: BTreeSet<(usize, usize)>,
         left: &mut BTreeSet<(usize, usize)>,
-    ) -> Result<Vec<(Pair, Option<Shared>)>> {
+    ) -> Result<Vec<Found>> {
         left.retain(|pair| !pairs.contains(pair));
-        // By clip, so that each fingerprint is read once.
-        let mut partners: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for &(a, b) in &pairs {
-            partners.entry(a).or_default().push(b);
-            partners.entry(b).or_default().push(a);
-        }
-        let partners: Vec<(usize, Vec<usize>)> = partners.into_iter().collect();
-        let progress = self.options.progress;
-        let directed =
-            each(&partners, self.options.threads, &|(clip, others)| self.compare_one(*clip, others), &|done| {
-                progress(Event { stage: Stage::Comparing, done, of: partners.len() })
-            })?;
         self.compared.fetch_add(pairs.len(), atomic::Ordering::Relaxed);
-        let mut both: BTreeMap<(usize, usize), Directed> = BTreeMap::new();
-        for one in directed.into_iter().flatten().filter(|one| !one.matches.is_empty()) {
-            let pair = (one.clip.min(one.other), one.clip.max(one.other));
-            match both.entry(pair) {
-                std::collections::btree_map::Entry::Vacant(place) => {
+        let shorter_first = |&(a, b): &(usize, usize)| if self.is_before(a, b) { (a, b) } else { (b, a) };
+        let forth = self.compare_directed(pairs.iter().map(shorter_first).collect())?;
+        let undecided = forth.iter().filter(|one| one.kind() != Some(MatchKind::Copy));
+        let back = self.compare_directed(undecided.map(|one| (one.other, one.clip)).collect())?;
+        let mut found: BTreeMap<(usize, usize), Directed> = BTreeMap::new();
+        for one in forth.into_iter().chain(back).filter(|one| !one.matches.is_empty()) {
+            match found.entry((one.clip.min(one.other), one.clip.max(one.other))) {
+                Entry::Vacant(place) => {
                     place.insert(one);
                 }
-                std::collections::btree_map::Entry::Occupied(mut place) => {
-                    if self.is_stronger(&one, place.get()) {
+                // What was found first stays, unless the other direction says more.
+                Entry::Occupied(mut place) => {
+                    if one.kind().map(rank) > place.get().kind().map(rank) {
                         place.insert(one);
                     }
                 }
             }
         }
-        Ok(both.into_values().map(|one| self.pair(one)).collect())
+        Ok(found.into_values().map(|one| self.pair(one)).collect())
+    }
+
+    /// Whether the first clip of a pair is the one to be searched for: the shorter one.
+    fn is_before(&self, a: usize, b: usize) -> bool {
+        let key = |number: usize| (length(&self.contents[number]), self.contents[number].sha256);
+        key(a) <= key(b)
+    }
+
+    /// Searches for clips in others.
+    fn compare_directed(&self, pairs: Vec<(usize, usize)>) -> Result<Vec<Directed>> {
+        // By clip, so that each fingerprint is read once.
+        let mut others: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        pairs.into_iter().for_each(|(clip, other)| others.entry(clip).or_default().push(other));
+        let others: Vec<(usize, Vec<usize>)> = others.into_iter().collect();
+        let progress = self.options.progress;
+        let directed =
+            each(&others, self.options.threads, &|(clip, others)| self.compare_one(*clip, others), &|done| {
+                progress(Event { stage: Stage::Comparing, done, of: others.len() })
+            })?;
+        Ok(directed.into_iter().flatten().collect())
     }
 
     /// Compares a clip with each of others.
     fn compare_one(&self, clip: usize, others: &[usize]) -> Result<Vec<Directed>> {
         let mut directed: Vec<Directed> =
             others.iter().map(|&other| Directed { clip, other, matches: Vec::new() }).collect();
-        let options = self.check_options(self.options.effort, &[]);
+        let options = self.check_options(self.options.effort);
         let Some(kept) = self.kept(clip) else { return Ok(directed) };
         for view in self.of(clip) {
             let fingerprint = self.fingerprint(view)?;
@@ -438,22 +285,6 @@ impl<'a> Clips<'a> {
         Ok(directed)
     }
 
-    /// Whether one direction of a pair is to be listed rather than the other; the same whichever is asked first. Where both say
-    /// about as much, it is the shorter clip that was searched for.
-    fn is_stronger(&self, one: &Directed, other: &Directed) -> bool {
-        let copied = |of: &Directed| self.shares(of).map(|share| share.copied_s).iter().sum::<f64>();
-        let (of_one, of_other) = (copied(one), copied(other));
-        let as_much = (of_one - of_other).abs() <= AS_MUCH * of_one.max(of_other);
-        let by_length = if as_much { Ordering::Equal } else { of_one.total_cmp(&of_other) };
-        let content = |of: &Directed| &self.contents[of.clip];
-        rank(one.kind())
-            .cmp(&rank(other.kind()))
-            .then(by_length)
-            .then_with(|| length(content(other)).cmp(&length(content(one))))
-            .then_with(|| content(other).sha256.cmp(&content(one).sha256))
-            .is_gt()
-    }
-
     /// How much of the clip and of the other is in copies.
     fn shares(&self, of: &Directed) -> [Share; 2] {
         let copies = || of.matches.iter().filter(|(.., found)| found.found.kind == MatchKind::Copy);
@@ -479,8 +310,10 @@ impl<'a> Clips<'a> {
         [share(of.clip, true), share(of.other, false)]
     }
 
-    fn pair(&self, one: Directed) -> (Pair, Option<Shared>) {
-        let (kind, (probability, evidence_bits)) = (one.kind(), one.strongest());
+    fn pair(&self, one: Directed) -> Found {
+        // Without matches it is no pair.
+        let kind = one.kind().unwrap_or(MatchKind::SameScene);
+        let (probability, evidence_bits) = one.strongest();
         let of = self.shares(&one);
         let side = |number: usize, share: &Share| Side {
             path: shown(&self.contents[number].path),
@@ -519,14 +352,14 @@ struct Directed {
 }
 
 impl Directed {
-    fn kind(&self) -> MatchKind {
-        let kinds = self.matches.iter().map(|(.., found)| found.found.kind);
-        kinds.max_by_key(|kind| rank(*kind)).unwrap_or(MatchKind::SameScene)
+    /// The kind that says most; `None` without matches.
+    fn kind(&self) -> Option<MatchKind> {
+        self.matches.iter().map(|(.., found)| found.found.kind).max_by_key(|kind| rank(*kind))
     }
 
     /// Probability and evidence of the strongest match of its kind.
     fn strongest(&self) -> (f64, f64) {
-        let of_kind = self.matches.iter().filter(|(.., found)| found.found.kind == self.kind());
+        let of_kind = self.matches.iter().filter(|(.., found)| Some(found.found.kind) == self.kind());
         let values =
             of_kind.map(|(.., found)| (found.found.alignment.probability, found.found.alignment.evidence_bits));
         values.max_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))).unwrap_or((0.0, 0.0))
@@ -541,22 +374,6 @@ impl Shared {
     }
 }
 
-impl Told {
-    /// Takes in what a report without sources says of a picture that begins at `start`.
-    fn take(&mut self, alone: report::Report, start: f64) {
-        let searchable = alone.clip.duration_s - alone.seconds.unsearchable;
-        self.searchable_s = self.searchable_s.min(searchable.max(0.0));
-        for mut span in alone.spans.into_iter().filter(|span| span.state == SpanState::Unsearchable) {
-            (span.start_s, span.end_s) = (round(span.start_s + start, 3), round(span.end_s + start, 3));
-            self.unsearchable.push(span);
-        }
-        if alone.verdict == Verdict::Inconclusive {
-            self.not_compared.extend(alone.reasons.into_iter().map(|reason| reason.text));
-        }
-        self.video.get_or_insert(alone.clip);
-    }
-}
-
 fn shift(interval: &mut Interval, start: f64) {
     (interval.start_s, interval.end_s) = (round(interval.start_s + start, 3), round(interval.end_s + start, 3));
 }
@@ -567,9 +384,6 @@ fn length(content: &Content) -> Duration {
     kept.and_then(|kept| kept.pictures.first()).map_or(Duration::ZERO, |picture| picture.duration)
 }
 
-/// Share of their copied seconds, 0..=1, by which the directions of a pair may differ and say as much.
-const AS_MUCH: f64 = 0.1;
-
 /// Which kind of match says most.
 fn rank(kind: MatchKind) -> u8 {
     match kind {
@@ -578,21 +392,3 @@ fn rank(kind: MatchKind) -> u8 {
         MatchKind::SameScene => 0,
     }
 }
-
-/// What a picture is called in the index: the clip itself, or a further picture of it.
-fn name_of(sha256: &[u8; 32], picture: usize) -> [u8; 32] {
-    if picture == 0 {
-        return *sha256;
-    }
-    Sha256::new().chain_update(sha256).chain_update((picture as u64).to_le_bytes()).finalize().into()
-}
-
-/// Runs that wait for a commit; each takes 48 bytes of memory, and what moves and small pictures some 300 more.
-const PENDING_KEYS_MAX: usize = 200_000;
-
-/// Most keys of an index that are all compared with those of each clip in a quick search: some 40 hours of video, for which a
-/// clip of 10 s takes a second, about as long as its decoding.
-const EXACT_KEYS_FAST: u64 = 1 << 22;
-
-/// The same in a search with all orientations, which looks up some thirty times as many keys.
-const EXACT_KEYS: u64 = 1 << 17;

@@ -25,7 +25,7 @@ const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// What a name can hold to take over a terminal: a title, a bell, a colour.
 const EVIL: &str = "\u{1b}]0;owned\u{7}\u{1b}[31m";
 /// Every command, as its words.
-const COMMANDS: [&[&str]; 36] = [
+const COMMANDS: [&[&str]; 37] = [
     &[],
     &["index"],
     &["index", "build"],
@@ -48,6 +48,7 @@ const COMMANDS: [&[&str]; 36] = [
     &["index", "list"],
     &["index", "stats"],
     &["check"],
+    &["dedup"],
     &["fingerprint"],
     &["key"],
     &["key", "new"],
