@@ -8,7 +8,7 @@
 //! Each arrow is plain data with public fields. A module knows only itself and what stands to its left in
 //!
 //! ```text
-//! error < media < sample < sandbox < fingerprint < index < evidence < search < align < verdict < report < ingest < check < certificate
+//! error < media < sample < sandbox < fingerprint < index < evidence < search < align < verdict < report < ingest < check < certificate < ledger
 //! ```
 //!
 //! The library never prints, exits or reads the environment; progress and cancellation are passed in. A file gives the
@@ -157,6 +157,7 @@ pub mod evidence;
 pub mod fingerprint;
 pub mod index;
 pub mod ingest;
+pub mod ledger;
 pub mod media;
 pub mod report;
 pub mod sample;
@@ -164,7 +165,7 @@ pub mod sandbox;
 pub mod search;
 pub mod verdict;
 
-pub use check::{CheckOptions, Query, alignments, check, check_fingerprint};
+pub use check::{CheckOptions, Query, alignments, check, check_fingerprint, check_pictures};
 pub use error::{Error, Result};
 #[cfg(unix)]
 pub use fingerprint::serve;

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module may name only itself and what stands to its left.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 15] = [
     "error",
     "media",
     "sample",
@@ -22,10 +22,11 @@ const ORDER: [&str; 14] = [
     "ingest",
     "check",
     "certificate",
+    "ledger",
 ];
 
 /// Foreign crates that have one place, as a file or a folder: what would have to change with them is all there.
-const PLACES: [(&str, &[&str], &str); 11] = [
+const PLACES: [(&str, &[&str], &str); 14] = [
     ("ffmpeg-next", &["ffmpeg_next", "ffmpeg_sys_next", "ffmpeg"], "src/media/"),
     ("image_hasher", &["image_hasher"], "src/fingerprint/hash.rs"),
     ("hnsw_rs", &["hnsw_rs"], "src/index/cells/graph.rs"),
@@ -37,6 +38,9 @@ const PLACES: [(&str, &[&str], &str); 11] = [
     ("landlock", &["landlock"], "src/sandbox/"),
     ("seccompiler", &["seccompiler"], "src/sandbox/"),
     ("libc", &["libc"], "src/sandbox/"),
+    ("rusqlite", &["rusqlite"], "src/ledger/store/sqlite.rs"),
+    ("postgres", &["tokio_postgres", "NoTls"], "src/ledger/store/postgres.rs"),
+    ("bytes", &["BytesMut"], "src/ledger/store/postgres.rs"),
 ];
 
 /// Foreign crates that only the program may name.
