@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use uniq::Error;
 use uniq::ingest::{self, Reach, Sources};
 
-use crate::args::Check;
+use crate::args::{Check, Guard};
 use crate::guard;
 
 /// The clips, and what gave none.
@@ -23,9 +23,14 @@ pub(crate) struct Clips {
 
 /// Finds the clips of `uniq check`.
 pub(crate) fn clips(args: &Check) -> anyhow::Result<Clips> {
-    let reach = Reach { links: guard::links(&args.guard), list_root: args.list_root.clone() };
+    named(&args.clips, &args.guard, args.list_root.clone())
+}
+
+/// Finds the clips that are named.
+pub(crate) fn named(inputs: &[PathBuf], guard: &Guard, list_root: Option<PathBuf>) -> anyhow::Result<Clips> {
+    let reach = Reach { links: guard::links(guard), list_root };
     let mut found = Clips::default();
-    for input in &args.clips {
+    for input in inputs {
         if input == Path::new("-") {
             let mut text = Vec::new();
             std::io::stdin().lock().take(LIST_MAX).read_to_end(&mut text).context("the list on standard input")?;
@@ -38,7 +43,7 @@ pub(crate) fn clips(args: &Check) -> anyhow::Result<Clips> {
         }
     }
     if found.clips.is_empty() && found.problems.is_empty() {
-        let given: Vec<_> = args.clips.iter().map(|path| path.display().to_string()).collect();
+        let given: Vec<_> = inputs.iter().map(|path| path.display().to_string()).collect();
         anyhow::bail!("no clip found in {}", given.join(", "));
     }
     Ok(found)
