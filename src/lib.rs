@@ -42,6 +42,7 @@
 //!    unsearchable.
 //! 10. [`mod@certificate`] signs such an answer, so that others can verify it, run the search again, and hold it against what
 //!     was published since.
+//! 11. [`ledger`] keeps which creator offered which seconds first, so that what is unpublished is paid for once.
 //!
 //! # Limitations
 //!

@@ -684,6 +684,11 @@ impl Known for Kept<'_> {
         }))
     }
 
+    fn paired_with(&mut self, number: u64) -> Result<Vec<u64>> {
+        let rows = self.0.query(sql::PAIRED_WITH, &[number.into()])?;
+        Ok(rows.iter().map(|row| row.number(0)).collect())
+    }
+
     fn decision(&mut self, earlier: u64, later: u64) -> Result<Option<Decision>> {
         let rows = self.0.query(sql::DECISION, &[earlier.into(), later.into()])?;
         Ok(rows.first().map(|row| decision_of(row.text(0))))
@@ -857,8 +862,9 @@ fn resettle_counted(tables: &mut dyn Tables, now: u64, from: BTreeSet<u64>, why:
     let (mut affected, mut waiting) = (from.clone(), Vec::from_iter(from));
     let mut seen: BTreeSet<u64> = affected.clone();
     while let Some(number) = waiting.pop() {
-        for row in tables.query(sql::PAIRED_WITH, &[number.into()])? {
-            let other = row.number(0);
+        let listing = tables.query(sql::PAIRED_WITH, &[number.into()])?;
+        let listed = pairs(tables, number)?.into_iter().map(|pair| pair.other);
+        for other in listing.iter().map(|row| row.number(0)).chain(listed) {
             affected.insert(other);
             if find(tables, other)?.standing == Standing::Withdrawn && seen.insert(other) {
                 waiting.push(other);

@@ -6,8 +6,8 @@
 //! - An earlier submission that stands holds all that it is eligible for, and what it repeats, whether or not it was paid for it:
 //!   if not, somebody before it holds that.
 //! - What was published of an earlier submission is public in this one too, though the search missed it here.
-//! - A withdrawn submission holds nothing itself. Its seconds that an earlier one holds are still held by that one, so that nothing is gained
-//!   by withdrawing the link between two copies.
+//! - A withdrawn submission holds nothing itself. Its seconds that another one shares are still held by that one, so that nothing is
+//!   gained by withdrawing the link between two copies, and nothing is lost of a crowd of copies, of which the search lists only some.
 //! - A later submission holds what it has claimed. Pairs with later ones are looked for only when a clip confirms its
 //!   fingerprint.
 //!
@@ -114,6 +114,12 @@ pub trait Known {
     /// Those of whoever keeps them.
     fn facts(&mut self, number: u64) -> Result<Option<Facts>>;
 
+    /// The submissions that list a pair with this one.
+    ///
+    /// # Errors
+    /// Those of whoever keeps them.
+    fn paired_with(&mut self, number: u64) -> Result<Vec<u64>>;
+
     /// What a person has decided about a pair, the smaller number first.
     ///
     /// # Errors
@@ -192,11 +198,11 @@ pub fn settle(of: &Facts, known: &mut dyn Known) -> Result<Settled> {
     }
     // What is certain comes first, then the smaller number.
     order.sort_by_key(|&(kind, at)| (kind == PairKind::Undecided, of.pairs[at].other, of.pairs[at].here, at));
-    let mut holdings = Holdings::default();
+    let mut holdings = Holdings::against(of.number);
     let mut rest = of.eligible.clone();
     for (kind, at) in order {
         let pair = &of.pairs[at];
-        for held in holdings.of(pair.other, of.number, known)? {
+        for held in holdings.of(pair.other, known)? {
             let covered = covered(pair, &held.intervals).intersection(&rest);
             if covered.is_empty() {
                 continue;
@@ -244,21 +250,29 @@ fn kind(pair: &Pair, number: u64, known: &mut dyn Known) -> Result<PairKind> {
     })
 }
 
-/// What submissions hold; each is asked once.
-#[derive(Default)]
-struct Holdings(HashMap<u64, Vec<Held>>);
+/// What submissions hold against one of them; each is asked once.
+struct Holdings {
+    against: u64,
+    known: HashMap<u64, Vec<Held>>,
+}
 
 impl Holdings {
-    /// What a submission holds against another one.
-    fn of(&mut self, number: u64, against: u64, known: &mut dyn Known) -> Result<Vec<Held>> {
-        if number > against {
+    fn against(number: u64) -> Holdings {
+        Holdings { against: number, known: HashMap::new() }
+    }
+
+    /// What a submission holds.
+    fn of(&mut self, number: u64, known: &mut dyn Known) -> Result<Vec<Held>> {
+        if number > self.against {
             // Whatever it shares with others, only what it was given counts: it came later.
             let claimed = known.facts(number)?.map(|facts| facts.claimed).unwrap_or_default();
             return Ok(vec![Held { intervals: claimed, holder: number, public: false }]);
         }
-        if let Some(held) = self.0.get(&number) {
+        if let Some(held) = self.known.get(&number) {
             return Ok(held.clone());
         }
+        // What is asked for again on the way there adds nothing.
+        self.known.insert(number, Vec::new());
         let Some(facts) = known.facts(number)? else { return Ok(Vec::new()) };
         let mut held = Vec::new();
         match facts.standing {
@@ -267,13 +281,16 @@ impl Holdings {
                 held.push(Held { intervals: own, holder: number, public: false });
             }
             Standing::Withdrawn => {
-                for pair in facts.pairs.iter().filter(|pair| pair.other < number) {
-                    if kind(pair, number, known)? != PairKind::Copy {
-                        continue;
+                for pair in facts.pairs.iter().filter(|pair| pair.other < self.against) {
+                    if kind(pair, number, known)? == PairKind::Copy {
+                        for other in self.of(pair.other, known)? {
+                            held.push(Held { intervals: covered(pair, &other.intervals), ..other });
+                        }
                     }
-                    for of_other in self.of(pair.other, number, known)? {
-                        let intervals = covered(pair, &of_other.intervals);
-                        held.push(Held { intervals, ..of_other });
+                }
+                for later in known.paired_with(number)? {
+                    if later < self.against {
+                        self.shared_by(later, number, &mut held, known)?;
                     }
                 }
             }
@@ -283,8 +300,25 @@ impl Holdings {
             held.push(Held { intervals: facts.published, holder: number, public: true });
         }
         held.retain(|held| !held.intervals.is_empty());
-        self.0.insert(number, held.clone());
+        self.known.insert(number, held.clone());
         Ok(held)
+    }
+
+    /// What is held of a withdrawn submission because another one lists a pair with it.
+    fn shared_by(&mut self, other: u64, number: u64, held: &mut Vec<Held>, known: &mut dyn Known) -> Result<()> {
+        let Some(facts) = known.facts(other)? else { return Ok(()) };
+        let theirs = self.of(other, known)?;
+        for pair in facts.pairs.iter().filter(|pair| pair.other == number) {
+            if kind(pair, other, known)? != PairKind::Copy {
+                continue;
+            }
+            for of_other in &theirs {
+                let shared = of_other.intervals.intersection(&pair.here.into());
+                let intervals = shared.iter().map(|here| to_there(pair, here)).collect();
+                held.push(Held { intervals, ..of_other.clone() });
+            }
+        }
+        Ok(())
     }
 }
 

@@ -218,6 +218,26 @@ fn withdrawing_serves_who_came_next_and_what_is_sold_stays() {
 }
 
 #[test]
+fn of_a_crowd_of_copies_each_is_served_in_turn_and_never_two() {
+    on_each(|place| {
+        let mut ledger = open(place);
+        decided(&mut ledger, "ada", "0", 10, vec![]);
+        for number in 2..6 {
+            // The search lists two of a crowd, the first among them.
+            let others = if number == 2 { vec![1] } else { vec![1, 2] };
+            let pairs = others.into_iter().map(|other| pair(other, PairKind::Copy, s(0, 10), s(0, 10))).collect();
+            decided(&mut ledger, "bob", &number.to_string(), 10, pairs);
+        }
+        for first in 1..6 {
+            let served: Vec<u64> = (1..6).filter(|&number| !offered(&mut ledger, number).is_empty()).collect();
+            assert_eq!(served, [first]);
+            ledger.withdraw(first, None, None).unwrap();
+        }
+        verify(&mut ledger, None).unwrap();
+    });
+}
+
+#[test]
 fn a_persons_decision_is_kept_and_applied() {
     on_each(|place| {
         let mut ledger = open(place);

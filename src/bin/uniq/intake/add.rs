@@ -67,6 +67,10 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
         by: &args.by,
         reference: args.reference.as_deref(),
     };
+    // A slip of the name would begin anew, and pay for everything again.
+    if !quiet && books.is_new() {
+        talk::say(&format!("{}: there is no ledger of this name, a new one is made", books.shown()));
+    }
     let ledger = intake.open()?;
     let sealed = |answer: Answer| -> uniq::Result<Report> {
         if let (Some((files, signer)), Some(certified)) = (&seal, answer.certified) {

@@ -55,6 +55,16 @@ impl Found {
         Ok(Found { ledger, submissions })
     }
 
+    /// What the ledger is called, without a password.
+    pub(super) fn shown(&self) -> String {
+        self.ledger.shown()
+    }
+
+    /// Whether it is a file that is not there yet.
+    pub(super) fn is_new(&self) -> bool {
+        matches!(&self.ledger, Place::File(file) if !file.exists())
+    }
+
     /// The same for the library.
     pub(super) fn books(&self) -> Books<'_> {
         Books { ledger: &self.ledger, submissions: &self.submissions, clock: SystemTime::now, patience: PATIENCE }
