@@ -111,33 +111,50 @@ pub fn check<'a>(index: &Index, query: impl Into<Query<'a>>, options: &CheckOpti
                 Effort::Fast => fingerprint::sketches_of_clip(clip, decoding, options.cancel)?,
                 _ => fingerprint::pictures_of_clip(clip, decoding, options.cancel)?,
             };
-            let of_picture =
-                |picture: &fingerprint::Picture| checked(index, &picture.fingerprint, Origin::Computed, options);
-            let reports = looked.pictures.iter().map(of_picture).collect::<Result<Vec<_>>>()?;
-            let merged = merge::merge(&looked, reports, options.policy.searchable_min.as_secs_f64());
-            // The decoder reports a clip without pictures as an error of its own.
-            let none =
-                || Error::Undecodable { path: clip.to_owned(), reason: "the stream holds no picture".to_owned() };
-            (merged.ok_or_else(none)?, clip)
+            (check_pictures(index, &looked, clip, options)?, clip)
         }
     };
     report.clip.path = path.to_string_lossy().into_owned();
     Ok(report)
 }
 
-/// Checks a clip that has one picture, using only what its fingerprint file keeps, and returns the
-/// fingerprint too: a check of the file then finds the same.
+/// Checks the pictures of a clip that was decoded, as [`check`] does.
 ///
 /// # Errors
 ///
-/// Those of [`check`], and [`Error::SeveralPictures`].
-pub(crate) fn check_kept(index: &Index, clip: &Path, options: &CheckOptions<'_>) -> Result<(Report, Fingerprint)> {
-    let looked = fingerprint::pictures_of_clip(clip, options.decoding, options.cancel)?;
+/// Those of [`check_fingerprint`].
+pub fn check_pictures(
+    index: &Index,
+    looked: &fingerprint::ClipPictures,
+    clip: &Path,
+    options: &CheckOptions<'_>,
+) -> Result<Report> {
+    let of_picture = |picture: &fingerprint::Picture| checked(index, &picture.fingerprint, Origin::Computed, options);
+    let reports = looked.pictures.iter().map(of_picture).collect::<Result<Vec<_>>>()?;
+    let merged = merge::merge(looked, reports, options.policy.searchable_min.as_secs_f64());
+    // The decoder reports a clip without pictures as an error of its own.
+    let none = || Error::Undecodable { path: clip.to_owned(), reason: "the stream holds no picture".to_owned() };
+    let report = merged.ok_or_else(none)?;
+    Ok(Report { clip: Clip { path: clip.to_string_lossy().into_owned(), ..report.clip }, ..report })
+}
+
+/// Checks a decoded clip that has one picture, using only what its fingerprint file keeps, and
+/// returns the fingerprint too: a check of the file then finds the same.
+///
+/// # Errors
+///
+/// Those of [`check_pictures`], and [`Error::SeveralPictures`].
+pub(crate) fn check_kept_pictures(
+    index: &Index,
+    looked: &fingerprint::ClipPictures,
+    clip: &Path,
+    options: &CheckOptions<'_>,
+) -> Result<(Report, Fingerprint)> {
     let made = looked.clone().only(clip)?;
     let invalid = |reason| Error::InvalidFingerprint { path: clip.to_owned(), reason };
     let kept = made.kept().map_err(invalid)?;
     let report = checked(index, &kept, Origin::Computed, options)?;
-    let merged = merge::merge(&looked, vec![report], options.policy.searchable_min.as_secs_f64());
+    let merged = merge::merge(looked, vec![report], options.policy.searchable_min.as_secs_f64());
     let none = || Error::Undecodable { path: clip.to_owned(), reason: "the stream holds no picture".to_owned() };
     let mut report = merged.ok_or_else(none)?;
     report.clip.path = clip.to_string_lossy().into_owned();
@@ -450,6 +467,7 @@ fn report(
         },
         tool: Tool::this(),
         checked_at: options.now.and_then(moment),
+        submission: None,
     }
 }
 

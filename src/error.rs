@@ -307,6 +307,73 @@ pub enum Error {
         /// The range.
         expected: &'static str,
     },
+    /// There is no ledger where one was looked for.
+    #[error("{ledger}: no ledger; name another one with --ledger, or make one with: uniq intake add CLIP --by CREATOR")]
+    NoLedger {
+        /// The ledger.
+        ledger: String,
+    },
+    /// The ledger was made by another version or is something else.
+    #[error("{ledger}: is {found}, this program needs {expected}; {remedy}")]
+    IncompatibleLedger {
+        /// The ledger.
+        ledger: String,
+        /// What it is.
+        found: String,
+        /// What can be read.
+        expected: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The ledger's rows are not those that were written.
+    #[error(
+        "{ledger}: damaged or altered: {what}: {found}; keep this file as evidence, and put a backup back that passes: uniq intake verify"
+    )]
+    CorruptLedger {
+        /// The ledger.
+        ledger: String,
+        /// The row or table that does not fit.
+        what: String,
+        /// What is wrong with it.
+        found: String,
+    },
+    /// Somebody else has the ledger.
+    #[error("{ledger}: locked by another program for more than {} s; find out who holds it (a backup, an open shell?) and do it again", waited.as_secs())]
+    LedgerBusy {
+        /// The ledger.
+        ledger: String,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The ledger could not be read or written.
+    #[error("{ledger}: {doing} failed{}", ledger_advice(source.as_ref()))]
+    Ledger {
+        /// The ledger.
+        ledger: String,
+        /// What was tried, such as `commit`.
+        doing: &'static str,
+        /// The database's answer.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The ledger and the index of its submissions are not of the same time.
+    #[error("{ledger} and {}: out of step: {found}; {remedy}", index.display())]
+    LedgerOutOfStep {
+        /// The ledger.
+        ledger: String,
+        /// The index of its submissions.
+        index: PathBuf,
+        /// What one has and the other lacks.
+        found: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The rules of the ledger do not allow it.
+    #[error("{reason}")]
+    LedgerRefused {
+        /// Why, and what to do.
+        reason: String,
+    },
     /// The caller asked to stop.
     #[error("cancelled")]
     Cancelled,
@@ -361,6 +428,21 @@ fn advice(path: &Path, doing: &str, cause: &std::io::Error) -> &'static str {
             "; a large index has many files: allow more open files with: ulimit -n"
         }
         _ => "",
+    }
+}
+
+/// What to do about an answer of a database, where that is known.
+fn ledger_advice(cause: &(dyn std::error::Error + 'static)) -> &'static str {
+    let text = cause.to_string();
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if says(&["disk is full", "No space left", "disk I/O error", "could not extend file"]) {
+        "; nothing was recorded: free some space and do it again"
+    } else if says(&["readonly", "read-only"]) {
+        "; it or its folder cannot be written to: get the permission, or remount it"
+    } else if says(&["unable to open"]) {
+        "; its folder is missing or may not be read"
+    } else {
+        ""
     }
 }
 

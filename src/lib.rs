@@ -8,7 +8,7 @@
 //! Each arrow is plain data with public fields. A module knows only itself and what stands to its left in
 //!
 //! ```text
-//! error < media < sample < sandbox < fingerprint < index < evidence < search < align < verdict < report < ingest < check < dedup < certificate
+//! error < media < sample < sandbox < fingerprint < index < evidence < search < align < verdict < report < ingest < check < dedup < certificate < ledger
 //! ```
 //!
 //! The library never prints, exits or reads the environment; progress and cancellation are passed in. A file gives the
@@ -42,6 +42,7 @@
 //!    unsearchable.
 //! 10. [`mod@certificate`] signs such an answer, so that others can verify it, run the search again, and hold it against what
 //!     was published since.
+//! 11. [`ledger`] keeps which creator offered which seconds first, so that what is unpublished is paid for once.
 //!
 //! # Limitations
 //!
@@ -158,6 +159,7 @@ pub mod evidence;
 pub mod fingerprint;
 pub mod index;
 pub mod ingest;
+pub mod ledger;
 pub mod media;
 pub mod report;
 pub mod sample;
@@ -165,7 +167,7 @@ pub mod sandbox;
 pub mod search;
 pub mod verdict;
 
-pub use check::{CheckOptions, Query, alignments, check, check_fingerprint};
+pub use check::{CheckOptions, Query, alignments, check, check_fingerprint, check_pictures};
 pub use error::{Error, Result};
 #[cfg(unix)]
 pub use fingerprint::serve;

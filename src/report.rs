@@ -54,6 +54,7 @@
 //! | `tool.commit` | string or null | commit of its source code, followed by `+changed` if files differ from it; null for a build that is no release |
 //! | `tool.ffmpeg`, `tool.libavcodec` | strings | versions of FFmpeg and libavcodec at run time |
 //! | `checked_at` | string or null | time of the check in RFC 3339, UTC, if the caller gave it; the only field that differs from run to run |
+//! | `submission` | object, or absent | what a ledger of submissions says of the clip, see below; only from `uniq intake`. `payable_minutes` and `provisional_minutes` are then those after its deductions |
 //!
 //! A match:
 //!
@@ -99,6 +100,24 @@
 //! | `state` | `checked` \| `cover` \| `still` \| `not_checked` | `cover`: the cover of the file; `still`: a single frame beside a video; a clip with a `not_checked` stream is never payable |
 //! | `reason` | string or null | why it was not checked |
 //! | `verdict` | as above, or null | verdict on its picture |
+//!
+//! The submission of a clip to a ledger, `submission`. Its matches are not in `matches[]`, and its deductions not in
+//! `seconds` and `spans[]`, which are about what is public:
+//!
+//! | field | type | meaning |
+//! |---|---|---|
+//! | `number` | integer | its number in the ledger: of two, the smaller was received first |
+//! | `by`, `ref` | string, string or null | who submitted it, and what the creator calls it |
+//! | `state` | `decided` \| `failed` \| `lapsed` \| `withdrawn` | where it stands |
+//! | `received_at` | string or null | when it got its number, in RFC 3339, UTC |
+//! | `provisional` | bool | whether only a fingerprint was seen |
+//! | `payable_minutes` | minutes | payable after all deductions; 0 if provisional |
+//! | `provisional_minutes` | minutes | what becomes payable once the clip confirms the fingerprint |
+//! | `sold_minutes` | minutes | the part of `payable_minutes` that was sold |
+//! | `payable[]` | objects | the payable or provisional seconds: `start_s`, `end_s` |
+//! | `deductions[]` | objects | unpublished seconds that are not payable, in order of time, none twice: `start_s`, `end_s`, `reason`, `number` and `by` of the submission that holds them (null for `remainder`), `there` (the seconds of that submission: `start_s`, `end_s`, or null), `probability`, `evidence_bits`, `mirrored`, `speed`, `identical` of the match (null for `remainder`), `text` (a sentence) |
+//! | `deductions[].reason` | | `already_offered`: the same creator offered them before; `disputed`: another creator did; `undecided`: perhaps an earlier submission shows them, and a person has to decide; `published`: an earlier submission shows that they are public; `remainder`: too short between deductions to be judged |
+//! | `related[]` | objects | earlier submissions that show the same scene at another moment, for which nothing is deducted: `number`, `by`, `start_s`, `end_s`, `there`, `decided` (whether a person has said so) |
 //!
 //! Every field but `checked_at` is the same on every run with the same clip, index and version.
 //!
@@ -171,6 +190,83 @@ pub struct Report {
     /// Time of the check in RFC 3339, UTC; `None` if the caller gave none.
     #[serde(default)]
     pub checked_at: Option<String>,
+    /// What a ledger of submissions says of the clip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submission: Option<Submission>,
+}
+
+/// What a ledger of submissions says of a clip.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Submission {
+    /// Its number.
+    pub number: u64,
+    /// Who submitted it.
+    pub by: String,
+    /// What the creator calls it.
+    #[serde(rename = "ref")]
+    pub reference: Option<String>,
+    /// Where it stands.
+    pub state: String,
+    /// When it got its number, in RFC 3339, UTC.
+    pub received_at: Option<String>,
+    /// Whether only a fingerprint was seen.
+    pub provisional: bool,
+    /// Payable minutes after all deductions.
+    pub payable_minutes: f64,
+    /// Minutes that become payable once the clip confirms the fingerprint.
+    pub provisional_minutes: f64,
+    /// The part of the payable minutes that was sold.
+    pub sold_minutes: f64,
+    /// The payable or provisional seconds.
+    pub payable: Vec<Interval>,
+    /// Unpublished seconds that are not payable.
+    pub deductions: Vec<Deduction>,
+    /// Earlier submissions of the same scene.
+    pub related: Vec<Related>,
+}
+
+/// Unpublished seconds that are not payable, and on whose account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Deduction {
+    /// The seconds of the clip.
+    #[serde(flatten)]
+    pub clip: Interval,
+    /// Why: `already_offered`, `disputed`, `undecided`, `published` or `remainder`.
+    pub reason: String,
+    /// The submission that holds them.
+    pub number: Option<u64>,
+    /// Its creator.
+    pub by: Option<String>,
+    /// Its seconds.
+    pub there: Option<Interval>,
+    /// Probability that they are the same recording, 0..=1.
+    pub probability: Option<f64>,
+    /// Evidence in bits.
+    pub evidence_bits: Option<f64>,
+    /// Whether left and right are exchanged.
+    pub mirrored: Option<bool>,
+    /// Seconds of the other submission per second of the clip; negative if the clip plays backwards.
+    pub speed: Option<f64>,
+    /// Whether they are identical files.
+    pub identical: Option<bool>,
+    /// The sentence for people.
+    pub text: String,
+}
+
+/// An earlier submission of the same scene.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Related {
+    /// Its number.
+    pub number: u64,
+    /// Its creator.
+    pub by: String,
+    /// The seconds of the clip.
+    #[serde(flatten)]
+    pub clip: Interval,
+    /// Its seconds.
+    pub there: Interval,
+    /// Whether a person has decided that they are different recordings.
+    pub decided: bool,
 }
 
 /// The clip.

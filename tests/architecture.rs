@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module may name only itself and what stands to its left.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "error",
     "media",
     "sample",
@@ -23,10 +23,11 @@ const ORDER: [&str; 15] = [
     "check",
     "dedup",
     "certificate",
+    "ledger",
 ];
 
 /// Foreign crates that have one place, as a file or a folder: what would have to change with them is all there.
-const PLACES: [(&str, &[&str], &str); 11] = [
+const PLACES: [(&str, &[&str], &str); 14] = [
     ("ffmpeg-next", &["ffmpeg_next", "ffmpeg_sys_next", "ffmpeg"], "src/media/"),
     ("image_hasher", &["image_hasher"], "src/fingerprint/hash.rs"),
     ("hnsw_rs", &["hnsw_rs"], "src/index/cells/graph.rs"),
@@ -38,6 +39,9 @@ const PLACES: [(&str, &[&str], &str); 11] = [
     ("landlock", &["landlock"], "src/sandbox/"),
     ("seccompiler", &["seccompiler"], "src/sandbox/"),
     ("libc", &["libc"], "src/sandbox/"),
+    ("rusqlite", &["rusqlite"], "src/ledger/store/sqlite.rs"),
+    ("postgres", &["tokio_postgres", "NoTls"], "src/ledger/store/postgres.rs"),
+    ("bytes", &["BytesMut"], "src/ledger/store/postgres.rs"),
 ];
 
 /// Foreign crates that only the program may name.

@@ -7,15 +7,15 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest as _, Sha256};
 
 use super::predicate::{
-    Clip, ClipDigest, Corpus, Decoder, Evidence, FingerprintDigest, Grade, Interval, MILLION, Match, Method, Power,
-    Predicate, Reason, Search, Source, Span, Statement, total,
+    Clip, ClipDigest, Corpus, Decoder, Deduction, Evidence, FingerprintDigest, Grade, Interval, MILLION, Match, Method,
+    Power, Predicate, Reason, Search, Source, Span, Statement, Submission, total,
 };
 use super::result;
-use crate::check::{CheckOptions, check_kept};
+use crate::check::{CheckOptions, check_kept_pictures};
 use crate::error::{Error, Result};
-use crate::fingerprint::Fingerprint;
+use crate::fingerprint::{self, ClipPictures, Fingerprint};
 use crate::index::{Index, hex};
-use crate::report::{NonMatch, Report, SpanState, Verdict};
+use crate::report::{self, NonMatch, Report, SpanState, Verdict};
 use crate::search::RADIUS;
 use crate::verdict::{Model, Policy};
 
@@ -47,11 +47,58 @@ pub struct Certified {
 /// picture, of which a fingerprint holds one, and [`Error::InvalidSetting`] if
 /// [`CheckOptions::now`] is not said.
 pub fn certify(index: &Index, clip: &Path, options: &CheckOptions<'_>, terms: &Terms<'_>) -> Result<Certified> {
+    // Before the work, which may take long.
+    now(options)?;
+    let looked = fingerprint::pictures_of_clip(clip, options.decoding, options.cancel)?;
+    certify_pictures(index, &looked, clip, options, terms)
+}
+
+/// As [`certify`], of a clip that was decoded.
+///
+/// # Errors
+///
+/// See there.
+pub fn certify_pictures(
+    index: &Index,
+    looked: &ClipPictures,
+    clip: &Path,
+    options: &CheckOptions<'_>,
+    terms: &Terms<'_>,
+) -> Result<Certified> {
     let now = now(options)?;
-    let (report, fingerprint) = check_kept(index, clip, options)?;
+    let (report, fingerprint) = check_kept_pictures(index, looked, clip, options)?;
     let predicate = predicate(&report, index, &fingerprint, options, terms, now);
     let statement = Statement::new(report.clip.sha256.clone(), predicate);
     Ok(Certified { report, fingerprint, statement })
+}
+
+impl Certified {
+    /// Says also what a ledger says of the clip: less may be payable then.
+    #[must_use]
+    pub fn with_submission(mut self, said: &report::Submission) -> Certified {
+        let interval = |of: report::Interval| Interval { start_ms: millis(of.start_s), end_ms: millis(of.end_s) };
+        let predicate = &mut self.statement.predicate;
+        predicate.submission = Some(Submission {
+            number: said.number,
+            by: said.by.clone(),
+            reference: said.reference.clone(),
+            received_at: said.received_at.clone(),
+            payable: if said.provisional { Vec::new() } else { said.payable.iter().copied().map(interval).collect() },
+            deductions: said
+                .deductions
+                .iter()
+                .map(|deduction| Deduction {
+                    start_ms: millis(deduction.clip.start_s),
+                    end_ms: millis(deduction.clip.end_s),
+                    reason: deduction.reason.clone(),
+                    number: deduction.number,
+                })
+                .collect(),
+        });
+        predicate.payable_ms = predicate.payable_most_ms();
+        finish(predicate);
+        self
+    }
 }
 
 /// SHA-256 of all that decides beside the keys: policy, model and radius.
@@ -128,6 +175,7 @@ pub(super) fn predicate(
         checked_at,
         previous: None,
         policy_uri: terms.policy_uri.map(str::to_owned),
+        submission: None,
         result_digest: String::new(),
     };
     finish(&mut predicate);
@@ -242,6 +290,13 @@ fn limits(predicate: &Predicate) -> Vec<String> {
         limits.push(format!(
             "Only what was added after generation {since} was searched for this certificate; all else is as in the certificate that it \
              names."
+        ));
+    }
+    if let Some(submission) = &predicate.submission {
+        limits.push(format!(
+            "What is payable counts the clip as submission {} of one ledger, as that stood when this was made: seconds that earlier \
+             submissions of that ledger hold are deducted, and other ledgers were not asked.",
+            submission.number
         ));
     }
     limits.push(format!(

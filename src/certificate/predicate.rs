@@ -92,8 +92,62 @@ pub struct Predicate {
     /// Where the policy is written down; null if that was not said.
     #[serde(deserialize_with = "present")]
     pub policy_uri: Option<String>,
+    /// What a ledger of submissions says of the clip; absent where none was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submission: Option<Submission>,
     /// SHA-256 of [`lines`](super::lines): equal for equal results.
     pub result_digest: String,
+}
+
+/// What a ledger of submissions says of a clip.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Submission {
+    /// Its number in the ledger: of two, the smaller was received first.
+    pub number: u64,
+    /// Who submitted it.
+    pub by: String,
+    /// What the creator calls it; null if nothing.
+    #[serde(rename = "ref", deserialize_with = "present")]
+    pub reference: Option<String>,
+    /// When it got its number; null if that is not known.
+    #[serde(deserialize_with = "present")]
+    pub received_at: Option<String>,
+    /// The parts that nobody had offered before.
+    pub payable: Vec<Interval>,
+    /// The unpublished parts that are not payable.
+    pub deductions: Vec<Deduction>,
+}
+
+/// An unpublished part that is not payable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs)]
+pub struct Deduction {
+    pub start_ms: u64,
+    pub end_ms: u64,
+    /// As in the report: `already_offered`, `disputed`, `undecided`, `published` or `remainder`.
+    pub reason: String,
+    /// The submission that holds it; null for a remainder.
+    #[serde(deserialize_with = "present")]
+    pub number: Option<u64>,
+}
+
+impl Predicate {
+    /// How much can be payable at most, in ms: what is unpublished, and with a ledger what is payable by it too.
+    pub(super) fn payable_most_ms(&self) -> u64 {
+        if self.verdict == Verdict::Inconclusive {
+            return 0;
+        }
+        let unpublished = self.spans.iter().filter(|span| span.state == SpanState::Unpublished);
+        let Some(submission) = &self.submission else {
+            return total(&self.spans, SpanState::Unpublished);
+        };
+        let common = |span: &Span, part: &Interval| {
+            span.end_ms.min(part.end_ms).saturating_sub(span.start_ms.max(part.start_ms))
+        };
+        unpublished.flat_map(|span| submission.payable.iter().map(move |part| common(span, part))).sum()
+    }
 }
 
 /// What names a fingerprint.
@@ -385,7 +439,14 @@ impl Statement {
             return Err("its spans are not the clip from start to end".into());
         }
         let unpublished = total(spans, SpanState::Unpublished);
-        let payable_most = if *verdict == Verdict::Inconclusive { 0 } else { unpublished };
+        if let Some(submission) = &self.predicate.submission {
+            let parts = &submission.payable;
+            let sorted = parts.windows(2).all(|pair| pair[0].end_ms <= pair[1].start_ms);
+            if !sorted || parts.iter().any(|part| part.start_ms >= part.end_ms) {
+                return Err("the payable parts of its submission are not in order of time".into());
+            }
+        }
+        let payable_most = self.predicate.payable_most_ms();
         if self.predicate.payable_ms > payable_most {
             return Err(format!(
                 "it says that {} ms are payable, of which its spans have {payable_most}",

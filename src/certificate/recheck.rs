@@ -97,7 +97,8 @@ impl<'a> Recheck<'a> {
                 let mut found = predicate(&report, self.index, fingerprint, options, terms, now(options)?);
                 // The clip was seen when it was certified, and what was wrong with its file is not
                 // in the fingerprint.
-                found.payable_ms = found.payable_ms.min(old.payable_ms);
+                found.submission = old.submission.clone();
+                found.payable_ms = found.payable_most_ms().min(old.payable_ms);
                 found.reasons.retain(|reason| reason.code != crate::report::ReasonCode::FromFingerprint);
                 found.clip = old.clip.clone();
                 found.method.decoder = old.method.decoder.clone();

@@ -1,8 +1,19 @@
 //! The commands' names and the version of its objects, known without the program that has them (pure).
 
 /// The commands.
-pub(crate) const COMMANDS: [&str; 10] =
-    ["index", "check", "dedup", "fingerprint", "key", "certify", "certificate", "doctor", "completions", "man"];
+pub(crate) const COMMANDS: [&str; 11] = [
+    "index",
+    "check",
+    "dedup",
+    "fingerprint",
+    "key",
+    "certify",
+    "certificate",
+    "intake",
+    "doctor",
+    "completions",
+    "man",
+];
 
 /// The commands of `uniq index`.
 pub(crate) const INDEX_COMMANDS: [&str; 16] = [

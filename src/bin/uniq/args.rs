@@ -11,10 +11,12 @@ use uniq::index::SearchMode;
 mod certificate;
 mod dedup;
 mod index;
+mod intake;
 
 pub(crate) use certificate::{CertificateCommand, Certify, Extras, KeyCommand, RecheckArgs, Signing, Trust};
 pub(crate) use dedup::Dedup;
 pub(crate) use index::{BenignCommand, IndexCommand, Sourced};
+pub(crate) use intake::{Change, Decided, Format, IntakeAdd, IntakeCommand, LedgerOption, Table};
 
 use crate::expected::Expectation;
 
@@ -131,6 +133,13 @@ Exit codes: those of `uniq check`: 0 every clip is unpublished, 1 something is p
         after_help = "Example:\n  uniq certificate verify clip.mp4.certificate.json --key checks.key.pub"
     )]
     Certificate(CertificateCommand),
+    /// Record who offers which seconds first, so that none is paid for twice
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Example:\n  uniq intake add clip.mp4 --by alice && uniq intake list"
+    )]
+    Intake(IntakeCommand),
     /// Test what protects this computer from foreign files, and what the program needs
     #[command(after_help = "\
 Example:

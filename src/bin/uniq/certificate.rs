@@ -22,7 +22,7 @@ use crate::exit::Exit;
 use crate::output;
 use crate::text::{count, plain};
 
-pub(crate) use issue::{certify, files_of, issue};
+pub(crate) use issue::{Files, are_free, certify, files_of, issue, seal};
 
 /// Runs one of the commands.
 pub(crate) fn run(command: CertificateCommand, quiet: bool) -> anyhow::Result<Exit> {

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use uniq::Error;
 use uniq::ingest::{self, Reach, Sources};
 
-use crate::args::Check;
+use crate::args::{Check, Guard};
 use crate::guard;
 
 /// The clips, and what gave none.
@@ -23,7 +23,12 @@ pub(crate) struct Clips {
 
 /// Finds the clips of `uniq check`.
 pub(crate) fn clips(args: &Check) -> anyhow::Result<Clips> {
-    clips_within(&args.clips, &Reach { links: guard::links(&args.guard), list_root: args.list_root.clone() })
+    named(&args.clips, &args.guard, args.list_root.clone())
+}
+
+/// Finds the clips that these inputs name, with the guard's view of links.
+pub(crate) fn named(inputs: &[PathBuf], guard: &Guard, list_root: Option<PathBuf>) -> anyhow::Result<Clips> {
+    clips_within(inputs, &Reach { links: guard::links(guard), list_root })
 }
 
 /// Finds the clips that these inputs name.

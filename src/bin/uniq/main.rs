@@ -15,6 +15,7 @@ mod expected;
 mod guard;
 mod index;
 mod inputs;
+mod intake;
 mod key;
 mod output;
 mod pages;
@@ -78,6 +79,7 @@ fn run(args: &[OsString]) -> anyhow::Result<Exit> {
         Command::Key(command) => key::run(&command),
         Command::Certify(args) => certificate::certify(&args, cli.quiet),
         Command::Certificate(command) => certificate::run(command, cli.quiet),
+        Command::Intake(command) => intake::run(command, cli.quiet),
         Command::Completions { shell } => pages::completions(shell),
         Command::Man { dir } => pages::man(dir.as_deref()),
     }

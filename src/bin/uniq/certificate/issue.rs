@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use serde_json::json;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
-use uniq::certificate::{self, Envelope, Signer, Statement, Terms};
+use uniq::certificate::{self, Certified, Envelope, Signer, Statement, Terms};
 use uniq::index::Index;
 use uniq::report::{Report, SCHEMA, Verdict};
 use uniq::sandbox::json_line;
@@ -119,10 +119,22 @@ pub(crate) fn issue(
     extras: &Extras,
 ) -> uniq::Result<Written> {
     // Told before the work, which may take long.
-    for file in [&files.certificate, &files.fingerprint] {
-        is_free(file)?;
-    }
-    let certified = certificate::certify(index, clip, options, terms)?;
+    are_free(files)?;
+    seal(certificate::certify(index, clip, options, terms)?, signer, files, extras)
+}
+
+/// Fails if something is there where a certificate and its fingerprint go.
+pub(crate) fn are_free(files: &Files) -> uniq::Result<()> {
+    [&files.certificate, &files.fingerprint].into_iter().try_for_each(|file| is_free(file))
+}
+
+/// Signs what was found and writes it, or without a signer the statement.
+pub(crate) fn seal(
+    certified: Certified,
+    signer: Option<&dyn Signer>,
+    files: &Files,
+    extras: &Extras,
+) -> uniq::Result<Written> {
     // What would be refused by who reads it is not signed.
     let payload = certified.statement.to_bytes();
     let contradicts = |reason| Error::NotSigned { reason: format!("the statement would be refused: {reason}") };

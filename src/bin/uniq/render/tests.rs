@@ -75,6 +75,7 @@ fn base(verdict: Verdict) -> Report {
             libavcodec: "59.37.100".into(),
         },
         checked_at: Some("2026-11-29T03:05:33Z".into()),
+        submission: None,
     }
 }
 

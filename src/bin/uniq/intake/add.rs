@@ -1,0 +1,209 @@
+//! `uniq intake add`: numbers in the order of the clips, then work on several at a time, answers in the order of the clips.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::SystemTime;
+
+use serde_json::json;
+use uniq::certificate::Signer;
+use uniq::index::Index;
+use uniq::ledger::{Answer, Intake, Kind, Ledger, Notice, Offer};
+use uniq::report::{Report, SCHEMA, Verdict};
+use uniq::sandbox::json_line;
+use uniq::{CheckOptions, Error};
+
+use super::place::Found;
+use super::{LEASE, render};
+use crate::args::IntakeAdd;
+use crate::exit::Exit;
+use crate::output::{self, Paint};
+use crate::place::Place;
+use crate::{certificate, guard, inputs, render as report, signal, signer, talk};
+
+/// Adds the clips.
+pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
+    let books = Found::choose(&args.place)?;
+    let place = Place::existing(args.index.dir.clone())?;
+    let clips = inputs::named(&args.clips, &args.guard, args.list_root.clone())?;
+    if !quiet && !clips.no_videos.is_empty() {
+        talk::say(&crate::check::not_looked_at(&clips.no_videos));
+    }
+    let mut answers = Answers { json: args.json, paint: Paint::for_stdout(), exit: Exit::Success, shown: 0 };
+    for (path, error) in &clips.problems {
+        answers.print(path, Err(error))?;
+    }
+    let clips = clips.clips;
+    if args.confirms.is_some() {
+        anyhow::ensure!(clips.len() == 1, "--for is for one clip");
+    }
+    let seal = seal_of(args, &clips)?;
+    let decoding = guard::decoding(&args.guard, quiet)?;
+    let threads =
+        args.threads.count.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
+    // The search inside a check spreads over rayon's global pool, whose size is fixed by its first use: opening the index.
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    let index = Index::open(&place.dir)?;
+    let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
+    let options = CheckOptions {
+        effort: args.effort.into(),
+        search: args.search.into(),
+        cancel: Some(&cancel),
+        now: Some(SystemTime::now()),
+        ..CheckOptions::new(&decoding)
+    };
+    let notice = |notice: Notice<'_>| {
+        if !quiet {
+            render::notice(notice);
+        }
+    };
+    let intake = Intake { books: books.books(), index: &index, options: &options, lease: LEASE, notice: &notice };
+    let terms = seal.as_ref().map(|_| signer::terms(&args.signing));
+    let offer = |file| Offer {
+        file,
+        kind: if args.fingerprint { Kind::Fingerprint } else { Kind::Clip },
+        by: &args.by,
+        reference: args.reference.as_deref(),
+    };
+    // A slip of the name would begin anew, and pay for everything again.
+    if !quiet && books.is_new() {
+        talk::say(&format!("{}: there is no ledger of this name, a new one is made", books.shown()));
+    }
+    let ledger = intake.open()?;
+    let sealed = |answer: Answer| -> uniq::Result<Report> {
+        if let (Some((files, signer)), Some(certified)) = (&seal, answer.certified) {
+            certificate::seal(certified, Some(&**signer), files, &args.extras)?;
+        }
+        Ok(answer.report)
+    };
+    if let (Some(number), [clip]) = (args.confirms, &clips[..]) {
+        let mut ledger = ledger;
+        let answer = intake.confirm(&mut ledger, number, &offer(clip), terms.as_ref()).and_then(sealed);
+        answers.print(clip, answer.as_ref())?;
+        return Ok(answers.exit);
+    }
+    // The next clip, and the connection with which clips get their numbers, one after the other.
+    let receipt = Mutex::new((0_usize, ledger));
+    let (sender, receiver) = mpsc::channel();
+    let written = thread::scope(|scope| {
+        for _ in 0..threads.min(clips.len()) {
+            let sender = sender.clone();
+            let (receipt, clips, intake, offer, terms, sealed, cancel) =
+                (&receipt, &clips, &intake, &offer, &terms, &sealed, &cancel);
+            scope.spawn(move || {
+                let mut own: Option<Ledger> = None;
+                loop {
+                    let (at, received) = {
+                        let mut receipt = receipt.lock().unwrap_or_else(PoisonError::into_inner);
+                        let at = receipt.0;
+                        let Some(clip) = clips.get(at) else { return };
+                        receipt.0 += 1;
+                        let stopped = cancel.load(std::sync::atomic::Ordering::Relaxed);
+                        let received =
+                            if stopped { Err(Error::Cancelled) } else { intake.receive(&mut receipt.1, &offer(clip)) };
+                        (at, received)
+                    };
+                    let answer = received.and_then(|received| {
+                        let ledger = match &mut own {
+                            Some(ledger) => ledger,
+                            None => own.insert(intake.books.open(false)?),
+                        };
+                        intake.answer(ledger, &received, terms.as_ref())
+                    });
+                    if sender.send((at, answer.and_then(sealed))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let (mut early, mut turn) = (BTreeMap::new(), 0);
+        for (at, answer) in receiver {
+            early.insert(at, answer);
+            while let Some(answer) = early.remove(&turn) {
+                if let Err(error) = answers.print(&clips[turn], answer.as_ref()) {
+                    cancel.store(true, std::sync::atomic::Ordering::SeqCst);
+                    return Err(error);
+                }
+                turn += 1;
+            }
+        }
+        Ok(())
+    });
+    match written {
+        // Nobody reads any more: what is recorded is recorded, and what was not told can be asked for again.
+        Err(error) if output::is_broken_pipe(&error) => Ok(answers.exit.worst(Exit::Inconclusive)),
+        other => other.map(|()| answers.exit),
+    }
+}
+
+type Seal = (certificate::Files, Box<dyn Signer + Sync>);
+
+/// Where a certificate of the one clip goes, and what signs it, if one is wanted.
+fn seal_of(args: &IntakeAdd, clips: &[PathBuf]) -> anyhow::Result<Option<Seal>> {
+    let Some(file) = &args.certificate else {
+        let unused = args.signing.key.is_some() || args.signing.signer_command.is_some();
+        anyhow::ensure!(!unused, "a key, and nothing to sign: name the certificate with --certificate FILE");
+        return Ok(None);
+    };
+    anyhow::ensure!(clips.len() == 1, "--certificate is for one clip; add the clips one by one");
+    let files = certificate::files_of(file);
+    certificate::are_free(&files)?;
+    Ok(Some((files, signer::required(&args.signing)?)))
+}
+
+/// Prints answers and keeps the worst of them.
+struct Answers {
+    json: bool,
+    paint: Paint,
+    exit: Exit,
+    /// Reports for a person, which an empty line parts.
+    shown: usize,
+}
+
+impl Answers {
+    fn print(&mut self, clip: &Path, answer: Result<&Report, &Error>) -> anyhow::Result<()> {
+        self.exit = self.exit.worst(answer.map_or(Exit::Error, exit));
+        let mut out = output::stdout();
+        match answer {
+            Ok(found) if self.json => writeln!(out, "{}", json_line(found)?)?,
+            Ok(found) => {
+                if self.shown > 0 {
+                    writeln!(out)?;
+                }
+                self.shown += 1;
+                report::report(&mut out, found, self.paint)?;
+                render::submission(&mut out, found)?;
+            }
+            Err(error) => {
+                talk::fail_about(clip, error);
+                if self.json {
+                    let object = json!({
+                        "schema": SCHEMA,
+                        "clip": { "path": clip.to_string_lossy() },
+                        "code": error.code(),
+                        "message": talk::about(clip, error),
+                    });
+                    writeln!(out, "{}", json_line(&object)?)?;
+                }
+            }
+        }
+        // An answer is told one by one: what a reader has seen is durable.
+        out.flush()?;
+        Ok(())
+    }
+}
+
+/// What an answer means for a script: whether all that is unpublished is payable.
+fn exit(report: &Report) -> Exit {
+    let deductions = report.submission.iter().flat_map(|said| &said.deductions);
+    let mut reasons = deductions.map(|deduction| deduction.reason.as_str()).peekable();
+    match report.verdict {
+        Verdict::Unpublished if reasons.peek().is_none() => Exit::Success,
+        Verdict::Unpublished if reasons.all(|reason| matches!(reason, "undecided" | "remainder")) => Exit::Inconclusive,
+        Verdict::Unpublished => Exit::Published,
+        verdict => verdict.into(),
+    }
+}

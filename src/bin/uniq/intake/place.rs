@@ -1,0 +1,72 @@
+//! Decides where the ledger and the index of its submissions are.
+
+use std::env;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use etcetera::BaseStrategy;
+use uniq::ledger::{Books, Place};
+
+use super::PATIENCE;
+use crate::args::LedgerOption;
+
+/// The environment variable that names the ledger: a URL with a password is better there than on a command line, which
+/// everybody on the host can see.
+const LEDGER_VARIABLE: &str = "UNIQ_LEDGER";
+
+/// Where the ledger is, and what belongs to it.
+#[derive(Debug)]
+pub(super) struct Found {
+    ledger: Place,
+    /// The folder of the index of its submissions.
+    submissions: PathBuf,
+}
+
+impl Found {
+    /// The options, else the environment, else the user's data folder.
+    pub(super) fn choose(option: &LedgerOption) -> anyhow::Result<Found> {
+        let variable = || env::var(LEDGER_VARIABLE).ok().filter(|value| !value.is_empty());
+        let ledger = match option.ledger.clone().or_else(variable) {
+            Some(text) => Place::parse(&text),
+            None => {
+                let strategy = etcetera::choose_base_strategy().map_err(|_| {
+                    anyhow::anyhow!("no place for the ledger: there is no home folder; name one with --ledger FILE")
+                })?;
+                Place::File(strategy.data_dir().join("uniq").join("ledger.db"))
+            }
+        };
+        let submissions = match (&option.submissions, &ledger) {
+            (Some(dir), _) => dir.clone(),
+            (None, Place::File(file)) => {
+                let mut name = file.clone().into_os_string();
+                name.push(".index");
+                name.into()
+            }
+            (None, Place::Postgres(_)) => anyhow::bail!(
+                "name the folder with the keys of the submissions, which all hosts of this ledger share, with --submissions DIR"
+            ),
+        };
+        if submissions.exists() && !submissions.is_dir() {
+            anyhow::bail!(
+                "{}: not a folder; name the folder of the submissions' index with --submissions DIR",
+                submissions.display()
+            );
+        }
+        Ok(Found { ledger, submissions })
+    }
+
+    /// What the ledger is called, without a password.
+    pub(super) fn shown(&self) -> String {
+        self.ledger.shown()
+    }
+
+    /// Whether it is a file that is not there yet.
+    pub(super) fn is_new(&self) -> bool {
+        matches!(&self.ledger, Place::File(file) if !file.exists())
+    }
+
+    /// The same for the library.
+    pub(super) fn books(&self) -> Books<'_> {
+        Books { ledger: &self.ledger, submissions: &self.submissions, clock: SystemTime::now, patience: PATIENCE }
+    }
+}

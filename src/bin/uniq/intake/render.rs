@@ -1,0 +1,91 @@
+//! What the ledger says of a submission, in sentences (pure, but for notices).
+
+use std::io::{self, Write};
+
+use uniq::ledger::Notice;
+use uniq::report::{Deduction, Interval, Report, Submission};
+
+use crate::talk;
+use crate::text::{clock, plain, tenths, whole};
+
+/// Writes what the ledger says below the report.
+pub(super) fn submission(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    let Some(said) = &report.submission else { return Ok(()) };
+    writeln!(out, "  {}", heading(said))?;
+    for deduction in &said.deductions {
+        writeln!(out, "    {}", deducted(deduction))?;
+    }
+    for related in &said.related {
+        writeln!(
+            out,
+            "    {}: related to submission {} by {} ({}), the same scene at another moment; not deducted",
+            interval(related.clip),
+            related.number,
+            plain(&related.by),
+            interval(related.there)
+        )?;
+    }
+    Ok(())
+}
+
+fn heading(said: &Submission) -> String {
+    let reference = said.reference.as_deref().map_or(String::new(), |text| format!(" ({})", plain(text)));
+    let at = said.received_at.as_deref().map_or(String::new(), |at| format!(", received {}", plain(at)));
+    let payable = match said.provisional {
+        true => format!("{} s provisionally payable, until the clip is seen", tenths(said.provisional_minutes * 60.0)),
+        false => format!("{} s payable", tenths(said.payable_minutes * 60.0)),
+    };
+    let sold = match said.sold_minutes {
+        sold if sold > 0.0 => format!(", {} s of them sold", tenths(sold * 60.0)),
+        _ => String::new(),
+    };
+    let state = if said.state == "decided" { String::new() } else { format!(", {}", plain(&said.state)) };
+    format!("submission    {} by {}{reference}{at}{state}: {payable}{sold}", said.number, plain(&said.by))
+}
+
+fn deducted(deduction: &Deduction) -> String {
+    let mut line = format!("{}: {}", interval(deduction.clip), plain(&deduction.text));
+    if let Some(there) = deduction.there {
+        line += &format!(", there {}", interval(there));
+    }
+    let mut how = Vec::new();
+    if deduction.identical == Some(true) {
+        how.push("the same bytes".to_owned());
+    } else {
+        if deduction.mirrored == Some(true) {
+            how.push("mirrored".to_owned());
+        }
+        if let Some(speed) = deduction.speed.filter(|speed| (speed - 1.0).abs() > 0.02) {
+            how.push(format!("at {speed:.2} times the speed"));
+        }
+        if let (Some(probability), Some(bits)) = (deduction.probability, deduction.evidence_bits) {
+            how.push(format!("probability {probability:.2}, {} bits", whole(bits)));
+        }
+    }
+    if how.is_empty() { line } else { format!("{line} ({})", how.join(", ")) }
+}
+
+fn interval(of: Interval) -> String {
+    format!("{} to {}", clock(of.start_s), clock(of.end_s))
+}
+
+/// Says on standard error what goes on.
+pub(super) fn notice(notice: Notice<'_>) {
+    match notice {
+        Notice::Received(of) => talk::say_over(&format!("{}: submission {}", of.path, of.number)),
+        Notice::Waiting { number, behind } if number == behind => {
+            talk::say_over(&format!("submission {number} is worked on by another process"));
+        }
+        Notice::Waiting { number, behind } => {
+            talk::say_over(&format!("submission {number} waits for submission {behind}, which came before it"));
+        }
+        Notice::TakenOver(of) => {
+            talk::say_over(&format!(
+                "submission {} was left by its worker, and is worked on here: {}",
+                of.number, of.path
+            ));
+        }
+        Notice::Lapsed(of, why) => talk::say_over(&format!("submission {} by {} has lapsed: {why}", of.number, of.by)),
+        _ => {}
+    }
+}

@@ -1,0 +1,150 @@
+//! What the ledger says of a submission, in the words of a report (pure).
+
+use std::time::{Duration, SystemTime};
+
+use super::book::{Standings, name_of};
+use super::claims::{Deducted, Deduction, Pair};
+use super::interval::{Interval, Intervals};
+use super::record::{Claim, ClaimState};
+use crate::report::{self, Reason, ReasonCode, Related, Report, Span, SpanState, Verdict};
+
+/// What a report says of a submission.
+pub fn submission(of: &Standings) -> report::Submission {
+    let length = |states: &[ClaimState]| minutes(claimed(&of.claims, states).total_ms());
+    let held = length(&[ClaimState::Offered, ClaimState::Sold]);
+    let provisional = of.submission.provisional;
+    report::Submission {
+        number: of.submission.number,
+        by: of.submission.by.clone(),
+        reference: of.submission.reference.clone(),
+        state: name_of(&of.submission.standing).to_owned(),
+        received_at: crate::index::moment(SystemTime::UNIX_EPOCH + Duration::from_millis(of.submission.received_ms)),
+        provisional,
+        payable_minutes: if provisional { 0.0 } else { held },
+        provisional_minutes: if provisional { held } else { 0.0 },
+        sold_minutes: length(&[ClaimState::Sold]),
+        payable: claimed(&of.claims, &[ClaimState::Offered, ClaimState::Sold]).iter().map(seconds).collect(),
+        deductions: of.settled.deductions.iter().map(|deduction| described(of, deduction)).collect(),
+        related: of.settled.related.iter().filter_map(|&at| of.pairs.get(at)).map(|pair| related(of, pair)).collect(),
+    }
+}
+
+/// A report with what the ledger says, and with what is payable after that.
+pub(super) fn with(mut report: Report, said: report::Submission) -> Report {
+    report.payable_minutes = said.payable_minutes;
+    report.provisional_minutes = said.provisional_minutes;
+    report.submission = Some(said);
+    report
+}
+
+/// Lets nothing of a report be unpublished that is not in a set.
+pub(super) fn restrict(report: &mut Report, allowed: &Intervals) {
+    let mut spans: Vec<Span> = Vec::new();
+    for span in &report.spans {
+        let whole: Intervals = Interval::of_seconds(span.start_s, span.end_s).into();
+        if span.state != SpanState::Unpublished || whole.without(allowed).is_empty() {
+            spans.push(span.clone());
+            continue;
+        }
+        let part = |part: Interval, state| {
+            let length = Duration::from_millis(part.length_ms());
+            let reason = (state == SpanState::Unsearchable).then(|| {
+                Reason::of(
+                    ReasonCode::FromFingerprint,
+                    length,
+                    "the fingerprint that was submitted was not unpublished here",
+                )
+            });
+            Span { start_s: part.start_s(), end_s: part.end_s(), state, reason }
+        };
+        let mut parts: Vec<Span> =
+            whole.intersection(allowed).iter().map(|inside| part(inside, SpanState::Unpublished)).collect();
+        parts.extend(whole.without(allowed).iter().map(|outside| part(outside, SpanState::Unsearchable)));
+        parts.sort_by(|a, b| a.start_s.total_cmp(&b.start_s));
+        spans.extend(parts);
+    }
+    report.spans = spans;
+    let total = |state| -> f64 {
+        let of_state = report.spans.iter().filter(|span| span.state == state);
+        let ms: u64 = of_state.map(|span| Interval::of_seconds(span.start_s, span.end_s).length_ms()).sum();
+        ms as f64 / 1e3
+    };
+    (report.seconds.unpublished, report.seconds.unsearchable) =
+        (total(SpanState::Unpublished), total(SpanState::Unsearchable));
+    let unpublished = report.seconds.unpublished;
+    report.payable_minutes =
+        if report.verdict == Verdict::Inconclusive { 0.0 } else { minutes((unpublished * 1e3).round() as u64) };
+}
+
+/// The claims in some states.
+pub(super) fn claimed(claims: &[Claim], states: &[ClaimState]) -> Intervals {
+    let claims = claims.iter().filter(|claim| states.contains(&claim.state));
+    claims.map(|claim| Interval::new(claim.start_ms, claim.end_ms)).collect()
+}
+
+fn described(of: &Standings, deduction: &Deduction) -> report::Deduction {
+    let pair = deduction.pair.and_then(|at| of.pairs.get(at));
+    let holder = pair.map(|_| deduction.holder);
+    let by = holder.map(|_| deduction.creator.clone());
+    let there = pair.map(|_| seconds(deduction.there));
+    let through = pair.filter(|pair| pair.other != deduction.holder).map(|pair| pair.other);
+    let text = match deduction.reason {
+        Deducted::AlreadyOffered => {
+            format!("{} has offered it before, in submission {}", deduction.creator, deduction.holder)
+        }
+        Deducted::Disputed => {
+            format!("disputed: {} has offered it before, in submission {}", deduction.creator, deduction.holder)
+        }
+        Deducted::Undecided => format!(
+            "inconclusive: perhaps it was offered before by {}, in submission {}; a person has to decide",
+            deduction.creator, deduction.holder
+        ),
+        Deducted::Published => format!("submission {} shows that it is public", deduction.holder),
+        Deducted::Remainder => "too short between what is deducted to be judged".to_owned(),
+    };
+    let through = through.map_or(String::new(), |through| format!(" (as submission {through}, withdrawn, shows)"));
+    report::Deduction {
+        clip: seconds(deduction.here),
+        reason: name(deduction.reason).to_owned(),
+        number: holder,
+        by,
+        there,
+        probability: pair.map(|pair| f64::from(pair.probability_ppm) / 1e6),
+        evidence_bits: pair.map(|pair| pair.evidence_millibits as f64 / 1e3),
+        mirrored: pair.map(|pair| pair.mirrored),
+        speed: pair.map(|pair| pair.speed_permille as f64 / 1e3),
+        identical: pair.map(|pair| pair.identical),
+        text: format!("{text}{through}"),
+    }
+}
+
+/// How a reason is written.
+pub(super) fn name(reason: Deducted) -> &'static str {
+    match reason {
+        Deducted::AlreadyOffered => "already_offered",
+        Deducted::Disputed => "disputed",
+        Deducted::Undecided => "undecided",
+        Deducted::Published => "published",
+        Deducted::Remainder => "remainder",
+    }
+}
+
+fn related(of: &Standings, pair: &Pair) -> Related {
+    let by = of.creators.get(&pair.other).cloned().unwrap_or_default();
+    Related {
+        number: pair.other,
+        by,
+        clip: seconds(pair.here),
+        there: seconds(pair.there),
+        decided: pair.kind != super::claims::PairKind::SameScene,
+    }
+}
+
+fn seconds(of: Interval) -> report::Interval {
+    report::Interval { start_s: of.start_s(), end_s: of.end_s() }
+}
+
+fn minutes(ms: u64) -> f64 {
+    // As precise as those of a report.
+    (ms as f64 / 60.0).round() / 1e3
+}

@@ -1,0 +1,380 @@
+//! Which seconds of a submission can be claimed, given what it shares with others (pure).
+//!
+//! A submission is *eligible* for its unpublished seconds. Each pair of submissions that share seconds says which of the one
+//! show which of the other. What another submission holds is deducted:
+//!
+//! - An earlier submission that stands holds all that it is eligible for, and what it repeats, whether or not it was paid for it:
+//!   if not, somebody before it holds that.
+//! - What was published of an earlier submission is public in this one too, though the search missed it here.
+//! - A withdrawn submission holds nothing itself. Its seconds that another one shares are still held by that one, so that nothing is
+//!   gained by withdrawing the link between two copies, and nothing is lost of a crowd of copies, of which the search lists only some.
+//! - A later submission holds what it has claimed. Pairs with later ones are looked for only when a clip confirms its
+//!   fingerprint.
+//!
+//! So no second is claimed twice, whatever is withdrawn or decided by people, and in whatever order.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::interval::{Interval, Intervals};
+use crate::Result;
+
+/// Where a submission stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It has its number, and no answer yet.
+    Received,
+    /// It has its answer.
+    Decided,
+    /// It cannot be read.
+    Failed,
+    /// Its worker ended before the answer, and the clip was gone or changed by then.
+    Lapsed,
+    /// It was taken back; its claims have ended.
+    Withdrawn,
+}
+
+/// What two submissions share.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PairKind {
+    /// The same recording.
+    Copy,
+    /// The same recording or another take of it: undecided.
+    Undecided,
+    /// Another take of the same scene: related, and nothing is deducted.
+    SameScene,
+}
+
+/// What a person says of two submissions that share something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// They are the same recording.
+    Same,
+    /// They are different recordings.
+    Distinct,
+}
+
+/// Seconds of a submission that show seconds of another.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Pair {
+    /// The other submission.
+    pub other: u64,
+    /// What they share.
+    pub kind: PairKind,
+    /// The seconds here.
+    pub here: Interval,
+    /// The seconds of the other.
+    pub there: Interval,
+    /// `here`, and what lies beside it that is then not payable either.
+    pub covers: Intervals,
+    /// Milliseconds of the other in a second here; below 0, backwards.
+    pub speed_permille: i64,
+    /// Whether left and right are exchanged.
+    pub mirrored: bool,
+    /// Probability of a copy, in parts of a million.
+    pub probability_ppm: u32,
+    /// Evidence in thousandths of a bit.
+    pub evidence_millibits: i64,
+    /// Whether they are the same bytes.
+    pub identical: bool,
+}
+
+/// What is known of a submission.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Facts {
+    /// Its number.
+    pub number: u64,
+    /// Who submitted it.
+    pub creator: String,
+    /// Where it stands.
+    pub standing: Standing,
+    /// Its unpublished seconds; none if it is inconclusive.
+    pub eligible: Intervals,
+    /// Its seconds that show again what it has shown.
+    pub repeated: Intervals,
+    /// Its published seconds.
+    pub published: Intervals,
+    /// What it shares with others.
+    pub pairs: Vec<Pair>,
+    /// What it has claimed, offered or sold.
+    pub claimed: Intervals,
+    /// The part of `claimed` that was sold.
+    pub sold: Intervals,
+}
+
+/// What is known of submissions and pairs.
+pub trait Known {
+    /// The facts about a submission; `None` if there is no such number.
+    ///
+    /// # Errors
+    /// Those of whoever keeps them.
+    fn facts(&mut self, number: u64) -> Result<Option<Facts>>;
+
+    /// The submissions that list a pair with this one.
+    ///
+    /// # Errors
+    /// Those of whoever keeps them.
+    fn paired_with(&mut self, number: u64) -> Result<Vec<u64>>;
+
+    /// What a person has decided about a pair, the smaller number first.
+    ///
+    /// # Errors
+    /// Those of whoever keeps them.
+    fn decision(&mut self, earlier: u64, later: u64) -> Result<Option<Decision>>;
+}
+
+/// Why seconds are deducted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deducted {
+    /// The same creator has offered them before.
+    AlreadyOffered,
+    /// Another creator has offered them before.
+    Disputed,
+    /// Perhaps they are of an earlier submission: a person has to decide.
+    Undecided,
+    /// An earlier submission shows that they are public.
+    Published,
+    /// What is left beside others is too short to be judged.
+    Remainder,
+}
+
+/// Seconds that are deducted, and on whose account.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Deduction {
+    /// The seconds here.
+    pub here: Interval,
+    /// Why.
+    pub reason: Deducted,
+    /// The submission that holds them; 0 for a remainder.
+    pub holder: u64,
+    /// The holder's creator; empty for a remainder.
+    pub creator: String,
+    /// The number of the pair in the submission's list; `None` for a remainder.
+    pub pair: Option<usize>,
+    /// The seconds of the pair's other submission; those of `here` for a remainder.
+    pub there: Interval,
+}
+
+/// What can be claimed of a submission.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Settled {
+    /// What can be claimed, without what was sold.
+    pub offered: Intervals,
+    /// What was deducted, in order of time; no two overlap.
+    pub deductions: Vec<Deduction>,
+    /// Numbers of the pairs that are related and deduct nothing.
+    pub related: Vec<usize>,
+}
+
+/// Seconds of a submission, and who holds them.
+#[derive(Clone, Debug)]
+struct Held {
+    intervals: Intervals,
+    holder: u64,
+    /// Whether they are public.
+    public: bool,
+}
+
+/// Settles what a submission can claim.
+///
+/// # Errors
+/// Those of `known`.
+pub fn settle(of: &Facts, known: &mut dyn Known) -> Result<Settled> {
+    let mut settled = Settled::default();
+    if of.standing != Standing::Decided {
+        return Ok(settled);
+    }
+    let mut order: Vec<(PairKind, usize)> = Vec::new();
+    for (at, pair) in of.pairs.iter().enumerate() {
+        match kind(pair, of.number, known)? {
+            PairKind::SameScene => settled.related.push(at),
+            kind => order.push((kind, at)),
+        }
+    }
+    // What is certain comes first, then the smaller number.
+    order.sort_by_key(|&(kind, at)| (kind == PairKind::Undecided, of.pairs[at].other, of.pairs[at].here, at));
+    let mut holdings = Holdings::against(of.number);
+    let mut rest = of.eligible.clone();
+    for (kind, at) in order {
+        let pair = &of.pairs[at];
+        for held in holdings.of(pair.other, known)? {
+            let covered = covered(pair, &held.intervals).intersection(&rest);
+            if covered.is_empty() {
+                continue;
+            }
+            let creator = known.facts(held.holder)?.map_or(String::new(), |holder| holder.creator);
+            let reason = match kind {
+                _ if held.public => Deducted::Published,
+                PairKind::Undecided => Deducted::Undecided,
+                _ if creator == of.creator => Deducted::AlreadyOffered,
+                _ => Deducted::Disputed,
+            };
+            rest = rest.without(&covered);
+            settled.deductions.extend(covered.iter().map(|here| Deduction {
+                here,
+                reason,
+                holder: held.holder,
+                creator: creator.clone(),
+                pair: Some(at),
+                there: to_there(pair, here),
+            }));
+        }
+    }
+    let remainders = remainders(&rest, &settled.deductions);
+    rest = rest.without(&remainders);
+    settled.deductions.extend(remainders.iter().map(|here| Deduction {
+        here,
+        reason: Deducted::Remainder,
+        holder: 0,
+        creator: String::new(),
+        pair: None,
+        there: here,
+    }));
+    settled.deductions.sort_by_key(|deduction| deduction.here);
+    settled.offered = rest.without(&of.sold);
+    Ok(settled)
+}
+
+/// What a pair counts as, after what a person has decided.
+fn kind(pair: &Pair, number: u64, known: &mut dyn Known) -> Result<PairKind> {
+    let (earlier, later) = (pair.other.min(number), pair.other.max(number));
+    Ok(match known.decision(earlier, later)? {
+        Some(Decision::Same) => PairKind::Copy,
+        Some(Decision::Distinct) => PairKind::SameScene,
+        None => pair.kind,
+    })
+}
+
+/// What submissions hold against one of them; each is asked once.
+struct Holdings {
+    against: u64,
+    known: HashMap<u64, Vec<Held>>,
+}
+
+impl Holdings {
+    fn against(number: u64) -> Holdings {
+        Holdings { against: number, known: HashMap::new() }
+    }
+
+    /// What a submission holds.
+    fn of(&mut self, number: u64, known: &mut dyn Known) -> Result<Vec<Held>> {
+        if number > self.against {
+            // Whatever it shares with others, only what it was given counts: it came later.
+            let claimed = known.facts(number)?.map(|facts| facts.claimed).unwrap_or_default();
+            return Ok(vec![Held { intervals: claimed, holder: number, public: false }]);
+        }
+        if let Some(held) = self.known.get(&number) {
+            return Ok(held.clone());
+        }
+        // What is asked for again on the way there adds nothing.
+        self.known.insert(number, Vec::new());
+        let Some(facts) = known.facts(number)? else { return Ok(Vec::new()) };
+        let mut held = Vec::new();
+        match facts.standing {
+            Standing::Decided => {
+                let own = facts.eligible.union(&facts.repeated);
+                held.push(Held { intervals: own, holder: number, public: false });
+            }
+            Standing::Withdrawn => {
+                for pair in facts.pairs.iter().filter(|pair| pair.other < self.against) {
+                    if kind(pair, number, known)? == PairKind::Copy {
+                        for other in self.of(pair.other, known)? {
+                            held.push(Held { intervals: covered(pair, &other.intervals), ..other });
+                        }
+                    }
+                }
+                for later in known.paired_with(number)? {
+                    if later < self.against {
+                        self.shared_by(later, number, &mut held, known)?;
+                    }
+                }
+            }
+            Standing::Received | Standing::Failed | Standing::Lapsed => {}
+        }
+        if matches!(facts.standing, Standing::Decided | Standing::Withdrawn) {
+            held.push(Held { intervals: facts.published, holder: number, public: true });
+        }
+        held.retain(|held| !held.intervals.is_empty());
+        self.known.insert(number, held.clone());
+        Ok(held)
+    }
+
+    /// What is held of a withdrawn submission because another one lists a pair with it.
+    fn shared_by(&mut self, other: u64, number: u64, held: &mut Vec<Held>, known: &mut dyn Known) -> Result<()> {
+        let Some(facts) = known.facts(other)? else { return Ok(()) };
+        let theirs = self.of(other, known)?;
+        for pair in facts.pairs.iter().filter(|pair| pair.other == number) {
+            if kind(pair, other, known)? != PairKind::Copy {
+                continue;
+            }
+            for of_other in &theirs {
+                let shared = of_other.intervals.intersection(&pair.here.into());
+                let intervals = shared.iter().map(|here| to_there(pair, here)).collect();
+                held.push(Held { intervals, ..of_other.clone() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The seconds here that a pair covers, given the seconds there that are held.
+fn covered(pair: &Pair, held: &Intervals) -> Intervals {
+    let there: Intervals = pair.there.into();
+    if held.intersection(&there).is_empty() {
+        return Intervals::default();
+    }
+    // Times of two clips fit to within a part of a second: a short gap is none.
+    let free = there.without(held).of_length(REMAINDER_MS);
+    let free: Intervals = free.iter().map(|interval| to_here(pair, interval)).collect();
+    pair.covers.without(&free)
+}
+
+/// The seconds here that show these of the other.
+fn to_here(pair: &Pair, there: Interval) -> Interval {
+    mapped(there, pair.there, pair.here, pair.speed_permille < 0)
+}
+
+/// The seconds of the other that these show.
+fn to_there(pair: &Pair, here: Interval) -> Interval {
+    mapped(here, pair.here, pair.there, pair.speed_permille < 0)
+}
+
+fn mapped(interval: Interval, from: Interval, to: Interval, backwards: bool) -> Interval {
+    let length = u128::from(from.length_ms().max(1));
+    let at = |time: u64| {
+        let offset = u128::from(time.clamp(from.start_ms, from.end_ms) - from.start_ms);
+        // At most the length of `to`.
+        let offset = ((offset * u128::from(to.length_ms()) + length / 2) / length) as u64;
+        if backwards { to.end_ms - offset } else { to.start_ms + offset }
+    };
+    let (start, end) = (at(interval.start_ms), at(interval.end_ms));
+    Interval::new(start.min(end), start.max(end))
+}
+
+/// What is left beside deductions and too short to be told from them.
+fn remainders(rest: &Intervals, deductions: &[Deduction]) -> Intervals {
+    if deductions.is_empty() {
+        return Intervals::default();
+    }
+    let beside = |interval: &Interval| {
+        deductions.iter().any(|other| other.here.start_ms <= interval.end_ms && interval.start_ms <= other.here.end_ms)
+    };
+    let short: Intervals =
+        rest.iter().filter(|interval| interval.length_ms() < REMAINDER_MS && beside(interval)).collect();
+    if rest.without(&short).total_ms() < JUDGED_MS { rest.clone() } else { short }
+}
+
+/// Minimum length of what is left between deductions, in ms: frames of a source are kept once a second, and the ends of what it shares are
+/// known no better.
+pub const REMAINDER_MS: u64 = 1_000;
+
+/// Minimum length of what is left in all, in ms: as of a clip that can be judged ([`Policy`](crate::verdict::Policy)).
+pub const JUDGED_MS: u64 = 2_000;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+//! Keeps who offered which seconds first, so that none is paid for twice.
+//!
+//! A *submission* is a clip that a creator offers. It gets its number at receipt, before anything else is done with it; of two,
+//! the smaller number was first, whatever the dates of files say. It is held against what is public and against all smaller
+//! numbers, and *claims* the seconds that are left, by intervals of milliseconds.
+//!
+//! - [`Ledger`] keeps submissions, claims and decisions in SQLite or PostgreSQL, and each event as a row of a chain of hashes.
+//! - [`Intake`] is the way of a submission through receipt, work and its turn, for any number of workers.
+//! - [`settle`] says what a submission can claim (pure).
+//! - [`verify()`] walks the chain, and compares the tables with it.
+//!
+//! The keys of the submissions are in an index of their own beside the ledger, so that no search for what is public meets them.
+//!
+//! What this does not do: pay, decide disputes, or know who a creator is.
+
+mod answer;
+mod book;
+mod chain;
+mod claims;
+mod confirm;
+mod export;
+mod intake;
+mod interval;
+mod mend;
+mod pairs;
+mod record;
+mod shelf;
+mod step;
+mod store;
+mod verify;
+mod worker;
+
+pub use answer::submission;
+pub use book::{Event, Ledger, Receipt, Standings, Submission, UNKNOWN_CREATOR};
+pub use chain::{GENESIS, Link};
+pub use claims::{
+    Decision, Deducted, Deduction, Facts, JUDGED_MS, Known, Pair, PairKind, REMAINDER_MS, Settled, Standing, settle,
+};
+pub use export::{Format, Table, export, row};
+pub use intake::{Answer, Books, Intake, Notice, Offer, Received};
+pub use interval::{Interval, Intervals};
+pub use mend::{Mended, check_step, mend, withdraw};
+pub use record::{Claim, ClaimState, Entry, Kind, State};
+pub use shelf::entry_digest;
+pub use store::Place;
+pub use verify::{Head, Verified, verify};
+pub use worker::Worker;

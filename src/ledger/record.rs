@@ -1,0 +1,116 @@
+//! What is written into the chain: the particulars of each event, as JSON.
+//!
+//! A row's `kind` names the type of its `body`. Fields may be added; none changes its meaning.
+
+use serde::{Deserialize, Serialize};
+
+use super::claims::{Decision, Pair};
+use super::interval::Intervals;
+use crate::report::Verdict;
+
+/// What a submission consists of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The clip itself.
+    Clip,
+    /// The fingerprint of a clip: what is payable stays provisional until the clip comes.
+    Fingerprint,
+}
+
+/// State of claimed seconds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimState {
+    /// The creator offers them, and nobody had before.
+    Offered,
+    /// They were bought.
+    Sold,
+    /// Another creator had offered them before.
+    Disputed,
+    /// The submission was withdrawn; anybody may offer them.
+    Withdrawn,
+}
+
+/// Seconds of a submission and what is claimed of them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Claim {
+    /// The first millisecond.
+    pub start_ms: u64,
+    /// The first millisecond after it.
+    pub end_ms: u64,
+    /// What is claimed.
+    pub state: ClaimState,
+}
+
+/// An entry of a submission in the index of submissions.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    /// The digest that names it there, in hexadecimal; see [`entry_digest`](super::entry_digest).
+    pub digest: String,
+    /// When its picture begins, from the beginning of the clip.
+    pub start_ms: u64,
+}
+
+/// A state of an index.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct State {
+    /// Its root, in hexadecimal.
+    pub root: String,
+    /// Its generation.
+    pub generation: u64,
+}
+
+/// `received`: a submission has got its number.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct Received {
+    pub(super) by: String,
+    #[serde(rename = "ref")]
+    pub(super) reference: Option<String>,
+    pub(super) kind: Kind,
+    pub(super) sha256: String,
+    pub(super) bytes: u64,
+}
+
+/// `decided`: a submission has its answer; `confirmed`: a clip has confirmed its fingerprint.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct Decided {
+    pub(super) kind: Kind,
+    pub(super) sha256: String,
+    pub(super) duration_ms: u64,
+    pub(super) verdict: Verdict,
+    pub(super) eligible: Intervals,
+    pub(super) repeated: Intervals,
+    pub(super) published: Intervals,
+    pub(super) pairs: Vec<Pair>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) claims: Vec<Claim>,
+    /// The state of the public index that was searched; none for what only the index of the submissions knows.
+    pub(super) index: Option<State>,
+    /// SHA-256 of the report as it is kept, if there is one.
+    pub(super) report_sha256: Option<String>,
+}
+
+/// `failed` and `lapsed`: a submission gets no answer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct Ended {
+    pub(super) reason: String,
+}
+
+/// `withdrawn`, `sold` and `claimed`: the claims of a submission are others from now on.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct Claimed {
+    pub(super) by: Option<String>,
+    pub(super) why: Option<String>,
+    pub(super) claims: Vec<Claim>,
+}
+
+/// `same` and `distinct`: a person has decided about a pair.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct Judged {
+    pub(super) earlier: u64,
+    pub(super) later: u64,
+    pub(super) decision: Decision,
+    pub(super) by: String,
+    pub(super) why: String,
+}

@@ -1,0 +1,176 @@
+//! The keys of the submissions: an index of its own beside the ledger.
+//!
+//! Each picture of a submission is an *entry*, named by a digest of the submission's number and bytes. So the same bytes can
+//! be there twice, of two creators, and no entry tells where its clip lies. An entry has the role
+//! [`Role::Submission`], and no search for what is published meets it.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use sha2::{Digest as _, Sha256};
+
+use super::book::Submission;
+use super::intake::Books;
+use super::record::{Entry, State};
+use crate::fingerprint::{FINGERPRINT_VERSION, Fingerprint};
+use crate::index::{Index, IndexConfig, Publication, Role, Video, Writer, hex};
+use crate::sample::CORPUS_INTERVAL;
+use crate::{Error, Result};
+
+/// The index of the submissions.
+#[derive(Clone, Debug)]
+pub(super) struct Shelf {
+    dir: PathBuf,
+    clock: fn() -> SystemTime,
+    patience: Duration,
+}
+
+/// A picture of a submission, and when it begins in the clip.
+#[derive(Clone, Copy)]
+pub(super) struct Shown<'a> {
+    pub(super) fingerprint: &'a Fingerprint,
+    pub(super) start: Duration,
+}
+
+/// Names pictures as those of a submission, from a number on.
+pub(super) fn named<'a>(of: &Submission, first: u32, pictures: Vec<Shown<'a>>) -> Vec<(Shown<'a>, [u8; 32])> {
+    (first..).zip(pictures).map(|(number, shown)| (shown, entry_digest(of.number, number, &of.sha256))).collect()
+}
+
+/// An entry as the index has it.
+#[derive(Clone, Debug)]
+pub(super) struct Shelved {
+    pub(super) digest: String,
+    /// The number of its submission, by its name.
+    pub(super) number: Option<u64>,
+    pub(super) duration: Duration,
+}
+
+impl Shelf {
+    pub(super) fn of(books: &Books<'_>) -> Shelf {
+        Shelf { dir: books.submissions.to_owned(), clock: books.clock, patience: books.patience }
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Opens the index for a search among the submissions; `None` if there is none yet.
+    pub(super) fn open(&self) -> Result<Option<Index>> {
+        if !Index::exists(&self.dir) {
+            return Ok(None);
+        }
+        Index::open(&self.dir).map(Some)
+    }
+
+    /// Adds the pictures of a submission and removes others; when this returns, that is durable.
+    ///
+    /// Their digests are the entries' names.
+    pub(super) fn put(
+        &self,
+        of: &Submission,
+        pictures: &[(Shown<'_>, [u8; 32])],
+        removed: &[String],
+    ) -> Result<(Vec<Entry>, State)> {
+        let config = IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: CORPUS_INTERVAL };
+        let mut writer = self.writer(|dir| Writer::open_or_create(dir, config))?.with_clock(self.clock);
+        remove(&mut writer, removed)?;
+        let mut entries = Vec::new();
+        for (picture, (shown, digest)) in pictures.iter().enumerate() {
+            let entry = Entry { digest: hex(digest), start_ms: shown.start.as_millis() as u64 };
+            let source = shown.fingerprint.to_source();
+            let undecoded =
+                source.decoded.undecoded.iter().map(|hole| hole.end.saturating_sub(hole.start)).sum::<Duration>();
+            let video = Video {
+                id: String::new(),
+                path: name(of.number, picture),
+                sha256: *digest,
+                duration: source.decoded.duration,
+                width: source.decoded.info.width,
+                height: source.decoded.info.height,
+                // Of several that share a part beyond doubt, the first is always looked at.
+                publication: Publication {
+                    published_at: crate::index::moment(SystemTime::UNIX_EPOCH + Duration::from_millis(of.received_ms)),
+                    ..Publication::default()
+                },
+                keyframes: source.keyframes,
+                undecoded,
+            };
+            let pictures = source.pictures.to_bytes();
+            writer.add_with_pictures(Role::Submission, video, source.runs, &source.motion, pictures)?;
+            entries.push(entry);
+        }
+        writer.commit()?;
+        // What has piled up is merged as it does, so that the index does not come to have a file for each submission.
+        writer.maintain(&never)?;
+        let state = writer.commit()?;
+        Ok((entries, State { root: state.root, generation: state.generation }))
+    }
+
+    /// Removes entries, and all that is kept of them.
+    pub(super) fn clear(&self, digests: &[String]) -> Result<State> {
+        let mut writer = self.writer(Writer::open)?.with_clock(self.clock);
+        remove(&mut writer, digests)?;
+        writer.commit()?;
+        writer.compact(&never)?;
+        let state = writer.commit()?;
+        Ok(State { root: state.root, generation: state.generation })
+    }
+
+    /// Waits for whoever is writing, up to the patience.
+    fn writer(&self, open: impl Fn(&Path) -> Result<Writer>) -> Result<Writer> {
+        let begun = Instant::now();
+        loop {
+            match open(&self.dir) {
+                Err(Error::Locked { .. }) if begun.elapsed() < self.patience => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                other => return other,
+            }
+        }
+    }
+}
+
+/// The entries of an index, in no particular order.
+pub(super) fn shelved(index: &Index) -> impl Iterator<Item = Shelved> + '_ {
+    index.in_role(Role::Submission).map(|(_, video)| Shelved {
+        digest: hex(&video.sha256),
+        number: number_of(&video.path),
+        duration: video.duration,
+    })
+}
+
+/// The state of an index.
+pub(super) fn state(index: &Index) -> State {
+    State { root: index.state().root.clone(), generation: index.state().generation }
+}
+
+/// Upkeep of the submissions' index is short, and is not broken off.
+fn never() -> bool {
+    false
+}
+
+fn remove(writer: &mut Writer, digests: &[String]) -> Result<()> {
+    digests.iter().try_for_each(|digest| writer.remove_as(Role::Submission, digest).map(drop))
+}
+
+/// What names an entry: SHA-256 over a fixed text, the submission's number, the picture's, and the SHA-256 of the clip in
+/// hexadecimal.
+pub fn entry_digest(number: u64, picture: u32, clip_sha256: &str) -> [u8; 32] {
+    let mut hash = Sha256::new_with_prefix(b"uniq-submission-1\n");
+    hash.update(number.to_le_bytes());
+    hash.update(picture.to_le_bytes());
+    hash.update(clip_sha256.as_bytes());
+    hash.finalize().into()
+}
+
+fn name(number: u64, picture: usize) -> String {
+    match picture {
+        0 => format!("submission {number}"),
+        _ => format!("submission {number}, picture {}", picture + 1),
+    }
+}
+
+fn number_of(name: &str) -> Option<u64> {
+    name.strip_prefix("submission ")?.split(',').next()?.parse().ok()
+}

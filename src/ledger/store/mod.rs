@@ -1,0 +1,231 @@
+//! Where the ledger's tables are: a SQLite file, or a PostgreSQL database that several hosts share.
+//!
+//! Both run the same statements ([`sql`]): the few words that differ are exchanged here.
+
+mod schema;
+pub(super) mod sql;
+mod sqlite;
+
+#[cfg(feature = "postgres")]
+mod postgres;
+
+#[cfg(test)]
+pub(super) use sqlite::testing;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use crate::{Error, Result};
+
+/// Where a ledger is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// A SQLite file.
+    File(PathBuf),
+    /// The URL of a PostgreSQL database.
+    Postgres(String),
+}
+
+impl Place {
+    /// Reads a place: a URL that begins with `postgres://` or `postgresql://`, or else a file.
+    pub fn parse(text: &str) -> Place {
+        let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
+        if is_url { Place::Postgres(text.to_owned()) } else { Place::File(text.into()) }
+    }
+
+    /// The place as it can be shown: without a password.
+    pub fn shown(&self) -> String {
+        match self {
+            Place::File(path) => path.display().to_string(),
+            Place::Postgres(url) => without_password(url),
+        }
+    }
+}
+
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    // Of several signs, the last ends the name and the password.
+    let end = rest.find('/').unwrap_or(rest.len());
+    let rest = match rest[..end].rsplit_once('@') {
+        Some((user, host)) => {
+            let user = user.split(':').next().unwrap_or_default();
+            format!("{user}@{host}{}", &rest[end..])
+        }
+        None => rest.to_owned(),
+    };
+    // A password may also be an option.
+    let (rest, options) = rest.split_once('?').map_or((rest.as_str(), None), |(rest, options)| (rest, Some(options)));
+    let shown = options.map(|options| {
+        let kept: Vec<&str> = options.split('&').filter(|option| !option.starts_with("password=")).collect();
+        kept.join("&")
+    });
+    match shown.filter(|shown| !shown.is_empty()) {
+        Some(options) => format!("{scheme}://{rest}?{options}"),
+        None => format!("{scheme}://{rest}"),
+    }
+}
+
+/// A value of a column.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum Value {
+    Null,
+    Number(u64),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl From<u64> for Value {
+    fn from(number: u64) -> Value {
+        Value::Number(number)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+}
+
+impl From<&[u8]> for Value {
+    fn from(bytes: &[u8]) -> Value {
+        Value::Bytes(bytes.to_owned())
+    }
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Value {
+        value.map_or(Value::Null, Into::into)
+    }
+}
+
+/// A row of an answer.
+#[derive(Clone, Debug)]
+pub(super) struct Row(pub(super) Vec<Value>);
+
+impl Row {
+    /// The number in a column; 0 for another thing, which no table has there.
+    pub(super) fn number(&self, column: usize) -> u64 {
+        self.maybe_number(column).unwrap_or(0)
+    }
+
+    pub(super) fn maybe_number(&self, column: usize) -> Option<u64> {
+        match self.0.get(column) {
+            Some(Value::Number(number)) => Some(*number),
+            _ => None,
+        }
+    }
+
+    pub(super) fn text(&self, column: usize) -> &str {
+        self.maybe_text(column).unwrap_or_default()
+    }
+
+    pub(super) fn maybe_text(&self, column: usize) -> Option<&str> {
+        match self.0.get(column) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn bytes(&self, column: usize) -> &[u8] {
+        match self.0.get(column) {
+            Some(Value::Bytes(bytes)) => bytes,
+            _ => &[],
+        }
+    }
+}
+
+/// The tables within a transaction.
+pub(super) trait Tables {
+    /// Changes rows, and counts them. Parameters are `$1`, `$2` and so on.
+    fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64>;
+
+    /// Reads rows.
+    fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>>;
+}
+
+/// What a transaction does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Mode {
+    /// It reads one state.
+    Read,
+    /// It changes the ledger; there is one such at a time, over all processes and hosts.
+    Write,
+}
+
+/// A database.
+pub(super) trait Store: Send {
+    /// Runs a transaction: all of it is durable when this returns, or nothing of it is done.
+    fn transaction(&mut self, mode: Mode, work: &mut dyn FnMut(&mut dyn Tables) -> Result<()>) -> Result<()>;
+
+    /// The time by the clock that leases go by, in milliseconds since 1970.
+    fn now_ms(&mut self) -> Result<u64>;
+
+    /// Writes a copy of the whole ledger, of one moment, to a new file.
+    fn backup(&mut self, target: &Path) -> Result<()>;
+
+    /// What is wrong with the pages of the database, in its own words; `None` if nothing is.
+    fn damage(&mut self) -> Result<Option<String>>;
+}
+
+/// Opens the ledger at a place.
+///
+/// `create` makes one where there is none.
+pub(super) fn open(
+    place: &Place,
+    patience: Duration,
+    clock: fn() -> SystemTime,
+    create: bool,
+) -> Result<Box<dyn Store>> {
+    match place {
+        Place::File(path) => Ok(Box::new(sqlite::Sqlite::open(path, patience, clock, create)?)),
+        #[cfg(feature = "postgres")]
+        Place::Postgres(url) => Ok(Box::new(postgres::Postgres::open(url, place.shown(), patience, create)?)),
+        #[cfg(not(feature = "postgres"))]
+        Place::Postgres(_) => Err(Error::LedgerRefused {
+            reason: format!(
+                "{}: this program was built without PostgreSQL; name a file, or build it with the feature postgres",
+                place.shown()
+            ),
+        }),
+    }
+}
+
+/// Fails if the ledger was made by a program that knows more than this one.
+fn check_version(ledger: &str, found: u64) -> Result<()> {
+    if found == schema::VERSION {
+        return Ok(());
+    }
+    Err(Error::IncompatibleLedger {
+        ledger: ledger.to_owned(),
+        found: format!("version {found}"),
+        expected: format!("version {}", schema::VERSION),
+        remedy: if found > schema::VERSION {
+            "use the newer uniq that has written it"
+        } else {
+            "it is damaged: put a backup back"
+        },
+    })
+}
+
+/// An error of a database.
+fn failed<E: std::error::Error + Send + Sync + 'static>(ledger: &str, doing: &'static str, error: E) -> Error {
+    Error::Ledger { ledger: ledger.to_owned(), doing, source: Box::new(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        for (url, shown) in [
+            ("postgres://u:s3cret@host:5432/db", "postgres://u@host:5432/db"),
+            ("postgresql://u:a@b@host/db", "postgresql://u@host/db"),
+            ("postgres://host/db?user=u&password=s3cret", "postgres://host/db?user=u"),
+            ("postgres:///db?host=/run", "postgres:///db?host=/run"),
+        ] {
+            assert_eq!(Place::parse(url).shown(), shown);
+        }
+        assert_eq!(Place::parse("a/ledger.db"), Place::File("a/ledger.db".into()));
+    }
+}
