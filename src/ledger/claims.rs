@@ -281,7 +281,8 @@ impl Holdings {
                 held.push(Held { intervals: own, holder: number, public: false });
             }
             Standing::Withdrawn => {
-                for pair in facts.pairs.iter().filter(|pair| pair.other < self.against) {
+                let against = self.against;
+                for pair in facts.pairs.iter().filter(|pair| pair.other < against) {
                     if kind(pair, number, known)? == PairKind::Copy {
                         for other in self.of(pair.other, known)? {
                             held.push(Held { intervals: covered(pair, &other.intervals), ..other });

@@ -1,0 +1,176 @@
+//! What happens to submissions after their answers, by persons or by clips that come later.
+
+use super::super::claims::{Decision, Pair, Standing};
+use super::super::interval::{Interval, Intervals};
+use super::super::record::{ClaimState, Claimed, Entry, Judged, Kind, State};
+use super::super::store::sql;
+use super::rows::{claims, find, name_of, not_awaiting, pairs};
+use super::settling::{Answered, add_submission, append, record, resettle, resettle_counted, see_index, write_claims};
+use super::{Ledger, Outcome, Receipt, Submission, UNKNOWN_CREATOR, named, optional};
+use crate::report::Verdict;
+use crate::{Error, Result};
+
+impl Ledger {
+    /// Records that a clip has confirmed the fingerprint of a submission.
+    pub(in super::super) fn confirm(
+        &mut self,
+        number: u64,
+        receipt: &Receipt,
+        outcome: &Outcome,
+        index: &State,
+    ) -> Result<()> {
+        let now = self.store.now_ms()?;
+        self.write(|tables| {
+            let there = find(tables, number)?;
+            if there.standing != Standing::Decided || there.kind != Kind::Fingerprint {
+                return Err(not_awaiting(&there));
+            }
+            let parameters = [number.into(), (&*receipt.sha256).into(), receipt.bytes.into(), (&*receipt.path).into()];
+            tables.execute(sql::CONFIRM, &parameters)?;
+            let there = Submission { sha256: receipt.sha256.clone(), ..there };
+            record(tables, now, "confirmed", &there, Kind::Clip, &Answered::of(outcome))?;
+            // Less may be eligible than was before, which frees others.
+            resettle(tables, now, [number].into(), "a clip has confirmed a fingerprint")?;
+            see_index(tables, index)
+        })
+    }
+
+    /// Takes a submission back: its claims end, and those whom they stood in the way of get theirs, in order.
+    ///
+    /// # Errors
+    /// [`Error::LedgerRefused`] if some of it was sold or it does not stand, and those of the database.
+    pub fn withdraw(&mut self, number: u64, by: Option<&str>, why: Option<&str>) -> Result<()> {
+        let (by, why) = (optional("name (--by)", by)?, optional("reason (--why)", why)?);
+        let now = self.store.now_ms()?;
+        self.write(|tables| {
+            let there = find(tables, number)?;
+            if !matches!(there.standing, Standing::Decided | Standing::Received) {
+                let reason = format!("submission {number} is {} and claims nothing", name_of(&there.standing));
+                return Err(Error::LedgerRefused { reason });
+            }
+            let mut ended = claims(tables, number)?;
+            if ended.iter().any(|claim| claim.state == ClaimState::Sold) {
+                let reason = format!("submission {number} is sold, and what is sold cannot be withdrawn");
+                return Err(Error::LedgerRefused { reason });
+            }
+            for claim in &mut ended {
+                claim.state = ClaimState::Withdrawn;
+            }
+            let body = Claimed { by: by.clone(), why: why.clone(), claims: ended.clone() };
+            append(tables, now, "withdrawn", number, &body)?;
+            write_claims(tables, number, &ended)?;
+            tables.execute(sql::END, &[number.into(), "withdrawn".into(), why.as_deref().into()])?;
+            tables.execute(sql::DROP_FINGERPRINT, &[number.into()])?;
+            // Its entries are to be removed, and until then the index is none that was seen.
+            see_index(tables, &State { root: String::new(), generation: 0 })?;
+            resettle(tables, now, [number].into(), &format!("submission {number} was withdrawn"))
+        })
+    }
+
+    /// Records that what a submission offers was bought; gives the milliseconds.
+    ///
+    /// # Errors
+    /// [`Error::LedgerRefused`] if it offers nothing, or only a fingerprint was seen, and those of the database.
+    pub fn sell(&mut self, number: u64, by: Option<&str>, why: Option<&str>) -> Result<u64> {
+        let (by, why) = (optional("name (--by)", by)?, optional("reference (--ref)", why)?);
+        let now = self.store.now_ms()?;
+        self.write(|tables| {
+            let there = find(tables, number)?;
+            if there.provisional {
+                let reason = format!(
+                    "submission {number} is a fingerprint, and what it offers is provisional; confirm it first with: uniq intake add \
+                     CLIP --by CREATOR --for {number}"
+                );
+                return Err(Error::LedgerRefused { reason });
+            }
+            let mut sold = claims(tables, number)?;
+            let mut length = 0;
+            for claim in sold.iter_mut().filter(|claim| claim.state == ClaimState::Offered) {
+                length += claim.end_ms - claim.start_ms;
+                claim.state = ClaimState::Sold;
+            }
+            if length == 0 {
+                let state = if sold.iter().any(|claim| claim.state == ClaimState::Sold) {
+                    "was sold before".to_owned()
+                } else {
+                    format!("is {} and offers nothing", name_of(&there.standing))
+                };
+                return Err(Error::LedgerRefused { reason: format!("submission {number} {state}") });
+            }
+            let body = Claimed { by: by.clone(), why: why.clone(), claims: sold.clone() };
+            append(tables, now, "sold", number, &body)?;
+            write_claims(tables, number, &sold)?;
+            Ok(length)
+        })
+    }
+
+    /// Keeps what a person says of a pair, and settles again what depends on it; gives the submissions whose claims are others now.
+    ///
+    /// # Errors
+    /// [`Error::LedgerRefused`] if the two share nothing that is known, and those of the database.
+    pub fn judge(&mut self, a: u64, b: u64, decision: Decision, by: &str, why: &str) -> Result<Vec<u64>> {
+        named("name (--by)", by)?;
+        named("reason (--why)", why)?;
+        let (earlier, later) = (a.min(b), a.max(b));
+        let now = self.store.now_ms()?;
+        self.write(|tables| {
+            let (one, other) = (find(tables, earlier)?, find(tables, later)?);
+            let shares = |pairs: Vec<Pair>, with: u64| pairs.iter().any(|pair| pair.other == with);
+            if earlier == later
+                || !shares(pairs(tables, later)?, earlier) && !shares(pairs(tables, earlier)?, later)
+            {
+                let reason = format!(
+                    "submissions {} and {} are not known to share anything; see the pairs of one with: uniq intake show {}",
+                    one.number, other.number, other.number
+                );
+                return Err(Error::LedgerRefused { reason });
+            }
+            let body = Judged { earlier, later, decision, by: by.to_owned(), why: why.to_owned() };
+            append(tables, now, name_of(&decision), later, &body)?;
+            let parameters = [
+                earlier.into(),
+                later.into(),
+                name_of(&decision).into(),
+                by.into(),
+                why.into(),
+                now.into(),
+            ];
+            tables.execute(sql::ADD_DECISION, &parameters)?;
+            let why = format!("{} and {} are {}", earlier, later, name_of(&decision));
+            resettle_counted(tables, now, [earlier, later].into(), &why)
+        })
+    }
+
+    /// Takes into the ledger what the index of submissions has and the ledger does not know: an unknown creator's, who holds all
+    /// of it until a person has looked; gives its number.
+    pub(in super::super) fn adopt(&mut self, number: Option<u64>, entry: &Entry, duration_ms: u64) -> Result<u64> {
+        let now = self.store.now_ms()?;
+        self.write(|tables| {
+            let last = tables.query(sql::LAST_NUMBER, &[])?.first().map_or(0, |row| row.number(0));
+            let number = number.filter(|number| *number > last).unwrap_or(last + 1);
+            let receipt = Receipt {
+                by: UNKNOWN_CREATOR.to_owned(),
+                reference: None,
+                kind: Kind::Fingerprint,
+                sha256: entry.digest.clone(),
+                bytes: 0,
+                path: String::new(),
+            };
+            add_submission(tables, number, &receipt, now, None)?;
+            let there = find(tables, number)?;
+            let answer = Answered {
+                report: None,
+                duration_ms,
+                verdict: Verdict::Unpublished,
+                eligible: Interval::new(0, duration_ms.max(1)).into(),
+                repeated: Intervals::default(),
+                published: Intervals::default(),
+                pairs: &[],
+                entries: std::slice::from_ref(entry),
+                fingerprint: None,
+            };
+            record(tables, now, "decided", &there, Kind::Fingerprint, &answer)?;
+            Ok(number)
+        })
+    }
+}
