@@ -13,14 +13,14 @@ use super::grouping::{covered, is_whole};
 use super::keeping::{self, Traits};
 use super::work::{Kept, Work};
 use super::{DedupOptions, Event, Stage, round, shown};
-use crate::Result;
 use crate::check;
 use crate::index::{SearchMode, hex};
 use crate::report::{Interval, MatchKind};
+use crate::{Error, Result};
 
 /// Pairs of one clip that are compared in full whatever they come to, strongest candidates first; further ones are compared in
 /// as large batches, for a clip that is to be kept, as long as the batch before held a copy.
-pub const PAIRS_MAX: usize = 32;
+pub const PAIRS_MAX: usize = 16;
 
 /// What comparing all clips came to.
 #[derive(Debug)]
@@ -123,7 +123,8 @@ fn in_order(
     let of_content: HashMap<usize, &PairMatch> = same.iter().map(|(number, found)| (*number, found)).collect();
     for (number, content) in contents.iter().enumerate() {
         let first = content.files.iter().copied().find(|&file| files[file].path == content.path);
-        for &file in content.files.iter().filter(|file| Some(**file) != first) {
+        let both_references = |file: usize| first.is_some_and(|first| files[first].reference && files[file].reference);
+        for &file in content.files.iter().filter(|&&file| Some(file) != first && !both_references(file)) {
             let side = |file: usize| Side {
                 path: shown(&files[file].path),
                 sha256: hex(&content.sha256),
@@ -175,7 +176,7 @@ impl Clips<'_> {
             others.iter().take(PAIRS_MAX).map(|(b, _)| pair(a, *b)).collect()
         };
         let first: BTreeSet<(usize, usize)> = of_clip.iter().enumerate().flat_map(strongest).collect();
-        let mut found = self.compare_pairs(first, &mut left)?;
+        let mut found = self.compare_pairs(first, &mut left, told)?;
         // Where there are more, the copies of what is kept are looked for among all.
         let traits: Vec<Traits> = told.iter().zip(self.contents).map(|(told, content)| traits(told, content)).collect();
         let mut redundant = BTreeSet::new();
@@ -186,7 +187,8 @@ impl Clips<'_> {
             let mut open: Vec<usize> = of_clip[anchor].iter().map(|(other, _)| *other).collect();
             open.retain(|other| left.contains(&pair(anchor, *other)) && !redundant.contains(other));
             for batch in open.chunks(PAIRS_MAX) {
-                let more = self.compare_pairs(batch.iter().map(|other| pair(anchor, *other)).collect(), &mut left)?;
+                let batch = batch.iter().map(|other| pair(anchor, *other)).collect();
+                let more = self.compare_pairs(batch, &mut left, told)?;
                 let copies = more.iter().any(|(pair, _)| pair.kind == MatchKind::Copy);
                 found.extend(more);
                 if !copies {
@@ -208,6 +210,7 @@ impl Clips<'_> {
         &self,
         pairs: BTreeSet<(usize, usize)>,
         left: &mut BTreeSet<(usize, usize)>,
+        told: &mut [Told],
     ) -> Result<Vec<Found>> {
         left.retain(|pair| !pairs.contains(pair));
         self.compared.fetch_add(pairs.len(), atomic::Ordering::Relaxed);
@@ -215,6 +218,9 @@ impl Clips<'_> {
         let forth = self.compare_directed(pairs.iter().map(shorter_first).collect())?;
         let undecided = forth.iter().filter(|one| one.kind() != Some(MatchKind::Copy));
         let back = self.compare_directed(undecided.map(|one| (one.other, one.clip)).collect())?;
+        for (one, why) in forth.iter().chain(&back).filter_map(|one| Some((one, one.stopped.as_ref()?))) {
+            told[one.clip].not_compared.push(format!("with {}: {why}", shown(&self.contents[one.other].path)));
+        }
         let mut found: BTreeMap<(usize, usize), Directed> = BTreeMap::new();
         for one in forth.into_iter().chain(back).filter(|one| !one.matches.is_empty()) {
             match found.entry((one.clip.min(one.other), one.clip.max(one.other))) {
@@ -255,7 +261,7 @@ impl Clips<'_> {
     /// Compares a clip with each of others.
     fn compare_one(&self, clip: usize, others: &[usize]) -> Result<Vec<Directed>> {
         let mut directed: Vec<Directed> =
-            others.iter().map(|&other| Directed { clip, other, matches: Vec::new() }).collect();
+            others.iter().map(|&other| Directed { clip, other, matches: Vec::new(), stopped: None }).collect();
         let options = self.check_options(self.options.effort);
         let Some(kept) = self.kept(clip) else { return Ok(directed) };
         for view in self.of(clip) {
@@ -263,7 +269,14 @@ impl Clips<'_> {
             for one in &mut directed {
                 let Some(of_other) = self.kept(one.other) else { continue };
                 for there in self.of(one.other) {
-                    let report = check::compare(&self.index, &fingerprint, &[there.video], &options)?;
+                    let report = match check::compare(&self.index, &fingerprint, &[there.video], &options) {
+                        Ok(report) => report,
+                        Err(error @ Error::LimitExceeded { .. }) => {
+                            one.stopped = Some(error.to_string());
+                            continue;
+                        }
+                        Err(error) => return Err(error),
+                    };
                     for found in report.matches {
                         let mut found = PairMatch { found, reference_stream: None };
                         let stream = |kept: &Kept, picture: usize| {
@@ -349,6 +362,8 @@ struct Directed {
     other: usize,
     /// With the numbers of the pictures.
     matches: Vec<(usize, usize, PairMatch)>,
+    /// Why it took too long, if it did.
+    stopped: Option<String>,
 }
 
 impl Directed {
