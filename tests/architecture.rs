@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module may name only itself and what stands to its left.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 15] = [
     "error",
     "media",
     "sample",
@@ -22,6 +22,7 @@ const ORDER: [&str; 14] = [
     "ingest",
     "check",
     "certificate",
+    "evidence_page",
 ];
 
 /// Foreign crates that have one place, as a file or a folder: what would have to change with them is all there.

@@ -12,6 +12,7 @@ mod doctor;
 mod exit;
 mod expected;
 mod guard;
+mod html;
 mod index;
 mod inputs;
 mod key;
