@@ -190,29 +190,25 @@ fn best_shift(
     stills: &[Still],
 ) -> Vec<Option<(f64, Picture)>> {
     let frame = |time: f64| shown_at(stills, time);
-    let mut costs: Vec<(f64, f64)> = Vec::new();
-    let mut small: HashMap<Duration, Picture> = HashMap::new();
-    for shift in SHIFTS {
-        let mut cost = 0.0;
-        for (time, ours) in at.iter().zip(ours) {
-            let (Some((_, _, ours)), Some(theirs)) = (ours, frame(time + shift)) else { continue };
-            let Some(theirs) = small.get(&theirs.time).cloned().or_else(|| {
-                let picture = Picture::of_still(theirs.clone())?.shrunk();
-                small.insert(theirs.time, picture.clone());
-                Some(picture)
-            }) else {
-                continue;
-            };
-            let Some(ours) = Picture::of_still((*ours).clone()) else { continue };
-            let Some(map) = Map::to_source(found, ours.aspect()) else { continue };
-            cost += lay(&ours, &theirs, found, map).mean;
-        }
-        costs.push((cost, shift));
-    }
-    let best = costs
-        .iter()
-        .copied()
-        .min_by(|a, b| (a.0, a.1.abs()).partial_cmp(&(b.0, b.1.abs())).unwrap_or(std::cmp::Ordering::Equal));
+    let small = |still: &Still| Some(Picture::of_still(still.clone())?.shrunk());
+    let ours: Vec<Option<Picture>> = ours.iter().map(|ours| small(ours.as_ref()?.2)).collect();
+    let mut known: HashMap<(usize, Duration), f64> = HashMap::new();
+    let mut cost = |pair: usize, theirs: &Still| {
+        *known.entry((pair, theirs.time)).or_insert_with(|| {
+            let laid = ours[pair]
+                .as_ref()
+                .zip(small(theirs))
+                .and_then(|(ours, theirs)| Some(lay(ours, &theirs, found, Map::to_source(found, ours.aspect())?).mean));
+            laid.unwrap_or(0.0)
+        })
+    };
+    let costs = shifts().map(|shift| {
+        // A shift that leaves the source is not the best one.
+        let costs = at.iter().enumerate();
+        let sum: f64 = costs.map(|(pair, time)| frame(time + shift).map_or(1.0, |still| cost(pair, still))).sum();
+        (sum, shift)
+    });
+    let best = costs.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.abs().total_cmp(&b.1.abs())));
     let shift = best.map_or(0.0, |(_, shift)| shift);
     at.iter()
         .map(|time| {
@@ -220,6 +216,11 @@ fn best_shift(
             Some((still.time.as_secs_f64(), Picture::of_still(still.clone())?))
         })
         .collect()
+}
+
+/// The shifts that are tried.
+fn shifts() -> impl Iterator<Item = f64> {
+    (-SHIFTS..=SHIFTS).map(|number| f64::from(number) * SHIFT_STEP)
 }
 
 /// The still whose frame is shown at a time.
@@ -303,7 +304,7 @@ impl File {
 
     /// The stills at these times in seconds and a little before and behind them.
     fn stills(&self, at: &[f64], options: &Options<'_>) -> Result<std::result::Result<Vec<Still>, Absent>> {
-        let near = at.iter().flat_map(|time| SHIFTS.map(|shift| time + shift));
+        let near = at.iter().flat_map(|time| shifts().map(move |shift| time + shift));
         let times = near.filter_map(|time| Duration::try_from_secs_f64(time.max(0.0)).ok()).take(MOMENTS_MAX).collect();
         let moments = Moments::new(times, SIDE)?.thrifty();
         let stop = || options.is_cancelled();
@@ -396,8 +397,10 @@ fn clip_stills(
 const SIDE: usize = 270;
 /// Share of an alignment at each end that shows no frame, since its ends are uncertain.
 const MARGIN: f64 = 0.05;
-/// Shifts of an alignment that are tried, in seconds: its residual is at most about 0.05.
-const SHIFTS: [f64; 7] = [-0.06, -0.04, -0.02, 0.0, 0.02, 0.04, 0.06];
+/// Shifts of an alignment that are tried to either side, and their step, in seconds: residuals of up to 0.1 were seen, and a
+/// frame of 50 a second lasts as long as the step.
+const SHIFTS: i32 = 10;
+const SHIFT_STEP: f64 = 0.02;
 /// A frame that is shown longer than this, in seconds, is met near its start.
 const FRAME_LONGEST: f64 = 0.2;
 /// Half of a usual frame, in seconds.

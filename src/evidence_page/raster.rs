@@ -196,7 +196,7 @@ fn outside(x: usize, y: usize) -> [u8; 3] {
 /// How many times as large a picture of the index is shown.
 const ENLARGED: usize = 5;
 /// Columns of a picture that is compared quickly.
-const QUICK: usize = 120;
+const QUICK: usize = 160;
 /// Quality of JPEGs, 1 to 100: at 70 a still of 480x270 takes about 20 kB.
 const QUALITY: u8 = 70;
 /// Differences are shown so many times as bright as they are.

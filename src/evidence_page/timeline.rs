@@ -5,6 +5,8 @@ use super::text::{Text, clock_of};
 /// A bar with its spans and ticks.
 pub(super) struct Bar {
     pub(super) label: Text,
+    /// Whether the label is to be seen; it is the heading above otherwise.
+    pub(super) is_captioned: bool,
     pub(super) spans: Vec<BarSpan>,
     pub(super) ticks: Vec<Tick>,
 }
@@ -37,7 +39,7 @@ impl Bar {
             anchor,
             label: short_clock(length * i as f64 / 2.0),
         });
-        Bar { label: label.plain(), spans: Vec::new(), ticks: ticks.collect() }
+        Bar { label: label.plain(), is_captioned: false, spans: Vec::new(), ticks: ticks.collect() }
     }
 
     /// Adds a span from one time to another of a bar of so many seconds.
@@ -62,9 +64,10 @@ impl Bar {
 
 /// `m:ss` or `h:mm:ss`, for the foot of a bar.
 fn short_clock(seconds: f64) -> String {
-    let clock = clock_of(seconds);
-    let clock = if seconds.fract().abs() < 0.005 { clock.trim_end_matches(".00") } else { &clock[..clock.len() - 1] };
-    clock.strip_prefix("0:").unwrap_or(clock).to_owned()
+    let clock = clock_of((10.0 * seconds).round() / 10.0);
+    let clock = clock.strip_suffix(".00").unwrap_or(&clock[..clock.len() - 1]);
+    let clock = clock.strip_prefix("0:").unwrap_or(clock);
+    clock.strip_prefix('0').filter(|rest| !rest.starts_with(':')).unwrap_or(clock).to_owned()
 }
 
 /// Least width of a span, in percent: a second of an hour can still be seen and met.
@@ -86,6 +89,6 @@ mod tests {
             let (x, width) = (number(&span.x), number(&span.width));
             assert!(x >= 0.0 && width >= 0.399 && x + width <= 100.001, "{x} {width}");
         }
-        assert_eq!(bar.ticks.iter().map(|tick| tick.label.as_str()).collect::<Vec<_>>(), ["00:00", "30:00", "1:00:00"]);
+        assert_eq!(bar.ticks.iter().map(|tick| tick.label.as_str()).collect::<Vec<_>>(), ["0:00", "30:00", "1:00:00"]);
     }
 }

@@ -106,7 +106,7 @@ pub(super) fn alignment(
         heading = Text::joined([Text::number(number), heading], ". ");
     }
     let bar = |label, length: f64, (start, end): (f64, f64), text: &Text| {
-        let mut bar = Bar::new(Text::ours(label), length);
+        let mut bar = Bar { is_captioned: true, ..Bar::new(Text::ours(label), length) };
         bar.add((start, end), length, class, text, String::new());
         bar
     };

@@ -66,6 +66,7 @@ words! {
     timeline_of_clip: "Time line of the clip", "الخط الزمني للمقطع";
     timeline_of_source: "Time line of the source", "الخط الزمني للمصدر";
     timeline_hint: "Colours and patterns mean the same as in the table below. Each part leads to its row.", "للألوان والنقوش معنى واحد هنا وفي الجدول أدناه، وكل جزء يقود إلى صفه.";
+    table_of_parts: "Table of the parts", "جدول الأجزاء";
     part: "Part", "الجزء";
     from_to: "From – to", "من – إلى";
     state: "State", "الحالة";
@@ -108,7 +109,7 @@ words! {
     edit_crop: "shows {width} × {height} of the source's frame", "تُظهر {width} × {height} من إطار المصدر";
     edit_inset: "the source fills {width} × {height} of the clip's frame", "يملأ المصدر {width} × {height} من إطار المقطع";
     frames: "Frames side by side", "إطارات جنبًا إلى جنب";
-    frames_hint: "The dashed box is the part that both show. In the middle you can lay the clip over the source. The right picture shows where they differ once brightness and contrast are matched: black is equal, white differs.", "الإطار المتقطع هو الجزء الذي يظهر في الاثنين. في الوسط يمكن وضع المقطع فوق المصدر. وتُظهر الصورة الأخيرة مواضع الاختلاف بعد مساواة السطوع والتباين: الأسود متساوٍ والأبيض مختلف.";
+    frames_hint: "The dashed box is the part that both show. In the middle you can lay the clip over the source. The right picture shows where they differ once brightness and contrast are matched: black is equal, white differs. The source's frames are moved by up to 0.2 s, all by the same, to where they agree best.", "الإطار المتقطع هو الجزء الذي يظهر في الاثنين. في الوسط يمكن وضع المقطع فوق المصدر. وتُظهر الصورة الأخيرة مواضع الاختلاف بعد مساواة السطوع والتباين: الأسود متساوٍ والأبيض مختلف. وتُزاح إطارات المصدر كلها معًا بما لا يزيد على 0.2 ث إلى حيث تتفق أكثر.";
     pair: "Pair {n}", "الزوج {n}";
     frame_of_clip: "Clip at {time}", "المقطع عند {time}";
     frame_of_source: "Source at {time}", "المصدر عند {time}";
