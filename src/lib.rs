@@ -8,7 +8,7 @@
 //! Each arrow is plain data with public fields. A module knows only itself and what stands to its left in
 //!
 //! ```text
-//! error < media < sample < sandbox < fingerprint < index < evidence < search < align < verdict < report < ingest < check < dedup < certificate < ledger
+//! error < media < sample < sandbox < fingerprint < index < evidence < search < align < verdict < report < ingest < check < dedup < certificate < ledger < evidence_page
 //! ```
 //!
 //! The library never prints, exits or reads the environment; progress and cancellation are passed in. A file gives the
@@ -86,7 +86,7 @@
 //!
 //! Symbolic links, pipes, devices, and files of a list that lie outside its folder are refused unless they are allowed
 //! by name. Text that comes from files and lists is kept as it is in [`report::Report`] and the index: whoever shows it
-//! on a terminal or a page has to escape it, as `uniq` does for the terminal. This crate makes no HTML.
+//! on a terminal or a page has to escape it, as `uniq` does for the terminal and [`evidence_page`] for a page.
 //!
 //! # Example
 //!
@@ -156,6 +156,7 @@ mod check;
 pub mod dedup;
 pub mod error;
 pub mod evidence;
+pub mod evidence_page;
 pub mod fingerprint;
 pub mod index;
 pub mod ingest;

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module may name only itself and what stands to its left.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 17] = [
     "error",
     "media",
     "sample",
@@ -24,6 +24,7 @@ const ORDER: [&str; 16] = [
     "dedup",
     "certificate",
     "ledger",
+    "evidence_page",
 ];
 
 /// Foreign crates that have one place, as a file or a folder: what would have to change with them is all there.

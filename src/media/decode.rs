@@ -11,7 +11,7 @@ use super::output::Output;
 use super::packets::{Next, Reader};
 use super::run::{Plan, Run, Stop};
 use super::source::Source;
-use super::{Decoded, Frame, Observer, Resolution, Selector, StreamInfo, Undecoded};
+use super::{Decoded, Frame, Observer, Resolution, Selector, Still, StreamInfo, Undecoded};
 use crate::{Error, Result};
 
 /// Decodes a file, and the recordings that are joined to its end if players go on with them; others are missing parts.
@@ -145,6 +145,11 @@ impl Selector for Later<'_> {
     fn wants_picture(&mut self, time: Duration) -> Option<usize> {
         self.inner.wants_picture(time.saturating_add(self.offset))
     }
+
+    fn wants_still(&mut self, time: Duration, next: Option<Duration>) -> Option<usize> {
+        let later = |time: Duration| time.saturating_add(self.offset);
+        self.inner.wants_still(later(time), next.map(later))
+    }
 }
 
 /// Sees what comes of it.
@@ -163,6 +168,11 @@ impl Observer for LaterObserver<'_> {
 
     fn picture(&mut self, picture: Frame) -> ControlFlow<()> {
         self.inner.picture(Frame { time: picture.time.saturating_add(self.offset), ..picture })
+    }
+
+    fn still(&mut self, still: Still) -> ControlFlow<()> {
+        let later = |time: Duration| time.saturating_add(self.offset);
+        self.inner.still(Still { time: later(still.time), until: later(still.until), ..still })
     }
 
     fn progress(&mut self, reached: Duration, frames: u64) -> ControlFlow<()> {

@@ -46,19 +46,19 @@ impl Orientation {
         if self.transposed { (height, width) } else { (width, height) }
     }
 
-    /// Turns `luma` (rows of `width`, no padding) upright.
-    pub(super) fn apply(self, luma: Vec<u8>, width: usize, height: usize) -> Vec<u8> {
+    /// Turns pixels of `N` bytes each (rows of `width`, no padding) upright.
+    pub(super) fn apply<const N: usize>(self, pixels: Vec<u8>, width: usize, height: usize) -> Vec<u8> {
         if self == Orientation::UPRIGHT || width == 0 || height == 0 {
-            return luma;
+            return pixels;
         }
         let (out_width, out_height) = self.apply_to_size((width, height));
-        let mut out = Vec::with_capacity(luma.len());
+        let mut out = Vec::with_capacity(pixels.len());
         for j in 0..out_height {
             for i in 0..out_width {
                 let (x, y) = if self.transposed { (j, i) } else { (i, j) };
                 let x = if self.columns_reversed { width - 1 - x } else { x };
                 let y = if self.rows_reversed { height - 1 - y } else { y };
-                out.push(luma[y * width + x]);
+                out.extend_from_slice(&pixels[N * (y * width + x)..][..N]);
             }
         }
         out
@@ -149,7 +149,7 @@ mod tests {
 
     fn turned(a: i32, b: i32, c: i32, d: i32) -> Vec<u8> {
         let orientation = Orientation::from_matrix(&[a, b, 0, c, d, 0, 0, 0, 0x4000_0000]);
-        orientation.apply(vec![1, 2, 3, 4, 5, 6], 3, 2)
+        orientation.apply::<1>(vec![1, 2, 3, 4, 5, 6], 3, 2)
     }
 
     #[test]

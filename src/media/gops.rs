@@ -162,7 +162,7 @@ pub(super) fn limit(gap: Duration) -> i64 {
 }
 
 /// A group with more bytes than this is decoded as a whole rather than kept waiting.
-const BUFFER_BYTES: usize = 64 << 20;
+pub(super) const BUFFER_BYTES: usize = 64 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,8 @@
 //! picture, so that chroma is never touched. Interlaced pictures are averaged over both fields, which at the working
 //! size is the same as a blend of two moments a field apart. Colour management is out of scope: an HDR picture keeps
 //! its transfer curve.
+//!
+//! Colour stills, which only people look at, are converted as a whole by the scaler.
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::ffi;
@@ -13,6 +15,7 @@ use ffmpeg::software::scaling;
 use ffmpeg::util::frame::Video;
 
 use super::geometry::{Orientation, displayed_size, frame_size, small_size};
+use super::stills::still_size;
 use super::{Frame, Resolution};
 
 /// A scaler for one kind of picture, rebuilt whenever the stream changes its size or format.
@@ -35,6 +38,8 @@ struct Key {
     width: u32,
     height: u32,
     out: (usize, usize),
+    /// The matrix of a colour still, by FFmpeg's number; `None` for grey.
+    colour: Option<i32>,
 }
 
 /// How the luma is obtained from the decoder's planes.
@@ -76,24 +81,40 @@ impl LumaScaler {
         self.scale_to(out, picture, orientation)
     }
 
+    /// Makes the colour still of `picture`, upright and with square pixels, whose short side is at most `side` pixels:
+    /// columns, rows, and red, green and blue of each pixel. The error is that of [`LumaScaler::scale`].
+    pub(super) fn colour(
+        &mut self,
+        picture: &Video,
+        sample_aspect: (u32, u32),
+        orientation: Orientation,
+        side: usize,
+    ) -> Result<(usize, usize, Vec<u8>), String> {
+        let displayed = displayed_size(picture.width(), picture.height(), sample_aspect, Orientation::UPRIGHT);
+        let out = still_size(displayed.0 as usize, displayed.1 as usize, side);
+        let rgb = self.run(out, picture, Some(matrix_of(picture)))?;
+        let (width, height) = orientation.apply_to_size(out);
+        Ok((width, height, orientation.apply::<3>(rgb, out.0, out.1)))
+    }
+
     /// Scales `picture` to a size that it has before it is turned upright.
     fn scale_to(&mut self, out: (usize, usize), picture: &Video, orientation: Orientation) -> Result<Frame, String> {
+        let luma = self.run(out, picture, None)?;
+        let (width, height) = orientation.apply_to_size(out);
+        Ok(Frame { time: std::time::Duration::ZERO, width, height, luma: orientation.apply::<1>(luma, out.0, out.1) })
+    }
+
+    /// The pixels of `picture`, scaled and not yet turned.
+    fn run(&mut self, out: (usize, usize), picture: &Video, colour: Option<i32>) -> Result<Vec<u8>, String> {
         let (width, height) = (picture.width(), picture.height());
-        let key = Key { format: picture.format(), range: picture.color_range(), width, height, out };
+        let key = Key { format: picture.format(), range: picture.color_range(), width, height, out, colour };
         if self.current.as_ref().is_none_or(|scaler| scaler.key != key) {
             self.current = Some(Scaler::new(key)?);
         }
         let Some(scaler) = self.current.as_mut() else {
             return Err("no scaler".to_owned());
         };
-        let luma = scaler.run(picture)?;
-        let (width, height) = orientation.apply_to_size(key.out);
-        Ok(Frame {
-            time: std::time::Duration::ZERO,
-            width,
-            height,
-            luma: orientation.apply(luma, key.out.0, key.out.1),
-        })
+        scaler.run(picture)
     }
 }
 
@@ -101,6 +122,10 @@ impl Scaler {
     fn new(key: Key) -> Result<Scaler, String> {
         let source = source_of(key.format, key.range)
             .ok_or_else(|| format!("pictures of format {:?} have no luma", key.format))?;
+        let source = match (source, key.colour) {
+            (Source::Plane { limited, .. }, Some(_)) => Source::Converted { full: !limited },
+            (source, _) => source,
+        };
         let view = match source {
             Source::Plane { view, .. } => view,
             Source::Converted { .. } => key.format,
@@ -110,14 +135,14 @@ impl Scaler {
             view,
             key.width,
             key.height,
-            Pixel::GRAY8,
+            if key.colour.is_some() { Pixel::RGB24 } else { Pixel::GRAY8 },
             out_width as u32,
             out_height as u32,
             scaling::Flags::AREA | scaling::Flags::ACCURATE_RND | scaling::Flags::BITEXACT,
         )
         .map_err(|error| format!("cannot scale {}x{} {:?}: {error}", key.width, key.height, key.format))?;
         if let Source::Converted { full } = source {
-            set_ranges(&mut context, full);
+            set_ranges(&mut context, key.colour.unwrap_or(ffi::SWS_CS_DEFAULT), full);
         }
         Ok(Scaler { key, context, source })
     }
@@ -126,12 +151,14 @@ impl Scaler {
     fn run(&mut self, picture: &Video) -> Result<Vec<u8>, String> {
         let (out_width, out_height) = self.key.out;
         // The scaler's vector code may write up to its register's width past a row's end.
-        let stride = out_width.next_multiple_of(STRIDE_ALIGNMENT);
+        let row = if self.key.colour.is_some() { 3 * out_width } else { out_width };
+        let stride = row.next_multiple_of(STRIDE_ALIGNMENT);
         let mut padded = vec![0_u8; stride * out_height + STRIDE_ALIGNMENT];
         // SAFETY: `picture` is a decoded frame of the size and format in `self.key` (compared by the caller), so its
         // data pointers and strides describe `height` rows of every plane of that format, and plane 0 seen as the
-        // grey format `view` has the same rows and sample size (`source_of`). The output has `out_height` rows of
-        // `stride` bytes and one more register's width. Nothing is kept after the call.
+        // grey format `view` has the same rows and sample size (`source_of`). The output, grey or RGB24, has `out_height`
+        // rows of `stride` bytes, none shorter than its pixels, and one more register's width. Nothing is kept after the
+        // call.
         let rows = unsafe {
             let frame = picture.as_ptr();
             if (*frame).data[0].is_null() {
@@ -164,30 +191,46 @@ impl Scaler {
         if usize::try_from(rows).ok() != Some(out_height) {
             return Err(format!("scaling gave {rows} of {out_height} rows"));
         }
-        let mut luma = Vec::with_capacity(out_width * out_height);
-        for row in padded.chunks_exact(stride).take(out_height) {
-            luma.extend_from_slice(&row[..out_width]);
+        let mut pixels = Vec::with_capacity(row * out_height);
+        for line in padded.chunks_exact(stride).take(out_height) {
+            pixels.extend_from_slice(&line[..row]);
         }
         if let Source::Plane { limited: true, .. } = self.source {
-            for level in &mut luma {
+            for level in &mut pixels {
                 *level = FULL_RANGE[usize::from(*level)];
             }
         }
-        Ok(luma)
+        Ok(pixels)
     }
 }
 
-/// Tells the scaler whether its input is full range; its output always is.
+/// Tells the scaler the matrix of its input and whether it is full range; its output always is.
 #[allow(unsafe_code)]
-fn set_ranges(context: &mut scaling::Context, full: bool) {
+fn set_ranges(context: &mut scaling::Context, matrix: i32, full: bool) {
     // SAFETY: the context is valid for the call, the coefficient tables are static tables of the library, and a
     // refusal (formats that have no range) leaves the context as it was.
     unsafe {
-        let table = ffi::sws_getCoefficients(ffi::SWS_CS_DEFAULT);
+        let (input, output) = (ffi::sws_getCoefficients(matrix), ffi::sws_getCoefficients(ffi::SWS_CS_DEFAULT));
         let neutral = 1 << 16;
-        ffi::sws_setColorspaceDetails(context.as_mut_ptr(), table, i32::from(full), table, 1, 0, neutral, neutral);
+        ffi::sws_setColorspaceDetails(context.as_mut_ptr(), input, i32::from(full), output, 1, 0, neutral, neutral);
     }
 }
+
+/// The matrix that makes RGB of a picture, by FFmpeg's number; where nothing tells, the one of its size, as players do.
+fn matrix_of(picture: &Video) -> i32 {
+    use ffmpeg::color::Space;
+    match picture.color_space() {
+        Space::BT709 => ffi::SWS_CS_ITU709,
+        Space::BT2020NCL | Space::BT2020CL => ffi::SWS_CS_BT2020,
+        Space::FCC => ffi::SWS_CS_FCC,
+        Space::SMPTE240M => ffi::SWS_CS_SMPTE240M,
+        Space::Unspecified if picture.height().min(picture.width()) >= HD_ROWS => ffi::SWS_CS_ITU709,
+        _ => ffi::SWS_CS_DEFAULT,
+    }
+}
+
+/// From so many rows on, players take a picture whose matrix is not stated for BT.709.
+const HD_ROWS: u32 = 720;
 
 /// Decides how to read the luma of `format`; `None` if there is none in memory.
 #[allow(unsafe_code)]

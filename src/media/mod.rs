@@ -11,6 +11,7 @@ mod hidden;
 mod joined;
 mod limits;
 mod luma;
+mod moments;
 mod open;
 mod output;
 mod pace;
@@ -21,6 +22,7 @@ mod skip;
 pub mod sniff;
 mod soundness;
 mod source;
+mod stills;
 mod streams;
 mod window;
 
@@ -36,6 +38,8 @@ pub use limits::Limits;
 pub use provision::{Provision, provision, versions};
 pub use source::{Links, Source};
 pub(crate) use source::{hex, open_plain, open_regular};
+pub(crate) use stills::stills;
+pub use stills::{MOMENTS_MAX, Moments, STILL_LONG_MAX, STILL_SIDE_MAX, Still};
 pub use streams::VideoStream;
 
 /// One upright luma picture with square pixels, at the working size or twice as large ([`Resolution`]).
@@ -97,6 +101,15 @@ pub trait Selector {
     fn wants_picture(&mut self, _time: Duration) -> Option<usize> {
         None
     }
+    /// The most pixels of the short side of the colour still that is wanted of the candidate at `time`; `None` for no
+    /// still. Called once per candidate, with the time of the candidate after it as in [`Selector::wants`].
+    fn wants_still(&mut self, _time: Duration, _next: Option<Duration>) -> Option<usize> {
+        None
+    }
+    /// The moments at which frames are wanted, in order, if others may be left undecoded.
+    fn moments(&self) -> Option<&[Duration]> {
+        None
+    }
 }
 
 /// What is known of the chosen video stream before decoding.
@@ -155,6 +168,10 @@ pub trait Observer {
     /// A small picture that the selector wanted: upright, with square pixels, each of them the mean
     /// of what it covers; never after a frame that is shown later.
     fn picture(&mut self, picture: Frame) -> ControlFlow<()>;
+    /// A colour still that the selector wanted.
+    fn still(&mut self, _still: Still) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
     /// How far decoding has come, called for every packet: the last frame's time, and how many there were.
     fn progress(&mut self, reached: Duration, frames: u64) -> ControlFlow<()>;
 }

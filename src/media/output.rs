@@ -10,7 +10,7 @@ use super::geometry::Orientation;
 use super::limits::Limits;
 use super::luma::LumaScaler;
 use super::open::{self, Stream};
-use super::{Frame, Observer, Selector, clock};
+use super::{Frame, Observer, Selector, Still, clock};
 use crate::{Error, Result};
 
 /// A frame that waits for its successor's time.
@@ -32,6 +32,8 @@ pub(super) struct Output<'a> {
     scaler: LumaScaler,
     /// The one for small pictures.
     shrinker: LumaScaler,
+    /// The one for colour stills.
+    colourer: LumaScaler,
     pub(super) held: Option<Held>,
     /// When the last wanted frame is shown, on the stream's own clock.
     pub(super) wanted: Option<i64>,
@@ -54,6 +56,7 @@ impl<'a> Output<'a> {
             observer,
             scaler: LumaScaler::default(),
             shrinker: LumaScaler::default(),
+            colourer: LumaScaler::default(),
             held: None,
             wanted: None,
             unusable: Vec::new(),
@@ -68,9 +71,10 @@ impl<'a> Output<'a> {
         let time = clock::duration(held.time);
         let area = self.selector.wants_picture(time);
         let wanted = self.selector.wants(time, next.map(clock::duration));
+        let side = self.selector.wants_still(time, next.map(clock::duration));
         if wanted {
             self.wanted = Some(held.stamp);
-        } else if area.is_none() {
+        } else if area.is_none() && side.is_none() {
             return Ok(());
         }
         let aspect = match stream.sample_aspect {
@@ -100,6 +104,13 @@ impl<'a> Output<'a> {
             && let Ok(small) = self.shrinker.shrink(&held.picture, aspect, orientation, area)
         {
             going_on(self.observer.picture(Frame { time, ..small }))?;
+        }
+        if let Some(side) = side
+            && let Ok((width, height, rgb)) = self.colourer.colour(&held.picture, aspect, orientation, side)
+        {
+            let until = clock::duration(next.unwrap_or(held.time.saturating_add(held.length)));
+            let origin_ns = held.stamp.saturating_sub(held.time);
+            going_on(self.observer.still(Still { time, until, origin_ns, width, height, rgb }))?;
         }
         if !wanted {
             return Ok(());

@@ -13,6 +13,7 @@ use super::clock::{self, earlier};
 use super::damage::{CORRUPT, Damage};
 use super::gops::{Action, Planner, Stamped, limit};
 use super::limits::Limit;
+use super::moments::Around;
 use super::open::{self, Stream};
 use super::output::{Held, Output};
 use super::packets::{Hole, Reader, key_flags_are_sound};
@@ -51,6 +52,8 @@ pub(super) struct Run<'a, 'b> {
     pub(super) stream: Stream,
     pub(super) output: &'a mut Output<'b>,
     planner: Planner<Packet>,
+    /// Takes the planner's place if frames are wanted at certain moments only.
+    around: Option<Around<Packet>>,
     damage: Damage,
     /// The time stamp of time zero.
     origin: Option<i64>,
@@ -99,8 +102,10 @@ impl<'a, 'b> Run<'a, 'b> {
     ) -> Run<'a, 'b> {
         let gap = output.selector.max_gap().filter(|_| key_flags_are_sound(stream.codec));
         let skip = SkipUnreferenced::new(gap.map(limit));
+        let moments = output.selector.moments().filter(|_| plan == Plan::Sparse && key_flags_are_sound(stream.codec));
         Run {
             decoder,
+            around: moments.map(Around::new),
             planner: Planner::new(gap.filter(|_| plan == Plan::Sparse)),
             damage: Damage::new(stream.frame_length, skip.tolerated()),
             stream,
@@ -162,7 +167,10 @@ impl<'a, 'b> Run<'a, 'b> {
         if stamped.shown {
             self.last_packet = self.last_packet.max(stamped.time);
         }
-        let actions = self.planner.push(stamped, self.output.wanted);
+        let actions = match &mut self.around {
+            Some(around) => around.push(stamped, self.origin),
+            None => self.planner.push(stamped, self.output.wanted),
+        };
         self.follow(actions)
     }
 
@@ -405,16 +413,20 @@ impl<'a, 'b> Run<'a, 'b> {
 
     /// Decodes what is left and offers the last frame.
     pub(super) fn finish(&mut self) -> Result<(), Stop> {
-        let actions = self.planner.finish(self.output.wanted);
+        let actions = match &mut self.around {
+            Some(around) => around.finish(self.origin),
+            None => self.planner.finish(self.output.wanted),
+        };
         self.follow(actions)?;
         self.drain()?;
         let Some(held) = &self.output.held else {
             return Ok(());
         };
         // After the last candidate there may be frames that were left undecoded.
+        let skipped = self.around.as_ref().map_or(self.planner.has_skipped(), Around::has_skipped);
         let next = self
             .last_packet
-            .filter(|&last| self.planner.has_skipped() && last > held.stamp)
+            .filter(|&last| skipped && last > held.stamp)
             .map(|last| held.time.saturating_add(last - held.stamp));
         self.output.offer(next, &self.stream)?;
         for (start, end, reason) in self.output.unusable.drain(..) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Protections;
 use super::message::{Failure, Message, Tried};
-use crate::media::{Decoded, Frame, Limits, StreamInfo, UNDECODED_MAX, Undecoded, VideoStream};
+use crate::media::{Decoded, Frame, Limits, Still, StreamInfo, UNDECODED_MAX, Undecoded, VideoStream};
 use crate::sample::CLIP_PICTURE_INTERVAL;
 
 /// What the parent does about a message.
@@ -22,6 +22,9 @@ pub(super) enum Step {
     Done(Decoded),
     Failed(Failure),
     Tried(Tried),
+    Still(Still),
+    /// All stills have been said.
+    Shown,
     /// Some more of what the file was read to.
     Bytes(Vec<u8>),
     /// All of that has been said.
@@ -48,6 +51,8 @@ pub(super) struct Ledger {
     origin: (u32, i64),
     /// How many bytes may still come of a file that is read, not decoded.
     bytes: Option<u64>,
+    /// How many stills may still come of a file that is not fingerprinted.
+    stills: Option<usize>,
     ended: bool,
 }
 
@@ -55,6 +60,11 @@ impl Ledger {
     /// That of a process that reads a file and may say so many bytes of it.
     pub(super) fn of_reading(limits: &Limits, bytes: u64) -> Ledger {
         Ledger { bytes: Some(bytes), ..Ledger::new(limits, Duration::from_secs(1)) }
+    }
+
+    /// That of a process that makes so many stills at most.
+    pub(super) fn of_stills(limits: &Limits, stills: usize) -> Ledger {
+        Ledger { stills: Some(stills), ..Ledger::new(limits, Duration::from_secs(1)) }
     }
 
     /// That of a process that decodes a clip and so sends small pictures too.
@@ -76,6 +86,7 @@ impl Ledger {
             streams: Vec::new(),
             origin: (0, 0),
             bytes: None,
+            stills: None,
             ended: false,
         }
     }
@@ -107,7 +118,10 @@ impl Ledger {
         }
         let reads = matches!(message, Message::Bytes(_) | Message::Read);
         let ends = matches!(message, Message::Failed(_) | Message::Tried(_));
-        if !ends && reads != self.bytes.is_some() {
+        let shows = matches!(message, Message::Still(_) | Message::Shown);
+        let common = matches!(message, Message::Opened(_) | Message::Progress(..));
+        let foreign = reads != self.bytes.is_some() || !common && shows != self.stills.is_some();
+        if !ends && foreign {
             return Err("a message that belongs to another task".to_owned());
         }
         match message {
@@ -119,6 +133,18 @@ impl Ledger {
             Message::Read => {
                 self.ended = true;
                 Ok(Step::Read)
+            }
+            Message::Still(still) => {
+                if !self.stills.is_some_and(|left| left > 0) {
+                    return Err("more stills than were asked for".to_owned());
+                }
+                self.stills = self.stills.map(|left| left - 1);
+                self.in_order(still.time, "a still")?;
+                Ok(Step::Still(still))
+            }
+            Message::Shown => {
+                self.ended = true;
+                Ok(Step::Shown)
             }
             Message::Ready(_) => Ok(Step::Noted),
             Message::Opened(info) => {

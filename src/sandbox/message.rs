@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use super::Protections;
 use crate::media::{
-    Frame, LONG_SIDE_MAX, Resolution, StreamInfo, Undecoded, VideoStream, small_area_max, small_side_max,
+    Frame, LONG_SIDE_MAX, Resolution, STILL_LONG_MAX, STILL_SIDE_MAX, Still, StreamInfo, Undecoded, VideoStream,
+    small_area_max, small_side_max,
 };
 use crate::sample::CLIP_PICTURE_AREA;
 
@@ -38,6 +39,10 @@ pub(super) enum Message {
     Failed(Failure),
     /// What came of a trial.
     Tried(Tried),
+    /// A colour still.
+    Still(Still),
+    /// The end of the stills.
+    Shown,
     /// Some more of what a file was read to.
     Bytes(Vec<u8>),
     /// The end of that.
@@ -123,8 +128,16 @@ impl Message {
                 bytes.push(u8::from(tried.refused));
                 put_text(&mut bytes, &tried.how);
             }
+            Message::Still(still) => {
+                put_time(&mut bytes, still.time);
+                put_time(&mut bytes, still.until);
+                bytes.extend(still.origin_ns.to_le_bytes());
+                bytes.extend((still.width as u32).to_le_bytes());
+                bytes.extend((still.height as u32).to_le_bytes());
+                bytes.extend(&still.rgb);
+            }
             Message::Bytes(part) => bytes.extend(part),
-            Message::Read => {}
+            Message::Read | Message::Shown => {}
         }
         let length = (bytes.len() - HEADER) as u32;
         bytes[1..HEADER].copy_from_slice(&length.to_le_bytes());
@@ -146,6 +159,8 @@ impl Message {
             Message::Bytes(_) => 11,
             Message::Read => 12,
             Message::Picture(_) => 13,
+            Message::Still(_) => 14,
+            Message::Shown => 15,
         }
     }
 
@@ -193,6 +208,8 @@ impl Message {
             11 => Message::Bytes(std::mem::take(&mut body.0).to_vec()),
             12 => Message::Read,
             13 => Message::Picture(body.frame(small_side_max(CLIP_PICTURE_AREA), PICTURE_AREA_MAX)?),
+            14 => Message::Still(body.still()?),
+            15 => Message::Shown,
             _ => return None,
         };
         body.0.is_empty().then_some(message)
@@ -269,6 +286,7 @@ fn longest(tag: u8) -> usize {
         10 => 4 + 8,
         11 => BYTES_MAX,
         13 => 8 + 4 + 4 + PICTURE_AREA_MAX,
+        14 => 3 * 8 + 4 + 4 + 3 * STILL_SIDE_MAX * STILL_LONG_MAX,
         _ => 0,
     }
 }
@@ -328,6 +346,17 @@ impl<'a> Body<'a> {
         Some(Frame { time, width, height, luma: self.take(width * height)?.to_vec() })
     }
 
+    /// A still of limited sides.
+    fn still(&mut self) -> Option<Still> {
+        let (time, until, origin_ns) = (self.time()?, self.time()?, self.long()?.cast_signed());
+        let (width, height) = (self.number()? as usize, self.number()? as usize);
+        let (short, long) = (width.min(height), width.max(height));
+        if !(1..=STILL_SIDE_MAX).contains(&short) || long > STILL_LONG_MAX || until < time {
+            return None;
+        }
+        Some(Still { time, until, origin_ns, width, height, rgb: self.take(3 * width * height)?.to_vec() })
+    }
+
     fn text(&mut self) -> Option<String> {
         let length = u16::from_le_bytes(self.take(2)?.try_into().ok()?);
         let text = std::str::from_utf8(self.take(usize::from(length))?).ok()?;
@@ -340,7 +369,7 @@ const HEADER: usize = 5;
 /// Longest text in bytes.
 const TEXT_MAX: usize = 500;
 /// Changes with the messages, so that programs of two versions do not misunderstand each other.
-const PROTOCOL: &[u8] = b"uniq 6\n";
+const PROTOCOL: &[u8] = b"uniq 7\n";
 
 #[cfg(test)]
 mod tests;

@@ -48,7 +48,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::media::{self, Decoded, Frame, Limits, Links, Observer, Resolution, Source, StreamInfo};
+use crate::media::{self, Decoded, Frame, Limits, Links, Moments, Observer, Resolution, Source, Still, StreamInfo};
 use crate::sample::{Grid, Sampling};
 use crate::{Error, Result};
 
@@ -197,6 +197,42 @@ impl Decoding {
 }
 
 impl Decoding {
+    /// Makes colour stills of one video stream of an open file whose hash is known, in order of time: of each moment the
+    /// frame that is shown then, by the clock of [`Decoding::decode`]. Moments outside of the video have none, moments of
+    /// one frame share a still. They are for people to look at; nothing is decided by them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Decoding::decode`].
+    pub fn stills(
+        &self,
+        source: &Source,
+        sha256: &[u8; 32],
+        stream: Option<u32>,
+        moments: &Moments,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Vec<Still>> {
+        if moments.times().is_empty() {
+            return Ok(Vec::new());
+        }
+        if let Some(journal) = &self.journal {
+            journal.admit(source.path(), sha256)?;
+        }
+        let made = match &self.place {
+            Place::InProcess => {
+                let mut album = Album { stills: Vec::new(), stop };
+                media::stills(source, stream, moments, &self.limits, &mut album).map(|()| album.stills)
+            }
+            #[cfg(unix)]
+            Place::Worker(worker) => worker::stills(worker, source, stream, moments, &self.limits, stop),
+            #[cfg(not(unix))]
+            Place::Worker(worker) => Err(no_processes(worker)),
+        };
+        let made = self.noted(source, sha256, made)?;
+        source.unchanged()?;
+        Ok(made)
+    }
+
     /// Reads an open file whose hash is known with `reader`, where clips are decoded and under the same limits, and gives the
     /// bytes that came of it.
     ///
@@ -333,6 +369,8 @@ enum Task {
         limits: Limits,
         bytes: u64,
     },
+    /// Make colour stills of the file on its standard input, which has so many bytes.
+    Stills { stream: Option<u32>, moments: Moments, limits: Limits, bytes: u64 },
     /// Read the file on its standard input, which has so many bytes and is no video.
     Read { limits: Limits, bytes: u64 },
     /// Do something forbidden.
@@ -355,6 +393,33 @@ impl Observer for Stoppable<'_> {
 
     fn picture(&mut self, picture: Frame) -> ControlFlow<()> {
         (self.visit)(Given::Picture(picture))
+    }
+
+    fn progress(&mut self, _: Duration, _: u64) -> ControlFlow<()> {
+        if (self.stop)() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+/// Keeps stills, and may want to stop.
+struct Album<'a> {
+    stills: Vec<Still>,
+    stop: &'a dyn Fn() -> bool,
+}
+
+impl Observer for Album<'_> {
+    fn opened(&mut self, _: &StreamInfo) {}
+
+    fn frame(&mut self, _: Frame) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn picture(&mut self, _: Frame) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn still(&mut self, still: Still) -> ControlFlow<()> {
+        self.stills.push(still);
+        ControlFlow::Continue(())
     }
 
     fn progress(&mut self, _: Duration, _: u64) -> ControlFlow<()> {

@@ -11,7 +11,7 @@ use super::confine::{self, Allowance, Steps};
 use super::message::{BYTES_MAX, Failure, Message};
 use super::trial::{self, Trial};
 use super::{Job, Reader, Task};
-use crate::media::{self, Frame, Limit, Limits, Observer, Source, StreamInfo};
+use crate::media::{self, Frame, Limit, Limits, Observer, Source, Still, StreamInfo};
 use crate::sample::Grid;
 use crate::{Error, Result};
 
@@ -30,7 +30,7 @@ pub(crate) fn serve(job: &str, input: OwnedFd, output: OwnedFd, reader: Reader<'
     let refuse = |reason: String| Error::NoWorker { program: "uniq".into(), reason };
     let job: Job = serde_json::from_str(job).map_err(|error| refuse(format!("not a job: {error}")))?;
     let (limits, steps) = match &job.task {
-        Task::Decode { limits, .. } | Task::Read { limits, .. } => (*limits, Steps::All),
+        Task::Decode { limits, .. } | Task::Stills { limits, .. } | Task::Read { limits, .. } => (*limits, Steps::All),
         Task::Try(trial) => (Limits { memory: trial::MEMORY, ..Limits::default() }, trial.steps()),
     };
     let allowance = Allowance { memory: limits.memory, time: limits.time_ceiling };
@@ -44,6 +44,15 @@ pub(crate) fn serve(job: &str, input: OwnedFd, output: OwnedFd, reader: Reader<'
         Task::Decode { stream, interval, sampling, resolution, limits, bytes } => {
             let grid = Grid::new(interval, sampling).map(|grid| grid.at(resolution));
             decode(&mut sender, &Source::handed_over(File::from(input), bytes), stream, grid, &limits);
+        }
+        Task::Stills { stream, moments, limits, bytes } => {
+            let source = Source::handed_over(File::from(input), bytes);
+            let made =
+                moments.checked().and_then(|moments| media::stills(&source, stream, &moments, &limits, &mut sender));
+            sender.send(&match made {
+                Ok(()) => Message::Shown,
+                Err(error) => Message::Failed(failure(&error)),
+            });
         }
         Task::Read { limits, bytes } => {
             match reader(&Source::handed_over(File::from(input), bytes), &limits) {
@@ -112,6 +121,11 @@ impl Observer for Sender {
 
     fn picture(&mut self, picture: Frame) -> ControlFlow<()> {
         self.send(&Message::Picture(picture));
+        self.going_on()
+    }
+
+    fn still(&mut self, still: Still) -> ControlFlow<()> {
+        self.send(&Message::Still(still));
         self.going_on()
     }
 

@@ -15,7 +15,7 @@ use super::message::{Inbox, Tried};
 use super::serve::error_of;
 use super::trial::Trial;
 use super::{Demand, Given, Job, Protections, SUBCOMMAND, Task, Worker};
-use crate::media::{Decoded, Limit, Limits, Selector as _, Source};
+use crate::media::{Decoded, Limit, Limits, Moments, Selector as _, Source, Still};
 use crate::sample::{Grid, Sampling};
 use crate::{Error, Result};
 
@@ -106,7 +106,53 @@ fn decode_once(
                 let path = source.path();
                 return Err(error_of(failure, path, limits).unwrap_or(died(path, how, reached)));
             }
-            Ok(Step::Tried(_) | Step::Bytes(_) | Step::Read) => {
+            Ok(Step::Tried(_) | Step::Bytes(_) | Step::Read | Step::Still(_) | Step::Shown) => {
+                let fault = Fault::Broken("the end of another task".to_owned());
+                return Err(talk.fault(source.path(), limits, fault));
+            }
+            Err(fault) => return Err(talk.fault(source.path(), limits, fault)),
+        }
+    }
+}
+
+/// Makes stills of `source` in a process of its own, and in another one if somebody ends it; `stop` is asked ten times a
+/// second.
+pub(super) fn stills(
+    worker: &Worker,
+    source: &Source,
+    stream: Option<u32>,
+    moments: &Moments,
+    limits: &Limits,
+    stop: &dyn Fn() -> bool,
+) -> Result<Vec<Still>> {
+    retried(stop, &mut || stills_once(worker, source, stream, moments, limits, stop))
+}
+
+fn stills_once(
+    worker: &Worker,
+    source: &Source,
+    stream: Option<u32>,
+    moments: &Moments,
+    limits: &Limits,
+    stop: &dyn Fn() -> bool,
+) -> Result<Vec<Still>> {
+    let task = Task::Stills { stream, moments: moments.clone(), limits: *limits, bytes: source.bytes() };
+    let input = source.file().try_clone().map_err(Error::io(source.path(), "open"))?;
+    let mut talk = Talk::begin(worker, task, input.into(), limits, Duration::from_secs(1))?;
+    talk.ledger = Ledger::of_stills(limits, moments.times().len());
+    let mut stills = Vec::new();
+    loop {
+        match talk.next(stop) {
+            Ok(Step::Noted) => {}
+            Ok(Step::Ready(protections)) => insist(worker, protections)?,
+            Ok(Step::Still(still)) => stills.push(still),
+            Ok(Step::Shown) => return Ok(stills),
+            Ok(Step::Failed(failure)) => {
+                let how = "sent a failure that does not exist".to_owned();
+                let died = died(source.path(), how, talk.ledger.reached());
+                return Err(error_of(failure, source.path(), limits).unwrap_or(died));
+            }
+            Ok(_) => {
                 let fault = Fault::Broken("the end of another task".to_owned());
                 return Err(talk.fault(source.path(), limits, fault));
             }

@@ -70,6 +70,7 @@ Example:
   uniq check clip.mp4
   uniq check --json *.mp4 | jq -r '[.clip.path, .verdict, .payable_minutes] | @tsv'
   find /submitted -name '*.mp4' | uniq check -
+  uniq check clip.mp4 --html clip.html
 
 CLIP is a video, a folder (with all that is in it), a list of clips (.csv with a column `path`, .jsonl), or - for a list on \
 standard input, which may also be a file a line; with --fingerprint it is a file made by `uniq fingerprint`. The answers come \
@@ -215,6 +216,8 @@ pub(crate) struct Check {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "fingerprint")]
     pub(crate) certificate: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) page: Page,
+    #[command(flatten)]
     pub(crate) expectation: Expectation,
     #[command(flatten)]
     pub(crate) threads: Threads,
@@ -222,6 +225,26 @@ pub(crate) struct Check {
     pub(crate) signing: Signing,
     #[command(flatten)]
     pub(crate) guard: Guard,
+}
+
+/// The evidence page that is wanted.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Page {
+    /// Also write a page that shows the evidence to this file; of several clips one page each into this folder
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    pub(crate) html: Option<PathBuf>,
+    /// The language of the page
+    #[arg(long, value_enum, default_value = "en", requires = "html")]
+    pub(crate) lang: Lang,
+}
+
+/// The languages of pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Lang {
+    /// English
+    En,
+    /// Arabic
+    Ar,
 }
 
 /// What `fingerprint` takes.

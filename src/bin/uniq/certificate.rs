@@ -13,12 +13,14 @@ use std::time::SystemTime;
 use serde_json::json;
 use uniq::Error;
 use uniq::certificate::{self, Envelope, Keyring, Proof, PublicKey, Statement, Verified};
+use uniq::evidence_page::{self, Lang};
 use uniq::media::{Limits, Links};
 use uniq::report::SCHEMA;
 use uniq::sandbox::json_line;
 
 use crate::args::{CertificateCommand, Trust};
 use crate::exit::Exit;
+use crate::html;
 use crate::output;
 use crate::text::{count, plain};
 
@@ -27,7 +29,9 @@ pub(crate) use issue::{Files, are_free, certify, files_of, issue, seal};
 /// Runs one of the commands.
 pub(crate) fn run(command: CertificateCommand, quiet: bool) -> anyhow::Result<Exit> {
     match command {
-        CertificateCommand::Show { certificate, json } => show(&certificate, json),
+        CertificateCommand::Show { certificate, json, html, lang } => {
+            show(&certificate, json, html.as_deref().map(|page| (page, lang.into())))
+        }
         CertificateCommand::Verify { certificate, trust, clip, proof, json } => {
             verify(&certificate, &trust, clip.as_deref(), proof.as_deref(), json)
         }
@@ -86,8 +90,12 @@ fn load(path: &Path, keyring: Option<&Keyring>) -> uniq::Result<(Envelope, State
     }
 }
 
-fn show(path: &Path, json: bool) -> anyhow::Result<Exit> {
+fn show(path: &Path, json: bool, page: Option<(&Path, Lang)>) -> anyhow::Result<Exit> {
     let (envelope, statement, _) = load(path, None)?;
+    if let Some((page, lang)) = page {
+        html::check(page)?;
+        html::write(page, &evidence_page::of_certificate(&statement, &envelope.key_id, lang))?;
+    }
     let mut out = output::stdout();
     if json {
         writeln!(out, "{}", json_line(&statement)?)?;

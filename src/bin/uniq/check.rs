@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use serde_json::json;
 use uniq::certificate::Signer;
+use uniq::evidence_page;
 use uniq::index::Index;
 use uniq::report::{Report, SCHEMA};
 use uniq::sandbox::json_line;
@@ -17,6 +18,7 @@ use uniq::{CheckOptions, Error, Query};
 
 use crate::args::{Check, Extras, Fingerprint};
 use crate::exit::Exit;
+use crate::html::Pages;
 use crate::output::{self, Paint};
 use crate::place::Place;
 use crate::progress::Counter;
@@ -37,6 +39,7 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
     }
     let clips = clips.clips;
     let certificate = certificate_of(args, &clips)?;
+    let pages = args.page.html.as_deref().map(|page| Pages::plan(page, &clips)).transpose()?;
     let decoding = guard::decoding(&args.guard, quiet)?;
     let threads = match args.threads.count {
         Some(count) => count.get(),
@@ -47,6 +50,17 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
     let index = Index::open(&place.dir)?;
     index.check_expected(&(&args.expectation).into())?;
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
+    let answer = |clip: &Path, options: &CheckOptions<'_>| {
+        if let Some((file, signer)) = &certificate {
+            let terms = signer::terms(&args.signing);
+            let (files, extras) =
+                (certificate::files_of(file), Extras { sigstore_bundle: false, timestamp_command: None });
+            let written = certificate::issue(&index, clip, options, Some(&**signer), &terms, &files, &extras)?;
+            return Ok(written.report);
+        }
+        let query = if args.fingerprint { Query::Fingerprint(clip) } else { Query::Clip(clip) };
+        uniq::check(&index, query, options)
+    };
     let ask = |clip: &Path| {
         let options = CheckOptions {
             effort: args.effort.into(),
@@ -55,18 +69,20 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
             now: Some(SystemTime::now()),
             ..CheckOptions::new(&decoding)
         };
-        if let Some((file, signer)) = &certificate {
-            let terms = signer::terms(&args.signing);
-            let (files, extras) =
-                (certificate::files_of(file), Extras { sigstore_bundle: false, timestamp_command: None });
-            let written = certificate::issue(&index, clip, &options, Some(&**signer), &terms, &files, &extras)?;
-            return Ok(written.report);
-        }
-        let query = if args.fingerprint { Query::Fingerprint(clip) } else { Query::Clip(clip) };
-        uniq::check(&index, query, &options)
+        let answer = answer(clip, &options);
+        let page = match (&answer, &pages) {
+            (Ok(report), Some(pages)) => {
+                let (lang, cancel) = (args.page.lang.into(), Some(&*cancel));
+                let options = evidence_page::Options { lang, decoding: &decoding, cancel };
+                evidence_page::of_report(report, Some(clip), Some(&index), &options)
+                    .and_then(|html| pages.write(clip, &html))
+            }
+            _ => Ok(()),
+        };
+        (answer, page.err())
     };
     let counter = Counter::new(quiet, clips.len(), "clip");
-    let mut take = |clip: &Path, answer| counter.done(|| answers.print(clip, answer));
+    let mut take = |clip: &Path, (answer, page)| counter.done(|| answers.print(clip, answer, page));
     let written = in_order(&clips, threads, &cancel, &ask, &mut take);
     counter.finish();
     if let Err(error) = written {
@@ -171,7 +187,12 @@ struct Answers {
 }
 
 impl Answers {
-    fn print(&mut self, clip: &Path, answer: uniq::Result<Report>) -> anyhow::Result<()> {
+    fn print(&mut self, clip: &Path, answer: uniq::Result<Report>, page: Option<Error>) -> anyhow::Result<()> {
+        if let Some(error) = page {
+            // The answer stands; what was asked for besides is missing.
+            self.exit = self.exit.worst(Exit::Error);
+            talk::fail_about(clip, &error);
+        }
         let exit = match &answer {
             Ok(report) => report.verdict.into(),
             Err(_) => Exit::Error,

@@ -13,6 +13,7 @@ mod doctor;
 mod exit;
 mod expected;
 mod guard;
+mod html;
 mod index;
 mod inputs;
 mod intake;

@@ -136,3 +136,29 @@ fn lies_are_refused() {
     assert!(early.take(frame(SECOND)).is_err() && early.take(part(0, 1)).is_err());
     assert!(early.take(Message::Done(SECOND, 1)).is_err());
 }
+
+#[test]
+fn stills_come_in_order_in_their_number_and_only_where_they_were_asked_for() {
+    let still = |time| Message::Still(Still { time, until: time, origin_ns: 0, width: 1, height: 1, rgb: vec![0; 3] });
+    let said_of_stills = |asked, messages: Vec<Message>| -> Result<Step, String> {
+        let limits = Limits { duration: 100 * SECOND, frames: 1000, ..Limits::default() };
+        let mut ledger = Ledger::of_stills(&limits, asked);
+        ledger.take(Message::Ready(Protections::default()))?;
+        ledger.take(Message::Opened(info()))?;
+        let mut last = Ok(Step::Noted);
+        for message in messages {
+            last = Ok(ledger.take(message)?);
+        }
+        last
+    };
+    let honest = vec![still(SECOND), Message::Progress(SECOND, 25), still(2 * SECOND), Message::Shown];
+    assert_eq!(said_of_stills(2, honest.clone()), Ok(Step::Shown));
+    assert!(said_of_stills(1, honest).unwrap_err().contains("more stills"));
+    assert!(said_of_stills(2, vec![still(SECOND), still(Duration::ZERO)]).is_err());
+    assert!(said_of_stills(2, vec![still(101 * SECOND)]).is_err());
+    assert!(said_of_stills(2, vec![Message::Shown, still(SECOND)]).is_err());
+    for foreign in [frame(SECOND), part(1, 2), Message::Done(SECOND, 1), Message::Bytes(vec![1]), Message::Read] {
+        assert!(said_of_stills(2, vec![foreign]).unwrap_err().contains("another task"));
+    }
+    assert!(said(vec![still(SECOND)]).is_err() && said(vec![Message::Shown]).is_err());
+}

@@ -33,6 +33,15 @@ fn messages() -> Vec<Message> {
         Message::Done(second, 25),
         Message::Failed(Failure { kind: 3, number: 5, text: "no".into() }),
         Message::Tried(Tried { refused: true, how: "é".into() }),
+        Message::Still(Still {
+            time: second,
+            until: 2 * second,
+            origin_ns: -40,
+            width: 2,
+            height: 1,
+            rgb: vec![1, 2, 3, 4, 5, 6],
+        }),
+        Message::Shown,
         Message::Bytes(vec![0, 255, 7]),
         Message::Read,
     ]
@@ -63,7 +72,9 @@ fn a_length_is_refused_before_its_body_is_there() {
         (11, 1 + (1 << 16)),
         (12, 1),
         (13, 17 + PICTURE_AREA_MAX as u32),
-        (14, 1),
+        (14, 33 + 3 * (STILL_SIDE_MAX * STILL_LONG_MAX) as u32),
+        (15, 1),
+        (16, 1),
         (0, 1),
         (7, u32::MAX),
     ] {
@@ -113,6 +124,29 @@ fn a_picture_with_more_pixels_or_longer_sides_than_any_is_refused() {
 }
 
 #[test]
+fn a_still_with_longer_sides_than_any_or_a_wrong_length_or_an_end_before_its_start_is_refused() {
+    let still = |width: usize, height: usize| Still {
+        time: Duration::ZERO,
+        until: Duration::ZERO,
+        origin_ns: 0,
+        width,
+        height,
+        rgb: vec![0; 3 * width * height],
+    };
+    let taken = |still: Still| {
+        let mut inbox = Inbox::default();
+        inbox.push(&Message::Still(still).to_bytes());
+        inbox.next().is_ok()
+    };
+    let (short, long) = (STILL_SIDE_MAX, STILL_LONG_MAX);
+    assert!(taken(still(short, long)) && taken(still(long, short)) && taken(still(1, 1)));
+    assert!(!taken(still(short + 1, short + 1)) && !taken(still(long + 1, 1)) && !taken(still(1, long + 1)));
+    assert!(!taken(still(0, 5)) && !taken(still(5, 0)));
+    assert!(!taken(Still { rgb: vec![0; 11], ..still(2, 2) }) && !taken(Still { rgb: vec![0; 13], ..still(2, 2) }));
+    assert!(!taken(Still { time: Duration::from_secs(1), ..still(2, 2) }));
+}
+
+#[test]
 fn texts_lose_control_characters_and_length() {
     assert_eq!(clean("a\u{1b}[2J\n"), "a?[2J?");
     let long = clean(&"ä".repeat(TEXT_MAX));
@@ -121,7 +155,7 @@ fn texts_lose_control_characters_and_length() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_messages_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..600), tag in 0_u8..14) {
+    fn any_bytes_are_messages_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..600), tag in 0_u8..16) {
         let mut inbox = Inbox::default();
         inbox.push(&[&[tag][..], &(bytes.len() as u32).to_le_bytes(), &bytes].concat());
         if let Ok(Some(message)) = inbox.next() {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use uniq::certificate::KeyKind;
 
-use super::{Effort, Guard, IndexOption, Search};
+use super::{Effort, Guard, IndexOption, Lang, Search};
 
 /// The commands of `uniq key`.
 #[derive(Debug, Subcommand)]
@@ -157,6 +157,12 @@ Exit codes: 0 shown, 2 no proper certificate.")]
         /// Print the statement
         #[arg(long)]
         json: bool,
+        /// Also write a page with what it claims to this file
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        html: Option<PathBuf>,
+        /// The language of the page
+        #[arg(long, value_enum, default_value = "en", requires = "html")]
+        lang: Lang,
     },
     /// Verify a certificate, without the index and without a network
     #[command(after_help = "\

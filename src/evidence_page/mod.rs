@@ -1,0 +1,124 @@
+//! Makes one self-contained HTML page of an answer, so that a person can see the evidence and judge for themselves.
+//!
+//! A page needs no network and no script; its policy forbids both. It begins with the answer, then shows the time lines, and
+//! of each match frames of the clip and of the source at corresponding times, the clip's laid over the source's, and the
+//! reasons for and against. What is nearest without being a match is shown in the same way.
+//!
+//! Everything that others wrote comes out as text: names, titles, addresses, reasons. No address is a link. Frames are
+//! decoded where the caller decodes strangers' files ([`Decoding`](crate::Decoding)) and encoded here anew, so that not one
+//! byte of a foreign file reaches a page.
+//!
+//! A page holds at most [`PAGE_BYTES_MAX`] bytes. What does not fit is left out, and the page says so.
+
+mod check;
+mod claimed;
+mod frames;
+mod geometry;
+mod pairs;
+mod raster;
+mod text;
+mod timeline;
+mod view;
+mod words;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use askama::Template;
+use base64::Engine as _;
+use sha2::{Digest as _, Sha256};
+
+use self::text::Text;
+use self::words::Words;
+use crate::certificate::Statement;
+use crate::error::Result;
+use crate::index::Index;
+use crate::report::Report;
+use crate::sandbox::Decoding;
+
+pub use self::pairs::Duplicate;
+pub use self::words::Lang;
+
+/// How pages are made.
+#[derive(Debug, Clone, Copy)]
+pub struct Options<'a> {
+    /// The language.
+    pub lang: Lang,
+    /// Where clips and sources are decoded, and with which limits.
+    pub decoding: &'a Decoding,
+    /// Stops the work once it is set.
+    pub cancel: Option<&'a AtomicBool>,
+}
+
+impl<'a> Options<'a> {
+    /// English, and never stopped.
+    pub fn new(decoding: &'a Decoding) -> Options<'a> {
+        Options { lang: Lang::default(), decoding, cancel: None }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed))
+    }
+}
+
+/// The page of a report, as HTML.
+///
+/// `clip` is the file that was checked, if it is at hand. `index` is the one that was searched; its small pictures stand in
+/// for sources whose files are gone.
+///
+/// # Errors
+///
+/// [`Error::Cancelled`](crate::Error::Cancelled), and [`Error::CorruptIndex`](crate::Error::CorruptIndex). A file that is
+/// gone, has changed or cannot be decoded is no error: the page says why it lacks its frames.
+pub fn of_report(report: &Report, clip: Option<&Path>, index: Option<&Index>, options: &Options<'_>) -> Result<String> {
+    check::page(report, clip, index, options)
+}
+
+/// The page of what a certificate claims, as HTML; it has no frames, since a certificate has none. `key_id` names the key
+/// that is said to have signed it.
+pub fn of_certificate(statement: &Statement, key_id: &str, lang: Lang) -> String {
+    claimed::page(statement, key_id, lang)
+}
+
+/// The page of clips that show the same, as HTML.
+///
+/// # Errors
+///
+/// Those of [`of_report`].
+pub fn of_duplicates(duplicates: &[Duplicate<'_>], options: &Options<'_>) -> Result<String> {
+    pairs::page(duplicates, options)
+}
+
+/// Most bytes of a page.
+pub const PAGE_BYTES_MAX: usize = 3_000_000;
+
+/// What every page begins and ends with.
+struct Frame {
+    title: Text,
+    words: &'static Words,
+    style: &'static str,
+    policy: String,
+}
+
+impl Frame {
+    fn new(title: Text, lang: Lang) -> Frame {
+        let digest = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(STYLE));
+        let policy = format!(
+            "default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+        );
+        Frame { title: title.plain(), words: lang.words(), style: STYLE, policy }
+    }
+}
+
+/// Renders a template, which can fail only for want of memory.
+fn rendered(template: &impl Template) -> String {
+    template.render().unwrap_or_default()
+}
+
+/// The only style of a page; its digest is in the page's policy.
+const STYLE: &str = include_str!("templates/style.css");

@@ -1,0 +1,328 @@
+//! What a page says, in each of its languages.
+
+use crate::report::{Effort, MatchKind, ReasonCode, SpanState, Verdict};
+
+/// The language of a page.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Lang {
+    /// English.
+    #[default]
+    En,
+    /// Arabic, from right to left.
+    Ar,
+}
+
+impl Lang {
+    pub(super) fn words(self) -> &'static Words {
+        match self {
+            Lang::En => &EN,
+            Lang::Ar => &AR,
+        }
+    }
+}
+
+/// A table of sentences, English and Arabic side by side so that none lacks; `{name}` stands for a value.
+macro_rules! words {
+    ($($field:ident: $en:literal, $ar:literal;)*) => {
+        pub(super) struct Words { $(pub(super) $field: &'static str,)* }
+        static EN: Words = Words { $($field: $en,)* };
+        static AR: Words = Words { $($field: $ar,)* };
+        #[cfg(test)]
+        const NAMED: &[(&str, &str, &str)] = &[$((stringify!($field), $en, $ar),)*];
+    };
+}
+
+words! {
+    code: "en", "ar";
+    direction: "ltr", "rtl";
+    page_title: "{verdict}: {name}", "{verdict}: {name}";
+    colon: ": ", ": ";
+    comma: ", ", "، ";
+    skip: "Skip to the matches", "انتقل إلى التطابقات";
+    answer: "Answer", "النتيجة";
+    unpublished: "Unpublished", "غير منشور";
+    partly_published: "Partly published", "منشور جزئيًا";
+    published: "Published", "منشور";
+    inconclusive: "Inconclusive", "غير محسوم";
+    unsearchable: "Unsearchable", "غير قابل للبحث";
+    scope: "an index of {videos} published videos ({hours})", "فهرس للمقاطع المنشورة (عددها {videos}، ومدتها {hours})";
+    says_unpublished: "No second of this clip was found in {scope}.", "لم يُعثر على أي ثانية من هذا المقطع في {scope}.";
+    says_partly: "{found} of {whole} were found in {scope}.", "عُثر على {found} من أصل {whole} في {scope}.";
+    says_published: "All of it that can be judged, {found} of {whole}, was found in {scope}.", "كل ما يمكن الحكم عليه منه، أي {found} من أصل {whole}، موجود في {scope}.";
+    says_inconclusive: "It cannot be said whether this clip is in {scope}.", "لا يمكن القول هل هذا المقطع موجود في {scope}.";
+    payable: "Payable", "المستحق للدفع";
+    provisional: "Provisionally payable, until the clip itself is checked", "مستحق مبدئيًا إلى أن يُفحص المقطع نفسه";
+    minutes: "{n} min", "{n} د";
+    seconds: "{n} s", "{n} ث";
+    hours: "{n} h", "{n} س";
+    reasons: "Why", "الأسباب";
+    reason_seconds: "{reason} ({seconds})", "{reason} ({seconds})";
+    the_clip: "The clip", "المقطع";
+    file: "File", "الملف";
+    length: "Length", "المدة";
+    picture_size: "Picture", "الصورة";
+    format: "Format", "الصيغة";
+    sha256: "SHA-256", "SHA-256";
+    timeline_of_clip: "Time line of the clip", "الخط الزمني للمقطع";
+    timeline_of_source: "Time line of the source", "الخط الزمني للمصدر";
+    timeline_hint: "Colours and patterns mean the same as in the table below. Each part leads to its row.", "للألوان والنقوش معنى واحد هنا وفي الجدول أدناه، وكل جزء يقود إلى صفه.";
+    table_of_parts: "Table of the parts", "جدول الأجزاء";
+    part: "Part", "الجزء";
+    from_to: "From – to", "من – إلى";
+    state: "State", "الحالة";
+    reason: "Reason", "السبب";
+    matched_with: "Match", "التطابق";
+    more_rows: "{n} more parts are not listed: see --json.", "أجزاء أخرى غير مدرجة (عددها {n}): انظر --json.";
+    matches: "What it was found in", "أين وُجد";
+    no_matches: "Nothing that counts was found.", "لم يُعثر على شيء يُحتسب.";
+    copy: "The same recording", "التسجيل نفسه";
+    same_scene: "The same scene at another moment: not counted as published", "المشهد نفسه في لحظة أخرى: لا يُحتسب منشورًا";
+    undecided: "The same scene, and perhaps the same recording: undecided", "المشهد نفسه وربما التسجيل نفسه: لم يُحسم";
+    nearest: "The nearest thing that is no match", "أقرب شيء ليس تطابقًا";
+    nearest_says: "Of everything else in the index, this was the most like the clip, and it was not enough. Look whether you agree.", "هذا أشبه ما في الفهرس بالمقطع بعد ما سبق، ولم يكن كافيًا. انظر هل توافق.";
+    no_nearest: "Nothing else in the index was alike at all.", "لم يشبهه شيء آخر في الفهرس البتة.";
+    found_as: "{clip} of the clip is {source} of {name}", "{clip} من المقطع هو {source} من {name}";
+    compared_as: "{clip} of the clip against {source} of {name}", "{clip} من المقطع مقابل {source} من {name}";
+    identical: "The two files are the same, byte for byte.", "الملفان متطابقان بايتًا ببايت.";
+    probability: "The probability that this is a copy is {p}.", "احتمال أن يكون هذا نسخة هو {p}.";
+    more_than: "more than {p}", "أكثر من {p}";
+    less_than: "less than {p}", "أقل من {p}";
+    evidence: "{total} bits of evidence, {moment} of them for this very moment, from {hits} places that agree.", "الدليل {total} بت، منها {moment} تخص هذه اللحظة بعينها، من مواضع متفقة عددها {hits}.";
+    pictures_say: "What moves in the pictures correlates by {correlation} (1 is equal), over {share} of it.", "ما يتحرك في الصور مترابط بمقدار {correlation} (1 يعني التساوي) على {share} منه.";
+    list_says: "What the list of sources says of it", "ما تقوله قائمة المصادر عنه";
+    list_claims: "These are claims of the list. Nobody checked them here.", "هذه أقوال القائمة، ولم يتحقق منها أحد هنا.";
+    title: "Title", "العنوان";
+    address: "Address", "الرابط";
+    uploader: "Published by", "الناشر";
+    platform: "Platform", "المنصة";
+    published_at: "Published on", "تاريخ النشر";
+    unknown: "not known", "غير معروف";
+    edits: "What was done to the picture", "ما جرى على الصورة";
+    edit_none: "nothing that can be seen", "لا شيء ظاهر";
+    edit_mirrored: "mirrored", "معكوسة يمينًا ويسارًا";
+    edit_turned: "turned by {degrees}", "مدارة بمقدار {degrees}";
+    edit_negative: "bright and dark exchanged", "الفاتح والداكن متبادلان";
+    edit_stretched: "stretched", "ممطوطة";
+    edit_slanted: "slanted", "مائلة";
+    edit_backwards: "backwards", "معكوسة زمنيًا";
+    edit_speed: "{n} times the speed", "بسرعة {n} مرة";
+    edit_crop: "shows {width} × {height} of the source's frame", "تُظهر {width} × {height} من إطار المصدر";
+    edit_inset: "the source fills {width} × {height} of the clip's frame", "يملأ المصدر {width} × {height} من إطار المقطع";
+    frames: "Frames side by side", "إطارات جنبًا إلى جنب";
+    frames_hint: "The dashed box is the part that both show. In the middle you can lay the clip over the source. The right picture shows where they differ once brightness and contrast are matched: black is equal, white differs. The source's frames are moved by up to 0.2 s, all by the same, to where they agree best.", "الإطار المتقطع هو الجزء الذي يظهر في الاثنين. في الوسط يمكن وضع المقطع فوق المصدر. وتُظهر الصورة الأخيرة مواضع الاختلاف بعد مساواة السطوع والتباين: الأسود متساوٍ والأبيض مختلف. وتُزاح إطارات المصدر كلها معًا بما لا يزيد على 0.2 ث إلى حيث تتفق أكثر.";
+    pair: "Pair {n}", "الزوج {n}";
+    frame_of_clip: "Clip at {time}", "المقطع عند {time}";
+    frame_of_source: "Source at {time}", "المصدر عند {time}";
+    laid_over: "Clip laid over the source", "المقطع فوق المصدر";
+    show: "Show in the middle", "اعرض في الوسط";
+    show_source: "Source", "المصدر";
+    show_clip: "Clip", "المقطع";
+    show_blink: "Blink", "تبديل";
+    difference: "Difference: {share} on average", "الفرق: {share} في المتوسط";
+    no_frames_clip: "The clip's frames are not shown: {why}.", "لا تُعرض إطارات المقطع: {why}.";
+    no_frames_source: "The source's frames are not shown: {why}.", "لا تُعرض إطارات المصدر: {why}.";
+    why_fingerprint: "a fingerprint was checked, not the clip", "فُحصت البصمة لا المقطع";
+    why_not_at_hand: "the file is not at hand", "الملف غير متاح";
+    why_changed: "the file at that place is another one by now", "الملف في ذلك الموضع صار غيره";
+    why_no_pictures: "the file is gone, and the index keeps no pictures of it", "الملف غير موجود، والفهرس لا يحفظ صورًا منه";
+    why_unreadable: "they cannot be decoded ({error})", "تعذر فكها ({error})";
+    why_room: "the page is large enough with those above", "الصفحة كبيرة بما يكفي بما سبق";
+    why_certificate: "a certificate holds no pictures; uniq check --html shows them", "الشهادة لا تحوي صورًا؛ يعرضها uniq check --html";
+    from_index: "The source's file is gone or has changed. These are the small grey pictures that the index keeps.", "ملف المصدر غير موجود أو تغيّر. هذه صور رمادية صغيرة يحفظها الفهرس.";
+    terms: "For and against", "ما يؤيد وما يعارض";
+    terms_hint: "Each bit doubles or halves the odds of a copy. Added up: {bits} bits, odds of {odds}.", "كل بت يضاعف رجحان النسخ أو ينصّفه. المجموع {bits} بت، أي رجحان {odds}.";
+    term: "Measured", "المقيس";
+    bits: "Bits", "بت";
+    more_sources: "Further sources show the same parts: {n}.", "مصادر أخرى تُظهر الأجزاء نفسها: {n}.";
+    more_matches: "Further matches are not listed here: {n}. See --json.", "تطابقات أخرى غير مدرجة هنا: {n}. انظر --json.";
+    unsearchable_parts: "Parts that cannot be searched", "أجزاء لا يمكن البحث عنها";
+    unsearchable_says: "Nothing is paid for these parts, and nothing is said against them.", "لا يُدفع عن هذه الأجزاء، ولا يقال عنها شيء.";
+    no_frame: "no frame", "لا إطار";
+    frame_at: "Frame at {time}", "الإطار عند {time}";
+    streams: "Video streams of the file", "مسارات الفيديو في الملف";
+    stream: "Stream {n}", "المسار {n}";
+    how: "How this was found out", "كيف عُرف هذا";
+    index_root: "Index", "الفهرس";
+    index_state: "generation {generation}, root {root}", "الجيل {generation}، الجذر {root}";
+    committed_at: "Index of", "تاريخ الفهرس";
+    checked_at: "Checked", "وقت الفحص";
+    tool: "Program", "البرنامج";
+    search: "Search", "البحث";
+    search_exact: "every key was compared", "قورنت كل المفاتيح";
+    search_screened: "not every key was compared", "لم تُقارن كل المفاتيح";
+    effort: "Effort", "الجهد";
+    effort_fast: "fast", "سريع";
+    effort_standard: "standard", "معتاد";
+    effort_thorough: "thorough", "شامل";
+    limits_of_probability: "Copy from a probability of {published}, payable up to one of {payable}", "نسخة من احتمال {published} فما فوق، ومستحق حتى احتمال {payable}";
+    limits: "What this does and does not say", "ما يقوله هذا وما لا يقوله";
+    limits_index: "“Unpublished” says that the clip was not found in this index. It is no proof that the clip is nowhere public.", "«غير منشور» يعني أن المقطع لم يوجد في هذا الفهرس، وليس دليلًا على أنه لم يُنشر في أي مكان.";
+    limits_first: "A match does not say who had the recording first.", "التطابق لا يقول من كان التسجيل عنده أولًا.";
+    privacy: "Of the clip, this page holds the frames that it shows, and no others.", "لا تحوي هذه الصفحة من المقطع إلا الإطارات المعروضة فيها.";
+    certificate: "Certificate", "شهادة";
+    certificate_unverified: "This is what the certificate claims. Nothing here has verified it: uniq certificate verify.", "هذا ما تدّعيه الشهادة، ولم يتحقق منه شيء هنا: uniq certificate verify.";
+    signed_by: "Signed by key", "المفتاح الموقِّع";
+    result_digest: "Digest of the result", "ملخص النتيجة";
+    duplicates: "Duplicates", "المكررات";
+    duplicates_says: "Pairs of clips that show the same: {n}.", "أزواج المقاطع التي تُظهر الشيء نفسه: {n}.";
+    pair_of: "{first} and {second}", "{first} و{second}";
+    term_base: "before anything was measured", "قبل أي قياس";
+    term_evidence: "details that agree in time and place", "تفاصيل متفقة في الزمان والمكان";
+    term_moment: "details of this very moment", "تفاصيل هذه اللحظة بعينها";
+    term_timing: "agreement in time alone", "الاتفاق في الزمن وحده";
+    term_motion: "motion, in bits", "الحركة بالبت";
+    term_motion_correlation: "correlation of motion", "ترابط الحركة";
+    term_motion_margin: "motion here against elsewhere", "الحركة هنا مقابل غيرها";
+    term_shown: "share of the source that is seen", "نسبة ما يظهر من المصدر";
+    term_correlation: "correlation of moving content", "ترابط المحتوى المتحرك";
+    term_lowest_pictures: "the pictures that agree least", "أقل الصور اتفاقًا";
+    term_agreeing_cells: "parts of the frame that agree", "أجزاء الإطار المتفقة";
+    term_slowness: "how alike neighbouring moments are", "تشابه اللحظات المتجاورة";
+    term_still_parts: "parts that stand still", "الأجزاء الساكنة";
+    term_compared_motion: "share of motion that was compared", "نسبة الحركة المقارنة";
+    term_compared_area: "share of the frame that was compared", "نسبة الإطار المقارنة";
+    term_pictures: "number of pictures compared", "عدد الصور المقارنة";
+    term_activity: "how much moves", "مقدار الحركة";
+    term_identical: "the same file", "الملف نفسه";
+    term_chance: "chance gives as much", "الصدفة تعطي مثله";
+    why_copy: "it was published", "نُشر من قبل";
+    why_same_scene: "it shows the scene of a source at another moment", "يُظهر مشهد مصدر في لحظة أخرى";
+    why_black: "the picture is black", "الصورة سوداء";
+    why_flat: "the picture has no contrast", "الصورة بلا تباين";
+    why_frozen: "the picture stands still", "الصورة ثابتة";
+    why_simple: "the picture has too little structure", "تفاصيل الصورة قليلة جدًا";
+    why_still: "it is a still picture", "صورة ساكنة";
+    why_indistinct: "too few distinctive details to recognise a copy", "تفاصيل مميزة أقل مما يكفي للتعرف على نسخة";
+    why_undecided: "it looks like a source, and whether it is a copy cannot be decided", "يشبه مصدرًا، ولا يمكن الجزم بأنه نسخة";
+    why_quick_cuts: "its shots are too short to be recognised", "لقطاته أقصر من أن تُعرف";
+    why_repeated: "the clip has shown it before", "أظهره المقطع من قبل";
+    why_treated: "the picture is altered too much to be recognised", "غُيّرت الصورة أكثر مما يسمح بالتعرف عليها";
+    why_short: "it is too short to judge", "أقصر من أن يُحكم عليه";
+    why_benign: "it shows material that is marked as benign", "يُظهر مادة معلّمة بأنها لا تثبت شيئًا";
+    why_beside: "next to a copy; too little evidence to decide", "بجوار نسخة؛ والدليل أقل من أن يحسم";
+    why_undecoded: "there is no picture", "لا توجد صورة";
+    why_streams: "the file has several pictures, and the worst decides", "في الملف أكثر من صورة، والأسوأ هو الحاسم";
+    why_empty_index: "the index holds no videos", "الفهرس خالٍ من المقاطع";
+    why_no_match: "it was searched and not found", "بُحث عنه ولم يُعثر عليه";
+}
+
+impl Words {
+    pub(super) fn verdict(&self, verdict: Verdict) -> &'static str {
+        match verdict {
+            Verdict::Unpublished => self.unpublished,
+            Verdict::PartlyPublished => self.partly_published,
+            Verdict::Published => self.published,
+            Verdict::Inconclusive => self.inconclusive,
+        }
+    }
+
+    pub(super) fn state_of(&self, state: SpanState) -> &'static str {
+        match state {
+            SpanState::Published => self.published,
+            SpanState::Unpublished => self.unpublished,
+            SpanState::Unsearchable => self.unsearchable,
+        }
+    }
+
+    pub(super) fn kind(&self, kind: Option<MatchKind>) -> &'static str {
+        match kind {
+            Some(MatchKind::Copy) => self.copy,
+            Some(MatchKind::SameScene) => self.same_scene,
+            Some(MatchKind::Undecided) => self.undecided,
+            None => self.nearest,
+        }
+    }
+
+    pub(super) fn effort_of(&self, effort: Effort) -> &'static str {
+        match effort {
+            Effort::Fast => self.effort_fast,
+            Effort::Standard => self.effort_standard,
+            Effort::Thorough => self.effort_thorough,
+        }
+    }
+
+    /// The sentence of a code; `None` for one that only its own text explains.
+    pub(super) fn reason_of(&self, code: ReasonCode) -> Option<&'static str> {
+        Some(match code {
+            ReasonCode::Copy => self.why_copy,
+            ReasonCode::SameScene => self.why_same_scene,
+            ReasonCode::Black => self.why_black,
+            ReasonCode::Flat => self.why_flat,
+            ReasonCode::Frozen => self.why_frozen,
+            ReasonCode::Simple => self.why_simple,
+            ReasonCode::Still => self.why_still,
+            ReasonCode::Indistinct => self.why_indistinct,
+            ReasonCode::Undecided => self.why_undecided,
+            ReasonCode::QuickCuts => self.why_quick_cuts,
+            ReasonCode::Repeated => self.why_repeated,
+            ReasonCode::Treated => self.why_treated,
+            ReasonCode::FromFingerprint => self.why_fingerprint,
+            ReasonCode::Short => self.why_short,
+            ReasonCode::Benign => self.why_benign,
+            ReasonCode::Beside => self.why_beside,
+            ReasonCode::Undecoded => self.why_undecoded,
+            ReasonCode::Streams => self.why_streams,
+            ReasonCode::EmptyIndex => self.why_empty_index,
+            ReasonCode::NoMatch => self.why_no_match,
+            #[allow(unreachable_patterns)]
+            _ => return None,
+        })
+    }
+
+    /// What a term of the model measures; `None` for a name that is not known here.
+    pub(super) fn term_of(&self, name: &str) -> Option<&'static str> {
+        Some(match name {
+            "base" => self.term_base,
+            "evidence" => self.term_evidence,
+            "moment" => self.term_moment,
+            "timing" => self.term_timing,
+            "motion" => self.term_motion,
+            "motion_correlation" => self.term_motion_correlation,
+            "motion_margin" => self.term_motion_margin,
+            "shown" => self.term_shown,
+            "correlation" => self.term_correlation,
+            "lowest_pictures" => self.term_lowest_pictures,
+            "agreeing_cells" => self.term_agreeing_cells,
+            "slowness" => self.term_slowness,
+            "still_parts" => self.term_still_parts,
+            "compared_motion" => self.term_compared_motion,
+            "compared_area" => self.term_compared_area,
+            "pictures" => self.term_pictures,
+            "activity" => self.term_activity,
+            "identical" => self.term_identical,
+            "chance" => self.term_chance,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_languages_take_the_same_values_and_none_lacks_a_sentence() {
+        let places = |sentence: &str| {
+            let mut found: Vec<String> =
+                sentence.split('{').skip(1).map(|rest| rest.split('}').next().unwrap().to_owned()).collect();
+            found.sort();
+            found
+        };
+        for (name, en, ar) in NAMED {
+            assert!(!en.is_empty() && !ar.is_empty(), "{name}");
+            assert_eq!(places(en), places(ar), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_term_of_the_model_has_words() {
+        use crate::verdict::Model;
+        let names = ["base", "identical", "chance"];
+        assert!(names.iter().all(|name| EN.term_of(name).is_some()));
+        let report = super::super::testing::report();
+        assert!(!Model::default().pictures.trees.is_empty() && !report.matches[0].alignment.terms.is_empty());
+        for term in &report.matches[0].alignment.terms {
+            assert!(EN.term_of(&term.name).is_some() && AR.term_of(&term.name).is_some(), "{}", term.name);
+        }
+    }
+}
