@@ -10,7 +10,7 @@ use super::geometry::Orientation;
 use super::limits::Limits;
 use super::luma::LumaScaler;
 use super::open::{self, Stream};
-use super::{Frame, Observer, Selector, clock};
+use super::{Frame, Observer, Selector, clock, inspect};
 use crate::{Error, Result};
 
 /// A frame that waits for its successor's time.
@@ -70,7 +70,7 @@ impl<'a> Output<'a> {
         let wanted = self.selector.wants(time, next.map(clock::duration));
         if wanted {
             self.wanted = Some(held.stamp);
-        } else if area.is_none() {
+        } else if area.is_none() && self.observer.inspector().is_none() {
             return Ok(());
         }
         let aspect = match stream.sample_aspect {
@@ -95,6 +95,9 @@ impl<'a> Output<'a> {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(Error::Cancelled),
         };
+        if let Some(inspector) = self.observer.inspector() {
+            inspector.frame(&inspect::view(&held.picture, time, orientation));
+        }
         // What has no luma is told of the frames that are wanted.
         if let Some(area) = area
             && let Ok(small) = self.shrinker.shrink(&held.picture, aspect, orientation, area)

@@ -42,6 +42,8 @@ pub(super) enum Message {
     Bytes(Vec<u8>),
     /// The end of that.
     Read,
+    /// What was measured of a clip while it was decoded.
+    Measured(Vec<u8>),
 }
 
 /// Why a file could not be decoded; the parent knows its name.
@@ -123,7 +125,7 @@ impl Message {
                 bytes.push(u8::from(tried.refused));
                 put_text(&mut bytes, &tried.how);
             }
-            Message::Bytes(part) => bytes.extend(part),
+            Message::Bytes(part) | Message::Measured(part) => bytes.extend(part),
             Message::Read => {}
         }
         let length = (bytes.len() - HEADER) as u32;
@@ -146,6 +148,7 @@ impl Message {
             Message::Bytes(_) => 11,
             Message::Read => 12,
             Message::Picture(_) => 13,
+            Message::Measured(_) => 20,
         }
     }
 
@@ -193,6 +196,7 @@ impl Message {
             11 => Message::Bytes(std::mem::take(&mut body.0).to_vec()),
             12 => Message::Read,
             13 => Message::Picture(body.frame(small_side_max(CLIP_PICTURE_AREA), PICTURE_AREA_MAX)?),
+            20 => Message::Measured(std::mem::take(&mut body.0).to_vec()),
             _ => return None,
         };
         body.0.is_empty().then_some(message)
@@ -251,6 +255,9 @@ pub(super) fn clean(text: &str) -> String {
 /// Most bytes of a file in one message.
 pub(super) const BYTES_MAX: usize = 1 << 16;
 
+/// Most bytes of what is measured of a clip: some dozens of numbers and a few boxes and texts.
+pub(super) const MEASURED_MAX: usize = 1 << 16;
+
 /// The longest side of a frame.
 const SIDE_MAX: usize = Resolution::Double.times() * LONG_SIDE_MAX;
 /// Most pixels of a small picture.
@@ -269,6 +276,7 @@ fn longest(tag: u8) -> usize {
         10 => 4 + 8,
         11 => BYTES_MAX,
         13 => 8 + 4 + 4 + PICTURE_AREA_MAX,
+        20 => MEASURED_MAX,
         _ => 0,
     }
 }
@@ -340,7 +348,7 @@ const HEADER: usize = 5;
 /// Longest text in bytes.
 const TEXT_MAX: usize = 500;
 /// Changes with the messages, so that programs of two versions do not misunderstand each other.
-const PROTOCOL: &[u8] = b"uniq 6\n";
+const PROTOCOL: &[u8] = b"uniq 7\n";
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use serde_json::json;
 use uniq::certificate::Signer;
 use uniq::index::Index;
+use uniq::rates::{self, RateCard};
 use uniq::report::{Report, SCHEMA};
 use uniq::sandbox::json_line;
 use uniq::{CheckOptions, Error, Query};
@@ -26,6 +27,12 @@ use crate::{certificate, guard, inputs, render, signal, signer, talk};
 /// Checks the clips.
 pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
     let place = Place::existing(args.index.dir.clone())?;
+    let fast = matches!(args.effort, crate::args::Effort::Fast);
+    anyhow::ensure!(
+        args.rates.is_none() || !fast,
+        "--rates prices what is measured, and --effort fast measures nothing"
+    );
+    let card = args.rates.as_deref().map(RateCard::open).transpose()?;
     let clips = inputs::clips(args)?;
     if !quiet && !clips.no_videos.is_empty() {
         talk::say(&not_looked_at(&clips.no_videos));
@@ -53,6 +60,7 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
             search: args.search.into(),
             cancel: Some(&cancel),
             now: Some(SystemTime::now()),
+            quality: !args.no_quality,
             ..CheckOptions::new(&decoding)
         };
         if let Some((file, signer)) = &certificate {
@@ -60,10 +68,10 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
             let (files, extras) =
                 (certificate::files_of(file), Extras { sigstore_bundle: false, timestamp_command: None });
             let written = certificate::issue(&index, clip, &options, Some(&**signer), &terms, &files, &extras)?;
-            return Ok(written.report);
+            return Ok(priced(written.report, card.as_ref()));
         }
         let query = if args.fingerprint { Query::Fingerprint(clip) } else { Query::Clip(clip) };
-        uniq::check(&index, query, &options)
+        Ok(priced(uniq::check(&index, query, &options)?, card.as_ref()))
     };
     let counter = Counter::new(quiet, clips.len(), "clip");
     let mut take = |clip: &Path, answer| counter.done(|| answers.print(clip, answer));
@@ -86,6 +94,12 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
         }
     }
     Ok(answers.exit)
+}
+
+/// Adds what the card gives for the clip.
+fn priced(report: Report, card: Option<&RateCard>) -> Report {
+    let amount = card.map(|card| rates::amount(card, &report));
+    Report { amount, ..report }
 }
 
 /// Where a certificate of the one clip goes, and what signs it, if one is wanted.

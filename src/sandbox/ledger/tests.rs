@@ -136,3 +136,26 @@ fn lies_are_refused() {
     assert!(early.take(frame(SECOND)).is_err() && early.take(part(0, 1)).is_err());
     assert!(early.take(Message::Done(SECOND, 1)).is_err());
 }
+
+#[test]
+fn measurements_come_once_and_only_if_asked_for() {
+    let limits = Limits::default();
+    let begun = |measures: bool| {
+        let mut ledger = Ledger::new(&limits, SECOND);
+        if measures {
+            ledger.allow_measures();
+        }
+        ledger.take(Message::Ready(Protections::default())).unwrap();
+        ledger
+    };
+    let measured = || Message::Measured(vec![1, 2]);
+    let mut early = begun(true);
+    assert!(early.take(measured()).is_err());
+    let mut asked = begun(true);
+    asked.take(Message::Opened(info())).unwrap();
+    assert_eq!(asked.take(measured()), Ok(Step::Measured(vec![1, 2])));
+    assert!(asked.take(measured()).is_err());
+    let mut unasked = begun(false);
+    unasked.take(Message::Opened(info())).unwrap();
+    assert!(unasked.take(measured()).is_err());
+}
