@@ -40,7 +40,7 @@
 //!    which a copy would hardly have been found ([`verdict::PowerModel`]) are unsearchable.
 //! 9. [`report`] says all this in one serialisable value, down to the seconds that are published, unpublished and
 //!    unsearchable.
-//!     [`facts`] measures besides what makes the price, while the clip is decoded, and [`rates`] prices it by a card of classes.
+//!    [`facts`] measures besides what makes the price, while the clip is decoded, and [`rates`] prices it by a card of classes.
 //! 10. [`mod@certificate`] signs such an answer, so that others can verify it, run the search again, and hold it against what
 //!     was published since.
 //! 11. [`ledger`] keeps which creator offered which seconds first, so that what is unpublished is paid for once.

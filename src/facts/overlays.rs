@@ -317,7 +317,7 @@ const FRAMES_MAX: i32 = 12;
 /// Bits that are left off a difference of levels, so that the sums of a window fit 16 bits: quarters of a level remain.
 const FINE: u32 = 2;
 /// Strength of an edge, mean over the window: sum of the differences across and down over two pixels, in units of 1/4 level.
-const EDGE_MIN: i16 = (22 * UNIT >> FINE) as i16;
+const EDGE_MIN: i16 = ((22 * UNIT) >> FINE) as i16;
 /// Percentage of its strength that a still edge keeps in the mean over a window.
 const KEPT_PERCENT: i32 = 86;
 /// Pixels with edges in a cell that is not empty.

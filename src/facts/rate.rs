@@ -140,7 +140,7 @@ impl Rate {
             blended: round(blended, 3),
             variable,
             reason: (state == RateState::Undecided)
-                .then(|| if judged { IRREGULAR } else { TOO_STILL })
+                .then_some(if judged { IRREGULAR } else { TOO_STILL })
                 .map(str::to_owned),
         }
     }

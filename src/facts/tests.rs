@@ -136,7 +136,7 @@ fn written(levels: &mut [u8], left: usize, top: usize, width: usize, height: usi
     for y in top..top + height {
         for x in left..left + width {
             let (cell_x, cell_y) = ((x - left) / 4, (y - top) / 4);
-            let ink = (cell_x * 7 + cell_y * 13 + seed * 5 + cell_x * cell_y * (seed + 3)) % 3 == 0;
+            let ink = (cell_x * 7 + cell_y * 13 + seed * 5 + cell_x * cell_y * (seed + 3)).is_multiple_of(3);
             levels[y * WIDTH + x] = if ink { 250 } else { 10 };
         }
     }

@@ -81,7 +81,7 @@ pub(super) fn of(
     let groups = first.1.pictures();
     let (main, listed) = (first.1.stream, first.1.streams.clone());
     let mut first = Some(first);
-    let mut found: Vec<(Vec<u32>, i64, (Fingerprint, Option<Quality>))> = Vec::new();
+    let mut found: Vec<Found> = Vec::new();
     let mut missed: Vec<(u32, String)> = Vec::new();
     let mut number = 0;
     for group in groups {
@@ -142,6 +142,9 @@ pub(super) fn of(
     let streams = streams.collect();
     Ok(ClipPictures { pictures, streams })
 }
+
+/// Streams, when they begin, and what was made of them.
+type Found = (Vec<u32>, i64, (Fingerprint, Option<Quality>));
 
 /// Why a stream has no picture, if the file has that reason in itself.
 pub(super) fn reason_of(error: Error) -> Result<String> {

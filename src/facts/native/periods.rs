@@ -54,8 +54,8 @@ fn peaks(roughness: &[f32]) -> [f32; PERIODS.len()] {
     let at = |i: isize| roughness[i.clamp(0, roughness.len() as isize - 1) as usize];
     let mut around: f32 = (-(half as isize)..half as isize).map(at).sum();
     let mut values = Vec::with_capacity(length);
-    for i in 0..roughness.len() {
-        values.push(roughness[i] / (around / SMOOTH as f32 + 0.05));
+    for (i, rough) in roughness.iter().enumerate() {
+        values.push(rough / (around / SMOOTH as f32 + 0.05));
         around += at((i + half) as isize) - at(i as isize - half as isize);
     }
     let mean = values.iter().sum::<f32>() / values.len().max(1) as f32;
