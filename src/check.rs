@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use crate::align::{self, Alignment, Corpus, dense};
+use crate::facts::Training;
 use crate::fingerprint::{self, Fingerprint, Orientation, PictureTrack, Thumbnail, Warp};
 use crate::index::{Index, Role, SearchMode, VideoRef, hex, moment};
 use crate::report::{
@@ -48,6 +49,8 @@ pub struct CheckOptions<'a> {
     pub cancel: Option<&'a AtomicBool>,
     /// Time of the check, for the report.
     pub now: Option<SystemTime>,
+    /// Whether a clip is measured while it is decoded; never with [`Effort::Fast`].
+    pub quality: bool,
 }
 
 impl<'a> CheckOptions<'a> {
@@ -63,6 +66,7 @@ impl<'a> CheckOptions<'a> {
             exclude: &[],
             cancel: None,
             now: None,
+            quality: true,
         }
     }
 }
@@ -109,7 +113,7 @@ pub fn check<'a>(index: &Index, query: impl Into<Query<'a>>, options: &CheckOpti
         Query::Clip(clip) => {
             let looked = match options.effort {
                 Effort::Fast => fingerprint::sketches_of_clip(clip, decoding, options.cancel)?,
-                _ => fingerprint::pictures_of_clip(clip, decoding, options.cancel)?,
+                _ => pictures_for(clip, options)?,
             };
             (check_pictures(index, &looked, clip, options)?, clip)
         }
@@ -134,7 +138,7 @@ pub fn check_pictures(
     let merged = merge::merge(looked, reports, options.policy.searchable_min.as_secs_f64());
     // The decoder reports a clip without pictures as an error of its own.
     let none = || Error::Undecodable { path: clip.to_owned(), reason: "the stream holds no picture".to_owned() };
-    let report = merged.ok_or_else(none)?;
+    let report = with_quality(merged.ok_or_else(none)?, looked);
     Ok(Report { clip: Clip { path: clip.to_string_lossy().into_owned(), ..report.clip }, ..report })
 }
 
@@ -156,10 +160,30 @@ pub(crate) fn check_kept_pictures(
     let report = checked(index, &kept, Origin::Computed, options)?;
     let merged = merge::merge(looked, vec![report], options.policy.searchable_min.as_secs_f64());
     let none = || Error::Undecodable { path: clip.to_owned(), reason: "the stream holds no picture".to_owned() };
-    let mut report = merged.ok_or_else(none)?;
+    let mut report = with_quality(merged.ok_or_else(none)?, looked);
     report.clip.path = clip.to_string_lossy().into_owned();
     Ok((report, kept))
 }
+
+/// Decodes a clip in full detail, and measures it if the options say so.
+pub(crate) fn pictures_for(clip: &Path, options: &CheckOptions<'_>) -> Result<fingerprint::ClipPictures> {
+    match options.quality {
+        true => fingerprint::measured_pictures_of_clip(clip, options.decoding, options.cancel),
+        false => fingerprint::pictures_of_clip(clip, options.decoding, options.cancel),
+    }
+}
+
+/// Adds what makes the price, and what a person has to know of it.
+fn with_quality(mut report: Report, looked: &fingerprint::ClipPictures) -> Report {
+    report.quality = looked.pictures.first().and_then(|picture| picture.quality.clone());
+    let training = report.quality.as_ref().and_then(|quality| quality.declared.training);
+    if training == Some(Training::NotAllowed) {
+        report.reasons.push(Reason::new(ReasonCode::NotAllowed, NOT_ALLOWED));
+    }
+    report
+}
+
+const NOT_ALLOWED: &str = "a C2PA manifest in the file does not allow training: a person has to clear it before a sale";
 
 /// Origin of a fingerprint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -465,6 +489,8 @@ fn report(
             payable_probability: round(f64::from(options.policy.payable_max()), 4),
             effort: options.effort,
         },
+        quality: None,
+        amount: None,
         tool: Tool::this(),
         checked_at: options.now.and_then(moment),
         submission: None,

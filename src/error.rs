@@ -374,6 +374,14 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
+    /// A file is no rate card.
+    #[error("{path}: no rate card: {reason}", path = path.display())]
+    InvalidRates {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, with the line where there is one.
+        reason: String,
+    },
     /// The caller asked to stop.
     #[error("cancelled")]
     Cancelled,

@@ -8,7 +8,7 @@
 //! Each arrow is plain data with public fields. A module knows only itself and what stands to its left in
 //!
 //! ```text
-//! error < media < sample < sandbox < fingerprint < index < evidence < search < align < verdict < report < ingest < check < dedup < certificate < ledger < evidence_page
+//! error < media < sample < sandbox < facts < fingerprint < index < evidence < search < align < verdict < report < rates < ingest < check < dedup < certificate < ledger < evidence_page
 //! ```
 //!
 //! The library never prints, exits or reads the environment; progress and cancellation are passed in. A file gives the
@@ -40,6 +40,7 @@
 //!    which a copy would hardly have been found ([`verdict::PowerModel`]) are unsearchable.
 //! 9. [`report`] says all this in one serialisable value, down to the seconds that are published, unpublished and
 //!    unsearchable.
+//!    [`facts`] measures besides what makes the price, while the clip is decoded, and [`rates`] prices it by a card of classes.
 //! 10. [`mod@certificate`] signs such an answer, so that others can verify it, run the search again, and hold it against what
 //!     was published since.
 //! 11. [`ledger`] keeps which creator offered which seconds first, so that what is unpublished is paid for once.
@@ -157,11 +158,13 @@ pub mod dedup;
 pub mod error;
 pub mod evidence;
 pub mod evidence_page;
+pub mod facts;
 pub mod fingerprint;
 pub mod index;
 pub mod ingest;
 pub mod ledger;
 pub mod media;
+pub mod rates;
 pub mod report;
 pub mod sample;
 pub mod sandbox;

@@ -53,6 +53,8 @@
 //! | `tool.name`, `tool.version` | strings | the program that made this report |
 //! | `tool.commit` | string or null | commit of its source code, followed by `+changed` if files differ from it; null for a build that is no release |
 //! | `tool.ffmpeg`, `tool.libavcodec` | strings | versions of FFmpeg and libavcodec at run time |
+//! | `quality` | object or null | what makes the price of the clip, see below; null if it was not measured, as of a fingerprint. No verdict depends on it |
+//! | `amount` | object or null | what a rate card gives for it, see below; null without one |
 //! | `checked_at` | string or null | time of the check in RFC 3339, UTC, if the caller gave it; the only field that differs from run to run |
 //! | `submission` | object, or absent | what a ledger of submissions says of the clip, see below; only from `uniq intake`. `payable_minutes` and `provisional_minutes` are then those after its deductions |
 //!
@@ -119,6 +121,46 @@
 //! | `deductions[].reason` | | `already_offered`: the same creator offered them before; `disputed`: another creator did; `undecided`: perhaps an earlier submission shows them, and a person has to decide; `published`: an earlier submission shows that they are public; `remainder`: too short between deductions to be judged |
 //! | `related[]` | objects | earlier submissions that show the same scene at another moment, for which nothing is deducted: `number`, `by`, `start_s`, `end_s`, `there`, `decided` (whether a person has said so) |
 //!
+//! The quality of a clip: measured on its frames, or claimed by its file. Of a clip with several pictures it is that of the first one.
+//! Lines are the short side of the picture in pixels. A `state` of `undecided` means that it cannot be told; the value is null then.
+//!
+//! | field | type | meaning |
+//! |---|---|---|
+//! | `resolution.lines` | pixels | lines of the stored picture |
+//! | `resolution.native_lines` | pixels or null | lines of the picture that it was upscaled from; its own if it is native |
+//! | `resolution.state` | `native` \| `upscaled` \| `undecided` | whether it has detail up to its own resolution |
+//! | `resolution.confidence` | 0..=1 | probability of that state by a model fitted on real footage; 0 if undecided |
+//! | `frame_rate.stored` | frames a second | frames of the stream by its length |
+//! | `frame_rate.distinct` | frames a second or null | without those that were made of others |
+//! | `frame_rate.state` | `full` \| `repeated` \| `blended` \| `undecided` | whether frames repeat the one before, or are blends of their neighbours |
+//! | `frame_rate.repeated`, `frame_rate.blended` | 0..=1 | share of the moving frames that repeat, and of the moving time with blends |
+//! | `frame_rate.variable` | bool | whether the time between frames varies |
+//! | `bit_depth.stored`, `bit_depth.used` | bits, bits or null | bits of a luma sample, and how many of them hold something: 8 if those below are empty |
+//! | `scan.state` | `progressive` \| `interlaced` \| `undecided` | whether frames consist of two fields |
+//! | `scan.flagged`, `scan.combed` | 0..=1 | share of the frames marked as interlaced, and of the moving ones that show combing |
+//! | `bars.state`, `bars.picture` | `none` \| `found` \| `undecided`, rectangle or null | black bars through the whole clip, and the picture between them |
+//! | `overlays.state` | `none` \| `found` \| `undecided` | burnt-in logos and captions |
+//! | `overlays.found[]` | objects | `kind` (`logo` \| `caption`), `area` (rectangle), `start_s`, `end_s` |
+//! | `shares.dark`, `shares.blurred`, `shares.shaken`, `shares.frozen` | 0..=1 or null | shares of the clip: dark; without a sharp edge, of what is not dark; unsteady; standing still for a second or longer |
+//! | `capture.make`, `capture.model`, `capture.recorded_at` | string or null | what the container says of the recording |
+//! | `capture.has_place` | bool | whether the file says where it was recorded; the place is not kept |
+//! | `declared.manifest` | `no_declaration` \| `unverified` \| `unreadable` | whether the file has a C2PA manifest, of which the signature is not verified. Without one nothing is declared, which is no sign of a camera |
+//! | `declared.generated` | `partly` \| `wholly` \| null | whether it declares that a model made the picture |
+//! | `declared.training` | `allowed` \| `constrained` \| `not_allowed` \| null | whether it permits training; `not_allowed` contradicts a sale, and is a reason with the code `not_allowed` |
+//! | `resolution.reason`, `frame_rate.reason`, `overlays.reason` | string or null | why it is undecided |
+//!
+//! The amount for a clip, see [`crate::rates`]:
+//!
+//! | field | type | meaning |
+//! |---|---|---|
+//! | `currency` | string | ISO 4217 code |
+//! | `card_sha256` | hex | SHA-256 of the rate card |
+//! | `payable` | bool | whether it may be paid without a person |
+//! | `payable_cents` | integer | hundredths of the currency to be paid; rounded down once |
+//! | `withheld_cents` | integer | what it would be if nothing kept it from being paid |
+//! | `spans[]` | objects | unpublished spans: `start_s`, `end_s`, `class` (null if none fits, or the span is too short), `minutes`, `per_minute`, `cents`; the cents add up to the total |
+//! | `reasons[]` | strings | why it is not payable, or not all of it |
+//!
 //! Every field but `checked_at` is the same on every run with the same clip, index and version.
 //!
 //! # Errors
@@ -138,6 +180,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::facts::Quality;
 use crate::index::Publication;
 pub use crate::verdict::{MatchKind, Reason, ReasonCode, SpanState, Verdict};
 
@@ -185,6 +228,12 @@ pub struct Report {
     pub index: IndexSummary,
     /// Settings of the search.
     pub search: SearchSummary,
+    /// What makes the price of the clip, if it was measured.
+    #[serde(default)]
+    pub quality: Option<Quality>,
+    /// What a rate card gives for it.
+    #[serde(default)]
+    pub amount: Option<Amount>,
     /// The program that made the report.
     pub tool: Tool,
     /// Time of the check in RFC 3339, UTC; `None` if the caller gave none.
@@ -469,6 +518,42 @@ pub struct Rectangle {
     pub width: f64,
     /// Height.
     pub height: f64,
+}
+
+/// What a rate card gives for a clip.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Amount {
+    /// ISO 4217 code.
+    pub currency: String,
+    /// SHA-256 of the rate card, in hex.
+    pub card_sha256: String,
+    /// Whether it may be paid without a person.
+    pub payable: bool,
+    /// Hundredths of the currency to be paid.
+    pub payable_cents: u64,
+    /// What it would be if nothing kept it from being paid.
+    pub withheld_cents: u64,
+    /// Unpublished spans.
+    pub spans: Vec<PricedSpan>,
+    /// Why it is not payable, or not all of it.
+    pub reasons: Vec<String>,
+}
+
+/// An unpublished span with its rate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PricedSpan {
+    /// Start in seconds.
+    pub start_s: f64,
+    /// End in seconds.
+    pub end_s: f64,
+    /// Its class; `None` if none fits, or it is too short.
+    pub class: Option<String>,
+    /// Its length in minutes.
+    pub minutes: f64,
+    /// Rate a minute in the currency.
+    pub per_minute: f64,
+    /// Its part of the total in hundredths of the currency.
+    pub cents: u64,
 }
 
 /// The state of the index that was searched.

@@ -7,11 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module may name only itself and what stands to its left.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 19] = [
     "error",
     "media",
     "sample",
     "sandbox",
+    "facts",
     "fingerprint",
     "index",
     "evidence",
@@ -19,6 +20,7 @@ const ORDER: [&str; 17] = [
     "align",
     "verdict",
     "report",
+    "rates",
     "ingest",
     "check",
     "dedup",

@@ -11,9 +11,9 @@ use super::predicate::{
     Power, Predicate, Reason, Search, Source, Span, Statement, Submission, total,
 };
 use super::result;
-use crate::check::{CheckOptions, check_kept_pictures};
+use crate::check::{CheckOptions, check_kept_pictures, pictures_for};
 use crate::error::{Error, Result};
-use crate::fingerprint::{self, ClipPictures, Fingerprint};
+use crate::fingerprint::{ClipPictures, Fingerprint};
 use crate::index::{Index, hex};
 use crate::report::{self, NonMatch, Report, SpanState, Verdict};
 use crate::search::RADIUS;
@@ -49,7 +49,7 @@ pub struct Certified {
 pub fn certify(index: &Index, clip: &Path, options: &CheckOptions<'_>, terms: &Terms<'_>) -> Result<Certified> {
     // Before the work, which may take long.
     now(options)?;
-    let looked = fingerprint::pictures_of_clip(clip, options.decoding, options.cancel)?;
+    let looked = pictures_for(clip, options)?;
     certify_pictures(index, &looked, clip, options, terms)
 }
 

@@ -32,6 +32,7 @@ use super::small::PICTURES_MAX;
 use super::{
     ClipKey, FINGERPRINT_VERSION, Fingerprint, Key, KeyKind, Keyframe, Motion, Parts, Place, Thumbnail, Warp, cancelled,
 };
+use crate::facts;
 use crate::media::{Limit, Limits, Links, Source, StreamInfo, Undecoded, open_regular, small_area_max, small_side_max};
 use crate::sample::CLIP_PICTURE_AREA;
 use crate::sandbox::{self, Decoding};
@@ -290,7 +291,7 @@ fn pictures_from_bytes(mut bytes: &[u8]) -> Option<Vec<Thumbnail>> {
 /// Those of [`sandbox::serve`].
 #[cfg(unix)]
 pub fn serve(job: &str, input: std::os::fd::OwnedFd, output: std::os::fd::OwnedFd) -> Result<()> {
-    sandbox::serve(job, input, output, &canonical)
+    sandbox::serve(job, input, output, &canonical, &mut facts::Measuring::default())
 }
 
 /// Whether an open file begins like a fingerprint.

@@ -48,6 +48,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::facts::{self, Quality};
 use crate::media::{self, Decoded, Source};
 use crate::sample::{Grid, QUERY_INTERVAL, Sampling};
 use crate::sandbox::{Decoding, Given};
@@ -243,7 +244,28 @@ pub fn of_clip(path: &Path, decoding: &Decoding, cancel: Option<&AtomicBool>) ->
 /// than the main one cannot be decoded is no error.
 pub fn pictures_of_clip(path: &Path, decoding: &Decoding, cancel: Option<&AtomicBool>) -> Result<ClipPictures> {
     let detail = Detail { regions: CLIP_REGIONS, fine: FINE_REGIONS, changed: true };
-    pictures::of(path, QUERY_INTERVAL, detail, decoding, cancel)
+    pictures::of(path, QUERY_INTERVAL, detail, decoding, Measures::None, cancel)
+}
+
+/// Does the same, and measures what makes the price of the clip while it is decoded ([`Picture::quality`]).
+///
+/// # Errors
+///
+/// Those of [`pictures_of_clip`].
+pub fn measured_pictures_of_clip(
+    path: &Path,
+    decoding: &Decoding,
+    cancel: Option<&AtomicBool>,
+) -> Result<ClipPictures> {
+    let detail = Detail { regions: CLIP_REGIONS, fine: FINE_REGIONS, changed: true };
+    pictures::of(path, QUERY_INTERVAL, detail, decoding, Measures::Quality, cancel)
+}
+
+/// Whether a clip is measured while it is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Measures {
+    None,
+    Quality,
 }
 
 /// Makes a fingerprint of half as many keyframes with [`SKETCH_REGIONS`] regions, none of them fine, in less time.
@@ -262,10 +284,11 @@ pub fn sketch_of_clip(path: &Path, decoding: &Decoding, cancel: Option<&AtomicBo
 /// Those of [`pictures_of_clip`].
 pub fn sketches_of_clip(path: &Path, decoding: &Decoding, cancel: Option<&AtomicBool>) -> Result<ClipPictures> {
     let detail = Detail { regions: SKETCH_REGIONS, fine: 0, changed: true };
-    pictures::of(path, 2 * QUERY_INTERVAL, detail, decoding, cancel)
+    pictures::of(path, 2 * QUERY_INTERVAL, detail, decoding, Measures::None, cancel)
 }
 
-/// Makes the fingerprint of the picture that these streams of an open clip give one after the other.
+/// Makes the fingerprint of the picture that these streams of an open clip give one after the other, and measures each stream.
+#[allow(clippy::too_many_arguments, reason = "which clip, how closely, and where")]
 fn made(
     source: &Source,
     sha256: &[u8; 32],
@@ -273,8 +296,9 @@ fn made(
     interval: Duration,
     detail: Detail,
     decoding: &Decoding,
+    measures: Measures,
     cancel: Option<&AtomicBool>,
-) -> Result<(Fingerprint, Decoded)> {
+) -> Result<(Fingerprint, Decoded, Option<Quality>)> {
     let (mut extractor, mut pictures) = (Extractor::new(detail), SmallPictures::new());
     let mut cuts = Cuts::default();
     let (mut keyframes, mut keys) = (Vec::new(), Vec::new());
@@ -293,6 +317,7 @@ fn made(
         }));
     };
     let mut whole: Option<Decoded> = None;
+    let mut measured: Vec<Vec<u8>> = Vec::new();
     for &stream in streams {
         let grid = Grid::query(interval, sha256)?.at(detail.resolution());
         let offset = whole.as_ref().map_or(Duration::ZERO, |before| before.duration);
@@ -309,10 +334,14 @@ fn made(
                     cuts.picture(&picture);
                     pictures.push(picture);
                 }
+                Given::Measured(bytes) => measured.push(bytes),
             }
             stop_if(cancel)
         };
-        let decoded = decoding.decode_all(source, sha256, stream, grid, &mut visit, &|| cancelled(cancel))?;
+        let mut measuring = (measures == Measures::Quality).then(facts::Measuring::default);
+        let inspector = measuring.as_mut().map(|measuring| measuring as &mut dyn media::Inspector);
+        let stop = || cancelled(cancel);
+        let decoded = decoding.decode_inspected(source, sha256, stream, grid, inspector, &mut visit, &stop)?;
         if cancelled(cancel) {
             return Err(Error::Cancelled);
         }
@@ -346,7 +375,11 @@ fn made(
         motion,
         pictures: pictures.finish(),
     };
-    Ok((fingerprint, decoded))
+    let quality = match measures {
+        Measures::Quality => Some(Quality::of(&measured, &decoded)),
+        Measures::None => None,
+    };
+    Ok((fingerprint, decoded, quality))
 }
 
 /// Makes the runs of an open source with this hash, of all the video streams that a player could show, one after the other: first

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::{Detail, Fingerprint, cancelled, file, made};
+use super::{Detail, Fingerprint, Measures, cancelled, file, made};
+use crate::facts::Quality;
 use crate::media::VideoStream;
 use crate::sandbox::Decoding;
 use crate::{Error, Result};
@@ -27,6 +28,8 @@ pub struct Picture {
     pub start: Duration,
     /// What it shows.
     pub fingerprint: Fingerprint,
+    /// What makes its price, if the clip was measured.
+    pub quality: Option<Quality>,
 }
 
 /// What became of a video stream.
@@ -64,6 +67,7 @@ pub(super) fn of(
     interval: Duration,
     detail: Detail,
     decoding: &Decoding,
+    measures: Measures,
     cancel: Option<&AtomicBool>,
 ) -> Result<ClipPictures> {
     let source = decoding.open(path)?;
@@ -71,12 +75,13 @@ pub(super) fn of(
         return Err(Error::IsFingerprint { path: path.to_owned() });
     }
     let sha256 = source.sha256(&|| cancelled(cancel))?;
-    let of_streams = |streams: &[Option<u32>]| made(&source, &sha256, streams, interval, detail, decoding, cancel);
+    let of_streams =
+        |streams: &[Option<u32>]| made(&source, &sha256, streams, interval, detail, decoding, measures, cancel);
     let first = of_streams(&[None])?;
     let groups = first.1.pictures();
     let (main, listed) = (first.1.stream, first.1.streams.clone());
     let mut first = Some(first);
-    let mut found: Vec<(Vec<u32>, i64, Fingerprint)> = Vec::new();
+    let mut found: Vec<Found> = Vec::new();
     let mut missed: Vec<(u32, String)> = Vec::new();
     let mut number = 0;
     for group in groups {
@@ -91,30 +96,33 @@ pub(super) fn of(
             None => of_streams(&taken.iter().copied().map(Some).collect::<Vec<_>>()),
         };
         match whole {
-            Ok((fingerprint, decoded)) => found.push((taken.to_vec(), decoded.origin_ns, fingerprint)),
+            Ok((fingerprint, decoded, quality)) => {
+                found.push((taken.to_vec(), decoded.origin_ns, (fingerprint, quality)));
+            }
             Err(error) => {
                 let reason = reason_of(error)?;
                 missed.extend(taken.iter().map(|&stream| (stream, reason.clone())));
                 // What most players show could be decoded by itself.
-                if let Some((fingerprint, decoded)) = first.take_if(|_| taken.contains(&main)) {
+                if let Some((fingerprint, decoded, quality)) = first.take_if(|_| taken.contains(&main)) {
                     missed.retain(|(stream, _)| *stream != main);
-                    found.push((vec![main], decoded.origin_ns, fingerprint));
+                    found.push((vec![main], decoded.origin_ns, (fingerprint, quality)));
                 }
             }
         }
     }
-    let moving = found.iter().any(|(_, _, fingerprint)| fingerprint.frames > 1);
+    let moving = found.iter().any(|(_, _, (fingerprint, _))| fingerprint.frames > 1);
     let (found, stills): (Vec<_>, Vec<_>) = found
         .into_iter()
         // One that could not be decoded to its end may be any.
-        .partition(|(_, _, fingerprint)| fingerprint.frames > 1 || !fingerprint.undecoded.is_empty() || !moving);
+        .partition(|(_, _, (fingerprint, _))| fingerprint.frames > 1 || !fingerprint.undecoded.is_empty() || !moving);
     let begin = found.iter().map(|(_, origin, _)| *origin).min().unwrap_or(0);
     let pictures: Vec<Picture> = found
         .into_iter()
-        .map(|(streams, origin, fingerprint)| Picture {
+        .map(|(streams, origin, (fingerprint, quality))| Picture {
             streams,
             start: Duration::from_nanos(origin.abs_diff(begin)),
             fingerprint: Fingerprint { path: path.to_string_lossy().into_owned(), ..fingerprint },
+            quality,
         })
         .collect();
     let looked = |stream: &VideoStream| {
@@ -134,6 +142,9 @@ pub(super) fn of(
     let streams = streams.collect();
     Ok(ClipPictures { pictures, streams })
 }
+
+/// Streams, when they begin, and what was made of them.
+type Found = (Vec<u32>, i64, (Fingerprint, Option<Quality>));
 
 /// Why a stream has no picture, if the file has that reason in itself.
 pub(super) fn reason_of(error: Error) -> Result<String> {

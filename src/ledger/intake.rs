@@ -25,8 +25,8 @@ use super::step::{CONFIRMING, Step};
 use super::store::Place;
 use super::worker::Worker;
 use crate::certificate::{self, Certified, Terms};
-use crate::check::{CheckOptions, check_fingerprint, check_pictures};
-use crate::fingerprint::{self, ClipPictures, Fingerprint};
+use crate::check::{CheckOptions, check_fingerprint, check_pictures, pictures_for};
+use crate::fingerprint::{ClipPictures, Fingerprint};
 use crate::index::{Index, Role, hex};
 use crate::report::Report;
 use crate::{Error, Result};
@@ -496,7 +496,7 @@ impl<'a> Intake<'a> {
 /// Decodes a clip that has this SHA-256: all keys of it, whatever the effort of the search, because later submissions are held against
 /// them.
 pub(super) fn decoded(file: &Path, sha256: &str, options: &CheckOptions<'_>) -> Result<ClipPictures> {
-    let looked = fingerprint::pictures_of_clip(file, options.decoding, options.cancel)?;
+    let looked = pictures_for(file, options)?;
     if looked.pictures.iter().any(|picture| hex(picture.fingerprint.sha256()) != sha256) {
         return Err(Error::Changed { path: file.to_owned() });
     }

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::clock;
+use super::inspect::{self, FullFrame, Inspector, Tags};
 use super::joined::{self, Joins};
 use super::limits::{Limit, Limits};
 use super::open::{self, Opened};
@@ -22,6 +23,9 @@ pub(super) fn decode(
     selector: &mut dyn Selector,
     observer: &mut dyn Observer,
 ) -> Result<Decoded> {
+    if let Some(inspector) = observer.inspector() {
+        inspector.file(source);
+    }
     let Joins { starts, mut unread } = joined::of_container(source, &mut || observer.progress(Duration::ZERO, 0));
     let end = unread.first().copied().unwrap_or(source.bytes());
     let ends = starts.iter().skip(1).copied().chain([end]);
@@ -178,6 +182,31 @@ impl Observer for LaterObserver<'_> {
     fn progress(&mut self, reached: Duration, frames: u64) -> ControlFlow<()> {
         self.inner.progress(reached.saturating_add(self.offset), frames)
     }
+
+    fn inspector(&mut self) -> Option<&mut dyn Inspector> {
+        self.inner.inspector()?;
+        Some(self)
+    }
+}
+
+impl Inspector for LaterObserver<'_> {
+    fn file(&mut self, _: &Source) {}
+
+    fn tags(&mut self, tags: &Tags) {
+        if let Some(inspector) = self.inner.inspector() {
+            inspector.tags(tags);
+        }
+    }
+
+    fn frame(&mut self, frame: &FullFrame<'_>) {
+        if let Some(inspector) = self.inner.inspector() {
+            inspector.frame(&FullFrame { time: frame.time.saturating_add(self.offset), ..*frame });
+        }
+    }
+
+    fn finish(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
 }
 
 /// Decodes one recording; says also how far into the file its packets reach.
@@ -214,6 +243,9 @@ fn attempt(source: &Source, stream: Option<u32>, output: &mut Output, plan: Plan
     let mut reader = Reader::new(&opened);
     let Opened { mut input, decoder, stream, info, read_error } = opened;
     output.observer.opened(&info);
+    if let Some(inspector) = output.observer.inspector() {
+        inspector.tags(&inspect::tags(&input, &stream));
+    }
     let mut run = Run::new(decoder, stream, output, plan);
     while let Some(next) = reader.next(&mut input, &run.stream) {
         run.tick()?;

@@ -41,6 +41,11 @@ impl Orientation {
         best.0
     }
 
+    /// Whether columns and rows change places, columns are read from the right, and rows from the bottom.
+    pub(super) fn parts(self) -> (bool, bool, bool) {
+        (self.transposed, self.columns_reversed, self.rows_reversed)
+    }
+
     /// Swaps width and height if this orientation does.
     pub(super) fn apply_to_size<T>(self, (width, height): (T, T)) -> (T, T) {
         if self.transposed { (height, width) } else { (width, height) }

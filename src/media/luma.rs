@@ -232,6 +232,40 @@ fn matrix_of(picture: &Video) -> i32 {
 /// From so many rows on, players take a picture whose matrix is not stated for BT.709.
 const HD_ROWS: u32 = 720;
 
+/// A plane of a frame that is luma and can be read as it is.
+pub(super) struct PlaneOfLuma {
+    /// Bits of a sample.
+    pub(super) depth: u32,
+    /// Bytes of a sample: 1, or 2 that are little-endian.
+    pub(super) step: usize,
+    pub(super) limited: bool,
+}
+
+/// Plane 0 of `format`, if it is luma of 8 to 16 bits from the lowest bit on.
+pub(super) fn plane(format: Pixel, range: ffmpeg::color::Range) -> Option<PlaneOfLuma> {
+    let Source::Plane { view, limited } = source_of(format, range)? else { return None };
+    let depth = match view {
+        Pixel::GRAY8 => 8,
+        Pixel::GRAY9LE => 9,
+        Pixel::GRAY10LE => 10,
+        Pixel::GRAY12LE => 12,
+        Pixel::GRAY14LE => 14,
+        Pixel::GRAY16LE => 16,
+        _ => return None,
+    };
+    // Samples that lie in the upper bits, as of P010, would be taken for deeper ones.
+    (self::depth(format) == depth).then_some(PlaneOfLuma { depth, step: if depth == 8 { 1 } else { 2 }, limited })
+}
+
+/// Bits of a sample of the first component; 0 if the format is not known.
+#[allow(unsafe_code)]
+pub(super) fn depth(format: Pixel) -> u32 {
+    let Some(descriptor) = format.descriptor() else { return 0 };
+    // SAFETY: descriptors are static tables of the library.
+    let depth = unsafe { (*descriptor.as_ptr()).comp[0].depth };
+    u32::try_from(depth).unwrap_or(0)
+}
+
 /// Decides how to read the luma of `format`; `None` if there is none in memory.
 #[allow(unsafe_code)]
 fn source_of(format: Pixel, range: ffmpeg::color::Range) -> Option<Source> {

@@ -8,6 +8,7 @@ mod decode;
 mod geometry;
 mod gops;
 mod hidden;
+mod inspect;
 mod joined;
 mod limits;
 mod luma;
@@ -33,6 +34,7 @@ use std::time::Duration;
 use crate::Result;
 
 pub(crate) use geometry::{small_area_max, small_side_max, small_size};
+pub use inspect::{FullFrame, Inspector, Luma, OwnedLuma, Tags, Turn};
 pub(crate) use limits::Limit;
 pub use limits::Limits;
 pub use provision::{Provision, provision, versions};
@@ -174,6 +176,10 @@ pub trait Observer {
     }
     /// How far decoding has come, called for every packet: the last frame's time, and how many there were.
     fn progress(&mut self, reached: Duration, frames: u64) -> ControlFlow<()>;
+    /// Who measures the clip meanwhile, if anybody does.
+    fn inspector(&mut self) -> Option<&mut dyn Inspector> {
+        None
+    }
 }
 
 /// Decodes `path` and hands each frame that `selector` wants to `visit`, in order of presentation; in this process and

@@ -10,7 +10,7 @@ use super::geometry::Orientation;
 use super::limits::Limits;
 use super::luma::LumaScaler;
 use super::open::{self, Stream};
-use super::{Frame, Observer, Selector, Still, clock};
+use super::{Frame, Observer, Selector, Still, clock, inspect};
 use crate::{Error, Result};
 
 /// A frame that waits for its successor's time.
@@ -74,7 +74,7 @@ impl<'a> Output<'a> {
         let side = self.selector.wants_still(time, next.map(clock::duration));
         if wanted {
             self.wanted = Some(held.stamp);
-        } else if area.is_none() && side.is_none() {
+        } else if area.is_none() && side.is_none() && self.observer.inspector().is_none() {
             return Ok(());
         }
         let aspect = match stream.sample_aspect {
@@ -99,6 +99,9 @@ impl<'a> Output<'a> {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(Error::Cancelled),
         };
+        if let Some(inspector) = self.observer.inspector() {
+            inspector.frame(&inspect::view(&held.picture, time, orientation));
+        }
         // What has no luma is told of the frames that are wanted.
         if let Some(area) = area
             && let Ok(small) = self.shrinker.shrink(&held.picture, aspect, orientation, area)

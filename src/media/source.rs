@@ -93,7 +93,7 @@ impl Source {
     }
 
     /// A reader that starts at the first byte and has a place of its own.
-    pub(super) fn reader(&self) -> SourceReader {
+    pub(crate) fn reader(&self) -> SourceReader {
         SourceReader { file: Arc::clone(&self.file), start: self.start, bytes: self.bytes, at: 0 }
     }
 
@@ -274,7 +274,7 @@ impl Stamp {
 
 /// Reads a [`Source`] up to the length that it had when it was opened.
 #[derive(Debug)]
-pub(super) struct SourceReader {
+pub(crate) struct SourceReader {
     file: Arc<File>,
     start: u64,
     bytes: u64,

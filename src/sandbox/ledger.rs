@@ -19,6 +19,8 @@ pub(super) enum Step {
     Noted,
     Frame(Frame),
     Picture(Frame),
+    /// What was measured of a clip, as it came.
+    Measured(Vec<u8>),
     Done(Decoded),
     Failed(Failure),
     Tried(Tried),
@@ -42,6 +44,8 @@ pub(super) struct Ledger {
     /// How many small pictures there were, and when the next one may be shown; `None` if nobody
     /// asked for any.
     pictures: Option<(u64, Duration)>,
+    /// Whether what is measured of a clip may still come.
+    measures: bool,
     /// When the last keyframe or picture is shown.
     last: Duration,
     reached: Duration,
@@ -80,6 +84,7 @@ impl Ledger {
             info: None,
             keyframes: 0,
             pictures: None,
+            measures: false,
             last: Duration::ZERO,
             reached: Duration::ZERO,
             missing: Vec::new(),
@@ -89,6 +94,11 @@ impl Ledger {
             stills: None,
             ended: false,
         }
+    }
+
+    /// Lets it say once what it measured.
+    pub(super) fn allow_measures(&mut self) {
+        self.measures = true;
     }
 
     /// Whether it was ready to read.
@@ -153,6 +163,13 @@ impl Ledger {
             }
             Message::Frame(frame) => self.frame(frame),
             Message::Picture(picture) => self.picture(picture),
+            Message::Measured(measured) => {
+                self.opened("measurements")?;
+                if !std::mem::take(&mut self.measures) {
+                    return Err("measurements that nobody asked for".to_owned());
+                }
+                Ok(Step::Measured(measured))
+            }
             Message::Progress(reached, frames) => {
                 self.within(reached, "a place")?;
                 self.counted(frames)?;

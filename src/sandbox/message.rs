@@ -47,6 +47,8 @@ pub(super) enum Message {
     Bytes(Vec<u8>),
     /// The end of that.
     Read,
+    /// What was measured of a clip while it was decoded.
+    Measured(Vec<u8>),
 }
 
 /// Why a file could not be decoded; the parent knows its name.
@@ -136,7 +138,7 @@ impl Message {
                 bytes.extend((still.height as u32).to_le_bytes());
                 bytes.extend(&still.rgb);
             }
-            Message::Bytes(part) => bytes.extend(part),
+            Message::Bytes(part) | Message::Measured(part) => bytes.extend(part),
             Message::Read | Message::Shown => {}
         }
         let length = (bytes.len() - HEADER) as u32;
@@ -161,6 +163,7 @@ impl Message {
             Message::Picture(_) => 13,
             Message::Still(_) => 14,
             Message::Shown => 15,
+            Message::Measured(_) => 20,
         }
     }
 
@@ -210,6 +213,7 @@ impl Message {
             13 => Message::Picture(body.frame(small_side_max(CLIP_PICTURE_AREA), PICTURE_AREA_MAX)?),
             14 => Message::Still(body.still()?),
             15 => Message::Shown,
+            20 => Message::Measured(std::mem::take(&mut body.0).to_vec()),
             _ => return None,
         };
         body.0.is_empty().then_some(message)
@@ -268,6 +272,9 @@ pub(super) fn clean(text: &str) -> String {
 /// Most bytes of a file in one message.
 pub(super) const BYTES_MAX: usize = 1 << 16;
 
+/// Most bytes of what is measured of a clip: some dozens of numbers and a few boxes and texts.
+pub(super) const MEASURED_MAX: usize = 1 << 16;
+
 /// The longest side of a frame.
 const SIDE_MAX: usize = Resolution::Double.times() * LONG_SIDE_MAX;
 /// Most pixels of a small picture.
@@ -287,6 +294,7 @@ fn longest(tag: u8) -> usize {
         11 => BYTES_MAX,
         13 => 8 + 4 + 4 + PICTURE_AREA_MAX,
         14 => 3 * 8 + 4 + 4 + 3 * STILL_SIDE_MAX * STILL_LONG_MAX,
+        20 => MEASURED_MAX,
         _ => 0,
     }
 }

@@ -48,7 +48,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::media::{self, Decoded, Frame, Limits, Links, Moments, Observer, Resolution, Source, Still, StreamInfo};
+use crate::media::{
+    self, Decoded, Frame, Inspector, Limits, Links, Moments, Observer, Resolution, Source, Still, StreamInfo,
+};
 use crate::sample::{Grid, Sampling};
 use crate::{Error, Result};
 
@@ -104,6 +106,8 @@ pub enum Given {
     /// A small picture of a frame of a clip, at most one each
     /// [`CLIP_PICTURE_INTERVAL`](crate::sample::CLIP_PICTURE_INTERVAL).
     Picture(Frame),
+    /// What an [`Inspector`] measured, at the end: no more to be believed than the file.
+    Measured(Vec<u8>),
 }
 
 /// How much protection there must be.
@@ -158,7 +162,7 @@ impl Decoding {
     ) -> Result<Decoded> {
         let mut visit = |given| match given {
             Given::Keyframe(frame) => visit(frame),
-            Given::Picture(_) => ControlFlow::Continue(()),
+            Given::Picture(_) | Given::Measured(_) => ControlFlow::Continue(()),
         };
         self.decode_all(source, sha256, stream, grid, &mut visit, stop)
     }
@@ -174,7 +178,27 @@ impl Decoding {
         source: &Source,
         sha256: &[u8; 32],
         stream: Option<u32>,
+        grid: Grid,
+        visit: &mut dyn FnMut(Given) -> ControlFlow<()>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Decoded> {
+        self.decode_inspected(source, sha256, stream, grid, None, visit, stop)
+    }
+
+    /// Does the same, and has the clip measured meanwhile if there is an inspector: by that one if files are decoded in this
+    /// process, else by that of the process that decodes it, see [`crate::serve`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Decoding::decode`].
+    #[allow(clippy::too_many_arguments, reason = "those of a decoding, and who looks on")]
+    pub(crate) fn decode_inspected(
+        &self,
+        source: &Source,
+        sha256: &[u8; 32],
+        stream: Option<u32>,
         mut grid: Grid,
+        inspector: Option<&mut dyn Inspector>,
         visit: &mut dyn FnMut(Given) -> ControlFlow<()>,
         stop: &dyn Fn() -> bool,
     ) -> Result<Decoded> {
@@ -183,10 +207,15 @@ impl Decoding {
         }
         let decoded = match &self.place {
             Place::InProcess => {
-                media::decode_source(source, stream, &self.limits, &mut grid, &mut Stoppable { visit, stop })
+                let mut observer = Stoppable { visit, stop, inspector };
+                let decoded = media::decode_source(source, stream, &self.limits, &mut grid, &mut observer);
+                observer.measured(decoded)
             }
             #[cfg(unix)]
-            Place::Worker(worker) => worker::decode(worker, source, stream, &self.limits, &grid, visit, stop),
+            Place::Worker(worker) => {
+                let inspect = inspector.is_some();
+                worker::decode(worker, source, stream, &self.limits, &grid, inspect, visit, stop)
+            }
             #[cfg(not(unix))]
             Place::Worker(worker) => Err(no_processes(worker)),
         };
@@ -366,6 +395,8 @@ enum Task {
         interval: Duration,
         sampling: Sampling,
         resolution: Resolution,
+        /// Whether the clip is measured meanwhile.
+        inspect: bool,
         limits: Limits,
         bytes: u64,
     },
@@ -379,12 +410,25 @@ enum Task {
 }
 
 /// An observer that wants frames and pictures, and may want to stop.
-struct Stoppable<'a> {
+struct Stoppable<'a, 'b> {
     visit: &'a mut dyn FnMut(Given) -> ControlFlow<()>,
     stop: &'a dyn Fn() -> bool,
+    inspector: Option<&'b mut dyn Inspector>,
 }
 
-impl Observer for Stoppable<'_> {
+impl Stoppable<'_, '_> {
+    /// Hands on what was measured of a clip that was decoded.
+    fn measured(&mut self, decoded: Result<Decoded>) -> Result<Decoded> {
+        if let (Some(inspector), Ok(_)) = (&mut self.inspector, &decoded)
+            && (self.visit)(Given::Measured(inspector.finish())).is_break()
+        {
+            return Err(Error::Cancelled);
+        }
+        decoded
+    }
+}
+
+impl Observer for Stoppable<'_, '_> {
     fn opened(&mut self, _: &StreamInfo) {}
 
     fn frame(&mut self, frame: Frame) -> ControlFlow<()> {
@@ -397,6 +441,13 @@ impl Observer for Stoppable<'_> {
 
     fn progress(&mut self, _: Duration, _: u64) -> ControlFlow<()> {
         if (self.stop)() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn inspector(&mut self) -> Option<&mut dyn Inspector> {
+        match &mut self.inspector {
+            Some(inspector) => Some(&mut **inspector),
+            None => None,
+        }
     }
 }
 

@@ -11,12 +11,12 @@ use super::confine::{self, Allowance, Steps};
 use super::message::{BYTES_MAX, Failure, Message};
 use super::trial::{self, Trial};
 use super::{Job, Reader, Task};
-use crate::media::{self, Frame, Limit, Limits, Observer, Source, Still, StreamInfo};
+use crate::media::{self, Frame, Inspector, Limit, Limits, Observer, Source, Still, StreamInfo};
 use crate::sample::Grid;
 use crate::{Error, Result};
 
 /// Serves as a decoding process: what a worker program does when its first argument is [`super::SUBCOMMAND`]; `reader` reads
-/// files that are no videos.
+/// files that are no videos, `inspector` measures clips.
 ///
 /// `job` is the second argument, `input` and `output` are the standard input and output. Everything that the process
 /// holds is given up, for good: call this before anything else, and end the process when it comes back. An error means
@@ -26,7 +26,13 @@ use crate::{Error, Result};
 /// # Errors
 ///
 /// [`Error::NoWorker`] and [`Error::Unprotected`].
-pub(crate) fn serve(job: &str, input: OwnedFd, output: OwnedFd, reader: Reader<'_>) -> Result<()> {
+pub(crate) fn serve(
+    job: &str,
+    input: OwnedFd,
+    output: OwnedFd,
+    reader: Reader<'_>,
+    inspector: &mut dyn Inspector,
+) -> Result<()> {
     let refuse = |reason: String| Error::NoWorker { program: "uniq".into(), reason };
     let job: Job = serde_json::from_str(job).map_err(|error| refuse(format!("not a job: {error}")))?;
     let (limits, steps) = match &job.task {
@@ -35,13 +41,14 @@ pub(crate) fn serve(job: &str, input: OwnedFd, output: OwnedFd, reader: Reader<'
     };
     let allowance = Allowance { memory: limits.memory, time: limits.time_ceiling };
     let protections = confine::confine(&input, &output, job.parent, allowance, steps).map_err(refuse)?;
-    let mut sender = Sender { output: File::from(output), broken: false, told: Instant::now() };
+    let mut sender = Sender { output: File::from(output), broken: false, told: Instant::now(), inspector: None };
     sender.send(&Message::Ready(protections));
     if job.insist && steps == Steps::All && !protections.lacking().is_empty() {
         return Err(Error::Unprotected { lacking: protections.lacking().join(", ") });
     }
     match job.task {
-        Task::Decode { stream, interval, sampling, resolution, limits, bytes } => {
+        Task::Decode { stream, interval, sampling, resolution, inspect, limits, bytes } => {
+            sender.inspector = inspect.then_some(inspector);
             let grid = Grid::new(interval, sampling).map(|grid| grid.at(resolution));
             decode(&mut sender, &Source::handed_over(File::from(input), bytes), stream, grid, &limits);
         }
@@ -72,7 +79,7 @@ pub(crate) fn serve(job: &str, input: OwnedFd, output: OwnedFd, reader: Reader<'
     Ok(())
 }
 
-fn decode(sender: &mut Sender, source: &Source, stream: Option<u32>, grid: Result<Grid>, limits: &Limits) {
+fn decode(sender: &mut Sender<'_>, source: &Source, stream: Option<u32>, grid: Result<Grid>, limits: &Limits) {
     let decoded = grid.and_then(|mut grid| media::decode_source(source, stream, limits, &mut grid, sender));
     match decoded {
         Ok(decoded) => {
@@ -81,6 +88,10 @@ fn decode(sender: &mut Sender, source: &Source, stream: Option<u32>, grid: Resul
             }
             for stream in decoded.streams {
                 sender.send(&Message::Stream(stream));
+            }
+            if let Some(inspector) = &mut sender.inspector {
+                let measured = inspector.finish();
+                sender.send(&Message::Measured(measured));
             }
             sender.send(&Message::Origin(decoded.stream, decoded.origin_ns));
             sender.send(&Message::Done(decoded.duration, decoded.frames));
@@ -92,13 +103,14 @@ fn decode(sender: &mut Sender, source: &Source, stream: Option<u32>, grid: Resul
 }
 
 /// Writes messages until nobody reads them any more.
-struct Sender {
+struct Sender<'a> {
     output: File,
     broken: bool,
     told: Instant,
+    inspector: Option<&'a mut dyn Inspector>,
 }
 
-impl Sender {
+impl Sender<'_> {
     fn send(&mut self, message: &Message) {
         self.broken |= self.output.write_all(&message.to_bytes()).is_err();
         self.told = Instant::now();
@@ -109,7 +121,7 @@ impl Sender {
     }
 }
 
-impl Observer for Sender {
+impl Observer for Sender<'_> {
     fn opened(&mut self, info: &StreamInfo) {
         self.send(&Message::Opened(info.clone()));
     }
@@ -134,6 +146,13 @@ impl Observer for Sender {
             self.send(&Message::Progress(reached, frames));
         }
         self.going_on()
+    }
+
+    fn inspector(&mut self) -> Option<&mut dyn Inspector> {
+        match &mut self.inspector {
+            Some(inspector) => Some(&mut **inspector),
+            None => None,
+        }
     }
 }
 

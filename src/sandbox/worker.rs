@@ -20,12 +20,14 @@ use crate::sample::{Grid, Sampling};
 use crate::{Error, Result};
 
 /// Decodes `source` in a process of its own, and in another one if somebody ends it; `stop` is asked ten times a second.
+#[allow(clippy::too_many_arguments, reason = "those of a decoding, and where it happens")]
 pub(super) fn decode(
     worker: &Worker,
     source: &Source,
     stream: Option<u32>,
     limits: &Limits,
     grid: &Grid,
+    inspect: bool,
     visit: &mut dyn FnMut(Given) -> ControlFlow<()>,
     stop: &dyn Fn() -> bool,
 ) -> Result<Decoded> {
@@ -42,7 +44,7 @@ pub(super) fn decode(
             handed = number;
             visit(given)
         };
-        decode_once(worker, source, stream, limits, grid, &mut visit, stop)
+        decode_once(worker, source, stream, limits, grid, inspect, &mut visit, stop)
     })
 }
 
@@ -70,12 +72,14 @@ fn retried<T>(stop: &dyn Fn() -> bool, attempt: &mut dyn FnMut() -> Result<T>) -
     }
 }
 
+#[allow(clippy::too_many_arguments, reason = "those of a decoding, and where it happens")]
 fn decode_once(
     worker: &Worker,
     source: &Source,
     stream: Option<u32>,
     limits: &Limits,
     grid: &Grid,
+    inspect: bool,
     visit: &mut dyn FnMut(Given) -> ControlFlow<()>,
     stop: &dyn Fn() -> bool,
 ) -> Result<Decoded> {
@@ -84,6 +88,7 @@ fn decode_once(
         interval: grid.interval(),
         sampling: grid.sampling(),
         resolution: grid.resolution(),
+        inspect,
         limits: *limits,
         bytes: source.bytes(),
     };
@@ -92,6 +97,9 @@ fn decode_once(
     if matches!(grid.sampling(), Sampling::Drawn(_)) {
         talk.ledger = Ledger::of_clip(limits, grid.interval());
     }
+    if inspect {
+        talk.ledger.allow_measures();
+    }
     let mut hand_on = |given: Given| if visit(given).is_break() { Err(Error::Cancelled) } else { Ok(()) };
     loop {
         match talk.next(stop) {
@@ -99,6 +107,7 @@ fn decode_once(
             Ok(Step::Ready(protections)) => insist(worker, protections)?,
             Ok(Step::Frame(frame)) => hand_on(Given::Keyframe(frame))?,
             Ok(Step::Picture(picture)) => hand_on(Given::Picture(picture))?,
+            Ok(Step::Measured(measured)) => hand_on(Given::Measured(measured))?,
             Ok(Step::Done(decoded)) => return Ok(decoded),
             Ok(Step::Failed(failure)) => {
                 let reached = talk.ledger.reached();

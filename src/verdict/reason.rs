@@ -50,6 +50,8 @@ pub enum ReasonCode {
     EmptyIndex,
     /// It was searched and not found.
     NoMatch,
+    /// A manifest in the file contradicts a sale; no part of the verdict.
+    NotAllowed,
 }
 
 /// One reason in a report.
@@ -126,6 +128,7 @@ impl ReasonCode {
             ReasonCode::Undecoded => "there is no picture",
             ReasonCode::Streams => "another picture of the file was published here, or could not be judged",
             ReasonCode::EmptyIndex => "the index holds no videos",
+            ReasonCode::NotAllowed => "a manifest in the file does not allow training",
             ReasonCode::NoMatch => "it was searched and not found",
         }
     }

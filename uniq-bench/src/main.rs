@@ -6,6 +6,7 @@
 mod cache;
 mod edits;
 mod excerpt;
+mod facts;
 mod footage;
 mod model;
 mod pictures;
@@ -56,6 +57,16 @@ The gates are for the footage that the model was fitted on, in the same folders:
 
 Exit codes: 0 as good as it was, 2 worse, or something could not be measured.")]
     Gate(model::gate::Args),
+    /// Tell how often native size, frame rate, bars, logos and captions are told right
+    #[command(after_help = "\
+Example:
+  uniq-bench facts ~/clips ~/fitting
+
+Excerpts of each video are changed in known ways by the command ffmpeg and measured as a check measures a clip. Undecided is no \
+answer, and wrong is another than the known one. Videos that have a logo, a caption or bars themselves count as clean all the same.
+
+Exit codes: 0 measured, 2 error, or something could not be measured.")]
+    Facts(facts::Args),
     /// Tell how many bytes the small pictures of sources take, and how true they are to the frames
     #[command(after_help = "\
 Example:
@@ -75,6 +86,7 @@ fn main() -> ExitCode {
     let failed = match Cli::parse().command {
         Command::Model(args) => model::model(&args),
         Command::Gate(args) => model::gate::gate(&args),
+        Command::Facts(args) => facts::facts(&args),
         Command::Pictures { folder } => pictures::pictures(&folder),
     };
     match failed {

@@ -215,6 +215,12 @@ pub(crate) struct Check {
     /// `uniq certify` does
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "fingerprint")]
     pub(crate) certificate: Option<PathBuf>,
+    /// Price each clip by the classes of this rate card (TOML; docs/rates.md)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "fingerprint")]
+    pub(crate) rates: Option<PathBuf>,
+    /// Do not measure what makes the price: native size, frame rate, overlays; --effort fast never does
+    #[arg(long, conflicts_with = "rates")]
+    pub(crate) no_quality: bool,
     #[command(flatten)]
     pub(crate) page: Page,
     #[command(flatten)]

@@ -12,6 +12,7 @@ use serde_json::json;
 use uniq::certificate::Signer;
 use uniq::evidence_page;
 use uniq::index::Index;
+use uniq::rates::{self, RateCard};
 use uniq::report::{Report, SCHEMA};
 use uniq::sandbox::json_line;
 use uniq::{CheckOptions, Error, Query};
@@ -28,6 +29,12 @@ use crate::{certificate, guard, inputs, render, signal, signer, talk};
 /// Checks the clips.
 pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
     let place = Place::existing(args.index.dir.clone())?;
+    let fast = matches!(args.effort, crate::args::Effort::Fast);
+    anyhow::ensure!(
+        args.rates.is_none() || !fast,
+        "--rates prices what is measured, and --effort fast measures nothing"
+    );
+    let card = args.rates.as_deref().map(RateCard::open).transpose()?;
     let clips = inputs::clips(args)?;
     if !quiet && !clips.no_videos.is_empty() {
         talk::say(&not_looked_at(&clips.no_videos));
@@ -67,9 +74,10 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
             search: args.search.into(),
             cancel: Some(&cancel),
             now: Some(SystemTime::now()),
+            quality: !args.no_quality,
             ..CheckOptions::new(&decoding)
         };
-        let answer = answer(clip, &options);
+        let answer = answer(clip, &options).map(|report| priced(report, card.as_ref()));
         let page = match (&answer, &pages) {
             (Ok(report), Some(pages)) => {
                 let (lang, cancel) = (args.page.lang.into(), Some(&*cancel));
@@ -102,6 +110,12 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
         }
     }
     Ok(answers.exit)
+}
+
+/// Adds what the card gives for the clip.
+fn priced(report: Report, card: Option<&RateCard>) -> Report {
+    let amount = card.map(|card| rates::amount(card, &report));
+    Report { amount, ..report }
 }
 
 /// Where a certificate of the one clip goes, and what signs it, if one is wanted.

@@ -99,6 +99,7 @@ fn looked(starts: &[Duration], missed: usize) -> ClipPictures {
                 streams: vec![index],
                 start: *start,
                 fingerprint: fingerprint.clone(),
+                quality: None,
             })
             .collect(),
         streams: (0..starts.len() + missed)

@@ -162,3 +162,26 @@ fn stills_come_in_order_in_their_number_and_only_where_they_were_asked_for() {
     }
     assert!(said(vec![still(SECOND)]).is_err() && said(vec![Message::Shown]).is_err());
 }
+
+#[test]
+fn measurements_come_once_and_only_if_asked_for() {
+    let limits = Limits::default();
+    let begun = |measures: bool| {
+        let mut ledger = Ledger::new(&limits, SECOND);
+        if measures {
+            ledger.allow_measures();
+        }
+        ledger.take(Message::Ready(Protections::default())).unwrap();
+        ledger
+    };
+    let measured = || Message::Measured(vec![1, 2]);
+    let mut early = begun(true);
+    assert!(early.take(measured()).is_err());
+    let mut asked = begun(true);
+    asked.take(Message::Opened(info())).unwrap();
+    assert_eq!(asked.take(measured()), Ok(Step::Measured(vec![1, 2])));
+    assert!(asked.take(measured()).is_err());
+    let mut unasked = begun(false);
+    unasked.take(Message::Opened(info())).unwrap();
+    assert!(unasked.take(measured()).is_err());
+}

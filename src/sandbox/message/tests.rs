@@ -19,6 +19,7 @@ fn messages() -> Vec<Message> {
         }),
         Message::Frame(Frame { time: second, width: 4, height: 2, luma: vec![9; 8] }),
         Message::Picture(Frame { time: second, width: 2, height: 3, luma: vec![7; 6] }),
+        Message::Measured(b"{}".to_vec()),
         Message::Progress(second, 25),
         Message::Missing(Undecoded { start: second, end: 2 * second, reason: "corrupt data".into() }),
         Message::Stream(VideoStream {

@@ -122,6 +122,7 @@ fn what_is_tried_again_gives_each_small_picture_of_a_clip_once_and_a_source_has_
         match given {
             Given::Keyframe(frame) => frames.push(frame.time),
             Given::Picture(picture) => pictures.push(picture.time),
+            Given::Measured(_) => panic!("nobody asked for measurements"),
         }
         ControlFlow::Continue(())
     };

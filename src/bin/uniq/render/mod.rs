@@ -1,6 +1,7 @@
 //! The answer to one check, for a person: verdict, matches, seconds, nearest non-match (pure).
 
 mod geometry;
+mod price;
 #[cfg(test)]
 mod tests;
 
@@ -54,6 +55,7 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report, paint: Paint) -> io::
     }
     writeln!(out)?;
     seconds(out, report)?;
+    price::lines(out, report)?;
     nearest(out, report)?;
     origin(out, report)
 }

@@ -67,6 +67,8 @@ fn base(verdict: Verdict) -> Report {
             payable_probability: 0.05,
             effort: uniq::Effort::Standard,
         },
+        quality: None,
+        amount: None,
         tool: Tool {
             name: "uniq".into(),
             version: "0.1.0".into(),

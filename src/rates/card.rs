@@ -1,0 +1,187 @@
+//! Reads a rate card, and refuses what it does not know.
+
+use std::path::Path;
+
+use serde::{Deserialize, Deserializer};
+use sha2::{Digest as _, Sha256};
+
+use super::RATE_UNITS;
+use crate::media::hex;
+use crate::{Error, Result};
+
+/// A rate card.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RateCard {
+    /// ISO 4217 code.
+    pub currency: String,
+    /// Shortest span that is paid, in milliseconds.
+    pub min_span_ms: u64,
+    /// The classes, at least one, in the order in which they are asked.
+    pub classes: Vec<Class>,
+    /// SHA-256 of the card's text, in hex.
+    pub sha256: String,
+}
+
+/// A class of footage; each condition that is `None` holds for all.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Class {
+    /// Its name, different from all others.
+    pub name: String,
+    /// Rate a minute, in 1/10 000 of the currency.
+    #[serde(deserialize_with = "rate")]
+    pub per_minute: u32,
+    /// Least native short side, in pixels.
+    pub min_native_lines: Option<u32>,
+    /// Least distinct frame rate.
+    pub min_distinct_fps: Option<f64>,
+    /// Least number of used bits.
+    pub min_used_bits: Option<u32>,
+    /// Whether there are overlays.
+    pub overlays: Option<Presence>,
+    /// Whether there are bars.
+    pub bars: Option<Presence>,
+    /// Whether it is interlaced.
+    pub interlaced: Option<bool>,
+    /// Whether it is declared to be generated.
+    pub declared_generated: Option<bool>,
+    /// Largest dark share.
+    pub max_dark: Option<f64>,
+    /// Largest blurred share.
+    pub max_blurred: Option<f64>,
+    /// Largest shaken share.
+    pub max_shaken: Option<f64>,
+    /// Largest frozen share.
+    pub max_frozen: Option<f64>,
+}
+
+/// Whether something is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Presence {
+    /// It is not.
+    None,
+    /// It is.
+    Found,
+}
+
+/// A card as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    currency: String,
+    #[serde(default)]
+    min_span_s: f64,
+    class: Vec<Class>,
+}
+
+impl RateCard {
+    /// Reads a card from a file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if it cannot be read, [`Error::InvalidRates`] with the line for what is no card.
+    pub fn open(path: &Path) -> Result<RateCard> {
+        let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
+        let invalid = |reason: String| Error::InvalidRates { path: path.to_owned(), reason };
+        if bytes.len() > BYTES_MAX {
+            return Err(invalid(format!("it has {} bytes, and a rate card at most {BYTES_MAX}", bytes.len())));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| invalid("it is no text in UTF-8".to_owned()))?;
+        RateCard::parse(&text).map_err(invalid)
+    }
+
+    /// Reads a card; the error is a sentence with the line.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> std::result::Result<RateCard, String> {
+        let written: Written = toml::from_str(text).map_err(|error| located(text, &error))?;
+        let code = written.currency.len() == 3 && written.currency.chars().all(|c| c.is_ascii_uppercase());
+        if !code {
+            return Err("currency: a code of three capital letters is needed, such as \"USD\"".to_owned());
+        }
+        if !(0.0..=SPAN_MAX_S).contains(&written.min_span_s) {
+            return Err(format!("min_span_s: {} is not within 0 to {SPAN_MAX_S}", written.min_span_s));
+        }
+        if written.class.is_empty() {
+            return Err("class: at least one [[class]] is needed".to_owned());
+        }
+        for (number, class) in written.class.iter().enumerate() {
+            class.check().map_err(|what| format!("class \"{}\": {what}", shown(&class.name)))?;
+            if written.class[..number].iter().any(|other| other.name == class.name) {
+                return Err(format!("class \"{}\": there are two of this name", shown(&class.name)));
+            }
+        }
+        Ok(RateCard {
+            currency: written.currency,
+            min_span_ms: super::millis(written.min_span_s),
+            classes: written.class,
+            sha256: hex(&Sha256::digest(text.as_bytes())),
+        })
+    }
+}
+
+impl Class {
+    fn check(&self) -> std::result::Result<(), String> {
+        if self.name.trim().is_empty() || self.name.chars().count() > NAME_MAX {
+            return Err(format!("name: 1 to {NAME_MAX} characters are needed"));
+        }
+        if self.name.contains(crate::sandbox::hides) {
+            return Err("name: it has characters that do not show".to_owned());
+        }
+        let shares = [
+            ("max_dark", self.max_dark),
+            ("max_blurred", self.max_blurred),
+            ("max_shaken", self.max_shaken),
+            ("max_frozen", self.max_frozen),
+        ];
+        for (name, share) in shares {
+            if share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
+                return Err(format!("{name}: a share is within 0 to 1"));
+            }
+        }
+        if self.min_distinct_fps.is_some_and(|fps| !(fps > 0.0 && fps.is_finite())) {
+            return Err("min_distinct_fps: a number above 0 is needed".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// A rate, which has to be a number of whole units.
+fn rate<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<u32, D::Error> {
+    let value = f64::deserialize(from)?;
+    let units = (value * f64::from(RATE_UNITS)).round();
+    let written = units / f64::from(RATE_UNITS);
+    if !(0.0..=RATE_MAX).contains(&value) || (value - written).abs() > 1e-9 {
+        let what = format!("per_minute: a number from 0 to {RATE_MAX} with at most four decimals is needed");
+        return Err(serde::de::Error::custom(what));
+    }
+    Ok(units as u32)
+}
+
+/// The reader's sentence on one line, with the line of the card.
+fn located(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().lines().map(str::trim).collect::<Vec<_>>().join(", ");
+    match error.span() {
+        Some(span) => {
+            let line = text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1);
+            format!("line {line}: {}", shown(&message))
+        }
+        None => shown(&message),
+    }
+}
+
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| !crate::sandbox::hides(*c)).collect()
+}
+
+/// Longest card in bytes.
+const BYTES_MAX: usize = 1 << 20;
+/// Longest name in characters.
+const NAME_MAX: usize = 60;
+/// Highest rate a minute, in the currency.
+const RATE_MAX: f64 = 100_000.0;
+/// Highest least length of a span, in seconds.
+const SPAN_MAX_S: f64 = 86_400.0;
