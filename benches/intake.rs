@@ -18,7 +18,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use media::scenes::{edit, edited, excerpt, moving, words};
+use media::scenes::{edit, edited, excerpt, moving, tripod, words};
 use serde_json::Value;
 use support::{grouped, verdict};
 
@@ -55,7 +55,7 @@ fn main() {
     let args = Args::parse();
     let folder = tempfile::tempdir().unwrap();
     let index = folder.path().join("index");
-    ran(&index, Path::new("-"), &["index", "build", moving(799, 6).to_str().unwrap()]);
+    ran(&index, Path::new("-"), &["index", "build", tripod(79, 1, 6).to_str().unwrap()]);
     let offers = shuffled(offers(args.recordings));
     println!("{} clips of {} recordings by {} creators", offers.len(), args.recordings, CREATORS.len());
     let mut answers: Vec<Vec<Value>> = Vec::new();

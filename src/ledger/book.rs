@@ -453,6 +453,9 @@ fn optional(what: &'static str, text: Option<&str>) -> Result<Option<String>> {
     text.map(|text| named(what, text).map(|()| text.to_owned())).transpose()
 }
 
+/// The largest number that a database can compare with.
+pub(super) const NUMBER_MAX: u64 = i64::MAX as u64;
+
 /// Maximum length of a name, reference or reason, in characters.
 const NAME_MAX: usize = 500;
 

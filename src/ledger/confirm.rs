@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::answer;
-use super::book::{Ledger, Outcome, not_awaiting};
+use super::book::{Ledger, NUMBER_MAX, Outcome, not_awaiting};
 use super::claims::{Pair, Standing};
 use super::intake::{Answer, Intake, Looked, Offer};
 use super::interval::{Interval, Intervals};
@@ -41,6 +41,7 @@ impl Intake<'_> {
             return Err(Error::LedgerRefused { reason });
         }
         let receipt = self.receipt(offer)?;
+        ledger.check_confirming(number, &receipt)?;
         let submitted = ledger.fingerprint(number)?;
         let submitted = submitted.as_deref().map(Fingerprint::from_bytes).transpose();
         let submitted = submitted.map_err(|reason| Error::CorruptLedger {
@@ -61,11 +62,12 @@ impl Intake<'_> {
         }
         // Who came between has claims that the fingerprint may have hidden: all numbers are looked at.
         let shelf = Shelf::of(&self.books);
+        let _turn = shelf.turn(&|| self.pause())?;
         let (step, among) = Step::compare(ledger, &shelf)?;
         step.check(ledger, &shelf)?;
         let mut pairs = self.pairs(ledger, &there, among.as_ref(), &step.leftover, &prepared)?;
         let duration_ms = (prepared.report.clip.duration_s * 1e3).round() as u64;
-        for other in ledger.same_bytes_below(&receipt.sha256, u64::MAX)? {
+        for other in ledger.same_bytes_below(&receipt.sha256, NUMBER_MAX)? {
             if other != number {
                 pairs.push(pairs::identical(other, duration_ms));
             }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use super::book::{Ledger, Submission};
-use super::intake::{Books, Looked, decoded, unhex};
+use super::intake::{Books, Looked, PAUSE, decoded, unhex};
 use super::shelf::{self, Shelf};
 use super::step::{self, Step};
 use crate::check::CheckOptions;
@@ -69,6 +69,11 @@ pub fn withdraw(
 pub fn mend(books: &Books<'_>, clips: &[PathBuf], adopts: bool, options: &CheckOptions<'_>) -> Result<Mended> {
     let mut ledger = books.open(false)?;
     let shelf = Shelf::of(books);
+    let is_cancelled = || options.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed));
+    let _turn = shelf.turn(&|| {
+        std::thread::sleep(PAUSE);
+        if is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+    })?;
     let (step, _) = Step::compare(&mut ledger, &shelf)?;
     let mut mended = Mended { removed: step.leftover.len(), ..Mended::default() };
     if !step.leftover.is_empty() {
@@ -78,7 +83,6 @@ pub fn mend(books: &Books<'_>, clips: &[PathBuf], adopts: bool, options: &CheckO
     numbers.dedup();
     let mut by_sha256 = HashMap::new();
     if !numbers.is_empty() {
-        let is_cancelled = || options.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed));
         for clip in clips {
             match options.decoding.open(clip).and_then(|file| file.sha256(&is_cancelled)) {
                 Ok(sha256) => drop(by_sha256.insert(hex(&sha256), clip.clone())),

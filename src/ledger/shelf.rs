@@ -7,6 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
 use super::book::Submission;
@@ -14,6 +16,7 @@ use super::intake::Books;
 use super::record::{Entry, State};
 use crate::fingerprint::{FINGERPRINT_VERSION, Fingerprint};
 use crate::index::{Index, IndexConfig, Publication, Role, Video, Writer, hex};
+use crate::media::open_regular;
 use crate::sample::CORPUS_INTERVAL;
 use crate::{Error, Result};
 
@@ -23,6 +26,12 @@ pub(super) struct Shelf {
     dir: PathBuf,
     clock: fn() -> SystemTime,
     patience: Duration,
+}
+
+/// The right to search among the submissions and to add to them; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Turn {
+    _file: std::fs::File,
 }
 
 /// A picture of a submission, and when it begins in the clip.
@@ -55,6 +64,28 @@ impl Shelf {
         &self.dir
     }
 
+    /// Waits until nobody else searches among the submissions to add to them: what two had found at the same time, neither would
+    /// have found of the other. `stop` is asked again and again, and its error ends the waiting.
+    pub(super) fn turn(&self, stop: &dyn Fn() -> Result<()>) -> Result<Turn> {
+        let mut path = self.dir.clone().into_os_string();
+        path.push(".turn");
+        let path = PathBuf::from(path);
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(Error::io(folder, "create folder"))?;
+        }
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        let file = open_regular(&path, &mut options).map_err(Error::io(&path, "open"))?;
+        loop {
+            // The kernel's lock ends with its process, however that ends.
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Turn { _file: file }),
+                Err(Errno::WOULDBLOCK) => stop()?,
+                Err(cause) => return Err(Error::io(&path, "lock")(cause.into())),
+            }
+        }
+    }
+
     /// Opens the index for a search among the submissions; `None` if there is none yet.
     pub(super) fn open(&self) -> Result<Option<Index>> {
         if !Index::exists(&self.dir) {
@@ -75,6 +106,9 @@ impl Shelf {
         let config = IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: CORPUS_INTERVAL };
         let mut writer = self.writer(|dir| Writer::open_or_create(dir, config))?.with_clock(self.clock);
         remove(&mut writer, removed)?;
+        // What a worker has left that died before it could say so is made anew.
+        let own: Vec<String> = pictures.iter().map(|(_, digest)| hex(digest)).collect();
+        remove(&mut writer, &own)?;
         let mut entries = Vec::new();
         for (picture, (shown, digest)) in pictures.iter().enumerate() {
             let entry = Entry { digest: hex(digest), start_ms: shown.start.as_millis() as u64 };

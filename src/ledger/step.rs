@@ -134,13 +134,13 @@ fn unlisted(ledger: &mut Ledger, entry: &Shelved) -> Result<Unlisted> {
         pictures.any(|picture| hex(&entry_digest(of.number, picture, &of.sha256)) == entry.digest)
     };
     let awaits_clip = of.standing == Standing::Decided && of.kind == Kind::Fingerprint;
-    let is_first = is_its(0..CONFIRMING);
-    if of.standing == Standing::Received && is_first || awaits_clip && is_its(CONFIRMING..2 * CONFIRMING) {
+    let (is_first, is_confirming) = (is_its(0..CONFIRMING), is_its(CONFIRMING..2 * CONFIRMING));
+    if of.standing == Standing::Received && is_first || awaits_clip && is_confirming {
         return Ok(Unlisted::Pending);
     }
     let had = ledger.events_of(number)?.iter().any(|event| event.body.contains(&entry.digest));
     let has_ended = !matches!(of.standing, Standing::Received | Standing::Decided);
-    Ok(if had || is_first && has_ended { Unlisted::Leftover } else { Unlisted::Unknown })
+    Ok(if had || (is_first || is_confirming) && has_ended { Unlisted::Leftover } else { Unlisted::Unknown })
 }
 
 /// Takes into the ledger what only the index knows; gives the numbers.

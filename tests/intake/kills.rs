@@ -56,7 +56,9 @@ fn nothing_acknowledged_is_lost_and_no_second_is_paid_twice_however_often_it_is_
                 let had = if text(&output.stderr).contains(": submission ") { "with a number" } else { "before" };
                 *counts.entry(had).or_default() += 1;
             }
-            shop.must(&["intake", "verify"]);
+            if shop.path("ledger.db").exists() {
+                shop.must(&["intake", "verify"]);
+            }
         }
         // What was left is taken over by who comes next.
         shop.add(&offers[0].clip, "zoe", &[]);

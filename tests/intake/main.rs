@@ -13,7 +13,7 @@ mod support;
 use std::fs;
 
 use serde_json::Value;
-use shop::{Shop, seconds, text};
+use shop::{MOST_S, Shop, seconds, text};
 use support::scenes::{edit, excerpt, moving, tripod};
 
 #[test]
@@ -22,7 +22,7 @@ fn a_mirrored_crop_by_another_creator_is_disputed_and_paid_to_nobody() {
     let first = moving(701, 10);
     let said = shop.add(&first, "ada", &["--ref", "order 17"]);
     assert_eq!((&said["submission"]["number"], &said["submission"]["ref"]), (&1.into(), &"order 17".into()));
-    assert!(seconds(&said) > 9.0, "{said}");
+    assert!(seconds(&said) > MOST_S, "{said}");
 
     let stolen = edit(&excerpt(&first, 2.0, 6.0), "hflip,crop=iw*0.9:ih*0.9,scale=426:240", &[], "mp4");
     let said = shop.add(&stolen, "bob", &[]);
@@ -76,7 +76,7 @@ fn several_clips_of_one_call_are_held_against_each_other_in_their_order() {
     let said: Vec<Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let numbers: Vec<_> = said.iter().map(|said| said["submission"]["number"].as_u64().unwrap()).collect();
     assert_eq!(numbers, [1, 2, 3]);
-    assert!(seconds(&said[0]) > 7.0 && seconds(&said[1]) > 7.0, "{said:?}");
+    assert!(seconds(&said[0]) > MOST_S && seconds(&said[1]) > MOST_S, "{said:?}");
     assert_eq!((seconds(&said[2]), &said[2]["submission"]["deductions"][0]["number"]), (0.0, &2.into()));
 }
 
@@ -102,14 +102,14 @@ fn a_person_decides_and_what_was_withdrawn_or_sold_stays_so() {
         |number: &str| -> Value { serde_json::from_str(&shop.must(&["intake", "show", number, "--json"])).unwrap() };
     let told = shop.must(&["intake", "decide", "1-2", "distinct", "--by", "joe", "--why", "two cameras"]);
     assert!(told.contains("submission 2: now"), "{told}");
-    assert!(seconds(&show("2")) > 7.0);
+    assert!(seconds(&show("2")) > MOST_S);
     shop.must(&["intake", "decide", "2-1", "same", "--by", "sue", "--why", "one camera"]);
     assert_eq!(seconds(&show("2")), 0.0);
     let whole = shop.must(&["intake", "show", "2"]);
     assert!(whole.contains("sue says that they are the same: one camera"), "{whole}");
 
     shop.must(&["intake", "withdraw", "1", "--by", "ada", "--why", "wrong file"]);
-    assert!(seconds(&show("2")) > 7.0, "who came next is served");
+    assert!(seconds(&show("2")) > MOST_S, "who came next is served");
     shop.must(&["intake", "sold", "2", "--why", "invoice 1"]);
     let refused = shop.run(&["intake", "withdraw", "2"]);
     assert_eq!(refused.status.code(), Some(2));
@@ -137,7 +137,7 @@ fn what_is_withdrawn_leaves_no_keys_and_no_pictures() {
     assert!(size(&shop) < 1000, "{} bytes are left", size(&shop));
     shop.must(&["intake", "verify"]);
     // And the ledger goes on.
-    assert!(seconds(&shop.add(&moving(706, 8), "bob", &[])) > 7.0);
+    assert!(seconds(&shop.add(&moving(706, 8), "bob", &[])) > MOST_S);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_fingerprint_is_provisional_until_its_clip_confirms_it() {
     assert_eq!(refused.status.code(), Some(2), "a fingerprint has to be asked for by name");
     let said = shop.add(&print, "ada", &["--fingerprint"]);
     assert_eq!(seconds(&said), 0.0);
-    assert!(said["submission"]["provisional_minutes"].as_f64().unwrap() * 60.0 > 7.0, "{said}");
+    assert!(said["submission"]["provisional_minutes"].as_f64().unwrap() * 60.0 > MOST_S, "{said}");
     assert!(text(&shop.run(&["intake", "sold", "1"]).stderr).contains("provisional"));
     // It holds its seconds against others.
     let stolen = shop.add(&edit(&clip, "scale=480:270", &[], "mp4"), "bob", &[]);
@@ -164,7 +164,7 @@ fn a_fingerprint_is_provisional_until_its_clip_confirms_it() {
 
     let anew = edit(&clip, "", &["-crf", "20"], "mp4");
     let said = shop.add(&anew, "ada", &["--for", "1"]);
-    assert!(seconds(&said) > 7.0, "{said}");
+    assert!(seconds(&said) > MOST_S, "{said}");
     let twice = shop.run(&["intake", "add", anew.to_str().unwrap(), "--by", "ada", "--for", "1"]);
     assert!(text(&twice.stderr).contains("is a clip already"), "{}", text(&twice.stderr));
     shop.must(&["intake", "verify"]);
@@ -174,7 +174,7 @@ fn a_fingerprint_is_provisional_until_its_clip_confirms_it() {
 #[test]
 fn a_certificate_says_what_is_left_after_the_ledger() {
     let shop = Shop::new();
-    let (first, both) = (moving(709, 8), shop.joined(&moving(709, 8), &moving(710, 8)));
+    let (first, both) = (moving(707, 8), shop.joined(&moving(707, 8), &moving(710, 8)));
     shop.add(&first, "ada", &[]);
     let (key, file) = (shop.path("k"), shop.path("both.certificate.json"));
     shop.must(&["key", "new", key.to_str().unwrap()]);
@@ -201,7 +201,7 @@ fn a_file_that_is_no_video_fails_and_blocks_nobody() {
     assert_eq!(output.status.code(), Some(2));
     let said: Value = serde_json::from_str(&text(&output.stdout)).unwrap();
     assert_eq!(said["code"], "not_media");
-    assert!(seconds(&shop.add(&moving(711, 8), "ada", &[])) > 7.0);
+    assert!(seconds(&shop.add(&moving(711, 8), "ada", &[])) > MOST_S);
     let list = shop.must(&["intake", "list", "--state", "failed"]);
     assert!(list.contains("not a media file"), "{list}");
     shop.must(&["intake", "verify"]);
@@ -271,7 +271,7 @@ fn a_full_disk_is_named_and_nothing_is_told_that_is_not_kept() {
     }
     assert!(acknowledged < 5, "no limit was met");
     let said = shop.add(&clip, "ada", &[]);
-    assert!(seconds(&said) > 7.0, "{said}");
+    assert!(seconds(&said) > MOST_S, "{said}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The same with a ledger in PostgreSQL.
 
-use crate::shop::{Shop, seconds, text};
+use crate::shop::{MOST_S, Shop, seconds, text};
 use crate::support::scenes::{edit, moving};
 
 #[path = "../support/postgres.rs"]
@@ -11,7 +11,7 @@ fn a_ledger_in_postgres_gives_the_same_answers() {
     let Some(url) = server::database() else { return };
     let shop = Shop::with_ledger(url.clone());
     let clip = moving(731, 8);
-    assert!(seconds(&shop.add(&clip, "ada", &[])) > 7.0);
+    assert!(seconds(&shop.add(&clip, "ada", &[])) > MOST_S);
     let stolen = shop.add(&edit(&clip, "hflip", &[], "mp4"), "bob", &[]);
     assert_eq!((seconds(&stolen), &stolen["submission"]["deductions"][0]["reason"]), (0.0, &"disputed".into()));
     shop.must(&["intake", "decide", "1-2", "distinct", "--by", "joe", "--why", "seen"]);

@@ -7,7 +7,10 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::scenes::{edited, moving, words};
+use crate::support::scenes::{edited, tripod, words};
+
+/// Most of a made clip of 8 s: some seconds of such clips are unsearchable.
+pub(crate) const MOST_S: f64 = 4.5;
 
 pub(crate) struct Shop {
     folder: TempDir,
@@ -20,7 +23,7 @@ impl Shop {
         let folder = TempDir::new().unwrap();
         let ledger = folder.path().join("ledger.db").to_str().unwrap().to_owned();
         let shop = Shop { folder, ledger };
-        shop.must(&["index", "build", moving(700, 6).to_str().unwrap()]);
+        shop.must(&["index", "build", tripod(79, 1, 6).to_str().unwrap()]);
         shop
     }
 

@@ -3,7 +3,7 @@
 use super::super::claims::{Decision, Pair, Standing};
 use super::super::interval::{Interval, Intervals};
 use super::super::record::{ClaimState, Claimed, Entry, Judged, Kind, State};
-use super::super::store::sql;
+use super::super::store::{Tables, sql};
 use super::rows::{claims, find, name_of, not_awaiting, pairs};
 use super::settling::{Answered, add_submission, append, record, resettle, resettle_counted, see_index, write_claims};
 use super::{Ledger, Outcome, Receipt, Submission, UNKNOWN_CREATOR, named, optional};
@@ -11,6 +11,11 @@ use crate::report::Verdict;
 use crate::{Error, Result};
 
 impl Ledger {
+    /// Fails if the creator has submitted the clip itself under another number.
+    pub(in super::super) fn check_confirming(&mut self, number: u64, receipt: &Receipt) -> Result<()> {
+        self.read(|tables| is_unnumbered(tables, number, receipt))
+    }
+
     /// Records that a clip has confirmed the fingerprint of a submission.
     pub(in super::super) fn confirm(
         &mut self,
@@ -25,6 +30,7 @@ impl Ledger {
             if there.standing != Standing::Decided || there.kind != Kind::Fingerprint {
                 return Err(not_awaiting(&there));
             }
+            is_unnumbered(tables, number, receipt)?;
             let parameters = [number.into(), (&*receipt.sha256).into(), receipt.bytes.into(), (&*receipt.path).into()];
             tables.execute(sql::CONFIRM, &parameters)?;
             let there = Submission { sha256: receipt.sha256.clone(), ..there };
@@ -172,5 +178,16 @@ impl Ledger {
             record(tables, now, "decided", &there, Kind::Fingerprint, &answer)?;
             Ok(number)
         })
+    }
+}
+
+fn is_unnumbered(tables: &mut dyn Tables, number: u64, receipt: &Receipt) -> Result<()> {
+    let standing = tables.query(sql::STANDING, &[(&*receipt.by).into(), (&*receipt.sha256).into()])?;
+    match standing.iter().map(|row| row.number(0)).find(|other| *other != number) {
+        Some(other) => {
+            let reason = format!("this clip is submission {other} already; withdraw submission {number}, or that one");
+            Err(Error::LedgerRefused { reason })
+        }
+        None => Ok(()),
     }
 }

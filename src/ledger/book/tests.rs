@@ -4,6 +4,8 @@ use std::thread;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::super::claims::PairKind;
+use super::super::interval::Interval;
+use super::super::record::ClaimState;
 use super::super::verify::{Head, verify};
 use super::*;
 use crate::index::SplitMix;
@@ -233,6 +235,31 @@ fn of_a_crowd_of_copies_each_is_served_in_turn_and_never_two() {
             assert_eq!(served, [first]);
             ledger.withdraw(first, None, None).unwrap();
         }
+        verify(&mut ledger, None).unwrap();
+    });
+}
+
+#[test]
+fn a_clip_that_confirms_its_fingerprint_takes_nothing_from_who_came_between() {
+    on_each(|place| {
+        let mut ledger = open(place);
+        let worker = Worker::new().unwrap();
+        let print = Receipt { kind: Kind::Fingerprint, ..receipt("ada", "a") };
+        ledger.receive(&print, &worker, LEASE).unwrap();
+        assert!(ledger.decide(1, &worker, &outcome(1, 10, vec![]), &state()).unwrap());
+        assert!(refusal(ledger.sell(1, None, None)).contains("provisional"));
+        // The fingerprint hid what the clip shows, and the second one was paid.
+        decided(&mut ledger, "bob", "b", 10, vec![]);
+        let clip = receipt("ada", "the clip");
+        let found = || outcome(1, 10, vec![pair(2, PairKind::Copy, s(0, 10), s(0, 10))]);
+        decided(&mut ledger, "ada", "the clip", 10, vec![pair(2, PairKind::Copy, s(0, 10), s(0, 10))]);
+        assert!(refusal(ledger.confirm(1, &clip, &found(), &state())).contains("is submission 3 already"));
+        ledger.withdraw(3, None, None).unwrap();
+        ledger.confirm(1, &clip, &found(), &state()).unwrap();
+        assert_eq!([1, 2].map(|number| offered(&mut ledger, number)), [vec![], vec![s(0, 10)]]);
+        assert!(refusal(ledger.confirm(1, &clip, &found(), &state())).contains("is a clip already"));
+        ledger.withdraw(2, None, None).unwrap();
+        assert_eq!(offered(&mut ledger, 1), [s(0, 10)]);
         verify(&mut ledger, None).unwrap();
     });
 }
