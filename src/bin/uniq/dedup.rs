@@ -58,11 +58,16 @@ pub(crate) fn dedup(args: &Dedup, quiet: bool) -> anyhow::Result<Exit> {
     let work = WorkFolder::new(args.work.as_deref())?;
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
     let stages = Stages::new(quiet);
-    let effort: Effort = args.effort.into();
+    let (candidates, effort) = match args.effort.into() {
+        Effort::Fast => (Effort::Fast, Effort::Fast),
+        Effort::Standard => (Effort::Fast, Effort::Standard),
+        // Nothing is passed over that a full comparison of all pairs would find.
+        Effort::Thorough => (Effort::Standard, Effort::Standard),
+    };
     let options = DedupOptions {
         decoding: &decoding,
         work: work.path(),
-        candidates: if effort == Effort::Thorough { Effort::Standard } else { Effort::Fast },
+        candidates,
         effort,
         policy: Policy::default(),
         keep: args.keep.into(),
