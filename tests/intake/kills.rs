@@ -38,7 +38,8 @@ fn nothing_acknowledged_is_lost_and_no_second_is_paid_twice_however_often_it_is_
         let mut acknowledged: BTreeMap<u64, Value> = BTreeMap::new();
         for _ in 0..25 {
             let offer = &offers[below(offers.len() as u64) as usize];
-            let child = shop.start(&["intake", "add", "--json", "--by", offer.by, offer.clip.to_str().unwrap()]);
+            let clip = offer.clip.to_str().unwrap();
+            let child = shop.start(&["intake", "add", "--json", "--effort", "fast", "-j", "1", "--by", offer.by, clip]);
             let begun = Instant::now();
             std::thread::sleep(length.mul_f64(below(1200) as f64 / 1000.0));
             let id = i32::try_from(child.id()).unwrap();
@@ -99,12 +100,12 @@ fn no_second_twice(shop: &Shop, offers: &[Offer]) {
 fn offers() -> Vec<Offer> {
     let mut offers = Vec::new();
     for recording in [741, 742, 743] {
-        let whole = moving(recording, 7);
+        let whole = moving(recording, 5);
         let mirrored = edit(&whole, "hflip,scale=480:270", &[], "mp4");
-        let part = excerpt(&whole, 2.0, 5.0);
+        let part = excerpt(&whole, 1.0, 4.0);
         offers.push(Offer { clip: whole, by: "ada", recording, start: 0 });
         offers.push(Offer { clip: mirrored, by: "bob", recording, start: 0 });
-        offers.push(Offer { clip: part, by: "eve", recording, start: 2 });
+        offers.push(Offer { clip: part, by: "eve", recording, start: 1 });
     }
     offers
 }
