@@ -12,7 +12,7 @@ use super::words::Words;
 use super::{Frame, Options, PAGE_BYTES_MAX, rendered};
 use crate::Result;
 use crate::index::Index;
-use crate::report::{Match, MatchKind, ReasonCode, Report, Span, SpanState, StreamState, Verdict};
+use crate::report::{Match, MatchKind, ReasonCode, Report, Span, SpanState, StreamState, Submission, Verdict};
 
 #[derive(Template)]
 #[template(path = "check.html")]
@@ -93,9 +93,10 @@ pub(super) fn page(
     let pairs = pairs_each(listed.len() + usize::from(report.nearest_non_match.is_some()));
     // The nearest non-match is what lets a person trust the rest, so that it has frames whatever else has.
     let nearest = report.nearest_non_match.as_ref();
-    shown.extend(nearest.map(|found| Shown { found, stream: None, pairs: 3 }));
+    shown.extend(nearest.map(|found| Shown { found, stream: None, source_stream: None, pairs: 3 }));
     for (i, found) in listed.iter().enumerate() {
-        shown.push(Shown { found: &found.alignment, stream: found.stream, pairs: pairs(i) });
+        let (found, stream) = (&found.alignment, found.stream);
+        shown.push(Shown { found, stream, source_stream: None, pairs: pairs(i) });
     }
     let several: Vec<u32> = match report.matches.iter().any(|found| found.stream.is_some()) {
         true => {
@@ -284,7 +285,8 @@ fn sections(words: &'static Words, report: &Report) -> Vec<Section> {
             fact(words.sha256, Text::number(Text::bare(&clip.sha256))),
         ],
     };
-    let mut sections = vec![clip];
+    let mut sections = Vec::from_iter(report.submission.as_ref().map(|submission| submitted(words, submission)));
+    sections.push(clip);
     if report.streams.len() > 1 {
         let facts = report.streams.iter().take(STREAMS_MAX).map(|stream| {
             let verdict = stream.verdict.map(|verdict| Text::ours(words.verdict(verdict)));
@@ -297,6 +299,51 @@ fn sections(words: &'static Words, report: &Report) -> Vec<Section> {
         sections.push(Section { title: words.streams, facts: facts.collect() });
     }
     sections
+}
+
+/// What a ledger says of the clip.
+fn submitted(words: &'static Words, submission: &Submission) -> Section {
+    let fact = |name, value| Fact { name, value };
+    let minutes = |minutes: f64| Text::filled(words.minutes, &[("n", Text::number(format!("{minutes:.2}")))]);
+    let text = |text: &Option<String>| text.as_deref().map_or(Text::ours(words.unknown), Text::foreign);
+    let mut facts = vec![
+        fact(words.number, Text::number(submission.number)),
+        fact(words.creator, Text::foreign(&submission.by)),
+        fact(words.title, text(&submission.reference)),
+        fact(words.state, Text::foreign(&submission.state)),
+        fact(words.received_at, text(&submission.received_at)),
+        fact(words.payable, minutes(submission.payable_minutes)),
+    ];
+    if submission.provisional {
+        facts.push(fact(words.provisional, minutes(submission.provisional_minutes)));
+    }
+    if submission.sold_minutes > 0.0 {
+        facts.push(fact(words.sold, minutes(submission.sold_minutes)));
+    }
+    for deduction in submission.deductions.iter().take(DEDUCTIONS_MAX) {
+        let reason = match deduction.reason.as_str() {
+            "already_offered" => Text::ours(words.deducted_already_offered),
+            "disputed" => Text::ours(words.deducted_disputed),
+            "undecided" => Text::ours(words.deducted_undecided),
+            "published" => Text::ours(words.deducted_published),
+            "remainder" => Text::ours(words.deducted_remainder),
+            other => Text::foreign(other),
+        };
+        let times = interval(deduction.clip.start_s, deduction.clip.end_s);
+        let mut values = vec![("interval", times), ("reason", reason)];
+        let sentence = match (deduction.number, &deduction.by) {
+            (Some(number), Some(by)) => {
+                values.extend([("number", Text::number(number)), ("by", Text::foreign(by))]);
+                words.deduction_of
+            }
+            _ => words.deduction,
+        };
+        facts.push(fact(words.deducted, Text::filled(sentence, &values)));
+    }
+    if !submission.related.is_empty() {
+        facts.push(fact(words.related_submissions, Text::number(submission.related.len())));
+    }
+    Section { title: words.submission, facts }
 }
 
 /// What was asked, of what, by what.
@@ -341,6 +388,8 @@ const ROWS_MAX: usize = 300;
 const LINKS_MAX: usize = 8;
 /// Reasons of the verdict that are told.
 const REASONS_MAX: usize = 40;
+/// Deductions of a submission that are told.
+const DEDUCTIONS_MAX: usize = 100;
 /// Streams that are told of.
 const STREAMS_MAX: usize = 8;
 /// Most bytes of all pictures of a page: what is left of [`PAGE_BYTES_MAX`] is more than all of its texts can take.

@@ -31,6 +31,8 @@ pub(super) struct Subject<'a> {
 pub(super) struct Shown<'a> {
     pub(super) found: &'a NonMatch,
     pub(super) stream: Option<u32>,
+    /// The stream of the source, if that has several pictures.
+    pub(super) source_stream: Option<u32>,
     pub(super) pairs: usize,
 }
 
@@ -158,7 +160,7 @@ fn of_alignment(
                 .zip(&ours)
                 .map(|((time, _), ours)| to_reference(one.found, ours.map_or(*time, |(_, middle, _)| middle)))
                 .collect();
-            match file.stills(&at, options)? {
+            match file.stills(one.source_stream, &at, options)? {
                 Ok(stills) => best_shift(one.found, &at, &ours, &stills),
                 Err(why) => {
                     frames.no_source = Some(why);
@@ -302,13 +304,41 @@ impl File {
         }
     }
 
-    /// The stills at these times in seconds and a little before and behind them.
-    fn stills(&self, at: &[f64], options: &Options<'_>) -> Result<std::result::Result<Vec<Still>, Absent>> {
+    /// The stills at these times in seconds and a little before and behind them. Times of a file with several pictures count
+    /// from the first of them.
+    fn stills(
+        &self,
+        stream: Option<u32>,
+        at: &[f64],
+        options: &Options<'_>,
+    ) -> Result<std::result::Result<Vec<Still>, Absent>> {
+        let Some(stream) = stream else { return self.near(None, at, options) };
+        let mut origins = Vec::new();
+        for stream in [Some(stream), None] {
+            match self.near(stream, &[0.0], options)? {
+                Ok(first) => origins.extend(first.first().map(|still| still.origin_ns)),
+                Err(why) => return Ok(Err(why)),
+            }
+        }
+        let [own, main] = origins[..] else { return Ok(Ok(Vec::new())) };
+        let late = Duration::from_nanos(u64::try_from(own.saturating_sub(main)).unwrap_or(0));
+        let at: Vec<f64> = at.iter().map(|time| time - late.as_secs_f64()).collect();
+        let stills = self.near(Some(stream), &at, options)?;
+        let later = |still: Still| Still { time: still.time + late, until: still.until + late, ..still };
+        Ok(stills.map(|stills| stills.into_iter().map(later).collect()))
+    }
+
+    fn near(
+        &self,
+        stream: Option<u32>,
+        at: &[f64],
+        options: &Options<'_>,
+    ) -> Result<std::result::Result<Vec<Still>, Absent>> {
         let near = at.iter().flat_map(|time| shifts().map(move |shift| time + shift));
         let times = near.filter_map(|time| Duration::try_from_secs_f64(time.max(0.0)).ok()).take(MOMENTS_MAX).collect();
         let moments = Moments::new(times, SIDE)?.thrifty();
         let stop = || options.is_cancelled();
-        believed(options.decoding.stills(&self.source, &self.sha256, None, &moments, &stop))
+        believed(options.decoding.stills(&self.source, &self.sha256, stream, &moments, &stop))
     }
 }
 
@@ -418,7 +448,7 @@ mod tests {
     #[test]
     fn times_are_spread_over_an_alignment_off_its_ends_and_lead_there_and_back() {
         let mut found = testing::found();
-        let at = |found: &NonMatch, pairs| times(&Shown { found, stream: None, pairs });
+        let at = |found: &NonMatch, pairs| times(&Shown { found, stream: None, source_stream: None, pairs });
         let spread = at(&found, 5);
         assert_eq!(spread.len(), 4, "{spread:?}");
         assert!(spread[0] > 0.5 && spread[3] < 5.5 && spread.is_sorted(), "{spread:?}");

@@ -36,12 +36,12 @@ use sha2::{Digest as _, Sha256};
 use self::text::Text;
 use self::words::Words;
 use crate::certificate::Statement;
+use crate::dedup::Deduplication;
 use crate::error::Result;
 use crate::index::Index;
 use crate::report::Report;
 use crate::sandbox::Decoding;
 
-pub use self::pairs::Duplicate;
 pub use self::words::Lang;
 
 /// How pages are made.
@@ -85,13 +85,13 @@ pub fn of_certificate(statement: &Statement, key_id: &str, lang: Lang) -> String
     claimed::page(statement, key_id, lang)
 }
 
-/// The page of clips that show the same, as HTML.
+/// The page of a search for duplicates, as HTML.
 ///
 /// # Errors
 ///
 /// Those of [`of_report`].
-pub fn of_duplicates(duplicates: &[Duplicate<'_>], options: &Options<'_>) -> Result<String> {
-    pairs::page(duplicates, options)
+pub fn of_deduplication(answer: &Deduplication, options: &Options<'_>) -> Result<String> {
+    pairs::page(answer, options)
 }
 
 /// Most bytes of a page.

@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use etcetera::BaseStrategy as _;
 use tempfile::TempDir;
 use uniq::dedup::{DedupOptions, Deduplication, Input};
+use uniq::evidence_page;
 use uniq::ingest::Reach;
 use uniq::sandbox::json_line;
 use uniq::verdict::Policy;
@@ -25,12 +26,15 @@ use crate::inputs::{self, Clips};
 use crate::output::{self, Paint};
 use crate::progress::Stages;
 use crate::text::{bytes, chain, count, grouped, hours, length};
-use crate::{guard, signal, talk};
+use crate::{guard, html, signal, talk};
 
 /// Looks for duplicates among the clips.
 pub(crate) fn dedup(args: &Dedup, quiet: bool) -> anyhow::Result<Exit> {
     if let Some(file) = &args.csv {
         table::refuse_other(file)?;
+    }
+    if let Some(page) = &args.html {
+        html::check(page)?;
     }
     let reach = Reach { links: guard::links(&args.guard), list_root: args.list_root.clone() };
     let mut found = inputs::clips_within(&args.paths, &reach)?;
@@ -109,7 +113,16 @@ pub(crate) fn dedup(args: &Dedup, quiet: bool) -> anyhow::Result<Exit> {
     if let Some(file) = &args.csv {
         table::write(file, &answer)?;
     }
-    let exit = Exit::from(&answer);
+    let mut exit = Exit::from(&answer);
+    if let Some(page) = &args.html {
+        let options = evidence_page::Options { lang: args.lang.into(), decoding: &decoding, cancel: Some(&cancel) };
+        let written = evidence_page::of_deduplication(&answer, &options).and_then(|html| html::write(page, &html));
+        if let Err(error) = written {
+            // The answer stands; what was asked for besides is missing.
+            exit = exit.worst(Exit::Error);
+            talk::fail_about(page, &error);
+        }
+    }
     let printed = print(&answer, args.json);
     if !quiet {
         talk::say(&cost(&answer, args.work.as_deref()));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 
-use super::{Effort, Guard, Threads};
+use super::{Effort, Guard, Lang, Threads};
 
 /// What `dedup` takes.
 #[derive(Debug, Args)]
@@ -31,6 +31,12 @@ pub(crate) struct Dedup {
     /// Write a table of the matches to this file, a line each
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) csv: Option<PathBuf>,
+    /// Also write a page that shows the evidence to this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) html: Option<PathBuf>,
+    /// The language of the page
+    #[arg(long, value_enum, default_value = "en", requires = "html")]
+    pub(crate) lang: Lang,
     /// Keep what was decoded in this folder, for later runs; it shows what the clips show [default: a folder in the user's
     /// cache, removed at the end]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
