@@ -214,6 +214,18 @@ fn the_best_is_kept_by_the_rule_and_a_reference_in_any_case() {
 }
 
 #[test]
+fn a_quick_search_takes_no_part_of_a_clip_for_undecoded() {
+    let footage = Footage::new();
+    // With few frames a second the keyframes of a quick search are often nearly a second apart.
+    let slow = scenes::edit(&scenes::moving(76, 4), "fps=5", &[], "mp4");
+    let paths = [footage.put("slow.mp4", &slow), footage.put("b.mp4", &scenes::moving(77, 4))];
+    let (decoding, work) = (Decoding::in_process(), footage.path("work"));
+    let options = DedupOptions { effort: Effort::Fast, ..options(&decoding, &work) };
+    let found = dedup(&inputs(&paths), &options).unwrap();
+    assert!(found.clips.iter().all(|clip| clip.not_compared.is_empty()), "{:?}", found.clips);
+}
+
+#[test]
 fn a_clip_whose_second_picture_is_its_own_is_not_superfluous() {
     let footage = Footage::new();
     let (film, other) = (scenes::moving(74, 6), scenes::moving(75, 6));

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fingerprint::{ClipPictures, FINGERPRINT_VERSION, Fingerprint, Looked};
+use crate::fingerprint::{ClipPictures, FINGERPRINT_VERSION, Fingerprint, Looked, NO_KEYFRAME};
 use crate::index::hex;
 use crate::report::Effort;
 use crate::{Error, Result};
@@ -148,7 +148,10 @@ impl Work {
     pub(super) fn fingerprint(&self, sha256: &[u8; 32], number: usize) -> Result<Fingerprint> {
         let path = self.fingerprint_path(sha256, number);
         let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
-        Fingerprint::from_bytes(&bytes).map_err(|reason| Error::InvalidFingerprint { path, reason })
+        let mut found = Fingerprint::from_bytes(&bytes).map_err(|reason| Error::InvalidFingerprint { path, reason })?;
+        // It was made of the clip here, and a quick one has fewer keyframes than one that is handed over.
+        found.undecoded.retain(|hole| hole.reason != NO_KEYFRAME);
+        Ok(found)
     }
 
     /// Bytes of all files in the folder.

@@ -60,6 +60,7 @@ pub use file::serve;
 pub use key::{KEY_BITS, Key, KeyKind, Place, Run};
 pub use motion::{Motion, STILL};
 pub use orientation::{Orientation, SLANTS, TILTS, WIDTHS, Warp};
+pub(crate) use parts::NO_KEYFRAME;
 pub use parts::Parts;
 pub use picture_track::{PictureTrack, PictureTrackBuilder, Thumbnail};
 pub use pictures::{ClipPictures, Looked, Picture};

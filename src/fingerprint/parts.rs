@@ -232,7 +232,8 @@ fn with_gaps(parts: &Parts) -> Result<Vec<Undecoded>, String> {
     Ok(all)
 }
 
-const NO_KEYFRAME: &str = "the fingerprint has no keyframe";
+/// Why a time of which a file holds no keyframe is undecoded.
+pub(crate) const NO_KEYFRAME: &str = "the fingerprint has no keyframe";
 
 /// No clip is longer than 30 days.
 pub(super) const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
