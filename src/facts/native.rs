@@ -146,8 +146,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const FOUND_MAX: usize = 24;
 /// Distance of the rows by which a frame's detail is compared.
 const ROWS_STEP: usize = 32;
-/// Logarithm of the odds from which on a frame, or the mean of all, is decided: five to one. Of videos that the model was not fitted
-/// on, 2 % to 3 % are then decided wrongly.
+/// Logarithm of the odds from which on a frame, or the mean of all, is decided: five to one. Of 110 excerpts of ten videos that the model
+/// was not fitted on (half a second, x264 at rate factors of 18 to 26), none of 80 upscaled ones was called native, 62 upscaled, the
+/// others undecided; of 30 native ones 10 were called native, 14 undecided, and 6 upscaled, all of three videos that are soft themselves.
 const DECIDED: f32 = 1.6;
 /// Most that one frame counts.
 const LOGIT_MAX: f32 = 6.0;
