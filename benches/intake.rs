@@ -142,7 +142,9 @@ fn submitted(index: &Path, ledger: &Path, offers: &[Offer], workers: usize) -> V
             }
         }
     }
-    running.into_iter().for_each(|mut child| drop(child.wait().unwrap()));
+    for mut child in running {
+        child.wait().unwrap();
+    }
     ran(index, ledger, &["intake", "verify"]);
     (1..=offers.len())
         .map(|number| {

@@ -87,7 +87,8 @@ const BRIGHT_MIN: u32 = 50;
 const BLACK_MAX: i32 = 14;
 /// Share of a bar's line that is black: a logo or a subtitle may lie in it.
 const BLACK_SHARE: f32 = 0.72;
-/// Level of a picture beside a bar, and the share of the line that has it: a picture that fades into the dark has no bar.
+/// Level of a picture beside a bar, and the share of the line that has it: a picture that fades
+/// into the dark has no bar.
 const PICTURE_LEVEL: i32 = 28;
 const EDGE_SHARE: f32 = 0.6;
 /// A bar takes at least one of so many lines.

@@ -1,15 +1,17 @@
 //! Checks what the process that decoded a clip says of it (pure).
 //!
-//! A process that a file has taken over can lie about the facts of that one file; it cannot make anybody show control
-//! characters, keep more than some dozens of numbers, or reckon with what is no number.
+//! A process that a file has taken over can lie about the facts of that one file; it cannot make
+//! anybody show control characters, keep more than some dozens of numbers, or reckon with what is
+//! no number.
 
 use crate::media::{Decoded, Turn};
 
 use super::{Area, Finding, FrameRate, OVERLAYS_MAX, Quality, RateState, Resolution, ResolutionState, capture, round};
 
 impl Quality {
-    /// The facts of a picture of one or several streams, of which each was `measured` while it was decoded. What no clip can
-    /// have is not believed, and of streams that follow each other what they do not share is undecided.
+    /// The facts of a picture of one or several streams, of which each was `measured` while it was
+    /// decoded. What no clip can have is not believed, and of streams that follow each other what
+    /// they do not share is undecided.
     pub fn of(measured: &[Vec<u8>], decoded: &Decoded) -> Quality {
         let seconds = decoded.duration.as_secs_f64();
         let stored = if seconds > 0.0 { decoded.frames as f64 / seconds } else { 0.0 };

@@ -59,7 +59,8 @@ fn stores(file: &mut (impl Read + Seek), length: u64) -> Result<Vec<Vec<u8>>, Br
         let user = content as usize;
         if kind == *b"uuid" && read >= user + 16 && head[user..user + 16] == C2PA {
             let body = size - content - 16;
-            // A version and flags, the purpose, and where to find what is signed come before the manifests.
+            // A version and flags, the purpose, and where to find what is signed come before the
+            // manifests.
             if body > STORE_MAX || at + size > length || found.len() >= STORES_MAX {
                 return Err(Broken);
             }

@@ -8,7 +8,8 @@ use super::BitDepth;
 #[derive(Debug, Default)]
 pub(super) struct LowBits {
     depth: u32,
-    /// How often each value of the two bits below the upper eight occurs, everywhere and in smooth places.
+    /// How often each value of the two bits below the upper eight occurs, everywhere and in smooth
+    /// places.
     all: [u64; 4],
     smooth: [u64; 4],
 }
@@ -62,7 +63,8 @@ const ROWS_STEP: usize = 9;
 const SAMPLES_MIN: u64 = 2_000;
 /// Share of one value of four of which the bits hold nothing, everywhere.
 const EMPTY_MIN: f64 = 0.9;
-/// The same in smooth places: what had 8 bits and was encoded again with more gathers around its old values.
+/// The same in smooth places: what had 8 bits and was encoded again with more gathers around its
+/// old values.
 const COMB_MIN: f64 = 0.4;
 /// Most of a value where all are used: each has a quarter.
 const EVEN_MAX: f64 = 0.33;

@@ -69,5 +69,6 @@ fn combs(above: i32, middle: i32, below: i32, threshold: i32) -> bool {
 const ROWS_STEP: usize = 7;
 /// Moving frames that must be seen.
 const LOOKS_MIN: u32 = 3;
-/// Share of the moving frames with combing from which on a clip is interlaced: what moves slowly has none.
+/// Share of the moving frames with combing from which on a clip is interlaced: what moves slowly
+/// has none.
 const COMBED_MIN: f64 = 0.3;

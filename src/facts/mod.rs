@@ -1,14 +1,16 @@
-//! Measures what makes the price of a clip: native resolution, true frame rate, overlays, declared origin.
+//! Measures what makes the price of a clip: native resolution, true frame rate, overlays, declared
+//! origin.
 //!
-//! A clip is measured while it is decoded for its keys: [`Measuring`] sees each frame at its full size, in the process that
-//! decodes it ([`crate::sandbox`]). Its answer is checked like the file ([`Quality::of`]). Facts never change a key or a
-//! verdict.
+//! A clip is measured while it is decoded for its keys: [`Measuring`] sees each frame at its full
+//! size, in the process that decodes it ([`crate::sandbox`]). Its answer is checked like the file
+//! ([`Quality::of`]). Facts never change a key or a verdict.
 //!
-//! Each fact can be undecided: the picture is soft, dark, still or compressed too hard to tell. Nothing is guessed then, and
-//! no rate is raised by it ([`crate::rates`]). What a container or a manifest declares is a claim of whoever wrote the file.
+//! Each fact can be undecided: the picture is soft, dark, still or compressed too hard to tell.
+//! Nothing is guessed then, and no rate is raised by it ([`crate::rates`]). What a container or a
+//! manifest declares is a claim of whoever wrote the file.
 //!
-//! Not measured: colour, sound, and whether a picture was generated. Frames of formats without luma of their own, such as RGB,
-//! are not measured, nor are those of a stream that changes its size.
+//! Not measured: colour, sound, and whether a picture was generated. Frames of formats without luma
+//! of their own, such as RGB, are not measured, nor are those of a stream that changes its size.
 
 mod bars;
 mod c2pa;
@@ -65,7 +67,8 @@ pub struct Quality {
 pub struct Resolution {
     /// Short side of the stored picture in pixels.
     pub lines: u32,
-    /// Short side of the picture that it was upscaled from, or of the picture itself; `None` if it is undecided.
+    /// Short side of the picture that it was upscaled from, or of the picture itself; `None` if it
+    /// is undecided.
     pub native_lines: Option<u32>,
     /// Whether it was upscaled.
     pub state: ResolutionState,
@@ -249,7 +252,8 @@ pub struct Capture {
 /// What a C2PA manifest declares. Its signature is not verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Declared {
-    /// Whether there is a manifest. None is no declaration, and says nothing of how the clip was made.
+    /// Whether there is a manifest. None is no declaration, and says nothing of how the clip was
+    /// made.
     pub manifest: Manifest,
     /// Whether it declares that a model made the picture, or parts of it.
     pub generated: Option<Generated>,

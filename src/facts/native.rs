@@ -1,8 +1,9 @@
 //! Collects the finest detail of a clip and tells an upscaled picture from a native one (pure).
 //!
-//! Resampling gives a picture no detail beyond the highest frequency of the one that it was made of: its power falls steeply there, to
-//! the noise of coding, whereas that of a native picture falls evenly to the end. Sharpening raises what is below the fall and
-//! leaves the fall. Each of a number of frames is judged by a model ([`model`]), the one with most detail of its interval.
+//! Resampling gives a picture no detail beyond the highest frequency of the one that it was made
+//! of: its power falls steeply there, to the noise of coding, whereas that of a native picture
+//! falls evenly to the end. Sharpening raises what is below the fall and leaves the fall. Each of a
+//! number of frames is judged by a model ([`model`]), the one with most detail of its interval.
 
 use std::time::Duration;
 
@@ -71,7 +72,8 @@ impl Detail {
         let found = spectra(&view, width, height);
         let traces = periods::traces(&view, width, height, depth);
         if let (Some(found), Some(traces)) = (found, traces) {
-            // Samples of more bits, and those of the full range, have larger numbers for the same light.
+            // Samples of more bits, and those of the full range, have larger numbers for the same
+            // light.
             let range = if view.is_limited() { 255.0_f32 / 219.0 } else { 1.0 };
             let offset = 20.0 * range.log10() - 6.0206 * depth.saturating_sub(8) as f32;
             let moved = |both: [Levels; 2]| both.map(|levels| levels.map(|level| level + offset));
@@ -146,8 +148,11 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const FOUND_MAX: usize = 24;
 /// Distance of the rows by which a frame's detail is compared.
 const ROWS_STEP: usize = 32;
-/// Logarithm of the odds from which on a frame, or the mean of all, is decided: five to one. Of videos that the model was not fitted
-/// on, 2 % to 3 % are then decided wrongly.
+/// Logarithm of the odds from which on a frame, or the mean of all, is decided: five to one. Of 110
+/// excerpts of ten videos that the model was not fitted on (half a second, x264 at rate factors of
+/// 18 to 26), none of 80 upscaled ones was called native, 62 upscaled, the others undecided; of 30
+/// native ones 10 were called native, 14 undecided, and 6 upscaled, all of three videos that are
+/// soft themselves.
 const DECIDED: f32 = 1.6;
 /// Most that one frame counts.
 const LOGIT_MAX: f32 = 6.0;

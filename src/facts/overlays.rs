@@ -1,9 +1,10 @@
 //! Finds burnt-in logos and captions: edges that stay while what surrounds them moves (pure).
 //!
-//! Frames are gathered in windows of about a second. An edge that keeps its place and direction through a window is still;
-//! cells of eight pixels are still, moving or empty by their edges. A group of still cells amid moving ones may be burnt in.
-//! It is a logo if it keeps its pattern for some windows, and a caption if its place stays and its pattern changes. Where most
-//! of the picture stands still nothing can be told.
+//! Frames are gathered in windows of about a second. An edge that keeps its place and direction
+//! through a window is still; cells of eight pixels are still, moving or empty by their edges. A
+//! group of still cells amid moving ones may be burnt in. It is a logo if it keeps its pattern for
+//! some windows, and a caption if its place stays and its pattern changes. Where most of the
+//! picture stands still nothing can be told.
 
 use std::time::Duration;
 
@@ -36,7 +37,8 @@ struct Window {
     strength: Vec<i16>,
 }
 
-/// The still edges of a window by pixel: how steep they are across and down; 0 where there are none.
+/// The still edges of a window by pixel: how steep they are across and down; 0 where there are
+/// none.
 #[derive(Debug)]
 struct Pattern {
     across: Vec<i8>,
@@ -314,9 +316,11 @@ pub(super) const CELL: usize = 8;
 const WINDOW: Duration = Duration::from_millis(800);
 const FRAMES_MIN: i32 = 4;
 const FRAMES_MAX: i32 = 12;
-/// Bits that are left off a difference of levels, so that the sums of a window fit 16 bits: quarters of a level remain.
+/// Bits that are left off a difference of levels, so that the sums of a window fit 16 bits:
+/// quarters of a level remain.
 const FINE: u32 = 2;
-/// Strength of an edge, mean over the window: sum of the differences across and down over two pixels, in units of 1/4 level.
+/// Strength of an edge, mean over the window: sum of the differences across and down over two
+/// pixels, in units of 1/4 level.
 const EDGE_MIN: i16 = ((22 * UNIT) >> FINE) as i16;
 /// Percentage of its strength that a still edge keeps in the mean over a window.
 const KEPT_PERCENT: i32 = 86;

@@ -1,4 +1,5 @@
-//! A frame reduced to about 360 lines, on which everything but the finest detail is measured (pure).
+//! A frame reduced to about 360 lines, on which everything but the finest detail is measured
+//! (pure).
 
 /// A grey picture in 16ths of an 8-bit level.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -9,7 +10,8 @@ pub(super) struct Plane {
 }
 
 impl Plane {
-    /// Takes over the means of blocks; black is 0 and white 255 x 16 also where the stored range is limited.
+    /// Takes over the means of blocks; black is 0 and white 255 x 16 also where the stored range is
+    /// limited.
     pub(super) fn new((width, height, means): (usize, usize, Vec<u16>), limited: bool) -> Plane {
         let level = |mean: u16| {
             let mean = i32::from(mean);

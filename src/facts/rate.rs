@@ -1,8 +1,9 @@
 //! Tells repeated and blended frames from distinct ones (pure).
 //!
-//! A repeated frame differs hardly from the one before while its neighbours differ much. A blend lies on the straight line
-//! between its neighbours: the changes to it and from it have one direction, whereas a frame of its own turns off it. Where frames
-//! were inserted by blending, both kinds alternate; slow motion gives one kind, quick motion the other.
+//! A repeated frame differs hardly from the one before while its neighbours differ much. A blend
+//! lies on the straight line between its neighbours: the changes to it and from it have one
+//! direction, whereas a frame of its own turns off it. Where frames were inserted by blending, both
+//! kinds alternate; slow motion gives one kind, quick motion the other.
 
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use super::{FrameRate, RateState, round};
 #[derive(Debug, Default)]
 pub(super) struct Rate {
     last: Option<(Duration, Plane)>,
-    /// The change from the frame before the last one to the last one, and its root mean square in levels.
+    /// The change from the frame before the last one to the last one, and its root mean square in
+    /// levels.
     change: Option<(Vec<i16>, f32)>,
     steps: Vec<Step>,
     /// Seconds between frames, of as many as are kept.
@@ -37,7 +39,8 @@ struct Step {
 /// What the windows came to.
 #[derive(Debug, Default)]
 struct Tally {
-    /// Windows in which the picture moves, which of them have blended frames, and in which nothing can be told.
+    /// Windows in which the picture moves, which of them have blended frames, and in which nothing
+    /// can be told.
     moving: u32,
     blended: u32,
     unclear: u32,
@@ -184,7 +187,8 @@ impl Tally {
     }
 }
 
-/// How many frames of a window with blended frames are not made of others; `None` if there are none.
+/// How many frames of a window with blended frames are not made of others; `None` if there are
+/// none.
 fn knots(steps: &[Step]) -> Option<f64> {
     let cosines: Vec<f32> = steps.iter().take(steps.len() - 1).map(|step| step.cosine).collect();
     let count = cosines.len().max(1) as f32;
@@ -196,13 +200,15 @@ fn knots(steps: &[Step]) -> Option<f64> {
     if !alternates {
         return None;
     }
-    // Between two blends there are one or two frames that turn: the moment of the original lies at the one or between both.
+    // Between two blends there are one or two frames that turn: the moment of the original lies at
+    // the one or between both.
     let turns = cosines.windows(2).filter(|pair| pair[0] > KNOT && pair[1] <= KNOT).count();
     Some(turns as f64 * steps.len() as f64 / f64::from(count))
 }
 
-/// Whether frames differ from each other as much and in the same way all the time, as those of a camera do. Hard compression makes of
-/// repeated and blended frames what differs by fits and starts.
+/// Whether frames differ from each other as much and in the same way all the time, as those of a
+/// camera do. Hard compression makes of repeated and blended frames what differs by fits and
+/// starts.
 fn is_even(steps: &[Step]) -> bool {
     let mut changes: Vec<f32> = steps.iter().map(|step| step.change).collect();
     let mut jumps: Vec<f32> = changes.windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
@@ -269,10 +275,11 @@ const WINDOW: usize = 60;
 const NEAR: usize = 7;
 /// Least change of moving frames, in 8-bit levels. Coding noise of a still picture is below 0.5.
 const MOVING_MIN: f32 = 0.8;
-/// Most change of a repeated frame, of that of the frames around it. Repetitions that were encoded again have up to 0.25, frames of
-/// steady motion 0.6 and more.
+/// Most change of a repeated frame, of that of the frames around it. Repetitions that were encoded
+/// again have up to 0.25, frames of steady motion 0.6 and more.
 const REPEATED_RATIO: f32 = 0.3;
-/// Share of repeated frames from which on a clip has another rate than it says: one of twenty may be a recorder's slip.
+/// Share of repeated frames from which on a clip has another rate than it says: one of twenty may
+/// be a recorder's slip.
 const REPEATED_MIN: f64 = 0.08;
 /// Share of the moving windows with blended frames from which on a clip counts as blended.
 const BLENDED_MIN: f64 = 0.25;
@@ -282,13 +289,13 @@ const STRAIGHT: f32 = 0.85;
 const TURNED: f32 = 0.6;
 /// Cosine below which a frame is a moment of the original, or next to one.
 const KNOT: f32 = 0.88;
-/// Least shares of both kinds, and least mean difference of successive cosines. Of natural motion the difference is at most 0.25, of
-/// blended frames 0.3 to 1.1.
+/// Least shares of both kinds, and least mean difference of successive cosines. Of natural motion
+/// the difference is at most 0.25, of blended frames 0.3 to 1.1.
 const STRAIGHT_MIN: f32 = 0.25;
 const TURNED_MIN: f32 = 0.18;
 const SWING_MIN: f32 = 0.3;
-/// Most jump from one change to the next of a camera's frames, of a change; medians. Natural motion has up to 0.3, repeated frames after
-/// hard compression 0.6 and more.
+/// Most jump from one change to the next of a camera's frames, of a change; medians. Natural motion
+/// has up to 0.3, repeated frames after hard compression 0.6 and more.
 const JUMP_MAX: f32 = 0.4;
 /// Why a clip is undecided.
 const TOO_STILL: &str = "too little moves to tell frames apart";

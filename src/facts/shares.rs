@@ -70,7 +70,8 @@ impl Looks {
     }
 }
 
-/// How steep the strongest edges are: their rise over two pixels of that over eight; `None` without edges.
+/// How steep the strongest edges are: their rise over two pixels of that over eight; `None` without
+/// edges.
 fn sharpness(plane: &Plane) -> Option<f32> {
     let mut edges: Vec<(i32, i32)> = Vec::new();
     for y in (0..plane.height).step_by(2) {
@@ -129,13 +130,15 @@ fn shift(old: &[i32], new: &[i32]) -> f32 {
 /// Median and 95th percentile of the levels of a dark picture: little can be seen below.
 const DARK_MEDIAN: u32 = 24;
 const DARK_BRIGHT: u32 = 70;
-/// Rise over eight pixels of an edge, in 16ths of a level, and how many pixels there must be with such a one.
+/// Rise over eight pixels of an edge, in 16ths of a level, and how many pixels there must be with
+/// such a one.
 const EDGE_MIN: i32 = 48 * UNIT;
 const EDGES_MIN: usize = 200;
-/// Share of the rise of an edge that lies within two pixels of 360 lines. A sharp one has nearly all of it, one that is blurred over
-/// 2 % of the height a quarter.
+/// Share of the rise of an edge that lies within two pixels of 360 lines. A sharp one has nearly
+/// all of it, one that is blurred over 2 % of the height a quarter.
 const SHARPNESS_MIN: f32 = 0.4;
-/// Change of motion from frame to frame, in shares of the short side at 30 frames a second, of a shaken picture: about four pixels of 1080.
+/// Change of motion from frame to frame, in shares of the short side at 30 frames a second, of a
+/// shaken picture: about four pixels of 1080.
 const JERK_MIN: f32 = 0.004;
 /// A cut is no jerk of its size.
 const JERK_CAP: f32 = 0.02;

@@ -1,4 +1,5 @@
-//! How much fine detail a frame has: power by spatial frequency, along rows and along columns (pure).
+//! How much fine detail a frame has: power by spatial frequency, along rows and along columns
+//! (pure).
 
 use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
@@ -20,8 +21,8 @@ pub(super) struct Spectra {
     pub(super) sharpest: [Levels; 2],
 }
 
-/// Power in each of [`BANDS`] bands of equal width from 1/16 of the highest frequency to that; `None` for a frame that is smaller than
-/// a window.
+/// Power in each of [`BANDS`] bands of equal width from 1/16 of the highest frequency to that;
+/// `None` for a frame that is smaller than a window.
 pub(super) fn spectra(luma: &Luma<'_>, width: usize, height: usize) -> Option<Spectra> {
     let along_rows = along(width, height, &mut |x, y, out| {
         luma.row(y, x, out);
@@ -37,8 +38,8 @@ pub(super) fn spectra(luma: &Luma<'_>, width: usize, height: usize) -> Option<Sp
     Some(Spectra { detailed: [rows[0], columns[0]], sharpest: [rows[1], columns[1]] })
 }
 
-/// The same along one direction: `length` samples along it, `lines` lines beside each other. `read` fills a window that begins at a
-/// place along the line, and at this line.
+/// The same along one direction: `length` samples along it, `lines` lines beside each other. `read`
+/// fills a window that begins at a place along the line, and at this line.
 fn along(length: usize, lines: usize, read: &mut dyn FnMut(usize, usize, &mut [u16])) -> Option<[Levels; 2]> {
     if length < WINDOW || lines == 0 {
         return None;
@@ -101,13 +102,15 @@ fn levels<'a>(powers: impl Iterator<Item = &'a [f32; WINDOW / 2]>) -> Levels {
     sums.map(|sum| (10.0 * (sum / f64::from(BAND as u32 * count.max(1)) + 1.0).log10()) as f32)
 }
 
-/// Samples of a window: of a smaller one the frequencies are too coarse, and a larger one finds less room beside other things.
+/// Samples of a window: of a smaller one the frequencies are too coarse, and a larger one finds
+/// less room beside other things.
 const WINDOW: usize = 128;
 /// Distance of windows.
 const HOP: usize = WINDOW / 2;
 /// Frequencies of a band.
 const BAND: usize = WINDOW / 2 / (BANDS + 1);
-/// Frequencies whose share of the power says how fine a window's detail is: from 0.7 to 0.94 of the highest one, and from 0.2 to 0.44.
+/// Frequencies whose share of the power says how fine a window's detail is: from 0.7 to 0.94 of the
+/// highest one, and from 0.2 to 0.44.
 const FINE: std::ops::Range<usize> = 44..60;
 const COARSE: std::ops::Range<usize> = 12..28;
 /// Most windows of a frame that are looked at.

@@ -1,6 +1,8 @@
-//! Shows decoded frames at their full size, and what the container says beside them, to whoever measures a clip.
+//! Shows decoded frames at their full size, and what the container says beside them, to whoever
+//! measures a clip.
 //!
-//! The frames are those that are decoded anyway; nothing that is done with them changes which frames are handed out.
+//! The frames are those that are decoded anyway; nothing that is done with them changes which
+//! frames are handed out.
 
 use std::time::Duration;
 
@@ -77,7 +79,8 @@ pub struct Luma<'a> {
 }
 
 impl<'a> Luma<'a> {
-    /// A plane of 8-bit samples without padding, with black at 0: for tests and for frames that are made here.
+    /// A plane of 8-bit samples without padding, with black at 0: for tests and for frames that are
+    /// made here.
     #[cfg(test)]
     pub(crate) fn of_bytes(bytes: &'a [u8], width: usize, height: usize) -> Luma<'a> {
         assert!(bytes.len() >= width * height);
@@ -96,8 +99,8 @@ impl<'a> Luma<'a> {
         self.limited
     }
 
-    /// The samples of a row as they are stored, from the column `from` on: at most `out.len()`; the rest of `out` is
-    /// left as it was. Returns how many there are.
+    /// The samples of a row as they are stored, from the column `from` on: at most `out.len()`; the
+    /// rest of `out` is left as it was. Returns how many there are.
     pub fn row(&self, y: usize, from: usize, out: &mut [u16]) -> usize {
         let count = self.width.saturating_sub(from).min(out.len());
         if y >= self.height {
@@ -218,9 +221,10 @@ pub(super) fn view(picture: &Video, time: Duration, orientation: Orientation) ->
         None => (super::luma::depth(picture.format()), None),
     };
     let luma = plane.and_then(|(step, limited)| {
-        // SAFETY: the frame is alive for as long as the returned view borrows it. A decoder allocates `linesize` bytes for
-        // each of `height` rows of plane 0, whose samples take `step` bytes; a plane that is stored upwards, with a
-        // negative distance of rows, or without room for a row is refused.
+        // SAFETY: the frame is alive for as long as the returned view borrows it. A decoder
+        // allocates `linesize` bytes for each of `height` rows of plane 0, whose samples take
+        // `step` bytes; a plane that is stored upwards, with a negative distance of rows, or
+        // without room for a row is refused.
         let bytes = unsafe {
             let frame = &*picture.as_ptr();
             let stride = usize::try_from(frame.linesize[0]).ok()?;
@@ -238,7 +242,8 @@ pub(super) fn view(picture: &Video, time: Duration, orientation: Orientation) ->
     FullFrame { time, width, height, depth, interlaced: picture.is_interlaced(), turn, luma }
 }
 
-/// What the container says of the file and of the stream that is decoded; bounded in number and length.
+/// What the container says of the file and of the stream that is decoded; bounded in number and
+/// length.
 pub(super) fn tags(input: &ffmpeg::format::context::Input, stream: &Stream) -> Tags {
     let mut pairs = Vec::new();
     let mut add = |metadata: ffmpeg::DictionaryRef<'_>| {

@@ -80,7 +80,8 @@ impl RateCard {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if it cannot be read, [`Error::InvalidRates`] with the line for what is no card.
+    /// [`Error::Io`] if it cannot be read, [`Error::InvalidRates`] with the line for what is no
+    /// card.
     pub fn open(path: &Path) -> Result<RateCard> {
         let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
         let invalid = |reason: String| Error::InvalidRates { path: path.to_owned(), reason };

@@ -16,9 +16,10 @@
 //! per_minute = 1.00
 //! ```
 //!
-//! The classes are asked in their order, and the first that fits a span is its class. A condition on a fact that is undecided may or
-//! may not hold: the rate is then the lowest of all classes that may be the first, so that no doubt raises a rate. A span of which no
-//! class fits for sure has the rate 0.
+//! The classes are asked in their order, and the first that fits a span is its class. A condition
+//! on a fact that is undecided may or may not hold: the rate is then the lowest of all classes that
+//! may be the first, so that no doubt raises a rate. A span of which no class fits for sure has the
+//! rate 0.
 //!
 //! | condition | type | holds if |
 //! |---|---|---|
@@ -31,8 +32,9 @@
 //! | `declared_generated` | bool | a manifest declares that a model made the picture or parts of it, or none does; a manifest that cannot be read is undecided |
 //! | `max_dark`, `max_blurred`, `max_shaken`, `max_frozen` | 0..=1 | no larger share of the clip is so |
 //!
-//! The amount is exact: milliseconds times rate are added up, and rounded down to the hundredth of the currency once at the end. The
-//! spans' amounts are the differences of the sums up to them, rounded down, and so add up to the total.
+//! The amount is exact: milliseconds times rate are added up, and rounded down to the hundredth of
+//! the currency once at the end. The spans' amounts are the differences of the sums up to them,
+//! rounded down, and so add up to the total.
 
 mod card;
 
@@ -41,11 +43,12 @@ use crate::report::{Amount, PricedSpan, Report, SpanState, Verdict};
 
 pub use card::{Class, Presence, RateCard};
 
-/// The amount that a card gives for the unpublished spans of a report; of a submission, for those that are payable after all deductions.
+/// The amount that a card gives for the unpublished spans of a report; of a submission, for those
+/// that are payable after all deductions.
 ///
-/// Nothing is payable if the verdict is inconclusive or if a fingerprint was checked in place of the clip. Nor is it, for a person to
-/// clear, if the clip was not measured, or if a manifest does not allow training or cannot be read: [`Amount::withheld_cents`] says what
-/// it would be then.
+/// Nothing is payable if the verdict is inconclusive or if a fingerprint was checked in place of
+/// the clip. Nor is it, for a person to clear, if the clip was not measured, or if a manifest does
+/// not allow training or cannot be read: [`Amount::withheld_cents`] says what it would be then.
 pub fn amount(card: &RateCard, report: &Report) -> Amount {
     let spans: Vec<(f64, f64)> = match &report.submission {
         // What nobody offered earlier.
@@ -58,8 +61,8 @@ pub fn amount(card: &RateCard, report: &Report) -> Amount {
     amount_of(card, report, &spans)
 }
 
-/// The amount for these spans of a report, start and end in seconds, in order and without overlap: those that are left of the unpublished
-/// ones when others have a claim.
+/// The amount for these spans of a report, start and end in seconds, in order and without overlap:
+/// those that are left of the unpublished ones when others have a claim.
 pub fn amount_of(card: &RateCard, report: &Report, spans: &[(f64, f64)]) -> Amount {
     let mut reasons = Vec::new();
     if report.verdict == Verdict::Inconclusive {

@@ -1,7 +1,7 @@
 //! A PostgreSQL server for tests, if one is installed: started by the first that asks, and ended with the process.
 
 #![allow(dead_code, unreachable_pub)]
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;

@@ -1,8 +1,10 @@
-//! Tells how often the facts that make a price are right: on excerpts of footage that are changed in known ways.
+//! Tells how often the facts that make a price are right: on excerpts of footage that are changed
+//! in known ways.
 //!
-//! Of each video that is large enough an excerpt is reduced, and so native at that size. It is then upscaled with several filters, some
-//! of them sharpened; its frame rate raised by repetition and by blending; bars, a logo or a caption put on it. All of them are encoded
-//! again, and measured as a check measures a clip.
+//! Of each video that is large enough an excerpt is reduced, and so native at that size. It is then
+//! upscaled with several filters, some of them sharpened; its frame rate raised by repetition and
+//! by blending; bars, a logo or a caption put on it. All of them are encoded again, and measured as
+//! a check measures a clip.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -156,7 +158,8 @@ fn sizes(clip: &Clip) -> Vec<Variant> {
     if short < SHORT_MIN {
         return Vec::new();
     }
-    // An even size of two thirds: whatever the video itself was made of, it is native there, or nearly.
+    // An even size of two thirds: whatever the video itself was made of, it is native there, or
+    // nearly.
     let even = |side: u32, share: f64| (f64::from(side) * share / 2.0).round() as u32 * 2;
     let share = if short >= 700 { 0.6 } else { 0.5 };
     let (across, down) = (even(width, share), even(height, share));

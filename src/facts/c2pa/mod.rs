@@ -1,8 +1,9 @@
-//! Reads two assertions of C2PA manifests: how the picture was made, and whether it may be used for training (pure).
+//! Reads two assertions of C2PA manifests: how the picture was made, and whether it may be used for
+//! training (pure).
 //!
-//! A manifest store is a tree of JUMBF boxes: each superbox (`jumb`) begins with its description (`jumd`: type, toggles,
-//! label), and holds others or content. Of the tree only the assertions of two kinds are read; hashes and signatures are not
-//! verified. Depth, boxes and items are bounded.
+//! A manifest store is a tree of JUMBF boxes: each superbox (`jumb`) begins with its description
+//! (`jumd`: type, toggles, label), and holds others or content. Of the tree only the assertions of
+//! two kinds are read; hashes and signatures are not verified. Depth, boxes and items are bounded.
 
 mod value;
 

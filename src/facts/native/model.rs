@@ -26,7 +26,8 @@ pub(super) fn judge(sample: &Sample) -> Option<Judged> {
     Some(Judged { logit, factor })
 }
 
-/// What the model looks at: the traces of resampling, and how the power falls with the frequency where the picture is sharpest.
+/// What the model looks at: the traces of resampling, and how the power falls with the frequency
+/// where the picture is sharpest.
 fn features(sample: &Sample) -> Option<[f32; FEATURES]> {
     let mean = |[rows, columns]: &[Levels; 2]| std::array::from_fn::<f32, BANDS, _>(|i| (rows[i] + columns[i]) / 2.0);
     if mean(&sample.spectra.detailed)[DETAIL_BAND] < DETAIL_MIN {
@@ -68,7 +69,8 @@ pub(super) fn usual_lines(lines: f32, all: u32) -> u32 {
 
 /// Number of features.
 const FEATURES: usize = PERIODS.len() + 2 * (BANDS - 1) + 7;
-/// Band that must have detail, and its least level in decibels: a picture that is softer than that has no detail at any size.
+/// Band that must have detail, and its least level in decibels: a picture that is softer than that
+/// has no detail at any size.
 const DETAIL_BAND: usize = 3;
 const DETAIL_MIN: f32 = 30.0;
 /// Factors that the model was fitted on.

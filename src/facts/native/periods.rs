@@ -1,12 +1,14 @@
-//! The traces that resampling leaves: pixels between those of the original are smoother than those on them, at regular distances (pure).
+//! The traces that resampling leaves: pixels between those of the original are smoother than those
+//! on them, at regular distances (pure).
 
 use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
 
 use crate::media::Luma;
 
-/// How much the smoothness of columns and of rows varies with the periods of the usual factors: logarithms of the peak over the
-/// median of all periods, the mean of both directions, in the order of [`PERIODS`]. `None` for a picture that is too small.
+/// How much the smoothness of columns and of rows varies with the periods of the usual factors:
+/// logarithms of the peak over the median of all periods, the mean of both directions, in the order
+/// of [`PERIODS`]. `None` for a picture that is too small.
 pub(super) fn traces(luma: &Luma<'_>, width: usize, height: usize, depth: u32) -> Option<[f32; PERIODS.len()]> {
     if width < SIDE_MIN || height < SIDE_MIN {
         return None;
@@ -74,8 +76,9 @@ fn peaks(roughness: &[f32]) -> [f32; PERIODS.len()] {
     })
 }
 
-/// The periods that are looked at, as frequencies in cycles a pixel: of twofold, of one and a half and threefold, and of two and a quarter
-/// times as many pixels. What others leave lies on the grid of the usual codecs' blocks.
+/// The periods that are looked at, as frequencies in cycles a pixel: of twofold, of one and a half
+/// and threefold, and of two and a quarter times as many pixels. What others leave lies on the grid
+/// of the usual codecs' blocks.
 pub(super) const PERIODS: [(usize, usize); 3] = [(1, 2), (1, 3), (4, 9)];
 /// Largest second difference that counts in full, in 8-bit levels.
 const ROUGH_MAX: f32 = 30.0;

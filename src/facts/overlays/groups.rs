@@ -58,7 +58,8 @@ impl Box {
         self.within(other).map_or(0, |both| both.size())
     }
 
-    /// Whether the other one is at the same place: most of the smaller lies in the larger, on the same lines.
+    /// Whether the other one is at the same place: most of the smaller lies in the larger, on the
+    /// same lines.
     pub(super) fn is_place_of(&self, other: &Box) -> bool {
         let lines = self.bottom.min(other.bottom).saturating_sub(self.top.max(other.top));
         let taller = (self.bottom - self.top).max(other.bottom - other.top);
@@ -67,7 +68,8 @@ impl Box {
 }
 
 impl Group {
-    /// Whether it may be burnt in: neither a speck nor half of the picture, nor a line that crosses it.
+    /// Whether it may be burnt in: neither a speck nor half of the picture, nor a line that crosses
+    /// it.
     pub(super) fn is_overlay(&self, across: usize, down: usize) -> bool {
         let tall = self.area.bottom - self.area.top;
         self.cells >= CELLS_MIN

@@ -1,8 +1,9 @@
 //! Weights of the model: mean, deviation and weight of each feature.
 //!
-//! Fitted by ridge regression on frames of 27 videos, each reduced to half to two thirds of its size and so native there, or
-//! upscaled from that by factors of 4/3 to 3 with bilinear, bicubic, Lanczos or spline filters, half of them sharpened, and encoded with
-//! x264 at constant rate factors of 17 to 29.
+//! Fitted by ridge regression on frames of 27 videos, each reduced to half to two thirds of its
+//! size and so native there, or upscaled from that by factors of 4/3 to 3 with bilinear, bicubic,
+//! Lanczos or spline filters, half of them sharpened, and encoded with x264 at constant rate
+//! factors of 17 to 29.
 
 /// Logarithm of the odds that a frame was upscaled.
 pub(super) const UPSCALED: [(f32, f32, f32); super::FEATURES] = [
