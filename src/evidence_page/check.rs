@@ -5,14 +5,14 @@ use std::path::Path;
 use askama::Template;
 
 use super::frames::{Absent, Frames, Shown, Subject, gather};
-use super::text::{Text, clock_of, grouped, interval};
+use super::text::{Text, grouped, interval};
 use super::timeline::Bar;
 use super::view::{self, AlignmentView, Fact, ImageView, Room, Section};
 use super::words::Words;
-use super::{Frame, Options, PAGE_BYTES_MAX, rendered};
+use super::{Frame, Options, PAGE_BYTES_MAX, rendered, sections};
 use crate::Result;
 use crate::index::Index;
-use crate::report::{Match, MatchKind, ReasonCode, Report, Span, SpanState, StreamState, Submission, Verdict};
+use crate::report::{Match, MatchKind, ReasonCode, Report, Span, SpanState, StreamState, Verdict};
 
 #[derive(Template)]
 #[template(path = "check.html")]
@@ -24,6 +24,7 @@ struct Page {
     says: Text,
     payable_name: &'static str,
     payable: Text,
+    amount: Option<Text>,
     sums: Vec<Sum>,
     reasons: Vec<Text>,
     bar: Bar,
@@ -167,6 +168,7 @@ pub(super) fn page(
         says: says(words, report),
         payable_name,
         payable: Text::filled(words.minutes, &[("n", Text::number(format!("{payable:.2}")))]),
+        amount: report.amount.as_ref().map(|amount| sections::money(amount.payable_cents, &amount.currency)),
         sums: vec![
             sum(SpanState::Published, report.seconds.published),
             sum(SpanState::Unpublished, report.seconds.unpublished),
@@ -180,7 +182,7 @@ pub(super) fn page(
         match_notes,
         nearest,
         dark,
-        sections: sections(words, report),
+        sections: sections::of(words, report),
         foot: foot(words, report),
     }))
 }
@@ -271,81 +273,6 @@ fn says(words: &Words, report: &Report) -> Text {
     Text::filled(sentence, &[("scope", scope), ("found", found), ("whole", whole)])
 }
 
-/// What else is known of the clip.
-fn sections(words: &'static Words, report: &Report) -> Vec<Section> {
-    let clip = &report.clip;
-    let fact = |name, value| Fact { name, value };
-    let clip = Section {
-        title: words.the_clip,
-        facts: vec![
-            fact(words.file, Text::foreign(&clip.path)),
-            fact(words.length, Text::number(clock_of(clip.duration_s))),
-            fact(words.picture_size, Text::number(format!("{} × {}", clip.width, clip.height))),
-            fact(words.format, Text::foreign(&format!("{} / {}", clip.codec, clip.container))),
-            fact(words.sha256, Text::number(Text::bare(&clip.sha256))),
-        ],
-    };
-    let mut sections = Vec::from_iter(report.submission.as_ref().map(|submission| submitted(words, submission)));
-    sections.push(clip);
-    if report.streams.len() > 1 {
-        let facts = report.streams.iter().take(STREAMS_MAX).map(|stream| {
-            let verdict = stream.verdict.map(|verdict| Text::ours(words.verdict(verdict)));
-            let value =
-                verdict.or(stream.reason.as_deref().map(Text::foreign)).unwrap_or_else(|| Text::ours(words.unknown));
-            let size = Text::number(format!("{} × {}", stream.width, stream.height));
-            let number = Text::filled(words.stream, &[("n", Text::number(stream.index))]);
-            fact(words.picture_size, Text::joined([number, size, value], words.comma))
-        });
-        sections.push(Section { title: words.streams, facts: facts.collect() });
-    }
-    sections
-}
-
-/// What a ledger says of the clip.
-fn submitted(words: &'static Words, submission: &Submission) -> Section {
-    let fact = |name, value| Fact { name, value };
-    let minutes = |minutes: f64| Text::filled(words.minutes, &[("n", Text::number(format!("{minutes:.2}")))]);
-    let text = |text: &Option<String>| text.as_deref().map_or(Text::ours(words.unknown), Text::foreign);
-    let mut facts = vec![
-        fact(words.number, Text::number(submission.number)),
-        fact(words.creator, Text::foreign(&submission.by)),
-        fact(words.title, text(&submission.reference)),
-        fact(words.state, Text::foreign(&submission.state)),
-        fact(words.received_at, text(&submission.received_at)),
-        fact(words.payable, minutes(submission.payable_minutes)),
-    ];
-    if submission.provisional {
-        facts.push(fact(words.provisional, minutes(submission.provisional_minutes)));
-    }
-    if submission.sold_minutes > 0.0 {
-        facts.push(fact(words.sold, minutes(submission.sold_minutes)));
-    }
-    for deduction in submission.deductions.iter().take(DEDUCTIONS_MAX) {
-        let reason = match deduction.reason.as_str() {
-            "already_offered" => Text::ours(words.deducted_already_offered),
-            "disputed" => Text::ours(words.deducted_disputed),
-            "undecided" => Text::ours(words.deducted_undecided),
-            "published" => Text::ours(words.deducted_published),
-            "remainder" => Text::ours(words.deducted_remainder),
-            other => Text::foreign(other),
-        };
-        let times = interval(deduction.clip.start_s, deduction.clip.end_s);
-        let mut values = vec![("interval", times), ("reason", reason)];
-        let sentence = match (deduction.number, &deduction.by) {
-            (Some(number), Some(by)) => {
-                values.extend([("number", Text::number(number)), ("by", Text::foreign(by))]);
-                words.deduction_of
-            }
-            _ => words.deduction,
-        };
-        facts.push(fact(words.deducted, Text::filled(sentence, &values)));
-    }
-    if !submission.related.is_empty() {
-        facts.push(fact(words.related_submissions, Text::number(submission.related.len())));
-    }
-    Section { title: words.submission, facts }
-}
-
 /// What was asked, of what, by what.
 fn foot(words: &'static Words, report: &Report) -> Vec<Fact> {
     let (index, search, tool) = (&report.index, &report.search, &report.tool);
@@ -388,9 +315,7 @@ const ROWS_MAX: usize = 300;
 const LINKS_MAX: usize = 8;
 /// Reasons of the verdict that are told.
 const REASONS_MAX: usize = 40;
-/// Deductions of a submission that are told.
-const DEDUCTIONS_MAX: usize = 100;
 /// Streams that are told of.
-const STREAMS_MAX: usize = 8;
+pub(super) const STREAMS_MAX: usize = 8;
 /// Most bytes of all pictures of a page: what is left of [`PAGE_BYTES_MAX`] is more than all of its texts can take.
 pub(super) const PICTURES_MAX: usize = PAGE_BYTES_MAX - 700_000;

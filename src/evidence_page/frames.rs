@@ -106,7 +106,7 @@ pub(super) fn gather(
 
     let mut frames: Vec<Frames> = Vec::new();
     for (one, planned) in shown.iter().zip(planned) {
-        let Some(source) = sources.get(one.found.source.sha256.as_str()) else {
+        let Some(source) = sources.get(one.found.source.sha256.as_str()).filter(|_| one.pairs > 0) else {
             frames.push(Frames { no_source: Some(Absent::Room), ..Frames::default() });
             continue;
         };

@@ -16,6 +16,7 @@ mod frames;
 mod geometry;
 mod pairs;
 mod raster;
+mod sections;
 mod text;
 mod timeline;
 mod view;

@@ -170,6 +170,36 @@ words! {
     extent_whole: "Proposed: keep {keep}; it has all of {member} ({copied}).", "المقترح: الاحتفاظ بالملف {keep}؛ ففيه كل ما في {member} ({copied}).";
     extent_part: "{keep} has {copied} of {member}; {rest} of it are nowhere else, so keep both.", "في {keep} من {member} ما مدته {copied}؛ والباقي {rest} ليس في غيره، فاحتفظ بكليهما.";
     failed: "Files that could not be read: {n}. See the messages of the program.", "ملفات تعذرت قراءتها: {n}. انظر رسائل البرنامج.";
+    amount: "Amount", "المبلغ";
+    withheld: "Withheld", "المحجوز";
+    priced_part: "Priced part", "جزء مسعّر";
+    no_class: "no class fits", "لا فئة تناسبه";
+    rate_card: "Rate card (SHA-256)", "لائحة الأسعار (SHA-256)";
+    quality: "Quality", "الجودة";
+    resolution: "Resolution", "الدقة";
+    resolution_native: "{lines} lines, native (sure by {sure})", "{lines} سطرًا، أصلية (اليقين {sure})";
+    resolution_upscaled: "{lines} lines, upscaled from {native} (sure by {sure})", "{lines} سطرًا، مكبّرة من {native} (اليقين {sure})";
+    resolution_undecided: "{lines} lines; whether they are native cannot be told", "{lines} سطرًا؛ ولا يُعرف هل هي أصلية";
+    frame_rate: "Frames a second", "الإطارات في الثانية";
+    rate_full: "{stored}, all distinct", "{stored}، كلها مختلفة";
+    rate_fewer: "{stored}, of which {distinct} are distinct", "{stored}، منها {distinct} مختلفة";
+    rate_undecided: "{stored}; how many are distinct cannot be told", "{stored}؛ ولا يُعرف كم منها مختلف";
+    overlays: "Burnt-in logos and captions", "الشعارات والنصوص المدمجة";
+    dark: "Dark share", "النسبة المعتمة";
+    blurred: "Blurred share", "النسبة المشوشة";
+    shaken: "Unsteady share", "النسبة المهتزة";
+    frozen: "Share that stands still", "النسبة الثابتة";
+    declared: "Declared origin (C2PA)", "المنشأ المصرح به (C2PA)";
+    no_declaration: "no declaration, which proves nothing", "لا تصريح، وهذا لا يثبت شيئًا";
+    declaration_unverified: "a declaration whose signature was not verified", "تصريح لم يُتحقق من توقيعه";
+    declaration_unreadable: "a declaration that cannot be read", "تصريح تتعذر قراءته";
+    generated_partly: "partly made by a model", "صنع نموذجٌ بعضه";
+    generated_wholly: "wholly made by a model", "صنعه نموذج كله";
+    training_allowed: "training is allowed", "التدريب مسموح";
+    training_constrained: "training is allowed under conditions", "التدريب مسموح بشروط";
+    training_not_allowed: "training is not allowed, which contradicts a sale", "التدريب غير مسموح، وهذا يناقض البيع";
+    camera: "Camera, by the file", "الكاميرا بحسب الملف";
+    recorded_at: "Recorded, by the file", "وقت التسجيل بحسب الملف";
     submission: "Submission", "التقديم";
     number: "Number", "الرقم";
     creator: "Creator", "صاحب المقطع";
@@ -283,6 +313,7 @@ impl Words {
             ReasonCode::Streams => self.why_streams,
             ReasonCode::EmptyIndex => self.why_empty_index,
             ReasonCode::NoMatch => self.why_no_match,
+            ReasonCode::NotAllowed => self.training_not_allowed,
             #[allow(unreachable_patterns)]
             _ => return None,
         })
