@@ -190,7 +190,7 @@ fn blurred(luma: &[f32], width: usize, height: usize) -> Vec<f32> {
 
 /// Stripes that no frame shows, where there is nothing to see.
 fn outside(x: usize, y: usize) -> [u8; 3] {
-    if (x + y) / 6 % 2 == 0 { [58, 62, 92] } else { [78, 84, 120] }
+    if ((x + y) / 6).is_multiple_of(2) { [58, 62, 92] } else { [78, 84, 120] }
 }
 
 /// How many times as large a picture of the index is shown.

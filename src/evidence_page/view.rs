@@ -277,7 +277,7 @@ fn edits(words: &Words, found: &NonMatch) -> Text {
     say(found.widened != 1.0, words.edit_stretched);
     say(found.slanted != 1.0, words.edit_slanted);
     say(found.speed < 0.0, words.edit_backwards);
-    if found.turned_degrees % 360 != 0 {
+    if !found.turned_degrees.is_multiple_of(360) {
         // The report says how to turn it back.
         let degrees = 360 - i64::from(found.turned_degrees % 360);
         let degrees = if degrees > 180 { degrees - 360 } else { degrees };
@@ -361,7 +361,7 @@ fn pair_view(
 
 /// The report gives the clip's part of a warped frame in the warped frame.
 fn pair_is_tilted(found: &NonMatch) -> bool {
-    found.turned_degrees % 90 != 0 || found.slanted != 1.0
+    !found.turned_degrees.is_multiple_of(90) || found.slanted != 1.0
 }
 
 /// The outline in the source of what both show.

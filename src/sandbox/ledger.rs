@@ -145,7 +145,7 @@ impl Ledger {
                 Ok(Step::Read)
             }
             Message::Still(still) => {
-                if !self.stills.is_some_and(|left| left > 0) {
+                if self.stills.unwrap_or(0) == 0 {
                     return Err("more stills than were asked for".to_owned());
                 }
                 self.stills = self.stills.map(|left| left - 1);

@@ -3,7 +3,7 @@
 //! `scripts/test` installs the browser and says in `UNIQ_FOREIGN` where the packages are that drive it. What is missing is
 //! passed over on a person's machine, and is a failure in CI.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 #[path = "../support/steady.rs"]
 mod steady;

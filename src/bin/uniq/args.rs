@@ -79,7 +79,7 @@ clip.path, code and message.
 
 Exit codes: 0 every clip is unpublished, 1 something is published wholly or partly, 2 error, 3 inconclusive; \
 of several clips the worst counts: 2, then 1, then 3.")]
-    Check(Check),
+    Check(Box<Check>),
     /// Find clips that share footage, and say which to keep
     #[command(after_help = "\
 Example:
