@@ -20,6 +20,7 @@ impl From<args::Lang> for Lang {
 }
 
 /// The page of each clip.
+#[derive(Debug)]
 pub(crate) struct Pages {
     of_clips: BTreeMap<PathBuf, PathBuf>,
 }
