@@ -29,12 +29,7 @@ use crate::{certificate, guard, inputs, render, signal, signer, talk};
 /// Checks the clips.
 pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
     let place = Place::existing(args.index.dir.clone())?;
-    let fast = matches!(args.effort, crate::args::Effort::Fast);
-    anyhow::ensure!(
-        args.rates.is_none() || !fast,
-        "--rates prices what is measured, and --effort fast measures nothing"
-    );
-    let card = args.rates.as_deref().map(RateCard::open).transpose()?;
+    let card = card(args.rates.as_deref(), args.effort)?;
     let clips = inputs::clips(args)?;
     if !quiet && !clips.no_videos.is_empty() {
         talk::say(&not_looked_at(&clips.no_videos));
@@ -112,8 +107,15 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
     Ok(answers.exit)
 }
 
+/// The rate card, if one is given.
+pub(crate) fn card(file: Option<&Path>, effort: crate::args::Effort) -> anyhow::Result<Option<RateCard>> {
+    let fast = matches!(effort, crate::args::Effort::Fast);
+    anyhow::ensure!(file.is_none() || !fast, "--rates prices what is measured, and --effort fast measures nothing");
+    Ok(file.map(RateCard::open).transpose()?)
+}
+
 /// Adds what the card gives for the clip.
-fn priced(report: Report, card: Option<&RateCard>) -> Report {
+pub(crate) fn priced(report: Report, card: Option<&RateCard>) -> Report {
     let amount = card.map(|card| rates::amount(card, &report));
     Report { amount, ..report }
 }

@@ -131,6 +131,13 @@ impl Ledger {
                 );
                 return Err(Error::LedgerRefused { reason });
             }
+            if decision == Decision::Distinct && one.sha256 == other.sha256 {
+                let reason = format!(
+                    "submissions {earlier} and {later} are the same bytes, and no decision makes two recordings of them; \
+                     if the first was received in error: uniq intake withdraw {earlier}"
+                );
+                return Err(Error::LedgerRefused { reason });
+            }
             let body = Judged { earlier, later, decision, by: by.to_owned(), why: why.to_owned() };
             append(tables, now, name_of(&decision), later, &body)?;
             let parameters = [

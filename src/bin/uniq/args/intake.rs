@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use uniq::ledger::Head;
 
-use super::{Effort, Extras, Guard, IndexOption, Search, Signing, Threads};
+use super::{Effort, Extras, Guard, IndexOption, Page, Search, Signing, Threads};
 
 /// The commands of `uniq intake`.
 #[derive(Debug, Subcommand)]
@@ -220,6 +220,11 @@ pub(crate) struct IntakeAdd {
     /// Also write a certificate of the one clip to this file, and the fingerprint beside it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) certificate: Option<PathBuf>,
+    /// Price what is payable of each clip by the classes of this rate card (TOML; docs/rates.md)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "fingerprint")]
+    pub(crate) rates: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) page: Page,
     #[command(flatten)]
     pub(crate) threads: Threads,
     #[command(flatten)]

@@ -13,12 +13,13 @@ use uniq::index::Index;
 use uniq::ledger::{Answer, Intake, Kind, Ledger, Notice, Offer};
 use uniq::report::{Report, SCHEMA, Verdict};
 use uniq::sandbox::json_line;
-use uniq::{CheckOptions, Error};
+use uniq::{CheckOptions, Error, evidence_page};
 
 use super::place::Found;
 use super::{LEASE, render};
 use crate::args::IntakeAdd;
 use crate::exit::Exit;
+use crate::html::Pages;
 use crate::output::{self, Paint};
 use crate::place::Place;
 use crate::{certificate, guard, inputs, render as report, signal, signer, talk};
@@ -27,6 +28,7 @@ use crate::{certificate, guard, inputs, render as report, signal, signer, talk};
 pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
     let books = Found::choose(&args.place)?;
     let place = Place::existing(args.index.dir.clone())?;
+    let card = crate::check::card(args.rates.as_deref(), args.effort)?;
     let clips = inputs::named(&args.clips, &args.guard, args.list_root.clone())?;
     if !quiet && !clips.no_videos.is_empty() {
         talk::say(&crate::check::not_looked_at(&clips.no_videos));
@@ -40,6 +42,7 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
         anyhow::ensure!(clips.len() == 1, "--for is for one clip");
     }
     let seal = seal_of(args, &clips)?;
+    let pages = args.page.html.as_deref().map(|page| Pages::plan(page, &clips)).transpose()?;
     let decoding = guard::decoding(&args.guard, quiet)?;
     let threads =
         args.threads.count.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
@@ -76,12 +79,22 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
         if let (Some((files, signer)), Some(certified)) = (&seal, answer.certified) {
             certificate::seal(certified, Some(&**signer), files, &args.extras)?;
         }
-        Ok(answer.report)
+        Ok(crate::check::priced(answer.report, card.as_ref()))
+    };
+    // An answer that is recorded stands, whatever becomes of its page.
+    let shown = |clip: &Path, answer: &uniq::Result<Report>| -> Option<Error> {
+        let (pages, report) = (pages.as_ref()?, answer.as_ref().ok()?);
+        let options =
+            evidence_page::Options { lang: args.page.lang.into(), decoding: &decoding, cancel: Some(&*cancel) };
+        let html = evidence_page::of_report(report, Some(clip), Some(&index), &options);
+        html.and_then(|html| pages.write(clip, &html)).err()
     };
     if let (Some(number), [clip]) = (args.confirms, &clips[..]) {
         let mut ledger = ledger;
         let answer = intake.confirm(&mut ledger, number, &offer(clip), terms.as_ref()).and_then(sealed);
+        let page = shown(clip, &answer);
         answers.print(clip, answer.as_ref())?;
+        answers.no_page(clip, page.as_ref());
         return Ok(answers.exit);
     }
     // The next clip, and the connection with which clips get their numbers, one after the other.
@@ -90,8 +103,8 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
     let written = thread::scope(|scope| {
         for _ in 0..threads.min(clips.len()) {
             let sender = sender.clone();
-            let (receipt, clips, intake, offer, terms, sealed, cancel) =
-                (&receipt, &clips, &intake, &offer, &terms, &sealed, &cancel);
+            let (receipt, clips, intake, offer, terms, sealed, shown, cancel) =
+                (&receipt, &clips, &intake, &offer, &terms, &sealed, &shown, &cancel);
             scope.spawn(move || {
                 let mut own: Option<Ledger> = None;
                 loop {
@@ -112,7 +125,9 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
                         };
                         intake.answer(ledger, &received, terms.as_ref())
                     });
-                    if sender.send((at, answer.and_then(sealed))).is_err() {
+                    let answer = answer.and_then(sealed);
+                    let page = shown(&clips[at], &answer);
+                    if sender.send((at, (answer, page))).is_err() {
                         return;
                     }
                 }
@@ -122,8 +137,10 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
         let (mut early, mut turn) = (BTreeMap::new(), 0);
         for (at, answer) in receiver {
             early.insert(at, answer);
-            while let Some(answer) = early.remove(&turn) {
-                if let Err(error) = answers.print(&clips[turn], answer.as_ref()) {
+            while let Some((answer, page)) = early.remove(&turn) {
+                let printed = answers.print(&clips[turn], answer.as_ref());
+                answers.no_page(&clips[turn], page.as_ref());
+                if let Err(error) = printed {
                     cancel.store(true, std::sync::atomic::Ordering::SeqCst);
                     return Err(error);
                 }
@@ -164,6 +181,14 @@ struct Answers {
 }
 
 impl Answers {
+    /// Tells that a page could not be written.
+    fn no_page(&mut self, clip: &Path, error: Option<&Error>) {
+        if let Some(error) = error {
+            self.exit = self.exit.worst(Exit::Error);
+            talk::fail_about(clip, error);
+        }
+    }
+
     fn print(&mut self, clip: &Path, answer: Result<&Report, &Error>) -> anyhow::Result<()> {
         self.exit = self.exit.worst(answer.map_or(Exit::Error, exit));
         let mut out = output::stdout();
