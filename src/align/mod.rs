@@ -146,7 +146,7 @@ impl Alignment {
     }
 
     /// Trims the interval to the `(first, last)` moments at which the frames match, if it exceeds
-    /// them by more than [`TRIMMED_MIN`] seconds of the clip; half of that remains. Beyond them,
+    /// them by more than `TRIMMED_MIN` seconds of the clip; half of that remains. Beyond them,
     /// keys match by chance.
     pub fn trim(&mut self, (first, last): (f32, f32)) {
         let (start, end) = self.clip.seconds();

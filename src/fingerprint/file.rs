@@ -284,11 +284,11 @@ fn pictures_from_bytes(mut bytes: &[u8]) -> Option<Vec<Thumbnail>> {
     Some(pictures)
 }
 
-/// Serves as the process that decodes a clip or reads a fingerprint; see [`sandbox::serve`].
+/// Serves as the process that decodes a clip or reads a fingerprint; see `sandbox::serve`.
 ///
 /// # Errors
 ///
-/// Those of [`sandbox::serve`].
+/// Those of `sandbox::serve`.
 #[cfg(unix)]
 pub fn serve(job: &str, input: std::os::fd::OwnedFd, output: std::os::fd::OwnedFd) -> Result<()> {
     sandbox::serve(job, input, output, &canonical, &mut facts::Measuring::default())

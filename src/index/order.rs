@@ -33,7 +33,7 @@ impl Writer {
     }
 
     /// As [`Writer::maintain`], but merges all that can be: afterwards no removed video takes
-    /// space, and neighbouring segments of less than half of [`SEGMENT_MAX_KEYS`] are one as far as
+    /// space, and neighbouring segments of less than half of [`SEGMENT_MAX_KEYS`](super::SEGMENT_MAX_KEYS) are one as far as
     /// that allows.
     ///
     /// # Errors

@@ -146,10 +146,10 @@ impl Decoding {
     ///
     /// # Errors
     ///
-    /// Those of [`media::decode_source`], [`Error::Quarantined`](crate::Error::Quarantined),
-    /// [`Error::WorkerDied`](crate::Error::WorkerDied), [`Error::WorkerKilled`](crate::Error::WorkerKilled),
-    /// [`Error::NoWorker`](crate::Error::NoWorker),
-    /// [`Error::Unprotected`](crate::Error::Unprotected), and [`Error::Changed`](crate::Error::Changed) if somebody wrote to
+    /// Those of [`media::decode_source`], [`Error::Quarantined`],
+    /// [`Error::WorkerDied`], [`Error::WorkerKilled`],
+    /// [`Error::NoWorker`],
+    /// [`Error::Unprotected`], and [`Error::Changed`] if somebody wrote to
     /// the file since it was opened.
     pub fn decode(
         &self,
@@ -314,8 +314,8 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// [`Error::NoWorker`](crate::Error::NoWorker) if there is none to be had,
-    /// [`Error::Unprotected`](crate::Error::Unprotected) if the demand is not met.
+    /// [`Error::NoWorker`] if there is none to be had,
+    /// [`Error::Unprotected`] if the demand is not met.
     pub fn start(&self) -> Result<Protections> {
         #[cfg(unix)]
         return worker::start(self);
@@ -327,7 +327,7 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// [`Error::NoWorker`](crate::Error::NoWorker) if there is none to be had.
+    /// [`Error::NoWorker`] if there is none to be had.
     #[cfg(unix)]
     pub fn try_out(&self, trial: Trial) -> Result<(bool, String)> {
         let all = Worker { demand: Demand::WhatThereIs, ..self.clone() };
