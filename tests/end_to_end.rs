@@ -246,6 +246,8 @@ fn a_fingerprint_gets_the_verdict_of_its_clip() {
             line["payable_minutes"].take();
             line["provisional_minutes"].take();
         }
+        // A fingerprint tells nothing of the size and the frame rate that its clip was made with.
+        assert!(of_file["quality"].is_null() && of_clip["quality"].take().is_object());
         // It holds no pictures, so that keys and motion alone say how probable a copy is.
         assert!(of_file["matches"].as_array().unwrap().iter().all(|found| found["pictures"].is_null()), "{of_file:#}");
         for line in [&mut of_clip, &mut of_file] {

@@ -33,6 +33,8 @@ struct Page {
     matches: Vec<AlignmentView>,
     match_notes: Vec<Text>,
     nearest: Option<AlignmentView>,
+    /// Whether it is in a source that a match is in too.
+    nearest_same: bool,
     dark: Vec<Dark>,
     sections: Vec<Section>,
     foot: Vec<Fact>,
@@ -181,6 +183,9 @@ pub(super) fn page(
         matches,
         match_notes,
         nearest,
+        nearest_same: report.nearest_non_match.as_ref().is_some_and(|nearest| {
+            report.matches.iter().any(|found| found.alignment.source.sha256 == nearest.source.sha256)
+        }),
         dark,
         sections: sections::of(words, report),
         foot: foot(words, report),
@@ -295,7 +300,7 @@ fn foot(words: &'static Words, report: &Report) -> Vec<Fact> {
         Fact { name: words.checked_at, value: moment(&report.checked_at) },
         Fact { name: words.search, value: exact },
         Fact { name: words.effort, value: Text::ours(words.effort_of(search.effort)) },
-        Fact { name: words.limits, value: Text::filled(words.limits_of_probability, &probabilities) },
+        Fact { name: words.decided_by, value: Text::filled(words.limits_of_probability, &probabilities) },
         Fact { name: words.tool, value: Text::foreign(&versions) },
     ]
 }

@@ -52,7 +52,7 @@ words! {
     says_inconclusive: "It cannot be said whether this clip is in {scope}.", "لا يمكن القول هل هذا المقطع موجود في {scope}.";
     payable: "Payable", "المستحق للدفع";
     provisional: "Provisionally payable, until the clip itself is checked", "مستحق مبدئيًا إلى أن يُفحص المقطع نفسه";
-    minutes: "{n} min", "{n} د";
+    minutes: "{n} min", "{n} دقيقة";
     seconds: "{n} s", "{n} ث";
     hours: "{n} h", "{n} س";
     reasons: "Why", "الأسباب";
@@ -80,6 +80,7 @@ words! {
     undecided: "The same scene, and perhaps the same recording: undecided", "المشهد نفسه وربما التسجيل نفسه: لم يُحسم";
     nearest: "The nearest thing that is no match", "أقرب شيء ليس تطابقًا";
     nearest_says: "Of everything else in the index, this was the most like the clip, and it was not enough. Look whether you agree.", "هذا أشبه ما في الفهرس بالمقطع بعد ما سبق، ولم يكن كافيًا. انظر هل توافق.";
+    nearest_same: "It is in a source of which a match is shown above, at other times: one footage often resembles itself.", "هو في مصدر ظهر له تطابق أعلاه، لكن في وقت آخر: كثيرًا ما يشبه التصوير نفسه.";
     no_nearest: "Nothing else in the index was alike at all.", "لم يشبهه شيء آخر في الفهرس البتة.";
     found_as: "{clip} of the clip is {source} of {name}", "{clip} من المقطع هو {source} من {name}";
     compared_as: "{clip} of the clip against {source} of {name}", "{clip} من المقطع مقابل {source} من {name}";
@@ -154,6 +155,7 @@ words! {
     effort_fast: "fast", "سريع";
     effort_standard: "standard", "معتاد";
     effort_thorough: "thorough", "شامل";
+    decided_by: "Decision", "القرار";
     limits_of_probability: "Copy from a probability of {published}, payable up to one of {payable}", "نسخة من احتمال {published} فما فوق، ومستحق حتى احتمال {payable}";
     limits: "What this does and does not say", "ما يقوله هذا وما لا يقوله";
     limits_index: "“Unpublished” says that the clip was not found in this index. It is no proof that the clip is nowhere public.", "«غير منشور» يعني أن المقطع لم يوجد في هذا الفهرس، وليس دليلًا على أنه لم يُنشر في أي مكان.";
@@ -212,7 +214,7 @@ words! {
     deducted_disputed: "another creator offered it before", "قدّمه صاحب مقطع آخر من قبل";
     deducted_undecided: "perhaps an earlier submission shows it; a person has to decide", "ربما يظهر في تقديم سابق، والقرار لشخص";
     deducted_published: "an earlier submission shows that it is public", "يبين تقديم سابق أنه منشور";
-    deducted_remainder: "too short between deductions to be judged", "أقصر من أن يُحكم عليه بين ما خُصم";
+    deducted_remainder: "too short beside deductions to be judged", "أقصر من أن يُحكم عليه بجوار ما خُصم";
     related_submissions: "Same scene in earlier submissions", "المشهد نفسه في تقديمات سابقة";
     pair_of: "{first} and {second}", "{first} و{second}";
     term_base: "before anything was measured", "قبل أي قياس";

@@ -100,7 +100,7 @@ fn described(of: &Standings, deduction: &Deduction) -> report::Deduction {
             deduction.creator, deduction.holder
         ),
         Deducted::Published => format!("submission {} shows that it is public", deduction.holder),
-        Deducted::Remainder => "too short between what is deducted to be judged".to_owned(),
+        Deducted::Remainder => "too short beside what is deducted to be judged".to_owned(),
     };
     let through = through.map_or(String::new(), |through| format!(" (as submission {through}, withdrawn, shows)"));
     report::Deduction {

@@ -110,8 +110,8 @@ fn a_person_decides_and_what_was_withdrawn_or_sold_stays_so() {
 
     shop.must(&["intake", "withdraw", "1", "--by", "ada", "--why", "wrong file"]);
     assert!(seconds(&show("2")) > MOST_S, "who came next is served");
-    shop.must(&["intake", "sold", "2", "--why", "invoice 1"]);
-    let refused = shop.run(&["intake", "withdraw", "2"]);
+    shop.must(&["intake", "sold", "2", "--by", "desk", "--why", "invoice 1"]);
+    let refused = shop.run(&["intake", "withdraw", "2", "--by", "desk", "--why", "a test"]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(text(&refused.stderr).contains("cannot be withdrawn"), "{}", text(&refused.stderr));
     // Its seconds may be offered again, and are sold already.
@@ -133,7 +133,7 @@ fn what_is_withdrawn_leaves_no_keys_and_no_pictures() {
         segments.map(|file| file.unwrap().metadata().unwrap().len()).sum()
     };
     assert!(size(&shop) > 1000);
-    shop.must(&["intake", "withdraw", "1"]);
+    shop.must(&["intake", "withdraw", "1", "--by", "desk", "--why", "a test"]);
     assert!(size(&shop) < 1000, "{} bytes are left", size(&shop));
     shop.must(&["intake", "verify"]);
     // And the ledger goes on.
@@ -151,7 +151,9 @@ fn a_fingerprint_is_provisional_until_its_clip_confirms_it() {
     let said = shop.add(&print, "ada", &["--fingerprint"]);
     assert_eq!(seconds(&said), 0.0);
     assert!(said["submission"]["provisional_minutes"].as_f64().unwrap() * 60.0 > MOST_S, "{said}");
-    assert!(text(&shop.run(&["intake", "sold", "1"]).stderr).contains("provisional"));
+    assert!(
+        text(&shop.run(&["intake", "sold", "1", "--by", "desk", "--why", "a test"]).stderr).contains("provisional")
+    );
     // It holds its seconds against others.
     let stolen = shop.add(&edit(&clip, "scale=480:270", &[], "mp4"), "bob", &[]);
     assert_eq!((seconds(&stolen), &stolen["submission"]["deductions"][0]["number"]), (0.0, &1.into()));
@@ -168,7 +170,7 @@ fn a_fingerprint_is_provisional_until_its_clip_confirms_it() {
     let twice = shop.run(&["intake", "add", anew.to_str().unwrap(), "--by", "ada", "--for", "1"]);
     assert!(text(&twice.stderr).contains("is a clip already"), "{}", text(&twice.stderr));
     shop.must(&["intake", "verify"]);
-    shop.must(&["intake", "sold", "1"]);
+    shop.must(&["intake", "sold", "1", "--by", "desk", "--why", "a test"]);
 }
 
 #[test]

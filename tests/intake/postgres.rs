@@ -15,8 +15,8 @@ fn a_ledger_in_postgres_gives_the_same_answers() {
     let stolen = shop.add(&edit(&clip, "hflip", &[], "mp4"), "bob", &[]);
     assert_eq!((seconds(&stolen), &stolen["submission"]["deductions"][0]["reason"]), (0.0, &"disputed".into()));
     shop.must(&["intake", "decide", "1-2", "distinct", "--by", "joe", "--why", "seen"]);
-    shop.must(&["intake", "sold", "2"]);
-    shop.must(&["intake", "withdraw", "1"]);
+    shop.must(&["intake", "sold", "2", "--by", "desk", "--why", "a test"]);
+    shop.must(&["intake", "withdraw", "1", "--by", "desk", "--why", "a test"]);
     shop.must(&["intake", "verify"]);
     let refused = shop.run(&["intake", "export", "--backup", "x.db"]);
     assert!(text(&refused.stderr).contains("pg_dump"), "{}", text(&refused.stderr));

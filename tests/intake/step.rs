@@ -57,7 +57,7 @@ fn a_ledger_that_is_older_than_its_index_is_refused_until_it_is_mended() {
     let backup = shop.path("backup.db");
     shop.must(&["intake", "export", "--backup", backup.to_str().unwrap()]);
     shop.add(&moving(724, 8), "ada", &[]);
-    shop.must(&["intake", "sold", "2"]);
+    shop.must(&["intake", "sold", "2", "--by", "desk", "--why", "a test"]);
     for ending in ["", "-wal", "-shm"] {
         let _ = fs::remove_file(shop.path(&format!("ledger.db{ending}")));
     }

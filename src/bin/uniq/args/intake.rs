@@ -40,7 +40,8 @@ With --json each submission is one object on one line, as of `uniq intake export
         /// Only those of this creator
         #[arg(long, value_name = "CREATOR")]
         by: Option<String>,
-        /// Only those in this state: received, decided, failed, lapsed, withdrawn
+        /// Only those in this state: received, decided, failed, lapsed, withdrawn; or undecided: those
+        /// of which a person has to decide whether they show an earlier one
         #[arg(long, value_name = "STATE")]
         state: Option<String>,
         /// Print one JSON object a submission, one line each
@@ -241,12 +242,12 @@ pub(crate) struct Change {
     /// The submission
     #[arg(value_name = "NUMBER")]
     pub(crate) number: u64,
-    /// Who says so
+    /// Who says so: the person at the desk, whose name is kept and not checked
     #[arg(long, value_name = "NAME")]
-    pub(crate) by: Option<String>,
+    pub(crate) by: String,
     /// The reason, or what an invoice calls it
     #[arg(long, value_name = "TEXT")]
-    pub(crate) why: Option<String>,
+    pub(crate) why: String,
     #[command(flatten)]
     pub(crate) place: LedgerOption,
 }

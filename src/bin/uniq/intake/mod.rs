@@ -112,7 +112,7 @@ fn decide(pair: (u64, u64), decision: Decided, by: &str, why: &str, place: &Ledg
 fn withdraw(change: &Change) -> anyhow::Result<Exit> {
     let place = Found::choose(&change.place)?;
     let books = place.books();
-    let (number, by, why) = (change.number, change.by.as_deref(), change.why.as_deref());
+    let (number, by, why) = (change.number, Some(&*change.by), Some(&*change.why));
     ledger::withdraw(&mut books.open(false)?, &books, number, by, why)?;
     output::print(format!("submission {number} is withdrawn, and its keys and pictures are removed\n").as_bytes())?;
     Ok(Exit::Success)
@@ -120,7 +120,7 @@ fn withdraw(change: &Change) -> anyhow::Result<Exit> {
 
 fn sold(change: &Change) -> anyhow::Result<Exit> {
     let mut ledger = opened(&change.place)?;
-    let sold = ledger.sell(change.number, change.by.as_deref(), change.why.as_deref())?;
+    let sold = ledger.sell(change.number, Some(&change.by), Some(&change.why))?;
     let seconds = tenths(sold as f64 / 1e3);
     output::print(format!("submission {}: {seconds} s are sold\n", change.number).as_bytes())?;
     Ok(Exit::Success)

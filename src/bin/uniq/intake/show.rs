@@ -1,9 +1,10 @@
 //! `uniq intake list` and `show`.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use serde_json::{Value, json};
-use uniq::ledger::{self, Decision, PairKind};
+use uniq::ledger::{self, Decision, Ledger, PairKind, Standing};
 use uniq::report::SCHEMA;
 use uniq::sandbox::json_line;
 
@@ -14,7 +15,10 @@ use crate::output::{self, Paint};
 use crate::text::{clock, plain, tenths};
 
 /// States that a submission can be in.
-const STATES: [&str; 5] = ["received", "decided", "failed", "lapsed", "withdrawn"];
+const STATES: [&str; 6] = ["received", "decided", "failed", "lapsed", "withdrawn", UNDECIDED];
+
+/// Of those that are decided: a person has to say whether they show an earlier submission.
+const UNDECIDED: &str = "undecided";
 
 /// Lists the submissions.
 pub(super) fn list(place: &LedgerOption, by: Option<&str>, state: Option<&str>, json: bool) -> anyhow::Result<Exit> {
@@ -32,7 +36,20 @@ pub(super) fn list(place: &LedgerOption, by: Option<&str>, state: Option<&str>, 
             let claims = ledger.claims(of.number)?;
             let row: serde_json::Map<String, Value> = ledger::row(of, &claims);
             let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-            if by.is_some_and(|by| of.by != by) || state.is_some_and(|state| text("state") != state) {
+            if by.is_some_and(|by| of.by != by) {
+                continue;
+            }
+            let wants_open = state == Some(UNDECIDED);
+            if state.is_some_and(|state| !wants_open && text("state") != state) {
+                continue;
+            }
+            // In JSON a row is that of an export, and needs no look at the pairs.
+            let open = if of.standing == Standing::Decided && (wants_open || !json) {
+                open_pairs(&mut ledger, of.number)?
+            } else {
+                Vec::new()
+            };
+            if wants_open && open.is_empty() {
                 continue;
             }
             if json {
@@ -53,6 +70,13 @@ pub(super) fn list(place: &LedgerOption, by: Option<&str>, state: Option<&str>, 
             if let Some(reason) = &of.reason {
                 says += &format!("; {}", plain(reason));
             }
+            for (other, seconds) in open {
+                says += &format!(
+                    "; {} s undecided: uniq intake decide {other}-{} same|distinct --by NAME --why TEXT",
+                    tenths(seconds),
+                    of.number
+                );
+            }
             writeln!(
                 out,
                 "{:>6}  {}  {:<9}  {}{reference}: {says}",
@@ -65,6 +89,18 @@ pub(super) fn list(place: &LedgerOption, by: Option<&str>, state: Option<&str>, 
     }
     out.flush()?;
     Ok(Exit::Success)
+}
+
+/// The earlier submissions that perhaps show the same as this one, with the seconds that this leaves open.
+fn open_pairs(ledger: &mut Ledger, number: u64) -> anyhow::Result<Vec<(u64, f64)>> {
+    let said = ledger::submission(&ledger.standings(number)?);
+    let mut open: BTreeMap<u64, f64> = BTreeMap::new();
+    for deduction in said.deductions.iter().filter(|deduction| deduction.reason == "undecided") {
+        if let Some(other) = deduction.number {
+            *open.entry(other).or_default() += deduction.clip.end_s - deduction.clip.start_s;
+        }
+    }
+    Ok(open.into_iter().collect())
 }
 
 /// Shows a submission.
