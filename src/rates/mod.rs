@@ -38,6 +38,8 @@
 
 mod card;
 
+use std::collections::BTreeSet;
+
 use crate::facts::{Declared, Finding, Generated, Manifest, Quality, ResolutionState, ScanState, Training};
 use crate::report::{Amount, PricedSpan, Report, SpanState, Verdict};
 
@@ -84,11 +86,15 @@ pub fn amount_of(card: &RateCard, report: &Report, spans: &[(f64, f64)]) -> Amou
     };
     reasons.extend(doubt.filter(|_| is_open).map(str::to_owned));
     let (mut sum, mut cents) = (0_u128, 0_u64);
-    let mut priced = Vec::new();
+    let (mut priced, mut doubts, mut unpriced) = (Vec::new(), BTreeSet::new(), false);
     for &(start_s, end_s) in spans.iter().filter(|_| is_open) {
         let milliseconds = millis(end_s).saturating_sub(millis(start_s));
-        let (class, rate) =
-            if milliseconds < card.min_span_ms { (None, 0) } else { card.rate_of(&Facts { quality, start_s, end_s }) };
+        let Rate { class, units: rate } = if milliseconds < card.min_span_ms {
+            Rate::default()
+        } else {
+            card.rate_of(&Facts { quality, start_s, end_s }, &mut doubts)
+        };
+        unpriced |= milliseconds >= card.min_span_ms && class.is_none();
         sum += u128::from(milliseconds) * u128::from(rate);
         let total = u64::try_from(sum / UNITS_OF_CENT).unwrap_or(u64::MAX);
         priced.push(PricedSpan {
@@ -106,6 +112,10 @@ pub fn amount_of(card: &RateCard, report: &Report, spans: &[(f64, f64)]) -> Amou
     if short {
         reasons.push(format!("spans shorter than {} s are not paid", card.min_span_ms as f64 / 1000.0));
     }
+    reasons.extend(doubts);
+    if unpriced {
+        reasons.push("no class of the card fits for sure; a last class without conditions fits all".to_owned());
+    }
     let payable = is_open && doubt.is_none();
     Amount {
         currency: card.currency.clone(),
@@ -118,6 +128,14 @@ pub fn amount_of(card: &RateCard, report: &Report, spans: &[(f64, f64)]) -> Amou
     }
 }
 
+/// What a span is paid.
+#[derive(Debug, Default)]
+struct Rate {
+    class: Option<String>,
+    /// In 1/10 000 of the currency a minute.
+    units: u32,
+}
+
 /// The facts of a span.
 #[derive(Debug, Clone, Copy)]
 struct Facts<'a> {
@@ -127,14 +145,18 @@ struct Facts<'a> {
 }
 
 impl RateCard {
-    /// The class of a span and its rate in units of 1/10 000 a minute.
-    fn rate_of(&self, facts: &Facts<'_>) -> (Option<String>, u32) {
+    /// The class of a span and its rate; `doubts` takes a sentence for each class that an undecided fact keeps from it.
+    fn rate_of(&self, facts: &Facts<'_>, doubts: &mut BTreeSet<String>) -> Rate {
         let mut lowest: Option<&Class> = None;
         let mut sure = false;
+        let mut undecided = Vec::new();
         for class in &self.classes {
-            let holds = class.holds(facts);
+            let (holds, open) = class.holds(facts);
             if holds == Some(false) {
                 continue;
+            }
+            if holds.is_none() {
+                undecided.push((class, open));
             }
             if lowest.is_none_or(|lowest| class.per_minute < lowest.per_minute) {
                 lowest = Some(class);
@@ -144,45 +166,67 @@ impl RateCard {
                 break;
             }
         }
-        match lowest.filter(|_| sure) {
-            Some(class) => (Some(class.name.clone()), class.per_minute),
-            None => (None, 0),
+        let found = lowest.filter(|_| sure);
+        for (class, open) in undecided {
+            if found.is_none_or(|found| found.per_minute < class.per_minute) {
+                doubts.insert(format!("not paid as {}: undecided is {}", class.name, open.join(", ")));
+            }
         }
+        found.map_or_else(Rate::default, |class| Rate { class: Some(class.name.clone()), units: class.per_minute })
     }
 }
 
 impl Class {
-    /// Whether all conditions hold; `None` if that is undecided.
-    fn holds(&self, facts: &Facts<'_>) -> Option<bool> {
+    /// Whether all conditions hold; `None` if that is undecided, for want of these.
+    fn holds(&self, facts: &Facts<'_>) -> (Option<bool>, Vec<&'static str>) {
         let quality = facts.quality;
         let known = |answer: fn(&Quality) -> Option<f64>| quality.and_then(answer);
         let least = |wanted: Option<f64>, found: Option<f64>| wanted.map(|wanted| found.map(|found| found >= wanted));
         let most = |wanted: Option<f64>, found: Option<f64>| wanted.map(|wanted| found.map(|found| found <= wanted));
         let shares = quality.map(|quality| quality.shares).unwrap_or_default();
         let conditions = [
-            least(self.min_native_lines.map(f64::from), known(native_lines)),
-            least(self.min_distinct_fps.map(|fps| fps * 0.99), known(|quality| quality.frame_rate.distinct)),
-            least(self.min_used_bits.map(f64::from), known(|quality| quality.bit_depth.used.map(f64::from))),
-            self.overlays.map(|wanted| overlays(facts).map(|found| found == (wanted == Presence::Found))),
-            self.bars.map(|wanted| {
-                quality.and_then(|quality| found(quality.bars.state)).map(|found| found == (wanted == Presence::Found))
-            }),
-            self.interlaced.map(|wanted| quality.and_then(interlaced).map(|found| found == wanted)),
-            self.declared_generated.map(|wanted| quality.and_then(generated).map(|found| found == wanted)),
-            most(self.max_dark, shares.dark),
-            most(self.max_blurred, shares.blurred),
-            most(self.max_shaken, shares.shaken),
-            most(self.max_frozen, shares.frozen),
+            ("the native size", least(self.min_native_lines.map(f64::from), known(native_lines))),
+            (
+                "the frame rate",
+                least(self.min_distinct_fps.map(|fps| fps * 0.99), known(|quality| quality.frame_rate.distinct)),
+            ),
+            (
+                "the used bits",
+                least(self.min_used_bits.map(f64::from), known(|quality| quality.bit_depth.used.map(f64::from))),
+            ),
+            (
+                "whether there is a logo or caption",
+                self.overlays.map(|wanted| overlays(facts).map(|found| found == (wanted == Presence::Found))),
+            ),
+            (
+                "whether there are bars",
+                self.bars.map(|wanted| {
+                    let found = quality.and_then(|quality| found(quality.bars.state));
+                    found.map(|found| found == (wanted == Presence::Found))
+                }),
+            ),
+            (
+                "whether it is interlaced",
+                self.interlaced.map(|wanted| quality.and_then(interlaced).map(|found| found == wanted)),
+            ),
+            (
+                "whether a model is declared",
+                self.declared_generated.map(|wanted| quality.and_then(generated).map(|found| found == wanted)),
+            ),
+            ("how dark it is", most(self.max_dark, shares.dark)),
+            ("how blurred it is", most(self.max_blurred, shares.blurred)),
+            ("how shaken it is", most(self.max_shaken, shares.shaken)),
+            ("how long it stands still", most(self.max_frozen, shares.frozen)),
         ];
-        let mut answer = Some(true);
-        for condition in conditions.into_iter().flatten() {
+        let mut open = Vec::new();
+        for (name, condition) in conditions {
             match condition {
-                Some(true) => {}
-                Some(false) => return Some(false),
-                None => answer = None,
+                None | Some(Some(true)) => {}
+                Some(Some(false)) => return (Some(false), Vec::new()),
+                Some(None) => open.push(name),
             }
         }
-        answer
+        (open.is_empty().then_some(true), open)
     }
 }
 

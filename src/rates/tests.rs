@@ -134,7 +134,10 @@ fn a_fact_that_is_undecided_never_gets_the_higher_rate() {
     let mut soft = quality(2160);
     soft.resolution.native_lines = None;
     soft.resolution.state = ResolutionState::Undecided;
-    assert_eq!(class_of(soft).1, 100);
+    assert_eq!(class_of(soft.clone()).1, 100);
+    let doubts = amount(&card(), &report(Some(soft), &[(0.0, 60.0)])).reasons;
+    assert!(doubts.iter().any(|doubt| doubt == "not paid as 4k: undecided is the native size"), "{doubts:?}");
+    assert!(amount(&card(), &report(Some(quality(2160)), &[(0.0, 60.0)])).reasons.is_empty());
     let mut still = quality(2160);
     still.overlays.state = Finding::Undecided;
     assert_eq!(class_of(still).1, 250);
@@ -157,6 +160,7 @@ fn a_span_of_which_no_class_is_sure_to_fit_gets_nothing() {
     soft.resolution.state = ResolutionState::Undecided;
     let amount = amount(&only, &report(Some(soft), &[(0.0, 60.0)]));
     assert_eq!((amount.payable_cents, amount.spans[0].class.clone()), (0, None));
+    assert!(amount.reasons.iter().any(|reason| reason.contains("no class of the card fits")), "{:?}", amount.reasons);
 }
 
 #[test]
