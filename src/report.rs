@@ -118,7 +118,7 @@
 //! | `sold_minutes` | minutes | the part of `payable_minutes` that was sold |
 //! | `payable[]` | objects | the payable or provisional seconds: `start_s`, `end_s` |
 //! | `deductions[]` | objects | unpublished seconds that are not payable, in order of time, none twice: `start_s`, `end_s`, `reason`, `number` and `by` of the submission that holds them (null for `remainder`), `there` (the seconds of that submission: `start_s`, `end_s`, or null), `probability`, `evidence_bits`, `mirrored`, `speed`, `identical` of the match (null for `remainder`), `text` (a sentence) |
-//! | `deductions[].reason` | | `already_offered`: the same creator offered them before; `disputed`: another creator did; `undecided`: perhaps an earlier submission shows them, and a person has to decide; `published`: an earlier submission shows that they are public; `remainder`: too short beside deductions to be judged |
+//! | `deductions[].reason` | | `already_offered`: the same creator offered them before; `disputed`: another creator did; `undecided`: perhaps an earlier submission shows them, and a person has to decide; `published`: an earlier submission shows that they are public; `sold`: a later submission was paid for them before a person decided that they are the same; `remainder`: too short beside deductions to be judged |
 //! | `related[]` | objects | earlier submissions that show the same scene at another moment, for which nothing is deducted: `number`, `by`, `start_s`, `end_s`, `there`, `decided` (whether a person has said so) |
 //!
 //! The quality of a clip: measured on its frames, or claimed by its file. Of a clip with several pictures it is that of the first one.
@@ -280,7 +280,7 @@ pub struct Deduction {
     /// The seconds of the clip.
     #[serde(flatten)]
     pub clip: Interval,
-    /// Why: `already_offered`, `disputed`, `undecided`, `published` or `remainder`.
+    /// Why: `already_offered`, `disputed`, `undecided`, `published`, `sold` or `remainder`.
     pub reason: String,
     /// The submission that holds them.
     pub number: Option<u64>,

@@ -126,7 +126,7 @@ pub struct Submission {
 pub struct Deduction {
     pub start_ms: u64,
     pub end_ms: u64,
-    /// As in the report: `already_offered`, `disputed`, `undecided`, `published` or `remainder`.
+    /// As in the report: `already_offered`, `disputed`, `undecided`, `published`, `sold` or `remainder`.
     pub reason: String,
     /// The submission that holds it; null for a remainder.
     #[serde(deserialize_with = "present")]

@@ -64,6 +64,7 @@ fn submitted(words: &'static Words, submission: &Submission) -> Section {
             "disputed" => Text::ours(words.deducted_disputed),
             "undecided" => Text::ours(words.deducted_undecided),
             "published" => Text::ours(words.deducted_published),
+            "sold" => Text::ours(words.deducted_sold),
             "remainder" => Text::ours(words.deducted_remainder),
             other => Text::foreign(other),
         };

@@ -214,6 +214,7 @@ words! {
     deducted_disputed: "another creator offered it before", "قدّمه صاحب مقطع آخر من قبل";
     deducted_undecided: "perhaps an earlier submission shows it; a person has to decide", "ربما يظهر في تقديم سابق، والقرار لشخص";
     deducted_published: "an earlier submission shows that it is public", "يبين تقديم سابق أنه منشور";
+    deducted_sold: "a later submission was paid for it already", "دُفع ثمنه من قبل لتقديم لاحق";
     deducted_remainder: "too short beside deductions to be judged", "أقصر من أن يُحكم عليه بجوار ما خُصم";
     related_submissions: "Same scene in earlier submissions", "المشهد نفسه في تقديمات سابقة";
     pair_of: "{first} and {second}", "{first} و{second}";

@@ -84,9 +84,9 @@ pub(super) fn claimed(claims: &[Claim], states: &[ClaimState]) -> Intervals {
 
 fn described(of: &Standings, deduction: &Deduction) -> report::Deduction {
     let pair = deduction.pair.and_then(|at| of.pairs.get(at));
-    let holder = pair.map(|_| deduction.holder);
+    let holder = (deduction.holder > 0).then_some(deduction.holder);
     let by = holder.map(|_| deduction.creator.clone());
-    let there = pair.map(|_| seconds(deduction.there));
+    let there = holder.map(|_| seconds(deduction.there));
     let through = pair.filter(|pair| pair.other != deduction.holder).map(|pair| pair.other);
     let text = match deduction.reason {
         Deducted::AlreadyOffered => {
@@ -99,6 +99,9 @@ fn described(of: &Standings, deduction: &Deduction) -> report::Deduction {
             "inconclusive: perhaps it was offered before by {}, in submission {}; a person has to decide",
             deduction.creator, deduction.holder
         ),
+        Deducted::Sold => {
+            format!("sold already, as submission {} by {}", deduction.holder, deduction.creator)
+        }
         Deducted::Published => format!("submission {} shows that it is public", deduction.holder),
         Deducted::Remainder => "too short beside what is deducted to be judged".to_owned(),
     };
@@ -125,6 +128,7 @@ pub(super) fn name(reason: Deducted) -> &'static str {
         Deducted::Disputed => "disputed",
         Deducted::Undecided => "undecided",
         Deducted::Published => "published",
+        Deducted::Sold => "sold",
         Deducted::Remainder => "remainder",
     }
 }

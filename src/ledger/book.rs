@@ -248,7 +248,7 @@ impl Ledger {
         })
     }
 
-    /// Earlier submissions that stand and have the same bytes.
+    /// Earlier submissions that stand and have the same bytes; the word of a fingerprint is not enough.
     pub(super) fn same_bytes_below(&mut self, sha256: &str, number: u64) -> Result<Vec<u64>> {
         self.read(|tables| {
             let rows = tables.query(sql::SAME_BYTES_BELOW, &[sha256.into(), number.into()])?;
@@ -425,6 +425,10 @@ impl Reading<'_> {
     pub(super) fn decision(&mut self, earlier: u64, later: u64) -> Result<Option<(Decision, String, String)>> {
         let rows = self.tables.query(sql::DECISION, &[earlier.into(), later.into()])?;
         Ok(rows.first().map(|row| (decision_of(row.text(0)), row.text(1).to_owned(), row.text(2).to_owned())))
+    }
+
+    pub(super) fn decisions(&mut self) -> Result<u64> {
+        Ok(self.tables.query(sql::DECISIONS, &[])?.first().map_or(0, |row| row.number(0)))
     }
 
     pub(super) fn corrupt(&self, what: String, found: String) -> Error {

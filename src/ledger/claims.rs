@@ -8,6 +8,7 @@
 //! - What was published of an earlier submission is public in this one too, though the search missed it here.
 //! - A withdrawn submission holds nothing itself. Its seconds that another one shares are still held by that one, so that nothing is
 //!   gained by withdrawing the link between two copies, and nothing is lost of a crowd of copies, of which the search lists only some.
+//! - What a later submission was sold is not paid for again if a person decides afterwards that the two are the same.
 //! - A later submission holds what it has claimed. Pairs with later ones are looked for only when a clip confirms its
 //!   fingerprint.
 //!
@@ -94,8 +95,11 @@ pub struct Facts {
     pub standing: Standing,
     /// Its unpublished seconds; none if it is inconclusive.
     pub eligible: Intervals,
-    /// Its seconds that show again what it has shown.
+    /// Its seconds that it holds and is not paid for: those that show again what it has shown, and the unpublished ones if it is
+    /// inconclusive.
     pub repeated: Intervals,
+    /// Whether it is inconclusive: it then holds its seconds against others, and its creator may offer them again.
+    pub inconclusive: bool,
     /// Its published seconds.
     pub published: Intervals,
     /// What it shares with others.
@@ -139,6 +143,8 @@ pub enum Deducted {
     Undecided,
     /// An earlier submission shows that they are public.
     Published,
+    /// A later submission was paid for them before it was decided that they are the same.
+    Sold,
     /// What is left beside others is too short to be judged.
     Remainder,
 }
@@ -178,6 +184,8 @@ struct Held {
     holder: u64,
     /// Whether they are public.
     public: bool,
+    /// Whether its creator may offer them again, since it is inconclusive.
+    again: bool,
 }
 
 /// Settles what a submission can claim.
@@ -208,6 +216,9 @@ pub fn settle(of: &Facts, known: &mut dyn Known) -> Result<Settled> {
                 continue;
             }
             let creator = known.facts(held.holder)?.map_or(String::new(), |holder| holder.creator);
+            if held.again && creator == of.creator {
+                continue;
+            }
             let reason = match kind {
                 _ if held.public => Deducted::Published,
                 PairKind::Undecided => Deducted::Undecided,
@@ -222,6 +233,27 @@ pub fn settle(of: &Facts, known: &mut dyn Known) -> Result<Settled> {
                 creator: creator.clone(),
                 pair: Some(at),
                 there: to_there(pair, here),
+            }));
+        }
+    }
+    for later in known.paired_with(of.number)? {
+        let is_listed = later <= of.number || of.pairs.iter().any(|pair| pair.other == later);
+        let Some(facts) = known.facts(later)?.filter(|facts| !is_listed && !facts.sold.is_empty()) else { continue };
+        for pair in facts.pairs.iter().filter(|pair| pair.other == of.number) {
+            if kind(pair, later, known)? != PairKind::Copy {
+                continue;
+            }
+            let shared = facts.sold.intersection(&pair.here.into());
+            let here: Intervals = shared.iter().map(|there| to_there(pair, there)).collect();
+            let covered = here.intersection(&rest.without(&of.sold));
+            rest = rest.without(&covered);
+            settled.deductions.extend(covered.iter().map(|here| Deduction {
+                here,
+                reason: Deducted::Sold,
+                holder: later,
+                creator: facts.creator.clone(),
+                pair: None,
+                there: to_here(pair, here),
             }));
         }
     }
@@ -266,7 +298,7 @@ impl Holdings {
         if number > self.against {
             // Whatever it shares with others, only what it was given counts: it came later.
             let claimed = known.facts(number)?.map(|facts| facts.claimed).unwrap_or_default();
-            return Ok(vec![Held { intervals: claimed, holder: number, public: false }]);
+            return Ok(vec![Held { intervals: claimed, holder: number, public: false, again: false }]);
         }
         if let Some(held) = self.known.get(&number) {
             return Ok(held.clone());
@@ -278,7 +310,7 @@ impl Holdings {
         match facts.standing {
             Standing::Decided => {
                 let own = facts.eligible.union(&facts.repeated);
-                held.push(Held { intervals: own, holder: number, public: false });
+                held.push(Held { intervals: own, holder: number, public: false, again: facts.inconclusive });
             }
             Standing::Withdrawn => {
                 let against = self.against;
@@ -298,7 +330,7 @@ impl Holdings {
             Standing::Received | Standing::Failed | Standing::Lapsed => {}
         }
         if matches!(facts.standing, Standing::Decided | Standing::Withdrawn) {
-            held.push(Held { intervals: facts.published, holder: number, public: true });
+            held.push(Held { intervals: facts.published, holder: number, public: true, again: false });
         }
         held.retain(|held| !held.intervals.is_empty());
         self.known.insert(number, held.clone());

@@ -216,6 +216,11 @@ impl Walk {
                 return Err(reading.corrupt(what, "it is not the one of the chain".to_owned()));
             }
         }
+        let kept = reading.decisions()?;
+        if kept != self.decisions.len() as u64 {
+            let found = format!("there are {kept}, and the chain has {}", self.decisions.len());
+            return Err(reading.corrupt("the table of decisions".to_owned(), found));
+        }
         Ok(())
     }
 }

@@ -131,7 +131,8 @@ impl Ledger {
                 );
                 return Err(Error::LedgerRefused { reason });
             }
-            if decision == Decision::Distinct && one.sha256 == other.sha256 {
+            let is_seen = !one.provisional && !other.provisional;
+            if decision == Decision::Distinct && is_seen && one.sha256 == other.sha256 {
                 let reason = format!(
                     "submissions {earlier} and {later} are the same bytes, and no decision makes two recordings of them; \
                      if the first was received in error: uniq intake withdraw {earlier}"

@@ -96,7 +96,17 @@ pub(in super::super) fn claims(tables: &mut dyn Tables, number: u64) -> Result<V
 
 pub(in super::super) fn pairs(tables: &mut dyn Tables, number: u64) -> Result<Vec<Pair>> {
     let rows = tables.query(sql::PAIRS, &[number.into()])?;
-    rows.iter().map(|row| parsed("the ledger", &format!("a pair of submission {number}"), row.text(0))).collect()
+    let what = format!("a pair of submission {number}");
+    let pair = |row: &Row| {
+        let pair: Pair = parsed("the ledger", &what, row.text(0))?;
+        // Who is paired with whom is asked of the column.
+        if pair.other != row.number(1) {
+            let found = format!("it is with {} in one place and with {} in another", pair.other, row.number(1));
+            return Err(Error::CorruptLedger { ledger: "the ledger".to_owned(), what: what.clone(), found });
+        }
+        Ok(pair)
+    };
+    rows.iter().map(pair).collect()
 }
 
 pub(in super::super) fn entries(tables: &mut dyn Tables, number: u64) -> Result<Vec<Entry>> {

@@ -37,6 +37,7 @@ impl Known for Kept<'_> {
             standing: of.standing,
             eligible: of.eligible,
             repeated: of.repeated,
+            inconclusive: of.verdict == Some(Verdict::Inconclusive),
             published: of.published,
             pairs: pairs(self.0, number)?,
             claimed: of_state(&claims, &[ClaimState::Offered, ClaimState::Sold]),
@@ -84,7 +85,10 @@ impl<'a> Answered<'a> {
                 Verdict::Inconclusive => Intervals::default(),
                 _ => spans(&|span| span.state == SpanState::Unpublished),
             },
-            repeated: spans(&|span| span.state == SpanState::Unsearchable && is_repeated(span)),
+            repeated: spans(&|span| {
+                let is_held = report.verdict == Verdict::Inconclusive && span.state == SpanState::Unpublished;
+                is_held || span.state == SpanState::Unsearchable && is_repeated(span)
+            }),
             published: spans(&|span| span.state == SpanState::Published),
             pairs: &outcome.pairs,
             entries: &outcome.entries,

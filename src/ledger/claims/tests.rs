@@ -35,6 +35,7 @@ impl World {
             standing: Standing::Decided,
             eligible: s(0, seconds).into(),
             repeated: Intervals::default(),
+            inconclusive: false,
             published: Intervals::default(),
             pairs,
             claimed: Intervals::default(),
@@ -280,4 +281,32 @@ proptest! {
         world.facts.get_mut(&2).unwrap().standing = Standing::Withdrawn;
         prop_assert!(before.offered.is_empty() && world.settle(3).offered.is_empty());
     }
+}
+
+#[test]
+fn what_a_later_one_was_sold_is_not_paid_for_again_once_they_are_found_to_be_the_same() {
+    let mut world = World::default();
+    world.add(1, "ada", 8, Vec::new());
+    let take = Pair { kind: PairKind::SameScene, ..copy(1, s(0, 6), s(2, 8)) };
+    assert_eq!(world.add(2, "bob", 6, vec![take]).offered, s(0, 6).into());
+    let later = world.facts.get_mut(&2).unwrap();
+    later.sold = later.claimed.clone();
+    world.decisions.insert((1, 2), Decision::Same);
+    let settled = world.settle(1);
+    assert_eq!(settled.offered, s(0, 2).into());
+    let deduction = &settled.deductions[0];
+    assert_eq!((deduction.reason, deduction.holder), (Deducted::Sold, 2));
+    assert_eq!((deduction.here, deduction.there), (s(2, 8), s(0, 6)));
+}
+
+#[test]
+fn an_inconclusive_submission_holds_its_seconds_against_others_and_not_against_its_creator() {
+    let mut world = World::default();
+    world.add(1, "ada", 8, Vec::new());
+    let first = world.facts.get_mut(&1).unwrap();
+    (first.eligible, first.repeated, first.inconclusive) = (Intervals::default(), s(0, 8).into(), true);
+    let settled = world.add(2, "bob", 8, vec![copy(1, s(0, 8), s(0, 8))]);
+    assert!(settled.offered.is_empty());
+    assert_eq!(settled.deductions[0].reason, Deducted::Disputed);
+    assert_eq!(world.add(3, "ada", 8, vec![copy(1, s(0, 8), s(0, 8))]).offered, s(0, 8).into());
 }

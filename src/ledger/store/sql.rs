@@ -27,8 +27,8 @@ pub(in super::super) const STANDING: &str =
 pub(in super::super) const SUBMISSIONS_AFTER: &str = submission!("WHERE number > $1 ORDER BY number LIMIT 1000");
 pub(in super::super) const OPEN_BELOW: &str =
     submission!("WHERE state = 'received' AND number < $1 ORDER BY number LIMIT 1");
-pub(in super::super) const SAME_BYTES_BELOW: &str =
-    "SELECT number FROM submissions WHERE sha256 = $1 AND number < $2 AND state = 'decided' ORDER BY number";
+pub(in super::super) const SAME_BYTES_BELOW: &str = "SELECT number FROM submissions WHERE sha256 = $1 AND number < $2 AND state = 'decided' \
+     AND provisional = 0 ORDER BY number";
 pub(in super::super) const REPORT: &str = "SELECT report FROM submissions WHERE number = $1";
 pub(in super::super) const TAKE: &str =
     "UPDATE submissions SET worker = $2, lease_until_ms = $3 WHERE number = $1 AND state = 'received'";
@@ -50,7 +50,7 @@ pub(in super::super) const DROP_CLAIMS: &str = "DELETE FROM claims WHERE submiss
 pub(in super::super) const ADD_CLAIM: &str =
     "INSERT INTO claims (submission, start_ms, end_ms, state) VALUES ($1, $2, $3, $4)";
 
-pub(in super::super) const PAIRS: &str = "SELECT body FROM pairs WHERE submission = $1 ORDER BY item";
+pub(in super::super) const PAIRS: &str = "SELECT body, other FROM pairs WHERE submission = $1 ORDER BY item";
 pub(in super::super) const DROP_PAIRS: &str = "DELETE FROM pairs WHERE submission = $1";
 pub(in super::super) const ADD_PAIR: &str = "INSERT INTO pairs (submission, item, other, kind, start_ms, end_ms, other_start_ms, other_end_ms, body) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
@@ -59,6 +59,7 @@ pub(in super::super) const PAIRED_WITH: &str =
 
 pub(in super::super) const DECISION: &str =
     "SELECT decision, name, why, at_ms FROM decisions WHERE earlier = $1 AND later = $2";
+pub(in super::super) const DECISIONS: &str = "SELECT COUNT(*) FROM decisions";
 pub(in super::super) const ADD_DECISION: &str = "INSERT INTO decisions (earlier, later, decision, name, why, at_ms) VALUES ($1, $2, $3, $4, $5, $6) \
      ON CONFLICT (earlier, later) DO UPDATE SET decision = excluded.decision, name = excluded.name, why = excluded.why, at_ms = excluded.at_ms";
 

@@ -91,8 +91,17 @@ fn opened(option: &LedgerOption) -> anyhow::Result<Ledger> {
     Ok(Found::choose(option)?.books().open(false)?)
 }
 
+/// Opens a ledger that exists, and finds it in step with the index of its submissions.
+fn in_step(option: &LedgerOption) -> anyhow::Result<Ledger> {
+    let place = Found::choose(option)?;
+    let books = place.books();
+    let mut ledger = books.open(false)?;
+    ledger::check_step(&mut ledger, &books)?;
+    Ok(ledger)
+}
+
 fn decide(pair: (u64, u64), decision: Decided, by: &str, why: &str, place: &LedgerOption) -> anyhow::Result<Exit> {
-    let mut ledger = opened(place)?;
+    let mut ledger = in_step(place)?;
     let (decision, word) = match decision {
         Decided::Same => (Decision::Same, "the same recording"),
         Decided::Distinct => (Decision::Distinct, "different recordings"),
@@ -119,7 +128,7 @@ fn withdraw(change: &Change) -> anyhow::Result<Exit> {
 }
 
 fn sold(change: &Change) -> anyhow::Result<Exit> {
-    let mut ledger = opened(&change.place)?;
+    let mut ledger = in_step(&change.place)?;
     let sold = ledger.sell(change.number, Some(&change.by), Some(&change.why))?;
     let seconds = tenths(sold as f64 / 1e3);
     output::print(format!("submission {}: {seconds} s are sold\n", change.number).as_bytes())?;
