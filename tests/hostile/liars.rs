@@ -12,7 +12,7 @@ use crate::media_files::scene;
 use crate::{UNIQ, shared};
 
 /// What an honest process says first: it is ready, and has given up everything.
-const READY: &str = "printf '\\001\\015\\000\\000\\000uniq 6\\n\\007\\001\\001\\001\\001\\001'; ";
+const READY: &str = "printf '\\001\\015\\000\\000\\000uniq 7\\n\\007\\001\\001\\001\\001\\001'; ";
 /// A stream of 64 x 64 pixels.
 const OPENED: &str = "printf '\\002\\027\\000\\000\\000\\100\\000\\000\\000\\100\\000\\000\\000\\000\\000\\000\\000\\000\
     \\000\\000\\000\\000\\000\\000\\000\\000\\000\\000'; ";
