@@ -91,7 +91,12 @@ impl Shelf {
         if !Index::exists(&self.dir) {
             return Ok(None);
         }
-        Index::open(&self.dir).map(Some)
+        let index = Index::open(&self.dir)?;
+        // Before anything gets a number: a folder of published videos is a slip of the command line.
+        if index.searched_role() != Role::Submission && index.state().videos > 0 {
+            return Err(Error::OtherRole { path: self.dir.clone(), role: index.searched_role().plural() });
+        }
+        Ok(Some(index))
     }
 
     /// Adds the pictures of a submission and removes others; when this returns, that is durable.
