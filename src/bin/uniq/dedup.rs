@@ -73,7 +73,7 @@ pub(crate) fn dedup(args: &Dedup, quiet: bool) -> anyhow::Result<Exit> {
         work: work.path(),
         candidates,
         effort,
-        policy: Policy::default(),
+        policy: Policy { false_published: FALSE_COPY, ..Policy::default() },
         keep: args.keep.into(),
         threads,
         progress: &|event| stages.event(event),
@@ -231,6 +231,10 @@ fn processor_time() -> Option<Duration> {
 
 /// utime, stime, cutime and cstime among the fields of `/proc/self/stat` that follow the name.
 const PROCESSOR_FIELDS: std::ops::Range<usize> = 11..15;
+
+/// What a false copy costs, where a right one costs 1: whoever believes it deletes a clip. So a copy needs a probability of 0.95. At the
+/// 0.93 of a check, one of 155 pairs of takes was a false copy, with 0.939; at 0.95 one of 48 edited excerpts is undecided.
+const FALSE_COPY: f32 = 20.0;
 
 #[cfg(test)]
 mod tests {

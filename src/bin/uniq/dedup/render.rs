@@ -1,10 +1,11 @@
 //! What `uniq dedup` found, for a person (pure).
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 
 use clap::builder::styling::{AnsiColor, Style};
 use uniq::dedup::{Deduplication, Extent, Pair};
-use uniq::report::MatchKind;
+use uniq::report::{Interval, MatchKind};
 
 use crate::output::Paint;
 use crate::text::{clock, count, plain, tenths, whole};
@@ -38,8 +39,8 @@ pub(super) fn deduplication(out: &mut dyn Write, found: &Deduplication, paint: P
     }
     let of_kind = |kind| found.pairs.iter().filter(move |pair| pair.kind == kind);
     for (kind, heading) in [
-        (MatchKind::Undecided, "undecided, copies or the same scene; have a look"),
-        (MatchKind::SameScene, "the same scene at another moment, no duplicates"),
+        (MatchKind::Undecided, "undecided: copies, or the same scene at another moment; look at them"),
+        (MatchKind::SameScene, "the same scene at another moment: no duplicates"),
     ] {
         if of_kind(kind).next().is_some() {
             writeln!(out, "{}", paint.style(Style::new().bold(), heading))?;
@@ -66,39 +67,54 @@ pub(super) fn deduplication(out: &mut dyn Write, found: &Deduplication, paint: P
 fn pair(out: &mut dyn Write, pair: &Pair, first: &str, kind: MatchKind) -> io::Result<()> {
     for found in pair.matches.iter().filter(|found| found.found.kind == kind) {
         let alignment = &found.found.alignment;
-        let (mut here, mut there) = (alignment.clip, alignment.reference);
+        let (mut here, mut there, mut speed) = (alignment.clip, alignment.reference, alignment.speed);
         if pair.clip.sha256 != first {
-            (here, there) = (there, here);
+            (here, there, speed) = (there, here, 1.0 / speed);
         }
-        let mut words = vec![format!(
-            "{} - {} is {} - {}",
-            clock(here.start_s),
-            clock(here.end_s),
-            clock(there.start_s),
-            clock(there.end_s)
-        )];
+        let (of_here, relation, of_there) = match kind {
+            MatchKind::Copy => ("", "is", "of the kept one"),
+            MatchKind::Undecided => (" of the first", "may be", "of the second"),
+            MatchKind::SameScene => (" of the first", "resembles", "of the second"),
+        };
+        let span = |span: Interval| format!("{} - {}", clock(span.start_s), clock(span.end_s));
+        let mut words = vec![format!("{}{of_here} {relation} {} {of_there}", span(here), span(there))];
         if alignment.mirrored {
             words.push("mirrored".to_owned());
         }
         if alignment.turned_degrees != 0 {
             words.push(format!("turned {} degrees", alignment.turned_degrees));
         }
-        if (alignment.speed - 1.0).abs() > SPEED_TOLERANCE {
-            let speed = if pair.clip.sha256 == first { alignment.speed } else { 1.0 / alignment.speed };
-            words.push(format!("speed {speed:.2}"));
-        }
+        words.extend(pace(speed));
+        words.push(format!("probability {}", percent(alignment.probability)));
         words.push(format!("{} bits", whole(alignment.evidence_bits)));
-        words.push(percent(alignment.probability));
         writeln!(out, "        {}", words.join(", "))?;
     }
     Ok(())
 }
 
-/// What could not be compared, wholly or in part.
+/// How a clip plays what the other shows, if not alike; `speed` is seconds of the other a second of the clip.
+fn pace(speed: f64) -> Vec<String> {
+    let mut words = Vec::new();
+    if speed < 0.0 {
+        words.push("backwards".to_owned());
+    }
+    if (speed.abs() - 1.0).abs() > SPEED_TOLERANCE {
+        words.push(format!("{:.2} times as fast", speed.abs()));
+    }
+    words
+}
+
+/// What could not be compared, wholly or in part. A clip that a kept one has all of is accounted for.
 fn not_compared(out: &mut dyn Write, found: &Deduplication, paint: Paint) -> io::Result<()> {
-    let heading = paint.style(Style::new().bold(), "not compared");
+    let heading = paint.style(Style::new().bold(), "not wholly compared: copies of these may have been missed");
+    let redundant: HashSet<&str> = found
+        .groups
+        .iter()
+        .flat_map(|group| group.members.iter().filter(|member| member.extent == Extent::Whole))
+        .map(|member| member.sha256.as_str())
+        .collect();
     let mut told = false;
-    for clip in &found.clips {
+    for clip in found.clips.iter().filter(|clip| !redundant.contains(clip.sha256.as_str())) {
         let mut reasons: Vec<String> = clip.not_compared.iter().map(|reason| plain(reason).into_owned()).collect();
         if clip.more_candidates > 0 {
             reasons.push(format!("{} with some likeness, too many to compare", count(clip.more_candidates, "clip")));
@@ -140,4 +156,17 @@ const SPANS_TOLD: usize = 3;
 
 fn percent(probability: f64) -> String {
     format!("{:.1} %", 100.0 * probability)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clip_that_runs_backwards_is_said_to_and_has_no_negative_speed() {
+        assert_eq!(pace(-1.0), ["backwards"]);
+        assert_eq!(pace(1.0 / -1.25), ["backwards", "0.80 times as fast"]);
+        assert_eq!(pace(1.25), ["1.25 times as fast"]);
+        assert!(pace(1.01).is_empty());
+    }
 }
