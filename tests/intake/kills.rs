@@ -1,6 +1,6 @@
 //! `intake add` is killed at random moments: no row is lost that was acknowledged, and no second is paid twice.
 //!
-//! `UNIQ_KILLS` is the number of kills (200 unless told).
+//! `UNIQ_KILLS` is the number of kills (50 unless told).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ struct Offer {
 
 #[test]
 fn nothing_acknowledged_is_lost_and_no_second_is_paid_twice_however_often_it_is_killed() {
-    let wanted = std::env::var("UNIQ_KILLS").ok().map_or(200, |text| text.parse().unwrap());
+    let wanted = std::env::var("UNIQ_KILLS").ok().map_or(50, |text| text.parse().unwrap());
     let mut random = 0x9e37_79b9_u64;
     let mut below = |end: u64| {
         random ^= random << 13;
