@@ -3,8 +3,8 @@
 //! Frames are gathered in windows of about a second. An edge that keeps its place and direction
 //! through a window is still; cells of eight pixels are still, moving or empty by their edges. A
 //! group of still cells amid moving ones may be burnt in. It is a logo if it keeps its pattern for
-//! some windows, and a caption if its place stays and its pattern changes. Where most of the
-//! picture stands still nothing can be told.
+//! some windows, and a caption if its place stays and its pattern changes now and then. Where most
+//! of the picture stands still nothing can be told.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ struct Pattern {
 }
 
 /// The part of a pattern within a box.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Crop {
     area: Box,
     /// Steepness across and down, row by row.
@@ -65,6 +65,9 @@ struct Track {
     /// Its pattern in the first window, and how many windows have the same.
     first: Crop,
     same: u32,
+    /// Its pattern in the last window, and how many windows have that of the window before.
+    latest: Crop,
+    held: u32,
     /// Number of the last window.
     last: u32,
 }
@@ -128,6 +131,12 @@ impl Still {
         found.sort_by(|a, b| a.start_s.total_cmp(&b.start_s).then(a.area.y.total_cmp(&b.area.y)));
         let (state, reason) = match () {
             () if !found.is_empty() => (Finding::Found, None),
+            () if self.tracks.iter().any(|track| track.stays(self.size).is_some()) => {
+                (Finding::Undecided, Some("something stays where all else moves, but not as writing or a mark does"))
+            }
+            () if self.size.0.min(self.size.1) < LINES_MIN => {
+                (Finding::Undecided, Some("the picture is too small to tell that there is no writing"))
+            }
             () if self.windows >= TRACK_MIN && self.moving * 2 >= self.windows => (Finding::None, None),
             () if self.windows < TRACK_MIN => (Finding::Undecided, Some("too short to tell burnt-in from moving")),
             () => (Finding::Undecided, Some("the picture stands still, and so would a logo or caption")),
@@ -154,7 +163,7 @@ impl Still {
         }
         let now = self.windows;
         // What ended early and was short is nothing; a caption may pause.
-        self.tracks.retain(|track| now - track.last <= PAUSE || track.kind(self.size).is_some());
+        self.tracks.retain(|track| now - track.last <= PAUSE || track.stays(self.size).is_some());
         self.tracks.truncate(TRACKS_MAX);
     }
 
@@ -164,7 +173,10 @@ impl Still {
         let best = near.filter(|track| track.whole.is_place_of(area)).max_by_key(|track| track.whole.shared(area));
         match best {
             Some(track) => {
-                track.same += u32::from(track.first.agrees(&pattern.crop(area, width)));
+                let crop = pattern.crop(area, width);
+                track.same += u32::from(track.first.agrees(&crop));
+                track.held += u32::from(track.latest.agrees(&crop));
+                track.latest = crop;
                 track.whole = track.whole.with(area);
                 if let Some(common) = track.common.within(area) {
                     track.common = common;
@@ -172,16 +184,21 @@ impl Still {
                 (track.end, track.last) = (end, now);
                 track.windows += 1;
             }
-            None => self.tracks.push(Track {
-                whole: *area,
-                common: *area,
-                start,
-                end,
-                windows: 1,
-                first: pattern.crop(area, width),
-                same: 1,
-                last: now,
-            }),
+            None => {
+                let crop = pattern.crop(area, width);
+                self.tracks.push(Track {
+                    whole: *area,
+                    common: *area,
+                    start,
+                    end,
+                    windows: 1,
+                    first: crop.clone(),
+                    same: 1,
+                    latest: crop,
+                    held: 0,
+                    last: now,
+                });
+            }
         }
     }
 }
@@ -277,8 +294,20 @@ impl Crop {
 }
 
 impl Track {
-    /// What it is, if it is burnt in.
-    fn kind(&self, (width, height): (usize, usize)) -> Option<OverlayKind> {
+    /// What it is, if it is burnt in for sure.
+    fn kind(&self, size: (usize, usize)) -> Option<OverlayKind> {
+        let is_sure = match self.stays(size)? {
+            // An edge of the scene may stand still, and is thin.
+            OverlayKind::Logo => self.common.thickness() >= THICKNESS_MIN,
+            // A text stays for a while before the next one comes. What is another thing in each
+            // window is the scene.
+            OverlayKind::Caption => self.held >= HELD_MIN && self.held * HELD_RATIO >= self.windows,
+        };
+        self.stays(size).filter(|_| is_sure)
+    }
+
+    /// What it may be, if it stays for some time.
+    fn stays(&self, (width, height): (usize, usize)) -> Option<OverlayKind> {
         if self.windows < TRACK_MIN {
             return None;
         }
@@ -310,6 +339,9 @@ fn surrounded(cells: &[Cell], across: usize, down: usize, area: &Box, mostly_mov
     if mostly_moves { still <= moving.max(2) } else { moving >= 4 && moving >= 3 * still }
 }
 
+/// Least short side of a reduced picture, in pixels, of which is said that it has no overlay: in
+/// smaller ones a line of text fills too few cells.
+const LINES_MIN: usize = 250;
 /// Side of a cell in pixels of about 360 lines.
 pub(super) const CELL: usize = 8;
 /// Length of a window, and how many frames it has.
@@ -332,6 +364,12 @@ const AGREE_MIN: f64 = 0.6;
 const TRACK_MIN: u32 = 3;
 /// Windows in which a caption may be missed between two texts.
 const PAUSE: u32 = 2;
+/// Windows in which a caption has the pattern of the window before, and the share of all windows
+/// that they are at least: one of so many. A text of two seconds fills two of them.
+const HELD_MIN: u32 = 2;
+const HELD_RATIO: u32 = 4;
+/// Least thickness of a logo, in cells.
+const THICKNESS_MIN: usize = 2;
 /// Most tracks that are followed.
 const TRACKS_MAX: usize = 64;
 /// Cells beside a group that are looked at.

@@ -10,7 +10,7 @@ use super::*;
 use crate::media::{FullFrame, Luma, Tags, Turn};
 
 const WIDTH: usize = 320;
-const HEIGHT: usize = 240;
+const HEIGHT: usize = 304;
 
 /// A texture of spots of several sizes, never twice the same.
 fn texture(x: i64, y: i64) -> f64 {
@@ -110,8 +110,8 @@ fn bars_are_found_with_the_picture_between_them_and_a_dark_edge_is_none() {
     let barred: Vec<_> = panned(60, 4.0)
         .into_iter()
         .map(|mut levels| {
-            levels[..WIDTH * 30].fill(0);
-            levels[WIDTH * (HEIGHT - 30)..].fill(2);
+            levels[..WIDTH * 38].fill(0);
+            levels[WIDTH * (HEIGHT - 38)..].fill(2);
             levels
         })
         .collect();
@@ -165,7 +165,7 @@ fn a_caption_whose_text_changes_is_found_with_its_band() {
         .into_iter()
         .enumerate()
         .map(|(number, mut levels)| {
-            written(&mut levels, 72, 200, 176, 16, number / 60);
+            written(&mut levels, 72, 256, 176, 16, number / 60);
             levels
         })
         .collect();
@@ -173,6 +173,20 @@ fn a_caption_whose_text_changes_is_found_with_its_band() {
     assert!(overlays.found.iter().any(|found| found.kind == OverlayKind::Caption), "{overlays:?}");
     let caption = overlays.found[0];
     assert!(caption.area.y > 0.75 && caption.area.width > 0.4, "{caption:?}");
+}
+
+#[test]
+fn what_is_another_thing_every_second_is_no_caption_and_a_thin_edge_no_logo() {
+    let with = |draw: &dyn Fn(usize, &mut Vec<u8>)| {
+        let mut frames = panned(150, 4.0);
+        frames.iter_mut().enumerate().for_each(|(number, levels)| draw(number, levels));
+        measured(&frames, 30.0).overlays
+    };
+    // A window takes 30 frames.
+    let fitful = with(&|number, levels| written(levels, 72, 256, 176, 16, number / 30));
+    assert_eq!((fitful.state, fitful.found.len()), (Finding::Undecided, 0), "{fitful:?}");
+    let edge = with(&|_, levels| written(levels, 240, HEIGHT - 8, 56, 8, 1));
+    assert_eq!((edge.state, edge.found.len()), (Finding::Undecided, 0), "{edge:?}");
 }
 
 #[test]
@@ -243,7 +257,7 @@ fn facts_that_no_clip_can_have_are_not_believed() {
     let decoded = |duration| crate::media::Decoded {
         info: crate::media::StreamInfo {
             width: 320,
-            height: 240,
+            height: HEIGHT as u32,
             codec: String::new(),
             container: String::new(),
             pixel_format: String::new(),

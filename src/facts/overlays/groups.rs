@@ -21,6 +21,11 @@ impl Box {
         (self.right - self.left) * (self.bottom - self.top)
     }
 
+    /// Its shorter side.
+    pub(super) fn thickness(&self) -> usize {
+        (self.right - self.left).min(self.bottom - self.top)
+    }
+
     /// Whether the cell lies in it.
     pub(super) fn holds(&self, x: usize, y: usize) -> bool {
         (self.left..self.right).contains(&x) && (self.top..self.bottom).contains(&y)
