@@ -25,7 +25,7 @@ const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// What a name can hold to take over a terminal: a title, a bell, a colour.
 const EVIL: &str = "\u{1b}]0;owned\u{7}\u{1b}[31m";
 /// Every command, as its words.
-const COMMANDS: [&[&str]; 37] = [
+const COMMANDS: [&[&str]; 47] = [
     &[],
     &["index"],
     &["index", "build"],
@@ -60,6 +60,16 @@ const COMMANDS: [&[&str]; 37] = [
     &["certificate", "reproduce"],
     &["certificate", "recheck"],
     &["certificate", "match"],
+    &["intake"],
+    &["intake", "add"],
+    &["intake", "list"],
+    &["intake", "show"],
+    &["intake", "decide"],
+    &["intake", "withdraw"],
+    &["intake", "sold"],
+    &["intake", "export"],
+    &["intake", "verify"],
+    &["intake", "mend"],
     &["doctor"],
     &["completions"],
     &["man"],
@@ -339,10 +349,11 @@ fn every_command_teaches_with_an_example_of_itself() {
 #[test]
 fn the_list_of_commands_is_complete() {
     let sandbox = Sandbox::new();
-    for group in [&[][..], &["index"], &["index", "benign"], &["key"], &["certificate"]] {
+    for group in [&[][..], &["index"], &["index", "benign"], &["key"], &["certificate"], &["intake"]] {
         let help = stdout(&sandbox.uniq(&[group, &["--help"]].concat()));
         let commands = help.split_once("Commands:\n").unwrap().1.split_once("\n\n").unwrap().0;
-        for line in commands.lines() {
+        // What a command does may take a second line.
+        for line in commands.lines().filter(|line| !line.starts_with("   ")) {
             let name = line.split_whitespace().next().unwrap();
             let words = [group, &[name]].concat();
             assert!(name == "help" || COMMANDS.contains(&&*words), "{words:?} is not tested");
