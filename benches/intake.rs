@@ -1,10 +1,11 @@
 //! What the ledger of submissions holds to on a crowd of clips, and what an add costs.
 //!
-//! `cargo bench --bench intake -- [--recordings N] [--rows N]`. Of each made recording there are two clips: an excerpt, and a
-//! crop, mirror, caption, excerpt or compilation of it. Several creators offer them in random order, with 1, 2 and 4
-//! workers. Goals: each second is claimed once, the answers are the same each time, and nobody is said to have what he does not
-//! have. Then adding is measured against checking, with an empty ledger and with one of many made rows. Goal: the rows
-//! cost nothing.
+//! `cargo bench --bench intake -- [--recordings N] [--rows N]`. Of each made recording there are
+//! two clips: an excerpt, and a crop, mirror, caption, excerpt or compilation of it. Several
+//! creators offer them in random order, with 1, 2 and 4 workers. Goals: each second is claimed
+//! once, the answers are the same each time, and nobody is said to have what he does not have. Then
+//! adding is measured against checking, with an empty ledger and with one of many made rows. Goal:
+//! the rows cost nothing.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used)]
 
@@ -43,7 +44,8 @@ struct Args {
 const SECONDS: u32 = 10;
 const CREATORS: [&str; 4] = ["ada", "bob", "eve", "joe"];
 
-/// A clip, who offers it, and what it shows: from which of its seconds on, which recording, from and to which of its seconds.
+/// A clip, who offers it, and what it shows: from which of its seconds on, which recording, from
+/// and to which of its seconds.
 #[derive(Clone, Debug)]
 struct Offer {
     clip: PathBuf,
@@ -118,7 +120,8 @@ fn shuffled(mut offers: Vec<Offer>) -> Vec<Offer> {
     offers
 }
 
-/// Submits the clips in their order, each by a process of its own, so many at a time; gives what the ledger says of each.
+/// Submits the clips in their order, each by a process of its own, so many at a time; gives what
+/// the ledger says of each.
 fn submitted(index: &Path, ledger: &Path, offers: &[Offer], workers: usize) -> Vec<Value> {
     let mut running = Vec::new();
     for offer in offers {

@@ -344,8 +344,8 @@ fn find(
     Ok((Found { alignments, further }, exact))
 }
 
-/// The windows of a clip, each with the numbers of its keys. A remainder shorter than half a window joins the window before
-/// it.
+/// The windows of a clip, each with the numbers of its keys. A remainder shorter than half a window
+/// joins the window before it.
 fn windows(clip: &Fingerprint) -> Vec<(align::Span, Range<usize>)> {
     let number = |time: Duration| clip.keys.partition_point(|key| clip.keyframes[key.keyframe as usize].time < time);
     let mut windows = Vec::new();

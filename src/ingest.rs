@@ -290,8 +290,8 @@ pub fn build(
     intake.finish(dir)
 }
 
-/// Adds a clip whose fingerprint is known to an index, under this name, with the next commit; `false`
-/// if a file of the same bytes is there already.
+/// Adds a clip whose fingerprint is known to an index, under this name, with the next commit;
+/// `false` if a file of the same bytes is there already.
 ///
 /// # Errors
 ///

@@ -85,9 +85,10 @@
 //! [`sandbox`] for how, and for what it cannot prevent. It takes the path of a program that calls [`serve`],
 //! such as `uniq`. [`Decoding::in_process`] has none of this and is for files whose origin is known.
 //!
-//! Symbolic links, pipes, devices, and files of a list that lie outside its folder are refused unless they are allowed
-//! by name. Text that comes from files and lists is kept as it is in [`report::Report`] and the index: whoever shows it
-//! on a terminal or a page has to escape it, as `uniq` does for the terminal and [`evidence_page`] for a page.
+//! Symbolic links, pipes, devices, and files of a list that lie outside its folder are refused
+//! unless they are allowed by name. Text that comes from files and lists is kept as it is in
+//! [`report::Report`] and the index: whoever shows it on a terminal or a page has to escape it, as
+//! `uniq` does for the terminal and [`evidence_page`] for a page.
 //!
 //! # Example
 //!

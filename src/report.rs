@@ -103,8 +103,8 @@
 //! | `reason` | string or null | why it was not checked |
 //! | `verdict` | as above, or null | verdict on its picture |
 //!
-//! The submission of a clip to a ledger, `submission`. Its matches are not in `matches[]`, and its deductions not in
-//! `seconds` and `spans[]`, which are about what is public:
+//! The submission of a clip to a ledger, `submission`. Its matches are not in `matches[]`, and its
+//! deductions not in `seconds` and `spans[]`, which are about what is public:
 //!
 //! | field | type | meaning |
 //! |---|---|---|
@@ -121,8 +121,9 @@
 //! | `deductions[].reason` | | `already_offered`: the same creator offered them before; `disputed`: another creator did; `undecided`: perhaps an earlier submission shows them, and a person has to decide; `published`: an earlier submission shows that they are public; `sold`: a later submission was paid for them before a person decided that they are the same; `remainder`: too short beside deductions to be judged |
 //! | `related[]` | objects | earlier submissions that show the same scene at another moment, for which nothing is deducted: `number`, `by`, `start_s`, `end_s`, `there`, `decided` (whether a person has said so) |
 //!
-//! The quality of a clip: measured on its frames, or claimed by its file. Of a clip with several pictures it is that of the first one.
-//! Lines are the short side of the picture in pixels. A `state` of `undecided` means that it cannot be told; the value is null then.
+//! The quality of a clip: measured on its frames, or claimed by its file. Of a clip with several
+//! pictures it is that of the first one. Lines are the short side of the picture in pixels. A
+//! `state` of `undecided` means that it cannot be told; the value is null then.
 //!
 //! | field | type | meaning |
 //! |---|---|---|
@@ -294,7 +295,8 @@ pub struct Deduction {
     pub evidence_bits: Option<f64>,
     /// Whether left and right are exchanged.
     pub mirrored: Option<bool>,
-    /// Seconds of the other submission per second of the clip; negative if the clip plays backwards.
+    /// Seconds of the other submission per second of the clip; negative if the clip plays
+    /// backwards.
     pub speed: Option<f64>,
     /// Whether they are identical files.
     pub identical: Option<bool>,

@@ -198,7 +198,8 @@ fn the_best_is_kept_by_the_rule_and_a_reference_in_any_case() {
         let superfluous: Vec<String> = redundant.map(|member| footage.name(&member.path)).collect();
         (footage.groups(&found), superfluous)
     };
-    // The excerpt is kept, and what has more than it is not superfluous beside it, only beside each other.
+    // The excerpt is kept, and what has more than it is not superfluous beside it, only beside each
+    // other.
     let (groups, superfluous) = kept(Keep::First, None);
     assert_eq!(superfluous, ["film.mp4"]);
     assert_eq!(groups[0].0, "excerpt.mp4");

@@ -1,4 +1,5 @@
-//! Colour stills show the frame that a check counts at that time, in colour and upright, wherever they are decoded.
+//! Colour stills show the frame that a check counts at that time, in colour and upright, wherever
+//! they are decoded.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -48,7 +49,8 @@ fn a_still_is_the_frame_that_a_check_sees_at_its_time() {
         numbered(dir, "offset.ts", 8, &format!("{h264} -output_ts_offset 100")),
     ];
     for name in ["late.mp4", "late.mkv"] {
-        // Starts within a group: an edit list in one container, and pictures before time zero in the other.
+        // Starts within a group: an edit list in one container, and pictures before time zero in
+        // the other.
         let path = dir.join(name);
         ffmpeg(&format!("-ss 2.5 -i {} -c copy -avoid_negative_ts disabled {}", whole.display(), path.display()));
         files.push(path);
@@ -90,7 +92,8 @@ fn a_moment_without_a_frame_has_no_still_and_moments_of_one_frame_share_theirs()
 fn colours_rotation_and_pixel_shape_are_those_of_a_player_and_of_the_sandbox() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    // Red above blue, in pixels twice as wide as high, stored in the range and with the matrix that its size suggests.
+    // Red above blue, in pixels twice as wide as high, stored in the range and with the matrix that
+    // its size suggests.
     let two = "-f lavfi -i color=red:s=320x180:r=25 -f lavfi -i color=blue:s=320x180:r=25 -filter_complex \
         [0][1]vstack,scale=320:360:out_color_matrix=bt601:out_range=tv,setsar=2 -t 1 -c:v libx264 -pix_fmt yuv420p";
     let upright = footage(dir, "upright.mp4", two);

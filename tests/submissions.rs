@@ -1,4 +1,5 @@
-//! A clip that was decoded once is indexed as a submission, and what is offered again of it is found.
+//! A clip that was decoded once is indexed as a submission, and what is offered again of it is
+//! found.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;

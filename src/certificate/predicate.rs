@@ -126,7 +126,8 @@ pub struct Submission {
 pub struct Deduction {
     pub start_ms: u64,
     pub end_ms: u64,
-    /// As in the report: `already_offered`, `disputed`, `undecided`, `published`, `sold` or `remainder`.
+    /// As in the report: `already_offered`, `disputed`, `undecided`, `published`, `sold` or
+    /// `remainder`.
     pub reason: String,
     /// The submission that holds it; null for a remainder.
     #[serde(deserialize_with = "present")]
@@ -134,7 +135,8 @@ pub struct Deduction {
 }
 
 impl Predicate {
-    /// How much can be payable at most, in ms: what is unpublished, and with a ledger what is payable by it too.
+    /// How much can be payable at most, in ms: what is unpublished, and with a ledger what is
+    /// payable by it too.
     pub(super) fn payable_most_ms(&self) -> u64 {
         if self.verdict == Verdict::Inconclusive {
             return 0;

@@ -1,4 +1,5 @@
-//! Compares a clip with single videos of an index: which of them may share a passage with it, and what one of them does.
+//! Compares a clip with single videos of an index: which of them may share a passage with it, and
+//! what one of them does.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,8 +22,8 @@ pub(crate) struct Candidate {
     pub(crate) bits: f32,
 }
 
-/// The videos whose hits can make an alignment, in the order of the index: a check of the clip against them finds all that a
-/// check against the whole index with the same effort does.
+/// The videos whose hits can make an alignment, in the order of the index: a check of the clip
+/// against them finds all that a check against the whole index with the same effort does.
 ///
 /// # Errors
 ///
@@ -59,8 +60,8 @@ pub(crate) fn candidates(
     Ok(candidates.into_iter().map(|(video, bits)| Candidate { video, bits }).collect())
 }
 
-/// Checks a clip against these videos alone, each key against each of theirs; against none of them, the report tells what of
-/// the clip can be searched.
+/// Checks a clip against these videos alone, each key against each of theirs; against none of them,
+/// the report tells what of the clip can be searched.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! The clips in the index of the work folder: what each shows by itself, and which others may share footage with it.
+//! The clips in the index of the work folder: what each shows by itself, and which others may share
+//! footage with it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicUsize;
@@ -53,7 +54,8 @@ pub(super) struct Told {
 pub(super) type Candidates = BTreeMap<(usize, usize), f32>;
 
 impl<'a> Clips<'a> {
-    /// Makes the index. The clips enter it by their SHA-256, so that it does not depend on the order given.
+    /// Makes the index. The clips enter it by their SHA-256, so that it does not depend on the
+    /// order given.
     pub(super) fn index(contents: &'a [Content], work: &'a Work, options: &'a DedupOptions<'a>) -> Result<Clips<'a>> {
         let dir = work.index()?;
         let config = IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: CORPUS_INTERVAL };
@@ -203,11 +205,12 @@ fn name_of(sha256: &[u8; 32], picture: usize) -> [u8; 32] {
     Sha256::new().chain_update(sha256).chain_update((picture as u64).to_le_bytes()).finalize().into()
 }
 
-/// Runs that wait for a commit; each takes 48 bytes of memory, and what moves and small pictures some 300 more.
+/// Runs that wait for a commit; each takes 48 bytes of memory, and what moves and small pictures
+/// some 300 more.
 const PENDING_KEYS_MAX: usize = 200_000;
 
-/// Most keys of an index that are all compared with those of each clip in a quick search: some 40 hours of video, for which a
-/// clip of 10 s takes a second, about as long as its decoding.
+/// Most keys of an index that are all compared with those of each clip in a quick search: some 40
+/// hours of video, for which a clip of 10 s takes a second, about as long as its decoding.
 const EXACT_KEYS_FAST: u64 = 1 << 22;
 
 /// The same in a search with all orientations, which looks up some thirty times as many keys.

@@ -6,10 +6,11 @@ use std::thread;
 
 use crate::Result;
 
-/// Calls `work` for each item on so many threads; `done` hears after each how many are. After an error no further item is begun.
+/// Calls `work` for each item on so many threads; `done` hears after each how many are. After an
+/// error no further item is begun.
 ///
-/// Plain threads rather than rayon's: a rayon thread that waits for a part of one search would take up the next item meanwhile,
-/// and hold the memory of both.
+/// Plain threads rather than rayon's: a rayon thread that waits for a part of one search would take
+/// up the next item meanwhile, and hold the memory of both.
 pub(super) fn each<T: Sync, R: Send>(
     items: &[T],
     threads: usize,

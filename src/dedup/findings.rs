@@ -1,4 +1,5 @@
-//! What a search for duplicates found, as one serialisable value: the wire format of `uniq dedup --json`.
+//! What a search for duplicates found, as one serialisable value: the wire format of `uniq dedup
+//! --json`.
 //!
 //! | field | type | meaning |
 //! |---|---|---|
@@ -29,8 +30,9 @@
 //! | `not_compared` | list of strings | why nothing, or not all, can be said of it; empty if all was compared |
 //! | `more_candidates` | integer | clips with some likeness that were not compared with it in full, as there were too many |
 //!
-//! A pair. The first is the clip that was searched for, the other the one it was found in: the shorter and the longer, unless the
-//! other direction finds more. Two files of the same bytes are a pair as well: that of the first by name with each of the others.
+//! A pair. The first is the clip that was searched for, the other the one it was found in: the
+//! shorter and the longer, unless the other direction finds more. Two files of the same bytes are a
+//! pair as well: that of the first by name with each of the others.
 //!
 //! | field | type | meaning |
 //! |---|---|---|
@@ -40,8 +42,8 @@
 //! | `probability`, `evidence_bits` | | of the strongest match of this kind |
 //! | `matches` | list | as `matches` in [`crate::report`]: its `clip` is the interval in `clip`, its `reference` that in `other`; beside it `reference_stream`, the stream of `other` if that has several pictures. Empty for identical files that cannot be decoded |
 //!
-//! A group: one file to keep, and those that match it themselves. A clip of which only a part matches is listed with every clip
-//! that it matches, and may be kept as well.
+//! A group: one file to keep, and those that match it themselves. A clip of which only a part
+//! matches is listed with every clip that it matches, and may be kept as well.
 //!
 //! | field | type | meaning |
 //! |---|---|---|

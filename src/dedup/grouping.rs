@@ -1,10 +1,11 @@
-//! Groups clips by an anchor (pure): never by connected components, which would make one of two strangers who share an intro
-//! with a compilation.
+//! Groups clips by an anchor (pure): never by connected components, which would make one of two
+//! strangers who share an intro with a compilation.
 //!
-//! Clips come in the order in which they are to be kept. The first is an *anchor*, and so is each further one unless an earlier
-//! anchor makes it *redundant*, which takes a match with that anchor itself. The members of an anchor's group are the later
-//! clips that match it: the redundant ones, each with the first anchor that makes it so, and those that share a part with it.
-//! The latter are anchors in their own right, so that what repeats their remaining seconds is found too.
+//! Clips come in the order in which they are to be kept. The first is an *anchor*, and so is each
+//! further one unless an earlier anchor makes it *redundant*, which takes a match with that anchor
+//! itself. The members of an anchor's group are the later clips that match it: the redundant ones,
+//! each with the first anchor that makes it so, and those that share a part with it. The latter are
+//! anchors in their own right, so that what repeats their remaining seconds is found too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -85,10 +86,12 @@ pub fn is_whole(duration_s: f64, rest_s: f64) -> bool {
     rest_s <= (REST_SHARE * duration_s).min(REST_MAX_S)
 }
 
-/// Largest share of a clip, 0..=1, that may be missing from what makes it redundant: matches end a few frames before cuts.
+/// Largest share of a clip, 0..=1, that may be missing from what makes it redundant: matches end a
+/// few frames before cuts.
 const REST_SHARE: f64 = 0.1;
 
-/// Most seconds that may be missing, however long the clip: as long as the shortest passage that is reliably found.
+/// Most seconds that may be missing, however long the clip: as long as the shortest passage that is
+/// reliably found.
 const REST_MAX_S: f64 = 2.0;
 
 #[cfg(test)]

@@ -44,7 +44,8 @@ impl Traits {
     }
 }
 
-/// The numbers of the clips, that to be kept first: references, then by the rule, then in the order given.
+/// The numbers of the clips, that to be kept first: references, then by the rule, then in the order
+/// given.
 pub fn ranked(clips: &[Traits], keep: Keep) -> Vec<usize> {
     let mut ranked: Vec<usize> = (0..clips.len()).collect();
     ranked.sort_by(|&a, &b| compare(&clips[a], &clips[b], keep));

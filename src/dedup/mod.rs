@@ -8,13 +8,13 @@
 //! 5. Clips are ranked by what is to be kept ([`Keep`]) and grouped ([`mod@grouping`]): a group is an anchor and members that
 //!    match the anchor themselves.
 //!
-//! A clip is never compared with itself, and references not with each other. The pairs depend neither on the number of threads
-//! nor on the order of the files. Memory holds one fingerprint a thread; the work folder holds the others, so that a run that
-//! was stopped goes on where it was.
+//! A clip is never compared with itself, and references not with each other. The pairs depend
+//! neither on the number of threads nor on the order of the files. Memory holds one fingerprint a
+//! thread; the work folder holds the others, so that a run that was stopped goes on where it was.
 //!
-//! What a quick search misses is not compared; see [`DedupOptions::candidates`]. Where one clip resembles more than
-//! [`PAIRS_MAX`] others, the strongest are compared, and further ones as long as that finds copies of a clip that is kept;
-//! [`Clip::more_candidates`] counts the rest.
+//! What a quick search misses is not compared; see [`DedupOptions::candidates`]. Where one clip
+//! resembles more than [`PAIRS_MAX`] others, the strongest are compared, and further ones as long
+//! as that finds copies of a clip that is kept; [`Clip::more_candidates`] counts the rest.
 
 mod clips;
 mod contents;
@@ -52,7 +52,8 @@ use work::Work;
 pub struct Input {
     /// The file.
     pub path: PathBuf,
-    /// Whether it is only compared with: it is never a member of a group, and not compared with other references.
+    /// Whether it is only compared with: it is never a member of a group, and not compared with
+    /// other references.
     pub reference: bool,
 }
 
@@ -65,7 +66,8 @@ pub struct DedupOptions<'a> {
     pub work: &'a Path,
     /// Effort with which candidates are looked for among all clips.
     pub candidates: Effort,
-    /// Effort with which candidates are compared. With [`Effort::Fast`], clips are decoded as quickly.
+    /// Effort with which candidates are compared. With [`Effort::Fast`], clips are decoded as
+    /// quickly.
     pub effort: Effort,
     /// Costs of mistakes.
     pub policy: Policy,
@@ -113,8 +115,9 @@ pub enum Stage {
 ///
 /// # Errors
 ///
-/// [`Error::InvalidSetting`](crate::Error::InvalidSetting) for a work folder that cannot be used, [`Error::Io`](crate::Error::Io)
-/// if it cannot be written to, and [`Error::Cancelled`](crate::Error::Cancelled). A file that cannot be read is in
+/// [`Error::InvalidSetting`](crate::Error::InvalidSetting) for a work folder that cannot be used,
+/// [`Error::Io`](crate::Error::Io) if it cannot be written to, and
+/// [`Error::Cancelled`](crate::Error::Cancelled). A file that cannot be read is in
 /// [`Deduplication::failed`], and the rest goes on.
 pub fn dedup(inputs: &[Input], options: &DedupOptions<'_>) -> Result<Deduplication> {
     let started = Instant::now();

@@ -1,4 +1,5 @@
-//! Looks for pairs of clips that share footage: candidates quickly among all, then each pair in full.
+//! Looks for pairs of clips that share footage: candidates quickly among all, then each pair in
+//! full.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -18,8 +19,9 @@ use crate::index::{SearchMode, hex};
 use crate::report::{Interval, MatchKind};
 use crate::{Error, Result};
 
-/// Pairs of one clip that are compared in full whatever they come to, strongest candidates first; further ones are compared in
-/// as large batches, for a clip that is to be kept, as long as the batch before held a copy.
+/// Pairs of one clip that are compared in full whatever they come to, strongest candidates first;
+/// further ones are compared in as large batches, for a clip that is to be kept, as long as the
+/// batch before held a copy.
 pub const PAIRS_MAX: usize = 16;
 
 /// What comparing all clips came to.
@@ -63,7 +65,8 @@ impl Comparison {
         traits(&self.told[number], content)
     }
 
-    /// The pair of a file with the kept one of the same bytes: that of either with the first by name.
+    /// The pair of a file with the kept one of the same bytes: that of either with the first by
+    /// name.
     pub(super) fn identical_pair(&self, file: usize, kept: usize) -> usize {
         self.same.get(&file).or_else(|| self.same.get(&kept)).copied().unwrap_or(0)
     }
@@ -204,8 +207,8 @@ impl Clips<'_> {
         Ok((found, self.compared.load(atomic::Ordering::Relaxed) as u64))
     }
 
-    /// Compares pairs, and takes them out of what is left: searches for the shorter clip in the longer one and, unless that
-    /// finds a copy, for the longer one in the shorter.
+    /// Compares pairs, and takes them out of what is left: searches for the shorter clip in the
+    /// longer one and, unless that finds a copy, for the longer one in the shorter.
     fn compare_pairs(
         &self,
         pairs: BTreeSet<(usize, usize)>,

@@ -1,5 +1,5 @@
-//! The work folder of a search for duplicates: the fingerprints of the clips by SHA-256, so that they need not be in memory
-//! together and a later run need not decode again.
+//! The work folder of a search for duplicates: the fingerprints of the clips by SHA-256, so that
+//! they need not be in memory together and a later run need not decode again.
 //!
 //! | file | content |
 //! |---|---|
@@ -9,7 +9,8 @@
 //! | `clips/SHA256.DETAIL.N.uniq` | the fingerprint of picture N, with its small pictures |
 //! | `index/` | the index of the clips, made anew by each run |
 //!
-//! DETAIL is `full` or `fast`. The folder shows what the clips show; on Unix only its owner may read it.
+//! DETAIL is `full` or `fast`. The folder shows what the clips show; on Unix only its owner may
+//! read it.
 
 use std::fs;
 use std::io::Write as _;
@@ -58,7 +59,8 @@ impl Work {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidSetting`] for a folder with other content, of another version, or in use; [`Error::Io`].
+    /// [`Error::InvalidSetting`] for a folder with other content, of another version, or in use;
+    /// [`Error::Io`].
     pub(super) fn open(dir: &Path, effort: Effort) -> Result<Work> {
         let refuse = |found: &str, expected| {
             let found = format!("{}{found}", dir.display());
@@ -149,7 +151,8 @@ impl Work {
         let path = self.fingerprint_path(sha256, number);
         let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
         let mut found = Fingerprint::from_bytes(&bytes).map_err(|reason| Error::InvalidFingerprint { path, reason })?;
-        // It was made of the clip here, and a quick one has fewer keyframes than one that is handed over.
+        // It was made of the clip here, and a quick one has fewer keyframes than one that is handed
+        // over.
         found.undecoded.retain(|hole| hole.reason != NO_KEYFRAME);
         Ok(found)
     }

@@ -94,7 +94,8 @@ pub(super) fn page(
 
     let mut shown: Vec<Shown<'_>> = Vec::new();
     let pairs = pairs_each(listed.len() + usize::from(report.nearest_non_match.is_some()));
-    // The nearest non-match is what lets a person trust the rest, so that it has frames whatever else has.
+    // The nearest non-match is what lets a person trust the rest, so that it has frames whatever
+    // else has.
     let nearest = report.nearest_non_match.as_ref();
     shown.extend(nearest.map(|found| Shown { found, stream: None, source_stream: None, pairs: 3 }));
     for (i, found) in listed.iter().enumerate() {
@@ -322,5 +323,6 @@ const LINKS_MAX: usize = 8;
 const REASONS_MAX: usize = 40;
 /// Streams that are told of.
 pub(super) const STREAMS_MAX: usize = 8;
-/// Most bytes of all pictures of a page: what is left of [`PAGE_BYTES_MAX`] is more than all of its texts can take.
+/// Most bytes of all pictures of a page: what is left of [`PAGE_BYTES_MAX`] is more than all of its
+/// texts can take.
 pub(super) const PICTURES_MAX: usize = PAGE_BYTES_MAX - 700_000;

@@ -1,7 +1,9 @@
-//! Gathers the frames that a page shows: of the clip, and of each source at the corresponding times.
+//! Gathers the frames that a page shows: of the clip, and of each source at the corresponding
+//! times.
 //!
-//! Files are decoded where the caller decodes strangers' files. A file counts as the one that was checked or indexed only
-//! if it still has that SHA-256. Where a source's file is gone, the small pictures of the index stand in.
+//! Files are decoded where the caller decodes strangers' files. A file counts as the one that was
+//! checked or indexed only if it still has that SHA-256. Where a source's file is gone, the small
+//! pictures of the index stand in.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -183,8 +185,9 @@ fn of_alignment(
     Ok(frames)
 }
 
-/// The source's frames at these times, all put off by the one small shift with which they are most like the clip's: an
-/// alignment is no finer than a frame or two, and a frame beside the right one would look like a difference.
+/// The source's frames at these times, all put off by the one small shift with which they are most
+/// like the clip's: an alignment is no finer than a frame or two, and a frame beside the right one
+/// would look like a difference.
 fn best_shift(
     found: &NonMatch,
     at: &[f64],
@@ -244,7 +247,8 @@ fn times(one: &Shown<'_>) -> Vec<f64> {
     (0..count).map(|i| start + length * (MARGIN + (1.0 - 2.0 * MARGIN) * (0.5 + i as f64) / count as f64)).collect()
 }
 
-/// The same near pictures of the index: when the clip shows what each of them does, and the picture.
+/// The same near pictures of the index: when the clip shows what each of them does, and the
+/// picture.
 fn from_track(track: &PictureTrack, one: &Shown<'_>) -> Vec<(f64, Option<Thumbnail>)> {
     let mut last = None;
     times(one)
@@ -304,8 +308,8 @@ impl File {
         }
     }
 
-    /// The stills at these times in seconds and a little before and behind them. Times of a file with several pictures count
-    /// from the first of them.
+    /// The stills at these times in seconds and a little before and behind them. Times of a file
+    /// with several pictures count from the first of them.
     fn stills(
         &self,
         stream: Option<u32>,
@@ -427,8 +431,8 @@ fn clip_stills(
 const SIDE: usize = 270;
 /// Share of an alignment at each end that shows no frame, since its ends are uncertain.
 const MARGIN: f64 = 0.05;
-/// Shifts of an alignment that are tried to either side, and their step, in seconds: residuals of up to 0.1 were seen, and a
-/// frame of 50 a second lasts as long as the step.
+/// Shifts of an alignment that are tried to either side, and their step, in seconds: residuals of
+/// up to 0.1 were seen, and a frame of 50 a second lasts as long as the step.
 const SHIFTS: i32 = 10;
 const SHIFT_STEP: f64 = 0.02;
 /// A frame that is shown longer than this, in seconds, is met near its start.

@@ -10,7 +10,8 @@ use crate::report::{NonMatch, Rectangle};
 pub(super) struct Map([f64; 6]);
 
 impl Map {
-    /// From the clip's frame, of so many heights' width, to the source's; `None` if the report's numbers make no map.
+    /// From the clip's frame, of so many heights' width, to the source's; `None` if the report's
+    /// numbers make no map.
     pub(super) fn to_source(found: &NonMatch, clip_aspect: f64) -> Option<Map> {
         let orientation = orientation(found);
         let aspect = (clip_aspect as f32).clamp(0.01, 100.0);
@@ -77,8 +78,8 @@ fn orientation(found: &NonMatch) -> Orientation {
     Orientation { turns: turns as u8, mirrored: found.mirrored, warp, negative: found.negative }
 }
 
-/// The clip's part that overlaps the source, in the frame that is mirrored and turned as a quarter turn may; the report
-/// gives it in the clip's own frame.
+/// The clip's part that overlaps the source, in the frame that is mirrored and turned as a quarter
+/// turn may; the report gives it in the clip's own frame.
 fn oriented_part(found: &NonMatch) -> Rectangle {
     let Rectangle { x, y, width, height } = found.geometry.clip;
     let x = if found.mirrored { 1.0 - x - width } else { x };
@@ -123,7 +124,8 @@ mod tests {
         goes(map(|found| found.geometry.reference = crop), (0.5, 0.5), (0.5, 0.4));
         let corner = Rectangle { x: 0.5, y: 0.0, width: 0.5, height: 0.5 };
         goes(map(|found| found.geometry.clip = corner), (0.75, 0.25), (0.5, 0.5));
-        // The report's rectangle is in the clip's own frame: mirrored, the upper right of the clip is the source.
+        // The report's rectangle is in the clip's own frame: mirrored, the upper right of the clip
+        // is the source.
         let both = |found: &mut NonMatch| (found.mirrored, found.geometry.clip) = (true, corner);
         goes(map(both), (1.0, 0.0), (0.0, 0.0));
         goes(map(|found| found.turned_degrees = 348), (0.5, 0.5), (0.5, 0.5));

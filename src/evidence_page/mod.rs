@@ -1,14 +1,18 @@
-//! Makes one self-contained HTML page of an answer, so that a person can see the evidence and judge for themselves.
+//! Makes one self-contained HTML page of an answer, so that a person can see the evidence and judge
+//! for themselves.
 //!
-//! A page needs no network and no script; its policy forbids both. It begins with the answer, then shows the time lines, and
-//! of each match frames of the clip and of the source at corresponding times, the clip's laid over the source's, and the
-//! reasons for and against. What is nearest without being a match is shown in the same way.
+//! A page needs no network and no script; its policy forbids both. It begins with the answer, then
+//! shows the time lines, and of each match frames of the clip and of the source at corresponding
+//! times, the clip's laid over the source's, and the reasons for and against. What is nearest
+//! without being a match is shown in the same way.
 //!
-//! Everything that others wrote comes out as text: names, titles, addresses, reasons. No address is a link. Frames are
-//! decoded where the caller decodes strangers' files ([`Decoding`](crate::Decoding)) and encoded here anew, so that not one
-//! byte of a foreign file reaches a page.
+//! Everything that others wrote comes out as text: names, titles, addresses, reasons. No address is
+//! a link. Frames are decoded where the caller decodes strangers' files
+//! ([`Decoding`](crate::Decoding)) and encoded here anew, so that not one byte of a foreign file
+//! reaches a page.
 //!
-//! A page holds at most [`PAGE_BYTES_MAX`] bytes. What does not fit is left out, and the page says so.
+//! A page holds at most [`PAGE_BYTES_MAX`] bytes. What does not fit is left out, and the page says
+//! so.
 
 mod check;
 mod claimed;
@@ -69,19 +73,20 @@ impl<'a> Options<'a> {
 
 /// The page of a report, as HTML.
 ///
-/// `clip` is the file that was checked, if it is at hand. `index` is the one that was searched; its small pictures stand in
-/// for sources whose files are gone.
+/// `clip` is the file that was checked, if it is at hand. `index` is the one that was searched; its
+/// small pictures stand in for sources whose files are gone.
 ///
 /// # Errors
 ///
-/// [`Error::Cancelled`](crate::Error::Cancelled), and [`Error::CorruptIndex`](crate::Error::CorruptIndex). A file that is
-/// gone, has changed or cannot be decoded is no error: the page says why it lacks its frames.
+/// [`Error::Cancelled`](crate::Error::Cancelled), and
+/// [`Error::CorruptIndex`](crate::Error::CorruptIndex). A file that is gone, has changed or cannot
+/// be decoded is no error: the page says why it lacks its frames.
 pub fn of_report(report: &Report, clip: Option<&Path>, index: Option<&Index>, options: &Options<'_>) -> Result<String> {
     check::page(report, clip, index, options)
 }
 
-/// The page of what a certificate claims, as HTML; it has no frames, since a certificate has none. `key_id` names the key
-/// that is said to have signed it.
+/// The page of what a certificate claims, as HTML; it has no frames, since a certificate has none.
+/// `key_id` names the key that is said to have signed it.
 pub fn of_certificate(statement: &Statement, key_id: &str, lang: Lang) -> String {
     claimed::page(statement, key_id, lang)
 }

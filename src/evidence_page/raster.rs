@@ -36,7 +36,8 @@ impl Picture {
         self.width as f64 / self.height as f64
     }
 
-    /// A picture of this size; `from` says where each of its points lies in this one, as fractions of both.
+    /// A picture of this size; `from` says where each of its points lies in this one, as fractions
+    /// of both.
     fn drawn(&self, width: usize, height: usize, from: impl Fn((f64, f64)) -> Option<(f64, f64)>) -> Picture {
         let mut rgb = Vec::with_capacity(3 * width * height);
         for y in 0..height {
@@ -146,7 +147,8 @@ pub(super) fn lay(clip: &Picture, source: &Picture, found: &NonMatch, to_source:
     Laid { warped, difference: Picture { width, height, rgb }, mean: sum / f64::from(count.max(1)) }
 }
 
-/// The gain and offset of brightness that bring `ours` nearest to `theirs`, first of all pixels and then of those that agree.
+/// The gain and offset of brightness that bring `ours` nearest to `theirs`, first of all pixels and
+/// then of those that agree.
 fn matched(ours: &[f32], theirs: &[f32], shared: &[bool]) -> (f32, f32) {
     let (mut gain, mut offset) = (1.0_f32, 0.0_f32);
     let mut limit = f32::INFINITY;
@@ -201,10 +203,12 @@ const QUICK: usize = 160;
 const QUALITY: u8 = 70;
 /// Differences are shown so many times as bright as they are.
 const AMPLIFIED: f32 = 4.0;
-/// Pixels that differ by more grey levels do not count for brightness and contrast: a caption, a logo.
+/// Pixels that differ by more grey levels do not count for brightness and contrast: a caption, a
+/// logo.
 const AGREEING: f32 = 40.0;
-/// How often gain and offset are fitted, each time to the pixels that agreed with the fit before. With a caption over a seventh of the
-/// frame, the gain is right after eight; three leave it at a third.
+/// How often gain and offset are fitted, each time to the pixels that agreed with the fit before.
+/// With a caption over a seventh of the frame, the gain is right after eight; three leave it at a
+/// third.
 const FITS: usize = 16;
 /// Least and most change of contrast that is compensated.
 const GAIN_MIN: f32 = 0.3;

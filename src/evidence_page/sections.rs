@@ -1,4 +1,5 @@
-//! What else a report says of a clip: its submission, its amount, its quality, its file and streams.
+//! What else a report says of a clip: its submission, its amount, its quality, its file and
+//! streams.
 
 use super::check::STREAMS_MAX;
 use super::text::{Text, clock_of, interval};

@@ -1,8 +1,8 @@
 //! Text that is safe to stand in a page: what is foreign is escaped, isolated and cut (pure).
 //!
-//! [`Text`] is the only value that a template prints without escaping it. It is made of our own words, which are escaped
-//! too, and of foreign text, which keeps nothing that is not seen: control characters, bidirectional marks and invisible
-//! characters become escapes that can be read.
+//! [`Text`] is the only value that a template prints without escaping it. It is made of our own
+//! words, which are escaped too, and of foreign text, which keeps nothing that is not seen: control
+//! characters, bidirectional marks and invisible characters become escapes that can be read.
 
 use std::fmt::{self, Display, Write as _};
 

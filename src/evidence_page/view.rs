@@ -192,7 +192,8 @@ pub(super) fn publication(words: &'static Words, known: &Publication) -> Vec<Fac
     .collect()
 }
 
-/// The sentence of a reason, from its code. What the code does not tell, as of damage, is in the reason's own text.
+/// The sentence of a reason, from its code. What the code does not tell, as of damage, is in the
+/// reason's own text.
 pub(super) fn reason(lang: Lang, reason: &Reason) -> Text {
     let own = Text::foreign(&reason.text);
     let detailed = matches!(reason.code, ReasonCode::Undecoded | ReasonCode::Streams);

@@ -21,7 +21,8 @@ impl Lang {
     }
 }
 
-/// A table of sentences, English and Arabic side by side so that none lacks; `{name}` stands for a value.
+/// A table of sentences, English and Arabic side by side so that none lacks; `{name}` stands for a
+/// value.
 macro_rules! words {
     ($($field:ident: $en:literal, $ar:literal;)*) => {
         pub(super) struct Words { $(pub(super) $field: &'static str,)* }

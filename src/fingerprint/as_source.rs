@@ -1,8 +1,8 @@
-//! Makes of a clip's fingerprint what an index keeps of a source, so that a clip that was decoded to be
-//! checked can be indexed as well.
+//! Makes of a clip's fingerprint what an index keeps of a source, so that a clip that was decoded
+//! to be checked can be indexed as well.
 //!
-//! A clip has twice as many keyframes and more regions than a source: of these, as many are taken as
-//! a source would have. A clip of which no small pictures are known gives none.
+//! A clip has twice as many keyframes and more regions than a source: of these, as many are taken
+//! as a source would have. A clip of which no small pictures are known gives none.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -18,8 +18,8 @@ use crate::media::{Decoded, Frame};
 use crate::sample::CORPUS_INTERVAL;
 
 impl Fingerprint {
-    /// What an index keeps of the clip, as of a source: keyframes at most [`CORPUS_INTERVAL`] apart,
-    /// if the clip has them that close, with the strongest [`SOURCE_REGIONS`] regions each.
+    /// What an index keeps of the clip, as of a source: keyframes at most [`CORPUS_INTERVAL`]
+    /// apart, if the clip has them that close, with the strongest [`SOURCE_REGIONS`] regions each.
     pub fn to_source(&self) -> SourceFingerprint {
         let kept = self.sparse();
         let mut tracker = Tracker::new(CORPUS_INTERVAL.max(self.interval));

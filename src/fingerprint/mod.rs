@@ -248,7 +248,8 @@ pub fn pictures_of_clip(path: &Path, decoding: &Decoding, cancel: Option<&Atomic
     pictures::of(path, QUERY_INTERVAL, detail, decoding, Measures::None, cancel)
 }
 
-/// Does the same, and measures what makes the price of the clip while it is decoded ([`Picture::quality`]).
+/// Does the same, and measures what makes the price of the clip while it is decoded
+/// ([`Picture::quality`]).
 ///
 /// # Errors
 ///
@@ -288,7 +289,8 @@ pub fn sketches_of_clip(path: &Path, decoding: &Decoding, cancel: Option<&Atomic
     pictures::of(path, 2 * QUERY_INTERVAL, detail, decoding, Measures::None, cancel)
 }
 
-/// Makes the fingerprint of the picture that these streams of an open clip give one after the other, and measures each stream.
+/// Makes the fingerprint of the picture that these streams of an open clip give one after the
+/// other, and measures each stream.
 #[allow(clippy::too_many_arguments, reason = "which clip, how closely, and where")]
 fn made(
     source: &Source,

@@ -30,8 +30,8 @@ impl Index {
     /// Sorted by query, video and run. The work is spread over rayon's threads.
     ///
     /// # Errors
-    /// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if something is damaged that the search looks at; there is no
-    /// partial answer.
+    /// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if something is damaged that the search
+    /// looks at; there is no partial answer.
     pub fn near(&self, queries: &[Key], radius: u32) -> Result<Vec<Neighbour>> {
         self.near_in_role(queries, radius, self.searched_role())
     }

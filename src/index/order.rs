@@ -33,8 +33,8 @@ impl Writer {
     }
 
     /// As [`Writer::maintain`], but merges all that can be: afterwards no removed video takes
-    /// space, and neighbouring segments of less than half of [`SEGMENT_MAX_KEYS`](super::SEGMENT_MAX_KEYS) are one as far as
-    /// that allows.
+    /// space, and neighbouring segments of less than half of
+    /// [`SEGMENT_MAX_KEYS`](super::SEGMENT_MAX_KEYS) are one as far as that allows.
     ///
     /// # Errors
     /// Those of [`Writer::maintain`].

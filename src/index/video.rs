@@ -68,8 +68,8 @@ pub enum Role {
     Source,
     /// Material that proves nothing, whoever shows it: a stock intro, a station's graphics, a slate, a test pattern.
     Benign,
-    /// A video that somebody offered: a copy of it is offered twice, and not published. An index that
-    /// holds submissions holds no sources.
+    /// A video that somebody offered: a copy of it is offered twice, and not published. An index
+    /// that holds submissions holds no sources.
     Submission,
 }
 

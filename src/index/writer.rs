@@ -172,8 +172,9 @@ impl Writer {
     /// a picture of what moves in it some 116.
     ///
     /// # Errors
-    /// [`Error::InvalidSetting`] if the video alone has more runs than a segment may have ([`SEGMENT_MAX_KEYS`]), and
-    /// [`Error::OtherRole`] if it is a source and the index holds submissions, or the reverse.
+    /// [`Error::InvalidSetting`] if the video alone has more runs than a segment may have
+    /// ([`SEGMENT_MAX_KEYS`]), and [`Error::OtherRole`] if it is a source and the index holds
+    /// submissions, or the reverse.
     pub fn add(&mut self, video: Video, runs: Vec<Run>) -> Result<bool> {
         self.add_as(Role::Source, video, runs, &Motion::default())
     }

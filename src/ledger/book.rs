@@ -1,7 +1,9 @@
-//! The ledger: submissions in the order of their receipt, and all that happens to them, as a chain of rows.
+//! The ledger: submissions in the order of their receipt, and all that happens to them, as a chain
+//! of rows.
 //!
-//! A change is one transaction, which appends to the chain and brings the other tables up to date. What is durable when a call
-//! returns was done as a whole. The tables beside the chain can be made of it; [`Ledger::verify`] compares them.
+//! A change is one transaction, which appends to the chain and brings the other tables up to date.
+//! What is durable when a call returns was done as a whole. The tables beside the chain can be made
+//! of it; [`Ledger::verify`] compares them.
 
 mod changes;
 mod rows;
@@ -86,11 +88,12 @@ pub struct Standings {
 impl Ledger {
     /// Opens a ledger; with `create`, makes one where there is none.
     ///
-    /// `patience` is how long another writer is waited for. Times are those of `clock`, or of the server.
+    /// `patience` is how long another writer is waited for. Times are those of `clock`, or of the
+    /// server.
     ///
     /// # Errors
-    /// [`Error::NoLedger`], [`Error::IncompatibleLedger`], [`Error::LedgerBusy`], [`Error::CorruptLedger`] and
-    /// [`Error::Ledger`].
+    /// [`Error::NoLedger`], [`Error::IncompatibleLedger`], [`Error::LedgerBusy`],
+    /// [`Error::CorruptLedger`] and [`Error::Ledger`].
     pub fn open(place: &Place, patience: Duration, clock: fn() -> SystemTime, create: bool) -> Result<Ledger> {
         Ok(Ledger { store: store::open(place, patience, clock, create)?, name: place.shown() })
     }
@@ -108,15 +111,15 @@ impl Ledger {
         self.store.now_ms()
     }
 
-    /// Gives a submission its number, or finds the one that it has: the same bytes of the same creator are one submission
-    /// as long as it is not withdrawn.
+    /// Gives a submission its number, or finds the one that it has: the same bytes of the same
+    /// creator are one submission as long as it is not withdrawn.
     ///
-    /// When this returns, the number is durable. The worker has it for `lease`, and is to renew that. The second value is
-    /// whether the number is new.
+    /// When this returns, the number is durable. The worker has it for `lease`, and is to renew
+    /// that. The second value is whether the number is new.
     ///
     /// # Errors
-    /// [`Error::InvalidSetting`] for a name that is empty, too long, or has characters that are not shown, and those of the
-    /// database.
+    /// [`Error::InvalidSetting`] for a name that is empty, too long, or has characters that are not
+    /// shown, and those of the database.
     pub fn receive(&mut self, receipt: &Receipt, worker: &Worker, lease: Duration) -> Result<(Submission, bool)> {
         named("creator (--by)", &receipt.by)?;
         if let Some(reference) = &receipt.reference {
@@ -140,7 +143,8 @@ impl Ledger {
         })
     }
 
-    /// Makes a worker the one that works on a submission, unless another one that is alive does; whether it is so.
+    /// Makes a worker the one that works on a submission, unless another one that is alive does;
+    /// whether it is so.
     ///
     /// # Errors
     /// Those of the database.
@@ -248,7 +252,8 @@ impl Ledger {
         })
     }
 
-    /// Earlier submissions that stand and have the same bytes; the word of a fingerprint is not enough.
+    /// Earlier submissions that stand and have the same bytes; the word of a fingerprint is not
+    /// enough.
     pub(super) fn same_bytes_below(&mut self, sha256: &str, number: u64) -> Result<Vec<u64>> {
         self.read(|tables| {
             let rows = tables.query(sql::SAME_BYTES_BELOW, &[sha256.into(), number.into()])?;
@@ -256,7 +261,8 @@ impl Ledger {
         })
     }
 
-    /// The submission of an entry of the index, and when the entry begins in its clip; `None` if the entry is unknown.
+    /// The submission of an entry of the index, and when the entry begins in its clip; `None` if
+    /// the entry is unknown.
     pub(super) fn entry(&mut self, digest: &str) -> Result<Option<(Submission, u64)>> {
         self.read(|tables| {
             let rows = tables.query(sql::ENTRY, &[digest.into()])?;
@@ -269,7 +275,8 @@ impl Ledger {
         self.read(|tables| entries(tables, number))
     }
 
-    /// The entries of all submissions in order of their digests, with where these stand: at most a thousand after one.
+    /// The entries of all submissions in order of their digests, with where these stand: at most a
+    /// thousand after one.
     pub(super) fn entries_after(&mut self, digest: &str) -> Result<Vec<(String, u64, Standing)>> {
         self.read(|tables| {
             let rows = tables.query(sql::ENTRIES_AFTER, &[digest.into()])?;

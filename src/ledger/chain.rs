@@ -1,9 +1,10 @@
 //! The hash that ties each row of the ledger to the one before it (pure).
 //!
-//! A row's hash is the SHA-256 of [`DOMAIN`], the hash of the row before it (32 zero bytes for the first), and the row's
-//! fields in order: `seq`, `at_ms` and `submission` as 8 bytes, little-endian, `kind` and `body` as their length in 8 bytes,
-//! little-endian, and their bytes in UTF-8. So no two different rows have the same encoding, and none can be
-//! changed, taken out, put in or moved without changing all hashes after it.
+//! A row's hash is the SHA-256 of [`DOMAIN`], the hash of the row before it (32 zero bytes for the
+//! first), and the row's fields in order: `seq`, `at_ms` and `submission` as 8 bytes,
+//! little-endian, `kind` and `body` as their length in 8 bytes, little-endian, and their bytes in
+//! UTF-8. So no two different rows have the same encoding, and none can be changed, taken out, put
+//! in or moved without changing all hashes after it.
 
 use sha2::{Digest as _, Sha256};
 

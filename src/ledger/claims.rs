@@ -1,7 +1,8 @@
 //! Which seconds of a submission can be claimed, given what it shares with others (pure).
 //!
-//! A submission is *eligible* for its unpublished seconds. Each pair of submissions that share seconds says which of the one
-//! show which of the other. What another submission holds is deducted:
+//! A submission is *eligible* for its unpublished seconds. Each pair of submissions that share
+//! seconds says which of the one show which of the other. What another submission holds is
+//! deducted:
 //!
 //! - An earlier submission that stands holds all that it is eligible for, and what it repeats, whether or not it was paid for it:
 //!   if not, somebody before it holds that.
@@ -12,7 +13,8 @@
 //! - A later submission holds what it has claimed. Pairs with later ones are looked for only when a clip confirms its
 //!   fingerprint.
 //!
-//! So no second is claimed twice, whatever is withdrawn or decided by people, and in whatever order.
+//! So no second is claimed twice, whatever is withdrawn or decided by people, and in whatever
+//! order.
 
 use std::collections::HashMap;
 
@@ -95,10 +97,11 @@ pub struct Facts {
     pub standing: Standing,
     /// Its unpublished seconds; none if it is inconclusive.
     pub eligible: Intervals,
-    /// Its seconds that it holds and is not paid for: those that show again what it has shown, and the unpublished ones if it is
-    /// inconclusive.
+    /// Its seconds that it holds and is not paid for: those that show again what it has shown, and
+    /// the unpublished ones if it is inconclusive.
     pub repeated: Intervals,
-    /// Whether it is inconclusive: it then holds its seconds against others, and its creator may offer them again.
+    /// Whether it is inconclusive: it then holds its seconds against others, and its creator may
+    /// offer them again.
     pub inconclusive: bool,
     /// Its published seconds.
     pub published: Intervals,
@@ -402,11 +405,12 @@ fn remainders(rest: &Intervals, deductions: &[Deduction]) -> Intervals {
     if rest.without(&short).total_ms() < JUDGED_MS { rest.clone() } else { short }
 }
 
-/// Minimum length of what is left between deductions, in ms: frames of a source are kept once a second, and the ends of what it shares are
-/// known no better.
+/// Minimum length of what is left between deductions, in ms: frames of a source are kept once a
+/// second, and the ends of what it shares are known no better.
 pub const REMAINDER_MS: u64 = 1_000;
 
-/// Minimum length of what is left in all, in ms: as of a clip that can be judged ([`Policy`](crate::verdict::Policy)).
+/// Minimum length of what is left in all, in ms: as of a clip that can be judged
+/// ([`Policy`](crate::verdict::Policy)).
 pub const JUDGED_MS: u64 = 2_000;
 
 #[cfg(test)]

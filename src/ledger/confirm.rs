@@ -19,12 +19,12 @@ use crate::{Error, Result};
 impl Intake<'_> {
     /// Confirms the fingerprint of a submission by its clip.
     ///
-    /// The clip must show what the fingerprint was made of. It is then searched for anew, and what it claims is what both
-    /// the fingerprint and the clip allow.
+    /// The clip must show what the fingerprint was made of. It is then searched for anew, and what
+    /// it claims is what both the fingerprint and the clip allow.
     ///
     /// # Errors
-    /// [`Error::LedgerRefused`] if the clip is another one, or the submission is no fingerprint of this creator, and those of
-    /// [`Intake::answer`].
+    /// [`Error::LedgerRefused`] if the clip is another one, or the submission is no fingerprint of
+    /// this creator, and those of [`Intake::answer`].
     pub fn confirm(
         &self,
         ledger: &mut Ledger,
@@ -60,7 +60,8 @@ impl Intake<'_> {
             let reason = format!("{}: is not the clip of submission {number}: {differs}", offer.file.display());
             return Err(Error::LedgerRefused { reason });
         }
-        // Who came between has claims that the fingerprint may have hidden: all numbers are looked at.
+        // Who came between has claims that the fingerprint may have hidden: all numbers are looked
+        // at.
         let shelf = Shelf::of(&self.books);
         let _turn = shelf.turn(&|| self.pause())?;
         let (step, among) = Step::compare(ledger, &shelf)?;
@@ -75,7 +76,8 @@ impl Intake<'_> {
         let pictures = shelf::named(&there, CONFIRMING, prepared.looked.shown());
         let (entries, state) = shelf.put(&there, &pictures, &step.leftover)?;
         let old: Vec<String> = ledger.entries_of(number)?.into_iter().map(|entry| entry.digest).collect();
-        // The fingerprint was searched for too, and what it had in common with others stays in common.
+        // The fingerprint was searched for too, and what it had in common with others stays in
+        // common.
         let before = ledger.standings(number)?;
         let known = |pair: &Pair| pairs.iter().any(|other| other.other == pair.other && other.here == pair.here);
         let kept: Vec<_> = before.pairs.iter().filter(|pair| !known(pair)).cloned().collect();

@@ -6,8 +6,8 @@
 //!    index, and then its answer into the ledger. So it is compared with all that came before it and with nothing else, and the
 //!    answer is the same however many workers there are.
 //!
-//! A worker that waits for its turn takes over what a dead one has left. If the file is gone or changed by then, that number
-//! lapses, and blocks nobody.
+//! A worker that waits for its turn takes over what a dead one has left. If the file is gone or
+//! changed by then, that number lapses, and blocks nobody.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,8 +63,8 @@ pub struct Intake<'a> {
     pub index: &'a Index,
     /// How clips are decoded and searched for.
     pub options: &'a CheckOptions<'a>,
-    /// How long a worker has a submission before another may take it over; it is renewed while the worker lives. At
-    /// least a second.
+    /// How long a worker has a submission before another may take it over; it is renewed while the
+    /// worker lives. At least a second.
     pub lease: Duration,
     /// Told what goes on.
     pub notice: &'a (dyn Fn(Notice<'_>) + Sync),
@@ -167,8 +167,8 @@ impl<'a> Intake<'a> {
     /// Gives what is offered its number; see [`Ledger::receive`].
     ///
     /// # Errors
-    /// Those of [`Decoding::open`](crate::Decoding::open), [`Error::IsFingerprint`] where a clip is asked for, and those of
-    /// [`Ledger::receive`].
+    /// Those of [`Decoding::open`](crate::Decoding::open), [`Error::IsFingerprint`] where a clip is
+    /// asked for, and those of [`Ledger::receive`].
     pub fn receive(&self, ledger: &mut Ledger, offer: &Offer<'_>) -> Result<Received> {
         let receipt = self.receipt(offer)?;
         let worker = Worker::new()?;
@@ -187,12 +187,12 @@ impl<'a> Intake<'a> {
         Ok(Received { submission, is_new, file: offer.file.to_owned(), worker })
     }
 
-    /// Works on a submission until it has its answer, or waits for whoever does; with `terms`, says it in the words of
-    /// a certificate too.
+    /// Works on a submission until it has its answer, or waits for whoever does; with `terms`, says
+    /// it in the words of a certificate too.
     ///
     /// # Errors
-    /// Those of [`check`](crate::check()), and [`Error::LedgerOutOfStep`]. If they are of the file, the submission has failed;
-    /// otherwise it is left for the next worker.
+    /// Those of [`check`](crate::check()), and [`Error::LedgerOutOfStep`]. If they are of the file,
+    /// the submission has failed; otherwise it is left for the next worker.
     pub fn answer(&self, ledger: &mut Ledger, received: &Received, terms: Option<&Terms<'_>>) -> Result<Answer> {
         let (number, worker) = (received.submission.number, &received.worker);
         self.kept_alive(worker, || {
@@ -306,7 +306,8 @@ impl<'a> Intake<'a> {
         prepared: &Prepared,
     ) -> Result<Vec<Pair>> {
         let Some(among) = among else { return Ok(Vec::new()) };
-        // Its own entries, if a worker died before it could say so, and those of submissions that have ended.
+        // Its own entries, if a worker died before it could say so, and those of submissions that
+        // have ended.
         let own = (0..2 * CONFIRMING).map(|picture| shelf::entry_digest(of.number, picture, &of.sha256));
         let listed = ledger.entries_of(of.number)?;
         let others = listed.iter().map(|entry| &entry.digest).chain(leftover);
@@ -368,7 +369,8 @@ impl<'a> Intake<'a> {
         Ok(Prepared { looked: Looked::Clip(Box::new(looked)), report, certified })
     }
 
-    /// Waits until all smaller numbers have their answers, and works on those that nobody works on any more.
+    /// Waits until all smaller numbers have their answers, and works on those that nobody works on
+    /// any more.
     fn wait_for_turn(&self, ledger: &mut Ledger, number: u64, worker: &Worker) -> Result<()> {
         let mut told = None;
         while let Some(open) = ledger.open_below(number)? {
@@ -471,7 +473,8 @@ impl<'a> Intake<'a> {
                     if ledger.is_none() {
                         ledger = books.open(false).ok();
                     }
-                    // What cannot be renewed now can be in a while; at the worst another worker does the work again.
+                    // What cannot be renewed now can be in a while; at the worst another worker
+                    // does the work again.
                     if let Some(open) = &mut ledger
                         && open.renew(worker, lease).is_err()
                     {
@@ -498,8 +501,8 @@ impl<'a> Intake<'a> {
     }
 }
 
-/// Decodes a clip that has this SHA-256: all keys of it, whatever the effort of the search, because later submissions are held against
-/// them.
+/// Decodes a clip that has this SHA-256: all keys of it, whatever the effort of the search, because
+/// later submissions are held against them.
 pub(super) fn decoded(file: &Path, sha256: &str, options: &CheckOptions<'_>) -> Result<ClipPictures> {
     let looked = pictures_for(file, options)?;
     if looked.pictures.iter().any(|picture| hex(picture.fingerprint.sha256()) != sha256) {

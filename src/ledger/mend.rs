@@ -1,4 +1,5 @@
-//! Keeps the ledger and the index of its submissions in step: removes what was withdrawn, and mends what differs.
+//! Keeps the ledger and the index of its submissions in step: removes what was withdrawn, and mends
+//! what differs.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -41,8 +42,8 @@ pub fn check_step(ledger: &mut Ledger, books: &Books<'_>) -> Result<()> {
 /// Takes a submission back, and removes its keys and pictures from the index of the submissions.
 ///
 /// # Errors
-/// Those of [`Ledger::withdraw`]. With those of the index, the submission is withdrawn, and the next call that changes the index
-/// removes its keys.
+/// Those of [`Ledger::withdraw`]. With those of the index, the submission is withdrawn, and the
+/// next call that changes the index removes its keys.
 pub fn withdraw(
     ledger: &mut Ledger,
     books: &Books<'_>,
@@ -60,9 +61,10 @@ pub fn withdraw(
     if step.is_whole() { step::note(ledger, state.as_ref()) } else { Ok(()) }
 }
 
-/// Mends what differs between the ledger and the index of its submissions: leftovers are removed, and entries that are missing
-/// are made anew of the clips where the ledger says they are, or of those of `clips` that are the same bytes. What only
-/// the index knows is taken into the ledger if `adopts`.
+/// Mends what differs between the ledger and the index of its submissions: leftovers are removed,
+/// and entries that are missing are made anew of the clips where the ledger says they are, or of
+/// those of `clips` that are the same bytes. What only the index knows is taken into the ledger if
+/// `adopts`.
 ///
 /// # Errors
 /// Those of the ledger and the index. A clip that cannot be decoded is counted as missing.

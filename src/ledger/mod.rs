@@ -1,15 +1,17 @@
 //! Keeps who offered which seconds first, so that none is paid for twice.
 //!
-//! A *submission* is a clip that a creator offers. It gets its number at receipt, before anything else is done with it; of two,
-//! the smaller number was first, whatever the dates of files say. It is held against what is public and against all smaller
-//! numbers, and *claims* the seconds that are left, by intervals of milliseconds.
+//! A *submission* is a clip that a creator offers. It gets its number at receipt, before anything
+//! else is done with it; of two, the smaller number was first, whatever the dates of files say. It
+//! is held against what is public and against all smaller numbers, and *claims* the seconds that
+//! are left, by intervals of milliseconds.
 //!
 //! - [`Ledger`] keeps submissions, claims and decisions in SQLite or PostgreSQL, and each event as a row of a chain of hashes.
 //! - [`Intake`] is the way of a submission through receipt, work and its turn, for any number of workers.
 //! - [`settle`] says what a submission can claim (pure).
 //! - [`verify()`] walks the chain, and compares the tables with it.
 //!
-//! The keys of the submissions are in an index of their own beside the ledger, so that no search for what is public meets them.
+//! The keys of the submissions are in an index of their own beside the ledger, so that no search
+//! for what is public meets them.
 //!
 //! What this does not do: pay, decide disputes, or know who a creator is.
 

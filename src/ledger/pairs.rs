@@ -15,15 +15,16 @@ pub(super) struct Whose {
     pub(super) duration_ms: u64,
 }
 
-/// The pairs of a report. `whose` gives the submission of a source, by the digest that names it in the index; `None` for one that
-/// does not count.
+/// The pairs of a report. `whose` gives the submission of a source, by the digest that names it in
+/// the index; `None` for one that does not count.
 pub(super) fn pairs(report: &Report, mut whose: impl FnMut(&str) -> Option<Whose>) -> Vec<Pair> {
     let mut pairs: Vec<Pair> = report
         .matches
         .iter()
         .filter_map(|found| Some(pair(found, whose(&found.alignment.source.sha256)?, report.clip.duration_s)))
         .collect();
-    // What the verdict counts to a copy beyond its own ends: short holes, and what lies next to it and cannot be told from it.
+    // What the verdict counts to a copy beyond its own ends: short holes, and what lies next to it
+    // and cannot be told from it.
     for (kind, code) in [(PairKind::Copy, ReasonCode::Beside), (PairKind::Undecided, ReasonCode::Undecided)] {
         let taken: Intervals = report
             .spans
@@ -46,7 +47,8 @@ fn pair(found: &Match, other: Whose, duration_s: f64) -> Pair {
     let here = Interval::of_seconds(alignment.clip.start_s, alignment.clip.end_s);
     let there = Interval::of_seconds(alignment.reference.start_s, alignment.reference.end_s);
     let there = Interval::new(there.start_ms + other.start_ms, there.end_ms + other.start_ms);
-    // Its ends are known to within a keyframe: it may go on for as long where the other submission does.
+    // Its ends are known to within a keyframe: it may go on for as long where the other submission
+    // does.
     let (before, after) = (there.start_ms, other.duration_ms.saturating_sub(there.end_ms));
     let (before, after) = if alignment.speed < 0.0 { (after, before) } else { (before, after) };
     let whole = Interval::new(
@@ -71,7 +73,8 @@ fn pair(found: &Match, other: Whose, duration_s: f64) -> Pair {
     }
 }
 
-/// Gives each part of what is taken that no pair of a kind covers to the pairs of that kind that it touches.
+/// Gives each part of what is taken that no pair of a kind covers to the pairs of that kind that it
+/// touches.
 fn extend(pairs: &mut [Pair], kind: PairKind, taken: &Intervals) {
     let covered: Intervals =
         pairs.iter().filter(|pair| pair.kind == kind).flat_map(|pair| pair.covers.iter()).collect();
@@ -107,8 +110,8 @@ pub(super) fn identical(other: u64, duration_ms: u64) -> Pair {
     }
 }
 
-/// How much further than it was found what two submissions share may go, in ms: half a second, in which at least one frame of a clip was
-/// compared.
+/// How much further than it was found what two submissions share may go, in ms: half a second, in
+/// which at least one frame of a clip was compared.
 const EDGE_MS: u64 = 500;
 
 /// Evidence of equal SHA-256s.

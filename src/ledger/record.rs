@@ -85,7 +85,8 @@ pub(super) struct Decided {
     pub(super) pairs: Vec<Pair>,
     pub(super) entries: Vec<Entry>,
     pub(super) claims: Vec<Claim>,
-    /// The state of the public index that was searched; none for what only the index of the submissions knows.
+    /// The state of the public index that was searched; none for what only the index of the
+    /// submissions knows.
     pub(super) index: Option<State>,
     /// SHA-256 of the report as it is kept, if there is one.
     pub(super) report_sha256: Option<String>,

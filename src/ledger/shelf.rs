@@ -1,8 +1,8 @@
 //! The keys of the submissions: an index of its own beside the ledger.
 //!
-//! Each picture of a submission is an *entry*, named by a digest of the submission's number and bytes. So the same bytes can
-//! be there twice, of two creators, and no entry tells where its clip lies. An entry has the role
-//! [`Role::Submission`], and no search for what is published meets it.
+//! Each picture of a submission is an *entry*, named by a digest of the submission's number and
+//! bytes. So the same bytes can be there twice, of two creators, and no entry tells where its clip
+//! lies. An entry has the role [`Role::Submission`], and no search for what is published meets it.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -64,8 +64,9 @@ impl Shelf {
         &self.dir
     }
 
-    /// Waits until nobody else searches among the submissions to add to them: what two had found at the same time, neither would
-    /// have found of the other. `stop` is asked again and again, and its error ends the waiting.
+    /// Waits until nobody else searches among the submissions to add to them: what two had found at
+    /// the same time, neither would have found of the other. `stop` is asked again and again, and
+    /// its error ends the waiting.
     pub(super) fn turn(&self, stop: &dyn Fn() -> Result<()>) -> Result<Turn> {
         let mut path = self.dir.clone().into_os_string();
         path.push(".turn");
@@ -92,7 +93,8 @@ impl Shelf {
             return Ok(None);
         }
         let index = Index::open(&self.dir)?;
-        // Before anything gets a number: a folder of published videos is a slip of the command line.
+        // Before anything gets a number: a folder of published videos is a slip of the command
+        // line.
         if index.searched_role() != Role::Submission && index.state().videos > 0 {
             return Err(Error::OtherRole { path: self.dir.clone(), role: index.searched_role().plural() });
         }
@@ -140,7 +142,8 @@ impl Shelf {
             entries.push(entry);
         }
         writer.commit()?;
-        // What has piled up is merged as it does, so that the index does not come to have a file for each submission.
+        // What has piled up is merged as it does, so that the index does not come to have a file
+        // for each submission.
         writer.maintain(&never)?;
         let state = writer.commit()?;
         Ok((entries, State { root: state.root, generation: state.generation }))
@@ -193,8 +196,8 @@ fn remove(writer: &mut Writer, digests: &[String]) -> Result<()> {
     digests.iter().try_for_each(|digest| writer.remove_as(Role::Submission, digest).map(drop))
 }
 
-/// What names an entry: SHA-256 over a fixed text, the submission's number, the picture's, and the SHA-256 of the clip in
-/// hexadecimal.
+/// What names an entry: SHA-256 over a fixed text, the submission's number, the picture's, and the
+/// SHA-256 of the clip in hexadecimal.
 pub fn entry_digest(number: u64, picture: u32, clip_sha256: &str) -> [u8; 32] {
     let mut hash = Sha256::new_with_prefix(b"uniq-submission-1\n");
     hash.update(number.to_le_bytes());

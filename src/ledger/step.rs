@@ -1,7 +1,7 @@
 //! Whether the ledger and the index of its submissions are of the same time.
 //!
-//! After each change the ledger keeps the root and the generation of the index. As long as both are the same, all is well, whatever
-//! the ledger holds. Otherwise entries are compared one by one.
+//! After each change the ledger keeps the root and the generation of the index. As long as both are
+//! the same, all is well, whatever the ledger holds. Otherwise entries are compared one by one.
 
 use std::collections::HashMap;
 
@@ -26,7 +26,8 @@ pub(super) struct Step {
 impl Step {
     /// Compares the two; the index is the second value.
     ///
-    /// What other processes do meanwhile is no difference: it is looked at again before one is told.
+    /// What other processes do meanwhile is no difference: it is looked at again before one is
+    /// told.
     pub(super) fn compare(ledger: &mut Ledger, shelf: &Shelf) -> Result<(Step, Option<Index>)> {
         for attempt in 1.. {
             // The ledger first: an entry is in the index before the ledger says so.
@@ -162,5 +163,6 @@ pub(super) fn note(ledger: &mut Ledger, index: Option<&State>) -> Result<()> {
 /// How often the two are compared before a difference is told.
 const ATTEMPTS: usize = 4;
 
-/// Numbers from which on the pictures of a clip count that confirms a fingerprint; more than any clip has.
+/// Numbers from which on the pictures of a clip count that confirms a fingerprint; more than any
+/// clip has.
 pub(super) const CONFIRMING: u32 = 16;

@@ -1,7 +1,8 @@
 //! Walks the chain from its first row, and compares the tables with what it says.
 //!
-//! Rows that were changed, taken out, put in or moved do not fit, and neither does a table that says something else than the chain.
-//! That the last rows were cut off can only be noticed by who has kept a later [`Head`] elsewhere.
+//! Rows that were changed, taken out, put in or moved do not fit, and neither does a table that
+//! says something else than the chain. That the last rows were cut off can only be noticed by who
+//! has kept a later [`Head`] elsewhere.
 
 use std::collections::BTreeMap;
 
@@ -70,7 +71,8 @@ struct Said {
 /// Verifies a ledger; with `expected`, also that its chain begins with what that commits to.
 ///
 /// # Errors
-/// [`Error::CorruptLedger`], which names the first row that does not fit, and those of the database.
+/// [`Error::CorruptLedger`], which names the first row that does not fit, and those of the
+/// database.
 pub fn verify(ledger: &mut Ledger, expected: Option<&Head>) -> Result<Verified> {
     if let Some(damage) = ledger.damage()? {
         let what = "its pages".to_owned();

@@ -50,7 +50,8 @@ impl Worker {
     }
 }
 
-/// What tells this host's numbers of processes from those of others: its boot and its namespace of processes.
+/// What tells this host's numbers of processes from those of others: its boot and its namespace of
+/// processes.
 fn host() -> Option<String> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
@@ -58,7 +59,8 @@ fn host() -> Option<String> {
     Some(format!("{}.{namespace}", boot.trim()))
 }
 
-/// When a process started, in ticks since the boot; `None` if there is none, or it has ended and nobody has noticed.
+/// When a process started, in ticks since the boot; `None` if there is none, or it has ended and
+/// nobody has noticed.
 fn started(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name, in brackets, may hold anything.

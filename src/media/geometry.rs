@@ -41,7 +41,8 @@ impl Orientation {
         best.0
     }
 
-    /// Whether columns and rows change places, columns are read from the right, and rows from the bottom.
+    /// Whether columns and rows change places, columns are read from the right, and rows from the
+    /// bottom.
     pub(super) fn parts(self) -> (bool, bool, bool) {
         (self.transposed, self.columns_reversed, self.rows_reversed)
     }

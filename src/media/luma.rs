@@ -81,8 +81,9 @@ impl LumaScaler {
         self.scale_to(out, picture, orientation)
     }
 
-    /// Makes the colour still of `picture`, upright and with square pixels, whose short side is at most `side` pixels:
-    /// columns, rows, and red, green and blue of each pixel. The error is that of [`LumaScaler::scale`].
+    /// Makes the colour still of `picture`, upright and with square pixels, whose short side is at
+    /// most `side` pixels: columns, rows, and red, green and blue of each pixel. The error is that
+    /// of [`LumaScaler::scale`].
     pub(super) fn colour(
         &mut self,
         picture: &Video,
@@ -154,11 +155,11 @@ impl Scaler {
         let row = if self.key.colour.is_some() { 3 * out_width } else { out_width };
         let stride = row.next_multiple_of(STRIDE_ALIGNMENT);
         let mut padded = vec![0_u8; stride * out_height + STRIDE_ALIGNMENT];
-        // SAFETY: `picture` is a decoded frame of the size and format in `self.key` (compared by the caller), so its
-        // data pointers and strides describe `height` rows of every plane of that format, and plane 0 seen as the
-        // grey format `view` has the same rows and sample size (`source_of`). The output, grey or RGB24, has `out_height`
-        // rows of `stride` bytes, none shorter than its pixels, and one more register's width. Nothing is kept after the
-        // call.
+        // SAFETY: `picture` is a decoded frame of the size and format in `self.key` (compared by
+        // the caller), so its data pointers and strides describe `height` rows of every plane of
+        // that format, and plane 0 seen as the grey format `view` has the same rows and sample size
+        // (`source_of`). The output, grey or RGB24, has `out_height` rows of `stride` bytes, none
+        // shorter than its pixels, and one more register's width. Nothing is kept after the call.
         let rows = unsafe {
             let frame = picture.as_ptr();
             if (*frame).data[0].is_null() {
@@ -216,7 +217,8 @@ fn set_ranges(context: &mut scaling::Context, matrix: i32, full: bool) {
     }
 }
 
-/// The matrix that makes RGB of a picture, by FFmpeg's number; where nothing tells, the one of its size, as players do.
+/// The matrix that makes RGB of a picture, by FFmpeg's number; where nothing tells, the one of its
+/// size, as players do.
 fn matrix_of(picture: &Video) -> i32 {
     use ffmpeg::color::Space;
     match picture.color_space() {

@@ -103,8 +103,9 @@ pub trait Selector {
     fn wants_picture(&mut self, _time: Duration) -> Option<usize> {
         None
     }
-    /// The most pixels of the short side of the colour still that is wanted of the candidate at `time`; `None` for no
-    /// still. Called once per candidate, with the time of the candidate after it as in [`Selector::wants`].
+    /// The most pixels of the short side of the colour still that is wanted of the candidate at
+    /// `time`; `None` for no still. Called once per candidate, with the time of the candidate after
+    /// it as in [`Selector::wants`].
     fn wants_still(&mut self, _time: Duration, _next: Option<Duration>) -> Option<usize> {
         None
     }

@@ -1,7 +1,9 @@
-//! Decides which groups of pictures have to be decoded for the frames that are shown at given moments (pure).
+//! Decides which groups of pictures have to be decoded for the frames that are shown at given
+//! moments (pure).
 //!
-//! A group is decoded if a moment lies in it or near it: pictures that are shown at the end of one group may travel in the
-//! next one. Whether it does shows when the next group begins, so one group's packets wait in memory.
+//! A group is decoded if a moment lies in it or near it: pictures that are shown at the end of one
+//! group may travel in the next one. Whether it does shows when the next group begins, so one
+//! group's packets wait in memory.
 
 use std::time::Duration;
 
@@ -105,7 +107,8 @@ const MARGIN: i64 = 1_000_000_000;
 mod tests {
     use super::*;
 
-    /// Seconds of the pictures that are decoded, of one each second with a key picture each ten, and how often decoding starts anew.
+    /// Seconds of the pictures that are decoded, of one each second with a key picture each ten,
+    /// and how often decoding starts anew.
     fn decoded(moments: &[u64]) -> (Vec<i64>, usize) {
         let moments: Vec<Duration> = moments.iter().copied().map(Duration::from_secs).collect();
         let mut planner = Around::new(&moments);

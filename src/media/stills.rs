@@ -1,7 +1,8 @@
 //! Colour stills of a video at given moments: for people, never for a decision.
 //!
-//! A still is the frame that is shown at its moment, by the clock of every other decoding: all packets are read, so that time
-//! stamps are continued where they restart. Groups of pictures without a moment are left undecoded if the caller allows it.
+//! A still is the frame that is shown at its moment, by the clock of every other decoding: all
+//! packets are read, so that time stamps are continued where they restart. Groups of pictures
+//! without a moment are left undecoded if the caller allows it.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -13,7 +14,8 @@ use super::source::Source;
 use super::{Frame, Observer, Selector, StreamInfo, decode_source};
 use crate::{Error, Result};
 
-/// A colour picture of a frame, upright and with square pixels. High dynamic range keeps its transfer curve.
+/// A colour picture of a frame, upright and with square pixels. High dynamic range keeps its
+/// transfer curve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Still {
     /// When its frame is shown, from the first frame of the stream.
@@ -41,7 +43,8 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Stills at these times, [`MOMENTS_MAX`] at most, with a short side of at most `side` pixels, 1 to [`STILL_SIDE_MAX`].
+    /// Stills at these times, [`MOMENTS_MAX`] at most, with a short side of at most `side` pixels,
+    /// 1 to [`STILL_SIDE_MAX`].
     ///
     /// Every frame up to the last moment is decoded, as of a clip that is checked.
     ///
@@ -61,7 +64,8 @@ impl Moments {
         Ok(Moments { times, side, thrifty: false })
     }
 
-    /// Leaves groups of pictures without a moment undecoded, as in a source, whose keyframes are found so too.
+    /// Leaves groups of pictures without a moment undecoded, as in a source, whose keyframes are
+    /// found so too.
     pub fn thrifty(self) -> Moments {
         Moments { thrifty: true, ..self }
     }
@@ -78,7 +82,8 @@ impl Moments {
     }
 }
 
-/// The size of a still of a frame that is displayed so large, before it is turned upright: never larger than the frame.
+/// The size of a still of a frame that is displayed so large, before it is turned upright: never
+/// larger than the frame.
 pub(super) fn still_size(width: usize, height: usize, side: usize) -> (usize, usize) {
     let (width, height) = (width.max(1), height.max(1));
     let (short, long) = (width.min(height) as f64, width.max(height) as f64);
@@ -87,8 +92,8 @@ pub(super) fn still_size(width: usize, height: usize, side: usize) -> (usize, us
     (scaled(width), scaled(height))
 }
 
-/// Decodes the stills of an open file in this process and hands them to `observer`, in order of time. A moment outside of the
-/// video has none, and moments of one frame have one still.
+/// Decodes the stills of an open file in this process and hands them to `observer`, in order of
+/// time. A moment outside of the video has none, and moments of one frame have one still.
 ///
 /// # Errors
 ///

@@ -145,7 +145,8 @@ struct Facts<'a> {
 }
 
 impl RateCard {
-    /// The class of a span and its rate; `doubts` takes a sentence for each class that an undecided fact keeps from it.
+    /// The class of a span and its rate; `doubts` takes a sentence for each class that an undecided
+    /// fact keeps from it.
     fn rate_of(&self, facts: &Facts<'_>, doubts: &mut BTreeSet<String>) -> Rate {
         let mut lowest: Option<&Class> = None;
         let mut sure = false;

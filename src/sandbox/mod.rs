@@ -185,8 +185,9 @@ impl Decoding {
         self.decode_inspected(source, sha256, stream, grid, None, visit, stop)
     }
 
-    /// Does the same, and has the clip measured meanwhile if there is an inspector: by that one if files are decoded in this
-    /// process, else by that of the process that decodes it, see [`crate::serve`].
+    /// Does the same, and has the clip measured meanwhile if there is an inspector: by that one if
+    /// files are decoded in this process, else by that of the process that decodes it, see
+    /// [`crate::serve`].
     ///
     /// # Errors
     ///
@@ -226,9 +227,10 @@ impl Decoding {
 }
 
 impl Decoding {
-    /// Makes colour stills of one video stream of an open file whose hash is known, in order of time: of each moment the
-    /// frame that is shown then, by the clock of [`Decoding::decode`]. Moments outside of the video have none, moments of
-    /// one frame share a still. They are for people to look at; nothing is decided by them.
+    /// Makes colour stills of one video stream of an open file whose hash is known, in order of
+    /// time: of each moment the frame that is shown then, by the clock of [`Decoding::decode`].
+    /// Moments outside of the video have none, moments of one frame share a still. They are for
+    /// people to look at; nothing is decided by them.
     ///
     /// # Errors
     ///

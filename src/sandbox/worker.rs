@@ -124,8 +124,8 @@ fn decode_once(
     }
 }
 
-/// Makes stills of `source` in a process of its own, and in another one if somebody ends it; `stop` is asked ten times a
-/// second.
+/// Makes stills of `source` in a process of its own, and in another one if somebody ends it; `stop`
+/// is asked ten times a second.
 pub(super) fn stills(
     worker: &Worker,
     source: &Source,

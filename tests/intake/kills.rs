@@ -1,4 +1,5 @@
-//! `intake add` is killed at random moments: no row is lost that was acknowledged, and no second is paid twice.
+//! `intake add` is killed at random moments: no row is lost that was acknowledged, and no second is
+//! paid twice.
 //!
 //! `UNIQ_KILLS` is the number of kills (50 unless told).
 

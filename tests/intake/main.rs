@@ -1,5 +1,5 @@
-//! What the ledger of submissions must hold to, through the real program: each second is paid once, and nothing that was
-//! acknowledged is lost.
+//! What the ledger of submissions must hold to, through the real program: each second is paid once,
+//! and nothing that was acknowledged is lost.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

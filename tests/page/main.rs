@@ -1,7 +1,7 @@
 //! Evidence pages of made footage, written by the program and opened in a browser.
 //!
-//! `scripts/test` installs the browser and says in `UNIQ_FOREIGN` where the packages are that drive it. What is missing is
-//! passed over on a person's machine, and is a failure in CI.
+//! `scripts/test` installs the browser and says in `UNIQ_FOREIGN` where the packages are that drive
+//! it. What is missing is passed over on a person's machine, and is a failure in CI.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
@@ -50,7 +50,8 @@ impl Footage {
     }
 }
 
-/// An index of a film with a hostile name and title, and of one whose file is gone; a clip of each, with a black end.
+/// An index of a film with a hostile name and title, and of one whose file is gone; a clip of each,
+/// with a black end.
 fn footage() -> &'static Footage {
     static MADE: OnceLock<Footage> = OnceLock::new();
     MADE.get_or_init(|| {

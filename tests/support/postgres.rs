@@ -1,4 +1,5 @@
-//! A PostgreSQL server for tests, if one is installed: started by the first that asks, and ended with the process.
+//! A PostgreSQL server for tests, if one is installed: started by the first that asks, and ended
+//! with the process.
 
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
@@ -11,13 +12,15 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// A server that is ended when the pipe to its shell is closed, which happens at the latest when this process ends.
+/// A server that is ended when the pipe to its shell is closed, which happens at the latest when
+/// this process ends.
 struct Server {
     folder: PathBuf,
     _shell: Child,
 }
 
-/// The URL of a new database, or `None` where no server is installed, which is an error if `CI` is set.
+/// The URL of a new database, or `None` where no server is installed, which is an error if `CI` is
+/// set.
 pub fn database() -> Option<String> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     static NUMBER: AtomicU32 = AtomicU32::new(0);

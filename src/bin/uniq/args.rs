@@ -218,7 +218,8 @@ pub(crate) struct Check {
     /// Price each clip by the classes of this rate card (TOML; docs/rates.md)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "fingerprint")]
     pub(crate) rates: Option<PathBuf>,
-    /// Do not measure what makes the price: native size, frame rate, overlays; --effort fast never does
+    /// Do not measure what makes the price: native size, frame rate, overlays; --effort fast never
+    /// does
     #[arg(long, conflicts_with = "rates")]
     pub(crate) no_quality: bool,
     #[command(flatten)]
@@ -236,7 +237,8 @@ pub(crate) struct Check {
 /// The evidence page that is wanted.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Page {
-    /// Also write a page that shows the evidence to this file; of several clips one page each into this folder
+    /// Also write a page that shows the evidence to this file; of several clips one page each into
+    /// this folder
     #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub(crate) html: Option<PathBuf>,
     /// The language of the page

@@ -232,8 +232,9 @@ fn processor_time() -> Option<Duration> {
 /// utime, stime, cutime and cstime among the fields of `/proc/self/stat` that follow the name.
 const PROCESSOR_FIELDS: std::ops::Range<usize> = 11..15;
 
-/// What a false copy costs, where a right one costs 1: whoever believes it deletes a clip. So a copy needs a probability of 0.95. At the
-/// 0.93 of a check, one of 155 pairs of takes was a false copy, with 0.939; at 0.95 one of 48 edited excerpts is undecided.
+/// What a false copy costs, where a right one costs 1: whoever believes it deletes a clip. So a
+/// copy needs a probability of 0.95. At the 0.93 of a check, one of 155 pairs of takes was a false
+/// copy, with 0.939; at 0.95 one of 48 edited excerpts is undecided.
 const FALSE_COPY: f32 = 20.0;
 
 #[cfg(test)]

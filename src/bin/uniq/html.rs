@@ -26,7 +26,8 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    /// Plans the pages before any work is done: the one file of the one clip, or a file each in a folder.
+    /// Plans the pages before any work is done: the one file of the one clip, or a file each in a
+    /// folder.
     pub(crate) fn plan(target: &Path, clips: &[PathBuf]) -> anyhow::Result<Pages> {
         let mut of_clips = BTreeMap::new();
         match clips {

@@ -2,7 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Overlaps of clips of 10 s; `pairs` gives two clips and how many seconds of each are in the other.
+/// Overlaps of clips of 10 s; `pairs` gives two clips and how many seconds of each are in the
+/// other.
 fn overlaps(clips: usize, pairs: &[(usize, usize, f64, f64)]) -> Overlaps {
     let mut overlaps: Overlaps = vec![BTreeMap::new(); clips];
     for (pair, &(a, b, of_a, of_b)) in pairs.iter().enumerate() {

@@ -41,10 +41,12 @@ impl Ledger {
         })
     }
 
-    /// Takes a submission back: its claims end, and those whom they stood in the way of get theirs, in order.
+    /// Takes a submission back: its claims end, and those whom they stood in the way of get theirs,
+    /// in order.
     ///
     /// # Errors
-    /// [`Error::LedgerRefused`] if some of it was sold or it does not stand, and those of the database.
+    /// [`Error::LedgerRefused`] if some of it was sold or it does not stand, and those of the
+    /// database.
     pub fn withdraw(&mut self, number: u64, by: Option<&str>, why: Option<&str>) -> Result<()> {
         let (by, why) = (optional("name (--by)", by)?, optional("reason (--why)", why)?);
         let now = self.store.now_ms()?;
@@ -76,7 +78,8 @@ impl Ledger {
     /// Records that what a submission offers was bought; gives the milliseconds.
     ///
     /// # Errors
-    /// [`Error::LedgerRefused`] if it offers nothing, or only a fingerprint was seen, and those of the database.
+    /// [`Error::LedgerRefused`] if it offers nothing, or only a fingerprint was seen, and those of
+    /// the database.
     pub fn sell(&mut self, number: u64, by: Option<&str>, why: Option<&str>) -> Result<u64> {
         let (by, why) = (optional("name (--by)", by)?, optional("reference (--ref)", why)?);
         let now = self.store.now_ms()?;
@@ -110,7 +113,8 @@ impl Ledger {
         })
     }
 
-    /// Keeps what a person says of a pair, and settles again what depends on it; gives the submissions whose claims are others now.
+    /// Keeps what a person says of a pair, and settles again what depends on it; gives the
+    /// submissions whose claims are others now.
     ///
     /// # Errors
     /// [`Error::LedgerRefused`] if the two share nothing that is known, and those of the database.
@@ -155,8 +159,8 @@ impl Ledger {
         })
     }
 
-    /// Takes into the ledger what the index of submissions has and the ledger does not know: an unknown creator's, who holds all
-    /// of it until a person has looked; gives its number.
+    /// Takes into the ledger what the index of submissions has and the ledger does not know: an
+    /// unknown creator's, who holds all of it until a person has looked; gives its number.
     pub(in super::super) fn adopt(&mut self, number: Option<u64>, entry: &Entry, duration_ms: u64) -> Result<u64> {
         let now = self.store.now_ms()?;
         self.write(|tables| {

@@ -195,7 +195,8 @@ pub(super) fn record(
     append(tables, now, event, number, &body)
 }
 
-/// What a submission claims as the tables stand: what was sold, what can be offered, and what is disputed.
+/// What a submission claims as the tables stand: what was sold, what can be offered, and what is
+/// disputed.
 pub(super) fn settled_claims(tables: &mut dyn Tables, number: u64) -> Result<Vec<Claim>> {
     let Some(facts) = Kept(tables).facts(number)? else { return Ok(Vec::new()) };
     let settled = settle(&facts, &mut Kept(tables))?;

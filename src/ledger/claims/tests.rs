@@ -271,7 +271,8 @@ proptest! {
         }
     }
 
-    /// A copy that is found only through another copy is not paid, whether or not that one is withdrawn later.
+    /// A copy that is found only through another copy is not paid, whether or not that one is
+    /// withdrawn later.
     #[test]
     fn nothing_is_gained_by_withdrawing_the_link_between_two_copies(length in 4_u64..30, cut in 0_u64..3) {
         let mut world = World::default();

@@ -99,7 +99,8 @@ impl Store for Postgres {
         };
         let mut transaction = started.map_err(failed("begin"))?;
         if mode == Mode::Write {
-            // Writers come one after the other, as with SQLite, and read what the one before has written.
+            // Writers come one after the other, as with SQLite, and read what the one before has
+            // written.
             transaction.batch_execute("LOCK TABLE events IN EXCLUSIVE MODE").map_err(failed("lock"))?;
         }
         work(&mut Open { transaction: &mut transaction, shown: &shown, patience })?;

@@ -18,11 +18,12 @@ pub(crate) struct Dedup {
     /// Let lists name files anywhere in this folder [default: the folder of each list]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) list_root: Option<PathBuf>,
-    /// How hard to look: fast decodes and compares quickly; standard looks quickly for pairs that are alike, and compares
-    /// these in full; thorough looks for every pair in full
+    /// How hard to look: fast decodes and compares quickly; standard looks quickly for pairs that
+    /// are alike, and compares these in full; thorough looks for every pair in full
     #[arg(long, value_enum, default_value = "standard")]
     pub(crate) effort: Effort,
-    /// Which clip of a group to keep: the first given, the longest, or the one with the most pixels and then bits
+    /// Which clip of a group to keep: the first given, the longest, or the one with the most pixels
+    /// and then bits
     #[arg(long, value_enum, default_value = "first")]
     pub(crate) keep: Keep,
     /// Print one JSON object
@@ -37,8 +38,8 @@ pub(crate) struct Dedup {
     /// The language of the page
     #[arg(long, value_enum, default_value = "en", requires = "html")]
     pub(crate) lang: Lang,
-    /// Keep what was decoded in this folder, for later runs; it shows what the clips show [default: a folder in the user's
-    /// cache, removed at the end]
+    /// Keep what was decoded in this folder, for later runs; it shows what the clips show [default:
+    /// a folder in the user's cache, removed at the end]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) work: Option<PathBuf>,
     #[command(flatten)]

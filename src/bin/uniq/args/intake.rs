@@ -40,8 +40,8 @@ With --json each submission is one object on one line, as of `uniq intake export
         /// Only those of this creator
         #[arg(long, value_name = "CREATOR")]
         by: Option<String>,
-        /// Only those in this state: received, decided, failed, lapsed, withdrawn; or undecided: those
-        /// of which a person has to decide whether they show an earlier one
+        /// Only those in this state: received, decided, failed, lapsed, withdrawn; or undecided:
+        /// those of which a person has to decide whether they show an earlier one
         #[arg(long, value_name = "STATE")]
         state: Option<String>,
         /// Print one JSON object a submission, one line each

@@ -92,7 +92,8 @@ fn pair(out: &mut dyn Write, pair: &Pair, first: &str, kind: MatchKind) -> io::R
     Ok(())
 }
 
-/// How a clip plays what the other shows, if not alike; `speed` is seconds of the other a second of the clip.
+/// How a clip plays what the other shows, if not alike; `speed` is seconds of the other a second of
+/// the clip.
 fn pace(speed: f64) -> Vec<String> {
     let mut words = Vec::new();
     if speed < 0.0 {
@@ -104,7 +105,8 @@ fn pace(speed: f64) -> Vec<String> {
     words
 }
 
-/// What could not be compared, wholly or in part. A clip that a kept one has all of is accounted for.
+/// What could not be compared, wholly or in part. A clip that a kept one has all of is accounted
+/// for.
 fn not_compared(out: &mut dyn Write, found: &Deduplication, paint: Paint) -> io::Result<()> {
     let heading = paint.style(Style::new().bold(), "not wholly compared: copies of these may have been missed");
     let redundant: HashSet<&str> = found

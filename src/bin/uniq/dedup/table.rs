@@ -31,7 +31,8 @@ const COLUMNS: [&str; 17] = [
     "other_sha256",
 ];
 
-/// Refuses a file that holds anything but such a table: a pattern such as `*.mp4` after --csv would name a clip.
+/// Refuses a file that holds anything but such a table: a pattern such as `*.mp4` after --csv would
+/// name a clip.
 pub(super) fn refuse_other(path: &Path) -> anyhow::Result<()> {
     if path == Path::new("-") {
         return Ok(());

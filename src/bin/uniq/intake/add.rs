@@ -1,4 +1,5 @@
-//! `uniq intake add`: numbers in the order of the clips, then work on several at a time, answers in the order of the clips.
+//! `uniq intake add`: numbers in the order of the clips, then work on several at a time, answers in
+//! the order of the clips.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -46,7 +47,8 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
     let decoding = guard::decoding(&args.guard, quiet)?;
     let threads =
         args.threads.count.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
-    // The search inside a check spreads over rayon's global pool, whose size is fixed by its first use: opening the index.
+    // The search inside a check spreads over rayon's global pool, whose size is fixed by its first
+    // use: opening the index.
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     let index = Index::open(&place.dir)?;
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
@@ -150,7 +152,8 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
         Ok(())
     });
     match written {
-        // Nobody reads any more: what is recorded is recorded, and what was not told can be asked for again.
+        // Nobody reads any more: what is recorded is recorded, and what was not told can be asked
+        // for again.
         Err(error) if output::is_broken_pipe(&error) => Ok(answers.exit.worst(Exit::Inconclusive)),
         other => other.map(|()| answers.exit),
     }

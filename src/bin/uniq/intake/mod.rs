@@ -20,10 +20,12 @@ use crate::output;
 use crate::text::{count, plain, tenths};
 use place::Found;
 
-/// How long another program that writes to the ledger, or to the index of its submissions, is waited for.
+/// How long another program that writes to the ledger, or to the index of its submissions, is
+/// waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a worker has a submission before another may take it over, if that cannot see that the worker has ended.
+/// How long a worker has a submission before another may take it over, if that cannot see that the
+/// worker has ended.
 const LEASE: Duration = Duration::from_secs(60);
 
 /// Runs a command of `uniq intake`.

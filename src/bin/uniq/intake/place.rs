@@ -10,8 +10,8 @@ use uniq::ledger::{Books, Place};
 use super::PATIENCE;
 use crate::args::LedgerOption;
 
-/// The environment variable that names the ledger: a URL with a password is better there than on a command line, which
-/// everybody on the host can see.
+/// The environment variable that names the ledger: a URL with a password is better there than on a
+/// command line, which everybody on the host can see.
 const LEDGER_VARIABLE: &str = "UNIQ_LEDGER";
 
 /// Where the ledger is, and what belongs to it.

@@ -91,7 +91,8 @@ pub(super) fn list(place: &LedgerOption, by: Option<&str>, state: Option<&str>, 
     Ok(Exit::Success)
 }
 
-/// The earlier submissions that perhaps show the same as this one, with the seconds that this leaves open.
+/// The earlier submissions that perhaps show the same as this one, with the seconds that this
+/// leaves open.
 fn open_pairs(ledger: &mut Ledger, number: u64) -> anyhow::Result<Vec<(u64, f64)>> {
     let said = ledger::submission(&ledger.standings(number)?);
     let mut open: BTreeMap<u64, f64> = BTreeMap::new();
