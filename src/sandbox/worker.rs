@@ -100,28 +100,17 @@ fn decode_once(
     if inspect {
         talk.ledger.allow_measures();
     }
-    let mut hand_on = |given: Given| if visit(given).is_break() { Err(Error::Cancelled) } else { Ok(()) };
-    loop {
-        match talk.next(stop) {
-            Ok(Step::Noted) => {}
-            Ok(Step::Ready(protections)) => insist(worker, protections)?,
-            Ok(Step::Frame(frame)) => hand_on(Given::Keyframe(frame))?,
-            Ok(Step::Picture(picture)) => hand_on(Given::Picture(picture))?,
-            Ok(Step::Measured(measured)) => hand_on(Given::Measured(measured))?,
-            Ok(Step::Done(decoded)) => return Ok(decoded),
-            Ok(Step::Failed(failure)) => {
-                let reached = talk.ledger.reached();
-                let how = "sent a failure that does not exist".to_owned();
-                let path = source.path();
-                return Err(error_of(failure, path, limits).unwrap_or(died(path, how, reached)));
-            }
-            Ok(Step::Tried(_) | Step::Bytes(_) | Step::Read | Step::Still(_) | Step::Shown) => {
-                let fault = Fault::Broken("the end of another task".to_owned());
-                return Err(talk.fault(source.path(), limits, fault));
-            }
-            Err(fault) => return Err(talk.fault(source.path(), limits, fault)),
-        }
-    }
+    let mut hand_on = |given: Given| match visit(given) {
+        ControlFlow::Continue(()) => Ok(Heard::More),
+        ControlFlow::Break(()) => Err(Error::Cancelled),
+    };
+    talk.finish(source.path(), stop, &mut |step| match step {
+        Step::Frame(frame) => hand_on(Given::Keyframe(frame)),
+        Step::Picture(picture) => hand_on(Given::Picture(picture)),
+        Step::Measured(measured) => hand_on(Given::Measured(measured)),
+        Step::Done(decoded) => Ok(Heard::End(decoded)),
+        _ => Ok(Heard::Foreign),
+    })
 }
 
 /// Makes stills of `source` in a process of its own, and in another one if somebody ends it; `stop`
@@ -150,24 +139,14 @@ fn stills_once(
     let mut talk = Talk::begin(worker, task, input.into(), limits, Duration::from_secs(1))?;
     talk.ledger = Ledger::of_stills(limits, moments.times().len());
     let mut stills = Vec::new();
-    loop {
-        match talk.next(stop) {
-            Ok(Step::Noted) => {}
-            Ok(Step::Ready(protections)) => insist(worker, protections)?,
-            Ok(Step::Still(still)) => stills.push(still),
-            Ok(Step::Shown) => return Ok(stills),
-            Ok(Step::Failed(failure)) => {
-                let how = "sent a failure that does not exist".to_owned();
-                let died = died(source.path(), how, talk.ledger.reached());
-                return Err(error_of(failure, source.path(), limits).unwrap_or(died));
-            }
-            Ok(_) => {
-                let fault = Fault::Broken("the end of another task".to_owned());
-                return Err(talk.fault(source.path(), limits, fault));
-            }
-            Err(fault) => return Err(talk.fault(source.path(), limits, fault)),
+    talk.finish(source.path(), stop, &mut |step| {
+        match step {
+            Step::Still(still) => stills.push(still),
+            Step::Shown => return Ok(Heard::End(std::mem::take(&mut stills))),
+            _ => return Ok(Heard::Foreign),
         }
-    }
+        Ok(Heard::More)
+    })
 }
 
 /// Reads `source`, which is no video, in a process of its own, and in another one if somebody ends it; `stop` is asked ten
@@ -182,24 +161,14 @@ fn read_once(worker: &Worker, source: &Source, limits: &Limits, stop: &dyn Fn() 
     let mut talk = Talk::begin(worker, task, input.into(), limits, Duration::from_secs(1))?;
     talk.ledger = Ledger::of_reading(limits, source.bytes().saturating_add(BYTES_SPARE));
     let mut bytes = Vec::new();
-    loop {
-        match talk.next(stop) {
-            Ok(Step::Noted) => {}
-            Ok(Step::Ready(protections)) => insist(worker, protections)?,
-            Ok(Step::Bytes(part)) => bytes.extend(part),
-            Ok(Step::Read) => return Ok(bytes),
-            Ok(Step::Failed(failure)) => {
-                let how = "sent a failure that does not exist".to_owned();
-                let died = died(source.path(), how, Duration::ZERO);
-                return Err(error_of(failure, source.path(), limits).unwrap_or(died));
-            }
-            Ok(_) => {
-                let fault = Fault::Broken("the end of another task".to_owned());
-                return Err(talk.fault(source.path(), limits, fault));
-            }
-            Err(fault) => return Err(talk.fault(source.path(), limits, fault)),
+    talk.finish(source.path(), stop, &mut |step| {
+        match step {
+            Step::Bytes(part) => bytes.extend(part),
+            Step::Read => return Ok(Heard::End(std::mem::take(&mut bytes))),
+            _ => return Ok(Heard::Foreign),
         }
-    }
+        Ok(Heard::More)
+    })
 }
 
 /// Starts a process that gives up what it can, and says what that was.
@@ -262,6 +231,16 @@ fn attempt(worker: &Worker, trial: Trial) -> Result<Attempt> {
             Err(fault) => return Err(talk.fault(&worker.program, &limits, fault)),
         }
     }
+}
+
+/// What a step means for the task at hand.
+enum Heard<T> {
+    /// The task goes on.
+    More,
+    /// The task has ended with this.
+    End(T),
+    /// The step belongs to another task.
+    Foreign,
 }
 
 /// Why there is no next step.
@@ -353,6 +332,37 @@ impl Talk<'_> {
                 Ok(length) => self.inbox.push(&block[..length]),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(Fault::System(error)),
+            }
+        }
+    }
+
+    /// Listens to the end of a task about the file at `path`. What every task may answer is handled
+    /// here; `take` gets the rest.
+    fn finish<T>(
+        &mut self,
+        path: &Path,
+        stop: &dyn Fn() -> bool,
+        take: &mut dyn FnMut(Step) -> Result<Heard<T>>,
+    ) -> Result<T> {
+        let limits = self.limits;
+        loop {
+            match self.next(stop) {
+                Ok(Step::Noted) => {}
+                Ok(Step::Ready(protections)) => insist(self.worker, protections)?,
+                Ok(Step::Failed(failure)) => {
+                    let how = "sent a failure that does not exist".to_owned();
+                    let died = died(path, how, self.ledger.reached());
+                    return Err(error_of(failure, path, &limits).unwrap_or(died));
+                }
+                Ok(step) => match take(step)? {
+                    Heard::More => {}
+                    Heard::End(end) => return Ok(end),
+                    Heard::Foreign => {
+                        let fault = Fault::Broken("the end of another task".to_owned());
+                        return Err(self.fault(path, &limits, fault));
+                    }
+                },
+                Err(fault) => return Err(self.fault(path, &limits, fault)),
             }
         }
     }
