@@ -53,12 +53,28 @@ pub(super) struct Planner<P> {
     skipped: bool,
 }
 
+/// A key packet and those that follow it up to the next one.
 #[derive(Debug)]
-struct Group<P> {
-    packets: Vec<Stamped<P>>,
-    start: i64,
-    end: i64,
-    bytes: usize,
+pub(super) struct Group<P> {
+    pub(super) packets: Vec<Stamped<P>>,
+    pub(super) start: i64,
+    pub(super) end: i64,
+    pub(super) bytes: usize,
+}
+
+impl<P> Group<P> {
+    /// A group that starts with a key packet at `start`.
+    pub(super) fn begin(start: i64, key: Stamped<P>) -> Group<P> {
+        Group { start, end: start, bytes: key.bytes, packets: vec![key] }
+    }
+
+    pub(super) fn push(&mut self, stamped: Stamped<P>) {
+        if let Some(time) = stamped.time.filter(|_| stamped.shown) {
+            self.end = self.end.max(time);
+        }
+        self.bytes = self.bytes.saturating_add(stamped.bytes);
+        self.packets.push(stamped);
+    }
 }
 
 impl<P> Planner<P> {
@@ -92,7 +108,7 @@ impl<P> Planner<P> {
         };
         if let Some(start) = stamped.time.filter(|_| stamped.entry) {
             self.close(Some(start), wanted, &mut actions);
-            self.group = Some(Group { start, end: start, bytes: stamped.bytes, packets: vec![stamped] });
+            self.group = Some(Group::begin(start, stamped));
             return actions;
         }
         let Some(group) = &mut self.group else {
@@ -100,11 +116,7 @@ impl<P> Planner<P> {
             actions.push(Action::Send(stamped));
             return actions;
         };
-        if let Some(time) = stamped.time.filter(|_| stamped.shown) {
-            group.end = group.end.max(time);
-        }
-        group.bytes = group.bytes.saturating_add(stamped.bytes);
-        group.packets.push(stamped);
+        group.push(stamped);
         if group.end - group.start > limit || group.bytes > BUFFER_BYTES {
             self.send_group(&mut actions);
         }

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::clock;
-use super::gops::{Action, BUFFER_BYTES, Stamped};
+use super::gops::{Action, BUFFER_BYTES, Group, Stamped};
 
 /// Plans decoding around moments.
 #[derive(Debug)]
@@ -20,14 +20,6 @@ pub(super) struct Around<P> {
     live: bool,
     /// Something was left out.
     skipped: bool,
-}
-
-#[derive(Debug)]
-struct Group<P> {
-    packets: Vec<Stamped<P>>,
-    start: i64,
-    end: i64,
-    bytes: usize,
 }
 
 impl<P> Around<P> {
@@ -46,7 +38,7 @@ impl<P> Around<P> {
         let mut actions = Vec::new();
         if let Some(start) = stamped.time.filter(|_| stamped.entry) {
             self.close(Some(start), origin, &mut actions);
-            self.group = Some(Group { start, end: start, bytes: stamped.bytes, packets: vec![stamped] });
+            self.group = Some(Group::begin(start, stamped));
             return actions;
         }
         let Some(group) = &mut self.group else {
@@ -54,11 +46,7 @@ impl<P> Around<P> {
             actions.push(Action::Send(stamped));
             return actions;
         };
-        if let Some(time) = stamped.time.filter(|_| stamped.shown) {
-            group.end = group.end.max(time);
-        }
-        group.bytes = group.bytes.saturating_add(stamped.bytes);
-        group.packets.push(stamped);
+        group.push(stamped);
         if group.bytes > BUFFER_BYTES {
             self.send_group(&mut actions);
         }
