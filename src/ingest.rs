@@ -303,7 +303,7 @@ pub fn add_clip(writer: &mut Writer, role: Role, name: &str, clip: &Fingerprint)
 }
 
 /// What an index knows of a video with this fingerprint.
-fn video_of(path: String, sha256: [u8; 32], publication: Publication, made: &SourceFingerprint) -> Video {
+pub(crate) fn video_of(path: String, sha256: [u8; 32], publication: Publication, made: &SourceFingerprint) -> Video {
     Video {
         id: String::new(),
         path,

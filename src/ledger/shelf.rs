@@ -15,7 +15,8 @@ use super::book::Submission;
 use super::intake::Books;
 use super::record::{Entry, State};
 use crate::fingerprint::{FINGERPRINT_VERSION, Fingerprint};
-use crate::index::{Index, IndexConfig, Publication, Role, Video, Writer, hex};
+use crate::index::{Index, IndexConfig, Publication, Role, Writer, hex};
+use crate::ingest::video_of;
 use crate::media::open_regular;
 use crate::sample::CORPUS_INTERVAL;
 use crate::{Error, Result};
@@ -120,23 +121,12 @@ impl Shelf {
         for (picture, (shown, digest)) in pictures.iter().enumerate() {
             let entry = Entry { digest: hex(digest), start_ms: shown.start.as_millis() as u64 };
             let source = shown.fingerprint.to_source();
-            let undecoded =
-                source.decoded.undecoded.iter().map(|hole| hole.end.saturating_sub(hole.start)).sum::<Duration>();
-            let video = Video {
-                id: String::new(),
-                path: name(of.number, picture),
-                sha256: *digest,
-                duration: source.decoded.duration,
-                width: source.decoded.info.width,
-                height: source.decoded.info.height,
-                // Of several that share a part beyond doubt, the first is always looked at.
-                publication: Publication {
-                    published_at: crate::index::moment(SystemTime::UNIX_EPOCH + Duration::from_millis(of.received_ms)),
-                    ..Publication::default()
-                },
-                keyframes: source.keyframes,
-                undecoded,
+            // Of several that share a part beyond doubt, the first is always looked at.
+            let publication = Publication {
+                published_at: crate::index::moment(SystemTime::UNIX_EPOCH + Duration::from_millis(of.received_ms)),
+                ..Publication::default()
             };
+            let video = video_of(name(of.number, picture), *digest, publication, &source);
             let pictures = source.pictures.to_bytes();
             writer.add_with_pictures(Role::Submission, video, source.runs, &source.motion, pictures)?;
             entries.push(entry);
