@@ -53,7 +53,7 @@ impl Intake<'_> {
             let reason = format!("submission {number} has no fingerprint that a clip could be compared with");
             return Err(Error::LedgerRefused { reason });
         };
-        let prepared = self.prepared(&receipt, offer.file, terms)?;
+        let prepared = self.prepared(receipt.kind, &receipt.sha256, offer.file, terms)?;
         let Looked::Clip(looked) = &prepared.looked else { return Err(not_awaiting(&there)) };
         let differs = difference(&submitted, looked, offer.file)?;
         if let Some(differs) = differs {

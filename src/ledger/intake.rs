@@ -1,10 +1,12 @@
 //! The way of a submission: receipt, work, and its turn.
 //!
 //! 1. *Receipt*: the file is hashed and gets its number, before anything else is done with it.
-//! 2. *Work*: it is decoded and searched for among what is public. Any number of workers do this at once.
-//! 3. *Turn*: once all smaller numbers have their answers, it is searched for among the submissions, its keys are put into their
-//!    index, and then its answer into the ledger. So it is compared with all that came before it and with nothing else, and the
-//!    answer is the same however many workers there are.
+//! 2. *Work*: it is decoded and searched for among what is public. Any number of workers do this at
+//!    once.
+//! 3. *Turn*: once all smaller numbers have their answers, it is searched for among the
+//!    submissions, its keys are put into their index, and then its answer into the ledger. So it is
+//!    compared with all that came before it and with nothing else, and the answer is the same
+//!    however many workers there are.
 //!
 //! A worker that waits for its turn takes over what a dead one has left. If the file is gone or
 //! changed by then, that number lapses, and blocks nobody.
@@ -253,7 +255,7 @@ impl<'a> Intake<'a> {
         worker: &Worker,
         terms: Option<&Terms<'_>>,
     ) -> Result<Option<Certified>> {
-        let prepared = match self.of_submission(of, file, terms) {
+        let prepared = match self.prepared(of.kind, &of.sha256, file, terms) {
             Ok(prepared) => prepared,
             Err(error) if is_of_the_file(&error, file) => {
                 ledger.end(of.number, worker, Standing::Failed, &error.to_string())?;
@@ -336,29 +338,23 @@ impl<'a> Intake<'a> {
     }
 
     /// Decodes what was submitted and searches for it among what is public.
-    fn of_submission(&self, of: &Submission, file: &Path, terms: Option<&Terms<'_>>) -> Result<Prepared> {
-        let receipt = Receipt {
-            by: of.by.clone(),
-            reference: of.reference.clone(),
-            kind: of.kind,
-            sha256: of.sha256.clone(),
-            bytes: of.bytes,
-            path: of.path.clone(),
-        };
-        self.prepared(&receipt, file, terms)
-    }
-
-    pub(super) fn prepared(&self, receipt: &Receipt, file: &Path, terms: Option<&Terms<'_>>) -> Result<Prepared> {
-        if receipt.kind == Kind::Fingerprint {
+    pub(super) fn prepared(
+        &self,
+        kind: Kind,
+        sha256: &str,
+        file: &Path,
+        terms: Option<&Terms<'_>>,
+    ) -> Result<Prepared> {
+        if kind == Kind::Fingerprint {
             let fingerprint = Fingerprint::load(file, self.options.decoding, self.options.cancel)?;
-            if hex(fingerprint.sha256()) != receipt.sha256 {
+            if hex(fingerprint.sha256()) != sha256 {
                 return Err(Error::Changed { path: file.to_owned() });
             }
             let mut report = check_fingerprint(self.index, &fingerprint, self.options)?;
             report.clip.path = file.to_string_lossy().into_owned();
             return Ok(Prepared { looked: Looked::Fingerprint(Box::new(fingerprint)), report, certified: None });
         }
-        let looked = decoded(file, &receipt.sha256, self.options)?;
+        let looked = decoded(file, sha256, self.options)?;
         let (report, certified) = match terms {
             Some(terms) => {
                 let certified = certificate::certify_pictures(self.index, &looked, file, self.options, terms)?;
