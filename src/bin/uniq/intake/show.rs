@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use serde_json::{Value, json};
-use uniq::ledger::{self, Decision, Ledger, PairKind, Standing};
+use uniq::ledger::{self, Decision, Interval, Intervals, Ledger, PairKind, Standing};
 use uniq::report::SCHEMA;
 use uniq::sandbox::json_line;
 
@@ -44,10 +44,12 @@ pub(super) fn list(place: &LedgerOption, by: Option<&str>, state: Option<&str>, 
                 continue;
             }
             // In JSON a row is that of an export, and needs no look at the pairs.
-            let open = if of.standing == Standing::Decided && (wants_open || !json) {
-                open_pairs(&mut ledger, of.number)?
-            } else {
-                Vec::new()
+            // Only what is eligible and in no claim can be undecided.
+            let claimed: Intervals = claims.iter().map(|claim| Interval::new(claim.start_ms, claim.end_ms)).collect();
+            let may_be_open = of.standing == Standing::Decided && !of.eligible.without(&claimed).is_empty();
+            let open = match may_be_open && (wants_open || !json) {
+                true => open_pairs(&mut ledger, of.number)?,
+                false => Vec::new(),
             };
             if wants_open && open.is_empty() {
                 continue;
