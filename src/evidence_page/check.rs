@@ -61,8 +61,8 @@ pub(super) struct Row {
 
 /// A link to a match on the page.
 pub(super) struct Link {
-    target: String,
-    label: Text,
+    pub(super) target: String,
+    pub(super) label: Text,
 }
 
 /// An unsearchable part.

@@ -8,7 +8,7 @@
 //!
 //! Everything that others wrote comes out as text: names, titles, addresses, reasons. No address is
 //! a link. Frames are decoded where the caller decodes strangers' files
-//! ([`Decoding`](crate::Decoding)) and encoded here anew, so that not one byte of a foreign file
+//! ([`Decoding`]) and encoded here anew, so that not one byte of a foreign file
 //! reaches a page.
 //!
 //! A page holds at most [`PAGE_BYTES_MAX`] bytes. What does not fit is left out, and the page says
