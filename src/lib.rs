@@ -16,66 +16,82 @@
 //!
 //! # How it works
 //!
-//! 1. [`media`] decodes a file to upright grey frames with a short side of 128 pixels, 256 for a clip.
-//! 2. [`sample`] chooses keyframes: [`sample::CORPUS_INTERVAL`] apart at most in a source; of a clip, the frame that is shown at
-//!    a moment drawn from each [`sample::QUERY_INTERVAL`], so that nobody can place frames where they are looked at.
-//! 3. [`mod@fingerprint`] hashes each keyframe to 256-bit keys: one of the whole frame, and one of each *region*. Regions
-//!    are squares around blobs, which stay on the same content when the picture is cropped, moved or covered in part; a clip
-//!    has smaller ones too, for what it shows smaller than its source. A
-//!    key that stays in its place for a while is kept once, with the times of its first and last sighting. Of a source a small
-//!    grey picture of each keyframe is kept besides ([`fingerprint::PictureTrack`]), of a clip in memory one each
+//! 1. [`media`] decodes a file to upright grey frames with a short side of 128 pixels, 256 for a
+//!    clip.
+//! 2. [`sample`] chooses keyframes: [`sample::CORPUS_INTERVAL`] apart at most in a source; of a
+//!    clip, the frame that is shown at a moment drawn from each [`sample::QUERY_INTERVAL`], so that
+//!    nobody can place frames where they are looked at.
+//! 3. [`mod@fingerprint`] hashes each keyframe to 256-bit keys: one of the whole frame, and one of
+//!    each *region*. Regions are squares around blobs, which stay on the same content when the
+//!    picture is cropped, moved or covered in part; a clip has smaller ones too, for what it shows
+//!    smaller than its source. A key that stays in its place for a while is kept once, with the
+//!    times of its first and last sighting. Of a source a small grey picture of each keyframe is
+//!    kept besides ([`fingerprint::PictureTrack`]), of a clip in memory one each
 //!    [`sample::CLIP_PICTURE_INTERVAL`].
-//! 4. [`index`] keeps the track of each video (keys with times and places, what moves, small pictures) and its keys by coarse cell in
-//!    write-once, checksummed files.
-//! 5. [`search`] first sets aside what the clip shows of material that was marked as benign ([`index::Role::Benign`]), and
-//!    looks up each other key, plain and mirrored, and the strongest turned, tilted, stretched and inverted, among all keys of the
-//!    sources, or, in a large index, among those of the videos that a look into few cells nominates. A key within [`search::RADIUS`] bits is a hit.
-//! 6. [`align`] gathers hits of one source that agree on one time line and one geometry, and looks for the time lines that
-//!    pictures and motion of such a part fit best, one after the other.
-//! 7. [`evidence`] counts in bits what such an alignment is worth ([`evidence::by_chance`] says how rarely chance gives as many).
-//!    The size of the index is paid for, and one thing seen twenty times counts once.
-//! 8. [`align::dense`] compares the pictures of both sides where an alignment puts them: a copy agrees in all that moves, another
-//!    take in what stands still only. [`verdict`] makes a probability of all that ([`verdict::Model`], fitted on real footage),
-//!    and decides by what mistakes cost ([`verdict::Policy`]): a copy, the same scene at another moment, or undecided. Seconds in
-//!    which a copy would hardly have been found ([`verdict::PowerModel`]) are unsearchable.
-//! 9. [`report`] says all this in one serialisable value, down to the seconds that are published, unpublished and
+//! 4. [`index`] keeps the track of each video (keys with times and places, what moves, small
+//!    pictures) and its keys by coarse cell in write-once, checksummed files.
+//! 5. [`search`] first sets aside what the clip shows of material that was marked as benign
+//!    ([`index::Role::Benign`]), and looks up each other key, plain and mirrored, and the strongest
+//!    turned, tilted, stretched and inverted, among all keys of the sources, or, in a large index,
+//!    among those of the videos that a look into few cells nominates. A key within
+//!    [`search::RADIUS`] bits is a hit.
+//! 6. [`align`] gathers hits of one source that agree on one time line and one geometry, and looks
+//!    for the time lines that pictures and motion of such a part fit best, one after the other.
+//! 7. [`evidence`] counts in bits what such an alignment is worth ([`evidence::by_chance`] says how
+//!    rarely chance gives as many). The size of the index is paid for, and one thing seen twenty
+//!    times counts once.
+//! 8. [`align::dense`] compares the pictures of both sides where an alignment puts them: a copy
+//!    agrees in all that moves, another take in what stands still only. [`verdict`] makes a
+//!    probability of all that ([`verdict::Model`], fitted on real footage), and decides by what
+//!    mistakes cost ([`verdict::Policy`]): a copy, the same scene at another moment, or undecided.
+//!    Seconds in which a copy would hardly have been found ([`verdict::PowerModel`]) are
 //!    unsearchable.
-//!    [`facts`] measures besides what makes the price, while the clip is decoded, and [`rates`] prices it by a card of classes.
-//! 10. [`mod@certificate`] signs such an answer, so that others can verify it, run the search again, and hold it against what
-//!     was published since.
-//! 11. [`ledger`] keeps which creator offered which seconds first, so that what is unpublished is paid for once.
+//! 9. [`report`] says all this in one serialisable value, down to the seconds that are published,
+//!    unpublished and unsearchable. [`facts`] measures besides what makes the price, while the clip
+//!    is decoded, and [`rates`] prices it by a card of classes.
+//! 10. [`mod@certificate`] signs such an answer, so that others can verify it, run the search
+//!     again, and hold it against what was published since.
+//! 11. [`ledger`] keeps which creator offered which seconds first, so that what is unpublished is
+//!     paid for once.
 //!
 //! # Limitations
 //!
 //! [`Verdict::Unpublished`] is a statement about the videos of one index, as [`report::IndexSummary`] names it. It is
 //! no proof that a clip is nowhere public. Beyond that, these copies are missed or not told apart:
 //!
-//! - Black, flat, frozen and still pictures hold nothing to search for; they are unsearchable, never unpublished. A
-//!   clip of which less than 2 s can be searched, and nothing is found, is [`Verdict::Inconclusive`].
+//! - Black, flat, frozen and still pictures hold nothing to search for; they are unsearchable,
+//!   never unpublished. A clip of which less than 2 s can be searched, and nothing is found, is
+//!   [`Verdict::Inconclusive`].
 //! - Copied passages shorter than about 2 s inside other footage may be missed.
-//! - So may be those that are cropped to about half of the width and height or less or to 9:16, shown in a small part of the
-//!   picture, turned by more than about 30 degrees, stretched by more than a factor of two, or more than twice as fast or as slow.
-//!   [`Effort::Fast`] does not look for quarter turns, turns by more than about 6 degrees, stretched pictures and negatives.
+//! - So may be those that are cropped to about half of the width and height or less or to 9:16,
+//!   shown in a small part of the picture, turned by more than about 30 degrees, stretched by more
+//!   than a factor of two, or more than twice as fast or as slow. [`Effort::Fast`] does not look
+//!   for quarter turns, turns by more than about 6 degrees, stretched pictures and negatives.
 //! - Line drawings, slides and plain graphics have few distinctive regions.
-//! - Water, foliage and other fine texture loses its detail under strong compression, and the keys with it.
-//! - Slow scenes whose moments look alike cannot be told from another take. They are *undecided*, and so unsearchable, and
-//!   the clip is inconclusive if they are the most of it, unless another part of it was published.
+//! - Water, foliage and other fine texture loses its detail under strong compression, and the keys
+//!   with it.
+//! - Slow scenes whose moments look alike cannot be told from another take. They are *undecided*,
+//!   and so unsearchable, and the clip is inconclusive if they are the most of it, unless another
+//!   part of it was published.
 //! - A fingerprint that is handed over without pictures is judged by keys and motion alone.
-//! - Damage that a decoder conceals without a word is not seen. Damage that it reports, and files that end early, are
-//!   unsearchable for as long as they last.
-//! - What is marked as benign counts for nothing, and so does what looks like it: copies of it are not found, and the seconds
-//!   that show it are unsearchable. Of its quick or dark moments some may pass as unpublished.
+//! - Damage that a decoder conceals without a word is not seen. Damage that it reports, and files
+//!   that end early, are unsearchable for as long as they last.
+//! - What is marked as benign counts for nothing, and so does what looks like it: copies of it are
+//!   not found, and the seconds that show it are unsearchable. Of its quick or dark moments some
+//!   may pass as unpublished.
 //! - Sound is not looked at.
-//! - Who knows this method can change a clip until it is not recognised. This finds reuse, not determined forgery.
+//! - Who knows this method can change a clip until it is not recognised. This finds reuse, not
+//!   determined forgery.
 //!
 //! # False positives
 //!
-//! - Two recordings of one event from the same place can pass for one, most of all when little moves by itself.
-//! - Footage that both videos took from a third (stock footage, an intro, a station's graphics) is a true match that
-//!   says nothing about who had it first, unless it is in the index as benign material. Matches give source, times and
-//!   geometry, so that a person can look.
-//! - The chance of 2^-30 is a model's, from key distances measured between unrelated videos; corpora with many near
-//!   duplicates differ.
+//! - Two recordings of one event from the same place can pass for one, most of all when little
+//!   moves by itself.
+//! - Footage that both videos took from a third (stock footage, an intro, a station's graphics) is
+//!   a true match that says nothing about who had it first, unless it is in the index as benign
+//!   material. Matches give source, times and geometry, so that a person can look.
+//! - The chance of 2^-30 is a model's, from key distances measured between unrelated videos;
+//!   corpora with many near duplicates differ.
 //!
 //! # Safety
 //!

@@ -1,12 +1,15 @@
 //! Finds clips that share footage among many, groups them, and says which to keep.
 //!
-//! 1. Files of the same bytes are found by their SHA-256 and decoded once ([`contents`]).
-//! 2. Each clip is decoded once; its fingerprint goes to the work folder, and what a source keeps of it to an index there.
-//! 3. Each clip is searched for in that index, quickly ([`Effort::Fast`] by default): this gives candidate pairs.
-//! 4. Candidate pairs are compared in full: the shorter clip is searched for in the longer one and, unless that finds a copy, the
-//!    longer one in the shorter ([`Pair`]). A clip that shows the scene of another at another moment is related, and no copy.
-//! 5. Clips are ranked by what is to be kept ([`Keep`]) and grouped ([`mod@grouping`]): a group is an anchor and members that
-//!    match the anchor themselves.
+//! 1. Files of the same bytes are found by their SHA-256 and decoded once (`contents`).
+//! 2. Each clip is decoded once; its fingerprint goes to the work folder, and what a source keeps
+//!    of it to an index there.
+//! 3. Each clip is searched for in that index, quickly ([`Effort::Fast`] by default): this gives
+//!    candidate pairs.
+//! 4. Candidate pairs are compared in full: the shorter clip is searched for in the longer one and,
+//!    unless that finds a copy, the longer one in the shorter ([`Pair`]). A clip that shows the
+//!    scene of another at another moment is related, and no copy.
+//! 5. Clips are ranked by what is to be kept ([`Keep`]) and grouped ([`mod@grouping`]): a group is
+//!    an anchor and members that match the anchor themselves.
 //!
 //! A clip is never compared with itself, and references not with each other. The pairs depend
 //! neither on the number of threads nor on the order of the files. Memory holds one fingerprint a

@@ -4,14 +4,17 @@
 //! seconds says which of the one show which of the other. What another submission holds is
 //! deducted:
 //!
-//! - An earlier submission that stands holds all that it is eligible for, and what it repeats, whether or not it was paid for it:
-//!   if not, somebody before it holds that.
-//! - What was published of an earlier submission is public in this one too, though the search missed it here.
-//! - A withdrawn submission holds nothing itself. Its seconds that another one shares are still held by that one, so that nothing is
-//!   gained by withdrawing the link between two copies, and nothing is lost of a crowd of copies, of which the search lists only some.
-//! - What a later submission was sold is not paid for again if a person decides afterwards that the two are the same.
-//! - A later submission holds what it has claimed. Pairs with later ones are looked for only when a clip confirms its
-//!   fingerprint.
+//! - An earlier submission that stands holds all that it is eligible for, and what it repeats,
+//!   whether or not it was paid for it: if not, somebody before it holds that.
+//! - What was published of an earlier submission is public in this one too, though the search
+//!   missed it here.
+//! - A withdrawn submission holds nothing itself. Its seconds that another one shares are still
+//!   held by that one, so that nothing is gained by withdrawing the link between two copies, and
+//!   nothing is lost of a crowd of copies, of which the search lists only some.
+//! - What a later submission was sold is not paid for again if a person decides afterwards that the
+//!   two are the same.
+//! - A later submission holds what it has claimed. Pairs with later ones are looked for only when a
+//!   clip confirms its fingerprint.
 //!
 //! So no second is claimed twice, whatever is withdrawn or decided by people, and in whatever
 //! order.

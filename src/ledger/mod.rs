@@ -5,8 +5,10 @@
 //! is held against what is public and against all smaller numbers, and *claims* the seconds that
 //! are left, by intervals of milliseconds.
 //!
-//! - [`Ledger`] keeps submissions, claims and decisions in SQLite or PostgreSQL, and each event as a row of a chain of hashes.
-//! - [`Intake`] is the way of a submission through receipt, work and its turn, for any number of workers.
+//! - [`Ledger`] keeps submissions, claims and decisions in SQLite or PostgreSQL, and each event as
+//!   a row of a chain of hashes.
+//! - [`Intake`] is the way of a submission through receipt, work and its turn, for any number of
+//!   workers.
 //! - [`settle`] says what a submission can claim (pure).
 //! - [`verify()`] walks the chain, and compares the tables with it.
 //!
