@@ -11,6 +11,7 @@ mod settling;
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
@@ -18,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use super::claims::{Decision, Known as _, Pair, Settled, Standing, settle};
 use super::record::{Claim, Ended, Entry, Kind, State};
 use super::store::sql;
-use super::store::{self, Mode, Place, Store, Tables};
+use super::store::{self, Mode, Place, Row, Store, Tables, Value};
 use super::worker::Worker;
 use crate::index::hex;
 use crate::report::Report;
@@ -33,6 +34,17 @@ use settling::{Answered, INDEX_GENERATION, INDEX_ROOT, Kept, add_submission, app
 pub struct Ledger {
     store: Box<dyn Store>,
     name: String,
+    observer: Option<Arc<dyn Observer>>,
+}
+
+/// Who keeps tables of its own in step with the ledger.
+pub trait Observer: Send + Sync {
+    /// Told of each row of the chain within the transaction that appends it, when the tables of the
+    /// submission are as the row says; what is done with `tables` is done with it, or not at all.
+    ///
+    /// # Errors
+    /// An error undoes the transaction.
+    fn appended(&self, tables: &mut dyn Tables, row: &Event) -> Result<()>;
 }
 
 impl std::fmt::Debug for Ledger {
@@ -95,7 +107,22 @@ impl Ledger {
     /// [`Error::NoLedger`], [`Error::IncompatibleLedger`], [`Error::LedgerBusy`],
     /// [`Error::CorruptLedger`] and [`Error::Ledger`].
     pub fn open(place: &Place, patience: Duration, clock: fn() -> SystemTime, create: bool) -> Result<Ledger> {
-        Ok(Ledger { store: store::open(place, patience, clock, create)?, name: place.shown() })
+        Ok(Ledger { store: store::open(place, patience, clock, create)?, name: place.shown(), observer: None })
+    }
+
+    /// Lets somebody observe what is done through this connection.
+    pub fn observe(&mut self, observer: Arc<dyn Observer>) {
+        self.observer = Some(observer);
+    }
+
+    /// Runs a transaction on the ledger's tables and those that others keep beside them.
+    ///
+    /// The ledger's own tables are only to be read: [`verify`](super::verify()) would tell.
+    ///
+    /// # Errors
+    /// Those of `work`, which undo the transaction, and those of the database.
+    pub fn transaction<T>(&mut self, mode: Mode, work: impl FnOnce(&mut dyn Tables) -> Result<T>) -> Result<T> {
+        self.run(mode, work)
     }
 
     /// What the ledger is called, without a password.
@@ -121,6 +148,21 @@ impl Ledger {
     /// [`Error::InvalidSetting`] for a name that is empty, too long, or has characters that are not
     /// shown, and those of the database.
     pub fn receive(&mut self, receipt: &Receipt, worker: &Worker, lease: Duration) -> Result<(Submission, bool)> {
+        self.receive_with(receipt, worker, lease, |_, _, _| Ok(()))
+    }
+
+    /// As [`Ledger::receive`]; `also` is done in the same transaction, given the submission and
+    /// whether its number is new.
+    ///
+    /// # Errors
+    /// Those of [`Ledger::receive`] and of `also`.
+    pub fn receive_with(
+        &mut self,
+        receipt: &Receipt,
+        worker: &Worker,
+        lease: Duration,
+        also: impl FnOnce(&mut dyn Tables, &Submission, bool) -> Result<()>,
+    ) -> Result<(Submission, bool)> {
         named("creator (--by)", &receipt.by)?;
         if let Some(reference) = &receipt.reference {
             named("reference (--ref)", reference)?;
@@ -134,12 +176,15 @@ impl Ledger {
                 if known.standing == Standing::Received && known.kind == receipt.kind {
                     tables.execute(sql::MOVE, &[known.number.into(), (&*receipt.path).into()])?;
                 }
+                also(tables, &known, false)?;
                 return Ok((known, false));
             }
             let last = tables.query(sql::LAST_NUMBER, &[])?;
             let number = last.first().map_or(1, |row| row.number(0) + 1);
             add_submission(tables, number, receipt, now, Some((worker, lease)))?;
-            Ok((find(tables, number)?, true))
+            let new = find(tables, number)?;
+            also(tables, &new, true)?;
+            Ok((new, true))
         })
     }
 
@@ -379,10 +424,13 @@ impl Ledger {
     }
 
     fn run<T>(&mut self, mode: Mode, work: impl FnOnce(&mut dyn Tables) -> Result<T>) -> Result<T> {
-        let (mut work, mut found) = (Some(work), None);
+        let (mut work, mut found, observer) = (Some(work), None, self.observer.clone());
         self.store.transaction(mode, &mut |tables| {
             if let Some(work) = work.take() {
-                found = Some(work(tables)?);
+                found = Some(match &observer {
+                    Some(observer) => work(&mut Observed { tables, observer: &**observer })?,
+                    None => work(tables)?,
+                });
             }
             Ok(())
         })?;
@@ -394,6 +442,26 @@ impl Ledger {
     pub(super) fn reading<T>(&mut self, work: impl FnOnce(&mut Reading<'_>) -> Result<T>) -> Result<T> {
         let name = self.name.clone();
         self.read(|tables| work(&mut Reading { tables, name: &name }))
+    }
+}
+
+/// Tables of which somebody hears what is appended to the chain.
+struct Observed<'a> {
+    tables: &'a mut dyn Tables,
+    observer: &'a dyn Observer,
+}
+
+impl Tables for Observed<'_> {
+    fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64> {
+        self.tables.execute(sql, parameters)
+    }
+
+    fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>> {
+        self.tables.query(sql, parameters)
+    }
+
+    fn appended(&mut self, row: &Event) -> Result<()> {
+        self.observer.appended(self.tables, row)
     }
 }
 

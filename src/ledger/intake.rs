@@ -23,8 +23,9 @@ use super::mend::check_step;
 use super::pairs::{self, Whose};
 use super::record::Kind;
 use super::shelf::{self, Shelf, Shown};
+use super::slots::Slots;
 use super::step::{CONFIRMING, Step};
-use super::store::Place;
+use super::store::{Place, Tables};
 use super::worker::Worker;
 use crate::certificate::{self, Certified, Terms};
 use crate::check::{CheckOptions, check_fingerprint, check_pictures, pictures_for};
@@ -70,6 +71,12 @@ pub struct Intake<'a> {
     pub lease: Duration,
     /// Told what goes on.
     pub notice: &'a (dyn Fn(Notice<'_>) + Sync),
+    /// Whether a submission that its worker has left is worked on here while a larger number waits
+    /// for it; who keeps a queue hands it out otherwise.
+    pub takes_over: &'a (dyn Fn(&Submission) -> bool + Sync),
+    /// How many submissions are decoded and searched for at a time; `None` for no limit but that of
+    /// the workers.
+    pub slots: Option<&'a Slots>,
 }
 
 impl std::fmt::Debug for Intake<'_> {
@@ -172,9 +179,53 @@ impl<'a> Intake<'a> {
     /// Those of [`Decoding::open`](crate::Decoding::open), [`Error::IsFingerprint`] where a clip is
     /// asked for, and those of [`Ledger::receive`].
     pub fn receive(&self, ledger: &mut Ledger, offer: &Offer<'_>) -> Result<Received> {
+        self.receive_for(ledger, offer, self.lease, |_, _, _| Ok(()))
+    }
+
+    /// Gives what is offered its number, and leaves the work to whoever [resumes](Intake::resume)
+    /// it; `also` is done in the same transaction, given the submission and whether its number is
+    /// new.
+    ///
+    /// # Errors
+    /// Those of [`Intake::receive`] and of `also`.
+    pub fn queue(
+        &self,
+        ledger: &mut Ledger,
+        offer: &Offer<'_>,
+        also: impl FnOnce(&mut dyn Tables, &Submission, bool) -> Result<()>,
+    ) -> Result<Received> {
+        self.receive_for(ledger, offer, Duration::ZERO, also)
+    }
+
+    /// A submission that has its number, for another worker to go on with.
+    ///
+    /// # Errors
+    /// Those of [`Ledger::submission`].
+    pub fn resume(&self, ledger: &mut Ledger, number: u64, file: &Path) -> Result<Received> {
+        let submission = ledger.submission(number)?;
+        Ok(Received { submission, is_new: false, file: file.to_owned(), worker: Worker::new()? })
+    }
+
+    /// Ends a submission that has no answer as failed; `false` if it has one, or somebody works on
+    /// it.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn give_up(&self, ledger: &mut Ledger, received: &Received, reason: &str) -> Result<bool> {
+        let (number, worker) = (received.submission.number, &received.worker);
+        Ok(ledger.take(number, worker, self.lease)? && ledger.end(number, worker, Standing::Failed, reason)?)
+    }
+
+    fn receive_for(
+        &self,
+        ledger: &mut Ledger,
+        offer: &Offer<'_>,
+        lease: Duration,
+        also: impl FnOnce(&mut dyn Tables, &Submission, bool) -> Result<()>,
+    ) -> Result<Received> {
         let receipt = self.receipt(offer)?;
         let worker = Worker::new()?;
-        let (submission, is_new) = ledger.receive(&receipt, &worker, self.lease)?;
+        let (submission, is_new) = ledger.receive_with(&receipt, &worker, lease, also)?;
         if submission.kind == Kind::Fingerprint && receipt.kind == Kind::Clip {
             let number = submission.number;
             let reason = format!(
@@ -345,6 +396,7 @@ impl<'a> Intake<'a> {
         file: &Path,
         terms: Option<&Terms<'_>>,
     ) -> Result<Prepared> {
+        let _slot = self.slots.map(|slots| slots.take(&|| self.is_cancelled())).transpose()?;
         if kind == Kind::Fingerprint {
             let fingerprint = Fingerprint::load(file, self.options.decoding, self.options.cancel)?;
             if hex(fingerprint.sha256()) != sha256 {
@@ -370,7 +422,7 @@ impl<'a> Intake<'a> {
     fn wait_for_turn(&self, ledger: &mut Ledger, number: u64, worker: &Worker) -> Result<()> {
         let mut told = None;
         while let Some(open) = ledger.open_below(number)? {
-            if ledger.take(open.number, worker, self.lease)? {
+            if (self.takes_over)(&open) && ledger.take(open.number, worker, self.lease)? {
                 self.take_over(ledger, &open, worker)?;
                 continue;
             }

@@ -29,13 +29,14 @@ mod mend;
 mod pairs;
 mod record;
 mod shelf;
+mod slots;
 mod step;
 mod store;
 mod verify;
 mod worker;
 
 pub use answer::submission;
-pub use book::{Event, Ledger, Receipt, Standings, Submission, UNKNOWN_CREATOR};
+pub use book::{Event, Ledger, Observer, Receipt, Standings, Submission, UNKNOWN_CREATOR};
 pub use chain::{GENESIS, Link};
 pub use claims::{
     Decision, Deducted, Deduction, Facts, JUDGED_MS, Known, Pair, PairKind, REMAINDER_MS, Settled, Standing, settle,
@@ -46,6 +47,7 @@ pub use interval::{Interval, Intervals};
 pub use mend::{Mended, check_step, mend, withdraw};
 pub use record::{Claim, ClaimState, Entry, Kind, State};
 pub use shelf::entry_digest;
-pub use store::Place;
+pub use slots::{Slot, Slots};
+pub use store::{Mode, Place, Row, Tables, Value};
 pub use verify::{Head, Verified, verify};
 pub use worker::Worker;

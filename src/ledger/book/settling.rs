@@ -12,7 +12,7 @@ use super::super::interval::{Interval, Intervals};
 use super::super::record::{Claim, ClaimState, Claimed, Decided, Entry, Kind, Received, State};
 use super::super::store::{Tables, Value, sql};
 use super::super::worker::Worker;
-use super::rows::{claims, decision_of, find, name_of, pairs, serialised, submission};
+use super::rows::{Event, claims, decision_of, find, name_of, pairs, serialised, submission};
 use super::{Outcome, Receipt, Submission};
 use crate::Result;
 use crate::index::hex;
@@ -280,16 +280,11 @@ pub(super) fn append(
     };
     let body = serialised(body);
     let hash = Link { seq, at_ms: now, kind, submission, body: &body }.hash(&previous);
-    let parameters = [
-        seq.into(),
-        now.into(),
-        kind.into(),
-        submission.into(),
-        Value::Text(body),
-        previous[..].into(),
-        hash[..].into(),
-    ];
-    tables.execute(sql::ADD_EVENT, &parameters).map(drop)
+    let parameters =
+        [seq.into(), now.into(), kind.into(), submission.into(), (&*body).into(), previous[..].into(), hash[..].into()];
+    tables.execute(sql::ADD_EVENT, &parameters)?;
+    let (kind, previous, hash) = (kind.to_owned(), previous.to_vec(), hash.to_vec());
+    tables.appended(&Event { seq, at_ms: now, kind, submission, body, previous, hash })
 }
 
 pub(super) fn write_claims(tables: &mut dyn Tables, number: u64, claims: &[Claim]) -> Result<()> {

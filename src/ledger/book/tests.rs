@@ -547,3 +547,60 @@ fn the_answer_does_not_depend_on_the_number_of_workers_and_no_second_is_claimed_
         assert_eq!(submitted(&Place::Postgres(four), &clips, 4, 7), alone);
     }
 }
+
+/// Keeps the kinds of rows in a table of its own, and refuses one kind.
+struct Diary {
+    refuses: &'static str,
+}
+
+impl Observer for Diary {
+    fn appended(&self, tables: &mut dyn Tables, row: &Event) -> Result<()> {
+        tables
+            .execute("INSERT INTO service_diary (seq, kind) VALUES ($1, $2)", &[row.seq.into(), (&*row.kind).into()])?;
+        if row.kind == self.refuses {
+            return Err(Error::LedgerRefused { reason: "not today".to_owned() });
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn what_an_observer_writes_is_done_with_the_row_or_not_at_all() {
+    on_each(|place| {
+        let mut ledger = open(place);
+        let table = "CREATE TABLE service_diary (seq BIGINT NOT NULL PRIMARY KEY, kind TEXT NOT NULL)";
+        ledger.transaction(Mode::Write, |tables| tables.execute(table, &[])).unwrap();
+        ledger.observe(Arc::new(Diary { refuses: "withdrawn" }));
+        let number = decided(&mut ledger, "alice", "clip", 10, Vec::new());
+        assert_eq!(refusal(ledger.withdraw(number, Some("alice"), Some("a slip"))), "not today");
+        assert_eq!(ledger.submission(number).unwrap().standing, Standing::Decided);
+        let rows = ledger
+            .transaction(Mode::Read, |tables| tables.query("SELECT seq, kind FROM service_diary ORDER BY seq", &[]));
+        let kinds: Vec<(u64, String)> =
+            rows.unwrap().iter().map(|row| (row.number(0), row.text(1).to_owned())).collect();
+        assert_eq!(kinds, [(1, "received".to_owned()), (2, "decided".to_owned())]);
+        verify(&mut ledger, None).unwrap();
+    });
+}
+
+#[test]
+fn what_is_done_with_a_receipt_is_done_with_the_number_or_not_at_all() {
+    on_each(|place| {
+        let mut ledger = open(place);
+        let worker = Worker::new().unwrap();
+        let refused = ledger.receive_with(&receipt("alice", "clip"), &worker, LEASE, |_, _, _| {
+            Err(Error::LedgerRefused { reason: "not today".to_owned() })
+        });
+        assert_eq!(refusal(refused), "not today");
+        assert!(ledger.submissions_after(0).unwrap().is_empty());
+        let mut told = Vec::new();
+        for _ in 0..2 {
+            let also = |_: &mut dyn Tables, of: &Submission, is_new: bool| {
+                told.push((of.number, is_new));
+                Ok(())
+            };
+            ledger.receive_with(&receipt("alice", "clip"), &worker, LEASE, also).unwrap();
+        }
+        assert_eq!(told, [(1, true), (1, false)]);
+    });
+}

@@ -15,6 +15,7 @@ pub(super) use sqlite::testing;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::book::Event;
 use crate::{Error, Result};
 
 /// Where a ledger is.
@@ -67,10 +68,14 @@ fn without_password(url: &str) -> String {
 
 /// A value of a column.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) enum Value {
+pub enum Value {
+    /// No value.
     Null,
+    /// A number below 2^63.
     Number(u64),
+    /// A text.
     Text(String),
+    /// Bytes.
     Bytes(Vec<u8>),
 }
 
@@ -98,35 +103,39 @@ impl<T: Into<Value>> From<Option<T>> for Value {
     }
 }
 
-/// A row of an answer.
+/// A row of an answer; columns are counted from 0.
 #[derive(Clone, Debug)]
-pub(super) struct Row(pub(super) Vec<Value>);
+pub struct Row(pub(super) Vec<Value>);
 
 impl Row {
     /// The number in a column; 0 for another thing, which no table has there.
-    pub(super) fn number(&self, column: usize) -> u64 {
+    pub fn number(&self, column: usize) -> u64 {
         self.maybe_number(column).unwrap_or(0)
     }
 
-    pub(super) fn maybe_number(&self, column: usize) -> Option<u64> {
+    /// The number in a column, if there is one.
+    pub fn maybe_number(&self, column: usize) -> Option<u64> {
         match self.0.get(column) {
             Some(Value::Number(number)) => Some(*number),
             _ => None,
         }
     }
 
-    pub(super) fn text(&self, column: usize) -> &str {
+    /// The text in a column; empty for another thing.
+    pub fn text(&self, column: usize) -> &str {
         self.maybe_text(column).unwrap_or_default()
     }
 
-    pub(super) fn maybe_text(&self, column: usize) -> Option<&str> {
+    /// The text in a column, if there is one.
+    pub fn maybe_text(&self, column: usize) -> Option<&str> {
         match self.0.get(column) {
             Some(Value::Text(text)) => Some(text),
             _ => None,
         }
     }
 
-    pub(super) fn bytes(&self, column: usize) -> &[u8] {
+    /// The bytes in a column; none for another thing.
+    pub fn bytes(&self, column: usize) -> &[u8] {
         match self.0.get(column) {
             Some(Value::Bytes(bytes)) => bytes,
             _ => &[],
@@ -135,17 +144,35 @@ impl Row {
 }
 
 /// The tables within a transaction.
-pub(super) trait Tables {
+///
+/// A service may keep tables of its own beside those of the ledger, and bring them up to date in
+/// the same transaction; see [`Ledger::transaction`](super::Ledger::transaction) and
+/// [`Observer`](super::Observer). The names of such tables are to begin with `service_`.
+pub trait Tables {
     /// Changes rows, and counts them. Parameters are `$1`, `$2` and so on.
+    ///
+    /// # Errors
+    /// Those of the database.
     fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64>;
 
     /// Reads rows.
+    ///
+    /// # Errors
+    /// Those of the database.
     fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>>;
+
+    /// Told of a row that was appended to the chain.
+    ///
+    /// # Errors
+    /// Those of whoever observes the ledger: then nothing of the transaction is done.
+    fn appended(&mut self, _row: &Event) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// What a transaction does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Mode {
+pub enum Mode {
     /// It reads one state.
     Read,
     /// It changes the ledger; there is one such at a time, over all processes and hosts.

@@ -64,7 +64,15 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
             render::notice(notice);
         }
     };
-    let intake = Intake { books: books.books(), index: &index, options: &options, lease: LEASE, notice: &notice };
+    let intake = Intake {
+        books: books.books(),
+        index: &index,
+        options: &options,
+        lease: LEASE,
+        notice: &notice,
+        takes_over: &|_| true,
+        slots: None,
+    };
     let terms = seal.as_ref().map(|_| signer::terms(&args.signing));
     let offer = |file| Offer {
         file,
