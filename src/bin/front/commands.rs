@@ -1,7 +1,7 @@
 //! The commands' names and the version of its objects, known without the program that has them (pure).
 
 /// The commands.
-pub(crate) const COMMANDS: [&str; 11] = [
+pub(crate) const COMMANDS: &[&str] = &[
     "index",
     "check",
     "dedup",
@@ -10,10 +10,16 @@ pub(crate) const COMMANDS: [&str; 11] = [
     "certify",
     "certificate",
     "intake",
+    #[cfg(feature = "serve")]
+    SERVE,
     "doctor",
     "completions",
     "man",
 ];
+
+/// The command whose program is one of its own.
+#[cfg(feature = "serve")]
+pub(crate) const SERVE: &str = "serve";
 
 /// The commands of `uniq index`.
 pub(crate) const INDEX_COMMANDS: [&str; 16] = [

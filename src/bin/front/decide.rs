@@ -28,7 +28,7 @@ pub(crate) enum Call {
 /// The first argument of a decoding process, which this program starts itself.
 const DECODING_PROCESS: &str = "decode-for-uniq";
 /// Options of ours that may stand before the command; coreutils has none of them.
-const LEADING_OPTIONS: [&str; 2] = ["--quiet", "-q"];
+pub(crate) const LEADING_OPTIONS: [&str; 2] = ["--quiet", "-q"];
 /// What asks this program about itself.
 const QUESTIONS: [&str; 5] = ["help", "--help", "-h", "--version", "-V"];
 /// A name is taken for a slip of a command's up to so many letters added, lost, changed or swapped.
@@ -44,7 +44,7 @@ pub(crate) fn decide(args: &[OsString], terminal: bool) -> Call {
         return if args.is_empty() && !terminal { Call::Theirs } else { Call::Ours };
     };
     let is = |names: &[&str]| names.iter().any(|name| first == name);
-    if is(&QUESTIONS) || is(&COMMANDS) || is(&[DECODING_PROCESS]) {
+    if is(&QUESTIONS) || is(COMMANDS) || is(&[DECODING_PROCESS]) {
         return Call::Ours;
     }
     if let Some(command) = command_meant(first) {
@@ -87,7 +87,7 @@ fn command_meant(first: &OsStr) -> Option<String> {
     let of = |commands: &[&'static str], before: &'static str| {
         commands.iter().filter_map(|command| Some((slip(command)?, before, *command))).min()
     };
-    let (_, before, command) = of(&COMMANDS, "uniq").into_iter().chain(of(&INDEX_COMMANDS, "uniq index")).min()?;
+    let (_, before, command) = of(COMMANDS, "uniq").into_iter().chain(of(&INDEX_COMMANDS, "uniq index")).min()?;
     Some(format!("{name}: no command; meant is perhaps: {before} {command}"))
 }
 

@@ -28,6 +28,9 @@ use crate::decide::Call;
 const ERROR: u8 = 2;
 /// The program that does the work.
 const PROGRAM: &str = "uniq-media";
+/// The program of the service.
+#[cfg(feature = "serve")]
+const SERVICE: &str = "uniq-serve";
 /// Where it is looked for, seen from this program's folder.
 const PLACES: [&str; 3] = ["", "../libexec/uniq", "../lib/uniq"];
 
@@ -61,16 +64,30 @@ fn become_program(args: &[OsString]) -> String {
         Err(error) => return format!("this program's own place is unknown: {error}; mount /proc, or call {PROGRAM}"),
     };
     let folder = own.parent().unwrap_or(Path::new("."));
-    let name = format!("{PROGRAM}{}", env::consts::EXE_SUFFIX);
+    let name = format!("{}{}", program_of(args), env::consts::EXE_SUFFIX);
     let candidates = PLACES.map(|place| folder.join(place).join(&name));
     match candidates.iter().find(|candidate| candidate.is_file()) {
         Some(program) => run(Command::new(program).args(args), program),
         None => format!(
-            "{}: not there; uniq is two programs, {} and {name}: install both in one folder",
+            "{}: not there; uniq is several programs, {} and {name} among them: install them in one folder",
             candidates[0].display(),
             own.display()
         ),
     }
+}
+
+/// The program that a call is for.
+fn program_of(args: &[OsString]) -> &'static str {
+    #[cfg(feature = "serve")]
+    if args
+        .iter()
+        .find(|arg| !decide::LEADING_OPTIONS.iter().any(|option| arg == option))
+        .is_some_and(|arg| arg == commands::SERVE)
+    {
+        return SERVICE;
+    }
+    let _ = args;
+    PROGRAM
 }
 
 /// Becomes another program, which so keeps the process id, the open files and the shell's view of its exit.

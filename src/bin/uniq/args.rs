@@ -141,6 +141,14 @@ Exit codes: those of `uniq check`: 0 every clip is unpublished, 1 something is p
         after_help = "Example:\n  uniq intake add clip.mp4 --by alice && uniq intake list"
     )]
     Intake(IntakeCommand),
+    /// Run the intake service: uploads, checks, certificates and reviews over HTTP
+    #[cfg(feature = "serve")]
+    #[command(disable_help_flag = true)]
+    Serve {
+        /// What the service is told; see `uniq serve --help`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+        args: Vec<std::ffi::OsString>,
+    },
     /// Test what protects this computer from foreign files, and what the program needs
     #[command(after_help = "\
 Example:

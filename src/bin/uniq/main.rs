@@ -81,6 +81,8 @@ fn run(args: &[OsString]) -> anyhow::Result<Exit> {
         Command::Certify(args) => certificate::certify(&args, cli.quiet),
         Command::Certificate(command) => certificate::run(command, cli.quiet),
         Command::Intake(command) => intake::run(command, cli.quiet),
+        #[cfg(feature = "serve")]
+        Command::Serve { .. } => anyhow::bail!("the service is a program of its own; call it as: uniq serve"),
         Command::Completions { shell } => pages::completions(shell),
         Command::Man { dir } => pages::man(dir.as_deref()),
     }

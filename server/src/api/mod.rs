@@ -1,0 +1,73 @@
+//! The HTTP interface, `/v1`, and its description in OpenAPI.
+
+pub mod body;
+pub mod index;
+pub mod keys;
+pub mod page;
+pub mod submissions;
+
+use axum::Json;
+use axum::response::IntoResponse;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::problem::Problem;
+
+/// The routes, and what they are.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .merge(submissions::router())
+        .merge(keys::router())
+        .merge(index::router())
+        .routes(routes!(openapi))
+}
+
+/// The description in OpenAPI, as it is committed.
+///
+/// # Errors
+/// If it cannot be written as JSON.
+pub fn document() -> serde_json::Result<String> {
+    let mut text = serde_json::to_string_pretty(router().get_openapi())?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// Describes this interface in OpenAPI.
+#[utoipa::path(get, path = "/v1/openapi.json", tag = "service", security(()),
+    responses((status = 200, description = "The description", content_type = "application/json")))]
+async fn openapi() -> impl IntoResponse {
+    Json(router().get_openapi().clone())
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "uniq",
+        description = "Takes video clips, tells which of their seconds were never published and offered by nobody before, and certifies it.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    modifiers(&Keys),
+    security(("key" = [])),
+    components(schemas(Problem)),
+    tags(
+        (name = "submissions", description = "Clips that creators offer"),
+        (name = "uploads", description = "Uploads that can be resumed: tus 1.0.0"),
+        (name = "sources", description = "The corpus of public video"),
+        (name = "keys", description = "API keys"),
+        (name = "webhooks", description = "Where events are sent to"),
+        (name = "service", description = "The service itself"),
+    ),
+)]
+struct Description;
+
+struct Keys;
+
+impl Modify for Keys {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("key", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    }
+}

@@ -1,0 +1,114 @@
+//! What all parts of the service share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
+
+use tokio::sync::{Notify, broadcast};
+use uniq::ledger::{Intake, Ledger, Notice, Slots, Submission};
+use uniq::rates::RateCard;
+use uniq::{CheckOptions, Decoding};
+
+use crate::config::Config;
+use crate::corpus::Corpus;
+use crate::database::Database;
+use crate::limits::Limits;
+
+/// The service; clones are the same one.
+#[derive(Clone, Debug)]
+pub struct App(Arc<Parts>);
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// Its parts.
+pub struct Parts {
+    /// The settings.
+    pub config: Config,
+    /// The database.
+    pub database: Database,
+    /// The index of what is public.
+    pub corpus: Corpus,
+    /// Where clips are decoded, and with which limits.
+    pub decoding: Decoding,
+    /// How many clips are decoded at a time.
+    pub slots: Slots,
+    /// What prices are by.
+    pub card: Option<RateCard>,
+    /// What signs certificates.
+    pub signer: Option<Box<dyn uniq::certificate::Signer + Send + Sync>>,
+    /// Rates of requests by key.
+    pub limits: Limits,
+    /// Set when the service stops: work is given back.
+    pub stopping: Arc<AtomicBool>,
+    /// Wakes the workers.
+    pub work: Notify,
+    /// Wakes who follows events.
+    pub changed: broadcast::Sender<()>,
+    /// Names this service over restarts.
+    pub instance: String,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("database", &self.database).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// The service of these parts.
+    pub fn new(parts: Parts) -> App {
+        App(Arc::new(parts))
+    }
+
+    /// The clip of a submission.
+    pub fn clip(&self, id: &str) -> PathBuf {
+        self.config.clips().join(id)
+    }
+
+    /// Does something with the ledger's intake.
+    ///
+    /// # Errors
+    /// Those of `work`, and of opening the index.
+    pub fn with_intake<T>(
+        &self,
+        ledger: &mut Ledger,
+        work: impl FnOnce(&Intake<'_>, &mut Ledger) -> uniq::Result<T>,
+    ) -> uniq::Result<T> {
+        let index = self.corpus.current()?;
+        let options = CheckOptions {
+            cancel: Some(&self.stopping),
+            now: Some(SystemTime::now()),
+            ..CheckOptions::new(&self.decoding)
+        };
+        let intake = Intake {
+            books: self.database.books(),
+            index: &index,
+            options: &options,
+            lease: LEASE,
+            notice: &|notice: Notice<'_>| {
+                if let Notice::Lapsed(of, why) = notice {
+                    tracing::warn!(number = of.number, why, "a submission has lapsed");
+                }
+            },
+            // What lies in the clips' folder has a job, which hands it out.
+            takes_over: &|of: &Submission| !std::path::Path::new(&of.path).starts_with(self.clips_folder()),
+            slots: Some(&self.slots),
+        };
+        work(&intake, ledger)
+    }
+
+    /// The folder of clips as the ledger has it.
+    fn clips_folder(&self) -> PathBuf {
+        std::path::absolute(self.config.clips()).unwrap_or_else(|_| self.config.clips())
+    }
+}
+
+/// How long a worker has what it works on unless it renews that.
+pub const LEASE: std::time::Duration = std::time::Duration::from_secs(30);

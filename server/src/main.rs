@@ -1,0 +1,123 @@
+//! The program `uniq-serve`, which the command `uniq serve` becomes.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use uniq::ledger::Mode;
+use uniq_server::auth::Scope;
+use uniq_server::database::now_ms;
+use uniq_server::store::keys;
+use uniq_server::{Config, auth, service};
+
+/// Run the intake service
+#[derive(Debug, Parser)]
+#[command(name = "uniq serve", version)]
+struct Args {
+    /// File with the settings, in TOML
+    #[arg(long, value_name = "FILE", global = true, env = "UNIQ_SERVE_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make an API key and print it
+    Key {
+        /// Whose key it is
+        #[arg(long)]
+        tenant: String,
+        /// What people call it
+        #[arg(long, default_value = "key")]
+        name: String,
+        /// What it may be used for: submit, read, review, admin
+        #[arg(long, value_delimiter = ',', default_value = "submit,read")]
+        scopes: Vec<String>,
+    },
+    /// Print the description of the HTTP interface
+    Openapi,
+}
+
+fn main() -> ExitCode {
+    let mut args: Vec<OsString> = std::env::args_os().collect();
+    // Before anything else: this process is to give up what it has.
+    if args.get(1).is_some_and(|first| first == uniq::sandbox::SUBCOMMAND) {
+        return decode(&args);
+    }
+    // The command `uniq` hands over all that it was given.
+    if args.get(1).is_some_and(|first| first == "serve") {
+        args.remove(1);
+    }
+    match run(Args::parse_from(args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr().lock(), "uniq: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Decodes the file on standard input for the parent on standard output.
+fn decode(args: &[OsString]) -> ExitCode {
+    use std::os::fd::AsFd as _;
+    let job = args.get(2).and_then(|job| job.to_str()).unwrap_or_default();
+    let input = std::io::stdin().as_fd().try_clone_to_owned();
+    let output = std::io::stdout().as_fd().try_clone_to_owned();
+    match (input, output) {
+        (Ok(input), Ok(output)) => uniq::serve(job, input, output).map_or(ExitCode::from(2), |()| ExitCode::SUCCESS),
+        _ => ExitCode::from(2),
+    }
+}
+
+fn run(args: Args) -> anyhow::Result<()> {
+    if let Some(Command::Openapi) = args.command {
+        return print(&uniq_server::api::document()?);
+    }
+    let config = Config::load(args.config.as_deref(), std::env::vars())?;
+    match args.command {
+        Some(Command::Key { tenant, name, scopes }) => make_key(config, &tenant, &name, &scopes),
+        _ => serve(config),
+    }
+}
+
+fn make_key(config: Config, tenant: &str, name: &str, scopes: &[String]) -> anyhow::Result<()> {
+    let scopes = scopes
+        .iter()
+        .map(|name| Scope::of(name).with_context(|| format!("{name}: no scope")))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let (key, secret) =
+        auth::new_key(tenant, name, &scopes, now_ms()).map_err(|problem| anyhow::anyhow!(problem.detail))?;
+    let app = service::open(config)?;
+    app.database.with(|ledger| ledger.transaction(Mode::Write, |tables| keys::add(tables, &key)))?;
+    print(&format!("{secret}\n"))
+}
+
+fn serve(config: Config) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let address = config.listen;
+        let app = tokio::task::spawn_blocking(move || service::open(config)).await??;
+        let listener = TcpListener::bind(address).await.with_context(|| format!("{address}: cannot be listened on"))?;
+        print(&format!("listening on http://{}\n", listener.local_addr()?))?;
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let stop = async move {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        };
+        service::serve(app, listener, stop).await
+    })
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}

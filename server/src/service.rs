@@ -1,0 +1,149 @@
+//! Starts the service, and stops it without losing anything.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, broadcast};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use uniq::certificate::PrivateKey;
+use uniq::ledger::{Mode, Slots};
+use uniq::media::Links;
+use uniq::rates::RateCard;
+use uniq::sandbox::{Decoding, Demand, Journal, Place, Quarantine, Worker};
+
+use crate::app::{App, Parts};
+use crate::config::Config;
+use crate::corpus::Corpus;
+use crate::database::Database;
+use crate::events::Outbox;
+use crate::limits::Limits;
+use crate::problem::Problem;
+use crate::store::jobs;
+use crate::{api, worker};
+
+/// Opens all that the service needs.
+///
+/// # Errors
+/// What is missing or broken, by name.
+pub fn open(config: Config) -> anyhow::Result<App> {
+    for folder in ["", "clips", "uploads", "pages", "certificates"] {
+        let folder = config.data.join(folder);
+        std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+    }
+    let database = Database::open(config.ledger(), config.submissions(), Arc::new(Outbox))?;
+    let signer = config.certificate.key.as_deref().map(PrivateKey::load).transpose()?;
+    let workers = config.workers.unwrap_or_else(worker::cores);
+    Ok(App::new(Parts {
+        database,
+        corpus: Corpus::new(config.index()),
+        decoding: decoding(&config)?,
+        slots: Slots::new(workers),
+        card: config.rates.as_deref().map(RateCard::open).transpose()?,
+        signer: signer.map(|key| Box::new(key) as Box<dyn uniq::certificate::Signer + Send + Sync>),
+        limits: Limits::new(config.limits.requests_per_second, config.limits.burst),
+        stopping: Arc::new(AtomicBool::new(false)),
+        work: Notify::new(),
+        changed: broadcast::channel(16).0,
+        instance: instance(&config)?,
+        config,
+    }))
+}
+
+/// Clips are decoded by this program again, without rights.
+fn decoding(config: &Config) -> anyhow::Result<Decoding> {
+    let demand = if config.decoding.require_sandbox { Demand::Everything } else { Demand::WhatThereIs };
+    let kept = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
+    let environment = kept.iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?))).collect();
+    let running = std::path::PathBuf::from("/proc/self/exe");
+    let program = if running.exists() { running } else { std::env::current_exe()? };
+    let worker = Worker { program, environment, demand };
+    let lacking = worker.start()?.lacking();
+    if !lacking.is_empty() {
+        tracing::warn!(
+            missing = lacking.join(", "),
+            "decoding is not fully protected here; uniq doctor says what to do"
+        );
+    }
+    let journal = Journal::open(&config.data.join("quarantine.jsonl"), Quarantine::Keep, SystemTime::now)?;
+    Ok(Decoding {
+        place: Place::Worker(worker),
+        links: Links::Refuse,
+        journal: Some(Arc::new(journal)),
+        ..Decoding::in_process()
+    })
+}
+
+/// What names this service over restarts: one for each data folder.
+fn instance(config: &Config) -> anyhow::Result<String> {
+    let file = config.data.join("instance");
+    if let Ok(text) = std::fs::read_to_string(&file)
+        && crate::api::page::is_id(text.trim())
+    {
+        return Ok(text.trim().to_owned());
+    }
+    let id = crate::store::new_id();
+    worker::write(&file, id.as_bytes())?;
+    Ok(id)
+}
+
+/// All routes.
+pub fn router(app: &App) -> Router {
+    let (router, _) = api::router().split_for_parts();
+    let fixed = |name: &'static str, value: &'static str| {
+        SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
+    };
+    router
+        .route("/healthz", get(|| async { "ok\n" }))
+        .fallback(|| async { Problem::not_found("address") })
+        .method_not_allowed_fallback(|| async {
+            let title = "The method is not allowed here";
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", title, "see /v1/openapi.json")
+        })
+        .layer(CatchPanicLayer::custom(|_| {
+            tracing::error!("a request panicked");
+            axum::response::IntoResponse::into_response(Problem::internal())
+        }))
+        .layer(fixed("x-content-type-options", "nosniff"))
+        .layer(fixed("referrer-policy", "no-referrer"))
+        .layer(fixed("cache-control", "no-store"))
+        .with_state(app.clone())
+}
+
+/// Serves until `stop` is there, and then ends what is running.
+///
+/// # Errors
+/// If the service cannot listen or ends by itself.
+pub async fn serve(
+    app: App,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let starting = app.clone();
+    let threads = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
+        let released = starting
+            .database
+            .with(|ledger| ledger.transaction(Mode::Write, |tables| jobs::release_all(tables, &starting.instance)))?;
+        if released > 0 {
+            tracing::info!(jobs = released, "going on with what was left");
+        }
+        Ok(worker::start(&starting)?)
+    })
+    .await??;
+    let stopping = app.stopping.clone();
+    let graceful = async move {
+        stop.await;
+        tracing::info!("stopping");
+        stopping.store(true, Ordering::SeqCst);
+    };
+    axum::serve(listener, router(&app)).with_graceful_shutdown(graceful).await?;
+    app.stopping.store(true, Ordering::SeqCst);
+    tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await?;
+    Ok(())
+}

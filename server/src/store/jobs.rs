@@ -1,0 +1,259 @@
+//! Work that has to be done, and who does it: a table of jobs with leases.
+//!
+//! A job is claimed by a worker, which renews its lease while it lives. A job whose lease has ended
+//! can be claimed again. What its own failures tell of a job is counted apart from the ends of the
+//! process that had it: those say little about the job.
+
+use std::time::Duration;
+
+use uniq::Result;
+use uniq::ledger::{Row, Tables};
+
+pub(super) const TABLES: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS service_jobs (
+        id TEXT NOT NULL PRIMARY KEY,
+        kind TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        body TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed', 'quarantined')),
+        turn BIGINT NOT NULL,
+        failures BIGINT NOT NULL,
+        ends BIGINT NOT NULL,
+        not_before_ms BIGINT NOT NULL,
+        worker TEXT,
+        lease_until_ms BIGINT NOT NULL,
+        message TEXT,
+        made_ms BIGINT NOT NULL,
+        changed_ms BIGINT NOT NULL
+    )",
+    "CREATE INDEX IF NOT EXISTS service_jobs_open ON service_jobs (kind, turn) WHERE state IN ('queued', 'running')",
+    "CREATE INDEX IF NOT EXISTS service_jobs_of_subject ON service_jobs (subject, kind)",
+    "CREATE INDEX IF NOT EXISTS service_jobs_of_tenant ON service_jobs (tenant, id)",
+];
+
+/// What a job is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// To check a submission.
+    Check,
+    /// To hold what was offered against what was published since.
+    Recheck,
+    /// To add sources to the corpus.
+    AddSource,
+    /// To remove a source.
+    RemoveSource,
+    /// To write a snapshot of the index.
+    Snapshot,
+}
+
+impl Kind {
+    /// How it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Check => "check",
+            Kind::Recheck => "recheck",
+            Kind::AddSource => "add_source",
+            Kind::RemoveSource => "remove_source",
+            Kind::Snapshot => "snapshot",
+        }
+    }
+
+    fn of(name: &str) -> Kind {
+        let all = [Kind::Check, Kind::Recheck, Kind::AddSource, Kind::RemoveSource, Kind::Snapshot];
+        all.into_iter().find(|kind| kind.name() == name).unwrap_or(Kind::Check)
+    }
+}
+
+/// A job.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Job {
+    /// Its id.
+    pub id: String,
+    /// What it is about.
+    pub kind: Kind,
+    /// Whose it is.
+    pub tenant: String,
+    /// The submission or source.
+    pub subject: String,
+    /// What else is to be known, as JSON.
+    pub body: String,
+    /// Where it stands: `queued`, `running`, `done`, `failed` or `quarantined`.
+    pub state: String,
+    /// Jobs of a lower turn come first; the number of a submission.
+    pub turn: u64,
+    /// How often it has failed.
+    pub failures: u64,
+    /// How often its process ended before it was done.
+    pub ends: u64,
+    /// What it said last.
+    pub message: Option<String>,
+    /// When it was made, in milliseconds since 1970.
+    pub made_ms: u64,
+}
+
+impl Job {
+    fn of(row: &Row) -> Job {
+        Job {
+            id: row.text(0).to_owned(),
+            kind: Kind::of(row.text(1)),
+            tenant: row.text(2).to_owned(),
+            subject: row.text(3).to_owned(),
+            body: row.text(4).to_owned(),
+            state: row.text(5).to_owned(),
+            turn: row.number(6),
+            failures: row.number(7),
+            ends: row.number(8),
+            message: row.maybe_text(9).map(str::to_owned),
+            made_ms: row.number(10),
+        }
+    }
+}
+
+/// Adds a job; gives its id.
+///
+/// # Errors
+/// Those of the database.
+pub fn add(
+    tables: &mut dyn Tables,
+    kind: Kind,
+    tenant: &str,
+    subject: &str,
+    body: &str,
+    turn: u64,
+    now_ms: u64,
+) -> Result<String> {
+    let id = super::new_id();
+    let statement = "INSERT INTO service_jobs (id, kind, tenant, subject, body, state, turn, failures, ends, not_before_ms, \
+                     lease_until_ms, made_ms, changed_ms) VALUES ($1, $2, $3, $4, $5, 'queued', $6, 0, 0, 0, 0, $7, $7)";
+    let values =
+        [(&*id).into(), kind.name().into(), tenant.into(), subject.into(), body.into(), turn.into(), now_ms.into()];
+    tables.execute(statement, &values)?;
+    Ok(id)
+}
+
+/// Whether a job of one of these kinds waits for a worker.
+///
+/// # Errors
+/// Those of the database.
+pub fn is_waiting(tables: &mut dyn Tables, kinds: &[Kind], turn_max: Option<u64>, now_ms: u64) -> Result<bool> {
+    let statement = format!("SELECT 1 FROM service_jobs WHERE {} LIMIT 1", waiting(kinds));
+    let found = tables.query(&statement, &[now_ms.into(), turn_max.unwrap_or(TURN_MAX).into()])?;
+    Ok(!found.is_empty())
+}
+
+/// Gives the waiting job of the lowest turn to a worker.
+///
+/// # Errors
+/// Those of the database.
+pub fn claim(
+    tables: &mut dyn Tables,
+    kinds: &[Kind],
+    turn_max: Option<u64>,
+    worker: &str,
+    lease: Duration,
+    now_ms: u64,
+) -> Result<Option<Job>> {
+    let statement = format!(
+        "UPDATE service_jobs SET ends = ends + CASE WHEN state = 'running' THEN 1 ELSE 0 END, state = 'running', \
+         worker = $3, lease_until_ms = $4, changed_ms = $1 \
+         WHERE id = (SELECT id FROM service_jobs WHERE {} ORDER BY turn, id LIMIT 1) RETURNING {COLUMNS}",
+        waiting(kinds)
+    );
+    let until = now_ms + lease.as_millis() as u64;
+    let values = [now_ms.into(), turn_max.unwrap_or(TURN_MAX).into(), worker.into(), until.into()];
+    Ok(tables.query(&statement, &values)?.first().map(Job::of))
+}
+
+/// Renews the leases of all jobs of workers whose names begin with this one.
+///
+/// # Errors
+/// Those of the database.
+pub fn renew(tables: &mut dyn Tables, instance: &str, lease: Duration, now_ms: u64) -> Result<u64> {
+    let statement = "UPDATE service_jobs SET lease_until_ms = $2 WHERE state = 'running' AND worker LIKE $1";
+    let until = now_ms + lease.as_millis() as u64;
+    tables.execute(statement, &[(&*format!("{instance} %")).into(), until.into()])
+}
+
+/// Lets the jobs that an ended process of this instance has left be claimed at once.
+///
+/// # Errors
+/// Those of the database.
+pub fn release_all(tables: &mut dyn Tables, instance: &str) -> Result<u64> {
+    let statement = "UPDATE service_jobs SET lease_until_ms = 0 WHERE state = 'running' AND worker LIKE $1";
+    tables.execute(statement, &[(&*format!("{instance} %")).into()])
+}
+
+/// What became of a job.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End<'a> {
+    /// It is done.
+    Done,
+    /// It cannot be done.
+    Failed(&'a str),
+    /// It has failed, or its process has ended, so often that nobody tries again.
+    Quarantined(&'a str),
+    /// It waits again until then, because it failed for what it is.
+    Again(&'a str, u64),
+    /// It waits again until then, for a reason that is not its own.
+    Later(Option<&'a str>, u64),
+}
+
+/// Records what became of a job; `false` if the worker does not have it any more.
+///
+/// # Errors
+/// Those of the database.
+pub fn end(tables: &mut dyn Tables, id: &str, worker: &str, end: End<'_>, now_ms: u64) -> Result<bool> {
+    let (state, message, more, not_before) = match end {
+        End::Done => ("done", None, 0, 0),
+        End::Failed(why) => ("failed", Some(why), 0, 0),
+        End::Quarantined(why) => ("quarantined", Some(why), 0, 0),
+        End::Again(why, until) => ("queued", Some(why), 1, until),
+        End::Later(why, until) => ("queued", why, 0, until),
+    };
+    let statement = "UPDATE service_jobs SET state = $3, message = $4, failures = failures + $5, not_before_ms = $6, \
+                     worker = NULL, lease_until_ms = 0, changed_ms = $7 WHERE id = $1 AND worker = $2 AND state = 'running'";
+    let values = [
+        id.into(),
+        worker.into(),
+        state.into(),
+        message.into(),
+        u64::from(more == 1).into(),
+        not_before.into(),
+        now_ms.into(),
+    ];
+    Ok(tables.execute(statement, &values)? > 0)
+}
+
+/// A job of a tenant.
+///
+/// # Errors
+/// Those of the database.
+pub fn find(tables: &mut dyn Tables, tenant: &str, id: &str) -> Result<Option<Job>> {
+    let statement = format!("SELECT {COLUMNS} FROM service_jobs WHERE tenant = $1 AND id = $2");
+    Ok(tables.query(&statement, &[tenant.into(), id.into()])?.first().map(Job::of))
+}
+
+/// How many jobs of a kind are open.
+///
+/// # Errors
+/// Those of the database.
+pub fn open(tables: &mut dyn Tables, kind: Kind) -> Result<u64> {
+    let statement =
+        "SELECT CAST(COUNT(*) AS BIGINT) FROM service_jobs WHERE kind = $1 AND state IN ('queued', 'running')";
+    Ok(tables.query(statement, &[kind.name().into()])?.first().map_or(0, |row| row.number(0)))
+}
+
+/// The condition for a job that can be claimed; `$1` is now, `$2` the highest turn.
+fn waiting(kinds: &[Kind]) -> String {
+    let kinds: Vec<String> = kinds.iter().map(|kind| format!("'{}'", kind.name())).collect();
+    format!(
+        "state IN ('queued', 'running') AND kind IN ({}) AND not_before_ms <= $1 AND lease_until_ms <= $1 AND turn <= $2",
+        kinds.join(", ")
+    )
+}
+
+const COLUMNS: &str = "id, kind, tenant, subject, body, state, turn, failures, ends, message, made_ms";
+
+/// Above every turn.
+const TURN_MAX: u64 = i64::MAX as u64;

@@ -1,0 +1,270 @@
+//! Does the jobs: threads that claim them, and renew their leases.
+//!
+//! The answers of submissions come in the order of their numbers, so that a thread waits at the end
+//! of its work until all smaller numbers have theirs. One thread does only the first in line, so that
+//! there is always one that nobody has to wait for. Another does what concerns the corpus.
+
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime};
+
+use sha2::{Digest as _, Sha256};
+use uniq::certificate::{Certified, Envelope, Statement, Terms};
+use uniq::ledger::{self, Ledger, Mode, Standing};
+use uniq::{Error, Result};
+
+use crate::answer;
+use crate::app::{App, LEASE};
+use crate::database::now_ms;
+use crate::problem::{bare, chain};
+use crate::store::jobs::{self, End, Job, Kind};
+use crate::store::submissions;
+
+/// Starts the threads.
+///
+/// # Errors
+/// If the system gives no threads.
+pub fn start(app: &App) -> std::io::Result<Vec<JoinHandle<()>>> {
+    let named = |name: String| thread::Builder::new().name(name);
+    let mut threads = Vec::new();
+    let checks = CHECKS_A_SLOT * app.config.workers.unwrap_or_else(cores).max(1);
+    for number in 0..=checks {
+        let app = app.clone();
+        threads.push(named(format!("check-{number}")).spawn(move || {
+            let which = if number == 0 { Which::FirstInLine } else { Which::Checks };
+            work(&app, which, &format!("{} {number}", app.instance));
+        })?);
+    }
+    let upkeep = app.clone();
+    threads.push(named("upkeep".to_owned()).spawn(move || {
+        work(&upkeep, Which::Upkeep, &format!("{} upkeep", upkeep.instance));
+    })?);
+    let renewing = app.clone();
+    threads.push(named("leases".to_owned()).spawn(move || renew(&renewing))?);
+    Ok(threads)
+}
+
+/// Which jobs a thread does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Which {
+    FirstInLine,
+    Checks,
+    Upkeep,
+}
+
+fn work(app: &App, which: Which, worker: &str) {
+    let mut ledger: Option<Ledger> = None;
+    while !app.stopping.load(Ordering::Relaxed) {
+        let done = (|| -> Result<bool> {
+            let open = match &mut ledger {
+                Some(ledger) => ledger,
+                None => ledger.insert(app.database.connect(false)?),
+            };
+            let Some(job) = claim(open, which, worker)? else { return Ok(false) };
+            run(app, open, &job, worker)?;
+            Ok(true)
+        })();
+        match done {
+            Ok(true) => {
+                let _ = app.changed.send(());
+            }
+            Ok(false) => pause(app, IDLE),
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "a worker cannot work");
+                ledger = None;
+                pause(app, AFTER_ERROR);
+            }
+        }
+    }
+}
+
+fn claim(ledger: &mut Ledger, which: Which, worker: &str) -> Result<Option<Job>> {
+    let now = now_ms();
+    let kinds: &[Kind] = match which {
+        Which::FirstInLine | Which::Checks => &[Kind::Check],
+        Which::Upkeep => &[Kind::Recheck, Kind::AddSource, Kind::RemoveSource, Kind::Snapshot],
+    };
+    // A look costs less than the right to write.
+    let (is_waiting, turn_max) = ledger.transaction(Mode::Read, |tables| {
+        let turn_max = match which {
+            Which::FirstInLine => Some(submissions::first_open(tables)?.unwrap_or(0)),
+            Which::Checks | Which::Upkeep => None,
+        };
+        Ok((jobs::is_waiting(tables, kinds, turn_max, now)?, turn_max))
+    })?;
+    if !is_waiting {
+        return Ok(None);
+    }
+    ledger.transaction(Mode::Write, |tables| jobs::claim(tables, kinds, turn_max, worker, LEASE, now))
+}
+
+fn run(app: &App, ledger: &mut Ledger, job: &Job, worker: &str) -> Result<()> {
+    let result = std::panic::catch_unwind(AssertUnwindSafe(|| match job.kind {
+        Kind::Check => check(app, ledger, job),
+        Kind::Recheck | Kind::AddSource | Kind::RemoveSource | Kind::Snapshot => crate::upkeep::run(app, ledger, job),
+    }));
+    let now = now_ms();
+    let message;
+    let end = match result {
+        Ok(Ok(())) => End::Done,
+        Ok(Err(Error::Cancelled)) => End::Later(None, 0),
+        Ok(Err(error)) if is_final(&error) => {
+            message = bare(&error);
+            End::Failed(&message)
+        }
+        Ok(Err(error)) => {
+            tracing::error!(job = job.id, error = %chain(&error), "a job waits for a better time");
+            message = error.code();
+            End::Later(Some(&message), now + LATER.as_millis() as u64)
+        }
+        Err(_) => {
+            tracing::error!(job = job.id, kind = job.kind.name(), "a job panicked");
+            if job.failures + 1 >= FAILURES_MAX {
+                message = "it failed again and again; the log of the service has the reason".to_owned();
+                give_up(app, ledger, job, &message)?;
+                End::Quarantined(&message)
+            } else {
+                message = "it failed, and is tried again".to_owned();
+                End::Again(&message, now + LATER.as_millis() as u64)
+            }
+        }
+    };
+    ledger.transaction(Mode::Write, |tables| jobs::end(tables, &job.id, worker, end, now))?;
+    Ok(())
+}
+
+/// Whether trying again later is of no use.
+fn is_final(error: &Error) -> bool {
+    matches!(error, Error::LedgerRefused { .. } | Error::InvalidSetting { .. } | Error::SeveralPictures { .. })
+}
+
+/// Checks a submission, and issues its certificate.
+fn check(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
+    let (number, id) = (job.turn, &job.subject);
+    if job.ends >= ENDS_MAX {
+        let reason = "the service ended again and again while it was checked";
+        give_up(app, ledger, job, reason)?;
+        return Err(Error::LedgerRefused { reason: reason.to_owned() });
+    }
+    let clip = app.clip(id);
+    let terms = app.signer.as_ref().map(|_| Terms {
+        name: &app.config.certificate.name,
+        policy_uri: app.config.certificate.policy_uri.as_deref(),
+    });
+    let answer = app.with_intake(ledger, |intake, ledger| {
+        let received = intake.resume(ledger, number, &clip)?;
+        intake.answer(ledger, &received, terms.as_ref())
+    });
+    match answer {
+        Ok(answer) => match answer.certified {
+            Some(certified) => issue(app, ledger, &job.tenant, id, number, certified),
+            None => Ok(()),
+        },
+        // It has no answer, and that is the answer.
+        Err(_) if is_ended(ledger, number)? => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_ended(ledger: &mut Ledger, number: u64) -> Result<bool> {
+    let standing = ledger.submission(number)?.standing;
+    Ok(matches!(standing, Standing::Failed | Standing::Lapsed | Standing::Withdrawn))
+}
+
+fn give_up(app: &App, ledger: &mut Ledger, job: &Job, reason: &str) -> Result<()> {
+    if job.kind != Kind::Check {
+        return Ok(());
+    }
+    let clip = app.clip(&job.subject);
+    app.with_intake(ledger, |intake, ledger| {
+        let received = intake.resume(ledger, job.turn, &clip)?;
+        intake.give_up(ledger, &received, reason).map(drop)
+    })
+}
+
+/// Signs a certificate, and keeps it with its fingerprint.
+pub(crate) fn issue(
+    app: &App,
+    ledger: &mut Ledger,
+    tenant: &str,
+    id: &str,
+    number: u64,
+    certified: Certified,
+) -> Result<()> {
+    let Some(signer) = &app.signer else { return Ok(()) };
+    let standings = ledger.standings(number)?;
+    let said = answer::redacted(ledger, tenant, ledger::submission(&standings))?;
+    let generation = certified.report.index.generation;
+    let certified = certified.with_submission(&said);
+    let payload = certified.statement.to_bytes();
+    let contradicts = |reason| Error::NotSigned { reason: format!("the statement would be refused: {reason}") };
+    Statement::parse(&payload).map_err(contradicts)?;
+    let bytes = Envelope::sign(payload, &**signer)?.to_json();
+    let sha256 = crate::auth::hex(&Sha256::digest(&bytes));
+    write(&app.config.certificates().join(format!("{id}.uniq")), &certified.fingerprint.to_bytes())?;
+    write(&app.config.certificates().join(format!("{sha256}.json")), &bytes)?;
+    ledger.transaction(Mode::Write, |tables| {
+        submissions::add_certificate(tables, id, &sha256, generation, now_ms())?;
+        crate::events::issued(tables, tenant, id, &sha256)
+    })
+}
+
+/// Writes a file as a whole or not at all.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let failed = |doing| move |source| Error::Io { path: path.to_owned(), doing, source };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed("create"))?;
+    std::io::Write::write_all(&mut file, bytes).map_err(failed("write"))?;
+    file.as_file().sync_all().map_err(failed("sync"))?;
+    file.persist(path).map_err(|error| failed("rename")(error.error))?;
+    Ok(())
+}
+
+/// Renews the leases of all that this service works on.
+fn renew(app: &App) {
+    while !app.stopping.load(Ordering::Relaxed) {
+        let renewed = app.database.with(|ledger| {
+            ledger.transaction(Mode::Write, |tables| jobs::renew(tables, &app.instance, LEASE, now_ms()))
+        });
+        if let Err(error) = renewed {
+            tracing::error!(error = %chain(&error), "leases cannot be renewed");
+        }
+        pause(app, LEASE / 3);
+    }
+}
+
+/// Waits, but not beyond the end of the service.
+fn pause(app: &App, at_most: Duration) {
+    let until = SystemTime::now() + at_most;
+    while !app.stopping.load(Ordering::Relaxed) && SystemTime::now() < until {
+        thread::sleep(LOOK.min(at_most));
+    }
+}
+
+pub(crate) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Threads that check for each clip that is decoded at a time: the others wait for their turn.
+const CHECKS_A_SLOT: usize = 4;
+
+/// A job that has failed so often of itself is quarantined.
+const FAILURES_MAX: u64 = 3;
+
+/// A clip during whose check the service ended so often is given up. Clips are decoded in processes of
+/// their own, so that such an end is hardly ever the clip's doing.
+const ENDS_MAX: u64 = 20;
+
+/// Between two looks for jobs.
+const IDLE: Duration = Duration::from_millis(100);
+
+/// After an error of the database.
+const AFTER_ERROR: Duration = Duration::from_secs(2);
+
+/// After an error that is not the job's own.
+const LATER: Duration = Duration::from_secs(10);
+
+/// Between two looks at whether the service stops.
+const LOOK: Duration = Duration::from_millis(50);
