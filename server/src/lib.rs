@@ -18,6 +18,7 @@ pub mod config;
 pub mod corpus;
 pub mod database;
 pub mod events;
+pub mod health;
 pub mod limits;
 pub mod problem;
 pub mod service;

@@ -7,7 +7,6 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, broadcast};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -26,13 +25,14 @@ use crate::events::Outbox;
 use crate::limits::Limits;
 use crate::problem::Problem;
 use crate::store::jobs;
-use crate::{api, worker};
+use crate::{api, health, worker};
 
 /// Opens all that the service needs.
 ///
 /// # Errors
 /// What is missing or broken, by name.
 pub fn open(config: Config) -> anyhow::Result<App> {
+    health::prepare();
     for folder in ["", "clips", "uploads", "pages", "certificates"] {
         let folder = config.data.join(folder);
         std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
@@ -100,7 +100,6 @@ pub fn router(app: &App) -> Router {
         SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
     };
     router
-        .route("/healthz", get(|| async { "ok\n" }))
         .fallback(|| async { Problem::not_found("address") })
         .method_not_allowed_fallback(|| async {
             let title = "The method is not allowed here";
@@ -113,6 +112,7 @@ pub fn router(app: &App) -> Router {
         .layer(fixed("x-content-type-options", "nosniff"))
         .layer(fixed("referrer-policy", "no-referrer"))
         .layer(fixed("cache-control", "no-store"))
+        .layer(axum::middleware::from_fn(health::measured))
         .with_state(app.clone())
 }
 

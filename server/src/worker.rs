@@ -8,7 +8,7 @@ use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use sha2::{Digest as _, Sha256};
 use uniq::certificate::{Certified, Envelope, Statement, Terms};
@@ -142,7 +142,7 @@ fn is_final(error: &Error) -> bool {
 
 /// Checks a submission, and issues its certificate.
 fn check(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
-    let (number, id) = (job.turn, &job.subject);
+    let (begun, number, id) = (Instant::now(), job.turn, &job.subject);
     if job.ends >= ENDS_MAX {
         let reason = "the service ended again and again while it was checked";
         give_up(app, ledger, job, reason)?;
@@ -158,10 +158,14 @@ fn check(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
         intake.answer(ledger, &received, terms.as_ref())
     });
     match answer {
-        Ok(answer) => match answer.certified {
-            Some(certified) => issue(app, ledger, &job.tenant, id, number, certified),
-            None => Ok(()),
-        },
+        Ok(answer) => {
+            let verdict = serde_json::to_value(answer.report.verdict).unwrap_or_default();
+            crate::health::answered(verdict.as_str().unwrap_or("none"), begun.elapsed().as_secs_f64());
+            match answer.certified {
+                Some(certified) => issue(app, ledger, &job.tenant, id, number, certified),
+                None => Ok(()),
+            }
+        }
         // It has no answer, and that is the answer.
         Err(_) if is_ended(ledger, number)? => Ok(()),
         Err(error) => Err(error),

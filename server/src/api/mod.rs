@@ -22,6 +22,7 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(submissions::router())
         .merge(keys::router())
         .merge(index::router())
+        .merge(crate::health::router())
         .routes(routes!(openapi))
 }
 

@@ -244,6 +244,16 @@ pub fn open(tables: &mut dyn Tables, kind: Kind) -> Result<u64> {
     Ok(tables.query(statement, &[kind.name().into()])?.first().map_or(0, |row| row.number(0)))
 }
 
+/// How many jobs are open, by kind.
+///
+/// # Errors
+/// Those of the database.
+pub fn open_by_kind(tables: &mut dyn Tables) -> Result<Vec<(String, u64)>> {
+    let statement =
+        "SELECT kind, CAST(COUNT(*) AS BIGINT) FROM service_jobs WHERE state IN ('queued', 'running') GROUP BY kind";
+    Ok(tables.query(statement, &[])?.iter().map(|row| (row.text(0).to_owned(), row.number(1))).collect())
+}
+
 /// The condition for a job that can be claimed; `$1` is now, `$2` the highest turn.
 fn waiting(kinds: &[Kind]) -> String {
     let kinds: Vec<String> = kinds.iter().map(|kind| format!("'{}'", kind.name())).collect();

@@ -3,6 +3,7 @@
 //! Each part of the service keeps its tables in a file of its own here; all names begin with
 //! `service_`. Statements are in words that SQLite and PostgreSQL both understand.
 
+pub mod health;
 pub mod jobs;
 pub mod keys;
 pub mod submissions;
