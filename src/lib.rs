@@ -148,7 +148,8 @@
 //! let summary = ingest::build(&dir, sources, &BuildOptions::new(decoding.clone()), &progress, &cancel)?;
 //! assert_eq!(summary.added, 1);
 //!
-//! // Open once, check often: any number of threads can share the index.
+//! // Open once, check often: any number of threads can share the index. One that grows meanwhile is
+//! // followed by an `index::Live`.
 //! let index = Index::open(&dir)?;
 //! let report = uniq::check(&index, &clip, &CheckOptions::new(&decoding))?;
 //! assert_eq!(report.verdict, Verdict::Published);

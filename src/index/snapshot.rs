@@ -79,13 +79,22 @@ impl Index {
     /// [`Error::CorruptIndex`] if a file is damaged, missing or from elsewhere, or the manifest older than the newest commit that
     /// is noted, and [`Error::Io`].
     pub fn open(dir: &Path) -> Result<Index> {
+        Index::open_with(dir, &|_| Ok(None))
+    }
+
+    /// As [`Index::open`], taking over what an earlier snapshot has open, if `earlier` gives one for
+    /// the manifest that is there; its error refuses that.
+    pub(super) fn open_with<'a>(dir: &Path, earlier: &dyn Fn(&Stored) -> Result<Option<&'a Index>>) -> Result<Index> {
         let no_index = || Error::NoIndex { path: dir.to_owned() };
         let mut stored = newest::load(dir)?.ok_or_else(no_index)?;
-        for _ in 0..OPEN_ATTEMPTS {
+        let mut attempts = 0;
+        loop {
             manifest::check_fingerprint(dir, &stored.manifest.config, FINGERPRINT_VERSION)?;
             let root = stored.root;
-            match Index::load(dir, stored, None) {
+            let opened = earlier(&stored).and_then(|earlier| Index::load(dir, stored, earlier));
+            match opened {
                 Ok(index) => return Ok(index),
+                Err(error) if attempts == OPEN_ATTEMPTS => return Err(error),
                 Err(error) => {
                     // A merge may have deleted files between reading the manifest and opening them.
                     stored = newest::load(dir)?.ok_or_else(no_index)?;
@@ -94,8 +103,8 @@ impl Index {
                     }
                 }
             }
+            attempts += 1;
         }
-        Index::load(dir, stored, None)
     }
 
     /// Whether a folder holds an index, of whatever version and condition.
