@@ -49,6 +49,7 @@ pub use predicate::{
     PREDICATE_TYPE, Power, Predicate, Reason, STATEMENT_TYPE, Search, Source, Span, Statement, Subject, Submission,
 };
 pub use proof::{Leaf, Proof};
+pub(crate) use recheck::Since;
 pub use recheck::{Outcome, Recheck, Rechecked, recheck};
 pub use reproduce::{Reproduced, check_fingerprint, reproduce};
 pub use result::{first_difference, lines, result_digest};

@@ -46,20 +46,50 @@ pub struct Rechecked {
 #[derive(Debug)]
 pub struct Recheck<'a> {
     index: &'a Index,
-    /// What is new since a commit, made once for all certificates of it.
-    new: Mutex<HashMap<(u64, String), Arc<New>>>,
+    since: Since<'a>,
 }
 
+/// What is new in an index since commits of it, found once for each.
 #[derive(Debug)]
-struct New {
-    change: Change,
-    sources: Index,
+pub(crate) struct Since<'a> {
+    index: &'a Index,
+    /// By generation and root.
+    known: Mutex<HashMap<Commit, Arc<New>>>,
+}
+
+type Commit = (u64, [u8; 32]);
+
+/// What came after a commit.
+#[derive(Debug)]
+pub(crate) struct New {
+    pub(crate) change: Change,
+    /// The index with the new sources alone.
+    pub(crate) sources: Index,
+}
+
+impl<'a> Since<'a> {
+    pub(crate) fn of(index: &'a Index) -> Since<'a> {
+        Since { index, known: Mutex::default() }
+    }
+
+    /// What came after the commit of this number, which must have this root.
+    pub(crate) fn commit(&self, generation: u64, root: [u8; 32]) -> Result<Arc<New>> {
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(new) = known().get(&(generation, root)) {
+            return Ok(Arc::clone(new));
+        }
+        // Made without the lock: making it spreads over threads, and one that waits may take up
+        // other work.
+        let change = self.index.change_since(generation, &root)?;
+        let new = Arc::new(New { change, sources: self.index.since(generation)? });
+        Ok(Arc::clone(known().entry((generation, root)).or_insert(new)))
+    }
 }
 
 impl<'a> Recheck<'a> {
     /// Holds certificates against this index.
     pub fn against(index: &'a Index) -> Recheck<'a> {
-        Recheck { index, new: Mutex::default() }
+        Recheck { index, since: Since::of(index) }
     }
 
     /// Holds a verified certificate, whose envelope has the SHA-256 `certificate`, against the
@@ -80,7 +110,8 @@ impl<'a> Recheck<'a> {
     ) -> Result<Rechecked> {
         let old = &statement.predicate;
         super::check_fingerprint(statement, fingerprint).map_err(refuse)?;
-        let new = self.new_since(old)?;
+        let root = digest(&old.corpus.root).map_err(refuse)?;
+        let new = self.since.commit(old.corpus.generation, root)?;
         let options = &CheckOptions { effort: old.method.effort, search: old.search.mode, ..*options };
         let mut in_full = other_rules(old, options, &new.change);
         let mut found = None;
@@ -115,20 +146,6 @@ impl<'a> Recheck<'a> {
             added: new.change.added,
             in_full,
         })
-    }
-
-    fn new_since(&self, old: &Predicate) -> Result<Arc<New>> {
-        let commit = (old.corpus.generation, old.corpus.root.clone());
-        let known = || self.new.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(new) = known().get(&commit) {
-            return Ok(Arc::clone(new));
-        }
-        // Made without the lock: making it spreads over threads, and one that waits may take up
-        // another certificate.
-        let root = digest(&old.corpus.root).map_err(refuse)?;
-        let change = self.index.change_since(old.corpus.generation, &root)?;
-        let new = Arc::new(New { change, sources: self.index.since(old.corpus.generation)? });
-        Ok(Arc::clone(known().entry(commit).or_insert(new)))
     }
 
     /// What the certificate says, now of the whole index; `None` if something was found in what is

@@ -6,6 +6,7 @@
 //! of it; [`Ledger::verify`] compares them.
 
 mod changes;
+mod revising;
 mod rows;
 mod settling;
 
@@ -25,9 +26,10 @@ use crate::index::hex;
 use crate::report::Report;
 use crate::{Error, Result};
 
+pub(super) use revising::{Known, note_held, record_recheck};
 pub use rows::{Event, Submission};
 use rows::{claims, decision_of, entries, find, pairs, parsed, setting, standing_of, submission, unknown};
-pub(super) use rows::{name_of, not_awaiting};
+pub(super) use rows::{claims as claims_of, name_of, not_awaiting};
 use settling::{Answered, INDEX_GENERATION, INDEX_ROOT, Kept, add_submission, append, record, see_index};
 
 /// An open ledger; one a thread.

@@ -4,8 +4,8 @@
 //! seconds says which of the one show which of the other. What another submission holds is
 //! deducted:
 //!
-//! - An earlier submission that stands holds all that it is eligible for, and what it repeats,
-//!   whether or not it was paid for it: if not, somebody before it holds that.
+//! - An earlier submission that stands holds all that it is eligible for, what it repeats, and what
+//!   it was sold, whether or not it was paid for it: if not, somebody before it holds that.
 //! - What was published of an earlier submission is public in this one too, though the search
 //!   missed it here.
 //! - A withdrawn submission holds nothing itself. Its seconds that another one shares are still
@@ -315,7 +315,7 @@ impl Holdings {
         let mut held = Vec::new();
         match facts.standing {
             Standing::Decided => {
-                let own = facts.eligible.union(&facts.repeated);
+                let own = facts.eligible.union(&facts.repeated).union(&facts.sold);
                 held.push(Held { intervals: own, holder: number, public: false, again: facts.inconclusive });
             }
             Standing::Withdrawn => {

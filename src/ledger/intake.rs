@@ -23,7 +23,7 @@ use super::mend::check_step;
 use super::pairs::{self, Whose};
 use super::record::Kind;
 use super::shelf::{self, Shelf, Shown};
-use super::slots::Slots;
+use super::slots::{Slot, Slots};
 use super::step::{CONFIRMING, Step};
 use super::store::{Place, Tables};
 use super::worker::Worker;
@@ -396,7 +396,7 @@ impl<'a> Intake<'a> {
         file: &Path,
         terms: Option<&Terms<'_>>,
     ) -> Result<Prepared> {
-        let _slot = self.slots.map(|slots| slots.take(&|| self.is_cancelled())).transpose()?;
+        let _slot = self.slot()?;
         if kind == Kind::Fingerprint {
             let fingerprint = Fingerprint::load(file, self.options.decoding, self.options.cancel)?;
             if hex(fingerprint.sha256()) != sha256 {
@@ -534,6 +534,11 @@ impl<'a> Intake<'a> {
             drop(done);
             result
         })
+    }
+
+    /// Waits for the right to decode and search.
+    pub(super) fn slot(&self) -> Result<Option<Slot<'_>>> {
+        self.slots.map(|slots| slots.take(&|| self.is_cancelled())).transpose()
     }
 
     pub(super) fn pause(&self) -> Result<()> {

@@ -9,6 +9,7 @@
 //!   a row of a chain of hashes.
 //! - [`Intake`] is the way of a submission through receipt, work and its turn, for any number of
 //!   workers.
+//! - [`Rechecks`] holds submissions against what became public after their answers.
 //! - [`settle`] says what a submission can claim (pure).
 //! - [`verify()`] walks the chain, and compares the tables with it.
 //!
@@ -27,6 +28,7 @@ mod intake;
 mod interval;
 mod mend;
 mod pairs;
+mod recheck;
 mod record;
 mod shelf;
 mod slots;
@@ -45,6 +47,7 @@ pub use export::{Format, Table, export, row};
 pub use intake::{Answer, Books, Intake, Notice, Offer, Received};
 pub use interval::{Interval, Intervals};
 pub use mend::{Mended, check_step, mend, withdraw};
+pub use recheck::{Rechecked, Rechecks, Seen};
 pub use record::{Claim, ClaimState, Entry, Kind, State};
 pub use shelf::entry_digest;
 pub use slots::{Slot, Slots};

@@ -92,6 +92,20 @@ pub(super) struct Decided {
     pub(super) report_sha256: Option<String>,
 }
 
+/// `rechecked`: more of a submission is public than was known, or may be.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct Rechecked {
+    pub(super) verdict: Verdict,
+    pub(super) eligible: Intervals,
+    pub(super) repeated: Intervals,
+    pub(super) published: Intervals,
+    pub(super) claims: Vec<Claim>,
+    /// The state of the public index that was searched.
+    pub(super) index: State,
+    /// SHA-256 of the report as it is kept.
+    pub(super) report_sha256: String,
+}
+
 /// `failed` and `lapsed`: a submission gets no answer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Ended {

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::book::{Event, Ledger, Reading, Submission, name_of};
 use super::chain::{GENESIS, Link};
 use super::claims::{Decision, Standing};
-use super::record::{Claim, Claimed, Decided, Ended, Judged, Kind, Received};
+use super::record::{Claim, Claimed, Decided, Ended, Judged, Kind, Received, Rechecked};
 use crate::index::hex;
 use crate::{Error, Result};
 
@@ -167,6 +167,17 @@ impl Walk {
                 said.received.sha256.clone_from(&decided.sha256);
                 said.decided = Some(decided);
                 said.standing = Standing::Decided;
+            }
+            "rechecked" if stands => {
+                let found: Rechecked = body(event)?;
+                let decided = said.decided.as_mut().ok_or(format!("submission {number} has no answer"))?;
+                if !found.eligible.without(&decided.eligible).is_empty() {
+                    return Err(format!("a recheck made seconds of submission {number} payable"));
+                }
+                said.claims.clone_from(&found.claims);
+                decided.verdict = found.verdict;
+                (decided.eligible, decided.repeated) = (found.eligible, found.repeated);
+                (decided.published, decided.report_sha256) = (found.published, Some(found.report_sha256));
             }
             "failed" | "lapsed" if is_open => {
                 let _: Ended = body(event)?;

@@ -5,6 +5,7 @@
 
 mod kills;
 mod postgres;
+mod recheck;
 mod shop;
 mod step;
 #[path = "../support/mod.rs"]

@@ -1,7 +1,7 @@
 //! The same with a ledger in PostgreSQL.
 
 use crate::shop::{MOST_S, Shop, seconds, text};
-use crate::support::scenes::{edit, moving};
+use crate::support::scenes::{edit, excerpt, moving};
 
 #[path = "../support/postgres.rs"]
 mod server;
@@ -17,6 +17,9 @@ fn a_ledger_in_postgres_gives_the_same_answers() {
     shop.must(&["intake", "decide", "1-2", "distinct", "--by", "joe", "--why", "seen"]);
     shop.must(&["intake", "sold", "2", "--by", "desk", "--why", "a test"]);
     shop.must(&["intake", "withdraw", "1", "--by", "desk", "--why", "a test"]);
+    shop.must(&["index", "build", excerpt(&clip, 1.0, 7.0).to_str().unwrap()]);
+    assert_eq!(shop.run(&["intake", "recheck", "2"]).status.code(), Some(1));
+    assert_eq!(shop.run(&["intake", "recheck", "2"]).status.code(), Some(0));
     shop.must(&["intake", "verify"]);
     let refused = shop.run(&["intake", "export", "--backup", "x.db"]);
     assert!(text(&refused.stderr).contains("pg_dump"), "{}", text(&refused.stderr));

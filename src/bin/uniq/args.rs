@@ -16,7 +16,7 @@ mod intake;
 pub(crate) use certificate::{CertificateCommand, Certify, Extras, KeyCommand, RecheckArgs, Signing, Trust};
 pub(crate) use dedup::Dedup;
 pub(crate) use index::{BenignCommand, IndexCommand, Sourced};
-pub(crate) use intake::{Change, Decided, Format, IntakeAdd, IntakeCommand, LedgerOption, Table};
+pub(crate) use intake::{Change, Decided, Format, IntakeAdd, IntakeCommand, IntakeRecheck, LedgerOption, Table};
 
 use crate::expected::Expectation;
 

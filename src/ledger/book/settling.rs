@@ -31,17 +31,19 @@ impl Known for Kept<'_> {
             claims.map(|claim| Interval::new(claim.start_ms, claim.end_ms)).collect()
         };
         let claims = claims(self.0, number)?;
+        let sold = of_state(&claims, &[ClaimState::Sold]);
         Ok(Some(Facts {
             number,
             creator: of.by,
             standing: of.standing,
             eligible: of.eligible,
             repeated: of.repeated,
-            inconclusive: of.verdict == Some(Verdict::Inconclusive),
+            // What was paid for is not offered again.
+            inconclusive: of.verdict == Some(Verdict::Inconclusive) && sold.is_empty(),
             published: of.published,
             pairs: pairs(self.0, number)?,
             claimed: of_state(&claims, &[ClaimState::Offered, ClaimState::Sold]),
-            sold: of_state(&claims, &[ClaimState::Sold]),
+            sold,
         }))
     }
 

@@ -39,6 +39,8 @@ pub(in super::super) const RELEASE: &str =
     "UPDATE submissions SET lease_until_ms = 0 WHERE number = $1 AND worker = $2 AND state = 'received'";
 pub(in super::super) const SETTLE: &str = "UPDATE submissions SET state = 'decided', worker = NULL, lease_until_ms = NULL, duration_ms = $2, verdict = $3, eligible = $4, \
      repeated = $5, published = $6, report = $7, provisional = $8 WHERE number = $1";
+pub(in super::super) const REVISE: &str =
+    "UPDATE submissions SET verdict = $2, eligible = $3, repeated = $4, published = $5, report = $6 WHERE number = $1";
 pub(in super::super) const END: &str =
     "UPDATE submissions SET state = $2, reason = $3, worker = NULL, lease_until_ms = NULL WHERE number = $1";
 pub(in super::super) const CONFIRM: &str =

@@ -88,6 +88,22 @@ another one may follow. What is sold stays sold. The submissions whose claims ar
         #[command(flatten)]
         place: LedgerOption,
     },
+    /// Hold submissions against what was added to the index of what is public since their answers
+    #[command(after_help = "\
+Example:
+  uniq index update && uniq intake recheck
+  uniq intake recheck 17 18 --from /srv/uniq/certificates --json
+
+Without numbers, all submissions that stand and are not sold. Only what is new is searched; where something of a submission is found \
+there, all of the index is, and the worse answer counts. So a recheck takes seconds away and never gives any; what is sold stays sold, \
+and is told. A submission is searched by a fingerprint of --from, else by the clip where it was.
+
+With --json each submission gives one object on one line: schema, number, changed, added (sources that are new), in_full (why all of the index \
+was searched, or null), published and sold (seconds that are public now, and those that were sold and would not be offered now: start_s, end_s), \
+payable_minutes, resettled (submissions whose claims are others now); one that cannot be rechecked: schema, number, code, message.
+
+Exit codes: 0 nothing more is public, 1 something is, 2 error.")]
+    Recheck(Box<IntakeRecheck>),
     /// Take a submission back: its claims end, and its keys and pictures are removed
     #[command(after_help = "\
 Example:
@@ -232,6 +248,26 @@ pub(crate) struct IntakeAdd {
     pub(crate) extras: Extras,
     #[command(flatten)]
     pub(crate) signing: Signing,
+    #[command(flatten)]
+    pub(crate) guard: Guard,
+}
+
+/// What `intake recheck` takes.
+#[derive(Debug, Args)]
+pub(crate) struct IntakeRecheck {
+    /// The submissions [default: all that stand and are not sold]
+    #[arg(value_name = "NUMBER")]
+    pub(crate) numbers: Vec<u64>,
+    /// Search by these fingerprints (.uniq) and clips, or those in these folders
+    #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
+    pub(crate) from: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: LedgerOption,
+    #[command(flatten)]
+    pub(crate) index: IndexOption,
+    /// Print one JSON object a submission, one line each
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) guard: Guard,
 }

@@ -3,6 +3,7 @@
 mod add;
 mod mend;
 mod place;
+mod recheck;
 mod render;
 mod show;
 
@@ -35,6 +36,7 @@ pub(crate) fn run(command: IntakeCommand, quiet: bool) -> anyhow::Result<Exit> {
         IntakeCommand::List { place, by, state, json } => show::list(&place, by.as_deref(), state.as_deref(), json),
         IntakeCommand::Show { number, place, json } => show::show(number, &place, json),
         IntakeCommand::Decide { pair, decision, by, why, place } => decide(pair, decision, &by, &why, &place),
+        IntakeCommand::Recheck(args) => recheck::recheck(&args, quiet),
         IntakeCommand::Withdraw(change) => withdraw(&change),
         IntakeCommand::Sold(change) => sold(&change),
         IntakeCommand::Export { place, table, format, backup } => {
