@@ -230,7 +230,9 @@ fn checked_among(
     let interval = Duration::from_secs_f64(state.interval_s);
     let policy = &options.policy;
     let judgement = judge(&filtered.clip, &alignments, &filtered.keyframes, state.videos, interval, policy, &model);
-    let found = Findings { alignments, further: further.len(), judgement, exact };
+    // What would be said of it if nothing had matched.
+    let alone = judge(&filtered.clip, &[], &filtered.keyframes, state.videos, interval, policy, &model);
+    let found = Findings { alignments, further: further.len(), judgement, alone, exact };
     Ok(report(index, clip, origin, filtered.keys, found, options))
 }
 
@@ -298,6 +300,8 @@ struct Findings {
     /// Number of further sources, which are counted but not aligned.
     further: usize,
     judgement: Judgement,
+    /// The judgement without any alignment.
+    alone: Judgement,
     exact: bool,
 }
 
@@ -400,7 +404,7 @@ fn report(
     found: Findings,
     options: &CheckOptions<'_>,
 ) -> Report {
-    let Findings { alignments, further, mut judgement, exact } = found;
+    let Findings { alignments, further, mut judgement, alone, exact } = found;
     let is_given = origin == Origin::Given;
     if is_given {
         judgement.reasons.insert(0, Reason::new(ReasonCode::FromFingerprint, FROM_FINGERPRINT));
@@ -450,6 +454,7 @@ fn report(
                 reason: part.reason.as_ref().map(|why| Reason::of(why.code, part.span.length(), why.text())),
             })
             .collect(),
+        searchable: Some(searchable(&alone)),
         matches: judgement
             .matches
             .iter()
@@ -498,6 +503,13 @@ fn report(
 }
 
 const FROM_FINGERPRINT: &str = "checked a fingerprint, not the clip: check the clip itself to confirm the result";
+
+/// The parts that are unpublished by a judgement; none if it is inconclusive.
+fn searchable(alone: &Judgement) -> Vec<Interval> {
+    let parts = alone.parts.iter().filter(|part| part.state == SpanState::Unpublished);
+    let parts = parts.map(|part| Interval { start_s: seconds(part.span.start), end_s: seconds(part.span.end) });
+    if alone.verdict == Verdict::Unpublished { parts.collect() } else { Vec::new() }
+}
 
 fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment, opinion: &Opinion) -> NonMatch {
     let video = index.video(alignment.video);

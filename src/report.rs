@@ -26,6 +26,7 @@
 //! | `payable_minutes` | minutes | `seconds.unpublished / 60`; 0 if the verdict is `inconclusive`, or if a fingerprint was given in place of the clip |
 //! | `provisional_minutes` | minutes | minutes that become payable once a check of the clip itself confirms the fingerprint; 0 if a clip was given |
 //! | `spans[]` | objects | the clip from start to end: `start_s`, `end_s`, `state` (`published` \| `unpublished` \| `unsearchable`), `reason` (object as in `reasons[]`, or null) |
+//! | `searchable[]` | objects or null | the parts of the clip that would be `unpublished` if nothing had matched: `start_s`, `end_s`; none if the clip were `inconclusive` then; null in reports of older versions |
 //! | `matches[]` | objects | copies, same scenes and undecided matches, in order of clip time, see below |
 //! | `timeline[]` | 0..=1 | for each second of the clip, the probability that it is published: the maximum over its alignments |
 //! | `power[]` | 0..=1 | for each second of the clip, the probability that a check would call it published if it were a copy with usual edits; predicted from its content. A second below the policy's minimum is unsearchable |
@@ -119,6 +120,7 @@
 //! | `payable[]` | objects | the payable or provisional seconds: `start_s`, `end_s` |
 //! | `deductions[]` | objects | unpublished seconds that are not payable, in order of time, none twice: `start_s`, `end_s`, `reason`, `number` and `by` of the submission that holds them (null for `remainder`), `there` (the seconds of that submission: `start_s`, `end_s`, or null), `probability`, `evidence_bits`, `mirrored`, `speed`, `identical` of the match (null for `remainder`), `text` (a sentence) |
 //! | `deductions[].reason` | | `already_offered`: the same creator offered them before; `disputed`: another creator did; `undecided`: perhaps an earlier submission shows them, and a person has to decide; `published`: an earlier submission shows that they are public; `sold`: a later submission was paid for them before a person decided that they are the same; `remainder`: too short beside deductions to be judged |
+//! | `review` | object, or absent | what persons say of matches: `judgements[]` (`source_sha256`, `start_s`, `end_s`, `verdict`: `copy`, `same_scene` or `allowed`, `by`, `why`), `released_minutes` (withheld in `spans[]` for matches, and eligible by the judgements), `withheld_minutes` (unpublished in `spans[]`, and public by them). `spans[]` and `verdict` stay what the search found |
 //! | `related[]` | objects | earlier submissions that show the same scene at another moment, for which nothing is deducted: `number`, `by`, `start_s`, `end_s`, `there`, `decided` (whether a person has said so) |
 //!
 //! The quality of a clip: measured on its frames, or claimed by its file. Of a clip with several
@@ -212,6 +214,9 @@ pub struct Report {
     pub provisional_minutes: f64,
     /// The clip from start to end, by state.
     pub spans: Vec<Span>,
+    /// The parts that would be unpublished if nothing had matched; `None` if that is not known.
+    #[serde(default)]
+    pub searchable: Option<Vec<Interval>>,
     /// Matches, in order of clip time.
     pub matches: Vec<Match>,
     /// For each second, the probability that it is published.
@@ -273,6 +278,36 @@ pub struct Submission {
     pub deductions: Vec<Deduction>,
     /// Earlier submissions of the same scene.
     pub related: Vec<Related>,
+    /// What persons say of its matches, if anybody has said anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
+}
+
+/// What persons say of the matches of a submission.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Review {
+    /// Their judgements.
+    pub judgements: Vec<Judgement>,
+    /// Minutes that are eligible by them, and were withheld for matches.
+    pub released_minutes: f64,
+    /// Minutes that are public by them, and were unpublished.
+    pub withheld_minutes: f64,
+}
+
+/// What a person says of a match.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// SHA-256 of the source, in hex.
+    pub source_sha256: String,
+    /// The seconds of the clip.
+    #[serde(flatten)]
+    pub clip: Interval,
+    /// `copy`, `same_scene` or `allowed`.
+    pub verdict: String,
+    /// Who says so.
+    pub by: String,
+    /// The reason.
+    pub why: String,
 }
 
 /// Unpublished seconds that are not payable, and on whose account.

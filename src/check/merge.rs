@@ -32,6 +32,7 @@ pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_
         |state| spans.iter().filter(|span| span.state == state).map(|span| span.end_s - span.start_s).sum::<f64>();
     let (published, unpublished) = (round(total(SpanState::Published)), round(total(SpanState::Unpublished)));
 
+    let searchable = searchable(&of_pictures, unchecked.is_empty());
     let mut verdict = of_pictures.iter().map(|(_, report)| report.verdict).max_by_key(|verdict| severity(*verdict))?;
     let is_uncertain = unpublished < searchable_min_s || !unchecked.is_empty();
     if verdict == Verdict::Unpublished && is_uncertain {
@@ -108,6 +109,7 @@ pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_
     report.seconds.benign = benign;
     report.payable_minutes = if verdict == Verdict::Inconclusive { 0.0 } else { round(unpublished / 60.0) };
     report.spans = spans;
+    report.searchable = searchable;
     report.matches = matches;
     report.more_sources = more_sources;
     report.nearest_non_match = nearest;
@@ -120,6 +122,26 @@ pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_
     }
     report.streams = streams;
     Some(report)
+}
+
+/// What would be unpublished in all pictures if nothing had matched; `None` if that is not known of
+/// one.
+fn searchable(pictures: &[(f64, Report)], is_whole: bool) -> Option<Vec<Interval>> {
+    let mut common: Option<Vec<(u64, u64)>> = None;
+    for (start, report) in pictures {
+        let at = |time: f64| millis(start + time);
+        let here: Vec<(u64, u64)> =
+            report.searchable.as_ref()?.iter().map(|part| (at(part.start_s), at(part.end_s))).collect();
+        common = Some(match common {
+            None => here,
+            Some(common) => {
+                let pairs = common.iter().flat_map(|one| here.iter().map(move |other| (one, other)));
+                pairs.map(|(one, other)| (one.0.max(other.0), one.1.min(other.1))).filter(|(a, b)| a < b).collect()
+            }
+        });
+    }
+    let parts = common.filter(|_| is_whole).unwrap_or_default();
+    Some(parts.into_iter().map(|(start, end)| Interval { start_s: seconds(start), end_s: seconds(end) }).collect())
 }
 
 fn nearer(one: &NonMatch, other: &NonMatch) -> bool {

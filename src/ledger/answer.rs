@@ -6,6 +6,7 @@ use super::book::{Standings, name_of};
 use super::claims::{Deducted, Deduction, Pair};
 use super::interval::{Interval, Intervals};
 use super::record::{Claim, ClaimState};
+use super::review::{Judgement, Ruling, reviewed};
 use crate::report::{self, Reason, ReasonCode, Related, Report, Span, SpanState, Verdict};
 
 /// What a report says of a submission.
@@ -25,8 +26,33 @@ pub fn submission(of: &Standings) -> report::Submission {
         sold_minutes: length(&[ClaimState::Sold]),
         payable: claimed(&of.claims, &[ClaimState::Offered, ClaimState::Sold]).iter().map(seconds).collect(),
         deductions: of.settled.deductions.iter().map(|deduction| described(of, deduction)).collect(),
+        review: review(of),
         related: of.settled.related.iter().filter_map(|&at| of.pairs.get(at)).map(|pair| related(of, pair)).collect(),
     }
+}
+
+/// What persons say of the matches; `None` if nobody has said anything.
+fn review(of: &Standings) -> Option<report::Review> {
+    let report = of.report.as_ref().filter(|_| !of.judgements.is_empty())?;
+    let (before, after) = (reviewed(report, &[]), reviewed(report, &of.judgements));
+    let judgement = |said: &Judgement| report::Judgement {
+        source_sha256: said.source_sha256.clone(),
+        clip: seconds(said.here),
+        verdict: match said.verdict {
+            Ruling::Copy => "copy",
+            Ruling::SameScene => "same_scene",
+            Ruling::Allowed => "allowed",
+            Ruling::Undo => "undo",
+        }
+        .to_owned(),
+        by: said.by.clone(),
+        why: said.why.clone(),
+    };
+    Some(report::Review {
+        judgements: of.judgements.iter().map(judgement).collect(),
+        released_minutes: minutes(after.eligible.without(&before.eligible).total_ms()),
+        withheld_minutes: minutes(before.eligible.intersection(&after.published).total_ms()),
+    })
 }
 
 /// A report with what the ledger says, and with what is payable after that.

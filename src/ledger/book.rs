@@ -19,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::claims::{Decision, Known as _, Pair, Settled, Standing, settle};
 use super::record::{Claim, Ended, Entry, Kind, State};
+use super::review::{Judgement, Reviewed, reviewed};
 use super::store::sql;
 use super::store::{self, Mode, Place, Row, Store, Tables, Value};
 use super::worker::Worker;
@@ -97,6 +98,8 @@ pub struct Standings {
     pub creators: HashMap<u64, String>,
     /// The report against the public index; `None` without an answer.
     pub report: Option<Report>,
+    /// What persons say of its matches, the last word about each.
+    pub judgements: Vec<Judgement>,
 }
 
 impl Ledger {
@@ -268,7 +271,9 @@ impl Ledger {
             for pair in &facts.pairs {
                 creators.insert(pair.other, find(tables, pair.other)?.by);
             }
-            Ok(Standings { submission, claims, pairs: facts.pairs, settled, creators, report: report.transpose()? })
+            let report = report.transpose()?;
+            let judgements = revising::judgements(tables, &name, number)?;
+            Ok(Standings { submission, claims, pairs: facts.pairs, settled, creators, report, judgements })
         })
     }
 
@@ -492,6 +497,14 @@ impl Reading<'_> {
 
     pub(super) fn entries(&mut self, number: u64) -> Result<Vec<Entry>> {
         entries(self.tables, number)
+    }
+
+    /// What is eligible and public by the report of a submission and these judgements.
+    pub(super) fn reviewed(&mut self, number: u64, judgements: &[Judgement]) -> Result<Option<Reviewed>> {
+        let rows = self.tables.query(sql::REPORT, &[number.into()])?;
+        let Some(text) = rows.first().and_then(|row| row.maybe_text(0)) else { return Ok(None) };
+        let report: Report = parsed(self.name, &format!("the report of submission {number}"), text)?;
+        Ok(Some(reviewed(&report, judgements)))
     }
 
     pub(super) fn report_sha256(&mut self, number: u64) -> Result<Option<String>> {

@@ -13,7 +13,7 @@ use super::shelf::{self, Shelf};
 use super::step::{CONFIRMING, Step};
 use crate::certificate::{self, Terms};
 use crate::fingerprint::{ClipPictures, Fingerprint};
-use crate::report::{Report, SpanState};
+use crate::report::{self, Report, SpanState};
 use crate::{Error, Result};
 
 impl Intake<'_> {
@@ -124,6 +124,18 @@ fn difference(submitted: &Fingerprint, looked: &ClipPictures, file: &Path) -> Re
     Ok(Some(compared.differences.first().cloned().or(passage).unwrap_or_else(|| "it shows something else".to_owned())))
 }
 
+/// What is in both lists; `None` if one is not known.
+pub(super) fn common(
+    one: Option<&[report::Interval]>,
+    other: Option<&[report::Interval]>,
+) -> Option<Vec<report::Interval>> {
+    let set = |of: &[report::Interval]| -> Intervals {
+        of.iter().map(|part| Interval::of_seconds(part.start_s, part.end_s)).collect()
+    };
+    let both = set(one?).intersection(&set(other?));
+    Some(both.iter().map(|part| report::Interval { start_s: part.start_s(), end_s: part.end_s() }).collect())
+}
+
 /// Lets nothing be unpublished that was not in the report on the fingerprint.
 fn restrict(report: &mut Report, before: &Report) {
     let unpublished: Intervals = before
@@ -133,4 +145,5 @@ fn restrict(report: &mut Report, before: &Report) {
         .map(|span| Interval::of_seconds(span.start_s, span.end_s))
         .collect();
     answer::restrict(report, &unpublished);
+    report.searchable = common(report.searchable.as_deref(), before.searchable.as_deref());
 }

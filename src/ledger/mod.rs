@@ -10,6 +10,7 @@
 //! - [`Intake`] is the way of a submission through receipt, work and its turn, for any number of
 //!   workers.
 //! - [`Rechecks`] holds submissions against what became public after their answers.
+//! - [`reviewed`] says what a submission is eligible for by what persons say of its matches (pure).
 //! - [`settle`] says what a submission can claim (pure).
 //! - [`verify()`] walks the chain, and compares the tables with it.
 //!
@@ -30,6 +31,7 @@ mod mend;
 mod pairs;
 mod recheck;
 mod record;
+mod review;
 mod shelf;
 mod slots;
 mod step;
@@ -49,6 +51,7 @@ pub use interval::{Interval, Intervals};
 pub use mend::{Mended, check_step, mend, withdraw};
 pub use recheck::{Rechecked, Rechecks, Seen};
 pub use record::{Claim, ClaimState, Entry, Kind, State};
+pub use review::{Judgement, Reviewed, Ruling, reviewed, standing};
 pub use shelf::entry_digest;
 pub use slots::{Slot, Slots};
 pub use store::{Mode, Place, Row, Tables, Value};

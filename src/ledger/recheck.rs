@@ -8,15 +8,17 @@
 use std::path::Path;
 
 use super::book::{Known, Ledger, note_held, record_recheck};
+use super::confirm::common;
 use super::intake::{Intake, decoded, unhex};
 use super::interval::{Interval, Intervals};
 use super::record::{ClaimState, Kind, State};
+use super::review::{here, is_withheld};
 use super::store::Mode;
 use crate::certificate::Since;
 use crate::check::{CheckOptions, check_fingerprint, check_pictures};
 use crate::fingerprint::{ClipPictures, Fingerprint};
 use crate::index::{Index, hex};
-use crate::report::{Match, MatchKind, ReasonCode, Report, Seconds, Span, SpanState, Verdict};
+use crate::report::{self, Match, MatchKind, ReasonCode, Report, Seconds, Span, SpanState, Verdict};
 use crate::{Error, Result};
 
 /// What a submission is searched by when it is rechecked.
@@ -267,12 +269,11 @@ fn says_more(before: &Report, after: &Report) -> bool {
 ///
 /// Only what matches can worsen a moment: what a fingerprint tells less well than its clip did was
 /// seen in the clip.
-fn worse(before: &Report, found: Report) -> Report {
+pub(super) fn worse(before: &Report, found: Report) -> Report {
     let spans = worse_spans(&before.spans, &found.spans);
-    let mut matches = found.matches;
-    let gone: Vec<Match> =
-        before.matches.iter().filter(|old| !matches.iter().any(|new| is_same(old, new))).cloned().collect();
-    matches.extend(gone);
+    // Of one match the first account stays, which persons may have judged.
+    let mut matches = before.matches.clone();
+    matches.extend(found.matches.into_iter().filter(|new| !before.matches.iter().any(|old| is_same(old, new))));
     matches.sort_by(|a, b| {
         let times = |of: &Match| (ms(of.alignment.clip.start_s), ms(of.alignment.clip.end_s));
         times(a).cmp(&times(b)).then_with(|| a.alignment.source.sha256.cmp(&b.alignment.source.sha256))
@@ -305,6 +306,17 @@ fn worse(before: &Report, found: Report) -> Report {
         .collect();
     reasons.extend(kept);
     let minutes = if verdict == Verdict::Inconclusive { 0.0 } else { (unpublished as f64 / 60.0).round() / 1e3 };
+    let searchable = match (before.verdict, verdict) {
+        // What made it so may be more than its matches.
+        (Verdict::Inconclusive, Verdict::Published) => Some(Vec::new()),
+        _ => common(before.searchable.as_deref(), found.searchable.as_deref()).map(|parts| {
+            let other = before.spans.iter().filter(|span| span.state == SpanState::Unsearchable && !is_withheld(span));
+            let other: Intervals = other.map(|span| Interval::of_seconds(span.start_s, span.end_s)).collect();
+            let parts: Intervals = parts.iter().map(|part| Interval::of_seconds(part.start_s, part.end_s)).collect();
+            let parts = parts.without(&other);
+            parts.iter().map(|part| report::Interval { start_s: part.start_s(), end_s: part.end_s() }).collect()
+        }),
+    };
     let mut timeline = before.timeline.clone();
     for (most, probability) in timeline.iter_mut().zip(&found.timeline) {
         *most = most.max(*probability);
@@ -321,6 +333,7 @@ fn worse(before: &Report, found: Report) -> Report {
         payable_minutes: if from_fingerprint { 0.0 } else { minutes },
         provisional_minutes: if from_fingerprint { minutes } else { 0.0 },
         spans,
+        searchable,
         matches,
         timeline,
         more_sources: before.more_sources.max(found.more_sources),
@@ -336,15 +349,7 @@ fn worse(before: &Report, found: Report) -> Report {
 
 /// The spans of an answer, made worse by those of a later one.
 fn worse_spans(before: &[Span], found: &[Span]) -> Vec<Span> {
-    let is_of_a_match = |span: &&Span| match span.state {
-        SpanState::Published => true,
-        SpanState::Unsearchable => {
-            let code = span.reason.as_ref().map(|why| why.code);
-            matches!(code, Some(ReasonCode::Undecided | ReasonCode::Beside))
-        }
-        SpanState::Unpublished => false,
-    };
-    let worsening: Vec<&Span> = found.iter().filter(is_of_a_match).collect();
+    let worsening: Vec<&Span> = found.iter().filter(|span| is_withheld(span)).collect();
     let mut all: Vec<Span> = Vec::new();
     for span in before {
         let whole = Interval::of_seconds(span.start_s, span.end_s);
@@ -384,15 +389,23 @@ fn severity(state: SpanState) -> u8 {
     }
 }
 
-/// Whether two matches are of the same source and the same time of the clip.
+/// Whether two matches are of the same source and the same time of the clip: a fingerprint gives
+/// its ends as well as the clip did, but for a keyframe.
 fn is_same(one: &Match, other: &Match) -> bool {
-    let key = |of: &Match| (ms(of.alignment.clip.start_s), ms(of.alignment.clip.end_s), of.stream, of.kind);
-    one.alignment.source.sha256 == other.alignment.source.sha256 && key(one) == key(other)
+    let (a, b) = (here(one), here(other));
+    one.alignment.source.sha256 == other.alignment.source.sha256
+        && (one.stream, one.kind) == (other.stream, other.kind)
+        && a.start_ms.abs_diff(b.start_ms) <= ENDS_MS
+        && a.end_ms.abs_diff(b.end_ms) <= ENDS_MS
 }
 
 fn ms(seconds: f64) -> u64 {
     Interval::of_seconds(0.0, seconds).end_ms
 }
+
+/// How far apart the ends of one match may be told, in ms: less than between two keyframes of a
+/// source.
+const ENDS_MS: u64 = 500;
 
 /// How often a submission may become another while it is held against the index.
 const ATTEMPTS: usize = 4;

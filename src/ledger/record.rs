@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::claims::{Decision, Pair};
 use super::interval::Intervals;
+use super::review::Judgement;
 use crate::report::Verdict;
 
 /// What a submission consists of.
@@ -104,6 +105,18 @@ pub(super) struct Rechecked {
     pub(super) index: State,
     /// SHA-256 of the report as it is kept.
     pub(super) report_sha256: String,
+}
+
+/// `reviewed`: a person has judged a match of a submission, or takes that back.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct MatchJudged {
+    #[serde(flatten)]
+    pub(super) judgement: Judgement,
+    /// What is eligible by all judgements.
+    pub(super) eligible: Intervals,
+    /// What is public by all judgements.
+    pub(super) published: Intervals,
+    pub(super) claims: Vec<Claim>,
 }
 
 /// `failed` and `lapsed`: a submission gets no answer.

@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 use super::book::{Event, Ledger, Reading, Submission, name_of};
 use super::chain::{GENESIS, Link};
 use super::claims::{Decision, Standing};
-use super::record::{Claim, Claimed, Decided, Ended, Judged, Kind, Received, Rechecked};
+use super::record::{Claim, Claimed, Decided, Ended, Judged, Kind, MatchJudged, Received, Rechecked};
+use super::review::{Judgement, standing};
 use crate::index::hex;
 use crate::{Error, Result};
 
@@ -66,6 +67,7 @@ struct Said {
     standing: Standing,
     decided: Option<Decided>,
     claims: Vec<Claim>,
+    judgements: Vec<Judgement>,
 }
 
 /// Verifies a ledger; with `expected`, also that its chain begins with what that commits to.
@@ -143,8 +145,8 @@ impl Walk {
                 return Err(format!("submission {number} was received after a larger number"));
             }
             let received: Received = body(event)?;
-            let said =
-                Said { received, at_ms: event.at_ms, standing: Standing::Received, decided: None, claims: Vec::new() };
+            let (at_ms, standing, claims, judgements) = (event.at_ms, Standing::Received, Vec::new(), Vec::new());
+            let said = Said { received, at_ms, standing, decided: None, claims, judgements };
             self.said.insert(number, said);
             return Ok(());
         }
@@ -178,6 +180,13 @@ impl Walk {
                 decided.verdict = found.verdict;
                 (decided.eligible, decided.repeated) = (found.eligible, found.repeated);
                 (decided.published, decided.report_sha256) = (found.published, Some(found.report_sha256));
+            }
+            "reviewed" if stands => {
+                let MatchJudged { judgement, eligible, published, claims } = body(event)?;
+                let decided = said.decided.as_mut().ok_or(format!("submission {number} has no answer"))?;
+                said.claims = claims;
+                (decided.eligible, decided.published) = (eligible, published);
+                said.judgements.push(judgement);
             }
             "failed" | "lapsed" if is_open => {
                 let _: Ended = body(event)?;
@@ -275,6 +284,13 @@ fn differs(reading: &mut Reading<'_>, row: &Submission, said: &Said) -> Result<O
     }
     if reading.report_sha256(row.number)? != decided.report_sha256 {
         return Ok(Some("its report is another"));
+    }
+    if !said.judgements.is_empty() {
+        let judgements = standing(said.judgements.iter().cloned());
+        let by_them = reading.reviewed(row.number, &judgements)?.unwrap_or_default();
+        if by_them.eligible != row.eligible || by_them.published != row.published {
+            return Ok(Some("its spans are not those by its report and what persons say of it"));
+        }
     }
     Ok(None)
 }

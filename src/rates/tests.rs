@@ -82,6 +82,7 @@ fn report(quality: Option<Quality>, spans: &[(f64, f64)]) -> Report {
         payable_minutes: 0.0,
         provisional_minutes: 0.0,
         spans: all,
+        searchable: None,
         matches: Vec::new(),
         timeline: Vec::new(),
         power: Vec::new(),
@@ -266,6 +267,7 @@ fn of_a_submission_only_what_nobody_offered_earlier_is_priced() {
         sold_minutes: 0.0,
         payable: vec![interval(0.0, 30.0)],
         deductions: Vec::new(),
+        review: None,
         related: Vec::new(),
     });
     assert_eq!(amount(&card(), &submitted).payable_cents, 125);

@@ -6,6 +6,7 @@
 mod kills;
 mod postgres;
 mod recheck;
+mod review;
 mod shop;
 mod step;
 #[path = "../support/mod.rs"]

@@ -16,7 +16,9 @@ mod intake;
 pub(crate) use certificate::{CertificateCommand, Certify, Extras, KeyCommand, RecheckArgs, Signing, Trust};
 pub(crate) use dedup::Dedup;
 pub(crate) use index::{BenignCommand, IndexCommand, Sourced};
-pub(crate) use intake::{Change, Decided, Format, IntakeAdd, IntakeCommand, IntakeRecheck, LedgerOption, Table};
+pub(crate) use intake::{
+    Change, Decided, Format, IntakeAdd, IntakeCommand, IntakeRecheck, IntakeReview, LedgerOption, Said, Table,
+};
 
 use crate::expected::Expectation;
 

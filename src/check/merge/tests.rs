@@ -181,3 +181,16 @@ fn the_most_probable_non_match_of_all_pictures_is_the_nearest() {
         assert_eq!((found.probability, found.clip.start_s, found.reference.start_s), (0.03, late, 0.0));
     }
 }
+
+#[test]
+fn what_would_be_unpublished_is_so_in_all_pictures_or_nowhere() {
+    let with = |parts: &[(f64, f64)]| {
+        let parts = parts.iter().map(|&(start_s, end_s)| Interval { start_s, end_s }).collect();
+        Report { searchable: Some(parts), ..report("uuuu") }
+    };
+    let pictures = [(0.0, with(&[(0.0, 1.5), (2.0, 4.0)])), (1.0, with(&[(0.0, 2.0)]))];
+    let common = searchable(&pictures, true).unwrap();
+    assert_eq!(common, [Interval { start_s: 1.0, end_s: 1.5 }, Interval { start_s: 2.0, end_s: 3.0 }]);
+    assert_eq!(searchable(&pictures, false), Some(vec![]), "a picture was not looked at");
+    assert_eq!(searchable(&[(0.0, with(&[(0.0, 4.0)])), (0.0, report("uuuu"))], true), None);
+}

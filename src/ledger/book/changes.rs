@@ -3,7 +3,9 @@
 use super::super::claims::{Decision, Pair, Standing};
 use super::super::interval::{Interval, Intervals};
 use super::super::record::{ClaimState, Claimed, Entry, Judged, Kind, State};
+use super::super::review::Judgement;
 use super::super::store::{Tables, sql};
+use super::revising::{Known, judgements, record_review};
 use super::rows::{claims, find, name_of, not_awaiting, pairs};
 use super::settling::{Answered, add_submission, append, record, resettle, resettle_counted, see_index, write_claims};
 use super::{Ledger, Outcome, Receipt, Submission, UNKNOWN_CREATOR, named, optional};
@@ -24,7 +26,7 @@ impl Ledger {
         outcome: &Outcome,
         index: &State,
     ) -> Result<()> {
-        let now = self.store.now_ms()?;
+        let (now, name) = (self.store.now_ms()?, self.name.clone());
         self.write(|tables| {
             let there = find(tables, number)?;
             if there.standing != Standing::Decided || there.kind != Kind::Fingerprint {
@@ -34,7 +36,8 @@ impl Ledger {
             let parameters = [number.into(), (&*receipt.sha256).into(), receipt.bytes.into(), (&*receipt.path).into()];
             tables.execute(sql::CONFIRM, &parameters)?;
             let there = Submission { sha256: receipt.sha256.clone(), ..there };
-            record(tables, now, "confirmed", &there, Kind::Clip, &Answered::of(outcome))?;
+            let said = judgements(tables, &name, number)?;
+            record(tables, now, "confirmed", &there, Kind::Clip, &Answered::judged(outcome, &said))?;
             // Less may be eligible than was before, which frees others.
             resettle(tables, now, [number].into(), "a clip has confirmed a fingerprint")?;
             see_index(tables, index)
@@ -156,6 +159,25 @@ impl Ledger {
             tables.execute(sql::ADD_DECISION, &parameters)?;
             let why = format!("{} and {} are {}", earlier, later, name_of(&decision));
             resettle_counted(tables, now, [earlier, later].into(), &why)
+        })
+    }
+
+    /// Keeps what a person says of a match of a submission with a public source, and settles again
+    /// what depends on it; gives the submissions whose claims are others now.
+    ///
+    /// What is eligible by all judgements is [`reviewed`](super::super::reviewed). What is sold stays
+    /// sold.
+    ///
+    /// # Errors
+    /// [`Error::LedgerRefused`] if the submission does not stand or has no such match, and those of
+    /// the database.
+    pub fn review(&mut self, number: u64, judgement: &Judgement) -> Result<Vec<u64>> {
+        named("name (--by)", &judgement.by)?;
+        named("reason (--why)", &judgement.why)?;
+        let (now, name) = (self.store.now_ms()?, self.name.clone());
+        self.write(|tables| {
+            let known = Known::read(tables, &name, number)?;
+            record_review(tables, now, known, judgement)
         })
     }
 

@@ -5,7 +5,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::claims::Standing;
 use super::super::interval::Intervals;
-use super::super::record::{Rechecked, State};
+use super::super::record::{Claim, MatchJudged, Rechecked, State};
+use super::super::review::{self, Judgement, Ruling};
 use super::super::store::{Tables, Value, sql};
 use super::rows::{find, name_of, parsed, serialised, setting};
 use super::settling::{Answered, append, resettle_counted, settled_claims, write_claims};
@@ -21,6 +22,8 @@ pub(in super::super) struct Known {
     pub(in super::super) report: Report,
     /// SHA-256 of the report as it is kept.
     pub(in super::super) sha256: String,
+    /// What persons say of its matches.
+    pub(in super::super) judgements: Vec<Judgement>,
 }
 
 impl Known {
@@ -37,7 +40,8 @@ impl Known {
             return Err(Error::LedgerRefused { reason });
         };
         let report = parsed(ledger, &format!("the report of submission {number}"), text)?;
-        Ok(Known { of, report, sha256: hex(&Sha256::digest(text)) })
+        let sha256 = hex(&Sha256::digest(text));
+        Ok(Known { of, report, sha256, judgements: judgements(tables, ledger, number)? })
     }
 
     /// The state of the public index up to which it was held against what is public.
@@ -78,8 +82,83 @@ pub(in super::super) fn record_recheck(
 ) -> Result<Vec<u64>> {
     let number = known.of.number;
     let outcome = Outcome { report, pairs: Vec::new(), entries: Vec::new(), fingerprint: None };
-    let answered = Answered::of(&outcome);
+    let answered = Answered::judged(&outcome, &known.judgements);
     let text = serialised(&outcome.report);
+    let (claims, is_other) = revise(tables, number, &answered, &text)?;
+    let body = Rechecked {
+        verdict: answered.verdict,
+        eligible: answered.eligible,
+        repeated: answered.repeated,
+        published: answered.published,
+        claims,
+        index: index.clone(),
+        report_sha256: hex(&Sha256::digest(&text)),
+    };
+    append(tables, now, "rechecked", number, &body)?;
+    note_held(tables, number, &body.report_sha256, index)?;
+    settle_others(tables, now, number, is_other, &format!("more of submission {number} is public than was known"))
+}
+
+/// Records what a person says of a match, and settles again what depends on it; gives the
+/// submissions whose claims are others now.
+pub(in super::super) fn record_review(
+    tables: &mut dyn Tables,
+    now: u64,
+    known: Known,
+    judgement: &Judgement,
+) -> Result<Vec<u64>> {
+    let number = known.of.number;
+    check(&known, judgement)?;
+    let judgements = review::standing(known.judgements.into_iter().chain([judgement.clone()]));
+    let text = serialised(&known.report);
+    let outcome = Outcome { report: known.report, pairs: Vec::new(), entries: Vec::new(), fingerprint: None };
+    let answered = Answered::judged(&outcome, &judgements);
+    // The report stays as it is: what the search has found.
+    let kept = tables.query(sql::REPORT, &[number.into()])?;
+    let text = kept.first().and_then(|row| row.maybe_text(0)).map_or(text, str::to_owned);
+    let (claims, is_other) = revise(tables, number, &answered, &text)?;
+    let (eligible, published) = (answered.eligible, answered.published);
+    let body = MatchJudged { judgement: judgement.clone(), eligible, published, claims };
+    append(tables, now, "reviewed", number, &body)?;
+    let why = format!("a person has judged a match of submission {number}");
+    settle_others(tables, now, number, is_other, &why)
+}
+
+/// The judgements of a submission that stand.
+pub(in super::super) fn judgements(tables: &mut dyn Tables, ledger: &str, number: u64) -> Result<Vec<Judgement>> {
+    let rows = tables.query(sql::REVIEWS_OF, &[number.into()])?;
+    let what = format!("a judgement of submission {number}");
+    let said = rows.iter().map(|row| parsed::<MatchJudged>(ledger, &what, row.text(0)).map(|row| row.judgement));
+    Ok(review::standing(said.collect::<Result<Vec<_>>>()?))
+}
+
+/// Fails if a judgement is about nothing that is known of a submission.
+fn check(known: &Known, judgement: &Judgement) -> Result<()> {
+    let number = known.of.number;
+    let refused = |reason: String| Err(Error::LedgerRefused { reason });
+    let about = |other: &&Judgement| other.source_sha256 == judgement.source_sha256 && other.here == judgement.here;
+    if judgement.verdict == Ruling::Undo {
+        return match known.judgements.iter().any(|other| about(&other)) {
+            true => Ok(()),
+            false => refused(format!("nothing is said of this match of submission {number} that could be taken back")),
+        };
+    }
+    let Some(found) = known.report.matches.iter().find(|found| judgement.is_of(found)) else {
+        return refused(format!(
+            "submission {number} has no such match; see its matches with: uniq intake show {number}"
+        ));
+    };
+    if judgement.verdict == Ruling::SameScene && found.alignment.identical {
+        return refused(format!(
+            "the source is the same file as submission {number}, and no other take of it; if its publication is the creator's own or licensed, \
+             that is: allowed"
+        ));
+    }
+    Ok(())
+}
+
+/// Writes another answer of a submission; gives its claims, and whether they are others.
+fn revise(tables: &mut dyn Tables, number: u64, answered: &Answered<'_>, report: &str) -> Result<(Vec<Claim>, bool)> {
     let list = |intervals: &Intervals| Value::Text(serialised(intervals));
     let parameters = [
         number.into(),
@@ -87,25 +166,18 @@ pub(in super::super) fn record_recheck(
         list(&answered.eligible),
         list(&answered.repeated),
         list(&answered.published),
-        (&*text).into(),
+        report.into(),
     ];
     tables.execute(sql::REVISE, &parameters)?;
     let claims = settled_claims(tables, number)?;
     let is_other = claims != super::rows::claims(tables, number)?;
     write_claims(tables, number, &claims)?;
-    let body = Rechecked {
-        verdict: answered.verdict,
-        eligible: answered.eligible.clone(),
-        repeated: answered.repeated.clone(),
-        published: answered.published.clone(),
-        claims,
-        index: index.clone(),
-        report_sha256: hex(&Sha256::digest(&text)),
-    };
-    append(tables, now, "rechecked", number, &body)?;
-    note_held(tables, number, &body.report_sha256, index)?;
-    let why = format!("more of submission {number} is public than was known");
-    let mut changed = resettle_counted(tables, now, [number].into(), &why)?;
+    Ok((claims, is_other))
+}
+
+/// Settles again what depends on a submission that was revised.
+fn settle_others(tables: &mut dyn Tables, now: u64, number: u64, is_other: bool, why: &str) -> Result<Vec<u64>> {
+    let mut changed = resettle_counted(tables, now, [number].into(), why)?;
     if is_other && !changed.contains(&number) {
         changed.push(number);
         changed.sort_unstable();
@@ -116,3 +188,6 @@ pub(in super::super) fn record_recheck(
 fn setting_of(number: u64) -> String {
     format!("rechecked_{number}")
 }
+
+#[cfg(test)]
+mod tests;

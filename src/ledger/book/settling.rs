@@ -10,6 +10,7 @@ use super::super::chain::{GENESIS, Link};
 use super::super::claims::{Decision, Deducted, Facts, Known, Pair, Standing, settle};
 use super::super::interval::{Interval, Intervals};
 use super::super::record::{Claim, ClaimState, Claimed, Decided, Entry, Kind, Received, State};
+use super::super::review::{Judgement, Reviewed, reviewed};
 use super::super::store::{Tables, Value, sql};
 use super::super::worker::Worker;
 use super::rows::{Event, claims, decision_of, find, name_of, pairs, serialised, submission};
@@ -36,10 +37,10 @@ impl Known for Kept<'_> {
             number,
             creator: of.by,
             standing: of.standing,
+            // What was paid for, or can be, is not offered again.
+            inconclusive: of.verdict == Some(Verdict::Inconclusive) && sold.is_empty() && of.eligible.is_empty(),
             eligible: of.eligible,
             repeated: of.repeated,
-            // What was paid for is not offered again.
-            inconclusive: of.verdict == Some(Verdict::Inconclusive) && sold.is_empty(),
             published: of.published,
             pairs: pairs(self.0, number)?,
             claimed: of_state(&claims, &[ClaimState::Offered, ClaimState::Sold]),
@@ -96,6 +97,14 @@ impl<'a> Answered<'a> {
             entries: &outcome.entries,
             fingerprint: outcome.fingerprint.as_deref(),
         }
+    }
+}
+
+impl<'a> Answered<'a> {
+    /// As [`Answered::of`], by what persons say of the matches too.
+    pub(super) fn judged(outcome: &'a Outcome, judgements: &[Judgement]) -> Answered<'a> {
+        let Reviewed { eligible, published } = reviewed(&outcome.report, judgements);
+        Answered { eligible, published, ..Answered::of(outcome) }
     }
 }
 

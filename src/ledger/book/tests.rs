@@ -14,10 +14,10 @@ use crate::index::SplitMix;
 mod server;
 
 const PATIENCE: Duration = Duration::from_secs(20);
-const LEASE: Duration = Duration::from_secs(60);
+pub(super) const LEASE: Duration = Duration::from_secs(60);
 
 /// Runs a test on a new ledger of each kind.
-fn on_each(test: impl Fn(&Place)) {
+pub(super) fn on_each(test: impl Fn(&Place)) {
     let folder = tempfile::tempdir().unwrap();
     test(&Place::File(folder.path().join("ledger.db")));
     if let Some(url) = server::database() {
@@ -25,11 +25,11 @@ fn on_each(test: impl Fn(&Place)) {
     }
 }
 
-fn open(place: &Place) -> Ledger {
+pub(super) fn open(place: &Place) -> Ledger {
     Ledger::open(place, PATIENCE, SystemTime::now, true).unwrap()
 }
 
-fn receipt(by: &str, content: &str) -> Receipt {
+pub(super) fn receipt(by: &str, content: &str) -> Receipt {
     Receipt {
         by: by.to_owned(),
         reference: None,
@@ -60,11 +60,11 @@ fn report(seconds: u64) -> Report {
     .unwrap()
 }
 
-fn s(start: u64, end: u64) -> Interval {
+pub(super) fn s(start: u64, end: u64) -> Interval {
     Interval::new(1000 * start, 1000 * end)
 }
 
-fn pair(other: u64, kind: PairKind, here: Interval, there: Interval) -> Pair {
+pub(super) fn pair(other: u64, kind: PairKind, here: Interval, there: Interval) -> Pair {
     Pair {
         other,
         kind,
@@ -84,7 +84,7 @@ fn outcome(number: u64, seconds: u64, pairs: Vec<Pair>) -> Outcome {
     Outcome { report: report(seconds), pairs, entries, fingerprint: None }
 }
 
-fn state() -> State {
+pub(super) fn state() -> State {
     State { root: "root".to_owned(), generation: 1 }
 }
 
@@ -97,13 +97,13 @@ fn decided(ledger: &mut Ledger, by: &str, content: &str, seconds: u64, pairs: Ve
     there.number
 }
 
-fn offered(ledger: &mut Ledger, number: u64) -> Vec<Interval> {
+pub(super) fn offered(ledger: &mut Ledger, number: u64) -> Vec<Interval> {
     let claims = ledger.claims(number).unwrap();
     let offered = claims.iter().filter(|claim| matches!(claim.state, ClaimState::Offered | ClaimState::Sold));
     offered.map(|claim| Interval::new(claim.start_ms, claim.end_ms)).collect()
 }
 
-fn refusal<T: std::fmt::Debug>(result: Result<T>) -> String {
+pub(super) fn refusal<T: std::fmt::Debug>(result: Result<T>) -> String {
     match result.unwrap_err() {
         Error::LedgerRefused { reason } => reason,
         other => panic!("{other:?}"),

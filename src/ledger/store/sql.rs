@@ -7,6 +7,9 @@ pub(in super::super) const EVENTS_AFTER: &str =
     "SELECT seq, at_ms, kind, submission, body, previous, hash FROM events WHERE seq > $1 ORDER BY seq LIMIT 1000";
 pub(in super::super) const EVENTS_OF: &str =
     "SELECT seq, at_ms, kind, submission, body, previous, hash FROM events WHERE submission = $1 ORDER BY seq";
+/// The body of the rows in which persons have judged matches.
+pub(in super::super) const REVIEWS_OF: &str =
+    "SELECT body FROM events WHERE submission = $1 AND kind = 'reviewed' ORDER BY seq";
 
 pub(in super::super) const LAST_NUMBER: &str = "SELECT number FROM submissions ORDER BY number DESC LIMIT 1";
 pub(in super::super) const ADD_SUBMISSION: &str = "INSERT INTO submissions (number, creator, reference, kind, sha256, bytes, path, received_ms, state, worker, lease_until_ms, provisional) \

@@ -104,6 +104,18 @@ payable_minutes, resettled (submissions whose claims are others now); one that c
 
 Exit codes: 0 nothing more is public, 1 something is, 2 error.")]
     Recheck(Box<IntakeRecheck>),
+    /// Say what a match of a submission with a public source is
+    #[command(after_help = "\
+Example:
+  uniq intake show 17
+  uniq intake review 17 --match 2 same-scene --by bob --why 'the tower an hour later'
+  uniq intake review 17 --match 1 allowed --by bob --why 'her own channel, seen on 3 May'
+  uniq intake review 17 --match 2 undo --by sue --why 'the same cloud'
+
+Seconds that only such matches withhold become payable once all of these are `same-scene` or `allowed`; what is dark, still, damaged or \
+repeated never does. What a match shows that is a `copy` is public. The last word about a match counts; all are kept with name and reason. \
+What is sold stays sold. The submissions whose claims are others now are printed.")]
+    Review(Box<IntakeReview>),
     /// Take a submission back: its claims end, and its keys and pictures are removed
     #[command(after_help = "\
 Example:
@@ -270,6 +282,41 @@ pub(crate) struct IntakeRecheck {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) guard: Guard,
+}
+
+/// What `intake review` takes.
+#[derive(Debug, Args)]
+pub(crate) struct IntakeReview {
+    /// The submission
+    #[arg(value_name = "NUMBER")]
+    pub(crate) number: u64,
+    /// What the match is
+    #[arg(value_enum, value_name = "VERDICT")]
+    pub(crate) ruling: Said,
+    /// The number of the match, as `uniq intake show` has it
+    #[arg(long = "match", value_name = "N")]
+    pub(crate) of_match: usize,
+    /// Who says so
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: String,
+    /// The reason
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) why: String,
+    #[command(flatten)]
+    pub(crate) place: LedgerOption,
+}
+
+/// What a person says of a match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Said {
+    /// The same recording, and public
+    Copy,
+    /// Another take of the scene
+    SameScene,
+    /// The same recording, published by the creator or under a licence
+    Allowed,
+    /// What was said before counts no more
+    Undo,
 }
 
 /// What `withdraw` and `sold` take.

@@ -5,6 +5,7 @@ mod mend;
 mod place;
 mod recheck;
 mod render;
+mod review;
 mod show;
 
 use std::io::Write as _;
@@ -37,6 +38,7 @@ pub(crate) fn run(command: IntakeCommand, quiet: bool) -> anyhow::Result<Exit> {
         IntakeCommand::Show { number, place, json } => show::show(number, &place, json),
         IntakeCommand::Decide { pair, decision, by, why, place } => decide(pair, decision, &by, &why, &place),
         IntakeCommand::Recheck(args) => recheck::recheck(&args, quiet),
+        IntakeCommand::Review(args) => review::review(&args),
         IntakeCommand::Withdraw(change) => withdraw(&change),
         IntakeCommand::Sold(change) => sold(&change),
         IntakeCommand::Export { place, table, format, backup } => {

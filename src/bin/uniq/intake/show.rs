@@ -8,7 +8,7 @@ use uniq::ledger::{self, Decision, Interval, Intervals, Ledger, PairKind, Standi
 use uniq::report::SCHEMA;
 use uniq::sandbox::json_line;
 
-use super::{opened, render};
+use super::{opened, render, review};
 use crate::args::LedgerOption;
 use crate::exit::Exit;
 use crate::output::{self, Paint};
@@ -146,6 +146,7 @@ pub(super) fn show(number: u64, place: &LedgerOption, json: bool) -> anyhow::Res
             writeln!(out, "submission {number} by {} is {}{why}", plain(&said.by), plain(&said.state))?;
         }
     }
+    review::matches(&mut out, &standings)?;
     for pair in &standings.pairs {
         let kind = match pair.kind {
             PairKind::Copy => "the same recording",

@@ -37,6 +37,7 @@ fn base(verdict: Verdict) -> Report {
         payable_minutes: 10.0 / 60.0,
         provisional_minutes: 0.0,
         spans: vec![],
+        searchable: None,
         matches: vec![],
         more_sources: 0,
         power: [vec![0.9; 5], vec![0.8; 5]].concat(),
