@@ -158,7 +158,7 @@ fn a_fingerprint_that_was_submitted_is_rechecked_and_then_confirmed_for_less() {
 }
 
 #[test]
-fn what_does_not_stand_cannot_be_rechecked_and_a_row_that_gives_is_found() {
+fn what_does_not_stand_cannot_be_rechecked() {
     let shop = Shop::new();
     let clip = moving(750, 8);
     shop.add(&clip, "ada", &[]);
