@@ -1,11 +1,6 @@
 //! How long a video is when its container says otherwise, and pictures that move in files of pictures.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-#[path = "support/media_files.rs"]
-mod media_files;
-
-use media_files::{Every, all_frames, assert_close, footage, frames_of, scene};
+use crate::media_files::{Every, all_frames, assert_close, footage, frames_of, scene};
 use uniq::media::decode;
 
 #[test]

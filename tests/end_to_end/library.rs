@@ -1,16 +1,12 @@
 //! The library as a service uses it: one opened index, many threads.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use support::scenes;
+use crate::support::scenes;
 use uniq::ingest::{self, BuildOptions, Event};
 use uniq::media::Limits;
 use uniq::{CheckOptions, Decoding, Error, Fingerprint, Index, Report, Verdict};

@@ -1,9 +1,6 @@
 //! Duplicates among clips, through the library and through the program.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod support;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -12,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::support::scenes;
 use serde_json::Value;
-use support::scenes;
 use tempfile::TempDir;
 use uniq::dedup::{DedupOptions, Deduplication, Event, Extent, Input, Keep, Stage, dedup};
 use uniq::report::MatchKind;

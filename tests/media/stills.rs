@@ -1,15 +1,10 @@
 //! Colour stills show the frame that a check counts at that time, in colour and upright, wherever
 //! they are decoded.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-#[path = "support/media_files.rs"]
-mod media_files;
-
 use std::path::Path;
 use std::time::Duration;
 
-use media_files::{all_frames, ffmpeg, footage};
+use crate::media_files::{all_frames, ffmpeg, footage};
 use uniq::media::{Moments, Still};
 use uniq::{Decoding, Error};
 

@@ -1,16 +1,11 @@
 //! What is said of files that are no video, cannot be read, or are damaged; each one is made for the purpose.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-#[path = "support/media_files.rs"]
-mod media_files;
-
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use media_files::{Every, SCENE, all_frames, corpus, footage, frames_of, scene};
+use crate::media_files::{Every, SCENE, all_frames, corpus, footage, frames_of, scene};
 use uniq::Error;
 use uniq::media::{Frame, Limits, Links, Selector, Source, decode, probe};
 

@@ -1,14 +1,9 @@
 //! The small pictures that a source's fingerprint keeps, from files of several shapes.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-#[path = "support/media_files.rs"]
-mod media_files;
-
 use std::path::Path;
 use std::time::Duration;
 
-use media_files::{corpus, ffmpeg, frames_of, scene};
+use crate::media_files::{corpus, ffmpeg, frames_of, scene};
 use uniq::Decoding;
 use uniq::fingerprint::{self, SourceFingerprint, Thumbnail};
 use uniq::sample::CORPUS_INTERVAL;

@@ -1,16 +1,11 @@
 //! The small pictures that a clip gives while it is decoded: their times, levels and shape, here
 //! and through a worker.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-#[path = "support/media_files.rs"]
-mod media_files;
-
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use media_files::{footage, scene};
+use crate::media_files::{footage, scene};
 use uniq::media::{Frame, Limits, Links, Observer, Selector, Source, StreamInfo, decode_source};
 use uniq::sample::{CLIP_PICTURE_AREA, CLIP_PICTURE_INTERVAL};
 use uniq::{Decoding, Fingerprint};

@@ -1,12 +1,8 @@
 //! That the tests' own footage does not depend on the machine that makes it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod support;
-
 use std::path::Path;
 
-use support::steady;
+use crate::support::steady;
 
 /// A picture that turns and changes its colours, so that scaler, filters and encoder have all to round.
 const PICTURE: &str =

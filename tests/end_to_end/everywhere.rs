@@ -1,17 +1,13 @@
 //! A clip of which the index has many copies: some are told in full, the others are counted, and
 //! nothing else is lost for it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use support::scenes;
+use crate::support::scenes;
 use tempfile::TempDir;
 use uniq::fingerprint::{FINGERPRINT_VERSION, Key, Run};
 use uniq::index::{Index, IndexConfig, Role, SearchMode, Video, Writer};

@@ -1,12 +1,9 @@
 //! A clip that was decoded once is indexed as a submission, and what is offered again of it is
 //! found.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod support;
 
 use std::time::Duration;
 
-use support::scenes::{edit, excerpt, moving};
+use crate::support::scenes::{edit, excerpt, moving};
 use uniq::fingerprint::FINGERPRINT_VERSION;
 use uniq::index::{IndexConfig, Role, Writer};
 use uniq::{CheckOptions, Decoding, Error, Index, Verdict, ingest};

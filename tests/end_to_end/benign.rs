@@ -1,15 +1,11 @@
 //! Benign material through the program: an intro that films share, a station's logo, and what is said of clips with them.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod support;
-
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use crate::support::{program, scenes};
 use serde_json::Value;
-use support::{program, scenes};
 use tempfile::TempDir;
 
 /// How far the reported seconds may be from the truth: a keyframe at either end, and what a cut between them hides.

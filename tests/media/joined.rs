@@ -1,14 +1,9 @@
 //! Recordings that were joined byte by byte, as `cat a b` does: what players go on with is seen, and the rest is named.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-#[path = "support/media_files.rs"]
-mod media_files;
-
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use media_files::{Every, corpus, difference, footage, frames_of};
+use crate::media_files::{Every, corpus, difference, footage, frames_of};
 use uniq::media::{Decoded, Frame};
 
 /// Encodes two seconds of a scene, with a second one that looks quite different.

@@ -1,13 +1,9 @@
 //! What is measured of a clip, and what a card gives for it, through the whole check.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod support;
-
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use support::scenes;
+use crate::support::scenes;
 use uniq::facts::{Manifest, Training};
 use uniq::ingest::{self, BuildOptions};
 use uniq::rates::{self, RateCard};

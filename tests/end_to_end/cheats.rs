@@ -1,15 +1,11 @@
 //! What somebody may do to a published film to have it paid for: whatever it is, none of its seconds may be.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod support;
-
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use crate::support::{program, scenes};
 use serde_json::Value;
-use support::{program, scenes};
 use tempfile::TempDir;
 
 /// Copied seconds that may be paid at the edges of what was found.
@@ -237,7 +233,7 @@ fn hours_of_a_still_and_of_black_flashes_are_judged_in_proportion() {
     let still = folder.path().join("still.png");
     let run = |args: &[&str], output: &Path| {
         let args: Vec<&str> = args.iter().copied().chain([output.to_str().unwrap()]).collect();
-        let status = support::steady::ffmpeg(&args).status().unwrap();
+        let status = crate::support::steady::ffmpeg(&args).status().unwrap();
         assert!(status.success(), "{args:?}");
     };
     run(&["-ss", "4", "-i", film().to_str().unwrap(), "-frames:v", "1"], &still);

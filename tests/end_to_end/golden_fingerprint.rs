@@ -1,7 +1,5 @@
 //! The same file gives the same fingerprint, on every run and as it did when the version was released.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 

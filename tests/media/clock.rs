@@ -1,13 +1,8 @@
 //! Time stamps that lack, stand still or run backwards: what a player shows is seen, and the rest is named.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-#[path = "support/media_files.rs"]
-mod media_files;
-
 use std::time::Duration;
 
-use media_files::{Every, all_frames, assert_close, corpus, ffmpeg, footage, frames_of, scene};
+use crate::media_files::{Every, all_frames, assert_close, corpus, ffmpeg, footage, frames_of, scene};
 use uniq::media::Frame;
 
 #[test]

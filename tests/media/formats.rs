@@ -1,13 +1,8 @@
 //! What comes out of files that the `ffmpeg` command made: codecs, formats, geometry, times and damage.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-#[path = "support/media_files.rs"]
-mod media_files;
-
 use std::time::Duration;
 
-use media_files::{Every, all_frames, assert_close, corpus, difference, footage, frames_of, scene};
+use crate::media_files::{Every, all_frames, assert_close, corpus, difference, footage, frames_of, scene};
 use uniq::media::{Frame, Selector, probe};
 
 /// Lossy coding at the qualities below was seen to cost at most 0.7 grey levels on this scene; a picture of the wrong

@@ -1,13 +1,9 @@
 //! A check of an index that is looked at by cells says what a check says that compares all keys.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use support::scenes;
+use crate::support::scenes;
 use uniq::index::{SearchMode, Writer};
 use uniq::ingest::{self, BuildOptions};
 use uniq::report::MatchKind;

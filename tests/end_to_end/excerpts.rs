@@ -1,9 +1,5 @@
 //! The program as its users meet it: an index of made footage, clips of known origin, and what is said of them.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod support;
-
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,9 +7,9 @@ use std::process::Output;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
+use crate::support::program::{self, Match, Report};
+use crate::support::scenes;
 use serde_json::{Value, json};
-use support::program::{self, Match, Report};
-use support::scenes;
 
 /// How far a reported time may be from the truth, in seconds.
 const EXACTNESS_S: f64 = 1.0;
