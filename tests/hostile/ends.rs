@@ -10,15 +10,18 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::media_files::scene;
+use crate::media_files::{footage, scene};
 use crate::{UNIQ, command, index, said, shared, uniq};
 
-/// A clip that takes some seconds to decode.
+/// A clip that takes a second or more to decode: two seconds of it, encoded once and shown again
+/// and again.
 fn long() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
+        let folder = shared("long");
         let options = "-vf scale=1920:1080 -c:v libx264 -preset ultrafast -g 250 -pix_fmt yuv420p";
-        scene(&shared("long"), "long.mp4", 60.0, options)
+        let part = scene(&folder, "part.mp4", 2.0, options);
+        footage(&folder, "long.mp4", &format!("-stream_loop 11 -i {} -c copy", part.display()))
     })
 }
 

@@ -129,7 +129,7 @@ fn every_limit_is_an_error_that_names_it_and_its_option() {
         assert!(error.contains("limit exceeded") && error.contains(option), "{option} {value}: {error}");
     }
     let long =
-        scene(&folder, "long.mp4", 60.0, "-vf scale=1280:720 -c:v libx264 -preset ultrafast -g 25 -pix_fmt yuv420p");
+        scene(&folder, "long.mp4", 12.0, "-vf scale=1280:720 -c:v libx264 -preset ultrafast -g 25 -pix_fmt yuv420p");
     let late = ["--min-time", "0.1s", "--time-ratio", "0"];
     let answers = check(std::slice::from_ref(&long), &late, Duration::from_secs(30));
     assert!(refusal(&answers, &long).contains("--max-time"), "{answers:?}");
