@@ -50,6 +50,26 @@ fn footage_does_not_depend_on_the_instructions_that_an_encoder_may_use() {
 }
 
 #[test]
+fn scenes_do_not_depend_on_the_instructions_that_scaler_and_noise_may_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (raw, made) = (path("raw.yuv"), path("made.mp4"));
+    let input = ["-f", "lavfi", "-i", PICTURE, "-t", "2", "-pix_fmt", "yuv420p", "-f", "rawvideo", &raw];
+    assert!(steady::ffmpeg(input).status().unwrap().success());
+    for size in ["640:360", "480:270", "96:54"] {
+        let filter = format!("scale={size}:flags={},noise=c0s=7:c0f=t:all_seed=11", steady::EXACT_SCALING);
+        let input = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", "160x90", "-r", "25", "-i", &raw];
+        let output = ["-vf", &filter, "-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "superfast", &made];
+        let args = [&input[..], &output].concat();
+        let [without, with] = [steady::ffmpeg(&args), steady::ffmpeg_of_raw_pictures(&args)].map(|mut command| {
+            assert!(command.status().unwrap().success(), "{command:?}");
+            shown(Path::new(&made))
+        });
+        assert_eq!(without, with, "{size}");
+    }
+}
+
+#[test]
 fn the_maker_leaves_no_choice_to_the_processor_or_the_number_of_cores() {
     let command = steady::ffmpeg(["-i", "a", "-x264-params", "keyint=9", "b"]);
     let args: Vec<_> = command.get_args().map(|argument| argument.to_str().unwrap()).collect();

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 pub use super::shots::Scene;
 use super::shots::{HEIGHT, RATE, WIDTH};
-use super::steady::ffmpeg;
+use super::steady::{EXACT_SCALING, ffmpeg, ffmpeg_of_raw_pictures};
 
 /// To be raised whenever the painting or the way of encoding changes, so that stale footage is not used.
 const PAINTING: u32 = 2;
@@ -102,7 +102,7 @@ pub fn make(scene: &Scene, seconds: u32, encoding: &Encoding) -> PathBuf {
     let kind = kind.split([' ', '{']).next().unwrap_or_default().to_lowercase();
     let name = format!("{kind}-{}.{}", short_digest(key.as_bytes()), encoding.extension);
     kept(&folder.join(name), |target| {
-        let mut filter = format!("scale={}:{}:flags=lanczos", encoding.size.0, encoding.size.1);
+        let mut filter = format!("scale={}:{}:flags={EXACT_SCALING}", encoding.size.0, encoding.size.1);
         if scene.is_filmed() && encoding.noise > 0 {
             filter += &format!(",noise=c0s={}:c0f=t:all_seed=11", encoding.noise);
         }
@@ -114,7 +114,9 @@ pub fn make(scene: &Scene, seconds: u32, encoding: &Encoding) -> PathBuf {
         args.extend(words("-pix_fmt yuv420p"));
         args.extend(encoding.args.iter().cloned());
         args.push(target.to_str().expect("a plain path").to_owned());
-        let mut child = ffmpeg(&args).stdin(Stdio::piped()).spawn().expect("the ffmpeg command is installed");
+        let by_x264 = encoding.args.iter().any(|argument| argument == "libx264");
+        let mut command = if by_x264 { ffmpeg_of_raw_pictures(&args) } else { ffmpeg(&args) };
+        let mut child = command.stdin(Stdio::piped()).spawn().expect("the ffmpeg command is installed");
         let mut pipe = BufWriter::new(child.stdin.take().expect("stdin is piped"));
         let mut film = scene.film();
         'frames: for number in 0..seconds * RATE {
