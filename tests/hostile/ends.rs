@@ -42,6 +42,10 @@ fn is_alive(process: u32) -> bool {
     parent_of(process).is_some()
 }
 
+fn is_confined(process: u32) -> bool {
+    fs::read_to_string(format!("/proc/{process}/status")).is_ok_and(|status| status.contains("Seccomp_filters:\t2"))
+}
+
 fn within(bound: Duration, what: &str, mut happened: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !happened() {
@@ -71,7 +75,12 @@ fn started(check: &mut Command) -> (Child, u32) {
         worker = children(child.id()).into_iter().find(reads).unwrap_or(0);
         worker != 0
     });
-    // Past its preparations.
+    // Past its preparations, of which the filter of system calls is the last; where the kernel has none, the
+    // time has to do.
+    let begun = Instant::now();
+    while !is_confined(worker) && begun.elapsed() < Duration::from_secs(5) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
     std::thread::sleep(Duration::from_millis(200));
     (child, worker)
 }
