@@ -9,7 +9,7 @@ use super::text::{Text, grouped, interval};
 use super::timeline::Bar;
 use super::view::{self, AlignmentView, Fact, ImageView, Room, Section};
 use super::words::Words;
-use super::{Frame, Options, PAGE_BYTES_MAX, rendered, sections};
+use super::{Frame, Options, PAGE_BYTES_MAX, SourceNames, rendered, sections};
 use crate::Result;
 use crate::index::Index;
 use crate::report::{Match, MatchKind, ReasonCode, Report, Span, SpanState, StreamState, Verdict};
@@ -80,15 +80,7 @@ pub(super) fn page(
 ) -> Result<String> {
     let lang = options.lang;
     let words = lang.words();
-    // What matters comes first.
-    let rank = |found: &&Match| match found.kind {
-        MatchKind::Copy => 0,
-        MatchKind::Undecided => 1,
-        MatchKind::SameScene => 2,
-    };
-    let mut listed: Vec<&Match> = report.matches.iter().collect();
-    listed.sort_by_key(rank);
-    listed.truncate(MATCHES_MAX);
+    let listed = listed(report);
     let dark: Vec<&Span> =
         report.spans.iter().filter(|span| span.state == SpanState::Unsearchable).take(DARK_MAX).collect();
 
@@ -98,7 +90,7 @@ pub(super) fn page(
     // else has.
     let nearest = report.nearest_non_match.as_ref();
     shown.extend(nearest.map(|found| Shown { found, stream: None, source_stream: None, pairs: 3 }));
-    for (i, found) in listed.iter().enumerate() {
+    for (i, (_, found)) in listed.iter().enumerate() {
         let (found, stream) = (&found.alignment, found.stream);
         shown.push(Shown { found, stream, source_stream: None, pairs: pairs(i) });
     }
@@ -115,6 +107,16 @@ pub(super) fn page(
     let moments: Vec<f64> = dark.iter().filter(|span| has_frame(span)).map(middle).collect();
     let gathered = gather(subject, &shown, &moments, index, options)?;
 
+    // The frames are gathered; from here on only names are told.
+    let renamed;
+    let report = match options.sources {
+        SourceNames::Paths => report,
+        SourceNames::FileNames => {
+            renamed = with_file_names(report);
+            &renamed
+        }
+    };
+    let (listed, nearest) = (self::listed(report), report.nearest_non_match.as_ref());
     let mut room = Room::new(PICTURES_MAX);
     let length = report.clip.duration_s;
     let mut frames = gathered.frames.into_iter();
@@ -124,10 +126,9 @@ pub(super) fn page(
     });
     let matches: Vec<AlignmentView> = listed
         .iter()
-        .enumerate()
-        .map(|(i, found)| {
+        .map(|&(number, found)| {
             let frames = frames.next().unwrap_or_else(|| Frames { no_source: Some(Absent::Room), ..Frames::default() });
-            let id = (format!("match-{}", i + 1), Some(i + 1));
+            let id = (format!("match-{number}"), Some(number));
             view::alignment(lang, id, (Some(found.kind), &found.alignment), length, &frames, &mut room)
         })
         .collect();
@@ -210,7 +211,7 @@ fn has_frame(span: &Span) -> bool {
 }
 
 /// The table of spans and the bar of the same.
-fn spans(report: &Report, listed: &[&Match], options: &Options<'_>) -> (Vec<Row>, Bar) {
+fn spans(report: &Report, listed: &[(usize, &Match)], options: &Options<'_>) -> (Vec<Row>, Bar) {
     let words = options.lang.words();
     let length = report.clip.duration_s;
     let mut bar = Bar::new(Text::ours(words.timeline_of_clip), length);
@@ -221,14 +222,14 @@ fn spans(report: &Report, listed: &[&Match], options: &Options<'_>) -> (Vec<Row>
         let times = interval(span.start_s, span.end_s);
         let label = Text::joined([times.clone(), Text::ours(state)], words.colon);
         bar.add((span.start_s, span.end_s), length, class, &label, format!("#{id}"));
-        let overlaps = |found: &&&Match| {
+        let overlaps = |(_, found): &&(usize, &Match)| {
             let clip = found.alignment.clip;
             clip.start_s < span.end_s - 0.01 && span.start_s < clip.end_s - 0.01
         };
-        let links = listed.iter().enumerate().filter(|(_, found)| overlaps(found)).take(LINKS_MAX);
-        let links = links.map(|(number, _)| Link {
-            target: format!("match-{}", number + 1),
-            label: Text::joined([Text::ours(words.matched_with), Text::number(number + 1)], " "),
+        let links = listed.iter().filter(overlaps).take(LINKS_MAX);
+        let links = links.map(|&(number, _)| Link {
+            target: format!("match-{number}"),
+            label: Text::joined([Text::ours(words.matched_with), Text::number(number)], " "),
         });
         rows.push(Row {
             id,
@@ -307,6 +308,28 @@ fn foot(words: &'static Words, report: &Report) -> Vec<Fact> {
 }
 
 /// The last part of a path, for a title.
+/// The matches that are shown, with their numbers in the report; what matters comes first.
+fn listed(report: &Report) -> Vec<(usize, &Match)> {
+    let mut listed: Vec<(usize, &Match)> = (1..).zip(&report.matches).collect();
+    listed.sort_by_key(|(_, found)| match found.kind {
+        MatchKind::Copy => 0,
+        MatchKind::Undecided => 1,
+        MatchKind::SameScene => 2,
+    });
+    listed.truncate(MATCHES_MAX);
+    listed
+}
+
+/// The report with the last parts of the paths of sources in their place.
+fn with_file_names(report: &Report) -> Report {
+    let mut report = report.clone();
+    let matches = report.matches.iter_mut().map(|found| &mut found.alignment.source);
+    for source in matches.chain(report.nearest_non_match.as_mut().map(|found| &mut found.source)) {
+        source.path = file_name(&source.path);
+    }
+    report
+}
+
 pub(super) fn file_name(path: &str) -> String {
     Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
 }

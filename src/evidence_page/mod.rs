@@ -44,7 +44,7 @@ use crate::certificate::Statement;
 use crate::dedup::Deduplication;
 use crate::error::Result;
 use crate::index::Index;
-use crate::report::Report;
+use crate::report::{Reason, Report};
 use crate::sandbox::Decoding;
 
 pub use self::words::Lang;
@@ -58,12 +58,24 @@ pub struct Options<'a> {
     pub decoding: &'a Decoding,
     /// Stops the work once it is set.
     pub cancel: Option<&'a AtomicBool>,
+    /// What sources are called that have no title.
+    pub sources: SourceNames,
+}
+
+/// What sources are called on a page.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SourceNames {
+    /// Their paths, as a report has them.
+    #[default]
+    Paths,
+    /// The last parts of their paths: for readers who are not to know where files lie.
+    FileNames,
 }
 
 impl<'a> Options<'a> {
     /// English, and never stopped.
     pub fn new(decoding: &'a Decoding) -> Options<'a> {
-        Options { lang: Lang::default(), decoding, cancel: None }
+        Options { lang: Lang::default(), decoding, cancel: None, sources: SourceNames::default() }
     }
 
     fn is_cancelled(&self) -> bool {
@@ -98,6 +110,12 @@ pub fn of_certificate(statement: &Statement, key_id: &str, lang: Lang) -> String
 /// Those of [`of_report`].
 pub fn of_deduplication(answer: &Deduplication, options: &Options<'_>) -> Result<String> {
     pairs::page(answer, options)
+}
+
+/// The sentence of a reason in a language, as pages have it: HTML in which what others wrote is
+/// escaped and isolated.
+pub fn reason(reason: &Reason, lang: Lang) -> String {
+    view::reason(lang, reason).to_string()
 }
 
 /// Most bytes of a page.

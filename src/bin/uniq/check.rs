@@ -76,7 +76,7 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
         let page = match (&answer, &pages) {
             (Ok(report), Some(pages)) => {
                 let (lang, cancel) = (args.page.lang.into(), Some(&*cancel));
-                let options = evidence_page::Options { lang, decoding: &decoding, cancel };
+                let options = evidence_page::Options { lang, cancel, ..evidence_page::Options::new(&decoding) };
                 evidence_page::of_report(report, Some(clip), Some(&index), &options)
                     .and_then(|html| pages.write(clip, &html))
             }

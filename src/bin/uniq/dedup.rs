@@ -115,7 +115,11 @@ pub(crate) fn dedup(args: &Dedup, quiet: bool) -> anyhow::Result<Exit> {
     }
     let mut exit = Exit::from(&answer);
     if let Some(page) = &args.html {
-        let options = evidence_page::Options { lang: args.lang.into(), decoding: &decoding, cancel: Some(&cancel) };
+        let options = evidence_page::Options {
+            lang: args.lang.into(),
+            cancel: Some(&cancel),
+            ..evidence_page::Options::new(&decoding)
+        };
         let written = evidence_page::of_deduplication(&answer, &options).and_then(|html| html::write(page, &html));
         if let Err(error) = written {
             // The answer stands; what was asked for besides is missing.

@@ -94,8 +94,11 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
     // An answer that is recorded stands, whatever becomes of its page.
     let shown = |clip: &Path, answer: &uniq::Result<Report>| -> Option<Error> {
         let (pages, report) = (pages.as_ref()?, answer.as_ref().ok()?);
-        let options =
-            evidence_page::Options { lang: args.page.lang.into(), decoding: &decoding, cancel: Some(&*cancel) };
+        let options = evidence_page::Options {
+            lang: args.page.lang.into(),
+            cancel: Some(&*cancel),
+            ..evidence_page::Options::new(&decoding)
+        };
         let html = evidence_page::of_report(report, Some(clip), Some(&index), &options);
         html.and_then(|html| pages.write(clip, &html)).err()
     };
