@@ -3,13 +3,13 @@
 use std::fs::File;
 use std::path::Path;
 
-use uniq::ledger::{Kind, Offer};
-use uniq::{Error, Result};
+use uniq::ledger::{self, Kind, Offer};
+use uniq::{CheckOptions, Error, Result};
 
 use crate::app::App;
 use crate::database::now_ms;
 use crate::problem::Problem;
-use crate::store::{jobs, submissions};
+use crate::store::{jobs, submissions, uploads};
 
 /// What a client submits.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,7 +39,7 @@ pub struct Accepted {
 /// durable. Blocks.
 ///
 /// # Errors
-/// Those of [`uniq::ledger::Intake::queue`]; the file stays where it is then.
+/// Those of [`uniq::ledger::queue`]; the file stays where it is then.
 pub fn accept(app: &App, submitted: &Submitted, file: &Path) -> std::result::Result<Accepted, Problem> {
     check_names(&submitted.creator, submitted.reference.as_deref())?;
     let accepted = taken(app, submitted, file)?;
@@ -82,31 +82,36 @@ fn taken(app: &App, submitted: &Submitted, file: &Path) -> Result<Accepted> {
     let mut accepted = Accepted { id: submitted.id.clone(), is_new: true };
     let by = format!("{}/{}", submitted.tenant, submitted.creator);
     let offer = Offer { file: &clip, kind: submitted.kind, by: &by, reference: submitted.reference.as_deref() };
+    let options = CheckOptions { cancel: Some(&app.stopping), ..CheckOptions::new(&app.decoding) };
     let queued = app.database.with(|ledger| {
-        app.with_intake(ledger, |intake, ledger| {
-            intake.queue(ledger, &offer, |tables, of, is_new| {
-                let known = submissions::of_number(tables, of.number)?;
-                let same_as = known.as_ref().map(|(id, _)| id.as_str()).filter(|id| *id != submitted.id);
-                submissions::add(
-                    tables,
-                    &submitted.id,
-                    of.number,
-                    &submitted.tenant,
-                    &submitted.creator,
-                    submitted.reference.as_deref(),
-                    kind_name(submitted.kind),
-                    of.received_ms,
-                    same_as,
-                )?;
-                if let Some(id) = same_as {
-                    id.clone_into(&mut accepted.id);
-                    accepted.is_new = false;
-                } else if is_new || of.standing == uniq::ledger::Standing::Received {
-                    let (tenant, id) = (&submitted.tenant, &submitted.id);
-                    jobs::add(tables, jobs::Kind::Check, tenant, id, "{}", of.number, now_ms())?;
-                }
-                Ok(())
-            })
+        ledger::queue(ledger, &offer, &options, |tables, of, is_new| {
+            if of.kind != submitted.kind && submitted.kind == Kind::Clip {
+                let reason = "the fingerprint of this clip was submitted before; send the clip to that submission: POST \
+                              /v1/submissions/ID/clip";
+                return Err(Error::LedgerRefused { reason: reason.to_owned() });
+            }
+            let known = submissions::of_number(tables, of.number)?;
+            let same_as = known.as_ref().map(|(id, _)| id.as_str()).filter(|id| *id != submitted.id);
+            submissions::add(
+                tables,
+                &submitted.id,
+                of.number,
+                &submitted.tenant,
+                &submitted.creator,
+                submitted.reference.as_deref(),
+                kind_name(submitted.kind),
+                of.received_ms,
+                same_as,
+            )?;
+            uploads::finish(tables, &submitted.id, same_as.unwrap_or(&submitted.id), now_ms())?;
+            if let Some(id) = same_as {
+                id.clone_into(&mut accepted.id);
+                accepted.is_new = false;
+            } else if is_new || of.standing == uniq::ledger::Standing::Received {
+                let (tenant, id) = (&submitted.tenant, &submitted.id);
+                jobs::add(tables, jobs::Kind::Check, tenant, id, "{}", of.number, now_ms())?;
+            }
+            Ok(())
         })
     });
     match queued {

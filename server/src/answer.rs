@@ -14,7 +14,9 @@ use crate::store::submissions;
 /// Those of the ledger.
 pub fn report(app: &App, ledger: &mut Ledger, tenant: &str, id: &str, number: u64) -> uniq::Result<Option<Report>> {
     let standings = ledger.standings(number)?;
-    let Some(mut report) = standings.report.clone() else { return Ok(None) };
+    // What was taken back has no answer any more.
+    let stands = standings.submission.standing == ledger::Standing::Decided;
+    let Some(mut report) = standings.report.clone().filter(|_| stands) else { return Ok(None) };
     let said = redacted(ledger, tenant, ledger::submission(&standings))?;
     report.payable_minutes = said.payable_minutes;
     report.provisional_minutes = said.provisional_minutes;

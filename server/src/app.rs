@@ -10,10 +10,14 @@ use uniq::ledger::{Intake, Ledger, Notice, Slots, Submission};
 use uniq::rates::RateCard;
 use uniq::{CheckOptions, Decoding};
 
+use crate::api::stream::Streams;
 use crate::config::Config;
 use crate::corpus::Corpus;
 use crate::database::Database;
+use crate::idempotency::Secrets;
 use crate::limits::Limits;
+use crate::oidc::Oidc;
+use crate::uploads::Uploads;
 
 /// The service; clones are the same one.
 #[derive(Clone, Debug)]
@@ -43,14 +47,22 @@ pub struct Parts {
     pub card: Option<RateCard>,
     /// What signs certificates.
     pub signer: Option<Box<dyn uniq::certificate::Signer + Send + Sync>>,
+    /// Who tells reviewers from others.
+    pub oidc: Option<Oidc>,
     /// Rates of requests by key.
     pub limits: Limits,
+    /// What is being uploaded.
+    pub uploads: Uploads,
+    /// Answers that are kept in memory only.
+    pub answers: Secrets,
     /// Set when the service stops: work is given back.
     pub stopping: Arc<AtomicBool>,
     /// Wakes the workers.
     pub work: Notify,
     /// Wakes who follows events.
     pub changed: broadcast::Sender<()>,
+    /// Who follows events, by key.
+    pub streams: Streams,
     /// Names this service over restarts.
     pub instance: String,
 }
@@ -70,6 +82,11 @@ impl App {
     /// The clip of a submission.
     pub fn clip(&self, id: &str) -> PathBuf {
         self.config.clips().join(id)
+    }
+
+    /// The clip that is to confirm the fingerprint of a submission.
+    pub fn confirming(&self, id: &str) -> PathBuf {
+        self.config.clips().join(format!("{id}.clip"))
     }
 
     /// Does something with the ledger's intake.

@@ -88,13 +88,19 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Caller, Problem> {
+        // A layer may have asked before; a request counts once.
+        if let Some(caller) = parts.extensions.get::<Caller>() {
+            return Ok(caller.clone());
+        }
         let secret = bearer(parts).ok_or_else(Problem::unauthorized)?;
         let digest = digest_of(secret);
         let key = app.database.read(move |tables| keys::valid(tables, &digest)).await?;
         let key = key.ok_or_else(Problem::unauthorized)?;
         app.limits.check(&key.id)?;
         let scopes = key.scopes.split(' ').filter_map(Scope::of).collect();
-        Ok(Caller { tenant: key.tenant, key: key.id, name: key.name, scopes })
+        let caller = Caller { tenant: key.tenant, key: key.id, name: key.name, scopes };
+        parts.extensions.insert(caller.clone());
+        Ok(caller)
     }
 }
 

@@ -38,6 +38,101 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// How decoding is bounded.
     pub decoding: DecodingConfig,
+    /// Where sources may come from.
+    pub corpus: CorpusConfig,
+    /// How webhooks are sent.
+    pub webhooks: WebhooksConfig,
+    /// How what was offered is held against what became public.
+    pub recheck: RecheckConfig,
+    /// How people review.
+    pub review: ReviewConfig,
+    /// Who tells reviewers from others, by OpenID Connect.
+    pub oidc: Option<OidcConfig>,
+}
+
+/// How people review.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReviewConfig {
+    /// Which decisions another person has to confirm.
+    pub second: Second,
+    /// For so many minutes a submission that somebody has opened is theirs.
+    pub open_minutes: u64,
+    /// A session ends after so many minutes without a request.
+    pub idle_minutes: u64,
+    /// A session ends after so many hours in any case.
+    pub session_hours: u64,
+}
+
+/// Which decisions another person has to confirm.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Second {
+    /// None.
+    #[default]
+    Never,
+    /// Those that make seconds payable.
+    Payable,
+    /// All but disputes.
+    Always,
+}
+
+/// Who tells reviewers from others, by OpenID Connect.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OidcConfig {
+    /// The provider, as its tokens name it.
+    pub issuer: String,
+    /// What the provider calls this service.
+    pub client_id: String,
+    /// The secret of this service at the provider; none for a public client.
+    pub client_secret: Option<String>,
+    /// What is asked for; `openid profile` unless told otherwise.
+    #[serde(default = "openid_profile")]
+    pub scopes: String,
+    /// The tenant of all reviewers.
+    pub tenant: Option<String>,
+    /// The claim that names a reviewer's tenant, in place of `tenant`.
+    pub tenant_claim: Option<String>,
+    /// The claim that has to hold `role`: a text, or a list of texts.
+    pub role_claim: Option<String>,
+    /// What `role_claim` has to hold; `reviewer` unless told otherwise.
+    #[serde(default = "reviewer")]
+    pub role: String,
+}
+
+fn openid_profile() -> String {
+    "openid profile".to_owned()
+}
+
+fn reviewer() -> String {
+    "reviewer".to_owned()
+}
+
+impl OidcConfig {
+    fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.tenant.is_some() != self.tenant_claim.is_some(),
+            "oidc: give either tenant or tenant_claim"
+        );
+        let tenant = self.tenant.as_deref();
+        anyhow::ensure!(tenant.is_none_or(crate::auth::is_tenant), "oidc.tenant: {}", crate::auth::TENANT_RULE);
+        anyhow::ensure!(
+            self.scopes.split(' ').any(|scope| scope == "openid"),
+            "oidc.scopes: openid has to be among them"
+        );
+        anyhow::ensure!(
+            crate::oidc::may_call(&self.issuer),
+            "oidc.issuer: give an address that begins with https://, or one of this host's own"
+        );
+        Ok(())
+    }
+}
+
+impl Default for ReviewConfig {
+    fn default() -> ReviewConfig {
+        ReviewConfig { second: Second::Never, open_minutes: 15, idle_minutes: 60, session_hours: 12 }
+    }
 }
 
 /// How certificates are signed.
@@ -93,6 +188,63 @@ pub struct DecodingConfig {
     pub require_sandbox: bool,
 }
 
+/// Where sources may come from.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CorpusConfig {
+    /// Folders of this machine below which sources can be added by their paths; none unless told.
+    pub folders: Vec<PathBuf>,
+}
+
+/// How webhooks are sent.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebhooksConfig {
+    /// Also send to `http:` addresses, where anybody on the way can read and change what is sent.
+    pub allow_http: bool,
+    /// Also send to addresses that are not public, such as those of this machine; for tests and for
+    /// receivers beside the service. Tenants can reach your own network then.
+    pub allow_private: bool,
+    /// Ports that may be sent to.
+    pub ports: Vec<u16>,
+    /// Maximum number of endpoints of one tenant.
+    pub max_endpoints: u64,
+    /// Seconds for an attempt from the look-up of the name to the end of the answer.
+    pub time_out_seconds: u64,
+    /// Seconds after which a delivery that failed is tried again the first time; the pauses grow from
+    /// there.
+    pub first_retry_seconds: u64,
+}
+
+/// How what was offered is held against what became public.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RecheckConfig {
+    /// Hours between two rechecks at least, of which none is done unless the index has changed.
+    pub every_hours: f64,
+    /// Maximum number of submissions of one recheck; the next one goes on with the rest.
+    pub at_most: u64,
+}
+
+impl Default for WebhooksConfig {
+    fn default() -> WebhooksConfig {
+        WebhooksConfig {
+            allow_http: false,
+            allow_private: false,
+            ports: vec![80, 443],
+            max_endpoints: 20,
+            time_out_seconds: 15,
+            first_retry_seconds: 5,
+        }
+    }
+}
+
+impl Default for RecheckConfig {
+    fn default() -> RecheckConfig {
+        RecheckConfig { every_hours: 0.02, at_most: 10_000 }
+    }
+}
+
 impl Default for Config {
     fn default() -> Config {
         Config {
@@ -109,6 +261,11 @@ impl Default for Config {
             uploads: UploadsConfig::default(),
             limits: LimitsConfig::default(),
             decoding: DecodingConfig::default(),
+            corpus: CorpusConfig::default(),
+            webhooks: WebhooksConfig::default(),
+            recheck: RecheckConfig::default(),
+            review: ReviewConfig::default(),
+            oidc: None,
         }
     }
 }
@@ -159,6 +316,17 @@ impl Config {
         let from = file.map_or_else(|| "the environment".to_owned(), |path| path.display().to_string());
         let config: Config = table.try_into().with_context(|| format!("{from}: a setting cannot be understood"))?;
         anyhow::ensure!(crate::auth::is_tenant(&config.operator), "operator: {}", crate::auth::TENANT_RULE);
+        anyhow::ensure!(
+            config.recheck.every_hours >= 0.0 && config.recheck.every_hours <= 24.0 * 365.0,
+            "recheck.every_hours: give 0 to 8760"
+        );
+        anyhow::ensure!(
+            (1..=60).contains(&config.webhooks.time_out_seconds),
+            "webhooks.time_out_seconds: give 1 to 60"
+        );
+        if let Some(oidc) = &config.oidc {
+            oidc.check()?;
+        }
         Ok(config)
     }
 
@@ -183,6 +351,21 @@ impl Config {
     /// The folder of clips, by the ids of their submissions.
     pub fn clips(&self) -> PathBuf {
         self.data.join("clips")
+    }
+
+    /// The folder of sources that were uploaded.
+    pub fn sources(&self) -> PathBuf {
+        self.data.join("sources")
+    }
+
+    /// The folder of snapshots of the index, by their generations.
+    pub fn snapshots(&self) -> PathBuf {
+        self.data.join("snapshots")
+    }
+
+    /// The folder of evidence pages, by the ids of their submissions.
+    pub fn pages(&self) -> PathBuf {
+        self.data.join("pages")
     }
 
     /// The folder of certificates and their fingerprints.
@@ -219,6 +402,13 @@ const PREFIX: &str = "UNIQ_SERVE_";
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_example_has_all_settings_with_their_defaults() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/serve.toml");
+        let example = format!("{:?}", Config::load(Some(&file), std::iter::empty()).unwrap());
+        assert_eq!(example, format!("{:?}", Config::load(None, std::iter::empty()).unwrap()));
+    }
 
     #[test]
     fn variables_go_before_the_file_and_a_slip_is_told() {

@@ -1,23 +1,35 @@
-//! The index of what is public, opened anew when it has grown.
+//! The index of what is public, as it grows.
+//!
+//! Without an index, or with one that is not what it was, nothing is answered: submissions wait.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant};
 
-use uniq::Result;
-use uniq::index::Index;
+use uniq::index::{Index, Live};
+use uniq::{Error, Result};
 
 /// A handle on the index.
 #[derive(Debug)]
 pub struct Corpus {
     dir: PathBuf,
-    open: Mutex<Option<(SystemTime, Arc<Index>)>>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// From the first time on that there was an index.
+    live: Option<Arc<Live>>,
+    /// When it was found that there is none to be relied on.
+    refused: Option<Instant>,
+    /// What the log says already.
+    told: Option<String>,
 }
 
 impl Corpus {
-    /// The index in a folder.
+    /// The index in a folder, which need not be there yet.
     pub fn new(dir: PathBuf) -> Corpus {
-        Corpus { dir, open: Mutex::default() }
+        Corpus { dir, seen: Mutex::default() }
     }
 
     /// The folder.
@@ -28,18 +40,62 @@ impl Corpus {
     /// The newest state.
     ///
     /// # Errors
-    /// Those of [`Index::open`].
+    /// Those of [`Live::current`].
     pub fn current(&self) -> Result<Arc<Index>> {
-        let changed = std::fs::metadata(self.dir.join("MANIFEST")).and_then(|data| data.modified());
-        let changed = changed.unwrap_or(SystemTime::UNIX_EPOCH);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, index)) = &*open
-            && *at == changed
-        {
-            return Ok(index.clone());
+        let found = self.live().and_then(|live| live.current());
+        self.note(found.as_ref().err());
+        found
+    }
+
+    /// Takes what is in the folder now, even if it does not follow what was there.
+    ///
+    /// # Errors
+    /// Those of [`Live::accept`].
+    pub fn accept(&self) -> Result<Arc<Index>> {
+        let found = self.live().and_then(|live| live.accept());
+        self.note(found.as_ref().err());
+        found
+    }
+
+    /// Whether there is an index to answer by, as of a moment ago: an index that cannot be relied on
+    /// is not opened again and again.
+    pub fn is_there(&self) -> bool {
+        let refused = self.seen().refused;
+        refused.is_none_or(|at| at.elapsed() > LOOK_EVERY) && self.current().is_ok()
+    }
+
+    fn live(&self) -> Result<Arc<Live>> {
+        if let Some(live) = &self.seen().live {
+            return Ok(live.clone());
         }
-        let index = Arc::new(Index::open(&self.dir)?);
-        *open = Some((changed, index.clone()));
-        Ok(index)
+        // What was added is searched from the next request on.
+        let live = Arc::new(Live::open(&self.dir)?.looking_every(Duration::ZERO));
+        Ok(self.seen().live.get_or_insert(live).clone())
+    }
+
+    fn note(&self, error: Option<&Error>) {
+        let mut seen = self.seen();
+        seen.refused = error.map(|_| Instant::now());
+        let says = error.map(Error::code);
+        if seen.told == says {
+            return;
+        }
+        match error {
+            Some(Error::NoIndex { .. }) => {
+                tracing::warn!("there is no index of public video yet; submissions wait until there is one");
+            }
+            Some(error) => {
+                tracing::error!(error = %crate::problem::chain(error), "submissions wait until there is an index again");
+            }
+            None => tracing::info!("the index can be searched again"),
+        }
+        seen.told = says;
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Between two looks at an index that could not be relied on.
+const LOOK_EVERY: Duration = Duration::from_secs(1);

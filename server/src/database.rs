@@ -60,6 +60,11 @@ impl Database {
         Ok(ledger)
     }
 
+    /// Who sees each row of the ledger's chain.
+    pub fn observer(&self) -> Arc<dyn Observer> {
+        self.0.observer.clone()
+    }
+
     /// Does something with a connection, on this thread.
     ///
     /// # Errors

@@ -58,8 +58,8 @@ async fn readyz(State(app): State<App>) -> Response {
         lacking.push("database".to_owned());
     }
     let opening = app.clone();
-    let index = tokio::task::spawn_blocking(move || opening.corpus.current().map(drop)).await;
-    if !matches!(index, Ok(Ok(()))) {
+    let index = tokio::task::spawn_blocking(move || opening.corpus.is_there()).await;
+    if !matches!(index, Ok(true)) {
         lacking.push("index".to_owned());
     }
     if free_bytes(&app).is_none_or(|free| free < app.config.uploads.min_free_bytes) {
@@ -144,6 +144,7 @@ fn recorder() -> &'static PrometheusHandle {
         describe_histogram!("uniq_http_request_seconds", "Time to answer a request");
         describe_counter!("uniq_answers_total", "Answers to submissions by verdict");
         describe_histogram!("uniq_check_seconds", "Time from the claim of a submission to its answer");
+        describe_counter!("uniq_webhook_attempts_total", "Messages that were sent, by what came of it");
         describe_gauge!("uniq_jobs_open", "Jobs that wait or are done, by kind");
         describe_gauge!("uniq_submissions", "Submissions by the state in the ledger");
         describe_gauge!("uniq_disk_free_bytes", "Free space of the data folder");

@@ -17,11 +17,14 @@ use uniq_server::{Config, auth, service};
 
 /// Run the intake service
 #[derive(Debug, Parser)]
-#[command(name = "uniq serve", version)]
+#[command(name = "uniq serve", bin_name = "uniq serve", version)]
 struct Args {
     /// File with the settings, in TOML
     #[arg(long, value_name = "FILE", global = true, env = "UNIQ_SERVE_CONFIG")]
     config: Option<PathBuf>,
+    /// Show the service with made footage in a folder of its own, which is removed at the end
+    #[arg(long)]
+    demo: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -33,12 +36,17 @@ enum Command {
         /// Whose key it is
         #[arg(long)]
         tenant: String,
-        /// What people call it
-        #[arg(long, default_value = "key")]
+        /// What people call it: who or what has it
+        #[arg(long)]
         name: String,
         /// What it may be used for: submit, read, review, admin
         #[arg(long, value_delimiter = ',', default_value = "submit,read")]
         scopes: Vec<String>,
+    },
+    /// Copy all that the service keeps into a new folder, while it runs
+    Backup {
+        /// The folder; to restore, name it as `data`
+        folder: PathBuf,
     },
     /// Print the description of the HTTP interface
     Openapi,
@@ -82,37 +90,77 @@ fn run(args: Args) -> anyhow::Result<()> {
     let config = Config::load(args.config.as_deref(), std::env::vars())?;
     match args.command {
         Some(Command::Key { tenant, name, scopes }) => make_key(config, &tenant, &name, &scopes),
-        _ => serve(config),
+        Some(Command::Backup { folder }) => uniq_server::backup::backup(&config, &folder),
+        _ if args.demo => demo(config),
+        _ => serve(config, false),
     }
 }
 
 fn make_key(config: Config, tenant: &str, name: &str, scopes: &[String]) -> anyhow::Result<()> {
     let scopes = scopes
         .iter()
-        .map(|name| Scope::of(name).with_context(|| format!("{name}: no scope")))
+        .map(|name| {
+            Scope::of(name).with_context(|| format!("{name}: no scope; give some of submit, read, review, admin"))
+        })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let (key, secret) =
         auth::new_key(tenant, name, &scopes, now_ms()).map_err(|problem| anyhow::anyhow!(problem.detail))?;
     let app = service::open(config)?;
     app.database.with(|ledger| ledger.transaction(Mode::Write, |tables| keys::add(tables, &key)))?;
+    let data = std::path::absolute(&app.config.data).unwrap_or_else(|_| app.config.data.clone());
+    let _ = writeln!(
+        std::io::stderr().lock(),
+        "key {} of {tenant}, called {name}, for {}; kept in {}",
+        key.id,
+        key.scopes,
+        data.display()
+    );
     print(&format!("{secret}\n"))
 }
 
-fn serve(config: Config) -> anyhow::Result<()> {
+/// Serves from a temporary folder, with made footage.
+fn demo(config: Config) -> anyhow::Result<()> {
+    let folder = tempfile::Builder::new().prefix("uniq-demo-").tempdir()?;
+    let operator = uniq_server::demo::TENANT.to_owned();
+    let certificate = uniq_server::demo::signing(folder.path())?;
+    let data = folder.path().to_owned();
+    let config = Config { data, ledger: None, submissions: None, index: None, operator, certificate, ..config };
+    serve(config, true)
+}
+
+fn serve(config: Config, is_demo: bool) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let address = config.listen;
         let app = tokio::task::spawn_blocking(move || service::open(config)).await??;
-        let listener = TcpListener::bind(address).await.with_context(|| format!("{address}: cannot be listened on"))?;
+        let _alone = service::alone(&app.config)?;
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("{address}: cannot be listened on; name another `listen`"))?;
         print(&format!("listening on http://{}\n", listener.local_addr()?))?;
+        if is_demo {
+            show(&app, listener.local_addr()?)?;
+        }
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let stop = async move {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
         };
         service::serve(app, listener, stop).await
     })
+}
+
+/// Says how to log in, and makes the footage while the service runs.
+fn show(app: &uniq_server::app::App, address: std::net::SocketAddr) -> anyhow::Result<()> {
+    let secret = uniq_server::demo::key(app)?;
+    print(&format!("log in at http://{address}/review with the key {secret}\n"))?;
+    let app = app.clone();
+    std::thread::spawn(move || match uniq_server::demo::fill(&app) {
+        Ok(()) => tracing::info!("the footage of the demonstration is submitted"),
+        Err(error) => tracing::error!("{error:#}"),
+    });
+    Ok(())
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

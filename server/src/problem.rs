@@ -76,6 +76,13 @@ impl Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", title, detail).after(retry_after)
     }
 
+    /// There is no index to answer by.
+    pub fn no_index() -> Problem {
+        let detail = "there is no index of what is public, or it is not what it was; submissions wait until its operator \
+                      has put that right";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_index", "The service cannot answer now", detail).after(30)
+    }
+
     /// Something that should not happen; what it was is in the log.
     pub fn internal() -> Problem {
         let detail = "the service failed; try again, and tell its operator if it fails again";
@@ -97,7 +104,15 @@ impl From<uniq::Error> for Problem {
             Error::LedgerBusy { .. } | Error::Locked { .. } => {
                 Problem::unavailable("the database is busy; try again", 5)
             }
-            Error::LedgerRefused { reason } => Problem::conflict(reason.clone()),
+            Error::NoIndex { .. }
+            | Error::UnexpectedIndex { .. }
+            | Error::CorruptIndex { .. }
+            | Error::IncompatibleIndex { .. } => {
+                tracing::error!(code = error.code(), error = %chain(&error), "there is no index to answer by");
+                Problem::no_index()
+            }
+            Error::LedgerRefused { .. } => Problem::conflict(bare(&error)),
+            Error::Cancelled => Problem::unavailable("the service stops; try again when it is back", 5),
             Error::InvalidSetting { name, expected, .. } => Problem::invalid(format!("{name}: give {expected}")),
             Error::NotMedia { .. }
             | Error::NoVideo { .. }

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::from_fn_with_state;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, broadcast};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -23,9 +24,10 @@ use crate::corpus::Corpus;
 use crate::database::Database;
 use crate::events::Outbox;
 use crate::limits::Limits;
+use crate::oidc::Oidc;
 use crate::problem::Problem;
-use crate::store::jobs;
-use crate::{api, health, worker};
+use crate::store::{idempotency, jobs};
+use crate::{api, body, connections, health, review, webhooks, worker};
 
 /// Opens all that the service needs.
 ///
@@ -33,24 +35,32 @@ use crate::{api, health, worker};
 /// What is missing or broken, by name.
 pub fn open(config: Config) -> anyhow::Result<App> {
     health::prepare();
-    for folder in ["", "clips", "uploads", "pages", "certificates"] {
+    for folder in ["", "clips", "uploads", "pages", "certificates", "sources", "snapshots"] {
         let folder = config.data.join(folder);
         std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
     }
     let database = Database::open(config.ledger(), config.submissions(), Arc::new(Outbox))?;
+    let corpus = Corpus::new(config.index());
+    if !corpus.is_there() {
+        tracing::warn!("there is no index of what is public: submissions wait until there is one");
+    }
     let signer = config.certificate.key.as_deref().map(PrivateKey::load).transpose()?;
     let workers = config.workers.unwrap_or_else(worker::cores);
     Ok(App::new(Parts {
         database,
-        corpus: Corpus::new(config.index()),
+        corpus,
         decoding: decoding(&config)?,
         slots: Slots::new(workers),
         card: config.rates.as_deref().map(RateCard::open).transpose()?,
         signer: signer.map(|key| Box::new(key) as Box<dyn uniq::certificate::Signer + Send + Sync>),
+        oidc: config.oidc.clone().map(Oidc::new).transpose()?,
         limits: Limits::new(config.limits.requests_per_second, config.limits.burst),
+        uploads: Default::default(),
+        answers: Default::default(),
         stopping: Arc::new(AtomicBool::new(false)),
         work: Notify::new(),
         changed: broadcast::channel(16).0,
+        streams: api::stream::Streams::default(),
         instance: instance(&config)?,
         config,
     }))
@@ -80,17 +90,39 @@ fn decoding(config: &Config) -> anyhow::Result<Decoding> {
     })
 }
 
-/// What names this service over restarts: one for each data folder.
+/// What names this service over restarts: one for each data folder and host.
 fn instance(config: &Config) -> anyhow::Result<String> {
     let file = config.data.join("instance");
     if let Ok(text) = std::fs::read_to_string(&file)
         && crate::api::page::is_id(text.trim())
     {
-        return Ok(text.trim().to_owned());
+        return Ok(format!("{}.{}", text.trim(), host()));
     }
     let id = crate::store::new_id();
     worker::write(&file, id.as_bytes())?;
-    Ok(id)
+    Ok(format!("{id}.{}", host()))
+}
+
+/// This host's name, of letters that mean nothing in patterns.
+fn host() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect()
+}
+
+/// Makes this the only service of this host on its data folder; given back when dropped, or when the
+/// process ends.
+///
+/// # Errors
+/// If there is another one.
+pub fn alone(config: &Config) -> anyhow::Result<std::fs::File> {
+    let path = config.data.join(format!("serve.{}.lock", host()));
+    let file = std::fs::File::create(&path).with_context(|| format!("{}: cannot be made", path.display()))?;
+    let taken = file.try_lock();
+    let folder = config.data.display();
+    taken.map_err(|_| {
+        anyhow::anyhow!("{folder}: another service works in this folder; stop it, or name another `data`")
+    })?;
+    Ok(file)
 }
 
 /// All routes.
@@ -100,11 +132,16 @@ pub fn router(app: &App) -> Router {
         SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
     };
     router
+        .route("/", axum::routing::get(|| async { axum::response::Redirect::to("/review") }))
+        .route("/docs", axum::routing::get(api::docs::page))
+        .merge(review::router())
         .fallback(|| async { Problem::not_found("address") })
         .method_not_allowed_fallback(|| async {
             let title = "The method is not allowed here";
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", title, "see /v1/openapi.json")
         })
+        .layer(from_fn_with_state(app.clone(), crate::idempotency::answered_once))
+        .layer(from_fn_with_state(app.clone(), body::watched))
         .layer(CatchPanicLayer::custom(|_| {
             tracing::error!("a request panicked");
             axum::response::IntoResponse::into_response(Problem::internal())
@@ -127,23 +164,29 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let starting = app.clone();
     let threads = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
-        let released = starting
-            .database
-            .with(|ledger| ledger.transaction(Mode::Write, |tables| jobs::release_all(tables, &starting.instance)))?;
+        let released = starting.database.with(|ledger| {
+            ledger.transaction(Mode::Write, |tables| {
+                idempotency::release_all(tables, &starting.instance)?;
+                jobs::release_all(tables, &starting.instance)
+            })
+        })?;
         if released > 0 {
             tracing::info!(jobs = released, "going on with what was left");
         }
         Ok(worker::start(&starting)?)
     })
     .await??;
-    let stopping = app.stopping.clone();
+    let sending = tokio::spawn(webhooks::run(app.clone()));
+    let stopping = app.clone();
     let graceful = async move {
         stop.await;
         tracing::info!("stopping");
-        stopping.store(true, Ordering::SeqCst);
+        stopping.stopping.store(true, Ordering::SeqCst);
+        stopping.uploads.stop();
     };
-    axum::serve(listener, router(&app)).with_graceful_shutdown(graceful).await?;
+    connections::serve(listener, router(&app), &app.config.limits, graceful).await;
     app.stopping.store(true, Ordering::SeqCst);
+    let _ = sending.await;
     tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await?;
     Ok(())
 }

@@ -12,15 +12,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use sha2::{Digest as _, Sha256};
 use uniq::certificate::{Certified, Envelope, Statement, Terms};
-use uniq::ledger::{self, Ledger, Mode, Standing};
-use uniq::{Error, Result};
+use uniq::ledger::{self, Ledger, Mode, Offer, Standing};
+use uniq::{Error, Result, Verdict};
 
 use crate::answer;
 use crate::app::{App, LEASE};
 use crate::database::now_ms;
 use crate::problem::{bare, chain};
 use crate::store::jobs::{self, End, Job, Kind};
-use crate::store::submissions;
+use crate::store::{idempotency, submissions};
 
 /// Starts the threads.
 ///
@@ -41,6 +41,8 @@ pub fn start(app: &App) -> std::io::Result<Vec<JoinHandle<()>>> {
     threads.push(named("upkeep".to_owned()).spawn(move || {
         work(&upkeep, Which::Upkeep, &format!("{} upkeep", upkeep.instance));
     })?);
+    let tidying = app.clone();
+    threads.push(named("uploads".to_owned()).spawn(move || crate::uploads::tidy::run(&tidying))?);
     let renewing = app.clone();
     threads.push(named("leases".to_owned()).spawn(move || renew(&renewing))?);
     Ok(threads)
@@ -56,12 +58,25 @@ enum Which {
 
 fn work(app: &App, which: Which, worker: &str) {
     let mut ledger: Option<Ledger> = None;
+    let (mut planned, mut swept) = (None, None::<Instant>);
     while !app.stopping.load(Ordering::Relaxed) {
+        // Submissions wait until there is an index.
+        if which != Which::Upkeep && !app.corpus.is_there() {
+            pause(app, AFTER_ERROR);
+            continue;
+        }
+        if which == Which::Upkeep {
+            crate::recheck::plan(app, &mut planned);
+        }
         let done = (|| -> Result<bool> {
             let open = match &mut ledger {
                 Some(ledger) => ledger,
                 None => ledger.insert(app.database.connect(false)?),
             };
+            if which == Which::Upkeep && swept.is_none_or(|at| at.elapsed() > SWEEP_EVERY) {
+                swept = Some(Instant::now());
+                crate::upkeep::sweep(app, open)?;
+            }
             let Some(job) = claim(open, which, worker)? else { return Ok(false) };
             run(app, open, &job, worker)?;
             Ok(true)
@@ -83,8 +98,9 @@ fn work(app: &App, which: Which, worker: &str) {
 fn claim(ledger: &mut Ledger, which: Which, worker: &str) -> Result<Option<Job>> {
     let now = now_ms();
     let kinds: &[Kind] = match which {
-        Which::FirstInLine | Which::Checks => &[Kind::Check],
-        Which::Upkeep => &[Kind::Recheck, Kind::AddSource, Kind::RemoveSource, Kind::Snapshot],
+        Which::FirstInLine => &[Kind::Check],
+        Which::Checks => &[Kind::Check, Kind::Confirm],
+        Which::Upkeep => &[Kind::Recheck, Kind::AddSource, Kind::RemoveSource, Kind::Snapshot, Kind::Certify],
     };
     // A look costs less than the right to write.
     let (is_waiting, turn_max) = ledger.transaction(Mode::Read, |tables| {
@@ -103,7 +119,8 @@ fn claim(ledger: &mut Ledger, which: Which, worker: &str) -> Result<Option<Job>>
 fn run(app: &App, ledger: &mut Ledger, job: &Job, worker: &str) -> Result<()> {
     let result = std::panic::catch_unwind(AssertUnwindSafe(|| match job.kind {
         Kind::Check => check(app, ledger, job),
-        Kind::Recheck | Kind::AddSource | Kind::RemoveSource | Kind::Snapshot => crate::upkeep::run(app, ledger, job),
+        Kind::Confirm => confirm(app, ledger, job),
+        _ => crate::upkeep::run(app, ledger, job),
     }));
     let now = now_ms();
     let message;
@@ -123,16 +140,33 @@ fn run(app: &App, ledger: &mut Ledger, job: &Job, worker: &str) -> Result<()> {
             tracing::error!(job = job.id, kind = job.kind.name(), "a job panicked");
             if job.failures + 1 >= FAILURES_MAX {
                 message = "it failed again and again; the log of the service has the reason".to_owned();
-                give_up(app, ledger, job, &message)?;
-                End::Quarantined(&message)
+                match give_up(app, ledger, job, &message) {
+                    Ok(()) => End::Quarantined(&message),
+                    Err(error) => {
+                        tracing::error!(job = job.id, error = %chain(&error), "a job cannot be given up");
+                        End::Again(&message, now + LATER.as_millis() as u64)
+                    }
+                }
             } else {
                 message = "it failed, and is tried again".to_owned();
                 End::Again(&message, now + LATER.as_millis() as u64)
             }
         }
     };
-    ledger.transaction(Mode::Write, |tables| jobs::end(tables, &job.id, worker, end, now))?;
-    Ok(())
+    // Until this is written the job is ours, and nobody else does it: a full disk must not keep it so.
+    loop {
+        let written = app
+            .database
+            .with(|ledger| ledger.transaction(Mode::Write, |tables| jobs::end(tables, &job.id, worker, end, now)));
+        match written {
+            Ok(_) => return Ok(()),
+            Err(error) if app.stopping.load(Ordering::Relaxed) => return Err(error),
+            Err(error) => {
+                tracing::error!(job = job.id, error = %chain(&error), "what became of a job cannot be written yet");
+                pause(app, AFTER_ERROR);
+            }
+        }
+    }
 }
 
 /// Whether trying again later is of no use.
@@ -148,28 +182,76 @@ fn check(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
         give_up(app, ledger, job, reason)?;
         return Err(Error::LedgerRefused { reason: reason.to_owned() });
     }
-    let clip = app.clip(id);
-    let terms = app.signer.as_ref().map(|_| Terms {
-        name: &app.config.certificate.name,
-        policy_uri: app.config.certificate.policy_uri.as_deref(),
-    });
-    let answer = app.with_intake(ledger, |intake, ledger| {
-        let received = intake.resume(ledger, number, &clip)?;
-        intake.answer(ledger, &received, terms.as_ref())
-    });
-    match answer {
-        Ok(answer) => {
-            let verdict = serde_json::to_value(answer.report.verdict).unwrap_or_default();
+    // The service may have ended between the certificate and the end of the job.
+    if ledger.transaction(Mode::Read, |tables| submissions::certificate(tables, id))?.is_some() {
+        return Ok(());
+    }
+    match certify(app, ledger, &job.tenant, id, number) {
+        Ok(verdict) => {
+            let verdict = serde_json::to_value(verdict).unwrap_or_default();
             crate::health::answered(verdict.as_str().unwrap_or("none"), begun.elapsed().as_secs_f64());
-            match answer.certified {
-                Some(certified) => issue(app, ledger, &job.tenant, id, number, certified),
-                None => Ok(()),
-            }
+            Ok(())
         }
         // It has no answer, and that is the answer.
         Err(_) if is_ended(ledger, number)? => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// What the operator says in certificates, if there are any.
+fn terms(app: &App) -> Option<Terms<'_>> {
+    let certificate = &app.config.certificate;
+    app.signer.as_ref().map(|_| Terms { name: &certificate.name, policy_uri: certificate.policy_uri.as_deref() })
+}
+
+/// Waits for the answer to a submission, works on it if nobody does, and issues a certificate of it;
+/// gives the verdict.
+pub(crate) fn certify(app: &App, ledger: &mut Ledger, tenant: &str, id: &str, number: u64) -> Result<Verdict> {
+    let clip = app.clip(id);
+    let terms = terms(app);
+    let answer = app.with_intake(ledger, |intake, ledger| {
+        let received = intake.resume(ledger, number, &clip)?;
+        intake.answer(ledger, &received, terms.as_ref())
+    })?;
+    if let Some(certified) = answer.certified {
+        issue(app, ledger, tenant, id, number, certified)?;
+    }
+    Ok(answer.report.verdict)
+}
+
+/// Holds a clip against the fingerprint that was submitted of it; it takes the fingerprint's place.
+fn confirm(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
+    let (number, id) = (job.turn, &job.subject);
+    let (file, clip) = (app.confirming(id), app.clip(id));
+    let there = ledger.submission(number)?;
+    let terms = terms(app);
+    let done = app.with_intake(ledger, |intake, ledger| {
+        let offer = Offer { file: &file, kind: ledger::Kind::Clip, by: &there.by, reference: None };
+        intake.confirm(ledger, number, &offer, terms.as_ref())
+    });
+    let keep =
+        || std::fs::rename(&file, &clip).map_err(|source| Error::Io { path: clip.clone(), doing: "rename", source });
+    match done {
+        Ok(answer) => {
+            keep()?;
+            answer.certified.map_or(Ok(()), |certified| issue(app, ledger, &job.tenant, id, number, certified))
+        }
+        // The service ended after the ledger had it: the clip counts, and what is missing is done now.
+        Err(Error::LedgerRefused { .. }) if !ledger.submission(number)?.provisional && file.exists() => {
+            keep()?;
+            certify(app, ledger, &job.tenant, id, number).map(drop)
+        }
+        Err(error) if is_final(&error) || is_of(&error, &file) => {
+            let _ = std::fs::remove_file(&file);
+            Err(Error::LedgerRefused { reason: bare(&error) })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether an error is about a file, by its path.
+fn is_of(error: &Error, file: &Path) -> bool {
+    error.to_string().starts_with(&*file.to_string_lossy()) && !matches!(error, Error::Io { .. })
 }
 
 fn is_ended(ledger: &mut Ledger, number: u64) -> Result<bool> {
@@ -230,7 +312,10 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 fn renew(app: &App) {
     while !app.stopping.load(Ordering::Relaxed) {
         let renewed = app.database.with(|ledger| {
-            ledger.transaction(Mode::Write, |tables| jobs::renew(tables, &app.instance, LEASE, now_ms()))
+            ledger.transaction(Mode::Write, |tables| {
+                idempotency::renew(tables, &app.instance, LEASE.as_millis() as u64, now_ms())?;
+                jobs::renew(tables, &app.instance, LEASE, now_ms())
+            })
         });
         if let Err(error) = renewed {
             tracing::error!(error = %chain(&error), "leases cannot be renewed");
@@ -240,7 +325,7 @@ fn renew(app: &App) {
 }
 
 /// Waits, but not beyond the end of the service.
-fn pause(app: &App, at_most: Duration) {
+pub(crate) fn pause(app: &App, at_most: Duration) {
     let until = SystemTime::now() + at_most;
     while !app.stopping.load(Ordering::Relaxed) && SystemTime::now() < until {
         thread::sleep(LOOK.min(at_most));
@@ -263,6 +348,9 @@ const ENDS_MAX: u64 = 20;
 
 /// Between two looks for jobs.
 const IDLE: Duration = Duration::from_millis(100);
+
+/// Between two looks for what a crash has left.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// After an error of the database.
 const AFTER_ERROR: Duration = Duration::from_secs(2);

@@ -179,22 +179,12 @@ impl<'a> Intake<'a> {
     /// Those of [`Decoding::open`](crate::Decoding::open), [`Error::IsFingerprint`] where a clip is
     /// asked for, and those of [`Ledger::receive`].
     pub fn receive(&self, ledger: &mut Ledger, offer: &Offer<'_>) -> Result<Received> {
-        self.receive_for(ledger, offer, self.lease, |_, _, _| Ok(()))
-    }
-
-    /// Gives what is offered its number, and leaves the work to whoever [resumes](Intake::resume)
-    /// it; `also` is done in the same transaction, given the submission and whether its number is
-    /// new.
-    ///
-    /// # Errors
-    /// Those of [`Intake::receive`] and of `also`.
-    pub fn queue(
-        &self,
-        ledger: &mut Ledger,
-        offer: &Offer<'_>,
-        also: impl FnOnce(&mut dyn Tables, &Submission, bool) -> Result<()>,
-    ) -> Result<Received> {
-        self.receive_for(ledger, offer, Duration::ZERO, also)
+        let worker = Worker::new()?;
+        let (submission, is_new) = number(ledger, offer, self.options, (&worker, self.lease), |_, _, _| Ok(()))?;
+        if is_new {
+            (self.notice)(Notice::Received(&submission));
+        }
+        Ok(Received { submission, is_new, file: offer.file.to_owned(), worker })
     }
 
     /// A submission that has its number, for another worker to go on with.
@@ -214,30 +204,6 @@ impl<'a> Intake<'a> {
     pub fn give_up(&self, ledger: &mut Ledger, received: &Received, reason: &str) -> Result<bool> {
         let (number, worker) = (received.submission.number, &received.worker);
         Ok(ledger.take(number, worker, self.lease)? && ledger.end(number, worker, Standing::Failed, reason)?)
-    }
-
-    fn receive_for(
-        &self,
-        ledger: &mut Ledger,
-        offer: &Offer<'_>,
-        lease: Duration,
-        also: impl FnOnce(&mut dyn Tables, &Submission, bool) -> Result<()>,
-    ) -> Result<Received> {
-        let receipt = self.receipt(offer)?;
-        let worker = Worker::new()?;
-        let (submission, is_new) = ledger.receive_with(&receipt, &worker, lease, also)?;
-        if submission.kind == Kind::Fingerprint && receipt.kind == Kind::Clip {
-            let number = submission.number;
-            let reason = format!(
-                "{}: submission {number} is the fingerprint of this clip; confirm it with: uniq intake add CLIP --by CREATOR --for {number}",
-                offer.file.display()
-            );
-            return Err(Error::LedgerRefused { reason });
-        }
-        if is_new {
-            (self.notice)(Notice::Received(&submission));
-        }
-        Ok(Received { submission, is_new, file: offer.file.to_owned(), worker })
     }
 
     /// Works on a submission until it has its answer, or waits for whoever does; with `terms`, says
@@ -276,25 +242,7 @@ impl<'a> Intake<'a> {
 
     /// What the ledger keeps of a file.
     pub(super) fn receipt(&self, offer: &Offer<'_>) -> Result<Receipt> {
-        let decoding = self.options.decoding;
-        let file = decoding.open(offer.file)?;
-        let sha256 = match offer.kind {
-            Kind::Clip if Fingerprint::is_file(offer.file, decoding.links) => {
-                return Err(Error::IsFingerprint { path: offer.file.to_owned() });
-            }
-            Kind::Clip => file.sha256(&|| self.is_cancelled())?,
-            Kind::Fingerprint => *Fingerprint::load(offer.file, decoding, self.options.cancel)?.sha256(),
-        };
-        let bytes = std::fs::metadata(offer.file).map_err(Error::io(offer.file, "read"))?.len();
-        let path = std::path::absolute(offer.file).unwrap_or_else(|_| offer.file.to_owned());
-        Ok(Receipt {
-            by: offer.by.to_owned(),
-            reference: offer.reference.map(str::to_owned),
-            kind: offer.kind,
-            sha256: hex(&sha256),
-            bytes,
-            path: path.to_string_lossy().into_owned(),
-        })
+        receipt(offer, self.options)
     }
 
     /// Does all that a submission needs, and records its answer when its turn has come.
@@ -552,6 +500,65 @@ impl<'a> Intake<'a> {
     fn is_cancelled(&self) -> bool {
         self.options.cancel.is_some_and(|cancel: &AtomicBool| cancel.load(Ordering::Relaxed))
     }
+}
+
+/// Gives what is offered its number, and leaves the work to whoever [resumes](Intake::resume) it;
+/// the index of what is public need not be there for that. `also` is done in the same transaction,
+/// given the submission and whether its number is new.
+///
+/// # Errors
+/// Those of [`Intake::receive`] and of `also`.
+pub fn queue(
+    ledger: &mut Ledger,
+    offer: &Offer<'_>,
+    options: &CheckOptions<'_>,
+    also: impl FnOnce(&mut dyn Tables, &Submission, bool) -> Result<()>,
+) -> Result<(Submission, bool)> {
+    number(ledger, offer, options, (&Worker::new()?, Duration::ZERO), also)
+}
+
+fn number(
+    ledger: &mut Ledger,
+    offer: &Offer<'_>,
+    options: &CheckOptions<'_>,
+    (worker, lease): (&Worker, Duration),
+    also: impl FnOnce(&mut dyn Tables, &Submission, bool) -> Result<()>,
+) -> Result<(Submission, bool)> {
+    let receipt = receipt(offer, options)?;
+    let (submission, is_new) = ledger.receive_with(&receipt, worker, lease, also)?;
+    if submission.kind == Kind::Fingerprint && receipt.kind == Kind::Clip {
+        let number = submission.number;
+        let reason = format!(
+            "{}: submission {number} is the fingerprint of this clip; confirm it with: uniq intake add CLIP --by CREATOR --for {number}",
+            offer.file.display()
+        );
+        return Err(Error::LedgerRefused { reason });
+    }
+    Ok((submission, is_new))
+}
+
+/// What the ledger keeps of a file.
+fn receipt(offer: &Offer<'_>, options: &CheckOptions<'_>) -> Result<Receipt> {
+    let decoding = options.decoding;
+    let is_cancelled = || options.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed));
+    let file = decoding.open(offer.file)?;
+    let sha256 = match offer.kind {
+        Kind::Clip if Fingerprint::is_file(offer.file, decoding.links) => {
+            return Err(Error::IsFingerprint { path: offer.file.to_owned() });
+        }
+        Kind::Clip => file.sha256(&is_cancelled)?,
+        Kind::Fingerprint => *Fingerprint::load(offer.file, decoding, options.cancel)?.sha256(),
+    };
+    let bytes = std::fs::metadata(offer.file).map_err(Error::io(offer.file, "read"))?.len();
+    let path = std::path::absolute(offer.file).unwrap_or_else(|_| offer.file.to_owned());
+    Ok(Receipt {
+        by: offer.by.to_owned(),
+        reference: offer.reference.map(str::to_owned),
+        kind: offer.kind,
+        sha256: hex(&sha256),
+        bytes,
+        path: path.to_string_lossy().into_owned(),
+    })
 }
 
 /// Decodes a clip that has this SHA-256: all keys of it, whatever the effort of the search, because

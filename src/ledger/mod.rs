@@ -20,6 +20,7 @@
 //! What this does not do: pay, decide disputes, or know who a creator is.
 
 mod answer;
+mod backup;
 mod book;
 mod chain;
 mod claims;
@@ -40,13 +41,14 @@ mod verify;
 mod worker;
 
 pub use answer::submission;
+pub use backup::backup;
 pub use book::{Event, Ledger, Observer, Receipt, Standings, Submission, UNKNOWN_CREATOR};
 pub use chain::{GENESIS, Link};
 pub use claims::{
     Decision, Deducted, Deduction, Facts, JUDGED_MS, Known, Pair, PairKind, REMAINDER_MS, Settled, Standing, settle,
 };
 pub use export::{Format, Table, export, row};
-pub use intake::{Answer, Books, Intake, Notice, Offer, Received};
+pub use intake::{Answer, Books, Intake, Notice, Offer, Received, queue};
 pub use interval::{Interval, Intervals};
 pub use mend::{Mended, check_step, mend, withdraw};
 pub use recheck::{Rechecked, Rechecks, Seen};

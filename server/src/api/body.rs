@@ -17,6 +17,9 @@ pub struct Query<T>(pub T);
 
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Problem {
+        if crate::body::is_idle(&rejection) {
+            return crate::body::idle();
+        }
         Problem::new(rejection.status(), "invalid", "The request is not valid", rejection.body_text())
     }
 }

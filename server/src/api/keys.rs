@@ -125,7 +125,7 @@ async fn list(
     Ok(Json(Page::of(found, limit, |key| key.id.clone(), Key::from)))
 }
 
-/// Revokes a key of the tenant, at once.
+/// Revokes a key of the tenant, at once; the operator revokes those of any tenant.
 #[utoipa::path(delete, path = "/v1/keys/{id}", tag = "keys",
     params(("id" = String, Path, description = "The key")),
     responses(
@@ -141,6 +141,7 @@ async fn revoke(State(app): State<App>, caller: Caller, Path(id): Path<String>) 
     if !is_id(&id) {
         return Err(Problem::not_found("key"));
     }
-    let revoked = app.database.write(move |tables| keys::revoke(tables, &caller.tenant, &id, now_ms())).await?;
+    let of = (caller.tenant != app.config.operator).then_some(caller.tenant);
+    let revoked = app.database.write(move |tables| keys::revoke(tables, of.as_deref(), &id, now_ms())).await?;
     if revoked { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("key")) }
 }

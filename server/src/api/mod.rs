@@ -1,10 +1,17 @@
 //! The HTTP interface, `/v1`, and its description in OpenAPI.
 
 pub mod body;
+pub mod decisions;
+pub mod docs;
 pub mod index;
+pub mod jobs;
 pub mod keys;
 pub mod page;
+pub mod sources;
+pub mod stream;
 pub mod submissions;
+pub mod uploads;
+pub mod webhooks;
 
 use axum::Json;
 use axum::response::IntoResponse;
@@ -18,12 +25,20 @@ use crate::problem::Problem;
 
 /// The routes, and what they are.
 pub fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Description::openapi())
+    let mut router = OpenApiRouter::with_openapi(Description::openapi())
         .merge(submissions::router())
+        .merge(uploads::router())
+        .merge(decisions::router())
         .merge(keys::router())
         .merge(index::router())
         .merge(crate::health::router())
-        .routes(routes!(openapi))
+        .merge(sources::router())
+        .merge(jobs::router())
+        .merge(webhooks::router())
+        .merge(stream::router())
+        .routes(routes!(openapi));
+    crate::idempotency::describe(router.get_openapi_mut());
+    router
 }
 
 /// The description in OpenAPI, as it is committed.
@@ -52,13 +67,16 @@ async fn openapi() -> impl IntoResponse {
     ),
     modifiers(&Keys),
     security(("key" = [])),
-    components(schemas(Problem)),
+    components(schemas(Problem, submissions::KindName, decisions::LangName)),
     tags(
         (name = "submissions", description = "Clips that creators offer"),
         (name = "uploads", description = "Uploads that can be resumed: tus 1.0.0"),
+        (name = "review", description = "What people decide, and the pages by which they do"),
         (name = "sources", description = "The corpus of public video"),
         (name = "keys", description = "API keys"),
         (name = "webhooks", description = "Where events are sent to"),
+        (name = "events", description = "What happens, as it happens"),
+        (name = "jobs", description = "Work that takes long"),
         (name = "service", description = "The service itself"),
     ),
 )]

@@ -1,27 +1,32 @@
 //! Submissions: what creators offer.
 
+use std::io::Seek as _;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncWriteExt as _;
-use uniq::ledger::Kind;
+use uniq::ledger::{Kind, Mode};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::body::Query;
+use super::jobs::Job;
 use super::page::{Page, PageQuery, is_id};
 use crate::accept::{self, Submitted};
 use crate::answer;
 use crate::app::App;
 use crate::auth::{Caller, Scope};
-use crate::database::moment;
+use crate::database::{moment, now_ms};
 use crate::problem::Problem;
+use crate::store::jobs;
 use crate::store::submissions::{self, Listed};
+use crate::uploads::caps::{self, Ticket};
+use crate::uploads::protocol;
+use crate::uploads::receive::{self, End};
 
 /// The routes.
 pub fn router() -> OpenApiRouter<App> {
@@ -30,6 +35,7 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(show, withdraw))
         .routes(routes!(report))
         .routes(routes!(certificate))
+        .routes(routes!(confirm))
 }
 
 /// Where a submission stands.
@@ -176,8 +182,10 @@ impl From<KindName> for Kind {
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body stood still", body = Problem, content_type = "application/problem+json"),
         (status = 409, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The body is a form", body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
         (status = 429, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
@@ -191,9 +199,15 @@ async fn submit(
     body: Body,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::Submit)?;
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if kind.starts_with("multipart/") {
+        let detail = "send the bytes of the file themselves as the body, and no form: curl -T FILE";
+        let title = "The body is a form";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "form", title, detail));
+    }
     accept::check_names(&query.creator, query.reference.as_deref())?;
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let file = received(&app, length, body).await?;
+    let (file, ticket) = received(&app, &caller.tenant, length, body).await?;
     let submitted = Submitted {
         id: crate::store::new_id(),
         tenant: caller.tenant.clone(),
@@ -202,8 +216,12 @@ async fn submit(
         kind: query.kind.unwrap_or_default().into(),
     };
     let accepting = app.clone();
-    let accepted = tokio::task::spawn_blocking(move || accept::accept(&accepting, &submitted, &file)).await;
-    let accepted = accepted.unwrap_or_else(|_| Err(Problem::internal()))?;
+    let accepted = app.uploads.blocking(move || {
+        let accepted = accept::accept(&accepting, &submitted, &file);
+        drop(ticket);
+        accepted
+    });
+    let accepted = accepted.await?;
     let (tenant, id) = (caller.tenant, accepted.id.clone());
     let listed = app.database.read(move |tables| submissions::find(tables, &tenant, &id)).await?;
     let submission: Submission = listed.ok_or_else(Problem::internal)?.into();
@@ -212,39 +230,98 @@ async fn submit(
     Ok((status, [(header::LOCATION, location)], Json(submission)).into_response())
 }
 
-/// Writes a body to a file of its own, which is removed when dropped.
-async fn received(app: &App, length: Option<u64>, body: Body) -> Result<tempfile::TempPath, Problem> {
+/// Sends the clip whose fingerprint was submitted; what was provisional becomes payable, as far as
+/// both the fingerprint and the clip allow.
+#[utoipa::path(post, path = "/v1/submissions/{id}/clip", tag = "submissions",
+    params(("id" = String, Path, description = "The submission")),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The clip"),
+    responses(
+        (status = 202, description = "A job compares the two; the header `Location` names it", body = Job),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body stood still", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It waits for no clip", body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+        (status = 429, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+        (status = 507, body = Problem, content_type = "application/problem+json"),
+    ))]
+async fn confirm(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    caller.needs(Scope::Submit)?;
+    let listed = found(&app, &caller, &id).await?;
+    if !listed.provisional || listed.standing != "decided" {
+        return Err(Problem::conflict("this submission waits for no clip"));
+    }
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let (file, ticket) = received(&app, &caller.tenant, length, body).await?;
+    let working = app.clone();
+    let job = super::sources::blocking(move || {
+        let failed = |source| uniq::Error::Io { path: "a clip".into(), doing: "keep", source };
+        let target = working.confirming(&listed.id);
+        std::fs::File::open(&file).and_then(|file| file.sync_all()).map_err(failed)?;
+        let job = working.database.with(|ledger| {
+            ledger.transaction(Mode::Write, |tables| {
+                if jobs::is_open(tables, jobs::Kind::Confirm, &listed.id)? {
+                    let reason = "a clip of this submission is being compared already".to_owned();
+                    return Err(uniq::Error::LedgerRefused { reason });
+                }
+                std::fs::rename(&file, &target).map_err(failed)?;
+                std::fs::File::open(working.config.clips()).and_then(|folder| folder.sync_all()).map_err(failed)?;
+                let kind = jobs::Kind::Confirm;
+                let id = jobs::add(tables, kind, &caller.tenant, &listed.id, "{}", listed.number, now_ms())?;
+                jobs::find(tables, &caller.tenant, &id)
+            })
+        })?;
+        drop(ticket);
+        job.ok_or_else(Problem::internal)
+    })
+    .await?;
+    app.work.notify_waiters();
+    let job = Job::from(job);
+    let location = format!("/v1/jobs/{}", job.id);
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(job)).into_response())
+}
+
+/// Writes a body to a file of its own, which is removed when dropped; the ticket is to be kept until
+/// the file is accepted.
+pub(crate) async fn received(
+    app: &App,
+    tenant: &str,
+    length: Option<u64>,
+    body: Body,
+) -> Result<(tempfile::TempPath, Ticket), Problem> {
+    let (preparing, tenant) = (app.clone(), tenant.to_owned());
+    let prepared = app.uploads.blocking(move || {
+        let ticket = Ticket::of(&preparing, &tenant, length)?;
+        let made = tempfile::NamedTempFile::new_in(caps::folder(&preparing)).map_err(receive::failed)?;
+        // Nobody else is to take it for left behind.
+        made.as_file().try_lock().map_err(|_| Problem::internal())?;
+        let (file, path) = made.into_parts();
+        let sink = ticket.sink(file);
+        Ok::<_, Problem>((ticket, path, sink))
+    });
+    let (ticket, path, sink) = prepared.await?;
     let most = app.config.uploads.max_bytes;
-    let too_large = || {
-        let detail = format!("the file is longer than {most} bytes, which is the most");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The file is too long", detail)
-    };
-    if length.is_some_and(|length| length > most) {
-        return Err(too_large());
+    let (mut sink, end) = receive::pour(app, body, most, sink).await?;
+    match end {
+        End::Early(problem) => return Err(problem),
+        End::TooLong => return Err(protocol::too_large(most)),
+        End::Whole => {}
     }
-    let failed =
-        |source: std::io::Error| Problem::from(uniq::Error::Io { path: "an upload".into(), doing: "write", source });
-    let made = tempfile::NamedTempFile::new_in(app.config.data.join("uploads")).map_err(failed)?;
-    let (file, path) = made.into_parts();
-    let mut file = tokio::fs::File::from_std(file);
-    let mut stream = body.into_data_stream();
-    let idle = std::time::Duration::from_secs(app.config.limits.idle_seconds);
-    let mut bytes = 0;
-    loop {
-        let Ok(next) = tokio::time::timeout(idle, stream.next()).await else {
-            let detail = "no byte came for too long; send the file again";
-            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The upload stood still", detail));
-        };
-        let Some(chunk) = next else { break };
-        let chunk = chunk.map_err(|_| Problem::invalid("the body ended early; send the file again"))?;
-        bytes += chunk.len() as u64;
-        if bytes > most {
-            return Err(too_large());
-        }
-        file.write_all(&chunk).await.map_err(failed)?;
+    let is_empty = tokio::task::spawn_blocking(move || sink.file.stream_position().map(|end| end == 0)).await;
+    if is_empty.map_err(|_| Problem::internal())?.map_err(receive::failed)? {
+        return Err(protocol::empty());
     }
-    file.flush().await.map_err(failed)?;
-    Ok(path)
+    Ok((path, ticket))
 }
 
 /// Lists the submissions of the tenant, in the order in which they came.
@@ -312,18 +389,13 @@ async fn withdraw(
 ) -> Result<Json<Submission>, Problem> {
     caller.needs(Scope::Submit)?;
     let listed = found(&app, &caller, &id).await?;
-    let (database, clip) = (app.database.clone(), app.clip(&listed.id));
+    let (database, forgetting) = (app.database.clone(), app.clone());
     let why = query.reason.unwrap_or_else(|| "taken back by its creator".to_owned());
     let by = caller.name.clone();
     app.database
         .run(move |ledger| {
             uniq::ledger::withdraw(ledger, &database.books(), listed.number, Some(&by), Some(&why))?;
-            match std::fs::remove_file(&clip) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    tracing::warn!(%error, "the clip of a withdrawn submission cannot be removed");
-                }
-                _ => {}
-            }
+            crate::review::evidence::forget(&forgetting, &listed.id);
             Ok(())
         })
         .await?;
@@ -366,7 +438,13 @@ async fn report(
     let asking = app.clone();
     let report =
         app.database.run(move |ledger| Ok(answer::report(&asking, ledger, &caller.tenant, &listed.id, listed.number)?));
-    let report = report.await?.ok_or_else(|| Problem::conflict("there is no answer; see the submission's state"))?;
+    let mut report =
+        report.await?.ok_or_else(|| Problem::conflict("there is no answer; see the submission's state"))?;
+    // Where sources lie is the operator's alone.
+    let sources = report.matches.iter_mut().map(|found| &mut found.alignment.source);
+    for source in sources.chain(report.nearest_non_match.as_mut().map(|found| &mut found.source)) {
+        source.path = source.path.rsplit('/').next().unwrap_or_default().to_owned();
+    }
     Ok(tagged(&headers, &report))
 }
 
@@ -378,12 +456,16 @@ async fn report(
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such submission, or no certificate of it", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The submission was taken back, and its certificates hold no more", body = Problem, content_type = "application/problem+json"),
         (status = 429, body = Problem, content_type = "application/problem+json"),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn certificate(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
     caller.needs(Scope::Read)?;
     let listed = found(&app, &caller, &id).await?;
+    if listed.standing == "withdrawn" {
+        return Err(Problem::conflict("the submission was taken back, and its certificates hold no more"));
+    }
     let newest = app.database.read(move |tables| submissions::certificate(tables, &listed.id)).await?;
     let (_, sha256) = newest.ok_or_else(|| Problem::not_found("certificate"))?;
     let file = app.config.certificates().join(format!("{sha256}.json"));

@@ -45,9 +45,16 @@ pub enum Kind {
     RemoveSource,
     /// To write a snapshot of the index.
     Snapshot,
+    /// To issue another certificate of a submission whose answer became another.
+    Certify,
+    /// To hold a clip against the fingerprint that was submitted of it.
+    Confirm,
 }
 
 impl Kind {
+    const ALL: [Kind; 7] =
+        [Kind::Check, Kind::Recheck, Kind::AddSource, Kind::RemoveSource, Kind::Snapshot, Kind::Certify, Kind::Confirm];
+
     /// How it is written.
     pub fn name(self) -> &'static str {
         match self {
@@ -56,12 +63,13 @@ impl Kind {
             Kind::AddSource => "add_source",
             Kind::RemoveSource => "remove_source",
             Kind::Snapshot => "snapshot",
+            Kind::Certify => "certify",
+            Kind::Confirm => "confirm",
         }
     }
 
     fn of(name: &str) -> Kind {
-        let all = [Kind::Check, Kind::Recheck, Kind::AddSource, Kind::RemoveSource, Kind::Snapshot];
-        all.into_iter().find(|kind| kind.name() == name).unwrap_or(Kind::Check)
+        Kind::ALL.into_iter().find(|kind| kind.name() == name).unwrap_or(Kind::Check)
     }
 }
 
@@ -180,7 +188,9 @@ pub fn renew(tables: &mut dyn Tables, instance: &str, lease: Duration, now_ms: u
 /// # Errors
 /// Those of the database.
 pub fn release_all(tables: &mut dyn Tables, instance: &str) -> Result<u64> {
-    let statement = "UPDATE service_jobs SET lease_until_ms = 0 WHERE state = 'running' AND worker LIKE $1";
+    // They wait again: what is left running would have its lease renewed.
+    let statement = "UPDATE service_jobs SET state = 'queued', ends = ends + 1, worker = NULL, lease_until_ms = 0 \
+                     WHERE state = 'running' AND worker LIKE $1";
     tables.execute(statement, &[(&*format!("{instance} %")).into()])
 }
 
@@ -232,6 +242,45 @@ pub fn end(tables: &mut dyn Tables, id: &str, worker: &str, end: End<'_>, now_ms
 pub fn find(tables: &mut dyn Tables, tenant: &str, id: &str) -> Result<Option<Job>> {
     let statement = format!("SELECT {COLUMNS} FROM service_jobs WHERE tenant = $1 AND id = $2");
     Ok(tables.query(&statement, &[tenant.into(), id.into()])?.first().map(Job::of))
+}
+
+/// The jobs of a kind of a tenant that are done, after an id, in order.
+///
+/// # Errors
+/// Those of the database.
+pub fn done_of_kind(tables: &mut dyn Tables, tenant: &str, kind: Kind, after: &str, limit: u64) -> Result<Vec<Job>> {
+    let statement = format!(
+        "SELECT {COLUMNS} FROM service_jobs WHERE tenant = $1 AND kind = $2 AND state = 'done' AND id > $3 ORDER BY id LIMIT $4"
+    );
+    let rows = tables.query(&statement, &[tenant.into(), kind.name().into(), after.into(), limit.into()])?;
+    Ok(rows.iter().map(Job::of).collect())
+}
+
+/// Keeps what else is to be known of a job, as JSON.
+///
+/// # Errors
+/// Those of the database.
+pub fn note(tables: &mut dyn Tables, id: &str, body: &str) -> Result<()> {
+    tables.execute("UPDATE service_jobs SET body = $2 WHERE id = $1", &[id.into(), body.into()]).map(drop)
+}
+
+/// Whether a job of a kind waits for a subject; one that runs may have seen what was before.
+///
+/// # Errors
+/// Those of the database.
+pub fn waits(tables: &mut dyn Tables, kind: Kind, subject: &str) -> Result<bool> {
+    let statement = "SELECT 1 FROM service_jobs WHERE subject = $1 AND kind = $2 AND state = 'queued' LIMIT 1";
+    Ok(!tables.query(statement, &[subject.into(), kind.name().into()])?.is_empty())
+}
+
+/// Whether a job of a kind for a subject waits or is being done.
+///
+/// # Errors
+/// Those of the database.
+pub fn is_open(tables: &mut dyn Tables, kind: Kind, subject: &str) -> Result<bool> {
+    let statement =
+        "SELECT 1 FROM service_jobs WHERE subject = $1 AND kind = $2 AND state IN ('queued', 'running') LIMIT 1";
+    Ok(!tables.query(statement, &[subject.into(), kind.name().into()])?.is_empty())
 }
 
 /// How many jobs of a kind are open.

@@ -83,11 +83,12 @@ pub fn of_tenant(tables: &mut dyn Tables, tenant: &str, after: &str, limit: u64)
     Ok(rows.iter().map(Key::of).collect())
 }
 
-/// Revokes a key of a tenant; whether there is such a one.
+/// Revokes a key of a tenant, or of any; whether there is such a one.
 ///
 /// # Errors
 /// Those of the database.
-pub fn revoke(tables: &mut dyn Tables, tenant: &str, id: &str, now_ms: u64) -> Result<bool> {
-    let statement = "UPDATE service_keys SET revoked_ms = COALESCE(revoked_ms, $3) WHERE tenant = $1 AND id = $2";
+pub fn revoke(tables: &mut dyn Tables, tenant: Option<&str>, id: &str, now_ms: u64) -> Result<bool> {
+    let statement =
+        "UPDATE service_keys SET revoked_ms = COALESCE(revoked_ms, $3) WHERE COALESCE($1, tenant) = tenant AND id = $2";
     Ok(tables.execute(statement, &[tenant.into(), id.into(), now_ms.into()])? > 0)
 }

@@ -4,16 +4,34 @@
 //! `service_`. Statements are in words that SQLite and PostgreSQL both understand.
 
 pub mod health;
+pub mod idempotency;
 pub mod jobs;
 pub mod keys;
+pub mod marks;
+pub mod queue;
+pub mod reviews;
+pub mod sessions;
 pub mod submissions;
+pub mod uploads;
+pub mod webhooks;
 
 use uniq::Result;
 use uniq::ledger::Tables;
 
 /// Makes the tables that are missing.
 pub(crate) fn prepare(tables: &mut dyn Tables) -> Result<()> {
-    let all = [submissions::TABLES, jobs::TABLES, keys::TABLES];
+    let all = [
+        submissions::TABLES,
+        jobs::TABLES,
+        keys::TABLES,
+        uploads::TABLES,
+        idempotency::TABLES,
+        webhooks::TABLES,
+        marks::TABLES,
+        reviews::TABLES,
+        sessions::TABLES,
+        queue::TABLES,
+    ];
     for statement in all.into_iter().flatten() {
         tables.execute(statement, &[])?;
     }

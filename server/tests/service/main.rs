@@ -1,6 +1,10 @@
 //! The service through HTTP: the real program on a data folder of its own.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod basics;
 mod footage;
+mod hooks;
+mod ops;
+mod review;
 mod support;
+mod uploads;

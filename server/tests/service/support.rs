@@ -4,7 +4,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::blocking::{Client, RequestBuilder, Response};
@@ -20,6 +20,8 @@ pub struct Service {
     /// `http://127.0.0.1:PORT`.
     pub address: String,
     client: Client,
+    /// Maximum length of a file that it may write in blocks of 512 bytes.
+    pub file_blocks: Option<u32>,
 }
 
 impl Service {
@@ -46,7 +48,8 @@ impl Service {
         let text = format!("listen = \"127.0.0.1:0\"\ndata = {data:?}\n{top}\n{sections}\n");
         std::fs::write(folder.path().join("serve.toml"), text).unwrap();
         let client = Client::builder().timeout(Duration::from_secs(60)).redirect(reqwest::redirect::Policy::none());
-        let mut service = Service { folder, child: None, address: String::new(), client: client.build().unwrap() };
+        let mut service =
+            Service { folder, child: None, address: String::new(), client: client.build().unwrap(), file_blocks: None };
         service.run();
         service
     }
@@ -62,7 +65,12 @@ impl Service {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_uniq-serve"));
+        let program = env!("CARGO_BIN_EXE_uniq-serve");
+        let mut command = Command::new(self.file_blocks.map_or(program, |_| "sh"));
+        if let Some(blocks) = self.file_blocks {
+            // Writing beyond is an error then, and no end of the process.
+            command.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")).arg(program);
+        }
         command.arg("--config").arg(self.folder.path().join("serve.toml")).env_remove("RUST_LOG");
         command
     }
@@ -99,10 +107,25 @@ impl Service {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
+    /// Starts it on a data folder that is there.
+    pub fn on(data: &Path) -> Service {
+        let folder = TempDir::new().unwrap();
+        std::fs::rename(data, folder.path().join("data")).unwrap();
+        Service::in_folder(folder, "")
+    }
+
+    /// Calls the program with other words than those that start it.
+    pub fn tool(&self, args: &[&str]) -> std::process::Output {
+        self.command().args(args).output().unwrap()
+    }
+
     /// Makes a key.
     pub fn key(&self, tenant: &str, scopes: &str) -> String {
         let mut command = self.command();
-        command.args(["key", "--tenant", tenant, "--scopes", scopes]).stderr(Stdio::inherit());
+        // Another person each time.
+        static KEYS: AtomicUsize = AtomicUsize::new(1);
+        let name = format!("key {}", KEYS.fetch_add(1, Ordering::Relaxed));
+        command.args(["key", "--tenant", tenant, "--name", &name, "--scopes", scopes]).stderr(Stdio::null());
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut secret = String::new();
         child.stdout.take().unwrap().read_to_string(&mut secret).unwrap();

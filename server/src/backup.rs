@@ -1,0 +1,59 @@
+//! Copies all that the service keeps, while it runs.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, ensure};
+use uniq::Index;
+
+use crate::config::Config;
+use crate::database::Database;
+use crate::events::Outbox;
+
+/// Copies the data folder into a new one, which can take its place: the ledger with the index of its
+/// submissions as of one moment, then clips, certificates and the index of what is public. Files that
+/// never change get a second name where that can be.
+///
+/// # Errors
+/// If something is in the folder already, or cannot be copied, by name.
+pub fn backup(config: &Config, folder: &Path) -> anyhow::Result<()> {
+    ensure!(
+        fs::symlink_metadata(folder).is_err(),
+        "{}: something is there already; name a new folder",
+        folder.display()
+    );
+    let is_file = matches!(config.ledger(), uniq::ledger::Place::File(_));
+    ensure!(
+        is_file,
+        "a PostgreSQL database is backed up by its own means, such as pg_dump; copy the data folder with your own"
+    );
+    fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+    let database = Database::open(config.ledger(), config.submissions(), Arc::new(Outbox))?;
+    database.with(|ledger| uniq::ledger::backup(ledger, &database.books(), folder))?;
+    // What came after the ledger was copied is not known to the copy, and does no harm there.
+    for name in ["clips", "certificates", "sources"] {
+        copy(&config.data.join(name), &folder.join(name))?;
+    }
+    if Index::exists(&config.index()) {
+        Index::open(&config.index())?.copy_to(&folder.join("index"))?;
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    if !from.exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(to).with_context(|| format!("{}: cannot be made", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| format!("{}: cannot be read", from.display()))? {
+        let file = entry?.path();
+        let copy = to.join(file.file_name().unwrap_or_default());
+        match fs::hard_link(&file, &copy).or_else(|_| fs::copy(&file, &copy).map(drop)) {
+            // It was withdrawn meanwhile, or was not finished.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            other => other.with_context(|| format!("{}: cannot be copied", file.display()))?,
+        }
+    }
+    Ok(())
+}

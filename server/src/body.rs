@@ -1,0 +1,158 @@
+//! The bodies of requests: they must not stand still, and hang up on nobody who still sends.
+
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use futures_util::StreamExt as _;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::{Instant, Sleep};
+
+use crate::app::App;
+use crate::problem::Problem;
+
+/// Lets no body of a request stand still.
+pub(crate) async fn watched(State(app): State<App>, request: Request, next: Next) -> Response {
+    let idle = Duration::from_secs(app.config.limits.idle_seconds.max(1));
+    let expects = request.headers().contains_key(header::EXPECT);
+    next.run(request.map(|body| Body::new(Watched::new(body, idle, expects)))).await
+}
+
+/// A body that fails with [`Idle`] when its client has been waited for too long.
+struct Watched {
+    body: Body,
+    idle: Duration,
+    /// How long may still be waited for the next [`STEP`] bytes.
+    patience: Duration,
+    bytes: u64,
+    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
+    /// Whether the client waits to be told that its body is wanted.
+    awaits_consent: bool,
+    ended: bool,
+}
+
+impl Watched {
+    fn new(body: Body, idle: Duration, expects: bool) -> Watched {
+        Watched { body, idle, patience: idle, bytes: 0, waiting: None, awaits_consent: expects, ended: false }
+    }
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = axum::BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let this = &mut *self;
+        this.awaits_consent = false;
+        let Poll::Ready(next) = Pin::new(&mut this.body).poll_frame(cx) else {
+            // Only the time counts for which we wait for the client.
+            let patience = this.patience;
+            let (_, sleep) =
+                this.waiting.get_or_insert_with(|| (Instant::now(), Box::pin(tokio::time::sleep(patience))));
+            ready!(sleep.as_mut().poll(cx));
+            this.ended = true;
+            return Poll::Ready(Some(Err(Idle.into())));
+        };
+        if let Some((since, _)) = this.waiting.take() {
+            this.patience = this.patience.saturating_sub(since.elapsed());
+        }
+        match next {
+            Some(Ok(frame)) => {
+                this.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                if this.bytes >= STEP {
+                    (this.bytes, this.patience) = (0, this.idle);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Some(Err(error)) => {
+                this.ended = true;
+                Poll::Ready(Some(Err(error.into())))
+            }
+            None => {
+                this.ended = true;
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A client that still sends a body that nobody wants hears why only if the connection stays open for
+/// a while: closed at once, the answer would be lost with it.
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if self.ended || self.awaits_consent || self.body.is_end_stream() {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let mut rest = std::mem::take(&mut self.body).into_data_stream();
+        runtime.spawn(tokio::time::timeout(LINGER, async move {
+            let mut bytes = 0;
+            while let Some(Ok(chunk)) = rest.next().await {
+                bytes += chunk.len();
+                if bytes > LINGER_BYTES {
+                    break;
+                }
+            }
+        }));
+    }
+}
+
+/// The client stands still.
+#[derive(Clone, Copy, Debug)]
+struct Idle;
+
+impl fmt::Display for Idle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the body stands still")
+    }
+}
+
+impl Error for Idle {}
+
+/// Whether an error, or a cause of it, is that the client stands still.
+pub(crate) fn is_idle(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<Idle>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// What a client hears whose body stands still.
+pub(crate) fn idle() -> Problem {
+    let detail = "too few bytes came for too long; send the rest, or the request again, over a better connection";
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The request stood still", detail)
+}
+
+/// What a client hears whose body ends before its end, if it still hears anything.
+pub(crate) fn broken() -> Problem {
+    Problem::invalid("the body ended early; send the rest, or the request again")
+}
+
+/// So many bytes have to come before a client is waited for anew: with less, a connection could be held
+/// with a byte now and then. At 60 s this is 68 bytes a second.
+const STEP: u64 = 4096;
+
+/// How long an unwanted body is read.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// How much of an unwanted body is read.
+const LINGER_BYTES: usize = 8 << 20;

@@ -1,0 +1,126 @@
+//! Writes the body of a request to a file, as it comes, with threads that may block.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::body::{Body, Bytes};
+use futures_util::StreamExt as _;
+
+use super::caps;
+use super::protocol::Verifier;
+use crate::app::App;
+use crate::problem::{self, Problem};
+use crate::{Config, body};
+
+/// A file that is being written.
+#[derive(Debug)]
+pub(crate) struct Sink {
+    /// The file, at its end.
+    pub(crate) file: File,
+    /// What verifies the bytes.
+    pub(crate) verifier: Option<Verifier>,
+    /// Bytes that were announced and have not come.
+    pub(crate) missing: Option<Arc<AtomicU64>>,
+    /// Free bytes that have to be left on the disk.
+    pub(crate) floor: u64,
+    /// The folder.
+    pub(crate) folder: PathBuf,
+}
+
+impl Sink {
+    fn write(&mut self, chunks: &[Bytes]) -> io::Result<()> {
+        for chunk in chunks {
+            let free = caps::free(&self.folder).map_err(io::Error::other)?;
+            if free < self.floor.saturating_add(chunk.len() as u64) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.file.write_all(chunk)?;
+            if let Some(verifier) = &mut self.verifier {
+                verifier.update(chunk);
+            }
+            if let Some(missing) = &self.missing {
+                let less = |missing: u64| Some(missing.saturating_sub(chunk.len() as u64));
+                let _ = missing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How a body ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// It came whole.
+    Whole,
+    /// It did not, for this reason; what came is written.
+    Early(Problem),
+    /// It is longer than it may be; what is beyond is not written.
+    TooLong,
+}
+
+/// Writes a body of at most so many bytes.
+///
+/// # Errors
+/// 500 if a thread failed.
+pub(crate) async fn pour(app: &App, body: Body, at_most: u64, mut sink: Sink) -> Result<(Sink, End), Problem> {
+    let mut stream = body.into_data_stream();
+    let mut stop = std::pin::pin!(app.uploads.stopped());
+    let mut left = at_most;
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    let end = loop {
+        let next = tokio::select! {
+            biased;
+            () = &mut stop => break End::Early(Problem::unavailable("the service stops; go on when it is back", 5)),
+            next = stream.next() => next,
+        };
+        match next {
+            None => break End::Whole,
+            Some(Err(error)) if body::is_idle(&error) => break End::Early(body::idle()),
+            Some(Err(_)) => break End::Early(body::broken()),
+            Some(Ok(chunk)) if chunk.len() as u64 > left => break End::TooLong,
+            Some(Ok(chunk)) => {
+                left -= chunk.len() as u64;
+                bytes += chunk.len();
+                batch.push(chunk);
+            }
+        }
+        if bytes >= BATCH {
+            let failed;
+            (sink, failed) = written(sink, std::mem::take(&mut batch)).await?;
+            bytes = 0;
+            if let Some(problem) = failed {
+                return Ok((sink, End::Early(problem)));
+            }
+        }
+    };
+    let (sink, failed) = written(sink, batch).await?;
+    Ok((sink, failed.map_or(end, End::Early)))
+}
+
+async fn written(mut sink: Sink, batch: Vec<Bytes>) -> Result<(Sink, Option<Problem>), Problem> {
+    let done = tokio::task::spawn_blocking(move || {
+        let done = sink.write(&batch);
+        (sink, done)
+    });
+    let (sink, done) = done.await.map_err(|_| Problem::internal())?;
+    Ok((sink, done.err().map(failed)))
+}
+
+/// What a client hears of an error of the disk.
+pub(crate) fn failed(error: io::Error) -> Problem {
+    if problem::is_full(&error) {
+        return caps::no_room();
+    }
+    Problem::from(uniq::Error::Io { path: "an upload".into(), doing: "write", source: error })
+}
+
+/// What has to stay free on the disk.
+pub(crate) fn floor(config: &Config) -> u64 {
+    config.uploads.min_free_bytes
+}
+
+/// So many bytes are written at a time; as many a connection are kept in memory.
+const BATCH: usize = 256 << 10;
