@@ -33,11 +33,13 @@ fn main() {
     let running: Vec<String> =
         long.iter().map(|clip| service.submit(&key, "eve", clip)["id"].as_str().unwrap().to_owned()).collect();
     thread::sleep(Duration::from_secs(1));
+    let is_checked = |id: &&String| service.get(&key, &format!("/v1/submissions/{id}"))["state"] == "checking";
+    let before = running.iter().filter(is_checked).count();
     let beside = asked(&address, &key, Duration::from_secs(15));
-    let still = running.iter().filter(|id| service.get(&key, &format!("/v1/submissions/{id}"))["state"] == "checking");
+    let after = running.iter().filter(is_checked).count();
     println!("{RATE} status requests a second, from when each was due to its answer:");
     println!("  alone               {alone}");
-    println!("  beside {} checks    {beside}", still.count());
+    println!("  beside {before} checks, {after} at the end    {beside}");
     running.iter().for_each(|id| drop(service.answer(&key, id)));
     uploads(&service, &key);
     memory(&service, &key);
