@@ -43,7 +43,6 @@ pub struct Accepted {
 pub fn accept(app: &App, submitted: &Submitted, file: &Path) -> std::result::Result<Accepted, Problem> {
     check_names(&submitted.creator, submitted.reference.as_deref())?;
     let accepted = taken(app, submitted, file)?;
-    app.work.notify_waiters();
     let _ = app.changed.send(());
     Ok(accepted)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::broadcast;
 use uniq::ledger::{Intake, Ledger, Notice, Slots, Submission};
 use uniq::rates::RateCard;
 use uniq::{CheckOptions, Decoding};
@@ -17,6 +17,7 @@ use crate::database::Database;
 use crate::idempotency::Secrets;
 use crate::limits::Limits;
 use crate::oidc::Oidc;
+use crate::problem::Problem;
 use crate::uploads::Uploads;
 
 /// The service; clones are the same one.
@@ -57,8 +58,6 @@ pub struct Parts {
     pub answers: Secrets,
     /// Set when the service stops: work is given back.
     pub stopping: Arc<AtomicBool>,
-    /// Wakes the workers.
-    pub work: Notify,
     /// Wakes who follows events.
     pub changed: broadcast::Sender<()>,
     /// Who follows events, by key.
@@ -125,6 +124,16 @@ impl App {
     fn clips_folder(&self) -> PathBuf {
         std::path::absolute(self.config.clips()).unwrap_or_else(|_| self.config.clips())
     }
+}
+
+/// Does something for a request on a thread where it may block.
+///
+/// # Errors
+/// Those of `work`, and 500 if it panics.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Problem::internal()))
 }
 
 /// How long a worker has what it works on unless it renews that.

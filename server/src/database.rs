@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use uniq::Result;
 use uniq::ledger::{Books, Ledger, Mode, Observer, Place, Tables};
 
+use crate::app::blocking;
 use crate::problem::Problem;
 
 /// The database; clones share its connections.
@@ -96,8 +97,7 @@ impl Database {
     ) -> std::result::Result<T, Problem> {
         let _permit = self.0.requests.acquire().await;
         let database = self.clone();
-        let done = tokio::task::spawn_blocking(move || database.with(work)).await;
-        done.unwrap_or_else(|_| Err(Problem::internal()))
+        blocking(move || database.with(work)).await
     }
 
     /// Runs a transaction that reads, for a request.

@@ -76,10 +76,7 @@ async fn readyz(State(app): State<App>) -> Response {
 #[utoipa::path(get, path = "/metrics", tag = "service", security((), ("key" = [])),
     responses(
         (status = 200, description = "The figures", body = String, content_type = "text/plain"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        crate::api::Refusals,
     ))]
 async fn figures(State(app): State<App>, caller: Result<Caller, Problem>) -> Result<String, Problem> {
     let is_private = app.config.listen.ip().is_loopback() && app.config.public_url.is_none();

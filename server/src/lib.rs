@@ -31,6 +31,7 @@ mod recheck;
 pub mod review;
 pub mod service;
 pub mod store;
+mod tls;
 mod upkeep;
 pub mod uploads;
 pub mod webhooks;

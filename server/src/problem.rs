@@ -158,10 +158,14 @@ impl IntoResponse for Problem {
 
 /// The message of an error without the path that it begins with.
 pub fn bare(error: &uniq::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(": ") {
-        Some((before, rest)) if before.contains('/') => rest.to_owned(),
-        _ => text,
+    without_path(&error.to_string()).to_owned()
+}
+
+/// A message without the path that it begins with.
+pub fn without_path(message: &str) -> &str {
+    match message.split_once(": ") {
+        Some((before, rest)) if before.contains('/') => rest,
+        _ => message,
     }
 }
 

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::from_fn_with_state;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::broadcast;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use uniq::certificate::PrivateKey;
@@ -58,7 +58,6 @@ pub fn open(config: Config) -> anyhow::Result<App> {
         uploads: Default::default(),
         answers: Default::default(),
         stopping: Arc::new(AtomicBool::new(false)),
-        work: Notify::new(),
         changed: broadcast::channel(16).0,
         streams: api::stream::Streams::default(),
         instance: instance(&config)?,

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::body::{self, Query};
 use super::page::{Page, PageQuery};
 use super::submissions::found;
-use crate::app::App;
+use crate::app::{App, blocking};
 use crate::auth::{Caller, Scope};
 use crate::database::moment;
 use crate::problem::Problem;
@@ -186,14 +186,11 @@ impl Decision {
         (status = 201, description = "It holds", body = Decision),
         (status = 202, description = "It waits for another person", body = Decision),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It cannot be decided so", body = Problem, content_type = "application/problem+json"),
         (status = 415, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn decide_so(
     State(app): State<App>,
@@ -241,14 +238,11 @@ pub struct NewSale {
         (status = 201, description = "It is sold", body = Decision),
         (status = 202, description = "The sale waits for another person", body = Decision),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It offers nothing, is provisional, or is disputed", body = Problem, content_type = "application/problem+json"),
         (status = 415, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn sale(
     State(app): State<App>,
@@ -269,14 +263,14 @@ async fn decided(
     wish: Wish,
 ) -> Result<(StatusCode, Json<Decision>), Problem> {
     let actor = Actor::new(format!("key:{}", caller.key), &caller.name);
-    let deciding = tokio::task::spawn_blocking(move || {
+    let deciding = blocking(move || {
         let row = decide::decide(&app, &actor, &listed, &wish)?;
         let log = app
             .database
             .with(|ledger| ledger.transaction(Mode::Read, |tables| reviews::of_submission(tables, &row.submission)))?;
         Ok((row.waits, Decision::of(row, &Stand::of(&log))))
     });
-    let (waits, decision) = deciding.await.unwrap_or_else(|_| Err(Problem::internal()))?;
+    let (waits, decision) = deciding.await?;
     Ok((if waits { StatusCode::ACCEPTED } else { StatusCode::CREATED }, Json(decision)))
 }
 
@@ -286,11 +280,8 @@ async fn decided(
     responses(
         (status = 200, body = Page<Decision>),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn list(
     State(app): State<App>,
@@ -331,12 +322,9 @@ struct LangQuery {
     responses(
         (status = 200, description = "The page", content_type = "text/html", body = String),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "There is no answer yet, or none any more", body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
         (status = 507, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn page(

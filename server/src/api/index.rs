@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 use super::body::Query;
 use super::jobs::{Job, result};
 use super::page::{Page, PageQuery};
-use super::sources::{blocking, made};
-use crate::app::App;
+use super::sources::made;
+use crate::app::{App, blocking};
 use crate::auth::{Caller, Scope};
 use crate::database::moment;
 use crate::problem::Problem;
@@ -42,10 +42,7 @@ pub struct IndexState {
 #[utoipa::path(get, path = "/v1/index", tag = "sources",
     responses(
         (status = 200, body = IndexState),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn state(State(app): State<App>, caller: Caller) -> Result<Json<IndexState>, Problem> {
     caller.needs(Scope::Read)?;
@@ -59,10 +56,7 @@ async fn state(State(app): State<App>, caller: Caller) -> Result<Json<IndexState
 #[utoipa::path(post, path = "/v1/index/accept", tag = "sources",
     responses(
         (status = 200, body = IndexState),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn accept(State(app): State<App>, caller: Caller) -> Result<Json<IndexState>, Problem> {
     caller.needs_operator(&app)?;
@@ -89,10 +83,7 @@ pub struct Snapshot {
 #[utoipa::path(post, path = "/v1/index/snapshots", tag = "sources",
     responses(
         (status = 202, description = "A job makes it; the header `Location` names the job", body = Job),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn snapshot(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
     caller.needs_operator(&app)?;
@@ -105,10 +96,7 @@ async fn snapshot(State(app): State<App>, caller: Caller) -> Result<Response, Pr
     responses(
         (status = 200, body = Page<Snapshot>),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn snapshots(
     State(app): State<App>,

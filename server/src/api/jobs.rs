@@ -90,11 +90,8 @@ pub(crate) fn accepted(job: Job) -> Response {
     params(("id" = String, Path, description = "The job")),
     responses(
         (status = 200, body = Job),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn show(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Job>, Problem> {
     // Who may make jobs may see them.

@@ -13,10 +13,14 @@ pub mod submissions;
 pub mod uploads;
 pub mod webhooks;
 
+use std::collections::BTreeMap;
+
 use axum::Json;
+use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::{Modify, OpenApi};
+use utoipa::openapi::{Content, Ref, RefOr, Response};
+use utoipa::{IntoResponses, Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -38,6 +42,7 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(stream::router())
         .routes(routes!(openapi));
     crate::idempotency::describe(router.get_openapi_mut());
+    name_answers(router.get_openapi_mut());
     router
 }
 
@@ -88,5 +93,53 @@ impl Modify for Keys {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let components = openapi.components.get_or_insert_default();
         components.add_security_scheme("key", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    }
+}
+
+/// What every operation that takes a key can be refused for.
+pub(crate) struct Refusals;
+
+impl IntoResponses for Refusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let refusal = || {
+            let problem = Content::new(Some(Ref::from_schema_name("Problem")));
+            Response::builder().content("application/problem+json", problem).build().into()
+        };
+        [401, 403, 429, 503].map(|status: u16| (status.to_string(), refusal())).into()
+    }
+}
+
+/// Describes the answers that are described nowhere by what their status means: OpenAPI asks for a
+/// description of each.
+fn name_answers(document: &mut utoipa::openapi::OpenApi) {
+    let operations = document.paths.paths.values_mut().flat_map(|item| {
+        let methods = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.head, &mut item.patch];
+        methods.into_iter().flatten()
+    });
+    for (status, answer) in operations.flat_map(|operation| &mut operation.responses.responses) {
+        if let RefOr::T(answer) = answer
+            && answer.description.is_empty()
+        {
+            meaning(status).clone_into(&mut answer.description);
+        }
+    }
+}
+
+/// What a status means here.
+fn meaning(status: &str) -> &'static str {
+    match status {
+        "400" => "The request is not valid",
+        "401" => "A valid API key is needed",
+        "403" => "The key does not allow this",
+        "404" => "There is no such thing",
+        "409" => "The state of the thing does not allow it",
+        "413" => "The body is too long",
+        "422" => "The content is not valid",
+        "429" => "This key makes too many requests",
+        // Of tus.
+        "460" => "The checksum does not match",
+        "503" => "The service cannot do this now",
+        "507" => "There is no room",
+        _ => status.parse().ok().and_then(|code| StatusCode::from_u16(code).ok()?.canonical_reason()).unwrap_or(""),
     }
 }

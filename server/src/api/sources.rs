@@ -5,7 +5,7 @@ use std::path::{Component, Path as FilePath, PathBuf};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -17,11 +17,12 @@ use utoipa_axum::routes;
 use super::body::{self, Query};
 use super::jobs::{Job, accepted};
 use super::page::Page;
-use crate::app::App;
+use crate::app::{App, blocking};
 use crate::auth::{Caller, hex};
 use crate::database::now_ms;
 use crate::problem::Problem;
 use crate::store::jobs::{self, Kind};
+use crate::uploads::receive;
 
 /// The routes.
 pub fn router() -> OpenApiRouter<App> {
@@ -162,10 +163,7 @@ pub struct SourcesQuery {
     responses(
         (status = 200, body = Page<Source>),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn list(
     State(app): State<App>,
@@ -204,11 +202,8 @@ async fn list(
     params(("sha256" = String, Path, description = "SHA-256 of the file")),
     responses(
         (status = 200, body = Source),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn show(State(app): State<App>, caller: Caller, Path(sha256): Path<String>) -> Result<Json<Source>, Problem> {
     caller.needs_operator(&app)?;
@@ -226,13 +221,10 @@ async fn show(State(app): State<App>, caller: Caller, Path(sha256): Path<String>
     responses(
         (status = 202, description = "A job adds it; the header `Location` names the job", body = Job),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 415, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn add(
     State(app): State<App>,
@@ -266,12 +258,9 @@ async fn add(
     responses(
         (status = 202, description = "A job adds it; the header `Location` names the job", body = Job),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 408, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
         (status = 507, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn upload(
@@ -283,8 +272,7 @@ async fn upload(
 ) -> Result<Response, Problem> {
     caller.needs_operator(&app)?;
     let published = published.checked()?;
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let (file, _ticket) = super::submissions::received(&app, &caller.tenant, length, body).await?;
+    let (file, _ticket) = receive::whole(&app, &caller.tenant, &headers, body).await?;
     let id = crate::store::new_id();
     let target = std::path::absolute(app.config.sources().join(&id)).unwrap_or_else(|_| app.config.sources().join(&id));
     let path = target.clone();
@@ -307,11 +295,8 @@ async fn upload(
     params(("sha256" = String, Path, description = "SHA-256 of the file")),
     responses(
         (status = 202, description = "A job removes it; the header `Location` names the job", body = Job),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn remove(State(app): State<App>, caller: Caller, Path(sha256): Path<String>) -> Result<Response, Problem> {
     caller.needs_operator(&app)?;
@@ -338,15 +323,7 @@ pub(crate) async fn made(
         jobs::find(tables, &caller.tenant, &id)
     });
     let job = job.await?.ok_or_else(Problem::internal)?;
-    app.work.notify_waiters();
     Ok(accepted(job.into()))
-}
-
-/// Does something that may block.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
-) -> Result<T, Problem> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Problem::internal()))
 }
 
 /// The path of what lies below one of these folders, without a symbolic link on the way.

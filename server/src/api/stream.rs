@@ -77,10 +77,7 @@ struct Told {
     responses(
         (status = 200, description = "Events", content_type = "text/event-stream", body = String),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn follow(
     State(app): State<App>,

@@ -1,7 +1,5 @@
 //! Submissions: what creators offer.
 
-use std::io::Seek as _;
-
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -18,15 +16,13 @@ use super::jobs::Job;
 use super::page::{Page, PageQuery, is_id};
 use crate::accept::{self, Submitted};
 use crate::answer;
-use crate::app::App;
+use crate::app::{App, blocking};
 use crate::auth::{Caller, Scope};
 use crate::database::{moment, now_ms};
-use crate::problem::Problem;
+use crate::problem::{Problem, without_path};
 use crate::store::jobs;
 use crate::store::submissions::{self, Listed};
-use crate::uploads::caps::{self, Ticket};
-use crate::uploads::protocol;
-use crate::uploads::receive::{self, End};
+use crate::uploads::receive;
 
 /// The routes.
 pub fn router() -> OpenApiRouter<App> {
@@ -109,11 +105,6 @@ impl From<Listed> for Submission {
             (_, Some("running")) => SubmissionState::Checking,
             _ => SubmissionState::Queued,
         };
-        // What failed says which file; clients know that by its id.
-        let bare = |text: String| match text.split_once(": ") {
-            Some((before, rest)) if before.contains('/') => rest.to_owned(),
-            _ => text,
-        };
         Submission {
             id: of.id,
             number: of.number,
@@ -121,7 +112,8 @@ impl From<Listed> for Submission {
             reference: of.reference,
             kind: of.kind,
             state,
-            reason: of.reason.map(bare),
+            // What failed says which file; clients know that by its id.
+            reason: of.reason.map(|reason| without_path(&reason).to_owned()),
             received_at: moment(of.received_ms),
             sha256: of.sha256,
             bytes: of.bytes,
@@ -180,15 +172,12 @@ impl From<KindName> for Kind {
         (status = 202, description = "Received; the header `Location` names the submission", body = Submission),
         (status = 200, description = "These bytes were received before", body = Submission),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body stood still", body = Problem, content_type = "application/problem+json"),
         (status = 409, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is a form", body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
         (status = 507, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn submit(
@@ -206,8 +195,7 @@ async fn submit(
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "form", title, detail));
     }
     accept::check_names(&query.creator, query.reference.as_deref())?;
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let (file, ticket) = received(&app, &caller.tenant, length, body).await?;
+    let (file, ticket) = receive::whole(&app, &caller.tenant, &headers, body).await?;
     let submitted = Submitted {
         id: crate::store::new_id(),
         tenant: caller.tenant.clone(),
@@ -238,15 +226,12 @@ async fn submit(
     responses(
         (status = 202, description = "A job compares the two; the header `Location` names it", body = Job),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body stood still", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It waits for no clip", body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
         (status = 507, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn confirm(
@@ -261,10 +246,9 @@ async fn confirm(
     if !listed.provisional || listed.standing != "decided" {
         return Err(Problem::conflict("this submission waits for no clip"));
     }
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let (file, ticket) = received(&app, &caller.tenant, length, body).await?;
+    let (file, ticket) = receive::whole(&app, &caller.tenant, &headers, body).await?;
     let working = app.clone();
-    let job = super::sources::blocking(move || {
+    let job = blocking(move || {
         let failed = |source| uniq::Error::Io { path: "a clip".into(), doing: "keep", source };
         let target = working.confirming(&listed.id);
         std::fs::File::open(&file).and_then(|file| file.sync_all()).map_err(failed)?;
@@ -285,43 +269,9 @@ async fn confirm(
         job.ok_or_else(Problem::internal)
     })
     .await?;
-    app.work.notify_waiters();
     let job = Job::from(job);
     let location = format!("/v1/jobs/{}", job.id);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(job)).into_response())
-}
-
-/// Writes a body to a file of its own, which is removed when dropped; the ticket is to be kept until
-/// the file is accepted.
-pub(crate) async fn received(
-    app: &App,
-    tenant: &str,
-    length: Option<u64>,
-    body: Body,
-) -> Result<(tempfile::TempPath, Ticket), Problem> {
-    let (preparing, tenant) = (app.clone(), tenant.to_owned());
-    let prepared = app.uploads.blocking(move || {
-        let ticket = Ticket::of(&preparing, &tenant, length)?;
-        let made = tempfile::NamedTempFile::new_in(caps::folder(&preparing)).map_err(receive::failed)?;
-        // Nobody else is to take it for left behind.
-        made.as_file().try_lock().map_err(|_| Problem::internal())?;
-        let (file, path) = made.into_parts();
-        let sink = ticket.sink(file);
-        Ok::<_, Problem>((ticket, path, sink))
-    });
-    let (ticket, path, sink) = prepared.await?;
-    let most = app.config.uploads.max_bytes;
-    let (mut sink, end) = receive::pour(app, body, most, sink).await?;
-    match end {
-        End::Early(problem) => return Err(problem),
-        End::TooLong => return Err(protocol::too_large(most)),
-        End::Whole => {}
-    }
-    let is_empty = tokio::task::spawn_blocking(move || sink.file.stream_position().map(|end| end == 0)).await;
-    if is_empty.map_err(|_| Problem::internal())?.map_err(receive::failed)? {
-        return Err(protocol::empty());
-    }
-    Ok((path, ticket))
 }
 
 /// Lists the submissions of the tenant, in the order in which they came.
@@ -329,10 +279,7 @@ pub(crate) async fn received(
     responses(
         (status = 200, body = Page<Submission>),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn list(
     State(app): State<App>,
@@ -351,11 +298,8 @@ async fn list(
     responses(
         (status = 200, body = Submission),
         (status = 304, description = "It is as the `ETag` in `If-None-Match` says"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn show(
     State(app): State<App>,
@@ -374,12 +318,9 @@ async fn show(
     responses(
         (status = 200, body = Submission),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Some of it is sold, or it does not stand", body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn withdraw(
     State(app): State<App>,
@@ -420,12 +361,9 @@ struct WithdrawQuery {
     responses(
         (status = 200, description = "The report", content_type = "application/json", body = Object),
         (status = 304, description = "It is as the `ETag` in `If-None-Match` says"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "There is no answer yet, or none any more", body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn report(
     State(app): State<App>,
@@ -453,12 +391,9 @@ async fn report(
     params(("id" = String, Path, description = "The submission")),
     responses(
         (status = 200, description = "The certificate", content_type = "application/json", body = Object),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such submission, or no certificate of it", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The submission was taken back, and its certificates hold no more", body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn certificate(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
     caller.needs(Scope::Read)?;

@@ -77,17 +77,14 @@ fn offered(app: &App) -> Response {
     responses(
         (status = 201, description = "Made; `Location` names it, `Upload-Offset` tells how many bytes are there, and `Submission` names what it has become if that is all"),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 408, body = Problem, content_type = "application/problem+json"),
         (status = 409, body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "Another version of tus is asked for", body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 415, body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The file cannot be taken", body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
         (status = 460, description = "The checksum does not match", body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
         (status = 507, description = "There is no room", body = Problem, content_type = "application/problem+json"),
     ))]
 async fn create(State(app): State<App>, caller: Caller, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
@@ -176,8 +173,6 @@ async fn show(
     responses(
         (status = 204, description = "See the headers `Upload-Offset`, `Upload-Expires` and `Submission`"),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body stood still; what came is kept", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Another number of bytes is there", body = Problem, content_type = "application/problem+json"),
@@ -187,9 +182,8 @@ async fn show(
         (status = 415, body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The file cannot be taken", body = Problem, content_type = "application/problem+json"),
         (status = 423, description = "Another request writes it", body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
         (status = 460, description = "The checksum does not match", body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
         (status = 507, description = "There is no room; what came is kept", body = Problem, content_type = "application/problem+json"),
     ))]
 async fn append(
@@ -236,16 +230,13 @@ async fn appended(app: &App, caller: Caller, id: String, headers: &HeaderMap, bo
     responses(
         (status = 204, description = "It is removed"),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It is a submission by now", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "It is gone", body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "Another version of tus is asked for", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "It was whole, and could not be taken", body = Problem, content_type = "application/problem+json"),
         (status = 423, description = "A request writes it", body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
         (status = 507, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn terminate(
@@ -282,8 +273,6 @@ async fn terminated(app: &App, caller: Caller, id: String, headers: &HeaderMap) 
     responses(
         (status = 204, description = "Done"),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 405, body = Problem, content_type = "application/problem+json"),
         (status = 408, body = Problem, content_type = "application/problem+json"),
@@ -294,9 +283,8 @@ async fn terminated(app: &App, caller: Caller, id: String, headers: &HeaderMap) 
         (status = 415, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
         (status = 423, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
         (status = 460, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
         (status = 507, body = Problem, content_type = "application/problem+json"),
     ))]
 async fn overridden(

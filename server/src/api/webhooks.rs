@@ -41,14 +41,11 @@ pub fn router() -> OpenApiRouter<App> {
     responses(
         (status = 201, description = "The endpoint, with its secret", body = SecretWebhook),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "There are as many endpoints as there may be", body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 415, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn make(
     State(app): State<App>,
@@ -84,10 +81,7 @@ async fn make(
     responses(
         (status = 200, body = Page<Webhook>),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn list(
     State(app): State<App>,
@@ -105,11 +99,8 @@ async fn list(
     params(("id" = String, Path, description = "The endpoint")),
     responses(
         (status = 200, body = Webhook),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn show(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Webhook>, Problem> {
     Ok(Json(found(&app, &caller, &id).await?.into()))
@@ -121,14 +112,11 @@ async fn show(State(app): State<App>, caller: Caller, Path(id): Path<String>) ->
     responses(
         (status = 200, body = Webhook),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 415, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn change(
     State(app): State<App>,
@@ -169,11 +157,8 @@ async fn change(
     params(("id" = String, Path, description = "The endpoint")),
     responses(
         (status = 204, description = "It is deleted"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn remove(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<StatusCode, Problem> {
     let webhook = found(&app, &caller, &id).await?;
@@ -186,11 +171,8 @@ async fn remove(State(app): State<App>, caller: Caller, Path(id): Path<String>) 
     params(("id" = String, Path, description = "The endpoint")),
     responses(
         (status = 200, description = "The endpoint, with its secret", body = SecretWebhook),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn rotate(
     State(app): State<App>,
@@ -213,12 +195,9 @@ async fn rotate(
     params(("id" = String, Path, description = "The endpoint")),
     responses(
         (status = 202, description = "It is sent; its delivery tells what comes of it", body = Delivery),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It is disabled", body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn test(
     State(app): State<App>,
@@ -245,11 +224,8 @@ async fn test(
     responses(
         (status = 200, body = Page<Delivery>),
         (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn deliveries(
     State(app): State<App>,
@@ -271,12 +247,9 @@ async fn deliveries(
     ),
     responses(
         (status = 202, description = "It is sent", body = Delivery),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The endpoint is disabled", body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        super::Refusals,
     ))]
 async fn again(
     State(app): State<App>,

@@ -1,7 +1,6 @@
 //! Calls to the provider: few, small, and never redirected.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -11,14 +10,14 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use crate::tls;
 
 /// Calls over HTTPS, or to this host itself.
 #[derive(Clone)]
 pub(super) struct Http {
-    tls: TlsConnector,
+    tls: Option<TlsConnector>,
 }
 
 /// Whether an address may be called: over HTTPS, or on this host.
@@ -35,14 +34,8 @@ pub fn may_call(address: &str) -> bool {
 }
 
 impl Http {
-    pub(super) fn new() -> anyhow::Result<Http> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Http { tls: TlsConnector::from(Arc::new(config)) })
+    pub(super) fn new() -> Http {
+        Http { tls: tls::trusted().map(TlsConnector::from) }
     }
 
     pub(super) async fn get(&self, address: &str) -> anyhow::Result<Vec<u8>> {
@@ -75,7 +68,8 @@ impl Http {
             request.uri(path).header(header::HOST, authority).header(header::ACCEPT, "application/json").body(body)?;
         let stream = TcpStream::connect((name.as_str(), port)).await?;
         let response = if is_encrypted {
-            let stream = self.tls.connect(ServerName::try_from(name)?, stream).await?;
+            let tls = self.tls.as_ref().context("the service has no certificate authorities")?;
+            let stream = tls.connect(ServerName::try_from(name)?, stream).await?;
             exchanged(TokioIo::new(stream), request).await?
         } else {
             exchanged(TokioIo::new(stream), request).await?

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use uniq::evidence_page::{self, Lang, Options, SourceNames};
 
 use crate::answer;
-use crate::app::App;
+use crate::app::{App, blocking};
 use crate::problem::Problem;
 use crate::store::submissions::Listed;
 
@@ -22,8 +22,7 @@ pub(crate) async fn page(app: &App, of: &Listed, lang: Lang) -> Result<Response,
     // Frames are decoded for it: one page at a time.
     let _turn = MAKING.acquire().await;
     let (making, of) = (app.clone(), of.clone());
-    let made = tokio::task::spawn_blocking(move || made(&making, &of, lang)).await;
-    let html = made.unwrap_or_else(|_| Err(Problem::internal()))?;
+    let html = blocking(move || made(&making, &of, lang)).await?;
     let policy = policy(&html).ok_or_else(Problem::internal)?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),

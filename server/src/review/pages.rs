@@ -16,7 +16,7 @@ use super::session::{Posted, Reviewer, Visit, lang_name};
 use super::view::{self, Shell};
 use super::{evidence, weigh};
 use crate::api::page::is_id;
-use crate::app::App;
+use crate::app::{App, blocking};
 use crate::database::now_ms;
 use crate::problem::Problem;
 use crate::store::queue::{self as store, Part};
@@ -143,7 +143,7 @@ async fn decided(State(app): State<App>, Path(id): Path<String>, Posted(reviewer
             why: form.reason.trim().to_owned(),
         };
         let (deciding, actor, by) = (app.clone(), reviewer.actor.clone(), opening_of(&app, &reviewer, now_ms()));
-        let decided = tokio::task::spawn_blocking(move || {
+        blocking(move || {
             let opened = deciding.database.with(|ledger| {
                 ledger.transaction(Mode::Write, |tables| {
                     reviews::open(tables, &listed.id, &by, now_ms(), false)?;
@@ -156,8 +156,8 @@ async fn decided(State(app): State<App>, Path(id): Path<String>, Posted(reviewer
                 ));
             }
             decide::decide(&deciding, &actor, &listed, &wish)
-        });
-        decided.await.unwrap_or_else(|_| Err(Problem::internal()))
+        })
+        .await
     };
     match done.await {
         Ok(row) => Redirect::to(&format!("/review/submissions/{}?done={}", row.submission, row.id)).into_response(),

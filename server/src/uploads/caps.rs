@@ -12,7 +12,7 @@ use uniq::ledger::Tables;
 use uniq::{Error, Result};
 
 use super::receive::Sink;
-use crate::app::App;
+use crate::app::{self, App};
 use crate::database::now_ms;
 use crate::problem::Problem;
 use crate::store::jobs::{self, Kind};
@@ -67,7 +67,7 @@ impl Uploads {
         work: impl FnOnce() -> std::result::Result<T, Problem> + Send + 'static,
     ) -> std::result::Result<T, Problem> {
         let _turn = self.turns.acquire().await;
-        tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Problem::internal()))
+        app::blocking(work).await
     }
 
     /// How many files a tenant is sending whole, what all tenants have announced, and what of that is

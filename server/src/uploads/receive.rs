@@ -1,15 +1,16 @@
 //! Writes the body of a request to a file, as it comes, with threads that may block.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, header};
 use futures_util::StreamExt as _;
 
-use super::caps;
+use super::caps::{self, Ticket};
 use super::protocol::Verifier;
 use crate::app::App;
 use crate::problem::{self, Problem};
@@ -98,6 +99,43 @@ pub(crate) async fn pour(app: &App, body: Body, at_most: u64, mut sink: Sink) ->
     };
     let (sink, failed) = written(sink, batch).await?;
     Ok((sink, failed.map_or(end, End::Early)))
+}
+
+/// Writes a body to a file of its own, which is removed when dropped; the ticket is to be kept until
+/// the file is accepted.
+///
+/// # Errors
+/// Those of [`Ticket::of`] and [`pour`], 413, and 422 for an empty body.
+pub(crate) async fn whole(
+    app: &App,
+    tenant: &str,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(tempfile::TempPath, Ticket), Problem> {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let (preparing, tenant) = (app.clone(), tenant.to_owned());
+    let prepared = app.uploads.blocking(move || {
+        let ticket = Ticket::of(&preparing, &tenant, length)?;
+        let made = tempfile::NamedTempFile::new_in(caps::folder(&preparing)).map_err(failed)?;
+        // Nobody else is to take it for left behind.
+        made.as_file().try_lock().map_err(|_| Problem::internal())?;
+        let (file, path) = made.into_parts();
+        let sink = ticket.sink(file);
+        Ok::<_, Problem>((ticket, path, sink))
+    });
+    let (ticket, path, sink) = prepared.await?;
+    let most = app.config.uploads.max_bytes;
+    let (mut sink, end) = pour(app, body, most, sink).await?;
+    match end {
+        End::Early(problem) => return Err(problem),
+        End::TooLong => return Err(super::protocol::too_large(most)),
+        End::Whole => {}
+    }
+    let is_empty = tokio::task::spawn_blocking(move || sink.file.stream_position().map(|end| end == 0)).await;
+    if is_empty.map_err(|_| Problem::internal())?.map_err(failed)? {
+        return Err(super::protocol::empty());
+    }
+    Ok((path, ticket))
 }
 
 async fn written(mut sink: Sink, batch: Vec<Bytes>) -> Result<(Sink, Option<Problem>), Problem> {

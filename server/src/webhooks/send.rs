@@ -2,7 +2,7 @@
 //! to the address that was checked. No redirects, no proxy.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
@@ -14,12 +14,12 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::targets::{self, Target};
 use crate::config::WebhooksConfig;
+use crate::tls;
 
 /// A signed message.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ pub(super) struct Answered {
 
 /// Sends a message once.
 pub(super) async fn send(message: &Outgoing, rules: &WebhooksConfig) -> Answered {
-    send_with(message, rules, trusted()).await
+    send_with(message, rules, tls::trusted()).await
 }
 
 async fn send_with(message: &Outgoing, rules: &WebhooksConfig, tls: Option<Arc<ClientConfig>>) -> Answered {
@@ -149,27 +149,6 @@ impl Drop for Ended {
     fn drop(&mut self) {
         self.0.abort();
     }
-}
-
-/// How servers are trusted: by the authorities that this system has.
-fn trusted() -> Option<Arc<ClientConfig>> {
-    static MADE: OnceLock<Option<Arc<ClientConfig>>> = OnceLock::new();
-    let made = MADE.get_or_init(|| {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if roots.is_empty() {
-            tracing::error!("no certificate authorities: install ca-certificates, or webhooks cannot be sent");
-            return None;
-        }
-        tls(roots)
-    });
-    made.clone()
-}
-
-fn tls(roots: RootCertStore) -> Option<Arc<ClientConfig>> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let builder = builder.with_safe_default_protocol_versions().ok()?;
-    Some(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }
 
 const UNKNOWN: &str = "its name is not known";

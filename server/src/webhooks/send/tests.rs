@@ -6,9 +6,10 @@ use std::process::{Command, Stdio};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use super::*;
 
@@ -63,7 +64,7 @@ async fn a_secure_endpoint_is_believed_only_with_a_certificate_of_its_name() {
         for authority in authorities {
             roots.add((*authority).clone()).unwrap();
         }
-        tls(roots)
+        tls::by(roots)
     };
     let both = || trusting(&[&authority, &other_authority]);
     let to = |port| message(format!("https://localhost:{port}/in"));
