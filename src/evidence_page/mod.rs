@@ -38,7 +38,6 @@ use askama::Template;
 use base64::Engine as _;
 use sha2::{Digest as _, Sha256};
 
-use self::text::Text;
 use self::words::Words;
 use crate::certificate::Statement;
 use crate::dedup::Deduplication;
@@ -47,6 +46,7 @@ use crate::index::Index;
 use crate::report::{Reason, Report};
 use crate::sandbox::Decoding;
 
+pub use self::text::Text;
 pub use self::words::Lang;
 
 /// How pages are made.
@@ -112,10 +112,9 @@ pub fn of_deduplication(answer: &Deduplication, options: &Options<'_>) -> Result
     pairs::page(answer, options)
 }
 
-/// The sentence of a reason in a language, as pages have it: HTML in which what others wrote is
-/// escaped and isolated.
-pub fn reason(reason: &Reason, lang: Lang) -> String {
-    view::reason(lang, reason).to_string()
+/// The sentence of a reason in a language, as pages have it.
+pub fn reason(reason: &Reason, lang: Lang) -> Text {
+    view::reason(lang, reason)
 }
 
 /// Most bytes of a page.

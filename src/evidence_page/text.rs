@@ -13,31 +13,44 @@ use crate::sandbox::hides;
 
 /// HTML without any element or attribute that foreign text could have brought along.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Text(String);
+pub struct Text(String);
 
 impl Text {
     /// Our own words.
-    pub(super) fn ours(words: &str) -> Text {
+    pub fn ours(words: &str) -> Text {
         let mut html = String::with_capacity(words.len());
         words.chars().for_each(|c| escape(&mut html, c));
         Text(html)
     }
 
-    /// Text that somebody else wrote: a name, a title, a reason of a decoder.
-    pub(super) fn foreign(text: &str) -> Text {
-        let mut html = String::from("<bdi>");
-        html.push_str(&readable(text));
-        html.push_str("</bdi>");
-        Text(html)
+    /// Text that somebody else wrote: a name, a title, a reason of a decoder. It is cut to 300
+    /// characters: longer titles and names are made to hide something.
+    pub fn foreign(text: &str) -> Text {
+        Text::foreign_within(text, CHARACTERS_MAX)
     }
 
-    /// Foreign text without the element around it, for an attribute.
-    pub(super) fn bare(text: &str) -> Text {
-        Text(readable(text))
+    /// The same, cut to so many characters.
+    pub fn foreign_within(text: &str, characters: usize) -> Text {
+        Text(format!("<bdi>{}</bdi>", readable(text, characters)))
+    }
+
+    /// Foreign text without the element around it, for titles and attributes.
+    pub fn bare(text: &str) -> Text {
+        Text::bare_within(text, CHARACTERS_MAX)
+    }
+
+    /// The same, cut to so many characters.
+    pub fn bare_within(text: &str, characters: usize) -> Text {
+        Text(readable(text, characters))
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// A number, a time or an identifier, which reads from left to right in any language.
-    pub(super) fn number(number: impl Display) -> Text {
+    pub fn number(number: impl Display) -> Text {
         let mut html = String::from("<bdi dir=\"ltr\" class=\"n\">");
         number.to_string().chars().for_each(|c| escape(&mut html, c));
         html.push_str("</bdi>");
@@ -45,7 +58,7 @@ impl Text {
     }
 
     /// Our own sentence, in which each `{name}` stands for a text.
-    pub(super) fn filled(sentence: &str, values: &[(&str, Text)]) -> Text {
+    pub fn filled(sentence: &str, values: &[(&str, Text)]) -> Text {
         let mut html = String::new();
         let mut rest = sentence;
         while let Some((before, after)) = rest.split_once('{') {
@@ -61,7 +74,7 @@ impl Text {
     }
 
     /// Several texts, one after the other.
-    pub(super) fn joined(texts: impl IntoIterator<Item = Text>, between: &str) -> Text {
+    pub fn joined(texts: impl IntoIterator<Item = Text>, between: &str) -> Text {
         let between = Text::ours(between).0;
         Text(texts.into_iter().map(|text| text.0).collect::<Vec<_>>().join(&between))
     }
@@ -92,10 +105,10 @@ impl FastWritable for Text {
 
 impl HtmlSafe for Text {}
 
-/// Foreign text, escaped and cut to [`CHARACTERS_MAX`].
-fn readable(text: &str) -> String {
+/// Foreign text, escaped and cut.
+fn readable(text: &str, characters: usize) -> String {
     let mut html = String::new();
-    for c in text.chars().take(CHARACTERS_MAX) {
+    for c in text.chars().take(characters) {
         if hides(c) && c != ' ' {
             // An escape is of ASCII, without anything that HTML would mind.
             html.extend(c.escape_default());
@@ -103,7 +116,7 @@ fn readable(text: &str) -> String {
             escape(&mut html, c);
         }
     }
-    let left = text.chars().skip(CHARACTERS_MAX).count();
+    let left = text.chars().skip(characters).count();
     if left > 0 {
         let _ = write!(html, "… (+{left})");
     }

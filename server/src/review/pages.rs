@@ -7,10 +7,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
+use uniq::evidence_page::Text;
 use uniq::ledger::Mode;
 
 use super::decide::{self, Wish};
-use super::html::Text;
+use super::html::foreign;
 use super::log::Verb;
 use super::session::{Posted, Reviewer, Visit, lang_name};
 use super::view::{self, Shell};
@@ -229,7 +230,7 @@ fn fault_on(visit: &Visit, reviewer: Option<&Reviewer>, problem: &Problem, id: O
         (_, Some("forged")) => Text::ours(words.fault_forged),
         (StatusCode::NOT_FOUND, _) => Text::ours(words.fault_not_found),
         (StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS, Some("busy")) => Text::ours(words.fault_busy),
-        _ => Text::foreign(&problem.detail),
+        _ => foreign(&problem.detail),
     };
     let back = id.filter(|id| is_id(id) && status != StatusCode::NOT_FOUND);
     let back = back.map(|id| format!("/review/submissions/{id}"));

@@ -1,12 +1,14 @@
 //! What is seen on the pages of the queue and of a submission.
 
-use askama::Template;
-use uniq::evidence_page::Lang;
-use uniq::ledger::{Ledger, Mode, Pair, PairKind};
-use uniq::report::{MatchKind, Report};
+mod cases;
 
-use super::decide::millis;
-use super::html::Text;
+use askama::Template;
+use uniq::evidence_page::{self, Lang, Text};
+use uniq::ledger::{Ledger, Mode, Pair};
+use uniq::report::Report;
+
+use self::cases::Cases;
+use super::html::{bare, foreign};
 use super::log::{Stand, Verb};
 use super::session::{Reviewer, Visit, lang_name};
 use super::words::{self, Words};
@@ -41,7 +43,7 @@ impl Shell {
         let person = reviewer.map(|of| Person {
             says: Text::filled(
                 words.logged_in,
-                &[("name", Text::foreign(&of.actor.name)), ("tenant", Text::number(&of.tenant))],
+                &[("name", foreign(&of.actor.name)), ("tenant", Text::number(&of.tenant))],
             ),
             csrf: of.csrf.clone(),
         });
@@ -162,8 +164,8 @@ fn item(words: &Words, reviewer: &Reviewer, of: &Queued, currency: Option<&str>)
     let why = of.weight.why.split(' ').filter(|name| !name.is_empty());
     Item {
         id: of.weight.submission.clone(),
-        name: of.reference.as_deref().map_or_else(number, Text::foreign),
-        creator: Text::foreign(&of.creator),
+        name: of.reference.as_deref().map_or_else(number, foreign),
+        creator: foreign(&of.creator),
         length: time(of.duration_ms),
         verdict: words.verdict_name(&of.verdict),
         verdict_class: class_of(&of.verdict),
@@ -180,9 +182,7 @@ fn item(words: &Words, reviewer: &Reviewer, of: &Queued, currency: Option<&str>)
             Some((actor, _, until)) if *actor == reviewer.actor.id => {
                 Text::filled(words.until, &[("name", Text::ours(words.you)), ("time", clock(*until))])
             }
-            Some((_, name, until)) => {
-                Text::filled(words.until, &[("name", Text::foreign(name)), ("time", clock(*until))])
-            }
+            Some((_, name, until)) => Text::filled(words.until, &[("name", foreign(name)), ("time", clock(*until))]),
             None => Text::ours("–"),
         },
     }
@@ -289,16 +289,19 @@ pub(super) fn submission(app: &App, reviewer: &Reviewer, subject: &Subject, done
     let has_answer = subject.report.is_some() && of.standing == "decided";
     let may_decide = is_mine && has_answer;
     let number = Text::filled(words.submission, &[("number", Text::number(of.number))]);
-    let name = of.reference.as_deref().map_or_else(|| number.clone(), Text::foreign);
+    let name = of.reference.as_deref().map_or_else(|| number.clone(), foreign);
     let title = of
         .reference
         .as_deref()
-        .map_or_else(|| Text::filled(words.submission, &[("number", Text::ours(&of.number.to_string()))]), Text::bare);
+        .map_or_else(|| Text::filled(words.submission, &[("number", Text::ours(&of.number.to_string()))]), bare);
     let verdict = of.verdict.as_deref().unwrap_or_default();
     let opened = subject.opened.as_ref().filter(|_| has_answer);
     let case = Cases { words, subject, stand: &stand };
-    let reasons =
-        subject.report.iter().flat_map(|report| &report.reasons).map(|why| Text::reason(why, reviewer.visit.lang));
+    let reasons = subject
+        .report
+        .iter()
+        .flat_map(|report| &report.reasons)
+        .map(|why| evidence_page::reason(why, reviewer.visit.lang));
     let done = done.and_then(|id| subject.log.iter().find(|row| row.id == id)).map(|row| {
         let sentence = if row.waits { words.done_waits } else { words.done };
         Text::filled(sentence, &[("what", case.what(row))])
@@ -321,7 +324,7 @@ pub(super) fn submission(app: &App, reviewer: &Reviewer, subject: &Subject, done
         id: of.id.clone(),
         csrf: reviewer.csrf.clone(),
         done,
-        eyebrow: Text::joined([number, Text::filled(words.by, &[("creator", Text::foreign(&of.creator))])], " · "),
+        eyebrow: Text::joined([number, Text::filled(words.by, &[("creator", foreign(&of.creator))])], " · "),
         name,
         verdict: words.verdict_name(verdict),
         verdict_class: class_of(verdict),
@@ -329,7 +332,7 @@ pub(super) fn submission(app: &App, reviewer: &Reviewer, subject: &Subject, done
         sums: sums(app, words, subject),
         reasons: reasons.collect(),
         held_by: opened.filter(|_| !is_mine).map(|opened| {
-            let values = [("name", Text::foreign(&opened.name)), ("time", clock(opened.until_ms))];
+            let values = [("name", foreign(&opened.name)), ("time", clock(opened.until_ms))];
             Text::filled(words.opened_elsewhere, &values)
         }),
         mine_until: opened
@@ -373,7 +376,7 @@ fn sums(app: &App, words: &'static Words, subject: &Subject) -> Vec<Fact> {
 fn facts(words: &'static Words, subject: &Subject) -> Vec<Fact> {
     let of = &subject.of;
     let mut facts = vec![
-        Fact { label: words.creator, value: Text::foreign(&of.creator) },
+        Fact { label: words.creator, value: foreign(&of.creator) },
         Fact { label: words.received, value: at(of.received_ms) },
         Fact {
             label: words.kind,
@@ -387,219 +390,9 @@ fn facts(words: &'static Words, subject: &Subject) -> Vec<Fact> {
         },
     ];
     if let Some(reference) = &of.reference {
-        facts.insert(1, Fact { label: words.reference, value: Text::foreign(reference) });
+        facts.insert(1, Fact { label: words.reference, value: foreign(reference) });
     }
     facts
-}
-
-struct Cases<'a> {
-    words: &'static Words,
-    subject: &'a Subject,
-    stand: &'a Stand<'a>,
-}
-
-impl Cases<'_> {
-    fn matches(&self) -> Vec<Case> {
-        let found = self.subject.report.iter().flat_map(|report| &report.matches).enumerate();
-        found.map(|(at, found)| self.of_match(at + 1, found)).collect()
-    }
-
-    fn of_match(&self, n: usize, found: &uniq::report::Match) -> Case {
-        let (words, of) = (self.words, &found.alignment);
-        let about = &of.source.publication;
-        let source = about.title.as_deref().map_or_else(|| Text::number(&of.source.id), Text::foreign);
-        let here = millis(&of.clip);
-        let (class, kind) = match found.kind {
-            MatchKind::Copy => ("published", words.kind_copy),
-            MatchKind::SameScene => ("related", words.kind_same_scene),
-            MatchKind::Undecided => ("near", words.kind_undecided),
-        };
-        let mut facts = vec![
-            Fact { label: words.clip_time, value: self.between(of.clip.start_s, of.clip.end_s) },
-            Fact { label: words.source_time, value: self.between(of.reference.start_s, of.reference.end_s) },
-            Fact { label: words.probability, value: percent(of.probability) },
-            Fact { label: words.evidence_bits, value: self.bits(of.evidence_bits) },
-        ];
-        let known =
-            [(words.address, &about.url), (words.uploader, &about.uploader), (words.published_at, &about.published_at)];
-        facts.extend(
-            known.into_iter().filter_map(|(label, text)| Some(Fact { label, value: Text::foreign(text.as_deref()?) })),
-        );
-        let notes = [(of.identical, words.identical), (of.mirrored, words.mirrored)];
-        let notes = notes.into_iter().filter(|(is_so, _)| *is_so).map(|(_, note)| Text::ours(note));
-        let title = [
-            Text::filled(words.match_n, &[("n", Text::number(n))]),
-            Text::filled(words.of_source, &[("source", source)]),
-        ];
-        let holding = self.stand.on_match(&of.source.sha256, here);
-        let waiting = |row: &&&Review| row.source.as_deref() == Some(&of.source.sha256) && row.here == Some(here);
-        Case {
-            anchor: format!("match-{n}"),
-            class,
-            kind,
-            title: Text::joined(title.into_iter().chain(notes), " · "),
-            address: None,
-            facts,
-            said: if holding.is_some() { self.said(holding) } else { self.said_elsewhere(&of.source.sha256, here) },
-            waits: self.waits(self.stand.waiting.iter().find(waiting).copied()),
-            hidden: vec![
-                ("source", Text::bare(&of.source.sha256)),
-                ("start_ms", Text::bare(&here.0.to_string())),
-                ("end_ms", Text::bare(&here.1.to_string())),
-            ],
-            choices: self.choices(&[Verb::Copy, Verb::SameScene, Verb::Allowed]),
-        }
-    }
-
-    fn pairs(&self) -> Vec<Case> {
-        let mut cases: Vec<Case> = Vec::new();
-        for (pair, id, reference) in &self.subject.pairs {
-            let words = self.words;
-            let (class, kind) = match pair.kind {
-                PairKind::Copy => ("published", words.kind_copy),
-                PairKind::Undecided => ("near", words.kind_undecided),
-                PairKind::SameScene => ("related", words.kind_same_scene),
-            };
-            let mut facts = vec![
-                Fact { label: words.clip_time, value: self.between(pair.here.start_s(), pair.here.end_s()) },
-                Fact { label: words.other_time, value: self.between(pair.there.start_s(), pair.there.end_s()) },
-                Fact { label: words.probability, value: percent(f64::from(pair.probability_ppm) / 1e6) },
-                Fact { label: words.evidence_bits, value: self.bits(pair.evidence_millibits as f64 / 1e3) },
-            ];
-            // All that two submissions share is decided at once.
-            if let Some(case) = cases.iter_mut().find(|case| case.anchor == format!("pair-{}", pair.other)) {
-                case.facts.append(&mut facts);
-                continue;
-            }
-            let title = Text::filled(words.pair_with, &[("number", Text::number(pair.other))]);
-            let name = reference.as_deref().map(Text::foreign);
-            let waiting = |row: &&&Review| row.other == Some(pair.other);
-            cases.push(Case {
-                anchor: format!("pair-{}", pair.other),
-                class,
-                kind,
-                title: Text::joined(std::iter::once(title).chain(name), " · "),
-                address: Some(format!("/review/submissions/{id}")),
-                facts,
-                said: self.said(self.stand.on_pair(pair.other)),
-                waits: self.waits(self.stand.waiting.iter().find(waiting).copied()),
-                hidden: vec![("other", Text::bare(id))],
-                choices: self.choices(&[Verb::Same, Verb::Distinct]),
-            });
-        }
-        cases
-    }
-
-    fn deductions(&self) -> Vec<Text> {
-        let said = self.subject.report.iter().filter_map(|report| report.submission.as_ref());
-        let deductions = said.flat_map(|said| &said.deductions);
-        deductions
-            .map(|of| {
-                let holder =
-                    of.number.map(|number| Text::filled(self.words.in_submission, &[("number", Text::number(number))]));
-                let parts = [self.between(of.clip.start_s, of.clip.end_s), Text::ours(self.words.deducted(&of.reason))];
-                Text::joined(parts.into_iter().chain(holder), " · ")
-            })
-            .collect()
-    }
-
-    fn choices(&self, verbs: &[Verb]) -> Vec<Choice> {
-        let choice = |verb: &Verb| Choice {
-            value: verb.name(),
-            label: self.words.verb(verb.name()),
-            means: self.words.means(verb.name()),
-            is_chosen: false,
-        };
-        verbs.iter().map(choice).collect()
-    }
-
-    fn said(&self, row: Option<&Review>) -> Text {
-        row.map_or_else(Text::default, |row| {
-            let values = [
-                ("who", Text::foreign(&row.name)),
-                ("what", Text::ours(self.words.verb(&row.verb))),
-                ("why", Text::foreign(&row.why)),
-            ];
-            Text::filled(self.words.said, &values)
-        })
-    }
-
-    /// What the ledger knows of a match that was not decided by way of the service.
-    fn said_elsewhere(&self, source: &str, here: (u64, u64)) -> Text {
-        let said = self.subject.report.iter().filter_map(|report| report.submission.as_ref()?.review.as_ref());
-        let mut of_match = said
-            .flat_map(|review| &review.judgements)
-            .filter(|of| of.source_sha256 == source && millis(&of.clip) == here);
-        of_match.next_back().map_or_else(Text::default, |of| {
-            let values = [
-                ("who", Text::foreign(&of.by)),
-                ("what", Text::ours(self.words.verb(&of.verdict))),
-                ("why", Text::foreign(&of.why)),
-            ];
-            Text::filled(self.words.said, &values)
-        })
-    }
-
-    fn waits(&self, row: Option<&Review>) -> Text {
-        row.map_or_else(Text::default, |row| {
-            let values = [("what", self.what(row)), ("who", Text::foreign(&row.name))];
-            Text::filled(self.words.waits_here, &values)
-        })
-    }
-
-    fn what(&self, row: &Review) -> Text {
-        let verb = Text::ours(self.words.verb(&row.verb));
-        if let Some(about) = row.about.as_deref() {
-            let about = self.subject.log.iter().find(|of| of.id == about);
-            let what = about.map_or_else(Text::default, |of| self.what(of));
-            return Text::filled(self.words.of_row, &[("verb", verb), ("what", what)]);
-        }
-        if let (Some(source), Some((start, end))) = (&row.source, row.here) {
-            let values = [
-                ("what", verb),
-                ("source", Text::number(source.get(..16).unwrap_or_default())),
-                ("start", time(start)),
-                ("end", time(end)),
-            ];
-            return Text::filled(self.words.of_match, &values);
-        }
-        match row.other {
-            Some(other) => Text::filled(self.words.of_pair, &[("what", verb), ("number", Text::number(other))]),
-            None => verb,
-        }
-    }
-
-    fn row(&self, row: &Review, reviewer: &Reviewer) -> Row {
-        let is_waiting = self.stand.waiting.iter().any(|of| of.id == row.id);
-        let is_holding = self.stand.holding.iter().any(|of| of.id == row.id);
-        let is_about = Verb::of(&row.verb).is_some_and(Verb::is_of_row) && !row.waits;
-        Row {
-            id: row.id.clone(),
-            anchor: format!("row-{}", row.item),
-            when: at(row.at_ms),
-            who: Text::foreign(&row.name),
-            what: self.what(row),
-            plain: self.words.verb(&row.verb),
-            why: Text::foreign(&row.why),
-            now: match () {
-                () if is_waiting => self.words.waits,
-                () if is_holding => self.words.holds,
-                () if is_about => "–",
-                () => self.words.no_more,
-            },
-            is_own: row.actor == reviewer.actor.id,
-            may_undo: self.stand.may_undo(&row.id).is_ok(),
-        }
-    }
-
-    fn between(&self, start_s: f64, end_s: f64) -> Text {
-        let ms = |seconds: f64| (seconds * 1e3).round().max(0.0) as u64;
-        Text::filled(self.words.from_to, &[("start", time(ms(start_s))), ("end", time(ms(end_s)))])
-    }
-
-    fn bits(&self, bits: f64) -> Text {
-        Text::filled(self.words.bits, &[("n", Text::number(format!("{bits:.1}")))])
-    }
 }
 
 fn class_of(verdict: &str) -> &'static str {
@@ -609,18 +402,6 @@ fn class_of(verdict: &str) -> &'static str {
         "partly_published" => "related",
         _ => "unsearchable",
     }
-}
-
-fn percent(probability: f64) -> Text {
-    // Nothing is as certain as rounding would make it.
-    let shown = (probability * 100.0).clamp(0.0, 100.0);
-    let text = match shown {
-        100.0 | 0.0 => format!("{shown:.0} %"),
-        _ if shown > 99.99 => ">99.99 %".to_owned(),
-        _ if shown < 0.01 => "<0.01 %".to_owned(),
-        _ => format!("{shown:.2} %"),
-    };
-    Text::number(text)
 }
 
 fn money(cents: u64, currency: &str) -> String {
