@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 use sha2::{Digest as _, Sha256};
-use uniq::certificate::{Certified, Envelope, Statement, Terms};
+use uniq::certificate::{Certified, Envelope, Terms};
 use uniq::ledger::{self, Ledger, Mode, Offer, Standing};
 use uniq::{Error, Result, Verdict};
 
@@ -284,10 +284,7 @@ pub(crate) fn issue(
     let said = answer::redacted(ledger, tenant, ledger::submission(&standings))?;
     let generation = certified.report.index.generation;
     let certified = certified.with_submission(&said);
-    let payload = certified.statement.to_bytes();
-    let contradicts = |reason| Error::NotSigned { reason: format!("the statement would be refused: {reason}") };
-    Statement::parse(&payload).map_err(contradicts)?;
-    let bytes = Envelope::sign(payload, &**signer)?.to_json();
+    let bytes = Envelope::sign(certified.statement.payload()?, &**signer)?.to_json();
     let sha256 = crate::auth::hex(&Sha256::digest(&bytes));
     write(&app.config.certificates().join(format!("{id}.uniq")), &certified.fingerprint.to_bytes())?;
     write(&app.config.certificates().join(format!("{sha256}.json")), &bytes)?;

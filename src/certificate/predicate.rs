@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::json::{self, present};
 use super::keyring::moment;
 use super::result;
+use crate::Error;
 use crate::index::SearchMode;
 use crate::report::{Effort, MatchKind, ReasonCode, SpanState, Verdict};
 
@@ -387,6 +388,18 @@ impl Statement {
     pub fn to_bytes(&self) -> Vec<u8> {
         // Structs of strings and numbers always serialise.
         serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Its bytes, ready to be signed: nobody signs what whoever verifies it would refuse.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotSigned`] if it contradicts itself.
+    pub fn payload(&self) -> crate::Result<Vec<u8>> {
+        let payload = self.to_bytes();
+        let contradicts = |reason| Error::NotSigned { reason: format!("the statement would be refused: {reason}") };
+        Statement::parse(&payload).map_err(contradicts)?;
+        Ok(payload)
     }
 
     /// Reads a payload, and finds it consistent; the error says what is wrong.

@@ -136,9 +136,7 @@ pub(crate) fn seal(
     extras: &Extras,
 ) -> uniq::Result<Written> {
     // What would be refused by who reads it is not signed.
-    let payload = certified.statement.to_bytes();
-    let contradicts = |reason| Error::NotSigned { reason: format!("the statement would be refused: {reason}") };
-    Statement::parse(&payload).map_err(contradicts)?;
+    let payload = certified.statement.payload()?;
     let envelope = signer.map(|signer| stamped(Envelope::sign(payload.clone(), signer)?, extras)).transpose()?;
     // The certificate last: where it is, all that it names is.
     write_new(&files.fingerprint, &certified.fingerprint.to_bytes())?;
