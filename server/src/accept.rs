@@ -29,7 +29,8 @@ pub struct Submitted {
 /// A submission that was received.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Accepted {
-    /// Its id: another one than was asked for if the same creator had submitted the same bytes before.
+    /// Its id: another one than was asked for if the same creator had submitted the same bytes
+    /// before.
     pub id: String,
     /// Whether it is new.
     pub is_new: bool,

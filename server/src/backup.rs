@@ -11,9 +11,9 @@ use crate::config::Config;
 use crate::database::Database;
 use crate::events::Outbox;
 
-/// Copies the data folder into a new one, which can take its place: the ledger with the index of its
-/// submissions as of one moment, then clips, certificates and the index of what is public. Files that
-/// never change get a second name where that can be.
+/// Copies the data folder into a new one, which can take its place: the ledger with the index of
+/// its submissions as of one moment, then clips, certificates and the index of what is public.
+/// Files that never change get a second name where that can be.
 ///
 /// # Errors
 /// If something is in the folder already, or cannot be copied, by name.

@@ -91,8 +91,8 @@ impl HttpBody for Watched {
     }
 }
 
-/// A client that still sends a body that nobody wants hears why only if the connection stays open for
-/// a while: closed at once, the answer would be lost with it.
+/// A client that still sends a body that nobody wants hears why only if the connection stays open
+/// for a while: closed at once, the answer would be lost with it.
 impl Drop for Watched {
     fn drop(&mut self) {
         if self.ended || self.awaits_consent || self.body.is_end_stream() {
@@ -147,8 +147,8 @@ pub(crate) fn broken() -> Problem {
     Problem::invalid("the body ended early; send the rest, or the request again")
 }
 
-/// So many bytes have to come before a client is waited for anew: with less, a connection could be held
-/// with a byte now and then. At 60 s this is 68 bytes a second.
+/// So many bytes have to come before a client is waited for anew: with less, a connection could be
+/// held with a byte now and then. At 60 s this is 68 bytes a second.
 const STEP: u64 = 4096;
 
 /// How long an unwanted body is read.

@@ -155,8 +155,8 @@ pub struct UploadsConfig {
     pub max_bytes: u64,
     /// Maximum number of unfinished uploads of one tenant.
     pub max_open: u64,
-    /// Maximum number of submissions that wait for their answers; beyond it uploads are refused for a
-    /// while.
+    /// Maximum number of submissions that wait for their answers; beyond it uploads are refused for
+    /// a while.
     pub max_queue: u64,
     /// Free space in bytes below which uploads are refused.
     pub min_free_bytes: u64,
@@ -211,8 +211,8 @@ pub struct WebhooksConfig {
     pub max_endpoints: u64,
     /// Seconds for an attempt from the look-up of the name to the end of the answer.
     pub time_out_seconds: u64,
-    /// Seconds after which a delivery that failed is tried again the first time; the pauses grow from
-    /// there.
+    /// Seconds after which a delivery that failed is tried again the first time; the pauses grow
+    /// from there.
     pub first_retry_seconds: u64,
 }
 

@@ -57,8 +57,8 @@ impl Corpus {
         found
     }
 
-    /// Whether there is an index to answer by, as of a moment ago: an index that cannot be relied on
-    /// is not opened again and again.
+    /// Whether there is an index to answer by, as of a moment ago: an index that cannot be relied
+    /// on is not opened again and again.
     pub fn is_there(&self) -> bool {
         let refused = self.seen().refused;
         refused.is_none_or(|at| at.elapsed() > LOOK_EVERY) && self.current().is_ok()

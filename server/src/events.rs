@@ -1,8 +1,8 @@
 //! What happens to submissions, as clients hear of it: made of the rows of the ledger's chain, in
 //! their transactions.
 //!
-//! A message is `{"type", "timestamp", "data": {"id", ...}}`, where the id is that of a submission of
-//! the tenant. Nothing of other tenants and no names are in it; who wants more asks by the id.
+//! A message is `{"type", "timestamp", "data": {"id", ...}}`, where the id is that of a submission
+//! of the tenant. Nothing of other tenants and no names are in it; who wants more asks by the id.
 
 use serde_json::{Value, json};
 use uniq::Result;

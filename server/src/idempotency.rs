@@ -1,8 +1,8 @@
 //! `Idempotency-Key`: the same request again has the same answer, and is not done twice.
 //!
-//! A request is its method, address, headers that describe an upload, and body; it has an answer for
-//! good when its body came whole and the answer is none of "not now". What was being answered when the
-//! service crashed can be asked for again.
+//! A request is its method, address, headers that describe an upload, and body; it has an answer
+//! for good when its body came whole and the answer is none of "not now". What was being answered
+//! when the service crashed can be asked for again.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -247,8 +247,8 @@ struct Seen {
     is_whole: bool,
 }
 
-/// The body, and its digest once it was read. A short one is read at once, as not all of them are read
-/// by whoever answers.
+/// The body, and its digest once it was read. A short one is read at once, as not all of them are
+/// read by whoever answers.
 async fn hashed(body: Body, seen: &Arc<Mutex<Seen>>) -> Result<Body, Problem> {
     if body.size_hint().upper().is_some_and(|upper| upper <= SHORT) {
         let bytes = axum::body::to_bytes(body, SHORT as usize).await;

@@ -6,8 +6,8 @@
 //!                                                                        \-> webhooks
 //! ```
 //!
-//! What has been acknowledged is in the database and on disk: a service that is killed goes on where
-//! it was. Blocking work (the database, hashing, decoding) is done on threads of its own.
+//! What has been acknowledged is in the database and on disk: a service that is killed goes on
+//! where it was. Blocking work (the database, hashing, decoding) is done on threads of its own.
 
 pub mod accept;
 pub mod answer;

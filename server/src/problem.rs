@@ -1,7 +1,7 @@
 //! Errors as clients see them: RFC 9457, `application/problem+json`.
 //!
-//! A detail says what is wrong and what to do. It names no path of the server and nothing of another
-//! tenant.
+//! A detail says what is wrong and what to do. It names no path of the server and nothing of
+//! another tenant.
 
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};

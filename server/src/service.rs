@@ -108,8 +108,8 @@ fn host() -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect()
 }
 
-/// Makes this the only service of this host on its data folder; given back when dropped, or when the
-/// process ends.
+/// Makes this the only service of this host on its data folder; given back when dropped, or when
+/// the process ends.
 ///
 /// # Errors
 /// If there is another one.

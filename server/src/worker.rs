@@ -1,8 +1,8 @@
 //! Does the jobs: threads that claim them, and renew their leases.
 //!
 //! The answers of submissions come in the order of their numbers, so that a thread waits at the end
-//! of its work until all smaller numbers have theirs. One thread does only the first in line, so that
-//! there is always one that nobody has to wait for. Another does what concerns the corpus.
+//! of its work until all smaller numbers have theirs. One thread does only the first in line, so
+//! that there is always one that nobody has to wait for. Another does what concerns the corpus.
 
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
@@ -153,7 +153,8 @@ fn run(app: &App, ledger: &mut Ledger, job: &Job, worker: &str) -> Result<()> {
             }
         }
     };
-    // Until this is written the job is ours, and nobody else does it: a full disk must not keep it so.
+    // Until this is written the job is ours, and nobody else does it: a full disk must not keep it
+    // so.
     loop {
         let written = app
             .database
@@ -204,8 +205,8 @@ fn terms(app: &App) -> Option<Terms<'_>> {
     app.signer.as_ref().map(|_| Terms { name: &certificate.name, policy_uri: certificate.policy_uri.as_deref() })
 }
 
-/// Waits for the answer to a submission, works on it if nobody does, and issues a certificate of it;
-/// gives the verdict.
+/// Waits for the answer to a submission, works on it if nobody does, and issues a certificate of
+/// it; gives the verdict.
 pub(crate) fn certify(app: &App, ledger: &mut Ledger, tenant: &str, id: &str, number: u64) -> Result<Verdict> {
     let clip = app.clip(id);
     let terms = terms(app);
@@ -236,7 +237,8 @@ fn confirm(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
             keep()?;
             answer.certified.map_or(Ok(()), |certified| issue(app, ledger, &job.tenant, id, number, certified))
         }
-        // The service ended after the ledger had it: the clip counts, and what is missing is done now.
+        // The service ended after the ledger had it: the clip counts, and what is missing is done
+        // now.
         Err(Error::LedgerRefused { .. }) if !ledger.submission(number)?.provisional && file.exists() => {
             keep()?;
             certify(app, ledger, &job.tenant, id, number).map(drop)
@@ -339,8 +341,8 @@ const CHECKS_A_SLOT: usize = 4;
 /// A job that has failed so often of itself is quarantined.
 const FAILURES_MAX: u64 = 3;
 
-/// A clip during whose check the service ended so often is given up. Clips are decoded in processes of
-/// their own, so that such an end is hardly ever the clip's doing.
+/// A clip during whose check the service ended so often is given up. Clips are decoded in processes
+/// of their own, so that such an end is hardly ever the clip's doing.
 const ENDS_MAX: u64 = 20;
 
 /// Between two looks for jobs.

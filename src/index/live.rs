@@ -95,11 +95,11 @@ impl Live {
     /// A commit is noticed after [`Live::looking_every`] at the latest, and, while another thread
     /// opens it, when that is done.
     ///
-    /// An error means that the index is not to be relied on now, and each call fails until it is. The caller
-    /// should give no answers meanwhile, tell the error to a person, and ask again later: what was
-    /// only interrupted (a folder that was not mounted, a copy under way) heals by itself. Work
-    /// that has an older commit may end with it. If another index was put there on purpose, that
-    /// person decides with [`Live::accept`].
+    /// An error means that the index is not to be relied on now, and each call fails until it is.
+    /// The caller should give no answers meanwhile, tell the error to a person, and ask again
+    /// later: what was only interrupted (a folder that was not mounted, a copy under way) heals by
+    /// itself. Work that has an older commit may end with it. If another index was put there on
+    /// purpose, that person decides with [`Live::accept`].
     ///
     /// # Errors
     /// Those of [`Index::open`], and [`Error::UnexpectedIndex`] if what is there does not follow

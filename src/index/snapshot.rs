@@ -82,8 +82,8 @@ impl Index {
         Index::open_with(dir, &|_| Ok(None))
     }
 
-    /// As [`Index::open`], taking over what an earlier snapshot has open, if `earlier` gives one for
-    /// the manifest that is there; its error refuses that.
+    /// As [`Index::open`], taking over what an earlier snapshot has open, if `earlier` gives one
+    /// for the manifest that is there; its error refuses that.
     pub(super) fn open_with<'a>(dir: &Path, earlier: &dyn Fn(&Stored) -> Result<Option<&'a Index>>) -> Result<Index> {
         let no_index = || Error::NoIndex { path: dir.to_owned() };
         let mut stored = newest::load(dir)?.ok_or_else(no_index)?;

@@ -9,8 +9,8 @@ use super::shelf::Shelf;
 use crate::{Error, Result};
 
 /// Copies the ledger to `ledger.db` in a folder, and the index of its submissions to
-/// `ledger.db.index`, while nobody adds to them; the files of the index get a second name where that
-/// can be.
+/// `ledger.db.index`, while nobody adds to them; the files of the index get a second name where
+/// that can be.
 ///
 /// A submission that is withdrawn meanwhile may have left keys in the index: the next one that is
 /// added to the copy clears them.

@@ -75,8 +75,8 @@ fn started(check: &mut Command) -> (Child, u32) {
         worker = children(child.id()).into_iter().find(reads).unwrap_or(0);
         worker != 0
     });
-    // Past its preparations, of which the filter of system calls is the last; where the kernel has none, the
-    // time has to do.
+    // Past its preparations, of which the filter of system calls is the last; where the kernel has
+    // none, the time has to do.
     let begun = Instant::now();
     while !is_confined(worker) && begun.elapsed() < Duration::from_secs(5) {
         std::thread::sleep(Duration::from_millis(5));

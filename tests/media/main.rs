@@ -1,5 +1,5 @@
-//! What the library makes of files: their frames, times, small pictures and stills, and what is said
-//! of damage.
+//! What the library makes of files: their frames, times, small pictures and stills, and what is
+//! said of damage.
 //!
 //! The modules are one program because linking a program for each takes longer than its tests.
 

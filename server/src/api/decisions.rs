@@ -316,7 +316,8 @@ struct LangQuery {
     lang: Option<LangName>,
 }
 
-/// The evidence page of a submission: the verdict, and the frames that it rests on, as one HTML file.
+/// The evidence page of a submission: the verdict, and the frames that it rests on, as one HTML
+/// file.
 #[utoipa::path(get, path = "/v1/submissions/{id}/page", tag = "review",
     params(("id" = String, Path, description = "The submission"), LangQuery),
     responses(

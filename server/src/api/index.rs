@@ -49,8 +49,8 @@ async fn state(State(app): State<App>, caller: Caller) -> Result<Json<IndexState
     blocking(move || Ok(Json(app.corpus.current()?.state().into()))).await
 }
 
-/// Takes the index that is there now, though it does not follow the one that was there: an older state
-/// or another index that was put in its place on purpose. For administrators of the operator.
+/// Takes the index that is there now, though it does not follow the one that was there: an older
+/// state or another index that was put in its place on purpose. For administrators of the operator.
 ///
 /// Until then the service gives no answers by it.
 #[utoipa::path(post, path = "/v1/index/accept", tag = "sources",
@@ -78,8 +78,8 @@ pub struct Snapshot {
     pub is_kept: bool,
 }
 
-/// Makes a snapshot of the index, which lasts whatever becomes of it: certificates can be held against
-/// it later. For administrators of the operator.
+/// Makes a snapshot of the index, which lasts whatever becomes of it: certificates can be held
+/// against it later. For administrators of the operator.
 #[utoipa::path(post, path = "/v1/index/snapshots", tag = "sources",
     responses(
         (status = 202, description = "A job makes it; the header `Location` names the job", body = Job),
@@ -90,8 +90,8 @@ async fn snapshot(State(app): State<App>, caller: Caller) -> Result<Response, Pr
     made(&app, caller, Kind::Snapshot, "index".to_owned(), "{}".to_owned()).await
 }
 
-/// Lists the snapshots that were made, in the order in which they were asked for. For administrators of
-/// the operator.
+/// Lists the snapshots that were made, in the order in which they were asked for. For
+/// administrators of the operator.
 #[utoipa::path(get, path = "/v1/index/snapshots", tag = "sources", params(PageQuery),
     responses(
         (status = 200, body = Page<Snapshot>),

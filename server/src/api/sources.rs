@@ -215,8 +215,8 @@ async fn show(State(app): State<App>, caller: Caller, Path(sha256): Path<String>
     .await
 }
 
-/// Adds a video, or a folder of videos, that lies on the machine of the service. For administrators of
-/// the operator.
+/// Adds a video, or a folder of videos, that lies on the machine of the service. For administrators
+/// of the operator.
 #[utoipa::path(post, path = "/v1/sources", tag = "sources", request_body = NewSource,
     responses(
         (status = 202, description = "A job adds it; the header `Location` names the job", body = Job),

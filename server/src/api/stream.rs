@@ -66,12 +66,13 @@ struct Told {
 
 /// Follows what happens to the submissions of the tenant, as server-sent events.
 ///
-/// Each event has the number of its row in the ledger as its id; with the header `Last-Event-ID`, what
-/// came after that row is sent first, with 0 everything. Without it the stream begins now. Names of
-/// events: `submission.received`, `submission.checked`, `submission.failed`, `submission.lapsed`,
-/// `submission.withdrawn`, `submission.sold`, `submission.claims_changed`, `submission.rechecked`,
-/// `submission.reviewed` and `submission.judged`. The data is JSON: `id` of the submission, `type` and `at`. Comments are sent
-/// while nothing happens. The stream ends when the key is revoked and when the service stops.
+/// Each event has the number of its row in the ledger as its id; with the header `Last-Event-ID`,
+/// what came after that row is sent first, with 0 everything. Without it the stream begins now.
+/// Names of events: `submission.received`, `submission.checked`, `submission.failed`,
+/// `submission.lapsed`, `submission.withdrawn`, `submission.sold`, `submission.claims_changed`,
+/// `submission.rechecked`, `submission.reviewed` and `submission.judged`. The data is JSON: `id` of
+/// the submission, `type` and `at`. Comments are sent while nothing happens. The stream ends when
+/// the key is revoked and when the service stops.
 #[utoipa::path(get, path = "/v1/events", tag = "events",
     params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was seen")),
     responses(

@@ -164,8 +164,8 @@ impl From<KindName> for Kind {
 /// Submits a clip, or its fingerprint, whose bytes are the body.
 ///
 /// The answer comes once the clip has its number and is on disk. The same bytes of the same creator
-/// are one submission: the answer to the second is the first. Large files are better sent by tus, see
-/// `/v1/uploads`.
+/// are one submission: the answer to the second is the first. Large files are better sent by tus,
+/// see `/v1/uploads`.
 #[utoipa::path(post, path = "/v1/submissions", tag = "submissions", params(SubmitQuery),
     request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The file"),
     responses(

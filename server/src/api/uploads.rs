@@ -160,8 +160,8 @@ async fn show(
 
 /// Appends bytes to an upload.
 ///
-/// What came before a connection broke is kept, unless the request has a checksum. The answer to the
-/// last byte names the submission in the header `Submission`.
+/// What came before a connection broke is kept, unless the request has a checksum. The answer to
+/// the last byte names the submission in the header `Submission`.
 #[utoipa::path(patch, path = "/v1/uploads/{id}", tag = "uploads",
     params(
         ("id" = String, Path, description = "The upload"),

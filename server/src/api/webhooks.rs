@@ -35,8 +35,8 @@ pub fn router() -> OpenApiRouter<App> {
 
 /// Makes an endpoint, to which events of the tenant's submissions are sent.
 ///
-/// Messages are sent by `POST`, signed as Standard Webhooks 1.0.0 says, again and again for three days
-/// until the answer is 2xx. Redirects are not followed; 410 disables the endpoint.
+/// Messages are sent by `POST`, signed as Standard Webhooks 1.0.0 says, again and again for three
+/// days until the answer is 2xx. Redirects are not followed; 410 disables the endpoint.
 #[utoipa::path(post, path = "/v1/webhooks", tag = "webhooks", request_body = NewWebhook,
     responses(
         (status = 201, description = "The endpoint, with its secret", body = SecretWebhook),
@@ -218,7 +218,8 @@ async fn test(
     Ok((StatusCode::ACCEPTED, Json(delivery.into())))
 }
 
-/// Lists the messages to an endpoint, in the order in which they were made; they are kept for 30 days.
+/// Lists the messages to an endpoint, in the order in which they were made; they are kept for 30
+/// days.
 #[utoipa::path(get, path = "/v1/webhooks/{id}/deliveries", tag = "webhooks",
     params(("id" = String, Path, description = "The endpoint"), PageQuery),
     responses(

@@ -124,8 +124,8 @@ impl Oidc {
     /// Who has logged in, by the answer that the browser brought back.
     ///
     /// # Errors
-    /// 403 if the token is not as it has to be, or the person is no reviewer; 503 if the provider does
-    /// not answer as it has to.
+    /// 403 if the token is not as it has to be, or the person is no reviewer; 503 if the provider
+    /// does not answer as it has to.
     pub async fn person(
         &self,
         answer: &Answer,

@@ -1,9 +1,10 @@
-//! Verifies ID tokens (pure): signed by a key of the provider, for this service, now, for this log-in.
+//! Verifies ID tokens (pure): signed by a key of the provider, for this service, now, for this
+//! log-in.
 //!
-//! A token is a JSON Web Signature of three parts. Only RS256 and ES256 count, each with a key of its
-//! own kind, so that no token chooses how it is verified. The signatures are verified by `ring`, which
-//! the connections to the provider use too; the crates that know tokens as a whole bring the crate
-//! `rsa` along, which leaks by time (RUSTSEC-2023-0071).
+//! A token is a JSON Web Signature of three parts. Only RS256 and ES256 count, each with a key of
+//! its own kind, so that no token chooses how it is verified. The signatures are verified by
+//! `ring`, which the connections to the provider use too; the crates that know tokens as a whole
+//! bring the crate `rsa` along, which leaks by time (RUSTSEC-2023-0071).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -36,10 +36,11 @@ impl Actor {
 pub struct Wish {
     /// The decision.
     pub verb: Verb,
-    /// The match that it is about: SHA-256 of the source, and the seconds of the clip in milliseconds.
+    /// The match that it is about: SHA-256 of the source, and the seconds of the clip in
+    /// milliseconds.
     pub of_match: Option<(String, (u64, u64))>,
-    /// The number of the submission with which this one makes the pair that it is about; of the same
-    /// tenant.
+    /// The number of the submission with which this one makes the pair that it is about; of the
+    /// same tenant.
     pub other: Option<u64>,
     /// The decision that it is about.
     pub about: Option<String>,
@@ -277,8 +278,8 @@ impl Observer for Recording {
     }
 }
 
-/// Adds a row, unless another has come to the log since it was read: what was decided by the old one
-/// may be another thing by the new.
+/// Adds a row, unless another has come to the log since it was read: what was decided by the old
+/// one may be another thing by the new.
 fn add(tables: &mut dyn Tables, row: &Review) -> uniq::Result<()> {
     let log = reviews::of_submission(tables, &row.submission)?;
     if log.len() as u64 != row.item {

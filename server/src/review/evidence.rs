@@ -55,7 +55,8 @@ fn made(app: &App, of: &Listed, lang: Lang) -> Result<String, Problem> {
     Ok(page)
 }
 
-/// The policy that the page itself asks for, and that nobody else may frame it or run anything in it.
+/// The policy that the page itself asks for, and that nobody else may frame it or run anything in
+/// it.
 fn policy(html: &str) -> Option<HeaderValue> {
     let (_, rest) = html.split_once("Content-Security-Policy\" content=\"")?;
     let (own, _) = rest.split_once('"')?;

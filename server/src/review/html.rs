@@ -1,4 +1,5 @@
-//! Text that others wrote, as it can stand in a page: that of evidence pages, of other lengths (pure).
+//! Text that others wrote, as it can stand in a page: that of evidence pages, of other lengths
+//! (pure).
 
 use uniq::evidence_page::Text;
 

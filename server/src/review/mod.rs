@@ -1,8 +1,8 @@
 //! Pages on which people review submissions, and the decisions that pages and API share.
 //!
-//! Everything works without JavaScript: pages are links and forms. A form counts only with the proof
-//! of its own session, sent from a page of our own. A reviewer sees the submissions of their tenant,
-//! and nothing of another.
+//! Everything works without JavaScript: pages are links and forms. A form counts only with the
+//! proof of its own session, sent from a page of our own. A reviewer sees the submissions of their
+//! tenant, and nothing of another.
 
 pub mod decide;
 pub(crate) mod evidence;

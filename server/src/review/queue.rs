@@ -2,8 +2,8 @@
 //!
 //! The *money* of a submission is what its seconds are worth that are payable or withheld: all that
 //! are unpublished, published or undecided. A rate card gives their price; without one each minute
-//! counts 1. The *doubt* is between 0 and 1: what is left of certainty when each doubt takes its share
-//! from it, `1 - (1 - a)(1 - b)…`, of these:
+//! counts 1. The *doubt* is between 0 and 1: what is left of certainty when each doubt takes its
+//! share from it, `1 - (1 - a)(1 - b)…`, of these:
 //!
 //! | doubt | how large |
 //! |---|---|
@@ -106,8 +106,8 @@ fn price(card: &RateCard, report: &Report, stake: &[(f64, f64)]) -> u64 {
     amount.payable_cents.max(amount.withheld_cents)
 }
 
-/// How near a probability is to the limits: 1 between them, and less for each bit of the odds that it
-/// lies beyond them, 0 from [`FAR_BITS`] on.
+/// How near a probability is to the limits: 1 between them, and less for each bit of the odds that
+/// it lies beyond them, 0 from [`FAR_BITS`] on.
 fn nearness(probability: f64, report: &Report) -> f64 {
     let bits = |of: f64| (of.clamp(1e-12, 1.0 - 1e-12) / (1.0 - of.clamp(1e-12, 1.0 - 1e-12))).log2();
     let (low, high) = (report.search.payable_probability, report.search.published_probability);
@@ -134,8 +134,8 @@ pub const WAITING: f64 = 0.5;
 /// Least doubt of what nobody has accepted, 0..=1: small beside every other doubt.
 pub const LEAST: f64 = 0.001;
 
-/// From so many bits of the odds beyond a limit on, 0.., a probability raises no doubt: a tenth of a
-/// percent of what it is at the limit.
+/// From so many bits of the odds beyond a limit on, 0.., a probability raises no doubt: a tenth of
+/// a percent of what it is at the limit.
 const FAR_BITS: f64 = 10.0;
 
 /// A doubt below this, 0..=1, is not named.

@@ -26,7 +26,8 @@ pub(super) struct Visit {
     pub(super) is_chosen: bool,
     /// Whether cookies are for encrypted connections only.
     pub(super) is_secure: bool,
-    /// How the service is reached, without a slash at the end; `None` if that is not known for sure.
+    /// How the service is reached, without a slash at the end; `None` if that is not known for
+    /// sure.
     pub(super) base: Option<String>,
     /// The address without its language.
     pub(super) address: String,
@@ -82,8 +83,8 @@ impl Visit {
         HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
-    /// With the prefix, a cookie comes from this host over an encrypted connection, and from nowhere
-    /// else. Browsers take it over nothing else either.
+    /// With the prefix, a cookie comes from this host over an encrypted connection, and from
+    /// nowhere else. Browsers take it over nothing else either.
     fn cookie_name(&self, name: &str) -> String {
         let prefix = if self.is_secure { "__Host-" } else { "" };
         match name {

@@ -12,8 +12,8 @@ use crate::app::App;
 use crate::store::queue::{self as store, Weight};
 use crate::store::reviews;
 
-/// Weighs the submissions of a tenant about which something is other than when they were weighed, for
-/// a while; whether some are left. Blocks.
+/// Weighs the submissions of a tenant about which something is other than when they were weighed,
+/// for a while; whether some are left. Blocks.
 pub(super) fn refresh(app: &App, ledger: &mut Ledger, tenant: &str) -> uniq::Result<bool> {
     let card = app.card.as_ref().map(|card| Sha256::digest(format!("{card:?}")));
     let of = format!("{VERSION}.{}", card.map_or_else(String::new, |digest| crate::auth::hex(&digest[..8])));

@@ -1,7 +1,7 @@
 //! Webhooks: endpoints, messages for them, and what has become of their deliveries.
 //!
-//! A delivery that waits is claimed with a lease, so that two services do not send it at once, and a
-//! service that was killed leaves it to the next one.
+//! A delivery that waits is claimed with a lease, so that two services do not send it at once, and
+//! a service that was killed leaves it to the next one.
 
 use std::time::Duration;
 

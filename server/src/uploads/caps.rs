@@ -1,5 +1,5 @@
-//! How much may be uploaded at a time: so many bytes and files, as long as answers keep up and there
-//! is room on the disk for all that was announced.
+//! How much may be uploaded at a time: so many bytes and files, as long as answers keep up and
+//! there is room on the disk for all that was announced.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -70,8 +70,8 @@ impl Uploads {
         app::blocking(work).await
     }
 
-    /// How many files a tenant is sending whole, what all tenants have announced, and what of that is
-    /// the tenant's.
+    /// How many files a tenant is sending whole, what all tenants have announced, and what of that
+    /// is the tenant's.
     fn held(&self, tenant: &str) -> (u64, u64, u64) {
         let whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
         let missing = |held: &Held| held.missing.load(Ordering::Relaxed);
@@ -157,8 +157,8 @@ impl Counted {
         })
     }
 
-    /// Fails unless `more` files that are not counted yet may come with so many bytes together; what
-    /// is counted has to be within the limits, too.
+    /// Fails unless `more` files that are not counted yet may come with so many bytes together;
+    /// what is counted has to be within the limits, too.
     pub(super) fn admit(self, app: &App, more_bytes: u64) -> std::result::Result<(), Problem> {
         let config = &app.config.uploads;
         if self.queue >= config.max_queue {
@@ -213,8 +213,8 @@ pub(crate) fn no_room() -> Problem {
     Problem::new(StatusCode::INSUFFICIENT_STORAGE, "no_room", title, detail).after(ROOM_WAIT_S)
 }
 
-/// Requests that look at files and the database at a time; others wait. Each has a connection to the
-/// database of its own.
+/// Requests that look at files and the database at a time; others wait. Each has a connection to
+/// the database of its own.
 const TURNS: usize = 16;
 
 /// One tenant's unfinished uploads may have announced the free space divided by this.

@@ -199,7 +199,8 @@ struct Known {
     kind: Option<&'static str>,
 }
 
-/// What is known of the metadata: pairs of a key and a value in base64. Other keys are the client's own.
+/// What is known of the metadata: pairs of a key and a value in base64. Other keys are the client's
+/// own.
 fn known(metadata: &str) -> Result<Known, Problem> {
     if metadata.len() > METADATA_MAX {
         return Err(Problem::invalid(format!("Upload-Metadata: send at most {METADATA_MAX} bytes")));

@@ -101,8 +101,8 @@ pub(crate) async fn pour(app: &App, body: Body, at_most: u64, mut sink: Sink) ->
     Ok((sink, failed.map_or(end, End::Early)))
 }
 
-/// Writes a body to a file of its own, which is removed when dropped; the ticket is to be kept until
-/// the file is accepted.
+/// Writes a body to a file of its own, which is removed when dropped; the ticket is to be kept
+/// until the file is accepted.
 ///
 /// # Errors
 /// Those of [`Ticket::of`] and [`pour`], 413, and 422 for an empty body.

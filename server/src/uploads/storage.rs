@@ -1,7 +1,7 @@
 //! The bytes of uploads that can be resumed: a file each, locked by who writes it.
 //!
-//! The lock is the file's own, so that it ends with the process that has it. The row in the database
-//! is looked at under the lock: without it, it may be of the past.
+//! The lock is the file's own, so that it ends with the process that has it. The row in the
+//! database is looked at under the lock: without it, it may be of the past.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Seek as _};
@@ -86,8 +86,8 @@ pub(crate) fn create(app: &App, tenant: &str, wanted: Creation) -> Result<Opened
 /// Finds an upload of a tenant, and locks it if bytes may be appended. Blocks.
 ///
 /// # Errors
-/// 404 if there is none, 410 if it has expired or its bytes are lost, 423 if it is being written, and
-/// why it was refused if it was.
+/// 404 if there is none, 410 if it has expired or its bytes are lost, 423 if it is being written,
+/// and why it was refused if it was.
 pub(crate) fn open(app: &App, tenant: &str, id: &str) -> Result<Found, Problem> {
     let find = || {
         let found = app.database.with(|ledger| {
@@ -127,8 +127,8 @@ fn ended(upload: Upload) -> Result<Option<Upload>, Problem> {
     Ok(Some(upload).filter(Upload::is_ended))
 }
 
-/// Locks the file of an upload: where it is written, or where a submission's clip is kept, if it was
-/// on its way there.
+/// Locks the file of an upload: where it is written, or where a submission's clip is kept, if it
+/// was on its way there.
 fn lock(app: &App, id: &str) -> Result<Option<(File, PathBuf)>, Problem> {
     for path in [caps::folder(app).join(id), app.clip(id)] {
         match OpenOptions::new().read(true).write(true).open(&path) {
@@ -229,8 +229,8 @@ impl Writing {
     /// Keeps what came, and makes the upload a submission if that was all. Blocks.
     ///
     /// # Errors
-    /// Why the body ended early, 413 if it was too long, 460 if it is not what its checksum says, and
-    /// those of [`Opened::complete`].
+    /// Why the body ended early, 413 if it was too long, 460 if it is not what its checksum says,
+    /// and those of [`Opened::complete`].
     pub(crate) fn end(self, app: &App, sink: Sink, end: End) -> Result<Upload, Problem> {
         let Writing { mut opened, is_verified } = self;
         let start = opened.offset;

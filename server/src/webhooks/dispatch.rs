@@ -17,8 +17,8 @@ use crate::store::webhooks::{self, Attempt, Delivery, Webhook};
 
 /// Sends what is due until the service stops.
 pub async fn run(app: App) {
-    // Hosts may share a data folder: a name for this process alone. What it leaves behind is sent when
-    // its leases have ended.
+    // Hosts may share a data folder: a name for this process alone. What it leaves behind is sent
+    // when its leases have ended.
     let worker: Arc<str> = crate::store::new_id().into();
     let mut changed = app.changed.subscribe();
     let freed = Arc::new(Notify::new());

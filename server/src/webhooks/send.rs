@@ -1,5 +1,5 @@
-//! Sends one message: the name is looked up here, its addresses are checked, and the connection goes
-//! to the address that was checked. No redirects, no proxy.
+//! Sends one message: the name is looked up here, its addresses are checked, and the connection
+//! goes to the address that was checked. No redirects, no proxy.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

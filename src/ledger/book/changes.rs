@@ -165,8 +165,8 @@ impl Ledger {
     /// Keeps what a person says of a match of a submission with a public source, and settles again
     /// what depends on it; gives the submissions whose claims are others now.
     ///
-    /// What is eligible by all judgements is [`reviewed`](super::super::reviewed). What is sold stays
-    /// sold.
+    /// What is eligible by all judgements is [`reviewed`](super::super::reviewed). What is sold
+    /// stays sold.
     ///
     /// # Errors
     /// [`Error::LedgerRefused`] if the submission does not stand or has no such match, and those of

@@ -17,8 +17,8 @@ pub enum EventName {
     /// There is a certificate of a submission. `data` has `id` and `certificate_sha256`.
     #[serde(rename = "certificate.issued")]
     CertificateIssued,
-    /// A certificate has taken the place of another one. `data` has `id`, `certificate_sha256` of the
-    /// earlier one, and `superseded_by_sha256`.
+    /// A certificate has taken the place of another one. `data` has `id`, `certificate_sha256` of
+    /// the earlier one, and `superseded_by_sha256`.
     #[serde(rename = "certificate.superseded")]
     CertificateSuperseded,
 }

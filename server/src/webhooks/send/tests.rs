@@ -18,8 +18,8 @@ fn openssl(folder: &Path, line: &str) {
     assert!(done.unwrap().success(), "openssl {line}");
 }
 
-/// An authority, and a server that it vouches for under a name; gives the authority's certificate and
-/// the server's port.
+/// An authority, and a server that it vouches for under a name; gives the authority's certificate
+/// and the server's port.
 async fn server(folder: &Path, name: &str) -> (CertificateDer<'static>, u16) {
     let new = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
     openssl(folder, &format!("req -x509 {new} -keyout ca.key -out ca.pem -days 2 -subj /CN=authority"));

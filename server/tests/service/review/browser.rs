@@ -1,4 +1,5 @@
-//! The whole review in a browser, by keyboard alone, in both languages, with and without JavaScript.
+//! The whole review in a browser, by keyboard alone, in both languages, with and without
+//! JavaScript.
 //!
 //! `scripts/test` installs the browser and says in `UNIQ_FOREIGN` where the packages are that drive
 //! it. What is missing is passed over on a person's machine, and is a failure in CI.

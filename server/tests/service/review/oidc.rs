@@ -135,8 +135,8 @@ fn answer(issuer: &str, known: &Mutex<Known>, mut stream: TcpStream) {
     );
 }
 
-/// Sends a browser to the provider, which gives it a code for the token that `made` makes of the nonce;
-/// the address to which the browser comes back.
+/// Sends a browser to the provider, which gives it a code for the token that `made` makes of the
+/// nonce; the address to which the browser comes back.
 fn begun(browser: &Browser<'_>, provider: &Provider, code: &str, made: impl FnOnce(&str) -> String) -> String {
     let away = browser.get("/review/oidc");
     assert_eq!(away.status(), 303, "{}", away.text().unwrap());

@@ -84,7 +84,8 @@ fn a_kill_in_the_middle_of_a_patch_keeps_what_was_told() {
     assert_eq!(service.answer(&key, id_of(&path))["state"], "checked");
 }
 
-/// The moments are different in each round: before the last byte, between it and the number, and after.
+/// The moments are different in each round: before the last byte, between it and the number, and
+/// after.
 #[test]
 fn a_kill_around_the_last_byte_loses_nothing_and_makes_nothing_twice() {
     let mut service = start("");

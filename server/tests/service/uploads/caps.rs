@@ -81,8 +81,8 @@ fn room_that_was_promised_is_not_promised_again() {
     problem(507, Client { service: &service, key: &key }.ask(10, &by("ada")));
     problem(507, plain(&service, &key, 10));
 
-    // Each tenant can be promised up to half of the room. Other tests write to the same disk, but not so
-    // much.
+    // Each tenant can be promised up to half of the room. Other tests write to the same disk, but
+    // not so much.
     let service = start(&format!("[uploads]\nmin_free_bytes = 1000000\nmax_bytes = {unlimited}\n"));
     let key = service.key("acme", "submit,read");
     let others = ["umbrella", "initech"].map(|tenant| service.key(tenant, "submit,read"));

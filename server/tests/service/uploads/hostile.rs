@@ -1,4 +1,5 @@
-//! Files made to do harm, through both doors: nothing of them is paid, followed, or written elsewhere.
+//! Files made to do harm, through both doors: nothing of them is paid, followed, or written
+//! elsewhere.
 
 use std::net::TcpListener;
 

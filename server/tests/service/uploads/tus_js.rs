@@ -1,7 +1,7 @@
 //! A client that others made: `tus-js-client`, through a line that breaks.
 //!
-//! `scripts/test` installs it and says in `UNIQ_FOREIGN` where it is. Where it is missing the test is
-//! passed over, except with `CI` set.
+//! `scripts/test` installs it and says in `UNIQ_FOREIGN` where it is. Where it is missing the test
+//! is passed over, except with `CI` set.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
