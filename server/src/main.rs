@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use uniq::ledger::Mode;
@@ -15,9 +16,17 @@ use uniq_server::database::now_ms;
 use uniq_server::store::keys;
 use uniq_server::{Config, auth, service};
 
+const EXAMPLE: &str = "\
+Example:
+  uniq serve --demo                                        look at it with made footage
+  uniq serve key --tenant acme --name uploader             make an API key, printed once
+  uniq serve --config uniq.toml                            run it
+
+The settings and the interface are described in docs/service.md.";
+
 /// Run the intake service
 #[derive(Debug, Parser)]
-#[command(name = "uniq serve", bin_name = "uniq serve", version)]
+#[command(name = "uniq serve", bin_name = "uniq serve", version, after_help = EXAMPLE)]
 struct Args {
     /// File with the settings, in TOML
     #[arg(long, value_name = "FILE", global = true, env = "UNIQ_SERVE_CONFIG")]
@@ -87,6 +96,7 @@ fn run(args: Args) -> anyhow::Result<()> {
     if let Some(Command::Openapi) = args.command {
         return print(&uniq_server::api::document()?);
     }
+    allow_many_files();
     let config = Config::load(args.config.as_deref(), std::env::vars())?;
     match args.command {
         Some(Command::Key { tenant, name, scopes }) => make_key(config, &tenant, &name, &scopes),
@@ -94,6 +104,13 @@ fn run(args: Args) -> anyhow::Result<()> {
         _ if args.demo => demo(config),
         _ => serve(config, false),
     }
+}
+
+/// Lets this process open as many files as it may: connections and the files of an index stay open.
+fn allow_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // If it fails, opening a very large index says what to do.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
 fn make_key(config: Config, tenant: &str, name: &str, scopes: &[String]) -> anyhow::Result<()> {

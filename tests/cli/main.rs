@@ -25,7 +25,7 @@ const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// What a name can hold to take over a terminal: a title, a bell, a colour.
 const EVIL: &str = "\u{1b}]0;owned\u{7}\u{1b}[31m";
 /// Every command, as its words.
-const COMMANDS: [&[&str]; 47] = [
+const COMMANDS: [&[&str]; 50] = [
     &[],
     &["index"],
     &["index", "build"],
@@ -70,6 +70,9 @@ const COMMANDS: [&[&str]; 47] = [
     &["intake", "export"],
     &["intake", "verify"],
     &["intake", "mend"],
+    &["intake", "recheck"],
+    &["intake", "review"],
+    &["serve"],
     &["doctor"],
     &["completions"],
     &["man"],
@@ -263,13 +266,16 @@ fn handing_over_needs_nothing_of_ffmpeg() {
 }
 
 #[test]
-fn one_of_the_two_programs_alone_says_what_is_missing() {
+fn one_of_the_programs_alone_says_what_is_missing() {
     let sandbox = Sandbox::new();
     let alone = sandbox.other("alone", Path::new(UNIQ));
     let output = sandbox.command(alone.join("uniq").to_str().unwrap(), &["check", "x.mp4"]).output().unwrap();
     assert_eq!(code(&output), 2);
     assert!(stderr(&output).contains("uniq-media: not there"), "{}", stderr(&output));
-    assert!(stderr(&output).contains("install both in one folder"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("install them in one folder"), "{}", stderr(&output));
+    let output = sandbox.command(alone.join("uniq").to_str().unwrap(), &["--quiet", "serve"]).output().unwrap();
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("uniq-serve: not there"), "{}", stderr(&output));
     let args = ["check", "--json", "a \"b\".mp4"];
     let output = sandbox.command(alone.join("uniq").to_str().unwrap(), &args).output().unwrap();
     let error: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();

@@ -145,7 +145,7 @@ Exit codes: those of `uniq check`: 0 every clip is unpublished, 1 something is p
     Intake(IntakeCommand),
     /// Run the intake service: uploads, checks, certificates and reviews over HTTP
     #[cfg(feature = "serve")]
-    #[command(disable_help_flag = true)]
+    #[command(disable_help_flag = true, after_help = "Example:\n  uniq serve --demo")]
     Serve {
         /// What the service is told; see `uniq serve --help`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
