@@ -1,7 +1,7 @@
 //! Checks a clip against an index: fingerprint, search, align, judge, report.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -10,17 +10,17 @@ use std::time::{Duration, SystemTime};
 use crate::align::{self, Alignment, Corpus, dense};
 use crate::facts::Training;
 use crate::fingerprint::{self, Fingerprint, Orientation, PictureTrack, Thumbnail, Warp};
-use crate::index::{Index, Role, SearchMode, VideoRef, hex, moment};
+use crate::index::{Index, Lookup, Role, SearchMode, VideoRef, hex, moment};
 use crate::report::{
     Clip, EditPower, Effort, Geometry, IndexSummary, Interval, Match, NonMatch, Pictures, Reason, ReasonCode,
     Rectangle, Report, SCHEMA, SearchSummary, Seconds, Source, Span, SpanState, Term, Tool, Verdict,
 };
 use crate::sandbox::Decoding;
-use crate::search::{RADIUS, Share, search, search_in, sift};
+use crate::search::{Hit, RADIUS, Share, search, search_in, sift};
 use crate::verdict::{COMPARED_BITS, Judgement, Model, Opinion, Policy, judge};
 use crate::{Error, Result};
 
-mod clock;
+pub(crate) mod clock;
 mod crowd;
 mod merge;
 mod pairwise;
@@ -135,6 +135,16 @@ pub fn check_pictures(
 ) -> Result<Report> {
     let of_picture = |picture: &fingerprint::Picture| checked(index, &picture.fingerprint, Origin::Computed, options);
     let reports = looked.pictures.iter().map(of_picture).collect::<Result<Vec<_>>>()?;
+    of_pictures(looked, reports, clip, options)
+}
+
+/// The report of a clip from those of its pictures.
+pub(crate) fn of_pictures(
+    looked: &fingerprint::ClipPictures,
+    reports: Vec<Report>,
+    clip: &Path,
+    options: &CheckOptions<'_>,
+) -> Result<Report> {
     let merged = merge::merge(looked, reports, options.policy.searchable_min.as_secs_f64());
     // The decoder reports a clip without pictures as an error of its own.
     let none = || Error::Undecodable { path: clip.to_owned(), reason: "the stream holds no picture".to_owned() };
@@ -187,7 +197,7 @@ const NOT_ALLOWED: &str = "a C2PA manifest in the file does not allow training: 
 
 /// Origin of a fingerprint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Origin {
+pub(crate) enum Origin {
     /// Computed here from the clip.
     Computed,
     /// Given by the caller; it may be forged.
@@ -206,13 +216,18 @@ pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptio
     checked(index, clip, Origin::Given, options)
 }
 
-fn checked(index: &Index, clip: &Fingerprint, origin: Origin, options: &CheckOptions<'_>) -> Result<Report> {
+pub(crate) fn checked(
+    index: &dyn Lookup,
+    clip: &Fingerprint,
+    origin: Origin,
+    options: &CheckOptions<'_>,
+) -> Result<Report> {
     checked_among(index, clip, None, origin, options)
 }
 
 /// As [`checked`], against these sources alone if any are given.
 fn checked_among(
-    index: &Index,
+    index: &dyn Lookup,
     clip: &Fingerprint,
     among: Option<&[VideoRef]>,
     origin: Origin,
@@ -233,11 +248,11 @@ fn checked_among(
     // What would be said of it if nothing had matched.
     let alone = judge(&filtered.clip, &[], &filtered.keyframes, state.videos, interval, policy, &model);
     let found = Findings { alignments, further: further.len(), judgement, alone, exact };
-    Ok(report(index, clip, origin, filtered.keys, found, options))
+    report(index, clip, origin, filtered.keys, found, options)
 }
 
 /// Fails if a copy of what the index holds would mean something else than the caller takes it for.
-fn check_role(index: &Index, options: &CheckOptions<'_>) -> Result<()> {
+pub(crate) fn check_role(index: &dyn Lookup, options: &CheckOptions<'_>) -> Result<()> {
     let role = index.searched_role();
     if role == options.among || index.state().videos == 0 {
         return Ok(());
@@ -284,7 +299,7 @@ impl Effort {
     }
 
     /// Orientations in which benign material is recognised.
-    fn benign_orientations(self) -> Vec<Orientation> {
+    pub(crate) fn benign_orientations(self) -> Vec<Orientation> {
         let tilted = Orientation::warped().filter(|warped| matches!(warped.warp, Warp::Tilt(12 | -12)));
         match self {
             Effort::Fast => Orientation::USUAL.to_vec(),
@@ -310,7 +325,7 @@ struct Findings {
 const WINDOW: Duration = Duration::from_secs(300);
 
 fn find(
-    index: &Index,
+    index: &dyn Lookup,
     clip: &Fingerprint,
     among: Option<&[VideoRef]>,
     orientations: &[(Orientation, Share)],
@@ -322,7 +337,8 @@ fn find(
     let interval = Duration::from_secs_f64(state.interval_s);
     let corpus = Corpus { keys: state.keys, interval, stop: &|| clock.is_over() };
     let is_searched = |video: VideoRef| {
-        among.is_none_or(|among| among.contains(&video)) && !options.exclude.contains(&index.video(video).sha256)
+        let is_left_out = || Ok::<bool, Error>(options.exclude.contains(&index.video(video)?.sha256));
+        Ok(among.is_none_or(|among| among.contains(&video)) && (options.exclude.is_empty() || !is_left_out()?))
     };
     let (mut parts, mut exact) = (Vec::new(), true);
     let (mut listed, mut further) = (HashSet::new(), HashSet::new());
@@ -331,7 +347,7 @@ fn find(
             None => search(index, clip, keys, orientations, options.search, &|| clock.check())?,
             Some(among) => search_in(index, clip, keys, orientations, among, &|| clock.check())?,
         };
-        hits.hits.retain(|hit| is_searched(hit.video));
+        hits.hits = retained(hits.hits, &is_searched)?;
         let crowd = Crowd { index, clip, window, corpus: &corpus, model, clock, listed: &listed };
         let found = crowd.found(&hits.hits)?;
         listed.extend(found.alignments.iter().map(|alignment| alignment.video));
@@ -340,17 +356,33 @@ fn find(
         exact &= hits.exact;
     }
     let mut alignments = align::join(parts);
-    if let Some(video) = index.find(&hex(&clip.sha256)).first().filter(|video| is_searched(**video)) {
-        alignments.retain(|alignment| alignment.video != *video);
-        alignments.insert(0, Alignment::identical(*video, clip.duration));
+    if let Some(video) = index.identical(&clip.sha256)
+        && is_searched(video)?
+    {
+        alignments.retain(|alignment| alignment.video != video);
+        alignments.insert(0, Alignment::identical(video, clip.duration));
     }
     further.retain(|video| alignments.iter().all(|alignment| alignment.video != *video));
     Ok((Found { alignments, further }, exact))
 }
 
+/// The hits on videos that are searched.
+fn retained(hits: Vec<Hit>, is_searched: &dyn Fn(VideoRef) -> Result<bool>) -> Result<Vec<Hit>> {
+    let mut known: HashMap<VideoRef, bool> = HashMap::new();
+    let mut retained = Vec::with_capacity(hits.len());
+    for hit in hits {
+        let searched = match known.get(&hit.video) {
+            Some(searched) => *searched,
+            None => *known.entry(hit.video).or_insert(is_searched(hit.video)?),
+        };
+        retained.extend(searched.then_some(hit));
+    }
+    Ok(retained)
+}
+
 /// The windows of a clip, each with the numbers of its keys. A remainder shorter than half a window
 /// joins the window before it.
-fn windows(clip: &Fingerprint) -> Vec<(align::Span, Range<usize>)> {
+pub(crate) fn windows(clip: &Fingerprint) -> Vec<(align::Span, Range<usize>)> {
     let number = |time: Duration| clip.keys.partition_point(|key| clip.keyframes[key.keyframe as usize].time < time);
     let mut windows = Vec::new();
     let mut start = Duration::ZERO;
@@ -397,13 +429,13 @@ const REFINEMENT_MARGIN: Duration = Duration::from_secs(1);
 
 /// Makes the report of a clip, of which `benign_keys` were filtered out.
 fn report(
-    index: &Index,
+    index: &dyn Lookup,
     clip: &Fingerprint,
     origin: Origin,
     benign_keys: usize,
     found: Findings,
     options: &CheckOptions<'_>,
-) -> Report {
+) -> Result<Report> {
     let Findings { alignments, further, mut judgement, alone, exact } = found;
     let is_given = origin == Origin::Given;
     if is_given {
@@ -424,7 +456,12 @@ fn report(
     let (payable, provisional) = if is_given { (0.0, unpublished) } else { (unpublished, 0.0) };
     let opinions = &judgement.opinions;
     let described = |i: usize| describe(index, clip, &alignments[i], &opinions[i]);
-    Report {
+    let matches = judgement
+        .matches
+        .iter()
+        .map(|&(i, kind)| Ok(Match { kind, stream: None, alignment: described(i)? }))
+        .collect::<Result<Vec<Match>>>()?;
+    Ok(Report {
         schema: SCHEMA,
         clip: Clip {
             path: clip.path.clone(),
@@ -455,13 +492,9 @@ fn report(
             })
             .collect(),
         searchable: Some(searchable(&alone)),
-        matches: judgement
-            .matches
-            .iter()
-            .map(|&(i, kind)| Match { kind, stream: None, alignment: described(i) })
-            .collect(),
+        matches,
         more_sources: further as u64,
-        nearest_non_match: judgement.nearest.map(described),
+        nearest_non_match: judgement.nearest.map(described).transpose()?,
         timeline: judgement.timeline.iter().map(|second| round(f64::from(*second), 3)).collect(),
         power: judgement.power.iter().map(|second| round(f64::from(*second), 3)).collect(),
         power_by_edit: judgement
@@ -499,7 +532,7 @@ fn report(
         tool: Tool::this(),
         checked_at: options.now.and_then(moment),
         submission: None,
-    }
+    })
 }
 
 const FROM_FINGERPRINT: &str = "checked a fingerprint, not the clip: check the clip itself to confirm the result";
@@ -511,10 +544,10 @@ fn searchable(alone: &Judgement) -> Vec<Interval> {
     if alone.verdict == Verdict::Unpublished { parts.collect() } else { Vec::new() }
 }
 
-fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment, opinion: &Opinion) -> NonMatch {
-    let video = index.video(alignment.video);
+fn describe(index: &dyn Lookup, clip: &Fingerprint, alignment: &Alignment, opinion: &Opinion) -> Result<NonMatch> {
+    let video = index.video(alignment.video)?;
     let interval = |span: align::Span| Interval { start_s: seconds(span.start), end_s: seconds(span.end) };
-    NonMatch {
+    Ok(NonMatch {
         source: Source {
             id: video.id.clone(),
             path: video.path.clone(),
@@ -551,7 +584,7 @@ fn describe(index: &Index, clip: &Fingerprint, alignment: &Alignment, opinion: &
         ),
         hits: alignment.hits as u64,
         identical: alignment.identical,
-    }
+    })
 }
 
 /// The overlap of the clip's frame, mapped into the source's, with the source's frame. The aspects

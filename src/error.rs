@@ -159,6 +159,14 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// An answer does not cover the whole index, so that nothing can be said of the clip.
+    #[error("{}: no complete answer: {reason}", path.display())]
+    IncompleteAnswer {
+        /// The folder of the index, or what was sent.
+        path: PathBuf,
+        /// What is missing or wrong.
+        reason: String,
+    },
     /// The index was made by another version or with another configuration.
     #[error("{}: {what} is {found}, this program needs {expected}; {remedy}", path.display())]
     IncompatibleIndex {

@@ -8,7 +8,7 @@
 //! Each arrow is plain data with public fields. A module knows only itself and what stands to its left in
 //!
 //! ```text
-//! error < media < sample < sandbox < facts < fingerprint < index < evidence < search < align < verdict < report < rates < ingest < check < dedup < certificate < ledger < evidence_page
+//! error < media < sample < sandbox < facts < fingerprint < index < evidence < search < align < verdict < report < rates < ingest < check < scatter < dedup < certificate < ledger < evidence_page
 //! ```
 //!
 //! The library never prints, exits or reads the environment; progress and cancellation are passed in. A file gives the
@@ -186,6 +186,7 @@ pub mod rates;
 pub mod report;
 pub mod sample;
 pub mod sandbox;
+pub mod scatter;
 pub mod search;
 pub mod verdict;
 

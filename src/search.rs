@@ -16,7 +16,9 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::evidence::Pair;
 use crate::fingerprint::{Fingerprint, Key, KeyKind, Keyframe, Orientation, Place, Warp};
-use crate::index::{Index, Neighbour, SearchMode, VideoRef};
+use crate::index::{Lookup, Neighbour, SearchMode, VideoRef};
+
+use nominate::{Nominated, Nominee};
 
 pub use benign::{Sifted, sift};
 pub use canaries::{measure, measure_if_due};
@@ -93,7 +95,7 @@ pub enum Share {
 /// A clip has some 1 500 keys a second. Against [`EXACT_KEYS_MAX`] keys these make 5e7 pairs: 0.02
 /// s of a core with AVX2, as much as decoding a second of 640 x 360. The index alone decides, so
 /// that the decision is the same on every machine.
-pub fn is_exact(index: &Index, mode: SearchMode) -> bool {
+pub fn is_exact(index: &dyn Lookup, mode: SearchMode) -> bool {
     match mode {
         SearchMode::Exact => true,
         SearchMode::Screened => false,
@@ -120,7 +122,7 @@ pub const EXACT_KEYS_MAX: u64 = 32_768;
 /// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if a part of the index that the search reads
 /// is damaged, and the error of `stop`, which the search calls now and then.
 pub fn search(
-    index: &Index,
+    index: &dyn Lookup,
     clip: &Fingerprint,
     keys: Range<usize>,
     orientations: &[(Orientation, Share)],
@@ -132,36 +134,39 @@ pub fn search(
     let nominated = if is_exact(index, mode) { None } else { Some(nominate::nominate(index, clip, &queries, stop)?) };
     // If there are too many nominees to compare one by one, an adversary could choose which of them
     // are left out; so all keys are compared.
-    let nominated = nominated.filter(|nominated| !nominated.is_crowded);
+    let nominated = nominated.filter(|nominated| nominated.left_out.is_empty());
     let exact = nominated.is_none();
     match nominated {
-        None => {
-            for batch in queries.batches(0..queries.of.len()) {
-                stop()?;
-                let near = index.near(&batch.keys, RADIUS)?;
-                search.collect(&batch, &near, &|_| 0, stop)?;
-            }
-        }
-        Some(nominated) => {
-            for nominee in &nominated.videos {
-                let is_candidate = |i: &usize| {
-                    let (orientation, key) = queries.of[*i];
-                    let time = clip.keyframes[clip.keys[key].keyframe as usize].time.as_secs_f32();
-                    nominee.orientations.contains(&orientation) && nominee.is_near(time)
-                };
-                for batch in queries.batches((0..queries.of.len()).filter(is_candidate)) {
-                    stop()?;
-                    let near = index.near_in(nominee.video, &batch.keys, RADIUS)?;
-                    search.collect(&batch, &near, &|key| nominated.videos_of(key), stop)?;
-                }
-            }
-        }
+        None => search.compare_all(stop)?,
+        Some(nominated) => search.compare_nominees(&nominated, nominated.videos.iter(), stop)?,
     }
-    // The search is not exact if hits were dropped.
-    let is_complete = search.found.per_key == HITS_PER_KEY;
-    let mut hits = search.found.hits;
-    hits.sort_by_key(|hit| (hit.video, hit.orientation, hit.clip_key, hit.reference_key));
-    Ok(Hits { hits, exact: exact && is_complete })
+    Ok(search.done(exact))
+}
+
+/// Searches a part of an index, reading all that a [`search`] of the whole will need of it.
+///
+/// # Errors
+/// Those of [`search`].
+pub(crate) fn search_part(
+    part: &dyn Lookup,
+    clip: &Fingerprint,
+    keys: Range<usize>,
+    orientations: &[(Orientation, Share)],
+    exact: bool,
+    stop: &dyn Fn() -> Result<()>,
+) -> Result<Hits> {
+    let queries = Queries::of(clip, keys, orientations);
+    let mut search =
+        Search { index: part, clip, queries: &queries, found: Bounded::default(), numbers: HashMap::new() };
+    if exact {
+        search.compare_all(stop)?;
+    } else {
+        let nominated = nominate::nominate(part, clip, &queries, stop)?;
+        // Whether any are left out depends on the other parts.
+        let nominees = nominated.videos.iter().chain(&nominated.left_out);
+        search.compare_nominees(&nominated, nominees, stop)?;
+    }
+    Ok(search.done(exact))
 }
 
 /// As [`search`], among the keys of these sources alone, all of which are compared.
@@ -169,7 +174,7 @@ pub fn search(
 /// # Errors
 /// Those of [`search`].
 pub fn search_in(
-    index: &Index,
+    index: &dyn Lookup,
     clip: &Fingerprint,
     keys: Range<usize>,
     orientations: &[(Orientation, Share)],
@@ -185,15 +190,12 @@ pub fn search_in(
             search.collect(&batch, &near, &|_| 0, stop)?;
         }
     }
-    let is_complete = search.found.per_key == HITS_PER_KEY;
-    let mut hits = search.found.hits;
-    hits.sort_by_key(|hit| (hit.video, hit.orientation, hit.clip_key, hit.reference_key));
-    Ok(Hits { hits, exact: is_complete })
+    Ok(search.done(true))
 }
 
 /// A search in progress.
 struct Search<'a> {
-    index: &'a Index,
+    index: &'a dyn Lookup,
     clip: &'a Fingerprint,
     queries: &'a Queries,
     found: Bounded,
@@ -201,6 +203,49 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// Compares all keys of the index with all queries.
+    fn compare_all(&mut self, stop: &dyn Fn() -> Result<()>) -> Result<()> {
+        for batch in self.queries.batches(0..self.queries.of.len()) {
+            stop()?;
+            let near = self.index.near(&batch.keys, RADIUS)?;
+            self.collect(&batch, &near, &|_| 0, stop)?;
+        }
+        Ok(())
+    }
+
+    /// Compares all keys of nominated videos with the queries in the orientations and near the
+    /// times that nominate them.
+    fn compare_nominees<'n>(
+        &mut self,
+        nominated: &Nominated,
+        nominees: impl Iterator<Item = &'n Nominee>,
+        stop: &dyn Fn() -> Result<()>,
+    ) -> Result<()> {
+        let (clip, queries) = (self.clip, self.queries);
+        for nominee in nominees {
+            let is_candidate = |i: &usize| {
+                let (orientation, key) = queries.of[*i];
+                let time = clip.keyframes[clip.keys[key].keyframe as usize].time.as_secs_f32();
+                nominee.orientations.contains(&orientation) && nominee.is_near(time)
+            };
+            for batch in queries.batches((0..queries.of.len()).filter(is_candidate)) {
+                stop()?;
+                let near = self.index.near_in(nominee.video, &batch.keys, RADIUS)?;
+                self.collect(&batch, &near, &|key| nominated.videos_of(key), stop)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The hits; `exact` says whether all keys were compared.
+    fn done(self, exact: bool) -> Hits {
+        // The search is not exact if hits were dropped.
+        let is_complete = self.found.per_key == HITS_PER_KEY;
+        let mut hits = self.found.hits;
+        hits.sort_by_key(|hit| (hit.video, hit.orientation, hit.clip_key, hit.reference_key));
+        Hits { hits, exact: exact && is_complete }
+    }
+
     /// Collects the hits of one batch. `videos` gives the number of videos in which the screening
     /// found a key.
     fn collect(

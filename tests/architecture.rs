@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module may name only itself and what stands to its left.
-const ORDER: [&str; 19] = [
+const ORDER: [&str; 20] = [
     "error",
     "media",
     "sample",
@@ -23,6 +23,7 @@ const ORDER: [&str; 19] = [
     "rates",
     "ingest",
     "check",
+    "scatter",
     "dedup",
     "certificate",
     "ledger",

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 
 /// Starts when it is made and allows the time that [`Limits::time_for`] gives for the clip's
 /// length.
-pub(super) struct Clock<'a> {
+pub(crate) struct Clock<'a> {
     path: &'a Path,
     limits: &'a Limits,
     allowed: Duration,
@@ -21,7 +21,7 @@ pub(super) struct Clock<'a> {
 }
 
 impl<'a> Clock<'a> {
-    pub(super) fn start(clip: &'a Fingerprint, limits: &'a Limits, cancel: Option<&'a AtomicBool>) -> Clock<'a> {
+    pub(crate) fn start(clip: &'a Fingerprint, limits: &'a Limits, cancel: Option<&'a AtomicBool>) -> Clock<'a> {
         let allowed = limits.time_for(clip.duration);
         let path = Path::new(&clip.path);
         Clock { path, limits, allowed, started: Instant::now(), cancel, stopped: Cell::new(false) }
@@ -32,7 +32,7 @@ impl<'a> Clock<'a> {
     /// # Errors
     ///
     /// [`Error::Cancelled`], or [`Error::LimitExceeded`] after the time limit.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if self.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
             return Err(Error::Cancelled);
         }
@@ -45,7 +45,7 @@ impl<'a> Clock<'a> {
     }
 
     /// Whether the check must stop; if so, every later [`Clock::check`] fails.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         let over = self.check().is_err();
         self.stopped.set(self.stopped.get() || over);
         over

@@ -17,7 +17,7 @@ use crate::Result;
 use crate::align::{self, Alignment, CoarseHypothesis, Corpus, EVIDENCE_MIN, Span};
 use crate::evidence;
 use crate::fingerprint::Fingerprint;
-use crate::index::{Index, Video, VideoRef};
+use crate::index::{Lookup, Video, VideoRef};
 use crate::search::Hit;
 use crate::verdict::Model;
 
@@ -32,7 +32,7 @@ pub(super) struct Found {
 
 /// A window of a clip and the context of its alignment.
 pub(super) struct Crowd<'a> {
-    pub(super) index: &'a Index,
+    pub(super) index: &'a dyn Lookup,
     pub(super) clip: &'a Fingerprint,
     pub(super) window: Span,
     pub(super) corpus: &'a Corpus<'a>,
@@ -104,11 +104,11 @@ impl Crowd<'_> {
         for hits in hits.chunk_by(|a, b| a.video == b.video) {
             if align::is_promising(hits, self.corpus) {
                 self.clock.check()?;
-                let video = self.index.video(hits[0].video);
+                let video = self.index.video(hits[0].video)?;
                 let candidate = Candidate {
                     hits,
                     agreed: align::coarse_hypothesis(hits, self.corpus),
-                    published: published(video),
+                    published: published(&video),
                 };
                 candidates.push((weight(hits), video.sha256, candidate));
             }
@@ -153,7 +153,7 @@ impl Work<'_> {
     fn align(&mut self, candidate: &Candidate<'_>) -> Result<bool> {
         let Crowd { index, clip, window, corpus, clock, .. } = *self.of;
         let video = candidate.video();
-        let (mut track, length) = (index.track(video)?, index.video(video).duration);
+        let (mut track, length) = (index.track(video)?, index.video(video)?.duration);
         let pictures = std::mem::take(&mut track.pictures);
         let mut aligned = align::align_reference(candidate.hits, track, length, clip, window, corpus);
         clock.check()?;

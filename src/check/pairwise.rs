@@ -75,9 +75,9 @@ pub(crate) fn compare(
     checked_among(index, clip, Some(videos), Origin::Computed, options)
 }
 
-/// The match of a clip with a file of the same bytes.
-pub(crate) fn identical(index: &Index, clip: &Fingerprint, video: VideoRef) -> Match {
+/// The match of a clip with a file of the same bytes; the index, being open, gives no error.
+pub(crate) fn identical(index: &Index, clip: &Fingerprint, video: VideoRef) -> Result<Match> {
     let alignment = Alignment::identical(video, clip.duration);
     let opinion = Model::default().opinion(&alignment);
-    Match { kind: MatchKind::Copy, stream: None, alignment: describe(index, clip, &alignment, &opinion) }
+    Ok(Match { kind: MatchKind::Copy, stream: None, alignment: describe(index, clip, &alignment, &opinion)? })
 }

@@ -349,7 +349,7 @@ impl Clips<'_> {
         let mut same = Vec::new();
         for (number, content) in self.contents.iter().enumerate().filter(|(_, content)| content.files.len() > 1) {
             if let Some(view) = self.of(number).first() {
-                let found = check::identical(&self.index, &self.fingerprint(view)?, view.video);
+                let found = check::identical(&self.index, &self.fingerprint(view)?, view.video)?;
                 debug_assert_eq!(found.alignment.source.sha256, hex(&content.sha256));
                 same.push((number, PairMatch { found, reference_stream: None }));
             }

@@ -31,6 +31,7 @@ mod joining;
 mod leftovers;
 mod live;
 mod lock;
+mod lookup;
 mod manifest;
 mod merging;
 mod merkle;
@@ -45,6 +46,7 @@ mod scan;
 mod screening;
 mod segment;
 mod selection;
+mod shard;
 mod sketch;
 mod snapshot;
 mod storage;
@@ -61,13 +63,17 @@ pub(crate) use format::hex;
 pub use format::{FORMAT_VERSION, OLDEST_READABLE};
 pub use joining::{Conflict, Joined};
 pub use live::Live;
+pub use lookup::Lookup;
 pub use nearest::Screen;
 pub use newest::Expected;
 pub use past::{Change, Copied};
 pub(crate) use random::SplitMix;
 pub use screening::{Screening, Strength};
 pub use selection::Selection;
+pub(crate) use shard::{Gathered, Missing, Reads, Recorder, Sealed, TRACKS_AT_A_TIME};
+pub use shard::{Part, Shard, ShardHoldings, State, parts};
 pub(crate) use snapshot::moment;
+use snapshot::moment_of;
 pub use snapshot::{Commit, Index, Track};
 pub use upgrade::{Upgraded, upgrade};
 pub(crate) use upkeep::Work;
@@ -104,7 +110,7 @@ pub struct Neighbour {
 }
 
 /// Size and condition of a snapshot.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct IndexState {
     /// SHA-256 of the manifest's body, in hexadecimal: commits to every segment, tombstone and setting.
     pub root: String,

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::IndexState;
 use super::cells::{CELLS_MAGIC, Cells};
@@ -292,10 +292,21 @@ impl Index {
 
     /// Opens what a manifest names, taking over what an earlier snapshot has open.
     pub(crate) fn load(dir: &Path, stored: Stored, earlier: Option<&Index>) -> Result<Index> {
+        Index::load_part(dir, stored, earlier, &|_| true)
+    }
+
+    /// As [`Index::load`], leaving out segments that are not wanted: such an index is a part of one.
+    pub(super) fn load_part(
+        dir: &Path,
+        stored: Stored,
+        earlier: Option<&Index>,
+        wanted: &(dyn Fn(&SegmentEntry) -> bool + Sync),
+    ) -> Result<Index> {
         let cells = open_cells(dir, &stored.manifest, earlier)?;
         let entries = &stored.manifest.segments;
         let segments = entries
             .par_iter()
+            .filter(|entry| wanted(entry))
             .map(|entry| LiveSegment::load(dir, entry, &cells, earlier))
             .collect::<Result<Vec<LiveSegment>>>()?;
         let state = describe(&stored, &segments, &cells[cells.len() - 1].cells);
@@ -516,6 +527,12 @@ fn open_file(path: &Path, magic: [u8; 8], entry: &FileEntry) -> Result<BlockFile
 }
 
 pub(super) fn describe(stored: &Stored, segments: &[LiveSegment], cells: &Cells) -> IndexState {
+    let held: Vec<Held> = segments.iter().map(Held::of).collect();
+    describe_held(stored, &held, cells.len() as u64, cells.recall())
+}
+
+/// As [`describe`], from what each segment holds, in the order of the manifest.
+pub(super) fn describe_held(stored: &Stored, segments: &[Held], cells: u64, cells_recall: f64) -> IndexState {
     let manifest = &stored.manifest;
     let tombstones: u64 = manifest.segments.iter().map(|entry| entry.tombstones.len() as u64).sum();
     let bytes = stored.length.saturating_add(manifest.bytes());
@@ -544,9 +561,31 @@ pub(super) fn describe(stored: &Stored, segments: &[LiveSegment], cells: &Cells)
         fingerprint_version: manifest.config.fingerprint_version,
         format_version: stored.version,
         written_by: manifest.written_by.clone(),
-        cells: cells.len() as u64,
-        cells_recall: cells.recall(),
+        cells,
+        cells_recall,
         screening_recall: manifest.screening.as_ref().and_then(Screening::recall),
+    }
+}
+
+/// How much the videos of a segment come to that have not been removed.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Held {
+    pub(crate) role: Role,
+    videos: u64,
+    seconds: f64,
+    keys: u64,
+    without_pictures: u64,
+}
+
+impl Held {
+    pub(super) fn of(live: &LiveSegment) -> Held {
+        Held {
+            role: live.role,
+            videos: live.dead.iter().filter(|dead| !**dead).count() as u64,
+            seconds: live.live_seconds(),
+            keys: live.live_keys(),
+            without_pictures: live.without_pictures(),
+        }
     }
 }
 
@@ -559,14 +598,14 @@ struct Holdings {
 }
 
 impl Holdings {
-    fn of(segments: &[LiveSegment], is_of: fn(Role) -> bool) -> Holdings {
-        let of_role = || segments.iter().filter(move |live| is_of(live.role));
+    fn of(segments: &[Held], is_of: fn(Role) -> bool) -> Holdings {
+        let of_role = || segments.iter().filter(move |held| is_of(held.role));
         Holdings {
-            videos: of_role().map(|live| live.dead.iter().filter(|dead| !**dead).count() as u64).sum(),
+            videos: of_role().map(|held| held.videos).sum(),
             // An empty sum is -0.0.
-            hours: of_role().map(LiveSegment::live_seconds).fold(0.0, |sum, seconds| sum + seconds) / 3600.0,
-            keys: of_role().map(LiveSegment::live_keys).sum(),
-            without_pictures: of_role().map(LiveSegment::without_pictures).sum(),
+            hours: of_role().map(|held| held.seconds).fold(0.0, |sum, seconds| sum + seconds) / 3600.0,
+            keys: of_role().map(|held| held.keys).sum(),
+            without_pictures: of_role().map(|held| held.without_pictures).sum(),
         }
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::RADIUS;
 use crate::error::Result;
 use crate::fingerprint::{ClipKey, Fingerprint, Key, Orientation};
-use crate::index::{Index, Role};
+use crate::index::Lookup;
 
 /// A filtered clip.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +34,7 @@ pub struct Sifted<'a> {
 /// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if a part of the index that the filter reads
 /// is damaged, and the error of `stop`, which the filter calls now and then.
 pub fn sift<'a>(
-    index: &Index,
+    index: &dyn Lookup,
     clip: &'a Fingerprint,
     orientations: &[Orientation],
     stop: &dyn Fn() -> Result<()>,
@@ -67,11 +67,11 @@ pub fn sift<'a>(
 
 /// Whether each key is near a benign key of the same kind, in any of the orientations. All keys are
 /// compared in all of them, so that most keys of tilted material match.
-fn are_benign(index: &Index, keys: &[ClipKey], orientations: &[Orientation]) -> Result<Vec<bool>> {
+fn are_benign(index: &dyn Lookup, keys: &[ClipKey], orientations: &[Orientation]) -> Result<Vec<bool>> {
     let queries: Vec<Key> =
         orientations.iter().flat_map(|orientation| keys.iter().map(|key| orientation.key(key))).collect();
     let mut benign = vec![false; keys.len()];
-    for near in index.near_in_role(&queries, RADIUS, Role::Benign)? {
+    for near in index.near_benign(&queries, RADIUS)? {
         let number = near.query as usize % keys.len();
         benign[number] = benign[number] || index.run(near.video, near.run)?.kind == keys[number].kind;
     }

@@ -11,7 +11,7 @@ use super::{QUERIES_AT_A_TIME, Queries, distinct, near_to};
 use crate::error::Result;
 use crate::evidence;
 use crate::fingerprint::{Fingerprint, Key, KeyKind, Orientation, Run};
-use crate::index::{Index, Neighbour, Screen, VideoRef};
+use crate::index::{Lookup, Neighbour, Screen, VideoRef};
 
 /// Nominated videos.
 #[derive(Debug, Default)]
@@ -20,8 +20,8 @@ pub(super) struct Nominated {
     pub(super) videos: Vec<Nominee>,
     /// Number of videos in which each key was found.
     videos_by_key: HashMap<Key, u32>,
-    /// Whether there are more nominees than can be compared one by one.
-    pub(super) is_crowded: bool,
+    /// Further nominees: there are more than can be compared one by one.
+    pub(super) left_out: Vec<Nominee>,
 }
 
 /// A nominated video and its candidate orientations.
@@ -61,18 +61,17 @@ pub(super) struct QueryKey {
 }
 
 /// The screening parameters for an index.
-pub(super) fn screen(index: &Index) -> Screen {
+pub(super) fn screen(index: &dyn Lookup) -> Screen {
     let corpus = (index.state().keys.max(1) as f32).log2();
     let radius =
         (RADIUS_MIN..=RADIUS_MAX).rev().find(|radius| evidence::self_information(KeyKind::Region, *radius) >= corpus);
     let radius = radius.unwrap_or(RADIUS_MIN);
-    let measured = index.screening().map(|screening| screening.probes as usize);
-    Screen { probes: measured.unwrap_or(PROBES), radius, sketch_radius: radius / 2 + SKETCH_SLACK }
+    Screen { probes: index.probes().unwrap_or(PROBES), radius, sketch_radius: radius / 2 + SKETCH_SLACK }
 }
 
 /// Nominates videos by the queries of a clip.
 pub(super) fn nominate(
-    index: &Index,
+    index: &dyn Lookup,
     clip: &Fingerprint,
     queries: &Queries,
     stop: &dyn Fn() -> Result<()>,
@@ -91,7 +90,7 @@ pub(super) fn nominate(
 
 /// Nominates videos by keys.
 pub(super) fn nominate_by(
-    index: &Index,
+    index: &dyn Lookup,
     queries: &[QueryKey],
     screen: &Screen,
     stop: &dyn Fn() -> Result<()>,
@@ -113,7 +112,7 @@ pub(super) fn nominate_by(
             }
         }
     }
-    (nominated.videos, nominated.is_crowded) = bins.nominees();
+    (nominated.videos, nominated.left_out) = bins.nominees();
     Ok(nominated)
 }
 
@@ -139,9 +138,9 @@ impl Bins {
         }
     }
 
-    /// The nominated videos, strongest first, and whether any are left out. A video is left out if
-    /// every second of its keys has [`NOMINEES_A_SECOND`] stronger ones.
-    pub(super) fn nominees(&self) -> (Vec<Nominee>, bool) {
+    /// The nominated videos, strongest first, and those left out. A video is left out if every
+    /// second of its keys has [`NOMINEES_A_SECOND`] stronger ones.
+    pub(super) fn nominees(&self) -> (Vec<Nominee>, Vec<Nominee>) {
         let mut videos: HashMap<VideoRef, Nominee> = HashMap::new();
         for ((video, orientation, _), bin) in self.0.iter().filter(|(_, bin)| bin.nominates()) {
             let none = || Nominee { video: *video, orientations: Vec::new(), bits: 0.0, times: bin.times };
@@ -155,15 +154,13 @@ impl Bins {
         let mut nominees: Vec<Nominee> = videos.into_values().collect();
         nominees.iter_mut().for_each(|nominee| nominee.orientations.sort());
         nominees.sort_by(|a, b| b.bits.total_cmp(&a.bits).then(a.video.cmp(&b.video)));
-        let (all, mut counts) = (nominees.len(), HashMap::<i64, u32>::new());
-        nominees.retain(|nominee| {
+        let mut counts = HashMap::<i64, u32>::new();
+        nominees.into_iter().partition(|nominee| {
             let seconds = nominee.times.0 as i64..=nominee.times.1 as i64;
             let kept = seconds.clone().any(|second| counts.get(&second).is_none_or(|count| *count < NOMINEES_A_SECOND));
             seconds.filter(|_| kept).for_each(|second| *counts.entry(second).or_default() += 1);
             kept
-        });
-        let is_crowded = nominees.len() < all;
-        (nominees, is_crowded)
+        })
     }
 }
 
@@ -288,16 +285,16 @@ mod tests {
         vote(&mut bins, 0..NOMINEES_A_SECOND, 3.0, 40);
         // Weaker than the crowd, at another time.
         vote(&mut bins, 1000..1001, 20.0, 60);
-        let (nominees, is_crowded) = bins.nominees();
-        assert_eq!((nominees.len() as u32, is_crowded), (NOMINEES_A_SECOND + 1, false));
+        let (nominees, left_out) = bins.nominees();
+        assert_eq!((nominees.len() as u32, left_out.len()), (NOMINEES_A_SECOND + 1, 0));
         assert!(
             nominees
                 .iter()
                 .any(|nominee| nominee.video.video == 1000 && nominee.is_near(12.0) && !nominee.is_near(9.0))
         );
         vote(&mut bins, 2000..2001, 3.0, 60);
-        let (nominees, is_crowded) = bins.nominees();
-        assert_eq!((nominees.len() as u32, is_crowded), (NOMINEES_A_SECOND + 1, true));
+        let (nominees, left_out) = bins.nominees();
+        assert_eq!((nominees.len() as u32, left_out.len()), (NOMINEES_A_SECOND + 1, 1));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use uniq::report::{Match, MatchKind};
 use uniq::{CheckOptions, Decoding, Fingerprint, Report, Verdict};
 
 /// Copies of the film that is everywhere.
-const COPIES: u32 = 60;
+pub(crate) const COPIES: u32 = 60;
 
 /// The copy that was published first.
 const FIRST: u32 = 41;
@@ -91,14 +91,14 @@ fn other_takes_however_many_hide_no_copy() {
 }
 
 /// An index and the folder that it is in.
-struct Made {
-    index: Index,
+pub(crate) struct Made {
+    pub(crate) index: Index,
     _folder: TempDir,
 }
 
 /// An index of so many copies of one film and one of another, written in one commit, or in several
 /// from last to first.
-fn everywhere(copies: u32, backwards: bool) -> Made {
+pub(crate) fn everywhere(copies: u32, backwards: bool) -> Made {
     let folder = tempfile::tempdir().unwrap();
     let films = films();
     let config = IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: Duration::from_secs(1) };
@@ -152,7 +152,7 @@ fn films() -> &'static [Film; 2] {
 }
 
 /// Ten seconds of the one film, and then six of the other.
-fn clip() -> &'static Fingerprint {
+pub(crate) fn clip() -> &'static Fingerprint {
     static CLIP: OnceLock<Fingerprint> = OnceLock::new();
     CLIP.get_or_init(|| {
     let [one, other] = [1, 2].map(|seed| scenes::moving(seed, 16));

@@ -15,6 +15,7 @@ mod facts;
 mod footage;
 mod golden_fingerprint;
 mod library;
+mod scattered;
 mod screened;
 mod submissions;
 #[path = "../support/mod.rs"]
