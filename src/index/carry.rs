@@ -170,10 +170,17 @@ pub(crate) fn files_named(from: &Path, manifest: &[u8]) -> Result<Vec<CarriedFil
     Ok(files_of(&Stored::from_bytes(from, manifest)?))
 }
 
-/// Generation, root in hexadecimal and length of the history that the bytes of a manifest say.
-pub(crate) fn described(from: &Path, manifest: &[u8]) -> Result<(u64, String, u64)> {
+/// Generation and root in hexadecimal that the bytes of a manifest say, and commits and length of its
+/// history.
+pub(crate) fn described(from: &Path, manifest: &[u8]) -> Result<(u64, String, (u64, u64))> {
     let stored = Stored::from_bytes(from, manifest)?;
-    Ok((stored.manifest.generation, hex(&stored.root), stored.manifest.history_bytes()))
+    let history = (stored.manifest.history.leaves, stored.manifest.history_bytes());
+    Ok((stored.manifest.generation, hex(&stored.root), history))
+}
+
+/// Whether a folder has a manifest, of whatever condition.
+pub(crate) fn has_manifest(dir: &Path) -> bool {
+    manifest::manifest_path(dir).symlink_metadata().is_ok()
 }
 
 fn files_of(stored: &Stored) -> Vec<CarriedFile> {

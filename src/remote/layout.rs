@@ -109,8 +109,13 @@ pub(super) fn object_of(file: &CarriedFile) -> String {
 pub(super) fn history_of(carried: &Carried) -> Option<Extent> {
     let bytes = carried.history();
     let sha256 = hex(&carry::sha256(bytes));
-    let object = format!("{HISTORY}/{:020}-{sha256}", carried.history_commits());
+    let object = history_name(carried.history_commits(), &sha256);
     (!bytes.is_empty()).then(|| Extent { length: bytes.len() as u64, sha256, object: Some(object) })
+}
+
+/// The name of the object of a history of so many commits.
+fn history_name(commits: u64, sha256: &str) -> String {
+    format!("{HISTORY}/{commits:020}-{sha256}")
 }
 
 /// The name that the next commit after this one has in the store.
@@ -173,13 +178,16 @@ fn decode(slot: &str, full: &str, bytes: &[u8]) -> Result<Commit> {
     let head: Head = serde_json::from_slice(line)
         .map_err(|cause| damaged(full, "head", cause.to_string(), "a line of JSON that says who wrote it"))?;
     check_extent(full, &head.manifest, manifest)?;
-    let (generation, root, history) =
+    let (generation, root, (commits, length)) =
         carry::described(Path::new(full), manifest).map_err(|error| in_store(full, error))?;
     if (generation, &root) != (head.generation, &head.root) {
         return Err(damaged(full, "head", "of another manifest".to_owned(), "generation and root of this one"));
     }
-    if head.history.as_ref().map_or(0, |extent| extent.length) != history {
-        return Err(damaged(full, "head", "of another history".to_owned(), "length of that of the manifest"));
+    let is_that = |extent: &Extent| {
+        extent.length == length && extent.object.as_deref() == Some(&history_name(commits, &extent.sha256))
+    };
+    if !head.history.as_ref().map_or(length == 0, is_that) {
+        return Err(damaged(full, "head", "of another history".to_owned(), "that of the manifest"));
     }
     // The next name follows from the generation; a lower one would be taken for older than this.
     if slot.parse::<u64>().is_ok_and(|slot| slot > generation) {

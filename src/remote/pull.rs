@@ -39,12 +39,8 @@ pub struct Pulled {
 /// is, [`Error::Store`], [`Error::Cancelled`] and [`Error::Io`].
 pub fn pull(store: &Store, dir: &Path, watch: Watch<'_>) -> Result<Pulled> {
     let _lock = carry::lock(dir)?;
-    let here = Carried::of_folder(dir);
     // Without a manifest the note alone is held against what comes.
-    let here = match here {
-        Err(Error::CorruptIndex { found, .. }) if found == "missing" => None,
-        other => other?,
-    };
+    let here = if carry::has_manifest(dir) { Carried::of_folder(dir)? } else { None };
     with_newest(store, watch.cancel, &mut |commit, carried| {
         match &here {
             Some(here) => check_follows(store, dir, here, commit, carried)?,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io::Read;
+use std::ops::Range;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -154,11 +155,14 @@ impl Store {
         }
     }
 
-    /// Some bytes of an object that has them.
-    pub(super) fn get_part(&self, name: &str, range: std::ops::Range<u64>, cancel: Cancel<'_>) -> Result<Vec<u8>> {
+    /// Some bytes of an object that has them; `None` if it is there no more.
+    pub(super) fn get_part(&self, name: &str, range: Range<u64>, cancel: Cancel<'_>) -> Result<Option<Vec<u8>>> {
         let location = self.name(name);
-        let read = self.wait(cancel, async { self.place.get_range(&location, range).await })?;
-        read.map(|bytes| bytes.to_vec()).map_err(|cause| self.failed(name, "read", cause))
+        match self.wait(cancel, async { self.place.get_range(&location, range).await })? {
+            Ok(bytes) => Ok(Some(bytes.to_vec())),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(cause) => Err(self.failed(name, "read", cause)),
+        }
     }
 
     /// Puts an object if there is none of that name; `false` if there is.

@@ -106,7 +106,7 @@ pub(super) fn receive(
         let mut at = had;
         while at < file.length {
             let end = file.length.min(at + PART as u64);
-            let bytes = store.get_part(object, at..end, cancel)?;
+            let bytes = store.get_part(object, at..end, cancel)?.ok_or_else(|| missing(store, object))?;
             if bytes.len() as u64 != end - at {
                 return Err(damaged(&store.full(object), "length", (at + bytes.len() as u64).to_string(), file.length));
             }

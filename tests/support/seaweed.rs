@@ -46,7 +46,7 @@ pub fn bucket() -> Option<Bucket> {
         return None;
     };
     let name = format!("bucket{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    let (status, answer) = server.ask("POST", &format!("/buckets/{name}/"), b"");
+    let (status, answer) = server.ask("PUT", &format!("/buckets/{name}/.made"), b"x");
     assert!(status < 300, "{status}: {}", String::from_utf8_lossy(&answer));
     Some(Bucket { server, name })
 }
