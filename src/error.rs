@@ -390,6 +390,79 @@ pub enum Error {
         /// What is wrong with it, with the line where there is one.
         reason: String,
     },
+    /// An address that names no place in object storage.
+    #[error("{address}: no object storage: {reason}")]
+    InvalidStore {
+        /// The address, without what it should not have had in it.
+        address: String,
+        /// What is wrong and what is expected.
+        reason: String,
+    },
+    /// There is no index in the object storage.
+    #[error("no index in {store}; put one there with: uniq index push {store} --index DIR")]
+    NoRemoteIndex {
+        /// The address.
+        store: String,
+    },
+    /// The object storage could not be read or written.
+    #[error("{object}: {doing} failed{}", store_advice(source.as_ref()))]
+    Store {
+        /// The object, or the address.
+        object: String,
+        /// What was tried, such as `read`.
+        doing: &'static str,
+        /// Its answer.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What is in the object storage is not what was put there.
+    #[error("{object}: damaged: {what} is {found}, expected {expected}; {remedy}")]
+    CorruptStore {
+        /// The object.
+        object: String,
+        /// The property that is wrong.
+        what: &'static str,
+        /// Its value.
+        found: String,
+        /// What it has to be.
+        expected: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// Somebody else committed to the object storage first.
+    #[error("{store}: {winner} committed generation {generation} first; nothing of this push is visible; {remedy}")]
+    StoreConflict {
+        /// The address.
+        store: String,
+        /// The commit that is there now.
+        generation: u64,
+        /// Host, process and time of who made it.
+        winner: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The index in the folder and that in the object storage did not grow from one another.
+    #[error("{} and {store}: {found}; {remedy}", path.display())]
+    NotDescended {
+        /// The folder.
+        path: PathBuf,
+        /// The address.
+        store: String,
+        /// How they stand to each other.
+        found: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The local copies of an index in object storage take more room than they may.
+    #[error("{}: the cache may take {limit} bytes, and this index takes {needed} beside what is in use; raise the limit, or let other snapshots go", path.display())]
+    CacheFull {
+        /// The folder of the cache.
+        path: PathBuf,
+        /// Bytes that it may take.
+        limit: u64,
+        /// Bytes that it would take.
+        needed: u64,
+    },
     /// The caller asked to stop.
     #[error("cancelled")]
     Cancelled,
@@ -459,6 +532,29 @@ fn ledger_advice(cause: &(dyn std::error::Error + 'static)) -> &'static str {
         "; its folder is missing or may not be read"
     } else {
         ""
+    }
+}
+
+/// What to do about an answer of object storage, where that is known.
+fn store_advice(cause: &(dyn std::error::Error + 'static)) -> &'static str {
+    let text = cause.to_string();
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if says(&["NoSuchBucket"]) {
+        "; there is no such bucket: make it, or correct the address"
+    } else if says(&["http is not allowed", "URL scheme is not allowed", "builder error"]) {
+        "; an endpoint without TLS has to be allowed with AWS_ALLOW_HTTP=true"
+    } else if says(&[
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "AccessDenied",
+        "403 Forbidden",
+        "401 Unauthorized",
+    ]) {
+        "; the credentials are refused: see AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the rights of that key"
+    } else if says(&["169.254.169.254"]) {
+        "; there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    } else {
+        "; what was carried before is kept: do it again when it can be reached"
     }
 }
 

@@ -8,7 +8,7 @@
 //! Each arrow is plain data with public fields. A module knows only itself and what stands to its left in
 //!
 //! ```text
-//! error < media < sample < sandbox < facts < fingerprint < index < evidence < search < align < verdict < report < rates < ingest < check < scatter < dedup < certificate < ledger < evidence_page
+//! error < media < sample < sandbox < facts < fingerprint < index < remote < evidence < search < align < verdict < report < rates < ingest < check < scatter < dedup < certificate < ledger < evidence_page
 //! ```
 //!
 //! The library never prints, exits or reads the environment; progress and cancellation are passed in. A file gives the
@@ -29,7 +29,8 @@
 //!    kept besides ([`fingerprint::PictureTrack`]), of a clip in memory one each
 //!    [`sample::CLIP_PICTURE_INTERVAL`].
 //! 4. [`index`] keeps the track of each video (keys with times and places, what moves, small
-//!    pictures) and its keys by coarse cell in write-once, checksummed files.
+//!    pictures) and its keys by coarse cell in write-once, checksummed files. `remote` carries it to
+//!    object storage and back.
 //! 5. [`search`] first sets aside what the clip shows of material that was marked as benign
 //!    ([`index::Role::Benign`]), and looks up each other key, plain and mirrored, and the strongest
 //!    turned, tilted, stretched and inverted, among all keys of the sources, or, in a large index,
@@ -183,6 +184,8 @@ pub mod ingest;
 pub mod ledger;
 pub mod media;
 pub mod rates;
+#[cfg(feature = "remote")]
+pub mod remote;
 pub mod report;
 pub mod sample;
 pub mod sandbox;

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module may name only itself and what stands to its left.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 21] = [
     "error",
     "media",
     "sample",
@@ -15,6 +15,7 @@ const ORDER: [&str; 20] = [
     "facts",
     "fingerprint",
     "index",
+    "remote",
     "evidence",
     "search",
     "align",
@@ -31,13 +32,14 @@ const ORDER: [&str; 20] = [
 ];
 
 /// Foreign crates that have one place, as a file or a folder: what would have to change with them is all there.
-const PLACES: [(&str, &[&str], &str); 14] = [
+const PLACES: [(&str, &[&str], &str); 15] = [
     ("ffmpeg-next", &["ffmpeg_next", "ffmpeg_sys_next", "ffmpeg"], "src/media/"),
     ("image_hasher", &["image_hasher"], "src/fingerprint/hash.rs"),
     ("hnsw_rs", &["hnsw_rs"], "src/index/cells/graph.rs"),
     ("bincode", &["bincode"], "src/index/format.rs"),
     ("bytemuck", &["bytemuck"], "src/index/format.rs"),
     ("memmap2", &["memmap2"], "src/index/files.rs"),
+    ("object_store", &["object_store"], "src/remote/"),
     ("ed25519-dalek", &["ed25519_dalek"], "src/certificate/keys"),
     ("p256", &["p256"], "src/certificate/keys"),
     ("landlock", &["landlock"], "src/sandbox/"),

@@ -127,29 +127,40 @@ impl History {
     /// what follows, at most a leaf and a byte of it.
     pub(crate) fn load_committed(dir: &Path, commitment: &Commitment) -> Result<(History, Vec<u8>)> {
         let path = path(dir);
+        let content = read(&path, commitment.leaves)?;
+        History::parse(dir, &path, content.as_deref(), commitment)
+    }
+
+    /// As [`History::load_committed`], of the bytes of the file, if there is one; errors name `path`.
+    pub(crate) fn parse(
+        dir: &Path,
+        path: &Path,
+        content: Option<&[u8]>,
+        commitment: &Commitment,
+    ) -> Result<(History, Vec<u8>)> {
         let mut history = History::begin(dir);
         let mut surplus = Vec::new();
-        if let Some(content) = read(&path, commitment.leaves)? {
+        if let Some(content) = content {
             // In range: so much is in memory, if it is there at all.
             let committed = usize::try_from(length(commitment.leaves)).unwrap_or(usize::MAX);
             let Some((records, beyond)) = content.split_at_checked(committed) else {
                 let expected = format!("at least {committed}, as the manifest says");
-                return Err(damaged(&path, "length of the file", content.len(), expected));
+                return Err(damaged(path, "length of the file", content.len(), expected));
             };
             let (header, records) = match records.split_first_chunk::<HEADER_LEN>() {
                 Some(parts) => parts,
-                None => return Err(damaged(&path, "length of the file", content.len(), HEADER_LEN)),
+                None => return Err(damaged(path, "length of the file", content.len(), HEADER_LEN)),
             };
-            format::check_header(&path, header, HISTORY_MAGIC, &format::READABLE)?;
-            history.take(&path, records)?;
+            format::check_header(path, header, HISTORY_MAGIC, &format::READABLE)?;
+            history.take(path, records)?;
             surplus = beyond.to_vec();
         } else if commitment.leaves > 0 {
             let expected = format!("{} bytes, as the manifest says", length(commitment.leaves));
-            return Err(damaged(&path, "file", "missing", expected));
+            return Err(damaged(path, "file", "missing", expected));
         }
         if history.commitment() != *commitment {
             let expected = format!("{}, as the manifest says", hex(&commitment.root));
-            return Err(damaged(&path, "root of the history", hex(&history.root()), expected));
+            return Err(damaged(path, "root of the history", hex(&history.root()), expected));
         }
         Ok((history, surplus))
     }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::files::{self, BlockFile};
+#[cfg(feature = "remote")]
+use super::format::Frame;
 use super::format::{self, FORMAT_VERSION, FileWriter, HEADER_LEN, MANIFEST_MAGIC};
 use super::history::{self, Commitment, Leaf};
 use super::merkle::{self, Hash};
@@ -219,6 +221,28 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    /// Reads the bytes of a manifest's file; errors name `path`.
+    #[cfg(feature = "remote")]
+    pub(crate) fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Stored> {
+        let cut = || format::corrupt(path, "length of the file", bytes.len(), "as its parts say");
+        let frame = Frame::read(path, bytes.len() as u64, MANIFEST_MAGIC, &format::READABLE, &|part, at| {
+            let from = usize::try_from(at).ok().and_then(|at| bytes.get(at..)).ok_or_else(cut)?;
+            part.copy_from_slice(from.get(..part.len()).ok_or_else(cut)?);
+            Ok(())
+        })?;
+        let content = bytes.get(..frame.content).ok_or_else(cut)?;
+        for (block, expected) in content.chunks(format::BLOCK).zip(&frame.blocks) {
+            if format::checksum(block) != *expected {
+                return Err(format::corrupt(path, "checksum", "wrong", "that which was written"));
+            }
+        }
+        let body = content.get(HEADER_LEN..).ok_or_else(cut)?;
+        let manifest: Manifest = format::decode(path, body)?;
+        manifest.check(path)?;
+        let length = bytes.len() as u64;
+        Ok(Stored { manifest, root: files::sha256(body), length, version: frame.version })
+    }
+
     /// What the history will say of this commit.
     pub(crate) fn leaf(&self) -> Leaf {
         let Manifest { generation, sources_root, allowlist_root, committed_at, .. } = self.manifest;

@@ -15,6 +15,8 @@
 //! What this does not do: decide what a hit means, or know anything of media files.
 
 mod assemble;
+#[cfg(feature = "remote")]
+pub(crate) mod carry;
 mod cells;
 #[cfg(test)]
 mod faults;

@@ -58,8 +58,8 @@ impl Index {
 /// The note of the newest commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Newest {
-    generation: u64,
-    root: String,
+    pub(super) generation: u64,
+    pub(super) root: String,
 }
 
 impl Newest {
@@ -179,7 +179,7 @@ pub(crate) fn newer_than(stored: &Stored, path: &Path, number: u64) -> Error {
     }
 }
 
-fn path(dir: &Path) -> PathBuf {
+pub(super) fn path(dir: &Path) -> PathBuf {
     dir.join("notes").join("newest")
 }
 

@@ -25,7 +25,7 @@ const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// What a name can hold to take over a terminal: a title, a bell, a colour.
 const EVIL: &str = "\u{1b}]0;owned\u{7}\u{1b}[31m";
 /// Every command, as its words.
-const COMMANDS: [&[&str]; 50] = [
+const COMMANDS: [&[&str]; 53] = [
     &[],
     &["index"],
     &["index", "build"],
@@ -45,6 +45,9 @@ const COMMANDS: [&[&str]; 50] = [
     &["index", "snapshot"],
     &["index", "prove"],
     &["index", "checkpoint"],
+    &["index", "push"],
+    &["index", "pull"],
+    &["index", "open"],
     &["index", "list"],
     &["index", "stats"],
     &["check"],

@@ -22,7 +22,7 @@ pub(crate) const COMMANDS: &[&str] = &[
 pub(crate) const SERVE: &str = "serve";
 
 /// The commands of `uniq index`.
-pub(crate) const INDEX_COMMANDS: [&str; 16] = [
+pub(crate) const INDEX_COMMANDS: &[&str] = &[
     "build",
     "add",
     "update",
@@ -37,6 +37,12 @@ pub(crate) const INDEX_COMMANDS: [&str; 16] = [
     "snapshot",
     "prove",
     "checkpoint",
+    #[cfg(feature = "remote")]
+    "push",
+    #[cfg(feature = "remote")]
+    "pull",
+    #[cfg(feature = "remote")]
+    "open",
     "list",
     "stats",
 ];

@@ -87,7 +87,7 @@ fn command_meant(first: &OsStr) -> Option<String> {
     let of = |commands: &[&'static str], before: &'static str| {
         commands.iter().filter_map(|command| Some((slip(command)?, before, *command))).min()
     };
-    let (_, before, command) = of(COMMANDS, "uniq").into_iter().chain(of(&INDEX_COMMANDS, "uniq index")).min()?;
+    let (_, before, command) = of(COMMANDS, "uniq").into_iter().chain(of(INDEX_COMMANDS, "uniq index")).min()?;
     Some(format!("{name}: no command; meant is perhaps: {before} {command}"))
 }
 

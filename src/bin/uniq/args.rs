@@ -192,7 +192,7 @@ Example:
 /// Where the index is.
 #[derive(Debug, Args)]
 pub(crate) struct IndexOption {
-    /// Use the index in this folder [env: UNIQ_INDEX]
+    /// Use the index in this folder; to read only also s3://BUCKET/PREFIX [env: UNIQ_INDEX]
     #[arg(long = "index", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) dir: Option<PathBuf>,
 }
@@ -383,7 +383,7 @@ fn interval(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads a number of things or bytes, at least 1.
-fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     let refuse = || "give a whole number from 1 on, with K, M, G or T for powers of 1024".to_owned();
     let (digits, shift) = match text.char_indices().last() {
         Some((at, 'K' | 'k')) => (&text[..at], 10),

@@ -1,10 +1,12 @@
 //! `uniq index`: build, add, update, refresh, remove, benign, merge, upgrade, canaries, verify,
-//! log, snapshot, prove, checkpoint, list, stats.
+//! log, snapshot, prove, checkpoint, push, pull, open, list, stats.
 
 mod canaries;
 mod intake;
 mod joining;
 mod past;
+#[cfg(feature = "remote")]
+pub(crate) mod remote;
 mod removal;
 
 use std::fmt::Write as _;
@@ -17,6 +19,8 @@ use uniq::Error;
 use uniq::certificate::Checkpoint;
 use uniq::index::{self, Expected, Index, IndexState, Publication, Role, Verification, Video, Watch, Writer};
 use uniq::ingest::{self, Take};
+#[cfg(feature = "remote")]
+use uniq::remote::{OpenOptions, Prune};
 use uniq::sandbox::json_line;
 use uniq::search;
 
@@ -36,37 +40,37 @@ pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
             intake::build(args, Role::Source, Take::All, &place, quiet)
         }
         IndexCommand::Add(args) => {
-            let place = Place::existing(args.index.dir.clone())?;
+            let place = Place::to_change(args.index.dir.clone())?;
             intake::build(args, Role::Source, Take::All, &place, quiet)
         }
         IndexCommand::Update(args) => {
-            let place = Place::existing(args.index.dir.clone())?;
+            let place = Place::to_change(args.index.dir.clone())?;
             intake::build(args.into(), Role::Source, Take::Known, &place, quiet)
         }
         IndexCommand::Refresh(args) => {
-            let place = Place::existing(args.index.dir.clone())?;
+            let place = Place::to_change(args.index.dir.clone())?;
             intake::build(args.into(), Role::Source, Take::Pictures, &place, quiet)
         }
         IndexCommand::Remove { videos, json, index } => {
-            removal::remove(&videos, Role::Source, &Place::existing(index.dir)?, json, quiet)
+            removal::remove(&videos, Role::Source, &Place::to_change(index.dir)?, json, quiet)
         }
         IndexCommand::Benign(BenignCommand::Add(args)) => {
-            let place = Place::existing(args.index.dir.clone())?;
+            let place = Place::to_change(args.index.dir.clone())?;
             intake::build(args.into(), Role::Benign, Take::All, &place, quiet)
         }
         IndexCommand::Benign(BenignCommand::List { json, index }) => {
             list(&[Role::Benign], &Place::existing(index.dir)?, json)
         }
         IndexCommand::Benign(BenignCommand::Remove { videos, json, index }) => {
-            removal::remove(&videos, Role::Benign, &Place::existing(index.dir)?, json, quiet)
+            removal::remove(&videos, Role::Benign, &Place::to_change(index.dir)?, json, quiet)
         }
         IndexCommand::Merge { from, json, index } if !from.is_empty() => {
             joining::take_over(&from, &Place::choose(index.dir)?, json, quiet)
         }
-        IndexCommand::Merge { index, .. } => merge(&Place::existing(index.dir)?, quiet),
-        IndexCommand::Upgrade { json, index } => joining::upgrade(&Place::existing(index.dir)?, json, quiet),
+        IndexCommand::Merge { index, .. } => merge(&Place::to_change(index.dir)?, quiet),
+        IndexCommand::Upgrade { json, index } => joining::upgrade(&Place::to_change(index.dir)?, json, quiet),
         IndexCommand::Canaries { excerpts, json, index } => {
-            canaries::measure(&Place::existing(index.dir)?, excerpts as usize, json, quiet)
+            canaries::measure(&Place::to_change(index.dir)?, excerpts as usize, json, quiet)
         }
         IndexCommand::Verify { json, checkpoint, key, expectation, index } => {
             let files = checkpoint.as_deref().zip(key.as_deref());
@@ -81,6 +85,17 @@ pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
             past::prove(&Place::existing(index.dir)?, &sha256, absent, generation)
         }
         IndexCommand::Checkpoint { index, signing } => past::checkpoint(&Place::existing(index.dir)?, &signing),
+        #[cfg(feature = "remote")]
+        IndexCommand::Push { store, prune, keep, min_age, json, index } => {
+            let prune = prune.then_some(Prune { keep: keep as usize, age_min: min_age });
+            remote::push(&store, &Place::to_change(index.dir)?, prune, json, quiet)
+        }
+        #[cfg(feature = "remote")]
+        IndexCommand::Pull { store, json, index } => remote::pull(&store, &Place::choose(index.dir)?, json, quiet),
+        #[cfg(feature = "remote")]
+        IndexCommand::Open { store, verify, cache, cache_max, json } => {
+            remote::open(&store, OpenOptions { verify }, &remote::cache(cache, cache_max)?, json, quiet)
+        }
         IndexCommand::List { json, index } => {
             list(&[Role::Source, Role::Submission, Role::Benign], &Place::existing(index.dir)?, json)
         }

@@ -71,11 +71,13 @@ fn run(args: &[OsString]) -> anyhow::Result<Exit> {
         );
     }
     guard::allow_many_files();
+    #[cfg(feature = "remote")]
+    place::keep_quiet(cli.quiet);
     match cli.command {
         Command::Index(command) => index::run(command, cli.quiet),
         Command::Check(args) => check::check(&args, cli.quiet),
         Command::Dedup(args) => dedup::dedup(&args, cli.quiet),
-        Command::Doctor { json, index } => doctor::doctor(json, &Place::choose(index.dir)?),
+        Command::Doctor { json, index } => doctor::doctor(json, &Place::to_read(index.dir)?),
         Command::Fingerprint(args) => check::fingerprint(&args, cli.quiet),
         Command::Key(command) => key::run(&command),
         Command::Certify(args) => certificate::certify(&args, cli.quiet),

@@ -3,6 +3,8 @@
 use std::env;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "remote")]
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use etcetera::BaseStrategy;
 use uniq::index::Index;
@@ -40,11 +42,32 @@ pub(crate) enum Origin {
 }
 
 impl Place {
-    /// Applies the rules in order; fails only where the user has no data folder and nothing else was given.
+    /// Applies the rules in order; fails where the user has no data folder and nothing else was given, and
+    /// where what was given is object storage.
     pub(crate) fn choose(option: Option<PathBuf>) -> anyhow::Result<Place> {
+        let place = Place::located(option)?;
+        if let Some(address) = place.address() {
+            anyhow::bail!(
+                "{address}: object storage, and this command wants a folder: bring the index into one with uniq index \
+                pull {address} --index DIR, and what was changed back with uniq index push {address} --index DIR"
+            );
+        }
+        Ok(place)
+    }
+
+    /// Like [`Place::choose`], and fetches what is in object storage into a folder of the cache.
+    pub(crate) fn to_read(option: Option<PathBuf>) -> anyhow::Result<Place> {
+        let place = Place::located(option)?;
+        match place.address() {
+            Some(address) => fetched(address, place.origin),
+            None => Ok(place),
+        }
+    }
+
+    fn located(option: Option<PathBuf>) -> anyhow::Result<Place> {
         let named = option.map(|dir| Place { dir, origin: Origin::Option });
         if let Some(place) = named.or_else(|| variable().map(|dir| Place { dir, origin: Origin::Variable })) {
-            if place.dir.exists() && !place.dir.is_dir() {
+            if place.address().is_none() && place.dir.exists() && !place.dir.is_dir() {
                 let (dir, what) = (place.dir.display(), place.why());
                 anyhow::bail!("{dir}: not a folder; {what} names the folder that an index is in or shall be made in");
             }
@@ -60,10 +83,24 @@ impl Place {
         Ok(Place { dir: strategy.data_dir().join("uniq").join("index"), origin: Origin::UserData })
     }
 
-    /// Like [`Place::choose`], for commands that need an index that exists.
+    /// Like [`Place::to_read`], for commands that read an index that exists.
     pub(crate) fn existing(option: Option<PathBuf>) -> anyhow::Result<Place> {
-        let place = Place::choose(option)?;
-        if Index::exists(&place.dir) { Ok(place) } else { Err(Absent(place.absence()).into()) }
+        Place::to_read(option)?.if_it_exists()
+    }
+
+    /// Like [`Place::choose`], for commands that write to an index that exists.
+    pub(crate) fn to_change(option: Option<PathBuf>) -> anyhow::Result<Place> {
+        Place::choose(option)?.if_it_exists()
+    }
+
+    fn if_it_exists(self) -> anyhow::Result<Place> {
+        if Index::exists(&self.dir) { Ok(self) } else { Err(Absent(self.absence()).into()) }
+    }
+
+    /// The address, if it is one of object storage.
+    fn address(&self) -> Option<&str> {
+        let is_given = matches!(self.origin, Origin::Option | Origin::Variable);
+        self.dir.to_str().filter(|text| is_given && is_address(text))
     }
 
     /// Says where the index is, for a person.
@@ -97,6 +134,38 @@ impl Place {
         }
         text
     }
+}
+
+/// Sets whether fetching shows how far it has come.
+#[cfg(feature = "remote")]
+pub(crate) fn keep_quiet(quiet: bool) {
+    QUIET.store(quiet, Ordering::Relaxed);
+}
+
+#[cfg(feature = "remote")]
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+#[cfg(feature = "remote")]
+fn fetched(address: &str, origin: Origin) -> anyhow::Result<Place> {
+    let snapshot = crate::index::remote::fetched(address, QUIET.load(Ordering::Relaxed))?;
+    let dir = snapshot.dir().to_owned();
+    // It is in use until the process ends.
+    std::mem::forget(snapshot);
+    Ok(Place { dir, origin })
+}
+
+#[cfg(feature = "remote")]
+use uniq::remote::is_address;
+
+/// Without the feature it is a folder of a strange name, which there is not.
+#[cfg(not(feature = "remote"))]
+fn is_address(_: &str) -> bool {
+    false
+}
+
+#[cfg(not(feature = "remote"))]
+fn fetched(address: &str, _: Origin) -> anyhow::Result<Place> {
+    anyhow::bail!("{address}: this program was built without object storage")
 }
 
 /// The variable's value; an empty one counts as not set.

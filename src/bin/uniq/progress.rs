@@ -86,6 +86,34 @@ impl Progress {
         }
     }
 
+    /// Takes in how far a transfer has come.
+    #[cfg(feature = "remote")]
+    pub(crate) fn carried(&self, at: uniq::remote::Progress) {
+        use uniq::remote::Stage;
+
+        let what = match at.stage {
+            Stage::Sending => "sent",
+            Stage::Receiving => "fetched",
+            Stage::Verifying => "compared",
+        };
+        let line = || format!("{} of {} {what}", bytes(at.done), bytes(at.of));
+        match &self.view {
+            View::Bar(bar) => {
+                bar.set_length(at.of.max(1));
+                bar.set_position(at.done);
+                bar.set_message(line());
+            }
+            View::Lines => {
+                let mut state = self.state();
+                if state.shown.elapsed() >= LINE_EVERY {
+                    state.shown = Instant::now();
+                    talk::say(&line());
+                }
+            }
+            View::Nothing => {}
+        }
+    }
+
     /// Removes the bar and tells how fast the work was, for the last line.
     pub(crate) fn finish(&self) -> String {
         if let View::Bar(bar) = &self.view {

@@ -263,6 +263,97 @@ later whether a commit before it was changed.")]
         #[command(flatten)]
         signing: Signing,
     },
+    /// Bring the index into object storage, for other machines
+    #[cfg(feature = "remote")]
+    #[command(after_help = "\
+Example:
+  uniq index push s3://bucket/index
+  uniq index push s3://bucket/index --prune --keep 20
+
+STORE is s3://BUCKET/PREFIX, or file:///FOLDER for a folder that machines share. Credentials come from AWS_ACCESS_KEY_ID and \
+AWS_SECRET_ACCESS_KEY, other than Amazon's service from AWS_ENDPOINT_URL; docs/scale.md has the rest. Files that are there are not sent \
+again, so that the same command goes on after an interruption. Of several that push at once one wins; the others are told who, and \
+nothing of theirs is seen.
+
+With --json one object is printed: schema, store, generation, root, committed, files, bytes, already_there, pruned.
+
+Exit codes: 0 the store has this state of the index, 2 error, or interrupted.")]
+    Push {
+        /// Where to
+        #[arg(value_name = "STORE")]
+        store: String,
+        /// Afterwards delete old commits, and what no commit that is left needs
+        #[arg(long)]
+        prune: bool,
+        /// Keep so many of the newest commits
+        #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u32).range(1..), requires = "prune")]
+        keep: u32,
+        /// Delete nothing that is younger (90, 90s, 15m, 24h); longer than any push or pull takes
+        #[arg(long, value_name = "TIME", default_value = "24h", value_parser = super::time, requires = "prune")]
+        min_age: Duration,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        index: IndexOption,
+    },
+    /// Bring an index from object storage into a folder, to go on with it there
+    #[cfg(feature = "remote")]
+    #[command(after_help = "\
+Example:
+  uniq index pull s3://bucket/index --index index-data
+  uniq index add new-video.mp4 --index index-data && uniq index push s3://bucket/index --index index-data
+
+STORE is what it is for `uniq index push`. The folder is new, or has an earlier state of the same index; one that has other commits \
+is refused. All files are compared with their SHA-256. Interrupted, the folder is as before, and the same command goes on with what has come. \
+To only check clips, `uniq check --index STORE` does without it.
+
+With --json one object is printed: schema, store, generation, root, changed, files, bytes, already_there.
+
+Exit codes: 0 the folder has the newest state, 2 error, or interrupted.")]
+    Pull {
+        /// Where from
+        #[arg(value_name = "STORE")]
+        store: String,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        index: IndexOption,
+    },
+    /// Fetch the newest index from object storage into the cache, and print its folder
+    #[cfg(feature = "remote")]
+    #[command(after_help = "\
+Example:
+  uniq index open s3://bucket/index
+  uniq check --index \"$(uniq index open s3://bucket/index)\" clip.mp4
+
+STORE is what it is for `uniq index push`. Commands that only read take it in place of a folder (--index STORE, UNIQ_INDEX=STORE), and \
+do the same first. The folder is only to be read, and may be deleted for others when it is not in use.
+
+The cache: --cache, else $UNIQ_CACHE, else uniq in the user's cache folder; its size: --cache-max, else $UNIQ_CACHE_MAX, else \
+64G. What was used longest ago is deleted first, and nothing that is in use.
+
+With --json one object is printed: schema, store, dir, generation, root, files, bytes.
+
+Exit codes: 0 printed, 2 error, or interrupted.")]
+    Open {
+        /// Where from
+        #[arg(value_name = "STORE")]
+        store: String,
+        /// Compare all files with their SHA-256 again, and fetch damaged ones anew
+        #[arg(long)]
+        verify: bool,
+        /// Keep the cache in this folder
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        cache: Option<PathBuf>,
+        /// Let the cache take so many bytes (K, M, G, T are powers of 1024)
+        #[arg(long, value_name = "N", value_parser = super::size)]
+        cache_max: Option<u64>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// List the videos of the index
     #[command(after_help = "\
 Example:

@@ -1,0 +1,160 @@
+//! From the store into a folder, in order to go on with the index there.
+
+use std::fs::File;
+use std::path::Path;
+
+use super::layout::{self, Commit};
+use super::store::{Cancel, Store};
+use super::transfer::{self, Meter};
+use super::{Stage, Watch};
+use crate::error::{Error, Result};
+use crate::index::carry::{self, Carried, CarriedFile};
+
+/// What a pull did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pulled {
+    /// Of the index.
+    pub generation: u64,
+    /// Of the index, in hexadecimal.
+    pub root: String,
+    /// Whether the folder has another state now.
+    pub changed: bool,
+    /// Files that were fetched.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files that were there already.
+    pub already_there: u64,
+}
+
+/// Brings the newest index from the store into a folder, which is empty, or has an earlier state of it.
+///
+/// Searches in the folder go on meanwhile. If this fails, they see what was there before, and the same
+/// call again goes on with what has come.
+///
+/// # Errors
+/// [`Error::NoRemoteIndex`], [`Error::NotDescended`] if the folder has commits that the store does not
+/// have, also because an older state was put back there, [`Error::Locked`], [`Error::CorruptStore`] if
+/// something is missing, cut or changed in the store, [`Error::CorruptIndex`] if the folder's manifest
+/// is, [`Error::Store`], [`Error::Cancelled`] and [`Error::Io`].
+pub fn pull(store: &Store, dir: &Path, watch: Watch<'_>) -> Result<Pulled> {
+    let _lock = carry::lock(dir)?;
+    // Without a manifest the note alone is held against what comes.
+    let here = if carry::has_manifest(dir) { Carried::of_folder(dir)? } else { None };
+    with_newest(store, watch.cancel, &mut |commit, carried| {
+        match &here {
+            Some(here) => check_follows(store, dir, here, commit, carried)?,
+            None => carried.check_seen(dir)?,
+        }
+        let (files, bytes, already_there) = fetch(store, dir, here.as_ref(), carried, watch)?;
+        let changed = !carried.is_installed(dir);
+        if changed {
+            carried.install(dir)?;
+        }
+        carried.clear_out(dir)?;
+        let (generation, root) = (carried.generation(), carried.root());
+        Ok(Pulled { generation, root, changed, files, bytes, already_there })
+    })
+}
+
+/// Does something with the newest commit, and again with a newer one if an object was missing because
+/// the one before is no longer kept.
+pub(super) fn with_newest<T>(
+    store: &Store,
+    cancel: Cancel<'_>,
+    work: &mut dyn FnMut(&Commit, &Carried) -> Result<T>,
+) -> Result<T> {
+    let none = || Error::NoRemoteIndex { store: store.address().to_owned() };
+    let mut commit = layout::newest(store, cancel)?.ok_or_else(none)?;
+    let mut attempts = 0;
+    loop {
+        let result = match commit.carried(store, cancel) {
+            Ok(Some(carried)) => work(&commit, &carried),
+            Ok(None) => {
+                let object = commit.head.history.as_ref().and_then(|history| history.object.as_deref());
+                Err(layout::missing(store, object.unwrap_or_default()))
+            }
+            Err(error) => Err(error),
+        };
+        let Err(error @ Error::CorruptStore { .. }) = result else { return result };
+        let newer = layout::newest(store, cancel)?.ok_or_else(none)?;
+        attempts += 1;
+        if newer.slot <= commit.slot || attempts > ATTEMPTS {
+            return Err(error);
+        }
+        commit = newer;
+    }
+}
+
+fn check_follows(store: &Store, dir: &Path, here: &Carried, commit: &Commit, theirs: &Carried) -> Result<()> {
+    if theirs.descends_from(here.generation(), &here.root()) {
+        return Ok(());
+    }
+    let (generation, author) = (theirs.generation(), commit.head.author());
+    let (found, remedy) = if here.descends_from(generation, &theirs.root()) {
+        let found = format!(
+            "the folder is ahead, at generation {}, and the store at {generation}, pushed by {author}",
+            here.generation()
+        );
+        let address = store.address();
+        (
+            found,
+            format!(
+                "bring it there with: uniq index push {address}; unless the store lost its newest commits, \
+            which somebody has to put back"
+            ),
+        )
+    } else {
+        let found = format!(
+            "generation {} in the folder is not among the commits before generation {generation}, which {author} pushed",
+            here.generation()
+        );
+        let (address, dir) = (store.address(), dir.display());
+        let remedy = format!(
+            "take theirs with: uniq index pull {address} --index NEW, and add yours to it with: uniq index merge \
+            --from {dir} --index NEW"
+        );
+        (found, remedy)
+    };
+    Err(Error::NotDescended { path: dir.to_owned(), store: store.address().to_owned(), found, remedy })
+}
+
+/// Fetches the files that are missing; how many, their bytes, and how many were there.
+fn fetch(
+    store: &Store,
+    dir: &Path,
+    here: Option<&Carried>,
+    carried: &Carried,
+    watch: Watch<'_>,
+) -> Result<(u64, u64, u64)> {
+    let folder = carry::folder_of_files(dir)?;
+    let files = carried.files();
+    let known: Vec<CarriedFile> = here.map(Carried::files).unwrap_or_default();
+    let all = files.iter().map(|file| file.length).sum();
+    let meter = Meter::new(watch, all);
+    let mut wanted = Vec::new();
+    for file in &files {
+        let path = folder.join(&file.name);
+        // What the manifest here names was checked when it came; it is only looked whether it is there.
+        let is_there = match std::fs::metadata(&path) {
+            Ok(found) if known.contains(file) => found.len() == file.length,
+            Ok(_) => transfer::is_whole(&path, file, watch.cancel)?,
+            Err(_) => false,
+        };
+        if is_there {
+            meter.add(Stage::Verifying, file.length);
+        } else {
+            wanted.push(file);
+        }
+    }
+    transfer::each(&wanted, watch.cancel, &|file, cancel| {
+        let (path, draft) = (folder.join(&file.name), folder.join(carry::draft_name(&file.name)));
+        transfer::receive(store, &layout::object_of(file), file, &draft, &meter, cancel)?;
+        std::fs::rename(&draft, &path).map_err(Error::io(&path, "rename"))
+    })?;
+    File::open(&folder).and_then(|opened| opened.sync_all()).map_err(Error::io(&folder, "sync"))?;
+    let bytes = wanted.iter().map(|file| file.length).sum();
+    Ok((wanted.len() as u64, bytes, (files.len() - wanted.len()) as u64))
+}
+
+const ATTEMPTS: usize = 16;

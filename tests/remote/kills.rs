@@ -1,0 +1,125 @@
+//! A push or pull that is killed anywhere leaves the old state or the new one, and the next goes on.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use uniq::index::Index;
+
+use crate::made::{Place, add, assert_same, copy, places, root};
+
+const KILLS: u32 = 10;
+
+fn start(place: &Place, args: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_uniq"));
+    command.args(["-q", "index"]).args(args).env_remove("UNIQ_INDEX").envs(place.variables());
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// How long the program takes when nobody kills it.
+fn duration(place: &Place, args: &[&str]) -> Duration {
+    let begun = Instant::now();
+    assert!(start(place, args).wait().unwrap().success());
+    begun.elapsed()
+}
+
+/// Kills the program after a while; whether it was still running.
+fn kill_after(mut child: Child, time: Duration) -> bool {
+    std::thread::sleep(time);
+    child.kill().unwrap();
+    child.wait().unwrap().signal() == Some(9)
+}
+
+fn index(dir: &Path) {
+    add(dir, 0..1, 300_000);
+    add(dir, 1..10, 2_000);
+}
+
+#[test]
+fn a_push_that_is_killed_is_not_seen_or_whole() {
+    for (place, trial) in places().zip(places()) {
+        let dir = TempDir::new().unwrap();
+        add(dir.path(), 90..92, 50);
+        place.push(dir.path()).unwrap();
+        let old = copy(dir.path());
+        index(dir.path());
+        let path = dir.path().to_str().unwrap();
+        let all = duration(&trial, &["push", &trial.address(), "--index", path]);
+        let mut killed = 0;
+        for number in 0..KILLS {
+            let child = start(&place, &["push", &place.address(), "--index", path]);
+            killed += u32::from(kill_after(child, all * number / KILLS));
+            let (_cache, snapshot) = place.open_elsewhere().unwrap();
+            let is_new = snapshot.root() == root(dir.path());
+            assert_same(if is_new { dir.path() } else { old.path() }, snapshot.dir());
+        }
+        assert!(killed > KILLS / 2, "only {killed} were killed within {all:?}");
+        place.push(dir.path()).unwrap();
+        let (_cache, snapshot) = place.open_elsewhere().unwrap();
+        assert_same(dir.path(), snapshot.dir());
+    }
+}
+
+#[test]
+fn a_pull_that_is_killed_leaves_the_folder_as_it_was_or_whole() {
+    for place in places() {
+        let dir = TempDir::new().unwrap();
+        add(dir.path(), 90..92, 50);
+        let old = copy(dir.path());
+        place.push(dir.path()).unwrap();
+        index(dir.path());
+        place.push(dir.path()).unwrap();
+        let fresh = TempDir::new().unwrap();
+        let all = duration(&place, &["pull", &place.address(), "--index", fresh.path().to_str().unwrap()]);
+        assert_same(dir.path(), fresh.path());
+        let (new, begun) = (TempDir::new().unwrap(), copy(old.path()));
+        let mut killed = 0;
+        for number in 0..KILLS {
+            for folder in [new.path(), begun.path()] {
+                let child = start(&place, &["pull", &place.address(), "--index", folder.to_str().unwrap()]);
+                killed += u32::from(kill_after(child, all * number / KILLS));
+                match Index::open(folder) {
+                    Ok(opened) if opened.state().root == root(dir.path()) => assert_same(dir.path(), folder),
+                    Ok(opened) => assert_eq!(opened.state(), Index::open(old.path()).unwrap().state()),
+                    // Until there is one, there is an error.
+                    Err(_) => assert_eq!(folder, new.path()),
+                }
+            }
+        }
+        assert!(killed > KILLS, "only {killed} were killed within {all:?}");
+        for folder in [&new, &begun] {
+            uniq::remote::pull(&place.store(), folder.path(), uniq::remote::Watch::none()).unwrap();
+            assert_same(dir.path(), folder.path());
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_whose_making_is_killed_is_made_by_the_next() {
+    for place in places() {
+        let (dir, cache) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        index(dir.path());
+        place.push(dir.path()).unwrap();
+        let (address, trial) = (place.address(), TempDir::new().unwrap());
+        let open = |cache: &TempDir| {
+            let path = cache.path().to_str().unwrap().to_owned();
+            ["open".to_owned(), address.clone(), "--cache".to_owned(), path]
+        };
+        let run = open(&trial);
+        let all = duration(&place, &run.each_ref().map(String::as_str));
+        let run = open(&cache);
+        for number in 0..KILLS {
+            let child = start(&place, &run.each_ref().map(String::as_str));
+            kill_after(child, all * number / KILLS);
+        }
+        let children: Vec<Child> = (0..3).map(|_| start(&place, &run.each_ref().map(String::as_str))).collect();
+        for mut child in children {
+            assert!(child.wait().unwrap().success());
+        }
+        let snapshot = place.open(cache.path()).unwrap();
+        assert_eq!(snapshot.fetched(), (0, 0));
+        assert_same(dir.path(), snapshot.dir());
+    }
+}
