@@ -1,0 +1,20 @@
+//! The module `uniq._uniq`: the library as the Python package `uniq` calls it.
+//!
+//! Values go over as JSON, in the library's own wire formats, and the package makes dataclasses of
+//! them. Work runs in threads of its own ([`work`]), without the interpreter's lock.
+
+mod check;
+mod decoding;
+mod errors;
+mod index;
+mod work;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _uniq {
+    #[pymodule_export]
+    use crate::check::{check, fingerprint, fingerprint_of_bytes, load_fingerprint};
+    #[pymodule_export]
+    use crate::index::{Index, build};
+}
