@@ -78,13 +78,17 @@ impl Fingerprint {
         let digest = py.detach(|| self.kept(false).digest());
         PyBytes::new(py, &digest)
     }
-
-    fn __eq__(&self, other: &Fingerprint) -> bool {
-        self.made == other.made
-    }
 }
 
 impl Fingerprint {
+    pub(crate) fn new(made: uniq::Fingerprint) -> Fingerprint {
+        Fingerprint { made }
+    }
+
+    pub(crate) fn made(&self) -> &uniq::Fingerprint {
+        &self.made
+    }
+
     fn kept(&self, pictures: bool) -> uniq::Fingerprint {
         if pictures { self.made.clone() } else { self.made.clone().with_pictures(Vec::new()) }
     }

@@ -153,10 +153,11 @@ def _text(value: object) -> str:
 def _number(value: float) -> str:
     if not math.isfinite(value):
         raise ValueError(f"{value} is no number in JSON")
-    text = repr(value)
-    # Python writes what is less than 0.0001 with an exponent, the library what is less than 0.00001.
-    if text.endswith("e-05"):
-        digits = text[: -len("e-05")].replace(".", "")
-        sign = "-" if digits.startswith("-") else ""
-        return f"{sign}0.0000{digits.removeprefix('-')}"
-    return text
+    digits, _, exponent = repr(value).partition("e")
+    if exponent == "-05":
+        # Python writes what is less than 0.0001 with an exponent, the library what is less than 0.00001.
+        sign = "-" if value < 0 else ""
+        return f"{sign}0.0000{digits.replace('.', '').removeprefix('-')}"
+    if exponent:
+        return f"{digits}e{exponent[0]}{exponent[1:].lstrip('0')}"
+    return digits

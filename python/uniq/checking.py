@@ -121,7 +121,7 @@ class Fingerprint:
         return self._native.digest().hex()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Fingerprint) and self._native == other._native
+        return isinstance(other, Fingerprint) and self.digest == other.digest
 
     def __hash__(self) -> int:
         return hash(self.digest)
