@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde_json::json;
-use uniq::certificate::{self, Envelope, Keyring, PrivateKey, PublicKey, Statement, Terms, Verified};
+use uniq::certificate::{self, Envelope, KeyKind, Keyring, PrivateKey, PublicKey, Statement, Terms, Verified};
 use uniq::{CheckOptions, Error};
 
 use crate::check::{Arguments, Fingerprint, json};
@@ -125,6 +125,13 @@ pub(crate) fn certify<'py>(
         Ok((envelope.to_json(), certified.fingerprint, certified.report))
     })?;
     Ok((PyBytes::new(py, &envelope), Fingerprint::new(made), json(py, &report)?))
+}
+
+/// Makes a key to sign with, and writes it and its public key, whose path is returned.
+#[pyfunction]
+pub(crate) fn new_key(py: Python<'_>, path: PathBuf) -> PyResult<PathBuf> {
+    let made = PrivateKey::generate(KeyKind::Ed25519).and_then(|key| key.save(&path));
+    made.map_err(|error| errors::raise(py, &error))
 }
 
 fn parsed(envelope: &[u8]) -> uniq::Result<Envelope> {

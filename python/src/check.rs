@@ -5,12 +5,14 @@ use std::time::SystemTime;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use serde_json::{Value, json};
+use uniq::fingerprint::KeyKind;
 use uniq::sandbox::json_line;
 use uniq::{CheckOptions, Effort, Query, SearchMode};
 
 use crate::decoding::Settings;
 use crate::errors;
-use crate::index::Index;
+use crate::index::{Index, hex};
 use crate::work::{self, Control};
 
 /// What can be set of a check, as the dataclass `uniq._options.CheckArguments` has it.
@@ -71,6 +73,33 @@ impl Fingerprint {
     fn save(&self, py: Python<'_>, path: PathBuf, pictures: bool) -> PyResult<()> {
         let saved = py.detach(|| self.kept(pictures).save_with_pictures(&path));
         saved.map_err(|error| errors::raise(py, &error))
+    }
+
+    /// The keys of its keyframes.
+    fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let keyframes = self.made.keyframes();
+        let keys: Vec<Value> = self
+            .made
+            .keys()
+            .iter()
+            .map(|key| {
+                let time = keyframes.get(key.keyframe as usize).map_or(0.0, |keyframe| keyframe.time.as_secs_f64());
+                json!({
+                    "time_s": time,
+                    "kind": if key.kind == KeyKind::Whole { "whole" } else { "region" },
+                    "x": f64::from(key.place.x),
+                    "y": f64::from(key.place.y),
+                    "size": f64::from(key.place.size),
+                    "key": hex(&key.key.to_bytes()),
+                })
+            })
+            .collect();
+        json(py, &keys)
+    }
+
+    /// SHA-256 of the clip.
+    fn sha256(&self) -> String {
+        hex(self.made.sha256())
     }
 
     /// What names it.

@@ -18,7 +18,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _uniq {
     #[pymodule_export]
-    use crate::certificate::{certify, claim, reproduce, verify};
+    use crate::certificate::{certify, claim, new_key, reproduce, verify};
     #[pymodule_export]
     use crate::check::Fingerprint;
     #[pymodule_export]

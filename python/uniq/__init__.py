@@ -14,8 +14,10 @@ Examples
 from __future__ import annotations
 
 from ._options import CancelEvent, Decoding
-from .checking import Fingerprint, check, fingerprint
+from .certificates import Certificate, Certified, Reproduced, Signature, new_key
+from .checking import Fingerprint, Key, check, fingerprint
 from .corpus import BuildSummary, Index, IndexState, Progress, Video
+from .duplicates import Deduplication, dedup
 from .errors import (
     Cancelled,
     CertificateError,
@@ -30,30 +32,41 @@ from .errors import (
     SettingError,
     UniqError,
 )
+from .ledgers import Entry, Ledger
 from .report import Report
 
 __all__ = [
     "BuildSummary",
     "CancelEvent",
     "Cancelled",
+    "Certificate",
     "CertificateError",
+    "Certified",
     "ClipError",
     "CorpusError",
     "DeadlineExceeded",
-    "Decoding",
     "DecoderError",
+    "Decoding",
+    "Deduplication",
+    "Entry",
     "FileError",
     "Fingerprint",
     "FingerprintError",
     "Index",
     "IndexState",
+    "Key",
+    "Ledger",
     "LedgerError",
     "ListError",
     "Progress",
     "Report",
+    "Reproduced",
     "SettingError",
+    "Signature",
     "UniqError",
     "Video",
     "check",
+    "dedup",
     "fingerprint",
+    "new_key",
 ]

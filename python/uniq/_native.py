@@ -12,7 +12,7 @@ def _advice(error: ImportError) -> str:
         return (
             f"uniq needs the libraries of FFmpeg with which it was built, and one is missing ({text}). "
             "Install them: on Debian and Ubuntu with: apt-get install libavcodec59 libavformat59 "
-            "libavutil57 libswscale6 (or the numbers named in this message), on Fedora with: dnf install ffmpeg-free, "
+            "libavutil57 libswscale6 (with the numbers that the message names), on Fedora with: dnf install ffmpeg-free, "
             "on macOS with: brew install ffmpeg"
         )
     return f"uniq's compiled module cannot be loaded ({text}). Install uniq again, for this Python and this processor"

@@ -10,7 +10,16 @@ from typing import Literal, Protocol
 
 from ._programs import decoder
 
-__all__ = ["BuildArguments", "CancelEvent", "CheckArguments", "Control", "Decoding", "StrPath"]
+__all__ = [
+    "BuildArguments",
+    "CancelEvent",
+    "CheckArguments",
+    "Control",
+    "Decoding",
+    "DedupArguments",
+    "StrPath",
+    "Trust",
+]
 
 StrPath = str | os.PathLike[str]
 
@@ -109,3 +118,21 @@ class BuildArguments:
     threads: int | None
     commit_every: float
     list_root: StrPath | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DedupArguments:
+    """What can be set of a search for duplicates."""
+
+    effort: str
+    keep: str
+    threads: int | None
+    work: StrPath
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trust:
+    """Whose signatures are believed: those of a public key, or of a keyring."""
+
+    key: StrPath | None = None
+    keyring: StrPath | None = None

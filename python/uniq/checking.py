@@ -5,15 +5,43 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from ._native import _uniq
 from ._options import CancelEvent, CheckArguments, Control, Decoding, StrPath
+from ._wire import from_json
 from .corpus import Index
 from .report import Effort, Report
 
-__all__ = ["Fingerprint", "check", "fingerprint"]
+__all__ = ["Fingerprint", "Key", "check", "fingerprint"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Key:
+    """A key of a keyframe.
+
+    Attributes
+    ----------
+    time_s : float
+        When the keyframe is shown, in seconds.
+    kind : {"whole", "region"}
+        Whether the key is of the whole frame, or of a square in it.
+    x, y : float
+        Centre of what it is of, from the left and the upper edge, in heights of the frame.
+    size : float
+        Height of that.
+    key : str
+        256 bits in hexadecimal. Two that differ in at most 72 bits are alike.
+    """
+
+    time_s: float
+    kind: Literal["whole", "region"]
+    x: float
+    y: float
+    size: float
+    key: str
 
 
 class Fingerprint:
@@ -114,6 +142,16 @@ class Fingerprint:
             If it cannot be written.
         """
         self._native.save(Path(path), pictures)
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """The keys of the keyframes, in order of time."""
+        return from_json(tuple[Key, ...], self._native.keys())
+
+    @property
+    def clip_sha256(self) -> str:
+        """SHA-256 of the clip, as the fingerprint says."""
+        return self._native.sha256()
 
     @property
     def digest(self) -> str:
