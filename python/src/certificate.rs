@@ -78,7 +78,8 @@ pub(crate) fn reproduce<'py>(
     let decoding = decoding.decoding(py)?;
     let done = work::run(py, &control, |cancel, _| {
         let statement = statement(&envelope)?;
-        let options = CheckOptions { cancel: Some(cancel), now: Some(SystemTime::now()), ..CheckOptions::new(&decoding) };
+        let options =
+            CheckOptions { cancel: Some(cancel), now: Some(SystemTime::now()), ..CheckOptions::new(&decoding) };
         certificate::reproduce(&statement, fingerprint.made(), &*index.current()?, &options).map_err(named)
     })?;
     let told = json!({

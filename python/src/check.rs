@@ -36,9 +36,9 @@ impl Arguments {
             "auto" => Ok(SearchMode::Auto),
             "exact" => Ok(SearchMode::Exact),
             "screened" => Ok(SearchMode::Screened),
-            other => Err(errors::setting(&format!(
-                "search is {other:?}; it must be \"auto\", \"exact\" or \"screened\""
-            ))),
+            other => {
+                Err(errors::setting(&format!("search is {other:?}; it must be \"auto\", \"exact\" or \"screened\"")))
+            }
         }
     }
 }
@@ -49,9 +49,9 @@ pub(crate) fn effort(name: &str) -> PyResult<Effort> {
         "fast" => Ok(Effort::Fast),
         "standard" => Ok(Effort::Standard),
         "thorough" => Ok(Effort::Thorough),
-        other => Err(errors::setting(&format!(
-            "effort is {other:?}; it must be \"fast\", \"standard\" or \"thorough\""
-        ))),
+        other => {
+            Err(errors::setting(&format!("effort is {other:?}; it must be \"fast\", \"standard\" or \"thorough\"")))
+        }
     }
 }
 

@@ -57,8 +57,7 @@ impl Index {
     fn videos<'py>(&self, py: Python<'py>, role: &str) -> PyResult<Bound<'py, PyBytes>> {
         let role = role_of(role)?;
         let index = py.detach(|| self.current()).map_err(|error| errors::raise(py, &error))?;
-        let videos: Vec<Value> =
-            index.in_role(role).map(|(at, video)| listed(video, role, index.added(at))).collect();
+        let videos: Vec<Value> = index.in_role(role).map(|(at, video)| listed(video, role, index.added(at))).collect();
         json(py, &videos)
     }
 
@@ -74,18 +73,15 @@ impl Index {
     }
 
     /// Merges small segments, after those of other indexes have been taken over.
-    fn merge<'py>(
-        &self,
-        py: Python<'py>,
-        others: Vec<PathBuf>,
-        control: Control<'_>,
-    ) -> PyResult<Bound<'py, PyBytes>> {
+    fn merge<'py>(&self, py: Python<'py>, others: Vec<PathBuf>, control: Control<'_>) -> PyResult<Bound<'py, PyBytes>> {
         let merged = work::run(py, &control, |cancel, teller| {
             let others = others.iter().map(|dir| index::Index::open(dir)).collect::<uniq::Result<Vec<_>>>()?;
             let mut writer = Writer::open(self.live.dir())?.with_clock(SystemTime::now);
             let watch = Watch {
                 cancel: &|| cancel.load(Ordering::Relaxed),
-                progress: Some(&|what, share| teller.tell(|| json!({ "kind": "maintaining", "what": what, "share": share }))),
+                progress: Some(&|what, share| {
+                    teller.tell(|| json!({ "kind": "maintaining", "what": what, "share": share }))
+                }),
             };
             let mut sum = Joined::default();
             for other in &others {
@@ -304,9 +300,9 @@ fn role_of(name: &str) -> PyResult<Role> {
         "source" => Ok(Role::Source),
         "benign" => Ok(Role::Benign),
         "submission" => Ok(Role::Submission),
-        other => Err(errors::setting(&format!(
-            "role is {other:?}; it must be \"source\", \"benign\" or \"submission\""
-        ))),
+        other => {
+            Err(errors::setting(&format!("role is {other:?}; it must be \"source\", \"benign\" or \"submission\"")))
+        }
     }
 }
 

@@ -27,12 +27,7 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     fn books(&self) -> Books<'_> {
-        Books {
-            ledger: &self.place,
-            submissions: &self.submissions,
-            clock: SystemTime::now,
-            patience: self.patience,
-        }
+        Books { ledger: &self.place, submissions: &self.submissions, clock: SystemTime::now, patience: self.patience }
     }
 
     /// The ledger, in step with the index of its submissions.
@@ -53,7 +48,8 @@ impl Ledger {
     /// Opens a ledger, or with `create` makes it if there is none.
     #[staticmethod]
     fn open(py: Python<'_>, place: &str, submissions: PathBuf, patience: f64, create: bool) -> PyResult<Ledger> {
-        let ledger = Ledger { place: Place::parse(place), submissions, patience: work::duration("patience", patience)? };
+        let ledger =
+            Ledger { place: Place::parse(place), submissions, patience: work::duration("patience", patience)? };
         ledger.run(py, |ledger| ledger.books().open(create).map(|_| ()))?;
         Ok(ledger)
     }

@@ -1,7 +1,7 @@
 //! The module `uniq._uniq`: the library as the Python package `uniq` calls it.
 //!
 //! Values go over as JSON, in the library's own wire formats, and the package makes dataclasses of
-//! them. Work runs in threads of its own ([`work`]), without the interpreter's lock.
+//! them. Work runs in threads of its own, without the interpreter's lock.
 
 mod certificate;
 mod check;

@@ -65,7 +65,7 @@ def test_duplicates_are_paired_and_grouped(footage: Footage, tmp_path: Path) -> 
 
     command = [program(), "dedup", "--json", "--effort", "fast", str(footage.film), str(footage.copy)]
     printed = subprocess.run(command, stdout=subprocess.PIPE).stdout
-    theirs = uniq.duplicates.from_json(uniq.Deduplication, printed)
+    theirs = uniq.Deduplication.from_json(printed)
     assert theirs.to_json() + b"\n" == printed
 
 
@@ -88,17 +88,20 @@ def test_the_second_offer_of_a_clip_is_not_payable(index: uniq.Index, footage: F
     assert numbers == [1]
     assert first.submission.payable_minutes == pytest.approx(first.payable_minutes)
     assert first.payable_minutes > 0
-    second = ledger.add(footage.other, index=index, by="bob", effort="fast")
+    again = tmp_path / "again.mp4"
+    ffmpeg("-i", footage.other, "-vf", "scale=320:-2", "-pix_fmt", "yuv420p", again)
+    second = ledger.add(again, index=index, by="bob", effort="fast")
     assert second.submission is not None
     assert second.payable_minutes == 0
-    assert {deduction.number for deduction in second.submission.deductions} == {1}
+    assert {deduction.number for deduction in second.submission.deductions if deduction.number} == {1}
     assert [(entry.number, entry.by, entry.ref, entry.state) for entry in ledger.list()] == [
         (1, "ann", "take 1", "decided"),
         (2, "bob", None, "decided"),
     ]
     assert [entry.number for entry in ledger.list(by="bob")] == [2]
     head = ledger.verify().head
-    assert 1 in ledger.decide(1, 2, same=False, by="judge", why="seen both") or ledger.show(2).submission
+    assert 2 in ledger.decide(1, 2, same=False, by="judge", why="seen both")
+    assert ledger.show(2).submission.payable_minutes > 0
     assert ledger.verify(head=head).submissions == 2
     assert ledger.sold(1, by="shop", why="invoice 7") > 0
     ledger.withdraw(2, by="bob", why="a mistake")

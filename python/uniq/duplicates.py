@@ -170,6 +170,27 @@ class Deduplication:
     tool: Tool
     checked_at: str | None = None
 
+    @classmethod
+    def from_json(cls, data: str | bytes) -> Deduplication:
+        """Read what ``uniq dedup --json`` has printed.
+
+        Parameters
+        ----------
+        data : str or bytes
+            JSON.
+
+        Returns
+        -------
+        Deduplication
+            The duplicates.
+
+        Raises
+        ------
+        ValueError
+            If it is something else, or of a later version with fields that are not known here.
+        """
+        return from_json(cls, data)
+
     def to_json(self) -> bytes:
         """Write it as ``uniq dedup --json`` does, without a line feed.
 
