@@ -1,0 +1,338 @@
+"""Signed answers: making them, and showing what can be shown of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ._native import _uniq
+from ._options import CancelEvent, CheckArguments, Control, Decoding, StrPath, Trust
+from ._wire import from_json
+from .checking import Fingerprint
+from .corpus import Index
+from .errors import CertificateError, FileError
+from .report import Effort, Report
+
+__all__ = ["Certificate", "Certified", "Reproduced", "Signature", "new_key"]
+
+#: More than any certificate has.
+_MOST = 64 << 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Signature:
+    """Who signed a certificate.
+
+    Attributes
+    ----------
+    key_id : str
+        SHA-256 of the public key.
+    key_name : str or None
+        What the keyring calls it.
+    timestamps : int
+        Time stamps in the bundle, which are not checked here.
+    clip : bool
+        Whether a clip was compared, and is the one that was checked.
+    """
+
+    key_id: str
+    key_name: str | None
+    timestamps: int
+    clip: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reproduced:
+    """What a search that was run again gave.
+
+    Attributes
+    ----------
+    equal : bool
+        Whether the result is that of the certificate.
+    difference : str or None
+        Where it differs first.
+    result_digest : str
+        Digest of the result that was found.
+    grown : bool
+        Whether the index has grown since, and was searched as it was.
+    since_generation : int or None
+        Only what was added after this commit was searched, as for the certificate.
+    """
+
+    equal: bool
+    difference: str | None
+    result_digest: str
+    grown: bool
+    since_generation: int | None
+
+
+class Certificate:
+    """A signed answer about a clip: an in-toto statement in a DSSE envelope.
+
+    Parameters
+    ----------
+    envelope : bytes
+        The envelope, or a Sigstore bundle with one.
+
+    Raises
+    ------
+    CertificateError
+        If the bytes are no certificate.
+    """
+
+    def __init__(self, envelope: bytes) -> None:
+        self._envelope = envelope
+        self._statement: dict[str, Any] = json.loads(_uniq.claim(envelope))
+
+    @classmethod
+    def load(cls, path: StrPath) -> Certificate:
+        """Read a certificate.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+
+        Returns
+        -------
+        Certificate
+            The certificate, of which nothing is verified yet.
+
+        Raises
+        ------
+        CertificateError
+            If it is none.
+        FileError
+            If it cannot be read.
+        """
+        try:
+            with open(path, "rb") as file:
+                envelope = file.read(_MOST + 1)
+        except OSError as error:
+            raise FileError(f"{path}: open failed: {error.strerror}", "io") from error
+        if len(envelope) > _MOST:
+            raise CertificateError(f"{path}: refused: it has more bytes than any certificate", "invalid_certificate")
+        return cls(envelope)
+
+    @classmethod
+    def make(
+        cls,
+        clip: StrPath,
+        *,
+        index: Index | StrPath,
+        key: StrPath,
+        name: str = "",
+        policy_uri: str | None = None,
+        effort: Effort = "standard",
+        search: Literal["auto", "exact", "screened"] = "auto",
+        exclude: Iterable[str] = (),
+        decoding: Decoding | None = None,
+        deadline: float | None = None,
+        cancel: CancelEvent | None = None,
+    ) -> Certified:
+        """Check a clip, and sign what was found.
+
+        Parameters
+        ----------
+        clip : path
+            The clip, which has one picture.
+        index : Index or path
+            The index.
+        key : path
+            Private key in PEM, as :func:`new_key` or ``uniq key new`` makes it.
+        name : str
+            What the collection is called.
+        policy_uri : str, optional
+            Where the policy is written down.
+        effort : {"fast", "standard", "thorough"}
+            Effort of the search.
+        search : {"auto", "exact", "screened"}
+            Whether all keys are compared.
+        exclude : iterable of str
+            SHA-256s of sources to leave out.
+        decoding : Decoding, optional
+            How the clip is decoded.
+        deadline : float, optional
+            Seconds after which it is given up.
+        cancel : object, optional
+            It is given up once its ``is_set()`` is true.
+
+        Returns
+        -------
+        Certified
+            The certificate, the fingerprint to keep beside it, and the report.
+
+        Raises
+        ------
+        CertificateError
+            If the key cannot be used.
+        ClipError, DecoderError, FileError, CorpusError
+            As of :func:`uniq.check`.
+        DeadlineExceeded, Cancelled
+            If it was given up.
+        """
+        if not isinstance(index, Index):
+            index = Index.open(index)
+        excluded = [bytes.fromhex(sha256) for sha256 in exclude]
+        arguments = CheckArguments(effort=effort, search=search, quality=True, exclude=excluded)
+        listening = Control(deadline=deadline, cancel=cancel)
+        envelope, made, report = _uniq.certify(
+            index._native, Path(clip), Path(key), name, policy_uri, arguments, decoding or Decoding(), listening
+        )
+        return Certified(
+            certificate=cls(envelope), fingerprint=Fingerprint(made), report=Report.from_json(report)
+        )
+
+    @property
+    def statement(self) -> dict[str, Any]:
+        """What it claims, as ``docs/certificate.md`` describes it; verified only by :meth:`verify`."""
+        return self._statement
+
+    def to_bytes(self) -> bytes:
+        """Return the envelope.
+
+        Returns
+        -------
+        bytes
+            JSON.
+        """
+        return self._envelope
+
+    def save(self, path: StrPath) -> None:
+        """Write the envelope to a new file.
+
+        Parameters
+        ----------
+        path : path
+            The file, which must not be there: what was signed is not overwritten.
+
+        Raises
+        ------
+        FileError
+            If something is there, or it cannot be written.
+        """
+        try:
+            with open(path, "xb") as file:
+                file.write(self._envelope)
+        except OSError as error:
+            raise FileError(f"{path}: write failed: {error.strerror}", "io") from error
+
+    def verify(
+        self, *, key: StrPath | None = None, keyring: StrPath | None = None, clip: StrPath | None = None
+    ) -> Signature:
+        """Verify that somebody who is trusted has signed it.
+
+        Parameters
+        ----------
+        key : path, optional
+            Public key in PEM.
+        keyring : path, optional
+            Keyring, if no key is given.
+        clip : path, optional
+            File that has to be the one that was checked, byte for byte.
+
+        Returns
+        -------
+        Signature
+            Who signed it.
+
+        Raises
+        ------
+        CertificateError
+            If it is refused.
+        SettingError
+            If neither key nor keyring is given.
+        FileError
+            If the clip cannot be read.
+        """
+        sha256 = None
+        if clip is not None:
+            try:
+                with open(clip, "rb") as file:
+                    digest = hashlib.sha256()
+                    while block := file.read(1 << 20):
+                        digest.update(block)
+            except OSError as error:
+                raise FileError(f"{clip}: open failed: {error.strerror}", "io") from error
+            sha256 = digest.hexdigest()
+        return from_json(Signature, _uniq.verify(self._envelope, Trust(key=key, keyring=keyring), sha256))
+
+    def reproduce(
+        self,
+        fingerprint: Fingerprint,
+        *,
+        index: Index | StrPath,
+        decoding: Decoding | None = None,
+        deadline: float | None = None,
+        cancel: CancelEvent | None = None,
+    ) -> Reproduced:
+        """Run its search again, on the same snapshot of the index.
+
+        Parameters
+        ----------
+        fingerprint : Fingerprint
+            The fingerprint that is kept beside it, with its pictures.
+        index : Index or path
+            The index that was searched, which may have grown since.
+        decoding : Decoding, optional
+            The limits of the search are among these.
+        deadline : float, optional
+            Seconds after which it is given up.
+        cancel : object, optional
+            It is given up once its ``is_set()`` is true.
+
+        Returns
+        -------
+        Reproduced
+            Whether the result is the same.
+
+        Raises
+        ------
+        CertificateError
+            If the fingerprint is another, or this version decides by other rules.
+        CorpusError
+            If the snapshot is not to be had of this index.
+        DeadlineExceeded, Cancelled
+            If it was given up.
+        """
+        if not isinstance(index, Index):
+            index = Index.open(index)
+        listening = Control(deadline=deadline, cancel=cancel)
+        done = _uniq.reproduce(
+            self._envelope, fingerprint._native, index._native, decoding or Decoding(), listening
+        )
+        return from_json(Reproduced, done)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Certified:
+    """A certificate, the fingerprint that it names, and the report."""
+
+    certificate: Certificate
+    fingerprint: Fingerprint
+    report: Report
+
+
+def new_key(path: StrPath) -> Path:
+    """Make an Ed25519 key to sign with.
+
+    Parameters
+    ----------
+    path : path
+        New file for the private key, which only its owner can read.
+
+    Returns
+    -------
+    pathlib.Path
+        File of the public key, beside it.
+
+    Raises
+    ------
+    CertificateError, FileError
+        If there is a file, or it cannot be written.
+    """
+    return Path(_uniq.new_key(Path(path)))
