@@ -58,7 +58,7 @@ pub(crate) fn effort(name: &str) -> PyResult<Effort> {
 /// The fingerprint of a clip.
 #[pyclass(frozen, module = "uniq._uniq")]
 pub(crate) struct Fingerprint {
-    made: uniq::Fingerprint,
+    pub(crate) made: uniq::Fingerprint,
 }
 
 #[pymethods]

@@ -71,11 +71,18 @@ fn family(error: &Error) -> &'static str {
         | Error::IsSource { .. }
         | Error::OtherRole { .. }
         | Error::NothingBenign { .. }
-        | Error::NoPast { .. } => "CorpusError",
+        | Error::NoPast { .. }
+        | Error::IncompleteAnswer { .. }
+        | Error::NoRemoteIndex { .. }
+        | Error::Store { .. }
+        | Error::CorruptStore { .. }
+        | Error::StoreConflict { .. }
+        | Error::NotDescended { .. }
+        | Error::CacheFull { .. } => "CorpusError",
         Error::InvalidList { .. } | Error::OutsideList { .. } => "ListError",
         Error::InvalidFingerprint { .. } => "FingerprintError",
         Error::InvalidCertificate { .. } | Error::InvalidKey { .. } | Error::NotSigned { .. } => "CertificateError",
-        Error::InvalidSetting { .. } | Error::InvalidRates { .. } => "SettingError",
+        Error::InvalidSetting { .. } | Error::InvalidRates { .. } | Error::InvalidStore { .. } => "SettingError",
         Error::NoLedger { .. }
         | Error::IncompatibleLedger { .. }
         | Error::CorruptLedger { .. }

@@ -11,6 +11,7 @@ mod errors;
 mod index;
 mod ledger;
 mod sample;
+mod segments;
 mod work;
 
 use pyo3::prelude::*;
@@ -31,4 +32,6 @@ mod _uniq {
     use crate::ledger::Ledger;
     #[pymodule_export]
     use crate::sample::_every_field;
+    #[pymodule_export]
+    use crate::segments::{Request, Shard, describe_state, parts, state_of_index, state_of_shards};
 }
