@@ -101,7 +101,8 @@ fn files(inputs: &[PathBuf], reference: bool, reach: &Reach) -> (Vec<PathBuf>, V
     };
     let (mut files, mut failed) = (Vec::new(), Vec::new());
     for input in inputs {
-        if !input.is_dir() && !(ingest::is_list(input) && input.is_file()) {
+        let is_several = input.is_dir() || ingest::is_list(input) && input.is_file();
+        if !is_several {
             // What is wrong with it is told when its turn comes.
             files.push(input.clone());
             continue;

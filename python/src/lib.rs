@@ -2,6 +2,8 @@
 //!
 //! Values go over as JSON, in the library's own wire formats, and the package makes dataclasses of
 //! them. Work runs in threads of its own, without the interpreter's lock.
+//!
+//! What is new here goes into a module of its own, into the list below, and into `uniq/_uniq.pyi`.
 
 mod certificate;
 mod check;

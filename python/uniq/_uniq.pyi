@@ -6,6 +6,24 @@ from typing import ClassVar, final
 
 from ._options import BuildArguments, CheckArguments, Control, Decoding, DedupArguments, Trust
 
+__all__ = [
+    "Fingerprint",
+    "Index",
+    "Ledger",
+    "_every_field",
+    "build",
+    "certify",
+    "check",
+    "claim",
+    "dedup",
+    "fingerprint",
+    "fingerprint_of_bytes",
+    "load_fingerprint",
+    "new_key",
+    "reproduce",
+    "verify",
+]
+
 @final
 class Fingerprint:
     def to_bytes(self, pictures: bool) -> bytes: ...

@@ -230,7 +230,8 @@ def dedup(
     threads : int, optional
         Clips worked on at a time; one a core if it is not given.
     work : path, optional
-        Folder for what was decoded, with which a stopped run goes on; else a temporary one.
+        Folder for what was decoded, with which a stopped run goes on; else one in the system's
+        folder for temporary files, which is deleted at the end.
     decoding : Decoding, optional
         How clips are decoded.
     progress : callable, optional
