@@ -110,7 +110,7 @@ pub(super) fn history_of(carried: &Carried) -> Option<Extent> {
     let bytes = carried.history();
     let sha256 = hex(&carry::sha256(bytes));
     let object = history_name(carried.history_commits(), &sha256);
-    (!bytes.is_empty()).then(|| Extent { length: bytes.len() as u64, sha256, object: Some(object) })
+    (!bytes.is_empty()).then_some(Extent { length: bytes.len() as u64, sha256, object: Some(object) })
 }
 
 /// The name of the object of a history of so many commits.
