@@ -159,7 +159,7 @@ impl Request {
         candidates: Vec<Vec<u8>>,
         decoding: Settings,
         control: Control<'_>,
-    ) -> PyResult<(Option<Bound<'py, PyBytes>>, Option<Bound<'py, PyBytes>>)> {
+    ) -> PyResult<Merge<'py>> {
         let decoding = decoding.decoding(py)?;
         let merged = work::run(py, &control, |cancel, _| {
             let state = State::from_bytes(&state)?;
@@ -178,6 +178,9 @@ impl Request {
         })
     }
 }
+
+/// The report, or the needs.
+type Merge<'py> = (Option<Bound<'py, PyBytes>>, Option<Bound<'py, PyBytes>>);
 
 fn sealed(py: Python<'_>, made: uniq::Result<Vec<u8>>) -> PyResult<Bound<'_, PyBytes>> {
     let bytes = made.map_err(|error| errors::raise(py, &error))?;

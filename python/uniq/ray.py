@@ -10,6 +10,7 @@ Machines come and go by Ray's own autoscaling.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import ray
+import ray as _ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
 from . import segments
@@ -31,6 +32,9 @@ from .errors import CorpusError, ListError, UniqError
 from .report import Report
 
 __all__ = ["Built", "Corpus", "build"]
+
+# Its types are only of some of its functions, and of few of their arguments.
+ray: Any = _ray
 
 #: Seconds that a check waits for actors that have died, while Ray starts them anew.
 PATIENCE_S = 120.0
@@ -69,7 +73,7 @@ def _source(uri: str, folder: Path) -> Path:
     if uri.startswith("file://"):
         return Path(unquote(urlsplit(uri).path))
     try:
-        import fsspec
+        fsspec: Any = importlib.import_module("fsspec")
     except ImportError as error:
         raise ListError(f"{uri}: without fsspec only local files can be read; pip install fsspec") from error
     copy = folder / (Path(urlsplit(uri).path).name or "video")
@@ -90,7 +94,6 @@ def _unpack(files: dict[str, bytes], folder: Path) -> None:
         (folder / name).write_bytes(content)
 
 
-@ray.remote(max_retries=4, retry_exceptions=False)
 def _fingerprint(uris: list[str], options: dict[str, Any]) -> tuple[dict[str, bytes], dict[str, str]]:
     """An index of some videos, and what was wrong with the others."""
     with tempfile.TemporaryDirectory(prefix="uniq-") as name:
@@ -106,6 +109,9 @@ def _fingerprint(uris: list[str], options: dict[str, Any]) -> tuple[dict[str, by
                 failed[uri] = str(error)
             shutil.rmtree(here)
         return (_pack(part) if part.exists() else {}), failed
+
+
+_fingerprint_task: Any = ray.remote(max_retries=4, retry_exceptions=False)(_fingerprint)
 
 
 def build(
@@ -163,7 +169,7 @@ def build(
 
     def start() -> None:
         while len(running) < limit and (uris := next(batches, None)) is not None:
-            running[_fingerprint.remote(uris, options)] = len(uris)
+            running[_fingerprint_task.remote(uris, options)] = len(uris)
 
     def take_over() -> None:
         if not parts:
@@ -179,7 +185,7 @@ def build(
                 result.added += Index.open(first).state.videos
                 shutil.copytree(first, target, dirs_exist_ok=True)
             if folders:
-                joined = Index.open(target).merge(folders)
+                joined = Index.open(target).merge(*folders)
                 result.added += joined.taken_over
                 result.already_there += joined.already_there
         parts.clear()
@@ -203,7 +209,6 @@ def build(
 # Checking
 
 
-@ray.remote(max_restarts=-1, max_task_retries=2, max_concurrency=4)
 class _Holder:
     """Some segments of an index, open on one machine."""
 
@@ -224,6 +229,9 @@ class _Holder:
 
     def node(self) -> str:
         return str(ray.get_runtime_context().get_node_id())
+
+
+_HolderActor: Any = ray.remote(max_restarts=-1, max_task_retries=2, max_concurrency=4)(_Holder)
 
 
 def _place(parts: Sequence[segments.Part], holders: int) -> list[list[int]]:
@@ -279,7 +287,7 @@ class Corpus:
         """Open the newest commit of the index, in new actors; the old ones end."""
         groups = [
             [
-                _Holder.options(num_cpus=0, scheduling_strategy="SPREAD").remote(self._index, numbers)
+                _HolderActor.options(num_cpus=0, scheduling_strategy="SPREAD").remote(self._index, numbers)
                 for _ in range(self._copies)
             ]
             for numbers in _place(segments.parts(self._index), self._wanted)

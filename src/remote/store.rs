@@ -74,7 +74,7 @@ impl Store {
         let mut secrets = Vec::new();
         let (place, prefix): (Arc<dyn ObjectStore>, Name) = if let Some(rest) = trimmed.strip_prefix("s3://") {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-            if bucket.is_empty() {
+            if bucket.is_empty() || prefix.starts_with('/') {
                 return Err(invalid(shape));
             }
             let prefix = Name::parse(prefix).map_err(|_| invalid(shape))?;
