@@ -71,6 +71,7 @@ fn asked(address: &str, key: &str, length: Duration) -> Asked {
         let threads: Vec<_> = (0..THREADS)
             .map(|_| {
                 scope.spawn(|| {
+                    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
                     let client = Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
                     let mut times = Vec::new();
                     loop {

@@ -47,6 +47,8 @@ impl Service {
         let data = folder.path().join("data");
         let text = format!("listen = \"127.0.0.1:0\"\ndata = {data:?}\n{top}\n{sections}\n");
         std::fs::write(folder.path().join("serve.toml"), text).unwrap();
+        // With the features of the whole workspace, reqwest takes the provider of the process.
+        let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().timeout(Duration::from_secs(60)).redirect(reqwest::redirect::Policy::none());
         let mut service =
             Service { folder, child: None, address: String::new(), client: client.build().unwrap(), file_blocks: None };
