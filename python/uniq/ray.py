@@ -227,9 +227,6 @@ class _Holder:
     def search(self, question: bytes, state: bytes, needs: bytes | None, deadline: float | None) -> bytes:
         return self._shard.search(question, state, needs, deadline=deadline)
 
-    def node(self) -> str:
-        return str(ray.get_runtime_context().get_node_id())
-
 
 _HolderActor: Any = ray.remote(max_restarts=-1, max_task_retries=2, max_concurrency=4)(_Holder)
 
