@@ -14,6 +14,9 @@
 //! matches must be judged first. Where more sources are counted than are listed, nothing is
 //! excused: nobody has seen those.
 //!
+//! A judgement names its match by source and seconds. A recheck may add one of the same name and
+//! another kind. Of which of the two a person spoke is not known then, and neither is excused.
+//!
 //! The judgements of a submission are the last one of each match, whatever their order.
 
 use std::collections::BTreeMap;
@@ -62,7 +65,7 @@ impl Judgement {
 
     /// Whether it is about this match.
     pub fn is_of(&self, found: &Match) -> bool {
-        self.source_sha256 == found.alignment.source.sha256 && self.here == here(found)
+        (self.source_sha256.as_str(), self.here) == name(found)
     }
 }
 
@@ -98,7 +101,10 @@ pub fn reviewed(report: &Report, judgements: &[Judgement]) -> Reviewed {
     let eligible = if is_inconclusive { Intervals::default() } else { unpublished.clone() };
     let said = |found: &Match| judgements.iter().find(|judgement| judgement.is_of(found)).map(|said| said.verdict);
     let withholding = || report.matches.iter().filter(|found| found.kind != MatchKind::SameScene);
-    let is_excused = |found: &&Match| matches!(said(found), Some(Ruling::SameScene | Ruling::Allowed));
+    let is_ambiguous =
+        |found: &Match| report.matches.iter().any(|other| other.kind != found.kind && name(other) == name(found));
+    let is_excused =
+        |found: &&Match| matches!(said(found), Some(Ruling::SameScene | Ruling::Allowed)) && !is_ambiguous(found);
     let excused: Vec<&Match> = withholding().filter(is_excused).collect();
     let copies: Intervals = judgements
         .iter()
@@ -172,6 +178,11 @@ pub(super) fn is_withheld(span: &Span) -> bool {
 fn searchable(report: &Report) -> Intervals {
     let parts = report.searchable.iter().flatten();
     parts.map(|part| Interval::of_seconds(part.start_s, part.end_s)).collect()
+}
+
+/// What a judgement names a match by.
+fn name(found: &Match) -> (&str, Interval) {
+    (&found.alignment.source.sha256, here(found))
 }
 
 /// The seconds of the clip that match.

@@ -120,6 +120,17 @@ fn what_no_listed_match_explains_stays_published() {
 }
 
 #[test]
+fn a_judgement_of_one_kind_excuses_no_later_match_of_another() {
+    use Ruling::{Copy, SameScene};
+    let before = report("uuuudduu", "++++++++", &[('d', 1, 4, 6)]);
+    assert_eq!(told(&before, &[(0, SameScene)]), "eeeeeeee");
+    let of = worse(&before, report("uuuuppuu", "++++++++", &[('c', 1, 4, 6)]));
+    assert_eq!(of.matches.len(), 2);
+    assert_eq!(told(&of, &[(0, SameScene)]), "eeeeppee");
+    assert_eq!(told(&of, &[(0, Copy)]), "eeeeppee");
+}
+
+#[test]
 fn a_match_that_is_a_copy_is_public_whatever_its_kind() {
     let of = report("uuuddduuu", "+++++++++", &[('d', 1, 3, 6), ('s', 2, 0, 2)]);
     assert_eq!(told(&of, &[]), "eee...eee");
