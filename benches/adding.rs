@@ -50,7 +50,12 @@ fn main() {
     let args = Args::parse();
     let large = corpus::scratch();
     let mut footage = Footage::new(9);
-    corpus::write_footage(large.path(), &mut footage, args.hours * KEYS_AN_HOUR as u64, usize::MAX);
+    corpus::write_footage(
+        large.path(),
+        &mut footage,
+        args.hours * KEYS_AN_HOUR as u64,
+        usize::MAX,
+    );
     let state = corpus::open(large.path()).state().clone();
     println!(
         "{}\nlarge index: {} keys, {} videos, {:.0} h in {} segments, {:.2} GB, page cache warm",
@@ -67,7 +72,10 @@ fn main() {
 
 /// An hour of made keys, without decoding.
 fn index_part(args: &Args, large: &Path, footage: &mut Footage) {
-    println!("\nthe index's part alone, {} keys: elapsed ms", grouped(KEYS_AN_HOUR as u64));
+    println!(
+        "\nthe index's part alone, {} keys: elapsed ms",
+        grouped(KEYS_AN_HOUR as u64)
+    );
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..args.rounds.max(1) {
         let empty = corpus::scratch();
@@ -76,25 +84,45 @@ fn index_part(args: &Args, large: &Path, footage: &mut Footage) {
             let started = Instant::now();
             let mut writer = corpus::writer(dir);
             for (video, runs) in hour {
-                writer.add(video, runs).expect("a commit holds fewer than 2^32 keys");
+                writer
+                    .add(video, runs)
+                    .expect("a commit holds fewer than 2^32 keys");
             }
             writer.commit().expect("there is space on the disk");
-            writer.maintain(&|| false).expect("there is space on the disk");
+            writer
+                .maintain(&|| false)
+                .expect("there is space on the disk");
             times.push(started.elapsed().as_secs_f64());
         }
     }
-    for (name, times) in ["to the large index", "to an empty one"].into_iter().zip(&times) {
-        let each: Vec<String> = times.iter().map(|seconds| format!("{:.1}", 1e3 * seconds)).collect();
-        println!("  {name:<18} {:8.1} at the median; {}", 1e3 * median(times), each.join(", "));
+    for (name, times) in ["to the large index", "to an empty one"]
+        .into_iter()
+        .zip(&times)
+    {
+        let each: Vec<String> = times
+            .iter()
+            .map(|seconds| format!("{:.1}", 1e3 * seconds))
+            .collect();
+        println!(
+            "  {name:<18} {:8.1} at the median; {}",
+            1e3 * median(times),
+            each.join(", ")
+        );
     }
     // A merge falls on some rounds and not on others; it is told, and the median leaves it out.
-    println!("  difference         {:8.1}", 1e3 * (median(&times[0]) - median(&times[1])));
+    println!(
+        "  difference         {:8.1}",
+        1e3 * (median(&times[0]) - median(&times[1]))
+    );
 }
 
 /// A film that is decoded: what a user waits for.
 fn everything(args: &Args, large: &Path) {
     let folder = corpus::scratch();
-    let film = args.film.clone().unwrap_or_else(|| looped(args.minutes, folder.path()));
+    let film = args
+        .film
+        .clone()
+        .unwrap_or_else(|| looped(args.minutes, folder.path()));
     let (mut elapsed, mut processor) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     let mut seconds = 0.0;
     for round in 0..args.rounds.max(1) {
@@ -115,7 +143,11 @@ fn everything(args: &Args, large: &Path) {
     println!(
         "\nall of it, with {:.1} min of film{}, to {} keys and to none:",
         seconds / 60.0,
-        if args.film.is_none() { " (a made minute again and again)" } else { "" },
+        if args.film.is_none() {
+            " (a made minute again and again)"
+        } else {
+            ""
+        },
         grouped(keys)
     );
     for (name, times) in [("elapsed", &elapsed), ("processor", &processor)] {
@@ -127,17 +159,29 @@ fn everything(args: &Args, large: &Path) {
         println!(
             "  {name:<10} {to_large:7.2} s against {to_empty:7.2} s at the median: ratio {ratio:.3} (goal for an hour and \
              1 000 hours: at most 1.2, {})",
-            if args.hours >= 1000 { verdict(ratio <= 1.2) } else { "not judged with fewer" }
+            if args.hours >= 1000 {
+                verdict(ratio <= 1.2)
+            } else {
+                "not judged with fewer"
+            }
         );
-        let scaled = (to_large - to_empty + to_empty * 3600.0 / seconds) / (to_empty * 3600.0 / seconds);
-        println!("  {:<10} scaled to an hour of film, the difference staying as it is: ratio {scaled:.3}", "");
+        let scaled =
+            (to_large - to_empty + to_empty * 3600.0 / seconds) / (to_empty * 3600.0 / seconds);
+        println!(
+            "  {:<10} scaled to an hour of film, the difference staying as it is: ratio {scaled:.3}",
+            ""
+        );
     }
 }
 
 fn build(dir: &Path, film: &Path) -> Duration {
     let sources = ingest::sources(&[film.to_owned()]).expect("the film is a file");
-    let options = BuildOptions { threads: Some(1), ..BuildOptions::new(Decoding::in_process()) };
-    let summary = ingest::build(dir, sources, &options, &|_| {}, &AtomicBool::new(false)).expect("the index is ours");
+    let options = BuildOptions {
+        threads: Some(1),
+        ..BuildOptions::new(Decoding::in_process())
+    };
+    let summary = ingest::build(dir, sources, &options, &|_| {}, &AtomicBool::new(false))
+        .expect("the index is ours");
     assert_eq!(summary.added, 1, "{:?}", summary.failed);
     summary.video
 }
@@ -147,20 +191,35 @@ fn looped(minutes: u32, folder: &Path) -> PathBuf {
     let minute = scenes::moving(77, 60);
     let film = folder.join("film.mp4");
     let status = Command::new("ffmpeg")
-        .args(["-nostdin", "-loglevel", "error", "-y", "-stream_loop", &(minutes.max(1) - 1).to_string(), "-i"])
+        .args([
+            "-nostdin",
+            "-loglevel",
+            "error",
+            "-y",
+            "-stream_loop",
+            &(minutes.max(1) - 1).to_string(),
+            "-i",
+        ])
         .arg(&minute)
         .args(["-c", "copy"])
         .arg(&film)
         .status()
         .expect("the ffmpeg command is installed");
-    assert!(status.success(), "ffmpeg cannot repeat {}", minute.display());
+    assert!(
+        status.success(),
+        "ffmpeg cannot repeat {}",
+        minute.display()
+    );
     film
 }
 
 /// Copies a film and appends an empty box, so that an index takes it for another one.
 fn vary(film: &Path, variant: &Path, number: u64) {
     fs::copy(film, variant).expect("there is space on the disk");
-    let mut file = OpenOptions::new().append(true).open(variant).expect("the file was just written");
+    let mut file = OpenOptions::new()
+        .append(true)
+        .open(variant)
+        .expect("the file was just written");
     let mut free = Vec::from(16u32.to_be_bytes());
     free.extend(b"free");
     free.extend(number.to_be_bytes());

@@ -8,7 +8,12 @@
 //! checking the hour, taken as so many times the made clip. Goals: 5 % more than a check, 10 ms,
 //! and three checks of the hour.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used
+)]
 
 #[path = "../tests/support/mod.rs"]
 mod media;
@@ -23,7 +28,9 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use support::footage::Footage;
 use support::{grouped, verdict};
-use uniq::certificate::{self, Envelope, KeyKind, Keyring, PrivateKey, Recheck, Signer as _, Terms};
+use uniq::certificate::{
+    self, Envelope, KeyKind, Keyring, PrivateKey, Recheck, Signer as _, Terms,
+};
 use uniq::fingerprint::FINGERPRINT_VERSION;
 use uniq::index::{IndexConfig, Writer};
 use uniq::{CheckOptions, Decoding, Fingerprint, Index, SearchMode};
@@ -47,7 +54,10 @@ struct Args {
 
 /// Length of the made clip in seconds.
 const SECONDS: u32 = 10;
-const TERMS: Terms<'static> = Terms { name: "bench", policy_uri: None };
+const TERMS: Terms<'static> = Terms {
+    name: "bench",
+    policy_uri: None,
+};
 
 fn main() {
     let args = Args::parse();
@@ -58,16 +68,26 @@ fn main() {
     let index = Index::open(&dir).unwrap();
     let clip = scenes::moving(901, SECONDS);
     let decoding = Decoding::in_process();
-    let options =
-        CheckOptions { search: SearchMode::Exact, now: Some(SystemTime::now()), ..CheckOptions::new(&decoding) };
-    println!("index of {} keys, {} h; clip of {SECONDS} s", grouped(index.state().keys), args.hours);
+    let options = CheckOptions {
+        search: SearchMode::Exact,
+        now: Some(SystemTime::now()),
+        ..CheckOptions::new(&decoding)
+    };
+    println!(
+        "index of {} keys, {} h; clip of {SECONDS} s",
+        grouped(index.state().keys),
+        args.hours
+    );
 
     let key = PrivateKey::generate(KeyKind::Ed25519).unwrap();
     let file = folder.path().join("clip.uniq");
     let certify = || {
         let certified = certificate::certify(&index, &clip, &options, &TERMS).unwrap();
         certified.fingerprint.save_with_pictures(&file).unwrap();
-        (Envelope::sign(certified.statement.to_bytes(), &key).unwrap(), certified.statement)
+        (
+            Envelope::sign(certified.statement.to_bytes(), &key).unwrap(),
+            certified.statement,
+        )
     };
     let mut pairs: Vec<(f64, f64)> = (0..args.runs.max(1))
         .map(|_| {
@@ -77,7 +97,10 @@ fn main() {
         .collect();
     pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (ratio, check_s) = pairs[pairs.len() / 2];
-    println!("certify  {ratio:.3} times a check of {check_s:.2} s; at most 1.05: {}", verdict(ratio <= 1.05));
+    println!(
+        "certify  {ratio:.3} times a check of {check_s:.2} s; at most 1.05: {}",
+        verdict(ratio <= 1.05)
+    );
 
     let (envelope, statement) = certify();
     let (bytes, keyring) = (envelope.to_json(), Keyring::of(key.public_key().clone()));
@@ -99,7 +122,9 @@ fn main() {
     let recheck_s = timed(|| {
         (0..args.certificates).into_par_iter().for_each(|_| {
             let fingerprint = Fingerprint::load(&file, &decoding, None).unwrap();
-            let done = against.recheck(&statement, sha256, &fingerprint, &options, &TERMS).unwrap();
+            let done = against
+                .recheck(&statement, sha256, &fingerprint, &options, &TERMS)
+                .unwrap();
             assert!(done.in_full.is_none() && done.added > 0);
             Envelope::sign(done.statement.to_bytes(), &key).unwrap();
         });
@@ -116,8 +141,13 @@ fn main() {
 
 /// Adds so many hours of made-up videos.
 fn grow(dir: &Path, footage: &mut Footage, hours: u64) {
-    let config = IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: uniq::sample::CORPUS_INTERVAL };
-    let mut writer = Writer::open_or_create(dir, config).unwrap().with_clock(SystemTime::now);
+    let config = IndexConfig {
+        fingerprint_version: FINGERPRINT_VERSION,
+        interval: uniq::sample::CORPUS_INTERVAL,
+    };
+    let mut writer = Writer::open_or_create(dir, config)
+        .unwrap()
+        .with_clock(SystemTime::now);
     for _ in 0..hours * 12 {
         let (video, runs) = footage.video_of(Duration::from_secs(300));
         writer.add(video, runs).unwrap();

@@ -71,9 +71,17 @@ fn main() {
     let mut index = PathBuf::new();
     for run in 0..args.runs.max(1) {
         index = scratch.path().join(format!("index-{run}"));
-        builds.push(measure(args.program.as_os_str(), &build_args(&index, &clips), &[0]));
+        builds.push(measure(
+            args.program.as_os_str(),
+            &build_args(&index, &clips),
+            &[0],
+        ));
         samplings.push(sum(clips.iter().map(|clip| {
-            measure(OsStr::new("ffmpeg"), &decode_args(&clip.path, &["-vf", "fps=1,scale=-2:128"]), &[0])
+            measure(
+                OsStr::new("ffmpeg"),
+                &decode_args(&clip.path, &["-vf", "fps=1,scale=-2:128"]),
+                &[0],
+            )
         })));
         eprintln!("build {run}: {}", spoken(builds[run], samplings[run]));
     }
@@ -86,16 +94,48 @@ fn main() {
         .sum();
     // All of the clip has to be aligned where it was published.
     let published = scratch.path().join("published.mp4");
-    let small = ["-vf", "scale=-2:480", "-c:v", "libx264", "-preset", "veryfast", "-an", "-f", "mp4"];
-    measure(OsStr::new("ffmpeg"), &ffmpeg_args(&clip, &small, published.as_os_str()), &[0]);
-    let add = ["index".as_ref(), "add".as_ref(), "--index".as_ref(), index.as_os_str(), published.as_os_str()];
+    let small = [
+        "-vf",
+        "scale=-2:480",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "veryfast",
+        "-an",
+        "-f",
+        "mp4",
+    ];
+    measure(
+        OsStr::new("ffmpeg"),
+        &ffmpeg_args(&clip, &small, published.as_os_str()),
+        &[0],
+    );
+    let add = [
+        "index".as_ref(),
+        "add".as_ref(),
+        "--index".as_ref(),
+        index.as_os_str(),
+        published.as_os_str(),
+    ];
     measure(args.program.as_os_str(), &add.map(OsStr::to_owned), &[0]);
     let (published_checks, published_decodings) = check(&args, &index, &clip, &[1, 3]);
 
-    let build = line("index build", "ffmpeg fps=1,scale=-2:128", &builds, &samplings, seconds);
+    let build = line(
+        "index build",
+        "ffmpeg fps=1,scale=-2:128",
+        &builds,
+        &samplings,
+        seconds,
+    );
     let clip_s = clips::duration_s(&clip);
     let check = line("check", "ffmpeg decode", &checks, &decodings, clip_s);
-    let published = line("published", "ffmpeg decode", &published_checks, &published_decodings, clip_s);
+    let published = line(
+        "published",
+        "ffmpeg decode",
+        &published_checks,
+        &published_decodings,
+        clip_s,
+    );
     println!("index on disk: {:.2} MB", index_bytes as f64 / 1e6);
     if let Some(path) = &args.json {
         let all = json!({
@@ -103,15 +143,25 @@ fn main() {
             "clip_bytes": length(&clip), "build": build, "check": check,
             "check_of_published": published,
         });
-        fs::write(path, format!("{all:#}\n")).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        fs::write(path, format!("{all:#}\n"))
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 }
 
 /// Prints a figure, its reference and their ratio.
-fn line(name: &str, reference: &str, ours: &[Cost], theirs: &[Cost], seconds: f64) -> serde_json::Value {
+fn line(
+    name: &str,
+    reference: &str,
+    ours: &[Cost],
+    theirs: &[Cost],
+    seconds: f64,
+) -> serde_json::Value {
     let (mine, other) = (median(ours), median(theirs));
     let ratio = mine / other;
-    println!("{name:<12} {mine:8.2} s processor ({:.0} x real time)", seconds / mine);
+    println!(
+        "{name:<12} {mine:8.2} s processor ({:.0} x real time)",
+        seconds / mine
+    );
     println!("{reference:<12} {other:8.2} s processor");
     println!("{:<12} {ratio:8.2}", "ratio");
     json!({
@@ -128,7 +178,9 @@ fn full_hd_clip() -> PathBuf {
     let encoding = Encoding {
         size: (1920, 1080),
         noise: 5,
-        args: scenes::words("-c:v libx264 -preset veryfast -b:v 6M -maxrate 9M -bufsize 12M -g 50 -bf 2"),
+        args: scenes::words(
+            "-c:v libx264 -preset veryfast -b:v 6M -maxrate 9M -bufsize 12M -g 50 -bf 2",
+        ),
         extension: "mp4".to_owned(),
     };
     scenes::make(&Scene::Moving { seed: 4_242 }, 60, &encoding)
@@ -145,8 +197,18 @@ fn build_args(index: &Path, clips: &[Clip]) -> Vec<OsString> {
 fn check(args: &Args, index: &Path, clip: &Path, accepted: &[i32]) -> (Vec<Cost>, Vec<Cost>) {
     let (mut checks, mut decodings) = (Vec::new(), Vec::new());
     for run in 0..args.runs.max(1) {
-        let check = ["check".as_ref(), "--json".as_ref(), "--index".as_ref(), index.as_os_str(), clip.as_os_str()];
-        checks.push(measure(args.program.as_os_str(), &check.map(OsStr::to_owned), accepted));
+        let check = [
+            "check".as_ref(),
+            "--json".as_ref(),
+            "--index".as_ref(),
+            index.as_os_str(),
+            clip.as_os_str(),
+        ];
+        checks.push(measure(
+            args.program.as_os_str(),
+            &check.map(OsStr::to_owned),
+            accepted,
+        ));
         decodings.push(measure(OsStr::new("ffmpeg"), &decode_args(clip, &[]), &[0]));
         eprintln!("check {run}: {}", spoken(checks[run], decodings[run]));
     }
@@ -158,7 +220,9 @@ fn decode_args(path: &Path, filter: &[&str]) -> Vec<OsString> {
 }
 
 fn ffmpeg_args(path: &Path, options: &[&str], output: &OsStr) -> Vec<OsString> {
-    let mut args: Vec<OsString> = ["-nostdin", "-v", "error", "-i"].map(OsString::from).to_vec();
+    let mut args: Vec<OsString> = ["-nostdin", "-v", "error", "-i"]
+        .map(OsString::from)
+        .to_vec();
     args.push(path.into());
     args.extend(options.iter().map(OsString::from));
     args.push(output.into());
@@ -188,7 +252,10 @@ fn measure(program: &OsStr, args: &[OsString], accepted: &[i32]) -> Cost {
     let text = String::from_utf8_lossy(&output.stdout);
     let children = text.lines().nth(1).unwrap_or_default();
     let processor_s = children.split_whitespace().filter_map(clock).sum();
-    Cost { processor_s, elapsed_s }
+    Cost {
+        processor_s,
+        elapsed_s,
+    }
 }
 
 /// Reads `1m2.345s`.
@@ -198,8 +265,14 @@ fn clock(text: &str) -> Option<f64> {
 }
 
 fn sum(costs: impl Iterator<Item = Cost>) -> Cost {
-    let none = Cost { processor_s: 0.0, elapsed_s: 0.0 };
-    costs.fold(none, |a, b| Cost { processor_s: a.processor_s + b.processor_s, elapsed_s: a.elapsed_s + b.elapsed_s })
+    let none = Cost {
+        processor_s: 0.0,
+        elapsed_s: 0.0,
+    };
+    costs.fold(none, |a, b| Cost {
+        processor_s: a.processor_s + b.processor_s,
+        elapsed_s: a.elapsed_s + b.elapsed_s,
+    })
 }
 
 fn median(costs: &[Cost]) -> f64 {
@@ -209,9 +282,14 @@ fn median(costs: &[Cost]) -> f64 {
 }
 
 fn spoken(ours: Cost, theirs: Cost) -> String {
-    format!("{:.2} s against {:.2} s", ours.processor_s, theirs.processor_s)
+    format!(
+        "{:.2} s against {:.2} s",
+        ours.processor_s, theirs.processor_s
+    )
 }
 
 fn length(path: &Path) -> u64 {
-    fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).len()
+    fs::metadata(path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        .len()
 }

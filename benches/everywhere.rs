@@ -53,17 +53,28 @@ fn main() {
     let args = Args::parse();
     let scratch = corpus::scratch();
     let dir = scratch.path();
-    let film = args.film.clone().unwrap_or_else(|| scenes::moving(1, args.seconds));
+    let film = args
+        .film
+        .clone()
+        .unwrap_or_else(|| scenes::moving(1, args.seconds));
     // The figures are processor time: a busy machine is no reason to give up.
     let mut decoding = Decoding::in_process();
     decoding.limits.time_floor = decoding.limits.time_ceiling;
     let one = dir.join("one");
     let sources = ingest::sources(std::slice::from_ref(&film)).unwrap();
-    ingest::build(&one, sources, &BuildOptions::new(decoding.clone()), &|_| {}, &AtomicBool::new(false)).unwrap();
+    ingest::build(
+        &one,
+        sources,
+        &BuildOptions::new(decoding.clone()),
+        &|_| {},
+        &AtomicBool::new(false),
+    )
+    .unwrap();
     let one = Index::open(&one).unwrap();
     let length = args.seconds.to_string();
     let smaller = scenes::edit(&film, "scale=320:-2", &["-t", &length, "-an"], "mp4");
-    let (decoded_s, clip) = clock::of_process(|| uniq::fingerprint(&smaller, &decoding, None).unwrap());
+    let (decoded_s, clip) =
+        clock::of_process(|| uniq::fingerprint(&smaller, &decoding, None).unwrap());
     println!(
         "{}; a clip of {:.0} s, {} keys, decoded in {decoded_s:.1} s; processor seconds of all threads",
         clock::processor(),
@@ -74,17 +85,38 @@ fn main() {
     let mut first = None;
     for copies in args.copies.iter().copied() {
         let index = many(&one, &dir.join(copies.to_string()), copies);
-        let mode = if args.exact { SearchMode::Exact } else { SearchMode::default() };
-        let options = CheckOptions { search: mode, ..CheckOptions::new(&decoding) };
+        let mode = if args.exact {
+            SearchMode::Exact
+        } else {
+            SearchMode::default()
+        };
+        let options = CheckOptions {
+            search: mode,
+            ..CheckOptions::new(&decoding)
+        };
         let orientations = Effort::default().orientations();
         let (search_s, _) = clock::of_process(|| {
-            search::search(&index, &clip, 0..clip.keys().len(), &orientations, mode, &|| Ok(())).unwrap()
+            search::search(
+                &index,
+                &clip,
+                0..clip.keys().len(),
+                &orientations,
+                mode,
+                &|| Ok(()),
+            )
+            .unwrap()
         });
         let blind = clip.clone().with_pictures(Vec::new());
-        let (blind_s, _) = clock::of_process(|| uniq::check_fingerprint(&index, &blind, &options).unwrap());
-        let (check_s, report) = clock::of_process(|| uniq::check_fingerprint(&index, &clip, &options).unwrap());
+        let (blind_s, _) =
+            clock::of_process(|| uniq::check_fingerprint(&index, &blind, &options).unwrap());
+        let (check_s, report) =
+            clock::of_process(|| uniq::check_fingerprint(&index, &clip, &options).unwrap());
         let first = *first.get_or_insert(check_s);
-        let told = report.matches.iter().filter(|found| found.kind == MatchKind::Copy).count();
+        let told = report
+            .matches
+            .iter()
+            .filter(|found| found.kind == MatchKind::Copy)
+            .count();
         println!(
             "{copies:6}  {search_s:6.2}  {:5.2}  {:8.2}  {check_s:5.2}  {:5.2}  {told:7}  {:7}",
             blind_s - search_s,
@@ -108,14 +140,23 @@ fn many(one: &Index, dir: &Path, copies: u32) -> Index {
     let mut random = Random::new(5);
     let mut writer = corpus::writer(dir);
     for copy in 0..copies {
-        let flipped = |run: &Run| Run { key: random.flip(run.key, 4 + copy % 12), ..*run };
+        let flipped = |run: &Run| Run {
+            key: random.flip(run.key, 4 + copy % 12),
+            ..*run
+        };
         let runs = track.runs.iter().map(flipped).collect();
         let mut sha256 = [0; 32];
         sha256[..4].copy_from_slice(&copy.to_be_bytes());
-        let mut video = Video { sha256, path: format!("copy-{copy}.mp4"), ..video.clone() };
+        let mut video = Video {
+            sha256,
+            path: format!("copy-{copy}.mp4"),
+            ..video.clone()
+        };
         // The earliest is neither the first nor the last, nor the nearest.
         video.publication.published_at = Some(format!("20{:02}-01-01", 10 + (copy + 7) % 10));
-        writer.add_with_pictures(Role::Source, video, runs, &track.motion, pictures.clone()).unwrap();
+        writer
+            .add_with_pictures(Role::Source, video, runs, &track.motion, pictures.clone())
+            .unwrap();
     }
     writer.maintain(&|| false).unwrap();
     search::measure_if_due(&mut writer, &|| false).unwrap();

@@ -70,7 +70,10 @@ fn main() {
     let args = Args::parse();
     let real = clips::folder(args.folder.clone()).map(|folder| read(&folder));
     let lengths: Vec<(usize, Duration)> = match &real {
-        Some(real) => real.iter().map(|source| (source.runs.len(), source.duration)).collect(),
+        Some(real) => real
+            .iter()
+            .map(|source| (source.runs.len(), source.duration))
+            .collect(),
         None => vec![(160, Duration::from_secs(19)); 51],
     };
     // Made videos as many and as long as the real ones: the nearest of many is nearer than that of few.
@@ -87,34 +90,74 @@ fn main() {
     let real = real.map(|real| figures(&real));
     println!("| | real footage | made |\n|---|---|---|");
     row("videos", real.as_ref(), &made, |f| f.videos.to_string());
-    row("length, h", real.as_ref(), &made, |f| format!("{:.3}", f.hours));
-    row("keys (postings)", real.as_ref(), &made, |f| f.runs.to_string());
-    row("distinct keys", real.as_ref(), &made, |f| f.distinct.to_string());
-    row("distinct keys an hour", real.as_ref(), &made, |f| format!("{:.0}", f.distinct as f64 / f.hours));
-    row("keys an hour of a video, 10/50/90 %", real.as_ref(), &made, |f| parts(&f.keys_an_hour, &[0.1, 0.5, 0.9]));
-    row("postings a key", real.as_ref(), &made, |f| format!("{:.4}", f.runs as f64 / f.distinct as f64));
-    row("whole-frame keys", real.as_ref(), &made, |f| percent(f.whole));
-    row("keys that last", real.as_ref(), &made, |f| percent(f.lasting));
-    row("... mean, s", real.as_ref(), &made, |f| format!("{:.1}", f.lasting_s));
-    row("keys that recur", real.as_ref(), &made, |f| percent(f.recurring));
-    row("nearest in its video, 1/5/10/20/30/50/90 %", real.as_ref(), &made, |f| {
-        parts(&f.nearest_own, &[0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.9])
+    row("length, h", real.as_ref(), &made, |f| {
+        format!("{:.3}", f.hours)
     });
-    row("nearest in other groups, 1/5/10/50/90 %", real.as_ref(), &made, |f| {
-        parts(&f.nearest_other, &[0.01, 0.05, 0.1, 0.5, 0.9])
+    row("keys (postings)", real.as_ref(), &made, |f| {
+        f.runs.to_string()
     });
-    row("others of its video within 72, mean", real.as_ref(), &made, |f| {
-        format!("{:.2}", f.crowd.iter().sum::<f64>() / f.crowd.len() as f64)
+    row("distinct keys", real.as_ref(), &made, |f| {
+        f.distinct.to_string()
     });
-    row("... 80/90/95/99 %", real.as_ref(), &made, |f| parts(&f.crowd, &[0.8, 0.9, 0.95, 0.99]));
-    row("unrelated pairs", real.as_ref(), &made, |f| format!("{:.1e}", f.unrelated.iter().sum::<u64>() as f64));
-    row("... mean, deviation", real.as_ref(), &made, |f| moments(&f.unrelated));
+    row("distinct keys an hour", real.as_ref(), &made, |f| {
+        format!("{:.0}", f.distinct as f64 / f.hours)
+    });
+    row(
+        "keys an hour of a video, 10/50/90 %",
+        real.as_ref(),
+        &made,
+        |f| parts(&f.keys_an_hour, &[0.1, 0.5, 0.9]),
+    );
+    row("postings a key", real.as_ref(), &made, |f| {
+        format!("{:.4}", f.runs as f64 / f.distinct as f64)
+    });
+    row("whole-frame keys", real.as_ref(), &made, |f| {
+        percent(f.whole)
+    });
+    row("keys that last", real.as_ref(), &made, |f| {
+        percent(f.lasting)
+    });
+    row("... mean, s", real.as_ref(), &made, |f| {
+        format!("{:.1}", f.lasting_s)
+    });
+    row("keys that recur", real.as_ref(), &made, |f| {
+        percent(f.recurring)
+    });
+    row(
+        "nearest in its video, 1/5/10/20/30/50/90 %",
+        real.as_ref(),
+        &made,
+        |f| parts(&f.nearest_own, &[0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.9]),
+    );
+    row(
+        "nearest in other groups, 1/5/10/50/90 %",
+        real.as_ref(),
+        &made,
+        |f| parts(&f.nearest_other, &[0.01, 0.05, 0.1, 0.5, 0.9]),
+    );
+    row(
+        "others of its video within 72, mean",
+        real.as_ref(),
+        &made,
+        |f| format!("{:.2}", f.crowd.iter().sum::<f64>() / f.crowd.len() as f64),
+    );
+    row("... 80/90/95/99 %", real.as_ref(), &made, |f| {
+        parts(&f.crowd, &[0.8, 0.9, 0.95, 0.99])
+    });
+    row("unrelated pairs", real.as_ref(), &made, |f| {
+        format!("{:.1e}", f.unrelated.iter().sum::<u64>() as f64)
+    });
+    row("... mean, deviation", real.as_ref(), &made, |f| {
+        moments(&f.unrelated)
+    });
 
     let started = Instant::now();
     let keys: Vec<Key> = (0..args.keys).map(|_| footage.key()).collect();
     let mut counts = vec![0; 257];
     for (number, a) in keys.iter().enumerate() {
-        keys[..number].iter().for_each(|b| counts[a.distance(*b) as usize] += 1);
+        keys[..number]
+            .iter()
+            .for_each(|b| counts[a.distance(*b) as usize] += 1);
     }
     println!(
         "\nchance of unrelated region keys to be within so many bits; library: its table, from 7.5e10 pairs of real \
@@ -125,17 +168,28 @@ fn main() {
     println!("| bits | library | these clips | made |\n|---|---|---|---|");
     for bits in [40, 48, 56, 64, 72, 80, 88, 96, 100, 104, 112, 120] {
         let library = if bits <= 80 {
-            format!("{:.1e}", (-f64::from(evidence::self_information(KeyKind::Region, bits))).exp2())
+            format!(
+                "{:.1e}",
+                (-f64::from(evidence::self_information(KeyKind::Region, bits))).exp2()
+            )
         } else {
             String::new()
         };
-        let here = real.as_ref().map_or(String::new(), |real| chance(&real.unrelated, bits));
-        println!("| {bits} | {library} | {here} | {} |", chance(&counts, bits));
+        let here = real
+            .as_ref()
+            .map_or(String::new(), |real| chance(&real.unrelated, bits));
+        println!(
+            "| {bits} | {library} | {here} | {} |",
+            chance(&counts, bits)
+        );
     }
 
     let started = Instant::now();
     let made: usize = footage.videos(2_000_000).map(|(_, runs)| runs.len()).sum();
-    println!("\n{:.1} million keys made a second", made as f64 / started.elapsed().as_secs_f64() / 1e6);
+    println!(
+        "\n{:.1} million keys made a second",
+        made as f64 / started.elapsed().as_secs_f64() / 1e6
+    );
 }
 
 /// Indexes the clips of a folder and reads their keys back.
@@ -145,16 +199,28 @@ fn read(folder: &Path) -> Vec<Source> {
     let paths: Vec<PathBuf> = clips.iter().map(|clip| clip.path.clone()).collect();
     let sources = ingest::sources(&paths).expect("the clips are files");
     let cancel = AtomicBool::new(false);
-    ingest::build(dir.path(), sources, &BuildOptions::new(Decoding::in_process()), &|_| {}, &cancel)
-        .expect("the index is ours alone");
+    ingest::build(
+        dir.path(),
+        sources,
+        &BuildOptions::new(Decoding::in_process()),
+        &|_| {},
+        &cancel,
+    )
+    .expect("the index is ours alone");
     let index = Index::open(dir.path()).expect("the index was just written");
     let mut groups: Vec<&str> = clips.iter().map(|clip| clip.group.as_str()).collect();
     groups.sort_unstable();
     let sources = index.videos().map(|(video, about)| {
-        let clip =
-            clips.iter().find(|clip| clip.path == Path::new(&about.path)).expect("every video is one of the clips");
+        let clip = clips
+            .iter()
+            .find(|clip| clip.path == Path::new(&about.path))
+            .expect("every video is one of the clips");
         let group = groups.partition_point(|name| *name < clip.group.as_str());
-        Source { group, duration: about.duration, runs: index.runs(video).unwrap() }
+        Source {
+            group,
+            duration: about.duration,
+            runs: index.runs(video).unwrap(),
+        }
     });
     sources.collect()
 }
@@ -164,8 +230,11 @@ fn figures(sources: &[Source]) -> Figures {
     let mut distinct: Vec<Key> = all.iter().map(|run| run.key).collect();
     distinct.sort_unstable();
     distinct.dedup();
-    let lasting: Vec<f64> =
-        all.iter().map(|run| (run.last - run.first).as_secs_f64()).filter(|seconds| *seconds > 0.0).collect();
+    let lasting: Vec<f64> = all
+        .iter()
+        .map(|run| (run.last - run.first).as_secs_f64())
+        .filter(|seconds| *seconds > 0.0)
+        .collect();
     let share = |count: usize| count as f64 / all.len() as f64;
 
     let keys: Vec<(Key, usize, usize)> = sources
@@ -178,14 +247,21 @@ fn figures(sources: &[Source]) -> Figures {
         .collect();
     let mut figures = Figures {
         videos: sources.len(),
-        hours: sources.iter().map(|source| source.duration.as_secs_f64()).sum::<f64>() / 3600.0,
+        hours: sources
+            .iter()
+            .map(|source| source.duration.as_secs_f64())
+            .sum::<f64>()
+            / 3600.0,
         runs: all.len(),
         distinct: distinct.len(),
         whole: share(all.iter().filter(|run| run.kind == KeyKind::Whole).count()),
         lasting: share(lasting.len()),
         lasting_s: lasting.iter().sum::<f64>() / lasting.len() as f64,
         recurring: share(all.iter().filter(|run| run.recurs).count()),
-        keys_an_hour: sources.iter().map(|s| s.runs.len() as f64 / s.duration.as_secs_f64() * 3600.0).collect(),
+        keys_an_hour: sources
+            .iter()
+            .map(|s| s.runs.len() as f64 / s.duration.as_secs_f64() * 3600.0)
+            .collect(),
         unrelated: vec![0; 257],
         nearest_own: Vec::new(),
         nearest_other: Vec::new(),
@@ -212,7 +288,11 @@ fn figures(sources: &[Source]) -> Figures {
 }
 
 fn row(name: &str, real: Option<&Figures>, made: &Figures, value: impl Fn(&Figures) -> String) {
-    println!("| {name} | {} | {} |", real.map_or_else(String::new, &value), value(made));
+    println!(
+        "| {name} | {} | {} |",
+        real.map_or_else(String::new, &value),
+        value(made)
+    );
 }
 
 /// Values below which the given shares lie.
@@ -230,13 +310,23 @@ fn percent(share: f64) -> String {
 fn moments(counts: &[u64]) -> String {
     let total = counts.iter().sum::<u64>() as f64;
     let mean_of = |value: &dyn Fn(f64) -> f64| {
-        (0..).zip(counts).map(|(distance, &count)| value(f64::from(distance)) * count as f64).sum::<f64>() / total
+        (0..)
+            .zip(counts)
+            .map(|(distance, &count)| value(f64::from(distance)) * count as f64)
+            .sum::<f64>()
+            / total
     };
     let mean = mean_of(&|distance| distance);
-    format!("{mean:.1}, {:.1}", mean_of(&|distance| (distance - mean).powi(2)).sqrt())
+    format!(
+        "{mean:.1}, {:.1}",
+        mean_of(&|distance| (distance - mean).powi(2)).sqrt()
+    )
 }
 
 fn chance(counts: &[u64], bits: u32) -> String {
     let within: u64 = counts[..=bits as usize].iter().sum();
-    format!("{:.1e} ({within})", within as f64 / counts.iter().sum::<u64>() as f64)
+    format!(
+        "{:.1e} ({within})",
+        within as f64 / counts.iter().sum::<u64>() as f64
+    )
 }

@@ -54,7 +54,10 @@ struct Args {
 fn main() {
     let args = Args::parse();
     if let Some(name) = &args.scan {
-        assert!(uniq::index::choose_scan_instructions(name), "this processor does not have {name}");
+        assert!(
+            uniq::index::choose_scan_instructions(name),
+            "this processor does not have {name}"
+        );
     }
     if let Some(dir) = &args.open {
         open(dir);
@@ -78,22 +81,35 @@ fn main() {
 
 fn measure(args: &Args, keys: u64) {
     let scratch = corpus::scratch();
-    let dir = args.keep.as_ref().map_or_else(|| scratch.path().to_owned(), |keep| keep.join(keys.to_string()));
+    let dir = args.keep.as_ref().map_or_else(
+        || scratch.path().to_owned(),
+        |keep| keep.join(keys.to_string()),
+    );
     let built = if Index::exists(&dir) {
         ("kept".to_owned(), String::new())
     } else {
         let (seconds, memory) = build(&dir, keys);
-        (format!("{:.0}", keys as f64 / seconds), format!("{:.0}", memory / 1e6))
+        (
+            format!("{:.0}", keys as f64 / seconds),
+            format!("{:.0}", memory / 1e6),
+        )
     };
     let program = std::env::current_exe().expect("this program has a path");
-    let opened = Command::new(program).arg("--open").arg(&dir).output().expect("this program starts");
+    let opened = Command::new(program)
+        .arg("--open")
+        .arg(&dir)
+        .output()
+        .expect("this program starts");
     let opened = String::from_utf8_lossy(&opened.stdout).trim().to_owned();
     let index = corpus::open(&dir);
     let state = index.state();
     let mut footage = Footage::new(40);
     let mut random = Random::new(41);
     let unrelated = clip::unrelated(&mut footage);
-    let sources: Vec<(VideoRef, Video)> = index.videos().map(|(video, about)| (video, about.clone())).collect();
+    let sources: Vec<(VideoRef, Video)> = index
+        .videos()
+        .map(|(video, about)| (video, about.clone()))
+        .collect();
     let copies: Vec<(VideoRef, Fingerprint)> = (0..args.copies)
         .map(|_| {
             let (video, _) = &sources[random.below(sources.len())];
@@ -104,16 +120,27 @@ fn measure(args: &Args, keys: u64) {
     let orientations = Effort::Standard.orientations();
     let hits = |clip: &Fingerprint, mode| {
         let keys = 0..clip.keys().len();
-        search::search(&index, clip, keys, &orientations, mode, &|| Ok(())).expect("the index was just written").hits
+        search::search(&index, clip, keys, &orientations, mode, &|| Ok(()))
+            .expect("the index was just written")
+            .hits
     };
     let time = |clip: &Fingerprint, mode: SearchMode| {
-        (0..args.rounds.max(1)).map(|_| clock::once(|| hits(clip, mode)).0).fold(f64::INFINITY, f64::min)
+        (0..args.rounds.max(1))
+            .map(|_| clock::once(|| hits(clip, mode)).0)
+            .fold(f64::INFINITY, f64::min)
     };
     let new = time(&unrelated, SearchMode::Screened);
     let copy = time(&copies[0].1, SearchMode::Screened);
-    let exact = if keys <= EXACT_MAX { format!("{:.2}", time(&copies[0].1, SearchMode::Exact)) } else { String::new() };
-    let nominated =
-        copies.iter().filter(|(video, clip)| hits(clip, SearchMode::Screened).iter().any(|hit| hit.video == *video));
+    let exact = if keys <= EXACT_MAX {
+        format!("{:.2}", time(&copies[0].1, SearchMode::Exact))
+    } else {
+        String::new()
+    };
+    let nominated = copies.iter().filter(|(video, clip)| {
+        hits(clip, SearchMode::Screened)
+            .iter()
+            .any(|hit| hit.video == *video)
+    });
     println!(
         "| {} | {:.1} | {} | {} | {} | {} | {:.1} | {opened} | {new:.3} | {copy:.3} | {exact} | {} of {} |",
         grouped(state.keys),
@@ -146,13 +173,18 @@ fn build(dir: &Path, keys: u64) -> (f64, f64) {
             for (video, runs) in part.drain(..) {
                 writer.add(video, runs).expect("a video has few keys");
             }
-            writer.maintain(&|| false).expect("there is space on the disk");
+            writer
+                .maintain(&|| false)
+                .expect("there is space on the disk");
             seconds += started.elapsed().as_secs_f64();
             memory = memory.max(clock::private_memory().map(|memory| memory.1).unwrap_or(0) as f64);
             waiting = 0;
             if last.elapsed() >= Duration::from_secs(60) {
                 last = Instant::now();
-                eprintln!("{} keys so far", grouped(writer.committed().map_or(0, |index| index.state().keys)));
+                eprintln!(
+                    "{} keys so far",
+                    grouped(writer.committed().map_or(0, |index| index.state().keys))
+                );
             }
         }
     }
@@ -164,7 +196,10 @@ fn build(dir: &Path, keys: u64) -> (f64, f64) {
     let watch = uniq::index::Watch {
         cancel: &|| false,
         progress: Some(&|_, _| {
-            peak.set(peak.get().max(clock::private_memory().map(|memory| memory.1).unwrap_or(0) as f64))
+            peak.set(
+                peak.get()
+                    .max(clock::private_memory().map(|memory| memory.1).unwrap_or(0) as f64),
+            )
         }),
     };
     writer.compact(watch).expect("there is space on the disk");
@@ -177,7 +212,10 @@ fn open(dir: &Path) {
     let started = Instant::now();
     let index = corpus::open(dir);
     let ms = started.elapsed().as_secs_f64() * 1e3;
-    let bytes = clock::private_memory().map(|memory| memory.1).unwrap_or(0).saturating_sub(before);
+    let bytes = clock::private_memory()
+        .map(|memory| memory.1)
+        .unwrap_or(0)
+        .saturating_sub(before);
     assert!(index.state().keys > 0);
     println!("{ms:.0}, {:.1}", bytes as f64 / 1e6);
 }

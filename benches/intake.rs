@@ -7,7 +7,12 @@
 //! adding is measured against checking, with an empty ledger and with one of many made rows. Goal:
 //! the rows cost nothing.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used
+)]
 
 #[path = "../tests/support/mod.rs"]
 mod media;
@@ -57,9 +62,18 @@ fn main() {
     let args = Args::parse();
     let folder = tempfile::tempdir().unwrap();
     let index = folder.path().join("index");
-    ran(&index, Path::new("-"), &["index", "build", tripod(79, 1, 6).to_str().unwrap()]);
+    ran(
+        &index,
+        Path::new("-"),
+        &["index", "build", tripod(79, 1, 6).to_str().unwrap()],
+    );
     let offers = shuffled(offers(args.recordings));
-    println!("{} clips of {} recordings by {} creators", offers.len(), args.recordings, CREATORS.len());
+    println!(
+        "{} clips of {} recordings by {} creators",
+        offers.len(),
+        args.recordings,
+        CREATORS.len()
+    );
     let mut answers: Vec<Vec<Value>> = Vec::new();
     for workers in [1, 2, 4] {
         let ledger = folder.path().join(format!("{workers}.db"));
@@ -68,7 +82,10 @@ fn main() {
         println!("{workers} workers: {:.0} s", begun.elapsed().as_secs_f64());
     }
     let same = answers.iter().all(|answer| *answer == answers[0]);
-    println!("the same answers with 1, 2 and 4 workers: {}", verdict(same));
+    println!(
+        "the same answers with 1, 2 and 4 workers: {}",
+        verdict(same)
+    );
     judge(&offers, &answers[0]);
     cost(&args, folder.path(), &index);
 }
@@ -82,31 +99,64 @@ fn offers(recordings: u64) -> Vec<Offer> {
         let start = (at % 3) as f64;
         let length = f64::from(SECONDS) - start;
         let first = excerpt(&whole, start, length);
-        offers.push(Offer { clip: first, by: by(0), shows: vec![(0.0, at, start, start + length)] });
+        offers.push(Offer {
+            clip: first,
+            by: by(0),
+            shows: vec![(0.0, at, start, start + length)],
+        });
         let all = vec![(0.0, at, 0.0, f64::from(SECONDS))];
         let (clip, shows) = match at % 5 {
             0 => (edit(&whole, "hflip", &[], "mp4"), all),
-            1 => (edit(&whole, "crop=iw*0.85:ih*0.85,scale=640:360", &[], "mp4"), all),
-            2 => {
-                (edit(&whole, "drawbox=y=ih*0.8:w=iw:h=ih*0.14:color=black@0.8:t=fill,scale=480:270", &[], "mp4"), all)
-            }
+            1 => (
+                edit(&whole, "crop=iw*0.85:ih*0.85,scale=640:360", &[], "mp4"),
+                all,
+            ),
+            2 => (
+                edit(
+                    &whole,
+                    "drawbox=y=ih*0.8:w=iw:h=ih*0.14:color=black@0.8:t=fill,scale=480:270",
+                    &[],
+                    "mp4",
+                ),
+                all,
+            ),
             3 => (excerpt(&whole, 2.0, 6.0), vec![(0.0, at, 2.0, 8.0)]),
             _ => {
                 let other = (at + 7) % recordings;
-                let parts = [excerpt(&whole, 1.0, 6.0), excerpt(&moving(800 + other, SECONDS), 3.0, 6.0)];
-                (joined(&parts), vec![(0.0, at, 1.0, 7.0), (6.0, other, 3.0, 9.0)])
+                let parts = [
+                    excerpt(&whole, 1.0, 6.0),
+                    excerpt(&moving(800 + other, SECONDS), 3.0, 6.0),
+                ];
+                (
+                    joined(&parts),
+                    vec![(0.0, at, 1.0, 7.0), (6.0, other, 3.0, 9.0)],
+                )
             }
         };
-        offers.push(Offer { clip, by: by(at % 3), shows });
+        offers.push(Offer {
+            clip,
+            by: by(at % 3),
+            shows,
+        });
     }
     offers
 }
 
 fn joined(parts: &[PathBuf; 2]) -> PathBuf {
-    let mut args: Vec<std::ffi::OsString> = vec!["-i".into(), (&parts[0]).into(), "-i".into(), (&parts[1]).into()];
+    let mut args: Vec<std::ffi::OsString> = vec![
+        "-i".into(),
+        (&parts[0]).into(),
+        "-i".into(),
+        (&parts[1]).into(),
+    ];
     let line = "-filter_complex [0:v][1:v]concat=n=2 -c:v libx264 -preset veryfast -crf 23 -pix_fmt yuv420p";
     args.extend(words(line).into_iter().map(Into::into));
-    edited(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("edits"), &[&parts[0], &parts[1]], &args, "mp4")
+    edited(
+        &Path::new(env!("CARGO_TARGET_TMPDIR")).join("edits"),
+        &[&parts[0], &parts[1]],
+        &args,
+        "mp4",
+    )
 }
 
 fn shuffled(mut offers: Vec<Offer>) -> Vec<Offer> {
@@ -125,20 +175,33 @@ fn shuffled(mut offers: Vec<Offer>) -> Vec<Offer> {
 fn submitted(index: &Path, ledger: &Path, offers: &[Offer], workers: usize) -> Vec<Value> {
     let mut running = Vec::new();
     for offer in offers {
-        let mut child = program(index, ledger, &["intake", "add", "--json", "-j", "1", "--by", offer.by])
-            .arg(&offer.clip)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = program(
+            index,
+            ledger,
+            &["intake", "add", "--json", "-j", "1", "--by", offer.by],
+        )
+        .arg(&offer.clip)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
         // Numbers are to be in this order; the work may be in any.
-        let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
-        assert!(lines.by_ref().map_while(Result::ok).any(|line| line.contains(": submission ")), "{offer:?}");
+        let mut lines =
+            std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+        assert!(
+            lines
+                .by_ref()
+                .map_while(Result::ok)
+                .any(|line| line.contains(": submission ")),
+            "{offer:?}"
+        );
         // What else it says must not fill the pipe.
         std::thread::spawn(move || lines.map_while(Result::ok).count());
         running.push(child);
         while running.len() >= workers {
-            let ended = running.iter_mut().position(|child| child.try_wait().unwrap().is_some());
+            let ended = running
+                .iter_mut()
+                .position(|child| child.try_wait().unwrap().is_some());
             match ended {
                 Some(at) => drop(running.swap_remove(at)),
                 None => std::thread::sleep(Duration::from_millis(10)),
@@ -151,8 +214,13 @@ fn submitted(index: &Path, ledger: &Path, offers: &[Offer], workers: usize) -> V
     ran(index, ledger, &["intake", "verify"]);
     (1..=offers.len())
         .map(|number| {
-            let text = ran(index, ledger, &["intake", "show", &number.to_string(), "--json"]);
-            let mut said: Value = serde_json::from_str::<Value>(&text).unwrap()["submission"].take();
+            let text = ran(
+                index,
+                ledger,
+                &["intake", "show", &number.to_string(), "--json"],
+            );
+            let mut said: Value =
+                serde_json::from_str::<Value>(&text).unwrap()["submission"].take();
             said["received_at"].take();
             said
         })
@@ -167,7 +235,8 @@ fn judge(offers: &[Offer], answers: &[Value]) {
     let mut held: HashMap<u64, Vec<(f64, f64)>> = HashMap::new();
     for (number, (offer, said)) in (1_u64..).zip(offers.iter().zip(answers)) {
         for &(_, recording, from, to) in &offer.shows {
-            (from as u64..to as u64).for_each(|second| *shown.entry((recording, second)).or_default() += 1);
+            (from as u64..to as u64)
+                .for_each(|second| *shown.entry((recording, second)).or_default() += 1);
         }
         let number_of = |said: &Value| said["number"].as_u64();
         for part in said["payable"].as_array().unwrap() {
@@ -181,19 +250,29 @@ fn judge(offers: &[Offer], answers: &[Value]) {
             }
         }
         for deduction in said["deductions"].as_array().unwrap() {
-            let Some(other) = number_of(deduction) else { continue };
+            let Some(other) = number_of(deduction) else {
+                continue;
+            };
             let other = &offers[other as usize - 1];
             let is_true = deduction["reason"] == "undecided"
                 || of_recordings(offer, deduction)
                     .iter()
-                    .any(|(recording, ..)| other.shows.iter().any(|(_, theirs, ..)| theirs == recording));
+                    .any(|(recording, ..)| {
+                        other
+                            .shows
+                            .iter()
+                            .any(|(_, theirs, ..)| theirs == recording)
+                    });
             if !is_true {
                 accused.push((number, deduction.clone()));
             }
         }
     }
     let twice = holders.values().filter(|holders| **holders > 1).count();
-    let unclaimed = shown.keys().filter(|second| !holders.contains_key(*second)).count();
+    let unclaimed = shown
+        .keys()
+        .filter(|second| !holders.contains_key(*second))
+        .count();
     println!(
         "seconds shown {}, claimed {}, claimed twice {twice} ({} ms in all, at the ends): {}",
         shown.len(),
@@ -202,12 +281,19 @@ fn judge(offers: &[Offer], answers: &[Value]) {
         verdict(twice == 0)
     );
     println!("seconds that nobody is paid for, beside cuts: {unclaimed}");
-    println!("creators accused wrongly: {} {accused:?}: {}", accused.len(), verdict(accused.is_empty()));
+    println!(
+        "creators accused wrongly: {} {accused:?}: {}",
+        accused.len(),
+        verdict(accused.is_empty())
+    );
 }
 
 /// What a part of a clip shows of which recordings.
 fn of_recordings(offer: &Offer, part: &Value) -> Vec<(u64, f64, f64)> {
-    let (start, end) = (part["start_s"].as_f64().unwrap(), part["end_s"].as_f64().unwrap());
+    let (start, end) = (
+        part["start_s"].as_f64().unwrap(),
+        part["end_s"].as_f64().unwrap(),
+    );
     let within = offer.shows.iter().map(|&(at, recording, from, to)| {
         let (first, last) = (start.max(at), end.min(at + to - from));
         (recording, from + first - at, from + last - at)
@@ -217,11 +303,17 @@ fn of_recordings(offer: &Offer, part: &Value) -> Vec<(u64, f64, f64)> {
 
 /// Measures adding against checking.
 fn cost(args: &Args, folder: &Path, index: &Path) {
-    let clips: Vec<PathBuf> = (0..args.runs as u64).map(|at| moving(860 + at, 8)).collect();
+    let clips: Vec<PathBuf> = (0..args.runs as u64)
+        .map(|at| moving(860 + at, 8))
+        .collect();
     let timed = |args: &[&str], ledger: &Path, clip: &Path| {
         let begun = Instant::now();
         let output = program(index, ledger, args).arg(clip).output().unwrap();
-        assert!(matches!(output.status.code(), Some(0 | 3)), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            matches!(output.status.code(), Some(0 | 3)),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         begun.elapsed().as_secs_f64()
     };
     let median = |mut times: Vec<f64>| {
@@ -254,7 +346,10 @@ fn cost(args: &Args, folder: &Path, index: &Path) {
         among_many.push(timed(&["intake", "add", "--by", "ada"], &large, clip));
     }
     let (check, add, among_many) = (median(checks), median(adds), median(among_many));
-    println!("check {check:.2} s, add {add:.2} s, {:.2} times as long", add / check);
+    println!(
+        "check {check:.2} s, add {add:.2} s, {:.2} times as long",
+        add / check
+    );
     println!(
         "add with a ledger of {} rows {among_many:.2} s, {:.2} times as long as with one of few: {}",
         grouped(args.rows),
@@ -265,12 +360,19 @@ fn cost(args: &Args, folder: &Path, index: &Path) {
 
 fn program(index: &Path, ledger: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_uniq"));
-    command.args(args).env("UNIQ_INDEX", index).env("UNIQ_LEDGER", ledger);
+    command
+        .args(args)
+        .env("UNIQ_INDEX", index)
+        .env("UNIQ_LEDGER", ledger);
     command
 }
 
 fn ran(index: &Path, ledger: &Path, args: &[&str]) -> String {
     let output = program(index, ledger, args).output().unwrap();
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

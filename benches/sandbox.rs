@@ -5,7 +5,12 @@
 //! load on the machine meets both. Processor seconds are those of the program and of all that it started. Throughput is
 //! the video's length over the time. Each pair is told on standard error as it is measured. The goal is a throughput of at least 0.9 of that in process.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used
+)]
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -43,7 +48,11 @@ type Cost = (f64, f64);
 
 fn main() {
     let args = Args::parse();
-    let files = if args.files.is_empty() { made(args.seconds) } else { args.files.clone() };
+    let files = if args.files.is_empty() {
+        made(args.seconds)
+    } else {
+        args.files.clone()
+    };
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     println!(
         "{} runs each, alternating; ratios of throughput, sandboxed to in process, median of the pairs",
@@ -63,7 +72,13 @@ fn main() {
                 (measured(true), here)
             };
             let name = file.file_name().unwrap_or_default().to_string_lossy();
-            eprintln!("{name}, pair {} of {}: {:.2} s of processor against {:.2} s", run + 1, args.runs, own.0, here.0);
+            eprintln!(
+                "{name}, pair {} of {}: {:.2} s of processor against {:.2} s",
+                run + 1,
+                args.runs,
+                own.0,
+                here.0
+            );
             pairs.push((own, here));
         }
         let median = |of: &dyn Fn(&(Cost, Cost)) -> f64| {
@@ -74,7 +89,10 @@ fn main() {
         let processor = median(&|(own, here)| here.0 / own.0);
         let elapsed = median(&|(own, here)| here.1 / own.1);
         let reached = |ratio: f64| if ratio >= GOAL { "reached" } else { "MISSED" };
-        println!("{} ({seconds:.0} s)", file.file_name().unwrap_or_default().to_string_lossy());
+        println!(
+            "{} ({seconds:.0} s)",
+            file.file_name().unwrap_or_default().to_string_lossy()
+        );
         println!(
             "  processor {:.2} s against {:.2} s: throughput {processor:.3} ({})",
             median(&|pair| pair.0.0),
@@ -91,12 +109,17 @@ fn main() {
     let starts: Vec<f64> = (0..21).map(|_| start()).collect();
     let mut sorted = starts;
     sorted.sort_by(f64::total_cmp);
-    println!("starting a decoding process and giving up everything: {:.1} ms, median of 21", 1e3 * sorted[10]);
+    println!(
+        "starting a decoding process and giving up everything: {:.1} ms, median of 21",
+        1e3 * sorted[10]
+    );
 }
 
 /// Elapsed seconds until a process without a file has given up everything and ended.
 fn start() -> f64 {
-    let uniq::sandbox::Place::Worker(worker) = uniq::Decoding::worker(PROGRAM).place else { return f64::NAN };
+    let uniq::sandbox::Place::Worker(worker) = uniq::Decoding::worker(PROGRAM).place else {
+        return f64::NAN;
+    };
     let begun = Instant::now();
     worker.start().expect("a decoding process starts");
     begun.elapsed().as_secs_f64()
@@ -106,13 +129,18 @@ fn made(seconds: u32) -> Vec<PathBuf> {
     let encoding = |size, rate: &str| Encoding {
         size,
         noise: 5,
-        args: scenes::words(&format!("-c:v libx264 -preset veryfast -b:v {rate} -g 50 -bf 2")),
+        args: scenes::words(&format!(
+            "-c:v libx264 -preset veryfast -b:v {rate} -g 50 -bf 2"
+        )),
         extension: "mp4".to_owned(),
     };
     let scene = Scene::Moving { seed: 4_242 };
     let sizes = [((1280, 720), "3M"), ((1920, 1080), "6M")];
     let make = |(size, rate): ((u32, u32), &str)| {
-        eprintln!("{seconds} s of {} x {} at {rate} bits a second: making them unless they are there", size.0, size.1);
+        eprintln!(
+            "{seconds} s of {} x {} at {rate} bits a second: making them unless they are there",
+            size.0, size.1
+        );
         scenes::make(&scene, seconds, &encoding(size, rate))
     };
     sizes.into_iter().map(make).collect()
@@ -121,14 +149,23 @@ fn made(seconds: u32) -> Vec<PathBuf> {
 fn measure(file: &Path, folder: &Path, own: bool) -> Cost {
     let script = "\"$@\" 2>/dev/null; code=$?; times; exit $code";
     let mut command = Command::new("sh");
-    command.args(["-c", script, "sh", PROGRAM, "fingerprint", "-q"]).arg(file).arg("-o").arg(folder.join("x.uniq"));
+    command
+        .args(["-c", script, "sh", PROGRAM, "fingerprint", "-q"])
+        .arg(file)
+        .arg("-o")
+        .arg(folder.join("x.uniq"));
     if !own {
         command.arg("--in-process");
     }
     let begun = Instant::now();
     let output = command.output().expect("a shell is installed");
     let elapsed = begun.elapsed().as_secs_f64();
-    assert!(output.status.success(), "{}: {}", file.display(), output.status);
+    assert!(
+        output.status.success(),
+        "{}: {}",
+        file.display(),
+        output.status
+    );
     let text = String::from_utf8_lossy(&output.stdout);
     let children = text.lines().nth(1).unwrap_or_default();
     (children.split_whitespace().filter_map(clock).sum(), elapsed)

@@ -53,7 +53,10 @@ struct Args {
 fn main() {
     let args = Args::parse();
     if let Some(name) = &args.scan {
-        assert!(uniq::index::choose_scan_instructions(name), "this processor does not have {name}");
+        assert!(
+            uniq::index::choose_scan_instructions(name),
+            "this processor does not have {name}"
+        );
     }
     println!(
         "{}, {}; one core, processor time, best of {} rounds",
@@ -62,7 +65,11 @@ fn main() {
         args.rounds
     );
     let mut footage = Footage::new(1);
-    let keys: Vec<Key> = footage.videos(args.keys as u64).flat_map(|(_, runs)| runs).map(|run| run.key).collect();
+    let keys: Vec<Key> = footage
+        .videos(args.keys as u64)
+        .flat_map(|(_, runs)| runs)
+        .map(|run| run.key)
+        .collect();
     let queries = queries(&keys, &mut footage, args.queries);
     let dir = corpus::scratch();
     corpus::write_keys(dir.path(), &keys);
@@ -88,7 +95,11 @@ fn scan(args: &Args, dir: &Path, queries: &[Key], mut faiss: Option<&mut Faiss>)
         ours = ours.min(seconds);
         if let Some(faiss) = &mut faiss {
             let found = faiss.ask(&format!("range {RADIUS}"));
-            assert_eq!(found[1], answer.len() as f64, "FAISS and the scan find the same");
+            assert_eq!(
+                found[1],
+                answer.len() as f64,
+                "FAISS and the scan find the same"
+            );
             range = range.min(found[0]);
             nearest = nearest.min(faiss.ask(&format!("nearest 16 {RADIUS}"))[0]);
         }
@@ -115,15 +126,31 @@ fn scan(args: &Args, dir: &Path, queries: &[Key], mut faiss: Option<&mut Faiss>)
 /// Time and recall of looking into as many cells, ours and FAISS's in turn.
 fn cells(args: &Args, dir: &Path, queries: &[Key], mut faiss: Option<&mut Faiss>) {
     let (sort_s, ()) = clock::of_process(|| {
-        corpus::writer(dir).sort_by_cells(args.cells, &|| false).expect("there is space on the disk");
+        corpus::writer(dir)
+            .sort_by_cells(args.cells, &|| false)
+            .expect("there is space on the disk");
     });
     let index = corpus::open(dir);
-    let all = index.near(queries, args.radius).expect("the index was just written").len() as f64;
-    let screen = Screen { probes: args.probes, radius: args.radius, sketch_radius: args.radius / 2 + 4 };
-    let trained = faiss.as_mut().map(|faiss| faiss.ask(&format!("ivf {}", args.cells))[0]);
-    let (mut ours, mut theirs, mut found, mut theirs_found) = (f64::INFINITY, f64::INFINITY, 0, 0.0);
+    let all = index
+        .near(queries, args.radius)
+        .expect("the index was just written")
+        .len() as f64;
+    let screen = Screen {
+        probes: args.probes,
+        radius: args.radius,
+        sketch_radius: args.radius / 2 + 4,
+    };
+    let trained = faiss
+        .as_mut()
+        .map(|faiss| faiss.ask(&format!("ivf {}", args.cells))[0]);
+    let (mut ours, mut theirs, mut found, mut theirs_found) =
+        (f64::INFINITY, f64::INFINITY, 0, 0.0);
     for _ in 0..args.rounds.max(1) {
-        let near = || index.near_by_cell(queries, &screen).expect("the index was just written");
+        let near = || {
+            index
+                .near_by_cell(queries, &screen)
+                .expect("the index was just written")
+        };
         let (seconds, answer) = clock::often(near);
         (ours, found) = (ours.min(seconds), answer.len());
         if let Some(faiss) = &mut faiss {

@@ -71,36 +71,80 @@ struct Args {
 
 fn main() {
     let args = Args::parse();
-    let unknown = args.tricks.iter().find(|name| TRICKS.iter().all(|trick| trick.name != name.as_str()));
+    let unknown = args
+        .tricks
+        .iter()
+        .find(|name| TRICKS.iter().all(|trick| trick.name != name.as_str()));
     assert!(unknown.is_none(), "there is no trick {unknown:?}");
-    let wanted = |trick: &&Trick| args.tricks.is_empty() || args.tricks.iter().any(|name| name == trick.name);
+    let wanted = |trick: &&Trick| {
+        args.tricks.is_empty() || args.tricks.iter().any(|name| name == trick.name)
+    };
     let tricks: Vec<&Trick> = TRICKS.iter().filter(wanted).collect();
     let tag = format!("{} {}", args.fingerprint_tag, version());
     let folders = ["films", "treated"].map(|name| args.cache.join(name));
-    folders.iter().for_each(|folder| fs::create_dir_all(folder).expect("the cache can be made"));
+    folders
+        .iter()
+        .for_each(|folder| fs::create_dir_all(folder).expect("the cache can be made"));
     let [films, treated] = &folders;
     let corpus = Corpus::new(&args.folders, args.clips, args.seed, films);
-    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = |path: &Path| {
+        path.file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    };
     eprintln!("{} clips published", corpus.published.len());
-    eprintln!("own: {}", corpus.own.iter().map(|clip| name(&clip.path)).collect::<Vec<_>>().join(", "));
+    eprintln!(
+        "own: {}",
+        corpus
+            .own
+            .iter()
+            .map(|clip| name(&clip.path))
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
     for (Material { film, .. }, _) in &corpus.treated {
-        eprintln!("treated: {} {}x{} {} {:.2} s", film.name, film.width, film.height, film.fps, film.duration_s());
+        eprintln!(
+            "treated: {} {}x{} {} {:.2} s",
+            film.name,
+            film.width,
+            film.height,
+            film.fps,
+            film.duration_s()
+        );
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.jobs).build().expect("threads start");
-    let work: Vec<(&Trick, usize)> =
-        tricks.iter().flat_map(|&trick| (0..corpus.treated.len()).map(move |film| (trick, film))).collect();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(args.jobs)
+        .build()
+        .expect("threads start");
+    let work: Vec<(&Trick, usize)> = tricks
+        .iter()
+        .flat_map(|&trick| (0..corpus.treated.len()).map(move |film| (trick, film)))
+        .collect();
     if args.make_only {
-        let make = |&(trick, film): &(&Trick, usize)| match trick.make(&corpus.treated[film].0, treated) {
-            Ok(made) => println!("{}", made.display()),
-            Err(error) => eprintln!("{error}"),
-        };
+        let make =
+            |&(trick, film): &(&Trick, usize)| match trick.make(&corpus.treated[film].0, treated) {
+                Ok(made) => println!("{}", made.display()),
+                Err(error) => eprintln!("{error}"),
+            };
         return pool.install(|| work.par_iter().with_max_len(1).for_each(make));
     }
-    let index_tag = if args.fresh { format!("{tag} {:?}", std::time::SystemTime::now()) } else { tag.clone() };
+    let index_tag = if args.fresh {
+        format!("{tag} {:?}", std::time::SystemTime::now())
+    } else {
+        tag.clone()
+    };
     let index = corpus.index(&args.cache, &index_tag);
 
-    let bench = Bench { corpus: &corpus, index: &index, treated };
-    let lines = args.json.as_ref().map(|path| Mutex::new(fs::File::create(path).expect("the file can be written")));
+    let bench = Bench {
+        corpus: &corpus,
+        index: &index,
+        treated,
+    };
+    let lines = args
+        .json
+        .as_ref()
+        .map(|path| Mutex::new(fs::File::create(path).expect("the file can be written")));
     let waiting: Mutex<HashMap<&str, Vec<Row>>> = Mutex::default();
     let one = |&(trick, film): &(&'static Trick, usize)| {
         let row = bench.row(trick, film);
@@ -109,13 +153,17 @@ fn main() {
         }
         if let Some(lines) = &lines {
             let text = serde_json::to_string(&row).expect("a row has no keys but strings");
-            writeln!(lines.lock().expect("no thread panicked"), "{text}").expect("there is space on the disk");
+            writeln!(lines.lock().expect("no thread panicked"), "{text}")
+                .expect("there is space on the disk");
         }
         let mut waiting = waiting.lock().expect("no thread panicked");
         let rows = waiting.entry(trick.name).or_default();
         rows.push(row.clone());
         if rows.len() == corpus.treated.len() {
-            eprintln!("{}", tell::line(trick.name, &rows.iter().collect::<Vec<_>>()));
+            eprintln!(
+                "{}",
+                tell::line(trick.name, &rows.iter().collect::<Vec<_>>())
+            );
         }
         row
     };
@@ -130,7 +178,10 @@ fn main() {
         fs::write(path, &table).expect("the file can be written");
     }
     if let Some(path) = &args.json {
-        let text: Vec<String> = rows.iter().map(|row| serde_json::to_string(row).expect("as above")).collect();
+        let text: Vec<String> = rows
+            .iter()
+            .map(|row| serde_json::to_string(row).expect("as above"))
+            .collect();
         fs::write(path, text.join("\n") + "\n").expect("the file can be written");
     }
 }
@@ -151,7 +202,10 @@ impl Bench<'_> {
             Err(error) => return Row::failed(name, error),
         };
         let decoding = Decoding::in_process();
-        let options = CheckOptions { effort: Effort::Standard, ..CheckOptions::new(&decoding) };
+        let options = CheckOptions {
+            effort: Effort::Standard,
+            ..CheckOptions::new(&decoding)
+        };
         // Not kept: the file of a fingerprint has no pictures, and the decision needs them.
         let report = uniq::fingerprint(&made, &decoding, None)
             .and_then(|fingerprint| uniq::check_fingerprint(self.index, &fingerprint, &options));
@@ -159,7 +213,11 @@ impl Bench<'_> {
             Ok(mut report) => {
                 report.clip.path = made.to_string_lossy().into_owned();
                 let copied = trick.shown.intervals(report.clip.duration_s);
-                let right = if trick.graph.contains("[other]") { &groups[..] } else { &groups[..1] };
+                let right = if trick.graph.contains("[other]") {
+                    &groups[..]
+                } else {
+                    &groups[..1]
+                };
                 Row::new(name, &report, &copied, right, self.corpus)
             }
             Err(error) => Row::failed(name, error.to_string()),
@@ -172,14 +230,25 @@ fn version() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files: Vec<PathBuf> = vec![root.join("sample.rs")];
     for folder in ["media", "fingerprint"] {
-        let entries = fs::read_dir(root.join(folder)).into_iter().flatten().flatten();
+        let entries = fs::read_dir(root.join(folder))
+            .into_iter()
+            .flatten()
+            .flatten();
         files.extend(entries.map(|entry| entry.path()));
     }
     files.sort();
-    let all: Vec<u8> = files.iter().filter_map(|file| fs::read(file).ok()).flatten().collect();
+    let all: Vec<u8> = files
+        .iter()
+        .filter_map(|file| fs::read(file).ok())
+        .flatten()
+        .collect();
     hash(&all)
 }
 
 fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

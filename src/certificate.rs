@@ -45,8 +45,9 @@ pub use keyring::{Keyring, TrustedKey, Validity};
 pub use keys::{KeyKind, PrivateKey, PublicKey, Signer};
 pub use make::{Certified, Terms, certify, certify_pictures, policy_digest};
 pub use predicate::{
-    Clip, ClipDigest, Corpus, Decoder, Deduction, Evidence, FingerprintDigest, Grade, Interval, Match, Method,
-    PREDICATE_TYPE, Power, Predicate, Reason, STATEMENT_TYPE, Search, Source, Span, Statement, Subject, Submission,
+    Clip, ClipDigest, Corpus, Decoder, Deduction, Evidence, FingerprintDigest, Grade, Interval,
+    Match, Method, PREDICATE_TYPE, Power, Predicate, Reason, STATEMENT_TYPE, Search, Source, Span,
+    Statement, Subject, Submission,
 };
 pub use proof::{Leaf, Proof};
 pub(crate) use recheck::Since;
@@ -65,12 +66,18 @@ use crate::media::open_regular;
 /// [`Error::Io`], and [`Error::InvalidCertificate`] for one of more than `most` bytes, of which no
 /// more are read.
 pub fn read(path: &Path, most: usize) -> Result<Vec<u8>> {
-    let file = open_regular(path, OpenOptions::new().read(true)).map_err(Error::io(path, "open"))?;
+    let file =
+        open_regular(path, OpenOptions::new().read(true)).map_err(Error::io(path, "open"))?;
     let mut bytes = Vec::new();
-    file.take(most as u64 + 1).read_to_end(&mut bytes).map_err(Error::io(path, "read"))?;
+    file.take(most as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(Error::io(path, "read"))?;
     if bytes.len() > most {
         let reason = format!("it has more than {most} bytes, and nothing of the kind is so long");
-        return Err(Error::InvalidCertificate { path: path.to_owned(), reason });
+        return Err(Error::InvalidCertificate {
+            path: path.to_owned(),
+            reason,
+        });
     }
     Ok(bytes)
 }

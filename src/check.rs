@@ -12,8 +12,9 @@ use crate::facts::Training;
 use crate::fingerprint::{self, Fingerprint, Orientation, PictureTrack, Thumbnail, Warp};
 use crate::index::{Index, Lookup, Role, SearchMode, VideoRef, hex, moment};
 use crate::report::{
-    Clip, EditPower, Effort, Geometry, IndexSummary, Interval, Match, NonMatch, Pictures, Reason, ReasonCode,
-    Rectangle, Report, SCHEMA, SearchSummary, Seconds, Source, Span, SpanState, Term, Tool, Verdict,
+    Clip, EditPower, Effort, Geometry, IndexSummary, Interval, Match, NonMatch, Pictures, Reason,
+    ReasonCode, Rectangle, Report, SCHEMA, SearchSummary, Seconds, Source, Span, SpanState, Term,
+    Tool, Verdict,
 };
 use crate::sandbox::Decoding;
 use crate::search::{Hit, RADIUS, Share, search, search_in, sift};
@@ -103,7 +104,11 @@ impl<'a> From<&'a PathBuf> for Query<'a> {
 /// Those of [`fingerprint::pictures_of_clip`] or [`Fingerprint::load`], and of
 /// [`check_fingerprint`]. A clip that can be read but not judged is no error: its verdict is
 /// [`Verdict::Inconclusive`].
-pub fn check<'a>(index: &Index, query: impl Into<Query<'a>>, options: &CheckOptions<'_>) -> Result<Report> {
+pub fn check<'a>(
+    index: &Index,
+    query: impl Into<Query<'a>>,
+    options: &CheckOptions<'_>,
+) -> Result<Report> {
     let decoding = options.decoding;
     let (mut report, path) = match query.into() {
         Query::Fingerprint(file) => {
@@ -133,8 +138,14 @@ pub fn check_pictures(
     clip: &Path,
     options: &CheckOptions<'_>,
 ) -> Result<Report> {
-    let of_picture = |picture: &fingerprint::Picture| checked(index, &picture.fingerprint, Origin::Computed, options);
-    let reports = looked.pictures.iter().map(of_picture).collect::<Result<Vec<_>>>()?;
+    let of_picture = |picture: &fingerprint::Picture| {
+        checked(index, &picture.fingerprint, Origin::Computed, options)
+    };
+    let reports = looked
+        .pictures
+        .iter()
+        .map(of_picture)
+        .collect::<Result<Vec<_>>>()?;
     of_pictures(looked, reports, clip, options)
 }
 
@@ -147,9 +158,18 @@ pub(crate) fn of_pictures(
 ) -> Result<Report> {
     let merged = merge::merge(looked, reports, options.policy.searchable_min.as_secs_f64());
     // The decoder reports a clip without pictures as an error of its own.
-    let none = || Error::Undecodable { path: clip.to_owned(), reason: "the stream holds no picture".to_owned() };
+    let none = || Error::Undecodable {
+        path: clip.to_owned(),
+        reason: "the stream holds no picture".to_owned(),
+    };
     let report = with_quality(merged.ok_or_else(none)?, looked);
-    Ok(Report { clip: Clip { path: clip.to_string_lossy().into_owned(), ..report.clip }, ..report })
+    Ok(Report {
+        clip: Clip {
+            path: clip.to_string_lossy().into_owned(),
+            ..report.clip
+        },
+        ..report
+    })
 }
 
 /// Checks a decoded clip that has one picture, using only what its fingerprint file keeps, and
@@ -165,18 +185,31 @@ pub(crate) fn check_kept_pictures(
     options: &CheckOptions<'_>,
 ) -> Result<(Report, Fingerprint)> {
     let made = looked.clone().only(clip)?;
-    let invalid = |reason| Error::InvalidFingerprint { path: clip.to_owned(), reason };
+    let invalid = |reason| Error::InvalidFingerprint {
+        path: clip.to_owned(),
+        reason,
+    };
     let kept = made.kept().map_err(invalid)?;
     let report = checked(index, &kept, Origin::Computed, options)?;
-    let merged = merge::merge(looked, vec![report], options.policy.searchable_min.as_secs_f64());
-    let none = || Error::Undecodable { path: clip.to_owned(), reason: "the stream holds no picture".to_owned() };
+    let merged = merge::merge(
+        looked,
+        vec![report],
+        options.policy.searchable_min.as_secs_f64(),
+    );
+    let none = || Error::Undecodable {
+        path: clip.to_owned(),
+        reason: "the stream holds no picture".to_owned(),
+    };
     let mut report = with_quality(merged.ok_or_else(none)?, looked);
     report.clip.path = clip.to_string_lossy().into_owned();
     Ok((report, kept))
 }
 
 /// Decodes a clip in full detail, and measures it if the options say so.
-pub(crate) fn pictures_for(clip: &Path, options: &CheckOptions<'_>) -> Result<fingerprint::ClipPictures> {
+pub(crate) fn pictures_for(
+    clip: &Path,
+    options: &CheckOptions<'_>,
+) -> Result<fingerprint::ClipPictures> {
     match options.quality {
         true => fingerprint::measured_pictures_of_clip(clip, options.decoding, options.cancel),
         false => fingerprint::pictures_of_clip(clip, options.decoding, options.cancel),
@@ -185,15 +218,24 @@ pub(crate) fn pictures_for(clip: &Path, options: &CheckOptions<'_>) -> Result<fi
 
 /// Adds what makes the price, and what a person has to know of it.
 fn with_quality(mut report: Report, looked: &fingerprint::ClipPictures) -> Report {
-    report.quality = looked.pictures.first().and_then(|picture| picture.quality.clone());
-    let training = report.quality.as_ref().and_then(|quality| quality.declared.training);
+    report.quality = looked
+        .pictures
+        .first()
+        .and_then(|picture| picture.quality.clone());
+    let training = report
+        .quality
+        .as_ref()
+        .and_then(|quality| quality.declared.training);
     if training == Some(Training::NotAllowed) {
-        report.reasons.push(Reason::new(ReasonCode::NotAllowed, NOT_ALLOWED));
+        report
+            .reasons
+            .push(Reason::new(ReasonCode::NotAllowed, NOT_ALLOWED));
     }
     report
 }
 
-const NOT_ALLOWED: &str = "a C2PA manifest in the file does not allow training: a person has to clear it before a sale";
+const NOT_ALLOWED: &str =
+    "a C2PA manifest in the file does not allow training: a person has to clear it before a sale";
 
 /// Origin of a fingerprint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,7 +254,11 @@ pub(crate) enum Origin {
 /// [`Error::Cancelled`] if the caller cancels it. [`Error::LimitExceeded`] if the search takes
 /// longer than the decoding of a clip of that length may, see
 /// [`Limits::time_for`](crate::media::Limits::time_for).
-pub fn check_fingerprint(index: &Index, clip: &Fingerprint, options: &CheckOptions<'_>) -> Result<Report> {
+pub fn check_fingerprint(
+    index: &Index,
+    clip: &Fingerprint,
+    options: &CheckOptions<'_>,
+) -> Result<Report> {
     checked(index, clip, Origin::Given, options)
 }
 
@@ -237,17 +283,52 @@ fn checked_among(
     let clip = &*options.effort.looked_at(clip);
     let orientations = options.effort.orientations();
     let clock = Clock::start(clip, &options.decoding.limits, options.cancel);
-    let filtered = sift(index, clip, &options.effort.benign_orientations(), &|| clock.check())?;
+    let filtered = sift(index, clip, &options.effort.benign_orientations(), &|| {
+        clock.check()
+    })?;
     let model = Model::default();
-    let (found, exact) = find(index, &filtered.clip, among, &orientations, options, &model, &clock)?;
-    let Found { alignments, further } = found;
+    let (found, exact) = find(
+        index,
+        &filtered.clip,
+        among,
+        &orientations,
+        options,
+        &model,
+        &clock,
+    )?;
+    let Found {
+        alignments,
+        further,
+    } = found;
     let state = index.state();
     let interval = Duration::from_secs_f64(state.interval_s);
     let policy = &options.policy;
-    let judgement = judge(&filtered.clip, &alignments, &filtered.keyframes, state.videos, interval, policy, &model);
+    let judgement = judge(
+        &filtered.clip,
+        &alignments,
+        &filtered.keyframes,
+        state.videos,
+        interval,
+        policy,
+        &model,
+    );
     // What would be said of it if nothing had matched.
-    let alone = judge(&filtered.clip, &[], &filtered.keyframes, state.videos, interval, policy, &model);
-    let found = Findings { alignments, further: further.len(), judgement, alone, exact };
+    let alone = judge(
+        &filtered.clip,
+        &[],
+        &filtered.keyframes,
+        state.videos,
+        interval,
+        policy,
+        &model,
+    );
+    let found = Findings {
+        alignments,
+        further: further.len(),
+        judgement,
+        alone,
+        exact,
+    };
     report(index, clip, origin, filtered.keys, found, options)
 }
 
@@ -257,7 +338,10 @@ pub(crate) fn check_role(index: &dyn Lookup, options: &CheckOptions<'_>) -> Resu
     if role == options.among || index.state().videos == 0 {
         return Ok(());
     }
-    Err(Error::OtherRole { path: index.dir().to_owned(), role: role.plural() })
+    Err(Error::OtherRole {
+        path: index.dir().to_owned(),
+        role: role.plural(),
+    })
 }
 
 /// Alignments of a fingerprint with sources before the verdict, strongest first. If many sources
@@ -266,29 +350,59 @@ pub(crate) fn check_role(index: &dyn Lookup, options: &CheckOptions<'_>) -> Resu
 /// # Errors
 ///
 /// Those of [`check_fingerprint`].
-pub fn alignments(index: &Index, clip: &Fingerprint, options: &CheckOptions<'_>) -> Result<Vec<Alignment>> {
+pub fn alignments(
+    index: &Index,
+    clip: &Fingerprint,
+    options: &CheckOptions<'_>,
+) -> Result<Vec<Alignment>> {
     check_role(index, options)?;
     let clip = &*options.effort.looked_at(clip);
     let clock = Clock::start(clip, &options.decoding.limits, options.cancel);
-    let filtered = sift(index, clip, &options.effort.benign_orientations(), &|| clock.check())?;
+    let filtered = sift(index, clip, &options.effort.benign_orientations(), &|| {
+        clock.check()
+    })?;
     let orientations = options.effort.orientations();
-    Ok(find(index, &filtered.clip, None, &orientations, options, &Model::default(), &clock)?.0.alignments)
+    Ok(find(
+        index,
+        &filtered.clip,
+        None,
+        &orientations,
+        options,
+        &Model::default(),
+        &clock,
+    )?
+    .0
+    .alignments)
 }
 
 impl Effort {
     /// The part of a clip's fingerprint to check.
     pub fn looked_at(self, clip: &Fingerprint) -> Cow<'_, Fingerprint> {
-        if self == Effort::Fast { Cow::Owned(clip.sketched()) } else { Cow::Borrowed(clip) }
+        if self == Effort::Fast {
+            Cow::Owned(clip.sketched())
+        } else {
+            Cow::Borrowed(clip)
+        }
     }
 
     /// Orientations to search, with the share of the clip's keys for each.
     pub fn orientations(self) -> Vec<(Orientation, Share)> {
-        let turned = || Orientation::turned().chain(Orientation::turned().map(Orientation::inverted));
+        let turned =
+            || Orientation::turned().chain(Orientation::turned().map(Orientation::inverted));
         let usual = |orientation: &Orientation| Orientation::USUAL.contains(orientation);
         match self {
             Effort::Fast => Orientation::USUAL.map(|usual| (usual, Share::All)).to_vec(),
             Effort::Standard => turned()
-                .map(|turned| (turned, if usual(&turned) { Share::All } else { Share::Strongest }))
+                .map(|turned| {
+                    (
+                        turned,
+                        if usual(&turned) {
+                            Share::All
+                        } else {
+                            Share::Strongest
+                        },
+                    )
+                })
                 .chain(Orientation::warped().map(|warped| (warped, Share::Strongest)))
                 .collect(),
             Effort::Thorough => turned()
@@ -300,7 +414,8 @@ impl Effort {
 
     /// Orientations in which benign material is recognised.
     pub(crate) fn benign_orientations(self) -> Vec<Orientation> {
-        let tilted = Orientation::warped().filter(|warped| matches!(warped.warp, Warp::Tilt(12 | -12)));
+        let tilted =
+            Orientation::warped().filter(|warped| matches!(warped.warp, Warp::Tilt(12 | -12)));
         match self {
             Effort::Fast => Orientation::USUAL.to_vec(),
             Effort::Standard => Orientation::USUAL.into_iter().chain(tilted).collect(),
@@ -335,20 +450,36 @@ fn find(
 ) -> Result<(Found, bool)> {
     let state = index.state();
     let interval = Duration::from_secs_f64(state.interval_s);
-    let corpus = Corpus { keys: state.keys, interval, stop: &|| clock.is_over() };
+    let corpus = Corpus {
+        keys: state.keys,
+        interval,
+        stop: &|| clock.is_over(),
+    };
     let is_searched = |video: VideoRef| {
-        let is_left_out = || Ok::<bool, Error>(options.exclude.contains(&index.video(video)?.sha256));
-        Ok(among.is_none_or(|among| among.contains(&video)) && (options.exclude.is_empty() || !is_left_out()?))
+        let is_left_out =
+            || Ok::<bool, Error>(options.exclude.contains(&index.video(video)?.sha256));
+        Ok(among.is_none_or(|among| among.contains(&video))
+            && (options.exclude.is_empty() || !is_left_out()?))
     };
     let (mut parts, mut exact) = (Vec::new(), true);
     let (mut listed, mut further) = (HashSet::new(), HashSet::new());
     for (window, keys) in windows(clip) {
         let mut hits = match among {
-            None => search(index, clip, keys, orientations, options.search, &|| clock.check())?,
+            None => search(index, clip, keys, orientations, options.search, &|| {
+                clock.check()
+            })?,
             Some(among) => search_in(index, clip, keys, orientations, among, &|| clock.check())?,
         };
         hits.hits = retained(hits.hits, &is_searched)?;
-        let crowd = Crowd { index, clip, window, corpus: &corpus, model, clock, listed: &listed };
+        let crowd = Crowd {
+            index,
+            clip,
+            window,
+            corpus: &corpus,
+            model,
+            clock,
+            listed: &listed,
+        };
         let found = crowd.found(&hits.hits)?;
         listed.extend(found.alignments.iter().map(|alignment| alignment.video));
         further.extend(found.further);
@@ -363,7 +494,13 @@ fn find(
         alignments.insert(0, Alignment::identical(video, clip.duration));
     }
     further.retain(|video| alignments.iter().all(|alignment| alignment.video != *video));
-    Ok((Found { alignments, further }, exact))
+    Ok((
+        Found {
+            alignments,
+            further,
+        },
+        exact,
+    ))
 }
 
 /// The hits on videos that are searched.
@@ -383,7 +520,10 @@ fn retained(hits: Vec<Hit>, is_searched: &dyn Fn(VideoRef) -> Result<bool>) -> R
 /// The windows of a clip, each with the numbers of its keys. A remainder shorter than half a window
 /// joins the window before it.
 pub(crate) fn windows(clip: &Fingerprint) -> Vec<(align::Span, Range<usize>)> {
-    let number = |time: Duration| clip.keys.partition_point(|key| clip.keyframes[key.keyframe as usize].time < time);
+    let number = |time: Duration| {
+        clip.keys
+            .partition_point(|key| clip.keyframes[key.keyframe as usize].time < time)
+    };
     let mut windows = Vec::new();
     let mut start = Duration::ZERO;
     while clip.duration > start + WINDOW + WINDOW / 2 {
@@ -391,7 +531,13 @@ pub(crate) fn windows(clip: &Fingerprint) -> Vec<(align::Span, Range<usize>)> {
         windows.push((align::Span { start, end }, number(start)..number(end)));
         start = end;
     }
-    windows.push((align::Span { start, end: clip.duration.max(start) }, number(start)..clip.keys.len()));
+    windows.push((
+        align::Span {
+            start,
+            end: clip.duration.max(start),
+        },
+        number(start)..clip.keys.len(),
+    ));
     windows
 }
 
@@ -406,17 +552,29 @@ fn compare_thumbnails(
     if pictures.is_empty() {
         return Ok(());
     }
-    for alignment in aligned.iter_mut().filter(|alignment| alignment.evidence.total >= COMPARED_BITS) {
+    for alignment in aligned
+        .iter_mut()
+        .filter(|alignment| alignment.evidence.total >= COMPARED_BITS)
+    {
         clock.check()?;
-        let (from, to) =
-            (alignment.reference.start.saturating_sub(REFINEMENT_MARGIN), alignment.reference.end + REFINEMENT_MARGIN);
+        let (from, to) = (
+            alignment.reference.start.saturating_sub(REFINEMENT_MARGIN),
+            alignment.reference.end + REFINEMENT_MARGIN,
+        );
         let source: Vec<Thumbnail> = track.pictures(track.between(from, to)).collect();
-        let (start, end) =
-            (alignment.clip.start.saturating_sub(REFINEMENT_MARGIN), alignment.clip.end + REFINEMENT_MARGIN);
+        let (start, end) = (
+            alignment.clip.start.saturating_sub(REFINEMENT_MARGIN),
+            alignment.clip.end + REFINEMENT_MARGIN,
+        );
         let first = pictures.partition_point(|picture| picture.time < start);
         let end = pictures.partition_point(|picture| picture.time <= end);
         let claim = alignment.claim();
-        alignment.dense = dense::compare(&source, &pictures[first..end.max(first)], clip.aspect(), &claim);
+        alignment.dense = dense::compare(
+            &source,
+            &pictures[first..end.max(first)],
+            clip.aspect(),
+            &claim,
+        );
         if let Some(dense) = alignment.dense {
             alignment.trim(dense.matching);
         }
@@ -436,10 +594,19 @@ fn report(
     found: Findings,
     options: &CheckOptions<'_>,
 ) -> Result<Report> {
-    let Findings { alignments, further, mut judgement, alone, exact } = found;
+    let Findings {
+        alignments,
+        further,
+        mut judgement,
+        alone,
+        exact,
+    } = found;
     let is_given = origin == Origin::Given;
     if is_given {
-        judgement.reasons.insert(0, Reason::new(ReasonCode::FromFingerprint, FROM_FINGERPRINT));
+        judgement.reasons.insert(
+            0,
+            Reason::new(ReasonCode::FromFingerprint, FROM_FINGERPRINT),
+        );
     }
     let state = index.state();
     let total = |wanted| seconds(judgement.total(wanted));
@@ -453,13 +620,23 @@ fn report(
         Verdict::Inconclusive => 0.0,
         _ => round(parts.unpublished / 60.0, 3),
     };
-    let (payable, provisional) = if is_given { (0.0, unpublished) } else { (unpublished, 0.0) };
+    let (payable, provisional) = if is_given {
+        (0.0, unpublished)
+    } else {
+        (unpublished, 0.0)
+    };
     let opinions = &judgement.opinions;
     let described = |i: usize| describe(index, clip, &alignments[i], &opinions[i]);
     let matches = judgement
         .matches
         .iter()
-        .map(|&(i, kind)| Ok(Match { kind, stream: None, alignment: described(i)? }))
+        .map(|&(i, kind)| {
+            Ok(Match {
+                kind,
+                stream: None,
+                alignment: described(i)?,
+            })
+        })
         .collect::<Result<Vec<Match>>>()?;
     Ok(Report {
         schema: SCHEMA,
@@ -488,19 +665,33 @@ fn report(
                 start_s: seconds(part.span.start),
                 end_s: seconds(part.span.end),
                 state: part.state,
-                reason: part.reason.as_ref().map(|why| Reason::of(why.code, part.span.length(), why.text())),
+                reason: part
+                    .reason
+                    .as_ref()
+                    .map(|why| Reason::of(why.code, part.span.length(), why.text())),
             })
             .collect(),
         searchable: Some(searchable(&alone)),
         matches,
         more_sources: further as u64,
         nearest_non_match: judgement.nearest.map(described).transpose()?,
-        timeline: judgement.timeline.iter().map(|second| round(f64::from(*second), 3)).collect(),
-        power: judgement.power.iter().map(|second| round(f64::from(*second), 3)).collect(),
+        timeline: judgement
+            .timeline
+            .iter()
+            .map(|second| round(f64::from(*second), 3))
+            .collect(),
+        power: judgement
+            .power
+            .iter()
+            .map(|second| round(f64::from(*second), 3))
+            .collect(),
         power_by_edit: judgement
             .power_by_edit
             .iter()
-            .map(|(edit, power)| EditPower { edit: (*edit).to_owned(), power: round(f64::from(*power), 3) })
+            .map(|(edit, power)| EditPower {
+                edit: (*edit).to_owned(),
+                power: round(f64::from(*power), 3),
+            })
             .collect(),
         reasons: judgement.reasons,
         index: IndexSummary {
@@ -520,7 +711,11 @@ fn report(
         search: SearchSummary {
             mode: if exact { "exact" } else { "screened" }.to_owned(),
             exact,
-            recall: if exact { Some(1.0) } else { state.screening_recall },
+            recall: if exact {
+                Some(1.0)
+            } else {
+                state.screening_recall
+            },
             radius_bits: RADIUS,
             query_interval_s: clip.interval.as_secs_f64(),
             published_probability: round(f64::from(options.policy.published_min()), 4),
@@ -535,18 +730,37 @@ fn report(
     })
 }
 
-const FROM_FINGERPRINT: &str = "checked a fingerprint, not the clip: check the clip itself to confirm the result";
+const FROM_FINGERPRINT: &str =
+    "checked a fingerprint, not the clip: check the clip itself to confirm the result";
 
 /// The parts that are unpublished by a judgement; none if it is inconclusive.
 fn searchable(alone: &Judgement) -> Vec<Interval> {
-    let parts = alone.parts.iter().filter(|part| part.state == SpanState::Unpublished);
-    let parts = parts.map(|part| Interval { start_s: seconds(part.span.start), end_s: seconds(part.span.end) });
-    if alone.verdict == Verdict::Unpublished { parts.collect() } else { Vec::new() }
+    let parts = alone
+        .parts
+        .iter()
+        .filter(|part| part.state == SpanState::Unpublished);
+    let parts = parts.map(|part| Interval {
+        start_s: seconds(part.span.start),
+        end_s: seconds(part.span.end),
+    });
+    if alone.verdict == Verdict::Unpublished {
+        parts.collect()
+    } else {
+        Vec::new()
+    }
 }
 
-fn describe(index: &dyn Lookup, clip: &Fingerprint, alignment: &Alignment, opinion: &Opinion) -> Result<NonMatch> {
+fn describe(
+    index: &dyn Lookup,
+    clip: &Fingerprint,
+    alignment: &Alignment,
+    opinion: &Opinion,
+) -> Result<NonMatch> {
     let video = index.video(alignment.video)?;
-    let interval = |span: align::Span| Interval { start_s: seconds(span.start), end_s: seconds(span.end) };
+    let interval = |span: align::Span| Interval {
+        start_s: seconds(span.start),
+        end_s: seconds(span.end),
+    };
     Ok(NonMatch {
         source: Source {
             id: video.id.clone(),
@@ -563,7 +777,10 @@ fn describe(index: &dyn Lookup, clip: &Fingerprint, alignment: &Alignment, opini
         terms: opinion
             .bits
             .iter()
-            .map(|(name, bits)| Term { name: (*name).to_owned(), bits: round(f64::from(*bits), 2) })
+            .map(|(name, bits)| Term {
+                name: (*name).to_owned(),
+                bits: round(f64::from(*bits), 2),
+            })
             .collect(),
         pictures: alignment.dense.map(|dense| Pictures {
             compared: dense.frames.into(),
@@ -605,7 +822,13 @@ fn geometry(alignment: &Alignment, clip_aspect: f64, reference_aspect: f64) -> G
         height: round((bottom - top).clamp(0.0, 1.0), 3),
     };
     let (from, to) = ((left - dx) / scale, (right - dx) / scale);
-    let seen = rectangle(from, to, (top - dy) / scale, (bottom - dy) / scale, clip_aspect);
+    let seen = rectangle(
+        from,
+        to,
+        (top - dy) / scale,
+        (bottom - dy) / scale,
+        clip_aspect,
+    );
     Geometry {
         clip: to_clip_frame(seen, alignment.orientation),
         reference: rectangle(left, right, top, bottom, reference_aspect),
@@ -616,16 +839,44 @@ fn geometry(alignment: &Alignment, clip_aspect: f64, reference_aspect: f64) -> G
 /// Maps a rectangle from the oriented frame back to the clip's own frame, which is tilted about its
 /// middle if the orientation is. All values are fractions.
 fn to_clip_frame(seen: Rectangle, orientation: Orientation) -> Rectangle {
-    let Rectangle { x, y, width, height } = seen;
+    let Rectangle {
+        x,
+        y,
+        width,
+        height,
+    } = seen;
     let (far_x, far_y) = (1.0 - x - width, 1.0 - y - height);
     let back = match orientation.turns {
         0 => seen,
-        1 => Rectangle { x: y, y: far_x, width: height, height: width },
-        2 => Rectangle { x: far_x, y: far_y, width, height },
-        _ => Rectangle { x: far_y, y: x, width: height, height: width },
+        1 => Rectangle {
+            x: y,
+            y: far_x,
+            width: height,
+            height: width,
+        },
+        2 => Rectangle {
+            x: far_x,
+            y: far_y,
+            width,
+            height,
+        },
+        _ => Rectangle {
+            x: far_y,
+            y: x,
+            width: height,
+            height: width,
+        },
     };
-    let x = if orientation.mirrored { 1.0 - back.x - back.width } else { back.x };
-    Rectangle { x: round(x.clamp(0.0, 1.0), 3), y: round(back.y.clamp(0.0, 1.0), 3), ..back }
+    let x = if orientation.mirrored {
+        1.0 - back.x - back.width
+    } else {
+        back.x
+    };
+    Rectangle {
+        x: round(x.clamp(0.0, 1.0), 3),
+        y: round(back.y.clamp(0.0, 1.0), 3),
+        ..back
+    }
 }
 
 /// Rounds down, so that too little evidence never reads as enough.
@@ -648,6 +899,9 @@ mod tests {
 
     #[test]
     fn too_little_evidence_never_reads_as_enough() {
-        assert_eq!([29.97, 30.0_f32.next_down(), 30.0, 30.04].map(bits), [29.9, 29.9, 30.0, 30.0]);
+        assert_eq!(
+            [29.97, 30.0_f32.next_down(), 30.0, 30.04].map(bits),
+            [29.9, 29.9, 30.0, 30.0]
+        );
     }
 }

@@ -316,7 +316,9 @@ pub enum Error {
         expected: &'static str,
     },
     /// There is no ledger where one was looked for.
-    #[error("{ledger}: no ledger; name another one with --ledger, or make one with: uniq intake add CLIP --by CREATOR")]
+    #[error(
+        "{ledger}: no ledger; name another one with --ledger, or make one with: uniq intake add CLIP --by CREATOR"
+    )]
     NoLedger {
         /// The ledger.
         ledger: String,
@@ -430,7 +432,9 @@ pub enum Error {
         remedy: String,
     },
     /// Somebody else committed to the object storage first.
-    #[error("{store}: {winner} committed generation {generation} first; nothing of this push is visible; {remedy}")]
+    #[error(
+        "{store}: {winner} committed generation {generation} first; nothing of this push is visible; {remedy}"
+    )]
     StoreConflict {
         /// The address.
         store: String,
@@ -472,7 +476,10 @@ impl Error {
     /// A name for programs, which stays the same: that of the variant, such as `not_media`.
     pub fn code(&self) -> String {
         let text = format!("{self:?}");
-        let name = text.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+        let name = text
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .next()
+            .unwrap_or_default();
         let mut code = String::new();
         for c in name.chars() {
             if c.is_ascii_uppercase() && !code.is_empty() {
@@ -486,13 +493,22 @@ impl Error {
     /// Wraps an operating-system error with its path, for use in `map_err`.
     pub(crate) fn io(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.to_owned();
-        move |source| Error::Io { path, doing, source: bare(source) }
+        move |source| Error::Io {
+            path,
+            doing,
+            source: bare(source),
+        }
     }
 }
 
 /// The system's own answer, without the name of a temporary file that somebody has put around it.
 fn bare(error: std::io::Error) -> std::io::Error {
-    let inner = error.get_ref().and_then(|around| around.source()?.downcast_ref::<std::io::Error>()?.raw_os_error());
+    let inner = error.get_ref().and_then(|around| {
+        around
+            .source()?
+            .downcast_ref::<std::io::Error>()?
+            .raw_os_error()
+    });
     inner.map_or(error, std::io::Error::from_raw_os_error)
 }
 
@@ -500,15 +516,23 @@ fn bare(error: std::io::Error) -> std::io::Error {
 fn advice(path: &Path, doing: &str, cause: &std::io::Error) -> &'static str {
     use std::io::ErrorKind;
     match cause.kind() {
-        ErrorKind::NotFound if path == Path::new("-") => "; standard input is not read: name a file",
-        ErrorKind::NotFound if doing == "create" => "; its folder does not exist: make it first, or name another one",
+        ErrorKind::NotFound if path == Path::new("-") => {
+            "; standard input is not read: name a file"
+        }
+        ErrorKind::NotFound if doing == "create" => {
+            "; its folder does not exist: make it first, or name another one"
+        }
         ErrorKind::NotADirectory => "; a file stands there: name a folder",
-        ErrorKind::AlreadyExists if doing == "create folder" => "; a file stands there: name a folder",
+        ErrorKind::AlreadyExists if doing == "create folder" => {
+            "; a file stands there: name a folder"
+        }
         ErrorKind::IsADirectory => "; a folder stands there: name a file",
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             "; free some space and do it again: what was finished before is kept"
         }
-        ErrorKind::ReadOnlyFilesystem => "; the file system is read-only: remount it, or use another folder",
+        ErrorKind::ReadOnlyFilesystem => {
+            "; the file system is read-only: remount it, or use another folder"
+        }
         ErrorKind::PermissionDenied => {
             "; permission for this file or its folder is missing: get it, or use another folder"
         }
@@ -524,7 +548,12 @@ fn advice(path: &Path, doing: &str, cause: &std::io::Error) -> &'static str {
 fn ledger_advice(cause: &(dyn std::error::Error + 'static)) -> &'static str {
     let text = cause.to_string();
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if says(&["disk is full", "No space left", "disk I/O error", "could not extend file"]) {
+    if says(&[
+        "disk is full",
+        "No space left",
+        "disk I/O error",
+        "could not extend file",
+    ]) {
         "; nothing was recorded: free some space and do it again"
     } else if says(&["readonly", "read-only"]) {
         "; it or its folder cannot be written to: get the permission, or remount it"
@@ -541,7 +570,11 @@ fn store_advice(cause: &(dyn std::error::Error + 'static)) -> &'static str {
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if says(&["NoSuchBucket"]) {
         "; there is no such bucket: make it, or correct the address"
-    } else if says(&["http is not allowed", "URL scheme is not allowed", "builder error"]) {
+    } else if says(&[
+        "http is not allowed",
+        "URL scheme is not allowed",
+        "builder error",
+    ]) {
         "; an endpoint without TLS has to be allowed with AWS_ALLOW_HTTP=true"
     } else if says(&[
         "InvalidAccessKeyId",
@@ -570,6 +603,12 @@ mod tests {
     #[test]
     fn codes_are_the_names_of_the_variants() {
         assert_eq!(Error::Cancelled.code(), "cancelled");
-        assert_eq!(Error::NoIndex { path: "Not { a }".into() }.code(), "no_index");
+        assert_eq!(
+            Error::NoIndex {
+                path: "Not { a }".into()
+            }
+            .code(),
+            "no_index"
+        );
     }
 }

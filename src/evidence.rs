@@ -48,10 +48,15 @@ pub fn score<'a>(pairs: impl IntoIterator<Item = &'a Pair>, corpus_keys: u64) ->
     let pairs: Vec<&Pair> = pairs.into_iter().collect();
     let search = (corpus_keys.max(1) as f32).log2() + DEPENDENCE_BITS;
     let distinctive = pairs.iter().copied().filter(|pair| pair.distinctive);
-    let (total, distinctive) =
-        (sum(&sorted(pairs.iter().copied()), search, WINDOW_BITS), sum(&sorted(distinctive), search, WINDOW_BITS));
+    let (total, distinctive) = (
+        sum(&sorted(pairs.iter().copied()), search, WINDOW_BITS),
+        sum(&sorted(distinctive), search, WINDOW_BITS),
+    );
     // The order determines which pairs count, so a subset can score higher than the whole.
-    Evidence { total: total.max(distinctive), distinctive }
+    Evidence {
+        total: total.max(distinctive),
+        distinctive,
+    }
 }
 
 /// Share of clips of ten seconds, unrelated to any video of the corpus, that reach a score by
@@ -86,13 +91,20 @@ pub fn self_information(kind: KeyKind, distance: u32) -> f32 {
         KeyKind::Region => &REGION,
     };
     let distance = distance as f32;
-    let (first, last) = (background.table[0], background.table[background.table.len() - 1]);
+    let (first, last) = (
+        background.table[0],
+        background.table[background.table.len() - 1],
+    );
     let logarithm = if distance <= first.0 {
         first.1.log2() - background.tail * (first.0 - distance)
     } else if distance >= last.0 {
         last.1.log2()
     } else {
-        let after = background.table.iter().position(|&(d, _)| d > distance).unwrap_or(background.table.len() - 1);
+        let after = background
+            .table
+            .iter()
+            .position(|&(d, _)| d > distance)
+            .unwrap_or(background.table.len() - 1);
         let ((d0, p0), (d1, p1)) = (background.table[after - 1], background.table[after]);
         p0.log2() + (p1.log2() - p0.log2()) * (distance - d0) / (d1 - d0)
     };
@@ -125,7 +137,9 @@ pub const PAIRS_MAX: usize = 400;
 /// The [`PAIRS_MAX`] strongest pairs, strongest first.
 fn sorted<'a>(pairs: impl IntoIterator<Item = &'a Pair>) -> Vec<&'a Pair> {
     let stronger = |a: &&Pair, b: &&Pair| {
-        weight(b).total_cmp(&weight(a)).then_with(|| (a.clip, a.reference).cmp(&(b.clip, b.reference)))
+        weight(b)
+            .total_cmp(&weight(a))
+            .then_with(|| (a.clip, a.reference).cmp(&(b.clip, b.reference)))
     };
     let mut strongest: Vec<&Pair> = pairs.into_iter().collect();
     if strongest.len() > PAIRS_MAX {
@@ -169,14 +183,29 @@ struct Background {
 /// Region keys: 7.5e10 pairs of keys of unrelated real videos, none within 32 bits. The tail
 /// continues the mean slope from 40 to 72 bits, 0.39.
 const REGION: Background = Background {
-    table: &[(40.0, 5e-11), (48.0, 1.4e-9), (56.0, 1.0e-8), (64.0, 5.5e-8), (72.0, 3.2e-7), (80.0, 2.4e-6)],
+    table: &[
+        (40.0, 5e-11),
+        (48.0, 1.4e-9),
+        (56.0, 1.0e-8),
+        (64.0, 5.5e-8),
+        (72.0, 3.2e-7),
+        (80.0, 2.4e-6),
+    ],
     tail: 0.39,
 };
 
 /// Global keys of whole frames: 2.4e8 pairs, none within 40 bits. The values at 56 and 72 are
 /// interpolated and extrapolated logarithmically. The tail has the slope from 48 to 64 bits, 0.18.
-const WHOLE: Background =
-    Background { table: &[(48.0, 2e-8), (56.0, 5.3e-8), (64.0, 1.4e-7), (72.0, 3.7e-7), (80.0, 9.8e-7)], tail: 0.18 };
+const WHOLE: Background = Background {
+    table: &[
+        (48.0, 2e-8),
+        (56.0, 5.3e-8),
+        (64.0, 1.4e-7),
+        (72.0, 3.7e-7),
+        (80.0, 9.8e-7),
+    ],
+    tail: 0.18,
+};
 
 #[cfg(test)]
 mod tests {
@@ -185,14 +214,24 @@ mod tests {
 
     fn pair(seed: u64, distance: u32, distinctive: bool) -> Pair {
         let word = |i: u64| {
-            (seed + i).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29) ^ seed.wrapping_mul(0xd134_2543_de82_ef95)
+            (seed + i)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                .rotate_left(29)
+                ^ seed.wrapping_mul(0xd134_2543_de82_ef95)
         };
         let clip = Key([word(1), word(2), word(3), word(4)]);
         let mut reference = clip;
         for bit in 0..distance {
             reference.0[(bit / 64) as usize] ^= 1 << (bit % 64);
         }
-        Pair { clip, reference, kind: KeyKind::Region, distance, distinctive, videos: 1 }
+        Pair {
+            clip,
+            reference,
+            kind: KeyKind::Region,
+            distance,
+            distinctive,
+            videos: 1,
+        }
     }
 
     #[test]
@@ -213,9 +252,17 @@ mod tests {
     #[test]
     fn twenty_sightings_of_one_object_count_once() {
         let once = score(&[pair(1, 20, true)], 1 << 20);
-        let often: Vec<Pair> = (0..20).map(|i| Pair { distance: 20 + i, ..pair(1, 20, true) }).collect();
+        let often: Vec<Pair> = (0..20)
+            .map(|i| Pair {
+                distance: 20 + i,
+                ..pair(1, 20, true)
+            })
+            .collect();
         assert_eq!(score(&often, 1 << 20), once);
-        assert!((once.total - (self_information(KeyKind::Region, 20) - 20.0 - DEPENDENCE_BITS)).abs() < 1e-3);
+        assert!(
+            (once.total - (self_information(KeyKind::Region, 20) - 20.0 - DEPENDENCE_BITS)).abs()
+                < 1e-3
+        );
     }
 
     #[test]
@@ -223,13 +270,19 @@ mod tests {
         let pairs: Vec<Pair> = (0..5).map(|i| pair(i, 30, false)).collect();
         let each = self_information(KeyKind::Region, 30);
         let evidence = score(&pairs, 1 << 20);
-        assert!((evidence.total - (5.0 * each - 20.0 - DEPENDENCE_BITS - 4.0 * WINDOW_BITS)).abs() < 1e-2);
+        assert!(
+            (evidence.total - (5.0 * each - 20.0 - DEPENDENCE_BITS - 4.0 * WINDOW_BITS)).abs()
+                < 1e-2
+        );
         assert_eq!(evidence.distinctive, 0.0);
     }
 
     #[test]
     fn a_key_that_many_videos_share_scores_less() {
-        let shared = Pair { videos: 64, ..pair(3, 30, true) };
+        let shared = Pair {
+            videos: 64,
+            ..pair(3, 30, true)
+        };
         assert!((weight(&pair(3, 30, true)) - weight(&shared) - 6.0).abs() < 1e-3);
     }
 

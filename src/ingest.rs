@@ -21,7 +21,8 @@ mod sources;
 
 use intake::Intake;
 pub use sources::{
-    Reach, Source, Sources, VIDEO_EXTENSIONS, endings, files_listed, files_within, is_list, sources, sources_within,
+    Reach, Source, Sources, VIDEO_EXTENSIONS, endings, files_listed, files_within, is_list,
+    sources, sources_within,
 };
 
 /// Which sources a build takes.
@@ -195,18 +196,25 @@ pub fn build(
     if let Some(interval) = options.interval {
         crate::sample::Grid::corpus(interval)?;
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.unwrap_or(0)).build().map_err(|_| {
-        Error::InvalidSetting {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads.unwrap_or(0))
+        .build()
+        .map_err(|_| Error::InvalidSetting {
             name: "the number of threads",
             found: format!("{:?}", options.threads),
             expected: "a number that this machine can start",
-        }
-    })?;
+        })?;
     let writer = match options.interval {
         None if Index::exists(dir) => Writer::open(dir)?,
         wanted => {
             let interval = wanted.unwrap_or(CORPUS_INTERVAL);
-            Writer::open_or_create(dir, IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval })?
+            Writer::open_or_create(
+                dir,
+                IndexConfig {
+                    fingerprint_version: FINGERPRINT_VERSION,
+                    interval,
+                },
+            )?
         }
     };
     let writer = match options.clock {
@@ -214,19 +222,30 @@ pub fn build(
         None => writer,
     };
     let interval = writer.config().interval;
-    let sizes: Vec<u64> =
-        sources.sources.iter().map(|source| std::fs::metadata(&source.path).map_or(0, |meta| meta.len())).collect();
-    progress(Event::Started { videos: sizes.len(), bytes: sizes.iter().sum() });
+    let sizes: Vec<u64> = sources
+        .sources
+        .iter()
+        .map(|source| std::fs::metadata(&source.path).map_or(0, |meta| meta.len()))
+        .collect();
+    progress(Event::Started {
+        videos: sizes.len(),
+        bytes: sizes.iter().sum(),
+    });
 
     let mut there: HashMap<[u8; 32], Role> = HashMap::new();
     let mut by_path: HashMap<String, [u8; 32]> = HashMap::new();
     let mut without_pictures: HashSet<[u8; 32]> = HashSet::new();
-    for (index, role) in
-        writer.committed().into_iter().flat_map(|index| [(index, index.searched_role()), (index, Role::Benign)])
+    for (index, role) in writer
+        .committed()
+        .into_iter()
+        .flat_map(|index| [(index, index.searched_role()), (index, Role::Benign)])
     {
         for (reference, video) in index.in_role(role) {
             there.insert(video.sha256, role);
-            if options.take == Take::Pictures && role.is_searched() && !index.has_pictures(reference) {
+            if options.take == Take::Pictures
+                && role.is_searched()
+                && !index.has_pictures(reference)
+            {
                 without_pictures.insert(video.sha256);
             }
             by_path.insert(video.path.clone(), video.sha256);
@@ -234,15 +253,23 @@ pub fn build(
     }
     let mut intake = Intake::new(writer, dir, options, sources.problems, progress, cancel);
     let known: Mutex<HashSet<[u8; 32]>> = Mutex::new(HashSet::new());
-    let is_first = |sha256| known.lock().unwrap_or_else(PoisonError::into_inner).insert(sha256);
+    let is_first = |sha256| {
+        known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(sha256)
+    };
     let claim = |source: &Source, sha256: [u8; 32]| match there.get(&sha256) {
         Some(_) if without_pictures.contains(&sha256) && is_first(sha256) => Ok(None),
-        Some(&role) if role == options.role || options.take != Take::All => Ok(Some(Done::AlreadyThere(sha256))),
+        Some(&role) if role == options.role || options.take != Take::All => {
+            Ok(Some(Done::AlreadyThere(sha256)))
+        }
         None if options.take != Take::All => Ok(Some(Done::NotThere)),
         Some(Role::Benign) => Ok(Some(Done::Benign)),
-        Some(Role::Source | Role::Submission) => {
-            Err(Error::IsSource { path: source.path.clone(), id: hex(&sha256[..8]) })
-        }
+        Some(Role::Source | Role::Submission) => Err(Error::IsSource {
+            path: source.path.clone(),
+            id: hex(&sha256[..8]),
+        }),
         None if is_first(sha256) => Ok(None),
         None => Ok(Some(Done::AlreadyThere(sha256))),
     };
@@ -254,18 +281,21 @@ pub fn build(
         let (pool, claim, gone) = (&pool, &claim, &gone);
         scope.spawn(move || {
             pool.install(|| {
-                work.iter().enumerate().par_bridge().for_each(|(number, source)| {
-                    let claim = |sha256| claim(source, sha256);
-                    let mut done = one(source, options, interval, &claim, progress, cancel);
-                    if options.take != Take::All
-                        && let Done::Failed(Error::Io { source: cause, .. }) = &done
-                        && cause.kind() == std::io::ErrorKind::NotFound
-                    {
-                        done = gone(source).map_or(Done::NotThere, Done::AlreadyThere);
-                    }
-                    // The receiver is gone only after an error of the index, which ends the build anyway.
-                    let _ = send.send((number, done));
-                });
+                work.iter()
+                    .enumerate()
+                    .par_bridge()
+                    .for_each(|(number, source)| {
+                        let claim = |sha256| claim(source, sha256);
+                        let mut done = one(source, options, interval, &claim, progress, cancel);
+                        if options.take != Take::All
+                            && let Done::Failed(Error::Io { source: cause, .. }) = &done
+                            && cause.kind() == std::io::ErrorKind::NotFound
+                        {
+                            done = gone(source).map_or(Done::NotThere, Done::AlreadyThere);
+                        }
+                        // The receiver is gone only after an error of the index, which ends the build anyway.
+                        let _ = send.send((number, done));
+                    });
             });
         });
         let mut result = Ok(());
@@ -299,11 +329,22 @@ pub fn build(
 pub fn add_clip(writer: &mut Writer, role: Role, name: &str, clip: &Fingerprint) -> Result<bool> {
     let made = clip.to_source();
     let video = video_of(name.to_owned(), clip.sha256, Publication::default(), &made);
-    writer.add_with_pictures(role, video, made.runs, &made.motion, made.pictures.to_bytes())
+    writer.add_with_pictures(
+        role,
+        video,
+        made.runs,
+        &made.motion,
+        made.pictures.to_bytes(),
+    )
 }
 
 /// What an index knows of a video with this fingerprint.
-pub(crate) fn video_of(path: String, sha256: [u8; 32], publication: Publication, made: &SourceFingerprint) -> Video {
+pub(crate) fn video_of(
+    path: String,
+    sha256: [u8; 32],
+    publication: Publication,
+    made: &SourceFingerprint,
+) -> Video {
     Video {
         id: String::new(),
         path,
@@ -313,7 +354,12 @@ pub(crate) fn video_of(path: String, sha256: [u8; 32], publication: Publication,
         height: made.decoded.info.height,
         publication,
         keyframes: made.keyframes,
-        undecoded: made.decoded.undecoded.iter().map(|hole| hole.end.saturating_sub(hole.start)).sum(),
+        undecoded: made
+            .decoded
+            .undecoded
+            .iter()
+            .map(|hole| hole.end.saturating_sub(hole.start))
+            .sum(),
     }
 }
 
@@ -354,13 +400,22 @@ fn one(
         }
         let mut advance = |video| progress(Event::Advanced { video });
         let made = match options.role {
-            Role::Source | Role::Submission => {
-                fingerprint::of_source(&file, &sha256, decoding, interval, &mut advance, Some(cancel))?
+            Role::Source | Role::Submission => fingerprint::of_source(
+                &file,
+                &sha256,
+                decoding,
+                interval,
+                &mut advance,
+                Some(cancel),
+            )?,
+            Role::Benign => {
+                fingerprint::of_benign(&file, &sha256, decoding, &mut advance, Some(cancel))?
             }
-            Role::Benign => fingerprint::of_benign(&file, &sha256, decoding, &mut advance, Some(cancel))?,
         };
         if options.role == Role::Benign && made.runs.is_empty() {
-            return Err(Error::NothingBenign { path: source.path.clone() });
+            return Err(Error::NothingBenign {
+                path: source.path.clone(),
+            });
         }
         let pictures = made.pictures.to_bytes();
         if options.take == Take::Pictures {
@@ -368,14 +423,25 @@ fn one(
         }
         let path = source.path.to_string_lossy().into_owned();
         let video = video_of(path, sha256, source.publication.clone(), &made);
-        Ok(Done::Video((Box::new(video), made.runs, made.motion, pictures)))
+        Ok(Done::Video((
+            Box::new(video),
+            made.runs,
+            made.motion,
+            pictures,
+        )))
     });
     match done {
         Ok(done) => done,
         Err(Error::Cancelled) => Done::Stopped,
-        Err(Error::NotMedia { path, .. }) if Fingerprint::is_file(&path, options.decoding.links) => {
-            let source = "the fingerprint of a clip, and an index is made from the videos themselves";
-            Done::Failed(Error::NotMedia { path, source: source.into() })
+        Err(Error::NotMedia { path, .. })
+            if Fingerprint::is_file(&path, options.decoding.links) =>
+        {
+            let source =
+                "the fingerprint of a clip, and an index is made from the videos themselves";
+            Done::Failed(Error::NotMedia {
+                path,
+                source: source.into(),
+            })
         }
         Err(error) => Done::Failed(error),
     }

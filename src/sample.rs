@@ -126,7 +126,14 @@ impl Grid {
             Sampling::Drawn(seed) => (0, drawn(&seed, interval, 0)),
             Sampling::Sparse | Sampling::Dense => (0, Duration::ZERO),
         };
-        Ok(Grid { interval, sampling, resolution: Resolution::Working, last: None, next, pictured: None })
+        Ok(Grid {
+            interval,
+            sampling,
+            resolution: Resolution::Working,
+            last: None,
+            next,
+            pictured: None,
+        })
     }
 
     /// Whether a drawn moment falls into the time for which a frame is shown, up to `until`.
@@ -144,7 +151,10 @@ impl Grid {
 
 /// The moment that is drawn from an interval, by its number: uniform, and independent of the others.
 fn drawn(seed: &[u8; 32], interval: Duration, number: u64) -> Duration {
-    let digest = Sha256::new().chain_update(seed).chain_update(number.to_le_bytes()).finalize();
+    let digest = Sha256::new()
+        .chain_update(seed)
+        .chain_update(number.to_le_bytes())
+        .finalize();
     let mut word = [0; 4];
     word.copy_from_slice(&digest[..4]);
     let share = f64::from(u32::from_le_bytes(word)) / (f64::from(u32::MAX) + 1.0);
@@ -163,7 +173,9 @@ impl Selector for Grid {
             return next.is_none_or(|next| self.draws(&seed, next));
         }
         let limit = self.interval.mul_f64(1.0 + GAP_SLACK);
-        let wanted = self.last.is_none_or(|last| next.unwrap_or(time) > last.saturating_add(limit));
+        let wanted = self
+            .last
+            .is_none_or(|last| next.unwrap_or(time) > last.saturating_add(limit));
         if wanted {
             self.last = Some(time);
         }
@@ -176,7 +188,9 @@ impl Selector for Grid {
 
     fn wants_picture(&mut self, time: Duration) -> Option<usize> {
         if !matches!(self.sampling, Sampling::Drawn(_))
-            || self.pictured.is_some_and(|last| time < last.saturating_add(CLIP_PICTURE_INTERVAL))
+            || self
+                .pictured
+                .is_some_and(|last| time < last.saturating_add(CLIP_PICTURE_INTERVAL))
         {
             return None;
         }
@@ -195,12 +209,17 @@ mod tests {
     use proptest::prelude::*;
 
     fn chosen(grid: &mut Grid, times: &[Duration]) -> Vec<Duration> {
-        (0..times.len()).filter(|&i| grid.wants(times[i], times.get(i + 1).copied())).map(|i| times[i]).collect()
+        (0..times.len())
+            .filter(|&i| grid.wants(times[i], times.get(i + 1).copied()))
+            .map(|i| times[i])
+            .collect()
     }
 
     #[test]
     fn takes_every_thirtieth_frame_of_ntsc_video() {
-        let times: Vec<Duration> = (0..91).map(|i| Duration::from_secs_f64(f64::from(i) * 1001.0 / 30000.0)).collect();
+        let times: Vec<Duration> = (0..91)
+            .map(|i| Duration::from_secs_f64(f64::from(i) * 1001.0 / 30000.0))
+            .collect();
         let mut grid = Grid::corpus(Duration::from_secs(1)).unwrap();
         let chosen = chosen(&mut grid, &times);
         assert_eq!(chosen, [times[0], times[31], times[62]]);
@@ -228,7 +247,10 @@ mod tests {
         for round in 0..4000 {
             let i = round % lengths.len();
             let next = now + lengths[i];
-            counts[i] += u32::from(grid.wants(Duration::from_millis(now), Some(Duration::from_millis(next))));
+            counts[i] += u32::from(grid.wants(
+                Duration::from_millis(now),
+                Some(Duration::from_millis(next)),
+            ));
             now = next;
         }
         counts
@@ -241,7 +263,10 @@ mod tests {
         assert!(flash[1] <= 20 && flash[0] >= 1600, "{flash:?}");
         // Every third frame of 25 a second: 1333 frames each, 40 ms of every 120.
         let third = counts(&[40, 40, 40], [7; 32]);
-        assert!(third.iter().all(|count| (190..240).contains(count)), "{third:?}");
+        assert!(
+            third.iter().all(|count| (190..240).contains(count)),
+            "{third:?}"
+        );
     }
 
     #[test]
@@ -251,19 +276,27 @@ mod tests {
         assert_eq!(of([1; 32]), of([1; 32]));
         let (one, other) = (of([1; 32]), of([2; 32]));
         let shared = one.iter().filter(|time| other.contains(time)).count();
-        assert!((75..=81).contains(&one.len()) && shared < 30, "{shared} of {}", one.len());
+        assert!(
+            (75..=81).contains(&one.len()) && shared < 30,
+            "{shared} of {}",
+            one.len()
+        );
     }
 
     /// When the frames are shown that give a small picture.
     fn pictured(grid: &mut Grid, times: impl Iterator<Item = Duration>) -> Vec<u128> {
         let area = |grid: &mut Grid, time| grid.wants_picture(time) == Some(CLIP_PICTURE_AREA);
-        times.filter(|&time| area(grid, time)).map(|time| time.as_millis()).collect()
+        times
+            .filter(|&time| area(grid, time))
+            .map(|time| time.as_millis())
+            .collect()
     }
 
     #[test]
     fn a_clip_gives_a_small_picture_of_the_first_frame_after_each_33_ms_and_others_give_none() {
         let query = || Grid::query(QUERY_INTERVAL, &[0; 32]).unwrap();
-        let times = |count: u32, millis: u64| (0..count).map(move |i| i * Duration::from_millis(millis));
+        let times =
+            |count: u32, millis: u64| (0..count).map(move |i| i * Duration::from_millis(millis));
         assert_eq!(pictured(&mut query(), times(4, 20)), [0, 40]);
         assert_eq!(pictured(&mut query(), times(4, 40)), [0, 40, 80, 120]);
         assert_eq!(pictured(&mut query(), times(3, 500)), [0, 500, 1000]);
@@ -271,12 +304,21 @@ mod tests {
         assert_eq!(pictured(&mut query(), ntsc), [0, 33, 66]);
         // In a container that counts milliseconds.
         let rounded = [0, 17, 33, 50, 67, 83, 100].map(Duration::from_millis);
-        assert_eq!(pictured(&mut query(), rounded.into_iter()), [0, 33, 67, 100]);
+        assert_eq!(
+            pictured(&mut query(), rounded.into_iter()),
+            [0, 33, 67, 100]
+        );
         // After a gap the next ones count from the frame behind it; a time that stands still gives
         // none.
         let uneven = [0, 0, 32, 34, 60, 67, 1000, 1032, 1033].map(Duration::from_millis);
-        assert_eq!(pictured(&mut query(), uneven.into_iter()), [0, 34, 67, 1000, 1033]);
-        for mut grid in [Grid::corpus(CORPUS_INTERVAL).unwrap(), Grid::dense(QUERY_INTERVAL).unwrap()] {
+        assert_eq!(
+            pictured(&mut query(), uneven.into_iter()),
+            [0, 34, 67, 1000, 1033]
+        );
+        for mut grid in [
+            Grid::corpus(CORPUS_INTERVAL).unwrap(),
+            Grid::dense(QUERY_INTERVAL).unwrap(),
+        ] {
             assert!(pictured(&mut grid, times(20, 40)).is_empty());
         }
     }
@@ -285,8 +327,14 @@ mod tests {
     fn refuses_intervals_out_of_range() {
         for interval in [0.0, 0.099, 60.001, 1e9] {
             let interval = Duration::from_secs_f64(interval);
-            assert!(matches!(Grid::corpus(interval), Err(Error::InvalidSetting { .. })));
-            assert!(matches!(Grid::query(interval, &[0; 32]), Err(Error::InvalidSetting { .. })));
+            assert!(matches!(
+                Grid::corpus(interval),
+                Err(Error::InvalidSetting { .. })
+            ));
+            assert!(matches!(
+                Grid::query(interval, &[0; 32]),
+                Err(Error::InvalidSetting { .. })
+            ));
         }
         for interval in [0.1, 60.0] {
             assert!(Grid::corpus(Duration::from_secs_f64(interval)).is_ok());
@@ -295,9 +343,15 @@ mod tests {
 
     #[test]
     fn only_the_corpus_leaves_frames_undecoded() {
-        assert_eq!(Grid::corpus(CORPUS_INTERVAL).unwrap().max_gap(), Some(CORPUS_INTERVAL));
+        assert_eq!(
+            Grid::corpus(CORPUS_INTERVAL).unwrap().max_gap(),
+            Some(CORPUS_INTERVAL)
+        );
         assert_eq!(Grid::dense(QUERY_INTERVAL).unwrap().max_gap(), None);
-        assert_eq!(Grid::query(QUERY_INTERVAL, &[0; 32]).unwrap().max_gap(), None);
+        assert_eq!(
+            Grid::query(QUERY_INTERVAL, &[0; 32]).unwrap().max_gap(),
+            None
+        );
     }
 
     proptest! {

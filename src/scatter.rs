@@ -53,10 +53,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::align::{self, Corpus};
 use crate::check::clock::Clock;
-use crate::check::{CheckOptions, Origin, Query, check_role, checked, of_pictures, pictures_for, windows};
+use crate::check::{
+    CheckOptions, Origin, Query, check_role, checked, of_pictures, pictures_for, windows,
+};
 use crate::fingerprint::{self, ClipPictures, Fingerprint};
 use crate::index::{
-    Gathered, Lookup as _, Missing, Reads, Recorder, Role, Sealed, SearchMode, Shard, State, TRACKS_AT_A_TIME, VideoRef,
+    Gathered, Lookup as _, Missing, Reads, Recorder, Role, Sealed, SearchMode, Shard, State,
+    TRACKS_AT_A_TIME, VideoRef,
 };
 use crate::report::{Effort, Report};
 use crate::search::{Hit, is_exact, search_part, sift};
@@ -87,7 +90,10 @@ impl Sealed for Body {
 impl Question {
     fn new(fingerprints: &[&Fingerprint], options: &CheckOptions<'_>) -> Result<Question> {
         Question::of(Body {
-            fingerprints: fingerprints.iter().map(|fingerprint| fingerprint.to_bytes()).collect(),
+            fingerprints: fingerprints
+                .iter()
+                .map(|fingerprint| fingerprint.to_bytes())
+                .collect(),
             effort: options.effort,
             search: options.search,
             among: options.among,
@@ -96,9 +102,18 @@ impl Question {
     }
 
     fn of(body: Body) -> Result<Question> {
-        let invalid = |reason| Error::InvalidFingerprint { path: Body::WHAT.into(), reason };
-        let fingerprints = body.fingerprints.iter().map(|bytes| Fingerprint::from_bytes(bytes).map_err(invalid));
-        Ok(Question { fingerprints: fingerprints.collect::<Result<_>>()?, body })
+        let invalid = |reason| Error::InvalidFingerprint {
+            path: Body::WHAT.into(),
+            reason,
+        };
+        let fingerprints = body
+            .fingerprints
+            .iter()
+            .map(|bytes| Fingerprint::from_bytes(bytes).map_err(invalid));
+        Ok(Question {
+            fingerprints: fingerprints.collect::<Result<_>>()?,
+            body,
+        })
     }
 
     /// The bytes to send to another process of the same version.
@@ -124,8 +139,20 @@ impl Question {
 
     /// The caller's options as far as they are no part of the question.
     fn options<'a>(&'a self, options: &CheckOptions<'a>) -> CheckOptions<'a> {
-        let Body { effort, search, among, ref exclude, .. } = self.body;
-        CheckOptions { effort, search, among, exclude, ..*options }
+        let Body {
+            effort,
+            search,
+            among,
+            ref exclude,
+            ..
+        } = self.body;
+        CheckOptions {
+            effort,
+            search,
+            among,
+            exclude,
+            ..*options
+        }
     }
 }
 
@@ -156,13 +183,22 @@ impl Request {
             }
             Query::Clip(clip) => {
                 let looked = match options.effort {
-                    Effort::Fast => fingerprint::sketches_of_clip(clip, options.decoding, options.cancel)?,
+                    Effort::Fast => {
+                        fingerprint::sketches_of_clip(clip, options.decoding, options.cancel)?
+                    }
                     _ => pictures_for(clip, options)?,
                 };
-                let fingerprints: Vec<&Fingerprint> =
-                    looked.pictures.iter().map(|picture| &picture.fingerprint).collect();
+                let fingerprints: Vec<&Fingerprint> = looked
+                    .pictures
+                    .iter()
+                    .map(|picture| &picture.fingerprint)
+                    .collect();
                 let question = Question::new(&fingerprints, options)?;
-                Ok(Request { question, path: clip.to_owned(), asked: Asked::Clip(Box::new(looked)) })
+                Ok(Request {
+                    question,
+                    path: clip.to_owned(),
+                    asked: Asked::Clip(Box::new(looked)),
+                })
             }
         }
     }
@@ -171,15 +207,26 @@ impl Request {
     ///
     /// # Errors
     /// [`Error::Io`] if it is larger than a gigabyte.
-    pub fn of_fingerprint(fingerprint: Fingerprint, path: &Path, options: &CheckOptions<'_>) -> Result<Request> {
+    pub fn of_fingerprint(
+        fingerprint: Fingerprint,
+        path: &Path,
+        options: &CheckOptions<'_>,
+    ) -> Result<Request> {
         let question = Question::new(&[&fingerprint], options)?;
-        Ok(Request { question, path: path.to_owned(), asked: Asked::Fingerprint(Box::new(fingerprint)) })
+        Ok(Request {
+            question,
+            path: path.to_owned(),
+            asked: Asked::Fingerprint(Box::new(fingerprint)),
+        })
     }
 
     /// The same request; the report calls the clip by this name.
     #[must_use]
     pub fn named(self, path: &Path) -> Request {
-        Request { path: path.to_owned(), ..self }
+        Request {
+            path: path.to_owned(),
+            ..self
+        }
     }
 
     /// What to send to the shards.
@@ -200,7 +247,10 @@ pub struct Needs {
 impl Needs {
     /// What every shard reads first.
     pub fn first() -> Needs {
-        Needs { is_first: true, missing: Vec::new() }
+        Needs {
+            is_first: true,
+            missing: Vec::new(),
+        }
     }
 
     /// The bytes to send to another process of the same version.
@@ -279,10 +329,17 @@ pub fn search(
         if needs.is_first || missing.exact {
             read(&recorder, fingerprint, missing.exact, &options)?;
         }
-        missing.tracks.iter().try_for_each(|video| recorder.keep_track(*video))?;
+        missing
+            .tracks
+            .iter()
+            .try_for_each(|video| recorder.keep_track(*video))?;
         Ok(recorder.reads())
     };
-    let reads = question.fingerprints.iter().enumerate().map(|(number, fingerprint)| of(number, fingerprint));
+    let reads = question
+        .fingerprints
+        .iter()
+        .enumerate()
+        .map(|(number, fingerprint)| of(number, fingerprint));
     Ok(Candidates {
         root: state.index().root.clone(),
         question: question.digest()?,
@@ -293,7 +350,12 @@ pub fn search(
 }
 
 /// Reads what a check of a fingerprint will need of a shard.
-fn read(recorder: &Recorder<'_>, clip: &Fingerprint, exact: bool, options: &CheckOptions<'_>) -> Result<()> {
+fn read(
+    recorder: &Recorder<'_>,
+    clip: &Fingerprint,
+    exact: bool,
+    options: &CheckOptions<'_>,
+) -> Result<()> {
     check_role(recorder, options)?;
     let clip = &*options.effort.looked_at(clip);
     let clock = Clock::start(clip, &options.decoding.limits, options.cancel);
@@ -303,7 +365,11 @@ fn read(recorder: &Recorder<'_>, clip: &Fingerprint, exact: bool, options: &Chec
     let exact = exact || is_exact(recorder, options.search);
     let state = recorder.state();
     let interval = std::time::Duration::from_secs_f64(state.interval_s);
-    let corpus = Corpus { keys: state.keys, interval, stop: &|| clock.is_over() };
+    let corpus = Corpus {
+        keys: state.keys,
+        interval,
+        stop: &|| clock.is_over(),
+    };
     let mut weights: HashMap<VideoRef, f32> = HashMap::new();
     for (_, keys) in windows(&filtered.clip) {
         let hits = search_part(recorder, &filtered.clip, keys, &orientations, exact, &stop)?;
@@ -322,11 +388,15 @@ fn read(recorder: &Recorder<'_>, clip: &Fingerprint, exact: bool, options: &Chec
     recorder.may_align(&likely);
     recorder.keep_identical(&filtered.clip.sha256);
     let tracks = likely.iter().take(TRACKS_AT_A_TIME);
-    tracks.into_iter().try_for_each(|video| recorder.keep_track(*video))
+    tracks
+        .into_iter()
+        .try_for_each(|video| recorder.keep_track(*video))
 }
 
 fn strength(hits: &[Hit]) -> f32 {
-    hits.iter().map(|hit| crate::evidence::weight(&hit.pair).max(0.0)).sum()
+    hits.iter()
+        .map(|hit| crate::evidence::weight(&hit.pair).max(0.0))
+        .sum()
 }
 
 /// Result of a merge.
@@ -353,19 +423,31 @@ pub fn merge(
     let options = request.question.options(options);
     let number = request.question.fingerprints.len();
     let gathered: Vec<Gathered> = (0..number)
-        .map(|number| Gathered::new(state, candidates.iter().filter_map(|from| from.reads.get(number)).collect()))
+        .map(|number| {
+            Gathered::new(
+                state,
+                candidates
+                    .iter()
+                    .filter_map(|from| from.reads.get(number))
+                    .collect(),
+            )
+        })
         .collect();
     let report = match &request.asked {
-        Asked::Fingerprint(fingerprint) => checked(&gathered[0], fingerprint, Origin::Given, &options)
-            .map(|report| vec![report])
-            .and_then(|mut reports| reports.pop().ok_or(Error::Cancelled)),
+        Asked::Fingerprint(fingerprint) => {
+            checked(&gathered[0], fingerprint, Origin::Given, &options)
+                .map(|report| vec![report])
+                .and_then(|mut reports| reports.pop().ok_or(Error::Cancelled))
+        }
         Asked::Clip(looked) => {
             // All are tried, so that all their needs are met at once.
             let reports: Vec<Result<Report>> = looked
                 .pictures
                 .iter()
                 .zip(&gathered)
-                .map(|(picture, gathered)| checked(gathered, &picture.fingerprint, Origin::Computed, &options))
+                .map(|(picture, gathered)| {
+                    checked(gathered, &picture.fingerprint, Origin::Computed, &options)
+                })
                 .collect();
             reports
                 .into_iter()
@@ -379,10 +461,16 @@ pub fn merge(
         report.clip.path = request.path.to_string_lossy().into_owned();
         return Ok(Merged::Report(Box::new(report)));
     }
-    let needs = Needs { is_first: false, missing };
+    let needs = Needs {
+        is_first: false,
+        missing,
+    };
     if candidates.iter().any(|from| from.needs == needs) {
         let reason = "the shards did not send what was asked of them".to_owned();
-        return Err(Error::IncompleteAnswer { path: state.dir().to_owned(), reason });
+        return Err(Error::IncompleteAnswer {
+            path: state.dir().to_owned(),
+            reason,
+        });
     }
     Ok(Merged::Needs(needs))
 }
@@ -390,10 +478,15 @@ pub fn merge(
 /// Fails unless the candidates are of this question and index, and each search covers all segments.
 fn check_candidates(request: &Request, state: &State, candidates: &[Candidates]) -> Result<()> {
     let question = request.question.digest()?;
-    let incomplete = |reason: &str| Error::IncompleteAnswer { path: state.dir().to_owned(), reason: reason.to_owned() };
+    let incomplete = |reason: &str| Error::IncompleteAnswer {
+        path: state.dir().to_owned(),
+        reason: reason.to_owned(),
+    };
     for from in candidates {
         if from.root != state.index().root {
-            return Err(incomplete("candidates are of another commit of the index; search again"));
+            return Err(incomplete(
+                "candidates are of another commit of the index; search again",
+            ));
         }
         if from.question != question || from.reads.len() != request.question.fingerprints.len() {
             return Err(incomplete("candidates are of another question"));
@@ -403,7 +496,8 @@ fn check_candidates(request: &Request, state: &State, candidates: &[Candidates])
     let first = Needs::first();
     for needs in std::iter::once(&first).chain(searches) {
         let of_search = candidates.iter().filter(|from| from.needs == *needs);
-        state.check_complete(of_search.flat_map(|from| from.segments.iter().map(String::as_str)))?;
+        state
+            .check_complete(of_search.flat_map(|from| from.segments.iter().map(String::as_str)))?;
     }
     Ok(())
 }

@@ -130,8 +130,18 @@ pub fn search(
     stop: &dyn Fn() -> Result<()>,
 ) -> Result<Hits> {
     let queries = Queries::of(clip, keys, orientations);
-    let mut search = Search { index, clip, queries: &queries, found: Bounded::default(), numbers: HashMap::new() };
-    let nominated = if is_exact(index, mode) { None } else { Some(nominate::nominate(index, clip, &queries, stop)?) };
+    let mut search = Search {
+        index,
+        clip,
+        queries: &queries,
+        found: Bounded::default(),
+        numbers: HashMap::new(),
+    };
+    let nominated = if is_exact(index, mode) {
+        None
+    } else {
+        Some(nominate::nominate(index, clip, &queries, stop)?)
+    };
     // If there are too many nominees to compare one by one, an adversary could choose which of them
     // are left out; so all keys are compared.
     let nominated = nominated.filter(|nominated| nominated.left_out.is_empty());
@@ -156,8 +166,13 @@ pub(crate) fn search_part(
     stop: &dyn Fn() -> Result<()>,
 ) -> Result<Hits> {
     let queries = Queries::of(clip, keys, orientations);
-    let mut search =
-        Search { index: part, clip, queries: &queries, found: Bounded::default(), numbers: HashMap::new() };
+    let mut search = Search {
+        index: part,
+        clip,
+        queries: &queries,
+        found: Bounded::default(),
+        numbers: HashMap::new(),
+    };
     if exact {
         search.compare_all(stop)?;
     } else {
@@ -182,7 +197,13 @@ pub fn search_in(
     stop: &dyn Fn() -> Result<()>,
 ) -> Result<Hits> {
     let queries = Queries::of(clip, keys, orientations);
-    let mut search = Search { index, clip, queries: &queries, found: Bounded::default(), numbers: HashMap::new() };
+    let mut search = Search {
+        index,
+        clip,
+        queries: &queries,
+        found: Bounded::default(),
+        numbers: HashMap::new(),
+    };
     for batch in queries.batches(0..queries.of.len()) {
         for &video in videos {
             stop()?;
@@ -225,7 +246,9 @@ impl Search<'_> {
         for nominee in nominees {
             let is_candidate = |i: &usize| {
                 let (orientation, key) = queries.of[*i];
-                let time = clip.keyframes[clip.keys[key].keyframe as usize].time.as_secs_f32();
+                let time = clip.keyframes[clip.keys[key].keyframe as usize]
+                    .time
+                    .as_secs_f32();
                 nominee.orientations.contains(&orientation) && nominee.is_near(time)
             };
             for batch in queries.batches((0..queries.of.len()).filter(is_candidate)) {
@@ -243,7 +266,10 @@ impl Search<'_> {
         let is_complete = self.found.per_key == HITS_PER_KEY;
         let mut hits = self.found.hits;
         hits.sort_by_key(|hit| (hit.video, hit.orientation, hit.clip_key, hit.reference_key));
-        Hits { hits, exact: exact && is_complete }
+        Hits {
+            hits,
+            exact: exact && is_complete,
+        }
     }
 
     /// Collects the hits of one batch. `videos` gives the number of videos in which the screening
@@ -270,7 +296,13 @@ impl Search<'_> {
     }
 
     /// The hits of one query, at most [`HITS_PER_KEY`] and [`HITS_PER_VIDEO`], nearest first.
-    fn hits_of(&mut self, i: usize, query: Key, neighbours: &[Neighbour], videos: u32) -> Result<Vec<Hit>> {
+    fn hits_of(
+        &mut self,
+        i: usize,
+        query: Key,
+        neighbours: &[Neighbour],
+        videos: u32,
+    ) -> Result<Vec<Hit>> {
         let (orientation, clip_key) = self.queries.of[i];
         let of_clip = &self.clip.keys[clip_key];
         let mut found = Vec::new();
@@ -286,7 +318,10 @@ impl Search<'_> {
                 clip_key: clip_key as u32,
                 clip_time: self.clip.keyframes[of_clip.keyframe as usize].time,
                 clip_place: orientation.place(of_clip.place, self.clip.aspect()),
-                reference_key: *self.numbers.entry((neighbour.video, neighbour.run)).or_insert(next),
+                reference_key: *self
+                    .numbers
+                    .entry((neighbour.video, neighbour.run))
+                    .or_insert(next),
                 reference_first: run.first,
                 reference_last: run.last,
                 reference_place: run.place,
@@ -301,9 +336,22 @@ impl Search<'_> {
                 },
             });
         }
-        let here = found.iter().map(|hit| hit.video).collect::<HashSet<_>>().len() as u32;
-        found.iter_mut().for_each(|hit| hit.pair.videos = here.max(videos));
-        found.sort_by_key(|hit| (hit.pair.distance, hit.video, hit.reference_first, hit.reference_key));
+        let here = found
+            .iter()
+            .map(|hit| hit.video)
+            .collect::<HashSet<_>>()
+            .len() as u32;
+        found
+            .iter_mut()
+            .for_each(|hit| hit.pair.videos = here.max(videos));
+        found.sort_by_key(|hit| {
+            (
+                hit.pair.distance,
+                hit.video,
+                hit.reference_first,
+                hit.reference_key,
+            )
+        });
         let mut of_video: HashMap<VideoRef, usize> = HashMap::new();
         found.retain(|hit| {
             let count = of_video.entry(hit.video).or_default();
@@ -333,7 +381,9 @@ fn distinct(keys: impl Iterator<Item = Key>) -> Vec<Key> {
 
 /// The neighbours of one key; `queries` are sorted, and `near` is in their order.
 fn near_to<'a>(key: &Key, queries: &[Key], near: &'a [Neighbour]) -> &'a [Neighbour] {
-    let Ok(of) = queries.binary_search(key) else { return &[] };
+    let Ok(of) = queries.binary_search(key) else {
+        return &[];
+    };
     let from = near.partition_point(|near| (near.query as usize) < of);
     let of_query = &near[from..];
     &of_query[..of_query.partition_point(|near| near.query as usize == of)]
@@ -349,9 +399,16 @@ struct Batch {
 }
 
 impl Queries {
-    fn of(clip: &Fingerprint, keys: Range<usize>, orientations: &[(Orientation, Share)]) -> Queries {
+    fn of(
+        clip: &Fingerprint,
+        keys: Range<usize>,
+        orientations: &[(Orientation, Share)],
+    ) -> Queries {
         let of = select(clip, keys, orientations);
-        let keys = of.iter().map(|&(orientation, key)| orientation.key(&clip.keys[key])).collect();
+        let keys = of
+            .iter()
+            .map(|&(orientation, key)| orientation.key(&clip.keys[key]))
+            .collect();
         Queries { of, keys }
     }
 
@@ -363,7 +420,10 @@ impl Queries {
     /// Splits queries, by their indices, into batches of [`QUERIES_AT_A_TIME`].
     fn batches(&self, indices: impl Iterator<Item = usize>) -> impl Iterator<Item = Batch> {
         let indices: Vec<usize> = indices.collect();
-        let batches: Vec<Vec<usize>> = indices.chunks(QUERIES_AT_A_TIME).map(<[usize]>::to_vec).collect();
+        let batches: Vec<Vec<usize>> = indices
+            .chunks(QUERIES_AT_A_TIME)
+            .map(<[usize]>::to_vec)
+            .collect();
         batches.into_iter().map(|batch| self.batch(batch))
     }
 }
@@ -378,7 +438,11 @@ struct Bounded {
 
 impl Default for Bounded {
     fn default() -> Bounded {
-        Bounded { hits: Vec::new(), per_key: HITS_PER_KEY, max: HITS_MAX }
+        Bounded {
+            hits: Vec::new(),
+            per_key: HITS_PER_KEY,
+            max: HITS_MAX,
+        }
     }
 }
 
@@ -400,7 +464,11 @@ impl Bounded {
 }
 
 /// The queries for a range of the clip's keys.
-fn select(clip: &Fingerprint, keys: Range<usize>, orientations: &[(Orientation, Share)]) -> Vec<(Orientation, usize)> {
+fn select(
+    clip: &Fingerprint,
+    keys: Range<usize>,
+    orientations: &[(Orientation, Share)],
+) -> Vec<(Orientation, usize)> {
     let mut selected = Vec::new();
     for &(orientation, share) in orientations {
         if share == Share::All {
@@ -412,10 +480,19 @@ fn select(clip: &Fingerprint, keys: Range<usize>, orientations: &[(Orientation, 
         for of_keyframe in clip.keys[keys.clone()].chunk_by(|a, b| a.keyframe == b.keyframe) {
             let keyframe = of_keyframe[0].keyframe;
             if keyframe.is_multiple_of(STRONGEST_STEP) && !has_long_been_still(clip, keyframe) {
-                let of_kind = |kind| (number..).zip(of_keyframe).filter(move |(_, key)| key.kind == kind && !key.fine);
-                let global_keys = of_kind(KeyKind::Whole).filter(|_| orientation.warp == Warp::None);
+                let of_kind = |kind| {
+                    (number..)
+                        .zip(of_keyframe)
+                        .filter(move |(_, key)| key.kind == kind && !key.fine)
+                };
+                let global_keys =
+                    of_kind(KeyKind::Whole).filter(|_| orientation.warp == Warp::None);
                 let regions = of_kind(KeyKind::Region).take(STRONGEST_REGIONS);
-                selected.extend(global_keys.chain(regions).map(|(key, _)| (orientation, key)));
+                selected.extend(
+                    global_keys
+                        .chain(regions)
+                        .map(|(key, _)| (orientation, key)),
+                );
             }
             number += of_keyframe.len();
         }
@@ -427,7 +504,9 @@ fn select(clip: &Fingerprint, keys: Range<usize>, orientations: &[(Orientation, 
 /// [`STILL_FOR`], and another keyframe of the same [`STILL_EVERY`] comes before.
 fn has_long_been_still(clip: &Fingerprint, keyframe: u32) -> bool {
     let keyframe = keyframe as usize;
-    let Keyframe { time, still_since, .. } = clip.keyframes[keyframe];
+    let Keyframe {
+        time, still_since, ..
+    } = clip.keyframes[keyframe];
     let turn = |time: Duration| time.as_millis() / STILL_EVERY.as_millis();
     time.saturating_sub(still_since) >= STILL_FOR
         && keyframe > 0
@@ -450,7 +529,9 @@ pub const STRONGEST_REGIONS: usize = 20;
 mod testing {
     use std::time::Duration;
 
-    use crate::fingerprint::{ClipKey, Content, Fingerprint, Key, KeyKind, Keyframe, Motion, Place};
+    use crate::fingerprint::{
+        ClipKey, Content, Fingerprint, Key, KeyKind, Keyframe, Motion, Place,
+    };
     use crate::media::StreamInfo;
 
     /// A clip of four keyframes a second with so many regions each.
@@ -504,7 +585,10 @@ mod tests {
     #[test]
     fn too_many_hits_leave_each_key_its_nearest() {
         let hit = |clip_key: u32, distance: u32| Hit {
-            video: VideoRef { segment: 0, video: 0 },
+            video: VideoRef {
+                segment: 0,
+                video: 0,
+            },
             orientation: Orientation::UPRIGHT,
             clip_key,
             clip_time: Duration::ZERO,
@@ -523,11 +607,18 @@ mod tests {
                 videos: 1,
             },
         };
-        let mut found = Bounded { max: 100, ..Bounded::default() };
+        let mut found = Bounded {
+            max: 100,
+            ..Bounded::default()
+        };
         for key in 0..30 {
             found.push((0..10).map(|distance| hit(key, distance)).collect());
         }
-        assert!((50..=100).contains(&found.hits.len()), "{}", found.hits.len());
+        assert!(
+            (50..=100).contains(&found.hits.len()),
+            "{}",
+            found.hits.len()
+        );
         for of_key in found.hits.chunk_by(|a, b| a.clip_key == b.clip_key) {
             let distances: Vec<u32> = of_key.iter().map(|hit| hit.pair.distance).collect();
             assert_eq!(distances, (0..distances.len() as u32).collect::<Vec<_>>());
@@ -537,16 +628,31 @@ mod tests {
     }
 
     #[test]
-    fn a_warped_clip_looks_up_strong_regions_of_every_second_keyframe_and_a_turned_one_global_keys_too() {
+    fn a_warped_clip_looks_up_strong_regions_of_every_second_keyframe_and_a_turned_one_global_keys_too()
+     {
         // Three keyframes, each with a global key and 25 regions.
         let mut clip = testing::clip(3, 26);
-        clip.keys.iter_mut().step_by(26).for_each(|key| key.kind = KeyKind::Whole);
+        clip.keys
+            .iter_mut()
+            .step_by(26)
+            .for_each(|key| key.kind = KeyKind::Whole);
         let warped = Orientation::warped().next().unwrap_or_default();
-        let turned = Orientation { turns: 2, ..Orientation::UPRIGHT };
-        let wanted = [(Orientation::MIRRORED, Share::All), (warped, Share::Strongest), (turned, Share::Strongest)];
+        let turned = Orientation {
+            turns: 2,
+            ..Orientation::UPRIGHT
+        };
+        let wanted = [
+            (Orientation::MIRRORED, Share::All),
+            (warped, Share::Strongest),
+            (turned, Share::Strongest),
+        ];
         let selected = select(&clip, 26..78, &wanted);
         let of = |wanted: Orientation| -> Vec<usize> {
-            selected.iter().filter(|(orientation, _)| *orientation == wanted).map(|(_, key)| *key).collect()
+            selected
+                .iter()
+                .filter(|(orientation, _)| *orientation == wanted)
+                .map(|(_, key)| *key)
+                .collect()
         };
         assert_eq!(of(Orientation::MIRRORED), (26..78).collect::<Vec<_>>());
         // The second keyframe starts at key 26; the global key of the third is its first key.

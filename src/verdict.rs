@@ -193,32 +193,61 @@ pub fn judge(
     model: &Model,
 ) -> Judgement {
     let segment_min = interval.min(SEGMENT_MIN);
-    let opinions: Vec<Opinion> = alignments.iter().map(|alignment| model.opinion(alignment)).collect();
-    let own: Vec<Class> =
-        alignments.iter().zip(&opinions).map(|(alignment, opinion)| classify(alignment, opinion, policy)).collect();
+    let opinions: Vec<Opinion> = alignments
+        .iter()
+        .map(|alignment| model.opinion(alignment))
+        .collect();
+    let own: Vec<Class> = alignments
+        .iter()
+        .zip(&opinions)
+        .map(|(alignment, opinion)| classify(alignment, opinion, policy))
+        .collect();
     let classes = suppress(alignments, &opinions, &own);
-    let of =
-        |classes: &[Class], wanted: Class| (0..classes.len()).filter(|&i| classes[i] == wanted).collect::<Vec<_>>();
+    let of = |classes: &[Class], wanted: Class| {
+        (0..classes.len())
+            .filter(|&i| classes[i] == wanted)
+            .collect::<Vec<_>>()
+    };
     // A superseded copy still decides the states where its superseding alignment ends.
-    let copies: Vec<&Alignment> = of(&own, Class::Copy).into_iter().map(|i| &alignments[i]).collect();
+    let copies: Vec<&Alignment> = of(&own, Class::Copy)
+        .into_iter()
+        .map(|i| &alignments[i])
+        .collect();
     let mut states = Timeline::new(clip.duration);
     for (span, why) in unsearchable(clip) {
         states.paint(span, SpanState::Unsearchable, Some(why.into()));
     }
     for i in of(&own, Class::Undecided) {
-        states.paint(alignments[i].clip, SpanState::Unsearchable, Some(ReasonCode::Undecided.into()));
+        states.paint(
+            alignments[i].clip,
+            SpanState::Unsearchable,
+            Some(ReasonCode::Undecided.into()),
+        );
     }
     for copy in &copies {
         states.paint(copy.clip, SpanState::Published, None);
     }
     for &keyframe in benign {
-        states.paint(stands_for(clip, keyframe, keyframe), SpanState::Unsearchable, Some(ReasonCode::Benign.into()));
+        states.paint(
+            stands_for(clip, keyframe, keyframe),
+            SpanState::Unsearchable,
+            Some(ReasonCode::Benign.into()),
+        );
     }
     for hole in &clip.undecoded {
         let why = Cause::with(ReasonCode::Undecoded, &hole.reason);
-        states.paint(Span { start: hole.start, end: hole.end }, SpanState::Unsearchable, Some(why));
+        states.paint(
+            Span {
+                start: hole.start,
+                end: hole.end,
+            },
+            SpanState::Unsearchable,
+            Some(why),
+        );
     }
-    copies.iter().for_each(|copy| states.fill(copy.guard, ReasonCode::Beside));
+    copies
+        .iter()
+        .for_each(|copy| states.fill(copy.guard, ReasonCode::Beside));
     // Find all holes before filling any, so that the order of copies does not matter.
     let mut holes = Vec::new();
     let mut by_start = copies.clone();
@@ -226,41 +255,87 @@ pub fn judge(
     for copy in &copies {
         let after = by_start.partition_point(|next| next.clip.start < copy.clip.end);
         let until = copy.clip.end + Duration::from_secs_f32(align::GAP_MAX);
-        let near = by_start[after..].iter().take_while(|next| next.clip.start <= until);
+        let near = by_start[after..]
+            .iter()
+            .take_while(|next| next.clip.start <= until);
         for next in near.filter(|next| align::continues(copy, next)) {
-            let between = Span { start: copy.clip.end, end: next.clip.start };
+            let between = Span {
+                start: copy.clip.end,
+                end: next.clip.start,
+            };
             if states.unpublished(between) <= copy.clip.length().min(next.clip.length()) {
                 holes.push(between);
             }
         }
     }
-    holes.into_iter().for_each(|hole| states.fill(hole, ReasonCode::Beside));
+    holes
+        .into_iter()
+        .for_each(|hole| states.fill(hole, ReasonCode::Beside));
     for i in of(&classes, Class::Undecided) {
         let span = alignments[i].clip;
-        let guarded = Span { start: span.start.saturating_sub(UNDECIDED_GUARD), end: span.end + UNDECIDED_GUARD };
+        let guarded = Span {
+            start: span.start.saturating_sub(UNDECIDED_GUARD),
+            end: span.end + UNDECIDED_GUARD,
+        };
         states.fill(guarded, ReasonCode::Undecided);
     }
     let power_terms = power_terms(clip);
-    let power: Vec<f32> = power_terms.iter().map(|terms| model.power.power(terms, 0.0)).collect();
-    for (second, _) in power.iter().enumerate().filter(|(_, power)| **power < policy.power_min) {
+    let power: Vec<f32> = power_terms
+        .iter()
+        .map(|terms| model.power.power(terms, 0.0))
+        .collect();
+    for (second, _) in power
+        .iter()
+        .enumerate()
+        .filter(|(_, power)| **power < policy.power_min)
+    {
         let start = Duration::from_secs(second as u64);
-        states.fill(Span { start, end: start + Duration::from_secs(1) }, ReasonCode::Indistinct);
+        states.fill(
+            Span {
+                start,
+                end: start + Duration::from_secs(1),
+            },
+            ReasonCode::Indistinct,
+        );
     }
-    for (i, _) in clip.keyframes.iter().enumerate().filter(|(_, keyframe)| keyframe.repeats) {
+    for (i, _) in clip
+        .keyframes
+        .iter()
+        .enumerate()
+        .filter(|(_, keyframe)| keyframe.repeats)
+    {
         states.fill(stands_for(clip, i, i), ReasonCode::Repeated);
     }
     let parts = states.into_parts(segment_min, ReasonCode::Beside);
 
-    let mut matches: Vec<(usize, MatchKind)> =
-        classes.iter().enumerate().filter_map(|(i, class)| Some((i, class.kind()?))).collect();
+    let mut matches: Vec<(usize, MatchKind)> = classes
+        .iter()
+        .enumerate()
+        .filter_map(|(i, class)| Some((i, class.kind()?)))
+        .collect();
     matches.sort_by_key(|&(i, _)| (alignments[i].clip.start, alignments[i].clip.end, i));
-    let likelier = |&a: &usize, &b: &usize| opinions[a].probability.total_cmp(&opinions[b].probability).then(b.cmp(&a));
+    let likelier = |&a: &usize, &b: &usize| {
+        opinions[a]
+            .probability
+            .total_cmp(&opinions[b].probability)
+            .then(b.cmp(&a))
+    };
     let nearest = of(&classes, Class::Unrelated).into_iter().max_by(likelier);
     let timeline = by_second(clip.duration, alignments, &opinions);
 
     let (verdict, reasons) = conclude(clip, alignments, &classes, &parts, corpus_videos, policy);
     let power_by_edit = model.power.by_edit(&power_terms);
-    Judgement { verdict, reasons, parts, matches, nearest, opinions, timeline, power, power_by_edit }
+    Judgement {
+        verdict,
+        reasons,
+        parts,
+        matches,
+        nearest,
+        opinions,
+        timeline,
+        power,
+        power_by_edit,
+    }
 }
 
 /// Maximum undecoded time of an unpublished clip. Up to this, the neighbours of a lost frame show
@@ -290,8 +365,16 @@ fn stands_for(clip: &Fingerprint, first: usize, last: usize) -> Span {
     let keyframes = &clip.keyframes;
     let middle = |i: usize| (keyframes[i].time + keyframes[i + 1].time) / 2;
     Span {
-        start: if first == 0 { Duration::ZERO } else { middle(first - 1) },
-        end: if last + 1 == keyframes.len() { clip.duration } else { middle(last) },
+        start: if first == 0 {
+            Duration::ZERO
+        } else {
+            middle(first - 1)
+        },
+        end: if last + 1 == keyframes.len() {
+            clip.duration
+        } else {
+            middle(last)
+        },
     }
 }
 
@@ -315,11 +398,18 @@ fn unsearchable(clip: &Fingerprint) -> Vec<(Span, ReasonCode)> {
             Content::Treated => parts.push((span(i, i), ReasonCode::Treated)),
         }
     }
-    let panned = keyframes.iter().enumerate().filter(|(_, keyframe)| keyframe.panned);
+    let panned = keyframes
+        .iter()
+        .enumerate()
+        .filter(|(_, keyframe)| keyframe.panned);
     parts.extend(panned.map(|(i, _)| (span(i, i), ReasonCode::Still)));
     let cuts: Vec<usize> = (1..keyframes.len()).filter(|&i| keyframes[i].cut).collect();
     let starts = std::iter::once(0).chain(cuts.iter().copied());
-    let ends = cuts.iter().copied().chain([keyframes.len()]).map(|end| end.max(1) - 1);
+    let ends = cuts
+        .iter()
+        .copied()
+        .chain([keyframes.len()])
+        .map(|end| end.max(1) - 1);
     if !cuts.is_empty() {
         for (first, last) in starts.zip(ends) {
             let shot = span(first, last);
@@ -335,11 +425,23 @@ fn unsearchable(clip: &Fingerprint) -> Vec<(Span, ReasonCode)> {
     for (i, keyframe) in keyframes.iter().enumerate() {
         let until = keyframes.get(i + 1).map_or(clip.duration, |next| next.time);
         if until.saturating_sub(keyframe.time) > FROZEN_MIN {
-            parts.push((Span { start: keyframe.time, end: until }, ReasonCode::Frozen));
+            parts.push((
+                Span {
+                    start: keyframe.time,
+                    end: until,
+                },
+                ReasonCode::Frozen,
+            ));
         }
     }
     if keyframes.is_empty() {
-        parts.push((Span { start: Duration::ZERO, end: clip.duration }, ReasonCode::Undecoded));
+        parts.push((
+            Span {
+                start: Duration::ZERO,
+                end: clip.duration,
+            },
+            ReasonCode::Undecoded,
+        ));
     }
     parts
 }
@@ -348,10 +450,16 @@ fn unsearchable(clip: &Fingerprint) -> Vec<(Span, ReasonCode)> {
 fn by_second(duration: Duration, alignments: &[Alignment], opinions: &[Opinion]) -> Vec<f32> {
     let mut seconds = vec![0.0_f32; duration.as_secs_f64().ceil() as usize];
     for (alignment, opinion) in alignments.iter().zip(opinions) {
-        let (from, to) = (alignment.clip.start.as_secs_f64(), alignment.clip.end.as_secs_f64());
-        let within = (from.floor() as usize).min(seconds.len())..(to.ceil() as usize).min(seconds.len());
+        let (from, to) = (
+            alignment.clip.start.as_secs_f64(),
+            alignment.clip.end.as_secs_f64(),
+        );
+        let within =
+            (from.floor() as usize).min(seconds.len())..(to.ceil() as usize).min(seconds.len());
         if within.start < within.end {
-            seconds[within].iter_mut().for_each(|second| *second = second.max(opinion.probability));
+            seconds[within]
+                .iter_mut()
+                .for_each(|second| *second = second.max(opinion.probability));
         }
     }
     seconds
@@ -371,8 +479,12 @@ fn conclude(
     let unpublished = total(parts, SpanState::Unpublished);
 
     let sources = |wanted: Class| {
-        let mut videos: Vec<_> =
-            alignments.iter().zip(classes).filter(|(_, class)| **class == wanted).map(|(a, _)| a.video).collect();
+        let mut videos: Vec<_> = alignments
+            .iter()
+            .zip(classes)
+            .filter(|(_, class)| **class == wanted)
+            .map(|(a, _)| a.video)
+            .collect();
         videos.sort_unstable();
         videos.dedup();
         match videos.len() {
@@ -381,30 +493,55 @@ fn conclude(
         }
     };
     if !published.is_zero() {
-        let text = format!("{} were published, in {}", seconds(published), sources(Class::Copy));
+        let text = format!(
+            "{} were published, in {}",
+            seconds(published),
+            sources(Class::Copy)
+        );
         reasons.push(Reason::of(ReasonCode::Copy, published, text));
     }
     if classes.contains(&Class::SameScene) {
-        let text = format!("the same scene, at another moment, is in {}", sources(Class::SameScene));
+        let text = format!(
+            "the same scene, at another moment, is in {}",
+            sources(Class::SameScene)
+        );
         reasons.push(Reason::new(ReasonCode::SameScene, text));
     }
     // One reason for each cause, with its total time.
     let mut causes: Vec<(Cause, Duration)> = Vec::new();
-    for part in parts.iter().filter(|part| part.state == SpanState::Unsearchable) {
+    for part in parts
+        .iter()
+        .filter(|part| part.state == SpanState::Unsearchable)
+    {
         let Some(why) = &part.reason else { continue };
         match causes.iter_mut().find(|(cause, _)| cause == why) {
             Some((_, sum)) => *sum += part.span.length(),
             None => causes.push((why.clone(), part.span.length())),
         }
     }
-    let is_reported = |why: &Cause, sum: Duration| sum >= REASON_MIN || why.code == ReasonCode::Undecoded;
-    for (why, sum) in causes.into_iter().filter(|(why, sum)| is_reported(why, *sum)) {
-        reasons.push(Reason::of(why.code, sum, format!("{} for {}", why.text(), seconds(sum))));
+    let is_reported =
+        |why: &Cause, sum: Duration| sum >= REASON_MIN || why.code == ReasonCode::Undecoded;
+    for (why, sum) in causes
+        .into_iter()
+        .filter(|(why, sum)| is_reported(why, *sum))
+    {
+        reasons.push(Reason::of(
+            why.code,
+            sum,
+            format!("{} for {}", why.text(), seconds(sum)),
+        ));
     }
-    let missing: Duration = clip.undecoded.iter().map(|hole| hole.end.saturating_sub(hole.start)).sum();
+    let missing: Duration = clip
+        .undecoded
+        .iter()
+        .map(|hole| hole.end.saturating_sub(hole.start))
+        .sum();
     let still = clip.frames <= 1;
     if still {
-        reasons.push(Reason::new(ReasonCode::Still, "the file is a single picture, not a video"));
+        reasons.push(Reason::new(
+            ReasonCode::Still,
+            "the file is a single picture, not a video",
+        ));
     }
     if clip.duration < policy.searchable_min {
         let (length, least) = (seconds(clip.duration), seconds(policy.searchable_min));
@@ -413,13 +550,23 @@ fn conclude(
         reasons.insert(0, Reason::of(ReasonCode::Short, clip.duration, text));
     }
     if corpus_videos == 0 {
-        reasons.push(Reason::new(ReasonCode::EmptyIndex, "the index holds no videos"));
+        reasons.push(Reason::new(
+            ReasonCode::EmptyIndex,
+            "the index holds no videos",
+        ));
     }
     // Doubtful parts, which may hide a copy, make the clip inconclusive if they exceed the
     // unpublished time.
-    let doubtful: Duration = DOUBTS.into_iter().map(|doubt| total_for(parts, doubt)).sum();
+    let doubtful: Duration = DOUBTS
+        .into_iter()
+        .map(|doubt| total_for(parts, doubt))
+        .sum();
     let verdict = if !published.is_zero() {
-        if unpublished.is_zero() { Verdict::Published } else { Verdict::PartlyPublished }
+        if unpublished.is_zero() {
+            Verdict::Published
+        } else {
+            Verdict::PartlyPublished
+        }
     } else if doubtful > unpublished
         || still
         || corpus_videos == 0
@@ -436,17 +583,33 @@ fn conclude(
 }
 
 /// Reasons for which an unsearchable part may well be a copy.
-const DOUBTS: [ReasonCode; 4] =
-    [ReasonCode::Undecided, ReasonCode::Indistinct, ReasonCode::QuickCuts, ReasonCode::Treated];
+const DOUBTS: [ReasonCode; 4] = [
+    ReasonCode::Undecided,
+    ReasonCode::Indistinct,
+    ReasonCode::QuickCuts,
+    ReasonCode::Treated,
+];
 
 fn total(parts: &[Part], state: SpanState) -> Duration {
-    parts.iter().filter(|part| part.state == state).map(|part| part.span.length()).sum()
+    parts
+        .iter()
+        .filter(|part| part.state == state)
+        .map(|part| part.span.length())
+        .sum()
 }
 
 /// Total time of the parts with a reason code.
 fn total_for(parts: &[Part], code: ReasonCode) -> Duration {
-    let of_code = |part: &&Part| part.reason.as_ref().is_some_and(|reason| reason.code == code);
-    parts.iter().filter(of_code).map(|part| part.span.length()).sum()
+    let of_code = |part: &&Part| {
+        part.reason
+            .as_ref()
+            .is_some_and(|reason| reason.code == code)
+    };
+    parts
+        .iter()
+        .filter(of_code)
+        .map(|part| part.span.length())
+        .sum()
 }
 
 #[cfg(test)]

@@ -33,7 +33,11 @@ const ORDER: [&str; 21] = [
 
 /// Foreign crates that have one place, as a file or a folder: what would have to change with them is all there.
 const PLACES: [(&str, &[&str], &str); 15] = [
-    ("ffmpeg-next", &["ffmpeg_next", "ffmpeg_sys_next", "ffmpeg"], "src/media/"),
+    (
+        "ffmpeg-next",
+        &["ffmpeg_next", "ffmpeg_sys_next", "ffmpeg"],
+        "src/media/",
+    ),
     ("image_hasher", &["image_hasher"], "src/fingerprint/hash.rs"),
     ("hnsw_rs", &["hnsw_rs"], "src/index/cells/graph.rs"),
     ("bincode", &["bincode"], "src/index/format.rs"),
@@ -46,14 +50,26 @@ const PLACES: [(&str, &[&str], &str); 15] = [
     ("seccompiler", &["seccompiler"], "src/sandbox/"),
     ("libc", &["libc"], "src/sandbox/"),
     ("rusqlite", &["rusqlite"], "src/ledger/store/sqlite.rs"),
-    ("postgres", &["tokio_postgres", "NoTls"], "src/ledger/store/postgres.rs"),
+    (
+        "postgres",
+        &["tokio_postgres", "NoTls"],
+        "src/ledger/store/postgres.rs",
+    ),
     ("bytes", &["BytesMut"], "src/ledger/store/postgres.rs"),
 ];
 
 /// Foreign crates that only the program may name.
 /// Part of the crate only when it is compiled for fuzzing.
 const OF_THE_FUZZER: &str = "src/index/fuzz.rs";
-const OF_THE_PROGRAM: [&str; 7] = ["anyhow", "clap", "clap_complete", "clap_mangen", "ctrlc", "etcetera", "indicatif"];
+const OF_THE_PROGRAM: [&str; 7] = [
+    "anyhow",
+    "clap",
+    "clap_complete",
+    "clap_mangen",
+    "ctrlc",
+    "etcetera",
+    "indicatif",
+];
 
 #[test]
 fn a_module_names_only_what_stands_to_its_left() {
@@ -62,39 +78,68 @@ fn a_module_names_only_what_stands_to_its_left() {
     let mut faults = Vec::new();
     let mut links = 0;
     for (file, code) in library() {
-        let Some(module) = module_of(&file) else { continue };
-        let place = position(&module).unwrap_or_else(|| panic!("{} is in no module of the order", file.display()));
+        let Some(module) = module_of(&file) else {
+            continue;
+        };
+        let place = position(&module)
+            .unwrap_or_else(|| panic!("{} is in no module of the order", file.display()));
         for named in paths_from_root(&code, depth(&file)) {
             let target = names.get(named.as_str()).unwrap_or(&named);
             match position(target) {
                 Some(at) if at <= place => links += usize::from(at < place),
-                Some(_) => faults.push(format!("{} names {named}, which stands to the right", file.display())),
-                None => faults.push(format!("{} names crate::{named}, which is in no module", file.display())),
+                Some(_) => faults.push(format!(
+                    "{} names {named}, which stands to the right",
+                    file.display()
+                )),
+                None => faults.push(format!(
+                    "{} names crate::{named}, which is in no module",
+                    file.display()
+                )),
             }
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-    assert!(!library().iter().any(|(file, _)| slashed(file) == "src/index/forged.rs"), "this file is for tests only");
-    assert!(links > ORDER.len(), "only {links} links between modules were seen: the reader of the source is broken");
+    assert!(
+        !library()
+            .iter()
+            .any(|(file, _)| slashed(file) == "src/index/forged.rs"),
+        "this file is for tests only"
+    );
+    assert!(
+        links > ORDER.len(),
+        "only {links} links between modules were seen: the reader of the source is broken"
+    );
 }
 
 #[test]
 fn the_order_is_that_of_the_crate_and_of_its_documentation() {
     let text = read(Path::new("src/lib.rs"));
     let code = tokens(&text);
-    let declared: BTreeSet<&str> =
-        code.windows(3).filter(|w| w[0] == "mod" && w[2] == ";").map(|w| w[1].as_str()).collect();
+    let declared: BTreeSet<&str> = code
+        .windows(3)
+        .filter(|w| w[0] == "mod" && w[2] == ";")
+        .map(|w| w[1].as_str())
+        .collect();
     assert_eq!(declared, ORDER.into_iter().collect());
     let documented = ORDER.join(" < ");
-    assert!(text.contains(&documented), "the crate's documentation does not give the order: {documented}");
+    assert!(
+        text.contains(&documented),
+        "the crate's documentation does not give the order: {documented}"
+    );
 }
 
 #[test]
 fn foreign_crates_are_named_in_their_places_only() {
     let manifest = read(Path::new("Cargo.toml"));
-    let files: Vec<_> = rust_files(Path::new("src")).into_iter().map(|file| (tokens(&read(&file)), file)).collect();
+    let files: Vec<_> = rust_files(Path::new("src"))
+        .into_iter()
+        .map(|file| (tokens(&read(&file)), file))
+        .collect();
     for (package, names, place) in PLACES {
-        assert!(manifest.contains(&format!("\n{package} = ")), "{package} is not a dependency any more");
+        assert!(
+            manifest.contains(&format!("\n{package} = ")),
+            "{package} is not a dependency any more"
+        );
         let naming: Vec<&Path> = files
             .iter()
             .filter(|(code, _)| code.iter().any(|token| names.contains(&token.as_str())))
@@ -102,7 +147,11 @@ fn foreign_crates_are_named_in_their_places_only() {
             .collect();
         assert!(!naming.is_empty(), "{package} is named nowhere");
         for file in naming {
-            assert!(slashed(file).starts_with(place), "{} names {package}, which belongs to {place}", file.display());
+            assert!(
+                slashed(file).starts_with(place),
+                "{} names {package}, which belongs to {place}",
+                file.display()
+            );
         }
     }
 }
@@ -111,9 +160,16 @@ fn foreign_crates_are_named_in_their_places_only() {
 fn the_library_does_not_know_what_belongs_to_the_program() {
     let manifest = read(Path::new("Cargo.toml"));
     for name in OF_THE_PROGRAM {
-        assert!(manifest.contains(&format!("\n{name} = ")), "{name} is not a dependency any more");
+        assert!(
+            manifest.contains(&format!("\n{name} = ")),
+            "{name} is not a dependency any more"
+        );
         for (file, code) in library() {
-            assert!(!code.iter().any(|token| token == name), "{} names {name}", file.display());
+            assert!(
+                !code.iter().any(|token| token == name),
+                "{} names {name}",
+                file.display()
+            );
         }
     }
 }
@@ -177,10 +233,15 @@ fn the_reader_of_the_source_sees_every_path_to_another_module() {
         pub(crate) fn g() { super::near(); } use super::super::{verdict::{A, B}, sample};\n\
         mod inner { use super::super::super::search::Hit; use super::super::local; }";
     let found: BTreeSet<String> = paths_from_root(&tokens(text), 2).into_iter().collect();
-    let wanted = ["Error", "align", "media", "index", "check", "report", "verdict", "sample", "search"];
+    let wanted = [
+        "Error", "align", "media", "index", "check", "report", "verdict", "sample", "search",
+    ];
     assert_eq!(found, wanted.into_iter().map(str::to_owned).collect());
     assert_eq!(paths_from_root(&tokens("use crate::*;"), 1), ["*"]);
-    assert_eq!(paths_from_root(&tokens("use super::report;"), 1), ["report"]);
+    assert_eq!(
+        paths_from_root(&tokens("use super::report;"), 1),
+        ["report"]
+    );
 }
 
 /// The tokens that stand before an item for tests only.
@@ -192,20 +253,41 @@ fn position(module: &str) -> Option<usize> {
 
 /// The files of the library apart from tests, by name.
 fn library() -> Vec<(PathBuf, Vec<String>)> {
-    let files = rust_files(Path::new("src")).into_iter().filter(|file| !slashed(file).starts_with("src/bin/"));
-    let all: Vec<(PathBuf, Vec<String>)> = files.map(|file| (file.clone(), tokens(&read(&file)))).collect();
-    let of_tests: BTreeSet<PathBuf> = all.iter().flat_map(|(file, code)| test_files(file, code)).collect();
-    let kept = all.into_iter().filter(|(file, _)| !of_tests.contains(file) && slashed(file) != OF_THE_FUZZER);
-    kept.map(|(file, code)| (file, without_tests(code))).collect()
+    let files = rust_files(Path::new("src"))
+        .into_iter()
+        .filter(|file| !slashed(file).starts_with("src/bin/"));
+    let all: Vec<(PathBuf, Vec<String>)> = files
+        .map(|file| (file.clone(), tokens(&read(&file))))
+        .collect();
+    let of_tests: BTreeSet<PathBuf> = all
+        .iter()
+        .flat_map(|(file, code)| test_files(file, code))
+        .collect();
+    let kept = all
+        .into_iter()
+        .filter(|(file, _)| !of_tests.contains(file) && slashed(file) != OF_THE_FUZZER);
+    kept.map(|(file, code)| (file, without_tests(code)))
+        .collect()
 }
 
 /// The files of modules that `file` declares for tests only.
 fn test_files(file: &Path, code: &[String]) -> Vec<PathBuf> {
-    let is_folder = file.file_name().is_some_and(|name| name == "mod.rs" || name == "lib.rs");
-    let folder = if is_folder { file.parent().unwrap().to_owned() } else { file.with_extension("") };
+    let is_folder = file
+        .file_name()
+        .is_some_and(|name| name == "mod.rs" || name == "lib.rs");
+    let folder = if is_folder {
+        file.parent().unwrap().to_owned()
+    } else {
+        file.with_extension("")
+    };
     let length = TEST_MARK.len();
-    let declared = code.windows(length + 3).filter(|w| w[..length] == TEST_MARK && w[length] == "mod");
-    declared.filter(|w| w[length + 2] == ";").map(|w| folder.join(format!("{}.rs", w[length + 1]))).collect()
+    let declared = code
+        .windows(length + 3)
+        .filter(|w| w[..length] == TEST_MARK && w[length] == "mod");
+    declared
+        .filter(|w| w[length + 2] == ";")
+        .map(|w| folder.join(format!("{}.rs", w[length + 1])))
+        .collect()
 }
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
@@ -214,7 +296,11 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
         .into_iter()
         .map(|entry| entry.unwrap().into_path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
-        .map(|path| path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().to_owned())
+        .map(|path| {
+            path.strip_prefix(env!("CARGO_MANIFEST_DIR"))
+                .unwrap()
+                .to_owned()
+        })
         .collect();
     files.sort();
     assert!(files.len() > ORDER.len(), "{}: {files:?}", folder.display());
@@ -226,12 +312,20 @@ fn read(file: &Path) -> String {
 }
 
 fn slashed(file: &Path) -> String {
-    file.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+    file.components()
+        .map(|part| part.as_os_str().to_string_lossy())
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 /// The module right below the root to which a file belongs; none for the root itself.
 fn module_of(file: &Path) -> Option<String> {
-    let first = file.components().nth(1)?.as_os_str().to_string_lossy().into_owned();
+    let first = file
+        .components()
+        .nth(1)?
+        .as_os_str()
+        .to_string_lossy()
+        .into_owned();
     let name = first.strip_suffix(".rs").unwrap_or(&first);
     (name != "lib").then(|| name.to_owned())
 }
@@ -239,16 +333,30 @@ fn module_of(file: &Path) -> Option<String> {
 /// How many modules deep a file is: `super` as often as this is the root.
 fn depth(file: &Path) -> usize {
     let below = file.components().count() - 1;
-    if file.file_name().is_some_and(|name| name == "mod.rs") { below - 1 } else { below }
+    if file.file_name().is_some_and(|name| name == "mod.rs") {
+        below - 1
+    } else {
+        below
+    }
 }
 
 /// What the root's re-exports really are: `Error` is in `error`, and so on.
 fn root_names(root: &[String]) -> BTreeMap<String, String> {
     let mut names = BTreeMap::new();
-    for (at, _) in root.windows(2).enumerate().filter(|(_, w)| w[0] == "pub" && w[1] == "use") {
-        let statement: Vec<&str> =
-            root[at + 2..].iter().map(String::as_str).take_while(|token| *token != ";").collect();
-        for name in statement.iter().filter(|token| token.chars().next().is_some_and(char::is_alphabetic)) {
+    for (at, _) in root
+        .windows(2)
+        .enumerate()
+        .filter(|(_, w)| w[0] == "pub" && w[1] == "use")
+    {
+        let statement: Vec<&str> = root[at + 2..]
+            .iter()
+            .map(String::as_str)
+            .take_while(|token| *token != ";")
+            .collect();
+        for name in statement
+            .iter()
+            .filter(|token| token.chars().next().is_some_and(char::is_alphabetic))
+        {
             // A module's own name may be that of its function, as with `check`; it is then the same module.
             names.insert((*name).to_owned(), statement[0].to_owned());
         }
@@ -281,9 +389,16 @@ fn paths_from_root(code: &[String], depth: usize) -> Vec<String> {
                 braces -= 1;
             }
             word @ ("crate" | "super") => {
-                let mut left = if word == "crate" { 0 } else { depth + inline.len() - 1 };
+                let mut left = if word == "crate" {
+                    0
+                } else {
+                    depth + inline.len() - 1
+                };
                 let mut next = at + 1;
-                while left > 0 && follows(code, next) && code.get(next + 2).is_some_and(|token| token == "super") {
+                while left > 0
+                    && follows(code, next)
+                    && code.get(next + 2).is_some_and(|token| token == "super")
+                {
                     left -= 1;
                     next += 3;
                 }
@@ -331,17 +446,20 @@ fn heads(code: &[String]) -> Vec<String> {
 /// The first thing in the code that a library must leave to its caller.
 fn forbidden(code: &[String]) -> Option<String> {
     let next = |at: usize| code.get(at + 1).map(String::as_str);
-    let fault = code.iter().enumerate().find(|(at, token)| match token.as_str() {
-        "print" | "println" | "eprint" | "eprintln" | "dbg" => next(*at) == Some("!"),
-        // `env!` is read when the crate is built.
-        "env" => next(*at) != Some("!"),
-        "exit" | "abort" => *at >= 3 && code[at - 3] == "process",
-        // With a dot before it, it sets those of another process.
-        "stdout" | "stderr" | "stdin" => *at == 0 || code[at - 1] != ".",
-        // Their folder is named by the environment; `new_in` and `tempdir_in` are not.
-        "tempdir" | "temp_dir" => true,
-        _ => false,
-    });
+    let fault = code
+        .iter()
+        .enumerate()
+        .find(|(at, token)| match token.as_str() {
+            "print" | "println" | "eprint" | "eprintln" | "dbg" => next(*at) == Some("!"),
+            // `env!` is read when the crate is built.
+            "env" => next(*at) != Some("!"),
+            "exit" | "abort" => *at >= 3 && code[at - 3] == "process",
+            // With a dot before it, it sets those of another process.
+            "stdout" | "stderr" | "stdin" => *at == 0 || code[at - 1] != ".",
+            // Their folder is named by the environment; `new_in` and `tempdir_in` are not.
+            "tempdir" | "temp_dir" => true,
+            _ => false,
+        });
     fault.map(|(at, _)| code[at.saturating_sub(3)..code.len().min(at + 2)].join(" "))
 }
 
@@ -401,7 +519,11 @@ fn tokens(text: &str) -> Vec<String> {
             at = after_quoted(&text, at, '"');
         } else if c == '\'' {
             // A lifetime has no closing quote after its first character.
-            at = if sign(at + 1) == '\\' || sign(at + 2) == '\'' { after_quoted(&text, at, '\'') } else { at + 1 };
+            at = if sign(at + 1) == '\\' || sign(at + 2) == '\'' {
+                after_quoted(&text, at, '\'')
+            } else {
+                at + 1
+            };
         } else if is_word(c) {
             let start = at;
             while is_word(sign(at)) {
@@ -411,7 +533,9 @@ fn tokens(text: &str) -> Vec<String> {
             let hashes = text[at..].iter().take_while(|c| **c == '#').count();
             if matches!(word.as_str(), "r" | "br" | "cr") && sign(at + hashes) == '"' {
                 at += hashes + 1;
-                while at < text.len() && !(text[at] == '"' && (1..=hashes).all(|i| sign(at + i) == '#')) {
+                while at < text.len()
+                    && !(text[at] == '"' && (1..=hashes).all(|i| sign(at + i) == '#'))
+                {
                     at += 1;
                 }
                 at += hashes + 1;

@@ -45,25 +45,40 @@ struct Seed {
 
 #[test]
 fn mutated_files_do_no_harm_and_are_not_flattered() {
-    let wanted: u64 = std::env::var("UNIQ_MUTANTS").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
-    let salt: u64 = std::env::var("UNIQ_MUTANTS_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(SEED);
+    let wanted: u64 = std::env::var("UNIQ_MUTANTS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(200);
+    let salt: u64 = std::env::var("UNIQ_MUTANTS_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(SEED);
     let mut folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let seeds = seeds(folder.path());
     let index = index(folder.path());
-    let (next, tally) = (AtomicU64::new(0), Mutex::new(BTreeMap::<String, u64>::new()));
+    let (next, tally) = (
+        AtomicU64::new(0),
+        Mutex::new(BTreeMap::<String, u64>::new()),
+    );
     let slowest = Mutex::new((Duration::ZERO, 0));
     let wrong = Mutex::new(Vec::new());
     let try_up_to = |end: u64| {
         std::thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
-                    while let Some(number) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|number| *number < end) {
+                    while let Some(number) =
+                        Some(next.fetch_add(1, Ordering::Relaxed)).filter(|number| *number < end)
+                    {
                         let begun = Instant::now();
                         let seed = &seeds[number as usize % seeds.len()];
                         let path = folder.path().join(format!("{number}-{}", seed.name));
-                        fs::write(&path, mutated(&seed.bytes, &mut Random::new(salt ^ number))).unwrap();
+                        fs::write(&path, mutated(&seed.bytes, &mut Random::new(salt ^ number)))
+                            .unwrap();
                         let outcome = try_out(&path, &index).unwrap_or_else(|what| {
-                            wrong.lock().unwrap().push(format!("{}: {what}", path.display()));
+                            wrong
+                                .lock()
+                                .unwrap()
+                                .push(format!("{}: {what}", path.display()));
                             "wrong".to_owned()
                         });
                         if outcome != "wrong" {
@@ -87,33 +102,55 @@ fn mutated_files_do_no_harm_and_are_not_flattered() {
     while (descriptors(), children()) != before && settling.elapsed() < Duration::from_secs(5) {
         std::thread::sleep(Duration::from_millis(50));
     }
-    assert_eq!((descriptors(), children()), before, "descriptors or processes are left over");
+    assert_eq!(
+        (descriptors(), children()),
+        before,
+        "descriptors or processes are left over"
+    );
     let (tally, wrong) = (tally.into_inner().unwrap(), wrong.into_inner().unwrap());
     folder.disable_cleanup(!wrong.is_empty());
-    eprintln!("{wanted} mutants: {tally:?}; the slowest took {:?}", slowest.into_inner().unwrap());
-    assert!(wrong.is_empty(), "{} of {wanted}:\n{}", wrong.len(), wrong.join("\n"));
+    eprintln!(
+        "{wanted} mutants: {tally:?}; the slowest took {:?}",
+        slowest.into_inner().unwrap()
+    );
+    assert!(
+        wrong.is_empty(),
+        "{} of {wanted}:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     assert_eq!(tally.values().sum::<u64>(), wanted);
     // The mutation is neither so weak that nothing happens nor so strong that nothing is left.
     let of = |what: &str| tally.get(what).copied().unwrap_or(0);
-    assert!(of("refused") > 0 && of("inconclusive") > wanted / 10, "{tally:?}");
+    assert!(
+        of("refused") > 0 && of("inconclusive") > wanted / 10,
+        "{tally:?}"
+    );
 }
 
 /// Asks about a changed file; what came of it, or what is wrong with that.
 fn try_out(path: &Path, index: &Index) -> Result<String, String> {
     let mut decoding = Decoding::worker(UNIQ);
-    decoding.limits =
-        Limits { time_floor: Duration::from_secs(20), stall: Duration::from_secs(15), ..Limits::default() };
+    decoding.limits = Limits {
+        time_floor: Duration::from_secs(20),
+        stall: Duration::from_secs(15),
+        ..Limits::default()
+    };
     let begun = Instant::now();
     let outcome = match uniq::fingerprint(path, &decoding, None) {
         Ok(fingerprint) => {
-            let report = uniq::check_fingerprint(index, &fingerprint, &CheckOptions::new(&decoding));
+            let report =
+                uniq::check_fingerprint(index, &fingerprint, &CheckOptions::new(&decoding));
             judged(&fingerprint, &report.map_err(|error| error.to_string())?)?
         }
         Err(Error::WorkerDied { how, .. }) => format!("worker {how}"),
         Err(Error::LimitExceeded { limit, .. }) => format!("limit: {limit}"),
-        Err(Error::NotMedia { .. } | Error::NoVideo { .. } | Error::NoDecoder { .. } | Error::NotAccepted { .. }) => {
-            "refused".to_owned()
-        }
+        Err(
+            Error::NotMedia { .. }
+            | Error::NoVideo { .. }
+            | Error::NoDecoder { .. }
+            | Error::NotAccepted { .. },
+        ) => "refused".to_owned(),
         // A fingerprint holds one picture; a mutation may make a second stream.
         Err(Error::SeveralPictures { .. }) => "several pictures".to_owned(),
         Err(Error::Undecodable { .. } | Error::Empty { .. }) => "undecodable".to_owned(),
@@ -128,15 +165,24 @@ fn try_out(path: &Path, index: &Index) -> Result<String, String> {
 /// The verdict on a changed file, unless it flatters what was decoded of it.
 fn judged(fingerprint: &Fingerprint, report: &Report) -> Result<String, String> {
     if report.verdict == Verdict::Unpublished {
-        let missing: Duration = fingerprint.undecoded().iter().map(|part| part.end - part.start).sum();
-        let (decoded, duration) = (fingerprint.frames() as f64 / 25.0, fingerprint.duration().as_secs_f64());
+        let missing: Duration = fingerprint
+            .undecoded()
+            .iter()
+            .map(|part| part.end - part.start)
+            .sum();
+        let (decoded, duration) = (
+            fingerprint.frames() as f64 / 25.0,
+            fingerprint.duration().as_secs_f64(),
+        );
         let counted = report.seconds.unpublished;
         // A spoilt clock may show the same pictures for longer; as far as it is right, a picture lasts 40 ms.
         let whole = counted >= SECONDS - SLACK_S;
         let most = if whole { SECONDS.min(counted) } else { counted };
         if (whole || duration <= SECONDS + SLACK_S) && most > decoded + SLACK_S {
             let seconds = &report.seconds;
-            return Err(format!("{decoded} s decoded, {missing:?} called missing, of {duration} s {seconds:?}"));
+            return Err(format!(
+                "{decoded} s decoded, {missing:?} called missing, of {duration} s {seconds:?}"
+            ));
         }
         let most = fingerprint.duration().saturating_sub(missing).as_secs_f64() + 0.3;
         if counted > most {
@@ -167,20 +213,34 @@ fn mutated(bytes: &[u8], random: &mut Random) -> Vec<u8> {
             1 => {
                 let size = 16 + random.below(4096.min(length / 4));
                 let (one, other) = (random.below(length - size), random.below(length - size));
-                let (a, b) = (bytes[one..one + size].to_vec(), bytes[other..other + size].to_vec());
+                let (a, b) = (
+                    bytes[one..one + size].to_vec(),
+                    bytes[other..other + size].to_vec(),
+                );
                 bytes[other..other + size].copy_from_slice(&a);
                 bytes[one..one + size].copy_from_slice(&b);
             }
             2 => {
                 let at = place(random, length - 4);
-                let value = [0, 1, 7, 0x7fff_ffff, 0x8000_0000, u32::MAX, length as u32, random.bits() as u32];
+                let value = [
+                    0,
+                    1,
+                    7,
+                    0x7fff_ffff,
+                    0x8000_0000,
+                    u32::MAX,
+                    length as u32,
+                    random.bits() as u32,
+                ];
                 bytes[at..at + 4].copy_from_slice(&value[random.below(value.len())].to_be_bytes());
             }
             3 => length_field(&mut bytes, random),
             _ => {
                 let size = 1 + random.below(2048.min(length / 4));
                 let at = random.below(length - size);
-                bytes[at..at + size].iter_mut().for_each(|byte| *byte = random.bits() as u8);
+                bytes[at..at + size]
+                    .iter_mut()
+                    .for_each(|byte| *byte = random.bits() as u8);
             }
         }
     }
@@ -228,23 +288,51 @@ fn seeds(folder: &Path) -> Vec<Seed> {
     let list = [
         ("h264.mp4", format!("{x264} -bf 2 -movflags +faststart")),
         ("h264.mkv", x264.to_owned()),
-        ("vp8.webm", "-c:v libvpx -deadline realtime -cpu-used 8 -g 25 -pix_fmt yuv420p".to_owned()),
-        ("mpeg4.avi", "-c:v mpeg4 -q:v 4 -g 25 -pix_fmt yuv420p".to_owned()),
-        ("mpeg2.ts", "-c:v mpeg2video -q:v 4 -g 25 -pix_fmt yuv420p".to_owned()),
-        ("theora.ogv", "-c:v libtheora -q:v 6 -g 25 -pix_fmt yuv420p".to_owned()),
+        (
+            "vp8.webm",
+            "-c:v libvpx -deadline realtime -cpu-used 8 -g 25 -pix_fmt yuv420p".to_owned(),
+        ),
+        (
+            "mpeg4.avi",
+            "-c:v mpeg4 -q:v 4 -g 25 -pix_fmt yuv420p".to_owned(),
+        ),
+        (
+            "mpeg2.ts",
+            "-c:v mpeg2video -q:v 4 -g 25 -pix_fmt yuv420p".to_owned(),
+        ),
+        (
+            "theora.ogv",
+            "-c:v libtheora -q:v 6 -g 25 -pix_fmt yuv420p".to_owned(),
+        ),
         (
             "hevc.mp4",
-            "-c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=25 -pix_fmt yuv420p".to_owned(),
+            "-c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=25 -pix_fmt yuv420p"
+                .to_owned(),
         ),
-        ("vp9.webm", "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 25 -pix_fmt yuv420p".to_owned()),
-        ("av1.mkv", "-c:v libaom-av1 -usage realtime -cpu-used 8 -crf 40 -g 25 -pix_fmt yuv420p".to_owned()),
+        (
+            "vp9.webm",
+            "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 25 -pix_fmt yuv420p".to_owned(),
+        ),
+        (
+            "av1.mkv",
+            "-c:v libaom-av1 -usage realtime -cpu-used 8 -crf 40 -g 25 -pix_fmt yuv420p".to_owned(),
+        ),
         ("h264.ts", x264.to_owned()),
-        ("mjpeg.avi", "-c:v mjpeg -q:v 6 -pix_fmt yuvj420p".to_owned()),
-        ("fragmented.mp4", format!("{x264} -movflags frag_keyframe+empty_moov")),
+        (
+            "mjpeg.avi",
+            "-c:v mjpeg -q:v 6 -pix_fmt yuvj420p".to_owned(),
+        ),
+        (
+            "fragmented.mp4",
+            format!("{x264} -movflags frag_keyframe+empty_moov"),
+        ),
     ];
     let made = list.into_iter().map(|(name, options)| {
         let path = scene(folder, name, SECONDS, &options);
-        Seed { name, bytes: fs::read(path).unwrap() }
+        Seed {
+            name,
+            bytes: fs::read(path).unwrap(),
+        }
     });
     made.collect()
 }
@@ -264,8 +352,10 @@ fn index(folder: &Path) -> Index {
 }
 
 fn descriptors() -> Vec<PathBuf> {
-    let mut open: Vec<PathBuf> =
-        fs::read_dir("/proc/self/fd").unwrap().filter_map(|fd| fs::read_link(fd.unwrap().path()).ok()).collect();
+    let mut open: Vec<PathBuf> = fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .filter_map(|fd| fs::read_link(fd.unwrap().path()).ok())
+        .collect();
     open.sort();
     open
 }
@@ -273,8 +363,13 @@ fn descriptors() -> Vec<PathBuf> {
 /// Processes that were started here and not waited for, dead or alive.
 fn children() -> usize {
     let own = std::process::id().to_string();
-    let is_ours = |stat: &str| stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)) == Some(&own);
-    let processes =
-        fs::read_dir("/proc").unwrap().filter_map(|entry| fs::read_to_string(entry.ok()?.path().join("stat")).ok());
+    let is_ours = |stat: &str| {
+        stat.rsplit_once(')')
+            .and_then(|(_, rest)| rest.split_whitespace().nth(1))
+            == Some(&own)
+    };
+    let processes = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| fs::read_to_string(entry.ok()?.path().join("stat")).ok());
     processes.filter(|stat| is_ours(stat)).count()
 }

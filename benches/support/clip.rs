@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use uniq::fingerprint::{ClipKey, Content, Fingerprint, Key, KeyKind, Keyframe, Motion, Parts, Place, Run, Warp};
+use uniq::fingerprint::{
+    ClipKey, Content, Fingerprint, Key, KeyKind, Keyframe, Motion, Parts, Place, Run, Warp,
+};
 use uniq::media::StreamInfo;
 
 use super::footage::Footage;
@@ -23,16 +25,23 @@ pub fn unrelated(footage: &mut Footage) -> Fingerprint {
 /// A clip of which one key in four is a noisy copy of one that 10 s of a source have, and the
 /// others are like nothing stored.
 pub fn copy(runs: &[Run], footage: &mut Footage, random: &mut Random) -> Fingerprint {
-    let last = runs.last().map_or(Duration::ZERO, |run| run.first).saturating_sub(Duration::from_secs(10));
+    let last = runs
+        .last()
+        .map_or(Duration::ZERO, |run| run.first)
+        .saturating_sub(Duration::from_secs(10));
     let start = Duration::from_secs_f64(last.as_secs_f64() * random.unit());
     let within = start..=start + Duration::from_secs(10);
-    let shown: Vec<&Run> =
-        runs.iter().filter(|run| run.kind == KeyKind::Region && within.contains(&run.first)).collect();
+    let shown: Vec<&Run> = runs
+        .iter()
+        .filter(|run| run.kind == KeyKind::Region && within.contains(&run.first))
+        .collect();
     let keys: Vec<Key> = (0..KEYS)
         .map(|number| {
             let time = start + Duration::from_millis(number as u64 / PER_KEYFRAME as u64 * 250);
-            let near: Vec<&&Run> =
-                shown.iter().filter(|run| run.first.abs_diff(time) <= Duration::from_millis(600)).collect();
+            let near: Vec<&&Run> = shown
+                .iter()
+                .filter(|run| run.first.abs_diff(time) <= Duration::from_millis(600))
+                .collect();
             if number % 4 != 0 || near.is_empty() {
                 return footage.key();
             }
@@ -59,8 +68,16 @@ fn made(keys: &[Key], footage: &mut Footage) -> Fingerprint {
     let key = |(number, key): (usize, &Key)| ClipKey {
         fine: number % PER_KEYFRAME > 40,
         keyframe: (number / PER_KEYFRAME) as u32,
-        kind: if number % PER_KEYFRAME == 0 { KeyKind::Whole } else { KeyKind::Region },
-        place: Place { x: 0.9, y: 0.5, size: 0.25 },
+        kind: if number % PER_KEYFRAME == 0 {
+            KeyKind::Whole
+        } else {
+            KeyKind::Region
+        },
+        place: Place {
+            x: 0.9,
+            y: 0.5,
+            size: 0.25,
+        },
         key: *key,
         mirrored: footage.key(),
         warped: std::array::from_fn::<_, { Warp::ALL.len() }, _>(|_| footage.key()),

@@ -9,7 +9,12 @@ use std::time::Instant;
 /// Runs something with a rayon pool of one thread, on that thread.
 pub fn one_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     static POOL: OnceLock<rayon::ThreadPool> = OnceLock::new();
-    let pool = POOL.get_or_init(|| rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread starts"));
+    let pool = POOL.get_or_init(|| {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(1)
+            .build()
+            .expect("a thread starts")
+    });
     pool.install(work)
 }
 
@@ -71,7 +76,10 @@ pub fn private_memory() -> Option<(u64, u64)> {
         let line = rollup.lines().find(|line| line.starts_with(name))?;
         line.split_whitespace().nth(1)?.parse().ok()
     };
-    Some((1024 * kilobytes("Private_Dirty:")?, 1024 * kilobytes("Anonymous:")?))
+    Some((
+        1024 * kilobytes("Private_Dirty:")?,
+        1024 * kilobytes("Anonymous:")?,
+    ))
 }
 
 /// The processor, as it calls itself.
@@ -79,9 +87,13 @@ pub fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {
         let line = text.lines().find(|line| line.starts_with(name));
-        line.and_then(|line| line.split_once(": ")).map_or("?", |(_, value)| value.trim()).to_owned()
+        line.and_then(|line| line.split_once(": "))
+            .map_or("?", |(_, value)| value.trim())
+            .to_owned()
     };
-    let widest = ["avx512_vpopcntdq", "avx2", "popcnt"].into_iter().find(|flag| field("flags").contains(flag));
+    let widest = ["avx512_vpopcntdq", "avx2", "popcnt"]
+        .into_iter()
+        .find(|flag| field("flags").contains(flag));
     format!(
         "{} (family {}, model {}), {}",
         field("model name"),

@@ -11,18 +11,27 @@ use super::footage::Footage;
 
 /// A folder on the disk of the build, deleted when it is dropped.
 pub fn scratch() -> tempfile::TempDir {
-    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("cargo's folder for temporary files is writable")
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+        .expect("cargo's folder for temporary files is writable")
 }
 
 /// Opens an index for writing, or makes it.
 pub fn writer(dir: &Path) -> Writer {
-    let config = IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: Duration::from_secs(1) };
+    let config = IndexConfig {
+        fingerprint_version: FINGERPRINT_VERSION,
+        interval: Duration::from_secs(1),
+    };
     Writer::open_or_create(dir, config).expect("the folder is ours alone")
 }
 
 /// Adds footage of at least `keys` runs, committed every [`COMMIT_KEYS`]; gives the keys that
 /// `sample` asks for by their number.
-pub fn write_footage(dir: &Path, footage: &mut Footage, keys: u64, sample_every: usize) -> Vec<Key> {
+pub fn write_footage(
+    dir: &Path,
+    footage: &mut Footage,
+    keys: u64,
+    sample_every: usize,
+) -> Vec<Key> {
     let mut writer = writer(dir);
     let (mut sample, mut seen) = (Vec::new(), 0);
     for (video, runs) in footage.videos(keys) {
@@ -32,12 +41,16 @@ pub fn write_footage(dir: &Path, footage: &mut Footage, keys: u64, sample_every:
             }
             seen += 1;
         }
-        writer.add(video, runs).expect("a commit holds fewer than 2^32 keys");
+        writer
+            .add(video, runs)
+            .expect("a commit holds fewer than 2^32 keys");
         if writer.pending_keys() >= COMMIT_KEYS {
             writer.commit().expect("there is space on the disk");
         }
     }
-    writer.maintain(&|| false).expect("there is space on the disk");
+    writer
+        .maintain(&|| false)
+        .expect("there is space on the disk");
     sample
 }
 
@@ -46,9 +59,19 @@ pub fn write_keys(dir: &Path, keys: &[Key]) {
     let mut writer = writer(dir);
     for (number, keys) in keys.chunks(VIDEO_KEYS).enumerate() {
         let runs = keys.iter().map(|&key| run_of(key)).collect();
-        writer.add(Video { sha256: [number as u8; 32], ..video() }, runs).expect("so few keys are one video");
+        writer
+            .add(
+                Video {
+                    sha256: [number as u8; 32],
+                    ..video()
+                },
+                runs,
+            )
+            .expect("so few keys are one video");
     }
-    writer.maintain(&|| false).expect("there is space on the disk");
+    writer
+        .maintain(&|| false)
+        .expect("there is space on the disk");
 }
 
 /// Keys of a video without a length: enough for few videos, few enough for any segment.
@@ -66,7 +89,14 @@ pub fn near(index: &Index, queries: &[Key]) -> Vec<Neighbour> {
 
 fn run_of(key: Key) -> Run {
     let first = Duration::ZERO;
-    Run { key, kind: KeyKind::Region, place: Place::default(), first, last: first, recurs: false }
+    Run {
+        key,
+        kind: KeyKind::Region,
+        place: Place::default(),
+        first,
+        last: first,
+        recurs: false,
+    }
 }
 
 fn video() -> Video {

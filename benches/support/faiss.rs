@@ -44,7 +44,13 @@ impl Faiss {
             .map_err(|error| format!("{}: {error}", python.display()))?;
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().ok_or("no output")?);
-        let mut faiss = Faiss { child, input, output, folder: super::corpus::scratch(), version: String::new() };
+        let mut faiss = Faiss {
+            child,
+            input,
+            output,
+            folder: super::corpus::scratch(),
+            version: String::new(),
+        };
         faiss.version = faiss.request("version")?.join(" ");
         Ok(faiss)
     }
@@ -61,15 +67,24 @@ impl Faiss {
 
     /// Sends a request as `server.py` describes them, and gives the numbers of the answer.
     pub fn ask(&mut self, request: &str) -> Vec<f64> {
-        let words = self.request(request).unwrap_or_else(|reason| panic!("FAISS: {request}: {reason}"));
-        words.iter().map(|word| word.parse().expect("FAISS answers with numbers")).collect()
+        let words = self
+            .request(request)
+            .unwrap_or_else(|reason| panic!("FAISS: {request}: {reason}"));
+        words
+            .iter()
+            .map(|word| word.parse().expect("FAISS answers with numbers"))
+            .collect()
     }
 
     fn request(&mut self, request: &str) -> Result<Vec<String>, String> {
         let input = self.input.as_mut().ok_or("no input")?;
-        writeln!(input, "{request}").and_then(|()| input.flush()).map_err(|error| error.to_string())?;
+        writeln!(input, "{request}")
+            .and_then(|()| input.flush())
+            .map_err(|error| error.to_string())?;
         let mut line = String::new();
-        self.output.read_line(&mut line).map_err(|error| error.to_string())?;
+        self.output
+            .read_line(&mut line)
+            .map_err(|error| error.to_string())?;
         match line.trim_end().split_once(' ') {
             Some(("ok", rest)) => Ok(rest.split(' ').map(str::to_owned).collect()),
             Some((_, reason)) => Err(reason.to_owned()),
@@ -89,7 +104,8 @@ impl Drop for Faiss {
 /// Finds or makes the Python environment and gives its interpreter.
 fn environment() -> Result<PathBuf, String> {
     let requirements = Path::new(SOURCES).join("requirements.txt");
-    let wanted = fs::read_to_string(&requirements).map_err(|error| format!("{}: {error}", requirements.display()))?;
+    let wanted = fs::read_to_string(&requirements)
+        .map_err(|error| format!("{}: {error}", requirements.display()))?;
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("faiss");
     let python = folder.join("bin/python");
     // Written last, so that a half-made environment is made again.
@@ -97,21 +113,40 @@ fn environment() -> Result<PathBuf, String> {
     if fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(python);
     }
-    println!("making a Python environment for FAISS in {}", folder.display());
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"];
+    println!(
+        "making a Python environment for FAISS in {}",
+        folder.display()
+    );
+    run(Command::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(&folder))?;
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+    ];
     run(Command::new(&python).args(pip).arg("-r").arg(&requirements))?;
     fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))?;
     Ok(python)
 }
 
 fn run(command: &mut Command) -> Result<(), String> {
-    let output = command.output().map_err(|error| format!("{}: {error}", command.get_program().display()))?;
+    let output = command
+        .output()
+        .map_err(|error| format!("{}: {error}", command.get_program().display()))?;
     if output.status.success() {
         return Ok(());
     }
     let words = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{command:?}: {}", words.lines().last().unwrap_or("failed without a word")))
+    Err(format!(
+        "{command:?}: {}",
+        words.lines().last().unwrap_or("failed without a word")
+    ))
 }
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/faiss");

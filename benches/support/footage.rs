@@ -62,7 +62,11 @@ impl Footage {
     pub fn new(seed: u64) -> Footage {
         let mut random = Random::new(MEANINGS_SEED);
         let meanings = (0..KEY_BITS).map(|_| random.direction()).collect();
-        Footage { random: Random::new(seed ^ 0x666f_6f74_6167_6500), videos: 0, meanings }
+        Footage {
+            random: Random::new(seed ^ 0x666f_6f74_6167_6500),
+            videos: 0,
+            meanings,
+        }
     }
 
     /// The next video: 30 s to 20 min long (an assumption: the logarithm is uniform, the mean 5.3 min), with as many
@@ -76,19 +80,29 @@ impl Footage {
     pub fn video_of(&mut self, duration: Duration) -> (Video, Vec<Run>) {
         self.videos += 1;
         let keys_an_hour = KEYS_AN_HOUR * (0.4 + 1.2 * self.random.unit());
-        let count = (duration.as_secs_f64() / 3600.0 * keys_an_hour).round().max(1.0) as usize;
+        let count = (duration.as_secs_f64() / 3600.0 * keys_an_hour)
+            .round()
+            .max(1.0) as usize;
         let mut sha256 = [0; 32];
-        sha256.chunks_exact_mut(8).for_each(|eight| eight.copy_from_slice(&self.random.bits().to_le_bytes()));
+        sha256
+            .chunks_exact_mut(8)
+            .for_each(|eight| eight.copy_from_slice(&self.random.bits().to_le_bytes()));
         let number = self.videos;
         let video = Video {
             id: String::new(),
-            path: format!("/archive/2026/channel-{:03}/video-{number:08}.mp4", number % 997),
+            path: format!(
+                "/archive/2026/channel-{:03}/video-{number:08}.mp4",
+                number % 997
+            ),
             sha256,
             duration,
             width: 1920,
             height: 1080,
             publication: Publication {
-                url: Some(format!("https://video.example/watch?v={:011x}", self.random.bits() >> 20)),
+                url: Some(format!(
+                    "https://video.example/watch?v={:011x}",
+                    self.random.bits() >> 20
+                )),
                 title: Some(format!("What happened on day {number} and why it matters")),
                 ..Publication::default()
             },
@@ -137,7 +151,8 @@ impl Footage {
     /// A key like that of an unrelated picture.
     pub fn key(&mut self) -> Key {
         let picture: [f32; TRAITS] = self.random.direction();
-        let share = SAYS_LEAST + (SAYS_MOST - SAYS_LEAST) * (self.random.unit() as f32).powf(RARITY);
+        let share =
+            SAYS_LEAST + (SAYS_MOST - SAYS_LEAST) * (self.random.unit() as f32).powf(RARITY);
         // The trait's part has a deviation of 1 as the detail's has, so that `share` is their correlation with the bit.
         let (of_traits, of_detail) = (share * (TRAITS as f32).sqrt(), (1.0 - share * share).sqrt());
         let mut values = [0.0; KEY_BITS as usize];
@@ -148,7 +163,8 @@ impl Footage {
             *value = of_traits * told + of_detail * detail;
         }
         let mut order = values;
-        let (_, &mut median, _) = order.select_nth_unstable_by(KEY_BITS as usize / 2, f32::total_cmp);
+        let (_, &mut median, _) =
+            order.select_nth_unstable_by(KEY_BITS as usize / 2, f32::total_cmp);
         let mut key = Key::default();
         for (bit, value) in values.into_iter().enumerate() {
             key.0[bit / 64] |= u64::from(value >= median) << (bit % 64);
@@ -159,12 +175,24 @@ impl Footage {
     fn run(&mut self, key: Key, second: f64) -> Run {
         let draw = self.random.bits();
         let part = |shift: u32| (draw >> shift & 0x3ff) as f32 / 1024.0;
-        let lasts = if f64::from(part(0)) < LASTING { 1.0 + (LASTING_S - 1.0) * 2.0 * self.random.unit() } else { 0.0 };
+        let lasts = if f64::from(part(0)) < LASTING {
+            1.0 + (LASTING_S - 1.0) * 2.0 * self.random.unit()
+        } else {
+            0.0
+        };
         let first = Duration::from_secs_f64(second);
         Run {
             key,
-            kind: if f64::from(part(10)) < WHOLE { KeyKind::Whole } else { KeyKind::Region },
-            place: Place { x: 1.7 * part(20), y: part(30), size: 0.1 + 0.4 * part(40) },
+            kind: if f64::from(part(10)) < WHOLE {
+                KeyKind::Whole
+            } else {
+                KeyKind::Region
+            },
+            place: Place {
+                x: 1.7 * part(20),
+                y: part(30),
+                size: 0.1 + 0.4 * part(40),
+            },
             first,
             last: first + Duration::from_secs_f64(lasts.round()),
             recurs: f64::from(part(50)) < RECURRING,

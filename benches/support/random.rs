@@ -33,7 +33,12 @@ impl Random {
     pub fn direction<const N: usize>(&mut self) -> [f32; N] {
         // Sums of 64 bits are near enough to normal numbers, whose vectors have no preferred direction.
         let vector: [f32; N] = std::array::from_fn(|_| self.bits().count_ones() as f32 - 32.0);
-        let length = vector.iter().map(|part| part * part).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+        let length = vector
+            .iter()
+            .map(|part| part * part)
+            .sum::<f32>()
+            .sqrt()
+            .max(f32::MIN_POSITIVE);
         vector.map(|part| part / length)
     }
 

@@ -6,7 +6,9 @@ use std::time::SystemTime;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde_json::json;
-use uniq::certificate::{self, Envelope, KeyKind, Keyring, PrivateKey, PublicKey, Statement, Terms, Verified};
+use uniq::certificate::{
+    self, Envelope, KeyKind, Keyring, PrivateKey, PublicKey, Statement, Terms, Verified,
+};
 use uniq::{CheckOptions, Error};
 
 use crate::check::{Arguments, Fingerprint, json};
@@ -78,9 +80,13 @@ pub(crate) fn reproduce<'py>(
     let decoding = decoding.decoding(py)?;
     let done = work::run(py, &control, |cancel, _| {
         let statement = statement(&envelope)?;
-        let options =
-            CheckOptions { cancel: Some(cancel), now: Some(SystemTime::now()), ..CheckOptions::new(&decoding) };
-        certificate::reproduce(&statement, fingerprint.made(), &*index.current()?, &options).map_err(named)
+        let options = CheckOptions {
+            cancel: Some(cancel),
+            now: Some(SystemTime::now()),
+            ..CheckOptions::new(&decoding)
+        };
+        certificate::reproduce(&statement, fingerprint.made(), &*index.current()?, &options)
+            .map_err(named)
     })?;
     let told = json!({
         "equal": done.difference.is_none(),
@@ -119,13 +125,20 @@ pub(crate) fn certify<'py>(
             quality: arguments.quality,
             ..CheckOptions::new(&decoding)
         };
-        let terms = Terms { name: &name, policy_uri: policy_uri.as_deref() };
+        let terms = Terms {
+            name: &name,
+            policy_uri: policy_uri.as_deref(),
+        };
         let certified = certificate::certify(&*index.current()?, &clip, &options, &terms)?;
         // What would be refused by who reads it is not signed.
         let envelope = Envelope::sign(certified.statement.payload()?, &key)?;
         Ok((envelope.to_json(), certified.fingerprint, certified.report))
     })?;
-    Ok((PyBytes::new(py, &envelope), Fingerprint::new(made), json(py, &report)?))
+    Ok((
+        PyBytes::new(py, &envelope),
+        Fingerprint::new(made),
+        json(py, &report)?,
+    ))
 }
 
 /// Makes a key to sign with, and writes it and its public key, whose path is returned.
@@ -142,13 +155,17 @@ fn parsed(envelope: &[u8]) -> uniq::Result<Envelope> {
 fn statement(envelope: &[u8]) -> uniq::Result<Statement> {
     let envelope = parsed(envelope)?;
     if envelope.payload_type != certificate::PAYLOAD_TYPE {
-        return Err(refused(format!("its payload is of the type {:?}, and no certificate", envelope.payload_type)));
+        return Err(refused(format!(
+            "its payload is of the type {:?}, and no certificate",
+            envelope.payload_type
+        )));
     }
     Statement::parse(&envelope.payload).map_err(refused)
 }
 
 fn verified(envelope: &[u8], trust: &Trust, clip_sha256: Option<&str>) -> uniq::Result<Verified> {
-    let verified = certificate::verify(&parsed(envelope)?, &trust.keyring()?, SystemTime::now()).map_err(refused)?;
+    let verified = certificate::verify(&parsed(envelope)?, &trust.keyring()?, SystemTime::now())
+        .map_err(refused)?;
     if let Some(sha256) = clip_sha256 {
         verified.check_clip(sha256).map_err(refused)?;
     }
@@ -156,13 +173,18 @@ fn verified(envelope: &[u8], trust: &Trust, clip_sha256: Option<&str>) -> uniq::
 }
 
 fn refused(reason: String) -> Error {
-    Error::InvalidCertificate { path: Path::new(NAME).to_owned(), reason }
+    Error::InvalidCertificate {
+        path: Path::new(NAME).to_owned(),
+        reason,
+    }
 }
 
 /// Names what an error of the library is about that does not know it.
 fn named(error: Error) -> Error {
     match error {
-        Error::InvalidCertificate { path, reason } if path.as_os_str().is_empty() => refused(reason),
+        Error::InvalidCertificate { path, reason } if path.as_os_str().is_empty() => {
+            refused(reason)
+        }
         other => other,
     }
 }

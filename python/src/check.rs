@@ -36,9 +36,9 @@ impl Arguments {
             "auto" => Ok(SearchMode::Auto),
             "exact" => Ok(SearchMode::Exact),
             "screened" => Ok(SearchMode::Screened),
-            other => {
-                Err(errors::setting(&format!("search is {other:?}; it must be \"auto\", \"exact\" or \"screened\"")))
-            }
+            other => Err(errors::setting(&format!(
+                "search is {other:?}; it must be \"auto\", \"exact\" or \"screened\""
+            ))),
         }
     }
 }
@@ -49,9 +49,9 @@ pub(crate) fn effort(name: &str) -> PyResult<Effort> {
         "fast" => Ok(Effort::Fast),
         "standard" => Ok(Effort::Standard),
         "thorough" => Ok(Effort::Thorough),
-        other => {
-            Err(errors::setting(&format!("effort is {other:?}; it must be \"fast\", \"standard\" or \"thorough\"")))
-        }
+        other => Err(errors::setting(&format!(
+            "effort is {other:?}; it must be \"fast\", \"standard\" or \"thorough\""
+        ))),
     }
 }
 
@@ -83,7 +83,9 @@ impl Fingerprint {
             .keys()
             .iter()
             .map(|key| {
-                let time = keyframes.get(key.keyframe as usize).map_or(0.0, |keyframe| keyframe.time.as_secs_f64());
+                let time = keyframes
+                    .get(key.keyframe as usize)
+                    .map_or(0.0, |keyframe| keyframe.time.as_secs_f64());
                 json!({
                     "time_s": time,
                     "kind": if key.kind == KeyKind::Whole { "whole" } else { "region" },
@@ -119,7 +121,11 @@ impl Fingerprint {
     }
 
     fn kept(&self, pictures: bool) -> uniq::Fingerprint {
-        if pictures { self.made.clone() } else { self.made.clone().with_pictures(Vec::new()) }
+        if pictures {
+            self.made.clone()
+        } else {
+            self.made.clone().with_pictures(Vec::new())
+        }
     }
 }
 
@@ -134,8 +140,13 @@ pub(crate) fn fingerprint(
     let decoding = decoding.decoding(py)?;
     let made = work::run(py, &control, |cancel, _| {
         // As it is read again, so that its digest is that of its file.
-        let invalid = |reason| uniq::Error::InvalidFingerprint { path: clip.clone(), reason };
-        uniq::fingerprint(&clip, &decoding, Some(cancel))?.kept().map_err(invalid)
+        let invalid = |reason| uniq::Error::InvalidFingerprint {
+            path: clip.clone(),
+            reason,
+        };
+        uniq::fingerprint(&clip, &decoding, Some(cancel))?
+            .kept()
+            .map_err(invalid)
     })?;
     Ok(Fingerprint { made })
 }
@@ -149,17 +160,22 @@ pub(crate) fn load_fingerprint(
     control: Control<'_>,
 ) -> PyResult<Fingerprint> {
     let decoding = decoding.decoding(py)?;
-    let made = work::run(py, &control, |cancel, _| uniq::Fingerprint::load(&file, &decoding, Some(cancel)))?;
+    let made = work::run(py, &control, |cancel, _| {
+        uniq::Fingerprint::load(&file, &decoding, Some(cancel))
+    })?;
     Ok(Fingerprint { made })
 }
 
 /// Reads the bytes of a fingerprint file in this process.
 #[pyfunction]
 pub(crate) fn fingerprint_of_bytes(py: Python<'_>, bytes: Vec<u8>) -> PyResult<Fingerprint> {
-    let made = py.detach(|| uniq::Fingerprint::from_bytes(&bytes)).map_err(|reason| {
-        let message = format!("not a usable fingerprint: {reason}; make it again from the clip");
-        errors::raise_as(py, "FingerprintError", &message, "invalid_fingerprint")
-    })?;
+    let made = py
+        .detach(|| uniq::Fingerprint::from_bytes(&bytes))
+        .map_err(|reason| {
+            let message =
+                format!("not a usable fingerprint: {reason}; make it again from the clip");
+            errors::raise_as(py, "FingerprintError", &message, "invalid_fingerprint")
+        })?;
     Ok(Fingerprint { made })
 }
 
@@ -214,7 +230,10 @@ pub(crate) enum Asked<'py> {
 }
 
 /// A value of the library as JSON, as the program prints it.
-pub(crate) fn json<'py>(py: Python<'py>, value: &impl serde::Serialize) -> PyResult<Bound<'py, PyBytes>> {
+pub(crate) fn json<'py>(
+    py: Python<'py>,
+    value: &impl serde::Serialize,
+) -> PyResult<Bound<'py, PyBytes>> {
     match json_line(value) {
         Ok(line) => Ok(PyBytes::new(py, line.as_bytes())),
         Err(error) => Err(errors::internal(py, &error.to_string())),

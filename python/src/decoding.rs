@@ -41,17 +41,27 @@ impl Settings {
             "off" => None,
             other => {
                 let expected = "\"available\", \"required\" or \"off\"";
-                return Err(errors::setting(&format!("sandbox is {other:?}; it must be {expected}")));
+                return Err(errors::setting(&format!(
+                    "sandbox is {other:?}; it must be {expected}"
+                )));
             }
         };
         let place = match demand {
             None => Place::InProcess,
             Some(demand) => {
-                let worker = Worker { program: self.program.clone(), environment: kept(), demand };
+                let worker = Worker {
+                    program: self.program.clone(),
+                    environment: kept(),
+                    demand,
+                };
                 Place::Worker(worker)
             }
         };
-        let quarantine = if self.retry_quarantined { Quarantine::Retry } else { Quarantine::Keep };
+        let quarantine = if self.retry_quarantined {
+            Quarantine::Retry
+        } else {
+            Quarantine::Keep
+        };
         let journal = match &self.journal {
             Some(path) => {
                 let opened = Journal::open(path, quarantine, SystemTime::now);
@@ -59,8 +69,17 @@ impl Settings {
             }
             None => None,
         };
-        let links = if self.follow_links { Links::Follow } else { Links::Refuse };
-        Ok(Decoding { place, limits: self.limits()?, links, journal })
+        let links = if self.follow_links {
+            Links::Follow
+        } else {
+            Links::Refuse
+        };
+        Ok(Decoding {
+            place,
+            limits: self.limits()?,
+            links,
+            journal,
+        })
     }
 
     fn limits(&self) -> PyResult<Limits> {
@@ -86,5 +105,8 @@ impl Settings {
 /// What the loader may need to find FFmpeg; all else is kept from decoding processes.
 fn kept() -> Vec<(OsString, OsString)> {
     let names = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
-    names.iter().filter_map(|name| Some((OsString::from(name), env::var_os(name)?))).collect()
+    names
+        .iter()
+        .filter_map(|name| Some((OsString::from(name), env::var_os(name)?)))
+        .collect()
 }

@@ -50,15 +50,22 @@ pub(crate) fn dedup<'py>(
         "quality" => Keep::Quality,
         other => {
             let expected = "\"first\", \"longest\" or \"quality\"";
-            return Err(errors::setting(&format!("keep is {other:?}; it must be {expected}")));
+            return Err(errors::setting(&format!(
+                "keep is {other:?}; it must be {expected}"
+            )));
         }
     };
     if arguments.threads == Some(0) {
         return Err(errors::setting("threads is 0; it must be at least 1"));
     }
-    let threads = arguments.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    let threads = arguments
+        .threads
+        .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
     let found = work::run(py, &control, |cancel, teller| {
-        let reach = Reach { links: decoding.links, list_root: None };
+        let reach = Reach {
+            links: decoding.links,
+            list_root: None,
+        };
         let (clips, mut failed) = files(&clips, false, &reach);
         let (references, more) = files(&references, true, &reach);
         failed.extend(more);
@@ -67,7 +74,10 @@ pub(crate) fn dedup<'py>(
             work: &arguments.work,
             candidates,
             effort,
-            policy: Policy { false_published: FALSE_COPY, ..Policy::default() },
+            policy: Policy {
+                false_published: FALSE_COPY,
+                ..Policy::default()
+            },
             keep,
             threads,
             progress: &|event| {
@@ -92,7 +102,11 @@ pub(crate) fn dedup<'py>(
 }
 
 /// The files that these inputs name, and folders, lists and lines that could not be read.
-fn files(inputs: &[PathBuf], reference: bool, reach: &Reach) -> (Vec<PathBuf>, Vec<uniq::dedup::Failure>) {
+fn files(
+    inputs: &[PathBuf],
+    reference: bool,
+    reach: &Reach,
+) -> (Vec<PathBuf>, Vec<uniq::dedup::Failure>) {
     let failure = |path: &PathBuf, error: &uniq::Error| uniq::dedup::Failure {
         path: path.to_string_lossy().into_owned(),
         reference,
@@ -110,7 +124,12 @@ fn files(inputs: &[PathBuf], reference: bool, reach: &Reach) -> (Vec<PathBuf>, V
         match ingest::files_within(std::slice::from_ref(input), reach) {
             Ok(found) => {
                 files.extend(found.sources.into_iter().map(|source| source.path));
-                failed.extend(found.problems.iter().map(|(path, error)| failure(path, error)));
+                failed.extend(
+                    found
+                        .problems
+                        .iter()
+                        .map(|(path, error)| failure(path, error)),
+                );
             }
             Err(error) => failed.push(failure(input, &error)),
         }
@@ -122,13 +141,19 @@ fn files(inputs: &[PathBuf], reference: bool, reach: &Reach) -> (Vec<PathBuf>, V
 fn each_once(clips: &[PathBuf], references: &[PathBuf]) -> Vec<Input> {
     let mut places: HashMap<PathBuf, usize> = HashMap::new();
     let mut inputs: Vec<Input> = Vec::new();
-    let all = clips.iter().map(|path| (path, false)).chain(references.iter().map(|path| (path, true)));
+    let all = clips
+        .iter()
+        .map(|path| (path, false))
+        .chain(references.iter().map(|path| (path, true)));
     for (path, reference) in all {
         let real = path.canonicalize().unwrap_or_else(|_| path.clone());
         let place = *places.entry(real).or_insert(inputs.len());
         match inputs.get_mut(place) {
             Some(input) => input.reference |= reference,
-            None => inputs.push(Input { path: path.clone(), reference }),
+            None => inputs.push(Input {
+                path: path.clone(),
+                reference,
+            }),
         }
     }
     inputs

@@ -32,11 +32,18 @@ pub(crate) fn late(py: Python<'_>, seconds: f64) -> PyErr {
 
 /// The exception for what must not happen.
 pub(crate) fn internal(py: Python<'_>, what: &str) -> PyErr {
-    make(py, "UniqError", &format!("a fault of uniq itself, please report it: {what}"), "internal")
+    make(
+        py,
+        "UniqError",
+        &format!("a fault of uniq itself, please report it: {what}"),
+        "internal",
+    )
 }
 
 fn make(py: Python<'_>, class: &str, message: &str, code: &str) -> PyErr {
-    let made = py.import(MODULE).and_then(|module| module.getattr(class)?.call1((message, code)));
+    let made = py
+        .import(MODULE)
+        .and_then(|module| module.getattr(class)?.call1((message, code)));
     match made {
         Ok(exception) => PyErr::from_value(exception),
         Err(error) => error,
@@ -81,8 +88,12 @@ fn family(error: &Error) -> &'static str {
         | Error::CacheFull { .. } => "CorpusError",
         Error::InvalidList { .. } | Error::OutsideList { .. } => "ListError",
         Error::InvalidFingerprint { .. } => "FingerprintError",
-        Error::InvalidCertificate { .. } | Error::InvalidKey { .. } | Error::NotSigned { .. } => "CertificateError",
-        Error::InvalidSetting { .. } | Error::InvalidRates { .. } | Error::InvalidStore { .. } => "SettingError",
+        Error::InvalidCertificate { .. } | Error::InvalidKey { .. } | Error::NotSigned { .. } => {
+            "CertificateError"
+        }
+        Error::InvalidSetting { .. } | Error::InvalidRates { .. } | Error::InvalidStore { .. } => {
+            "SettingError"
+        }
         Error::NoLedger { .. }
         | Error::IncompatibleLedger { .. }
         | Error::CorruptLedger { .. }

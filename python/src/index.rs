@@ -36,8 +36,12 @@ impl Index {
     #[staticmethod]
     fn open(py: Python<'_>, dir: PathBuf) -> PyResult<Index> {
         // A commit of this process is to be searched at once.
-        let opened = py.detach(|| Live::open(&dir)).map(|live| live.looking_every(Duration::ZERO));
-        opened.map(|live| Index { live }).map_err(|error| errors::raise(py, &error))
+        let opened = py
+            .detach(|| Live::open(&dir))
+            .map(|live| live.looking_every(Duration::ZERO));
+        opened
+            .map(|live| Index { live })
+            .map_err(|error| errors::raise(py, &error))
     }
 
     /// Its folder.
@@ -47,7 +51,9 @@ impl Index {
 
     /// Size and condition, as `uniq index stats --json` prints it.
     fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let index = py.detach(|| self.current()).map_err(|error| errors::raise(py, &error))?;
+        let index = py
+            .detach(|| self.current())
+            .map_err(|error| errors::raise(py, &error))?;
         let mut state = serde_json::to_value(index.state()).unwrap_or_default();
         state["committed_at"] = index.committed_at().into();
         json(py, &state)
@@ -56,13 +62,23 @@ impl Index {
     /// The videos of a role, as `uniq index list --json` prints them.
     fn videos<'py>(&self, py: Python<'py>, role: &str) -> PyResult<Bound<'py, PyBytes>> {
         let role = role_of(role)?;
-        let index = py.detach(|| self.current()).map_err(|error| errors::raise(py, &error))?;
-        let videos: Vec<Value> = index.in_role(role).map(|(at, video)| listed(video, role, index.added(at))).collect();
+        let index = py
+            .detach(|| self.current())
+            .map_err(|error| errors::raise(py, &error))?;
+        let videos: Vec<Value> = index
+            .in_role(role)
+            .map(|(at, video)| listed(video, role, index.added(at)))
+            .collect();
         json(py, &videos)
     }
 
     /// Removes what each selector names, or nothing if one names nothing or several videos.
-    fn remove<'py>(&self, py: Python<'py>, videos: Vec<String>, role: &str) -> PyResult<Bound<'py, PyBytes>> {
+    fn remove<'py>(
+        &self,
+        py: Python<'py>,
+        videos: Vec<String>,
+        role: &str,
+    ) -> PyResult<Bound<'py, PyBytes>> {
         let role = role_of(role)?;
         let removed = py.detach(|| remove(self.live.dir(), &videos, role));
         match removed {
@@ -73,9 +89,17 @@ impl Index {
     }
 
     /// Merges small segments, after those of other indexes have been taken over.
-    fn merge<'py>(&self, py: Python<'py>, others: Vec<PathBuf>, control: Control<'_>) -> PyResult<Bound<'py, PyBytes>> {
+    fn merge<'py>(
+        &self,
+        py: Python<'py>,
+        others: Vec<PathBuf>,
+        control: Control<'_>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
         let merged = work::run(py, &control, |cancel, teller| {
-            let others = others.iter().map(|dir| index::Index::open(dir)).collect::<uniq::Result<Vec<_>>>()?;
+            let others = others
+                .iter()
+                .map(|dir| index::Index::open(dir))
+                .collect::<uniq::Result<Vec<_>>>()?;
             let mut writer = Writer::open(self.live.dir())?.with_clock(SystemTime::now);
             let watch = Watch {
                 cancel: &|| cancel.load(Ordering::Relaxed),
@@ -145,11 +169,19 @@ pub(crate) fn build<'py>(
         "pictures" => Take::Pictures,
         other => {
             let expected = "\"all\", \"known\" or \"pictures\"";
-            return Err(errors::setting(&format!("take is {other:?}; it must be {expected}")));
+            return Err(errors::setting(&format!(
+                "take is {other:?}; it must be {expected}"
+            )));
         }
     };
-    let interval = arguments.interval.map(|seconds| duration("interval", seconds)).transpose()?;
-    let reach = Reach { links: decoding.links, list_root: arguments.list_root };
+    let interval = arguments
+        .interval
+        .map(|seconds| duration("interval", seconds))
+        .transpose()?;
+    let reach = Reach {
+        links: decoding.links,
+        list_root: arguments.list_root,
+    };
     let options = BuildOptions {
         role: role_of(&arguments.role)?,
         take,
@@ -163,7 +195,10 @@ pub(crate) fn build<'py>(
         let mut found = ingest::sources_within(&sources, &reach)?;
         let no_videos = std::mem::take(&mut found.no_videos);
         if found.sources.is_empty() && found.problems.is_empty() {
-            let given: Vec<_> = sources.iter().map(|path| path.display().to_string()).collect();
+            let given: Vec<_> = sources
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
             return Err(uniq::Error::InvalidSetting {
                 name: "the sources",
                 found: format!("[{}]", given.join(", ")),
@@ -179,11 +214,20 @@ pub(crate) fn build<'py>(
 /// Tells of what happens in a build.
 fn tell(teller: &Teller, event: &Event<'_>) {
     teller.tell(|| match event {
-        Event::Started { videos, bytes } => json!({ "kind": "started", "videos": videos, "bytes": bytes }),
+        Event::Started { videos, bytes } => {
+            json!({ "kind": "started", "videos": videos, "bytes": bytes })
+        }
         Event::Advanced { video } => json!({ "kind": "advanced", "video_s": video.as_secs_f64() }),
-        Event::Finished { path, bytes, outcome } => {
+        Event::Finished {
+            path,
+            bytes,
+            outcome,
+        } => {
             let (outcome, video, undecoded, error) = match outcome {
-                Outcome::Added { duration, undecoded } => ("added", *duration, *undecoded, None),
+                Outcome::Added {
+                    duration,
+                    undecoded,
+                } => ("added", *duration, *undecoded, None),
                 Outcome::Refreshed { duration } => ("refreshed", *duration, Duration::ZERO, None),
                 Outcome::AlreadyThere => ("already_there", Duration::ZERO, Duration::ZERO, None),
                 Outcome::Corrected => ("corrected", Duration::ZERO, Duration::ZERO, None),
@@ -202,8 +246,12 @@ fn tell(teller: &Teller, event: &Event<'_>) {
                 "message": error.map(errors::chain),
             })
         }
-        Event::Committed { videos, keys } => json!({ "kind": "committed", "videos": videos, "keys": keys }),
-        Event::Maintaining { what, share } => json!({ "kind": "maintaining", "what": what, "share": share }),
+        Event::Committed { videos, keys } => {
+            json!({ "kind": "committed", "videos": videos, "keys": keys })
+        }
+        Event::Maintaining { what, share } => {
+            json!({ "kind": "maintaining", "what": what, "share": share })
+        }
         _ => json!({ "kind": "other" }),
     });
 }
@@ -275,13 +323,21 @@ fn remove(dir: &Path, selectors: &[String], role: Role) -> uniq::Result<Result<V
                     }
                 }
                 Selection::None => {
-                    let message = format!("{selector}: no such video in the index; Index.videos has them all");
+                    let message = format!(
+                        "{selector}: no such video in the index; Index.videos has them all"
+                    );
                     return Ok(Err(("not_there", message)));
                 }
                 Selection::Several(found) => {
-                    let named: Vec<&str> = found.iter().take(5).map(|video| &*index.video(*video).id).collect();
+                    let named: Vec<&str> = found
+                        .iter()
+                        .take(5)
+                        .map(|video| &*index.video(*video).id)
+                        .collect();
                     let (number, named) = (found.len(), named.join(", "));
-                    let message = format!("{selector}: means {number} videos, name one of them by its id: {named}");
+                    let message = format!(
+                        "{selector}: means {number} videos, name one of them by its id: {named}"
+                    );
                     return Ok(Err(("ambiguous", message)));
                 }
             }
@@ -291,7 +347,10 @@ fn remove(dir: &Path, selectors: &[String], role: Role) -> uniq::Result<Result<V
         writer.remove_as(role, &hex(&video.sha256))?;
     }
     let state = writer.commit()?;
-    let removed: Vec<Value> = removed.iter().map(|video| json!({ "id": video.id, "path": video.path })).collect();
+    let removed: Vec<Value> = removed
+        .iter()
+        .map(|video| json!({ "id": video.id, "path": video.path }))
+        .collect();
     Ok(Ok(json!({ "removed": removed, "index": state })))
 }
 
@@ -300,9 +359,9 @@ fn role_of(name: &str) -> PyResult<Role> {
         "source" => Ok(Role::Source),
         "benign" => Ok(Role::Benign),
         "submission" => Ok(Role::Submission),
-        other => {
-            Err(errors::setting(&format!("role is {other:?}; it must be \"source\", \"benign\" or \"submission\"")))
-        }
+        other => Err(errors::setting(&format!(
+            "role is {other:?}; it must be \"source\", \"benign\" or \"submission\""
+        ))),
     }
 }
 

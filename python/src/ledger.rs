@@ -7,7 +7,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde_json::{Value, json};
 use uniq::CheckOptions;
-use uniq::ledger::{self, Books, Decision, Head, Intake, Judgement, Kind, Notice, Offer, Place, Ruling};
+use uniq::ledger::{
+    self, Books, Decision, Head, Intake, Judgement, Kind, Notice, Offer, Place, Ruling,
+};
 use uniq::report::Report;
 
 use crate::check::{Arguments, json};
@@ -27,7 +29,12 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     fn books(&self) -> Books<'_> {
-        Books { ledger: &self.place, submissions: &self.submissions, clock: SystemTime::now, patience: self.patience }
+        Books {
+            ledger: &self.place,
+            submissions: &self.submissions,
+            clock: SystemTime::now,
+            patience: self.patience,
+        }
     }
 
     /// The ledger, in step with the index of its submissions.
@@ -38,8 +45,13 @@ impl Ledger {
         Ok(ledger)
     }
 
-    fn run<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&Ledger) -> uniq::Result<T> + Send) -> PyResult<T> {
-        py.detach(|| work(self)).map_err(|error| errors::raise(py, &error))
+    fn run<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&Ledger) -> uniq::Result<T> + Send,
+    ) -> PyResult<T> {
+        py.detach(|| work(self))
+            .map_err(|error| errors::raise(py, &error))
     }
 }
 
@@ -47,9 +59,18 @@ impl Ledger {
 impl Ledger {
     /// Opens a ledger, or with `create` makes it if there is none.
     #[staticmethod]
-    fn open(py: Python<'_>, place: &str, submissions: PathBuf, patience: f64, create: bool) -> PyResult<Ledger> {
-        let ledger =
-            Ledger { place: Place::parse(place), submissions, patience: work::duration("patience", patience)? };
+    fn open(
+        py: Python<'_>,
+        place: &str,
+        submissions: PathBuf,
+        patience: f64,
+        create: bool,
+    ) -> PyResult<Ledger> {
+        let ledger = Ledger {
+            place: Place::parse(place),
+            submissions,
+            patience: work::duration("patience", patience)?,
+        };
         ledger.run(py, |ledger| ledger.books().open(create).map(|_| ()))?;
         Ok(ledger)
     }
@@ -60,7 +81,10 @@ impl Ledger {
     }
 
     /// Gives a clip or a fingerprint file its number, works on it, and returns the report.
-    #[allow(clippy::too_many_arguments, reason = "those of a check, and who offers what")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "those of a check, and who offers what"
+    )]
     fn add<'py>(
         &self,
         py: Python<'py>,
@@ -98,8 +122,17 @@ impl Ledger {
                 takes_over: &|_| true,
                 slots: None,
             };
-            let kind = if is_fingerprint { Kind::Fingerprint } else { Kind::Clip };
-            let offer = Offer { file: &file, kind, by: &by, reference: reference.as_deref() };
+            let kind = if is_fingerprint {
+                Kind::Fingerprint
+            } else {
+                Kind::Clip
+            };
+            let offer = Offer {
+                file: &file,
+                kind,
+                by: &by,
+                reference: reference.as_deref(),
+            };
             let mut ledger = intake.open()?;
             let received = intake.receive(&mut ledger, &offer)?;
             Ok(intake.answer(&mut ledger, &received, None)?.report)
@@ -115,7 +148,9 @@ impl Ledger {
             let mut last = 0;
             loop {
                 let submissions = ledger.submissions_after(last)?;
-                let Some(end) = submissions.last() else { return Ok(rows) };
+                let Some(end) = submissions.last() else {
+                    return Ok(rows);
+                };
                 last = end.number;
                 for of in &submissions {
                     let claims = ledger.claims(of.number)?;
@@ -128,7 +163,11 @@ impl Ledger {
 
     /// What it says of a submission now: its report, or nothing without an answer, and what the
     /// ledger says.
-    fn show<'py>(&self, py: Python<'py>, number: u64) -> PyResult<(Option<Bound<'py, PyBytes>>, Bound<'py, PyBytes>)> {
+    fn show<'py>(
+        &self,
+        py: Python<'py>,
+        number: u64,
+    ) -> PyResult<(Option<Bound<'py, PyBytes>>, Bound<'py, PyBytes>)> {
         let (report, said) = self.run(py, |ledger| {
             let standings = ledger.books().open(false)?.standings(number)?;
             let said = ledger::submission(&standings);
@@ -145,9 +184,23 @@ impl Ledger {
     }
 
     /// Records whether two submissions show the same recording; returns whose answers changed.
-    fn decide(&self, py: Python<'_>, a: u64, b: u64, same: bool, by: String, why: String) -> PyResult<Vec<u64>> {
-        let decision = if same { Decision::Same } else { Decision::Distinct };
-        self.run(py, |ledger| ledger.in_step()?.judge(a, b, decision, &by, &why))
+    fn decide(
+        &self,
+        py: Python<'_>,
+        a: u64,
+        b: u64,
+        same: bool,
+        by: String,
+        why: String,
+    ) -> PyResult<Vec<u64>> {
+        let decision = if same {
+            Decision::Same
+        } else {
+            Decision::Distinct
+        };
+        self.run(py, |ledger| {
+            ledger.in_step()?.judge(a, b, decision, &by, &why)
+        })
     }
 
     /// Records what a person says of a match of a submission, counted from 0; returns whose answers
@@ -168,15 +221,24 @@ impl Ledger {
             "undo" => Ruling::Undo,
             other => {
                 let expected = "\"copy\", \"same_scene\", \"allowed\" or \"undo\"";
-                return Err(errors::setting(&format!("ruling is {other:?}; it must be {expected}")));
+                return Err(errors::setting(&format!(
+                    "ruling is {other:?}; it must be {expected}"
+                )));
             }
         };
         self.run(py, |ledger| {
             let mut ledger = ledger.in_step()?;
             let standings = ledger.standings(number)?;
-            let matches = standings.report.as_ref().map(|report| &report.matches[..]).unwrap_or_default();
+            let matches = standings
+                .report
+                .as_ref()
+                .map(|report| &report.matches[..])
+                .unwrap_or_default();
             let Some(found) = matches.get(of_match) else {
-                let reason = format!("submission {number} has no match {of_match}: it has {}", matches.len());
+                let reason = format!(
+                    "submission {number} has no match {of_match}: it has {}",
+                    matches.len()
+                );
                 return Err(uniq::Error::LedgerRefused { reason });
             };
             ledger.review(number, &Judgement::of(found, ruling, &by, &why))
@@ -187,13 +249,21 @@ impl Ledger {
     fn withdraw(&self, py: Python<'_>, number: u64, by: String, why: String) -> PyResult<()> {
         self.run(py, |ledger| {
             let books = ledger.books();
-            ledger::withdraw(&mut books.open(false)?, &books, number, Some(&by), Some(&why))
+            ledger::withdraw(
+                &mut books.open(false)?,
+                &books,
+                number,
+                Some(&by),
+                Some(&why),
+            )
         })
     }
 
     /// Records that what a submission offers was paid for; returns the milliseconds.
     fn sold(&self, py: Python<'_>, number: u64, by: String, why: String) -> PyResult<u64> {
-        self.run(py, |ledger| ledger.in_step()?.sell(number, Some(&by), Some(&why)))
+        self.run(py, |ledger| {
+            ledger.in_step()?.sell(number, Some(&by), Some(&why))
+        })
     }
 
     /// Walks the chain and compares the tables with it; returns its head.
@@ -207,7 +277,11 @@ impl Ledger {
             let mut ledger = books.open(false)?;
             let verified = ledger::verify(&mut ledger, head.as_ref())?;
             ledger::check_step(&mut ledger, &books)?;
-            Ok((verified.events, verified.submissions, verified.head.to_string()))
+            Ok((
+                verified.events,
+                verified.submissions,
+                verified.head.to_string(),
+            ))
         })
     }
 }

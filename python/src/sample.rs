@@ -6,14 +6,16 @@
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use uniq::facts::{
-    Area, Bars, BitDepth, Capture, Declared, Finding, FrameRate, Generated, Manifest, Overlay, OverlayKind, Overlays,
-    RateState, Resolution, ResolutionState, Scan, ScanState, Shares, Training,
+    Area, Bars, BitDepth, Capture, Declared, Finding, FrameRate, Generated, Manifest, Overlay,
+    OverlayKind, Overlays, RateState, Resolution, ResolutionState, Scan, ScanState, Shares,
+    Training,
 };
 use uniq::index::Publication;
 use uniq::report::{
-    Amount, Clip, Deduction, EditPower, Effort, Geometry, IndexSummary, Interval, Judgement, Match, MatchKind,
-    NonMatch, Pictures, PricedSpan, Quality, Reason, ReasonCode, Rectangle, Related, Report, Review, SCHEMA,
-    SearchSummary, Seconds, Source, Span, SpanState, Stream, StreamState, Submission, Term, Tool, Verdict,
+    Amount, Clip, Deduction, EditPower, Effort, Geometry, IndexSummary, Interval, Judgement, Match,
+    MatchKind, NonMatch, Pictures, PricedSpan, Quality, Reason, ReasonCode, Rectangle, Related,
+    Report, Review, SCHEMA, SearchSummary, Seconds, Source, Span, SpanState, Stream, StreamState,
+    Submission, Term, Tool, Verdict,
 };
 
 use crate::check::json;
@@ -54,15 +56,38 @@ fn report() -> Report {
         }],
         verdict: Verdict::PartlyPublished,
         reasons: vec![reason()],
-        seconds: Seconds { published: 1.25, unpublished: 100.0, unsearchable: 1e-5, benign: 1.5e-5 },
+        seconds: Seconds {
+            published: 1.25,
+            unpublished: 100.0,
+            unsearchable: 1e-5,
+            benign: 1.5e-5,
+        },
         payable_minutes: 1e-7,
         provisional_minutes: 0.000_123_4,
-        spans: vec![Span { start_s: 0.0, end_s: 0.1, state: SpanState::Unsearchable, reason: Some(reason()) }],
+        spans: vec![Span {
+            start_s: 0.0,
+            end_s: 0.1,
+            state: SpanState::Unsearchable,
+            reason: Some(reason()),
+        }],
         searchable: Some(vec![interval(0.5)]),
-        matches: vec![Match { kind: MatchKind::SameScene, stream: Some(2), alignment: alignment() }],
-        timeline: vec![0.0, 1.0, 0.123_456_789_012_345_67, 5e-324, 1.797_693_134_862_315_7e308],
+        matches: vec![Match {
+            kind: MatchKind::SameScene,
+            stream: Some(2),
+            alignment: alignment(),
+        }],
+        timeline: vec![
+            0.0,
+            1.0,
+            0.123_456_789_012_345_67,
+            5e-324,
+            1.797_693_134_862_315_7e308,
+        ],
         power: vec![-0.000_02, 123_456_789_012_345_680.0, 0.3],
-        power_by_edit: vec![EditPower { edit: "crop".to_owned(), power: 0.9 }],
+        power_by_edit: vec![EditPower {
+            edit: "crop".to_owned(),
+            power: 0.9,
+        }],
         more_sources: 4,
         nearest_non_match: Some(alignment()),
         index: IndexSummary {
@@ -119,11 +144,18 @@ fn report() -> Report {
 }
 
 fn interval(start_s: f64) -> Interval {
-    Interval { start_s, end_s: start_s + 1.5 }
+    Interval {
+        start_s,
+        end_s: start_s + 1.5,
+    }
 }
 
 fn reason() -> Reason {
-    Reason { code: ReasonCode::QuickCuts, seconds: Some(2.5), text: "its shots are too short".to_owned() }
+    Reason {
+        code: ReasonCode::QuickCuts,
+        seconds: Some(2.5),
+        text: "its shots are too short".to_owned(),
+    }
 }
 
 fn alignment() -> NonMatch {
@@ -146,8 +178,15 @@ fn alignment() -> NonMatch {
         evidence_bits: 870.1,
         moment_bits: 800.0,
         probability: 0.98,
-        terms: vec![Term { name: "moment".to_owned(), bits: -1.5 }],
-        pictures: Some(Pictures { compared: 21, correlation: 0.95, share: 0.6 }),
+        terms: vec![Term {
+            name: "moment".to_owned(),
+            bits: -1.5,
+        }],
+        pictures: Some(Pictures {
+            compared: 21,
+            correlation: 0.95,
+            share: 0.6,
+        }),
         shown: 0.7,
         mirrored: true,
         turned_degrees: 348,
@@ -155,18 +194,32 @@ fn alignment() -> NonMatch {
         slanted: 1.6,
         negative: true,
         speed: -2.0,
-        geometry: Geometry { clip: rectangle(0.25), reference: rectangle(0.0), scale: 1.1 },
+        geometry: Geometry {
+            clip: rectangle(0.25),
+            reference: rectangle(0.0),
+            scale: 1.1,
+        },
         hits: 101,
         identical: true,
     }
 }
 
 fn rectangle(x: f64) -> Rectangle {
-    Rectangle { x, y: 0.125, width: 0.5, height: 0.75 }
+    Rectangle {
+        x,
+        y: 0.125,
+        width: 0.5,
+        height: 0.75,
+    }
 }
 
 fn quality() -> Quality {
-    let area = Area { x: 0.0, y: 0.1, width: 1.0, height: 0.8 };
+    let area = Area {
+        x: 0.0,
+        y: 0.1,
+        width: 1.0,
+        height: 0.8,
+    };
     let because = Some("it is dark".to_owned());
     Quality {
         resolution: Resolution {
@@ -185,15 +238,35 @@ fn quality() -> Quality {
             variable: true,
             reason: because.clone(),
         },
-        bit_depth: BitDepth { stored: 10, used: Some(8) },
-        scan: Scan { state: ScanState::Interlaced, flagged: 1.0, combed: 0.5 },
-        bars: Bars { state: Finding::Found, picture: Some(area) },
+        bit_depth: BitDepth {
+            stored: 10,
+            used: Some(8),
+        },
+        scan: Scan {
+            state: ScanState::Interlaced,
+            flagged: 1.0,
+            combed: 0.5,
+        },
+        bars: Bars {
+            state: Finding::Found,
+            picture: Some(area),
+        },
         overlays: Overlays {
             state: Finding::Found,
-            found: vec![Overlay { kind: OverlayKind::Logo, area, start_s: 0.0, end_s: 9.0 }],
+            found: vec![Overlay {
+                kind: OverlayKind::Logo,
+                area,
+                start_s: 0.0,
+                end_s: 9.0,
+            }],
             reason: because,
         },
-        shares: Shares { dark: Some(0.1), blurred: Some(0.2), shaken: Some(0.3), frozen: Some(0.4) },
+        shares: Shares {
+            dark: Some(0.1),
+            blurred: Some(0.2),
+            shaken: Some(0.3),
+            frozen: Some(0.4),
+        },
         capture: Capture {
             make: Some("Make".to_owned()),
             model: Some("Model".to_owned()),

@@ -20,7 +20,9 @@ use crate::work::{self, Control};
 /// The segments of an index as JSON, in the order of its manifest.
 #[pyfunction]
 pub(crate) fn parts<'py>(py: Python<'py>, dir: PathBuf) -> PyResult<Bound<'py, PyBytes>> {
-    let parts = py.detach(|| index::parts(&dir)).map_err(|error| errors::raise(py, &error))?;
+    let parts = py
+        .detach(|| index::parts(&dir))
+        .map_err(|error| errors::raise(py, &error))?;
     json(py, &parts)
 }
 
@@ -32,7 +34,9 @@ pub(crate) fn state_of_shards<'py>(
     holdings: Vec<Vec<u8>>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let made = py.detach(|| {
-        let holdings = holdings.iter().map(|bytes| ShardHoldings::from_bytes(bytes));
+        let holdings = holdings
+            .iter()
+            .map(|bytes| ShardHoldings::from_bytes(bytes));
         State::of_shards(&dir, &holdings.collect::<uniq::Result<Vec<_>>>()?)?.to_bytes()
     });
     sealed(py, made)
@@ -47,8 +51,13 @@ pub(crate) fn state_of_index<'py>(py: Python<'py>, index: &Index) -> PyResult<Bo
 
 /// What sealed bytes say of an index, as `Index.state` gives it.
 #[pyfunction]
-pub(crate) fn describe_state<'py>(py: Python<'py>, state: Vec<u8>) -> PyResult<Bound<'py, PyBytes>> {
-    let state = py.detach(|| State::from_bytes(&state)).map_err(|error| errors::raise(py, &error))?;
+pub(crate) fn describe_state<'py>(
+    py: Python<'py>,
+    state: Vec<u8>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let state = py
+        .detach(|| State::from_bytes(&state))
+        .map_err(|error| errors::raise(py, &error))?;
     json(py, state.index())
 }
 
@@ -64,7 +73,9 @@ impl Shard {
     #[new]
     fn new(py: Python<'_>, dir: PathBuf, numbers: Vec<u64>) -> PyResult<Shard> {
         let opened = py.detach(|| index::Shard::open(&dir, &numbers));
-        opened.map(|shard| Shard { shard }).map_err(|error| errors::raise(py, &error))
+        opened
+            .map(|shard| Shard { shard })
+            .map_err(|error| errors::raise(py, &error))
     }
 
     /// What it holds, as sealed bytes.
@@ -87,8 +98,13 @@ impl Shard {
         let decoding = decoding.decoding(py)?;
         let found = work::run(py, &control, |cancel, _| {
             let (question, state) = (Question::from_bytes(&question)?, State::from_bytes(&state)?);
-            let needs = needs.as_deref().map_or_else(|| Ok(Needs::first()), Needs::from_bytes)?;
-            let options = CheckOptions { cancel: Some(cancel), ..CheckOptions::new(&decoding) };
+            let needs = needs
+                .as_deref()
+                .map_or_else(|| Ok(Needs::first()), Needs::from_bytes)?;
+            let options = CheckOptions {
+                cancel: Some(cancel),
+                ..CheckOptions::new(&decoding)
+            };
             scatter::search(&self.shard, &question, &state, &needs, &options)?.to_bytes()
         })?;
         Ok(PyBytes::new(py, &found))
@@ -163,10 +179,15 @@ impl Request {
         let decoding = decoding.decoding(py)?;
         let merged = work::run(py, &control, |cancel, _| {
             let state = State::from_bytes(&state)?;
-            let candidates =
-                candidates.iter().map(|bytes| Candidates::from_bytes(bytes)).collect::<uniq::Result<Vec<_>>>()?;
-            let options =
-                CheckOptions { cancel: Some(cancel), now: Some(SystemTime::now()), ..CheckOptions::new(&decoding) };
+            let candidates = candidates
+                .iter()
+                .map(|bytes| Candidates::from_bytes(bytes))
+                .collect::<uniq::Result<Vec<_>>>()?;
+            let options = CheckOptions {
+                cancel: Some(cancel),
+                now: Some(SystemTime::now()),
+                ..CheckOptions::new(&decoding)
+            };
             match scatter::merge(&self.request, &state, &candidates, &options)? {
                 Merged::Report(report) => Ok(Ok(report)),
                 Merged::Needs(needs) => needs.to_bytes().map(Err),

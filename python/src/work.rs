@@ -61,10 +61,15 @@ pub(crate) fn run<T: Send>(
         let flag = &cancel;
         let job = move || {
             let over = sender;
-            let teller = Teller { sender: is_heard.then(|| over.clone()) };
+            let teller = Teller {
+                sender: is_heard.then(|| over.clone()),
+            };
             job(flag, &teller)
         };
-        let worker = match thread::Builder::new().name("uniq".to_owned()).spawn_scoped(scope, job) {
+        let worker = match thread::Builder::new()
+            .name("uniq".to_owned())
+            .spawn_scoped(scope, job)
+        {
             Ok(worker) => worker,
             Err(error) => return (None, Err(error.into())),
         };
@@ -131,13 +136,18 @@ pub(crate) fn duration(name: &str, seconds: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(seconds)
         .ok()
         .filter(|duration| *duration <= SECONDS_MAX)
-        .ok_or_else(|| errors::setting(&format!("{name} is {seconds}; it must be 0 to 3 000 000 000 seconds")))
+        .ok_or_else(|| {
+            errors::setting(&format!(
+                "{name} is {seconds}; it must be 0 to 3 000 000 000 seconds"
+            ))
+        })
 }
 
 /// What a panic says.
 fn said(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default()
 }
 
 /// How often it is looked for a reason to stop.

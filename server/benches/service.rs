@@ -2,7 +2,12 @@
 //! over many checks.
 //!
 //! Prints counts and ratios; `UNIQ_CHECKS` sets how many checks the memory is watched over.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, clippy::print_stdout)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::print_stdout
+)]
 
 #[path = "../tests/service/footage.rs"]
 mod footage;
@@ -25,15 +30,26 @@ fn main() {
     }
     let service = Service::start("", &[tripod(79, 1, 6)]);
     let key = service.key("acme", "submit,read");
-    let id = service.submit(&key, "ada", &moving(701, 8))["id"].as_str().unwrap().to_owned();
+    let id = service.submit(&key, "ada", &moving(701, 8))["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     service.answer(&key, &id);
     let address = format!("{}/v1/submissions/{id}", service.address);
     let alone = asked(&address, &key, Duration::from_secs(15));
     let long = [moving(760, 60), moving(761, 60)];
-    let running: Vec<String> =
-        long.iter().map(|clip| service.submit(&key, "eve", clip)["id"].as_str().unwrap().to_owned()).collect();
+    let running: Vec<String> = long
+        .iter()
+        .map(|clip| {
+            service.submit(&key, "eve", clip)["id"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
     thread::sleep(Duration::from_secs(1));
-    let is_checked = |id: &&String| service.get(&key, &format!("/v1/submissions/{id}"))["state"] == "checking";
+    let is_checked =
+        |id: &&String| service.get(&key, &format!("/v1/submissions/{id}"))["state"] == "checking";
     let before = running.iter().filter(is_checked).count();
     let beside = asked(&address, &key, Duration::from_secs(15));
     let after = running.iter().filter(is_checked).count();
@@ -71,8 +87,12 @@ fn asked(address: &str, key: &str, length: Duration) -> Asked {
         let threads: Vec<_> = (0..THREADS)
             .map(|_| {
                 scope.spawn(|| {
-                    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
-                    let client = Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
+                    let _ =
+                        tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+                    let client = Client::builder()
+                        .timeout(Duration::from_secs(10))
+                        .build()
+                        .unwrap();
                     let mut times = Vec::new();
                     loop {
                         let number = next.fetch_add(1, Ordering::Relaxed);
@@ -81,7 +101,11 @@ fn asked(address: &str, key: &str, length: Duration) -> Asked {
                         }
                         let due = begun + Duration::from_secs_f64(number as f64 / RATE as f64);
                         thread::sleep(due.saturating_duration_since(Instant::now()));
-                        let answer = client.get(address).bearer_auth(key).send().and_then(|answer| answer.bytes());
+                        let answer = client
+                            .get(address)
+                            .bearer_auth(key)
+                            .send()
+                            .and_then(|answer| answer.bytes());
                         if answer.is_ok() {
                             times.push(due.elapsed().as_secs_f64() * 1e3);
                         }
@@ -89,11 +113,24 @@ fn asked(address: &str, key: &str, length: Duration) -> Asked {
                 })
             })
             .collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect()
     });
     times.sort_by(f64::total_cmp);
-    let at = |share: f64| times.get((times.len() as f64 * share) as usize).copied().unwrap_or(f64::NAN);
-    Asked { answered: times.len(), wanted, median_ms: at(0.5), p99_ms: at(0.99) }
+    let at = |share: f64| {
+        times
+            .get((times.len() as f64 * share) as usize)
+            .copied()
+            .unwrap_or(f64::NAN)
+    };
+    Asked {
+        answered: times.len(),
+        wanted,
+        median_ms: at(0.5),
+        p99_ms: at(0.99),
+    }
 }
 
 /// Uploads of 200 clips by 20 clients at once.
@@ -105,13 +142,18 @@ fn uploads(service: &Service, key: &str) {
                 let clips = &clips;
                 scope.spawn(move || {
                     let creator = |number: usize| format!("creator-{client}-{number}");
-                    let sent =
-                        (0..10).map(|number| service.submit(key, &creator(number), &clips[number % clips.len()]));
-                    sent.map(|sent| sent["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+                    let sent = (0..10).map(|number| {
+                        service.submit(key, &creator(number), &clips[number % clips.len()])
+                    });
+                    sent.map(|sent| sent["id"].as_str().unwrap().to_owned())
+                        .collect::<Vec<_>>()
                 })
             })
             .collect();
-        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+        clients
+            .into_iter()
+            .flat_map(|client| client.join().unwrap())
+            .collect()
     });
     let patience = Instant::now();
     let mut payable_s = 0.0;
@@ -128,12 +170,18 @@ fn uploads(service: &Service, key: &str) {
         }
     }
     let length_s = 4.0 * clips.len() as f64;
-    println!("{} clips by 20 clients: all checked; {payable_s:.1} s paid of {length_s:.1} s of content", ids.len());
+    println!(
+        "{} clips by 20 clients: all checked; {payable_s:.1} s paid of {length_s:.1} s of content",
+        ids.len()
+    );
 }
 
 /// Resident memory over many checks.
 fn memory(service: &Service, key: &str) {
-    let checks: usize = std::env::var("UNIQ_CHECKS").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
+    let checks: usize = std::env::var("UNIQ_CHECKS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(200);
     let clip = std::fs::read(moving(770, 4)).unwrap();
     let varied = service.folder().join("varied.mp4");
     let mut seen = Vec::new();
@@ -144,7 +192,10 @@ fn memory(service: &Service, key: &str) {
         bytes.extend(b"free");
         bytes.extend((number as u64).to_be_bytes());
         std::fs::write(&varied, bytes).unwrap();
-        let id = service.submit(key, "ivy", &varied)["id"].as_str().unwrap().to_owned();
+        let id = service.submit(key, "ivy", &varied)["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         service.answer(key, &id);
         if number % (checks / 10).max(1) == 0 {
             seen.push(resident_mib(service));
@@ -152,13 +203,25 @@ fn memory(service: &Service, key: &str) {
     }
     seen.push(resident_mib(service));
     let shown: Vec<String> = seen.iter().map(|mib| format!("{mib:.0}")).collect();
-    println!("resident memory over {checks} checks, in MiB: {}", shown.join(" "));
+    println!(
+        "resident memory over {checks} checks, in MiB: {}",
+        shown.join(" ")
+    );
 }
 
 fn resident_mib(service: &Service) -> f64 {
-    let figures = service.request("GET", "/metrics").send().unwrap().text().unwrap();
-    let line = figures.lines().find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
-    line.and_then(|bytes| bytes.parse::<f64>().ok()).unwrap_or(f64::NAN) / f64::from(1 << 20)
+    let figures = service
+        .request("GET", "/metrics")
+        .send()
+        .unwrap()
+        .text()
+        .unwrap();
+    let line = figures
+        .lines()
+        .find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
+    line.and_then(|bytes| bytes.parse::<f64>().ok())
+        .unwrap_or(f64::NAN)
+        / f64::from(1 << 20)
 }
 
 /// Status requests a second.

@@ -41,7 +41,11 @@ pub struct Accepted {
 ///
 /// # Errors
 /// Those of [`uniq::ledger::queue`]; the file stays where it is then.
-pub fn accept(app: &App, submitted: &Submitted, file: &Path) -> std::result::Result<Accepted, Problem> {
+pub fn accept(
+    app: &App,
+    submitted: &Submitted,
+    file: &Path,
+) -> std::result::Result<Accepted, Problem> {
     check_names(&submitted.creator, submitted.reference.as_deref())?;
     let accepted = taken(app, submitted, file)?;
     let _ = app.changed.send(());
@@ -72,17 +76,36 @@ fn taken(app: &App, submitted: &Submitted, file: &Path) -> Result<Accepted> {
     let clip = app.clip(&submitted.id);
     let io = |doing| {
         let clip = clip.clone();
-        move |source| Error::Io { path: clip, doing, source }
+        move |source| Error::Io {
+            path: clip,
+            doing,
+            source,
+        }
     };
     // The bytes first: what has a number must be there after a crash.
-    File::open(file).and_then(|file| file.sync_all()).map_err(io("sync"))?;
+    File::open(file)
+        .and_then(|file| file.sync_all())
+        .map_err(io("sync"))?;
     std::fs::rename(file, &clip).map_err(io("rename"))?;
     let folder = app.config.clips();
-    File::open(&folder).and_then(|folder| folder.sync_all()).map_err(io("sync"))?;
-    let mut accepted = Accepted { id: submitted.id.clone(), is_new: true };
+    File::open(&folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(io("sync"))?;
+    let mut accepted = Accepted {
+        id: submitted.id.clone(),
+        is_new: true,
+    };
     let by = format!("{}/{}", submitted.tenant, submitted.creator);
-    let offer = Offer { file: &clip, kind: submitted.kind, by: &by, reference: submitted.reference.as_deref() };
-    let options = CheckOptions { cancel: Some(&app.stopping), ..CheckOptions::new(&app.decoding) };
+    let offer = Offer {
+        file: &clip,
+        kind: submitted.kind,
+        by: &by,
+        reference: submitted.reference.as_deref(),
+    };
+    let options = CheckOptions {
+        cancel: Some(&app.stopping),
+        ..CheckOptions::new(&app.decoding)
+    };
     let queued = app.database.with(|ledger| {
         ledger::queue(ledger, &offer, &options, |tables, of, is_new| {
             if of.kind != submitted.kind && submitted.kind == Kind::Clip {
@@ -118,7 +141,11 @@ fn taken(app: &App, submitted: &Submitted, file: &Path) -> Result<Accepted> {
         Ok(_) if !accepted.is_new && accepted.id != submitted.id => {
             // The first file is the one that is kept, unless it is gone.
             let first = app.clip(&accepted.id);
-            let done = if first.exists() { std::fs::remove_file(&clip) } else { std::fs::rename(&clip, &first) };
+            let done = if first.exists() {
+                std::fs::remove_file(&clip)
+            } else {
+                std::fs::rename(&clip, &first)
+            };
             done.map_err(io("remove"))?;
         }
         Ok(_) => {}

@@ -12,11 +12,19 @@ use crate::store::submissions;
 ///
 /// # Errors
 /// Those of the ledger.
-pub fn report(app: &App, ledger: &mut Ledger, tenant: &str, id: &str, number: u64) -> uniq::Result<Option<Report>> {
+pub fn report(
+    app: &App,
+    ledger: &mut Ledger,
+    tenant: &str,
+    id: &str,
+    number: u64,
+) -> uniq::Result<Option<Report>> {
     let standings = ledger.standings(number)?;
     // What was taken back has no answer any more.
     let stands = standings.submission.standing == ledger::Standing::Decided;
-    let Some(mut report) = standings.report.clone().filter(|_| stands) else { return Ok(None) };
+    let Some(mut report) = standings.report.clone().filter(|_| stands) else {
+        return Ok(None);
+    };
     let said = redacted(ledger, tenant, ledger::submission(&standings))?;
     report.payable_minutes = said.payable_minutes;
     report.provisional_minutes = said.provisional_minutes;
@@ -32,23 +40,39 @@ pub fn report(app: &App, ledger: &mut Ledger, tenant: &str, id: &str, number: u6
 ///
 /// # Errors
 /// Those of the ledger.
-pub fn redacted(ledger: &mut Ledger, tenant: &str, mut said: Submission) -> uniq::Result<Submission> {
+pub fn redacted(
+    ledger: &mut Ledger,
+    tenant: &str,
+    mut said: Submission,
+) -> uniq::Result<Submission> {
     let prefix = format!("{tenant}/");
     let own = |by: &str| by.strip_prefix(&prefix).map(str::to_owned);
     said.by = own(&said.by).unwrap_or_else(|| said.by.clone());
-    let numbers = said.deductions.iter().filter_map(|of| of.number).chain(said.related.iter().map(|of| of.number));
+    let numbers = said
+        .deductions
+        .iter()
+        .filter_map(|of| of.number)
+        .chain(said.related.iter().map(|of| of.number));
     let mut ids = HashMap::new();
     for number in numbers.collect::<Vec<_>>() {
-        let found = ledger.transaction(ledger::Mode::Read, |tables| submissions::of_number(tables, number))?;
+        let found = ledger.transaction(ledger::Mode::Read, |tables| {
+            submissions::of_number(tables, number)
+        })?;
         if let Some((id, of)) = found.filter(|(_, of)| of == tenant) {
             ids.insert(number, (id, of));
         }
     }
     for deduction in &mut said.deductions {
-        let Some(number) = deduction.number else { continue };
+        let Some(number) = deduction.number else {
+            continue;
+        };
         let holder = deduction.by.as_deref().and_then(own);
         let is_own = ids.contains_key(&number);
-        deduction.text = sentence(&deduction.reason, holder.as_deref().filter(|_| is_own), number);
+        deduction.text = sentence(
+            &deduction.reason,
+            holder.as_deref().filter(|_| is_own),
+            number,
+        );
         deduction.by = holder.filter(|_| is_own);
         if !is_own {
             deduction.number = None;
@@ -60,7 +84,8 @@ pub fn redacted(ledger: &mut Ledger, tenant: &str, mut said: Submission) -> uniq
             deduction.identical = None;
         }
     }
-    said.related.retain(|related| ids.contains_key(&related.number));
+    said.related
+        .retain(|related| ids.contains_key(&related.number));
     for related in &mut said.related {
         related.by = own(&related.by).unwrap_or_default();
     }
@@ -74,7 +99,9 @@ fn sentence(reason: &str, by: Option<&str>, number: u64) -> String {
     match reason {
         "already_offered" => format!("{who} has offered it before{of}"),
         "disputed" => format!("disputed: {who} has offered it before{of}"),
-        "undecided" => format!("inconclusive: perhaps {who} has offered it before{of}; a person has to decide"),
+        "undecided" => {
+            format!("inconclusive: perhaps {who} has offered it before{of}; a person has to decide")
+        }
         "sold" => format!("{who} has sold it already{of}"),
         "published" => match by {
             Some(_) => format!("submission {number} shows that it is public"),

@@ -68,7 +68,9 @@ pub struct Parts {
 
 impl std::fmt::Debug for Parts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("App").field("database", &self.database).finish_non_exhaustive()
+        f.debug_struct("App")
+            .field("database", &self.database)
+            .finish_non_exhaustive()
     }
 }
 
@@ -114,7 +116,9 @@ impl App {
                 }
             },
             // What lies in the clips' folder has a job, which hands it out.
-            takes_over: &|of: &Submission| !std::path::Path::new(&of.path).starts_with(self.clips_folder()),
+            takes_over: &|of: &Submission| {
+                !std::path::Path::new(&of.path).starts_with(self.clips_folder())
+            },
             slots: Some(&self.slots),
         };
         work(&intake, ledger)
@@ -133,7 +137,9 @@ impl App {
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Problem::internal()))
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(Problem::internal()))
 }
 
 /// How long a worker has what it works on unless it renews that.

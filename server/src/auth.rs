@@ -68,7 +68,10 @@ impl Caller {
         if self.scopes.contains(&scope) {
             return Ok(());
         }
-        Err(Problem::forbidden(format!("use a key with the scope {}", scope.name())))
+        Err(Problem::forbidden(format!(
+            "use a key with the scope {}",
+            scope.name()
+        )))
     }
 
     /// Fails unless the key is an administrator's of the operator.
@@ -80,7 +83,9 @@ impl Caller {
         if self.tenant == app.config.operator {
             return Ok(());
         }
-        Err(Problem::forbidden("only administrators of the operator's tenant may do this"))
+        Err(Problem::forbidden(
+            "only administrators of the operator's tenant may do this",
+        ))
     }
 }
 
@@ -94,11 +99,19 @@ impl FromRequestParts<App> for Caller {
         }
         let secret = bearer(parts).ok_or_else(Problem::unauthorized)?;
         let digest = digest_of(secret);
-        let key = app.database.read(move |tables| keys::valid(tables, &digest)).await?;
+        let key = app
+            .database
+            .read(move |tables| keys::valid(tables, &digest))
+            .await?;
         let key = key.ok_or_else(Problem::unauthorized)?;
         app.limits.check(&key.id)?;
         let scopes = key.scopes.split(' ').filter_map(Scope::of).collect();
-        let caller = Caller { tenant: key.tenant, key: key.id, name: key.name, scopes };
+        let caller = Caller {
+            tenant: key.tenant,
+            key: key.id,
+            name: key.name,
+            scopes,
+        };
         parts.extensions.insert(caller.clone());
         Ok(caller)
     }
@@ -114,15 +127,24 @@ fn bearer(parts: &Parts) -> Option<&str> {
 ///
 /// # Errors
 /// 400 for a name of a tenant that is none, and 500 without random numbers.
-pub fn new_key(tenant: &str, name: &str, scopes: &[Scope], now_ms: u64) -> Result<(keys::Key, String), Problem> {
+pub fn new_key(
+    tenant: &str,
+    name: &str,
+    scopes: &[Scope],
+    now_ms: u64,
+) -> Result<(keys::Key, String), Problem> {
     if !is_tenant(tenant) {
         return Err(Problem::invalid(format!("tenant: {TENANT_RULE}")));
     }
     if name.trim().is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
-        return Err(Problem::invalid("name: 1 to 100 characters that can be seen"));
+        return Err(Problem::invalid(
+            "name: 1 to 100 characters that can be seen",
+        ));
     }
     if scopes.is_empty() {
-        return Err(Problem::invalid("scopes: name at least one of submit, read, review, admin"));
+        return Err(Problem::invalid(
+            "scopes: name at least one of submit, read, review, admin",
+        ));
     }
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|_| Problem::internal())?;
@@ -156,7 +178,9 @@ pub fn hex(bytes: &[u8]) -> String {
 /// Whether a text can name a tenant.
 pub fn is_tenant(text: &str) -> bool {
     (1..=40).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// What a tenant's name has to be.

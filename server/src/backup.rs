@@ -46,7 +46,9 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     fs::create_dir_all(to).with_context(|| format!("{}: cannot be made", to.display()))?;
-    for entry in fs::read_dir(from).with_context(|| format!("{}: cannot be read", from.display()))? {
+    for entry in
+        fs::read_dir(from).with_context(|| format!("{}: cannot be read", from.display()))?
+    {
         let file = entry?.path();
         let copy = to.join(file.file_name().unwrap_or_default());
         match fs::hard_link(&file, &copy).or_else(|_| fs::copy(&file, &copy).map(drop)) {

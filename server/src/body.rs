@@ -22,7 +22,8 @@ use crate::problem::Problem;
 pub(crate) async fn watched(State(app): State<App>, request: Request, next: Next) -> Response {
     let idle = Duration::from_secs(app.config.limits.idle_seconds.max(1));
     let expects = request.headers().contains_key(header::EXPECT);
-    next.run(request.map(|body| Body::new(Watched::new(body, idle, expects)))).await
+    next.run(request.map(|body| Body::new(Watched::new(body, idle, expects))))
+        .await
 }
 
 /// A body that fails with [`Idle`] when its client has been waited for too long.
@@ -40,7 +41,15 @@ struct Watched {
 
 impl Watched {
     fn new(body: Body, idle: Duration, expects: bool) -> Watched {
-        Watched { body, idle, patience: idle, bytes: 0, waiting: None, awaits_consent: expects, ended: false }
+        Watched {
+            body,
+            idle,
+            patience: idle,
+            bytes: 0,
+            waiting: None,
+            awaits_consent: expects,
+            ended: false,
+        }
     }
 }
 
@@ -48,14 +57,18 @@ impl HttpBody for Watched {
     type Data = Bytes;
     type Error = axum::BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = &mut *self;
         this.awaits_consent = false;
         let Poll::Ready(next) = Pin::new(&mut this.body).poll_frame(cx) else {
             // Only the time counts for which we wait for the client.
             let patience = this.patience;
-            let (_, sleep) =
-                this.waiting.get_or_insert_with(|| (Instant::now(), Box::pin(tokio::time::sleep(patience))));
+            let (_, sleep) = this
+                .waiting
+                .get_or_insert_with(|| (Instant::now(), Box::pin(tokio::time::sleep(patience))));
             ready!(sleep.as_mut().poll(cx));
             this.ended = true;
             return Poll::Ready(Some(Err(Idle.into())));
@@ -98,7 +111,9 @@ impl Drop for Watched {
         if self.ended || self.awaits_consent || self.body.is_end_stream() {
             return;
         }
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
         let mut rest = std::mem::take(&mut self.body).into_data_stream();
         runtime.spawn(tokio::time::timeout(LINGER, async move {
             let mut bytes = 0;
@@ -139,7 +154,12 @@ pub(crate) fn is_idle(error: &(dyn Error + 'static)) -> bool {
 /// What a client hears whose body stands still.
 pub(crate) fn idle() -> Problem {
     let detail = "too few bytes came for too long; send the rest, or the request again, over a better connection";
-    Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The request stood still", detail)
+    Problem::new(
+        StatusCode::REQUEST_TIMEOUT,
+        "timeout",
+        "The request stood still",
+        detail,
+    )
 }
 
 /// What a client hears whose body ends before its end, if it still hears anything.

@@ -116,7 +116,11 @@ impl OidcConfig {
             "oidc: give either tenant or tenant_claim"
         );
         let tenant = self.tenant.as_deref();
-        anyhow::ensure!(tenant.is_none_or(crate::auth::is_tenant), "oidc.tenant: {}", crate::auth::TENANT_RULE);
+        anyhow::ensure!(
+            tenant.is_none_or(crate::auth::is_tenant),
+            "oidc.tenant: {}",
+            crate::auth::TENANT_RULE
+        );
         anyhow::ensure!(
             self.scopes.split(' ').any(|scope| scope == "openid"),
             "oidc.scopes: openid has to be among them"
@@ -131,7 +135,12 @@ impl OidcConfig {
 
 impl Default for ReviewConfig {
     fn default() -> ReviewConfig {
-        ReviewConfig { second: Second::Never, open_minutes: 15, idle_minutes: 60, session_hours: 12 }
+        ReviewConfig {
+            second: Second::Never,
+            open_minutes: 15,
+            idle_minutes: 60,
+            session_hours: 12,
+        }
     }
 }
 
@@ -241,7 +250,10 @@ impl Default for WebhooksConfig {
 
 impl Default for RecheckConfig {
     fn default() -> RecheckConfig {
-        RecheckConfig { every_hours: 0.02, at_most: 10_000 }
+        RecheckConfig {
+            every_hours: 0.02,
+            at_most: 10_000,
+        }
     }
 }
 
@@ -299,23 +311,37 @@ impl Config {
     ///
     /// # Errors
     /// What is wrong with the file or a variable, by name.
-    pub fn load(file: Option<&Path>, variables: impl Iterator<Item = (String, String)>) -> anyhow::Result<Config> {
+    pub fn load(
+        file: Option<&Path>,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> anyhow::Result<Config> {
         let mut table = match file {
             Some(path) => {
-                let text =
-                    std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
-                text.parse::<toml::Table>().with_context(|| format!("{}: is no TOML", path.display()))?
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("{}: cannot be read", path.display()))?;
+                text.parse::<toml::Table>()
+                    .with_context(|| format!("{}: is no TOML", path.display()))?
             }
             None => toml::Table::new(),
         };
         for (name, value) in variables {
             if let Some(setting) = name.strip_prefix(PREFIX) {
-                set(&mut table, setting, &value).with_context(|| format!("{name}: names no setting"))?;
+                set(&mut table, setting, &value)
+                    .with_context(|| format!("{name}: names no setting"))?;
             }
         }
-        let from = file.map_or_else(|| "the environment".to_owned(), |path| path.display().to_string());
-        let config: Config = table.try_into().with_context(|| format!("{from}: a setting cannot be understood"))?;
-        anyhow::ensure!(crate::auth::is_tenant(&config.operator), "operator: {}", crate::auth::TENANT_RULE);
+        let from = file.map_or_else(
+            || "the environment".to_owned(),
+            |path| path.display().to_string(),
+        );
+        let config: Config = table
+            .try_into()
+            .with_context(|| format!("{from}: a setting cannot be understood"))?;
+        anyhow::ensure!(
+            crate::auth::is_tenant(&config.operator),
+            "operator: {}",
+            crate::auth::TENANT_RULE
+        );
         anyhow::ensure!(
             config.recheck.every_hours >= 0.0 && config.recheck.every_hours <= 24.0 * 365.0,
             "recheck.every_hours: give 0 to 8760"
@@ -340,12 +366,16 @@ impl Config {
 
     /// The folder of the index of submissions.
     pub fn submissions(&self) -> PathBuf {
-        self.submissions.clone().unwrap_or_else(|| self.data.join("ledger.db.index"))
+        self.submissions
+            .clone()
+            .unwrap_or_else(|| self.data.join("ledger.db.index"))
     }
 
     /// The folder of the index of what is public.
     pub fn index(&self) -> PathBuf {
-        self.index.clone().unwrap_or_else(|| self.data.join("index"))
+        self.index
+            .clone()
+            .unwrap_or_else(|| self.data.join("index"))
     }
 
     /// The folder of clips, by the ids of their submissions.
@@ -377,7 +407,10 @@ impl Config {
 /// Sets `SECTION__NAME` to a value: TOML if it is some, or else a text.
 fn set(table: &mut toml::Table, setting: &str, value: &str) -> anyhow::Result<()> {
     let setting = setting.to_lowercase();
-    let parsed = format!("value = {value}").parse::<toml::Table>().ok().and_then(|mut parsed| parsed.remove("value"));
+    let parsed = format!("value = {value}")
+        .parse::<toml::Table>()
+        .ok()
+        .and_then(|mut parsed| parsed.remove("value"));
     let value = parsed.unwrap_or_else(|| toml::Value::String(value.to_owned()));
     let (section, name) = match setting.split_once("__") {
         Some((section, name)) => (Some(section), name),
@@ -406,19 +439,42 @@ mod tests {
     #[test]
     fn the_example_has_all_settings_with_their_defaults() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/serve.toml");
-        let example = format!("{:?}", Config::load(Some(&file), std::iter::empty()).unwrap());
-        assert_eq!(example, format!("{:?}", Config::load(None, std::iter::empty()).unwrap()));
+        let example = format!(
+            "{:?}",
+            Config::load(Some(&file), std::iter::empty()).unwrap()
+        );
+        assert_eq!(
+            example,
+            format!("{:?}", Config::load(None, std::iter::empty()).unwrap())
+        );
     }
 
     #[test]
     fn variables_go_before_the_file_and_a_slip_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("serve.toml");
-        std::fs::write(&file, "listen = \"127.0.0.1:1\"\n[uploads]\nmax_bytes = 7\n").unwrap();
-        let variables = [("UNIQ_SERVE_LISTEN", "127.0.0.1:2"), ("UNIQ_SERVE_UPLOADS__MAX_OPEN", "3"), ("HOME", "/")];
-        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter();
+        std::fs::write(
+            &file,
+            "listen = \"127.0.0.1:1\"\n[uploads]\nmax_bytes = 7\n",
+        )
+        .unwrap();
+        let variables = [
+            ("UNIQ_SERVE_LISTEN", "127.0.0.1:2"),
+            ("UNIQ_SERVE_UPLOADS__MAX_OPEN", "3"),
+            ("HOME", "/"),
+        ];
+        let variables = variables
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into_iter();
         let config = Config::load(Some(&file), variables).unwrap();
-        assert_eq!((config.listen.port(), config.uploads.max_bytes, config.uploads.max_open), (2, 7, 3));
+        assert_eq!(
+            (
+                config.listen.port(),
+                config.uploads.max_bytes,
+                config.uploads.max_open
+            ),
+            (2, 7, 3)
+        );
         let slip = [("UNIQ_SERVE_UPLOADS__MAX_BYTE".to_owned(), "3".to_owned())].into_iter();
         let error = format!("{:#}", Config::load(Some(&file), slip).unwrap_err());
         assert!(error.contains("max_byte"), "{error}");

@@ -30,7 +30,10 @@ pub(crate) async fn serve(
     limits: &LimitsConfig,
     stop: impl Future<Output = ()> + Send,
 ) {
-    let most = limits.connections.clamp(1, u32::MAX as usize).min(Semaphore::MAX_PERMITS);
+    let most = limits
+        .connections
+        .clamp(1, u32::MAX as usize)
+        .min(Semaphore::MAX_PERMITS);
     let permits = Arc::new(Semaphore::new(most));
     let (closing, closed) = watch::channel(());
     let patience = Patience {
@@ -50,7 +53,13 @@ pub(crate) async fn serve(
         };
         match (accepted, permit) {
             (Ok((stream, _)), Ok(permit)) => {
-                tokio::spawn(connection(stream, router.clone(), patience, closed.clone(), permit));
+                tokio::spawn(connection(
+                    stream,
+                    router.clone(),
+                    patience,
+                    closed.clone(),
+                    permit,
+                ));
             }
             (Err(error), _) if !is_of_the_client(&error) => {
                 tracing::error!(%error, "connections cannot be accepted");
@@ -82,11 +91,18 @@ async fn connection(
 ) {
     // Answers are small and not to wait for more.
     let _ = stream.set_nodelay(true);
-    let io = TokioIo::new(Patient { stream, idle: patience.idle, waiting: None });
-    let service =
-        TowerToHyperService::new(router.map_request(|request: hyper::Request<Incoming>| request.map(Body::new)));
+    let io = TokioIo::new(Patient {
+        stream,
+        idle: patience.idle,
+        waiting: None,
+    });
+    let service = TowerToHyperService::new(
+        router.map_request(|request: hyper::Request<Incoming>| request.map(Body::new)),
+    );
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(patience.head);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience.head);
     let mut connection = pin!(builder.serve_connection(io, service));
     let served = tokio::select! {
         served = connection.as_mut() => served,
@@ -103,7 +119,10 @@ async fn connection(
 
 fn is_of_the_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
 }
 
 /// A stream whose writing fails if the client takes nothing for too long.
@@ -114,25 +133,42 @@ struct Patient {
 }
 
 impl Patient {
-    fn judged<T>(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn judged<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        done: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if done.is_ready() {
             self.waiting = None;
             return done;
         }
         let idle = self.idle;
-        ready!(self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle))).as_mut().poll(cx));
+        ready!(
+            self.waiting
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)))
+                .as_mut()
+                .poll(cx)
+        );
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
 impl AsyncRead for Patient {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
 impl AsyncWrite for Patient {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let done = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.judged(cx, done)
     }

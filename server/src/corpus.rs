@@ -29,7 +29,10 @@ struct Seen {
 impl Corpus {
     /// The index in a folder, which need not be there yet.
     pub fn new(dir: PathBuf) -> Corpus {
-        Corpus { dir, seen: Mutex::default() }
+        Corpus {
+            dir,
+            seen: Mutex::default(),
+        }
     }
 
     /// The folder.
@@ -82,7 +85,9 @@ impl Corpus {
         }
         match error {
             Some(Error::NoIndex { .. }) => {
-                tracing::warn!("there is no index of public video yet; submissions wait until there is one");
+                tracing::warn!(
+                    "there is no index of public video yet; submissions wait until there is one"
+                );
             }
             Some(error) => {
                 tracing::error!(error = %crate::problem::chain(error), "submissions wait until there is an index again");

@@ -26,7 +26,9 @@ struct Shared {
 
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Database").field("place", &self.0.place.shown()).finish_non_exhaustive()
+        f.debug_struct("Database")
+            .field("place", &self.0.place.shown())
+            .finish_non_exhaustive()
     }
 }
 
@@ -36,9 +38,18 @@ impl Database {
     ///
     /// # Errors
     /// Those of [`Ledger::open`].
-    pub fn open(place: Place, submissions: PathBuf, observer: Arc<dyn Observer>) -> Result<Database> {
-        let shared =
-            Shared { place, submissions, observer, idle: Mutex::new(Vec::new()), requests: Semaphore::new(REQUESTS) };
+    pub fn open(
+        place: Place,
+        submissions: PathBuf,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Database> {
+        let shared = Shared {
+            place,
+            submissions,
+            observer,
+            idle: Mutex::new(Vec::new()),
+            requests: Semaphore::new(REQUESTS),
+        };
         let database = Database(Arc::new(shared));
         let mut ledger = database.connect(true)?;
         ledger.transaction(Mode::Write, crate::store::prepare)?;
@@ -48,7 +59,12 @@ impl Database {
 
     /// The ledger and what belongs to it.
     pub fn books(&self) -> Books<'_> {
-        Books { ledger: &self.0.place, submissions: &self.0.submissions, clock: SystemTime::now, patience: PATIENCE }
+        Books {
+            ledger: &self.0.place,
+            submissions: &self.0.submissions,
+            clock: SystemTime::now,
+            patience: PATIENCE,
+        }
     }
 
     /// A connection of one's own.
@@ -74,7 +90,12 @@ impl Database {
         &self,
         work: impl FnOnce(&mut Ledger) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        let idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self
+            .0
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         let mut ledger = match idle {
             Some(ledger) => ledger,
             None => self.connect(false)?,
@@ -108,7 +129,8 @@ impl Database {
         &self,
         work: impl FnOnce(&mut dyn Tables) -> Result<T> + Send + 'static,
     ) -> std::result::Result<T, Problem> {
-        self.run(|ledger| Ok(ledger.transaction(Mode::Read, work)?)).await
+        self.run(|ledger| Ok(ledger.transaction(Mode::Read, work)?))
+            .await
     }
 
     /// Runs a transaction that changes something, for a request.
@@ -119,7 +141,8 @@ impl Database {
         &self,
         work: impl FnOnce(&mut dyn Tables) -> Result<T> + Send + 'static,
     ) -> std::result::Result<T, Problem> {
-        self.run(|ledger| Ok(ledger.transaction(Mode::Write, work)?)).await
+        self.run(|ledger| Ok(ledger.transaction(Mode::Write, work)?))
+            .await
     }
 
     fn give_back(&self, ledger: Ledger) {
@@ -132,12 +155,15 @@ impl Database {
 
 /// The time in milliseconds since 1970.
 pub fn now_ms() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64)
 }
 
 /// A time in milliseconds since 1970 in RFC 3339, UTC.
 pub fn moment(ms: u64) -> String {
-    jiff::Timestamp::from_millisecond(ms as i64).map_or_else(|_| String::new(), |at| format!("{at:.3}"))
+    jiff::Timestamp::from_millisecond(ms as i64)
+        .map_or_else(|_| String::new(), |at| format!("{at:.3}"))
 }
 
 /// Requests that use the database at a time; others wait.

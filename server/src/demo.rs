@@ -29,17 +29,63 @@ pub fn fill(app: &App) -> anyhow::Result<()> {
     let film = made(&folder, "film", &["-f", "lavfi", "-i", FILM, "-t", "12"])?;
     let options = BuildOptions::new(app.decoding.clone());
     let sources = ingest::sources(std::slice::from_ref(&film))?;
-    ingest::build(&app.config.index(), sources, &options, &|_| {}, &app.stopping)?;
-    let excerpt = made(&folder, "excerpt", &["-ss", "3", "-t", "7", "-i", text(&film)?, "-vf", "hflip,scale=640:360"])?;
+    ingest::build(
+        &app.config.index(),
+        sources,
+        &options,
+        &|_| {},
+        &app.stopping,
+    )?;
+    let excerpt = made(
+        &folder,
+        "excerpt",
+        &[
+            "-ss",
+            "3",
+            "-t",
+            "7",
+            "-i",
+            text(&film)?,
+            "-vf",
+            "hflip,scale=640:360",
+        ],
+    )?;
     submit(app, "bob", "from the film, mirrored", &excerpt)?;
-    let own = made(&folder, "own", &["-filter_complex", &life(4711), "-t", "12"])?;
+    let own = made(
+        &folder,
+        "own",
+        &["-filter_complex", &life(4711), "-t", "12"],
+    )?;
     submit(app, "ada", "all my own", &own)?;
     let other = made(&folder, "other", &["-filter_complex", &life(99), "-t", "8"])?;
     let mixed = "[0:v]fps=25,setsar=1[a];[1:v]trim=4:9,setpts=PTS-STARTPTS,fps=25,setsar=1[b];[a][b]concat=n=2:v=1";
-    let part = made(&folder, "part", &["-i", text(&other)?, "-i", text(&film)?, "-filter_complex", mixed])?;
+    let part = made(
+        &folder,
+        "part",
+        &[
+            "-i",
+            text(&other)?,
+            "-i",
+            text(&film)?,
+            "-filter_complex",
+            mixed,
+        ],
+    )?;
     submit(app, "eve", "my own, and a part of the film", &part)?;
-    let stolen = ["-ss", "2", "-i", text(&own)?, "-vf", "crop=iw*0.9:ih*0.9,scale=640:360,eq=gamma=1.1"];
-    submit(app, "mallory", "what ada has offered, cropped", &made(&folder, "stolen", &stolen)?)
+    let stolen = [
+        "-ss",
+        "2",
+        "-i",
+        text(&own)?,
+        "-vf",
+        "crop=iw*0.9:ih*0.9,scale=640:360,eq=gamma=1.1",
+    ];
+    submit(
+        app,
+        "mallory",
+        "what ada has offered, cropped",
+        &made(&folder, "stolen", &stolen)?,
+    )
 }
 
 fn submit(app: &App, creator: &str, reference: &str, file: &Path) -> anyhow::Result<()> {
@@ -63,7 +109,11 @@ fn submit(app: &App, creator: &str, reference: &str, file: &Path) -> anyhow::Res
 pub fn signing(folder: &Path) -> anyhow::Result<CertificateConfig> {
     let key = folder.join("demonstration.key");
     PrivateKey::generate(KeyKind::Ed25519)?.save(&key)?;
-    Ok(CertificateConfig { key: Some(key), name: "demonstration".to_owned(), policy_uri: None })
+    Ok(CertificateConfig {
+        key: Some(key),
+        name: "demonstration".to_owned(),
+        policy_uri: None,
+    })
 }
 
 /// Makes a key with all scopes.
@@ -73,7 +123,8 @@ pub fn signing(folder: &Path) -> anyhow::Result<CertificateConfig> {
 pub fn key(app: &App) -> anyhow::Result<String> {
     let made = auth::new_key(TENANT, "demonstration", &Scope::ALL, now_ms());
     let (key, secret) = made.map_err(|problem| anyhow::anyhow!(problem.detail))?;
-    app.database.with(|ledger| ledger.transaction(Mode::Write, |tables| keys::add(tables, &key)))?;
+    app.database
+        .with(|ledger| ledger.transaction(Mode::Write, |tables| keys::add(tables, &key)))?;
     Ok(secret)
 }
 
@@ -89,10 +140,17 @@ fn life(seed: u32) -> String {
 fn made(folder: &Path, name: &str, args: &[&str]) -> anyhow::Result<PathBuf> {
     let file = folder.join(format!("{name}.mp4"));
     let mut command = Command::new("ffmpeg");
-    command.args(["-nostdin", "-loglevel", "error", "-y"]).args(args).args(["-pix_fmt", "yuv420p"]).arg(&file);
+    command
+        .args(["-nostdin", "-loglevel", "error", "-y"])
+        .args(args)
+        .args(["-pix_fmt", "yuv420p"])
+        .arg(&file);
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
     let status = status.context("ffmpeg: cannot be run; install it to see the demonstration")?;
-    ensure!(status.success(), "ffmpeg could not make the footage of the demonstration");
+    ensure!(
+        status.success(),
+        "ffmpeg could not make the footage of the demonstration"
+    );
     Ok(file)
 }
 

@@ -23,20 +23,32 @@ impl Observer for Outbox {
                 None => Ok(()),
             };
         }
-        let is_answer =
-            matches!(&*row.kind, "decided" | "confirmed" | "rechecked" | "reviewed" | "claimed" | "failed" | "lapsed");
+        let is_answer = matches!(
+            &*row.kind,
+            "decided" | "confirmed" | "rechecked" | "reviewed" | "claimed" | "failed" | "lapsed"
+        );
         if !is_answer {
             return Ok(());
         }
         // What came to the ledger another way is no client's.
-        let Some((id, tenant)) = submissions::of_number(tables, row.submission)? else { return Ok(()) };
+        let Some((id, tenant)) = submissions::of_number(tables, row.submission)? else {
+            return Ok(());
+        };
         checked(tables, &tenant, &id, row.submission, row.at_ms)?;
         // A certificate says what is payable, which may be another thing now.
         if matches!(&*row.kind, "rechecked" | "reviewed" | "claimed")
             && submissions::certificate(tables, &id)?.is_some()
             && !jobs::waits(tables, jobs::Kind::Certify, &id)?
         {
-            jobs::add(tables, jobs::Kind::Certify, &tenant, &id, "{}", row.submission, now_ms())?;
+            jobs::add(
+                tables,
+                jobs::Kind::Certify,
+                &tenant,
+                &id,
+                "{}",
+                row.submission,
+                now_ms(),
+            )?;
         }
         Ok(())
     }
@@ -48,7 +60,9 @@ fn checked(tables: &mut dyn Tables, tenant: &str, id: &str, number: u64, at_ms: 
         (SELECT CAST(COALESCE(SUM(c.end_ms - c.start_ms), 0) AS BIGINT) FROM claims c \
          WHERE c.submission = l.number AND c.state IN ('offered', 'sold')) FROM submissions l WHERE l.number = $1";
     let rows = tables.query(statement, &[number.into()])?;
-    let Some(row) = rows.first() else { return Ok(()) };
+    let Some(row) = rows.first() else {
+        return Ok(());
+    };
     let is_answered = row.text(0) == "decided";
     let data = json!({
         "id": id,
@@ -66,9 +80,16 @@ fn checked(tables: &mut dyn Tables, tenant: &str, id: &str, number: u64, at_ms: 
 /// Those of the database.
 pub fn issued(tables: &mut dyn Tables, tenant: &str, submission: &str, sha256: &str) -> Result<()> {
     let at_ms = now_ms();
-    let statement = "SELECT sha256 FROM service_certificates WHERE submission = $1 ORDER BY item DESC LIMIT 2";
+    let statement =
+        "SELECT sha256 FROM service_certificates WHERE submission = $1 ORDER BY item DESC LIMIT 2";
     let rows = tables.query(statement, &[submission.into()])?;
-    send(tables, tenant, ISSUED, json!({ "id": submission, "certificate_sha256": sha256 }), at_ms)?;
+    send(
+        tables,
+        tenant,
+        ISSUED,
+        json!({ "id": submission, "certificate_sha256": sha256 }),
+        at_ms,
+    )?;
     if let Some(earlier) = rows.get(1) {
         let data = json!({ "id": submission, "certificate_sha256": earlier.text(0), "superseded_by_sha256": sha256 });
         send(tables, tenant, SUPERSEDED, data, at_ms)?;
@@ -81,8 +102,11 @@ pub fn issued(tables: &mut dyn Tables, tenant: &str, submission: &str, sha256: &
 /// # Errors
 /// Those of the database.
 pub fn outdated(tables: &mut dyn Tables, tenant: &str, submission: &str) -> Result<()> {
-    let Some((_, sha256)) = submissions::certificate(tables, submission)? else { return Ok(()) };
-    let data = json!({ "id": submission, "certificate_sha256": sha256, "superseded_by_sha256": null });
+    let Some((_, sha256)) = submissions::certificate(tables, submission)? else {
+        return Ok(());
+    };
+    let data =
+        json!({ "id": submission, "certificate_sha256": sha256, "superseded_by_sha256": null });
     send(tables, tenant, SUPERSEDED, data, now_ms())
 }
 
@@ -92,7 +116,15 @@ pub fn message(kind: &str, at_ms: u64, data: &Value) -> String {
 }
 
 fn send(tables: &mut dyn Tables, tenant: &str, kind: &str, data: Value, at_ms: u64) -> Result<()> {
-    webhooks::send(tables, tenant, kind, &message(kind, at_ms, &data), None, now_ms()).map(drop)
+    webhooks::send(
+        tables,
+        tenant,
+        kind,
+        &message(kind, at_ms, &data),
+        None,
+        now_ms(),
+    )
+    .map(drop)
 }
 
 /// A submission has its answer, or another one than before, or it gets none.

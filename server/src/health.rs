@@ -24,7 +24,10 @@ use crate::store::{health, jobs};
 
 /// The routes.
 pub fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(figures))
+    OpenApiRouter::new()
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+        .routes(routes!(figures))
 }
 
 /// Tells that the process lives.
@@ -54,7 +57,12 @@ async fn readyz(State(app): State<App>) -> Response {
     if app.stopping.load(std::sync::atomic::Ordering::Relaxed) {
         lacking.push("stopping".to_owned());
     }
-    if app.database.read(|tables| tables.query("SELECT 1", &[]).map(drop)).await.is_err() {
+    if app
+        .database
+        .read(|tables| tables.query("SELECT 1", &[]).map(drop))
+        .await
+        .is_err()
+    {
         lacking.push("database".to_owned());
     }
     let opening = app.clone();
@@ -65,8 +73,19 @@ async fn readyz(State(app): State<App>) -> Response {
     if free_bytes(&app).is_none_or(|free| free < app.config.uploads.min_free_bytes) {
         lacking.push("disk".to_owned());
     }
-    let status = if lacking.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Readiness { ready: lacking.is_empty(), lacking })).into_response()
+    let status = if lacking.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        status,
+        Json(Readiness {
+            ready: lacking.is_empty(),
+            lacking,
+        }),
+    )
+        .into_response()
 }
 
 /// Gives figures for Prometheus.
@@ -78,12 +97,18 @@ async fn readyz(State(app): State<App>) -> Response {
         (status = 200, description = "The figures", body = String, content_type = "text/plain"),
         crate::api::Refusals,
     ))]
-async fn figures(State(app): State<App>, caller: Result<Caller, Problem>) -> Result<String, Problem> {
+async fn figures(
+    State(app): State<App>,
+    caller: Result<Caller, Problem>,
+) -> Result<String, Problem> {
     let is_private = app.config.listen.ip().is_loopback() && app.config.public_url.is_none();
     if !is_private {
         caller?.needs_operator(&app)?;
     }
-    let (open, states) = app.database.read(|tables| Ok((jobs::open_by_kind(tables)?, health::states(tables)?))).await?;
+    let (open, states) = app
+        .database
+        .read(|tables| Ok((jobs::open_by_kind(tables)?, health::states(tables)?)))
+        .await?;
     for (kind, number) in open {
         gauge!("uniq_jobs_open", "kind" => kind).set(number as f64);
     }
@@ -110,7 +135,11 @@ pub async fn measured(request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = request.method().as_str().to_owned();
     // An address of its own for each id would have no end.
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("none", MatchedPath::as_str)
+        .to_owned();
     let response = next.run(request).await;
     let status = response.status().as_u16().to_string();
     counter!("uniq_http_requests_total", "method" => method, "route" => route.clone(), "status" => status).increment(1);
@@ -132,16 +161,27 @@ pub fn prepare() {
 fn recorder() -> &'static PrometheusHandle {
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
     RECORDER.get_or_init(|| {
-        let buckets = PrometheusBuilder::new().set_buckets(&BUCKETS_S).unwrap_or_default();
+        let buckets = PrometheusBuilder::new()
+            .set_buckets(&BUCKETS_S)
+            .unwrap_or_default();
         let recorder = buckets.build_recorder();
         let handle = recorder.handle();
         // Another recorder of this process keeps the figures then.
         let _ = metrics::set_global_recorder(recorder);
-        describe_counter!("uniq_http_requests_total", "HTTP requests by method, route and status");
+        describe_counter!(
+            "uniq_http_requests_total",
+            "HTTP requests by method, route and status"
+        );
         describe_histogram!("uniq_http_request_seconds", "Time to answer a request");
         describe_counter!("uniq_answers_total", "Answers to submissions by verdict");
-        describe_histogram!("uniq_check_seconds", "Time from the claim of a submission to its answer");
-        describe_counter!("uniq_webhook_attempts_total", "Messages that were sent, by what came of it");
+        describe_histogram!(
+            "uniq_check_seconds",
+            "Time from the claim of a submission to its answer"
+        );
+        describe_counter!(
+            "uniq_webhook_attempts_total",
+            "Messages that were sent, by what came of it"
+        );
         describe_gauge!("uniq_jobs_open", "Jobs that wait or are done, by kind");
         describe_gauge!("uniq_submissions", "Submissions by the state in the ledger");
         describe_gauge!("uniq_disk_free_bytes", "Free space of the data folder");
@@ -167,4 +207,6 @@ fn resident_bytes() -> Option<u64> {
 }
 
 /// Upper ends of the buckets of times, in seconds.
-const BUCKETS_S: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0];
+const BUCKETS_S: [f64; 12] = [
+    0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0,
+];

@@ -47,7 +47,11 @@ impl Secrets {
 }
 
 /// Answers a request that was answered before as it was then.
-pub(crate) async fn answered_once(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn answered_once(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Response {
     let is_meant = request.method() == Method::POST && request.uri().path().starts_with("/v1/");
     if !is_meant || !request.headers().contains_key(HEADER) {
         return next.run(request).await;
@@ -56,7 +60,10 @@ pub(crate) async fn answered_once(State(app): State<App>, request: Request, next
     let found = async {
         let name = name_of(&parts.headers)?;
         let caller = Caller::from_request_parts(&mut parts, &app).await?;
-        Ok(Name { api_key: caller.key, name })
+        Ok(Name {
+            api_key: caller.key,
+            name,
+        })
     };
     let name = match found.await {
         Ok(name) => name,
@@ -76,44 +83,78 @@ fn refused(problem: Problem) -> Response {
 }
 
 fn name_of(headers: &HeaderMap) -> Result<String, Problem> {
-    let wrong = || Problem::invalid(format!("Idempotency-Key: send it once, 1 to {NAME_MAX} characters of ASCII"));
+    let wrong = || {
+        Problem::invalid(format!(
+            "Idempotency-Key: send it once, 1 to {NAME_MAX} characters of ASCII"
+        ))
+    };
     let mut values = headers.get_all(HEADER).iter();
-    let text = values.next().and_then(|value| value.to_str().ok()).filter(|_| values.next().is_none());
-    let text = text.map(str::trim).filter(|text| (1..=NAME_MAX).contains(&text.len()));
+    let text = values
+        .next()
+        .and_then(|value| value.to_str().ok())
+        .filter(|_| values.next().is_none());
+    let text = text
+        .map(str::trim)
+        .filter(|text| (1..=NAME_MAX).contains(&text.len()));
     text.map(str::to_owned).ok_or_else(wrong)
 }
 
-async fn answer(app: &App, name: Name, parts: Parts, body: Body, next: Next) -> Result<Response, Problem> {
-    let (request, holder) = (digest_of(&parts), format!("{} {}", app.instance, crate::store::new_id()));
+async fn answer(
+    app: &App,
+    name: Name,
+    parts: Parts,
+    body: Body,
+    next: Next,
+) -> Result<Response, Problem> {
+    let (request, holder) = (
+        digest_of(&parts),
+        format!("{} {}", app.instance, crate::store::new_id()),
+    );
     let path = parts.uri.path();
     let is_secret = SECRET.contains(&path) || path.ends_with(ROTATED);
     let claimed = {
         let (name, holder) = (name.clone(), holder.clone());
         let lease = LEASE.as_millis() as u64;
-        app.database.write(move |tables| idempotency::claim(tables, &name, &request, &holder, lease, now_ms())).await?
+        app.database
+            .write(move |tables| {
+                idempotency::claim(tables, &name, &request, &holder, lease, now_ms())
+            })
+            .await?
     };
     match claimed {
         Claim::Taken => {}
         Claim::InProgress => {
-            return Err(Problem::conflict("the same request is being answered; try again when it has ended").after(1));
+            return Err(Problem::conflict(
+                "the same request is being answered; try again when it has ended",
+            )
+            .after(1));
         }
         Claim::Other => return Err(other()),
         Claim::Answered(known) => return replayed(app, &name, body, known).await,
     }
-    let mut held = Held { app: app.clone(), name: Some((name.clone(), holder.clone())) };
+    let mut held = Held {
+        app: app.clone(),
+        name: Some((name.clone(), holder.clone())),
+    };
     let digest = Arc::new(Mutex::new(Seen::default()));
     let request = Request::from_parts(parts, hashed(body, &digest).await?);
     let (head, body) = next.run(request).await.into_parts();
     let seen = {
         let mut seen = digest.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.is_whole.then(|| hex(&std::mem::take(&mut seen.sha256).finalize()))
+        seen.is_whole
+            .then(|| hex(&std::mem::take(&mut seen.sha256).finalize()))
     };
-    let is_small = body.size_hint().upper().is_some_and(|upper| upper <= ANSWER_MAX);
+    let is_small = body
+        .size_hint()
+        .upper()
+        .is_some_and(|upper| upper <= ANSWER_MAX);
     let Some(body_sha256) = seen.filter(|_| is_small && is_for_good(head.status)) else {
         held.release().await;
         return Ok(Response::from_parts(head, body));
     };
-    let bytes = axum::body::to_bytes(body, ANSWER_MAX as usize).await.map_err(|_| Problem::internal())?;
+    let bytes = axum::body::to_bytes(body, ANSWER_MAX as usize)
+        .await
+        .map_err(|_| Problem::internal())?;
     let text = STANDARD.encode(&bytes);
     let is_hidden = is_secret && head.status.is_success();
     if is_hidden {
@@ -125,7 +166,10 @@ async fn answer(app: &App, name: Name, parts: Parts, body: Body, next: Next) -> 
         headers: headers_text(&head.headers),
         answer: Some(text).filter(|_| !is_hidden),
     };
-    let done = app.database.write(move |tables| idempotency::keep(tables, &name, &holder, &kept)).await;
+    let done = app
+        .database
+        .write(move |tables| idempotency::keep(tables, &name, &holder, &kept))
+        .await;
     match done {
         Ok(()) => held.name = None,
         // It is done, and that is what the client has to hear.
@@ -148,7 +192,10 @@ fn digest_of(parts: &Parts) -> String {
     add(parts.uri.path().as_bytes());
     add(parts.uri.query().unwrap_or_default().as_bytes());
     for name in DESCRIBING {
-        add(parts.headers.get(*name).map_or(&[][..], HeaderValue::as_bytes));
+        add(parts
+            .headers
+            .get(*name)
+            .map_or(&[][..], HeaderValue::as_bytes));
     }
     hex(&hasher.finalize())
 }
@@ -171,7 +218,13 @@ async fn replayed(app: &App, name: &Name, body: Body, known: Answer) -> Result<R
     let (mut bytes, most) = (0, app.config.uploads.max_bytes);
     let mut stream = body.into_data_stream();
     while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|error| if body::is_idle(&error) { body::idle() } else { body::broken() })?;
+        let chunk = chunk.map_err(|error| {
+            if body::is_idle(&error) {
+                body::idle()
+            } else {
+                body::broken()
+            }
+        })?;
         bytes += chunk.len() as u64;
         if bytes > most {
             return Err(crate::uploads::protocol::too_large(most));
@@ -187,29 +240,41 @@ async fn replayed(app: &App, name: &Name, body: Body, known: Answer) -> Result<R
         )
     })?;
     let bytes = STANDARD.decode(text).map_err(|_| Problem::internal())?;
-    let status = u16::try_from(known.status).ok().and_then(|status| StatusCode::from_u16(status).ok());
+    let status = u16::try_from(known.status)
+        .ok()
+        .and_then(|status| StatusCode::from_u16(status).ok());
     let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = status.ok_or_else(Problem::internal)?;
-    let pairs: Vec<(String, String)> = serde_json::from_str(&known.headers).map_err(|_| Problem::internal())?;
+    let pairs: Vec<(String, String)> =
+        serde_json::from_str(&known.headers).map_err(|_| Problem::internal())?;
     for (name, value) in pairs {
         if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(&value)) {
             response.headers_mut().append(name, value);
         }
     }
-    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    response
+        .headers_mut()
+        .insert(REPLAYED, HeaderValue::from_static("true"));
     Ok(response)
 }
 
 fn headers_text(headers: &HeaderMap) -> String {
-    let pairs: Vec<(&str, &str)> =
-        headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect();
+    let pairs: Vec<(&str, &str)> = headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+        .collect();
     serde_json::to_string(&pairs).unwrap_or_else(|_| "[]".to_owned())
 }
 
 fn other() -> Problem {
     let title = "The key is of another request";
     let detail = "this Idempotency-Key was used for another request; use a new one";
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "key_reused", title, detail)
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "key_reused",
+        title,
+        detail,
+    )
 }
 
 /// A request that this process is answering; when dropped, it may be asked for again.
@@ -220,10 +285,19 @@ struct Held {
 
 impl Held {
     async fn release(&mut self) {
-        let Some((name, holder)) = self.name.take() else { return };
-        let released = self.app.database.write(move |tables| idempotency::release(tables, &name, &holder)).await;
+        let Some((name, holder)) = self.name.take() else {
+            return;
+        };
+        let released = self
+            .app
+            .database
+            .write(move |tables| idempotency::release(tables, &name, &holder))
+            .await;
         if let Err(problem) = released {
-            tracing::warn!(detail = problem.detail, "a request that was not answered blocks its key for a while");
+            tracing::warn!(
+                detail = problem.detail,
+                "a request that was not answered blocks its key for a while"
+            );
         }
     }
 }
@@ -231,7 +305,10 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         let Some(name) = self.name.take() else { return };
-        let mut held = Held { app: self.app.clone(), name: Some(name) };
+        let mut held = Held {
+            app: self.app.clone(),
+            name: Some(name),
+        };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move { held.release().await });
         } else {
@@ -252,13 +329,22 @@ struct Seen {
 async fn hashed(body: Body, seen: &Arc<Mutex<Seen>>) -> Result<Body, Problem> {
     if body.size_hint().upper().is_some_and(|upper| upper <= SHORT) {
         let bytes = axum::body::to_bytes(body, SHORT as usize).await;
-        let bytes = bytes.map_err(|error| if body::is_idle(&error) { body::idle() } else { body::broken() })?;
+        let bytes = bytes.map_err(|error| {
+            if body::is_idle(&error) {
+                body::idle()
+            } else {
+                body::broken()
+            }
+        })?;
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.sha256.update(&bytes);
         seen.is_whole = true;
         return Ok(Body::from(bytes));
     }
-    Ok(Body::new(Hashed { body, seen: seen.clone() }))
+    Ok(Body::new(Hashed {
+        body,
+        seen: seen.clone(),
+    }))
 }
 
 struct Hashed {
@@ -270,11 +356,16 @@ impl HttpBody for Hashed {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let next = ready!(Pin::new(&mut self.body).poll_frame(cx));
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match &next {
-            Some(Ok(frame)) => seen.sha256.update(frame.data_ref().map_or(&[][..], |data| data)),
+            Some(Ok(frame)) => seen
+                .sha256
+                .update(frame.data_ref().map_or(&[][..], |data| data)),
             Some(Err(_)) => {}
             None => seen.is_whole = true,
         }
@@ -292,21 +383,37 @@ pub(crate) fn describe(openapi: &mut utoipa::openapi::OpenApi) {
     use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
     use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, Required, ResponseBuilder, Type};
     for (path, item) in &mut openapi.paths.paths {
-        let Some(post) = item.post.as_mut().filter(|_| path.starts_with("/v1/")) else { continue };
-        let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(NAME_MAX));
+        let Some(post) = item.post.as_mut().filter(|_| path.starts_with("/v1/")) else {
+            continue;
+        };
+        let text = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .min_length(Some(1))
+            .max_length(Some(NAME_MAX));
         let parameter = ParameterBuilder::new()
             .name("Idempotency-Key")
             .parameter_in(ParameterIn::Header)
             .required(Required::False)
-            .description(Some("The same request with the same key is done once; it has its first answer for 24 h"))
+            .description(Some(
+                "The same request with the same key is done once; it has its first answer for 24 h",
+            ))
             .schema(Some(text))
             .build();
-        post.parameters.get_or_insert_default().push(parameter.into());
+        post.parameters
+            .get_or_insert_default()
+            .push(parameter.into());
         for (status, description) in ANSWERS {
-            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-            let response =
-                ResponseBuilder::new().description(*description).content("application/problem+json", content).build();
-            post.responses.responses.entry((*status).to_owned()).or_insert_with(|| response.into());
+            let content = ContentBuilder::new()
+                .schema(Some(Ref::from_schema_name("Problem")))
+                .build();
+            let response = ResponseBuilder::new()
+                .description(*description)
+                .content("application/problem+json", content)
+                .build();
+            post.responses
+                .responses
+                .entry((*status).to_owned())
+                .or_insert_with(|| response.into());
         }
     }
 }
@@ -326,8 +433,14 @@ const HEADER: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Headers that say what a request is about.
-const DESCRIBING: &[&str] =
-    &["content-type", "upload-length", "upload-metadata", "upload-checksum", "upload-offset", "x-http-method-override"];
+const DESCRIBING: &[&str] = &[
+    "content-type",
+    "upload-length",
+    "upload-metadata",
+    "upload-checksum",
+    "upload-offset",
+    "x-http-method-override",
+];
 
 /// Addresses whose answers hold secrets that nobody but the client is to keep.
 const SECRET: &[&str] = &["/v1/keys", "/v1/webhooks"];

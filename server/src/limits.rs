@@ -15,7 +15,9 @@ impl Limits {
     /// So many requests a second, and so many at once after a pause; at least one.
     pub fn new(per_second: u32, burst: u32) -> Limits {
         let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
-        Limits(RateLimiter::keyed(Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(burst))))
+        Limits(RateLimiter::keyed(
+            Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(burst)),
+        ))
     }
 
     /// Counts a request of a key.
@@ -29,7 +31,10 @@ impl Limits {
         }
         refused.map_err(|until| {
             let wait = until.wait_time_from(DefaultClock::default().now());
-            Problem::too_many("this key makes too many requests; send fewer, or wait", wait.as_secs() + 1)
+            Problem::too_many(
+                "this key makes too many requests; send fewer, or wait",
+                wait.as_secs() + 1,
+            )
         })
     }
 }
@@ -45,7 +50,9 @@ mod tests {
     fn one_key_does_not_use_up_what_another_may() {
         let limits = Limits::new(1, 2);
         assert!(limits.check("a").is_ok() && limits.check("a").is_ok());
-        let refused = limits.check("a").map_err(|problem| (problem.status, problem.retry_after));
+        let refused = limits
+            .check("a")
+            .map_err(|problem| (problem.status, problem.retry_after));
         assert_eq!(refused, Err((429, Some(1))));
         assert!(limits.check("b").is_ok());
     }

@@ -64,7 +64,10 @@ enum Command {
 fn main() -> ExitCode {
     let mut args: Vec<OsString> = std::env::args_os().collect();
     // Before anything else: this process is to give up what it has.
-    if args.get(1).is_some_and(|first| first == uniq::sandbox::SUBCOMMAND) {
+    if args
+        .get(1)
+        .is_some_and(|first| first == uniq::sandbox::SUBCOMMAND)
+    {
         return decode(&args);
     }
     // The command `uniq` hands over all that it was given.
@@ -87,7 +90,9 @@ fn decode(args: &[OsString]) -> ExitCode {
     let input = std::io::stdin().as_fd().try_clone_to_owned();
     let output = std::io::stdout().as_fd().try_clone_to_owned();
     match (input, output) {
-        (Ok(input), Ok(output)) => uniq::serve(job, input, output).map_or(ExitCode::from(2), |()| ExitCode::SUCCESS),
+        (Ok(input), Ok(output)) => {
+            uniq::serve(job, input, output).map_or(ExitCode::from(2), |()| ExitCode::SUCCESS)
+        }
         _ => ExitCode::from(2),
     }
 }
@@ -99,7 +104,11 @@ fn run(args: Args) -> anyhow::Result<()> {
     allow_many_files();
     let config = Config::load(args.config.as_deref(), std::env::vars())?;
     match args.command {
-        Some(Command::Key { tenant, name, scopes }) => make_key(config, &tenant, &name, &scopes),
+        Some(Command::Key {
+            tenant,
+            name,
+            scopes,
+        }) => make_key(config, &tenant, &name, &scopes),
         Some(Command::Backup { folder }) => uniq_server::backup::backup(&config, &folder),
         _ if args.demo => demo(config),
         _ => serve(config, false),
@@ -110,20 +119,29 @@ fn run(args: Args) -> anyhow::Result<()> {
 fn allow_many_files() {
     let limit = getrlimit(Resource::Nofile);
     // If it fails, opening a very large index says what to do.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    );
 }
 
 fn make_key(config: Config, tenant: &str, name: &str, scopes: &[String]) -> anyhow::Result<()> {
     let scopes = scopes
         .iter()
         .map(|name| {
-            Scope::of(name).with_context(|| format!("{name}: no scope; give some of submit, read, review, admin"))
+            Scope::of(name).with_context(|| {
+                format!("{name}: no scope; give some of submit, read, review, admin")
+            })
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let (key, secret) =
-        auth::new_key(tenant, name, &scopes, now_ms()).map_err(|problem| anyhow::anyhow!(problem.detail))?;
+    let (key, secret) = auth::new_key(tenant, name, &scopes, now_ms())
+        .map_err(|problem| anyhow::anyhow!(problem.detail))?;
     let app = service::open(config)?;
-    app.database.with(|ledger| ledger.transaction(Mode::Write, |tables| keys::add(tables, &key)))?;
+    app.database
+        .with(|ledger| ledger.transaction(Mode::Write, |tables| keys::add(tables, &key)))?;
     let data = std::path::absolute(&app.config.data).unwrap_or_else(|_| app.config.data.clone());
     let _ = writeln!(
         std::io::stderr().lock(),
@@ -141,14 +159,30 @@ fn demo(config: Config) -> anyhow::Result<()> {
     let operator = uniq_server::demo::TENANT.to_owned();
     let certificate = uniq_server::demo::signing(folder.path())?;
     let data = folder.path().to_owned();
-    let config = Config { data, ledger: None, submissions: None, index: None, operator, certificate, ..config };
+    let config = Config {
+        data,
+        ledger: None,
+        submissions: None,
+        index: None,
+        operator,
+        certificate,
+        ..config
+    };
     serve(config, true)
 }
 
 fn serve(config: Config, is_demo: bool) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let address = config.listen;
         let app = tokio::task::spawn_blocking(move || service::open(config)).await??;
@@ -160,7 +194,10 @@ fn serve(config: Config, is_demo: bool) -> anyhow::Result<()> {
         if is_demo {
             show(&app, listener.local_addr()?)?;
         }
-        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let (mut interrupt, mut terminate) = (
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        );
         let stop = async move {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
         };
@@ -171,7 +208,9 @@ fn serve(config: Config, is_demo: bool) -> anyhow::Result<()> {
 /// Says how to log in, and makes the footage while the service runs.
 fn show(app: &uniq_server::app::App, address: std::net::SocketAddr) -> anyhow::Result<()> {
     let secret = uniq_server::demo::key(app)?;
-    print(&format!("log in at http://{address}/review with the key {secret}\n"))?;
+    print(&format!(
+        "log in at http://{address}/review with the key {secret}\n"
+    ))?;
     let app = app.clone();
     std::thread::spawn(move || match uniq_server::demo::fill(&app) {
         Ok(()) => tracing::info!("the footage of the demonstration is submitted"),

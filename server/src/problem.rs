@@ -40,28 +40,53 @@ impl Problem {
 
     /// The request is not understood.
     pub fn invalid(detail: impl Into<String>) -> Problem {
-        Problem::new(StatusCode::BAD_REQUEST, "invalid", "The request is not valid", detail)
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "invalid",
+            "The request is not valid",
+            detail,
+        )
     }
 
     /// There is no key, or it is not valid.
     pub fn unauthorized() -> Problem {
         let detail = "send a valid API key: Authorization: Bearer KEY";
-        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid API key is needed", detail)
+        Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "A valid API key is needed",
+            detail,
+        )
     }
 
     /// The key lacks a scope.
     pub fn forbidden(detail: impl Into<String>) -> Problem {
-        Problem::new(StatusCode::FORBIDDEN, "forbidden", "The key does not allow this", detail)
+        Problem::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "The key does not allow this",
+            detail,
+        )
     }
 
     /// There is no such thing, or it is another tenant's.
     pub fn not_found(what: &str) -> Problem {
-        Problem::new(StatusCode::NOT_FOUND, "not_found", "There is no such thing", format!("there is no such {what}"))
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "There is no such thing",
+            format!("there is no such {what}"),
+        )
     }
 
     /// The state of the thing does not allow it.
     pub fn conflict(detail: impl Into<String>) -> Problem {
-        Problem::new(StatusCode::CONFLICT, "conflict", "Its state does not allow this", detail)
+        Problem::new(
+            StatusCode::CONFLICT,
+            "conflict",
+            "Its state does not allow this",
+            detail,
+        )
     }
 
     /// Too much at once.
@@ -73,20 +98,37 @@ impl Problem {
     /// The service cannot do it for now.
     pub fn unavailable(detail: impl Into<String>, retry_after: u64) -> Problem {
         let title = "The service cannot do this now";
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", title, detail).after(retry_after)
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            title,
+            detail,
+        )
+        .after(retry_after)
     }
 
     /// There is no index to answer by.
     pub fn no_index() -> Problem {
         let detail = "there is no index of what is public, or it is not what it was; submissions wait until its operator \
                       has put that right";
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_index", "The service cannot answer now", detail).after(30)
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "no_index",
+            "The service cannot answer now",
+            detail,
+        )
+        .after(30)
     }
 
     /// Something that should not happen; what it was is in the log.
     pub fn internal() -> Problem {
         let detail = "the service failed; try again, and tell its operator if it fails again";
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The service failed", detail)
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "The service failed",
+            detail,
+        )
     }
 
     /// The same, with seconds after which to try again.
@@ -112,15 +154,22 @@ impl From<uniq::Error> for Problem {
                 Problem::no_index()
             }
             Error::LedgerRefused { .. } => Problem::conflict(bare(&error)),
-            Error::Cancelled => Problem::unavailable("the service stops; try again when it is back", 5),
-            Error::InvalidSetting { name, expected, .. } => Problem::invalid(format!("{name}: give {expected}")),
+            Error::Cancelled => {
+                Problem::unavailable("the service stops; try again when it is back", 5)
+            }
+            Error::InvalidSetting { name, expected, .. } => {
+                Problem::invalid(format!("{name}: give {expected}"))
+            }
             Error::NotMedia { .. }
             | Error::NoVideo { .. }
             | Error::Empty { .. }
             | Error::IsFingerprint { .. }
-            | Error::InvalidFingerprint { .. } => {
-                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, &error.code(), "The file cannot be taken", bare(&error))
-            }
+            | Error::InvalidFingerprint { .. } => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                &error.code(),
+                "The file cannot be taken",
+                bare(&error),
+            ),
             Error::Io { source, .. } if is_full(source) => {
                 let title = "The service has no room";
                 let detail = "the disk is full; try again later";
@@ -145,12 +194,18 @@ impl IntoResponse for Problem {
         let retry_after = self.retry_after;
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(HeaderName::from_static("www-authenticate"), HeaderValue::from_static("Bearer"));
+            headers.insert(
+                HeaderName::from_static("www-authenticate"),
+                HeaderValue::from_static("Bearer"),
+            );
         }
         response
     }
@@ -182,6 +237,8 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 
 /// Whether an error says that there is no room.
 pub fn is_full(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
-        || error.kind() == std::io::ErrorKind::FileTooLarge
+    matches!(
+        error.kind(),
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+    ) || error.kind() == std::io::ErrorKind::FileTooLarge
 }

@@ -40,12 +40,15 @@ pub(crate) fn plan(app: &App, looked: &mut Option<Instant>) {
         return;
     }
     *looked = Some(Instant::now());
-    let Ok(index) = app.corpus.current() else { return };
+    let Ok(index) = app.corpus.current() else {
+        return;
+    };
     let (root, now) = (index.state().root.clone(), now_ms());
     let every_ms = (app.config.recheck.every_hours * 3_600_000.0) as u64;
     let planned = app.database.with(|ledger| {
         let is_due = |tables: &mut dyn Tables| -> Result<Option<Pass>> {
-            let pass = marks::get(tables, PASS)?.and_then(|text| serde_json::from_str::<Pass>(&text).ok());
+            let pass =
+                marks::get(tables, PASS)?.and_then(|text| serde_json::from_str::<Pass>(&text).ok());
             let is_done = marks::get(tables, DONE)?.as_deref() == Some(&root);
             let began = marks::get(tables, BEGAN)?.and_then(|text| text.parse::<u64>().ok());
             let is_early = began.is_some_and(|began| now < began.saturating_add(every_ms));
@@ -60,7 +63,15 @@ pub(crate) fn plan(app: &App, looked: &mut Option<Instant>) {
         ledger.transaction(Mode::Write, |tables| {
             if let Some(pass) = is_due(tables)? {
                 let body = json!({ "pass": pass }).to_string();
-                jobs::add(tables, Kind::Recheck, &app.config.operator, &root, &body, LAST_TURN, now)?;
+                jobs::add(
+                    tables,
+                    Kind::Recheck,
+                    &app.config.operator,
+                    &root,
+                    &body,
+                    LAST_TURN,
+                    now,
+                )?;
                 marks::set(tables, BEGAN, &now.to_string())?;
             }
             Ok::<(), Error>(())
@@ -76,23 +87,29 @@ pub(crate) fn run(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
     let body: serde_json::Value = serde_json::from_str(&job.body).unwrap_or_default();
     let mut pass: Pass = serde_json::from_value(body["pass"].clone()).unwrap_or_default();
     // Those before it belong to the parts before this one.
-    let most = body["most"].as_u64().unwrap_or_else(|| pass.looked.saturating_add(app.config.recheck.at_most));
+    let most = body["most"]
+        .as_u64()
+        .unwrap_or_else(|| pass.looked.saturating_add(app.config.recheck.at_most));
     let keep = |ledger: &mut Ledger, pass: &Pass| {
         let body = json!({ "pass": pass, "most": most }).to_string();
         ledger.transaction(Mode::Write, |tables| jobs::note(tables, &job.id, &body))
     };
     let ended = app.with_intake(ledger, |intake, ledger| {
-        pass.root.get_or_insert_with(|| intake.index.state().root.clone());
+        pass.root
+            .get_or_insert_with(|| intake.index.state().root.clone());
         let against = Rechecks::of(intake);
         let mut kept = Instant::now();
         loop {
             if pass.looked >= most {
                 return Ok(false);
             }
-            let Some((id, number)) = ledger.transaction(Mode::Read, |tables| next(tables, pass.after))? else {
+            let Some((id, number)) =
+                ledger.transaction(Mode::Read, |tables| next(tables, pass.after))?
+            else {
                 return Ok(true);
             };
-            if let Err(error) = give_way(app, ledger).and_then(|()| one(app, ledger, &against, &id, number, &mut pass))
+            if let Err(error) = give_way(app, ledger)
+                .and_then(|()| one(app, ledger, &against, &id, number, &mut pass))
             {
                 keep(ledger, &pass)?;
                 return Err(error);
@@ -105,23 +122,46 @@ pub(crate) fn run(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
             }
         }
     })?;
-    tracing::info!(looked = pass.looked, changed = pass.changed, failed = pass.failed, ended, "a recheck");
+    tracing::info!(
+        looked = pass.looked,
+        changed = pass.changed,
+        failed = pass.failed,
+        ended,
+        "a recheck"
+    );
     let result = json!({ "looked": pass.looked, "changed": pass.changed, "failed": pass.failed, "ended": ended });
     ledger.transaction(Mode::Write, |tables| {
         if ended {
             marks::set(tables, DONE, pass.root.as_deref().unwrap_or_default())?;
             marks::set(tables, PASS, "null")?;
         } else {
-            marks::set(tables, PASS, &serde_json::to_string(&pass).unwrap_or_default())?;
+            marks::set(
+                tables,
+                PASS,
+                &serde_json::to_string(&pass).unwrap_or_default(),
+            )?;
         }
-        jobs::note(tables, &job.id, &json!({ "pass": pass, "result": result }).to_string())
+        jobs::note(
+            tables,
+            &job.id,
+            &json!({ "pass": pass, "result": result }).to_string(),
+        )
     })
 }
 
 /// Holds one submission against the index; what is wrong with its file alone does not end the pass.
-fn one(app: &App, ledger: &mut Ledger, against: &Rechecks<'_>, id: &str, number: u64, pass: &mut Pass) -> Result<()> {
+fn one(
+    app: &App,
+    ledger: &mut Ledger,
+    against: &Rechecks<'_>,
+    id: &str,
+    number: u64,
+    pass: &mut Pass,
+) -> Result<()> {
     let kept = app.config.certificates().join(format!("{id}.uniq"));
-    let fingerprint = std::fs::read(kept).ok().and_then(|bytes| Fingerprint::from_bytes(&bytes).ok());
+    let fingerprint = std::fs::read(kept)
+        .ok()
+        .and_then(|bytes| Fingerprint::from_bytes(&bytes).ok());
     // Otherwise by the clip, where the ledger says that it is.
     let by = fingerprint.as_ref().map(Seen::Fingerprint);
     match against.recheck(ledger, number, by) {
@@ -183,8 +223,16 @@ fn give_way(app: &App, ledger: &mut Ledger) -> Result<()> {
     let began = Instant::now();
     loop {
         let (others, checks) = ledger.transaction(Mode::Read, |tables| {
-            let others = [Kind::AddSource, Kind::RemoveSource, Kind::Snapshot, Kind::Certify];
-            Ok((jobs::is_waiting(tables, &others, None, now_ms())?, jobs::open(tables, Kind::Check)?))
+            let others = [
+                Kind::AddSource,
+                Kind::RemoveSource,
+                Kind::Snapshot,
+                Kind::Certify,
+            ];
+            Ok((
+                jobs::is_waiting(tables, &others, None, now_ms())?,
+                jobs::open(tables, Kind::Check)?,
+            ))
         })?;
         if others || app.stopping.load(Ordering::Relaxed) {
             return Err(Error::Cancelled);
@@ -204,7 +252,9 @@ fn next(tables: &mut dyn Tables, after: u64) -> Result<Option<(String, u64)>> {
           OR NOT EXISTS (SELECT 1 FROM claims c WHERE c.submission = s.number AND c.state = 'sold')) \
         ORDER BY s.number LIMIT 1";
     let rows = tables.query(statement, &[after.into()])?;
-    Ok(rows.first().map(|row| (row.text(0).to_owned(), row.number(1))))
+    Ok(rows
+        .first()
+        .map(|row| (row.text(0).to_owned(), row.number(1))))
 }
 
 /// The root of the index that the last whole pass was held against.

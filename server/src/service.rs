@@ -35,16 +35,30 @@ use crate::{api, body, connections, health, review, webhooks, worker};
 /// What is missing or broken, by name.
 pub fn open(config: Config) -> anyhow::Result<App> {
     health::prepare();
-    for folder in ["", "clips", "uploads", "pages", "certificates", "sources", "snapshots"] {
+    for folder in [
+        "",
+        "clips",
+        "uploads",
+        "pages",
+        "certificates",
+        "sources",
+        "snapshots",
+    ] {
         let folder = config.data.join(folder);
-        std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("{}: cannot be made", folder.display()))?;
     }
     let database = Database::open(config.ledger(), config.submissions(), Arc::new(Outbox))?;
     let corpus = Corpus::new(config.index());
     if !corpus.is_there() {
         tracing::warn!("there is no index of what is public: submissions wait until there is one");
     }
-    let signer = config.certificate.key.as_deref().map(PrivateKey::load).transpose()?;
+    let signer = config
+        .certificate
+        .key
+        .as_deref()
+        .map(PrivateKey::load)
+        .transpose()?;
     let workers = config.workers.unwrap_or_else(worker::cores);
     Ok(App::new(Parts {
         database,
@@ -67,12 +81,27 @@ pub fn open(config: Config) -> anyhow::Result<App> {
 
 /// Clips are decoded by this program again, without rights.
 fn decoding(config: &Config) -> anyhow::Result<Decoding> {
-    let demand = if config.decoding.require_sandbox { Demand::Everything } else { Demand::WhatThereIs };
+    let demand = if config.decoding.require_sandbox {
+        Demand::Everything
+    } else {
+        Demand::WhatThereIs
+    };
     let kept = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
-    let environment = kept.iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?))).collect();
+    let environment = kept
+        .iter()
+        .filter_map(|name| Some((name.into(), std::env::var_os(name)?)))
+        .collect();
     let running = std::path::PathBuf::from("/proc/self/exe");
-    let program = if running.exists() { running } else { std::env::current_exe()? };
-    let worker = Worker { program, environment, demand };
+    let program = if running.exists() {
+        running
+    } else {
+        std::env::current_exe()?
+    };
+    let worker = Worker {
+        program,
+        environment,
+        demand,
+    };
     let lacking = worker.start()?.lacking();
     if !lacking.is_empty() {
         tracing::warn!(
@@ -80,7 +109,11 @@ fn decoding(config: &Config) -> anyhow::Result<Decoding> {
             "decoding is not fully protected here; uniq doctor says what to do"
         );
     }
-    let journal = Journal::open(&config.data.join("quarantine.jsonl"), Quarantine::Keep, SystemTime::now)?;
+    let journal = Journal::open(
+        &config.data.join("quarantine.jsonl"),
+        Quarantine::Keep,
+        SystemTime::now,
+    )?;
     Ok(Decoding {
         place: Place::Worker(worker),
         links: Links::Refuse,
@@ -104,8 +137,19 @@ fn instance(config: &Config) -> anyhow::Result<String> {
 
 /// This host's name, of letters that mean nothing in patterns.
 fn host() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect()
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    name.chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '.' {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect()
 }
 
 /// Makes this the only service of this host on its data folder; given back when dropped, or when
@@ -115,11 +159,14 @@ fn host() -> String {
 /// If there is another one.
 pub fn alone(config: &Config) -> anyhow::Result<std::fs::File> {
     let path = config.data.join(format!("serve.{}.lock", host()));
-    let file = std::fs::File::create(&path).with_context(|| format!("{}: cannot be made", path.display()))?;
+    let file = std::fs::File::create(&path)
+        .with_context(|| format!("{}: cannot be made", path.display()))?;
     let taken = file.try_lock();
     let folder = config.data.display();
     taken.map_err(|_| {
-        anyhow::anyhow!("{folder}: another service works in this folder; stop it, or name another `data`")
+        anyhow::anyhow!(
+            "{folder}: another service works in this folder; stop it, or name another `data`"
+        )
     })?;
     Ok(file)
 }
@@ -128,18 +175,32 @@ pub fn alone(config: &Config) -> anyhow::Result<std::fs::File> {
 pub fn router(app: &App) -> Router {
     let (router, _) = api::router().split_for_parts();
     let fixed = |name: &'static str, value: &'static str| {
-        SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
+        SetResponseHeaderLayer::if_not_present(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        )
     };
     router
-        .route("/", axum::routing::get(|| async { axum::response::Redirect::to("/review") }))
+        .route(
+            "/",
+            axum::routing::get(|| async { axum::response::Redirect::to("/review") }),
+        )
         .route("/docs", axum::routing::get(api::docs::page))
         .merge(review::router())
         .fallback(|| async { Problem::not_found("address") })
         .method_not_allowed_fallback(|| async {
             let title = "The method is not allowed here";
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", title, "see /v1/openapi.json")
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                title,
+                "see /v1/openapi.json",
+            )
         })
-        .layer(from_fn_with_state(app.clone(), crate::idempotency::answered_once))
+        .layer(from_fn_with_state(
+            app.clone(),
+            crate::idempotency::answered_once,
+        ))
         .layer(from_fn_with_state(app.clone(), body::watched))
         .layer(CatchPanicLayer::custom(|_| {
             tracing::error!("a request panicked");
@@ -186,6 +247,7 @@ pub async fn serve(
     connections::serve(listener, router(&app), &app.config.limits, graceful).await;
     app.stopping.store(true, Ordering::SeqCst);
     let _ = sending.await;
-    tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join()))).await?;
+    tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())))
+        .await?;
     Ok(())
 }

@@ -29,9 +29,9 @@ pub(crate) fn run(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
         Kind::Snapshot => snapshot(app, ledger, job),
         Kind::Certify => certify(app, ledger, job),
         Kind::Recheck => recheck::run(app, ledger, job),
-        Kind::Check | Kind::Confirm => {
-            Err(Error::LedgerRefused { reason: format!("{}: no work of this kind", job.kind.name()) })
-        }
+        Kind::Check | Kind::Confirm => Err(Error::LedgerRefused {
+            reason: format!("{}: no work of this kind", job.kind.name()),
+        }),
     }
 }
 
@@ -44,7 +44,8 @@ struct Wanted {
 }
 
 fn add_source(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
-    let wanted: Wanted = serde_json::from_str(&job.body).map_err(|error| refused(error.to_string()))?;
+    let wanted: Wanted =
+        serde_json::from_str(&job.body).map_err(|error| refused(error.to_string()))?;
     let path = if wanted.upload {
         wanted.path
     } else {
@@ -59,22 +60,42 @@ fn add_source(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
     if summary.cancelled {
         return Err(Error::Cancelled);
     }
-    let failed: Vec<&(PathBuf, Error)> = summary.failed.iter().chain(&summary.failed_before).collect();
+    let failed: Vec<&(PathBuf, Error)> = summary
+        .failed
+        .iter()
+        .chain(&summary.failed_before)
+        .collect();
     let is_folder = path.is_dir();
     if let (Some((_, error)), false) = (failed.first(), is_folder) {
         return Err(refused(bare(error)));
     }
-    let name = |of: &Path| of.strip_prefix(&path).unwrap_or(of).to_string_lossy().into_owned();
+    let name = |of: &Path| {
+        of.strip_prefix(&path)
+            .unwrap_or(of)
+            .to_string_lossy()
+            .into_owned()
+    };
     let failures: Vec<Value> = failed
         .iter()
         .take(FAILURES_SHOWN)
-        .map(|(of, error)| json!({ "name": name(of), "code": error.code(), "message": bare(error) }))
+        .map(
+            |(of, error)| json!({ "name": name(of), "code": error.code(), "message": bare(error) }),
+        )
         .collect();
     let sha256 = match is_folder {
         true => None,
-        false => app.decoding.open(&path).and_then(|file| file.sha256(&|| false)).ok().map(|sha256| hex(&sha256)),
+        false => app
+            .decoding
+            .open(&path)
+            .and_then(|file| file.sha256(&|| false))
+            .ok()
+            .map(|sha256| hex(&sha256)),
     };
-    let undecoded: Duration = summary.damaged.iter().map(|(_, undecoded)| *undecoded).sum();
+    let undecoded: Duration = summary
+        .damaged
+        .iter()
+        .map(|(_, undecoded)| *undecoded)
+        .sum();
     let result = json!({
         "added": summary.added,
         "already_there": summary.skipped + summary.benign,
@@ -129,7 +150,9 @@ fn tidy(app: &App, path: &Path, done: std::result::Result<&BuildSummary, &Error>
     };
     let is_named = || {
         let index = Index::open(app.corpus.dir())?;
-        let is_named = index.videos().any(|(_, video)| Path::new(&video.path) == path);
+        let is_named = index
+            .videos()
+            .any(|(_, video)| Path::new(&video.path) == path);
         Ok::<bool, Error>(is_named)
     };
     if is_final
@@ -143,16 +166,29 @@ fn tidy(app: &App, path: &Path, done: std::result::Result<&BuildSummary, &Error>
 /// Removes uploaded sources that a crash has left without a job.
 pub(crate) fn sweep(app: &App, ledger: &mut Ledger) -> Result<()> {
     // Without an index nobody can tell what it names.
-    let Ok(index) = app.corpus.current() else { return Ok(()) };
-    let named: HashSet<&Path> = index.videos().map(|(_, video)| Path::new(&video.path)).collect();
+    let Ok(index) = app.corpus.current() else {
+        return Ok(());
+    };
+    let named: HashSet<&Path> = index
+        .videos()
+        .map(|(_, video)| Path::new(&video.path))
+        .collect();
     let folder = std::path::absolute(app.config.sources()).unwrap_or_else(|_| app.config.sources());
-    let failed = |source| Error::Io { path: folder.clone(), doing: "list", source };
+    let failed = |source| Error::Io {
+        path: folder.clone(),
+        doing: "list",
+        source,
+    };
     for entry in std::fs::read_dir(&folder).map_err(failed)?.flatten() {
         let (path, name) = (entry.path(), entry.file_name());
         let modified = entry.metadata().and_then(|of| of.modified());
         let is_old = modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > LEFT_AFTER));
         let id = name.to_string_lossy();
-        let mut has_job = || ledger.transaction(Mode::Read, |tables| jobs::is_open(tables, Kind::AddSource, &id));
+        let mut has_job = || {
+            ledger.transaction(Mode::Read, |tables| {
+                jobs::is_open(tables, Kind::AddSource, &id)
+            })
+        };
         if is_old && !named.contains(&*path) && !has_job()? && std::fs::remove_file(&path).is_ok() {
             tracing::info!(source = &*id, "removed an uploaded source that no job adds");
         }
@@ -164,18 +200,30 @@ fn remove_source(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
     let dir = app.corpus.dir();
     let mut writer = Writer::open(dir)?.with_clock(SystemTime::now);
     let named = writer.committed().map(|index| -> Vec<PathBuf> {
-        index.find(&job.subject).into_iter().map(|video| PathBuf::from(&index.video(video).path)).collect()
+        index
+            .find(&job.subject)
+            .into_iter()
+            .map(|video| PathBuf::from(&index.video(video).path))
+            .collect()
     });
     let removed = writer.remove_as(Role::Source, &job.subject)?;
     let state = writer.commit()?;
     drop(writer);
     let ours = std::path::absolute(app.config.sources()).unwrap_or_else(|_| app.config.sources());
-    for path in named.unwrap_or_default().iter().filter(|path| path.parent() == Some(&ours)) {
+    for path in named
+        .unwrap_or_default()
+        .iter()
+        .filter(|path| path.parent() == Some(&ours))
+    {
         if let Err(error) = std::fs::remove_file(path) {
             tracing::warn!(%error, "the file of a source that was removed cannot be removed");
         }
     }
-    note(ledger, job, json!({ "removed": removed, "generation": state.generation }))
+    note(
+        ledger,
+        job,
+        json!({ "removed": removed, "generation": state.generation }),
+    )
 }
 
 fn snapshot(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
@@ -187,13 +235,21 @@ fn snapshot(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
         // What a process that was killed has left.
         match std::fs::remove_dir_all(&folder) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::Io { path: folder, doing: "remove", source });
+                return Err(Error::Io {
+                    path: folder,
+                    doing: "remove",
+                    source,
+                });
             }
             _ => {}
         }
         index.copy_to(&folder)?;
     }
-    note(ledger, job, json!({ "generation": generation, "root": root }))
+    note(
+        ledger,
+        job,
+        json!({ "generation": generation, "root": root }),
+    )
 }
 
 /// Issues another certificate of a submission whose answer became another.
@@ -202,8 +258,12 @@ fn certify(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
         return Ok(());
     }
     if !app.clip(&job.subject).exists() {
-        ledger.transaction(Mode::Write, |tables| crate::events::outdated(tables, &job.tenant, &job.subject))?;
-        return Err(refused("its clip is not kept any more, so that no other certificate can be issued".to_owned()));
+        ledger.transaction(Mode::Write, |tables| {
+            crate::events::outdated(tables, &job.tenant, &job.subject)
+        })?;
+        return Err(refused(
+            "its clip is not kept any more, so that no other certificate can be issued".to_owned(),
+        ));
     }
     // The clip is decoded once more.
     let _slot = app.slots.take(&|| app.stopping.load(Ordering::Relaxed))?;
@@ -214,7 +274,9 @@ fn certify(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
 pub(crate) fn note(ledger: &mut Ledger, job: &Job, result: Value) -> Result<()> {
     let mut body: Value = serde_json::from_str(&job.body).unwrap_or_default();
     body["result"] = result;
-    ledger.transaction(Mode::Write, |tables| jobs::note(tables, &job.id, &body.to_string()))
+    ledger.transaction(Mode::Write, |tables| {
+        jobs::note(tables, &job.id, &body.to_string())
+    })
 }
 
 fn refused(reason: String) -> Error {

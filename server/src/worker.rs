@@ -33,13 +33,21 @@ pub fn start(app: &App) -> std::io::Result<Vec<JoinHandle<()>>> {
     for number in 0..=checks {
         let app = app.clone();
         threads.push(named(format!("check-{number}")).spawn(move || {
-            let which = if number == 0 { Which::FirstInLine } else { Which::Checks };
+            let which = if number == 0 {
+                Which::FirstInLine
+            } else {
+                Which::Checks
+            };
             work(&app, which, &format!("{} {number}", app.instance));
         })?);
     }
     let upkeep = app.clone();
     threads.push(named("upkeep".to_owned()).spawn(move || {
-        work(&upkeep, Which::Upkeep, &format!("{} upkeep", upkeep.instance));
+        work(
+            &upkeep,
+            Which::Upkeep,
+            &format!("{} upkeep", upkeep.instance),
+        );
     })?);
     let tidying = app.clone();
     threads.push(named("uploads".to_owned()).spawn(move || crate::uploads::tidy::run(&tidying))?);
@@ -77,7 +85,9 @@ fn work(app: &App, which: Which, worker: &str) {
                 swept = Some(Instant::now());
                 crate::upkeep::sweep(app, open)?;
             }
-            let Some(job) = claim(open, which, worker)? else { return Ok(false) };
+            let Some(job) = claim(open, which, worker)? else {
+                return Ok(false);
+            };
             run(app, open, &job, worker)?;
             Ok(true)
         })();
@@ -100,7 +110,13 @@ fn claim(ledger: &mut Ledger, which: Which, worker: &str) -> Result<Option<Job>>
     let kinds: &[Kind] = match which {
         Which::FirstInLine => &[Kind::Check],
         Which::Checks => &[Kind::Check, Kind::Confirm],
-        Which::Upkeep => &[Kind::Recheck, Kind::AddSource, Kind::RemoveSource, Kind::Snapshot, Kind::Certify],
+        Which::Upkeep => &[
+            Kind::Recheck,
+            Kind::AddSource,
+            Kind::RemoveSource,
+            Kind::Snapshot,
+            Kind::Certify,
+        ],
     };
     // A look costs less than the right to write.
     let (is_waiting, turn_max) = ledger.transaction(Mode::Read, |tables| {
@@ -113,7 +129,9 @@ fn claim(ledger: &mut Ledger, which: Which, worker: &str) -> Result<Option<Job>>
     if !is_waiting {
         return Ok(None);
     }
-    ledger.transaction(Mode::Write, |tables| jobs::claim(tables, kinds, turn_max, worker, LEASE, now))
+    ledger.transaction(Mode::Write, |tables| {
+        jobs::claim(tables, kinds, turn_max, worker, LEASE, now)
+    })
 }
 
 fn run(app: &App, ledger: &mut Ledger, job: &Job, worker: &str) -> Result<()> {
@@ -139,7 +157,8 @@ fn run(app: &App, ledger: &mut Ledger, job: &Job, worker: &str) -> Result<()> {
         Err(_) => {
             tracing::error!(job = job.id, kind = job.kind.name(), "a job panicked");
             if job.failures + 1 >= FAILURES_MAX {
-                message = "it failed again and again; the log of the service has the reason".to_owned();
+                message =
+                    "it failed again and again; the log of the service has the reason".to_owned();
                 match give_up(app, ledger, job, &message) {
                     Ok(()) => End::Quarantined(&message),
                     Err(error) => {
@@ -156,9 +175,11 @@ fn run(app: &App, ledger: &mut Ledger, job: &Job, worker: &str) -> Result<()> {
     // Until this is written the job is ours, and nobody else does it: a full disk must not keep it
     // so.
     loop {
-        let written = app
-            .database
-            .with(|ledger| ledger.transaction(Mode::Write, |tables| jobs::end(tables, &job.id, worker, end, now)));
+        let written = app.database.with(|ledger| {
+            ledger.transaction(Mode::Write, |tables| {
+                jobs::end(tables, &job.id, worker, end, now)
+            })
+        });
         match written {
             Ok(_) => return Ok(()),
             Err(error) if app.stopping.load(Ordering::Relaxed) => return Err(error),
@@ -172,7 +193,10 @@ fn run(app: &App, ledger: &mut Ledger, job: &Job, worker: &str) -> Result<()> {
 
 /// Whether trying again later is of no use.
 fn is_final(error: &Error) -> bool {
-    matches!(error, Error::LedgerRefused { .. } | Error::InvalidSetting { .. } | Error::SeveralPictures { .. })
+    matches!(
+        error,
+        Error::LedgerRefused { .. } | Error::InvalidSetting { .. } | Error::SeveralPictures { .. }
+    )
 }
 
 /// Checks a submission, and issues its certificate.
@@ -181,16 +205,24 @@ fn check(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
     if job.ends >= ENDS_MAX {
         let reason = "the service ended again and again while it was checked";
         give_up(app, ledger, job, reason)?;
-        return Err(Error::LedgerRefused { reason: reason.to_owned() });
+        return Err(Error::LedgerRefused {
+            reason: reason.to_owned(),
+        });
     }
     // The service may have ended between the certificate and the end of the job.
-    if ledger.transaction(Mode::Read, |tables| submissions::certificate(tables, id))?.is_some() {
+    if ledger
+        .transaction(Mode::Read, |tables| submissions::certificate(tables, id))?
+        .is_some()
+    {
         return Ok(());
     }
     match certify(app, ledger, &job.tenant, id, number) {
         Ok(verdict) => {
             let verdict = serde_json::to_value(verdict).unwrap_or_default();
-            crate::health::answered(verdict.as_str().unwrap_or("none"), begun.elapsed().as_secs_f64());
+            crate::health::answered(
+                verdict.as_str().unwrap_or("none"),
+                begun.elapsed().as_secs_f64(),
+            );
             Ok(())
         }
         // It has no answer, and that is the answer.
@@ -202,12 +234,21 @@ fn check(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
 /// What the operator says in certificates, if there are any.
 fn terms(app: &App) -> Option<Terms<'_>> {
     let certificate = &app.config.certificate;
-    app.signer.as_ref().map(|_| Terms { name: &certificate.name, policy_uri: certificate.policy_uri.as_deref() })
+    app.signer.as_ref().map(|_| Terms {
+        name: &certificate.name,
+        policy_uri: certificate.policy_uri.as_deref(),
+    })
 }
 
 /// Waits for the answer to a submission, works on it if nobody does, and issues a certificate of
 /// it; gives the verdict.
-pub(crate) fn certify(app: &App, ledger: &mut Ledger, tenant: &str, id: &str, number: u64) -> Result<Verdict> {
+pub(crate) fn certify(
+    app: &App,
+    ledger: &mut Ledger,
+    tenant: &str,
+    id: &str,
+    number: u64,
+) -> Result<Verdict> {
     let clip = app.clip(id);
     let terms = terms(app);
     let answer = app.with_intake(ledger, |intake, ledger| {
@@ -227,25 +268,41 @@ fn confirm(app: &App, ledger: &mut Ledger, job: &Job) -> Result<()> {
     let there = ledger.submission(number)?;
     let terms = terms(app);
     let done = app.with_intake(ledger, |intake, ledger| {
-        let offer = Offer { file: &file, kind: ledger::Kind::Clip, by: &there.by, reference: None };
+        let offer = Offer {
+            file: &file,
+            kind: ledger::Kind::Clip,
+            by: &there.by,
+            reference: None,
+        };
         intake.confirm(ledger, number, &offer, terms.as_ref())
     });
-    let keep =
-        || std::fs::rename(&file, &clip).map_err(|source| Error::Io { path: clip.clone(), doing: "rename", source });
+    let keep = || {
+        std::fs::rename(&file, &clip).map_err(|source| Error::Io {
+            path: clip.clone(),
+            doing: "rename",
+            source,
+        })
+    };
     match done {
         Ok(answer) => {
             keep()?;
-            answer.certified.map_or(Ok(()), |certified| issue(app, ledger, &job.tenant, id, number, certified))
+            answer.certified.map_or(Ok(()), |certified| {
+                issue(app, ledger, &job.tenant, id, number, certified)
+            })
         }
         // The service ended after the ledger had it: the clip counts, and what is missing is done
         // now.
-        Err(Error::LedgerRefused { .. }) if !ledger.submission(number)?.provisional && file.exists() => {
+        Err(Error::LedgerRefused { .. })
+            if !ledger.submission(number)?.provisional && file.exists() =>
+        {
             keep()?;
             certify(app, ledger, &job.tenant, id, number).map(drop)
         }
         Err(error) if is_final(&error) || is_of(&error, &file) => {
             let _ = std::fs::remove_file(&file);
-            Err(Error::LedgerRefused { reason: bare(&error) })
+            Err(Error::LedgerRefused {
+                reason: bare(&error),
+            })
         }
         Err(error) => Err(error),
     }
@@ -258,7 +315,10 @@ fn is_of(error: &Error, file: &Path) -> bool {
 
 fn is_ended(ledger: &mut Ledger, number: u64) -> Result<bool> {
     let standing = ledger.submission(number)?.standing;
-    Ok(matches!(standing, Standing::Failed | Standing::Lapsed | Standing::Withdrawn))
+    Ok(matches!(
+        standing,
+        Standing::Failed | Standing::Lapsed | Standing::Withdrawn
+    ))
 }
 
 fn give_up(app: &App, ledger: &mut Ledger, job: &Job, reason: &str) -> Result<()> {
@@ -281,15 +341,23 @@ pub(crate) fn issue(
     number: u64,
     certified: Certified,
 ) -> Result<()> {
-    let Some(signer) = &app.signer else { return Ok(()) };
+    let Some(signer) = &app.signer else {
+        return Ok(());
+    };
     let standings = ledger.standings(number)?;
     let said = answer::redacted(ledger, tenant, ledger::submission(&standings))?;
     let generation = certified.report.index.generation;
     let certified = certified.with_submission(&said);
     let bytes = Envelope::sign(certified.statement.payload()?, &**signer)?.to_json();
     let sha256 = crate::auth::hex(&Sha256::digest(&bytes));
-    write(&app.config.certificates().join(format!("{id}.uniq")), &certified.fingerprint.to_bytes())?;
-    write(&app.config.certificates().join(format!("{sha256}.json")), &bytes)?;
+    write(
+        &app.config.certificates().join(format!("{id}.uniq")),
+        &certified.fingerprint.to_bytes(),
+    )?;
+    write(
+        &app.config.certificates().join(format!("{sha256}.json")),
+        &bytes,
+    )?;
     ledger.transaction(Mode::Write, |tables| {
         submissions::add_certificate(tables, id, &sha256, generation, now_ms())?;
         crate::events::issued(tables, tenant, id, &sha256)
@@ -298,12 +366,19 @@ pub(crate) fn issue(
 
 /// Writes a file as a whole or not at all.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |doing| move |source| Error::Io { path: path.to_owned(), doing, source };
+    let failed = |doing| {
+        move |source| Error::Io {
+            path: path.to_owned(),
+            doing,
+            source,
+        }
+    };
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed("create"))?;
     std::io::Write::write_all(&mut file, bytes).map_err(failed("write"))?;
     file.as_file().sync_all().map_err(failed("sync"))?;
-    file.persist(path).map_err(|error| failed("rename")(error.error))?;
+    file.persist(path)
+        .map_err(|error| failed("rename")(error.error))?;
     Ok(())
 }
 

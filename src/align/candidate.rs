@@ -21,7 +21,9 @@ pub(super) struct CandidatePair<'a> {
 
 impl CandidatePair<'_> {
     pub(super) fn time(&self, key: &ClipKey) -> f32 {
-        self.clip.keyframes[key.keyframe as usize].time.as_secs_f32()
+        self.clip.keyframes[key.keyframe as usize]
+            .time
+            .as_secs_f32()
     }
 
     /// The keys of the clip between two moments.
@@ -42,7 +44,10 @@ impl CandidatePair<'_> {
             let weight = if speed == 1.0 { UNIT_SPEED_WEIGHT } else { 1.0 };
             // Keys of one frame are not independent.
             let bin = |&BestMoment { reference, clip }: &BestMoment| {
-                (((reference - speed * clip) / BIN).round() as i32, (reference / BIN).round() as i32)
+                (
+                    ((reference - speed * clip) / BIN).round() as i32,
+                    (reference / BIN).round() as i32,
+                )
             };
             let mut votes: Vec<(i32, i32)> = moments.iter().map(bin).collect();
             votes.sort_unstable();
@@ -59,12 +64,22 @@ impl CandidatePair<'_> {
                     Some(&(other, sum)) if (other - bin).abs() == 1 => sum,
                     _ => 0,
                 };
-                let sum = sum + adjacent(bins.get(i + 1)) + adjacent(i.checked_sub(1).and_then(|i| bins.get(i)));
-                (weight * sum as f32, TemporalHypothesis { speed, offset: bin as f32 * BIN })
+                let sum = sum
+                    + adjacent(bins.get(i + 1))
+                    + adjacent(i.checked_sub(1).and_then(|i| bins.get(i)));
+                (
+                    weight * sum as f32,
+                    TemporalHypothesis {
+                        speed,
+                        offset: bin as f32 * BIN,
+                    },
+                )
             }));
         }
         ranked.sort_by(|a, b| {
-            b.0.total_cmp(&a.0).then(a.1.speed.total_cmp(&b.1.speed)).then(a.1.offset.total_cmp(&b.1.offset))
+            b.0.total_cmp(&a.0)
+                .then(a.1.speed.total_cmp(&b.1.speed))
+                .then(a.1.offset.total_cmp(&b.1.offset))
         });
         let mut chosen: Vec<TemporalHypothesis> = Vec::new();
         for (_, temporal) in ranked {
@@ -81,12 +96,23 @@ impl CandidatePair<'_> {
 
     /// The unique best moment in the clip for each key whose first sighting lies in a part of the
     /// reference.
-    pub(super) fn best_moments(&self, clip_s: (f32, f32), reference_s: (f32, f32)) -> Vec<BestMoment> {
+    pub(super) fn best_moments(
+        &self,
+        clip_s: (f32, f32),
+        reference_s: (f32, f32),
+    ) -> Vec<BestMoment> {
         let aspect = self.clip.aspect();
         let keys = self.keys(clip_s);
         let seen: Vec<_> = keys
             .iter()
-            .map(|key| (self.time(key), key.kind, self.orientation.place(key.place, aspect), self.orientation.key(key)))
+            .map(|key| {
+                (
+                    self.time(key),
+                    key.kind,
+                    self.orientation.place(key.place, aspect),
+                    self.orientation.key(key),
+                )
+            })
             .collect();
         let best = |run: &Run| {
             let (mut best, mut unique) = ((VOTING_RADIUS + 1, 0.0_f32), false);
@@ -101,10 +127,16 @@ impl CandidatePair<'_> {
                     unique = false;
                 }
             }
-            unique.then_some(BestMoment { reference: run.first.as_secs_f32(), clip: best.1 })
+            unique.then_some(BestMoment {
+                reference: run.first.as_secs_f32(),
+                clip: best.1,
+            })
         };
-        let tracks =
-            self.track.runs.iter().filter(|run| (reference_s.0..=reference_s.1).contains(&run.first.as_secs_f32()));
+        let tracks = self
+            .track
+            .runs
+            .iter()
+            .filter(|run| (reference_s.0..=reference_s.1).contains(&run.first.as_secs_f32()));
         tracks.filter_map(best).collect()
     }
 }
@@ -119,7 +151,8 @@ pub(super) struct BestMoment {
 
 /// The speeds to search: neighbouring ones drift apart by one bin in two seconds.
 pub(super) fn speeds() -> impl Iterator<Item = f32> {
-    (-STEPS_PER_OCTAVE..=STEPS_PER_OCTAVE).map(|step| (step as f32 / STEPS_PER_OCTAVE as f32).exp2())
+    (-STEPS_PER_OCTAVE..=STEPS_PER_OCTAVE)
+        .map(|step| (step as f32 / STEPS_PER_OCTAVE as f32).exp2())
 }
 
 /// Maximum distance between a key of the reference and the key of the clip it votes for, in bits.

@@ -7,7 +7,9 @@
 use std::time::Duration;
 
 use super::vote::{self, SpeedModel, TemporalHypothesis, Vote};
-use super::{Corpus, Hypothesis, OPTIMISATION_ROUNDS, SEED_WINDOW, Similarity, TIME_TOLERANCE, pairs};
+use super::{
+    Corpus, Hypothesis, OPTIMISATION_ROUNDS, SEED_WINDOW, Similarity, TIME_TOLERANCE, pairs,
+};
 use crate::evidence;
 use crate::fingerprint::Orientation;
 use crate::search::Hit;
@@ -27,7 +29,8 @@ impl CoarseHypothesis {
     pub fn explains(&self, hit: &Hit) -> bool {
         let predicted = self.temporal.at(hit.clip_time.as_secs_f32());
         let within = |first: Duration, last: Duration| {
-            (first.as_secs_f32() - TIME_TOLERANCE..=last.as_secs_f32() + TIME_TOLERANCE).contains(&predicted)
+            (first.as_secs_f32() - TIME_TOLERANCE..=last.as_secs_f32() + TIME_TOLERANCE)
+                .contains(&predicted)
         };
         hit.orientation == self.orientation
             && within(hit.reference_first, hit.reference_last)
@@ -39,8 +42,13 @@ impl CoarseHypothesis {
 /// `None` if there is none.
 pub fn coarse_hypothesis(hits: &[Hit], corpus: &Corpus<'_>) -> Option<CoarseHypothesis> {
     let of_orientation = hits.chunk_by(|a, b| a.orientation == b.orientation);
-    let mut groups: Vec<(f32, &[Hit])> = of_orientation.map(|group| (total_weight(group), group)).collect();
-    groups.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1[0].orientation.cmp(&b.1[0].orientation)));
+    let mut groups: Vec<(f32, &[Hit])> = of_orientation
+        .map(|group| (total_weight(group), group))
+        .collect();
+    groups.sort_by(|a, b| {
+        b.0.total_cmp(&a.0)
+            .then(a.1[0].orientation.cmp(&b.1[0].orientation))
+    });
     let mut best: Option<CoarseHypothesis> = None;
     for (_, group) in groups.into_iter().take(GROUPS_MAX) {
         let group = strongest_by_second(group);
@@ -50,7 +58,10 @@ pub fn coarse_hypothesis(hits: &[Hit], corpus: &Corpus<'_>) -> Option<CoarseHypo
                 break;
             }
             let found = of_votes(&votes, &group, model, corpus.keys);
-            best = [best, found].into_iter().flatten().reduce(|a, b| if b.bits > a.bits { b } else { a });
+            best = [best, found]
+                .into_iter()
+                .flatten()
+                .reduce(|a, b| if b.bits > a.bits { b } else { a });
         }
     }
     best
@@ -58,7 +69,9 @@ pub fn coarse_hypothesis(hits: &[Hit], corpus: &Corpus<'_>) -> Option<CoarseHypo
 
 /// Upper bound of the score of some correspondences: the sum of their weights.
 fn total_weight(hits: &[Hit]) -> f32 {
-    hits.iter().map(|hit| evidence::weight(&hit.pair).max(0.0)).sum()
+    hits.iter()
+        .map(|hit| evidence::weight(&hit.pair).max(0.0))
+        .sum()
 }
 
 /// The strongest correspondences of each second of the clip, about [`HITS_MAX`] in all.
@@ -67,29 +80,58 @@ fn strongest_by_second(group: &[Hit]) -> Vec<Hit> {
         return group.to_vec();
     }
     let second = |hit: &Hit| hit.clip_time.as_secs();
-    let mut hits: Vec<(f32, &Hit)> = group.iter().map(|hit| (evidence::weight(&hit.pair), hit)).collect();
-    let by_number = |a: &Hit, b: &Hit| (a.clip_key, a.reference_key).cmp(&(b.clip_key, b.reference_key));
-    hits.sort_by(|a, b| second(a.1).cmp(&second(b.1)).then(b.0.total_cmp(&a.0)).then_with(|| by_number(a.1, b.1)));
+    let mut hits: Vec<(f32, &Hit)> = group
+        .iter()
+        .map(|hit| (evidence::weight(&hit.pair), hit))
+        .collect();
+    let by_number =
+        |a: &Hit, b: &Hit| (a.clip_key, a.reference_key).cmp(&(b.clip_key, b.reference_key));
+    hits.sort_by(|a, b| {
+        second(a.1)
+            .cmp(&second(b.1))
+            .then(b.0.total_cmp(&a.0))
+            .then_with(|| by_number(a.1, b.1))
+    });
     let seconds = hits.chunk_by(|a, b| second(a.1) == second(b.1));
     let each = HITS_MAX.div_ceil(seconds.clone().count());
-    seconds.flat_map(|of_second| of_second.iter().take(each)).map(|(_, hit)| **hit).collect()
+    seconds
+        .flat_map(|of_second| of_second.iter().take(each))
+        .map(|(_, hit)| **hit)
+        .collect()
 }
 
-fn of_votes(votes: &[Vote], group: &[Hit], model: SpeedModel, corpus_keys: u64) -> Option<CoarseHypothesis> {
+fn of_votes(
+    votes: &[Vote],
+    group: &[Hit],
+    model: SpeedModel,
+    corpus_keys: u64,
+) -> Option<CoarseHypothesis> {
     let mut order: Vec<usize> = (0..votes.len()).collect();
     order.sort_by(|&a, &b| votes[b].weight.total_cmp(&votes[a].weight).then(a.cmp(&b)));
     let mut explained = vec![false; votes.len()];
     let mut best: Option<CoarseHypothesis> = None;
     for _ in 0..SEEDS_MAX {
-        let Some(&seed) = order.iter().find(|&&vote| !explained[vote]) else { break };
+        let Some(&seed) = order.iter().find(|&&vote| !explained[vote]) else {
+            break;
+        };
         let hypothesis = optimise(votes, seed, model);
         explained[seed] = true;
-        hypothesis.inliers.iter().for_each(|&vote| explained[vote] = true);
+        hypothesis
+            .inliers
+            .iter()
+            .for_each(|&vote| explained[vote] = true);
         let pairs = pairs(votes, &hypothesis, group);
         let bits = evidence::score(pairs.iter().map(|(_, pair)| pair), corpus_keys).total;
         if best.is_none_or(|best| bits > best.bits) {
-            let Hypothesis { geometry, temporal, .. } = hypothesis;
-            best = Some(CoarseHypothesis { bits, orientation: group[0].orientation, geometry, temporal });
+            let Hypothesis {
+                geometry, temporal, ..
+            } = hypothesis;
+            best = Some(CoarseHypothesis {
+                bits,
+                orientation: group[0].orientation,
+                geometry,
+                temporal,
+            });
         }
         if bits >= SUFFICIENT_BITS {
             break;
@@ -103,13 +145,18 @@ fn of_votes(votes: &[Vote], group: &[Hit], model: SpeedModel, corpus_keys: u64) 
 pub(super) fn optimise(votes: &[Vote], seed: usize, model: SpeedModel) -> Hypothesis {
     let start = &votes[seed];
     let mut geometry = start.geometry();
-    let same_geometry: Vec<&Vote> =
-        votes.iter().filter(|v| (v.time - start.time).abs() <= SEED_WINDOW && v.fits(&geometry)).collect();
+    let same_geometry: Vec<&Vote> = votes
+        .iter()
+        .filter(|v| (v.time - start.time).abs() <= SEED_WINDOW && v.fits(&geometry))
+        .collect();
     let mut temporal = vote::temporal_hypothesis(start, &same_geometry, model);
-    let fitting = |geometry: &Similarity, temporal: TemporalHypothesis, window: f32| -> Vec<usize> {
-        let fits = |v: &Vote| v.fits(geometry) && temporal.residual(v) <= TIME_TOLERANCE;
-        (0..votes.len()).filter(|&i| (votes[i].time - start.time).abs() <= window && fits(&votes[i])).collect()
-    };
+    let fitting =
+        |geometry: &Similarity, temporal: TemporalHypothesis, window: f32| -> Vec<usize> {
+            let fits = |v: &Vote| v.fits(geometry) && temporal.residual(v) <= TIME_TOLERANCE;
+            (0..votes.len())
+                .filter(|&i| (votes[i].time - start.time).abs() <= window && fits(&votes[i]))
+                .collect()
+        };
     let mut window = SEED_WINDOW;
     for _ in 0..OPTIMISATION_ROUNDS {
         let inliers = fitting(&geometry, temporal, window);
@@ -119,7 +166,14 @@ pub(super) fn optimise(votes: &[Vote], seed: usize, model: SpeedModel) -> Hypoth
         window *= 3.0;
     }
     let inliers = fitting(&geometry, temporal, f32::INFINITY);
-    Hypothesis { geometry, temporal, inliers, selection_penalty: 0.0, segmented: false, superseded: false }
+    Hypothesis {
+        geometry,
+        temporal,
+        inliers,
+        selection_penalty: 0.0,
+        segmented: false,
+        superseded: false,
+    }
 }
 
 /// Maximum number of votes: some for each second of a minute.

@@ -36,7 +36,11 @@ pub struct BinomialTest {
 impl BinomialTest {
     /// Success rate, 0..=1.
     pub fn share(&self) -> f32 {
-        if self.trials > 0.0 { self.successes / self.trials } else { 0.0 }
+        if self.trials > 0.0 {
+            self.successes / self.trials
+        } else {
+            0.0
+        }
     }
 
     /// Improbability of so many successes at the null rate, in bits (of so few, as a negative
@@ -45,7 +49,10 @@ impl BinomialTest {
         if self.trials <= 0.0 || self.null_successes <= 0.0 {
             return 0.0;
         }
-        let (q, p) = (self.share(), (self.null_successes / self.trials).min(NULL_RATE_MAX));
+        let (q, p) = (
+            self.share(),
+            (self.null_successes / self.trials).min(NULL_RATE_MAX),
+        );
         let term = |q: f32, p: f32| if q <= 0.0 { 0.0 } else { q * (q / p).log2() };
         let bits = self.trials * (term(q, p) + term(1.0 - q, 1.0 - p));
         if q >= p { bits } else { -bits }
@@ -144,9 +151,14 @@ impl WindowFits {
 
     /// One trial, if there is anything to compare.
     fn of_frame(self, null_rate: f32) -> BinomialTest {
-        let comparable = self.positive.max(self.negative) >= FRAME_FIT_MIN && self.positive != self.negative;
+        let comparable =
+            self.positive.max(self.negative) >= FRAME_FIT_MIN && self.positive != self.negative;
         if comparable {
-            BinomialTest { trials: 1.0, successes: f32::from(self.positive > self.negative), null_successes: null_rate }
+            BinomialTest {
+                trials: 1.0,
+                successes: f32::from(self.positive > self.negative),
+                null_successes: null_rate,
+            }
         } else {
             BinomialTest::default()
         }
@@ -155,7 +167,11 @@ impl WindowFits {
     /// One trial, if the margin is clear.
     fn of_key(self, null_rate: f32) -> BinomialTest {
         if (self.positive - self.negative).abs() >= MARGIN_MIN {
-            BinomialTest { trials: 1.0, successes: f32::from(self.positive > self.negative), null_successes: null_rate }
+            BinomialTest {
+                trials: 1.0,
+                successes: f32::from(self.positive > self.negative),
+                null_successes: null_rate,
+            }
         } else {
             BinomialTest::default()
         }
@@ -232,11 +248,22 @@ impl CandidatePair<'_> {
             let to = frames.partition_point(|(time, _)| *time <= claimed + NEGATIVE_IN_CLIP.end());
             let around = &frames[from..to.max(from)];
             self.test_reference(moment, claimed, around, &geometry, &mut result);
-            let nearest = around.iter().min_by(|a, b| (a.0 - claimed).abs().total_cmp(&(b.0 - claimed).abs()));
-            let Some((_, frame)) = nearest.filter(|(time, _)| (time - claimed).abs() <= POSITIVE_WINDOW) else {
+            let nearest = around
+                .iter()
+                .min_by(|a, b| (a.0 - claimed).abs().total_cmp(&(b.0 - claimed).abs()));
+            let Some((_, frame)) =
+                nearest.filter(|(time, _)| (time - claimed).abs() <= POSITIVE_WINDOW)
+            else {
                 continue;
             };
-            self.test_clip(moment, temporal.speed.abs().max(0.1), frame, moments, &geometry, &mut result);
+            self.test_clip(
+                moment,
+                temporal.speed.abs().max(0.1),
+                frame,
+                moments,
+                &geometry,
+                &mut result,
+            );
         }
         result
     }
@@ -251,11 +278,20 @@ impl CandidatePair<'_> {
         result: &mut TemporalConsistency,
     ) {
         let window = |time: f32| Window::of((time - claimed).abs(), &NEGATIVE_IN_CLIP);
-        let count = |wanted: Window| frames.iter().filter(|(time, _)| window(*time) == wanted).count();
-        let Some(null_rate) = null_rate(count(Window::Positive), count(Window::Negative)) else { return };
+        let count = |wanted: Window| {
+            frames
+                .iter()
+                .filter(|(time, _)| window(*time) == wanted)
+                .count()
+        };
+        let Some(null_rate) = null_rate(count(Window::Positive), count(Window::Negative)) else {
+            return;
+        };
         let runs = &self.track.runs;
         let start = runs.partition_point(|run| run.first.as_secs_f32() < moment);
-        let fresh = runs[start..].iter().take_while(|run| run.first.as_secs_f32() == moment);
+        let fresh = runs[start..]
+            .iter()
+            .take_while(|run| run.first.as_secs_f32() == moment);
         let mut of_frame = vec![0.0_f32; frames.len()];
         let mut keys = BinomialTest::default();
         for run in fresh {
@@ -263,7 +299,10 @@ impl CandidatePair<'_> {
             for ((time, frame), sum) in frames.iter().zip(&mut of_frame) {
                 if window(*time) != Window::Neither {
                     let there = &frame[vertically_near(run, frame, geometry)];
-                    let best = there.iter().map(|seen| fit(seen, run, geometry)).fold(0.0, f32::max);
+                    let best = there
+                        .iter()
+                        .map(|seen| fit(seen, run, geometry))
+                        .fold(0.0, f32::max);
                     *sum += best;
                     fits.add(window(*time), best);
                 }
@@ -271,7 +310,10 @@ impl CandidatePair<'_> {
             keys.add(&fits.of_key(null_rate));
         }
         let mut fits = WindowFits::default();
-        frames.iter().zip(&of_frame).for_each(|((time, _), sum)| fits.add(window(*time), *sum));
+        frames
+            .iter()
+            .zip(&of_frame)
+            .for_each(|((time, _), sum)| fits.add(window(*time), *sum));
         result.reference_frames.add(&fits.of_frame(null_rate));
         result.reference_keys.add(&keys.capped(KEY_TRIALS_MAX));
     }
@@ -291,30 +333,55 @@ impl CandidatePair<'_> {
         let to = moments.partition_point(|other| *other <= moment + reach);
         let others: Vec<(f32, Window)> = moments[from..to]
             .iter()
-            .map(|&other| (other, Window::of((other - moment).abs() / speed, &NEGATIVE_IN_REFERENCE)))
+            .map(|&other| {
+                (
+                    other,
+                    Window::of((other - moment).abs() / speed, &NEGATIVE_IN_REFERENCE),
+                )
+            })
             .collect();
-        let count = |wanted: Window| others.iter().filter(|(_, window)| *window == wanted).count();
-        let Some(null_rate) = null_rate(count(Window::Positive), count(Window::Negative)) else { return };
+        let count = |wanted: Window| {
+            others
+                .iter()
+                .filter(|(_, window)| *window == wanted)
+                .count()
+        };
+        let Some(null_rate) = null_rate(count(Window::Positive), count(Window::Negative)) else {
+            return;
+        };
         let mut sums = vec![0.0_f32; others.len()];
         let mut of_key = vec![WindowFits::default(); frame.len()];
         for run in self.track.between(moment - reach, moment + reach) {
-            let active = |time: f32| run.first.as_secs_f32() <= time && run.last.as_secs_f32() >= time;
+            let active =
+                |time: f32| run.first.as_secs_f32() <= time && run.last.as_secs_f32() >= time;
             let mut best = 0.0_f32;
             let there = vertically_near(run, frame, geometry);
             for (seen, fits) in frame[there.clone()].iter().zip(&mut of_key[there]) {
                 let fit = fit(seen, run, geometry);
                 if fit > 0.0 {
                     best = best.max(fit);
-                    others.iter().filter(|(time, _)| active(*time)).for_each(|(_, window)| fits.add(*window, fit));
+                    others
+                        .iter()
+                        .filter(|(time, _)| active(*time))
+                        .for_each(|(_, window)| fits.add(*window, fit));
                 }
             }
-            others.iter().zip(&mut sums).filter(|((time, _), _)| active(*time)).for_each(|(_, sum)| *sum += best);
+            others
+                .iter()
+                .zip(&mut sums)
+                .filter(|((time, _), _)| active(*time))
+                .for_each(|(_, sum)| *sum += best);
         }
         let mut fits = WindowFits::default();
-        others.iter().zip(&sums).for_each(|((_, window), sum)| fits.add(*window, *sum));
+        others
+            .iter()
+            .zip(&sums)
+            .for_each(|((_, window), sum)| fits.add(*window, *sum));
         result.clip_frames.add(&fits.of_frame(null_rate));
         let mut keys = BinomialTest::default();
-        of_key.iter().for_each(|fits| keys.add(&fits.of_key(null_rate)));
+        of_key
+            .iter()
+            .for_each(|fits| keys.add(&fits.of_key(null_rate)));
         result.clip_keys.add(&keys.capped(KEY_TRIALS_MAX));
     }
 
@@ -327,25 +394,40 @@ impl CandidatePair<'_> {
             key: self.orientation.key(key),
             ..*key
         };
-        let keys_by_frame = self.keys((first, last)).chunk_by(|a, b| a.keyframe == b.keyframe);
+        let keys_by_frame = self
+            .keys((first, last))
+            .chunk_by(|a, b| a.keyframe == b.keyframe);
         let from_top = |keys: &[ClipKey]| {
             let mut keys: Vec<ClipKey> = keys.iter().map(seen).collect();
             keys.sort_by(|a, b| a.place.y.total_cmp(&b.place.y));
             keys
         };
-        keys_by_frame.map(|keys| (self.time(&keys[0]), from_top(keys))).collect()
+        keys_by_frame
+            .map(|keys| (self.time(&keys[0]), from_top(keys)))
+            .collect()
     }
 
     /// The geometry refitted to all verified correspondences, with weights that decrease with the
     /// spatial residual.
     pub(super) fn fitted(&self, temporal: TemporalHypothesis, span: (f32, f32)) -> Similarity {
-        let verified = guided::match_guided(self.clip, self.track, self.orientation, self.geometry, temporal, span);
-        let votes: Vec<Vote> = guided::as_votes(&verified, self.clip, self.track, self.orientation).collect();
+        let verified = guided::match_guided(
+            self.clip,
+            self.track,
+            self.orientation,
+            self.geometry,
+            temporal,
+            span,
+        );
+        let votes: Vec<Vote> =
+            guided::as_votes(&verified, self.clip, self.track, self.orientation).collect();
         let mut geometry = *self.geometry;
         for scale in REFITS {
             let weighed = votes.iter().map(|vote| {
                 let residual = geometry.spatial_residual(&vote.clip, &vote.reference) / scale;
-                Vote { weight: vote.weight / (1.0 + residual * residual), ..*vote }
+                Vote {
+                    weight: vote.weight / (1.0 + residual * residual),
+                    ..*vote
+                }
             });
             let weighed: Vec<Vote> = weighed.collect();
             geometry = vote::fit_geometry(weighed.iter()).unwrap_or(geometry);
@@ -375,8 +457,8 @@ pub(super) fn fit(seen: &ClipKey, run: &Run, geometry: &Similarity) -> f32 {
     if distance >= GUIDED_RADIUS {
         return 0.0;
     }
-    let residual =
-        geometry.spatial_residual(&seen.place, &run.place) / (PLACE_ERROR * run.place.size + PLACE_ERROR_MIN);
+    let residual = geometry.spatial_residual(&seen.place, &run.place)
+        / (PLACE_ERROR * run.place.size + PLACE_ERROR_MIN);
     (GUIDED_RADIUS - distance) as f32 * (-0.5 * residual * residual).exp()
 }
 
@@ -452,7 +534,14 @@ mod tests {
 
     #[test]
     fn successes_at_the_null_rate_score_zero_and_fewer_score_negative() {
-        let test = |successes: f32| BinomialTest { trials: 20.0, successes, null_successes: 5.0 }.bits();
+        let test = |successes: f32| {
+            BinomialTest {
+                trials: 20.0,
+                successes,
+                null_successes: 5.0,
+            }
+            .bits()
+        };
         assert!(test(5.0).abs() < 1e-3);
         assert!((test(20.0) - 40.0).abs() < 1e-3, "twenty times one in four");
         assert!(test(0.0) < -5.0 && test(10.0) > 3.0);
@@ -461,17 +550,35 @@ mod tests {
 
     #[test]
     fn the_keys_of_one_frame_are_four_trials_at_most() {
-        let all = BinomialTest { trials: 12.0, successes: 9.0, null_successes: 3.0 };
+        let all = BinomialTest {
+            trials: 12.0,
+            successes: 9.0,
+            null_successes: 3.0,
+        };
         let few = all.capped(KEY_TRIALS_MAX);
-        assert_eq!((few.trials, few.successes, few.null_successes), (4.0, 3.0, 1.0));
+        assert_eq!(
+            (few.trials, few.successes, few.null_successes),
+            (4.0, 3.0, 1.0)
+        );
         assert_eq!(few.capped(KEY_TRIALS_MAX), few);
     }
 
     #[test]
     fn a_hypothesis_selected_by_its_consistency_pays_a_penalty() {
-        let test = BinomialTest { trials: 20.0, successes: 20.0, null_successes: 5.0 };
-        let voted = TemporalConsistency { reference_frames: test, clip_frames: test, ..TemporalConsistency::default() };
-        let mut chosen = TemporalConsistency { selection_penalty: 6.0, ..voted };
+        let test = BinomialTest {
+            trials: 20.0,
+            successes: 20.0,
+            null_successes: 5.0,
+        };
+        let voted = TemporalConsistency {
+            reference_frames: test,
+            clip_frames: test,
+            ..TemporalConsistency::default()
+        };
+        let mut chosen = TemporalConsistency {
+            selection_penalty: 6.0,
+            ..voted
+        };
         assert!((voted.bits() - chosen.bits() - 6.0).abs() < 1e-3);
         chosen.add(&voted);
         assert_eq!(chosen.selection_penalty, 6.0);
@@ -480,8 +587,17 @@ mod tests {
     #[test]
     fn a_slight_preference_proves_nothing_over_any_length() {
         let result = |trials: f32, share: f32| {
-            let test = BinomialTest { trials, successes: share * trials, null_successes: 0.2 * trials };
-            TemporalConsistency { reference_frames: test, clip_frames: test, ..TemporalConsistency::default() }.bits()
+            let test = BinomialTest {
+                trials,
+                successes: share * trials,
+                null_successes: 0.2 * trials,
+            };
+            TemporalConsistency {
+                reference_frames: test,
+                clip_frames: test,
+                ..TemporalConsistency::default()
+            }
+            .bits()
         };
         assert!(result(2400.0, 0.27) < 2.0 && result(2400.0, 0.1) < -20.0);
         assert!(result(20.0, 1.0) > 40.0);

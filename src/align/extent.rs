@@ -23,15 +23,30 @@ pub(super) struct FrameSupport {
 /// The intervals of the clip that an alignment covers, each from its first to its last supporting
 /// keyframe. A keyframe supports it by distinctive keys, or by any if `by_distinctive` is false. A
 /// gap of more than `gap` seconds ends an interval.
-pub(super) fn supported_intervals(frames: &[FrameSupport], gap: f32, by_distinctive: bool) -> Vec<(f32, f32)> {
+pub(super) fn supported_intervals(
+    frames: &[FrameSupport],
+    gap: f32,
+    by_distinctive: bool,
+) -> Vec<(f32, f32)> {
     if !by_distinctive {
-        let found: Vec<f32> = frames.iter().filter(|frame| frame.found > 0).map(|frame| frame.time).collect();
-        return found.chunk_by(|a, b| b - a <= gap).map(|part| (part[0], part[part.len() - 1])).collect();
+        let found: Vec<f32> = frames
+            .iter()
+            .filter(|frame| frame.found > 0)
+            .map(|frame| frame.time)
+            .collect();
+        return found
+            .chunk_by(|a, b| b - a <= gap)
+            .map(|part| (part[0], part[part.len() - 1]))
+            .collect();
     }
     let supports = |frame: &FrameSupport| frame.distinctive_found > 0;
     let rate = rate(frames);
     let mut intervals: Vec<(usize, usize)> = Vec::new();
-    for (i, _) in frames.iter().enumerate().filter(|(_, frame)| supports(frame)) {
+    for (i, _) in frames
+        .iter()
+        .enumerate()
+        .filter(|(_, frame)| supports(frame))
+    {
         match intervals.last_mut() {
             Some((_, last)) if connected(&frames[*last..=i], gap, rate) => *last = i,
             _ => intervals.push((i, i)),
@@ -40,8 +55,14 @@ pub(super) fn supported_intervals(frames: &[FrameSupport], gap: f32, by_distinct
     // Extend both sides while the scene is found and nothing contradicts.
     let mut covered = Vec::with_capacity(intervals.len());
     for (number, &(first, last)) in intervals.iter().enumerate() {
-        let before = if number == 0 { 0 } else { intervals[number - 1].1 + 1 };
-        let after = intervals.get(number + 1).map_or(frames.len(), |next| next.0);
+        let before = if number == 0 {
+            0
+        } else {
+            intervals[number - 1].1 + 1
+        };
+        let after = intervals
+            .get(number + 1)
+            .map_or(frames.len(), |next| next.0);
         let start = reach((before..first).rev(), first, frames, gap, rate);
         let end = reach(last + 1..after, last, frames, gap, rate);
         covered.push((frames[start].time, frames[end].time));
@@ -71,7 +92,10 @@ pub(super) fn guard_interval(frames: &[FrameSupport], (first, last): (f32, f32))
         furthest
     };
     (
-        as_far_as(first, &mut frames.iter().rev().filter(|frame| frame.time < first)),
+        as_far_as(
+            first,
+            &mut frames.iter().rev().filter(|frame| frame.time < first),
+        ),
         as_far_as(last, &mut frames.iter().filter(|frame| frame.time > last)),
     )
 }
@@ -85,25 +109,44 @@ const AROUND: f32 = 1.0;
 
 /// The share of distinctive keys that is found where the alignment holds.
 fn rate(frames: &[FrameSupport]) -> f32 {
-    let times: Vec<f32> = frames.iter().filter(|frame| frame.distinctive_found > 0).map(|frame| frame.time).collect();
+    let times: Vec<f32> = frames
+        .iter()
+        .filter(|frame| frame.distinctive_found > 0)
+        .map(|frame| frame.time)
+        .collect();
     let near = |time: f32| {
         let next = times.partition_point(|&other| other < time);
-        let distance = |i: usize| times.get(i).map_or(f32::INFINITY, |other| (other - time).abs());
+        let distance = |i: usize| {
+            times
+                .get(i)
+                .map_or(f32::INFINITY, |other| (other - time).abs())
+        };
         distance(next).min(next.checked_sub(1).map_or(f32::INFINITY, distance)) <= AROUND
     };
     let (all, found) = frames
         .iter()
         .filter(|frame| near(frame.time))
-        .fold((0, 0), |(all, found), frame| (all + frame.distinctive, found + frame.distinctive_found));
-    if all == 0 { 0.0 } else { found as f32 / all as f32 }
+        .fold((0, 0), |(all, found), frame| {
+            (all + frame.distinctive, found + frame.distinctive_found)
+        });
+    if all == 0 {
+        0.0
+    } else {
+        found as f32 / all as f32
+    }
 }
 
 /// Whether two supporting keyframes belong to one interval, given those between them.
 fn connected(frames: &[FrameSupport], gap: f32, rate: f32) -> bool {
     let (start, end) = (frames[0].time, frames[frames.len() - 1].time);
-    let inner = frames.iter().filter(|frame| frame.time > start + GRACE && frame.time < end - GRACE);
+    let inner = frames
+        .iter()
+        .filter(|frame| frame.time > start + GRACE && frame.time < end - GRACE);
     let missing: f32 = inner.map(|frame| frame.distinctive as f32 * rate).sum();
-    let mut seen = frames.iter().filter(|frame| frame.found > 0).map(|frame| frame.time);
+    let mut seen = frames
+        .iter()
+        .filter(|frame| frame.found > 0)
+        .map(|frame| frame.time);
     let mut last = seen.next().unwrap_or_default();
     let unbroken = seen.all(|time| time - std::mem::replace(&mut last, time) <= gap);
     unbroken && missing < CONTRADICTION
@@ -111,7 +154,13 @@ fn connected(frames: &[FrameSupport], gap: f32, rate: f32) -> bool {
 
 /// The furthest keyframe from a supporting one at which the scene is found and static, without a
 /// contradiction on the way.
-fn reach(away: impl Iterator<Item = usize>, from: usize, frames: &[FrameSupport], gap: f32, rate: f32) -> usize {
+fn reach(
+    away: impl Iterator<Item = usize>,
+    from: usize,
+    frames: &[FrameSupport],
+    gap: f32,
+    rate: f32,
+) -> usize {
     let (mut furthest, mut missing, mut is_static) = (from, 0.0, true);
     for i in away {
         let expected = frames[i].distinctive as f32 * rate;
@@ -154,7 +203,11 @@ mod tests {
             time: i as f32 / 4.0,
             found,
             distinctive,
-            distinctive_found: if i.is_multiple_of(4) { distinctive_found } else { 0 },
+            distinctive_found: if i.is_multiple_of(4) {
+                distinctive_found
+            } else {
+                0
+            },
         };
         (4 * seconds.start..4 * seconds.end).map(frame).collect()
     }
@@ -165,7 +218,10 @@ mod tests {
         all.extend(frames(6..12, 5, 20, 0));
         let covered = supported_intervals(&all, 3.0, true);
         assert_eq!(covered.len(), 1);
-        assert!(covered[0].0 == 0.0 && (5.0..6.3).contains(&covered[0].1), "{covered:?}");
+        assert!(
+            covered[0].0 == 0.0 && (5.0..6.3).contains(&covered[0].1),
+            "{covered:?}"
+        );
     }
 
     #[test]

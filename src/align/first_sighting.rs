@@ -14,7 +14,11 @@ use super::vote::TemporalHypothesis;
 
 impl CandidatePair<'_> {
     /// Runs the test on keys whose first sighting maps between two moments of the clip.
-    pub(super) fn first_sighting_test(&self, temporal: TemporalHypothesis, (first, last): (f32, f32)) -> BinomialTest {
+    pub(super) fn first_sighting_test(
+        &self,
+        temporal: TemporalHypothesis,
+        (first, last): (f32, f32),
+    ) -> BinomialTest {
         let mut test = BinomialTest::default();
         let frames = self.frames((first, last));
         // Tracks are sorted by their first sighting.
@@ -24,7 +28,11 @@ impl CandidatePair<'_> {
                 continue;
             }
             let moments = |from: f32, to: f32| {
-                let number = |time: f32| self.clip.keyframes.partition_point(|frame| frame.time.as_secs_f32() < time);
+                let number = |time: f32| {
+                    self.clip
+                        .keyframes
+                        .partition_point(|frame| frame.time.as_secs_f32() < time)
+                };
                 number(to.min(last + 1e-3)).saturating_sub(number(from.max(first))) as f32
             };
             let here = moments(claimed - POSITIVE_END, claimed + POSITIVE_END);
@@ -45,9 +53,15 @@ impl CandidatePair<'_> {
                     }
                     let there = frame[vertically_near(run, frame, self.geometry)]
                         .iter()
-                        .filter(|seen| seen.kind == run.kind && self.geometry.takes(&seen.place, &run.place));
+                        .filter(|seen| {
+                            seen.kind == run.kind && self.geometry.takes(&seen.place, &run.place)
+                        });
                     if let Some(distance) = there.map(|seen| run.key.distance(seen.key)).min() {
-                        let least = if apart <= POSITIVE_END { &mut positive } else { &mut negative };
+                        let least = if apart <= POSITIVE_END {
+                            &mut positive
+                        } else {
+                            &mut negative
+                        };
                         *least = (*least).min(distance);
                     }
                 }
@@ -58,8 +72,12 @@ impl CandidatePair<'_> {
             }
             let (trials, successes) = (f32::from(trials), f32::from(successes));
             test.add(
-                &BinomialTest { trials, successes, null_successes: trials * here / (here + there) }
-                    .capped(WEIGHT_MAX as f32),
+                &BinomialTest {
+                    trials,
+                    successes,
+                    null_successes: trials * here / (here + there),
+                }
+                .capped(WEIGHT_MAX as f32),
             );
         }
         test

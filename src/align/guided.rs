@@ -49,13 +49,23 @@ impl ReferenceTrack {
                 seconds.entry(second).or_default().push(number);
             }
         }
-        let ends = runs.iter().flat_map(|run| [run.first.as_secs_f32(), run.last.as_secs_f32()]);
+        let ends = runs
+            .iter()
+            .flat_map(|run| [run.first.as_secs_f32(), run.last.as_secs_f32()]);
         let mut moments: Vec<f32> = ends.collect();
         moments.sort_by(f32::total_cmp);
         moments.dedup();
         let regions = runs.iter().filter(|run| run.kind == KeyKind::Region);
-        let smallest = regions.map(|run| run.place.size).fold(f32::INFINITY, f32::min);
-        ReferenceTrack { runs, motion, smallest, moments, seconds }
+        let smallest = regions
+            .map(|run| run.place.size)
+            .fold(f32::INFINITY, f32::min);
+        ReferenceTrack {
+            runs,
+            motion,
+            smallest,
+            moments,
+            seconds,
+        }
     }
 
     /// Whether a local feature of the clip, mapped by the geometry, is large enough for the
@@ -71,7 +81,9 @@ impl ReferenceTrack {
 
     /// Distinct tracks between two moments, in seconds.
     pub(super) fn between(&self, from: f32, to: f32) -> impl Iterator<Item = &Run> {
-        self.numbers(from, to).into_iter().map(|number| &self.runs[number])
+        self.numbers(from, to)
+            .into_iter()
+            .map(|number| &self.runs[number])
     }
 
     fn numbers(&self, from: f32, to: f32) -> Vec<usize> {
@@ -93,15 +105,22 @@ impl ReferenceTrack {
 
 /// Indices of the clip's keyframes between two moments, in seconds.
 pub(super) fn keyframes_between(clip: &Fingerprint, (first, last): (f32, f32)) -> Range<usize> {
-    let start = clip.keyframes.partition_point(|keyframe| keyframe.time.as_secs_f32() < first);
-    let end = clip.keyframes.partition_point(|keyframe| keyframe.time.as_secs_f32() <= last);
+    let start = clip
+        .keyframes
+        .partition_point(|keyframe| keyframe.time.as_secs_f32() < first);
+    let end = clip
+        .keyframes
+        .partition_point(|keyframe| keyframe.time.as_secs_f32() <= last);
     start..end.max(start)
 }
 
 /// Indices of the clip's keys between two moments, in seconds.
 pub(super) fn keys_between(clip: &Fingerprint, span: (f32, f32)) -> Range<usize> {
     let within = keyframes_between(clip, span);
-    let before = |keyframe: usize| clip.keys.partition_point(|key| (key.keyframe as usize) < keyframe);
+    let before = |keyframe: usize| {
+        clip.keys
+            .partition_point(|key| (key.keyframe as usize) < keyframe)
+    };
     before(within.start)..before(within.end)
 }
 
@@ -129,9 +148,17 @@ pub(super) fn match_guided(
                 .filter(|(_, run)| run.kind == key.kind && geometry.takes(&place, &run.place))
                 .map(|(number, run)| (run.key.distance(bits), number))
                 .min();
-            if let Some((distance, run)) = nearest.filter(|&(distance, _)| distance <= GUIDED_RADIUS) {
+            if let Some((distance, run)) =
+                nearest.filter(|&(distance, _)| distance <= GUIDED_RADIUS)
+            {
                 let recurs = key.recurs || track.runs[run].recurs;
-                verified.push(VerifiedCorrespondence { clip_key: (number + i) as u32, run, time, distance, recurs });
+                verified.push(VerifiedCorrespondence {
+                    clip_key: (number + i) as u32,
+                    run,
+                    time,
+                    distance,
+                    recurs,
+                });
             }
         }
         number += keys.len();
@@ -167,7 +194,10 @@ pub(super) fn as_votes<'a>(
 /// whether the clip has fine regions, and sufficiently inside the frame.
 pub(super) fn visible(run: &Run, geometry: &Similarity, clip_aspect: f32, fine: bool) -> bool {
     let size = run.place.size / geometry.scale;
-    let (x, y) = ((run.place.x - geometry.x) / geometry.scale, (run.place.y - geometry.y) / geometry.scale);
+    let (x, y) = (
+        (run.place.x - geometry.x) / geometry.scale,
+        (run.place.y - geometry.y) / geometry.scale,
+    );
     let inside = |centre: f32, end: f32| centre - 0.4 * size >= 0.0 && centre + 0.4 * size <= end;
     run.kind == KeyKind::Region
         && (if fine { FINE_SIZE } else { SIZE }..=SIZE_MAX).contains(&size)

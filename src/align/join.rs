@@ -13,7 +13,10 @@ pub fn join(parts: Vec<Vec<Alignment>>) -> Vec<Alignment> {
     for part in parts {
         let mut still_open = Vec::with_capacity(part.len());
         for next in part {
-            match open.iter().position(|&number| continues(&joined[number], &next)) {
+            match open
+                .iter()
+                .position(|&number| continues(&joined[number], &next))
+            {
                 Some(place) => {
                     let number = open.swap_remove(place);
                     extend(&mut joined[number], &next);
@@ -41,17 +44,28 @@ pub(crate) fn continues(earlier: &Alignment, next: &Alignment) -> bool {
     };
     let jump = to.as_secs_f32() - from.as_secs_f32() - earlier.speed * pause;
     earlier.speed.signum() == next.speed.signum()
-        && (earlier.video, earlier.orientation, earlier.superseded) == (next.video, next.orientation, next.superseded)
+        && (earlier.video, earlier.orientation, earlier.superseded)
+            == (next.video, next.orientation, next.superseded)
         && pause.abs() <= GAP_MAX
         && jump.abs() <= 2.0 * TIME_TOLERANCE
         && (earlier.geometry.scale / next.geometry.scale).log2().abs() <= ZOOM_TOLERANCE
-        && (earlier.geometry.x - next.geometry.x).hypot(earlier.geometry.y - next.geometry.y) <= SHIFT_TOLERANCE
+        && (earlier.geometry.x - next.geometry.x).hypot(earlier.geometry.y - next.geometry.y)
+            <= SHIFT_TOLERANCE
 }
 
 /// Appends the later part of an alignment; shares and speed are averages weighted by length.
 fn extend(earlier: &mut Alignment, next: &Alignment) {
-    let (a, b) = (earlier.clip.length().as_secs_f32(), next.clip.length().as_secs_f32());
-    let mean = |x: f32, y: f32| if a + b > 0.0 { (a * x + b * y) / (a + b) } else { x };
+    let (a, b) = (
+        earlier.clip.length().as_secs_f32(),
+        next.clip.length().as_secs_f32(),
+    );
+    let mean = |x: f32, y: f32| {
+        if a + b > 0.0 {
+            (a * x + b * y) / (a + b)
+        } else {
+            x
+        }
+    };
     earlier.speed = mean(earlier.speed, next.speed);
     earlier.key_recall = mean(earlier.key_recall, next.key_recall);
     // The stronger part determines the attributes that cannot be averaged.

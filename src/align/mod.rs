@@ -105,7 +105,10 @@ impl Alignment {
     /// The alignment of two files with the same SHA-256: a copy from start to end, whatever it
     /// shows.
     pub fn identical(video: VideoRef, length: Duration) -> Alignment {
-        let whole = Span { start: Duration::ZERO, end: length };
+        let whole = Span {
+            start: Duration::ZERO,
+            end: length,
+        };
         let bits = SHA256_BITS;
         Alignment {
             video,
@@ -114,8 +117,15 @@ impl Alignment {
             guard: whole,
             reference: whole,
             speed: 1.0,
-            geometry: Similarity { scale: 1.0, x: 0.0, y: 0.0 },
-            evidence: Evidence { total: bits, distinctive: bits },
+            geometry: Similarity {
+                scale: 1.0,
+                x: 0.0,
+                y: 0.0,
+            },
+            evidence: Evidence {
+                total: bits,
+                distinctive: bits,
+            },
             hits: 0,
             key_recall: 1.0,
             consistency: TemporalConsistency::default(),
@@ -141,8 +151,21 @@ impl Alignment {
             (false, true) => from - speed * start,
             (false, false) => to - speed * end,
         };
-        let Alignment { orientation, geometry, support, clip, .. } = *self;
-        Claim { orientation, geometry, support, speed, offset, span: clip }
+        let Alignment {
+            orientation,
+            geometry,
+            support,
+            clip,
+            ..
+        } = *self;
+        Claim {
+            orientation,
+            geometry,
+            support,
+            speed,
+            offset,
+            span: clip,
+        }
     }
 
     /// Trims the interval to the `(first, last)` moments at which the frames match, if it exceeds
@@ -163,7 +186,10 @@ impl Alignment {
         if self.clip.seconds() != (start, end) {
             let at = |time: Duration| to(claim.speed * time.as_secs_f32() + claim.offset);
             let (from, until) = (at(self.clip.start), at(self.clip.end));
-            self.reference = Span { start: from.min(until), end: from.max(until) };
+            self.reference = Span {
+                start: from.min(until),
+                end: from.max(until),
+            };
         }
     }
 }
@@ -186,7 +212,9 @@ pub struct Span {
 impl Span {
     /// Length of the intersection of two intervals.
     pub fn overlap(self, other: Span) -> Duration {
-        self.end.min(other.end).saturating_sub(self.start.max(other.start))
+        self.end
+            .min(other.end)
+            .saturating_sub(self.start.max(other.start))
     }
 
     /// The parts of this interval outside all others, in order.
@@ -194,9 +222,15 @@ impl Span {
         let mut others: Vec<Span> = others.into_iter().collect();
         others.sort_unstable_by_key(|other| other.start);
         let (mut alone, mut from) = (Vec::new(), self.start);
-        for other in others.into_iter().chain([Span { start: self.end, end: self.end }]) {
+        for other in others.into_iter().chain([Span {
+            start: self.end,
+            end: self.end,
+        }]) {
             if other.start.min(self.end) > from {
-                alone.push(Span { start: from, end: other.start.min(self.end) });
+                alone.push(Span {
+                    start: from,
+                    end: other.start.min(self.end),
+                });
             }
             from = from.max(other.end);
         }
@@ -240,7 +274,13 @@ pub struct Corpus<'a> {
 pub fn is_promising(hits: &[Hit], corpus: &Corpus<'_>) -> bool {
     let search = (corpus.keys.max(1) as f32).log2() + evidence::DEPENDENCE_BITS;
     hits.chunk_by(|a, b| a.orientation == b.orientation)
-        .any(|group| group.iter().map(|hit| evidence::weight(&hit.pair).max(0.0)).sum::<f32>() >= search + EVIDENCE_MIN)
+        .any(|group| {
+            group
+                .iter()
+                .map(|hit| evidence::weight(&hit.pair).max(0.0))
+                .sum::<f32>()
+                >= search + EVIDENCE_MIN
+        })
 }
 
 /// Finds all alignments of a part of a clip with one reference that score [`EVIDENCE_MIN`] bits or
@@ -278,8 +318,19 @@ pub fn sort(found: &mut [Alignment]) {
 }
 
 pub(crate) fn strongest_first(a: &Alignment, b: &Alignment) -> std::cmp::Ordering {
-    let place = |x: &Alignment| (x.video, x.orientation, x.clip.start, x.clip.end, x.reference.start);
-    b.evidence.total.total_cmp(&a.evidence.total).then_with(|| place(a).cmp(&place(b)))
+    let place = |x: &Alignment| {
+        (
+            x.video,
+            x.orientation,
+            x.clip.start,
+            x.clip.end,
+            x.reference.start,
+        )
+    };
+    b.evidence
+        .total
+        .total_cmp(&a.evidence.total)
+        .then_with(|| place(a).cmp(&place(b)))
 }
 
 /// Minimum score of an alignment, in bits.
@@ -364,13 +415,22 @@ impl Hypothesis {
     /// The clip's times of the first and the last inlier, in seconds.
     fn span(&self, votes: &[Vote]) -> (f32, f32) {
         let times = self.inliers.iter().map(|&i| votes[i].time);
-        times.fold((f32::MAX, f32::MIN), |(first, last), time| (first.min(time), last.max(time)))
+        times.fold((f32::MAX, f32::MIN), |(first, last), time| {
+            (first.min(time), last.max(time))
+        })
     }
 
     /// The same hypothesis with the inliers of a part of the clip, in seconds.
     fn within(&self, votes: &[Vote], (from, to): (f32, f32)) -> Hypothesis {
-        let within = self.inliers.iter().copied().filter(|&vote| (from..=to).contains(&votes[vote].time));
-        Hypothesis { inliers: within.collect(), ..*self }
+        let within = self
+            .inliers
+            .iter()
+            .copied()
+            .filter(|&vote| (from..=to).contains(&votes[vote].time));
+        Hypothesis {
+            inliers: within.collect(),
+            ..*self
+        }
     }
 }
 
@@ -386,11 +446,14 @@ impl Context<'_> {
             if (self.stop)() {
                 return;
             }
-            let Some(first) = self.best(&votes, group) else { return };
+            let Some(first) = self.best(&votes, group) else {
+                return;
+            };
             let mut voted = first.clone();
             self.refine_offset(&votes, &mut voted, group);
             let mut segments = self.segments(&votes, &voted, group);
-            let of_segment = |segment: &Segment| self.split(&votes, &segment.hypothesis, group, segment.window);
+            let of_segment =
+                |segment: &Segment| self.split(&votes, &segment.hypothesis, group, segment.window);
             let mut alignments: Vec<Vec<Alignment>> = segments.iter().map(of_segment).collect();
             if alignments.iter().all(Vec::is_empty) {
                 let found = self.evidence(&votes, &first, group);
@@ -400,9 +463,17 @@ impl Context<'_> {
                 // If the preferred path has no accepted segment, report the first hypothesis as
                 // superseded.
                 if found.distinctive >= DISTINCTIVE_MIN
-                    && segments.iter().any(|segment| segment.hypothesis.temporal != first.temporal)
+                    && segments
+                        .iter()
+                        .any(|segment| segment.hypothesis.temporal != first.temporal)
                 {
-                    segments = vec![Segment::alone(Hypothesis { superseded: true, ..first.clone() }, self.window)];
+                    segments = vec![Segment::alone(
+                        Hypothesis {
+                            superseded: true,
+                            ..first.clone()
+                        },
+                        self.window,
+                    )];
                     alignments = segments.iter().map(of_segment).collect();
                 }
             }
@@ -410,13 +481,16 @@ impl Context<'_> {
             let score = |hypothesis: &Hypothesis| self.evidence(&votes, hypothesis, group).total;
             // A segment counts only if it keeps enough of the score of the hypotheses that it
             // replaces.
-            let replaced_score =
-                |part: (f32, f32)| score(&first.within(&votes, part)).max(score(&voted.within(&votes, part)));
+            let replaced_score = |part: (f32, f32)| {
+                score(&first.within(&votes, part)).max(score(&voted.within(&votes, part)))
+            };
             let is_accepted = |alignment: &&Alignment| {
                 alignment.evidence.total >= KEPT_MIN * replaced_score(alignment.clip.seconds())
             };
-            let accepted: Vec<Vec<&Alignment>> =
-                alignments.iter().map(|of_segment| of_segment.iter().filter(is_accepted).collect()).collect();
+            let accepted: Vec<Vec<&Alignment>> = alignments
+                .iter()
+                .map(|of_segment| of_segment.iter().filter(is_accepted).collect())
+                .collect();
             // Remove the explained votes: the inliers, and votes of the same geometry in the same
             // interval with a small temporal residual, which slow footage yields.
             let within = |vote: &Vote| {
@@ -427,7 +501,8 @@ impl Context<'_> {
             };
             let duplicate = |vote: &Vote| {
                 let of = |segment: &Segment| {
-                    (segment.window.0 - TIME_TOLERANCE..=segment.window.1 + TIME_TOLERANCE).contains(&vote.time)
+                    (segment.window.0 - TIME_TOLERANCE..=segment.window.1 + TIME_TOLERANCE)
+                        .contains(&vote.time)
                         && vote.fits(&segment.hypothesis.geometry)
                         && segment.hypothesis.temporal.residual(vote) <= DUPLICATE_RESIDUAL
                 };
@@ -440,13 +515,35 @@ impl Context<'_> {
                 .zip(&accepted)
                 .filter_map(|(segment, accepted)| segment.won(accepted, replaced_score))
                 .collect();
-            let lost = |vote: &Vote| within(vote) || parts.iter().any(|(from, to)| (*from..=*to).contains(&vote.time));
-            let mut explained: HashSet<usize> =
-                segments.iter().flat_map(|segment| &segment.hypothesis.inliers).copied().collect();
-            explained.extend(voted.inliers.iter().filter(|&&i| none_accepted || lost(&votes[i])));
-            explained.extend(first.inliers.iter().filter(|&&i| none_accepted || within(&votes[i])));
-            let taken = |i: usize| explained.contains(&i) || within(&votes[i]) && duplicate(&votes[i]);
-            votes = (0..votes.len()).filter(|&i| !taken(i)).map(|i| votes[i]).collect();
+            let lost = |vote: &Vote| {
+                within(vote)
+                    || parts
+                        .iter()
+                        .any(|(from, to)| (*from..=*to).contains(&vote.time))
+            };
+            let mut explained: HashSet<usize> = segments
+                .iter()
+                .flat_map(|segment| &segment.hypothesis.inliers)
+                .copied()
+                .collect();
+            explained.extend(
+                voted
+                    .inliers
+                    .iter()
+                    .filter(|&&i| none_accepted || lost(&votes[i])),
+            );
+            explained.extend(
+                first
+                    .inliers
+                    .iter()
+                    .filter(|&&i| none_accepted || within(&votes[i])),
+            );
+            let taken =
+                |i: usize| explained.contains(&i) || within(&votes[i]) && duplicate(&votes[i]);
+            votes = (0..votes.len())
+                .filter(|&i| !taken(i))
+                .map(|i| votes[i])
+                .collect();
             found.extend(alignments.into_iter().flatten());
         }
     }
@@ -477,7 +574,8 @@ impl Context<'_> {
                 // well. Slow footage fits many speeds, so another one has to score clearly better
                 // than unit speed.
                 let factor = 1.0 - OTHER_SPEED_COST * hypothesis.temporal.speed.log2().powi(2);
-                let score = factor * (evidence.total + DISTINCTIVE_WEIGHT * evidence.distinctive.max(0.0));
+                let score =
+                    factor * (evidence.total + DISTINCTIVE_WEIGHT * evidence.distinctive.max(0.0));
                 if best.as_ref().is_none_or(|(most, _)| score > *most) {
                     best = Some((score, hypothesis));
                 }
@@ -487,8 +585,17 @@ impl Context<'_> {
     }
 
     /// Lays the clip beside the reference in one orientation and geometry.
-    fn candidate<'a>(&'a self, orientation: Orientation, geometry: &'a Similarity) -> CandidatePair<'a> {
-        CandidatePair { clip: self.clip, track: &self.track, orientation, geometry }
+    fn candidate<'a>(
+        &'a self,
+        orientation: Orientation,
+        geometry: &'a Similarity,
+    ) -> CandidatePair<'a> {
+        CandidatePair {
+            clip: self.clip,
+            track: &self.track,
+            orientation,
+            geometry,
+        }
     }
 
     /// Scores a hypothesis.
@@ -520,14 +627,24 @@ fn middle((first, last): (f32, f32), most_s: f32) -> (f32, f32) {
 fn pairs(votes: &[Vote], hypothesis: &Hypothesis, group: &[Hit]) -> Vec<(f32, Pair)> {
     // Keys that fit the geometry at a temporal residual of two seconds or more.
     let (mut clip_repeated, mut reference_repeated) = (HashSet::new(), HashSet::new());
-    for vote in votes.iter().filter(|v| hypothesis.temporal.residual(v) >= MOMENT_GAP && v.fits(&hypothesis.geometry)) {
+    for vote in votes
+        .iter()
+        .filter(|v| hypothesis.temporal.residual(v) >= MOMENT_GAP && v.fits(&hypothesis.geometry))
+    {
         clip_repeated.insert(group[vote.hit].clip_key);
         reference_repeated.insert(group[vote.hit].reference_key);
     }
     let pair = |&i: &usize| {
         let (vote, hit) = (&votes[i], &group[votes[i].hit]);
-        let repeated = clip_repeated.contains(&hit.clip_key) || reference_repeated.contains(&hit.reference_key);
-        (vote.time, Pair { distinctive: !vote.recurs && !repeated, ..hit.pair })
+        let repeated = clip_repeated.contains(&hit.clip_key)
+            || reference_repeated.contains(&hit.reference_key);
+        (
+            vote.time,
+            Pair {
+                distinctive: !vote.recurs && !repeated,
+                ..hit.pair
+            },
+        )
     };
     hypothesis.inliers.iter().map(pair).collect()
 }

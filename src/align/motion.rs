@@ -32,7 +32,11 @@ pub struct MotionCorrelation {
 impl MotionCorrelation {
     /// Mean correlation at the claimed time, -1..=1; 0 if nothing moves.
     pub fn mean(&self) -> f32 {
-        if self.frames.trials > 0.0 { self.sum / self.frames.trials } else { 0.0 }
+        if self.frames.trials > 0.0 {
+            self.sum / self.frames.trials
+        } else {
+            0.0
+        }
     }
 
     /// Score of the test against another take, in bits; negative if the test favours one.
@@ -49,7 +53,10 @@ impl MotionCorrelation {
         self.sum += other.sum;
         // A part without motion does not count.
         let moves = (other.at_hypothesis, other.off_hypothesis) != (0.0, 0.0);
-        if moves && other.off_hypothesis * self.at_hypothesis >= self.off_hypothesis * other.at_hypothesis {
+        if moves
+            && other.off_hypothesis * self.at_hypothesis
+                >= self.off_hypothesis * other.at_hypothesis
+        {
             (self.at_hypothesis, self.off_hypothesis) = (other.at_hypothesis, other.off_hypothesis);
         }
     }
@@ -73,12 +80,17 @@ struct MotionFrames {
 
 impl MotionFrames {
     fn new(frames: impl Iterator<Item = (f32, Vec<f32>)>) -> MotionFrames {
-        let mut made = MotionFrames { times: Vec::new(), cells: Vec::new(), energies: Vec::new() };
+        let mut made = MotionFrames {
+            times: Vec::new(),
+            cells: Vec::new(),
+            energies: Vec::new(),
+        };
         for (time, mut cells) in frames {
             let mean = cells.iter().sum::<f32>() / cells.len().max(1) as f32;
             cells.iter_mut().for_each(|cell| *cell -= mean);
             made.times.push(time);
-            made.energies.push(cells.iter().map(|cell| cell * cell).sum());
+            made.energies
+                .push(cells.iter().map(|cell| cell * cell).sum());
             made.cells.push(cells);
         }
         made
@@ -98,12 +110,22 @@ impl MotionFrames {
 impl CandidatePair<'_> {
     /// Aligns the cells of a part of the clip with those of a part of the reference, in seconds of
     /// each; `None` if the clip shows too few of them.
-    pub(super) fn motion_pair(&self, clip_s: (f32, f32), reference_s: (f32, f32)) -> Option<MotionPair> {
+    pub(super) fn motion_pair(
+        &self,
+        clip_s: (f32, f32),
+        reference_s: (f32, f32),
+    ) -> Option<MotionPair> {
         let (clip, reference) = (&self.clip.motion, &self.track.motion);
         if clip.is_empty() || reference.is_empty() {
             return None;
         }
-        let seen = visible_cells(clip, reference, self.clip.aspect(), self.orientation, self.geometry);
+        let seen = visible_cells(
+            clip,
+            reference,
+            self.clip.aspect(),
+            self.orientation,
+            self.geometry,
+        );
         if seen.len() < CELLS_MIN {
             return None;
         }
@@ -116,13 +138,24 @@ impl CandidatePair<'_> {
         let of_clip = |frame: usize| {
             let cells = clip.picture(frame);
             let mean = |(_, weights): &(usize, Vec<(usize, f32)>)| {
-                weights.iter().map(|&(cell, weight)| weight * f32::from(cells[cell])).sum::<f32>()
+                weights
+                    .iter()
+                    .map(|&(cell, weight)| weight * f32::from(cells[cell]))
+                    .sum::<f32>()
             };
-            (clip.time(frame).as_secs_f32(), seen.iter().map(mean).collect())
+            (
+                clip.time(frame).as_secs_f32(),
+                seen.iter().map(mean).collect(),
+            )
         };
         let of_reference = |frame: usize| {
             let cells = reference.picture(frame);
-            (reference.time(frame).as_secs_f32(), seen.iter().map(|(cell, _)| f32::from(cells[*cell])).collect())
+            (
+                reference.time(frame).as_secs_f32(),
+                seen.iter()
+                    .map(|(cell, _)| f32::from(cells[*cell]))
+                    .collect(),
+            )
         };
         Some(MotionPair {
             clip: MotionFrames::new(within(clip, clip_s).map(of_clip)),
@@ -139,20 +172,32 @@ impl CandidatePair<'_> {
         let (first, last) = middle((first, last), TESTED_SECONDS);
         let reach = Window::reach(temporal.speed);
         let reference_s = temporal.span((first, last), reach);
-        let Some(moving) = self.motion_pair((first, last), reference_s) else { return MotionCorrelation::default() };
+        let Some(moving) = self.motion_pair((first, last), reference_s) else {
+            return MotionCorrelation::default();
+        };
         let result = moving.motion_correlation(temporal);
         if result.frames.trials < 1.0 {
             return result;
         }
         let (first, last) = middle((first, last), OFF_HYPOTHESIS_SECONDS);
         let reference_s = temporal.span((first, last), OFF_HYPOTHESIS_REACH);
-        let Some(matrix) = self.motion_pair((first, last), reference_s).and_then(CorrelationMatrix::new) else {
+        let Some(matrix) = self
+            .motion_pair((first, last), reference_s)
+            .and_then(CorrelationMatrix::new)
+        else {
             return result;
         };
-        let others =
-            matrix.hypotheses(temporal.speed).filter(|other| (other.offset - temporal.offset).abs() >= MOMENT_GAP);
-        let off_hypothesis = others.filter_map(|other| matrix.along(other)).fold(0.0, f32::max);
-        MotionCorrelation { at_hypothesis: matrix.along(temporal).unwrap_or(0.0), off_hypothesis, ..result }
+        let others = matrix
+            .hypotheses(temporal.speed)
+            .filter(|other| (other.offset - temporal.offset).abs() >= MOMENT_GAP);
+        let off_hypothesis = others
+            .filter_map(|other| matrix.along(other))
+            .fold(0.0, f32::max);
+        MotionCorrelation {
+            at_hypothesis: matrix.along(temporal).unwrap_or(0.0),
+            off_hypothesis,
+            ..result
+        }
     }
 }
 
@@ -160,8 +205,15 @@ impl MotionPair {
     /// Correlation of one frame of the clip with one of the reference, -1..=1, damped if either
     /// hardly moves.
     fn correlation(&self, clip: usize, reference: usize) -> f32 {
-        let product: f32 = self.clip.cells[clip].iter().zip(&self.reference.cells[reference]).map(|(a, b)| a * b).sum();
-        product / ((self.clip.energies[clip] + MOVING_MIN) * (self.reference.energies[reference] + MOVING_MIN)).sqrt()
+        let product: f32 = self.clip.cells[clip]
+            .iter()
+            .zip(&self.reference.cells[reference])
+            .map(|(a, b)| a * b)
+            .sum();
+        product
+            / ((self.clip.energies[clip] + MOVING_MIN)
+                * (self.reference.energies[reference] + MOVING_MIN))
+                .sqrt()
     }
 
     /// Runs the temporal consistency test on all moving frames of either side.
@@ -171,21 +223,31 @@ impl MotionPair {
         for clip in (0..self.clip.times.len()).filter(|&clip| self.clip.moves(clip)) {
             let claimed = temporal.at(self.clip.times[clip]);
             let reach = Window::reach(speed);
-            let others = self.reference.between(claimed - reach, claimed + reach).map(|reference| {
-                (
-                    Window::in_reference((self.reference.times[reference] - claimed) / speed),
-                    self.correlation(clip, reference),
-                )
-            });
+            let others = self
+                .reference
+                .between(claimed - reach, claimed + reach)
+                .map(|reference| {
+                    (
+                        Window::in_reference((self.reference.times[reference] - claimed) / speed),
+                        self.correlation(clip, reference),
+                    )
+                });
             result.add_trial(others);
         }
-        for reference in (0..self.reference.times.len()).filter(|&reference| self.reference.moves(reference)) {
+        for reference in
+            (0..self.reference.times.len()).filter(|&reference| self.reference.moves(reference))
+        {
             let claimed = (self.reference.times[reference] - temporal.offset) / temporal.speed;
             let reach = Window::reach(1.0);
             let others = self
                 .clip
                 .between(claimed - reach, claimed + reach)
-                .map(|clip| (Window::in_clip(self.clip.times[clip] - claimed), self.correlation(clip, reference)));
+                .map(|clip| {
+                    (
+                        Window::in_clip(self.clip.times[clip] - claimed),
+                        self.correlation(clip, reference),
+                    )
+                });
             result.add_trial(others);
         }
         result
@@ -205,21 +267,38 @@ pub(super) struct CorrelationMatrix {
 impl CorrelationMatrix {
     /// Returns `None` if nothing moves.
     pub(super) fn new(moving: MotionPair) -> Option<CorrelationMatrix> {
-        let frames: Vec<usize> = (0..moving.clip.times.len()).filter(|&clip| moving.clip.moves(clip)).collect();
+        let frames: Vec<usize> = (0..moving.clip.times.len())
+            .filter(|&clip| moving.clip.moves(clip))
+            .collect();
         if frames.is_empty() || moving.reference.times.is_empty() {
             return None;
         }
-        let row = |&clip: &usize| (0..moving.reference.times.len()).map(move |reference| (clip, reference));
-        let correlations =
-            frames.iter().flat_map(row).map(|(clip, reference)| moving.correlation(clip, reference)).collect();
-        Some(CorrelationMatrix { moving, frames, correlations })
+        let row = |&clip: &usize| {
+            (0..moving.reference.times.len()).map(move |reference| (clip, reference))
+        };
+        let correlations = frames
+            .iter()
+            .flat_map(row)
+            .map(|(clip, reference)| moving.correlation(clip, reference))
+            .collect();
+        Some(CorrelationMatrix {
+            moving,
+            frames,
+            correlations,
+        })
     }
 
     /// The reference's times in seconds, and for each moving frame of the clip its time and row.
     pub(super) fn rows(&self) -> (&[f32], impl Iterator<Item = (f32, &[f32])>) {
         let times = &self.moving.reference.times;
-        let rows = self.frames.iter().zip(self.correlations.chunks(times.len()));
-        (times, rows.map(|(&frame, row)| (self.moving.clip.times[frame], row)))
+        let rows = self
+            .frames
+            .iter()
+            .zip(self.correlations.chunks(times.len()));
+        (
+            times,
+            rows.map(|(&frame, row)| (self.moving.clip.times[frame], row)),
+        )
     }
 
     /// Mean correlation on a hypothesis over the frames that the reference covers; `None` if these
@@ -230,9 +309,13 @@ impl CorrelationMatrix {
             let at = temporal.at(self.moving.clip.times[clip]);
             let after = times.partition_point(|time| *time < at);
             let adjacent = [after.checked_sub(1), Some(after)].into_iter().flatten();
-            let near = adjacent
-                .filter(|&reference| times.get(reference).is_some_and(|time| (time - at).abs() <= ON_HYPOTHESIS));
-            near.map(|reference| self.correlations[row * times.len() + reference]).reduce(f32::max)
+            let near = adjacent.filter(|&reference| {
+                times
+                    .get(reference)
+                    .is_some_and(|time| (time - at).abs() <= ON_HYPOTHESIS)
+            });
+            near.map(|reference| self.correlations[row * times.len() + reference])
+                .reduce(f32::max)
         };
         let fits: Vec<f32> = self.frames.iter().enumerate().filter_map(fit).collect();
         (2 * fits.len() >= self.frames.len()).then(|| fits.iter().sum::<f32>() / fits.len() as f32)
@@ -240,7 +323,8 @@ impl CorrelationMatrix {
 
     /// First and last moving frame of the clip, in seconds.
     fn span(&self) -> (f32, f32) {
-        let time = |frame: Option<&usize>| frame.map_or(0.0, |&frame| self.moving.clip.times[frame]);
+        let time =
+            |frame: Option<&usize>| frame.map_or(0.0, |&frame| self.moving.clip.times[frame]);
         (time(self.frames.first()), time(self.frames.last()))
     }
 
@@ -248,7 +332,10 @@ impl CorrelationMatrix {
     fn hypotheses(&self, speed: f32) -> impl Iterator<Item = TemporalHypothesis> {
         let (first, last) = self.span();
         let times = &self.moving.reference.times;
-        let (start, end) = (times[0] - ON_HYPOTHESIS, times[times.len() - 1] + ON_HYPOTHESIS);
+        let (start, end) = (
+            times[0] - ON_HYPOTHESIS,
+            times[times.len() - 1] + ON_HYPOTHESIS,
+        );
         let ends = if speed < 0.0 {
             (start - speed * first, end - speed * last)
         } else {
@@ -256,7 +343,10 @@ impl CorrelationMatrix {
         };
         let steps = ((ends.1 - ends.0) / STEP).floor();
         let steps = if steps >= 0.0 { steps as u32 + 1 } else { 0 };
-        (0..steps).map(move |step| TemporalHypothesis { speed, offset: ends.0 + step as f32 * STEP })
+        (0..steps).map(move |step| TemporalHypothesis {
+            speed,
+            offset: ends.0 + step as f32 * STEP,
+        })
     }
 
     /// The hypothesis at one of these speeds that motion fits clearly better than `temporal` and
@@ -279,17 +369,30 @@ impl CorrelationMatrix {
                 OTHER_SPEED_COST
             }
         };
-        let fit = |other: TemporalHypothesis| self.along(other).map(|fit| (fit - cost(other.speed), other));
-        let hypotheses: Vec<(f32, TemporalHypothesis)> =
-            speeds.flat_map(|speed| self.hypotheses(speed)).filter_map(fit).collect();
-        let best = hypotheses.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0))?;
+        let fit = |other: TemporalHypothesis| {
+            self.along(other)
+                .map(|fit| (fit - cost(other.speed), other))
+        };
+        let hypotheses: Vec<(f32, TemporalHypothesis)> = speeds
+            .flat_map(|speed| self.hypotheses(speed))
+            .filter_map(fit)
+            .collect();
+        let best = hypotheses
+            .iter()
+            .copied()
+            .max_by(|a, b| a.0.total_cmp(&b.0))?;
         // Hypotheses of neighbouring speeds that cross the best one are no competitors: they fit
         // nearly as well.
         let (first, last) = self.span();
         let apart = |other: &TemporalHypothesis| {
-            [first, last].iter().all(|&time| (other.at(time) - best.1.at(time)).abs() > COMPETITOR_DISTANCE)
+            [first, last]
+                .iter()
+                .all(|&time| (other.at(time) - best.1.at(time)).abs() > COMPETITOR_DISTANCE)
         };
-        let competitors = hypotheses.iter().filter(|(_, other)| apart(other)).map(|(fit, _)| *fit);
+        let competitors = hypotheses
+            .iter()
+            .filter(|(_, other)| apart(other))
+            .map(|(fit, _)| *fit);
         let competitor = competitors.fold(self.along(temporal).unwrap_or(0.0), f32::max);
         (best.0 >= CORRELATION_MIN && best.0 >= competitor + CORRELATION_MARGIN).then_some(best.1)
     }
@@ -298,7 +401,8 @@ impl CorrelationMatrix {
 impl MotionCorrelation {
     /// Adds the trial of one frame, given its correlations with the other side's frames.
     fn add_trial(&mut self, others: impl Iterator<Item = (Window, f32)>) {
-        let (mut positive, mut negative) = ((0_usize, f32::NEG_INFINITY), (0_usize, f32::NEG_INFINITY));
+        let (mut positive, mut negative) =
+            ((0_usize, f32::NEG_INFINITY), (0_usize, f32::NEG_INFINITY));
         for (window, correlation) in others {
             let side = match window {
                 Window::Positive => &mut positive,
@@ -327,7 +431,9 @@ fn visible_cells(
     orientation: Orientation,
     geometry: &Similarity,
 ) -> Vec<(usize, Vec<(usize, f32)>)> {
-    let Some(to_clip) = Affine::to_clip(orientation, geometry, aspect) else { return Vec::new() };
+    let Some(to_clip) = Affine::to_clip(orientation, geometry, aspect) else {
+        return Vec::new();
+    };
     // A negative inverts the sign of every change.
     let sign = if orientation.negative { -1.0 } else { 1.0 };
     let ((columns, rows), (across, down)) = (reference.size(), clip.size());
@@ -337,12 +443,17 @@ fn visible_cells(
         let mut weights: Vec<(usize, f32)> = Vec::new();
         // Bilinear interpolation at four points of the cell.
         for (dx, dy) in [(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)] {
-            let (x, y) = to_clip.at((column + dx) * reference.pitch(), (row + dy) * reference.pitch());
+            let (x, y) = to_clip.at(
+                (column + dx) * reference.pitch(),
+                (row + dy) * reference.pitch(),
+            );
             if !((0.0..=aspect).contains(&x) && (0.0..=1.0).contains(&y)) {
                 weights.clear();
                 break;
             }
-            let at = |place: f32, cells: usize| (place / clip.pitch() - 0.5).clamp(0.0, (cells - 1) as f32);
+            let at = |place: f32, cells: usize| {
+                (place / clip.pitch() - 0.5).clamp(0.0, (cells - 1) as f32)
+            };
             let (x, y) = (at(x, across), at(y, down));
             let (left, top) = (x as usize, y as usize);
             let (right, bottom) = ((left + 1).min(across - 1), (top + 1).min(down - 1));
@@ -422,8 +533,8 @@ mod tests {
         // Piecewise linear between random places, one a second.
         let path = |blob: u32| {
             let at = |second: f32, axis: u32| {
-                let mut h =
-                    (second as u32 + 1000 * take as u32 + 7000 * blob + 90_000 * axis).wrapping_mul(0x9e37_79b9);
+                let mut h = (second as u32 + 1000 * take as u32 + 7000 * blob + 90_000 * axis)
+                    .wrapping_mul(0x9e37_79b9);
                 h = (h ^ h >> 15).wrapping_mul(0x2c1b_3c6d);
                 f32::from((h ^ h >> 12) as u16) / 65535.0
             };
@@ -448,9 +559,15 @@ mod tests {
         for time in times {
             let cell = |i: u32| {
                 let (column, row) = (i % u32::from(columns), i / u32::from(columns));
-                level((column as f32 + 0.5) * pitch, (row as f32 + 0.5) * pitch, time)
+                level(
+                    (column as f32 + 0.5) * pitch,
+                    (row as f32 + 0.5) * pitch,
+                    time,
+                )
             };
-            let cells: Vec<i8> = (0..u32::from(columns) * u32::from(rows)).map(cell).collect();
+            let cells: Vec<i8> = (0..u32::from(columns) * u32::from(rows))
+                .map(cell)
+                .collect();
             motion.push(Duration::from_secs_f32(time), &cells);
         }
         motion
@@ -458,7 +575,10 @@ mod tests {
 
     fn reference() -> ReferenceTrack {
         let times = (0..80).map(|i| 0.5 * i as f32);
-        ReferenceTrack::new(Vec::new(), motion(28, 16, times, |x, y, time| level(x, y, time, 0.0)))
+        ReferenceTrack::new(
+            Vec::new(),
+            motion(28, 16, times, |x, y, time| level(x, y, time, 0.0)),
+        )
     }
 
     /// Ten seconds of a take, from `from` seconds of the reference on, edited.
@@ -469,19 +589,44 @@ mod tests {
             let (x, y) = geometry.point(place.x, place.y);
             level(x, y, from + time, take)
         });
-        Fingerprint { motion, ..still_clip(10.0) }
+        Fingerprint {
+            motion,
+            ..still_clip(10.0)
+        }
     }
 
-    const WHOLE: Similarity = Similarity { scale: 1.0, x: 0.0, y: 0.0 };
+    const WHOLE: Similarity = Similarity {
+        scale: 1.0,
+        x: 0.0,
+        y: 0.0,
+    };
 
     #[test]
     fn the_motion_of_a_copy_correlates_at_its_own_time_only() {
         let track = reference();
-        let crop = Similarity { scale: 0.7, x: 0.3, y: 0.2 };
-        let inset = Similarity { scale: 2.5, x: -2.0, y: -1.0 };
-        let tilted = Orientation { warp: crate::fingerprint::Warp::Tilt(12), ..Orientation::UPRIGHT };
-        let turned = Orientation { turns: 1, ..Orientation::UPRIGHT };
-        let fills = Similarity { scale: ASPECT, x: 0.0, y: 0.0 };
+        let crop = Similarity {
+            scale: 0.7,
+            x: 0.3,
+            y: 0.2,
+        };
+        let inset = Similarity {
+            scale: 2.5,
+            x: -2.0,
+            y: -1.0,
+        };
+        let tilted = Orientation {
+            warp: crate::fingerprint::Warp::Tilt(12),
+            ..Orientation::UPRIGHT
+        };
+        let turned = Orientation {
+            turns: 1,
+            ..Orientation::UPRIGHT
+        };
+        let fills = Similarity {
+            scale: ASPECT,
+            x: 0.0,
+            y: 0.0,
+        };
         for (orientation, geometry) in [
             (Orientation::UPRIGHT, &WHOLE),
             (Orientation::UPRIGHT, &crop),
@@ -491,38 +636,74 @@ mod tests {
             (turned, &fills),
         ] {
             let clip = clip(12.0, 0.0, orientation, geometry);
-            let candidate = CandidatePair { clip: &clip, track: &track, orientation, geometry };
-            let result =
-                |offset: f32| candidate.motion_correlation(TemporalHypothesis { speed: 1.0, offset }, (0.0, 9.75));
+            let candidate = CandidatePair {
+                clip: &clip,
+                track: &track,
+                orientation,
+                geometry,
+            };
+            let result = |offset: f32| {
+                candidate.motion_correlation(TemporalHypothesis { speed: 1.0, offset }, (0.0, 9.75))
+            };
             let (here, there) = (result(12.0), result(19.0));
-            assert!(here.bits() > 30.0 && here.mean() > 0.5, "{orientation:?} {geometry:?}: {here:?}");
-            assert!(there.bits() < 6.0 && there.mean() < 0.3, "{orientation:?} {geometry:?}: {there:?}");
+            assert!(
+                here.bits() > 30.0 && here.mean() > 0.5,
+                "{orientation:?} {geometry:?}: {here:?}"
+            );
+            assert!(
+                there.bits() < 6.0 && there.mean() < 0.3,
+                "{orientation:?} {geometry:?}: {there:?}"
+            );
         }
     }
 
     #[test]
     fn the_motion_of_another_take_does_not_correlate() {
         let (track, clip) = (reference(), clip(12.0, 1.0, Orientation::UPRIGHT, &WHOLE));
-        let candidate =
-            CandidatePair { clip: &clip, track: &track, orientation: Orientation::UPRIGHT, geometry: &WHOLE };
+        let candidate = CandidatePair {
+            clip: &clip,
+            track: &track,
+            orientation: Orientation::UPRIGHT,
+            geometry: &WHOLE,
+        };
         for offset in 0..30 {
-            let result =
-                candidate.motion_correlation(TemporalHypothesis { speed: 1.0, offset: offset as f32 }, (0.0, 9.75));
-            assert!(result.bits() < 12.0 && result.mean() < 0.4, "{offset}: {result:?}");
+            let result = candidate.motion_correlation(
+                TemporalHypothesis {
+                    speed: 1.0,
+                    offset: offset as f32,
+                },
+                (0.0, 9.75),
+            );
+            assert!(
+                result.bits() < 12.0 && result.mean() < 0.4,
+                "{offset}: {result:?}"
+            );
         }
     }
 
     #[test]
     fn motion_determines_the_time_of_a_copy() {
         let track = reference();
-        let wrong = TemporalHypothesis { speed: 1.0, offset: 17.0 };
+        let wrong = TemporalHypothesis {
+            speed: 1.0,
+            offset: 17.0,
+        };
         let better = |clip: &Fingerprint| {
-            let candidate = CandidatePair { clip, track: &track, orientation: Orientation::UPRIGHT, geometry: &WHOLE };
+            let candidate = CandidatePair {
+                clip,
+                track: &track,
+                orientation: Orientation::UPRIGHT,
+                geometry: &WHOLE,
+            };
             CorrelationMatrix::new(candidate.motion_pair((0.0, 10.0), (0.0, 40.0))?)?
                 .better(wrong, [0.8, 1.0, 1.25].into_iter())
         };
-        let found = better(&clip(12.0, 0.0, Orientation::UPRIGHT, &WHOLE)).expect("a better hypothesis");
-        assert!(found.speed == 1.0 && (found.offset - 12.0).abs() <= 0.3, "{found:?}");
+        let found =
+            better(&clip(12.0, 0.0, Orientation::UPRIGHT, &WHOLE)).expect("a better hypothesis");
+        assert!(
+            found.speed == 1.0 && (found.offset - 12.0).abs() <= 0.3,
+            "{found:?}"
+        );
         assert_eq!(better(&clip(12.0, 1.0, Orientation::UPRIGHT, &WHOLE)), None);
         assert_eq!(better(&still_clip(10.0)), None);
     }
@@ -538,7 +719,10 @@ mod tests {
         let mut joined = part(0.9, 0.1);
         joined.add(&part(0.5, 0.5));
         joined.add(&part(0.8, 0.0));
-        assert_eq!((joined.sum, joined.at_hypothesis, joined.off_hypothesis), (6.0, 0.5, 0.5));
+        assert_eq!(
+            (joined.sum, joined.at_hypothesis, joined.off_hypothesis),
+            (6.0, 0.5, 0.5)
+        );
         // A part without motion leaves the others unchanged, in either order.
         joined.add(&MotionCorrelation::default());
         assert_eq!((joined.at_hypothesis, joined.off_hypothesis), (0.5, 0.5));
@@ -554,28 +738,72 @@ mod tests {
             let middle = 0.9 + 0.5 * (std::f32::consts::TAU * time / 3.0).sin();
             i8::from((x - middle).hypot(y - 0.5) < 0.25)
         };
-        let track = ReferenceTrack::new(Vec::new(), motion(28, 16, (0..20).map(|i| 0.5 * i as f32), to_and_fro));
+        let track = ReferenceTrack::new(
+            Vec::new(),
+            motion(28, 16, (0..20).map(|i| 0.5 * i as f32), to_and_fro),
+        );
         let walker = motion(57, 32, (0..40).map(|i| 0.25 * i as f32), to_and_fro);
-        let clip = Fingerprint { motion: walker, ..still_clip(10.0) };
-        let candidate =
-            CandidatePair { clip: &clip, track: &track, orientation: Orientation::UPRIGHT, geometry: &WHOLE };
-        let result = candidate.motion_correlation(TemporalHypothesis { speed: 1.0, offset: 0.0 }, (0.0, 9.75));
-        assert!(result.at_hypothesis > 0.6 && result.off_hypothesis > 0.9 * result.at_hypothesis, "{result:?}");
+        let clip = Fingerprint {
+            motion: walker,
+            ..still_clip(10.0)
+        };
+        let candidate = CandidatePair {
+            clip: &clip,
+            track: &track,
+            orientation: Orientation::UPRIGHT,
+            geometry: &WHOLE,
+        };
+        let result = candidate.motion_correlation(
+            TemporalHypothesis {
+                speed: 1.0,
+                offset: 0.0,
+            },
+            (0.0, 9.75),
+        );
+        assert!(
+            result.at_hypothesis > 0.6 && result.off_hypothesis > 0.9 * result.at_hypothesis,
+            "{result:?}"
+        );
     }
 
     #[test]
     fn static_content_has_no_score() {
         let track = reference();
-        let still =
-            Fingerprint { motion: motion(57, 32, (0..40).map(|i| 0.25 * i as f32), |_, _, _| 0), ..still_clip(10.0) };
-        let candidate =
-            CandidatePair { clip: &still, track: &track, orientation: Orientation::UPRIGHT, geometry: &WHOLE };
-        let result = candidate.motion_correlation(TemporalHypothesis { speed: 1.0, offset: 12.0 }, (0.0, 9.75));
+        let still = Fingerprint {
+            motion: motion(57, 32, (0..40).map(|i| 0.25 * i as f32), |_, _, _| 0),
+            ..still_clip(10.0)
+        };
+        let candidate = CandidatePair {
+            clip: &still,
+            track: &track,
+            orientation: Orientation::UPRIGHT,
+            geometry: &WHOLE,
+        };
+        let result = candidate.motion_correlation(
+            TemporalHypothesis {
+                speed: 1.0,
+                offset: 12.0,
+            },
+            (0.0, 9.75),
+        );
         assert!(result.bits() <= 0.0 && result.mean() < 0.1, "{result:?}");
-        let nowhere = Similarity { scale: 1.0, x: 9.0, y: 9.0 };
-        let candidate = CandidatePair { geometry: &nowhere, ..candidate };
+        let nowhere = Similarity {
+            scale: 1.0,
+            x: 9.0,
+            y: 9.0,
+        };
+        let candidate = CandidatePair {
+            geometry: &nowhere,
+            ..candidate
+        };
         assert_eq!(
-            candidate.motion_correlation(TemporalHypothesis { speed: 1.0, offset: 12.0 }, (0.0, 9.75)),
+            candidate.motion_correlation(
+                TemporalHypothesis {
+                    speed: 1.0,
+                    offset: 12.0
+                },
+                (0.0, 9.75)
+            ),
             MotionCorrelation::default()
         );
     }

@@ -43,7 +43,12 @@ impl Context<'_> {
     ///
     /// The path covers half a minute in the middle; beyond it the first and last segment may
     /// continue.
-    pub(super) fn segments(&self, votes: &[Vote], hypothesis: &Hypothesis, group: &[Hit]) -> Vec<Segment> {
+    pub(super) fn segments(
+        &self,
+        votes: &[Vote],
+        hypothesis: &Hypothesis,
+        group: &[Hit],
+    ) -> Vec<Segment> {
         let score = |hypothesis: &Hypothesis| self.evidence(votes, hypothesis, group).total;
         let alone = || vec![Segment::alone(hypothesis.clone(), self.window)];
         if score(hypothesis) < TESTED_MIN {
@@ -52,21 +57,37 @@ impl Context<'_> {
         let (first, last) = hypothesis.span(votes);
         // The part of the clip to search, around the alignment.
         let (centre, half) = (0.5 * (first + last), 0.5 * REFINEMENT_SECONDS);
-        let clip_s = ((centre - half).max(self.window.0), (centre + half).min(self.window.1));
-        let Hypothesis { geometry, temporal, .. } = hypothesis;
+        let clip_s = (
+            (centre - half).max(self.window.0),
+            (centre + half).min(self.window.1),
+        );
+        let Hypothesis {
+            geometry, temporal, ..
+        } = hypothesis;
         let candidate = self.candidate(group[0].orientation, geometry);
         let matrix = candidate.matrix(*temporal, clip_s, temporal.span(clip_s, REFINEMENT_REACH));
-        let Some(path) = matrix.and_then(|matrix| matrix.better_path(*temporal)) else { return alone() };
-        let beyond = |end: (f32, f32)| end.0 < end.1 && score(&hypothesis.within(votes, end)) >= TESTED_MIN;
+        let Some(path) = matrix.and_then(|matrix| matrix.better_path(*temporal)) else {
+            return alone();
+        };
+        let beyond =
+            |end: (f32, f32)| end.0 < end.1 && score(&hypothesis.within(votes, end)) >= TESTED_MIN;
         let continues = [(self.window.0, clip_s.0), (clip_s.1, self.window.1)].map(beyond);
         let border = |number: usize| 0.5 * (path[number].clip.1 + path[number + 1].clip.0);
         let segment = |(number, part): (usize, &PathSegment)| {
-            let (from, to) = (number.checked_sub(1).map(border), (number + 1 < path.len()).then(|| border(number)));
+            let (from, to) = (
+                number.checked_sub(1).map(border),
+                (number + 1 < path.len()).then(|| border(number)),
+            );
             let window = (from.unwrap_or(self.window.0), to.unwrap_or(self.window.1));
             let whole = if part.temporal == *temporal {
                 hypothesis.clone()
             } else {
-                self.with_temporal(votes, hypothesis, part.temporal, hypothesis.selection_penalty.max(PATH_PENALTY))
+                self.with_temporal(
+                    votes,
+                    hypothesis,
+                    part.temporal,
+                    hypothesis.selection_penalty.max(PATH_PENALTY),
+                )
             };
             Segment {
                 hypothesis: whole.within(votes, window),
@@ -76,18 +97,29 @@ impl Context<'_> {
             }
         };
         let mut segments: Vec<Segment> = path.iter().enumerate().map(segment).collect();
-        let scores: Vec<f32> =
-            segments.iter().map(|segment| score(&segment.hypothesis.within(votes, clip_s))).collect();
+        let scores: Vec<f32> = segments
+            .iter()
+            .map(|segment| score(&segment.hypothesis.within(votes, clip_s)))
+            .collect();
         if scores.iter().sum::<f32>() < KEPT_MIN * score(&hypothesis.within(votes, clip_s)) {
             return alone();
         }
         // If most of the clip is other footage, there may be one segment, on any hypothesis.
-        let supported = segments.iter().zip(&scores).filter(|(_, bits)| **bits >= TESTED_MIN);
+        let supported = segments
+            .iter()
+            .zip(&scores)
+            .filter(|(_, bits)| **bits >= TESTED_MIN);
         let mut hypotheses = supported.map(|(segment, _)| segment.hypothesis.temporal);
-        let Some(one) = hypotheses.next() else { return alone() };
+        let Some(one) = hypotheses.next() else {
+            return alone();
+        };
         let voted = continues.contains(&true).then_some(*temporal);
-        let segmented = hypotheses.chain(voted).any(|temporal| !temporal.follows(one, clip_s));
-        segments.iter_mut().for_each(|segment| segment.hypothesis.segmented = segmented);
+        let segmented = hypotheses
+            .chain(voted)
+            .any(|temporal| !temporal.follows(one, clip_s));
+        segments
+            .iter_mut()
+            .for_each(|segment| segment.hypothesis.segmented = segmented);
         segments
     }
 }
@@ -107,7 +139,12 @@ pub(super) struct Segment {
 impl Segment {
     /// The voted hypothesis as the only segment.
     pub(super) fn alone(hypothesis: Hypothesis, window: (f32, f32)) -> Segment {
-        Segment { hypothesis, window, preferred: window, open: [false, false] }
+        Segment {
+            hypothesis,
+            window,
+            preferred: window,
+            open: [false, false],
+        }
     }
 
     /// The part of the clip that this segment takes from the voted hypothesis, given its accepted
@@ -119,11 +156,26 @@ impl Segment {
         accepted: &[&Alignment],
         replaced_score: impl Fn((f32, f32)) -> f32,
     ) -> Option<(f32, f32)> {
-        let first = accepted.iter().map(|alignment| alignment.clip.seconds().0).reduce(f32::min)?;
-        let last = accepted.iter().map(|alignment| alignment.clip.seconds().1).reduce(f32::max)?;
-        let won =
-            (if self.open[0] { first } else { self.preferred.0 }, if self.open[1] { last } else { self.preferred.1 });
-        let bits: f32 = accepted.iter().map(|alignment| alignment.evidence.total).sum();
+        let first = accepted
+            .iter()
+            .map(|alignment| alignment.clip.seconds().0)
+            .reduce(f32::min)?;
+        let last = accepted
+            .iter()
+            .map(|alignment| alignment.clip.seconds().1)
+            .reduce(f32::max)?;
+        let won = (
+            if self.open[0] {
+                first
+            } else {
+                self.preferred.0
+            },
+            if self.open[1] { last } else { self.preferred.1 },
+        );
+        let bits: f32 = accepted
+            .iter()
+            .map(|alignment| alignment.evidence.total)
+            .sum();
         (bits >= KEPT_MIN * replaced_score(won)).then_some(won)
     }
 }
@@ -132,7 +184,9 @@ impl TemporalHypothesis {
     /// Whether it stays within [`SAME_HYPOTHESIS`] of another hypothesis at both ends of a part of
     /// the clip.
     fn follows(self, other: TemporalHypothesis, (first, last): (f32, f32)) -> bool {
-        [first, last].iter().all(|&time| (self.at(time) - other.at(time)).abs() <= SAME_HYPOTHESIS)
+        [first, last]
+            .iter()
+            .all(|&time| (self.at(time) - other.at(time)).abs() <= SAME_HYPOTHESIS)
     }
 }
 
@@ -150,7 +204,8 @@ impl CandidatePair<'_> {
         let step = frames.len().div_ceil(FRAMES_MAX).max(1);
         frames = frames.into_iter().step_by(step).collect();
         let reference_times = &self.track.moments;
-        let reference_times = &reference_times[reference_times.partition_point(|at| *at < reference_s.0)
+        let reference_times = &reference_times[reference_times
+            .partition_point(|at| *at < reference_s.0)
             ..reference_times.partition_point(|at| *at <= reference_s.1)];
         if frames.len() < FRAMES_MIN || reference_times.len() < 2 {
             return None;
@@ -159,11 +214,23 @@ impl CandidatePair<'_> {
         let moments = ((reference_times[reference_times.len() - 1] - start) / STEP) as usize + 1;
         let times: Vec<f32> = frames.iter().map(|(time, _)| *time).collect();
         let cuts = cuts(self.clip, &times);
-        let mut matrix =
-            SimilarityMatrix { times, cuts, start, moments, similarities: vec![0.0; frames.len() * moments] };
+        let mut matrix = SimilarityMatrix {
+            times,
+            cuts,
+            start,
+            moments,
+            similarities: vec![0.0; frames.len() * moments],
+        };
         let by_keys = self.by_keys(temporal, clip_s, &frames, reference_times);
-        matrix.add(reference_times, by_keys.chunks(reference_times.len()).enumerate(), true);
-        if let Some(correlations) = self.motion_pair(clip_s, reference_s).and_then(CorrelationMatrix::new) {
+        matrix.add(
+            reference_times,
+            by_keys.chunks(reference_times.len()).enumerate(),
+            true,
+        );
+        if let Some(correlations) = self
+            .motion_pair(clip_s, reference_s)
+            .and_then(CorrelationMatrix::new)
+        {
             let (times, rows) = correlations.rows();
             let rows: Vec<(f32, &[f32])> = rows.collect();
             let of_frame = |(frame, time): (usize, &f32)| {
@@ -171,10 +238,22 @@ impl CandidatePair<'_> {
                 let nearest = rows.iter().min_by(|a, b| apart(a).total_cmp(&apart(b)));
                 let (_, row) = nearest.filter(|row| apart(row) <= SAME_FRAME)?;
                 let mean = row.iter().sum::<f32>() / row.len() as f32;
-                Some((frame, row.iter().map(|correlation| correlation - mean).collect()))
+                Some((
+                    frame,
+                    row.iter().map(|correlation| correlation - mean).collect(),
+                ))
             };
-            let rows: Vec<(usize, Vec<f32>)> = matrix.times.iter().enumerate().filter_map(of_frame).collect();
-            matrix.add(times, rows.iter().map(|(frame, row)| (*frame, row.as_slice())), false);
+            let rows: Vec<(usize, Vec<f32>)> = matrix
+                .times
+                .iter()
+                .enumerate()
+                .filter_map(of_frame)
+                .collect();
+            matrix.add(
+                times,
+                rows.iter().map(|(frame, row)| (*frame, row.as_slice())),
+                false,
+            );
         }
         Some(matrix)
     }
@@ -189,17 +268,28 @@ impl CandidatePair<'_> {
         reference_times: &[f32],
     ) -> Vec<f32> {
         let geometry = self.fitted(temporal, clip_s);
-        let runs: Vec<_> = self.track.between(reference_times[0], reference_times[reference_times.len() - 1]).collect();
+        let runs: Vec<_> = self
+            .track
+            .between(
+                reference_times[0],
+                reference_times[reference_times.len() - 1],
+            )
+            .collect();
         let mut rows = Vec::with_capacity(frames.len() * reference_times.len());
         for (_, frame) in frames {
             let mut sums = vec![0.0_f32; reference_times.len()];
             for run in &runs {
                 let there = &frame[vertically_near(run, frame, &geometry)];
-                let best = there.iter().map(|seen| fit(seen, run, &geometry)).fold(0.0, f32::max);
+                let best = there
+                    .iter()
+                    .map(|seen| fit(seen, run, &geometry))
+                    .fold(0.0, f32::max);
                 if best > 0.0 {
                     let from = reference_times.partition_point(|at| *at < run.first.as_secs_f32());
                     let active = sums[from..].iter_mut().zip(&reference_times[from..]);
-                    active.take_while(|(_, at)| **at <= run.last.as_secs_f32()).for_each(|(sum, _)| *sum += best);
+                    active
+                        .take_while(|(_, at)| **at <= run.last.as_secs_f32())
+                        .for_each(|(sum, _)| *sum += best);
                 }
             }
             let mean = sums.iter().sum::<f32>() / sums.len() as f32;
@@ -228,37 +318,65 @@ impl SimilarityMatrix {
                 part.temporal = temporal;
             }
         }
-        (score >= single + GAIN_MIN && path.iter().any(|part| part.temporal != temporal)).then_some(path)
+        (score >= single + GAIN_MIN && path.iter().any(|part| part.temporal != temporal))
+            .then_some(path)
     }
 
     /// Adds similarities at some times of the reference to the rows of some frames. A moment takes
     /// the maximum over the times within [`ON_HYPOTHESIS`] of it. If the content at a time is
     /// `held` until the next, a moment in a gap takes the minimum of both sides.
-    fn add<'a>(&mut self, times: &[f32], rows: impl Iterator<Item = (usize, &'a [f32])>, held: bool) {
+    fn add<'a>(
+        &mut self,
+        times: &[f32],
+        rows: impl Iterator<Item = (usize, &'a [f32])>,
+        held: bool,
+    ) {
         let on = |moment: usize| {
             let at = self.start + moment as f32 * STEP;
             let from = times.partition_point(|time| *time < at - ON_HYPOTHESIS);
-            let to = times.partition_point(|time| *time <= at + ON_HYPOTHESIS).max(from);
+            let to = times
+                .partition_point(|time| *time <= at + ON_HYPOTHESIS)
+                .max(from);
             let between = held && from == to;
-            (if between { from.saturating_sub(1)..(to + 1).min(times.len()) } else { from..to }, between)
+            (
+                if between {
+                    from.saturating_sub(1)..(to + 1).min(times.len())
+                } else {
+                    from..to
+                },
+                between,
+            )
         };
         let on: Vec<_> = (0..self.moments).map(on).collect();
         for (frame, row) in rows {
             let cells = &mut self.similarities[frame * self.moments..(frame + 1) * self.moments];
             for (cell, (on, between)) in cells.iter_mut().zip(&on) {
                 let fits = row[on.clone()].iter().copied();
-                *cell += if *between { fits.reduce(f32::min) } else { fits.reduce(f32::max) }.unwrap_or(0.0);
+                *cell += if *between {
+                    fits.reduce(f32::min)
+                } else {
+                    fits.reduce(f32::max)
+                }
+                .unwrap_or(0.0);
             }
         }
     }
 
     /// Similarity of each frame on a temporal hypothesis.
     fn along(&self, temporal: TemporalHypothesis) -> impl Iterator<Item = f32> {
-        let cost = if temporal.speed == 1.0 { 0.0 } else { SPEED_COST };
+        let cost = if temporal.speed == 1.0 {
+            0.0
+        } else {
+            SPEED_COST
+        };
         let fit = move |(frame, time): (usize, &f32)| {
             let moment = ((temporal.at(*time) - self.start) / STEP).round();
             let inside = moment >= 0.0 && (moment as usize) < self.moments;
-            (if inside { self.similarities[frame * self.moments + moment as usize] } else { OUTSIDE }) - cost
+            (if inside {
+                self.similarities[frame * self.moments + moment as usize]
+            } else {
+                OUTSIDE
+            }) - cost
         };
         self.times.iter().enumerate().map(fit)
     }
@@ -271,7 +389,10 @@ impl SimilarityMatrix {
             let (a, b) = (speed * first, speed * last);
             let (from, to) = (self.start - a.max(b), end - a.min(b));
             let steps = ((to - from) / OFFSET_STEP) as usize;
-            (0..=steps).map(move |step| TemporalHypothesis { speed, offset: from + step as f32 * OFFSET_STEP })
+            (0..=steps).map(move |step| TemporalHypothesis {
+                speed,
+                offset: from + step as f32 * OFFSET_STEP,
+            })
         };
         speeds().chain([-1.0]).flat_map(of_speed)
     }
@@ -279,23 +400,43 @@ impl SimilarityMatrix {
     /// The best path and its score; `temporal` is one of the candidates.
     fn best_path(&self, temporal: TemporalHypothesis) -> (f32, Vec<PathSegment>) {
         // Ties go to the first: the voted hypothesis.
-        let hypotheses: Vec<TemporalHypothesis> = [temporal].into_iter().chain(self.hypotheses()).collect();
-        let along: Vec<Vec<f32>> = hypotheses.iter().map(|temporal| self.along(*temporal).collect()).collect();
-        let start_costs: Vec<f32> = hypotheses.iter().map(|temporal| start_cost(*temporal)).collect();
-        let mut sums: Vec<f32> =
-            along.iter().zip(&start_costs).map(|(fits, start_cost)| fits[0] - start_cost).collect();
+        let hypotheses: Vec<TemporalHypothesis> =
+            [temporal].into_iter().chain(self.hypotheses()).collect();
+        let along: Vec<Vec<f32>> = hypotheses
+            .iter()
+            .map(|temporal| self.along(*temporal).collect())
+            .collect();
+        let start_costs: Vec<f32> = hypotheses
+            .iter()
+            .map(|temporal| start_cost(*temporal))
+            .collect();
+        let mut sums: Vec<f32> = along
+            .iter()
+            .zip(&start_costs)
+            .map(|(fits, start_cost)| fits[0] - start_cost)
+            .collect();
         // For each frame: the best predecessor of a transition, and the hypotheses that start with
         // one.
         let mut transitions: Vec<(usize, Vec<bool>)> = Vec::with_capacity(self.times.len());
         for frame in 1..self.times.len() {
             let from = largest(&sums);
-            let after_transition = sums[from] - if self.cuts[frame] { TRANSITION_COST_AT_CUT } else { TRANSITION_COST };
+            let after_transition = sums[from]
+                - if self.cuts[frame] {
+                    TRANSITION_COST_AT_CUT
+                } else {
+                    TRANSITION_COST
+                };
             transitions.push((
                 from,
-                sums.iter().zip(&start_costs).map(|(sum, start_cost)| *sum < after_transition - start_cost).collect(),
+                sums.iter()
+                    .zip(&start_costs)
+                    .map(|(sum, start_cost)| *sum < after_transition - start_cost)
+                    .collect(),
             ));
             let next = sums.iter_mut().zip(&start_costs).zip(&along);
-            next.for_each(|((sum, start_cost), fits)| *sum = sum.max(after_transition - start_cost) + fits[frame]);
+            next.for_each(|((sum, start_cost), fits)| {
+                *sum = sum.max(after_transition - start_cost) + fits[frame]
+            });
         }
         let mut on = largest(&sums);
         let score = sums[on];
@@ -307,7 +448,10 @@ impl SimilarityMatrix {
                 .map(|before| &transitions[before])
                 .filter(|(_, after_transition)| after_transition[on]);
             if frame == 0 || transition.is_some() {
-                path.push(PathSegment { temporal: hypotheses[on], clip: (self.times[frame], self.times[end]) });
+                path.push(PathSegment {
+                    temporal: hypotheses[on],
+                    clip: (self.times[frame], self.times[end]),
+                });
                 end = frame.saturating_sub(1);
             }
             if let Some((from, _)) = transition {
@@ -321,14 +465,27 @@ impl SimilarityMatrix {
 
 /// Whether each frame is the first after a cut; the frame at the cut itself may be missing.
 fn cuts(clip: &Fingerprint, times: &[f32]) -> Vec<bool> {
-    let until = |time: f32| clip.keyframes.partition_point(|frame| frame.time.as_secs_f32() <= time);
-    let after = |pair: &[f32]| clip.keyframes[until(pair[0])..until(pair[1])].iter().any(|frame| frame.cut);
-    [false].into_iter().chain(times.windows(2).map(after)).take(times.len()).collect()
+    let until = |time: f32| {
+        clip.keyframes
+            .partition_point(|frame| frame.time.as_secs_f32() <= time)
+    };
+    let after = |pair: &[f32]| {
+        clip.keyframes[until(pair[0])..until(pair[1])]
+            .iter()
+            .any(|frame| frame.cut)
+    };
+    [false]
+        .into_iter()
+        .chain(times.windows(2).map(after))
+        .take(times.len())
+        .collect()
 }
 
 /// Index of the maximum; ties go to the first.
 fn largest(sums: &[f32]) -> usize {
-    (0..sums.len()).max_by(|&a, &b| sums[a].total_cmp(&sums[b]).then(b.cmp(&a))).unwrap_or(0)
+    (0..sums.len())
+        .max_by(|&a, &b| sums[a].total_cmp(&sums[b]).then(b.cmp(&a)))
+        .unwrap_or(0)
 }
 
 /// Transition cost for starting a segment on this hypothesis.
@@ -396,7 +553,10 @@ mod tests {
     use super::*;
     use crate::fingerprint::{Content, Keyframe, Motion, Orientation, Run};
 
-    const UNIT_SPEED: TemporalHypothesis = TemporalHypothesis { speed: 1.0, offset: 3.0 };
+    const UNIT_SPEED: TemporalHypothesis = TemporalHypothesis {
+        speed: 1.0,
+        offset: 3.0,
+    };
 
     /// A clip of ten seconds and a reference of twenty. A frame is similar within 0.3 s of its
     /// moment; elsewhere the similarity is repeatable noise.
@@ -425,7 +585,11 @@ mod tests {
     }
 
     /// The similarity matrix of a clip and the whole reference.
-    fn of_clip(runs: Vec<Run>, clip: &Fingerprint, temporal: TemporalHypothesis) -> SimilarityMatrix {
+    fn of_clip(
+        runs: Vec<Run>,
+        clip: &Fingerprint,
+        temporal: TemporalHypothesis,
+    ) -> SimilarityMatrix {
         let reference_times = ReferenceTrack::new(runs, Motion::default());
         let candidate = CandidatePair {
             clip,
@@ -433,7 +597,9 @@ mod tests {
             orientation: Orientation::UPRIGHT,
             geometry: &PLAIN.geometry,
         };
-        candidate.matrix(temporal, (0.0, PLAIN.seconds), (0.0, 40.0)).unwrap()
+        candidate
+            .matrix(temporal, (0.0, PLAIN.seconds), (0.0, 40.0))
+            .unwrap()
     }
 
     fn row(matrix: &SimilarityMatrix, frame: usize) -> &[f32] {
@@ -445,14 +611,31 @@ mod tests {
         let mut random = Random(29);
         let runs = reference(&mut random);
         let clip = clip(&runs, PLAIN, &mut random);
-        let matrix = of_clip(runs, &clip, TemporalHypothesis { speed: 1.0, offset: PLAIN.from });
-        assert_eq!((matrix.times.len(), matrix.start, matrix.moments), (40, 0.0, 321));
+        let matrix = of_clip(
+            runs,
+            &clip,
+            TemporalHypothesis {
+                speed: 1.0,
+                offset: PLAIN.from,
+            },
+        );
+        assert_eq!(
+            (matrix.times.len(), matrix.start, matrix.moments),
+            (40, 0.0, 321)
+        );
         // The reference has one frame a second, and the clip has a frame at each of them.
         for frame in (0..40).step_by(4) {
             let shown = PLAIN.from + matrix.times[frame];
             for (moment, fit) in row(&matrix, frame).iter().enumerate() {
                 let apart = (moment as f32 * STEP - shown).abs();
-                assert!(if apart <= ON_HYPOTHESIS { *fit > 0.8 } else { *fit < 0.2 }, "{frame}, {apart} s off: {fit}");
+                assert!(
+                    if apart <= ON_HYPOTHESIS {
+                        *fit > 0.8
+                    } else {
+                        *fit < 0.2
+                    },
+                    "{frame}, {apart} s off: {fit}"
+                );
             }
         }
     }
@@ -464,13 +647,27 @@ mod tests {
         // The frame at 15 s stays until 20 s.
         let second = Duration::from_secs;
         runs.retain(|run| run.recurs || run.first <= second(15) || run.first >= second(20));
-        runs.iter_mut().filter(|run| run.first == second(15)).for_each(|run| run.last = second(20));
+        runs.iter_mut()
+            .filter(|run| run.first == second(15))
+            .for_each(|run| run.last = second(20));
         let clip = clip(&runs, PLAIN, &mut random);
-        let matrix = of_clip(runs, &clip, TemporalHypothesis { speed: 1.0, offset: PLAIN.from });
+        let matrix = of_clip(
+            runs,
+            &clip,
+            TemporalHypothesis {
+                speed: 1.0,
+                offset: PLAIN.from,
+            },
+        );
         for frame in 13..32 {
             let fit = |moment: f32| row(&matrix, frame)[(moment / STEP) as usize];
             let shown = PLAIN.from + matrix.times[frame];
-            assert!(fit(shown) > 0.5 && fit(shown) > fit(30.0) + 0.5, "{shown}: {} {}", fit(shown), fit(30.0));
+            assert!(
+                fit(shown) > 0.5 && fit(shown) > fit(30.0) + 0.5,
+                "{shown}: {} {}",
+                fit(shown),
+                fit(30.0)
+            );
         }
     }
 
@@ -481,8 +678,16 @@ mod tests {
         let times = [1.0, 2.0, 9.0];
         matrix.add(&times, [(3, [0.2, 0.9, 0.4].as_slice())].into_iter(), false);
         let at = |moment: f32| row(&matrix, 3)[(moment / STEP) as usize];
-        assert_eq!([1.0, 1.25, 1.5, 2.25, 5.0, 9.0].map(at), [0.2, 0.2, 0.0, 0.9, 0.0, 0.4]);
-        assert!(row(&matrix, 2).iter().chain(row(&matrix, 4)).all(|fit| *fit == 0.0));
+        assert_eq!(
+            [1.0, 1.25, 1.5, 2.25, 5.0, 9.0].map(at),
+            [0.2, 0.2, 0.0, 0.9, 0.0, 0.4]
+        );
+        assert!(
+            row(&matrix, 2)
+                .iter()
+                .chain(row(&matrix, 4))
+                .all(|fit| *fit == 0.0)
+        );
         // If held, a moment in a gap takes the minimum of both sides.
         matrix.add(&times, [(3, [0.2, 0.9, 0.4].as_slice())].into_iter(), true);
         let at = |moment: f32| row(&matrix, 3)[(moment / STEP) as usize];
@@ -506,24 +711,41 @@ mod tests {
                 panned: false,
             }
         };
-        let clip = Fingerprint { keyframes: (0..8).map(keyframe).collect(), ..still_clip(2.0) };
-        assert_eq!(cuts(&clip, &[0.0, 0.25, 0.5, 0.75, 1.0, 1.25]), [false, false, true, false, false, true]);
-        assert_eq!(cuts(&clip, &[0.0, 0.25, 0.75, 1.75]), [false, false, true, true]);
+        let clip = Fingerprint {
+            keyframes: (0..8).map(keyframe).collect(),
+            ..still_clip(2.0)
+        };
+        assert_eq!(
+            cuts(&clip, &[0.0, 0.25, 0.5, 0.75, 1.0, 1.25]),
+            [false, false, true, false, false, true]
+        );
+        assert_eq!(
+            cuts(&clip, &[0.0, 0.25, 0.75, 1.75]),
+            [false, false, true, true]
+        );
         assert_eq!(cuts(&clip, &[]), [] as [bool; 0]);
     }
 
     fn near(segment: &PathSegment, moment: impl Fn(f32) -> f32) -> bool {
-        [segment.clip.0, segment.clip.1].iter().all(|&time| (segment.temporal.at(time) - moment(time)).abs() < 0.4)
+        [segment.clip.0, segment.clip.1]
+            .iter()
+            .all(|&time| (segment.temporal.at(time) - moment(time)).abs() < 0.4)
     }
 
     #[test]
     fn one_hypothesis_that_fits_is_kept() {
-        assert_eq!(matrix(|time| UNIT_SPEED.at(time), &[], 0.4).better_path(UNIT_SPEED), None);
+        assert_eq!(
+            matrix(|time| UNIT_SPEED.at(time), &[], 0.4).better_path(UNIT_SPEED),
+            None
+        );
     }
 
     #[test]
     fn frames_similar_to_no_moment_have_no_path() {
-        assert_eq!(matrix(|_| -9.0, &[2.0, 4.0, 6.0], 0.4).better_path(UNIT_SPEED), None);
+        assert_eq!(
+            matrix(|_| -9.0, &[2.0, 4.0, 6.0], 0.4).better_path(UNIT_SPEED),
+            None
+        );
     }
 
     #[test]
@@ -540,11 +762,16 @@ mod tests {
         for cuts in [&[4.0, 6.0][..], &[]] {
             let segments = matrix(moment, cuts, 0.4).better_path(UNIT_SPEED).unwrap();
             assert_eq!(
-                segments.iter().map(|segment| segment.clip).collect::<Vec<_>>(),
+                segments
+                    .iter()
+                    .map(|segment| segment.clip)
+                    .collect::<Vec<_>>(),
                 [(0.0, 3.75), (4.0, 5.75), (6.0, 9.75)]
             );
             assert!(
-                segments.iter().all(|segment| segment.temporal.speed == 1.0 && near(segment, moment)),
+                segments
+                    .iter()
+                    .all(|segment| segment.temporal.speed == 1.0 && near(segment, moment)),
                 "{segments:?}"
             );
         }
@@ -552,19 +779,40 @@ mod tests {
 
     #[test]
     fn another_speed_and_playing_backwards_are_one_segment_each() {
-        for temporal in
-            [TemporalHypothesis { speed: 1.26, offset: 2.0 }, TemporalHypothesis { speed: -1.0, offset: 14.0 }]
-        {
-            let segments = matrix(|time| temporal.at(time), &[], 0.4).better_path(UNIT_SPEED).unwrap();
-            assert!(segments.len() == 1 && near(&segments[0], |time| temporal.at(time)), "{segments:?}");
+        for temporal in [
+            TemporalHypothesis {
+                speed: 1.26,
+                offset: 2.0,
+            },
+            TemporalHypothesis {
+                speed: -1.0,
+                offset: 14.0,
+            },
+        ] {
+            let segments = matrix(|time| temporal.at(time), &[], 0.4)
+                .better_path(UNIT_SPEED)
+                .unwrap();
+            assert!(
+                segments.len() == 1 && near(&segments[0], |time| temporal.at(time)),
+                "{segments:?}"
+            );
         }
     }
 
     #[test]
     fn the_voted_hypothesis_is_kept_where_it_fits() {
-        let moment = |time: f32| if time < 5.0 { UNIT_SPEED.at(time) } else { 17.0 - time };
+        let moment = |time: f32| {
+            if time < 5.0 {
+                UNIT_SPEED.at(time)
+            } else {
+                17.0 - time
+            }
+        };
         let segments = matrix(moment, &[], 0.4).better_path(UNIT_SPEED).unwrap();
         assert_eq!(segments[0].temporal, UNIT_SPEED);
-        assert!(segments.len() == 2 && near(&segments[1], moment), "{segments:?}");
+        assert!(
+            segments.len() == 2 && near(&segments[1], moment),
+            "{segments:?}"
+        );
     }
 }

@@ -20,7 +20,10 @@ impl Context<'_> {
         geometry: &Similarity,
         temporal: TemporalHypothesis,
     ) -> f32 {
-        let runs: HashSet<usize> = verified.iter().map(|correspondence| correspondence.run).collect();
+        let runs: HashSet<usize> = verified
+            .iter()
+            .map(|correspondence| correspondence.run)
+            .collect();
         let aspect = orientation.aspect(self.clip.aspect());
         let (from, to) = temporal.span((first, last), EDGE);
         let fine = self.clip.keys.iter().any(|key| key.fine);
@@ -32,6 +35,10 @@ impl Context<'_> {
                 found += u32::from(runs.contains(&number));
             }
         }
-        if visible == 0 { 0.0 } else { found as f32 / visible as f32 }
+        if visible == 0 {
+            0.0
+        } else {
+            found as f32 / visible as f32
+        }
     }
 }

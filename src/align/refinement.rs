@@ -17,21 +17,34 @@ impl Context<'_> {
         if self.evidence(votes, hypothesis, group).total < TESTED_MIN {
             return;
         }
-        let Hypothesis { geometry, temporal, .. } = &*hypothesis;
+        let Hypothesis {
+            geometry, temporal, ..
+        } = &*hypothesis;
         let (first, last) = hypothesis.span(votes);
         let candidate = self.candidate(group[0].orientation, geometry);
-        let mut best = (candidate.first_sighting_test(*temporal, (first, last)).bits(), *temporal);
+        let mut best = (
+            candidate
+                .first_sighting_test(*temporal, (first, last))
+                .bits(),
+            *temporal,
+        );
         if best.0 >= CONSISTENT_BITS {
             return;
         }
         // The middle of the alignment, and the part of the reference around it.
         let (from, to) = middle((first, last), REFINEMENT_SECONDS);
-        let clip_s = ((from - GAP_MAX).max(self.window.0), (to + GAP_MAX).min(self.window.1));
+        let clip_s = (
+            (from - GAP_MAX).max(self.window.0),
+            (to + GAP_MAX).min(self.window.1),
+        );
         let reference_s = temporal.span(clip_s, REFINEMENT_REACH);
         let mut usual = vec![temporal.speed, 1.0, -1.0];
         usual.dedup();
-        let matrix = candidate.motion_pair(clip_s, reference_s).and_then(CorrelationMatrix::new);
-        if let Some(better) = matrix.and_then(|matrix| matrix.better(*temporal, speeds().chain(usual.iter().copied())))
+        let matrix = candidate
+            .motion_pair(clip_s, reference_s)
+            .and_then(CorrelationMatrix::new);
+        if let Some(better) = matrix
+            .and_then(|matrix| matrix.better(*temporal, speeds().chain(usual.iter().copied())))
         {
             let by_motion = self.with_temporal(votes, hypothesis, better, REFINEMENT_PENALTY);
             // Similar motion may recur where the keys do not fit.
@@ -44,10 +57,22 @@ impl Context<'_> {
         for &speed in &usual {
             // Backwards, or at another speed than the voted one, the gain must be twice as large.
             let least = best.0.max(REFINEMENT_BITS)
-                + if speed == temporal.speed { REFINEMENT_GAIN } else { 2.0 * REFINEMENT_GAIN };
-            let hypotheses = CandidatePair::likeliest(&moments, &[speed], clip_s, TESTED_PER_SPEED).into_iter();
-            let bits = hypotheses.map(|temporal| (candidate.first_sighting_test(temporal, clip_s).bits(), temporal));
-            let most = bits.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(bits, _)| *bits >= least);
+                + if speed == temporal.speed {
+                    REFINEMENT_GAIN
+                } else {
+                    2.0 * REFINEMENT_GAIN
+                };
+            let hypotheses =
+                CandidatePair::likeliest(&moments, &[speed], clip_s, TESTED_PER_SPEED).into_iter();
+            let bits = hypotheses.map(|temporal| {
+                (
+                    candidate.first_sighting_test(temporal, clip_s).bits(),
+                    temporal,
+                )
+            });
+            let most = bits
+                .max_by(|a, b| a.0.total_cmp(&b.0))
+                .filter(|(bits, _)| *bits >= least);
             best = most.unwrap_or(best);
         }
         let mut selection_penalty = 0.0;
@@ -57,7 +82,12 @@ impl Context<'_> {
             let all: Vec<f32> = speeds().chain(usual).collect();
             for other in CandidatePair::likeliest(&moments, &all, clip_s, TESTED_IN_ALL) {
                 let test = candidate.temporal_consistency(other, clip_s);
-                let bits = test.bits() - if other.speed < 0.0 { REFINEMENT_GAIN } else { 0.0 };
+                let bits = test.bits()
+                    - if other.speed < 0.0 {
+                        REFINEMENT_GAIN
+                    } else {
+                        0.0
+                    };
                 if bits >= least && test.frames_of_both().trials >= REFINEMENT_FRAMES {
                     (least, best.1, selection_penalty) = (bits, other, REFINEMENT_PENALTY);
                 }
@@ -79,7 +109,14 @@ impl Context<'_> {
         let geometry = hypothesis.geometry;
         let fits = |vote: &Vote| vote.fits(&geometry) && temporal.residual(vote) <= TIME_TOLERANCE;
         let fitting = (0..votes.len()).filter(|&i| fits(&votes[i])).collect();
-        Hypothesis { geometry, temporal, inliers: fitting, selection_penalty, segmented: false, superseded: false }
+        Hypothesis {
+            geometry,
+            temporal,
+            inliers: fitting,
+            selection_penalty,
+            segmented: false,
+            superseded: false,
+        }
     }
 }
 

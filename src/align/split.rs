@@ -8,8 +8,8 @@ use super::guided::{self, VerifiedCorrespondence};
 use super::motion::MotionCorrelation;
 use super::vote::{self, SpeedModel, TemporalHypothesis, Vote};
 use super::{
-    Alignment, Context, DISTINCTIVE_MIN, EVIDENCE_MIN, GAP_MAX, Hypothesis, SEGMENT_MIN, Span, TESTED_MIN,
-    TIME_TOLERANCE, pairs,
+    Alignment, Context, DISTINCTIVE_MIN, EVIDENCE_MIN, GAP_MAX, Hypothesis, SEGMENT_MIN, Span,
+    TESTED_MIN, TIME_TOLERANCE, pairs,
 };
 use crate::evidence::{self, Pair};
 use crate::fingerprint::{ClipKey, KeyKind, Keyframe, Place};
@@ -28,7 +28,11 @@ impl Context<'_> {
         window: (f32, f32),
     ) -> Vec<Alignment> {
         let orientation = group[0].orientation;
-        let Hypothesis { geometry, mut temporal, .. } = *hypothesis;
+        let Hypothesis {
+            geometry,
+            mut temporal,
+            ..
+        } = *hypothesis;
         let all = pairs(votes, hypothesis, group);
         let whole = evidence::score(all.iter().map(|(_, pair)| pair), self.corpus_keys);
         let strong = whole.total >= GUIDED_MIN;
@@ -36,9 +40,21 @@ impl Context<'_> {
         let candidate = || self.candidate(orientation, &geometry);
         let mut verified = Vec::new();
         if strong {
-            verified = guided::match_guided(self.clip, &self.track, orientation, &geometry, temporal, window);
-            let guided: Vec<Vote> = guided::as_votes(&verified, self.clip, &self.track, orientation).collect();
-            let model = if temporal.speed.abs() == 1.0 { SpeedModel::Unit } else { SpeedModel::Free };
+            verified = guided::match_guided(
+                self.clip,
+                &self.track,
+                orientation,
+                &geometry,
+                temporal,
+                window,
+            );
+            let guided: Vec<Vote> =
+                guided::as_votes(&verified, self.clip, &self.track, orientation).collect();
+            let model = if temporal.speed.abs() == 1.0 {
+                SpeedModel::Unit
+            } else {
+                SpeedModel::Free
+            };
             let fitted = vote::fit_temporal(guided.iter(), temporal, model);
             let candidate = candidate();
             if candidate.first_sighting_test(fitted, window).bits()
@@ -46,7 +62,14 @@ impl Context<'_> {
             {
                 temporal = fitted;
             }
-            verified = guided::match_guided(self.clip, &self.track, orientation, &geometry, temporal, window);
+            verified = guided::match_guided(
+                self.clip,
+                &self.track,
+                orientation,
+                &geometry,
+                temporal,
+                window,
+            );
         }
         // A fine region counts only if the reference may have a feature of that size.
         let aspect = self.clip.aspect();
@@ -57,11 +80,18 @@ impl Context<'_> {
         let frames = self.frame_support(&all, &verified, &expected, window);
         let gap = GAP_MAX.max(2.5 * self.interval / temporal.speed.abs().min(1.0));
         let intervals = supported_intervals(&frames, gap, whole.distinctive >= DISTINCTIVE_MIN);
-        let least = if intervals.len() == 1 { EVIDENCE_MIN } else { SEGMENT_MIN };
+        let least = if intervals.len() == 1 {
+            EVIDENCE_MIN
+        } else {
+            SEGMENT_MIN
+        };
         let mut alignments = Vec::new();
         for (first, last) in intervals {
-            let within: Vec<(f32, Pair)> =
-                all.iter().filter(|(time, _)| (first..=last).contains(time)).copied().collect();
+            let within: Vec<(f32, Pair)> = all
+                .iter()
+                .filter(|(time, _)| (first..=last).contains(time))
+                .copied()
+                .collect();
             let evidence = evidence::score(within.iter().map(|(_, pair)| pair), self.corpus_keys);
             if evidence.total < least {
                 continue;
@@ -69,20 +99,34 @@ impl Context<'_> {
             let clip = self.extent(first, last, temporal, window);
             let (from, to) = extent::guard_interval(&frames, (first, last));
             let to_reference = |time: Duration| {
-                Duration::from_secs_f32(temporal.at(time.as_secs_f32()).clamp(0.0, self.length.as_secs_f32()))
+                Duration::from_secs_f32(
+                    temporal
+                        .at(time.as_secs_f32())
+                        .clamp(0.0, self.length.as_secs_f32()),
+                )
             };
             let (consistency, motion) = if evidence.total >= TESTED_MIN {
                 let consistency = TemporalConsistency {
                     selection_penalty: hypothesis.selection_penalty,
                     ..candidate().temporal_consistency(temporal, (first, last))
                 };
-                (consistency, candidate().motion_correlation(temporal, (first, last)))
+                (
+                    consistency,
+                    candidate().motion_correlation(temporal, (first, last)),
+                )
             } else {
                 (TemporalConsistency::default(), MotionCorrelation::default())
             };
-            let key_recall =
-                if strong { self.key_recall(&verified, (first, last), orientation, &geometry, temporal) } else { 0.0 };
-            let fitted = if strong { candidate().fitted(temporal, (first, last)) } else { geometry };
+            let key_recall = if strong {
+                self.key_recall(&verified, (first, last), orientation, &geometry, temporal)
+            } else {
+                0.0
+            };
+            let fitted = if strong {
+                candidate().fitted(temporal, (first, last))
+            } else {
+                geometry
+            };
             let support = self.support(&verified, (first, last));
             alignments.push(Alignment {
                 support,
@@ -92,9 +136,15 @@ impl Context<'_> {
                 clip,
                 guard: self.extent(from, to, temporal, window),
                 reference: if temporal.speed < 0.0 {
-                    Span { start: to_reference(clip.end), end: to_reference(clip.start) }
+                    Span {
+                        start: to_reference(clip.end),
+                        end: to_reference(clip.start),
+                    }
                 } else {
-                    Span { start: to_reference(clip.start), end: to_reference(clip.end) }
+                    Span {
+                        start: to_reference(clip.start),
+                        end: to_reference(clip.end),
+                    }
                 },
                 speed: temporal.speed,
                 geometry: fitted,
@@ -115,15 +165,22 @@ impl Context<'_> {
     /// clip: the 5th and 95th percentiles of the sides of the features.
     fn support(&self, verified: &[VerifiedCorrespondence], (first, last): (f32, f32)) -> [f32; 4] {
         let near = verified.iter().filter(|correspondence| {
-            correspondence.distance <= SUPPORT_RADIUS && (first..=last).contains(&correspondence.time)
+            correspondence.distance <= SUPPORT_RADIUS
+                && (first..=last).contains(&correspondence.time)
         });
         let runs = near.map(|correspondence| &self.track.runs[correspondence.run]);
-        let places: Vec<Place> = runs.filter(|run| run.kind == KeyKind::Region).map(|run| run.place).collect();
+        let places: Vec<Place> = runs
+            .filter(|run| run.kind == KeyKind::Region)
+            .map(|run| run.place)
+            .collect();
         let side = |end: f32, of: &dyn Fn(&Place) -> f32| {
             let mut sides: Vec<f32> = places.iter().map(of).collect();
             sides.sort_by(f32::total_cmp);
             let number = end * sides.len().saturating_sub(1) as f32;
-            sides.get(number.round() as usize).copied().unwrap_or_default()
+            sides
+                .get(number.round() as usize)
+                .copied()
+                .unwrap_or_default()
         };
         [
             side(0.05, &|place| place.x - 0.5 * place.size),
@@ -146,7 +203,12 @@ impl Context<'_> {
         let first = within.start;
         let frame = |keyframe: &Keyframe| {
             let time = keyframe.time.as_secs_f32();
-            FrameSupport { time, found: 0, distinctive: 0, distinctive_found: 0 }
+            FrameSupport {
+                time,
+                found: 0,
+                distinctive: 0,
+                distinctive_found: 0,
+            }
         };
         let mut frames: Vec<FrameSupport> = self.clip.keyframes[within].iter().map(frame).collect();
         let keys = &self.clip.keys[guided::keys_between(self.clip, window)];
@@ -154,7 +216,8 @@ impl Context<'_> {
             frames[key.keyframe as usize - first].distinctive += 1;
         }
         for correspondence in verified {
-            let frame = &mut frames[self.clip.keys[correspondence.clip_key as usize].keyframe as usize - first];
+            let frame = &mut frames
+                [self.clip.keys[correspondence.clip_key as usize].keyframe as usize - first];
             frame.found += 1;
             frame.distinctive_found += u32::from(!correspondence.recurs);
         }
@@ -171,7 +234,13 @@ impl Context<'_> {
     /// The interval from the first to the last inlier, extended to where another keyframe of the
     /// reference could have matched: by half an interval, or to the end of the clip or reference if
     /// that is within one interval, but never across a cut of the clip.
-    fn extent(&self, first: f32, last: f32, temporal: TemporalHypothesis, window: (f32, f32)) -> Span {
+    fn extent(
+        &self,
+        first: f32,
+        last: f32,
+        temporal: TemporalHypothesis,
+        window: (f32, f32),
+    ) -> Span {
         let step = self.interval / temporal.speed.abs();
         let (mut start, mut end) = (first - 0.5 * step, last + 0.5 * step);
         let total = self.clip.duration.as_secs_f32();
@@ -193,13 +262,27 @@ impl Context<'_> {
                 break;
             }
         }
-        let ends = [0.0, self.length.as_secs_f32()].map(|moment| (moment - temporal.offset) / temporal.speed);
+        let ends = [0.0, self.length.as_secs_f32()]
+            .map(|moment| (moment - temporal.offset) / temporal.speed);
         let (at_zero, at_end) = (ends[0].min(ends[1]), ends[0].max(ends[1]));
-        let start = start.max(window.0).max((at_zero - TIME_TOLERANCE).min(first)).max(0.0);
-        let end = end.min(total).min(window.1.max(last)).min((at_end + TIME_TOLERANCE).max(last));
+        let start = start
+            .max(window.0)
+            .max((at_zero - TIME_TOLERANCE).min(first))
+            .max(0.0);
+        let end = end
+            .min(total)
+            .min(window.1.max(last))
+            .min((at_end + TIME_TOLERANCE).max(last));
         // Avoid rounding through f32.
-        let end = if end >= total { self.clip.duration } else { Duration::from_secs_f32(end.max(start)) };
-        Span { start: Duration::from_secs_f32(start).min(end), end }
+        let end = if end >= total {
+            self.clip.duration
+        } else {
+            Duration::from_secs_f32(end.max(start))
+        };
+        Span {
+            start: Duration::from_secs_f32(start).min(end),
+            end,
+        }
     }
 }
 

@@ -63,7 +63,11 @@ pub(super) struct Vote {
 impl Vote {
     pub(super) fn geometry(&self) -> Similarity {
         let scale = self.reference.size / self.clip.size;
-        Similarity { scale, x: self.reference.x - scale * self.clip.x, y: self.reference.y - scale * self.clip.y }
+        Similarity {
+            scale,
+            x: self.reference.x - scale * self.clip.x,
+            y: self.reference.y - scale * self.clip.y,
+        }
     }
 
     pub(super) fn fits(&self, geometry: &Similarity) -> bool {
@@ -121,18 +125,40 @@ pub(super) fn votes(group: &[Hit]) -> Vec<Vote> {
             recurs: hit.recurs,
         }
     };
-    group.iter().enumerate().map(vote).filter(|vote| vote.weight > 0.0).collect()
+    group
+        .iter()
+        .enumerate()
+        .map(vote)
+        .filter(|vote| vote.weight > 0.0)
+        .collect()
 }
 
 /// The speed and offset through the seed with the most votes; ties go to unit speed.
-pub(super) fn temporal_hypothesis(seed: &Vote, same_geometry: &[&Vote], model: SpeedModel) -> TemporalHypothesis {
-    let mut best = (f32::MIN, TemporalHypothesis { speed: 1.0, offset: seed.first - seed.time });
-    let most = if model == SpeedModel::Unit { 0 } else { SPEED_STEPS };
+pub(super) fn temporal_hypothesis(
+    seed: &Vote,
+    same_geometry: &[&Vote],
+    model: SpeedModel,
+) -> TemporalHypothesis {
+    let mut best = (
+        f32::MIN,
+        TemporalHypothesis {
+            speed: 1.0,
+            offset: seed.first - seed.time,
+        },
+    );
+    let most = if model == SpeedModel::Unit {
+        0
+    } else {
+        SPEED_STEPS
+    };
     for step in -most..=most {
         let speed = (step as f32 / SPEED_STEPS as f32 * SPEED_MAX.log2()).exp2();
         let prior = if step == 0 { UNIT_SPEED_PRIOR } else { 1.0 };
         let offsets = |vote: &Vote| {
-            (vote.first - TIME_TOLERANCE - speed * vote.time, vote.last + TIME_TOLERANCE - speed * vote.time)
+            (
+                vote.first - TIME_TOLERANCE - speed * vote.time,
+                vote.last + TIME_TOLERANCE - speed * vote.time,
+            )
         };
         let (low, high) = offsets(seed);
         // Sweep over the offsets at which votes start and stop to count.
@@ -151,7 +177,13 @@ pub(super) fn temporal_hypothesis(seed: &Vote, same_geometry: &[&Vote], model: S
             if weight > 0.0 && sum * prior > best.0 {
                 // The middle of the interval of offsets with this sum.
                 let until = edges.get(i + 1).map_or(offset, |next| next.0);
-                best = (sum * prior, TemporalHypothesis { speed, offset: 0.5 * (offset + until) });
+                best = (
+                    sum * prior,
+                    TemporalHypothesis {
+                        speed,
+                        offset: 0.5 * (offset + until),
+                    },
+                );
             }
         }
     }
@@ -159,23 +191,38 @@ pub(super) fn temporal_hypothesis(seed: &Vote, same_geometry: &[&Vote], model: S
 }
 
 /// Weighted least squares over size ratios and centres.
-pub(super) fn fit_geometry<'a>(votes: impl Iterator<Item = &'a Vote> + Clone) -> Option<Similarity> {
+pub(super) fn fit_geometry<'a>(
+    votes: impl Iterator<Item = &'a Vote> + Clone,
+) -> Option<Similarity> {
     if votes.clone().count() < 3 {
         return None;
     }
-    let sum = |value: &dyn Fn(&Vote) -> f32| votes.clone().map(|vote| vote.weight * value(vote)).sum::<f32>();
+    let sum = |value: &dyn Fn(&Vote) -> f32| {
+        votes
+            .clone()
+            .map(|vote| vote.weight * value(vote))
+            .sum::<f32>()
+    };
     let total = sum(&|_| 1.0).max(f32::MIN_POSITIVE);
     let (cx, cy) = (sum(&|v| v.clip.x) / total, sum(&|v| v.clip.y) / total);
-    let (rx, ry) = (sum(&|v| v.reference.x) / total, sum(&|v| v.reference.y) / total);
+    let (rx, ry) = (
+        sum(&|v| v.reference.x) / total,
+        sum(&|v| v.reference.y) / total,
+    );
     // Two estimates of the scale: from the spread of places, precise if they are far apart, and
     // from size ratios.
     let spread = sum(&|v| (v.clip.x - cx).powi(2) + (v.clip.y - cy).powi(2));
-    let joint = sum(&|v| (v.clip.x - cx) * (v.reference.x - rx) + (v.clip.y - cy) * (v.reference.y - ry));
+    let joint =
+        sum(&|v| (v.clip.x - cx) * (v.reference.x - rx) + (v.clip.y - cy) * (v.reference.y - ry));
     let by_size = (sum(&|v| (v.reference.size / v.clip.size).log2()) / total).exp2();
     let trust = total * SIZE_TRUST;
     let scale = (joint + trust * by_size) / (spread + trust);
     let usable = scale.is_finite() && scale > 0.02 && scale < 50.0;
-    usable.then_some(Similarity { scale, x: rx - scale * cx, y: ry - scale * cy })
+    usable.then_some(Similarity {
+        scale,
+        x: rx - scale * cx,
+        y: ry - scale * cy,
+    })
 }
 
 /// Weighted least squares through the keys on screen briefly. The speed is fitted if the votes span
@@ -185,24 +232,43 @@ pub(super) fn fit_temporal<'a>(
     temporal: TemporalHypothesis,
     model: SpeedModel,
 ) -> TemporalHypothesis {
-    let brief: Vec<&Vote> = votes.filter(|vote| vote.last - vote.first < BRIEF).collect();
+    let brief: Vec<&Vote> = votes
+        .filter(|vote| vote.last - vote.first < BRIEF)
+        .collect();
     let total: f32 = brief.iter().map(|vote| vote.weight).sum();
     if brief.len() < 3 || total <= 0.0 {
         return temporal;
     }
-    let mean = |value: &dyn Fn(&Vote) -> f32| brief.iter().map(|v| v.weight * value(v)).sum::<f32>() / total;
+    let mean = |value: &dyn Fn(&Vote) -> f32| {
+        brief.iter().map(|v| v.weight * value(v)).sum::<f32>() / total
+    };
     let (clip, reference) = (mean(&|v| v.time), mean(&|v| v.middle()));
     let spread = mean(&|v| (v.time - clip).powi(2));
     let joint = mean(&|v| (v.time - clip) * (v.middle() - reference));
     // Below this variance the slope of a line through points half a second off is undetermined.
-    let fitted = if spread > SLOPE_SPREAD { joint / spread } else { temporal.speed };
-    let fitted = if (fitted / temporal.speed).log2().abs() <= SLOPE_CHANGE { fitted } else { temporal.speed };
-    let through = |speed: f32| TemporalHypothesis { speed, offset: reference - speed * clip };
+    let fitted = if spread > SLOPE_SPREAD {
+        joint / spread
+    } else {
+        temporal.speed
+    };
+    let fitted = if (fitted / temporal.speed).log2().abs() <= SLOPE_CHANGE {
+        fitted
+    } else {
+        temporal.speed
+    };
+    let through = |speed: f32| TemporalHypothesis {
+        speed,
+        offset: reference - speed * clip,
+    };
     // Deviation of the fitted line from unit speed at the ends of a uniform spread with this
     // variance.
     let unit = temporal.speed.signum();
     let deviation = (fitted - unit).abs() * (3.0 * spread).sqrt();
-    let speed = if model == SpeedModel::Unit || deviation <= UNIT_SPEED_DEVIATION { unit } else { fitted };
+    let speed = if model == SpeedModel::Unit || deviation <= UNIT_SPEED_DEVIATION {
+        unit
+    } else {
+        fitted
+    };
     through(unit * speed.abs().clamp(1.0 / SPEED_MAX, SPEED_MAX))
 }
 

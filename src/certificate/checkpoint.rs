@@ -33,8 +33,16 @@ pub struct Checkpoint {
 ///
 /// Those of [`Index::history`].
 pub fn origin_of(index: &Index) -> Result<String> {
-    let first = index.history()?.into_iter().next().map(|first| first.root).unwrap_or_default();
-    Ok(format!("uniq-index/{}", first.get(..32).unwrap_or_default()))
+    let first = index
+        .history()?
+        .into_iter()
+        .next()
+        .map(|first| first.root)
+        .unwrap_or_default();
+    Ok(format!(
+        "uniq-index/{}",
+        first.get(..32).unwrap_or_default()
+    ))
 }
 
 impl Checkpoint {
@@ -45,7 +53,11 @@ impl Checkpoint {
     /// Those of [`Index::history`].
     pub fn of(index: &Index) -> Result<Checkpoint> {
         let leaves = index.history_leaves()?;
-        Ok(Checkpoint { origin: origin_of(index)?, size: leaves.len() as u64, root: proof::root(&leaves) })
+        Ok(Checkpoint {
+            origin: origin_of(index)?,
+            size: leaves.len() as u64,
+            root: proof::root(&leaves),
+        })
     }
 
     /// The signed note.
@@ -57,8 +69,14 @@ impl Checkpoint {
         let text = self.text();
         let mut signed = key_hash(&self.origin, signer.public_key()).to_vec();
         signed.extend(signer.sign(text.as_bytes())?);
-        let note = format!("{text}\n\u{2014} {} {}\n", self.origin, STANDARD.encode(signed));
-        let unfit = |reason| Error::NotSigned { reason: format!("what the signer gave is none: {reason}") };
+        let note = format!(
+            "{text}\n\u{2014} {} {}\n",
+            self.origin,
+            STANDARD.encode(signed)
+        );
+        let unfit = |reason| Error::NotSigned {
+            reason: format!("what the signer gave is none: {reason}"),
+        };
         Checkpoint::parse(note.as_bytes(), signer.public_key()).map_err(unfit)?;
         Ok(note)
     }
@@ -69,29 +87,55 @@ impl Checkpoint {
     ///
     /// See there.
     pub fn parse(bytes: &[u8], key: &PublicKey) -> Result<Checkpoint, String> {
-        let text = std::str::from_utf8(bytes).map_err(|_| "no checkpoint, for it is no text".to_owned())?;
-        let cut = || "no checkpoint: three lines, an empty one, and one signature are expected".to_owned();
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| "no checkpoint, for it is no text".to_owned())?;
+        let cut = || {
+            "no checkpoint: three lines, an empty one, and one signature are expected".to_owned()
+        };
         let (body, signatures) = text.split_once("\n\n").ok_or_else(cut)?;
         let body = format!("{body}\n");
         let mut lines = body.lines();
-        let (Some(origin), Some(size), Some(root), None) = (lines.next(), lines.next(), lines.next(), lines.next())
+        let (Some(origin), Some(size), Some(root), None) =
+            (lines.next(), lines.next(), lines.next(), lines.next())
         else {
             return Err(cut());
         };
-        let line = signatures.strip_suffix('\n').filter(|line| !line.contains('\n')).ok_or_else(cut)?;
-        let (name, signature) = line.strip_prefix("\u{2014} ").and_then(|line| line.split_once(' ')).ok_or_else(cut)?;
+        let line = signatures
+            .strip_suffix('\n')
+            .filter(|line| !line.contains('\n'))
+            .ok_or_else(cut)?;
+        let (name, signature) = line
+            .strip_prefix("\u{2014} ")
+            .and_then(|line| line.split_once(' '))
+            .ok_or_else(cut)?;
         if name != origin {
-            return Err(format!("its signature is that of {}, and its log is {}", shown(name), shown(origin)));
+            return Err(format!(
+                "its signature is that of {}, and its log is {}",
+                shown(name),
+                shown(origin)
+            ));
         }
         let number: u64 = size.parse().map_err(|_| cut())?;
-        let signature = STANDARD.decode(signature).map_err(|_| "its signature is no proper base64".to_owned())?;
-        let root = STANDARD.decode(root).ok().and_then(|root| root.try_into().ok());
+        let signature = STANDARD
+            .decode(signature)
+            .map_err(|_| "its signature is no proper base64".to_owned())?;
+        let root = STANDARD
+            .decode(root)
+            .ok()
+            .and_then(|root| root.try_into().ok());
         let root: [u8; 32] = root.ok_or("its root is no SHA-256 in base64")?;
         let (hash, signature) = signature.split_first_chunk::<4>().ok_or_else(cut)?;
         if *hash != key_hash(origin, key) {
-            return Err(format!("it was signed with another key than {}", key.key_id()));
+            return Err(format!(
+                "it was signed with another key than {}",
+                key.key_id()
+            ));
         }
-        let checkpoint = Checkpoint { origin: origin.to_owned(), size: number, root };
+        let checkpoint = Checkpoint {
+            origin: origin.to_owned(),
+            size: number,
+            root,
+        };
         if checkpoint.text() != body {
             return Err(cut());
         }
@@ -106,9 +150,16 @@ impl Checkpoint {
     /// [`Error::InvalidCertificate`] with the index's folder if it does not, and those of
     /// [`Index::history`].
     pub fn check(&self, index: &Index) -> Result<()> {
-        let refuse = |reason: String| Err(Error::InvalidCertificate { path: index.dir().to_owned(), reason });
+        let refuse = |reason: String| {
+            Err(Error::InvalidCertificate {
+                path: index.dir().to_owned(),
+                reason,
+            })
+        };
         let leaves = index.history_leaves()?;
-        let begun = usize::try_from(self.size).ok().and_then(|size| leaves.get(..size));
+        let begun = usize::try_from(self.size)
+            .ok()
+            .and_then(|size| leaves.get(..size));
         let same_root = begun.is_some_and(|leaves| proof::root(leaves) == self.root);
         if same_root && self.size > 0 {
             return Ok(());
@@ -135,7 +186,12 @@ impl Checkpoint {
     }
 
     fn text(&self) -> String {
-        format!("{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(self.root))
+        format!(
+            "{}\n{}\n{}\n",
+            self.origin,
+            self.size,
+            STANDARD.encode(self.root)
+        )
     }
 }
 
@@ -166,19 +222,36 @@ mod tests {
     fn every_flipped_byte_and_every_truncation_of_a_checkpoint_is_refused() {
         for kind in [KeyKind::Ed25519, KeyKind::P256] {
             let key = PrivateKey::generate(kind).unwrap();
-            let checkpoint = Checkpoint { origin: "uniq-index/0123".into(), size: 17, root: [9; 32] };
+            let checkpoint = Checkpoint {
+                origin: "uniq-index/0123".into(),
+                size: 17,
+                root: [9; 32],
+            };
             let note = checkpoint.sign(&key).unwrap().into_bytes();
-            assert_eq!(Checkpoint::parse(&note, key.public_key()).unwrap(), checkpoint);
+            assert_eq!(
+                Checkpoint::parse(&note, key.public_key()).unwrap(),
+                checkpoint
+            );
             for at in 0..note.len() {
-                assert!(Checkpoint::parse(&note[..at], key.public_key()).is_err(), "cut to {at}");
+                assert!(
+                    Checkpoint::parse(&note[..at], key.public_key()).is_err(),
+                    "cut to {at}"
+                );
                 for bit in [0x01, 0x20, 0x80] {
                     let mut changed = note.clone();
                     changed[at] ^= bit;
-                    assert!(Checkpoint::parse(&changed, key.public_key()).is_err(), "flipped at {at}");
+                    assert!(
+                        Checkpoint::parse(&changed, key.public_key()).is_err(),
+                        "flipped at {at}"
+                    );
                 }
             }
             let other = PrivateKey::generate(kind).unwrap();
-            assert!(Checkpoint::parse(&note, other.public_key()).unwrap_err().contains("another key"));
+            assert!(
+                Checkpoint::parse(&note, other.public_key())
+                    .unwrap_err()
+                    .contains("another key")
+            );
             let longer = [&note[..], b"x"].concat();
             assert!(Checkpoint::parse(&longer, key.public_key()).is_err());
         }

@@ -40,7 +40,10 @@ pub struct Passage {
 ///
 /// See there.
 pub fn compare(certified: &Fingerprint, delivered: &Fingerprint) -> Result<Comparison, String> {
-    for (fingerprint, whose) in [(certified, "the certified fingerprint"), (delivered, "the delivered file")] {
+    for (fingerprint, whose) in [
+        (certified, "the certified fingerprint"),
+        (delivered, "the delivered file"),
+    ] {
         if fingerprint.pictures().is_empty() {
             return Err(format!(
                 "{whose} has no small pictures; uniq certify keeps those of the clip beside the certificate"
@@ -51,9 +54,12 @@ pub fn compare(certified: &Fingerprint, delivered: &Fingerprint) -> Result<Compa
     let (is, was) = (delivered.duration(), certified.duration());
     if is.abs_diff(was) > LENGTHS_APART {
         let (is, was) = (is.as_secs_f64(), was.as_secs_f64());
-        differences.push(format!("it is {is:.2} s long, and the certified clip {was:.2} s"));
+        differences.push(format!(
+            "it is {is:.2} s long, and the certified clip {was:.2} s"
+        ));
     }
-    let aspect = |clip: &Fingerprint| f64::from(clip.info().width) / f64::from(clip.info().height.max(1));
+    let aspect =
+        |clip: &Fingerprint| f64::from(clip.info().width) / f64::from(clip.info().height.max(1));
     let (is_wide, was_wide) = (aspect(delivered), aspect(certified));
     if (is_wide / was_wide).ln().abs() > ASPECTS_APART {
         differences.push(format!(
@@ -64,17 +70,29 @@ pub fn compare(certified: &Fingerprint, delivered: &Fingerprint) -> Result<Compa
         differences.push("not all of it can be decoded".to_owned());
     }
     let count = |length: Duration| (length.as_secs_f64() / STEP.as_secs_f64()).ceil() as usize;
-    let (a, b) = (Shown::of(delivered.pictures(), count(is)), Shown::of(certified.pictures(), count(was)));
+    let (a, b) = (
+        Shown::of(delivered.pictures(), count(is)),
+        Shown::of(certified.pictures(), count(was)),
+    );
     let mut passages: Vec<Passage> = Vec::new();
     for at in (0..a.steps().max(b.steps())).step_by(HOP) {
-        let Some(reason) = fault(&a, &b, at) else { continue };
+        let Some(reason) = fault(&a, &b, at) else {
+            continue;
+        };
         let (start, end) = (STEP * at as u32, STEP * (at + HOP) as u32);
-        match passages.last_mut().filter(|last| start <= last.end + STEP * HOP as u32) {
+        match passages
+            .last_mut()
+            .filter(|last| start <= last.end + STEP * HOP as u32)
+        {
             Some(last) => last.end = end,
             None => passages.push(Passage { start, end, reason }),
         }
     }
-    Ok(Comparison { same: differences.is_empty() && passages.is_empty(), differences, passages })
+    Ok(Comparison {
+        same: differences.is_empty() && passages.is_empty(),
+        differences,
+        passages,
+    })
 }
 
 /// A picture of [`COLUMNS`] x [`ROWS`] grey levels.
@@ -95,9 +113,14 @@ impl Shown {
         let at = (0..steps as u32).map(|step| {
             // Half a frame late is not another picture.
             let time = STEP * step + STEP / 4;
-            pictures.partition_point(|picture| picture.time <= time).saturating_sub(1) as u32
+            pictures
+                .partition_point(|picture| picture.time <= time)
+                .saturating_sub(1) as u32
         });
-        Shown { grids: pictures.iter().map(small).collect(), at: at.collect() }
+        Shown {
+            grids: pictures.iter().map(small).collect(),
+            at: at.collect(),
+        }
     }
 
     fn steps(&self) -> usize {
@@ -115,7 +138,10 @@ fn small(picture: &Thumbnail) -> Grid {
     std::array::from_fn(|cell| {
         let part = |at: usize, of: usize, length: usize| {
             let start = at * length / of;
-            start..((at + 1) * length).div_ceil(of).clamp(start + 1, length.max(start + 1))
+            start
+                ..((at + 1) * length)
+                    .div_ceil(of)
+                    .clamp(start + 1, length.max(start + 1))
         };
         let (mut sum, mut count) = (0_u32, 0_u32);
         for y in part(cell / COLUMNS, ROWS, height) {
@@ -146,7 +172,10 @@ fn fault(a: &Shown, b: &Shown, at: usize) -> Option<&'static str> {
     for step in common.clone() {
         let (a, b) = (a.grid(step), b.grid(step));
         for cell in 0..COLUMNS * ROWS {
-            let (a, b) = (f64::from(f32::from(a[cell]) - a_mean[cell]), f64::from(f32::from(b[cell]) - b_mean[cell]));
+            let (a, b) = (
+                f64::from(f32::from(a[cell]) - a_mean[cell]),
+                f64::from(f32::from(b[cell]) - b_mean[cell]),
+            );
             both += a * b;
             of_a += a * a;
             of_b += b * b;
@@ -156,20 +185,31 @@ fn fault(a: &Shown, b: &Shown, at: usize) -> Option<&'static str> {
     if of_a.max(of_b) / cells > MOVING
         && (both < ALIKE_MIN * (of_a * of_b).sqrt() || of_a.min(of_b) < ENERGY_MIN * of_a.max(of_b))
     {
-        return Some("what moves in it is other than in the certified clip: another take, or another moment");
+        return Some(
+            "what moves in it is other than in the certified clip: another take, or another moment",
+        );
     }
     let apart = |lag: isize| -> Option<f64> {
         let mut sum = 0_u64;
         for step in common.clone() {
             // At the ends less is there to compare.
-            let other = step.checked_add_signed(lag).filter(|other| *other < b.steps())?;
-            sum += a.grid(step).iter().zip(b.grid(other)).map(|(a, b)| u64::from(a.abs_diff(*b))).sum::<u64>();
+            let other = step
+                .checked_add_signed(lag)
+                .filter(|other| *other < b.steps())?;
+            sum += a
+                .grid(step)
+                .iter()
+                .zip(b.grid(other))
+                .map(|(a, b)| u64::from(a.abs_diff(*b)))
+                .sum::<u64>();
         }
         Some(sum as f64 / cells)
     };
     let here = apart(0)?;
-    let elsewhere =
-        (LAG_MIN..=LAG_MAX).flat_map(|lag| [apart(-lag), apart(lag)]).flatten().fold(f64::INFINITY, f64::min);
+    let elsewhere = (LAG_MIN..=LAG_MAX)
+        .flat_map(|lag| [apart(-lag), apart(lag)])
+        .flatten()
+        .fold(f64::INFINITY, f64::min);
     (elsewhere < BETTER * here && here - elsewhere > LEVELS_BETTER)
         .then_some("it shows another moment of the certified clip")
 }
@@ -177,7 +217,9 @@ fn fault(a: &Shown, b: &Shown, at: usize) -> Option<&'static str> {
 fn mean(of: &Shown, steps: &Range<usize>) -> Means {
     let mut sums = [0_u32; COLUMNS * ROWS];
     for step in steps.clone() {
-        sums.iter_mut().zip(of.grid(step)).for_each(|(sum, level)| *sum += u32::from(*level));
+        sums.iter_mut()
+            .zip(of.grid(step))
+            .for_each(|(sum, level)| *sum += u32::from(*level));
     }
     sums.map(|sum| sum as f32 / steps.len().max(1) as f32)
 }

@@ -41,7 +41,12 @@ pub struct Envelope {
 
 /// The bytes that are signed: DSSE's pre-authentication encoding.
 pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
+    let mut bytes = format!(
+        "DSSEv1 {} {payload_type} {} ",
+        payload_type.len(),
+        payload.len()
+    )
+    .into_bytes();
     bytes.extend(payload);
     bytes
 }
@@ -62,8 +67,12 @@ impl Envelope {
             signature,
             timestamps: Vec::new(),
         };
-        let unfit = |reason| crate::Error::NotSigned { reason: format!("what the signer gave is none: {reason}") };
-        envelope.check_signature(signer.public_key()).map_err(unfit)?;
+        let unfit = |reason| crate::Error::NotSigned {
+            reason: format!("what the signer gave is none: {reason}"),
+        };
+        envelope
+            .check_signature(signer.public_key())
+            .map_err(unfit)?;
         Ok(envelope)
     }
 
@@ -74,7 +83,10 @@ impl Envelope {
     /// Why it is not.
     pub fn check_signature(&self, key: &PublicKey) -> Result<(), String> {
         if self.payload_type != PAYLOAD_TYPE {
-            return Err(format!("its payload is of the type {:?}, expected {PAYLOAD_TYPE:?}", self.payload_type));
+            return Err(format!(
+                "its payload is of the type {:?}, expected {PAYLOAD_TYPE:?}",
+                self.payload_type
+            ));
         }
         if self.key_id != key.key_id() {
             return Err(format!(
@@ -92,7 +104,10 @@ impl Envelope {
         let raw = RawEnvelope {
             payload: of(&self.payload),
             payload_type: self.payload_type.clone(),
-            signatures: vec![RawSignature { keyid: self.key_id.clone(), sig: of(&self.signature) }],
+            signatures: vec![RawSignature {
+                keyid: self.key_id.clone(),
+                sig: of(&self.signature),
+            }],
         };
         // Strings always serialise.
         serde_json::to_vec(&raw).unwrap_or_default()
@@ -100,8 +115,12 @@ impl Envelope {
 
     /// The envelope in a Sigstore bundle.
     pub fn to_bundle(&self) -> Vec<u8> {
-        let stamps = self.timestamps.iter().map(|stamp| Timestamp { signed_timestamp: STANDARD.encode(stamp) });
-        let stamps = Timestamps { rfc3161_timestamps: stamps.collect() };
+        let stamps = self.timestamps.iter().map(|stamp| Timestamp {
+            signed_timestamp: STANDARD.encode(stamp),
+        });
+        let stamps = Timestamps {
+            rfc3161_timestamps: stamps.collect(),
+        };
         let envelope: Value = serde_json::from_slice(&self.to_json()).unwrap_or_default();
         let raw = serde_json::json!({
             "mediaType": BUNDLE_MEDIA_TYPE,
@@ -122,7 +141,9 @@ impl Envelope {
     /// See there.
     pub fn parse(bytes: &[u8]) -> Result<Envelope, String> {
         if bytes.len() > ENVELOPE_MAX {
-            return Err(format!("it has more than {ENVELOPE_MAX} bytes, and no certificate is so long"));
+            return Err(format!(
+                "it has more than {ENVELOPE_MAX} bytes, and no certificate is so long"
+            ));
         }
         let value: Value = json::parse(bytes)?;
         if !value.is_object() {
@@ -131,7 +152,8 @@ impl Envelope {
         if value.get("mediaType").is_some() {
             return Envelope::of_bundle(value);
         }
-        let raw: RawEnvelope = serde_json::from_value(value).map_err(|error| format!("it is no envelope: {error}"))?;
+        let raw: RawEnvelope =
+            serde_json::from_value(value).map_err(|error| format!("it is no envelope: {error}"))?;
         Envelope::of(raw, Vec::new())
     }
 
@@ -148,15 +170,29 @@ impl Envelope {
     fn of_bundle(value: Value) -> Result<Envelope, String> {
         let media_type = value["mediaType"].as_str().unwrap_or_default();
         if media_type != BUNDLE_MEDIA_TYPE {
-            return Err(format!("it is a bundle of the type {media_type:?}, expected {BUNDLE_MEDIA_TYPE:?}"));
+            return Err(format!(
+                "it is a bundle of the type {media_type:?}, expected {BUNDLE_MEDIA_TYPE:?}"
+            ));
         }
-        let raw: RawBundle = serde_json::from_value(value).map_err(|error| format!("it is no bundle: {error}"))?;
+        let raw: RawBundle =
+            serde_json::from_value(value).map_err(|error| format!("it is no bundle: {error}"))?;
         if !raw.verification_material.tlog_entries.is_empty() {
-            return Err("its bundle has entries of a transparency log, which nothing here can check".into());
+            return Err(
+                "its bundle has entries of a transparency log, which nothing here can check".into(),
+            );
         }
-        let stamps = raw.verification_material.timestamp_verification_data.rfc3161_timestamps;
-        let stamps: Option<Vec<_>> = stamps.iter().map(|stamp| STANDARD.decode(&stamp.signed_timestamp).ok()).collect();
-        let envelope = Envelope::of(raw.dsse_envelope, stamps.ok_or("a time stamp of its bundle is no base64")?)?;
+        let stamps = raw
+            .verification_material
+            .timestamp_verification_data
+            .rfc3161_timestamps;
+        let stamps: Option<Vec<_>> = stamps
+            .iter()
+            .map(|stamp| STANDARD.decode(&stamp.signed_timestamp).ok())
+            .collect();
+        let envelope = Envelope::of(
+            raw.dsse_envelope,
+            stamps.ok_or("a time stamp of its bundle is no base64")?,
+        )?;
         if raw.verification_material.public_key.hint != envelope.key_id {
             return Err("its bundle names another key than its envelope".into());
         }
@@ -166,10 +202,17 @@ impl Envelope {
     fn of(raw: RawEnvelope, timestamps: Vec<Vec<u8>>) -> Result<Envelope, String> {
         let signature = match raw.signatures.as_slice() {
             [one] => one,
-            several => return Err(format!("it has {} signatures, and a certificate has one", several.len())),
+            several => {
+                return Err(format!(
+                    "it has {} signatures, and a certificate has one",
+                    several.len()
+                ));
+            }
         };
         let decode = |what: &str, text: &str| {
-            STANDARD.decode(text).map_err(|error| format!("its {what} is no proper base64: {error}"))
+            STANDARD
+                .decode(text)
+                .map_err(|error| format!("its {what} is no proper base64: {error}"))
         };
         Ok(Envelope {
             payload_type: raw.payload_type,

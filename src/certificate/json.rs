@@ -12,12 +12,15 @@ use serde_json::{Map, Number, Value};
 /// `serde_json` keeps the last of two fields of one name where it does not know the name, and
 /// others keep the first. So they are looked for everywhere, after escapes are undone.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    let Strict(value) = serde_json::from_slice(bytes).map_err(|error| format!("it is no proper JSON: {error}"))?;
+    let Strict(value) =
+        serde_json::from_slice(bytes).map_err(|error| format!("it is no proper JSON: {error}"))?;
     serde_json::from_value(value).map_err(|error| error.to_string())
 }
 
 /// A field that may be null and may not be missing.
-pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
     Option::deserialize(from)
 }
 
@@ -51,7 +54,9 @@ impl<'de> Visitor<'de> for Values {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number is out of range"))
+        Number::from_f64(value)
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("a number is out of range"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -109,7 +114,14 @@ mod tests {
             assert!(error.contains(why), "{text}: {error}");
         }
         assert!(parse::<Value>(b"{\"a\":\"\xff\"}").is_err());
-        assert!(parse::<Value>(&b"[".repeat(100_000)).unwrap_err().contains("recursion"));
-        assert_eq!(parse::<Value>(br#" {"b":[1,-2,null,true,"x"]} "#).unwrap()["b"][1], -2);
+        assert!(
+            parse::<Value>(&b"[".repeat(100_000))
+                .unwrap_err()
+                .contains("recursion")
+        );
+        assert_eq!(
+            parse::<Value>(br#" {"b":[1,-2,null,true,"x"]} "#).unwrap()["b"][1],
+            -2
+        );
     }
 }

@@ -40,7 +40,13 @@ pub struct Validity {
 impl Keyring {
     /// One key, trusted for any time.
     pub fn of(key: PublicKey) -> Keyring {
-        Keyring { keys: vec![TrustedKey { name: None, key, validity: None }] }
+        Keyring {
+            keys: vec![TrustedKey {
+                name: None,
+                key,
+                validity: None,
+            }],
+        }
     }
 
     /// Reads a keyring, an object `{"keys": [{"name", "publicKey", "validFrom", "validUntil"}, …]}`
@@ -57,15 +63,21 @@ impl Keyring {
         for raw in raw.keys {
             let named = |reason: String| format!("the key {}: {reason}", shown(&raw.name));
             let key = PublicKey::from_pem(&raw.public_key).map_err(named)?;
-            let from = moment(&raw.valid_from).map_err(|reason| named(format!("validFrom: {reason}")))?;
-            let until = moment(&raw.valid_until).map_err(|reason| named(format!("validUntil: {reason}")))?;
+            let from =
+                moment(&raw.valid_from).map_err(|reason| named(format!("validFrom: {reason}")))?;
+            let until = moment(&raw.valid_until)
+                .map_err(|reason| named(format!("validUntil: {reason}")))?;
             if from >= until {
                 return Err(named("validUntil is not after validFrom".into()));
             }
             if keys.iter().any(|other| other.key == key) {
                 return Err(named("it is in the keyring twice".into()));
             }
-            keys.push(TrustedKey { name: Some(raw.name), key, validity: Some(Validity { from, until }) });
+            keys.push(TrustedKey {
+                name: Some(raw.name),
+                key,
+                validity: Some(Validity { from, until }),
+            });
         }
         if keys.is_empty() {
             return Err("there is no key in it".into());
@@ -79,7 +91,10 @@ impl Keyring {
     ///
     /// [`Error::InvalidKey`] and [`Error::Io`].
     pub fn load(path: &Path) -> Result<Keyring> {
-        let invalid = |reason| Error::InvalidKey { path: path.to_owned(), reason };
+        let invalid = |reason| Error::InvalidKey {
+            path: path.to_owned(),
+            reason,
+        };
         Keyring::parse(&read(path, KEYRING_MAX)?).map_err(invalid)
     }
 
@@ -89,9 +104,16 @@ impl Keyring {
     ///
     /// See there.
     pub fn find(&self, key_id: &str) -> Result<&TrustedKey, String> {
-        let found = self.keys.iter().find(|trusted| trusted.key.key_id() == key_id);
+        let found = self
+            .keys
+            .iter()
+            .find(|trusted| trusted.key.key_id() == key_id);
         found.ok_or_else(|| match self.keys.as_slice() {
-            [one] => format!("it was signed with the key {}, and trusted is {}", shown(key_id), one.key.key_id()),
+            [one] => format!(
+                "it was signed with the key {}, and trusted is {}",
+                shown(key_id),
+                one.key.key_id()
+            ),
             keys => format!(
                 "it was signed with the key {}, which is none of the {} trusted ones",
                 shown(key_id),
@@ -105,9 +127,9 @@ impl TrustedKey {
     /// Fails unless the key was in use at that time.
     pub(super) fn check_time(&self, at: Timestamp) -> Result<(), String> {
         match &self.validity {
-            Some(Validity { from, until }) if at < *from || at >= *until => {
-                Err(format!("its key was in use from {from} until {until}, and it says that it was made at {at}"))
-            }
+            Some(Validity { from, until }) if at < *from || at >= *until => Err(format!(
+                "its key was in use from {from} until {until}, and it says that it was made at {at}"
+            )),
             _ => Ok(()),
         }
     }
@@ -118,7 +140,11 @@ impl TrustedKey {
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     let wrong = || format!("{} is no moment such as 2026-01-31T12:00:00Z", shown(text));
     let moment: Timestamp = text.parse().map_err(|_| wrong())?;
-    if moment.to_string() == text { Ok(moment) } else { Err(wrong()) }
+    if moment.to_string() == text {
+        Ok(moment)
+    } else {
+        Err(wrong())
+    }
 }
 
 /// Longest keyring in bytes.
@@ -145,7 +171,10 @@ mod tests {
     use crate::certificate::{KeyKind, PrivateKey, Signer as _};
 
     fn keyring(change: impl FnOnce(&mut serde_json::Value)) -> Result<Keyring, String> {
-        let pem = PrivateKey::generate(KeyKind::P256).unwrap().public_key().to_pem();
+        let pem = PrivateKey::generate(KeyKind::P256)
+            .unwrap()
+            .public_key()
+            .to_pem();
         let mut value = serde_json::json!({"keys": [{
             "name": "checks 2026", "publicKey": pem,
             "validFrom": "2026-01-01T00:00:00Z", "validUntil": "2027-01-01T00:00:00Z",
@@ -166,15 +195,37 @@ mod tests {
     #[test]
     fn a_slip_in_a_keyring_never_makes_a_key_better() {
         for (why, refused) in [
-            ("a missing end", keyring(|value| drop(value["keys"][0].as_object_mut().unwrap().remove("validUntil")))),
-            ("a misspelt end", keyring(|value| value["keys"][0]["validuntil"] = "2099-01-01T00:00:00Z".into())),
-            ("no end", keyring(|value| value["keys"][0]["validUntil"] = serde_json::Value::Null)),
-            ("a time without zone", keyring(|value| value["keys"][0]["validUntil"] = "2027-01-01T00:00:00".into())),
+            (
+                "a missing end",
+                keyring(|value| {
+                    drop(
+                        value["keys"][0]
+                            .as_object_mut()
+                            .unwrap()
+                            .remove("validUntil"),
+                    )
+                }),
+            ),
+            (
+                "a misspelt end",
+                keyring(|value| value["keys"][0]["validuntil"] = "2099-01-01T00:00:00Z".into()),
+            ),
+            (
+                "no end",
+                keyring(|value| value["keys"][0]["validUntil"] = serde_json::Value::Null),
+            ),
+            (
+                "a time without zone",
+                keyring(|value| value["keys"][0]["validUntil"] = "2027-01-01T00:00:00".into()),
+            ),
             (
                 "an end before the start",
                 keyring(|value| value["keys"][0]["validUntil"] = "2026-01-01T00:00:00Z".into()),
             ),
-            ("no keys", keyring(|value| value["keys"] = serde_json::json!([]))),
+            (
+                "no keys",
+                keyring(|value| value["keys"] = serde_json::json!([])),
+            ),
             (
                 "a key twice",
                 keyring(|value| {
@@ -182,7 +233,10 @@ mod tests {
                     value["keys"].as_array_mut().unwrap().push(key);
                 }),
             ),
-            ("no key", keyring(|value| value["keys"][0]["publicKey"] = "x".into())),
+            (
+                "no key",
+                keyring(|value| value["keys"][0]["publicKey"] = "x".into()),
+            ),
         ] {
             assert!(refused.is_err(), "{why}");
         }

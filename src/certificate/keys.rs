@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use ed25519_dalek::Signer as _;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{
-    DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _, KeypairBytes,
+    DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _,
+    KeypairBytes,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -68,12 +69,17 @@ impl PublicKey {
             return Err("a private key, where its public key is expected; that is in the file beside it, .pub".into());
         }
         if text.matches("-----BEGIN ").count() != 1 {
-            return Err("expected one public key in PEM, which begins with -----BEGIN PUBLIC KEY-----".into());
+            return Err(
+                "expected one public key in PEM, which begins with -----BEGIN PUBLIC KEY-----"
+                    .into(),
+            );
         }
         let text = text.trim();
         if let Ok(key) = ed25519_dalek::VerifyingKey::from_public_key_pem(text) {
             if key.is_weak() {
-                return Err("an Ed25519 key of small order, with which anything can be signed".into());
+                return Err(
+                    "an Ed25519 key of small order, with which anything can be signed".into(),
+                );
             }
             return Ok(PublicKey::Ed25519(key));
         }
@@ -130,11 +136,18 @@ impl PublicKey {
     ///
     /// Why it is not.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), String> {
-        let wrong = |_| "its signature is not that of this key: it was changed, or signed with another one".to_owned();
+        let wrong = |_| {
+            "its signature is not that of this key: it was changed, or signed with another one"
+                .to_owned()
+        };
         match self {
             PublicKey::Ed25519(key) => {
-                let signature = ed25519_dalek::Signature::from_slice(signature)
-                    .map_err(|_| format!("its signature has {} bytes, and one of Ed25519 has 64", signature.len()))?;
+                let signature = ed25519_dalek::Signature::from_slice(signature).map_err(|_| {
+                    format!(
+                        "its signature has {} bytes, and one of Ed25519 has 64",
+                        signature.len()
+                    )
+                })?;
                 key.verify_strict(message, &signature).map_err(wrong)
             }
             PublicKey::P256(key) => {
@@ -173,11 +186,16 @@ impl PrivateKey {
     pub fn generate(kind: KeyKind) -> Result<PrivateKey> {
         loop {
             let mut seed = [0; 32];
-            let no_numbers =
-                |error| Error::NotSigned { reason: format!("the system gives no random numbers: {error}") };
+            let no_numbers = |error| Error::NotSigned {
+                reason: format!("the system gives no random numbers: {error}"),
+            };
             getrandom::fill(&mut seed).map_err(no_numbers)?;
             match kind {
-                KeyKind::Ed25519 => return Ok(PrivateKey::ed25519(ed25519_dalek::SigningKey::from_bytes(&seed))),
+                KeyKind::Ed25519 => {
+                    return Ok(PrivateKey::ed25519(ed25519_dalek::SigningKey::from_bytes(
+                        &seed,
+                    )));
+                }
                 // One number in 2^32 is not in the range of the curve.
                 KeyKind::P256 => {
                     if let Ok(key) = p256::ecdsa::SigningKey::from_slice(&seed) {
@@ -189,11 +207,17 @@ impl PrivateKey {
     }
 
     fn ed25519(key: ed25519_dalek::SigningKey) -> PrivateKey {
-        PrivateKey { public: PublicKey::Ed25519(key.verifying_key()), secret: Secret::Ed25519(key) }
+        PrivateKey {
+            public: PublicKey::Ed25519(key.verifying_key()),
+            secret: Secret::Ed25519(key),
+        }
     }
 
     fn p256(key: p256::ecdsa::SigningKey) -> PrivateKey {
-        PrivateKey { public: PublicKey::P256(*key.verifying_key()), secret: Secret::P256(key) }
+        PrivateKey {
+            public: PublicKey::P256(*key.verifying_key()),
+            secret: Secret::P256(key),
+        }
     }
 
     /// Reads a private key in PEM (PKCS#8, not encrypted); the error says what is wrong.
@@ -208,7 +232,10 @@ impl PrivateKey {
                 "it is encrypted; decrypt it with: openssl pkcs8 -topk8 -nocrypt, or sign with --signer-command".into(),
             );
         }
-        if text.contains("BEGIN EC PRIVATE KEY") || text.contains("BEGIN OPENSSH") || text.contains("BEGIN RSA") {
+        if text.contains("BEGIN EC PRIVATE KEY")
+            || text.contains("BEGIN OPENSSH")
+            || text.contains("BEGIN RSA")
+        {
             return Err("a private key in another form; bring it to PKCS#8 with: openssl pkcs8 -topk8 -nocrypt".into());
         }
         if text.contains("PUBLIC KEY-----") {
@@ -233,13 +260,19 @@ impl PrivateKey {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let mode = std::fs::metadata(path).map_err(Error::io(path, "stat"))?.permissions().mode();
+            let mode = std::fs::metadata(path)
+                .map_err(Error::io(path, "stat"))?
+                .permissions()
+                .mode();
             if text.contains("PRIVATE KEY-----") && mode & 0o077 != 0 {
                 let reason = format!(
                     "others may read or write it (mode {:03o}); chmod 600 it, and think whether they did",
                     mode & 0o777
                 );
-                return Err(Error::InvalidKey { path: path.to_owned(), reason });
+                return Err(Error::InvalidKey {
+                    path: path.to_owned(),
+                    reason,
+                });
             }
         }
         PrivateKey::from_pem(&text).map_err(unusable(path))
@@ -249,9 +282,11 @@ impl PrivateKey {
     pub fn to_pem(&self) -> String {
         let pem = match &self.secret {
             // Without the public key, with which many programs do not read it.
-            Secret::Ed25519(key) => {
-                KeypairBytes { secret_key: key.to_bytes(), public_key: None }.to_pkcs8_pem(LineEnding::LF)
+            Secret::Ed25519(key) => KeypairBytes {
+                secret_key: key.to_bytes(),
+                public_key: None,
             }
+            .to_pkcs8_pem(LineEnding::LF),
             Secret::P256(key) => key.to_pkcs8_pem(LineEnding::LF),
         };
         pem.map(|pem| pem.to_string()).unwrap_or_default()
@@ -269,8 +304,13 @@ impl PrivateKey {
         let public = PathBuf::from(public);
         for there in [path, &public] {
             if there.symlink_metadata().is_ok() {
-                let reason = "something is there already, and a key is never overwritten; name another file".to_owned();
-                return Err(Error::InvalidKey { path: there.to_owned(), reason });
+                let reason =
+                    "something is there already, and a key is never overwritten; name another file"
+                        .to_owned();
+                return Err(Error::InvalidKey {
+                    path: there.to_owned(),
+                    reason,
+                });
             }
         }
         let write = |path: &Path, mode: u32, text: String| {
@@ -279,7 +319,8 @@ impl PrivateKey {
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
             let mut file = options.open(path).map_err(Error::io(path, "create"))?;
-            file.write_all(text.as_bytes()).map_err(Error::io(path, "write"))?;
+            file.write_all(text.as_bytes())
+                .map_err(Error::io(path, "write"))?;
             file.sync_all().map_err(Error::io(path, "sync"))
         };
         write(path, 0o600, self.to_pem())?;
@@ -298,7 +339,8 @@ impl Signer for PrivateKey {
             Secret::Ed25519(key) => key.sign(message).to_bytes().to_vec(),
             // By RFC 6979: the same message gets the same signature.
             Secret::P256(key) => {
-                let signature: p256::ecdsa::Signature = p256::ecdsa::signature::Signer::sign(key, message);
+                let signature: p256::ecdsa::Signature =
+                    p256::ecdsa::signature::Signer::sign(key, message);
                 signature.normalize_s().to_der().as_bytes().to_vec()
             }
         })
@@ -307,7 +349,9 @@ impl Signer for PrivateKey {
 
 impl std::fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PrivateKey").field("public", &self.public).finish_non_exhaustive()
+        f.debug_struct("PrivateKey")
+            .field("public", &self.public)
+            .finish_non_exhaustive()
     }
 }
 
@@ -316,8 +360,10 @@ fn key_text(path: &Path) -> Result<String> {
         Error::InvalidCertificate { path, reason } => Error::InvalidKey { path, reason },
         other => other,
     })?;
-    String::from_utf8(bytes)
-        .map_err(|_| Error::InvalidKey { path: path.to_owned(), reason: "no text, and so no key in PEM".to_owned() })
+    String::from_utf8(bytes).map_err(|_| Error::InvalidKey {
+        path: path.to_owned(),
+        reason: "no text, and so no key in PEM".to_owned(),
+    })
 }
 
 fn unusable(path: &Path) -> impl FnOnce(String) -> Error + use<> {

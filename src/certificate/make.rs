@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest as _, Sha256};
 
 use super::predicate::{
-    Clip, ClipDigest, Corpus, Decoder, Deduction, Evidence, FingerprintDigest, Grade, Interval, MILLION, Match, Method,
-    Power, Predicate, Reason, Search, Source, Span, Statement, Submission, total,
+    Clip, ClipDigest, Corpus, Decoder, Deduction, Evidence, FingerprintDigest, Grade, Interval,
+    MILLION, Match, Method, Power, Predicate, Reason, Search, Source, Span, Statement, Submission,
+    total,
 };
 use super::result;
 use crate::check::{CheckOptions, check_kept_pictures, pictures_for};
@@ -46,7 +47,12 @@ pub struct Certified {
 /// Those of [`check`](crate::check()), [`Error::SeveralPictures`] for a clip that has more than one
 /// picture, of which a fingerprint holds one, and [`Error::InvalidSetting`] if
 /// [`CheckOptions::now`] is not said.
-pub fn certify(index: &Index, clip: &Path, options: &CheckOptions<'_>, terms: &Terms<'_>) -> Result<Certified> {
+pub fn certify(
+    index: &Index,
+    clip: &Path,
+    options: &CheckOptions<'_>,
+    terms: &Terms<'_>,
+) -> Result<Certified> {
     // Before the work, which may take long.
     now(options)?;
     let looked = pictures_for(clip, options)?;
@@ -69,21 +75,32 @@ pub fn certify_pictures(
     let (report, fingerprint) = check_kept_pictures(index, looked, clip, options)?;
     let predicate = predicate(&report, index, &fingerprint, options, terms, now);
     let statement = Statement::new(report.clip.sha256.clone(), predicate);
-    Ok(Certified { report, fingerprint, statement })
+    Ok(Certified {
+        report,
+        fingerprint,
+        statement,
+    })
 }
 
 impl Certified {
     /// Says also what a ledger says of the clip: less may be payable then.
     #[must_use]
     pub fn with_submission(mut self, said: &report::Submission) -> Certified {
-        let interval = |of: report::Interval| Interval { start_ms: millis(of.start_s), end_ms: millis(of.end_s) };
+        let interval = |of: report::Interval| Interval {
+            start_ms: millis(of.start_s),
+            end_ms: millis(of.end_s),
+        };
         let predicate = &mut self.statement.predicate;
         predicate.submission = Some(Submission {
             number: said.number,
             by: said.by.clone(),
             reference: said.reference.clone(),
             received_at: said.received_at.clone(),
-            payable: if said.provisional { Vec::new() } else { said.payable.iter().copied().map(interval).collect() },
+            payable: if said.provisional {
+                Vec::new()
+            } else {
+                said.payable.iter().copied().map(interval).collect()
+            },
             deductions: said
                 .deductions
                 .iter()
@@ -111,9 +128,15 @@ pub fn policy_digest(policy: &Policy) -> String {
 
 /// The clock's time, to the second, as it is written.
 pub(super) fn now(options: &CheckOptions<'_>) -> Result<String> {
-    let unknown =
-        || Error::InvalidSetting { name: "clock", found: "none".to_owned(), expected: "the time of the check" };
-    options.now.and_then(|now: SystemTime| crate::index::moment(now)).ok_or_else(unknown)
+    let unknown = || Error::InvalidSetting {
+        name: "clock",
+        found: "none".to_owned(),
+        expected: "the time of the check",
+    };
+    options
+        .now
+        .and_then(|now: SystemTime| crate::index::moment(now))
+        .ok_or_else(unknown)
 }
 
 /// What was found, in integers.
@@ -130,11 +153,21 @@ pub(super) fn predicate(
         Verdict::Inconclusive => 0,
         _ => total(&spans, SpanState::Unpublished),
     };
-    let undecoded: Duration = fingerprint.undecoded().iter().map(|hole| hole.end.saturating_sub(hole.start)).sum();
+    let undecoded: Duration = fingerprint
+        .undecoded()
+        .iter()
+        .map(|hole| hole.end.saturating_sub(hole.start))
+        .sum();
     let mean = report.power.iter().sum::<f64>() / report.power.len().max(1) as f64;
-    let least = report.power.iter().copied().fold(if report.power.is_empty() { 0.0 } else { 1.0 }, f64::min);
+    let least = report
+        .power
+        .iter()
+        .copied()
+        .fold(if report.power.is_empty() { 0.0 } else { 1.0 }, f64::min);
     let mut predicate = Predicate {
-        fingerprint: FingerprintDigest { sha256: hex(&fingerprint.digest()) },
+        fingerprint: FingerprintDigest {
+            sha256: hex(&fingerprint.digest()),
+        },
         clip: Clip {
             duration_ms: millis(report.clip.duration_s),
             width: report.clip.width,
@@ -148,18 +181,28 @@ pub(super) fn predicate(
         reasons: report
             .reasons
             .iter()
-            .map(|why| Reason { code: why.code, ms: why.seconds.map(millis), text: why.text.clone() })
+            .map(|why| Reason {
+                code: why.code,
+                ms: why.seconds.map(millis),
+                text: why.text.clone(),
+            })
             .collect(),
         payable_ms,
         spans,
         matches: report
             .matches
             .iter()
-            .map(|found| Match { kind: found.kind, evidence: evidence(&found.alignment) })
+            .map(|found| Match {
+                kind: found.kind,
+                evidence: evidence(&found.alignment),
+            })
             .collect(),
         more_sources: report.more_sources,
         nearest_non_match: report.nearest_non_match.as_ref().map(evidence),
-        power: Power { mean_ppm: ppm(mean), least_ppm: ppm(least) },
+        power: Power {
+            mean_ppm: ppm(mean),
+            least_ppm: ppm(least),
+        },
         method: Method {
             tool: report.tool.name.clone(),
             version: report.tool.version.clone(),
@@ -167,7 +210,10 @@ pub(super) fn predicate(
             fingerprint_version: report.index.fingerprint_version,
             policy_digest: policy_digest(&options.policy),
             effort: report.search.effort,
-            decoder: Decoder { media: report.tool.media.clone(), libavcodec: report.tool.libavcodec.clone() },
+            decoder: Decoder {
+                media: report.tool.media.clone(),
+                libavcodec: report.tool.libavcodec.clone(),
+            },
         },
         corpus: corpus(index, terms.name),
         search: search(report, index, options),
@@ -237,7 +283,10 @@ fn spans(report: &Report) -> Vec<Span> {
 }
 
 fn evidence(found: &NonMatch) -> Evidence {
-    let interval = |of: crate::report::Interval| Interval { start_ms: millis(of.start_s), end_ms: millis(of.end_s) };
+    let interval = |of: crate::report::Interval| Interval {
+        start_ms: millis(of.start_s),
+        end_ms: millis(of.end_s),
+    };
     let publication = found.source.publication.clone();
     Evidence {
         source: Source {
@@ -264,7 +313,12 @@ fn evidence(found: &NonMatch) -> Evidence {
 
 /// What a certificate does not say, in its own words.
 fn limits(predicate: &Predicate) -> Vec<String> {
-    let Predicate { corpus, search, power, .. } = predicate;
+    let Predicate {
+        corpus,
+        search,
+        power,
+        ..
+    } = predicate;
     let percent = |ppm: u32| format!("{}.{} %", ppm / 10_000, ppm / 1_000 % 10);
     let mut limits = vec![
         format!(

@@ -142,14 +142,26 @@ impl Predicate {
         if self.verdict == Verdict::Inconclusive {
             return 0;
         }
-        let unpublished = self.spans.iter().filter(|span| span.state == SpanState::Unpublished);
+        let unpublished = self
+            .spans
+            .iter()
+            .filter(|span| span.state == SpanState::Unpublished);
         let Some(submission) = &self.submission else {
             return total(&self.spans, SpanState::Unpublished);
         };
         let common = |span: &Span, part: &Interval| {
-            span.end_ms.min(part.end_ms).saturating_sub(span.start_ms.max(part.start_ms))
+            span.end_ms
+                .min(part.end_ms)
+                .saturating_sub(span.start_ms.max(part.start_ms))
         };
-        unpublished.flat_map(|span| submission.payable.iter().map(move |part| common(span, part))).sum()
+        unpublished
+            .flat_map(|span| {
+                submission
+                    .payable
+                    .iter()
+                    .map(move |part| common(span, part))
+            })
+            .sum()
     }
 }
 
@@ -378,7 +390,11 @@ impl Statement {
     pub fn new(clip_sha256: String, predicate: Predicate) -> Statement {
         Statement {
             statement_type: STATEMENT_TYPE.to_owned(),
-            subject: vec![Subject { digest: ClipDigest { sha256: clip_sha256 } }],
+            subject: vec![Subject {
+                digest: ClipDigest {
+                    sha256: clip_sha256,
+                },
+            }],
             predicate_type: PREDICATE_TYPE.to_owned(),
             predicate,
         }
@@ -397,7 +413,9 @@ impl Statement {
     /// [`Error::NotSigned`] if it contradicts itself.
     pub fn payload(&self) -> crate::Result<Vec<u8>> {
         let payload = self.to_bytes();
-        let contradicts = |reason| Error::NotSigned { reason: format!("the statement would be refused: {reason}") };
+        let contradicts = |reason| Error::NotSigned {
+            reason: format!("the statement would be refused: {reason}"),
+        };
         Statement::parse(&payload).map_err(contradicts)?;
         Ok(payload)
     }
@@ -408,31 +426,53 @@ impl Statement {
     ///
     /// See there.
     pub fn parse(payload: &[u8]) -> Result<Statement, String> {
-        let named: serde_json::Value = json::parse(payload).map_err(|error| format!("its payload: {error}"))?;
+        let named: serde_json::Value =
+            json::parse(payload).map_err(|error| format!("its payload: {error}"))?;
         for (field, expected) in [("_type", STATEMENT_TYPE), ("predicateType", PREDICATE_TYPE)] {
             let found = named[field].as_str().unwrap_or_default();
             if found != expected {
                 let found = super::envelope::shown(found);
-                return Err(format!("its {field} is {found}, and this program knows {expected:?} only"));
+                return Err(format!(
+                    "its {field} is {found}, and this program knows {expected:?} only"
+                ));
             }
         }
-        let statement: Statement = serde_json::from_value(named).map_err(|error| format!("its payload: {error}"))?;
+        let statement: Statement =
+            serde_json::from_value(named).map_err(|error| format!("its payload: {error}"))?;
         statement.check()?;
         Ok(statement)
     }
 
     /// SHA-256 of the clip, in hexadecimal.
     pub fn clip_sha256(&self) -> &str {
-        self.subject.first().map_or("", |subject| &subject.digest.sha256)
+        self.subject
+            .first()
+            .map_or("", |subject| &subject.digest.sha256)
     }
 
     /// Fails if it contradicts itself.
     fn check(&self) -> Result<(), String> {
         if self.subject.len() != 1 {
-            return Err(format!("it is about {} files, and a certificate is about one", self.subject.len()));
+            return Err(format!(
+                "it is about {} files, and a certificate is about one",
+                self.subject.len()
+            ));
         }
-        let Predicate { fingerprint, clip, verdict, spans, matches, method, corpus, search, .. } = &self.predicate;
-        let of_sources = matches.iter().map(|found| &found.evidence).chain(&self.predicate.nearest_non_match);
+        let Predicate {
+            fingerprint,
+            clip,
+            verdict,
+            spans,
+            matches,
+            method,
+            corpus,
+            search,
+            ..
+        } = &self.predicate;
+        let of_sources = matches
+            .iter()
+            .map(|found| &found.evidence)
+            .chain(&self.predicate.nearest_non_match);
         let digests = [
             self.clip_sha256(),
             &fingerprint.sha256,
@@ -442,21 +482,36 @@ impl Statement {
             &corpus.allowlist_root,
             &self.predicate.result_digest,
         ];
-        let previous = self.predicate.previous.iter().map(|previous| previous.sha256.as_str());
-        let all = digests.into_iter().chain(of_sources.map(|found| found.source.sha256.as_str())).chain(previous);
+        let previous = self
+            .predicate
+            .previous
+            .iter()
+            .map(|previous| previous.sha256.as_str());
+        let all = digests
+            .into_iter()
+            .chain(of_sources.map(|found| found.source.sha256.as_str()))
+            .chain(previous);
         if let Some(wrong) = all.into_iter().find(|text| !is_sha256(text)) {
-            return Err(format!("{} is no SHA-256 in lower-case hexadecimal", super::envelope::shown(wrong)));
+            return Err(format!(
+                "{} is no SHA-256 in lower-case hexadecimal",
+                super::envelope::shown(wrong)
+            ));
         }
         let ends = spans.iter().map(|span| span.end_ms);
         let starts = spans.iter().map(|span| span.start_ms);
-        let joined = [0].into_iter().chain(ends.clone()).eq(starts.chain([clip.duration_ms]));
+        let joined = [0]
+            .into_iter()
+            .chain(ends.clone())
+            .eq(starts.chain([clip.duration_ms]));
         if !joined || spans.iter().any(|span| span.start_ms >= span.end_ms) {
             return Err("its spans are not the clip from start to end".into());
         }
         let unpublished = total(spans, SpanState::Unpublished);
         if let Some(submission) = &self.predicate.submission {
             let parts = &submission.payable;
-            let sorted = parts.windows(2).all(|pair| pair[0].end_ms <= pair[1].start_ms);
+            let sorted = parts
+                .windows(2)
+                .all(|pair| pair[0].end_ms <= pair[1].start_ms);
             if !sorted || parts.iter().any(|part| part.start_ms >= part.end_ms) {
                 return Err("the payable parts of its submission are not in order of time".into());
             }
@@ -468,28 +523,47 @@ impl Statement {
                 self.predicate.payable_ms
             ));
         }
-        let copies = matches.iter().filter(|found| found.kind == MatchKind::Copy).count();
+        let copies = matches
+            .iter()
+            .filter(|found| found.kind == MatchKind::Copy)
+            .count();
         let published = total(spans, SpanState::Published);
         if *verdict == Verdict::Unpublished && (copies > 0 || published > 0 || unpublished == 0) {
-            return Err("it says that nothing was published, and its spans or matches say otherwise".into());
+            return Err(
+                "it says that nothing was published, and its spans or matches say otherwise".into(),
+            );
         }
         let whole = search.measured_recall_ppm == Some(MILLION)
             && (search.since_generation.is_some() || search.keys_compared == Some(corpus.keys));
         if search.grade == Grade::Exact && !whole {
-            return Err("it says that every key was compared, and its numbers say otherwise".into());
+            return Err(
+                "it says that every key was compared, and its numbers say otherwise".into(),
+            );
         }
-        if search.since_generation.is_some_and(|since| self.predicate.previous.is_none() || since > corpus.generation) {
-            return Err("it searched only what was added since, and names no certificate before it".into());
+        if search
+            .since_generation
+            .is_some_and(|since| self.predicate.previous.is_none() || since > corpus.generation)
+        {
+            return Err(
+                "it searched only what was added since, and names no certificate before it".into(),
+            );
         }
         let checked = moment(&self.predicate.checked_at)?;
-        for earlier in [&corpus.committed_at, &corpus.newest_source_at].into_iter().flatten() {
+        for earlier in [&corpus.committed_at, &corpus.newest_source_at]
+            .into_iter()
+            .flatten()
+        {
             if moment(earlier)? > checked {
-                return Err(format!("it was made at {checked}, before what it says was searched, of {earlier}"));
+                return Err(format!(
+                    "it was made at {checked}, before what it says was searched, of {earlier}"
+                ));
             }
         }
         let expected = result::result_digest(&self.predicate);
         if self.predicate.result_digest != expected {
-            return Err(format!("its resultDigest is not that of its result, {expected}"));
+            return Err(format!(
+                "its resultDigest is not that of its result, {expected}"
+            ));
         }
         Ok(())
     }
@@ -497,11 +571,18 @@ impl Statement {
 
 /// How much of a clip is in a state, in ms.
 pub(super) fn total(spans: &[Span], state: SpanState) -> u64 {
-    spans.iter().filter(|span| span.state == state).map(|span| span.end_ms - span.start_ms).sum()
+    spans
+        .iter()
+        .filter(|span| span.state == state)
+        .map(|span| span.end_ms - span.start_ms)
+        .sum()
 }
 
 fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() == 64
+        && text
+            .bytes()
+            .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// All of it, in parts of a million.

@@ -65,11 +65,19 @@ impl Proof {
         let leaf = |number: usize| Leaf {
             sha256: hex(&leaves[number]),
             number: number as u64,
-            path: proof::inclusion(&leaves, number).unwrap_or_default().iter().map(|hash| hex(hash)).collect(),
+            path: proof::inclusion(&leaves, number)
+                .unwrap_or_default()
+                .iter()
+                .map(|hash| hex(hash))
+                .collect(),
         };
         let (sources_root, sources) = (index.state().sources_root.clone(), leaves.len() as u64);
         match leaves.binary_search(sha256) {
-            Ok(number) => Proof::Inclusion { sources_root, sources, leaf: leaf(number) },
+            Ok(number) => Proof::Inclusion {
+                sources_root,
+                sources,
+                leaf: leaf(number),
+            },
             Err(place) => Proof::Absence {
                 sources_root,
                 sources,
@@ -119,8 +127,16 @@ impl Proof {
     ///
     /// Why it does not.
     pub fn check(&self, root: &str, sources: u64) -> Result<(), String> {
-        let (Proof::Inclusion { sources_root, sources: number, .. }
-        | Proof::Absence { sources_root, sources: number, .. }) = self;
+        let (Proof::Inclusion {
+            sources_root,
+            sources: number,
+            ..
+        }
+        | Proof::Absence {
+            sources_root,
+            sources: number,
+            ..
+        }) = self;
         if sources_root != root || *number != sources {
             return Err(format!(
                 "the proof is about {number} sources with the root {}, and not about the {sources} with the root {root}",
@@ -130,14 +146,23 @@ impl Proof {
         let root = digest(root)?;
         match self {
             Proof::Inclusion { leaf, .. } => leaf.check(&root, sources).map(drop),
-            Proof::Absence { sha256, before, after, .. } => {
+            Proof::Absence {
+                sha256,
+                before,
+                after,
+                ..
+            } => {
                 let file = digest(sha256)?;
                 let beside = |leaf: &Option<Leaf>| {
-                    leaf.as_ref().map(|leaf| Ok::<_, String>((leaf.check(&root, sources)?, leaf.number))).transpose()
+                    leaf.as_ref()
+                        .map(|leaf| Ok::<_, String>((leaf.check(&root, sources)?, leaf.number)))
+                        .transpose()
                 };
                 let fits = match (beside(before)?, beside(after)?) {
                     (None, None) => sources == 0 && root == proof::root::<[u8; 32]>(&[]),
-                    (Some((before, number)), None) => before < file && number.checked_add(1) == Some(sources),
+                    (Some((before, number)), None) => {
+                        before < file && number.checked_add(1) == Some(sources)
+                    }
                     (None, Some((after, number))) => file < after && number == 0,
                     (Some((before, at)), Some((after, next))) => {
                         before < file && file < after && at.checked_add(1) == Some(next)
@@ -156,23 +181,37 @@ impl Proof {
 impl Leaf {
     fn check(&self, root: &[u8; 32], sources: u64) -> Result<[u8; 32], String> {
         let sha256 = digest(&self.sha256)?;
-        let path = self.path.iter().map(|hash| digest(hash)).collect::<Result<Vec<_>, _>>()?;
+        let path = self
+            .path
+            .iter()
+            .map(|hash| digest(hash))
+            .collect::<Result<Vec<_>, _>>()?;
         if proof::includes(&proof::leaf(&sha256), self.number, sources, &path, root) {
             return Ok(sha256);
         }
-        Err(format!("the proof does not lead from {} to the root", self.sha256))
+        Err(format!(
+            "the proof does not lead from {} to the root",
+            self.sha256
+        ))
     }
 }
 
 /// 64 lower-case hexadecimal digits.
 pub(super) fn digest(text: &str) -> Result<[u8; 32], String> {
     let mut bytes = [0; 32];
-    let is_lower = text.len() == 64 && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+    let is_lower = text.len() == 64
+        && text
+            .bytes()
+            .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
     if !is_lower {
-        return Err(format!("{} is no SHA-256 in lower-case hexadecimal", shown(text)));
+        return Err(format!(
+            "{} is no SHA-256 in lower-case hexadecimal",
+            shown(text)
+        ));
     }
     for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).map_err(|error| error.to_string())?;
+        *byte =
+            u8::from_str_radix(&text[2 * at..2 * at + 2], 16).map_err(|error| error.to_string())?;
     }
     Ok(bytes)
 }

@@ -69,7 +69,10 @@ pub(crate) struct New {
 
 impl<'a> Since<'a> {
     pub(crate) fn of(index: &'a Index) -> Since<'a> {
-        Since { index, known: Mutex::default() }
+        Since {
+            index,
+            known: Mutex::default(),
+        }
     }
 
     /// What came after the commit of this number, which must have this root.
@@ -81,7 +84,10 @@ impl<'a> Since<'a> {
         // Made without the lock: making it spreads over threads, and one that waits may take up
         // other work.
         let change = self.index.change_since(generation, &root)?;
-        let new = Arc::new(New { change, sources: self.index.since(generation)? });
+        let new = Arc::new(New {
+            change,
+            sources: self.index.since(generation)?,
+        });
         Ok(Arc::clone(known().entry((generation, root)).or_insert(new)))
     }
 }
@@ -89,7 +95,10 @@ impl<'a> Since<'a> {
 impl<'a> Recheck<'a> {
     /// Holds certificates against this index.
     pub fn against(index: &'a Index) -> Recheck<'a> {
-        Recheck { index, since: Since::of(index) }
+        Recheck {
+            index,
+            since: Since::of(index),
+        }
     }
 
     /// Holds a verified certificate, whose envelope has the SHA-256 `certificate`, against the
@@ -112,7 +121,11 @@ impl<'a> Recheck<'a> {
         super::check_fingerprint(statement, fingerprint).map_err(refuse)?;
         let root = digest(&old.corpus.root).map_err(refuse)?;
         let new = self.since.commit(old.corpus.generation, root)?;
-        let options = &CheckOptions { effort: old.method.effort, search: old.search.mode, ..*options };
+        let options = &CheckOptions {
+            effort: old.method.effort,
+            search: old.search.mode,
+            ..*options
+        };
         let mut in_full = other_rules(old, options, &new.change);
         let mut found = None;
         if in_full.is_none() {
@@ -125,12 +138,21 @@ impl<'a> Recheck<'a> {
             Some(found) => found,
             None => {
                 let report = check::check_fingerprint(self.index, fingerprint, options)?;
-                let mut found = predicate(&report, self.index, fingerprint, options, terms, now(options)?);
+                let mut found = predicate(
+                    &report,
+                    self.index,
+                    fingerprint,
+                    options,
+                    terms,
+                    now(options)?,
+                );
                 // The clip was seen when it was certified, and what was wrong with its file is not
                 // in the fingerprint.
                 found.submission = old.submission.clone();
                 found.payable_ms = found.payable_most_ms().min(old.payable_ms);
-                found.reasons.retain(|reason| reason.code != crate::report::ReasonCode::FromFingerprint);
+                found
+                    .reasons
+                    .retain(|reason| reason.code != crate::report::ReasonCode::FromFingerprint);
                 found.clip = old.clip.clone();
                 found.method.decoder = old.method.decoder.clone();
                 found
@@ -142,7 +164,11 @@ impl<'a> Recheck<'a> {
         let superseded = published(&found) > published(old) || found.payable_ms < old.payable_ms;
         Ok(Rechecked {
             statement: Statement::new(statement.clip_sha256().to_owned(), found),
-            outcome: if superseded { Outcome::Superseded } else { Outcome::Holds },
+            outcome: if superseded {
+                Outcome::Superseded
+            } else {
+                Outcome::Holds
+            },
             added: new.change.added,
             in_full,
         })
@@ -166,13 +192,23 @@ impl<'a> Recheck<'a> {
             if !report.matches.is_empty() {
                 return Ok(None);
             }
-            let of_new = predicate(&report, self.index, fingerprint, options, terms, now(options)?).search;
+            let of_new = predicate(
+                &report,
+                self.index,
+                fingerprint,
+                options,
+                terms,
+                now(options)?,
+            )
+            .search;
             // Of two searches the worse counts.
             if of_new.grade == Grade::Screened {
                 search.grade = Grade::Screened;
             }
-            search.measured_recall_ppm =
-                search.measured_recall_ppm.zip(of_new.measured_recall_ppm).map(|(old, new)| old.min(new));
+            search.measured_recall_ppm = search
+                .measured_recall_ppm
+                .zip(of_new.measured_recall_ppm)
+                .map(|(old, new)| old.min(new));
         }
         search.keys_compared = None;
         Ok(Some(Predicate {
@@ -205,7 +241,10 @@ pub fn recheck(
 fn other_rules(old: &Predicate, options: &CheckOptions<'_>, change: &Change) -> Option<String> {
     let method = &old.method;
     if method.fingerprint_version != FINGERPRINT_VERSION {
-        return Some(format!("its fingerprint version is {}", method.fingerprint_version));
+        return Some(format!(
+            "its fingerprint version is {}",
+            method.fingerprint_version
+        ));
     }
     if method.policy_digest != policy_digest(&options.policy) {
         return Some("its policy is another".to_owned());

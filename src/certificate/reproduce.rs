@@ -47,20 +47,48 @@ pub fn reproduce(
         past = past_of(certified, index)?;
         &past
     };
-    let mode = if same { certified.search.mode } else { SearchMode::Exact };
-    let options = CheckOptions { effort: certified.method.effort, search: mode, ..*options };
-    let terms = Terms { name: &certified.corpus.name, policy_uri: None };
+    let mode = if same {
+        certified.search.mode
+    } else {
+        SearchMode::Exact
+    };
+    let options = CheckOptions {
+        effort: certified.method.effort,
+        search: mode,
+        ..*options
+    };
+    let terms = Terms {
+        name: &certified.corpus.name,
+        policy_uri: None,
+    };
     let found = match certified.search.since_generation {
         None => {
             let report = check::check_fingerprint(snapshot, fingerprint, &options)?;
-            predicate(&report, snapshot, fingerprint, &options, &terms, now(&options)?)
+            predicate(
+                &report,
+                snapshot,
+                fingerprint,
+                &options,
+                &terms,
+                now(&options)?,
+            )
         }
         Some(since) => {
             let report = check::check_fingerprint(&snapshot.since(since)?, fingerprint, &options)?;
-            let new = predicate(&report, snapshot, fingerprint, &options, &terms, now(&options)?);
+            let new = predicate(
+                &report,
+                snapshot,
+                fingerprint,
+                &options,
+                &terms,
+                now(&options)?,
+            );
             if new.matches.is_empty() {
                 // All else is what the certificate before it says.
-                Predicate { corpus: new.corpus, ..certified.clone() }
+                Predicate {
+                    corpus: new.corpus,
+                    ..certified.clone()
+                }
             } else {
                 new
             }
@@ -80,12 +108,19 @@ pub fn reproduce(
 ///
 /// Why it is not.
 pub fn check_fingerprint(statement: &Statement, fingerprint: &Fingerprint) -> Result<(), String> {
-    let (named, found) = (&statement.predicate.fingerprint.sha256, hex(&fingerprint.digest()));
+    let (named, found) = (
+        &statement.predicate.fingerprint.sha256,
+        hex(&fingerprint.digest()),
+    );
     if *named != found {
-        return Err(format!("the fingerprint has the digest {found}, and the certificate names {named}"));
+        return Err(format!(
+            "the fingerprint has the digest {found}, and the certificate names {named}"
+        ));
     }
     if hex(fingerprint.sha256()) != statement.clip_sha256() {
-        return Err("the fingerprint that it names is of another clip than the certificate".to_owned());
+        return Err(
+            "the fingerprint that it names is of another clip than the certificate".to_owned(),
+        );
     }
     Ok(())
 }
@@ -97,7 +132,10 @@ fn check_rules(certified: &Predicate, options: &CheckOptions<'_>) -> Result<(), 
     if method.fingerprint_version == FINGERPRINT_VERSION && method.policy_digest == this {
         return Ok(());
     }
-    let commit = method.commit.as_deref().map_or(String::new(), |commit| format!(" ({commit})"));
+    let commit = method
+        .commit
+        .as_deref()
+        .map_or(String::new(), |commit| format!(" ({commit})"));
     Err(format!(
         "it was made by other rules (fingerprint version {}, policy {}) than this program's ({FINGERPRINT_VERSION}, {this}): run it \
          again with {} {}{commit}",
@@ -108,8 +146,11 @@ fn check_rules(certified: &Predicate, options: &CheckOptions<'_>) -> Result<(), 
 /// The snapshot of a certificate, out of an index that has grown since.
 fn past_of(certified: &Predicate, index: &Index) -> Result<Index> {
     let corpus = &certified.corpus;
-    let no_past =
-        |reason: String| Error::NoPast { path: index.dir().to_owned(), generation: corpus.generation, reason };
+    let no_past = |reason: String| Error::NoPast {
+        path: index.dir().to_owned(),
+        generation: corpus.generation,
+        reason,
+    };
     let past = index.as_of(corpus.generation)?;
     if past.state().root != corpus.root {
         let found = &past.state().root;
@@ -130,5 +171,8 @@ fn past_of(certified: &Predicate, index: &Index) -> Result<Index> {
 }
 
 pub(super) fn refuse(reason: String) -> Error {
-    Error::InvalidCertificate { path: std::path::PathBuf::new(), reason }
+    Error::InvalidCertificate {
+        path: std::path::PathBuf::new(),
+        reason,
+    }
 }

@@ -12,20 +12,40 @@ use crate::index::hex;
 
 /// The lines of a result, without line feeds.
 pub fn lines(predicate: &Predicate) -> Vec<String> {
-    let Predicate { verdict, spans, matches, method, corpus, search, .. } = predicate;
+    let Predicate {
+        verdict,
+        spans,
+        matches,
+        method,
+        corpus,
+        search,
+        ..
+    } = predicate;
     let mut lines = vec![
         "uniq-result 1".to_owned(),
         format!("corpus {}", corpus.root),
-        format!("method {} {} {}", method.fingerprint_version, method.policy_digest, name(&method.effort)),
+        format!(
+            "method {} {} {}",
+            method.fingerprint_version,
+            method.policy_digest,
+            name(&method.effort)
+        ),
         format!("search {} {}", name(&search.grade), search.radius_bits),
         format!("verdict {}", name(verdict)),
     ];
     for span in spans {
         let reason = span.reason.map_or("-".to_owned(), |reason| name(&reason));
-        lines.push(format!("span {} {} {} {reason}", span.start_ms, span.end_ms, name(&span.state)));
+        lines.push(format!(
+            "span {} {} {} {reason}",
+            span.start_ms,
+            span.end_ms,
+            name(&span.state)
+        ));
     }
-    let mut found: Vec<String> =
-        matches.iter().map(|found| format!("match {} {}", name(&found.kind), evidence(&found.evidence))).collect();
+    let mut found: Vec<String> = matches
+        .iter()
+        .map(|found| format!("match {} {}", name(&found.kind), evidence(&found.evidence)))
+        .collect();
     // In which order two sources of one moment are told says nothing.
     found.sort();
     lines.extend(found);
@@ -34,16 +54,29 @@ pub fn lines(predicate: &Predicate) -> Vec<String> {
 
 /// SHA-256 of the lines, each with a line feed behind it, in hexadecimal.
 pub fn result_digest(predicate: &Predicate) -> String {
-    let text: String = lines(predicate).iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+    let text: String = lines(predicate)
+        .iter()
+        .flat_map(|line| [line.as_str(), "\n"])
+        .collect();
     hex(&Sha256::digest(text))
 }
 
 /// Where two results differ first; `None` if they are equal.
 pub fn first_difference(certified: &Predicate, found: &Predicate) -> Option<String> {
     let (certified, found) = (lines(certified), lines(found));
-    let at = (0..certified.len().max(found.len())).find(|at| certified.get(*at) != found.get(*at))?;
-    let line = |lines: &[String]| lines.get(at).map_or("nothing more".to_owned(), |line| format!("{line:?}"));
-    Some(format!("line {}: the certificate has {}, the search gives {}", at + 1, line(&certified), line(&found)))
+    let at =
+        (0..certified.len().max(found.len())).find(|at| certified.get(*at) != found.get(*at))?;
+    let line = |lines: &[String]| {
+        lines
+            .get(at)
+            .map_or("nothing more".to_owned(), |line| format!("{line:?}"))
+    };
+    Some(format!(
+        "line {}: the certificate has {}, the search gives {}",
+        at + 1,
+        line(&certified),
+        line(&found)
+    ))
 }
 
 fn evidence(found: &Evidence) -> String {
@@ -66,5 +99,8 @@ fn evidence(found: &Evidence) -> String {
 
 /// How a value is written in JSON, without quotes.
 pub(super) fn name(value: &impl Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }

@@ -45,13 +45,19 @@ pub fn verify(envelope: &Envelope, keyring: &Keyring, now: SystemTime) -> Result
     let statement = Statement::parse(&envelope.payload)?;
     let made = moment(&statement.predicate.checked_at)?;
     trusted.check_time(made)?;
-    let latest = now.checked_add(CLOCKS_APART).and_then(|latest| Timestamp::try_from(latest).ok());
+    let latest = now
+        .checked_add(CLOCKS_APART)
+        .and_then(|latest| Timestamp::try_from(latest).ok());
     if latest.is_none_or(|latest| made > latest) {
         return Err(format!(
             "it says that it was made at {made}, which is in the future; check the clock here and there"
         ));
     }
-    Ok(Verified { statement, key: trusted.clone(), timestamps: envelope.timestamps.len() })
+    Ok(Verified {
+        statement,
+        key: trusted.clone(),
+        timestamps: envelope.timestamps.len(),
+    })
 }
 
 impl Verified {

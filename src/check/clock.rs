@@ -21,10 +21,21 @@ pub(crate) struct Clock<'a> {
 }
 
 impl<'a> Clock<'a> {
-    pub(crate) fn start(clip: &'a Fingerprint, limits: &'a Limits, cancel: Option<&'a AtomicBool>) -> Clock<'a> {
+    pub(crate) fn start(
+        clip: &'a Fingerprint,
+        limits: &'a Limits,
+        cancel: Option<&'a AtomicBool>,
+    ) -> Clock<'a> {
         let allowed = limits.time_for(clip.duration);
         let path = Path::new(&clip.path);
-        Clock { path, limits, allowed, started: Instant::now(), cancel, stopped: Cell::new(false) }
+        Clock {
+            path,
+            limits,
+            allowed,
+            started: Instant::now(),
+            cancel,
+            stopped: Cell::new(false),
+        }
     }
 
     /// Fails if the check must stop.
@@ -33,7 +44,10 @@ impl<'a> Clock<'a> {
     ///
     /// [`Error::Cancelled`], or [`Error::LimitExceeded`] after the time limit.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
+        if self
+            .cancel
+            .is_some_and(|cancel| cancel.load(Ordering::Relaxed))
+        {
             return Err(Error::Cancelled);
         }
         let elapsed = self.started.elapsed();

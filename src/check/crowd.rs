@@ -55,13 +55,18 @@ impl Candidate<'_> {
     }
 
     fn is_confirmed(&self) -> bool {
-        self.agreed.is_some_and(|agreed| agreed.bits >= CONFIRMED_BITS)
+        self.agreed
+            .is_some_and(|agreed| agreed.bits >= CONFIRMED_BITS)
     }
 
     /// Clip times of the inlier hits.
     fn inlier_times(&self) -> impl Iterator<Item = Duration> {
-        let inliers = |agreed: CoarseHypothesis| self.hits.iter().filter(move |hit| agreed.explains(hit));
-        self.agreed.into_iter().flat_map(inliers).map(|hit| hit.clip_time)
+        let inliers =
+            |agreed: CoarseHypothesis| self.hits.iter().filter(move |hit| agreed.explains(hit));
+        self.agreed
+            .into_iter()
+            .flat_map(inliers)
+            .map(|hit| hit.clip_time)
     }
 }
 
@@ -82,8 +87,11 @@ struct Second {
 impl Crowd<'_> {
     /// Aligns the videos that need it; `hits` are sorted by video.
     pub(super) fn found(&self, hits: &[Hit]) -> Result<Found> {
-        let mut work =
-            Work { of: self, seconds: vec![Second::default(); self.number(self.window.end) + 1], found: vec![] };
+        let mut work = Work {
+            of: self,
+            seconds: vec![Second::default(); self.number(self.window.end) + 1],
+            found: vec![],
+        };
         let mut further: Vec<Candidate> = Vec::new();
         for candidate in self.candidates(hits)? {
             if !self.listed.contains(&candidate.video()) && work.is_settled_for(&candidate) {
@@ -93,8 +101,15 @@ impl Crowd<'_> {
             }
         }
         let listed_first = work.list_first(&further)?;
-        let further = further.iter().map(Candidate::video).filter(|video| !listed_first.contains(video)).collect();
-        Ok(Found { alignments: work.strongest()?, further })
+        let further = further
+            .iter()
+            .map(Candidate::video)
+            .filter(|video| !listed_first.contains(video))
+            .collect();
+        Ok(Found {
+            alignments: work.strongest()?,
+            further,
+        })
     }
 
     /// Candidates in order: those listed before, the one published first, then by weight of their
@@ -113,18 +128,27 @@ impl Crowd<'_> {
                 candidates.push((weight(hits), video.sha256, candidate));
             }
         }
-        let dated = candidates.iter().filter(|(_, _, candidate)| candidate.is_confirmed());
-        let first = dated
-            .filter_map(|(weight, sha256, candidate)| Some((candidate.published?, Reverse(weight.to_bits()), *sha256)));
+        let dated = candidates
+            .iter()
+            .filter(|(_, _, candidate)| candidate.is_confirmed());
+        let first = dated.filter_map(|(weight, sha256, candidate)| {
+            Some((candidate.published?, Reverse(weight.to_bits()), *sha256))
+        });
         let first = first.min().map(|(_, _, sha256)| sha256);
         candidates.sort_by(|(a, a_sha256, a_candidate), (b, b_sha256, b_candidate)| {
             let later = |candidate: &Candidate, sha256: &[u8; 32]| {
-                (!self.listed.contains(&candidate.video()), first.as_ref() != Some(sha256))
+                (
+                    !self.listed.contains(&candidate.video()),
+                    first.as_ref() != Some(sha256),
+                )
             };
             let turn = later(a_candidate, a_sha256).cmp(&later(b_candidate, b_sha256));
             turn.then(b.total_cmp(a)).then(a_sha256.cmp(b_sha256))
         });
-        Ok(candidates.into_iter().map(|(_, _, candidate)| candidate).collect())
+        Ok(candidates
+            .into_iter()
+            .map(|(_, _, candidate)| candidate)
+            .collect())
     }
 
     /// Number of a second within the window.
@@ -151,36 +175,56 @@ struct Work<'a> {
 impl Work<'_> {
     /// Aligns a video in full; returns whether any second is a copy of it beyond doubt.
     fn align(&mut self, candidate: &Candidate<'_>) -> Result<bool> {
-        let Crowd { index, clip, window, corpus, clock, .. } = *self.of;
+        let Crowd {
+            index,
+            clip,
+            window,
+            corpus,
+            clock,
+            ..
+        } = *self.of;
         let video = candidate.video();
         let (mut track, length) = (index.track(video)?, index.video(video)?.duration);
         let pictures = std::mem::take(&mut track.pictures);
-        let mut aligned = align::align_reference(candidate.hits, track, length, clip, window, corpus);
+        let mut aligned =
+            align::align_reference(candidate.hits, track, length, clip, window, corpus);
         clock.check()?;
         align::sort(&mut aligned);
         // Where many comparisons settled nothing, only the strongest alignments of all are
         // compared, at the end.
-        let (mut now, later): (Vec<_>, Vec<_>) =
-            aligned.into_iter().partition(|alignment| self.has_room_for(alignment));
+        let (mut now, later): (Vec<_>, Vec<_>) = aligned
+            .into_iter()
+            .partition(|alignment| self.has_room_for(alignment));
         compare_thumbnails(&pictures, clip, &mut now, clock)?;
         let mut copied = vec![false; self.seconds.len()];
         for alignment in &now {
-            self.seconds_of(alignment).for_each(|second| self.seconds[second].compared += 1);
+            self.seconds_of(alignment)
+                .for_each(|second| self.seconds[second].compared += 1);
             if self.of.is_beyond_doubt(alignment) {
-                (0..copied.len()).for_each(|second| copied[second] |= self.covers(alignment, second));
+                (0..copied.len())
+                    .for_each(|second| copied[second] |= self.covers(alignment, second));
             }
         }
-        self.found.extend(now.into_iter().map(|alignment| (alignment, true)));
-        self.found.extend(later.into_iter().map(|alignment| (alignment, false)));
+        self.found
+            .extend(now.into_iter().map(|alignment| (alignment, true)));
+        self.found
+            .extend(later.into_iter().map(|alignment| (alignment, false)));
         let is_copy = copied.contains(&true);
         if is_copy {
             let mut has_inliers = vec![false; copied.len()];
-            candidate.inlier_times().for_each(|time| has_inliers[self.of.number(time)] = true);
-            for ((second, copied), has_inliers) in self.seconds.iter_mut().zip(&copied).zip(has_inliers) {
+            candidate
+                .inlier_times()
+                .for_each(|time| has_inliers[self.of.number(time)] = true);
+            for ((second, copied), has_inliers) in
+                self.seconds.iter_mut().zip(&copied).zip(has_inliers)
+            {
                 second.copies += usize::from(*copied);
                 second.attempts += usize::from(has_inliers);
                 if *copied || has_inliers {
-                    second.published = [second.published, candidate.published].into_iter().flatten().min();
+                    second.published = [second.published, candidate.published]
+                        .into_iter()
+                        .flatten()
+                        .min();
                 }
             }
         }
@@ -196,7 +240,8 @@ impl Work<'_> {
         // Where earlier copies had inlier hits but no copy was confirmed, further ones with the
         // same inliers will fail too.
         let is_exhausted = |hit: &Hit, second: usize| {
-            self.seconds[second].attempts >= ATTEMPTS && candidate.agreed.is_some_and(|agreed| agreed.explains(hit))
+            self.seconds[second].attempts >= ATTEMPTS
+                && candidate.agreed.is_some_and(|agreed| agreed.explains(hit))
         };
         let residual = |hit: &&Hit| {
             let second = self.of.number(hit.clip_time);
@@ -204,15 +249,25 @@ impl Work<'_> {
         };
         let residual: Vec<Hit> = candidate.hits.iter().filter(residual).copied().collect();
         !align::is_promising(&residual, self.of.corpus)
-            || align::coarse_hypothesis(&residual, self.of.corpus).is_none_or(|agreed| agreed.bits < EVIDENCE_MIN)
+            || align::coarse_hypothesis(&residual, self.of.corpus)
+                .is_none_or(|agreed| agreed.bits < EVIDENCE_MIN)
     }
 
     /// Which seconds are settled. A single second between settled ones is settled too.
     fn settled(&self) -> Vec<bool> {
-        let by_count: Vec<bool> = self.seconds.iter().map(|second| second.copies >= COPIES_LISTED).collect();
-        let at = |second: Option<usize>| second.and_then(|second| by_count.get(second)).is_none_or(|settled| *settled);
-        let mut settled: Vec<bool> =
-            (0..by_count.len()).map(|i| by_count[i] || at(i.checked_sub(1)) && at(Some(i + 1))).collect();
+        let by_count: Vec<bool> = self
+            .seconds
+            .iter()
+            .map(|second| second.copies >= COPIES_LISTED)
+            .collect();
+        let at = |second: Option<usize>| {
+            second
+                .and_then(|second| by_count.get(second))
+                .is_none_or(|settled| *settled)
+        };
+        let mut settled: Vec<bool> = (0..by_count.len())
+            .map(|i| by_count[i] || at(i.checked_sub(1)) && at(Some(i + 1)))
+            .collect();
         if !by_count.contains(&true) {
             settled.fill(false);
         }
@@ -222,8 +277,10 @@ impl Work<'_> {
     /// Aligns the further videos that were published before all listed sources of some second;
     /// returns those that are copies.
     fn list_first(&mut self, further: &[Candidate<'_>]) -> Result<HashSet<VideoRef>> {
-        let mut dated: Vec<(jiff::Timestamp, &Candidate)> =
-            further.iter().filter_map(|candidate| Some((candidate.published?, candidate))).collect();
+        let mut dated: Vec<(jiff::Timestamp, &Candidate)> = further
+            .iter()
+            .filter_map(|candidate| Some((candidate.published?, candidate)))
+            .collect();
         // The sort is stable: of equal times, the strongest stays first.
         dated.sort_by_key(|(published, _)| *published);
         let (mut listed, mut failed) = (HashSet::new(), 0);
@@ -251,13 +308,18 @@ impl Work<'_> {
     }
 
     fn has_room_for(&self, alignment: &Alignment) -> bool {
-        self.seconds[self.seconds_of(alignment)].iter().any(|second| second.compared < ALIGNMENTS_PER_SECOND)
+        self.seconds[self.seconds_of(alignment)]
+            .iter()
+            .any(|second| second.compared < ALIGNMENTS_PER_SECOND)
     }
 
     /// Whether an alignment covers a second, which the end of the window may shorten.
     fn covers(&self, alignment: &Alignment, second: usize) -> bool {
         let start = self.of.window.start + Duration::from_secs(second as u64);
-        let whole = Span { start, end: (start + Duration::from_secs(1)).min(self.of.window.end) };
+        let whole = Span {
+            start,
+            end: (start + Duration::from_secs(1)).min(self.of.window.end),
+        };
         alignment.clip.overlap(whole).as_secs_f32() >= COVERED * whole.length().as_secs_f32()
     }
 
@@ -265,7 +327,8 @@ impl Work<'_> {
     /// [`ALIGNMENTS_PER_SECOND`] stronger ones, so that none is lost to alignments elsewhere in the
     /// clip.
     fn strongest(mut self) -> Result<Vec<Alignment>> {
-        self.found.sort_by(|(a, _), (b, _)| align::strongest_first(a, b));
+        self.found
+            .sort_by(|(a, _), (b, _)| align::strongest_first(a, b));
         let mut counts = vec![0_u32; self.seconds.len()];
         let mut strongest = Vec::new();
         for (alignment, compared) in std::mem::take(&mut self.found) {
@@ -287,16 +350,33 @@ impl Work<'_> {
 /// Total weight of the clip's keys with hits on a video, by the best hit of each, in the
 /// orientation with the highest total.
 fn weight(hits: &[Hit]) -> f32 {
-    let best = |of_key: &[Hit]| of_key.iter().map(|hit| evidence::weight(&hit.pair)).fold(0.0, f32::max);
+    let best = |of_key: &[Hit]| {
+        of_key
+            .iter()
+            .map(|hit| evidence::weight(&hit.pair))
+            .fold(0.0, f32::max)
+    };
     let of_orientation = hits.chunk_by(|a, b| a.orientation == b.orientation);
-    let weights = of_orientation.map(|hits| hits.chunk_by(|a, b| a.clip_key == b.clip_key).map(best).sum::<f32>());
+    let weights = of_orientation.map(|hits| {
+        hits.chunk_by(|a, b| a.clip_key == b.clip_key)
+            .map(best)
+            .sum::<f32>()
+    });
     weights.fold(0.0, f32::max)
 }
 
 /// Earliest possible time of publication, if known.
 fn published(video: &Video) -> Option<jiff::Timestamp> {
     let text = video.publication.published_at.as_deref()?;
-    let of_day = || Some(text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp());
+    let of_day = || {
+        Some(
+            text.parse::<jiff::civil::Date>()
+                .ok()?
+                .to_zoned(jiff::tz::TimeZone::UTC)
+                .ok()?
+                .timestamp(),
+        )
+    };
     text.parse::<jiff::Timestamp>().ok().or_else(of_day)
 }
 

@@ -2,38 +2,83 @@
 //! payable if it is unpublished in all of them.
 
 use crate::fingerprint::{ClipPictures, Looked};
-use crate::report::{Interval, NonMatch, Reason, ReasonCode, Report, Span, SpanState, Stream, StreamState, Verdict};
+use crate::report::{
+    Interval, NonMatch, Reason, ReasonCode, Report, Span, SpanState, Stream, StreamState, Verdict,
+};
 
 /// Merges the reports, which are in the order of the pictures. With less than `searchable_min_s`
 /// unpublished seconds, the clip is not called unpublished.
-pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_s: f64) -> Option<Report> {
-    let streams: Vec<Stream> = looked.streams.iter().map(|(stream, at)| stream_entry(stream, at, &reports)).collect();
-    let unchecked: Vec<&Stream> = streams.iter().filter(|stream| stream.state == StreamState::NotChecked).collect();
-    let mut of_pictures: Vec<(f64, Report)> =
-        looked.pictures.iter().map(|picture| picture.start.as_secs_f64()).zip(reports).collect();
+pub(super) fn merge(
+    looked: &ClipPictures,
+    reports: Vec<Report>,
+    searchable_min_s: f64,
+) -> Option<Report> {
+    let streams: Vec<Stream> = looked
+        .streams
+        .iter()
+        .map(|(stream, at)| stream_entry(stream, at, &reports))
+        .collect();
+    let unchecked: Vec<&Stream> = streams
+        .iter()
+        .filter(|stream| stream.state == StreamState::NotChecked)
+        .collect();
+    let mut of_pictures: Vec<(f64, Report)> = looked
+        .pictures
+        .iter()
+        .map(|picture| picture.start.as_secs_f64())
+        .zip(reports)
+        .collect();
     if of_pictures.len() == 1 && unchecked.is_empty() {
-        return of_pictures.pop().map(|(_, report)| Report { streams, ..report });
+        return of_pictures
+            .pop()
+            .map(|(_, report)| Report { streams, ..report });
     }
     let missing: Vec<String> = unchecked
         .iter()
         .map(|stream| {
             let reason = stream.reason.as_deref().unwrap_or("not decoded");
-            format!("video stream {} ({}) could not be checked: {reason}", stream.index, stream.codec)
+            format!(
+                "video stream {} ({}) could not be checked: {reason}",
+                stream.index, stream.codec
+            )
         })
         .collect();
     let number = of_pictures.len() + missing.len();
-    let text = format!("the file has {number} pictures that a player could show, and the worst decides");
+    let text =
+        format!("the file has {number} pictures that a player could show, and the worst decides");
     let mut reasons = vec![Reason::new(ReasonCode::Streams, text)];
-    reasons.extend(missing.iter().map(|text| Reason::new(ReasonCode::Streams, text.as_str())));
+    reasons.extend(
+        missing
+            .iter()
+            .map(|text| Reason::new(ReasonCode::Streams, text.as_str())),
+    );
 
-    let duration = of_pictures.iter().map(|(start, report)| start + report.clip.duration_s).fold(0.0, f64::max);
-    let spans = combine(&of_pictures, millis(duration), missing.first().map(String::as_str));
-    let total =
-        |state| spans.iter().filter(|span| span.state == state).map(|span| span.end_s - span.start_s).sum::<f64>();
-    let (published, unpublished) = (round(total(SpanState::Published)), round(total(SpanState::Unpublished)));
+    let duration = of_pictures
+        .iter()
+        .map(|(start, report)| start + report.clip.duration_s)
+        .fold(0.0, f64::max);
+    let spans = combine(
+        &of_pictures,
+        millis(duration),
+        missing.first().map(String::as_str),
+    );
+    let total = |state| {
+        spans
+            .iter()
+            .filter(|span| span.state == state)
+            .map(|span| span.end_s - span.start_s)
+            .sum::<f64>()
+    };
+    let (published, unpublished) = (
+        round(total(SpanState::Published)),
+        round(total(SpanState::Unpublished)),
+    );
 
     let searchable = searchable(&of_pictures, unchecked.is_empty());
-    let mut verdict = of_pictures.iter().map(|(_, report)| report.verdict).max_by_key(|verdict| severity(*verdict))?;
+    let mut verdict = of_pictures
+        .iter()
+        .map(|(_, report)| report.verdict)
+        .max_by_key(|verdict| severity(*verdict))?;
     let is_uncertain = unpublished < searchable_min_s || !unchecked.is_empty();
     if verdict == Verdict::Unpublished && is_uncertain {
         verdict = Verdict::Inconclusive;
@@ -43,7 +88,10 @@ pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_
         for reason in &report.reasons {
             if verdict == Verdict::Unpublished || reason.code != ReasonCode::NoMatch {
                 let text = format!("{} (video stream {})", reason.text, numbers.join(" and "));
-                reasons.push(Reason { text, ..reason.clone() });
+                reasons.push(Reason {
+                    text,
+                    ..reason.clone()
+                });
             }
         }
     }
@@ -73,41 +121,70 @@ pub(super) fn merge(looked: &ClipPictures, reports: Vec<Report>, searchable_min_
             };
         }
         // A second of a picture overlaps up to two seconds of the file.
-        for (second, (probability, found)) in report.timeline.iter().zip(&report.power).enumerate() {
+        for (second, (probability, found)) in report.timeline.iter().zip(&report.power).enumerate()
+        {
             let from = (start + second as f64).floor() as usize;
             let to = (start + second as f64 + 1.0).ceil() as usize;
             let within = from.min(timeline.len())..to.min(timeline.len());
-            timeline[within.clone()].iter_mut().for_each(|most| *most = most.max(*probability));
-            power[within].iter_mut().for_each(|least| *least = least.min(*found));
+            timeline[within.clone()]
+                .iter_mut()
+                .for_each(|most| *most = most.max(*probability));
+            power[within]
+                .iter_mut()
+                .for_each(|least| *least = least.min(*found));
         }
         // The pictures may share their further sources, so these are not added up.
         more_sources = report.more_sources.max(more_sources);
         exact &= report.search.exact;
-        recall = recall.zip(report.search.recall).map(|(lowest, recall)| lowest.min(recall));
+        recall = recall
+            .zip(report.search.recall)
+            .map(|(lowest, recall)| lowest.min(recall));
     }
-    matches.sort_by(|a, b| a.alignment.clip.start_s.total_cmp(&b.alignment.clip.start_s));
+    matches.sort_by(|a, b| {
+        a.alignment
+            .clip
+            .start_s
+            .total_cmp(&b.alignment.clip.start_s)
+    });
     let sum = |of: fn(&Report) -> u64| of_pictures.iter().map(|(_, report)| of(report)).sum();
-    let (keyframes, keys) = (sum(|report| report.clip.keyframes), sum(|report| report.clip.keys));
+    let (keyframes, keys) = (
+        sum(|report| report.clip.keyframes),
+        sum(|report| report.clip.keys),
+    );
     let benign_keys = sum(|report| report.clip.benign_keys);
     let benign = round(
         spans
             .iter()
-            .filter(|span| span.reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::Benign))
+            .filter(|span| {
+                span.reason
+                    .as_ref()
+                    .is_some_and(|reason| reason.code == ReasonCode::Benign)
+            })
             .map(|span| span.end_s - span.start_s)
             .sum(),
     );
-    let screened = of_pictures.iter().any(|(_, report)| report.search.mode == "screened");
+    let screened = of_pictures
+        .iter()
+        .any(|(_, report)| report.search.mode == "screened");
 
     let (_, mut report) = of_pictures.into_iter().next()?;
     report.clip.duration_s = round(duration);
-    (report.clip.keyframes, report.clip.keys, report.clip.benign_keys) = (keyframes, keys, benign_keys);
+    (
+        report.clip.keyframes,
+        report.clip.keys,
+        report.clip.benign_keys,
+    ) = (keyframes, keys, benign_keys);
     report.verdict = verdict;
     report.reasons = reasons;
     report.seconds.published = published;
     report.seconds.unpublished = unpublished;
     report.seconds.unsearchable = round(total(SpanState::Unsearchable));
     report.seconds.benign = benign;
-    report.payable_minutes = if verdict == Verdict::Inconclusive { 0.0 } else { round(unpublished / 60.0) };
+    report.payable_minutes = if verdict == Verdict::Inconclusive {
+        0.0
+    } else {
+        round(unpublished / 60.0)
+    };
     report.spans = spans;
     report.searchable = searchable;
     report.matches = matches;
@@ -130,18 +207,35 @@ fn searchable(pictures: &[(f64, Report)], is_whole: bool) -> Option<Vec<Interval
     let mut common: Option<Vec<(u64, u64)>> = None;
     for (start, report) in pictures {
         let at = |time: f64| millis(start + time);
-        let here: Vec<(u64, u64)> =
-            report.searchable.as_ref()?.iter().map(|part| (at(part.start_s), at(part.end_s))).collect();
+        let here: Vec<(u64, u64)> = report
+            .searchable
+            .as_ref()?
+            .iter()
+            .map(|part| (at(part.start_s), at(part.end_s)))
+            .collect();
         common = Some(match common {
             None => here,
             Some(common) => {
-                let pairs = common.iter().flat_map(|one| here.iter().map(move |other| (one, other)));
-                pairs.map(|(one, other)| (one.0.max(other.0), one.1.min(other.1))).filter(|(a, b)| a < b).collect()
+                let pairs = common
+                    .iter()
+                    .flat_map(|one| here.iter().map(move |other| (one, other)));
+                pairs
+                    .map(|(one, other)| (one.0.max(other.0), one.1.min(other.1)))
+                    .filter(|(a, b)| a < b)
+                    .collect()
             }
         });
     }
     let parts = common.filter(|_| is_whole).unwrap_or_default();
-    Some(parts.into_iter().map(|(start, end)| Interval { start_s: seconds(start), end_s: seconds(end) }).collect())
+    Some(
+        parts
+            .into_iter()
+            .map(|(start, end)| Interval {
+                start_s: seconds(start),
+                end_s: seconds(end),
+            })
+            .collect(),
+    )
 }
 
 fn nearer(one: &NonMatch, other: &NonMatch) -> bool {
@@ -189,11 +283,19 @@ fn combine(pictures: &[(f64, Report)], end: u64, missing: Option<&str>) -> Vec<S
         .iter()
         .map(|(start, report)| {
             let at = |time: f64| millis(start + time).min(end);
-            report.spans.iter().map(|span| (at(span.start_s), at(span.end_s), span)).collect()
+            report
+                .spans
+                .iter()
+                .map(|span| (at(span.start_s), at(span.end_s), span))
+                .collect()
         })
         .collect();
-    let mut cuts: Vec<u64> =
-        spans.iter().flatten().flat_map(|(start, end, _)| [*start, *end]).chain([0, end]).collect();
+    let mut cuts: Vec<u64> = spans
+        .iter()
+        .flatten()
+        .flat_map(|(start, end, _)| [*start, *end])
+        .chain([0, end])
+        .collect();
     cuts.sort_unstable();
     cuts.dedup();
     let mut merged: Vec<Span> = Vec::new();
@@ -207,17 +309,29 @@ fn combine(pictures: &[(f64, Report)], end: u64, missing: Option<&str>) -> Vec<S
                 while spans.get(*next).is_some_and(|span| span.1 <= pair[0]) {
                     *next += 1;
                 }
-                spans.get(*next).filter(|span| span.0 <= pair[0]).map(|span| span.2)
+                spans
+                    .get(*next)
+                    .filter(|span| span.0 <= pair[0])
+                    .map(|span| span.2)
             })
             .collect();
         let (state, reason) = state(pictures, &here, missing);
         let same = |last: &&mut Span| {
-            let content = |reason: &Option<Reason>| reason.as_ref().map(|reason| (reason.code, reason.text.clone()));
+            let content = |reason: &Option<Reason>| {
+                reason
+                    .as_ref()
+                    .map(|reason| (reason.code, reason.text.clone()))
+            };
             last.state == state && content(&last.reason) == content(&reason)
         };
         match merged.last_mut().filter(same) {
             Some(last) => last.end_s = seconds(pair[1]),
-            None => merged.push(Span { start_s: seconds(pair[0]), end_s: seconds(pair[1]), state, reason }),
+            None => merged.push(Span {
+                start_s: seconds(pair[0]),
+                end_s: seconds(pair[1]),
+                state,
+                reason,
+            }),
         }
     }
     for span in &mut merged {
@@ -228,7 +342,11 @@ fn combine(pictures: &[(f64, Report)], end: u64, missing: Option<&str>) -> Vec<S
     merged
 }
 
-fn state(pictures: &[(f64, Report)], here: &[Option<&Span>], missing: Option<&str>) -> (SpanState, Option<Reason>) {
+fn state(
+    pictures: &[(f64, Report)],
+    here: &[Option<&Span>],
+    missing: Option<&str>,
+) -> (SpanState, Option<Reason>) {
     let any = |state| here.iter().flatten().find(|span| span.state == state);
     if any(SpanState::Published).is_some() {
         return (SpanState::Published, None);
@@ -240,12 +358,18 @@ fn state(pictures: &[(f64, Report)], here: &[Option<&Span>], missing: Option<&st
         missing
     } else if here.iter().any(Option::is_none) {
         "not every picture of the file is shown here"
-    } else if pictures.iter().any(|(_, report)| report.verdict == Verdict::Inconclusive) {
+    } else if pictures
+        .iter()
+        .any(|(_, report)| report.verdict == Verdict::Inconclusive)
+    {
         "another picture of the file is inconclusive"
     } else {
         return (SpanState::Unpublished, None);
     };
-    (SpanState::Unsearchable, Some(Reason::new(ReasonCode::Streams, reason)))
+    (
+        SpanState::Unsearchable,
+        Some(Reason::new(ReasonCode::Streams, reason)),
+    )
 }
 
 fn millis(seconds: f64) -> u64 {

@@ -42,22 +42,32 @@ pub(crate) fn candidates(
     let clip = &*filtered.clip;
     let state = index.state();
     let interval = Duration::from_secs_f64(state.interval_s);
-    let corpus = Corpus { keys: state.keys, interval, stop: &|| clock.is_over() };
+    let corpus = Corpus {
+        keys: state.keys,
+        interval,
+        stop: &|| clock.is_over(),
+    };
     let mut candidates: BTreeMap<VideoRef, f32> = BTreeMap::new();
     for (_, keys) in windows(clip) {
         let hits = search(index, clip, keys, &orientations, mode, &stop)?;
         for hits in hits.hits.chunk_by(|a, b| a.video == b.video) {
             clock.check()?;
             let video = hits[0].video;
-            if options.exclude.contains(&index.video(video).sha256) || !align::is_promising(hits, &corpus) {
+            if options.exclude.contains(&index.video(video).sha256)
+                || !align::is_promising(hits, &corpus)
+            {
                 continue;
             }
-            let bits = align::coarse_hypothesis(hits, &corpus).map_or(0.0, |hypothesis| hypothesis.bits);
+            let bits =
+                align::coarse_hypothesis(hits, &corpus).map_or(0.0, |hypothesis| hypothesis.bits);
             let strongest = candidates.entry(video).or_insert(bits);
             *strongest = strongest.max(bits);
         }
     }
-    Ok(candidates.into_iter().map(|(video, bits)| Candidate { video, bits }).collect())
+    Ok(candidates
+        .into_iter()
+        .map(|(video, bits)| Candidate { video, bits })
+        .collect())
 }
 
 /// Checks a clip against these videos alone, each key against each of theirs; against none of them,
@@ -79,5 +89,9 @@ pub(crate) fn compare(
 pub(crate) fn identical(index: &Index, clip: &Fingerprint, video: VideoRef) -> Result<Match> {
     let alignment = Alignment::identical(video, clip.duration);
     let opinion = Model::default().opinion(&alignment);
-    Ok(Match { kind: MatchKind::Copy, stream: None, alignment: describe(index, clip, &alignment, &opinion)? })
+    Ok(Match {
+        kind: MatchKind::Copy,
+        stream: None,
+        alignment: describe(index, clip, &alignment, &opinion)?,
+    })
 }

@@ -47,12 +47,20 @@ pub(super) fn read(inputs: &[Input], work: &Work, options: &DedupOptions<'_>) ->
         options.threads,
         &|&number| {
             let source = options.decoding.open(&inputs[number].path);
-            match source.and_then(|source| Ok((source.sha256(&|| options.is_cancelled())?, source.bytes()))) {
+            match source
+                .and_then(|source| Ok((source.sha256(&|| options.is_cancelled())?, source.bytes())))
+            {
                 Err(Error::Cancelled) => Err(Error::Cancelled),
                 other => Ok(other),
             }
         },
-        &|done| (options.progress)(Event { stage: Stage::Reading, done, of: inputs.len() }),
+        &|done| {
+            (options.progress)(Event {
+                stage: Stage::Reading,
+                done,
+                of: inputs.len(),
+            })
+        },
     )?;
     let mut places: BTreeMap<[u8; 32], usize> = BTreeMap::new();
     for (number, (digest, input)) in digests.into_iter().zip(inputs).enumerate() {
@@ -62,7 +70,14 @@ pub(super) fn read(inputs: &[Input], work: &Work, options: &DedupOptions<'_>) ->
                 if place == read.contents.len() {
                     let kept = Err(String::new());
                     let path = input.path.clone();
-                    read.contents.push(Content { sha256, path, files: vec![], reference: false, bytes, kept });
+                    read.contents.push(Content {
+                        sha256,
+                        path,
+                        files: vec![],
+                        reference: false,
+                        bytes,
+                        kept,
+                    });
                 }
                 let content = &mut read.contents[place];
                 content.files.push(number);
@@ -87,8 +102,11 @@ pub(super) fn read(inputs: &[Input], work: &Work, options: &DedupOptions<'_>) ->
             match decoded(content, inputs, options) {
                 Ok(made) => {
                     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-                    tally.0 +=
-                        made.pictures.iter().map(|picture| picture.fingerprint.duration.as_secs_f64()).sum::<f64>();
+                    tally.0 += made
+                        .pictures
+                        .iter()
+                        .map(|picture| picture.fingerprint.duration.as_secs_f64())
+                        .sum::<f64>();
                     tally.1 += 1;
                     drop(tally);
                     Ok(Ok(work.keep(&content.sha256, &made)?))
@@ -97,12 +115,24 @@ pub(super) fn read(inputs: &[Input], work: &Work, options: &DedupOptions<'_>) ->
                 Err(error) => Ok(Err(error)),
             }
         },
-        &|done| (options.progress)(Event { stage: Stage::Decoding, done, of: contents.len() }),
+        &|done| {
+            (options.progress)(Event {
+                stage: Stage::Decoding,
+                done,
+                of: contents.len(),
+            })
+        },
     )?;
-    (read.decoded_s, read.decoded, read.reused) = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    (read.decoded_s, read.decoded, read.reused) =
+        tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     for (mut content, kept) in contents.into_iter().zip(kept) {
         content.kept = kept.map_err(|error| {
-            read.failed.extend(content.files.iter().map(|&number| failure(&inputs[number], &error)));
+            read.failed.extend(
+                content
+                    .files
+                    .iter()
+                    .map(|&number| failure(&inputs[number], &error)),
+            );
             with_causes(&error)
         });
         read.contents.push(content);
@@ -111,13 +141,21 @@ pub(super) fn read(inputs: &[Input], work: &Work, options: &DedupOptions<'_>) ->
 }
 
 /// Decodes the first file of a content.
-fn decoded(content: &Content, inputs: &[Input], options: &DedupOptions<'_>) -> Result<fingerprint::ClipPictures> {
+fn decoded(
+    content: &Content,
+    inputs: &[Input],
+    options: &DedupOptions<'_>,
+) -> Result<fingerprint::ClipPictures> {
     let path = &inputs[content.files[0]].path;
     let made = match options.effort {
         Effort::Fast => fingerprint::sketches_of_clip(path, options.decoding, options.cancel)?,
         _ => fingerprint::pictures_of_clip(path, options.decoding, options.cancel)?,
     };
-    if made.pictures.iter().any(|picture| picture.fingerprint.sha256 != content.sha256) {
+    if made
+        .pictures
+        .iter()
+        .any(|picture| picture.fingerprint.sha256 != content.sha256)
+    {
         return Err(Error::Changed { path: path.clone() });
     }
     Ok(made)
@@ -125,11 +163,19 @@ fn decoded(content: &Content, inputs: &[Input], options: &DedupOptions<'_>) -> R
 
 /// What is told of a file that could not be read.
 pub(super) fn failure(input: &Input, error: &Error) -> Failure {
-    let (path, mut message) = (input.path.to_string_lossy().into_owned(), with_causes(error));
+    let (path, mut message) = (
+        input.path.to_string_lossy().into_owned(),
+        with_causes(error),
+    );
     if !message.contains(&path) {
         message = format!("{path}: {message}");
     }
-    Failure { path, reference: input.reference, code: error.code(), message }
+    Failure {
+        path,
+        reference: input.reference,
+        code: error.code(),
+        message,
+    }
 }
 
 /// An error and its causes on one line.
@@ -148,6 +194,7 @@ fn with_causes(error: &Error) -> String {
 
 impl DedupOptions<'_> {
     pub(super) fn is_cancelled(&self) -> bool {
-        self.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed))
+        self.cancel
+            .is_some_and(|cancel| cancel.load(Ordering::Relaxed))
     }
 }

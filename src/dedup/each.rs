@@ -29,7 +29,11 @@ pub(super) fn each<T: Sync, R: Send>(
                     if result.is_err() {
                         next.store(items.len(), Ordering::Relaxed);
                     }
-                    if let Some(place) = results.lock().unwrap_or_else(PoisonError::into_inner).get_mut(at) {
+                    if let Some(place) = results
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .get_mut(at)
+                    {
                         *place = Some(result);
                     }
                     done(finished.fetch_add(1, Ordering::Relaxed) + 1);
@@ -38,7 +42,12 @@ pub(super) fn each<T: Sync, R: Send>(
         }
     });
     // Where some are missing, there is an error.
-    results.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect()
+    results
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 #[cfg(test)]
@@ -56,10 +65,21 @@ mod tests {
         let begun = AtomicUsize::new(0);
         let failing = |item: &usize| {
             begun.fetch_add(1, Ordering::Relaxed);
-            if *item == 5 { Err(Error::Cancelled) } else { Ok(()) }
+            if *item == 5 {
+                Err(Error::Cancelled)
+            } else {
+                Ok(())
+            }
         };
-        assert!(matches!(each(&items, 1, &failing, &|_| {}), Err(Error::Cancelled)));
+        assert!(matches!(
+            each(&items, 1, &failing, &|_| {}),
+            Err(Error::Cancelled)
+        ));
         assert_eq!(begun.into_inner(), 6);
-        assert!(each(&[] as &[u8], 4, &|_| Ok(()), &|_| {}).unwrap().is_empty());
+        assert!(
+            each(&[] as &[u8], 4, &|_| Ok(()), &|_| {})
+                .unwrap()
+                .is_empty()
+        );
     }
 }

@@ -36,12 +36,19 @@ pub struct Grouped {
 
 /// Whether a clip that is no reference is superfluous beside an anchor.
 pub fn is_redundant(clip: usize, anchor: usize, overlaps: &Overlaps, references: &[bool]) -> bool {
-    !references[clip] && overlaps[clip].get(&anchor).is_some_and(|overlap| overlap.whole)
+    !references[clip]
+        && overlaps[clip]
+            .get(&anchor)
+            .is_some_and(|overlap| overlap.whole)
 }
 
 /// Groups the clips of a ranking; those without members are left out. References are never members.
 pub fn grouped(ranking: &[usize], overlaps: &Overlaps, references: &[bool]) -> Vec<Grouped> {
-    let places: BTreeMap<usize, usize> = ranking.iter().enumerate().map(|(place, &clip)| (clip, place)).collect();
+    let places: BTreeMap<usize, usize> = ranking
+        .iter()
+        .enumerate()
+        .map(|(place, &clip)| (clip, place))
+        .collect();
     let mut redundant: BTreeSet<usize> = BTreeSet::new();
     let mut groups = Vec::new();
     for &anchor in ranking {
@@ -62,7 +69,12 @@ pub fn grouped(ranking: &[usize], overlaps: &Overlaps, references: &[bool]) -> V
                 members.push((clip, *overlap));
             }
         }
-        redundant.extend(members.iter().filter(|(_, overlap)| overlap.whole).map(|(clip, _)| *clip));
+        redundant.extend(
+            members
+                .iter()
+                .filter(|(_, overlap)| overlap.whole)
+                .map(|(clip, _)| *clip),
+        );
         if !members.is_empty() {
             groups.push(Grouped { anchor, members });
         }

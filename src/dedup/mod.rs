@@ -41,7 +41,8 @@ use crate::verdict::Policy;
 
 use contents::{Content, Read};
 pub use findings::{
-    Clip, Cost, Deduplication, Extent, Failure, File, Group, Kept, Member, Pair, PairMatch, SCHEMA, Search, Side,
+    Clip, Cost, Deduplication, Extent, Failure, File, Group, Kept, Member, Pair, PairMatch, SCHEMA,
+    Search, Side,
 };
 use grouping::{Overlap, Overlaps};
 pub use keeping::Keep;
@@ -126,15 +127,26 @@ pub fn dedup(inputs: &[Input], options: &DedupOptions<'_>) -> Result<Deduplicati
     let started = Instant::now();
     let processor_before = options.processor_time.and_then(|time| time());
     let work = Work::open(options.work, options.effort)?;
-    let Read { contents, failed, decoded_s, decoded, reused } = contents::read(inputs, &work, options)?;
+    let Read {
+        contents,
+        failed,
+        decoded_s,
+        decoded,
+        reused,
+    } = contents::read(inputs, &work, options)?;
     let comparison = pairs::compare(&contents, inputs, &work, options)?;
     let ranking = Ranking::of(&contents, &comparison, options.keep);
     let groups = groups(inputs, &contents, &comparison, &ranking);
     let processor = options.processor_time.and_then(|time| time());
-    let processor = processor.zip(processor_before).map(|(after, before)| after.saturating_sub(before).as_secs_f64());
+    let processor = processor
+        .zip(processor_before)
+        .map(|(after, before)| after.saturating_sub(before).as_secs_f64());
     Ok(Deduplication {
         schema: SCHEMA,
-        duplicates: comparison.pairs.iter().any(|pair| pair.kind == MatchKind::Copy),
+        duplicates: comparison
+            .pairs
+            .iter()
+            .any(|pair| pair.kind == MatchKind::Copy),
         clips: clips(inputs, &contents, &comparison),
         pairs: comparison.pairs,
         groups,
@@ -163,10 +175,17 @@ struct Ranking {
 
 impl Ranking {
     fn of(contents: &[Content], comparison: &Comparison, keep: Keep) -> Ranking {
-        let traits: Vec<Traits> =
-            contents.iter().enumerate().map(|(n, content)| comparison.traits(n, content)).collect();
+        let traits: Vec<Traits> = contents
+            .iter()
+            .enumerate()
+            .map(|(n, content)| comparison.traits(n, content))
+            .collect();
         let order = keeping::ranked(&traits, keep);
-        Ranking { traits, order, keep }
+        Ranking {
+            traits,
+            order,
+            keep,
+        }
     }
 }
 
@@ -177,7 +196,12 @@ fn overlaps(contents: &[Content], comparison: &Comparison) -> Overlaps {
         let Some(shared) = shared else { continue };
         let [a, b] = shared.clips;
         for (clip, other, share) in [(a, b, shared.of[0]), (b, a, shared.of[1])] {
-            let overlap = Overlap { pair, copied_s: share.copied_s, rest_s: share.rest_s, whole: share.whole };
+            let overlap = Overlap {
+                pair,
+                copied_s: share.copied_s,
+                rest_s: share.rest_s,
+                whole: share.whole,
+            };
             overlaps[clip].insert(other, overlap);
         }
     }
@@ -185,15 +209,30 @@ fn overlaps(contents: &[Content], comparison: &Comparison) -> Overlaps {
 }
 
 /// Makes the groups: those of clips that match, and of files with the same bytes.
-fn groups(inputs: &[Input], contents: &[Content], comparison: &Comparison, ranking: &Ranking) -> Vec<Group> {
+fn groups(
+    inputs: &[Input],
+    contents: &[Content],
+    comparison: &Comparison,
+    ranking: &Ranking,
+) -> Vec<Group> {
     let references: Vec<bool> = contents.iter().map(|content| content.reference).collect();
     let grouped = grouping::grouped(&ranking.order, &overlaps(contents, comparison), &references);
-    let mut of_anchor: BTreeMap<usize, Vec<(usize, Overlap)>> =
-        grouped.into_iter().map(|group| (group.anchor, group.members)).collect();
-    let redundant: HashSet<usize> =
-        of_anchor.values().flatten().filter(|(_, overlap)| overlap.whole).map(|(clip, _)| *clip).collect();
+    let mut of_anchor: BTreeMap<usize, Vec<(usize, Overlap)>> = grouped
+        .into_iter()
+        .map(|group| (group.anchor, group.members))
+        .collect();
+    let redundant: HashSet<usize> = of_anchor
+        .values()
+        .flatten()
+        .filter(|(_, overlap)| overlap.whole)
+        .map(|(clip, _)| *clip)
+        .collect();
     let mut groups = Vec::new();
-    for &anchor in ranking.order.iter().filter(|anchor| !redundant.contains(*anchor)) {
+    for &anchor in ranking
+        .order
+        .iter()
+        .filter(|anchor| !redundant.contains(*anchor))
+    {
         let content = &contents[anchor];
         let (kept, same) = kept_file(inputs, content);
         let mut members = Vec::new();
@@ -215,20 +254,39 @@ fn groups(inputs: &[Input], contents: &[Content], comparison: &Comparison, ranki
             let files = contents[*clip].files.iter();
             // Files of the same bytes as a clip that may be kept are told of in its own group.
             for &number in files.take(if overlap.whole { usize::MAX } else { 1 }) {
-                members.push(member(&inputs[number], &contents[*clip], overlap, &ranking.traits[*clip]));
+                members.push(member(
+                    &inputs[number],
+                    &contents[*clip],
+                    overlap,
+                    &ranking.traits[*clip],
+                ));
             }
         }
         if members.is_empty() {
             continue;
         }
         let rivals: Vec<Traits> = if others.is_empty() {
-            let later = |number: &usize| Traits { order: *number, ..ranking.traits[anchor] };
-            content.files.iter().filter(|number| **number != kept).map(later).collect()
+            let later = |number: &usize| Traits {
+                order: *number,
+                ..ranking.traits[anchor]
+            };
+            content
+                .files
+                .iter()
+                .filter(|number| **number != kept)
+                .map(later)
+                .collect()
         } else {
-            others.iter().map(|(clip, _)| ranking.traits[*clip]).collect()
+            others
+                .iter()
+                .map(|(clip, _)| ranking.traits[*clip])
+                .collect()
         };
         let least = |of: &dyn Fn(&Pair) -> f64| {
-            members.iter().map(|member| of(&comparison.pairs[member.pair])).fold(f64::INFINITY, f64::min)
+            members
+                .iter()
+                .map(|member| of(&comparison.pairs[member.pair]))
+                .fold(f64::INFINITY, f64::min)
         };
         groups.push(Group {
             why: keeping::why(&ranking.traits[anchor], &rivals, ranking.keep),
@@ -247,30 +305,62 @@ fn groups(inputs: &[Input], contents: &[Content], comparison: &Comparison, ranki
 
 /// The file of a content to keep, a reference if there is one, and the others that are none.
 fn kept_file(inputs: &[Input], content: &Content) -> (usize, Vec<usize>) {
-    let kept = content.files.iter().copied().find(|&number| inputs[number].reference).unwrap_or(content.files[0]);
+    let kept = content
+        .files
+        .iter()
+        .copied()
+        .find(|&number| inputs[number].reference)
+        .unwrap_or(content.files[0]);
     let others = content.files.iter().copied();
-    (kept, others.filter(|&number| number != kept && !inputs[number].reference).collect())
+    (
+        kept,
+        others
+            .filter(|&number| number != kept && !inputs[number].reference)
+            .collect(),
+    )
 }
 
 fn member(input: &Input, content: &Content, overlap: &Overlap, traits: &Traits) -> Member {
-    let Overlap { pair, copied_s, rest_s, whole } = *overlap;
+    let Overlap {
+        pair,
+        copied_s,
+        rest_s,
+        whole,
+    } = *overlap;
     let length_s = traits.duration_s;
     let why = if whole {
-        format!("{copied_s:.1} of its {length_s:.1} s are in the kept one, which leaves nothing of its own")
+        format!(
+            "{copied_s:.1} of its {length_s:.1} s are in the kept one, which leaves nothing of its own"
+        )
     } else if grouping::is_whole(length_s, rest_s) {
-        "what could be decoded of it is in the kept one, and it has streams that could not".to_owned()
+        "what could be decoded of it is in the kept one, and it has streams that could not"
+            .to_owned()
     } else {
-        format!("{copied_s:.1} of its {length_s:.1} s are in the kept one, and {rest_s:.1} s are not shown to be")
+        format!(
+            "{copied_s:.1} of its {length_s:.1} s are in the kept one, and {rest_s:.1} s are not shown to be"
+        )
     };
     let extent = if whole { Extent::Whole } else { Extent::Part };
     let (path, sha256) = (shown(&input.path), hex(&content.sha256));
-    Member { path, sha256, pair, extent, copied_s, rest_s, redundant: whole, why }
+    Member {
+        path,
+        sha256,
+        pair,
+        extent,
+        copied_s,
+        rest_s,
+        redundant: whole,
+        why,
+    }
 }
 
 fn clips(inputs: &[Input], contents: &[Content], comparison: &Comparison) -> Vec<Clip> {
     let clip = |(number, content): (usize, &Content)| {
         let told = &comparison.told[number];
-        let file = |&number: &usize| File { path: shown(&inputs[number].path), reference: inputs[number].reference };
+        let file = |&number: &usize| File {
+            path: shown(&inputs[number].path),
+            reference: inputs[number].reference,
+        };
         Clip {
             path: shown(&content.path),
             sha256: hex(&content.sha256),
@@ -278,7 +368,10 @@ fn clips(inputs: &[Input], contents: &[Content], comparison: &Comparison) -> Vec
             files: content.files.iter().map(file).collect(),
             reference: content.reference,
             video: told.video.clone(),
-            pictures: content.kept.as_ref().map_or(0, |kept| kept.pictures.len() as u64),
+            pictures: content
+                .kept
+                .as_ref()
+                .map_or(0, |kept| kept.pictures.len() as u64),
             searchable_s: told.searchable_s,
             unsearchable: told.unsearchable.clone(),
             not_compared: told.not_compared.clone(),

@@ -64,45 +64,81 @@ impl Work {
     pub(super) fn open(dir: &Path, effort: Effort) -> Result<Work> {
         let refuse = |found: &str, expected| {
             let found = format!("{}{found}", dir.display());
-            Err(Error::InvalidSetting { name: "the work folder", found, expected })
+            Err(Error::InvalidSetting {
+                name: "the work folder",
+                found,
+                expected,
+            })
         };
         make_folder(dir)?;
         let mark = dir.join("uniq-dedup");
         let expected = format!("{MARK} {FINGERPRINT_VERSION}\n");
         match fs::read_to_string(&mark) {
             Ok(found) if found == expected => {}
-            Ok(_) => return refuse(", of another version", "one of this version; name another, or remove this one"),
+            Ok(_) => {
+                return refuse(
+                    ", of another version",
+                    "one of this version; name another, or remove this one",
+                );
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                if fs::read_dir(dir).map_err(Error::io(dir, "read"))?.next().is_some() {
-                    return refuse(", which holds other files", "a new or empty folder, or one of an earlier run");
+                if fs::read_dir(dir)
+                    .map_err(Error::io(dir, "read"))?
+                    .next()
+                    .is_some()
+                {
+                    return refuse(
+                        ", which holds other files",
+                        "a new or empty folder, or one of an earlier run",
+                    );
                 }
                 fs::write(&mark, expected).map_err(Error::io(&mark, "write"))?;
             }
             Err(_) if mark.is_file() => {
-                return refuse(", of another version", "one of this version; name another, or remove this one");
+                return refuse(
+                    ", of another version",
+                    "one of this version; name another, or remove this one",
+                );
             }
             Err(error) => return Err(Error::io(&mark, "read")(error)),
         }
         let path = dir.join("lock");
-        let lock = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let lock = fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path);
         let lock = lock.map_err(Error::io(&path, "open"))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => {
-                return refuse(", which another run is using", "one for this run alone; wait, or name another");
+                return refuse(
+                    ", which another run is using",
+                    "one for this run alone; wait, or name another",
+                );
             }
             Err(fs::TryLockError::Error(error)) => return Err(Error::io(&path, "lock")(error)),
         }
         make_folder(&dir.join("clips"))?;
-        let detail = if effort == Effort::Fast { "fast" } else { "full" };
-        Ok(Work { dir: dir.to_owned(), detail, _lock: lock })
+        let detail = if effort == Effort::Fast {
+            "fast"
+        } else {
+            "full"
+        };
+        Ok(Work {
+            dir: dir.to_owned(),
+            detail,
+            _lock: lock,
+        })
     }
 
     /// An empty folder for the index of this run.
     pub(super) fn index(&self) -> Result<PathBuf> {
         let dir = self.dir.join("index");
         match fs::remove_dir_all(&dir) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(&dir, "remove")(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io(&dir, "remove")(error))
+            }
             _ => Ok(dir),
         }
     }
@@ -110,24 +146,37 @@ impl Work {
     /// Keeps what was made of a clip; when this returns, a later run finds it.
     pub(super) fn keep(&self, sha256: &[u8; 32], made: &ClipPictures) -> Result<Kept> {
         for (number, picture) in made.pictures.iter().enumerate() {
-            picture.fingerprint.save_with_pictures(&self.fingerprint_path(sha256, number))?;
+            picture
+                .fingerprint
+                .save_with_pictures(&self.fingerprint_path(sha256, number))?;
         }
         let picture = |picture: &crate::fingerprint::Picture| KeptPicture {
             streams: picture.streams.clone(),
             start: picture.start,
             duration: picture.fingerprint.duration,
         };
-        let unseen = made.streams.iter().filter_map(|(stream, looked)| match looked {
-            Looked::Not(reason) => Some(format!("video stream {} ({}): {reason}", stream.index, stream.codec)),
-            _ => None,
-        });
-        let kept = Kept { pictures: made.pictures.iter().map(picture).collect(), unseen: unseen.collect() };
+        let unseen = made
+            .streams
+            .iter()
+            .filter_map(|(stream, looked)| match looked {
+                Looked::Not(reason) => Some(format!(
+                    "video stream {} ({}): {reason}",
+                    stream.index, stream.codec
+                )),
+                _ => None,
+            });
+        let kept = Kept {
+            pictures: made.pictures.iter().map(picture).collect(),
+            unseen: unseen.collect(),
+        };
         let path = self.clip_path(sha256);
-        let mut file = tempfile::NamedTempFile::new_in(self.dir.join("clips")).map_err(Error::io(&path, "create"))?;
+        let mut file = tempfile::NamedTempFile::new_in(self.dir.join("clips"))
+            .map_err(Error::io(&path, "create"))?;
         // Strings and numbers always serialise.
         let text = serde_json::to_vec(&kept).unwrap_or_default();
         file.write_all(&text).map_err(Error::io(&path, "write"))?;
-        file.persist(&path).map_err(|error| Error::io(&path, "rename")(error.error))?;
+        file.persist(&path)
+            .map_err(|error| Error::io(&path, "rename")(error.error))?;
         Ok(kept)
     }
 
@@ -150,7 +199,8 @@ impl Work {
     pub(super) fn fingerprint(&self, sha256: &[u8; 32], number: usize) -> Result<Fingerprint> {
         let path = self.fingerprint_path(sha256, number);
         let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
-        let mut found = Fingerprint::from_bytes(&bytes).map_err(|reason| Error::InvalidFingerprint { path, reason })?;
+        let mut found = Fingerprint::from_bytes(&bytes)
+            .map_err(|reason| Error::InvalidFingerprint { path, reason })?;
         // It was made of the clip here, and a quick one has fewer keyframes than one that is handed
         // over.
         found.undecoded.retain(|hole| hole.reason != NO_KEYFRAME);
@@ -159,16 +209,25 @@ impl Work {
 
     /// Bytes of all files in the folder.
     pub(super) fn bytes(&self) -> u64 {
-        let files = walkdir::WalkDir::new(&self.dir).into_iter().filter_map(|entry| entry.ok()?.metadata().ok());
-        files.filter(fs::Metadata::is_file).map(|file| file.len()).sum()
+        let files = walkdir::WalkDir::new(&self.dir)
+            .into_iter()
+            .filter_map(|entry| entry.ok()?.metadata().ok());
+        files
+            .filter(fs::Metadata::is_file)
+            .map(|file| file.len())
+            .sum()
     }
 
     fn clip_path(&self, sha256: &[u8; 32]) -> PathBuf {
-        self.dir.join("clips").join(format!("{}.{}.json", hex(sha256), self.detail))
+        self.dir
+            .join("clips")
+            .join(format!("{}.{}.json", hex(sha256), self.detail))
     }
 
     fn fingerprint_path(&self, sha256: &[u8; 32], number: usize) -> PathBuf {
-        self.dir.join("clips").join(format!("{}.{}.{number}.uniq", hex(sha256), self.detail))
+        self.dir
+            .join("clips")
+            .join(format!("{}.{}.{number}.uniq", hex(sha256), self.detail))
     }
 }
 

@@ -81,30 +81,58 @@ pub(super) fn page(
     let lang = options.lang;
     let words = lang.words();
     let listed = listed(report);
-    let dark: Vec<&Span> =
-        report.spans.iter().filter(|span| span.state == SpanState::Unsearchable).take(DARK_MAX).collect();
+    let dark: Vec<&Span> = report
+        .spans
+        .iter()
+        .filter(|span| span.state == SpanState::Unsearchable)
+        .take(DARK_MAX)
+        .collect();
 
     let mut shown: Vec<Shown<'_>> = Vec::new();
     let pairs = pairs_each(listed.len() + usize::from(report.nearest_non_match.is_some()));
     // The nearest non-match is what lets a person trust the rest, so that it has frames whatever
     // else has.
     let nearest = report.nearest_non_match.as_ref();
-    shown.extend(nearest.map(|found| Shown { found, stream: None, source_stream: None, pairs: 3 }));
+    shown.extend(nearest.map(|found| Shown {
+        found,
+        stream: None,
+        source_stream: None,
+        pairs: 3,
+    }));
     for (i, (_, found)) in listed.iter().enumerate() {
         let (found, stream) = (&found.alignment, found.stream);
-        shown.push(Shown { found, stream, source_stream: None, pairs: pairs(i) });
+        shown.push(Shown {
+            found,
+            stream,
+            source_stream: None,
+            pairs: pairs(i),
+        });
     }
     let several: Vec<u32> = match report.matches.iter().any(|found| found.stream.is_some()) {
         true => {
-            let checked = report.streams.iter().filter(|stream| stream.state == StreamState::Checked);
-            checked.map(|stream| stream.index).take(STREAMS_MAX).collect()
+            let checked = report
+                .streams
+                .iter()
+                .filter(|stream| stream.state == StreamState::Checked);
+            checked
+                .map(|stream| stream.index)
+                .take(STREAMS_MAX)
+                .collect()
         }
         false => Vec::new(),
     };
     let path = clip.filter(|_| !report.clip.from_fingerprint);
-    let subject = Subject { path, sha256: &report.clip.sha256, streams: &several };
+    let subject = Subject {
+        path,
+        sha256: &report.clip.sha256,
+        streams: &several,
+    };
     let middle = |span: &&Span| (span.start_s + span.end_s) / 2.0;
-    let moments: Vec<f64> = dark.iter().filter(|span| has_frame(span)).map(middle).collect();
+    let moments: Vec<f64> = dark
+        .iter()
+        .filter(|span| has_frame(span))
+        .map(middle)
+        .collect();
     let gathered = gather(subject, &shown, &moments, index, options)?;
 
     // The frames are gathered; from here on only names are told.
@@ -122,44 +150,85 @@ pub(super) fn page(
     let mut frames = gathered.frames.into_iter();
     let nearest = nearest.map(|found| {
         let frames = frames.next().unwrap_or_default();
-        view::alignment(lang, ("nearest".to_owned(), None), (None, found), length, &frames, &mut room)
+        view::alignment(
+            lang,
+            ("nearest".to_owned(), None),
+            (None, found),
+            length,
+            &frames,
+            &mut room,
+        )
     });
     let matches: Vec<AlignmentView> = listed
         .iter()
         .map(|&(number, found)| {
-            let frames = frames.next().unwrap_or_else(|| Frames { no_source: Some(Absent::Room), ..Frames::default() });
+            let frames = frames.next().unwrap_or_else(|| Frames {
+                no_source: Some(Absent::Room),
+                ..Frames::default()
+            });
             let id = (format!("match-{number}"), Some(number));
-            view::alignment(lang, id, (Some(found.kind), &found.alignment), length, &frames, &mut room)
+            view::alignment(
+                lang,
+                id,
+                (Some(found.kind), &found.alignment),
+                length,
+                &frames,
+                &mut room,
+            )
         })
         .collect();
     let mut pictures = gathered.moments.into_iter();
     let dark = dark
         .into_iter()
         .map(|span| {
-            let picture = if has_frame(span) { pictures.next().flatten() } else { None };
-            let image = picture
-                .and_then(|(time, picture)| room.image(&picture, view::moment(words.frame_at, time), String::new()));
-            let reason = span.reason.as_ref().map_or(Text::ours(words.unknown), |why| view::reason(lang, why));
-            Dark { image, interval: interval(span.start_s, span.end_s), reason }
+            let picture = if has_frame(span) {
+                pictures.next().flatten()
+            } else {
+                None
+            };
+            let image = picture.and_then(|(time, picture)| {
+                room.image(&picture, view::moment(words.frame_at, time), String::new())
+            });
+            let reason = span
+                .reason
+                .as_ref()
+                .map_or(Text::ours(words.unknown), |why| view::reason(lang, why));
+            Dark {
+                image,
+                interval: interval(span.start_s, span.end_s),
+                reason,
+            }
         })
         .collect();
     let mut match_notes = Vec::new();
     let counted = |n: usize| Text::number(grouped(n as u64));
     if report.matches.len() > listed.len() {
-        match_notes.push(Text::filled(words.more_matches, &[("n", counted(report.matches.len() - listed.len()))]));
+        match_notes.push(Text::filled(
+            words.more_matches,
+            &[("n", counted(report.matches.len() - listed.len()))],
+        ));
     }
     if report.more_sources > 0 {
-        match_notes.push(Text::filled(words.more_sources, &[("n", counted(report.more_sources as usize))]));
+        match_notes.push(Text::filled(
+            words.more_sources,
+            &[("n", counted(report.more_sources as usize))],
+        ));
     }
     let (rows, bar) = spans(report, &listed, options);
     let left = report.spans.len().saturating_sub(rows.len());
     let verdict = words.verdict(report.verdict);
     let title = Text::filled(
         words.page_title,
-        &[("verdict", Text::ours(verdict)), ("name", Text::foreign(&file_name(&report.clip.path)))],
+        &[
+            ("verdict", Text::ours(verdict)),
+            ("name", Text::foreign(&file_name(&report.clip.path))),
+        ],
     );
-    let sum =
-        |state, value| Sum { class: class_of(state), name: words.state_of(state), value: view::seconds(words, value) };
+    let sum = |state, value| Sum {
+        class: class_of(state),
+        name: words.state_of(state),
+        value: view::seconds(words, value),
+    };
     let (payable_name, payable) = match report.clip.from_fingerprint {
         true => (words.provisional, report.provisional_minutes),
         false => (words.payable, report.payable_minutes),
@@ -171,14 +240,25 @@ pub(super) fn page(
         name: Text::foreign(&file_name(&report.clip.path)),
         says: says(words, report),
         payable_name,
-        payable: Text::filled(words.minutes, &[("n", Text::number(format!("{payable:.2}")))]),
-        amount: report.amount.as_ref().map(|amount| sections::money(amount.payable_cents, &amount.currency)),
+        payable: Text::filled(
+            words.minutes,
+            &[("n", Text::number(format!("{payable:.2}")))],
+        ),
+        amount: report
+            .amount
+            .as_ref()
+            .map(|amount| sections::money(amount.payable_cents, &amount.currency)),
         sums: vec![
             sum(SpanState::Published, report.seconds.published),
             sum(SpanState::Unpublished, report.seconds.unpublished),
             sum(SpanState::Unsearchable, report.seconds.unsearchable),
         ],
-        reasons: report.reasons.iter().take(REASONS_MAX).map(|why| view::reason(lang, why)).collect(),
+        reasons: report
+            .reasons
+            .iter()
+            .take(REASONS_MAX)
+            .map(|why| view::reason(lang, why))
+            .collect(),
         bar,
         more_rows: (left > 0).then(|| Text::filled(words.more_rows, &[("n", counted(left))])),
         rows,
@@ -186,7 +266,10 @@ pub(super) fn page(
         match_notes,
         nearest,
         nearest_same: report.nearest_non_match.as_ref().is_some_and(|nearest| {
-            report.matches.iter().any(|found| found.alignment.source.sha256 == nearest.source.sha256)
+            report
+                .matches
+                .iter()
+                .any(|found| found.alignment.source.sha256 == nearest.source.sha256)
         }),
         dark,
         sections: sections::of(words, report),
@@ -207,7 +290,9 @@ fn pairs_each(alignments: usize) -> impl Fn(usize) -> usize {
 
 /// What is not decoded has no frame, and one from beside it would mislead.
 fn has_frame(span: &Span) -> bool {
-    span.reason.as_ref().is_none_or(|why| why.code != ReasonCode::Undecoded)
+    span.reason
+        .as_ref()
+        .is_none_or(|why| why.code != ReasonCode::Undecoded)
 }
 
 /// The table of spans and the bar of the same.
@@ -221,7 +306,13 @@ fn spans(report: &Report, listed: &[(usize, &Match)], options: &Options<'_>) -> 
         let id = format!("part-{}", i + 1);
         let times = interval(span.start_s, span.end_s);
         let label = Text::joined([times.clone(), Text::ours(state)], words.colon);
-        bar.add((span.start_s, span.end_s), length, class, &label, format!("#{id}"));
+        bar.add(
+            (span.start_s, span.end_s),
+            length,
+            class,
+            &label,
+            format!("#{id}"),
+        );
         let overlaps = |(_, found): &&(usize, &Match)| {
             let clip = found.alignment.clip;
             clip.start_s < span.end_s - 0.01 && span.start_s < clip.end_s - 0.01
@@ -238,7 +329,10 @@ fn spans(report: &Report, listed: &[(usize, &Match)], options: &Options<'_>) -> 
             length: view::seconds(words, span.end_s - span.start_s),
             class,
             state,
-            reason: span.reason.as_ref().map_or_else(Text::default, |why| view::reason(options.lang, why)),
+            reason: span
+                .reason
+                .as_ref()
+                .map_or_else(Text::default, |why| view::reason(options.lang, why)),
             links: links.collect(),
         });
     }
@@ -264,9 +358,22 @@ pub(super) fn class_of_verdict(verdict: Verdict) -> &'static str {
 
 /// What the verdict says, and of what it says it.
 fn says(words: &Words, report: &Report) -> Text {
-    let hours = Text::filled(words.hours, &[("n", Text::number(format!("{:.2}", report.index.hours)))]);
-    let minutes = Text::filled(words.minutes, &[("n", Text::number(format!("{:.1}", 60.0 * report.index.hours)))]);
-    let length = if report.index.hours < 1.0 { minutes } else { hours };
+    let hours = Text::filled(
+        words.hours,
+        &[("n", Text::number(format!("{:.2}", report.index.hours)))],
+    );
+    let minutes = Text::filled(
+        words.minutes,
+        &[(
+            "n",
+            Text::number(format!("{:.1}", 60.0 * report.index.hours)),
+        )],
+    );
+    let length = if report.index.hours < 1.0 {
+        minutes
+    } else {
+        hours
+    };
     let videos = Text::number(grouped(report.index.videos));
     let scope = Text::filled(words.scope, &[("videos", videos), ("hours", length)]);
     let sentence = match report.verdict {
@@ -277,33 +384,76 @@ fn says(words: &Words, report: &Report) -> Text {
     };
     let found = view::seconds(words, report.seconds.published);
     let whole = view::seconds(words, report.clip.duration_s);
-    Text::filled(sentence, &[("scope", scope), ("found", found), ("whole", whole)])
+    Text::filled(
+        sentence,
+        &[("scope", scope), ("found", found), ("whole", whole)],
+    )
 }
 
 /// What was asked, of what, by what.
 fn foot(words: &'static Words, report: &Report) -> Vec<Fact> {
     let (index, search, tool) = (&report.index, &report.search, &report.tool);
     let moment = |time: &Option<String>| {
-        time.as_deref().map_or(Text::ours(words.unknown), |time| Text::number(Text::bare(time)))
+        time.as_deref().map_or(Text::ours(words.unknown), |time| {
+            Text::number(Text::bare(time))
+        })
     };
-    let state =
-        [("generation", Text::number(grouped(index.generation))), ("root", Text::number(Text::bare(&index.root)))];
-    let exact = Text::ours(if search.exact { words.search_exact } else { words.search_screened });
-    let probabilities = [
-        ("published", Text::number(format!("{:.2}", search.published_probability))),
-        ("payable", Text::number(format!("{:.2}", search.payable_probability))),
+    let state = [
+        ("generation", Text::number(grouped(index.generation))),
+        ("root", Text::number(Text::bare(&index.root))),
     ];
-    let commit = tool.commit.as_deref().map_or(String::new(), |commit| format!(" ({commit})"));
-    let versions =
-        format!("{} {}{commit}, FFmpeg {}, libavcodec {}", tool.name, tool.version, tool.media, tool.libavcodec);
+    let exact = Text::ours(if search.exact {
+        words.search_exact
+    } else {
+        words.search_screened
+    });
+    let probabilities = [
+        (
+            "published",
+            Text::number(format!("{:.2}", search.published_probability)),
+        ),
+        (
+            "payable",
+            Text::number(format!("{:.2}", search.payable_probability)),
+        ),
+    ];
+    let commit = tool
+        .commit
+        .as_deref()
+        .map_or(String::new(), |commit| format!(" ({commit})"));
+    let versions = format!(
+        "{} {}{commit}, FFmpeg {}, libavcodec {}",
+        tool.name, tool.version, tool.media, tool.libavcodec
+    );
     vec![
-        Fact { name: words.index_root, value: Text::filled(words.index_state, &state) },
-        Fact { name: words.committed_at, value: moment(&index.committed_at) },
-        Fact { name: words.checked_at, value: moment(&report.checked_at) },
-        Fact { name: words.search, value: exact },
-        Fact { name: words.effort, value: Text::ours(words.effort_of(search.effort)) },
-        Fact { name: words.decided_by, value: Text::filled(words.limits_of_probability, &probabilities) },
-        Fact { name: words.tool, value: Text::foreign(&versions) },
+        Fact {
+            name: words.index_root,
+            value: Text::filled(words.index_state, &state),
+        },
+        Fact {
+            name: words.committed_at,
+            value: moment(&index.committed_at),
+        },
+        Fact {
+            name: words.checked_at,
+            value: moment(&report.checked_at),
+        },
+        Fact {
+            name: words.search,
+            value: exact,
+        },
+        Fact {
+            name: words.effort,
+            value: Text::ours(words.effort_of(search.effort)),
+        },
+        Fact {
+            name: words.decided_by,
+            value: Text::filled(words.limits_of_probability, &probabilities),
+        },
+        Fact {
+            name: words.tool,
+            value: Text::foreign(&versions),
+        },
     ]
 }
 
@@ -323,15 +473,26 @@ fn listed(report: &Report) -> Vec<(usize, &Match)> {
 /// The report with the last parts of the paths of sources in their place.
 fn with_file_names(report: &Report) -> Report {
     let mut report = report.clone();
-    let matches = report.matches.iter_mut().map(|found| &mut found.alignment.source);
-    for source in matches.chain(report.nearest_non_match.as_mut().map(|found| &mut found.source)) {
+    let matches = report
+        .matches
+        .iter_mut()
+        .map(|found| &mut found.alignment.source);
+    for source in matches.chain(
+        report
+            .nearest_non_match
+            .as_mut()
+            .map(|found| &mut found.source),
+    ) {
         source.path = file_name(&source.path);
     }
     report
 }
 
 pub(super) fn file_name(path: &str) -> String {
-    Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
+    Path::new(path).file_name().map_or_else(
+        || path.to_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    )
 }
 
 /// Matches that are shown.

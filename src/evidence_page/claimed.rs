@@ -59,21 +59,43 @@ pub(super) fn page(statement: &Statement, key_id: &str, lang: Lang) -> String {
             length: view::seconds(words, end - start),
             class,
             state,
-            reason: span.reason.and_then(|code| words.reason_of(code)).map_or_else(Text::default, Text::ours),
+            reason: span
+                .reason
+                .and_then(|code| words.reason_of(code))
+                .map_or_else(Text::default, Text::ours),
             links: Vec::new(),
         });
     }
     let left = claim.spans.len().saturating_sub(rows.len()) as u64;
     let claimed = |kind: Option<MatchKind>, found: &Evidence| evidence(lang, kind, found);
-    let mut matches: Vec<Claimed> =
-        claim.matches.iter().take(MATCHES_MAX).map(|found| claimed(Some(found.kind), &found.evidence)).collect();
+    let mut matches: Vec<Claimed> = claim
+        .matches
+        .iter()
+        .take(MATCHES_MAX)
+        .map(|found| claimed(Some(found.kind), &found.evidence))
+        .collect();
     let further = claim.matches.len().saturating_sub(matches.len()) as u64 + claim.more_sources;
-    matches.extend(claim.nearest_non_match.as_ref().map(|found| claimed(None, found)));
+    matches.extend(
+        claim
+            .nearest_non_match
+            .as_ref()
+            .map(|found| claimed(None, found)),
+    );
     let verdict = words.verdict(claim.verdict);
-    let title = Text::joined([Text::ours(words.certificate), Text::ours(verdict)], words.colon);
+    let title = Text::joined(
+        [Text::ours(words.certificate), Text::ours(verdict)],
+        words.colon,
+    );
     let reasons = claim.reasons.iter().take(REASONS_MAX).map(|why| {
         let seconds = why.ms.map(|ms| ms as f64 / 1e3);
-        view::reason(lang, &Reason { code: why.code, seconds, text: why.text.clone() })
+        view::reason(
+            lang,
+            &Reason {
+                code: why.code,
+                seconds,
+                text: why.text.clone(),
+            },
+        )
     });
     let minutes = Text::number(format!("{:.2}", seconds(claim.payable_ms) / 60.0));
     rendered(&Page {
@@ -85,11 +107,20 @@ pub(super) fn page(statement: &Statement, key_id: &str, lang: Lang) -> String {
         bar,
         rows,
         more_rows: (left > 0).then(|| Text::filled(words.more_rows, &[("n", counted(left))])),
-        no_frames: Text::filled(words.no_frames_clip, &[("why", Text::ours(words.why_certificate))]),
+        no_frames: Text::filled(
+            words.no_frames_clip,
+            &[("why", Text::ours(words.why_certificate))],
+        ),
         matches,
-        more_matches: (further > 0).then(|| Text::filled(words.more_matches, &[("n", counted(further))])),
+        more_matches: (further > 0)
+            .then(|| Text::filled(words.more_matches, &[("n", counted(further))])),
         foot: foot(lang, statement, key_id),
-        limits: claim.limits.iter().take(REASONS_MAX).map(|limit| Text::foreign(limit)).collect(),
+        limits: claim
+            .limits
+            .iter()
+            .take(REASONS_MAX)
+            .map(|limit| Text::foreign(limit))
+            .collect(),
     })
 }
 
@@ -97,10 +128,24 @@ fn evidence(lang: Lang, kind: Option<MatchKind>, found: &Evidence) -> Claimed {
     let words = lang.words();
     let seconds = |ms: u64| ms as f64 / 1e3;
     let source = &found.source;
-    let name = source.title.as_deref().or(source.url.as_deref()).unwrap_or(&source.sha256);
-    let times = |times: &crate::certificate::Interval| interval(seconds(times.start_ms), seconds(times.end_ms));
-    let sentence = if kind == Some(MatchKind::Copy) { words.found_as } else { words.compared_as };
-    let values = [("clip", times(&found.clip)), ("source", times(&found.reference)), ("name", Text::foreign(name))];
+    let name = source
+        .title
+        .as_deref()
+        .or(source.url.as_deref())
+        .unwrap_or(&source.sha256);
+    let times = |times: &crate::certificate::Interval| {
+        interval(seconds(times.start_ms), seconds(times.end_ms))
+    };
+    let sentence = if kind == Some(MatchKind::Copy) {
+        words.found_as
+    } else {
+        words.compared_as
+    };
+    let values = [
+        ("clip", times(&found.clip)),
+        ("source", times(&found.reference)),
+        ("name", Text::foreign(name)),
+    ];
     let known = crate::index::Publication {
         url: source.url.clone(),
         title: source.title.clone(),
@@ -109,7 +154,10 @@ fn evidence(lang: Lang, kind: Option<MatchKind>, found: &Evidence) -> Claimed {
         published_at: source.published_at.clone(),
     };
     let mut facts = view::publication(words, &known);
-    facts.push(Fact { name: words.sha256, value: Text::number(Text::bare(&source.sha256)) });
+    facts.push(Fact {
+        name: words.sha256,
+        value: Text::number(Text::bare(&source.sha256)),
+    });
     let probability = view::probability(words, f64::from(found.probability_ppm) / 1e6);
     Claimed {
         class: view::class_of(kind),
@@ -128,22 +176,50 @@ fn foot(lang: Lang, statement: &Statement, key_id: &str) -> Vec<Fact> {
     let claim = &statement.predicate;
     let (clip, corpus, method) = (&claim.clip, &claim.corpus, &claim.method);
     let identifier = |text: &str| Text::number(Text::bare(text));
-    let state = [("generation", Text::number(grouped(corpus.generation))), ("root", identifier(&corpus.root))];
-    let exact = if claim.search.grade == Grade::Exact { words.search_exact } else { words.search_screened };
+    let state = [
+        ("generation", Text::number(grouped(corpus.generation))),
+        ("root", identifier(&corpus.root)),
+    ];
+    let exact = if claim.search.grade == Grade::Exact {
+        words.search_exact
+    } else {
+        words.search_screened
+    };
     let fact = |name, value| Fact { name, value };
     vec![
         fact(words.sha256, identifier(statement.clip_sha256())),
-        fact(words.length, Text::number(clock_of(clip.duration_ms as f64 / 1e3))),
-        fact(words.picture_size, Text::number(format!("{} × {}", clip.width, clip.height))),
+        fact(
+            words.length,
+            Text::number(clock_of(clip.duration_ms as f64 / 1e3)),
+        ),
+        fact(
+            words.picture_size,
+            Text::number(format!("{} × {}", clip.width, clip.height)),
+        ),
         fact(words.signed_by, identifier(key_id)),
         fact(
             words.index_root,
-            Text::joined([Text::foreign(&corpus.name), Text::filled(words.index_state, &state)], words.comma),
+            Text::joined(
+                [
+                    Text::foreign(&corpus.name),
+                    Text::filled(words.index_state, &state),
+                ],
+                words.comma,
+            ),
         ),
-        fact(words.committed_at, corpus.committed_at.as_deref().map_or(Text::ours(words.unknown), identifier)),
+        fact(
+            words.committed_at,
+            corpus
+                .committed_at
+                .as_deref()
+                .map_or(Text::ours(words.unknown), identifier),
+        ),
         fact(words.checked_at, identifier(&claim.checked_at)),
         fact(words.search, Text::ours(exact)),
-        fact(words.tool, Text::foreign(&format!("{} {}", method.tool, method.version))),
+        fact(
+            words.tool,
+            Text::foreign(&format!("{} {}", method.tool, method.version)),
+        ),
         fact(words.result_digest, identifier(&claim.result_digest)),
     ]
 }

@@ -90,7 +90,10 @@ pub(super) fn gather(
     for one in shown.iter().filter(|one| one.pairs > 0) {
         let source = &one.found.source;
         if !sources.contains_key(source.sha256.as_str()) {
-            sources.insert(&source.sha256, open(Path::new(&source.path), &source.sha256, index, options)?);
+            sources.insert(
+                &source.sha256,
+                open(Path::new(&source.path), &source.sha256, index, options)?,
+            );
         }
     }
     let planned: Vec<Vec<(f64, Option<Thumbnail>)>> = shown
@@ -101,20 +104,34 @@ pub(super) fn gather(
             None => Vec::new(),
         })
         .collect();
-    let asked = shown.iter().zip(&planned).flat_map(|(one, times)| times.iter().map(|(time, _)| (one.stream, *time)));
+    let asked = shown
+        .iter()
+        .zip(&planned)
+        .flat_map(|(one, times)| times.iter().map(|(time, _)| (one.stream, *time)));
     let first = subject.streams.first().copied();
-    let asked: Vec<(Option<u32>, f64)> = asked.chain(moments.iter().map(|time| (first, *time))).collect();
+    let asked: Vec<(Option<u32>, f64)> = asked
+        .chain(moments.iter().map(|time| (first, *time)))
+        .collect();
     let clip = clip_stills(subject, &asked, options)?;
 
     let mut frames: Vec<Frames> = Vec::new();
     for (one, planned) in shown.iter().zip(planned) {
-        let Some(source) = sources.get(one.found.source.sha256.as_str()).filter(|_| one.pairs > 0) else {
-            frames.push(Frames { no_source: Some(Absent::Room), ..Frames::default() });
+        let Some(source) = sources
+            .get(one.found.source.sha256.as_str())
+            .filter(|_| one.pairs > 0)
+        else {
+            frames.push(Frames {
+                no_source: Some(Absent::Room),
+                ..Frames::default()
+            });
             continue;
         };
         frames.push(of_alignment(one, planned, &clip, source, options)?);
     }
-    let moments = moments.iter().map(|time| clip.as_ref().ok().and_then(|clip| clip.at(first, *time))).collect();
+    let moments = moments
+        .iter()
+        .map(|time| clip.as_ref().ok().and_then(|clip| clip.at(first, *time)))
+        .collect();
     let moments = moments_pictures(moments);
     Ok(Gathered { frames, moments })
 }
@@ -122,7 +139,9 @@ pub(super) fn gather(
 fn moments_pictures(stills: Vec<Option<(f64, &Still)>>) -> Vec<Option<(f64, Picture)>> {
     stills
         .into_iter()
-        .map(|still| still.and_then(|(time, still)| Some((time, Picture::of_still(still.clone())?))))
+        .map(|still| {
+            still.and_then(|(time, still)| Some((time, Picture::of_still(still.clone())?)))
+        })
         .collect()
 }
 
@@ -134,14 +153,25 @@ fn of_alignment(
     source: &Source,
     options: &Options<'_>,
 ) -> Result<Frames> {
-    let mut frames = Frames { no_clip: clip.as_ref().err().cloned(), ..Frames::default() };
+    let mut frames = Frames {
+        no_clip: clip.as_ref().err().cloned(),
+        ..Frames::default()
+    };
     // The middle of the clip's frame is where a small error of the alignment does least.
     let ours: Vec<Option<(f64, f64, &Still)>> = planned
         .iter()
-        .map(|(time, _)| clip.as_ref().ok().and_then(|clip| clip.at(one.stream, *time)))
+        .map(|(time, _)| {
+            clip.as_ref()
+                .ok()
+                .and_then(|clip| clip.at(one.stream, *time))
+        })
         .map(|still| {
             still.map(|(start, still)| {
-                let length = still.until.saturating_sub(still.time).as_secs_f64().min(FRAME_LONGEST);
+                let length = still
+                    .until
+                    .saturating_sub(still.time)
+                    .as_secs_f64()
+                    .min(FRAME_LONGEST);
                 (start, start + 0.5 * length, still)
             })
         })
@@ -153,14 +183,20 @@ fn of_alignment(
         }
         Source::Track(_) => {
             frames.from_index = true;
-            let of_small = |small: &Thumbnail| (small.time.as_secs_f64(), Picture::of_thumbnail(small));
-            planned.iter().map(|(_, small)| small.as_ref().map(of_small)).collect()
+            let of_small =
+                |small: &Thumbnail| (small.time.as_secs_f64(), Picture::of_thumbnail(small));
+            planned
+                .iter()
+                .map(|(_, small)| small.as_ref().map(of_small))
+                .collect()
         }
         Source::File(file) => {
             let at: Vec<f64> = planned
                 .iter()
                 .zip(&ours)
-                .map(|((time, _), ours)| to_reference(one.found, ours.map_or(*time, |(_, middle, _)| middle)))
+                .map(|((time, _), ours)| {
+                    to_reference(one.found, ours.map_or(*time, |(_, middle, _)| middle))
+                })
                 .collect();
             match file.stills(one.source_stream, &at, options)? {
                 Ok(stills) => best_shift(one.found, &at, &ours, &stills),
@@ -172,14 +208,24 @@ fn of_alignment(
         }
     };
     for (ours, theirs) in ours.into_iter().zip(theirs) {
-        let ours = ours.and_then(|(time, _, still)| Some((time, Picture::of_still(still.clone())?)));
-        let map = ours.as_ref().and_then(|(_, picture)| Map::to_source(one.found, picture.aspect()));
+        let ours =
+            ours.and_then(|(time, _, still)| Some((time, Picture::of_still(still.clone())?)));
+        let map = ours
+            .as_ref()
+            .and_then(|(_, picture)| Map::to_source(one.found, picture.aspect()));
         let laid = match (&ours, &theirs, map) {
-            (Some((_, clip)), Some((_, source)), Some(map)) => Some(lay(clip, source, one.found, map)),
+            (Some((_, clip)), Some((_, source)), Some(map)) => {
+                Some(lay(clip, source, one.found, map))
+            }
             _ => None,
         };
         if ours.is_some() || theirs.is_some() {
-            frames.pairs.push(Pair { clip: ours, source: theirs, laid, map });
+            frames.pairs.push(Pair {
+                clip: ours,
+                source: theirs,
+                laid,
+                map,
+            });
         }
     }
     Ok(frames)
@@ -203,14 +249,18 @@ fn best_shift(
             let laid = ours[pair]
                 .as_ref()
                 .zip(small(theirs))
-                .and_then(|(ours, theirs)| Some(lay(ours, &theirs, found, Map::to_source(found, ours.aspect())?).mean));
+                .and_then(|(ours, theirs)| {
+                    Some(lay(ours, &theirs, found, Map::to_source(found, ours.aspect())?).mean)
+                });
             laid.unwrap_or(0.0)
         })
     };
     let costs = shifts().map(|shift| {
         // A shift that leaves the source is not the best one.
         let costs = at.iter().enumerate();
-        let sum: f64 = costs.map(|(pair, time)| frame(time + shift).map_or(1.0, |still| cost(pair, still))).sum();
+        let sum: f64 = costs
+            .map(|(pair, time)| frame(time + shift).map_or(1.0, |still| cost(pair, still)))
+            .sum();
         (sum, shift)
     });
     let best = costs.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.abs().total_cmp(&b.1.abs())));
@@ -238,13 +288,18 @@ fn shown_at(stills: &[Still], time: f64) -> Option<&Still> {
 
 /// Times in the clip that are spread over an alignment and keep off its ends.
 fn times(one: &Shown<'_>) -> Vec<f64> {
-    let (start, length) = (one.found.clip.start_s, one.found.clip.end_s - one.found.clip.start_s);
+    let (start, length) = (
+        one.found.clip.start_s,
+        one.found.clip.end_s - one.found.clip.start_s,
+    );
     let count = match length {
         length if length < 4.0 => one.pairs.min(3),
         length if length < 10.0 => one.pairs.min(4),
         _ => one.pairs,
     };
-    (0..count).map(|i| start + length * (MARGIN + (1.0 - 2.0 * MARGIN) * (0.5 + i as f64) / count as f64)).collect()
+    (0..count)
+        .map(|i| start + length * (MARGIN + (1.0 - 2.0 * MARGIN) * (0.5 + i as f64) / count as f64))
+        .collect()
 }
 
 /// The same near pictures of the index: when the clip shows what each of them does, and the
@@ -254,15 +309,22 @@ fn from_track(track: &PictureTrack, one: &Shown<'_>) -> Vec<(f64, Option<Thumbna
     times(one)
         .into_iter()
         .filter_map(|time| {
-            let wanted = Duration::try_from_secs_f64(to_reference(one.found, time).max(0.0)).ok()?;
-            let near = track.between(wanted.saturating_sub(TRACK_REACH), wanted.saturating_add(TRACK_REACH));
+            let wanted =
+                Duration::try_from_secs_f64(to_reference(one.found, time).max(0.0)).ok()?;
+            let near = track.between(
+                wanted.saturating_sub(TRACK_REACH),
+                wanted.saturating_add(TRACK_REACH),
+            );
             let nearest = near.min_by_key(|&picture| track.time(picture).abs_diff(wanted))?;
             if last.replace(nearest) == Some(nearest) {
                 return None;
             }
             let small = track.picture(nearest)?;
             // A small picture is that of a frame, and the clip's frame is met in its middle.
-            Some((to_clip(one.found, small.time.as_secs_f64() + FRAME_HALF), Some(small)))
+            Some((
+                to_clip(one.found, small.time.as_secs_f64() + FRAME_HALF),
+                Some(small),
+            ))
         })
         .collect()
 }
@@ -271,7 +333,11 @@ fn from_track(track: &PictureTrack, one: &Shown<'_>) -> Vec<(f64, Option<Thumbna
 fn to_reference(found: &NonMatch, time: f64) -> f64 {
     let (clip, reference) = (found.clip, found.reference);
     let share = (time - clip.start_s) / (clip.end_s - clip.start_s).max(0.001);
-    let share = if found.speed < 0.0 { 1.0 - share } else { share };
+    let share = if found.speed < 0.0 {
+        1.0 - share
+    } else {
+        share
+    };
     reference.start_s + share * (reference.end_s - reference.start_s)
 }
 
@@ -279,7 +345,11 @@ fn to_reference(found: &NonMatch, time: f64) -> f64 {
 fn to_clip(found: &NonMatch, time: f64) -> f64 {
     let (clip, reference) = (found.clip, found.reference);
     let share = (time - reference.start_s) / (reference.end_s - reference.start_s).max(0.001);
-    let share = if found.speed < 0.0 { 1.0 - share } else { share };
+    let share = if found.speed < 0.0 {
+        1.0 - share
+    } else {
+        share
+    };
     clip.start_s + share * (clip.end_s - clip.start_s)
 }
 
@@ -298,10 +368,19 @@ struct File {
 
 impl File {
     /// Opens a file if it has this SHA-256; otherwise says why not.
-    fn open(path: &Path, sha256: &str, options: &Options<'_>) -> Result<std::result::Result<File, Absent>> {
-        let Ok(source) = options.decoding.open(path) else { return Ok(Err(Absent::NotAtHand)) };
+    fn open(
+        path: &Path,
+        sha256: &str,
+        options: &Options<'_>,
+    ) -> Result<std::result::Result<File, Absent>> {
+        let Ok(source) = options.decoding.open(path) else {
+            return Ok(Err(Absent::NotAtHand));
+        };
         match source.sha256(&|| options.is_cancelled()) {
-            Ok(found) if hex(&found) == sha256 => Ok(Ok(File { source, sha256: found })),
+            Ok(found) if hex(&found) == sha256 => Ok(Ok(File {
+                source,
+                sha256: found,
+            })),
             Ok(_) => Ok(Err(Absent::Changed)),
             Err(Error::Cancelled) => Err(Error::Cancelled),
             Err(error) => Ok(Err(unreadable(&error))),
@@ -316,7 +395,9 @@ impl File {
         at: &[f64],
         options: &Options<'_>,
     ) -> Result<std::result::Result<Vec<Still>, Absent>> {
-        let Some(stream) = stream else { return self.near(None, at, options) };
+        let Some(stream) = stream else {
+            return self.near(None, at, options);
+        };
         let mut origins = Vec::new();
         for stream in [Some(stream), None] {
             match self.near(stream, &[0.0], options)? {
@@ -324,11 +405,17 @@ impl File {
                 Err(why) => return Ok(Err(why)),
             }
         }
-        let [own, main] = origins[..] else { return Ok(Ok(Vec::new())) };
+        let [own, main] = origins[..] else {
+            return Ok(Ok(Vec::new()));
+        };
         let late = Duration::from_nanos(u64::try_from(own.saturating_sub(main)).unwrap_or(0));
         let at: Vec<f64> = at.iter().map(|time| time - late.as_secs_f64()).collect();
         let stills = self.near(Some(stream), &at, options)?;
-        let later = |still: Still| Still { time: still.time + late, until: still.until + late, ..still };
+        let later = |still: Still| Still {
+            time: still.time + late,
+            until: still.until + late,
+            ..still
+        };
         Ok(stills.map(|stills| stills.into_iter().map(later).collect()))
     }
 
@@ -338,11 +425,20 @@ impl File {
         at: &[f64],
         options: &Options<'_>,
     ) -> Result<std::result::Result<Vec<Still>, Absent>> {
-        let near = at.iter().flat_map(|time| shifts().map(move |shift| time + shift));
-        let times = near.filter_map(|time| Duration::try_from_secs_f64(time.max(0.0)).ok()).take(MOMENTS_MAX).collect();
+        let near = at
+            .iter()
+            .flat_map(|time| shifts().map(move |shift| time + shift));
+        let times = near
+            .filter_map(|time| Duration::try_from_secs_f64(time.max(0.0)).ok())
+            .take(MOMENTS_MAX)
+            .collect();
         let moments = Moments::new(times, SIDE)?.thrifty();
         let stop = || options.is_cancelled();
-        believed(options.decoding.stills(&self.source, &self.sha256, stream, &moments, &stop))
+        believed(
+            options
+                .decoding
+                .stills(&self.source, &self.sha256, stream, &moments, &stop),
+        )
     }
 }
 
@@ -364,12 +460,18 @@ fn open(path: &Path, sha256: &str, index: Option<&Index>, options: &Options<'_>)
         Ok(file) => return Ok(Source::File(file)),
         Err(why) => why,
     };
-    let Some(index) = index else { return Ok(Source::Absent(why)) };
+    let Some(index) = index else {
+        return Ok(Source::Absent(why));
+    };
     let track = match index.find(sha256).first() {
         Some(video) => index.pictures(*video)?,
         None => PictureTrack::default(),
     };
-    Ok(if track.is_empty() { Source::Absent(Absent::NoPictures) } else { Source::Track(track) })
+    Ok(if track.is_empty() {
+        Source::Absent(Absent::NoPictures)
+    } else {
+        Source::Track(track)
+    })
 }
 
 /// Stills of the clip by stream, and when each stream begins.
@@ -390,16 +492,24 @@ fn clip_stills(
     asked: &[(Option<u32>, f64)],
     options: &Options<'_>,
 ) -> Result<std::result::Result<ClipStills, Absent>> {
-    let Some(path) = subject.path else { return Ok(Err(Absent::Fingerprint)) };
+    let Some(path) = subject.path else {
+        return Ok(Err(Absent::Fingerprint));
+    };
     let file = match File::open(path, subject.sha256, options)? {
         Ok(file) => file,
         Err(why) => return Ok(Err(why)),
     };
     let stop = || options.is_cancelled();
     let stills = |stream, times: Vec<f64>| {
-        let times = times.into_iter().filter_map(|time| Duration::try_from_secs_f64(time).ok());
+        let times = times
+            .into_iter()
+            .filter_map(|time| Duration::try_from_secs_f64(time).ok());
         let moments = Moments::new(times.take(MOMENTS_MAX).collect(), SIDE)?;
-        believed(options.decoding.stills(&file.source, &file.sha256, stream, &moments, &stop))
+        believed(
+            options
+                .decoding
+                .stills(&file.source, &file.sha256, stream, &moments, &stop),
+        )
     };
     // Times of a file with several pictures count from the first of them.
     let mut origins: HashMap<u32, i64> = HashMap::new();
@@ -416,9 +526,16 @@ fn clip_stills(
     streams.sort_unstable();
     streams.dedup();
     for stream in streams {
-        let origin = stream.and_then(|stream| origins.get(&stream)).copied().unwrap_or(begin);
+        let origin = stream
+            .and_then(|stream| origins.get(&stream))
+            .copied()
+            .unwrap_or(begin);
         let start = origin.saturating_sub(begin) as f64 / 1e9;
-        let times = asked.iter().filter(|(other, _)| *other == stream).map(|(_, time)| time - start).collect();
+        let times = asked
+            .iter()
+            .filter(|(other, _)| *other == stream)
+            .map(|(_, time)| time - start)
+            .collect();
         match stills(stream, times)? {
             Ok(stills) => found.insert(stream, (start, stills)),
             Err(why) => return Ok(Err(why)),
@@ -452,14 +569,30 @@ mod tests {
     #[test]
     fn times_are_spread_over_an_alignment_off_its_ends_and_lead_there_and_back() {
         let mut found = testing::found();
-        let at = |found: &NonMatch, pairs| times(&Shown { found, stream: None, source_stream: None, pairs });
+        let at = |found: &NonMatch, pairs| {
+            times(&Shown {
+                found,
+                stream: None,
+                source_stream: None,
+                pairs,
+            })
+        };
         let spread = at(&found, 5);
         assert_eq!(spread.len(), 4, "{spread:?}");
-        assert!(spread[0] > 0.5 && spread[3] < 5.5 && spread.is_sorted(), "{spread:?}");
+        assert!(
+            spread[0] > 0.5 && spread[3] < 5.5 && spread.is_sorted(),
+            "{spread:?}"
+        );
         assert_eq!(at(&found, 1), [3.0]);
-        assert!((to_reference(&found, 1.5) - 21.5).abs() < 1e-9 && (to_clip(&found, 21.5) - 1.5).abs() < 1e-9);
+        assert!(
+            (to_reference(&found, 1.5) - 21.5).abs() < 1e-9
+                && (to_clip(&found, 21.5) - 1.5).abs() < 1e-9
+        );
         found.speed = -1.0;
-        assert!((to_reference(&found, 1.5) - 24.5).abs() < 1e-9 && (to_clip(&found, 24.5) - 1.5).abs() < 1e-9);
+        assert!(
+            (to_reference(&found, 1.5) - 24.5).abs() < 1e-9
+                && (to_clip(&found, 24.5) - 1.5).abs() < 1e-9
+        );
         found.clip.end_s = found.clip.start_s;
         assert!(to_reference(&found, 0.0).is_finite());
     }
@@ -467,8 +600,18 @@ mod tests {
     #[test]
     fn a_time_without_a_frame_shows_none_rather_than_another() {
         let still = |millis| {
-            let (time, until) = (Duration::from_millis(millis), Duration::from_millis(millis + 40));
-            Still { time, until, origin_ns: 0, width: 1, height: 1, rgb: vec![0; 3] }
+            let (time, until) = (
+                Duration::from_millis(millis),
+                Duration::from_millis(millis + 40),
+            );
+            Still {
+                time,
+                until,
+                origin_ns: 0,
+                width: 1,
+                height: 1,
+                rgb: vec![0; 3],
+            }
         };
         let stills = [still(1000), still(5000)];
         assert_eq!(shown_at(&stills, 1.02).unwrap().time, stills[0].time);

@@ -75,11 +75,17 @@ pub enum SourceNames {
 impl<'a> Options<'a> {
     /// English, and never stopped.
     pub fn new(decoding: &'a Decoding) -> Options<'a> {
-        Options { lang: Lang::default(), decoding, cancel: None, sources: SourceNames::default() }
+        Options {
+            lang: Lang::default(),
+            decoding,
+            cancel: None,
+            sources: SourceNames::default(),
+        }
     }
 
     fn is_cancelled(&self) -> bool {
-        self.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed))
+        self.cancel
+            .is_some_and(|cancel| cancel.load(Ordering::Relaxed))
     }
 }
 
@@ -93,7 +99,12 @@ impl<'a> Options<'a> {
 /// [`Error::Cancelled`](crate::Error::Cancelled), and
 /// [`Error::CorruptIndex`](crate::Error::CorruptIndex). A file that is gone, has changed or cannot
 /// be decoded is no error: the page says why it lacks its frames.
-pub fn of_report(report: &Report, clip: Option<&Path>, index: Option<&Index>, options: &Options<'_>) -> Result<String> {
+pub fn of_report(
+    report: &Report,
+    clip: Option<&Path>,
+    index: Option<&Index>,
+    options: &Options<'_>,
+) -> Result<String> {
     check::page(report, clip, index, options)
 }
 
@@ -134,7 +145,12 @@ impl Frame {
         let policy = format!(
             "default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
         );
-        Frame { title: title.plain(), words: lang.words(), style: STYLE, policy }
+        Frame {
+            title: title.plain(),
+            words: lang.words(),
+            style: STYLE,
+            policy,
+        }
     }
 }
 

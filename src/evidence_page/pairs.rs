@@ -37,8 +37,11 @@ struct Group {
 
 pub(super) fn page(answer: &Deduplication, options: &Options<'_>) -> Result<String> {
     let words = options.lang.words();
-    let lengths: HashMap<&str, f64> =
-        answer.clips.iter().filter_map(|clip| Some((clip.sha256.as_str(), clip.video.as_ref()?.duration_s))).collect();
+    let lengths: HashMap<&str, f64> = answer
+        .clips
+        .iter()
+        .filter_map(|clip| Some((clip.sha256.as_str(), clip.video.as_ref()?.duration_s)))
+        .collect();
     // What is proposed to be given up comes first, then what else was copied.
     let proposals: HashMap<usize, Vec<Text>> = proposals(words, answer);
     let mut order: Vec<usize> = (0..answer.pairs.len()).collect();
@@ -47,7 +50,12 @@ pub(super) fn page(answer: &Deduplication, options: &Options<'_>) -> Result<Stri
         MatchKind::Undecided => 1,
         MatchKind::SameScene => 2,
     };
-    order.sort_by_key(|number| (!proposals.contains_key(number), rank(&answer.pairs[*number])));
+    order.sort_by_key(|number| {
+        (
+            !proposals.contains_key(number),
+            rank(&answer.pairs[*number]),
+        )
+    });
     let listed = &order[..order.len().min(PAIRS_MAX)];
     let frames_each = match listed.len() {
         ..=6 => 4,
@@ -61,7 +69,9 @@ pub(super) fn page(answer: &Deduplication, options: &Options<'_>) -> Result<Stri
         let pair = &answer.pairs[number];
         let mut matches: Vec<&PairMatch> = pair.matches.iter().collect();
         matches.sort_by(|a, b| {
-            let length = |found: &PairMatch| found.found.alignment.clip.end_s - found.found.alignment.clip.start_s;
+            let length = |found: &PairMatch| {
+                found.found.alignment.clip.end_s - found.found.alignment.clip.start_s
+            };
             length(b).total_cmp(&length(a))
         });
         matches.truncate(MATCHES_MAX);
@@ -70,14 +80,27 @@ pub(super) fn page(answer: &Deduplication, options: &Options<'_>) -> Result<Stri
             shown += 1;
             let frames = if shown > FRAMED_MAX {
                 // Not even decoded: there is no room for them.
-                Frames { no_source: Some(Absent::Room), ..Frames::default() }
+                Frames {
+                    no_source: Some(Absent::Room),
+                    ..Frames::default()
+                }
             } else {
                 frames_of(pair, found, frames_each, options)?
             };
             let id = (format!("match-{shown}"), Some(shown));
-            let length = lengths.get(pair.clip.sha256.as_str()).copied().unwrap_or(found.found.alignment.clip.end_s);
+            let length = lengths
+                .get(pair.clip.sha256.as_str())
+                .copied()
+                .unwrap_or(found.found.alignment.clip.end_s);
             let kind = (Some(found.found.kind), &found.found.alignment);
-            views.push(view::alignment(options.lang, id, kind, length, &frames, &mut room));
+            views.push(view::alignment(
+                options.lang,
+                id,
+                kind,
+                length,
+                &frames,
+                &mut room,
+            ));
         }
         let name = |path: &str| Text::foreign(&file_name(path));
         let mut lines = proposals.get(&number).cloned().unwrap_or_default();
@@ -86,31 +109,69 @@ pub(super) fn page(answer: &Deduplication, options: &Options<'_>) -> Result<Stri
         }
         let left = pair.matches.len() - views.len();
         if left > 0 {
-            lines.push(Text::filled(words.more_matches, &[("n", Text::number(grouped(left as u64)))]));
+            lines.push(Text::filled(
+                words.more_matches,
+                &[("n", Text::number(grouped(left as u64)))],
+            ));
         }
-        let names = [("first", name(&pair.clip.path)), ("second", name(&pair.other.path))];
-        groups.push(Group { name: Text::filled(words.pair_of, &names), lines, matches: views });
+        let names = [
+            ("first", name(&pair.clip.path)),
+            ("second", name(&pair.other.path)),
+        ];
+        groups.push(Group {
+            name: Text::filled(words.pair_of, &names),
+            lines,
+            matches: views,
+        });
     }
     let counted = |n: usize| Text::number(grouped(n as u64));
-    let copies = answer.pairs.iter().filter(|pair| pair.kind == MatchKind::Copy).count();
+    let copies = answer
+        .pairs
+        .iter()
+        .filter(|pair| pair.kind == MatchKind::Copy)
+        .count();
     let left = answer.pairs.len() - listed.len();
-    let mut notes = Vec::from_iter((left > 0).then(|| Text::filled(words.more_matches, &[("n", counted(left))])));
+    let mut notes = Vec::from_iter(
+        (left > 0).then(|| Text::filled(words.more_matches, &[("n", counted(left))])),
+    );
     if !answer.failed.is_empty() {
-        notes.push(Text::filled(words.failed, &[("n", counted(answer.failed.len()))]));
+        notes.push(Text::filled(
+            words.failed,
+            &[("n", counted(answer.failed.len()))],
+        ));
     }
-    let verdict = if answer.duplicates { words.duplicates } else { words.no_duplicates };
+    let verdict = if answer.duplicates {
+        words.duplicates
+    } else {
+        words.no_duplicates
+    };
     Ok(rendered(&Page {
         frame: Frame::new(Text::ours(verdict), options.lang),
-        class: if answer.duplicates { "related" } else { "unpublished" },
+        class: if answer.duplicates {
+            "related"
+        } else {
+            "unpublished"
+        },
         verdict,
-        says: Text::filled(words.duplicates_says, &[("n", counted(copies)), ("clips", counted(answer.clips.len()))]),
+        says: Text::filled(
+            words.duplicates_says,
+            &[
+                ("n", counted(copies)),
+                ("clips", counted(answer.clips.len())),
+            ],
+        ),
         groups,
         notes,
         foot: foot(words, answer),
     }))
 }
 
-fn frames_of(pair: &Pair, found: &PairMatch, pairs: usize, options: &Options<'_>) -> Result<Frames> {
+fn frames_of(
+    pair: &Pair,
+    found: &PairMatch,
+    pairs: usize,
+    options: &Options<'_>,
+) -> Result<Frames> {
     let shown = Shown {
         found: &found.found.alignment,
         stream: found.found.stream,
@@ -118,8 +179,15 @@ fn frames_of(pair: &Pair, found: &PairMatch, pairs: usize, options: &Options<'_>
         pairs,
     };
     let streams: Vec<u32> = found.found.stream.into_iter().collect();
-    let subject = Subject { path: Some(Path::new(&pair.clip.path)), sha256: &pair.clip.sha256, streams: &streams };
-    Ok(gather(subject, &[shown], &[], None, options)?.frames.pop().unwrap_or_default())
+    let subject = Subject {
+        path: Some(Path::new(&pair.clip.path)),
+        sha256: &pair.clip.sha256,
+        streams: &streams,
+    };
+    Ok(gather(subject, &[shown], &[], None, options)?
+        .frames
+        .pop()
+        .unwrap_or_default())
 }
 
 /// What is proposed about each pair, by its number.
@@ -139,7 +207,10 @@ fn proposals(words: &Words, answer: &Deduplication) -> HashMap<usize, Vec<Text>>
                 ("copied", view::seconds(words, seconds)),
                 ("rest", view::seconds(words, member.rest_s)),
             ];
-            proposals.entry(member.pair).or_default().push(Text::filled(sentence, &values));
+            proposals
+                .entry(member.pair)
+                .or_default()
+                .push(Text::filled(sentence, &values));
         }
     }
     proposals
@@ -147,12 +218,29 @@ fn proposals(words: &Words, answer: &Deduplication) -> HashMap<usize, Vec<Text>>
 
 fn foot(words: &'static Words, answer: &Deduplication) -> Vec<Fact> {
     let tool = &answer.tool;
-    let versions = format!("{} {}, FFmpeg {}, libavcodec {}", tool.name, tool.version, tool.media, tool.libavcodec);
-    let checked = answer.checked_at.as_deref().map_or(Text::ours(words.unknown), |time| Text::number(Text::bare(time)));
+    let versions = format!(
+        "{} {}, FFmpeg {}, libavcodec {}",
+        tool.name, tool.version, tool.media, tool.libavcodec
+    );
+    let checked = answer
+        .checked_at
+        .as_deref()
+        .map_or(Text::ours(words.unknown), |time| {
+            Text::number(Text::bare(time))
+        });
     vec![
-        Fact { name: words.checked_at, value: checked },
-        Fact { name: words.effort, value: Text::ours(words.effort_of(answer.search.effort)) },
-        Fact { name: words.tool, value: Text::foreign(&versions) },
+        Fact {
+            name: words.checked_at,
+            value: checked,
+        },
+        Fact {
+            name: words.effort,
+            value: Text::ours(words.effort_of(answer.search.effort)),
+        },
+        Fact {
+            name: words.tool,
+            value: Text::foreign(&versions),
+        },
     ]
 }
 

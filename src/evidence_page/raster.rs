@@ -19,14 +19,24 @@ pub(super) struct Picture {
 impl Picture {
     /// That of a still; `None` if its bytes are not as many as its sides say.
     pub(super) fn of_still(still: Still) -> Option<Picture> {
-        let Still { width, height, rgb, .. } = still;
-        (width > 0 && height > 0 && rgb.len() == 3 * width * height).then_some(Picture { width, height, rgb })
+        let Still {
+            width, height, rgb, ..
+        } = still;
+        (width > 0 && height > 0 && rgb.len() == 3 * width * height).then_some(Picture {
+            width,
+            height,
+            rgb,
+        })
     }
 
     /// A small grey picture of the index, enlarged.
     pub(super) fn of_thumbnail(small: &Thumbnail) -> Picture {
         let rgb = small.luma.iter().flat_map(|&level| [level; 3]).collect();
-        let picture = Picture { width: small.width.max(1), height: small.height.max(1), rgb };
+        let picture = Picture {
+            width: small.width.max(1),
+            height: small.height.max(1),
+            rgb,
+        };
         let (width, height) = (ENLARGED * picture.width, ENLARGED * picture.height);
         picture.drawn(width, height, Some)
     }
@@ -38,7 +48,12 @@ impl Picture {
 
     /// A picture of this size; `from` says where each of its points lies in this one, as fractions
     /// of both.
-    fn drawn(&self, width: usize, height: usize, from: impl Fn((f64, f64)) -> Option<(f64, f64)>) -> Picture {
+    fn drawn(
+        &self,
+        width: usize,
+        height: usize,
+        from: impl Fn((f64, f64)) -> Option<(f64, f64)>,
+    ) -> Picture {
         let mut rgb = Vec::with_capacity(3 * width * height);
         for y in 0..height {
             for x in 0..width {
@@ -46,7 +61,10 @@ impl Picture {
                 let mut seen = 0.0;
                 // Four points a pixel, since the clip may be larger than its place.
                 for (right, down) in [(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)] {
-                    let at = ((x as f64 + right) / width as f64, (y as f64 + down) / height as f64);
+                    let at = (
+                        (x as f64 + right) / width as f64,
+                        (y as f64 + down) / height as f64,
+                    );
                     if let Some(at) = from(at) {
                         let level = self.sample(at);
                         (0..3).for_each(|i| sum[i] += level[i]);
@@ -69,8 +87,10 @@ impl Picture {
             let at = (fraction * length as f64 - 0.5).clamp(0.0, (length - 1) as f64);
             (at as usize, (at as usize + 1).min(length - 1), at.fract())
         };
-        let ((left, right, across), (top, bottom, down)) = (place(x, self.width), place(y, self.height));
-        let pixel = |x: usize, y: usize, i: usize| f64::from(self.rgb[3 * (y * self.width + x) + i]);
+        let ((left, right, across), (top, bottom, down)) =
+            (place(x, self.width), place(y, self.height));
+        let pixel =
+            |x: usize, y: usize, i: usize| f64::from(self.rgb[3 * (y * self.width + x) + i]);
         std::array::from_fn(|i| {
             let upper = pixel(left, top, i) * (1.0 - across) + pixel(right, top, i) * across;
             let lower = pixel(left, bottom, i) * (1.0 - across) + pixel(right, bottom, i) * across;
@@ -81,11 +101,17 @@ impl Picture {
     /// The picture as a JPEG in a `data:` URL, encoded by us from pixels; `None` if it has none.
     pub(super) fn data_url(&self) -> Option<String> {
         let mut jpeg = Vec::new();
-        let (width, height) = (u32::try_from(self.width).ok()?, u32::try_from(self.height).ok()?);
+        let (width, height) = (
+            u32::try_from(self.width).ok()?,
+            u32::try_from(self.height).ok()?,
+        );
         JpegEncoder::new_with_quality(&mut jpeg, QUALITY)
             .encode(&self.rgb, width, height, image::ExtendedColorType::Rgb8)
             .ok()?;
-        Some(format!("data:image/jpeg;base64,{}", base64::engine::general_purpose::STANDARD.encode(jpeg)))
+        Some(format!(
+            "data:image/jpeg;base64,{}",
+            base64::engine::general_purpose::STANDARD.encode(jpeg)
+        ))
     }
 
     /// The same, small, for a quick comparison.
@@ -95,7 +121,8 @@ impl Picture {
     }
 
     fn luma(&self) -> Vec<f32> {
-        let grey = |p: &[u8]| 0.299 * f32::from(p[0]) + 0.587 * f32::from(p[1]) + 0.114 * f32::from(p[2]);
+        let grey =
+            |p: &[u8]| 0.299 * f32::from(p[0]) + 0.587 * f32::from(p[1]) + 0.114 * f32::from(p[2]);
         self.rgb.chunks_exact(3).map(grey).collect()
     }
 }
@@ -120,18 +147,27 @@ pub(super) fn lay(clip: &Picture, source: &Picture, found: &NonMatch, to_source:
     };
     let (width, height) = (source.width, source.height);
     let positive = match found.negative {
-        true => &Picture { rgb: clip.rgb.iter().map(|level| 255 - level).collect(), ..*clip },
+        true => &Picture {
+            rgb: clip.rgb.iter().map(|level| 255 - level).collect(),
+            ..*clip
+        },
         false => clip,
     };
     let warped = positive.drawn(width, height, in_clip);
     // Only what the report says that both show is compared: bars and what was added do not count.
     let shared: Vec<bool> = (0..width * height)
         .map(|i| {
-            let at = ((0.5 + (i % width) as f64) / width as f64, (0.5 + (i / width) as f64) / height as f64);
+            let at = (
+                (0.5 + (i % width) as f64) / width as f64,
+                (0.5 + (i / width) as f64) / height as f64,
+            );
             in_clip(at).is_some() && contains(found.geometry.reference, at)
         })
         .collect();
-    let (ours, theirs) = (blurred(&warped.luma(), width, height), blurred(&source.luma(), width, height));
+    let (ours, theirs) = (
+        blurred(&warped.luma(), width, height),
+        blurred(&source.luma(), width, height),
+    );
     let (gain, offset) = matched(&ours, &theirs, &shared);
     let (mut sum, mut count, mut rgb) = (0.0_f64, 0_u32, Vec::with_capacity(3 * width * height));
     for i in 0..width * height {
@@ -144,7 +180,11 @@ pub(super) fn lay(clip: &Picture, source: &Picture, found: &NonMatch, to_source:
             rgb.extend(outside(i % width, i / width));
         }
     }
-    Laid { warped, difference: Picture { width, height, rgb }, mean: sum / f64::from(count.max(1)) }
+    Laid {
+        warped,
+        difference: Picture { width, height, rgb },
+        mean: sum / f64::from(count.max(1)),
+    }
 }
 
 /// The gain and offset of brightness that bring `ours` nearest to `theirs`, first of all pixels and
@@ -154,7 +194,9 @@ fn matched(ours: &[f32], theirs: &[f32], shared: &[bool]) -> (f32, f32) {
     let mut limit = f32::INFINITY;
     for _ in 0..FITS {
         let (mut n, mut x, mut y, mut xx, mut xy) = (0.0_f64, 0.0_f64, 0.0_f64, 0.0_f64, 0.0_f64);
-        for i in (0..ours.len()).filter(|&i| shared[i] && (theirs[i] - gain * ours[i] - offset).abs() <= limit) {
+        for i in (0..ours.len())
+            .filter(|&i| shared[i] && (theirs[i] - gain * ours[i] - offset).abs() <= limit)
+        {
             let (a, b) = (f64::from(ours[i]), f64::from(theirs[i]));
             (n, x, y, xx, xy) = (n + 1.0, x + a, y + b, xx + a * a, xy + a * b);
         }
@@ -162,7 +204,11 @@ fn matched(ours: &[f32], theirs: &[f32], shared: &[bool]) -> (f32, f32) {
             break;
         }
         let variance = xx / n - (x / n).powi(2);
-        let slope = if variance > 1.0 { (xy / n - x / n * (y / n)) / variance } else { 1.0 };
+        let slope = if variance > 1.0 {
+            (xy / n - x / n * (y / n)) / variance
+        } else {
+            1.0
+        };
         // More than that is no change of contrast but another picture.
         gain = (slope as f32).clamp(GAIN_MIN, GAIN_MAX);
         offset = (y / n) as f32 - gain * (x / n) as f32;
@@ -192,7 +238,11 @@ fn blurred(luma: &[f32], width: usize, height: usize) -> Vec<f32> {
 
 /// Stripes that no frame shows, where there is nothing to see.
 fn outside(x: usize, y: usize) -> [u8; 3] {
-    if ((x + y) / 6).is_multiple_of(2) { [58, 62, 92] } else { [78, 84, 120] }
+    if ((x + y) / 6).is_multiple_of(2) {
+        [58, 62, 92]
+    } else {
+        [78, 84, 120]
+    }
 }
 
 /// How many times as large a picture of the index is shown.
@@ -222,7 +272,11 @@ mod tests {
     fn picture(level: impl Fn(usize, usize) -> u8) -> Picture {
         let (width, height) = (64, 36);
         let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
-        Picture { width, height, rgb: pixels.flat_map(|(x, y)| [level(x, y); 3]).collect() }
+        Picture {
+            width,
+            height,
+            rgb: pixels.flat_map(|(x, y)| [level(x, y); 3]).collect(),
+        }
     }
 
     fn texture(x: usize, y: usize) -> u8 {
@@ -232,7 +286,12 @@ mod tests {
     fn laid(clip: &Picture, source: &Picture, change: impl FnOnce(&mut NonMatch)) -> Laid {
         let mut found = testing::found();
         change(&mut found);
-        lay(clip, source, &found, Map::to_source(&found, clip.aspect()).unwrap())
+        lay(
+            clip,
+            source,
+            &found,
+            Map::to_source(&found, clip.aspect()).unwrap(),
+        )
     }
 
     #[test]
@@ -254,13 +313,20 @@ mod tests {
         let clip = picture(|x, y| if y > 30 { 255 } else { texture(x, y) });
         let found = laid(&clip, &source, |_| ());
         let level = |x: usize, y: usize| found.difference.rgb[3 * (y * 64 + x)];
-        assert!(level(30, 34) > 200 && level(30, 10) < 20, "{} {}", level(30, 34), level(30, 10));
+        assert!(
+            level(30, 34) > 200 && level(30, 10) < 20,
+            "{} {}",
+            level(30, 34),
+            level(30, 10)
+        );
     }
 
     #[test]
     fn what_the_clip_does_not_show_is_striped() {
         let source = picture(texture);
-        let found = laid(&source, &source, |found| found.geometry.reference.width = 0.5);
+        let found = laid(&source, &source, |found| {
+            found.geometry.reference.width = 0.5
+        });
         assert_eq!(found.warped.rgb[3 * 60..][..3], outside(60, 0));
         assert_eq!(found.difference.rgb[3 * 60..][..3], outside(60, 0));
     }
@@ -268,10 +334,29 @@ mod tests {
     #[test]
     fn a_picture_is_encoded_as_a_jpeg_and_forged_sides_give_none() {
         let url = picture(texture).data_url().unwrap();
-        assert!(url.starts_with("data:image/jpeg;base64,/9j/"), "{}", &url[..40]);
+        assert!(
+            url.starts_with("data:image/jpeg;base64,/9j/"),
+            "{}",
+            &url[..40]
+        );
         let time = std::time::Duration::ZERO;
-        let still = Still { time, until: time, origin_ns: 0, width: 4, height: 4, rgb: vec![0; 47] };
+        let still = Still {
+            time,
+            until: time,
+            origin_ns: 0,
+            width: 4,
+            height: 4,
+            rgb: vec![0; 47],
+        };
         assert!(Picture::of_still(still).is_none());
-        assert_eq!(Picture { width: 0, height: 0, rgb: Vec::new() }.data_url(), None);
+        assert_eq!(
+            Picture {
+                width: 0,
+                height: 0,
+                rgb: Vec::new()
+            }
+            .data_url(),
+            None
+        );
     }
 }

@@ -17,25 +17,50 @@ pub(super) fn of(words: &'static Words, report: &Report) -> Vec<Section> {
         facts: vec![
             fact(words.file, Text::foreign(&clip.path)),
             fact(words.length, Text::number(clock_of(clip.duration_s))),
-            fact(words.picture_size, Text::number(format!("{} × {}", clip.width, clip.height))),
-            fact(words.format, Text::foreign(&format!("{} / {}", clip.codec, clip.container))),
+            fact(
+                words.picture_size,
+                Text::number(format!("{} × {}", clip.width, clip.height)),
+            ),
+            fact(
+                words.format,
+                Text::foreign(&format!("{} / {}", clip.codec, clip.container)),
+            ),
             fact(words.sha256, Text::number(Text::bare(&clip.sha256))),
         ],
     };
-    let mut sections = Vec::from_iter(report.submission.as_ref().map(|submission| submitted(words, submission)));
+    let mut sections = Vec::from_iter(
+        report
+            .submission
+            .as_ref()
+            .map(|submission| submitted(words, submission)),
+    );
     sections.extend(report.amount.as_ref().map(|amount| priced(words, amount)));
-    sections.extend(report.quality.as_ref().map(|quality| measured(words, quality)));
+    sections.extend(
+        report
+            .quality
+            .as_ref()
+            .map(|quality| measured(words, quality)),
+    );
     sections.push(clip);
     if report.streams.len() > 1 {
         let facts = report.streams.iter().take(STREAMS_MAX).map(|stream| {
-            let verdict = stream.verdict.map(|verdict| Text::ours(words.verdict(verdict)));
-            let value =
-                verdict.or(stream.reason.as_deref().map(Text::foreign)).unwrap_or_else(|| Text::ours(words.unknown));
+            let verdict = stream
+                .verdict
+                .map(|verdict| Text::ours(words.verdict(verdict)));
+            let value = verdict
+                .or(stream.reason.as_deref().map(Text::foreign))
+                .unwrap_or_else(|| Text::ours(words.unknown));
             let size = Text::number(format!("{} × {}", stream.width, stream.height));
             let number = Text::filled(words.stream, &[("n", Text::number(stream.index))]);
-            fact(words.picture_size, Text::joined([number, size, value], words.comma))
+            fact(
+                words.picture_size,
+                Text::joined([number, size, value], words.comma),
+            )
         });
-        sections.push(Section { title: words.streams, facts: facts.collect() });
+        sections.push(Section {
+            title: words.streams,
+            facts: facts.collect(),
+        });
     }
     sections
 }
@@ -43,8 +68,16 @@ pub(super) fn of(words: &'static Words, report: &Report) -> Vec<Section> {
 /// What a ledger says of the clip.
 fn submitted(words: &'static Words, submission: &Submission) -> Section {
     let fact = |name, value| Fact { name, value };
-    let minutes = |minutes: f64| Text::filled(words.minutes, &[("n", Text::number(format!("{minutes:.2}")))]);
-    let text = |text: &Option<String>| text.as_deref().map_or(Text::ours(words.unknown), Text::foreign);
+    let minutes = |minutes: f64| {
+        Text::filled(
+            words.minutes,
+            &[("n", Text::number(format!("{minutes:.2}")))],
+        )
+    };
+    let text = |text: &Option<String>| {
+        text.as_deref()
+            .map_or(Text::ours(words.unknown), Text::foreign)
+    };
     let mut facts = vec![
         fact(words.number, Text::number(submission.number)),
         fact(words.creator, Text::foreign(&submission.by)),
@@ -54,7 +87,10 @@ fn submitted(words: &'static Words, submission: &Submission) -> Section {
         fact(words.payable, minutes(submission.payable_minutes)),
     ];
     if submission.provisional {
-        facts.push(fact(words.provisional, minutes(submission.provisional_minutes)));
+        facts.push(fact(
+            words.provisional,
+            minutes(submission.provisional_minutes),
+        ));
     }
     if submission.sold_minutes > 0.0 {
         facts.push(fact(words.sold, minutes(submission.sold_minutes)));
@@ -81,28 +117,58 @@ fn submitted(words: &'static Words, submission: &Submission) -> Section {
         facts.push(fact(words.deducted, Text::filled(sentence, &values)));
     }
     if !submission.related.is_empty() {
-        facts.push(fact(words.related_submissions, Text::number(submission.related.len())));
+        facts.push(fact(
+            words.related_submissions,
+            Text::number(submission.related.len()),
+        ));
     }
-    Section { title: words.submission, facts }
+    Section {
+        title: words.submission,
+        facts,
+    }
 }
 
 /// What a rate card gives.
 fn priced(words: &'static Words, amount: &Amount) -> Section {
     let fact = |name, value| Fact { name, value };
-    let mut facts = vec![fact(words.amount, money(amount.payable_cents, &amount.currency))];
+    let mut facts = vec![fact(
+        words.amount,
+        money(amount.payable_cents, &amount.currency),
+    )];
     if amount.withheld_cents > 0 {
-        facts.push(fact(words.withheld, money(amount.withheld_cents, &amount.currency)));
+        facts.push(fact(
+            words.withheld,
+            money(amount.withheld_cents, &amount.currency),
+        ));
     }
     for span in amount.spans.iter().take(PRICED_MAX) {
-        let class = span.class.as_deref().map_or(Text::ours(words.no_class), Text::foreign);
+        let class = span
+            .class
+            .as_deref()
+            .map_or(Text::ours(words.no_class), Text::foreign);
         let rate = Text::number(format!("{:.2} min × {:.2}", span.minutes, span.per_minute));
         let cents = money(span.cents, &amount.currency);
-        let value = Text::joined([interval(span.start_s, span.end_s), class, rate, cents], words.comma);
+        let value = Text::joined(
+            [interval(span.start_s, span.end_s), class, rate, cents],
+            words.comma,
+        );
         facts.push(fact(words.priced_part, value));
     }
-    facts.extend(amount.reasons.iter().take(PRICED_MAX).map(|why| fact(words.reason, Text::foreign(why))));
-    facts.push(fact(words.rate_card, Text::number(Text::bare(&amount.card_sha256))));
-    Section { title: words.amount, facts }
+    facts.extend(
+        amount
+            .reasons
+            .iter()
+            .take(PRICED_MAX)
+            .map(|why| fact(words.reason, Text::foreign(why))),
+    );
+    facts.push(fact(
+        words.rate_card,
+        Text::number(Text::bare(&amount.card_sha256)),
+    ));
+    Section {
+        title: words.amount,
+        facts,
+    }
 }
 
 /// An amount of money.
@@ -116,18 +182,26 @@ fn measured(words: &'static Words, quality: &Quality) -> Section {
     let fact = |name, value| Fact { name, value };
     let number = |number: f64| Text::number(format!("{number:.2}"));
     let percent = |share: Option<f64>| {
-        share.map_or(Text::ours(words.unknown), |share| Text::number(format!("{:.0} %", 100.0 * share)))
+        share.map_or(Text::ours(words.unknown), |share| {
+            Text::number(format!("{:.0} %", 100.0 * share))
+        })
     };
     let resolution = &quality.resolution;
     let lines = |lines: u32| Text::number(lines);
-    let native = resolution.native_lines.map_or(Text::ours(words.unknown), lines);
+    let native = resolution
+        .native_lines
+        .map_or(Text::ours(words.unknown), lines);
     let sentence = match resolution.state {
         ResolutionState::Native => words.resolution_native,
         ResolutionState::Upscaled => words.resolution_upscaled,
         ResolutionState::Undecided => words.resolution_undecided,
     };
     let sure = percent(Some(resolution.confidence));
-    let lines = [("lines", lines(resolution.lines)), ("native", native), ("sure", sure)];
+    let lines = [
+        ("lines", lines(resolution.lines)),
+        ("native", native),
+        ("sure", sure),
+    ];
     let rate = &quality.frame_rate;
     let sentence_of_rate = match rate.state {
         RateState::Full => words.rate_full,
@@ -167,7 +241,9 @@ fn measured(words: &'static Words, quality: &Quality) -> Section {
         fact(words.frozen, percent(shares.frozen)),
         fact(words.declared, Text::joined(claims, words.comma)),
     ];
-    let camera = [&quality.capture.make, &quality.capture.model].into_iter().flatten();
+    let camera = [&quality.capture.make, &quality.capture.model]
+        .into_iter()
+        .flatten();
     let camera: Vec<Text> = camera.map(|name| Text::foreign(name)).collect();
     if !camera.is_empty() {
         facts.push(fact(words.camera, Text::joined(camera, " ")));
@@ -175,7 +251,10 @@ fn measured(words: &'static Words, quality: &Quality) -> Section {
     if let Some(time) = &quality.capture.recorded_at {
         facts.push(fact(words.recorded_at, Text::foreign(time)));
     }
-    Section { title: words.quality, facts }
+    Section {
+        title: words.quality,
+        facts,
+    }
 }
 
 /// Deductions of a submission that are told.

@@ -7,14 +7,26 @@ use crate::report::{Match, Reason, ReasonCode, Verdict};
 
 fn page(report: &Report, lang: Lang) -> String {
     let decoding = Decoding::in_process();
-    of_report(report, None, None, &Options { lang, ..Options::new(&decoding) }).unwrap()
+    of_report(
+        report,
+        None,
+        None,
+        &Options {
+            lang,
+            ..Options::new(&decoding)
+        },
+    )
+    .unwrap()
 }
 
 /// How many elements of each name a page has.
 fn elements(html: &str) -> Vec<(String, usize)> {
     let mut count = std::collections::BTreeMap::new();
     for part in html.split('<').skip(1) {
-        let name: String = part.chars().take_while(|c| c.is_alphanumeric() || matches!(c, '/' | '!')).collect();
+        let name: String = part
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || matches!(c, '/' | '!'))
+            .collect();
         *count.entry(name).or_insert(0) += 1;
     }
     count.into_iter().collect()
@@ -29,7 +41,11 @@ fn foreign(text: &str) -> Report {
     report.index.root = text.to_owned();
     report.checked_at = Some(text.to_owned());
     report.tool.version = text.to_owned();
-    report.reasons = vec![Reason { code: ReasonCode::Undecoded, seconds: None, text: text.to_owned() }];
+    report.reasons = vec![Reason {
+        code: ReasonCode::Undecoded,
+        seconds: None,
+        text: text.to_owned(),
+    }];
     report.spans[2].reason = Some(report.reasons[0].clone());
     report.streams[0].reason = Some(text.to_owned());
     let second = report.streams[0].clone();
@@ -37,11 +53,16 @@ fn foreign(text: &str) -> Report {
     let near = report.nearest_non_match.as_mut().unwrap();
     for found in [&mut report.matches[0].alignment, near] {
         let source = &mut found.source;
-        (source.path, source.sha256, source.id) = (text.to_owned(), text.to_owned(), text.to_owned());
+        (source.path, source.sha256, source.id) =
+            (text.to_owned(), text.to_owned(), text.to_owned());
         let known = &mut source.publication;
-        for field in
-            [&mut known.url, &mut known.title, &mut known.uploader, &mut known.platform, &mut known.published_at]
-        {
+        for field in [
+            &mut known.url,
+            &mut known.title,
+            &mut known.uploader,
+            &mut known.platform,
+            &mut known.published_at,
+        ] {
             *field = Some(text.to_owned());
         }
         found.terms[0].name = text.to_owned();
@@ -53,16 +74,36 @@ fn foreign(text: &str) -> Report {
 fn the_answer_and_what_is_payable_come_first_in_each_language() {
     let report = testing::report();
     for (lang, verdict, payable, direction) in [
-        (Lang::En, "Partly published", "Payable", "<html lang=\"en\" dir=\"ltr\">"),
-        (Lang::Ar, "منشور جزئيًا", "المستحق للدفع", "<html lang=\"ar\" dir=\"rtl\">"),
+        (
+            Lang::En,
+            "Partly published",
+            "Payable",
+            "<html lang=\"en\" dir=\"ltr\">",
+        ),
+        (
+            Lang::Ar,
+            "منشور جزئيًا",
+            "المستحق للدفع",
+            "<html lang=\"ar\" dir=\"rtl\">",
+        ),
     ] {
         let html = page(&report, lang);
-        let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text} is missing"));
+        let at = |text: &str| {
+            html.find(text)
+                .unwrap_or_else(|| panic!("{text} is missing"))
+        };
         let body = at("<body>");
         let after = |text: &str| body + html[body..].find(text).unwrap();
-        assert!(at(direction) < body && after(verdict) < after(payable) && after(payable) < after("<table"));
+        assert!(
+            at(direction) < body
+                && after(verdict) < after(payable)
+                && after(payable) < after("<table")
+        );
         assert!(after("0.10") < after("<table"), "the minutes");
-        assert!(html.contains("https://video.example/spring") && !html.contains("href=\"http"), "no address is a link");
+        assert!(
+            html.contains("https://video.example/spring") && !html.contains("href=\"http"),
+            "no address is a link"
+        );
     }
 }
 
@@ -71,7 +112,13 @@ fn a_page_of_another_language_says_nothing_of_its_own_in_english() {
     let mut report = testing::report();
     report.reasons[0].text = "Sentence In English".to_owned();
     let html = page(&report, Lang::Ar);
-    for english in ["Sentence In English", "Payable", "Unpublished", "The probability", "black"] {
+    for english in [
+        "Sentence In English",
+        "Payable",
+        "Unpublished",
+        "The probability",
+        "black",
+    ] {
         assert!(!html.contains(english), "{english}");
     }
 }
@@ -79,13 +126,19 @@ fn a_page_of_another_language_says_nothing_of_its_own_in_english() {
 #[test]
 fn every_verdict_and_every_state_of_a_match_has_a_page() {
     use crate::report::MatchKind;
-    for verdict in [Verdict::Unpublished, Verdict::PartlyPublished, Verdict::Published, Verdict::Inconclusive] {
+    for verdict in [
+        Verdict::Unpublished,
+        Verdict::PartlyPublished,
+        Verdict::Published,
+        Verdict::Inconclusive,
+    ] {
         for kind in [MatchKind::Copy, MatchKind::SameScene, MatchKind::Undecided] {
             let mut report = testing::report();
             (report.verdict, report.matches[0].kind) = (verdict, kind);
             let html = page(&report, Lang::En);
             assert!(
-                html.contains(Lang::En.words().verdict(verdict)) && html.contains(Lang::En.words().kind(Some(kind)))
+                html.contains(Lang::En.words().verdict(verdict))
+                    && html.contains(Lang::En.words().kind(Some(kind)))
             );
         }
     }
@@ -120,15 +173,24 @@ fn a_report_of_any_size_gives_a_page_of_limited_size() {
     report.reasons = std::iter::repeat_n(report.reasons[0].clone(), 1_000).collect();
     let html = page(&report, Lang::En);
     assert!(html.len() < PAGE_BYTES_MAX, "{} bytes", html.len());
-    assert!(html.contains("more parts are not listed") && html.contains("Further matches are not listed"));
+    assert!(
+        html.contains("more parts are not listed")
+            && html.contains("Further matches are not listed")
+    );
 }
 
 #[test]
 fn the_policy_names_the_style_and_lets_nothing_else_in() {
     let html = page(&testing::report(), Lang::En);
     let digest = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(STYLE));
-    assert!(html.contains(&format!("style-src 'sha256-{digest}'")) && html.contains("default-src 'none'"));
-    assert!(html.contains(&format!("<style>{STYLE}</style>")), "what is hashed is what stands there");
+    assert!(
+        html.contains(&format!("style-src 'sha256-{digest}'"))
+            && html.contains("default-src 'none'")
+    );
+    assert!(
+        html.contains(&format!("<style>{STYLE}</style>")),
+        "what is hashed is what stands there"
+    );
     assert!(!html.contains(" style=") && !html.contains("<script") && !STYLE.contains("url(http"));
 }
 

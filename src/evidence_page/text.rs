@@ -52,7 +52,10 @@ impl Text {
     /// A number, a time or an identifier, which reads from left to right in any language.
     pub fn number(number: impl Display) -> Text {
         let mut html = String::from("<bdi dir=\"ltr\" class=\"n\">");
-        number.to_string().chars().for_each(|c| escape(&mut html, c));
+        number
+            .to_string()
+            .chars()
+            .for_each(|c| escape(&mut html, c));
         html.push_str("</bdi>");
         Text(html)
     }
@@ -76,7 +79,13 @@ impl Text {
     /// Several texts, one after the other.
     pub fn joined(texts: impl IntoIterator<Item = Text>, between: &str) -> Text {
         let between = Text::ours(between).0;
-        Text(texts.into_iter().map(|text| text.0).collect::<Vec<_>>().join(&between))
+        Text(
+            texts
+                .into_iter()
+                .map(|text| text.0)
+                .collect::<Vec<_>>()
+                .join(&between),
+        )
     }
 
     /// Without elements, for an attribute: what is between angle brackets was written here.
@@ -147,9 +156,18 @@ pub(super) fn interval(start_s: f64, end_s: f64) -> Text {
 
 /// The same as [`clock`], without the element.
 pub(super) fn clock_of(seconds: f64) -> String {
-    let hundredths = if seconds.is_finite() { (seconds.clamp(0.0, 1e9) * 100.0).round() as u64 } else { 0 };
+    let hundredths = if seconds.is_finite() {
+        (seconds.clamp(0.0, 1e9) * 100.0).round() as u64
+    } else {
+        0
+    };
     let (whole, hundredth) = (hundredths / 100, hundredths % 100);
-    format!("{}:{:02}:{:02}.{hundredth:02}", whole / 3600, whole / 60 % 60, whole % 60)
+    format!(
+        "{}:{:02}:{:02}.{hundredth:02}",
+        whole / 3600,
+        whole / 60 % 60,
+        whole % 60
+    )
 }
 
 /// A whole number in groups of three digits.
@@ -177,24 +195,45 @@ mod tests {
     #[test]
     fn foreign_text_is_isolated_and_what_steers_it_can_be_read() {
         let shown = |text: &str| Text::foreign(text).to_string();
-        assert_eq!(shown("<script>alert(1)</script>"), "<bdi>&lt;script&gt;alert(1)&lt;/script&gt;</bdi>");
-        assert_eq!(shown("a\"onerror='x'"), "<bdi>a&quot;onerror=&#39;x&#39;</bdi>");
-        assert_eq!(shown("gpj\u{202e}4pm\u{2066}\0\n"), "<bdi>gpj\\u{202e}4pm\\u{2066}\\u{0}\\n</bdi>");
+        assert_eq!(
+            shown("<script>alert(1)</script>"),
+            "<bdi>&lt;script&gt;alert(1)&lt;/script&gt;</bdi>"
+        );
+        assert_eq!(
+            shown("a\"onerror='x'"),
+            "<bdi>a&quot;onerror=&#39;x&#39;</bdi>"
+        );
+        assert_eq!(
+            shown("gpj\u{202e}4pm\u{2066}\0\n"),
+            "<bdi>gpj\\u{202e}4pm\\u{2066}\\u{0}\\n</bdi>"
+        );
         assert_eq!(shown("صيف 2024 東京 🎬"), "<bdi>صيف 2024 東京 🎬</bdi>");
-        assert!(shown(&"x".repeat(100_000)).len() < 400 && shown(&"x".repeat(100_000)).contains("(+99700)"));
+        assert!(
+            shown(&"x".repeat(100_000)).len() < 400
+                && shown(&"x".repeat(100_000)).contains("(+99700)")
+        );
     }
 
     #[test]
     fn a_sentence_takes_texts_where_their_names_stand() {
-        let filled = Text::filled("{a} < {b}, {none}.", &[("a", Text::foreign("<")), ("b", Text::number(7))]);
-        assert_eq!(filled.to_string(), "<bdi>&lt;</bdi> &lt; <bdi dir=\"ltr\" class=\"n\">7</bdi>, .");
+        let filled = Text::filled(
+            "{a} < {b}, {none}.",
+            &[("a", Text::foreign("<")), ("b", Text::number(7))],
+        );
+        assert_eq!(
+            filled.to_string(),
+            "<bdi>&lt;</bdi> &lt; <bdi dir=\"ltr\" class=\"n\">7</bdi>, ."
+        );
         assert_eq!(filled.plain().to_string(), "&lt; &lt; 7, .");
     }
 
     #[test]
     fn times_and_numbers_read_as_a_person_writes_them() {
         assert_eq!(clock_of(3_725.046), "1:02:05.05");
-        assert_eq!((clock_of(f64::NAN), clock_of(-1.0)), ("0:00:00.00".to_owned(), "0:00:00.00".to_owned()));
+        assert_eq!(
+            (clock_of(f64::NAN), clock_of(-1.0)),
+            ("0:00:00.00".to_owned(), "0:00:00.00".to_owned())
+        );
         assert_eq!(grouped(1_234_567), "1\u{202f}234\u{202f}567");
     }
 

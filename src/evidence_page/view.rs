@@ -78,11 +78,23 @@ impl Room {
         Room { left: bytes }
     }
 
-    pub(super) fn image(&mut self, picture: &Picture, label: Text, outline: String) -> Option<ImageView> {
+    pub(super) fn image(
+        &mut self,
+        picture: &Picture,
+        label: Text,
+        outline: String,
+    ) -> Option<ImageView> {
         let url = picture.data_url().filter(|url| url.len() <= self.left)?;
         self.left -= url.len();
         let (width, height) = (picture.width, picture.height);
-        Some(ImageView { url, width, height, alt: label.plain(), label, outline })
+        Some(ImageView {
+            url,
+            width,
+            height,
+            alt: label.plain(),
+            label,
+            outline,
+        })
     }
 }
 
@@ -99,19 +111,35 @@ pub(super) fn alignment(
     let class = class_of(kind);
     let ours = interval(found.clip.start_s, found.clip.end_s);
     let theirs = interval(found.reference.start_s, found.reference.end_s);
-    let sentence = if kind == Some(MatchKind::Copy) { words.found_as } else { words.compared_as };
-    let values = [("clip", ours.clone()), ("source", theirs.clone()), ("name", name_of(&found.source))];
+    let sentence = if kind == Some(MatchKind::Copy) {
+        words.found_as
+    } else {
+        words.compared_as
+    };
+    let values = [
+        ("clip", ours.clone()),
+        ("source", theirs.clone()),
+        ("name", name_of(&found.source)),
+    ];
     let mut heading = Text::filled(sentence, &values);
     if let Some(number) = number {
         heading = Text::joined([Text::number(number), heading], ". ");
     }
     let bar = |label, length: f64, (start, end): (f64, f64), text: &Text| {
-        let mut bar = Bar { is_captioned: true, ..Bar::new(Text::ours(label), length) };
+        let mut bar = Bar {
+            is_captioned: true,
+            ..Bar::new(Text::ours(label), length)
+        };
         bar.add((start, end), length, class, text, String::new());
         bar
     };
     let bars = vec![
-        bar(words.timeline_of_clip, clip_length_s, (found.clip.start_s, found.clip.end_s), &ours),
+        bar(
+            words.timeline_of_clip,
+            clip_length_s,
+            (found.clip.start_s, found.clip.end_s),
+            &ours,
+        ),
         bar(
             words.timeline_of_source,
             found.source.duration_s,
@@ -123,10 +151,15 @@ pub(super) fn alignment(
         .pairs
         .iter()
         .enumerate()
-        .filter_map(|(i, pair)| pair_view(words, format!("{id}-{}", i + 1), i + 1, pair, found, room))
+        .filter_map(|(i, pair)| {
+            pair_view(words, format!("{id}-{}", i + 1), i + 1, pair, found, room)
+        })
         .collect();
     let mut notes = Vec::new();
-    for (sentence, why) in [(words.no_frames_clip, &frames.no_clip), (words.no_frames_source, &frames.no_source)] {
+    for (sentence, why) in [
+        (words.no_frames_clip, &frames.no_clip),
+        (words.no_frames_source, &frames.no_source),
+    ] {
         // Without a place for any frame, once is enough.
         if let Some(why) = why.as_ref().filter(|why| **why != Absent::Room) {
             notes.push(Text::filled(sentence, &[("why", absent(words, why))]));
@@ -136,11 +169,20 @@ pub(super) fn alignment(
         notes.push(Text::ours(words.from_index));
     }
     if shown.len() < frames.pairs.len() || frames.no_source == Some(Absent::Room) {
-        notes.push(Text::filled(words.no_frames_clip, &[("why", absent(words, &Absent::Room))]));
+        notes.push(Text::filled(
+            words.no_frames_clip,
+            &[("why", absent(words, &Absent::Room))],
+        ));
     }
     let mut facts = vec![
-        Fact { name: words.file, value: Text::foreign(&found.source.path) },
-        Fact { name: words.sha256, value: Text::number(Text::bare(&found.source.sha256)) },
+        Fact {
+            name: words.file,
+            value: Text::foreign(&found.source.path),
+        },
+        Fact {
+            name: words.sha256,
+            value: Text::number(Text::bare(&found.source.sha256)),
+        },
     ];
     facts.splice(0..0, publication(words, &found.source.publication));
     let (terms, terms_hint) = terms(words, found);
@@ -176,7 +218,13 @@ pub(super) fn name_of(source: &Source) -> Text {
 
 /// What a list says of a publication. Addresses are text, never links.
 pub(super) fn publication(words: &'static Words, known: &Publication) -> Vec<Fact> {
-    let Publication { url, title, uploader, platform, published_at } = known;
+    let Publication {
+        url,
+        title,
+        uploader,
+        platform,
+        published_at,
+    } = known;
     [
         (words.title, title),
         (words.address, url),
@@ -186,7 +234,9 @@ pub(super) fn publication(words: &'static Words, known: &Publication) -> Vec<Fac
     ]
     .into_iter()
     .map(|(name, value)| {
-        let value = value.as_deref().map_or(Text::ours(words.unknown), Text::foreign);
+        let value = value
+            .as_deref()
+            .map_or(Text::ours(words.unknown), Text::foreign);
         Fact { name, value }
     })
     .collect()
@@ -203,7 +253,10 @@ pub(super) fn reason(lang: Lang, reason: &Reason) -> Text {
         Some(words) if detailed => Text::joined([Text::ours(words), own], lang.words().colon),
         Some(words) => match reason.seconds {
             Some(length) => {
-                let values = [("reason", Text::ours(words)), ("seconds", seconds(lang.words(), length))];
+                let values = [
+                    ("reason", Text::ours(words)),
+                    ("seconds", seconds(lang.words(), length)),
+                ];
                 Text::filled(lang.words().reason_seconds, &values)
             }
             None => Text::ours(words),
@@ -214,7 +267,10 @@ pub(super) fn reason(lang: Lang, reason: &Reason) -> Text {
 
 /// A length in seconds, to a tenth.
 pub(super) fn seconds(words: &Words, length: f64) -> Text {
-    Text::filled(words.seconds, &[("n", Text::number(format!("{length:.1}")))])
+    Text::filled(
+        words.seconds,
+        &[("n", Text::number(format!("{length:.1}")))],
+    )
 }
 
 /// Why there are no frames.
@@ -224,7 +280,9 @@ pub(super) fn absent(words: &Words, why: &Absent) -> Text {
         Absent::NotAtHand => Text::ours(words.why_not_at_hand),
         Absent::Changed => Text::ours(words.why_changed),
         Absent::NoPictures => Text::ours(words.why_no_pictures),
-        Absent::Unreadable(error) => Text::filled(words.why_unreadable, &[("error", Text::number(error))]),
+        Absent::Unreadable(error) => {
+            Text::filled(words.why_unreadable, &[("error", Text::number(error))])
+        }
         Absent::Room => Text::ours(words.why_room),
     }
 }
@@ -246,7 +304,10 @@ fn sure(words: &Words, found: &NonMatch) -> Vec<Text> {
     }
     let whole = |bits: f64| Text::number(grouped(bits.max(0.0).round() as u64));
     let mut sentences = vec![
-        Text::filled(words.probability, &[("p", probability(words, found.probability))]),
+        Text::filled(
+            words.probability,
+            &[("p", probability(words, found.probability))],
+        ),
         Text::filled(
             words.evidence,
             &[
@@ -258,8 +319,14 @@ fn sure(words: &Words, found: &NonMatch) -> Vec<Text> {
     ];
     if let Some(pictures) = found.pictures {
         let values = [
-            ("correlation", Text::number(format!("{:.2}", pictures.correlation))),
-            ("share", Text::number(format!("{:.0} %", 100.0 * pictures.share))),
+            (
+                "correlation",
+                Text::number(format!("{:.2}", pictures.correlation)),
+            ),
+            (
+                "share",
+                Text::number(format!("{:.0} %", 100.0 * pictures.share)),
+            ),
         ];
         sentences.push(Text::filled(words.pictures_say, &values));
     }
@@ -281,17 +348,30 @@ fn edits(words: &Words, found: &NonMatch) -> Text {
     if !found.turned_degrees.is_multiple_of(360) {
         // The report says how to turn it back.
         let degrees = 360 - i64::from(found.turned_degrees % 360);
-        let degrees = if degrees > 180 { degrees - 360 } else { degrees };
-        parts.push(Text::filled(words.edit_turned, &[("degrees", Text::number(format!("{degrees}°")))]));
+        let degrees = if degrees > 180 {
+            degrees - 360
+        } else {
+            degrees
+        };
+        parts.push(Text::filled(
+            words.edit_turned,
+            &[("degrees", Text::number(format!("{degrees}°")))],
+        ));
     }
     if (found.speed.abs() - 1.0).abs() > SPEED_TOLERANCE {
         let n = Text::number(format!("{:.2}", found.speed.abs()));
         parts.push(Text::filled(words.edit_speed, &[("n", n)]));
     }
     let percent = |share: f64| Text::number(format!("{:.0} %", 100.0 * share));
-    for (sentence, part) in [(words.edit_crop, found.geometry.reference), (words.edit_inset, found.geometry.clip)] {
+    for (sentence, part) in [
+        (words.edit_crop, found.geometry.reference),
+        (words.edit_inset, found.geometry.clip),
+    ] {
         if part.width < WHOLE || part.height < WHOLE {
-            let values = [("width", percent(part.width)), ("height", percent(part.height))];
+            let values = [
+                ("width", percent(part.width)),
+                ("height", percent(part.height)),
+            ];
             parts.push(Text::filled(sentence, &values));
         }
     }
@@ -303,9 +383,17 @@ fn edits(words: &Words, found: &NonMatch) -> Text {
 
 /// The terms, strongest first, and what they add up to.
 fn terms(words: &Words, found: &NonMatch) -> (Vec<TermView>, Text) {
-    let mut sorted: Vec<_> = found.terms.iter().filter(|term| term.bits.is_finite()).take(TERMS_MAX).collect();
+    let mut sorted: Vec<_> = found
+        .terms
+        .iter()
+        .filter(|term| term.bits.is_finite())
+        .take(TERMS_MAX)
+        .collect();
     sorted.sort_by(|a, b| b.bits.abs().total_cmp(&a.bits.abs()));
-    let most = sorted.iter().map(|term| term.bits.abs()).fold(1.0, f64::max);
+    let most = sorted
+        .iter()
+        .map(|term| term.bits.abs())
+        .fold(1.0, f64::max);
     let sum: f64 = sorted.iter().map(|term| term.bits).sum();
     let views = sorted
         .into_iter()
@@ -313,7 +401,9 @@ fn terms(words: &Words, found: &NonMatch) -> (Vec<TermView>, Text) {
             let width = 50.0 * term.bits.abs() / most;
             let x = if term.bits < 0.0 { 50.0 - width } else { 50.0 };
             TermView {
-                name: words.term_of(&term.name).map_or_else(|| Text::foreign(&term.name), Text::ours),
+                name: words
+                    .term_of(&term.name)
+                    .map_or_else(|| Text::foreign(&term.name), Text::ours),
                 bits: Text::number(format!("{:+.1}", term.bits).replace('-', "\u{2212}")),
                 x: format!("{x:.2}%"),
                 width: format!("{width:.2}%"),
@@ -322,9 +412,16 @@ fn terms(words: &Words, found: &NonMatch) -> (Vec<TermView>, Text) {
         })
         .collect();
     let odds = sum.clamp(-40.0, 40.0).abs().exp2().round() as u64;
-    let odds = if sum < 0.0 { format!("1 : {}", grouped(odds)) } else { format!("{} : 1", grouped(odds)) };
+    let odds = if sum < 0.0 {
+        format!("1 : {}", grouped(odds))
+    } else {
+        format!("{} : 1", grouped(odds))
+    };
     let bits = format!("{sum:+.1}").replace('-', "\u{2212}");
-    let hint = Text::filled(words.terms_hint, &[("bits", Text::number(bits)), ("odds", Text::number(odds))]);
+    let hint = Text::filled(
+        words.terms_hint,
+        &[("bits", Text::number(bits)), ("odds", Text::number(odds))],
+    );
     (views, hint)
 }
 
@@ -336,28 +433,48 @@ fn pair_view(
     found: &NonMatch,
     room: &mut Room,
 ) -> Option<PairView> {
-    let ours_in_theirs = pair.map.map(|map| outline(map, found.geometry.clip, pair_is_tilted(found)));
+    let ours_in_theirs = pair
+        .map
+        .map(|map| outline(map, found.geometry.clip, pair_is_tilted(found)));
     let (clip_outline, source_outline) = match pair.map {
-        Some(map) => (points(map.inverse().corners(found.geometry.reference)), ours_in_theirs.unwrap_or_default()),
+        Some(map) => (
+            points(map.inverse().corners(found.geometry.reference)),
+            ours_in_theirs.unwrap_or_default(),
+        ),
         None => (String::new(), String::new()),
     };
     let at = |sentence, time: f64| Text::filled(sentence, &[("time", clock(time))]);
     let clip = match &pair.clip {
-        Some((time, picture)) => Some(room.image(picture, at(words.frame_of_clip, *time), clip_outline)?),
+        Some((time, picture)) => {
+            Some(room.image(picture, at(words.frame_of_clip, *time), clip_outline)?)
+        }
         None => None,
     };
     let source = match &pair.source {
-        Some((time, picture)) => Some(room.image(picture, at(words.frame_of_source, *time), source_outline)?),
+        Some((time, picture)) => {
+            Some(room.image(picture, at(words.frame_of_source, *time), source_outline)?)
+        }
         None => None,
     };
     let (mut warped, mut difference) = (None, None);
     if let Some(laid) = &pair.laid {
         let share = Text::number(format!("{:.1} %", 100.0 * laid.mean));
         warped = room.image(&laid.warped, Text::ours(words.laid_over), String::new());
-        difference = room.image(&laid.difference, Text::filled(words.difference, &[("share", share)]), String::new());
+        difference = room.image(
+            &laid.difference,
+            Text::filled(words.difference, &[("share", share)]),
+            String::new(),
+        );
     }
     let caption = Text::filled(words.pair, &[("n", Text::number(number))]);
-    Some(PairView { id, caption, clip, source, warped, difference })
+    Some(PairView {
+        id,
+        caption,
+        clip,
+        source,
+        warped,
+        difference,
+    })
 }
 
 /// The report gives the clip's part of a warped frame in the warped frame.
@@ -367,14 +484,21 @@ fn pair_is_tilted(found: &NonMatch) -> bool {
 
 /// The outline in the source of what both show.
 fn outline(map: Map, clip: Rectangle, tilted: bool) -> String {
-    let whole = Rectangle { x: 0.0, y: 0.0, width: 1.0, height: 1.0 };
+    let whole = Rectangle {
+        x: 0.0,
+        y: 0.0,
+        width: 1.0,
+        height: 1.0,
+    };
     points(map.corners(if tilted { whole } else { clip }))
 }
 
 /// Corners as the points of a polygon of a square of 100.
 fn points(corners: [(f64, f64); 4]) -> String {
     let inside = |at: f64| (100.0 * at).clamp(-400.0, 500.0);
-    corners.map(|(x, y)| format!("{:.1},{:.1}", inside(x), inside(y))).join(" ")
+    corners
+        .map(|(x, y)| format!("{:.1},{:.1}", inside(x), inside(y)))
+        .join(" ")
 }
 
 /// When a moment of the clip is, for an attribute.

@@ -357,8 +357,11 @@ mod tests {
     #[test]
     fn both_languages_take_the_same_values_and_none_lacks_a_sentence() {
         let places = |sentence: &str| {
-            let mut found: Vec<String> =
-                sentence.split('{').skip(1).map(|rest| rest.split('}').next().unwrap().to_owned()).collect();
+            let mut found: Vec<String> = sentence
+                .split('{')
+                .skip(1)
+                .map(|rest| rest.split('}').next().unwrap().to_owned())
+                .collect();
             found.sort();
             found
         };
@@ -374,9 +377,16 @@ mod tests {
         let names = ["base", "identical", "chance"];
         assert!(names.iter().all(|name| EN.term_of(name).is_some()));
         let report = super::super::testing::report();
-        assert!(!Model::default().pictures.trees.is_empty() && !report.matches[0].alignment.terms.is_empty());
+        assert!(
+            !Model::default().pictures.trees.is_empty()
+                && !report.matches[0].alignment.terms.is_empty()
+        );
         for term in &report.matches[0].alignment.terms {
-            assert!(EN.term_of(&term.name).is_some() && AR.term_of(&term.name).is_some(), "{}", term.name);
+            assert!(
+                EN.term_of(&term.name).is_some() && AR.term_of(&term.name).is_some(),
+                "{}",
+                term.name
+            );
         }
     }
 }

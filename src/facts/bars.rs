@@ -15,7 +15,10 @@ impl Brightest {
     pub(super) fn look(&mut self, plane: &Plane) {
         match &mut self.plane {
             Some(most) if most.levels.len() == plane.levels.len() => {
-                most.levels.iter_mut().zip(&plane.levels).for_each(|(most, level)| *most = (*most).max(*level));
+                most.levels
+                    .iter_mut()
+                    .zip(&plane.levels)
+                    .for_each(|(most, level)| *most = (*most).max(*level));
             }
             _ => self.plane = Some(plane.clone()),
         }
@@ -24,8 +27,13 @@ impl Brightest {
 
     /// The bars of all frames, as the picture is stored.
     pub(super) fn finish(self) -> Bars {
-        let undecided = Bars { state: Finding::Undecided, picture: None };
-        let Some(most) = self.plane else { return undecided };
+        let undecided = Bars {
+            state: Finding::Undecided,
+            picture: None,
+        };
+        let Some(most) = self.plane else {
+            return undecided;
+        };
         let (width, height) = (most.width, most.height);
         if self.looked < LOOKS_MIN || width < 16 || height < 16 {
             return undecided;
@@ -35,8 +43,16 @@ impl Brightest {
         if super::plane::quantile(&histogram, 0.7) < BRIGHT_MIN {
             return undecided;
         }
-        let row = |y: usize| (0..width).map(|x| most.levels[y * width + x]).collect::<Vec<_>>();
-        let column = |x: usize| (0..height).map(|y| most.levels[y * width + x]).collect::<Vec<_>>();
+        let row = |y: usize| {
+            (0..width)
+                .map(|x| most.levels[y * width + x])
+                .collect::<Vec<_>>()
+        };
+        let column = |x: usize| {
+            (0..height)
+                .map(|y| most.levels[y * width + x])
+                .collect::<Vec<_>>()
+        };
         let top = bar(height, &|y| row(y));
         let bottom = bar(height, &|y| row(height - 1 - y));
         let left = bar(width, &|x| column(x));
@@ -45,7 +61,10 @@ impl Brightest {
         let (top, bottom) = (thick(top, height), thick(bottom, height));
         let (left, right) = (thick(left, width), thick(right, width));
         if top + bottom + left + right == 0 {
-            return Bars { state: Finding::None, picture: None };
+            return Bars {
+                state: Finding::None,
+                picture: None,
+            };
         }
         let (across, down) = (width as f64, height as f64);
         let picture = Area {
@@ -58,7 +77,10 @@ impl Brightest {
         if picture.width * picture.height < PICTURE_MIN {
             undecided
         } else {
-            Bars { state: Finding::Found, picture: Some(picture) }
+            Bars {
+                state: Finding::Found,
+                picture: Some(picture),
+            }
         }
     }
 }
@@ -69,14 +91,20 @@ fn bar(lines: usize, line: &dyn Fn(usize) -> Vec<i16>) -> usize {
         levels.iter().filter(|level| is(**level)).count() as f32 / levels.len().max(1) as f32
     };
     let black = |level: i16| i32::from(level) <= BLACK_MAX * UNIT;
-    let count = (0..lines / 2).take_while(|&at| share(&line(at), &black) >= BLACK_SHARE).count();
+    let count = (0..lines / 2)
+        .take_while(|&at| share(&line(at), &black) >= BLACK_SHARE)
+        .count();
     if count == 0 {
         return 0;
     }
     // The last line may be half bar, half picture; behind it the picture begins all at once.
-    let inside =
-        (count..(count + 3).min(lines)).map(|at| share(&line(at), &|level| i32::from(level) > PICTURE_LEVEL * UNIT));
-    if inside.fold(0.0, f32::max) >= EDGE_SHARE { count } else { 0 }
+    let inside = (count..(count + 3).min(lines))
+        .map(|at| share(&line(at), &|level| i32::from(level) > PICTURE_LEVEL * UNIT));
+    if inside.fold(0.0, f32::max) >= EDGE_SHARE {
+        count
+    } else {
+        0
+    }
 }
 
 /// Frames that must be seen.

@@ -10,14 +10,27 @@ pub(super) fn read(tags: &Tags, into: &mut Capture) {
     for (name, value) in &tags.pairs {
         let name = name.to_ascii_lowercase();
         let is = |names: &[&str]| names.contains(&name.as_str());
-        if name.contains("location") || name.contains("gps") || is(&["com.apple.quicktime.location.iso6709", "xyz"]) {
+        if name.contains("location")
+            || name.contains("gps")
+            || is(&["com.apple.quicktime.location.iso6709", "xyz"])
+        {
             // The place is nobody's business but the creator's.
             into.has_place |= !value.trim().is_empty();
-        } else if is(&["make", "com.apple.quicktime.make", "com.android.manufacturer", "manufacturer"]) {
+        } else if is(&[
+            "make",
+            "com.apple.quicktime.make",
+            "com.android.manufacturer",
+            "manufacturer",
+        ]) {
             keep(&mut into.make, value);
         } else if is(&["model", "com.apple.quicktime.model", "com.android.model"]) {
             keep(&mut into.model, value);
-        } else if is(&["creation_time", "com.apple.quicktime.creationdate", "date_recorded", "datetimeoriginal"]) {
+        } else if is(&[
+            "creation_time",
+            "com.apple.quicktime.creationdate",
+            "date_recorded",
+            "datetimeoriginal",
+        ]) {
             keep_time(&mut into.recorded_at, value);
         }
     }
@@ -35,7 +48,9 @@ fn keep(into: &mut Option<String>, value: &str) {
 fn keep_time(into: &mut Option<String>, value: &str) {
     let text = clean(value);
     let is_date = text.len() >= 10
-        && text.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | ':' | 'T' | 'Z' | '.' | '+' | ' ' | '/'))
+        && text.chars().all(|c| {
+            c.is_ascii_digit() || matches!(c, '-' | ':' | 'T' | 'Z' | '.' | '+' | ' ' | '/')
+        })
         && text.chars().take(4).all(|c| c.is_ascii_digit());
     if into.is_none() && is_date && !text.starts_with("1904") && !text.starts_with("1970-01-01") {
         *into = Some(text);

@@ -6,7 +6,10 @@
 
 use crate::media::{Decoded, Turn};
 
-use super::{Area, Finding, FrameRate, OVERLAYS_MAX, Quality, RateState, Resolution, ResolutionState, capture, round};
+use super::{
+    Area, Finding, FrameRate, OVERLAYS_MAX, Quality, RateState, Resolution, ResolutionState,
+    capture, round,
+};
 
 impl Quality {
     /// The facts of a picture of one or several streams, of which each was `measured` while it was
@@ -14,7 +17,11 @@ impl Quality {
     /// they do not share is undecided.
     pub fn of(measured: &[Vec<u8>], decoded: &Decoded) -> Quality {
         let seconds = decoded.duration.as_secs_f64();
-        let stored = if seconds > 0.0 { decoded.frames as f64 / seconds } else { 0.0 };
+        let stored = if seconds > 0.0 {
+            decoded.frames as f64 / seconds
+        } else {
+            0.0
+        };
         let lines = decoded.info.width.min(decoded.info.height);
         let undecided = |reason: &str| Quality::undecided(lines, round(stored, 3), reason);
         let read = |bytes: &Vec<u8>| {
@@ -44,18 +51,36 @@ impl Quality {
     /// Whether a clip of this many seconds can have such facts.
     fn is_possible(&self, seconds: f64) -> bool {
         let share = |value: f64| (0.0..=1.0).contains(&value);
-        let Resolution { lines, native_lines, state, confidence, reason } = &self.resolution;
+        let Resolution {
+            lines,
+            native_lines,
+            state,
+            confidence,
+            reason,
+        } = &self.resolution;
         let resolution = *lines <= SIDE_MAX
             && native_lines.is_none_or(|native| native > 0 && native <= *lines)
             && native_lines.is_none() == (*state == ResolutionState::Undecided)
             && share(*confidence);
-        let FrameRate { stored, distinct, state, repeated, blended, variable: _, reason: of_rate } = &self.frame_rate;
+        let FrameRate {
+            stored,
+            distinct,
+            state,
+            repeated,
+            blended,
+            variable: _,
+            reason: of_rate,
+        } = &self.frame_rate;
         let rate = (0.0..=RATE_MAX).contains(stored)
             && distinct.is_none_or(|distinct| distinct >= 0.0 && distinct <= *stored + 1.0)
             && distinct.is_none() == (*state == RateState::Undecided)
             && share(*repeated)
             && share(*blended);
-        let bits = self.bit_depth.stored <= 32 && self.bit_depth.used.is_none_or(|used| used <= self.bit_depth.stored);
+        let bits = self.bit_depth.stored <= 32
+            && self
+                .bit_depth
+                .used
+                .is_none_or(|used| used <= self.bit_depth.stored);
         let bars = self.bars.picture.is_none_or(Area::is_possible)
             && self.bars.picture.is_some() == (self.bars.state == Finding::Found);
         let overlays = self.overlays.found.len() <= OVERLAYS_MAX
@@ -66,11 +91,18 @@ impl Quality {
                     && overlay.end_s <= seconds + 1.0
             });
         let shares = &self.shares;
-        let shares = [shares.dark, shares.blurred, shares.shaken, shares.frozen].into_iter().flatten().all(share);
+        let shares = [shares.dark, shares.blurred, shares.shaken, shares.frozen]
+            .into_iter()
+            .flatten()
+            .all(share);
         let scan = share(self.scan.flagged) && share(self.scan.combed);
         let texts = [reason, of_rate, &self.overlays.reason]
             .into_iter()
-            .chain([&self.capture.make, &self.capture.model, &self.capture.recorded_at])
+            .chain([
+                &self.capture.make,
+                &self.capture.model,
+                &self.capture.recorded_at,
+            ])
             .flatten()
             .all(|text| text.chars().count() <= TEXT_MAX && capture::is_clean(text));
         resolution && rate && bits && bars && overlays && shares && scan && texts
@@ -79,8 +111,14 @@ impl Quality {
 
 impl Area {
     fn is_possible(self) -> bool {
-        let Area { x, y, width, height } = self;
-        let within = |from: f64, length: f64| from >= 0.0 && length >= 0.0 && from + length <= 1.0 + 0.002;
+        let Area {
+            x,
+            y,
+            width,
+            height,
+        } = self;
+        let within =
+            |from: f64, length: f64| from >= 0.0 && length >= 0.0 && from + length <= 1.0 + 0.002;
         within(x, width) && within(y, height)
     }
 }
@@ -96,7 +134,12 @@ fn stricter(a: super::Manifest, b: super::Manifest) -> super::Manifest {
 
 /// An area of a stored frame, as it is displayed.
 pub(super) fn turned(area: Area, turn: Turn) -> Area {
-    let Area { mut x, mut y, width, height } = area;
+    let Area {
+        mut x,
+        mut y,
+        width,
+        height,
+    } = area;
     if turn.columns_reversed {
         x = (1.0 - x - width).max(0.0);
     }
@@ -105,7 +148,21 @@ pub(super) fn turned(area: Area, turn: Turn) -> Area {
     }
     let (x, y) = (round(x, 3), round(y, 3));
     let (width, height) = (round(width, 3), round(height, 3));
-    if turn.transposed { Area { x: y, y: x, width: height, height: width } } else { Area { x, y, width, height } }
+    if turn.transposed {
+        Area {
+            x: y,
+            y: x,
+            width: height,
+            height: width,
+        }
+    } else {
+        Area {
+            x,
+            y,
+            width,
+            height,
+        }
+    }
 }
 
 /// Longest side of a frame in pixels.

@@ -6,8 +6,15 @@ use super::{Declared, Manifest, c2pa};
 
 /// What the file of this length declares.
 pub(super) fn of_file(file: &mut (impl Read + Seek), length: u64) -> Declared {
-    let none = Declared { manifest: Manifest::NoDeclaration, generated: None, training: None };
-    let unreadable = Declared { manifest: Manifest::Unreadable, ..none.clone() };
+    let none = Declared {
+        manifest: Manifest::NoDeclaration,
+        generated: None,
+        training: None,
+    };
+    let unreadable = Declared {
+        manifest: Manifest::Unreadable,
+        ..none.clone()
+    };
     let found = match stores(file, length) {
         Ok(found) => found,
         Err(Broken) => return unreadable,
@@ -15,7 +22,10 @@ pub(super) fn of_file(file: &mut (impl Read + Seek), length: u64) -> Declared {
     if found.is_empty() {
         return none;
     }
-    let mut declared = Declared { manifest: Manifest::Unverified, ..none };
+    let mut declared = Declared {
+        manifest: Manifest::Unverified,
+        ..none
+    };
     for store in &found {
         match c2pa::claims(store) {
             Some((generated, training)) => {
@@ -48,9 +58,12 @@ fn stores(file: &mut (impl Read + Seek), length: u64) -> Result<Vec<Vec<u8>>, Br
         }
         let (size, content) = match u32::from_be_bytes([head[0], head[1], head[2], head[3]]) {
             0 => (length - at, 8),
-            1 => {
-                (u64::from_be_bytes([head[8], head[9], head[10], head[11], head[12], head[13], head[14], head[15]]), 16)
-            }
+            1 => (
+                u64::from_be_bytes([
+                    head[8], head[9], head[10], head[11], head[12], head[13], head[14], head[15],
+                ]),
+                16,
+            ),
             size => (u64::from(size), 8),
         };
         if size < content {
@@ -110,10 +123,13 @@ fn read_at(file: &mut (impl Read + Seek), at: u64, bytes: &mut [u8]) -> usize {
 }
 
 /// The user type of C2PA's boxes.
-pub(super) const C2PA: [u8; 16] =
-    [0xd8, 0xfe, 0xc3, 0xd6, 0x1b, 0x0e, 0x48, 0x3c, 0x92, 0x97, 0x58, 0x28, 0x87, 0x7e, 0xc4, 0x81];
+pub(super) const C2PA: [u8; 16] = [
+    0xd8, 0xfe, 0xc3, 0xd6, 0x1b, 0x0e, 0x48, 0x3c, 0x92, 0x97, 0x58, 0x28, 0x87, 0x7e, 0xc4, 0x81,
+];
 /// How an MP4 or MOV begins.
-const FIRST: [&[u8; 4]; 8] = [b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp", b"uuid"];
+const FIRST: [&[u8; 4]; 8] = [
+    b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp", b"uuid",
+];
 /// Most boxes at the top that are looked at; a fragmented recording has two for each second or two.
 const BOXES_MAX: u32 = 100_000;
 /// Most bytes of a manifest store, and most stores; thumbnails take most of one.

@@ -40,7 +40,10 @@ impl LowBits {
     pub(super) fn finish(self) -> BitDepth {
         let stored = self.depth;
         if stored < 10 {
-            return BitDepth { stored, used: (stored == 8).then_some(8) };
+            return BitDepth {
+                stored,
+                used: (stored == 8).then_some(8),
+            };
         }
         let largest = |counts: &[u64; 4]| {
             let total: u64 = counts.iter().sum();

@@ -55,14 +55,21 @@ impl Fields {
         } else {
             ScanState::Undecided
         };
-        Scan { state, flagged: round(flagged, 3), combed: round(combed, 3) }
+        Scan {
+            state,
+            flagged: round(flagged, 3),
+            combed: round(combed, 3),
+        }
     }
 }
 
 /// Whether the middle one of three rows differs from both neighbours, which resemble each other.
 fn combs(above: i32, middle: i32, below: i32, threshold: i32) -> bool {
     let (up, down) = (middle - above, middle - below);
-    up.abs() > threshold && down.abs() > threshold && (up > 0) == (down > 0) && (above - below).abs() < threshold
+    up.abs() > threshold
+        && down.abs() > threshold
+        && (up > 0) == (down > 0)
+        && (above - below).abs() < threshold
 }
 
 /// Distance of the rows that are looked at.

@@ -55,7 +55,11 @@ impl Inspector for Measuring {
     fn frame(&mut self, frame: &FullFrame<'_>) {
         self.fields.count(frame);
         self.depth = frame.depth;
-        let shape = Shape { width: frame.width, height: frame.height, turn: frame.turn };
+        let shape = Shape {
+            width: frame.width,
+            height: frame.height,
+            turn: frame.turn,
+        };
         if *self.shape.get_or_insert(shape) != shape {
             self.spoilt = Some("the picture changes its size");
         }
@@ -66,7 +70,10 @@ impl Inspector for Measuring {
         if self.spoilt.is_some() {
             return;
         }
-        let plane = Plane::new(luma.reduced(block(frame.width.min(frame.height))), luma.is_limited());
+        let plane = Plane::new(
+            luma.reduced(block(frame.width.min(frame.height))),
+            luma.is_limited(),
+        );
         if plane.width < SIDE_MIN || plane.height < SIDE_MIN {
             self.spoilt = Some("the picture is too small");
             return;
@@ -75,15 +82,21 @@ impl Inspector for Measuring {
         let gap = frame.time.saturating_sub(self.last);
         self.last = frame.time;
         self.looks.follow(&plane, gap.as_secs_f32());
-        self.detail.look(frame.time, &luma, frame.width, frame.height, frame.depth);
-        if self.looked.is_none_or(|looked| frame.time >= looked.saturating_add(LOOK_EVERY)) {
+        self.detail
+            .look(frame.time, &luma, frame.width, frame.height, frame.depth);
+        if self
+            .looked
+            .is_none_or(|looked| frame.time >= looked.saturating_add(LOOK_EVERY))
+        {
             self.looked = Some(frame.time);
             self.looks.look(&plane);
             self.bars.look(&plane);
             self.still.look(frame.time, &plane);
-            self.bits.look(&luma, frame.width, frame.height, frame.depth);
+            self.bits
+                .look(&luma, frame.width, frame.height, frame.depth);
             if change.is_some_and(|change| change > MOVING_MIN) {
-                self.fields.look(&luma, frame.width, frame.height, frame.depth);
+                self.fields
+                    .look(&luma, frame.width, frame.height, frame.depth);
             }
         }
     }
@@ -96,8 +109,9 @@ impl Inspector for Measuring {
 
 impl Measuring {
     fn quality(self) -> Quality {
-        let (width, height, turn) =
-            self.shape.map_or((0, 0, Turn::default()), |shape| (shape.width, shape.height, shape.turn));
+        let (width, height, turn) = self.shape.map_or((0, 0, Turn::default()), |shape| {
+            (shape.width, shape.height, shape.turn)
+        });
         let lines = u32::try_from(width.min(height)).unwrap_or(0);
         let frozen = self.rate.frozen();
         let mut quality = Quality::undecided(lines, 0.0, self.spoilt.unwrap_or_default());
@@ -116,10 +130,17 @@ impl Measuring {
                 overlay.area = turned(overlay.area, turn);
             }
         } else {
-            quality.bit_depth = BitDepth { stored: self.depth, used: None };
+            quality.bit_depth = BitDepth {
+                stored: self.depth,
+                used: None,
+            };
         }
         quality.capture = self.capture;
-        let none = Declared { manifest: Manifest::Unreadable, generated: None, training: None };
+        let none = Declared {
+            manifest: Manifest::Unreadable,
+            generated: None,
+            training: None,
+        };
         quality.declared = self.declared.unwrap_or(none);
         quality
     }

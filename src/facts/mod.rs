@@ -313,7 +313,10 @@ pub fn of_clip(path: &Path, decoding: &Decoding) -> Result<Quality> {
     let mut measuring = Measuring::default();
     let inspector: Option<&mut dyn Inspector> = Some(&mut measuring);
     let grid = Grid::query(QUERY_INTERVAL, &sha256)?;
-    let decoded = decoding.decode_inspected(&source, &sha256, None, grid, inspector, &mut visit, &|| false)?;
+    let decoded =
+        decoding.decode_inspected(&source, &sha256, None, grid, inspector, &mut visit, &|| {
+            false
+        })?;
     Ok(Quality::of(&measured, &decoded))
 }
 
@@ -338,13 +341,31 @@ impl Quality {
                 variable: false,
                 reason: reason.clone(),
             },
-            bit_depth: BitDepth { stored: 0, used: None },
-            scan: Scan { state: ScanState::Undecided, flagged: 0.0, combed: 0.0 },
-            bars: Bars { state: Finding::Undecided, picture: None },
-            overlays: Overlays { state: Finding::Undecided, found: Vec::new(), reason },
+            bit_depth: BitDepth {
+                stored: 0,
+                used: None,
+            },
+            scan: Scan {
+                state: ScanState::Undecided,
+                flagged: 0.0,
+                combed: 0.0,
+            },
+            bars: Bars {
+                state: Finding::Undecided,
+                picture: None,
+            },
+            overlays: Overlays {
+                state: Finding::Undecided,
+                found: Vec::new(),
+                reason,
+            },
             shares: Shares::default(),
             capture: Capture::default(),
-            declared: Declared { manifest: Manifest::NoDeclaration, generated: None, training: None },
+            declared: Declared {
+                manifest: Manifest::NoDeclaration,
+                generated: None,
+                training: None,
+            },
         }
     }
 }

@@ -37,13 +37,26 @@ pub(super) struct Detail {
 
 impl Default for Detail {
     fn default() -> Detail {
-        Detail { interval: INTERVAL, start: Duration::ZERO, best: None, found: Vec::new(), row: Vec::new() }
+        Detail {
+            interval: INTERVAL,
+            start: Duration::ZERO,
+            best: None,
+            found: Vec::new(),
+            row: Vec::new(),
+        }
     }
 }
 
 impl Detail {
     /// Takes a frame.
-    pub(super) fn look(&mut self, time: Duration, luma: &Luma<'_>, width: usize, height: usize, depth: u32) {
+    pub(super) fn look(
+        &mut self,
+        time: Duration,
+        luma: &Luma<'_>,
+        width: usize,
+        height: usize,
+        depth: u32,
+    ) {
         if time >= self.start.saturating_add(self.interval) {
             self.close();
             self.start = time;
@@ -55,10 +68,18 @@ impl Detail {
         let mut score = 0_u64;
         for y in (0..height).step_by(ROWS_STEP) {
             luma.row(y, 0, &mut self.row);
-            score += self.row.windows(2).map(|pair| u64::from(pair[0].abs_diff(pair[1])).pow(2)).sum::<u64>();
+            score += self
+                .row
+                .windows(2)
+                .map(|pair| u64::from(pair[0].abs_diff(pair[1])).pow(2))
+                .sum::<u64>();
         }
         // A little more is not worth a copy.
-        if self.best.as_ref().is_none_or(|(best, _)| score > best + best / 16) {
+        if self
+            .best
+            .as_ref()
+            .is_none_or(|(best, _)| score > best + best / 16)
+        {
             let mut owned = self.best.take().map(|(_, owned)| owned).unwrap_or_default();
             owned.copy(luma);
             self.best = Some((score, owned));
@@ -66,7 +87,9 @@ impl Detail {
     }
 
     fn close(&mut self) {
-        let Some((_, frame)) = self.best.take() else { return };
+        let Some((_, frame)) = self.best.take() else {
+            return;
+        };
         let (width, height) = frame.size();
         let (view, depth) = (frame.view(), frame.depth());
         let found = spectra(&view, width, height);
@@ -74,10 +97,17 @@ impl Detail {
         if let (Some(found), Some(traces)) = (found, traces) {
             // Samples of more bits, and those of the full range, have larger numbers for the same
             // light.
-            let range = if view.is_limited() { 255.0_f32 / 219.0 } else { 1.0 };
+            let range = if view.is_limited() {
+                255.0_f32 / 219.0
+            } else {
+                1.0
+            };
             let offset = 20.0 * range.log10() - 6.0206 * depth.saturating_sub(8) as f32;
             let moved = |both: [Levels; 2]| both.map(|levels| levels.map(|level| level + offset));
-            let spectra = Spectra { detailed: moved(found.detailed), sharpest: moved(found.sharpest) };
+            let spectra = Spectra {
+                detailed: moved(found.detailed),
+                sharpest: moved(found.sharpest),
+            };
             self.found.push(Sample { spectra, traces });
         }
         if self.found.len() >= FOUND_MAX {
@@ -103,16 +133,24 @@ impl Detail {
             reason: Some(reason.to_owned()),
         };
         if judged.is_empty() || judged.len() * 3 < self.found.len() {
-            return undecided("the picture is too soft, dark or hard compressed to see fine detail");
+            return undecided(
+                "the picture is too soft, dark or hard compressed to see fine detail",
+            );
         }
         let count = judged.len() as f32;
         // Frames of one shot err together, so that a mean is worth no more than one of them.
-        let mean = judged.iter().map(|one| one.logit.clamp(-LOGIT_MAX, LOGIT_MAX)).sum::<f32>() / count;
+        let mean = judged
+            .iter()
+            .map(|one| one.logit.clamp(-LOGIT_MAX, LOGIT_MAX))
+            .sum::<f32>()
+            / count;
         let confidence = |logit: f32| round(f64::from(1.0 / (1.0 + (-logit.abs()).exp())), 2);
         if mean > UPSCALED_MIN {
             let mut factors: Vec<f32> = judged.iter().map(|one| one.factor).collect();
             factors.sort_by(f32::total_cmp);
-            let Some(&factor) = factors.get(factors.len() / 2) else { return undecided(UNCLEAR) };
+            let Some(&factor) = factors.get(factors.len() / 2) else {
+                return undecided(UNCLEAR);
+            };
             let native = model::usual_lines(lines as f32 / factor, lines);
             return Resolution {
                 lines,

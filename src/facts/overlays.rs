@@ -85,7 +85,10 @@ impl Still {
     pub(super) fn look(&mut self, time: Duration, plane: &Plane) {
         let size = (plane.width, plane.height);
         if size != self.size {
-            *self = Still { size, ..Still::default() };
+            *self = Still {
+                size,
+                ..Still::default()
+            };
         }
         if plane.width < 4 * CELL || plane.height < 4 * CELL {
             return;
@@ -100,52 +103,105 @@ impl Still {
             strength: vec![0; pixels],
         });
         window.add(time, plane);
-        if time.saturating_sub(window.start) >= WINDOW && window.frames >= FRAMES_MIN || window.frames >= FRAMES_MAX {
+        if time.saturating_sub(window.start) >= WINDOW && window.frames >= FRAMES_MIN
+            || window.frames >= FRAMES_MAX
+        {
             self.close();
         }
     }
 
     /// What was found, as the picture is stored.
     pub(super) fn finish(mut self) -> Overlays {
-        if self.window.as_ref().is_some_and(|window| window.frames >= FRAMES_MIN) {
+        if self
+            .window
+            .as_ref()
+            .is_some_and(|window| window.frames >= FRAMES_MIN)
+        {
             self.close();
         }
         let (width, height) = (self.size.0.max(1) as f64, self.size.1.max(1) as f64);
         let mut found: Vec<Overlay> = Vec::new();
-        self.tracks.sort_by_key(|track| std::cmp::Reverse(track.windows));
+        self.tracks
+            .sort_by_key(|track| std::cmp::Reverse(track.windows));
         for track in &self.tracks {
-            let Some(kind) = track.kind(self.size) else { continue };
-            let cells = if kind == OverlayKind::Logo { track.common } else { track.whole };
+            let Some(kind) = track.kind(self.size) else {
+                continue;
+            };
+            let cells = if kind == OverlayKind::Logo {
+                track.common
+            } else {
+                track.whole
+            };
             let cell = CELL as f64;
             let area = Area {
                 x: round(cells.left as f64 * cell / width, 3),
                 y: round(cells.top as f64 * cell / height, 3),
-                width: round(((cells.right - cells.left) as f64 * cell / width).min(1.0), 3),
-                height: round(((cells.bottom - cells.top) as f64 * cell / height).min(1.0), 3),
+                width: round(
+                    ((cells.right - cells.left) as f64 * cell / width).min(1.0),
+                    3,
+                ),
+                height: round(
+                    ((cells.bottom - cells.top) as f64 * cell / height).min(1.0),
+                    3,
+                ),
             };
-            let (start_s, end_s) = (round(track.start.as_secs_f64(), 3), round(track.end.as_secs_f64(), 3));
+            let (start_s, end_s) = (
+                round(track.start.as_secs_f64(), 3),
+                round(track.end.as_secs_f64(), 3),
+            );
             if found.len() < OVERLAYS_MAX {
-                found.push(Overlay { kind, area, start_s, end_s });
+                found.push(Overlay {
+                    kind,
+                    area,
+                    start_s,
+                    end_s,
+                });
             }
         }
-        found.sort_by(|a, b| a.start_s.total_cmp(&b.start_s).then(a.area.y.total_cmp(&b.area.y)));
+        found.sort_by(|a, b| {
+            a.start_s
+                .total_cmp(&b.start_s)
+                .then(a.area.y.total_cmp(&b.area.y))
+        });
         let (state, reason) = match () {
             () if !found.is_empty() => (Finding::Found, None),
-            () if self.tracks.iter().any(|track| track.stays(self.size).is_some()) => {
-                (Finding::Undecided, Some("something stays where all else moves, but not as writing or a mark does"))
+            () if self
+                .tracks
+                .iter()
+                .any(|track| track.stays(self.size).is_some()) =>
+            {
+                (
+                    Finding::Undecided,
+                    Some("something stays where all else moves, but not as writing or a mark does"),
+                )
             }
-            () if self.size.0.min(self.size.1) < LINES_MIN => {
-                (Finding::Undecided, Some("the picture is too small to tell that there is no writing"))
+            () if self.size.0.min(self.size.1) < LINES_MIN => (
+                Finding::Undecided,
+                Some("the picture is too small to tell that there is no writing"),
+            ),
+            () if self.windows >= TRACK_MIN && self.moving * 2 >= self.windows => {
+                (Finding::None, None)
             }
-            () if self.windows >= TRACK_MIN && self.moving * 2 >= self.windows => (Finding::None, None),
-            () if self.windows < TRACK_MIN => (Finding::Undecided, Some("too short to tell burnt-in from moving")),
-            () => (Finding::Undecided, Some("the picture stands still, and so would a logo or caption")),
+            () if self.windows < TRACK_MIN => (
+                Finding::Undecided,
+                Some("too short to tell burnt-in from moving"),
+            ),
+            () => (
+                Finding::Undecided,
+                Some("the picture stands still, and so would a logo or caption"),
+            ),
         };
-        Overlays { state, found, reason: reason.map(str::to_owned) }
+        Overlays {
+            state,
+            found,
+            reason: reason.map(str::to_owned),
+        }
     }
 
     fn close(&mut self) {
-        let Some(window) = self.window.take() else { return };
+        let Some(window) = self.window.take() else {
+            return;
+        };
         let (width, height) = self.size;
         let (pattern, cells) = window.judge(width, height);
         let (across, down) = (width / CELL, height / CELL);
@@ -156,21 +212,29 @@ impl Still {
         self.moving += u32::from(mostly_moves);
         let is_still = |x: usize, y: usize| cells[y * across + x] == Cell::Still;
         for group in groups(across, down, &is_still) {
-            if !group.is_overlay(across, down) || !surrounded(&cells, across, down, &group.area, mostly_moves) {
+            if !group.is_overlay(across, down)
+                || !surrounded(&cells, across, down, &group.area, mostly_moves)
+            {
                 continue;
             }
             self.follow(&group.area, &pattern, window.start, window.end);
         }
         let now = self.windows;
         // What ended early and was short is nothing; a caption may pause.
-        self.tracks.retain(|track| now - track.last <= PAUSE || track.stays(self.size).is_some());
+        self.tracks
+            .retain(|track| now - track.last <= PAUSE || track.stays(self.size).is_some());
         self.tracks.truncate(TRACKS_MAX);
     }
 
     fn follow(&mut self, area: &Box, pattern: &Pattern, start: Duration, end: Duration) {
         let (now, width) = (self.windows, self.size.0);
-        let near = self.tracks.iter_mut().filter(|track| now - track.last <= PAUSE && track.last < now);
-        let best = near.filter(|track| track.whole.is_place_of(area)).max_by_key(|track| track.whole.shared(area));
+        let near = self
+            .tracks
+            .iter_mut()
+            .filter(|track| now - track.last <= PAUSE && track.last < now);
+        let best = near
+            .filter(|track| track.whole.is_place_of(area))
+            .max_by_key(|track| track.whole.shared(area));
         match best {
             Some(track) => {
                 let crop = pattern.crop(area, width);
@@ -211,9 +275,14 @@ impl Window {
         for y in 1..plane.height - 1 {
             let (above, row, below) = (plane.row(y - 1), plane.row(y), plane.row(y + 1));
             let line = y * width + 1..(y + 1) * width - 1;
-            let sums =
-                self.across[line.clone()].iter_mut().zip(&mut self.down[line.clone()]).zip(&mut self.strength[line]);
-            let around = row.iter().zip(&row[2..]).zip(above[1..].iter().zip(&below[1..]));
+            let sums = self.across[line.clone()]
+                .iter_mut()
+                .zip(&mut self.down[line.clone()])
+                .zip(&mut self.strength[line]);
+            let around = row
+                .iter()
+                .zip(&row[2..])
+                .zip(above[1..].iter().zip(&below[1..]));
             for (((across, down), strength), ((left, right), (up, low))) in sums.zip(around) {
                 let (x, y) = ((right - left) >> FINE, (low - up) >> FINE);
                 *across += x;
@@ -227,7 +296,10 @@ impl Window {
     fn judge(&self, width: usize, height: usize) -> (Pattern, Vec<Cell>) {
         let frames = self.frames as i16;
         let least = EDGE_MIN * frames;
-        let mut pattern = Pattern { across: vec![0; self.across.len()], down: vec![0; self.down.len()] };
+        let mut pattern = Pattern {
+            across: vec![0; self.across.len()],
+            down: vec![0; self.down.len()],
+        };
         let (cells_across, cells_down) = (width / CELL, height / CELL);
         let mut cells = Vec::with_capacity(cells_across * cells_down);
         for cell_y in 0..cells_down {
@@ -239,7 +311,8 @@ impl Window {
                             continue;
                         }
                         edges += 1;
-                        let kept = i32::from(self.across[at].abs()) + i32::from(self.down[at].abs());
+                        let kept =
+                            i32::from(self.across[at].abs()) + i32::from(self.down[at].abs());
                         if kept * 100 >= i32::from(self.strength[at]) * KEPT_PERCENT {
                             still += 1;
                             pattern.across[at] = (self.across[at] / frames).clamp(-127, 127) as i8;
@@ -265,19 +338,26 @@ impl Pattern {
     fn crop(&self, area: &Box, width: usize) -> Crop {
         let rows = area.top * CELL..area.bottom * CELL;
         let places = rows.flat_map(|y| y * width + area.left * CELL..y * width + area.right * CELL);
-        Crop { area: *area, edges: places.map(|at| (self.across[at], self.down[at])).collect() }
+        Crop {
+            area: *area,
+            edges: places.map(|at| (self.across[at], self.down[at])).collect(),
+        }
     }
 }
 
 impl Crop {
     /// Whether both have the same edges where both are.
     fn agrees(&self, other: &Crop) -> bool {
-        let Some(both) = self.area.within(&other.area) else { return false };
+        let Some(both) = self.area.within(&other.area) else {
+            return false;
+        };
         let (mut product, mut mine, mut theirs) = (0_i64, 0_i64, 0_i64);
         for y in both.top * CELL..both.bottom * CELL {
             for x in both.left * CELL..both.right * CELL {
                 let (one, two) = (self.at(x, y), other.at(x, y));
-                for (a, b) in [(one.0, two.0), (one.1, two.1)].map(|(a, b)| (i64::from(a), i64::from(b))) {
+                for (a, b) in
+                    [(one.0, two.0), (one.1, two.1)].map(|(a, b)| (i64::from(a), i64::from(b)))
+                {
                     product += a * b;
                     mine += a * a;
                     theirs += b * b;
@@ -311,7 +391,10 @@ impl Track {
         if self.windows < TRACK_MIN {
             return None;
         }
-        let (across, down) = (self.whole.right - self.whole.left, self.whole.bottom - self.whole.top);
+        let (across, down) = (
+            self.whole.right - self.whole.left,
+            self.whole.bottom - self.whole.top,
+        );
         let (wide, tall) = (across * CELL, down * CELL);
         if self.same * 3 >= self.windows * 2 {
             return (self.same >= TRACK_MIN).then_some(OverlayKind::Logo);
@@ -336,7 +419,11 @@ fn surrounded(cells: &[Cell], across: usize, down: usize, area: &Box, mostly_mov
             }
         }
     }
-    if mostly_moves { still <= moving.max(2) } else { moving >= 4 && moving >= 3 * still }
+    if mostly_moves {
+        still <= moving.max(2)
+    } else {
+        moving >= 4 && moving >= 3 * still
+    }
 }
 
 /// Least short side of a reduced picture, in pixels, of which is said that it has no overlay: in

@@ -15,10 +15,18 @@ impl Plane {
     pub(super) fn new((width, height, means): (usize, usize, Vec<u16>), limited: bool) -> Plane {
         let level = |mean: u16| {
             let mean = i32::from(mean);
-            let full = if limited { ((mean - 16 * UNIT) * 255 / 219).clamp(0, 255 * UNIT) } else { mean };
+            let full = if limited {
+                ((mean - 16 * UNIT) * 255 / 219).clamp(0, 255 * UNIT)
+            } else {
+                mean
+            };
             full as i16
         };
-        Plane { width, height, levels: means.into_iter().map(level).collect() }
+        Plane {
+            width,
+            height,
+            levels: means.into_iter().map(level).collect(),
+        }
     }
 
     /// The row `y`.
@@ -30,7 +38,9 @@ impl Plane {
     pub(super) fn histogram(&self) -> [u32; 256] {
         let mut counts = [0; 256];
         for level in &self.levels {
-            counts[usize::try_from(i32::from(*level) / UNIT).unwrap_or(0).min(255)] += 1;
+            counts[usize::try_from(i32::from(*level) / UNIT)
+                .unwrap_or(0)
+                .min(255)] += 1;
         }
         counts
     }

@@ -81,15 +81,27 @@ impl Rate {
             None => Vec::new(),
         };
         delta.clear();
-        delta.extend(plane.levels.iter().zip(&last.levels).map(|(new, old)| new - old));
-        let square: i64 =
-            delta.chunks(CHUNK).map(|part| i64::from(part.iter().map(|d| dot(*d, *d)).sum::<i32>())).sum();
+        delta.extend(
+            plane
+                .levels
+                .iter()
+                .zip(&last.levels)
+                .map(|(new, old)| new - old),
+        );
+        let square: i64 = delta
+            .chunks(CHUNK)
+            .map(|part| i64::from(part.iter().map(|d| dot(*d, *d)).sum::<i32>()))
+            .sum();
         let change = (square as f32 / delta.len().max(1) as f32).sqrt() / UNIT as f32;
         self.still.push(gap, change);
         if self.gaps.len() < GAPS_MAX {
             self.gaps.push(gap);
         }
-        self.steps.push(Step { gap, change, cosine: 0.0 });
+        self.steps.push(Step {
+            gap,
+            change,
+            cosine: 0.0,
+        });
         self.change = Some((delta, change));
         let mut levels = last;
         levels.levels.clone_from(&plane.levels);
@@ -116,7 +128,11 @@ impl Rate {
             self.tally.add(&steps);
         }
         let seconds = self.end.as_secs_f64();
-        let stored = if seconds > 0.0 { (self.frames - 1) as f64 / seconds } else { 0.0 };
+        let stored = if seconds > 0.0 {
+            (self.frames - 1) as f64 / seconds
+        } else {
+            0.0
+        };
         let variable = varies(&mut self.gaps);
         let tally = self.tally;
         let repeated = f64::from(tally.repeated) / f64::from(tally.frames.max(1));
@@ -133,7 +149,9 @@ impl Rate {
             RateState::Undecided => None,
             // A frame that was lost now and then is no other rate.
             RateState::Full => Some(stored),
-            RateState::Repeated | RateState::Blended => Some((tally.distinct / tally.seconds).min(stored)),
+            RateState::Repeated | RateState::Blended => {
+                Some((tally.distinct / tally.seconds).min(stored))
+            }
         };
         FrameRate {
             stored: round(stored, 3),
@@ -190,10 +208,19 @@ impl Tally {
 /// How many frames of a window with blended frames are not made of others; `None` if there are
 /// none.
 fn knots(steps: &[Step]) -> Option<f64> {
-    let cosines: Vec<f32> = steps.iter().take(steps.len() - 1).map(|step| step.cosine).collect();
+    let cosines: Vec<f32> = steps
+        .iter()
+        .take(steps.len() - 1)
+        .map(|step| step.cosine)
+        .collect();
     let count = cosines.len().max(1) as f32;
-    let share = |of: fn(f32) -> bool| cosines.iter().filter(|cosine| of(**cosine)).count() as f32 / count;
-    let swing: f32 = cosines.windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum::<f32>() / count;
+    let share =
+        |of: fn(f32) -> bool| cosines.iter().filter(|cosine| of(**cosine)).count() as f32 / count;
+    let swing: f32 = cosines
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]).abs())
+        .sum::<f32>()
+        / count;
     let alternates = share(|cosine| cosine > STRAIGHT) >= STRAIGHT_MIN
         && share(|cosine| cosine < TURNED) >= TURNED_MIN
         && swing >= SWING_MIN;
@@ -202,7 +229,10 @@ fn knots(steps: &[Step]) -> Option<f64> {
     }
     // Between two blends there are one or two frames that turn: the moment of the original lies at
     // the one or between both.
-    let turns = cosines.windows(2).filter(|pair| pair[0] > KNOT && pair[1] <= KNOT).count();
+    let turns = cosines
+        .windows(2)
+        .filter(|pair| pair[0] > KNOT && pair[1] <= KNOT)
+        .count();
     Some(turns as f64 * steps.len() as f64 / f64::from(count))
 }
 
@@ -211,11 +241,20 @@ fn knots(steps: &[Step]) -> Option<f64> {
 /// starts.
 fn is_even(steps: &[Step]) -> bool {
     let mut changes: Vec<f32> = steps.iter().map(|step| step.change).collect();
-    let mut jumps: Vec<f32> = changes.windows(2).map(|pair| (pair[1] - pair[0]).abs()).collect();
+    let mut jumps: Vec<f32> = changes
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]).abs())
+        .collect();
     changes.sort_by(f32::total_cmp);
     jumps.sort_by(f32::total_cmp);
-    let (Some(change), Some(jump)) = (changes.get(changes.len() / 2), jumps.get(jumps.len() / 2)) else { return false };
-    let swing: f32 = steps.windows(2).map(|pair| (pair[1].cosine - pair[0].cosine).abs()).sum();
+    let (Some(change), Some(jump)) = (changes.get(changes.len() / 2), jumps.get(jumps.len() / 2))
+    else {
+        return false;
+    };
+    let swing: f32 = steps
+        .windows(2)
+        .map(|pair| (pair[1].cosine - pair[0].cosine).abs())
+        .sum();
     *jump <= JUMP_MAX * change && swing <= SWING_MIN * (steps.len() - 1) as f32
 }
 
@@ -230,7 +269,11 @@ impl Still {
     }
 
     fn pending(&self) -> f64 {
-        if self.run >= FROZEN_SECONDS { self.run } else { 0.0 }
+        if self.run >= FROZEN_SECONDS {
+            self.run
+        } else {
+            0.0
+        }
     }
 }
 
@@ -247,7 +290,11 @@ fn varies(gaps: &mut [f32]) -> bool {
 /// The cosine between a change and the next one.
 fn cosine(delta: &[i16], change: f32, new: &[i16], old: &[i16]) -> f32 {
     let (mut product, mut square) = (0_i64, 0_i64);
-    for ((delta, new), old) in delta.chunks(CHUNK).zip(new.chunks(CHUNK)).zip(old.chunks(CHUNK)) {
+    for ((delta, new), old) in delta
+        .chunks(CHUNK)
+        .zip(new.chunks(CHUNK))
+        .zip(old.chunks(CHUNK))
+    {
         let (mut products, mut squares) = (0_i32, 0_i32);
         for ((delta, new), old) in delta.iter().zip(new).zip(old) {
             let next = new - old;
@@ -260,7 +307,11 @@ fn cosine(delta: &[i16], change: f32, new: &[i16], old: &[i16]) -> f32 {
     let pixels = delta.len().max(1) as f32;
     let next = (square as f32 / pixels).sqrt() / UNIT as f32;
     let mean = product as f32 / pixels / (UNIT * UNIT) as f32;
-    if change * next < f32::EPSILON { 0.0 } else { (mean / (change * next)).clamp(-1.0, 1.0) }
+    if change * next < f32::EPSILON {
+        0.0
+    } else {
+        (mean / (change * next)).clamp(-1.0, 1.0)
+    }
 }
 
 fn dot(a: i16, b: i16) -> i32 {

@@ -35,7 +35,9 @@ impl Looks {
     /// Follows the motion of the whole picture from the last frame, `gap` seconds before.
     pub(super) fn follow(&mut self, plane: &Plane, gap: f32) {
         let profiles = profiles(plane);
-        let Some(last) = self.profiles.replace(profiles) else { return };
+        let Some(last) = self.profiles.replace(profiles) else {
+            return;
+        };
         let Some(now) = &self.profiles else { return };
         if last[0].len() != now[0].len() || last[1].len() != now[1].len() {
             self.motion = None;
@@ -47,7 +49,11 @@ impl Looks {
             let jerk = (motion[0] - before[0]).hypot(motion[1] - before[1]);
             let (seconds, squares, count) = &mut self.second;
             // As much as it would be at 30 frames a second.
-            let rate = if gap > 0.0 { (gap * 30.0).clamp(0.25, 4.0) } else { 1.0 };
+            let rate = if gap > 0.0 {
+                (gap * 30.0).clamp(0.25, 4.0)
+            } else {
+                1.0
+            };
             *squares += (jerk / rate).min(JERK_CAP).powi(2);
             (*seconds, *count) = (*seconds + gap, *count + 1);
             if *seconds >= 1.0 {
@@ -60,7 +66,8 @@ impl Looks {
 
     /// The shares of what was looked at; `frozen` is found elsewhere.
     pub(super) fn finish(self, frozen: Option<f64>) -> Shares {
-        let share = |part: u32, of: u32| (of > 0).then(|| round(f64::from(part) / f64::from(of), 3));
+        let share =
+            |part: u32, of: u32| (of > 0).then(|| round(f64::from(part) / f64::from(of), 3));
         Shares {
             dark: share(self.dark, self.looked),
             blurred: share(self.blurred, self.sharp),
@@ -87,7 +94,10 @@ fn sharpness(plane: &Plane) -> Option<f32> {
         return None;
     }
     // Of the places along an edge the steepest tells how sharp it is.
-    let mut ratios: Vec<f32> = edges.iter().map(|(wide, steep)| *steep as f32 / *wide as f32).collect();
+    let mut ratios: Vec<f32> = edges
+        .iter()
+        .map(|(wide, steep)| *steep as f32 / *wide as f32)
+        .collect();
     ratios.sort_by(f32::total_cmp);
     Some(ratios[ratios.len() * 9 / 10])
 }
@@ -113,18 +123,27 @@ fn shift(old: &[i32], new: &[i32]) -> f32 {
     let reach = SHIFT_MAX.min(old.len() / 4);
     let cost = |by: isize| {
         let (from, to) = (reach, old.len() - reach);
-        let sum: u64 = (from..to).map(|i| u64::from(new[i].abs_diff(old[i.saturating_add_signed(-by)]))).sum();
+        let sum: u64 = (from..to)
+            .map(|i| u64::from(new[i].abs_diff(old[i.saturating_add_signed(-by)])))
+            .sum();
         sum as f32
     };
     let reach = reach as isize;
     let costs: Vec<f32> = (-reach..=reach).map(cost).collect();
-    let Some(best) = (0..costs.len()).min_by(|&a, &b| costs[a].total_cmp(&costs[b])) else { return 0.0 };
+    let Some(best) = (0..costs.len()).min_by(|&a, &b| costs[a].total_cmp(&costs[b])) else {
+        return 0.0;
+    };
     let offset = best as f32 - reach as f32;
-    let (Some(before), Some(after)) = (best.checked_sub(1).map(|i| costs[i]), costs.get(best + 1)) else {
+    let (Some(before), Some(after)) = (best.checked_sub(1).map(|i| costs[i]), costs.get(best + 1))
+    else {
         return offset;
     };
     let bend = before - 2.0 * costs[best] + after;
-    if bend > 0.0 { offset + (0.5 * (before - after) / bend).clamp(-0.5, 0.5) } else { offset }
+    if bend > 0.0 {
+        offset + (0.5 * (before - after) / bend).clamp(-0.5, 0.5)
+    } else {
+        offset
+    }
 }
 
 /// Median and 95th percentile of the levels of a dark picture: little can be seen below.

@@ -35,12 +35,19 @@ pub(super) fn spectra(luma: &Luma<'_>, width: usize, height: usize) -> Option<Sp
     // A strip tells of one direction only.
     let rows = along_rows.or(along_columns)?;
     let columns = along_columns.or(along_rows)?;
-    Some(Spectra { detailed: [rows[0], columns[0]], sharpest: [rows[1], columns[1]] })
+    Some(Spectra {
+        detailed: [rows[0], columns[0]],
+        sharpest: [rows[1], columns[1]],
+    })
 }
 
 /// The same along one direction: `length` samples along it, `lines` lines beside each other. `read`
 /// fills a window that begins at a place along the line, and at this line.
-fn along(length: usize, lines: usize, read: &mut dyn FnMut(usize, usize, &mut [u16])) -> Option<[Levels; 2]> {
+fn along(
+    length: usize,
+    lines: usize,
+    read: &mut dyn FnMut(usize, usize, &mut [u16]),
+) -> Option<[Levels; 2]> {
     if length < WINDOW || lines == 0 {
         return None;
     }
@@ -51,7 +58,10 @@ fn along(length: usize, lines: usize, read: &mut dyn FnMut(usize, usize, &mut [u
     for line in (0..lines).step_by(step) {
         for start in 0..starts {
             read(start * HOP, line, &mut window);
-            let energy = window.windows(2).map(|pair| u64::from(pair[0].abs_diff(pair[1])).pow(2)).sum();
+            let energy = window
+                .windows(2)
+                .map(|pair| u64::from(pair[0].abs_diff(pair[1])).pow(2))
+                .sum();
             found.push((energy, start * HOP, line));
         }
     }
@@ -78,13 +88,21 @@ fn along(length: usize, lines: usize, read: &mut dyn FnMut(usize, usize, &mut [u
         powers.push(std::array::from_fn(|i| buffer[i].norm_sqr()));
     }
     let fineness = |power: &[f32; WINDOW / 2]| {
-        let (fine, coarse) = (power[FINE].iter().sum::<f32>(), power[COARSE].iter().sum::<f32>());
+        let (fine, coarse) = (
+            power[FINE].iter().sum::<f32>(),
+            power[COARSE].iter().sum::<f32>(),
+        );
         fine / (coarse + 1.0)
     };
     let detailed = levels(powers.iter());
     let mut order: Vec<(f32, usize)> = powers.iter().map(fineness).zip(0..).collect();
     order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    let sharpest = levels(order.iter().take((kept / 10).max(8)).map(|(_, at)| &powers[*at]));
+    let sharpest = levels(
+        order
+            .iter()
+            .take((kept / 10).max(8))
+            .map(|(_, at)| &powers[*at]),
+    );
     Some([detailed, sharpest])
 }
 
@@ -95,7 +113,10 @@ fn levels<'a>(powers: impl Iterator<Item = &'a [f32; WINDOW / 2]>) -> Levels {
         count += 1;
         for (band, sum) in sums.iter_mut().enumerate() {
             let first = BAND * (band + 1);
-            *sum += power[first..first + BAND].iter().map(|power| f64::from(*power)).sum::<f64>();
+            *sum += power[first..first + BAND]
+                .iter()
+                .map(|power| f64::from(*power))
+                .sum::<f64>();
         }
     }
     // The floor of one keeps a flat picture from having a level of minus infinity.

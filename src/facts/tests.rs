@@ -15,8 +15,9 @@ const HEIGHT: usize = 304;
 /// A texture of spots of several sizes, never twice the same.
 fn texture(x: i64, y: i64) -> f64 {
     let value = |x: i64, y: i64, salt: i64| {
-        let mut hash =
-            (x.wrapping_mul(0x9E37_79B9) ^ y.wrapping_mul(0x85EB_CA6B) ^ salt.wrapping_mul(0xC2B2_AE35)) as u64;
+        let mut hash = (x.wrapping_mul(0x9E37_79B9)
+            ^ y.wrapping_mul(0x85EB_CA6B)
+            ^ salt.wrapping_mul(0xC2B2_AE35)) as u64;
         hash = (hash ^ (hash >> 15)).wrapping_mul(0x2C1B_3C6D_AC61_E5B5);
         ((hash >> 33) & 0xff) as f64
     };
@@ -29,7 +30,8 @@ fn pan(at: f64) -> Vec<u8> {
     let mut levels = Vec::with_capacity(WIDTH * HEIGHT);
     for y in 0..HEIGHT as i64 {
         for x in 0..WIDTH as i64 {
-            let level = texture(x + whole, y + whole / 2) * (1.0 - part) + texture(x + whole + 1, y + whole / 2) * part;
+            let level = texture(x + whole, y + whole / 2) * (1.0 - part)
+                + texture(x + whole + 1, y + whole / 2) * part;
             levels.push(level as u8);
         }
     }
@@ -37,7 +39,10 @@ fn pan(at: f64) -> Vec<u8> {
 }
 
 fn mixed(a: &[u8], b: &[u8], part: f64) -> Vec<u8> {
-    a.iter().zip(b).map(|(a, b)| (f64::from(*a) * (1.0 - part) + f64::from(*b) * part).round() as u8).collect()
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| (f64::from(*a) * (1.0 - part) + f64::from(*b) * part).round() as u8)
+        .collect()
 }
 
 /// Measures frames at this rate.
@@ -65,8 +70,15 @@ fn panned(count: usize, step: f64) -> Vec<Vec<u8>> {
 fn distinct_frames_are_no_repetitions_at_any_speed() {
     for step in [2.0, 5.0] {
         let rate = measured(&panned(70, step), 60.0).frame_rate;
-        assert_eq!((rate.state, rate.distinct), (RateState::Full, Some(60.0)), "{step}");
-        assert!(!rate.variable && rate.repeated == 0.0 && rate.blended == 0.0, "{rate:?}");
+        assert_eq!(
+            (rate.state, rate.distinct),
+            (RateState::Full, Some(60.0)),
+            "{step}"
+        );
+        assert!(
+            !rate.variable && rate.repeated == 0.0 && rate.blended == 0.0,
+            "{rate:?}"
+        );
     }
 }
 
@@ -76,7 +88,10 @@ fn repeated_frames_do_not_make_a_higher_rate() {
     let frames: Vec<_> = (0..70).map(|i| originals[i * 24 / 60].clone()).collect();
     let rate = measured(&frames, 60.0).frame_rate;
     assert_eq!(rate.state, RateState::Repeated);
-    assert!((rate.distinct.unwrap() - 24.0).abs() < 1.5 && (rate.stored - 60.0).abs() < 0.1, "{rate:?}");
+    assert!(
+        (rate.distinct.unwrap() - 24.0).abs() < 1.5 && (rate.stored - 60.0).abs() < 0.1,
+        "{rate:?}"
+    );
 }
 
 #[test]
@@ -92,7 +107,10 @@ fn blended_frames_do_not_make_a_higher_rate() {
             .collect();
         let rate = measured(&frames, f64::from(to)).frame_rate;
         assert_eq!(rate.state, RateState::Blended, "{from} to {to}: {rate:?}");
-        assert!((rate.distinct.unwrap() - f64::from(from)).abs() < 4.0, "{rate:?}");
+        assert!(
+            (rate.distinct.unwrap() - f64::from(from)).abs() < 4.0,
+            "{rate:?}"
+        );
     }
 }
 
@@ -100,9 +118,16 @@ fn blended_frames_do_not_make_a_higher_rate() {
 fn of_a_picture_that_stands_still_no_rate_is_told() {
     let frames = vec![pan(0.0); 130];
     let quality = measured(&frames, 60.0);
-    assert_eq!((quality.frame_rate.state, quality.frame_rate.distinct), (RateState::Undecided, None));
+    assert_eq!(
+        (quality.frame_rate.state, quality.frame_rate.distinct),
+        (RateState::Undecided, None)
+    );
     assert_eq!(quality.overlays.state, Finding::Undecided);
-    assert!(quality.shares.frozen.unwrap() > 0.95, "{:?}", quality.shares);
+    assert!(
+        quality.shares.frozen.unwrap() > 0.95,
+        "{:?}",
+        quality.shares
+    );
 }
 
 #[test]
@@ -118,14 +143,21 @@ fn bars_are_found_with_the_picture_between_them_and_a_dark_edge_is_none() {
     let bars = measured(&barred, 30.0).bars;
     let picture = bars.picture.unwrap();
     assert_eq!(bars.state, Finding::Found);
-    assert!((picture.y - 0.125).abs() < 0.01 && (picture.height - 0.75).abs() < 0.01, "{picture:?}");
+    assert!(
+        (picture.y - 0.125).abs() < 0.01 && (picture.height - 0.75).abs() < 0.01,
+        "{picture:?}"
+    );
     assert!(picture.x == 0.0 && picture.width == 1.0, "{picture:?}");
     assert_eq!(measured(&panned(60, 4.0), 30.0).bars.state, Finding::None);
     let fading: Vec<_> = panned(60, 4.0)
         .into_iter()
         .map(|levels| {
             let dim = |at: usize| ((at / WIDTH) as f64 / 60.0).min(1.0);
-            levels.iter().enumerate().map(|(at, level)| (f64::from(*level) * dim(at)) as u8).collect()
+            levels
+                .iter()
+                .enumerate()
+                .map(|(at, level)| (f64::from(*level) * dim(at)) as u8)
+                .collect()
         })
         .collect();
     assert_ne!(measured(&fading, 30.0).bars.state, Finding::Found);
@@ -136,7 +168,8 @@ fn written(levels: &mut [u8], left: usize, top: usize, width: usize, height: usi
     for y in top..top + height {
         for x in left..left + width {
             let (cell_x, cell_y) = ((x - left) / 4, (y - top) / 4);
-            let ink = (cell_x * 7 + cell_y * 13 + seed * 5 + cell_x * cell_y * (seed + 3)).is_multiple_of(3);
+            let ink = (cell_x * 7 + cell_y * 13 + seed * 5 + cell_x * cell_y * (seed + 3))
+                .is_multiple_of(3);
             levels[y * WIDTH + x] = if ink { 250 } else { 10 };
         }
     }
@@ -152,11 +185,22 @@ fn a_logo_that_stays_over_a_moving_picture_is_found_where_it_is() {
         })
         .collect();
     let overlays = measured(&frames, 30.0).overlays;
-    let [logo] = overlays.found[..] else { panic!("{overlays:?}") };
-    assert_eq!((overlays.state, logo.kind), (Finding::Found, OverlayKind::Logo));
-    assert!((logo.area.x - 0.75).abs() < 0.05 && (logo.area.y - 0.1).abs() < 0.05, "{logo:?}");
+    let [logo] = overlays.found[..] else {
+        panic!("{overlays:?}")
+    };
+    assert_eq!(
+        (overlays.state, logo.kind),
+        (Finding::Found, OverlayKind::Logo)
+    );
+    assert!(
+        (logo.area.x - 0.75).abs() < 0.05 && (logo.area.y - 0.1).abs() < 0.05,
+        "{logo:?}"
+    );
     assert!(logo.start_s < 0.5 && logo.end_s > 4.0, "{logo:?}");
-    assert_eq!(measured(&panned(150, 4.0), 30.0).overlays.state, Finding::None);
+    assert_eq!(
+        measured(&panned(150, 4.0), 30.0).overlays.state,
+        Finding::None
+    );
 }
 
 #[test]
@@ -170,43 +214,99 @@ fn a_caption_whose_text_changes_is_found_with_its_band() {
         })
         .collect();
     let overlays = measured(&frames, 30.0).overlays;
-    assert!(overlays.found.iter().any(|found| found.kind == OverlayKind::Caption), "{overlays:?}");
+    assert!(
+        overlays
+            .found
+            .iter()
+            .any(|found| found.kind == OverlayKind::Caption),
+        "{overlays:?}"
+    );
     let caption = overlays.found[0];
-    assert!(caption.area.y > 0.75 && caption.area.width > 0.4, "{caption:?}");
+    assert!(
+        caption.area.y > 0.75 && caption.area.width > 0.4,
+        "{caption:?}"
+    );
 }
 
 #[test]
 fn what_is_another_thing_every_second_is_no_caption_and_a_thin_edge_no_logo() {
     let with = |draw: &dyn Fn(usize, &mut Vec<u8>)| {
         let mut frames = panned(150, 4.0);
-        frames.iter_mut().enumerate().for_each(|(number, levels)| draw(number, levels));
+        frames
+            .iter_mut()
+            .enumerate()
+            .for_each(|(number, levels)| draw(number, levels));
         measured(&frames, 30.0).overlays
     };
     // A window takes 30 frames.
     let fitful = with(&|number, levels| written(levels, 72, 256, 176, 16, number / 30));
-    assert_eq!((fitful.state, fitful.found.len()), (Finding::Undecided, 0), "{fitful:?}");
+    assert_eq!(
+        (fitful.state, fitful.found.len()),
+        (Finding::Undecided, 0),
+        "{fitful:?}"
+    );
     let edge = with(&|_, levels| written(levels, 240, HEIGHT - 8, 56, 8, 1));
-    assert_eq!((edge.state, edge.found.len()), (Finding::Undecided, 0), "{edge:?}");
+    assert_eq!(
+        (edge.state, edge.found.len()),
+        (Finding::Undecided, 0),
+        "{edge:?}"
+    );
 }
 
 #[test]
 fn an_area_is_turned_as_the_picture_is_shown() {
-    let area = Area { x: 0.1, y: 0.2, width: 0.3, height: 0.4 };
-    let turn = Turn { transposed: true, columns_reversed: false, rows_reversed: true };
+    let area = Area {
+        x: 0.1,
+        y: 0.2,
+        width: 0.3,
+        height: 0.4,
+    };
+    let turn = Turn {
+        transposed: true,
+        columns_reversed: false,
+        rows_reversed: true,
+    };
     let turned = checked::turned(area, turn);
-    assert_eq!(turned, Area { x: 0.4, y: 0.1, width: 0.4, height: 0.3 });
+    assert_eq!(
+        turned,
+        Area {
+            x: 0.4,
+            y: 0.1,
+            width: 0.4,
+            height: 0.3
+        }
+    );
 }
 
 #[test]
 fn deep_samples_whose_lower_bits_are_empty_count_as_eight() {
     let of = |level: &dyn Fn(usize) -> u16| {
         let mut bits = depth::LowBits::default();
-        let bytes: Vec<u8> = (0..WIDTH * HEIGHT).flat_map(|at| level(at).to_le_bytes()).collect();
-        bits.look(&Luma::of_words(&bytes, WIDTH, HEIGHT, 10), WIDTH, HEIGHT, 10);
+        let bytes: Vec<u8> = (0..WIDTH * HEIGHT)
+            .flat_map(|at| level(at).to_le_bytes())
+            .collect();
+        bits.look(
+            &Luma::of_words(&bytes, WIDTH, HEIGHT, 10),
+            WIDTH,
+            HEIGHT,
+            10,
+        );
         bits.finish()
     };
-    assert_eq!(of(&|at| (at / 3 % 255 * 4) as u16), BitDepth { stored: 10, used: Some(8) });
-    assert_eq!(of(&|at| (at / 3 % 1020) as u16), BitDepth { stored: 10, used: Some(10) });
+    assert_eq!(
+        of(&|at| (at / 3 % 255 * 4) as u16),
+        BitDepth {
+            stored: 10,
+            used: Some(8)
+        }
+    );
+    assert_eq!(
+        of(&|at| (at / 3 % 1020) as u16),
+        BitDepth {
+            stored: 10,
+            used: Some(10)
+        }
+    );
 }
 
 #[test]
@@ -217,19 +317,28 @@ fn a_manifest_is_found_in_an_mp4_and_nothing_is_declared_without_one() {
     let mut file = boxed(b"ftyp", b"isom\0\0\0\0");
     file.extend(boxed(b"mdat", &[7; 100]));
     let none = declared(&file);
-    assert_eq!((none.manifest, none.generated, none.training), (Manifest::NoDeclaration, None, None));
+    assert_eq!(
+        (none.manifest, none.generated, none.training),
+        (Manifest::NoDeclaration, None, None)
+    );
     let mut with = file.clone();
     with.extend(&manifest);
     assert_eq!(declared(&with).manifest, Manifest::Unverified);
     assert_eq!(declared(&with).training, Some(Training::NotAllowed));
     // A manifest that is cut or broken is there all the same.
-    assert_eq!(declared(&with[..with.len() - 20]).manifest, Manifest::Unreadable);
+    assert_eq!(
+        declared(&with[..with.len() - 20]).manifest,
+        Manifest::Unreadable
+    );
     let mut broken = with.clone();
     let last = broken.len() - 30;
     broken[last..].fill(0xff);
     assert_eq!(declared(&broken).manifest, Manifest::Unreadable);
     // In what is no MP4 there is none to be found.
-    assert_eq!(declared(&[b"\x1a\x45\xdf\xa3....".to_vec(), manifest].concat()).manifest, Manifest::NoDeclaration);
+    assert_eq!(
+        declared(&[b"\x1a\x45\xdf\xa3....".to_vec(), manifest].concat()).manifest,
+        Manifest::NoDeclaration
+    );
 }
 
 #[test]
@@ -241,15 +350,24 @@ fn of_a_place_only_its_presence_is_kept_and_texts_are_cleaned() {
             pair("com.apple.quicktime.model", &"x".repeat(500)),
             pair("com.apple.quicktime.location.ISO6709", "+48.8577+002.295/"),
             pair("creation_time", "1904-01-01T00:00:00Z"),
-            pair("com.apple.quicktime.creationdate", "2026-05-01T10:00:00+0200"),
+            pair(
+                "com.apple.quicktime.creationdate",
+                "2026-05-01T10:00:00+0200",
+            ),
         ],
     };
     let mut capture = Capture::default();
     capture::read(&tags, &mut capture);
-    assert!(capture.has_place && !format!("{capture:?}").contains("48.8"), "{capture:?}");
+    assert!(
+        capture.has_place && !format!("{capture:?}").contains("48.8"),
+        "{capture:?}"
+    );
     assert_eq!(capture.make.as_deref(), Some("Apple[2J"));
     assert_eq!(capture.model.map(|model| model.len()), Some(60));
-    assert_eq!(capture.recorded_at.as_deref(), Some("2026-05-01T10:00:00+0200"));
+    assert_eq!(
+        capture.recorded_at.as_deref(),
+        Some("2026-05-01T10:00:00+0200")
+    );
 }
 
 #[test]
@@ -271,7 +389,8 @@ fn facts_that_no_clip_can_have_are_not_believed() {
         streams: Vec::new(),
     };
     let honest = measured(&panned(60, 4.0), 30.0);
-    let given = |quality: &Quality| Quality::of(&[serde_json::to_vec(quality).unwrap()], &decoded(2));
+    let given =
+        |quality: &Quality| Quality::of(&[serde_json::to_vec(quality).unwrap()], &decoded(2));
     assert_eq!(given(&honest), honest);
     let changes: [fn(&mut Quality); 8] = [
         |quality| quality.resolution.native_lines = Some(5000),
@@ -282,24 +401,56 @@ fn facts_that_no_clip_can_have_are_not_believed() {
         |quality| quality.capture.make = Some("a\u{1b}[2J".to_owned()),
         |quality| quality.capture.model = Some("x".repeat(5_000)),
         |quality| {
-            let area = Area { x: 0.5, y: 0.0, width: 0.9, height: 0.1 };
-            let overlay = Overlay { kind: OverlayKind::Logo, area, start_s: 0.0, end_s: 1.0 };
-            quality.overlays = Overlays { state: Finding::Found, found: vec![overlay], reason: None };
+            let area = Area {
+                x: 0.5,
+                y: 0.0,
+                width: 0.9,
+                height: 0.1,
+            };
+            let overlay = Overlay {
+                kind: OverlayKind::Logo,
+                area,
+                start_s: 0.0,
+                end_s: 1.0,
+            };
+            quality.overlays = Overlays {
+                state: Finding::Found,
+                found: vec![overlay],
+                reason: None,
+            };
         },
     ];
     for (number, change) in changes.into_iter().enumerate() {
         let mut lie = honest.clone();
         change(&mut lie);
         let believed = given(&lie);
-        assert_eq!(believed.resolution.state, ResolutionState::Undecided, "{number}");
-        assert!(believed.resolution.reason.is_some_and(|reason| reason.contains("contradicts")), "{number}");
+        assert_eq!(
+            believed.resolution.state,
+            ResolutionState::Undecided,
+            "{number}"
+        );
+        assert!(
+            believed
+                .resolution
+                .reason
+                .is_some_and(|reason| reason.contains("contradicts")),
+            "{number}"
+        );
     }
     for bytes in [Vec::new(), b"{}".to_vec(), vec![0xff; 100]] {
-        assert_eq!(Quality::of(&[bytes], &decoded(2)).frame_rate.state, RateState::Undecided);
+        assert_eq!(
+            Quality::of(&[bytes], &decoded(2)).frame_rate.state,
+            RateState::Undecided
+        );
     }
     // Of streams that follow each other, one may be another size and rate.
     let bytes = serde_json::to_vec(&honest).unwrap();
-    assert_eq!(Quality::of(&[bytes.clone(), bytes], &decoded(4)).frame_rate.state, RateState::Undecided);
+    assert_eq!(
+        Quality::of(&[bytes.clone(), bytes], &decoded(4))
+            .frame_rate
+            .state,
+        RateState::Undecided
+    );
 }
 
 #[test]
@@ -310,9 +461,20 @@ fn a_stream_that_changes_its_size_or_has_no_luma_is_not_measured() {
         let luma = Some(Luma::of_bytes(&levels, width, HEIGHT));
         let time = Duration::from_millis(40 * number as u64);
         let turn = Turn::default();
-        measuring.frame(&FullFrame { time, width, height: HEIGHT, depth: 8, interlaced: false, turn, luma });
+        measuring.frame(&FullFrame {
+            time,
+            width,
+            height: HEIGHT,
+            depth: 8,
+            interlaced: false,
+            turn,
+            luma,
+        });
     }
     let quality: Quality = serde_json::from_slice(&measuring.finish()).unwrap();
-    assert_eq!(quality.resolution.reason.as_deref(), Some("the picture changes its size"));
+    assert_eq!(
+        quality.resolution.reason.as_deref(),
+        Some("the picture changes its size")
+    );
     assert_eq!(quality.overlays.state, Finding::Undecided);
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::extract::SeenKey;
 use super::runs::Tracker;
 use super::{
-    ClipKey, Fingerprint, KeyKind, Motion, PictureTrack, PictureTrackBuilder, SOURCE_REGIONS, SourceFingerprint,
-    Thumbnail, Warp,
+    ClipKey, Fingerprint, KeyKind, Motion, PictureTrack, PictureTrackBuilder, SOURCE_REGIONS,
+    SourceFingerprint, Thumbnail, Warp,
 };
 use crate::error::millis;
 use crate::media::{Decoded, Frame};
@@ -26,8 +26,12 @@ impl Fingerprint {
         for &number in &kept {
             let of = |key: &ClipKey| key.keyframe as usize;
             let from = self.keys.partition_point(|key| of(key) < number);
-            let keys = self.keys[from..].iter().take_while(|key| of(key) == number).filter(|key| !key.fine);
-            let (whole, regions): (Vec<&ClipKey>, Vec<&ClipKey>) = keys.partition(|key| key.kind == KeyKind::Whole);
+            let keys = self.keys[from..]
+                .iter()
+                .take_while(|key| of(key) == number)
+                .filter(|key| !key.fine);
+            let (whole, regions): (Vec<&ClipKey>, Vec<&ClipKey>) =
+                keys.partition(|key| key.kind == KeyKind::Whole);
             let seen: Vec<SeenKey> = whole
                 .into_iter()
                 .chain(regions.into_iter().take(SOURCE_REGIONS))
@@ -43,7 +47,10 @@ impl Fingerprint {
                 .collect();
             tracker.push(self.keyframes[number].time, &seen);
         }
-        let times: Vec<Duration> = kept.iter().map(|&number| self.keyframes[number].time).collect();
+        let times: Vec<Duration> = kept
+            .iter()
+            .map(|&number| self.keyframes[number].time)
+            .collect();
         SourceFingerprint {
             decoded: Decoded {
                 info: self.info.clone(),
@@ -67,7 +74,8 @@ impl Fingerprint {
         let mut last: Option<Duration> = None;
         for (number, keyframe) in self.keyframes.iter().enumerate() {
             let next = self.keyframes.get(number + 1);
-            let can_wait = last.is_some_and(|last| next.is_some_and(|next| next.time <= last + CORPUS_INTERVAL));
+            let can_wait = last
+                .is_some_and(|last| next.is_some_and(|next| next.time <= last + CORPUS_INTERVAL));
             if !can_wait {
                 kept.push(number);
                 last = Some(keyframe.time);
@@ -86,7 +94,11 @@ impl Fingerprint {
                 motion.push(time, &self.motion.picture(picture));
             }
         }
-        if motion.is_empty() { Motion::default() } else { motion }
+        if motion.is_empty() {
+            Motion::default()
+        } else {
+            motion
+        }
     }
 
     /// The small pictures nearest to these times, which ascend.
@@ -108,5 +120,10 @@ impl Fingerprint {
 }
 
 fn frame(picture: &Thumbnail) -> Frame {
-    Frame { time: picture.time, width: picture.width, height: picture.height, luma: picture.luma.clone() }
+    Frame {
+        time: picture.time,
+        width: picture.width,
+        height: picture.height,
+        luma: picture.luma.clone(),
+    }
 }

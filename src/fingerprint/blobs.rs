@@ -56,7 +56,11 @@ impl Detector {
     /// All blobs of some octaves, up to a quarter of the short side, strongest first.
     pub(super) fn blobs(&mut self, picture: &Plane, octaves: Octaves) -> Vec<Blob> {
         let sigma_max = 0.25 * picture.width.min(picture.height) as f32;
-        let most = if octaves == Octaves::First { 1 } else { usize::MAX };
+        let most = if octaves == Octaves::First {
+            1
+        } else {
+            usize::MAX
+        };
         let mut found = Vec::new();
         let (mut width, mut height, mut pixel) = (picture.width, picture.height, 1.0_f32);
         for number in 0..most {
@@ -80,17 +84,28 @@ impl Detector {
                 let sigma = (after * after - before * before).sqrt();
                 let mut next = std::mem::take(&mut octave.blurred[scale % 3]);
                 let difference = Some(&mut octave.differences[scale % 3]);
-                next.blur(&octave.blurred[(scale - 1) % 3], sigma, &mut self.space, difference);
+                next.blur(
+                    &octave.blurred[(scale - 1) % 3],
+                    sigma,
+                    &mut self.space,
+                    difference,
+                );
                 octave.blurred[scale % 3] = next;
                 if scale >= 3 {
-                    let planes = [scale - 2, scale - 1, scale].map(|scale| &octave.differences[scale % 3]);
+                    let planes =
+                        [scale - 2, scale - 1, scale].map(|scale| &octave.differences[scale % 3]);
                     extrema(planes, scale - 2, pixel, &mut found);
                 }
             }
             (width, height, pixel) = (width.div_ceil(2), height.div_ceil(2), 2.0 * pixel);
         }
         found.retain(|blob| blob.sigma <= sigma_max);
-        found.sort_by(|a, b| b.strength.total_cmp(&a.strength).then(a.y.total_cmp(&b.y)).then(a.x.total_cmp(&b.x)));
+        found.sort_by(|a, b| {
+            b.strength
+                .total_cmp(&a.strength)
+                .then(a.y.total_cmp(&b.y))
+                .then(a.x.total_cmp(&b.x))
+        });
         found
     }
 }
@@ -130,9 +145,18 @@ widened! {
 #[inline(always)]
 fn mark_always(planes: [&Plane; 3], y: usize, marks: &mut [bool]) {
     let inner = planes[1].width - 2;
-    let part = |plane: usize, x: usize, y: usize| &planes[plane].data[y * planes[plane].width + x..][..inner];
+    let part = |plane: usize, x: usize, y: usize| {
+        &planes[plane].data[y * planes[plane].width + x..][..inner]
+    };
     let here = part(1, 1, y);
-    let around = [part(1, 0, y), part(1, 2, y), part(1, 1, y - 1), part(1, 1, y + 1), part(0, 1, y), part(2, 1, y)];
+    let around = [
+        part(1, 0, y),
+        part(1, 2, y),
+        part(1, 1, y - 1),
+        part(1, 1, y + 1),
+        part(0, 1, y),
+        part(2, 1, y),
+    ];
     for (x, mark) in marks[..inner].iter_mut().enumerate() {
         let value = here[x];
         let (mut least, mut most) = (around[0][x], around[0][x]);
@@ -166,7 +190,11 @@ fn blob(planes: [&Plane; 3], scale: usize, pixel: f32, x: usize, y: usize) -> Op
     let shift_y = ((xy * gx - xx * gy) / determinant).clamp(-0.5, 0.5);
     let (low, high) = (below.at(x, y), above.at(x, y));
     let bend = low + high - 2.0 * value;
-    let shift_scale = if bend.abs() > 1e-6 { (0.5 * (low - high) / bend).clamp(-0.5, 0.5) } else { 0.0 };
+    let shift_scale = if bend.abs() > 1e-6 {
+        (0.5 * (low - high) / bend).clamp(-0.5, 0.5)
+    } else {
+        0.0
+    };
     Some(Blob {
         // Decimation keeps even pixels, so an octave's pixel x is the picture's pixel x * 2^octave.
         x: (x as f32 + shift_x) * pixel,
@@ -200,21 +228,38 @@ mod tests {
         let mut detector = Detector::default();
         for (cx, cy, sigma) in [(100.0, 60.0, 4.0), (140.3, 70.6, 9.0), (111.0, 65.0, 20.0)] {
             let picture = picture(228, 128, |x, y| {
-                100.0 + 80.0 * (-((x - cx) * (x - cx) + (y - cy) * (y - cy)) / (2.0_f32 * sigma * sigma)).exp()
+                100.0
+                    + 80.0
+                        * (-((x - cx) * (x - cx) + (y - cy) * (y - cy)) / (2.0_f32 * sigma * sigma))
+                            .exp()
             });
             let blob = detector.blobs(&picture, Octaves::All)[0];
-            assert!((blob.x - cx).abs() < 0.05 * sigma + 0.2 && (blob.y - cy).abs() < 0.05 * sigma + 0.2, "{blob:?}");
-            assert!((blob.sigma / sigma).log2().abs() < 0.35, "{blob:?} for sigma {sigma}");
+            assert!(
+                (blob.x - cx).abs() < 0.05 * sigma + 0.2
+                    && (blob.y - cy).abs() < 0.05 * sigma + 0.2,
+                "{blob:?}"
+            );
+            assert!(
+                (blob.sigma / sigma).log2().abs() < 0.35,
+                "{blob:?} for sigma {sigma}"
+            );
         }
     }
 
     #[test]
     fn what_was_looked_at_before_changes_nothing() {
         let mut used = Detector::default();
-        for (width, height, seed) in [(228, 128, 1), (9, 300, 2), (456, 256, 3), (31, 33, 4), (228, 128, 5)] {
+        for (width, height, seed) in [
+            (228, 128, 1),
+            (9, 300, 2),
+            (456, 256, 3),
+            (31, 33, 4),
+            (228, 128, 5),
+        ] {
             let picture = picture(width, height, |x, y| testing::texture(x, y, seed));
             for octaves in [Octaves::All, Octaves::First] {
-                let of = |detector: &mut Detector| format!("{:?}", detector.blobs(&picture, octaves));
+                let of =
+                    |detector: &mut Detector| format!("{:?}", detector.blobs(&picture, octaves));
                 assert_eq!(of(&mut used), of(&mut Detector::default()));
             }
         }
@@ -222,7 +267,11 @@ mod tests {
 
     #[test]
     fn only_what_is_strong_and_surpasses_its_neighbours_is_marked() {
-        let planes = [6, 7, 8].map(|seed| picture(70, 3, |x, y| testing::texture(37.0 * x, 53.0 * y, seed) - 128.0));
+        let planes = [6, 7, 8].map(|seed| {
+            picture(70, 3, |x, y| {
+                testing::texture(37.0 * x, 53.0 * y, seed) - 128.0
+            })
+        });
         let planes = [&planes[0], &planes[1], &planes[2]];
         let mut wide = [false; 80];
         let mut plain = [false; 80];
@@ -235,11 +284,18 @@ mod tests {
             assert!(!extremum || wide[x - 1], "pixel {x}");
         }
         // Two of seven if all were by chance.
-        assert!((8..32).contains(&wide.iter().filter(|mark| **mark).count()), "{wide:?}");
+        assert!(
+            (8..32).contains(&wide.iter().filter(|mark| **mark).count()),
+            "{wide:?}"
+        );
     }
 
     fn picture(width: usize, height: usize, level: impl Fn(f32, f32) -> f32) -> Plane {
         let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x as f32, y as f32)));
-        Plane { width, height, data: pixels.map(|(x, y)| level(x, y)).collect() }
+        Plane {
+            width,
+            height,
+            data: pixels.map(|(x, y)| level(x, y)).collect(),
+        }
     }
 }

@@ -54,19 +54,32 @@ struct Step {
 impl Cuts {
     /// Adds a keyframe, which comes after all that is shown earlier.
     pub(super) fn keyframe(&mut self, frame: &Frame) {
-        if self.recent.front().is_some_and(|last| last.time < frame.time) {
-            self.between.push((frame.time, means(&frame.luma, frame.width, frame.height)));
+        if self
+            .recent
+            .front()
+            .is_some_and(|last| last.time < frame.time)
+        {
+            self.between
+                .push((frame.time, means(&frame.luma, frame.width, frame.height)));
         }
     }
 
     /// Adds a small picture, which comes after all that is shown earlier; one that follows too
     /// closely is passed over.
     pub(super) fn picture(&mut self, picture: &Thumbnail) {
-        if self.recent.front().is_some_and(|last| picture.time < last.time.saturating_add(STEP_MIN)) {
+        if self
+            .recent
+            .front()
+            .is_some_and(|last| picture.time < last.time.saturating_add(STEP_MIN))
+        {
             return;
         }
         let means = means(&picture.luma, picture.width, picture.height);
-        let seen = Seen { time: picture.time, small: Small::new(picture), means };
+        let seen = Seen {
+            time: picture.time,
+            small: Small::new(picture),
+            means,
+        };
         if let Some(last) = self.recent.front() {
             let (whole, mut at) = (apart(&last.means, &seen.means), seen.time);
             for (time, shown) in self.between.iter().filter(|(time, _)| *time < seen.time) {
@@ -88,33 +101,61 @@ impl Cuts {
     fn step(&self, at: Duration, seen: &Seen) -> Step {
         let alike = |earlier: &&Seen| earlier.small.is_like(&seen.small);
         let Some(last) = self.recent.front().filter(alike).map(|last| &last.small) else {
-            return Step { at, novelty: 1.0, moves: true, resumes: [false; 2], dissolve: None };
+            return Step {
+                at,
+                novelty: 1.0,
+                moves: true,
+                resumes: [false; 2],
+                dissolve: None,
+            };
         };
         let near = |earlier: &&Seen| seen.time.saturating_sub(earlier.time) <= DISSOLVE_MAX;
-        let before = |steps: usize| Some(&self.recent.get(steps - 1).filter(alike).filter(near)?.small);
+        let before =
+            |steps: usize| Some(&self.recent.get(steps - 1).filter(alike).filter(near)?.small);
         let moves = seen.small.difference(last) >= MOVES_MIN;
         let novelty = if moves { seen.small.novelty(last) } else { 0.0 };
-        let was_new = |steps: usize| self.steps.iter().rev().nth(steps - 1).is_some_and(|step| step.novelty >= NEW_MIN);
+        let was_new = |steps: usize| {
+            self.steps
+                .iter()
+                .rev()
+                .nth(steps - 1)
+                .is_some_and(|step| step.novelty >= NEW_MIN)
+        };
         let goes_on = |steps: usize| {
             let asked = novelty >= NEW_MIN && was_new(steps);
-            asked && before(steps + 1).is_some_and(|earlier| seen.small.novelty(earlier) <= RESUMED_MAX)
+            asked
+                && before(steps + 1)
+                    .is_some_and(|earlier| seen.small.novelty(earlier) <= RESUMED_MAX)
         };
         let mut dissolve = None;
         for (steps, inner) in DISSOLVES.into_iter().zip(MIXED) {
             let Some(earlier) = before(steps) else { break };
             // A fade is of one shot.
-            if seen.small.difference(earlier) < MOVES_MIN || earlier.is_flat() || seen.small.is_flat() {
+            if seen.small.difference(earlier) < MOVES_MIN
+                || earlier.is_flat()
+                || seen.small.is_flat()
+            {
                 continue;
             }
-            let mut inner = inner.into_iter().filter_map(|steps| Some((steps, before(steps)?)));
-            if let Some((middle, _)) = inner.find(|(_, inner)| inner.is_mixture(earlier, &seen.small)) {
+            let mut inner = inner
+                .into_iter()
+                .filter_map(|steps| Some((steps, before(steps)?)));
+            if let Some((middle, _)) =
+                inner.find(|(_, inner)| inner.is_mixture(earlier, &seen.small))
+            {
                 let novelty = seen.small.novelty(earlier);
                 if dissolve.is_none_or(|(_, most)| novelty > most) {
                     dissolve = Some((self.recent[middle - 1].time, novelty));
                 }
             }
         }
-        Step { at, novelty, moves, resumes: [goes_on(1), goes_on(2)], dissolve }
+        Step {
+            at,
+            novelty,
+            moves,
+            resumes: [goes_on(1), goes_on(2)],
+            dissolve,
+        }
     }
 
     /// Whether there was a cut since the keyframe before, of each keyframe.
@@ -123,8 +164,13 @@ impl Cuts {
         cuts.extend(self.inserted);
         cuts.sort_unstable();
         let until = |time: Duration| cuts.partition_point(|cut| *cut <= time);
-        let pairs = keyframes.windows(2).map(|pair| until(pair[0].time) < until(pair[1].time));
-        std::iter::once(false).chain(pairs).take(keyframes.len()).collect()
+        let pairs = keyframes
+            .windows(2)
+            .map(|pair| until(pair[0].time) < until(pair[1].time));
+        std::iter::once(false)
+            .chain(pairs)
+            .take(keyframes.len())
+            .collect()
     }
 }
 
@@ -133,18 +179,31 @@ fn found(steps: &[Step]) -> Vec<Duration> {
     let mut sharp: Vec<usize> = (0..steps.len()).filter(|&i| stands_out(steps, i)).collect();
     sharp.dedup_by(|next, before| *next == *before + 1 && is_mixed(steps, *before));
     // The first and the last step of what comes up while a shot goes on.
-    let flash = |pair: &[usize]| matches!(pair[1] - pair[0], 1 | 2) && steps[pair[1]].resumes[pair[1] - pair[0] - 1];
-    let flashes: Vec<&[usize]> = sharp.windows(2).filter(|pair| flash(pair)).collect();
-    let far = |a: &[usize], b: &[usize]| steps[b[0]].at.saturating_sub(steps[a[0]].at) >= FLASHES_APART;
-    let alone = |i: usize| {
-        (i == 0 || far(flashes[i - 1], flashes[i])) && flashes.get(i + 1).is_none_or(|next| far(flashes[i], next))
+    let flash = |pair: &[usize]| {
+        matches!(pair[1] - pair[0], 1 | 2) && steps[pair[1]].resumes[pair[1] - pair[0] - 1]
     };
-    let ignored: BTreeSet<usize> = (0..flashes.len()).filter(|&i| alone(i)).flat_map(|i| flashes[i]).copied().collect();
-    let mut cuts: BTreeSet<Duration> =
-        sharp.iter().filter(|cut| !ignored.contains(cut)).map(|&cut| steps[cut].at).collect();
+    let flashes: Vec<&[usize]> = sharp.windows(2).filter(|pair| flash(pair)).collect();
+    let far =
+        |a: &[usize], b: &[usize]| steps[b[0]].at.saturating_sub(steps[a[0]].at) >= FLASHES_APART;
+    let alone = |i: usize| {
+        (i == 0 || far(flashes[i - 1], flashes[i]))
+            && flashes.get(i + 1).is_none_or(|next| far(flashes[i], next))
+    };
+    let ignored: BTreeSet<usize> = (0..flashes.len())
+        .filter(|&i| alone(i))
+        .flat_map(|i| flashes[i])
+        .copied()
+        .collect();
+    let mut cuts: BTreeSet<Duration> = sharp
+        .iter()
+        .filter(|cut| !ignored.contains(cut))
+        .map(|&cut| steps[cut].at)
+        .collect();
 
     let dissolves = steps.iter().filter_map(|step| step.dissolve);
-    let mut dissolves: Vec<(Duration, f32)> = dissolves.filter(|(_, novelty)| *novelty >= DISSOLVED_MIN).collect();
+    let mut dissolves: Vec<(Duration, f32)> = dissolves
+        .filter(|(_, novelty)| *novelty >= DISSOLVED_MIN)
+        .collect();
     // Each is seen in several steps; it is where it is clearest.
     dissolves.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     for (middle, _) in dissolves {
@@ -164,11 +223,17 @@ fn stands_out(steps: &[Step], number: usize) -> bool {
     }
     let around = number.saturating_sub(AROUND)..steps.len().min(number + AROUND + 1);
     // A frame that is shown twice shows nothing new, however fast the action.
-    let mut others: Vec<f32> =
-        around.filter(|&other| other != number && steps[other].moves).map(|other| steps[other].novelty).collect();
+    let mut others: Vec<f32> = around
+        .filter(|&other| other != number && steps[other].moves)
+        .map(|other| steps[other].novelty)
+        .collect();
     others.sort_unstable_by(f32::total_cmp);
     let usual = others.get(others.len() / 4).copied().unwrap_or(0.0);
-    let least = if usual >= NEW_ALWAYS { NEW_ALWAYS } else { NEW_SURELY.min(TIMES_USUAL * usual) };
+    let least = if usual >= NEW_ALWAYS {
+        NEW_ALWAYS
+    } else {
+        NEW_SURELY.min(TIMES_USUAL * usual)
+    };
     novelty >= least
 }
 
@@ -178,7 +243,9 @@ fn is_mixed(steps: &[Step], number: usize) -> bool {
     let later = &steps[number + 1..steps.len().min(number + 3)];
     let during = steps[number].at..later.first().map_or(Duration::MAX, |next| next.at);
     let middles = later.iter().filter_map(|step| step.dissolve);
-    middles.into_iter().any(|(middle, novelty)| novelty >= DISSOLVED_MIN && during.contains(&middle))
+    middles
+        .into_iter()
+        .any(|(middle, novelty)| novelty >= DISSOLVED_MIN && during.contains(&middle))
 }
 
 /// A picture as means of parts.

@@ -27,7 +27,12 @@ widened! {
 #[inline(always)]
 fn transform_always(squares: &[Lanes; SIDE * SIDE], low: &mut [Lanes; LOW * LOW]) {
     let mut rows = [[0.0; LANES]; SIDE * LOW];
-    for (row, out) in squares.as_chunks::<SIDE>().0.iter().zip(rows.as_chunks_mut::<LOW>().0) {
+    for (row, out) in squares
+        .as_chunks::<SIDE>()
+        .0
+        .iter()
+        .zip(rows.as_chunks_mut::<LOW>().0)
+    {
         line(row, out);
     }
     let (mut column, mut out) = ([[0.0; LANES]; SIDE], [[0.0; LANES]; LOW]);
@@ -79,7 +84,11 @@ macro_rules! split_radix {
             let mut out = [0.0; $n];
             (out[0], out[1], out[2]) = (sums[0], even[0], sums[1]);
             for i in 1..QUARTER {
-                let turned = if (i + QUARTER) % 2 == 0 { -odd[QUARTER - i] } else { odd[QUARTER - i] };
+                let turned = if (i + QUARTER) % 2 == 0 {
+                    -odd[QUARTER - i]
+                } else {
+                    odd[QUARTER - i]
+                };
                 out[4 * i - 1] = even[i] + turned;
                 out[4 * i] = sums[2 * i];
                 out[4 * i + 1] = even[i] - turned;
@@ -102,10 +111,21 @@ fn dct4(x: [f32; 4]) -> [f32; 4] {
     let (cos, sin) = (0.923_879_5, 0.382_683_43);
     let (outer, inner) = (x[0] - x[3], x[1] - x[2]);
     let sums = dct2([x[3] + x[0], x[1] + x[2]]);
-    [sums[0], outer * cos + inner * sin, sums[1], outer * sin - inner * cos]
+    [
+        sums[0],
+        outer * cos + inner * sin,
+        sums[1],
+        outer * sin - inner * cos,
+    ]
 }
 
-split_radix!(dct8, 8, dct4, dct2, [(0.980_785_25, 0.195_090_32), (0.831_469_6, 0.555_570_25)]);
+split_radix!(
+    dct8,
+    8,
+    dct4,
+    dct2,
+    [(0.980_785_25, 0.195_090_32), (0.831_469_6, 0.555_570_25)]
+);
 split_radix!(
     dct16,
     16,
@@ -155,14 +175,21 @@ mod tests {
         let squares = squares();
         let mut low = [[0.0; LANES]; LOW * LOW];
         transform(&squares, &mut low);
-        let wave = |i: usize, k: usize| (std::f64::consts::PI * (i as f64 + 0.5) * k as f64 / SIDE as f64).cos();
+        let wave = |i: usize, k: usize| {
+            (std::f64::consts::PI * (i as f64 + 0.5) * k as f64 / SIDE as f64).cos()
+        };
         for (number, lanes) in low.iter().enumerate() {
             for (lane, found) in lanes.iter().enumerate() {
                 let terms = squares.iter().enumerate().map(|(i, levels)| {
-                    f64::from(levels[lane]) * wave(i % SIDE, number % LOW) * wave(i / SIDE, number / LOW)
+                    f64::from(levels[lane])
+                        * wave(i % SIDE, number % LOW)
+                        * wave(i / SIDE, number / LOW)
                 });
                 let wanted: f64 = terms.sum();
-                assert!((f64::from(*found) - wanted).abs() < 0.1, "{number}: {found} instead of {wanted}");
+                assert!(
+                    (f64::from(*found) - wanted).abs() < 0.1,
+                    "{number}: {found} instead of {wanted}"
+                );
             }
         }
     }
@@ -173,6 +200,9 @@ mod tests {
         let (mut wide, mut plain) = ([[0.0; LANES]; LOW * LOW], [[0.0; LANES]; LOW * LOW]);
         transform(&squares, &mut wide);
         transform_always(&squares, &mut plain);
-        assert_eq!(wide.map(|lanes| lanes.map(f32::to_bits)), plain.map(|lanes| lanes.map(f32::to_bits)));
+        assert_eq!(
+            wide.map(|lanes| lanes.map(f32::to_bits)),
+            plain.map(|lanes| lanes.map(f32::to_bits))
+        );
     }
 }

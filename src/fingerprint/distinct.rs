@@ -12,7 +12,9 @@ pub(super) fn distinctive(patches: &[Patch; LANES]) -> [bool; LANES] {
     let (mut deviations, mut structures) = ([0.0; LANES], [[0.0; LANES]; 5]);
     hash::interleave(patches, &mut squares);
     measure(&squares, &mut deviations, &mut structures);
-    std::array::from_fn(|lane| deviations[lane] >= CONTRAST_MIN && is_structured(structures.map(|sums| sums[lane])))
+    std::array::from_fn(|lane| {
+        deviations[lane] >= CONTRAST_MIN && is_structured(structures.map(|sums| sums[lane]))
+    })
 }
 
 widened! {
@@ -22,7 +24,11 @@ widened! {
 }
 
 #[inline(always)]
-fn measure_always(squares: &[Lanes; PATCH * PATCH], deviations: &mut Lanes, structures: &mut [Lanes; 5]) {
+fn measure_always(
+    squares: &[Lanes; PATCH * PATCH],
+    deviations: &mut Lanes,
+    structures: &mut [Lanes; 5],
+) {
     *deviations = hash::contrast(squares).1;
     let mut sums = [[0.0; LANES]; 5];
     for y in 1..PATCH - 1 {
@@ -49,7 +55,10 @@ fn is_structured([sum, squares, xx, yy, xy]: [f32; 5]) -> bool {
     if squares <= f32::EPSILON || sum * sum / (n * squares) < PARTICIPATION_MIN {
         return false;
     }
-    let (half_trace, root) = (0.5 * (xx + yy), (0.25 * (xx - yy) * (xx - yy) + xy * xy).sqrt());
+    let (half_trace, root) = (
+        0.5 * (xx + yy),
+        (0.25 * (xx - yy) * (xx - yy) + xy * xy).sqrt(),
+    );
     (half_trace - root) / (half_trace + root) >= ISOTROPY_MIN
 }
 
@@ -88,14 +97,20 @@ mod tests {
 
     #[test]
     fn edges_lines_and_what_is_flat_are_not_distinctive_and_pictures_are() {
-        assert_eq!(distinctive(&patches()), [false, false, false, false, false, false, true, true]);
+        assert_eq!(
+            distinctive(&patches()),
+            [false, false, false, false, false, false, true, true]
+        );
     }
 
     #[test]
     fn all_processors_measure_the_same() {
         let mut squares = [[0.0; LANES]; PATCH * PATCH];
         hash::interleave(&patches(), &mut squares);
-        let (mut wide, mut plain) = (([0.0; LANES], [[0.0; LANES]; 5]), ([0.0; LANES], [[0.0; LANES]; 5]));
+        let (mut wide, mut plain) = (
+            ([0.0; LANES], [[0.0; LANES]; 5]),
+            ([0.0; LANES], [[0.0; LANES]; 5]),
+        );
         measure(&squares, &mut wide.0, &mut wide.1);
         measure_always(&squares, &mut plain.0, &mut plain.1);
         assert_eq!(wide, plain);

@@ -46,7 +46,11 @@ pub(super) struct Detail {
 impl Detail {
     /// How large the frames have to be.
     pub(super) fn resolution(self) -> Resolution {
-        if self.fine > 0 { Resolution::Double } else { Resolution::Working }
+        if self.fine > 0 {
+            Resolution::Double
+        } else {
+            Resolution::Working
+        }
     }
 }
 
@@ -123,7 +127,13 @@ impl Extractor {
         let far_enough = |earlier: &Recent| earlier.keyframe.time + RECURRENCE_GAP <= frame.time;
         let number = self.panned.len();
         self.panned.push(false);
-        let mut recent = Recent { number, keyframe, keys: picture.keys.clone(), picture, done: false };
+        let mut recent = Recent {
+            number,
+            keyframe,
+            keys: picture.keys.clone(),
+            picture,
+            done: false,
+        };
         if let Some(earlier) = self.recent.iter().rev().find(|earlier| far_enough(earlier)) {
             mark(&mut recent, &earlier.picture);
             let moved = self.detail.changed && !Rc::ptr_eq(&recent.picture, &earlier.picture);
@@ -131,7 +141,11 @@ impl Extractor {
                 self.panned[earlier.number..].fill(true);
             }
         }
-        for earlier in self.recent.iter_mut().filter(|earlier| !earlier.done && far_enough(earlier)) {
+        for earlier in self
+            .recent
+            .iter_mut()
+            .filter(|earlier| !earlier.done && far_enough(earlier))
+        {
             mark(earlier, &recent.picture);
             earlier.done = true;
             emit(earlier.keyframe, std::mem::take(&mut earlier.keys));
@@ -148,7 +162,11 @@ impl Extractor {
         for recent in self.recent.into_iter().filter(|recent| !recent.done) {
             emit(recent.keyframe, recent.keys);
         }
-        Course { motion: self.watcher.finish(), repeating: self.memory.repeating(), panned: self.panned }
+        Course {
+            motion: self.watcher.finish(),
+            repeating: self.memory.repeating(),
+            panned: self.panned,
+        }
     }
 
     fn picture(&mut self, frame: &Frame) -> Picture {
@@ -158,31 +176,61 @@ impl Extractor {
             Resolution::Double => (picture.halved(), Some(picture)),
         };
         let (keys, content) = self.keys(&levels, fine.as_ref());
-        let whole = keys.iter().find(|key| key.kind == KeyKind::Whole).map(|key| key.key);
-        Picture { luma: frame.luma.clone(), levels, fine, keys, whole, content }
+        let whole = keys
+            .iter()
+            .find(|key| key.kind == KeyKind::Whole)
+            .map(|key| key.key);
+        Picture {
+            luma: frame.luma.clone(),
+            levels,
+            fine,
+            keys,
+            whole,
+            content,
+        }
     }
 
     fn keys(&mut self, levels: &Levels, fine: Option<&Levels>) -> (Vec<SeenKey>, Content) {
         let Some((place, patch)) = whole::patch(levels.picture()) else {
             let picture = levels.picture();
             let mean = picture.data.iter().sum::<f32>() / picture.data.len() as f32;
-            return (Vec::new(), if mean < BLACK_LEVEL { Content::Black } else { Content::Flat });
+            return (
+                Vec::new(),
+                if mean < BLACK_LEVEL {
+                    Content::Black
+                } else {
+                    Content::Flat
+                },
+            );
         };
         let mut keys = Vec::new();
         if distinctive(&[patch; LANES])[0] {
             keys.extend(self.seen(KeyKind::Whole, &[(place, patch)]));
             // A whole frame is hashed as a square, whatever its width.
-            let at_any_width =
-                |key: Key| Warp::ALL.map(|warp| if matches!(warp, Warp::Width(_)) { key } else { Key::default() });
-            keys.iter_mut().filter(|_| self.detail.changed).for_each(|seen| seen.warped = at_any_width(seen.key));
+            let at_any_width = |key: Key| {
+                Warp::ALL.map(|warp| {
+                    if matches!(warp, Warp::Width(_)) {
+                        key
+                    } else {
+                        Key::default()
+                    }
+                })
+            };
+            keys.iter_mut()
+                .filter(|_| self.detail.changed)
+                .for_each(|seen| seen.warped = at_any_width(seen.key));
         }
         let found = regions(&mut self.detectors[0], levels, self.detail.regions);
         let whole = keys.len();
         keys.extend(self.seen(KeyKind::Region, &found));
         if self.detail.changed {
-            let asked: Vec<(Place, Warp)> =
-                found.iter().flat_map(|(place, _)| Warp::ALL.map(|warp| (*place, warp))).collect();
-            let warped = hash::keys(&asked, |(place, warp), patch| levels.warped_patch(*place, *warp, patch));
+            let asked: Vec<(Place, Warp)> = found
+                .iter()
+                .flat_map(|(place, _)| Warp::ALL.map(|warp| (*place, warp)))
+                .collect();
+            let warped = hash::keys(&asked, |(place, warp), patch| {
+                levels.warped_patch(*place, *warp, patch)
+            });
             for (seen, warped) in keys[whole..].iter_mut().zip(warped.as_chunks().0) {
                 seen.warped = *warped;
             }
@@ -195,7 +243,10 @@ impl Extractor {
         };
         if let Some(fine) = fine {
             let found = fine_regions(&mut self.detectors[1], fine, self.detail.fine);
-            keys.extend(self.seen(KeyKind::Region, &found).map(|seen| SeenKey { fine: true, ..seen }));
+            keys.extend(
+                self.seen(KeyKind::Region, &found)
+                    .map(|seen| SeenKey { fine: true, ..seen }),
+            );
         }
         (keys, content)
     }
@@ -204,34 +255,58 @@ impl Extractor {
     fn seen(&self, kind: KeyKind, found: &[(Place, Patch)]) -> impl Iterator<Item = SeenKey> {
         let patch = |found: &(Place, Patch), patch: &mut Patch| *patch = found.1;
         let keys = if kind == KeyKind::Whole {
-            let mirrored = |patch| if self.detail.changed { hash::one(patch, true) } else { Key::default() };
-            found.iter().map(|(_, patch)| (hash::one(patch, false), mirrored(patch))).collect()
+            let mirrored = |patch| {
+                if self.detail.changed {
+                    hash::one(patch, true)
+                } else {
+                    Key::default()
+                }
+            };
+            found
+                .iter()
+                .map(|(_, patch)| (hash::one(patch, false), mirrored(patch)))
+                .collect()
         } else if self.detail.changed {
             hash::keys_both_ways(found, patch)
         } else {
-            hash::keys(found, patch).into_iter().map(|key| (key, Key::default())).collect()
+            hash::keys(found, patch)
+                .into_iter()
+                .map(|key| (key, Key::default()))
+                .collect()
         };
         let warped = [Key::default(); Warp::ALL.len()];
-        found.iter().zip(keys).map(move |((place, _), (key, mirrored))| SeenKey {
-            kind,
-            fine: false,
-            place: *place,
-            key,
-            mirrored,
-            warped,
-            recurs: false,
-        })
+        found
+            .iter()
+            .zip(keys)
+            .map(move |((place, _), (key, mirrored))| SeenKey {
+                kind,
+                fine: false,
+                place: *place,
+                key,
+                mirrored,
+                warped,
+                recurs: false,
+            })
     }
 
     fn observe(&mut self, time: Duration, content: Content, levels: &Levels) -> Keyframe {
         let still_since = match &self.anchor {
-            Some((since, anchor)) if largest_difference(anchor, levels) < STILL_DIFFERENCE => *since,
+            Some((since, anchor)) if largest_difference(anchor, levels) < STILL_DIFFERENCE => {
+                *since
+            }
             _ => {
                 self.anchor = Some((time, levels.clone()));
                 time
             }
         };
-        Keyframe { time, content, still_since, cut: false, repeats: false, panned: false }
+        Keyframe {
+            time,
+            content,
+            still_since,
+            cut: false,
+            repeats: false,
+            panned: false,
+        }
     }
 }
 
@@ -258,17 +333,29 @@ fn mark(recent: &mut Recent, other: &Rc<Picture>) {
         return;
     }
     let alike = |key: &SeenKey, there: Key| key.key.distance(there) <= RECURRENCE_RADIUS;
-    for key in recent.keys.iter_mut().filter(|key| !key.recurs && key.kind == KeyKind::Whole) {
+    for key in recent
+        .keys
+        .iter_mut()
+        .filter(|key| !key.recurs && key.kind == KeyKind::Whole)
+    {
         key.recurs = other.whole.is_some_and(|there| alike(key, there));
     }
-    let levels = |key: &SeenKey| if key.fine { other.fine.as_ref() } else { Some(&other.levels) };
+    let levels = |key: &SeenKey| {
+        if key.fine {
+            other.fine.as_ref()
+        } else {
+            Some(&other.levels)
+        }
+    };
     let mut regions: Vec<(&mut SeenKey, &Levels)> = recent
         .keys
         .iter_mut()
         .filter(|key| !key.recurs && key.kind == KeyKind::Region)
         .filter_map(|key| levels(key).map(|levels| (key, levels)))
         .collect();
-    let there = hash::keys(&regions, |(key, levels), patch| levels.patch(key.place, patch));
+    let there = hash::keys(&regions, |(key, levels), patch| {
+        levels.patch(key.place, patch)
+    });
     for ((key, _), there) in regions.iter_mut().zip(there) {
         key.recurs = alike(key, there);
     }
@@ -290,7 +377,11 @@ mod tests {
     use super::*;
     use crate::fingerprint::testing;
 
-    const QUERY: Detail = Detail { regions: 40, fine: 0, changed: true };
+    const QUERY: Detail = Detail {
+        regions: 40,
+        fine: 0,
+        changed: true,
+    };
 
     /// A textured wall, and a textured square of half its height that moves when `speed` is not zero.
     fn frame(second: f32, speed: f32) -> Frame {
@@ -300,10 +391,19 @@ mod tests {
             .flat_map(|y| (0..width).map(move |x| (x as f32, y as f32)))
             .map(|(x, y)| {
                 let inside = x >= left && x < left + SIDE && (TOP..TOP + SIDE).contains(&y);
-                if inside { testing::texture(x - left, y, 5) as u8 } else { testing::texture(x, y, 99) as u8 }
+                if inside {
+                    testing::texture(x - left, y, 5) as u8
+                } else {
+                    testing::texture(x, y, 99) as u8
+                }
             })
             .collect();
-        Frame { time: Duration::from_secs_f32(second), width, height, luma }
+        Frame {
+            time: Duration::from_secs_f32(second),
+            width,
+            height,
+            luma,
+        }
     }
 
     const SIDE: f32 = 70.0;
@@ -321,8 +421,16 @@ mod tests {
 
     #[test]
     fn every_frame_comes_back_in_order() {
-        let times: Vec<_> = extract((0..17).map(|i| frame(0.5 * i as f32, 12.0))).iter().map(|(k, _)| k.time).collect();
-        assert_eq!(times, (0..17).map(|i| Duration::from_millis(500 * i)).collect::<Vec<_>>());
+        let times: Vec<_> = extract((0..17).map(|i| frame(0.5 * i as f32, 12.0)))
+            .iter()
+            .map(|(k, _)| k.time)
+            .collect();
+        assert_eq!(
+            times,
+            (0..17)
+                .map(|i| Duration::from_millis(500 * i))
+                .collect::<Vec<_>>()
+        );
     }
 
     #[test]
@@ -332,8 +440,16 @@ mod tests {
         for (keyframe, keys) in &out {
             let left = 5.0 + 12.0 * keyframe.time.as_secs_f32();
             for key in keys.iter().filter(|key| key.kind == KeyKind::Region) {
-                let (x, y, half) = (128.0 * key.place.x, 128.0 * key.place.y, 64.0 * key.place.size);
-                if x - half > left && x + half < left + SIDE && y - half > TOP && y + half < TOP + SIDE {
+                let (x, y, half) = (
+                    128.0 * key.place.x,
+                    128.0 * key.place.y,
+                    64.0 * key.place.size,
+                );
+                if x - half > left
+                    && x + half < left + SIDE
+                    && y - half > TOP
+                    && y + half < TOP + SIDE
+                {
                     square += 1;
                     square_recurs += usize::from(key.recurs);
                 } else if x - half > 5.0 + 12.0 * 6.0 + SIDE {
@@ -342,16 +458,32 @@ mod tests {
                 }
             }
         }
-        assert!(wall > 20 && wall_recurs == wall, "{wall_recurs} of {wall} on the wall");
-        assert!(square > 10 && square_recurs == 0, "{square_recurs} of {square} on the square");
+        assert!(
+            wall > 20 && wall_recurs == wall,
+            "{wall_recurs} of {wall} on the wall"
+        );
+        assert!(
+            square > 10 && square_recurs == 0,
+            "{square_recurs} of {square} on the square"
+        );
     }
 
     #[test]
     fn a_still_picture_is_still_since_its_first_frame() {
-        let out = extract((0..9).map(|i| Frame { time: Duration::from_millis(500 * i), ..frame(0.0, 0.0) }));
-        assert!(out.iter().all(|(keyframe, _)| keyframe.still_since == Duration::ZERO && !keyframe.cut));
+        let out = extract((0..9).map(|i| Frame {
+            time: Duration::from_millis(500 * i),
+            ..frame(0.0, 0.0)
+        }));
+        assert!(
+            out.iter()
+                .all(|(keyframe, _)| keyframe.still_since == Duration::ZERO && !keyframe.cut)
+        );
         let moving = extract((0..9).map(|i| frame(0.5 * i as f32, 15.0)));
-        assert!(moving.iter().all(|(keyframe, _)| keyframe.still_since == keyframe.time));
+        assert!(
+            moving
+                .iter()
+                .all(|(keyframe, _)| keyframe.still_since == keyframe.time)
+        );
     }
 
     #[test]
@@ -359,10 +491,19 @@ mod tests {
         // Such frames come from a decoding process that lies.
         let mut extractor = Extractor::new(Detail { fine: 24, ..QUERY });
         let mut keyframes = 0;
-        for (i, (width, height)) in [(456, 256), (1, 300), (300, 1), (456, 256)].into_iter().enumerate() {
-            let level = |j: usize| testing::texture((j % width) as f32, (j / width) as f32, 4) as u8;
+        for (i, (width, height)) in [(456, 256), (1, 300), (300, 1), (456, 256)]
+            .into_iter()
+            .enumerate()
+        {
+            let level =
+                |j: usize| testing::texture((j % width) as f32, (j / width) as f32, 4) as u8;
             let luma = (0..width * height).map(level).collect();
-            let frame = Frame { time: Duration::from_secs(2 * i as u64), width, height, luma };
+            let frame = Frame {
+                time: Duration::from_secs(2 * i as u64),
+                width,
+                height,
+                luma,
+            };
             extractor.push(&frame, &mut |_, _| keyframes += 1);
         }
         extractor.finish(&mut |_, _| keyframes += 1);
@@ -372,7 +513,12 @@ mod tests {
     #[test]
     fn black_and_flat_frames_have_no_keys() {
         for (level, content) in [(3, Content::Black), (180, Content::Flat)] {
-            let flat = Frame { time: Duration::ZERO, width: 228, height: 128, luma: vec![level; 228 * 128] };
+            let flat = Frame {
+                time: Duration::ZERO,
+                width: 228,
+                height: 128,
+                luma: vec![level; 228 * 128],
+            };
             let out = extract([flat].into_iter());
             assert_eq!(out[0].0.content, content);
             assert!(out[0].1.is_empty());

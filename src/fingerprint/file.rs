@@ -30,10 +30,14 @@ use sha2::{Digest as _, Sha256};
 use super::parts::DURATION_MAX;
 use super::small::PICTURES_MAX;
 use super::{
-    ClipKey, FINGERPRINT_VERSION, Fingerprint, Key, KeyKind, Keyframe, Motion, Parts, Place, Thumbnail, Warp, cancelled,
+    ClipKey, FINGERPRINT_VERSION, Fingerprint, Key, KeyKind, Keyframe, Motion, Parts, Place,
+    Thumbnail, Warp, cancelled,
 };
 use crate::facts;
-use crate::media::{Limit, Limits, Links, Source, StreamInfo, Undecoded, open_regular, small_area_max, small_side_max};
+use crate::media::{
+    Limit, Limits, Links, Source, StreamInfo, Undecoded, open_regular, small_area_max,
+    small_side_max,
+};
 use crate::sample::CLIP_PICTURE_AREA;
 use crate::sandbox::{self, Decoding};
 use crate::{Error, Result};
@@ -89,7 +93,10 @@ impl Fingerprint {
     ///
     /// What is wrong with it, if no clip can have it.
     pub fn kept(&self) -> Result<Fingerprint, String> {
-        Ok(Fingerprint { path: self.path.clone(), ..Fingerprint::from_bytes(&self.to_bytes())? })
+        Ok(Fingerprint {
+            path: self.path.clone(),
+            ..Fingerprint::from_bytes(&self.to_bytes())?
+        })
     }
 
     /// The digest of the file with the small pictures, if it has them: what names this fingerprint.
@@ -109,18 +116,26 @@ impl Fingerprint {
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
-            let cause = std::io::Error::other("it is a folder, device, pipe or socket; give the name of a file");
+            let cause = std::io::Error::other(
+                "it is a folder, device, pipe or socket; give the name of a file",
+            );
             return Err(Error::io(path, "write")(cause));
         }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
         // The file is made to be handed over: the umask decides who may read it, as with any other file.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.tempfile_in(folder).map_err(Error::io(path, "create"))?;
+        let mut file = builder
+            .tempfile_in(folder)
+            .map_err(Error::io(path, "create"))?;
         std::io::Write::write_all(&mut file, bytes).map_err(Error::io(path, "write"))?;
         file.as_file().sync_all().map_err(Error::io(path, "sync"))?;
-        file.persist(path).map_err(|error| Error::io(path, "rename")(error.error))?;
+        file.persist(path)
+            .map_err(|error| Error::io(path, "rename")(error.error))?;
         Ok(())
     }
 
@@ -130,22 +145,39 @@ impl Fingerprint {
     ///
     /// Those of [`Decoding::open`], [`Error::InvalidFingerprint`] for a file that is damaged, of another version, or of nothing
     /// that a clip can be, [`Error::LimitExceeded`], and [`Error::Cancelled`] once `cancel` is set.
-    pub fn load(path: &Path, decoding: &Decoding, cancel: Option<&AtomicBool>) -> Result<Fingerprint> {
+    pub fn load(
+        path: &Path,
+        decoding: &Decoding,
+        cancel: Option<&AtomicBool>,
+    ) -> Result<Fingerprint> {
         let stop = || cancelled(cancel);
         let source = decoding.open(path)?;
         let sha256 = source.sha256(&stop)?;
         let bytes = decoding.read(&source, &sha256, &canonical, &stop)?;
         // Read once more, since the process that read it need not tell the truth.
-        let invalid = |reason: String| Error::InvalidFingerprint { path: path.to_owned(), reason };
+        let invalid = |reason: String| Error::InvalidFingerprint {
+            path: path.to_owned(),
+            reason,
+        };
         let fingerprint = Fingerprint::from_bytes(&bytes).map_err(invalid)?;
         within(&fingerprint, path, &decoding.limits)?;
-        Ok(Fingerprint { path: path.to_string_lossy().into_owned(), ..fingerprint })
+        Ok(Fingerprint {
+            path: path.to_string_lossy().into_owned(),
+            ..fingerprint
+        })
     }
 
     /// Whether a file begins like a fingerprint file; `false` also when it cannot be read.
     pub fn is_file(path: &Path, links: Links) -> bool {
-        Source::open(path, links, &Limits { bytes: u64::MAX, ..Limits::default() })
-            .is_ok_and(|source| begins_like_one(&source))
+        Source::open(
+            path,
+            links,
+            &Limits {
+                bytes: u64::MAX,
+                ..Limits::default()
+            },
+        )
+        .is_ok_and(|source| begins_like_one(&source))
     }
 
     /// The bytes of the fingerprint file, with the small pictures if it has them.
@@ -175,7 +207,12 @@ impl Fingerprint {
         body.extend(pictures);
         for key in &self.keys {
             body.extend(key.keyframe.to_le_bytes());
-            body.extend([u8::from(key.kind == KeyKind::Region), u8::from(key.recurs), u8::from(key.fine), 0]);
+            body.extend([
+                u8::from(key.kind == KeyKind::Region),
+                u8::from(key.recurs),
+                u8::from(key.fine),
+                0,
+            ]);
             for value in [key.place.x, key.place.y, key.place.size] {
                 body.extend(value.to_le_bytes());
             }
@@ -198,10 +235,13 @@ impl Fingerprint {
         if bytes.len() < HEAD || &bytes[..8] != MAGIC {
             return Err(NO_MAGIC.into());
         }
-        let u32_at = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        for (what, found, expected) in
-            [("layout", u32_at(8), FILE_VERSION), ("fingerprint version", u32_at(12), FINGERPRINT_VERSION)]
-        {
+        let u32_at = |at: usize| {
+            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        };
+        for (what, found, expected) in [
+            ("layout", u32_at(8), FILE_VERSION),
+            ("fingerprint version", u32_at(12), FINGERPRINT_VERSION),
+        ] {
             if found != expected {
                 return Err(format!("{what} is {found}, this program needs {expected}"));
             }
@@ -209,7 +249,10 @@ impl Fingerprint {
         let body = &bytes[HEAD..];
         let length = u64_at(bytes, 16);
         if body.len() as u64 != length {
-            return Err(format!("its body has {} bytes, {length} were written", body.len()));
+            return Err(format!(
+                "its body has {} bytes, {length} were written",
+                body.len()
+            ));
         }
         if digest_of(&bytes[..DIGEST_AT], body) != bytes[DIGEST_AT..HEAD] {
             return Err("its digest does not fit its content".into());
@@ -223,13 +266,18 @@ impl Fingerprint {
         let Some((pictures, keys)) = split_part(rest) else {
             return Err("its pictures are longer than the file".into());
         };
-        let pictures = pictures_from_bytes(pictures).ok_or("its pictures are cut, out of order or of no clip")?;
+        let pictures = pictures_from_bytes(pictures)
+            .ok_or("its pictures are cut, out of order or of no clip")?;
         let motion = Motion::from_bytes(motion).map_err(|error| format!("its motion: {error}"))?;
-        let header: Header = serde_json::from_slice(header).map_err(|error| format!("its header: {error}"))?;
+        let header: Header =
+            serde_json::from_slice(header).map_err(|error| format!("its header: {error}"))?;
         if keys.len() % KEY_SIZE != 0 {
             return Err("its last key is cut".into());
         }
-        let keys = keys.chunks_exact(KEY_SIZE).map(read_key).collect::<Option<Vec<_>>>();
+        let keys = keys
+            .chunks_exact(KEY_SIZE)
+            .map(read_key)
+            .collect::<Option<Vec<_>>>();
         let fingerprint = Fingerprint::new(Parts {
             path: String::new(),
             sha256: header.sha256,
@@ -247,7 +295,11 @@ impl Fingerprint {
 }
 
 fn digest_of(head: &[u8], body: &[u8]) -> [u8; 32] {
-    Sha256::new().chain_update(head).chain_update(body).finalize().into()
+    Sha256::new()
+        .chain_update(head)
+        .chain_update(body)
+        .finalize()
+        .into()
 }
 
 fn pictures_to_bytes(pictures: &[Thumbnail]) -> Vec<u8> {
@@ -272,13 +324,20 @@ fn pictures_from_bytes(mut bytes: &[u8]) -> Option<Vec<Thumbnail>> {
         let time = Duration::from_nanos(u64::from_le_bytes(*time));
         let [width, height] = [width, height].map(|side| usize::from(u16::from_le_bytes(*side)));
         let (luma, rest) = rest.split_at_checked(width * height)?;
-        let sides = [width, height].iter().all(|side| (1..=small_side_max(CLIP_PICTURE_AREA)).contains(side))
+        let sides = [width, height]
+            .iter()
+            .all(|side| (1..=small_side_max(CLIP_PICTURE_AREA)).contains(side))
             && width * height <= small_area_max(CLIP_PICTURE_AREA);
         let ascending = pictures.last().is_none_or(|last| last.time < time);
         if !sides || !ascending || time > DURATION_MAX || pictures.len() >= PICTURES_MAX {
             return None;
         }
-        pictures.push(Thumbnail { time, width, height, luma: luma.to_vec() });
+        pictures.push(Thumbnail {
+            time,
+            width,
+            height,
+            luma: luma.to_vec(),
+        });
         bytes = rest;
     }
     Some(pictures)
@@ -291,7 +350,13 @@ fn pictures_from_bytes(mut bytes: &[u8]) -> Option<Vec<Thumbnail>> {
 /// Those of `sandbox::serve`.
 #[cfg(unix)]
 pub fn serve(job: &str, input: std::os::fd::OwnedFd, output: std::os::fd::OwnedFd) -> Result<()> {
-    sandbox::serve(job, input, output, &canonical, &mut facts::Measuring::default())
+    sandbox::serve(
+        job,
+        input,
+        output,
+        &canonical,
+        &mut facts::Measuring::default(),
+    )
 }
 
 /// Whether an open file begins like a fingerprint.
@@ -301,7 +366,10 @@ pub(super) fn begins_like_one(source: &Source) -> bool {
 
 /// Reads a fingerprint file and writes it as this version does; what does not come of this is in no fingerprint.
 fn canonical(source: &Source, limits: &Limits) -> Result<Vec<u8>> {
-    let invalid = |reason: String| Error::InvalidFingerprint { path: source.path().to_owned(), reason };
+    let invalid = |reason: String| Error::InvalidFingerprint {
+        path: source.path().to_owned(),
+        reason,
+    };
     if !begins_like_one(source) {
         return Err(invalid(NO_MAGIC.to_owned()));
     }
@@ -339,8 +407,11 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 fn read_key(bytes: &[u8]) -> Option<ClipKey> {
     let word = |at: usize| [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
     let key = |at: usize| Key::from_bytes(std::array::from_fn(|i| bytes[at + i]));
-    let place =
-        Place { x: f32::from_le_bytes(word(8)), y: f32::from_le_bytes(word(12)), size: f32::from_le_bytes(word(16)) };
+    let place = Place {
+        x: f32::from_le_bytes(word(8)),
+        y: f32::from_le_bytes(word(12)),
+        size: f32::from_le_bytes(word(16)),
+    };
     let kind = match bytes[4] {
         0 => KeyKind::Whole,
         1 => KeyKind::Region,
@@ -394,8 +465,16 @@ mod tests {
             keys: (0..9)
                 .map(|i| ClipKey {
                     keyframe: i / 3,
-                    kind: if i % 3 == 0 { KeyKind::Whole } else { KeyKind::Region },
-                    place: Place { x: 0.8, y: 0.5, size: 0.3 },
+                    kind: if i % 3 == 0 {
+                        KeyKind::Whole
+                    } else {
+                        KeyKind::Region
+                    },
+                    place: Place {
+                        x: 0.8,
+                        y: 0.5,
+                        size: 0.3,
+                    },
                     key: key(u64::from(i)),
                     mirrored: key(u64::from(i) + 99),
                     warped: std::array::from_fn(|warp| key(u64::from(i) + 199 + 100 * warp as u64)),
@@ -405,7 +484,9 @@ mod tests {
                 .collect(),
             motion: {
                 let mut motion = Motion::new(5, 3, 0.2);
-                (0..3).for_each(|i| motion.push(Duration::from_millis(500 * i), &[1, -1, 0, 0, -1, 1]));
+                (0..3).for_each(|i| {
+                    motion.push(Duration::from_millis(500 * i), &[1, -1, 0, 0, -1, 1])
+                });
                 motion
             },
             pictures: (0..4).map(|i| picture(100 * i)).collect(),
@@ -413,7 +494,12 @@ mod tests {
     }
 
     fn picture(ms: u64) -> Thumbnail {
-        Thumbnail { time: Duration::from_millis(ms), width: 3, height: 2, luma: vec![7; 6] }
+        Thumbnail {
+            time: Duration::from_millis(ms),
+            width: 3,
+            height: 2,
+            luma: vec![7; 6],
+        }
     }
 
     #[test]
@@ -421,7 +507,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("clip.fp");
         let load = || Fingerprint::load(&path, &Decoding::in_process(), None).unwrap();
-        let named = || Fingerprint { path: path.to_string_lossy().into_owned(), ..fingerprint() };
+        let named = || Fingerprint {
+            path: path.to_string_lossy().into_owned(),
+            ..fingerprint()
+        };
         fingerprint().save_with_pictures(&path).unwrap();
         assert!(Fingerprint::is_file(&path, Links::Refuse));
         assert_eq!((load(), load().digest()), (named(), fingerprint().digest()));
@@ -432,10 +521,16 @@ mod tests {
 
     #[test]
     fn a_file_does_not_say_where_the_clip_lies_and_has_one_digest_wherever_that_is() {
-        let elsewhere = Fingerprint { path: "/home/somebody/secret.mp4".into(), ..fingerprint() };
+        let elsewhere = Fingerprint {
+            path: "/home/somebody/secret.mp4".into(),
+            ..fingerprint()
+        };
         assert_eq!(elsewhere.to_bytes(), fingerprint().to_bytes());
         assert_eq!(elsewhere.digest(), fingerprint().digest());
-        assert_ne!(fingerprint().with_pictures(Vec::new()).digest(), fingerprint().digest());
+        assert_ne!(
+            fingerprint().with_pictures(Vec::new()).digest(),
+            fingerprint().digest()
+        );
     }
 
     #[test]
@@ -443,8 +538,15 @@ mod tests {
         let mut old = fingerprint().to_bytes();
         old[8] = 8;
         let reason = Fingerprint::from_bytes(&old).unwrap_err();
-        let error = Error::InvalidFingerprint { path: "old.uniq".into(), reason }.to_string();
-        assert!(error.contains("layout is 8, this program needs 9; make it again with"), "{error}");
+        let error = Error::InvalidFingerprint {
+            path: "old.uniq".into(),
+            reason,
+        }
+        .to_string();
+        assert!(
+            error.contains("layout is 8, this program needs 9; make it again with"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -452,12 +554,28 @@ mod tests {
         for wrong in [
             vec![picture(200), picture(100)],
             vec![picture(100), picture(100)],
-            vec![Thumbnail { width: 289, height: 1, luma: vec![0; 289], ..picture(0) }],
-            vec![Thumbnail { width: 0, luma: vec![], ..picture(0) }],
-            vec![Thumbnail { luma: vec![0; 5], ..picture(0) }],
-            vec![Thumbnail { time: DURATION_MAX + Duration::from_millis(1), ..picture(0) }],
+            vec![Thumbnail {
+                width: 289,
+                height: 1,
+                luma: vec![0; 289],
+                ..picture(0)
+            }],
+            vec![Thumbnail {
+                width: 0,
+                luma: vec![],
+                ..picture(0)
+            }],
+            vec![Thumbnail {
+                luma: vec![0; 5],
+                ..picture(0)
+            }],
+            vec![Thumbnail {
+                time: DURATION_MAX + Duration::from_millis(1),
+                ..picture(0)
+            }],
         ] {
-            let refused = Fingerprint::from_bytes(&fingerprint().with_pictures(wrong).to_bytes()).unwrap_err();
+            let refused = Fingerprint::from_bytes(&fingerprint().with_pictures(wrong).to_bytes())
+                .unwrap_err();
             assert!(refused.contains("pictures"), "{refused}");
         }
     }
@@ -466,12 +584,18 @@ mod tests {
     fn every_truncation_and_every_flipped_byte_is_refused() {
         let bytes = fingerprint().to_bytes();
         for length in 0..bytes.len() {
-            assert!(Fingerprint::from_bytes(&bytes[..length]).is_err(), "cut to {length}");
+            assert!(
+                Fingerprint::from_bytes(&bytes[..length]).is_err(),
+                "cut to {length}"
+            );
         }
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0x10;
-            assert!(Fingerprint::from_bytes(&damaged).is_err(), "flipped at {at}");
+            assert!(
+                Fingerprint::from_bytes(&damaged).is_err(),
+                "flipped at {at}"
+            );
         }
     }
 
@@ -479,9 +603,17 @@ mod tests {
     fn a_key_or_motion_of_no_keyframe_is_refused() {
         let mut wrong = fingerprint();
         wrong.keys[5].keyframe = 3;
-        assert!(Fingerprint::from_bytes(&wrong.to_bytes()).unwrap_err().contains("keyframes"));
+        assert!(
+            Fingerprint::from_bytes(&wrong.to_bytes())
+                .unwrap_err()
+                .contains("keyframes")
+        );
         let mut wrong = fingerprint();
         wrong.motion.push(Duration::from_secs(2), &[]);
-        assert!(Fingerprint::from_bytes(&wrong.to_bytes()).unwrap_err().contains("motion"));
+        assert!(
+            Fingerprint::from_bytes(&wrong.to_bytes())
+                .unwrap_err()
+                .contains("motion")
+        );
     }
 }

@@ -66,12 +66,18 @@ pub(super) fn one(patch: &Patch, mirrored: bool) -> Key {
 }
 
 /// Calls `take` with the coefficients of some patches at a time, and how many they are.
-fn by_lanes<T>(things: &[T], patch: impl Fn(&T, &mut Patch), mut take: impl FnMut(&Coefficients, usize)) {
+fn by_lanes<T>(
+    things: &[T],
+    patch: impl Fn(&T, &mut Patch),
+    mut take: impl FnMut(&Coefficients, usize),
+) {
     let mut patches = [[0.0; PATCH * PATCH]; LANES];
     let mut squares = [[0.0; LANES]; PATCH * PATCH];
     let mut coefficients = [[0.0; LANES]; LOW * LOW];
     for some in things.chunks(LANES) {
-        some.iter().zip(&mut patches).for_each(|(thing, made)| patch(thing, made));
+        some.iter()
+            .zip(&mut patches)
+            .for_each(|(thing, made)| patch(thing, made));
         interleave(&patches, &mut squares);
         stretch(&mut squares);
         dct::transform(&squares, &mut coefficients);
@@ -93,11 +99,15 @@ fn interleave_always(patches: &[Patch; LANES], squares: &mut [Lanes; PATCH * PAT
 
 /// Means and standard deviations of patches in grey levels.
 #[inline(always)]
-pub(super) fn contrast<const N: usize>(squares: &[[f32; N]; PATCH * PATCH]) -> ([f32; N], [f32; N]) {
+pub(super) fn contrast<const N: usize>(
+    squares: &[[f32; N]; PATCH * PATCH],
+) -> ([f32; N], [f32; N]) {
     let n = squares.len() as f32;
     let (mut mean, mut deviation) = ([0.0_f32; N], [0.0_f32; N]);
     for lanes in squares {
-        mean.iter_mut().zip(lanes).for_each(|(sum, level)| *sum += *level);
+        mean.iter_mut()
+            .zip(lanes)
+            .for_each(|(sum, level)| *sum += *level);
     }
     mean.iter_mut().for_each(|sum| *sum /= n);
     for lanes in squares {
@@ -105,7 +115,9 @@ pub(super) fn contrast<const N: usize>(squares: &[[f32; N]; PATCH * PATCH]) -> (
             *sum += (level - mean) * (level - mean);
         }
     }
-    deviation.iter_mut().for_each(|sum| *sum = (*sum / n).sqrt());
+    deviation
+        .iter_mut()
+        .for_each(|sum| *sum = (*sum / n).sqrt());
     (mean, deviation)
 }
 
@@ -167,7 +179,8 @@ fn read_always(coefficients: &Coefficients, mirrored: bool, keys: &mut [Key; LAN
         }
     }
     for (lane, key) in keys.iter_mut().enumerate() {
-        let long = |i: usize| u64::from(words[2 * i][lane]) | u64::from(words[2 * i + 1][lane]) << 32;
+        let long =
+            |i: usize| u64::from(words[2 * i][lane]) | u64::from(words[2 * i + 1][lane]) << 32;
         *key = Key(std::array::from_fn(long));
     }
 }
@@ -177,7 +190,12 @@ fn read_always(coefficients: &Coefficients, mirrored: bool, keys: &mut [Key; LAN
 #[inline(always)]
 fn median(ordinals: &[i32; LOW * LOW]) -> f32 {
     const HALF: u32 = (LOW * LOW / 2) as u32;
-    let below = |limit: i32| ordinals.iter().map(|&value| u32::from(value < limit)).sum::<u32>();
+    let below = |limit: i32| {
+        ordinals
+            .iter()
+            .map(|&value| u32::from(value < limit))
+            .sum::<u32>()
+    };
     // Lane by lane, since a loop over all does not become one of vectors.
     let largest_below = |limit: i32| {
         let mut largest = [i32::MIN; LANES];
@@ -206,7 +224,11 @@ fn median(ordinals: &[i32; LOW * LOW]) -> f32 {
         from = lower + 1;
         let until = below(from);
         if until >= HALF {
-            let upper = if until > HALF { lower } else { least_from(from) };
+            let upper = if until > HALF {
+                lower
+            } else {
+                least_from(from)
+            };
             return f32::midpoint(number(lower), number(upper));
         }
     }
@@ -263,13 +285,20 @@ mod tests {
         let mut patches: Vec<Patch> = (0..60)
             .map(|seed| {
                 let scale = [0.4, 1.0, 3.0][seed as usize % 3];
-                std::array::from_fn(|i| texture(scale * (i % PATCH) as f32, scale * (i / PATCH) as f32, seed))
+                std::array::from_fn(|i| {
+                    texture(scale * (i % PATCH) as f32, scale * (i / PATCH) as f32, seed)
+                })
             })
             .collect();
         patches.extend((0..40).map(|number| waves(0.3 * number as f32)));
-        patches.extend((0..32).map(|x| std::array::from_fn(|i| if i % PATCH < x { 20.0 } else { 235.0 })));
-        patches.extend((0..32).map(|y| std::array::from_fn(|i| if i / PATCH == y { 200.0 } else { 16.0 })));
-        patches.extend((0..9).map(|n| std::array::from_fn(|i| 128.0 + 1e-3 * ((i * n) % 7) as f32)));
+        patches.extend(
+            (0..32).map(|x| std::array::from_fn(|i| if i % PATCH < x { 20.0 } else { 235.0 })),
+        );
+        patches.extend(
+            (0..32).map(|y| std::array::from_fn(|i| if i / PATCH == y { 200.0 } else { 16.0 })),
+        );
+        patches
+            .extend((0..9).map(|n| std::array::from_fn(|i| 128.0 + 1e-3 * ((i * n) % 7) as f32)));
         patches.push([77.0; PATCH * PATCH]);
         patches
     }
@@ -278,7 +307,10 @@ mod tests {
     fn keys_are_those_that_image_hasher_makes() {
         let patches = patches();
         let made = keys_both_ways(&patches, |patch, made| *made = *patch);
-        assert_eq!(keys(&patches, |patch, made| *made = *patch), made.iter().map(|(key, _)| *key).collect::<Vec<_>>());
+        assert_eq!(
+            keys(&patches, |patch, made| *made = *patch),
+            made.iter().map(|(key, _)| *key).collect::<Vec<_>>()
+        );
         for (i, (patch, made)) in patches.iter().zip(made).enumerate() {
             assert_eq!(made, (one(patch, false), one(patch, true)), "patch {i}");
         }
@@ -287,7 +319,11 @@ mod tests {
     #[test]
     fn levels_are_rounded_as_by_the_standard_library() {
         let near = |level: f32| [level.next_down(), level, level.next_up()];
-        for level in (0..=510).map(|half| 0.5 * half as f32).flat_map(near).filter(|level| *level >= 0.0) {
+        for level in (0..=510)
+            .map(|half| 0.5 * half as f32)
+            .flat_map(near)
+            .filter(|level| *level >= 0.0)
+        {
             assert_eq!(whole(level + BELOW_HALF), level.round(), "{level:?}");
         }
     }
@@ -305,7 +341,10 @@ mod tests {
                 let mut found = [Key::default(); LANES];
                 read_always(&low, mirrored, &mut found);
                 let wide = keys_both_ways(of_lanes, |patch, made| *made = *patch);
-                let wide: Vec<Key> = wide.into_iter().map(|both| if mirrored { both.1 } else { both.0 }).collect();
+                let wide: Vec<Key> = wide
+                    .into_iter()
+                    .map(|both| if mirrored { both.1 } else { both.0 })
+                    .collect();
                 assert_eq!(found.to_vec(), wide);
             }
         }
@@ -321,14 +360,19 @@ mod tests {
     #[test]
     fn a_mirrored_key_is_the_key_of_the_mirrored_patch() {
         let patch = waves(1.7);
-        let flipped: Patch = std::array::from_fn(|i| patch[i / PATCH * PATCH + (PATCH - 1 - i % PATCH)]);
+        let flipped: Patch =
+            std::array::from_fn(|i| patch[i / PATCH * PATCH + (PATCH - 1 - i % PATCH)]);
         assert_eq!(mirrored_key(&patch), key(&flipped));
         assert_ne!(mirrored_key(&patch), key(&patch));
     }
 
     #[test]
     fn half_of_the_bits_are_set() {
-        let ones: u32 = key(&waves(2.9)).0.iter().map(|word| word.count_ones()).sum();
+        let ones: u32 = key(&waves(2.9))
+            .0
+            .iter()
+            .map(|word| word.count_ones())
+            .sum();
         assert_eq!(ones, 128);
     }
 }

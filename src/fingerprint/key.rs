@@ -6,14 +6,20 @@ use serde::{Deserialize, Serialize};
 pub const KEY_BITS: u32 = 256;
 
 /// A perceptual hash of 256 bits; near-equal pictures have near-equal keys.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize,
+)]
 pub struct Key(pub [u64; 4]);
 
 impl Key {
     /// Counts the bits in which two keys differ (Hamming distance, 0..=256).
     #[inline]
     pub fn distance(self, other: Key) -> u32 {
-        self.0.iter().zip(other.0).map(|(a, b)| (a ^ b).count_ones()).sum()
+        self.0
+            .iter()
+            .zip(other.0)
+            .map(|(a, b)| (a ^ b).count_ones())
+            .sum()
     }
 
     /// Reads a key from 32 little-endian bytes.

@@ -188,27 +188,50 @@ impl Fingerprint {
     /// What [`sketch_of_clip`] keeps of it: every second keyframe, if they are that close, and the strongest regions, no fine
     /// ones; what moves stays in finer cells, and the small pictures as they are.
     pub fn sketched(&self) -> Fingerprint {
-        let step = if self.interval < 2 * QUERY_INTERVAL { 2 } else { 1 };
+        let step = if self.interval < 2 * QUERY_INTERVAL {
+            2
+        } else {
+            1
+        };
         let mut keys = Vec::new();
         for of_keyframe in self.keys.chunk_by(|a, b| a.keyframe == b.keyframe) {
             let number = of_keyframe[0].keyframe as usize;
             if number.is_multiple_of(step) {
                 let whole = of_keyframe.iter().filter(|key| key.kind == KeyKind::Whole);
-                let regions = of_keyframe.iter().filter(|key| key.kind == KeyKind::Region && !key.fine);
+                let regions = of_keyframe
+                    .iter()
+                    .filter(|key| key.kind == KeyKind::Region && !key.fine);
                 keys.extend(
                     whole
                         .chain(regions.take(SKETCH_REGIONS))
-                        .map(|key| ClipKey { keyframe: (number / step) as u32, ..*key }),
+                        .map(|key| ClipKey {
+                            keyframe: (number / step) as u32,
+                            ..*key
+                        }),
                 );
             }
         }
         // What is told of a keyframe that is left out is told of the next.
-        let keep = |of: &[Keyframe]| Keyframe { cut: of.iter().any(|keyframe| keyframe.cut), ..of[of.len() - 1] };
+        let keep = |of: &[Keyframe]| Keyframe {
+            cut: of.iter().any(|keyframe| keyframe.cut),
+            ..of[of.len() - 1]
+        };
         let first = self.keyframes.get(..1).unwrap_or_default();
-        let rest = self.keyframes.get(1..).unwrap_or_default().chunks_exact(step).map(keep);
+        let rest = self
+            .keyframes
+            .get(1..)
+            .unwrap_or_default()
+            .chunks_exact(step)
+            .map(keep);
         let keyframes = first.iter().copied().chain(rest).collect();
         let motion = self.motion.step_by(step);
-        Fingerprint { keyframes, keys, motion, interval: self.interval * step as u32, ..self.clone() }
+        Fingerprint {
+            keyframes,
+            keys,
+            motion,
+            interval: self.interval * step as u32,
+            ..self.clone()
+        }
     }
 }
 
@@ -233,7 +256,11 @@ pub struct SourceFingerprint {
 /// # Errors
 ///
 /// Those of [`pictures_of_clip`], and [`Error::SeveralPictures`].
-pub fn of_clip(path: &Path, decoding: &Decoding, cancel: Option<&AtomicBool>) -> Result<Fingerprint> {
+pub fn of_clip(
+    path: &Path,
+    decoding: &Decoding,
+    cancel: Option<&AtomicBool>,
+) -> Result<Fingerprint> {
     pictures_of_clip(path, decoding, cancel)?.only(path)
 }
 
@@ -243,9 +270,24 @@ pub fn of_clip(path: &Path, decoding: &Decoding, cancel: Option<&AtomicBool>) ->
 ///
 /// Those of [`Decoding::open`] and [`Decoding::decode`], and [`Error::Cancelled`] once `cancel` is set. That another stream
 /// than the main one cannot be decoded is no error.
-pub fn pictures_of_clip(path: &Path, decoding: &Decoding, cancel: Option<&AtomicBool>) -> Result<ClipPictures> {
-    let detail = Detail { regions: CLIP_REGIONS, fine: FINE_REGIONS, changed: true };
-    pictures::of(path, QUERY_INTERVAL, detail, decoding, Measures::None, cancel)
+pub fn pictures_of_clip(
+    path: &Path,
+    decoding: &Decoding,
+    cancel: Option<&AtomicBool>,
+) -> Result<ClipPictures> {
+    let detail = Detail {
+        regions: CLIP_REGIONS,
+        fine: FINE_REGIONS,
+        changed: true,
+    };
+    pictures::of(
+        path,
+        QUERY_INTERVAL,
+        detail,
+        decoding,
+        Measures::None,
+        cancel,
+    )
 }
 
 /// Does the same, and measures what makes the price of the clip while it is decoded
@@ -259,8 +301,19 @@ pub fn measured_pictures_of_clip(
     decoding: &Decoding,
     cancel: Option<&AtomicBool>,
 ) -> Result<ClipPictures> {
-    let detail = Detail { regions: CLIP_REGIONS, fine: FINE_REGIONS, changed: true };
-    pictures::of(path, QUERY_INTERVAL, detail, decoding, Measures::Quality, cancel)
+    let detail = Detail {
+        regions: CLIP_REGIONS,
+        fine: FINE_REGIONS,
+        changed: true,
+    };
+    pictures::of(
+        path,
+        QUERY_INTERVAL,
+        detail,
+        decoding,
+        Measures::Quality,
+        cancel,
+    )
 }
 
 /// Whether a clip is measured while it is decoded.
@@ -275,7 +328,11 @@ enum Measures {
 /// # Errors
 ///
 /// Those of [`of_clip`].
-pub fn sketch_of_clip(path: &Path, decoding: &Decoding, cancel: Option<&AtomicBool>) -> Result<Fingerprint> {
+pub fn sketch_of_clip(
+    path: &Path,
+    decoding: &Decoding,
+    cancel: Option<&AtomicBool>,
+) -> Result<Fingerprint> {
     sketches_of_clip(path, decoding, cancel)?.only(path)
 }
 
@@ -284,14 +341,32 @@ pub fn sketch_of_clip(path: &Path, decoding: &Decoding, cancel: Option<&AtomicBo
 /// # Errors
 ///
 /// Those of [`pictures_of_clip`].
-pub fn sketches_of_clip(path: &Path, decoding: &Decoding, cancel: Option<&AtomicBool>) -> Result<ClipPictures> {
-    let detail = Detail { regions: SKETCH_REGIONS, fine: 0, changed: true };
-    pictures::of(path, 2 * QUERY_INTERVAL, detail, decoding, Measures::None, cancel)
+pub fn sketches_of_clip(
+    path: &Path,
+    decoding: &Decoding,
+    cancel: Option<&AtomicBool>,
+) -> Result<ClipPictures> {
+    let detail = Detail {
+        regions: SKETCH_REGIONS,
+        fine: 0,
+        changed: true,
+    };
+    pictures::of(
+        path,
+        2 * QUERY_INTERVAL,
+        detail,
+        decoding,
+        Measures::None,
+        cancel,
+    )
 }
 
 /// Makes the fingerprint of the picture that these streams of an open clip give one after the
 /// other, and measures each stream.
-#[allow(clippy::too_many_arguments, reason = "which clip, how closely, and where")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "which clip, how closely, and where"
+)]
 fn made(
     source: &Source,
     sha256: &[u8; 32],
@@ -323,9 +398,14 @@ fn made(
     let mut measured: Vec<Vec<u8>> = Vec::new();
     for &stream in streams {
         let grid = Grid::query(interval, sha256)?.at(detail.resolution());
-        let offset = whole.as_ref().map_or(Duration::ZERO, |before| before.duration);
+        let offset = whole
+            .as_ref()
+            .map_or(Duration::ZERO, |before| before.duration);
         let mut visit = |given: Given| {
-            let later = |frame: media::Frame| media::Frame { time: frame.time.saturating_add(offset), ..frame };
+            let later = |frame: media::Frame| media::Frame {
+                time: frame.time.saturating_add(offset),
+                ..frame
+            };
             match given {
                 Given::Keyframe(frame) => {
                     let frame = later(frame);
@@ -342,9 +422,12 @@ fn made(
             stop_if(cancel)
         };
         let mut measuring = (measures == Measures::Quality).then(facts::Measuring::default);
-        let inspector = measuring.as_mut().map(|measuring| measuring as &mut dyn media::Inspector);
+        let inspector = measuring
+            .as_mut()
+            .map(|measuring| measuring as &mut dyn media::Inspector);
         let stop = || cancelled(cancel);
-        let decoded = decoding.decode_inspected(source, sha256, stream, grid, inspector, &mut visit, &stop)?;
+        let decoded = decoding
+            .decode_inspected(source, sha256, stream, grid, inspector, &mut visit, &stop)?;
         if cancelled(cancel) {
             return Err(Error::Cancelled);
         }
@@ -354,14 +437,24 @@ fn made(
         });
     }
     let decoded = whole.ok_or(Error::Cancelled)?;
-    let Course { motion, repeating, panned } = extractor.finish(&mut collect);
+    let Course {
+        motion,
+        repeating,
+        panned,
+    } = extractor.finish(&mut collect);
     let cuts = cuts.at(&keyframes);
     for (i, keyframe) in keyframes.iter_mut().enumerate() {
         (keyframe.repeats, keyframe.panned, keyframe.cut) = (repeating[i], panned[i], cuts[i]);
     }
     for i in runs::recurring(&keys, |key| {
         let time = keyframes[key.keyframe as usize].time;
-        Sighting { key: key.key, kind: key.kind, place: key.place, first: time, last: time }
+        Sighting {
+            key: key.key,
+            kind: key.kind,
+            place: key.place,
+            first: time,
+            last: time,
+        }
     }) {
         keys[i].recurs = true;
     }
@@ -400,7 +493,15 @@ pub fn of_source(
     progress: &mut dyn FnMut(Duration),
     cancel: Option<&AtomicBool>,
 ) -> Result<SourceFingerprint> {
-    tracked(source, sha256, decoding, Grid::corpus(interval)?, SOURCE_REGIONS, progress, cancel)
+    tracked(
+        source,
+        sha256,
+        decoding,
+        Grid::corpus(interval)?,
+        SOURCE_REGIONS,
+        progress,
+        cancel,
+    )
 }
 
 /// Makes the runs of benign material, closely enough that what a clip shows of it is recognised frame by frame.
@@ -415,8 +516,19 @@ pub fn of_benign(
     progress: &mut dyn FnMut(Duration),
     cancel: Option<&AtomicBool>,
 ) -> Result<SourceFingerprint> {
-    let made = tracked(source, sha256, decoding, Grid::dense(BENIGN_INTERVAL)?, CLIP_REGIONS, progress, cancel)?;
-    Ok(SourceFingerprint { motion: Motion::default(), ..made })
+    let made = tracked(
+        source,
+        sha256,
+        decoding,
+        Grid::dense(BENIGN_INTERVAL)?,
+        CLIP_REGIONS,
+        progress,
+        cancel,
+    )?;
+    Ok(SourceFingerprint {
+        motion: Motion::default(),
+        ..made
+    })
 }
 
 /// Tracks the keys of an open video from keyframe to keyframe.
@@ -429,7 +541,11 @@ fn tracked(
     progress: &mut dyn FnMut(Duration),
     cancel: Option<&AtomicBool>,
 ) -> Result<SourceFingerprint> {
-    let mut extractor = Extractor::new(Detail { regions, fine: 0, changed: false });
+    let mut extractor = Extractor::new(Detail {
+        regions,
+        fine: 0,
+        changed: false,
+    });
     let mut tracker = Tracker::new(grid.interval());
     let mut pictures = (grid.sampling() == Sampling::Sparse).then(PictureTrackBuilder::default);
     let mut keyframes = 0;
@@ -437,7 +553,9 @@ fn tracked(
     let shown: RefCell<Vec<(Duration, Key)>> = RefCell::default();
     let mut collect = |keyframe: Keyframe, seen: Vec<extract::SeenKey>| {
         keyframes += 1;
-        shown.borrow_mut().extend(whole_of(&seen).map(|key| (keyframe.time, key)));
+        shown
+            .borrow_mut()
+            .extend(whole_of(&seen).map(|key| (keyframe.time, key)));
         tracker.push(keyframe.time, &seen);
     };
     let decode = |stream: Option<u32>, take: &mut dyn FnMut(media::Frame)| {
@@ -445,8 +563,14 @@ fn tracked(
             take(frame);
             stop_if(cancel)
         };
-        let decoded = decoding.decode(source, sha256, stream, grid.clone(), &mut visit, &|| cancelled(cancel))?;
-        if cancelled(cancel) { Err(Error::Cancelled) } else { Ok(decoded) }
+        let decoded = decoding.decode(source, sha256, stream, grid.clone(), &mut visit, &|| {
+            cancelled(cancel)
+        })?;
+        if cancelled(cancel) {
+            Err(Error::Cancelled)
+        } else {
+            Ok(decoded)
+        }
     };
     let mut track = |stream: Option<u32>, offset: Duration| {
         decode(stream, &mut |frame| {
@@ -463,7 +587,12 @@ fn tracked(
     let mut decoded = track(None, Duration::ZERO)?;
     let length = decoded.duration;
     let firsts = shown.borrow().clone();
-    let others: Vec<u32> = decoded.pictures().concat().into_iter().filter(|&stream| stream != decoded.stream).collect();
+    let others: Vec<u32> = decoded
+        .pictures()
+        .concat()
+        .into_iter()
+        .filter(|&stream| stream != decoded.stream)
+        .collect();
     for (number, stream) in others.into_iter().enumerate() {
         let start = decoded.duration;
         let next = if number + 1 >= pictures::STREAMS_MAX {
@@ -471,7 +600,11 @@ fn tracked(
         } else {
             // Which of them shows the same, at another size, is known before any of its keys are
             // taken.
-            let mut other = Extractor::new(Detail { regions: 0, fine: 0, changed: false });
+            let mut other = Extractor::new(Detail {
+                regions: 0,
+                fine: 0,
+                changed: false,
+            });
             let mut there: Vec<(Duration, Key)> = Vec::new();
             let mut note = |keyframe: Keyframe, seen: Vec<extract::SeenKey>| {
                 there.extend(whole_of(&seen).map(|key| (keyframe.time, key)));
@@ -493,18 +626,32 @@ fn tracked(
             None => "there are too many".to_owned(),
         };
         let end = start.saturating_add(length);
-        decoded.undecoded.push(media::Undecoded { start, end, reason: format!("video stream {stream}: {reason}") });
+        decoded.undecoded.push(media::Undecoded {
+            start,
+            end,
+            reason: format!("video stream {stream}: {reason}"),
+        });
         decoded.duration = end;
     }
     let motion = extractor.finish(&mut collect).motion;
     progress(decoded.duration.saturating_sub(reached));
-    let pictures = pictures.map(PictureTrackBuilder::finish).unwrap_or_default();
-    Ok(SourceFingerprint { decoded, keyframes, runs: tracker.finish(), motion, pictures })
+    let pictures = pictures
+        .map(PictureTrackBuilder::finish)
+        .unwrap_or_default();
+    Ok(SourceFingerprint {
+        decoded,
+        keyframes,
+        runs: tracker.finish(),
+        motion,
+        pictures,
+    })
 }
 
 /// The key of the whole frame.
 fn whole_of(seen: &[extract::SeenKey]) -> Option<Key> {
-    seen.iter().find(|key| key.kind == KeyKind::Whole).map(|key| key.key)
+    seen.iter()
+        .find(|key| key.kind == KeyKind::Whole)
+        .map(|key| key.key)
 }
 
 /// Whether a stream shows what the first one does at the same times, as files with several sizes or
@@ -512,13 +659,18 @@ fn whole_of(seen: &[extract::SeenKey]) -> Option<Key> {
 fn is_rendition(stream: &[(Duration, Key)], first: &[(Duration, Key)]) -> bool {
     let alike = |(time, key): &(Duration, Key)| {
         let from = first.partition_point(|(other, _)| *other + RENDITION_APART < *time);
-        let near = first[from..].iter().take_while(|(other, _)| *other <= *time + RENDITION_APART);
-        near.map(|(_, other)| key.distance(*other)).min().is_some_and(|bits| bits <= extract::RECURRENCE_RADIUS)
+        let near = first[from..]
+            .iter()
+            .take_while(|(other, _)| *other <= *time + RENDITION_APART);
+        near.map(|(_, other)| key.distance(*other))
+            .min()
+            .is_some_and(|bits| bits <= extract::RECURRENCE_RADIUS)
     };
     // Of the first, the last two seconds are not known yet.
     let until = first.last().map_or(Duration::ZERO, |(time, _)| *time);
     let known = || stream.iter().filter(|(time, _)| *time <= until);
-    known().next().is_some() && known().filter(|shown| alike(shown)).count() * 20 >= known().count() * 19
+    known().next().is_some()
+        && known().filter(|shown| alike(shown)).count() * 20 >= known().count() * 19
 }
 
 /// How far apart in time keyframes of two renditions of one picture may be.
@@ -529,5 +681,9 @@ fn cancelled(cancel: Option<&AtomicBool>) -> bool {
 }
 
 fn stop_if(cancel: Option<&AtomicBool>) -> ControlFlow<()> {
-    if cancelled(cancel) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    if cancelled(cancel) {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
+    }
 }

@@ -29,7 +29,12 @@ pub struct Motion {
 impl Motion {
     /// No pictures yet, of so many cells (at least one) whose side is `pitch` heights of the frame.
     pub fn new(columns: u16, rows: u16, pitch: f32) -> Motion {
-        Motion { columns: columns.max(1), rows: rows.max(1), pitch, ..Motion::default() }
+        Motion {
+            columns: columns.max(1),
+            rows: rows.max(1),
+            pitch,
+            ..Motion::default()
+        }
     }
 
     /// Appends a picture, not earlier than the last: for each cell, row by row, the sign says whether it is brighter or darker
@@ -78,7 +83,11 @@ impl Motion {
     pub fn between(&self, from: f32, to: f32) -> Range<usize> {
         let second = |time: &u32| Duration::from_millis((*time).into()).as_secs_f32();
         let start = self.times.partition_point(|time| second(time) < from);
-        start..self.times.partition_point(|time| second(time) <= to).max(start)
+        start
+            ..self
+                .times
+                .partition_point(|time| second(time) <= to)
+                .max(start)
     }
 
     /// The cells of a picture row by row: 0 where it is less than [`STILL`] grey levels from its neighbours' mean, 1 where it is
@@ -91,13 +100,25 @@ impl Motion {
             DARKER => -1,
             _ => 0,
         };
-        (0..usize::from(self.columns) * usize::from(self.rows)).map(cell).collect()
+        (0..usize::from(self.columns) * usize::from(self.rows))
+            .map(cell)
+            .collect()
     }
 
     /// Each so manieth picture, from the first on.
     pub(super) fn step_by(&self, step: usize) -> Motion {
-        let cells = self.cells.chunks_exact(self.stride().max(1)).step_by(step).flatten().copied().collect();
-        Motion { times: self.times.iter().step_by(step).copied().collect(), cells, ..*self }
+        let cells = self
+            .cells
+            .chunks_exact(self.stride().max(1))
+            .step_by(step)
+            .flatten()
+            .copied()
+            .collect();
+        Motion {
+            times: self.times.iter().step_by(step).copied().collect(),
+            cells,
+            ..*self
+        }
     }
 
     /// Bytes of a picture.
@@ -126,7 +147,9 @@ impl Motion {
         if bytes.is_empty() {
             return Ok(Motion::default());
         }
-        let Some((head, rest)) = bytes.split_first_chunk::<HEAD>() else { return Err("it is cut") };
+        let Some((head, rest)) = bytes.split_first_chunk::<HEAD>() else {
+            return Err("it is cut");
+        };
         let [a, b, c, d, e, f, g, h, i, j, k, l] = *head;
         let mut motion = Motion {
             columns: u16::from_le_bytes([a, b]),
@@ -145,15 +168,18 @@ impl Motion {
             return Err("its pictures do not fit its length");
         }
         let (times, cells) = rest.split_at(4 * pictures);
-        motion.times =
-            times.chunks_exact(4).map(|time| u32::from_le_bytes([time[0], time[1], time[2], time[3]])).collect();
+        motion.times = times
+            .chunks_exact(4)
+            .map(|time| u32::from_le_bytes([time[0], time[1], time[2], time[3]]))
+            .collect();
         if !motion.times.is_sorted() {
             return Err("its pictures are out of order");
         }
         // 3 is no level, nor is anything after the last cell.
         let used = all - 4 * (stride - 1);
         let sound = |cells: &[u8]| {
-            cells.iter().all(|byte| byte & byte >> 1 & 0x55 == 0) && u32::from(cells[stride - 1]) >> (2 * used) == 0
+            cells.iter().all(|byte| byte & byte >> 1 & 0x55 == 0)
+                && u32::from(cells[stride - 1]) >> (2 * used) == 0
         };
         if !cells.chunks_exact(stride).all(sound) {
             return Err("a cell has no known level");
@@ -199,7 +225,11 @@ struct Seen {
 
 impl Watcher {
     pub(super) fn new() -> Watcher {
-        Watcher { recent: VecDeque::new(), next: 0, motion: Motion::default() }
+        Watcher {
+            recent: VecDeque::new(),
+            next: 0,
+            motion: Motion::default(),
+        }
     }
 
     /// Takes the means of a picture's cells, and their side in heights of the frame.
@@ -208,12 +238,18 @@ impl Watcher {
             // Of frames that are a line only, one cell is kept in which nothing moves.
             let size = (u16::try_from(cells.width), u16::try_from(cells.height));
             self.motion = match size {
-                (Ok(columns), Ok(rows)) if cells.data.len() <= CELLS_MAX => Motion::new(columns, rows, pitch),
+                (Ok(columns), Ok(rows)) if cells.data.len() <= CELLS_MAX => {
+                    Motion::new(columns, rows, pitch)
+                }
                 _ => Motion::new(1, 1, pitch),
             };
         }
         self.recent.push_back(Seen { time, cells });
-        while self.recent.get(self.next).is_some_and(|seen| seen.time + REACH < time) {
+        while self
+            .recent
+            .get(self.next)
+            .is_some_and(|seen| seen.time + REACH < time)
+        {
             self.make();
         }
     }
@@ -232,20 +268,38 @@ impl Watcher {
         let (columns, rows) = self.motion.size();
         let whole = |seen: &Seen| (seen.cells.width, seen.cells.height) == (columns, rows);
         let mut moving = Vec::new();
-        let neighbours = || self.recent.iter().filter(|other| whole(other) && other.time.abs_diff(seen.time) <= REACH);
+        let neighbours = || {
+            self.recent
+                .iter()
+                .filter(|other| whole(other) && other.time.abs_diff(seen.time) <= REACH)
+        };
         let count = neighbours().count();
         if count >= NEIGHBOURS_MIN && whole(seen) {
             let mut sums = vec![0.0_f32; columns * rows];
             for other in neighbours() {
-                sums.iter_mut().zip(&other.cells.data).for_each(|(sum, level)| *sum += level);
+                sums.iter_mut()
+                    .zip(&other.cells.data)
+                    .for_each(|(sum, level)| *sum += level);
             }
-            let off = seen.cells.data.iter().zip(&sums).map(|(level, sum)| level - sum / count as f32);
-            moving = off.map(|off| i8::from(off >= STILL) - i8::from(off <= -STILL)).collect();
+            let off = seen
+                .cells
+                .data
+                .iter()
+                .zip(&sums)
+                .map(|(level, sum)| level - sum / count as f32);
+            moving = off
+                .map(|off| i8::from(off >= STILL) - i8::from(off <= -STILL))
+                .collect();
         }
         let made = seen.time;
         self.motion.push(made, &moving);
         self.next += 1;
-        while self.next > 0 && self.recent.front().is_some_and(|old| old.time + REACH < made) {
+        while self.next > 0
+            && self
+                .recent
+                .front()
+                .is_some_and(|old| old.time + REACH < made)
+        {
             self.recent.pop_front();
             self.next -= 1;
         }
@@ -264,7 +318,11 @@ mod tests {
             let square = (column..column + 2).contains(&x) && (3..5).contains(&y);
             gain * (50.0 + 4.0 * y as f32 + if square { 60.0 } else { 0.0 })
         };
-        Plane { width: 16, height: 9, data: (0..16 * 9).map(level).collect() }
+        Plane {
+            width: 16,
+            height: 9,
+            data: (0..16 * 9).map(level).collect(),
+        }
     }
 
     fn watch(pictures: impl Iterator<Item = Plane>) -> Motion {
@@ -286,7 +344,10 @@ mod tests {
                 let (x, y) = (cell % 16, cell / 16);
                 let here = (i..i + 2).contains(&x) && (3..5).contains(&y);
                 assert_eq!(level == 1, here, "picture {i}, column {x}, row {y}");
-                assert!(level >= 0 || (3..5).contains(&y), "picture {i}, column {x}, row {y}");
+                assert!(
+                    level >= 0 || (3..5).contains(&y),
+                    "picture {i}, column {x}, row {y}"
+                );
             }
         }
         let still = watch((0..12).map(|_| picture(5, 1.0)));
@@ -302,8 +363,18 @@ mod tests {
 
     #[test]
     fn a_picture_of_another_shape_is_still_and_keeps_its_place() {
-        let other = Plane { width: 9, height: 16, data: vec![200.0; 16 * 9] };
-        let motion = watch((0..12).map(|i| if i == 6 { other.clone() } else { picture(i, 1.0) }));
+        let other = Plane {
+            width: 9,
+            height: 16,
+            data: vec![200.0; 16 * 9],
+        };
+        let motion = watch((0..12).map(|i| {
+            if i == 6 {
+                other.clone()
+            } else {
+                picture(i, 1.0)
+            }
+        }));
         assert_eq!(motion.len(), 12);
         assert!(motion.picture(6).iter().all(|&level| level == 0));
         assert!(motion.picture(7).contains(&1));
@@ -321,7 +392,10 @@ mod tests {
     fn each_second_picture_can_be_kept() {
         let motion = watch((0..5).map(|i| picture(i, 1.0)));
         let half = motion.step_by(2);
-        assert_eq!((half.len(), half.time(1), half.picture(2)), (3, motion.time(2), motion.picture(4)));
+        assert_eq!(
+            (half.len(), half.time(1), half.picture(2)),
+            (3, motion.time(2), motion.picture(4))
+        );
         assert_eq!(Motion::default().step_by(2), Motion::default());
     }
 
@@ -329,18 +403,27 @@ mod tests {
     fn every_truncation_and_every_unknown_level_is_refused() {
         let bytes = watch((0..3).map(|i| picture(i, 1.0))).to_bytes();
         for length in 1..bytes.len() {
-            assert!(Motion::from_bytes(&bytes[..length]).is_err(), "cut to {length}");
+            assert!(
+                Motion::from_bytes(&bytes[..length]).is_err(),
+                "cut to {length}"
+            );
         }
         let mut wrong = bytes.clone();
         wrong[HEAD + 12 + 5] |= 3;
         assert_eq!(Motion::from_bytes(&wrong), Err("a cell has no known level"));
         let mut large = bytes.clone();
         large[..4].fill(0xff);
-        assert_eq!(Motion::from_bytes(&large), Err("its cells are out of range"));
+        assert_eq!(
+            Motion::from_bytes(&large),
+            Err("its cells are out of range")
+        );
         let mut disordered = bytes;
         disordered[HEAD] = 255;
         disordered[HEAD + 1] = 255;
-        assert_eq!(Motion::from_bytes(&disordered), Err("its pictures are out of order"));
+        assert_eq!(
+            Motion::from_bytes(&disordered),
+            Err("its pictures are out of order")
+        );
     }
 
     proptest! {

@@ -29,9 +29,17 @@ struct Layer {
 impl Small {
     pub(super) fn new(picture: &Thumbnail) -> Small {
         let levels = picture.luma.iter().map(|&level| i16::from(level)).collect();
-        let full = Layer { width: picture.width, height: picture.height, levels };
+        let full = Layer {
+            width: picture.width,
+            height: picture.height,
+            levels,
+        };
         let bars = full.bars();
-        Small { half: full.halved(), full, bars }
+        Small {
+            half: full.halved(),
+            full,
+            bars,
+        }
     }
 
     /// Whether both have the same shape.
@@ -41,10 +49,14 @@ impl Small {
 
     /// Whether nothing of it could be recognised, as of a black picture.
     pub(super) fn is_flat(&self) -> bool {
-        let sums = self.full.levels.iter().fold([0_i64; 2], |[sum, squares], &level| {
-            let level = i64::from(level);
-            [sum + level, squares + level * level]
-        });
+        let sums = self
+            .full
+            .levels
+            .iter()
+            .fold([0_i64; 2], |[sum, squares], &level| {
+                let level = i64::from(level);
+                [sum + level, squares + level * level]
+            });
         let n = self.full.levels.len().max(1) as f32;
         let [mean, square] = sums.map(|sum| sum as f32 / n);
         square - mean * mean < VARIANCE_MIN
@@ -52,7 +64,13 @@ impl Small {
 
     /// Mean absolute difference to a picture of the same shape, in grey levels.
     pub(super) fn difference(&self, other: &Small) -> f32 {
-        let sum: u32 = self.full.levels.iter().zip(&other.full.levels).map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
+        let sum: u32 = self
+            .full
+            .levels
+            .iter()
+            .zip(&other.full.levels)
+            .map(|(a, b)| u32::from(a.abs_diff(*b)))
+            .sum();
         sum as f32 / self.full.levels.len().max(1) as f32
     }
 
@@ -61,14 +79,23 @@ impl Small {
     /// backwards, who goes away.
     pub(super) fn novelty(&self, earlier: &Small) -> f32 {
         let forwards = novelty(self, earlier);
-        if forwards < ASKED_BACK_MIN { forwards } else { forwards.min(novelty(earlier, self)) }
+        if forwards < ASKED_BACK_MIN {
+            forwards
+        } else {
+            forwards.min(novelty(earlier, self))
+        }
     }
 
     /// Whether it is a mixture of a picture before and one after it of the same shape, and neither.
     pub(super) fn is_mixture(&self, before: &Small, after: &Small) -> bool {
         let (mut apart, mut along, mut from_before, mut from_after) = (0_i64, 0_i64, 0_i64, 0_i64);
         let row = self.full.width.max(1);
-        let rows = before.full.levels.chunks(row).zip(self.full.levels.chunks(row)).zip(after.full.levels.chunks(row));
+        let rows = before
+            .full
+            .levels
+            .chunks(row)
+            .zip(self.full.levels.chunks(row))
+            .zip(after.full.levels.chunks(row));
         for ((before, this), after) in rows {
             // A row has at most 288 pixels.
             let mut sums = [0_i32; 4];
@@ -98,10 +125,18 @@ impl Layer {
         for y in 0..height {
             let upper = &self.levels[2 * y * self.width..][..2 * width];
             let lower = &self.levels[(2 * y + 1) * self.width..][..2 * width];
-            let pairs = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
+            let pairs = upper
+                .as_chunks::<2>()
+                .0
+                .iter()
+                .zip(lower.as_chunks::<2>().0);
             levels.extend(pairs.map(|(a, b)| (a[0] + a[1] + b[0] + b[1] + 2) / 4));
         }
-        Layer { width, height, levels }
+        Layer {
+            width,
+            height,
+            levels,
+        }
     }
 
     /// Rows and columns of one level at the edges: top, bottom, left, right; at most a third of the
@@ -109,15 +144,22 @@ impl Layer {
     fn bars(&self) -> [usize; 4] {
         let (width, height) = (self.width, self.height);
         let flat = |levels: &mut dyn Iterator<Item = i16>| {
-            let (least, most) = levels.fold((i16::MAX, i16::MIN), |(a, b), level| (a.min(level), b.max(level)));
+            let (least, most) = levels.fold((i16::MAX, i16::MIN), |(a, b), level| {
+                (a.min(level), b.max(level))
+            });
             most <= least.saturating_add(BAR_RANGE_MAX)
         };
         let row = |y: &usize| flat(&mut self.levels[y * width..][..width].iter().copied());
         let top = (0..height / 3).take_while(row).count();
-        let bottom = (0..height / 3).take_while(|y| row(&(height - 1 - y))).count();
-        let column = |x: &usize| flat(&mut (top..height - bottom).map(|y| self.levels[y * width + x]));
+        let bottom = (0..height / 3)
+            .take_while(|y| row(&(height - 1 - y)))
+            .count();
+        let column =
+            |x: &usize| flat(&mut (top..height - bottom).map(|y| self.levels[y * width + x]));
         let left = (0..width / 3).take_while(column).count();
-        let right = (0..width / 3).take_while(|x| column(&(width - 1 - x))).count();
+        let right = (0..width / 3)
+            .take_while(|x| column(&(width - 1 - x)))
+            .count();
         [top, bottom, left, right]
     }
 
@@ -141,7 +183,9 @@ impl Layer {
     ) -> ((usize, usize), f32) {
         let own = Sums::of(block, block);
         let mut best = (around, -1.0);
-        let ends = |at: usize, side: usize, of: usize| at.saturating_sub(reach)..=(at + reach).min(side - of);
+        let ends = |at: usize, side: usize, of: usize| {
+            at.saturating_sub(reach)..=(at + reach).min(side - of)
+        };
         for y in ends(around.1, self.height, H) {
             for x in ends(around.0, self.width, W) {
                 let correlation = own.correlation(&Sums::of(&self.block(x, y), block), W * H);
@@ -164,11 +208,22 @@ struct Sums {
 impl Sums {
     #[inline(always)]
     fn of<const W: usize, const H: usize>(block: &[[i16; W]; H], other: &[[i16; W]; H]) -> Sums {
-        let mut sums = Sums { levels: 0, squares: 0, products: 0 };
+        let mut sums = Sums {
+            levels: 0,
+            squares: 0,
+            products: 0,
+        };
         for (row, other) in block.iter().zip(other) {
             sums.levels += row.iter().map(|&level| i32::from(level)).sum::<i32>() as u32;
-            sums.squares += row.iter().map(|&level| i32::from(level) * i32::from(level)).sum::<i32>() as u32;
-            sums.products += row.iter().zip(other).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum::<i32>() as u32;
+            sums.squares += row
+                .iter()
+                .map(|&level| i32::from(level) * i32::from(level))
+                .sum::<i32>() as u32;
+            sums.products += row
+                .iter()
+                .zip(other)
+                .map(|(&a, &b)| i32::from(a) * i32::from(b))
+                .sum::<i32>() as u32;
         }
         sums
     }
@@ -187,7 +242,8 @@ impl Sums {
     fn correlation(&self, other: &Sums, pixels: usize) -> f32 {
         let n = pixels as f32;
         let common = (other.products as f32 - self.levels as f32 * other.levels as f32 / n) / n;
-        (common + NOISE) / ((self.variance(pixels) + NOISE) * (other.variance(pixels) + NOISE)).sqrt()
+        (common + NOISE)
+            / ((self.variance(pixels) + NOISE) * (other.variance(pixels) + NOISE)).sqrt()
     }
 }
 
@@ -204,7 +260,10 @@ fn novelty(picture: &Small, other: &Small) -> f32 {
     for y in (0..rows).map(|row| top + row * HEIGHT) {
         for x in (0..columns).map(|column| left + column * WIDTH) {
             let block: [[i16; WIDTH]; HEIGHT] = full.block(x, y);
-            let (own, there) = (Sums::of(&block, &block), Sums::of(&other.full.block(x, y), &block));
+            let (own, there) = (
+                Sums::of(&block, &block),
+                Sums::of(&other.full.block(x, y), &block),
+            );
             if own.variance(PIXELS).max(there.variance(PIXELS)) < VARIANCE_MIN {
                 continue;
             }
@@ -216,12 +275,17 @@ fn novelty(picture: &Small, other: &Small) -> f32 {
             }
             let small: [[i16; WIDTH / 2]; HEIGHT / 2] = half.block(x / 2, y / 2);
             let ((near_x, near_y), _) = other.half.best(&small, (x / 2, y / 2), REACH);
-            let near = ((2 * near_x).min(full.width - WIDTH), (2 * near_y).min(full.height - HEIGHT));
+            let near = (
+                (2 * near_x).min(full.width - WIDTH),
+                (2 * near_y).min(full.height - HEIGHT),
+            );
             let (_, found) = other.full.best(&block, near, REFINED_REACH);
             new += (1.0 - found.max(still)).max(0.0);
         }
     }
-    new / (asked as f32).max(ASKED_MIN * (columns * rows) as f32).max(1.0)
+    new / (asked as f32)
+        .max(ASKED_MIN * (columns * rows) as f32)
+        .max(1.0)
 }
 
 /// Columns and rows of a block: a sixth and a quarter of a picture of 96x54.

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::{ClipKey, Key, Place};
 
 /// How the clip has to be changed to lie like the source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub struct Orientation {
     /// Quarter turns clockwise, 0..=3, after the mirroring.
     pub turns: u8,
@@ -24,7 +26,9 @@ pub struct Orientation {
 }
 
 /// A linear map of the frame about its middle that changes the coefficients of a patch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub enum Warp {
     /// None.
     #[default]
@@ -137,9 +141,17 @@ impl Warp {
 
 impl Orientation {
     /// As it is.
-    pub const UPRIGHT: Orientation = Orientation { turns: 0, mirrored: false, warp: Warp::None, negative: false };
+    pub const UPRIGHT: Orientation = Orientation {
+        turns: 0,
+        mirrored: false,
+        warp: Warp::None,
+        negative: false,
+    };
     /// Left and right exchanged.
-    pub const MIRRORED: Orientation = Orientation { mirrored: true, ..Orientation::UPRIGHT };
+    pub const MIRRORED: Orientation = Orientation {
+        mirrored: true,
+        ..Orientation::UPRIGHT
+    };
     /// Those that every search tries.
     pub const USUAL: [Orientation; 2] = [Orientation::UPRIGHT, Orientation::MIRRORED];
 
@@ -150,12 +162,17 @@ impl Orientation {
 
     /// The usual ones, warped in each way.
     pub fn warped() -> impl Iterator<Item = Orientation> {
-        Orientation::USUAL.into_iter().flat_map(|usual| Warp::ALL.map(|warp| Orientation { warp, ..usual }))
+        Orientation::USUAL
+            .into_iter()
+            .flat_map(|usual| Warp::ALL.map(|warp| Orientation { warp, ..usual }))
     }
 
     /// Bright and dark exchanged.
     pub fn inverted(self) -> Orientation {
-        Orientation { negative: !self.negative, ..self }
+        Orientation {
+            negative: !self.negative,
+            ..self
+        }
     }
 
     /// The key of the same patch in the changed clip.
@@ -192,16 +209,32 @@ impl Orientation {
         // After a quarter turn the width is the height, and all is told in its units.
         match self.turns {
             0 => Place { x, y, size },
-            1 => Place { x: (1.0 - y) / aspect, y: x / aspect, size: size / aspect },
-            2 => Place { x: aspect - x, y: 1.0 - y, size },
-            _ => Place { x: y / aspect, y: (aspect - x) / aspect, size: size / aspect },
+            1 => Place {
+                x: (1.0 - y) / aspect,
+                y: x / aspect,
+                size: size / aspect,
+            },
+            2 => Place {
+                x: aspect - x,
+                y: 1.0 - y,
+                size,
+            },
+            _ => Place {
+                x: y / aspect,
+                y: (aspect - x) / aspect,
+                size: size / aspect,
+            },
         }
     }
 
     /// Width in heights of the changed clip.
     pub fn aspect(self, aspect: f32) -> f32 {
         let aspect = self.warp.width() * aspect;
-        if self.turns.is_multiple_of(2) { aspect } else { 1.0 / aspect }
+        if self.turns.is_multiple_of(2) {
+            aspect
+        } else {
+            1.0 / aspect
+        }
     }
 }
 
@@ -249,8 +282,9 @@ mod tests {
     #[test]
     fn a_turned_key_is_nearly_the_key_of_the_turned_patch() {
         for seed in 0..20 {
-            let patch: Patch =
-                std::array::from_fn(|i| texture(2.0 * (i % PATCH) as f32, 2.0 * (i / PATCH) as f32, seed));
+            let patch: Patch = std::array::from_fn(|i| {
+                texture(2.0 * (i % PATCH) as f32, 2.0 * (i / PATCH) as f32, seed)
+            });
             let seen = ClipKey {
                 fine: false,
                 keyframe: 0,
@@ -261,7 +295,9 @@ mod tests {
                 warped: [Key::default(); Warp::ALL.len()],
                 recurs: false,
             };
-            for orientation in Orientation::turned().chain(Orientation::turned().map(Orientation::inverted)) {
+            for orientation in
+                Orientation::turned().chain(Orientation::turned().map(Orientation::inverted))
+            {
                 let turned: Patch = std::array::from_fn(|i| {
                     let (x, y) = (i % PATCH, i / PATCH);
                     let end = PATCH - 1;
@@ -273,7 +309,11 @@ mod tests {
                         _ => (end - y, x),
                     };
                     let level = patch[y * PATCH + if orientation.mirrored { end - x } else { x }];
-                    if orientation.negative { 255.0 - level } else { level }
+                    if orientation.negative {
+                        255.0 - level
+                    } else {
+                        level
+                    }
                 });
                 let distance = orientation.key(&seen).distance(hash::key(&turned));
                 assert!(distance <= 24, "{orientation:?}: {distance} bits");
@@ -283,20 +323,39 @@ mod tests {
 
     #[test]
     fn a_place_turns_with_its_picture_and_four_quarters_bring_it_back() {
-        let (place, aspect) = (Place { x: 0.5, y: 0.25, size: 0.2 }, 16.0 / 9.0);
-        let quarter = Orientation { turns: 1, ..Orientation::UPRIGHT };
+        let (place, aspect) = (
+            Place {
+                x: 0.5,
+                y: 0.25,
+                size: 0.2,
+            },
+            16.0 / 9.0,
+        );
+        let quarter = Orientation {
+            turns: 1,
+            ..Orientation::UPRIGHT
+        };
         let once = quarter.place(place, aspect);
         // The upper left of a wide picture comes to the upper right of a high one.
-        assert!(once.x > 0.5 * quarter.aspect(aspect) && once.y < 0.5, "{once:?}");
+        assert!(
+            once.x > 0.5 * quarter.aspect(aspect) && once.y < 0.5,
+            "{once:?}"
+        );
         let mut back = (place, aspect);
         for _ in 0..4 {
             back = (quarter.place(back.0, back.1), quarter.aspect(back.1));
         }
-        assert!((back.0.x - place.x).abs() < 1e-6 && (back.0.y - place.y).abs() < 1e-6, "{back:?}");
+        assert!(
+            (back.0.x - place.x).abs() < 1e-6 && (back.0.y - place.y).abs() < 1e-6,
+            "{back:?}"
+        );
         assert!((back.0.size - place.size).abs() < 1e-6 && (back.1 - aspect).abs() < 1e-6);
         for orientation in Orientation::turned() {
             let there = orientation.place(place, aspect);
-            assert!((0.0..=orientation.aspect(aspect)).contains(&there.x) && (0.0..=1.0).contains(&there.y));
+            assert!(
+                (0.0..=orientation.aspect(aspect)).contains(&there.x)
+                    && (0.0..=1.0).contains(&there.y)
+            );
         }
     }
 
@@ -305,7 +364,8 @@ mod tests {
         let (width, height) = (228.0_f32, 128.0);
         let aspect = width / height;
         let picture = |width: f32, level: &dyn Fn(f32, f32) -> f32| {
-            let pixels = (0..height as usize).flat_map(|y| (0..width as usize).map(move |x| (x as f32, y as f32)));
+            let pixels = (0..height as usize)
+                .flat_map(|y| (0..width as usize).map(move |x| (x as f32, y as f32)));
             Levels::new(Plane {
                 width: width as usize,
                 height: height as usize,
@@ -313,23 +373,38 @@ mod tests {
             })
         };
         let plain = picture(width, &|x, y| texture(x, y, 3));
-        let place = Place { x: 0.7, y: 0.6, size: 0.4 };
-        let both =
-            |levels: &Levels, place| hash::keys_both_ways(&[place], |place, patch| levels.patch(*place, patch))[0];
+        let place = Place {
+            x: 0.7,
+            y: 0.6,
+            size: 0.4,
+        };
+        let both = |levels: &Levels, place| {
+            hash::keys_both_ways(&[place], |place, patch| levels.patch(*place, patch))[0]
+        };
         let wanted = both(&plain, place).0;
         for orientation in Orientation::warped() {
             // Warped the other way, and then mirrored: what a publisher may have done to the plain picture.
             let edited_width = (width / orientation.warp.width()).round();
             let edited_aspect = edited_width / height;
             let edited = picture(edited_width, &|x, y| {
-                let x = if orientation.mirrored { edited_width - 1.0 - x } else { x };
-                let (across, down) = orientation.warp.apply(x + 0.5 - 0.5 * edited_width, y + 0.5 - 0.5 * height);
+                let x = if orientation.mirrored {
+                    edited_width - 1.0 - x
+                } else {
+                    x
+                };
+                let (across, down) = orientation
+                    .warp
+                    .apply(x + 0.5 - 0.5 * edited_width, y + 0.5 - 0.5 * height);
                 texture(across + 0.5 * width - 0.5, down + 0.5 * height - 0.5, 3)
             });
             let (across, down) = orientation.warp.undo(place.x - 0.5 * aspect, place.y - 0.5);
             let x = 0.5 * edited_aspect + across;
             let there = Place {
-                x: if orientation.mirrored { edited_aspect - x } else { x },
+                x: if orientation.mirrored {
+                    edited_aspect - x
+                } else {
+                    x
+                },
                 y: 0.5 + down,
                 size: place.size / orientation.warp.growth(),
             };
@@ -340,23 +415,44 @@ mod tests {
                 place: there,
                 key: both(&edited, there).0,
                 mirrored: both(&edited, there).1,
-                warped: Warp::ALL
-                    .map(|warp| hash::keys(&[warp], |warp, patch| edited.warped_patch(there, *warp, patch))[0]),
+                warped: Warp::ALL.map(|warp| {
+                    hash::keys(&[warp], |warp, patch| {
+                        edited.warped_patch(there, *warp, patch)
+                    })[0]
+                }),
                 recurs: false,
             };
             let found = orientation.place(there, edited_aspect);
             let off = (found.x - place.x).hypot(found.y - place.y);
-            assert!(off < 0.01 && (found.size / place.size - 1.0).abs() < 1e-3, "{orientation:?}: {found:?}");
+            assert!(
+                off < 0.01 && (found.size / place.size - 1.0).abs() < 1e-3,
+                "{orientation:?}: {found:?}"
+            );
             let distance = orientation.key(&seen).distance(wanted);
             assert!(distance <= 32, "{orientation:?}: {distance} bits");
-            let unwarped = Orientation { warp: Warp::None, ..orientation }.key(&seen).distance(wanted);
-            assert!(unwarped > 72, "the warp alone is too much for {orientation:?}: {unwarped}");
+            let unwarped = Orientation {
+                warp: Warp::None,
+                ..orientation
+            }
+            .key(&seen)
+            .distance(wanted);
+            assert!(
+                unwarped > 72,
+                "the warp alone is too much for {orientation:?}: {unwarped}"
+            );
         }
     }
 
     #[test]
     fn degrees_are_those_of_turns_and_tilt() {
-        let degrees = |turns, warp| Orientation { turns, warp, ..Orientation::UPRIGHT }.degrees();
+        let degrees = |turns, warp| {
+            Orientation {
+                turns,
+                warp,
+                ..Orientation::UPRIGHT
+            }
+            .degrees()
+        };
         assert_eq!(degrees(0, Warp::None), 0);
         assert_eq!(degrees(0, Warp::Tilt(12)), 12);
         assert_eq!(degrees(0, Warp::Tilt(-24)), 336);

@@ -12,7 +12,10 @@ use super::wide::widened;
 /// Whether the later picture is the earlier one, moved by so much that it was panned and by nothing else.
 pub(super) fn is_panned(earlier: &Levels, later: &Levels) -> bool {
     moved(earlier, later).is_some_and(|moved| {
-        moved.shift >= SHIFT_MIN && moved.rest <= REST_MAX && moved.largest <= LARGEST_MAX && moved.shared >= SHARED_MIN
+        moved.shift >= SHIFT_MIN
+            && moved.rest <= REST_MAX
+            && moved.largest <= LARGEST_MAX
+            && moved.shared >= SHARED_MIN
     })
 }
 
@@ -42,16 +45,30 @@ struct Fit {
 }
 
 fn moved(earlier: &Levels, later: &Levels) -> Option<Moved> {
-    let pairs: Vec<(&Plane, &Plane)> =
-        [3, 2, 1].iter().map_while(|&at| Some((earlier.at(at)?, later.at(at)?))).collect();
-    let &[(first, second), ..] = &pairs[..] else { return None };
-    if pairs.len() < 3 || pairs.iter().any(|(a, b)| (a.width, a.height) != (b.width, b.height)) {
+    let pairs: Vec<(&Plane, &Plane)> = [3, 2, 1]
+        .iter()
+        .map_while(|&at| Some((earlier.at(at)?, later.at(at)?)))
+        .collect();
+    let &[(first, second), ..] = &pairs[..] else {
+        return None;
+    };
+    if pairs.len() < 3
+        || pairs
+            .iter()
+            .any(|(a, b)| (a.width, a.height) != (b.width, b.height))
+    {
         return None;
     }
     let worth = |fit: &Fit| rest_of(first, second, fit).map_or(f32::INFINITY, |(rest, _, _)| rest);
     let starts = (-3..=3).flat_map(|x| (-2..=2).map(move |y| (x as f32, y as f32)));
-    let starts = starts.map(|(x, y)| Fit { tx: START_STEP * x, ty: START_STEP * y, ..Fit::default() });
-    let (mut fit, _) = starts.map(|fit| (fit, worth(&fit))).min_by(|a, b| a.1.total_cmp(&b.1))?;
+    let starts = starts.map(|(x, y)| Fit {
+        tx: START_STEP * x,
+        ty: START_STEP * y,
+        ..Fit::default()
+    });
+    let (mut fit, _) = starts
+        .map(|fit| (fit, worth(&fit)))
+        .min_by(|a, b| a.1.total_cmp(&b.1))?;
     for (number, (earlier, later)) in pairs.iter().enumerate() {
         for _ in 0..STEPS {
             fit = improved(earlier, later, fit)?;
@@ -65,18 +82,27 @@ fn moved(earlier: &Levels, later: &Levels) -> Option<Moved> {
     let (earlier, later) = pairs[pairs.len() - 1];
     let (rest, largest, shared) = rest_of(earlier, later, &fit)?;
     let aspect = later.width as f32 / later.height as f32;
-    let corners = [(-0.5, -0.5), (-0.5, 0.5), (0.5, -0.5), (0.5, 0.5)].map(|(x, y)| (x * aspect, y));
+    let corners =
+        [(-0.5, -0.5), (-0.5, 0.5), (0.5, -0.5), (0.5, 0.5)].map(|(x, y)| (x * aspect, y));
     let way = corners.map(|(x, y)| {
         let (to_x, to_y) = fit.place(x, y);
         (to_x - x).hypot(to_y - y)
     });
-    Some(Moved { shift: way.iter().sum::<f32>() / 4.0, rest, largest, shared })
+    Some(Moved {
+        shift: way.iter().sum::<f32>() / 4.0,
+        rest,
+        largest,
+        shared,
+    })
 }
 
 impl Fit {
     #[inline(always)]
     fn place(&self, x: f32, y: f32) -> (f32, f32) {
-        ((1.0 + self.a) * x - self.b * y + self.tx, self.b * x + (1.0 + self.a) * y + self.ty)
+        (
+            (1.0 + self.a) * x - self.b * y + self.tx,
+            self.b * x + (1.0 + self.a) * y + self.ty,
+        )
     }
 
     /// Where the earlier picture shows what the later one shows at neighbouring pixels of a row.
@@ -96,7 +122,8 @@ impl Fit {
             look.from_x[i] = ((first + i) as f32 - middle_x) / unit;
             let (to_x, to_y) = self.place(look.from_x[i], look.from_y);
             let (column, row) = (to_x * unit + middle_x, to_y * unit + middle_y);
-            look.inside[i] = (column >= 1.0) & (row >= 1.0) & (column <= last_column) & (row <= last_row);
+            look.inside[i] =
+                (column >= 1.0) & (row >= 1.0) & (column <= last_column) & (row <= last_row);
             (look.column[i], look.row[i]) = (column, row);
         }
         look
@@ -127,7 +154,11 @@ impl Look {
     /// Levels of the earlier picture, so many pixels off.
     #[inline(always)]
     fn levels(&self, earlier: &Plane, dx: f32, dy: f32) -> [f32; LANES] {
-        samples_of(earlier, &self.column.map(|column| column + dx), &self.row.map(|row| row + dy))
+        samples_of(
+            earlier,
+            &self.column.map(|column| column + dx),
+            &self.row.map(|row| row + dy),
+        )
     }
 }
 
@@ -158,7 +189,11 @@ fn improved(earlier: &Plane, later: &Plane, fit: Fit) -> Option<Fit> {
         offset: fit.offset + offset,
     };
     // It runs away where there is nothing to hold on to.
-    (next.a.abs() < 0.5 && next.b.abs() < 0.5 && next.tx.hypot(next.ty) < 1.5 && next.gain.abs() < 0.8).then_some(next)
+    (next.a.abs() < 0.5
+        && next.b.abs() < 0.5
+        && next.tx.hypot(next.ty) < 1.5
+        && next.gain.abs() < 0.8)
+        .then_some(next)
 }
 
 widened! {
@@ -175,8 +210,14 @@ fn add_all_always(earlier: &Plane, later: &Plane, fit: &Fit, normal: &mut Normal
         for first in (0..later.width).step_by(LANES) {
             let look = fit.look(earlier, first, y);
             let levels = look.levels(earlier, 0.0, 0.0);
-            let (right, left) = (look.levels(earlier, 1.0, 0.0), look.levels(earlier, -1.0, 0.0));
-            let (below, above) = (look.levels(earlier, 0.0, 1.0), look.levels(earlier, 0.0, -1.0));
+            let (right, left) = (
+                look.levels(earlier, 1.0, 0.0),
+                look.levels(earlier, -1.0, 0.0),
+            );
+            let (below, above) = (
+                look.levels(earlier, 0.0, 1.0),
+                look.levels(earlier, 0.0, -1.0),
+            );
             let shown = levels_of(later, first, y);
             // The slopes by each number of the fit, then what is left, all weighed.
             let mut says = [[0.0_f64; 8]; LANES];
@@ -187,7 +228,11 @@ fn add_all_always(earlier: &Plane, later: &Plane, fit: &Fit, normal: &mut Normal
                 // What differs much does so since it is another thing, and would pull the fit to it
                 // (Huber's weight).
                 let weight = (REST_PULL / rest.abs().max(REST_PULL)).sqrt();
-                let weight = if look.inside[i] & (first + i < later.width) { weight } else { 0.0 };
+                let weight = if look.inside[i] & (first + i < later.width) {
+                    weight
+                } else {
+                    0.0
+                };
                 let slopes = [
                     gain * (slope_x * look.from_x[i] + slope_y * look.from_y),
                     gain * (slope_y * look.from_x[i] - slope_x * look.from_y),
@@ -202,7 +247,9 @@ fn add_all_always(earlier: &Plane, later: &Plane, fit: &Fit, normal: &mut Normal
             }
             for says in &says {
                 for (sums, of_row) in sums.iter_mut().zip(says) {
-                    sums.iter_mut().zip(says).for_each(|(sum, of_column)| *sum += of_row * of_column);
+                    sums.iter_mut()
+                        .zip(says)
+                        .for_each(|(sum, of_column)| *sum += of_row * of_column);
                 }
             }
         }
@@ -212,7 +259,11 @@ fn add_all_always(earlier: &Plane, later: &Plane, fit: &Fit, normal: &mut Normal
 
 /// Root mean square and largest of the differences of blocks of 4x4 pixels that lie within both pictures, and their share of all.
 fn rest_of(earlier: &Plane, later: &Plane, fit: &Fit) -> Option<(f32, f32, f32)> {
-    let side = if later.height >= FINE_HEIGHT { BLOCK } else { 1 };
+    let side = if later.height >= FINE_HEIGHT {
+        BLOCK
+    } else {
+        1
+    };
     let (columns, rows) = (later.width / side, later.height / side);
     let (mut squares, mut largest, mut blocks) = (0.0_f32, 0.0_f32, 0_usize);
     let stride = later.width.next_multiple_of(LANES);
@@ -260,15 +311,22 @@ fn find_rests_always(earlier: &Plane, later: &Plane, fit: &Fit, top: usize, rest
 /// Solves six equations by elimination with pivots; nothing if they do not determine all.
 fn solved(mut rows: Normal) -> Option<[f64; 6]> {
     for step in 0..6 {
-        let pivot = (step..6).max_by(|&a, &b| rows[a][step].abs().total_cmp(&rows[b][step].abs()))?;
+        let pivot =
+            (step..6).max_by(|&a, &b| rows[a][step].abs().total_cmp(&rows[b][step].abs()))?;
         rows.swap(step, pivot);
         if rows[step][step].abs() < 1e-6 {
             return None;
         }
         let top = rows[step];
-        for (_, row) in rows.iter_mut().enumerate().filter(|(number, _)| *number != step) {
+        for (_, row) in rows
+            .iter_mut()
+            .enumerate()
+            .filter(|(number, _)| *number != step)
+        {
             let factor = row[step] / top[step];
-            row.iter_mut().zip(&top).for_each(|(value, of_top)| *value -= factor * of_top);
+            row.iter_mut()
+                .zip(&top)
+                .for_each(|(value, of_top)| *value -= factor * of_top);
         }
     }
     Some(std::array::from_fn(|i| rows[i][6] / rows[i][i]))
@@ -314,20 +372,31 @@ mod tests {
     /// A picture whose places are taken from a texture.
     fn picture(seed: u32, place: impl Fn(f32, f32) -> (f32, f32)) -> Levels {
         let (width, height) = (228, 128);
-        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x as f32 - 114.0, y as f32 - 64.0)));
+        let pixels =
+            (0..height).flat_map(|y| (0..width).map(move |x| (x as f32 - 114.0, y as f32 - 64.0)));
         let level = |(x, y)| {
             let (x, y) = place(x, y);
             texture(0.7 * x + 500.0, 0.7 * y + 500.0, seed)
         };
-        Levels::new(Plane { width, height, data: pixels.map(level).collect() })
+        Levels::new(Plane {
+            width,
+            height,
+            data: pixels.map(level).collect(),
+        })
     }
 
     #[test]
     fn a_still_is_panned_whichever_way_the_camera_is_pretended_to_go() {
         for seed in 0..6 {
             let plain = picture(seed, |x, y| (x, y));
-            assert!(is_panned(&plain, &picture(seed, |x, y| (x + 17.3, y - 4.6))), "{seed}: panned");
-            assert!(is_panned(&plain, &picture(seed, |x, y| (0.93 * x, 0.93 * y))), "{seed}: zoomed");
+            assert!(
+                is_panned(&plain, &picture(seed, |x, y| (x + 17.3, y - 4.6))),
+                "{seed}: panned"
+            );
+            assert!(
+                is_panned(&plain, &picture(seed, |x, y| (0.93 * x, 0.93 * y))),
+                "{seed}: zoomed"
+            );
             let turned = |x: f32, y: f32| (0.998 * x - 0.06 * y + 5.0, 0.06 * x + 0.998 * y);
             assert!(is_panned(&plain, &picture(seed, turned)), "{seed}: turned");
         }
@@ -335,10 +404,20 @@ mod tests {
 
     #[test]
     fn all_processors_find_the_same() {
-        let (plain, other) = (picture(1, |x, y| (x, y)), picture(1, |x, y| (0.97 * x + 9.0, 0.97 * y - 3.0)));
+        let (plain, other) = (
+            picture(1, |x, y| (x, y)),
+            picture(1, |x, y| (0.97 * x + 9.0, 0.97 * y - 3.0)),
+        );
         for at in 1..4 {
             let (earlier, later) = (plain.at(at).unwrap(), other.at(at).unwrap());
-            let fit = Fit { a: 0.01, b: -0.02, tx: 0.07, ty: 0.01, gain: 0.1, offset: -2.0 };
+            let fit = Fit {
+                a: 0.01,
+                b: -0.02,
+                tx: 0.07,
+                ty: 0.01,
+                gain: 0.1,
+                offset: -2.0,
+            };
             let (mut wide, mut narrow) = ([[0.0; 8]; 6], [[0.0; 8]; 6]);
             add_all(earlier, later, &fit, &mut wide);
             add_all_always(earlier, later, &fit, &mut narrow);
@@ -356,20 +435,42 @@ mod tests {
         for seed in 0..6 {
             let plain = picture(seed, |x, y| (x, y));
             assert!(!is_panned(&plain, &plain), "{seed}: nothing moves");
-            assert!(!is_panned(&plain, &picture(seed + 50, |x, y| (x, y))), "{seed}: another picture");
+            assert!(
+                !is_panned(&plain, &picture(seed + 50, |x, y| (x, y))),
+                "{seed}: another picture"
+            );
             // Turned about its own axis, a camera bends the picture: a lens of 60 degrees, turned by 5.
             let bent = |x: f32, y: f32| {
                 let focal = 197.0;
                 let (angle, depth) = ((x / focal).atan() + 0.087, (x * x + focal * focal).sqrt());
                 (focal * angle.tan(), y / depth * focal / angle.cos())
             };
-            assert!(!is_panned(&plain, &picture(seed, bent)), "{seed}: a real camera turns");
-            let near = |x: f32, y: f32| if y > 20.0 { (x + 26.0, y) } else { (x + 13.0, y) };
-            assert!(!is_panned(&plain, &picture(seed, near)), "{seed}: what is near moves more");
-            let passing = |x: f32, y: f32| {
-                if x.hypot(y) < 12.0 { (x - 90.0, y + 90.0) } else { (x + 13.0, y) }
+            assert!(
+                !is_panned(&plain, &picture(seed, bent)),
+                "{seed}: a real camera turns"
+            );
+            let near = |x: f32, y: f32| {
+                if y > 20.0 {
+                    (x + 26.0, y)
+                } else {
+                    (x + 13.0, y)
+                }
             };
-            assert!(!is_panned(&plain, &picture(seed, passing)), "{seed}: something passes");
+            assert!(
+                !is_panned(&plain, &picture(seed, near)),
+                "{seed}: what is near moves more"
+            );
+            let passing = |x: f32, y: f32| {
+                if x.hypot(y) < 12.0 {
+                    (x - 90.0, y + 90.0)
+                } else {
+                    (x + 13.0, y)
+                }
+            };
+            assert!(
+                !is_panned(&plain, &picture(seed, passing)),
+                "{seed}: something passes"
+            );
         }
     }
 }

@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use super::{
-    CLIP_REGIONS, ClipKey, Content, FINE_REGIONS, Fingerprint, KEYS_MIN, KeyKind, Keyframe, Motion, Place, Thumbnail,
+    CLIP_REGIONS, ClipKey, Content, FINE_REGIONS, Fingerprint, KEYS_MIN, KeyKind, Keyframe, Motion,
+    Place, Thumbnail,
 };
 use crate::error::millis;
 use crate::media::{StreamInfo, UNDECODED_MAX, Undecoded};
@@ -48,9 +49,32 @@ impl Fingerprint {
         times(&parts)?;
         keys(&parts)?;
         let undecoded = with_gaps(&parts)?;
-        let Parts { path, sha256, info, duration, interval, frames, keyframes, keys, motion, .. } = parts;
+        let Parts {
+            path,
+            sha256,
+            info,
+            duration,
+            interval,
+            frames,
+            keyframes,
+            keys,
+            motion,
+            ..
+        } = parts;
         let pictures = Vec::new();
-        Ok(Fingerprint { path, sha256, info, duration, interval, frames, undecoded, keyframes, keys, motion, pictures })
+        Ok(Fingerprint {
+            path,
+            sha256,
+            info,
+            duration,
+            interval,
+            frames,
+            undecoded,
+            keyframes,
+            keys,
+            motion,
+            pictures,
+        })
     }
 
     /// The clip that it was made of, or the file that it was read from, as the caller named it; its
@@ -133,33 +157,50 @@ fn sizes(parts: &Parts) -> Result<(), String> {
         || !(1..=SIDE_MAX).contains(&info.height)
         || width.max(height) > ASPECT_MAX * width.min(height)
     {
-        return Err(format!("its picture of {} x {} is out of range", info.width, info.height));
+        return Err(format!(
+            "its picture of {} x {} is out of range",
+            info.width, info.height
+        ));
     }
     if parts.duration > DURATION_MAX || !INTERVALS.contains(&parts.interval) {
         return Err("its duration or interval is out of range".into());
     }
     let most = parts.duration.as_nanos() / KEYFRAME_GAP_MIN.as_nanos() + KEYFRAMES_SPARE;
     if parts.keyframes.len() as u128 > most || parts.keyframes.len() as u64 > parts.frames {
-        return Err(format!("it has {} keyframes, more than its clip can have", parts.keyframes.len()));
+        return Err(format!(
+            "it has {} keyframes, more than its clip can have",
+            parts.keyframes.len()
+        ));
     }
     Ok(())
 }
 
 /// Times in order and within the clip.
 fn times(parts: &Parts) -> Result<(), String> {
-    let ordered = parts.keyframes.windows(2).all(|pair| pair[0].time <= pair[1].time);
-    let within = parts.keyframes.iter().all(|k| k.time <= parts.duration && k.still_since <= k.time);
+    let ordered = parts
+        .keyframes
+        .windows(2)
+        .all(|pair| pair[0].time <= pair[1].time);
+    let within = parts
+        .keyframes
+        .iter()
+        .all(|k| k.time <= parts.duration && k.still_since <= k.time);
     if !ordered || !within {
         return Err("its keyframes are out of order".into());
     }
     let mut after = Duration::ZERO;
     for hole in &parts.undecoded {
-        if hole.start < after || hole.end < hole.start || hole.end > DURATION_MAX || hole.reason.len() > TEXT_MAX {
+        if hole.start < after
+            || hole.end < hole.start
+            || hole.end > DURATION_MAX
+            || hole.reason.len() > TEXT_MAX
+        {
             return Err("its undecoded parts are out of order".into());
         }
         after = hole.end;
     }
-    let at = |(i, keyframe): (usize, &Keyframe)| millis(parts.motion.time(i)) == millis(keyframe.time);
+    let at =
+        |(i, keyframe): (usize, &Keyframe)| millis(parts.motion.time(i)) == millis(keyframe.time);
     if parts.motion.len() != parts.keyframes.len() || !parts.keyframes.iter().enumerate().all(at) {
         return Err("its motion does not fit its keyframes".into());
     }
@@ -168,18 +209,36 @@ fn times(parts: &Parts) -> Result<(), String> {
 
 /// As many keys for each keyframe as the extractor gives for what it shows, in places that a frame has.
 fn keys(parts: &Parts) -> Result<(), String> {
-    let known = parts.keys.iter().all(|key| (key.keyframe as usize) < parts.keyframes.len());
-    let sorted = parts.keys.windows(2).all(|pair| pair[0].keyframe <= pair[1].keyframe);
+    let known = parts
+        .keys
+        .iter()
+        .all(|key| (key.keyframe as usize) < parts.keyframes.len());
+    let sorted = parts
+        .keys
+        .windows(2)
+        .all(|pair| pair[0].keyframe <= pair[1].keyframe);
     if !known || !sorted {
         return Err("its keys do not fit its keyframes".into());
     }
     let aspect = parts.info.width as f32 / parts.info.height as f32;
-    if let Some(key) = parts.keys.iter().find(|key| !is_in_frame(&key.place, aspect)) {
-        return Err(format!("a key lies outside the picture, at {:?}", key.place));
+    if let Some(key) = parts
+        .keys
+        .iter()
+        .find(|key| !is_in_frame(&key.place, aspect))
+    {
+        return Err(format!(
+            "a key lies outside the picture, at {:?}",
+            key.place
+        ));
     }
-    let mut groups = parts.keys.chunk_by(|a, b| a.keyframe == b.keyframe).peekable();
+    let mut groups = parts
+        .keys
+        .chunk_by(|a, b| a.keyframe == b.keyframe)
+        .peekable();
     for (number, keyframe) in parts.keyframes.iter().enumerate() {
-        let own = groups.next_if(|group| group[0].keyframe as usize == number).unwrap_or_default();
+        let own = groups
+            .next_if(|group| group[0].keyframe as usize == number)
+            .unwrap_or_default();
         let whole = own.iter().filter(|key| key.kind == KeyKind::Whole).count();
         let fine = own.iter().filter(|key| key.fine).count();
         let regions = own.len() - whole - fine;
@@ -189,7 +248,10 @@ fn keys(parts: &Parts) -> Result<(), String> {
             Content::Black | Content::Flat => own.is_empty(),
         };
         if !fits || whole > 1 || regions > CLIP_REGIONS || fine > FINE_REGIONS {
-            return Err(format!("its keyframe {number} cannot have {} keys", own.len()));
+            return Err(format!(
+                "its keyframe {number} cannot have {} keys",
+                own.len()
+            ));
         }
     }
     Ok(())
@@ -205,7 +267,12 @@ fn is_in_frame(place: &Place, aspect: f32) -> bool {
 fn with_gaps(parts: &Parts) -> Result<Vec<Undecoded>, String> {
     let mut gaps: Vec<(Duration, Duration)> = Vec::new();
     let mut seen = Duration::ZERO;
-    for time in parts.keyframes.iter().map(|keyframe| keyframe.time).chain([parts.duration]) {
+    for time in parts
+        .keyframes
+        .iter()
+        .map(|keyframe| keyframe.time)
+        .chain([parts.duration])
+    {
         if time.saturating_sub(seen) > GAP_MAX {
             match gaps.last_mut() {
                 Some((_, end)) if *end == seen => *end = time,
@@ -217,17 +284,29 @@ fn with_gaps(parts: &Parts) -> Result<Vec<Undecoded>, String> {
     let mut all = parts.undecoded.clone();
     for (start, end) in gaps {
         let mut from = start;
-        let overlapping = parts.undecoded.iter().filter(|hole| hole.end > start && hole.start < end);
-        for (until, next) in overlapping.map(|hole| (hole.start, hole.end)).chain([(end, end)]) {
+        let overlapping = parts
+            .undecoded
+            .iter()
+            .filter(|hole| hole.end > start && hole.start < end);
+        for (until, next) in overlapping
+            .map(|hole| (hole.start, hole.end))
+            .chain([(end, end)])
+        {
             if until.saturating_sub(from) > GAP_MAX {
-                all.push(Undecoded { start: from, end: until, reason: NO_KEYFRAME.to_owned() });
+                all.push(Undecoded {
+                    start: from,
+                    end: until,
+                    reason: NO_KEYFRAME.to_owned(),
+                });
             }
             from = next;
         }
     }
     all.sort_by_key(|hole| (hole.start, hole.end));
     if all.len() > UNDECODED_MAX {
-        return Err(format!("it has more than {UNDECODED_MAX} parts without a keyframe"));
+        return Err(format!(
+            "it has more than {UNDECODED_MAX} parts without a keyframe"
+        ));
     }
     Ok(all)
 }
@@ -244,7 +323,8 @@ pub(super) const DURATION_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 const GAP_MAX: Duration = Duration::from_millis(750);
 
 /// Sampling intervals that a clip is fingerprinted at.
-const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_millis(500);
+const INTERVALS: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_millis(500);
 
 /// Mean time between two keyframes of a clip is at least this: a quarter of [`QUERY_INTERVAL`](crate::sample::QUERY_INTERVAL).
 const KEYFRAME_GAP_MIN: Duration = Duration::from_millis(60);
@@ -279,10 +359,18 @@ mod tests {
     fn parts(seconds: u32) -> Parts {
         let time = |number: u32| Duration::from_millis(250 * u64::from(number));
         let count = 4 * seconds;
-        let place = Place { x: 0.8, y: 0.5, size: 0.2 };
+        let place = Place {
+            x: 0.8,
+            y: 0.5,
+            size: 0.2,
+        };
         let key = |i: u32| ClipKey {
             keyframe: i / 3,
-            kind: if i.is_multiple_of(3) { KeyKind::Whole } else { KeyKind::Region },
+            kind: if i.is_multiple_of(3) {
+                KeyKind::Whole
+            } else {
+                KeyKind::Region
+            },
             fine: false,
             place,
             key: Key([u64::from(i); 4]),
@@ -333,34 +421,95 @@ mod tests {
         assert!(Fingerprint::new(parts(4)).unwrap().undecoded().is_empty());
         for (why, message) in [
             ("no keys", refused(|parts| parts.keys.clear())),
-            ("a keyframe without keys", refused(|parts| drop(parts.keys.drain(6..9)))),
-            ("a black picture with keys", refused(|parts| parts.keyframes[2].content = Content::Black)),
-            ("a key of no keyframe", refused(|parts| parts.keys[47].keyframe = 16)),
-            ("the largest keyframe number", refused(|parts| parts.keys[47].keyframe = u32::MAX)),
+            (
+                "a keyframe without keys",
+                refused(|parts| drop(parts.keys.drain(6..9))),
+            ),
+            (
+                "a black picture with keys",
+                refused(|parts| parts.keyframes[2].content = Content::Black),
+            ),
+            (
+                "a key of no keyframe",
+                refused(|parts| parts.keys[47].keyframe = 16),
+            ),
+            (
+                "the largest keyframe number",
+                refused(|parts| parts.keys[47].keyframe = u32::MAX),
+            ),
             ("keys out of order", refused(|parts| parts.keys.swap(0, 9))),
-            ("two whole frames", refused(|parts| parts.keys[1].kind = KeyKind::Whole)),
-            ("a flood of keys", refused(|parts| parts.keys.splice(1..2, [parts.keys[1]; 41]).for_each(drop))),
-            ("keyframes out of order", refused(|parts| parts.keyframes.swap(3, 5))),
-            ("a keyframe behind the end", refused(|parts| parts.duration /= 2)),
-            ("standing still since later", refused(|parts| parts.keyframes[3].still_since = Duration::MAX)),
-            ("more keyframes than frames", refused(|parts| parts.frames = 3)),
-            ("a flood of keyframes", refused(|parts| parts.interval = Duration::from_millis(1))),
+            (
+                "two whole frames",
+                refused(|parts| parts.keys[1].kind = KeyKind::Whole),
+            ),
+            (
+                "a flood of keys",
+                refused(|parts| parts.keys.splice(1..2, [parts.keys[1]; 41]).for_each(drop)),
+            ),
+            (
+                "keyframes out of order",
+                refused(|parts| parts.keyframes.swap(3, 5)),
+            ),
+            (
+                "a keyframe behind the end",
+                refused(|parts| parts.duration /= 2),
+            ),
+            (
+                "standing still since later",
+                refused(|parts| parts.keyframes[3].still_since = Duration::MAX),
+            ),
+            (
+                "more keyframes than frames",
+                refused(|parts| parts.frames = 3),
+            ),
+            (
+                "a flood of keyframes",
+                refused(|parts| parts.interval = Duration::from_millis(1)),
+            ),
             ("no end", refused(|parts| parts.duration = Duration::MAX)),
-            ("motion of another length", refused(|parts| parts.motion = Motion::default())),
-            ("a picture of nothing", refused(|parts| parts.info.height = 0)),
-            ("a picture that is a line", refused(|parts| parts.info.width = u32::MAX)),
-            ("a place that is no number", refused(|parts| parts.keys[4].place.x = f32::NAN)),
-            ("an endless region", refused(|parts| parts.keys[4].place.size = f32::INFINITY)),
-            ("a region of no size", refused(|parts| parts.keys[4].place.size = 0.0)),
-            ("a long text", refused(|parts| parts.info.codec = "h".repeat(501))),
-            ("backward holes", refused(|parts| parts.undecoded = vec![hole(2, 1)])),
+            (
+                "motion of another length",
+                refused(|parts| parts.motion = Motion::default()),
+            ),
+            (
+                "a picture of nothing",
+                refused(|parts| parts.info.height = 0),
+            ),
+            (
+                "a picture that is a line",
+                refused(|parts| parts.info.width = u32::MAX),
+            ),
+            (
+                "a place that is no number",
+                refused(|parts| parts.keys[4].place.x = f32::NAN),
+            ),
+            (
+                "an endless region",
+                refused(|parts| parts.keys[4].place.size = f32::INFINITY),
+            ),
+            (
+                "a region of no size",
+                refused(|parts| parts.keys[4].place.size = 0.0),
+            ),
+            (
+                "a long text",
+                refused(|parts| parts.info.codec = "h".repeat(501)),
+            ),
+            (
+                "backward holes",
+                refused(|parts| parts.undecoded = vec![hole(2, 1)]),
+            ),
         ] {
             assert!(!message.is_empty(), "{why}");
         }
     }
 
     fn hole(start: u64, end: u64) -> Undecoded {
-        Undecoded { start: Duration::from_secs(start), end: Duration::from_secs(end), reason: "corrupt data".into() }
+        Undecoded {
+            start: Duration::from_secs(start),
+            end: Duration::from_secs(end),
+            reason: "corrupt data".into(),
+        }
     }
 
     #[test]
@@ -376,13 +525,21 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         // Minutes that nothing is known of, at the end and in the middle.
-        assert_eq!(holes(&|parts| parts.duration = Duration::from_secs(720)), [(11_750, 720_000)]);
+        assert_eq!(
+            holes(&|parts| parts.duration = Duration::from_secs(720)),
+            [(11_750, 720_000)]
+        );
         let cut = |parts: &mut Parts| {
             parts.keyframes.drain(8..20);
             parts.keys.drain(24..60);
-            parts.keys[24..].iter_mut().for_each(|key| key.keyframe -= 12);
+            parts.keys[24..]
+                .iter_mut()
+                .for_each(|key| key.keyframe -= 12);
             let mut motion = Motion::new(4, 3, 0.25);
-            parts.keyframes.iter().for_each(|keyframe| motion.push(keyframe.time, &[]));
+            parts
+                .keyframes
+                .iter()
+                .for_each(|keyframe| motion.push(keyframe.time, &[]));
             parts.motion = motion;
         };
         assert_eq!(holes(&cut), [(1750, 5000)]);

@@ -99,7 +99,9 @@ impl PictureTrack {
     /// Columns and rows of the first picture, (0, 0) without one. Others differ only where the
     /// source changes its shape.
     pub fn size(&self) -> (usize, usize) {
-        self.groups.first().map_or((0, 0), |group| (group.width.into(), group.height.into()))
+        self.groups
+            .first()
+            .map_or((0, 0), |group| (group.width.into(), group.height.into()))
     }
 
     /// When a picture is shown.
@@ -109,8 +111,14 @@ impl PictureTrack {
 
     /// Numbers of the pictures from one moment to another, both included.
     pub fn between(&self, from: Duration, to: Duration) -> Range<usize> {
-        let start = self.times.partition_point(|&time| Duration::from_millis(time.into()) < from);
-        start..self.times.partition_point(|&time| Duration::from_millis(time.into()) <= to).max(start)
+        let start = self
+            .times
+            .partition_point(|&time| Duration::from_millis(time.into()) < from);
+        start
+            ..self
+                .times
+                .partition_point(|&time| Duration::from_millis(time.into()) <= to)
+                .max(start)
     }
 
     /// Decodes a picture, and those of its group before it; [`PictureTrack::pictures`] decodes
@@ -122,12 +130,18 @@ impl PictureTrack {
     /// Decodes these pictures, as far as there are such; each group is decoded once, when it is
     /// reached.
     pub fn pictures(&self, range: Range<usize>) -> impl Iterator<Item = Thumbnail> + '_ {
-        let from = self.groups.partition_point(|group| group.first + usize::from(group.pictures) <= range.start);
-        let groups = (from..self.groups.len()).take_while(move |&number| self.groups[number].first < range.end);
+        let from = self
+            .groups
+            .partition_point(|group| group.first + usize::from(group.pictures) <= range.start);
+        let groups = (from..self.groups.len())
+            .take_while(move |&number| self.groups[number].first < range.end);
         groups.flat_map(move |number| {
             let group = self.groups[number];
             let until = (range.end - group.first).min(group.pictures.into());
-            let layout = Layout { pictures: until, ..group.layout() };
+            let layout = Layout {
+                pictures: until,
+                ..group.layout()
+            };
             let all = group::read(layout, &self.codes[group.start..self.end(number)]);
             (range.start.saturating_sub(group.first)..until).map(move |i| Thumbnail {
                 time: self.time(group.first + i),
@@ -140,7 +154,9 @@ impl PictureTrack {
 
     /// Where the code of a group ends.
     fn end(&self, group: usize) -> usize {
-        self.groups.get(group + 1).map_or(self.codes.len(), |next| next.start)
+        self.groups
+            .get(group + 1)
+            .map_or(self.codes.len(), |next| next.start)
     }
 
     /// The bytes that are stored: number of groups u32; of each group columns, rows, pictures and
@@ -150,8 +166,9 @@ impl PictureTrack {
         if self.is_empty() {
             return Vec::new();
         }
-        let mut bytes =
-            Vec::with_capacity(HEAD + ENTRY * self.groups.len() + TIME * self.times.len() + self.codes.len());
+        let mut bytes = Vec::with_capacity(
+            HEAD + ENTRY * self.groups.len() + TIME * self.times.len() + self.codes.len(),
+        );
         bytes.extend((self.groups.len() as u32).to_le_bytes());
         for (number, group) in self.groups.iter().enumerate() {
             bytes.extend([group.width, group.height, group.pictures, group.step]);
@@ -173,28 +190,52 @@ impl PictureTrack {
             return Ok(PictureTrack::default());
         }
         let (head, rest) = bytes.split_first_chunk::<HEAD>().ok_or(CUT)?;
-        let length = (u32::from_le_bytes(*head) as usize).checked_mul(ENTRY).ok_or(CUT)?;
+        let length = (u32::from_le_bytes(*head) as usize)
+            .checked_mul(ENTRY)
+            .ok_or(CUT)?;
         let (entries, rest) = rest.split_at_checked(length).ok_or(CUT)?;
-        let (mut groups, mut first, mut start) = (Vec::with_capacity(length / ENTRY), 0_usize, 0_usize);
+        let (mut groups, mut first, mut start) =
+            (Vec::with_capacity(length / ENTRY), 0_usize, 0_usize);
         for entry in entries.as_chunks::<ENTRY>().0 {
             let [width, height, pictures, step, a, b, c, d] = *entry;
-            let group = Group { width, height, pictures, step, first, start };
+            let group = Group {
+                width,
+                height,
+                pictures,
+                step,
+                first,
+                start,
+            };
             if !group.is_possible() {
                 return Err("its pictures are out of range");
             }
             groups.push(group);
             first += usize::from(pictures);
-            start = start.checked_add(u32::from_le_bytes([a, b, c, d]) as usize).ok_or(CUT)?;
+            start = start
+                .checked_add(u32::from_le_bytes([a, b, c, d]) as usize)
+                .ok_or(CUT)?;
         }
-        let (times, codes) = first.checked_mul(TIME).and_then(|length| rest.split_at_checked(length)).ok_or(CUT)?;
-        let times: Vec<u32> = times.as_chunks::<TIME>().0.iter().map(|time| u32::from_le_bytes(*time)).collect();
+        let (times, codes) = first
+            .checked_mul(TIME)
+            .and_then(|length| rest.split_at_checked(length))
+            .ok_or(CUT)?;
+        let times: Vec<u32> = times
+            .as_chunks::<TIME>()
+            .0
+            .iter()
+            .map(|time| u32::from_le_bytes(*time))
+            .collect();
         if groups.is_empty() || codes.len() != start {
             return Err("its pictures do not fit its length");
         }
         if !times.is_sorted() {
             return Err("its pictures are out of order");
         }
-        Ok(PictureTrack { times, groups, codes: codes.to_vec() })
+        Ok(PictureTrack {
+            times,
+            groups,
+            codes: codes.to_vec(),
+        })
     }
 }
 
@@ -235,18 +276,33 @@ impl Thumbnail {
             }
             for (part, &weight) in parts.iter().enumerate().filter(|(_, weight)| **weight > 0) {
                 let sums = &mut sums[(y + part) * width..][..width];
-                sums.iter_mut().zip(&across).for_each(|(sum, level)| *sum += weight * level);
+                sums.iter_mut()
+                    .zip(&across)
+                    .for_each(|(sum, level)| *sum += weight * level);
             }
         }
         let whole = ((frame.width * frame.height) as u32).max(1);
-        let luma = sums.iter().map(|sum| ((sum + whole / 2) / whole).min(255) as u8).collect();
-        Thumbnail { time: frame.time, width, height, luma }
+        let luma = sums
+            .iter()
+            .map(|sum| ((sum + whole / 2) / whole).min(255) as u8)
+            .collect();
+        Thumbnail {
+            time: frame.time,
+            width,
+            height,
+            luma,
+        }
     }
 }
 
 impl From<Frame> for Thumbnail {
     fn from(small: Frame) -> Thumbnail {
-        Thumbnail { time: small.time, width: small.width, height: small.height, luma: small.luma }
+        Thumbnail {
+            time: small.time,
+            width: small.width,
+            height: small.height,
+            luma: small.luma,
+        }
     }
 }
 
@@ -275,7 +331,12 @@ pub struct PictureTrackBuilder {
 
 impl Default for PictureTrackBuilder {
     fn default() -> PictureTrackBuilder {
-        PictureTrackBuilder { track: PictureTrack::default(), size: (0, 0), luma: Vec::new(), step: STEP_USUAL }
+        PictureTrackBuilder {
+            track: PictureTrack::default(),
+            size: (0, 0),
+            luma: Vec::new(),
+            step: STEP_USUAL,
+        }
     }
 }
 
@@ -311,17 +372,31 @@ impl PictureTrackBuilder {
             return;
         }
         let first = self.track.times.len() - pictures;
-        let (start, last) = (self.track.times[first], self.track.times[self.track.times.len() - 1]);
+        let (start, last) = (
+            self.track.times[first],
+            self.track.times[self.track.times.len() - 1],
+        );
         // How long the last picture is shown is not known; about as long as the others.
         let until = until.unwrap_or_else(|| {
-            let gap = if pictures > 1 { (last - start) / (pictures as u32 - 1) } else { LONE_MS };
+            let gap = if pictures > 1 {
+                (last - start) / (pictures as u32 - 1)
+            } else {
+                LONE_MS
+            };
             last.saturating_add(gap)
         });
         let share = BYTES_AN_HOUR * u64::from(until - start) / 3_600_000;
         let limit = share.saturating_sub((ENTRY + TIME * pictures) as u64) as usize;
-        let layout = |step: usize| Layout { width: self.size.0, height: self.size.1, pictures, step: STEPS[step] };
+        let layout = |step: usize| Layout {
+            width: self.size.0,
+            height: self.size.1,
+            pictures,
+            step: STEPS[step],
+        };
         let spectra = group::spectra(layout(0), &self.luma);
-        let (step, code) = finest(limit, self.step, |step| group::write(layout(step), &spectra));
+        let (step, code) = finest(limit, self.step, |step| {
+            group::write(layout(step), &spectra)
+        });
         self.step = step;
         self.track.groups.push(Group {
             width: self.size.0 as u8,
@@ -359,7 +434,9 @@ fn finest(limit: usize, guess: usize, code: impl Fn(usize) -> Vec<u8>) -> (usize
             fitting = Some((step, tried));
             step = step.saturating_sub(away);
         }
-        let coarsest = fitting.as_ref().map_or(STEPS.len() - 1, |(step, _)| step - 1);
+        let coarsest = fitting
+            .as_ref()
+            .map_or(STEPS.len() - 1, |(step, _)| step - 1);
         if finest > coarsest
             && let Some(fitting) = fitting
         {
@@ -395,8 +472,8 @@ const LONE_MS: u32 = 500;
 /// from one level, below which rounding to whole levels loses more, to 256, at which nothing is
 /// left.
 const STEPS: [i32; 33] = [
-    16, 19, 23, 27, 32, 38, 45, 54, 64, 76, 91, 108, 128, 152, 181, 215, 256, 304, 362, 431, 512, 609, 724, 861, 1024,
-    1218, 1448, 1722, 2048, 2435, 2896, 3444, 4096,
+    16, 19, 23, 27, 32, 38, 45, 54, 64, 76, 91, 108, 128, 152, 181, 215, 256, 304, 362, 431, 512,
+    609, 724, 861, 1024, 1218, 1448, 1722, 2048, 2435, 2896, 3444, 4096,
 ];
 
 /// Which step footage needs in the median: what the first group is tried with.

@@ -52,10 +52,19 @@ impl ClipPictures {
     ///
     /// [`Error::SeveralPictures`] if the clip has, or may have, others.
     pub fn only(mut self, path: &Path) -> Result<Fingerprint> {
-        let unseen = self.streams.iter().any(|(_, looked)| matches!(looked, Looked::Not(_)));
+        let unseen = self
+            .streams
+            .iter()
+            .any(|(_, looked)| matches!(looked, Looked::Not(_)));
         if unseen || self.pictures.len() != 1 {
-            let shown = self.streams.iter().filter(|(_, looked)| matches!(looked, Looked::At(_) | Looked::Not(_)));
-            return Err(Error::SeveralPictures { path: path.to_owned(), streams: shown.count() });
+            let shown = self
+                .streams
+                .iter()
+                .filter(|(_, looked)| matches!(looked, Looked::At(_) | Looked::Not(_)));
+            return Err(Error::SeveralPictures {
+                path: path.to_owned(),
+                streams: shown.count(),
+            });
         }
         Ok(self.pictures.remove(0).fingerprint)
     }
@@ -72,11 +81,16 @@ pub(super) fn of(
 ) -> Result<ClipPictures> {
     let source = decoding.open(path)?;
     if file::begins_like_one(&source) {
-        return Err(Error::IsFingerprint { path: path.to_owned() });
+        return Err(Error::IsFingerprint {
+            path: path.to_owned(),
+        });
     }
     let sha256 = source.sha256(&|| cancelled(cancel))?;
-    let of_streams =
-        |streams: &[Option<u32>]| made(&source, &sha256, streams, interval, detail, decoding, measures, cancel);
+    let of_streams = |streams: &[Option<u32>]| {
+        made(
+            &source, &sha256, streams, interval, detail, decoding, measures, cancel,
+        )
+    };
     let first = of_streams(&[None])?;
     let groups = first.1.pictures();
     let (main, listed) = (first.1.stream, first.1.streams.clone());
@@ -87,7 +101,10 @@ pub(super) fn of(
     for group in groups {
         let (taken, left) = group.split_at(group.len().min(STREAMS_MAX - number));
         number += taken.len();
-        missed.extend(left.iter().map(|&stream| (stream, format!("more than {STREAMS_MAX} video streams"))));
+        missed.extend(
+            left.iter()
+                .map(|&stream| (stream, format!("more than {STREAMS_MAX} video streams"))),
+        );
         if taken.is_empty() {
             continue;
         }
@@ -103,25 +120,38 @@ pub(super) fn of(
                 let reason = reason_of(error)?;
                 missed.extend(taken.iter().map(|&stream| (stream, reason.clone())));
                 // What most players show could be decoded by itself.
-                if let Some((fingerprint, decoded, quality)) = first.take_if(|_| taken.contains(&main)) {
+                if let Some((fingerprint, decoded, quality)) =
+                    first.take_if(|_| taken.contains(&main))
+                {
                     missed.retain(|(stream, _)| *stream != main);
                     found.push((vec![main], decoded.origin_ns, (fingerprint, quality)));
                 }
             }
         }
     }
-    let moving = found.iter().any(|(_, _, (fingerprint, _))| fingerprint.frames > 1);
+    let moving = found
+        .iter()
+        .any(|(_, _, (fingerprint, _))| fingerprint.frames > 1);
     let (found, stills): (Vec<_>, Vec<_>) = found
         .into_iter()
         // One that could not be decoded to its end may be any.
-        .partition(|(_, _, (fingerprint, _))| fingerprint.frames > 1 || !fingerprint.undecoded.is_empty() || !moving);
-    let begin = found.iter().map(|(_, origin, _)| *origin).min().unwrap_or(0);
+        .partition(|(_, _, (fingerprint, _))| {
+            fingerprint.frames > 1 || !fingerprint.undecoded.is_empty() || !moving
+        });
+    let begin = found
+        .iter()
+        .map(|(_, origin, _)| *origin)
+        .min()
+        .unwrap_or(0);
     let pictures: Vec<Picture> = found
         .into_iter()
         .map(|(streams, origin, (fingerprint, quality))| Picture {
             streams,
             start: Duration::from_nanos(origin.abs_diff(begin)),
-            fingerprint: Fingerprint { path: path.to_string_lossy().into_owned(), ..fingerprint },
+            fingerprint: Fingerprint {
+                path: path.to_string_lossy().into_owned(),
+                ..fingerprint
+            },
             quality,
         })
         .collect();
@@ -134,11 +164,17 @@ pub(super) fn of(
         } else if stills.iter().any(|(streams, _, _)| of(streams)) {
             Looked::Still
         } else {
-            let reason = missed.iter().find(|(missed, _)| *missed == stream.index).map(|(_, reason)| reason.clone());
+            let reason = missed
+                .iter()
+                .find(|(missed, _)| *missed == stream.index)
+                .map(|(_, reason)| reason.clone());
             Looked::Not(reason.unwrap_or_else(|| "not decoded".to_owned()))
         }
     };
-    let streams = listed.into_iter().map(|stream| (looked(&stream), stream)).map(|(looked, stream)| (stream, looked));
+    let streams = listed
+        .into_iter()
+        .map(|stream| (looked(&stream), stream))
+        .map(|(looked, stream)| (stream, looked));
     let streams = streams.collect();
     Ok(ClipPictures { pictures, streams })
 }
@@ -152,7 +188,9 @@ pub(super) fn reason_of(error: Error) -> Result<String> {
         Error::Undecodable { reason, .. } => Ok(reason),
         Error::NoDecoder { codec, .. } => Ok(format!("no decoder for codec {codec}")),
         Error::NotAccepted { codec, .. } => Ok(format!("codec {codec} is not accepted")),
-        Error::LimitExceeded { limit, found, .. } => Ok(format!("limit exceeded, {limit}: {found}")),
+        Error::LimitExceeded { limit, found, .. } => {
+            Ok(format!("limit exceeded, {limit}: {found}"))
+        }
         other => Err(other),
     }
 }

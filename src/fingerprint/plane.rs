@@ -16,7 +16,11 @@ pub(super) struct Plane {
 impl Plane {
     pub(super) fn of_frame(frame: &Frame) -> Plane {
         let data = frame.luma.iter().map(|&level| f32::from(level)).collect();
-        Plane { width: frame.width, height: frame.height, data }
+        Plane {
+            width: frame.width,
+            height: frame.height,
+            data,
+        }
     }
 
     #[inline]
@@ -30,7 +34,10 @@ impl Plane {
         let x = x.clamp(0.0, (self.width - 1) as f32);
         let y = y.clamp(0.0, (self.height - 1) as f32);
         let (left, top) = (x as usize, y as usize);
-        let (right, bottom) = ((left + 1).min(self.width - 1), (top + 1).min(self.height - 1));
+        let (right, bottom) = (
+            (left + 1).min(self.width - 1),
+            (top + 1).min(self.height - 1),
+        );
         let (fx, fy) = (x - left as f32, y - top as f32);
         let upper = self.at(left, top) + fx * (self.at(right, top) - self.at(left, top));
         let lower = self.at(left, bottom) + fx * (self.at(right, bottom) - self.at(left, bottom));
@@ -45,10 +52,17 @@ impl Plane {
             let upper = &self.data[2 * y * self.width..][..2 * width];
             let lower = &self.data[(2 * y + 1) * self.width..][..2 * width];
             data.extend(
-                upper.chunks_exact(2).zip(lower.chunks_exact(2)).map(|(a, b)| (a[0] + a[1] + b[0] + b[1]) * 0.25),
+                upper
+                    .chunks_exact(2)
+                    .zip(lower.chunks_exact(2))
+                    .map(|(a, b)| (a[0] + a[1] + b[0] + b[1]) * 0.25),
             );
         }
-        Plane { width, height, data }
+        Plane {
+            width,
+            height,
+            data,
+        }
     }
 
     /// Becomes each second pixel of each second row of a picture that is blurred already.
@@ -62,8 +76,17 @@ impl Plane {
 
     /// Becomes a picture convolved with a Gaussian of `sigma` pixels, cut at four sigmas; edges are
     /// repeated. `more`, if wanted, becomes what this has more than the picture.
-    pub(super) fn blur(&mut self, other: &Plane, sigma: f32, space: &mut Space, mut more: Option<&mut Plane>) {
-        for plane in [Some(&mut *self), more.as_deref_mut()].into_iter().flatten() {
+    pub(super) fn blur(
+        &mut self,
+        other: &Plane,
+        sigma: f32,
+        space: &mut Space,
+        mut more: Option<&mut Plane>,
+    ) {
+        for plane in [Some(&mut *self), more.as_deref_mut()]
+            .into_iter()
+            .flatten()
+        {
             (plane.width, plane.height) = (other.width, other.height);
             plane.data.resize(other.data.len(), 0.0);
         }
@@ -71,10 +94,18 @@ impl Plane {
         let radius = kernel.len() - 1;
         let stride = other.width.next_multiple_of(BLOCK);
         space.across.resize(stride * other.height + LINE, 0.0);
-        let start = space.across.as_ptr().align_offset(size_of::<f32>() * LINE).min(LINE);
+        let start = space
+            .across
+            .as_ptr()
+            .align_offset(size_of::<f32>() * LINE)
+            .min(LINE);
         let across = &mut space.across[start..][..stride * other.height];
         space.padded.resize(stride + 2 * radius, 0.0);
-        for (row, across) in other.data.chunks_exact(other.width).zip(across.chunks_exact_mut(stride)) {
+        for (row, across) in other
+            .data
+            .chunks_exact(other.width)
+            .zip(across.chunks_exact_mut(stride))
+        {
             let (before, after) = space.padded.split_at_mut(radius);
             before.fill(row[0]);
             after[..row.len()].copy_from_slice(row);
@@ -105,7 +136,9 @@ pub(super) struct Space {
 /// Half a normalised Gaussian, from its centre outwards.
 fn gaussian(sigma: f32) -> Vec<f32> {
     let radius = (4.0 * sigma).ceil() as usize;
-    let mut kernel: Vec<f32> = (0..=radius).map(|k| (-((k * k) as f32) / (2.0 * sigma * sigma)).exp()).collect();
+    let mut kernel: Vec<f32> = (0..=radius)
+        .map(|k| (-((k * k) as f32) / (2.0 * sigma * sigma)).exp())
+        .collect();
     let sum = kernel[0] + 2.0 * kernel[1..].iter().sum::<f32>();
     kernel.iter_mut().for_each(|weight| *weight /= sum);
     kernel
@@ -166,7 +199,11 @@ fn blur_columns_always(
                 None => out.copy_from_slice(&sums()[..out.len()]),
             }
             if let Some(more) = more.as_deref_mut() {
-                for ((more, sum), other) in more.data[pixels.clone()].iter_mut().zip(out).zip(&other.data[pixels]) {
+                for ((more, sum), other) in more.data[pixels.clone()]
+                    .iter_mut()
+                    .zip(out)
+                    .zip(&other.data[pixels])
+                {
                     *more = *sum - other;
                 }
             }
@@ -228,7 +265,11 @@ fn sample_mesh_always(plane: &Plane, mesh: &Mesh, samples: &mut [f32; SIDE * SID
 /// [`widened`].
 #[inline(always)]
 pub(super) fn samples_of<const N: usize>(plane: &Plane, x: &[f32; N], y: &[f32; N]) -> [f32; N] {
-    let (width, last_column, last_row) = (plane.width as u32, plane.width as f32 - 1.0, plane.height as f32 - 1.0);
+    let (width, last_column, last_row) = (
+        plane.width as u32,
+        plane.width as f32 - 1.0,
+        plane.height as f32 - 1.0,
+    );
     let clamped = |at: f32, last: f32| {
         let at = if at > 0.0 { at } else { 0.0 };
         if at < last { at } else { last }
@@ -267,8 +308,15 @@ mod tests {
     use super::*;
 
     fn plane(width: usize, height: usize, level: impl Fn(usize, usize) -> f32) -> Plane {
-        let data = (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).map(|(x, y)| level(x, y)).collect();
-        Plane { width, height, data }
+        let data = (0..height)
+            .flat_map(|y| (0..width).map(move |x| (x, y)))
+            .map(|(x, y)| level(x, y))
+            .collect();
+        Plane {
+            width,
+            height,
+            data,
+        }
     }
 
     fn blurred(plane: &Plane, sigma: f32) -> Plane {
@@ -279,17 +327,28 @@ mod tests {
 
     #[test]
     fn a_blur_keeps_constants_and_spreads_a_point_by_its_sigma() {
-        assert!(blurred(&plane(20, 9, |_, _| 77.0), 2.0).data.iter().all(|v| (v - 77.0).abs() < 1e-3));
-        let point = blurred(&plane(41, 41, |x, y| if (x, y) == (20, 20) { 1.0 } else { 0.0 }), 3.0);
-        let variance: f32 =
-            (0..41).map(|x| (x as f32 - 20.0).powi(2) * (0..41).map(|y| point.at(x, y)).sum::<f32>()).sum();
+        assert!(
+            blurred(&plane(20, 9, |_, _| 77.0), 2.0)
+                .data
+                .iter()
+                .all(|v| (v - 77.0).abs() < 1e-3)
+        );
+        let point = blurred(
+            &plane(41, 41, |x, y| if (x, y) == (20, 20) { 1.0 } else { 0.0 }),
+            3.0,
+        );
+        let variance: f32 = (0..41)
+            .map(|x| (x as f32 - 20.0).powi(2) * (0..41).map(|y| point.at(x, y)).sum::<f32>())
+            .sum();
         assert!((variance - 9.0).abs() < 0.1, "variance {variance}");
     }
 
     #[test]
     fn a_blur_adds_in_one_order_whatever_the_size_of_the_picture() {
         for (width, height) in [(1, 1), (1, 70), (70, 1), (31, 12), (33, 40), (228, 128)] {
-            let picture = plane(width, height, |x, y| testing::texture(x as f32, y as f32, 3));
+            let picture = plane(width, height, |x, y| {
+                testing::texture(x as f32, y as f32, 3)
+            });
             let (mut found, mut more) = (Plane::default(), Plane::default());
             found.blur(&picture, 1.7, &mut Space::default(), Some(&mut more));
             let kernel = gaussian(1.7);
@@ -300,11 +359,19 @@ mod tests {
                 }
                 sum
             };
-            let within = |at: usize, away: isize, end: usize| at.saturating_add_signed(away).min(end - 1);
-            let across = plane(width, height, |x, y| sum(&|away| picture.at(within(x, away, width), y)));
-            let wanted = plane(width, height, |x, y| sum(&|away| across.at(x, within(y, away, height))));
+            let within =
+                |at: usize, away: isize, end: usize| at.saturating_add_signed(away).min(end - 1);
+            let across = plane(width, height, |x, y| {
+                sum(&|away| picture.at(within(x, away, width), y))
+            });
+            let wanted = plane(width, height, |x, y| {
+                sum(&|away| across.at(x, within(y, away, height)))
+            });
             assert_eq!(found, wanted);
-            assert_eq!(more, plane(width, height, |x, y| wanted.at(x, y) - picture.at(x, y)));
+            assert_eq!(
+                more,
+                plane(width, height, |x, y| wanted.at(x, y) - picture.at(x, y))
+            );
         }
     }
 
@@ -315,8 +382,14 @@ mod tests {
             let (sin, cos) = f32::sin_cos(turn);
             let away = |i: usize| 4.7 * shrink * (i as f32 - 9.0);
             let mesh = Mesh {
-                columns: [std::array::from_fn(|i| cos * away(i)), std::array::from_fn(|i| sin * away(i))],
-                rows: [std::array::from_fn(|i| -sin * away(i)), std::array::from_fn(|i| cos * away(i))],
+                columns: [
+                    std::array::from_fn(|i| cos * away(i)),
+                    std::array::from_fn(|i| sin * away(i)),
+                ],
+                rows: [
+                    std::array::from_fn(|i| -sin * away(i)),
+                    std::array::from_fn(|i| cos * away(i)),
+                ],
                 shrink,
             };
             let mut found = [0.0; SIDE * SIDE];
@@ -324,7 +397,8 @@ mod tests {
             let mut plain = [0.0; SIDE * SIDE];
             sample_mesh_always(&picture, &mesh, &mut plain);
             let at = |of: usize, i: usize| mesh.columns[of][i % SIDE] + mesh.rows[of][i / SIDE];
-            let wanted = |i: usize| picture.sample(at(0, i) / shrink - 0.5, at(1, i) / shrink - 0.5);
+            let wanted =
+                |i: usize| picture.sample(at(0, i) / shrink - 0.5, at(1, i) / shrink - 0.5);
             assert_eq!(found, std::array::from_fn(wanted));
             assert_eq!(found, plain);
         }
@@ -341,9 +415,23 @@ mod tests {
     #[test]
     fn halving_averages_and_decimating_picks() {
         let ramp = plane(5, 4, |x, y| (x + 10 * y) as f32);
-        assert_eq!(ramp.halved(), Plane { width: 2, height: 2, data: vec![5.5, 7.5, 25.5, 27.5] });
+        assert_eq!(
+            ramp.halved(),
+            Plane {
+                width: 2,
+                height: 2,
+                data: vec![5.5, 7.5, 25.5, 27.5]
+            }
+        );
         let mut decimated = ramp.halved();
         decimated.decimate(&ramp);
-        assert_eq!(decimated, Plane { width: 3, height: 2, data: vec![0.0, 2.0, 4.0, 20.0, 22.0, 24.0] });
+        assert_eq!(
+            decimated,
+            Plane {
+                width: 3,
+                height: 2,
+                data: vec![0.0, 2.0, 4.0, 20.0, 22.0, 24.0]
+            }
+        );
     }
 }

@@ -35,10 +35,22 @@ impl Memory {
         }
         let whole = self.size == (blocks.width, blocks.height);
         let fixed = |level: &f32| (level * FIXED).round() as i16;
-        let plain: Vec<i16> = if whole { blocks.data.iter().map(fixed).collect() } else { Vec::new() };
-        let mirrored: Vec<i16> = plain.chunks(self.size.0.max(1)).flat_map(|row| row.iter().rev().copied()).collect();
+        let plain: Vec<i16> = if whole {
+            blocks.data.iter().map(fixed).collect()
+        } else {
+            Vec::new()
+        };
+        let mirrored: Vec<i16> = plain
+            .chunks(self.size.0.max(1))
+            .flat_map(|row| row.iter().rev().copied())
+            .collect();
         let coarse = [coarse(&plain), coarse(&mirrored)];
-        self.pictures.push(Picture { time: time.as_secs_f64(), blocks: plain, coarse, mirrored });
+        self.pictures.push(Picture {
+            time: time.as_secs_f64(),
+            blocks: plain,
+            coarse,
+            mirrored,
+        });
     }
 
     /// Whether each picture shows what an earlier one has shown.
@@ -52,7 +64,11 @@ impl Memory {
                     if lag.speakers.iter().filter(|&&i| !repeating[i]).count() >= SPEAKERS_MIN {
                         // Those that speak were sampled a little apart.
                         let near = [0.0, -LAG_STEP_S, LAG_STEP_S]
-                            .map(|off| Course { lag: lag.seconds + off, order, mirrored })
+                            .map(|off| Course {
+                                lag: lag.seconds + off,
+                                order,
+                                mirrored,
+                            })
                             .map(|course| (self.asked(&course, &changes), course));
                         let fitting = |(asked, _): &(Vec<(usize, i32)>, Course)| -> i32 {
                             asked.iter().map(|(_, says)| says).sum()
@@ -70,10 +86,21 @@ impl Memory {
     /// How much a picture differs from those shortly before and after it, whichever is less, in grey levels; 0 for one without.
     fn change(&self, i: usize) -> f32 {
         let time = self.pictures[i].time;
-        let before = self.pictures[..i].iter().rposition(|other| time - other.time >= STEP_S);
-        let after = self.pictures[i..].iter().position(|other| other.time - time >= STEP_S).map(|after| i + after);
-        let differences = [before, after].into_iter().flatten().map(|other| self.difference(i, other, false));
-        differences.reduce(f32::min).filter(|change| change.is_finite()).unwrap_or(0.0)
+        let before = self.pictures[..i]
+            .iter()
+            .rposition(|other| time - other.time >= STEP_S);
+        let after = self.pictures[i..]
+            .iter()
+            .position(|other| other.time - time >= STEP_S)
+            .map(|after| i + after);
+        let differences = [before, after]
+            .into_iter()
+            .flatten()
+            .map(|other| self.difference(i, other, false));
+        differences
+            .reduce(f32::min)
+            .filter(|change| change.is_finite())
+            .unwrap_or(0.0)
     }
 
     /// Root mean square of the differences of two pictures' blocks, in grey levels, the second mirrored if so.
@@ -94,18 +121,31 @@ impl Memory {
     /// Pictures that move, each with earlier ones that differ from it by much less than it changes in a moment.
     fn pairs(&self, changes: &[f32], mirrored: bool) -> Vec<(usize, f64, f64)> {
         let mut pairs = Vec::new();
-        for (i, picture) in self.pictures.iter().enumerate().filter(|(i, _)| changes[*i] >= CHANGE_MIN) {
+        for (i, picture) in self
+            .pictures
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| changes[*i] >= CHANGE_MIN)
+        {
             let most = ALIKE * changes[i];
-            let until = self.pictures.partition_point(|other| other.time + LAG_MIN_S <= picture.time);
+            let until = self
+                .pictures
+                .partition_point(|other| other.time + LAG_MIN_S <= picture.time);
             let from = until.saturating_sub(LOOK_BACK);
             let near = |&other: &usize| {
                 let coarse = self.pictures[other].coarse[usize::from(mirrored)];
-                let apart: f32 = picture.coarse[0].iter().zip(coarse).map(|(a, b)| (a - b) * (a - b)).sum();
+                let apart: f32 = picture.coarse[0]
+                    .iter()
+                    .zip(coarse)
+                    .map(|(a, b)| (a - b) * (a - b))
+                    .sum();
                 // Never more than the sum over the blocks (Cauchy and Schwarz).
                 apart <= picture.blocks.len() as f32 * most * most
             };
             let compared = (from..until).rev().filter(near).take(COMPARED_MAX);
-            let alike = compared.filter(|&other| self.difference(i, other, mirrored) <= most).take(ALIKE_MAX);
+            let alike = compared
+                .filter(|&other| self.difference(i, other, mirrored) <= most)
+                .take(ALIKE_MAX);
             pairs.extend(alike.map(|other| (i, picture.time, self.pictures[other].time)));
         }
         pairs
@@ -117,9 +157,16 @@ impl Memory {
         for (i, picture) in self.pictures.iter().enumerate() {
             let then = course.counterpart(picture.time);
             let after = self.pictures.partition_point(|other| other.time < then);
-            let nearest = [after.checked_sub(1), Some(after).filter(|&after| after < self.pictures.len())];
+            let nearest = [
+                after.checked_sub(1),
+                Some(after).filter(|&after| after < self.pictures.len()),
+            ];
             let miss = |&other: &usize| (self.pictures[other].time - then).abs();
-            let Some(other) = nearest.into_iter().flatten().min_by(|a, b| miss(a).total_cmp(&miss(b))) else {
+            let Some(other) = nearest
+                .into_iter()
+                .flatten()
+                .min_by(|a, b| miss(a).total_cmp(&miss(b)))
+            else {
                 continue;
             };
             let miss = miss(&other);
@@ -154,9 +201,15 @@ impl Memory {
                 }
             }
             if best >= FITTING_MIN {
-                let first = asked[from..end].iter().find(|(_, says)| *says > 0).map_or(asked[from].0, |(i, _)| *i);
+                let first = asked[from..end]
+                    .iter()
+                    .find(|(_, says)| *says > 0)
+                    .map_or(asked[from].0, |(i, _)| *i);
                 let last = asked[end - 1].0;
-                let (first, last) = (self.reach(course, first, -1, asked), self.reach(course, last, 1, asked));
+                let (first, last) = (
+                    self.reach(course, first, -1, asked),
+                    self.reach(course, last, 1, asked),
+                );
                 repeating[first..=last].fill(true);
                 from = end;
             } else {
@@ -170,13 +223,16 @@ impl Memory {
         let time = |i: usize| self.pictures[i].time;
         let goes_on = |&i: &usize| {
             let then = course.counterpart(time(i));
-            let answer = asked.binary_search_by_key(&i, |(i, _)| *i).map(|at| asked[at].1);
+            let answer = asked
+                .binary_search_by_key(&i, |(i, _)| *i)
+                .map(|at| asked[at].1);
             (time(i) - time(end)).abs() <= REACH_S
                 && (0.0..=time(i) - LAG_MIN_S).contains(&then)
                 && answer.unwrap_or(0) >= 0
         };
-        let beyond =
-            (1..).map_while(|n: isize| end.checked_add_signed(step * n)).take_while(|&i| i < self.pictures.len());
+        let beyond = (1..)
+            .map_while(|n: isize| end.checked_add_signed(step * n))
+            .take_while(|&i| i < self.pictures.len());
         beyond.take_while(goes_on).last().unwrap_or(end)
     }
 }
@@ -221,22 +277,35 @@ struct Lag {
 
 /// The lags that enough pictures speak for, those with the most first.
 fn lags(pairs: &[(usize, f64, f64)], order: Order) -> Vec<Lag> {
-    let mut sorted: Vec<(f64, usize)> = pairs.iter().map(|&(i, time, earlier)| (order.lag(time, earlier), i)).collect();
+    let mut sorted: Vec<(f64, usize)> = pairs
+        .iter()
+        .map(|&(i, time, earlier)| (order.lag(time, earlier), i))
+        .collect();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut lags = Vec::new();
     let mut from = 0;
     while from < sorted.len() {
-        let within = sorted[from..].partition_point(|(lag, _)| *lag <= sorted[from].0 + LAG_WIDTH_S);
+        let within =
+            sorted[from..].partition_point(|(lag, _)| *lag <= sorted[from].0 + LAG_WIDTH_S);
         let alike = &sorted[from..from + within];
         let speakers: HashSet<usize> = alike.iter().map(|(_, i)| *i).collect();
         if speakers.len() >= SPEAKERS_MIN {
-            lags.push(Lag { seconds: alike[alike.len() / 2].0, speakers });
+            lags.push(Lag {
+                seconds: alike[alike.len() / 2].0,
+                speakers,
+            });
         }
         // Half a width on, so that none is cut in two.
-        let next = sorted[from..].partition_point(|(lag, _)| *lag <= sorted[from].0 + 0.5 * LAG_WIDTH_S);
+        let next =
+            sorted[from..].partition_point(|(lag, _)| *lag <= sorted[from].0 + 0.5 * LAG_WIDTH_S);
         from += next.max(1);
     }
-    lags.sort_by(|a: &Lag, b: &Lag| b.speakers.len().cmp(&a.speakers.len()).then(a.seconds.total_cmp(&b.seconds)));
+    lags.sort_by(|a: &Lag, b: &Lag| {
+        b.speakers
+            .len()
+            .cmp(&a.speakers.len())
+            .then(a.seconds.total_cmp(&b.seconds))
+    });
     lags.truncate(LAGS_MAX);
     lags
 }
@@ -314,7 +383,8 @@ mod tests {
 
     /// Blocks of a scene at a moment: a textured wall before which something goes its way, and the camera sways as if it was held by hand.
     fn scene(second: f32, seed: u32, sway: f32) -> Plane {
-        let noise = |rate: f32, salt: u32| texture(40.0 * rate * second, 7.0, seed + salt) / 128.0 - 1.0;
+        let noise =
+            |rate: f32, salt: u32| texture(40.0 * rate * second, 7.0, seed + salt) / 128.0 - 1.0;
         let (dx, dy) = (sway * noise(1.0, 90), sway * noise(1.0, 91));
         let (x0, y0) = (16.0 + 14.0 * noise(0.35, 92), 8.0 + 6.0 * noise(0.35, 93));
         let level = |i: usize| {
@@ -325,25 +395,37 @@ mod tests {
                 texture(8.0 * (x + dx), 8.0 * (y + dy), seed)
             }
         };
-        Plane { width: 32, height: 16, data: (0..32 * 16).map(level).collect() }
+        Plane {
+            width: 32,
+            height: 16,
+            data: (0..32 * 16).map(level).collect(),
+        }
     }
 
     /// One moment of each quarter second, as clips are sampled, of a frame in 40 ms.
     fn moments(seconds: f32, seed: u32) -> Vec<f32> {
         let draw = |slot: u32| texture(slot as f32 * 5.0, 3.0, seed + 1000) / 256.0;
         let slots = (4.0 * seconds) as u32;
-        (0..slots).map(|slot| ((slot as f32 + draw(slot)) / 4.0 / 0.04).floor() * 0.04).collect()
+        (0..slots)
+            .map(|slot| ((slot as f32 + draw(slot)) / 4.0 / 0.04).floor() * 0.04)
+            .collect()
     }
 
     /// The shares of the moments before and from `seconds` on that are said to repeat.
     fn shares(length: f32, from: f32, picture: impl Fn(f32) -> Plane, seed: u32) -> (f32, f32) {
         let mut memory = Memory::default();
         let moments = moments(length, seed);
-        moments.iter().for_each(|&second| memory.push(Duration::from_secs_f32(second), &picture(second)));
+        moments
+            .iter()
+            .for_each(|&second| memory.push(Duration::from_secs_f32(second), &picture(second)));
         let repeating = memory.repeating();
         let share = |wanted: bool| {
-            let of: Vec<bool> =
-                moments.iter().zip(&repeating).filter(|(m, _)| (**m >= from) == wanted).map(|(_, r)| *r).collect();
+            let of: Vec<bool> = moments
+                .iter()
+                .zip(&repeating)
+                .filter(|(m, _)| (**m >= from) == wanted)
+                .map(|(_, r)| *r)
+                .collect();
             of.iter().filter(|r| **r).count() as f32 / of.len().max(1) as f32
         };
         (share(false), share(true))
@@ -354,7 +436,10 @@ mod tests {
         for seed in 0..4 {
             for period in [1.0, 2.48, 8.0] {
                 let (first, rest) = shares(30.0, period, |s| scene(s % period, seed, 0.6), seed);
-                assert!(first == 0.0 && rest > 0.85, "{seed}: {period} s: {first} and {rest}");
+                assert!(
+                    first == 0.0 && rest > 0.85,
+                    "{seed}: {period} s: {first} and {rest}"
+                );
             }
         }
     }
@@ -366,10 +451,20 @@ mod tests {
             let (first, rest) = shares(24.0, 12.0, to_and_fro, seed);
             assert!(first == 0.0 && rest > 0.65, "{seed}: {first} and {rest}");
             let mirror = |plane: Plane| {
-                let data = plane.data.chunks(32).flat_map(|row| row.iter().rev().copied()).collect();
+                let data = plane
+                    .data
+                    .chunks(32)
+                    .flat_map(|row| row.iter().rev().copied())
+                    .collect();
                 Plane { data, ..plane }
             };
-            let mirrored = |s: f32| if s < 12.0 { scene(s, seed, 0.6) } else { mirror(scene(s - 12.0, seed, 0.6)) };
+            let mirrored = |s: f32| {
+                if s < 12.0 {
+                    scene(s, seed, 0.6)
+                } else {
+                    mirror(scene(s - 12.0, seed, 0.6))
+                }
+            };
             let (first, rest) = shares(24.0, 12.0, mirrored, seed);
             assert!(first == 0.0 && rest > 0.65, "{seed}: {first} and {rest}");
         }

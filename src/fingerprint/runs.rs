@@ -17,19 +17,26 @@ pub(super) struct Tracker {
 impl Tracker {
     /// `interval` is the longest time between two keyframes.
     pub(super) fn new(interval: Duration) -> Tracker {
-        Tracker { patience: interval.mul_f32(PATIENCE), active: Vec::new(), finished: Vec::new() }
+        Tracker {
+            patience: interval.mul_f32(PATIENCE),
+            active: Vec::new(),
+            finished: Vec::new(),
+        }
     }
 
     /// Takes the keys of the next keyframe.
     pub(super) fn push(&mut self, time: Duration, keys: &[SeenKey]) {
         let patience = self.patience;
-        let (active, over) =
-            std::mem::take(&mut self.active).into_iter().partition(|run: &Run| run.last + patience >= time);
+        let (active, over) = std::mem::take(&mut self.active)
+            .into_iter()
+            .partition(|run: &Run| run.last + patience >= time);
         self.active = active;
         self.finished.extend::<Vec<Run>>(over);
         for seen in keys {
             let same = |run: &&mut Run| {
-                run.kind == seen.kind && run.last < time && near(&run.place, &seen.place, RUN_SHIFT, RUN_ZOOM)
+                run.kind == seen.kind
+                    && run.last < time
+                    && near(&run.place, &seen.place, RUN_SHIFT, RUN_ZOOM)
             };
             let nearest = self
                 .active
@@ -42,8 +49,21 @@ impl Tracker {
                 run.last = time;
                 run.recurs |= seen.recurs;
             } else {
-                let SeenKey { kind, place, key, recurs, .. } = *seen;
-                self.active.push(Run { key, kind, place, first: time, last: time, recurs });
+                let SeenKey {
+                    kind,
+                    place,
+                    key,
+                    recurs,
+                    ..
+                } = *seen;
+                self.active.push(Run {
+                    key,
+                    kind,
+                    place,
+                    first: time,
+                    last: time,
+                    recurs,
+                });
             }
         }
     }
@@ -52,9 +72,12 @@ impl Tracker {
     pub(super) fn finish(mut self) -> Vec<Run> {
         self.finished.append(&mut self.active);
         let mut runs = self.finished;
-        runs.iter_mut().for_each(|run| run.recurs |= run.last - run.first >= RECURRENCE_GAP);
+        runs.iter_mut()
+            .for_each(|run| run.recurs |= run.last - run.first >= RECURRENCE_GAP);
         runs.sort_by(|a, b| {
-            (a.first, a.last, a.key).cmp(&(b.first, b.last, b.key)).then(a.place.y.total_cmp(&b.place.y))
+            (a.first, a.last, a.key)
+                .cmp(&(b.first, b.last, b.key))
+                .then(a.place.y.total_cmp(&b.place.y))
         });
         for i in recurring(&runs, |run| Sighting::from(*run)) {
             runs[i].recurs = true;
@@ -75,7 +98,13 @@ pub(super) struct Sighting {
 
 impl From<Run> for Sighting {
     fn from(run: Run) -> Sighting {
-        Sighting { key: run.key, kind: run.kind, place: run.place, first: run.first, last: run.last }
+        Sighting {
+            key: run.key,
+            kind: run.kind,
+            place: run.place,
+            first: run.first,
+            last: run.last,
+        }
     }
 }
 
@@ -88,7 +117,12 @@ pub(super) fn recurring<T>(items: &[T], sighting: impl Fn(&T) -> Sighting) -> Ve
         let here = sighting(item);
         let (column, row) = (cell(here.place.x), cell(here.place.y));
         for around in (-1..=1).flat_map(|dy| (-1..=1).map(move |dx| (column + dx, row + dy))) {
-            for &j in cells.get(&around).map_or(&[][..], Vec::as_slice).iter().rev() {
+            for &j in cells
+                .get(&around)
+                .map_or(&[][..], Vec::as_slice)
+                .iter()
+                .rev()
+            {
                 let there = sighting(&items[j]);
                 if there.first + COME_BACK_WINDOW < here.first {
                     break;
@@ -112,7 +146,9 @@ pub(super) fn recurring<T>(items: &[T], sighting: impl Fn(&T) -> Sighting) -> Ve
 
 /// Whether two places are within `shift` frame heights and within `zoom` octaves of size.
 fn near(a: &Place, b: &Place, shift: f32, zoom: f32) -> bool {
-    (a.x - b.x).abs() <= shift && (a.y - b.y).abs() <= shift && (a.size / b.size).log2().abs() <= zoom
+    (a.x - b.x).abs() <= shift
+        && (a.y - b.y).abs() <= shift
+        && (a.size / b.size).log2().abs() <= zoom
 }
 
 /// Sampling intervals for which a run may go unseen.
@@ -142,7 +178,11 @@ mod tests {
         SeenKey {
             fine: false,
             kind: KeyKind::Region,
-            place: Place { x, y: 0.5, size: 0.2 },
+            place: Place {
+                x,
+                y: 0.5,
+                size: 0.2,
+            },
             key: Key([word, word.rotate_left(7), !word, word ^ 0xffff_0000]),
             mirrored: Key::default(),
             warped: [Key::default(); Warp::ALL.len()],
@@ -165,19 +205,28 @@ mod tests {
         let stays = seen(0x1234_5678_9abc_def0, 0.4);
         let runs = track(&[&[stays], &[stays], &[], &[stays], &[stays]]);
         assert_eq!(runs.len(), 1);
-        assert_eq!((runs[0].first, runs[0].last, runs[0].recurs), (Duration::ZERO, 4 * SECOND, true));
+        assert_eq!(
+            (runs[0].first, runs[0].last, runs[0].recurs),
+            (Duration::ZERO, 4 * SECOND, true)
+        );
     }
 
     #[test]
     fn a_key_that_is_seen_once_speaks_for_its_moment() {
-        let runs = track(&[&[seen(0x1111_2222_3333_4444, 0.4)], &[seen(0xfedc_0123_8888_7777, 0.4)]]);
+        let runs = track(&[
+            &[seen(0x1111_2222_3333_4444, 0.4)],
+            &[seen(0xfedc_0123_8888_7777, 0.4)],
+        ]);
         assert_eq!(runs.len(), 2);
         assert!(runs.iter().all(|run| !run.recurs));
     }
 
     #[test]
     fn a_key_that_comes_back_after_a_cut_recurs_in_both_places() {
-        let (back, other) = (seen(0x1234_5678_9abc_def0, 0.4), seen(0xfedc_0123_8888_7777, 0.4));
+        let (back, other) = (
+            seen(0x1234_5678_9abc_def0, 0.4),
+            seen(0xfedc_0123_8888_7777, 0.4),
+        );
         let runs = track(&[&[back], &[other], &[other], &[other], &[other], &[back]]);
         let again: Vec<_> = runs.iter().filter(|run| run.key == back.key).collect();
         assert_eq!(again.len(), 2);
@@ -187,7 +236,12 @@ mod tests {
     #[test]
     fn the_same_key_elsewhere_in_the_frame_does_not_recur() {
         let word = 0x1234_5678_9abc_def0;
-        let runs = track(&[&[seen(word, 0.2)], &[seen(word, 0.5)], &[seen(word, 0.8)], &[seen(word, 1.1)]]);
+        let runs = track(&[
+            &[seen(word, 0.2)],
+            &[seen(word, 0.5)],
+            &[seen(word, 0.8)],
+            &[seen(word, 1.1)],
+        ]);
         assert_eq!(runs.len(), 4);
         assert!(runs.iter().all(|run| !run.recurs));
     }

@@ -15,13 +15,20 @@ pub(super) struct SmallPictures {
 
 impl SmallPictures {
     pub(super) fn new() -> SmallPictures {
-        SmallPictures { kept: Vec::new(), interval: CLIP_PICTURE_INTERVAL }
+        SmallPictures {
+            kept: Vec::new(),
+            interval: CLIP_PICTURE_INTERVAL,
+        }
     }
 
     /// Keeps a picture unless it is too close to the one before. Once there are too many, every
     /// second goes, and the others come half as often.
     pub(super) fn push(&mut self, picture: Thumbnail) {
-        if self.kept.last().is_some_and(|last| picture.time < last.time.saturating_add(self.interval)) {
+        if self
+            .kept
+            .last()
+            .is_some_and(|last| picture.time < last.time.saturating_add(self.interval))
+        {
             return;
         }
         self.kept.push(picture);
@@ -48,13 +55,22 @@ mod tests {
     use super::*;
 
     fn picture(ms: u64) -> Thumbnail {
-        Thumbnail { time: Duration::from_millis(ms), width: 1, height: 1, luma: vec![0] }
+        Thumbnail {
+            time: Duration::from_millis(ms),
+            width: 1,
+            height: 1,
+            luma: vec![0],
+        }
     }
 
     fn times(pictures: impl Iterator<Item = u64>) -> Vec<u128> {
         let mut small = SmallPictures::new();
         pictures.for_each(|ms| small.push(picture(ms)));
-        small.finish().iter().map(|picture| picture.time.as_millis()).collect()
+        small
+            .finish()
+            .iter()
+            .map(|picture| picture.time.as_millis())
+            .collect()
     }
 
     #[test]
@@ -67,10 +83,21 @@ mod tests {
         let most = PICTURES_MAX as u64;
         let of = |count: u64| times((0..count).map(|i| 33 * i));
         assert_eq!(of(most).len(), PICTURES_MAX);
-        for (count, step) in [(most + 1, 66), (2 * most, 66), (2 * most + 1, 132), (3 * most, 132)] {
+        for (count, step) in [
+            (most + 1, 66),
+            (2 * most, 66),
+            (2 * most + 1, 132),
+            (3 * most, 132),
+        ] {
             let times = of(count);
-            let even = times.iter().enumerate().all(|(i, &time)| time == step * i as u128);
-            assert!(even && times.len() as u128 == (u128::from(count - 1) * 33) / step + 1, "{count} pictures");
+            let even = times
+                .iter()
+                .enumerate()
+                .all(|(i, &time)| time == step * i as u128);
+            assert!(
+                even && times.len() as u128 == (u128::from(count - 1) * 33) / step + 1,
+                "{count} pictures"
+            );
         }
     }
 }

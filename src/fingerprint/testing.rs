@@ -16,7 +16,8 @@ fn value(x: f32, y: f32, seed: u32) -> f32 {
     let ease = |t: f32| t * t * (3.0 - 2.0 * t);
     let (fx, fy) = (ease(x - column), ease(y - row));
     let corner = |dx: i32, dy: i32| {
-        let mut h = (column as i32 + dx).wrapping_mul(0x2545_f491) ^ (row as i32 + dy).wrapping_mul(0x6c62_272e);
+        let mut h = (column as i32 + dx).wrapping_mul(0x2545_f491)
+            ^ (row as i32 + dy).wrapping_mul(0x6c62_272e);
         h = (h ^ seed.wrapping_mul(0x9e37_79b9) as i32).wrapping_mul(0x27d4_eb2f);
         h ^= h >> 15;
         h = h.wrapping_mul(0x2c1b_3c6d);

@@ -25,7 +25,9 @@ fn at_the_ends(levels: &[f32]) -> f32 {
     let at = |hundredths: usize| sorted[(sorted.len() - 1) * hundredths / 100];
     let (dark, bright) = (at(1), at(99));
     let reach = END_REACH * (bright - dark);
-    let ends = levels.iter().filter(|level| **level <= dark + reach || **level >= bright - reach);
+    let ends = levels
+        .iter()
+        .filter(|level| **level <= dark + reach || **level >= bright - reach);
     ends.count() as f32 / levels.len() as f32
 }
 
@@ -33,9 +35,18 @@ fn at_the_ends(levels: &[f32]) -> f32 {
 fn moments(values: &[f32]) -> (f32, f32) {
     let n = values.len().max(1) as f32;
     let mean = values.iter().sum::<f32>() / n;
-    let moment = |power: i32| values.iter().map(|value| (value - mean).powi(power)).sum::<f32>() / n;
+    let moment = |power: i32| {
+        values
+            .iter()
+            .map(|value| (value - mean).powi(power))
+            .sum::<f32>()
+            / n
+    };
     let deviation = moment(2).max(0.0).sqrt();
-    (deviation, moment(3) / deviation.max(f32::MIN_POSITIVE).powi(3))
+    (
+        deviation,
+        moment(3) / deviation.max(f32::MIN_POSITIVE).powi(3),
+    )
 }
 
 /// Least share of the variance that means of 8x8 pixels have, 0..=1, and the same of a picture that is mostly of one level.
@@ -67,7 +78,11 @@ mod tests {
     fn treated(level: impl Fn(f32, f32) -> f32) -> bool {
         let (width, height) = (228, 128);
         let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x as f32, y as f32)));
-        is_treated(&Levels::new(Plane { width, height, data: pixels.map(|(x, y)| level(x, y)).collect() }))
+        is_treated(&Levels::new(Plane {
+            width,
+            height,
+            data: pixels.map(|(x, y)| level(x, y)).collect(),
+        }))
     }
 
     #[test]
@@ -75,11 +90,26 @@ mod tests {
         for seed in 0..10 {
             let plain = |x: f32, y: f32| texture(0.4 * x, 0.4 * y, seed);
             // Lines along which a finer picture is of one level.
-            let edges = |x: f32, y: f32| if (texture(x, y, seed) - 128.0).abs() < 3.0 { 235.0 } else { 16.0 };
-            assert!(!treated(plain) && !treated(|x, y| 255.0 - plain(x, y)), "{seed}");
+            let edges = |x: f32, y: f32| {
+                if (texture(x, y, seed) - 128.0).abs() < 3.0 {
+                    235.0
+                } else {
+                    16.0
+                }
+            };
+            assert!(
+                !treated(plain) && !treated(|x, y| 255.0 - plain(x, y)),
+                "{seed}"
+            );
             assert!(!treated(|x, y| 16.0 + 0.4 * plain(x, y)), "{seed}");
-            assert!(treated(edges) && treated(|x, y| 255.0 - edges(x, y)), "{seed}");
-            assert!(treated(|x, y| if plain(x, y) < 128.0 { 16.0 } else { 235.0 }), "{seed}");
+            assert!(
+                treated(edges) && treated(|x, y| 255.0 - edges(x, y)),
+                "{seed}"
+            );
+            assert!(
+                treated(|x, y| if plain(x, y) < 128.0 { 16.0 } else { 235.0 }),
+                "{seed}"
+            );
         }
     }
 }

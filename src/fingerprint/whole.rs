@@ -43,12 +43,24 @@ fn trimmed(plane: &Plane) -> Area {
     let uniform_row = |y: usize| deviation((0..width).map(|x| plane.at(x, y))) < BORDER_DEVIATION;
     let most = (BORDER_MAX * height as f32) as usize;
     let top = (0..most).take_while(|&y| uniform_row(y)).count();
-    let bottom = height - (0..most).take_while(|&y| uniform_row(height - 1 - y)).count();
-    let uniform_column = |x: usize| deviation((top..bottom).map(|y| plane.at(x, y))) < BORDER_DEVIATION;
+    let bottom = height
+        - (0..most)
+            .take_while(|&y| uniform_row(height - 1 - y))
+            .count();
+    let uniform_column =
+        |x: usize| deviation((top..bottom).map(|y| plane.at(x, y))) < BORDER_DEVIATION;
     let most = (BORDER_MAX * width as f32) as usize;
     let left = (0..most).take_while(|&x| uniform_column(x)).count();
-    let right = width - (0..most).take_while(|&x| uniform_column(width - 1 - x)).count();
-    Area { left, right, top, bottom }
+    let right = width
+        - (0..most)
+            .take_while(|&x| uniform_column(width - 1 - x))
+            .count();
+    Area {
+        left,
+        right,
+        top,
+        bottom,
+    }
 }
 
 fn deviation(levels: impl Iterator<Item = f32>) -> f32 {
@@ -72,7 +84,11 @@ fn averaged(plane: &Plane, area: &Area) -> Patch {
             let mut sum = 0.0;
             for &(y, vertical) in row {
                 let line = y * plane.width;
-                sum += vertical * column.iter().map(|&(x, share)| share * plane.data[line + x]).sum::<f32>();
+                sum += vertical
+                    * column
+                        .iter()
+                        .map(|&(x, share)| share * plane.data[line + x])
+                        .sum::<f32>();
             }
             *out = sum;
         }
@@ -85,7 +101,10 @@ fn shares(start: usize, end: usize) -> Vec<Vec<(usize, f32)>> {
     let cell = (end - start) as f32 / PATCH as f32;
     (0..PATCH)
         .map(|i| {
-            let (from, to) = (start as f32 + i as f32 * cell, start as f32 + (i + 1) as f32 * cell);
+            let (from, to) = (
+                start as f32 + i as f32 * cell,
+                start as f32 + (i + 1) as f32 * cell,
+            );
             let last = (to.ceil() as usize).clamp(from as usize + 1, end.max(from as usize + 1));
             (from as usize..last)
                 .map(|x| (x, ((x + 1) as f32).min(to) - (x as f32).max(from)))
@@ -100,7 +119,14 @@ fn shares(start: usize, end: usize) -> Vec<Vec<(usize, f32)>> {
 mod tests {
     use super::*;
 
-    fn scene(width: usize, height: usize, top: usize, bottom: usize, left: usize, right: usize) -> Plane {
+    fn scene(
+        width: usize,
+        height: usize,
+        top: usize,
+        bottom: usize,
+        left: usize,
+        right: usize,
+    ) -> Plane {
         let data = (0..height)
             .flat_map(|y| (0..width).map(move |x| (x, y)))
             .map(|(x, y)| {
@@ -112,22 +138,39 @@ mod tests {
                 120.0 + 60.0 * (9.0 * u + 3.0 * v).sin() + 40.0 * (14.0 * v * u).cos()
             })
             .collect();
-        Plane { width, height, data }
+        Plane {
+            width,
+            height,
+            data,
+        }
     }
 
     #[test]
     fn letterbox_and_pillarbox_are_trimmed() {
         let (_, plain) = patch(&scene(228, 128, 0, 128, 0, 228)).unwrap();
-        for boxed in [scene(228, 128, 20, 108, 0, 228), scene(228, 128, 0, 128, 60, 168)] {
+        for boxed in [
+            scene(228, 128, 20, 108, 0, 228),
+            scene(228, 128, 0, 128, 60, 168),
+        ] {
             let (place, patch) = patch(&boxed).unwrap();
             assert!(hash::key(&plain).distance(hash::key(&patch)) < 48);
-            assert!((place.y - 0.5).abs() < 0.01 && (place.x - 228.0 / 256.0).abs() < 0.01, "{place:?}");
+            assert!(
+                (place.y - 0.5).abs() < 0.01 && (place.x - 228.0 / 256.0).abs() < 0.01,
+                "{place:?}"
+            );
         }
     }
 
     #[test]
     fn a_flat_frame_has_no_key() {
-        assert!(patch(&Plane { width: 228, height: 128, data: vec![16.0; 228 * 128] }).is_none());
+        assert!(
+            patch(&Plane {
+                width: 228,
+                height: 128,
+                data: vec![16.0; 228 * 128]
+            })
+            .is_none()
+        );
     }
 
     #[test]

@@ -29,7 +29,11 @@ pub(super) use widened;
 #[inline(always)]
 pub(super) fn whole(number: f32) -> f32 {
     let rounded = (number + SCALE) - SCALE;
-    if rounded > number { rounded - 1.0 } else { rounded }
+    if rounded > number {
+        rounded - 1.0
+    } else {
+        rounded
+    }
 }
 
 /// A whole number 0..=2^22 as an integer.
@@ -47,10 +51,23 @@ mod tests {
 
     #[test]
     fn whole_numbers_are_those_of_casts() {
-        for number in (0..4000).chain(4_190_000..4_194_304).map(|number| number as f32) {
-            for number in [number, number.next_up(), number + 0.5, number + 0.99, (number + 1.0).next_down()] {
+        for number in (0..4000)
+            .chain(4_190_000..4_194_304)
+            .map(|number| number as f32)
+        {
+            for number in [
+                number,
+                number.next_up(),
+                number + 0.5,
+                number + 0.99,
+                (number + 1.0).next_down(),
+            ] {
                 let cast = number as u32;
-                assert_eq!((whole(number), integer(whole(number))), (cast as f32, cast), "{number:?}");
+                assert_eq!(
+                    (whole(number), integer(whole(number))),
+                    (cast as f32, cast),
+                    "{number:?}"
+                );
             }
         }
     }

@@ -114,7 +114,13 @@ pub(crate) fn write(
     for (number, ((video, added), &runs)) in videos.iter().zip(&counts).enumerate() {
         let (motion, pictures) = tracks.side(number)?;
         let (motion, pictures) = (motion.len() as u64, pictures.len() as u64);
-        rows.push(Row { video, added: added.unwrap_or(now), runs, motion, pictures });
+        rows.push(Row {
+            video,
+            added: added.unwrap_or(now),
+            runs,
+            motion,
+            pictures,
+        });
     }
     let side: u64 = rows.iter().map(|row| row.motion + row.pictures).sum();
     let table = format::encode(path, &rows)?;
@@ -131,10 +137,14 @@ pub(crate) fn write(
     }
     for word in 0..2 {
         file.begin_section()?;
-        entries.iter().try_for_each(|entry| file.append(&[{ entry.sketch }[word]]))?;
+        entries
+            .iter()
+            .try_for_each(|entry| file.append(&[{ entry.sketch }[word]]))?;
     }
     file.begin_section()?;
-    entries.iter().try_for_each(|entry| file.append(&[{ entry.number }]))?;
+    entries
+        .iter()
+        .try_for_each(|entry| file.append(&[{ entry.number }]))?;
     drop(entries);
     file.begin_section()?;
     for video in 0..rows.len() {
@@ -148,7 +158,11 @@ pub(crate) fn write(
         file.append(&pictures)?;
     }
     file.section(&table)?;
-    Ok(Assembled { file: file.finish()?, keys: counts[0] as u32, videos: counts[1] as u32 })
+    Ok(Assembled {
+        file: file.finish()?,
+        keys: counts[0] as u32,
+        videos: counts[1] as u32,
+    })
 }
 
 /// Videos that wait for a commit, with their tracks.
@@ -170,11 +184,23 @@ struct Track {
 
 impl Pending {
     /// Appends a video with its runs, what moves in it, and its pictures.
-    pub(crate) fn add(&mut self, video: Video, runs: &[Run], motion: &Motion, pictures: Vec<u8>, added: Option<Added>) {
+    pub(crate) fn add(
+        &mut self,
+        video: Video,
+        runs: &[Run],
+        motion: &Motion,
+        pictures: Vec<u8>,
+        added: Option<Added>,
+    ) {
         let mut runs: Vec<RawRun> = runs.iter().map(run::pack).collect();
         runs.sort_by_key(|run| (run::times(run), *run));
         self.videos.push(video);
-        self.tracks.push(Track { runs, motion: motion.to_bytes(), pictures, added });
+        self.tracks.push(Track {
+            runs,
+            motion: motion.to_bytes(),
+            pictures,
+            added,
+        });
     }
 
     /// Takes videos back out.
@@ -206,7 +232,13 @@ impl Pending {
                 }
             }
         }
-        parts.into_iter().map(|part| Part { videos: &self.videos[part.clone()], tracks: &self.tracks[part] }).collect()
+        parts
+            .into_iter()
+            .map(|part| Part {
+                videos: &self.videos[part.clone()],
+                tracks: &self.tracks[part],
+            })
+            .collect()
     }
 }
 
@@ -218,11 +250,18 @@ pub(crate) struct Part<'a> {
 
 impl Tracks for Part<'_> {
     fn videos(&self) -> Vec<(&Video, Option<Added>)> {
-        self.videos.iter().zip(self.tracks).map(|(video, track)| (video, track.added)).collect()
+        self.videos
+            .iter()
+            .zip(self.tracks)
+            .map(|(video, track)| (video, track.added))
+            .collect()
     }
 
     fn counts(&self) -> Vec<u32> {
-        self.tracks.iter().map(|track| track.runs.len() as u32).collect()
+        self.tracks
+            .iter()
+            .map(|track| track.runs.len() as u32)
+            .collect()
     }
 
     fn runs(&self, video: usize) -> Result<std::borrow::Cow<'_, [RawRun]>> {
@@ -231,7 +270,10 @@ impl Tracks for Part<'_> {
 
     fn side(&self, video: usize) -> Result<Side<'_>> {
         let track = &self.tracks[video];
-        Ok((track.motion.as_slice().into(), track.pictures.as_slice().into()))
+        Ok((
+            track.motion.as_slice().into(),
+            track.pictures.as_slice().into(),
+        ))
     }
 }
 
@@ -266,12 +308,24 @@ pub(crate) struct Correction {
 impl Merge {
     /// Prepares to merge segments, each with its removed videos marked.
     pub(crate) fn new<'a>(segments: impl Iterator<Item = (&'a Arc<Segment>, &'a [bool])>) -> Merge {
-        let mut merge = Merge { segments: Vec::new(), videos: Vec::new(), origins: Vec::new(), are_new: false };
+        let mut merge = Merge {
+            segments: Vec::new(),
+            videos: Vec::new(),
+            origins: Vec::new(),
+            are_new: false,
+        };
         for (segment, dead) in segments {
             let place = merge.segments.len();
-            for (number, video) in (0..).zip(&segment.videos).filter(|(number, _)| !dead[*number as usize]) {
+            for (number, video) in (0..)
+                .zip(&segment.videos)
+                .filter(|(number, _)| !dead[*number as usize])
+            {
                 merge.videos.push(video.clone());
-                merge.origins.push(Origin { segment: place, number, pictures: None });
+                merge.origins.push(Origin {
+                    segment: place,
+                    number,
+                    pictures: None,
+                });
             }
             merge.segments.push(Arc::clone(segment));
         }
@@ -296,7 +350,10 @@ impl Merge {
     /// Prepares to write the videos of another index's segment, except those that are left, as new
     /// ones of this.
     pub(crate) fn taken_over(segment: &Arc<Segment>, left: &[bool]) -> Merge {
-        Merge { are_new: true, ..Merge::new(std::iter::once((segment, left))) }
+        Merge {
+            are_new: true,
+            ..Merge::new(std::iter::once((segment, left)))
+        }
     }
 
     /// Whether no video is left.
@@ -312,13 +369,18 @@ impl Merge {
 
 impl Tracks for Merge {
     fn videos(&self) -> Vec<(&Video, Option<Added>)> {
-        let added =
-            |origin: &Origin| (!self.are_new).then(|| self.segments[origin.segment].added[origin.number as usize]);
-        self.videos.iter().zip(self.origins.iter().map(added)).collect()
+        let added = |origin: &Origin| {
+            (!self.are_new).then(|| self.segments[origin.segment].added[origin.number as usize])
+        };
+        self.videos
+            .iter()
+            .zip(self.origins.iter().map(added))
+            .collect()
     }
 
     fn counts(&self) -> Vec<u32> {
-        let count = |origin: &Origin| self.segments[origin.segment].runs_of(origin.number).len() as u32;
+        let count =
+            |origin: &Origin| self.segments[origin.segment].runs_of(origin.number).len() as u32;
         self.origins.iter().map(count).collect()
     }
 
@@ -330,7 +392,10 @@ impl Tracks for Merge {
     fn side(&self, video: usize) -> Result<Side<'_>> {
         let (segment, origin) = self.origin(video);
         let (motion, pictures) = segment.copy_side(origin.number)?;
-        Ok((motion.into(), origin.pictures.clone().unwrap_or(pictures).into()))
+        Ok((
+            motion.into(),
+            origin.pictures.clone().unwrap_or(pictures).into(),
+        ))
     }
 
     /// Takes over the cells of segments that are sorted by the same, and looks for those of the
@@ -340,11 +405,18 @@ impl Tracks for Merge {
         let (mut video, mut first) = (0, 0u32);
         for (place, segment) in self.segments.iter().enumerate() {
             work.stop_if_asked()?;
-            let until = video + self.origins[video..].partition_point(|origin| origin.segment == place);
+            let until =
+                video + self.origins[video..].partition_point(|origin| origin.segment == place);
             let of_segment = &self.origins[video..until];
-            let live: u32 = of_segment.iter().map(|origin| segment.runs_of(origin.number).len() as u32).sum();
+            let live: u32 = of_segment
+                .iter()
+                .map(|origin| segment.runs_of(origin.number).len() as u32)
+                .sum();
             // Those of another index are looked for anew: it may have been made by anybody.
-            if !self.are_new && segment.cells_checksum == cells.checksum() && segment.cells() == cells.len() {
+            if !self.are_new
+                && segment.cells_checksum == cells.checksum()
+                && segment.cells() == cells.len()
+            {
                 // By how much the numbers of each video's runs change; `None` for those removed.
                 let mut shifts: Vec<Option<u32>> = vec![None; segment.videos.len()];
                 let mut next = first;

@@ -49,8 +49,17 @@ impl Carried {
             Some(bytes) => {
                 let stored = Stored::from_bytes(&path, &bytes)?;
                 let length = stored.manifest.history_bytes();
-                let history = if length == 0 { None } else { read(&history::path(dir), length)? };
-                Some(Carried::checked(stored, bytes, history.unwrap_or_default(), &history::path(dir))?)
+                let history = if length == 0 {
+                    None
+                } else {
+                    read(&history::path(dir), length)?
+                };
+                Some(Carried::checked(
+                    stored,
+                    bytes,
+                    history.unwrap_or_default(),
+                    &history::path(dir),
+                )?)
             }
             None => None,
         };
@@ -69,10 +78,20 @@ impl Carried {
         Carried::checked(stored, manifest, history, history_from)
     }
 
-    fn checked(stored: Stored, manifest: Vec<u8>, history: Vec<u8>, from: &Path) -> Result<Carried> {
+    fn checked(
+        stored: Stored,
+        manifest: Vec<u8>,
+        history: Vec<u8>,
+        from: &Path,
+    ) -> Result<Carried> {
         let content = (!history.is_empty()).then_some(&history[..]);
         let (parsed, _) = History::parse(Path::new(""), from, content, &stored.manifest.history)?;
-        Ok(Carried { leaves: parsed.leaves().to_vec(), stored, manifest, history })
+        Ok(Carried {
+            leaves: parsed.leaves().to_vec(),
+            stored,
+            manifest,
+            history,
+        })
     }
 
     /// Counts the commits.
@@ -115,7 +134,9 @@ impl Carried {
     /// Fails if it is older than the commit that was last noted in a folder, or does not descend from
     /// it.
     pub(crate) fn check_seen(&self, dir: &Path) -> Result<()> {
-        let Some(seen) = Newest::load(dir)? else { return Ok(()) };
+        let Some(seen) = Newest::load(dir)? else {
+            return Ok(());
+        };
         seen.check(dir, Some(&self.stored))?;
         let (generation, root) = (seen.generation, &seen.root);
         if self.descends_from(generation, root) {
@@ -137,7 +158,10 @@ impl Carried {
 
     /// Writes history and manifest into a folder in which its files lie already: this is the commit.
     pub(crate) fn install(&self, dir: &Path) -> Result<()> {
-        let parts = [(history::path(dir), &self.history), (manifest::manifest_path(dir), &self.manifest)];
+        let parts = [
+            (history::path(dir), &self.history),
+            (manifest::manifest_path(dir), &self.manifest),
+        ];
         for (path, bytes) in parts.into_iter().filter(|(_, bytes)| !bytes.is_empty()) {
             let mut draft = Draft::create(&Disk, &path)?;
             draft.write(bytes)?;
@@ -150,14 +174,17 @@ impl Carried {
     /// Whether a folder has this manifest and this history.
     pub(crate) fn is_installed(&self, dir: &Path) -> bool {
         let has = |path: &Path, bytes: &[u8]| matches!(read(path, bytes.len() as u64 + 1), Ok(found) if found.as_deref().unwrap_or_default() == bytes);
-        has(&manifest::manifest_path(dir), &self.manifest) && has(&history::path(dir), &self.history)
+        has(&manifest::manifest_path(dir), &self.manifest)
+            && has(&history::path(dir), &self.history)
     }
 
     /// Deletes the files of a folder that it does not name.
     pub(crate) fn clear_out(&self, dir: &Path) -> Result<()> {
         for path in leftovers::unnamed_files(dir, &self.stored.manifest)? {
             match std::fs::remove_file(&path) {
-                Err(cause) if cause.kind() != ErrorKind::NotFound => return Err(Error::io(&path, "delete")(cause)),
+                Err(cause) if cause.kind() != ErrorKind::NotFound => {
+                    return Err(Error::io(&path, "delete")(cause));
+                }
                 _ => {}
             }
         }
@@ -174,7 +201,10 @@ pub(crate) fn files_named(from: &Path, manifest: &[u8]) -> Result<Vec<CarriedFil
 /// history.
 pub(crate) fn described(from: &Path, manifest: &[u8]) -> Result<(u64, String, (u64, u64))> {
     let stored = Stored::from_bytes(from, manifest)?;
-    let history = (stored.manifest.history.leaves, stored.manifest.history_bytes());
+    let history = (
+        stored.manifest.history.leaves,
+        stored.manifest.history_bytes(),
+    );
     Ok((stored.manifest.generation, hex(&stored.root), history))
 }
 
@@ -184,13 +214,32 @@ pub(crate) fn has_manifest(dir: &Path) -> bool {
 }
 
 fn files_of(stored: &Stored) -> Vec<CarriedFile> {
-    let name = |path: PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = |path: PathBuf| {
+        path.file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    };
     let none = Path::new("");
-    let cells = stored.manifest.cells.iter().map(|entry| (name(manifest::cells_path(none, entry.number)), &entry.file));
-    let segments =
-        stored.manifest.segments.iter().map(|entry| (name(manifest::segment_path(none, entry.number)), &entry.file));
+    let cells = stored
+        .manifest
+        .cells
+        .iter()
+        .map(|entry| (name(manifest::cells_path(none, entry.number)), &entry.file));
+    let segments = stored.manifest.segments.iter().map(|entry| {
+        (
+            name(manifest::segment_path(none, entry.number)),
+            &entry.file,
+        )
+    });
     let files = cells.chain(segments);
-    files.map(|(name, file)| CarriedFile { name, length: file.length, sha256: file.sha256 }).collect()
+    files
+        .map(|(name, file)| CarriedFile {
+            name,
+            length: file.length,
+            sha256: file.sha256,
+        })
+        .collect()
 }
 
 /// Takes the right to write to an index, whose folder is made if it is missing.
@@ -224,6 +273,8 @@ fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
         Err(cause) => return Err(Error::io(path, "open")(cause)),
     };
     let mut bytes = Vec::new();
-    file.take(most).read_to_end(&mut bytes).map_err(Error::io(path, "read"))?;
+    file.take(most)
+        .read_to_end(&mut bytes)
+        .map_err(Error::io(path, "read"))?;
     Ok(Some(bytes))
 }

@@ -29,8 +29,13 @@ pub(super) enum Fault {
     PowerLossNewNames,
 }
 
-pub(super) const FAULTS: [Fault; 5] =
-    [Fault::Fails, Fault::DiskFull, Fault::Cut, Fault::PowerLossOldNames, Fault::PowerLossNewNames];
+pub(super) const FAULTS: [Fault; 5] = [
+    Fault::Fails,
+    Fault::DiskFull,
+    Fault::Cut,
+    Fault::PowerLossOldNames,
+    Fault::PowerLossNewNames,
+];
 
 /// The disk, with an operation at which something goes wrong. Nothing is really synced: the tests survive the machine.
 #[derive(Debug)]
@@ -151,15 +156,30 @@ impl Storage for Faulty {
     fn create(&self, file: &Path) -> io::Result<Box<dyn Output>> {
         self.step()?;
         self.0.lock().unwrap().unsynced.insert(file.to_owned(), 0);
-        Ok(Box::new(FaultyOutput { state: Arc::clone(&self.0), path: file.to_owned(), file: fs::File::create(file)? }))
+        Ok(Box::new(FaultyOutput {
+            state: Arc::clone(&self.0),
+            path: file.to_owned(),
+            file: fs::File::create(file)?,
+        }))
     }
 
     fn append(&self, file: &Path, length: u64) -> io::Result<Box<dyn Output>> {
         self.step()?;
-        self.0.lock().unwrap().unsynced.insert(file.to_owned(), length as usize);
-        fs::OpenOptions::new().write(true).open(file)?.set_len(length)?;
+        self.0
+            .lock()
+            .unwrap()
+            .unsynced
+            .insert(file.to_owned(), length as usize);
+        fs::OpenOptions::new()
+            .write(true)
+            .open(file)?
+            .set_len(length)?;
         let opened = fs::OpenOptions::new().append(true).open(file)?;
-        Ok(Box::new(FaultyOutput { state: Arc::clone(&self.0), path: file.to_owned(), file: opened }))
+        Ok(Box::new(FaultyOutput {
+            state: Arc::clone(&self.0),
+            path: file.to_owned(),
+            file: opened,
+        }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -176,7 +196,11 @@ impl Storage for Faulty {
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         self.step()?;
-        self.0.lock().unwrap().renamed.retain(|(_, to, _)| to.parent() != Some(folder));
+        self.0
+            .lock()
+            .unwrap()
+            .renamed
+            .retain(|(_, to, _)| to.parent() != Some(folder));
         Ok(())
     }
 
@@ -225,8 +249,10 @@ impl Output for FaultyOutput {
     }
 }
 
-pub(super) const CONFIG: IndexConfig =
-    IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: Duration::from_secs(1) };
+pub(super) const CONFIG: IndexConfig = IndexConfig {
+    fingerprint_version: FINGERPRINT_VERSION,
+    interval: Duration::from_secs(1),
+};
 
 pub(super) fn video(seed: u8) -> Video {
     Video {
@@ -245,7 +271,12 @@ pub(super) fn video(seed: u8) -> Video {
 pub(super) fn runs(seed: u8) -> Vec<Run> {
     (0..5u8)
         .map(|run| Run {
-            key: Key([u64::from(seed) << 40, u64::from(run) << 20, xxhash_rust::xxh3::xxh3_64(&[seed, run]), 9]),
+            key: Key([
+                u64::from(seed) << 40,
+                u64::from(run) << 20,
+                xxhash_rust::xxh3::xxh3_64(&[seed, run]),
+                9,
+            ]),
             kind: KeyKind::Region,
             place: Place::default(),
             first: Duration::from_secs(u64::from(run)),
@@ -309,9 +340,22 @@ fn held(dir: &Path) -> Vec<u8> {
     let listed: Vec<u8> = index.videos().map(|(_, video)| video.sha256[0]).collect();
     for seed in 1..=4 {
         let queries: Vec<Key> = runs(seed).iter().map(|run| run.key).collect();
-        let by_cell = index.near_by_cell(&queries, &Screen { probes: 2, radius: 0, sketch_radius: 0 }).unwrap();
+        let by_cell = index
+            .near_by_cell(
+                &queries,
+                &Screen {
+                    probes: 2,
+                    radius: 0,
+                    sketch_radius: 0,
+                },
+            )
+            .unwrap();
         for near in [index.near(&queries, 0).unwrap(), by_cell] {
-            assert_eq!(near.len(), if listed.contains(&seed) { 5 } else { 0 }, "video {seed}");
+            assert_eq!(
+                near.len(),
+                if listed.contains(&seed) { 5 } else { 0 },
+                "video {seed}"
+            );
         }
     }
     listed
@@ -364,14 +408,23 @@ fn whichever_operation_fails_the_index_is_as_before_or_as_after() {
             }
             let found = held(&folder);
             let next = (done + 1).min(STORY.len());
-            assert!(found == after(done) || found == after(next), "{case}: {found:?}");
+            assert!(
+                found == after(done) || found == after(next),
+                "{case}: {found:?}"
+            );
             // And it can be written to again.
             let mut writer = Writer::open_or_create(&folder, CONFIG).unwrap();
             writer.add(video(9), runs(9)).unwrap();
             writer.compact(&|| false).unwrap();
             drop(writer);
             assert_eq!(held(&folder), [&found[..], &[9]].concat(), "{case}");
-            assert!(verify(&folder, &|_, _| (), &|| false).unwrap().unnamed.is_empty(), "{case}");
+            assert!(
+                verify(&folder, &|_, _| (), &|| false)
+                    .unwrap()
+                    .unnamed
+                    .is_empty(),
+                "{case}"
+            );
         }
     }
     eprintln!("{operations} operations, {cases} cases");
@@ -383,7 +436,12 @@ fn a_merge_that_was_not_synced_costs_no_file_that_a_later_commit_needs() {
     let count = |stop_at: Option<u64>| {
         let storage = Arc::new(Faulty::new(Fault::Fails, stop_at));
         let dir = tempfile::tempdir().unwrap();
-        let mut writer = Writer::on(Arc::clone(&storage) as Arc<dyn Storage>, dir.path(), Some(CONFIG)).unwrap();
+        let mut writer = Writer::on(
+            Arc::clone(&storage) as Arc<dyn Storage>,
+            dir.path(),
+            Some(CONFIG),
+        )
+        .unwrap();
         for seed in 1..=3 {
             add(&mut writer, &[seed]).unwrap();
         }

@@ -43,7 +43,11 @@ impl BlockFile {
     ///
     /// `Ok(None)` if there is no such file. With an entry of the manifest, it must be the file that the entry means:
     /// another index's file is whole, but not ours.
-    pub(crate) fn open(path: &Path, magic: [u8; 8], entry: Option<&FileEntry>) -> Result<Option<BlockFile>> {
+    pub(crate) fn open(
+        path: &Path,
+        magic: [u8; 8],
+        entry: Option<&FileEntry>,
+    ) -> Result<Option<BlockFile>> {
         BlockFile::open_version(path, magic, &format::READABLE, entry)
     }
 
@@ -63,20 +67,46 @@ impl BlockFile {
         if let Some(entry) = entry
             && length != entry.length
         {
-            return Err(corrupt(path, "length of the file", length, format!("{}, as the manifest says", entry.length)));
+            return Err(corrupt(
+                path,
+                "length of the file",
+                length,
+                format!("{}, as the manifest says", entry.length),
+            ));
         }
-        let frame = Frame::read(path, length, magic, versions, &|part, at| read_at(&file, path, part, at))?;
+        let frame = Frame::read(path, length, magic, versions, &|part, at| {
+            read_at(&file, path, part, at)
+        })?;
         if let Some(entry) = entry
             && entry.checksum != frame.checksum
         {
             let found = format!("{:016x}", frame.checksum);
-            return Err(corrupt(path, "checksum", found, format!("{:016x}, as the manifest says", entry.checksum)));
+            return Err(corrupt(
+                path,
+                "checksum",
+                found,
+                format!("{:016x}, as the manifest says", entry.checksum),
+            ));
         }
         // Most of it is never touched, and memory that is not touched need not be set aside.
-        let memory = MmapOptions::new().len(frame.content).no_reserve_swap().map_anon();
+        let memory = MmapOptions::new()
+            .len(frame.content)
+            .no_reserve_swap()
+            .map_anon();
         let memory = MmapRaw::from(memory.map_err(Error::io(path, "reserve memory for"))?);
-        let present = frame.blocks.iter().map(|_| AtomicBool::new(false)).collect();
-        Ok(Some(BlockFile { path: path.to_owned(), file, memory, frame, present, filling: Mutex::new(()) }))
+        let present = frame
+            .blocks
+            .iter()
+            .map(|_| AtomicBool::new(false))
+            .collect();
+        Ok(Some(BlockFile {
+            path: path.to_owned(),
+            file,
+            memory,
+            frame,
+            present,
+            filling: Mutex::new(()),
+        }))
     }
 
     /// Reads the content from the header's end on.
@@ -109,7 +139,12 @@ impl BlockFile {
     pub(crate) fn bytes(&self, range: Range<usize>) -> Result<&[u8]> {
         if range.start > range.end || range.end > self.frame.content {
             let found = format!("{} to {}", range.start, range.end);
-            return Err(corrupt(&self.path, "range", found, format!("at most {}", self.frame.content)));
+            return Err(corrupt(
+                &self.path,
+                "range",
+                found,
+                format!("at most {}", self.frame.content),
+            ));
         }
         for block in range.start / BLOCK..range.end.div_ceil(BLOCK) {
             // Whoever sees that a block is there sees its bytes.
@@ -120,7 +155,9 @@ impl BlockFile {
         // SAFETY: the range lies in the memory, which is as long as the content and lives as long as `self`. Its blocks are
         // present, and `fill`, which alone writes, does not touch them again.
         #[allow(unsafe_code)]
-        Ok(unsafe { std::slice::from_raw_parts(self.memory.as_ptr().add(range.start), range.len()) })
+        Ok(unsafe {
+            std::slice::from_raw_parts(self.memory.as_ptr().add(range.start), range.len())
+        })
     }
 
     /// Part of the content, verified, as a copy: nothing of it stays in memory that was not there.
@@ -139,7 +176,9 @@ impl BlockFile {
             }
             let bytes = &mut buffer[..of_block.len()];
             self.read_block(block, bytes)?;
-            copied.extend_from_slice(&bytes[wanted.start - of_block.start..wanted.end - of_block.start]);
+            copied.extend_from_slice(
+                &bytes[wanted.start - of_block.start..wanted.end - of_block.start],
+            );
         }
         Ok(copied)
     }
@@ -157,7 +196,12 @@ impl BlockFile {
         let mut wrong = Vec::new();
         for block in 0..self.present.len() {
             let bytes = &mut bytes[..self.range_of(block).len()];
-            read_at(&self.file, &self.path, bytes, self.range_of(block).start as u64)?;
+            read_at(
+                &self.file,
+                &self.path,
+                bytes,
+                self.range_of(block).start as u64,
+            )?;
             if format::checksum(bytes) != self.frame.blocks[block] {
                 wrong.push(block);
             }
@@ -170,7 +214,12 @@ impl BlockFile {
             number => format!(" and {} more", number - 1),
         };
         let found = format!("wrong for the block at byte {}{others}", first * BLOCK);
-        Err(corrupt(&self.path, "checksum", found, "that which was written"))
+        Err(corrupt(
+            &self.path,
+            "checksum",
+            found,
+            "that which was written",
+        ))
     }
 
     /// Compares the SHA-256 of the whole file as it is on disk now.
@@ -186,7 +235,12 @@ impl BlockFile {
         if &found == expected {
             Ok(())
         } else {
-            Err(corrupt(&self.path, "SHA-256", hex(&found), format!("{}, as the manifest says", hex(expected))))
+            Err(corrupt(
+                &self.path,
+                "SHA-256",
+                hex(&found),
+                format!("{}, as the manifest says", hex(expected)),
+            ))
         }
     }
 
@@ -202,7 +256,9 @@ impl BlockFile {
         // SAFETY: the block lies in the memory, which is initialised (anonymous memory is zero). Nobody else refers to it:
         // `bytes` gives out blocks that are present only, and of those that are not, the lock lets one be written at a time.
         #[allow(unsafe_code)]
-        let bytes = unsafe { std::slice::from_raw_parts_mut(self.memory.as_mut_ptr().add(range.start), range.len()) };
+        let bytes = unsafe {
+            std::slice::from_raw_parts_mut(self.memory.as_mut_ptr().add(range.start), range.len())
+        };
         self.read_block(block, bytes)?;
         self.present[block].store(true, Ordering::Release);
         Ok(())
@@ -215,7 +271,12 @@ impl BlockFile {
         let (found, expected) = (format::checksum(bytes), self.frame.blocks[block]);
         if found != expected {
             let found = format!("{found:016x} for the block at byte {start}");
-            return Err(corrupt(&self.path, "checksum", found, format!("{expected:016x}")));
+            return Err(corrupt(
+                &self.path,
+                "checksum",
+                found,
+                format!("{expected:016x}"),
+            ));
         }
         Ok(())
     }
@@ -233,13 +294,21 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
 /// Reads a part of a file that had it when it was opened.
 fn read_at(file: &File, path: &Path, bytes: &mut [u8], at: u64) -> Result<()> {
     let end = at + bytes.len() as u64;
-    file.read_exact_at(bytes, at).map_err(|cause| match cause.kind() {
-        io::ErrorKind::UnexpectedEof => {
-            let length = file.metadata().map_or_else(|_| "less".to_owned(), |metadata| metadata.len().to_string());
-            corrupt(path, "length of the file", length, format!("at least {end}, as when it was opened"))
-        }
-        _ => Error::io(path, "read")(cause),
-    })
+    file.read_exact_at(bytes, at)
+        .map_err(|cause| match cause.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                let length = file
+                    .metadata()
+                    .map_or_else(|_| "less".to_owned(), |metadata| metadata.len().to_string());
+                corrupt(
+                    path,
+                    "length of the file",
+                    length,
+                    format!("at least {end}, as when it was opened"),
+                )
+            }
+            _ => Error::io(path, "read")(cause),
+        })
 }
 
 #[cfg(test)]
@@ -260,19 +329,32 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         std::fs::write(&path, sealed(3)).unwrap();
-        let open = || BlockFile::open(&path, SEGMENT_MAGIC, None).unwrap().unwrap();
+        let open = || {
+            BlockFile::open(&path, SEGMENT_MAGIC, None)
+                .unwrap()
+                .unwrap()
+        };
         let (cut, spoilt) = (open(), open());
         let read = cut.bytes(20..30).unwrap();
         let disk = OpenOptions::new().write(true).open(&path).unwrap();
         disk.write_all_at(b"other", BLOCK as u64 + 9).unwrap();
         let error = spoilt.bytes(BLOCK..BLOCK + 1).unwrap_err().to_string();
-        assert!(error.contains("checksum") && error.contains("file: damaged"), "{error}");
+        assert!(
+            error.contains("checksum") && error.contains("file: damaged"),
+            "{error}"
+        );
         disk.set_len(BLOCK as u64 + 100).unwrap();
         for _ in 0..2 {
             // What was read stays, whatever becomes of the file.
-            assert_eq!((read, cut.bytes(0..BLOCK).unwrap()[BLOCK - 1]), (&[7; 10][..], 7));
+            assert_eq!(
+                (read, cut.bytes(0..BLOCK).unwrap()[BLOCK - 1]),
+                (&[7; 10][..], 7)
+            );
             let error = cut.bytes(BLOCK - 1..BLOCK + 1).unwrap_err().to_string();
-            assert!(error.contains("length of the file is 65636, expected at least 131072"), "{error}");
+            assert!(
+                error.contains("length of the file is 65636, expected at least 131072"),
+                "{error}"
+            );
         }
         assert!(cut.verify_blocks().is_err() && cut.verify_sha256(&[0; 32]).is_err());
     }
@@ -283,7 +365,14 @@ mod tests {
         let path = |name: &str| dir.path().join(name);
         std::fs::create_dir(path("folder")).unwrap();
         let mode = rustix::fs::Mode::RUSR;
-        rustix::fs::mknodat(rustix::fs::CWD, path("pipe"), rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            path("pipe"),
+            rustix::fs::FileType::Fifo,
+            mode,
+            0,
+        )
+        .unwrap();
         std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
         std::os::unix::fs::symlink("/dev/null", path("device")).unwrap();
         for name in ["folder", "pipe", "socket", "device"] {
@@ -291,6 +380,10 @@ mod tests {
             let source = std::error::Error::source(&error).unwrap().to_string();
             assert_eq!(source, format!("a {name} and no regular file stands there"));
         }
-        assert!(BlockFile::open(&path("nothing"), SEGMENT_MAGIC, None).unwrap().is_none());
+        assert!(
+            BlockFile::open(&path("nothing"), SEGMENT_MAGIC, None)
+                .unwrap()
+                .is_none()
+        );
     }
 }

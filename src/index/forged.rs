@@ -99,7 +99,9 @@ fn made_run(video: u8, run: u8) -> Run {
 }
 
 fn all_keys() -> Vec<Key> {
-    (0..3).flat_map(|video| (0..20).map(move |run| made_run(video, run).key)).collect()
+    (0..3)
+        .flat_map(|video| (0..20).map(move |run| made_run(video, run).key))
+        .collect()
 }
 
 /// A folder with a segment and the centroids that its keys are sorted by, and what a manifest says
@@ -122,11 +124,28 @@ impl Written {
         let pending = pending();
         let segment = manifest::segment_path(dir.path(), SEGMENT);
         for part in pending.parts(1000) {
-            assemble::write(&unsynced(), &segment, &part, &cells, Added::default(), &Work::unwatched()).unwrap();
+            assemble::write(
+                &unsynced(),
+                &segment,
+                &part,
+                &cells,
+                Added::default(),
+                &Work::unwatched(),
+            )
+            .unwrap();
         }
         let segment = fs::read(segment).unwrap();
-        let cells_entry = CellsEntry { number: CELLS, file, cells: cells.len() as u32 };
-        Written { dir, cells, cells_entry, segment }
+        let cells_entry = CellsEntry {
+            number: CELLS,
+            file,
+            cells: cells.len() as u32,
+        };
+        Written {
+            dir,
+            cells,
+            cells_entry,
+            segment,
+        }
     }
 
     fn segment_path(&self) -> std::path::PathBuf {
@@ -154,7 +173,11 @@ impl Written {
         manifest.cells.push(self.cells_entry.clone());
         manifest.segments.push(SegmentEntry {
             number: SEGMENT,
-            file: FileEntry { length: bytes.len() as u64, checksum: segment.file().checksum(), sha256: sha256(&bytes) },
+            file: FileEntry {
+                length: bytes.len() as u64,
+                checksum: segment.file().checksum(),
+                sha256: sha256(&bytes),
+            },
             keys: segment.len() as u32,
             videos: segment.videos.len() as u32,
             tombstones: Vec::new(),
@@ -169,7 +192,9 @@ impl Written {
     fn verified(&self) -> Vec<Error> {
         let (_, body) = Stored::encode(self.stored().unwrap().manifest, self.dir.path()).unwrap();
         manifest::write(&unsynced(), self.dir.path(), &body).unwrap();
-        super::verify(self.dir.path(), &|_, _| (), &|| false).unwrap().damage
+        super::verify(self.dir.path(), &|_, _| (), &|| false)
+            .unwrap()
+            .damage
     }
 }
 
@@ -185,7 +210,11 @@ const SEGMENT: u64 = 1;
 const CELLS: u64 = 2;
 
 /// Looks into every cell.
-const WHOLE: Screen = Screen { probes: 8, radius: 72, sketch_radius: 128 };
+const WHOLE: Screen = Screen {
+    probes: 8,
+    radius: 72,
+    sketch_radius: 128,
+};
 
 fn open_cells(path: &Path) -> crate::Result<Cells> {
     Cells::open(&BlockFile::open(path, CELLS_MAGIC, None)?.unwrap())
@@ -199,19 +228,38 @@ fn search(index: &Index) -> bool {
     let all = index.near(&queries, 72);
     let by_cell = index.near_by_cell(&queries, &WHOLE);
     let narrow = index.near_by_cell(&queries, &Screen { probes: 1, ..WHOLE });
-    let alone: crate::Result<Vec<_>> = videos.iter().map(|video| index.near_in(*video, &queries, 72)).collect();
+    let alone: crate::Result<Vec<_>> = videos
+        .iter()
+        .map(|video| index.near_in(*video, &queries, 72))
+        .collect();
     let mut whole = true;
-    for near in [&all, &by_cell, &narrow].into_iter().flatten().chain(alone.iter().flatten()).flatten() {
-        assert!(near.distance <= 72 && videos.contains(&near.video), "{near:?}");
+    for near in [&all, &by_cell, &narrow]
+        .into_iter()
+        .flatten()
+        .chain(alone.iter().flatten())
+        .flatten()
+    {
+        assert!(
+            near.distance <= 72 && videos.contains(&near.video),
+            "{near:?}"
+        );
         match index.run(near.video, near.run) {
-            Ok(run) => assert_eq!(run.key.distance(queries[near.query as usize]), near.distance),
+            Ok(run) => assert_eq!(
+                run.key.distance(queries[near.query as usize]),
+                near.distance
+            ),
             Err(error) => whole &= !matches!(error, Error::CorruptIndex { .. }),
         }
     }
     for video in videos {
-        whole &= index.track(video).is_ok_and(|track| track.runs.is_sorted_by_key(|run| run.first));
+        whole &= index
+            .track(video)
+            .is_ok_and(|track| track.runs.is_sorted_by_key(|run| run.first));
     }
-    whole && narrow.is_ok() && alone.is_ok() && matches!((all, by_cell), (Ok(all), Ok(by_cell)) if all == by_cell)
+    whole
+        && narrow.is_ok()
+        && alone.is_ok()
+        && matches!((all, by_cell), (Ok(all), Ok(by_cell)) if all == by_cell)
 }
 
 fn load_manifest(bytes: &[u8]) -> crate::Result<Stored> {
@@ -298,16 +346,39 @@ proptest! {
 }
 
 fn screening(excerpts: u32, nominated: u32) -> Screening {
-    let strength = |name: &str| Strength { name: name.to_owned(), excerpts, nominated };
-    Screening { generation: 0, keys: 4, probes: 16, strengths: vec![strength("noise"), strength("crop")] }
+    let strength = |name: &str| Strength {
+        name: name.to_owned(),
+        excerpts,
+        nominated,
+    };
+    Screening {
+        generation: 0,
+        keys: 4,
+        probes: 16,
+        strengths: vec![strength("noise"), strength("crop")],
+    }
 }
 
 /// A manifest of one segment, as a file.
 fn manifest_bytes(change: impl Fn(&mut Manifest)) -> Vec<u8> {
-    let mut manifest = Manifest::new(IndexConfig { fingerprint_version: 1, interval: Duration::from_secs(1) });
-    let file = FileEntry { length: 7, checksum: 8, sha256: [9; 32] };
+    let mut manifest = Manifest::new(IndexConfig {
+        fingerprint_version: 1,
+        interval: Duration::from_secs(1),
+    });
+    let file = FileEntry {
+        length: 7,
+        checksum: 8,
+        sha256: [9; 32],
+    };
     let role = Role::Benign;
-    manifest.segments.push(SegmentEntry { number: 0, file, keys: 4, videos: 5, tombstones: vec![], role });
+    manifest.segments.push(SegmentEntry {
+        number: 0,
+        file,
+        keys: 4,
+        videos: 5,
+        tombstones: vec![],
+        role,
+    });
     change(&mut manifest);
     let dir = tempfile::tempdir().unwrap();
     let (_, body) = Stored::encode(manifest, dir.path()).unwrap();
@@ -318,42 +389,84 @@ fn manifest_bytes(change: impl Fn(&mut Manifest)) -> Vec<u8> {
 #[test]
 fn a_role_that_is_none_is_refused() {
     let original = manifest_bytes(|_| ());
-    assert_eq!(load_manifest(&original).unwrap().manifest.segments[0].role, Role::Benign);
+    assert_eq!(
+        load_manifest(&original).unwrap().manifest.segments[0].role,
+        Role::Benign
+    );
     // The role is what differs from the same manifest of a source.
     let source = manifest_bytes(|manifest| manifest.segments[0].role = Role::Source);
     let mut other = content(&original).to_vec();
-    let at = (HEADER_LEN..other.len()).find(|&at| other[at] != source[at]).unwrap();
+    let at = (HEADER_LEN..other.len())
+        .find(|&at| other[at] != source[at])
+        .unwrap();
     assert_eq!(other[at..at + 4], 1u32.to_le_bytes());
     other[at..at + 4].copy_from_slice(&3u32.to_le_bytes());
     let error = load_manifest(&format::seal(other)).unwrap_err();
-    assert!(matches!(error, Error::CorruptIndex { what: "table", .. }), "{error}");
+    assert!(
+        matches!(error, Error::CorruptIndex { what: "table", .. }),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_manifest_whose_numbers_contradict_each_other_is_refused_with_the_remedy() {
     type Change = fn(&mut Manifest);
     let wrong: [(&str, Change); 7] = [
-        ("screening", |manifest| manifest.screening = Some(Screening { probes: 0, ..screening(4, 4) })),
-        ("screening", |manifest| manifest.screening = Some(screening(3, 4))),
-        ("number of a file", |manifest| manifest.segments[0].number = 1),
+        ("screening", |manifest| {
+            manifest.screening = Some(Screening {
+                probes: 0,
+                ..screening(4, 4)
+            })
+        }),
+        ("screening", |manifest| {
+            manifest.screening = Some(screening(3, 4))
+        }),
+        ("number of a file", |manifest| {
+            manifest.segments[0].number = 1
+        }),
         ("number of different files", |manifest| {
             let file = manifest.segments[0].file.clone();
-            manifest.cells.push(CellsEntry { number: 0, file, cells: 4 });
+            manifest.cells.push(CellsEntry {
+                number: 0,
+                file,
+                cells: 4,
+            });
         }),
-        ("tombstones", |manifest| manifest.segments[0].tombstones.push(Tombstone { video: 5, generation: 0 })),
+        ("tombstones", |manifest| {
+            manifest.segments[0].tombstones.push(Tombstone {
+                video: 5,
+                generation: 0,
+            })
+        }),
         ("roles", |manifest| {
-            let source = SegmentEntry { role: Role::Source, number: 3, ..manifest.segments[0].clone() };
+            let source = SegmentEntry {
+                role: Role::Source,
+                number: 3,
+                ..manifest.segments[0].clone()
+            };
             manifest.segments[0].role = Role::Submission;
             manifest.segments.push(source);
         }),
-        ("sampling interval", |manifest| manifest.config.interval = Duration::ZERO),
+        ("sampling interval", |manifest| {
+            manifest.config.interval = Duration::ZERO
+        }),
     ];
     for (what, change) in wrong {
-        let text = load_manifest(&manifest_bytes(change)).unwrap_err().to_string();
-        assert!(text.contains("manifest: damaged") && text.contains(what), "{text}");
+        let text = load_manifest(&manifest_bytes(change))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.contains("manifest: damaged") && text.contains(what),
+            "{text}"
+        );
         assert!(text.contains("with: uniq index build"), "{text}");
     }
-    assert!(load_manifest(&manifest_bytes(|manifest| manifest.screening = Some(screening(4, 4)))).is_ok());
+    assert!(
+        load_manifest(&manifest_bytes(
+            |manifest| manifest.screening = Some(screening(4, 4))
+        ))
+        .is_ok()
+    );
 }
 
 /// Values of a section of a segment of 60 keys in 4 cells, by where the layout puts it.
@@ -380,7 +493,10 @@ fn told(written: &Written, change: impl Fn(&mut [u8])) -> String {
     let damage = written.verified();
     assert_eq!(damage.len(), 1, "{damage:?}");
     let text = damage[0].to_string();
-    assert!(text.contains("segments/00000001.seg: damaged") && text.contains("with: uniq index build"), "{text}");
+    assert!(
+        text.contains("segments/00000001.seg: damaged") && text.contains("with: uniq index build"),
+        "{text}"
+    );
     if let Ok(index) = written.index() {
         search(&index);
     }
@@ -398,14 +514,24 @@ fn what_a_segment_says_twice_must_agree() {
         }
     };
     let cases: [(&str, String); 7] = [
-        ("table of cells", told(&written, swap(at("starts", 1), at("starts", 3), 4))),
-        ("table of cells", told(&written, |bytes| bytes[at("starts", 4)] += 1)),
+        (
+            "table of cells",
+            told(&written, swap(at("starts", 1), at("starts", 3), 4)),
+        ),
+        (
+            "table of cells",
+            told(&written, |bytes| bytes[at("starts", 4)] += 1),
+        ),
         (
             "keys of a cell",
             told(&written, |bytes| {
                 let cells = (0..4).map(|cell| (at("starts", cell), at("starts", cell + 1)));
-                let bounds = |(from, to): (usize, usize)| (bytes[from] as usize, bytes[to] as usize);
-                let (first, end) = cells.map(bounds).find(|(first, end)| end - first > 1).unwrap();
+                let bounds =
+                    |(from, to): (usize, usize)| (bytes[from] as usize, bytes[to] as usize);
+                let (first, end) = cells
+                    .map(bounds)
+                    .find(|(first, end)| end - first > 1)
+                    .unwrap();
                 assert!(end <= 60);
                 for (section, length) in [("sketches", 8), ("numbers", 4)] {
                     swap(at(section, first), at(section, first + 1), length)(bytes);
@@ -417,11 +543,22 @@ fn what_a_segment_says_twice_must_agree() {
         ),
         (
             "number of a key",
-            told(&written, |bytes| bytes.copy_within(at("numbers", 1)..at("numbers", 2), at("numbers", 0))),
+            told(&written, |bytes| {
+                bytes.copy_within(at("numbers", 1)..at("numbers", 2), at("numbers", 0))
+            }),
         ),
-        ("number of a key", told(&written, |bytes| bytes[at("numbers", 0)] = 60)),
-        ("track of a video", told(&written, |bytes| bytes[at("runs", 25)] ^= 1)),
-        ("order of the keys", told(&written, swap(at("runs", 25) + 32, at("runs", 26) + 32, 8))),
+        (
+            "number of a key",
+            told(&written, |bytes| bytes[at("numbers", 0)] = 60),
+        ),
+        (
+            "track of a video",
+            told(&written, |bytes| bytes[at("runs", 25)] ^= 1),
+        ),
+        (
+            "order of the keys",
+            told(&written, swap(at("runs", 25) + 32, at("runs", 26) + 32, 8)),
+        ),
     ];
     for (what, text) in cases {
         assert!(text.contains(what), "{what}: {text}");
@@ -434,10 +571,15 @@ fn a_key_in_another_cell_than_the_nearest_is_found_by_verifying() {
     // The last key of the first cell becomes the first of the second, wherever its sketch puts it
     // there.
     let text = told(&written, |bytes| {
-        let start = (0..4).find(|&cell| bytes[at("starts", cell)] < bytes[at("starts", cell + 1)]).unwrap();
+        let start = (0..4)
+            .find(|&cell| bytes[at("starts", cell)] < bytes[at("starts", cell + 1)])
+            .unwrap();
         bytes[at("starts", start + 1)] -= 1;
     });
-    assert!(text.contains("cell of a key") || text.contains("keys of a cell"), "{text}");
+    assert!(
+        text.contains("cell of a key") || text.contains("keys of a cell"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -448,7 +590,10 @@ fn a_segment_that_is_sorted_by_centroids_that_the_manifest_does_not_name_is_refu
         let text = told(&written, |bytes| bytes[place] ^= value);
         assert!(text.contains("centroids of the cells"), "{text}");
         let text = written.index().unwrap_err().to_string();
-        assert!(text.contains("00000001.seg") && text.contains("those that the manifest names"), "{text}");
+        assert!(
+            text.contains("00000001.seg") && text.contains("those that the manifest names"),
+            "{text}"
+        );
     }
     // The same centroids in another file are the same; others of the same number are not.
     written.put(&written.segment).unwrap();
@@ -457,7 +602,16 @@ fn a_segment_that_is_sorted_by_centroids_that_the_manifest_does_not_name_is_refu
     keys.truncate(30);
     let centroids = cells::train(keys, 4, &Work::unwatched()).unwrap();
     let file = Cells::write(&unsynced(), &path, &centroids, &Work::unwatched()).unwrap();
-    let other = Written { cells_entry: CellsEntry { file, ..written.cells_entry.clone() }, ..written };
+    let other = Written {
+        cells_entry: CellsEntry {
+            file,
+            ..written.cells_entry.clone()
+        },
+        ..written
+    };
     let text = other.index().unwrap_err().to_string();
-    assert!(text.contains("00000001.seg") && text.contains("centroids of the cells"), "{text}");
+    assert!(
+        text.contains("00000001.seg") && text.contains("centroids of the cells"),
+        "{text}"
+    );
 }

@@ -53,8 +53,7 @@ const RESERVED_AT: usize = 12;
 /// Bytes after the table of checksums: the length of the content and the checksum of table and length.
 const FOOTER_LEN: usize = 16;
 
-pub(crate) const REMEDY: &str =
-    "restore the file from a copy of the index, or delete the index's folder and make it anew with: uniq index build";
+pub(crate) const REMEDY: &str = "restore the file from a copy of the index, or delete the index's folder and make it anew with: uniq index build";
 
 /// A file in the making: appends sections to a body, and sums up what is written.
 pub(crate) struct FileWriter<'a> {
@@ -69,7 +68,11 @@ pub(crate) struct FileWriter<'a> {
 }
 
 impl<'a> FileWriter<'a> {
-    pub(crate) fn create(storage: &'a dyn Storage, path: &Path, magic: [u8; 8]) -> Result<FileWriter<'a>> {
+    pub(crate) fn create(
+        storage: &'a dyn Storage,
+        path: &Path,
+        magic: [u8; 8],
+    ) -> Result<FileWriter<'a>> {
         let mut file = FileWriter {
             draft: Draft::create(storage, path)?,
             block: Vec::with_capacity(BLOCK),
@@ -106,7 +109,11 @@ impl<'a> FileWriter<'a> {
         self.sha256.update(&trailer);
         self.draft.write(&trailer)?;
         self.draft.publish()?;
-        Ok(FileEntry { length: (content + trailer.len()) as u64, checksum, sha256: self.sha256.finalize().into() })
+        Ok(FileEntry {
+            length: (content + trailer.len()) as u64,
+            checksum,
+            sha256: self.sha256.finalize().into(),
+        })
     }
 
     fn bytes(&mut self, mut bytes: &[u8]) -> Result<()> {
@@ -149,7 +156,12 @@ pub(crate) fn check_header(
     versions: &RangeInclusive<u32>,
 ) -> Result<u32> {
     if header[..VERSION_AT] != magic {
-        return Err(corrupt(path, "magic number", hex(&header[..VERSION_AT]), hex(&magic)));
+        return Err(corrupt(
+            path,
+            "magic number",
+            hex(&header[..VERSION_AT]),
+            hex(&magic),
+        ));
     }
     let version = le_u32(header, VERSION_AT);
     if !versions.contains(&version) {
@@ -194,7 +206,10 @@ pub(crate) fn file_length(content: usize) -> u64 {
 /// Gives header and body the trailer that makes them a file.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn seal(mut content: Vec<u8>) -> Vec<u8> {
-    let table = content.chunks(BLOCK).flat_map(|block| xxh3_64(block).to_le_bytes()).collect();
+    let table = content
+        .chunks(BLOCK)
+        .flat_map(|block| xxh3_64(block).to_le_bytes())
+        .collect();
     let length = content.len();
     content.extend(trailer(table, length).0);
     content
@@ -227,11 +242,21 @@ impl Frame {
         let least = (HEADER_LEN + FOOTER_LEN) as u64;
         if length < least {
             let found = format!("{length} bytes");
-            return Err(corrupt(path, "length of the file", found, format!("at least {least}")));
+            return Err(corrupt(
+                path,
+                "length of the file",
+                found,
+                format!("at least {least}"),
+            ));
         }
         if length > LENGTH_MAX {
             let found = format!("{length} bytes");
-            return Err(corrupt(path, "length of the file", found, format!("at most {LENGTH_MAX}")));
+            return Err(corrupt(
+                path,
+                "length of the file",
+                found,
+                format!("at most {LENGTH_MAX}"),
+            ));
         }
         let mut header = [0; HEADER_LEN];
         read(&mut header, 0)?;
@@ -242,16 +267,25 @@ impl Frame {
         let content = le_u64(&footer, 0);
         // The first condition keeps the sum from overflowing.
         let fits = |&content: &usize| {
-            (HEADER_LEN as u64..=footer_at).contains(&(content as u64)) && file_length(content) == length
+            (HEADER_LEN as u64..=footer_at).contains(&(content as u64))
+                && file_length(content) == length
         };
         let Some(content) = usize::try_from(content).ok().filter(fits) else {
             let found = format!("{content} in a file of {length}");
-            return Err(corrupt(path, "length of the content", found, "file, table and footer to fit"));
+            return Err(corrupt(
+                path,
+                "length of the content",
+                found,
+                "file, table and footer to fit",
+            ));
         };
         // As long as it has to be for this content, and no longer than the file.
         let mut table = vec![0; content.div_ceil(BLOCK) * size_of::<u64>()];
         read(&mut table, content as u64)?;
-        let blocks = (0..table.len()).step_by(size_of::<u64>()).map(|at| le_u64(&table, at)).collect();
+        let blocks = (0..table.len())
+            .step_by(size_of::<u64>())
+            .map(|at| le_u64(&table, at))
+            .collect();
         table.extend(&footer[..size_of::<u64>()]);
         let (found, checksum) = (xxh3_64(&table), le_u64(&footer, 8));
         if found != checksum {
@@ -262,7 +296,12 @@ impl Frame {
                 format!("{checksum:016x}"),
             ));
         }
-        Ok(Frame { content, blocks, checksum, version })
+        Ok(Frame {
+            content,
+            blocks,
+            checksum,
+            version,
+        })
     }
 }
 
@@ -279,7 +318,10 @@ pub(crate) struct FileReader<'a> {
 
 impl<'a> FileReader<'a> {
     pub(crate) fn new(file: &'a BlockFile) -> FileReader<'a> {
-        FileReader { file, at: HEADER_LEN }
+        FileReader {
+            file,
+            at: HEADER_LEN,
+        }
     }
 
     /// Takes `count` values at the current place; the range in the file is returned, for [`BlockFile::view`].
@@ -317,7 +359,12 @@ impl<'a> FileReader<'a> {
         }
     }
 
-    pub(crate) fn corrupt(&self, what: &'static str, found: impl ToString, expected: impl ToString) -> Error {
+    pub(crate) fn corrupt(
+        &self,
+        what: &'static str,
+        found: impl ToString,
+        expected: impl ToString,
+    ) -> Error {
         corrupt(&self.file.path, what, found, expected)
     }
 }
@@ -355,7 +402,12 @@ pub(crate) fn decode<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T
 }
 
 /// A damaged-file error with the usual remedy.
-pub(crate) fn corrupt(path: &Path, what: &'static str, found: impl ToString, expected: impl ToString) -> Error {
+pub(crate) fn corrupt(
+    path: &Path,
+    what: &'static str,
+    found: impl ToString,
+    expected: impl ToString,
+) -> Error {
     Error::CorruptIndex {
         path: path.to_owned(),
         what,
@@ -366,7 +418,10 @@ pub(crate) fn corrupt(path: &Path, what: &'static str, found: impl ToString, exp
 }
 
 fn bincode_config() -> impl bincode::config::Config {
-    bincode::config::standard().with_little_endian().with_fixed_int_encoding().with_limit::<TABLE_LIMIT>()
+    bincode::config::standard()
+        .with_little_endian()
+        .with_fixed_int_encoding()
+        .with_limit::<TABLE_LIMIT>()
 }
 
 fn le_u32(bytes: &[u8], at: usize) -> u32 {

@@ -93,7 +93,11 @@ impl Format4 {
                 let body = file.bytes(HEADER_LEN..file.content())?;
                 let manifest: Manifest = format::decode(&path, body)?;
                 manifest.check(&path)?;
-                Some(Format4 { dir: dir.to_owned(), manifest, root: files::sha256(body) })
+                Some(Format4 {
+                    dir: dir.to_owned(),
+                    manifest,
+                    root: files::sha256(body),
+                })
             }
             None => None,
         };
@@ -110,8 +114,14 @@ impl Format4 {
 
     /// What its keys mean.
     pub(crate) fn config(&self) -> IndexConfig {
-        let StoredConfig { fingerprint_version, interval } = self.manifest.config;
-        IndexConfig { fingerprint_version, interval }
+        let StoredConfig {
+            fingerprint_version,
+            interval,
+        } = self.manifest.config;
+        IndexConfig {
+            fingerprint_version,
+            interval,
+        }
     }
 
     /// Greater than the numbers of all its files.
@@ -121,7 +131,11 @@ impl Format4 {
 
     /// How many videos [`Format4::videos`] gives.
     pub(crate) fn live(&self) -> u64 {
-        self.manifest.segments.iter().map(|entry| u64::from(entry.videos) - entry.tombstones.len() as u64).sum()
+        self.manifest
+            .segments
+            .iter()
+            .map(|entry| u64::from(entry.videos) - entry.tombstones.len() as u64)
+            .sum()
     }
 
     /// The live videos, segment by segment, in the order in which they were added; nothing follows
@@ -130,7 +144,12 @@ impl Format4 {
     /// One segment at a time is in memory. A million keys take 0.4 s.
     pub(crate) fn videos(&self) -> impl Iterator<Item = Result<Kept>> {
         let mut seen = HashSet::new();
-        let of_segment = |entry| OfSegment { index: self, entry, segment: None, next: 0 };
+        let of_segment = |entry| OfSegment {
+            index: self,
+            entry,
+            segment: None,
+            next: 0,
+        };
         let kept = self.manifest.segments.iter().flat_map(of_segment);
         let mut failed = false;
         kept.map(move |kept| {
@@ -139,17 +158,39 @@ impl Format4 {
                 return Ok(kept);
             }
             let twice = format::hex(&kept.video.sha256);
-            Err(format::corrupt(&manifest_path(&self.dir), "number of videos of one SHA-256", twice, "each once"))
+            Err(format::corrupt(
+                &manifest_path(&self.dir),
+                "number of videos of one SHA-256",
+                twice,
+                "each once",
+            ))
         })
         .take_while(move |kept| !std::mem::replace(&mut failed, kept.is_err()))
     }
 
     fn open_segment(&self, entry: &SegmentEntry) -> Result<Segment> {
-        let path = self.dir.join("segments").join(format!("{:08}.seg", entry.number));
-        let FileEntry { length, checksum, sha256 } = entry.file;
-        let file = manifest::FileEntry { length, checksum, sha256 };
-        let Some(file) = BlockFile::open_version(&path, SEGMENT_MAGIC, &VERSIONS, Some(&file))? else {
-            return Err(format::corrupt(&path, "file", "missing", format!("{length} bytes, as the manifest says")));
+        let path = self
+            .dir
+            .join("segments")
+            .join(format!("{:08}.seg", entry.number));
+        let FileEntry {
+            length,
+            checksum,
+            sha256,
+        } = entry.file;
+        let file = manifest::FileEntry {
+            length,
+            checksum,
+            sha256,
+        };
+        let Some(file) = BlockFile::open_version(&path, SEGMENT_MAGIC, &VERSIONS, Some(&file))?
+        else {
+            return Err(format::corrupt(
+                &path,
+                "file",
+                "missing",
+                format!("{length} bytes, as the manifest says"),
+            ));
         };
         file.verify_sha256(&sha256)?;
         let segment = Segment::open(file)?;
@@ -193,7 +234,12 @@ impl Iterator for OfSegment<'_> {
                 Err(error) => return Some(Err(error)),
             },
         };
-        let kept = |(video, runs, motion)| Kept { role: self.entry.role, video, runs, motion };
+        let kept = |(video, runs, motion)| Kept {
+            role: self.entry.role,
+            video,
+            runs,
+            motion,
+        };
         Some(segment.video(number as usize).map(kept))
     }
 }
@@ -202,26 +248,56 @@ impl Manifest {
     fn check(&self, path: &Path) -> Result<()> {
         for entry in &self.segments {
             let ascending = entry.tombstones.is_sorted_by(|a, b| a < b);
-            if !ascending || entry.tombstones.last().is_some_and(|&last| last >= entry.videos) {
+            if !ascending
+                || entry
+                    .tombstones
+                    .last()
+                    .is_some_and(|&last| last >= entry.videos)
+            {
                 let expected = format!("numbers below {}", entry.videos);
-                return Err(format::corrupt(path, "tombstones", "not ascending video numbers", expected));
+                return Err(format::corrupt(
+                    path,
+                    "tombstones",
+                    "not ascending video numbers",
+                    expected,
+                ));
             }
             if entry.number >= self.next_number {
                 let expected = format!("below {}", self.next_number);
-                return Err(format::corrupt(path, "segment number", entry.number, expected));
+                return Err(format::corrupt(
+                    path,
+                    "segment number",
+                    entry.number,
+                    expected,
+                ));
             }
         }
         let numbers: HashSet<u64> = self.segments.iter().map(|entry| entry.number).collect();
         if numbers.len() != self.segments.len() {
-            return Err(format::corrupt(path, "number of different segments", numbers.len(), self.segments.len()));
+            return Err(format::corrupt(
+                path,
+                "number of different segments",
+                numbers.len(),
+                self.segments.len(),
+            ));
         }
         if !(INTERVAL_MIN..=INTERVAL_MAX).contains(&self.config.interval) {
             let found = format!("{:?}", self.config.interval);
-            return Err(format::corrupt(path, "sampling interval", found, "0.1 to 60 s"));
+            return Err(format::corrupt(
+                path,
+                "sampling interval",
+                found,
+                "0.1 to 60 s",
+            ));
         }
         if self.next_number > COUNTER_MAX || self.generation > COUNTER_MAX {
             let found = format!("{} and {}", self.generation, self.next_number);
-            return Err(format::corrupt(path, "counters", found, format!("at most {COUNTER_MAX}")));
+            return Err(format::corrupt(
+                path,
+                "counters",
+                found,
+                format!("at most {COUNTER_MAX}"),
+            ));
         }
         Ok(())
     }

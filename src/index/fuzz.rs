@@ -30,7 +30,9 @@ use crate::fingerprint::{FINGERPRINT_VERSION, Key, KeyKind, Motion, Place, Run};
 
 /// Reads a made-up file; panics if something happens that must not, whatever the bytes.
 pub fn read(data: &[u8]) {
-    let Some((&choice, file)) = data.split_first() else { return };
+    let Some((&choice, file)) = data.split_first() else {
+        return;
+    };
     let scratch = Scratch::the();
     let kind = KINDS[usize::from(choice) % KINDS.len()];
     let file = match usize::from(choice) / KINDS.len() % 2 {
@@ -49,7 +51,8 @@ pub fn read(data: &[u8]) {
 pub fn seeds() -> Vec<Vec<u8>> {
     let scratch = Scratch::the();
     let choices = KINDS.iter().enumerate().flat_map(|(number, kind)| {
-        [number, number + KINDS.len()].map(|choice| [&[choice as u8], &scratch.written(*kind)[..]].concat())
+        [number, number + KINDS.len()]
+            .map(|choice| [&[choice as u8], &scratch.written(*kind)[..]].concat())
     });
     choices.collect()
 }
@@ -87,7 +90,11 @@ impl Scratch {
             for picture in 0..u64::from(number) {
                 motion.push(Duration::from_secs(picture), &[1, 0, -1, -1, 0, 1]);
             }
-            assert!(writer.add_as(Role::Source, video(number), runs(number), &motion).unwrap());
+            assert!(
+                writer
+                    .add_as(Role::Source, video(number), runs(number), &motion)
+                    .unwrap()
+            );
         }
         writer.sort_by_cells(4, &|| false).unwrap();
         assert_eq!(writer.remove("3.mp4").unwrap(), 1);
@@ -100,10 +107,19 @@ impl Scratch {
                 fs::copy(sound.join(other.name()), copy.join(other.name())).unwrap();
             }
         }
-        let open = |kind: Kind| BlockFile::open(&sound.join(kind.name()), kind.magic(), None).unwrap().unwrap();
+        let open = |kind: Kind| {
+            BlockFile::open(&sound.join(kind.name()), kind.magic(), None)
+                .unwrap()
+                .unwrap()
+        };
         let cells_entry = Manifest::load(&sound).unwrap().unwrap().manifest.cells[0].clone();
         let segment = Arc::new(Segment::open(open(Kind::Segment)).unwrap());
-        Scratch { segment, cells: Cells::open(&open(Kind::Cells)).unwrap(), cells_entry, dir }
+        Scratch {
+            segment,
+            cells: Cells::open(&open(Kind::Cells)).unwrap(),
+            cells_entry,
+            dir,
+        }
     }
 
     fn path(&self, kind: Kind) -> PathBuf {
@@ -116,7 +132,10 @@ impl Scratch {
 
     /// Gives a file the header, the owner and the checksums that it needs to be looked into.
     fn make_right(&self, kind: Kind, file: &[u8]) -> Vec<u8> {
-        let length = file.last_chunk::<16>().and_then(|footer| footer.first_chunk::<8>()).copied();
+        let length = file
+            .last_chunk::<16>()
+            .and_then(|footer| footer.first_chunk::<8>())
+            .copied();
         let length = length.and_then(|length| usize::try_from(u64::from_le_bytes(length)).ok());
         let content = length.and_then(|length| file.get(..length)).unwrap_or(file);
         let mut content = content.to_vec();
@@ -137,7 +156,12 @@ impl Scratch {
         let dir = self.dir.path().join(Kind::Manifest.folder());
         if let Ok(stored) = Manifest::load(&dir) {
             for entry in &stored.unwrap().manifest.segments {
-                assert!(entry.tombstones.iter().all(|tombstone| tombstone.video < entry.videos));
+                assert!(
+                    entry
+                        .tombstones
+                        .iter()
+                        .all(|tombstone| tombstone.video < entry.videos)
+                );
             }
         }
         if let Ok(index) = Index::open(&dir) {
@@ -148,20 +172,32 @@ impl Scratch {
 
     fn read_segment(&self, bytes: &[u8]) {
         let path = self.path(Kind::Segment);
-        let Ok(segment) = BlockFile::open(&path, SEGMENT_MAGIC, None).and_then(|file| Segment::open(file.unwrap()))
+        let Ok(segment) = BlockFile::open(&path, SEGMENT_MAGIC, None)
+            .and_then(|file| Segment::open(file.unwrap()))
         else {
             return;
         };
-        let ours = segment.cells_checksum == self.cells.checksum() && segment.cells() == self.cells.len();
+        let ours =
+            segment.cells_checksum == self.cells.checksum() && segment.cells() == self.cells.len();
         let checked = segment.check(&self.cells);
         let segment = Arc::new(segment);
-        let dead: Vec<bool> = (0..segment.videos.len()).map(|video| video % 2 == 1).collect();
+        let dead: Vec<bool> = (0..segment.videos.len())
+            .map(|video| video % 2 == 1)
+            .collect();
         let sources = [(&segment, &dead[..]), (&self.segment, &[false; 6][..])];
         let merged = self.merged(Merge::new(sources.into_iter()), &self.cells);
 
         // As the segment of an index that was written with it.
-        let index = self.index_of(Kind::Segment, entry(&segment, bytes), self.cells_entry.clone());
-        assert_eq!(index.is_ok(), ours, "it is sorted by the centroids that there are, or refused");
+        let index = self.index_of(
+            Kind::Segment,
+            entry(&segment, bytes),
+            self.cells_entry.clone(),
+        );
+        assert_eq!(
+            index.is_ok(),
+            ours,
+            "it is sorted by the centroids that there are, or refused"
+        );
         let Ok(index) = index else { return };
         let searched = search(&index);
         if checked.is_ok() {
@@ -172,26 +208,46 @@ impl Scratch {
 
     fn read_cells(&self, bytes: &[u8]) {
         let path = self.path(Kind::Cells);
-        let Ok(file) = BlockFile::open(&path, CELLS_MAGIC, None) else { return };
+        let Ok(file) = BlockFile::open(&path, CELLS_MAGIC, None) else {
+            return;
+        };
         let file = file.unwrap();
-        let Ok(cells) = Cells::open(&file) else { return };
+        let Ok(cells) = Cells::open(&file) else {
+            return;
+        };
         let nearest = cells.nearest(Key([3; 4]), cells.len(), &mut cells::Search::new());
         assert!(nearest.iter().all(|cell| (*cell as usize) < cells.len()));
-        let file = FileEntry { length: bytes.len() as u64, checksum: file.checksum(), sha256: sha256(bytes) };
-        let cells_entry = CellsEntry { number: self.cells_entry.number, file, cells: cells.len() as u32 };
+        let file = FileEntry {
+            length: bytes.len() as u64,
+            checksum: file.checksum(),
+            sha256: sha256(bytes),
+        };
+        let cells_entry = CellsEntry {
+            number: self.cells_entry.number,
+            file,
+            cells: cells.len() as u32,
+        };
         // What is sorted by other centroids is refused.
         let written = entry(&self.segment, &self.written(Kind::Segment));
         let foreign = self.index_of(Kind::Cells, written, cells_entry.clone());
         assert!(foreign.is_err() || cells.checksum() == self.cells.checksum());
         // Sorted by them, all is found.
         let sources = [(&self.segment, &[false; 6][..])];
-        self.merged(Merge::new(sources.into_iter()), &cells).expect("all keys have a cell");
+        self.merged(Merge::new(sources.into_iter()), &cells)
+            .expect("all keys have a cell");
     }
 
     /// Writes a merged segment, and proves that what it says is true.
     fn merged(&self, merge: Merge, cells: &Cells) -> Result<()> {
         let path = self.dir.path().join("merged");
-        assemble::write(&Disk, &path, &merge, cells, Added::default(), &Work::unwatched())?;
+        assemble::write(
+            &Disk,
+            &path,
+            &merge,
+            cells,
+            Added::default(),
+            &Work::unwatched(),
+        )?;
         Segment::open(BlockFile::open(&path, SEGMENT_MAGIC, None)?.unwrap())?.check(cells)
     }
 
@@ -234,7 +290,9 @@ impl Kind {
 
 /// Asks for all that an index can be asked for; what it finds must be what is stored.
 fn search(index: &Index) -> Result<()> {
-    let mut queries: Vec<Key> = (0..3).map(|number| runs(number)[usize::from(number)].key).collect();
+    let mut queries: Vec<Key> = (0..3)
+        .map(|number| runs(number)[usize::from(number)].key)
+        .collect();
     queries.push(Key([u64::MAX; 4]));
     let mut outcome = Ok(());
     let mut note = |result: Result<()>| {
@@ -242,7 +300,11 @@ fn search(index: &Index) -> Result<()> {
             outcome = result;
         }
     };
-    let near_cells = |probes| Screen { probes, radius: 72, sketch_radius: 36 };
+    let near_cells = |probes| Screen {
+        probes,
+        radius: 72,
+        sketch_radius: 36,
+    };
     let found = [
         index.near(&queries, 256),
         index.near_by_cell(&queries, &near_cells(1)),
@@ -252,7 +314,10 @@ fn search(index: &Index) -> Result<()> {
         note(found.and_then(|found| {
             for near in found {
                 let run = index.run(near.video, near.run)?;
-                assert_eq!(run.key.distance(queries[near.query as usize]), near.distance);
+                assert_eq!(
+                    run.key.distance(queries[near.query as usize]),
+                    near.distance
+                );
                 assert!(run.first <= run.last);
                 // Names a video that there is, or panics.
                 let _ = index.video(near.video);
@@ -267,8 +332,16 @@ fn search(index: &Index) -> Result<()> {
             let (columns, rows) = motion.size();
             assert!((0..motion.len()).all(|i| motion.picture(i).len() == columns * rows));
         }));
-        note(index.near_in(video, &queries, 256).map(|near| assert!(near.iter().all(|near| near.video == video))));
-        note(index.runs(video).map(|runs| assert!(runs.is_sorted_by_key(|run| run.first))));
+        note(
+            index
+                .near_in(video, &queries, 256)
+                .map(|near| assert!(near.iter().all(|near| near.video == video))),
+        );
+        note(
+            index
+                .runs(video)
+                .map(|runs| assert!(runs.is_sorted_by_key(|run| run.first))),
+        );
     }
     let _ = index.find("2.mp4");
     outcome
@@ -278,7 +351,11 @@ fn search(index: &Index) -> Result<()> {
 fn entry(segment: &Segment, bytes: &[u8]) -> SegmentEntry {
     SegmentEntry {
         number: 3,
-        file: FileEntry { length: bytes.len() as u64, checksum: segment.file().checksum(), sha256: sha256(bytes) },
+        file: FileEntry {
+            length: bytes.len() as u64,
+            checksum: segment.file().checksum(),
+            sha256: sha256(bytes),
+        },
         keys: segment.len() as u32,
         videos: segment.videos.len() as u32,
         tombstones: Vec::new(),
@@ -287,7 +364,10 @@ fn entry(segment: &Segment, bytes: &[u8]) -> SegmentEntry {
 }
 
 fn config() -> IndexConfig {
-    IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: Duration::from_secs(1) }
+    IndexConfig {
+        fingerprint_version: FINGERPRINT_VERSION,
+        interval: Duration::from_secs(1),
+    }
 }
 
 fn video(number: u8) -> Video {
@@ -298,7 +378,10 @@ fn video(number: u8) -> Video {
         duration: Duration::from_secs(30),
         width: 640,
         height: 360,
-        publication: Publication { url: Some("https://example.org".to_owned()), ..Publication::default() },
+        publication: Publication {
+            url: Some("https://example.org".to_owned()),
+            ..Publication::default()
+        },
         keyframes: 30,
         undecoded: Duration::ZERO,
     }
@@ -312,8 +395,16 @@ fn runs(number: u8) -> Vec<Run> {
             3 => Key([7, 7, 7, u64::from(at)]),
             _ => Key([word(at, 0), word(at, 1), word(at, 2), word(at, 3)]),
         },
-        kind: if at % 5 == 0 { KeyKind::Whole } else { KeyKind::Region },
-        place: Place { x: 0.5, y: 0.5, size: 0.25 },
+        kind: if at % 5 == 0 {
+            KeyKind::Whole
+        } else {
+            KeyKind::Region
+        },
+        place: Place {
+            x: 0.5,
+            y: 0.5,
+            size: 0.25,
+        },
         first: Duration::from_secs(u64::from(at)),
         last: Duration::from_secs(u64::from(at) + 1),
         recurs: at % 2 == 0,

@@ -58,7 +58,10 @@ pub(crate) struct History {
 impl Commitment {
     /// To no commit at all: that of an index's first manifest.
     pub(crate) fn empty() -> Commitment {
-        Commitment { leaves: 0, root: Frontier::default().root() }
+        Commitment {
+            leaves: 0,
+            root: Frontier::default().root(),
+        }
     }
 }
 
@@ -106,14 +109,22 @@ impl History {
     /// That of an index whose first commit, or first one that is kept, is yet to be made, whatever
     /// stands in its place.
     pub(crate) fn begin(dir: &Path) -> History {
-        History { dir: dir.to_owned(), leaves: Vec::new(), tree: Frontier::default() }
+        History {
+            dir: dir.to_owned(),
+            leaves: Vec::new(),
+            tree: Frontier::default(),
+        }
     }
 
     /// Reads the history to which a manifest commits, all of it, and checks that it is that.
     ///
     /// `newest` is the leaf that follows from the manifest; `None` if there is no manifest, and so
     /// no history yet.
-    pub(crate) fn load(dir: &Path, commitment: &Commitment, newest: Option<&Leaf>) -> Result<History> {
+    pub(crate) fn load(
+        dir: &Path,
+        commitment: &Commitment,
+        newest: Option<&Leaf>,
+    ) -> Result<History> {
         let (history, surplus) = History::load_committed(dir, commitment)?;
         let path = path(dir);
         check_surplus(&path, &surplus, commitment, newest)?;
@@ -125,7 +136,10 @@ impl History {
 
     /// As [`History::load`], of a manifest after which others may have been written; also gives
     /// what follows, at most a leaf and a byte of it.
-    pub(crate) fn load_committed(dir: &Path, commitment: &Commitment) -> Result<(History, Vec<u8>)> {
+    pub(crate) fn load_committed(
+        dir: &Path,
+        commitment: &Commitment,
+    ) -> Result<(History, Vec<u8>)> {
         let path = path(dir);
         let content = read(&path, commitment.leaves)?;
         History::parse(dir, &path, content.as_deref(), commitment)
@@ -149,7 +163,14 @@ impl History {
             };
             let (header, records) = match records.split_first_chunk::<HEADER_LEN>() {
                 Some(parts) => parts,
-                None => return Err(damaged(path, "length of the file", content.len(), HEADER_LEN)),
+                None => {
+                    return Err(damaged(
+                        path,
+                        "length of the file",
+                        content.len(),
+                        HEADER_LEN,
+                    ));
+                }
             };
             format::check_header(path, header, HISTORY_MAGIC, &format::READABLE)?;
             history.take(path, records)?;
@@ -160,7 +181,12 @@ impl History {
         }
         if history.commitment() != *commitment {
             let expected = format!("{}, as the manifest says", hex(&commitment.root));
-            return Err(damaged(path, "root of the history", hex(&history.root()), expected));
+            return Err(damaged(
+                path,
+                "root of the history",
+                hex(&history.root()),
+                expected,
+            ));
         }
         Ok((history, surplus))
     }
@@ -177,7 +203,10 @@ impl History {
 
     /// What a manifest has to say of them.
     pub(crate) fn commitment(&self) -> Commitment {
-        Commitment { leaves: self.tree.leaves(), root: self.root() }
+        Commitment {
+            leaves: self.tree.leaves(),
+            root: self.root(),
+        }
     }
 
     /// Makes sure that the history ends with the leaf of the newest commit and is durable; gives
@@ -197,16 +226,21 @@ impl History {
         }
         // Its manifest may have been written by a process that ended before it was durable. If a
         // power failure brought back the one before, that would find a leaf too many.
-        storage.sync_folder(&self.dir).map_err(Error::io(&self.dir, "sync"))?;
+        storage
+            .sync_folder(&self.dir)
+            .map_err(Error::io(&self.dir, "sync"))?;
         if self.leaves.is_empty() {
             let mut draft = Draft::create(storage, &path)?;
             draft.write(&format::header(HISTORY_MAGIC))?;
             draft.write(&newest.to_record())?;
             draft.publish()?;
         } else {
-            let mut output =
-                storage.append(&path, length(self.tree.leaves())).map_err(Error::io(&path, "append to"))?;
-            output.write_all(&newest.to_record()).map_err(Error::io(&path, "write"))?;
+            let mut output = storage
+                .append(&path, length(self.tree.leaves()))
+                .map_err(Error::io(&path, "append to"))?;
+            output
+                .write_all(&newest.to_record())
+                .map_err(Error::io(&path, "write"))?;
             output.sync().map_err(Error::io(&path, "sync"))?;
         }
         self.push(*newest);
@@ -240,7 +274,9 @@ pub(crate) fn path(dir: &Path) -> PathBuf {
 
 /// Bytes of a history of so many leaves.
 pub(crate) fn length(leaves: u64) -> u64 {
-    leaves.saturating_mul(RECORD_LEN as u64).saturating_add(HEADER_LEN as u64)
+    leaves
+        .saturating_mul(RECORD_LEN as u64)
+        .saturating_add(HEADER_LEN as u64)
 }
 
 /// Reads the file as far as it can be of use: so many records, one more, and a byte that is too
@@ -253,13 +289,20 @@ fn read(path: &Path, records: u64) -> Result<Option<Vec<u8>>> {
     };
     let mut content = Vec::new();
     let most = length(records.saturating_add(1)).saturating_add(1);
-    file.take(most).read_to_end(&mut content).map_err(Error::io(path, "read"))?;
+    file.take(most)
+        .read_to_end(&mut content)
+        .map_err(Error::io(path, "read"))?;
     Ok(Some(content))
 }
 
 /// Checks what follows the leaves to which the manifest commits: nothing, the newest commit's leaf,
 /// or part of it.
-fn check_surplus(path: &Path, surplus: &[u8], commitment: &Commitment, newest: Option<&Leaf>) -> Result<()> {
+fn check_surplus(
+    path: &Path,
+    surplus: &[u8],
+    commitment: &Commitment,
+    newest: Option<&Leaf>,
+) -> Result<()> {
     let expected = match newest {
         Some(newest) => format!("commit {}, as the manifest says", newest.generation),
         None => "nothing, since there is no manifest".to_owned(),
@@ -269,8 +312,13 @@ fn check_surplus(path: &Path, surplus: &[u8], commitment: &Commitment, newest: O
         // Space that was set aside and never written to, after a power failure.
         (RECORD_LEN, None) if newest.is_some() => return Ok(()),
         (RECORD_LEN, Some(leaf)) if Some(&leaf) == newest => return Ok(()),
-        (RECORD_LEN, Some(leaf)) => format!("commit {} with root {}", leaf.generation, hex(&leaf.root)),
-        _ => format!("later, beyond byte {}", length(commitment.leaves.saturating_add(1))),
+        (RECORD_LEN, Some(leaf)) => {
+            format!("commit {} with root {}", leaf.generation, hex(&leaf.root))
+        }
+        _ => format!(
+            "later, beyond byte {}",
+            length(commitment.leaves.saturating_add(1))
+        ),
     };
     Err(Error::CorruptIndex {
         path: path.to_owned(),
@@ -287,12 +335,22 @@ fn check_order(path: &Path, last: &Leaf, next: &Leaf) -> Result<()> {
         Some(expected) if expected == next.generation => Ok(()),
         _ => {
             let found = format!("{} after {}", next.generation, last.generation);
-            Err(damaged(path, "generation", found, "one more with each commit"))
+            Err(damaged(
+                path,
+                "generation",
+                found,
+                "one more with each commit",
+            ))
         }
     }
 }
 
-fn damaged(path: &Path, what: &'static str, found: impl ToString, expected: impl ToString) -> Error {
+fn damaged(
+    path: &Path,
+    what: &'static str,
+    found: impl ToString,
+    expected: impl ToString,
+) -> Error {
     Error::CorruptIndex {
         path: path.to_owned(),
         what,

@@ -57,13 +57,23 @@ impl Writer {
         let work = Work::new(watch.into(), Upkeep::Joining, live_keys);
         for live in &other.segments {
             let mut left = live.dead.clone();
-            for (video, left) in live.segment.videos.iter().zip(&mut left).filter(|(_, left)| !**left) {
+            for (video, left) in live
+                .segment
+                .videos
+                .iter()
+                .zip(&mut left)
+                .filter(|(_, left)| !**left)
+            {
                 let here = self.committed().and_then(|index| index.role(&video.sha256));
                 *left = here.is_some();
                 match here {
                     None => joined.taken += 1,
                     Some(here) if here == live.role => joined.already_there += 1,
-                    Some(here) => joined.conflicts.push(Conflict { video: video.clone(), here, there: live.role }),
+                    Some(here) => joined.conflicts.push(Conflict {
+                        video: video.clone(),
+                        here,
+                        there: live.role,
+                    }),
                 }
             }
             let taken = left.iter().filter(|left| !**left).count() as u64;
@@ -114,11 +124,17 @@ impl Writer {
             remedy: "take it over into an index of its kind, or build it again with: uniq index build",
         };
         if there.fingerprint_version != here.fingerprint_version {
-            let (found, expected) = (there.fingerprint_version.to_string(), here.fingerprint_version.to_string());
+            let (found, expected) = (
+                there.fingerprint_version.to_string(),
+                here.fingerprint_version.to_string(),
+            );
             return Err(incompatible("fingerprint version", found, expected));
         }
         if there.interval != here.interval {
-            let (found, expected) = (format!("{:?}", there.interval), format!("{:?}", here.interval));
+            let (found, expected) = (
+                format!("{:?}", there.interval),
+                format!("{:?}", here.interval),
+            );
             return Err(incompatible("sampling interval", found, expected));
         }
         Ok(())

@@ -16,7 +16,12 @@ pub(crate) fn named_files(dir: &Path, manifest: &Manifest) -> HashSet<PathBuf> {
     for entry in &manifest.segments {
         named.insert(manifest::segment_path(dir, entry.number));
     }
-    named.extend(manifest.cells.iter().map(|entry| manifest::cells_path(dir, entry.number)));
+    named.extend(
+        manifest
+            .cells
+            .iter()
+            .map(|entry| manifest::cells_path(dir, entry.number)),
+    );
     named
 }
 
@@ -50,14 +55,19 @@ pub(crate) fn next_number(dir: &Path) -> Result<u64> {
 
 /// The number of the segment to which a file belongs by its name.
 pub(crate) fn number(path: &Path) -> Option<u64> {
-    digits(&path.file_name()?.to_string_lossy())?.parse().ok().filter(|number| *number < NUMBER_MAX)
+    digits(&path.file_name()?.to_string_lossy())?
+        .parse()
+        .ok()
+        .filter(|number| *number < NUMBER_MAX)
 }
 
 /// What is in the folder of segments.
 fn files(dir: &Path) -> Result<Vec<PathBuf>> {
     let folder = manifest::segments_path(dir);
     match fs::read_dir(&folder) {
-        Ok(files) => files.map(|file| Ok(file.map_err(Error::io(&folder, "list"))?.path())).collect(),
+        Ok(files) => files
+            .map(|file| Ok(file.map_err(Error::io(&folder, "list"))?.path()))
+            .collect(),
         // Files that are missing with it are told one by one.
         Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         Err(cause) => Err(Error::io(&folder, "list")(cause)),
@@ -71,8 +81,12 @@ fn is_ours(path: &Path) -> bool {
 }
 
 fn digits(name: &str) -> Option<&str> {
-    let stem = [".seg", ".cells", ".graph"].iter().find_map(|ending| name.strip_suffix(ending))?;
-    stem.bytes().all(|digit| digit.is_ascii_digit()).then_some(stem)
+    let stem = [".seg", ".cells", ".graph"]
+        .iter()
+        .find_map(|ending| name.strip_suffix(ending))?;
+    stem.bytes()
+        .all(|digit| digit.is_ascii_digit())
+        .then_some(stem)
 }
 
 /// More than any index reaches; a file with a higher number was named by somebody else, and must not use up the numbers.

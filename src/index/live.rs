@@ -74,8 +74,18 @@ impl Live {
     pub fn open(dir: &Path) -> Result<Live> {
         let manifest = Sighting::of(dir)?;
         let index = Arc::new(Index::open(dir)?);
-        let seen = Seen { index, manifest, looked: Instant::now(), is_refused: false };
-        Ok(Live { dir: dir.to_owned(), every: LOOK_EVERY, seen: Mutex::new(seen), looking: Mutex::new(()) })
+        let seen = Seen {
+            index,
+            manifest,
+            looked: Instant::now(),
+            is_refused: false,
+        };
+        Ok(Live {
+            dir: dir.to_owned(),
+            every: LOOK_EVERY,
+            seen: Mutex::new(seen),
+            looking: Mutex::new(()),
+        })
     }
 
     /// Sets the least time between two looks, which is how late a commit may be noticed.
@@ -150,7 +160,8 @@ impl Live {
     /// Looks whether there is another manifest, and opens it.
     fn look(&self) -> Result<Arc<Index>> {
         let looked = Instant::now();
-        let now = std::fs::metadata(manifest::manifest_path(&self.dir)).map(|metadata| Sign::of(&metadata));
+        let now = std::fs::metadata(manifest::manifest_path(&self.dir))
+            .map(|metadata| Sign::of(&metadata));
         let earlier = {
             let mut seen = self.seen();
             if !seen.is_refused && now.is_ok_and(|sign| sign == seen.manifest.sign) {
@@ -159,7 +170,8 @@ impl Live {
             }
             Arc::clone(&seen.index)
         };
-        let opened = Sighting::of(&self.dir).and_then(|manifest| Ok((self.open_after(&earlier)?, manifest)));
+        let opened =
+            Sighting::of(&self.dir).and_then(|manifest| Ok((self.open_after(&earlier)?, manifest)));
         match opened {
             Ok((index, manifest)) => Ok(self.take(Arc::new(index), manifest, looked)),
             Err(error) => {
@@ -175,13 +187,19 @@ impl Live {
             check_follows(&self.dir, stored, &earlier.stored)?;
             // Another manifest of the same commit is a copy that was put back: all of it is looked
             // at. Otherwise what has the same name has the same content.
-            let goes_on = stored.root != earlier.stored.root && names_alike(stored, &earlier.stored);
+            let goes_on =
+                stored.root != earlier.stored.root && names_alike(stored, &earlier.stored);
             Ok(goes_on.then_some(earlier))
         })
     }
 
     fn take(&self, index: Arc<Index>, manifest: Sighting, looked: Instant) -> Arc<Index> {
-        *self.seen() = Seen { index: Arc::clone(&index), manifest, looked, is_refused: false };
+        *self.seen() = Seen {
+            index: Arc::clone(&index),
+            manifest,
+            looked,
+            is_refused: false,
+        };
         index
     }
 
@@ -196,10 +214,14 @@ impl Sighting {
     /// next look.
     fn of(dir: &Path) -> Result<Sighting> {
         let path = manifest::manifest_path(dir);
-        let file = open_regular(&path, OpenOptions::new().read(true)).map_err(|cause| match cause.kind() {
-            // What is missing says more than this file's name, if it is more than that.
-            std::io::ErrorKind::NotFound => Index::open(dir).err().unwrap_or(Error::Changed { path: path.clone() }),
-            _ => Error::io(&path, "open")(cause),
+        let file = open_regular(&path, OpenOptions::new().read(true)).map_err(|cause| {
+            match cause.kind() {
+                // What is missing says more than this file's name, if it is more than that.
+                std::io::ErrorKind::NotFound => Index::open(dir)
+                    .err()
+                    .unwrap_or(Error::Changed { path: path.clone() }),
+                _ => Error::io(&path, "open")(cause),
+            }
         })?;
         let sign = Sign::of(&file.metadata().map_err(Error::io(&path, "stat"))?);
         Ok(Sighting { sign, _file: file })
@@ -222,22 +244,38 @@ impl Sign {
 fn check_follows(dir: &Path, stored: &Stored, earlier: &Stored) -> Result<()> {
     let (found, known) = (stored.manifest.generation, earlier.manifest.generation);
     let unexpected = |what, found: String, expected| {
-        Err(Error::UnexpectedIndex { path: manifest::manifest_path(dir), what, found, expected })
+        Err(Error::UnexpectedIndex {
+            path: manifest::manifest_path(dir),
+            what,
+            found,
+            expected,
+        })
     };
     if found < known {
-        return unexpected("generation", found.to_string(), format!("at least {known}, which was there before"));
+        return unexpected(
+            "generation",
+            found.to_string(),
+            format!("at least {known}, which was there before"),
+        );
     }
     let root = if found == known {
         Some(stored.root)
     } else {
         let (history, _) = History::load_committed(dir, &stored.manifest.history)?;
-        history.leaves().iter().find(|leaf| leaf.generation == known).map(|leaf| leaf.root)
+        history
+            .leaves()
+            .iter()
+            .find(|leaf| leaf.generation == known)
+            .map(|leaf| leaf.root)
     };
     if root == Some(earlier.root) {
         return Ok(());
     }
     let found = root.map_or("not in its history".to_owned(), |root| hex(&root));
-    let expected = format!("{} of commit {known}, which was there before", hex(&earlier.root));
+    let expected = format!(
+        "{} of commit {known}, which was there before",
+        hex(&earlier.root)
+    );
     unexpected("root", found, expected)
 }
 
@@ -245,11 +283,17 @@ fn check_follows(dir: &Path, stored: &Stored, earlier: &Stored) -> Result<()> {
 fn names_alike(stored: &Stored, earlier: &Stored) -> bool {
     let (now, before) = (&stored.manifest, &earlier.manifest);
     let segments = now.segments.iter().all(|entry| {
-        let same = before.segments.iter().find(|other| other.number == entry.number);
+        let same = before
+            .segments
+            .iter()
+            .find(|other| other.number == entry.number);
         same.is_none_or(|other| other.file == entry.file)
     });
     let cells = now.cells.iter().all(|entry| {
-        let same = before.cells.iter().find(|other| other.number == entry.number);
+        let same = before
+            .cells
+            .iter()
+            .find(|other| other.number == entry.number);
         same.is_none_or(|other| other.file == entry.file)
     });
     segments && cells

@@ -30,12 +30,18 @@ impl Lock {
                 let mut text = String::new();
                 // Best effort: the owner may not have written its number yet.
                 let _ = (&mut file).take(16).read_to_string(&mut text);
-                return Err(Error::Locked { path: path.to_owned(), owner: text.trim().parse().ok() });
+                return Err(Error::Locked {
+                    path: path.to_owned(),
+                    owner: text.trim().parse().ok(),
+                });
             }
             Err(cause) => return Err(Error::io(path, "lock")(cause.into())),
         }
         // Best effort: on a full disk a merge, which may free space, must still be able to begin.
-        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
+        let _ = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Lock { file })
     }
 }

@@ -128,30 +128,50 @@ impl Manifest {
         let body = file.bytes(HEADER_LEN..file.content())?;
         let manifest: Manifest = format::decode(&path, body)?;
         manifest.check(&path)?;
-        Ok(Some(Stored { manifest, root: files::sha256(body), length: file.length(), version: file.version() }))
+        Ok(Some(Stored {
+            manifest,
+            root: files::sha256(body),
+            length: file.length(),
+            version: file.version(),
+        }))
     }
 
     /// Bytes of all files that it names, and of the history as far as it commits to it.
     pub(crate) fn bytes(&self) -> u64 {
         let segments = self.segments.iter().map(|entry| entry.file.length);
         let cells = self.cells.iter().map(|entry| entry.file.length);
-        segments.chain(cells).fold(self.history_bytes(), u64::saturating_add)
+        segments
+            .chain(cells)
+            .fold(self.history_bytes(), u64::saturating_add)
     }
 
     /// Bytes of the history as far as it commits to it; 0 if there is none yet.
     pub(crate) fn history_bytes(&self) -> u64 {
-        if self.history.leaves == 0 { 0 } else { history::length(self.history.leaves) }
+        if self.history.leaves == 0 {
+            0
+        } else {
+            history::length(self.history.leaves)
+        }
     }
 
     /// Numbers of all files that it names.
     fn numbers(&self) -> impl Iterator<Item = u64> {
-        self.segments.iter().map(|entry| entry.number).chain(self.cells.iter().map(|entry| entry.number))
+        self.segments
+            .iter()
+            .map(|entry| entry.number)
+            .chain(self.cells.iter().map(|entry| entry.number))
     }
 
     fn check(&self, path: &Path) -> Result<()> {
         for entry in &self.segments {
-            let ascending = entry.tombstones.windows(2).all(|pair| pair[0].video < pair[1].video);
-            let in_range = entry.tombstones.last().is_none_or(|last| last.video < entry.videos);
+            let ascending = entry
+                .tombstones
+                .windows(2)
+                .all(|pair| pair[0].video < pair[1].video);
+            let in_range = entry
+                .tombstones
+                .last()
+                .is_none_or(|last| last.video < entry.videos);
             if !ascending || !in_range {
                 return Err(format::corrupt(
                     path,
@@ -163,20 +183,40 @@ impl Manifest {
         }
         let has = |role| self.segments.iter().any(|entry| entry.role == role);
         if has(Role::Source) && has(Role::Submission) {
-            return Err(format::corrupt(path, "roles", "sources and submissions", "one of the two"));
+            return Err(format::corrupt(
+                path,
+                "roles",
+                "sources and submissions",
+                "one of the two",
+            ));
         }
         for number in self.numbers() {
             if number >= self.next_number {
-                return Err(format::corrupt(path, "number of a file", number, format!("below {}", self.next_number)));
+                return Err(format::corrupt(
+                    path,
+                    "number of a file",
+                    number,
+                    format!("below {}", self.next_number),
+                ));
             }
         }
         let numbers: HashSet<u64> = self.numbers().collect();
         if numbers.len() != self.numbers().count() {
-            return Err(format::corrupt(path, "number of different files", numbers.len(), self.numbers().count()));
+            return Err(format::corrupt(
+                path,
+                "number of different files",
+                numbers.len(),
+                self.numbers().count(),
+            ));
         }
         if !(INTERVAL_MIN..=INTERVAL_MAX).contains(&self.config.interval) {
             let found = format!("{:?}", self.config.interval);
-            return Err(format::corrupt(path, "sampling interval", found, "0.1 to 60 s"));
+            return Err(format::corrupt(
+                path,
+                "sampling interval",
+                found,
+                "0.1 to 60 s",
+            ));
         }
         if self.next_number > COUNTER_MAX || self.generation > COUNTER_MAX {
             return Err(format::corrupt(
@@ -188,21 +228,52 @@ impl Manifest {
         }
         if self.history.leaves >= self.generation.max(1) {
             let expected = format!("fewer than {} commits", self.generation.max(1));
-            return Err(format::corrupt(path, "length of the history", self.history.leaves, expected));
+            return Err(format::corrupt(
+                path,
+                "length of the history",
+                self.history.leaves,
+                expected,
+            ));
         }
-        if self.screening.as_ref().is_some_and(|screening| screening.probes == 0) {
+        if self
+            .screening
+            .as_ref()
+            .is_some_and(|screening| screening.probes == 0)
+        {
             // A search would look into no cell, and find nothing.
-            return Err(format::corrupt(path, "screening", "no cell to look into", "at least 1"));
+            return Err(format::corrupt(
+                path,
+                "screening",
+                "no cell to look into",
+                "at least 1",
+            ));
         }
-        let mut measured = self.screening.iter().flat_map(|screening| &screening.strengths);
+        let mut measured = self
+            .screening
+            .iter()
+            .flat_map(|screening| &screening.strengths);
         if let Some(wrong) = measured.find(|strength| strength.nominated > strength.excerpts) {
             let expected = format!("at most the {} that were looked for", wrong.excerpts);
-            return Err(format::corrupt(path, "screening", format!("{} found", wrong.nominated), expected));
+            return Err(format::corrupt(
+                path,
+                "screening",
+                format!("{} found", wrong.nominated),
+                expected,
+            ));
         }
         let count = u32::try_from(self.segments.len());
-        let total: u64 = self.segments.iter().map(|entry| u64::from(entry.videos)).sum();
+        let total: u64 = self
+            .segments
+            .iter()
+            .map(|entry| u64::from(entry.videos))
+            .sum();
         if count.is_err() || total > u64::from(u32::MAX) {
-            return Err(format::corrupt(path, "number of videos", total, "below 2^32"));
+            return Err(format::corrupt(
+                path,
+                "number of videos",
+                total,
+                "below 2^32",
+            ));
         }
         Ok(())
     }
@@ -225,35 +296,74 @@ impl Stored {
     #[cfg(feature = "remote")]
     pub(crate) fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Stored> {
         let cut = || format::corrupt(path, "length of the file", bytes.len(), "as its parts say");
-        let frame = Frame::read(path, bytes.len() as u64, MANIFEST_MAGIC, &format::READABLE, &|part, at| {
-            let from = usize::try_from(at).ok().and_then(|at| bytes.get(at..)).ok_or_else(cut)?;
-            part.copy_from_slice(from.get(..part.len()).ok_or_else(cut)?);
-            Ok(())
-        })?;
+        let frame = Frame::read(
+            path,
+            bytes.len() as u64,
+            MANIFEST_MAGIC,
+            &format::READABLE,
+            &|part, at| {
+                let from = usize::try_from(at)
+                    .ok()
+                    .and_then(|at| bytes.get(at..))
+                    .ok_or_else(cut)?;
+                part.copy_from_slice(from.get(..part.len()).ok_or_else(cut)?);
+                Ok(())
+            },
+        )?;
         let content = bytes.get(..frame.content).ok_or_else(cut)?;
         for (block, expected) in content.chunks(format::BLOCK).zip(&frame.blocks) {
             if format::checksum(block) != *expected {
-                return Err(format::corrupt(path, "checksum", "wrong", "that which was written"));
+                return Err(format::corrupt(
+                    path,
+                    "checksum",
+                    "wrong",
+                    "that which was written",
+                ));
             }
         }
         let body = content.get(HEADER_LEN..).ok_or_else(cut)?;
         let manifest: Manifest = format::decode(path, body)?;
         manifest.check(path)?;
         let length = bytes.len() as u64;
-        Ok(Stored { manifest, root: files::sha256(body), length, version: frame.version })
+        Ok(Stored {
+            manifest,
+            root: files::sha256(body),
+            length,
+            version: frame.version,
+        })
     }
 
     /// What the history will say of this commit.
     pub(crate) fn leaf(&self) -> Leaf {
-        let Manifest { generation, sources_root, allowlist_root, committed_at, .. } = self.manifest;
-        Leaf { generation, root: self.root, sources_root, allowlist_root, committed_at }
+        let Manifest {
+            generation,
+            sources_root,
+            allowlist_root,
+            committed_at,
+            ..
+        } = self.manifest;
+        Leaf {
+            generation,
+            root: self.root,
+            sources_root,
+            allowlist_root,
+            committed_at,
+        }
     }
 
     /// Encodes a manifest that is yet to be written, together with its body.
     pub(crate) fn encode(manifest: Manifest, dir: &Path) -> Result<(Stored, Vec<u8>)> {
         let body = format::encode(&manifest_path(dir), &manifest)?;
         let length = format::file_length(HEADER_LEN + body.len());
-        Ok((Stored { manifest, root: files::sha256(&body), length, version: FORMAT_VERSION }, body))
+        Ok((
+            Stored {
+                manifest,
+                root: files::sha256(&body),
+                length,
+                version: FORMAT_VERSION,
+            },
+            body,
+        ))
     }
 }
 
@@ -290,8 +400,16 @@ const INTERVAL_MAX: Duration = Duration::from_secs(60);
 const COUNTER_MAX: u64 = 1 << 62;
 
 /// An index of other keys than those asked for, or, without a wish, than those this program makes.
-pub(crate) fn check_config(dir: &Path, found: &IndexConfig, wanted: Option<&IndexConfig>) -> Result<()> {
-    check_fingerprint(dir, found, wanted.map_or(FINGERPRINT_VERSION, |wanted| wanted.fingerprint_version))?;
+pub(crate) fn check_config(
+    dir: &Path,
+    found: &IndexConfig,
+    wanted: Option<&IndexConfig>,
+) -> Result<()> {
+    check_fingerprint(
+        dir,
+        found,
+        wanted.map_or(FINGERPRINT_VERSION, |wanted| wanted.fingerprint_version),
+    )?;
     if let Some(wanted) = wanted
         && found.interval != wanted.interval
     {

@@ -47,28 +47,52 @@ impl Candidate {
 pub(crate) fn groups_to_merge(segments: &[Candidate], merging: Merging) -> Vec<Vec<u64>> {
     let is_small = |segment: &&Candidate| segment.keys < SEGMENT_MAX_KEYS / 2;
     let is_worn = |segment: &&Candidate| match merging {
-        Merging::WhenDue => segment.has_removed && segment.dead * WORN_DIVISOR >= segment.live + segment.dead,
+        Merging::WhenDue => {
+            segment.has_removed && segment.dead * WORN_DIVISOR >= segment.live + segment.dead
+        }
         Merging::All => segment.has_removed,
     };
     let mut groups: Vec<Vec<Candidate>>;
     if merging == Merging::All {
-        groups = fitting(segments.iter().filter(|segment| is_small(segment) || is_worn(segment)));
+        groups = fitting(
+            segments
+                .iter()
+                .filter(|segment| is_small(segment) || is_worn(segment)),
+        );
         groups.retain(|group| group.len() > 1 || group.iter().any(|segment| segment.has_removed));
     } else {
         // Of about one size: within a factor of eight, so that a key is written anew only a few times in its life.
         let tier = |segment: &Candidate| segment.keys.max(1).ilog2() / 3;
-        let in_tier =
-            |wanted: u32| segments.iter().filter(is_small).filter(move |segment| tier(segment) == wanted).count();
-        let crowded = (0..=u32::BITS / 3).filter(|&tier| in_tier(tier) > SEGMENTS_PER_TIER).max();
-        let of_tiers =
-            segments.iter().filter(is_small).filter(|segment| crowded.is_some_and(|last| tier(segment) <= last));
+        let in_tier = |wanted: u32| {
+            segments
+                .iter()
+                .filter(is_small)
+                .filter(move |segment| tier(segment) == wanted)
+                .count()
+        };
+        let crowded = (0..=u32::BITS / 3)
+            .filter(|&tier| in_tier(tier) > SEGMENTS_PER_TIER)
+            .max();
+        let of_tiers = segments
+            .iter()
+            .filter(is_small)
+            .filter(|segment| crowded.is_some_and(|last| tier(segment) <= last));
         groups = fitting(of_tiers);
         groups.retain(|group| group.len() > SEGMENTS_PER_TIER);
-        let merged: HashSet<u64> = groups.iter().flatten().map(|segment| segment.number).collect();
-        let left = segments.iter().filter(|segment| !merged.contains(&segment.number));
+        let merged: HashSet<u64> = groups
+            .iter()
+            .flatten()
+            .map(|segment| segment.number)
+            .collect();
+        let left = segments
+            .iter()
+            .filter(|segment| !merged.contains(&segment.number));
         groups.extend(left.filter(is_worn).map(|&worn| vec![worn]));
     }
-    groups.into_iter().map(|group| group.into_iter().map(|segment| segment.number).collect()).collect()
+    groups
+        .into_iter()
+        .map(|group| group.into_iter().map(|segment| segment.number).collect())
+        .collect()
 }
 
 /// Divides segments, in their order, into groups that fit into one segment each.
@@ -99,7 +123,15 @@ mod tests {
 
     fn segments(sizes: &[(u32, u64)]) -> Vec<Candidate> {
         let numbered = (0..).zip(sizes);
-        numbered.map(|(number, &(keys, live))| Candidate { number, keys, live, dead: 0, has_removed: false }).collect()
+        numbered
+            .map(|(number, &(keys, live))| Candidate {
+                number,
+                keys,
+                live,
+                dead: 0,
+                has_removed: false,
+            })
+            .collect()
     }
 
     fn due(segments: &[Candidate]) -> Vec<Vec<u64>> {
@@ -109,7 +141,10 @@ mod tests {
     #[test]
     fn four_of_a_size_stand_and_five_are_merged() {
         assert!(due(&segments(&[(1000, 1000); 4])).is_empty());
-        assert_eq!(due(&segments(&[(1000, 1000); 5])), [(0..5).collect::<Vec<u64>>()]);
+        assert_eq!(
+            due(&segments(&[(1000, 1000); 5])),
+            [(0..5).collect::<Vec<u64>>()]
+        );
         // Larger ones are left alone.
         let mut mixed = vec![(500_000, 500_000), (200_000, 200_000)];
         mixed.extend([(1000, 1000); 5]);
@@ -128,10 +163,14 @@ mod tests {
     #[test]
     fn a_worn_segment_is_written_anew_and_a_slightly_worn_one_only_on_demand() {
         let large = SEGMENT_MAX_KEYS / 2;
-        let mut two = segments(&[(large, u64::from(large) * 4 / 5), (large, u64::from(large) - 10_000)]);
+        let mut two = segments(&[
+            (large, u64::from(large) * 4 / 5),
+            (large, u64::from(large) - 10_000),
+        ]);
         two[0].dead = u64::from(large) / 5 + 1;
         two[1].dead = 10_000;
-        two.iter_mut().for_each(|segment| segment.has_removed = true);
+        two.iter_mut()
+            .for_each(|segment| segment.has_removed = true);
         assert_eq!(due(&two), [[0]]);
         let mut all = groups_to_merge(&two, Merging::All);
         all.sort();
@@ -142,7 +181,9 @@ mod tests {
     fn only_what_is_alive_counts_for_the_size() {
         let keys = SEGMENT_MAX_KEYS - 10;
         let mut two = segments(&[(keys, 20_000), (keys, 20_000)]);
-        two.iter_mut().for_each(|segment| (segment.dead, segment.has_removed) = (u64::from(keys) - 20_000, true));
+        two.iter_mut().for_each(|segment| {
+            (segment.dead, segment.has_removed) = (u64::from(keys) - 20_000, true)
+        });
         assert_eq!(groups_to_merge(&two, Merging::All), [[0, 1]]);
     }
 

@@ -68,16 +68,27 @@ impl Frontier {
     /// Root over all leaves so far.
     pub(crate) fn root(&self) -> Hash {
         let smallest_first = self.subtrees.iter().rev().copied();
-        smallest_first.reduce(|right, left| node_hash(&left, &right)).unwrap_or_else(|| root::<Hash>(&[]))
+        smallest_first
+            .reduce(|right, left| node_hash(&left, &right))
+            .unwrap_or_else(|| root::<Hash>(&[]))
     }
 }
 
 pub(super) fn leaf_hash(leaf: &[u8]) -> Hash {
-    Sha256::new().chain_update([LEAF]).chain_update(leaf).finalize().into()
+    Sha256::new()
+        .chain_update([LEAF])
+        .chain_update(leaf)
+        .finalize()
+        .into()
 }
 
 pub(super) fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    Sha256::new().chain_update([NODE]).chain_update(left).chain_update(right).finalize().into()
+    Sha256::new()
+        .chain_update([NODE])
+        .chain_update(left)
+        .chain_update(right)
+        .finalize()
+        .into()
 }
 
 // A leaf never hashes like a node.
@@ -122,7 +133,10 @@ mod tests {
         let mut frontier = Frontier::default();
         for (leaves, expected) in ROOTS.iter().enumerate() {
             assert_eq!(hex(&root(&LEAVES[..leaves])), *expected, "{leaves} leaves");
-            assert_eq!((frontier.leaves(), &*hex(&frontier.root())), (leaves as u64, *expected));
+            assert_eq!(
+                (frontier.leaves(), &*hex(&frontier.root())),
+                (leaves as u64, *expected)
+            );
             if let Some(leaf) = LEAVES.get(leaves) {
                 frontier.push(leaf);
             }

@@ -41,10 +41,16 @@ impl Index {
     /// # Errors
     /// Those of [`Index::near`].
     pub fn near_in_role(&self, queries: &[Key], radius: u32, role: Role) -> Result<Vec<Neighbour>> {
-        let of_role = self.segments.iter().enumerate().filter(|(_, live)| live.role == role);
+        let of_role = self
+            .segments
+            .iter()
+            .enumerate()
+            .filter(|(_, live)| live.role == role);
         let blocks: Vec<(u32, u32)> = of_role
             .flat_map(|(number, live)| {
-                (0..live.segment.len() as u32).step_by(BLOCK_RUNS).map(move |from| (number as u32, from))
+                (0..live.segment.len() as u32)
+                    .step_by(BLOCK_RUNS)
+                    .map(move |from| (number as u32, from))
             })
             .collect();
         let found: Vec<Vec<Neighbour>> = blocks
@@ -55,7 +61,9 @@ impl Index {
                 let raw = live.segment.raw(from..until)?;
                 Ok(compare(raw, queries, radius)
                     .into_iter()
-                    .filter_map(|found| live.neighbour(number, found.query, from + found.key, found.distance))
+                    .filter_map(|found| {
+                        live.neighbour(number, found.query, from + found.key, found.distance)
+                    })
                     .collect())
             })
             .collect::<Result<_>>()?;
@@ -77,7 +85,12 @@ impl Index {
         let live = &self.segments[video.segment as usize];
         let runs = live.segment.runs_of(video.video);
         let near = compare(live.segment.raw(runs)?, queries, radius).into_iter();
-        let near = near.map(|near| Neighbour { query: near.query, video, run: near.key, distance: near.distance });
+        let near = near.map(|near| Neighbour {
+            query: near.query,
+            video,
+            run: near.key,
+            distance: near.distance,
+        });
         let mut found: Vec<Neighbour> = near.collect();
         found.par_sort_unstable();
         Ok(found)
@@ -96,15 +109,19 @@ impl Index {
         let sketches: Vec<Sketch> = queries.iter().map(|key| sketch(*key)).collect();
         let mut found = Vec::new();
         for (place, OpenCells { cells, .. }) in self.cells.iter().enumerate() {
-            let segments: Vec<(u32, &LiveSegment)> =
-                (0..).zip(&self.segments).filter(|(_, live)| live.role.is_searched() && live.cells == place).collect();
+            let segments: Vec<(u32, &LiveSegment)> = (0..)
+                .zip(&self.segments)
+                .filter(|(_, live)| live.role.is_searched() && live.cells == place)
+                .collect();
             if segments.is_empty() {
                 continue;
             }
             let nearest: Vec<Vec<u32>> = queries
                 .par_iter()
                 .with_min_len(64)
-                .map_init(Search::new, |search, key| cells.nearest(*key, screen.probes, search))
+                .map_init(Search::new, |search, key| {
+                    cells.nearest(*key, screen.probes, search)
+                })
                 .collect();
             let asked = by_cell(&nearest, cells.len());
             let of_cells: Vec<&[(u32, u32)]> = asked.chunk_by(|a, b| a.0 == b.0).collect();
@@ -112,7 +129,9 @@ impl Index {
                 .par_iter()
                 .map(|asked| {
                     let mut found = Vec::new();
-                    let of = |&(_, query): &(u32, u32)| (query, queries[query as usize], sketches[query as usize]);
+                    let of = |&(_, query): &(u32, u32)| {
+                        (query, queries[query as usize], sketches[query as usize])
+                    };
                     let queries: Vec<(u32, Key, Sketch)> = asked.iter().map(of).collect();
                     for &(number, live) in &segments {
                         live.in_cell(kernel, number, asked[0].0, &queries, screen, &mut found)?;
@@ -134,7 +153,10 @@ impl LiveSegment {
         let run = run - self.segment.runs_of(video).start;
         (!self.dead[video as usize]).then_some(Neighbour {
             query,
-            video: VideoRef { segment: number, video },
+            video: VideoRef {
+                segment: number,
+                video,
+            },
             run,
             distance,
         })
@@ -156,10 +178,17 @@ impl LiveSegment {
         // A crowd of near-identical keys is sampled evenly: which of them is found is all the same.
         // What lies in the single cell is no crowd, but all that there is, until cells have been
         // trained.
-        let crowd = if self.segment.cells() == 1 { 0 } else { of_cell.numbers.len() };
+        let crowd = if self.segment.cells() == 1 {
+            0
+        } else {
+            of_cell.numbers.len()
+        };
         let step = crowd.div_ceil(CELL_KEYS_MAX).max(1);
-        let thinned: Option<[Vec<u64>; 2]> =
-            (step > 1).then(|| of_cell.sketches.map(|words| words.iter().copied().step_by(step).collect()));
+        let thinned: Option<[Vec<u64>; 2]> = (step > 1).then(|| {
+            of_cell
+                .sketches
+                .map(|words| words.iter().copied().step_by(step).collect())
+        });
         let sketches = match &thinned {
             Some(thinned) => thinned.each_ref().map(Vec::as_slice),
             None => of_cell.sketches,
@@ -183,14 +212,23 @@ impl LiveSegment {
 
 /// Compares all runs with all queries; the numbers found are places among the runs.
 fn compare(runs: &[RawRun], queries: &[Key], radius: u32) -> Vec<Found> {
-    let planes: [Vec<u64>; 4] = std::array::from_fn(|word| runs.iter().map(|run| run[word]).collect());
-    scan::search(Kernel::detect(), planes.each_ref().map(Vec::as_slice), queries, radius)
+    let planes: [Vec<u64>; 4] =
+        std::array::from_fn(|word| runs.iter().map(|run| run[word]).collect());
+    scan::search(
+        Kernel::detect(),
+        planes.each_ref().map(Vec::as_slice),
+        queries,
+        radius,
+    )
 }
 
 /// Which queries ask for each cell, cell by cell: each is read once for all of them.
 fn by_cell(nearest: &[Vec<u32>], cells: usize) -> Vec<(u32, u32)> {
     let mut next = vec![0usize; cells + 1];
-    nearest.iter().flatten().for_each(|cell| next[*cell as usize + 1] += 1);
+    nearest
+        .iter()
+        .flatten()
+        .for_each(|cell| next[*cell as usize + 1] += 1);
     for cell in 0..cells {
         next[cell + 1] += next[cell];
     }

@@ -32,10 +32,19 @@ impl Expected {
     /// [`Error::UnexpectedIndex`].
     pub fn check(&self, dir: &Path, root: &str, generation: u64) -> Result<()> {
         let unexpected = |what, found: String, expected| {
-            Err(Error::UnexpectedIndex { path: manifest::manifest_path(dir), what, found, expected })
+            Err(Error::UnexpectedIndex {
+                path: manifest::manifest_path(dir),
+                what,
+                found,
+                expected,
+            })
         };
         if let Some(least) = self.generation_min.filter(|&least| generation < least) {
-            return unexpected("generation", generation.to_string(), format!("at least {least}"));
+            return unexpected(
+                "generation",
+                generation.to_string(),
+                format!("at least {least}"),
+            );
         }
         match self.root.map(|expected| hex(&expected)) {
             Some(expected) if expected != root => unexpected("root", root.to_owned(), expected),
@@ -50,7 +59,9 @@ impl Index {
     /// # Errors
     /// [`Error::UnexpectedIndex`].
     pub fn check_expected(&self, expected: &Expected) -> Result<()> {
-        let IndexState { root, generation, .. } = self.state();
+        let IndexState {
+            root, generation, ..
+        } = self.state();
         expected.check(self.dir(), root, *generation)
     }
 }
@@ -73,13 +84,24 @@ impl Newest {
                 Err(cause) if cause.kind() == ErrorKind::InvalidData => {}
                 Err(cause) => return Err(Error::io(&path, "read")(cause)),
             },
-            Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+            Err(cause)
+                if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                return Ok(None);
+            }
             Err(cause) => return Err(Error::io(&path, "open")(cause)),
         }
-        let note = text.strip_suffix('\n').and_then(|line| line.split_once(' ')).and_then(|(generation, root)| {
-            let is_root = root.len() == 64 && root.bytes().all(|digit| digit.is_ascii_hexdigit());
-            Some(Newest { generation: generation.parse().ok()?, root: is_root.then(|| root.to_owned())? })
-        });
+        let note = text
+            .strip_suffix('\n')
+            .and_then(|line| line.split_once(' '))
+            .and_then(|(generation, root)| {
+                let is_root =
+                    root.len() == 64 && root.bytes().all(|digit| digit.is_ascii_hexdigit());
+                Some(Newest {
+                    generation: generation.parse().ok()?,
+                    root: is_root.then(|| root.to_owned())?,
+                })
+            });
         note.map(Some).ok_or_else(|| Error::CorruptIndex {
             path,
             what: "note of the newest commit",
@@ -91,7 +113,10 @@ impl Newest {
 
     /// Fails if a manifest, read after this note, is older than the commit that it names.
     pub(crate) fn check(&self, dir: &Path, stored: Option<&Stored>) -> Result<()> {
-        self.check_commit(dir, stored.map(|stored| (stored.manifest.generation, &stored.root)))
+        self.check_commit(
+            dir,
+            stored.map(|stored| (stored.manifest.generation, &stored.root)),
+        )
     }
 
     /// As [`Newest::check`], for a manifest of whatever format with this generation and root.
@@ -99,14 +124,24 @@ impl Newest {
         let generation = found.map(|(generation, _)| generation);
         let root = found.map(|(_, root)| hex(root));
         let (what, found, expected, remedy) = match (generation, root) {
-            (Some(generation), _) if generation < self.generation => {
-                ("generation", generation.to_string(), format!("{} or more", self.generation), REMEDY_OLDER)
-            }
-            (Some(generation), Some(root)) if generation == self.generation && root != self.root => {
+            (Some(generation), _) if generation < self.generation => (
+                "generation",
+                generation.to_string(),
+                format!("{} or more", self.generation),
+                REMEDY_OLDER,
+            ),
+            (Some(generation), Some(root))
+                if generation == self.generation && root != self.root =>
+            {
                 ("root", root, self.root.clone(), REMEDY_OLDER)
             }
             (Some(_), _) => return Ok(()),
-            (None, _) => ("file", "missing".to_owned(), format!("that of commit {}", self.generation), REMEDY),
+            (None, _) => (
+                "file",
+                "missing".to_owned(),
+                format!("that of commit {}", self.generation),
+                REMEDY,
+            ),
         };
         Err(Error::CorruptIndex {
             path: manifest::manifest_path(dir),
@@ -153,7 +188,8 @@ pub(crate) fn note(storage: &dyn Storage, dir: &Path, stored: &Stored) {
             storage::create_folder(storage, folder)?;
         }
         let mut draft = Draft::create(storage, &path)?;
-        draft.write(format!("{} {}\n", stored.manifest.generation, hex(&stored.root)).as_bytes())?;
+        draft
+            .write(format!("{} {}\n", stored.manifest.generation, hex(&stored.root)).as_bytes())?;
         draft.publish()
     };
     let _: Result<()> = write();
@@ -162,7 +198,9 @@ pub(crate) fn note(storage: &dyn Storage, dir: &Path, stored: &Stored) {
 /// Notes the commit that a writer finds, if the one who made it did not come to that.
 pub(crate) fn note_found(storage: &dyn Storage, dir: &Path, stored: &Stored) -> Result<()> {
     // The rename of the manifest may not be durable yet.
-    if !Newest::load(dir)?.is_some_and(|newest| newest.knows(stored)) && storage.sync_folder(dir).is_ok() {
+    if !Newest::load(dir)?.is_some_and(|newest| newest.knows(stored))
+        && storage.sync_folder(dir).is_ok()
+    {
         note(storage, dir, stored);
     }
     Ok(())
@@ -174,7 +212,10 @@ pub(crate) fn newer_than(stored: &Stored, path: &Path, number: u64) -> Error {
         path: path.to_owned(),
         what: "number",
         found: number.to_string(),
-        expected: format!("below {}, as the manifest says, which is older than this file", stored.manifest.next_number),
+        expected: format!(
+            "below {}, as the manifest says, which is older than this file",
+            stored.manifest.next_number
+        ),
         remedy: "put the newest manifest back; if there never was one, since a commit was broken off, delete the file with: uniq index merge",
     }
 }

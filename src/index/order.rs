@@ -67,7 +67,11 @@ impl Writer {
         let watch = watch.into();
         if !(2..=cells::CELLS_MAX).contains(&cells) {
             let (found, expected) = (cells.to_string(), "2 to 1048576");
-            return Err(Error::InvalidSetting { name: "number of cells", found, expected });
+            return Err(Error::InvalidSetting {
+                name: "number of cells",
+                found,
+                expected,
+            });
         }
         self.commit()?;
         self.train(cells, watch)?;
@@ -87,37 +91,64 @@ impl Writer {
 
     /// Trains cells from the index's own keys if it has outgrown those that it has.
     fn train_if_due(&mut self, watch: Watch<'_>) -> Result<()> {
-        let Some(index) = &self.index else { return Ok(()) };
+        let Some(index) = &self.index else {
+            return Ok(());
+        };
         let wanted = cells::cells_for(index.state().keys);
-        if wanted < 2 * index.cells_now().len() { Ok(()) } else { self.train(wanted, watch) }
+        if wanted < 2 * index.cells_now().len() {
+            Ok(())
+        } else {
+            self.train(wanted, watch)
+        }
     }
 
     /// Trains so many cells from the keys of the sources; segments are sorted by them by and by.
     fn train(&mut self, wanted: usize, watch: Watch<'_>) -> Result<()> {
-        let Some(index) = &self.index else { return Ok(()) };
+        let Some(index) = &self.index else {
+            return Ok(());
+        };
         let sources = index.segments.iter().filter(|live| live.role.is_searched());
         let step = (index.state().keys as usize / (wanted * cells::TRAINING_KEYS)).max(1);
         let mut keys: Vec<Key> = Vec::new();
         let mut seen = 0;
         for live in sources {
-            for video in (0..).zip(&live.dead).filter(|(_, dead)| !**dead).map(|(video, _)| video) {
+            for video in (0..)
+                .zip(&live.dead)
+                .filter(|(_, dead)| !**dead)
+                .map(|(video, _)| video)
+            {
                 stop_if(watch.cancel)?;
                 let raw = live.segment.copy_raw(live.segment.runs_of(video))?;
-                keys.extend(raw.iter().skip((step - seen % step) % step).step_by(step).map(run::key_of));
+                keys.extend(
+                    raw.iter()
+                        .skip((step - seen % step) % step)
+                        .step_by(step)
+                        .map(run::key_of),
+                );
                 seen += raw.len();
             }
         }
-        let work = Work::new(watch, Upkeep::Training, cells::training_steps(keys.len()) + wanted as u64);
+        let work = Work::new(
+            watch,
+            Upkeep::Training,
+            cells::training_steps(keys.len()) + wanted as u64,
+        );
         let mut centroids = cells::train(keys, wanted, &work)?;
         // Of fewer different keys than cells, the last centroid stands for the rest: else it would
         // be trained again and again.
-        let Some(&last) = centroids.last() else { return Ok(()) };
+        let Some(&last) = centroids.last() else {
+            return Ok(());
+        };
         centroids.resize(wanted, last);
         let number = self.take_number();
         let path = manifest::cells_path(&self.dir, number);
         let file = Cells::write(&*self.storage, &path, &centroids, &work)?;
         let mut manifest = self.next_manifest();
-        manifest.cells.push(CellsEntry { number, file, cells: centroids.len() as u32 });
+        manifest.cells.push(CellsEntry {
+            number,
+            file,
+            cells: centroids.len() as u32,
+        });
         // What was measured of other cells says nothing of these.
         manifest.screening = None;
         self.replace_manifest(manifest, Videos::Same)
@@ -125,7 +156,9 @@ impl Writer {
 
     /// Numbers of the segments of sources that are not sorted by the newest cells.
     fn sorted_by_other_cells(&self) -> Vec<u64> {
-        let Some(index) = &self.index else { return Vec::new() };
+        let Some(index) = &self.index else {
+            return Vec::new();
+        };
         let sources = index.segments.iter().filter(|live| live.role.is_searched());
         let others = sources.filter(|live| !Arc::ptr_eq(index.cells_of(live), index.cells_now()));
         others.map(|live| live.number).collect()
@@ -150,25 +183,44 @@ impl Writer {
             let segments = index.segments.iter().filter(|live| live.role == role);
             groups_to_merge(&segments.map(Candidate::of).collect::<Vec<_>>(), merging)
         };
-        [index.searched_role(), Role::Benign].into_iter().flat_map(of_role).collect()
+        [index.searched_role(), Role::Benign]
+            .into_iter()
+            .flat_map(of_role)
+            .collect()
     }
 
     /// Replaces some segments of one role by one with their live videos; it takes the place of the
     /// first.
     fn merge(&mut self, group: &[u64], what: Upkeep, watch: Watch<'_>) -> Result<()> {
         let segments = self.index.iter().flat_map(|index| &index.segments);
-        let chosen: Vec<&LiveSegment> = segments.filter(|live| group.contains(&live.number)).collect();
+        let chosen: Vec<&LiveSegment> = segments
+            .filter(|live| group.contains(&live.number))
+            .collect();
         let role = chosen.first().map(|live| live.role).unwrap_or_default();
-        let work = Work::new(watch, what, chosen.iter().map(|live| live.live_keys()).sum());
+        let work = Work::new(
+            watch,
+            what,
+            chosen.iter().map(|live| live.live_keys()).sum(),
+        );
         let merge = Merge::new(chosen.iter().map(|live| (&live.segment, &live.dead[..])));
         let cells = self.cells_for_new(role);
-        let merged = if merge.is_empty() { None } else { Some(self.write_segment(&merge, role, &cells, &work)?) };
+        let merged = if merge.is_empty() {
+            None
+        } else {
+            Some(self.write_segment(&merge, role, &cells, &work)?)
+        };
         let mut manifest = self.next_manifest();
-        let first = manifest.segments.iter().position(|entry| group.contains(&entry.number));
+        let first = manifest
+            .segments
+            .iter()
+            .position(|entry| group.contains(&entry.number));
         let mut gone = Vec::new();
         if let Some(index) = &self.index {
-            for (entry, live) in
-                manifest.segments.iter().zip(&index.segments).filter(|(e, _)| group.contains(&e.number))
+            for (entry, live) in manifest
+                .segments
+                .iter()
+                .zip(&index.segments)
+                .filter(|(e, _)| group.contains(&e.number))
             {
                 gone.extend(entry.tombstones.iter().map(|tombstone| Removed {
                     sha256: live.segment.videos[tombstone.video as usize].sha256,
@@ -179,8 +231,12 @@ impl Writer {
             }
         }
         manifest.removed.extend(gone);
-        manifest.removed.sort_by_key(|removed| (removed.generation, removed.sha256));
-        manifest.segments.retain(|entry| !group.contains(&entry.number));
+        manifest
+            .removed
+            .sort_by_key(|removed| (removed.generation, removed.sha256));
+        manifest
+            .segments
+            .retain(|entry| !group.contains(&entry.number));
         if let (Some(place), Some(merged)) = (first, merged) {
             manifest.segments.insert(place, merged);
         }

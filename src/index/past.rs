@@ -57,8 +57,12 @@ impl Index {
             return Index::load(self.dir(), stored, Some(self));
         }
         let was_there = |added: u64, removed: u64| added <= generation && removed > generation;
-        let gone =
-            stored.manifest.removed.iter().filter(|gone| was_there(gone.added.generation, gone.generation)).count();
+        let gone = stored
+            .manifest
+            .removed
+            .iter()
+            .filter(|gone| was_there(gone.added.generation, gone.generation))
+            .count();
         if gone > 0 {
             let reason = format!(
                 "{gone} of its videos were removed since, and a merge has cleared out their keys; use a snapshot of it"
@@ -66,7 +70,9 @@ impl Index {
             return Err(self.no_past(generation, reason));
         }
         for entry in &mut stored.manifest.segments {
-            entry.tombstones.retain(|tombstone| tombstone.generation <= generation);
+            entry
+                .tombstones
+                .retain(|tombstone| tombstone.generation <= generation);
         }
         stored.root = leaf.root;
         stored.manifest.generation = generation;
@@ -83,11 +89,16 @@ impl Index {
             }
         }
         past.describe_anew();
-        let differ = [(past.searched_role(), leaf.sources_root), (Role::Benign, leaf.allowlist_root)]
-            .iter()
-            .any(|(role, root)| past.root_of(*role) != *root);
+        let differ = [
+            (past.searched_role(), leaf.sources_root),
+            (Role::Benign, leaf.allowlist_root),
+        ]
+        .iter()
+        .any(|(role, root)| past.root_of(*role) != *root);
         if differ {
-            let reason = "its videos are not all there as the history has them; use a snapshot of it".to_owned();
+            let reason =
+                "its videos are not all there as the history has them; use a snapshot of it"
+                    .to_owned();
             return Err(self.no_past(generation, reason));
         }
         Ok(past)
@@ -100,13 +111,18 @@ impl Index {
     /// [`Error::CorruptIndex`] and [`Error::Io`].
     pub fn since(&self, generation: u64) -> Result<Index> {
         let mut new = Index::load(self.dir(), self.stored.clone(), Some(self))?;
-        for live in new.segments.iter_mut().filter(|live| live.role.is_searched()) {
+        for live in new
+            .segments
+            .iter_mut()
+            .filter(|live| live.role.is_searched())
+        {
             for (dead, added) in live.dead.iter_mut().zip(&live.segment.added) {
                 *dead |= added.generation <= generation;
             }
         }
         // Nor is time spent on comparing keys of which none counts.
-        new.segments.retain(|live| live.role == Role::Benign || live.dead.contains(&false));
+        new.segments
+            .retain(|live| live.role == Role::Benign || live.dead.contains(&false));
         Ok(new)
     }
 
@@ -123,21 +139,39 @@ impl Index {
     pub fn change_since(&self, generation: u64, root: &Hash) -> Result<Change> {
         let (leaf, _) = self.commit(generation)?;
         if leaf.root != *root {
-            let reason =
-                "the history has another commit of this number: this is another index, or its history was rewritten";
+            let reason = "the history has another commit of this number: this is another index, or its history was rewritten";
             return Err(self.no_past(generation, reason.to_owned()));
         }
         let manifest = &self.stored.manifest;
-        let mut change = Change { added: 0, removed: 0, benign: leaf.allowlist_root != manifest.allowlist_root };
-        for (live, entry) in self.segments.iter().zip(&manifest.segments).filter(|(live, _)| live.role.is_searched()) {
+        let mut change = Change {
+            added: 0,
+            removed: 0,
+            benign: leaf.allowlist_root != manifest.allowlist_root,
+        };
+        for (live, entry) in self
+            .segments
+            .iter()
+            .zip(&manifest.segments)
+            .filter(|(live, _)| live.role.is_searched())
+        {
             let added = |video: usize| live.segment.added[video].generation;
             let living = (0..live.dead.len()).filter(|video| !live.dead[*video]);
             change.added += living.filter(|video| added(*video) > generation).count() as u64;
-            let removed = entry.tombstones.iter().filter(|tombstone| tombstone.generation > generation);
-            change.removed += removed.filter(|tombstone| added(tombstone.video as usize) <= generation).count() as u64;
+            let removed = entry
+                .tombstones
+                .iter()
+                .filter(|tombstone| tombstone.generation > generation);
+            change.removed += removed
+                .filter(|tombstone| added(tombstone.video as usize) <= generation)
+                .count() as u64;
         }
-        let gone = manifest.removed.iter().filter(|gone| gone.role.is_searched() && gone.generation > generation);
-        change.removed += gone.filter(|gone| gone.added.generation <= generation).count() as u64;
+        let gone = manifest
+            .removed
+            .iter()
+            .filter(|gone| gone.role.is_searched() && gone.generation > generation);
+        change.removed += gone
+            .filter(|gone| gone.added.generation <= generation)
+            .count() as u64;
         Ok(change)
     }
 
@@ -146,7 +180,12 @@ impl Index {
     pub fn newest_source_at(&self) -> Option<String> {
         let sources = self.segments.iter().filter(|live| live.role.is_searched());
         let times = sources.flat_map(|live| {
-            live.segment.added.iter().zip(&live.dead).filter(|(_, dead)| !**dead).map(|(added, _)| added.at)
+            live.segment
+                .added
+                .iter()
+                .zip(&live.dead)
+                .filter(|(_, dead)| !**dead)
+                .map(|(added, _)| added.at)
         });
         moment_of(times.max().unwrap_or(0))
     }
@@ -191,14 +230,22 @@ impl Index {
         }
         let segments = manifest::segments_path(folder);
         fs::create_dir_all(&segments).map_err(Error::io(&segments, "create folder"))?;
-        let mut done = Copied { generation: self.state().generation, linked: 0, copied: 0 };
-        let mut named: Vec<_> = named_files(self.dir(), &self.stored.manifest).into_iter().collect();
+        let mut done = Copied {
+            generation: self.state().generation,
+            linked: 0,
+            copied: 0,
+        };
+        let mut named: Vec<_> = named_files(self.dir(), &self.stored.manifest)
+            .into_iter()
+            .collect();
         named.sort();
         for file in named {
             let to = segments.join(file.file_name().unwrap_or_default());
             match fs::hard_link(&file, &to) {
                 Ok(()) => done.linked += 1,
-                Err(cause) if cause.kind() == ErrorKind::NotFound => return Err(Error::io(&file, "link")(cause)),
+                Err(cause) if cause.kind() == ErrorKind::NotFound => {
+                    return Err(Error::io(&file, "link")(cause));
+                }
                 Err(_) => {
                     fs::copy(&file, &to).map_err(Error::io(&to, "copy to"))?;
                     let copy = fs::File::open(&to).map_err(Error::io(&to, "open"))?;
@@ -207,7 +254,8 @@ impl Index {
                 }
             }
         }
-        Disk.sync_folder(&segments).map_err(Error::io(&segments, "sync"))?;
+        Disk.sync_folder(&segments)
+            .map_err(Error::io(&segments, "sync"))?;
         let leaves = self.stored.manifest.history.leaves;
         if leaves > 0 {
             // It is appended to in place, so that a second name would not last.
@@ -222,9 +270,16 @@ impl Index {
         manifest::write(&Disk, folder, &body)?;
         let copy = Index::open(folder)?;
         if copy.stored.root != self.stored.root {
-            return Err(self.no_past(self.state().generation, "its manifest is of another version".to_owned()));
+            return Err(self.no_past(
+                self.state().generation,
+                "its manifest is of another version".to_owned(),
+            ));
         }
-        History::load(folder, &copy.stored.manifest.history, Some(&copy.stored.leaf()))?;
+        History::load(
+            folder,
+            &copy.stored.manifest.history,
+            Some(&copy.stored.leaf()),
+        )?;
         Ok(done)
     }
 
@@ -235,7 +290,13 @@ impl Index {
         let mut tree = Frontier::default();
         for leaf in history.leaves().iter().chain([&own]) {
             if leaf.generation == generation {
-                return Ok((*leaf, Commitment { leaves: tree.leaves(), root: tree.root() }));
+                return Ok((
+                    *leaf,
+                    Commitment {
+                        leaves: tree.leaves(),
+                        root: tree.root(),
+                    },
+                ));
             }
             tree.push(&leaf.to_bytes());
         }
@@ -253,6 +314,10 @@ impl Index {
     }
 
     fn no_past(&self, generation: u64, reason: String) -> Error {
-        Error::NoPast { path: self.dir().to_owned(), generation, reason }
+        Error::NoPast {
+            path: self.dir().to_owned(),
+            generation,
+            reason,
+        }
     }
 }

@@ -110,7 +110,9 @@ pub fn extends(old: u64, new: u64, proof: &[Hash], old_root: &Hash, new_root: &H
 /// tree begins with one.
 pub fn holds(part: Range<u64>, size: u64, proof: &[Hash], part_root: &Hash, root: &Hash) -> bool {
     let length = part.end.saturating_sub(part.start);
-    let aligned = length.checked_next_power_of_two().is_some_and(|whole| part.start.is_multiple_of(whole));
+    let aligned = length
+        .checked_next_power_of_two()
+        .is_some_and(|whole| part.start.is_multiple_of(whole));
     if length == 0 || !aligned || part.end > size {
         return false;
     }
@@ -120,7 +122,13 @@ pub fn holds(part: Range<u64>, size: u64, proof: &[Hash], part_root: &Hash, root
         (first, at, last) = (first >> 1, at >> 1, last >> 1);
     }
     let mut steps = proof.iter();
-    let Some(begin) = (if first == at { Some(part_root) } else { steps.next() }) else { return false };
+    let Some(begin) = (if first == at {
+        Some(part_root)
+    } else {
+        steps.next()
+    }) else {
+        return false;
+    };
     let (mut of_part, mut of_tree) = (*begin, *begin);
     for step in steps {
         if last == 0 {

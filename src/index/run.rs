@@ -32,8 +32,16 @@ pub(crate) fn unpack(run: &RawRun) -> Run {
     let (first, last) = times(run);
     Run {
         key: key_of(run),
-        kind: if flags & FLAG_REGION == 0 { KeyKind::Whole } else { KeyKind::Region },
-        place: Place { x: signed(part(0)), y: signed(part(1)), size: f32::from(part(2)) / PLACE_UNITS },
+        kind: if flags & FLAG_REGION == 0 {
+            KeyKind::Whole
+        } else {
+            KeyKind::Region
+        },
+        place: Place {
+            x: signed(part(0)),
+            y: signed(part(1)),
+            size: f32::from(part(2)) / PLACE_UNITS,
+        },
         first: Duration::from_millis(u64::from(first)),
         last: Duration::from_millis(u64::from(last)),
         recurs: flags & FLAG_RECURS != 0,
@@ -54,7 +62,14 @@ pub(crate) fn pack(run: &Run) -> RawRun {
     }
     let [a, b, c, d] = run.key.0;
     let times = u64::from(millis(run.first)) | u64::from(millis(run.last.max(run.first))) << 32;
-    [a, b, c, d, times, signed(run.place.x) | signed(run.place.y) << 16 | size << 32 | flags << 48]
+    [
+        a,
+        b,
+        c,
+        d,
+        times,
+        signed(run.place.x) | signed(run.place.y) << 16 | size << 32 | flags << 48,
+    ]
 }
 
 /// Stored units in a frame's height: fine beyond a working pixel (1/128), with room for frames up
@@ -94,7 +109,11 @@ mod tests {
     #[test]
     fn impossible_places_do_not_spoil_the_flags() {
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30, -1e30] {
-            let place = Place { x: value, y: value, size: value };
+            let place = Place {
+                x: value,
+                y: value,
+                size: value,
+            };
             let run = Run {
                 key: Key::default(),
                 kind: KeyKind::Whole,

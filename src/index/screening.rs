@@ -30,7 +30,12 @@ pub struct Strength {
 impl Screening {
     /// Share of the excerpts whose video is nominated, 0..=1; `None` if there were none.
     pub fn recall(&self) -> Option<f64> {
-        let sum = |of: fn(&Strength) -> u32| self.strengths.iter().map(|strength| f64::from(of(strength))).sum::<f64>();
+        let sum = |of: fn(&Strength) -> u32| {
+            self.strengths
+                .iter()
+                .map(|strength| f64::from(of(strength)))
+                .sum::<f64>()
+        };
         let excerpts = sum(|strength| strength.excerpts);
         (excerpts > 0.0).then(|| sum(|strength| strength.nominated) / excerpts)
     }

@@ -105,7 +105,10 @@ impl Segment {
             ));
         }
         let starts = reader.take_section::<u32>(cells.saturating_add(1))?;
-        let sketches = [reader.take_section::<u64>(runs)?, reader.take_section::<u64>(runs)?];
+        let sketches = [
+            reader.take_section::<u64>(runs)?,
+            reader.take_section::<u64>(runs)?,
+        ];
         let numbers = reader.take_section::<u32>(runs)?;
         let stored = reader.take_section::<RawRun>(runs)?;
         let side = reader.take_section::<u8>(side_length)?;
@@ -122,18 +125,27 @@ impl Segment {
                 format!("{video_count} and {runs}"),
             ));
         }
-        let (mut motions, mut pictures) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+        let (mut motions, mut pictures) = (
+            Vec::with_capacity(rows.len()),
+            Vec::with_capacity(rows.len()),
+        );
         let mut end = side.start;
         for row in &rows {
             for (ranges, length) in [(&mut motions, row.motion), (&mut pictures, row.pictures)] {
                 let start = end;
-                end = usize::try_from(length).map_or(usize::MAX, |length| start.saturating_add(length));
+                end = usize::try_from(length)
+                    .map_or(usize::MAX, |length| start.saturating_add(length));
                 ranges.push(start..end);
             }
         }
         if end != side.end {
             let found = end.saturating_sub(side.start);
-            return Err(format::corrupt(&file.path, "length of motions and pictures", found, side_length));
+            return Err(format::corrupt(
+                &file.path,
+                "length of motions and pictures",
+                found,
+                side_length,
+            ));
         }
         let mut firsts = Vec::with_capacity(rows.len() + 1);
         firsts.push(0);
@@ -142,7 +154,10 @@ impl Segment {
             *end += row.runs;
             Some(*end)
         }));
-        let (mut videos, mut added) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+        let (mut videos, mut added) = (
+            Vec::with_capacity(rows.len()),
+            Vec::with_capacity(rows.len()),
+        );
         for row in rows {
             videos.push(row.video);
             added.push(row.added);
@@ -198,11 +213,16 @@ impl Segment {
             &[start, end] if start <= end && end as usize <= self.runs => (start, end),
             _ => return Err(self.unsound("table of cells", "ascending to the number of keys")),
         };
-        let plane = |range: &Range<usize>| self.file.view::<u64>(part::<u64>(range, start, end - start));
+        let plane = |range: &Range<usize>| {
+            self.file
+                .view::<u64>(part::<u64>(range, start, end - start))
+        };
         let [a, b] = &self.sketches;
         Ok(OfCell {
             sketches: [plane(a)?, plane(b)?],
-            numbers: self.file.view::<u32>(part::<u32>(&self.numbers, start, end - start))?,
+            numbers: self
+                .file
+                .view::<u32>(part::<u32>(&self.numbers, start, end - start))?,
         })
     }
 
@@ -211,12 +231,20 @@ impl Segment {
         if numbers.end as usize > self.runs || numbers.start > numbers.end {
             return Err(self.unsound("number of a key", "below the number of keys"));
         }
-        self.file.view::<RawRun>(part::<RawRun>(&self.stored, numbers.start, numbers.end - numbers.start))
+        self.file.view::<RawRun>(part::<RawRun>(
+            &self.stored,
+            numbers.start,
+            numbers.end - numbers.start,
+        ))
     }
 
     /// The same, without keeping in memory what is read.
     pub(crate) fn copy_raw(&self, numbers: Range<u32>) -> Result<Vec<RawRun>> {
-        let bytes = self.file.copy(part::<RawRun>(&self.stored, numbers.start, numbers.end - numbers.start))?;
+        let bytes = self.file.copy(part::<RawRun>(
+            &self.stored,
+            numbers.start,
+            numbers.end - numbers.start,
+        ))?;
         Ok(format::copied(&bytes))
     }
 
@@ -241,7 +269,11 @@ impl Segment {
         for &number in &numbers {
             match named.get_mut(number as usize) {
                 Some(named) if !*named => *named = true,
-                _ => return Err(self.unsound("number of a key", "each key of the segment in one cell")),
+                _ => {
+                    return Err(
+                        self.unsound("number of a key", "each key of the segment in one cell")
+                    );
+                }
             }
         }
         Ok((starts, [words(a)?, words(b)?], numbers))
@@ -293,11 +325,21 @@ impl Segment {
     }
 
     fn unreadable_motion(&self, wrong: &str) -> Error {
-        format::corrupt(&self.file.path, "motion of a video", wrong, "pictures in order, known levels")
+        format::corrupt(
+            &self.file.path,
+            "motion of a video",
+            wrong,
+            "pictures in order, known levels",
+        )
     }
 
     fn unreadable_pictures(&self, wrong: &str) -> Error {
-        format::corrupt(&self.file.path, "pictures of a video", wrong, "those that were written")
+        format::corrupt(
+            &self.file.path,
+            "pictures of a video",
+            wrong,
+            "those that were written",
+        )
     }
 
     /// Proves what the writer promises of runs, entries, cells and what lies beside; reads
@@ -322,12 +364,19 @@ impl Segment {
         for video in 0..self.videos.len() as u32 {
             let first = self.runs_of(video).start as usize;
             let raw = self.check_track(video)?;
-            let agree = |(place, run): (usize, &RawRun)| sketch(run::key_of(run)) == sketch_of[first + place];
+            let agree = |(place, run): (usize, &RawRun)| {
+                sketch(run::key_of(run)) == sketch_of[first + place]
+            };
             if !raw.par_iter().enumerate().all(agree) {
                 return Err(self.unsound("track of a video", "the keys that the cells have of it"));
             }
             let keys: Vec<Key> = raw.iter().map(run::key_of).collect();
-            if cells.assign(&keys).iter().zip(&cell_of[first..]).any(|(wanted, found)| wanted != found) {
+            if cells
+                .assign(&keys)
+                .iter()
+                .zip(&cell_of[first..])
+                .any(|(wanted, found)| wanted != found)
+            {
                 return Err(self.unsound("cell of a key", "the nearest one"));
             }
         }
@@ -347,7 +396,12 @@ impl Segment {
             None => Ok(()),
             Some(run) => {
                 let found = format!("times {:?} and flags {}", run::times(run), run[5] >> 48);
-                Err(format::corrupt(&self.file.path, "key of a video", found, "times in order, known flags"))
+                Err(format::corrupt(
+                    &self.file.path,
+                    "key of a video",
+                    found,
+                    "times in order, known flags",
+                ))
             }
         }
     }
@@ -361,6 +415,8 @@ impl Segment {
 /// beyond the file, which [`BlockFile::view`] notices.
 #[inline]
 fn part<T>(section: &Range<usize>, first: u32, count: u32) -> Range<usize> {
-    let start = section.start.saturating_add((first as usize).saturating_mul(size_of::<T>()));
+    let start = section
+        .start
+        .saturating_add((first as usize).saturating_mul(size_of::<T>()));
     start..start.saturating_add((count as usize).saturating_mul(size_of::<T>()))
 }

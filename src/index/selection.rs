@@ -29,19 +29,34 @@ impl Index {
     pub fn select(&self, selector: &str, role: Role) -> Selection {
         let place = Place::of(selector);
         let digits = selector.to_ascii_lowercase();
-        let is_hex = digits.len() >= DIGITS_MIN && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let is_hex =
+            digits.len() >= DIGITS_MIN && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
         let ways: [&dyn Fn(&Video) -> bool; 4] = [
             &|video| {
                 let url = video.publication.url.as_deref();
-                video.path == selector || video.id == digits || url == Some(selector) || hex(&video.sha256) == digits
+                video.path == selector
+                    || video.id == digits
+                    || url == Some(selector)
+                    || hex(&video.sha256) == digits
             },
-            &|video| place.as_ref().is_some_and(|place| Place::of(&video.path).is_some_and(|of| of.is(place))),
+            &|video| {
+                place
+                    .as_ref()
+                    .is_some_and(|place| Place::of(&video.path).is_some_and(|of| of.is(place)))
+            },
             &|video| is_hex && hex(&video.sha256).starts_with(&digits),
-            &|video| Path::new(&video.path).file_name().is_some_and(|name| name.to_string_lossy() == selector),
+            &|video| {
+                Path::new(&video.path)
+                    .file_name()
+                    .is_some_and(|name| name.to_string_lossy() == selector)
+            },
         ];
         for way in ways {
-            let found: Vec<VideoRef> =
-                self.in_role(role).filter(|(_, video)| way(video)).map(|(reference, _)| reference).collect();
+            let found: Vec<VideoRef> = self
+                .in_role(role)
+                .filter(|(_, video)| way(video))
+                .map(|(reference, _)| reference)
+                .collect();
             match found[..] {
                 [] => {}
                 [one] => return Selection::One(one),
@@ -60,7 +75,10 @@ struct Place {
 
 impl Place {
     fn of(path: &str) -> Option<Place> {
-        Some(Place { written: std::path::absolute(path).ok()?, real: fs::canonicalize(path).ok() })
+        Some(Place {
+            written: std::path::absolute(path).ok()?,
+            real: fs::canonicalize(path).ok(),
+        })
     }
 
     fn is(&self, other: &Place) -> bool {

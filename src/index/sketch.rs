@@ -44,7 +44,11 @@ mod tests {
             let [low, high] = sketch(key);
             let (row, column) = (bit / 16, bit % 16);
             let taken = row + column < 15 || (row + column == 15 && row % 2 == 0);
-            assert_eq!(low.count_ones() + high.count_ones(), u32::from(taken), "{row} {column}");
+            assert_eq!(
+                low.count_ones() + high.count_ones(),
+                u32::from(taken),
+                "{row} {column}"
+            );
             seen |= u128::from(low) | u128::from(high) << 64;
         }
         assert_eq!(seen, u128::MAX);

@@ -84,8 +84,13 @@ impl Index {
 
     /// As [`Index::open`], taking over what an earlier snapshot has open, if `earlier` gives one
     /// for the manifest that is there; its error refuses that.
-    pub(super) fn open_with<'a>(dir: &Path, earlier: &dyn Fn(&Stored) -> Result<Option<&'a Index>>) -> Result<Index> {
-        let no_index = || Error::NoIndex { path: dir.to_owned() };
+    pub(super) fn open_with<'a>(
+        dir: &Path,
+        earlier: &dyn Fn(&Stored) -> Result<Option<&'a Index>>,
+    ) -> Result<Index> {
+        let no_index = || Error::NoIndex {
+            path: dir.to_owned(),
+        };
         let mut stored = newest::load(dir)?.ok_or_else(no_index)?;
         let mut attempts = 0;
         loop {
@@ -157,7 +162,15 @@ impl Index {
 
     /// What the videos are of which copies are looked for: sources, or submissions.
     pub fn searched_role(&self) -> Role {
-        if self.segments.iter().any(|live| live.role == Role::Submission) { Role::Submission } else { Role::Source }
+        if self
+            .segments
+            .iter()
+            .any(|live| live.role == Role::Submission)
+        {
+            Role::Submission
+        } else {
+            Role::Source
+        }
     }
 
     /// The sources, or submissions, that have not been removed, sorted by path.
@@ -193,7 +206,10 @@ impl Index {
 
     /// As [`Index::find`], among the videos of one role.
     pub fn find_in_role(&self, selector: &str, role: Role) -> Vec<VideoRef> {
-        self.in_role(role).filter(|(_, video)| matches(video, selector)).map(|(video, _)| video).collect()
+        self.in_role(role)
+            .filter(|(_, video)| matches(video, selector))
+            .map(|(video, _)| video)
+            .collect()
     }
 
     /// Whether a file of this SHA-256 is in the index as a source and has not been removed.
@@ -203,7 +219,8 @@ impl Index {
 
     /// What the file of this SHA-256 is in the index for; `None` if it is not there or has been removed.
     pub fn role(&self, sha256: &[u8; 32]) -> Option<Role> {
-        self.by_sha256(sha256).map(|video| self.segments[video.segment as usize].role)
+        self.by_sha256(sha256)
+            .map(|video| self.segments[video.segment as usize].role)
     }
 
     pub(crate) fn by_sha256(&self, sha256: &[u8; 32]) -> Option<VideoRef> {
@@ -230,7 +247,11 @@ impl Index {
     /// # Panics
     /// If `video` is of another snapshot.
     pub fn track(&self, video: VideoRef) -> Result<Track> {
-        Ok(Track { runs: self.runs(video)?, motion: self.motion(video)?, pictures: self.pictures(video)? })
+        Ok(Track {
+            runs: self.runs(video)?,
+            motion: self.motion(video)?,
+            pictures: self.pictures(video)?,
+        })
     }
 
     /// All keys of a video, in order of time.
@@ -241,7 +262,9 @@ impl Index {
     /// # Panics
     /// If `video` is of another snapshot.
     pub fn runs(&self, video: VideoRef) -> Result<Vec<Run>> {
-        self.segments[video.segment as usize].segment.runs(video.video)
+        self.segments[video.segment as usize]
+            .segment
+            .runs(video.video)
     }
 
     /// What moves in a video, picture by picture; nothing for benign material.
@@ -252,7 +275,9 @@ impl Index {
     /// # Panics
     /// If `video` is of another snapshot.
     pub fn motion(&self, video: VideoRef) -> Result<Motion> {
-        self.segments[video.segment as usize].segment.motion(video.video)
+        self.segments[video.segment as usize]
+            .segment
+            .motion(video.video)
     }
 
     /// The small pictures of a video's keyframes; none if there are none: see
@@ -264,7 +289,9 @@ impl Index {
     /// # Panics
     /// If `video` is of another snapshot.
     pub fn pictures(&self, video: VideoRef) -> Result<PictureTrack> {
-        self.segments[video.segment as usize].segment.picture_track(video.video)
+        self.segments[video.segment as usize]
+            .segment
+            .picture_track(video.video)
     }
 
     /// How well screening by the cells was found to work; `None` before it was measured.
@@ -287,7 +314,9 @@ impl Index {
     /// # Panics
     /// If `video` is of another snapshot.
     pub fn has_pictures(&self, video: VideoRef) -> bool {
-        self.segments[video.segment as usize].segment.has_pictures(video.video as usize)
+        self.segments[video.segment as usize]
+            .segment
+            .has_pictures(video.video as usize)
     }
 
     /// Opens what a manifest names, taking over what an earlier snapshot has open.
@@ -310,7 +339,14 @@ impl Index {
             .map(|entry| LiveSegment::load(dir, entry, &cells, earlier))
             .collect::<Result<Vec<LiveSegment>>>()?;
         let state = describe(&stored, &segments, &cells[cells.len() - 1].cells);
-        Ok(Index { dir: dir.to_owned(), stored, state, segments, cells, names: OnceLock::new() })
+        Ok(Index {
+            dir: dir.to_owned(),
+            stored,
+            state,
+            segments,
+            cells,
+            names: OnceLock::new(),
+        })
     }
 
     /// Says another size and condition, as of a past state.
@@ -320,13 +356,22 @@ impl Index {
 
     /// Fails if a SHA-256 occurs twice among the videos.
     pub(crate) fn check_names(&self) -> Result<()> {
-        let Names { sources, benign, by_sha256 } = self.names();
+        let Names {
+            sources,
+            benign,
+            by_sha256,
+        } = self.names();
         let videos = sources.len() + benign.len();
         if videos == by_sha256.len() {
             return Ok(());
         }
         let path = manifest::manifest_path(&self.dir);
-        Err(format::corrupt(&path, "number of different videos", by_sha256.len(), videos))
+        Err(format::corrupt(
+            &path,
+            "number of different videos",
+            by_sha256.len(),
+            videos,
+        ))
     }
 
     /// Merkle root over the SHA-256s of the live videos of a role.
@@ -334,13 +379,19 @@ impl Index {
         let of_role = self.segments.iter().filter(|live| live.role == role);
         merkle::root_of(of_role.flat_map(|live| {
             let videos = live.segment.videos.iter().zip(&live.dead);
-            videos.filter(|(_, dead)| !**dead).map(|(video, _)| video.sha256)
+            videos
+                .filter(|(_, dead)| !**dead)
+                .map(|(video, _)| video.sha256)
         }))
     }
 
     /// Fails if the manifest says other roots than those of the videos that are there.
     pub(crate) fn check_roots(&self) -> Result<()> {
-        let Manifest { sources_root, allowlist_root, .. } = &self.stored.manifest;
+        let Manifest {
+            sources_root,
+            allowlist_root,
+            ..
+        } = &self.stored.manifest;
         let said = [
             ("root of the sources", sources_root, self.searched_role()),
             ("root of the allowlist", allowlist_root, Role::Benign),
@@ -349,7 +400,12 @@ impl Index {
             let found = self.root_of(role);
             if found != *said {
                 let path = manifest::manifest_path(&self.dir);
-                return Err(format::corrupt(&path, what, hex(&found), format!("{}, as the manifest says", hex(said))));
+                return Err(format::corrupt(
+                    &path,
+                    what,
+                    hex(&found),
+                    format!("{}, as the manifest says", hex(said)),
+                ));
             }
         }
         Ok(())
@@ -360,7 +416,10 @@ impl Index {
             let (mut sources, mut benign, mut by_sha256) = (Vec::new(), Vec::new(), HashMap::new());
             for (number, live) in self.segments.iter().enumerate() {
                 for (video, _) in live.dead.iter().enumerate().filter(|(_, dead)| !**dead) {
-                    let reference = VideoRef { segment: number as u32, video: video as u32 };
+                    let reference = VideoRef {
+                        segment: number as u32,
+                        video: video as u32,
+                    };
                     by_sha256.insert(live.segment.videos[video].sha256, reference);
                     match live.role {
                         Role::Source | Role::Submission => sources.push(reference),
@@ -374,14 +433,24 @@ impl Index {
                     (&a.path, &a.sha256).cmp(&(&b.path, &b.sha256))
                 });
             }
-            Names { sources, benign, by_sha256 }
+            Names {
+                sources,
+                benign,
+                by_sha256,
+            }
         })
     }
 }
 
 /// A moment in milliseconds since 1970 as in RFC 3339, to the second; `None` for 0.
 pub(super) fn moment_of(millis: u64) -> Option<String> {
-    (millis > 0).then(|| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis)).and_then(moment)).flatten()
+    (millis > 0)
+        .then(|| {
+            SystemTime::UNIX_EPOCH
+                .checked_add(Duration::from_millis(millis))
+                .and_then(moment)
+        })
+        .flatten()
 }
 
 /// A moment as in RFC 3339, in UTC, to the second.
@@ -430,8 +499,18 @@ impl From<Leaf> for Commit {
 }
 
 impl LiveSegment {
-    fn load(dir: &Path, entry: &SegmentEntry, cells: &[OpenCells], earlier: Option<&Index>) -> Result<LiveSegment> {
-        let earlier = earlier.and_then(|index| index.segments.iter().find(|live| live.number == entry.number));
+    fn load(
+        dir: &Path,
+        entry: &SegmentEntry,
+        cells: &[OpenCells],
+        earlier: Option<&Index>,
+    ) -> Result<LiveSegment> {
+        let earlier = earlier.and_then(|index| {
+            index
+                .segments
+                .iter()
+                .find(|live| live.number == entry.number)
+        });
         let segment = match earlier {
             Some(live) => Arc::clone(&live.segment),
             None => Arc::new(open_segment(dir, entry)?),
@@ -440,34 +519,54 @@ impl LiveSegment {
             known.cells.checksum() == segment.cells_checksum && known.cells.len() == segment.cells()
         };
         let Some(cells) = cells.iter().position(of_segment) else {
-            let found = format!("{} of file {:016x}", segment.cells(), segment.cells_checksum);
+            let found = format!(
+                "{} of file {:016x}",
+                segment.cells(),
+                segment.cells_checksum
+            );
             let path = manifest::segment_path(dir, entry.number);
-            return Err(format::corrupt(&path, "centroids of the cells", found, "those that the manifest names"));
+            return Err(format::corrupt(
+                &path,
+                "centroids of the cells",
+                found,
+                "those that the manifest names",
+            ));
         };
         let mut dead = vec![false; segment.videos.len()];
         for removed in &entry.tombstones {
             // In range: the manifest was checked against its count of videos, and that against the segment's.
             dead[removed.video as usize] = true;
         }
-        Ok(LiveSegment { number: entry.number, segment, role: entry.role, dead, cells })
+        Ok(LiveSegment {
+            number: entry.number,
+            segment,
+            role: entry.role,
+            dead,
+            cells,
+        })
     }
 
     /// Keys of the videos that have not been removed.
     pub(crate) fn live_keys(&self) -> u64 {
         let live = (0..).zip(&self.dead).filter(|(_, dead)| !**dead);
-        live.map(|(video, _)| self.segment.runs_of(video).len() as u64).sum()
+        live.map(|(video, _)| self.segment.runs_of(video).len() as u64)
+            .sum()
     }
 
     /// Videos that have not been removed and of which no pictures are kept.
     fn without_pictures(&self) -> u64 {
         let live = self.dead.iter().enumerate().filter(|(_, dead)| !**dead);
-        live.filter(|(video, _)| !self.segment.has_pictures(*video)).count() as u64
+        live.filter(|(video, _)| !self.segment.has_pictures(*video))
+            .count() as u64
     }
 
     /// Length of the videos that have not been removed, in seconds.
     fn live_seconds(&self) -> f64 {
         let videos = self.segment.videos.iter().zip(&self.dead);
-        videos.filter(|(_, dead)| !**dead).map(|(video, _)| video.duration.as_secs_f64()).sum()
+        videos
+            .filter(|(_, dead)| !**dead)
+            .map(|(video, _)| video.duration.as_secs_f64())
+            .sum()
     }
 }
 
@@ -475,7 +574,9 @@ impl LiveSegment {
 pub(crate) fn open_segment(dir: &Path, entry: &SegmentEntry) -> Result<Segment> {
     let path = manifest::segment_path(dir, entry.number);
     let segment = Segment::open(open_file(&path, SEGMENT_MAGIC, &entry.file)?)?;
-    if segment.len() as u64 != u64::from(entry.keys) || segment.videos.len() as u64 != u64::from(entry.videos) {
+    if segment.len() as u64 != u64::from(entry.keys)
+        || segment.videos.len() as u64 != u64::from(entry.videos)
+    {
         return Err(format::corrupt(
             &path,
             "number of keys and videos",
@@ -489,12 +590,23 @@ pub(crate) fn open_segment(dir: &Path, entry: &SegmentEntry) -> Result<Segment> 
 /// Opens the centroids that a manifest names, taking over what an earlier snapshot has open; the
 /// single cell comes first.
 fn open_cells(dir: &Path, manifest: &Manifest, earlier: Option<&Index>) -> Result<Vec<OpenCells>> {
-    let mut all = vec![OpenCells { number: 0, cells: Arc::new(Cells::single()) }];
+    let mut all = vec![OpenCells {
+        number: 0,
+        cells: Arc::new(Cells::single()),
+    }];
     for entry in &manifest.cells {
-        let known = earlier.and_then(|index| index.cells.iter().find(|known| known.number == entry.number));
+        let known = earlier.and_then(|index| {
+            index
+                .cells
+                .iter()
+                .find(|known| known.number == entry.number)
+        });
         all.push(match known {
             Some(known) => known.clone(),
-            None => OpenCells { number: entry.number, cells: Arc::new(open_centroids(dir, entry)?) },
+            None => OpenCells {
+                number: entry.number,
+                cells: Arc::new(open_centroids(dir, entry)?),
+            },
         });
     }
     Ok(all)
@@ -506,7 +618,12 @@ pub(crate) fn open_centroids(dir: &Path, entry: &CellsEntry) -> Result<Cells> {
     let cells = Cells::open(&open_file(&path, CELLS_MAGIC, &entry.file)?)?;
     if cells.len() as u64 != u64::from(entry.cells) {
         let expected = format!("{}, as the manifest says", entry.cells);
-        return Err(format::corrupt(&path, "number of cells", cells.len(), expected));
+        return Err(format::corrupt(
+            &path,
+            "number of cells",
+            cells.len(),
+            expected,
+        ));
     }
     Ok(cells)
 }
@@ -522,7 +639,12 @@ pub(crate) fn matches(video: &Video, selector: &str) -> bool {
 
 fn open_file(path: &Path, magic: [u8; 8], entry: &FileEntry) -> Result<BlockFile> {
     BlockFile::open(path, magic, Some(entry))?.ok_or_else(|| {
-        format::corrupt(path, "file", "missing", format!("{} bytes, as the manifest says", entry.length))
+        format::corrupt(
+            path,
+            "file",
+            "missing",
+            format!("{} bytes, as the manifest says", entry.length),
+        )
     })
 }
 
@@ -532,9 +654,18 @@ pub(super) fn describe(stored: &Stored, segments: &[LiveSegment], cells: &Cells)
 }
 
 /// As [`describe`], from what each segment holds, in the order of the manifest.
-pub(super) fn describe_held(stored: &Stored, segments: &[Held], cells: u64, cells_recall: f64) -> IndexState {
+pub(super) fn describe_held(
+    stored: &Stored,
+    segments: &[Held],
+    cells: u64,
+    cells_recall: f64,
+) -> IndexState {
     let manifest = &stored.manifest;
-    let tombstones: u64 = manifest.segments.iter().map(|entry| entry.tombstones.len() as u64).sum();
+    let tombstones: u64 = manifest
+        .segments
+        .iter()
+        .map(|entry| entry.tombstones.len() as u64)
+        .sum();
     let bytes = stored.length.saturating_add(manifest.bytes());
     let sources = Holdings::of(segments, Role::is_searched);
     let benign = Holdings::of(segments, |role| role == Role::Benign);
@@ -603,7 +734,10 @@ impl Holdings {
         Holdings {
             videos: of_role().map(|held| held.videos).sum(),
             // An empty sum is -0.0.
-            hours: of_role().map(|held| held.seconds).fold(0.0, |sum, seconds| sum + seconds) / 3600.0,
+            hours: of_role()
+                .map(|held| held.seconds)
+                .fold(0.0, |sum, seconds| sum + seconds)
+                / 3600.0,
             keys: of_role().map(|held| held.keys).sum(),
             without_pictures: of_role().map(|held| held.without_pictures).sum(),
         }

@@ -58,7 +58,9 @@ impl Storage for Disk {
         let found = opened.metadata()?.len();
         if found < length {
             // Cutting would fill it up with zeros.
-            return Err(io::Error::other(format!("it was cut to {found} bytes meanwhile")));
+            return Err(io::Error::other(format!(
+                "it was cut to {found} bytes meanwhile"
+            )));
         }
         opened.set_len(length)?;
         opened.seek(SeekFrom::Start(length))?;
@@ -71,7 +73,11 @@ impl Storage for Disk {
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         // Elsewhere than on Unix a folder cannot be opened as a file, and renames are durable by other means.
-        if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+        if cfg!(unix) {
+            File::open(folder)?.sync_all()
+        } else {
+            Ok(())
+        }
     }
 
     fn remove(&self, file: &Path) -> io::Result<()> {
@@ -95,7 +101,9 @@ pub(crate) fn create_folder(storage: &dyn Storage, folder: &Path) -> Result<()> 
     {
         create_folder(storage, parent)?;
     }
-    storage.create_folder(folder).map_err(Error::io(folder, "create folder"))?;
+    storage
+        .create_folder(folder)
+        .map_err(Error::io(folder, "create folder"))?;
     sync_parent(storage, folder)
 }
 
@@ -105,7 +113,9 @@ pub(crate) fn sync_parent(storage: &dyn Storage, folder: &Path) -> Result<()> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    storage.sync_folder(parent).map_err(Error::io(parent, "sync"))
+    storage
+        .sync_folder(parent)
+        .map_err(Error::io(parent, "sync"))
 }
 
 /// A file that appears under its name only when it is whole and durable.
@@ -123,14 +133,23 @@ impl<'a> Draft<'a> {
     pub(crate) fn create(storage: &'a dyn Storage, path: &Path) -> Result<Draft<'a>> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let temporary = path.with_file_name(format!("{TEMPORARY_PREFIX}{name}"));
-        let output = storage.create(&temporary).map_err(Error::io(&temporary, "create"))?;
-        Ok(Draft { storage, path: path.to_owned(), temporary, output: Some(output) })
+        let output = storage
+            .create(&temporary)
+            .map_err(Error::io(&temporary, "create"))?;
+        Ok(Draft {
+            storage,
+            path: path.to_owned(),
+            temporary,
+            output: Some(output),
+        })
     }
 
     /// Appends bytes.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         match &mut self.output {
-            Some(output) => output.write_all(bytes).map_err(Error::io(&self.path, "write")),
+            Some(output) => output
+                .write_all(bytes)
+                .map_err(Error::io(&self.path, "write")),
             None => Ok(()),
         }
     }
@@ -141,7 +160,9 @@ impl<'a> Draft<'a> {
             let synced = output.sync().map_err(Error::io(&self.path, "sync"));
             drop(output);
             let renamed = synced.and_then(|()| {
-                self.storage.rename(&self.temporary, &self.path).map_err(Error::io(&self.path, "rename"))
+                self.storage
+                    .rename(&self.temporary, &self.path)
+                    .map_err(Error::io(&self.path, "rename"))
             });
             if renamed.is_err() {
                 self.discard();
@@ -149,7 +170,9 @@ impl<'a> Draft<'a> {
             renamed?;
         }
         let folder = self.path.parent().unwrap_or(Path::new("."));
-        self.storage.sync_folder(folder).map_err(Error::io(folder, "sync"))
+        self.storage
+            .sync_folder(folder)
+            .map_err(Error::io(folder, "sync"))
     }
 
     fn discard(&self) {

@@ -13,32 +13,57 @@ use crate::error::Result;
 impl Writer {
     /// Says another path or publication of a committed video from the next commit on; `false` if there is no such video, or
     /// nothing differs.
-    pub fn update(&mut self, sha256: &[u8; 32], path: Option<&str>, publication: &Publication) -> bool {
-        let Some(index) = &self.index else { return false };
-        let Some(reference) = index.by_sha256(sha256) else { return false };
+    pub fn update(
+        &mut self,
+        sha256: &[u8; 32],
+        path: Option<&str>,
+        publication: &Publication,
+    ) -> bool {
+        let Some(index) = &self.index else {
+            return false;
+        };
+        let Some(reference) = index.by_sha256(sha256) else {
+            return false;
+        };
         let earlier = self.corrected.get(&reference);
         let known = earlier.map_or_else(|| index.video(reference), |earlier| &earlier.video);
-        let video =
-            Video { path: path.unwrap_or(&known.path).to_owned(), publication: publication.clone(), ..known.clone() };
+        let video = Video {
+            path: path.unwrap_or(&known.path).to_owned(),
+            publication: publication.clone(),
+            ..known.clone()
+        };
         if video == *known {
             return false;
         }
         let pictures = earlier.and_then(|earlier| earlier.pictures.clone());
-        self.corrected.insert(reference, Correction { video, pictures });
+        self.corrected
+            .insert(reference, Correction { video, pictures });
         true
     }
 
     /// Keeps these pictures of a committed video from the next commit on; `false` if there is no
     /// such video, or it has some.
     pub fn set_pictures(&mut self, sha256: &[u8; 32], pictures: Vec<u8>) -> bool {
-        let Some(index) = &self.index else { return false };
-        let Some(reference) = index.by_sha256(sha256) else { return false };
+        let Some(index) = &self.index else {
+            return false;
+        };
+        let Some(reference) = index.by_sha256(sha256) else {
+            return false;
+        };
         if pictures.is_empty() || index.has_pictures(reference) {
             return false;
         }
-        let known =
-            self.corrected.get(&reference).map_or_else(|| index.video(reference).clone(), |known| known.video.clone());
-        self.corrected.insert(reference, Correction { video: known, pictures: Some(pictures) });
+        let known = self.corrected.get(&reference).map_or_else(
+            || index.video(reference).clone(),
+            |known| known.video.clone(),
+        );
+        self.corrected.insert(
+            reference,
+            Correction {
+                video: known,
+                pictures: Some(pictures),
+            },
+        );
         true
     }
 
@@ -48,13 +73,25 @@ impl Writer {
         for number in segments.chunk_by(|a, b| a == b).map(|same| same[0]) {
             let Some(index) = &self.index else { break };
             let live = &index.segments[number as usize];
-            let (role, segment, cells) = (live.role, live.segment.clone(), index.cells_of(live).clone());
-            let corrected = self.corrected.iter().filter(|(video, _)| video.segment == number);
-            let merge =
-                Merge::corrected(&segment, corrected.map(|(reference, correction)| (reference.video, correction)));
+            let (role, segment, cells) = (
+                live.role,
+                live.segment.clone(),
+                index.cells_of(live).clone(),
+            );
+            let corrected = self
+                .corrected
+                .iter()
+                .filter(|(video, _)| video.segment == number);
+            let merge = Merge::corrected(
+                &segment,
+                corrected.map(|(reference, correction)| (reference.video, correction)),
+            );
             let written = self.write_segment(&merge, role, &cells, &Work::unwatched())?;
             let entry = &mut manifest.segments[number as usize];
-            *entry = SegmentEntry { tombstones: std::mem::take(&mut entry.tombstones), ..written };
+            *entry = SegmentEntry {
+                tombstones: std::mem::take(&mut entry.tombstones),
+                ..written
+            };
         }
         Ok(())
     }

@@ -59,7 +59,11 @@ pub struct Upgraded {
 /// format or of other keys, [`Error::CorruptIndex`] if anything in it is damaged,
 /// [`Error::Cancelled`] if the caller stops it before the index is a new one, and [`Error::Io`].
 /// The index is as before then.
-pub fn upgrade<'a>(dir: &Path, clock: Option<fn() -> SystemTime>, watch: impl Into<Watch<'a>>) -> Result<Upgraded> {
+pub fn upgrade<'a>(
+    dir: &Path,
+    clock: Option<fn() -> SystemTime>,
+    watch: impl Into<Watch<'a>>,
+) -> Result<Upgraded> {
     upgrade_on(Arc::new(Disk), dir, clock, watch.into())
 }
 
@@ -71,11 +75,14 @@ pub(crate) fn upgrade_on(
     watch: Watch<'_>,
 ) -> Result<Upgraded> {
     if !Index::exists(dir) {
-        return Err(Error::NoIndex { path: dir.to_owned() });
+        return Err(Error::NoIndex {
+            path: dir.to_owned(),
+        });
     }
     let lock = Lock::acquire(&dir.join("lock"))?;
     let path = manifest::manifest_path(dir);
-    let found = BlockFile::open_version(&path, MANIFEST_MAGIC, &(UPGRADABLE..=FORMAT_VERSION), None)?;
+    let found =
+        BlockFile::open_version(&path, MANIFEST_MAGIC, &(UPGRADABLE..=FORMAT_VERSION), None)?;
     let from = found.map_or(FORMAT_VERSION, |manifest| manifest.version());
     if from == UPGRADABLE
         && let Some(old) = Format4::open(dir)?
@@ -96,9 +103,15 @@ pub(crate) fn upgrade_on(
         Err(Error::Cancelled) => true,
         Err(error) => return Err(error),
     };
-    let no_index = || Error::NoIndex { path: dir.to_owned() };
+    let no_index = || Error::NoIndex {
+        path: dir.to_owned(),
+    };
     let state = writer.committed().ok_or_else(no_index)?.state().clone();
-    Ok(Upgraded { from, cancelled, state })
+    Ok(Upgraded {
+        from,
+        cancelled,
+        state,
+    })
 }
 
 /// Writes all that lives in an old index as a new one, and then makes it the index.
@@ -121,17 +134,36 @@ fn write_anew(
         manifest: Manifest::new(old.config()),
         next_number: old.next_number().max(leftovers::next_number(dir)?),
         // What is told of it is how many videos are done.
-        work: Work::new(Watch { progress: None, ..watch }, Upkeep::Upgrading, 0),
+        work: Work::new(
+            Watch {
+                progress: None,
+                ..watch
+            },
+            Upkeep::Upgrading,
+            0,
+        ),
     };
     let work = Work::new(watch, Upkeep::Upgrading, old.live());
-    let mut waiting = [(Role::Source, Pending::default(), 0), (Role::Benign, Pending::default(), 0)];
+    let mut waiting = [
+        (Role::Source, Pending::default(), 0),
+        (Role::Benign, Pending::default(), 0),
+    ];
     for kept in old.videos() {
         work.stop_if_asked()?;
         let kept = kept?;
-        let added = Added { generation: old.generation(), at: times.of_video(&kept.video.id) };
+        let added = Added {
+            generation: old.generation(),
+            at: times.of_video(&kept.video.id),
+        };
         let (role, pending, runs) = &mut waiting[usize::from(kept.role == Role::Benign)];
         *runs += kept.runs.len();
-        pending.add(kept.video, &kept.runs, &kept.motion, Vec::new(), Some(added));
+        pending.add(
+            kept.video,
+            &kept.runs,
+            &kept.motion,
+            Vec::new(),
+            Some(added),
+        );
         if *runs >= RUNS_AT_A_TIME {
             made.write(*role, &std::mem::take(pending))?;
             *runs = 0;
@@ -183,9 +215,23 @@ impl Made<'_> {
             let number = self.next_number;
             self.next_number += 1;
             let path = manifest::segment_path(self.dir, number);
-            let written = assemble::write(self.storage, &path, &part, &Cells::single(), Added::default(), &self.work)?;
+            let written = assemble::write(
+                self.storage,
+                &path,
+                &part,
+                &Cells::single(),
+                Added::default(),
+                &self.work,
+            )?;
             let (file, keys, videos) = (written.file, written.keys, written.videos);
-            self.manifest.segments.push(SegmentEntry { number, file, keys, videos, tombstones: Vec::new(), role });
+            self.manifest.segments.push(SegmentEntry {
+                number,
+                file,
+                keys,
+                videos,
+                tombstones: Vec::new(),
+                role,
+            });
         }
         Ok(())
     }
@@ -212,15 +258,23 @@ impl Times {
     fn load(dir: &Path) -> Times {
         let mut times = Times::default();
         let mut text = Vec::new();
-        let Ok(file) = open_regular(&times_path(dir), OpenOptions::new().read(true)) else { return times };
+        let Ok(file) = open_regular(&times_path(dir), OpenOptions::new().read(true)) else {
+            return times;
+        };
         if file.take(NOTES_MAX).read_to_end(&mut text).is_err() {
             return times;
         }
         for line in text.split(|byte| *byte == b'\n') {
-            let Ok(note) = serde_json::from_slice::<Note>(line) else { continue };
-            let Ok(at) = note.at.parse::<jiff::Timestamp>() else { continue };
+            let Ok(note) = serde_json::from_slice::<Note>(line) else {
+                continue;
+            };
+            let Ok(at) = note.at.parse::<jiff::Timestamp>() else {
+                continue;
+            };
             let at = u64::try_from(at.as_millisecond()).unwrap_or(0);
-            times.added.extend(note.added.into_iter().map(|id| (id, at)));
+            times
+                .added
+                .extend(note.added.into_iter().map(|id| (id, at)));
             times.commits.insert(note.root, at);
         }
         times

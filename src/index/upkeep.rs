@@ -40,19 +40,28 @@ pub struct Watch<'a> {
 
 impl<'a, F: Fn() -> bool> From<&'a F> for Watch<'a> {
     fn from(cancel: &'a F) -> Watch<'a> {
-        Watch { cancel, progress: None }
+        Watch {
+            cancel,
+            progress: None,
+        }
     }
 }
 
 impl fmt::Debug for Watch<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch").field("progress", &self.progress.is_some()).finish_non_exhaustive()
+        f.debug_struct("Watch")
+            .field("progress", &self.progress.is_some())
+            .finish_non_exhaustive()
     }
 }
 
 /// Fails once the caller wants to stop.
 pub(crate) fn stop_if(cancel: &dyn Fn() -> bool) -> Result<()> {
-    if cancel() { Err(Error::Cancelled) } else { Ok(()) }
+    if cancel() {
+        Err(Error::Cancelled)
+    } else {
+        Ok(())
+    }
 }
 
 /// Work of some steps, which stops when the caller wants it.
@@ -67,12 +76,25 @@ pub(crate) struct Work<'a> {
 impl<'a> Work<'a> {
     /// Work of about so many steps.
     pub(crate) fn new(watch: Watch<'a>, what: Upkeep, total: u64) -> Work<'a> {
-        Work { watch, what, steps: Cell::new(0), total, told: Cell::new(None) }
+        Work {
+            watch,
+            what,
+            steps: Cell::new(0),
+            total,
+            told: Cell::new(None),
+        }
     }
 
     /// Work that nobody stops or watches.
     pub(crate) fn unwatched() -> Work<'static> {
-        Work::new(Watch { cancel: &|| false, progress: None }, Upkeep::Merging, 0)
+        Work::new(
+            Watch {
+                cancel: &|| false,
+                progress: None,
+            },
+            Upkeep::Merging,
+            0,
+        )
     }
 
     /// Counts steps that are done.
@@ -83,10 +105,16 @@ impl<'a> Work<'a> {
     /// Tells the caller how far it has come, now and then, and fails once it wants to stop.
     pub(crate) fn stop_if_asked(&self) -> Result<()> {
         if let Some(progress) = self.watch.progress
-            && self.told.get().is_none_or(|told| told.elapsed() >= TELL_EVERY)
+            && self
+                .told
+                .get()
+                .is_none_or(|told| told.elapsed() >= TELL_EVERY)
         {
             self.told.set(Some(Instant::now()));
-            progress(self.what, (self.steps.get() as f32 / self.total.max(1) as f32).min(1.0));
+            progress(
+                self.what,
+                (self.steps.get() as f32 / self.total.max(1) as f32).min(1.0),
+            );
         }
         stop_if(self.watch.cancel)
     }

@@ -38,8 +38,14 @@ pub struct Verification {
 /// # Errors
 /// [`Error::NoIndex`], [`Error::IncompatibleIndex`], [`Error::CorruptIndex`] if the manifest itself cannot be read,
 /// [`Error::Cancelled`], and [`Error::Io`].
-pub fn verify(dir: &Path, progress: &dyn Fn(u64, u64), cancel: &dyn Fn() -> bool) -> Result<Verification> {
-    let no_index = || Error::NoIndex { path: dir.to_owned() };
+pub fn verify(
+    dir: &Path,
+    progress: &dyn Fn(u64, u64),
+    cancel: &dyn Fn() -> bool,
+) -> Result<Verification> {
+    let no_index = || Error::NoIndex {
+        path: dir.to_owned(),
+    };
     let (mut note, mut stored) = note_and_manifest(dir, no_index)?;
     loop {
         let root = stored.root;
@@ -56,12 +62,17 @@ pub fn verify(dir: &Path, progress: &dyn Fn(u64, u64), cancel: &dyn Fn() -> bool
 }
 
 /// The note of the newest commit, as far as it can be read, and after it the manifest.
-fn note_and_manifest(dir: &Path, no_index: impl Fn() -> Error) -> Result<(Result<Option<Newest>>, Stored)> {
+fn note_and_manifest(
+    dir: &Path,
+    no_index: impl Fn() -> Error,
+) -> Result<(Result<Option<Newest>>, Stored)> {
     let note = Newest::load(dir);
     match (Manifest::load(dir)?, note) {
         (Some(stored), note) => Ok((note, stored)),
         (None, Ok(Some(note))) => Err(note.check(dir, None).err().unwrap_or_else(no_index)),
-        (None, _) => Err(History::load(dir, &Commitment::empty(), None).err().unwrap_or_else(no_index)),
+        (None, _) => Err(History::load(dir, &Commitment::empty(), None)
+            .err()
+            .unwrap_or_else(no_index)),
     }
 }
 
@@ -86,10 +97,14 @@ fn verify_snapshot(
     let is_newest = matches!(newest, Ok(Some(())));
     verification.note(newest.map(drop))?;
     if !is_newest {
-        let newer = |path: &Path| leftovers::number(path).filter(|&number| number >= stored.manifest.next_number);
+        let newer = |path: &Path| {
+            leftovers::number(path).filter(|&number| number >= stored.manifest.next_number)
+        };
         for path in std::mem::take(&mut verification.unnamed) {
             match newer(&path) {
-                Some(number) => verification.damage.push(newest::newer_than(&stored, &path, number)),
+                Some(number) => verification
+                    .damage
+                    .push(newest::newer_than(&stored, &path, number)),
                 None => verification.unnamed.push(path),
             }
         }
@@ -122,7 +137,8 @@ fn verify_snapshot(
     }
     if verification.damage.is_empty() {
         let index = Index::load(dir, stored, None);
-        verification.note(index.and_then(|index| index.check_names().and_then(|()| index.check_roots())))?;
+        verification
+            .note(index.and_then(|index| index.check_names().and_then(|()| index.check_roots())))?;
     }
     Ok(verification)
 }
@@ -138,7 +154,11 @@ impl Verification {
     /// Keeps what is wrong with the index; anything else ends the verification.
     fn note(&mut self, result: Result<()>) -> Result<()> {
         match result {
-            Err(error @ (Error::CorruptIndex { .. } | Error::IncompatibleIndex { .. } | Error::Io { .. })) => {
+            Err(
+                error @ (Error::CorruptIndex { .. }
+                | Error::IncompatibleIndex { .. }
+                | Error::Io { .. }),
+            ) => {
                 self.damage.push(error);
                 Ok(())
             }
@@ -150,7 +170,9 @@ impl Verification {
 fn verify_segment(segment: &Segment, entry: &SegmentEntry, all_cells: &[Cells]) -> Result<()> {
     segment.file().verify_blocks()?;
     segment.file().verify_sha256(&entry.file.sha256)?;
-    let of_segment = |cells: &&Cells| cells.checksum() == segment.cells_checksum && cells.len() == segment.cells();
+    let of_segment = |cells: &&Cells| {
+        cells.checksum() == segment.cells_checksum && cells.len() == segment.cells()
+    };
     match all_cells.iter().find(of_segment) {
         Some(cells) => segment.check(cells),
         // Either damage of the centroids has been told, or opening all of it tells.

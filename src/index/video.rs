@@ -22,9 +22,13 @@ pub struct Publication {
 impl Publication {
     /// Takes over what is not known yet.
     pub fn fill(&mut self, other: Publication) {
-        for (field, other) in
-            self.fields().into_iter().zip([other.url, other.title, other.uploader, other.platform, other.published_at])
-        {
+        for (field, other) in self.fields().into_iter().zip([
+            other.url,
+            other.title,
+            other.uploader,
+            other.platform,
+            other.published_at,
+        ]) {
             if field.is_none() {
                 *field = other;
             }
@@ -32,7 +36,13 @@ impl Publication {
     }
 
     fn fields(&mut self) -> [&mut Option<String>; 5] {
-        [&mut self.url, &mut self.title, &mut self.uploader, &mut self.platform, &mut self.published_at]
+        [
+            &mut self.url,
+            &mut self.title,
+            &mut self.uploader,
+            &mut self.platform,
+            &mut self.published_at,
+        ]
     }
 }
 
@@ -60,7 +70,9 @@ pub struct Video {
 }
 
 /// What a video is in an index for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// A published video, of which clips may be copies.

@@ -76,7 +76,11 @@ impl Writer {
     }
 
     /// As [`Writer::open_or_create`] with a configuration, else as [`Writer::open`]; all writing goes to `storage`.
-    pub(crate) fn on(storage: Arc<dyn Storage>, dir: &Path, config: Option<IndexConfig>) -> Result<Writer> {
+    pub(crate) fn on(
+        storage: Arc<dyn Storage>,
+        dir: &Path,
+        config: Option<IndexConfig>,
+    ) -> Result<Writer> {
         if config.is_some() {
             storage::create_folder(&*storage, dir)?;
             if !Index::exists(dir) {
@@ -84,7 +88,9 @@ impl Writer {
                 storage::sync_parent(&*storage, dir)?;
             }
         } else if !Index::exists(dir) {
-            return Err(Error::NoIndex { path: dir.to_owned() });
+            return Err(Error::NoIndex {
+                path: dir.to_owned(),
+            });
         }
         let lock = Lock::acquire(&dir.join("lock"))?;
         Writer::locked(storage, dir, config, lock)
@@ -111,8 +117,14 @@ impl Writer {
             Some(stored) => History::load(dir, &stored.manifest.history, Some(&stored.leaf()))?,
             None => History::load(dir, &Commitment::empty(), None)?,
         };
-        let Some(config) = index.as_ref().map(|index| index.stored.manifest.config).or(config) else {
-            return Err(Error::NoIndex { path: dir.to_owned() });
+        let Some(config) = index
+            .as_ref()
+            .map(|index| index.stored.manifest.config)
+            .or(config)
+        else {
+            return Err(Error::NoIndex {
+                path: dir.to_owned(),
+            });
         };
         storage::create_folder(&*storage, &manifest::segments_path(dir))?;
         Ok(Writer {
@@ -158,10 +170,11 @@ impl Writer {
 
     /// Whether a video of this SHA-256, of whatever role, is committed and not to be removed, or waits for the commit.
     pub fn contains(&self, sha256: &[u8; 32]) -> bool {
-        let committed = self
-            .index
-            .as_ref()
-            .is_some_and(|index| index.by_sha256(sha256).is_some_and(|video| !self.removed.contains(&video)));
+        let committed = self.index.as_ref().is_some_and(|index| {
+            index
+                .by_sha256(sha256)
+                .is_some_and(|video| !self.removed.contains(&video))
+        });
         committed || self.pending_sha256.contains(sha256)
     }
 
@@ -183,7 +196,13 @@ impl Writer {
     ///
     /// # Errors
     /// Those of [`Writer::add`].
-    pub fn add_as(&mut self, role: Role, video: Video, runs: Vec<Run>, motion: &Motion) -> Result<bool> {
+    pub fn add_as(
+        &mut self,
+        role: Role,
+        video: Video,
+        runs: Vec<Run>,
+        motion: &Motion,
+    ) -> Result<bool> {
         self.add_with_pictures(role, video, runs, motion, Vec::new())
     }
 
@@ -212,7 +231,8 @@ impl Writer {
         self.check_role(role)?;
         video.id = format::hex(&video.sha256[..8]);
         self.pending_sha256.insert(video.sha256);
-        self.pending_in(role).add(video, &runs, motion, pictures, None);
+        self.pending_in(role)
+            .add(video, &runs, motion, pictures, None);
         Ok(true)
     }
 
@@ -223,14 +243,21 @@ impl Writer {
         }
         let mut committed = self.index.iter().flat_map(|index| &index.segments);
         if committed.any(|live| live.role.is_searched()) || !self.pending.videos.is_empty() {
-            return Err(Error::OtherRole { path: self.dir.clone(), role: self.searched.plural() });
+            return Err(Error::OtherRole {
+                path: self.dir.clone(),
+                role: self.searched.plural(),
+            });
         }
         self.searched = role;
         Ok(())
     }
 
     fn pending_in(&mut self, role: Role) -> &mut Pending {
-        if role.is_searched() { &mut self.pending } else { &mut self.pending_benign }
+        if role.is_searched() {
+            &mut self.pending
+        } else {
+            &mut self.pending_benign
+        }
     }
 
     /// Videos that wait for the commit.
@@ -271,7 +298,11 @@ impl Writer {
         let pending = self.pending_in(role);
         if pending.videos.iter().any(|video| matches(video, selector)) {
             pending.retain(|video| !matches(video, selector));
-            let waiting = self.pending.videos.iter().chain(&self.pending_benign.videos);
+            let waiting = self
+                .pending
+                .videos
+                .iter()
+                .chain(&self.pending_benign.videos);
             self.pending_sha256 = waiting.map(|video| video.sha256).collect();
         }
         Ok(count + before - self.pending())
@@ -299,29 +330,52 @@ impl Writer {
         let mut manifest = self.next_manifest();
         let generation = manifest.generation;
         for video in &self.removed {
-            let tombstone = Tombstone { video: video.video, generation };
-            manifest.segments[video.segment as usize].tombstones.push(tombstone);
+            let tombstone = Tombstone {
+                video: video.video,
+                generation,
+            };
+            manifest.segments[video.segment as usize]
+                .tombstones
+                .push(tombstone);
         }
         for entry in &mut manifest.segments {
-            entry.tombstones.sort_unstable_by_key(|tombstone| tombstone.video);
+            entry
+                .tombstones
+                .sort_unstable_by_key(|tombstone| tombstone.video);
         }
         self.correct(&mut manifest)?;
         for role in [self.searched, Role::Benign] {
             let pending = std::mem::take(self.pending_in(role));
             let cells = self.cells_for_new(role);
-            let written = pending.parts(SEGMENT_MAX_KEYS as usize).iter().try_for_each(|part| {
-                manifest.segments.push(self.write_segment(part, role, &cells, &Work::unwatched())?);
-                Ok(())
-            });
+            let written = pending
+                .parts(SEGMENT_MAX_KEYS as usize)
+                .iter()
+                .try_for_each(|part| {
+                    manifest.segments.push(self.write_segment(
+                        part,
+                        role,
+                        &cells,
+                        &Work::unwatched(),
+                    )?);
+                    Ok(())
+                });
             *self.pending_in(role) = pending;
             written?;
         }
         if let Some(screening) = &self.screening {
             manifest.screening = Some(screening.clone());
         }
-        let videos = if self.pending() > 0 || !self.removed.is_empty() { Videos::Others } else { Videos::Same };
+        let videos = if self.pending() > 0 || !self.removed.is_empty() {
+            Videos::Others
+        } else {
+            Videos::Same
+        };
         let replaced = self.replace_manifest(manifest, videos);
-        if self.index.as_ref().is_some_and(|index| index.state().generation == generation) {
+        if self
+            .index
+            .as_ref()
+            .is_some_and(|index| index.state().generation == generation)
+        {
             self.screening = None;
             self.pending = Pending::default();
             self.pending_benign = Pending::default();
@@ -339,7 +393,9 @@ impl Writer {
     }
 
     fn state(&self) -> Result<IndexState> {
-        let no_index = || Error::NoIndex { path: self.dir.clone() };
+        let no_index = || Error::NoIndex {
+            path: self.dir.clone(),
+        };
         let index = self.index.as_ref().ok_or_else(no_index)?;
         Ok(index.state().clone())
     }
@@ -358,7 +414,11 @@ impl Writer {
 
     /// Opens all that a manifest names, appends the commit before it to the history, and then makes
     /// it the index.
-    pub(super) fn replace_manifest(&mut self, mut manifest: Manifest, videos: Videos) -> Result<()> {
+    pub(super) fn replace_manifest(
+        &mut self,
+        mut manifest: Manifest,
+        videos: Videos,
+    ) -> Result<()> {
         self.sync_commit()?;
         if let Some(index) = &self.index {
             manifest.history = self.history.append(&*self.storage, &index.stored.leaf())?;
@@ -376,8 +436,8 @@ impl Writer {
         if written.is_err() {
             // If only the last sync failed, readers find this commit already. Another one of its
             // number would be one of which no history knows.
-            let is_there =
-                Manifest::load(&self.dir).is_ok_and(|found| found.is_some_and(|found| found.root == index.stored.root));
+            let is_there = Manifest::load(&self.dir)
+                .is_ok_and(|found| found.is_some_and(|found| found.root == index.stored.root));
             if is_there {
                 (self.index, self.unsynced) = (Some(index), true);
             }
@@ -391,7 +451,9 @@ impl Writer {
     /// Makes a commit durable that was found on disk after it had failed.
     fn sync_commit(&mut self) -> Result<()> {
         if let (true, Some(index)) = (self.unsynced, &self.index) {
-            self.storage.sync_folder(&self.dir).map_err(Error::io(&self.dir, "sync"))?;
+            self.storage
+                .sync_folder(&self.dir)
+                .map_err(Error::io(&self.dir, "sync"))?;
             newest::note(&*self.storage, &self.dir, &index.stored);
             self.unsynced = false;
         }
@@ -408,8 +470,19 @@ impl Writer {
     ) -> Result<SegmentEntry> {
         let number = self.take_number();
         let path = manifest::segment_path(&self.dir, number);
-        let Manifest { generation, committed_at: at, .. } = self.next_manifest();
-        let written = assemble::write(&*self.storage, &path, tracks, cells, Added { generation, at }, work)?;
+        let Manifest {
+            generation,
+            committed_at: at,
+            ..
+        } = self.next_manifest();
+        let written = assemble::write(
+            &*self.storage,
+            &path,
+            tracks,
+            cells,
+            Added { generation, at },
+            work,
+        )?;
         Ok(SegmentEntry {
             number,
             file: written.file,
@@ -449,7 +522,9 @@ impl Writer {
             return Ok(());
         }
         // The manifest may be of a process that died before it was durable: the one before it would need these files.
-        self.storage.sync_folder(&self.dir).map_err(Error::io(&self.dir, "sync"))?;
+        self.storage
+            .sync_folder(&self.dir)
+            .map_err(Error::io(&self.dir, "sync"))?;
         for path in unnamed {
             // What cannot be deleted now, the next call will.
             let _ = self.storage.remove(&path);

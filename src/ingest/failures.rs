@@ -34,7 +34,9 @@ impl Failures {
     pub(super) fn load(dir: &Path) -> Failures {
         let mut failures = Failures::default();
         let mut text = Vec::new();
-        let Ok(file) = open_regular(&path(dir), fs::OpenOptions::new().read(true)) else { return failures };
+        let Ok(file) = open_regular(&path(dir), fs::OpenOptions::new().read(true)) else {
+            return failures;
+        };
         if file.take(NOTES_MAX).read_to_end(&mut text).is_err() {
             return failures;
         }
@@ -48,7 +50,9 @@ impl Failures {
 
     /// Takes in that a source failed; whether it did so before, its file being the same.
     pub(super) fn failed(&mut self, source: &Path) -> bool {
-        let Some(failure) = Failure::of(source) else { return false };
+        let Some(failure) = Failure::of(source) else {
+            return false;
+        };
         let before = self.by_path.insert(failure.path.clone(), failure.clone());
         before == Some(failure)
     }
@@ -68,11 +72,17 @@ impl Failures {
         if self.by_path.is_empty() && !path.exists() {
             return Ok(());
         }
-        let Some(folder) = path.parent() else { return Ok(()) };
+        let Some(folder) = path.parent() else {
+            return Ok(());
+        };
         let write = || -> std::io::Result<()> {
             fs::create_dir_all(folder)?;
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            for failure in self.by_path.values().filter(|failure| fs::symlink_metadata(&failure.path).is_ok()) {
+            for failure in self
+                .by_path
+                .values()
+                .filter(|failure| fs::symlink_metadata(&failure.path).is_ok())
+            {
                 writeln!(file, "{}", serde_json::to_string(failure)?)?;
             }
             file.persist(&path)?;
@@ -89,13 +99,20 @@ impl Failure {
             Ok(since) => i64::try_from(since.as_millis()).ok()?,
             Err(before) => -i64::try_from(before.duration().as_millis()).ok()?,
         };
-        Some(Failure { path: name(source), bytes: meta.len(), modified_ms })
+        Some(Failure {
+            path: name(source),
+            bytes: meta.len(),
+            modified_ms,
+        })
     }
 }
 
 /// The same from wherever a command is called.
 fn name(source: &Path) -> String {
-    std::path::absolute(source).unwrap_or_else(|_| source.to_owned()).to_string_lossy().into_owned()
+    std::path::absolute(source)
+        .unwrap_or_else(|_| source.to_owned())
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn path(dir: &Path) -> PathBuf {
@@ -137,6 +154,12 @@ mod tests {
         fs::write(dir.path().join("notes"), "no folder").unwrap();
         let mut failures = Failures::load(dir.path());
         assert!(!failures.failed(&dir.path().join("notes")));
-        assert!(failures.save(dir.path()).unwrap_err().to_string().contains("failures.jsonl"));
+        assert!(
+            failures
+                .save(dir.path())
+                .unwrap_err()
+                .to_string()
+                .contains("failures.jsonl")
+        );
     }
 }

@@ -48,7 +48,10 @@ impl<'a> Intake<'a> {
             failures: Failures::load(dir),
             not_there: Vec::new(),
             failed_before: Vec::new(),
-            failed: problems.into_iter().map(|(path, error)| (usize::MAX, path, error)).collect(),
+            failed: problems
+                .into_iter()
+                .map(|(path, error)| (usize::MAX, path, error))
+                .collect(),
             damaged: Vec::new(),
             last_commit: Instant::now(),
             commit_every: options.commit_every,
@@ -58,15 +61,31 @@ impl<'a> Intake<'a> {
     }
 
     /// Takes what became of a source, and commits if it is time for that.
-    pub(super) fn take(&mut self, number: usize, done: Done, source: &Source, bytes: u64) -> Result<()> {
+    pub(super) fn take(
+        &mut self,
+        number: usize,
+        done: Done,
+        source: &Source,
+        bytes: u64,
+    ) -> Result<()> {
         let path = &*source.path;
-        let tell = |outcome| (self.progress)(Event::Finished { path, bytes, outcome });
+        let tell = |outcome| {
+            (self.progress)(Event::Finished {
+                path,
+                bytes,
+                outcome,
+            })
+        };
         let made = match done {
             Done::Video((video, runs, motion, pictures)) => {
-                tell(Outcome::Added { duration: video.duration, undecoded: video.undecoded });
+                tell(Outcome::Added {
+                    duration: video.duration,
+                    undecoded: video.undecoded,
+                });
                 self.failures.worked(path);
                 if !video.undecoded.is_zero() {
-                    self.damaged.push((number, path.to_owned(), video.undecoded));
+                    self.damaged
+                        .push((number, path.to_owned(), video.undecoded));
                 }
                 Some((video, runs, motion, pictures))
             }
@@ -74,12 +93,20 @@ impl<'a> Intake<'a> {
                 self.failures.worked(path);
                 self.correct(&sha256, source);
                 if self.writer.set_pictures(&sha256, pictures) {
-                    (self.progress)(Event::Finished { path, bytes, outcome: Outcome::Refreshed { duration } });
+                    (self.progress)(Event::Finished {
+                        path,
+                        bytes,
+                        outcome: Outcome::Refreshed { duration },
+                    });
                     self.summary.refreshed += 1;
                     self.summary.video += duration;
                 } else {
                     // Nothing of it can be shown.
-                    (self.progress)(Event::Finished { path, bytes, outcome: Outcome::AlreadyThere });
+                    (self.progress)(Event::Finished {
+                        path,
+                        bytes,
+                        outcome: Outcome::AlreadyThere,
+                    });
                     self.summary.skipped += 1;
                 }
                 None
@@ -87,10 +114,18 @@ impl<'a> Intake<'a> {
             Done::AlreadyThere(sha256) => {
                 self.failures.worked(path);
                 if self.correct(&sha256, source) {
-                    (self.progress)(Event::Finished { path, bytes, outcome: Outcome::Corrected });
+                    (self.progress)(Event::Finished {
+                        path,
+                        bytes,
+                        outcome: Outcome::Corrected,
+                    });
                     self.summary.corrected += 1;
                 } else {
-                    (self.progress)(Event::Finished { path, bytes, outcome: Outcome::AlreadyThere });
+                    (self.progress)(Event::Finished {
+                        path,
+                        bytes,
+                        outcome: Outcome::AlreadyThere,
+                    });
                     self.summary.skipped += 1;
                 }
                 None
@@ -108,7 +143,11 @@ impl<'a> Intake<'a> {
             Done::Failed(error) => {
                 tell(Outcome::Failed(&error));
                 let before = is_of_the_file(&error, path) && self.failures.failed(path);
-                let failed = if before { &mut self.failed_before } else { &mut self.failed };
+                let failed = if before {
+                    &mut self.failed_before
+                } else {
+                    &mut self.failed
+                };
                 failed.push((number, path.to_owned(), error));
                 None
             }
@@ -127,8 +166,12 @@ impl<'a> Intake<'a> {
 
     /// Says of a video that is there what the source tells more or otherwise, with the next commit; whether that is anything.
     fn correct(&mut self, sha256: &[u8; 32], source: &Source) -> bool {
-        let Some(index) = self.writer.committed() else { return false };
-        let Some(video) = index.by_sha256(sha256).map(|video| index.video(video)) else { return false };
+        let Some(index) = self.writer.committed() else {
+            return false;
+        };
+        let Some(video) = index.by_sha256(sha256).map(|video| index.video(video)) else {
+            return false;
+        };
         let mut publication = source.listed.clone();
         publication.fill(video.publication.clone());
         publication.fill(source.publication.clone());
@@ -139,9 +182,14 @@ impl<'a> Intake<'a> {
     }
 
     fn add(&mut self, made: Option<Made>) -> Result<()> {
-        let Some((video, runs, motion, pictures)) = made else { return Ok(()) };
+        let Some((video, runs, motion, pictures)) = made else {
+            return Ok(());
+        };
         let duration = video.duration;
-        if self.writer.add_with_pictures(self.role, *video, runs, &motion, pictures)? {
+        if self
+            .writer
+            .add_with_pictures(self.role, *video, runs, &motion, pictures)?
+        {
             self.summary.added += 1;
             self.summary.video += duration;
         } else {
@@ -152,13 +200,16 @@ impl<'a> Intake<'a> {
 
     /// Time until what waits has to be committed.
     pub(super) fn until_commit(&self) -> Duration {
-        self.commit_every.saturating_sub(self.last_commit.elapsed()).max(SHORTEST_WAIT)
+        self.commit_every
+            .saturating_sub(self.last_commit.elapsed())
+            .max(SHORTEST_WAIT)
     }
 
     /// Commits if there is anything to commit.
     pub(super) fn commit_waiting(&mut self) -> Result<()> {
         let corrected = self.summary.corrected + self.summary.refreshed;
-        if self.writer.pending() > 0 || corrected > 0 || self.waiting.values().any(Option::is_some) {
+        if self.writer.pending() > 0 || corrected > 0 || self.waiting.values().any(Option::is_some)
+        {
             self.commit()?;
         }
         self.last_commit = Instant::now();
@@ -172,7 +223,10 @@ impl<'a> Intake<'a> {
             self.add(made)?;
         }
         let state = self.writer.commit()?;
-        (self.progress)(Event::Committed { videos: state.videos, keys: state.keys });
+        (self.progress)(Event::Committed {
+            videos: state.videos,
+            keys: state.keys,
+        });
         // What has piled up is merged as it does, while other videos are decoded, and not all at
         // the end.
         self.watched(|writer, watch| writer.maintain(watch))?;
@@ -185,7 +239,13 @@ impl<'a> Intake<'a> {
     fn watched(&mut self, work: impl FnOnce(&mut Writer, Watch<'_>) -> Result<()>) -> Result<()> {
         let progress = |what, share| (self.progress)(Event::Maintaining { what, share });
         let cancel = || self.cancel.load(Ordering::Relaxed);
-        match work(&mut self.writer, Watch { cancel: &cancel, progress: Some(&progress) }) {
+        match work(
+            &mut self.writer,
+            Watch {
+                cancel: &cancel,
+                progress: Some(&progress),
+            },
+        ) {
             Err(Error::Cancelled) => Ok(()),
             other => other,
         }
@@ -209,9 +269,21 @@ impl<'a> Intake<'a> {
             corrected: self.summary.corrected,
             refreshed: self.summary.refreshed,
             not_there: self.not_there.into_iter().map(|(_, path)| path).collect(),
-            failed: self.failed.into_iter().map(|(_, path, error)| (path, error)).collect(),
-            failed_before: self.failed_before.into_iter().map(|(_, path, error)| (path, error)).collect(),
-            damaged: self.damaged.into_iter().map(|(_, path, undecoded)| (path, undecoded)).collect(),
+            failed: self
+                .failed
+                .into_iter()
+                .map(|(_, path, error)| (path, error))
+                .collect(),
+            failed_before: self
+                .failed_before
+                .into_iter()
+                .map(|(_, path, error)| (path, error))
+                .collect(),
+            damaged: self
+                .damaged
+                .into_iter()
+                .map(|(_, path, undecoded)| (path, undecoded))
+                .collect(),
             video: self.summary.video,
             cancelled: self.cancel.load(Ordering::Relaxed),
             unnoted,

@@ -32,7 +32,10 @@ pub struct Source {
 
 impl From<PathBuf> for Source {
     fn from(path: PathBuf) -> Source {
-        Source { path, ..Source::default() }
+        Source {
+            path,
+            ..Source::default()
+        }
     }
 }
 
@@ -98,7 +101,9 @@ pub fn sources_within(inputs: &[PathBuf], reach: &Reach) -> Result<Sources> {
         if let Err(error) = lists::complete(source, reach.links)
             && fs::symlink_metadata(&source.path).is_ok()
         {
-            found.problems.push((source.path.with_extension("info.json"), error));
+            found
+                .problems
+                .push((source.path.with_extension("info.json"), error));
         }
     }
     Ok(found)
@@ -112,9 +117,13 @@ pub fn sources_within(inputs: &[PathBuf], reach: &Reach) -> Result<Sources> {
 pub fn files_within(inputs: &[PathBuf], reach: &Reach) -> Result<Sources> {
     let mut found = Sources::default();
     if let Some(root) = &reach.list_root
-        && !fs::metadata(root).map_err(Error::io(root, "open"))?.is_dir()
+        && !fs::metadata(root)
+            .map_err(Error::io(root, "open"))?
+            .is_dir()
     {
-        return Err(Error::io(root, "open")(std::io::ErrorKind::NotADirectory.into()));
+        return Err(Error::io(root, "open")(
+            std::io::ErrorKind::NotADirectory.into(),
+        ));
     }
     for input in inputs {
         let meta = fs::metadata(input).map_err(Error::io(input, "open"))?;
@@ -169,7 +178,8 @@ fn each_once(sources: Vec<Source>) -> Vec<Source> {
 
 /// The ending of a name in lower case.
 fn ending(path: &Path) -> Option<String> {
-    path.extension().map(|ending| ending.to_string_lossy().to_lowercase())
+    path.extension()
+        .map(|ending| ending.to_string_lossy().to_lowercase())
 }
 
 fn has_extension(path: &Path, extensions: &[&str]) -> bool {
@@ -177,7 +187,10 @@ fn has_extension(path: &Path, extensions: &[&str]) -> bool {
 }
 
 fn from_folder(folder: &Path, reach: &Reach, found: &mut Sources) {
-    for entry in WalkDir::new(folder).follow_links(reach.links == Links::Follow).sort_by_file_name() {
+    for entry in WalkDir::new(folder)
+        .follow_links(reach.links == Links::Follow)
+        .sort_by_file_name()
+    {
         match entry {
             // Read together with the video that they belong to.
             Ok(entry) if entry.file_type().is_file() && is_side_file(entry.path()) => {}
@@ -190,7 +203,9 @@ fn from_folder(folder: &Path, reach: &Reach, found: &mut Sources) {
                 }
             }
             // The folder itself may be a link: the caller has named it.
-            Ok(entry) if reach.links == Links::Refuse && entry.path_is_symlink() && entry.depth() > 0 => {
+            Ok(entry)
+                if reach.links == Links::Refuse && entry.path_is_symlink() && entry.depth() > 0 =>
+            {
                 let path = entry.into_path();
                 if path.is_dir() || has_extension(&path, VIDEO_EXTENSIONS) {
                     found.problems.push((path.clone(), Error::Link { path }));
@@ -199,7 +214,9 @@ fn from_folder(folder: &Path, reach: &Reach, found: &mut Sources) {
                 }
             }
             // Opening it says what it is instead of a file, and waits for nobody.
-            Ok(entry) if !entry.file_type().is_dir() && has_extension(entry.path(), VIDEO_EXTENSIONS) => {
+            Ok(entry)
+                if !entry.file_type().is_dir() && has_extension(entry.path(), VIDEO_EXTENSIONS) =>
+            {
                 let path = entry.into_path();
                 match open_plain(&path, reach.links) {
                     Ok(_) => found.sources.push(path.into()),
@@ -210,8 +227,17 @@ fn from_folder(folder: &Path, reach: &Reach, found: &mut Sources) {
             Ok(_) => {}
             Err(error) => {
                 let path = error.path().unwrap_or(folder).to_owned();
-                let source = error.into_io_error().unwrap_or_else(|| std::io::Error::other("a loop of links"));
-                found.problems.push((path.clone(), Error::Io { path, doing: "read", source }));
+                let source = error
+                    .into_io_error()
+                    .unwrap_or_else(|| std::io::Error::other("a loop of links"));
+                found.problems.push((
+                    path.clone(),
+                    Error::Io {
+                        path,
+                        doing: "read",
+                        source,
+                    },
+                ));
             }
         }
     }
@@ -223,12 +249,18 @@ fn begins_like_video(path: &Path, links: Links) -> Result<bool> {
         return Ok(true);
     }
     let mut head = Vec::new();
-    let read = open_plain(path, links)?.take(HEAD_BYTES as u64).read_to_end(&mut head);
+    let read = open_plain(path, links)?
+        .take(HEAD_BYTES as u64)
+        .read_to_end(&mut head);
     read.map_err(Error::io(path, "read"))?;
     Ok(sniff::is_video(&head))
 }
 
 /// What yt-dlp writes beside a video.
 fn is_side_file(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().to_lowercase().ends_with(".info.json"))
+    path.file_name().is_some_and(|name| {
+        name.to_string_lossy()
+            .to_lowercase()
+            .ends_with(".info.json")
+    })
 }

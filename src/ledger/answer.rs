@@ -19,15 +19,31 @@ pub fn submission(of: &Standings) -> report::Submission {
         by: of.submission.by.clone(),
         reference: of.submission.reference.clone(),
         state: name_of(&of.submission.standing).to_owned(),
-        received_at: crate::index::moment(SystemTime::UNIX_EPOCH + Duration::from_millis(of.submission.received_ms)),
+        received_at: crate::index::moment(
+            SystemTime::UNIX_EPOCH + Duration::from_millis(of.submission.received_ms),
+        ),
         provisional,
         payable_minutes: if provisional { 0.0 } else { held },
         provisional_minutes: if provisional { held } else { 0.0 },
         sold_minutes: length(&[ClaimState::Sold]),
-        payable: claimed(&of.claims, &[ClaimState::Offered, ClaimState::Sold]).iter().map(seconds).collect(),
-        deductions: of.settled.deductions.iter().map(|deduction| described(of, deduction)).collect(),
+        payable: claimed(&of.claims, &[ClaimState::Offered, ClaimState::Sold])
+            .iter()
+            .map(seconds)
+            .collect(),
+        deductions: of
+            .settled
+            .deductions
+            .iter()
+            .map(|deduction| described(of, deduction))
+            .collect(),
         review: review(of),
-        related: of.settled.related.iter().filter_map(|&at| of.pairs.get(at)).map(|pair| related(of, pair)).collect(),
+        related: of
+            .settled
+            .related
+            .iter()
+            .filter_map(|&at| of.pairs.get(at))
+            .map(|pair| related(of, pair))
+            .collect(),
     }
 }
 
@@ -81,31 +97,53 @@ pub(super) fn restrict(report: &mut Report, allowed: &Intervals) {
                     "the fingerprint that was submitted was not unpublished here",
                 )
             });
-            Span { start_s: part.start_s(), end_s: part.end_s(), state, reason }
+            Span {
+                start_s: part.start_s(),
+                end_s: part.end_s(),
+                state,
+                reason,
+            }
         };
-        let mut parts: Vec<Span> =
-            whole.intersection(allowed).iter().map(|inside| part(inside, SpanState::Unpublished)).collect();
-        parts.extend(whole.without(allowed).iter().map(|outside| part(outside, SpanState::Unsearchable)));
+        let mut parts: Vec<Span> = whole
+            .intersection(allowed)
+            .iter()
+            .map(|inside| part(inside, SpanState::Unpublished))
+            .collect();
+        parts.extend(
+            whole
+                .without(allowed)
+                .iter()
+                .map(|outside| part(outside, SpanState::Unsearchable)),
+        );
         parts.sort_by(|a, b| a.start_s.total_cmp(&b.start_s));
         spans.extend(parts);
     }
     report.spans = spans;
     let total = |state| -> f64 {
         let of_state = report.spans.iter().filter(|span| span.state == state);
-        let ms: u64 = of_state.map(|span| Interval::of_seconds(span.start_s, span.end_s).length_ms()).sum();
+        let ms: u64 = of_state
+            .map(|span| Interval::of_seconds(span.start_s, span.end_s).length_ms())
+            .sum();
         ms as f64 / 1e3
     };
-    (report.seconds.unpublished, report.seconds.unsearchable) =
-        (total(SpanState::Unpublished), total(SpanState::Unsearchable));
+    (report.seconds.unpublished, report.seconds.unsearchable) = (
+        total(SpanState::Unpublished),
+        total(SpanState::Unsearchable),
+    );
     let unpublished = report.seconds.unpublished;
-    report.payable_minutes =
-        if report.verdict == Verdict::Inconclusive { 0.0 } else { minutes((unpublished * 1e3).round() as u64) };
+    report.payable_minutes = if report.verdict == Verdict::Inconclusive {
+        0.0
+    } else {
+        minutes((unpublished * 1e3).round() as u64)
+    };
 }
 
 /// The claims in some states.
 pub(super) fn claimed(claims: &[Claim], states: &[ClaimState]) -> Intervals {
     let claims = claims.iter().filter(|claim| states.contains(&claim.state));
-    claims.map(|claim| Interval::new(claim.start_ms, claim.end_ms)).collect()
+    claims
+        .map(|claim| Interval::new(claim.start_ms, claim.end_ms))
+        .collect()
 }
 
 fn described(of: &Standings, deduction: &Deduction) -> report::Deduction {
@@ -113,25 +151,38 @@ fn described(of: &Standings, deduction: &Deduction) -> report::Deduction {
     let holder = (deduction.holder > 0).then_some(deduction.holder);
     let by = holder.map(|_| deduction.creator.clone());
     let there = holder.map(|_| seconds(deduction.there));
-    let through = pair.filter(|pair| pair.other != deduction.holder).map(|pair| pair.other);
+    let through = pair
+        .filter(|pair| pair.other != deduction.holder)
+        .map(|pair| pair.other);
     let text = match deduction.reason {
         Deducted::AlreadyOffered => {
-            format!("{} has offered it before, in submission {}", deduction.creator, deduction.holder)
+            format!(
+                "{} has offered it before, in submission {}",
+                deduction.creator, deduction.holder
+            )
         }
         Deducted::Disputed => {
-            format!("disputed: {} has offered it before, in submission {}", deduction.creator, deduction.holder)
+            format!(
+                "disputed: {} has offered it before, in submission {}",
+                deduction.creator, deduction.holder
+            )
         }
         Deducted::Undecided => format!(
             "inconclusive: perhaps it was offered before by {}, in submission {}; a person has to decide",
             deduction.creator, deduction.holder
         ),
         Deducted::Sold => {
-            format!("sold already, as submission {} by {}", deduction.holder, deduction.creator)
+            format!(
+                "sold already, as submission {} by {}",
+                deduction.holder, deduction.creator
+            )
         }
         Deducted::Published => format!("submission {} shows that it is public", deduction.holder),
         Deducted::Remainder => "too short beside what is deducted to be judged".to_owned(),
     };
-    let through = through.map_or(String::new(), |through| format!(" (as submission {through}, withdrawn, shows)"));
+    let through = through.map_or(String::new(), |through| {
+        format!(" (as submission {through}, withdrawn, shows)")
+    });
     report::Deduction {
         clip: seconds(deduction.here),
         reason: name(deduction.reason).to_owned(),
@@ -171,7 +222,10 @@ fn related(of: &Standings, pair: &Pair) -> Related {
 }
 
 fn seconds(of: Interval) -> report::Interval {
-    report::Interval { start_s: of.start_s(), end_s: of.end_s() }
+    report::Interval {
+        start_s: of.start_s(),
+        end_s: of.end_s(),
+    }
 }
 
 fn minutes(ms: u64) -> f64 {

@@ -23,7 +23,10 @@ pub fn backup(ledger: &mut Ledger, books: &Books<'_>, folder: &Path) -> Result<(
     let begun = Instant::now();
     let _turn = shelf.turn(&|| {
         if begun.elapsed() > books.patience {
-            return Err(Error::LedgerBusy { ledger: books.ledger.shown(), waited: books.patience });
+            return Err(Error::LedgerBusy {
+                ledger: books.ledger.shown(),
+                waited: books.patience,
+            });
         }
         std::thread::sleep(PAUSE);
         Ok(())

@@ -29,9 +29,13 @@ use crate::{Error, Result};
 
 pub(super) use revising::{Known, note_held, record_recheck};
 pub use rows::{Event, Submission};
-use rows::{claims, decision_of, entries, find, pairs, parsed, setting, standing_of, submission, unknown};
+use rows::{
+    claims, decision_of, entries, find, pairs, parsed, setting, standing_of, submission, unknown,
+};
 pub(super) use rows::{claims as claims_of, name_of, not_awaiting};
-use settling::{Answered, INDEX_GENERATION, INDEX_ROOT, Kept, add_submission, append, record, see_index};
+use settling::{
+    Answered, INDEX_GENERATION, INDEX_ROOT, Kept, add_submission, append, record, see_index,
+};
 
 /// An open ledger; one a thread.
 pub struct Ledger {
@@ -52,7 +56,9 @@ pub trait Observer: Send + Sync {
 
 impl std::fmt::Debug for Ledger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ledger").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Ledger")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -111,8 +117,17 @@ impl Ledger {
     /// # Errors
     /// [`Error::NoLedger`], [`Error::IncompatibleLedger`], [`Error::LedgerBusy`],
     /// [`Error::CorruptLedger`] and [`Error::Ledger`].
-    pub fn open(place: &Place, patience: Duration, clock: fn() -> SystemTime, create: bool) -> Result<Ledger> {
-        Ok(Ledger { store: store::open(place, patience, clock, create)?, name: place.shown(), observer: None })
+    pub fn open(
+        place: &Place,
+        patience: Duration,
+        clock: fn() -> SystemTime,
+        create: bool,
+    ) -> Result<Ledger> {
+        Ok(Ledger {
+            store: store::open(place, patience, clock, create)?,
+            name: place.shown(),
+            observer: None,
+        })
     }
 
     /// Lets somebody observe what is done through this connection.
@@ -126,7 +141,11 @@ impl Ledger {
     ///
     /// # Errors
     /// Those of `work`, which undo the transaction, and those of the database.
-    pub fn transaction<T>(&mut self, mode: Mode, work: impl FnOnce(&mut dyn Tables) -> Result<T>) -> Result<T> {
+    pub fn transaction<T>(
+        &mut self,
+        mode: Mode,
+        work: impl FnOnce(&mut dyn Tables) -> Result<T>,
+    ) -> Result<T> {
         self.run(mode, work)
     }
 
@@ -152,7 +171,12 @@ impl Ledger {
     /// # Errors
     /// [`Error::InvalidSetting`] for a name that is empty, too long, or has characters that are not
     /// shown, and those of the database.
-    pub fn receive(&mut self, receipt: &Receipt, worker: &Worker, lease: Duration) -> Result<(Submission, bool)> {
+    pub fn receive(
+        &mut self,
+        receipt: &Receipt,
+        worker: &Worker,
+        lease: Duration,
+    ) -> Result<(Submission, bool)> {
         self.receive_with(receipt, worker, lease, |_, _, _| Ok(()))
     }
 
@@ -174,7 +198,10 @@ impl Ledger {
         }
         let now = self.store.now_ms()?;
         self.write(|tables| {
-            let standing = tables.query(sql::STANDING, &[(&*receipt.by).into(), (&*receipt.sha256).into()])?;
+            let standing = tables.query(
+                sql::STANDING,
+                &[(&*receipt.by).into(), (&*receipt.sha256).into()],
+            )?;
             if let Some(row) = standing.first() {
                 let known = submission(row)?;
                 // Its file may lie elsewhere by now.
@@ -204,12 +231,18 @@ impl Ledger {
             let there = find(tables, number)?;
             let is_free = there.worker.as_deref() == Some(worker.name())
                 || there.lease_until_ms <= now
-                || there.worker.as_deref().is_some_and(|other| worker.knows_is_gone(other));
+                || there
+                    .worker
+                    .as_deref()
+                    .is_some_and(|other| worker.knows_is_gone(other));
             if there.standing != Standing::Received || !is_free {
                 return Ok(false);
             }
             let until = now.saturating_add(lease.as_millis() as u64);
-            tables.execute(sql::TAKE, &[number.into(), worker.name().into(), until.into()])?;
+            tables.execute(
+                sql::TAKE,
+                &[number.into(), worker.name().into(), until.into()],
+            )?;
             Ok(true)
         })
     }
@@ -219,7 +252,10 @@ impl Ledger {
     /// # Errors
     /// Those of the database.
     pub fn renew(&mut self, worker: &Worker, lease: Duration) -> Result<()> {
-        let until = self.store.now_ms()?.saturating_add(lease.as_millis() as u64);
+        let until = self
+            .store
+            .now_ms()?
+            .saturating_add(lease.as_millis() as u64);
         self.write(|tables| {
             tables.execute(sql::RENEW, &[worker.name().into(), until.into()])?;
             Ok(())
@@ -242,7 +278,13 @@ impl Ledger {
     /// # Errors
     /// Those of the database.
     pub fn open_below(&mut self, number: u64) -> Result<Option<Submission>> {
-        self.read(|tables| tables.query(sql::OPEN_BELOW, &[number.into()])?.first().map(submission).transpose())
+        self.read(|tables| {
+            tables
+                .query(sql::OPEN_BELOW, &[number.into()])?
+                .first()
+                .map(submission)
+                .transpose()
+        })
     }
 
     /// A submission.
@@ -266,14 +308,23 @@ impl Ledger {
             let claims = claims(tables, number)?;
             let report = tables.query(sql::REPORT, &[number.into()])?;
             let report = report.first().and_then(|row| row.maybe_text(0));
-            let report = report.map(|text| parsed(&name, &format!("the report of submission {number}"), text));
+            let report = report
+                .map(|text| parsed(&name, &format!("the report of submission {number}"), text));
             let mut creators = HashMap::new();
             for pair in &facts.pairs {
                 creators.insert(pair.other, find(tables, pair.other)?.by);
             }
             let report = report.transpose()?;
             let judgements = revising::judgements(tables, &name, number)?;
-            Ok(Standings { submission, claims, pairs: facts.pairs, settled, creators, report, judgements })
+            Ok(Standings {
+                submission,
+                claims,
+                pairs: facts.pairs,
+                settled,
+                creators,
+                report,
+                judgements,
+            })
         })
     }
 
@@ -282,7 +333,13 @@ impl Ledger {
     /// # Errors
     /// Those of the database.
     pub fn submissions_after(&mut self, number: u64) -> Result<Vec<Submission>> {
-        self.read(|tables| tables.query(sql::SUBMISSIONS_AFTER, &[number.into()])?.iter().map(submission).collect())
+        self.read(|tables| {
+            tables
+                .query(sql::SUBMISSIONS_AFTER, &[number.into()])?
+                .iter()
+                .map(submission)
+                .collect()
+        })
     }
 
     /// What a submission claims.
@@ -300,7 +357,13 @@ impl Ledger {
     pub fn decision(&mut self, a: u64, b: u64) -> Result<Option<(Decision, String, String)>> {
         self.read(|tables| {
             let rows = tables.query(sql::DECISION, &[a.min(b).into(), a.max(b).into()])?;
-            Ok(rows.first().map(|row| (decision_of(row.text(0)), row.text(1).to_owned(), row.text(2).to_owned())))
+            Ok(rows.first().map(|row| {
+                (
+                    decision_of(row.text(0)),
+                    row.text(1).to_owned(),
+                    row.text(2).to_owned(),
+                )
+            }))
         })
     }
 
@@ -318,7 +381,9 @@ impl Ledger {
     pub(super) fn entry(&mut self, digest: &str) -> Result<Option<(Submission, u64)>> {
         self.read(|tables| {
             let rows = tables.query(sql::ENTRY, &[digest.into()])?;
-            rows.first().map(|row| Ok((find(tables, row.number(0))?, row.number(1)))).transpose()
+            rows.first()
+                .map(|row| Ok((find(tables, row.number(0))?, row.number(1))))
+                .transpose()
         })
     }
 
@@ -332,7 +397,16 @@ impl Ledger {
     pub(super) fn entries_after(&mut self, digest: &str) -> Result<Vec<(String, u64, Standing)>> {
         self.read(|tables| {
             let rows = tables.query(sql::ENTRIES_AFTER, &[digest.into()])?;
-            Ok(rows.iter().map(|row| (row.text(0).to_owned(), row.number(1), standing_of(row.text(2)))).collect())
+            Ok(rows
+                .iter()
+                .map(|row| {
+                    (
+                        row.text(0).to_owned(),
+                        row.number(1),
+                        standing_of(row.text(2)),
+                    )
+                })
+                .collect())
         })
     }
 
@@ -349,7 +423,9 @@ impl Ledger {
         self.read(|tables| {
             let root = setting(tables, INDEX_ROOT)?;
             let generation = setting(tables, INDEX_GENERATION)?.and_then(|text| text.parse().ok());
-            Ok(root.zip(generation).map(|(root, generation)| State { root, generation }))
+            Ok(root
+                .zip(generation)
+                .map(|(root, generation)| State { root, generation }))
         })
     }
 
@@ -359,34 +435,65 @@ impl Ledger {
     }
 
     /// Records the answer to a submission; `false` if the worker does not have it any more.
-    pub(super) fn decide(&mut self, number: u64, worker: &Worker, outcome: &Outcome, index: &State) -> Result<bool> {
+    pub(super) fn decide(
+        &mut self,
+        number: u64,
+        worker: &Worker,
+        outcome: &Outcome,
+        index: &State,
+    ) -> Result<bool> {
         let now = self.store.now_ms()?;
         self.write(|tables| {
             let there = find(tables, number)?;
-            if there.standing != Standing::Received || there.worker.as_deref() != Some(worker.name()) {
+            if there.standing != Standing::Received
+                || there.worker.as_deref() != Some(worker.name())
+            {
                 return Ok(false);
             }
             if let Some(row) = tables.query(sql::OPEN_BELOW, &[number.into()])?.first() {
-                let reason = format!("submission {number} cannot be answered before submission {}", row.number(0));
+                let reason = format!(
+                    "submission {number} cannot be answered before submission {}",
+                    row.number(0)
+                );
                 return Err(Error::LedgerRefused { reason });
             }
-            record(tables, now, "decided", &there, there.kind, &Answered::of(outcome))?;
+            record(
+                tables,
+                now,
+                "decided",
+                &there,
+                there.kind,
+                &Answered::of(outcome),
+            )?;
             see_index(tables, index)?;
             Ok(true)
         })
     }
 
     /// Records that a submission gets no answer; `false` if the worker does not have it any more.
-    pub(super) fn end(&mut self, number: u64, worker: &Worker, standing: Standing, reason: &str) -> Result<bool> {
+    pub(super) fn end(
+        &mut self,
+        number: u64,
+        worker: &Worker,
+        standing: Standing,
+        reason: &str,
+    ) -> Result<bool> {
         let now = self.store.now_ms()?;
         self.write(|tables| {
             let there = find(tables, number)?;
-            if there.standing != Standing::Received || there.worker.as_deref() != Some(worker.name()) {
+            if there.standing != Standing::Received
+                || there.worker.as_deref() != Some(worker.name())
+            {
                 return Ok(false);
             }
-            let body = Ended { reason: reason.to_owned() };
+            let body = Ended {
+                reason: reason.to_owned(),
+            };
             append(tables, now, name_of(&standing), number, &body)?;
-            tables.execute(sql::END, &[number.into(), name_of(&standing).into(), reason.into()])?;
+            tables.execute(
+                sql::END,
+                &[number.into(), name_of(&standing).into(), reason.into()],
+            )?;
             Ok(true)
         })
     }
@@ -396,7 +503,13 @@ impl Ledger {
     /// # Errors
     /// Those of the database.
     pub fn events_after(&mut self, seq: u64) -> Result<Vec<Event>> {
-        self.read(|tables| Ok(tables.query(sql::EVENTS_AFTER, &[seq.into()])?.iter().map(Event::of).collect()))
+        self.read(|tables| {
+            Ok(tables
+                .query(sql::EVENTS_AFTER, &[seq.into()])?
+                .iter()
+                .map(Event::of)
+                .collect())
+        })
     }
 
     /// Rows of the chain about a submission, in order.
@@ -404,7 +517,13 @@ impl Ledger {
     /// # Errors
     /// Those of the database.
     pub fn events_of(&mut self, number: u64) -> Result<Vec<Event>> {
-        self.read(|tables| Ok(tables.query(sql::EVENTS_OF, &[number.into()])?.iter().map(Event::of).collect()))
+        self.read(|tables| {
+            Ok(tables
+                .query(sql::EVENTS_OF, &[number.into()])?
+                .iter()
+                .map(Event::of)
+                .collect())
+        })
     }
 
     /// Writes a copy of the whole ledger to a new file.
@@ -435,20 +554,33 @@ impl Ledger {
         self.store.transaction(mode, &mut |tables| {
             if let Some(work) = work.take() {
                 found = Some(match &observer {
-                    Some(observer) => work(&mut Observed { tables, observer: &**observer })?,
+                    Some(observer) => work(&mut Observed {
+                        tables,
+                        observer: &**observer,
+                    })?,
                     None => work(tables)?,
                 });
             }
             Ok(())
         })?;
         // A store runs the work of a transaction that succeeds.
-        found.ok_or_else(|| Error::LedgerRefused { reason: format!("{}: a transaction was not run", self.name) })
+        found.ok_or_else(|| Error::LedgerRefused {
+            reason: format!("{}: a transaction was not run", self.name),
+        })
     }
 
     /// Reads many rows of one state.
-    pub(super) fn reading<T>(&mut self, work: impl FnOnce(&mut Reading<'_>) -> Result<T>) -> Result<T> {
+    pub(super) fn reading<T>(
+        &mut self,
+        work: impl FnOnce(&mut Reading<'_>) -> Result<T>,
+    ) -> Result<T> {
         let name = self.name.clone();
-        self.read(|tables| work(&mut Reading { tables, name: &name }))
+        self.read(|tables| {
+            work(&mut Reading {
+                tables,
+                name: &name,
+            })
+        })
     }
 }
 
@@ -480,11 +612,20 @@ pub(super) struct Reading<'a> {
 
 impl Reading<'_> {
     pub(super) fn events_after(&mut self, seq: u64) -> Result<Vec<Event>> {
-        Ok(self.tables.query(sql::EVENTS_AFTER, &[seq.into()])?.iter().map(Event::of).collect())
+        Ok(self
+            .tables
+            .query(sql::EVENTS_AFTER, &[seq.into()])?
+            .iter()
+            .map(Event::of)
+            .collect())
     }
 
     pub(super) fn submissions_after(&mut self, number: u64) -> Result<Vec<Submission>> {
-        self.tables.query(sql::SUBMISSIONS_AFTER, &[number.into()])?.iter().map(submission).collect()
+        self.tables
+            .query(sql::SUBMISSIONS_AFTER, &[number.into()])?
+            .iter()
+            .map(submission)
+            .collect()
     }
 
     pub(super) fn claims(&mut self, number: u64) -> Result<Vec<Claim>> {
@@ -500,29 +641,62 @@ impl Reading<'_> {
     }
 
     /// What is eligible and public by the report of a submission and these judgements.
-    pub(super) fn reviewed(&mut self, number: u64, judgements: &[Judgement]) -> Result<Option<Reviewed>> {
+    pub(super) fn reviewed(
+        &mut self,
+        number: u64,
+        judgements: &[Judgement],
+    ) -> Result<Option<Reviewed>> {
         let rows = self.tables.query(sql::REPORT, &[number.into()])?;
-        let Some(text) = rows.first().and_then(|row| row.maybe_text(0)) else { return Ok(None) };
-        let report: Report = parsed(self.name, &format!("the report of submission {number}"), text)?;
+        let Some(text) = rows.first().and_then(|row| row.maybe_text(0)) else {
+            return Ok(None);
+        };
+        let report: Report = parsed(
+            self.name,
+            &format!("the report of submission {number}"),
+            text,
+        )?;
         Ok(Some(reviewed(&report, judgements)))
     }
 
     pub(super) fn report_sha256(&mut self, number: u64) -> Result<Option<String>> {
         let rows = self.tables.query(sql::REPORT, &[number.into()])?;
-        Ok(rows.first().and_then(|row| row.maybe_text(0)).map(|text| hex(&Sha256::digest(text))))
+        Ok(rows
+            .first()
+            .and_then(|row| row.maybe_text(0))
+            .map(|text| hex(&Sha256::digest(text))))
     }
 
-    pub(super) fn decision(&mut self, earlier: u64, later: u64) -> Result<Option<(Decision, String, String)>> {
-        let rows = self.tables.query(sql::DECISION, &[earlier.into(), later.into()])?;
-        Ok(rows.first().map(|row| (decision_of(row.text(0)), row.text(1).to_owned(), row.text(2).to_owned())))
+    pub(super) fn decision(
+        &mut self,
+        earlier: u64,
+        later: u64,
+    ) -> Result<Option<(Decision, String, String)>> {
+        let rows = self
+            .tables
+            .query(sql::DECISION, &[earlier.into(), later.into()])?;
+        Ok(rows.first().map(|row| {
+            (
+                decision_of(row.text(0)),
+                row.text(1).to_owned(),
+                row.text(2).to_owned(),
+            )
+        }))
     }
 
     pub(super) fn decisions(&mut self) -> Result<u64> {
-        Ok(self.tables.query(sql::DECISIONS, &[])?.first().map_or(0, |row| row.number(0)))
+        Ok(self
+            .tables
+            .query(sql::DECISIONS, &[])?
+            .first()
+            .map_or(0, |row| row.number(0)))
     }
 
     pub(super) fn corrupt(&self, what: String, found: String) -> Error {
-        Error::CorruptLedger { ledger: self.name.to_owned(), what, found }
+        Error::CorruptLedger {
+            ledger: self.name.to_owned(),
+            what,
+            found,
+        }
     }
 }
 
@@ -544,7 +718,8 @@ fn named(what: &'static str, text: &str) -> Result<()> {
 }
 
 fn optional(what: &'static str, text: Option<&str>) -> Result<Option<String>> {
-    text.map(|text| named(what, text).map(|()| text.to_owned())).transpose()
+    text.map(|text| named(what, text).map(|()| text.to_owned()))
+        .transpose()
 }
 
 /// The largest number that a database can compare with.

@@ -51,14 +51,32 @@ mod tests {
 
     #[test]
     fn no_two_rows_have_the_same_hash_however_their_fields_are_divided() {
-        let link = |kind, body| Link { seq: 1, at_ms: 2, kind, submission: 3, body };
+        let link = |kind, body| Link {
+            seq: 1,
+            at_ms: 2,
+            kind,
+            submission: 3,
+            body,
+        };
         let hashes = [
             link("ab", "c").hash(&GENESIS),
             link("a", "bc").hash(&GENESIS),
             link("abc", "").hash(&GENESIS),
-            Link { seq: 2, ..link("ab", "c") }.hash(&GENESIS),
-            Link { at_ms: 3, ..link("ab", "c") }.hash(&GENESIS),
-            Link { submission: 2, ..link("ab", "c") }.hash(&GENESIS),
+            Link {
+                seq: 2,
+                ..link("ab", "c")
+            }
+            .hash(&GENESIS),
+            Link {
+                at_ms: 3,
+                ..link("ab", "c")
+            }
+            .hash(&GENESIS),
+            Link {
+                submission: 2,
+                ..link("ab", "c")
+            }
+            .hash(&GENESIS),
             link("ab", "c").hash(&[1; 32]),
         ];
         for (i, a) in hashes.iter().enumerate() {

@@ -211,7 +211,14 @@ pub fn settle(of: &Facts, known: &mut dyn Known) -> Result<Settled> {
         }
     }
     // What is certain comes first, then the smaller number.
-    order.sort_by_key(|&(kind, at)| (kind == PairKind::Undecided, of.pairs[at].other, of.pairs[at].here, at));
+    order.sort_by_key(|&(kind, at)| {
+        (
+            kind == PairKind::Undecided,
+            of.pairs[at].other,
+            of.pairs[at].here,
+            at,
+        )
+    });
     let mut holdings = Holdings::against(of.number);
     let mut rest = of.eligible.clone();
     for (kind, at) in order {
@@ -221,7 +228,9 @@ pub fn settle(of: &Facts, known: &mut dyn Known) -> Result<Settled> {
             if covered.is_empty() {
                 continue;
             }
-            let creator = known.facts(held.holder)?.map_or(String::new(), |holder| holder.creator);
+            let creator = known
+                .facts(held.holder)?
+                .map_or(String::new(), |holder| holder.creator);
             if held.again && creator == of.creator {
                 continue;
             }
@@ -232,19 +241,26 @@ pub fn settle(of: &Facts, known: &mut dyn Known) -> Result<Settled> {
                 _ => Deducted::Disputed,
             };
             rest = rest.without(&covered);
-            settled.deductions.extend(covered.iter().map(|here| Deduction {
-                here,
-                reason,
-                holder: held.holder,
-                creator: creator.clone(),
-                pair: Some(at),
-                there: to_there(pair, here),
-            }));
+            settled
+                .deductions
+                .extend(covered.iter().map(|here| Deduction {
+                    here,
+                    reason,
+                    holder: held.holder,
+                    creator: creator.clone(),
+                    pair: Some(at),
+                    there: to_there(pair, here),
+                }));
         }
     }
     for later in known.paired_with(of.number)? {
         let is_listed = later <= of.number || of.pairs.iter().any(|pair| pair.other == later);
-        let Some(facts) = known.facts(later)?.filter(|facts| !is_listed && !facts.sold.is_empty()) else { continue };
+        let Some(facts) = known
+            .facts(later)?
+            .filter(|facts| !is_listed && !facts.sold.is_empty())
+        else {
+            continue;
+        };
         for pair in facts.pairs.iter().filter(|pair| pair.other == of.number) {
             if kind(pair, later, known)? != PairKind::Copy {
                 continue;
@@ -253,26 +269,30 @@ pub fn settle(of: &Facts, known: &mut dyn Known) -> Result<Settled> {
             let here: Intervals = shared.iter().map(|there| to_there(pair, there)).collect();
             let covered = here.intersection(&rest.without(&of.sold));
             rest = rest.without(&covered);
-            settled.deductions.extend(covered.iter().map(|here| Deduction {
-                here,
-                reason: Deducted::Sold,
-                holder: later,
-                creator: facts.creator.clone(),
-                pair: None,
-                there: to_here(pair, here),
-            }));
+            settled
+                .deductions
+                .extend(covered.iter().map(|here| Deduction {
+                    here,
+                    reason: Deducted::Sold,
+                    holder: later,
+                    creator: facts.creator.clone(),
+                    pair: None,
+                    there: to_here(pair, here),
+                }));
         }
     }
     let remainders = remainders(&rest, &settled.deductions);
     rest = rest.without(&remainders);
-    settled.deductions.extend(remainders.iter().map(|here| Deduction {
-        here,
-        reason: Deducted::Remainder,
-        holder: 0,
-        creator: String::new(),
-        pair: None,
-        there: here,
-    }));
+    settled
+        .deductions
+        .extend(remainders.iter().map(|here| Deduction {
+            here,
+            reason: Deducted::Remainder,
+            holder: 0,
+            creator: String::new(),
+            pair: None,
+            there: here,
+        }));
     settled.deductions.sort_by_key(|deduction| deduction.here);
     settled.offered = rest.without(&of.sold);
     Ok(settled)
@@ -296,34 +316,55 @@ struct Holdings {
 
 impl Holdings {
     fn against(number: u64) -> Holdings {
-        Holdings { against: number, known: HashMap::new() }
+        Holdings {
+            against: number,
+            known: HashMap::new(),
+        }
     }
 
     /// What a submission holds.
     fn of(&mut self, number: u64, known: &mut dyn Known) -> Result<Vec<Held>> {
         if number > self.against {
             // Whatever it shares with others, only what it was given counts: it came later.
-            let claimed = known.facts(number)?.map(|facts| facts.claimed).unwrap_or_default();
-            return Ok(vec![Held { intervals: claimed, holder: number, public: false, again: false }]);
+            let claimed = known
+                .facts(number)?
+                .map(|facts| facts.claimed)
+                .unwrap_or_default();
+            return Ok(vec![Held {
+                intervals: claimed,
+                holder: number,
+                public: false,
+                again: false,
+            }]);
         }
         if let Some(held) = self.known.get(&number) {
             return Ok(held.clone());
         }
         // What is asked for again on the way there adds nothing.
         self.known.insert(number, Vec::new());
-        let Some(facts) = known.facts(number)? else { return Ok(Vec::new()) };
+        let Some(facts) = known.facts(number)? else {
+            return Ok(Vec::new());
+        };
         let mut held = Vec::new();
         match facts.standing {
             Standing::Decided => {
                 let own = facts.eligible.union(&facts.repeated).union(&facts.sold);
-                held.push(Held { intervals: own, holder: number, public: false, again: facts.inconclusive });
+                held.push(Held {
+                    intervals: own,
+                    holder: number,
+                    public: false,
+                    again: facts.inconclusive,
+                });
             }
             Standing::Withdrawn => {
                 let against = self.against;
                 for pair in facts.pairs.iter().filter(|pair| pair.other < against) {
                     if kind(pair, number, known)? == PairKind::Copy {
                         for other in self.of(pair.other, known)? {
-                            held.push(Held { intervals: covered(pair, &other.intervals), ..other });
+                            held.push(Held {
+                                intervals: covered(pair, &other.intervals),
+                                ..other
+                            });
                         }
                     }
                 }
@@ -336,7 +377,12 @@ impl Holdings {
             Standing::Received | Standing::Failed | Standing::Lapsed => {}
         }
         if matches!(facts.standing, Standing::Decided | Standing::Withdrawn) {
-            held.push(Held { intervals: facts.published, holder: number, public: true, again: false });
+            held.push(Held {
+                intervals: facts.published,
+                holder: number,
+                public: true,
+                again: false,
+            });
         }
         held.retain(|held| !held.intervals.is_empty());
         self.known.insert(number, held.clone());
@@ -344,8 +390,16 @@ impl Holdings {
     }
 
     /// What is held of a withdrawn submission because another one lists a pair with it.
-    fn shared_by(&mut self, other: u64, number: u64, held: &mut Vec<Held>, known: &mut dyn Known) -> Result<()> {
-        let Some(facts) = known.facts(other)? else { return Ok(()) };
+    fn shared_by(
+        &mut self,
+        other: u64,
+        number: u64,
+        held: &mut Vec<Held>,
+        known: &mut dyn Known,
+    ) -> Result<()> {
+        let Some(facts) = known.facts(other)? else {
+            return Ok(());
+        };
         let theirs = self.of(other, known)?;
         for pair in facts.pairs.iter().filter(|pair| pair.other == number) {
             if kind(pair, other, known)? != PairKind::Copy {
@@ -354,7 +408,10 @@ impl Holdings {
             for of_other in &theirs {
                 let shared = of_other.intervals.intersection(&pair.here.into());
                 let intervals = shared.iter().map(|here| to_there(pair, here)).collect();
-                held.push(Held { intervals, ..of_other.clone() });
+                held.push(Held {
+                    intervals,
+                    ..of_other.clone()
+                });
             }
         }
         Ok(())
@@ -369,7 +426,10 @@ fn covered(pair: &Pair, held: &Intervals) -> Intervals {
     }
     // Times of two clips fit to within a part of a second: a short gap is none.
     let free = there.without(held).of_length(REMAINDER_MS);
-    let free: Intervals = free.iter().map(|interval| to_here(pair, interval)).collect();
+    let free: Intervals = free
+        .iter()
+        .map(|interval| to_here(pair, interval))
+        .collect();
     pair.covers.without(&free)
 }
 
@@ -389,7 +449,11 @@ fn mapped(interval: Interval, from: Interval, to: Interval, backwards: bool) -> 
         let offset = u128::from(time.clamp(from.start_ms, from.end_ms) - from.start_ms);
         // At most the length of `to`.
         let offset = ((offset * u128::from(to.length_ms()) + length / 2) / length) as u64;
-        if backwards { to.end_ms - offset } else { to.start_ms + offset }
+        if backwards {
+            to.end_ms - offset
+        } else {
+            to.start_ms + offset
+        }
     };
     let (start, end) = (at(interval.start_ms), at(interval.end_ms));
     Interval::new(start.min(end), start.max(end))
@@ -401,11 +465,19 @@ fn remainders(rest: &Intervals, deductions: &[Deduction]) -> Intervals {
         return Intervals::default();
     }
     let beside = |interval: &Interval| {
-        deductions.iter().any(|other| other.here.start_ms <= interval.end_ms && interval.start_ms <= other.here.end_ms)
+        deductions.iter().any(|other| {
+            other.here.start_ms <= interval.end_ms && interval.start_ms <= other.here.end_ms
+        })
     };
-    let short: Intervals =
-        rest.iter().filter(|interval| interval.length_ms() < REMAINDER_MS && beside(interval)).collect();
-    if rest.without(&short).total_ms() < JUDGED_MS { rest.clone() } else { short }
+    let short: Intervals = rest
+        .iter()
+        .filter(|interval| interval.length_ms() < REMAINDER_MS && beside(interval))
+        .collect();
+    if rest.without(&short).total_ms() < JUDGED_MS {
+        rest.clone()
+    } else {
+        short
+    }
 }
 
 /// Minimum length of what is left between deductions, in ms: frames of a source are kept once a

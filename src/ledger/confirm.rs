@@ -37,27 +37,40 @@ impl Intake<'_> {
             return Err(not_awaiting(&there));
         }
         if there.by != offer.by {
-            let reason = format!("submission {number} is of {}, not of {}", there.by, offer.by);
+            let reason = format!(
+                "submission {number} is of {}, not of {}",
+                there.by, offer.by
+            );
             return Err(Error::LedgerRefused { reason });
         }
         let receipt = self.receipt(offer)?;
         ledger.check_confirming(number, &receipt)?;
         let submitted = ledger.fingerprint(number)?;
-        let submitted = submitted.as_deref().map(Fingerprint::from_bytes).transpose();
+        let submitted = submitted
+            .as_deref()
+            .map(Fingerprint::from_bytes)
+            .transpose();
         let submitted = submitted.map_err(|reason| Error::CorruptLedger {
             ledger: ledger.name().to_owned(),
             what: format!("the fingerprint of submission {number}"),
             found: reason,
         })?;
         let Some(submitted) = submitted else {
-            let reason = format!("submission {number} has no fingerprint that a clip could be compared with");
+            let reason = format!(
+                "submission {number} has no fingerprint that a clip could be compared with"
+            );
             return Err(Error::LedgerRefused { reason });
         };
         let prepared = self.prepared(receipt.kind, &receipt.sha256, offer.file, terms)?;
-        let Looked::Clip(looked) = &prepared.looked else { return Err(not_awaiting(&there)) };
+        let Looked::Clip(looked) = &prepared.looked else {
+            return Err(not_awaiting(&there));
+        };
         let differs = difference(&submitted, looked, offer.file)?;
         if let Some(differs) = differs {
-            let reason = format!("{}: is not the clip of submission {number}: {differs}", offer.file.display());
+            let reason = format!(
+                "{}: is not the clip of submission {number}: {differs}",
+                offer.file.display()
+            );
             return Err(Error::LedgerRefused { reason });
         }
         // Who came between has claims that the fingerprint may have hidden: all numbers are looked
@@ -75,18 +88,36 @@ impl Intake<'_> {
         }
         let pictures = shelf::named(&there, CONFIRMING, prepared.looked.shown());
         let (entries, state) = shelf.put(&there, &pictures, &step.leftover)?;
-        let old: Vec<String> = ledger.entries_of(number)?.into_iter().map(|entry| entry.digest).collect();
+        let old: Vec<String> = ledger
+            .entries_of(number)?
+            .into_iter()
+            .map(|entry| entry.digest)
+            .collect();
         // The fingerprint was searched for too, and what it had in common with others stays in
         // common.
         let before = ledger.standings(number)?;
-        let known = |pair: &Pair| pairs.iter().any(|other| other.other == pair.other && other.here == pair.here);
-        let kept: Vec<_> = before.pairs.iter().filter(|pair| !known(pair)).cloned().collect();
+        let known = |pair: &Pair| {
+            pairs
+                .iter()
+                .any(|other| other.other == pair.other && other.here == pair.here)
+        };
+        let kept: Vec<_> = before
+            .pairs
+            .iter()
+            .filter(|pair| !known(pair))
+            .cloned()
+            .collect();
         pairs.extend(kept);
         let mut report = prepared.report;
         if let Some(before) = &before.report {
             restrict(&mut report, before);
         }
-        let outcome = Outcome { report, pairs, entries, fingerprint: None };
+        let outcome = Outcome {
+            report,
+            pairs,
+            entries,
+            fingerprint: None,
+        };
         ledger.confirm(number, &receipt, &outcome, &state)?;
         let state = shelf.clear(&old)?;
         ledger.see_index(&state)?;
@@ -96,9 +127,16 @@ impl Intake<'_> {
 }
 
 /// What tells a clip from the fingerprint that was submitted; `None` if nothing does.
-fn difference(submitted: &Fingerprint, looked: &ClipPictures, file: &Path) -> Result<Option<String>> {
+fn difference(
+    submitted: &Fingerprint,
+    looked: &ClipPictures,
+    file: &Path,
+) -> Result<Option<String>> {
     let clip = looked.clone().only(file)?;
-    let invalid = |reason| Error::InvalidFingerprint { path: file.to_owned(), reason };
+    let invalid = |reason| Error::InvalidFingerprint {
+        path: file.to_owned(),
+        reason,
+    };
     let made = clip.kept().map_err(invalid)?;
     let digest = |of: &Fingerprint| of.clone().with_pictures(Vec::new()).digest();
     if made.sha256() == submitted.sha256() && digest(&made) == digest(submitted) {
@@ -113,15 +151,26 @@ fn difference(submitted: &Fingerprint, looked: &ClipPictures, file: &Path) -> Re
         };
         return Ok(Some(text.to_owned()));
     }
-    let compared = certificate::compare(submitted, &made).map_err(|reason| Error::LedgerRefused { reason })?;
+    let compared =
+        certificate::compare(submitted, &made).map_err(|reason| Error::LedgerRefused { reason })?;
     if compared.same {
         return Ok(None);
     }
-    let passage = compared
-        .passages
-        .first()
-        .map(|passage| format!("from {:.1} s on: {}", passage.start.as_secs_f64(), passage.reason));
-    Ok(Some(compared.differences.first().cloned().or(passage).unwrap_or_else(|| "it shows something else".to_owned())))
+    let passage = compared.passages.first().map(|passage| {
+        format!(
+            "from {:.1} s on: {}",
+            passage.start.as_secs_f64(),
+            passage.reason
+        )
+    });
+    Ok(Some(
+        compared
+            .differences
+            .first()
+            .cloned()
+            .or(passage)
+            .unwrap_or_else(|| "it shows something else".to_owned()),
+    ))
 }
 
 /// What is in both lists; `None` if one is not known.
@@ -130,10 +179,19 @@ pub(super) fn common(
     other: Option<&[report::Interval]>,
 ) -> Option<Vec<report::Interval>> {
     let set = |of: &[report::Interval]| -> Intervals {
-        of.iter().map(|part| Interval::of_seconds(part.start_s, part.end_s)).collect()
+        of.iter()
+            .map(|part| Interval::of_seconds(part.start_s, part.end_s))
+            .collect()
     };
     let both = set(one?).intersection(&set(other?));
-    Some(both.iter().map(|part| report::Interval { start_s: part.start_s(), end_s: part.end_s() }).collect())
+    Some(
+        both.iter()
+            .map(|part| report::Interval {
+                start_s: part.start_s(),
+                end_s: part.end_s(),
+            })
+            .collect(),
+    )
 }
 
 /// Lets nothing be unpublished that was not in the report on the fingerprint.

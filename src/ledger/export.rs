@@ -36,30 +36,47 @@ pub enum Table {
 ///
 /// # Errors
 /// Those of the ledger, and [`Error::Io`] if `out` cannot be written to.
-pub fn export(ledger: &mut Ledger, table: Table, format: Format, out: &mut dyn Write) -> Result<()> {
-    let mut rows = Rows { out, format, wants_header: true };
+pub fn export(
+    ledger: &mut Ledger,
+    table: Table,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let mut rows = Rows {
+        out,
+        format,
+        wants_header: true,
+    };
     match table {
         Table::Events => {
             let mut last = 0;
             loop {
                 let events = ledger.events_after(last)?;
-                let Some(end) = events.last() else { return Ok(()) };
+                let Some(end) = events.last() else {
+                    return Ok(());
+                };
                 last = end.seq;
-                events.iter().try_for_each(|event| rows.write(&of_event(event)))?;
+                events
+                    .iter()
+                    .try_for_each(|event| rows.write(&of_event(event)))?;
             }
         }
         Table::Submissions | Table::Claims => {
             let mut last = 0;
             loop {
                 let submissions = ledger.submissions_after(last)?;
-                let Some(end) = submissions.last() else { return Ok(()) };
+                let Some(end) = submissions.last() else {
+                    return Ok(());
+                };
                 last = end.number;
                 for submission in &submissions {
                     let claims = ledger.claims(submission.number)?;
                     if table == Table::Submissions {
                         rows.write(&of_submission(submission, &claims))?;
                     } else {
-                        claims.iter().try_for_each(|claim| rows.write(&of_claim(submission, claim)))?;
+                        claims
+                            .iter()
+                            .try_for_each(|claim| rows.write(&of_claim(submission, claim)))?;
                     }
                 }
             }
@@ -69,7 +86,10 @@ pub fn export(ledger: &mut Ledger, table: Table, format: Format, out: &mut dyn W
 
 /// A submission as an object, as it is exported.
 pub fn row(of: &Submission, claims: &[Claim]) -> serde_json::Map<String, Value> {
-    of_submission(of, claims).into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    of_submission(of, claims)
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// A submission as a row: names of fields and values.
@@ -123,7 +143,9 @@ fn of_event(event: &Event) -> Vec<(&'static str, Value)> {
 }
 
 fn time(ms: u64) -> Value {
-    json!(moment(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(ms)))
+    json!(moment(
+        std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(ms)
+    ))
 }
 
 /// Where rows go.
@@ -135,7 +157,11 @@ struct Rows<'a> {
 
 impl Rows<'_> {
     fn write(&mut self, row: &[(&'static str, Value)]) -> Result<()> {
-        let failed = |source: io::Error| Error::Io { path: Path::new("export").to_owned(), doing: "write", source };
+        let failed = |source: io::Error| Error::Io {
+            path: Path::new("export").to_owned(),
+            doing: "write",
+            source,
+        };
         match self.format {
             Format::JsonLines => {
                 let object = serde_json::to_string(&Ordered(row)).unwrap_or_default();
@@ -145,10 +171,14 @@ impl Rows<'_> {
                 let mut csv = csv::WriterBuilder::new().from_writer(Vec::new());
                 let unwritten = |error: csv::Error| failed(io::Error::other(error));
                 if std::mem::take(&mut self.wants_header) {
-                    csv.write_record(row.iter().map(|(name, _)| name)).map_err(unwritten)?;
+                    csv.write_record(row.iter().map(|(name, _)| name))
+                        .map_err(unwritten)?;
                 }
-                csv.write_record(row.iter().map(|(_, value)| text(value))).map_err(unwritten)?;
-                let bytes = csv.into_inner().map_err(|error| failed(io::Error::other(error.to_string())))?;
+                csv.write_record(row.iter().map(|(_, value)| text(value)))
+                    .map_err(unwritten)?;
+                let bytes = csv
+                    .into_inner()
+                    .map_err(|error| failed(io::Error::other(error.to_string())))?;
                 self.out.write_all(&bytes).map_err(failed)
             }
         }
@@ -159,7 +189,10 @@ impl Rows<'_> {
 struct Ordered<'a>(&'a [(&'static str, Value)]);
 
 impl Serialize for Ordered<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }

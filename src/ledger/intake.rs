@@ -81,7 +81,9 @@ pub struct Intake<'a> {
 
 impl std::fmt::Debug for Intake<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Intake").field("ledger", &self.books.ledger.shown()).finish_non_exhaustive()
+        f.debug_struct("Intake")
+            .field("ledger", &self.books.ledger.shown())
+            .finish_non_exhaustive()
     }
 }
 
@@ -155,9 +157,15 @@ impl Looked {
             Looked::Clip(clip) => clip
                 .pictures
                 .iter()
-                .map(|picture| Shown { fingerprint: &picture.fingerprint, start: picture.start })
+                .map(|picture| Shown {
+                    fingerprint: &picture.fingerprint,
+                    start: picture.start,
+                })
                 .collect(),
-            Looked::Fingerprint(fingerprint) => vec![Shown { fingerprint, start: Duration::ZERO }],
+            Looked::Fingerprint(fingerprint) => vec![Shown {
+                fingerprint,
+                start: Duration::ZERO,
+            }],
         }
     }
 }
@@ -180,11 +188,22 @@ impl<'a> Intake<'a> {
     /// asked for, and those of [`Ledger::receive`].
     pub fn receive(&self, ledger: &mut Ledger, offer: &Offer<'_>) -> Result<Received> {
         let worker = Worker::new()?;
-        let (submission, is_new) = number(ledger, offer, self.options, (&worker, self.lease), |_, _, _| Ok(()))?;
+        let (submission, is_new) = number(
+            ledger,
+            offer,
+            self.options,
+            (&worker, self.lease),
+            |_, _, _| Ok(()),
+        )?;
         if is_new {
             (self.notice)(Notice::Received(&submission));
         }
-        Ok(Received { submission, is_new, file: offer.file.to_owned(), worker })
+        Ok(Received {
+            submission,
+            is_new,
+            file: offer.file.to_owned(),
+            worker,
+        })
     }
 
     /// A submission that has its number, for another worker to go on with.
@@ -193,7 +212,12 @@ impl<'a> Intake<'a> {
     /// Those of [`Ledger::submission`].
     pub fn resume(&self, ledger: &mut Ledger, number: u64, file: &Path) -> Result<Received> {
         let submission = ledger.submission(number)?;
-        Ok(Received { submission, is_new: false, file: file.to_owned(), worker: Worker::new()? })
+        Ok(Received {
+            submission,
+            is_new: false,
+            file: file.to_owned(),
+            worker: Worker::new()?,
+        })
     }
 
     /// Ends a submission that has no answer as failed; `false` if it has one, or somebody works on
@@ -203,7 +227,8 @@ impl<'a> Intake<'a> {
     /// Those of the database.
     pub fn give_up(&self, ledger: &mut Ledger, received: &Received, reason: &str) -> Result<bool> {
         let (number, worker) = (received.submission.number, &received.worker);
-        Ok(ledger.take(number, worker, self.lease)? && ledger.end(number, worker, Standing::Failed, reason)?)
+        Ok(ledger.take(number, worker, self.lease)?
+            && ledger.end(number, worker, Standing::Failed, reason)?)
     }
 
     /// Works on a submission until it has its answer, or waits for whoever does; with `terms`, says
@@ -212,7 +237,12 @@ impl<'a> Intake<'a> {
     /// # Errors
     /// Those of [`check`](crate::check()), and [`Error::LedgerOutOfStep`]. If they are of the file,
     /// the submission has failed; otherwise it is left for the next worker.
-    pub fn answer(&self, ledger: &mut Ledger, received: &Received, terms: Option<&Terms<'_>>) -> Result<Answer> {
+    pub fn answer(
+        &self,
+        ledger: &mut Ledger,
+        received: &Received,
+        terms: Option<&Terms<'_>>,
+    ) -> Result<Answer> {
         let (number, worker) = (received.submission.number, &received.worker);
         self.kept_alive(worker, || {
             let mut told = false;
@@ -232,7 +262,10 @@ impl<'a> Intake<'a> {
                     continue;
                 }
                 if !told {
-                    (self.notice)(Notice::Waiting { number, behind: number });
+                    (self.notice)(Notice::Waiting {
+                        number,
+                        behind: number,
+                    });
                     told = true;
                 }
                 self.pause()?;
@@ -292,7 +325,12 @@ impl<'a> Intake<'a> {
             Looked::Fingerprint(fingerprint) => Some(fingerprint.to_bytes()),
             Looked::Clip(_) => None,
         };
-        let outcome = Outcome { report: prepared.report, pairs, entries, fingerprint };
+        let outcome = Outcome {
+            report: prepared.report,
+            pairs,
+            entries,
+            fingerprint,
+        };
         ledger.decide(of.number, worker, &outcome, &state)?;
         Ok(prepared.certified)
     }
@@ -306,14 +344,24 @@ impl<'a> Intake<'a> {
         leftover: &[String],
         prepared: &Prepared,
     ) -> Result<Vec<Pair>> {
-        let Some(among) = among else { return Ok(Vec::new()) };
+        let Some(among) = among else {
+            return Ok(Vec::new());
+        };
         // Its own entries, if a worker died before it could say so, and those of submissions that
         // have ended.
-        let own = (0..2 * CONFIRMING).map(|picture| shelf::entry_digest(of.number, picture, &of.sha256));
+        let own =
+            (0..2 * CONFIRMING).map(|picture| shelf::entry_digest(of.number, picture, &of.sha256));
         let listed = ledger.entries_of(of.number)?;
         let others = listed.iter().map(|entry| &entry.digest).chain(leftover);
-        let excluded: Vec<[u8; 32]> = own.chain(others.filter_map(|digest| unhex(digest))).collect();
-        let options = CheckOptions { exclude: &excluded, among: Role::Submission, now: None, ..*self.options };
+        let excluded: Vec<[u8; 32]> = own
+            .chain(others.filter_map(|digest| unhex(digest)))
+            .collect();
+        let options = CheckOptions {
+            exclude: &excluded,
+            among: Role::Submission,
+            now: None,
+            ..*self.options
+        };
         let report = match &prepared.looked {
             Looked::Clip(looked) => check_pictures(among, looked, Path::new(&of.path), &options)?,
             Looked::Fingerprint(fingerprint) => check_fingerprint(among, fingerprint, &options)?,
@@ -323,8 +371,9 @@ impl<'a> Intake<'a> {
             let digest = &found.alignment.source.sha256;
             if !known.contains_key(digest) {
                 let entry = ledger.entry(digest)?;
-                let counts =
-                    entry.filter(|(other, _)| other.standing == Standing::Decided && other.number != of.number);
+                let counts = entry.filter(|(other, _)| {
+                    other.standing == Standing::Decided && other.number != of.number
+                });
                 let whose = |(other, start_ms): (Submission, u64)| Whose {
                     number: other.number,
                     start_ms,
@@ -333,7 +382,9 @@ impl<'a> Intake<'a> {
                 known.insert(digest.clone(), counts.map(whose));
             }
         }
-        Ok(pairs::pairs(&report, |digest| known.get(digest).copied().flatten()))
+        Ok(pairs::pairs(&report, |digest| {
+            known.get(digest).copied().flatten()
+        }))
     }
 
     /// Decodes what was submitted and searches for it among what is public.
@@ -348,21 +399,35 @@ impl<'a> Intake<'a> {
         if kind == Kind::Fingerprint {
             let fingerprint = Fingerprint::load(file, self.options.decoding, self.options.cancel)?;
             if hex(fingerprint.sha256()) != sha256 {
-                return Err(Error::Changed { path: file.to_owned() });
+                return Err(Error::Changed {
+                    path: file.to_owned(),
+                });
             }
             let mut report = check_fingerprint(self.index, &fingerprint, self.options)?;
             report.clip.path = file.to_string_lossy().into_owned();
-            return Ok(Prepared { looked: Looked::Fingerprint(Box::new(fingerprint)), report, certified: None });
+            return Ok(Prepared {
+                looked: Looked::Fingerprint(Box::new(fingerprint)),
+                report,
+                certified: None,
+            });
         }
         let looked = decoded(file, sha256, self.options)?;
         let (report, certified) = match terms {
             Some(terms) => {
-                let certified = certificate::certify_pictures(self.index, &looked, file, self.options, terms)?;
+                let certified =
+                    certificate::certify_pictures(self.index, &looked, file, self.options, terms)?;
                 (certified.report.clone(), Some(certified))
             }
-            None => (check_pictures(self.index, &looked, file, self.options)?, None),
+            None => (
+                check_pictures(self.index, &looked, file, self.options)?,
+                None,
+            ),
         };
-        Ok(Prepared { looked: Looked::Clip(Box::new(looked)), report, certified })
+        Ok(Prepared {
+            looked: Looked::Clip(Box::new(looked)),
+            report,
+            certified,
+        })
     }
 
     /// Waits until all smaller numbers have their answers, and works on those that nobody works on
@@ -375,7 +440,10 @@ impl<'a> Intake<'a> {
                 continue;
             }
             if told != Some(open.number) {
-                (self.notice)(Notice::Waiting { number, behind: open.number });
+                (self.notice)(Notice::Waiting {
+                    number,
+                    behind: open.number,
+                });
                 told = Some(open.number);
             }
             self.pause()?;
@@ -387,16 +455,23 @@ impl<'a> Intake<'a> {
     fn take_over(&self, ledger: &mut Ledger, of: &Submission, worker: &Worker) -> Result<()> {
         let file = PathBuf::from(&of.path);
         let is_there = match of.kind {
-            Kind::Clip => self.options.decoding.open(&file).and_then(|file| file.sha256(&|| self.is_cancelled())),
+            Kind::Clip => self
+                .options
+                .decoding
+                .open(&file)
+                .and_then(|file| file.sha256(&|| self.is_cancelled())),
             Kind::Fingerprint => {
-                Fingerprint::load(&file, self.options.decoding, self.options.cancel).map(|of| *of.sha256())
+                Fingerprint::load(&file, self.options.decoding, self.options.cancel)
+                    .map(|of| *of.sha256())
             }
         };
         let lapsed = match is_there {
             Ok(sha256) if hex(&sha256) == of.sha256 => None,
             Ok(_) => Some("its worker ended, and its file has changed since".to_owned()),
             Err(Error::Cancelled) => return Err(Error::Cancelled),
-            Err(error) => Some(format!("its worker ended, and its file cannot be read: {error}")),
+            Err(error) => Some(format!(
+                "its worker ended, and its file cannot be read: {error}"
+            )),
         };
         if let Some(reason) = lapsed {
             if ledger.end(of.number, worker, Standing::Lapsed, &reason)? {
@@ -405,7 +480,9 @@ impl<'a> Intake<'a> {
             return Ok(());
         }
         (self.notice)(Notice::TakenOver(of));
-        let done = self.left_if_failed(ledger, of.number, worker, |ledger| self.work(ledger, of, &file, worker, None));
+        let done = self.left_if_failed(ledger, of.number, worker, |ledger| {
+            self.work(ledger, of, &file, worker, None)
+        });
         match done {
             // It has failed for what it is, and has that for an answer.
             Err(error) if is_of_the_file(&error, &file) => Ok(()),
@@ -440,15 +517,29 @@ impl<'a> Intake<'a> {
     ) -> Result<Answer> {
         let standings = ledger.standings(of.number)?;
         let Some(report) = &standings.report else {
-            let reason = standings.submission.reason.as_deref().unwrap_or("its clip was never seen");
-            let text = format!("submission {} is {}: {reason}", of.number, name_of(&of.standing));
+            let reason = standings
+                .submission
+                .reason
+                .as_deref()
+                .unwrap_or("its clip was never seen");
+            let text = format!(
+                "submission {} is {}: {reason}",
+                of.number,
+                name_of(&of.standing)
+            );
             return Err(Error::LedgerRefused { reason: text });
         };
         let said = answer::submission(&standings);
         let certified = match (certified, terms) {
             (None, Some(terms)) if of.kind == Kind::Clip => {
                 let looked = decoded(file, &of.sha256, self.options)?;
-                Some(certificate::certify_pictures(self.index, &looked, file, self.options, terms)?)
+                Some(certificate::certify_pictures(
+                    self.index,
+                    &looked,
+                    file,
+                    self.options,
+                    terms,
+                )?)
             }
             (certified, _) => certified,
         };
@@ -486,7 +577,9 @@ impl<'a> Intake<'a> {
 
     /// Waits for the right to decode and search.
     pub(super) fn slot(&self) -> Result<Option<Slot<'_>>> {
-        self.slots.map(|slots| slots.take(&|| self.is_cancelled())).transpose()
+        self.slots
+            .map(|slots| slots.take(&|| self.is_cancelled()))
+            .transpose()
     }
 
     pub(super) fn pause(&self) -> Result<()> {
@@ -498,7 +591,9 @@ impl<'a> Intake<'a> {
     }
 
     fn is_cancelled(&self) -> bool {
-        self.options.cancel.is_some_and(|cancel: &AtomicBool| cancel.load(Ordering::Relaxed))
+        self.options
+            .cancel
+            .is_some_and(|cancel: &AtomicBool| cancel.load(Ordering::Relaxed))
     }
 }
 
@@ -514,7 +609,13 @@ pub fn queue(
     options: &CheckOptions<'_>,
     also: impl FnOnce(&mut dyn Tables, &Submission, bool) -> Result<()>,
 ) -> Result<(Submission, bool)> {
-    number(ledger, offer, options, (&Worker::new()?, Duration::ZERO), also)
+    number(
+        ledger,
+        offer,
+        options,
+        (&Worker::new()?, Duration::ZERO),
+        also,
+    )
 }
 
 fn number(
@@ -540,16 +641,24 @@ fn number(
 /// What the ledger keeps of a file.
 fn receipt(offer: &Offer<'_>, options: &CheckOptions<'_>) -> Result<Receipt> {
     let decoding = options.decoding;
-    let is_cancelled = || options.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed));
+    let is_cancelled = || {
+        options
+            .cancel
+            .is_some_and(|cancel| cancel.load(Ordering::Relaxed))
+    };
     let file = decoding.open(offer.file)?;
     let sha256 = match offer.kind {
         Kind::Clip if Fingerprint::is_file(offer.file, decoding.links) => {
-            return Err(Error::IsFingerprint { path: offer.file.to_owned() });
+            return Err(Error::IsFingerprint {
+                path: offer.file.to_owned(),
+            });
         }
         Kind::Clip => file.sha256(&is_cancelled)?,
         Kind::Fingerprint => *Fingerprint::load(offer.file, decoding, options.cancel)?.sha256(),
     };
-    let bytes = std::fs::metadata(offer.file).map_err(Error::io(offer.file, "read"))?.len();
+    let bytes = std::fs::metadata(offer.file)
+        .map_err(Error::io(offer.file, "read"))?
+        .len();
     let path = std::path::absolute(offer.file).unwrap_or_else(|_| offer.file.to_owned());
     Ok(Receipt {
         by: offer.by.to_owned(),
@@ -563,10 +672,20 @@ fn receipt(offer: &Offer<'_>, options: &CheckOptions<'_>) -> Result<Receipt> {
 
 /// Decodes a clip that has this SHA-256: all keys of it, whatever the effort of the search, because
 /// later submissions are held against them.
-pub(super) fn decoded(file: &Path, sha256: &str, options: &CheckOptions<'_>) -> Result<ClipPictures> {
+pub(super) fn decoded(
+    file: &Path,
+    sha256: &str,
+    options: &CheckOptions<'_>,
+) -> Result<ClipPictures> {
     let looked = pictures_for(file, options)?;
-    if looked.pictures.iter().any(|picture| hex(picture.fingerprint.sha256()) != sha256) {
-        return Err(Error::Changed { path: file.to_owned() });
+    if looked
+        .pictures
+        .iter()
+        .any(|picture| hex(picture.fingerprint.sha256()) != sha256)
+    {
+        return Err(Error::Changed {
+            path: file.to_owned(),
+        });
     }
     Ok(looked)
 }

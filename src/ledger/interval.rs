@@ -21,7 +21,10 @@ impl Interval {
     pub(super) fn of_seconds(start_s: f64, end_s: f64) -> Interval {
         // Positive and shorter than a century.
         let ms = |seconds: f64| (seconds.max(0.0) * 1e3).round() as u64;
-        Interval { start_ms: ms(start_s), end_ms: ms(end_s) }
+        Interval {
+            start_ms: ms(start_s),
+            end_ms: ms(end_s),
+        }
     }
 
     /// Its length; 0 if it ends before it starts.
@@ -70,7 +73,11 @@ impl Intervals {
     /// What is in both.
     #[must_use]
     pub fn intersection(&self, other: &Intervals) -> Intervals {
-        let (mut a, mut b, mut both) = (self.0.iter().peekable(), other.0.iter().peekable(), Vec::new());
+        let (mut a, mut b, mut both) = (
+            self.0.iter().peekable(),
+            other.0.iter().peekable(),
+            Vec::new(),
+        );
         while let (Some(one), Some(two)) = (a.peek(), b.peek()) {
             let common = Interval::new(one.start_ms.max(two.start_ms), one.end_ms.min(two.end_ms));
             if common.start_ms < common.end_ms {
@@ -96,7 +103,10 @@ impl Intervals {
             while other.0.get(from).is_some_and(|taken| taken.end_ms <= start) {
                 from += 1;
             }
-            for taken in other.0[from..].iter().take_while(|taken| taken.start_ms < interval.end_ms) {
+            for taken in other.0[from..]
+                .iter()
+                .take_while(|taken| taken.start_ms < interval.end_ms)
+            {
                 if taken.start_ms > start {
                     rest.push(Interval::new(start, taken.start_ms));
                 }
@@ -112,18 +122,25 @@ impl Intervals {
     /// The intervals of at least this length.
     #[must_use]
     pub fn of_length(&self, least_ms: u64) -> Intervals {
-        self.iter().filter(|interval| interval.length_ms() >= least_ms).collect()
+        self.iter()
+            .filter(|interval| interval.length_ms() >= least_ms)
+            .collect()
     }
 }
 
 impl FromIterator<Interval> for Intervals {
     fn from_iter<I: IntoIterator<Item = Interval>>(intervals: I) -> Intervals {
-        let mut all: Vec<Interval> =
-            intervals.into_iter().filter(|interval| interval.start_ms < interval.end_ms).collect();
+        let mut all: Vec<Interval> = intervals
+            .into_iter()
+            .filter(|interval| interval.start_ms < interval.end_ms)
+            .collect();
         all.sort_unstable();
         let mut joined: Vec<Interval> = Vec::with_capacity(all.len());
         for interval in all {
-            match joined.last_mut().filter(|last| interval.start_ms <= last.end_ms) {
+            match joined
+                .last_mut()
+                .filter(|last| interval.start_ms <= last.end_ms)
+            {
                 Some(last) => last.end_ms = last.end_ms.max(interval.end_ms),
                 None => joined.push(interval),
             }
@@ -159,12 +176,18 @@ mod tests {
     use super::*;
 
     fn some() -> impl Strategy<Value = Intervals> {
-        prop::collection::vec((0_u64..40, 0_u64..12), 0..8)
-            .prop_map(|pairs| pairs.into_iter().map(|(start, length)| Interval::new(start, start + length)).collect())
+        prop::collection::vec((0_u64..40, 0_u64..12), 0..8).prop_map(|pairs| {
+            pairs
+                .into_iter()
+                .map(|(start, length)| Interval::new(start, start + length))
+                .collect()
+        })
     }
 
     fn points(of: &Intervals) -> BTreeSet<u64> {
-        of.iter().flat_map(|interval| interval.start_ms..interval.end_ms).collect()
+        of.iter()
+            .flat_map(|interval| interval.start_ms..interval.end_ms)
+            .collect()
     }
 
     proptest! {

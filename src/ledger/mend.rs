@@ -58,7 +58,11 @@ pub fn withdraw(
         true => index.as_ref().map(shelf::state),
         false => Some(shelf.clear(&step.leftover)?),
     };
-    if step.is_whole() { step::note(ledger, state.as_ref()) } else { Ok(()) }
+    if step.is_whole() {
+        step::note(ledger, state.as_ref())
+    } else {
+        Ok(())
+    }
 }
 
 /// Mends what differs between the ledger and the index of its submissions: leftovers are removed,
@@ -68,16 +72,32 @@ pub fn withdraw(
 ///
 /// # Errors
 /// Those of the ledger and the index. A clip that cannot be decoded is counted as missing.
-pub fn mend(books: &Books<'_>, clips: &[PathBuf], adopts: bool, options: &CheckOptions<'_>) -> Result<Mended> {
+pub fn mend(
+    books: &Books<'_>,
+    clips: &[PathBuf],
+    adopts: bool,
+    options: &CheckOptions<'_>,
+) -> Result<Mended> {
     let mut ledger = books.open(false)?;
     let shelf = Shelf::of(books);
-    let is_cancelled = || options.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed));
+    let is_cancelled = || {
+        options
+            .cancel
+            .is_some_and(|cancel| cancel.load(Ordering::Relaxed))
+    };
     let _turn = shelf.turn(&|| {
         std::thread::sleep(PAUSE);
-        if is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+        if is_cancelled() {
+            Err(Error::Cancelled)
+        } else {
+            Ok(())
+        }
     })?;
     let (step, _) = Step::compare(&mut ledger, &shelf)?;
-    let mut mended = Mended { removed: step.leftover.len(), ..Mended::default() };
+    let mut mended = Mended {
+        removed: step.leftover.len(),
+        ..Mended::default()
+    };
     if !step.leftover.is_empty() {
         shelf.clear(&step.leftover)?;
     }
@@ -86,7 +106,11 @@ pub fn mend(books: &Books<'_>, clips: &[PathBuf], adopts: bool, options: &CheckO
     let mut by_sha256 = HashMap::new();
     if !numbers.is_empty() {
         for clip in clips {
-            match options.decoding.open(clip).and_then(|file| file.sha256(&is_cancelled)) {
+            match options
+                .decoding
+                .open(clip)
+                .and_then(|file| file.sha256(&is_cancelled))
+            {
                 Ok(sha256) => drop(by_sha256.insert(hex(&sha256), clip.clone())),
                 Err(Error::Cancelled) => return Err(Error::Cancelled),
                 // One that cannot be read is none of those that are looked for.
@@ -96,7 +120,10 @@ pub fn mend(books: &Books<'_>, clips: &[PathBuf], adopts: bool, options: &CheckO
     }
     for number in numbers {
         let of = ledger.submission(number)?;
-        let file = by_sha256.get(&of.sha256).cloned().unwrap_or_else(|| PathBuf::from(&of.path));
+        let file = by_sha256
+            .get(&of.sha256)
+            .cloned()
+            .unwrap_or_else(|| PathBuf::from(&of.path));
         match put_again(&mut ledger, &shelf, &of, &file, options) {
             Ok(()) => mended.made.push(number),
             Err(Error::Cancelled) => return Err(Error::Cancelled),
@@ -125,15 +152,21 @@ fn put_again(
 ) -> Result<()> {
     let looked = match ledger.fingerprint(of.number)? {
         Some(bytes) => {
-            let invalid = |reason| Error::InvalidFingerprint { path: file.to_owned(), reason };
+            let invalid = |reason| Error::InvalidFingerprint {
+                path: file.to_owned(),
+                reason,
+            };
             Looked::Fingerprint(Box::new(Fingerprint::from_bytes(&bytes).map_err(invalid)?))
         }
         None => Looked::Clip(Box::new(decoded(file, &of.sha256, options)?)),
     };
     let mut shown = looked.shown();
     shown.sort_by_key(|shown| shown.start);
-    let digests: Vec<[u8; 32]> =
-        ledger.entries_of(of.number)?.iter().filter_map(|entry| unhex(&entry.digest)).collect();
+    let digests: Vec<[u8; 32]> = ledger
+        .entries_of(of.number)?
+        .iter()
+        .filter_map(|entry| unhex(&entry.digest))
+        .collect();
     if shown.len() != digests.len() {
         let reason = format!(
             "{}: gives {} pictures, and submission {} had {}; use the version of this program that added it",

@@ -45,7 +45,8 @@ pub use backup::backup;
 pub use book::{Event, Ledger, Observer, Receipt, Standings, Submission, UNKNOWN_CREATOR};
 pub use chain::{GENESIS, Link};
 pub use claims::{
-    Decision, Deducted, Deduction, Facts, JUDGED_MS, Known, Pair, PairKind, REMAINDER_MS, Settled, Standing, settle,
+    Decision, Deducted, Deduction, Facts, JUDGED_MS, Known, Pair, PairKind, REMAINDER_MS, Settled,
+    Standing, settle,
 };
 pub use export::{Format, Table, export, row};
 pub use intake::{Answer, Books, Intake, Notice, Offer, Received, queue};

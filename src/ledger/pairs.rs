@@ -21,11 +21,20 @@ pub(super) fn pairs(report: &Report, mut whose: impl FnMut(&str) -> Option<Whose
     let mut pairs: Vec<Pair> = report
         .matches
         .iter()
-        .filter_map(|found| Some(pair(found, whose(&found.alignment.source.sha256)?, report.clip.duration_s)))
+        .filter_map(|found| {
+            Some(pair(
+                found,
+                whose(&found.alignment.source.sha256)?,
+                report.clip.duration_s,
+            ))
+        })
         .collect();
     // What the verdict counts to a copy beyond its own ends: short holes, and what lies next to it
     // and cannot be told from it.
-    for (kind, code) in [(PairKind::Copy, ReasonCode::Beside), (PairKind::Undecided, ReasonCode::Undecided)] {
+    for (kind, code) in [
+        (PairKind::Copy, ReasonCode::Beside),
+        (PairKind::Undecided, ReasonCode::Undecided),
+    ] {
         let taken: Intervals = report
             .spans
             .iter()
@@ -46,14 +55,28 @@ fn pair(found: &Match, other: Whose, duration_s: f64) -> Pair {
     let alignment = &found.alignment;
     let here = Interval::of_seconds(alignment.clip.start_s, alignment.clip.end_s);
     let there = Interval::of_seconds(alignment.reference.start_s, alignment.reference.end_s);
-    let there = Interval::new(there.start_ms + other.start_ms, there.end_ms + other.start_ms);
+    let there = Interval::new(
+        there.start_ms + other.start_ms,
+        there.end_ms + other.start_ms,
+    );
     // Its ends are known to within a keyframe: it may go on for as long where the other submission
     // does.
-    let (before, after) = (there.start_ms, other.duration_ms.saturating_sub(there.end_ms));
-    let (before, after) = if alignment.speed < 0.0 { (after, before) } else { (before, after) };
+    let (before, after) = (
+        there.start_ms,
+        other.duration_ms.saturating_sub(there.end_ms),
+    );
+    let (before, after) = if alignment.speed < 0.0 {
+        (after, before)
+    } else {
+        (before, after)
+    };
     let whole = Interval::new(
         here.start_ms.saturating_sub(before.min(EDGE_MS)),
-        (here.end_ms + after.min(EDGE_MS)).min(Interval::of_seconds(0.0, duration_s).end_ms.max(here.end_ms)),
+        (here.end_ms + after.min(EDGE_MS)).min(
+            Interval::of_seconds(0.0, duration_s)
+                .end_ms
+                .max(here.end_ms),
+        ),
     );
     Pair {
         other: other.number,
@@ -76,15 +99,22 @@ fn pair(found: &Match, other: Whose, duration_s: f64) -> Pair {
 /// Gives each part of what is taken that no pair of a kind covers to the pairs of that kind that it
 /// touches.
 fn extend(pairs: &mut [Pair], kind: PairKind, taken: &Intervals) {
-    let covered: Intervals =
-        pairs.iter().filter(|pair| pair.kind == kind).flat_map(|pair| pair.covers.iter()).collect();
+    let covered: Intervals = pairs
+        .iter()
+        .filter(|pair| pair.kind == kind)
+        .flat_map(|pair| pair.covers.iter())
+        .collect();
     for part in taken.without(&covered).iter() {
         let apart = |pair: &Pair| {
             let (start, end) = (pair.here.start_ms, pair.here.end_ms);
-            part.start_ms.saturating_sub(end).max(start.saturating_sub(part.end_ms))
+            part.start_ms
+                .saturating_sub(end)
+                .max(start.saturating_sub(part.end_ms))
         };
         let of_kind = pairs.iter_mut().filter(|pair| pair.kind == kind);
-        let Some(nearest) = of_kind.map(|pair| apart(pair)).min() else { return };
+        let Some(nearest) = of_kind.map(|pair| apart(pair)).min() else {
+            return;
+        };
         for pair in pairs.iter_mut().filter(|pair| pair.kind == kind) {
             if apart(pair) <= nearest.max(TOUCHING_MS) {
                 pair.covers = pair.covers.union(&part.into());

@@ -18,7 +18,9 @@ use crate::certificate::Since;
 use crate::check::{CheckOptions, check_fingerprint, check_pictures};
 use crate::fingerprint::{ClipPictures, Fingerprint};
 use crate::index::{Index, hex};
-use crate::report::{self, Match, MatchKind, ReasonCode, Report, Seconds, Span, SpanState, Verdict};
+use crate::report::{
+    self, Match, MatchKind, ReasonCode, Report, Seconds, Span, SpanState, Verdict,
+};
 use crate::{Error, Result};
 
 /// What a submission is searched by when it is rechecked.
@@ -66,7 +68,12 @@ impl Intake<'_> {
     ///
     /// # Errors
     /// See there.
-    pub fn recheck(&self, ledger: &mut Ledger, number: u64, by: Option<Seen<'_>>) -> Result<Rechecked> {
+    pub fn recheck(
+        &self,
+        ledger: &mut Ledger,
+        number: u64,
+        by: Option<Seen<'_>>,
+    ) -> Result<Rechecked> {
         Rechecks::of(self).recheck(ledger, number, by)
     }
 }
@@ -74,7 +81,10 @@ impl Intake<'_> {
 impl<'a> Rechecks<'a> {
     /// Holds submissions against the index of an intake.
     pub fn of(intake: &'a Intake<'a>) -> Rechecks<'a> {
-        Rechecks { intake, since: Since::of(intake.index) }
+        Rechecks {
+            intake,
+            since: Since::of(intake.index),
+        }
     }
 
     /// Holds a submission that has its answer against what is new in the index since.
@@ -87,7 +97,12 @@ impl<'a> Rechecks<'a> {
     /// # Errors
     /// [`Error::LedgerRefused`] if it does not stand, or there is nothing to search it by, and
     /// those of [`check`](crate::check()).
-    pub fn recheck(&self, ledger: &mut Ledger, number: u64, by: Option<Seen<'_>>) -> Result<Rechecked> {
+    pub fn recheck(
+        &self,
+        ledger: &mut Ledger,
+        number: u64,
+        by: Option<Seen<'_>>,
+    ) -> Result<Rechecked> {
         let index = state_of(self.intake.index);
         let mut looked = None;
         for _ in 0..ATTEMPTS {
@@ -114,7 +129,8 @@ impl<'a> Rechecks<'a> {
                 return Ok(done);
             }
         }
-        let reason = format!("submission {number} becomes another again and again; do it again later");
+        let reason =
+            format!("submission {number} becomes another again and again; do it again later");
         Err(Error::LedgerRefused { reason })
     }
 
@@ -153,7 +169,10 @@ impl<'a> Rechecks<'a> {
             Some(looked) => &*looked,
             None => &*looked.insert(self.looked(ledger, known, by)?),
         };
-        let options = &CheckOptions { effort: known.report.search.effort, ..*self.intake.options };
+        let options = &CheckOptions {
+            effort: known.report.search.effort,
+            ..*self.intake.options
+        };
         if let Some(new) = &new
             && looked.check(&new.sources, options)?.matches.is_empty()
         {
@@ -178,10 +197,16 @@ impl<'a> Rechecks<'a> {
         };
         match by {
             Some(Seen::Fingerprint(fingerprint)) => given(fingerprint.clone()),
-            Some(Seen::File(file)) => {
-                given(Fingerprint::load(file, self.intake.options.decoding, self.intake.options.cancel)?)
-            }
-            Some(Seen::Clip(clip)) => Ok(Looked::Clip(Box::new(decoded(clip, &of.sha256, self.intake.options)?))),
+            Some(Seen::File(file)) => given(Fingerprint::load(
+                file,
+                self.intake.options.decoding,
+                self.intake.options.cancel,
+            )?),
+            Some(Seen::Clip(clip)) => Ok(Looked::Clip(Box::new(decoded(
+                clip,
+                &of.sha256,
+                self.intake.options,
+            )?))),
             None if of.kind == Kind::Fingerprint => match ledger.fingerprint(of.number)? {
                 Some(bytes) => {
                     let corrupt = |found| Error::CorruptLedger {
@@ -189,9 +214,14 @@ impl<'a> Rechecks<'a> {
                         what: format!("the fingerprint of submission {}", of.number),
                         found,
                     };
-                    Ok(Looked::Fingerprint(Box::new(Fingerprint::from_bytes(&bytes).map_err(corrupt)?)))
+                    Ok(Looked::Fingerprint(Box::new(
+                        Fingerprint::from_bytes(&bytes).map_err(corrupt)?,
+                    )))
                 }
-                None => refused(format!("submission {} has no fingerprint that could be searched for", of.number)),
+                None => refused(format!(
+                    "submission {} has no fingerprint that could be searched for",
+                    of.number
+                )),
             },
             None => match decoded(Path::new(&of.path), &of.sha256, self.intake.options) {
                 Ok(looked) => Ok(Looked::Clip(Box::new(looked))),
@@ -228,7 +258,8 @@ impl<'a> Rechecks<'a> {
             let claims = super::book::claims_of(tables, number)?;
             done.changed = true;
             done.published = after.published.without(&there.of.published);
-            done.sold = super::answer::claimed(&claims, &[ClaimState::Sold]).without(&after.eligible);
+            done.sold =
+                super::answer::claimed(&claims, &[ClaimState::Sold]).without(&after.eligible);
             Ok(true)
         })
     }
@@ -250,16 +281,26 @@ impl Looked {
 }
 
 fn state_of(index: &Index) -> State {
-    State { root: index.state().root.clone(), generation: index.state().generation }
+    State {
+        root: index.state().root.clone(),
+        generation: index.state().generation,
+    }
 }
 
 /// Whether a report withholds more than another, or for more matches.
 fn says_more(before: &Report, after: &Report) -> bool {
     let spans = |of: &Report| -> Vec<(u64, u64, SpanState)> {
-        of.spans.iter().map(|span| (ms(span.start_s), ms(span.end_s), span.state)).collect()
+        of.spans
+            .iter()
+            .map(|span| (ms(span.start_s), ms(span.end_s), span.state))
+            .collect()
     };
     let known = |found: &&Match| before.matches.iter().any(|other| is_same(found, other));
-    after.matches.iter().filter(|found| found.kind != MatchKind::SameScene).any(|found| !known(&found))
+    after
+        .matches
+        .iter()
+        .filter(|found| found.kind != MatchKind::SameScene)
+        .any(|found| !known(&found))
         || after.more_sources > before.more_sources
         || spans(before) != spans(after)
 }
@@ -273,14 +314,23 @@ pub(super) fn worse(before: &Report, found: Report) -> Report {
     let spans = worse_spans(&before.spans, &found.spans);
     // Of one match the first account stays, which persons may have judged.
     let mut matches = before.matches.clone();
-    matches.extend(found.matches.into_iter().filter(|new| !before.matches.iter().any(|old| is_same(old, new))));
+    matches.extend(
+        found
+            .matches
+            .into_iter()
+            .filter(|new| !before.matches.iter().any(|old| is_same(old, new))),
+    );
     matches.sort_by(|a, b| {
         let times = |of: &Match| (ms(of.alignment.clip.start_s), ms(of.alignment.clip.end_s));
-        times(a).cmp(&times(b)).then_with(|| a.alignment.source.sha256.cmp(&b.alignment.source.sha256))
+        times(a)
+            .cmp(&times(b))
+            .then_with(|| a.alignment.source.sha256.cmp(&b.alignment.source.sha256))
     });
     let total = |state| {
         let of_state = spans.iter().filter(|span| span.state == state);
-        of_state.map(|span| ms(span.end_s) - ms(span.start_s)).sum::<u64>()
+        of_state
+            .map(|span| ms(span.end_s) - ms(span.start_s))
+            .sum::<u64>()
     };
     let (published, unpublished) = (total(SpanState::Published), total(SpanState::Unpublished));
     let verdict = match (before.verdict, published > 0, unpublished > 0) {
@@ -305,16 +355,34 @@ pub(super) fn worse(before: &Report, found: Report) -> Report {
         .cloned()
         .collect();
     reasons.extend(kept);
-    let minutes = if verdict == Verdict::Inconclusive { 0.0 } else { (unpublished as f64 / 60.0).round() / 1e3 };
+    let minutes = if verdict == Verdict::Inconclusive {
+        0.0
+    } else {
+        (unpublished as f64 / 60.0).round() / 1e3
+    };
     let searchable = match (before.verdict, verdict) {
         // What made it so may be more than its matches.
         (Verdict::Inconclusive, Verdict::Published) => Some(Vec::new()),
         _ => common(before.searchable.as_deref(), found.searchable.as_deref()).map(|parts| {
-            let other = before.spans.iter().filter(|span| span.state == SpanState::Unsearchable && !is_withheld(span));
-            let other: Intervals = other.map(|span| Interval::of_seconds(span.start_s, span.end_s)).collect();
-            let parts: Intervals = parts.iter().map(|part| Interval::of_seconds(part.start_s, part.end_s)).collect();
+            let other = before
+                .spans
+                .iter()
+                .filter(|span| span.state == SpanState::Unsearchable && !is_withheld(span));
+            let other: Intervals = other
+                .map(|span| Interval::of_seconds(span.start_s, span.end_s))
+                .collect();
+            let parts: Intervals = parts
+                .iter()
+                .map(|part| Interval::of_seconds(part.start_s, part.end_s))
+                .collect();
             let parts = parts.without(&other);
-            parts.iter().map(|part| report::Interval { start_s: part.start_s(), end_s: part.end_s() }).collect()
+            parts
+                .iter()
+                .map(|part| report::Interval {
+                    start_s: part.start_s(),
+                    end_s: part.end_s(),
+                })
+                .collect()
         }),
     };
     let mut timeline = before.timeline.clone();
@@ -355,8 +423,12 @@ fn worse_spans(before: &[Span], found: &[Span]) -> Vec<Span> {
         let whole = Interval::of_seconds(span.start_s, span.end_s);
         let mut rest: Intervals = whole.into();
         let mut parts: Vec<(Interval, &Span)> = Vec::new();
-        for worse in worsening.iter().filter(|worse| severity(worse.state) > severity(span.state)) {
-            let over = Intervals::from(Interval::of_seconds(worse.start_s, worse.end_s)).intersection(&rest);
+        for worse in worsening
+            .iter()
+            .filter(|worse| severity(worse.state) > severity(span.state))
+        {
+            let over = Intervals::from(Interval::of_seconds(worse.start_s, worse.end_s))
+                .intersection(&rest);
             rest = rest.without(&over);
             parts.extend(over.iter().map(|part| (part, *worse)));
         }
@@ -367,12 +439,16 @@ fn worse_spans(before: &[Span], found: &[Span]) -> Vec<Span> {
             if let Some(reason) = &mut reason {
                 reason.seconds = Some(part.length_ms() as f64 / 1e3);
             }
-            let part = Span { start_s: part.start_s(), end_s: part.end_s(), state: says.state, reason };
+            let part = Span {
+                start_s: part.start_s(),
+                end_s: part.end_s(),
+                state: says.state,
+                reason,
+            };
             // What is published needs no reason, and joins.
-            match all
-                .last_mut()
-                .filter(|last| last.state == part.state && last.reason.is_none() && part.reason.is_none())
-            {
+            match all.last_mut().filter(|last| {
+                last.state == part.state && last.reason.is_none() && part.reason.is_none()
+            }) {
                 Some(last) => last.end_s = part.end_s,
                 None => all.push(part),
             }

@@ -60,7 +60,13 @@ impl Judgement {
     /// A judgement of a match of a report.
     pub fn of(found: &Match, verdict: Ruling, by: &str, why: &str) -> Judgement {
         let (by, why) = (by.to_owned(), why.to_owned());
-        Judgement { source_sha256: found.alignment.source.sha256.clone(), here: here(found), verdict, by, why }
+        Judgement {
+            source_sha256: found.alignment.source.sha256.clone(),
+            here: here(found),
+            verdict,
+            by,
+            why,
+        }
     }
 
     /// Whether it is about this match.
@@ -94,17 +100,45 @@ pub fn standing(judgements: impl IntoIterator<Item = Judgement>) -> Vec<Judgemen
 
 /// What is eligible and public by a report, and by the judgements that stand.
 pub fn reviewed(report: &Report, judgements: &[Judgement]) -> Reviewed {
-    let of_state =
-        |state| -> Intervals { report.spans.iter().filter(|span| span.state == state).map(interval).collect() };
-    let (unpublished, published) = (of_state(SpanState::Unpublished), of_state(SpanState::Published));
+    let of_state = |state| -> Intervals {
+        report
+            .spans
+            .iter()
+            .filter(|span| span.state == state)
+            .map(interval)
+            .collect()
+    };
+    let (unpublished, published) = (
+        of_state(SpanState::Unpublished),
+        of_state(SpanState::Published),
+    );
     let is_inconclusive = report.verdict == Verdict::Inconclusive;
-    let eligible = if is_inconclusive { Intervals::default() } else { unpublished.clone() };
-    let said = |found: &Match| judgements.iter().find(|judgement| judgement.is_of(found)).map(|said| said.verdict);
-    let withholding = || report.matches.iter().filter(|found| found.kind != MatchKind::SameScene);
-    let is_ambiguous =
-        |found: &Match| report.matches.iter().any(|other| other.kind != found.kind && name(other) == name(found));
-    let is_excused =
-        |found: &&Match| matches!(said(found), Some(Ruling::SameScene | Ruling::Allowed)) && !is_ambiguous(found);
+    let eligible = if is_inconclusive {
+        Intervals::default()
+    } else {
+        unpublished.clone()
+    };
+    let said = |found: &Match| {
+        judgements
+            .iter()
+            .find(|judgement| judgement.is_of(found))
+            .map(|said| said.verdict)
+    };
+    let withholding = || {
+        report
+            .matches
+            .iter()
+            .filter(|found| found.kind != MatchKind::SameScene)
+    };
+    let is_ambiguous = |found: &Match| {
+        report
+            .matches
+            .iter()
+            .any(|other| other.kind != found.kind && name(other) == name(found))
+    };
+    let is_excused = |found: &&Match| {
+        matches!(said(found), Some(Ruling::SameScene | Ruling::Allowed)) && !is_ambiguous(found)
+    };
     let excused: Vec<&Match> = withholding().filter(is_excused).collect();
     let copies: Intervals = judgements
         .iter()
@@ -112,18 +146,37 @@ pub fn reviewed(report: &Report, judgements: &[Judgement]) -> Reviewed {
         .map(|judgement| judgement.here)
         .collect();
     let freed = match report.more_sources {
-        0 => freed(report, &excused, &withholding().filter(|found| !is_excused(found)).collect::<Vec<_>>()),
+        0 => freed(
+            report,
+            &excused,
+            &withholding()
+                .filter(|found| !is_excused(found))
+                .collect::<Vec<_>>(),
+        ),
         _ => Intervals::default(),
     };
-    let eligible = if is_inconclusive && !excused.is_empty() && withholding().all(|found| said(found).is_some()) {
-        let lifted = unpublished.intersection(&searchable(report)).union(&freed).without(&copies);
-        if lifted.total_ms() < JUDGED_MS { Intervals::default() } else { lifted }
+    let eligible = if is_inconclusive
+        && !excused.is_empty()
+        && withholding().all(|found| said(found).is_some())
+    {
+        let lifted = unpublished
+            .intersection(&searchable(report))
+            .union(&freed)
+            .without(&copies);
+        if lifted.total_ms() < JUDGED_MS {
+            Intervals::default()
+        } else {
+            lifted
+        }
     } else if is_inconclusive {
         eligible
     } else {
         eligible.union(&freed).without(&copies)
     };
-    Reviewed { eligible, published: published.without(&freed).union(&copies) }
+    Reviewed {
+        eligible,
+        published: published.without(&freed).union(&copies),
+    }
 }
 
 /// The seconds that only excused matches withhold.
@@ -132,14 +185,20 @@ fn freed(report: &Report, excused: &[&Match], others: &[&Match]) -> Intervals {
     for run in runs(&report.spans) {
         let whole: Intervals = run.iter().map(|span| interval(span)).collect();
         let near = |found: &&&Match| !whole.intersection(&guarded(found).into()).is_empty();
-        let blocking: Intervals = others.iter().filter(near).map(|found| guarded(found)).collect();
+        let blocking: Intervals = others
+            .iter()
+            .filter(near)
+            .map(|found| guarded(found))
+            .collect();
         for span in run {
             let of: Intervals = interval(span).into();
             let explained: Intervals = match span.state {
                 // What the report does not explain by a match that a person can see stays.
-                SpanState::Published => {
-                    excused.iter().filter(|found| found.kind == MatchKind::Copy).map(|found| here(found)).collect()
-                }
+                SpanState::Published => excused
+                    .iter()
+                    .filter(|found| found.kind == MatchKind::Copy)
+                    .map(|found| here(found))
+                    .collect(),
                 _ if blocking.is_empty() => excused.iter().map(|found| guarded(found)).collect(),
                 _ => excused.iter().map(|found| here(found)).collect(),
             };
@@ -153,10 +212,10 @@ fn freed(report: &Report, excused: &[&Match], others: &[&Match]) -> Intervals {
 fn runs(spans: &[Span]) -> Vec<Vec<&Span>> {
     let mut runs: Vec<Vec<&Span>> = Vec::new();
     for span in spans.iter().filter(|span| is_withheld(span)) {
-        match runs
-            .last_mut()
-            .filter(|run| run.last().is_some_and(|last| interval(last).end_ms >= interval(span).start_ms))
-        {
+        match runs.last_mut().filter(|run| {
+            run.last()
+                .is_some_and(|last| interval(last).end_ms >= interval(span).start_ms)
+        }) {
             Some(run) => run.push(span),
             None => runs.push(vec![span]),
         }
@@ -177,7 +236,9 @@ pub(super) fn is_withheld(span: &Span) -> bool {
 /// What would be unpublished if nothing had matched; nothing of a report that does not say so.
 fn searchable(report: &Report) -> Intervals {
     let parts = report.searchable.iter().flatten();
-    parts.map(|part| Interval::of_seconds(part.start_s, part.end_s)).collect()
+    parts
+        .map(|part| Interval::of_seconds(part.start_s, part.end_s))
+        .collect()
 }
 
 /// What a judgement names a match by.
@@ -193,7 +254,10 @@ pub(super) fn here(found: &Match) -> Interval {
 /// These, and those beside them that a match may withhold.
 fn guarded(found: &Match) -> Interval {
     let here = here(found);
-    Interval::new(here.start_ms.saturating_sub(GUARD_MS), here.end_ms + GUARD_MS)
+    Interval::new(
+        here.start_ms.saturating_sub(GUARD_MS),
+        here.end_ms + GUARD_MS,
+    )
 }
 
 fn interval(span: &Span) -> Interval {

@@ -43,8 +43,15 @@ pub(super) struct Shown<'a> {
 }
 
 /// Names pictures as those of a submission, from a number on.
-pub(super) fn named<'a>(of: &Submission, first: u32, pictures: Vec<Shown<'a>>) -> Vec<(Shown<'a>, [u8; 32])> {
-    (first..).zip(pictures).map(|(number, shown)| (shown, entry_digest(of.number, number, &of.sha256))).collect()
+pub(super) fn named<'a>(
+    of: &Submission,
+    first: u32,
+    pictures: Vec<Shown<'a>>,
+) -> Vec<(Shown<'a>, [u8; 32])> {
+    (first..)
+        .zip(pictures)
+        .map(|(number, shown)| (shown, entry_digest(of.number, number, &of.sha256)))
+        .collect()
 }
 
 /// An entry as the index has it.
@@ -58,7 +65,11 @@ pub(super) struct Shelved {
 
 impl Shelf {
     pub(super) fn of(books: &Books<'_>) -> Shelf {
-        Shelf { dir: books.submissions.to_owned(), clock: books.clock, patience: books.patience }
+        Shelf {
+            dir: books.submissions.to_owned(),
+            clock: books.clock,
+            patience: books.patience,
+        }
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -72,7 +83,10 @@ impl Shelf {
         let mut path = self.dir.clone().into_os_string();
         path.push(".turn");
         let path = PathBuf::from(path);
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
             std::fs::create_dir_all(folder).map_err(Error::io(folder, "create folder"))?;
         }
         let mut options = std::fs::OpenOptions::new();
@@ -97,7 +111,10 @@ impl Shelf {
         // Before anything gets a number: a folder of published videos is a slip of the command
         // line.
         if index.searched_role() != Role::Submission && index.state().videos > 0 {
-            return Err(Error::OtherRole { path: self.dir.clone(), role: index.searched_role().plural() });
+            return Err(Error::OtherRole {
+                path: self.dir.clone(),
+                role: index.searched_role().plural(),
+            });
         }
         Ok(Some(index))
     }
@@ -111,24 +128,40 @@ impl Shelf {
         pictures: &[(Shown<'_>, [u8; 32])],
         removed: &[String],
     ) -> Result<(Vec<Entry>, State)> {
-        let config = IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: CORPUS_INTERVAL };
-        let mut writer = self.writer(|dir| Writer::open_or_create(dir, config))?.with_clock(self.clock);
+        let config = IndexConfig {
+            fingerprint_version: FINGERPRINT_VERSION,
+            interval: CORPUS_INTERVAL,
+        };
+        let mut writer = self
+            .writer(|dir| Writer::open_or_create(dir, config))?
+            .with_clock(self.clock);
         remove(&mut writer, removed)?;
         // What a worker has left that died before it could say so is made anew.
         let own: Vec<String> = pictures.iter().map(|(_, digest)| hex(digest)).collect();
         remove(&mut writer, &own)?;
         let mut entries = Vec::new();
         for (picture, (shown, digest)) in pictures.iter().enumerate() {
-            let entry = Entry { digest: hex(digest), start_ms: shown.start.as_millis() as u64 };
+            let entry = Entry {
+                digest: hex(digest),
+                start_ms: shown.start.as_millis() as u64,
+            };
             let source = shown.fingerprint.to_source();
             // Of several that share a part beyond doubt, the first is always looked at.
             let publication = Publication {
-                published_at: crate::index::moment(SystemTime::UNIX_EPOCH + Duration::from_millis(of.received_ms)),
+                published_at: crate::index::moment(
+                    SystemTime::UNIX_EPOCH + Duration::from_millis(of.received_ms),
+                ),
                 ..Publication::default()
             };
             let video = video_of(name(of.number, picture), *digest, publication, &source);
             let pictures = source.pictures.to_bytes();
-            writer.add_with_pictures(Role::Submission, video, source.runs, &source.motion, pictures)?;
+            writer.add_with_pictures(
+                Role::Submission,
+                video,
+                source.runs,
+                &source.motion,
+                pictures,
+            )?;
             entries.push(entry);
         }
         writer.commit()?;
@@ -136,7 +169,13 @@ impl Shelf {
         // for each submission.
         writer.maintain(&never)?;
         let state = writer.commit()?;
-        Ok((entries, State { root: state.root, generation: state.generation }))
+        Ok((
+            entries,
+            State {
+                root: state.root,
+                generation: state.generation,
+            },
+        ))
     }
 
     /// Removes entries, and all that is kept of them.
@@ -146,7 +185,10 @@ impl Shelf {
         writer.commit()?;
         writer.compact(&never)?;
         let state = writer.commit()?;
-        Ok(State { root: state.root, generation: state.generation })
+        Ok(State {
+            root: state.root,
+            generation: state.generation,
+        })
     }
 
     /// Waits for whoever is writing, up to the patience.
@@ -174,7 +216,10 @@ pub(super) fn shelved(index: &Index) -> impl Iterator<Item = Shelved> + '_ {
 
 /// The state of an index.
 pub(super) fn state(index: &Index) -> State {
-    State { root: index.state().root.clone(), generation: index.state().generation }
+    State {
+        root: index.state().root.clone(),
+        generation: index.state().generation,
+    }
 }
 
 /// Upkeep of the submissions' index is short, and is not broken off.
@@ -183,7 +228,9 @@ fn never() -> bool {
 }
 
 fn remove(writer: &mut Writer, digests: &[String]) -> Result<()> {
-    digests.iter().try_for_each(|digest| writer.remove_as(Role::Submission, digest).map(drop))
+    digests
+        .iter()
+        .try_for_each(|digest| writer.remove_as(Role::Submission, digest).map(drop))
 }
 
 /// What names an entry: SHA-256 over a fixed text, the submission's number, the picture's, and the
@@ -204,5 +251,9 @@ fn name(number: u64, picture: usize) -> String {
 }
 
 fn number_of(name: &str) -> Option<u64> {
-    name.strip_prefix("submission ")?.split(',').next()?.parse().ok()
+    name.strip_prefix("submission ")?
+        .split(',')
+        .next()?
+        .parse()
+        .ok()
 }

@@ -19,7 +19,10 @@ pub struct Slot<'a>(&'a Slots);
 impl Slots {
     /// So many at a time, but at least one.
     pub fn new(number: usize) -> Slots {
-        Slots { free: Mutex::new(number.max(1)), freed: Condvar::new() }
+        Slots {
+            free: Mutex::new(number.max(1)),
+            freed: Condvar::new(),
+        }
     }
 
     /// Waits until a slot is free.
@@ -36,7 +39,10 @@ impl Slots {
                 *free -= 1;
                 return Ok(Slot(self));
             }
-            (free, _) = self.freed.wait_timeout(free, LOOK).unwrap_or_else(PoisonError::into_inner);
+            (free, _) = self
+                .freed
+                .wait_timeout(free, LOOK)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }

@@ -50,9 +50,15 @@ impl Step {
         let mut last = String::new();
         loop {
             let entries = ledger.entries_after(&last)?;
-            let Some((digest, ..)) = entries.last() else { break };
+            let Some((digest, ..)) = entries.last() else {
+                break;
+            };
             last.clone_from(digest);
-            known.extend(entries.into_iter().map(|(digest, number, standing)| (digest, (number, standing))));
+            known.extend(
+                entries
+                    .into_iter()
+                    .map(|(digest, number, standing)| (digest, (number, standing))),
+            );
         }
         for entry in index.into_iter().flat_map(shelf::shelved) {
             match known.remove(&entry.digest) {
@@ -65,8 +71,12 @@ impl Step {
                 },
             }
         }
-        let missing = known.into_iter().filter(|(_, (_, standing))| *standing == Standing::Decided);
-        step.missing = missing.map(|(digest, (number, _))| (number, digest)).collect();
+        let missing = known
+            .into_iter()
+            .filter(|(_, (_, standing))| *standing == Standing::Decided);
+        step.missing = missing
+            .map(|(digest, (number, _))| (number, digest))
+            .collect();
         step.missing.sort();
         step.unknown.sort_by_key(|entry| entry.number);
         step.leftover.sort();
@@ -84,12 +94,17 @@ impl Step {
             let mut numbers: Vec<u64> = self.missing.iter().map(|(number, _)| *number).collect();
             numbers.dedup();
             (
-                format!("the index lacks {} that the ledger has, the first is {first}", counted(numbers.len())),
+                format!(
+                    "the index lacks {} that the ledger has, the first is {first}",
+                    counted(numbers.len())
+                ),
                 "put the newer index back, name the right folder with --submissions, or make the missing entries anew of the clips \
                  with: uniq intake mend FOLDER-OF-CLIPS",
             )
         } else if let Some(first) = self.unknown.first() {
-            let name = first.number.map_or("of another kind".to_owned(), |number| format!("submission {number}"));
+            let name = first.number.map_or("of another kind".to_owned(), |number| {
+                format!("submission {number}")
+            });
             (
                 format!(
                     "the index has {} that the ledger does not know, the first is {name}",
@@ -111,7 +126,11 @@ impl Step {
 }
 
 fn counted(number: usize) -> String {
-    if number == 1 { "one submission".to_owned() } else { format!("{number} submissions") }
+    if number == 1 {
+        "one submission".to_owned()
+    } else {
+        format!("{number} submissions")
+    }
 }
 
 /// What an entry is that the ledger does not list.
@@ -125,7 +144,9 @@ enum Unlisted {
 }
 
 fn unlisted(ledger: &mut Ledger, entry: &Shelved) -> Result<Unlisted> {
-    let Some(number) = entry.number else { return Ok(Unlisted::Unknown) };
+    let Some(number) = entry.number else {
+        return Ok(Unlisted::Unknown);
+    };
     let of = match ledger.submission(number) {
         Ok(of) => of,
         Err(Error::LedgerRefused { .. }) => return Ok(Unlisted::Unknown),
@@ -139,9 +160,16 @@ fn unlisted(ledger: &mut Ledger, entry: &Shelved) -> Result<Unlisted> {
     if of.standing == Standing::Received && is_first || awaits_clip && is_confirming {
         return Ok(Unlisted::Pending);
     }
-    let had = ledger.events_of(number)?.iter().any(|event| event.body.contains(&entry.digest));
+    let had = ledger
+        .events_of(number)?
+        .iter()
+        .any(|event| event.body.contains(&entry.digest));
     let has_ended = !matches!(of.standing, Standing::Received | Standing::Decided);
-    Ok(if had || (is_first || is_confirming) && has_ended { Unlisted::Leftover } else { Unlisted::Unknown })
+    Ok(if had || (is_first || is_confirming) && has_ended {
+        Unlisted::Leftover
+    } else {
+        Unlisted::Unknown
+    })
 }
 
 /// Takes into the ledger what only the index knows; gives the numbers.
@@ -149,7 +177,10 @@ pub(super) fn adopt(ledger: &mut Ledger, unknown: &[Shelved]) -> Result<Vec<u64>
     let mut numbers = Vec::new();
     for entry in unknown {
         let duration = entry.duration.as_millis() as u64;
-        let digest = Entry { digest: entry.digest.clone(), start_ms: 0 };
+        let digest = Entry {
+            digest: entry.digest.clone(),
+            start_ms: 0,
+        };
         numbers.push(ledger.adopt(entry.number, &digest, duration)?);
     }
     Ok(numbers)

@@ -11,7 +11,9 @@ use serde::de::DeserializeOwned;
 use super::book::{Event, Ledger, Reading, Submission, name_of};
 use super::chain::{GENESIS, Link};
 use super::claims::{Decision, Standing};
-use super::record::{Claim, Claimed, Decided, Ended, Judged, Kind, MatchJudged, Received, Rechecked};
+use super::record::{
+    Claim, Claimed, Decided, Ended, Judged, Kind, MatchJudged, Received, Rechecked,
+};
 use super::review::{Judgement, standing};
 use crate::index::hex;
 use crate::{Error, Result};
@@ -78,7 +80,11 @@ struct Said {
 pub fn verify(ledger: &mut Ledger, expected: Option<&Head>) -> Result<Verified> {
     if let Some(damage) = ledger.damage()? {
         let what = "its pages".to_owned();
-        return Err(Error::CorruptLedger { ledger: ledger.name().to_owned(), what, found: damage });
+        return Err(Error::CorruptLedger {
+            ledger: ledger.name().to_owned(),
+            what,
+            found: damage,
+        });
     }
     ledger.reading(|reading| {
         let mut walk = Walk::new();
@@ -92,12 +98,19 @@ pub fn verify(ledger: &mut Ledger, expected: Option<&Head>) -> Result<Verified> 
             }
         }
         if let Some(expected) = expected.filter(|expected| expected.seq > walk.head.seq) {
-            let found = format!("the chain ends with row {}, and row {} was there", walk.head.seq, expected.seq);
+            let found = format!(
+                "the chain ends with row {}, and row {} was there",
+                walk.head.seq, expected.seq
+            );
             return Err(reading.corrupt("the end of the chain".to_owned(), found));
         }
         walk.compare(reading)?;
         let submissions = walk.said.len() as u64;
-        Ok(Verified { events: walk.head.seq, submissions, head: walk.head })
+        Ok(Verified {
+            events: walk.head.seq,
+            submissions,
+            head: walk.head,
+        })
     })
 }
 
@@ -109,11 +122,23 @@ struct Walk {
 
 impl Walk {
     fn new() -> Walk {
-        Walk { head: Head { seq: 0, hash: GENESIS }, said: BTreeMap::new(), decisions: BTreeMap::new() }
+        Walk {
+            head: Head {
+                seq: 0,
+                hash: GENESIS,
+            },
+            said: BTreeMap::new(),
+            decisions: BTreeMap::new(),
+        }
     }
 
     /// Takes the next row of the chain.
-    fn take(&mut self, reading: &Reading<'_>, event: &Event, expected: Option<&Head>) -> Result<()> {
+    fn take(
+        &mut self,
+        reading: &Reading<'_>,
+        event: &Event,
+        expected: Option<&Head>,
+    ) -> Result<()> {
         let row = format!("row {} of the chain", event.seq);
         let wrong = |found: &str| Err(reading.corrupt(row.clone(), found.to_owned()));
         if event.seq != self.head.seq + 1 {
@@ -122,8 +147,22 @@ impl Walk {
         if event.previous != self.head.hash {
             return wrong("does not follow the row before it");
         }
-        let Event { seq, at_ms, kind, submission, body, .. } = event;
-        let hash = Link { seq: *seq, at_ms: *at_ms, kind, submission: *submission, body }.hash(&self.head.hash);
+        let Event {
+            seq,
+            at_ms,
+            kind,
+            submission,
+            body,
+            ..
+        } = event;
+        let hash = Link {
+            seq: *seq,
+            at_ms: *at_ms,
+            kind,
+            submission: *submission,
+            body,
+        }
+        .hash(&self.head.hash);
         if event.hash != hash {
             return wrong("its hash is not that of its content");
         }
@@ -141,17 +180,37 @@ impl Walk {
     fn apply(&mut self, event: &Event) -> std::result::Result<(), String> {
         let number = event.submission;
         if event.kind == "received" {
-            if self.said.last_key_value().is_some_and(|(last, _)| *last >= number) {
-                return Err(format!("submission {number} was received after a larger number"));
+            if self
+                .said
+                .last_key_value()
+                .is_some_and(|(last, _)| *last >= number)
+            {
+                return Err(format!(
+                    "submission {number} was received after a larger number"
+                ));
             }
             let received: Received = body(event)?;
-            let (at_ms, standing, claims, judgements) = (event.at_ms, Standing::Received, Vec::new(), Vec::new());
-            let said = Said { received, at_ms, standing, decided: None, claims, judgements };
+            let (at_ms, standing, claims, judgements) =
+                (event.at_ms, Standing::Received, Vec::new(), Vec::new());
+            let said = Said {
+                received,
+                at_ms,
+                standing,
+                decided: None,
+                claims,
+                judgements,
+            };
             self.said.insert(number, said);
             return Ok(());
         }
-        let open_below = self.said.range(..number).any(|(_, said)| said.standing == Standing::Received);
-        let said = self.said.get_mut(&number).ok_or(format!("submission {number} was never received"))?;
+        let open_below = self
+            .said
+            .range(..number)
+            .any(|(_, said)| said.standing == Standing::Received);
+        let said = self
+            .said
+            .get_mut(&number)
+            .ok_or(format!("submission {number} was never received"))?;
         let is_open = said.standing == Standing::Received;
         let stands = said.standing == Standing::Decided;
         match event.kind.as_str() {
@@ -162,7 +221,9 @@ impl Walk {
                     return Err(format!("submission {number} was not waiting for it"));
                 }
                 if is_first && open_below {
-                    return Err(format!("submission {number} was decided before a smaller number"));
+                    return Err(format!(
+                        "submission {number} was decided before a smaller number"
+                    ));
                 }
                 said.claims.clone_from(&decided.claims);
                 said.received.kind = decided.kind;
@@ -172,25 +233,43 @@ impl Walk {
             }
             "rechecked" if stands => {
                 let found: Rechecked = body(event)?;
-                let decided = said.decided.as_mut().ok_or(format!("submission {number} has no answer"))?;
+                let decided = said
+                    .decided
+                    .as_mut()
+                    .ok_or(format!("submission {number} has no answer"))?;
                 if !found.eligible.without(&decided.eligible).is_empty() {
-                    return Err(format!("a recheck made seconds of submission {number} payable"));
+                    return Err(format!(
+                        "a recheck made seconds of submission {number} payable"
+                    ));
                 }
                 said.claims.clone_from(&found.claims);
                 decided.verdict = found.verdict;
                 (decided.eligible, decided.repeated) = (found.eligible, found.repeated);
-                (decided.published, decided.report_sha256) = (found.published, Some(found.report_sha256));
+                (decided.published, decided.report_sha256) =
+                    (found.published, Some(found.report_sha256));
             }
             "reviewed" if stands => {
-                let MatchJudged { judgement, eligible, published, claims } = body(event)?;
-                let decided = said.decided.as_mut().ok_or(format!("submission {number} has no answer"))?;
+                let MatchJudged {
+                    judgement,
+                    eligible,
+                    published,
+                    claims,
+                } = body(event)?;
+                let decided = said
+                    .decided
+                    .as_mut()
+                    .ok_or(format!("submission {number} has no answer"))?;
                 said.claims = claims;
                 (decided.eligible, decided.published) = (eligible, published);
                 said.judgements.push(judgement);
             }
             "failed" | "lapsed" if is_open => {
                 let _: Ended = body(event)?;
-                said.standing = if event.kind == "failed" { Standing::Failed } else { Standing::Lapsed };
+                said.standing = if event.kind == "failed" {
+                    Standing::Failed
+                } else {
+                    Standing::Lapsed
+                };
             }
             "withdrawn" if is_open || stands => {
                 said.claims = body::<Claimed>(event)?.claims;
@@ -204,7 +283,9 @@ impl Walk {
             }
             kind => {
                 let standing = name_of(&said.standing);
-                return Err(format!("{kind:?} cannot happen to submission {number}, which is {standing}"));
+                return Err(format!(
+                    "{kind:?} cannot happen to submission {number}, which is {standing}"
+                ));
             }
         }
         Ok(())
@@ -220,11 +301,17 @@ impl Walk {
             last = end.number;
             for row in &rows {
                 let what = format!("submission {}", row.number);
-                let Some((_, said)) = said.next().filter(|(number, _)| **number == row.number) else {
-                    return Err(reading.corrupt(what, "the chain does not know it, or knows one before it".to_owned()));
+                let Some((_, said)) = said.next().filter(|(number, _)| **number == row.number)
+                else {
+                    return Err(reading.corrupt(
+                        what,
+                        "the chain does not know it, or knows one before it".to_owned(),
+                    ));
                 };
                 if let Some(found) = differs(reading, row, said)? {
-                    return Err(reading.corrupt(what, format!("{found}, and the chain says otherwise")));
+                    return Err(
+                        reading.corrupt(what, format!("{found}, and the chain says otherwise"))
+                    );
                 }
             }
         }
@@ -240,7 +327,10 @@ impl Walk {
         }
         let kept = reading.decisions()?;
         if kept != self.decisions.len() as u64 {
-            let found = format!("there are {kept}, and the chain has {}", self.decisions.len());
+            let found = format!(
+                "there are {kept}, and the chain has {}",
+                self.decisions.len()
+            );
             return Err(reading.corrupt("the table of decisions".to_owned(), found));
         }
         Ok(())
@@ -248,7 +338,11 @@ impl Walk {
 }
 
 /// What the tables say of a submission that the chain does not.
-fn differs(reading: &mut Reading<'_>, row: &Submission, said: &Said) -> Result<Option<&'static str>> {
+fn differs(
+    reading: &mut Reading<'_>,
+    row: &Submission,
+    said: &Said,
+) -> Result<Option<&'static str>> {
     let received = &said.received;
     if row.by != received.by
         || row.reference != received.reference
@@ -264,8 +358,13 @@ fn differs(reading: &mut Reading<'_>, row: &Submission, said: &Said) -> Result<O
     if reading.claims(row.number)? != said.claims {
         return Ok(Some("its claims are others"));
     }
-    let Some(decided) = &said.decided else { return Ok(None) };
-    if row.eligible != decided.eligible || row.repeated != decided.repeated || row.published != decided.published {
+    let Some(decided) = &said.decided else {
+        return Ok(None);
+    };
+    if row.eligible != decided.eligible
+        || row.repeated != decided.repeated
+        || row.published != decided.published
+    {
         return Ok(Some("its spans are others"));
     }
     if row.duration_ms != decided.duration_ms
@@ -287,14 +386,19 @@ fn differs(reading: &mut Reading<'_>, row: &Submission, said: &Said) -> Result<O
     }
     if !said.judgements.is_empty() {
         let judgements = standing(said.judgements.iter().cloned());
-        let by_them = reading.reviewed(row.number, &judgements)?.unwrap_or_default();
+        let by_them = reading
+            .reviewed(row.number, &judgements)?
+            .unwrap_or_default();
         if by_them.eligible != row.eligible || by_them.published != row.published {
-            return Ok(Some("its spans are not those by its report and what persons say of it"));
+            return Ok(Some(
+                "its spans are not those by its report and what persons say of it",
+            ));
         }
     }
     Ok(None)
 }
 
 fn body<T: DeserializeOwned>(event: &Event) -> std::result::Result<T, String> {
-    serde_json::from_str(&event.body).map_err(|error| format!("its particulars cannot be read: {error}"))
+    serde_json::from_str(&event.body)
+        .map_err(|error| format!("its particulars cannot be read: {error}"))
 }

@@ -25,7 +25,9 @@ impl Worker {
         let pid = std::process::id();
         let host = host().unwrap_or_else(|| "-".to_owned());
         let started = started(pid).unwrap_or(0);
-        Ok(Worker { name: format!("{host} {pid} {started} {:016x}", u64::from_le_bytes(nonce)) })
+        Ok(Worker {
+            name: format!("{host} {pid} {started} {:016x}", u64::from_le_bytes(nonce)),
+        })
     }
 
     /// What the ledger calls it: host, process, when that started, and a random number.
@@ -37,12 +39,16 @@ impl Worker {
     pub(super) fn knows_is_gone(&self, other: &str) -> bool {
         let mut here = self.name.split(' ');
         let mut there = other.split(' ');
-        let (Some(host), Some(other_host)) = (here.next(), there.next()) else { return false };
+        let (Some(host), Some(other_host)) = (here.next(), there.next()) else {
+            return false;
+        };
         if host == "-" || host != other_host {
             return false;
         }
-        let (Some(Ok(pid)), Some(Ok(began))) = (there.next().map(str::parse), there.next().map(str::parse::<u64>))
-        else {
+        let (Some(Ok(pid)), Some(Ok(began))) = (
+            there.next().map(str::parse),
+            there.next().map(str::parse::<u64>),
+        ) else {
             return false;
         };
         // A number is used again by other processes, which started later.
@@ -55,7 +61,11 @@ impl Worker {
 fn host() -> Option<String> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
-    let namespace: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
+    let namespace: String = namespace
+        .to_string_lossy()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
     Some(format!("{}.{namespace}", boot.trim()))
 }
 
@@ -82,9 +92,18 @@ mod tests {
         assert!(!here.knows_is_gone(here.name()), "a living process");
         let fields: Vec<&str> = here.name().split(' ').collect();
         let (host, pid, began) = (fields[0], fields[1], fields[2]);
-        assert!(here.knows_is_gone(&format!("{host} {pid} 1 00")), "another process of the same number");
-        assert!(here.knows_is_gone(&format!("{host} 4194304 {began} 00")), "no such process");
-        assert!(!here.knows_is_gone(&format!("elsewhere 4194304 {began} 00")), "another host");
+        assert!(
+            here.knows_is_gone(&format!("{host} {pid} 1 00")),
+            "another process of the same number"
+        );
+        assert!(
+            here.knows_is_gone(&format!("{host} 4194304 {began} 00")),
+            "no such process"
+        );
+        assert!(
+            !here.knows_is_gone(&format!("elsewhere 4194304 {began} 00")),
+            "another host"
+        );
         for other in ["", "x", "- 1 2 3", &format!("{host} x y z")] {
             assert!(!here.knows_is_gone(other), "{other}");
         }

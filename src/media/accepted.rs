@@ -6,13 +6,22 @@
 
 /// Demuxers by FFmpeg's names; each reads one file and nothing else.
 pub(super) const DEMUXERS: &[(&str, &str)] = &[
-    ("mov", "MP4, MOV, M4V, 3GP: phones, cameras, editors, platforms"),
-    ("matroska", "MKV and WebM: platforms, screen recorders, archives"),
+    (
+        "mov",
+        "MP4, MOV, M4V, 3GP: phones, cameras, editors, platforms",
+    ),
+    (
+        "matroska",
+        "MKV and WebM: platforms, screen recorders, archives",
+    ),
     ("webm", "the other name of the same demuxer"),
     ("avi", "older cameras and archives"),
     ("mpegts", "camcorders (AVCHD), broadcast, recorded streams"),
     ("mpeg", "MPEG program streams: DVD, older camcorders"),
-    ("mpegvideo", "MPEG-1 and 2 without a container, from editors"),
+    (
+        "mpegvideo",
+        "MPEG-1 and 2 without a container, from editors",
+    ),
     ("m4v", "MPEG-4 part 2 without a container"),
     ("ogg", "Theora: open archives"),
     ("flv", "recorded live streams"),
@@ -36,7 +45,10 @@ pub(super) const DEMUXERS: &[(&str, &str)] = &[
     ("webp_pipe", "the same"),
     ("bmp_pipe", "the same"),
     ("tiff_pipe", "the same"),
-    ("mp3", "sound alone, which is told to have no picture; its packets are never decoded"),
+    (
+        "mp3",
+        "sound alone, which is told to have no picture; its packets are never decoded",
+    ),
     ("aac", "the same"),
     ("wav", "the same"),
     ("flac", "the same"),
@@ -101,7 +113,10 @@ pub(super) const DECODERS: &[(&str, &str)] = &[
 
 /// The names of a list as FFmpeg's options want them.
 pub(super) fn joined(list: &[(&str, &str)]) -> String {
-    list.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(",")
+    list.iter()
+        .map(|(name, _)| *name)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// Whether a decoder is in the list.
@@ -115,8 +130,23 @@ mod tests {
 
     #[test]
     fn what_reads_a_second_file_is_not_in_the_list() {
-        for refused in ["hls", "dash", "concat", "image2", "image2pipe", "sdp", "rtsp", "imf", "lavfi", "srt", "ass"] {
-            assert!(!DEMUXERS.iter().any(|(name, _)| *name == refused), "{refused}");
+        for refused in [
+            "hls",
+            "dash",
+            "concat",
+            "image2",
+            "image2pipe",
+            "sdp",
+            "rtsp",
+            "imf",
+            "lavfi",
+            "srt",
+            "ass",
+        ] {
+            assert!(
+                !DEMUXERS.iter().any(|(name, _)| *name == refused),
+                "{refused}"
+            );
         }
     }
 
@@ -125,7 +155,10 @@ mod tests {
         for list in [DEMUXERS, DECODERS] {
             for (at, (name, reason)) in list.iter().enumerate() {
                 assert!(!reason.is_empty());
-                assert!(!list[..at].iter().any(|(earlier, _)| earlier == name), "{name}");
+                assert!(
+                    !list[..at].iter().any(|(earlier, _)| earlier == name),
+                    "{name}"
+                );
             }
         }
     }

@@ -11,8 +11,15 @@ use super::clock;
 use super::open::Stream;
 
 /// Takes what the index says for the stream's length if all bytes of the file are there, and notes how many are missing.
-pub(super) fn correct_length(stream: &mut Stream, input: &Input, file: &mut (impl Read + Seek), length: u64) {
-    let Some(extent) = extent(file, length) else { return };
+pub(super) fn correct_length(
+    stream: &mut Stream,
+    input: &Input,
+    file: &mut (impl Read + Seek),
+    length: u64,
+) {
+    let Some(extent) = extent(file, length) else {
+        return;
+    };
     if extent.missing > 0 {
         stream.missing_share = Some(extent.missing as f64 / extent.there.max(1) as f64);
     } else if let Some(end) = index_end(input, stream).filter(|_| extent.indexed) {
@@ -35,9 +42,12 @@ fn index_end(input: &Input, stream: &Stream) -> Option<i64> {
     let last = unsafe {
         let stream = context.as_ptr().cast_mut();
         let count = ffi::avformat_index_get_entries_count(stream);
-        ffi::avformat_index_get_entry(stream, count - 1).as_ref().map(|entry| entry.timestamp)
+        ffi::avformat_index_get_entry(stream, count - 1)
+            .as_ref()
+            .map(|entry| entry.timestamp)
     };
-    last.filter(|&last| last > 0).map(|last| stream.ticks.nanos(last).saturating_add(stream.frame_length))
+    last.filter(|&last| last > 0)
+        .map(|last| stream.ticks.nanos(last).saturating_add(stream.frame_length))
 }
 
 /// How much of what an AVI's chunks hold is there, in bytes, and whether it has an index.
@@ -54,19 +64,29 @@ fn extent(file: &mut (impl Read + Seek), length: u64) -> Option<Extent> {
     for _ in 0..CHUNKS_MAX {
         let Some((_, size)) = chunk(file, at).filter(|(name, _)| name == b"RIFF") else {
             // What comes behind the last chunk is no part of it.
-            return (at > 0).then_some(Extent { there: at.min(length), missing: 0, indexed });
+            return (at > 0).then_some(Extent {
+                there: at.min(length),
+                missing: 0,
+                indexed,
+            });
         };
         if size < 12 || size == u64::from(u32::MAX) {
             return None;
         }
         let end = at + 8 + size;
         if end > length {
-            return Some(Extent { there: length, missing: end - length, indexed });
+            return Some(Extent {
+                there: length,
+                missing: end - length,
+                indexed,
+            });
         }
         // The form's name comes before the chunks in it.
         let mut inner = at + 12;
         for _ in 0..CHUNKS_MAX {
-            let Some((name, size)) = chunk(file, inner).filter(|_| inner < end) else { break };
+            let Some((name, size)) = chunk(file, inner).filter(|_| inner < end) else {
+                break;
+            };
             indexed |= name == *b"idx1" && size > 0;
             inner += 8 + size + (size & 1);
         }

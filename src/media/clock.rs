@@ -19,12 +19,19 @@ impl Ticks {
     /// A senseless time base counts as microseconds.
     pub(super) fn new(base: Rational) -> Ticks {
         let (num, den) = (base.numerator(), base.denominator());
-        if num > 0 && den > 0 { Ticks { num, den } } else { Ticks::microseconds() }
+        if num > 0 && den > 0 {
+            Ticks { num, den }
+        } else {
+            Ticks::microseconds()
+        }
     }
 
     /// The unit of a container's own duration.
     pub(super) fn microseconds() -> Ticks {
-        Ticks { num: 1, den: 1_000_000 }
+        Ticks {
+            num: 1,
+            den: 1_000_000,
+        }
     }
 
     pub(super) fn time_base(self) -> Rational {
@@ -62,7 +69,9 @@ pub(super) fn frame_length(rate: Rational) -> Option<i64> {
         return None;
     }
     let length = den.saturating_mul(1_000_000_000) / num;
-    (1_000_000..=60_000_000_000).contains(&length).then_some(length)
+    (1_000_000..=60_000_000_000)
+        .contains(&length)
+        .then_some(length)
 }
 
 /// Makes the time stamps of successive packets continue where they restart.
@@ -80,7 +89,13 @@ pub(super) struct Continuity {
 
 impl Continuity {
     pub(super) fn new(ticks: Ticks, frame_length: i64) -> Continuity {
-        Continuity { ticks, offset: 0, last: None, sure: false, frame_length }
+        Continuity {
+            ticks,
+            offset: 0,
+            last: None,
+            sure: false,
+            frame_length,
+        }
     }
 
     /// Shifts a time stamp of a packet that is decoded but not shown, as before the start of an edit. Such packets
@@ -90,7 +105,12 @@ impl Continuity {
     }
 
     /// Returns the corrected presentation and decoding time stamps of the next packet in decoding order.
-    pub(super) fn correct(&mut self, pts: Option<i64>, dts: Option<i64>, length: i64) -> (Option<i64>, Option<i64>) {
+    pub(super) fn correct(
+        &mut self,
+        pts: Option<i64>,
+        dts: Option<i64>,
+        length: i64,
+    ) -> (Option<i64>, Option<i64>) {
         let Some(decoding) = dts.or(pts) else {
             return (None, None);
         };
@@ -106,8 +126,14 @@ impl Continuity {
         }
         let shift = |time: i64| time.saturating_add(self.offset);
         let (pts, dts) = (pts.map(shift), dts.map(shift));
-        let length = if length > 0 { length } else { self.ticks.ticks(self.frame_length) };
-        let end = pts.or(dts).map_or(i64::MIN, |time| time.saturating_add(length));
+        let length = if length > 0 {
+            length
+        } else {
+            self.ticks.ticks(self.frame_length)
+        };
+        let end = pts
+            .or(dts)
+            .map_or(i64::MIN, |time| time.saturating_add(length));
         let decoding = shift(decoding);
         self.last = Some(match self.last {
             Some((_, last_end)) => (decoding, end.max(last_end)),
@@ -182,7 +208,13 @@ mod tests {
         // A slide show of one picture in five seconds, in order of decoding.
         let ticks = Ticks::new(Rational::new(1, 1000));
         let mut continuity = Continuity::new(ticks, DEFAULT_FRAME_LENGTH);
-        for (pts, dts) in [(0, None), (15_000, None), (5000, Some(0)), (10_000, Some(5000)), (20_000, Some(10_000))] {
+        for (pts, dts) in [
+            (0, None),
+            (15_000, None),
+            (5000, Some(0)),
+            (10_000, Some(5000)),
+            (20_000, Some(10_000)),
+        ] {
             assert_eq!(continuity.correct(Some(pts), dts, 40), (Some(pts), dts));
         }
     }

@@ -57,7 +57,12 @@ impl Damage {
 
     /// Notes that something is amiss near `time`, though it may have cost no frame.
     pub(super) fn doubt(&mut self, time: i64) {
-        if self.doubts.last().is_none_or(|last| last.abs_diff(time) > DOUBT_STEP) && self.doubts.len() < DOUBTS_MAX {
+        if self
+            .doubts
+            .last()
+            .is_none_or(|last| last.abs_diff(time) > DOUBT_STEP)
+            && self.doubts.len() < DOUBTS_MAX
+        {
             self.doubts.push(time);
         }
     }
@@ -74,7 +79,9 @@ impl Damage {
     /// A frame lasts for the usual step at least: the second field of a picture and one that is never shown have times
     /// of their own in between.
     pub(super) fn end_before(&self, time: i64) -> i64 {
-        let usual = self.last.map_or(0, |last| last.saturating_add(self.pace.usual()));
+        let usual = self
+            .last
+            .map_or(0, |last| last.saturating_add(self.pace.usual()));
         self.last_end.min(time.max(usual))
     }
 
@@ -97,9 +104,16 @@ impl Damage {
     pub(super) fn good(&mut self, time: i64, length: i64) {
         if let Some(last) = self.last {
             self.pace.step(time.saturating_sub(last));
-            let (said, step) = (self.last_end.saturating_sub(last), time.saturating_sub(last));
+            let (said, step) = (
+                self.last_end.saturating_sub(last),
+                time.saturating_sub(last),
+            );
             if !self.open && step > self.tolerance.max(longest(said)) {
-                self.pause(Pause { shown: last, start: self.last_end, end: time });
+                self.pause(Pause {
+                    shown: last,
+                    start: self.last_end,
+                    end: time,
+                });
             }
         }
         if std::mem::take(&mut self.open) {
@@ -147,13 +161,21 @@ impl Damage {
         coarsen(&mut merged);
         merged
             .into_iter()
-            .map(|(start, end, reason)| Undecoded { start: clock::duration(start), end: clock::duration(end), reason })
+            .map(|(start, end, reason)| Undecoded {
+                start: clock::duration(start),
+                end: clock::duration(end),
+                reason,
+            })
             .collect()
     }
 
     /// Makes missing parts of the pauses near damage.
     fn distrust(&mut self) {
-        let corrupt = self.parts.iter().filter(|part| part.2 == CORRUPT).map(|part| (part.0, part.1));
+        let corrupt = self
+            .parts
+            .iter()
+            .filter(|part| part.2 == CORRUPT)
+            .map(|part| (part.0, part.1));
         let mut near: Vec<(i64, i64)> = corrupt
             .chain(self.doubts.iter().map(|&time| (time, time)))
             .map(|(start, end)| (start.saturating_sub(NEAR), end.saturating_add(NEAR)))
@@ -167,9 +189,15 @@ impl Damage {
         let ends: Vec<i64> = ends.collect();
         let usual = self.pace.usual();
         for pause in std::mem::take(&mut self.pauses) {
-            let doubtful = near.get(ends.partition_point(|&end| end < pause.start)).is_some_and(|it| it.0 <= pause.end);
+            let doubtful = near
+                .get(ends.partition_point(|&end| end < pause.start))
+                .is_some_and(|it| it.0 <= pause.end);
             if doubtful && pause.end - pause.shown > longest(usual) {
-                self.add(pause.start.max(pause.shown.saturating_add(usual)), pause.end, CORRUPT);
+                self.add(
+                    pause.start.max(pause.shown.saturating_add(usual)),
+                    pause.end,
+                    CORRUPT,
+                );
             }
         }
     }
@@ -187,11 +215,16 @@ fn coarsen(parts: &mut Vec<(i64, i64, String)>) {
     if surplus == 0 {
         return;
     }
-    let mut between: Vec<(i64, usize)> =
-        parts.windows(2).zip(1..).map(|(pair, at)| (pair[1].0 - pair[0].1, at)).collect();
+    let mut between: Vec<(i64, usize)> = parts
+        .windows(2)
+        .zip(1..)
+        .map(|(pair, at)| (pair[1].0 - pair[0].1, at))
+        .collect();
     between.sort_unstable();
     let mut joined = vec![false; parts.len()];
-    between[..surplus].iter().for_each(|&(_, at)| joined[at] = true);
+    between[..surplus]
+        .iter()
+        .for_each(|&(_, at)| joined[at] = true);
     let mut joined = joined.into_iter().skip(1);
     parts.dedup_by(|next, last| {
         let join = joined.next().unwrap_or(false);
@@ -255,7 +288,10 @@ mod tests {
         damage.good(500 * MS, 40 * MS);
         damage.trouble();
         let corrupt = CORRUPT.to_owned();
-        assert_eq!(parts(damage, 900), [(0, 500, corrupt.clone()), (540, 900, corrupt)]);
+        assert_eq!(
+            parts(damage, 900),
+            [(0, 500, corrupt.clone()), (540, 900, corrupt)]
+        );
     }
 
     #[test]
@@ -269,12 +305,18 @@ mod tests {
         let found = parts(damage, 60_000);
         assert_eq!(found.len(), PARTS_MAX);
         let expected = |i: u128| (55 * i, 55 * i + 45, "a".to_owned());
-        assert!((0..).zip(&found).all(|(i, part)| *part == expected(i)), "{:?}", &found[..5]);
+        assert!(
+            (0..).zip(&found).all(|(i, part)| *part == expected(i)),
+            "{:?}",
+            &found[..5]
+        );
     }
 
     /// Frames of 40 ms at `times` in milliseconds.
     fn frames(damage: &mut Damage, times: impl IntoIterator<Item = i64>) {
-        times.into_iter().for_each(|time| damage.good(time * MS, 40 * MS));
+        times
+            .into_iter()
+            .for_each(|time| damage.good(time * MS, 40 * MS));
     }
 
     /// A recording of a screen: 25 frames a second while something moves, and pauses of five seconds.
@@ -297,7 +339,10 @@ mod tests {
         frames(&mut damage, screen().skip(60));
         let corrupt = |start: u128, end: u128| (start, end, CORRUPT.to_owned());
         // The usual step is 41 ms, rounded up.
-        assert_eq!(parts(damage, 19_000), [corrupt(7_001, 12_000), corrupt(13_001, 18_000)]);
+        assert_eq!(
+            parts(damage, 19_000),
+            [corrupt(7_001, 12_000), corrupt(13_001, 18_000)]
+        );
     }
 
     #[test]
@@ -308,7 +353,10 @@ mod tests {
         frames(&mut damage, (20..30).map(|frame| frame * 40));
         frames(&mut damage, [2000, 2040, 9000]);
         let corrupt = |start: u128, end: u128| (start, end, CORRUPT.to_owned());
-        assert_eq!(parts(damage, 9040), [corrupt(400, 800), corrupt(1201, 2000), corrupt(2081, 9000)]);
+        assert_eq!(
+            parts(damage, 9040),
+            [corrupt(400, 800), corrupt(1201, 2000), corrupt(2081, 9000)]
+        );
     }
 
     #[test]

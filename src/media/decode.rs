@@ -26,25 +26,39 @@ pub(super) fn decode(
     if let Some(inspector) = observer.inspector() {
         inspector.file(source);
     }
-    let Joins { starts, mut unread } = joined::of_container(source, &mut || observer.progress(Duration::ZERO, 0));
+    let Joins { starts, mut unread } =
+        joined::of_container(source, &mut || observer.progress(Duration::ZERO, 0));
     let end = unread.first().copied().unwrap_or(source.bytes());
     let ends = starts.iter().skip(1).copied().chain([end]);
-    let mut parts = starts.iter().copied().zip(ends).map(|(start, end)| source.part(start..end));
-    let Some(first) = parts.next() else { return Err(Error::Cancelled) };
+    let mut parts = starts
+        .iter()
+        .copied()
+        .zip(ends)
+        .map(|(start, end)| source.part(start..end));
+    let Some(first) = parts.next() else {
+        return Err(Error::Cancelled);
+    };
     let (mut decoded, reached) = decode_part(&first, stream, limits, selector, observer)?;
     if starts.len() == 1 && unread.is_empty() {
-        unread = joined::behind(source, reached, &mut || observer.progress(decoded.duration, decoded.frames));
+        unread = joined::behind(source, reached, &mut || {
+            observer.progress(decoded.duration, decoded.frames)
+        });
     }
     // Of streams that follow each other only the last one goes on in the next part.
-    let goes_on = decoded.pictures().iter().any(|group| group.last() == Some(&decoded.stream));
+    let goes_on = decoded
+        .pictures()
+        .iter()
+        .any(|group| group.last() == Some(&decoded.stream));
     for (part, start) in parts.zip(starts.iter().skip(1)).filter(|_| goes_on) {
         decoded = go_on(decoded, &part, *start, limits, selector, observer)?;
     }
     let (read, before) = (decoded.duration, unread.first().copied().unwrap_or(1));
     for (at, start) in unread.iter().copied().enumerate().filter(|_| goes_on) {
         let part = source.part(start..unread.get(at + 1).copied().unwrap_or(source.bytes()));
-        let length = length_of(&part, limits, &mut || observer.progress(decoded.duration, decoded.frames))
-            .unwrap_or_else(|| proportional(read, part.bytes(), before));
+        let length = length_of(&part, limits, &mut || {
+            observer.progress(decoded.duration, decoded.frames)
+        })
+        .unwrap_or_else(|| proportional(read, part.bytes(), before));
         decoded = lose(decoded, length, UNREACHED);
     }
     if decoded.duration > limits.duration {
@@ -64,7 +78,16 @@ fn go_on(
     observer: &mut dyn Observer,
 ) -> Result<Decoded> {
     let offset = decoded.duration;
-    let (mut selector, mut observer) = (Later { inner: selector, offset }, LaterObserver { inner: observer, offset });
+    let (mut selector, mut observer) = (
+        Later {
+            inner: selector,
+            offset,
+        },
+        LaterObserver {
+            inner: observer,
+            offset,
+        },
+    );
     let mut tried = Err(Error::Cancelled);
     for stream in [Some(decoded.stream), None] {
         tried = decode_part(part, stream, limits, &mut selector, &mut observer);
@@ -76,22 +99,42 @@ fn go_on(
     let (next, _) = match tried {
         Ok(next) => next,
         Err(Error::NotMedia { .. } | Error::Undecodable { .. } | Error::NoVideo { .. }) => {
-            return Ok(lose(decoded, proportional(offset, part.bytes(), start), UNREADABLE));
+            return Ok(lose(
+                decoded,
+                proportional(offset, part.bytes(), start),
+                UNREADABLE,
+            ));
         }
         Err(Error::NoDecoder { codec, .. } | Error::NotAccepted { codec, .. }) => {
             let reason = format!("the picture goes on in codec {codec}, which cannot be decoded");
-            return Ok(lose(decoded, proportional(offset, part.bytes(), start), &reason));
+            return Ok(lose(
+                decoded,
+                proportional(offset, part.bytes(), start),
+                &reason,
+            ));
         }
         Err(error) => return Err(error),
     };
     let known = |index: u32| decoded.streams.iter().any(|stream| stream.index == index);
     let is_new = |index: u32| index != next.stream && !known(index);
-    let stranger = next.streams.iter().find(|stream| !stream.cover && is_new(stream.index));
-    let reason = stranger.map(|stream| format!("video stream {} begins late and was not looked at", stream.index));
+    let stranger = next
+        .streams
+        .iter()
+        .find(|stream| !stream.cover && is_new(stream.index));
+    let reason = stranger.map(|stream| {
+        format!(
+            "video stream {} begins late and was not looked at",
+            stream.index
+        )
+    });
     let mut whole = decoded.followed_by(next);
     if let Some(reason) = reason {
         whole.undecoded.retain(|part| part.end <= offset);
-        whole.undecoded.push(Undecoded { start: offset, end: whole.duration, reason });
+        whole.undecoded.push(Undecoded {
+            start: offset,
+            end: whole.duration,
+            reason,
+        });
     }
     Ok(whole)
 }
@@ -100,7 +143,9 @@ fn go_on(
 fn length_of(part: &Source, limits: &Limits, tick: joined::Tick<'_>) -> Option<Duration> {
     let opened = open::open(part, None, limits).ok()?;
     let mut reader = Reader::new(&opened);
-    let Opened { mut input, stream, .. } = opened;
+    let Opened {
+        mut input, stream, ..
+    } = opened;
     while reader.next(&mut input, &stream).is_some() {
         if tick().is_break() {
             return None;
@@ -121,7 +166,11 @@ fn lose(mut decoded: Decoded, length: Duration, reason: &str) -> Decoded {
     let start = decoded.duration;
     let longest = clock::duration(clock::LONGEST).saturating_sub(start);
     decoded.duration = start.saturating_add(length.clamp(Duration::from_millis(1), longest));
-    decoded.undecoded.push(Undecoded { start, end: decoded.duration, reason: reason.to_owned() });
+    decoded.undecoded.push(Undecoded {
+        start,
+        end: decoded.duration,
+        reason: reason.to_owned(),
+    });
     decoded
 }
 
@@ -167,20 +216,31 @@ impl Observer for LaterObserver<'_> {
     fn opened(&mut self, _: &StreamInfo) {}
 
     fn frame(&mut self, frame: Frame) -> ControlFlow<()> {
-        self.inner.frame(Frame { time: frame.time.saturating_add(self.offset), ..frame })
+        self.inner.frame(Frame {
+            time: frame.time.saturating_add(self.offset),
+            ..frame
+        })
     }
 
     fn picture(&mut self, picture: Frame) -> ControlFlow<()> {
-        self.inner.picture(Frame { time: picture.time.saturating_add(self.offset), ..picture })
+        self.inner.picture(Frame {
+            time: picture.time.saturating_add(self.offset),
+            ..picture
+        })
     }
 
     fn still(&mut self, still: Still) -> ControlFlow<()> {
         let later = |time: Duration| time.saturating_add(self.offset);
-        self.inner.still(Still { time: later(still.time), until: later(still.until), ..still })
+        self.inner.still(Still {
+            time: later(still.time),
+            until: later(still.until),
+            ..still
+        })
     }
 
     fn progress(&mut self, reached: Duration, frames: u64) -> ControlFlow<()> {
-        self.inner.progress(reached.saturating_add(self.offset), frames)
+        self.inner
+            .progress(reached.saturating_add(self.offset), frames)
     }
 
     fn inspector(&mut self) -> Option<&mut dyn Inspector> {
@@ -200,7 +260,10 @@ impl Inspector for LaterObserver<'_> {
 
     fn frame(&mut self, frame: &FullFrame<'_>) {
         if let Some(inspector) = self.inner.inspector() {
-            inspector.frame(&FullFrame { time: frame.time.saturating_add(self.offset), ..*frame });
+            inspector.frame(&FullFrame {
+                time: frame.time.saturating_add(self.offset),
+                ..*frame
+            });
         }
     }
 
@@ -230,18 +293,30 @@ fn decode_part(
         Stop::Failed(error) => error,
         Stop::Exceeded(limit, found) => limit.exceeded(source.path(), limits, found),
         // A sequential plan has no entries that could fail; this arm only keeps the types honest.
-        Stop::NoEntry => {
-            Error::Undecodable { path: source.path().to_owned(), reason: "decoding lost its place".to_owned() }
-        }
+        Stop::NoEntry => Error::Undecodable {
+            path: source.path().to_owned(),
+            reason: "decoding lost its place".to_owned(),
+        },
     })
 }
 
 /// Decodes the file once from its start; frames up to the last one that `output` has seen are not offered again.
-fn attempt(source: &Source, stream: Option<u32>, output: &mut Output, plan: Plan) -> Result<(Decoded, u64), Stop> {
+fn attempt(
+    source: &Source,
+    stream: Option<u32>,
+    output: &mut Output,
+    plan: Plan,
+) -> Result<(Decoded, u64), Stop> {
     let path = source.path();
     let opened = open::open(source, stream, output.limits)?;
     let mut reader = Reader::new(&opened);
-    let Opened { mut input, decoder, stream, info, read_error } = opened;
+    let Opened {
+        mut input,
+        decoder,
+        stream,
+        info,
+        read_error,
+    } = opened;
     output.observer.opened(&info);
     if let Some(inspector) = output.observer.inspector() {
         inspector.tags(&inspect::tags(&input, &stream));
@@ -249,7 +324,9 @@ fn attempt(source: &Source, stream: Option<u32>, output: &mut Output, plan: Plan
     let mut run = Run::new(decoder, stream, output, plan);
     while let Some(next) = reader.next(&mut input, &run.stream) {
         run.tick()?;
-        let Next::Picture(stamped) = next else { continue };
+        let Next::Picture(stamped) = next else {
+            continue;
+        };
         run.first_packet = reader.first;
         run.holes.extend(reader.hole.take());
         if std::mem::take(&mut reader.amiss) {
@@ -268,16 +345,25 @@ fn attempt(source: &Source, stream: Option<u32>, output: &mut Output, plan: Plan
     if run.frames == 0 {
         let reason = match run.last_error.or(reader.failure) {
             _ if info.width == 0 || info.height == 0 => {
-                format!("decoding {}: its frames have no size, or one beyond what can be addressed", info.codec)
+                format!(
+                    "decoding {}: its frames have no size, or one beyond what can be addressed",
+                    info.codec
+                )
             }
             Some(reason) => format!("decoding {}: {reason}", info.codec),
             None => "the stream holds no picture".to_owned(),
         };
-        return Err(Stop::Failed(Error::Undecodable { path: path.to_owned(), reason }));
+        return Err(Stop::Failed(Error::Undecodable {
+            path: path.to_owned(),
+            reason,
+        }));
     }
     let limits = *run.output.limits;
     let streams = open::video_streams(&input, &reader.places);
-    let decoded = Decoded { streams, ..run.account(&reader, info) };
+    let decoded = Decoded {
+        streams,
+        ..run.account(&reader, info)
+    };
     if decoded.duration > limits.duration {
         let found = format!("{:.1} s", decoded.duration.as_secs_f64());
         return Err(Stop::Exceeded(Limit::Duration, found));
@@ -286,7 +372,6 @@ fn attempt(source: &Source, stream: Option<u32>, output: &mut Output, plan: Plan
 }
 
 /// The reason for what lies behind the end of the recording that players show.
-const UNREACHED: &str =
-    "another recording is joined to the file here, and players do not reach it; give it as a file of its own";
+const UNREACHED: &str = "another recording is joined to the file here, and players do not reach it; give it as a file of its own";
 /// The reason for a part of a joined recording that cannot be opened.
 const UNREADABLE: &str = "another recording goes on here, and it cannot be decoded";

@@ -17,8 +17,11 @@ pub(super) struct Orientation {
 
 impl Orientation {
     /// The picture is shown as it is stored.
-    pub(super) const UPRIGHT: Orientation =
-        Orientation { transposed: false, columns_reversed: false, rows_reversed: false };
+    pub(super) const UPRIGHT: Orientation = Orientation {
+        transposed: false,
+        columns_reversed: false,
+        rows_reversed: false,
+    };
 
     /// Picks the orientation nearest to a display matrix `[a b u c d v x y w]`, which maps a stored point to
     /// `(a x + c y, b x + d y)`; a matrix that prefers none, such as all zeros, leaves the picture as it is.
@@ -32,7 +35,11 @@ impl Orientation {
                     let column = if columns_reversed { -column } else { column };
                     let row = if rows_reversed { -row } else { row };
                     if column + row > best.1 {
-                        let orientation = Orientation { transposed, columns_reversed, rows_reversed };
+                        let orientation = Orientation {
+                            transposed,
+                            columns_reversed,
+                            rows_reversed,
+                        };
                         best = (orientation, column + row);
                     }
                 }
@@ -49,11 +56,20 @@ impl Orientation {
 
     /// Swaps width and height if this orientation does.
     pub(super) fn apply_to_size<T>(self, (width, height): (T, T)) -> (T, T) {
-        if self.transposed { (height, width) } else { (width, height) }
+        if self.transposed {
+            (height, width)
+        } else {
+            (width, height)
+        }
     }
 
     /// Turns pixels of `N` bytes each (rows of `width`, no padding) upright.
-    pub(super) fn apply<const N: usize>(self, pixels: Vec<u8>, width: usize, height: usize) -> Vec<u8> {
+    pub(super) fn apply<const N: usize>(
+        self,
+        pixels: Vec<u8>,
+        width: usize,
+        height: usize,
+    ) -> Vec<u8> {
         if self == Orientation::UPRIGHT || width == 0 || height == 0 {
             return pixels;
         }
@@ -62,8 +78,16 @@ impl Orientation {
         for j in 0..out_height {
             for i in 0..out_width {
                 let (x, y) = if self.transposed { (j, i) } else { (i, j) };
-                let x = if self.columns_reversed { width - 1 - x } else { x };
-                let y = if self.rows_reversed { height - 1 - y } else { y };
+                let x = if self.columns_reversed {
+                    width - 1 - x
+                } else {
+                    x
+                };
+                let y = if self.rows_reversed {
+                    height - 1 - y
+                } else {
+                    y
+                };
                 out.extend_from_slice(&pixels[N * (y * width + x)..][..N]);
             }
         }
@@ -73,7 +97,12 @@ impl Orientation {
 
 /// The size of a frame, before it is turned upright. At twice the working size each side is exactly double, so that a frame
 /// can be halved.
-pub(super) fn frame_size(width: u32, height: u32, sample_aspect: (u32, u32), resolution: Resolution) -> (usize, usize) {
+pub(super) fn frame_size(
+    width: u32,
+    height: u32,
+    sample_aspect: (u32, u32),
+    resolution: Resolution,
+) -> (usize, usize) {
     let (across, down) = working_size(width, height, sample_aspect);
     (resolution.times() * across, resolution.times() * down)
 }
@@ -84,7 +113,11 @@ pub(crate) fn small_size(width: usize, height: usize, area: usize) -> (usize, us
     let aspect = width.max(1) as f64 / height.max(1) as f64;
     let (longest, square) = (small_side_max(area), area as f64);
     let shortest = area / longest.max(1);
-    let side = |square: f64, all: usize| (square.sqrt().round() as usize).clamp(shortest, longest).min(all.max(1));
+    let side = |square: f64, all: usize| {
+        (square.sqrt().round() as usize)
+            .clamp(shortest, longest)
+            .min(all.max(1))
+    };
     (side(square * aspect, width), side(square / aspect, height))
 }
 
@@ -103,8 +136,9 @@ pub(crate) const fn small_area_max(area: usize) -> usize {
 fn working_size(width: u32, height: u32, sample_aspect: (u32, u32)) -> (usize, usize) {
     let (width, height) = displayed(width, height, sample_aspect);
     let (short, long) = (width.min(height), width.max(height));
-    let scaled =
-        |side: u64, of: u64, to: usize| usize::try_from((side * to as u64 + of / 2) / of).unwrap_or(LONG_SIDE_MAX);
+    let scaled = |side: u64, of: u64, to: usize| {
+        usize::try_from((side * to as u64 + of / 2) / of).unwrap_or(LONG_SIDE_MAX)
+    };
     let long_side = scaled(long, short, SHORT_SIDE);
     let (short_side, long_side) = if long_side <= LONG_SIDE_MAX {
         (SHORT_SIDE, long_side)
@@ -112,7 +146,11 @@ fn working_size(width: u32, height: u32, sample_aspect: (u32, u32)) -> (usize, u
         let short_side = scaled(short, long, LONG_SIDE_MAX);
         (short_side.clamp(SHORT_SIDE_MIN, SHORT_SIDE), LONG_SIDE_MAX)
     };
-    if width <= height { (short_side, long_side) } else { (long_side, short_side) }
+    if width <= height {
+        (short_side, long_side)
+    } else {
+        (long_side, short_side)
+    }
 }
 
 /// Two numbers in the proportion of the displayed sides, before rotation.
@@ -124,7 +162,10 @@ fn displayed(width: u32, height: u32, sample_aspect: (u32, u32)) -> (u64, u64) {
         (num, den) => (num, den),
     };
     // The products may have 64 bits; 48 leave room for the later factor of 512.
-    let (w, h) = (u64::from(width.max(1)) * u64::from(num), u64::from(height.max(1)) * u64::from(den));
+    let (w, h) = (
+        u64::from(width.max(1)) * u64::from(num),
+        u64::from(height.max(1)) * u64::from(den),
+    );
     let excess = (w.max(h) >> 48).checked_ilog2().map_or(0, |bits| bits + 1);
     ((w >> excess).max(1), (h >> excess).max(1))
 }
@@ -199,7 +240,11 @@ mod tests {
         ] {
             let at = |resolution| frame_size(width, height, aspect, resolution);
             assert_eq!(at(Resolution::Working), size, "{width}x{height}");
-            assert_eq!(at(Resolution::Double), (2 * size.0, 2 * size.1), "{width}x{height}");
+            assert_eq!(
+                at(Resolution::Double),
+                (2 * size.0, 2 * size.1),
+                "{width}x{height}"
+            );
         }
     }
 
@@ -220,19 +265,32 @@ mod tests {
 
     #[test]
     fn no_frame_gives_a_larger_small_picture_than_is_believed() {
-        let sides = [0, 1, 2, 17, 54, 97, 240, 575, 576, 720, 1080, 1920, 4096, 65_535];
+        let sides = [
+            0, 1, 2, 17, 54, 97, 240, 575, 576, 720, 1080, 1920, 4096, 65_535,
+        ];
         for area in [64 * 36, 96 * 54, 128 * 72] {
-            for (width, height) in sides.iter().flat_map(|&width| sides.map(|height| (width, height))) {
+            for (width, height) in sides
+                .iter()
+                .flat_map(|&width| sides.map(|height| (width, height)))
+            {
                 let (columns, rows) = small_size(width, height, area);
-                assert!(columns.max(rows) <= small_side_max(area) && columns * rows <= small_area_max(area));
-                assert!(columns >= 1 && rows >= 1 && columns <= width.max(1) && rows <= height.max(1));
+                assert!(
+                    columns.max(rows) <= small_side_max(area)
+                        && columns * rows <= small_area_max(area)
+                );
+                assert!(
+                    columns >= 1 && rows >= 1 && columns <= width.max(1) && rows <= height.max(1)
+                );
             }
         }
     }
 
     #[test]
     fn the_displayed_size_keeps_the_height() {
-        assert_eq!(displayed_size(720, 576, (64, 45), Orientation::UPRIGHT), (1024, 576));
+        assert_eq!(
+            displayed_size(720, 576, (64, 45), Orientation::UPRIGHT),
+            (1024, 576)
+        );
         let quarter = Orientation::from_matrix(&[0, ONE, 0, -ONE, 0, 0, 0, 0, 0]);
         assert_eq!(displayed_size(1920, 1080, (1, 1), quarter), (1080, 1920));
     }

@@ -65,7 +65,12 @@ pub(super) struct Group<P> {
 impl<P> Group<P> {
     /// A group that starts with a key packet at `start`.
     pub(super) fn begin(start: i64, key: Stamped<P>) -> Group<P> {
-        Group { start, end: start, bytes: key.bytes, packets: vec![key] }
+        Group {
+            start,
+            end: start,
+            bytes: key.bytes,
+            packets: vec![key],
+        }
     }
 
     pub(super) fn push(&mut self, stamped: Stamped<P>) {
@@ -147,7 +152,10 @@ impl<P> Planner<P> {
             actions.push(Action::Drain);
             self.live = false;
         }
-        let needed = self.last_isolated.max(wanted).is_none_or(|last| reach.saturating_sub(last) > limit);
+        let needed = self
+            .last_isolated
+            .max(wanted)
+            .is_none_or(|last| reach.saturating_sub(last) > limit);
         self.skipped |= !needed || group.packets.len() > 1;
         if let Some(key) = group.packets.into_iter().next().filter(|_| needed) {
             self.last_isolated = Some(group.start);
@@ -188,8 +196,14 @@ mod tests {
         let mut planner = Planner::new(gap.map(Duration::from_millis));
         let mut actions = Vec::new();
         for &(time, key) in pictures {
-            let stamped =
-                Stamped { packet: (), time: Some(time * MS), bytes: 1000, shown: true, hidden: false, entry: key };
+            let stamped = Stamped {
+                packet: (),
+                time: Some(time * MS),
+                bytes: 1000,
+                shown: true,
+                hidden: false,
+                entry: key,
+            };
             actions.extend(planner.push(stamped, None));
         }
         actions.extend(planner.finish(None));
@@ -225,7 +239,9 @@ mod tests {
 
     #[test]
     fn a_long_group_is_decoded_as_a_whole() {
-        let pictures: Vec<_> = (0..60).map(|i| (i * 100, i == 0 || i == 30 || i == 35)).collect();
+        let pictures: Vec<_> = (0..60)
+            .map(|i| (i * 100, i == 0 || i == 30 || i == 35))
+            .collect();
         let found = decoded(&pictures, Some(1000));
         // 0 to 2900 in sequence; 3000 to 3400 is short and its key not needed yet; the rest is long again.
         assert!((0..30).all(|i| found.contains(&(i * 100, false))));

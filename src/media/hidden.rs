@@ -25,7 +25,11 @@ fn is_hidden_vp9(data: &[u8]) -> bool {
     if is_superframe || first >> 6 != 0b10 {
         return false;
     }
-    let header = if (first >> 4) & 0b11 == 0b11 { first } else { first >> 1 };
+    let header = if (first >> 4) & 0b11 == 0b11 {
+        first
+    } else {
+        first >> 1
+    };
     let (shows_earlier_one, shown) = (header & 0b100 != 0, header & 0b001 != 0);
     !shows_earlier_one && !shown
 }

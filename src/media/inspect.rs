@@ -84,14 +84,30 @@ impl<'a> Luma<'a> {
     #[cfg(test)]
     pub(crate) fn of_bytes(bytes: &'a [u8], width: usize, height: usize) -> Luma<'a> {
         assert!(bytes.len() >= width * height);
-        Luma { bytes, stride: width, step: 1, width, height, limited: false, depth: 8 }
+        Luma {
+            bytes,
+            stride: width,
+            step: 1,
+            width,
+            height,
+            limited: false,
+            depth: 8,
+        }
     }
 
     /// A plane of samples of `depth` bits, two bytes each.
     #[cfg(test)]
     pub(crate) fn of_words(bytes: &'a [u8], width: usize, height: usize, depth: u32) -> Luma<'a> {
         assert!(bytes.len() >= 2 * width * height);
-        Luma { bytes, stride: 2 * width, step: 2, width, height, limited: false, depth }
+        Luma {
+            bytes,
+            stride: 2 * width,
+            step: 2,
+            width,
+            height,
+            limited: false,
+            depth,
+        }
     }
 
     /// Whether black is 16 and white 235, scaled to the depth.
@@ -109,7 +125,9 @@ impl<'a> Luma<'a> {
         let start = y * self.stride + from * self.step;
         let row = &self.bytes[start..start + count * self.step];
         if self.step == 1 {
-            out.iter_mut().zip(row).for_each(|(out, &level)| *out = u16::from(level));
+            out.iter_mut()
+                .zip(row)
+                .for_each(|(out, &level)| *out = u16::from(level));
         } else {
             out.iter_mut()
                 .zip(row.chunks_exact(2))
@@ -165,7 +183,15 @@ pub struct OwnedLuma {
 impl OwnedLuma {
     /// Becomes a copy of a plane.
     pub fn copy(&mut self, luma: &Luma<'_>) {
-        let Luma { bytes, stride, step, width, height, limited, depth } = *luma;
+        let Luma {
+            bytes,
+            stride,
+            step,
+            width,
+            height,
+            limited,
+            depth,
+        } = *luma;
         self.bytes.clear();
         self.bytes.extend_from_slice(bytes);
         (self.stride, self.step, self.width, self.height) = (stride, step, width, height);
@@ -184,9 +210,25 @@ impl OwnedLuma {
 
     /// The plane.
     pub fn view(&self) -> Luma<'_> {
-        let OwnedLuma { bytes, stride, step, width, height, limited, depth } = self;
+        let OwnedLuma {
+            bytes,
+            stride,
+            step,
+            width,
+            height,
+            limited,
+            depth,
+        } = self;
         let (stride, step, width, height) = (*stride, *step, *width, *height);
-        Luma { bytes, stride, step, width, height, limited: *limited, depth: *depth }
+        Luma {
+            bytes,
+            stride,
+            step,
+            width,
+            height,
+            limited: *limited,
+            depth: *depth,
+        }
     }
 }
 
@@ -217,7 +259,11 @@ fn add_blocks(sums: &mut [u32], bytes: &[u8], block: usize) {
 pub(super) fn view(picture: &Video, time: Duration, orientation: Orientation) -> FullFrame<'_> {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let (depth, plane) = match super::luma::plane(picture.format(), picture.color_range()) {
-        Some(super::luma::PlaneOfLuma { depth, step, limited }) => (depth, Some((step, limited))),
+        Some(super::luma::PlaneOfLuma {
+            depth,
+            step,
+            limited,
+        }) => (depth, Some((step, limited))),
         None => (super::luma::depth(picture.format()), None),
     };
     let luma = plane.and_then(|(step, limited)| {
@@ -233,13 +279,36 @@ pub(super) fn view(picture: &Video, time: Duration, orientation: Orientation) ->
             }
             // The last row ends with its samples.
             let length = stride.checked_mul(height - 1)?.checked_add(width * step)?;
-            (std::slice::from_raw_parts(frame.data[0].cast_const(), length), stride)
+            (
+                std::slice::from_raw_parts(frame.data[0].cast_const(), length),
+                stride,
+            )
         };
-        Some(Luma { bytes: bytes.0, stride: bytes.1, step, width, height, limited, depth })
+        Some(Luma {
+            bytes: bytes.0,
+            stride: bytes.1,
+            step,
+            width,
+            height,
+            limited,
+            depth,
+        })
     });
     let (transposed, columns_reversed, rows_reversed) = orientation.parts();
-    let turn = Turn { transposed, columns_reversed, rows_reversed };
-    FullFrame { time, width, height, depth, interlaced: picture.is_interlaced(), turn, luma }
+    let turn = Turn {
+        transposed,
+        columns_reversed,
+        rows_reversed,
+    };
+    FullFrame {
+        time,
+        width,
+        height,
+        depth,
+        interlaced: picture.is_interlaced(),
+        turn,
+        luma,
+    }
 }
 
 /// What the container says of the file and of the stream that is decoded; bounded in number and

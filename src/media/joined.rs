@@ -52,7 +52,10 @@ pub(super) fn of_container(source: &Source, tick: Tick<'_>) -> Joins {
                 source.bytes(),
             ));
         } else if let Some(packets) = Packets::of(&head) {
-            starts.extend(codec_changes(&mut BufReader::with_capacity(BLOCK, Ticking(source.reader(), tick)), packets));
+            starts.extend(codec_changes(
+                &mut BufReader::with_capacity(BLOCK, Ticking(source.reader(), tick)),
+                packets,
+            ));
         }
     }
     unread.extend(starts.get(PARTS_MAX).copied());
@@ -70,15 +73,26 @@ pub(super) fn behind(source: &Source, reached: u64, tick: Tick<'_>) -> Vec<u64> 
     let mut reader = Ticking(source.part(reached..source.bytes()).reader(), tick);
     let mut head = Vec::new();
     // The last packets of a transport stream are no recording of their own.
-    let mut of_packets = source.reader().take(HEAD).read_to_end(&mut head).is_ok() && Packets::of(&head).is_some();
+    let mut of_packets =
+        source.reader().take(HEAD).read_to_end(&mut head).is_ok() && Packets::of(&head).is_some();
     let (mut window, mut at) = (Vec::new(), reached);
     loop {
         let before = window.len();
-        if reader.by_ref().take(BLOCK as u64).read_to_end(&mut window).is_err() || found.len() >= PARTS_MAX {
+        if reader
+            .by_ref()
+            .take(BLOCK as u64)
+            .read_to_end(&mut window)
+            .is_err()
+            || found.len() >= PARTS_MAX
+        {
             return found;
         }
         let last = window.len() == before;
-        let end = if last { window.len() } else { window.len().saturating_sub(SIGNATURE_MAX) };
+        let end = if last {
+            window.len()
+        } else {
+            window.len().saturating_sub(SIGNATURE_MAX)
+        };
         for place in (0..end).filter(|&place| begins(&window[place..])) {
             let is_packet = window[place] == SYNC;
             if !(is_packet && of_packets) {
@@ -101,18 +115,31 @@ fn begins(bytes: &[u8]) -> bool {
         Some(b'F') => is(0, b"FLV\x01") && is(5, b"\0\0\0\x09"),
         Some(b'\x30') => is(0, ASF),
         Some(b'R') => is(0, b"RIFF") && is(8, b"AVI LIST"),
-        Some(b'\x1a') => is(0, b"\x1a\x45\xdf\xa3") && (contains(bytes, b"matroska") || contains(bytes, b"webm")),
-        Some(0) => is(0, b"\0\0\0") && is(4, b"ftyp") && bytes.get(3).is_some_and(|size| (16..=64).contains(size)),
+        Some(b'\x1a') => {
+            is(0, b"\x1a\x45\xdf\xa3") && (contains(bytes, b"matroska") || contains(bytes, b"webm"))
+        }
+        Some(0) => {
+            is(0, b"\0\0\0")
+                && is(4, b"ftyp")
+                && bytes.get(3).is_some_and(|size| (16..=64).contains(size))
+        }
         Some(b'O') => is(0, b"OggS\0\x02"),
         Some(b'D') => is(0, b"DKIF\0\0\x20\0"),
         Some(b'Y') => is(0, b"YUV4MPEG2 "),
-        Some(&SYNC) => [188, 376, 564, 752].iter().all(|&at| bytes.get(at) == Some(&SYNC)) && is(1, b"\x40"),
+        Some(&SYNC) => {
+            [188, 376, 564, 752]
+                .iter()
+                .all(|&at| bytes.get(at) == Some(&SYNC))
+                && is(1, b"\x40")
+        }
         _ => false,
     }
 }
 
 fn contains(bytes: &[u8], name: &[u8]) -> bool {
-    bytes[..bytes.len().min(SIGNATURE_MAX)].windows(name.len()).any(|part| part == name)
+    bytes[..bytes.len().min(SIGNATURE_MAX)]
+        .windows(name.len())
+        .any(|part| part == name)
 }
 
 /// Where further movies begin in an MP4; fragments that repeat their header and go on in time belong to one movie.
@@ -123,11 +150,16 @@ fn further_movies(file: &mut (impl Read + Seek), length: u64) -> Vec<u64> {
     let (mut begins, mut repeated, mut fragment) = (None, None, None);
     let mut at = 0_u64;
     for _ in 0..BOXES_MAX {
-        let Some((kind, size)) = next_box(file, at, length).filter(|_| found.len() < PARTS_MAX) else { break };
+        let Some((kind, size)) = next_box(file, at, length).filter(|_| found.len() < PARTS_MAX)
+        else {
+            break;
+        };
         match &kind {
             b"ftyp" => begins = Some(at),
             b"moov" => {
-                let Some(header) = bytes_of(file, at, size) else { break };
+                let Some(header) = bytes_of(file, at, size) else {
+                    break;
+                };
                 let start = begins.take().unwrap_or(at);
                 match &movie {
                     None => {}
@@ -140,7 +172,9 @@ fn further_movies(file: &mut (impl Read + Seek), length: u64) -> Vec<u64> {
                 movie = Some(header);
             }
             b"moof" => {
-                let Some(time) = bytes_of(file, at, size).map(|bytes| fragment_time(&bytes)) else { break };
+                let Some(time) = bytes_of(file, at, size).map(|bytes| fragment_time(&bytes)) else {
+                    break;
+                };
                 let again = repeated.take().filter(|_| time <= fragment);
                 found.extend(again);
                 fragment = time;
@@ -155,15 +189,27 @@ fn further_movies(file: &mut (impl Read + Seek), length: u64) -> Vec<u64> {
 /// When a fragment is decoded, in units of its first track.
 fn fragment_time(fragment: &[u8]) -> Option<u64> {
     let at = fragment.windows(4).position(|name| name == b"tfdt")? + 4;
-    let number =
-        |range: Range<usize>| Some(fragment.get(range)?.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)));
-    if *fragment.get(at)? == 1 { number(at + 4..at + 12) } else { number(at + 4..at + 8) }
+    let number = |range: Range<usize>| {
+        Some(
+            fragment
+                .get(range)?
+                .iter()
+                .fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+        )
+    };
+    if *fragment.get(at)? == 1 {
+        number(at + 4..at + 12)
+    } else {
+        number(at + 4..at + 8)
+    }
 }
 
 fn bytes_of(file: &mut (impl Read + Seek), at: u64, size: u64) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(at)).ok()?;
-    file.take(size.min(HEADER_MAX)).read_to_end(&mut bytes).ok()?;
+    file.take(size.min(HEADER_MAX))
+        .read_to_end(&mut bytes)
+        .ok()?;
     Some(bytes)
 }
 
@@ -195,10 +241,14 @@ struct Packets {
 
 impl Packets {
     fn of(head: &[u8]) -> Option<Packets> {
-        let fits = |start: usize, pitch: usize| (0..5).all(|n| head.get(start + n * pitch) == Some(&SYNC));
+        let fits =
+            |start: usize, pitch: usize| (0..5).all(|n| head.get(start + n * pitch) == Some(&SYNC));
         let pitches = [188, 192, 204];
         (0..204).find_map(|start| {
-            pitches.into_iter().find(|&pitch| fits(start, pitch)).map(|pitch| Packets { start, pitch })
+            pitches
+                .into_iter()
+                .find(|&pitch| fits(start, pitch))
+                .map(|pitch| Packets { start, pitch })
         })
     }
 }
@@ -229,7 +279,11 @@ fn codec_changes(file: &mut impl Read, packets: Packets) -> Vec<u64> {
         }
         let pid = u16::from_be_bytes([packet[1] & 0x1f, packet[2]]);
         let starts = packet[1] & 0x40 != 0;
-        let adaptation = if packet[3] & 0x20 != 0 { usize::from(packet[4]) + 1 } else { 0 };
+        let adaptation = if packet[3] & 0x20 != 0 {
+            usize::from(packet[4]) + 1
+        } else {
+            0
+        };
         let payload = packet[..188].get(4 + adaptation..).unwrap_or_default();
         if starts && pid == 0 {
             program = Some(at);
@@ -240,8 +294,15 @@ fn codec_changes(file: &mut impl Read, packets: Packets) -> Vec<u64> {
             }
         } else if starts && tables.contains(&pid) {
             let listed = streams(payload);
-            let other = |&(pid, kind): &(u16, u8)| types.iter().any(|&(known, was)| known == pid && was != kind);
-            if listed.iter().any(|stream| is_picture(stream.1) && other(stream)) {
+            let other = |&(pid, kind): &(u16, u8)| {
+                types
+                    .iter()
+                    .any(|&(known, was)| known == pid && was != kind)
+            };
+            if listed
+                .iter()
+                .any(|stream| is_picture(stream.1) && other(stream))
+            {
                 changes.push(program.unwrap_or(at));
                 types.clear();
             }
@@ -271,14 +332,22 @@ fn section(payload: &[u8], kind: u8) -> Option<&[u8]> {
 fn programs(payload: &[u8]) -> Vec<u16> {
     let entries = section(payload, 0).unwrap_or_default().chunks_exact(4);
     let listed = entries.filter(|entry| entry[..2] != [0, 0]);
-    listed.map(|entry| u16::from_be_bytes([entry[2] & 0x1f, entry[3]])).collect()
+    listed
+        .map(|entry| u16::from_be_bytes([entry[2] & 0x1f, entry[3]]))
+        .collect()
 }
 
 /// The streams of a program and their types.
 fn streams(payload: &[u8]) -> Vec<(u16, u8)> {
     let mut found = Vec::new();
-    let Some(table) = section(payload, 2) else { return found };
-    let skip = |bytes: &[u8]| bytes.get(..2).map(|it| usize::from(u16::from_be_bytes([it[0] & 0x0f, it[1]])));
+    let Some(table) = section(payload, 2) else {
+        return found;
+    };
+    let skip = |bytes: &[u8]| {
+        bytes
+            .get(..2)
+            .map(|it| usize::from(u16::from_be_bytes([it[0] & 0x0f, it[1]])))
+    };
     let mut at = 4 + table.get(2..).and_then(skip).unwrap_or(table.len());
     while let Some(entry) = table.get(at..at + 5) {
         found.push((u16::from_be_bytes([entry[1] & 0x1f, entry[2]]), entry[0]));
@@ -289,7 +358,10 @@ fn streams(payload: &[u8]) -> Vec<(u16, u8)> {
 
 /// Whether a type of a stream is one of pictures: MPEG-1, -2 and -4, H.264, HEVC, VVC, AVS, Dirac, VC-1.
 fn is_picture(kind: u8) -> bool {
-    matches!(kind, 0x01 | 0x02 | 0x10 | 0x1b | 0x24 | 0x33 | 0x42 | 0xd1 | 0xd2 | 0xd4 | 0xea)
+    matches!(
+        kind,
+        0x01 | 0x02 | 0x10 | 0x1b | 0x24 | 0x33 | 0x42 | 0xd1 | 0xd2 | 0xd4 | 0xea
+    )
 }
 
 /// The first byte of a packet of a transport stream.

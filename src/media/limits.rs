@@ -56,7 +56,9 @@ impl Default for Limits {
 impl Limits {
     /// The elapsed time that a file has when its video has been decoded up to `reached`.
     pub fn time_for(&self, reached: Duration) -> Duration {
-        self.time_floor.saturating_add(reached.saturating_mul(self.time_ratio)).min(self.time_ceiling)
+        self.time_floor
+            .saturating_add(reached.saturating_mul(self.time_ratio))
+            .min(self.time_ceiling)
     }
 }
 
@@ -118,12 +120,19 @@ impl Limit {
             ),
             Limit::Stall => (seconds(limits.stall), "--max-stall"),
             Limit::Memory => (format!("{} bytes", limits.memory), "--max-memory"),
-            Limit::Streams => {
-                (format!("{STREAMS_MAX} streams and {} bytes", limits.memory), "--max-memory (the streams are fixed)")
-            }
+            Limit::Streams => (
+                format!("{STREAMS_MAX} streams and {} bytes", limits.memory),
+                "--max-memory (the streams are fixed)",
+            ),
         };
         let limit = self.name();
-        Error::LimitExceeded { path: path.to_owned(), limit, found, allowed, option }
+        Error::LimitExceeded {
+            path: path.to_owned(),
+            limit,
+            found,
+            allowed,
+            option,
+        }
     }
 }
 
@@ -142,15 +151,27 @@ mod tests {
     fn time_grows_with_the_video_between_floor_and_ceiling() {
         let limits = Limits::default();
         assert_eq!(limits.time_for(Duration::ZERO), limits.time_floor);
-        assert_eq!(limits.time_for(Duration::from_secs(6)), Duration::from_secs(120));
+        assert_eq!(
+            limits.time_for(Duration::from_secs(6)),
+            Duration::from_secs(120)
+        );
         assert_eq!(limits.time_for(Duration::MAX), limits.time_ceiling);
     }
 
     #[test]
     fn every_limit_names_itself_and_the_option_that_raises_it() {
         for limit in Limit::ALL {
-            let text = limit.exceeded(Path::new("a.mp4"), &Limits::default(), "too much".to_owned()).to_string();
-            assert!(text.contains("a.mp4") && text.contains("--m") && text.contains("too much"), "{text}");
+            let text = limit
+                .exceeded(
+                    Path::new("a.mp4"),
+                    &Limits::default(),
+                    "too much".to_owned(),
+                )
+                .to_string();
+            assert!(
+                text.contains("a.mp4") && text.contains("--m") && text.contains("too much"),
+                "{text}"
+            );
         }
     }
 }

@@ -76,7 +76,12 @@ impl LumaScaler {
         orientation: Orientation,
         area: usize,
     ) -> Result<Frame, String> {
-        let displayed = displayed_size(picture.width(), picture.height(), sample_aspect, Orientation::UPRIGHT);
+        let displayed = displayed_size(
+            picture.width(),
+            picture.height(),
+            sample_aspect,
+            Orientation::UPRIGHT,
+        );
         let out = small_size(displayed.0 as usize, displayed.1 as usize, area);
         self.scale_to(out, picture, orientation)
     }
@@ -91,7 +96,12 @@ impl LumaScaler {
         orientation: Orientation,
         side: usize,
     ) -> Result<(usize, usize, Vec<u8>), String> {
-        let displayed = displayed_size(picture.width(), picture.height(), sample_aspect, Orientation::UPRIGHT);
+        let displayed = displayed_size(
+            picture.width(),
+            picture.height(),
+            sample_aspect,
+            Orientation::UPRIGHT,
+        );
         let out = still_size(displayed.0 as usize, displayed.1 as usize, side);
         let rgb = self.run(out, picture, Some(matrix_of(picture)))?;
         let (width, height) = orientation.apply_to_size(out);
@@ -99,16 +109,38 @@ impl LumaScaler {
     }
 
     /// Scales `picture` to a size that it has before it is turned upright.
-    fn scale_to(&mut self, out: (usize, usize), picture: &Video, orientation: Orientation) -> Result<Frame, String> {
+    fn scale_to(
+        &mut self,
+        out: (usize, usize),
+        picture: &Video,
+        orientation: Orientation,
+    ) -> Result<Frame, String> {
         let luma = self.run(out, picture, None)?;
         let (width, height) = orientation.apply_to_size(out);
-        Ok(Frame { time: std::time::Duration::ZERO, width, height, luma: orientation.apply::<1>(luma, out.0, out.1) })
+        Ok(Frame {
+            time: std::time::Duration::ZERO,
+            width,
+            height,
+            luma: orientation.apply::<1>(luma, out.0, out.1),
+        })
     }
 
     /// The pixels of `picture`, scaled and not yet turned.
-    fn run(&mut self, out: (usize, usize), picture: &Video, colour: Option<i32>) -> Result<Vec<u8>, String> {
+    fn run(
+        &mut self,
+        out: (usize, usize),
+        picture: &Video,
+        colour: Option<i32>,
+    ) -> Result<Vec<u8>, String> {
         let (width, height) = (picture.width(), picture.height());
-        let key = Key { format: picture.format(), range: picture.color_range(), width, height, out, colour };
+        let key = Key {
+            format: picture.format(),
+            range: picture.color_range(),
+            width,
+            height,
+            out,
+            colour,
+        };
         if self.current.as_ref().is_none_or(|scaler| scaler.key != key) {
             self.current = Some(Scaler::new(key)?);
         }
@@ -136,23 +168,44 @@ impl Scaler {
             view,
             key.width,
             key.height,
-            if key.colour.is_some() { Pixel::RGB24 } else { Pixel::GRAY8 },
+            if key.colour.is_some() {
+                Pixel::RGB24
+            } else {
+                Pixel::GRAY8
+            },
             out_width as u32,
             out_height as u32,
             scaling::Flags::AREA | scaling::Flags::ACCURATE_RND | scaling::Flags::BITEXACT,
         )
-        .map_err(|error| format!("cannot scale {}x{} {:?}: {error}", key.width, key.height, key.format))?;
+        .map_err(|error| {
+            format!(
+                "cannot scale {}x{} {:?}: {error}",
+                key.width, key.height, key.format
+            )
+        })?;
         if let Source::Converted { full } = source {
-            set_ranges(&mut context, key.colour.unwrap_or(ffi::SWS_CS_DEFAULT), full);
+            set_ranges(
+                &mut context,
+                key.colour.unwrap_or(ffi::SWS_CS_DEFAULT),
+                full,
+            );
         }
-        Ok(Scaler { key, context, source })
+        Ok(Scaler {
+            key,
+            context,
+            source,
+        })
     }
 
     #[allow(unsafe_code)]
     fn run(&mut self, picture: &Video) -> Result<Vec<u8>, String> {
         let (out_width, out_height) = self.key.out;
         // The scaler's vector code may write up to its register's width past a row's end.
-        let row = if self.key.colour.is_some() { 3 * out_width } else { out_width };
+        let row = if self.key.colour.is_some() {
+            3 * out_width
+        } else {
+            out_width
+        };
         let stride = row.next_multiple_of(STRIDE_ALIGNMENT);
         let mut padded = vec![0_u8; stride * out_height + STRIDE_ALIGNMENT];
         // SAFETY: `picture` is a decoded frame of the size and format in `self.key` (compared by
@@ -177,7 +230,12 @@ impl Scaler {
                 *data = plane.cast_const();
                 *stride = *bytes;
             }
-            let out = [padded.as_mut_ptr(), std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut()];
+            let out = [
+                padded.as_mut_ptr(),
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+            ];
             let out_strides = [stride as i32, 0, 0, 0];
             ffi::sws_scale(
                 self.context.as_mut_ptr(),
@@ -211,9 +269,21 @@ fn set_ranges(context: &mut scaling::Context, matrix: i32, full: bool) {
     // SAFETY: the context is valid for the call, the coefficient tables are static tables of the library, and a
     // refusal (formats that have no range) leaves the context as it was.
     unsafe {
-        let (input, output) = (ffi::sws_getCoefficients(matrix), ffi::sws_getCoefficients(ffi::SWS_CS_DEFAULT));
+        let (input, output) = (
+            ffi::sws_getCoefficients(matrix),
+            ffi::sws_getCoefficients(ffi::SWS_CS_DEFAULT),
+        );
         let neutral = 1 << 16;
-        ffi::sws_setColorspaceDetails(context.as_mut_ptr(), input, i32::from(full), output, 1, 0, neutral, neutral);
+        ffi::sws_setColorspaceDetails(
+            context.as_mut_ptr(),
+            input,
+            i32::from(full),
+            output,
+            1,
+            0,
+            neutral,
+            neutral,
+        );
     }
 }
 
@@ -226,7 +296,9 @@ fn matrix_of(picture: &Video) -> i32 {
         Space::BT2020NCL | Space::BT2020CL => ffi::SWS_CS_BT2020,
         Space::FCC => ffi::SWS_CS_FCC,
         Space::SMPTE240M => ffi::SWS_CS_SMPTE240M,
-        Space::Unspecified if picture.height().min(picture.width()) >= HD_ROWS => ffi::SWS_CS_ITU709,
+        Space::Unspecified if picture.height().min(picture.width()) >= HD_ROWS => {
+            ffi::SWS_CS_ITU709
+        }
         _ => ffi::SWS_CS_DEFAULT,
     }
 }
@@ -245,7 +317,9 @@ pub(super) struct PlaneOfLuma {
 
 /// Plane 0 of `format`, if it is luma of 8 to 16 bits from the lowest bit on.
 pub(super) fn plane(format: Pixel, range: ffmpeg::color::Range) -> Option<PlaneOfLuma> {
-    let Source::Plane { view, limited } = source_of(format, range)? else { return None };
+    let Source::Plane { view, limited } = source_of(format, range)? else {
+        return None;
+    };
     let depth = match view {
         Pixel::GRAY8 => 8,
         Pixel::GRAY9LE => 9,
@@ -256,13 +330,19 @@ pub(super) fn plane(format: Pixel, range: ffmpeg::color::Range) -> Option<PlaneO
         _ => return None,
     };
     // Samples that lie in the upper bits, as of P010, would be taken for deeper ones.
-    (self::depth(format) == depth).then_some(PlaneOfLuma { depth, step: if depth == 8 { 1 } else { 2 }, limited })
+    (self::depth(format) == depth).then_some(PlaneOfLuma {
+        depth,
+        step: if depth == 8 { 1 } else { 2 },
+        limited,
+    })
 }
 
 /// Bits of a sample of the first component; 0 if the format is not known.
 #[allow(unsafe_code)]
 pub(super) fn depth(format: Pixel) -> u32 {
-    let Some(descriptor) = format.descriptor() else { return 0 };
+    let Some(descriptor) = format.descriptor() else {
+        return 0;
+    };
     // SAFETY: descriptors are static tables of the library.
     let depth = unsafe { (*descriptor.as_ptr()).comp[0].depth };
     u32::try_from(depth).unwrap_or(0)
@@ -286,7 +366,9 @@ fn source_of(format: Pixel, range: ffmpeg::color::Range) -> Option<Source> {
     if has(ffi::AV_PIX_FMT_FLAG_HWACCEL) {
         return None;
     }
-    let rgb = has(ffi::AV_PIX_FMT_FLAG_RGB) || has(ffi::AV_PIX_FMT_FLAG_PAL) || has(ffi::AV_PIX_FMT_FLAG_BAYER);
+    let rgb = has(ffi::AV_PIX_FMT_FLAG_RGB)
+        || has(ffi::AV_PIX_FMT_FLAG_PAL)
+        || has(ffi::AV_PIX_FMT_FLAG_BAYER);
     // Grey formats are full range unless somebody says otherwise, as in every player built on FFmpeg.
     let full = match range {
         ffmpeg::color::Range::JPEG => true,
@@ -295,10 +377,19 @@ fn source_of(format: Pixel, range: ffmpeg::color::Range) -> Option<Source> {
     };
     let odd = ffi::AV_PIX_FMT_FLAG_BITSTREAM | ffi::AV_PIX_FMT_FLAG_FLOAT;
     let view = (!rgb && !has(odd) && luma.plane == 0 && luma.offset == 0)
-        .then(|| grey_view(luma.step, luma.depth + luma.shift, has(ffi::AV_PIX_FMT_FLAG_BE)))
+        .then(|| {
+            grey_view(
+                luma.step,
+                luma.depth + luma.shift,
+                has(ffi::AV_PIX_FMT_FLAG_BE),
+            )
+        })
         .flatten();
     Some(match view {
-        Some(view) => Source::Plane { view, limited: !full },
+        Some(view) => Source::Plane {
+            view,
+            limited: !full,
+        },
         None => Source::Converted { full },
     })
 }
@@ -330,7 +421,11 @@ const FULL_RANGE: [u8; 256] = {
     let mut level = 16;
     while level < 256 {
         let stretched = ((level - 16) * 255 + 109) / 219;
-        table[level] = if stretched > 255 { 255 } else { stretched as u8 };
+        table[level] = if stretched > 255 {
+            255
+        } else {
+            stretched as u8
+        };
         level += 1;
     }
     table

@@ -195,7 +195,13 @@ pub fn decode(
     visit: &mut dyn FnMut(Frame) -> ControlFlow<()>,
 ) -> Result<Decoded> {
     let limits = Limits::default();
-    decode_source(&Source::open(path, Links::Follow, &limits)?, None, &limits, selector, &mut Visitor(visit))
+    decode_source(
+        &Source::open(path, Links::Follow, &limits)?,
+        None,
+        &limits,
+        selector,
+        &mut Visitor(visit),
+    )
 }
 
 /// An observer that sees frames only.

@@ -25,7 +25,12 @@ pub(super) struct Around<P> {
 impl<P> Around<P> {
     pub(super) fn new(moments: &[Duration]) -> Around<P> {
         let moments = moments.iter().copied().map(clock::nanos).collect();
-        Around { moments, group: None, live: false, skipped: false }
+        Around {
+            moments,
+            group: None,
+            live: false,
+            skipped: false,
+        }
     }
 
     /// Whether any packet was left undecoded.
@@ -66,8 +71,11 @@ impl<P> Around<P> {
         let reach = next.unwrap_or(group.end).max(group.end);
         let near = group.start.saturating_sub(MARGIN)..=reach.saturating_add(MARGIN);
         // The first group has the frame from which all times count.
-        let needed = origin
-            .is_none_or(|origin| self.moments.iter().any(|moment| near.contains(&origin.saturating_add(*moment))));
+        let needed = origin.is_none_or(|origin| {
+            self.moments
+                .iter()
+                .any(|moment| near.contains(&origin.saturating_add(*moment)))
+        });
         if needed {
             self.send_group(actions);
             return;
@@ -80,7 +88,9 @@ impl<P> Around<P> {
     }
 
     fn send_group(&mut self, actions: &mut Vec<Action<P>>) {
-        let Some(group) = self.group.take() else { return };
+        let Some(group) = self.group.take() else {
+            return;
+        };
         if !std::mem::replace(&mut self.live, true) {
             actions.push(Action::StartAt(group.start));
         }
@@ -103,8 +113,14 @@ mod tests {
         let (mut origin, mut found, mut starts) = (None, Vec::new(), 0);
         for second in 0..100 {
             let time = Some(1_000_000_000 * (5 + second));
-            let stamped =
-                Stamped { packet: second, time, bytes: 1, shown: true, hidden: false, entry: second % 10 == 0 };
+            let stamped = Stamped {
+                packet: second,
+                time,
+                bytes: 1,
+                shown: true,
+                hidden: false,
+                entry: second % 10 == 0,
+            };
             let mut actions = planner.push(stamped, origin);
             if second == 99 {
                 actions.extend(planner.finish(origin));
@@ -126,8 +142,15 @@ mod tests {
     #[test]
     fn only_the_groups_around_moments_are_decoded_and_the_first() {
         assert_eq!(decoded(&[45]), ((0..10).chain(40..50).collect(), 2));
-        assert_eq!(decoded(&[45, 99]).0, (0..10).chain(40..50).chain(90..100).collect::<Vec<_>>());
-        assert_eq!(decoded(&[50]), ((0..10).chain(40..60).collect(), 2), "near the border of two groups");
+        assert_eq!(
+            decoded(&[45, 99]).0,
+            (0..10).chain(40..50).chain(90..100).collect::<Vec<_>>()
+        );
+        assert_eq!(
+            decoded(&[50]),
+            ((0..10).chain(40..60).collect(), 2),
+            "near the border of two groups"
+        );
         assert_eq!(decoded(&[]), ((0..10).collect(), 1));
     }
 }

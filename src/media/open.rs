@@ -69,17 +69,27 @@ pub(super) fn open(source: &Source, wanted: Option<u32>, limits: &Limits) -> Res
     let (mut input, read_error) = open_container(source, limits)?;
     let index = match wanted {
         Some(wanted) => await_stream(path, &mut input, wanted as usize)?,
-        None => choose(&input).ok_or_else(|| Error::NoVideo { path: path.to_owned(), found: contents(&input) })?,
+        None => choose(&input).ok_or_else(|| Error::NoVideo {
+            path: path.to_owned(),
+            found: contents(&input),
+        })?,
     };
     let (mut stream, mut decoder) = open_decoder(path, &input, index, limits)?;
     stream.window = window(source, &input, index);
     if input.format().name() == "avi" {
         avi::correct_length(&mut stream, &input, &mut source.reader(), source.bytes());
     }
-    if let Some(aspect) = stream.window.sample_aspect((decoder.width(), decoder.height())) {
+    if let Some(aspect) = stream
+        .window
+        .sample_aspect((decoder.width(), decoder.height()))
+    {
         stream.sample_aspect = aspect;
     }
-    for declared in [stream.declared, stream.container_declared].into_iter().flatten().map(clock::duration) {
+    for declared in [stream.declared, stream.container_declared]
+        .into_iter()
+        .flatten()
+        .map(clock::duration)
+    {
         if declared > limits.duration {
             let found = format!("{:.1} s are declared", declared.as_secs_f64());
             return Err(Limit::Duration.exceeded(path, limits, found));
@@ -94,7 +104,13 @@ pub(super) fn open(source: &Source, wanted: Option<u32>, limits: &Limits) -> Res
         }
     }
     let info = info(&input, &stream, &decoder);
-    Ok(Opened { input, decoder, stream, info, read_error })
+    Ok(Opened {
+        input,
+        decoder,
+        stream,
+        info,
+        read_error,
+    })
 }
 
 /// Keeps FFmpeg's own log away from the caller's stderr, and gives its errors their texts.
@@ -110,12 +126,22 @@ fn silence() {
 fn open_container(source: &Source, limits: &Limits) -> Result<(Input, ReadError)> {
     let path = source.path();
     let mut head = Vec::new();
-    source.reader().take(HEAD_LENGTH).read_to_end(&mut head).map_err(Error::io(path, "read"))?;
+    source
+        .reader()
+        .take(HEAD_LENGTH)
+        .read_to_end(&mut head)
+        .map_err(Error::io(path, "read"))?;
     if sniff::is_animated_webp(&head) {
-        return Err(Error::NoDecoder { path: path.to_owned(), codec: ANIMATED_WEBP.to_owned() });
+        return Err(Error::NoDecoder {
+            path: path.to_owned(),
+            codec: ANIMATED_WEBP.to_owned(),
+        });
     }
     let read_error = ReadError::default();
-    let watched = Watched { reader: source.reader(), error: read_error.clone() };
+    let watched = Watched {
+        reader: source.reader(),
+        error: read_error.clone(),
+    };
     let mut options = ffmpeg::Dictionary::new();
     options.set("format_whitelist", &accepted::joined(DEMUXERS));
     options.set("codec_whitelist", &accepted::joined(DECODERS));
@@ -124,8 +150,8 @@ fn open_container(source: &Source, limits: &Limits) -> Result<(Input, ReadError)
     // An MP4 may say that its samples are in another file; this is FFmpeg's default, which must not depend on it.
     options.set("enable_drefs", "0");
     options.set("max_streams", &STREAMS_MAX.to_string());
-    let opened =
-        StreamIo::from_read_seek(watched).and_then(|io| ffmpeg::format::input_from_stream(io, None, Some(options)));
+    let opened = StreamIo::from_read_seek(watched)
+        .and_then(|io| ffmpeg::format::input_from_stream(io, None, Some(options)));
     match opened {
         Ok(input) => Ok((input, read_error)),
         Err(error) => Err(match read_error.take() {
@@ -133,7 +159,10 @@ fn open_container(source: &Source, limits: &Limits) -> Result<(Input, ReadError)
             None if is_out_of_memory(error) => {
                 Limit::Streams.exceeded(path, limits, "its header asks for more".to_owned())
             }
-            None => Error::NotMedia { path: path.to_owned(), source: explain(&head, error).into() },
+            None => Error::NotMedia {
+                path: path.to_owned(),
+                source: explain(&head, error).into(),
+            },
         }),
     }
 }
@@ -165,7 +194,9 @@ fn explain(head: &[u8], error: ffmpeg::Error) -> String {
 fn choose(input: &Input) -> Option<usize> {
     input
         .streams()
-        .filter(|stream| stream.parameters().medium() == ffmpeg::media::Type::Video && !is_cover(stream))
+        .filter(|stream| {
+            stream.parameters().medium() == ffmpeg::media::Type::Video && !is_cover(stream)
+        })
         .max_by_key(|stream| {
             let (width, height) = stored_size(stream);
             (
@@ -189,7 +220,9 @@ fn is_cover(stream: &ffmpeg::Stream) -> bool {
 
 /// The video streams of a file, as far as it was read; `places` tells where the packets of each stream are.
 pub(super) fn video_streams(input: &Input, places: &[Option<(u64, u64)>]) -> Vec<VideoStream> {
-    let videos = input.streams().filter(|stream| stream.parameters().medium() == ffmpeg::media::Type::Video);
+    let videos = input
+        .streams()
+        .filter(|stream| stream.parameters().medium() == ffmpeg::media::Type::Video);
     videos
         .map(|stream| {
             let (width, height) = stored_size(&stream);
@@ -208,13 +241,18 @@ pub(super) fn video_streams(input: &Input, places: &[Option<(u64, u64)>]) -> Vec
 /// Reads on until the stream with this number is known, since streams may begin anywhere in a file, and goes back.
 #[allow(unsafe_code)]
 fn await_stream(path: &Path, input: &mut Input, wanted: usize) -> Result<usize> {
-    let known =
-        |input: &Input| input.stream(wanted).is_some_and(|stream| stream.parameters().id() != ffmpeg::codec::Id::None);
+    let known = |input: &Input| {
+        input
+            .stream(wanted)
+            .is_some_and(|stream| stream.parameters().id() != ffmpeg::codec::Id::None)
+    };
     if known(input) {
         return Ok(wanted);
     }
-    let undecodable =
-        |reason: &str| Error::Undecodable { path: path.to_owned(), reason: format!("stream {wanted} {reason}") };
+    let undecodable = |reason: &str| Error::Undecodable {
+        path: path.to_owned(),
+        reason: format!("stream {wanted} {reason}"),
+    };
     let mut refusals = 0;
     while !known(input) {
         match ffmpeg::Packet::empty().read(input) {
@@ -226,7 +264,9 @@ fn await_stream(path: &Path, input: &mut Input, wanted: usize) -> Result<usize> 
     // SAFETY: the context is alive and open for reading; seeking by bytes has no other condition.
     let answer = unsafe { ffi::av_seek_frame(input.as_mut_ptr(), -1, 0, ffi::AVSEEK_FLAG_BYTE) };
     if answer < 0 {
-        Err(undecodable("begins late, and the file cannot be read again from its start"))
+        Err(undecodable(
+            "begins late, and the file cannot be read again from its start",
+        ))
     } else {
         Ok(wanted)
     }
@@ -234,9 +274,14 @@ fn await_stream(path: &Path, input: &mut Input, wanted: usize) -> Result<usize> 
 
 /// Which part of the picture the container wants to be shown.
 fn window(source: &Source, input: &Input, index: usize) -> Window {
-    let (mut file, length) = (std::io::BufReader::with_capacity(WINDOW_BLOCK, source.reader()), source.bytes());
+    let (mut file, length) = (
+        std::io::BufReader::with_capacity(WINDOW_BLOCK, source.reader()),
+        source.bytes(),
+    );
     let name = input.format().name().to_owned();
-    let Some(stream) = input.stream(index) else { return Window::Unclear };
+    let Some(stream) = input.stream(index) else {
+        return Window::Unclear;
+    };
     if name.split(',').any(|name| name == "mov") {
         return window::of_mp4(&mut file, length, stream.id());
     }
@@ -247,7 +292,9 @@ fn window(source: &Source, input: &Input, index: usize) -> Window {
                 video && !stream.disposition().contains(Disposition::ATTACHED_PIC)
             })
         };
-        let place = tracks().take_while(|stream| stream.index() != index).count();
+        let place = tracks()
+            .take_while(|stream| stream.index() != index)
+            .count();
         return window::of_matroska(&mut file, length, place, tracks().count());
     }
     Window::Whole
@@ -269,22 +316,42 @@ fn contents(input: &Input) -> String {
             format!("{kind} {}", codec_name(&parameters))
         })
         .collect();
-    if names.is_empty() { "no stream at all".to_owned() } else { format!("only {}", names.join(", ")) }
+    if names.is_empty() {
+        "no stream at all".to_owned()
+    } else {
+        format!("only {}", names.join(", "))
+    }
 }
 
 #[allow(unsafe_code)]
-fn open_decoder(path: &Path, input: &Input, index: usize, limits: &Limits) -> Result<(Stream, ffmpeg::decoder::Video)> {
+fn open_decoder(
+    path: &Path,
+    input: &Input,
+    index: usize,
+    limits: &Limits,
+) -> Result<(Stream, ffmpeg::decoder::Video)> {
     let undecodable = |error: ffmpeg::Error| match is_out_of_memory(error) {
         true => Limit::Memory.exceeded(path, limits, "the decoder asks for more".to_owned()),
-        false => Error::Undecodable { path: path.to_owned(), reason: format!("opening the decoder: {error}") },
+        false => Error::Undecodable {
+            path: path.to_owned(),
+            reason: format!("opening the decoder: {error}"),
+        },
     };
-    let stream = input.stream(index).ok_or_else(|| undecodable(ffmpeg::Error::StreamNotFound))?;
+    let stream = input
+        .stream(index)
+        .ok_or_else(|| undecodable(ffmpeg::Error::StreamNotFound))?;
     let parameters = stream.parameters();
     let Some(codec) = ffmpeg::decoder::find(parameters.id()) else {
-        return Err(Error::NoDecoder { path: path.to_owned(), codec: codec_name(&parameters) });
+        return Err(Error::NoDecoder {
+            path: path.to_owned(),
+            codec: codec_name(&parameters),
+        });
     };
     if !accepted::is_decoder(codec.name()) {
-        return Err(Error::NotAccepted { path: path.to_owned(), codec: codec_name(&parameters) });
+        return Err(Error::NotAccepted {
+            path: path.to_owned(),
+            codec: codec_name(&parameters),
+        });
     }
     check_pixels(path, limits, stored_size(&stream))?;
     let properties = properties(input, &stream);
@@ -295,12 +362,20 @@ fn open_decoder(path: &Path, input: &Input, index: usize, limits: &Limits) -> Re
     unsafe {
         (*context.as_mut_ptr()).max_pixels = i64::try_from(limits.frame_pixels).unwrap_or(i64::MAX);
     }
-    let decoder = context.decoder().open_as(codec).and_then(ffmpeg::decoder::Opened::video).map_err(undecodable)?;
+    let decoder = context
+        .decoder()
+        .open_as(codec)
+        .and_then(ffmpeg::decoder::Opened::video)
+        .map_err(undecodable)?;
     Ok((properties, decoder))
 }
 
 /// Refuses a frame that is too large.
-pub(super) fn check_pixels(path: &Path, limits: &Limits, (width, height): (u32, u32)) -> Result<()> {
+pub(super) fn check_pixels(
+    path: &Path,
+    limits: &Limits,
+    (width, height): (u32, u32),
+) -> Result<()> {
     if u64::from(width) * u64::from(height) > limits.frame_pixels {
         return Err(Limit::FramePixels.exceeded(path, limits, format!("{width} x {height}")));
     }
@@ -310,7 +385,9 @@ pub(super) fn check_pixels(path: &Path, limits: &Limits, (width, height): (u32, 
 #[allow(unsafe_code)]
 fn properties(input: &Input, stream: &ffmpeg::Stream) -> Stream {
     let ticks = Ticks::new(stream.time_base());
-    let rate = [stream.avg_frame_rate(), stream.rate()].into_iter().find_map(clock::frame_length);
+    let rate = [stream.avg_frame_rate(), stream.rate()]
+        .into_iter()
+        .find_map(clock::frame_length);
     let frame_length = rate.unwrap_or(clock::DEFAULT_FRAME_LENGTH);
     let positive = |time: i64| (time > 0).then_some(time);
     let format = input.format();
@@ -321,13 +398,19 @@ fn properties(input: &Input, stream: &ffmpeg::Stream) -> Stream {
     // SAFETY: both contexts are alive as long as `input`, and only plain fields are read.
     let (from_bit_rate, aspect) = unsafe {
         let method = (*input.as_ptr()).duration_estimation_method;
-        (method != ffi::AVDurationEstimationMethod::AVFMT_DURATION_FROM_STREAM, (*stream.as_ptr()).sample_aspect_ratio)
+        (
+            method != ffi::AVDurationEstimationMethod::AVFMT_DURATION_FROM_STREAM,
+            (*stream.as_ptr()).sample_aspect_ratio,
+        )
     };
     let indexed = format.name().split(',').any(|name| name == "mov");
-    let container = positive(input.duration()).map(|duration| Ticks::microseconds().nanos(duration));
+    let container =
+        positive(input.duration()).map(|duration| Ticks::microseconds().nanos(duration));
     // Of a stream that begins late FFmpeg takes the container's duration for its own.
     let own = positive(stream.duration()).map(|duration| ticks.nanos(duration));
-    let own = own.filter(|&own| indexed || container.is_none_or(|container| own.abs_diff(container) > ROUNDING));
+    let own = own.filter(|&own| {
+        indexed || container.is_none_or(|container| own.abs_diff(container) > ROUNDING)
+    });
     Stream {
         index: stream.index(),
         ticks,
@@ -343,7 +426,9 @@ fn properties(input: &Input, stream: &ffmpeg::Stream) -> Stream {
             .side_data()
             .find(|data| data.kind() == ffmpeg::codec::packet::side_data::Type::DisplayMatrix)
             .and_then(|data| matrix(data.data()))
-            .map_or(Orientation::UPRIGHT, |matrix| Orientation::from_matrix(&matrix)),
+            .map_or(Orientation::UPRIGHT, |matrix| {
+                Orientation::from_matrix(&matrix)
+            }),
         window: Window::Whole,
         codec: stream.parameters().id(),
     }
@@ -373,15 +458,25 @@ fn info(input: &Input, stream: &Stream, decoder: &ffmpeg::decoder::Video) -> Str
         aspect => aspect,
     };
     let stored = (decoder.width(), decoder.height());
-    let (width, height) = stream.window.margins(stored).map_or(stored, |margins| margins.rest(stored));
+    let (width, height) = stream
+        .window
+        .margins(stored)
+        .map_or(stored, |margins| margins.rest(stored));
     let (width, height) = displayed_size(width, height, aspect, stream.orientation);
     StreamInfo {
         width,
         height,
         codec: stream.codec.name().to_owned(),
         container: input.format().name().to_owned(),
-        pixel_format: decoder.format().descriptor().map_or("unknown", |descriptor| descriptor.name()).to_owned(),
-        declared: stream.declared.or(stream.container_declared).map(clock::duration),
+        pixel_format: decoder
+            .format()
+            .descriptor()
+            .map_or("unknown", |descriptor| descriptor.name())
+            .to_owned(),
+        declared: stream
+            .declared
+            .or(stream.container_declared)
+            .map(clock::duration),
     }
 }
 
@@ -427,8 +522,12 @@ fn codec_name(parameters: &ffmpeg::codec::Parameters) -> String {
     if tag == 0 {
         return "unknown".to_owned();
     }
-    let tag: String =
-        tag.to_le_bytes().iter().flat_map(|&byte| std::ascii::escape_default(byte)).map(char::from).collect();
+    let tag: String = tag
+        .to_le_bytes()
+        .iter()
+        .flat_map(|&byte| std::ascii::escape_default(byte))
+        .map(char::from)
+        .collect();
     format!("with tag {tag}")
 }
 
@@ -458,7 +557,10 @@ impl ReadError {
             Some(code) => std::io::Error::from_raw_os_error(code),
             None => std::io::Error::new(error.kind(), error.to_string()),
         };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(copy);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(copy);
     }
 }
 
@@ -470,7 +572,9 @@ struct Watched {
 
 impl Read for Watched {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.reader.read(buffer).inspect_err(|error| self.error.note(error))
+        self.reader
+            .read(buffer)
+            .inspect_err(|error| self.error.note(error))
     }
 }
 

@@ -85,9 +85,13 @@ impl<'a> Output<'a> {
             .picture
             .side_data(frame::side_data::Type::DisplayMatrix)
             .and_then(|data| open::matrix(data.data()))
-            .map_or(stream.orientation, |matrix| Orientation::from_matrix(&matrix));
+            .map_or(stream.orientation, |matrix| {
+                Orientation::from_matrix(&matrix)
+            });
         let mut held = held;
-        let shown = stream.window.margins((held.picture.width(), held.picture.height()));
+        let shown = stream
+            .window
+            .margins((held.picture.width(), held.picture.height()));
         if !shown.is_some_and(|margins| open::crop(&mut held.picture, margins)) {
             if wanted {
                 let end = next.unwrap_or(held.time.saturating_add(held.length));
@@ -104,21 +108,37 @@ impl<'a> Output<'a> {
         }
         // What has no luma is told of the frames that are wanted.
         if let Some(area) = area
-            && let Ok(small) = self.shrinker.shrink(&held.picture, aspect, orientation, area)
+            && let Ok(small) = self
+                .shrinker
+                .shrink(&held.picture, aspect, orientation, area)
         {
             going_on(self.observer.picture(Frame { time, ..small }))?;
         }
         if let Some(side) = side
-            && let Ok((width, height, rgb)) = self.colourer.colour(&held.picture, aspect, orientation, side)
+            && let Ok((width, height, rgb)) =
+                self.colourer
+                    .colour(&held.picture, aspect, orientation, side)
         {
             let until = clock::duration(next.unwrap_or(held.time.saturating_add(held.length)));
             let origin_ns = held.stamp.saturating_sub(held.time);
-            going_on(self.observer.still(Still { time, until, origin_ns, width, height, rgb }))?;
+            going_on(self.observer.still(Still {
+                time,
+                until,
+                origin_ns,
+                width,
+                height,
+                rgb,
+            }))?;
         }
         if !wanted {
             return Ok(());
         }
-        match self.scaler.scale(&held.picture, aspect, orientation, self.selector.resolution()) {
+        match self.scaler.scale(
+            &held.picture,
+            aspect,
+            orientation,
+            self.selector.resolution(),
+        ) {
             Ok(frame) => going_on(self.observer.frame(Frame { time, ..frame })),
             Err(reason) => {
                 let end = next.unwrap_or(held.time.saturating_add(held.length));

@@ -12,7 +12,11 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn new(nominal: i64) -> Pace {
-        Pace { steps: vec![0; STEPS], count: 0, nominal }
+        Pace {
+            steps: vec![0; STEPS],
+            count: 0,
+            nominal,
+        }
     }
 
     /// Notes a step in nanoseconds; frames at one time are none.
@@ -20,7 +24,9 @@ impl Pace {
         if step <= 0 {
             return;
         }
-        let place = usize::try_from(step / MILLISECOND).unwrap_or(STEPS).min(STEPS - 1);
+        let place = usize::try_from(step / MILLISECOND)
+            .unwrap_or(STEPS)
+            .min(STEPS - 1);
         self.steps[place] = self.steps[place].saturating_add(1);
         self.count += 1;
     }

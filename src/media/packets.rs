@@ -50,7 +50,11 @@ impl Reader {
     pub(super) fn new(opened: &Opened) -> Reader {
         Reader {
             continuity: Continuity::new(opened.stream.ticks, opened.stream.frame_length),
-            ticks: opened.input.streams().map(|stream| Ticks::new(stream.time_base())).collect(),
+            ticks: opened
+                .input
+                .streams()
+                .map(|stream| Ticks::new(stream.time_base()))
+                .collect(),
             places: Vec::new(),
             changing: CHANGING.contains(&opened.input.format().name()),
             trusted: key_flags_are_sound(opened.stream.codec),
@@ -67,7 +71,11 @@ impl Reader {
     }
 
     /// The next packet; `None` at the end of the file or where it cannot be read on.
-    pub(super) fn next(&mut self, input: &mut ffmpeg::format::context::Input, stream: &Stream) -> Option<Next> {
+    pub(super) fn next(
+        &mut self,
+        input: &mut ffmpeg::format::context::Input,
+        stream: &Stream,
+    ) -> Option<Next> {
         let mut refusals = 0;
         loop {
             let mut packet = Packet::empty();
@@ -102,7 +110,10 @@ impl Reader {
     /// Whether packets were lost in `hole`, as the end of the file shows: what came before it need not be the measure,
     /// since key pictures are large and pictures that stand still are small.
     pub(super) fn has_lost(&self, hole: &Hole) -> bool {
-        let span = self.decoded_end.unwrap_or(0).saturating_sub(self.first.unwrap_or(0));
+        let span = self
+            .decoded_end
+            .unwrap_or(0)
+            .saturating_sub(self.first.unwrap_or(0));
         hole.likely || self.passed_over.explains(hole.bytes, hole.gap, span)
     }
 
@@ -115,11 +126,15 @@ impl Reader {
         if !self.changing {
             return;
         }
-        let (stream, Ok(at)) = (packet.stream(), u64::try_from(packet.position())) else { return };
+        let (stream, Ok(at)) = (packet.stream(), u64::try_from(packet.position())) else {
+            return;
+        };
         if stream >= self.places.len() {
             self.places.resize(stream + 1, None);
         }
-        self.places[stream] = Some(self.places[stream].map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+        self.places[stream] = Some(
+            self.places[stream].map_or((at, at), |(first, last)| (first.min(at), last.max(at))),
+        );
     }
 
     fn note_other(&mut self, packet: &Packet) {
@@ -143,8 +158,15 @@ impl Reader {
         packet.set_pts(pts);
         packet.set_dts(dts);
         let time = pts.map(|pts| stream.ticks.nanos(pts));
-        if let Some(start) = time.or(dts.map(|dts| stream.ticks.nanos(dts))).filter(|_| shown) {
-            let length = if length > 0 { stream.ticks.nanos(length) } else { stream.frame_length };
+        if let Some(start) = time
+            .or(dts.map(|dts| stream.ticks.nanos(dts)))
+            .filter(|_| shown)
+        {
+            let length = if length > 0 {
+                stream.ticks.nanos(length)
+            } else {
+                stream.frame_length
+            };
             let first = *self.first.get_or_insert(start);
             let decoding = dts.map_or(start, |dts| stream.ticks.nanos(dts));
             // After a hole the demuxer may count decoding times on as if nothing had happened.
@@ -154,18 +176,36 @@ impl Reader {
             // Of the pictures shown after the last packet's decoding time any may be lost.
             if let (Some(from), Some(bytes)) = (self.decoded_end, self.passed_over.before(gap)) {
                 let likely = self.passed_over.explains(bytes, gap, span);
-                self.hole = Some(Hole { start: from, end: start, gap, bytes, likely });
+                self.hole = Some(Hole {
+                    start: from,
+                    end: start,
+                    gap,
+                    bytes,
+                    likely,
+                });
             }
             if let Some(decoding) = dts.map(|_| decoding) {
-                self.amiss |= self.decoding.replace(decoding).is_some_and(|last| decoding < last);
+                self.amiss |= self
+                    .decoding
+                    .replace(decoding)
+                    .is_some_and(|last| decoding < last);
             }
             self.decoded_end = Some(decoding.saturating_add(length));
             self.passed_over.settle(packet.size());
             self.end = self.end.max(Some(start.saturating_add(length)));
         }
-        let hidden = packet.data().is_some_and(|data| is_hidden(stream.codec, data));
+        let hidden = packet
+            .data()
+            .is_some_and(|data| is_hidden(stream.codec, data));
         let entry = self.trusted && shown && packet.is_key();
-        Stamped { time, bytes: packet.size(), shown, hidden, entry, packet }
+        Stamped {
+            time,
+            bytes: packet.size(),
+            shown,
+            hidden,
+            entry,
+            packet,
+        }
     }
 }
 
@@ -202,7 +242,16 @@ struct PassedOver {
 
 impl PassedOver {
     fn new(enabled: bool, padded: bool) -> PassedOver {
-        PassedOver { enabled, padded, end: None, hole: 0, earlier_hole: 0, total: 0, packets: 0, passed: 0 }
+        PassedOver {
+            enabled,
+            padded,
+            end: None,
+            hole: 0,
+            earlier_hole: 0,
+            total: 0,
+            packets: 0,
+            passed: 0,
+        }
     }
 
     fn packet(&mut self, position: isize, size: usize) {
@@ -223,14 +272,18 @@ impl PassedOver {
             true => OVERHEADS * self.passed.checked_div(self.packets).unwrap_or(0),
             false => 0,
         };
-        let bytes = self.hole.saturating_add(self.earlier_hole).saturating_sub(usual);
+        let bytes = self
+            .hole
+            .saturating_add(self.earlier_hole)
+            .saturating_sub(usual);
         (self.enabled && gap >= GAP_MIN && bytes >= HOLE_MIN).then_some(bytes)
     }
 
     /// Whether `bytes` are enough for a gap of `gap` nanoseconds, when `span` nanoseconds of the stream took what was
     /// counted so far.
     fn explains(&self, bytes: u64, gap: i64, span: i64) -> bool {
-        let expected = u128::from(self.total) * gap.unsigned_abs() as u128 / u128::from(span.unsigned_abs().max(1));
+        let expected = u128::from(self.total) * gap.unsigned_abs() as u128
+            / u128::from(span.unsigned_abs().max(1));
         u128::from(bytes) * HOLE_SHARE >= expected
     }
 

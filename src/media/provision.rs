@@ -28,29 +28,47 @@ pub struct Provision {
 #[allow(unsafe_code)]
 pub fn versions() -> (String, String) {
     // SAFETY: the call has no arguments and returns a static text that ends in zero.
-    let version = unsafe { CStr::from_ptr(ffi::av_version_info()) }.to_string_lossy().into_owned();
+    let version = unsafe { CStr::from_ptr(ffi::av_version_info()) }
+        .to_string_lossy()
+        .into_owned();
     let number = ffmpeg::codec::version();
-    (version, format!("{}.{}.{}", number >> 16, number >> 8 & 0xff, number & 0xff))
+    (
+        version,
+        format!("{}.{}.{}", number >> 16, number >> 8 & 0xff, number & 0xff),
+    )
 }
 
 /// Asks FFmpeg what it has.
 pub fn provision() -> Provision {
     let (version, libavcodec) = versions();
     let has = |name: &str| ffmpeg::decoder::find_by_name(name).is_some();
-    let (decoders, missing_decoders) = DECODERS.iter().map(|(name, _)| *name).partition(|name| has(name));
+    let (decoders, missing_decoders) = DECODERS
+        .iter()
+        .map(|(name, _)| *name)
+        .partition(|name| has(name));
     Provision {
         version,
         libavcodec,
         decoders,
         missing_decoders,
-        missing_demuxers: DEMUXERS.iter().map(|(name, _)| *name).filter(|name| !has_demuxer(name)).collect(),
-        missing_codecs: COMMON.iter().filter(|(_, any)| !any.iter().any(|name| has(name))).map(|(c, _)| *c).collect(),
+        missing_demuxers: DEMUXERS
+            .iter()
+            .map(|(name, _)| *name)
+            .filter(|name| !has_demuxer(name))
+            .collect(),
+        missing_codecs: COMMON
+            .iter()
+            .filter(|(_, any)| !any.iter().any(|name| has(name)))
+            .map(|(c, _)| *c)
+            .collect(),
     }
 }
 
 #[allow(unsafe_code)]
 fn has_demuxer(name: &str) -> bool {
-    let Ok(name) = std::ffi::CString::new(name) else { return false };
+    let Ok(name) = std::ffi::CString::new(name) else {
+        return false;
+    };
     // SAFETY: the name ends in zero and lives through the call, which only looks at static tables.
     unsafe { !ffi::av_find_input_format(name.as_ptr()).is_null() }
 }
@@ -74,8 +92,14 @@ mod tests {
     #[test]
     fn what_is_asked_for_is_found_and_what_does_not_exist_is_not() {
         let found = provision();
-        assert!(found.decoders.contains(&"mpeg4") && found.version.contains('.'), "{found:?}");
+        assert!(
+            found.decoders.contains(&"mpeg4") && found.version.contains('.'),
+            "{found:?}"
+        );
         assert!(has_demuxer("mov") && has_demuxer("webm") && !has_demuxer("no-such-thing"));
-        assert_eq!(found.decoders.len() + found.missing_decoders.len(), DECODERS.len());
+        assert_eq!(
+            found.decoders.len() + found.missing_decoders.len(),
+            DECODERS.len()
+        );
     }
 }

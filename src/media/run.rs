@@ -100,9 +100,15 @@ impl<'a, 'b> Run<'a, 'b> {
         output: &'a mut Output<'b>,
         plan: Plan,
     ) -> Run<'a, 'b> {
-        let gap = output.selector.max_gap().filter(|_| key_flags_are_sound(stream.codec));
+        let gap = output
+            .selector
+            .max_gap()
+            .filter(|_| key_flags_are_sound(stream.codec));
         let skip = SkipUnreferenced::new(gap.map(limit));
-        let moments = output.selector.moments().filter(|_| plan == Plan::Sparse && key_flags_are_sound(stream.codec));
+        let moments = output
+            .selector
+            .moments()
+            .filter(|_| plan == Plan::Sparse && key_flags_are_sound(stream.codec));
         Run {
             decoder,
             around: moments.map(Around::new),
@@ -137,12 +143,21 @@ impl<'a, 'b> Run<'a, 'b> {
     /// Tells how far the video has come, and looks at the clock.
     pub(super) fn tick(&mut self) -> Result<(), Stop> {
         let reached = clock::duration(self.time);
-        if self.output.observer.progress(reached, self.frames).is_break() {
+        if self
+            .output
+            .observer
+            .progress(reached, self.frames)
+            .is_break()
+        {
             return Err(Stop::Failed(Error::Cancelled));
         }
         let elapsed = self.output.started.elapsed();
         if elapsed > self.output.limits.time_for(reached) {
-            let found = format!("{:.0} s for {:.1} s of video", elapsed.as_secs_f64(), reached.as_secs_f64());
+            let found = format!(
+                "{:.0} s for {:.1} s of video",
+                elapsed.as_secs_f64(),
+                reached.as_secs_f64()
+            );
             return Err(Stop::Exceeded(Limit::Time, found));
         }
         Ok(())
@@ -160,7 +175,10 @@ impl<'a, 'b> Run<'a, 'b> {
         self.packets += 1;
         // A field of an interlaced picture has a packet of its own.
         if self.packets / 2 > self.output.limits.frames {
-            return Err(Stop::Exceeded(Limit::Frames, format!("{} packets", self.packets)));
+            return Err(Stop::Exceeded(
+                Limit::Frames,
+                format!("{} packets", self.packets),
+            ));
         }
         self.led |= !stamped.shown;
         self.unstamped |= !stamped.shown && stamped.time.is_none();
@@ -195,10 +213,14 @@ impl<'a, 'b> Run<'a, 'b> {
         if let Some(skip) = self.skip.setting(stamped.time) {
             // The first picture that is shown need not be one that others refer to.
             let all = self.led && self.frames == 0;
-            self.decoder.skip_frame(if all { Discard::Default } else { skip });
+            self.decoder
+                .skip_frame(if all { Discard::Default } else { skip });
         }
         let awaited = stamped.shown && !stamped.hidden;
-        if let Some(time) = stamped.time.filter(|&time| awaited && time >= self.start_at) {
+        if let Some(time) = stamped
+            .time
+            .filter(|&time| awaited && time >= self.start_at)
+        {
             self.awaited.insert(time);
             if self.awaited.len() > AWAITED_MAX {
                 self.awaited.pop_first();
@@ -216,7 +238,10 @@ impl<'a, 'b> Run<'a, 'b> {
         if !self.starved {
             return Ok(());
         }
-        let found = format!("decoding at {:.1} s asks for more", clock::duration(self.time).as_secs_f64());
+        let found = format!(
+            "decoding at {:.1} s asks for more",
+            clock::duration(self.time).as_secs_f64()
+        );
         Err(Stop::Exceeded(Limit::Memory, found))
     }
 
@@ -295,7 +320,9 @@ impl<'a, 'b> Run<'a, 'b> {
             }
         }
         let picture = found.filter(is_intra)?;
-        let stamp = picture.timestamp().map(|time| self.stream.ticks.nanos(time));
+        let stamp = picture
+            .timestamp()
+            .map(|time| self.stream.ticks.nanos(time));
         // A field may travel in a packet of its own; the key packet alone would then be half a picture.
         let half = self.stream.codec == Id::H264 && picture.is_interlaced();
         (stamp == key.time && !half).then_some(picture)
@@ -312,8 +339,12 @@ impl<'a, 'b> Run<'a, 'b> {
         if self.unstamped && self.frames == 0 && picture.pts().is_none() {
             return Ok(());
         }
-        let stamp =
-            picture.timestamp().map(|time| ticks.nanos(time)).or(self.expected).or(self.first_packet).unwrap_or(0);
+        let stamp = picture
+            .timestamp()
+            .map(|time| ticks.nanos(time))
+            .or(self.expected)
+            .or(self.first_packet)
+            .unwrap_or(0);
         self.expected = Some(stamp.saturating_add(length));
         if stamp < self.start_at {
             return Ok(());
@@ -321,10 +352,15 @@ impl<'a, 'b> Run<'a, 'b> {
         if std::mem::take(&mut self.entering) && !(stamp == self.start_at && is_intra(&picture)) {
             return Err(Stop::NoEntry);
         }
-        open::check_pixels(self.output.path, self.output.limits, (picture.width(), picture.height()))?;
+        open::check_pixels(
+            self.output.path,
+            self.output.limits,
+            (picture.width(), picture.height()),
+        )?;
         if is_damaged(&picture) {
             self.damage.trouble();
-            self.last_error.get_or_insert_with(|| "damaged pictures only".to_owned());
+            self.last_error
+                .get_or_insert_with(|| "damaged pictures only".to_owned());
             return Ok(());
         }
         let refused = earlier(&mut self.refused, stamp);
@@ -346,10 +382,16 @@ impl<'a, 'b> Run<'a, 'b> {
         let origin = origin - self.put_off;
         self.frames += 1;
         if self.frames > self.output.limits.frames {
-            return Err(Stop::Exceeded(Limit::Frames, format!("{} frames", self.frames)));
+            return Err(Stop::Exceeded(
+                Limit::Frames,
+                format!("{} frames", self.frames),
+            ));
         }
         if clock::duration(time) > self.output.limits.duration {
-            return Err(Stop::Exceeded(Limit::Duration, format!("a frame at {:.1} s", time as f64 / 1e9)));
+            return Err(Stop::Exceeded(
+                Limit::Duration,
+                format!("a frame at {:.1} s", time as f64 / 1e9),
+            ));
         }
         while let Some(&hole) = self.holes.front().filter(|hole| hole.start < stamp) {
             let start = (hole.start - origin).max(self.damage.last_end());
@@ -368,7 +410,12 @@ impl<'a, 'b> Run<'a, 'b> {
             self.skip.candidate(stamp.saturating_sub(held.stamp));
         }
         self.output.offer(Some(time), &self.stream)?;
-        self.output.held = Some(Held { picture, stamp, time, length });
+        self.output.held = Some(Held {
+            picture,
+            stamp,
+            time,
+            length,
+        });
         Ok(())
     }
 
@@ -400,7 +447,12 @@ impl<'a, 'b> Run<'a, 'b> {
             let step = self.stream.frame_length.min(self.damage.usual_step());
             gap >= self.skip.tolerated().max(step * 9 / 10)
         });
-        if let Some(first) = refused.into_iter().chain(dropped).map(|first| first - origin).min() {
+        if let Some(first) = refused
+            .into_iter()
+            .chain(dropped)
+            .map(|first| first - origin)
+            .min()
+        {
             self.damage.missed(first);
         }
     }
@@ -423,7 +475,10 @@ impl<'a, 'b> Run<'a, 'b> {
             return Ok(());
         };
         // After the last candidate there may be frames that were left undecoded.
-        let skipped = self.around.as_ref().map_or(self.planner.has_skipped(), Around::has_skipped);
+        let skipped = self
+            .around
+            .as_ref()
+            .map_or(self.planner.has_skipped(), Around::has_skipped);
         let next = self
             .last_packet
             .filter(|&last| skipped && last > held.stamp)
@@ -440,7 +495,11 @@ impl<'a, 'b> Run<'a, 'b> {
         let origin = self.origin.unwrap_or(0);
         let last_frame = self.damage.last_end();
         let stalled_end = self.time.saturating_add(self.stalled);
-        let end = reader.end.map_or(0, |end| end.saturating_sub(origin)).max(last_frame).max(stalled_end);
+        let end = reader
+            .end
+            .map_or(0, |end| end.saturating_sub(origin))
+            .max(last_frame)
+            .max(stalled_end);
         let mut damage = self.damage;
         if self.stalled > 2 * damage.usual_step() {
             damage.add(self.time, stalled_end, STALLED);
@@ -451,29 +510,55 @@ impl<'a, 'b> Run<'a, 'b> {
         let promised = match (self.stream.declared, self.stream.container_declared) {
             (Some(declared), _) => declared,
             // A file that goes on without its picture is whole.
-            (None, Some(declared)) if others < declared.saturating_sub(slack) => declared.saturating_sub(origin.max(0)),
+            (None, Some(declared)) if others < declared.saturating_sub(slack) => {
+                declared.saturating_sub(origin.max(0))
+            }
             _ => 0,
         };
-        let missing = self.awaited.last().zip(self.awaited.first()).filter(|&(&last, &first)| {
-            last.saturating_sub(origin).saturating_sub(damage.end_before(first - origin)) >= self.skip.tolerated()
-        });
-        let first = missing.map(|(_, &first)| first).into_iter().chain(self.refused.first().copied()).min();
+        let missing = self
+            .awaited
+            .last()
+            .zip(self.awaited.first())
+            .filter(|&(&last, &first)| {
+                last.saturating_sub(origin)
+                    .saturating_sub(damage.end_before(first - origin))
+                    >= self.skip.tolerated()
+            });
+        let first = missing
+            .map(|(_, &first)| first)
+            .into_iter()
+            .chain(self.refused.first().copied())
+            .min();
         if let Some(first) = first {
             damage.missed(first - origin);
         }
-        let ahead = self.holes.into_iter().map(|hole| ((hole.start - origin).max(last_frame), hole.end - origin, hole));
+        let ahead = self.holes.into_iter().map(|hole| {
+            (
+                (hole.start - origin).max(last_frame),
+                hole.end - origin,
+                hole,
+            )
+        });
         for (start, end, hole) in self.suspected.into_iter().chain(ahead) {
             if reader.has_lost(&hole) {
                 damage.add(start, end, CORRUPT);
             }
         }
         let reached = end.saturating_add(origin).max(others);
-        let early = self.stream.container_declared.filter(|_| !self.stream.indexed).map(|declared| declared - reached);
+        let early = self
+            .stream
+            .container_declared
+            .filter(|_| !self.stream.indexed)
+            .map(|declared| declared - reached);
         if early.is_some_and(|early| early > slack / 4) {
             // Too little to be a loss by itself, but the last pauses may be one.
             damage.doubt(end);
         }
-        let promised = promised.min(self.stream.missing_share.map_or(clock::LONGEST, |share| avi::longest(end, share)));
+        let promised = promised.min(
+            self.stream
+                .missing_share
+                .map_or(clock::LONGEST, |share| avi::longest(end, share)),
+        );
         let mut total = end;
         if let Some(reason) = &reader.failure {
             total = total.max(promised).max(end.saturating_add(length));

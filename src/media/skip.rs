@@ -15,7 +15,12 @@ pub(super) struct SkipUnreferenced {
 
 impl SkipUnreferenced {
     pub(super) fn new(limit: Option<i64>) -> SkipUnreferenced {
-        SkipUnreferenced { limit, latest: None, wide: false, disproved: false }
+        SkipUnreferenced {
+            limit,
+            latest: None,
+            wide: false,
+            disproved: false,
+        }
     }
 
     /// The decoder's setting for the next packet; `None` if it is never changed.
@@ -27,9 +32,16 @@ impl SkipUnreferenced {
         if let Some(time) = time
             && self.latest.is_none_or(|latest| time > latest)
         {
-            self.wide = self.latest.replace(time).is_some_and(|latest| time - latest > limit);
+            self.wide = self
+                .latest
+                .replace(time)
+                .is_some_and(|latest| time - latest > limit);
         }
-        Some(if self.wide || self.disproved || time.is_none() { Discard::Default } else { Discard::NonReference })
+        Some(if self.wide || self.disproved || time.is_none() {
+            Discard::Default
+        } else {
+            Discard::NonReference
+        })
     }
 
     /// The longest gap in nanoseconds that left-out pictures may leave.

@@ -7,9 +7,10 @@ pub const HEAD_BYTES: usize = 1 << 16;
 
 /// Endings, in lower case, of files that are taken for videos whatever they begin with.
 pub const VIDEO_EXTENSIONS: &[&str] = &[
-    "3g2", "3gp", "apng", "asf", "avi", "divx", "dv", "f4v", "flv", "gif", "h264", "h265", "hevc", "insv", "ivf",
-    "lrv", "m1v", "m2t", "m2ts", "m2v", "m4v", "mjpeg", "mjpg", "mk3d", "mkv", "mov", "mp4", "mpe", "mpeg", "mpg",
-    "mts", "mxf", "nut", "obu", "ogg", "ogm", "ogv", "qt", "rmvb", "tod", "ts", "vob", "webm", "wmv", "wtv", "y4m",
+    "3g2", "3gp", "apng", "asf", "avi", "divx", "dv", "f4v", "flv", "gif", "h264", "h265", "hevc",
+    "insv", "ivf", "lrv", "m1v", "m2t", "m2ts", "m2v", "m4v", "mjpeg", "mjpg", "mk3d", "mkv",
+    "mov", "mp4", "mpe", "mpeg", "mpg", "mts", "mxf", "nut", "obu", "ogg", "ogm", "ogv", "qt",
+    "rmvb", "tod", "ts", "vob", "webm", "wmv", "wtv", "y4m",
 ];
 
 /// Whether a file that begins like this may be a video.
@@ -20,16 +21,21 @@ pub fn is_video(head: &[u8]) -> bool {
         || is_transport(head)
         || is_ogg_video(head)
         || is_animated_png(head)
-        || MAGIC.iter().any(|(at, magic)| head.get(*at..).is_some_and(|rest| rest.starts_with(magic)))
+        || MAGIC
+            .iter()
+            .any(|(at, magic)| head.get(*at..).is_some_and(|rest| rest.starts_with(magic)))
 }
 
 /// Where a container's name stands, and how it reads.
 const MAGIC: &[(usize, &[u8])] = &[
-    (0, b"\x1aE\xdf\xa3"),                                            // Matroska, WebM
-    (0, b"FLV\x01"),                                                  // Flash video
-    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),                         // ASF, WMV
-    (0, b"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02\x01\x01\x02"), // MXF
-    (0, b"\x1f\x07\x00"),                                             // DV
+    (0, b"\x1aE\xdf\xa3"),                    // Matroska, WebM
+    (0, b"FLV\x01"),                          // Flash video
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), // ASF, WMV
+    (
+        0,
+        b"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02\x01\x01\x02",
+    ), // MXF
+    (0, b"\x1f\x07\x00"),                     // DV
     (0, b"GIF87a"),
     (0, b"GIF89a"),
     (0, b"YUV4MPEG2 "),
@@ -49,12 +55,20 @@ const MAGIC: &[(usize, &[u8])] = &[
 
 /// MP4, MOV and their kin: a box of a known type comes first.
 fn is_iso(head: &[u8]) -> bool {
-    const FIRST: [&[u8; 4]; 12] =
-        [b"ftyp", b"moov", b"mdat", b"moof", b"styp", b"sidx", b"free", b"skip", b"wide", b"pnot", b"prfl", b"udta"];
+    const FIRST: [&[u8; 4]; 12] = [
+        b"ftyp", b"moov", b"mdat", b"moof", b"styp", b"sidx", b"free", b"skip", b"wide", b"pnot",
+        b"prfl", b"udta",
+    ];
     // Pictures, and music without pictures.
-    const OTHERS: [&[u8; 4]; 9] = [b"heic", b"heix", b"heim", b"heis", b"avif", b"mif1", b"crx ", b"M4A ", b"M4B "];
-    let (Some(size), Some(kind)) = (head.get(..4), head.get(4..8)) else { return false };
-    let size = size.iter().fold(0_u32, |size, byte| size << 8 | u32::from(*byte));
+    const OTHERS: [&[u8; 4]; 9] = [
+        b"heic", b"heix", b"heim", b"heis", b"avif", b"mif1", b"crx ", b"M4A ", b"M4B ",
+    ];
+    let (Some(size), Some(kind)) = (head.get(..4), head.get(4..8)) else {
+        return false;
+    };
+    let size = size
+        .iter()
+        .fold(0_u32, |size, byte| size << 8 | u32::from(*byte));
     let is_box = FIRST.iter().any(|first| kind == *first) && (size <= 1 || size >= 8);
     let brand = head.get(8..12).unwrap_or_default();
     is_box && !(kind == b"ftyp" && OTHERS.iter().any(|other| brand == *other))
@@ -63,7 +77,10 @@ fn is_iso(head: &[u8]) -> bool {
 /// AVI and its kin.
 fn is_riff(head: &[u8]) -> bool {
     let form = head.get(8..12).unwrap_or_default();
-    head.starts_with(b"RIFF") && [b"AVI ", b"AVIX", b"CDXA", b"AMV "].iter().any(|video| form == *video)
+    head.starts_with(b"RIFF")
+        && [b"AVI ", b"AVIX", b"CDXA", b"AMV "]
+            .iter()
+            .any(|video| form == *video)
 }
 
 /// Program streams, and bare streams of MPEG-1 to -4, H.264 and HEVC: a start code comes first.
@@ -73,26 +90,46 @@ fn is_mpeg(head: &[u8]) -> bool {
         _ => return false,
     };
     // Packs and headers of MPEG; sequence parameters and delimiters of H.264; parameters and delimiters of HEVC.
-    matches!(code, 0xb0 | 0xb3 | 0xb5 | 0xb8 | 0xba | 0xbb | 0xe0..=0xef | 0x09 | 0x27 | 0x47 | 0x67)
-        || (matches!(code, 0x40 | 0x42 | 0x44 | 0x46) && after == 1)
+    matches!(
+        code,
+        0xb0 | 0xb3 | 0xb5 | 0xb8 | 0xba | 0xbb | 0xe0..=0xef | 0x09 | 0x27 | 0x47 | 0x67
+    ) || (matches!(code, 0x40 | 0x42 | 0x44 | 0x46) && after == 1)
 }
 
 /// Transport streams, also with a time stamp before or a checksum behind each packet, and with some bytes lost before.
 fn is_transport(head: &[u8]) -> bool {
     const SYNC: u8 = 0x47;
     // A packet that carries neither a payload nor an adaptation field does not exist.
-    let is_packet = |at: usize| head.get(at) == Some(&SYNC) && head.get(at + 3).is_some_and(|flags| flags & 0x30 != 0);
+    let is_packet = |at: usize| {
+        head.get(at) == Some(&SYNC) && head.get(at + 3).is_some_and(|flags| flags & 0x30 != 0)
+    };
     // A text of lines of equal length would pass otherwise.
-    let is_text = head.iter().all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | 0x20..=0x7e));
+    let is_text = head
+        .iter()
+        .all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | 0x20..=0x7e));
     let lengths = [188, 192, 204];
-    !is_text && (0..=204).any(|start| lengths.iter().any(|length| (0..4).all(|n| is_packet(start + n * length))))
+    !is_text
+        && (0..=204).any(|start| {
+            lengths
+                .iter()
+                .any(|length| (0..4).all(|n| is_packet(start + n * length)))
+        })
 }
 
 /// Ogg of which one of the first pages begins a stream of pictures.
 fn is_ogg_video(head: &[u8]) -> bool {
-    const PICTURES: [&[u8]; 5] = [b"\x80theora", b"\x01video\0", b"BBCD\0", b"OVP80", b"\x80daala"];
+    const PICTURES: [&[u8]; 5] = [
+        b"\x80theora",
+        b"\x01video\0",
+        b"BBCD\0",
+        b"OVP80",
+        b"\x80daala",
+    ];
     let first = &head[..head.len().min(4096)];
-    head.starts_with(b"OggS") && PICTURES.iter().any(|name| first.windows(name.len()).any(|part| part == *name))
+    head.starts_with(b"OggS")
+        && PICTURES
+            .iter()
+            .any(|name| first.windows(name.len()).any(|part| part == *name))
 }
 
 /// PNG that says that it moves, which it has to do before its first picture.
@@ -105,7 +142,10 @@ fn is_animated_png(head: &[u8]) -> bool {
 /// Whether a file is a WebP of several pictures.
 pub fn is_animated_webp(head: &[u8]) -> bool {
     let is = |at: usize, name: &[u8]| head.get(at..at + name.len()) == Some(name);
-    is(0, b"RIFF") && is(8, b"WEBP") && is(12, b"VP8X") && head.get(20).is_some_and(|flags| flags & 2 != 0)
+    is(0, b"RIFF")
+        && is(8, b"WEBP")
+        && is(12, b"VP8X")
+        && head.get(20).is_some_and(|flags| flags & 2 != 0)
 }
 
 #[cfg(test)]
@@ -115,9 +155,12 @@ mod tests {
     #[test]
     fn containers_are_known_by_their_first_bytes_and_texts_and_pictures_are_none() {
         let mut stream = vec![0xff; 188 * 5];
-        (0..5).for_each(|packet| stream[188 * packet..][..4].copy_from_slice(&[0x47, 0x40, 0, 0x10]));
+        (0..5)
+            .for_each(|packet| stream[188 * packet..][..4].copy_from_slice(&[0x47, 0x40, 0, 0x10]));
         let mut stamped = vec![0xff; 192 * 5];
-        (0..5).for_each(|packet| stamped[192 * packet + 4..][..4].copy_from_slice(&[0x47, 0x40, 0, 0x10]));
+        (0..5).for_each(|packet| {
+            stamped[192 * packet + 4..][..4].copy_from_slice(&[0x47, 0x40, 0, 0x10])
+        });
         for video in [
             &b"\0\0\0\x20ftypisom\0\0\x02\0"[..],
             b"\0\0\0\x08wide\0\0\0\0mdat",

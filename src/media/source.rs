@@ -49,20 +49,37 @@ impl Source {
         let metadata = file.metadata().map_err(Error::io(path, "open"))?;
         let bytes = metadata.len();
         if bytes == 0 && !matches!(read_at(&file, &mut [0], 0), Ok(0)) {
-            return Err(not_plain(path, "the system makes it up while it is read".to_owned()));
+            return Err(not_plain(
+                path,
+                "the system makes it up while it is read".to_owned(),
+            ));
         }
         if bytes == 0 {
-            return Err(Error::Empty { path: path.to_owned() });
+            return Err(Error::Empty {
+                path: path.to_owned(),
+            });
         }
         if bytes > limits.bytes {
             return Err(Limit::Bytes.exceeded(path, limits, format!("{bytes} bytes")));
         }
-        Ok(Source { path: path.to_owned(), file: Arc::new(file), start: 0, bytes, stamp: Stamp::of(&metadata) })
+        Ok(Source {
+            path: path.to_owned(),
+            file: Arc::new(file),
+            start: 0,
+            bytes,
+            stamp: Stamp::of(&metadata),
+        })
     }
 
     /// Takes a descriptor that another process opened, of a file that had so many bytes then; its name is not known.
     pub(crate) fn handed_over(file: File, bytes: u64) -> Source {
-        Source { path: PathBuf::new(), file: Arc::new(file), start: 0, bytes, stamp: Stamp::default() }
+        Source {
+            path: PathBuf::new(),
+            file: Arc::new(file),
+            start: 0,
+            bytes,
+            stamp: Stamp::default(),
+        }
     }
 
     /// A part of it, to be read as if it were a file.
@@ -94,7 +111,12 @@ impl Source {
 
     /// A reader that starts at the first byte and has a place of its own.
     pub(crate) fn reader(&self) -> SourceReader {
-        SourceReader { file: Arc::clone(&self.file), start: self.start, bytes: self.bytes, at: 0 }
+        SourceReader {
+            file: Arc::clone(&self.file),
+            start: self.start,
+            bytes: self.bytes,
+            at: 0,
+        }
     }
 
     /// Whether its first bytes are these; `false` also when they cannot be read.
@@ -110,9 +132,13 @@ impl Source {
     /// [`Error::Io`] if it cannot be read, [`Error::Changed`] if it became shorter.
     pub(crate) fn read_all(&self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.reader().read_to_end(&mut bytes).map_err(Error::io(&self.path, "read"))?;
+        self.reader()
+            .read_to_end(&mut bytes)
+            .map_err(Error::io(&self.path, "read"))?;
         if (bytes.len() as u64) < self.bytes {
-            return Err(Error::Changed { path: self.path.clone() });
+            return Err(Error::Changed {
+                path: self.path.clone(),
+            });
         }
         Ok(bytes)
     }
@@ -131,7 +157,11 @@ impl Source {
                 return Err(Error::Cancelled);
             }
             match reader.read(&mut block) {
-                Ok(0) if reader.at < self.bytes => return Err(Error::Changed { path: self.path.clone() }),
+                Ok(0) if reader.at < self.bytes => {
+                    return Err(Error::Changed {
+                        path: self.path.clone(),
+                    });
+                }
                 Ok(0) => return Ok(hasher.finalize().into()),
                 Ok(length) => hasher.update(&block[..length]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -146,8 +176,19 @@ impl Source {
     ///
     /// [`Error::Changed`] if its length or one of its times is another one, and [`Error::Io`].
     pub fn unchanged(&self) -> Result<()> {
-        let now = Stamp::of(&self.file.metadata().map_err(Error::io(&self.path, "read"))?);
-        if now == self.stamp { Ok(()) } else { Err(Error::Changed { path: self.path.clone() }) }
+        let now = Stamp::of(
+            &self
+                .file
+                .metadata()
+                .map_err(Error::io(&self.path, "read"))?,
+        );
+        if now == self.stamp {
+            Ok(())
+        } else {
+            Err(Error::Changed {
+                path: self.path.clone(),
+            })
+        }
     }
 }
 
@@ -155,7 +196,10 @@ impl Source {
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: [u8; 16] = *b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
-    bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte)]).collect()
+    bytes
+        .iter()
+        .flat_map(|&byte| [digit(byte >> 4), digit(byte)])
+        .collect()
 }
 
 /// Opens a plain file without waiting for anybody and without reading a byte.
@@ -164,8 +208,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 ///
 /// Those of [`Source::open`], but for the file's length.
 pub(crate) fn open_plain(path: &Path, links: Links) -> Result<File> {
-    if links == Links::Refuse && std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) {
-        return Err(Error::Link { path: path.to_owned() });
+    if links == Links::Refuse
+        && std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
+    {
+        return Err(Error::Link {
+            path: path.to_owned(),
+        });
     }
     let file = match open_at_once(path, links) {
         Ok(file) => file,
@@ -175,7 +223,9 @@ pub(crate) fn open_plain(path: &Path, links: Links) -> Result<File> {
     };
     let metadata = file.metadata().map_err(Error::io(path, "open"))?;
     if metadata.is_dir() {
-        return Err(Error::io(path, "open")(IoError::from(ErrorKind::IsADirectory)));
+        return Err(Error::io(path, "open")(IoError::from(
+            ErrorKind::IsADirectory,
+        )));
     }
     if !metadata.is_file() {
         return Err(not_plain(path, "it has no end".to_owned()));
@@ -191,9 +241,10 @@ pub(crate) fn open_plain(path: &Path, links: Links) -> Result<File> {
 pub(crate) fn open_regular(path: &Path, options: &mut OpenOptions) -> std::io::Result<File> {
     let refuse = |kind: FileType| match kind.is_file() {
         true => Ok(()),
-        false => {
-            Err(IoError::new(ErrorKind::InvalidInput, format!("{} and no regular file stands there", name_of(kind))))
-        }
+        false => Err(IoError::new(
+            ErrorKind::InvalidInput,
+            format!("{} and no regular file stands there", name_of(kind)),
+        )),
     };
     // First without opening: that alone can change the state of a device.
     match path.metadata() {
@@ -204,7 +255,8 @@ pub(crate) fn open_regular(path: &Path, options: &mut OpenOptions) -> std::io::R
     #[cfg(unix)]
     let options = {
         use std::os::unix::fs::OpenOptionsExt as _;
-        options.custom_flags((rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY).bits() as i32)
+        options
+            .custom_flags((rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY).bits() as i32)
     };
     let file = options.open(path)?;
     // And again: another file may stand there by now.
@@ -223,7 +275,11 @@ fn name_of(kind: FileType) -> &'static str {
             return "a socket";
         }
     }
-    if kind.is_dir() { "a folder" } else { "a device" }
+    if kind.is_dir() {
+        "a folder"
+    } else {
+        "a device"
+    }
 }
 
 fn is_special(path: &Path) -> bool {
@@ -231,7 +287,10 @@ fn is_special(path: &Path) -> bool {
 }
 
 fn not_plain(path: &Path, why: String) -> Error {
-    Error::NotMedia { path: path.to_owned(), source: format!("a pipe, socket or device, not a file: {why}").into() }
+    Error::NotMedia {
+        path: path.to_owned(),
+        source: format!("a pipe, socket or device, not a file: {why}").into(),
+    }
 }
 
 /// Opens for reading; a pipe without a writer does not hold us up, and a link set in the last moment is no way around.
@@ -268,7 +327,11 @@ impl Stamp {
         };
         #[cfg(not(unix))]
         let changed = (0, 0);
-        Stamp { bytes: metadata.len(), modified: metadata.modified().ok(), changed }
+        Stamp {
+            bytes: metadata.len(),
+            modified: metadata.modified().ok(),
+            changed,
+        }
     }
 }
 
@@ -339,11 +402,24 @@ mod tests {
         let source = open(&path).unwrap();
         let before = source.sha256(&|| false).unwrap();
         source.unchanged().unwrap();
-        File::options().append(true).open(&path).unwrap().write_all(b", after").unwrap();
+        File::options()
+            .append(true)
+            .open(&path)
+            .unwrap()
+            .write_all(b", after")
+            .unwrap();
         assert_eq!(source.sha256(&|| false).unwrap(), before);
         assert!(matches!(source.unchanged(), Err(Error::Changed { .. })));
-        File::options().write(true).open(&path).unwrap().set_len(3).unwrap();
-        assert!(matches!(source.sha256(&|| false), Err(Error::Changed { .. })));
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_len(3)
+            .unwrap();
+        assert!(matches!(
+            source.sha256(&|| false),
+            Err(Error::Changed { .. })
+        ));
         assert!(matches!(source.sha256(&|| true), Err(Error::Cancelled)));
     }
 
@@ -368,19 +444,39 @@ mod tests {
     #[test]
     fn links_pipes_devices_and_folders_are_refused_at_once() {
         let dir = tempfile::tempdir().unwrap();
-        let (file, link, pipe) = (dir.path().join("file"), dir.path().join("link"), dir.path().join("pipe"));
+        let (file, link, pipe) = (
+            dir.path().join("file"),
+            dir.path().join("link"),
+            dir.path().join("pipe"),
+        );
         std::fs::write(&file, b"x").unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
-        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(&pipe)
+                .status()
+                .unwrap()
+                .success()
+        );
         let socket = dir.path().join("socket");
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         assert!(matches!(open(&link), Err(Error::Link { .. })));
         assert!(Source::open(&link, Links::Follow, &Limits::default()).is_ok());
         for special in [&pipe, &socket, Path::new("/dev/zero")] {
-            assert!(matches!(open(special), Err(Error::NotMedia { .. })), "{}", special.display());
+            assert!(
+                matches!(open(special), Err(Error::NotMedia { .. })),
+                "{}",
+                special.display()
+            );
         }
         assert!(matches!(open(dir.path()), Err(Error::Io { .. })));
-        let small = Limits { bytes: 0, ..Limits::default() };
-        assert!(matches!(Source::open(&file, Links::Refuse, &small), Err(Error::LimitExceeded { .. })));
+        let small = Limits {
+            bytes: 0,
+            ..Limits::default()
+        };
+        assert!(matches!(
+            Source::open(&file, Links::Refuse, &small),
+            Err(Error::LimitExceeded { .. })
+        ));
     }
 }

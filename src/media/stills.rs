@@ -52,22 +52,39 @@ impl Moments {
     ///
     /// [`Error::InvalidSetting`] if there are more, or if the side is out of range.
     pub fn new(mut times: Vec<Duration>, side: usize) -> Result<Moments> {
-        let refuse = |name, found, expected| Err(Error::InvalidSetting { name, found, expected });
+        let refuse = |name, found, expected| {
+            Err(Error::InvalidSetting {
+                name,
+                found,
+                expected,
+            })
+        };
         if times.len() > MOMENTS_MAX {
-            return refuse("the number of stills", times.len().to_string(), "at most 256");
+            return refuse(
+                "the number of stills",
+                times.len().to_string(),
+                "at most 256",
+            );
         }
         if !(1..=STILL_SIDE_MAX).contains(&side) {
             return refuse("the side of a still", side.to_string(), "1 to 360 pixels");
         }
         times.sort_unstable();
         times.dedup();
-        Ok(Moments { times, side, thrifty: false })
+        Ok(Moments {
+            times,
+            side,
+            thrifty: false,
+        })
     }
 
     /// Leaves groups of pictures without a moment undecoded, as in a source, whose keyframes are
     /// found so too.
     pub fn thrifty(self) -> Moments {
-        Moments { thrifty: true, ..self }
+        Moments {
+            thrifty: true,
+            ..self
+        }
     }
 
     /// The moments, in order and each once.
@@ -78,7 +95,10 @@ impl Moments {
     /// Checks what [`Moments::new`] promises, of a value that comes from elsewhere.
     pub(crate) fn checked(self) -> Result<Moments> {
         let thrifty = self.thrifty;
-        Ok(Moments { thrifty, ..Moments::new(self.times, self.side)? })
+        Ok(Moments {
+            thrifty,
+            ..Moments::new(self.times, self.side)?
+        })
     }
 }
 
@@ -87,8 +107,11 @@ impl Moments {
 pub(super) fn still_size(width: usize, height: usize, side: usize) -> (usize, usize) {
     let (width, height) = (width.max(1), height.max(1));
     let (short, long) = (width.min(height) as f64, width.max(height) as f64);
-    let scale = (side as f64 / short).min(STILL_LONG_MAX as f64 / long).min(1.0);
-    let scaled = |length: usize| ((length as f64 * scale).round() as usize).clamp(1, STILL_LONG_MAX);
+    let scale = (side as f64 / short)
+        .min(STILL_LONG_MAX as f64 / long)
+        .min(1.0);
+    let scaled =
+        |length: usize| ((length as f64 * scale).round() as usize).clamp(1, STILL_LONG_MAX);
     (scaled(width), scaled(height))
 }
 
@@ -110,8 +133,16 @@ pub(crate) fn stills(
     }
     // The two share how far the choice has come, since the observer is what ends a decoding.
     let next = std::cell::Cell::new(0);
-    let mut choice = Choice { moments, next: &next };
-    let mut until = Until { inner: observer, next: &next, all: moments.times.len(), enough: false };
+    let mut choice = Choice {
+        moments,
+        next: &next,
+    };
+    let mut until = Until {
+        inner: observer,
+        next: &next,
+        all: moments.times.len(),
+        enough: false,
+    };
     match decode_source(source, stream, limits, &mut choice, &mut until) {
         Err(Error::Cancelled) if until.enough => Ok(()),
         other => other.map(|_| ()),
@@ -139,7 +170,10 @@ impl Selector for Choice<'_> {
         let served = left.partition_point(|&moment| moment < until);
         self.next.set(self.next.get() + served);
         // A moment before the first frame has none.
-        left[..served].last().is_some_and(|&moment| moment >= time).then_some(self.moments.side)
+        left[..served]
+            .last()
+            .is_some_and(|&moment| moment >= time)
+            .then_some(self.moments.side)
     }
 
     fn moments(&self) -> Option<&[Duration]> {
@@ -175,7 +209,11 @@ impl Observer for Until<'_> {
     fn progress(&mut self, reached: Duration, frames: u64) -> ControlFlow<()> {
         self.inner.progress(reached, frames)?;
         self.enough = self.next.get() == self.all;
-        if self.enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.enough {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 }
 
@@ -200,8 +238,15 @@ mod tests {
     fn chosen(moments: &[f64], frames: &[f64]) -> Vec<f64> {
         let moments = Moments::new(seconds(moments), 90).unwrap();
         let (next, frames) = (std::cell::Cell::new(0), seconds(frames));
-        let mut choice = Choice { moments: &moments, next: &next };
-        let wanted = |i: &usize| choice.wants_still(frames[*i], frames.get(i + 1).copied()).is_some();
+        let mut choice = Choice {
+            moments: &moments,
+            next: &next,
+        };
+        let wanted = |i: &usize| {
+            choice
+                .wants_still(frames[*i], frames.get(i + 1).copied())
+                .is_some()
+        };
         let found: Vec<usize> = (0..frames.len()).filter(wanted).collect();
         found.into_iter().map(|i| frames[i].as_secs_f64()).collect()
     }
@@ -211,8 +256,14 @@ mod tests {
         let frames = [0.0, 0.5, 1.0, 3.0];
         assert_eq!(chosen(&[0.0, 0.49, 1.0, 2.99], &frames), [0.0, 1.0]);
         assert_eq!(chosen(&[0.5, 3.9], &frames), [0.5, 3.0]);
-        assert!(chosen(&[4.1], &frames).is_empty(), "a moment behind the end has no frame");
-        assert!(chosen(&[0.1], &[0.2, 0.3]).is_empty(), "a moment before the start has no frame");
+        assert!(
+            chosen(&[4.1], &frames).is_empty(),
+            "a moment behind the end has no frame"
+        );
+        assert!(
+            chosen(&[0.1], &[0.2, 0.3]).is_empty(),
+            "a moment before the start has no frame"
+        );
     }
 
     #[test]
@@ -228,10 +279,17 @@ mod tests {
     #[test]
     fn too_many_or_too_large_stills_are_refused() {
         assert!(Moments::new(vec![Duration::ZERO; MOMENTS_MAX + 1], 90).is_err());
-        assert!(Moments::new(Vec::new(), 0).is_err() && Moments::new(Vec::new(), STILL_SIDE_MAX + 1).is_err());
+        assert!(
+            Moments::new(Vec::new(), 0).is_err()
+                && Moments::new(Vec::new(), STILL_SIDE_MAX + 1).is_err()
+        );
         let mixed = Moments::new(seconds(&[2.0, 1.0, 2.0]), 90).unwrap();
         assert_eq!(mixed.times(), seconds(&[1.0, 2.0]));
-        let forged = Moments { times: Vec::new(), side: 1 << 20, thrifty: true };
+        let forged = Moments {
+            times: Vec::new(),
+            side: 1 << 20,
+            thrifty: true,
+        };
         assert!(forged.checked().is_err());
     }
 }

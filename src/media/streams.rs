@@ -26,12 +26,15 @@ impl Decoded {
     /// The streams that a player may show, by number, in groups: the streams of a group follow each other in the file and
     /// make one picture together. The group of the stream that was decoded comes first.
     pub fn pictures(&self) -> Vec<Vec<u32>> {
-        let mut streams: Vec<&VideoStream> = self.streams.iter().filter(|stream| !stream.cover).collect();
-        streams.sort_by_key(|stream| (stream.place.map_or(u64::MAX, |place| place.0), stream.index));
+        let mut streams: Vec<&VideoStream> =
+            self.streams.iter().filter(|stream| !stream.cover).collect();
+        streams
+            .sort_by_key(|stream| (stream.place.map_or(u64::MAX, |place| place.0), stream.index));
         let mut groups: Vec<(Option<u64>, Vec<u32>)> = Vec::new();
         for stream in streams {
             let first = stream.place.map(|place| place.0);
-            let follows = |end: Option<u64>| matches!((end, first), (Some(end), Some(first)) if end < first);
+            let follows =
+                |end: Option<u64>| matches!((end, first), (Some(end), Some(first)) if end < first);
             let last = stream.place.map(|place| place.1);
             match groups.iter_mut().find(|(end, _)| follows(*end)) {
                 Some((end, group)) => {
@@ -49,11 +52,12 @@ impl Decoded {
     /// What it came to if `next` is shown after it.
     pub fn followed_by(mut self, next: Decoded) -> Decoded {
         let offset = self.duration;
-        self.undecoded.extend(next.undecoded.into_iter().map(|part| Undecoded {
-            start: part.start.saturating_add(offset),
-            end: part.end.saturating_add(offset),
-            reason: part.reason,
-        }));
+        self.undecoded
+            .extend(next.undecoded.into_iter().map(|part| Undecoded {
+                start: part.start.saturating_add(offset),
+                end: part.end.saturating_add(offset),
+                reason: part.reason,
+            }));
         Decoded {
             duration: offset.saturating_add(next.duration),
             frames: self.frames.saturating_add(next.frames),
@@ -105,14 +109,38 @@ mod tests {
         let at = |start, end| Some((start, end));
         for (stream, places, groups) in [
             (0, vec![(0, at(0, 90), false)], vec![vec![0]]),
-            (0, vec![(0, None, false), (2, None, false)], vec![vec![0], vec![2]]),
-            (2, vec![(0, None, false), (2, None, false)], vec![vec![2], vec![0]]),
-            (0, vec![(0, at(0, 90), false), (1, at(100, 190), false)], vec![vec![0, 1]]),
-            (1, vec![(0, at(100, 190), false), (1, at(0, 90), false)], vec![vec![1, 0]]),
-            (0, vec![(0, at(0, 90), false), (1, at(90, 190), false)], vec![vec![0], vec![1]]),
             (
                 0,
-                vec![(0, at(0, 90), false), (1, at(100, 190), false), (2, at(5, 150), false)],
+                vec![(0, None, false), (2, None, false)],
+                vec![vec![0], vec![2]],
+            ),
+            (
+                2,
+                vec![(0, None, false), (2, None, false)],
+                vec![vec![2], vec![0]],
+            ),
+            (
+                0,
+                vec![(0, at(0, 90), false), (1, at(100, 190), false)],
+                vec![vec![0, 1]],
+            ),
+            (
+                1,
+                vec![(0, at(100, 190), false), (1, at(0, 90), false)],
+                vec![vec![1, 0]],
+            ),
+            (
+                0,
+                vec![(0, at(0, 90), false), (1, at(90, 190), false)],
+                vec![vec![0], vec![1]],
+            ),
+            (
+                0,
+                vec![
+                    (0, at(0, 90), false),
+                    (1, at(100, 190), false),
+                    (2, at(5, 150), false),
+                ],
                 vec![vec![0, 1], vec![2]],
             ),
             (0, vec![(0, None, false), (1, None, true)], vec![vec![0]]),
@@ -128,8 +156,14 @@ mod tests {
             end: Duration::from_secs(end),
             reason: "corrupt data".into(),
         };
-        let first = Decoded { undecoded: vec![part(1, 2)], ..decoded(0, &[]) };
-        let next = Decoded { undecoded: vec![part(0, 1)], ..decoded(1, &[]) };
+        let first = Decoded {
+            undecoded: vec![part(1, 2)],
+            ..decoded(0, &[])
+        };
+        let next = Decoded {
+            undecoded: vec![part(0, 1)],
+            ..decoded(1, &[])
+        };
         let both = first.followed_by(next);
         assert_eq!((both.duration, both.frames), (Duration::from_secs(4), 100));
         assert_eq!(both.undecoded, [part(1, 2), part(2, 3)]);

@@ -13,9 +13,20 @@ pub(super) enum Window {
     /// All of it.
     Whole,
     /// A window of this size, its middle so far from the picture's middle, in pixels.
-    Aperture { width: f64, height: f64, right: f64, down: f64 },
+    Aperture {
+        width: f64,
+        height: f64,
+        right: f64,
+        down: f64,
+    },
     /// All but so many pixels at each edge; `display` is what it is to be stretched to, if the container says so.
-    Edges { left: u32, top: u32, right: u32, bottom: u32, display: Option<(u32, u32)> },
+    Edges {
+        left: u32,
+        top: u32,
+        right: u32,
+        bottom: u32,
+        display: Option<(u32, u32)>,
+    },
     /// The file crops something, and nobody can tell what.
     Unclear,
 }
@@ -32,7 +43,10 @@ pub(super) struct Margins {
 impl Margins {
     /// The size of what is left of a picture.
     pub(super) fn rest(self, (width, height): (u32, u32)) -> (u32, u32) {
-        (width.saturating_sub(self.left + self.right), height.saturating_sub(self.top + self.bottom))
+        (
+            width.saturating_sub(self.left + self.right),
+            height.saturating_sub(self.top + self.bottom),
+        )
     }
 }
 
@@ -42,39 +56,80 @@ impl Window {
         let margins = match self {
             Window::Whole => Margins::default(),
             Window::Unclear => return None,
-            Window::Edges { left, top, right, bottom, .. } => Margins { left, top, right, bottom },
-            Window::Aperture { width: across, height: down_, right, down } => {
+            Window::Edges {
+                left,
+                top,
+                right,
+                bottom,
+                ..
+            } => Margins {
+                left,
+                top,
+                right,
+                bottom,
+            },
+            Window::Aperture {
+                width: across,
+                height: down_,
+                right,
+                down,
+            } => {
                 let edges = |all: u32, shown: f64, offset: f64| {
                     let before = ((f64::from(all) - shown) / 2.0 + offset).round();
                     let after = f64::from(all) - shown.round() - before;
                     // An aperture may stick out by the half pixel of a rounding, and players take what there is.
-                    let fits = |edge: f64| (-1.0..f64::from(all)).contains(&edge).then_some(edge.max(0.0) as u32);
+                    let fits = |edge: f64| {
+                        (-1.0..f64::from(all))
+                            .contains(&edge)
+                            .then_some(edge.max(0.0) as u32)
+                    };
                     Some((fits(before)?, fits(after)?))
                 };
                 let (left, right) = edges(width, across, right)?;
                 let (top, bottom) = edges(height, down_, down)?;
-                Margins { left, top, right, bottom }
+                Margins {
+                    left,
+                    top,
+                    right,
+                    bottom,
+                }
             }
         };
-        let fits = |before: u32, after: u32, all: u32| u64::from(before) + u64::from(after) < u64::from(all);
-        let fits = fits(margins.left, margins.right, width) && fits(margins.top, margins.bottom, height);
+        let fits = |before: u32, after: u32, all: u32| {
+            u64::from(before) + u64::from(after) < u64::from(all)
+        };
+        let fits =
+            fits(margins.left, margins.right, width) && fits(margins.top, margins.bottom, height);
         fits.then_some(margins)
     }
 
     /// The aspect of a pixel when the container fixes the size that the window is stretched to.
     pub(super) fn sample_aspect(self, size: (u32, u32)) -> Option<(u32, u32)> {
-        let Window::Edges { display, .. } = self else { return None };
+        let Window::Edges { display, .. } = self else {
+            return None;
+        };
         let (width, height) = self.margins(size)?.rest(size);
-        let Some((across, down)) = display else { return Some((1, 1)) };
-        let (num, den) = (u64::from(across) * u64::from(height), u64::from(down) * u64::from(width));
-        let excess = (num.max(den) >> 31).checked_ilog2().map_or(0, |bits| bits + 1);
+        let Some((across, down)) = display else {
+            return Some((1, 1));
+        };
+        let (num, den) = (
+            u64::from(across) * u64::from(height),
+            u64::from(down) * u64::from(width),
+        );
+        let excess = (num.max(den) >> 31)
+            .checked_ilog2()
+            .map_or(0, |bits| bits + 1);
         Some(((num >> excess) as u32, (den >> excess) as u32))
     }
 }
 
 /// The window of the track with this number in an MP4 or MOV of `length` bytes.
 pub(super) fn of_mp4(file: &mut (impl Read + Seek), length: u64, track: i32) -> Window {
-    let mut boxes = Boxes { file, budget: ELEMENTS_MAX, depth: 0 };
+    let mut boxes = Boxes {
+        file,
+        budget: ELEMENTS_MAX,
+        depth: 0,
+    };
     let mut found = Vec::new();
     let whole = boxes.children(0, length, &mut |boxes, kind, start, end| {
         if kind == *b"moov" {
@@ -93,8 +148,12 @@ pub(super) fn of_mp4(file: &mut (impl Read + Seek), length: u64, track: i32) -> 
     if whole.is_none() {
         return Window::Unclear;
     }
-    let cropped = found.iter().any(|trak| trak.windows.iter().any(|window| *window != Window::Whole));
-    let mut mine = found.iter().filter(|trak| i64::from(trak.id) == i64::from(track));
+    let cropped = found
+        .iter()
+        .any(|trak| trak.windows.iter().any(|window| *window != Window::Whole));
+    let mut mine = found
+        .iter()
+        .filter(|trak| i64::from(trak.id) == i64::from(track));
     match (mine.next(), mine.next()) {
         _ if !cropped => Window::Whole,
         (Some(trak), None) => match trak.windows.split_first() {
@@ -129,7 +188,10 @@ type Visit<'a, B> = dyn FnMut(&mut B, [u8; 4], u64, u64) -> Option<()> + 'a;
 impl<F: Read + Seek> Boxes<'_, F> {
     /// Calls `visit` with kind, start and end of the content of each box from `start` to `end`; `None` if that is broken off.
     fn children(&mut self, start: u64, end: u64, visit: &mut Visit<'_, Self>) -> Option<()> {
-        self.depth = self.depth.checked_add(1).filter(|depth| *depth <= DEPTH_MAX)?;
+        self.depth = self
+            .depth
+            .checked_add(1)
+            .filter(|depth| *depth <= DEPTH_MAX)?;
         let seen = self.each(start, end, visit);
         self.depth -= 1;
         seen
@@ -140,7 +202,9 @@ impl<F: Read + Seek> Boxes<'_, F> {
         while at.checked_add(8)? <= end {
             self.budget = self.budget.checked_sub(1)?;
             // What is cut off is the demuxer's to complain about.
-            let Some(head) = read::<8>(self.file, at) else { break };
+            let Some(head) = read::<8>(self.file, at) else {
+                break;
+            };
             let [a, b, c, d, kind @ ..] = head;
             let (size, content) = match u32::from_be_bytes([a, b, c, d]) {
                 0 => (end - at, 8),
@@ -172,12 +236,17 @@ impl<F: Read + Seek> Boxes<'_, F> {
             // A version and a count come before the descriptions.
             b"stsd" => boxes.children(start.saturating_add(8), end, &mut |boxes, _, start, end| {
                 let mut window = Window::Whole;
-                boxes.children(start.saturating_add(VISUAL_ENTRY), end, &mut |boxes, kind, start, _| {
-                    if kind == *b"clap" {
-                        window = read::<32>(boxes.file, start).map_or(Window::Unclear, |body| aperture(&body));
-                    }
-                    Some(())
-                })?;
+                boxes.children(
+                    start.saturating_add(VISUAL_ENTRY),
+                    end,
+                    &mut |boxes, kind, start, _| {
+                        if kind == *b"clap" {
+                            window = read::<32>(boxes.file, start)
+                                .map_or(Window::Unclear, |body| aperture(&body));
+                        }
+                        Some(())
+                    },
+                )?;
                 trak.windows.push(window);
                 Some(())
             }),
@@ -188,21 +257,42 @@ impl<F: Read + Seek> Boxes<'_, F> {
 
 /// The eight numbers of a clean aperture: width, height, and the middle's offsets, each a fraction.
 fn aperture(body: &[u8; 32]) -> Window {
-    let number = |at: usize| i32::from_be_bytes([body[at], body[at + 1], body[at + 2], body[at + 3]]);
+    let number =
+        |at: usize| i32::from_be_bytes([body[at], body[at + 1], body[at + 2], body[at + 3]]);
     let fraction = |at: usize| match number(at + 4) {
         0 => None,
         below => Some(f64::from(number(at)) / f64::from(below)),
     };
-    let (Some(width), Some(height), Some(right), Some(down)) = (fraction(0), fraction(8), fraction(16), fraction(24))
+    let (Some(width), Some(height), Some(right), Some(down)) =
+        (fraction(0), fraction(8), fraction(16), fraction(24))
     else {
         return Window::Unclear;
     };
-    if width < 1.0 || height < 1.0 { Window::Unclear } else { Window::Aperture { width, height, right, down } }
+    if width < 1.0 || height < 1.0 {
+        Window::Unclear
+    } else {
+        Window::Aperture {
+            width,
+            height,
+            right,
+            down,
+        }
+    }
 }
 
 /// The window of the video track with this place among the `tracks` video tracks of a Matroska of `length` bytes.
-pub(super) fn of_matroska(file: &mut (impl Read + Seek), length: u64, place: usize, tracks: usize) -> Window {
-    let mut elements = Elements { file, budget: ELEMENTS_MAX, tracks: Vec::new(), listed: false };
+pub(super) fn of_matroska(
+    file: &mut (impl Read + Seek),
+    length: u64,
+    place: usize,
+    tracks: usize,
+) -> Window {
+    let mut elements = Elements {
+        file,
+        budget: ELEMENTS_MAX,
+        tracks: Vec::new(),
+        listed: false,
+    };
     let understood = elements.walk(0, length, Level::Top).is_some() && elements.listed;
     let found = elements.tracks;
     if understood && found.iter().all(|window| *window == Window::Whole) {
@@ -236,7 +326,9 @@ impl<F: Read + Seek> Elements<'_, F> {
         let mut at = start;
         while at < end {
             self.budget = self.budget.checked_sub(1)?;
-            let Some((id, size, content)) = self.head(at) else { break };
+            let Some((id, size, content)) = self.head(at) else {
+                break;
+            };
             // An unknown length is one up to the end, of a segment, or of a cluster, behind which nothing is looked for.
             let next = size.map_or(end, |size| content.saturating_add(size).min(end));
             match (level, id) {
@@ -291,8 +383,15 @@ impl<F: Read + Seek> Elements<'_, F> {
         let window = if [left, top, right, bottom] == [0; 4] {
             Window::Whole
         } else {
-            let display = (across > 0 && down > 0 && unit != UNIT_UNKNOWN).then_some((across, down));
-            Window::Edges { left, top, right, bottom, display }
+            let display =
+                (across > 0 && down > 0 && unit != UNIT_UNKNOWN).then_some((across, down));
+            Window::Edges {
+                left,
+                top,
+                right,
+                bottom,
+                display,
+            }
         };
         Some(video.then_some(window))
     }
@@ -302,7 +401,11 @@ impl<F: Read + Seek> Elements<'_, F> {
         let (id, id_bytes) = self.varint(at, 4, false)?;
         let (size, size_bytes) = self.varint(at.checked_add(id_bytes)?, 8, true)?;
         let unknown = size == (1 << (7 * size_bytes)) - 1;
-        Some((u32::try_from(id).ok()?, (!unknown).then_some(size), at.checked_add(id_bytes + size_bytes)?))
+        Some((
+            u32::try_from(id).ok()?,
+            (!unknown).then_some(size),
+            at.checked_add(id_bytes + size_bytes)?,
+        ))
     }
 
     /// A number whose first byte tells its length, and that length; `plain` leaves the mark of the length out.
@@ -312,7 +415,11 @@ impl<F: Read + Seek> Elements<'_, F> {
         if more >= longest {
             return None;
         }
-        let mut value = u64::from(if plain { first & (0xff_u8 >> more >> 1) } else { first });
+        let mut value = u64::from(if plain {
+            first & (0xff_u8 >> more >> 1)
+        } else {
+            first
+        });
         for i in 0..u64::from(more) {
             let [byte] = read::<1>(self.file, at.checked_add(1 + i)?)?;
             value = value << 8 | u64::from(byte);
@@ -370,16 +477,26 @@ mod tests {
     }
 
     fn trak(id: u32, clap: Option<[i32; 8]>) -> Vec<u8> {
-        let clap = clap.map(|clap| boxed(b"clap", &clap.map(i32::to_be_bytes).concat())).unwrap_or_default();
+        let clap = clap
+            .map(|clap| boxed(b"clap", &clap.map(i32::to_be_bytes).concat()))
+            .unwrap_or_default();
         let entry = boxed(b"avc1", &[vec![0; 78], clap].concat());
         let stsd = boxed(b"stsd", &[vec![0, 0, 0, 0, 0, 0, 0, 1], entry].concat());
-        let tkhd = boxed(b"tkhd", &[&[0; 12][..], &id.to_be_bytes(), &[0; 68]].concat());
+        let tkhd = boxed(
+            b"tkhd",
+            &[&[0; 12][..], &id.to_be_bytes(), &[0; 68]].concat(),
+        );
         let mdia = boxed(b"mdia", &boxed(b"minf", &boxed(b"stbl", &stsd)));
         boxed(b"trak", &[tkhd, mdia].concat())
     }
 
     fn mp4(traks: &[Vec<u8>], track: i32) -> Window {
-        let bytes = [boxed(b"ftyp", b"isom"), boxed(b"mdat", &[9; 50]), boxed(b"moov", &traks.concat())].concat();
+        let bytes = [
+            boxed(b"ftyp", b"isom"),
+            boxed(b"mdat", &[9; 50]),
+            boxed(b"moov", &traks.concat()),
+        ]
+        .concat();
         for end in 0..bytes.len() {
             // No cut makes it panic.
             of_mp4(&mut Cursor::new(&bytes[..end]), end as u64, track);
@@ -392,10 +509,20 @@ mod tests {
     #[test]
     fn a_clean_aperture_belongs_to_the_track_that_has_it() {
         assert_eq!(mp4(&[trak(1, None)], 1), Window::Whole);
-        let window = Window::Aperture { width: 100.0, height: 60.0, right: -20.0, down: 7.5 };
+        let window = Window::Aperture {
+            width: 100.0,
+            height: 60.0,
+            right: -20.0,
+            down: 7.5,
+        };
         assert_eq!(mp4(&[trak(1, None), trak(2, Some(CLAP))], 2), window);
         assert_eq!(mp4(&[trak(1, None), trak(2, Some(CLAP))], 1), Window::Whole);
-        let margins = Margins { left: 10, top: 28, right: 50, bottom: 12 };
+        let margins = Margins {
+            left: 10,
+            top: 28,
+            right: 50,
+            bottom: 12,
+        };
         assert_eq!(window.margins((160, 100)), Some(margins));
         assert_eq!(margins.rest((160, 100)), (100, 60));
     }
@@ -412,10 +539,32 @@ mod tests {
             assert_eq!(mp4(&traks, 2), Window::Unclear);
         }
         for window in [
-            Window::Aperture { width: 200.0, height: 60.0, right: 0.0, down: 0.0 },
-            Window::Aperture { width: 100.0, height: 60.0, right: 60.0, down: 0.0 },
-            Window::Edges { left: 100, top: 0, right: 60, bottom: 0, display: None },
-            Window::Edges { left: u32::MAX, top: 0, right: u32::MAX, bottom: 0, display: None },
+            Window::Aperture {
+                width: 200.0,
+                height: 60.0,
+                right: 0.0,
+                down: 0.0,
+            },
+            Window::Aperture {
+                width: 100.0,
+                height: 60.0,
+                right: 60.0,
+                down: 0.0,
+            },
+            Window::Edges {
+                left: 100,
+                top: 0,
+                right: 60,
+                bottom: 0,
+                display: None,
+            },
+            Window::Edges {
+                left: u32::MAX,
+                top: 0,
+                right: u32::MAX,
+                bottom: 0,
+                display: None,
+            },
             Window::Unclear,
         ] {
             assert_eq!(window.margins((160, 100)), None, "{window:?}");
@@ -423,18 +572,33 @@ mod tests {
     }
 
     fn element(id: u32, body: &[u8]) -> Vec<u8> {
-        let id: Vec<u8> = id.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
+        let id: Vec<u8> = id
+            .to_be_bytes()
+            .into_iter()
+            .skip_while(|byte| *byte == 0)
+            .collect();
         let size = (body.len() as u64 | 1 << 56).to_be_bytes();
         [&id[..], &size, body].concat()
     }
 
     fn track(kind: u8, numbers: &[(u32, u8)]) -> Vec<u8> {
-        let video: Vec<u8> = numbers.iter().flat_map(|(id, value)| element(*id, &[*value])).collect();
-        element(TRACK_ENTRY, &[element(TRACK_TYPE, &[kind]), element(VIDEO, &video)].concat())
+        let video: Vec<u8> = numbers
+            .iter()
+            .flat_map(|(id, value)| element(*id, &[*value]))
+            .collect();
+        element(
+            TRACK_ENTRY,
+            &[element(TRACK_TYPE, &[kind]), element(VIDEO, &video)].concat(),
+        )
     }
 
     fn matroska(tracks: &[Vec<u8>], place: usize, number: usize) -> Window {
-        let content = [element(0xec, &[0; 9]), element(TRACKS, &tracks.concat()), element(CLUSTER, &[0; 40])].concat();
+        let content = [
+            element(0xec, &[0; 9]),
+            element(TRACKS, &tracks.concat()),
+            element(CLUSTER, &[0; 40]),
+        ]
+        .concat();
         let bytes = [element(0x1a45_dfa3, &[0; 5]), element(SEGMENT, &content)].concat();
         for end in 0..bytes.len() {
             of_matroska(&mut Cursor::new(&bytes[..end]), end as u64, place, number);
@@ -444,10 +608,19 @@ mod tests {
 
     #[test]
     fn a_crop_of_matroska_belongs_to_the_video_track_that_has_it() {
-        let tracks =
-            [track(2, &[]), track(1, &[]), track(1, &[(0x54cc, 20), (0x54aa, 10), (0x54b0, 70), (0x54ba, 90)])];
+        let tracks = [
+            track(2, &[]),
+            track(1, &[]),
+            track(1, &[(0x54cc, 20), (0x54aa, 10), (0x54b0, 70), (0x54ba, 90)]),
+        ];
         assert_eq!(matroska(&tracks, 0, 2), Window::Whole);
-        let window = Window::Edges { left: 20, top: 0, right: 0, bottom: 10, display: Some((70, 90)) };
+        let window = Window::Edges {
+            left: 20,
+            top: 0,
+            right: 0,
+            bottom: 10,
+            display: Some((70, 90)),
+        };
         assert_eq!(matroska(&tracks, 1, 2), window);
         // 140 x 90 pixels, to be shown as 70 x 90.
         assert_eq!(window.sample_aspect((160, 100)), Some((70 * 90, 90 * 140)));

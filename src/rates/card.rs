@@ -84,11 +84,18 @@ impl RateCard {
     /// card.
     pub fn open(path: &Path) -> Result<RateCard> {
         let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
-        let invalid = |reason: String| Error::InvalidRates { path: path.to_owned(), reason };
+        let invalid = |reason: String| Error::InvalidRates {
+            path: path.to_owned(),
+            reason,
+        };
         if bytes.len() > BYTES_MAX {
-            return Err(invalid(format!("it has {} bytes, and a rate card at most {BYTES_MAX}", bytes.len())));
+            return Err(invalid(format!(
+                "it has {} bytes, and a rate card at most {BYTES_MAX}",
+                bytes.len()
+            )));
         }
-        let text = String::from_utf8(bytes).map_err(|_| invalid("it is no text in UTF-8".to_owned()))?;
+        let text =
+            String::from_utf8(bytes).map_err(|_| invalid("it is no text in UTF-8".to_owned()))?;
         RateCard::parse(&text).map_err(invalid)
     }
 
@@ -99,20 +106,34 @@ impl RateCard {
     /// What is wrong with it.
     pub fn parse(text: &str) -> std::result::Result<RateCard, String> {
         let written: Written = toml::from_str(text).map_err(|error| located(text, &error))?;
-        let code = written.currency.len() == 3 && written.currency.chars().all(|c| c.is_ascii_uppercase());
+        let code =
+            written.currency.len() == 3 && written.currency.chars().all(|c| c.is_ascii_uppercase());
         if !code {
-            return Err("currency: a code of three capital letters is needed, such as \"USD\"".to_owned());
+            return Err(
+                "currency: a code of three capital letters is needed, such as \"USD\"".to_owned(),
+            );
         }
         if !(0.0..=SPAN_MAX_S).contains(&written.min_span_s) {
-            return Err(format!("min_span_s: {} is not within 0 to {SPAN_MAX_S}", written.min_span_s));
+            return Err(format!(
+                "min_span_s: {} is not within 0 to {SPAN_MAX_S}",
+                written.min_span_s
+            ));
         }
         if written.class.is_empty() {
             return Err("class: at least one [[class]] is needed".to_owned());
         }
         for (number, class) in written.class.iter().enumerate() {
-            class.check().map_err(|what| format!("class \"{}\": {what}", shown(&class.name)))?;
-            if written.class[..number].iter().any(|other| other.name == class.name) {
-                return Err(format!("class \"{}\": there are two of this name", shown(&class.name)));
+            class
+                .check()
+                .map_err(|what| format!("class \"{}\": {what}", shown(&class.name)))?;
+            if written.class[..number]
+                .iter()
+                .any(|other| other.name == class.name)
+            {
+                return Err(format!(
+                    "class \"{}\": there are two of this name",
+                    shown(&class.name)
+                ));
             }
         }
         Ok(RateCard {
@@ -143,7 +164,10 @@ impl Class {
                 return Err(format!("{name}: a share is within 0 to 1"));
             }
         }
-        if self.min_distinct_fps.is_some_and(|fps| !(fps > 0.0 && fps.is_finite())) {
+        if self
+            .min_distinct_fps
+            .is_some_and(|fps| !(fps > 0.0 && fps.is_finite()))
+        {
             return Err("min_distinct_fps: a number above 0 is needed".to_owned());
         }
         Ok(())
@@ -156,7 +180,9 @@ fn rate<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<u32, D::Error
     let units = (value * f64::from(RATE_UNITS)).round();
     let written = units / f64::from(RATE_UNITS);
     if !(0.0..=RATE_MAX).contains(&value) || (value - written).abs() > 1e-9 {
-        let what = format!("per_minute: a number from 0 to {RATE_MAX} with at most four decimals is needed");
+        let what = format!(
+            "per_minute: a number from 0 to {RATE_MAX} with at most four decimals is needed"
+        );
         return Err(serde::de::Error::custom(what));
     }
     Ok(units as u32)
@@ -164,10 +190,17 @@ fn rate<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<u32, D::Error
 
 /// The reader's sentence on one line, with the line of the card.
 fn located(text: &str, error: &toml::de::Error) -> String {
-    let message = error.message().lines().map(str::trim).collect::<Vec<_>>().join(", ");
+    let message = error
+        .message()
+        .lines()
+        .map(str::trim)
+        .collect::<Vec<_>>()
+        .join(", ");
     match error.span() {
         Some(span) => {
-            let line = text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1);
+            let line = text
+                .get(..span.start)
+                .map_or(1, |before| before.matches('\n').count() + 1);
             format!("line {line}: {}", shown(&message))
         }
         None => shown(&message),
@@ -175,7 +208,9 @@ fn located(text: &str, error: &toml::de::Error) -> String {
 }
 
 fn shown(text: &str) -> String {
-    text.chars().filter(|c| !crate::sandbox::hides(*c)).collect()
+    text.chars()
+        .filter(|c| !crate::sandbox::hides(*c))
+        .collect()
 }
 
 /// Longest card in bytes.

@@ -40,7 +40,9 @@ mod card;
 
 use std::collections::BTreeSet;
 
-use crate::facts::{Declared, Finding, Generated, Manifest, Quality, ResolutionState, ScanState, Training};
+use crate::facts::{
+    Declared, Finding, Generated, Manifest, Quality, ResolutionState, ScanState, Training,
+};
 use crate::report::{Amount, PricedSpan, Report, SpanState, Verdict};
 
 pub use card::{Class, Presence, RateCard};
@@ -54,9 +56,16 @@ pub use card::{Class, Presence, RateCard};
 pub fn amount(card: &RateCard, report: &Report) -> Amount {
     let spans: Vec<(f64, f64)> = match &report.submission {
         // What nobody offered earlier.
-        Some(submission) => submission.payable.iter().map(|part| (part.start_s, part.end_s)).collect(),
+        Some(submission) => submission
+            .payable
+            .iter()
+            .map(|part| (part.start_s, part.end_s))
+            .collect(),
         None => {
-            let unpublished = report.spans.iter().filter(|span| span.state == SpanState::Unpublished);
+            let unpublished = report
+                .spans
+                .iter()
+                .filter(|span| span.state == SpanState::Unpublished);
             unpublished.map(|span| (span.start_s, span.end_s)).collect()
         }
     };
@@ -73,15 +82,26 @@ pub fn amount_of(card: &RateCard, report: &Report, spans: &[(f64, f64)]) -> Amou
     if report.clip.from_fingerprint {
         reasons.push("a fingerprint was checked in place of the clip".to_owned());
     }
-    if report.submission.as_ref().is_some_and(|submission| submission.provisional) && reasons.is_empty() {
+    if report
+        .submission
+        .as_ref()
+        .is_some_and(|submission| submission.provisional)
+        && reasons.is_empty()
+    {
         reasons.push("only a fingerprint of the clip was seen".to_owned());
     }
     let is_open = reasons.is_empty();
     let quality = report.quality.as_ref();
     let doubt = match quality.map(|quality| &quality.declared) {
         None => Some(NOT_MEASURED),
-        Some(Declared { training: Some(Training::NotAllowed), .. }) => Some(NOT_ALLOWED),
-        Some(Declared { manifest: Manifest::Unreadable, .. }) => Some(UNREADABLE),
+        Some(Declared {
+            training: Some(Training::NotAllowed),
+            ..
+        }) => Some(NOT_ALLOWED),
+        Some(Declared {
+            manifest: Manifest::Unreadable,
+            ..
+        }) => Some(UNREADABLE),
         Some(_) => None,
     };
     reasons.extend(doubt.filter(|_| is_open).map(str::to_owned));
@@ -92,7 +112,14 @@ pub fn amount_of(card: &RateCard, report: &Report, spans: &[(f64, f64)]) -> Amou
         let Rate { class, units: rate } = if milliseconds < card.min_span_ms {
             Rate::default()
         } else {
-            card.rate_of(&Facts { quality, start_s, end_s }, &mut doubts)
+            card.rate_of(
+                &Facts {
+                    quality,
+                    start_s,
+                    end_s,
+                },
+                &mut doubts,
+            )
         };
         unpriced |= milliseconds >= card.min_span_ms && class.is_none();
         sum += u128::from(milliseconds) * u128::from(rate);
@@ -107,14 +134,21 @@ pub fn amount_of(card: &RateCard, report: &Report, spans: &[(f64, f64)]) -> Amou
         });
         cents = total;
     }
-    let short =
-        priced.iter().any(|span| span.class.is_none() && millis(span.end_s) - millis(span.start_s) < card.min_span_ms);
+    let short = priced.iter().any(|span| {
+        span.class.is_none() && millis(span.end_s) - millis(span.start_s) < card.min_span_ms
+    });
     if short {
-        reasons.push(format!("spans shorter than {} s are not paid", card.min_span_ms as f64 / 1000.0));
+        reasons.push(format!(
+            "spans shorter than {} s are not paid",
+            card.min_span_ms as f64 / 1000.0
+        ));
     }
     reasons.extend(doubts);
     if unpriced {
-        reasons.push("no class of the card fits for sure; a last class without conditions fits all".to_owned());
+        reasons.push(
+            "no class of the card fits for sure; a last class without conditions fits all"
+                .to_owned(),
+        );
     }
     let payable = is_open && doubt.is_none();
     Amount {
@@ -170,10 +204,17 @@ impl RateCard {
         let found = lowest.filter(|_| sure);
         for (class, open) in undecided {
             if found.is_none_or(|found| found.per_minute < class.per_minute) {
-                doubts.insert(format!("not paid as {}: undecided is {}", class.name, open.join(", ")));
+                doubts.insert(format!(
+                    "not paid as {}: undecided is {}",
+                    class.name,
+                    open.join(", ")
+                ));
             }
         }
-        found.map_or_else(Rate::default, |class| Rate { class: Some(class.name.clone()), units: class.per_minute })
+        found.map_or_else(Rate::default, |class| Rate {
+            class: Some(class.name.clone()),
+            units: class.per_minute,
+        })
     }
 }
 
@@ -182,22 +223,37 @@ impl Class {
     fn holds(&self, facts: &Facts<'_>) -> (Option<bool>, Vec<&'static str>) {
         let quality = facts.quality;
         let known = |answer: fn(&Quality) -> Option<f64>| quality.and_then(answer);
-        let least = |wanted: Option<f64>, found: Option<f64>| wanted.map(|wanted| found.map(|found| found >= wanted));
-        let most = |wanted: Option<f64>, found: Option<f64>| wanted.map(|wanted| found.map(|found| found <= wanted));
+        let least = |wanted: Option<f64>, found: Option<f64>| {
+            wanted.map(|wanted| found.map(|found| found >= wanted))
+        };
+        let most = |wanted: Option<f64>, found: Option<f64>| {
+            wanted.map(|wanted| found.map(|found| found <= wanted))
+        };
         let shares = quality.map(|quality| quality.shares).unwrap_or_default();
         let conditions = [
-            ("the native size", least(self.min_native_lines.map(f64::from), known(native_lines))),
+            (
+                "the native size",
+                least(self.min_native_lines.map(f64::from), known(native_lines)),
+            ),
             (
                 "the frame rate",
-                least(self.min_distinct_fps.map(|fps| fps * 0.99), known(|quality| quality.frame_rate.distinct)),
+                least(
+                    self.min_distinct_fps.map(|fps| fps * 0.99),
+                    known(|quality| quality.frame_rate.distinct),
+                ),
             ),
             (
                 "the used bits",
-                least(self.min_used_bits.map(f64::from), known(|quality| quality.bit_depth.used.map(f64::from))),
+                least(
+                    self.min_used_bits.map(f64::from),
+                    known(|quality| quality.bit_depth.used.map(f64::from)),
+                ),
             ),
             (
                 "whether there is a logo or caption",
-                self.overlays.map(|wanted| overlays(facts).map(|found| found == (wanted == Presence::Found))),
+                self.overlays.map(|wanted| {
+                    overlays(facts).map(|found| found == (wanted == Presence::Found))
+                }),
             ),
             (
                 "whether there are bars",
@@ -208,16 +264,21 @@ impl Class {
             ),
             (
                 "whether it is interlaced",
-                self.interlaced.map(|wanted| quality.and_then(interlaced).map(|found| found == wanted)),
+                self.interlaced
+                    .map(|wanted| quality.and_then(interlaced).map(|found| found == wanted)),
             ),
             (
                 "whether a model is declared",
-                self.declared_generated.map(|wanted| quality.and_then(generated).map(|found| found == wanted)),
+                self.declared_generated
+                    .map(|wanted| quality.and_then(generated).map(|found| found == wanted)),
             ),
             ("how dark it is", most(self.max_dark, shares.dark)),
             ("how blurred it is", most(self.max_blurred, shares.blurred)),
             ("how shaken it is", most(self.max_shaken, shares.shaken)),
-            ("how long it stands still", most(self.max_frozen, shares.frozen)),
+            (
+                "how long it stands still",
+                most(self.max_frozen, shares.frozen),
+            ),
         ];
         let mut open = Vec::new();
         for (name, condition) in conditions {
@@ -234,7 +295,10 @@ impl Class {
 /// The native short side, where it is decided.
 fn native_lines(quality: &Quality) -> Option<f64> {
     let resolution = &quality.resolution;
-    resolution.native_lines.filter(|_| resolution.state != ResolutionState::Undecided).map(f64::from)
+    resolution
+        .native_lines
+        .filter(|_| resolution.state != ResolutionState::Undecided)
+        .map(f64::from)
 }
 
 fn found(finding: Finding) -> Option<bool> {
@@ -248,8 +312,15 @@ fn found(finding: Finding) -> Option<bool> {
 /// Whether an overlay is seen within the span.
 fn overlays(facts: &Facts<'_>) -> Option<bool> {
     let overlays = &facts.quality?.overlays;
-    let within = overlays.found.iter().any(|found| found.start_s < facts.end_s && found.end_s > facts.start_s);
-    if within { Some(true) } else { found(overlays.state).map(|_| false) }
+    let within = overlays
+        .found
+        .iter()
+        .any(|found| found.start_s < facts.end_s && found.end_s > facts.start_s);
+    if within {
+        Some(true)
+    } else {
+        found(overlays.state).map(|_| false)
+    }
 }
 
 fn interlaced(quality: &Quality) -> Option<bool> {
@@ -279,10 +350,11 @@ const RATE_UNITS: u32 = 10_000;
 /// Milliseconds times units of a rate a minute that make a hundredth of the currency.
 const UNITS_OF_CENT: u128 = 60_000 * RATE_UNITS as u128 / 100;
 /// Why nothing is payable though it was found nowhere.
-const NOT_ALLOWED: &str =
-    "a C2PA manifest in the file does not allow training: a person has to clear that with the rights holder";
-const UNREADABLE: &str = "a C2PA manifest in the file cannot be read: a person has to see whether it allows training";
-const NOT_MEASURED: &str = "the clip was not measured: check it again without --no-quality and with --effort standard";
+const NOT_ALLOWED: &str = "a C2PA manifest in the file does not allow training: a person has to clear that with the rights holder";
+const UNREADABLE: &str =
+    "a C2PA manifest in the file cannot be read: a person has to see whether it allows training";
+const NOT_MEASURED: &str =
+    "the clip was not measured: check it again without --no-quality and with --effort standard";
 
 #[cfg(test)]
 mod tests;

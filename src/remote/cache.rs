@@ -40,7 +40,10 @@ impl Cache {
     ///
     /// Where processes fetch at the same time, they may pass it by what each of them fetches.
     pub fn new(dir: impl Into<PathBuf>, bytes_max: u64) -> Cache {
-        Cache { dir: dir.into(), bytes_max }
+        Cache {
+            dir: dir.into(),
+            bytes_max,
+        }
     }
 
     /// The folder.
@@ -64,16 +67,32 @@ impl Cache {
     pub(super) fn of_store(&self, store: &Store) -> Result<PathBuf> {
         let address = store.address();
         let last = address.rsplit('/').next().unwrap_or_default();
-        let readable: String = last.chars().filter(|c| c.is_ascii_alphanumeric()).take(24).collect();
-        let folder = self.indexes().join(format!("{readable}-{}", &hex(&carry::sha256(address.as_bytes()))[..16]));
+        let readable: String = last
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric())
+            .take(24)
+            .collect();
+        let folder = self.indexes().join(format!(
+            "{readable}-{}",
+            &hex(&carry::sha256(address.as_bytes()))[..16]
+        ));
         make_folder(&folder)?;
         make_folder(&self.blobs())?;
         Ok(folder)
     }
 
     /// Makes sure that a file is in the cache, whole when it came.
-    pub(super) fn fetch(&self, store: &Store, file: &CarriedFile, meter: &Meter<'_>, cancel: Cancel<'_>) -> Result<()> {
-        let (blob, part) = (self.blob(file), self.blobs().join(format!("{}.part", hex(&file.sha256))));
+    pub(super) fn fetch(
+        &self,
+        store: &Store,
+        file: &CarriedFile,
+        meter: &Meter<'_>,
+        cancel: Cancel<'_>,
+    ) -> Result<()> {
+        let (blob, part) = (
+            self.blob(file),
+            self.blobs().join(format!("{}.part", hex(&file.sha256))),
+        );
         loop {
             if blob.exists() {
                 return Ok(());
@@ -88,7 +107,8 @@ impl Cache {
                 return Ok(());
             }
             transfer::receive(store, &layout::object_of(file), file, &part, meter, cancel)?;
-            fs::set_permissions(&part, fs::Permissions::from_mode(0o444)).map_err(Error::io(&part, "protect"))?;
+            fs::set_permissions(&part, fs::Permissions::from_mode(0o444))
+                .map_err(Error::io(&part, "protect"))?;
             fs::rename(&part, &blob).map_err(Error::io(&blob, "rename"))?;
             return sync(&self.blobs());
         }
@@ -144,7 +164,9 @@ pub(super) fn make_folder(folder: &Path) -> Result<()> {
 }
 
 pub(super) fn sync(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|opened| opened.sync_all()).map_err(Error::io(folder, "sync"))
+    File::open(folder)
+        .and_then(|opened| opened.sync_all())
+        .map_err(Error::io(folder, "sync"))
 }
 
 /// Deletes a file, if it is there.

@@ -19,14 +19,27 @@ enum Candidate {
 }
 
 /// Deletes until `needed` more bytes fit; never the blobs of these names, nor what is open.
-pub(super) fn make_room(cache: &Cache, needed: u64, kept: &HashSet<String>, cancel: Cancel<'_>) -> Result<()> {
-    let full = |needed| Error::CacheFull { path: cache.dir.clone(), limit: cache.bytes_max, needed };
+pub(super) fn make_room(
+    cache: &Cache,
+    needed: u64,
+    kept: &HashSet<String>,
+    cancel: Cancel<'_>,
+) -> Result<()> {
+    let full = |needed| Error::CacheFull {
+        path: cache.dir.clone(),
+        limit: cache.bytes_max,
+        needed,
+    };
     if needed > cache.bytes_max {
         // Nothing that could be deleted would do.
         return Err(full(needed));
     }
     // One process at a time decides what to delete.
-    let _alone = lock(&cache.dir.join("lock"), rustix::fs::FlockOperation::LockExclusive, cancel)?;
+    let _alone = lock(
+        &cache.dir.join("lock"),
+        rustix::fs::FlockOperation::LockExclusive,
+        cancel,
+    )?;
     loop {
         let taken = taken(cache)?;
         if taken.saturating_add(needed) <= cache.bytes_max {
@@ -53,19 +66,27 @@ fn taken(cache: &Cache) -> Result<u64> {
     let mut files: HashMap<(u64, u64), u64> = HashMap::new();
     for entry in walkdir::WalkDir::new(&cache.dir) {
         // What is deleted meanwhile takes no room.
-        let Ok(metadata) = entry.and_then(|entry| entry.metadata()) else { continue };
+        let Ok(metadata) = entry.and_then(|entry| entry.metadata()) else {
+            continue;
+        };
         if metadata.is_file() {
             files.insert((metadata.dev(), metadata.ino()), metadata.len());
         }
     }
-    Ok(files.values().fold(0, |sum: u64, length| sum.saturating_add(*length)))
+    Ok(files
+        .values()
+        .fold(0, |sum: u64, length| sum.saturating_add(*length)))
 }
 
 /// What was used longest ago of all that can be deleted.
 fn oldest(cache: &Cache, kept: &HashSet<String>) -> Result<Option<Candidate>> {
     let mut found: Vec<(SystemTime, PathBuf, bool)> = Vec::new();
     for path in entries(&cache.blobs())? {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let is_kept = kept.contains(name.strip_suffix(".part").unwrap_or(&name));
         if let Ok(metadata) = fs::metadata(&path)
             && metadata.nlink() == 1
@@ -75,7 +96,10 @@ fn oldest(cache: &Cache, kept: &HashSet<String>) -> Result<Option<Candidate>> {
         }
     }
     for store in entries(&cache.indexes())? {
-        for path in entries(&store)?.into_iter().filter(|path| is_snapshot(path)) {
+        for path in entries(&store)?
+            .into_iter()
+            .filter(|path| is_snapshot(path))
+        {
             let used = fs::metadata(path.join("lease")).or_else(|_| fs::metadata(&path));
             if let Ok(metadata) = used {
                 found.push((time(&metadata), path, true));
@@ -102,7 +126,10 @@ fn oldest(cache: &Cache, kept: &HashSet<String>) -> Result<Option<Candidate>> {
 /// Whether a folder of a store's folder is a snapshot, by its name.
 fn is_snapshot(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.is_dir() && name.split_once('-').is_some_and(|(generation, _)| generation.parse::<u64>().is_ok())
+    path.is_dir()
+        && name
+            .split_once('-')
+            .is_some_and(|(generation, _)| generation.parse::<u64>().is_ok())
 }
 
 fn time(metadata: &fs::Metadata) -> SystemTime {
@@ -111,8 +138,15 @@ fn time(metadata: &fs::Metadata) -> SystemTime {
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     match fs::read_dir(folder) {
-        Ok(entries) => entries.map(|entry| Ok(entry.map_err(Error::io(folder, "list"))?.path())).collect(),
-        Err(cause) if matches!(cause.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+        Ok(entries) => entries
+            .map(|entry| Ok(entry.map_err(Error::io(folder, "list"))?.path()))
+            .collect(),
+        Err(cause)
+            if matches!(
+                cause.kind(),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+            ) =>
+        {
             Ok(Vec::new())
         }
         Err(cause) => Err(Error::io(folder, "list")(cause)),

@@ -65,8 +65,14 @@ pub(super) struct Commit {
 impl Head {
     /// Who made it, in words.
     pub(super) fn author(&self) -> String {
-        let at = self.pushed_at.as_deref().map_or(String::new(), |at| format!(" at {at}"));
-        format!("{} (process {}, uniq {}){at}", self.host, self.process, self.version)
+        let at = self
+            .pushed_at
+            .as_deref()
+            .map_or(String::new(), |at| format!(" at {at}"));
+        format!(
+            "{} (process {}, uniq {}){at}",
+            self.host, self.process, self.version
+        )
     }
 }
 
@@ -88,13 +94,19 @@ impl Commit {
         let (mut history_name, mut history) = (full.clone(), Vec::new());
         if let Some(extent) = &self.head.history {
             let name = extent.object.as_deref().unwrap_or_default();
-            let Some(bytes) = store.get(name, extent.length, cancel)? else { return Ok(None) };
+            let Some(bytes) = store.get(name, extent.length, cancel)? else {
+                return Ok(None);
+            };
             history_name = store.full(name);
             check_extent(&history_name, extent, &bytes)?;
             history = bytes;
         }
-        let parts = ((Path::new(&full), self.manifest.clone()), (Path::new(&history_name), history));
-        let carried = Carried::from_parts(parts.0, parts.1).map_err(|error| in_store(&full, error))?;
+        let parts = (
+            (Path::new(&full), self.manifest.clone()),
+            (Path::new(&history_name), history),
+        );
+        let carried =
+            Carried::from_parts(parts.0, parts.1).map_err(|error| in_store(&full, error))?;
         Ok(Some(carried))
     }
 }
@@ -110,7 +122,11 @@ pub(super) fn history_of(carried: &Carried) -> Option<Extent> {
     let bytes = carried.history();
     let sha256 = hex(&carry::sha256(bytes));
     let object = history_name(carried.history_commits(), &sha256);
-    (!bytes.is_empty()).then_some(Extent { length: bytes.len() as u64, sha256, object: Some(object) })
+    (!bytes.is_empty()).then_some(Extent {
+        length: bytes.len() as u64,
+        sha256,
+        object: Some(object),
+    })
 }
 
 /// The name of the object of a history of so many commits.
@@ -120,7 +136,10 @@ fn history_name(commits: u64, sha256: &str) -> String {
 
 /// The name that the next commit after this one has in the store.
 pub(super) fn next_slot(before: Option<&Head>) -> String {
-    format!("{:020}", before.map_or(1, |head| head.generation.saturating_add(1)))
+    format!(
+        "{:020}",
+        before.map_or(1, |head| head.generation.saturating_add(1))
+    )
 }
 
 /// The bytes of a commit's object.
@@ -135,14 +154,18 @@ pub(super) fn encode(head: &Head, manifest: &[u8]) -> Result<Vec<u8>> {
 /// The names of the commits in the store, the newest last.
 pub(super) fn slots(store: &Store, cancel: Cancel<'_>) -> Result<Vec<Object>> {
     let mut slots = store.list(MANIFESTS, cancel)?;
-    slots.retain(|object| object.name.len() == SLOT_LEN && object.name.bytes().all(|digit| digit.is_ascii_digit()));
+    slots.retain(|object| {
+        object.name.len() == SLOT_LEN && object.name.bytes().all(|digit| digit.is_ascii_digit())
+    });
     slots.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(slots)
 }
 
 /// The newest commit; `None` if there is none.
 pub(super) fn newest(store: &Store, cancel: Cancel<'_>) -> Result<Option<Commit>> {
-    let Some(last) = slots(store, cancel)?.pop() else { return Ok(None) };
+    let Some(last) = slots(store, cancel)?.pop() else {
+        return Ok(None);
+    };
     match load(store, &last.name, cancel)? {
         Some(commit) => Ok(Some(commit)),
         None => Err(missing(store, &format!("{MANIFESTS}/{}", last.name))),
@@ -152,12 +175,17 @@ pub(super) fn newest(store: &Store, cancel: Cancel<'_>) -> Result<Option<Commit>
 /// Reads a commit; `None` if there is none of that name.
 pub(super) fn load(store: &Store, slot: &str, cancel: Cancel<'_>) -> Result<Option<Commit>> {
     let name = format!("{MANIFESTS}/{slot}");
-    let Some(bytes) = store.get(&name, COMMIT_MAX, cancel)? else { return Ok(None) };
+    let Some(bytes) = store.get(&name, COMMIT_MAX, cancel)? else {
+        return Ok(None);
+    };
     decode(slot, &store.full(&name), &bytes).map(Some)
 }
 
 fn decode(slot: &str, full: &str, bytes: &[u8]) -> Result<Commit> {
-    let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+    let end = bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .unwrap_or(bytes.len());
     let (line, rest) = bytes.split_at(end);
     let manifest = rest.get(1..).unwrap_or_default();
     #[derive(Deserialize)]
@@ -175,37 +203,77 @@ fn decode(slot: &str, full: &str, bytes: &[u8]) -> Result<Commit> {
             remedy: "install a newer uniq",
         });
     }
-    let head: Head = serde_json::from_slice(line)
-        .map_err(|cause| damaged(full, "head", cause.to_string(), "a line of JSON that says who wrote it"))?;
+    let head: Head = serde_json::from_slice(line).map_err(|cause| {
+        damaged(
+            full,
+            "head",
+            cause.to_string(),
+            "a line of JSON that says who wrote it",
+        )
+    })?;
     check_extent(full, &head.manifest, manifest)?;
     let (generation, root, (commits, length)) =
         carry::described(Path::new(full), manifest).map_err(|error| in_store(full, error))?;
     if (generation, &root) != (head.generation, &head.root) {
-        return Err(damaged(full, "head", "of another manifest".to_owned(), "generation and root of this one"));
+        return Err(damaged(
+            full,
+            "head",
+            "of another manifest".to_owned(),
+            "generation and root of this one",
+        ));
     }
     let is_that = |extent: &Extent| {
-        extent.length == length && extent.object.as_deref() == Some(&history_name(commits, &extent.sha256))
+        extent.length == length
+            && extent.object.as_deref() == Some(&history_name(commits, &extent.sha256))
     };
     if !head.history.as_ref().map_or(length == 0, is_that) {
-        return Err(damaged(full, "head", "of another history".to_owned(), "that of the manifest"));
+        return Err(damaged(
+            full,
+            "head",
+            "of another history".to_owned(),
+            "that of the manifest",
+        ));
     }
     // The next name follows from the generation; a lower one would be taken for older than this.
     if slot.parse::<u64>().is_ok_and(|slot| slot > generation) {
-        return Err(damaged(full, "generation", generation.to_string(), "at least that of its name"));
+        return Err(damaged(
+            full,
+            "generation",
+            generation.to_string(),
+            "at least that of its name",
+        ));
     }
-    Ok(Commit { slot: slot.to_owned(), head, manifest: manifest.to_vec() })
+    Ok(Commit {
+        slot: slot.to_owned(),
+        head,
+        manifest: manifest.to_vec(),
+    })
 }
 
 fn check_extent(full: &str, extent: &Extent, bytes: &[u8]) -> Result<()> {
     if bytes.len() as u64 != extent.length {
-        return Err(damaged(full, "length", bytes.len().to_string(), extent.length));
+        return Err(damaged(
+            full,
+            "length",
+            bytes.len().to_string(),
+            extent.length,
+        ));
     }
     let found = hex(&carry::sha256(bytes));
-    if found == extent.sha256 { Ok(()) } else { Err(damaged(full, "SHA-256", found, &extent.sha256)) }
+    if found == extent.sha256 {
+        Ok(())
+    } else {
+        Err(damaged(full, "SHA-256", found, &extent.sha256))
+    }
 }
 
 /// An object of the store that is damaged.
-pub(super) fn damaged(object: &str, what: &'static str, found: String, expected: impl ToString) -> Error {
+pub(super) fn damaged(
+    object: &str,
+    what: &'static str,
+    found: String,
+    expected: impl ToString,
+) -> Error {
     Error::CorruptStore {
         object: object.to_owned(),
         what,
@@ -217,13 +285,23 @@ pub(super) fn damaged(object: &str, what: &'static str, found: String, expected:
 
 /// An object that a commit names and that is not there.
 pub(super) fn missing(store: &Store, name: &str) -> Error {
-    damaged(&store.full(name), "object", "missing".to_owned(), "there, as the newest commit says")
+    damaged(
+        &store.full(name),
+        "object",
+        "missing".to_owned(),
+        "there, as the newest commit says",
+    )
 }
 
 /// Damage that was found by means of the index, told of the object in which it is.
 pub(super) fn in_store(object: &str, error: Error) -> Error {
     match error {
-        Error::CorruptIndex { what, found, expected, .. } => damaged(object, what, found, expected),
+        Error::CorruptIndex {
+            what,
+            found,
+            expected,
+            ..
+        } => damaged(object, what, found, expected),
         other => other,
     }
 }

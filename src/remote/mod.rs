@@ -99,12 +99,17 @@ pub struct Watch<'a> {
 impl Watch<'static> {
     /// Nobody watches, and nobody stops it.
     pub fn none() -> Watch<'static> {
-        Watch { cancel: &|| false, progress: None }
+        Watch {
+            cancel: &|| false,
+            progress: None,
+        }
     }
 }
 
 impl fmt::Debug for Watch<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch").field("progress", &self.progress.is_some()).finish_non_exhaustive()
+        f.debug_struct("Watch")
+            .field("progress", &self.progress.is_some())
+            .finish_non_exhaustive()
     }
 }

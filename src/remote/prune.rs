@@ -19,7 +19,10 @@ pub struct Prune {
 
 impl Default for Prune {
     fn default() -> Prune {
-        Prune { keep: 8, age_min: Duration::from_secs(24 * 3600) }
+        Prune {
+            keep: 8,
+            age_min: Duration::from_secs(24 * 3600),
+        }
     }
 }
 
@@ -29,8 +32,13 @@ pub(super) fn prune(store: &Store, prune: &Prune, cancel: Cancel<'_>) -> Result<
     let segments = store.list(SEGMENTS, cancel)?;
     let histories = store.list(HISTORY, cancel)?;
     let everything = slots.iter().chain(&segments).chain(&histories);
-    let Some(now) = everything.map(|object| object.modified).max() else { return Ok(0) };
-    let is_old = |object: &Object| now.duration_since(object.modified).is_ok_and(|age| age >= prune.age_min);
+    let Some(now) = everything.map(|object| object.modified).max() else {
+        return Ok(0);
+    };
+    let is_old = |object: &Object| {
+        now.duration_since(object.modified)
+            .is_ok_and(|age| age >= prune.age_min)
+    };
     let least_kept = slots.len().saturating_sub(prune.keep.max(1));
     let (mut deleted, mut named) = (0, HashSet::new());
     let mut old = Vec::new();
@@ -40,17 +48,29 @@ pub(super) fn prune(store: &Store, prune: &Prune, cancel: Cancel<'_>) -> Result<
             continue;
         }
         // One that cannot be read may name anything.
-        let Some(commit) = layout::load(store, &slot.name, cancel)? else { continue };
+        let Some(commit) = layout::load(store, &slot.name, cancel)? else {
+            continue;
+        };
         named.extend(commit.files(store)?.iter().map(layout::object_of));
         named.extend(commit.head.history.and_then(|history| history.object));
     }
-    let in_folder = |folder: &'static str| move |object: &Object| (format!("{folder}/{}", object.name), is_old(object));
-    let others = segments.iter().map(in_folder(SEGMENTS)).chain(histories.iter().map(in_folder(HISTORY)));
-    let unnamed = others.filter(|(name, is_old)| *is_old && !named.contains(name)).map(|(name, _)| name);
+    let in_folder = |folder: &'static str| {
+        move |object: &Object| (format!("{folder}/{}", object.name), is_old(object))
+    };
+    let others = segments
+        .iter()
+        .map(in_folder(SEGMENTS))
+        .chain(histories.iter().map(in_folder(HISTORY)));
+    let unnamed = others
+        .filter(|(name, is_old)| *is_old && !named.contains(name))
+        .map(|(name, _)| name);
     // Commits first, so that none names what is gone.
     for name in old.into_iter().chain(unnamed) {
         // It may have been sent again since it was listed, by who is about to name it.
-        if !store.head(&name, cancel)?.is_some_and(|object| is_old(&object)) {
+        if !store
+            .head(&name, cancel)?
+            .is_some_and(|object| is_old(&object))
+        {
             continue;
         }
         store.delete(&name, cancel)?;

@@ -40,7 +40,11 @@ pub struct Pulled {
 pub fn pull(store: &Store, dir: &Path, watch: Watch<'_>) -> Result<Pulled> {
     let _lock = carry::lock(dir)?;
     // Without a manifest the note alone is held against what comes.
-    let here = if carry::has_manifest(dir) { Carried::of_folder(dir)? } else { None };
+    let here = if carry::has_manifest(dir) {
+        Carried::of_folder(dir)?
+    } else {
+        None
+    };
     with_newest(store, watch.cancel, &mut |commit, carried| {
         match &here {
             Some(here) => check_follows(store, dir, here, commit, carried)?,
@@ -53,7 +57,14 @@ pub fn pull(store: &Store, dir: &Path, watch: Watch<'_>) -> Result<Pulled> {
         }
         carried.clear_out(dir)?;
         let (generation, root) = (carried.generation(), carried.root());
-        Ok(Pulled { generation, root, changed, files, bytes, already_there })
+        Ok(Pulled {
+            generation,
+            root,
+            changed,
+            files,
+            bytes,
+            already_there,
+        })
     })
 }
 
@@ -64,19 +75,27 @@ pub(super) fn with_newest<T>(
     cancel: Cancel<'_>,
     work: &mut dyn FnMut(&Commit, &Carried) -> Result<T>,
 ) -> Result<T> {
-    let none = || Error::NoRemoteIndex { store: store.address().to_owned() };
+    let none = || Error::NoRemoteIndex {
+        store: store.address().to_owned(),
+    };
     let mut commit = layout::newest(store, cancel)?.ok_or_else(none)?;
     let mut attempts = 0;
     loop {
         let result = match commit.carried(store, cancel) {
             Ok(Some(carried)) => work(&commit, &carried),
             Ok(None) => {
-                let object = commit.head.history.as_ref().and_then(|history| history.object.as_deref());
+                let object = commit
+                    .head
+                    .history
+                    .as_ref()
+                    .and_then(|history| history.object.as_deref());
                 Err(layout::missing(store, object.unwrap_or_default()))
             }
             Err(error) => Err(error),
         };
-        let Err(error @ Error::CorruptStore { .. }) = result else { return result };
+        let Err(error @ Error::CorruptStore { .. }) = result else {
+            return result;
+        };
         let newer = layout::newest(store, cancel)?.ok_or_else(none)?;
         attempts += 1;
         if newer.slot <= commit.slot || attempts > ATTEMPTS {
@@ -86,7 +105,13 @@ pub(super) fn with_newest<T>(
     }
 }
 
-fn check_follows(store: &Store, dir: &Path, here: &Carried, commit: &Commit, theirs: &Carried) -> Result<()> {
+fn check_follows(
+    store: &Store,
+    dir: &Path,
+    here: &Carried,
+    commit: &Commit,
+    theirs: &Carried,
+) -> Result<()> {
     if theirs.descends_from(here.generation(), &here.root()) {
         return Ok(());
     }
@@ -116,7 +141,12 @@ fn check_follows(store: &Store, dir: &Path, here: &Carried, commit: &Commit, the
         );
         (found, remedy)
     };
-    Err(Error::NotDescended { path: dir.to_owned(), store: store.address().to_owned(), found, remedy })
+    Err(Error::NotDescended {
+        path: dir.to_owned(),
+        store: store.address().to_owned(),
+        found,
+        remedy,
+    })
 }
 
 /// Fetches the files that are missing; how many, their bytes, and how many were there.
@@ -148,13 +178,29 @@ fn fetch(
         }
     }
     transfer::each(&wanted, watch.cancel, &|file, cancel| {
-        let (path, draft) = (folder.join(&file.name), folder.join(carry::draft_name(&file.name)));
-        transfer::receive(store, &layout::object_of(file), file, &draft, &meter, cancel)?;
+        let (path, draft) = (
+            folder.join(&file.name),
+            folder.join(carry::draft_name(&file.name)),
+        );
+        transfer::receive(
+            store,
+            &layout::object_of(file),
+            file,
+            &draft,
+            &meter,
+            cancel,
+        )?;
         std::fs::rename(&draft, &path).map_err(Error::io(&path, "rename"))
     })?;
-    File::open(&folder).and_then(|opened| opened.sync_all()).map_err(Error::io(&folder, "sync"))?;
+    File::open(&folder)
+        .and_then(|opened| opened.sync_all())
+        .map_err(Error::io(&folder, "sync"))?;
     let bytes = wanted.iter().map(|file| file.length).sum();
-    Ok((wanted.len() as u64, bytes, (files.len() - wanted.len()) as u64))
+    Ok((
+        wanted.len() as u64,
+        bytes,
+        (files.len() - wanted.len()) as u64,
+    ))
 }
 
 const ATTEMPTS: usize = 16;

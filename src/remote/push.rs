@@ -68,10 +68,14 @@ pub struct Pushed {
 pub fn push(store: &Store, dir: &Path, options: &PushOptions, watch: Watch<'_>) -> Result<Pushed> {
     let cancel = watch.cancel;
     if !crate::index::Index::exists(dir) {
-        return Err(Error::NoIndex { path: dir.to_owned() });
+        return Err(Error::NoIndex {
+            path: dir.to_owned(),
+        });
     }
     let _lock = carry::lock(dir)?;
-    let carried = Carried::of_folder(dir)?.ok_or_else(|| Error::NoIndex { path: dir.to_owned() })?;
+    let carried = Carried::of_folder(dir)?.ok_or_else(|| Error::NoIndex {
+        path: dir.to_owned(),
+    })?;
     let before = layout::newest(store, cancel)?;
     let is_there = match &before {
         Some(before) => check_descends(store, dir, &carried, before, cancel)?,
@@ -84,7 +88,14 @@ pub fn push(store: &Store, dir: &Path, options: &PushOptions, watch: Watch<'_>) 
     }
     if !is_there {
         let head = head(&carried, before.as_ref(), history, &options.author);
-        commit(store, dir, &carried, &head, layout::next_slot(before.as_ref().map(|before| &before.head)), cancel)?;
+        commit(
+            store,
+            dir,
+            &carried,
+            &head,
+            layout::next_slot(before.as_ref().map(|before| &before.head)),
+            cancel,
+        )?;
         pushed.committed = true;
     }
     if let Some(prune) = &options.prune {
@@ -94,8 +105,16 @@ pub fn push(store: &Store, dir: &Path, options: &PushOptions, watch: Watch<'_>) 
 }
 
 /// Fails unless an index is, or grew from, what is in the store; whether it is the same.
-fn check_descends(store: &Store, dir: &Path, carried: &Carried, before: &Commit, cancel: Cancel<'_>) -> Result<bool> {
-    let Head { generation, root, .. } = &before.head;
+fn check_descends(
+    store: &Store,
+    dir: &Path,
+    carried: &Carried,
+    before: &Commit,
+    cancel: Cancel<'_>,
+) -> Result<bool> {
+    let Head {
+        generation, root, ..
+    } = &before.head;
     if (carried.generation(), &carried.root()) == (*generation, root) {
         return Ok(true);
     }
@@ -103,14 +122,21 @@ fn check_descends(store: &Store, dir: &Path, carried: &Carried, before: &Commit,
         return Ok(false);
     }
     let theirs = before.carried(store, cancel)?;
-    let is_behind = theirs.is_some_and(|theirs| theirs.descends_from(carried.generation(), &carried.root()));
+    let is_behind =
+        theirs.is_some_and(|theirs| theirs.descends_from(carried.generation(), &carried.root()));
     let author = before.head.author();
     let (found, remedy) = if is_behind {
         let found = format!(
             "the store is ahead, at generation {generation} by {author}, and the folder at {}",
             carried.generation()
         );
-        (found, format!("take what is newer with: uniq index pull {}", store.address()))
+        (
+            found,
+            format!(
+                "take what is newer with: uniq index pull {}",
+                store.address()
+            ),
+        )
     } else {
         let found = format!(
             "generation {} in the folder did not grow from generation {generation} in the store, which was pushed by \
@@ -119,7 +145,12 @@ fn check_descends(store: &Store, dir: &Path, carried: &Carried, before: &Commit,
         );
         (found, remedy_apart(store, dir))
     };
-    Err(Error::NotDescended { path: dir.to_owned(), store: store.address().to_owned(), found, remedy })
+    Err(Error::NotDescended {
+        path: dir.to_owned(),
+        store: store.address().to_owned(),
+        found,
+        remedy,
+    })
 }
 
 /// What to do where two indexes grew apart.
@@ -139,8 +170,11 @@ fn send_files(
     before: Option<&Commit>,
     watch: Watch<'_>,
 ) -> Result<Pushed> {
-    let there: HashMap<String, Object> =
-        store.list(SEGMENTS, watch.cancel)?.into_iter().map(|object| (object.name.clone(), object)).collect();
+    let there: HashMap<String, Object> = store
+        .list(SEGMENTS, watch.cancel)?
+        .into_iter()
+        .map(|object| (object.name.clone(), object))
+        .collect();
     let named: HashSet<CarriedFile> = match before {
         Some(before) => before.files(store)?.into_iter().collect(),
         None => HashSet::new(),
@@ -153,11 +187,18 @@ fn send_files(
         if let Some(found) = found
             && found.length != file.length
         {
-            return Err(layout::damaged(&store.full(&object), "length", found.length.to_string(), file.length));
+            return Err(layout::damaged(
+                &store.full(&object),
+                "length",
+                found.length.to_string(),
+                file.length,
+            ));
         }
         // What no commit names may be about to be deleted by who prunes, if it is old.
         let is_kept = |found: &Object| {
-            named.contains(&file) || found.modified.elapsed().is_ok_and(|age| age < FRESH) || is_ahead(found.modified)
+            named.contains(&file)
+                || found.modified.elapsed().is_ok_and(|age| age < FRESH)
+                || is_ahead(found.modified)
         };
         match found {
             Some(found) if is_kept(found) => already_there += 1,
@@ -168,7 +209,14 @@ fn send_files(
     let meter = Meter::new(watch, bytes);
     let folder = carry::folder_of_files(dir)?;
     transfer::each(&wanted, watch.cancel, &|(file, object, is_over), cancel| {
-        transfer::send(store, object, file, (&folder.join(&file.name), *is_over), &meter, cancel)
+        transfer::send(
+            store,
+            object,
+            file,
+            (&folder.join(&file.name), *is_over),
+            &meter,
+            cancel,
+        )
     })?;
     Ok(Pushed {
         generation: carried.generation(),
@@ -188,15 +236,23 @@ fn is_ahead(modified: SystemTime) -> bool {
 fn send_history(store: &Store, history: &Extent, bytes: &[u8], cancel: Cancel<'_>) -> Result<()> {
     let object = history.object.as_deref().unwrap_or_default();
     match store.head(object, cancel)? {
-        Some(found) if found.length != history.length => {
-            Err(layout::damaged(&store.full(object), "length", found.length.to_string(), history.length))
-        }
+        Some(found) if found.length != history.length => Err(layout::damaged(
+            &store.full(object),
+            "length",
+            found.length.to_string(),
+            history.length,
+        )),
         // As for files; it is small.
         _ => store.put_over(object, bytes.to_vec(), cancel),
     }
 }
 
-fn head(carried: &Carried, before: Option<&Commit>, history: Option<Extent>, author: &Author) -> Head {
+fn head(
+    carried: &Carried,
+    before: Option<&Commit>,
+    history: Option<Extent>,
+    author: &Author,
+) -> Head {
     let manifest = carried.manifest();
     Head {
         layout: LAYOUT,
@@ -207,13 +263,24 @@ fn head(carried: &Carried, before: Option<&Commit>, history: Option<Extent>, aut
         process: author.process,
         pushed_at: layout::moment(author.at),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        manifest: Extent { length: manifest.len() as u64, sha256: hex(&carry::sha256(manifest)), object: None },
+        manifest: Extent {
+            length: manifest.len() as u64,
+            sha256: hex(&carry::sha256(manifest)),
+            object: None,
+        },
         history,
     }
 }
 
 /// Puts the object that makes it visible, if nobody else did so from the same state.
-fn commit(store: &Store, dir: &Path, carried: &Carried, head: &Head, slot: String, cancel: Cancel<'_>) -> Result<()> {
+fn commit(
+    store: &Store,
+    dir: &Path,
+    carried: &Carried,
+    head: &Head,
+    slot: String,
+    cancel: Cancel<'_>,
+) -> Result<()> {
     let object = format!("{}/{slot}", layout::MANIFESTS);
     let put = store.put_new(&object, layout::encode(head, carried.manifest())?, cancel);
     let is_ours = |commit: &Commit| commit.head == *head;
@@ -230,7 +297,9 @@ fn commit(store: &Store, dir: &Path, carried: &Carried, head: &Head, slot: Strin
     }
     // The name was free also if it was taken and deleted again since we looked for the newest: then
     // there are later ones, which do not descend from this.
-    let Some(newest) = layout::newest(store, cancel)? else { return Ok(()) };
+    let Some(newest) = layout::newest(store, cancel)? else {
+        return Ok(());
+    };
     if is_ours(&newest) {
         return Ok(());
     }

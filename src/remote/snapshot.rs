@@ -79,14 +79,32 @@ impl Snapshot {
 /// [`Error::NoRemoteIndex`], [`Error::CorruptStore`] if something is missing, cut or changed in the
 /// store, or the index there is older than one that this cache has seen, [`Error::CacheFull`],
 /// [`Error::Store`], [`Error::Cancelled`] and [`Error::Io`].
-pub fn open(store: &Store, cache: &Cache, options: OpenOptions, watch: Watch<'_>) -> Result<Snapshot> {
+pub fn open(
+    store: &Store,
+    cache: &Cache,
+    options: OpenOptions,
+    watch: Watch<'_>,
+) -> Result<Snapshot> {
     let folder = cache.of_store(store)?;
     // The others then find it done.
-    let _alone = cache::lock(&folder.join("lock"), FlockOperation::LockExclusive, watch.cancel)?;
+    let _alone = cache::lock(
+        &folder.join("lock"),
+        FlockOperation::LockExclusive,
+        watch.cancel,
+    )?;
     let opened = pull::with_newest(store, watch.cancel, &mut |commit, carried| {
         let full = store.full(&commit.object());
-        carried.check_seen(&folder).map_err(|error| older(full, &folder, error))?;
-        let snapshot = Building { store, cache, carried, options, watch }.snapshot(&folder)?;
+        carried
+            .check_seen(&folder)
+            .map_err(|error| older(full, &folder, error))?;
+        let snapshot = Building {
+            store,
+            cache,
+            carried,
+            options,
+            watch,
+        }
+        .snapshot(&folder)?;
         carried.note_seen(&folder);
         Ok(snapshot)
     });
@@ -98,7 +116,10 @@ pub fn open(store: &Store, cache: &Cache, options: OpenOptions, watch: Watch<'_>
                 what: "index",
                 found: "missing".to_owned(),
                 expected: "the one that was seen there before".to_owned(),
-                remedy: format!("put it back; if it was deleted on purpose, delete {}", folder.display()),
+                remedy: format!(
+                    "put it back; if it was deleted on purpose, delete {}",
+                    folder.display()
+                ),
             })
         }
         other => other,
@@ -108,7 +129,12 @@ pub fn open(store: &Store, cache: &Cache, options: OpenOptions, watch: Watch<'_>
 /// Tells of the store what was found by the note of what was seen.
 fn older(object: String, folder: &Path, error: Error) -> Error {
     match error {
-        Error::CorruptIndex { what, found, expected, .. } => Error::CorruptStore {
+        Error::CorruptIndex {
+            what,
+            found,
+            expected,
+            ..
+        } => Error::CorruptStore {
             object,
             what,
             found,
@@ -148,10 +174,17 @@ struct Stamp {
 impl Building<'_> {
     fn snapshot(&self, folder: &Path) -> Result<Snapshot> {
         let (generation, root) = (self.carried.generation(), self.carried.root());
-        let dir = folder.join(format!("{generation}-{}", &root[..ROOT_SHOWN.min(root.len())]));
+        let dir = folder.join(format!(
+            "{generation}-{}",
+            &root[..ROOT_SHOWN.min(root.len())]
+        ));
         let lease = self.lease(&dir)?;
         let is_new = !self.carried.is_installed(&dir);
-        let known = if is_new { Verified::default() } else { Verified::load(&dir) };
+        let known = if is_new {
+            Verified::default()
+        } else {
+            Verified::load(&dir)
+        };
         let files = self.carried.files();
         let segments = carry::folder_of_files(&dir)?;
         let is_known = |file: &CarriedFile| {
@@ -159,14 +192,24 @@ impl Building<'_> {
             !self.options.verify && stamp.is_some() && stamp == known.0.get(&file.name).copied()
         };
         let wanted: Vec<&CarriedFile> = files.iter().filter(|file| !is_known(file)).collect();
-        let fetched = if wanted.is_empty() { (0, 0) } else { self.link(&segments, &files, &wanted)? };
+        let fetched = if wanted.is_empty() {
+            (0, 0)
+        } else {
+            self.link(&segments, &files, &wanted)?
+        };
         if is_new || !wanted.is_empty() {
             Verified::of(&segments, &files)?.save(&dir)?;
         }
         if is_new {
             self.carried.install(&dir)?;
         }
-        Ok(Snapshot { dir, generation, root, fetched, _lease: lease })
+        Ok(Snapshot {
+            dir,
+            generation,
+            root,
+            fetched,
+            _lease: lease,
+        })
     }
 
     /// Keeps the snapshot from being deleted, and says that it is used now.
@@ -188,11 +231,21 @@ impl Building<'_> {
     }
 
     /// Links files from the cache, which fetches them; how many it fetched, and their bytes.
-    fn link(&self, segments: &Path, all: &[CarriedFile], wanted: &[&CarriedFile]) -> Result<(u64, u64)> {
+    fn link(
+        &self,
+        segments: &Path,
+        all: &[CarriedFile],
+        wanted: &[&CarriedFile],
+    ) -> Result<(u64, u64)> {
         let kept: HashSet<String> = all.iter().map(|file| hex(&file.sha256)).collect();
-        let meter = Meter::new(self.watch, 2 * wanted.iter().map(|file| file.length).sum::<u64>());
-        let (to_fetch, there): (Vec<&CarriedFile>, Vec<&CarriedFile>) =
-            wanted.iter().copied().partition(|file| !self.cache.blob(file).exists());
+        let meter = Meter::new(
+            self.watch,
+            2 * wanted.iter().map(|file| file.length).sum::<u64>(),
+        );
+        let (to_fetch, there): (Vec<&CarriedFile>, Vec<&CarriedFile>) = wanted
+            .iter()
+            .copied()
+            .partition(|file| !self.cache.blob(file).exists());
         for file in &there {
             meter.add(Stage::Receiving, file.length);
         }
@@ -204,7 +257,9 @@ impl Building<'_> {
         }
         let fetched = std::sync::Mutex::new((0, 0));
         let count = |file: &CarriedFile| {
-            let mut fetched = fetched.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut fetched = fetched
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             *fetched = (fetched.0 + 1, fetched.1 + file.length);
         };
         transfer::each(wanted, self.watch.cancel, &|file, cancel| {
@@ -228,13 +283,16 @@ impl Building<'_> {
             Err(Error::Changed { path })
         })?;
         cache::sync(segments)?;
-        Ok(*fetched.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+        Ok(*fetched
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
     /// Bytes of a file that are not in the cache yet.
     fn still_to_come(&self, file: &CarriedFile) -> u64 {
         let part = self.cache.blob(file).with_extension("part");
-        file.length.saturating_sub(fs::metadata(part).map_or(0, |part| part.len()))
+        file.length
+            .saturating_sub(fs::metadata(part).map_or(0, |part| part.len()))
     }
 
     /// Links a file from the cache; `false` if it was not there any more, or was damaged and is thrown
@@ -282,7 +340,10 @@ impl Verified {
         let failed = |cause: std::io::Error| Error::io(&path, "write")(cause);
         let mut draft = tempfile::NamedTempFile::new_in(dir).map_err(failed)?;
         serde_json::to_writer(&mut draft, self).map_err(|cause| failed(cause.into()))?;
-        draft.persist(&path).map_err(|error| failed(error.error)).map(drop)
+        draft
+            .persist(&path)
+            .map_err(|error| failed(error.error))
+            .map(drop)
     }
 }
 

@@ -13,7 +13,8 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Name;
 use object_store::{
-    ClientOptions, MultipartUpload, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, RetryConfig,
+    ClientOptions, MultipartUpload, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
+    PutPayload, RetryConfig,
 };
 use tokio::runtime::{Handle, Runtime};
 
@@ -48,7 +49,9 @@ pub(super) struct Object {
 
 /// Whether a text names object storage rather than a folder: it begins with `s3://` or `file://`.
 pub fn is_address(text: &str) -> bool {
-    ["s3://", "file://"].iter().any(|scheme| text.starts_with(scheme))
+    ["s3://", "file://"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme))
 }
 
 impl Store {
@@ -61,8 +64,14 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::InvalidStore`] for an address or a variable that cannot be used, and [`Error::Io`].
-    pub fn open(address: &str, variables: impl IntoIterator<Item = (String, String)>) -> Result<Store> {
-        let invalid = |reason: &str| Error::InvalidStore { address: without_user(address), reason: reason.to_owned() };
+    pub fn open(
+        address: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Store> {
+        let invalid = |reason: &str| Error::InvalidStore {
+            address: without_user(address),
+            reason: reason.to_owned(),
+        };
         let shape = "give s3://BUCKET/PREFIX, or file:///FOLDER";
         if address.contains(['?', '#', '@', '\\']) || address.chars().any(char::is_control) {
             return Err(invalid(
@@ -72,7 +81,9 @@ impl Store {
         }
         let trimmed = address.trim_end_matches('/');
         let mut secrets = Vec::new();
-        let (place, prefix): (Arc<dyn ObjectStore>, Name) = if let Some(rest) = trimmed.strip_prefix("s3://") {
+        let (place, prefix): (Arc<dyn ObjectStore>, Name) = if let Some(rest) =
+            trimmed.strip_prefix("s3://")
+        {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
             if bucket.is_empty() || prefix.starts_with('/') {
                 return Err(invalid(shape));
@@ -81,7 +92,10 @@ impl Store {
             let (place, known) = s3(bucket, variables).map_err(|reason| invalid(&reason))?;
             secrets = known;
             (place, prefix)
-        } else if let Some(folder) = trimmed.strip_prefix("file://").filter(|folder| folder.starts_with('/')) {
+        } else if let Some(folder) = trimmed
+            .strip_prefix("file://")
+            .filter(|folder| folder.starts_with('/'))
+        {
             let prefix = Name::from_absolute_path(Path::new(folder)).map_err(|_| invalid(shape))?;
             (Arc::new(LocalFileSystem::new().with_fsync(true)), prefix)
         } else {
@@ -93,7 +107,13 @@ impl Store {
             .enable_all()
             .build()
             .map_err(Error::io(Path::new(trimmed), "start threads for"))?;
-        Ok(Store { address: trimmed.to_owned(), place, prefix, runtime: Some(runtime), secrets })
+        Ok(Store {
+            address: trimmed.to_owned(),
+            place,
+            prefix,
+            runtime: Some(runtime),
+            secrets,
+        })
     }
 
     /// The address, without a slash at its end.
@@ -109,14 +129,20 @@ impl Store {
     /// The objects right in a folder; what lies deeper is left out.
     pub(super) fn list(&self, folder: &str, cancel: Cancel<'_>) -> Result<Vec<Object>> {
         let prefix = self.name(folder);
-        let listed = self.wait(cancel, async { self.place.list_with_delimiter(Some(&prefix)).await })?;
+        let listed = self.wait(cancel, async {
+            self.place.list_with_delimiter(Some(&prefix)).await
+        })?;
         let listed = match listed {
             Err(object_store::Error::NotFound { .. }) => return Ok(Vec::new()),
             other => other.map_err(|cause| self.failed(folder, "list", cause))?,
         };
         let object = |meta: object_store::ObjectMeta| {
             let name = meta.location.filename()?.to_owned();
-            Some(Object { name, length: meta.size, modified: meta.last_modified.into() })
+            Some(Object {
+                name,
+                length: meta.size,
+                modified: meta.last_modified.into(),
+            })
         };
         Ok(listed.objects.into_iter().filter_map(object).collect())
     }
@@ -125,9 +151,11 @@ impl Store {
     pub(super) fn head(&self, name: &str, cancel: Cancel<'_>) -> Result<Option<Object>> {
         let location = self.name(name);
         match self.wait(cancel, async { self.place.head(&location).await })? {
-            Ok(meta) => {
-                Ok(Some(Object { name: name.to_owned(), length: meta.size, modified: meta.last_modified.into() }))
-            }
+            Ok(meta) => Ok(Some(Object {
+                name: name.to_owned(),
+                length: meta.size,
+                modified: meta.last_modified.into(),
+            })),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(cause) => Err(self.failed(name, "look at", cause)),
         }
@@ -139,7 +167,11 @@ impl Store {
         let read = async {
             let found = self.place.get(&location).await?;
             let length = found.meta.size;
-            if length > most { Ok(Err(length)) } else { found.bytes().await.map(|bytes| Ok(bytes.to_vec())) }
+            if length > most {
+                Ok(Err(length))
+            } else {
+                found.bytes().await.map(|bytes| Ok(bytes.to_vec()))
+            }
         };
         match self.wait(cancel, read)? {
             Ok(Ok(bytes)) => Ok(Some(bytes)),
@@ -156,9 +188,16 @@ impl Store {
     }
 
     /// Some bytes of an object that has them; `None` if it is there no more.
-    pub(super) fn get_part(&self, name: &str, range: Range<u64>, cancel: Cancel<'_>) -> Result<Option<Vec<u8>>> {
+    pub(super) fn get_part(
+        &self,
+        name: &str,
+        range: Range<u64>,
+        cancel: Cancel<'_>,
+    ) -> Result<Option<Vec<u8>>> {
         let location = self.name(name);
-        match self.wait(cancel, async { self.place.get_range(&location, range).await })? {
+        match self.wait(cancel, async {
+            self.place.get_range(&location, range).await
+        })? {
             Ok(bytes) => Ok(Some(bytes.to_vec())),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(cause) => Err(self.failed(name, "read", cause)),
@@ -174,13 +213,25 @@ impl Store {
 
     /// Puts an object in place of what has that name.
     pub(super) fn put_over(&self, name: &str, bytes: Vec<u8>, cancel: Cancel<'_>) -> Result<()> {
-        self.put_as(name, bytes, PutMode::Overwrite, cancel).map(drop)
+        self.put_as(name, bytes, PutMode::Overwrite, cancel)
+            .map(drop)
     }
 
-    fn put_as(&self, name: &str, bytes: Vec<u8>, mode: PutMode, cancel: Cancel<'_>) -> Result<bool> {
+    fn put_as(
+        &self,
+        name: &str,
+        bytes: Vec<u8>,
+        mode: PutMode,
+        cancel: Cancel<'_>,
+    ) -> Result<bool> {
         let location = self.name(name);
-        let options = PutOptions { mode, ..PutOptions::default() };
-        let put = self.wait(cancel, async { self.place.put_opts(&location, bytes.into(), options).await })?;
+        let options = PutOptions {
+            mode,
+            ..PutOptions::default()
+        };
+        let put = self.wait(cancel, async {
+            self.place.put_opts(&location, bytes.into(), options).await
+        })?;
         match put {
             Ok(_) => Ok(true),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
@@ -200,11 +251,15 @@ impl Store {
     ) -> Result<()> {
         let location = self.name(name);
         let failed = |cause| self.failed(name, "write", cause);
-        let mut upload = self.wait(cancel, async { self.place.put_multipart(&location).await })?.map_err(failed)?;
+        let mut upload = self
+            .wait(cancel, async { self.place.put_multipart(&location).await })?
+            .map_err(failed)?;
         let mut send = |upload: &mut dyn MultipartUpload| {
             loop {
                 let mut part = Vec::with_capacity(part_length);
-                let read = (&mut content).take(part_length as u64).read_to_end(&mut part);
+                let read = (&mut content)
+                    .take(part_length as u64)
+                    .read_to_end(&mut part);
                 if read.map_err(Error::io(from, "read"))? == 0 {
                     break;
                 }
@@ -214,7 +269,9 @@ impl Store {
                 payload.iter().for_each(|bytes| sent(bytes));
             }
             check()?;
-            self.wait(cancel, upload.complete())?.map_err(failed).map(drop)
+            self.wait(cancel, upload.complete())?
+                .map_err(failed)
+                .map(drop)
         };
         let result = send(upload.as_mut());
         if result.is_err() {
@@ -234,12 +291,21 @@ impl Store {
     }
 
     fn name(&self, name: &str) -> Name {
-        name.split('/').fold(self.prefix.clone(), |name, part| name.join(part))
+        name.split('/')
+            .fold(self.prefix.clone(), |name, part| name.join(part))
     }
 
     /// Runs one request, and looks meanwhile whether the caller wants to stop.
-    fn wait<T: Send>(&self, cancel: Cancel<'_>, request: impl Future<Output = T> + Send) -> Result<T> {
-        let unfit = || Error::io(Path::new(&self.address), "use threads for")(std::io::Error::other("they are gone"));
+    fn wait<T: Send>(
+        &self,
+        cancel: Cancel<'_>,
+        request: impl Future<Output = T> + Send,
+    ) -> Result<T> {
+        let unfit = || {
+            Error::io(Path::new(&self.address), "use threads for")(std::io::Error::other(
+                "they are gone",
+            ))
+        };
         let runtime = self.runtime.as_ref().ok_or_else(unfit)?;
         let watched = async {
             let mut request = pin!(request);
@@ -256,7 +322,12 @@ impl Store {
             return runtime.block_on(watched);
         }
         // A thread that runs asynchronous code must not wait for other such code.
-        std::thread::scope(|scope| scope.spawn(|| runtime.block_on(watched)).join().unwrap_or_else(|_| Err(unfit())))
+        std::thread::scope(|scope| {
+            scope
+                .spawn(|| runtime.block_on(watched))
+                .join()
+                .unwrap_or_else(|_| Err(unfit()))
+        })
     }
 
     fn failed(&self, name: &str, doing: &'static str, cause: object_store::Error) -> Error {
@@ -276,7 +347,11 @@ impl Store {
         }
         let one_line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let short: String = one_line.chars().take(MESSAGE_MAX).collect();
-        Error::Store { object: self.full(name), doing, source: short.into() }
+        Error::Store {
+            object: self.full(name),
+            doing,
+            source: short.into(),
+        }
     }
 }
 
@@ -291,7 +366,9 @@ impl Drop for Store {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -302,12 +379,17 @@ fn s3(
 ) -> Result<(Arc<dyn ObjectStore>, Vec<String>), String> {
     // Whatever the program has chosen already is kept.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = ClientOptions::new().with_timeout(REQUEST_MAX).with_connect_timeout(CONNECT_MAX);
+    let client = ClientOptions::new()
+        .with_timeout(REQUEST_MAX)
+        .with_connect_timeout(CONNECT_MAX);
     let mut builder = AmazonS3Builder::new().with_client_options(client);
     let mut secrets = Vec::new();
     for (name, value) in variables {
         let lower = name.to_ascii_lowercase();
-        let Some(key) = lower.strip_prefix("aws_").and_then(|_| lower.parse::<AmazonS3ConfigKey>().ok()) else {
+        let Some(key) = lower
+            .strip_prefix("aws_")
+            .and_then(|_| lower.parse::<AmazonS3ConfigKey>().ok())
+        else {
             continue;
         };
         // The address names the bucket.
@@ -319,11 +401,17 @@ fn s3(
         }
         builder = builder.with_config(key, value);
     }
-    let retries = RetryConfig { max_retries: RETRIES, retry_timeout: RETRY_FOR, ..RetryConfig::default() };
+    let retries = RetryConfig {
+        max_retries: RETRIES,
+        retry_timeout: RETRY_FOR,
+        ..RetryConfig::default()
+    };
     let built = builder.with_bucket_name(bucket).with_retry(retries).build();
     match built {
         Ok(place) => Ok((Arc::new(place), secrets)),
-        Err(cause) => Err(secrets.iter().fold(cause.to_string(), |text, secret| text.replace(secret, "***"))),
+        Err(cause) => Err(secrets.iter().fold(cause.to_string(), |text, secret| {
+            text.replace(secret, "***")
+        })),
     }
 }
 
@@ -362,15 +450,35 @@ mod tests {
 
     #[test]
     fn addresses_have_a_bucket_or_a_folder_and_no_credentials() {
-        for wrong in
-            ["s3://", "s3:///x", "file://relative", "http://x/y", "/folder", "s3://b//x", "s3://b/x?y", "s3://b/\n"]
-        {
+        for wrong in [
+            "s3://",
+            "s3:///x",
+            "file://relative",
+            "http://x/y",
+            "/folder",
+            "s3://b//x",
+            "s3://b/x?y",
+            "s3://b/\n",
+        ] {
             assert!(refused(wrong).contains("no object storage"), "{wrong}");
         }
         let text = refused("s3://AKIDEXAMPLE:hidden-word@bucket/x");
-        assert!(text.starts_with("s3://***@bucket/x: ") && !text.contains("hidden-word"), "{text}");
-        assert_eq!(Store::open("file:///tmp/x///", []).unwrap().address(), "file:///tmp/x");
-        assert_eq!((is_address("s3://b"), is_address("file:///x"), is_address("./s3:")), (true, true, false));
+        assert!(
+            text.starts_with("s3://***@bucket/x: ") && !text.contains("hidden-word"),
+            "{text}"
+        );
+        assert_eq!(
+            Store::open("file:///tmp/x///", []).unwrap().address(),
+            "file:///tmp/x"
+        );
+        assert_eq!(
+            (
+                is_address("s3://b"),
+                is_address("file:///x"),
+                is_address("./s3:")
+            ),
+            (true, true, false)
+        );
     }
 
     #[test]
@@ -385,9 +493,16 @@ mod tests {
             variable("AWS_BUCKET", "another"),
         ];
         let store = Store::open("s3://bucket/x", variables).unwrap();
-        let cause = object_store::Error::Generic { store: "S3", source: "hidden-word AKIDEXAMPLE hidden-token".into() };
+        let cause = object_store::Error::Generic {
+            store: "S3",
+            source: "hidden-word AKIDEXAMPLE hidden-token".into(),
+        };
         let error = store.failed("manifests", "list", cause);
-        let texts = [format!("{store:?}"), format!("{error:?}"), error.to_string()];
+        let texts = [
+            format!("{store:?}"),
+            format!("{error:?}"),
+            error.to_string(),
+        ];
         for hidden in ["hidden", "AKIDEXAMPLE"] {
             assert!(texts.iter().all(|text| !text.contains(hidden)), "{texts:?}");
         }
@@ -402,7 +517,13 @@ mod tests {
             assert!(store.put_new("a/b", b"one".to_vec(), &|| false).unwrap());
             assert!(!store.put_new("a/b", b"two".to_vec(), &|| false).unwrap());
             assert_eq!(store.get("a/b", 3, &|| false).unwrap().unwrap(), b"one");
-            assert!(store.get("a/b", 2, &|| false).unwrap_err().to_string().contains("length is 3"));
+            assert!(
+                store
+                    .get("a/b", 2, &|| false)
+                    .unwrap_err()
+                    .to_string()
+                    .contains("length is 3")
+            );
             assert!(matches!(store.list("a", &|| true), Err(Error::Cancelled)));
         });
     }

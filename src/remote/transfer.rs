@@ -26,14 +26,22 @@ pub(super) struct Meter<'a> {
 impl<'a> Meter<'a> {
     /// Of so many bytes in all.
     pub(super) fn new(watch: Watch<'a>, of: u64) -> Meter<'a> {
-        Meter { watch, of, done: AtomicU64::new(0) }
+        Meter {
+            watch,
+            of,
+            done: AtomicU64::new(0),
+        }
     }
 
     /// Counts bytes that are done with.
     pub(super) fn add(&self, stage: Stage, bytes: u64) {
         let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if let Some(progress) = self.watch.progress {
-            progress(Progress { stage, done: done.min(self.of), of: self.of });
+            progress(Progress {
+                stage,
+                done: done.min(self.of),
+                of: self.of,
+            });
         }
     }
 }
@@ -52,11 +60,18 @@ pub(super) fn each<T: Sync>(
     let stop = || is_over.load(Ordering::Relaxed) || cancel();
     let one = || {
         while let Some(thing) = things.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let result = if stop() { Err(Error::Cancelled) } else { work(thing, &stop) };
+            let result = if stop() {
+                Err(Error::Cancelled)
+            } else {
+                work(thing, &stop)
+            };
             if let Err(error) = result {
                 is_over.store(true, Ordering::Relaxed);
                 // The others only stop because of the first.
-                failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                failed
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .get_or_insert(error);
                 return;
             }
         }
@@ -89,7 +104,12 @@ pub(super) fn receive(
     match store.head(object, cancel)? {
         None => return Err(missing(store, object)),
         Some(found) if found.length != file.length => {
-            return Err(damaged(&store.full(object), "length", found.length.to_string(), file.length));
+            return Err(damaged(
+                &store.full(object),
+                "length",
+                found.length.to_string(),
+                file.length,
+            ));
         }
         Some(_) => {}
     }
@@ -101,14 +121,23 @@ pub(super) fn receive(
         output.set_len(had).map_err(Error::io(path, "cut"))?;
         output.rewind().map_err(Error::io(path, "read"))?;
         let mut digest = digest_of(&mut output, path, cancel)?;
-        output.seek(SeekFrom::Start(had)).map_err(Error::io(path, "seek"))?;
+        output
+            .seek(SeekFrom::Start(had))
+            .map_err(Error::io(path, "seek"))?;
         meter.add(Stage::Receiving, had);
         let mut at = had;
         while at < file.length {
             let end = file.length.min(at + PART as u64);
-            let bytes = store.get_part(object, at..end, cancel)?.ok_or_else(|| missing(store, object))?;
+            let bytes = store
+                .get_part(object, at..end, cancel)?
+                .ok_or_else(|| missing(store, object))?;
             if bytes.len() as u64 != end - at {
-                return Err(damaged(&store.full(object), "length", (at + bytes.len() as u64).to_string(), file.length));
+                return Err(damaged(
+                    &store.full(object),
+                    "length",
+                    (at + bytes.len() as u64).to_string(),
+                    file.length,
+                ));
             }
             digest.update(&bytes);
             output.write_all(&bytes).map_err(Error::io(path, "write"))?;
@@ -121,7 +150,12 @@ pub(super) fn receive(
         }
         if had == 0 {
             output.set_len(0).map_err(Error::io(path, "cut"))?;
-            return Err(damaged(&store.full(object), "SHA-256", hex(&found), hex(&file.sha256)));
+            return Err(damaged(
+                &store.full(object),
+                "SHA-256",
+                hex(&found),
+                hex(&file.sha256),
+            ));
         }
         // The part that was here may be what is wrong.
         had = 0;
@@ -137,7 +171,8 @@ pub(super) fn send(
     meter: &Meter<'_>,
     cancel: Cancel<'_>,
 ) -> Result<()> {
-    let mut input = open_regular(path, OpenOptions::new().read(true)).map_err(Error::io(path, "open"))?;
+    let mut input =
+        open_regular(path, OpenOptions::new().read(true)).map_err(Error::io(path, "open"))?;
     let wrong = |what, found: String, expected: String| Error::CorruptIndex {
         path: path.to_owned(),
         what,
@@ -147,7 +182,11 @@ pub(super) fn send(
     };
     let length = input.metadata().map_err(Error::io(path, "stat"))?.len();
     if length != file.length {
-        return Err(wrong("length of the file", length.to_string(), file.length.to_string()));
+        return Err(wrong(
+            "length of the file",
+            length.to_string(),
+            file.length.to_string(),
+        ));
     }
     if length > PART as u64 {
         let digest = std::cell::RefCell::new(Sha256::new());
@@ -157,12 +196,18 @@ pub(super) fn send(
         };
         let mut check = || {
             let found: [u8; 32] = digest.take().finalize().into();
-            if found == file.sha256 { Ok(()) } else { Err(wrong("SHA-256", hex(&found), hex(&file.sha256))) }
+            if found == file.sha256 {
+                Ok(())
+            } else {
+                Err(wrong("SHA-256", hex(&found), hex(&file.sha256)))
+            }
         };
         return store.put_parts(object, input, (PART, path), &mut sent, &mut check, cancel);
     }
     let mut bytes = Vec::new();
-    input.read_to_end(&mut bytes).map_err(Error::io(path, "read"))?;
+    input
+        .read_to_end(&mut bytes)
+        .map_err(Error::io(path, "read"))?;
     let found: [u8; 32] = Sha256::digest(&bytes).into();
     if found != file.sha256 {
         return Err(wrong("SHA-256", hex(&found), hex(&file.sha256)));

@@ -4,20 +4,29 @@
 //! library may ask for harmless things and get along without them. The second ends the process at once for what only an
 //! attacker wants: to reach another program, the network, or other processes.
 
-#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
+#[cfg(all(
+    target_os = "linux",
+    any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        target_arch = "riscv64"
+    )
+))]
 mod filters {
     use std::collections::BTreeMap;
 
     use seccompiler::{
-        BpfProgram, SeccompAction, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, SeccompCmpOp::MaskedEq, SeccompCondition,
-        SeccompFilter, SeccompRule,
+        BpfProgram, SeccompAction, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq,
+        SeccompCmpOp::MaskedEq, SeccompCondition, SeccompFilter, SeccompRule,
     };
 
     type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
     /// Puts both filters in force for good; whether the kernel took them.
     pub(crate) fn apply(input: i32, output: i32) -> bool {
-        let Some((few, fatal)) = few(input, output).zip(fatal()) else { return false };
+        let Some((few, fatal)) = few(input, output).zip(fatal()) else {
+            return false;
+        };
         // The second one first, since putting a filter in force is itself a call that the first one refuses.
         seccompiler::apply_filter(&fatal).is_ok() && seccompiler::apply_filter(&few).is_ok()
     }
@@ -45,35 +54,61 @@ mod filters {
             SeccompCondition::new(2, Dword, Eq, libc::SIGABRT as u64).ok()?,
         ]);
         rules.insert(libc::SYS_tgkill, vec![abort.ok()?]);
-        compiled(rules, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)
+        compiled(
+            rules,
+            SeccompAction::Errno(libc::EPERM as u32),
+            SeccompAction::Allow,
+        )
     }
 
     fn fatal() -> Option<BpfProgram> {
-        let rules = FATAL.iter().flat_map(|(_, calls)| *calls).map(|call| (*call, Vec::new())).collect();
+        let rules = FATAL
+            .iter()
+            .flat_map(|(_, calls)| *calls)
+            .map(|call| (*call, Vec::new()))
+            .collect();
         compiled(rules, SeccompAction::Allow, SeccompAction::KillProcess)
     }
 
-    fn compiled(rules: Rules, otherwise: SeccompAction, matched: SeccompAction) -> Option<BpfProgram> {
+    fn compiled(
+        rules: Rules,
+        otherwise: SeccompAction,
+        matched: SeccompAction,
+    ) -> Option<BpfProgram> {
         #[cfg(target_arch = "x86_64")]
         let machine = seccompiler::TargetArch::x86_64;
         #[cfg(target_arch = "aarch64")]
         let machine = seccompiler::TargetArch::aarch64;
         #[cfg(target_arch = "riscv64")]
         let machine = seccompiler::TargetArch::riscv64;
-        SeccompFilter::new(rules, otherwise, matched, machine).ok()?.try_into().ok()
+        SeccompFilter::new(rules, otherwise, matched, machine)
+            .ok()?
+            .try_into()
+            .ok()
     }
 
     fn rule(argument: u8, operator: seccompiler::SeccompCmpOp, value: u64) -> Option<SeccompRule> {
-        SeccompRule::new(vec![SeccompCondition::new(argument, Dword, operator, value).ok()?]).ok()
+        SeccompRule::new(vec![
+            SeccompCondition::new(argument, Dword, operator, value).ok()?,
+        ])
+        .ok()
     }
 
     /// What is allowed whatever its arguments, by reason.
     const PLAIN: &[(&str, &[i64])] = &[
         (
             "memory is given back, moved and grown",
-            &[libc::SYS_brk, libc::SYS_munmap, libc::SYS_mremap, libc::SYS_madvise],
+            &[
+                libc::SYS_brk,
+                libc::SYS_munmap,
+                libc::SYS_mremap,
+                libc::SYS_madvise,
+            ],
         ),
-        ("locks within the process", &[libc::SYS_futex, libc::SYS_set_robust_list, libc::SYS_rseq]),
+        (
+            "locks within the process",
+            &[libc::SYS_futex, libc::SYS_set_robust_list, libc::SYS_rseq],
+        ),
         (
             "the clock, for progress and time limits",
             &[
@@ -86,14 +121,31 @@ mod filters {
         ),
         (
             "questions about itself: hash seeds, thread, cores",
-            &[libc::SYS_getrandom, libc::SYS_getpid, libc::SYS_gettid, libc::SYS_sched_getaffinity],
+            &[
+                libc::SYS_getrandom,
+                libc::SYS_getpid,
+                libc::SYS_gettid,
+                libc::SYS_sched_getaffinity,
+            ],
         ),
         (
             "its own signals, for an orderly end",
-            &[libc::SYS_rt_sigaction, libc::SYS_rt_sigprocmask, libc::SYS_rt_sigreturn, libc::SYS_sigaltstack],
+            &[
+                libc::SYS_rt_sigaction,
+                libc::SYS_rt_sigprocmask,
+                libc::SYS_rt_sigreturn,
+                libc::SYS_sigaltstack,
+            ],
         ),
         ("its descriptors are closed", &[libc::SYS_close]),
-        ("the end", &[libc::SYS_exit, libc::SYS_exit_group, libc::SYS_restart_syscall]),
+        (
+            "the end",
+            &[
+                libc::SYS_exit,
+                libc::SYS_exit_group,
+                libc::SYS_restart_syscall,
+            ],
+        ),
     ];
 
     /// What ends the process, by reason.
@@ -155,11 +207,25 @@ mod filters {
     ];
 }
 
-#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
+#[cfg(all(
+    target_os = "linux",
+    any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        target_arch = "riscv64"
+    )
+))]
 pub(super) use filters::apply;
 
 /// No filter is known for this machine.
-#[cfg(all(target_os = "linux", not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))))]
+#[cfg(all(
+    target_os = "linux",
+    not(any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        target_arch = "riscv64"
+    ))
+))]
 pub(super) fn apply(_: i32, _: i32) -> bool {
     false
 }

@@ -65,19 +65,43 @@ pub(super) fn confine(
         Steps::All | Steps::CallsOnly => system::allow_few_calls(input, output),
         Steps::LandlockOnly | Steps::LimitsOnly => false,
     };
-    Ok(Protections { landlock_version, seccomp, no_capabilities, no_new_privileges, limits, dies_with_parent })
+    Ok(Protections {
+        landlock_version,
+        seccomp,
+        no_capabilities,
+        no_new_privileges,
+        limits,
+        dies_with_parent,
+    })
 }
 
 /// Whether all of them hold now.
 fn limit_resources(allowance: Allowance, mapped: u64) -> bool {
     let set = |resource: Resource, most: u64| {
-        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) }).is_ok()
+        setrlimit(
+            resource,
+            Rlimit {
+                current: Some(most),
+                maximum: Some(most),
+            },
+        )
+        .is_ok()
     };
     // No descriptor beyond the three that it has, no byte written to a file, no core, no further process.
-    let few = set(Resource::Core, 0) & set(Resource::Fsize, 0) & set(Resource::Nproc, 0) & set(Resource::Nofile, 3);
+    let few = set(Resource::Core, 0)
+        & set(Resource::Fsize, 0)
+        & set(Resource::Nproc, 0)
+        & set(Resource::Nofile, 3);
     let seconds = allowance.time.as_secs().saturating_add(1);
     // A signal that can be caught first, then one that cannot.
-    let time = setrlimit(Resource::Cpu, Rlimit { current: Some(seconds), maximum: Some(seconds + 5) }).is_ok();
+    let time = setrlimit(
+        Resource::Cpu,
+        Rlimit {
+            current: Some(seconds),
+            maximum: Some(seconds + 5),
+        },
+    )
+    .is_ok();
     few & time & set(Resource::As, mapped.saturating_add(allowance.memory))
 }
 
@@ -93,7 +117,11 @@ mod system {
         kept.sort_unstable();
         let ends = [kept[1], kept[2], u32::MAX];
         for (first, end) in kept.into_iter().zip(ends) {
-            let last = if end == u32::MAX { end } else { end.saturating_sub(1) };
+            let last = if end == u32::MAX {
+                end
+            } else {
+                end.saturating_sub(1)
+            };
             if first + 1 > last {
                 continue;
             }
@@ -136,26 +164,36 @@ mod system {
         use rustix::thread::{self, CapabilitySet, CapabilitySets};
         // First, since it takes a capability. The kernel refuses numbers beyond its last.
         for number in 0..u64::BITS {
-            let _ = thread::remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(1 << number));
+            let _ = thread::remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(
+                1 << number,
+            ));
         }
         // Older kernels than 4.3 have none.
         let _ = thread::clear_ambient_capability_set();
         let empty = CapabilitySet::empty();
-        let none = CapabilitySets { effective: empty, permitted: empty, inheritable: empty };
-        thread::set_capabilities(None, none).is_ok() && thread::capabilities(None).is_ok_and(|left| left == none)
+        let none = CapabilitySets {
+            effective: empty,
+            permitted: empty,
+            inheritable: empty,
+        };
+        thread::set_capabilities(None, none).is_ok()
+            && thread::capabilities(None).is_ok_and(|left| left == none)
     }
 
     pub(super) fn no_new_privileges() -> bool {
         // Nor may another process of the same user look into this one.
-        let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
-        rustix::thread::set_no_new_privs(true).is_ok() && rustix::thread::no_new_privs().unwrap_or(false)
+        let _ =
+            rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+        rustix::thread::set_no_new_privs(true).is_ok()
+            && rustix::thread::no_new_privs().unwrap_or(false)
     }
 
     /// Gives up the file system, and where the kernel can, TCP, abstract sockets and signals to others; the version of
     /// Landlock in force, 0 for none.
     pub(super) fn landlock() -> u8 {
         use landlock::{
-            ABI, Access as _, AccessFs, AccessNet, LandlockStatus, Ruleset, RulesetAttr as _, RulesetStatus, Scope,
+            ABI, Access as _, AccessFs, AccessNet, LandlockStatus, Ruleset, RulesetAttr as _,
+            RulesetStatus, Scope,
         };
         // Whatever the running kernel does not know is left out by the crate.
         let newest = ABI::V7;
@@ -184,7 +222,9 @@ mod system {
         let pages = std::fs::read_to_string("/proc/self/statm")
             .ok()
             .and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
-        pages.map_or(PROGRAM_GUESS, |pages| pages.saturating_mul(rustix::param::page_size() as u64))
+        pages.map_or(PROGRAM_GUESS, |pages| {
+            pages.saturating_mul(rustix::param::page_size() as u64)
+        })
     }
 
     /// Where it cannot be asked: with FFmpeg's 135 libraries on Debian it is about 400 MB.

@@ -35,11 +35,17 @@ pub(super) fn ending(status: ExitStatus) -> String {
         };
     };
     let name = |known: &[(Signal, &'static str)]| {
-        known.iter().find(|(signal, _)| signal.as_raw() == number).map_or("", |(_, name)| *name)
+        known
+            .iter()
+            .find(|(signal, _)| signal.as_raw() == number)
+            .map_or("", |(_, name)| *name)
     };
     match cause(status) {
         Cause::Itself => format!("was killed by signal {number}{}", name(&OWN)),
-        Cause::Outside => format!("was killed from outside by signal {number}{}", name(&FOREIGN)),
+        Cause::Outside => format!(
+            "was killed from outside by signal {number}{}",
+            name(&FOREIGN)
+        ),
     }
 }
 
@@ -62,19 +68,30 @@ pub(super) fn held_up(_: u32) -> Option<&'static str> {
 
 /// Signals that a process brings upon itself, by a fault, a forbidden call, or a limit.
 const OWN: [(Signal, &str); 9] = [
-    (Signal::ABORT, " (SIGABRT, for lack of memory as --max-memory allows, or because it found it spoilt)"),
+    (
+        Signal::ABORT,
+        " (SIGABRT, for lack of memory as --max-memory allows, or because it found it spoilt)",
+    ),
     (Signal::BUS, " (SIGBUS)"),
     (Signal::FPE, " (SIGFPE)"),
     (Signal::ILL, " (SIGILL)"),
     (Signal::SEGV, " (SIGSEGV)"),
     (Signal::SYS, " (SIGSYS, it tried what is forbidden)"),
     (Signal::TRAP, " (SIGTRAP)"),
-    (Signal::XCPU, " (SIGXCPU, all of its processor time is used up)"),
+    (
+        Signal::XCPU,
+        " (SIGXCPU, all of its processor time is used up)",
+    ),
     (Signal::XFSZ, " (SIGXFSZ, it wrote to a file)"),
 ];
 /// The usual ones of all others.
-const FOREIGN: [(Signal, &str); 2] =
-    [(Signal::KILL, " (SIGKILL, as the system does when memory runs out)"), (Signal::TERM, " (SIGTERM)")];
+const FOREIGN: [(Signal, &str); 2] = [
+    (
+        Signal::KILL,
+        " (SIGKILL, as the system does when memory runs out)",
+    ),
+    (Signal::TERM, " (SIGTERM)"),
+];
 
 #[cfg(test)]
 mod tests {
@@ -83,10 +100,26 @@ mod tests {
     #[test]
     fn only_what_a_process_did_itself_speaks_against_its_file() {
         let by = |signal: Signal| ExitStatus::from_raw(signal.as_raw());
-        for signal in [Signal::SEGV, Signal::ABORT, Signal::BUS, Signal::ILL, Signal::FPE, Signal::SYS, Signal::XCPU] {
+        for signal in [
+            Signal::SEGV,
+            Signal::ABORT,
+            Signal::BUS,
+            Signal::ILL,
+            Signal::FPE,
+            Signal::SYS,
+            Signal::XCPU,
+        ] {
             assert_eq!(cause(by(signal)), Cause::Itself, "{signal:?}");
         }
-        for signal in [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::PIPE] {
+        for signal in [
+            Signal::KILL,
+            Signal::TERM,
+            Signal::INT,
+            Signal::HUP,
+            Signal::QUIT,
+            Signal::USR1,
+            Signal::PIPE,
+        ] {
             assert_eq!(cause(by(signal)), Cause::Outside, "{signal:?}");
             assert!(ending(by(signal)).contains("from outside"));
         }

@@ -75,11 +75,22 @@ impl Journal {
     ///
     /// [`Error::Io`] if it exists and cannot be read, [`Error::NotMedia`] and [`Error::Link`] if it is no plain file.
     pub fn open(path: &Path, quarantine: Quarantine, clock: fn() -> SystemTime) -> Result<Journal> {
-        let journal = Journal { path: path.to_owned(), quarantine, clock, known: Mutex::default() };
+        let journal = Journal {
+            path: path.to_owned(),
+            quarantine,
+            clock,
+            known: Mutex::default(),
+        };
         if path.symlink_metadata().is_ok() {
             let mut text = BufReader::new(open_plain(path, Links::Follow)?);
             let mut line = Vec::new();
-            while text.by_ref().take(LINE_MAX).read_until(b'\n', &mut line).map_err(Error::io(path, "read"))? > 0 {
+            while text
+                .by_ref()
+                .take(LINE_MAX)
+                .read_until(b'\n', &mut line)
+                .map_err(Error::io(path, "read"))?
+                > 0
+            {
                 // A torn line is what a crash leaves.
                 if let Ok(line) = serde_json::from_str::<Line>(&String::from_utf8_lossy(&line)) {
                     journal.note(&line);
@@ -99,7 +110,11 @@ impl Journal {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         match known.get(&hex(sha256)) {
             Some(record) if record.deaths >= DEATHS_MAX && self.quarantine == Quarantine::Keep => {
-                Err(Error::Quarantined { path: path.to_owned(), deaths: record.deaths, how: record.how.clone() })
+                Err(Error::Quarantined {
+                    path: path.to_owned(),
+                    deaths: record.deaths,
+                    how: record.how.clone(),
+                })
             }
             _ => Ok(()),
         }
@@ -111,22 +126,42 @@ impl Journal {
     /// # Errors
     ///
     /// [`Error::Io`] if the journal cannot be written.
-    pub(super) fn record<T>(&self, path: &Path, sha256: &[u8; 32], outcome: &Result<T>) -> Result<()> {
+    pub(super) fn record<T>(
+        &self,
+        path: &Path,
+        sha256: &[u8; 32],
+        outcome: &Result<T>,
+    ) -> Result<()> {
         let sha256 = hex(sha256);
         let (event, how, reached_s) = match outcome {
-            Err(Error::WorkerDied { how, reached, .. }) => (Event::Died, how.clone(), reached.as_secs_f64()),
+            Err(Error::WorkerDied { how, reached, .. }) => {
+                (Event::Died, how.clone(), reached.as_secs_f64())
+            }
             Ok(_) if self.knows(&sha256) => (Event::Survived, String::new(), 0.0),
             _ => return Ok(()),
         };
-        let unix_s = (self.clock)().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let unix_s = (self.clock)()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
         let path = path.to_string_lossy().into_owned();
-        let line = Line { unix_s, event, sha256, path, how, reached_s, uniq: env!("CARGO_PKG_VERSION").to_owned() };
+        let line = Line {
+            unix_s,
+            event,
+            sha256,
+            path,
+            how,
+            reached_s,
+            uniq: env!("CARGO_PKG_VERSION").to_owned(),
+        };
         self.note(&line);
         self.append(&line).map_err(Error::io(&self.path, "write"))
     }
 
     fn knows(&self, sha256: &str) -> bool {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).contains_key(sha256)
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(sha256)
     }
 
     fn note(&self, line: &Line) {
@@ -147,7 +182,10 @@ impl Journal {
         if let Some(folder) = self.path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        let mut file = open_regular(&self.path, OpenOptions::new().read(true).append(true).create(true))?;
+        let mut file = open_regular(
+            &self.path,
+            OpenOptions::new().read(true).append(true).create(true),
+        )?;
         file.lock()?;
         let mut text = json_line(line)?;
         text.push('\n');
@@ -211,7 +249,11 @@ mod tests {
             journal.record(clip, &sha, &death()).unwrap();
         }
         let journal = open(&path, Quarantine::Keep);
-        let Err(Error::Quarantined { deaths: 2, how, .. }) = journal.admit(Path::new("other"), &sha) else { panic!() };
+        let Err(Error::Quarantined { deaths: 2, how, .. }) =
+            journal.admit(Path::new("other"), &sha)
+        else {
+            panic!()
+        };
         assert_eq!(how, "was killed by signal 11");
         journal.admit(clip, &[8; 32]).unwrap();
         let retry = open(&path, Quarantine::Retry);
@@ -220,7 +262,10 @@ mod tests {
         open(&path, Quarantine::Keep).admit(clip, &sha).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 3);
-        assert!(!text.contains('\u{1b}') && text.contains("\"unix_s\":7"), "{text}");
+        assert!(
+            !text.contains('\u{1b}') && text.contains("\"unix_s\":7"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -229,7 +274,9 @@ mod tests {
         let path = dir.path().join("journal.jsonl");
         let journal = open(&path, Quarantine::Keep);
         journal.record(Path::new(CLIP), &[1; 32], &Ok(())).unwrap();
-        journal.record(Path::new(CLIP), &[1; 32], &Err::<(), _>(Error::Cancelled)).unwrap();
+        journal
+            .record(Path::new(CLIP), &[1; 32], &Err::<(), _>(Error::Cancelled))
+            .unwrap();
         assert!(!path.exists());
     }
 
@@ -237,14 +284,21 @@ mod tests {
     fn a_journal_torn_at_any_byte_is_read_and_goes_on() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal.jsonl");
-        open(&path, Quarantine::Keep).record(Path::new(CLIP), &[1; 32], &death()).unwrap();
+        open(&path, Quarantine::Keep)
+            .record(Path::new(CLIP), &[1; 32], &death())
+            .unwrap();
         let whole = std::fs::read(&path).unwrap();
         for length in 0..=whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();
             let journal = open(&path, Quarantine::Keep);
             journal.record(Path::new(CLIP), &[2; 32], &death()).unwrap();
             journal.record(Path::new(CLIP), &[2; 32], &death()).unwrap();
-            assert!(open(&path, Quarantine::Keep).admit(Path::new(CLIP), &[2; 32]).is_err(), "{length}");
+            assert!(
+                open(&path, Quarantine::Keep)
+                    .admit(Path::new(CLIP), &[2; 32])
+                    .is_err(),
+                "{length}"
+            );
         }
     }
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::Protections;
 use super::message::{Failure, Message, Tried};
-use crate::media::{Decoded, Frame, Limits, Still, StreamInfo, UNDECODED_MAX, Undecoded, VideoStream};
+use crate::media::{
+    Decoded, Frame, Limits, Still, StreamInfo, UNDECODED_MAX, Undecoded, VideoStream,
+};
 use crate::sample::CLIP_PICTURE_INTERVAL;
 
 /// What the parent does about a message.
@@ -63,17 +65,26 @@ pub(super) struct Ledger {
 impl Ledger {
     /// That of a process that reads a file and may say so many bytes of it.
     pub(super) fn of_reading(limits: &Limits, bytes: u64) -> Ledger {
-        Ledger { bytes: Some(bytes), ..Ledger::new(limits, Duration::from_secs(1)) }
+        Ledger {
+            bytes: Some(bytes),
+            ..Ledger::new(limits, Duration::from_secs(1))
+        }
     }
 
     /// That of a process that makes so many stills at most.
     pub(super) fn of_stills(limits: &Limits, stills: usize) -> Ledger {
-        Ledger { stills: Some(stills), ..Ledger::new(limits, Duration::from_secs(1)) }
+        Ledger {
+            stills: Some(stills),
+            ..Ledger::new(limits, Duration::from_secs(1))
+        }
     }
 
     /// That of a process that decodes a clip and so sends small pictures too.
     pub(super) fn of_clip(limits: &Limits, interval: Duration) -> Ledger {
-        Ledger { pictures: Some((0, Duration::ZERO)), ..Ledger::new(limits, interval) }
+        Ledger {
+            pictures: Some((0, Duration::ZERO)),
+            ..Ledger::new(limits, interval)
+        }
     }
 
     pub(super) fn new(limits: &Limits, interval: Duration) -> Ledger {
@@ -205,18 +216,29 @@ impl Ledger {
         // Of three keyframes in a row the first and the last are more than an interval apart.
         let intervals = frame.time.as_nanos() / self.interval.as_nanos().max(1);
         if u128::from(self.keyframes) > 2 * intervals + KEYFRAMES_SPARE {
-            return Err(format!("{} keyframes up to {:?}", self.keyframes, frame.time));
+            return Err(format!(
+                "{} keyframes up to {:?}",
+                self.keyframes, frame.time
+            ));
         }
         Ok(Step::Frame(frame))
     }
 
     fn picture(&mut self, picture: Frame) -> Result<Step, String> {
-        let (count, next) = self.pictures.ok_or("a small picture that nobody asked for")?;
+        let (count, next) = self
+            .pictures
+            .ok_or("a small picture that nobody asked for")?;
         self.in_order(picture.time, "a small picture")?;
         if picture.time < next {
-            return Err(format!("a small picture at {:?}, before {next:?}", picture.time));
+            return Err(format!(
+                "a small picture at {:?}, before {next:?}",
+                picture.time
+            ));
         }
-        self.pictures = Some((count + 1, picture.time.saturating_add(CLIP_PICTURE_INTERVAL)));
+        self.pictures = Some((
+            count + 1,
+            picture.time.saturating_add(CLIP_PICTURE_INTERVAL),
+        ));
         Ok(Step::Picture(picture))
     }
 
@@ -224,8 +246,14 @@ impl Ledger {
         self.opened("a missing part")?;
         let after = self.missing.last().map_or(Duration::ZERO, |last| last.end);
         // A part may end a little behind the video's last frame.
-        if part.start < after || part.end < part.start || part.end > self.limits.duration.saturating_mul(2) {
-            return Err(format!("a missing part from {:?} to {:?} after {after:?}", part.start, part.end));
+        if part.start < after
+            || part.end < part.start
+            || part.end > self.limits.duration.saturating_mul(2)
+        {
+            return Err(format!(
+                "a missing part from {:?} to {:?} after {after:?}",
+                part.start, part.end
+            ));
         }
         if self.missing.len() >= UNDECODED_MAX {
             return Err(format!("more than {UNDECODED_MAX} missing parts"));
@@ -240,20 +268,41 @@ impl Ledger {
         self.counted(frames)?;
         let pictures = self.pictures.map_or(0, |(count, _)| count);
         if frames < self.keyframes.max(pictures) || frames == 0 || duration < self.last {
-            return Err(format!("an end at {duration:?} after {frames} frames, contrary to what was sent"));
+            return Err(format!(
+                "an end at {duration:?} after {frames} frames, contrary to what was sent"
+            ));
         }
         self.ended = true;
         let info = self.info.take().ok_or("an end without a stream")?;
         let (stream, origin_ns) = self.origin;
-        if !self.streams.iter().any(|listed| listed.index == stream && !listed.cover) {
+        if !self
+            .streams
+            .iter()
+            .any(|listed| listed.index == stream && !listed.cover)
+        {
             return Err(format!("stream {stream}, which it did not list"));
         }
-        let (undecoded, streams) = (std::mem::take(&mut self.missing), std::mem::take(&mut self.streams));
-        Ok(Step::Done(Decoded { info, duration, frames, undecoded, stream, origin_ns, streams }))
+        let (undecoded, streams) = (
+            std::mem::take(&mut self.missing),
+            std::mem::take(&mut self.streams),
+        );
+        Ok(Step::Done(Decoded {
+            info,
+            duration,
+            frames,
+            undecoded,
+            stream,
+            origin_ns,
+            streams,
+        }))
     }
 
     fn opened(&self, what: &str) -> Result<(), String> {
-        if self.info.is_some() { Ok(()) } else { Err(format!("{what} before the stream")) }
+        if self.info.is_some() {
+            Ok(())
+        } else {
+            Err(format!("{what} before the stream"))
+        }
     }
 
     /// Checks that what is shown at this time comes after what came before.
@@ -276,7 +325,11 @@ impl Ledger {
     }
 
     fn counted(&self, frames: u64) -> Result<(), String> {
-        if frames > self.limits.frames { Err(format!("{frames} frames")) } else { Ok(()) }
+        if frames > self.limits.frames {
+            Err(format!("{frames} frames"))
+        } else {
+            Ok(())
+        }
     }
 }
 

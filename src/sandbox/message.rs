@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::Protections;
 use crate::media::{
-    Frame, LONG_SIDE_MAX, Resolution, STILL_LONG_MAX, STILL_SIDE_MAX, Still, StreamInfo, Undecoded, VideoStream,
-    small_area_max, small_side_max,
+    Frame, LONG_SIDE_MAX, Resolution, STILL_LONG_MAX, STILL_SIDE_MAX, Still, StreamInfo, Undecoded,
+    VideoStream, small_area_max, small_side_max,
 };
 use crate::sample::CLIP_PICTURE_AREA;
 
@@ -171,7 +171,8 @@ impl Message {
         let mut body = Body(body);
         let message = match tag {
             1 => {
-                body.take(PROTOCOL.len()).filter(|protocol| *protocol == PROTOCOL)?;
+                body.take(PROTOCOL.len())
+                    .filter(|protocol| *protocol == PROTOCOL)?;
                 Message::Ready(Protections {
                     landlock_version: body.byte()?,
                     seccomp: body.truth()?,
@@ -196,21 +197,41 @@ impl Message {
             }
             3 => Message::Frame(body.frame(SIDE_MAX, SIDE_MAX * SIDE_MAX)?),
             4 => Message::Progress(body.time()?, body.long()?),
-            5 => Message::Missing(Undecoded { start: body.time()?, end: body.time()?, reason: body.text()? }),
+            5 => Message::Missing(Undecoded {
+                start: body.time()?,
+                end: body.time()?,
+                reason: body.text()?,
+            }),
             6 => Message::Done(body.time()?, body.long()?),
-            7 => Message::Failed(Failure { kind: body.byte()?, number: body.number()?, text: body.text()? }),
-            8 => Message::Tried(Tried { refused: body.truth()?, how: body.text()? }),
+            7 => Message::Failed(Failure {
+                kind: body.byte()?,
+                number: body.number()?,
+                text: body.text()?,
+            }),
+            8 => Message::Tried(Tried {
+                refused: body.truth()?,
+                how: body.text()?,
+            }),
             9 => {
                 let (index, width, height) = (body.number()?, body.number()?, body.number()?);
                 let (cover, placed) = (body.truth()?, body.truth()?);
                 let place = (body.long()?, body.long()?);
                 let place = placed.then_some(place);
-                Message::Stream(VideoStream { index, codec: body.text()?, width, height, cover, place })
+                Message::Stream(VideoStream {
+                    index,
+                    codec: body.text()?,
+                    width,
+                    height,
+                    cover,
+                    place,
+                })
             }
             10 => Message::Origin(body.number()?, body.long()?.cast_signed()),
             11 => Message::Bytes(std::mem::take(&mut body.0).to_vec()),
             12 => Message::Read,
-            13 => Message::Picture(body.frame(small_side_max(CLIP_PICTURE_AREA), PICTURE_AREA_MAX)?),
+            13 => {
+                Message::Picture(body.frame(small_side_max(CLIP_PICTURE_AREA), PICTURE_AREA_MAX)?)
+            }
             14 => Message::Still(body.still()?),
             15 => Message::Shown,
             20 => Message::Measured(std::mem::take(&mut body.0).to_vec()),
@@ -252,7 +273,8 @@ impl Inbox {
         let Some(body) = rest.get(..length) else {
             return Ok(None);
         };
-        let message = Message::of_body(tag, body).ok_or_else(|| format!("a malformed message of kind {tag}"))?;
+        let message = Message::of_body(tag, body)
+            .ok_or_else(|| format!("a malformed message of kind {tag}"))?;
         self.at += HEADER + length;
         Ok(Some(message))
     }
@@ -260,9 +282,15 @@ impl Inbox {
 
 /// Makes a text fit for a message: no control characters, and not too long.
 pub(super) fn clean(text: &str) -> String {
-    let mut clean: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    let mut clean: String = text
+        .chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect();
     if clean.len() > TEXT_MAX {
-        let end = (0..=TEXT_MAX - 3).rev().find(|&end| clean.is_char_boundary(end)).unwrap_or(0);
+        let end = (0..=TEXT_MAX - 3)
+            .rev()
+            .find(|&end| clean.is_char_boundary(end))
+            .unwrap_or(0);
         clean.truncate(end);
         clean.push('…');
     }
@@ -300,7 +328,11 @@ fn longest(tag: u8) -> usize {
 }
 
 fn put_time(bytes: &mut Vec<u8>, time: Duration) {
-    bytes.extend(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).to_le_bytes());
+    bytes.extend(
+        u64::try_from(time.as_nanos())
+            .unwrap_or(u64::MAX)
+            .to_le_bytes(),
+    );
 }
 
 fn put_text(bytes: &mut Vec<u8>, text: &str) {
@@ -351,7 +383,12 @@ impl<'a> Body<'a> {
         if !sides.contains(&width) || !sides.contains(&height) || width * height > area_max {
             return None;
         }
-        Some(Frame { time, width, height, luma: self.take(width * height)?.to_vec() })
+        Some(Frame {
+            time,
+            width,
+            height,
+            luma: self.take(width * height)?.to_vec(),
+        })
     }
 
     /// A still of limited sides.
@@ -362,7 +399,14 @@ impl<'a> Body<'a> {
         if !(1..=STILL_SIDE_MAX).contains(&short) || long > STILL_LONG_MAX || until < time {
             return None;
         }
-        Some(Still { time, until, origin_ns, width, height, rgb: self.take(3 * width * height)?.to_vec() })
+        Some(Still {
+            time,
+            until,
+            origin_ns,
+            width,
+            height,
+            rgb: self.take(3 * width * height)?.to_vec(),
+        })
     }
 
     fn text(&mut self) -> Option<String> {

@@ -49,7 +49,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::media::{
-    self, Decoded, Frame, Inspector, Limits, Links, Moments, Observer, Resolution, Source, Still, StreamInfo,
+    self, Decoded, Frame, Inspector, Limits, Links, Moments, Observer, Resolution, Source, Still,
+    StreamInfo,
 };
 use crate::sample::{Grid, Sampling};
 use crate::{Error, Result};
@@ -123,13 +124,25 @@ pub enum Demand {
 impl Decoding {
     /// Decodes in this process: for files of one's own, and for tests.
     pub fn in_process() -> Decoding {
-        Decoding { place: Place::InProcess, limits: Limits::default(), links: Links::default(), journal: None }
+        Decoding {
+            place: Place::InProcess,
+            limits: Limits::default(),
+            links: Links::default(),
+            journal: None,
+        }
     }
 
     /// Decodes each file in a process of its own: for files from strangers.
     pub fn worker(program: impl Into<PathBuf>) -> Decoding {
-        let worker = Worker { program: program.into(), environment: Vec::new(), demand: Demand::default() };
-        Decoding { place: Place::Worker(worker), ..Decoding::in_process() }
+        let worker = Worker {
+            program: program.into(),
+            environment: Vec::new(),
+            demand: Demand::default(),
+        };
+        Decoding {
+            place: Place::Worker(worker),
+            ..Decoding::in_process()
+        }
     }
 
     /// Opens a file.
@@ -192,7 +205,10 @@ impl Decoding {
     /// # Errors
     ///
     /// Those of [`Decoding::decode`].
-    #[allow(clippy::too_many_arguments, reason = "those of a decoding, and who looks on")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "those of a decoding, and who looks on"
+    )]
     pub(crate) fn decode_inspected(
         &self,
         source: &Source,
@@ -208,14 +224,28 @@ impl Decoding {
         }
         let decoded = match &self.place {
             Place::InProcess => {
-                let mut observer = Stoppable { visit, stop, inspector };
-                let decoded = media::decode_source(source, stream, &self.limits, &mut grid, &mut observer);
+                let mut observer = Stoppable {
+                    visit,
+                    stop,
+                    inspector,
+                };
+                let decoded =
+                    media::decode_source(source, stream, &self.limits, &mut grid, &mut observer);
                 observer.measured(decoded)
             }
             #[cfg(unix)]
             Place::Worker(worker) => {
                 let inspect = inspector.is_some();
-                worker::decode(worker, source, stream, &self.limits, &grid, inspect, visit, stop)
+                worker::decode(
+                    worker,
+                    source,
+                    stream,
+                    &self.limits,
+                    &grid,
+                    inspect,
+                    visit,
+                    stop,
+                )
             }
             #[cfg(not(unix))]
             Place::Worker(worker) => Err(no_processes(worker)),
@@ -251,11 +281,17 @@ impl Decoding {
         }
         let made = match &self.place {
             Place::InProcess => {
-                let mut album = Album { stills: Vec::new(), stop };
-                media::stills(source, stream, moments, &self.limits, &mut album).map(|()| album.stills)
+                let mut album = Album {
+                    stills: Vec::new(),
+                    stop,
+                };
+                media::stills(source, stream, moments, &self.limits, &mut album)
+                    .map(|()| album.stills)
             }
             #[cfg(unix)]
-            Place::Worker(worker) => worker::stills(worker, source, stream, moments, &self.limits, stop),
+            Place::Worker(worker) => {
+                worker::stills(worker, source, stream, moments, &self.limits, stop)
+            }
             #[cfg(not(unix))]
             Place::Worker(worker) => Err(no_processes(worker)),
         };
@@ -295,13 +331,23 @@ impl Decoding {
     /// Tells the journal what came of a file. What it cannot take in is said along with that: a death without a note lets
     /// the file be tried once more, a survival without one keeps it quarantined, and is an error so that nobody relies on it.
     fn noted<T>(&self, source: &Source, sha256: &[u8; 32], outcome: Result<T>) -> Result<T> {
-        let Some(journal) = &self.journal else { return outcome };
+        let Some(journal) = &self.journal else {
+            return outcome;
+        };
         match (journal.record(source.path(), sha256, &outcome), outcome) {
             (Ok(()), outcome) => outcome,
             (Err(error), Ok(_)) => Err(error),
-            (Err(error), Err(Error::WorkerDied { path, how, reached, .. })) => {
-                Err(Error::WorkerDied { path, how, reached, unnoted: Some(Box::new(error)) })
-            }
+            (
+                Err(error),
+                Err(Error::WorkerDied {
+                    path, how, reached, ..
+                }),
+            ) => Err(Error::WorkerDied {
+                path,
+                how,
+                reached,
+                unnoted: Some(Box::new(error)),
+            }),
             (Err(_), outcome) => outcome,
         }
     }
@@ -332,15 +378,22 @@ impl Worker {
     /// [`Error::NoWorker`] if there is none to be had.
     #[cfg(unix)]
     pub fn try_out(&self, trial: Trial) -> Result<(bool, String)> {
-        let all = Worker { demand: Demand::WhatThereIs, ..self.clone() };
+        let all = Worker {
+            demand: Demand::WhatThereIs,
+            ..self.clone()
+        };
         worker::try_out(&all, trial)
     }
 }
 
 #[cfg(not(unix))]
 fn no_processes(worker: &Worker) -> Error {
-    let reason = "this system has no processes as Unix has them; decode in process, by name".to_owned();
-    Error::NoWorker { program: worker.program.clone(), reason }
+    let reason =
+        "this system has no processes as Unix has them; decode in process, by name".to_owned();
+    Error::NoWorker {
+        program: worker.program.clone(),
+        reason,
+    }
 }
 
 /// What a decoding process gave up, each seen by itself.
@@ -403,7 +456,12 @@ enum Task {
         bytes: u64,
     },
     /// Make colour stills of the file on its standard input, which has so many bytes.
-    Stills { stream: Option<u32>, moments: Moments, limits: Limits, bytes: u64 },
+    Stills {
+        stream: Option<u32>,
+        moments: Moments,
+        limits: Limits,
+        bytes: u64,
+    },
     /// Read the file on its standard input, which has so many bytes and is no video.
     Read { limits: Limits, bytes: u64 },
     /// Do something forbidden.
@@ -442,7 +500,11 @@ impl Observer for Stoppable<'_, '_> {
     }
 
     fn progress(&mut self, _: Duration, _: u64) -> ControlFlow<()> {
-        if (self.stop)() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if (self.stop)() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 
     fn inspector(&mut self) -> Option<&mut dyn Inspector> {
@@ -476,7 +538,11 @@ impl Observer for Album<'_> {
     }
 
     fn progress(&mut self, _: Duration, _: u64) -> ControlFlow<()> {
-        if (self.stop)() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if (self.stop)() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 }
 
@@ -496,14 +562,31 @@ mod tests {
             dies_with_parent: true,
         };
         assert!(all.lacking().is_empty());
-        assert_eq!(Protections { landlock_version: 0, ..all }.lacking(), ["Landlock (no file system)"]);
+        assert_eq!(
+            Protections {
+                landlock_version: 0,
+                ..all
+            }
+            .lacking(),
+            ["Landlock (no file system)"]
+        );
     }
 
     #[test]
     fn a_program_that_is_none_is_named() {
-        let Place::Worker(worker) = Decoding::worker("/nonexistent/uniq").place else { panic!() };
-        assert!(worker.start().unwrap_err().to_string().contains("/nonexistent/uniq"));
-        let Place::Worker(other) = Decoding::worker("/bin/true").place else { panic!() };
+        let Place::Worker(worker) = Decoding::worker("/nonexistent/uniq").place else {
+            panic!()
+        };
+        assert!(
+            worker
+                .start()
+                .unwrap_err()
+                .to_string()
+                .contains("/nonexistent/uniq")
+        );
+        let Place::Worker(other) = Decoding::worker("/bin/true").place else {
+            panic!()
+        };
         assert!(matches!(other.start(), Err(Error::NoWorker { .. })));
     }
 }

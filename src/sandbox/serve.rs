@@ -33,29 +33,72 @@ pub(crate) fn serve(
     reader: Reader<'_>,
     inspector: &mut dyn Inspector,
 ) -> Result<()> {
-    let refuse = |reason: String| Error::NoWorker { program: "uniq".into(), reason };
-    let job: Job = serde_json::from_str(job).map_err(|error| refuse(format!("not a job: {error}")))?;
-    let (limits, steps) = match &job.task {
-        Task::Decode { limits, .. } | Task::Stills { limits, .. } | Task::Read { limits, .. } => (*limits, Steps::All),
-        Task::Try(trial) => (Limits { memory: trial::MEMORY, ..Limits::default() }, trial.steps()),
+    let refuse = |reason: String| Error::NoWorker {
+        program: "uniq".into(),
+        reason,
     };
-    let allowance = Allowance { memory: limits.memory, time: limits.time_ceiling };
-    let protections = confine::confine(&input, &output, job.parent, allowance, steps).map_err(refuse)?;
-    let mut sender = Sender { output: File::from(output), broken: false, told: Instant::now(), inspector: None };
+    let job: Job =
+        serde_json::from_str(job).map_err(|error| refuse(format!("not a job: {error}")))?;
+    let (limits, steps) = match &job.task {
+        Task::Decode { limits, .. } | Task::Stills { limits, .. } | Task::Read { limits, .. } => {
+            (*limits, Steps::All)
+        }
+        Task::Try(trial) => (
+            Limits {
+                memory: trial::MEMORY,
+                ..Limits::default()
+            },
+            trial.steps(),
+        ),
+    };
+    let allowance = Allowance {
+        memory: limits.memory,
+        time: limits.time_ceiling,
+    };
+    let protections =
+        confine::confine(&input, &output, job.parent, allowance, steps).map_err(refuse)?;
+    let mut sender = Sender {
+        output: File::from(output),
+        broken: false,
+        told: Instant::now(),
+        inspector: None,
+    };
     sender.send(&Message::Ready(protections));
     if job.insist && steps == Steps::All && !protections.lacking().is_empty() {
-        return Err(Error::Unprotected { lacking: protections.lacking().join(", ") });
+        return Err(Error::Unprotected {
+            lacking: protections.lacking().join(", "),
+        });
     }
     match job.task {
-        Task::Decode { stream, interval, sampling, resolution, inspect, limits, bytes } => {
+        Task::Decode {
+            stream,
+            interval,
+            sampling,
+            resolution,
+            inspect,
+            limits,
+            bytes,
+        } => {
             sender.inspector = inspect.then_some(inspector);
             let grid = Grid::new(interval, sampling).map(|grid| grid.at(resolution));
-            decode(&mut sender, &Source::handed_over(File::from(input), bytes), stream, grid, &limits);
+            decode(
+                &mut sender,
+                &Source::handed_over(File::from(input), bytes),
+                stream,
+                grid,
+                &limits,
+            );
         }
-        Task::Stills { stream, moments, limits, bytes } => {
+        Task::Stills {
+            stream,
+            moments,
+            limits,
+            bytes,
+        } => {
             let source = Source::handed_over(File::from(input), bytes);
-            let made =
-                moments.checked().and_then(|moments| media::stills(&source, stream, &moments, &limits, &mut sender));
+            let made = moments
+                .checked()
+                .and_then(|moments| media::stills(&source, stream, &moments, &limits, &mut sender));
             sender.send(&match made {
                 Ok(()) => Message::Shown,
                 Err(error) => Message::Failed(failure(&error)),
@@ -64,7 +107,8 @@ pub(crate) fn serve(
         Task::Read { limits, bytes } => {
             match reader(&Source::handed_over(File::from(input), bytes), &limits) {
                 Ok(read) => {
-                    read.chunks(BYTES_MAX).for_each(|part| sender.send(&Message::Bytes(part.to_vec())));
+                    read.chunks(BYTES_MAX)
+                        .for_each(|part| sender.send(&Message::Bytes(part.to_vec())));
                     sender.send(&Message::Read);
                 }
                 Err(error) => sender.send(&Message::Failed(failure(&error))),
@@ -79,8 +123,15 @@ pub(crate) fn serve(
     Ok(())
 }
 
-fn decode(sender: &mut Sender<'_>, source: &Source, stream: Option<u32>, grid: Result<Grid>, limits: &Limits) {
-    let decoded = grid.and_then(|mut grid| media::decode_source(source, stream, limits, &mut grid, sender));
+fn decode(
+    sender: &mut Sender<'_>,
+    source: &Source,
+    stream: Option<u32>,
+    grid: Result<Grid>,
+    limits: &Limits,
+) {
+    let decoded =
+        grid.and_then(|mut grid| media::decode_source(source, stream, limits, &mut grid, sender));
     match decoded {
         Ok(decoded) => {
             for part in decoded.undecoded {
@@ -117,7 +168,11 @@ impl Sender<'_> {
     }
 
     fn going_on(&self) -> ControlFlow<()> {
-        if self.broken { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.broken {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 }
 
@@ -158,7 +213,11 @@ impl Observer for Sender<'_> {
 
 /// An error without the file's name, which this process does not know.
 fn failure(error: &Error) -> Failure {
-    let cause = || std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    let cause = || {
+        std::error::Error::source(error)
+            .map(ToString::to_string)
+            .unwrap_or_default()
+    };
     let (kind, number, text) = match error {
         Error::NotMedia { .. } => (NOT_MEDIA, 0, cause()),
         Error::NoVideo { found, .. } => (NO_VIDEO, 0, found.clone()),
@@ -166,14 +225,25 @@ fn failure(error: &Error) -> Failure {
         Error::NotAccepted { codec, .. } => (NOT_ACCEPTED, 0, codec.clone()),
         Error::Undecodable { reason, .. } => (UNDECODABLE, 0, reason.clone()),
         Error::InvalidFingerprint { reason, .. } => (INVALID, 0, reason.clone()),
-        Error::Io { source, .. } => (IO, source.raw_os_error().unwrap_or(0).unsigned_abs(), String::new()),
+        Error::Io { source, .. } => (
+            IO,
+            source.raw_os_error().unwrap_or(0).unsigned_abs(),
+            String::new(),
+        ),
         Error::LimitExceeded { limit, found, .. } => {
-            let number = Limit::ALL.iter().position(|known| known.name() == *limit).unwrap_or(0);
+            let number = Limit::ALL
+                .iter()
+                .position(|known| known.name() == *limit)
+                .unwrap_or(0);
             (LIMIT, number as u32, found.clone())
         }
         other => (UNDECODABLE, 0, other.to_string()),
     };
-    Failure { kind, number, text: super::message::clean(&text) }
+    Failure {
+        kind,
+        number,
+        text: super::message::clean(&text),
+    }
 }
 
 /// The error that a failure stands for, about the file at `path`; `None` if there is no such failure.
@@ -181,17 +251,28 @@ pub(super) fn error_of(failure: Failure, path: &Path, limits: &Limits) -> Option
     let Failure { kind, number, text } = failure;
     let path = path.to_owned();
     Some(match kind {
-        NOT_MEDIA => Error::NotMedia { path, source: text.into() },
+        NOT_MEDIA => Error::NotMedia {
+            path,
+            source: text.into(),
+        },
         NO_VIDEO => Error::NoVideo { path, found: text },
         NO_DECODER => Error::NoDecoder { path, codec: text },
         NOT_ACCEPTED => Error::NotAccepted { path, codec: text },
         UNDECODABLE => Error::Undecodable { path, reason: text },
         INVALID => Error::InvalidFingerprint { path, reason: text },
         IO => {
-            let number = i32::try_from(number).ok().filter(|number| (1..4096).contains(number))?;
-            Error::Io { path, doing: "read", source: std::io::Error::from_raw_os_error(number) }
+            let number = i32::try_from(number)
+                .ok()
+                .filter(|number| (1..4096).contains(number))?;
+            Error::Io {
+                path,
+                doing: "read",
+                source: std::io::Error::from_raw_os_error(number),
+            }
         }
-        LIMIT => Limit::ALL.get(number as usize)?.exceeded(&path, limits, text),
+        LIMIT => Limit::ALL
+            .get(number as usize)?
+            .exceeded(&path, limits, text),
         _ => return None,
     })
 }
@@ -217,13 +298,35 @@ mod tests {
         let (path, limits) = (Path::new("a.mp4"), Limits::default());
         let owned = || path.to_owned();
         for error in [
-            Error::NotMedia { path: owned(), source: "a playlist".into() },
-            Error::NoVideo { path: owned(), found: "only audio mp3".into() },
-            Error::NoDecoder { path: owned(), codec: "avs2".into() },
-            Error::NotAccepted { path: owned(), codec: "smc".into() },
-            Error::Undecodable { path: owned(), reason: "decoding h264: no".into() },
-            Error::InvalidFingerprint { path: owned(), reason: "its last key is cut".into() },
-            Error::Io { path: owned(), doing: "read", source: std::io::Error::from_raw_os_error(5) },
+            Error::NotMedia {
+                path: owned(),
+                source: "a playlist".into(),
+            },
+            Error::NoVideo {
+                path: owned(),
+                found: "only audio mp3".into(),
+            },
+            Error::NoDecoder {
+                path: owned(),
+                codec: "avs2".into(),
+            },
+            Error::NotAccepted {
+                path: owned(),
+                codec: "smc".into(),
+            },
+            Error::Undecodable {
+                path: owned(),
+                reason: "decoding h264: no".into(),
+            },
+            Error::InvalidFingerprint {
+                path: owned(),
+                reason: "its last key is cut".into(),
+            },
+            Error::Io {
+                path: owned(),
+                doing: "read",
+                source: std::io::Error::from_raw_os_error(5),
+            },
             Limit::FramePixels.exceeded(path, &limits, "9 x 9".into()),
             Limit::Streams.exceeded(path, &limits, "more".into()),
         ] {
@@ -231,7 +334,18 @@ mod tests {
             assert_eq!(format!("{again:?}"), format!("{error:?}"));
         }
         for (kind, number) in [(0, 0), (9, 0), (IO, 0), (IO, u32::MAX), (LIMIT, 99)] {
-            assert!(error_of(Failure { kind, number, text: String::new() }, path, &limits).is_none());
+            assert!(
+                error_of(
+                    Failure {
+                        kind,
+                        number,
+                        text: String::new()
+                    },
+                    path,
+                    &limits
+                )
+                .is_none()
+            );
         }
     }
 }

@@ -38,10 +38,14 @@ mod tests {
 
     #[test]
     fn what_steers_is_escaped_and_reads_back_as_it_was() {
-        let evil = "\u{1b}[2J\u{9b}31m\u{7f}\u{85}\u{202e}\u{2066}\u{2028}\u{feff}\n\"\\ Über 東京 🎬";
+        let evil =
+            "\u{1b}[2J\u{9b}31m\u{7f}\u{85}\u{202e}\u{2066}\u{2028}\u{feff}\n\"\\ Über 東京 🎬";
         let line = json_line(&[evil]).unwrap();
         assert!(!line.contains(steers), "{line}");
-        assert!(line.contains("\\u009b31m\\u007f\\u0085\\u202e") && line.contains("Über 東京 🎬"), "{line}");
+        assert!(
+            line.contains("\\u009b31m\\u007f\\u0085\\u202e") && line.contains("Über 東京 🎬"),
+            "{line}"
+        );
         assert_eq!(serde_json::from_str::<[String; 1]>(&line).unwrap()[0], evil);
     }
 }

@@ -64,7 +64,9 @@ impl Trial {
         match self {
             Trial::Start => Steps::All,
             Trial::OpenPastLandlock => Steps::LandlockOnly,
-            Trial::OpenPastCalls | Trial::Connect | Trial::Execute | Trial::Trace => Steps::CallsOnly,
+            Trial::OpenPastCalls | Trial::Connect | Trial::Execute | Trial::Trace => {
+                Steps::CallsOnly
+            }
             Trial::Memory | Trial::Files | Trial::Write => Steps::LimitsOnly,
         }
     }
@@ -73,36 +75,56 @@ impl Trial {
     pub(super) fn run(self) -> Tried {
         // Any other answer than the expected refusal, such as that a file is not there, proves nothing.
         let outcome = |done: std::io::Result<()>| match done {
-            Ok(()) => Tried { refused: false, how: "it was let".to_owned() },
+            Ok(()) => Tried {
+                refused: false,
+                how: "it was let".to_owned(),
+            },
             Err(error) => {
                 let too_many = rustix::io::Errno::MFILE.raw_os_error();
                 let refused = match self {
                     Trial::Files => error.raw_os_error() == Some(too_many),
                     _ => error.kind() == std::io::ErrorKind::PermissionDenied,
                 };
-                Tried { refused, how: super::message::clean(&error.to_string()) }
+                Tried {
+                    refused,
+                    how: super::message::clean(&error.to_string()),
+                }
             }
         };
         match self {
             Trial::Start => outcome(Ok(())),
             // The root folder is there for everybody; a lack of the file itself must not pass for protection.
-            Trial::OpenPastLandlock | Trial::OpenPastCalls | Trial::Files => {
-                outcome(std::fs::File::open(if self == Trial::Files { "/dev/null" } else { "/" }).map(drop))
-            }
+            Trial::OpenPastLandlock | Trial::OpenPastCalls | Trial::Files => outcome(
+                std::fs::File::open(if self == Trial::Files {
+                    "/dev/null"
+                } else {
+                    "/"
+                })
+                .map(drop),
+            ),
             Trial::Connect => outcome(std::net::UdpSocket::bind(("127.0.0.1", 0)).map(drop)),
-            Trial::Execute => outcome(Err(std::process::Command::new("/bin/sh").args(["-c", ":"]).exec())),
+            Trial::Execute => outcome(Err(std::process::Command::new("/bin/sh")
+                .args(["-c", ":"])
+                .exec())),
             Trial::Trace => outcome(trace()),
             Trial::Memory => {
                 let mut hoard = Vec::<u8>::new();
                 let refused = hoard.try_reserve_exact(2 * MEMORY as usize).is_err();
                 // What is not used might be left out.
                 hoard.extend(&b"x"[..usize::from(!refused)]);
-                Tried { refused, how: format!("{} bytes were asked for, {MEMORY} are allowed", 2 * MEMORY) }
+                Tried {
+                    refused,
+                    how: format!("{} bytes were asked for, {MEMORY} are allowed", 2 * MEMORY),
+                }
             }
             Trial::Write => {
                 use rustix::process::{Resource, getrlimit};
-                let most = [Resource::Core, Resource::Fsize].map(|resource| getrlimit(resource).maximum);
-                Tried { refused: most == [Some(0); 2], how: format!("bytes allowed: {most:?}") }
+                let most =
+                    [Resource::Core, Resource::Fsize].map(|resource| getrlimit(resource).maximum);
+                Tried {
+                    refused: most == [Some(0); 2],
+                    how: format!("bytes allowed: {most:?}"),
+                }
             }
         }
     }

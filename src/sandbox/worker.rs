@@ -20,7 +20,10 @@ use crate::sample::{Grid, Sampling};
 use crate::{Error, Result};
 
 /// Decodes `source` in a process of its own, and in another one if somebody ends it; `stop` is asked ten times a second.
-#[allow(clippy::too_many_arguments, reason = "those of a decoding, and where it happens")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "those of a decoding, and where it happens"
+)]
 pub(super) fn decode(
     worker: &Worker,
     source: &Source,
@@ -44,7 +47,9 @@ pub(super) fn decode(
             handed = number;
             visit(given)
         };
-        decode_once(worker, source, stream, limits, grid, inspect, &mut visit, stop)
+        decode_once(
+            worker, source, stream, limits, grid, inspect, &mut visit, stop,
+        )
     })
 }
 
@@ -64,15 +69,25 @@ fn retried<T>(stop: &dyn Fn() -> bool, attempt: &mut dyn FnMut() -> Result<T>) -
                     std::thread::sleep(PAUSE / 10);
                 }
             }
-            Err(Error::WorkerKilled { path, how, reached, .. }) => {
-                return Err(Error::WorkerKilled { path, how, reached, times });
+            Err(Error::WorkerKilled {
+                path, how, reached, ..
+            }) => {
+                return Err(Error::WorkerKilled {
+                    path,
+                    how,
+                    reached,
+                    times,
+                });
             }
             other => return other,
         }
     }
 }
 
-#[allow(clippy::too_many_arguments, reason = "those of a decoding, and where it happens")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "those of a decoding, and where it happens"
+)]
 fn decode_once(
     worker: &Worker,
     source: &Source,
@@ -92,7 +107,10 @@ fn decode_once(
         limits: *limits,
         bytes: source.bytes(),
     };
-    let input = source.file().try_clone().map_err(Error::io(source.path(), "open"))?;
+    let input = source
+        .file()
+        .try_clone()
+        .map_err(Error::io(source.path(), "open"))?;
     let mut talk = Talk::begin(worker, task, input.into(), limits, grid.interval())?;
     if matches!(grid.sampling(), Sampling::Drawn(_)) {
         talk.ledger = Ledger::of_clip(limits, grid.interval());
@@ -123,7 +141,9 @@ pub(super) fn stills(
     limits: &Limits,
     stop: &dyn Fn() -> bool,
 ) -> Result<Vec<Still>> {
-    retried(stop, &mut || stills_once(worker, source, stream, moments, limits, stop))
+    retried(stop, &mut || {
+        stills_once(worker, source, stream, moments, limits, stop)
+    })
 }
 
 fn stills_once(
@@ -134,8 +154,16 @@ fn stills_once(
     limits: &Limits,
     stop: &dyn Fn() -> bool,
 ) -> Result<Vec<Still>> {
-    let task = Task::Stills { stream, moments: moments.clone(), limits: *limits, bytes: source.bytes() };
-    let input = source.file().try_clone().map_err(Error::io(source.path(), "open"))?;
+    let task = Task::Stills {
+        stream,
+        moments: moments.clone(),
+        limits: *limits,
+        bytes: source.bytes(),
+    };
+    let input = source
+        .file()
+        .try_clone()
+        .map_err(Error::io(source.path(), "open"))?;
     let mut talk = Talk::begin(worker, task, input.into(), limits, Duration::from_secs(1))?;
     talk.ledger = Ledger::of_stills(limits, moments.times().len());
     let mut stills = Vec::new();
@@ -151,13 +179,29 @@ fn stills_once(
 
 /// Reads `source`, which is no video, in a process of its own, and in another one if somebody ends it; `stop` is asked ten
 /// times a second.
-pub(super) fn read(worker: &Worker, source: &Source, limits: &Limits, stop: &dyn Fn() -> bool) -> Result<Vec<u8>> {
+pub(super) fn read(
+    worker: &Worker,
+    source: &Source,
+    limits: &Limits,
+    stop: &dyn Fn() -> bool,
+) -> Result<Vec<u8>> {
     retried(stop, &mut || read_once(worker, source, limits, stop))
 }
 
-fn read_once(worker: &Worker, source: &Source, limits: &Limits, stop: &dyn Fn() -> bool) -> Result<Vec<u8>> {
-    let task = Task::Read { limits: *limits, bytes: source.bytes() };
-    let input = source.file().try_clone().map_err(Error::io(source.path(), "open"))?;
+fn read_once(
+    worker: &Worker,
+    source: &Source,
+    limits: &Limits,
+    stop: &dyn Fn() -> bool,
+) -> Result<Vec<u8>> {
+    let task = Task::Read {
+        limits: *limits,
+        bytes: source.bytes(),
+    };
+    let input = source
+        .file()
+        .try_clone()
+        .map_err(Error::io(source.path(), "open"))?;
     let mut talk = Talk::begin(worker, task, input.into(), limits, Duration::from_secs(1))?;
     talk.ledger = Ledger::of_reading(limits, source.bytes().saturating_add(BYTES_SPARE));
     let mut bytes = Vec::new();
@@ -175,9 +219,10 @@ fn read_once(worker: &Worker, source: &Source, limits: &Limits, stop: &dyn Fn() 
 pub(super) fn start(worker: &Worker) -> Result<Protections> {
     match attempt(worker, Trial::Start)? {
         Attempt::Started(protections) => Ok(protections),
-        Attempt::Answered(_) | Attempt::Killed(_) => {
-            Err(Error::NoWorker { program: worker.program.clone(), reason: "it did not start as one".to_owned() })
-        }
+        Attempt::Answered(_) | Attempt::Killed(_) => Err(Error::NoWorker {
+            program: worker.program.clone(),
+            reason: "it did not start as one".to_owned(),
+        }),
     }
 }
 
@@ -185,7 +230,9 @@ pub(super) fn start(worker: &Worker) -> Result<Protections> {
 fn insist(worker: &Worker, protections: Protections) -> Result<()> {
     let lacking = protections.lacking();
     if worker.demand == Demand::Everything && !lacking.is_empty() {
-        return Err(Error::Unprotected { lacking: lacking.join(", ") });
+        return Err(Error::Unprotected {
+            lacking: lacking.join(", "),
+        });
     }
     Ok(())
 }
@@ -209,8 +256,18 @@ enum Attempt {
 }
 
 fn attempt(worker: &Worker, trial: Trial) -> Result<Attempt> {
-    let limits = Limits { time_floor: TRIAL_TIME, stall: TRIAL_TIME, ..Limits::default() };
-    let mut talk = Talk::begin(worker, Task::Try(trial), Stdio::null(), &limits, Duration::from_secs(1))?;
+    let limits = Limits {
+        time_floor: TRIAL_TIME,
+        stall: TRIAL_TIME,
+        ..Limits::default()
+    };
+    let mut talk = Talk::begin(
+        worker,
+        Task::Try(trial),
+        Stdio::null(),
+        &limits,
+        Duration::from_secs(1),
+    )?;
     let mut started = None;
     loop {
         match talk.next(&|| false) {
@@ -225,7 +282,10 @@ fn attempt(worker: &Worker, trial: Trial) -> Result<Attempt> {
                 return match started {
                     Some(_) if forbidden => Ok(Attempt::Killed(ending(status))),
                     Some(protections) if status.success() => Ok(Attempt::Started(protections)),
-                    _ => Err(Error::NoWorker { program: worker.program.clone(), reason: ending(status) }),
+                    _ => Err(Error::NoWorker {
+                        program: worker.program.clone(),
+                        reason: ending(status),
+                    }),
                 };
             }
             Err(fault) => return Err(talk.fault(&worker.program, &limits, fault)),
@@ -278,9 +338,16 @@ impl Talk<'_> {
     ) -> Result<Talk<'a>> {
         let refuse = |error: std::io::Error| {
             let reason = format!("{error}; name another one, or decode in process by name");
-            Error::NoWorker { program: worker.program.clone(), reason }
+            Error::NoWorker {
+                program: worker.program.clone(),
+                reason,
+            }
         };
-        let job = Job { parent: std::process::id(), insist: worker.demand == Demand::Everything, task };
+        let job = Job {
+            parent: std::process::id(),
+            insist: worker.demand == Demand::Everything,
+            task,
+        };
         let job = serde_json::to_string(&job).map_err(|error| refuse(error.into()))?;
         let (output, end) = std::io::pipe().map_err(refuse)?;
         // Room for a second of keyframes, so that decoding does not wait for hashing. A system that refuses is slower.
@@ -297,7 +364,15 @@ impl Talk<'_> {
             .spawn()
             .map_err(refuse)?;
         let ledger = Ledger::new(limits, interval);
-        Ok(Talk { worker, child, output, inbox: Inbox::default(), ledger, limits: *limits, begun: Instant::now() })
+        Ok(Talk {
+            worker,
+            child,
+            output,
+            inbox: Inbox::default(),
+            ledger,
+            limits: *limits,
+            begun: Instant::now(),
+        })
     }
 
     /// Waits for what it says next.
@@ -389,28 +464,51 @@ impl Talk<'_> {
         let reached = self.ledger.reached();
         match fault {
             Fault::Cancelled => Error::Cancelled,
-            Fault::System(source) => Error::io(&self.worker.program, "listening to the decoding process")(source),
-            Fault::Ended(status) if ending::cause(status) == Cause::Outside => killed(path, ending(status), reached),
+            Fault::System(source) => {
+                Error::io(&self.worker.program, "listening to the decoding process")(source)
+            }
+            Fault::Ended(status) if ending::cause(status) == Cause::Outside => {
+                killed(path, ending(status), reached)
+            }
             Fault::Held(by, waited) => {
-                let how = format!("stood still for {:.0} s (--max-stall), {by}", waited.as_secs_f64());
+                let how = format!(
+                    "stood still for {:.0} s (--max-stall), {by}",
+                    waited.as_secs_f64()
+                );
                 killed(path, how, reached)
             }
             // Without a word it never came to the file, whose fault it so cannot be.
             Fault::Ended(status) if !self.ledger.is_ready() => Error::NoWorker {
                 program: self.worker.program.clone(),
-                reason: format!("it {} before it was ready; is it a uniq of this version?", ending(status)),
+                reason: format!(
+                    "it {} before it was ready; is it a uniq of this version?",
+                    ending(status)
+                ),
             },
-            Fault::Ended(status) if status.signal() == Some(rustix::process::Signal::XCPU.as_raw()) => {
-                Limit::Time.exceeded(path, limits, "all of its processor time is used up".to_owned())
+            Fault::Ended(status)
+                if status.signal() == Some(rustix::process::Signal::XCPU.as_raw()) =>
+            {
+                Limit::Time.exceeded(
+                    path,
+                    limits,
+                    "all of its processor time is used up".to_owned(),
+                )
             }
             Fault::Ended(status) => died(path, ending(status), reached),
             Fault::Broken(how) => died(path, format!("was killed because it sent {how}"), reached),
             Fault::Late(Limit::Stall, waited) => {
-                let how = format!("was killed because it stood still for {:.0} s (--max-stall)", waited.as_secs_f64());
+                let how = format!(
+                    "was killed because it stood still for {:.0} s (--max-stall)",
+                    waited.as_secs_f64()
+                );
                 died(path, how, reached)
             }
             Fault::Late(limit, elapsed) => {
-                let found = format!("{:.0} s for {:.1} s of video", elapsed.as_secs_f64(), reached.as_secs_f64());
+                let found = format!(
+                    "{:.0} s for {:.1} s of video",
+                    elapsed.as_secs_f64(),
+                    reached.as_secs_f64()
+                );
                 limit.exceeded(path, limits, found)
             }
         }
@@ -426,11 +524,21 @@ impl Drop for Talk<'_> {
 }
 
 fn died(path: &Path, how: String, reached: Duration) -> Error {
-    Error::WorkerDied { path: path.to_owned(), how, reached, unnoted: None }
+    Error::WorkerDied {
+        path: path.to_owned(),
+        how,
+        reached,
+        unnoted: None,
+    }
 }
 
 fn killed(path: &Path, how: String, reached: Duration) -> Error {
-    Error::WorkerKilled { path: path.to_owned(), how, reached, times: 1 }
+    Error::WorkerKilled {
+        path: path.to_owned(),
+        how,
+        reached,
+        times: 1,
+    }
 }
 
 /// Bytes that a file may be read to beyond its own: its gaps are told, and its texts written anew.
@@ -440,7 +548,10 @@ const TRIES: u32 = 3;
 /// Between two of them, so that memory can come free.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long to listen before looking at the clock and at `stop`.
-const LISTEN: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+const LISTEN: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
 /// How long a process may take to end after its last word.
 const PARTING: Duration = Duration::from_secs(5);
 /// A trial is over in some tens of milliseconds.

@@ -39,7 +39,11 @@ pub fn sift<'a>(
     orientations: &[Orientation],
     stop: &dyn Fn() -> Result<()>,
 ) -> Result<Sifted<'a>> {
-    let unfiltered = Sifted { clip: Cow::Borrowed(clip), keys: 0, keyframes: Vec::new() };
+    let unfiltered = Sifted {
+        clip: Cow::Borrowed(clip),
+        keys: 0,
+        keyframes: Vec::new(),
+    };
     if index.state().benign_keys == 0 {
         return Ok(unfiltered);
     }
@@ -60,20 +64,29 @@ pub fn sift<'a>(
     });
     Ok(Sifted {
         keys: clip.keys.len() - kept.keys.len(),
-        keyframes: (0..keyframes.len()).filter(|&keyframe| keyframes[keyframe]).collect(),
+        keyframes: (0..keyframes.len())
+            .filter(|&keyframe| keyframes[keyframe])
+            .collect(),
         clip: Cow::Owned(kept),
     })
 }
 
 /// Whether each key is near a benign key of the same kind, in any of the orientations. All keys are
 /// compared in all of them, so that most keys of tilted material match.
-fn are_benign(index: &dyn Lookup, keys: &[ClipKey], orientations: &[Orientation]) -> Result<Vec<bool>> {
-    let queries: Vec<Key> =
-        orientations.iter().flat_map(|orientation| keys.iter().map(|key| orientation.key(key))).collect();
+fn are_benign(
+    index: &dyn Lookup,
+    keys: &[ClipKey],
+    orientations: &[Orientation],
+) -> Result<Vec<bool>> {
+    let queries: Vec<Key> = orientations
+        .iter()
+        .flat_map(|orientation| keys.iter().map(|key| orientation.key(key)))
+        .collect();
     let mut benign = vec![false; keys.len()];
     for near in index.near_benign(&queries, RADIUS)? {
         let number = near.query as usize % keys.len();
-        benign[number] = benign[number] || index.run(near.video, near.run)?.kind == keys[number].kind;
+        benign[number] =
+            benign[number] || index.run(near.video, near.run)?.kind == keys[number].kind;
     }
     Ok(benign)
 }
@@ -88,12 +101,18 @@ fn benign_keyframes(clip: &Fingerprint, benign: &[bool]) -> Vec<bool> {
         *benign_keys += usize::from(benign);
         *all += 1;
     }
-    let mut shown: Vec<bool> = counts.into_iter().map(|(benign, all)| 2 * benign > all).collect();
+    let mut shown: Vec<bool> = counts
+        .into_iter()
+        .map(|(benign, all)| 2 * benign > all)
+        .collect();
     let mut last: Option<usize> = None;
     for keyframe in 0..shown.len() {
         if shown[keyframe] {
             if let Some(last) = last
-                && clip.keyframes[keyframe].time.saturating_sub(clip.keyframes[last].time) < GAP_MAX
+                && clip.keyframes[keyframe]
+                    .time
+                    .saturating_sub(clip.keyframes[last].time)
+                    < GAP_MAX
             {
                 shown[last..keyframe].fill(true);
             }
@@ -119,19 +138,33 @@ mod tests {
     fn fine_keys_neither_make_a_keyframe_benign_nor_keep_it_from_being_so() {
         let mut clip = clip(2, 8);
         let number = |i: usize| i % 8;
-        (0..16).filter(|&i| number(i) >= 4).for_each(|i| clip.keys[i].fine = true);
+        (0..16)
+            .filter(|&i| number(i) >= 4)
+            .for_each(|i| clip.keys[i].fine = true);
         // In the first keyframe, three of four coarse keys and no fine key are benign; in the
         // second, one coarse key and all fine keys.
-        let benign: Vec<bool> =
-            (0..16).map(|i| if i < 8 { number(i) < 3 } else { number(i) == 0 || number(i) >= 4 }).collect();
+        let benign: Vec<bool> = (0..16)
+            .map(|i| {
+                if i < 8 {
+                    number(i) < 3
+                } else {
+                    number(i) == 0 || number(i) >= 4
+                }
+            })
+            .collect();
         assert_eq!(benign_keyframes(&clip, &benign), [true, false]);
     }
 
     /// The benign keyframes if so many of the four keys of each are benign.
     fn shown(benign: &[usize]) -> Vec<usize> {
-        let keys: Vec<bool> = benign.iter().flat_map(|&count| (0..4).map(move |number| number < count)).collect();
+        let keys: Vec<bool> = benign
+            .iter()
+            .flat_map(|&count| (0..4).map(move |number| number < count))
+            .collect();
         let keyframes = benign_keyframes(&clip(benign.len() as u32, 4), &keys);
-        (0..keyframes.len()).filter(|&keyframe| keyframes[keyframe]).collect()
+        (0..keyframes.len())
+            .filter(|&keyframe| keyframes[keyframe])
+            .collect()
     }
 
     #[test]

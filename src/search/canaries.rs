@@ -13,7 +13,9 @@ use super::RADIUS;
 use super::nominate::{Bins, QueryKey, nominate_by, screen};
 use crate::error::Result;
 use crate::fingerprint::{Key, Orientation, Run};
-use crate::index::{Index, Screen, Screening, SplitMix, Strength, Upkeep, VideoRef, Watch, Work, Writer};
+use crate::index::{
+    Index, Screen, Screening, SplitMix, Strength, Upkeep, VideoRef, Watch, Work, Writer,
+};
 
 /// How keys of a canary are changed.
 struct Change {
@@ -25,9 +27,21 @@ struct Change {
 }
 
 const CHANGES: [Change; 3] = [
-    Change { name: "light", kept: 0.6, flips: (4, 48) },
-    Change { name: "strong", kept: 0.25, flips: (20, 64) },
-    Change { name: "hard", kept: 0.12, flips: (32, 72) },
+    Change {
+        name: "light",
+        kept: 0.6,
+        flips: (4, 48),
+    },
+    Change {
+        name: "strong",
+        kept: 0.25,
+        flips: (20, 64),
+    },
+    Change {
+        name: "hard",
+        kept: 0.12,
+        flips: (32, 72),
+    },
 ];
 
 /// Measures the recall with so many excerpts of each strength. Returns `None` if the index has a
@@ -36,13 +50,21 @@ const CHANGES: [Change; 3] = [
 /// # Errors
 /// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if a part of the index that it reads is
 /// damaged, and [`Error::Cancelled`](crate::Error::Cancelled).
-pub fn measure<'a>(index: &Index, excerpts: usize, watch: impl Into<Watch<'a>>) -> Result<Option<Screening>> {
+pub fn measure<'a>(
+    index: &Index,
+    excerpts: usize,
+    watch: impl Into<Watch<'a>>,
+) -> Result<Option<Screening>> {
     let state = index.state();
     let videos: Vec<VideoRef> = index.videos().map(|(video, _)| video).collect();
     if state.cells < 2 || videos.is_empty() {
         return Ok(None);
     }
-    let work = Work::new(watch.into(), Upkeep::Measuring, (CHANGES.len() * excerpts * 2) as u64);
+    let work = Work::new(
+        watch.into(),
+        Upkeep::Measuring,
+        (CHANGES.len() * excerpts * 2) as u64,
+    );
     let mut random = SplitMix::new(SEED ^ state.keys);
     let usual = screen(index);
     let mut canaries: Vec<(usize, VideoRef, Vec<QueryKey>)> = Vec::new();
@@ -66,21 +88,43 @@ pub fn measure<'a>(index: &Index, excerpts: usize, watch: impl Into<Watch<'a>>) 
         return Ok(None);
     }
     let mut measured: Option<(f64, Screening)> = None;
-    for probes in PROBES.into_iter().filter(|probes| *probes as u64 <= state.cells) {
+    for probes in PROBES
+        .into_iter()
+        .filter(|probes| *probes as u64 <= state.cells)
+    {
         let screen = Screen { probes, ..usual };
-        let mut strengths: Vec<Strength> =
-            CHANGES.iter().map(|change| Strength { name: change.name.to_owned(), excerpts: 0, nominated: 0 }).collect();
+        let mut strengths: Vec<Strength> = CHANGES
+            .iter()
+            .map(|change| Strength {
+                name: change.name.to_owned(),
+                excerpts: 0,
+                nominated: 0,
+            })
+            .collect();
         for (strength, video, queries) in &canaries {
             work.stop_if_asked()?;
             let nominated = nominate_by(index, queries, &screen, &|| work.stop_if_asked())?;
             work.advance(1);
             strengths[*strength].excerpts += 1;
-            strengths[*strength].nominated += u32::from(nominated.videos.iter().any(|nominee| nominee.video == *video));
+            strengths[*strength].nominated += u32::from(
+                nominated
+                    .videos
+                    .iter()
+                    .any(|nominee| nominee.video == *video),
+            );
         }
-        let screening = Screening { generation: state.generation, keys: state.keys, probes: probes as u32, strengths };
+        let screening = Screening {
+            generation: state.generation,
+            keys: state.keys,
+            probes: probes as u32,
+            strengths,
+        };
         let recall = screening.recall().unwrap_or(0.0);
         // More cells without more recall only cost time.
-        if measured.as_ref().is_none_or(|(before, _)| recall > before + GAIN_MIN) {
+        if measured
+            .as_ref()
+            .is_none_or(|(before, _)| recall > before + GAIN_MIN)
+        {
             measured = Some((recall, screening));
         }
         if recall >= RECALL_WANTED {
@@ -95,7 +139,9 @@ pub fn measure<'a>(index: &Index, excerpts: usize, watch: impl Into<Watch<'a>>) 
 /// # Errors
 /// Those of [`measure`] and [`Writer::commit`].
 pub fn measure_if_due<'a>(writer: &mut Writer, watch: impl Into<Watch<'a>>) -> Result<()> {
-    let Some(index) = writer.committed().filter(|index| is_due(index)) else { return Ok(()) };
+    let Some(index) = writer.committed().filter(|index| is_due(index)) else {
+        return Ok(());
+    };
     if let Some(screening) = measure(index, EXCERPTS, watch)? {
         writer.set_screening(screening);
         writer.commit()?;
@@ -107,7 +153,8 @@ pub fn measure_if_due<'a>(writer: &mut Writer, watch: impl Into<Watch<'a>>) -> R
 /// three quarters of them or fewer.
 fn is_due(index: &Index) -> bool {
     let keys = index.state().keys;
-    let is_old = |screening: &Screening| keys >= 2 * screening.keys || keys * 4 <= screening.keys * 3;
+    let is_old =
+        |screening: &Screening| keys >= 2 * screening.keys || keys * 4 <= screening.keys * 3;
     index.state().cells > 1 && keys > 0 && index.screening().is_none_or(is_old)
 }
 
@@ -118,7 +165,9 @@ const EXCERPTS: usize = 200;
 fn excerpt(runs: &[Run], change: &Change, random: &mut SplitMix) -> Vec<QueryKey> {
     let end = runs.last().map_or(0.0, |run| run.first.as_secs_f32());
     let start = (end - LENGTH_S).max(0.0) * (random.below(1 << 16) as f32 / 65_536.0);
-    let excerpted = runs.iter().filter(|run| (start..=start + LENGTH_S).contains(&run.first.as_secs_f32()));
+    let excerpted = runs
+        .iter()
+        .filter(|run| (start..=start + LENGTH_S).contains(&run.first.as_secs_f32()));
     let mut queries = Vec::new();
     for run in excerpted {
         let number = queries.len() as u32;
@@ -145,7 +194,10 @@ fn is_found(index: &Index, video: VideoRef, queries: &[QueryKey]) -> Result<bool
     let mut bins = Bins::default();
     for near in index.near_in(video, &keys, RADIUS)? {
         let run = index.run(video, near.run)?;
-        for query in queries.iter().filter(|query| query.key == keys[near.query as usize]) {
+        for query in queries
+            .iter()
+            .filter(|query| query.key == keys[near.query as usize])
+        {
             bins.vote(query, &near, &run, 0.0);
         }
     }

@@ -63,10 +63,15 @@ pub(super) struct QueryKey {
 /// The screening parameters for an index.
 pub(super) fn screen(index: &dyn Lookup) -> Screen {
     let corpus = (index.state().keys.max(1) as f32).log2();
-    let radius =
-        (RADIUS_MIN..=RADIUS_MAX).rev().find(|radius| evidence::self_information(KeyKind::Region, *radius) >= corpus);
+    let radius = (RADIUS_MIN..=RADIUS_MAX)
+        .rev()
+        .find(|radius| evidence::self_information(KeyKind::Region, *radius) >= corpus);
     let radius = radius.unwrap_or(RADIUS_MIN);
-    Screen { probes: index.probes().unwrap_or(PROBES), radius, sketch_radius: radius / 2 + SKETCH_SLACK }
+    Screen {
+        probes: index.probes().unwrap_or(PROBES),
+        radius,
+        sketch_radius: radius / 2 + SKETCH_SLACK,
+    }
 }
 
 /// Nominates videos by the queries of a clip.
@@ -76,13 +81,22 @@ pub(super) fn nominate(
     queries: &Queries,
     stop: &dyn Fn() -> Result<()>,
 ) -> Result<Nominated> {
-    let selected =
-        queries.of.iter().zip(&queries.keys).filter(|((orientation, key), _)| nominates(clip, *orientation, *key));
+    let selected = queries
+        .of
+        .iter()
+        .zip(&queries.keys)
+        .filter(|((orientation, key), _)| nominates(clip, *orientation, *key));
     let selected: Vec<QueryKey> = selected
         .map(|(&(orientation, number), &key)| {
             let of_clip = &clip.keys[number];
             let time = clip.keyframes[of_clip.keyframe as usize].time.as_secs_f32();
-            QueryKey { orientation, number: number as u32, time, kind: of_clip.kind, key }
+            QueryKey {
+                orientation,
+                number: number as u32,
+                time,
+                kind: of_clip.kind,
+                key,
+            }
         })
         .collect();
     nominate_by(index, &selected, &screen(index), stop)
@@ -103,7 +117,9 @@ pub(super) fn nominate_by(
         let near = index.near_by_cell(&keys, screen)?;
         for of_query in near.chunk_by(|a, b| a.query == b.query) {
             let videos: HashSet<VideoRef> = of_query.iter().map(|near| near.video).collect();
-            nominated.videos_by_key.insert(keys[of_query[0].query as usize], videos.len() as u32);
+            nominated
+                .videos_by_key
+                .insert(keys[of_query[0].query as usize], videos.len() as u32);
         }
         for query in batch {
             let shared = (nominated.videos_of(&query.key).max(1) as f32).log2();
@@ -133,7 +149,10 @@ impl Bins {
         // Bins overlap by half, so that two votes at similar offsets share one.
         let bin = |offset: f32| (offset / (0.5 * BIN_S)).floor() as i64;
         for bin in bin(first) - 1..=bin(last) {
-            let votes = self.0.entry((near.video, query.orientation, bin)).or_default();
+            let votes = self
+                .0
+                .entry((near.video, query.orientation, bin))
+                .or_default();
             votes.add(query, near.run, bits, near.distance);
         }
     }
@@ -143,22 +162,38 @@ impl Bins {
     pub(super) fn nominees(&self) -> (Vec<Nominee>, Vec<Nominee>) {
         let mut videos: HashMap<VideoRef, Nominee> = HashMap::new();
         for ((video, orientation, _), bin) in self.0.iter().filter(|(_, bin)| bin.nominates()) {
-            let none = || Nominee { video: *video, orientations: Vec::new(), bits: 0.0, times: bin.times };
+            let none = || Nominee {
+                video: *video,
+                orientations: Vec::new(),
+                bits: 0.0,
+                times: bin.times,
+            };
             let nominee = videos.entry(*video).or_insert_with(none);
             if !nominee.orientations.contains(orientation) {
                 nominee.orientations.push(*orientation);
             }
             nominee.bits = nominee.bits.max(bin.bits());
-            nominee.times = (nominee.times.0.min(bin.times.0), nominee.times.1.max(bin.times.1));
+            nominee.times = (
+                nominee.times.0.min(bin.times.0),
+                nominee.times.1.max(bin.times.1),
+            );
         }
         let mut nominees: Vec<Nominee> = videos.into_values().collect();
-        nominees.iter_mut().for_each(|nominee| nominee.orientations.sort());
+        nominees
+            .iter_mut()
+            .for_each(|nominee| nominee.orientations.sort());
         nominees.sort_by(|a, b| b.bits.total_cmp(&a.bits).then(a.video.cmp(&b.video)));
         let mut counts = HashMap::<i64, u32>::new();
         nominees.into_iter().partition(|nominee| {
             let seconds = nominee.times.0 as i64..=nominee.times.1 as i64;
-            let kept = seconds.clone().any(|second| counts.get(&second).is_none_or(|count| *count < NOMINEES_A_SECOND));
-            seconds.filter(|_| kept).for_each(|second| *counts.entry(second).or_default() += 1);
+            let kept = seconds.clone().any(|second| {
+                counts
+                    .get(&second)
+                    .is_none_or(|count| *count < NOMINEES_A_SECOND)
+            });
+            seconds
+                .filter(|_| kept)
+                .for_each(|second| *counts.entry(second).or_default() += 1);
             kept
         })
     }
@@ -191,8 +226,11 @@ struct Bin {
 impl Bin {
     fn add(&mut self, query: &QueryKey, run: u32, bits: f32, distance: u32) {
         let (key, time) = (query.number, query.time);
-        self.times =
-            if self.first_key.is_none() { (time, time) } else { (self.times.0.min(time), self.times.1.max(time)) };
+        self.times = if self.first_key.is_none() {
+            (time, time)
+        } else {
+            (self.times.0.min(time), self.times.1.max(time))
+        };
         let weight = self.weights.entry(run).or_insert(bits);
         *weight = weight.max(bits);
         self.has_others |= self.first_key.is_some_and(|known| known != key);
@@ -264,7 +302,12 @@ mod tests {
                     kind: KeyKind::Region,
                     key: Key::default(),
                 };
-                let near = Neighbour { query: 0, video: VideoRef { segment: 0, video }, run: number, distance };
+                let near = Neighbour {
+                    query: 0,
+                    video: VideoRef { segment: 0, video },
+                    run: number,
+                    distance,
+                };
                 let first = Duration::from_secs_f32(second);
                 let run = Run {
                     key: Key::default(),
@@ -286,15 +329,19 @@ mod tests {
         // Weaker than the crowd, at another time.
         vote(&mut bins, 1000..1001, 20.0, 60);
         let (nominees, left_out) = bins.nominees();
-        assert_eq!((nominees.len() as u32, left_out.len()), (NOMINEES_A_SECOND + 1, 0));
-        assert!(
-            nominees
-                .iter()
-                .any(|nominee| nominee.video.video == 1000 && nominee.is_near(12.0) && !nominee.is_near(9.0))
+        assert_eq!(
+            (nominees.len() as u32, left_out.len()),
+            (NOMINEES_A_SECOND + 1, 0)
         );
+        assert!(nominees.iter().any(|nominee| nominee.video.video == 1000
+            && nominee.is_near(12.0)
+            && !nominee.is_near(9.0)));
         vote(&mut bins, 2000..2001, 3.0, 60);
         let (nominees, left_out) = bins.nominees();
-        assert_eq!((nominees.len() as u32, left_out.len()), (NOMINEES_A_SECOND + 1, 1));
+        assert_eq!(
+            (nominees.len() as u32, left_out.len()),
+            (NOMINEES_A_SECOND + 1, 1)
+        );
     }
 
     #[test]
@@ -308,7 +355,15 @@ mod tests {
                 kind: KeyKind::Whole,
                 key: Key::default(),
             };
-            let near = Neighbour { query: 0, video: VideoRef { segment: 0, video: 0 }, run: 0, distance };
+            let near = Neighbour {
+                query: 0,
+                video: VideoRef {
+                    segment: 0,
+                    video: 0,
+                },
+                run: 0,
+                distance,
+            };
             let run = Run {
                 key: Key::default(),
                 kind: KeyKind::Whole,

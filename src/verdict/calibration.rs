@@ -2,7 +2,10 @@
 //!
 //! Fitted on 2025 excerpts of 62 contents.
 
-#![allow(clippy::approx_constant, reason = "fitted numbers may lie near known ones")]
+#![allow(
+    clippy::approx_constant,
+    reason = "fitted numbers may lie near known ones"
+)]
 
 /// Of each node of each tree: the term, its limit, the node that follows, and bits.
 type Trees = &'static [&'static [(u16, f32, u16, f32)]];

@@ -41,7 +41,11 @@ pub(super) fn classify(alignment: &Alignment, opinion: &Opinion, policy: &Policy
     if opinion.probability >= policy.published_min() {
         Class::Copy
     } else if opinion.probability <= payable_max && opinion.by_keys <= payable_max.max(KEYS_DOUBT) {
-        if alignment.evidence.total >= policy.related_bits { Class::SameScene } else { Class::Unrelated }
+        if alignment.evidence.total >= policy.related_bits {
+            Class::SameScene
+        } else {
+            Class::Unrelated
+        }
     } else {
         Class::Undecided
     }
@@ -55,7 +59,11 @@ const KEYS_DOUBT: f32 = 0.2;
 
 /// Non-maximum suppression: marks as superseded each alignment that stronger ones of the same
 /// source cover for at least half of its length. The order of the input breaks exact ties only.
-pub(super) fn suppress(alignments: &[Alignment], opinions: &[Opinion], own: &[Class]) -> Vec<Class> {
+pub(super) fn suppress(
+    alignments: &[Alignment],
+    opinions: &[Opinion],
+    own: &[Class],
+) -> Vec<Class> {
     let mut of_video: HashMap<VideoRef, Vec<usize>> = HashMap::new();
     for (i, alignment) in alignments.iter().enumerate() {
         of_video.entry(alignment.video).or_default().push(i);
@@ -78,9 +86,16 @@ pub(super) fn suppress(alignments: &[Alignment], opinions: &[Opinion], own: &[Cl
             }
             _ => false,
         };
-        let stronger = of_video[&alignment.video].iter().copied().filter(|&j| by(j));
-        let residual: Duration =
-            alignment.clip.without(stronger.map(|j| alignments[j].clip)).into_iter().map(Span::length).sum();
+        let stronger = of_video[&alignment.video]
+            .iter()
+            .copied()
+            .filter(|&j| by(j));
+        let residual: Duration = alignment
+            .clip
+            .without(stronger.map(|j| alignments[j].clip))
+            .into_iter()
+            .map(Span::length)
+            .sum();
         residual <= alignment.clip.length() / 2
     };
     let class = |i: usize| match own[i] {

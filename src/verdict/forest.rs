@@ -35,12 +35,16 @@ impl Forest {
             return (f32::NAN, bits);
         }
         for tree in &self.trees {
-            let Some(mut node) = tree.first() else { continue };
+            let Some(mut node) = tree.first() else {
+                continue;
+            };
             base += node.bits;
             while node.next > 0 {
                 let term = usize::from(node.term);
                 let above = terms.get(term).is_some_and(|value| *value > node.limit);
-                let Some(next) = tree.get(usize::from(node.next) + usize::from(above)) else { break };
+                let Some(next) = tree.get(usize::from(node.next) + usize::from(above)) else {
+                    break;
+                };
                 if let Some(bits) = bits.get_mut(term) {
                     *bits += next.bits - node.bits;
                 }
@@ -56,7 +60,12 @@ mod tests {
     use super::*;
 
     fn node(term: u16, limit: f32, next: u16, bits: f32) -> Node {
-        Node { term, limit, next, bits }
+        Node {
+            term,
+            limit,
+            next,
+            bits,
+        }
     }
 
     #[test]
@@ -68,8 +77,15 @@ mod tests {
             node(0, 0.0, 0, 1.5),
             node(0, 0.0, 0, 4.0),
         ];
-        let shallow = vec![node(1, 1.0, 1, 0.0), node(0, 0.0, 0, -0.5), node(0, 0.0, 0, 0.25)];
-        let forest = Forest { base: -3.0, trees: vec![deep, shallow, vec![]] };
+        let shallow = vec![
+            node(1, 1.0, 1, 0.0),
+            node(0, 0.0, 0, -0.5),
+            node(0, 0.0, 0, 0.25),
+        ];
+        let forest = Forest {
+            base: -3.0,
+            trees: vec![deep, shallow, vec![]],
+        };
         // A term at its limit is not above it.
         assert_eq!(forest.bits(&[0.5, 9.0]), (-2.0, vec![-2.0, 0.25]));
         assert_eq!(forest.bits(&[0.6, 2.0]), (-2.0, vec![1.0, -0.25]));

@@ -24,13 +24,25 @@ pub struct Model {
 
 impl Default for Model {
     fn default() -> Model {
-        let node = |&(term, limit, next, bits): &(u16, f32, u16, f32)| Node { term, limit, next, bits };
+        let node = |&(term, limit, next, bits): &(u16, f32, u16, f32)| Node {
+            term,
+            limit,
+            next,
+            bits,
+        };
         let forest = |base, trees: &[&[(u16, f32, u16, f32)]]| Forest {
             base,
-            trees: trees.iter().map(|tree| tree.iter().map(node).collect()).collect(),
+            trees: trees
+                .iter()
+                .map(|tree| tree.iter().map(node).collect())
+                .collect(),
         };
         let (pictures, keys) = (forest(PICTURES_BASE, PICTURES), forest(KEYS_BASE, KEYS));
-        Model { pictures, keys, power: PowerModel::default() }
+        Model {
+            pictures,
+            keys,
+            power: PowerModel::default(),
+        }
     }
 }
 
@@ -62,19 +74,34 @@ impl Model {
     /// below [`COMPARED_BITS`] is chance.
     pub fn opinion(&self, alignment: &Alignment) -> Opinion {
         if alignment.identical {
-            return Opinion { probability: 1.0, by_keys: 1.0, bits: vec![(IDENTICAL, alignment.evidence.total)] };
+            return Opinion {
+                probability: 1.0,
+                by_keys: 1.0,
+                bits: vec![(IDENTICAL, alignment.evidence.total)],
+            };
         }
         if alignment.evidence.total < COMPARED_BITS {
             let bits = vec![(CHANCE, alignment.evidence.total - COMPARED_BITS)];
-            return Opinion { probability: 0.0, by_keys: 0.0, bits };
+            return Opinion {
+                probability: 0.0,
+                by_keys: 0.0,
+                bits,
+            };
         }
         let of_keys = key_terms(alignment);
         let (by_keys, bits_of_keys) = evaluate(&self.keys, &of_keys);
         let (probability, bits) = match &alignment.dense {
-            Some(dense) => evaluate(&self.pictures, &[&picture_terms(dense)[..], &of_keys].concat()),
+            Some(dense) => evaluate(
+                &self.pictures,
+                &[&picture_terms(dense)[..], &of_keys].concat(),
+            ),
             None => (by_keys, bits_of_keys),
         };
-        Opinion { probability, by_keys, bits }
+        Opinion {
+            probability,
+            by_keys,
+            bits,
+        }
     }
 }
 
@@ -93,14 +120,22 @@ pub const COMPARED_BITS: f32 = 12.0;
 
 /// Features of an alignment: those of its thumbnails, if they were compared, then [`key_terms`].
 pub fn terms(alignment: &Alignment) -> Vec<Term> {
-    let mut terms = alignment.dense.as_ref().map_or(Vec::new(), |dense| picture_terms(dense).to_vec());
+    let mut terms = alignment
+        .dense
+        .as_ref()
+        .map_or(Vec::new(), |dense| picture_terms(dense).to_vec());
     terms.extend(key_terms(alignment));
     terms
 }
 
 /// Features of an alignment by keys and motion.
 pub fn key_terms(alignment: &Alignment) -> [Term; 7] {
-    let Alignment { evidence, consistency, motion, .. } = alignment;
+    let Alignment {
+        evidence,
+        consistency,
+        motion,
+        ..
+    } = alignment;
     let timed = consistency.bits();
     let moving = motion.bits();
     let term = |name, value, sign| Term { name, value, sign };
@@ -109,8 +144,16 @@ pub fn key_terms(alignment: &Alignment) -> [Term; 7] {
         term("moment", logarithm(evidence.distinctive), 1),
         term("timing", timed.signum() * logarithm(timed.abs()), 1),
         term("motion", moving.signum() * logarithm(moving.abs()), 1),
-        term("motion_correlation", motion.at_hypothesis.clamp(-1.0, 1.0), 1),
-        term("motion_margin", (motion.at_hypothesis - motion.off_hypothesis).clamp(-1.0, 1.0), 1),
+        term(
+            "motion_correlation",
+            motion.at_hypothesis.clamp(-1.0, 1.0),
+            1,
+        ),
+        term(
+            "motion_margin",
+            (motion.at_hypothesis - motion.off_hypothesis).clamp(-1.0, 1.0),
+            1,
+        ),
         term("shown", alignment.key_recall, 1),
     ]
 }
@@ -125,7 +168,11 @@ fn picture_terms(dense: &Dense) -> [Term; 9] {
         term("still_parts", fisher(dense.scene), 1),
         term("compared_motion", (SMALL + dense.inside).log2(), 1),
         term("compared_area", (SMALL + dense.visible).log2(), 1),
-        term("pictures", logarithm((dense.frames as f32).min(PICTURES_FULL)), 0),
+        term(
+            "pictures",
+            logarithm((dense.frames as f32).min(PICTURES_FULL)),
+            0,
+        ),
         term("activity", logarithm(dense.activity.min(ACTIVITY_FULL)), 0),
     ]
 }

@@ -23,23 +23,42 @@ pub struct PowerModel {
 
 impl Default for PowerModel {
     fn default() -> PowerModel {
-        PowerModel { weights: POWER.to_vec(), edits: POWER_EDITS.to_vec() }
+        PowerModel {
+            weights: POWER.to_vec(),
+            edits: POWER_EDITS.to_vec(),
+        }
     }
 }
 
 impl PowerModel {
     /// Power of a second with these terms, 0..=1; `more` is added to the base.
     pub fn power(&self, terms: &[f32; TERMS], more: f32) -> f32 {
-        let Some((base, weights)) = self.weights.split_first() else { return 0.0 };
-        let odds = base + more + terms.iter().zip(weights).map(|(term, weight)| term * weight).sum::<f32>();
+        let Some((base, weights)) = self.weights.split_first() else {
+            return 0.0;
+        };
+        let odds = base
+            + more
+            + terms
+                .iter()
+                .zip(weights)
+                .map(|(term, weight)| term * weight)
+                .sum::<f32>();
         1.0 / (1.0 + (-odds).exp())
     }
 
     /// Mean power of seconds with these terms, by class of edits.
     pub fn by_edit(&self, seconds: &[[f32; TERMS]]) -> Vec<(&'static str, f32)> {
-        let mean =
-            |more: f32| seconds.iter().map(|terms| self.power(terms, more)).sum::<f32>() / seconds.len().max(1) as f32;
-        self.edits.iter().map(|(name, more)| (*name, mean(*more))).collect()
+        let mean = |more: f32| {
+            seconds
+                .iter()
+                .map(|terms| self.power(terms, more))
+                .sum::<f32>()
+                / seconds.len().max(1) as f32
+        };
+        self.edits
+            .iter()
+            .map(|(name, more)| (*name, mean(*more)))
+            .collect()
     }
 }
 
@@ -65,13 +84,19 @@ pub fn power_terms(clip: &Fingerprint) -> Vec<[f32; TERMS]> {
     (0..seconds)
         .map(|second| {
             let middle = second as f64 + 0.5;
-            let before = |end: f64| clip.keyframes.partition_point(|keyframe| keyframe.time.as_secs_f64() < end);
+            let before = |end: f64| {
+                clip.keyframes
+                    .partition_point(|keyframe| keyframe.time.as_secs_f64() < end)
+            };
             let around = before(middle - HALF_WINDOW_S)..before((middle + HALF_WINDOW_S).next_up());
-            let mean =
-                |value: &dyn Fn(usize) -> f32| around.clone().map(value).sum::<f32>() / around.len().max(1) as f32;
-            let searchable = mean(&|i| f32::from(u8::from(clip.keyframes[i].content == Content::Searchable)));
-            let shot =
-                shots.get(shots.partition_point(|(_, end)| *end < middle)).map_or(0.0, |(start, end)| end - start);
+            let mean = |value: &dyn Fn(usize) -> f32| {
+                around.clone().map(value).sum::<f32>() / around.len().max(1) as f32
+            };
+            let searchable =
+                mean(&|i| f32::from(u8::from(clip.keyframes[i].content == Content::Searchable)));
+            let shot = shots
+                .get(shots.partition_point(|(_, end)| *end < middle))
+                .map_or(0.0, |(start, end)| end - start);
             [
                 (1.0 + mean(&|i| counts_by_keyframe[i][1])).log2(),
                 (1.0 + mean(&|i| counts_by_keyframe[i][2])).log2(),
@@ -86,8 +111,12 @@ pub fn power_terms(clip: &Fingerprint) -> Vec<[f32; TERMS]> {
 
 /// Start and end of each shot, in seconds.
 fn shots(clip: &Fingerprint) -> Vec<(f64, f64)> {
-    let cuts =
-        clip.keyframes.iter().skip(1).filter(|keyframe| keyframe.cut).map(|keyframe| keyframe.time.as_secs_f64());
+    let cuts = clip
+        .keyframes
+        .iter()
+        .skip(1)
+        .filter(|keyframe| keyframe.cut)
+        .map(|keyframe| keyframe.time.as_secs_f64());
     let (mut shots, mut start) = (Vec::new(), 0.0);
     for cut in cuts.chain([clip.duration.as_secs_f64()]) {
         shots.push((start, cut));

@@ -68,13 +68,21 @@ pub struct Reason {
 impl Reason {
     /// A reason that concerns the whole clip.
     pub(crate) fn new(code: ReasonCode, text: impl Into<String>) -> Reason {
-        Reason { code, seconds: None, text: text.into() }
+        Reason {
+            code,
+            seconds: None,
+            text: text.into(),
+        }
     }
 
     /// A reason that concerns this much of the clip. Reports give times in milliseconds.
     pub(crate) fn of(code: ReasonCode, length: Duration, text: impl Into<String>) -> Reason {
         let seconds = (length.as_secs_f64() * 1e3).round() / 1e3;
-        Reason { code, seconds: Some(seconds), text: text.into() }
+        Reason {
+            code,
+            seconds: Some(seconds),
+            text: text.into(),
+        }
     }
 }
 
@@ -90,12 +98,17 @@ pub struct Cause {
 impl Cause {
     /// A cause with a sentence of its own.
     pub(crate) fn with(code: ReasonCode, detail: &str) -> Cause {
-        Cause { code, detail: Some(detail.into()) }
+        Cause {
+            code,
+            detail: Some(detail.into()),
+        }
     }
 
     /// The sentence for people.
     pub fn text(&self) -> &str {
-        self.detail.as_deref().unwrap_or_else(|| self.code.sentence())
+        self.detail
+            .as_deref()
+            .unwrap_or_else(|| self.code.sentence())
     }
 }
 
@@ -116,7 +129,9 @@ impl ReasonCode {
             ReasonCode::Frozen => "the picture stands still",
             ReasonCode::Simple => "the picture has too little structure",
             ReasonCode::Still => "it is a still picture, with at most a simulated camera move",
-            ReasonCode::Undecided => "it looks like a source, and whether it is a copy cannot be decided",
+            ReasonCode::Undecided => {
+                "it looks like a source, and whether it is a copy cannot be decided"
+            }
             ReasonCode::Indistinct => "too few distinctive details to recognise a copy",
             ReasonCode::QuickCuts => "its shots are too short to be recognised",
             ReasonCode::Repeated => "the clip has shown it before",
@@ -126,7 +141,9 @@ impl ReasonCode {
             ReasonCode::Benign => "it shows material that is marked as benign",
             ReasonCode::Beside => "next to a copy; too little evidence to decide",
             ReasonCode::Undecoded => "there is no picture",
-            ReasonCode::Streams => "another picture of the file was published here, or could not be judged",
+            ReasonCode::Streams => {
+                "another picture of the file was published here, or could not be judged"
+            }
             ReasonCode::EmptyIndex => "the index holds no videos",
             ReasonCode::NotAllowed => "a manifest in the file does not allow training",
             ReasonCode::NoMatch => "it was searched and not found",

@@ -27,8 +27,20 @@ struct Paint {
 
 impl Timeline {
     pub(super) fn new(duration: Duration) -> Timeline {
-        let unpublished = (Duration::ZERO, Paint { state: SpanState::Unpublished, reason: None });
-        Timeline { starts: (!duration.is_zero()).then_some(unpublished).into_iter().collect(), end: duration }
+        let unpublished = (
+            Duration::ZERO,
+            Paint {
+                state: SpanState::Unpublished,
+                reason: None,
+            },
+        );
+        Timeline {
+            starts: (!duration.is_zero())
+                .then_some(unpublished)
+                .into_iter()
+                .collect(),
+            end: duration,
+        }
     }
 
     /// Gives a part of the clip a state, whatever it was.
@@ -43,8 +55,14 @@ impl Timeline {
             let after = after.clone();
             self.starts.insert(end, after);
         }
-        let covered: Vec<Duration> = self.starts.range(start..end).map(|(start, _)| *start).collect();
-        covered.iter().for_each(|start| _ = self.starts.remove(start));
+        let covered: Vec<Duration> = self
+            .starts
+            .range(start..end)
+            .map(|(start, _)| *start)
+            .collect();
+        covered
+            .iter()
+            .for_each(|start| _ = self.starts.remove(start));
         self.starts.insert(start, Paint { state, reason });
     }
 
@@ -57,7 +75,10 @@ impl Timeline {
 
     /// Unpublished time in a span.
     pub(super) fn unpublished(&self, span: Span) -> Duration {
-        self.unpublished_parts(span).into_iter().map(Span::length).sum()
+        self.unpublished_parts(span)
+            .into_iter()
+            .map(Span::length)
+            .sum()
     }
 
     /// The parts of the clip; adjacent ones differ in state or reason.
@@ -66,7 +87,13 @@ impl Timeline {
     /// unsearchable for this reason: the keyframes of a source are too far apart to separate them.
     /// A part shorter than [`ROUNDING`] joins any neighbour.
     pub(super) fn into_parts(self, segment_min: Duration, reason: ReasonCode) -> Vec<Part> {
-        let ends: Vec<Duration> = self.starts.keys().skip(1).copied().chain([self.end]).collect();
+        let ends: Vec<Duration> = self
+            .starts
+            .keys()
+            .skip(1)
+            .copied()
+            .chain([self.end])
+            .collect();
         let part = |((start, paint), end): ((Duration, Paint), Duration)| Part {
             span: Span { start, end },
             state: paint.state,
@@ -80,7 +107,10 @@ impl Timeline {
     }
 
     fn within(&self, span: Span) -> Span {
-        Span { start: span.start.min(self.end), end: span.end.min(self.end) }
+        Span {
+            start: span.start.min(self.end),
+            end: span.end.min(self.end),
+        }
     }
 
     fn unpublished_parts(&self, span: Span) -> Vec<Span> {
@@ -88,15 +118,33 @@ impl Timeline {
         if span.start >= span.end {
             return Vec::new();
         }
-        let first = self.starts.range(..=span.start).next_back().map_or(span.start, |(start, _)| *start);
+        let first = self
+            .starts
+            .range(..=span.start)
+            .next_back()
+            .map_or(span.start, |(start, _)| *start);
         let begins: Vec<(Duration, bool)> = self
             .starts
             .range(first..span.end)
-            .map(|(start, paint)| ((*start).max(span.start), paint.state == SpanState::Unpublished))
+            .map(|(start, paint)| {
+                (
+                    (*start).max(span.start),
+                    paint.state == SpanState::Unpublished,
+                )
+            })
             .collect();
-        let ends = begins.iter().skip(1).map(|(start, _)| *start).chain([span.end]);
-        let of_unpublished = begins.iter().zip(ends).filter(|((_, unpublished), _)| *unpublished);
-        of_unpublished.map(|((start, _), end)| Span { start: *start, end }).collect()
+        let ends = begins
+            .iter()
+            .skip(1)
+            .map(|(start, _)| *start)
+            .chain([span.end]);
+        let of_unpublished = begins
+            .iter()
+            .zip(ends)
+            .filter(|((_, unpublished), _)| *unpublished);
+        of_unpublished
+            .map(|((start, _), end)| Span { start: *start, end })
+            .collect()
     }
 }
 
@@ -106,12 +154,18 @@ fn absorb_short_parts(parts: &mut [Part], segment_min: Duration, reason: ReasonC
         if part.state != SpanState::Unpublished || part.span.length() >= segment_min {
             continue;
         }
-        let neighbours = [parts.get(i + 1), i.checked_sub(1).map(|before| &parts[before])];
+        let neighbours = [
+            parts.get(i + 1),
+            i.checked_sub(1).map(|before| &parts[before]),
+        ];
         let rounded = part.span.length() < ROUNDING;
         let absorbing = neighbours.into_iter().flatten().filter(|part| {
             rounded
                 || part.state == SpanState::Published
-                || part.reason.as_ref().is_some_and(|other| other.code == reason)
+                || part
+                    .reason
+                    .as_ref()
+                    .is_some_and(|other| other.code == reason)
         });
         let absorbing = absorbing.max_by_key(|part| part.state == SpanState::Published);
         if let Some((state, reason)) = absorbing.map(|part| (part.state, part.reason.clone())) {

@@ -11,13 +11,16 @@ use super::*;
 
 /// Whether a tool that a test needs is there; in CI it has to be.
 fn have(what: &str, there: bool) -> bool {
-    assert!(there || std::env::var_os("CI").is_none(), "{what} is missing; scripts/test installs it");
+    assert!(
+        there || std::env::var_os("CI").is_none(),
+        "{what} is missing; scripts/test installs it"
+    );
     there
 }
 
 fn have_command(name: &str) -> bool {
-    let found =
-        std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).any(|dir| dir.join(name).is_file());
+    let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .any(|dir| dir.join(name).is_file());
     have(name, found)
 }
 
@@ -25,7 +28,10 @@ fn have_command(name: &str) -> bool {
 fn packages(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("UNIQ_FOREIGN").map(|folder| PathBuf::from(folder).join(name));
     let folder = folder.filter(|folder| folder.is_dir());
-    have(&format!("the folder {name} of UNIQ_FOREIGN"), folder.is_some());
+    have(
+        &format!("the folder {name} of UNIQ_FOREIGN"),
+        folder.is_some(),
+    );
     folder
 }
 
@@ -33,7 +39,10 @@ fn packages(name: &str) -> Option<PathBuf> {
 fn mutations(certificate: &Path) -> Vec<Value> {
     let good: Value = serde_json::from_slice(&fs::read(certificate).unwrap()).unwrap();
     let decode = |text: &Value| STANDARD.decode(text.as_str().unwrap()).unwrap();
-    let (payload, signature) = (decode(&good["payload"]), decode(&good["signatures"][0]["sig"]));
+    let (payload, signature) = (
+        decode(&good["payload"]),
+        decode(&good["signatures"][0]["sig"]),
+    );
     (0..200_usize)
         .map(|number| {
             let (mut payload, mut signature) = (payload.clone(), signature.clone());
@@ -63,7 +72,11 @@ fn mutations(certificate: &Path) -> Vec<Value> {
 /// first.
 fn written(dir: &Path, certificate: &Path, wrap: &dyn Fn(Value) -> Value) -> Vec<PathBuf> {
     let good: Value = serde_json::from_slice(&fs::read(certificate).unwrap()).unwrap();
-    let all = [good].into_iter().chain(mutations(certificate)).map(wrap).enumerate();
+    let all = [good]
+        .into_iter()
+        .chain(mutations(certificate))
+        .map(wrap)
+        .enumerate();
     all.map(|(number, value)| {
         let path = dir.join(format!("{number}.json"));
         fs::write(&path, value.to_string()).unwrap();
@@ -77,7 +90,10 @@ fn judged(who: &str, answers: &[bool]) {
     assert_eq!(answers.len(), 201, "{who}");
     assert!(answers[0], "{who} refuses a good certificate");
     let accepted: Vec<usize> = (1..201).filter(|number| answers[*number]).collect();
-    assert!(accepted.is_empty(), "{who} accepts the mutations {accepted:?}");
+    assert!(
+        accepted.is_empty(),
+        "{who} accepts the mutations {accepted:?}"
+    );
 }
 
 fn answers(output: &Output) -> Vec<bool> {
@@ -101,8 +117,13 @@ fn we_refuse_what_others_refuse() {
 
 /// The lines of the documentation with which anybody verifies a certificate.
 fn lines_of_openssl() -> String {
-    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/certificate.md")).unwrap();
-    let block = page.split("```sh\n").find(|block| block.contains("DSSEv1")).expect("the page has these lines");
+    let page =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/certificate.md"))
+            .unwrap();
+    let block = page
+        .split("```sh\n")
+        .find(|block| block.contains("DSSEv1"))
+        .expect("the page has these lines");
     block.split("```").next().unwrap().to_owned()
 }
 
@@ -118,9 +139,17 @@ fn openssl_alone_accepts_a_certificate_and_refuses_every_mutation() {
         let key = world.path(&format!("{kind}.pub"));
         let files = written(dir.path(), &world.certificate(kind), &|value| value);
         let judge = |file: &PathBuf| {
-            let script = lines.replace("clip.mp4.certificate.json", text(file)).replace("checks.key.pub", text(&key));
-            let judged = Command::new("sh").args(["-ec", &script]).current_dir(dir.path()).output().unwrap();
-            let typed = fs::read_to_string(file).unwrap().contains("\"application/vnd.in-toto+json\"");
+            let script = lines
+                .replace("clip.mp4.certificate.json", text(file))
+                .replace("checks.key.pub", text(&key));
+            let judged = Command::new("sh")
+                .args(["-ec", &script])
+                .current_dir(dir.path())
+                .output()
+                .unwrap();
+            let typed = fs::read_to_string(file)
+                .unwrap()
+                .contains("\"application/vnd.in-toto+json\"");
             judged.status.success() && typed
         };
         judged("openssl", &files.iter().map(judge).collect::<Vec<_>>());
@@ -134,39 +163,65 @@ fn openssl_reads_our_keys_and_we_read_its() {
     }
     let (world, dir) = (world(), TempDir::new().unwrap());
     let openssl = |args: &[&str]| {
-        let output = Command::new("openssl").args(args).current_dir(dir.path()).output().unwrap();
+        let output = Command::new("openssl")
+            .args(args)
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{args:?}: {}", stderr(&output));
         output.stdout
     };
     for kind in ["ed25519", "p256"] {
         let public = openssl(&["pkey", "-in", text(&world.path(kind)), "-pubout"]);
-        assert_eq!(public, fs::read(world.path(&format!("{kind}.pub"))).unwrap());
+        assert_eq!(
+            public,
+            fs::read(world.path(&format!("{kind}.pub"))).unwrap()
+        );
         match kind {
             "ed25519" => openssl(&["genpkey", "-algorithm", "ed25519", "-out", "theirs"]),
-            _ => openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", "theirs"]),
+            _ => openssl(&[
+                "genpkey",
+                "-algorithm",
+                "EC",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-out",
+                "theirs",
+            ]),
         };
         let key = uniq::certificate::PrivateKey::load(&dir.path().join("theirs")).unwrap();
         let ours = uniq::certificate::Signer::public_key(&key).to_pem();
-        assert_eq!(ours.into_bytes(), openssl(&["pkey", "-in", "theirs", "-pubout"]));
+        assert_eq!(
+            ours.into_bytes(),
+            openssl(&["pkey", "-in", "theirs", "-pubout"])
+        );
     }
 }
 
 #[test]
 fn securesystemslib_accepts_a_certificate_and_refuses_every_mutation() {
-    let Some(folder) = packages("python") else { return };
+    let Some(folder) = packages("python") else {
+        return;
+    };
     let (world, dir) = (world(), TempDir::new().unwrap());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/certificate/verify.py");
     for kind in ["ed25519", "p256"] {
         let files = written(dir.path(), &world.certificate(kind), &|value| value);
         let mut python = Command::new("python3");
-        python.arg(&script).arg(world.path(&format!("{kind}.pub"))).args(files).env("PYTHONPATH", &folder);
+        python
+            .arg(&script)
+            .arg(world.path(&format!("{kind}.pub")))
+            .args(files)
+            .env("PYTHONPATH", &folder);
         judged("securesystemslib", &answers(&python.output().unwrap()));
     }
 }
 
 #[test]
 fn sigstore_accepts_a_bundle_and_refuses_every_mutation() {
-    let Some(folder) = packages("node") else { return };
+    let Some(folder) = packages("node") else {
+        return;
+    };
     let (world, dir) = (world(), TempDir::new().unwrap());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/certificate/verify.mjs");
     for kind in ["ed25519", "p256"] {
@@ -179,7 +234,10 @@ fn sigstore_accepts_a_bundle_and_refuses_every_mutation() {
         };
         let files = written(dir.path(), &world.certificate(kind), &wrap);
         let mut node = Command::new("node");
-        node.arg(&script).arg(&folder).arg(world.path(&format!("{kind}.pub"))).args(files);
+        node.arg(&script)
+            .arg(&folder)
+            .arg(world.path(&format!("{kind}.pub")))
+            .args(files);
         judged("@sigstore/verify", &answers(&node.output().unwrap()));
     }
 }
@@ -192,14 +250,24 @@ fn shell(dir: &Path, script: &str) -> Vec<u8> {
         .env("SOFTHSM2_CONF", dir.join("softhsm.conf"))
         .output()
         .unwrap();
-    assert!(output.status.success(), "{script}\n{}{}", stdout(&output), stderr(&output));
+    assert!(
+        output.status.success(),
+        "{script}\n{}{}",
+        stdout(&output),
+        stderr(&output)
+    );
     output.stdout
 }
 
 #[test]
 fn a_key_that_never_leaves_its_device_signs_through_a_command() {
-    let module = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm2.so"];
-    let module = module.into_iter().find(|module| Path::new(module).is_file());
+    let module = [
+        "/usr/lib/softhsm/libsofthsm2.so",
+        "/usr/lib64/softhsm/libsofthsm2.so",
+    ];
+    let module = module
+        .into_iter()
+        .find(|module| Path::new(module).is_file());
     if !(have_command("softhsm2-util")
         && have_command("pkcs11-tool")
         && have("the module of softhsm2", module.is_some()))
@@ -209,10 +277,20 @@ fn a_key_that_never_leaves_its_device_signs_through_a_command() {
     let (world, dir) = (world(), TempDir::new().unwrap());
     let (dir, module) = (dir.path(), module.unwrap());
     fs::create_dir(dir.join("tokens")).unwrap();
-    fs::write(dir.join("softhsm.conf"), format!("directories.tokendir = {}\n", dir.join("tokens").display())).unwrap();
+    fs::write(
+        dir.join("softhsm.conf"),
+        format!("directories.tokendir = {}\n", dir.join("tokens").display()),
+    )
+    .unwrap();
     let tool = format!("pkcs11-tool --module {module} --login --pin 1234");
-    shell(dir, "softhsm2-util --init-token --free --label checks --pin 1234 --so-pin 1234");
-    shell(dir, &format!("{tool} --keypairgen --key-type EC:prime256v1 --id 01 --label checks"));
+    shell(
+        dir,
+        "softhsm2-util --init-token --free --label checks --pin 1234 --so-pin 1234",
+    );
+    shell(
+        dir,
+        &format!("{tool} --keypairgen --key-type EC:prime256v1 --id 01 --label checks"),
+    );
     shell(
         dir,
         &format!(
@@ -242,7 +320,13 @@ fn a_key_that_never_leaves_its_device_signs_through_a_command() {
         ]);
         good(&output);
         let certificate = folder.join(world.certificate("p256").file_name().unwrap());
-        good(&world.uniq(&["certificate", "verify", text(&certificate), "--key", text(&public)]));
+        good(&world.uniq(&[
+            "certificate",
+            "verify",
+            text(&certificate),
+            "--key",
+            text(&public),
+        ]));
     }
     let public = world.path("p256.pub");
     let wrong = world.uniq(&[
@@ -299,16 +383,32 @@ fn an_authority_stamps_the_time_of_a_signature() {
         "--sigstore-bundle",
     ]);
     good(&output);
-    let certificate = dir.join("c").join(world.certificate("p256").file_name().unwrap());
+    let certificate = dir
+        .join("c")
+        .join(world.certificate("p256").file_name().unwrap());
     let envelope: Value = serde_json::from_slice(&fs::read(&certificate).unwrap()).unwrap();
-    fs::write(dir.join("signature"), STANDARD.decode(envelope["signatures"][0]["sig"].as_str().unwrap()).unwrap())
-        .unwrap();
+    fs::write(
+        dir.join("signature"),
+        STANDARD
+            .decode(envelope["signatures"][0]["sig"].as_str().unwrap())
+            .unwrap(),
+    )
+    .unwrap();
     let stamp_file = text(&certificate).replace(".certificate.json", ".tsr");
-    shell(dir, &format!("openssl ts -verify -data signature -in {stamp_file} -CAfile ca.pem -untrusted tsa.pem"));
+    shell(
+        dir,
+        &format!(
+            "openssl ts -verify -data signature -in {stamp_file} -CAfile ca.pem -untrusted tsa.pem"
+        ),
+    );
     let bundle = text(&certificate).replace(".certificate.json", ".sigstore.json");
     let verified = world.uniq(&["certificate", "verify", &bundle, "--key", "ed25519.pub"]);
     good(&verified);
-    assert!(stdout(&verified).contains("1 time stamp in the bundle, not checked here"), "{}", stdout(&verified));
+    assert!(
+        stdout(&verified).contains("1 time stamp in the bundle, not checked here"),
+        "{}",
+        stdout(&verified)
+    );
     // A stamp of something else is none.
     let other = "openssl ts -query -data /dev/null -sha256";
     let refused_stamp = world.uniq(&[

@@ -11,14 +11,31 @@ fn a_wrong_key_or_none_is_refused_with_the_reason() {
     let world = world();
     let certificate = world.certificate("ed25519");
     let file = text(&certificate);
-    refused(&verify(world, file, "p256.pub"), "it was signed with the key");
+    refused(
+        &verify(world, file, "p256.pub"),
+        "it was signed with the key",
+    );
     refused(&verify(world, file, "ed25519"), "private key");
     refused(&verify(world, file, "gone.pub"), "gone.pub");
     refused(&verify(world, file, file), "public key in PEM");
-    refused(&world.uniq(&["certificate", "verify", file]), "without a key nothing can be believed");
-    refused(&world.uniq(&["certificate", "verify", file, "--keyring", file]), "not a usable key");
     refused(
-        &world.uniq(&["certificate", "verify", file, "--keyring", "k", "--key", "ed25519.pub"]),
+        &world.uniq(&["certificate", "verify", file]),
+        "without a key nothing can be believed",
+    );
+    refused(
+        &world.uniq(&["certificate", "verify", file, "--keyring", file]),
+        "not a usable key",
+    );
+    refused(
+        &world.uniq(&[
+            "certificate",
+            "verify",
+            file,
+            "--keyring",
+            "k",
+            "--key",
+            "ed25519.pub",
+        ]),
         "cannot be used with",
     );
     refused(&verify(world, "ed25519.pub", "ed25519.pub"), "JSON");
@@ -31,11 +48,16 @@ fn a_keyring_is_held_to_its_times() {
     let world = world();
     let keyring = |from: &str, until: &str| {
         let pem = fs::read_to_string(world.path("p256.pub")).unwrap();
-        let ring =
-            serde_json::json!({"keys": [{"name": "checks", "publicKey": pem, "validFrom": from, "validUntil": until}]});
+        let ring = serde_json::json!({"keys": [{"name": "checks", "publicKey": pem, "validFrom": from, "validUntil": until}]});
         let path = world.path(&format!("ring-{from}-{until}.json"));
         fs::write(&path, ring.to_string()).unwrap();
-        world.uniq(&["certificate", "verify", text(&world.certificate("p256")), "--keyring", text(&path)])
+        world.uniq(&[
+            "certificate",
+            "verify",
+            text(&world.certificate("p256")),
+            "--keyring",
+            text(&path),
+        ])
     };
     let within = keyring("2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z");
     good(&within);
@@ -44,8 +66,14 @@ fn a_keyring_is_held_to_its_times() {
         "{}",
         stdout(&within)
     );
-    refused(&keyring("2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z"), "was in use from");
-    refused(&keyring("2099-01-01T00:00:00Z", "2100-01-01T00:00:00Z"), "was in use from");
+    refused(
+        &keyring("2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z"),
+        "was in use from",
+    );
+    refused(
+        &keyring("2099-01-01T00:00:00Z", "2100-01-01T00:00:00Z"),
+        "was in use from",
+    );
 }
 
 /// The certificate with another statement, signed again with the same key: what a dishonest or
@@ -66,22 +94,39 @@ fn a_statement_that_contradicts_itself_is_refused_though_it_is_signed() {
     let world = world();
     let change = |pointer: &'static str, value: Value| {
         move |statement: &mut Value| {
-            *statement.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value.clone()
+            *statement
+                .pointer_mut(pointer)
+                .unwrap_or_else(|| panic!("{pointer}")) = value.clone()
         }
     };
     let remove = |parent: &'static str, name: &'static str| {
         move |statement: &mut Value| {
-            drop(statement.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name).unwrap())
+            drop(
+                statement
+                    .pointer_mut(parent)
+                    .unwrap()
+                    .as_object_mut()
+                    .unwrap()
+                    .remove(name)
+                    .unwrap(),
+            )
         }
     };
     type Change<'a> = Box<dyn Fn(&mut Value) + 'a>;
     let cases: Vec<(&str, Change<'_>, &str)> = vec![
         (
             "version",
-            Box::new(change("/predicateType", "https://uniq.dev/attestation/published-search/v2".into())),
+            Box::new(change(
+                "/predicateType",
+                "https://uniq.dev/attestation/published-search/v2".into(),
+            )),
             "predicateType",
         ),
-        ("kind", Box::new(change("/_type", "https://in-toto.io/Statement/v0.1".into())), "_type"),
+        (
+            "kind",
+            Box::new(change("/_type", "https://in-toto.io/Statement/v0.1".into())),
+            "_type",
+        ),
         (
             "subjects",
             Box::new(|s: &mut Value| {
@@ -90,35 +135,128 @@ fn a_statement_that_contradicts_itself_is_refused_though_it_is_signed() {
             }),
             "2 files",
         ),
-        ("no-subject", Box::new(change("/subject", serde_json::json!([]))), "0 files"),
-        ("weak-digest", Box::new(|s: &mut Value| s["subject"][0]["digest"]["md5"] = "0".into()), "md5"),
+        (
+            "no-subject",
+            Box::new(change("/subject", serde_json::json!([]))),
+            "0 files",
+        ),
+        (
+            "weak-digest",
+            Box::new(|s: &mut Value| s["subject"][0]["digest"]["md5"] = "0".into()),
+            "md5",
+        ),
         (
             "upper-case",
             Box::new(|s: &mut Value| {
-                let sha256 = s["subject"][0]["digest"]["sha256"].as_str().unwrap().to_uppercase();
+                let sha256 = s["subject"][0]["digest"]["sha256"]
+                    .as_str()
+                    .unwrap()
+                    .to_uppercase();
                 s["subject"][0]["digest"]["sha256"] = sha256.into();
             }),
             "lower-case",
         ),
-        ("verdict", Box::new(change("/predicate/verdict", "published".into())), "resultDigest"),
-        ("inconclusive", Box::new(change("/predicate/verdict", "inconclusive".into())), "payable"),
-        ("payable", Box::new(change("/predicate/payableMs", 99_999_999.into())), "payable"),
-        ("negative", Box::new(change("/predicate/payableMs", (-1).into())), "payload"),
-        ("fraction", Box::new(change("/predicate/payableMs", 0.5.into())), "payload"),
-        ("spans", Box::new(change("/predicate/spans", serde_json::json!([]))), "spans"),
-        ("root", Box::new(change("/predicate/corpus/root", "0".repeat(64).into())), "resultDigest"),
-        ("grade", Box::new(change("/predicate/search/keysCompared", 0.into())), "every key"),
-        ("recall", Box::new(change("/predicate/search/measuredRecallPpm", Value::Null)), "every key"),
-        ("future", Box::new(change("/predicate/checkedAt", "2999-01-01T00:00:00Z".into())), "future"),
-        ("past", Box::new(change("/predicate/checkedAt", "1999-01-01T00:00:00Z".into())), "before what it says"),
-        ("no-zone", Box::new(change("/predicate/checkedAt", "2026-01-01T00:00:00".into())), "no moment"),
-        ("since", Box::new(change("/predicate/search/sinceGeneration", 0.into())), "since"),
-        ("digest", Box::new(change("/predicate/resultDigest", "0".repeat(64).into())), "resultDigest"),
-        ("no-since", Box::new(remove("/predicate/search", "sinceGeneration")), "sinceGeneration"),
-        ("no-recall", Box::new(remove("/predicate/search", "measuredRecallPpm")), "measuredRecallPpm"),
-        ("no-previous", Box::new(remove("/predicate", "previous")), "previous"),
-        ("no-time", Box::new(remove("/predicate", "checkedAt")), "checkedAt"),
-        ("no-limits", Box::new(remove("/predicate", "limits")), "limits"),
+        (
+            "verdict",
+            Box::new(change("/predicate/verdict", "published".into())),
+            "resultDigest",
+        ),
+        (
+            "inconclusive",
+            Box::new(change("/predicate/verdict", "inconclusive".into())),
+            "payable",
+        ),
+        (
+            "payable",
+            Box::new(change("/predicate/payableMs", 99_999_999.into())),
+            "payable",
+        ),
+        (
+            "negative",
+            Box::new(change("/predicate/payableMs", (-1).into())),
+            "payload",
+        ),
+        (
+            "fraction",
+            Box::new(change("/predicate/payableMs", 0.5.into())),
+            "payload",
+        ),
+        (
+            "spans",
+            Box::new(change("/predicate/spans", serde_json::json!([]))),
+            "spans",
+        ),
+        (
+            "root",
+            Box::new(change("/predicate/corpus/root", "0".repeat(64).into())),
+            "resultDigest",
+        ),
+        (
+            "grade",
+            Box::new(change("/predicate/search/keysCompared", 0.into())),
+            "every key",
+        ),
+        (
+            "recall",
+            Box::new(change("/predicate/search/measuredRecallPpm", Value::Null)),
+            "every key",
+        ),
+        (
+            "future",
+            Box::new(change(
+                "/predicate/checkedAt",
+                "2999-01-01T00:00:00Z".into(),
+            )),
+            "future",
+        ),
+        (
+            "past",
+            Box::new(change(
+                "/predicate/checkedAt",
+                "1999-01-01T00:00:00Z".into(),
+            )),
+            "before what it says",
+        ),
+        (
+            "no-zone",
+            Box::new(change("/predicate/checkedAt", "2026-01-01T00:00:00".into())),
+            "no moment",
+        ),
+        (
+            "since",
+            Box::new(change("/predicate/search/sinceGeneration", 0.into())),
+            "since",
+        ),
+        (
+            "digest",
+            Box::new(change("/predicate/resultDigest", "0".repeat(64).into())),
+            "resultDigest",
+        ),
+        (
+            "no-since",
+            Box::new(remove("/predicate/search", "sinceGeneration")),
+            "sinceGeneration",
+        ),
+        (
+            "no-recall",
+            Box::new(remove("/predicate/search", "measuredRecallPpm")),
+            "measuredRecallPpm",
+        ),
+        (
+            "no-previous",
+            Box::new(remove("/predicate", "previous")),
+            "previous",
+        ),
+        (
+            "no-time",
+            Box::new(remove("/predicate", "checkedAt")),
+            "checkedAt",
+        ),
+        (
+            "no-limits",
+            Box::new(remove("/predicate", "limits")),
+            "limits",
+        ),
     ];
     for (name, change, words) in cases {
         let path = resigned(world, name, &*change);
@@ -133,7 +271,9 @@ fn a_statement_that_contradicts_itself_is_refused_though_it_is_signed() {
         assert!(stdout(&output).is_empty(), "{name}");
     }
     // Fields that a later version adds are no reason to refuse, whatever they say.
-    let later = resigned(world, "later", &|statement| statement["predicate"]["later"] = "x".into());
+    let later = resigned(world, "later", &|statement| {
+        statement["predicate"]["later"] = "x".into()
+    });
     good(&verify(world, text(&later), "ed25519.pub"));
 }
 
@@ -144,14 +284,26 @@ fn a_payload_that_two_readers_could_read_differently_is_refused_though_it_is_sig
     let key = PrivateKey::load(&world.path("ed25519")).unwrap();
     let good = payload(&world.certificate("ed25519")).to_string();
     for (name, bytes, words) in [
-        ("twice", good.replacen("\"verdict\":", "\"verdict\":\"published\",\"verdict\":", 1), "occurs twice"),
-        ("escaped", good.replacen("\"payableMs\":", "\"payable\\u004ds\":0,\"payableMs\":", 1), "occurs twice"),
+        (
+            "twice",
+            good.replacen("\"verdict\":", "\"verdict\":\"published\",\"verdict\":", 1),
+            "occurs twice",
+        ),
+        (
+            "escaped",
+            good.replacen("\"payableMs\":", "\"payable\\u004ds\":0,\"payableMs\":", 1),
+            "occurs twice",
+        ),
         ("behind", format!("{good} {{}}"), "trailing"),
         ("list", format!("[{good}]"), "_type"),
         ("nothing", String::new(), "payload"),
     ] {
         let path = world.path(&format!("payload-{name}.json"));
-        fs::write(&path, Envelope::sign(bytes.into_bytes(), &key).unwrap().to_json()).unwrap();
+        fs::write(
+            &path,
+            Envelope::sign(bytes.into_bytes(), &key).unwrap().to_json(),
+        )
+        .unwrap();
         refused(&verify(world, text(&path), "ed25519.pub"), words);
         refused(&world.uniq(&["certificate", "show", text(&path)]), words);
     }
@@ -164,7 +316,8 @@ fn what_takes_over_a_terminal_is_made_harmless() {
     let path = resigned(world, "evil", &|statement| {
         statement["predicate"]["corpus"]["name"] = evil.into();
         statement["predicate"]["limits"] = serde_json::json!([evil]);
-        statement["predicate"]["reasons"] = serde_json::json!([{"code": "no_match", "ms": null, "text": evil}]);
+        statement["predicate"]["reasons"] =
+            serde_json::json!([{"code": "no_match", "ms": null, "text": evil}]);
         statement["predicate"]["policyUri"] = evil.into();
         statement["predicate"]["clip"]["codec"] = evil.into();
     });
@@ -176,7 +329,11 @@ fn what_takes_over_a_terminal_is_made_harmless() {
     ] {
         let output = world.uniq(&[&["certificate", args[0], text(&path)], &args[1..]].concat());
         good(&output);
-        assert!(!stdout(&output).contains(['\u{1b}', '\u{7}', '\u{202e}']), "{}", stdout(&output));
+        assert!(
+            !stdout(&output).contains(['\u{1b}', '\u{7}', '\u{202e}']),
+            "{}",
+            stdout(&output)
+        );
     }
 }
 
@@ -195,17 +352,45 @@ fn every_command_refuses_a_changed_or_huge_certificate() {
     fs::write(&changed, bytes).unwrap();
     let commands: [&[&str]; 4] = [
         &["verify", "FILE", "--key", "ed25519.pub"],
-        &["reproduce", "FILE", "--key", "ed25519.pub", "--index", "index", "--fingerprint", text(&fingerprint)],
-        &["match", "FILE", text(&world.clip), "--key", "ed25519.pub", "--fingerprint", text(&fingerprint)],
-        &["recheck", "FILE", "--key", "ed25519", "--index", "index", "-o", "refused"],
+        &[
+            "reproduce",
+            "FILE",
+            "--key",
+            "ed25519.pub",
+            "--index",
+            "index",
+            "--fingerprint",
+            text(&fingerprint),
+        ],
+        &[
+            "match",
+            "FILE",
+            text(&world.clip),
+            "--key",
+            "ed25519.pub",
+            "--fingerprint",
+            text(&fingerprint),
+        ],
+        &[
+            "recheck", "FILE", "--key", "ed25519", "--index", "index", "-o", "refused",
+        ],
     ];
     for command in commands {
-        for (file, words) in [(&huge, "more than 16777216 bytes"), (&changed, "changed.json: refused")] {
-            let args: Vec<&str> = command.iter().map(|word| if *word == "FILE" { text(file) } else { word }).collect();
+        for (file, words) in [
+            (&huge, "more than 16777216 bytes"),
+            (&changed, "changed.json: refused"),
+        ] {
+            let args: Vec<&str> = command
+                .iter()
+                .map(|word| if *word == "FILE" { text(file) } else { word })
+                .collect();
             refused(&world.uniq(&[&["certificate"], &args[..]].concat()), words);
         }
     }
-    refused(&world.uniq(&["certificate", "show", text(&huge)]), "more than 16777216 bytes");
+    refused(
+        &world.uniq(&["certificate", "show", text(&huge)]),
+        "more than 16777216 bytes",
+    );
 }
 
 #[test]
@@ -215,14 +400,36 @@ fn keys_are_never_overwritten_and_those_that_others_can_read_are_refused() {
     refused(&world.uniq(&["key", "new", "ed25519"]), "never overwritten");
     refused(&world.uniq(&["key", "new", "no/folder/key"]), "folder");
     let shown = object(&world.uniq(&["key", "show", "p256", "--json"]));
-    assert_eq!((&shown["type"], shown["key_id"].as_str().unwrap().len()), (&"p256".into(), 64));
+    assert_eq!(
+        (&shown["type"], shown["key_id"].as_str().unwrap().len()),
+        (&"p256".into(), 64)
+    );
     assert!(!shown.to_string().contains("PRIVATE"), "{shown}");
     let open = world.path("open.key");
     fs::copy(world.path("ed25519"), &open).unwrap();
     fs::set_permissions(&open, fs::Permissions::from_mode(0o644)).unwrap();
-    let certify = world.uniq(&["certify", text(&world.clip), "--key", "open.key", "--index", "index", "-o", "never"]);
+    let certify = world.uniq(&[
+        "certify",
+        text(&world.clip),
+        "--key",
+        "open.key",
+        "--index",
+        "index",
+        "-o",
+        "never",
+    ]);
     refused(&certify, "chmod 600");
-    refused(&world.uniq(&["certify", text(&world.clip), "--index", "index", "-o", "never"]), "no key to sign with");
+    refused(
+        &world.uniq(&[
+            "certify",
+            text(&world.clip),
+            "--index",
+            "index",
+            "-o",
+            "never",
+        ]),
+        "no key to sign with",
+    );
     assert!(!world.path("never").exists());
     let lying = world.uniq(&[
         "certify",

@@ -37,10 +37,19 @@ const SECONDS: u32 = 8;
 
 fn world() -> &'static World {
     WORLD.get_or_init(|| {
-        let world = World { dir: TempDir::new().unwrap(), clip: scenes::moving(601, SECONDS) };
-        let sources: Vec<PathBuf> = (611..614).map(|seed| scenes::moving(seed, SECONDS)).collect();
+        let world = World {
+            dir: TempDir::new().unwrap(),
+            clip: scenes::moving(601, SECONDS),
+        };
+        let sources: Vec<PathBuf> = (611..614)
+            .map(|seed| scenes::moving(seed, SECONDS))
+            .collect();
         let sources: Vec<&Path> = sources.iter().map(PathBuf::as_path).collect();
-        support::program::must_succeed(&support::program::build(Path::new(UNIQ), &world.path("index"), &sources));
+        support::program::must_succeed(&support::program::build(
+            Path::new(UNIQ),
+            &world.path("index"),
+            &sources,
+        ));
         for kind in ["ed25519", "p256"] {
             good(&world.uniq(&["key", "new", "--type", kind, kind]));
             let output = world.uniq(&[
@@ -86,7 +95,12 @@ impl World {
     fn copy(&self) -> TempDir {
         let dir = TempDir::new().unwrap();
         for name in ["index", "ed25519", "ed25519.pub"] {
-            let copied = Command::new("cp").arg("-a").arg(self.path(name)).arg(dir.path()).status().unwrap();
+            let copied = Command::new("cp")
+                .arg("-a")
+                .arg(self.path(name))
+                .arg(dir.path())
+                .status()
+                .unwrap();
             assert!(copied.success());
         }
         dir
@@ -95,8 +109,16 @@ impl World {
 
 fn uniq_in<S: AsRef<OsStr>>(dir: &Path, args: &[S]) -> Output {
     let mut command = Command::new(UNIQ);
-    command.args(args).current_dir(dir).env("HOME", dir).env("XDG_STATE_HOME", dir.join("state"));
-    command.env_remove("UNIQ_INDEX").stdin(std::process::Stdio::null()).output().unwrap()
+    command
+        .args(args)
+        .current_dir(dir)
+        .env("HOME", dir)
+        .env("XDG_STATE_HOME", dir.join("state"));
+    command
+        .env_remove("UNIQ_INDEX")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap()
 }
 
 fn good(output: &Output) {
@@ -140,7 +162,12 @@ fn payload(certificate: &Path) -> Value {
     use base64::Engine as _;
     let envelope: Value = serde_json::from_slice(&fs::read(certificate).unwrap()).unwrap();
     let payload = envelope["payload"].as_str().unwrap();
-    serde_json::from_slice(&base64::engine::general_purpose::STANDARD.decode(payload).unwrap()).unwrap()
+    serde_json::from_slice(
+        &base64::engine::general_purpose::STANDARD
+            .decode(payload)
+            .unwrap(),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -151,25 +178,68 @@ fn a_certificate_is_verified_shown_and_bound_to_its_clip() {
         let bundle = text(&certificate).replace(".certificate.json", ".sigstore.json");
         for file in [text(&certificate), &bundle] {
             let clip = text(&world.clip);
-            let verified = world.uniq(&["certificate", "verify", file, "--key", &public, "--clip", clip]);
+            let verified = world.uniq(&[
+                "certificate",
+                "verify",
+                file,
+                "--key",
+                &public,
+                "--clip",
+                clip,
+            ]);
             good(&verified);
-            for words in
-                ["VERIFIED, level 1 of 3", "UNPUBLISHED", "test sources", "no near copy", "byte for byte", "3 sources"]
-            {
-                assert!(stdout(&verified).contains(words), "{words}: {}", stdout(&verified));
+            for words in [
+                "VERIFIED, level 1 of 3",
+                "UNPUBLISHED",
+                "test sources",
+                "no near copy",
+                "byte for byte",
+                "3 sources",
+            ] {
+                assert!(
+                    stdout(&verified).contains(words),
+                    "{words}: {}",
+                    stdout(&verified)
+                );
             }
         }
         let shown = world.uniq(&["certificate", "show", text(&certificate)]);
         good(&shown);
-        assert!(stdout(&shown).contains("nothing here has verified"), "{}", stdout(&shown));
-        let object = object(&world.uniq(&["certificate", "verify", text(&certificate), "--key", &public, "--json"]));
-        assert_eq!((&object["level"], &object["clip"]), (&"verified".into(), &Value::Null), "{object}");
+        assert!(
+            stdout(&shown).contains("nothing here has verified"),
+            "{}",
+            stdout(&shown)
+        );
+        let object = object(&world.uniq(&[
+            "certificate",
+            "verify",
+            text(&certificate),
+            "--key",
+            &public,
+            "--json",
+        ]));
+        assert_eq!(
+            (&object["level"], &object["clip"]),
+            (&"verified".into(), &Value::Null),
+            "{object}"
+        );
         assert_eq!(object["statement"], payload(&certificate));
         let predicate = &object["statement"]["predicate"];
-        assert_eq!((&predicate["verdict"], &predicate["search"]["grade"]), (&"unpublished".into(), &"exact".into()));
-        assert!(predicate["payableMs"].as_u64().unwrap() > 4000, "{predicate}");
+        assert_eq!(
+            (&predicate["verdict"], &predicate["search"]["grade"]),
+            (&"unpublished".into(), &"exact".into())
+        );
+        assert!(
+            predicate["payableMs"].as_u64().unwrap() > 4000,
+            "{predicate}"
+        );
         // Nobody learns from it where the clip lies, or on which machine.
-        assert!(!object.to_string().contains(text(world.clip.parent().unwrap())), "{object}");
+        assert!(
+            !object
+                .to_string()
+                .contains(text(world.clip.parent().unwrap())),
+            "{object}"
+        );
     }
     let wrong = world.uniq(&[
         "certificate",
@@ -205,18 +275,35 @@ fn a_search_is_reproduced_and_another_result_is_told_apart() {
     let same = reproduce(world.dir.path(), "index");
     good(&same);
     let found = object(&same);
-    assert_eq!((&found["equal"], &found["grown"]), (&true.into(), &false.into()), "{found}");
-    assert_eq!(found["result_digest"], payload(&certificate)["predicate"]["resultDigest"]);
+    assert_eq!(
+        (&found["equal"], &found["grown"]),
+        (&true.into(), &false.into()),
+        "{found}"
+    );
+    assert_eq!(
+        found["result_digest"],
+        payload(&certificate)["predicate"]["resultDigest"]
+    );
     // A fingerprint without pictures is another one.
     let bare = world.path("bare.uniq");
     good(&world.uniq(&["fingerprint", text(&world.clip), "-o", text(&bare)]));
-    let other =
-        world.uniq(&["certificate", "reproduce", text(&certificate), "--fingerprint", text(&bare), "--index", "index"]);
+    let other = world.uniq(&[
+        "certificate",
+        "reproduce",
+        text(&certificate),
+        "--fingerprint",
+        text(&bare),
+        "--index",
+        "index",
+    ]);
     refused(&other, "the certificate names");
     // An index of another history.
     let elsewhere = TempDir::new().unwrap();
     let source = scenes::moving(611, SECONDS);
-    good(&uniq_in(elsewhere.path(), &["index", "build", text(&source), "--index", "index"]));
+    good(&uniq_in(
+        elsewhere.path(),
+        &["index", "build", text(&source), "--index", "index"],
+    ));
     refused(&reproduce(elsewhere.path(), "index"), "another index");
 }
 
@@ -245,12 +332,37 @@ fn a_check_signs_what_it_tells() {
     assert!(world.path("by-check.uniq").is_file());
     good(&world.uniq(&["certificate", "verify", text(&file), "--key", "ed25519.pub"]));
     // Neither is what was signed overwritten, nor a key passed over in silence.
-    let again =
-        world.uniq(&["check", text(&world.clip), "--index", "index", "--certificate", text(&file), "--key", "ed25519"]);
+    let again = world.uniq(&[
+        "check",
+        text(&world.clip),
+        "--index",
+        "index",
+        "--certificate",
+        text(&file),
+        "--key",
+        "ed25519",
+    ]);
     refused(&again, "already");
-    refused(&world.uniq(&["check", text(&world.clip), "--index", "index", "--key", "ed25519"]), "nothing to sign");
     refused(
-        &world.uniq(&["check", text(&world.clip), "--index", "index", "--certificate", "x.json"]),
+        &world.uniq(&[
+            "check",
+            text(&world.clip),
+            "--index",
+            "index",
+            "--key",
+            "ed25519",
+        ]),
+        "nothing to sign",
+    );
+    refused(
+        &world.uniq(&[
+            "check",
+            text(&world.clip),
+            "--index",
+            "index",
+            "--certificate",
+            "x.json",
+        ]),
         "no key to sign with",
     );
 }
@@ -266,9 +378,23 @@ fn the_same_clip_at_the_same_time_gets_the_same_bytes() {
         let key = PrivateKey::load(&world.path(kind)).unwrap();
         let made = |seconds: u64| {
             let now = UNIX_EPOCH + Duration::from_secs(4_000_000_000 + seconds);
-            let options = uniq::CheckOptions { now: Some(now), ..uniq::CheckOptions::new(&decoding) };
-            let certified = certify(&index, &world.clip, &options, &Terms { name: "test", policy_uri: None }).unwrap();
-            Envelope::sign(certified.statement.to_bytes(), &key).unwrap().to_json()
+            let options = uniq::CheckOptions {
+                now: Some(now),
+                ..uniq::CheckOptions::new(&decoding)
+            };
+            let certified = certify(
+                &index,
+                &world.clip,
+                &options,
+                &Terms {
+                    name: "test",
+                    policy_uri: None,
+                },
+            )
+            .unwrap();
+            Envelope::sign(certified.statement.to_bytes(), &key)
+                .unwrap()
+                .to_json()
         };
         assert_eq!(made(0), made(0));
         assert_ne!(made(0), made(1));
@@ -289,7 +415,15 @@ fn certificates_of_released_versions_stay_what_they_were() {
         let keyring = Keyring::of(PublicKey::load(&golden.join(key)).unwrap());
         let verified = verify(&Envelope::load(&golden.join(file)).unwrap(), &keyring, now).unwrap();
         let predicate = &verified.statement.predicate;
-        assert_eq!((predicate.verdict, predicate.matches.len()), (verdict, matches), "{file}");
-        assert_eq!(verified.statement.to_bytes(), Envelope::load(&golden.join(file)).unwrap().payload, "{file}");
+        assert_eq!(
+            (predicate.verdict, predicate.matches.len()),
+            (verdict, matches),
+            "{file}"
+        );
+        assert_eq!(
+            verified.statement.to_bytes(),
+            Envelope::load(&golden.join(file)).unwrap().payload,
+            "{file}"
+        );
     }
 }

@@ -15,12 +15,20 @@ fn grow(dir: &Path, videos: u32) {
         let mut sha256 = [0; 32];
         sha256[..4].copy_from_slice(&(number + 1).to_le_bytes());
         sha256[31] = 0xee;
-        let word = |i: u64| (u64::from(number) << 8 | i).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17 + i as u32);
+        let word = |i: u64| {
+            (u64::from(number) << 8 | i)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                .rotate_left(17 + i as u32)
+        };
         let runs = (0..6).map(|i| Run {
             first: Duration::from_secs(i),
             last: Duration::from_secs(i + 1),
             kind: KeyKind::Region,
-            place: Place { x: 0.5, y: 0.5, size: 0.2 },
+            place: Place {
+                x: 0.5,
+                y: 0.5,
+                size: 0.2,
+            },
             key: Key([word(i), word(i + 40), word(i + 80), word(i + 120)]),
             recurs: false,
         });
@@ -45,12 +53,36 @@ fn grow(dir: &Path, videos: u32) {
 }
 
 fn certify(dir: &Path, clip: &Path, folder: &str) -> PathBuf {
-    good_or(&uniq_in(dir, &["certify", text(clip), "--key", "ed25519", "-o", folder, "--index", "index"]), &[0, 1, 3]);
-    dir.join(folder).join(format!("{}.certificate.json", clip.file_name().unwrap().to_str().unwrap()))
+    good_or(
+        &uniq_in(
+            dir,
+            &[
+                "certify",
+                text(clip),
+                "--key",
+                "ed25519",
+                "-o",
+                folder,
+                "--index",
+                "index",
+            ],
+        ),
+        &[0, 1, 3],
+    );
+    dir.join(folder).join(format!(
+        "{}.certificate.json",
+        clip.file_name().unwrap().to_str().unwrap()
+    ))
 }
 
 fn good_or(output: &Output, codes: &[i32]) {
-    assert!(codes.contains(&code(output)), "{} {}{}", code(output), stdout(output), stderr(output));
+    assert!(
+        codes.contains(&code(output)),
+        "{} {}{}",
+        code(output),
+        stdout(output),
+        stderr(output)
+    );
 }
 
 fn fingerprint_of(certificate: &Path) -> PathBuf {
@@ -83,30 +115,74 @@ fn a_search_is_reproduced_after_a_thousand_videos_and_a_merge() {
     // One that is found, too: its evidence depends on how much was searched.
     let copy = scenes::excerpt(&scenes::moving(612, SECONDS), 1.0, 6.0);
     let certificates = [certify(dir, &world().clip, "c"), certify(dir, &copy, "c")];
-    good(&uniq_in(dir, &["index", "snapshot", "before", "--index", "index"]));
+    good(&uniq_in(
+        dir,
+        &["index", "snapshot", "before", "--index", "index"],
+    ));
     grow(&dir.join("index"), 1000);
-    assert_eq!(Index::open(&dir.join("index")).unwrap().state().videos, 1003);
+    assert_eq!(
+        Index::open(&dir.join("index")).unwrap().state().videos,
+        1003
+    );
     for certificate in &certificates {
         for (index, grown) in [("index", true), ("before", false)] {
             let again = reproduce(dir, certificate, index);
             good(&again);
             let found = object(&again);
-            assert_eq!((&found["equal"], &found["grown"]), (&true.into(), &grown.into()), "{found}");
-            assert_eq!(found["result_digest"], payload(certificate)["predicate"]["resultDigest"]);
+            assert_eq!(
+                (&found["equal"], &found["grown"]),
+                (&true.into(), &grown.into()),
+                "{found}"
+            );
+            assert_eq!(
+                found["result_digest"],
+                payload(certificate)["predicate"]["resultDigest"]
+            );
         }
     }
     good(&uniq_in(dir, &["index", "verify", "--index", "before"]));
     // A generation before can be read out of a snapshot of the newest.
     let generation = payload(&certificates[0])["predicate"]["corpus"]["generation"].to_string();
-    let snapshot = uniq_in(dir, &["index", "snapshot", "after", "--generation", &generation, "--index", "index"]);
+    let snapshot = uniq_in(
+        dir,
+        &[
+            "index",
+            "snapshot",
+            "after",
+            "--generation",
+            &generation,
+            "--index",
+            "index",
+        ],
+    );
     good(&snapshot);
     good(&reproduce(dir, &certificates[0], "after"));
-    refused(&uniq_in(dir, &["index", "snapshot", "never", "--generation", "999", "--index", "index"]), "the newest is");
-    refused(&uniq_in(dir, &["index", "snapshot", "after", "--index", "index"]), "not empty");
+    refused(
+        &uniq_in(
+            dir,
+            &[
+                "index",
+                "snapshot",
+                "never",
+                "--generation",
+                "999",
+                "--index",
+                "index",
+            ],
+        ),
+        "the newest is",
+    );
+    refused(
+        &uniq_in(dir, &["index", "snapshot", "after", "--index", "index"]),
+        "not empty",
+    );
 
     // What was removed is still there until a merge clears it out, and after that in the snapshot.
     let gone = scenes::moving(613, SECONDS);
-    good(&uniq_in(dir, &["index", "remove", text(&gone), "--index", "index"]));
+    good(&uniq_in(
+        dir,
+        &["index", "remove", text(&gone), "--index", "index"],
+    ));
     good(&reproduce(dir, &certificates[0], "index"));
     good(&uniq_in(dir, &["index", "merge", "--index", "index"]));
     refused(&reproduce(dir, &certificates[0], "index"), "removed since");
@@ -121,55 +197,128 @@ fn a_clip_that_is_published_later_supersedes_its_certificate_and_others_hold() {
     let certificates = [certify(dir, &world().clip, "c"), certify(dir, &other, "c")];
     let recheck = |certificates: &[PathBuf], out: &str| {
         let files = certificates.iter().map(|file| text(file));
-        let args: Vec<&str> =
-            ["certificate", "recheck", "--key", "ed25519", "--index", "index", "--json", "-o", out, "--revocations"]
-                .into_iter()
-                .collect();
+        let args: Vec<&str> = [
+            "certificate",
+            "recheck",
+            "--key",
+            "ed25519",
+            "--index",
+            "index",
+            "--json",
+            "-o",
+            out,
+            "--revocations",
+        ]
+        .into_iter()
+        .collect();
         let revocations = format!("{out}.revoked");
-        let output = uniq_in(dir, &args.into_iter().chain([revocations.as_str()]).chain(files).collect::<Vec<_>>());
-        let lines: Vec<Value> = stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        (output, lines, fs::read_to_string(dir.join(revocations)).unwrap_or_default())
+        let output = uniq_in(
+            dir,
+            &args
+                .into_iter()
+                .chain([revocations.as_str()])
+                .chain(files)
+                .collect::<Vec<_>>(),
+        );
+        let lines: Vec<Value> = stdout(&output)
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        (
+            output,
+            lines,
+            fs::read_to_string(dir.join(revocations)).unwrap_or_default(),
+        )
     };
     // Nothing is new.
     let (output, told, revoked) = recheck(&certificates, "r0");
     good(&output);
-    assert!(told.iter().all(|told| told["outcome"] == "holds" && told["added"] == 0) && revoked.is_empty(), "{told:?}");
+    assert!(
+        told.iter()
+            .all(|told| told["outcome"] == "holds" && told["added"] == 0)
+            && revoked.is_empty(),
+        "{told:?}"
+    );
 
     // Something else is published, and later one of the clips, smaller and compressed.
-    good(&uniq_in(dir, &["index", "add", text(&scenes::moving(622, SECONDS)), "--index", "index"]));
+    good(&uniq_in(
+        dir,
+        &[
+            "index",
+            "add",
+            text(&scenes::moving(622, SECONDS)),
+            "--index",
+            "index",
+        ],
+    ));
     let (output, told, revoked) = recheck(&certificates, "r1");
     good(&output);
     assert!(
-        told.iter().all(|told| told["outcome"] == "holds" && told["added"] == 1 && told["in_full"].is_null()),
+        told.iter().all(|told| told["outcome"] == "holds"
+            && told["added"] == 1
+            && told["in_full"].is_null()),
         "{told:?}"
     );
     assert!(revoked.is_empty());
-    let published = scenes::edit(&other, "scale=480:270", &["-c:v", "libx264", "-crf", "28"], "mp4");
-    good(&uniq_in(dir, &["index", "add", text(&published), "--index", "index"]));
+    let published = scenes::edit(
+        &other,
+        "scale=480:270",
+        &["-c:v", "libx264", "-crf", "28"],
+        "mp4",
+    );
+    good(&uniq_in(
+        dir,
+        &["index", "add", text(&published), "--index", "index"],
+    ));
     let (output, told, revoked) = recheck(&certificates, "r2");
     assert_eq!(code(&output), 1, "{}", stderr(&output));
-    assert_eq!((&told[0]["outcome"], &told[1]["outcome"]), (&"holds".into(), &"superseded".into()), "{told:?}");
+    assert_eq!(
+        (&told[0]["outcome"], &told[1]["outcome"]),
+        (&"holds".into(), &"superseded".into()),
+        "{told:?}"
+    );
     assert!(
-        revoked.lines().count() == 1 && revoked.contains(told[1]["certificate_sha256"].as_str().unwrap()),
+        revoked.lines().count() == 1
+            && revoked.contains(told[1]["certificate_sha256"].as_str().unwrap()),
         "{revoked}"
     );
 
     // The new ones are certificates: verified, naming the one before, and themselves reproduced and
     // rechecked.
-    let new: Vec<PathBuf> = told.iter().map(|told| dir.join(told["new_certificate"].as_str().unwrap())).collect();
+    let new: Vec<PathBuf> = told
+        .iter()
+        .map(|told| dir.join(told["new_certificate"].as_str().unwrap()))
+        .collect();
     for (new, told) in new.iter().zip(&told) {
-        good(&uniq_in(dir, &["certificate", "verify", text(new), "--key", "ed25519.pub"]));
-        assert_eq!(payload(new)["predicate"]["previous"]["sha256"], told["certificate_sha256"]);
+        good(&uniq_in(
+            dir,
+            &["certificate", "verify", text(new), "--key", "ed25519.pub"],
+        ));
+        assert_eq!(
+            payload(new)["predicate"]["previous"]["sha256"],
+            told["certificate_sha256"]
+        );
     }
     assert_eq!(payload(&new[1])["predicate"]["verdict"], "published");
     assert_eq!(payload(&new[1])["predicate"]["payableMs"], 0);
     let since = &payload(&new[0])["predicate"]["search"]["sinceGeneration"];
-    assert_eq!(*since, payload(&certificates[0])["predicate"]["corpus"]["generation"]);
+    assert_eq!(
+        *since,
+        payload(&certificates[0])["predicate"]["corpus"]["generation"]
+    );
     for (new, old) in new.iter().zip(&certificates) {
         let fingerprint = fingerprint_of(old);
         let again = uniq_in(
             dir,
-            &["certificate", "reproduce", text(new), "--fingerprint", text(&fingerprint), "--index", "index"],
+            &[
+                "certificate",
+                "reproduce",
+                text(new),
+                "--fingerprint",
+                text(&fingerprint),
+                "--index",
+                "index",
+            ],
         );
         good(&again);
     }
@@ -191,23 +340,68 @@ fn a_clip_that_is_published_later_supersedes_its_certificate_and_others_hold() {
         ],
     );
     good(&again);
-    let missing =
-        uniq_in(dir, &["certificate", "recheck", text(&new[0]), "--key", "ed25519", "--index", "index", "-o", "r4"]);
+    let missing = uniq_in(
+        dir,
+        &[
+            "certificate",
+            "recheck",
+            text(&new[0]),
+            "--key",
+            "ed25519",
+            "--index",
+            "index",
+            "-o",
+            "r4",
+        ],
+    );
     refused(&missing, "--fingerprint");
 
     // Once something was removed, all is searched, and that is told.
-    good(&uniq_in(dir, &["index", "remove", text(&scenes::moving(622, SECONDS)), "--index", "index"]));
-    good(&uniq_in(dir, &["index", "remove", text(&scenes::moving(611, SECONDS)), "--index", "index"]));
+    good(&uniq_in(
+        dir,
+        &[
+            "index",
+            "remove",
+            text(&scenes::moving(622, SECONDS)),
+            "--index",
+            "index",
+        ],
+    ));
+    good(&uniq_in(
+        dir,
+        &[
+            "index",
+            "remove",
+            text(&scenes::moving(611, SECONDS)),
+            "--index",
+            "index",
+        ],
+    ));
     let (output, told, _) = recheck(&certificates[..1], "r5");
     good(&output);
-    assert!(told[0]["in_full"].as_str().unwrap().contains("1 of its sources were removed"), "{told:?}");
+    assert!(
+        told[0]["in_full"]
+            .as_str()
+            .unwrap()
+            .contains("1 of its sources were removed"),
+        "{told:?}"
+    );
     assert!(
         payload(&dir.join(told[0]["new_certificate"].as_str().unwrap()))["predicate"]["search"]["sinceGeneration"]
             .is_null()
     );
     // Of another index nothing is said.
     fs::remove_dir_all(dir.join("index")).unwrap();
-    good(&uniq_in(dir, &["index", "build", text(&scenes::moving(622, SECONDS)), "--index", "index"]));
+    good(&uniq_in(
+        dir,
+        &[
+            "index",
+            "build",
+            text(&scenes::moving(622, SECONDS)),
+            "--index",
+            "index",
+        ],
+    ));
     let (output, _, _) = recheck(&certificates[..1], "r6");
     refused(&output, "another index");
 }
@@ -217,13 +411,31 @@ fn a_source_is_proved_to_be_there_and_another_file_not_to_be() {
     let world = world();
     let certificate = world.certificate("ed25519");
     let index = Index::open(&world.path("index")).unwrap();
-    let there: String = index.videos().next().unwrap().1.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+    let there: String = index
+        .videos()
+        .next()
+        .unwrap()
+        .1
+        .sha256
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let absent = ["00".repeat(32), "7f".repeat(32), "ff".repeat(32)];
     let verify = |proof: &Path| {
-        world.uniq(&["certificate", "verify", text(&certificate), "--key", "ed25519.pub", "--proof", text(proof)])
+        world.uniq(&[
+            "certificate",
+            "verify",
+            text(&certificate),
+            "--key",
+            "ed25519.pub",
+            "--proof",
+            text(proof),
+        ])
     };
-    for (number, (sha256, flag)) in
-        [(&there, None)].into_iter().chain(absent.iter().map(|sha256| (sha256, Some("--absent")))).enumerate()
+    for (number, (sha256, flag)) in [(&there, None)]
+        .into_iter()
+        .chain(absent.iter().map(|sha256| (sha256, Some("--absent"))))
+        .enumerate()
     {
         let mut args = vec!["index", "prove", sha256.as_str(), "--index", "index"];
         args.extend(flag);
@@ -233,7 +445,11 @@ fn a_source_is_proved_to_be_there_and_another_file_not_to_be() {
         fs::write(&file, &proved.stdout).unwrap();
         let verified = verify(&file);
         good(&verified);
-        let words = if flag.is_some() { "was not among the sources" } else { "was among the sources" };
+        let words = if flag.is_some() {
+            "was not among the sources"
+        } else {
+            "was among the sources"
+        };
         assert!(stdout(&verified).contains(words), "{}", stdout(&verified));
         // Cut, and changed anywhere.
         let bytes = proved.stdout.trim_ascii_end().to_vec();
@@ -244,32 +460,78 @@ fn a_source_is_proved_to_be_there_and_another_file_not_to_be() {
             for wrong in [&changed[..], &bytes[..at]] {
                 let proof = uniq::certificate::Proof::parse(wrong);
                 let corpus = index.state();
-                let checked = proof.and_then(|proof| proof.check(&corpus.sources_root, corpus.videos));
+                let checked =
+                    proof.and_then(|proof| proof.check(&corpus.sources_root, corpus.videos));
                 // About a neighbour of the file it may say the same.
                 let about_it = String::from_utf8_lossy(wrong).contains(sha256.as_str());
-                assert!(checked.is_err() || !about_it, "at {at}: {}", String::from_utf8_lossy(wrong));
+                assert!(
+                    checked.is_err() || !about_it,
+                    "at {at}: {}",
+                    String::from_utf8_lossy(wrong)
+                );
             }
         }
         fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
         refused(&verify(&file), "no proof");
     }
-    refused(&world.uniq(&["index", "prove", &there, "--absent", "--index", "index"]), "is among the sources");
-    refused(&world.uniq(&["index", "prove", &absent[0], "--index", "index"]), "--absent");
-    refused(&world.uniq(&["index", "prove", "xyz", "--index", "index"]), "64 hexadecimal digits");
+    refused(
+        &world.uniq(&["index", "prove", &there, "--absent", "--index", "index"]),
+        "is among the sources",
+    );
+    refused(
+        &world.uniq(&["index", "prove", &absent[0], "--index", "index"]),
+        "--absent",
+    );
+    refused(
+        &world.uniq(&["index", "prove", "xyz", "--index", "index"]),
+        "64 hexadecimal digits",
+    );
 }
 
 #[test]
 fn a_rewritten_history_is_found_by_an_older_checkpoint() {
     let dir = world().copy();
     let dir = dir.path();
-    let add =
-        |seed: u64| good(&uniq_in(dir, &["index", "add", text(&scenes::moving(seed, SECONDS)), "--index", "index"]));
+    let add = |seed: u64| {
+        good(&uniq_in(
+            dir,
+            &[
+                "index",
+                "add",
+                text(&scenes::moving(seed, SECONDS)),
+                "--index",
+                "index",
+            ],
+        ))
+    };
     add(631);
-    let checkpoint = uniq_in(dir, &["index", "checkpoint", "--key", "ed25519", "--index", "index"]);
+    let checkpoint = uniq_in(
+        dir,
+        &[
+            "index",
+            "checkpoint",
+            "--key",
+            "ed25519",
+            "--index",
+            "index",
+        ],
+    );
     good(&checkpoint);
     fs::write(dir.join("checkpoint"), &checkpoint.stdout).unwrap();
     let verify = |checkpoint: &str, key: &str| {
-        uniq_in(dir, &["index", "verify", "--checkpoint", checkpoint, "--key", key, "--index", "index"])
+        uniq_in(
+            dir,
+            &[
+                "index",
+                "verify",
+                "--checkpoint",
+                checkpoint,
+                "--key",
+                key,
+                "--index",
+                "index",
+            ],
+        )
     };
     good(&verify("checkpoint", "ed25519.pub"));
     let log = uniq_in(dir, &["index", "log", "--json", "--index", "index"]);
@@ -278,32 +540,98 @@ fn a_rewritten_history_is_found_by_an_older_checkpoint() {
 
     // It grows on, is merged, and the checkpoint still fits; without a key it says nothing.
     fs::create_dir(dir.join("kept")).unwrap();
-    assert!(Command::new("cp").arg("-a").arg(dir.join("index")).arg(dir.join("kept")).status().unwrap().success());
+    assert!(
+        Command::new("cp")
+            .arg("-a")
+            .arg(dir.join("index"))
+            .arg(dir.join("kept"))
+            .status()
+            .unwrap()
+            .success()
+    );
     add(632);
     good(&uniq_in(dir, &["index", "merge", "--index", "index"]));
     good(&verify("checkpoint", "ed25519.pub"));
-    refused(&uniq_in(dir, &["index", "verify", "--checkpoint", "checkpoint", "--index", "index"]), "--key");
+    refused(
+        &uniq_in(
+            dir,
+            &[
+                "index",
+                "verify",
+                "--checkpoint",
+                "checkpoint",
+                "--index",
+                "index",
+            ],
+        ),
+        "--key",
+    );
     refused(&verify("checkpoint", "ed25519"), "private key");
-    fs::write(dir.join("cut"), &checkpoint.stdout[..checkpoint.stdout.len() / 2]).unwrap();
+    fs::write(
+        dir.join("cut"),
+        &checkpoint.stdout[..checkpoint.stdout.len() / 2],
+    )
+    .unwrap();
     refused(&verify("cut", "ed25519.pub"), "cut: refused");
     // Root and generation as before, and both refused where they are others.
-    refused_on_stdout(&uniq_in(dir, &["index", "verify", "--root", &"0".repeat(64), "--index", "index"]), "root is");
+    refused_on_stdout(
+        &uniq_in(
+            dir,
+            &[
+                "index",
+                "verify",
+                "--root",
+                &"0".repeat(64),
+                "--index",
+                "index",
+            ],
+        ),
+        "root is",
+    );
 
     // The operator goes back, and takes another way: another commit in the place of the one that
     // the checkpoint has.
     fs::remove_dir_all(dir.join("index")).unwrap();
-    assert!(Command::new("cp").arg("-a").arg(world().path("index")).arg(dir).status().unwrap().success());
+    assert!(
+        Command::new("cp")
+            .arg("-a")
+            .arg(world().path("index"))
+            .arg(dir)
+            .status()
+            .unwrap()
+            .success()
+    );
     add(633);
     add(634);
     good(&uniq_in(dir, &["index", "verify", "--index", "index"]));
-    refused_on_stdout(&verify("checkpoint", "ed25519.pub"), "the history was rewritten");
+    refused_on_stdout(
+        &verify("checkpoint", "ed25519.pub"),
+        "the history was rewritten",
+    );
     // Or has less than there was.
     fs::remove_dir_all(dir.join("index")).unwrap();
-    assert!(Command::new("cp").arg("-a").arg(world().path("index")).arg(dir).status().unwrap().success());
+    assert!(
+        Command::new("cp")
+            .arg("-a")
+            .arg(world().path("index"))
+            .arg(dir)
+            .status()
+            .unwrap()
+            .success()
+    );
     refused_on_stdout(&verify("checkpoint", "ed25519.pub"), "later ones are lost");
     // Another index has another log.
     fs::remove_dir_all(dir.join("index")).unwrap();
-    good(&uniq_in(dir, &["index", "build", text(&scenes::moving(631, SECONDS)), "--index", "index"]));
+    good(&uniq_in(
+        dir,
+        &[
+            "index",
+            "build",
+            text(&scenes::moving(631, SECONDS)),
+            "--index",
+            "index",
+        ],
+    ));
     add(632);
     add(633);
     refused_on_stdout(&verify("checkpoint", "ed25519.pub"), "another log");

@@ -88,7 +88,9 @@ struct Sandbox {
 
 impl Sandbox {
     fn new() -> Sandbox {
-        Sandbox { dir: TempDir::new().unwrap() }
+        Sandbox {
+            dir: TempDir::new().unwrap(),
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -127,7 +129,11 @@ impl Sandbox {
     fn other(&self, folder: &str, original: &Path) -> PathBuf {
         let folder = self.path(folder);
         fs::create_dir_all(&folder).unwrap();
-        let status = Command::new("cp").arg(original).arg(folder.join("uniq")).status().unwrap();
+        let status = Command::new("cp")
+            .arg(original)
+            .arg(folder.join("uniq"))
+            .status()
+            .unwrap();
         assert!(status.success());
         folder
     }
@@ -145,7 +151,19 @@ impl Sandbox {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         let flight = "mandelbrot=s=320x180:r=10:end_scale=0.05:end_pts=60";
-        let args = ["-f", "lavfi", "-i", flight, "-t", "2", "-c:v", "mpeg4", "-q:v", "3", path.to_str().unwrap()];
+        let args = [
+            "-f",
+            "lavfi",
+            "-i",
+            flight,
+            "-t",
+            "2",
+            "-c:v",
+            "mpeg4",
+            "-q:v",
+            "3",
+            path.to_str().unwrap(),
+        ];
         let made = steady::ffmpeg(args).output().unwrap();
         assert!(made.status.success(), "{}", stderr(&made));
         path
@@ -169,7 +187,12 @@ fn code(output: &Output) -> i32 {
 }
 
 fn with_input(mut command: Command, input: &[u8]) -> Output {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     child.stdin.take().unwrap().write_all(input).unwrap();
     child.wait_with_output().unwrap()
 }
@@ -184,11 +207,22 @@ fn a_call_that_is_not_ours_goes_to_the_next_uniq_after_us_with_its_arguments_and
     let after = sandbox.script("after", "echo \"after $*\"; exit 7");
     fs::write(sandbox.path("a b"), "a text\n").unwrap();
     let path = path_of(&[&before, &ours, &after]);
-    let output = sandbox.command("ours/uniq", &["-c", "a b"]).env("PATH", &path).output().unwrap();
-    assert_eq!((stdout(&output).as_str(), code(&output)), ("after -c a b\n", 7));
+    let output = sandbox
+        .command("ours/uniq", &["-c", "a b"])
+        .env("PATH", &path)
+        .output()
+        .unwrap();
+    assert_eq!(
+        (stdout(&output).as_str(), code(&output)),
+        ("after -c a b\n", 7)
+    );
     // Not in PATH at all: the first that there is.
     let path = path_of(&[&before, &after]);
-    let output = sandbox.command(UNIQ, &["-c"]).env("PATH", &path).output().unwrap();
+    let output = sandbox
+        .command(UNIQ, &["-c"])
+        .env("PATH", &path)
+        .output()
+        .unwrap();
     assert_eq!(stdout(&output), "before\n");
 }
 
@@ -199,21 +233,40 @@ fn the_output_is_that_of_coreutils_to_the_byte() {
     let path = path_of(&[&ours, Path::new("/usr/bin"), Path::new("/bin")]);
     let lines = b"a\na\nb\nc\nc\nc\n\xff\xfe\n\xff\xfe\nlast without newline";
     fs::write(sandbox.path("in"), lines).unwrap();
-    let calls: [&[&str]; 9] =
-        [&[], &["-c"], &["-d"], &["-u"], &["-"], &["in"], &["-c", "in"], &["-d", "in"], &["-u", "-f", "1", "in"]];
+    let calls: [&[&str]; 9] = [
+        &[],
+        &["-c"],
+        &["-d"],
+        &["-u"],
+        &["-"],
+        &["in"],
+        &["-c", "in"],
+        &["-d", "in"],
+        &["-u", "-f", "1", "in"],
+    ];
     for args in calls {
         let mut through = sandbox.command("ours/uniq", args);
         through.env("PATH", &path);
         let mut direct = sandbox.command("uniq", args);
         direct.env("PATH", SYSTEM_PATH);
-        let (through, direct) = (with_input_or_none(through, args, lines), with_input_or_none(direct, args, lines));
+        let (through, direct) = (
+            with_input_or_none(through, args, lines),
+            with_input_or_none(direct, args, lines),
+        );
         assert_eq!(through.stdout, direct.stdout, "{args:?}");
         assert_eq!(stderr(&through), stderr(&direct), "{args:?}");
         assert_eq!(through.status, direct.status, "{args:?}");
     }
-    let output = sandbox.command("ours/uniq", &["in", "out"]).env("PATH", &path).output().unwrap();
+    let output = sandbox
+        .command("ours/uniq", &["in", "out"])
+        .env("PATH", &path)
+        .output()
+        .unwrap();
     assert_eq!(code(&output), 0);
-    assert_eq!(fs::read(sandbox.path("out")).unwrap(), b"a\nb\nc\n\xff\xfe\nlast without newline\n");
+    assert_eq!(
+        fs::read(sandbox.path("out")).unwrap(),
+        b"a\nb\nc\n\xff\xfe\nlast without newline\n"
+    );
 }
 
 /// Only a call without a file reads the input; another may be gone before it is written.
@@ -246,17 +299,44 @@ fn no_call_without_a_command_ends_with_the_code_of_a_verdict_or_overwrites_a_vid
         (&["gone"], "uniq --help"),
     ];
     for (args, right) in calls {
-        let output = sandbox.command("ours/uniq", args).env("PATH", &path).output().unwrap();
-        assert_eq!((code(&output), stdout(&output).as_str()), (2, ""), "{args:?}: {}", stderr(&output));
-        assert!(stderr(&output).contains(right), "{args:?}: {}", stderr(&output));
+        let output = sandbox
+            .command("ours/uniq", args)
+            .env("PATH", &path)
+            .output()
+            .unwrap();
+        assert_eq!(
+            (code(&output), stdout(&output).as_str()),
+            (2, ""),
+            "{args:?}: {}",
+            stderr(&output)
+        );
+        assert!(
+            stderr(&output).contains(right),
+            "{args:?}: {}",
+            stderr(&output)
+        );
         assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
     }
     assert_eq!(fs::read(sandbox.path("b.webm")).unwrap(), b"a\na\n");
-    for (args, right) in [(&["chekc", "--json", "a.webm"][..], "uniq check"), (&["--json", "a.webm"], "--json")] {
-        let output = sandbox.command("ours/uniq", args).env("PATH", &path).output().unwrap();
+    for (args, right) in [
+        (&["chekc", "--json", "a.webm"][..], "uniq check"),
+        (&["--json", "a.webm"], "--json"),
+    ] {
+        let output = sandbox
+            .command("ours/uniq", args)
+            .env("PATH", &path)
+            .output()
+            .unwrap();
         let error: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
-        assert_eq!((code(&output), &error["code"], error["schema"].is_u64()), (2, &"usage".into(), true), "{error}");
-        assert!(error["message"].as_str().unwrap().contains(right), "{error}");
+        assert_eq!(
+            (code(&output), &error["code"], error["schema"].is_u64()),
+            (2, &"usage".into(), true),
+            "{error}"
+        );
+        assert!(
+            error["message"].as_str().unwrap().contains(right),
+            "{error}"
+        );
     }
 }
 
@@ -272,17 +352,42 @@ fn handing_over_needs_nothing_of_ffmpeg() {
 fn one_of_the_programs_alone_says_what_is_missing() {
     let sandbox = Sandbox::new();
     let alone = sandbox.other("alone", Path::new(UNIQ));
-    let output = sandbox.command(alone.join("uniq").to_str().unwrap(), &["check", "x.mp4"]).output().unwrap();
+    let output = sandbox
+        .command(alone.join("uniq").to_str().unwrap(), &["check", "x.mp4"])
+        .output()
+        .unwrap();
     assert_eq!(code(&output), 2);
-    assert!(stderr(&output).contains("uniq-media: not there"), "{}", stderr(&output));
-    assert!(stderr(&output).contains("install them in one folder"), "{}", stderr(&output));
-    let output = sandbox.command(alone.join("uniq").to_str().unwrap(), &["--quiet", "serve"]).output().unwrap();
+    assert!(
+        stderr(&output).contains("uniq-media: not there"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(
+        stderr(&output).contains("install them in one folder"),
+        "{}",
+        stderr(&output)
+    );
+    let output = sandbox
+        .command(alone.join("uniq").to_str().unwrap(), &["--quiet", "serve"])
+        .output()
+        .unwrap();
     assert_eq!(code(&output), 2);
-    assert!(stderr(&output).contains("uniq-serve: not there"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("uniq-serve: not there"),
+        "{}",
+        stderr(&output)
+    );
     let args = ["check", "--json", "a \"b\".mp4"];
-    let output = sandbox.command(alone.join("uniq").to_str().unwrap(), &args).output().unwrap();
+    let output = sandbox
+        .command(alone.join("uniq").to_str().unwrap(), &args)
+        .output()
+        .unwrap();
     let error: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
-    assert_eq!((code(&output), &error["code"]), (2, &"not_installed".into()), "{error}");
+    assert_eq!(
+        (code(&output), &error["code"]),
+        (2, &"not_installed".into()),
+        "{error}"
+    );
 }
 
 #[test]
@@ -290,9 +395,15 @@ fn the_other_uniq_dies_quietly_when_its_reader_goes_away() {
     let sandbox = Sandbox::new();
     let ours = sandbox.ours("ours");
     let path = path_of(&[&ours, Path::new("/usr/bin"), Path::new("/bin")]);
-    let output =
-        sandbox.command("/bin/sh", &["-c", "seq 1000000 | uniq | head -n 1"]).env("PATH", path).output().unwrap();
-    assert_eq!((stdout(&output).as_str(), stderr(&output).as_str()), ("1\n", ""));
+    let output = sandbox
+        .command("/bin/sh", &["-c", "seq 1000000 | uniq | head -n 1"])
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    assert_eq!(
+        (stdout(&output).as_str(), stderr(&output).as_str()),
+        ("1\n", "")
+    );
 }
 
 #[test]
@@ -309,10 +420,23 @@ fn copies_of_us_and_wrappers_that_call_us_do_not_loop() {
         &[&ours, &copy, &ours, &wrapper, &copy, &last],
         &[&ours, &wrapper, &last, bin],
     ] {
-        let output = sandbox.command("ours/uniq", &["-c"]).env("PATH", path_of(folders)).output().unwrap();
-        assert_eq!(stdout(&output), "last\n", "{folders:?}: {}", stderr(&output));
+        let output = sandbox
+            .command("ours/uniq", &["-c"])
+            .env("PATH", path_of(folders))
+            .output()
+            .unwrap();
+        assert_eq!(
+            stdout(&output),
+            "last\n",
+            "{folders:?}: {}",
+            stderr(&output)
+        );
     }
-    let output = sandbox.command("ours/uniq", &["-c"]).env("PATH", path_of(&[&ours, &copy])).output().unwrap();
+    let output = sandbox
+        .command("ours/uniq", &["-c"])
+        .env("PATH", path_of(&[&ours, &copy]))
+        .output()
+        .unwrap();
     assert_eq!(code(&output), 2);
     assert!(stderr(&output).contains("coreutils"));
 }
@@ -322,7 +446,11 @@ fn without_another_uniq_the_error_explains() {
     let sandbox = Sandbox::new();
     let ours = sandbox.ours("ours");
     for path in [path_of(&[&ours]), "".into()] {
-        let output = sandbox.command(UNIQ, &["-c"]).env("PATH", path).output().unwrap();
+        let output = sandbox
+            .command(UNIQ, &["-c"])
+            .env("PATH", path)
+            .output()
+            .unwrap();
         assert_eq!(code(&output), 2);
         assert!(stderr(&output).contains("coreutils"), "{}", stderr(&output));
         assert!(stderr(&output).contains("uniq --help"));
@@ -334,8 +462,19 @@ fn without_another_uniq_the_error_explains() {
 #[cfg(target_os = "linux")]
 fn alone_on_a_terminal_it_shows_its_own_help() {
     let sandbox = Sandbox::new();
-    let output = sandbox.command("script", &["--quiet", "--return", "--command", UNIQ, "/dev/null"]).output().unwrap();
-    assert!(stdout(&output).contains("Usage:"), "{}{}", stdout(&output), stderr(&output));
+    let output = sandbox
+        .command(
+            "script",
+            &["--quiet", "--return", "--command", UNIQ, "/dev/null"],
+        )
+        .output()
+        .unwrap();
+    assert!(
+        stdout(&output).contains("Usage:"),
+        "{}{}",
+        stdout(&output),
+        stderr(&output)
+    );
 }
 
 // Help, completions, manual
@@ -347,25 +486,52 @@ fn every_command_teaches_with_an_example_of_itself() {
         let output = sandbox.uniq(&[words, &["--help"]].concat());
         let help = stdout(&output);
         assert_eq!(code(&output), 0, "{words:?}");
-        let example = help.split_once("Example:\n").unwrap_or_else(|| panic!("{words:?} has no example")).1;
+        let example = help
+            .split_once("Example:\n")
+            .unwrap_or_else(|| panic!("{words:?} has no example"))
+            .1;
         let call = ["  uniq", &words.join(" ")].join(" ");
-        assert!(example.lines().any(|line| line.starts_with(call.trim_end())), "{words:?}:\n{example}");
+        assert!(
+            example
+                .lines()
+                .any(|line| line.starts_with(call.trim_end())),
+            "{words:?}:\n{example}"
+        );
         let about = help.lines().next().unwrap();
-        assert!(about.starts_with(char::is_uppercase) && !about.ends_with('.'), "{about}");
+        assert!(
+            about.starts_with(char::is_uppercase) && !about.ends_with('.'),
+            "{about}"
+        );
     }
 }
 
 #[test]
 fn the_list_of_commands_is_complete() {
     let sandbox = Sandbox::new();
-    for group in [&[][..], &["index"], &["index", "benign"], &["key"], &["certificate"], &["intake"]] {
+    for group in [
+        &[][..],
+        &["index"],
+        &["index", "benign"],
+        &["key"],
+        &["certificate"],
+        &["intake"],
+    ] {
         let help = stdout(&sandbox.uniq(&[group, &["--help"]].concat()));
-        let commands = help.split_once("Commands:\n").unwrap().1.split_once("\n\n").unwrap().0;
+        let commands = help
+            .split_once("Commands:\n")
+            .unwrap()
+            .1
+            .split_once("\n\n")
+            .unwrap()
+            .0;
         // What a command does may take a second line.
         for line in commands.lines().filter(|line| !line.starts_with("   ")) {
             let name = line.split_whitespace().next().unwrap();
             let words = [group, &[name]].concat();
-            assert!(name == "help" || COMMANDS.contains(&&*words), "{words:?} is not tested");
+            assert!(
+                name == "help" || COMMANDS.contains(&&*words),
+                "{words:?} is not tested"
+            );
         }
     }
 }
@@ -377,11 +543,20 @@ fn completion_scripts_parse() {
         let output = sandbox.uniq(&["completions", shell]);
         assert_eq!(code(&output), 0);
         assert!(stdout(&output).contains("fingerprint"), "{shell}");
-        let parser =
-            Command::new(shell).arg("-n").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let parser = Command::new(shell)
+            .arg("-n")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
         match parser {
             Ok(mut child) => {
-                child.stdin.take().unwrap().write_all(&output.stdout).unwrap();
+                child
+                    .stdin
+                    .take()
+                    .unwrap()
+                    .write_all(&output.stdout)
+                    .unwrap();
                 let parsed = child.wait_with_output().unwrap();
                 assert!(parsed.status.success(), "{shell}: {}", stderr(&parsed));
             }
@@ -394,7 +569,10 @@ fn completion_scripts_parse() {
 fn manual_pages_are_roff_one_a_command() {
     let sandbox = Sandbox::new();
     let page = stdout(&sandbox.uniq(&["man"]));
-    assert!(page.starts_with(['.', '\'']) && page.contains("\n.TH uniq 1"), "{page}");
+    assert!(
+        page.starts_with(['.', '\'']) && page.contains("\n.TH uniq 1"),
+        "{page}"
+    );
     let output = sandbox.uniq(&["man", "--dir", "pages/man1"]);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     for words in COMMANDS {
@@ -421,21 +599,40 @@ fn a_wrong_command_line_is_an_error_on_standard_error() {
     ];
     for args in wrong {
         let output = sandbox.uniq(args);
-        assert_eq!((code(&output), stdout(&output).as_str()), (2, ""), "{args:?}");
-        assert!(stderr(&output).contains("Usage:") || stderr(&output).contains("--help"), "{args:?}");
+        assert_eq!(
+            (code(&output), stdout(&output).as_str()),
+            (2, ""),
+            "{args:?}"
+        );
+        assert!(
+            stderr(&output).contains("Usage:") || stderr(&output).contains("--help"),
+            "{args:?}"
+        );
     }
     let version = sandbox.uniq(&["--version"]);
-    assert_eq!(stdout(&version), format!("uniq {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        stdout(&version),
+        format!("uniq {}\n", env!("CARGO_PKG_VERSION"))
+    );
 }
 
 #[test]
 fn a_reader_that_went_away_is_no_failure() {
     let sandbox = Sandbox::new();
     for args in [&["completions", "bash"][..], &["man"], &["--help"]] {
-        let mut child = sandbox.command(UNIQ, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = sandbox
+            .command(UNIQ, args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
-        assert_eq!((code(&output), stderr(&output).as_str()), (0, ""), "{args:?}");
+        assert_eq!(
+            (code(&output), stderr(&output).as_str()),
+            (0, ""),
+            "{args:?}"
+        );
     }
 }
 
@@ -454,16 +651,33 @@ fn control_characters_of_a_name_do_not_reach_the_terminal() {
     ];
     for args in calls {
         // Without a PATH the last call ends in our own message about the other program.
-        let output = sandbox.command(UNIQ, args).env("PATH", "").output().unwrap();
+        let output = sandbox
+            .command(UNIQ, args)
+            .env("PATH", "")
+            .output()
+            .unwrap();
         let said = [output.stdout.as_slice(), &output.stderr].concat();
         assert!([2, 4].contains(&code(&output)), "{args:?}");
         assert!(!said.is_empty());
-        assert!(!said.iter().any(|&byte| byte == 0x1b || byte == 7), "{args:?}: {}", stderr(&output));
+        assert!(
+            !said.iter().any(|&byte| byte == 0x1b || byte == 7),
+            "{args:?}: {}",
+            stderr(&output)
+        );
     }
     let raw = OsStr::from_bytes(b"\xff\x1b[2J.mp4");
-    let output = sandbox.uniq(&[OsStr::new("fingerprint"), raw, OsStr::new("-o"), OsStr::new("out")]);
+    let output = sandbox.uniq(&[
+        OsStr::new("fingerprint"),
+        raw,
+        OsStr::new("-o"),
+        OsStr::new("out"),
+    ]);
     assert_eq!(code(&output), 2);
-    assert!(stderr(&output).contains("\\u{1b}[2J.mp4"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("\\u{1b}[2J.mp4"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 // Places of the index
@@ -483,17 +697,41 @@ fn without_an_index_the_places_looked_at_and_the_remedy_are_named_in_order() {
     for args in calls {
         let output = sandbox.uniq(args);
         let said = stderr(&output);
-        assert_eq!((code(&output), stdout(&output).as_str()), (2, ""), "{args:?}");
+        assert_eq!(
+            (code(&output), stdout(&output).as_str()),
+            (2, ""),
+            "{args:?}"
+        );
         let data = sandbox.path("data/uniq/index").display().to_string();
-        let order = ["$UNIQ_INDEX", "index-data", data.as_str(), "uniq index build"]
-            .map(|place| said.find(place).unwrap_or_else(|| panic!("{args:?} does not name {place}: {said}")));
+        let order = [
+            "$UNIQ_INDEX",
+            "index-data",
+            data.as_str(),
+            "uniq index build",
+        ]
+        .map(|place| {
+            said.find(place)
+                .unwrap_or_else(|| panic!("{args:?} does not name {place}: {said}"))
+        });
         assert!(order.is_sorted(), "{said}");
     }
     let output = sandbox.uniq(&["check", "clip.mp4", "--index", "mine"]);
-    assert!(stderr(&output).contains("mine (--index)"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("mine (--index)"),
+        "{}",
+        stderr(&output)
+    );
     assert!(stderr(&output).contains("uniq index build FOLDER --index mine"));
-    let output = sandbox.command(UNIQ, &["check", "clip.mp4"]).env("UNIQ_INDEX", "theirs").output().unwrap();
-    assert!(stderr(&output).contains("theirs ($UNIQ_INDEX)"), "{}", stderr(&output));
+    let output = sandbox
+        .command(UNIQ, &["check", "clip.mp4"])
+        .env("UNIQ_INDEX", "theirs")
+        .output()
+        .unwrap();
+    assert!(
+        stderr(&output).contains("theirs ($UNIQ_INDEX)"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
@@ -517,7 +755,10 @@ fn the_option_goes_before_the_variable_before_the_current_folder_before_the_user
     };
     let said = stderr(&build(None, "d.mp4"));
     assert!(sandbox.path("data/uniq/index").is_dir(), "{said}");
-    assert!(said.contains(&sandbox.path("data/uniq/index").display().to_string()), "{said}");
+    assert!(
+        said.contains(&sandbox.path("data/uniq/index").display().to_string()),
+        "{said}"
+    );
     build(Some("index-data"), "c.mp4");
     build(Some("variable"), "b.mp4");
     build(Some("option"), "a.mp4");
@@ -530,9 +771,17 @@ fn the_option_goes_before_the_variable_before_the_current_folder_before_the_user
         let output = command.output().unwrap();
         assert_eq!(code(&output), 0, "{}", stderr(&output));
         let lines = stdout(&output);
-        let videos: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let videos: Vec<serde_json::Value> = lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
         assert_eq!(videos.len(), 1);
-        Path::new(videos[0]["path"].as_str().unwrap()).file_name().unwrap().to_str().unwrap().to_owned()
+        Path::new(videos[0]["path"].as_str().unwrap())
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned()
     };
     assert_eq!(list(Some("option"), Some("variable")), "a.mp4");
     assert_eq!(list(None, Some("variable")), "b.mp4");
@@ -552,13 +801,30 @@ fn list_stats_and_remove_work_on_one_index() {
     fs::write(sandbox.path("videos/broken.mp4"), "no video").unwrap();
     let built = sandbox.uniq(&["index", "build", "videos", "--index", "i"]);
     // One source failed, the other is in.
-    assert_eq!((code(&built), stdout(&built).as_str()), (4, ""), "{}", stderr(&built));
-    assert!(stderr(&built).contains("broken.mp4: not a media file"), "{}", stderr(&built));
-    assert!(stderr(&built).contains("added 1 video"), "{}", stderr(&built));
+    assert_eq!(
+        (code(&built), stdout(&built).as_str()),
+        (4, ""),
+        "{}",
+        stderr(&built)
+    );
+    assert!(
+        stderr(&built).contains("broken.mp4: not a media file"),
+        "{}",
+        stderr(&built)
+    );
+    assert!(
+        stderr(&built).contains("added 1 video"),
+        "{}",
+        stderr(&built)
+    );
 
     let table = sandbox.uniq(&["index", "list", "--index", "i"]);
     assert_eq!(stdout(&table).lines().count(), 1);
-    assert!(stdout(&table).contains("\\u{1b}]0;owned\\u{7}"), "{}", stdout(&table));
+    assert!(
+        stdout(&table).contains("\\u{1b}]0;owned\\u{7}"),
+        "{}",
+        stdout(&table)
+    );
     assert!(!stdout(&table).contains(['\u{1b}', '\u{7}']));
 
     let json = stdout(&sandbox.uniq(&["index", "list", "--json", "--index", "i"]));
@@ -584,9 +850,18 @@ fn list_stats_and_remove_work_on_one_index() {
     let unknown = sandbox.uniq(&["index", "remove", "unknown", "--index", "i"]);
     assert_eq!(code(&unknown), 2);
     assert!(stderr(&unknown).contains("unknown: no such video"));
-    let removed = sandbox.uniq(&["index", "remove", video["id"].as_str().unwrap(), "--index", "i"]);
+    let removed = sandbox.uniq(&[
+        "index",
+        "remove",
+        video["id"].as_str().unwrap(),
+        "--index",
+        "i",
+    ]);
     assert_eq!(code(&removed), 0, "{}", stderr(&removed));
-    assert_eq!(stdout(&sandbox.uniq(&["index", "list", "--index", "i"])), "");
+    assert_eq!(
+        stdout(&sandbox.uniq(&["index", "list", "--index", "i"])),
+        ""
+    );
 }
 
 #[test]
@@ -596,21 +871,56 @@ fn one_bad_clip_leaves_the_others_their_answers_in_order() {
     let built = sandbox.uniq(&["index", "build", "videos", "--index", "i"]);
     assert_eq!(code(&built), 0, "{}", stderr(&built));
     fs::write(sandbox.path("bad.mp4"), "no video").unwrap();
-    let args = ["check", "--json", "--index", "i", "bad.mp4", "videos/a.mp4", "missing.mp4"];
+    let args = [
+        "check",
+        "--json",
+        "--index",
+        "i",
+        "bad.mp4",
+        "videos/a.mp4",
+        "missing.mp4",
+    ];
     let output = sandbox.uniq(&args);
     assert_eq!(code(&output), 2);
-    let lines: Vec<serde_json::Value> =
-        stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let paths: Vec<_> = lines.iter().map(|line| line["clip"]["path"].as_str().unwrap()).collect();
+    let lines: Vec<serde_json::Value> = stdout(&output)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let paths: Vec<_> = lines
+        .iter()
+        .map(|line| line["clip"]["path"].as_str().unwrap())
+        .collect();
     assert_eq!(paths, ["bad.mp4", "videos/a.mp4", "missing.mp4"]);
-    assert!(lines[0]["message"].as_str().unwrap().contains("not a media file"), "{}", lines[0]);
-    assert!(lines[1]["verdict"].is_string() && lines[1]["message"].is_null(), "{}", lines[1]);
-    assert!(lines[2]["message"].as_str().unwrap().starts_with("missing.mp4: "), "{}", lines[2]);
+    assert!(
+        lines[0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("not a media file"),
+        "{}",
+        lines[0]
+    );
+    assert!(
+        lines[1]["verdict"].is_string() && lines[1]["message"].is_null(),
+        "{}",
+        lines[1]
+    );
+    assert!(
+        lines[2]["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("missing.mp4: "),
+        "{}",
+        lines[2]
+    );
     // For a person the same errors are talk.
     let human = sandbox.uniq(&["check", "--index", "i", "bad.mp4", "videos/a.mp4"]);
     assert_eq!(code(&human), 2);
     assert!(stderr(&human).contains("bad.mp4: not a media file"));
-    assert!(stdout(&human).starts_with("videos/a.mp4: "), "{}", stdout(&human));
+    assert!(
+        stdout(&human).starts_with("videos/a.mp4: "),
+        "{}",
+        stdout(&human)
+    );
 }
 
 #[test]
@@ -620,26 +930,55 @@ fn an_interrupted_build_keeps_an_index_and_the_same_command_completes_it() {
     let joined = sandbox.path("list.txt");
     fs::write(&joined, format!("file '{}'\n", short.display()).repeat(200)).unwrap();
     let made = Command::new("ffmpeg")
-        .args(["-nostdin", "-loglevel", "error", "-f", "concat", "-safe", "0", "-i"])
-        .args([joined.as_os_str(), OsStr::new("-c"), OsStr::new("copy"), sandbox.path("videos/b.mp4").as_os_str()])
+        .args([
+            "-nostdin",
+            "-loglevel",
+            "error",
+            "-f",
+            "concat",
+            "-safe",
+            "0",
+            "-i",
+        ])
+        .args([
+            joined.as_os_str(),
+            OsStr::new("-c"),
+            OsStr::new("copy"),
+            sandbox.path("videos/b.mp4").as_os_str(),
+        ])
         .status()
         .unwrap();
     assert!(made.success());
     let args = ["index", "build", "videos", "--index", "i"];
-    let mut child = sandbox.command(UNIQ, &args).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = sandbox
+        .command(UNIQ, &args)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut talk = BufReader::new(child.stderr.take().unwrap());
     let mut said = String::new();
     // The first line comes once the handler is there.
     talk.read_line(&mut said).unwrap();
-    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let status = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(status.success());
     talk.read_to_string(&mut said).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(2), "{said}");
-    assert!(said.contains("what is done is kept") && said.contains("the same command again"), "{said}");
+    assert!(
+        said.contains("what is done is kept") && said.contains("the same command again"),
+        "{said}"
+    );
     let before = sandbox.uniq(&["index", "list", "--index", "i"]);
     assert_eq!(code(&before), 0, "{}", stderr(&before));
     assert!(stdout(&before).lines().count() < 2, "{}", stdout(&before));
     let again = sandbox.uniq(&args);
     assert_eq!(code(&again), 0, "{}", stderr(&again));
-    assert_eq!(stdout(&sandbox.uniq(&["index", "list", "--index", "i"])).lines().count(), 2);
+    assert_eq!(
+        stdout(&sandbox.uniq(&["index", "list", "--index", "i"]))
+            .lines()
+            .count(),
+        2
+    );
 }

@@ -32,15 +32,25 @@ fn ten_readers_and_a_writer_see_only_committed_states() {
     let folder = TempDir::new().unwrap();
     let dir = folder.path().join("index");
     let stop_file = dir.with_extension("stop");
-    let role = |name: &str, number| Role { name: name.to_owned(), dir: dir.clone(), seed: SEED, number };
+    let role = |name: &str, number| Role {
+        name: name.to_owned(),
+        dir: dir.clone(),
+        seed: SEED,
+        number,
+    };
 
     let mut writer = role("writer", 0).start(TEST);
     let mut steps = Vec::new();
     while steps.is_empty() {
-        let line = writer.lines.recv_timeout(PATIENCE).expect("the writer begins");
+        let line = writer
+            .lines
+            .recv_timeout(PATIENCE)
+            .expect("the writer begins");
         steps.extend(line.strip_prefix("done ").map(str::to_owned));
     }
-    let mut others: Vec<_> = (0..PROCESSES).map(|number| role("reader", number).start(TEST)).collect();
+    let mut others: Vec<_> = (0..PROCESSES)
+        .map(|number| role("reader", number).start(TEST))
+        .collect();
     let seen: Vec<Seen> = std::thread::scope(|scope| {
         let threads: Vec<_> = (PROCESSES..READERS)
             .map(|number| {
@@ -58,28 +68,44 @@ fn ten_readers_and_a_writer_see_only_committed_states() {
                 steps.extend(line.strip_prefix("done ").map(str::to_owned));
             }
             match Writer::open_or_create(&dir, CONFIG) {
-                Err(Error::Locked { owner, .. }) if owner == Some(writer.child.id()) => locked_out += 1,
+                Err(Error::Locked { owner, .. }) if owner == Some(writer.child.id()) => {
+                    locked_out += 1
+                }
                 other => panic!("a second writer is let in, or told something else: {other:?}"),
             }
             std::thread::sleep(left.min(Duration::from_millis(100)));
         }
         std::fs::write(&stop_file, "").unwrap();
         assert!(locked_out > 0);
-        let mut seen: Vec<Seen> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        let mut seen: Vec<Seen> = threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect();
         for other in &mut others {
-            let line = other.lines.recv_timeout(PATIENCE).expect("a reader tells what it has seen");
+            let line = other
+                .lines
+                .recv_timeout(PATIENCE)
+                .expect("a reader tells what it has seen");
             seen.push(Seen::parse(&line));
             assert!(other.child.wait().unwrap().success());
         }
         seen
     });
     assert!(writer.child.wait().unwrap().success(), "the writer failed");
-    steps.extend(writer.lines.iter().filter_map(|line| line.strip_prefix("done ").map(str::to_owned)));
+    steps.extend(
+        writer
+            .lines
+            .iter()
+            .filter_map(|line| line.strip_prefix("done ").map(str::to_owned)),
+    );
 
     let commits = compare(&seen, &steps);
     let opened: u64 = seen.iter().map(|seen| seen.opened).sum();
     let old: u64 = seen.iter().map(|seen| seen.old).sum();
-    let distinct: BTreeSet<u64> = seen.iter().flat_map(|seen| seen.digests.keys().copied()).collect();
+    let distinct: BTreeSet<u64> = seen
+        .iter()
+        .flat_map(|seen| seen.digests.keys().copied())
+        .collect();
     let fewest = seen.iter().map(|seen| seen.digests.len()).min().unwrap();
     eprintln!(
         "{READERS} readers in {} s: opened {opened} snapshots, searched {old} times in older ones; {} of {commits} \
@@ -90,7 +116,10 @@ fn ten_readers_and_a_writer_see_only_committed_states() {
     );
     // Real progress, even on a machine that is busy with other things.
     let least = length.as_secs().max(1);
-    assert!(fewest as u64 >= least.min(20), "a reader saw {fewest} states");
+    assert!(
+        fewest as u64 >= least.min(20),
+        "a reader saw {fewest} states"
+    );
     assert!(distinct.len() as u64 >= 2 * least.min(50) && old >= 10 * least.min(50));
 }
 
@@ -104,15 +133,24 @@ fn compare(seen: &[Seen], steps: &[String]) -> u64 {
         let fields: Vec<&str> = line.split(' ').collect();
         let (number, last): (u64, u64) = (fields[0].parse().unwrap(), fields[1].parse().unwrap());
         model.advance();
-        assert_eq!(model.done, number, "the writer's steps come one after the other");
+        assert_eq!(
+            model.done, number,
+            "the writer's steps come one after the other"
+        );
         let digest = truth.content(&model).digest();
         expected.extend((generation + 1..=last).map(|commit| (commit, digest)));
         generation = last;
     }
     for (reader, seen) in seen.iter().enumerate() {
         for (commit, digests) in &seen.digests {
-            let expected = expected.get(commit).unwrap_or_else(|| panic!("reader {reader} saw a commit {commit}"));
-            assert_eq!(digests, &BTreeSet::from([*expected]), "reader {reader}, commit {commit}");
+            let expected = expected
+                .get(commit)
+                .unwrap_or_else(|| panic!("reader {reader} saw a commit {commit}"));
+            assert_eq!(
+                digests,
+                &BTreeSet::from([*expected]),
+                "reader {reader}, commit {commit}"
+            );
         }
     }
     generation
@@ -145,9 +183,16 @@ impl Seen {
         let mut fields = line.split(' ');
         let mut number = || fields.next().unwrap().parse().unwrap();
         let (opened, old) = (number(), number());
-        let mut seen = Seen { opened, old, digests: BTreeMap::new() };
+        let mut seen = Seen {
+            opened,
+            old,
+            digests: BTreeMap::new(),
+        };
         for (commit, digest) in fields.filter_map(|field| field.split_once(':')) {
-            seen.digests.entry(commit.parse().unwrap()).or_default().insert(digest.parse().unwrap());
+            seen.digests
+                .entry(commit.parse().unwrap())
+                .or_default()
+                .insert(digest.parse().unwrap());
         }
         seen
     }
@@ -164,16 +209,23 @@ fn read(dir: &Path, seed: u64, number: u64, stop: &dyn Fn() -> bool) -> Seen {
         if kept.is_empty() || random.below(2) == 0 {
             let index = Index::open(dir).unwrap_or_else(|error| panic!("reader {number}: {error}"));
             let generation = index.state().generation;
-            assert!(generation >= newest, "reader {number} saw commit {generation} after {newest}");
+            assert!(
+                generation >= newest,
+                "reader {number} saw commit {generation} after {newest}"
+            );
             newest = generation;
             seen.opened += 1;
             kept.push_back(index);
         }
         let at = random.below(kept.len() as u64) as usize;
         let index = &kept[at];
-        let content = Content::of(index, &queries).unwrap_or_else(|error| panic!("reader {number}: {error}"));
+        let content =
+            Content::of(index, &queries).unwrap_or_else(|error| panic!("reader {number}: {error}"));
         seen.old += u64::from(at + 1 < kept.len());
-        seen.digests.entry(index.state().generation).or_default().insert(content.digest());
+        seen.digests
+            .entry(index.state().generation)
+            .or_default()
+            .insert(content.digest());
         if kept.len() > KEPT {
             // Any of them: some snapshots grow very old.
             kept.remove(random.below(kept.len() as u64 - 1) as usize);

@@ -26,7 +26,10 @@ fn a_killed_writer_leaves_what_was_committed_or_was_being_committed() {
     let mut random = Random(1);
     let mut life = Life::new(0, BTreeMap::new());
     while count.kills < wanted || count.least() <= wanted / 16 || !count.has_hit_commits() {
-        assert!(count.kills < 100 + 4 * wanted, "some work is never hit: {count:?}");
+        assert!(
+            count.kills < 100 + 4 * wanted,
+            "some work is never hit: {count:?}"
+        );
         if life.kills == KILLS_A_LIFE {
             life.end(&mut count);
             life = Life::new(life.seed + 1, life.length);
@@ -34,7 +37,11 @@ fn a_killed_writer_leaves_what_was_committed_or_was_being_committed() {
         life.kill(&mut random, &mut count);
     }
     life.end(&mut count);
-    eprintln!("{} in {:.0} s", count.describe(), begun.elapsed().as_secs_f64());
+    eprintln!(
+        "{} in {:.0} s",
+        count.describe(),
+        begun.elapsed().as_secs_f64()
+    );
 }
 
 /// What the kills met.
@@ -61,7 +68,11 @@ struct Count {
 
 impl Count {
     fn least(&self) -> u64 {
-        Work::ALL.iter().map(|work| self.hits.get(work).copied().unwrap_or(0)).min().unwrap_or(0)
+        Work::ALL
+            .iter()
+            .map(|work| self.hits.get(work).copied().unwrap_or(0))
+            .min()
+            .unwrap_or(0)
     }
 
     /// Whether the kills came before, in and after the files of a commit.
@@ -70,7 +81,11 @@ impl Count {
     }
 
     fn describe(&self) -> String {
-        let hits: Vec<String> = self.hits.iter().map(|(work, hits)| format!("{hits} in {}", work.name())).collect();
+        let hits: Vec<String> = self
+            .hits
+            .iter()
+            .map(|(work, hits)| format!("{hits} in {}", work.name()))
+            .collect();
         format!(
             "{} kills of a writer: {}, {} while opening, {} between steps; {} left a finished step untold, {} a file \
              half written, {} a file that nothing names; {} steps told, of {} states half of the cells had {} of {} answers",
@@ -106,7 +121,15 @@ struct Life {
 impl Life {
     fn new(seed: u64, length: BTreeMap<Work, Duration>) -> Life {
         let dir = TempDir::new().unwrap();
-        Life { dir, seed, truth: Truth::new(seed), kills: 0, done: 0, told: None, length }
+        Life {
+            dir,
+            seed,
+            truth: Truth::new(seed),
+            kills: 0,
+            done: 0,
+            told: None,
+            length,
+        }
     }
 
     fn index(&self) -> std::path::PathBuf {
@@ -115,7 +138,12 @@ impl Life {
 
     /// Lets a writer work, kills it, and looks at what it left.
     fn kill(&mut self, random: &mut Random, count: &mut Count) {
-        let role = Role { name: "writer".to_owned(), dir: self.index(), seed: self.seed, number: self.done };
+        let role = Role {
+            name: "writer".to_owned(),
+            dir: self.index(),
+            seed: self.seed,
+            number: self.done,
+        };
         let mut other = role.start(TEST);
         // Waits for some work that has been hit little, or for any beginning, and then for a part of what it takes.
         let others = [Work::Add, Work::Remove, Work::Merge];
@@ -123,13 +151,23 @@ impl Life {
             0 => None,
             1 | 2 if self.done < BUILD_STEPS => Some(Work::Build),
             1 | 2 => Some(others[random.below(3) as usize]),
-            _ => others.into_iter().min_by_key(|work| count.hits.get(work).copied().unwrap_or(0)),
+            _ => others
+                .into_iter()
+                .min_by_key(|work| count.hits.get(work).copied().unwrap_or(0)),
         };
         let mut lines = Vec::new();
-        let mut skip = if target.is_some() { random.below(3) } else { random.below(2) };
+        let mut skip = if target.is_some() {
+            random.below(3)
+        } else {
+            random.below(2)
+        };
         loop {
-            let line = other.lines.recv_timeout(PATIENCE).expect("the writer goes on until it is killed");
-            let begins = target.is_none_or(|work| line.starts_with("begin") && line.ends_with(work.name()));
+            let line = other
+                .lines
+                .recv_timeout(PATIENCE)
+                .expect("the writer goes on until it is killed");
+            let begins =
+                target.is_none_or(|work| line.starts_with("begin") && line.ends_with(work.name()));
             lines.push(line);
             // Not always the first time: the files of earlier steps are to be there.
             if begins && (skip == 0 || target == Some(Work::Build)) {
@@ -148,10 +186,15 @@ impl Life {
         if let Some(work) = target {
             // The length adapts: shorter if the work was over, longer if it was not.
             let over = lines.iter().rposition(|line| line.starts_with("done"))
-                > lines.iter().rposition(|line| line.starts_with("begin") && line.ends_with(work.name()));
+                > lines
+                    .iter()
+                    .rposition(|line| line.starts_with("begin") && line.ends_with(work.name()));
             let factor = if over { 0.9 } else { 1.15 };
             let next = if over { waited.min(length) } else { length }.mul_f64(factor);
-            self.length.insert(work, next.clamp(Duration::from_micros(200), Duration::from_secs(2)));
+            self.length.insert(
+                work,
+                next.clamp(Duration::from_micros(200), Duration::from_secs(2)),
+            );
         }
         self.kills += 1;
         count.kills += 1;
@@ -167,7 +210,9 @@ impl Life {
             let fields: Vec<&str> = line.split(' ').collect();
             match fields[..] {
                 ["open"] => {}
-                ["begin", step, work] => in_flight = Some((step.parse::<u64>().unwrap(), Work::named(work))),
+                ["begin", step, work] => {
+                    in_flight = Some((step.parse::<u64>().unwrap(), Work::named(work)))
+                }
                 ["done", step, generation, root] => {
                     told = step.parse().unwrap();
                     self.told = Some((generation.parse().unwrap(), root.to_owned()));
@@ -200,8 +245,14 @@ impl Life {
                 let there = self.identify(&index, told, in_flight.is_some(), &context);
                 let (generation, root) = (index.state().generation, &index.state().root);
                 if let Some((least, expected)) = &self.told {
-                    assert!(generation >= *least, "{context}: commit {least} was told, {generation} is there");
-                    assert!(generation != *least || root == expected, "{context}: another commit {least}");
+                    assert!(
+                        generation >= *least,
+                        "{context}: commit {least} was told, {generation} is there"
+                    );
+                    assert!(
+                        generation != *least || root == expected,
+                        "{context}: another commit {least}"
+                    );
                 }
                 count.in_flight += u64::from(there > told);
                 count.compare_cells(&index, &self.truth.queries);
@@ -209,7 +260,10 @@ impl Life {
             }
         };
         // Nobody has the lock any more.
-        drop(Writer::open_or_create(&self.index(), CONFIG).unwrap_or_else(|error| panic!("{context}: {error}")));
+        drop(
+            Writer::open_or_create(&self.index(), CONFIG)
+                .unwrap_or_else(|error| panic!("{context}: {error}")),
+        );
     }
 
     /// The number of steps after which an index would be as it is: those told, or one more.
@@ -220,8 +274,14 @@ impl Life {
             return told;
         }
         let next = self.truth.content(&Model::after(self.seed, told + 1));
-        assert!(in_flight, "{context}: not what was told\nfound {found:?}\nexpected {last:?}");
-        assert!(found == next, "{context}: neither\nfound {found:?}\nbefore {last:?}\nafter {next:?}");
+        assert!(
+            in_flight,
+            "{context}: not what was told\nfound {found:?}\nexpected {last:?}"
+        );
+        assert!(
+            found == next,
+            "{context}: neither\nfound {found:?}\nbefore {last:?}\nafter {next:?}"
+        );
         told + 1
     }
 
@@ -233,7 +293,12 @@ impl Life {
         writer.sort_by_cells(8, &|| false).unwrap();
         drop(writer);
         let index = Index::open(&dir).unwrap();
-        assert_eq!(must_be_whole(&dir, "at the end"), 0, "files are left that nothing names: {:?}", files(&dir));
+        assert_eq!(
+            must_be_whole(&dir, "at the end"),
+            0,
+            "files are left that nothing names: {:?}",
+            files(&dir)
+        );
         self.identify(&index, self.done, false, "at the end");
         let sizes = files(&dir).into_iter().map(|(_, size)| size).sum::<u64>();
         assert_eq!(sizes, index.state().bytes, "{:?}", files(&dir));
@@ -250,7 +315,11 @@ impl Count {
         let files = files(dir);
         self.half_written += u64::from(files.iter().any(|(name, _)| name.contains("writing")));
         let Ok(index) = Index::open(dir) else { return };
-        let whole = files.iter().filter(|(name, _)| !name.contains("writing")).map(|(_, size)| size).sum::<u64>();
+        let whole = files
+            .iter()
+            .filter(|(name, _)| !name.contains("writing"))
+            .map(|(_, size)| size)
+            .sum::<u64>();
         self.unnamed += u64::from(whole > index.state().bytes);
     }
 
@@ -263,7 +332,10 @@ impl Count {
         assert_eq!(answers_by_cell(index, queries, 1000).unwrap(), exact);
         if cells > 1 {
             let half = answers_by_cell(index, queries, cells.div_ceil(2)).unwrap();
-            assert!(half.iter().all(|answer| exact.binary_search(answer).is_ok()));
+            assert!(
+                half.iter()
+                    .all(|answer| exact.binary_search(answer).is_ok())
+            );
             self.sorted += 1;
             self.found.0 += half.len() as u64;
             self.found.1 += exact.len() as u64;

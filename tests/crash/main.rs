@@ -21,7 +21,9 @@ mod steady;
 
 /// A whole number of the environment, or what holds without it.
 fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}")))
+    std::env::var(name).ok().map_or(default, |text| {
+        text.parse().unwrap_or_else(|_| panic!("{name}={text}"))
+    })
 }
 
 /// Kills in all: one in five hits the real program, the others a writer that does nothing but write.

@@ -57,7 +57,10 @@ impl Work {
     }
 
     pub(crate) fn named(name: &str) -> Work {
-        Work::ALL.into_iter().find(|work| work.name() == name).unwrap_or_else(|| panic!("no such work: {name}"))
+        Work::ALL
+            .into_iter()
+            .find(|work| work.name() == name)
+            .unwrap_or_else(|| panic!("no such work: {name}"))
     }
 }
 
@@ -98,7 +101,11 @@ pub(crate) struct Model {
 impl Model {
     /// The content after the first `done` steps of the list that belongs to `seed`.
     pub(crate) fn after(seed: u64, done: u64) -> Model {
-        let mut model = Model { seed, done: 0, live: BTreeSet::new() };
+        let mut model = Model {
+            seed,
+            done: 0,
+            live: BTreeSet::new(),
+        };
         while model.done < done {
             model.advance();
         }
@@ -110,7 +117,12 @@ impl Model {
         let number = self.done;
         self.done += 1;
         let mut random = Random(self.seed ^ (number + 1).wrapping_mul(0x2545_f491_4f6c_dd1d));
-        let mut step = Step { work: Work::Build, add: Vec::new(), remove: Vec::new(), upkeep: Upkeep::None };
+        let mut step = Step {
+            work: Work::Build,
+            add: Vec::new(),
+            remove: Vec::new(),
+            upkeep: Upkeep::None,
+        };
         if number < BUILD_STEPS {
             self.add(&mut step, 5, &mut random);
             if number + 1 == BUILD_STEPS {
@@ -136,7 +148,11 @@ impl Model {
             }
             7 if room >= 3 && self.live.len() >= 4 => {
                 // Both in one commit: neither may ever be seen without the other.
-                step.work = if random.below(2) == 0 { Work::Add } else { Work::Remove };
+                step.work = if random.below(2) == 0 {
+                    Work::Add
+                } else {
+                    Work::Remove
+                };
                 self.remove(&mut step, 2, &mut random);
                 self.add(&mut step, 2, &mut random);
             }
@@ -144,7 +160,12 @@ impl Model {
                 step.work = Work::Merge;
                 // Each number of cells takes the place of the one before.
                 let cells = 2 + random.below(15) as usize;
-                let kinds = [Upkeep::WhenDue, Upkeep::WhenDue, Upkeep::ByCells(cells), Upkeep::All];
+                let kinds = [
+                    Upkeep::WhenDue,
+                    Upkeep::WhenDue,
+                    Upkeep::ByCells(cells),
+                    Upkeep::All,
+                ];
                 step.upkeep = kinds[random.below(4) as usize];
             }
         }
@@ -152,7 +173,9 @@ impl Model {
     }
 
     fn add(&mut self, step: &mut Step, count: u64, random: &mut Random) {
-        let free: Vec<u64> = (0..POOL).filter(|number| !self.live.contains(number)).collect();
+        let free: Vec<u64> = (0..POOL)
+            .filter(|number| !self.live.contains(number))
+            .collect();
         for _ in 0..count {
             let number = free[random.below(free.len() as u64) as usize];
             if self.live.insert(number) {
@@ -171,7 +194,11 @@ impl Model {
                 0 => video.path,
                 1 => video.publication.url.unwrap(),
                 2 => video.id,
-                _ => video.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+                _ => video
+                    .sha256
+                    .iter()
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect(),
             });
         }
     }
@@ -185,7 +212,10 @@ pub(crate) fn video(seed: u64, number: u64) -> Video {
         eight.copy_from_slice(&random.next().to_le_bytes());
     }
     Video {
-        id: sha256[..8].iter().map(|byte| format!("{byte:02x}")).collect(),
+        id: sha256[..8]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
         path: path_of(number),
         sha256,
         duration: Duration::from_millis(30_000 + number),
@@ -209,9 +239,21 @@ pub(crate) fn runs(seed: u64, number: u64) -> Vec<Run> {
         .map(|at| {
             let own = random.key();
             Run {
-                key: if at % 6 == 5 { shared_key(seed, (number + at) % 8) } else { own },
-                kind: if at % 5 == 0 { KeyKind::Whole } else { KeyKind::Region },
-                place: Place { x: at as f32 / 64.0, y: number as f32 / 64.0, size: 0.25 },
+                key: if at % 6 == 5 {
+                    shared_key(seed, (number + at) % 8)
+                } else {
+                    own
+                },
+                kind: if at % 5 == 0 {
+                    KeyKind::Whole
+                } else {
+                    KeyKind::Region
+                },
+                place: Place {
+                    x: at as f32 / 64.0,
+                    y: number as f32 / 64.0,
+                    size: 0.25,
+                },
                 first: Duration::from_millis(1000 * at + number),
                 last: Duration::from_millis(1000 * at + number + 500 * (at % 2)),
                 recurs: at % 3 == 0,

@@ -24,18 +24,31 @@ fn the_program_killed_at_work_leaves_the_index_as_before_or_as_after() {
     let dir = TempDir::new().unwrap();
     let truth = Truth::make(dir.path());
     let mut count = Count::default();
-    let mut round = Round { truth: &truth, dir: dir.path().join("index"), there: None, length: BTreeMap::new() };
+    let mut round = Round {
+        truth: &truth,
+        dir: dir.path().join("index"),
+        there: None,
+        length: BTreeMap::new(),
+    };
     let mut random = Random(2);
     let mut commands = 0;
     while count.kills < wanted || count.least() <= wanted / 16 {
         commands += 1;
-        assert!(commands < 100 + 20 * wanted, "some command is never hit: {count:?}");
+        assert!(
+            commands < 100 + 20 * wanted,
+            "some command is never hit: {count:?}"
+        );
         round.command(&mut random, &mut count);
     }
     eprintln!(
         "{} kills of the program: {}; {} had committed; {} commands ended before their kill; in {:.0} s",
         count.kills,
-        count.hits.iter().map(|(work, hits)| format!("{hits} in {}", work.name())).collect::<Vec<_>>().join(", "),
+        count
+            .hits
+            .iter()
+            .map(|(work, hits)| format!("{hits} in {}", work.name()))
+            .collect::<Vec<_>>()
+            .join(", "),
         count.committed,
         count.finished,
         begun.elapsed().as_secs_f64(),
@@ -55,7 +68,11 @@ struct Count {
 
 impl Count {
     fn least(&self) -> u64 {
-        Work::ALL.iter().map(|work| self.hits.get(work).copied().unwrap_or(0)).min().unwrap_or(0)
+        Work::ALL
+            .iter()
+            .map(|work| self.hits.get(work).copied().unwrap_or(0))
+            .min()
+            .unwrap_or(0)
     }
 }
 
@@ -77,14 +94,30 @@ impl Truth {
         let known: BTreeMap<PathBuf, (Video, Vec<Run>)> = index
             .videos()
             .map(|(reference, video)| {
-                (PathBuf::from(&video.path), (video.clone(), sorted(index.runs(reference).unwrap())))
+                (
+                    PathBuf::from(&video.path),
+                    (video.clone(), sorted(index.runs(reference).unwrap())),
+                )
             })
             .collect();
         assert_eq!(known.len(), VIDEOS as usize);
-        assert!(known.values().all(|(_, runs)| runs.len() >= 2), "the videos have too few keys to tell them apart");
-        let queries: Vec<Key> = known.values().flat_map(|(_, runs)| runs).step_by(3).map(|run| run.key).collect();
+        assert!(
+            known.values().all(|(_, runs)| runs.len() >= 2),
+            "the videos have too few keys to tell them apart"
+        );
+        let queries: Vec<Key> = known
+            .values()
+            .flat_map(|(_, runs)| runs)
+            .step_by(3)
+            .map(|run| run.key)
+            .collect();
         let answers = answers(&index, &queries).unwrap();
-        Truth { videos, known, queries, answers }
+        Truth {
+            videos,
+            known,
+            queries,
+            answers,
+        }
     }
 
     /// Panics unless an index holds just these videos, each with its own keys, and finds them.
@@ -92,11 +125,19 @@ impl Truth {
         for (reference, video) in index.videos() {
             let (expected, runs) = &self.known[Path::new(&video.path)];
             assert_eq!(video, expected);
-            assert_eq!(&sorted(index.runs(reference).unwrap()), runs, "{}", video.path);
+            assert_eq!(
+                &sorted(index.runs(reference).unwrap()),
+                runs,
+                "{}",
+                video.path
+            );
         }
         let found = answers(index, &self.queries).unwrap();
-        let expected: Vec<&Answer> =
-            self.answers.iter().filter(|answer| there.contains(Path::new(&answer.2))).collect();
+        let expected: Vec<&Answer> = self
+            .answers
+            .iter()
+            .filter(|answer| there.contains(Path::new(&answer.2)))
+            .collect();
         assert_eq!(found.iter().collect::<Vec<_>>(), expected);
     }
 }
@@ -117,7 +158,10 @@ impl Round<'_> {
         // What has been hit least, so that all are; or anything, so that they come in every order.
         let mut work = match random.below(2) {
             0 => Work::ALL[random.below(4) as usize],
-            _ => Work::ALL.into_iter().min_by_key(|work| count.hits.get(work).copied().unwrap_or(0)).unwrap(),
+            _ => Work::ALL
+                .into_iter()
+                .min_by_key(|work| count.hits.get(work).copied().unwrap_or(0))
+                .unwrap(),
         };
         let wanted = work;
         let mut there = self.there.clone().unwrap_or_default();
@@ -135,8 +179,14 @@ impl Round<'_> {
         let mut command = program(&["index", work.name(), "--index"], &self.dir);
         match work {
             Work::Build | Work::Add => {
-                let missing = self.truth.videos.iter().filter(|video| !there.contains(*video));
-                let some: Vec<&PathBuf> = missing.take(if work == Work::Build { 3 } else { 2 }).collect();
+                let missing = self
+                    .truth
+                    .videos
+                    .iter()
+                    .filter(|video| !there.contains(*video));
+                let some: Vec<&PathBuf> = missing
+                    .take(if work == Work::Build { 3 } else { 2 })
+                    .collect();
                 after.extend(some.iter().map(|video| video.to_path_buf()));
                 command.args(some);
             }
@@ -154,9 +204,9 @@ impl Round<'_> {
         let kill = known.map(|length| match random.below(3) {
             0 => Kill::After(length.mul_f64(random.below(1100) as f64 / 1000.0)),
             // What matters comes at the end, and begins with a new file.
-            _ => {
-                Kill::AfterChange(Duration::from_micros(random.below(if work == Work::Merge { 40_000 } else { 4_000 })))
-            }
+            _ => Kill::AfterChange(Duration::from_micros(
+                random.below(if work == Work::Merge { 40_000 } else { 4_000 }),
+            )),
         });
         let begun = Instant::now();
         let status = run(&mut command, kill.as_ref(), &self.dir);
@@ -175,8 +225,14 @@ impl Round<'_> {
         };
         self.there = match Index::open(&self.dir) {
             Ok(index) => {
-                let found: BTreeSet<PathBuf> = index.videos().map(|(_, video)| PathBuf::from(&video.path)).collect();
-                assert!(found == after || (!done && found == there), "{work:?} of {there:?} left {found:?}");
+                let found: BTreeSet<PathBuf> = index
+                    .videos()
+                    .map(|(_, video)| PathBuf::from(&video.path))
+                    .collect();
+                assert!(
+                    found == after || (!done && found == there),
+                    "{work:?} of {there:?} left {found:?}"
+                );
                 self.truth.compare(&index, &found);
                 count.committed += u64::from(!done && found == after && after != there);
                 Some(found)
@@ -187,8 +243,14 @@ impl Round<'_> {
         if self.there.is_some() {
             // The lock is free, and the program itself finds nothing wrong.
             drop(Writer::open_or_create(&self.dir, CONFIG).unwrap());
-            let verified = program(&["index", "stats", "--index"], &self.dir).output().unwrap();
-            assert!(verified.status.success(), "{work:?}: {}", String::from_utf8_lossy(&verified.stderr));
+            let verified = program(&["index", "stats", "--index"], &self.dir)
+                .output()
+                .unwrap();
+            assert!(
+                verified.status.success(),
+                "{work:?}: {}",
+                String::from_utf8_lossy(&verified.stderr)
+            );
         }
     }
 }
@@ -204,9 +266,16 @@ enum Kill {
 /// Waits for a command's end or kills it; `None` if it was killed.
 fn run(command: &mut Command, kill: Option<&Kill>, dir: &Path) -> Option<ExitStatus> {
     use std::os::unix::process::ExitStatusExt;
-    let changed = || [dir.to_owned(), dir.join("segments")].map(|dir| Some(dir.metadata().ok()?.modified().unwrap()));
+    let changed = || {
+        [dir.to_owned(), dir.join("segments")]
+            .map(|dir| Some(dir.metadata().ok()?.modified().unwrap()))
+    };
     let before = changed();
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     if let Some(kill) = kill {
         match kill {
             Kill::After(delay) => std::thread::sleep(*delay),
@@ -225,24 +294,42 @@ fn run(command: &mut Command, kill: Option<&Kill>, dir: &Path) -> Option<ExitSta
 
 fn program(words: &[&str], index: &Path) -> Command {
     let mut command = Command::new(UNIQ);
-    command.args(words).arg(index).env_remove("UNIQ_INDEX").stdin(Stdio::null());
+    command
+        .args(words)
+        .arg(index)
+        .env_remove("UNIQ_INDEX")
+        .stdin(Stdio::null());
     command
 }
 
 fn sorted(mut runs: Vec<Run>) -> Vec<Run> {
-    runs.sort_by(|a, b| (a.first, a.last, a.key).cmp(&(b.first, b.last, b.key)).then(a.place.x.total_cmp(&b.place.x)));
+    runs.sort_by(|a, b| {
+        (a.first, a.last, a.key)
+            .cmp(&(b.first, b.last, b.key))
+            .then(a.place.x.total_cmp(&b.place.x))
+    });
     runs
 }
 
 /// A second of a picture that no other number has.
 fn tiny_video(dir: &Path, number: u64) -> PathBuf {
     let path = dir.join(format!("{number}.mp4"));
-    let picture =
-        format!("life=s=40x30:r=2:ratio=0.4:seed={number}:mold=20,scale=160:120:flags=bicubic,fps=10,gblur=3");
+    let picture = format!(
+        "life=s=40x30:r=2:ratio=0.4:seed={number}:mold=20,scale=160:120:flags=bicubic,fps=10,gblur=3"
+    );
     let output = path.to_str().expect("a plain path");
-    let args = ["-f", "lavfi", "-i", &picture, "-t", "1", "-c:v", "mpeg4", "-q:v", "4", "-pix_fmt", "yuv420p", output];
-    let made = steady::ffmpeg(args).output().expect("the ffmpeg command is a prerequisite of the tests");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let args = [
+        "-f", "lavfi", "-i", &picture, "-t", "1", "-c:v", "mpeg4", "-q:v", "4", "-pix_fmt",
+        "yuv420p", output,
+    ];
+    let made = steady::ffmpeg(args)
+        .output()
+        .expect("the ffmpeg command is a prerequisite of the tests");
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
     path
 }
 

@@ -11,8 +11,10 @@ use uniq::index::{IndexConfig, IndexState, Writer};
 
 use crate::model::{Model, Step, Upkeep, video};
 
-pub(crate) const CONFIG: IndexConfig =
-    IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: uniq::sample::CORPUS_INTERVAL };
+pub(crate) const CONFIG: IndexConfig = IndexConfig {
+    fingerprint_version: FINGERPRINT_VERSION,
+    interval: uniq::sample::CORPUS_INTERVAL,
+};
 
 /// What a process that was started by a test has to do; the test itself has no role.
 pub(crate) struct Role {
@@ -31,14 +33,27 @@ impl Role {
         let mut fields = text.splitn(4, ' ');
         let mut field = || fields.next().expect("four fields").to_owned();
         let (name, seed, number) = (field(), field().parse().unwrap(), field().parse().unwrap());
-        Some(Role { name, dir: PathBuf::from(field()), seed, number })
+        Some(Role {
+            name,
+            dir: PathBuf::from(field()),
+            seed,
+            number,
+        })
     }
 
     /// Starts a process that runs the test `test` in this role.
     pub(crate) fn start(&self, test: &str) -> Other {
-        let role = format!("{} {} {} {}", self.name, self.seed, self.number, self.dir.display());
+        let role = format!(
+            "{} {} {} {}",
+            self.name,
+            self.seed,
+            self.number,
+            self.dir.display()
+        );
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(VARIABLE, role);
+        command
+            .args(["--exact", test, "--nocapture", "--test-threads=1"])
+            .env(VARIABLE, role);
         Other::start(command)
     }
 }
@@ -51,13 +66,21 @@ pub(crate) struct Other {
 
 impl Other {
     fn start(mut command: Command) -> Other {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let said = BufReader::new(child.stdout.take().unwrap());
         let (send, lines) = channel();
         std::thread::spawn(move || {
             for line in said.lines() {
                 // A half line is the last one of a process that was killed while it spoke; nobody wants to hear it.
-                if let Some(line) = line.as_deref().ok().and_then(|line| line.strip_prefix(MARK)?.strip_suffix(END)) {
+                if let Some(line) = line
+                    .as_deref()
+                    .ok()
+                    .and_then(|line| line.strip_prefix(MARK)?.strip_suffix(END))
+                {
                     let _ = send.send(line.to_owned());
                 }
             }
@@ -101,7 +124,10 @@ pub(crate) fn write(dir: &Path, seed: u64, done: u64, stop: &dyn Fn() -> bool) {
         let step = model.advance();
         say(&format_args!("begin {} {}", model.done, step.work.name()));
         let state = perform(&mut writer, seed, &step);
-        say(&format_args!("done {} {} {}", model.done, state.generation, state.root));
+        say(&format_args!(
+            "done {} {} {}",
+            model.done, state.generation, state.root
+        ));
     }
 }
 
@@ -111,7 +137,11 @@ fn perform(writer: &mut Writer, seed: u64, step: &Step) -> IndexState {
         assert_eq!(writer.remove(selector).unwrap(), 1, "{selector}");
     }
     for &number in &step.add {
-        assert!(writer.add(video(seed, number), crate::model::runs(seed, number)).unwrap());
+        assert!(
+            writer
+                .add(video(seed, number), crate::model::runs(seed, number))
+                .unwrap()
+        );
     }
     match step.upkeep {
         Upkeep::None => drop(writer.commit().unwrap()),

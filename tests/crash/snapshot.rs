@@ -26,7 +26,10 @@ impl Content {
     /// Asks an index: its list of videos, and all that is near the queries by comparing every key.
     pub(crate) fn of(index: &Index, queries: &[Key]) -> uniq::Result<Content> {
         let videos = index.videos().map(|(_, video)| video.clone()).collect();
-        Ok(Content { videos, answers: answers(index, queries)? })
+        Ok(Content {
+            videos,
+            answers: answers(index, queries)?,
+        })
     }
 
     /// A number that stands for the content; the same in every process of one program.
@@ -52,9 +55,13 @@ impl Truth {
         let videos = (0..model::POOL).map(|number| {
             let (video, runs) = (model::video(seed, number), model::runs(seed, number));
             let near = |run: &Run| {
-                let distances = queries.iter().map(|query| query.distance(run.key)).enumerate();
+                let distances = queries
+                    .iter()
+                    .map(|query| query.distance(run.key))
+                    .enumerate();
                 let near = distances.filter(|(_, distance)| *distance <= RADIUS);
-                near.map(|(query, distance)| answer(query as u32, distance, &video.path, run)).collect::<Vec<_>>()
+                near.map(|(query, distance)| answer(query as u32, distance, &video.path, run))
+                    .collect::<Vec<_>>()
             };
             let answers = runs.iter().flat_map(near).collect();
             (video, answers)
@@ -65,11 +72,19 @@ impl Truth {
 
     /// What an index of the model's videos says.
     pub(crate) fn content(&self, model: &Model) -> Content {
-        let live = || model.live.iter().map(|&number| &self.videos[number as usize]);
+        let live = || {
+            model
+                .live
+                .iter()
+                .map(|&number| &self.videos[number as usize])
+        };
         let mut answers: Vec<Answer> = live().flat_map(|(_, answers)| answers.clone()).collect();
         answers.sort();
         // The numbers are in the order of the paths, by which an index sorts.
-        Content { videos: live().map(|(video, _)| video.clone()).collect(), answers }
+        Content {
+            videos: live().map(|(video, _)| video.clone()).collect(),
+            answers,
+        }
     }
 }
 
@@ -79,16 +94,39 @@ pub(crate) fn answers(index: &Index, queries: &[Key]) -> uniq::Result<Vec<Answer
 }
 
 /// The same by looking into some of the cells only.
-pub(crate) fn answers_by_cell(index: &Index, queries: &[Key], probes: usize) -> uniq::Result<Vec<Answer>> {
-    told(index, queries, &index.near_by_cell(queries, &Screen { probes, radius: RADIUS, sketch_radius: 128 })?)
+pub(crate) fn answers_by_cell(
+    index: &Index,
+    queries: &[Key],
+    probes: usize,
+) -> uniq::Result<Vec<Answer>> {
+    told(
+        index,
+        queries,
+        &index.near_by_cell(
+            queries,
+            &Screen {
+                probes,
+                radius: RADIUS,
+                sketch_radius: 128,
+            },
+        )?,
+    )
 }
 
 fn told(index: &Index, queries: &[Key], near: &[Neighbour]) -> uniq::Result<Vec<Answer>> {
     let mut answers = Vec::new();
     for found in near {
         let run = index.run(found.video, found.run)?;
-        assert_eq!(run.key.distance(queries[found.query as usize]), found.distance);
-        answers.push(answer(found.query, found.distance, &index.video(found.video).path, &run));
+        assert_eq!(
+            run.key.distance(queries[found.query as usize]),
+            found.distance
+        );
+        answers.push(answer(
+            found.query,
+            found.distance,
+            &index.video(found.video).path,
+            &run,
+        ));
     }
     answers.sort();
     Ok(answers)
@@ -96,16 +134,30 @@ fn told(index: &Index, queries: &[Key], near: &[Neighbour]) -> uniq::Result<Vec<
 
 /// Panics unless every byte of an index is as it was written; gives the number of files that nothing names.
 pub(crate) fn must_be_whole(dir: &Path, context: &str) -> usize {
-    let found = uniq::index::verify(dir, &|_, _| {}, &|| false).unwrap_or_else(|error| panic!("{context}: {error}"));
+    let found = uniq::index::verify(dir, &|_, _| {}, &|| false)
+        .unwrap_or_else(|error| panic!("{context}: {error}"));
     assert!(found.damage.is_empty(), "{context}: {:?}", found.damage);
     found.unnamed.len()
 }
 
 fn answer(query: u32, distance: u32, path: &str, run: &Run) -> Answer {
     let units = |value: f32| (value * 2048.0).round() as i32;
-    let place = [units(run.place.x), units(run.place.y), units(run.place.size)];
+    let place = [
+        units(run.place.x),
+        units(run.place.y),
+        units(run.place.size),
+    ];
     let (first, last) = (run.first.as_millis() as u64, run.last.as_millis() as u64);
-    (query, distance, path.to_owned(), first, last, place, run.kind == KeyKind::Whole, run.recurs)
+    (
+        query,
+        distance,
+        path.to_owned(),
+        first,
+        last,
+        place,
+        run.kind == KeyKind::Whole,
+        run.recurs,
+    )
 }
 
 /// The voting radius.

@@ -22,22 +22,39 @@ fn intro() -> PathBuf {
 fn with_intro(footage: &Path, seconds: f64) -> PathBuf {
     let (intro, length) = (intro(), seconds.to_string());
     let filter = "[0:v][1:v]concat=n=2:v=1:a=0".into();
-    let args: [OsString; 7] =
-        ["-i".into(), intro.clone().into(), "-t".into(), length.into(), "-i".into(), footage.into(), "-an".into()];
+    let args: [OsString; 7] = [
+        "-i".into(),
+        intro.clone().into(),
+        "-t".into(),
+        length.into(),
+        "-i".into(),
+        footage.into(),
+        "-an".into(),
+    ];
     let args = [&args[..], &["-filter_complex".into(), filter], &encoder()].concat();
     scenes::edited(&folder(), &[&intro, footage], &args, "mp4")
 }
 
 /// A rich picture where it stands in the frame, on grey: on black its edges would be other ones than over footage.
 fn logo() -> PathBuf {
-    scenes::edit(&scenes::frozen(90, 3), "scale=192:108,pad=640:360:430:16:gray", &[], "mp4")
+    scenes::edit(
+        &scenes::frozen(90, 3),
+        "scale=192:108,pad=640:360:430:16:gray",
+        &[],
+        "mp4",
+    )
 }
 
 /// The same picture in the same corner of footage.
 fn under_logo(footage: &Path) -> PathBuf {
     let logo = scenes::frozen(90, 3);
     let filter = "[1:v]scale=192:108[l];[0:v][l]overlay=430:16".into();
-    let args: [OsString; 4] = ["-i".into(), footage.into(), "-i".into(), logo.clone().into()];
+    let args: [OsString; 4] = [
+        "-i".into(),
+        footage.into(),
+        "-i".into(),
+        logo.clone().into(),
+    ];
     let args = [&args[..], &["-filter_complex".into(), filter], &encoder()].concat();
     scenes::edited(&folder(), &[footage, &logo], &args, "mp4")
 }
@@ -47,12 +64,20 @@ fn folder() -> PathBuf {
 }
 
 fn encoder() -> Vec<OsString> {
-    scenes::words("-c:v libx264 -preset veryfast -crf 24 -pix_fmt yuv420p").iter().map(OsString::from).collect()
+    scenes::words("-c:v libx264 -preset veryfast -crf 24 -pix_fmt yuv420p")
+        .iter()
+        .map(OsString::from)
+        .collect()
 }
 
 /// As a platform delivers it: smaller and compressed hard.
 fn delivered(clip: &Path) -> PathBuf {
-    scenes::edit(clip, "scale=426:240", &["-c:v", "libx264", "-crf", "33", "-pix_fmt", "yuv420p"], "mp4")
+    scenes::edit(
+        clip,
+        "scale=426:240",
+        &["-c:v", "libx264", "-crf", "33", "-pix_fmt", "yuv420p"],
+        "mp4",
+    )
 }
 
 fn published_film() -> PathBuf {
@@ -88,7 +113,8 @@ impl Place {
     /// The whole report.
     fn check(&self, clip: &Path) -> Value {
         let output = self.uniq(&["check", "--json"], &[clip]);
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", words(&output)))
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", words(&output)))
     }
 
     /// The report apart from which commit was searched, and when.
@@ -98,7 +124,13 @@ impl Place {
         for field in ["root", "generation", "version", "committed_at"] {
             assert!(index.remove(field).is_some(), "{field}");
         }
-        assert!(report.as_object_mut().unwrap().remove("checked_at").is_some());
+        assert!(
+            report
+                .as_object_mut()
+                .unwrap()
+                .remove("checked_at")
+                .is_some()
+        );
         report
     }
 }
@@ -112,12 +144,16 @@ fn words(output: &Output) -> String {
 }
 
 fn seconds(report: &Value) -> [f64; 4] {
-    ["published", "unpublished", "unsearchable", "benign"].map(|state| report["seconds"][state].as_f64().unwrap())
+    ["published", "unpublished", "unsearchable", "benign"]
+        .map(|state| report["seconds"][state].as_f64().unwrap())
 }
 
 fn assert_seconds(report: &Value, truth: [f64; 4]) {
     for (found, truth) in seconds(report).into_iter().zip(truth) {
-        assert!((found - truth).abs() <= EXACTNESS_S, "{found} s instead of {truth} s: {report:#}");
+        assert!(
+            (found - truth).abs() <= EXACTNESS_S,
+            "{found} s instead of {truth} s: {report:#}"
+        );
     }
 }
 
@@ -137,26 +173,57 @@ fn an_intro_that_films_share_counts_for_nothing_once_it_is_benign() {
     let report = place.check(&clip);
     assert_eq!(report["verdict"], "unpublished", "{report:#}");
     assert_seconds(&report, [0.0, 8.0, 4.0, 4.0]);
-    assert!(report["matches"].as_array().unwrap().is_empty(), "{report:#}");
-    assert!(report["nearest_non_match"]["source"]["path"] != intro().to_str().unwrap(), "{report:#}");
+    assert!(
+        report["matches"].as_array().unwrap().is_empty(),
+        "{report:#}"
+    );
+    assert!(
+        report["nearest_non_match"]["source"]["path"] != intro().to_str().unwrap(),
+        "{report:#}"
+    );
     let reasons = report["reasons"].as_array().unwrap();
-    assert!(reasons.iter().any(|reason| reason["code"] == "benign"), "{reasons:?}");
+    assert!(
+        reasons.iter().any(|reason| reason["code"] == "benign"),
+        "{reasons:?}"
+    );
     let spans = report["spans"].as_array().unwrap();
-    let benign = spans.iter().find(|span| span["reason"]["code"] == "benign").unwrap_or_else(|| panic!("{report:#}"));
-    assert!(benign["start_s"] == 0.0 && (benign["end_s"].as_f64().unwrap() - INTRO_S).abs() <= EXACTNESS_S, "{benign}");
+    let benign = spans
+        .iter()
+        .find(|span| span["reason"]["code"] == "benign")
+        .unwrap_or_else(|| panic!("{report:#}"));
+    assert!(
+        benign["start_s"] == 0.0
+            && (benign["end_s"].as_f64().unwrap() - INTRO_S).abs() <= EXACTNESS_S,
+        "{benign}"
+    );
     // Some forty keyframes of about forty keys; at least half of those of the intro's sixteen.
-    assert!(report["clip"]["benign_keys"].as_u64().unwrap() > 320, "{report:#}");
+    assert!(
+        report["clip"]["benign_keys"].as_u64().unwrap() > 320,
+        "{report:#}"
+    );
     let index = &report["index"];
-    assert_eq!((&index["videos"], &index["benign_videos"]), (&1.into(), &1.into()));
-    assert_eq!((&index["keys"], &index["hours"]), (&before["index"]["keys"], &before["index"]["hours"]));
-    assert_ne!(index["root"], before["index"]["root"], "the root has to cover the benign material");
+    assert_eq!(
+        (&index["videos"], &index["benign_videos"]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(
+        (&index["keys"], &index["hours"]),
+        (&before["index"]["keys"], &before["index"]["hours"])
+    );
+    assert_ne!(
+        index["root"], before["index"]["root"],
+        "the root has to cover the benign material"
+    );
 
     // The copy of a film with the intro is still one, but the intro's seconds do not count.
     let copy = place.check(&delivered(&film));
     assert_eq!(copy["verdict"], "published", "{copy:#}");
     assert_seconds(&copy, [8.0, 0.0, 4.0, 4.0]);
     let found = &copy["matches"][0];
-    assert_eq!((&found["kind"], &found["source"]["sha256"]), (&"copy".into(), &scenes::digest(&film).into()));
+    assert_eq!(
+        (&found["kind"], &found["source"]["sha256"]),
+        (&"copy".into(), &scenes::digest(&film).into())
+    );
     // Mirrored as well.
     let mirrored = place.check(&scenes::edit(&film, "hflip", &[], "mp4"));
     assert_eq!(mirrored["verdict"], "published", "{mirrored:#}");
@@ -171,13 +238,18 @@ fn an_intro_that_films_share_counts_for_nothing_once_it_is_benign() {
     // Merging keeps it, with what was added and removed meanwhile.
     let marked = place.answer(&clip);
     program::must_succeed(&place.uniq(&["index", "benign", "add"], &[&other]));
-    program::must_succeed(&place.uniq(&["index", "benign", "remove", &scenes::digest(&other)], &[]));
+    program::must_succeed(
+        &place.uniq(&["index", "benign", "remove", &scenes::digest(&other)], &[]),
+    );
     program::must_succeed(&place.uniq(&["index", "merge"], &[]));
     program::must_succeed(&place.uniq(&["index", "verify"], &[]));
     assert_eq!(place.answer(&clip), marked);
 
     // And without it all is as it was.
-    program::must_succeed(&place.uniq(&["index", "benign", "remove", &scenes::digest(&intro())[..16]], &[]));
+    program::must_succeed(&place.uniq(
+        &["index", "benign", "remove", &scenes::digest(&intro())[..16]],
+        &[],
+    ));
     assert_eq!(place.answer(&clip), without);
 }
 
@@ -190,8 +262,11 @@ fn a_copy_under_a_benign_logo_is_found_and_the_logo_itself_proves_nothing() {
     // Enough of the logo is seen for the two videos under it to be called related.
     let related = |report: &Value| -> f64 {
         let matches = report["matches"].as_array().unwrap().iter();
-        let by_logo = matches.filter(|found| found["source"]["sha256"] == *scenes::digest(&carrier));
-        by_logo.map(|found| found["evidence_bits"].as_f64().unwrap()).fold(0.0, f64::max)
+        let by_logo =
+            matches.filter(|found| found["source"]["sha256"] == *scenes::digest(&carrier));
+        by_logo
+            .map(|found| found["evidence_bits"].as_f64().unwrap())
+            .fold(0.0, f64::max)
     };
     let before = related(&place.check(&own));
     assert!(before >= 30.0, "{before} bits");
@@ -200,14 +275,27 @@ fn a_copy_under_a_benign_logo_is_found_and_the_logo_itself_proves_nothing() {
     let report = place.check(&copy);
     assert_eq!(report["verdict"], "published", "{report:#}");
     assert_seconds(&report, [8.0, 0.0, 0.0, 0.0]);
-    assert!(report["clip"]["benign_keys"].as_u64().unwrap() > 0, "{report:#}");
-    assert_eq!(report["matches"][0]["source"]["sha256"], *scenes::digest(&film));
+    assert!(
+        report["clip"]["benign_keys"].as_u64().unwrap() > 0,
+        "{report:#}"
+    );
+    assert_eq!(
+        report["matches"][0]["source"]["sha256"],
+        *scenes::digest(&film)
+    );
     let report = place.check(&own);
     assert_eq!(report["verdict"], "unpublished", "{report:#}");
     // What is left are regions that hold the logo and what is behind it.
-    assert!(related(&report) < 0.75 * before, "{} of {before} bits: {report:#}", related(&report));
+    assert!(
+        related(&report) < 0.75 * before,
+        "{} of {before} bits: {report:#}",
+        related(&report)
+    );
     assert_seconds(&report, [0.0, 8.0, 0.0, 0.0]);
-    assert!(report["clip"]["benign_keys"].as_u64().unwrap() > 0, "{report:#}");
+    assert!(
+        report["clip"]["benign_keys"].as_u64().unwrap() > 0,
+        "{report:#}"
+    );
 
     // A person is told as well.
     let told = place.uniq(&["check"], &[&own]);
@@ -222,41 +310,85 @@ fn what_is_a_source_is_not_made_benign_and_the_other_way_round() {
     let refused = place.uniq(&["index", "benign", "add"], &[&film, &intro]);
     assert_eq!(refused.status.code(), Some(4));
     let id = &scenes::digest(&film)[..16];
-    assert!(words(&refused).contains(&format!("uniq index remove {id}")), "{}", words(&refused));
-    assert!(words(&refused).contains("added 1 benign video (4 s), 0 already there, 1 failed"), "{}", words(&refused));
+    assert!(
+        words(&refused).contains(&format!("uniq index remove {id}")),
+        "{}",
+        words(&refused)
+    );
+    assert!(
+        words(&refused).contains("added 1 benign video (4 s), 0 already there, 1 failed"),
+        "{}",
+        words(&refused)
+    );
 
     // What has no keys could never be recognised.
     let plain = place.uniq(&["index", "benign", "add"], &[&scenes::black(4)]);
     assert_eq!(plain.status.code(), Some(4));
-    assert!(words(&plain).contains("shows nothing that could be recognised"), "{}", words(&plain));
+    assert!(
+        words(&plain).contains("shows nothing that could be recognised"),
+        "{}",
+        words(&plain)
+    );
 
     // Twice is told, and changes nothing.
     let root = |place: &Place| place.check(&intro)["index"]["root"].clone();
     let before = root(&place);
     let again = place.uniq(&["index", "benign", "add"], &[&intro]);
     program::must_succeed(&again);
-    assert!(words(&again).contains("added 0 benign videos (0 s), 1 already there"), "{}", words(&again));
+    assert!(
+        words(&again).contains("added 0 benign videos (0 s), 1 already there"),
+        "{}",
+        words(&again)
+    );
     // Nor does it become a source by the way.
     let added = place.uniq(&["index", "add"], &[&intro]);
     program::must_succeed(&added);
-    assert!(words(&added).contains("1 left out as benign material"), "{}", words(&added));
+    assert!(
+        words(&added).contains("1 left out as benign material"),
+        "{}",
+        words(&added)
+    );
     assert_eq!(root(&place), before);
 
     let listed = |words: &[&str]| String::from_utf8(place.uniq(words, &[]).stdout).unwrap();
     let all = listed(&["index", "list"]);
-    assert_eq!((all.lines().count(), all.lines().nth(1).unwrap().ends_with("  (benign)")), (2, true), "{all}");
+    assert_eq!(
+        (
+            all.lines().count(),
+            all.lines().nth(1).unwrap().ends_with("  (benign)")
+        ),
+        (2, true),
+        "{all}"
+    );
     let json = listed(&["index", "benign", "list", "--json"]);
     let video: Value = serde_json::from_str(&json).unwrap();
-    assert_eq!((&video["role"], &video["sha256"]), (&"benign".into(), &scenes::digest(&intro).into()));
+    assert_eq!(
+        (&video["role"], &video["sha256"]),
+        (&"benign".into(), &scenes::digest(&intro).into())
+    );
     let stats: Value = serde_json::from_str(&listed(&["index", "stats", "--json"])).unwrap();
-    assert_eq!((&stats["videos"], &stats["benign_videos"]), (&1.into(), &1.into()));
-    assert!(listed(&["index", "stats"]).contains("benign    1 video (4 s), "), "{}", listed(&["index", "stats"]));
+    assert_eq!(
+        (&stats["videos"], &stats["benign_videos"]),
+        (&1.into(), &1.into())
+    );
+    assert!(
+        listed(&["index", "stats"]).contains("benign    1 video (4 s), "),
+        "{}",
+        listed(&["index", "stats"])
+    );
 
     // Each is taken out where it is.
-    for (command, other) in [(&["index", "remove"][..], &intro), (&["index", "benign", "remove"], &film)] {
+    for (command, other) in [
+        (&["index", "remove"][..], &intro),
+        (&["index", "benign", "remove"], &film),
+    ] {
         let refused = place.uniq(command, &[other]);
         assert_eq!(refused.status.code(), Some(2));
-        let remedy = if other == &intro { "uniq index benign remove takes" } else { "uniq index remove takes" };
+        let remedy = if other == &intro {
+            "uniq index benign remove takes"
+        } else {
+            "uniq index remove takes"
+        };
         assert!(words(&refused).contains(remedy), "{}", words(&refused));
     }
     assert_eq!(root(&place), before);

@@ -27,15 +27,24 @@ fn index() -> &'static Path {
     let (_, index) = PLACE.get_or_init(|| {
         let place = TempDir::new().unwrap();
         let index = place.path().join("index");
-        program::must_succeed(&program::build(Path::new(env!("CARGO_BIN_EXE_uniq")), &index, &[&film()]));
+        program::must_succeed(&program::build(
+            Path::new(env!("CARGO_BIN_EXE_uniq")),
+            &index,
+            &[&film()],
+        ));
         (place, index)
     });
     index
 }
 
 fn check(clip: &Path) -> Value {
-    let args: [&std::ffi::OsStr; 5] =
-        ["check".as_ref(), "--json".as_ref(), "--index".as_ref(), index().as_ref(), clip.as_ref()];
+    let args: [&std::ffi::OsStr; 5] = [
+        "check".as_ref(),
+        "--json".as_ref(),
+        "--index".as_ref(),
+        index().as_ref(),
+        clip.as_ref(),
+    ];
     let output = program::run(Path::new(env!("CARGO_BIN_EXE_uniq")), &args);
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
@@ -50,13 +59,24 @@ fn seconds(report: &Value, state: &str) -> f64 {
 
 /// Seconds that are unsearchable for a reason.
 fn seconds_for(report: &Value, code: &str) -> f64 {
-    let spans = report["spans"].as_array().unwrap().iter().filter(|span| span["reason"]["code"] == code);
-    spans.map(|span| span["end_s"].as_f64().unwrap() - span["start_s"].as_f64().unwrap()).sum()
+    let spans = report["spans"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|span| span["reason"]["code"] == code);
+    spans
+        .map(|span| span["end_s"].as_f64().unwrap() - span["start_s"].as_f64().unwrap())
+        .sum()
 }
 
 /// Eight seconds of the film, filtered.
 fn treated(filter: &str) -> PathBuf {
-    scenes::edit(&film(), filter, &[&["-ss", "6", "-t", "8"], &LOSSY[..]].concat(), "mp4")
+    scenes::edit(
+        &film(),
+        filter,
+        &[&["-ss", "6", "-t", "8"], &LOSSY[..]].concat(),
+        "mp4",
+    )
 }
 
 /// The film and footage of one's own, sixteen seconds of each, put together by a filter graph.
@@ -112,10 +132,22 @@ fn a_film_of_which_filters_left_lines_or_two_levels_is_not_paid() {
 fn frames_of_ones_own_among_those_of_a_film_hide_nothing() {
     for (what, graph) in [
         // One frame a sampling interval and less.
-        ("each sixth", "[0:v][1:v]overlay=enable='eq(mod(n\\,6)\\,0)'"),
-        ("each third", "[0:v][1:v]overlay=enable='eq(mod(n\\,3)\\,0)'"),
-        ("each second", "[0:v][1:v]overlay=enable='eq(mod(n\\,2)\\,0)'"),
-        ("half of each second", "[0:v][1:v]overlay=enable='lt(mod(t\\,1)\\,0.5)'"),
+        (
+            "each sixth",
+            "[0:v][1:v]overlay=enable='eq(mod(n\\,6)\\,0)'",
+        ),
+        (
+            "each third",
+            "[0:v][1:v]overlay=enable='eq(mod(n\\,3)\\,0)'",
+        ),
+        (
+            "each second",
+            "[0:v][1:v]overlay=enable='eq(mod(n\\,2)\\,0)'",
+        ),
+        (
+            "half of each second",
+            "[0:v][1:v]overlay=enable='lt(mod(t\\,1)\\,0.5)'",
+        ),
         (
             "each third, negative",
             "[0:v]split[a][b];[b]negate[c];[a][c]overlay=enable='eq(mod(n\\,3)\\,0)';[1:v]nullsink",
@@ -149,16 +181,26 @@ fn a_film_in_pieces_too_short_to_be_recognised_is_not_paid() {
         let number = (9.0 / length_s) as usize;
         let piece = |i: usize| {
             let from = (0.7 * (7 * i) as f64) % 12.0;
-            format!("[{}:v]trim={from}:{},setpts=PTS-STARTPTS[p{i}];", i % 2, from + length_s)
+            format!(
+                "[{}:v]trim={from}:{},setpts=PTS-STARTPTS[p{i}];",
+                i % 2,
+                from + length_s
+            )
         };
         let inputs: String = (0..number).map(|i| format!("[p{i}]")).collect();
-        format!("{}{inputs}concat=n={number}:v=1", (0..number).map(piece).collect::<String>())
+        format!(
+            "{}{inputs}concat=n={number}:v=1",
+            (0..number).map(piece).collect::<String>()
+        )
     };
     for (what, graph) in [
         ("0.3 s", pieces(0.32)),
         ("0.6 s", pieces(0.6)),
         ("0.6 s, dissolved", format!("{},tmix=frames=5", pieces(0.6))),
-        ("1 s, dark and bordered", format!("{},lutyuv=y=16+val/4,pad=iw:ih*1.4:0:-1", pieces(1.0))),
+        (
+            "1 s, dark and bordered",
+            format!("{},lutyuv=y=16+val/4,pad=iw:ih*1.4:0:-1", pieces(1.0)),
+        ),
     ] {
         let report = check(&mixed(&graph));
         assert_ne!(report["verdict"], "unpublished", "{what}: {report:#}");
@@ -168,11 +210,19 @@ fn a_film_in_pieces_too_short_to_be_recognised_is_not_paid() {
 
 #[test]
 fn what_a_clip_shows_again_is_paid_once() {
-    let second = scenes::edit(&own(), "null", &[&["-ss", "5", "-t", "1"], &LOSSY[..]].concat(), "mp4");
+    let second = scenes::edit(
+        &own(),
+        "null",
+        &[&["-ss", "5", "-t", "1"], &LOSSY[..]].concat(),
+        "mp4",
+    );
     let looped = |input: &Path, times: u32| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("edits");
         let times = (times - 1).to_string();
-        let mut args: Vec<OsString> = ["-stream_loop", &times, "-i"].iter().map(OsString::from).collect();
+        let mut args: Vec<OsString> = ["-stream_loop", &times, "-i"]
+            .iter()
+            .map(OsString::from)
+            .collect();
         args.push(input.into());
         args.extend(LOSSY.map(OsString::from));
         scenes::edited(&folder, &[input], &args, "mp4")
@@ -183,22 +233,41 @@ fn what_a_clip_shows_again_is_paid_once() {
     let doubted = seconds_for(&report, "repeated") + seconds_for(&report, "quick_cuts");
     assert!(doubted >= 25.0, "{report:#}");
 
-    let six = scenes::edit(&own(), "null", &[&["-ss", "2", "-t", "6"], &LOSSY[..]].concat(), "mp4");
+    let six = scenes::edit(
+        &own(),
+        "null",
+        &[&["-ss", "2", "-t", "6"], &LOSSY[..]].concat(),
+        "mp4",
+    );
     let report = check(&looped(&six, 4));
     assert_eq!(report["verdict"], "unpublished", "{report:#}");
     assert!((4.0..=9.0).contains(&payable_s(&report)), "{report:#}");
 
     // Once it is paid.
     let report = check(&six);
-    assert!(seconds_for(&report, "repeated") == 0.0 && payable_s(&report) > 4.0, "{report:#}");
+    assert!(
+        seconds_for(&report, "repeated") == 0.0 && payable_s(&report) > 4.0,
+        "{report:#}"
+    );
 }
 
 #[test]
 fn a_still_that_pans_is_not_paid() {
-    let still = scenes::edit(&own(), "select=eq(n\\,100),scale=1280:720", &["-frames:v", "1", "-c:v", "ffv1"], "mkv");
+    let still = scenes::edit(
+        &own(),
+        "select=eq(n\\,100),scale=1280:720",
+        &["-frames:v", "1", "-c:v", "ffv1"],
+        "mkv",
+    );
     for (what, filter) in [
-        ("pans", "loop=300:1,setpts=N/25/TB,crop=iw*0.6:ih*0.6:(iw-ow)*t/12:(ih-oh)*t/12,scale=640:360"),
-        ("zooms", "zoompan=z='1+0.002*on':d=300:x='iw/2-iw/zoom/2':y='ih/2-ih/zoom/2':s=640x360:fps=25"),
+        (
+            "pans",
+            "loop=300:1,setpts=N/25/TB,crop=iw*0.6:ih*0.6:(iw-ow)*t/12:(ih-oh)*t/12,scale=640:360",
+        ),
+        (
+            "zooms",
+            "zoompan=z='1+0.002*on':d=300:x='iw/2-iw/zoom/2':y='ih/2-ih/zoom/2':s=640x360:fps=25",
+        ),
     ] {
         let clip = scenes::edit(&still, filter, &[&["-r", "25"], &LOSSY[..]].concat(), "mp4");
         let report = check(&clip);
@@ -221,39 +290,90 @@ fn a_published_stream_beside_one_of_ones_own_decides() {
         let report = check(&clip);
         assert_ne!(report["verdict"], "unpublished", "{extension}: {report:#}");
         assert!(payable_s(&report) <= EDGES_S, "{extension}: {report:#}");
-        assert_eq!(report["streams"].as_array().map(Vec::len), Some(2), "{extension}: {report:#}");
+        assert_eq!(
+            report["streams"].as_array().map(Vec::len),
+            Some(2),
+            "{extension}: {report:#}"
+        );
     }
 }
 
 /// `UNIQ_LONG_HOURS` hours of it, a fiftieth without.
 #[test]
 fn hours_of_a_still_and_of_black_flashes_are_judged_in_proportion() {
-    let hours: f64 = std::env::var("UNIQ_LONG_HOURS").map_or(0.02, |hours| hours.parse().expect("a number of hours"));
+    let hours: f64 = std::env::var("UNIQ_LONG_HOURS")
+        .map_or(0.02, |hours| hours.parse().expect("a number of hours"));
     let folder = TempDir::new().unwrap();
     let still = folder.path().join("still.png");
     let run = |args: &[&str], output: &Path| {
-        let args: Vec<&str> = args.iter().copied().chain([output.to_str().unwrap()]).collect();
+        let args: Vec<&str> = args
+            .iter()
+            .copied()
+            .chain([output.to_str().unwrap()])
+            .collect();
         let status = crate::support::steady::ffmpeg(&args).status().unwrap();
         assert!(status.success(), "{args:?}");
     };
-    run(&["-ss", "4", "-i", film().to_str().unwrap(), "-frames:v", "1"], &still);
+    run(
+        &["-ss", "4", "-i", film().to_str().unwrap(), "-frames:v", "1"],
+        &still,
+    );
     let length = (3600.0 * hours).to_string();
-    let (frozen, flashes) = (folder.path().join("frozen.mp4"), folder.path().join("flashes.mp4"));
-    let encoder =
-        ["-vf", "scale=320:180", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-t", &length];
+    let (frozen, flashes) = (
+        folder.path().join("frozen.mp4"),
+        folder.path().join("flashes.mp4"),
+    );
+    let encoder = [
+        "-vf",
+        "scale=320:180",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-pix_fmt",
+        "yuv420p",
+        "-t",
+        &length,
+    ];
     let still = still.to_str().unwrap();
-    run(&[&["-loop", "1", "-framerate", "2", "-i", still][..], &encoder[..]].concat(), &frozen);
+    run(
+        &[
+            &["-loop", "1", "-framerate", "2", "-i", still][..],
+            &encoder[..],
+        ]
+        .concat(),
+        &frozen,
+    );
     let mut encoder = encoder;
     encoder[1] = "scale=320:180,drawbox=c=black:t=fill:enable='mod(n\\,2)'";
     let own = own();
-    run(&[&["-stream_loop", "-1", "-i", own.to_str().unwrap(), "-r", "4"][..], &encoder[..]].concat(), &flashes);
-    for (clip, codes) in [(&frozen, &["frozen", "undecided"][..]), (&flashes, &["black", "quick_cuts"][..])] {
+    run(
+        &[
+            &["-stream_loop", "-1", "-i", own.to_str().unwrap(), "-r", "4"][..],
+            &encoder[..],
+        ]
+        .concat(),
+        &flashes,
+    );
+    for (clip, codes) in [
+        (&frozen, &["frozen", "undecided"][..]),
+        (&flashes, &["black", "quick_cuts"][..]),
+    ] {
         let begun = std::time::Instant::now();
         let report = check(clip);
-        println!("{hours} h of {}: {:.1} s", clip.display(), begun.elapsed().as_secs_f64());
+        println!(
+            "{hours} h of {}: {:.1} s",
+            clip.display(),
+            begun.elapsed().as_secs_f64()
+        );
         assert_eq!(report["verdict"], "inconclusive", "{}", report["reasons"]);
         let reasons = report["reasons"].as_array().unwrap();
-        assert!(reasons.iter().any(|reason| codes.iter().any(|code| reason["code"] == *code)), "{reasons:?}");
+        assert!(
+            reasons
+                .iter()
+                .any(|reason| codes.iter().any(|code| reason["code"] == *code)),
+            "{reasons:?}"
+        );
     }
 }
 
@@ -269,11 +389,22 @@ fn a_source_with_several_sizes_of_a_picture_is_indexed_once_and_with_several_pic
         args.extend(LOSSY.map(OsString::from));
         let source = scenes::edited(&folder, &[&film(), &second], &args, "mp4");
         let place = TempDir::new().unwrap();
-        let (uniq, index) = (Path::new(env!("CARGO_BIN_EXE_uniq")), place.path().join("index"));
+        let (uniq, index) = (
+            Path::new(env!("CARGO_BIN_EXE_uniq")),
+            place.path().join("index"),
+        );
         program::must_succeed(&program::build(uniq, &index, &[&source]));
-        let args: [&std::ffi::OsStr; 5] =
-            ["index".as_ref(), "list".as_ref(), "--json".as_ref(), "--index".as_ref(), index.as_ref()];
+        let args: [&std::ffi::OsStr; 5] = [
+            "index".as_ref(),
+            "list".as_ref(),
+            "--json".as_ref(),
+            "--index".as_ref(),
+            index.as_ref(),
+        ];
         let listed: Value = serde_json::from_slice(&program::run(uniq, &args).stdout).unwrap();
-        assert!((listed["duration_s"].as_f64().unwrap() - length_s).abs() < 0.2, "{listed}");
+        assert!(
+            (listed["duration_s"].as_f64().unwrap() - length_s).abs() < 0.2,
+            "{listed}"
+        );
     }
 }

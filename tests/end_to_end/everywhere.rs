@@ -40,7 +40,11 @@ fn sixty_copies_take_at_most_twice_the_alignments_of_one() {
         let decoding = Decoding::in_process();
         let index = everywhere(copies, false);
         let aligned = uniq::alignments(&index.index, clip(), &exactly(&decoding)).unwrap();
-        aligned.iter().map(|alignment| alignment.video).collect::<BTreeSet<_>>().len()
+        aligned
+            .iter()
+            .map(|alignment| alignment.video)
+            .collect::<BTreeSet<_>>()
+            .len()
     };
     // The other film is aligned in either case.
     let (one, many) = (aligned(1) - 1, aligned(COPIES) - 1);
@@ -51,12 +55,20 @@ fn sixty_copies_take_at_most_twice_the_alignments_of_one() {
 #[test]
 fn what_is_shown_once_in_other_seconds_is_told_as_fully_as_without_the_crowd() {
     let of_other = |report: &Report| -> Vec<(f64, f64)> {
-        let copies = report.matches.iter().filter(|found| found.kind == MatchKind::Copy);
+        let copies = report
+            .matches
+            .iter()
+            .filter(|found| found.kind == MatchKind::Copy);
         let other = copies.filter(|found| found.alignment.source.path == "other.mp4");
-        other.map(|found| (found.alignment.clip.start_s, found.alignment.clip.end_s)).collect()
+        other
+            .map(|found| (found.alignment.clip.start_s, found.alignment.clip.end_s))
+            .collect()
     };
     let (alone, crowded) = (of_other(&asked(&everywhere(1, false))), of_other(crowded()));
-    assert!(!alone.is_empty() && alone.iter().all(|(start, _)| *start > OTHER_FROM_S - 0.5), "{alone:?}");
+    assert!(
+        !alone.is_empty() && alone.iter().all(|(start, _)| *start > OTHER_FROM_S - 0.5),
+        "{alone:?}"
+    );
     assert_eq!(alone, crowded);
 }
 
@@ -65,10 +77,20 @@ fn the_order_of_the_index_makes_no_difference() {
     let told = |report: &Report| {
         let of_match = |found: &Match| {
             let alignment = &found.alignment;
-            (alignment.source.path.clone(), alignment.clip, alignment.reference, alignment.evidence_bits.to_bits())
+            (
+                alignment.source.path.clone(),
+                alignment.clip,
+                alignment.reference,
+                alignment.evidence_bits.to_bits(),
+            )
         };
         let matches: Vec<_> = report.matches.iter().map(of_match).collect();
-        (report.verdict, report.spans.clone(), report.more_sources, matches)
+        (
+            report.verdict,
+            report.spans.clone(),
+            report.more_sources,
+            matches,
+        )
     };
     assert_eq!(told(crowded()), told(&asked(&everywhere(COPIES, true))));
 }
@@ -78,16 +100,30 @@ fn other_takes_however_many_hide_no_copy() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("index");
     let film = scenes::tripod(3, 0, 12);
-    let faint = scenes::edit(&film, "scale=320:180,boxblur=2,eq=brightness=0.05", &["-an", "-crf", "34"], "mp4");
+    let faint = scenes::edit(
+        &film,
+        "scale=320:180,boxblur=2,eq=brightness=0.05",
+        &["-an", "-crf", "34"],
+        "mp4",
+    );
     let takes = (1..6).map(|take| scenes::tripod(3, take, 12));
     let videos: Vec<PathBuf> = takes.chain([faint.clone()]).collect();
     build(&dir, &videos);
     let index = Index::open(&dir).unwrap();
-    let clip = uniq::fingerprint(&scenes::excerpt(&film, 2.0, 8.0), &Decoding::in_process(), None).unwrap();
+    let clip = uniq::fingerprint(
+        &scenes::excerpt(&film, 2.0, 8.0),
+        &Decoding::in_process(),
+        None,
+    )
+    .unwrap();
     let decoding = Decoding::in_process();
     let report = uniq::check_fingerprint(&index, &clip, &exactly(&decoding)).unwrap();
     let faint = faint.to_string_lossy();
-    assert!(sources(&report).iter().any(|path| *path == faint), "{:?}", sources(&report));
+    assert!(
+        sources(&report).iter().any(|path| *path == faint),
+        "{:?}",
+        sources(&report)
+    );
 }
 
 /// An index and the folder that it is in.
@@ -101,7 +137,10 @@ pub(crate) struct Made {
 pub(crate) fn everywhere(copies: u32, backwards: bool) -> Made {
     let folder = tempfile::tempdir().unwrap();
     let films = films();
-    let config = IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: Duration::from_secs(1) };
+    let config = IndexConfig {
+        fingerprint_version: FINGERPRINT_VERSION,
+        interval: Duration::from_secs(1),
+    };
     let mut writer = Writer::open_or_create(folder.path(), config).unwrap();
     let mut numbers: Vec<Option<u32>> = (0..copies).map(Some).chain([None]).collect();
     if backwards {
@@ -110,22 +149,47 @@ pub(crate) fn everywhere(copies: u32, backwards: bool) -> Made {
     for (place, number) in numbers.into_iter().enumerate() {
         let film = &films[usize::from(number.is_none())];
         let mut random = 1 + u64::from(number.unwrap_or_default());
-        let runs = film.runs.iter().map(|run| Run { key: flipped(run.key, &mut random), ..*run }).collect();
+        let runs = film
+            .runs
+            .iter()
+            .map(|run| Run {
+                key: flipped(run.key, &mut random),
+                ..*run
+            })
+            .collect();
         let mut sha256 = [0xab; 32];
         sha256[..4].copy_from_slice(&number.unwrap_or(u32::MAX).to_be_bytes());
-        let mut video = Video { sha256, path: number.map_or("other.mp4".to_owned(), path), ..film.video.clone() };
+        let mut video = Video {
+            sha256,
+            path: number.map_or("other.mp4".to_owned(), path),
+            ..film.video.clone()
+        };
         video.publication.published_at = match number {
             Some(FIRST) => Some("2011-05-01T06:00:00+02:00".to_owned()),
             Some(number) if number % 3 == 0 => None,
-            number => Some(format!("2012-{:02}-01", 1 + number.unwrap_or_default() % 12)),
+            number => Some(format!(
+                "2012-{:02}-01",
+                1 + number.unwrap_or_default() % 12
+            )),
         };
-        writer.add_with_pictures(Role::Source, video, runs, &film.motion, film.pictures.clone()).unwrap();
+        writer
+            .add_with_pictures(
+                Role::Source,
+                video,
+                runs,
+                &film.motion,
+                film.pictures.clone(),
+            )
+            .unwrap();
         if backwards && place % 20 == 0 {
             writer.commit().unwrap();
         }
     }
     writer.commit().unwrap();
-    Made { index: Index::open(folder.path()).unwrap(), _folder: folder }
+    Made {
+        index: Index::open(folder.path()).unwrap(),
+        _folder: folder,
+    }
 }
 
 /// What an index keeps of a film.
@@ -146,7 +210,12 @@ fn films() -> &'static [Film; 2] {
             let (number, video) = index.videos().next().unwrap();
             let track = index.track(number).unwrap();
             let pictures = index.pictures(number).unwrap().to_bytes();
-            Film { video: video.clone(), runs: track.runs, motion: track.motion, pictures }
+            Film {
+                video: video.clone(),
+                runs: track.runs,
+                motion: track.motion,
+                pictures,
+            }
         })
     })
 }
@@ -188,13 +257,21 @@ fn asked(made: &Made) -> Report {
 }
 
 fn exactly(decoding: &Decoding) -> CheckOptions<'_> {
-    CheckOptions { search: SearchMode::Exact, ..CheckOptions::new(decoding) }
+    CheckOptions {
+        search: SearchMode::Exact,
+        ..CheckOptions::new(decoding)
+    }
 }
 
 /// The sources of the copies that are told, each once.
 fn sources(report: &Report) -> BTreeSet<String> {
-    let copies = report.matches.iter().filter(|found| found.kind == MatchKind::Copy);
-    copies.map(|found| found.alignment.source.path.clone()).collect()
+    let copies = report
+        .matches
+        .iter()
+        .filter(|found| found.kind == MatchKind::Copy);
+    copies
+        .map(|found| found.alignment.source.path.clone())
+        .collect()
 }
 
 fn path(copy: u32) -> String {
@@ -204,7 +281,9 @@ fn path(copy: u32) -> String {
 /// The same key with some bits flipped, as by another encoder.
 fn flipped(mut key: Key, random: &mut u64) -> Key {
     for _ in 0..8 {
-        *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        *random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         let bit = (*random >> 56) as usize;
         key.0[bit / 64] ^= 1 << (bit % 64);
     }

@@ -51,13 +51,21 @@ fn tilted_excerpts_are_found_on_either_side() {
         assert_eq!((report.verdict.as_str(), code), ("published", 1));
         assert_lies(found, (0.0, 10.0), 4.0);
         // By six degrees it lies between upright and tilted, and is told once all the same.
-        assert!(found.turned_degrees == back || angle == "6" && found.turned_degrees == 0, "{found:?}");
+        assert!(
+            found.turned_degrees == back || angle == "6" && found.turned_degrees == 0,
+            "{found:?}"
+        );
     }
 }
 
 #[test]
 fn a_cropped_excerpt_is_found() {
-    let clip = scenes::edit(&first_film(), "crop=512:288:128:0", &["-ss", "3", "-t", "10"], "mp4");
+    let clip = scenes::edit(
+        &first_film(),
+        "crop=512:288:128:0",
+        &["-ss", "3", "-t", "10"],
+        "mp4",
+    );
     let (report, code) = check(&clip);
     assert_eq!(code, 1, "{report:?}");
     assert_lies(only_copy(&report), (0.0, 10.0), 3.0);
@@ -76,20 +84,34 @@ fn a_picture_in_the_corner_a_fifth_as_large_is_found() {
 
 #[test]
 fn a_tight_crop_is_found_on_the_right_time_line() {
-    let clip = scenes::edit(&first_film(), "crop=384:216", &["-ss", "3", "-t", "10"], "mp4");
+    let clip = scenes::edit(
+        &first_film(),
+        "crop=384:216",
+        &["-ss", "3", "-t", "10"],
+        "mp4",
+    );
     let (report, code) = check(&clip);
     assert_eq!(code, 1, "{report:?}");
     // Of a third of the picture some seconds may be lost, and the copy may fall into pieces, but none may lie elsewhere.
     assert!(report.seconds.published >= 5.0, "{report:?}");
     for found in report.copies() {
         assert_eq!(found.source.sha256, scenes::digest(&first_film()));
-        assert_close(found.reference.start_s - found.clip.start_s, 3.0, "start in the source");
+        assert_close(
+            found.reference.start_s - found.clip.start_s,
+            3.0,
+            "start in the source",
+        );
     }
 }
 
 #[test]
 fn a_faster_excerpt_is_found_with_its_speed() {
-    let clip = scenes::edit(&first_film(), "trim=5:15,setpts=(PTS-STARTPTS)/1.25", &[], "mp4");
+    let clip = scenes::edit(
+        &first_film(),
+        "trim=5:15,setpts=(PTS-STARTPTS)/1.25",
+        &[],
+        "mp4",
+    );
     let (report, _) = check(&clip);
     let found = only_copy(&report);
     assert_lies(found, (0.0, 8.0), 5.0);
@@ -98,8 +120,11 @@ fn a_faster_excerpt_is_found_with_its_speed() {
 
 #[test]
 fn three_seconds_in_other_footage_are_found_in_their_place() {
-    let clip =
-        joined(&[(scenes::moving(51, 14), 0.0, 6.0), (second_film(), 9.0, 3.0), (scenes::moving(51, 14), 6.0, 6.0)]);
+    let clip = joined(&[
+        (scenes::moving(51, 14), 0.0, 6.0),
+        (second_film(), 9.0, 3.0),
+        (scenes::moving(51, 14), 6.0, 6.0),
+    ]);
     let (report, code) = check(&clip);
     assert_eq!((report.verdict.as_str(), code), ("partly_published", 1));
     let found = only_copy(&report);
@@ -131,8 +156,15 @@ fn another_take_of_the_same_scene_is_not_published() {
     let heads = [2, 4, 6, 8].map(|take| scenes::talking_head(1, take, 12));
     for clip in [scenes::tripod(1, 2, 16)].into_iter().chain(heads) {
         let (report, code) = check(&clip);
-        assert!(!report.is_published() && code != 1, "{}: {report:?}", clip.display());
-        assert!(report.matches.iter().all(|found| found.kind != "copy"), "{report:?}");
+        assert!(
+            !report.is_published() && code != 1,
+            "{}: {report:?}",
+            clip.display()
+        );
+        assert!(
+            report.matches.iter().all(|found| found.kind != "copy"),
+            "{report:?}"
+        );
     }
 }
 
@@ -141,22 +173,43 @@ fn what_moves_tells_a_take_from_another_that_fits_it_pose_by_pose() {
     // The times of keys alone, or a few keys at twice the speed, once proved each of these.
     let swaying = scenes::talking_head(2, 1, 24);
     let folder = tempfile::tempdir().unwrap();
-    let films: [&Path; 3] = [&swaying, &scenes::talking_head(4, 1, 24), &scenes::tripod(1, 1, 24)];
+    let films: [&Path; 3] = [
+        &swaying,
+        &scenes::talking_head(4, 1, 24),
+        &scenes::tripod(1, 1, 24),
+    ];
     program::must_succeed(&program::build(binary(), folder.path(), &films));
-    let report =
-        |clip: &Path| -> Report { serde_json::from_value(json_of(&check_raw(folder.path(), &[clip]))).unwrap() };
-    for clip in [scenes::talking_head(2, 8, 12), scenes::talking_head(4, 7, 12), scenes::tripod(1, 4, 12)] {
+    let report = |clip: &Path| -> Report {
+        serde_json::from_value(json_of(&check_raw(folder.path(), &[clip]))).unwrap()
+    };
+    for clip in [
+        scenes::talking_head(2, 8, 12),
+        scenes::talking_head(4, 7, 12),
+        scenes::tripod(1, 4, 12),
+    ] {
         let report = report(&clip);
         assert!(!report.is_published(), "{}: {report:?}", clip.display());
     }
     // A strip of the take itself, in which the same head sways.
-    let strip = scenes::edit(&swaying, "crop=ih*9/16:ih,scale=360:640", &["-ss", "6", "-t", "10"], "mp4");
+    let strip = scenes::edit(
+        &swaying,
+        "crop=ih*9/16:ih,scale=360:640",
+        &["-ss", "6", "-t", "10"],
+        "mp4",
+    );
     let report = report(&strip);
     let copies: Vec<&Match> = report.copies().collect();
-    assert!(report.seconds.published > 8.0 && !copies.is_empty(), "{report:?}");
+    assert!(
+        report.seconds.published > 8.0 && !copies.is_empty(),
+        "{report:?}"
+    );
     for found in copies {
         assert_eq!(found.source.sha256, scenes::digest(&swaying));
-        assert_close(found.reference.start_s - found.clip.start_s, 6.0, "start in the source");
+        assert_close(
+            found.reference.start_s - found.clip.start_s,
+            6.0,
+            "start in the source",
+        );
     }
 }
 
@@ -165,16 +218,32 @@ fn five_cuts_of_a_film_in_another_order_are_five_copies_with_their_times() {
     // Each of two seconds, none after the one that it follows in the film.
     let order = [9.0, 5.0, 11.0, 3.0, 7.0];
     let starts = order.map(|from| format!("trim={from}:{},setpts=PTS-STARTPTS", from + 2.0));
-    let cuts: String = starts.iter().enumerate().map(|(i, trim)| format!("[s{i}]{trim}[c{i}];")).collect();
-    let names = |name: &str| (0..order.len()).map(|i| format!("[{name}{i}]")).collect::<String>();
-    let graph = format!("fps=25,split=5{};{cuts}{}concat=n=5,scale=480:270", names("s"), names("c"));
+    let cuts: String = starts
+        .iter()
+        .enumerate()
+        .map(|(i, trim)| format!("[s{i}]{trim}[c{i}];"))
+        .collect();
+    let names = |name: &str| {
+        (0..order.len())
+            .map(|i| format!("[{name}{i}]"))
+            .collect::<String>()
+    };
+    let graph = format!(
+        "fps=25,split=5{};{cuts}{}concat=n=5,scale=480:270",
+        names("s"),
+        names("c")
+    );
     let (report, _) = check(&scenes::edit(&first_film(), &graph, &["-t", "10"], "mp4"));
     let mut copies: Vec<&Match> = report.copies().collect();
     copies.sort_by(|a, b| a.clip.start_s.total_cmp(&b.clip.start_s));
     assert_eq!(copies.len(), 5, "{report:?}");
     for (number, (found, from)) in copies.iter().zip(order).enumerate() {
         let start = 2.0 * number as f64;
-        assert!((found.clip.start_s - start).abs() < 0.5 && (found.clip.end_s - start - 2.0).abs() < 0.5, "{found:?}");
+        assert!(
+            (found.clip.start_s - start).abs() < 0.5
+                && (found.clip.end_s - start - 2.0).abs() < 0.5,
+            "{found:?}"
+        );
         assert!((found.reference.start_s - from).abs() < 0.5, "{found:?}");
     }
     assert_close(report.seconds.published, 10.0, "published seconds");
@@ -191,7 +260,10 @@ fn an_excerpt_of_the_take_itself_is_published() {
     let (report, code) = check(&clip);
     assert_eq!(code, 1, "{report:?}");
     let found = only_copy(&report);
-    assert_eq!(found.source.sha256, scenes::digest(&scenes::tripod(1, 1, 20)));
+    assert_eq!(
+        found.source.sha256,
+        scenes::digest(&scenes::tripod(1, 1, 20))
+    );
     assert_lies(found, (0.0, 10.0), 5.0);
 }
 
@@ -199,7 +271,12 @@ fn an_excerpt_of_the_take_itself_is_published() {
 fn of_pictures_without_content_nothing_is_said() {
     for clip in [scenes::black(6), scenes::frozen(9, 8), scenes::slate(6)] {
         let (report, code) = check(&clip);
-        assert_eq!((report.verdict.as_str(), code), ("inconclusive", 3), "{}: {report:?}", clip.display());
+        assert_eq!(
+            (report.verdict.as_str(), code),
+            ("inconclusive", 3),
+            "{}: {report:?}",
+            clip.display()
+        );
         assert!(!report.reasons.is_empty());
         assert_eq!(report.seconds.unpublished, 0.0, "{}", clip.display());
     }
@@ -208,7 +285,11 @@ fn of_pictures_without_content_nothing_is_said() {
 #[test]
 fn a_clip_too_short_to_judge_is_inconclusive() {
     let (report, code) = check(&scenes::excerpt(&scenes::moving(60, 12), 2.0, 0.4));
-    assert_eq!((report.verdict.as_str(), code), ("inconclusive", 3), "{report:?}");
+    assert_eq!(
+        (report.verdict.as_str(), code),
+        ("inconclusive", 3),
+        "{report:?}"
+    );
     assert!(!report.reasons.is_empty());
 }
 
@@ -222,17 +303,30 @@ fn black_seconds_are_not_counted_as_unpublished() {
 #[test]
 fn a_fingerprint_gets_the_verdict_of_its_clip() {
     let folder = tempfile::tempdir().unwrap();
-    for (number, clip) in
-        [scenes::excerpt(&first_film(), 2.0, 8.0), scenes::moving(60, 12), scenes::black(6)].iter().enumerate()
+    for (number, clip) in [
+        scenes::excerpt(&first_film(), 2.0, 8.0),
+        scenes::moving(60, 12),
+        scenes::black(6),
+    ]
+    .iter()
+    .enumerate()
     {
         let file = folder.path().join(format!("{number}.uniq"));
-        let made = uniq(&[OsStr::new("fingerprint"), clip.as_os_str(), OsStr::new("-o"), file.as_os_str()]);
+        let made = uniq(&[
+            OsStr::new("fingerprint"),
+            clip.as_os_str(),
+            OsStr::new("-o"),
+            file.as_os_str(),
+        ]);
         program::must_succeed(&made);
         let mut of_clip = json_of(&check_raw(index(), &[clip]));
         let mut of_file = json_of(&check_raw(index(), &[Path::new("--fingerprint"), &file]));
         // Nothing is payable of it until the clip is seen, and it says where it comes from.
         assert_eq!(of_file["provisional_minutes"], of_clip["payable_minutes"]);
-        assert_eq!((&of_file["payable_minutes"], &of_clip["provisional_minutes"]), (&json!(0.0), &json!(0.0)));
+        assert_eq!(
+            (&of_file["payable_minutes"], &of_clip["provisional_minutes"]),
+            (&json!(0.0), &json!(0.0))
+        );
         let first = of_file["reasons"].as_array_mut().unwrap().remove(0);
         assert_eq!(first["code"], "from_fingerprint");
         for line in [&mut of_clip, &mut of_file] {
@@ -245,16 +339,28 @@ fn a_fingerprint_gets_the_verdict_of_its_clip() {
         // A fingerprint tells nothing of the size and the frame rate that its clip was made with.
         assert!(of_file["quality"].is_null() && of_clip["quality"].take().is_object());
         // It holds no pictures, so that keys and motion alone say how probable a copy is.
-        assert!(of_file["matches"].as_array().unwrap().iter().all(|found| found["pictures"].is_null()), "{of_file:#}");
+        assert!(
+            of_file["matches"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|found| found["pictures"].is_null()),
+            "{of_file:#}"
+        );
         for line in [&mut of_clip, &mut of_file] {
             line["timeline"].take();
             // Which one is nearest is a matter of probability too.
             line["nearest_non_match"].take();
             for field in ["probability", "terms", "pictures"] {
-                line["matches"].as_array_mut().unwrap().iter_mut().for_each(|found| _ = found[field].take());
+                line["matches"]
+                    .as_array_mut()
+                    .unwrap()
+                    .iter_mut()
+                    .for_each(|found| _ = found[field].take());
             }
         }
-        let streams = [&mut of_clip, &mut of_file].map(|line| line["streams"].take().as_array().unwrap().len());
+        let streams = [&mut of_clip, &mut of_file]
+            .map(|line| line["streams"].take().as_array().unwrap().len());
         assert_eq!(streams, [1, 0]);
         assert_eq!(of_clip, of_file);
         assert!(of_clip["verdict"].is_string());
@@ -264,16 +370,26 @@ fn a_fingerprint_gets_the_verdict_of_its_clip() {
 #[test]
 fn a_fingerprint_is_believed_only_where_one_is_asked_for_and_only_under_the_limits() {
     let folder = tempfile::tempdir().unwrap();
-    let (saved, disguised) = (folder.path().join("a.uniq"), folder.path().join("holiday.mp4"));
-    let made =
-        uniq(&[OsStr::new("fingerprint"), scenes::moving(60, 12).as_os_str(), OsStr::new("-o"), saved.as_os_str()]);
+    let (saved, disguised) = (
+        folder.path().join("a.uniq"),
+        folder.path().join("holiday.mp4"),
+    );
+    let made = uniq(&[
+        OsStr::new("fingerprint"),
+        scenes::moving(60, 12).as_os_str(),
+        OsStr::new("-o"),
+        saved.as_os_str(),
+    ]);
     program::must_succeed(&made);
     std::fs::copy(&saved, &disguised).unwrap();
     let refused = |args: &[&str], file: &Path, wanted: &str| {
         let all: Vec<&Path> = args.iter().map(Path::new).chain([file]).collect();
         let output = check_raw(index(), &all);
         let words = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.code() == Some(2) && words.contains(wanted), "{args:?}: {words}");
+        assert!(
+            output.status.code() == Some(2) && words.contains(wanted),
+            "{args:?}: {words}"
+        );
     };
     refused(&[], &disguised, "--fingerprint");
     refused(&["--in-process"], &disguised, "--fingerprint");
@@ -289,12 +405,19 @@ fn a_fingerprint_is_believed_only_where_one_is_asked_for_and_only_under_the_limi
         refused(&with(["--max-duration", "5s"]), &saved, "--max-duration");
         refused(&with(["--max-frames", "9"]), &saved, "--max-frames");
     }
-    refused(&["--fingerprint"], &scenes::moving(60, 12), "not a usable fingerprint");
+    refused(
+        &["--fingerprint"],
+        &scenes::moving(60, 12),
+        "not a usable fingerprint",
+    );
 }
 
 #[test]
 fn the_report_has_every_documented_field() {
-    let line = json_of(&check_raw(index(), &[&scenes::excerpt(&first_film(), 2.0, 8.0)]));
+    let line = json_of(&check_raw(
+        index(),
+        &[&scenes::excerpt(&first_film(), 2.0, 8.0)],
+    ));
     let strings = [
         "/clip/path",
         "/clip/sha256",
@@ -334,27 +457,49 @@ fn the_report_has_every_documented_field() {
         "/search/payable_probability",
     ];
     for field in strings {
-        assert!(line.pointer(field).is_some_and(Value::is_string), "{field} in {line:#}");
+        assert!(
+            line.pointer(field).is_some_and(Value::is_string),
+            "{field} in {line:#}"
+        );
     }
     for field in numbers {
-        assert!(line.pointer(field).is_some_and(Value::is_number), "{field} in {line:#}");
+        assert!(
+            line.pointer(field).is_some_and(Value::is_number),
+            "{field} in {line:#}"
+        );
     }
     for field in ["/reasons", "/matches", "/matches/0/terms", "/timeline"] {
-        assert!(line.pointer(field).is_some_and(Value::is_array), "{field} in {line:#}");
+        assert!(
+            line.pointer(field).is_some_and(Value::is_array),
+            "{field} in {line:#}"
+        );
     }
     for field in ["/matches/0/mirrored", "/search/exact"] {
-        assert!(line.pointer(field).is_some_and(Value::is_boolean), "{field} in {line:#}");
+        assert!(
+            line.pointer(field).is_some_and(Value::is_boolean),
+            "{field} in {line:#}"
+        );
     }
     assert!(line["matches"][0]["geometry"].is_object(), "{line:#}");
     for field in ["url", "title", "published_at"] {
-        assert!(line["matches"][0]["source"].get(field).is_some(), "{field} in {line:#}");
+        assert!(
+            line["matches"][0]["source"].get(field).is_some(),
+            "{field} in {line:#}"
+        );
     }
     assert!(line.get("nearest_non_match").is_some(), "{line:#}");
     let seconds = &line["seconds"];
-    let parts = ["published", "unpublished", "unsearchable"].map(|part| seconds[part].as_f64().unwrap());
+    let parts =
+        ["published", "unpublished", "unsearchable"].map(|part| seconds[part].as_f64().unwrap());
     let whole = line["clip"]["duration_s"].as_f64().unwrap();
-    assert!((parts.iter().sum::<f64>() - whole).abs() < 0.01, "{seconds} of {whole}");
-    assert_eq!(line["clip"]["sha256"], scenes::digest(&scenes::excerpt(&first_film(), 2.0, 8.0)));
+    assert!(
+        (parts.iter().sum::<f64>() - whole).abs() < 0.01,
+        "{seconds} of {whole}"
+    );
+    assert_eq!(
+        line["clip"]["sha256"],
+        scenes::digest(&scenes::excerpt(&first_film(), 2.0, 8.0))
+    );
     assert_eq!(line["index"]["videos"], 5);
 }
 
@@ -374,7 +519,10 @@ fn answers_come_in_the_order_of_the_clips_and_the_worst_decides_the_exit_code() 
     let folder = tempfile::tempdir().unwrap();
     let broken = folder.path().join("broken.mp4");
     fs::write(&broken, "this is no video").unwrap();
-    let (published, unrelated) = (scenes::excerpt(&first_film(), 2.0, 8.0), scenes::moving(60, 12));
+    let (published, unrelated) = (
+        scenes::excerpt(&first_film(), 2.0, 8.0),
+        scenes::moving(60, 12),
+    );
     let black = scenes::black(6);
     let cases: [(&[&Path], i32); 5] = [
         (&[&unrelated, &unrelated], 0),
@@ -385,10 +533,21 @@ fn answers_come_in_the_order_of_the_clips_and_the_worst_decides_the_exit_code() 
     ];
     for (clips, code) in cases {
         let output = check_raw(index(), clips);
-        assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let text = String::from_utf8(output.stdout).unwrap();
-        let said: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let paths: Vec<&str> = said.iter().filter_map(|line| line["clip"]["path"].as_str()).collect();
+        let said: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let paths: Vec<&str> = said
+            .iter()
+            .filter_map(|line| line["clip"]["path"].as_str())
+            .collect();
         let asked: Vec<&str> = clips.iter().filter_map(|clip| clip.to_str()).collect();
         assert_eq!(paths, asked);
     }
@@ -411,14 +570,30 @@ fn a_removed_video_is_unpublished_again_until_it_is_added() {
     let folder = tempfile::tempdir().unwrap();
     let film = scenes::moving(2, 16);
     let clip = scenes::excerpt(&film, 3.0, 8.0);
-    program::must_succeed(&program::build(binary(), folder.path(), &[&film, &scenes::moving(51, 14)]));
+    program::must_succeed(&program::build(
+        binary(),
+        folder.path(),
+        &[&film, &scenes::moving(51, 14)],
+    ));
     let code = || check_raw(folder.path(), &[&clip]).status.code();
     assert_eq!(code(), Some(1));
     let digest = scenes::digest(&film);
     let index: [&OsStr; 2] = ["--index".as_ref(), folder.path().as_os_str()];
-    program::must_succeed(&uniq(&["index".as_ref(), "remove".as_ref(), digest.as_ref(), index[0], index[1]]));
+    program::must_succeed(&uniq(&[
+        "index".as_ref(),
+        "remove".as_ref(),
+        digest.as_ref(),
+        index[0],
+        index[1],
+    ]));
     assert_eq!(code(), Some(0));
-    program::must_succeed(&uniq(&["index".as_ref(), "add".as_ref(), film.as_os_str(), index[0], index[1]]));
+    program::must_succeed(&uniq(&[
+        "index".as_ref(),
+        "add".as_ref(),
+        film.as_os_str(),
+        index[0],
+        index[1],
+    ]));
     assert_eq!(code(), Some(1));
 }
 
@@ -426,7 +601,11 @@ fn a_removed_video_is_unpublished_again_until_it_is_added() {
 fn what_is_known_of_a_publication_reaches_the_report() {
     let film = scenes::moving(2, 16);
     let clip = scenes::excerpt(&film, 3.0, 8.0);
-    let (url, title, date) = ("https://example.com/watch?v=1", "Sørlandet, \"by train\"", "2024-05-17");
+    let (url, title, date) = (
+        "https://example.com/watch?v=1",
+        "Sørlandet, \"by train\"",
+        "2024-05-17",
+    );
     let quoted = title.replace('"', "\"\"");
     let record = |path: &Path| serde_json::json!({ "path": path, "url": url, "title": title, "published_at": date });
     let cases = ["list.csv", "list.jsonl", "film.info.json"];
@@ -437,7 +616,10 @@ fn what_is_known_of_a_publication_reaches_the_report() {
         let side = folder.path().join(case);
         let source = match case {
             "list.csv" => {
-                let lines = format!("path,url,title,published_at\n{},{url},\"{quoted}\",{date}\n", copy.display());
+                let lines = format!(
+                    "path,url,title,published_at\n{},{url},\"{quoted}\",{date}\n",
+                    copy.display()
+                );
                 fs::write(&side, lines).unwrap();
                 side
             }
@@ -446,8 +628,7 @@ fn what_is_known_of_a_publication_reaches_the_report() {
                 side
             }
             _ => {
-                let info =
-                    serde_json::json!({ "webpage_url": url, "title": title, "upload_date": date.replace('-', "") });
+                let info = serde_json::json!({ "webpage_url": url, "title": title, "upload_date": date.replace('-', "") });
                 fs::write(&side, info.to_string()).unwrap();
                 copy
             }
@@ -458,7 +639,12 @@ fn what_is_known_of_a_publication_reaches_the_report() {
         let source = &line["matches"][0]["source"];
         assert_eq!(source["url"], url, "{case}: {line:#}");
         assert_eq!(source["title"], title, "{case}");
-        assert!(source["published_at"].as_str().is_some_and(|found| found.starts_with(date)), "{case}: {source}");
+        assert!(
+            source["published_at"]
+                .as_str()
+                .is_some_and(|found| found.starts_with(date)),
+            "{case}: {source}"
+        );
     }
 }
 
@@ -516,7 +702,12 @@ fn uniq(args: &[&OsStr]) -> Output {
 }
 
 fn check_raw(index: &Path, clips: &[&Path]) -> Output {
-    let mut args: Vec<&OsStr> = vec!["check".as_ref(), "--json".as_ref(), "--index".as_ref(), index.as_os_str()];
+    let mut args: Vec<&OsStr> = vec![
+        "check".as_ref(),
+        "--json".as_ref(),
+        "--index".as_ref(),
+        index.as_os_str(),
+    ];
     args.extend(clips.iter().map(|clip| clip.as_os_str()));
     uniq(&args)
 }
@@ -531,7 +722,12 @@ fn check(clip: &Path) -> (Report, i32) {
 /// The only line of an answer.
 fn json_of(output: &Output) -> Value {
     let text = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(text.lines().count(), 1, "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        text.lines().count(),
+        1,
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_str(&text).unwrap()
 }
 
@@ -545,11 +741,18 @@ fn only_copy(report: &Report) -> &Match {
 fn assert_lies(found: &Match, within_s: (f64, f64), reference_start_s: f64) {
     assert_close(found.clip.start_s, within_s.0, "start in the clip");
     assert_close(found.clip.end_s, within_s.1, "end in the clip");
-    assert_close(found.reference.start_s, reference_start_s, "start in the source");
+    assert_close(
+        found.reference.start_s,
+        reference_start_s,
+        "start in the source",
+    );
 }
 
 fn assert_close(seconds: f64, truth: f64, what: &str) {
-    assert!((seconds - truth).abs() <= EXACTNESS_S, "{what}: {seconds} s instead of {truth} s");
+    assert!(
+        (seconds - truth).abs() <= EXACTNESS_S,
+        "{what}: {seconds} s instead of {truth} s"
+    );
 }
 
 /// Plays parts (video, start, length in seconds) one after the other.
@@ -558,13 +761,22 @@ fn joined(parts: &[(PathBuf, f64, f64)]) -> PathBuf {
     let mut args: Vec<std::ffi::OsString> = Vec::new();
     let mut filter = String::new();
     for (number, (video, start, length)) in parts.iter().enumerate() {
-        args.extend(["-ss".into(), format!("{start}").into(), "-t".into(), format!("{length}").into()]);
+        args.extend([
+            "-ss".into(),
+            format!("{start}").into(),
+            "-t".into(),
+            format!("{length}").into(),
+        ]);
         args.extend(["-i".into(), video.into()]);
         filter += &format!("[{number}:v]");
     }
     filter += &format!("concat=n={}:v=1:a=0", parts.len());
     args.extend(["-filter_complex".into(), filter.into()]);
-    args.extend(scenes::words("-c:v libx264 -preset veryfast -crf 24 -pix_fmt yuv420p").iter().map(Into::into));
+    args.extend(
+        scenes::words("-c:v libx264 -preset veryfast -crf 24 -pix_fmt yuv420p")
+            .iter()
+            .map(Into::into),
+    );
     let inputs: Vec<&Path> = parts.iter().map(|(video, _, _)| video.as_path()).collect();
     scenes::edited(&folder, &inputs, &args, "mp4")
 }
@@ -574,7 +786,9 @@ fn files_of(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files: Vec<_> = walkdir::WalkDir::new(folder)
         .into_iter()
         .map(Result::unwrap)
-        .filter(|entry| entry.file_type().is_file() && !entry.file_name().to_string_lossy().contains("lock"))
+        .filter(|entry| {
+            entry.file_type().is_file() && !entry.file_name().to_string_lossy().contains("lock")
+        })
         .map(|entry| (entry.path().to_owned(), fs::read(entry.path()).unwrap()))
         .collect();
     files.sort();

@@ -48,7 +48,10 @@ fn level(x: i64, y: i64, frame: i64) -> u8 {
     let sum = wave(3 * x + y + 5 * frame, 211)
         + wave(2 * x - 3 * y - 7 * frame, 149)
         + wave(x * y / 40 + 3 * frame, 173)
-        + wave((x - 160) * (x - 160) / 60 + (y - 90) * (y - 90) / 30 - 4 * frame, 97) / 2
+        + wave(
+            (x - 160) * (x - 160) / 60 + (y - 90) * (y - 90) / 30 - 4 * frame,
+            97,
+        ) / 2
         + wave(5 * x + 7 * y, 61) / 2;
     (128 + sum / 5).clamp(16, 235) as u8
 }
@@ -61,24 +64,40 @@ fn hex(key: Key) -> String {
 }
 
 fn key(hex: &str) -> Key {
-    Key::from_bytes(std::array::from_fn(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()))
+    Key::from_bytes(std::array::from_fn(|i| {
+        u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()
+    }))
 }
 
 fn whole(fingerprint: &Fingerprint) -> Vec<Key> {
-    fingerprint.keys().iter().filter(|key| key.kind == KeyKind::Whole).map(|key| key.key).collect()
+    fingerprint
+        .keys()
+        .iter()
+        .filter(|key| key.kind == KeyKind::Whole)
+        .map(|key| key.key)
+        .collect()
 }
 
 #[test]
 fn the_keys_of_a_known_file_are_those_of_this_version() {
     let folder = tempfile::tempdir().unwrap();
-    let fingerprint = uniq::fingerprint(&video(folder.path()), &Decoding::in_process(), None).unwrap();
+    let fingerprint =
+        uniq::fingerprint(&video(folder.path()), &Decoding::in_process(), None).unwrap();
     let found = whole(&fingerprint);
     let of_interest = [found[0], found[found.len() / 2], found[found.len() - 1]];
     let told = of_interest.map(hex);
     let fine = fingerprint.keys().iter().filter(|key| key.fine).count();
-    let counts = (fingerprint.keyframes().len(), fingerprint.keys().len() - fine, fine);
+    let counts = (
+        fingerprint.keyframes().len(),
+        fingerprint.keys().len() - fine,
+        fine,
+    );
     for (found, golden) in of_interest.into_iter().zip(WHOLE) {
-        let distance = if golden.len() == 64 { found.distance(key(golden)) } else { 256 };
+        let distance = if golden.len() == 64 {
+            found.distance(key(golden))
+        } else {
+            256
+        };
         assert!(
             distance <= TOLERANCE,
             "a key is {distance} bits from that of version {FINGERPRINT_VERSION}: {told:?}; \
@@ -86,14 +105,25 @@ fn the_keys_of_a_known_file_are_those_of_this_version() {
         );
     }
     assert_eq!(counts.0, COUNTS.0);
-    let cells: Vec<i8> = (0..fingerprint.motion().len()).flat_map(|i| fingerprint.motion().picture(i)).collect();
-    assert_eq!((fingerprint.motion().size(), cells.len()), ((57, 32), 13 * 57 * 32));
+    let cells: Vec<i8> = (0..fingerprint.motion().len())
+        .flat_map(|i| fingerprint.motion().picture(i))
+        .collect();
+    assert_eq!(
+        (fingerprint.motion().size(), cells.len()),
+        ((57, 32), 13 * 57 * 32)
+    );
     let levels = [-1, 0, 1].map(|level| cells.iter().filter(|&&cell| cell == level).count());
     for (found, golden) in levels.into_iter().zip(CELLS) {
-        assert!(found.abs_diff(golden) <= golden / 50, "{levels:?} cells, {CELLS:?} expected");
+        assert!(
+            found.abs_diff(golden) <= golden / 50,
+            "{levels:?} cells, {CELLS:?} expected"
+        );
     }
     for (found, golden) in [(counts.1, COUNTS.1), (counts.2, COUNTS.2)] {
-        assert!(found.abs_diff(golden) <= golden / 50, "{found} keys, {golden} expected");
+        assert!(
+            found.abs_diff(golden) <= golden / 50,
+            "{found} keys, {golden} expected"
+        );
     }
 }
 
@@ -102,6 +132,11 @@ fn two_runs_give_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let path = video(folder.path());
     let first = uniq::fingerprint(&path, &Decoding::in_process(), None).unwrap();
-    assert_eq!(first.to_bytes(), uniq::fingerprint(&path, &Decoding::in_process(), None).unwrap().to_bytes());
+    assert_eq!(
+        first.to_bytes(),
+        uniq::fingerprint(&path, &Decoding::in_process(), None)
+            .unwrap()
+            .to_bytes()
+    );
     assert!(first.keys().len() > 100, "{} keys", first.keys().len());
 }

@@ -18,22 +18,46 @@ const IN_COMMIT: usize = 2;
 /// An index of several segments, and one of benign material.
 fn index(dir: &Path) {
     let go_on = AtomicBool::new(false);
-    let films: Vec<PathBuf> = (0..FILMS).map(|seed| scenes::moving(70 + seed, 16)).collect();
+    let films: Vec<PathBuf> = (0..FILMS)
+        .map(|seed| scenes::moving(70 + seed, 16))
+        .collect();
     let add = |videos: &[PathBuf], role| {
-        let options = BuildOptions { role, ..BuildOptions::new(Decoding::in_process()) };
-        ingest::build(dir, ingest::sources(videos).unwrap(), &options, &|_| {}, &go_on).unwrap();
+        let options = BuildOptions {
+            role,
+            ..BuildOptions::new(Decoding::in_process())
+        };
+        ingest::build(
+            dir,
+            ingest::sources(videos).unwrap(),
+            &options,
+            &|_| {},
+            &go_on,
+        )
+        .unwrap();
     };
-    films.chunks(IN_COMMIT).for_each(|films| add(films, Role::Source));
-    add(&[scenes::excerpt(&scenes::moving(80, 6), 0.0, 4.0)], Role::Benign);
+    films
+        .chunks(IN_COMMIT)
+        .for_each(|films| add(films, Role::Source));
+    add(
+        &[scenes::excerpt(&scenes::moving(80, 6), 0.0, 4.0)],
+        Role::Benign,
+    );
 }
 
 fn searched(dir: &Path) -> Vec<Part> {
-    parts(dir).unwrap().into_iter().filter(|part| part.role.is_searched()).collect()
+    parts(dir)
+        .unwrap()
+        .into_iter()
+        .filter(|part| part.role.is_searched())
+        .collect()
 }
 
 /// Each segment opened for itself.
 fn shards(dir: &Path) -> Vec<Shard> {
-    searched(dir).iter().map(|part| Shard::open(dir, &[part.number]).unwrap()).collect()
+    searched(dir)
+        .iter()
+        .map(|part| Shard::open(dir, &[part.number]).unwrap())
+        .collect()
 }
 
 fn state(dir: &Path, shards: &[Shard]) -> State {
@@ -52,7 +76,14 @@ fn ask(dir: &Path, request: &Request, options: &CheckOptions<'_>) -> (Report, us
         rounds += 1;
         let asked = Needs::from_bytes(&needs.to_bytes().unwrap()).unwrap();
         for shard in shards.iter().rev() {
-            let found = search(shard, &question, &state, &asked, &CheckOptions::new(options.decoding)).unwrap();
+            let found = search(
+                shard,
+                &question,
+                &state,
+                &asked,
+                &CheckOptions::new(options.decoding),
+            )
+            .unwrap();
             candidates.push(Candidates::from_bytes(&found.to_bytes().unwrap()).unwrap());
         }
         match merge(request, &state, &candidates, options).unwrap() {
@@ -75,8 +106,16 @@ fn the_report_is_that_of_the_whole_index_to_the_byte() {
     let film = scenes::moving(72, 16);
     let intro = scenes::excerpt(&scenes::moving(80, 6), 0.0, 4.0);
     let saved = folder.path().join("clip.uniq");
-    let copy = scenes::edit(&scenes::excerpt(&film, 3.0, 8.0), "hflip,scale=320:180", &["-an"], "mp4");
-    uniq::fingerprint(&copy, &Decoding::in_process(), None).unwrap().save(&saved).unwrap();
+    let copy = scenes::edit(
+        &scenes::excerpt(&film, 3.0, 8.0),
+        "hflip,scale=320:180",
+        &["-an"],
+        "mp4",
+    );
+    uniq::fingerprint(&copy, &Decoding::in_process(), None)
+        .unwrap()
+        .save(&saved)
+        .unwrap();
     let clips = [
         (Query::Clip(&copy), Verdict::Published),
         (Query::Clip(&film), Verdict::Published),
@@ -92,14 +131,33 @@ fn the_report_is_that_of_the_whole_index_to_the_byte() {
     let compare = |search: SearchMode, excluded: &[[u8; 32]]| {
         let whole = Index::open(&dir).unwrap();
         for (path, is_fingerprint, verdict) in &clips {
-            let query = if *is_fingerprint { Query::Fingerprint(path) } else { Query::Clip(path) };
-            let options = CheckOptions { search, exclude: excluded, ..CheckOptions::new(&decoding) };
+            let query = if *is_fingerprint {
+                Query::Fingerprint(path)
+            } else {
+                Query::Clip(path)
+            };
+            let options = CheckOptions {
+                search,
+                exclude: excluded,
+                ..CheckOptions::new(&decoding)
+            };
             let expected = uniq::check(&whole, query, &options).unwrap();
             if excluded.is_empty() {
-                assert_eq!(expected.verdict, *verdict, "{}: {:?}", path.display(), expected.reasons);
+                assert_eq!(
+                    expected.verdict,
+                    *verdict,
+                    "{}: {:?}",
+                    path.display(),
+                    expected.reasons
+                );
             }
             let (found, _) = ask(&dir, &Request::new(query, &options).unwrap(), &options);
-            assert_eq!(json(&found), json(&expected), "{search:?} {}", path.display());
+            assert_eq!(
+                json(&found),
+                json(&expected),
+                "{search:?} {}",
+                path.display()
+            );
         }
     };
     compare(SearchMode::Exact, &[]);
@@ -108,7 +166,12 @@ fn the_report_is_that_of_the_whole_index_to_the_byte() {
     writer.sort_by_cells(64, &|| false).unwrap();
     drop(writer);
     let whole = Index::open(&dir).unwrap();
-    let sha256 = whole.videos().find(|(_, video)| video.path == film.to_string_lossy()).unwrap().1.sha256;
+    let sha256 = whole
+        .videos()
+        .find(|(_, video)| video.path == film.to_string_lossy())
+        .unwrap()
+        .1
+        .sha256;
     compare(SearchMode::Screened, &[sha256]);
 }
 
@@ -118,10 +181,15 @@ fn of_a_crowd_of_copies_more_is_read_until_the_report_is_the_same() {
         let made = everywhere::everywhere(everywhere::COPIES, backwards);
         let decoding = Decoding::in_process();
         for search in [SearchMode::Exact, SearchMode::Screened] {
-            let options = CheckOptions { search, ..CheckOptions::new(&decoding) };
-            let expected = uniq::check_fingerprint(&made.index, everywhere::clip(), &options).unwrap();
+            let options = CheckOptions {
+                search,
+                ..CheckOptions::new(&decoding)
+            };
+            let expected =
+                uniq::check_fingerprint(&made.index, everywhere::clip(), &options).unwrap();
             let path = PathBuf::from(&expected.clip.path);
-            let request = Request::of_fingerprint(everywhere::clip().clone(), &path, &options).unwrap();
+            let request =
+                Request::of_fingerprint(everywhere::clip().clone(), &path, &options).unwrap();
             let (found, rounds) = ask(made.index.dir(), &request, &options);
             assert_eq!(json(&found), json(&expected), "{search:?}");
             // The first published copy is not among the likeliest of its segment.
@@ -143,7 +211,9 @@ fn an_answer_that_lacks_a_part_is_an_error() {
     let ask = |shard: &Shard| search(shard, request.question(), &state, &Needs::first(), &options);
     let all: Vec<Candidates> = shards.iter().map(|shard| ask(shard).unwrap()).collect();
     let merged = |candidates: &[Candidates]| merge(&request, &state, candidates, &options);
-    assert!(matches!(merged(&all), Ok(Merged::Report(report)) if report.verdict == Verdict::Unpublished));
+    assert!(
+        matches!(merged(&all), Ok(Merged::Report(report)) if report.verdict == Verdict::Unpublished)
+    );
 
     let reason = |result: uniq::Result<Merged>| match result {
         Err(Error::IncompleteAnswer { reason, .. }) => reason,
@@ -158,24 +228,46 @@ fn an_answer_that_lacks_a_part_is_an_error() {
     let mut bytes = all[0].to_bytes().unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
-    assert!(matches!(Candidates::from_bytes(&bytes), Err(Error::IncompleteAnswer { .. })));
+    assert!(matches!(
+        Candidates::from_bytes(&bytes),
+        Err(Error::IncompleteAnswer { .. })
+    ));
 
     // A segment too few, or gone.
     let holdings: Vec<_> = shards[1..].iter().map(Shard::holdings).collect();
-    assert!(matches!(State::of_shards(&dir, &holdings), Err(Error::IncompleteAnswer { .. })));
-    assert!(matches!(Shard::open(&dir, &[4711]), Err(Error::IncompleteAnswer { .. })));
+    assert!(matches!(
+        State::of_shards(&dir, &holdings),
+        Err(Error::IncompleteAnswer { .. })
+    ));
+    assert!(matches!(
+        Shard::open(&dir, &[4711]),
+        Err(Error::IncompleteAnswer { .. })
+    ));
 
     // The index goes on: what is open of the old commit answers for the old commit alone.
     let go_on = AtomicBool::new(false);
     let more = ingest::sources(&[scenes::moving(99, 8)]).unwrap();
-    ingest::build(&dir, more, &BuildOptions::new(Decoding::in_process()), &|_| {}, &go_on).unwrap();
+    ingest::build(
+        &dir,
+        more,
+        &BuildOptions::new(Decoding::in_process()),
+        &|_| {},
+        &go_on,
+    )
+    .unwrap();
     let all_holdings: Vec<_> = shards.iter().map(Shard::holdings).collect();
-    assert!(matches!(State::of_shards(&dir, &all_holdings), Err(Error::IncompleteAnswer { .. })));
+    assert!(matches!(
+        State::of_shards(&dir, &all_holdings),
+        Err(Error::IncompleteAnswer { .. })
+    ));
     let new = Shard::open(&dir, &[searched(&dir)[0].number]).unwrap();
     assert!(matches!(ask(&new), Err(Error::IncompleteAnswer { .. })));
 
     // A file that is gone.
     let number = searched(&dir)[1].number;
     std::fs::remove_file(dir.join(format!("segments/{number:08}.seg"))).unwrap();
-    assert!(matches!(Shard::open(&dir, &[number]), Err(Error::CorruptIndex { .. })));
+    assert!(matches!(
+        Shard::open(&dir, &[number]),
+        Err(Error::CorruptIndex { .. })
+    ));
 }

@@ -21,14 +21,22 @@ fn long() -> &'static Path {
         let folder = shared("long");
         let options = "-vf scale=1920:1080 -c:v libx264 -preset ultrafast -g 250 -pix_fmt yuv420p";
         let part = scene(&folder, "part.mp4", 2.0, options);
-        footage(&folder, "long.mp4", &format!("-stream_loop 11 -i {} -c copy", part.display()))
+        footage(
+            &folder,
+            "long.mp4",
+            &format!("-stream_loop 11 -i {} -c copy", part.display()),
+        )
     })
 }
 
 /// Processes whose parent is `parent`.
 fn children(parent: u32) -> Vec<u32> {
-    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    processes.filter(|process| parent_of(*process) == Some(parent)).collect()
+    let processes = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    processes
+        .filter(|process| parent_of(*process) == Some(parent))
+        .collect()
 }
 
 fn parent_of(process: u32) -> Option<u32> {
@@ -43,7 +51,8 @@ fn is_alive(process: u32) -> bool {
 }
 
 fn is_confined(process: u32) -> bool {
-    fs::read_to_string(format!("/proc/{process}/status")).is_ok_and(|status| status.contains("Seccomp_filters:\t2"))
+    fs::read_to_string(format!("/proc/{process}/status"))
+        .is_ok_and(|status| status.contains("Seccomp_filters:\t2"))
 }
 
 fn within(bound: Duration, what: &str, mut happened: impl FnMut() -> bool) {
@@ -65,7 +74,11 @@ fn start(args: &[&str], files: &[&Path]) -> (Child, u32) {
 }
 
 fn started(check: &mut Command) -> (Child, u32) {
-    let child = check.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = check
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut worker = 0;
     within(Duration::from_secs(30), "a decoding process", || {
         let reads = |process: &u32| {
@@ -88,7 +101,10 @@ fn started(check: &mut Command) -> (Child, u32) {
 fn answers(child: Child) -> (Vec<Value>, String, Option<i32>) {
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8(output.stdout.clone()).unwrap();
-    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     (lines, said(&output), output.status.code())
 }
 
@@ -97,25 +113,49 @@ fn a_decoding_process_has_given_up_everything() {
     let (mut child, worker) = start(&[], &[long()]);
     let status = fs::read_to_string(format!("/proc/{worker}/status")).unwrap();
     let field = |name: &str| {
-        let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name}"));
+        let line = status
+            .lines()
+            .find(|line| line.starts_with(name))
+            .unwrap_or_else(|| panic!("no {name}"));
         line.split_whitespace().nth(1).unwrap().to_owned()
     };
-    assert_eq!((field("Seccomp:").as_str(), field("NoNewPrivs:").as_str()), ("2", "1"), "{status}");
+    assert_eq!(
+        (field("Seccomp:").as_str(), field("NoNewPrivs:").as_str()),
+        ("2", "1"),
+        "{status}"
+    );
     assert_eq!(field("Seccomp_filters:"), "2");
     // Also of one that root has started; only who may not do so leaves the bounding set, which no program of it can use.
     let own = fs::read_to_string("/proc/self/status").unwrap();
-    let own = own.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap();
+    let own = own
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .unwrap();
     let may_empty = u64::from_str_radix(own.trim(), 16).unwrap() & (1 << 8) != 0;
-    for name in ["CapEff:", "CapPrm:", "CapInh:", "CapAmb:"].into_iter().chain(may_empty.then_some("CapBnd:")) {
+    for name in ["CapEff:", "CapPrm:", "CapInh:", "CapAmb:"]
+        .into_iter()
+        .chain(may_empty.then_some("CapBnd:"))
+    {
         assert_eq!(field(name), "0000000000000000", "{name} {status}");
     }
     assert_eq!(field("Threads:"), "1");
     let environment = fs::read(format!("/proc/{worker}/environ")).unwrap_or_default();
-    assert!(!String::from_utf8_lossy(&environment).contains("XDG_STATE_HOME="), "the environment was handed on");
+    assert!(
+        !String::from_utf8_lossy(&environment).contains("XDG_STATE_HOME="),
+        "the environment was handed on"
+    );
     let limits = fs::read_to_string(format!("/proc/{worker}/limits")).unwrap();
-    for (name, most) in [("Max core file size", "0"), ("Max file size", "0"), ("Max open files", "3")] {
+    for (name, most) in [
+        ("Max core file size", "0"),
+        ("Max file size", "0"),
+        ("Max open files", "3"),
+    ] {
         let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
-        assert_eq!(line[name.len()..].split_whitespace().next(), Some(most), "{line}");
+        assert_eq!(
+            line[name.len()..].split_whitespace().next(),
+            Some(most),
+            "{line}"
+        );
     }
     // The file, the pipe, nothing to talk to, and the copies of the first two that it works with.
     let mut open: Vec<PathBuf> = fs::read_dir(format!("/proc/{worker}/fd"))
@@ -133,10 +173,18 @@ fn a_decoding_process_has_given_up_everything() {
 
 #[test]
 fn no_decoding_process_outlives_its_parent() {
-    for (signal, what) in [(Signal::KILL, "killed"), (Signal::TERM, "asked to stop"), (Signal::INT, "interrupted")] {
+    for (signal, what) in [
+        (Signal::KILL, "killed"),
+        (Signal::TERM, "asked to stop"),
+        (Signal::INT, "interrupted"),
+    ] {
         let (child, worker) = start(&[], &[long()]);
         send(child.id(), signal);
-        within(Duration::from_secs(5), &format!("the end of a worker whose parent was {what}"), || !is_alive(worker));
+        within(
+            Duration::from_secs(5),
+            &format!("the end of a worker whose parent was {what}"),
+            || !is_alive(worker),
+        );
         child.wait_with_output().unwrap();
     }
 }
@@ -153,7 +201,10 @@ fn a_death_is_told_with_signal_and_time_the_batch_goes_on_and_the_second_one_qua
         send(worker, signal);
         let (lines, words, code) = answers(child);
         let error = lines[0]["message"].as_str().unwrap();
-        assert!(error.contains(name) && error.contains("s of video decoded"), "{error}");
+        assert!(
+            error.contains(name) && error.contains("s of video decoded"),
+            "{error}"
+        );
         assert!(lines[1]["message"].is_null(), "{lines:?}");
         assert!(words.contains(name) && code == Some(2), "{words}");
     }
@@ -161,18 +212,28 @@ fn a_death_is_told_with_signal_and_time_the_batch_goes_on_and_the_second_one_qua
     fs::copy(long(), &copy).unwrap();
     let again = |extra: &[&str]| {
         let mut check = command(&["check", "--json", "--index"]);
-        check.arg(index()).args(options).args(extra).args([&copy, &short]);
+        check
+            .arg(index())
+            .args(options)
+            .args(extra)
+            .args([&copy, &short]);
         let output = check.output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
     let refused = again(&[]);
-    assert!(refused.contains("quarantined") && refused.contains("--retry-quarantined"), "{refused}");
+    assert!(
+        refused.contains("quarantined") && refused.contains("--retry-quarantined"),
+        "{refused}"
+    );
     // The journal is one for all commands.
     let build = ["index", "build", "--journal", options[1], "--index"];
     let built = uniq(&build, &[&folder.join("index"), &copy]);
     assert!(said(&built).contains("quarantined"), "{}", said(&built));
     assert!(!again(&["--retry-quarantined"]).contains("quarantined"));
-    assert!(!again(&[]).contains("quarantined"), "it was decoded to its end, and so is free");
+    assert!(
+        !again(&[]).contains("quarantined"),
+        "it was decoded to its end, and so is free"
+    );
 }
 
 #[test]
@@ -198,14 +259,24 @@ fn whoever_kills_all_processes_of_a_file_is_told_so_and_does_not_quarantine_it()
     for more in [true, true, false] {
         send(worker, Signal::KILL);
         within(Duration::from_secs(30), "another decoding process", || {
-            let other = children(child.id()).into_iter().find(|process| *process != worker);
+            let other = children(child.id())
+                .into_iter()
+                .find(|process| *process != worker);
             worker = other.unwrap_or(worker);
             !more || other.is_some()
         });
     }
     let (lines, words, code) = answers(child);
-    assert_eq!((&lines[0]["code"], code), (&Value::from("worker_killed"), Some(2)), "{words}");
-    assert!(words.contains("from outside by signal 9 (SIGKILL") && words.contains("no fault of the file"), "{words}");
+    assert_eq!(
+        (&lines[0]["code"], code),
+        (&Value::from("worker_killed"), Some(2)),
+        "{words}"
+    );
+    assert!(
+        words.contains("from outside by signal 9 (SIGKILL")
+            && words.contains("no fault of the file"),
+        "{words}"
+    );
     assert!(!journal.exists());
 }
 
@@ -217,13 +288,36 @@ fn a_full_disk_under_the_journal_is_told_and_leaves_its_lines_whole() {
     fs::write(&journal, &line).unwrap();
     // The process may make files of 512 bytes, and is told so by an error, as by a disk that is full.
     let mut check = Command::new("sh");
-    check.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh", UNIQ, "check", "--json", "--index"]).arg(index());
-    check.arg("--journal").arg(&journal).arg(long()).env("XDG_STATE_HOME", shared("state"));
+    check
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -f 1; exec \"$@\"",
+            "sh",
+            UNIQ,
+            "check",
+            "--json",
+            "--index",
+        ])
+        .arg(index());
+    check
+        .arg("--journal")
+        .arg(&journal)
+        .arg(long())
+        .env("XDG_STATE_HOME", shared("state"));
     let (child, worker) = started(&mut check);
     send(worker, Signal::SEGV);
     let (lines, words, code) = answers(child);
-    assert_eq!((&lines[0]["code"], code), (&Value::from("worker_died"), Some(2)), "{words}");
-    let told = ["SIGSEGV", "the journal does not know it", journal.to_str().unwrap(), "free some space"];
+    assert_eq!(
+        (&lines[0]["code"], code),
+        (&Value::from("worker_died"), Some(2)),
+        "{words}"
+    );
+    let told = [
+        "SIGSEGV",
+        "the journal does not know it",
+        journal.to_str().unwrap(),
+        "free some space",
+    ];
     assert!(told.iter().all(|part| words.contains(part)), "{words}");
     assert_eq!(fs::read_to_string(&journal).unwrap(), line);
 }
@@ -231,8 +325,16 @@ fn a_full_disk_under_the_journal_is_told_and_leaves_its_lines_whole() {
 #[test]
 fn a_kernel_without_landlock_is_told_of_once_and_refused_on_request() {
     let folder = shared("lacking");
-    let clips: Vec<PathBuf> =
-        (1..4).map(|n| scene(&folder, &format!("{n}.mp4"), 0.4, "-c:v mpeg4 -pix_fmt yuv420p")).collect();
+    let clips: Vec<PathBuf> = (1..4)
+        .map(|n| {
+            scene(
+                &folder,
+                &format!("{n}.mp4"),
+                0.4,
+                "-c:v mpeg4 -pix_fmt yuv420p",
+            )
+        })
+        .collect();
     let run = |args: &[&str]| {
         let mut check = command(&["check", "--json", "--index"]);
         check.arg(index()).args(args).args(&clips);
@@ -240,20 +342,38 @@ fn a_kernel_without_landlock_is_told_of_once_and_refused_on_request() {
         check.output().unwrap()
     };
     let output = run(&[]);
-    assert_eq!(said(&output).matches("Landlock").count(), 1, "{}", said(&output));
+    assert_eq!(
+        said(&output).matches("Landlock").count(),
+        1,
+        "{}",
+        said(&output)
+    );
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
     let refused = run(&["--require-sandbox"]);
     assert_eq!(refused.status.code(), Some(2));
     let error: Value = serde_json::from_slice(&refused.stdout).unwrap();
-    assert!(error["message"].as_str().unwrap().contains("Landlock") && error["verdict"].is_null(), "{error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("Landlock") && error["verdict"].is_null(),
+        "{error}"
+    );
     assert!(said(&refused).contains("Landlock"), "{}", said(&refused));
     let mut doctor = command(&["doctor", "--json", "--index"]);
     without_landlock(doctor.arg(index()));
     let output = doctor.output().unwrap();
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((output.status.code(), &found["protections"]["landlock_version"]), (Some(2), &Value::from(0)));
+    assert_eq!(
+        (
+            output.status.code(),
+            &found["protections"]["landlock_version"]
+        ),
+        (Some(2), &Value::from(0))
+    );
     assert_eq!(found["healthy"], false);
-    let trial = found["trials"].as_array().unwrap().iter().find(|trial| trial["what"] == "open a file (Landlock)");
+    let trial = found["trials"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|trial| trial["what"] == "open a file (Landlock)");
     assert_eq!(trial.unwrap()["refused"], false, "the trial does not try");
     let advice = found["advice"].to_string();
     assert!(advice.contains("Linux 5.13"), "{advice}");
@@ -269,26 +389,41 @@ fn the_doctor_finds_every_protection_of_this_system_by_trying() {
     assert_eq!(found["index"]["state"], "good");
     let refused = |what: &str| {
         let trials = found["trials"].as_array().unwrap();
-        trials.iter().any(|trial| trial["what"].as_str().unwrap().contains(what) && trial["refused"] == true)
+        trials
+            .iter()
+            .any(|trial| trial["what"].as_str().unwrap().contains(what) && trial["refused"] == true)
     };
     // Limits are had everywhere; the others as far as this kernel has them.
     assert!(refused("(limits)") && refused("memory"), "{found:#}");
-    assert_eq!(refused("(Landlock)"), found["protections"]["landlock_version"] != 0);
-    assert_eq!(refused("run another program"), found["protections"]["seccomp"] == true);
+    assert_eq!(
+        refused("(Landlock)"),
+        found["protections"]["landlock_version"] != 0
+    );
+    assert_eq!(
+        refused("run another program"),
+        found["protections"]["seccomp"] == true
+    );
     let damaged = shared("doctor").join("index");
     let _ = fs::remove_dir_all(&damaged);
     fs::create_dir_all(&damaged).unwrap();
     fs::write(damaged.join("manifest"), b"nonsense").unwrap();
     let output = uniq(&["doctor", "--index"], &[&damaged]);
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.code() == Some(2) && text.contains("to do: the index cannot be used"), "{text}");
+    assert!(
+        output.status.code() == Some(2) && text.contains("to do: the index cannot be used"),
+        "{text}"
+    );
 }
 
 /// Makes the kernel answer the calls of Landlock as one that does not know them.
 #[allow(unsafe_code)]
 fn without_landlock(command: &mut std::process::Command) {
     use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
-    let calls = [libc::SYS_landlock_create_ruleset, libc::SYS_landlock_add_rule, libc::SYS_landlock_restrict_self];
+    let calls = [
+        libc::SYS_landlock_create_ruleset,
+        libc::SYS_landlock_add_rule,
+        libc::SYS_landlock_restrict_self,
+    ];
     let rules = calls.into_iter().map(|call| (call, Vec::new())).collect();
     let unknown = SeccompAction::Errno(libc::ENOSYS as u32);
     let machine = std::env::consts::ARCH.try_into().unwrap();
@@ -296,6 +431,8 @@ fn without_landlock(command: &mut std::process::Command) {
     let program: BpfProgram = filter.try_into().unwrap();
     // SAFETY: between fork and exec it makes two system calls and sets aside no memory.
     unsafe {
-        command.pre_exec(move || apply_filter(&program).map_err(|_| std::io::Error::from_raw_os_error(libc::EPERM)));
+        command.pre_exec(move || {
+            apply_filter(&program).map_err(|_| std::io::Error::from_raw_os_error(libc::EPERM))
+        });
     }
 }

@@ -22,7 +22,12 @@ const PICTURE: &str = "printf '\\015\\021\\000\\000\\000\\000\\000\\000\\000\\00
 /// What the library says of a clip when this script plays the decoding process.
 fn with(name: &str, script: &str) -> (Error, Duration) {
     let folder = shared("liars");
-    let clip = scene(&folder, &format!("{name}.mp4"), 0.4, "-c:v mpeg4 -pix_fmt yuv420p");
+    let clip = scene(
+        &folder,
+        &format!("{name}.mp4"),
+        0.4,
+        "-c:v mpeg4 -pix_fmt yuv420p",
+    );
     let worker: PathBuf = folder.join(format!("{name}.sh"));
     fs::write(&worker, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&worker, fs::Permissions::from_mode(0o755)).unwrap();
@@ -51,21 +56,43 @@ fn whatever_a_process_does_the_parent_goes_on() {
         ("early", "exit 7".to_owned(), "before it was ready"),
         ("noise", "head -c 100000 /dev/urandom".to_owned(), "kind"),
         ("zeros", "head -c 100000 /dev/zero".to_owned(), "kind"),
-        ("large", format!("{READY} printf '\\003\\377\\377\\377\\177'; cat /dev/zero"), "bytes"),
-        ("flood", format!("{READY} {OPENED} while :; do {PICTURE} done"), "a small picture at 0ns, before 33ms"),
+        (
+            "large",
+            format!("{READY} printf '\\003\\377\\377\\377\\177'; cat /dev/zero"),
+            "bytes",
+        ),
+        (
+            "flood",
+            format!("{READY} {OPENED} while :; do {PICTURE} done"),
+            "a small picture at 0ns, before 33ms",
+        ),
         (
             "huge",
             format!("{READY} {OPENED} printf '\\015\\377\\377\\000\\000'; cat /dev/zero"),
             "kind 13 with 65535 bytes",
         ),
-        ("half", format!("{READY} printf '\\004\\020\\000\\000\\000abc'"), "half a message"),
+        (
+            "half",
+            format!("{READY} printf '\\004\\020\\000\\000\\000abc'"),
+            "half a message",
+        ),
         (
             "escape",
-            format!("{READY} printf '\\007\\011\\000\\000\\000\\005\\000\\000\\000\\000\\002\\000\\033['"),
+            format!(
+                "{READY} printf '\\007\\011\\000\\000\\000\\005\\000\\000\\000\\000\\002\\000\\033['"
+            ),
             "malformed",
         ),
-        ("unready", format!("{OPENED} sleep 9"), "before it was ready"),
-        ("twice", format!("{READY} {READY} sleep 9"), "second beginning"),
+        (
+            "unready",
+            format!("{OPENED} sleep 9"),
+            "before it was ready",
+        ),
+        (
+            "twice",
+            format!("{READY} {READY} sleep 9"),
+            "second beginning",
+        ),
         (
             "nothing",
             format!(
@@ -75,7 +102,9 @@ fn whatever_a_process_does_the_parent_goes_on() {
         ),
         (
             "oops",
-            format!("{READY} printf '\\007\\007\\000\\000\\000\\143\\000\\000\\000\\000\\000\\000'"),
+            format!(
+                "{READY} printf '\\007\\007\\000\\000\\000\\143\\000\\000\\000\\000\\000\\000'"
+            ),
             "does not exist",
         ),
     ] {
@@ -93,18 +122,43 @@ fn a_worker_gives_the_same_bytes_as_decoding_in_process() {
     let mut files = vec![
         scene(&folder, "a.mp4", 6.0, x264),
         scene(&folder, "a.mkv", 6.0, x264),
-        scene(&folder, "a.ts", 6.0, "-c:v mpeg2video -bf 2 -pix_fmt yuv420p"),
-        scene(&folder, "a.webm", 3.0, "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -pix_fmt yuv420p"),
-        scene(&folder, "av1.mp4", 3.0, "-c:v libaom-av1 -usage realtime -cpu-used 8 -crf 40 -pix_fmt yuv420p"),
+        scene(
+            &folder,
+            "a.ts",
+            6.0,
+            "-c:v mpeg2video -bf 2 -pix_fmt yuv420p",
+        ),
+        scene(
+            &folder,
+            "a.webm",
+            3.0,
+            "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -pix_fmt yuv420p",
+        ),
+        scene(
+            &folder,
+            "av1.mp4",
+            3.0,
+            "-c:v libaom-av1 -usage realtime -cpu-used 8 -crf 40 -pix_fmt yuv420p",
+        ),
         scene(
             &folder,
             "hevc.mp4",
             3.0,
             "-c:v libx265 -preset ultrafast -x265-params log-level=none -pix_fmt yuv420p10le",
         ),
-        scene(&folder, "vp8.webm", 3.0, "-c:v libvpx -deadline realtime -cpu-used 8 -pix_fmt yuv420p"),
+        scene(
+            &folder,
+            "vp8.webm",
+            3.0,
+            "-c:v libvpx -deadline realtime -cpu-used 8 -pix_fmt yuv420p",
+        ),
         scene(&folder, "a.ogv", 3.0, "-c:v libtheora -pix_fmt yuv420p"),
-        scene(&folder, "a.mov", 3.0, "-c:v prores_ks -profile:v 0 -pix_fmt yuv422p10le"),
+        scene(
+            &folder,
+            "a.mov",
+            3.0,
+            "-c:v prores_ks -profile:v 0 -pix_fmt yuv422p10le",
+        ),
         scene(&folder, "a.avi", 3.0, "-c:v mjpeg -pix_fmt yuvj420p"),
         scene(&folder, "ffv1.mkv", 3.0, "-c:v ffv1 -pix_fmt yuv420p"),
         scene(&folder, "a.gif", 2.0, ""),
@@ -124,12 +178,24 @@ fn a_worker_gives_the_same_bytes_as_decoding_in_process() {
         let (one, other) = (one.unwrap(), other.unwrap());
         assert!(one.frames() > 0, "{}", file.display());
         assert_eq!(one.undecoded(), other.undecoded(), "{}", file.display());
-        assert!(one.to_bytes() == other.to_bytes(), "{}: other keys", file.display());
+        assert!(
+            one.to_bytes() == other.to_bytes(),
+            "{}: other keys",
+            file.display()
+        );
         let pictures = (one.pictures(), other.pictures());
-        assert!(!pictures.0.is_empty() && pictures.0 == pictures.1, "{}: other pictures", file.display());
+        assert!(
+            !pictures.0.is_empty() && pictures.0 == pictures.1,
+            "{}: other pictures",
+            file.display()
+        );
     }
     fs::write(&files[0], b"no video at all").unwrap();
-    let words =
-        [&here, &there].map(|decoding| format!("{:?}", uniq::fingerprint(&files[0], decoding, None).unwrap_err()));
+    let words = [&here, &there].map(|decoding| {
+        format!(
+            "{:?}",
+            uniq::fingerprint(&files[0], decoding, None).unwrap_err()
+        )
+    });
     assert_eq!(words[0], words[1]);
 }

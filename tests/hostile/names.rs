@@ -26,7 +26,11 @@ fn no_escape_reaches_the_screen_and_json_stays_json() {
     let list = folder.join("list.jsonl");
     let name = evil.file_name().unwrap().to_str().unwrap();
     let line = serde_json::json!({ "path": name, "title": EVIL, "url": EVIL, "uploader": EVIL, "published_at": EVIL });
-    fs::write(&list, format!("{line}\n{{\"path\":\"../{0}\"}}\n", "x\\u001b[2J")).unwrap();
+    fs::write(
+        &list,
+        format!("{line}\n{{\"path\":\"../{0}\"}}\n", "x\\u001b[2J"),
+    )
+    .unwrap();
     let index = folder.join(format!("index{EVIL}").replace('/', ""));
     let index = index.to_str().unwrap();
     let gone = format!("gone{EVIL}");
@@ -34,13 +38,27 @@ fn no_escape_reaches_the_screen_and_json_stays_json() {
 
     let mut seen = 0;
     for args in [
-        vec!["index", "build", "--index", index, list.to_str().unwrap(), broken.to_str().unwrap()],
+        vec![
+            "index",
+            "build",
+            "--index",
+            index,
+            list.to_str().unwrap(),
+            broken.to_str().unwrap(),
+        ],
         vec!["index", "list", "--index", index],
         vec!["index", "stats", "--index", index],
         vec!["index", "verify", "--index", index],
         vec!["index", "remove", "--index", index, &gone],
         vec!["index", "build", "--index", index, &gone],
-        vec!["check", "--index", index, evil.to_str().unwrap(), broken.to_str().unwrap(), &gone],
+        vec![
+            "check",
+            "--index",
+            index,
+            evil.to_str().unwrap(),
+            broken.to_str().unwrap(),
+            &gone,
+        ],
         vec!["check", "--index", &gone, evil.to_str().unwrap()],
         vec![
             "fingerprint",
@@ -48,10 +66,30 @@ fn no_escape_reaches_the_screen_and_json_stays_json() {
             "-o",
             &format!("{}/x{EVIL}.uniq", folder.display()).replace("</", "<"),
         ],
-        vec!["fingerprint", broken.to_str().unwrap(), "-o", "/nonexistent/x"],
-        vec!["check", "--index", index, "--journal", &gone.replace("gone", "/nonexistent/gone"), &gone],
+        vec![
+            "fingerprint",
+            broken.to_str().unwrap(),
+            "-o",
+            "/nonexistent/x",
+        ],
+        vec![
+            "check",
+            "--index",
+            index,
+            "--journal",
+            &gone.replace("gone", "/nonexistent/gone"),
+            &gone,
+        ],
         vec!["doctor", "--index", index],
-        vec!["index", "build", "--index", index, "--interval", EVIL, &gone],
+        vec![
+            "index",
+            "build",
+            "--index",
+            index,
+            "--interval",
+            EVIL,
+            &gone,
+        ],
     ] {
         let output = command(&args).output().unwrap();
         for (what, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
@@ -83,9 +121,13 @@ fn no_escape_reaches_the_screen_and_json_stays_json() {
         let output = command(&args).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let steers = |c: char| c != '\n' && uniq::sandbox::steers(c);
-        assert!(!text.is_empty() && !text.contains(steers), "{args:?}: {text:?}");
+        assert!(
+            !text.is_empty() && !text.contains(steers),
+            "{args:?}: {text:?}"
+        );
         for line in text.lines() {
-            serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{args:?}: {error}: {line}"));
+            serde_json::from_str::<Value>(line)
+                .unwrap_or_else(|error| panic!("{args:?}: {error}: {line}"));
         }
     }
 }

@@ -27,7 +27,11 @@ impl Trap {
         let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
         let mut reader = Reader::new(&self.inotify, &mut buffer);
         let mut events = 0;
-        while reader.next().is_ok_and(|event| event.events().intersects(ReadFlags::OPEN | ReadFlags::ACCESS)) {
+        while reader.next().is_ok_and(|event| {
+            event
+                .events()
+                .intersects(ReadFlags::OPEN | ReadFlags::ACCESS)
+        }) {
             events += 1;
         }
         events
@@ -49,7 +53,9 @@ fn no_file_makes_another_one_be_read_or_a_socket_be_opened() {
     listener.set_nonblocking(true).unwrap();
     let http = format!("http://{}/bait.ts", listener.local_addr().unwrap());
     let path = bait.to_str().unwrap();
-    let hls = |target: &str| format!("#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:6.0,\n{target}\n#EXT-X-ENDLIST\n");
+    let hls = |target: &str| {
+        format!("#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:6.0,\n{target}\n#EXT-X-ENDLIST\n")
+    };
     let dash = |target: &str| {
         format!(
             "<?xml version=\"1.0\"?><MPD profiles=\"urn:mpeg:dash:profile:isoff-on-demand:2011\" \
@@ -68,20 +74,38 @@ fn no_file_makes_another_one_be_read_or_a_socket_be_opened() {
         for extension in ["mp4", "m3u8", "mkv"] {
             write(format!("hls{number}.{extension}"), hls(target).as_bytes());
         }
-        write(format!("concat{number}.mp4"), format!("ffconcat version 1.0\nfile '{target}'\n").as_bytes());
+        write(
+            format!("concat{number}.mp4"),
+            format!("ffconcat version 1.0\nfile '{target}'\n").as_bytes(),
+        );
         write(format!("dash{number}.mp4"), dash(target).as_bytes());
-        write(format!("external{number}.mov"), &external_mov(&folder, target));
+        write(
+            format!("external{number}.mov"),
+            &external_mov(&folder, target),
+        );
     }
-    let sdp = "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n";
+    let sdp =
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n";
     write("stream.mp4".to_owned(), sdp.as_bytes());
-    write("subtitles.mp4".to_owned(), format!("1\n00:00:00,000 --> 00:00:09,000\n{path}\n").as_bytes());
-    write("script.mp4".to_owned(), format!("[Script Info]\nVideo File: {path}\n").as_bytes());
+    write(
+        "subtitles.mp4".to_owned(),
+        format!("1\n00:00:00,000 --> 00:00:09,000\n{path}\n").as_bytes(),
+    );
+    write(
+        "script.mp4".to_owned(),
+        format!("[Script Info]\nVideo File: {path}\n").as_bytes(),
+    );
     let link = folder.join("link.mp4");
     let _ = std::fs::remove_file(&link);
     symlink(&bait, &link).unwrap();
     files.push(link.clone());
     // Names that FFmpeg would take for protocols, devices and patterns.
-    for name in [&http, &file_url, &format!("concat:{path}"), &format!("subfile,,start,0,end,0,,:{path}")] {
+    for name in [
+        &http,
+        &file_url,
+        &format!("concat:{path}"),
+        &format!("subfile,,start,0,end,0,,:{path}"),
+    ] {
         files.push(PathBuf::from(name));
     }
     files.push(folder.join("bait%02d.ts"));
@@ -97,9 +121,19 @@ fn no_file_makes_another_one_be_read_or_a_socket_be_opened() {
     assert!(refusal(&answers, &link).contains("symbolic link"));
 
     // The trap works, and so would the playlist if it were let.
-    let ffmpeg = ["-nostdin", "-v", "quiet", "-allowed_extensions", "ALL", "-i"];
+    let ffmpeg = [
+        "-nostdin",
+        "-v",
+        "quiet",
+        "-allowed_extensions",
+        "ALL",
+        "-i",
+    ];
     let mut player = std::process::Command::new("ffmpeg");
-    player.args(ffmpeg).arg(folder.join("hls0.m3u8")).args(["-f", "null", "-"]);
+    player
+        .args(ffmpeg)
+        .arg(folder.join("hls0.m3u8"))
+        .args(["-f", "null", "-"]);
     let _ = player.status().unwrap();
     assert!(trap.events() > 0, "the trap hears nothing");
 }
@@ -110,7 +144,11 @@ fn a_link_is_followed_when_it_is_allowed() {
     let link = folder.join("allowed.mp4");
     let _ = std::fs::remove_file(&link);
     symlink(&bait, &link).unwrap();
-    let answers = check(std::slice::from_ref(&link), &["--follow-links"], Duration::from_secs(30));
+    let answers = check(
+        std::slice::from_ref(&link),
+        &["--follow-links"],
+        Duration::from_secs(30),
+    );
     assert_eq!(answers[&link]["verdict"], "published");
 }
 
@@ -120,8 +158,8 @@ fn a_list_names_no_file_outside_its_folder() {
     let lists = folder.join("lists");
     std::fs::create_dir_all(lists.join("x")).unwrap();
     let list = lists.join("list.jsonl");
-    let lines =
-        ["../bait.ts", bait.to_str().unwrap(), "x/../../bait.ts"].map(|path| format!("{{\"path\":\"{path}\"}}\n"));
+    let lines = ["../bait.ts", bait.to_str().unwrap(), "x/../../bait.ts"]
+        .map(|path| format!("{{\"path\":\"{path}\"}}\n"));
     std::fs::write(&list, lines.concat()).unwrap();
     let other = folder.join("index-of-lists");
     let _ = std::fs::remove_dir_all(&other);
@@ -129,11 +167,22 @@ fn a_list_names_no_file_outside_its_folder() {
     let built = uniq(&["index", "build", "--index"], &[&other, &list]);
     let words = String::from_utf8_lossy(&built.stderr);
     assert_eq!(built.status.code(), Some(4), "{words}");
-    assert_eq!(words.matches("and 2 more files lead out of").count(), 1, "{words}");
+    assert_eq!(
+        words.matches("and 2 more files lead out of").count(),
+        1,
+        "{words}"
+    );
     assert_eq!(trap.events(), 0);
     let root = folder.to_str().unwrap();
-    let built = uniq(&["index", "build", "--list-root", root, "--index"], &[&other, &list]);
-    assert!(built.status.success() && trap.events() > 0, "{}", String::from_utf8_lossy(&built.stderr));
+    let built = uniq(
+        &["index", "build", "--list-root", root, "--index"],
+        &[&other, &list],
+    );
+    assert!(
+        built.status.success() && trap.events() > 0,
+        "{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
     assert!(index().exists());
 }
 
@@ -158,11 +207,23 @@ fn external_mov(folder: &Path, target: &str) -> Vec<u8> {
         alias.resize(alias.len().next_multiple_of(2), 0);
     }
     alias.extend([0xff; 4]);
-    let entry =
-        |kind: &[u8; 4], body: &[u8]| [&(12 + body.len() as u32).to_be_bytes()[..], kind, &[0; 4], body].concat();
+    let entry = |kind: &[u8; 4], body: &[u8]| {
+        [
+            &(12 + body.len() as u32).to_be_bytes()[..],
+            kind,
+            &[0; 4],
+            body,
+        ]
+        .concat()
+    };
     let entries = [entry(b"alis", &alias), entry(b"url ", target.as_bytes())].concat();
     let reference = [&[0, 0, 0, 0, 0, 0, 0, 2][..], &entries].concat();
-    replaced(&bytes, &[b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref"], &reference).expect("a data reference")
+    replaced(
+        &bytes,
+        &[b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref"],
+        &reference,
+    )
+    .expect("a data reference")
 }
 
 /// The boxes with the body of one of them replaced, which stands at `path`; the index stands behind the samples, so that

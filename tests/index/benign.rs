@@ -7,7 +7,16 @@ fn mixed(dir: &Path) -> Index {
     build(dir, 0..3, 40);
     let mut writer = Writer::open(dir).unwrap();
     for seed in 10..12 {
-        assert!(writer.add_as(Role::Benign, video(seed), runs(seed, 40), &Motion::default()).unwrap());
+        assert!(
+            writer
+                .add_as(
+                    Role::Benign,
+                    video(seed),
+                    runs(seed, 40),
+                    &Motion::default()
+                )
+                .unwrap()
+        );
         writer.commit().unwrap();
     }
     drop(writer);
@@ -15,7 +24,10 @@ fn mixed(dir: &Path) -> Index {
 }
 
 fn paths(index: &Index, role: Role) -> Vec<String> {
-    index.in_role(role).map(|(_, video)| video.path.clone()).collect()
+    index
+        .in_role(role)
+        .map(|(_, video)| video.path.clone())
+        .collect()
 }
 
 /// The videos that are near the keys of one, among those of a role.
@@ -25,7 +37,10 @@ fn found(index: &Index, seed: u64, role: Role) -> Vec<String> {
 }
 
 fn paths_of(index: &Index, near: &[Neighbour]) -> Vec<String> {
-    let mut paths: Vec<String> = near.iter().map(|near| index.video(near.video).path.clone()).collect();
+    let mut paths: Vec<String> = near
+        .iter()
+        .map(|near| index.video(near.video).path.clone())
+        .collect();
     paths.dedup();
     paths
 }
@@ -34,23 +49,38 @@ fn paths_of(index: &Index, near: &[Neighbour]) -> Vec<String> {
 fn neither_is_met_in_a_search_for_the_other() {
     let dir = TempDir::new().unwrap();
     let index = mixed(dir.path());
-    assert_eq!(paths(&index, Role::Source), ["videos/0000.mp4", "videos/0001.mp4", "videos/0002.mp4"]);
-    assert_eq!(paths(&index, Role::Benign), ["videos/0010.mp4", "videos/0011.mp4"]);
+    assert_eq!(
+        paths(&index, Role::Source),
+        ["videos/0000.mp4", "videos/0001.mp4", "videos/0002.mp4"]
+    );
+    assert_eq!(
+        paths(&index, Role::Benign),
+        ["videos/0010.mp4", "videos/0011.mp4"]
+    );
     assert_eq!(index.videos().count(), 3);
     assert_eq!(found(&index, 1, Role::Source), ["videos/0001.mp4"]);
     assert_eq!(found(&index, 10, Role::Benign), ["videos/0010.mp4"]);
     assert!(found(&index, 1, Role::Benign).is_empty());
     assert!(found(&index, 10, Role::Source).is_empty());
     assert!(index.contains(&video(1).sha256) && !index.contains(&video(10).sha256));
-    assert_eq!([1, 10, 12].map(|seed| index.role(&video(seed).sha256)), [Some(Role::Source), Some(Role::Benign), None]);
     assert_eq!(
-        (index.find("videos/0010.mp4").len(), index.find_in_role("videos/0010.mp4", Role::Benign).len()),
+        [1, 10, 12].map(|seed| index.role(&video(seed).sha256)),
+        [Some(Role::Source), Some(Role::Benign), None]
+    );
+    assert_eq!(
+        (
+            index.find("videos/0010.mp4").len(),
+            index.find_in_role("videos/0010.mp4", Role::Benign).len()
+        ),
         (0, 1)
     );
     let state = index.state();
     assert_eq!((state.videos, state.keys), (3, 120));
     assert_eq!((state.benign_videos, state.benign_keys), (2, 80));
-    assert!((state.hours - 271.503 / 3600.0).abs() < 1e-9 && (state.benign_hours - 181.021 / 3600.0).abs() < 1e-9);
+    assert!(
+        (state.hours - 271.503 / 3600.0).abs() < 1e-9
+            && (state.benign_hours - 181.021 / 3600.0).abs() < 1e-9
+    );
     assert_eq!(damage(dir.path()), [""; 0]);
 }
 
@@ -64,13 +94,24 @@ fn merging_and_sorting_by_cells_keeps_them_apart() {
     drop(writer);
     let index = Index::open(dir.path()).unwrap();
     assert_eq!((index.state().segments, index.state().cells), (2, 4));
-    assert_eq!((index.state().videos, index.state().benign_videos, index.state().benign_keys), (3, 2, 80));
+    assert_eq!(
+        (
+            index.state().videos,
+            index.state().benign_videos,
+            index.state().benign_keys
+        ),
+        (3, 2, 80)
+    );
     assert_eq!(found(&index, 2, Role::Source), ["videos/0002.mp4"]);
     assert_eq!(found(&index, 11, Role::Benign), ["videos/0011.mp4"]);
     assert!(found(&index, 11, Role::Source).is_empty());
     let by_cell = |seed| {
         let keys: Vec<Key> = runs(seed, 40).iter().map(|run| run.key).collect();
-        let whole = Screen { probes: 4, radius: 72, sketch_radius: 128 };
+        let whole = Screen {
+            probes: 4,
+            radius: 72,
+            sketch_radius: 128,
+        };
         paths_of(&index, &index.near_by_cell(&keys, &whole).unwrap())
     };
     assert_eq!(by_cell(2), ["videos/0002.mp4"]);
@@ -84,13 +125,23 @@ fn crowded_benign_segments_are_merged_by_themselves() {
     build(dir.path(), 0..4, 20);
     let mut writer = Writer::open(dir.path()).unwrap();
     for seed in 10..15 {
-        writer.add_as(Role::Benign, video(seed), runs(seed, 20), &Motion::default()).unwrap();
+        writer
+            .add_as(
+                Role::Benign,
+                video(seed),
+                runs(seed, 20),
+                &Motion::default(),
+            )
+            .unwrap();
         writer.commit().unwrap();
     }
     writer.maintain(&never).unwrap();
     let state = writer.committed().unwrap().state();
     // Four segments of sources are not too many, five of benign material are.
-    assert_eq!((state.segments, state.videos, state.benign_videos), (5, 4, 5));
+    assert_eq!(
+        (state.segments, state.videos, state.benign_videos),
+        (5, 4, 5)
+    );
 }
 
 #[test]
@@ -99,17 +150,40 @@ fn each_is_removed_and_taken_back_as_what_it_is() {
     mixed(dir.path());
     let mut writer = Writer::open(dir.path()).unwrap();
     assert_eq!(writer.remove("videos/0010.mp4").unwrap(), 0);
-    assert_eq!(writer.remove_as(Role::Benign, "videos/0001.mp4").unwrap(), 0);
-    assert_eq!(writer.remove_as(Role::Benign, "videos/0010.mp4").unwrap(), 1);
+    assert_eq!(
+        writer.remove_as(Role::Benign, "videos/0001.mp4").unwrap(),
+        0
+    );
+    assert_eq!(
+        writer.remove_as(Role::Benign, "videos/0010.mp4").unwrap(),
+        1
+    );
     // A video is in an index once, whatever for.
     assert!(!writer.add(video(11), runs(11, 40)).unwrap());
-    assert!(!writer.add_as(Role::Benign, video(1), runs(1, 40), &Motion::default()).unwrap());
+    assert!(
+        !writer
+            .add_as(Role::Benign, video(1), runs(1, 40), &Motion::default())
+            .unwrap()
+    );
     // What is to be removed may come back as something else in the same commit.
     assert!(writer.add(video(10), runs(10, 40)).unwrap());
-    assert!(writer.add_as(Role::Benign, video(12), runs(12, 40), &Motion::default()).unwrap());
+    assert!(
+        writer
+            .add_as(Role::Benign, video(12), runs(12, 40), &Motion::default())
+            .unwrap()
+    );
     assert_eq!((writer.pending(), writer.pending_keys()), (2, 80));
-    assert_eq!((writer.remove("videos/0012.mp4").unwrap(), writer.pending()), (0, 2));
-    assert_eq!((writer.remove_as(Role::Benign, "videos/0012.mp4").unwrap(), writer.pending()), (1, 1));
+    assert_eq!(
+        (writer.remove("videos/0012.mp4").unwrap(), writer.pending()),
+        (0, 2)
+    );
+    assert_eq!(
+        (
+            writer.remove_as(Role::Benign, "videos/0012.mp4").unwrap(),
+            writer.pending()
+        ),
+        (1, 1)
+    );
     writer.commit().unwrap();
     writer.compact(&never).unwrap();
     drop(writer);
@@ -127,7 +201,9 @@ fn the_root_tells_whether_material_is_benign() {
     let roots = [Role::Source, Role::Benign].map(|role| {
         let dir = &dirs[usize::from(role == Role::Benign)];
         let mut writer = Writer::open_or_create(dir.path(), CONFIG).unwrap();
-        writer.add_as(role, video(1), runs(1, 40), &Motion::default()).unwrap();
+        writer
+            .add_as(role, video(1), runs(1, 40), &Motion::default())
+            .unwrap();
         writer.commit().unwrap().root
     });
     assert_ne!(roots[0], roots[1]);

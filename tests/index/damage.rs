@@ -40,28 +40,49 @@ fn everything(dir: &Path) -> uniq::Result<String> {
 
 fn everything_of(index: &Index) -> uniq::Result<String> {
     let mut random = Random(5);
-    let mut queries: Vec<Key> = (0..2).flat_map(|seed| runs(seed, 6)).map(|run| random.noisy(run.key, 9)).collect();
+    let mut queries: Vec<Key> = (0..2)
+        .flat_map(|seed| runs(seed, 6))
+        .map(|run| random.noisy(run.key, 9))
+        .collect();
     queries.push(Key::default());
     let mut text = format!("{:?}{:?}", index.state(), index.committed_at());
-    let narrow = Screen { probes: 2, radius: 72, sketch_radius: 36 };
+    let narrow = Screen {
+        probes: 2,
+        radius: 72,
+        sketch_radius: 36,
+    };
     let found = [
         index.near(&queries, 72)?,
         index.near_in_role(&queries, 72, Role::Benign)?,
         index.near_by_cell(&queries, &narrow)?,
-        index.near_by_cell(&queries, &Screen { probes: 4, radius: 72, sketch_radius: 128 })?,
+        index.near_by_cell(
+            &queries,
+            &Screen {
+                probes: 4,
+                radius: 72,
+                sketch_radius: 128,
+            },
+        )?,
     ];
     for near in found.iter().flatten() {
         text += &format!("{near:?}{:?}", index.run(near.video, near.run)?);
     }
     for (reference, video) in index.videos() {
         let near = index.near_in(reference, &queries, 72)?;
-        text += &format!("{video:?}{:?}{:?}{near:?}", index.track(reference)?, index.added(reference));
+        text += &format!(
+            "{video:?}{:?}{:?}{near:?}",
+            index.track(reference)?,
+            index.added(reference)
+        );
     }
     Ok(text)
 }
 
 fn is_told(error: &Error) -> bool {
-    matches!(error, Error::CorruptIndex { .. } | Error::IncompatibleIndex { .. })
+    matches!(
+        error,
+        Error::CorruptIndex { .. } | Error::IncompatibleIndex { .. }
+    )
 }
 
 #[test]
@@ -88,15 +109,24 @@ fn a_file_cut_or_emptied_under_an_open_index_is_an_error_and_neither_a_crash_nor
     // Of several blocks each: what opening has read already cannot be lost.
     let dir = TempDir::new().unwrap();
     build(dir.path(), 0..2, 2500);
-    Writer::open(dir.path()).unwrap().sort_by_cells(4, &never).unwrap();
+    Writer::open(dir.path())
+        .unwrap()
+        .sort_by_cells(4, &never)
+        .unwrap();
     let expected = everything(dir.path()).unwrap();
     let (mut refused, mut unharmed) = (0, 0);
-    for (name, original) in files(dir.path()).into_iter().filter(|(name, _)| name.starts_with("segments")) {
+    for (name, original) in files(dir.path())
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("segments"))
+    {
         let path = dir.path().join(&name);
         let write = |bytes: &[u8]| fs::write(&path, bytes).unwrap();
         for length in (0..original.len()).step_by(50_001) {
             for zeros in [0, original.len() - length] {
-                let (fresh, used) = (Index::open(dir.path()).unwrap(), Index::open(dir.path()).unwrap());
+                let (fresh, used) = (
+                    Index::open(dir.path()).unwrap(),
+                    Index::open(dir.path()).unwrap(),
+                );
                 everything_of(&used).unwrap();
                 // In place, as `cp` and `truncate` do it.
                 write(&[&original[..length], &vec![0; zeros]].concat());
@@ -107,12 +137,19 @@ fn a_file_cut_or_emptied_under_an_open_index_is_an_error_and_neither_a_crash_nor
                     }
                     Err(error) => {
                         let text = error.to_string();
-                        assert!(is_told(&error) && text.contains(&*path.to_string_lossy()), "{text}");
+                        assert!(
+                            is_told(&error) && text.contains(&*path.to_string_lossy()),
+                            "{text}"
+                        );
                         assert!(text.contains("with: uniq index"), "{text}");
                         refused += 1;
                     }
                 }
-                assert_eq!(everything_of(&used).unwrap(), expected, "what has been read is kept");
+                assert_eq!(
+                    everything_of(&used).unwrap(),
+                    expected,
+                    "what has been read is kept"
+                );
                 write(&original);
             }
         }
@@ -131,7 +168,10 @@ fn every_flipped_byte_is_an_error_or_changes_no_answer_and_is_found_by_verifying
             for flip in [1 << (at % 8), 0xff] {
                 bytes[at] ^= flip;
                 let (result, verified) = with(dir.path(), &name, &bytes, &original, || {
-                    (everything(dir.path()), uniq::index::verify(dir.path(), &|_, _| (), &never))
+                    (
+                        everything(dir.path()),
+                        uniq::index::verify(dir.path(), &|_, _| (), &never),
+                    )
                 });
                 bytes[at] ^= flip;
                 match result {
@@ -170,13 +210,19 @@ fn a_missing_file_is_named() {
             Err(error @ Error::CorruptIndex { .. }) => {
                 let text = error.to_string();
                 assert!(text.contains(&*path.to_string_lossy()), "{text}");
-                assert!(text.contains("missing") && text.contains("with: uniq index"), "{text}");
+                assert!(
+                    text.contains("missing") && text.contains("with: uniq index"),
+                    "{text}"
+                );
             }
             other => panic!("{other:?}"),
         }
         if name.starts_with("segments") {
             let found = damage(dir.path());
-            assert!(!found.is_empty() && found[0].contains("missing"), "{found:?}");
+            assert!(
+                !found.is_empty() && found[0].contains("missing"),
+                "{found:?}"
+            );
         }
         fs::write(&path, original).unwrap();
     }
@@ -189,14 +235,28 @@ fn what_is_no_file_in_the_place_of_one_is_named_and_not_waited_for() {
     let make: [(&str, Make); 4] = [
         ("a pipe", |path| {
             let mode = rustix::fs::Mode::from_raw_mode(0o600);
-            rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+            rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0)
+                .unwrap();
         }),
-        ("a socket", |path| drop(std::os::unix::net::UnixListener::bind(path).unwrap())),
+        ("a socket", |path| {
+            drop(std::os::unix::net::UnixListener::bind(path).unwrap())
+        }),
         ("a folder", |path| fs::create_dir(path).unwrap()),
-        ("a device", |path| std::os::unix::fs::symlink("/dev/null", path).unwrap()),
+        ("a device", |path| {
+            std::os::unix::fs::symlink("/dev/null", path).unwrap()
+        }),
     ];
-    let read = ["manifest", "segments/00000003.cells", "segments/00000004.seg", "notes/newest"];
-    let ignored = [".writing-manifest", "segments/.writing-00000006.seg", "notes/.writing-newest"];
+    let read = [
+        "manifest",
+        "segments/00000003.cells",
+        "segments/00000004.seg",
+        "notes/newest",
+    ];
+    let ignored = [
+        ".writing-manifest",
+        "segments/.writing-00000006.seg",
+        "notes/.writing-newest",
+    ];
     for name in read.into_iter().chain(["lock"]).chain(ignored) {
         for (kind, make) in make {
             let dir = small_index();
@@ -215,11 +275,17 @@ fn what_is_no_file_in_the_place_of_one_is_named_and_not_waited_for() {
                 send.send((Index::exists(&folder), index, write())).unwrap();
             });
             let answer = receive.recv_timeout(Duration::from_secs(60));
-            let (exists, opened, written) = answer.unwrap_or_else(|_| panic!("{kind} as {name} is waited for"));
+            let (exists, opened, written) =
+                answer.unwrap_or_else(|_| panic!("{kind} as {name} is waited for"));
             let told = |result: &uniq::Result<()>| {
                 let error = result.as_ref().unwrap_err();
-                let source = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-                assert!(error.to_string().contains(&*path.to_string_lossy()), "{error}");
+                let source = std::error::Error::source(error)
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                assert!(
+                    error.to_string().contains(&*path.to_string_lossy()),
+                    "{error}"
+                );
                 assert!(source.contains(kind), "{kind} as {name}: {error}: {source}");
             };
             assert!(exists, "{kind} as {name}");
@@ -250,7 +316,16 @@ fn a_segment_of_another_index_is_refused() {
     assert_eq!(sizes[0], sizes[1], "else the length would tell them apart");
     fs::copy(theirs.path().join(name), ours.path().join(name)).unwrap();
     let error = Index::open(ours.path()).unwrap_err();
-    assert!(matches!(error, Error::CorruptIndex { what: "checksum", .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            Error::CorruptIndex {
+                what: "checksum",
+                ..
+            }
+        ),
+        "{error}"
+    );
 }
 
 #[test]
@@ -267,7 +342,10 @@ fn other_format_versions_are_refused_with_what_to_do() {
             let error = open_with(dir.path(), &name, &bytes, &original).unwrap_err();
             assert!(matches!(error, Error::IncompatibleIndex { .. }), "{error}");
             let text = error.to_string();
-            assert!(text.contains(&format!("format version is {version}")), "{text}");
+            assert!(
+                text.contains(&format!("format version is {version}")),
+                "{text}"
+            );
             assert!(text.contains(remedy), "{text}");
         }
     }
@@ -275,18 +353,31 @@ fn other_format_versions_are_refused_with_what_to_do() {
 
 #[test]
 fn keys_of_another_fingerprint_are_refused_with_what_to_do() {
-    for (version, remedy) in
-        [(FINGERPRINT_VERSION + 1, "install a newer uniq"), (FINGERPRINT_VERSION - 1, "build the index again")]
-    {
+    for (version, remedy) in [
+        (FINGERPRINT_VERSION + 1, "install a newer uniq"),
+        (FINGERPRINT_VERSION - 1, "build the index again"),
+    ] {
         let dir = TempDir::new().unwrap();
-        let config = IndexConfig { fingerprint_version: version, ..CONFIG };
-        Writer::open_or_create(dir.path(), config).unwrap().commit().unwrap();
-        let results = [Index::open(dir.path()).map(drop), Writer::open_or_create(dir.path(), CONFIG).map(drop)];
+        let config = IndexConfig {
+            fingerprint_version: version,
+            ..CONFIG
+        };
+        Writer::open_or_create(dir.path(), config)
+            .unwrap()
+            .commit()
+            .unwrap();
+        let results = [
+            Index::open(dir.path()).map(drop),
+            Writer::open_or_create(dir.path(), CONFIG).map(drop),
+        ];
         for result in results {
             let error = result.unwrap_err();
             assert!(matches!(error, Error::IncompatibleIndex { .. }), "{error}");
             let text = error.to_string();
-            assert!(text.contains(&format!("fingerprint version is {version}")), "{text}");
+            assert!(
+                text.contains(&format!("fingerprint version is {version}")),
+                "{text}"
+            );
             assert!(text.contains(remedy), "{text}");
         }
     }
@@ -296,9 +387,15 @@ fn keys_of_another_fingerprint_are_refused_with_what_to_do() {
 fn another_sampling_interval_is_refused_when_writing() {
     let dir = TempDir::new().unwrap();
     build(dir.path(), 0..1, 3);
-    let config = IndexConfig { interval: Duration::from_secs(2), ..CONFIG };
+    let config = IndexConfig {
+        interval: Duration::from_secs(2),
+        ..CONFIG
+    };
     let error = Writer::open_or_create(dir.path(), config).unwrap_err();
-    assert!(error.to_string().contains("sampling interval is 1s"), "{error}");
+    assert!(
+        error.to_string().contains("sampling interval is 1s"),
+        "{error}"
+    );
     assert!(error.to_string().contains("needs 2s"), "{error}");
 }
 
@@ -311,7 +408,10 @@ fn a_folder_that_is_no_index_is_told_apart() {
     }
     let file = dir.path().join("file");
     fs::write(&file, b"x").unwrap();
-    assert!(matches!(Index::open(&file), Err(Error::NoIndex { .. } | Error::Io { .. })));
+    assert!(matches!(
+        Index::open(&file),
+        Err(Error::NoIndex { .. } | Error::Io { .. })
+    ));
     let error = Writer::open_or_create(&file, CONFIG).unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error}");
 }

@@ -36,21 +36,32 @@ fn the_same_sources_have_the_same_root_however_they_came_together() {
     assert_eq!(roots(one.path()), roots(other.path()));
     writer.compact(&never).unwrap();
     assert_eq!(roots(one.path()), roots(other.path()));
-    writer.add_as(Role::Benign, video(9), runs(9, 5), &Motion::default()).unwrap();
+    writer
+        .add_as(Role::Benign, video(9), runs(9, 5), &Motion::default())
+        .unwrap();
     writer.commit().unwrap();
     let (sources, allowlist) = roots(other.path());
     assert_eq!(roots(one.path()).0, sources);
     assert_ne!(roots(one.path()).1, allowlist);
     // SHA-256 of nothing: there is no benign material in the first.
-    assert!(roots(one.path()).1.starts_with("e3b0c44298fc1c149afbf4c8996fb924"));
-    assert_eq!((damage(one.path()), damage(other.path())), (Vec::new(), Vec::new()));
+    assert!(
+        roots(one.path())
+            .1
+            .starts_with("e3b0c44298fc1c149afbf4c8996fb924")
+    );
+    assert_eq!(
+        (damage(one.path()), damage(other.path())),
+        (Vec::new(), Vec::new())
+    );
 }
 
 #[test]
 fn every_commit_is_in_the_history_with_its_root_and_time() {
     let dir = TempDir::new().unwrap();
     let clock = || std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-    let mut writer = Writer::open_or_create(dir.path(), CONFIG).unwrap().with_clock(clock);
+    let mut writer = Writer::open_or_create(dir.path(), CONFIG)
+        .unwrap()
+        .with_clock(clock);
     let mut states = Vec::new();
     for seed in 0..5 {
         writer.add(video(seed), runs(seed, 10)).unwrap();
@@ -81,7 +92,11 @@ fn every_commit_is_in_the_history_with_its_root_and_time() {
         .collect();
     assert_eq!(commits, expected);
     assert_eq!(index.state().history_commits, commits.len() as u64 - 1);
-    assert_eq!(early.history().unwrap(), expected[..6], "a snapshot knows what was before it");
+    assert_eq!(
+        early.history().unwrap(),
+        expected[..6],
+        "a snapshot knows what was before it"
+    );
     assert_eq!(damage(dir.path()), [""; 0]);
 }
 
@@ -103,7 +118,10 @@ fn a_history_that_was_changed_cut_or_lost_is_damage_and_is_not_written_on() {
         assert_eq!(index.videos().count(), 4);
         assert!(index.history().is_err());
         let found = damage(dir.path());
-        assert!(found.len() == 1 && found[0].contains("history"), "{found:?}");
+        assert!(
+            found.len() == 1 && found[0].contains("history"),
+            "{found:?}"
+        );
         let error = Writer::open(dir.path()).unwrap_err().to_string();
         assert!(error.contains("history: "), "{error}");
     };
@@ -131,9 +149,18 @@ fn an_older_manifest_is_noticed_by_the_history_where_the_note_is_lost() {
     drop(writer);
     fs::copy(old.path().join("manifest"), dir.path().join("manifest")).unwrap();
     fs::remove_dir_all(dir.path().join("notes")).unwrap();
-    assert!(damage(dir.path()).iter().any(|finding| finding.contains("history")), "{:?}", damage(dir.path()));
+    assert!(
+        damage(dir.path())
+            .iter()
+            .any(|finding| finding.contains("history")),
+        "{:?}",
+        damage(dir.path())
+    );
     let error = Writer::open(dir.path()).unwrap_err().to_string();
-    assert!(error.contains("newest commit") && error.contains("put the newest manifest back"), "{error}");
+    assert!(
+        error.contains("newest commit") && error.contains("put the newest manifest back"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -145,8 +172,12 @@ fn a_lost_manifest_is_no_new_index_while_the_history_is_there() {
     assert!(Index::exists(dir.path()));
     for error in [
         Index::open(dir.path()).map(drop).unwrap_err(),
-        Writer::open_or_create(dir.path(), CONFIG).map(drop).unwrap_err(),
-        verify(dir.path(), &|_, _| (), &never).map(drop).unwrap_err(),
+        Writer::open_or_create(dir.path(), CONFIG)
+            .map(drop)
+            .unwrap_err(),
+        verify(dir.path(), &|_, _| (), &never)
+            .map(drop)
+            .unwrap_err(),
     ] {
         assert!(matches!(error, Error::CorruptIndex { .. }), "{error}");
     }

@@ -20,10 +20,14 @@ use tempfile::TempDir;
 use uniq::Error;
 use uniq::fingerprint::{FINGERPRINT_VERSION, Key, KeyKind, Motion, Place, Run};
 use uniq::index::{
-    FORMAT_VERSION, Index, IndexConfig, Neighbour, OLDEST_READABLE, Publication, Role, Screen, Video, Writer,
+    FORMAT_VERSION, Index, IndexConfig, Neighbour, OLDEST_READABLE, Publication, Role, Screen,
+    Video, Writer,
 };
 
-const CONFIG: IndexConfig = IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: Duration::from_secs(1) };
+const CONFIG: IndexConfig = IndexConfig {
+    fingerprint_version: FINGERPRINT_VERSION,
+    interval: Duration::from_secs(1),
+};
 
 /// Repeatable random numbers.
 struct Random(u64);
@@ -75,8 +79,16 @@ fn runs(seed: u64, count: usize) -> Vec<Run> {
     (0..count)
         .map(|number| Run {
             key: random.key(),
-            kind: if number % 13 == 0 { KeyKind::Whole } else { KeyKind::Region },
-            place: Place { x: (number % 1000) as f32 / 256.0, y: 0.5, size: 0.25 },
+            kind: if number % 13 == 0 {
+                KeyKind::Whole
+            } else {
+                KeyKind::Region
+            },
+            place: Place {
+                x: (number % 1000) as f32 / 256.0,
+                y: 0.5,
+                size: 0.25,
+            },
             first: Duration::from_millis(1000 * number as u64 + seed),
             last: Duration::from_millis(1000 * number as u64 + seed + 500),
             recurs: number % 3 == 0,
@@ -99,7 +111,11 @@ fn motion(seed: u64) -> Motion {
 fn build(dir: &Path, seeds: impl IntoIterator<Item = u64>, count: usize) -> Index {
     let mut writer = Writer::open_or_create(dir, CONFIG).unwrap();
     for seed in seeds {
-        assert!(writer.add_as(Role::Source, video(seed), runs(seed, count), &motion(seed)).unwrap());
+        assert!(
+            writer
+                .add_as(Role::Source, video(seed), runs(seed, count), &motion(seed))
+                .unwrap()
+        );
         writer.commit().unwrap();
     }
     drop(writer);
@@ -119,7 +135,12 @@ fn what_moves_in_a_video_is_kept_whatever_becomes_of_its_neighbours() {
         for (number, (video, _)) in [0, 3].into_iter().zip(index.videos()) {
             assert_eq!(index.motion(video).unwrap(), motion(number));
         }
-        assert!(index.motion(index.videos().last().unwrap().0).unwrap().is_empty());
+        assert!(
+            index
+                .motion(index.videos().last().unwrap().0)
+                .unwrap()
+                .is_empty()
+        );
     };
     kept(&Index::open(dir.path()).unwrap());
     writer.compact(&never).unwrap();
@@ -128,12 +149,18 @@ fn what_moves_in_a_video_is_kept_whatever_becomes_of_its_neighbours() {
     kept(&index);
     // What waits and is taken back takes its motion with it.
     for seed in 5..8 {
-        writer.add_as(Role::Source, video(seed), runs(seed, 5), &motion(seed)).unwrap();
+        writer
+            .add_as(Role::Source, video(seed), runs(seed, 5), &motion(seed))
+            .unwrap();
     }
     writer.remove("videos/0006.mp4").unwrap();
     writer.commit().unwrap();
     let index = Index::open(dir.path()).unwrap();
-    let last: Vec<Motion> = index.videos().skip(3).map(|(video, _)| index.motion(video).unwrap()).collect();
+    let last: Vec<Motion> = index
+        .videos()
+        .skip(3)
+        .map(|(video, _)| index.motion(video).unwrap())
+        .collect();
     assert_eq!(last, [motion(5), motion(7)]);
     assert_eq!(damage(dir.path()), [""; 0]);
 }
@@ -158,8 +185,16 @@ fn told(index: &Index, queries: &[Key], near: &[Neighbour]) -> Vec<(u32, String,
     assert!(near.is_sorted_by(|a, b| (a.query, a.video, a.run) < (b.query, b.video, b.run)));
     let told = |near: &Neighbour| {
         let run = index.run(near.video, near.run).unwrap();
-        assert_eq!(run.key.distance(queries[near.query as usize]), near.distance);
-        (near.query, index.video(near.video).path.clone(), run.first, near.distance)
+        assert_eq!(
+            run.key.distance(queries[near.query as usize]),
+            near.distance
+        );
+        (
+            near.query,
+            index.video(near.video).path.clone(),
+            run.first,
+            near.distance,
+        )
     };
     let mut answers: Vec<_> = near.iter().map(told).collect();
     answers.sort();
@@ -184,14 +219,20 @@ fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 
 /// The files that a search needs: all but the history.
 fn searched(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    files(dir).into_iter().filter(|(name, _)| !name.ends_with("history")).collect()
+    files(dir)
+        .into_iter()
+        .filter(|(name, _)| !name.ends_with("history"))
+        .collect()
 }
 
 #[test]
 fn what_is_committed_is_found_after_reopening() {
     let dir = TempDir::new().unwrap();
     let index = build(dir.path(), 0..3, 40);
-    let all: Vec<Key> = (0..3).flat_map(|seed| runs(seed, 40)).map(|run| run.key).collect();
+    let all: Vec<Key> = (0..3)
+        .flat_map(|seed| runs(seed, 40))
+        .map(|run| run.key)
+        .collect();
     assert_eq!(answers(&index, &all, 20).len(), 120);
     let mut random = Random(9);
     for (number, run) in runs(1, 40).iter().enumerate() {
@@ -208,7 +249,10 @@ fn what_is_committed_is_found_after_reopening() {
     assert_eq!(state.bytes, on_disk as u64);
     let verified = uniq::index::verify(dir.path(), &|_, _| (), &never).unwrap();
     assert!(verified.damage.is_empty() && verified.unnamed.is_empty());
-    assert_eq!((verified.root.as_str(), verified.bytes), (state.root.as_str(), state.bytes));
+    assert_eq!(
+        (verified.root.as_str(), verified.bytes),
+        (state.root.as_str(), state.bytes)
+    );
     assert_eq!(verified.files, files(dir.path()).len());
 }
 
@@ -224,19 +268,40 @@ fn a_key_takes_at_most_seventy_bytes() {
 fn a_stored_video_comes_back_as_it_was() {
     let dir = TempDir::new().unwrap();
     let index = build(dir.path(), [2, 1], 5);
-    let paths: Vec<&str> = index.videos().map(|(_, video)| video.path.as_str()).collect();
+    let paths: Vec<&str> = index
+        .videos()
+        .map(|(_, video)| video.path.as_str())
+        .collect();
     assert_eq!(paths, ["videos/0001.mp4", "videos/0002.mp4"]);
     let (reference, stored) = index.videos().next().unwrap();
-    let expected = Video { id: "0100000000000000".to_owned(), ..video(1) };
+    let expected = Video {
+        id: "0100000000000000".to_owned(),
+        ..video(1)
+    };
     assert_eq!(stored, &expected);
     assert!(index.contains(&video(1).sha256) && !index.contains(&video(3).sha256));
-    let hex: String = stored.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-    for selector in
-        [stored.id.as_str(), hex.as_str(), &hex.to_uppercase(), &hex[..9], "videos/0001.mp4", "https://example.org/v/1"]
-    {
+    let hex: String = stored
+        .sha256
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    for selector in [
+        stored.id.as_str(),
+        hex.as_str(),
+        &hex.to_uppercase(),
+        &hex[..9],
+        "videos/0001.mp4",
+        "https://example.org/v/1",
+    ] {
         assert_eq!(index.find(selector), [reference], "{selector}");
     }
-    for selector in ["", "0100000", "videos/0001", "https://example.org/v/", &format!("{hex}0")] {
+    for selector in [
+        "",
+        "0100000",
+        "videos/0001",
+        "https://example.org/v/",
+        &format!("{hex}0"),
+    ] {
         assert!(index.find(selector).is_empty(), "{selector}");
     }
 }
@@ -288,7 +353,10 @@ fn an_added_video_is_not_added_again() {
 #[test]
 fn a_commit_of_nothing_changes_nothing() {
     let dir = TempDir::new().unwrap();
-    assert!(matches!(Index::open(dir.path()), Err(Error::NoIndex { .. })));
+    assert!(matches!(
+        Index::open(dir.path()),
+        Err(Error::NoIndex { .. })
+    ));
     let mut writer = Writer::open_or_create(dir.path(), CONFIG).unwrap();
     assert!(!Index::exists(dir.path()));
     let first = writer.commit().unwrap();
@@ -350,7 +418,10 @@ fn a_removed_video_is_gone_and_may_come_back() {
     assert!(index.find("https://example.org/v/0").is_empty());
     let key = runs(0, 10)[4].key;
     assert!(answers(&index, &[key], 0).is_empty());
-    assert_eq!(answers(&index, &[runs(6, 4)[1].key], 0)[0].1, "videos/0006.mp4");
+    assert_eq!(
+        answers(&index, &[runs(6, 4)[1].key], 0)[0].1,
+        "videos/0006.mp4"
+    );
     assert!(writer.add(video(0), runs(0, 10)).unwrap());
     assert_eq!(writer.commit().unwrap().videos, 3);
     let index = Index::open(dir.path()).unwrap();
@@ -364,9 +435,16 @@ fn merging_keeps_the_answers_and_deletes_what_is_no_longer_named() {
     let mut writer = Writer::open_or_create(dir.path(), CONFIG).unwrap();
     writer.remove("videos/0007.mp4").unwrap();
     writer.commit().unwrap();
-    let queries: Vec<Key> = (0..20).flat_map(|seed| runs(seed, 30)).map(|run| run.key).collect();
+    let queries: Vec<Key> = (0..20)
+        .flat_map(|seed| runs(seed, 30))
+        .map(|run| run.key)
+        .collect();
     let before = answers(&Index::open(dir.path()).unwrap(), &queries, 100);
-    fs::write(dir.path().join("segments/.writing-00000099.seg"), b"left by a crash").unwrap();
+    fs::write(
+        dir.path().join("segments/.writing-00000099.seg"),
+        b"left by a crash",
+    )
+    .unwrap();
     fs::write(dir.path().join("segments/notes.txt"), b"somebody's own").unwrap();
     writer.maintain(&never).unwrap();
     let index = Index::open(dir.path()).unwrap();
@@ -374,7 +452,10 @@ fn merging_keeps_the_answers_and_deletes_what_is_no_longer_named() {
     let state = index.state();
     assert_eq!((state.segments, state.tombstones, state.videos), (1, 0, 19));
     assert_eq!((state.keys, state.cells), (19 * 30, 1));
-    let names: Vec<_> = files(dir.path()).into_iter().map(|(path, _)| path).collect();
+    let names: Vec<_> = files(dir.path())
+        .into_iter()
+        .map(|(path, _)| path)
+        .collect();
     assert_eq!(names.len(), 4, "{names:?}");
     assert!(names.iter().any(|name| name.ends_with("notes.txt")));
 }
@@ -444,7 +525,10 @@ fn another_process_locks_out_and_its_death_lets_in() {
     let mut refused = false;
     for _ in 0..500 {
         std::thread::sleep(Duration::from_millis(10));
-        if matches!(Writer::open_or_create(dir.path(), CONFIG), Err(Error::Locked { .. })) {
+        if matches!(
+            Writer::open_or_create(dir.path(), CONFIG),
+            Err(Error::Locked { .. })
+        ) {
             refused = true;
             break;
         }

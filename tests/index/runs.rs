@@ -9,8 +9,17 @@ fn a_video_has_its_own_runs_and_no_others_before_and_after_its_neighbours_go() {
     // Some keys are of several videos, several times of one, and one video has none.
     let shared = |seed: u64| {
         let mut all = runs(seed, 3 * seed as usize);
-        all.extend(runs(99, 7).into_iter().map(|run| Run { last: run.last + Duration::from_secs(seed), ..run }));
-        let again: Vec<Run> = all[..4].iter().map(|run| Run { first: Duration::ZERO, ..*run }).collect();
+        all.extend(runs(99, 7).into_iter().map(|run| Run {
+            last: run.last + Duration::from_secs(seed),
+            ..run
+        }));
+        let again: Vec<Run> = all[..4]
+            .iter()
+            .map(|run| Run {
+                first: Duration::ZERO,
+                ..*run
+            })
+            .collect();
         all.extend(again);
         if seed == 3 { Vec::new() } else { all }
     };
@@ -28,7 +37,11 @@ fn a_video_has_its_own_runs_and_no_others_before_and_after_its_neighbours_go() {
                 found.sort_by_key(order);
                 let mut expected = shared(seed);
                 expected.sort_by_key(order);
-                let told = |runs: &[Run]| runs.iter().map(|run| (order(run), run.kind, run.recurs)).collect::<Vec<_>>();
+                let told = |runs: &[Run]| {
+                    runs.iter()
+                        .map(|run| (order(run), run.kind, run.recurs))
+                        .collect::<Vec<_>>()
+                };
                 assert_eq!(told(&found), told(&expected), "{seed}");
             }
         }

@@ -23,12 +23,23 @@ fn a_mirrored_crop_by_another_creator_is_disputed_and_paid_to_nobody() {
     let shop = Shop::new();
     let first = moving(701, 10);
     let said = shop.add(&first, "ada", &["--ref", "order 17"]);
-    assert_eq!((&said["submission"]["number"], &said["submission"]["ref"]), (&1.into(), &"order 17".into()));
+    assert_eq!(
+        (&said["submission"]["number"], &said["submission"]["ref"]),
+        (&1.into(), &"order 17".into())
+    );
     assert!(seconds(&said) > MOST_S, "{said}");
 
-    let stolen = edit(&excerpt(&first, 2.0, 6.0), "hflip,crop=iw*0.9:ih*0.9,scale=426:240", &[], "mp4");
+    let stolen = edit(
+        &excerpt(&first, 2.0, 6.0),
+        "hflip,crop=iw*0.9:ih*0.9,scale=426:240",
+        &[],
+        "mp4",
+    );
     let said = shop.add(&stolen, "bob", &[]);
-    assert_eq!(said["verdict"], "unpublished", "what is only submitted is not published");
+    assert_eq!(
+        said["verdict"], "unpublished",
+        "what is only submitted is not published"
+    );
     assert_eq!(seconds(&said), 0.0, "{said}");
     let disputed = &said["submission"]["deductions"][0];
     assert_eq!(
@@ -42,11 +53,20 @@ fn a_mirrored_crop_by_another_creator_is_disputed_and_paid_to_nobody() {
     // The same by the creator is no dispute, and no second payment.
     let again = edit(&first, "scale=480:270", &[], "mp4");
     let said = shop.add(&again, "ada", &[]);
-    assert_eq!((seconds(&said), &said["submission"]["deductions"][0]["reason"]), (0.0, &"already_offered".into()));
+    assert_eq!(
+        (
+            seconds(&said),
+            &said["submission"]["deductions"][0]["reason"]
+        ),
+        (0.0, &"already_offered".into())
+    );
 
     // `check` does not know of submissions.
     let (output, said) = shop.json(&["check", "--json"], &[&stolen]);
-    assert_eq!((output.status.code(), &said["verdict"]), (Some(0), &"unpublished".into()));
+    assert_eq!(
+        (output.status.code(), &said["verdict"]),
+        (Some(0), &"unpublished".into())
+    );
     shop.must(&["intake", "verify"]);
 }
 
@@ -61,7 +81,10 @@ fn the_same_file_again_has_the_same_number_and_answer() {
     again["clip"]["path"] = first["clip"]["path"].clone();
     assert_eq!(first, again);
     let other = shop.add(&clip, "bob", &[]);
-    assert_eq!((&other["submission"]["number"], seconds(&other)), (&2.into(), 0.0));
+    assert_eq!(
+        (&other["submission"]["number"], seconds(&other)),
+        (&2.into(), 0.0)
+    );
     assert_eq!(other["submission"]["deductions"][0]["identical"], true);
 }
 
@@ -75,11 +98,26 @@ fn several_clips_of_one_call_are_held_against_each_other_in_their_order() {
     args.extend(clips.map(|clip| clip.to_str().unwrap()));
     let output = shop.run(&args);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
-    let said: Vec<Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let numbers: Vec<_> = said.iter().map(|said| said["submission"]["number"].as_u64().unwrap()).collect();
+    let said: Vec<Value> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let numbers: Vec<_> = said
+        .iter()
+        .map(|said| said["submission"]["number"].as_u64().unwrap())
+        .collect();
     assert_eq!(numbers, [1, 2, 3]);
-    assert!(seconds(&said[0]) > MOST_S && seconds(&said[1]) > MOST_S, "{said:?}");
-    assert_eq!((seconds(&said[2]), &said[2]["submission"]["deductions"][0]["number"]), (0.0, &2.into()));
+    assert!(
+        seconds(&said[0]) > MOST_S && seconds(&said[1]) > MOST_S,
+        "{said:?}"
+    );
+    assert_eq!(
+        (
+            seconds(&said[2]),
+            &said[2]["submission"]["deductions"][0]["number"]
+        ),
+        (0.0, &2.into())
+    );
 }
 
 #[test]
@@ -89,7 +127,12 @@ fn another_take_of_a_scene_is_related_and_nobody_is_accused() {
     let first = shop.add(&one, "ada", &[]);
     let second = shop.add(&other, "bob", &[]);
     let deductions = second["submission"]["deductions"].as_array().unwrap();
-    assert!(deductions.iter().all(|deduction| deduction["reason"] != "disputed"), "{second}");
+    assert!(
+        deductions
+            .iter()
+            .all(|deduction| deduction["reason"] != "disputed"),
+        "{second}"
+    );
     assert!(seconds(&first) > 0.0, "{first}");
 }
 
@@ -100,29 +143,70 @@ fn a_person_decides_and_what_was_withdrawn_or_sold_stays_so() {
     let copy = edit(&clip, "scale=480:270", &[], "mp4");
     shop.add(&clip, "ada", &[]);
     shop.add(&copy, "bob", &[]);
-    let show =
-        |number: &str| -> Value { serde_json::from_str(&shop.must(&["intake", "show", number, "--json"])).unwrap() };
-    let told = shop.must(&["intake", "decide", "1-2", "distinct", "--by", "joe", "--why", "two cameras"]);
+    let show = |number: &str| -> Value {
+        serde_json::from_str(&shop.must(&["intake", "show", number, "--json"])).unwrap()
+    };
+    let told = shop.must(&[
+        "intake",
+        "decide",
+        "1-2",
+        "distinct",
+        "--by",
+        "joe",
+        "--why",
+        "two cameras",
+    ]);
     assert!(told.contains("submission 2: now"), "{told}");
     assert!(seconds(&show("2")) > MOST_S);
-    shop.must(&["intake", "decide", "2-1", "same", "--by", "sue", "--why", "one camera"]);
+    shop.must(&[
+        "intake",
+        "decide",
+        "2-1",
+        "same",
+        "--by",
+        "sue",
+        "--why",
+        "one camera",
+    ]);
     assert_eq!(seconds(&show("2")), 0.0);
     let whole = shop.must(&["intake", "show", "2"]);
-    assert!(whole.contains("sue says that they are the same: one camera"), "{whole}");
+    assert!(
+        whole.contains("sue says that they are the same: one camera"),
+        "{whole}"
+    );
 
-    shop.must(&["intake", "withdraw", "1", "--by", "ada", "--why", "wrong file"]);
+    shop.must(&[
+        "intake",
+        "withdraw",
+        "1",
+        "--by",
+        "ada",
+        "--why",
+        "wrong file",
+    ]);
     assert!(seconds(&show("2")) > MOST_S, "who came next is served");
     shop.must(&["intake", "sold", "2", "--by", "desk", "--why", "invoice 1"]);
     let refused = shop.run(&["intake", "withdraw", "2", "--by", "desk", "--why", "a test"]);
     assert_eq!(refused.status.code(), Some(2));
-    assert!(text(&refused.stderr).contains("cannot be withdrawn"), "{}", text(&refused.stderr));
+    assert!(
+        text(&refused.stderr).contains("cannot be withdrawn"),
+        "{}",
+        text(&refused.stderr)
+    );
     // Its seconds may be offered again, and are sold already.
     let again = shop.add(&clip, "ada", &[]);
-    assert_eq!((&again["submission"]["number"], seconds(&again)), (&3.into(), 0.0));
+    assert_eq!(
+        (&again["submission"]["number"], seconds(&again)),
+        (&3.into(), 0.0)
+    );
     let list = shop.must(&["intake", "list"]);
     assert_eq!(list.lines().count(), 3, "{list}");
     let csv = shop.must(&["intake", "export", "--table", "claims", "--format", "csv"]);
-    assert!(csv.lines().any(|line| line.starts_with("2,bob,") && line.contains("sold")), "{csv}");
+    assert!(
+        csv.lines()
+            .any(|line| line.starts_with("2,bob,") && line.contains("sold")),
+        "{csv}"
+    );
     shop.must(&["intake", "verify"]);
 }
 
@@ -132,7 +216,9 @@ fn what_is_withdrawn_leaves_no_keys_and_no_pictures() {
     shop.add(&moving(706, 8), "ada", &[]);
     let size = |shop: &Shop| -> u64 {
         let segments = fs::read_dir(shop.path("ledger.db.index/segments")).unwrap();
-        segments.map(|file| file.unwrap().metadata().unwrap().len()).sum()
+        segments
+            .map(|file| file.unwrap().metadata().unwrap().len())
+            .sum()
     };
     assert!(size(&shop) > 1000);
     shop.must(&["intake", "withdraw", "1", "--by", "desk", "--why", "a test"]);
@@ -147,30 +233,90 @@ fn a_fingerprint_is_provisional_until_its_clip_confirms_it() {
     let shop = Shop::new();
     let clip = moving(707, 8);
     let print = shop.path("clip.uniq");
-    shop.must(&["fingerprint", clip.to_str().unwrap(), "-o", print.to_str().unwrap(), "--pictures"]);
+    shop.must(&[
+        "fingerprint",
+        clip.to_str().unwrap(),
+        "-o",
+        print.to_str().unwrap(),
+        "--pictures",
+    ]);
     let refused = shop.run(&["intake", "add", print.to_str().unwrap(), "--by", "ada"]);
-    assert_eq!(refused.status.code(), Some(2), "a fingerprint has to be asked for by name");
+    assert_eq!(
+        refused.status.code(),
+        Some(2),
+        "a fingerprint has to be asked for by name"
+    );
     let said = shop.add(&print, "ada", &["--fingerprint"]);
     assert_eq!(seconds(&said), 0.0);
-    assert!(said["submission"]["provisional_minutes"].as_f64().unwrap() * 60.0 > MOST_S, "{said}");
     assert!(
-        text(&shop.run(&["intake", "sold", "1", "--by", "desk", "--why", "a test"]).stderr).contains("provisional")
+        said["submission"]["provisional_minutes"].as_f64().unwrap() * 60.0 > MOST_S,
+        "{said}"
+    );
+    assert!(
+        text(
+            &shop
+                .run(&["intake", "sold", "1", "--by", "desk", "--why", "a test"])
+                .stderr
+        )
+        .contains("provisional")
     );
     // It holds its seconds against others.
     let stolen = shop.add(&edit(&clip, "scale=480:270", &[], "mp4"), "bob", &[]);
-    assert_eq!((seconds(&stolen), &stolen["submission"]["deductions"][0]["number"]), (0.0, &1.into()));
+    assert_eq!(
+        (
+            seconds(&stolen),
+            &stolen["submission"]["deductions"][0]["number"]
+        ),
+        (0.0, &1.into())
+    );
 
-    let other = shop.run(&["intake", "add", moving(708, 8).to_str().unwrap(), "--by", "ada", "--for", "1"]);
+    let other = shop.run(&[
+        "intake",
+        "add",
+        moving(708, 8).to_str().unwrap(),
+        "--by",
+        "ada",
+        "--for",
+        "1",
+    ]);
     assert_eq!(other.status.code(), Some(2));
-    assert!(text(&other.stderr).contains("is not the clip of submission 1"), "{}", text(&other.stderr));
-    let foreign = shop.run(&["intake", "add", clip.to_str().unwrap(), "--by", "bob", "--for", "1"]);
-    assert!(text(&foreign.stderr).contains("is of ada"), "{}", text(&foreign.stderr));
+    assert!(
+        text(&other.stderr).contains("is not the clip of submission 1"),
+        "{}",
+        text(&other.stderr)
+    );
+    let foreign = shop.run(&[
+        "intake",
+        "add",
+        clip.to_str().unwrap(),
+        "--by",
+        "bob",
+        "--for",
+        "1",
+    ]);
+    assert!(
+        text(&foreign.stderr).contains("is of ada"),
+        "{}",
+        text(&foreign.stderr)
+    );
 
     let anew = edit(&clip, "", &["-crf", "20"], "mp4");
     let said = shop.add(&anew, "ada", &["--for", "1"]);
     assert!(seconds(&said) > MOST_S, "{said}");
-    let twice = shop.run(&["intake", "add", anew.to_str().unwrap(), "--by", "ada", "--for", "1"]);
-    assert!(text(&twice.stderr).contains("is a clip already"), "{}", text(&twice.stderr));
+    let twice = shop.run(&[
+        "intake",
+        "add",
+        anew.to_str().unwrap(),
+        "--by",
+        "ada",
+        "--for",
+        "1",
+    ]);
+    assert!(
+        text(&twice.stderr).contains("is a clip already"),
+        "{}",
+        text(&twice.stderr)
+    );
     shop.must(&["intake", "verify"]);
     shop.must(&["intake", "sold", "1", "--by", "desk", "--why", "a test"]);
 }
@@ -178,7 +324,10 @@ fn a_fingerprint_is_provisional_until_its_clip_confirms_it() {
 #[test]
 fn a_certificate_says_what_is_left_after_the_ledger() {
     let shop = Shop::new();
-    let (first, both) = (moving(707, 8), shop.joined(&moving(707, 8), &moving(710, 8)));
+    let (first, both) = (
+        moving(707, 8),
+        shop.joined(&moving(707, 8), &moving(710, 8)),
+    );
     shop.add(&first, "ada", &[]);
     let (key, file) = (shop.path("k"), shop.path("both.certificate.json"));
     shop.must(&["key", "new", key.to_str().unwrap()]);
@@ -186,14 +335,26 @@ fn a_certificate_says_what_is_left_after_the_ledger() {
     let said = shop.add(&both, "bob", &["--certificate", file, "--key", key]);
     let left = seconds(&said);
     assert!(left > 6.0 && left < 8.5, "{said}");
-    let shown: Value = serde_json::from_str(&shop.must(&["certificate", "show", file, "--json"])).unwrap();
+    let shown: Value =
+        serde_json::from_str(&shop.must(&["certificate", "show", file, "--json"])).unwrap();
     let predicate = &shown["predicate"];
     let ms = predicate["payableMs"].as_u64().unwrap();
     assert!((ms as f64 / 1e3 - left).abs() < 0.1, "{ms} and {left}");
     assert_eq!(predicate["submission"]["number"], 2);
-    assert_eq!(predicate["submission"]["deductions"][0]["reason"], "disputed");
+    assert_eq!(
+        predicate["submission"]["deductions"][0]["reason"],
+        "disputed"
+    );
     let public = format!("{key}.pub");
-    shop.must(&["certificate", "verify", file, "--key", &public, "--clip", both.to_str().unwrap()]);
+    shop.must(&[
+        "certificate",
+        "verify",
+        file,
+        "--key",
+        &public,
+        "--clip",
+        both.to_str().unwrap(),
+    ]);
 }
 
 #[test]
@@ -201,7 +362,14 @@ fn a_file_that_is_no_video_fails_and_blocks_nobody() {
     let shop = Shop::new();
     let junk = shop.path("junk.mp4");
     fs::write(&junk, "no video").unwrap();
-    let output = shop.run(&["intake", "add", junk.to_str().unwrap(), "--by", "ada", "--json"]);
+    let output = shop.run(&[
+        "intake",
+        "add",
+        junk.to_str().unwrap(),
+        "--by",
+        "ada",
+        "--json",
+    ]);
     assert_eq!(output.status.code(), Some(2));
     let said: Value = serde_json::from_str(&text(&output.stdout)).unwrap();
     assert_eq!(said["code"], "not_media");
@@ -217,19 +385,35 @@ fn of_two_processes_that_add_the_same_clip_at_once_exactly_one_is_first() {
     let clip = moving(712, 8);
     let clip = clip.to_str().unwrap();
     for by in ["ada", "bob"] {
-        let mut both: Vec<_> = [by, "eve"].map(|by| shop.start(&["intake", "add", clip, "--json", "--by", by])).into();
+        let mut both: Vec<_> = [by, "eve"]
+            .map(|by| shop.start(&["intake", "add", clip, "--json", "--by", by]))
+            .into();
         // And the same creator twice.
         both.push(shop.start(&["intake", "add", clip, "--json", "--by", by]));
         let said: Vec<Value> = both
             .into_iter()
-            .map(|child| serde_json::from_str(&text(&child.wait_with_output().unwrap().stdout)).unwrap())
+            .map(|child| {
+                serde_json::from_str(&text(&child.wait_with_output().unwrap().stdout)).unwrap()
+            })
             .collect();
-        assert_eq!(said[0]["submission"], said[2]["submission"], "one creator has one answer");
-        assert_ne!(said[0]["submission"]["number"], said[1]["submission"]["number"]);
+        assert_eq!(
+            said[0]["submission"], said[2]["submission"],
+            "one creator has one answer"
+        );
+        assert_ne!(
+            said[0]["submission"]["number"],
+            said[1]["submission"]["number"]
+        );
     }
     let csv = shop.must(&["intake", "export", "--table", "claims", "--format", "csv"]);
-    let offered: Vec<&str> = csv.lines().filter(|line| line.contains(",offered,")).collect();
-    assert!(offered.iter().all(|line| line.starts_with("1,")) && !offered.is_empty(), "{csv}");
+    let offered: Vec<&str> = csv
+        .lines()
+        .filter(|line| line.contains(",offered,"))
+        .collect();
+    assert!(
+        offered.iter().all(|line| line.starts_with("1,")) && !offered.is_empty(),
+        "{csv}"
+    );
     shop.must(&["intake", "verify"]);
 }
 
@@ -248,11 +432,26 @@ fn what_a_dead_worker_left_is_taken_over_or_lapses_and_blocks_nobody() {
     }
     fs::remove_file(&two).unwrap();
     let said = shop.add(&edit(&one, "scale=480:270", &[], "mp4"), "bob", &[]);
-    let states: Vec<Value> =
-        shop.must(&["intake", "list", "--json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let states: Vec<&str> = states.iter().map(|of| of["state"].as_str().unwrap()).collect();
-    assert!(matches!(states[0], "decided") && matches!(states[1], "lapsed" | "decided"), "{states:?}");
-    assert_eq!((seconds(&said), &said["submission"]["deductions"][0]["number"]), (0.0, &1.into()));
+    let states: Vec<Value> = shop
+        .must(&["intake", "list", "--json"])
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let states: Vec<&str> = states
+        .iter()
+        .map(|of| of["state"].as_str().unwrap())
+        .collect();
+    assert!(
+        matches!(states[0], "decided") && matches!(states[1], "lapsed" | "decided"),
+        "{states:?}"
+    );
+    assert_eq!(
+        (
+            seconds(&said),
+            &said["submission"]["deductions"][0]["number"]
+        ),
+        (0.0, &1.into())
+    );
     shop.must(&["intake", "verify"]);
 }
 
@@ -263,12 +462,23 @@ fn a_full_disk_is_named_and_nothing_is_told_that_is_not_kept() {
     let clip = moving(716, 8);
     let mut acknowledged = 0;
     for kilobytes in [8, 64, 128, 256, 1024] {
-        let output = shop.limited(kilobytes, &["intake", "add", clip.to_str().unwrap(), "--by", "ada"]);
+        let output = shop.limited(
+            kilobytes,
+            &["intake", "add", clip.to_str().unwrap(), "--by", "ada"],
+        );
         match output.status.code() {
             Some(0) => acknowledged += 1,
             code => {
-                assert!(output.stdout.is_empty(), "{code:?} {}", text(&output.stdout));
-                assert!(!text(&output.stderr).contains("panicked"), "{}", text(&output.stderr));
+                assert!(
+                    output.stdout.is_empty(),
+                    "{code:?} {}",
+                    text(&output.stdout)
+                );
+                assert!(
+                    !text(&output.stderr).contains("panicked"),
+                    "{}",
+                    text(&output.stderr)
+                );
             }
         }
         shop.must(&["intake", "verify"]);
@@ -285,10 +495,24 @@ fn a_backup_is_whole_and_is_never_written_over() {
     let copy = shop.path("copy.db");
     let copy = copy.to_str().unwrap();
     shop.must(&["intake", "export", "--backup", copy]);
-    assert_eq!(shop.run(&["intake", "export", "--backup", copy]).status.code(), Some(2));
+    assert_eq!(
+        shop.run(&["intake", "export", "--backup", copy])
+            .status
+            .code(),
+        Some(2)
+    );
     let head = shop.must(&["intake", "verify", "--json"]);
     let head: Value = serde_json::from_str(&head).unwrap();
     let index = shop.path("ledger.db.index");
     let head = head["head"].as_str().unwrap();
-    shop.must(&["intake", "verify", "--ledger", copy, "--submissions", index.to_str().unwrap(), "--head", head]);
+    shop.must(&[
+        "intake",
+        "verify",
+        "--ledger",
+        copy,
+        "--submissions",
+        index.to_str().unwrap(),
+        "--head",
+        head,
+    ]);
 }

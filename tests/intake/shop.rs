@@ -25,14 +25,22 @@ impl Shop {
         let folder = TempDir::new().unwrap();
         let ledger = folder.path().join("ledger.db").to_str().unwrap().to_owned();
         let shop = Shop { folder, ledger };
-        let copied = Command::new("cp").arg("-r").arg(published()).arg(shop.path("index")).status().unwrap();
+        let copied = Command::new("cp")
+            .arg("-r")
+            .arg(published())
+            .arg(shop.path("index"))
+            .status()
+            .unwrap();
         assert!(copied.success());
         shop
     }
 
     /// The same with a ledger elsewhere.
     pub(crate) fn with_ledger(ledger: String) -> Shop {
-        Shop { ledger, ..Shop::new() }
+        Shop {
+            ledger,
+            ..Shop::new()
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -46,11 +54,16 @@ impl Shop {
     }
 
     fn prepare(&self, command: &mut Command, args: &[&str]) {
-        command.args(args).env("UNIQ_INDEX", self.path("index")).env("XDG_STATE_HOME", self.folder.path());
+        command
+            .args(args)
+            .env("UNIQ_INDEX", self.path("index"))
+            .env("XDG_STATE_HOME", self.folder.path());
         if args[0] == "intake" && !args.contains(&"--ledger") {
             command.env("UNIQ_LEDGER", &self.ledger);
             if !args.contains(&"--submissions") {
-                command.arg("--submissions").arg(self.path("ledger.db.index"));
+                command
+                    .arg("--submissions")
+                    .arg(self.path("ledger.db.index"));
             }
         }
     }
@@ -62,7 +75,12 @@ impl Shop {
     /// Runs the program, which must succeed; gives what it prints.
     pub(crate) fn must(&self, args: &[&str]) -> String {
         let output = self.run(args);
-        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", text(&output.stderr));
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{args:?}: {}",
+            text(&output.stderr)
+        );
         text(&output.stdout)
     }
 
@@ -70,44 +88,82 @@ impl Shop {
     pub(crate) fn limited(&self, kilobytes: u32, args: &[&str]) -> Output {
         let mut command = Command::new("sh");
         // In units of 512 bytes; a signal would end the program before it could say why.
-        command.args(["-c", &format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", 2 * kilobytes)]);
+        command.args([
+            "-c",
+            &format!(
+                "trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"",
+                2 * kilobytes
+            ),
+        ]);
         command.arg(env!("CARGO_BIN_EXE_uniq"));
         self.prepare(&mut command, args);
         command.output().unwrap()
     }
 
     pub(crate) fn json(&self, args: &[&str], files: &[&Path]) -> (Output, Value) {
-        let all: Vec<&str> = args.iter().copied().chain(files.iter().map(|file| file.to_str().unwrap())).collect();
+        let all: Vec<&str> = args
+            .iter()
+            .copied()
+            .chain(files.iter().map(|file| file.to_str().unwrap()))
+            .collect();
         let output = self.run(&all);
-        let said = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|error| panic!("{all:?}: {error}: {} {}", text(&output.stdout), text(&output.stderr)));
+        let said = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+            panic!(
+                "{all:?}: {error}: {} {}",
+                text(&output.stdout),
+                text(&output.stderr)
+            )
+        });
         (output, said)
     }
 
     /// Adds a file; gives the report.
     pub(crate) fn add(&self, file: &Path, by: &str, more: &[&str]) -> Value {
-        let args: Vec<&str> = ["intake", "add", "--json", "--by", by].iter().chain(more).copied().collect();
+        let args: Vec<&str> = ["intake", "add", "--json", "--by", by]
+            .iter()
+            .chain(more)
+            .copied()
+            .collect();
         let (output, said) = self.json(&args, &[file]);
-        assert!(said["submission"].is_object(), "{said} {}", text(&output.stderr));
+        assert!(
+            said["submission"].is_object(),
+            "{said} {}",
+            text(&output.stderr)
+        );
         said
     }
 
     pub(crate) fn start(&self, args: &[&str]) -> Child {
-        self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        self.command(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
     }
 
     /// Waits until a process has said that its clip has a number.
     pub(crate) fn wait_for_number(&self, child: &mut Child) {
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        assert!(lines.any(|line| line.contains(": submission ")), "it ended before it had a number");
+        let mut lines = BufReader::new(child.stderr.take().unwrap())
+            .lines()
+            .map_while(Result::ok);
+        assert!(
+            lines.any(|line| line.contains(": submission ")),
+            "it ended before it had a number"
+        );
     }
 
     /// One video after the other.
     pub(crate) fn joined(&self, one: &Path, other: &Path) -> PathBuf {
-        let mut args: Vec<std::ffi::OsString> = vec!["-i".into(), one.into(), "-i".into(), other.into()];
+        let mut args: Vec<std::ffi::OsString> =
+            vec!["-i".into(), one.into(), "-i".into(), other.into()];
         let line = "-filter_complex [0:v][1:v]concat=n=2 -c:v libx264 -preset veryfast -crf 23 -pix_fmt yuv420p";
         args.extend(words(line).into_iter().map(Into::into));
-        edited(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("edits"), &[one, other], &args, "mp4")
+        edited(
+            &Path::new(env!("CARGO_TARGET_TMPDIR")).join("edits"),
+            &[one, other],
+            &args,
+            "mp4",
+        )
     }
 }
 
@@ -117,7 +173,11 @@ fn published() -> &'static Path {
     let (_, index) = INDEX.get_or_init(|| {
         let folder = TempDir::new().unwrap();
         let index = folder.path().join("index");
-        must_succeed(&build(Path::new(env!("CARGO_BIN_EXE_uniq")), &index, &[&tripod(79, 1, 6)]));
+        must_succeed(&build(
+            Path::new(env!("CARGO_BIN_EXE_uniq")),
+            &index,
+            &[&tripod(79, 1, 6)],
+        ));
         (folder, index)
     });
     index
@@ -125,7 +185,10 @@ fn published() -> &'static Path {
 
 /// What is payable by a report, in seconds.
 pub(crate) fn seconds(report: &Value) -> f64 {
-    report["payable_minutes"].as_f64().unwrap_or_else(|| panic!("{report}")) * 60.0
+    report["payable_minutes"]
+        .as_f64()
+        .unwrap_or_else(|| panic!("{report}"))
+        * 60.0
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

@@ -23,7 +23,10 @@ fn an_index_that_is_older_than_its_ledger_is_refused_until_it_is_mended() {
     let refused = shop.run(&["intake", "add", stolen.to_str().unwrap(), "--by", "bob"]);
     assert_eq!(refused.status.code(), Some(2));
     let why = text(&refused.stderr);
-    assert!(why.contains("the index lacks one submission") && why.contains("uniq intake mend"), "{why}");
+    assert!(
+        why.contains("the index lacks one submission") && why.contains("uniq intake mend"),
+        "{why}"
+    );
     assert_eq!(shop.run(&["intake", "verify"]).status.code(), Some(2));
 
     // Where the clip is not at hand, nothing is mended.
@@ -32,11 +35,21 @@ fn an_index_that_is_older_than_its_ledger_is_refused_until_it_is_mended() {
     fs::rename(&clip, elsewhere.join("renamed.mp4")).unwrap();
     let output = shop.run(&["intake", "mend"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stdout).contains("submission 2: its keys are missing"), "{}", text(&output.stdout));
+    assert!(
+        text(&output.stdout).contains("submission 2: its keys are missing"),
+        "{}",
+        text(&output.stdout)
+    );
     shop.must(&["intake", "mend", elsewhere.to_str().unwrap()]);
     shop.must(&["intake", "verify"]);
     let said = shop.add(&stolen, "bob", &[]);
-    assert_eq!((seconds(&said), &said["submission"]["deductions"][0]["number"]), (0.0, &2.into()));
+    assert_eq!(
+        (
+            seconds(&said),
+            &said["submission"]["deductions"][0]["number"]
+        ),
+        (0.0, &2.into())
+    );
 }
 
 #[test]
@@ -44,8 +57,18 @@ fn an_index_that_is_gone_is_no_new_beginning() {
     let shop = Shop::new();
     shop.add(&moving(721, 8), "ada", &[]);
     fs::remove_dir_all(shop.path("ledger.db.index")).unwrap();
-    let refused = shop.run(&["intake", "add", moving(723, 8).to_str().unwrap(), "--by", "bob"]);
-    assert!(text(&refused.stderr).contains("the index lacks one submission"), "{}", text(&refused.stderr));
+    let refused = shop.run(&[
+        "intake",
+        "add",
+        moving(723, 8).to_str().unwrap(),
+        "--by",
+        "bob",
+    ]);
+    assert!(
+        text(&refused.stderr).contains("the index lacks one submission"),
+        "{}",
+        text(&refused.stderr)
+    );
     shop.must(&["intake", "mend"]);
     shop.must(&["intake", "verify"]);
 }
@@ -67,7 +90,8 @@ fn a_ledger_that_is_older_than_its_index_is_refused_until_it_is_mended() {
     let refused = shop.run(&["intake", "add", stolen.to_str().unwrap(), "--by", "bob"]);
     let why = text(&refused.stderr);
     assert!(
-        why.contains("the ledger does not know, the first is submission 2") && why.contains("mend --adopt"),
+        why.contains("the ledger does not know, the first is submission 2")
+            && why.contains("mend --adopt"),
         "{why}"
     );
     assert_eq!(shop.run(&["intake", "mend"]).status.code(), Some(2));
@@ -76,7 +100,14 @@ fn a_ledger_that_is_older_than_its_index_is_refused_until_it_is_mended() {
     // What was sold, and forgotten, is not paid for again.
     let said = shop.add(&stolen, "bob", &[]);
     let deduction = &said["submission"]["deductions"][0];
-    assert_eq!((seconds(&said), &deduction["number"], &said["submission"]["number"]), (0.0, &2.into(), &3.into()));
+    assert_eq!(
+        (
+            seconds(&said),
+            &deduction["number"],
+            &said["submission"]["number"]
+        ),
+        (0.0, &2.into(), &3.into())
+    );
 }
 
 #[test]
@@ -85,11 +116,28 @@ fn the_index_of_another_ledger_is_refused() {
     shop.add(&moving(721, 8), "ada", &[]);
     other.add(&moving(724, 8), "ada", &[]);
     let foreign = other.path("ledger.db.index");
-    let refused = shop.run(&["intake", "verify", "--submissions", foreign.to_str().unwrap()]);
+    let refused = shop.run(&[
+        "intake",
+        "verify",
+        "--submissions",
+        foreign.to_str().unwrap(),
+    ]);
     assert_eq!(refused.status.code(), Some(2));
-    assert!(text(&refused.stderr).contains("out of step"), "{}", text(&refused.stderr));
+    assert!(
+        text(&refused.stderr).contains("out of step"),
+        "{}",
+        text(&refused.stderr)
+    );
 }
 
 fn copy(from: &Path, to: &Path) {
-    assert!(Command::new("cp").arg("-r").arg(from).arg(to).status().unwrap().success());
+    assert!(
+        Command::new("cp")
+            .arg("-r")
+            .arg(from)
+            .arg(to)
+            .status()
+            .unwrap()
+            .success()
+    );
 }

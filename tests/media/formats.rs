@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::media_files::{Every, all_frames, assert_close, corpus, difference, footage, frames_of, scene};
+use crate::media_files::{
+    Every, all_frames, assert_close, corpus, difference, footage, frames_of, scene,
+};
 use uniq::media::{Frame, Selector, probe};
 
 /// Lossy coding at the qualities below was seen to cost at most 0.7 grey levels on this scene; a picture of the wrong
@@ -24,11 +26,17 @@ fn every_codec_and_format_gives_the_scene() {
     let full = "-vf scale=in_range=limited:out_range=full -color_range pc";
     for (name, options) in [
         ("h264.mp4", format!("{x264} -pix_fmt yuv420p")),
-        ("h264b.mp4", "-c:v libx264 -bf 3 -crf 12 -pix_fmt yuv420p".to_owned()),
+        (
+            "h264b.mp4",
+            "-c:v libx264 -bf 3 -crf 12 -pix_fmt yuv420p".to_owned(),
+        ),
         ("h264-10.mkv", format!("{x264} -pix_fmt yuv420p10le")),
         ("h264-422.mp4", format!("{x264} -pix_fmt yuv422p")),
         ("h264-444.mp4", format!("{x264} -pix_fmt yuv444p")),
-        ("h264-rgb.mkv", "-c:v libx264rgb -preset ultrafast -crf 5 -pix_fmt rgb24".to_owned()),
+        (
+            "h264-rgb.mkv",
+            "-c:v libx264rgb -preset ultrafast -crf 5 -pix_fmt rgb24".to_owned(),
+        ),
         ("h264-full.mp4", format!("{x264} -pix_fmt yuv420p {full}")),
         ("h264-yuvj.mp4", format!("{x264} -pix_fmt yuvj420p")),
         ("h264-gray.mp4", format!("{x264} -pix_fmt gray")),
@@ -38,29 +46,74 @@ fn every_codec_and_format_gives_the_scene() {
         ("hevc-12-422.mkv", format!("{x265} -pix_fmt yuv422p12le")),
         ("hevc-gray12.mkv", format!("{x265} -pix_fmt gray12le")),
         ("hevc-full.mkv", format!("{x265} -pix_fmt yuv444p {full}")),
-        ("vp8.webm", "-c:v libvpx -deadline realtime -cpu-used 8 -b:v 4M -qmax 20 -pix_fmt yuv420p".to_owned()),
-        ("vp9.webm", "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 0 -crf 15 -pix_fmt yuv420p".to_owned()),
+        (
+            "vp8.webm",
+            "-c:v libvpx -deadline realtime -cpu-used 8 -b:v 4M -qmax 20 -pix_fmt yuv420p"
+                .to_owned(),
+        ),
+        (
+            "vp9.webm",
+            "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 0 -crf 15 -pix_fmt yuv420p"
+                .to_owned(),
+        ),
         (
             "vp9-12.webm",
-            "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 0 -crf 15 -pix_fmt yuv444p12le".to_owned(),
+            "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 0 -crf 15 -pix_fmt yuv444p12le"
+                .to_owned(),
         ),
-        ("av1.mp4", "-c:v libaom-av1 -usage realtime -cpu-used 8 -crf 20 -pix_fmt yuv420p".to_owned()),
-        ("av1-10.mkv", "-c:v libaom-av1 -usage realtime -cpu-used 8 -crf 20 -pix_fmt yuv420p10le".to_owned()),
-        ("mpeg1.mpg", "-c:v mpeg1video -q:v 2 -pix_fmt yuv420p".to_owned()),
-        ("mpeg2.ts", "-c:v mpeg2video -bf 2 -q:v 2 -pix_fmt yuv420p".to_owned()),
-        ("mpeg2-422.mkv", "-c:v mpeg2video -q:v 2 -pix_fmt yuv422p".to_owned()),
+        (
+            "av1.mp4",
+            "-c:v libaom-av1 -usage realtime -cpu-used 8 -crf 20 -pix_fmt yuv420p".to_owned(),
+        ),
+        (
+            "av1-10.mkv",
+            "-c:v libaom-av1 -usage realtime -cpu-used 8 -crf 20 -pix_fmt yuv420p10le".to_owned(),
+        ),
+        (
+            "mpeg1.mpg",
+            "-c:v mpeg1video -q:v 2 -pix_fmt yuv420p".to_owned(),
+        ),
+        (
+            "mpeg2.ts",
+            "-c:v mpeg2video -bf 2 -q:v 2 -pix_fmt yuv420p".to_owned(),
+        ),
+        (
+            "mpeg2-422.mkv",
+            "-c:v mpeg2video -q:v 2 -pix_fmt yuv422p".to_owned(),
+        ),
         ("mpeg4.avi", "-c:v mpeg4 -q:v 2 -pix_fmt yuv420p".to_owned()),
-        ("mpeg4.mp4", "-c:v mpeg4 -bf 2 -q:v 2 -pix_fmt yuv420p".to_owned()),
-        ("prores.mov", "-c:v prores_ks -profile:v 2 -pix_fmt yuv422p10le".to_owned()),
-        ("prores4444.mov", "-c:v prores_ks -profile:v 4 -pix_fmt yuva444p10le".to_owned()),
-        ("mjpeg.avi", "-c:v mjpeg -q:v 2 -pix_fmt yuvj420p".to_owned()),
-        ("mjpeg.mov", "-c:v mjpeg -q:v 2 -pix_fmt yuvj422p".to_owned()),
-        ("theora.ogv", "-c:v libtheora -q:v 10 -pix_fmt yuv420p".to_owned()),
+        (
+            "mpeg4.mp4",
+            "-c:v mpeg4 -bf 2 -q:v 2 -pix_fmt yuv420p".to_owned(),
+        ),
+        (
+            "prores.mov",
+            "-c:v prores_ks -profile:v 2 -pix_fmt yuv422p10le".to_owned(),
+        ),
+        (
+            "prores4444.mov",
+            "-c:v prores_ks -profile:v 4 -pix_fmt yuva444p10le".to_owned(),
+        ),
+        (
+            "mjpeg.avi",
+            "-c:v mjpeg -q:v 2 -pix_fmt yuvj420p".to_owned(),
+        ),
+        (
+            "mjpeg.mov",
+            "-c:v mjpeg -q:v 2 -pix_fmt yuvj422p".to_owned(),
+        ),
+        (
+            "theora.ogv",
+            "-c:v libtheora -q:v 10 -pix_fmt yuv420p".to_owned(),
+        ),
         ("wmv2.asf", "-c:v wmv2 -q:v 2 -pix_fmt yuv420p".to_owned()),
         ("flv1.flv", "-c:v flv -q:v 2 -pix_fmt yuv420p".to_owned()),
         ("raw-uyvy.mov", "-c:v rawvideo -pix_fmt uyvy422".to_owned()),
         ("raw-bgr.avi", "-c:v rawvideo -pix_fmt bgr24".to_owned()),
-        ("raw-gray16be.nut", "-c:v rawvideo -pix_fmt gray16be".to_owned()),
+        (
+            "raw-gray16be.nut",
+            "-c:v rawvideo -pix_fmt gray16be".to_owned(),
+        ),
         ("ffv1-16.mkv", "-c:v ffv1 -pix_fmt yuv420p16le".to_owned()),
         ("ffv1-gbrp10.mkv", "-c:v ffv1 -pix_fmt gbrp10le".to_owned()),
         ("ffv1-bgra.mkv", "-c:v ffv1 -pix_fmt bgra".to_owned()),
@@ -77,8 +130,12 @@ fn a_wrong_moment_or_range_would_exceed_the_bound() {
     let dir = dir.path();
     let right = all_frames(&scene(dir, "a.mkv", 0.4, "-c:v ffv1 -pix_fmt yuv420p"));
     // Full range by its tag, limited by its contents.
-    let tagged =
-        all_frames(&scene(dir, "b.mkv", 0.4, "-c:v ffv1 -pix_fmt yuv420p -color_range pc -vf setparams=range=pc"));
+    let tagged = all_frames(&scene(
+        dir,
+        "b.mkv",
+        0.4,
+        "-c:v ffv1 -pix_fmt yuv420p -color_range pc -vf setparams=range=pc",
+    ));
     for (i, frame) in right.iter().enumerate().skip(1) {
         assert!(difference(frame, &tagged[i]) > LOSSY);
         let moved = difference(frame, &right[i - 1]);
@@ -94,12 +151,18 @@ fn black_grey_and_white_have_their_levels() {
             ("limited.mkv", "-c:v ffv1 -pix_fmt yuv420p"),
             ("limited10.mkv", "-c:v ffv1 -pix_fmt yuv422p10le"),
             ("full.avi", "-c:v mjpeg -q:v 1 -pix_fmt yuvj420p"),
-            ("rgb.mkv", "-sws_flags accurate_rnd+full_chroma_int+bitexact -c:v ffv1 -pix_fmt bgra"),
+            (
+                "rgb.mkv",
+                "-sws_flags accurate_rnd+full_chroma_int+bitexact -c:v ffv1 -pix_fmt bgra",
+            ),
             ("gray.mkv", "-c:v ffv1 -pix_fmt gray"),
             ("gray16.mkv", "-c:v ffv1 -pix_fmt gray16le"),
             ("packed.mov", "-c:v rawvideo -pix_fmt yuyv422"),
             ("palette.gif", ""),
-            ("still.png", "-sws_flags accurate_rnd+full_chroma_int+bitexact -frames:v 1 -pix_fmt rgb24"),
+            (
+                "still.png",
+                "-sws_flags accurate_rnd+full_chroma_int+bitexact -frames:v 1 -pix_fmt rgb24",
+            ),
         ] {
             let input = format!("-f lavfi -i color={color}:size=64x48:rate=10 -t 0.2 {options}");
             let frames = all_frames(&footage(dir.path(), name, &input));
@@ -129,10 +192,20 @@ fn interlaced_video_gives_both_fields_averaged() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let fields = "-f lavfi -i testsrc2=size=192x144:rate=50 -t 1 -vf interlace=lowpass=0";
-    let plain = all_frames(&footage(dir, "plain.mkv", &format!("{fields},setfield=prog -c:v ffv1")));
+    let plain = all_frames(&footage(
+        dir,
+        "plain.mkv",
+        &format!("{fields},setfield=prog -c:v ffv1"),
+    ));
     for (name, options) in [
-        ("a.mp4", "-c:v libx264 -preset ultrafast -crf 10 -flags +ildct+ilme -pix_fmt yuv420p"),
-        ("a.ts", "-c:v mpeg2video -q:v 2 -flags +ildct+ilme -pix_fmt yuv420p"),
+        (
+            "a.mp4",
+            "-c:v libx264 -preset ultrafast -crf 10 -flags +ildct+ilme -pix_fmt yuv420p",
+        ),
+        (
+            "a.ts",
+            "-c:v mpeg2video -q:v 2 -flags +ildct+ilme -pix_fmt yuv420p",
+        ),
     ] {
         let path = footage(dir, name, &format!("{fields} {options}"));
         assert_close(name, &all_frames(&path), &plain, LOSSY);
@@ -160,7 +233,12 @@ fn a_still_picture_is_one_frame() {
 fn the_display_matrix_turns_the_picture_as_ffmpeg_does() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    let upright = scene(dir, "upright.mp4", 0.2, "-c:v libx264 -preset ultrafast -crf 10 -pix_fmt yuv420p");
+    let upright = scene(
+        dir,
+        "upright.mp4",
+        0.2,
+        "-c:v libx264 -preset ultrafast -crf 10 -pix_fmt yuv420p",
+    );
     let bytes = std::fs::read(&upright).unwrap();
     let at = bytes.windows(4).position(|w| w == b"tkhd").unwrap() + 4 + 40;
     let one = 0x10000;
@@ -186,11 +264,18 @@ fn the_display_matrix_turns_the_picture_as_ffmpeg_does() {
         let size = if quarter { (128, 171) } else { (171, 128) };
         assert_eq!((frames[0].width, frames[0].height), size, "{name}");
         let info = probe(&path).unwrap();
-        assert_eq!((info.width, info.height), if quarter { (144, 192) } else { (192, 144) });
+        assert_eq!(
+            (info.width, info.height),
+            if quarter { (144, 192) } else { (192, 144) }
+        );
         if name == "100 degrees" {
             continue;
         }
-        let expected = footage(dir, "expected.mkv", &format!("-i {} -c:v ffv1", path.display()));
+        let expected = footage(
+            dir,
+            "expected.mkv",
+            &format!("-i {} -c:v ffv1", path.display()),
+        );
         assert_close(name, &frames, &all_frames(&expected), 1.0);
     }
 }
@@ -199,11 +284,22 @@ fn the_display_matrix_turns_the_picture_as_ffmpeg_does() {
 fn anamorphic_pixels_are_squared() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    let square = all_frames(&scene(dir, "square.mkv", 0.2, "-vf scale=384:144,setsar=1 -c:v ffv1 -pix_fmt yuv420p"));
+    let square = all_frames(&scene(
+        dir,
+        "square.mkv",
+        0.2,
+        "-vf scale=384:144,setsar=1 -c:v ffv1 -pix_fmt yuv420p",
+    ));
     for (name, options) in [
-        ("wide.mp4", "-vf setsar=2 -c:v libx264 -preset ultrafast -crf 10 -pix_fmt yuv420p"),
+        (
+            "wide.mp4",
+            "-vf setsar=2 -c:v libx264 -preset ultrafast -crf 10 -pix_fmt yuv420p",
+        ),
         // The aspect is in the codec's data only.
-        ("wide.h264", "-vf setsar=2 -c:v libx264 -preset ultrafast -crf 10 -pix_fmt yuv420p"),
+        (
+            "wide.h264",
+            "-vf setsar=2 -c:v libx264 -preset ultrafast -crf 10 -pix_fmt yuv420p",
+        ),
     ] {
         let path = scene(dir, name, 0.2, options);
         let frames = all_frames(&path);
@@ -225,9 +321,14 @@ fn extreme_sizes_keep_to_the_limits() {
         ("3840x2160", 228, 128),
         ("2x2", 128, 128),
     ] {
-        let input = format!("-f lavfi -i testsrc2=size={size}:rate=5 -t 0.2 -c:v ffv1 -pix_fmt yuv420p");
+        let input =
+            format!("-f lavfi -i testsrc2=size={size}:rate=5 -t 0.2 -c:v ffv1 -pix_fmt yuv420p");
         let frames = all_frames(&footage(dir.path(), "a.mkv", &input));
-        assert_eq!((frames[0].width, frames[0].height), (width, height), "{size}");
+        assert_eq!(
+            (frames[0].width, frames[0].height),
+            (width, height),
+            "{size}"
+        );
     }
 }
 
@@ -238,7 +339,10 @@ fn variable_frame_rates_keep_their_times() {
     let dense = all_frames(&scene(dir.path(), "dense.y4m", 3.0, "-pix_fmt yuv420p"));
     for name in ["a.mp4", "a.mkv"] {
         let frames = all_frames(&scene(dir.path(), name, 3.0, options));
-        let kept: Vec<Frame> = (0..75).filter(|n| n % 7 == 0 || n % 25 < 3).map(|n| dense[n].clone()).collect();
+        let kept: Vec<Frame> = (0..75)
+            .filter(|n| n % 7 == 0 || n % 25 < 3)
+            .map(|n| dense[n].clone())
+            .collect();
         assert_close(name, &frames, &kept, LOSSY);
     }
 }
@@ -253,10 +357,16 @@ fn time_counts_from_the_first_frame_whatever_the_container_says() {
         ("late.ts", format!("{x264} -output_ts_offset 5000")),
         ("late.mkv", format!("{x264} -output_ts_offset 10")),
         ("late.mp4", format!("{x264} -output_ts_offset 10")),
-        ("offsets.mp4", format!("{x264} -movflags negative_cts_offsets")),
+        (
+            "offsets.mp4",
+            format!("{x264} -movflags negative_cts_offsets"),
+        ),
         ("no-edits.mp4", format!("{x264} -use_editlist 0")),
         ("none.h264", x264.to_owned()),
-        ("none.mpg", "-c:v mpeg2video -bf 2 -q:v 2 -f mpeg2video".to_owned()),
+        (
+            "none.mpg",
+            "-c:v mpeg2video -bf 2 -q:v 2 -f mpeg2video".to_owned(),
+        ),
     ] {
         let frames = all_frames(&scene(dir, name, 3.0, &options));
         assert_close(name, &frames, &dense, LOSSY);
@@ -267,10 +377,19 @@ fn time_counts_from_the_first_frame_whatever_the_container_says() {
 fn an_edit_list_is_obeyed_and_is_no_damage() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    let whole = scene(dir, "whole.mp4", 6.0, "-c:v libx264 -preset ultrafast -bf 2 -crf 10 -g 50 -pix_fmt yuv420p");
+    let whole = scene(
+        dir,
+        "whole.mp4",
+        6.0,
+        "-c:v libx264 -preset ultrafast -bf 2 -crf 10 -g 50 -pix_fmt yuv420p",
+    );
     let dense = all_frames(&whole);
     // Copied from 1.2 s on: the data start at the key frame at 0 s and an edit hides the first 1.2 s.
-    let cut = footage(dir, "cut.mp4", &format!("-ss 1.2 -i {} -t 3 -c copy", whole.display()));
+    let cut = footage(
+        dir,
+        "cut.mp4",
+        &format!("-ss 1.2 -i {} -t 3 -c copy", whole.display()),
+    );
     let frames = all_frames(&cut);
     assert!((73..=78).contains(&frames.len()), "{}", frames.len());
     assert!(difference(&frames[0], &dense[30]) < LOSSY);
@@ -284,22 +403,49 @@ fn a_size_change_midway_changes_the_frames() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     for (name, encoder) in [
-        ("h264", "-c:v libx264 -preset ultrafast -crf 10 -pix_fmt yuv420p -f h264"),
-        ("ts", "-c:v libx264 -preset ultrafast -crf 10 -pix_fmt yuv420p -f mpegts"),
-        ("mpeg2.ts", "-c:v mpeg2video -q:v 2 -pix_fmt yuv420p -f mpegts"),
+        (
+            "h264",
+            "-c:v libx264 -preset ultrafast -crf 10 -pix_fmt yuv420p -f h264",
+        ),
+        (
+            "ts",
+            "-c:v libx264 -preset ultrafast -crf 10 -pix_fmt yuv420p -f mpegts",
+        ),
+        (
+            "mpeg2.ts",
+            "-c:v mpeg2video -q:v 2 -pix_fmt yuv420p -f mpegts",
+        ),
     ] {
         let first = std::fs::read(scene(dir, "1", 2.0, encoder)).unwrap();
-        let second = std::fs::read(scene(dir, "2", 2.0, &format!("-vf scale=96:160,setsar=1 {encoder}"))).unwrap();
+        let second = std::fs::read(scene(
+            dir,
+            "2",
+            2.0,
+            &format!("-vf scale=96:160,setsar=1 {encoder}"),
+        ))
+        .unwrap();
         let path = dir.join(format!("both.{name}"));
         std::fs::write(&path, [first, second].concat()).unwrap();
         let (frames, _) = frames_of(&path, &mut Every);
-        let sizes = |size| frames.iter().filter(|f| (f.width, f.height) == size).count();
-        assert!((98..=100).contains(&frames.len()), "{name}: {}", frames.len());
+        let sizes = |size| {
+            frames
+                .iter()
+                .filter(|f| (f.width, f.height) == size)
+                .count()
+        };
+        assert!(
+            (98..=100).contains(&frames.len()),
+            "{name}: {}",
+            frames.len()
+        );
         assert!(sizes((171, 128)) >= 49 && sizes((128, 213)) >= 49, "{name}");
         // The second part's time stamps start again; time does not.
         let last = frames.last().unwrap().time.as_secs_f64();
         assert!((3.8..=4.1).contains(&last), "{name}: {last}");
-        assert!(frames.windows(2).all(|pair| pair[0].time < pair[1].time), "{name}");
+        assert!(
+            frames.windows(2).all(|pair| pair[0].time < pair[1].time),
+            "{name}"
+        );
         let (sparse, _) = frames_of(&path, &mut corpus(1.0));
         assert_subset(&sparse, &frames, 1.0);
     }
@@ -312,7 +458,11 @@ fn assert_subset(sparse: &[Frame], dense: &[Frame], interval: f64) {
         assert!(found == Some(frame), "no such frame at {:?}", frame.time);
     }
     assert_eq!(sparse[0], dense[0]);
-    let times: Vec<f64> = sparse.iter().chain(dense.last()).map(|f| f.time.as_secs_f64()).collect();
+    let times: Vec<f64> = sparse
+        .iter()
+        .chain(dense.last())
+        .map(|f| f.time.as_secs_f64())
+        .collect();
     for pair in times.windows(2) {
         assert!(pair[1] - pair[0] <= interval * 1.05 + 1e-6, "{pair:?}");
     }
@@ -401,7 +551,12 @@ fn sparse_frames_are_a_subset_without_long_gaps() {
 #[test]
 fn many_threads_decode_at_once() {
     let dir = tempfile::tempdir().unwrap();
-    let path = scene(dir.path(), "a.mp4", 1.0, "-c:v libx264 -preset ultrafast -pix_fmt yuv420p");
+    let path = scene(
+        dir.path(),
+        "a.mp4",
+        1.0,
+        "-c:v libx264 -preset ultrafast -pix_fmt yuv420p",
+    );
     let alone = all_frames(&path);
     let (path, alone) = (path.as_path(), alone.as_slice());
     std::thread::scope(|scope| {
@@ -415,8 +570,17 @@ fn many_threads_decode_at_once() {
 fn the_video_is_shown_and_not_its_cover() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    let cover = footage(dir, "cover.png", "-f lavfi -i mandelbrot=size=800x800 -frames:v 1");
-    let video = scene(dir, "video.mp4", 1.0, "-c:v libx264 -preset ultrafast -pix_fmt yuv420p");
+    let cover = footage(
+        dir,
+        "cover.png",
+        "-f lavfi -i mandelbrot=size=800x800 -frames:v 1",
+    );
+    let video = scene(
+        dir,
+        "video.mp4",
+        1.0,
+        "-c:v libx264 -preset ultrafast -pix_fmt yuv420p",
+    );
     let plain = all_frames(&video);
     let (cover, video) = (cover.display(), video.display());
     let covered = footage(

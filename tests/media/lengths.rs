@@ -7,11 +7,20 @@ use uniq::media::decode;
 fn a_picture_that_begins_after_the_sound_is_whole() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    let video = scene(dir, "video.mp4", 2.0, "-c:v libx264 -preset ultrafast -crf 15 -pix_fmt yuv420p");
+    let video = scene(
+        dir,
+        "video.mp4",
+        2.0,
+        "-c:v libx264 -preset ultrafast -crf 15 -pix_fmt yuv420p",
+    );
     let reference = all_frames(&video);
     for ending in ["mkv", "mp4", "mov", "ts"] {
         let inputs = format!("-itsoffset 5 -i {} -f lavfi -t 8 -i sine", video.display());
-        let late = footage(dir, &format!("late.{ending}"), &format!("{inputs} -map 0:v -map 1:a -c:v copy -c:a aac"));
+        let late = footage(
+            dir,
+            &format!("late.{ending}"),
+            &format!("{inputs} -map 0:v -map 1:a -c:v copy -c:a aac"),
+        );
         assert_close(ending, &all_frames(&late), &reference, 0.1);
         // A file without the end of both is cut off all the same.
         if ending == "mkv" {
@@ -19,7 +28,14 @@ fn a_picture_that_begins_after_the_sound_is_whole() {
             let cut = dir.join("cut.mkv");
             std::fs::write(&cut, &bytes[..bytes.len() * 7 / 10]).unwrap();
             let (_, decoded) = frames_of(&cut, &mut Every);
-            assert!(decoded.undecoded.iter().any(|part| part.reason.contains("early")), "{:?}", decoded.undecoded);
+            assert!(
+                decoded
+                    .undecoded
+                    .iter()
+                    .any(|part| part.reason.contains("early")),
+                "{:?}",
+                decoded.undecoded
+            );
         }
     }
 }
@@ -36,7 +52,12 @@ fn promise(bytes: &mut [u8], frames: u32) {
 fn an_avi_whose_header_promises_too_much_is_whole_if_its_bytes_are() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    let silent = scene(dir, "silent.avi", 4.0, "-c:v mpeg4 -q:v 3 -g 12 -pix_fmt yuv420p");
+    let silent = scene(
+        dir,
+        "silent.avi",
+        4.0,
+        "-c:v mpeg4 -q:v 3 -g 12 -pix_fmt yuv420p",
+    );
     let inputs = format!("-i {} -f lavfi -t 4 -i sine", silent.display());
     let sound = footage(dir, "sound.avi", &format!("{inputs} -c:v copy -c:a mp3"));
     for path in [silent, sound] {
@@ -45,8 +66,13 @@ fn an_avi_whose_header_promises_too_much_is_whole_if_its_bytes_are() {
             let path = dir.join("changed.avi");
             std::fs::write(&path, bytes).unwrap();
             let (frames, decoded) = frames_of(&path, &mut Every);
-            let parts = decoded.undecoded.iter().filter(|part| part.reason.contains("early"));
-            let lost: f64 = parts.map(|part| (part.end - part.start).as_secs_f64()).sum();
+            let parts = decoded
+                .undecoded
+                .iter()
+                .filter(|part| part.reason.contains("early"));
+            let lost: f64 = parts
+                .map(|part| (part.end - part.start).as_secs_f64())
+                .sum();
             (frames.len(), lost)
         };
         let mut bytes = whole.clone();
@@ -54,9 +80,17 @@ fn an_avi_whose_header_promises_too_much_is_whole_if_its_bytes_are() {
         assert_eq!(lost(&bytes), (100, 0.0), "{}", path.display());
         // What is cut off is lost: as much as the header says, or as the missing bytes can hold.
         let (frames, seconds) = lost(&whole[..whole.len() / 2]);
-        assert!(frames < 60 && (1.6..2.4).contains(&seconds), "{}: {frames} frames, {seconds} s", path.display());
+        assert!(
+            frames < 60 && (1.6..2.4).contains(&seconds),
+            "{}: {frames} frames, {seconds} s",
+            path.display()
+        );
         let (frames, seconds) = lost(&bytes[..bytes.len() / 2]);
-        assert!(frames < 60 && (1.6..10.0).contains(&seconds), "{}: {frames} frames, {seconds} s", path.display());
+        assert!(
+            frames < 60 && (1.6..10.0).contains(&seconds),
+            "{}: {frames} frames, {seconds} s",
+            path.display()
+        );
     }
 }
 
@@ -65,13 +99,30 @@ fn pictures_that_move_are_videos_or_say_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     for (name, options) in [("a.gif", ""), ("a.apng", ""), ("a.png", "-f apng")] {
-        let (frames, decoded) = frames_of(&scene(dir, name, 2.0, &format!("-r 10 {options}")), &mut Every);
-        assert_eq!((frames.len(), decoded.duration.as_secs_f64().round()), (20, 2.0), "{name}");
+        let (frames, decoded) = frames_of(
+            &scene(dir, name, 2.0, &format!("-r 10 {options}")),
+            &mut Every,
+        );
+        assert_eq!(
+            (frames.len(), decoded.duration.as_secs_f64().round()),
+            (20, 2.0),
+            "{name}"
+        );
     }
     // The head of a WebP with the mark of an animation, and what such files have next.
     let webp = dir.join("a.webp");
-    std::fs::write(&webp, b"RIFF\x40\0\0\0WEBPVP8X\x0a\0\0\0\x02\0\0\0\x3f\0\0\x3f\0\0ANIM\x06\0\0\0\0\0\0\0\0\0")
-        .unwrap();
-    let error = decode(&webp, &mut Every, &mut |_| std::ops::ControlFlow::Continue(())).unwrap_err().to_string();
-    assert!(error.contains("animated WebP") && error.contains("convert"), "{error}");
+    std::fs::write(
+        &webp,
+        b"RIFF\x40\0\0\0WEBPVP8X\x0a\0\0\0\x02\0\0\0\x3f\0\0\x3f\0\0ANIM\x06\0\0\0\0\0\0\0\0\0",
+    )
+    .unwrap();
+    let error = decode(&webp, &mut Every, &mut |_| {
+        std::ops::ControlFlow::Continue(())
+    })
+    .unwrap_err()
+    .to_string();
+    assert!(
+        error.contains("animated WebP") && error.contains("convert"),
+        "{error}"
+    );
 }

@@ -35,14 +35,22 @@ impl Footage {
     }
 
     fn uniq(&self, args: &[&str]) -> Output {
-        Command::new(UNIQ).args(args).current_dir(self.dir.path()).env_remove("UNIQ_INDEX").output().unwrap()
+        Command::new(UNIQ)
+            .args(args)
+            .current_dir(self.dir.path())
+            .env_remove("UNIQ_INDEX")
+            .output()
+            .unwrap()
     }
 
     /// Runs a check that has to give an answer and no word of complaint.
     fn check(&self, args: &[&str]) {
         let output = self.uniq(&[&["-q", "check", "--index", "index"], args].concat());
         let complaint = String::from_utf8_lossy(&output.stderr);
-        assert!(complaint.is_empty() && output.status.code() != Some(2), "{complaint}");
+        assert!(
+            complaint.is_empty() && output.status.code() != Some(2),
+            "{complaint}"
+        );
     }
 
     fn read(&self, name: &str) -> String {
@@ -91,12 +99,28 @@ fn a_page_shows_both_sides_of_a_match_and_every_foreign_text_as_text() {
     let footage = footage();
     footage.check(&["clip ' <i>.mp4", "--html", "text.html"]);
     let page = footage.read("text.html");
-    assert!(page.len() < uniq::evidence_page::PAGE_BYTES_MAX, "{} bytes", page.len());
+    assert!(
+        page.len() < uniq::evidence_page::PAGE_BYTES_MAX,
+        "{} bytes",
+        page.len()
+    );
     let count = |what: &str| page.matches(what).count();
-    assert!(count("data:image/jpeg;base64,") >= 12, "{} pictures", count("data:image/jpeg;base64,"));
+    assert!(
+        count("data:image/jpeg;base64,") >= 12,
+        "{} pictures",
+        count("data:image/jpeg;base64,")
+    );
     assert!(count("Clip laid over the source") >= 3 && count("Difference: ") >= 3);
     assert!(page.contains("mirrored") && page.contains("\\u{202e}gpj\\u{2066}"));
-    for harmful in ["<script", "<img src=x", "<b>", "<i>", "\u{202e}", "\u{2066}", "</bdi></bdi>"] {
+    for harmful in [
+        "<script",
+        "<img src=x",
+        "<b>",
+        "<i>",
+        "\u{202e}",
+        "\u{2066}",
+        "</bdi></bdi>",
+    ] {
         assert!(!page.contains(harmful), "{harmful}");
     }
     assert!(!page.contains(&"x".repeat(500)), "a title of 20 kB is cut");
@@ -107,7 +131,10 @@ fn a_source_whose_file_is_gone_is_shown_by_the_pictures_of_the_index() {
     let footage = footage();
     footage.check(&["again.mp4", "--html", "gone.html", "--lang", "ar"]);
     let page = footage.read("gone.html");
-    assert!(page.contains("هذه صور رمادية صغيرة يحفظها الفهرس"), "the page says so");
+    assert!(
+        page.contains("هذه صور رمادية صغيرة يحفظها الفهرس"),
+        "the page says so"
+    );
     assert!(page.matches("data:image/jpeg;base64,").count() >= 12);
     assert!(page.contains("<html lang=\"ar\" dir=\"rtl\">"));
 }
@@ -119,7 +146,11 @@ fn a_source_that_is_another_file_by_now_is_not_shown_as_the_one_that_was_indexed
     let clip = footage.path("again.mp4");
     footage.check(&[clip.to_str().unwrap(), "--html", "other.html"]);
     fs::remove_file(footage.path("gone.mp4")).unwrap();
-    assert!(footage.read("other.html").contains("These are the small grey pictures that the index keeps"));
+    assert!(
+        footage
+            .read("other.html")
+            .contains("These are the small grey pictures that the index keeps")
+    );
 }
 
 #[test]
@@ -129,21 +160,50 @@ fn a_fingerprint_gives_a_page_without_frames_of_the_clip() {
     assert!(made.status.success());
     footage.check(&["--fingerprint", "again.uniq", "--html", "fingerprint.html"]);
     let page = footage.read("fingerprint.html");
-    assert!(page.contains("a fingerprint was checked, not the clip") && !page.contains("Clip laid over"));
+    assert!(
+        page.contains("a fingerprint was checked, not the clip")
+            && !page.contains("Clip laid over")
+    );
     assert!(page.contains("Provisionally payable"));
 }
 
 #[test]
 fn several_clips_give_a_page_each_and_a_page_never_takes_the_place_of_a_clip() {
     let footage = footage();
-    footage.check(&["again.mp4", "clip ' <i>.mp4", "--effort", "fast", "--html", "pages"]);
-    let mut names: Vec<_> = fs::read_dir(footage.path("pages")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    footage.check(&[
+        "again.mp4",
+        "clip ' <i>.mp4",
+        "--effort",
+        "fast",
+        "--html",
+        "pages",
+    ]);
+    let mut names: Vec<_> = fs::read_dir(footage.path("pages"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name())
+        .collect();
     names.sort();
     assert_eq!(names, ["again.mp4.html", "clip ' <i>.mp4.html"]);
-    let refused = footage.uniq(&["-q", "check", "--index", "index", "again.mp4", "--html", "again.mp4"]);
+    let refused = footage.uniq(&[
+        "-q",
+        "check",
+        "--index",
+        "index",
+        "again.mp4",
+        "--html",
+        "again.mp4",
+    ]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("no page stands there"));
-    let lonely = footage.uniq(&["-q", "check", "--index", "index", "again.mp4", "--lang", "ar"]);
+    let lonely = footage.uniq(&[
+        "-q",
+        "check",
+        "--index",
+        "index",
+        "again.mp4",
+        "--lang",
+        "ar",
+    ]);
     assert_eq!(lonely.status.code(), Some(2), "a language without a page");
 }
 
@@ -152,12 +212,33 @@ fn a_certificate_has_a_page_of_what_it_claims() {
     let footage = footage();
     let key = footage.uniq(&["-q", "key", "new", "page.key"]);
     assert!(key.status.success());
-    footage.check(&["clip ' <i>.mp4", "--certificate", "page.certificate.json", "--key", "page.key"]);
-    for (lang, says) in [("en", "Nothing here has verified it"), ("ar", "لم يتحقق منه شيء هنا")] {
+    footage.check(&[
+        "clip ' <i>.mp4",
+        "--certificate",
+        "page.certificate.json",
+        "--key",
+        "page.key",
+    ]);
+    for (lang, says) in [
+        ("en", "Nothing here has verified it"),
+        ("ar", "لم يتحقق منه شيء هنا"),
+    ] {
         let name = format!("certificate.{lang}.html");
-        let shown =
-            footage.uniq(&["-q", "certificate", "show", "page.certificate.json", "--html", &name, "--lang", lang]);
-        assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
+        let shown = footage.uniq(&[
+            "-q",
+            "certificate",
+            "show",
+            "page.certificate.json",
+            "--html",
+            &name,
+            "--lang",
+            lang,
+        ]);
+        assert!(
+            shown.status.success(),
+            "{}",
+            String::from_utf8_lossy(&shown.stderr)
+        );
         let page = footage.read(&name);
         assert!(page.contains(says) && !page.contains("<script"));
     }
@@ -171,29 +252,52 @@ fn a_browser_finds_nothing_wrong_with_pages_in_both_languages() {
     footage.check(&[clip, "--html", "browser.en.html"]);
     footage.check(&[clip, "--html", "browser.ar.html", "--lang", "ar"]);
     footage.check(&["again.mp4", "--html", "browser.gone.html"]);
-    looked_at(footage, &["browser.en.html", "browser.ar.html", "browser.gone.html"]);
+    looked_at(
+        footage,
+        &["browser.en.html", "browser.ar.html", "browser.gone.html"],
+    );
 }
 
 /// Opens pages in a browser, if there is one; in CI there has to be.
 fn looked_at(footage: &Footage, pages: &[&str]) {
     let have = |what: &str, there: bool| {
-        assert!(there || std::env::var_os("CI").is_none(), "{what} is missing; scripts/test installs it");
+        assert!(
+            there || std::env::var_os("CI").is_none(),
+            "{what} is missing; scripts/test installs it"
+        );
         if !there {
             eprintln!("{what} is missing: the pages were not opened in a browser");
         }
         there
     };
     let paths = std::env::var_os("PATH").unwrap_or_default();
-    let browser = std::env::split_paths(&paths).map(|dir| dir.join("chromium")).find(|path| path.is_file());
-    let modules = std::env::var_os("UNIQ_FOREIGN").map(|folder| PathBuf::from(folder).join("browser"));
+    let browser = std::env::split_paths(&paths)
+        .map(|dir| dir.join("chromium"))
+        .find(|path| path.is_file());
+    let modules =
+        std::env::var_os("UNIQ_FOREIGN").map(|folder| PathBuf::from(folder).join("browser"));
     let modules = modules.filter(|modules| modules.is_dir());
-    if !have("chromium", browser.is_some()) || !have("the folder browser of UNIQ_FOREIGN", modules.is_some()) {
+    if !have("chromium", browser.is_some())
+        || !have("the folder browser of UNIQ_FOREIGN", modules.is_some())
+    {
         return;
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page/browser.mjs");
     let mut command = Command::new("node");
-    command.arg(script).arg(modules.unwrap()).arg(browser.unwrap());
-    let output = command.args(pages.iter().map(|page| footage.path(page))).output().unwrap();
-    let (said, complaint) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && said.is_empty(), "{said}{complaint}");
+    command
+        .arg(script)
+        .arg(modules.unwrap())
+        .arg(browser.unwrap());
+    let output = command
+        .args(pages.iter().map(|page| footage.path(page)))
+        .output()
+        .unwrap();
+    let (said, complaint) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(
+        output.status.success() && said.is_empty(),
+        "{said}{complaint}"
+    );
 }

@@ -10,8 +10,18 @@ use uniq::remote::{self, Cache, OpenOptions, Progress, Stage, Watch};
 
 use crate::made::{Place, ROOM, add, assert_same, assert_whole, code, files, merge, places, root};
 
-fn open_with(place: &Place, cache: &Path, room: u64, verify: bool) -> uniq::Result<remote::Snapshot> {
-    remote::open(&place.store(), &Cache::new(cache, room), OpenOptions { verify }, Watch::none())
+fn open_with(
+    place: &Place,
+    cache: &Path,
+    room: u64,
+    verify: bool,
+) -> uniq::Result<remote::Snapshot> {
+    remote::open(
+        &place.store(),
+        &Cache::new(cache, room),
+        OpenOptions { verify },
+        Watch::none(),
+    )
 }
 
 /// Changes a byte in the middle of a file; its time stays as it was if it `hides`.
@@ -23,7 +33,12 @@ fn spoil(path: &Path, hides: bool) {
     bytes[middle] ^= 1;
     fs::write(path, bytes).unwrap();
     if hides {
-        fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+        fs::File::options()
+            .write(true)
+            .open(path)
+            .unwrap()
+            .set_modified(time)
+            .unwrap();
     }
 }
 
@@ -81,9 +96,16 @@ fn a_snapshot_that_was_written_to_or_lost_files_is_put_right() {
         // Somebody took it for a folder of his own.
         add(&snapshot, 9..10, 50);
         assert_ne!(root(&snapshot), root(dir.path()));
-        assert_eq!(root(place.open(cache.path()).unwrap().dir()), root(dir.path()));
+        assert_eq!(
+            root(place.open(cache.path()).unwrap().dir()),
+            root(dir.path())
+        );
         fs::remove_file(snapshot.join("segments/00000002.seg")).unwrap();
-        assert_eq!(place.open(cache.path()).unwrap().fetched().0, 0, "the cache has it");
+        assert_eq!(
+            place.open(cache.path()).unwrap().fetched().0,
+            0,
+            "the cache has it"
+        );
         for lost in ["manifest", "history", "verified"] {
             fs::remove_file(snapshot.join(lost)).unwrap();
             assert_same(dir.path(), place.open(cache.path()).unwrap().dir());
@@ -118,7 +140,11 @@ fn a_small_cache_lets_go_of_what_was_used_longest_ago_and_never_of_what_is_open(
         push_merged(11);
         let third = open_with(&place, cache.path(), room, false).unwrap();
         assert!(!first_dir.exists(), "the first was used longest ago");
-        assert!(taken(cache.path()) <= room, "{} of {room}", taken(cache.path()));
+        assert!(
+            taken(cache.path()) <= room,
+            "{} of {room}",
+            taken(cache.path())
+        );
         assert_whole(second.dir());
         assert_whole(third.dir());
         // Both are open: there is no room for another one, and neither is touched.
@@ -131,12 +157,19 @@ fn a_small_cache_lets_go_of_what_was_used_longest_ago_and_never_of_what_is_open(
         let fourth = open_with(&place, cache.path(), room, false).unwrap();
         assert_same(dir.path(), fourth.dir());
         assert_whole(third.dir());
-        assert!(taken(cache.path()) <= room, "{} of {room}", taken(cache.path()));
+        assert!(
+            taken(cache.path()) <= room,
+            "{} of {room}",
+            taken(cache.path())
+        );
         assert_ne!(fourth.root(), first_root);
         // One that never fits costs nothing that is there.
         let before = files(cache.path(), "/blobs/");
         let small = TempDir::new().unwrap();
-        assert_eq!(code(&open_with(&place, small.path(), 1_000, false)), "cache_full");
+        assert_eq!(
+            code(&open_with(&place, small.path(), 1_000, false)),
+            "cache_full"
+        );
         assert_eq!(files(cache.path(), "/blobs/"), before);
     }
 }
@@ -161,9 +194,20 @@ fn threads_and_stores_share_a_cache() {
         // The same files under another address are linked, and not fetched.
         let address = format!("{}-copy", place.address());
         let other = remote::Store::open(&address, place.variables()).unwrap();
-        remote::push(&other, dir.path(), &crate::made::by("writer"), Watch::none()).unwrap();
-        let snapshot =
-            remote::open(&other, &Cache::new(cache.path(), ROOM), OpenOptions::default(), Watch::none()).unwrap();
+        remote::push(
+            &other,
+            dir.path(),
+            &crate::made::by("writer"),
+            Watch::none(),
+        )
+        .unwrap();
+        let snapshot = remote::open(
+            &other,
+            &Cache::new(cache.path(), ROOM),
+            OpenOptions::default(),
+            Watch::none(),
+        )
+        .unwrap();
         assert_eq!(snapshot.fetched(), (0, 0));
         assert_same(dir.path(), snapshot.dir());
     }
@@ -176,7 +220,12 @@ fn a_transfer_that_was_stopped_goes_on_where_it_was() {
         // More than a part, which is 16 MiB.
         add(dir.path(), 0..1, 500_000);
         add(dir.path(), 1..6, 50);
-        assert!(fs::metadata(dir.path().join("segments/00000001.seg")).unwrap().len() > 32 << 20);
+        assert!(
+            fs::metadata(dir.path().join("segments/00000001.seg"))
+                .unwrap()
+                .len()
+                > 32 << 20
+        );
         let stop = AtomicBool::new(false);
         let reached = AtomicU64::new(0);
         let after = |stage: Stage, bytes: u64| {
@@ -191,8 +240,16 @@ fn a_transfer_that_was_stopped_goes_on_where_it_was() {
         };
         let cancel = || stop.load(Ordering::Relaxed);
         let progress = after(Stage::Sending, 1);
-        let watch = Watch { cancel: &cancel, progress: Some(&progress) };
-        let stopped = remote::push(&place.store(), dir.path(), &crate::made::by("writer"), watch);
+        let watch = Watch {
+            cancel: &cancel,
+            progress: Some(&progress),
+        };
+        let stopped = remote::push(
+            &place.store(),
+            dir.path(),
+            &crate::made::by("writer"),
+            watch,
+        );
         assert_eq!(code(&stopped), "cancelled");
         assert_eq!(code(&place.open_elsewhere()), "no_remote_index");
         let sent = place.list("segments").len() as u64;
@@ -201,21 +258,34 @@ fn a_transfer_that_was_stopped_goes_on_where_it_was() {
         assert_eq!((pushed.files, pushed.already_there), (6 - sent, sent));
 
         let progress = after(Stage::Receiving, 16 << 20);
-        let watch = Watch { cancel: &cancel, progress: Some(&progress) };
+        let watch = Watch {
+            cancel: &cancel,
+            progress: Some(&progress),
+        };
         let store = place.store();
         let cached = Cache::new(cache.path(), ROOM);
         let stopped = remote::open(&store, &cached, OpenOptions::default(), watch);
         assert_eq!(code(&stopped), "cancelled");
-        let part: u64 = files(cache.path(), ".part").iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+        let part: u64 = files(cache.path(), ".part")
+            .iter()
+            .map(|path| fs::metadata(path).unwrap().len())
+            .sum();
         assert!(part >= 16 << 20, "{part}");
-        let snapshot = remote::open(&store, &cached, OpenOptions::default(), Watch::none()).unwrap();
+        let snapshot =
+            remote::open(&store, &cached, OpenOptions::default(), Watch::none()).unwrap();
         assert_same(dir.path(), snapshot.dir());
 
         // A part of a file that was spoilt meanwhile is no reason to fail.
         let folder = TempDir::new().unwrap();
         let progress = after(Stage::Receiving, 16 << 20);
-        let watch = Watch { cancel: &cancel, progress: Some(&progress) };
-        assert_eq!(code(&remote::pull(&store, folder.path(), watch)), "cancelled");
+        let watch = Watch {
+            cancel: &cancel,
+            progress: Some(&progress),
+        };
+        assert_eq!(
+            code(&remote::pull(&store, folder.path(), watch)),
+            "cancelled"
+        );
         let drafts = files(folder.path(), ".writing-00000001.seg");
         spoil(&drafts[0], false);
         remote::pull(&store, folder.path(), Watch::none()).unwrap();

@@ -33,7 +33,12 @@ fn a_missing_a_cut_and_a_changed_object_are_errors_that_name_it() {
                 ("longer", [&bytes[..], b"x"].concat()),
                 (
                     "changed",
-                    [&bytes[..bytes.len() / 2], &[bytes[bytes.len() / 2] ^ 1], &bytes[bytes.len() / 2 + 1..]].concat(),
+                    [
+                        &bytes[..bytes.len() / 2],
+                        &[bytes[bytes.len() / 2] ^ 1],
+                        &bytes[bytes.len() / 2 + 1..],
+                    ]
+                    .concat(),
                 ),
             ] {
                 place.write(name, &changed);
@@ -60,14 +65,21 @@ fn a_push_of_the_same_state_sends_what_the_store_lost() {
         place.delete(&segments[1]);
         place.delete(&place.list("history")[0]);
         let pushed = place.push(dir.path()).unwrap();
-        assert_eq!((pushed.committed, pushed.files, pushed.already_there), (false, 1, 2));
+        assert_eq!(
+            (pushed.committed, pushed.files, pushed.already_there),
+            (false, 1, 2)
+        );
         let (_cache, snapshot) = place.open_elsewhere().unwrap();
         assert_same(dir.path(), snapshot.dir());
         // What has its name and another length is somebody else's doing.
         place.write(&segments[1], b"short");
         let refused = place.push(dir.path());
         assert_eq!(code(&refused), "corrupt_store");
-        assert!(text(&refused).contains(&segments[1]) && text(&refused).contains("delete it"), "{}", text(&refused));
+        assert!(
+            text(&refused).contains(&segments[1]) && text(&refused).contains("delete it"),
+            "{}",
+            text(&refused)
+        );
     }
 }
 
@@ -95,16 +107,38 @@ fn a_commit_of_a_newer_layout_and_foreign_names_are_told_from_damage() {
         place.push(dir.path()).unwrap();
         place.write("manifests/readme.txt", b"not ours");
         assert_eq!(place.open_elsewhere().unwrap().1.generation(), 1);
-        place.write("manifests/00000000000000000002", b"{\"layout\":2}\nwhatever");
+        place.write(
+            "manifests/00000000000000000002",
+            b"{\"layout\":2}\nwhatever",
+        );
         let refused = place.open_elsewhere();
         assert_eq!(code(&refused), "incompatible_index");
-        assert!(text(&refused).contains("install a newer uniq"), "{}", text(&refused));
-        place.write("manifests/00000000000000000002", &place.read("manifests/00000000000000000001"));
+        assert!(
+            text(&refused).contains("install a newer uniq"),
+            "{}",
+            text(&refused)
+        );
+        place.write(
+            "manifests/00000000000000000002",
+            &place.read("manifests/00000000000000000001"),
+        );
         let refused = place.open_elsewhere();
-        assert_eq!(code(&refused), "corrupt_store", "a commit under a name above its generation");
+        assert_eq!(
+            code(&refused),
+            "corrupt_store",
+            "a commit under a name above its generation"
+        );
         place.delete("manifests/00000000000000000002");
         // An index is not made of an address that was mistyped.
-        let nothing = uniq::remote::Store::open(&format!("{}x", place.address()), place.variables()).unwrap();
-        assert_eq!(code(&remote::pull(&nothing, &dir.path().join("new"), Watch::none())), "no_remote_index");
+        let nothing =
+            uniq::remote::Store::open(&format!("{}x", place.address()), place.variables()).unwrap();
+        assert_eq!(
+            code(&remote::pull(
+                &nothing,
+                &dir.path().join("new"),
+                Watch::none()
+            )),
+            "no_remote_index"
+        );
     }
 }

@@ -14,8 +14,16 @@ const KILLS: u32 = 10;
 
 fn start(place: &Place, args: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_uniq"));
-    command.args(["-q", "index"]).args(args).env_remove("UNIQ_INDEX").envs(place.variables());
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    command
+        .args(["-q", "index"])
+        .args(args)
+        .env_remove("UNIQ_INDEX")
+        .envs(place.variables());
+    command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 /// How long the program takes when nobody kills it.
@@ -55,7 +63,10 @@ fn a_push_that_is_killed_is_not_seen_or_whole() {
             let is_new = snapshot.root() == root(dir.path());
             assert_same(if is_new { dir.path() } else { old.path() }, snapshot.dir());
         }
-        assert!(killed > KILLS / 2, "only {killed} were killed within {all:?}");
+        assert!(
+            killed > KILLS / 2,
+            "only {killed} were killed within {all:?}"
+        );
         place.push(dir.path()).unwrap();
         let (_cache, snapshot) = place.open_elsewhere().unwrap();
         assert_same(dir.path(), snapshot.dir());
@@ -72,17 +83,37 @@ fn a_pull_that_is_killed_leaves_the_folder_as_it_was_or_whole() {
         index(dir.path());
         place.push(dir.path()).unwrap();
         let fresh = TempDir::new().unwrap();
-        let all = duration(&place, &["pull", &place.address(), "--index", fresh.path().to_str().unwrap()]);
+        let all = duration(
+            &place,
+            &[
+                "pull",
+                &place.address(),
+                "--index",
+                fresh.path().to_str().unwrap(),
+            ],
+        );
         assert_same(dir.path(), fresh.path());
         let (new, begun) = (TempDir::new().unwrap(), copy(old.path()));
         let mut killed = 0;
         for number in 0..KILLS {
             for folder in [new.path(), begun.path()] {
-                let child = start(&place, &["pull", &place.address(), "--index", folder.to_str().unwrap()]);
+                let child = start(
+                    &place,
+                    &[
+                        "pull",
+                        &place.address(),
+                        "--index",
+                        folder.to_str().unwrap(),
+                    ],
+                );
                 killed += u32::from(kill_after(child, all * number / KILLS));
                 match Index::open(folder) {
-                    Ok(opened) if opened.state().root == root(dir.path()) => assert_same(dir.path(), folder),
-                    Ok(opened) => assert_eq!(opened.state(), Index::open(old.path()).unwrap().state()),
+                    Ok(opened) if opened.state().root == root(dir.path()) => {
+                        assert_same(dir.path(), folder)
+                    }
+                    Ok(opened) => {
+                        assert_eq!(opened.state(), Index::open(old.path()).unwrap().state())
+                    }
                     // Until there is one, there is an error.
                     Err(_) => assert_eq!(folder, new.path()),
                 }
@@ -105,7 +136,12 @@ fn a_snapshot_whose_making_is_killed_is_made_by_the_next() {
         let (address, trial) = (place.address(), TempDir::new().unwrap());
         let open = |cache: &TempDir| {
             let path = cache.path().to_str().unwrap().to_owned();
-            ["open".to_owned(), address.clone(), "--cache".to_owned(), path]
+            [
+                "open".to_owned(),
+                address.clone(),
+                "--cache".to_owned(),
+                path,
+            ]
         };
         let run = open(&trial);
         let all = duration(&place, &run.each_ref().map(String::as_str));
@@ -114,7 +150,9 @@ fn a_snapshot_whose_making_is_killed_is_made_by_the_next() {
             let child = start(&place, &run.each_ref().map(String::as_str));
             kill_after(child, all * number / KILLS);
         }
-        let children: Vec<Child> = (0..3).map(|_| start(&place, &run.each_ref().map(String::as_str))).collect();
+        let children: Vec<Child> = (0..3)
+            .map(|_| start(&place, &run.each_ref().map(String::as_str)))
+            .collect();
         for mut child in children {
             assert!(child.wait().unwrap().success());
         }

@@ -12,7 +12,10 @@ use uniq::remote::{self, Author, Cache, OpenOptions, PushOptions, Pushed, Snapsh
 
 use crate::seaweed::{self, Bucket};
 
-const CONFIG: IndexConfig = IndexConfig { fingerprint_version: FINGERPRINT_VERSION, interval: Duration::from_secs(1) };
+const CONFIG: IndexConfig = IndexConfig {
+    fingerprint_version: FINGERPRINT_VERSION,
+    interval: Duration::from_secs(1),
+};
 /// More than a test's index takes.
 pub(crate) const ROOM: u64 = 1 << 30;
 
@@ -25,7 +28,9 @@ pub(crate) enum Place {
 /// A folder, and a bucket if there is a server.
 pub(crate) fn places() -> impl Iterator<Item = Place> {
     let folder = Place::Folder(TempDir::new().unwrap());
-    [folder].into_iter().chain(seaweed::bucket().map(Place::Bucket))
+    [folder]
+        .into_iter()
+        .chain(seaweed::bucket().map(Place::Bucket))
 }
 
 impl Place {
@@ -58,20 +63,29 @@ impl Place {
     pub(crate) fn list(&self, folder: &str) -> Vec<String> {
         let names = match self {
             Place::Folder(_) => {
-                let Ok(entries) = fs::read_dir(self.path(folder)) else { return Vec::new() };
-                let mut names: Vec<String> =
-                    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+                let Ok(entries) = fs::read_dir(self.path(folder)) else {
+                    return Vec::new();
+                };
+                let mut names: Vec<String> = entries
+                    .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                    .collect();
                 names.sort();
                 names
             }
             Place::Bucket(bucket) => bucket.list(&self.path(folder)),
         };
-        names.into_iter().map(|name| format!("{folder}/{name}")).collect()
+        names
+            .into_iter()
+            .map(|name| format!("{folder}/{name}"))
+            .collect()
     }
 
     /// All objects.
     pub(crate) fn objects(&self) -> Vec<String> {
-        ["manifests", "segments", "history"].iter().flat_map(|folder| self.list(folder)).collect()
+        ["manifests", "segments", "history"]
+            .iter()
+            .flat_map(|folder| self.list(folder))
+            .collect()
     }
 
     pub(crate) fn read(&self, name: &str) -> Vec<u8> {
@@ -101,7 +115,12 @@ impl Place {
 
     /// The newest index by a cache.
     pub(crate) fn open(&self, cache: &Path) -> uniq::Result<Snapshot> {
-        remote::open(&self.store(), &Cache::new(cache, ROOM), OpenOptions::default(), Watch::none())
+        remote::open(
+            &self.store(),
+            &Cache::new(cache, ROOM),
+            OpenOptions::default(),
+            Watch::none(),
+        )
     }
 
     /// The newest index on a machine that never saw one.
@@ -114,7 +133,14 @@ impl Place {
 /// How `host` pushes.
 pub(crate) fn by(host: &str) -> PushOptions {
     let at = std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-    PushOptions { author: Author { host: host.to_owned(), process: 7, at: Some(at) }, prune: None }
+    PushOptions {
+        author: Author {
+            host: host.to_owned(),
+            process: 7,
+            at: Some(at),
+        },
+        prune: None,
+    }
 }
 
 /// Adds videos to an index in a folder, one commit each.
@@ -169,14 +195,22 @@ pub(crate) fn code<T>(result: &uniq::Result<T>) -> String {
 }
 
 pub(crate) fn text<T>(result: &uniq::Result<T>) -> String {
-    result.as_ref().err().map(Error::to_string).unwrap_or_default()
+    result
+        .as_ref()
+        .err()
+        .map(Error::to_string)
+        .unwrap_or_default()
 }
 
 /// All files below a folder with this part in their path.
 pub(crate) fn files(folder: &Path, part: &str) -> Vec<PathBuf> {
-    let files = walkdir::WalkDir::new(folder).into_iter().filter_map(Result::ok);
-    let mut found: Vec<PathBuf> =
-        files.filter(|entry| entry.file_type().is_file()).map(|entry| entry.into_path()).collect();
+    let files = walkdir::WalkDir::new(folder)
+        .into_iter()
+        .filter_map(Result::ok);
+    let mut found: Vec<PathBuf> = files
+        .filter(|entry| entry.file_type().is_file())
+        .map(|entry| entry.into_path())
+        .collect();
     found.retain(|path| path.to_str().unwrap().contains(part));
     found.sort();
     found
@@ -205,7 +239,11 @@ fn made_runs(seed: u64, count: usize) -> Vec<Run> {
         .map(|number| Run {
             key: Key([0, 1, 2, 3].map(|part| word(number, part))),
             kind: KeyKind::Region,
-            place: Spot { x: (number % 1000) as f32 / 256.0, y: 0.5, size: 0.25 },
+            place: Spot {
+                x: (number % 1000) as f32 / 256.0,
+                y: 0.5,
+                size: 0.25,
+            },
             first: Duration::from_millis(number as u64),
             last: Duration::from_millis(number as u64 + 500),
             recurs: false,

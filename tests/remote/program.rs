@@ -26,32 +26,56 @@ impl Shop<'_> {
 
     fn uniq(&self, args: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_uniq"));
-        command.args(args).current_dir(self.dir.path()).env_remove("UNIQ_INDEX");
-        command.env("UNIQ_CACHE", self.path("cache")).envs(self.place.variables()).output().unwrap()
+        command
+            .args(args)
+            .current_dir(self.dir.path())
+            .env_remove("UNIQ_INDEX");
+        command
+            .env("UNIQ_CACHE", self.path("cache"))
+            .envs(self.place.variables())
+            .output()
+            .unwrap()
     }
 
     /// What is printed by a command that has to go well, and may find copies.
     fn said(&self, args: &[&str]) -> String {
         let output = self.uniq(args);
-        assert_ne!(output.status.code(), Some(2), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_ne!(
+            output.status.code(),
+            Some(2),
+            "{args:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// The complaint of a command that has to fail.
     fn complaint(&self, args: &[&str]) -> String {
         let output = self.uniq(args);
-        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", String::from_utf8_lossy(&output.stdout));
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{args:?}: {}",
+            String::from_utf8_lossy(&output.stdout)
+        );
         String::from_utf8(output.stderr).unwrap()
     }
 }
 
 fn shop(place: &Place) -> Shop<'_> {
-    Shop { dir: TempDir::new().unwrap(), place }
+    Shop {
+        dir: TempDir::new().unwrap(),
+        place,
+    }
 }
 
 fn ffmpeg(args: &[&str], output: &Path) {
     let args = args.iter().copied().chain([output.to_str().unwrap()]);
-    assert!(steady::ffmpeg(args).status().unwrap().success(), "{}", output.display());
+    assert!(
+        steady::ffmpeg(args).status().unwrap().success(),
+        "{}",
+        output.display()
+    );
 }
 
 /// A film, and a clip that shows a part of it mirrored.
@@ -60,9 +84,26 @@ fn footage() -> &'static TempDir {
     MADE.get_or_init(|| {
         let dir = TempDir::new().unwrap();
         let film = dir.path().join("film.mp4");
-        ffmpeg(&["-f", "lavfi", "-i", FLIGHT, "-t", "8", "-pix_fmt", "yuv420p"], &film);
-        let cut = ["-ss", "2", "-t", "4", "-i", film.to_str().unwrap(), "-vf", "hflip,scale=320:180"];
-        ffmpeg(&[&cut[..], &["-pix_fmt", "yuv420p"]].concat(), &dir.path().join("clip.mp4"));
+        ffmpeg(
+            &[
+                "-f", "lavfi", "-i", FLIGHT, "-t", "8", "-pix_fmt", "yuv420p",
+            ],
+            &film,
+        );
+        let cut = [
+            "-ss",
+            "2",
+            "-t",
+            "4",
+            "-i",
+            film.to_str().unwrap(),
+            "-vf",
+            "hflip,scale=320:180",
+        ];
+        ffmpeg(
+            &[&cut[..], &["-pix_fmt", "yuv420p"]].concat(),
+            &dir.path().join("clip.mp4"),
+        );
         dir
     })
 }
@@ -76,12 +117,25 @@ fn a_check_by_way_of_the_store_gives_the_report_of_the_folder() {
         }
         let address = place.address();
         shop.said(&["-q", "index", "build", "film.mp4", "--index", "mine"]);
-        let pushed: Value =
-            serde_json::from_str(&shop.said(&["index", "push", &address, "--index", "mine", "--json"])).unwrap();
-        assert_eq!((&pushed["committed"], &pushed["generation"]), (&true.into(), &1.into()));
+        let pushed: Value = serde_json::from_str(
+            &shop.said(&["index", "push", &address, "--index", "mine", "--json"]),
+        )
+        .unwrap();
+        assert_eq!(
+            (&pushed["committed"], &pushed["generation"]),
+            (&true.into(), &1.into())
+        );
         // The time of the check is its last field.
         let report = |index: &str| {
-            let said = shop.said(&["-q", "check", "--json", "--no-quality", "clip.mp4", "--index", index]);
+            let said = shop.said(&[
+                "-q",
+                "check",
+                "--json",
+                "--no-quality",
+                "clip.mp4",
+                "--index",
+                index,
+            ]);
             format!("{}}}", said.split_once(",\"checked_at\":").unwrap().0)
         };
         let (local, remote) = (report("mine"), report(&address));
@@ -93,17 +147,36 @@ fn a_check_by_way_of_the_store_gives_the_report_of_the_folder() {
         assert_eq!(report(printed.trim_end()), local);
         let stats = |index: &str| shop.said(&["index", "stats", "--json", "--index", index]);
         assert_eq!(stats(&address), stats("mine"));
-        for command in [&["index", "list"][..], &["index", "log"], &["index", "verify"]] {
+        for command in [
+            &["index", "list"][..],
+            &["index", "log"],
+            &["index", "verify"],
+        ] {
             let at = |index: &str| shop.said(&[command, &["--index", index]].concat());
             assert_eq!(at(&address), at("mine"), "{command:?}");
         }
         let root = pushed["root"].as_str().unwrap();
-        let expected = ["check", "--no-quality", "clip.mp4", "--index", &address, "--expect-root"];
+        let expected = [
+            "check",
+            "--no-quality",
+            "clip.mp4",
+            "--index",
+            &address,
+            "--expect-root",
+        ];
         shop.said(&[&expected[..], &[root]].concat());
-        assert!(shop.complaint(&[&expected[..], &[&"0".repeat(64)]].concat()).contains("root is"));
-        let pulled: Value =
-            serde_json::from_str(&shop.said(&["index", "pull", &address, "--index", "theirs", "--json"])).unwrap();
-        assert_eq!((&pulled["changed"], &pulled["files"]), (&true.into(), &1.into()));
+        assert!(
+            shop.complaint(&[&expected[..], &[&"0".repeat(64)]].concat())
+                .contains("root is")
+        );
+        let pulled: Value = serde_json::from_str(
+            &shop.said(&["index", "pull", &address, "--index", "theirs", "--json"]),
+        )
+        .unwrap();
+        assert_eq!(
+            (&pulled["changed"], &pulled["files"]),
+            (&true.into(), &1.into())
+        );
         assert_eq!(stats("theirs"), stats("mine"));
     }
 }
@@ -123,10 +196,16 @@ fn commands_that_write_ask_for_a_folder() {
             &["index", "pull", &address],
         ] {
             let complaint = shop.complaint(&[command, &["--index", &address]].concat());
-            assert!(complaint.contains("wants a folder") && complaint.contains("uniq index pull"), "{complaint}");
+            assert!(
+                complaint.contains("wants a folder") && complaint.contains("uniq index pull"),
+                "{complaint}"
+            );
         }
         assert_eq!(place.objects(), [""; 0]);
-        assert!(shop.complaint(&["index", "stats", "--index", &address]).contains("uniq index push"));
+        assert!(
+            shop.complaint(&["index", "stats", "--index", &address])
+                .contains("uniq index push")
+        );
     }
 }
 
@@ -144,20 +223,25 @@ fn the_loser_is_told_what_to_do_and_it_works() {
         assert_eq!(commands.len(), 3, "{complaint}");
         for command in commands {
             let command = command.split([',', '\n']).next().unwrap();
-            let words =
-                command.split_whitespace().take_while(|word| *word != "and").map(|word| word.replace("NEW", "new"));
+            let words = command
+                .split_whitespace()
+                .take_while(|word| *word != "and")
+                .map(|word| word.replace("NEW", "new"));
             let args: Vec<String> = ["index".to_owned()].into_iter().chain(words).collect();
             shop.said(&args.iter().map(String::as_str).collect::<Vec<_>>());
         }
         let stats: Value =
-            serde_json::from_str(&shop.said(&["index", "stats", "--json", "--index", &address])).unwrap();
+            serde_json::from_str(&shop.said(&["index", "stats", "--json", "--index", &address]))
+                .unwrap();
         assert_eq!(stats["videos"], 3);
     }
 }
 
 #[test]
 fn credentials_are_asked_for_and_never_shown() {
-    let Some(bucket) = seaweed::bucket() else { return };
+    let Some(bucket) = seaweed::bucket() else {
+        return;
+    };
     let name = bucket.name.clone();
     let place = Place::Bucket(bucket);
     let shop = shop(&place);
@@ -166,7 +250,11 @@ fn credentials_are_asked_for_and_never_shown() {
     let push = ["index", "push", &address, "--index", "mine"];
     let with = |name: &str, value: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_uniq"));
-        command.args(push).current_dir(shop.dir.path()).envs(place.variables()).env(name, value);
+        command
+            .args(push)
+            .current_dir(shop.dir.path())
+            .envs(place.variables())
+            .env(name, value);
         let output = command.output().unwrap();
         assert_eq!(output.status.code(), Some(2));
         String::from_utf8(output.stderr).unwrap()
@@ -176,9 +264,23 @@ fn credentials_are_asked_for_and_never_shown() {
     let plain = with("AWS_ALLOW_HTTP", "false");
     assert!(plain.contains("AWS_ALLOW_HTTP=true"), "{plain}");
     for text in [wrong, plain] {
-        assert!(!text.contains("hidden") && !text.contains(seaweed::SECRET) && text.lines().count() == 1, "{text}");
+        assert!(
+            !text.contains("hidden")
+                && !text.contains(seaweed::SECRET)
+                && text.lines().count() == 1,
+            "{text}"
+        );
     }
-    let user = shop.complaint(&["index", "push", &format!("s3://me:hidden-word@{name}/x"), "--index", "mine"]);
-    assert!(user.contains("no user") && !user.contains("hidden"), "{user}");
+    let user = shop.complaint(&[
+        "index",
+        "push",
+        &format!("s3://me:hidden-word@{name}/x"),
+        "--index",
+        "mine",
+    ]);
+    assert!(
+        user.contains("no user") && !user.contains("hidden"),
+        "{user}"
+    );
     shop.said(&push);
 }

@@ -21,7 +21,10 @@ fn a_reader_that_has_seen_a_commit_refuses_an_older_one() {
         let refused = place.open(cache.path());
         assert_eq!(code(&refused), "corrupt_store");
         let said = text(&refused);
-        assert!(said.contains("generation is 2") && said.contains("3 or more"), "{said}");
+        assert!(
+            said.contains("generation is 2") && said.contains("3 or more"),
+            "{said}"
+        );
         // Who never saw it cannot know.
         assert_eq!(place.open_elsewhere().unwrap().1.generation(), 2);
         for slot in [1, 2] {
@@ -29,7 +32,11 @@ fn a_reader_that_has_seen_a_commit_refuses_an_older_one() {
         }
         let refused = place.open(cache.path());
         assert_eq!(code(&refused), "corrupt_store");
-        assert!(text(&refused).contains("index is missing"), "{}", text(&refused));
+        assert!(
+            text(&refused).contains("index is missing"),
+            "{}",
+            text(&refused)
+        );
         assert_eq!(code(&place.open_elsewhere()), "no_remote_index");
         place.push(dir.path()).unwrap();
         assert_eq!(place.open(cache.path()).unwrap().root(), root(dir.path()));
@@ -51,7 +58,11 @@ fn a_reader_refuses_another_index_of_a_higher_generation() {
         place.push(other.path()).unwrap();
         let refused = place.open(cache.path());
         assert_eq!(code(&refused), "corrupt_store");
-        assert!(text(&refused).contains("another history"), "{}", text(&refused));
+        assert!(
+            text(&refused).contains("another history"),
+            "{}",
+            text(&refused)
+        );
         assert_eq!(place.open_elsewhere().unwrap().1.generation(), 5);
     }
 }
@@ -92,7 +103,11 @@ fn a_pulled_index_is_gone_on_with_and_pushed_by_another_machine() {
         assert_eq!((pulled.changed, pulled.files), (true, 1));
         assert_same(there.path(), here.path());
         let found = uniq::index::verify(here.path(), &|_, _| (), &|| false).unwrap();
-        assert!(found.unnamed.is_empty(), "the files from before the merge are gone: {:?}", found.unnamed);
+        assert!(
+            found.unnamed.is_empty(),
+            "the files from before the merge are gone: {:?}",
+            found.unnamed
+        );
         let again = remote::pull(&place.store(), here.path(), Watch::none()).unwrap();
         assert_eq!((again.changed, again.files), (false, 0));
     }
@@ -109,7 +124,11 @@ fn a_folder_with_commits_of_its_own_or_newer_ones_is_not_pulled_into() {
         let before = root(other.path());
         let ahead = remote::pull(&place.store(), other.path(), Watch::none());
         assert_eq!(code(&ahead), "not_descended");
-        assert!(text(&ahead).contains("the folder is ahead"), "{}", text(&ahead));
+        assert!(
+            text(&ahead).contains("the folder is ahead"),
+            "{}",
+            text(&ahead)
+        );
         add(dir.path(), 2..3, 20);
         place.push(dir.path()).unwrap();
         let apart = remote::pull(&place.store(), other.path(), Watch::none());
@@ -117,7 +136,10 @@ fn a_folder_with_commits_of_its_own_or_newer_ones_is_not_pulled_into() {
         assert_eq!(root(other.path()), before);
         assert_whole(other.path());
         let _writer = Writer::open(other.path()).unwrap();
-        assert_eq!(code(&remote::pull(&place.store(), other.path(), Watch::none())), "locked");
+        assert_eq!(
+            code(&remote::pull(&place.store(), other.path(), Watch::none())),
+            "locked"
+        );
         assert_eq!(code(&place.push(other.path())), "locked");
     }
 }
@@ -147,6 +169,9 @@ fn a_folder_that_lost_files_gets_them_back() {
         assert_same(whole.path(), lost.path());
         add(lost.path(), 3..4, 30);
         fs::remove_file(lost.path().join("manifest")).unwrap();
-        assert_eq!(code(&remote::pull(&place.store(), lost.path(), Watch::none())), "corrupt_index");
+        assert_eq!(
+            code(&remote::pull(&place.store(), lost.path(), Watch::none())),
+            "corrupt_index"
+        );
     }
 }

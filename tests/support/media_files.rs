@@ -21,19 +21,32 @@ pub(crate) fn ffmpeg(arguments: &str) {
 }
 
 fn run(arguments: impl Iterator<Item = String>) {
-    let output = steady::ffmpeg(arguments).output().expect("the ffmpeg command is a prerequisite of the tests");
-    assert!(output.status.success(), "ffmpeg: {}", String::from_utf8_lossy(&output.stderr));
+    let output = steady::ffmpeg(arguments)
+        .output()
+        .expect("the ffmpeg command is a prerequisite of the tests");
+    assert!(
+        output.status.success(),
+        "ffmpeg: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// Encodes `seconds` of [`SCENE`] into `dir/name` with the given output options.
 pub(crate) fn scene(dir: &Path, name: &str, seconds: f64, options: &str) -> PathBuf {
-    footage(dir, name, &format!("-f lavfi -i {SCENE} -t {seconds} {options}"))
+    footage(
+        dir,
+        name,
+        &format!("-f lavfi -i {SCENE} -t {seconds} {options}"),
+    )
 }
 
 /// Runs `ffmpeg` with the given inputs and options and `dir/name` as the output.
 pub(crate) fn footage(dir: &Path, name: &str, arguments: &str) -> PathBuf {
     let path = dir.join(name);
-    run(arguments.split_whitespace().map(str::to_owned).chain([path.to_str().expect("a plain path").to_owned()]));
+    run(arguments
+        .split_whitespace()
+        .map(str::to_owned)
+        .chain([path.to_str().expect("a plain path").to_owned()]));
     path
 }
 
@@ -78,7 +91,12 @@ pub(crate) fn all_frames(path: &Path) -> Vec<Frame> {
 /// The mean absolute difference of two pictures of the same size, in grey levels.
 pub(crate) fn difference(a: &Frame, b: &Frame) -> f64 {
     assert_eq!((a.width, a.height), (b.width, b.height));
-    let sum: u64 = a.luma.iter().zip(&b.luma).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    let sum: u64 = a
+        .luma
+        .iter()
+        .zip(&b.luma)
+        .map(|(a, b)| u64::from(a.abs_diff(*b)))
+        .sum();
     sum as f64 / a.luma.len() as f64
 }
 
@@ -87,8 +105,17 @@ pub(crate) fn assert_close(name: &str, frames: &[Frame], reference: &[Frame], bo
     assert_eq!(frames.len(), reference.len(), "{name}: frames");
     for (frame, expected) in frames.iter().zip(reference) {
         let late = frame.time.abs_diff(expected.time);
-        assert!(late <= Duration::from_millis(2), "{name}: {:?} instead of {:?}", frame.time, expected.time);
+        assert!(
+            late <= Duration::from_millis(2),
+            "{name}: {:?} instead of {:?}",
+            frame.time,
+            expected.time
+        );
         let difference = difference(frame, expected);
-        assert!(difference <= bound, "{name}: {difference:.2} grey levels off at {:?}", frame.time);
+        assert!(
+            difference <= bound,
+            "{name}: {difference:.2} grey levels off at {:?}",
+            frame.time
+        );
     }
 }

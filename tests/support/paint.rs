@@ -58,7 +58,11 @@ impl Noise {
     /// Draws a field of its own from `random`.
     pub fn new(random: &mut Random, octaves: u32, roughness: f32) -> Noise {
         let seed = random.bits() as u32;
-        Noise { seed, octaves, roughness }
+        Noise {
+            seed,
+            octaves,
+            roughness,
+        }
     }
 
     /// The field at a point; one unit is the coarsest octave's cell.
@@ -108,12 +112,16 @@ impl Shape {
                 let sides = 3 + random.below(5);
                 let turn = random.angle();
                 let side = |k: usize, random: &mut Random| {
-                    let angle = turn + (k as f32 + random.between(-0.3, 0.3)) * std::f32::consts::TAU / sides as f32;
+                    let angle = turn
+                        + (k as f32 + random.between(-0.3, 0.3)) * std::f32::consts::TAU
+                            / sides as f32;
                     (angle.cos(), angle.sin(), random.between(0.45, 0.85))
                 };
                 Shape::Polygon((0..sides).map(|k| side(k, random)).collect())
             }
-            _ => Shape::Blob(std::array::from_fn(|_| (random.between(0.0, 0.16), random.angle()))),
+            _ => Shape::Blob(std::array::from_fn(|_| {
+                (random.between(0.0, 0.16), random.angle())
+            })),
         }
     }
 
@@ -179,7 +187,13 @@ impl Look {
 
 impl Sprite {
     /// Paints a thing of the given size in pixels: noise, shading from one side, and marks of its own.
-    pub fn thing(random: &mut Random, shape: &Shape, width: f32, height: f32, look: &Look) -> Sprite {
+    pub fn thing(
+        random: &mut Random,
+        shape: &Shape,
+        width: f32,
+        height: f32,
+        look: &Look,
+    ) -> Sprite {
         let (columns, rows) = (width.max(4.0) as usize, height.max(4.0) as usize);
         let texture = Noise::new(random, 4, 0.62);
         let bend = Noise::new(random, 2, 0.5);
@@ -189,7 +203,8 @@ impl Sprite {
             .map(|_| {
                 let (x, y) = (random.between(-0.7, 0.7), random.between(-0.7, 0.7));
                 let reach = (random.size(0.12, 0.5), random.size(0.12, 0.5));
-                let step = random.between(30.0, 95.0) * if random.below(2) == 0 { 1.0 } else { -1.0 };
+                let step =
+                    random.between(30.0, 95.0) * if random.below(2) == 0 { 1.0 } else { -1.0 };
                 (x, y, reach, step, Shape::any(random))
             })
             .collect();
@@ -222,7 +237,11 @@ impl Sprite {
                 ]);
             }
         }
-        Sprite { width: columns, height: rows, texels }
+        Sprite {
+            width: columns,
+            height: rows,
+            texels,
+        }
     }
 
     /// Paints a landscape without holes: warped noise over a few plains of different tone.
@@ -241,13 +260,19 @@ impl Sprite {
                 let fold = bend.at(1.1 * x, 1.1 * y);
                 let plain = 1.9 + 1.9 * plains.at(0.6 * x + 0.3 * fold, 0.6 * y - 0.3 * fold);
                 // Plains meet at edges about two pixels wide, as walls and horizons do.
-                let (low, edge) = (plain.clamp(0.0, 2.99).floor(), plain.clamp(0.0, 2.99).fract());
+                let (low, edge) = (
+                    plain.clamp(0.0, 2.99).floor(),
+                    plain.clamp(0.0, 2.99).fract(),
+                );
                 let tone = mix(
                     tones[low as usize],
                     tones[low as usize + 1],
                     ((edge - 0.5) * 9.0 / softness + 0.5).clamp(0.0, 1.0),
                 );
-                let detail = texture.at(column as f32 * fine + 0.8 * fold, row as f32 * fine - 0.8 * fold);
+                let detail = texture.at(
+                    column as f32 * fine + 0.8 * fold,
+                    row as f32 * fine - 0.8 * fold,
+                );
                 let colour = tint.at(0.8 * x, 0.8 * y);
                 texels.push([
                     (tone + 34.0 * detail + 14.0 * fold).clamp(18.0, 232.0) as u8,
@@ -257,7 +282,11 @@ impl Sprite {
                 ]);
             }
         }
-        Sprite { width, height, texels }
+        Sprite {
+            width,
+            height,
+            texels,
+        }
     }
 
     /// Width and height in pixels.
@@ -289,7 +318,10 @@ impl Sprite {
         let (fx, fy) = ((256.0 * x.fract()) as u32, (256.0 * y.fract()) as u32);
         let at = row * self.width + column;
         let (a, b) = (self.texels[at], self.texels[at + 1]);
-        let (c, d) = (self.texels[at + self.width], self.texels[at + self.width + 1]);
+        let (c, d) = (
+            self.texels[at + self.width],
+            self.texels[at + self.width + 1],
+        );
         let blended = |k: usize| {
             let top = u32::from(a[k]) * (256 - fx) + u32::from(b[k]) * fx;
             let bottom = u32::from(c[k]) * (256 - fx) + u32::from(d[k]) * fx;
@@ -315,17 +347,31 @@ pub struct Placement {
 impl Placement {
     /// An unturned, unstretched sprite.
     pub fn at(x: f32, y: f32) -> Placement {
-        Placement { centre: (x, y), turn: 0.0, stretch: (1.0, 1.0), bend: (0.0, 0.0) }
+        Placement {
+            centre: (x, y),
+            turn: 0.0,
+            stretch: (1.0, 1.0),
+            bend: (0.0, 0.0),
+        }
     }
 
     /// Visits each visible pixel of the target with the sprite's texel there.
-    fn walk(&self, thing: &Sprite, width: usize, height: usize, mut put: impl FnMut(usize, usize, Texel)) {
+    fn walk(
+        &self,
+        thing: &Sprite,
+        width: usize,
+        height: usize,
+        mut put: impl FnMut(usize, usize, Texel),
+    ) {
         let (w, h) = thing.size();
         let (sin, cos) = self.turn.sin_cos();
         let (sx, sy) = (self.stretch.0.max(0.05), self.stretch.1.max(0.05));
         let slack = 1.0 + 2.0 * self.bend.0;
         let (rx, ry) = (0.5 * w * sx * slack, 0.5 * h * sy * slack);
-        let reach = ((rx * cos).abs() + (ry * sin).abs(), (rx * sin).abs() + (ry * cos).abs());
+        let reach = (
+            (rx * cos).abs() + (ry * sin).abs(),
+            (rx * sin).abs() + (ry * cos).abs(),
+        );
         let span = |centre: f32, reach: f32, limit: usize| {
             let low = (centre - reach).floor().clamp(0.0, limit as f32) as usize;
             let high = (centre + reach).ceil().clamp(0.0, limit as f32) as usize;
@@ -365,7 +411,12 @@ impl Frame {
     /// A frame of one tone without colour; 16 is black. Width and height must be even.
     pub fn plain(width: usize, height: usize, luma: u8) -> Frame {
         let half = (width / 2) * (height / 2);
-        Frame { width, height, luma: vec![luma; width * height], chroma: [vec![128; half], vec![128; half]] }
+        Frame {
+            width,
+            height,
+            luma: vec![luma; width * height],
+            chroma: [vec![128; half], vec![128; half]],
+        }
     }
 
     /// Fills the frame with the part of `ground` that a camera sees: its centre there, pixels a step, and roll.
@@ -388,7 +439,9 @@ impl Frame {
     /// Puts a sprite over what is there.
     pub fn blit(&mut self, thing: &Sprite, place: &Placement) {
         let (width, height) = (self.width, self.height);
-        place.walk(thing, width, height, |column, row, texel| self.put(column, row, texel));
+        place.walk(thing, width, height, |column, row, texel| {
+            self.put(column, row, texel)
+        });
     }
 
     /// Fills a rectangle with one tone; parts outside the frame are ignored.

@@ -77,7 +77,10 @@ impl Walker {
         let breadth = 0.95 - self.facing.at(seconds).abs();
         let lean = self.lean.at(seconds);
         let along = |from: (f32, f32), angle: f32, length: f32| {
-            (from.0 - length * scale * angle.sin(), from.1 + length * scale * angle.cos())
+            (
+                from.0 - length * scale * angle.sin(),
+                from.1 + length * scale * angle.cos(),
+            )
         };
         let folds = self.folds + 1.9 * seconds;
         let mut limb = |sprite: &Sprite, from: (f32, f32), angle: f32, length: f32| {
@@ -93,12 +96,27 @@ impl Walker {
         };
         for (side, angle) in [(0, 0.55 * swing), (2, -0.55 * swing)] {
             let knee = limb(&self.legs[side], hip, angle, 42.0);
-            limb(&self.legs[side + 1], knee, angle + 0.35 * (1.0 - swing.abs()), 42.0);
+            limb(
+                &self.legs[side + 1],
+                knee,
+                angle + 0.35 * (1.0 - swing.abs()),
+                42.0,
+            );
         }
         let neck = along(hip, std::f32::consts::PI + lean, 74.0);
-        limb(&self.arms[0], neck, 1.2 + 0.9 * self.wave[0].at(seconds), 36.0);
+        limb(
+            &self.arms[0],
+            neck,
+            1.2 + 0.9 * self.wave[0].at(seconds),
+            36.0,
+        );
         let far = along(neck, 1.2 + 0.9 * self.wave[0].at(seconds), 36.0);
-        limb(&self.arms[1], far, 1.6 + 1.2 * self.wave[1].at(seconds), 36.0);
+        limb(
+            &self.arms[1],
+            far,
+            1.6 + 1.2 * self.wave[1].at(seconds),
+            36.0,
+        );
         let torso = Placement {
             centre: (0.5 * (hip.0 + neck.0), 0.5 * (hip.1 + neck.1)),
             turn: lean,
@@ -152,7 +170,12 @@ impl Speaker {
         let mut place = Random::new(scene ^ 0x5EA1);
         let room = room(&mut place, 16, 2.2);
         let mut part = |shape: &Shape, width: f32, height: f32, tone: f32, marks: usize| {
-            let look = Look { tone, contrast: 26.0, grain: 2.5, marks };
+            let look = Look {
+                tone,
+                contrast: 26.0,
+                grain: 2.5,
+                marks,
+            };
             Sprite::thing(&mut place, shape, width, height, &look)
         };
         let body = part(&Shape::Ellipse, 200.0, 150.0, 80.0, 6);
@@ -166,7 +189,10 @@ impl Speaker {
             head,
             eyes,
             mouth,
-            sway: (Sway::new(&mut act, 7.0, 0.25), Sway::new(&mut act, 3.0, 0.4)),
+            sway: (
+                Sway::new(&mut act, 7.0, 0.25),
+                Sway::new(&mut act, 3.0, 0.4),
+            ),
             nod: Sway::new(&mut act, 0.07, 0.5),
             speech: Sway::new(&mut act, 0.55, 2.1),
             glance: Sway::new(&mut act, 0.5, 0.4),
@@ -177,7 +203,10 @@ impl Speaker {
     /// Paints the picture at a time.
     pub fn paint(&self, seconds: f32) -> Frame {
         let mut frame = self.room.clone();
-        let (x, y) = (160.0 + self.sway.0.at(seconds), 84.0 + self.sway.1.at(seconds));
+        let (x, y) = (
+            160.0 + self.sway.0.at(seconds),
+            84.0 + self.sway.1.at(seconds),
+        );
         let nod = self.nod.at(seconds);
         let mut body = Placement::at(160.0 + 0.5 * (x - 160.0), 186.0);
         body.bend = (0.015, self.folds + seconds);

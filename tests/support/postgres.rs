@@ -26,7 +26,10 @@ pub fn database() -> Option<String> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let server = SERVER.get_or_init(Server::start);
     let Some(server) = server else {
-        assert!(std::env::var_os("CI").is_none(), "no PostgreSQL: scripts/setup installs it");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "no PostgreSQL: scripts/setup installs it"
+        );
         eprintln!("no PostgreSQL is installed: what needs one is passed over");
         return None;
     };
@@ -44,8 +47,15 @@ pub fn database() -> Option<String> {
         ])
         .output()
         .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    Some(format!("postgres:///{name}?host={}&user=postgres", server.folder.display()))
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    Some(format!(
+        "postgres:///{name}?host={}&user=postgres",
+        server.folder.display()
+    ))
 }
 
 impl Server {
@@ -53,7 +63,11 @@ impl Server {
         let (initdb, postgres) = (program("initdb")?, program("postgres")?);
         program("psql")?;
         // A socket's path may have a hundred characters.
-        let folder = tempfile::Builder::new().prefix("uniq-pg-").tempdir_in("/tmp").unwrap().keep();
+        let folder = tempfile::Builder::new()
+            .prefix("uniq-pg-")
+            .tempdir_in("/tmp")
+            .unwrap()
+            .keep();
         if let Some((user, group)) = owner() {
             std::os::unix::fs::chown(&folder, Some(user), Some(group)).unwrap();
         }
@@ -64,7 +78,11 @@ impl Server {
             .current_dir("/")
             .output()
             .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
         let script = r#""$1" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off > "$2/log" 2>&1 &
             server=$!; read _; kill -INT $server; wait $server; rm -rf "$2""#;
         let shell = as_owner(&mut Command::new("sh"))
@@ -80,17 +98,35 @@ impl Server {
         let begun = Instant::now();
         while !folder.join(".s.PGSQL.5432").exists() || !is_up(&folder) {
             let log = || fs::read_to_string(folder.join("log")).unwrap_or_default();
-            assert!(begun.elapsed() < Duration::from_secs(60), "the server does not start: {}", log());
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "the server does not start: {}",
+                log()
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
-        Some(Server { folder, _shell: shell })
+        Some(Server {
+            folder,
+            _shell: shell,
+        })
     }
 }
 
 fn is_up(folder: &Path) -> bool {
-    let Some(psql) = program("psql") else { return false };
+    let Some(psql) = program("psql") else {
+        return false;
+    };
     let asked = Command::new(psql)
-        .args(["-q", "-h", folder.to_str().unwrap(), "-U", "postgres", "-c", "SELECT 1", "postgres"])
+        .args([
+            "-q",
+            "-h",
+            folder.to_str().unwrap(),
+            "-U",
+            "postgres",
+            "-c",
+            "SELECT 1",
+            "postgres",
+        ])
         .output();
     asked.is_ok_and(|answer| answer.status.success())
 }
@@ -98,21 +134,36 @@ fn is_up(folder: &Path) -> bool {
 /// A program of PostgreSQL, which Debian keeps out of the way.
 fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let folders = std::env::split_paths(&path).chain(versions.map(|version| version.path().join("bin")));
-    folders.map(|folder| folder.join(name)).find(|file| file.is_file())
+    let versions = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let folders =
+        std::env::split_paths(&path).chain(versions.map(|version| version.path().join("bin")));
+    folders
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
 }
 
 /// The server does not run as root: the user and group that it runs as then.
 fn owner() -> Option<(u32, u32)> {
-    let is_root = fs::metadata("/proc/self").map(|of| std::os::unix::fs::MetadataExt::uid(&of)).ok()? == 0;
+    let is_root = fs::metadata("/proc/self")
+        .map(|of| std::os::unix::fs::MetadataExt::uid(&of))
+        .ok()?
+        == 0;
     let users = fs::read_to_string("/etc/passwd").ok()?;
     let of = |name: &str| {
-        let line = users.lines().find(|line| line.split(':').next() == Some(name))?;
+        let line = users
+            .lines()
+            .find(|line| line.split(':').next() == Some(name))?;
         let mut fields = line.split(':').skip(2);
         Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
     };
-    if is_root { of("postgres").or_else(|| of("nobody")) } else { None }
+    if is_root {
+        of("postgres").or_else(|| of("nobody"))
+    } else {
+        None
+    }
 }
 
 fn as_owner(command: &mut Command) -> &mut Command {

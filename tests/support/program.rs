@@ -137,5 +137,10 @@ pub fn build(program: &Path, index: &Path, videos: &[&Path]) -> Output {
 
 /// Panics with the program's words unless it ended well.
 pub fn must_succeed(output: &Output) {
-    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

@@ -49,7 +49,11 @@ impl Default for Encoding {
 impl Encoding {
     /// The default picture in another codec: encoder arguments separated by blanks, and the extension.
     pub fn with(args: &str, extension: &str) -> Encoding {
-        Encoding { args: words(args), extension: extension.to_owned(), ..Encoding::default() }
+        Encoding {
+            args: words(args),
+            extension: extension.to_owned(),
+            ..Encoding::default()
+        }
     }
 }
 
@@ -60,12 +64,20 @@ pub fn moving(seed: u64, seconds: u32) -> PathBuf {
 
 /// A person walking before a static camera; takes of one scene share the room and the person.
 pub fn tripod(scene: u64, take: u64, seconds: u32) -> PathBuf {
-    make(&Scene::Tripod { scene, take }, seconds, &Encoding::default())
+    make(
+        &Scene::Tripod { scene, take },
+        seconds,
+        &Encoding::default(),
+    )
 }
 
 /// A head with shoulders, speaking before a static camera; takes of one scene share the room and the person.
 pub fn talking_head(scene: u64, take: u64, seconds: u32) -> PathBuf {
-    make(&Scene::TalkingHead { scene, take }, seconds, &Encoding::default())
+    make(
+        &Scene::TalkingHead { scene, take },
+        seconds,
+        &Encoding::default(),
+    )
 }
 
 /// Nothing but black.
@@ -99,10 +111,21 @@ pub fn make(scene: &Scene, seconds: u32, encoding: &Encoding) -> PathBuf {
     let key = format!("{PAINTING} {scene:?} {seconds} {encoding:?}");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scenes");
     let kind = format!("{scene:?}");
-    let kind = kind.split([' ', '{']).next().unwrap_or_default().to_lowercase();
-    let name = format!("{kind}-{}.{}", short_digest(key.as_bytes()), encoding.extension);
+    let kind = kind
+        .split([' ', '{'])
+        .next()
+        .unwrap_or_default()
+        .to_lowercase();
+    let name = format!(
+        "{kind}-{}.{}",
+        short_digest(key.as_bytes()),
+        encoding.extension
+    );
     kept(&folder.join(name), |target| {
-        let mut filter = format!("scale={}:{}:flags={EXACT_SCALING}", encoding.size.0, encoding.size.1);
+        let mut filter = format!(
+            "scale={}:{}:flags={EXACT_SCALING}",
+            encoding.size.0, encoding.size.1
+        );
         if scene.is_filmed() && encoding.noise > 0 {
             filter += &format!(",noise=c0s={}:c0f=t:all_seed=11", encoding.noise);
         }
@@ -115,8 +138,15 @@ pub fn make(scene: &Scene, seconds: u32, encoding: &Encoding) -> PathBuf {
         args.extend(encoding.args.iter().cloned());
         args.push(target.to_str().expect("a plain path").to_owned());
         let by_x264 = encoding.args.iter().any(|argument| argument == "libx264");
-        let mut command = if by_x264 { ffmpeg_of_raw_pictures(&args) } else { ffmpeg(&args) };
-        let mut child = command.stdin(Stdio::piped()).spawn().expect("the ffmpeg command is installed");
+        let mut command = if by_x264 {
+            ffmpeg_of_raw_pictures(&args)
+        } else {
+            ffmpeg(&args)
+        };
+        let mut child = command
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("the ffmpeg command is installed");
         let mut pipe = BufWriter::new(child.stdin.take().expect("stdin is piped"));
         let mut film = scene.film();
         'frames: for number in 0..seconds * RATE {
@@ -129,7 +159,10 @@ pub fn make(scene: &Scene, seconds: u32, encoding: &Encoding) -> PathBuf {
         }
         drop(pipe);
         let status = child.wait().expect("ffmpeg can be waited for");
-        assert!(status.success(), "ffmpeg failed to encode {scene:?} with {args:?}");
+        assert!(
+            status.success(),
+            "ffmpeg failed to encode {scene:?} with {args:?}"
+        );
     })
 }
 
@@ -143,7 +176,11 @@ pub fn edit(input: &Path, filters: &str, args: &[&str], extension: &str) -> Path
     }
     command.extend(args.iter().map(OsString::from));
     if !args.contains(&"-c:v") && !args.contains(&"-c") {
-        command.extend(words("-c:v libx264 -preset veryfast -crf 23 -pix_fmt yuv420p").iter().map(OsString::from));
+        command.extend(
+            words("-c:v libx264 -preset veryfast -crf 23 -pix_fmt yuv420p")
+                .iter()
+                .map(OsString::from),
+        );
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("edits");
     edited(&folder, &[input], &command, extension)
@@ -170,9 +207,15 @@ pub fn edited(folder: &Path, inputs: &[&Path], args: &[OsString], extension: &st
     let name = format!("{}.{extension}", hex(&key.finalize()[..12]));
     kept(&folder.join(name), |target| {
         let tail = ["-map_metadata".into(), "-1".into(), target.into()];
-        let output =
-            ffmpeg(args.iter().chain(&tail)).stdin(Stdio::null()).output().expect("the ffmpeg command is installed");
-        assert!(output.status.success(), "ffmpeg {args:?} failed: {}", String::from_utf8_lossy(&output.stderr));
+        let output = ffmpeg(args.iter().chain(&tail))
+            .stdin(Stdio::null())
+            .output()
+            .expect("the ffmpeg command is installed");
+        assert!(
+            output.status.success(),
+            "ffmpeg {args:?} failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     })
 }
 

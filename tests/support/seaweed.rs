@@ -41,13 +41,20 @@ pub fn bucket() -> Option<Bucket> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let Some(server) = SERVER.get_or_init(Server::start) else {
-        assert!(std::env::var_os("CI").is_none(), "no S3 server: scripts/setup installs it");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "no S3 server: scripts/setup installs it"
+        );
         eprintln!("no S3 server is installed: what needs one is passed over");
         return None;
     };
     let name = format!("bucket{}", NUMBER.fetch_add(1, Ordering::Relaxed));
     let (status, answer) = server.ask("PUT", &format!("/buckets/{name}/.made"), b"x");
-    assert!(status < 300, "{status}: {}", String::from_utf8_lossy(&answer));
+    assert!(
+        status < 300,
+        "{status}: {}",
+        String::from_utf8_lossy(&answer)
+    );
     Some(Bucket { server, name })
 }
 
@@ -62,7 +69,9 @@ impl Bucket {
             ("AWS_ENDPOINT_URL", &endpoint),
             ("AWS_ALLOW_HTTP", "true"),
         ];
-        variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+        variables
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec()
     }
 
     /// The bytes of an object, past S3.
@@ -74,25 +83,41 @@ impl Bucket {
     /// Writes an object, past S3.
     pub fn write(&self, name: &str, bytes: &[u8]) {
         let (status, answer) = self.server.ask("PUT", &self.path(name), bytes);
-        assert!(status < 300, "{status}: {}", String::from_utf8_lossy(&answer));
+        assert!(
+            status < 300,
+            "{status}: {}",
+            String::from_utf8_lossy(&answer)
+        );
     }
 
     /// Deletes an object, past S3.
     pub fn delete(&self, name: &str) {
         let (status, answer) = self.server.ask("DELETE", &self.path(name), b"");
-        assert!(status < 300, "{status}: {}", String::from_utf8_lossy(&answer));
+        assert!(
+            status < 300,
+            "{status}: {}",
+            String::from_utf8_lossy(&answer)
+        );
     }
 
     /// The names in a folder, sorted.
     pub fn list(&self, folder: &str) -> Vec<String> {
-        let (status, bytes) = self.server.ask("GET", &format!("{}/?limit=10000", self.path(folder)), b"");
+        let (status, bytes) =
+            self.server
+                .ask("GET", &format!("{}/?limit=10000", self.path(folder)), b"");
         if status == 404 {
             return Vec::new();
         }
         let listed: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         let entries = listed["Entries"].as_array().cloned().unwrap_or_default();
-        let name = |entry: &serde_json::Value| Some(entry["FullPath"].as_str()?.rsplit('/').next()?.to_owned());
-        let mut names: Vec<String> = entries.iter().filter_map(name).filter(|name| !name.starts_with('.')).collect();
+        let name = |entry: &serde_json::Value| {
+            Some(entry["FullPath"].as_str()?.rsplit('/').next()?.to_owned())
+        };
+        let mut names: Vec<String> = entries
+            .iter()
+            .filter_map(name)
+            .filter(|name| !name.starts_with('.'))
+            .collect();
         names.sort();
         names
     }
@@ -108,7 +133,11 @@ impl Server {
         if !program.is_file() {
             return None;
         }
-        let folder = tempfile::Builder::new().prefix("uniq-s3-").tempdir().unwrap().keep();
+        let folder = tempfile::Builder::new()
+            .prefix("uniq-s3-")
+            .tempdir()
+            .unwrap()
+            .keep();
         fs::create_dir(folder.join("data")).unwrap();
         let identity = serde_json::json!({ "identities": [{
             "name": "tests",
@@ -116,7 +145,16 @@ impl Server {
             "actions": ["Admin", "Read", "Write", "List", "Tagging"],
         }] });
         fs::write(folder.join("s3.json"), identity.to_string()).unwrap();
-        let [master, master_grpc, volume, volume_grpc, filer, filer_grpc, s3, s3_grpc] = free_ports();
+        let [
+            master,
+            master_grpc,
+            volume,
+            volume_grpc,
+            filer,
+            filer_grpc,
+            s3,
+            s3_grpc,
+        ] = free_ports();
         let options = [
             "server".to_owned(),
             "-s3".to_owned(),
@@ -152,26 +190,37 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let server = Server { s3, filer, _shell: shell };
+        let server = Server {
+            s3,
+            filer,
+            _shell: shell,
+        };
         let begun = Instant::now();
         // Once the S3 side answers and the other takes a file, all of it is there.
         while TcpStream::connect(("127.0.0.1", s3)).is_err() || !server.is_up() {
             let log = || fs::read_to_string(folder.join("log")).unwrap_or_default();
-            assert!(begun.elapsed() < Duration::from_secs(120), "the server does not start: {}", log());
+            assert!(
+                begun.elapsed() < Duration::from_secs(120),
+                "the server does not start: {}",
+                log()
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
         Some(server)
     }
 
     fn is_up(&self) -> bool {
-        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.filer)) else { return false };
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.filer)) else {
+            return false;
+        };
         let asked = send(&mut stream, "PUT", "/buckets/first/file", b"x");
         asked.is_some_and(|(status, _)| status < 300)
     }
 
     fn ask(&self, method: &str, path: &str, body: &[u8]) -> (u16, Vec<u8>) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.filer)).unwrap();
-        send(&mut stream, method, path, body).unwrap_or_else(|| panic!("no answer to {method} {path}"))
+        send(&mut stream, method, path, body)
+            .unwrap_or_else(|| panic!("no answer to {method} {path}"))
     }
 }
 
@@ -187,12 +236,18 @@ fn send(stream: &mut TcpStream, method: &str, path: &str, body: &[u8]) -> Option
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
-    let status = std::str::from_utf8(&answer[..end]).ok()?.split(' ').nth(1)?.parse().ok()?;
+    let status = std::str::from_utf8(&answer[..end])
+        .ok()?
+        .split(' ')
+        .nth(1)?
+        .parse()
+        .ok()?;
     Some((status, answer[end + 4..].to_vec()))
 }
 
 /// Ports that nobody listens at now.
 fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners: [TcpListener; N] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+    let listeners: [TcpListener; N] =
+        std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }

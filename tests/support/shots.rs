@@ -66,7 +66,10 @@ impl Scene {
     pub fn is_filmed(&self) -> bool {
         matches!(
             self,
-            Scene::Moving { .. } | Scene::Tripod { .. } | Scene::TalkingHead { .. } | Scene::PartlyBlack { .. }
+            Scene::Moving { .. }
+                | Scene::Tripod { .. }
+                | Scene::TalkingHead { .. }
+                | Scene::PartlyBlack { .. }
         )
     }
 
@@ -74,9 +77,13 @@ impl Scene {
     pub fn film(&self) -> Film {
         match *self {
             Scene::Moving { seed } => Film::Cut(Reel::new(seed), 0..0),
-            Scene::PartlyBlack { seed, from_s, to_s } => Film::Cut(Reel::new(seed), from_s * RATE..to_s * RATE),
+            Scene::PartlyBlack { seed, from_s, to_s } => {
+                Film::Cut(Reel::new(seed), from_s * RATE..to_s * RATE)
+            }
             Scene::Tripod { scene, take } => Film::Walker(Box::new(Walker::new(scene, take))),
-            Scene::TalkingHead { scene, take } => Film::Speaker(Box::new(Speaker::new(scene, take))),
+            Scene::TalkingHead { scene, take } => {
+                Film::Speaker(Box::new(Speaker::new(scene, take)))
+            }
             Scene::Black => Film::Held(Frame::plain(WIDTH, HEIGHT, 16)),
             Scene::Frozen { seed } => {
                 let mut shot = Shot::new(&mut Random::new(seed ^ 0xF0));
@@ -135,7 +142,12 @@ impl Reel {
         let mut random = Random::new(seed);
         let end = shot_frames(&mut random);
         let shot = Shot::new(&mut random);
-        Reel { random, shot, first: 0, end }
+        Reel {
+            random,
+            shot,
+            first: 0,
+            end,
+        }
     }
 
     fn frame(&mut self, number: u32) -> Frame {
@@ -162,7 +174,11 @@ impl Sway {
             let rate = rate * random.between(0.75, 1.3);
             (reach * random.between(0.6, 1.0), TAU * rate, random.angle())
         };
-        Sway([part(reach, hertz), part(0.45 * reach, 2.3 * hertz), part(0.2 * reach, 5.1 * hertz)])
+        Sway([
+            part(reach, hertz),
+            part(0.45 * reach, 2.3 * hertz),
+            part(0.2 * reach, 5.1 * hertz),
+        ])
     }
 
     /// The deflection at a time.
@@ -203,7 +219,9 @@ impl Shot {
         let mut ground = Sprite::ground(random, width, height, 1.0);
         let furniture = 34 + random.below(14);
         furnish(&mut ground, random, furniture, 5.0, 42.0);
-        let mut actors: Vec<Actor> = (0..12 + random.below(8)).map(|_| Actor::new(random)).collect();
+        let mut actors: Vec<Actor> = (0..12 + random.below(8))
+            .map(|_| Actor::new(random))
+            .collect();
         actors.sort_by(|a, b| a.nearness.total_cmp(&b.nearness));
         let handheld = random.size(0.4, 3.0);
         let heading = random.angle();
@@ -211,7 +229,10 @@ impl Shot {
         Shot {
             ground,
             actors,
-            camera: (Sway::new(random, handheld, 0.6), Sway::new(random, handheld, 0.7)),
+            camera: (
+                Sway::new(random, handheld, 0.6),
+                Sway::new(random, handheld, 0.7),
+            ),
             pan: (pace * heading.cos(), 0.6 * pace * heading.sin()),
             zoom: (random.between(0.85, 1.15), random.between(-0.03, 0.03)),
             roll: Sway::new(random, 0.012, 0.5),
@@ -229,7 +250,12 @@ impl Shot {
         );
         let step = self.zoom.0 + self.zoom.1 * seconds;
         let roll = self.roll.at(seconds);
-        frame.look_at(&self.ground, (0.5 * w + shift.0, 0.5 * h + shift.1), step, roll);
+        frame.look_at(
+            &self.ground,
+            (0.5 * w + shift.0, 0.5 * h + shift.1),
+            step,
+            roll,
+        );
         for actor in &self.actors {
             frame.blit(&actor.sprite, &actor.placement(seconds, shift, step, roll));
         }
@@ -248,7 +274,10 @@ impl Actor {
         let heading = random.angle();
         Actor {
             sprite: Sprite::thing(random, &shape, size * slim, size / slim, &look),
-            start: (random.between(-0.55, 0.55) * WIDTH as f32, random.between(-0.5, 0.5) * HEIGHT as f32),
+            start: (
+                random.between(-0.55, 0.55) * WIDTH as f32,
+                random.between(-0.5, 0.5) * HEIGHT as f32,
+            ),
             velocity: (pace * heading.cos(), 0.6 * pace * heading.sin()),
             sway: (Sway::new(random, 6.0, 0.35), Sway::new(random, 4.0, 0.4)),
             turn: (random.angle(), random.between(-0.5, 0.5)),
@@ -259,12 +288,17 @@ impl Actor {
     }
 
     fn placement(&self, seconds: f32, shift: (f32, f32), step: f32, roll: f32) -> Placement {
-        let x = self.start.0 + self.velocity.0 * (seconds - 2.0) + self.sway.0.at(seconds) - self.nearness * shift.0;
-        let y = self.start.1 + self.velocity.1 * (seconds - 2.0) + self.sway.1.at(seconds) - self.nearness * shift.1;
+        let x = self.start.0 + self.velocity.0 * (seconds - 2.0) + self.sway.0.at(seconds)
+            - self.nearness * shift.0;
+        let y = self.start.1 + self.velocity.1 * (seconds - 2.0) + self.sway.1.at(seconds)
+            - self.nearness * shift.1;
         let (sin, cos) = (-roll).sin_cos();
         let stretch = (1.0 + self.growth * seconds) / step;
         Placement {
-            centre: (0.5 * WIDTH as f32 + (cos * x - sin * y) / step, 0.5 * HEIGHT as f32 + (sin * x + cos * y) / step),
+            centre: (
+                0.5 * WIDTH as f32 + (cos * x - sin * y) / step,
+                0.5 * HEIGHT as f32 + (sin * x + cos * y) / step,
+            ),
             turn: self.turn.0 + self.turn.1 * seconds - roll,
             stretch: (stretch, stretch),
             bend: (self.bend.0, self.bend.1 + 2.0 * seconds),
@@ -273,7 +307,13 @@ impl Actor {
 }
 
 /// Puts `count` unmoving things of `smallest..largest` pixels onto the ground, each with a look of its own.
-pub fn furnish(ground: &mut Sprite, random: &mut Random, count: usize, smallest: f32, largest: f32) {
+pub fn furnish(
+    ground: &mut Sprite,
+    random: &mut Random,
+    count: usize,
+    smallest: f32,
+    largest: f32,
+) {
     let (w, h) = ground.size();
     for _ in 0..count {
         let size = 2.0 * random.size(smallest, largest);
@@ -303,18 +343,32 @@ impl Pen {
         page.fill(0, 0, 40, HEIGHT, [16, 128, 128]);
         page.fill(WIDTH - 40, 0, 40, HEIGHT, [16, 128, 128]);
         let bend = Noise::new(&mut random, 2, 0.5);
-        Pen { random, page, at: (160.0, 90.0), heading: 0.0, bend }
+        Pen {
+            random,
+            page,
+            at: (160.0, 90.0),
+            heading: 0.0,
+            bend,
+        }
     }
 
     fn paint(&mut self, number: u32) -> Frame {
         if number.is_multiple_of(60) {
-            self.at = (self.random.between(70.0, 250.0), self.random.between(30.0, 150.0));
+            self.at = (
+                self.random.between(70.0, 250.0),
+                self.random.between(30.0, 150.0),
+            );
             self.heading = self.random.angle();
         }
         for step in 0..3 {
             self.heading += 0.12 * self.bend.at(number as f32 / 9.0, step as f32 / 9.0);
-            let (x, y) = (self.at.0 + self.heading.cos(), self.at.1 + self.heading.sin());
-            if !(55.0..WIDTH as f32 - 55.0).contains(&x) || !(12.0..HEIGHT as f32 - 12.0).contains(&y) {
+            let (x, y) = (
+                self.at.0 + self.heading.cos(),
+                self.at.1 + self.heading.sin(),
+            );
+            if !(55.0..WIDTH as f32 - 55.0).contains(&x)
+                || !(12.0..HEIGHT as f32 - 12.0).contains(&y)
+            {
                 self.heading += 2.0;
                 continue;
             }

@@ -25,7 +25,10 @@ pub fn ffmpeg_of_raw_pictures<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>
 pub const EXACT_SCALING: &str = "lanczos+accurate_rnd+bitexact";
 
 fn command<A: AsRef<OsStr>>(instructions: &[&str], args: impl IntoIterator<Item = A>) -> Command {
-    let mut args: Vec<OsString> = args.into_iter().map(|argument| argument.as_ref().to_owned()).collect();
+    let mut args: Vec<OsString> = args
+        .into_iter()
+        .map(|argument| argument.as_ref().to_owned())
+        .collect();
     let output = args.pop();
     // The option given last would hide what a test asks of x264.
     match args.iter().position(|argument| argument == "-x264-params") {
@@ -33,8 +36,20 @@ fn command<A: AsRef<OsStr>>(instructions: &[&str], args: impl IntoIterator<Item 
         None => args.extend(["-x264-params".into(), X264.into()]),
     }
     let mut command = Command::new("ffmpeg");
-    command.args(["-nostdin", "-hide_banner", "-v", "error", "-y"]).args(instructions).args(args);
-    command.args(["-threads", "1", "-flags", "+bitexact", "-fflags", "+bitexact"]).args(output);
+    command
+        .args(["-nostdin", "-hide_banner", "-v", "error", "-y"])
+        .args(instructions)
+        .args(args);
+    command
+        .args([
+            "-threads",
+            "1",
+            "-flags",
+            "+bitexact",
+            "-fflags",
+            "+bitexact",
+        ])
+        .args(output);
     command
 }
 

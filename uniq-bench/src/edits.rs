@@ -72,16 +72,45 @@ const STRONG: &str = "-c:v libx264 -preset veryfast -crf 38";
 const VP9: &str = "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 0 -crf 45";
 const MPEG4: &str = "-c:v mpeg4 -q:v 12";
 
-const fn chain(family: &'static str, name: &'static str, about: &'static str, filter: &'static str) -> Edit {
-    Edit { family, name, about, picture: Picture::Chain(filter), time: Time::Kept, encoding: GOOD, thorough: false }
+const fn chain(
+    family: &'static str,
+    name: &'static str,
+    about: &'static str,
+    filter: &'static str,
+) -> Edit {
+    Edit {
+        family,
+        name,
+        about,
+        picture: Picture::Chain(filter),
+        time: Time::Kept,
+        encoding: GOOD,
+        thorough: false,
+    }
 }
 
-const fn graph(family: &'static str, name: &'static str, about: &'static str, filter: &'static str) -> Edit {
-    Edit { picture: Picture::Graph(filter), ..chain(family, name, about, "") }
+const fn graph(
+    family: &'static str,
+    name: &'static str,
+    about: &'static str,
+    filter: &'static str,
+) -> Edit {
+    Edit {
+        picture: Picture::Graph(filter),
+        ..chain(family, name, about, "")
+    }
 }
 
-const fn mixed(family: &'static str, name: &'static str, about: &'static str, filter: &'static str) -> Edit {
-    Edit { picture: Picture::Mixed(filter), ..chain(family, name, about, "") }
+const fn mixed(
+    family: &'static str,
+    name: &'static str,
+    about: &'static str,
+    filter: &'static str,
+) -> Edit {
+    Edit {
+        picture: Picture::Mixed(filter),
+        ..chain(family, name, about, "")
+    }
 }
 
 const fn timed(
@@ -91,23 +120,55 @@ const fn timed(
     time: Time,
     filter: &'static str,
 ) -> Edit {
-    Edit { time, ..chain(family, name, about, filter) }
+    Edit {
+        time,
+        ..chain(family, name, about, filter)
+    }
 }
 
 /// All edits, in the order of tables.
 pub(crate) const EDITS: &[Edit] = &[
     chain(ENCODING, "cut", "cut out, and encoded in good quality", ""),
-    Edit { encoding: STRONG, ..chain(ENCODING, "reencode", "half the size, crf 38", "scale=iw/2:ih/2") },
-    Edit { encoding: VP9, ..chain(ENCODING, "vp9", "VP9, crf 45", "") },
-    Edit { encoding: MPEG4, ..chain(ENCODING, "mpeg4", "MPEG-4 part 2, quantiser 12", "") },
+    Edit {
+        encoding: STRONG,
+        ..chain(
+            ENCODING,
+            "reencode",
+            "half the size, crf 38",
+            "scale=iw/2:ih/2",
+        )
+    },
+    Edit {
+        encoding: VP9,
+        ..chain(ENCODING, "vp9", "VP9, crf 45", "")
+    },
+    Edit {
+        encoding: MPEG4,
+        ..chain(ENCODING, "mpeg4", "MPEG-4 part 2, quantiser 12", "")
+    },
     chain(GRADE, "brightness", "15 % brighter", "eq=brightness=0.15"),
     chain(GRADE, "contrast", "contrast 1.5", "eq=contrast=1.5"),
     chain(GRADE, "gamma", "gamma 1.6", "eq=gamma=1.6"),
     chain(GRADE, "saturation", "saturation 2", "eq=saturation=2"),
     chain(GRADE, "grey", "without colours", "hue=s=0"),
-    chain(TEXTURE, "noise", "noise of strength 25", "noise=all_seed=7:alls=25:allf=t+u"),
-    chain(TEXTURE, "blur", "Gaussian blur, sigma 0.6 % of the height", "gblur=sigma={h}*0.006"),
-    chain(TEXTURE, "sharpen", "unsharp mask 5x5, 1.5", "unsharp=5:5:1.5"),
+    chain(
+        TEXTURE,
+        "noise",
+        "noise of strength 25",
+        "noise=all_seed=7:alls=25:allf=t+u",
+    ),
+    chain(
+        TEXTURE,
+        "blur",
+        "Gaussian blur, sigma 0.6 % of the height",
+        "gblur=sigma={h}*0.006",
+    ),
+    chain(
+        TEXTURE,
+        "sharpen",
+        "unsharp mask 5x5, 1.5",
+        "unsharp=5:5:1.5",
+    ),
     chain(
         OVERLAY,
         "caption",
@@ -139,16 +200,61 @@ pub(crate) const EDITS: &[Edit] = &[
          b=40:a='255*lt(hypot(X-W/2,Y-H/2),W/2)'[face];\
          [0:v]null[it];[it][face]overlay=x=(W-w)*(0.3+0.4*{cx}):y=(H-h)*(0.3+0.4*{cy}):eof_action=repeat",
     ),
-    chain(FRAME, "letterbox", "black bars above and below, a quarter of the whole", "pad=iw:ih*4/3:0:(oh-ih)/2"),
-    chain(FRAME, "pillarbox", "black bars left and right, a quarter of the whole", "pad=iw*4/3:ih:(ow-iw)/2:0"),
+    chain(
+        FRAME,
+        "letterbox",
+        "black bars above and below, a quarter of the whole",
+        "pad=iw:ih*4/3:0:(oh-ih)/2",
+    ),
+    chain(
+        FRAME,
+        "pillarbox",
+        "black bars left and right, a quarter of the whole",
+        "pad=iw*4/3:ih:(ow-iw)/2:0",
+    ),
     chain(FRAME, "mirror", "left and right exchanged", "hflip"),
-    chain(CROP, "crop95", "the middle 95 % of width and height", "crop=iw*0.95:ih*0.95"),
-    chain(CROP, "crop90", "the middle 90 % of width and height", "crop=iw*0.9:ih*0.9"),
-    chain(CROP, "corner80", "80 % of width and height at a corner", "crop=iw*0.8:ih*0.8:(iw-ow)*{cx}:(ih-oh)*{cy}"),
-    chain(CROP, "crop60", "the middle 60 % of width and height", "crop=iw*0.6:ih*0.6"),
-    chain(CROP, "crop40", "the middle 40 % of width and height", "crop=iw*0.4:ih*0.4"),
-    chain(CROP, "vertical", "16:9 to 9:16, the middle", "crop=min(iw\\,ih*9/16):ih"),
-    chain(CROP, "vertical-left", "16:9 to 9:16, from the left third", "crop=min(iw\\,ih*9/16):ih:(iw-ow)/3:0"),
+    chain(
+        CROP,
+        "crop95",
+        "the middle 95 % of width and height",
+        "crop=iw*0.95:ih*0.95",
+    ),
+    chain(
+        CROP,
+        "crop90",
+        "the middle 90 % of width and height",
+        "crop=iw*0.9:ih*0.9",
+    ),
+    chain(
+        CROP,
+        "corner80",
+        "80 % of width and height at a corner",
+        "crop=iw*0.8:ih*0.8:(iw-ow)*{cx}:(ih-oh)*{cy}",
+    ),
+    chain(
+        CROP,
+        "crop60",
+        "the middle 60 % of width and height",
+        "crop=iw*0.6:ih*0.6",
+    ),
+    chain(
+        CROP,
+        "crop40",
+        "the middle 40 % of width and height",
+        "crop=iw*0.4:ih*0.4",
+    ),
+    chain(
+        CROP,
+        "vertical",
+        "16:9 to 9:16, the middle",
+        "crop=min(iw\\,ih*9/16):ih",
+    ),
+    chain(
+        CROP,
+        "vertical-left",
+        "16:9 to 9:16, from the left third",
+        "crop=min(iw\\,ih*9/16):ih:(iw-ow)/3:0",
+    ),
     graph(
         FRAME,
         "blurred-wide",
@@ -174,13 +280,44 @@ pub(crate) const EDITS: &[Edit] = &[
         "picture in picture, a third of the width and height",
         "[it]scale={w}/3:{h}/3[small];[other][small]overlay=x=(W-w)*(0.1+0.8*{cx}):y=(H-h)*(0.1+0.8*{cy}):shortest=1",
     ),
-    mixed(MIX, "side", "side by side with another clip", "[it][other]hstack=shortest=1"),
-    mixed(MIX, "stack", "above another clip", "[it][other]vstack=shortest=1"),
-    chain(TURN, "rotate3", "turned by 3 degrees", "rotate=3*PI/180:fillcolor=black"),
-    chain(TURN, "rotate6", "turned by 6 degrees", "rotate=6*PI/180:fillcolor=black"),
-    chain(TURN, "rotate10", "turned by 10 degrees", "rotate=10*PI/180:fillcolor=black"),
-    Edit { thorough: true, ..chain(TURN, "rotate90", "turned by 90 degrees", "transpose=1") },
-    Edit { thorough: true, ..chain(TURN, "rotate180", "upside down", "hflip,vflip") },
+    mixed(
+        MIX,
+        "side",
+        "side by side with another clip",
+        "[it][other]hstack=shortest=1",
+    ),
+    mixed(
+        MIX,
+        "stack",
+        "above another clip",
+        "[it][other]vstack=shortest=1",
+    ),
+    chain(
+        TURN,
+        "rotate3",
+        "turned by 3 degrees",
+        "rotate=3*PI/180:fillcolor=black",
+    ),
+    chain(
+        TURN,
+        "rotate6",
+        "turned by 6 degrees",
+        "rotate=6*PI/180:fillcolor=black",
+    ),
+    chain(
+        TURN,
+        "rotate10",
+        "turned by 10 degrees",
+        "rotate=10*PI/180:fillcolor=black",
+    ),
+    Edit {
+        thorough: true,
+        ..chain(TURN, "rotate90", "turned by 90 degrees", "transpose=1")
+    },
+    Edit {
+        thorough: true,
+        ..chain(TURN, "rotate180", "upside down", "hflip,vflip")
+    },
     chain(
         TURN,
         "perspective",
@@ -189,14 +326,39 @@ pub(crate) const EDITS: &[Edit] = &[
     ),
     timed(PACE, "speed0.5", "half as fast", Time::Speed(0.5), ""),
     timed(PACE, "speed0.8", "0.8 times as fast", Time::Speed(0.8), ""),
-    timed(PACE, "speed1.25", "1.25 times as fast", Time::Speed(1.25), ""),
+    timed(
+        PACE,
+        "speed1.25",
+        "1.25 times as fast",
+        Time::Speed(1.25),
+        "",
+    ),
     timed(PACE, "speed2", "twice as fast", Time::Speed(2.0), ""),
     chain(ENCODING, "fps10", "10 frames a second", "fps=10"),
-    chain(ENCODING, "drops", "30 % of the frames dropped", "select='gte(random(7)\\,0.3)'"),
+    chain(
+        ENCODING,
+        "drops",
+        "30 % of the frames dropped",
+        "select='gte(random(7)\\,0.3)'",
+    ),
     timed(PACE, "reversed", "backwards", Time::Reversed, "reverse"),
-    chain(OVERLAY, "fade", "fade in and out, 1.5 s each", "fade=t=in:d=1.5,fade=t=out:st={fade}:d=1.5"),
-    Edit { time: Time::Inside, ..mixed(MIX, "inside", "3 s within 12 s of other footage", "") },
-    timed(MIX, "shuffled", "five cuts in another order", Time::Shuffled, ""),
+    chain(
+        OVERLAY,
+        "fade",
+        "fade in and out, 1.5 s each",
+        "fade=t=in:d=1.5,fade=t=out:st={fade}:d=1.5",
+    ),
+    Edit {
+        time: Time::Inside,
+        ..mixed(MIX, "inside", "3 s within 12 s of other footage", "")
+    },
+    timed(
+        MIX,
+        "shuffled",
+        "five cuts in another order",
+        Time::Shuffled,
+        "",
+    ),
     timed(
         MANY,
         "uniquified",
@@ -255,6 +417,9 @@ mod tests {
         sorted.sort_unstable();
         assert_eq!(sorted, [0, 1, 2, 3, 4]);
         assert!(ORDER.iter().enumerate().all(|(place, part)| place != *part));
-        assert!(ORDER.windows(2).all(|pair| pair[1] != pair[0] + 1), "one would go on where the other ended");
+        assert!(
+            ORDER.windows(2).all(|pair| pair[1] != pair[0] + 1),
+            "one would go on where the other ended"
+        );
     }
 }

@@ -46,66 +46,126 @@ pub(crate) struct Piece {
 impl Excerpt {
     /// Chooses the part of `clip` by its bytes and `seed`; `None` if the clip is too short for the length or the edit, or if
     /// other footage is needed and `others` has none of another group.
-    pub(crate) fn plan(clip: &Clip, edit: Edit, wanted_s: f64, others: &[Clip], seed: u64) -> Option<Excerpt> {
+    pub(crate) fn plan(
+        clip: &Clip,
+        edit: Edit,
+        wanted_s: f64,
+        others: &[Clip],
+        seed: u64,
+    ) -> Option<Excerpt> {
         Excerpt::chosen(clip, edit, wanted_s, (0.0, clip.duration_s), others, seed)
     }
 
     /// The same from a part of the clip, for edits without other footage.
-    pub(crate) fn plan_within(clip: &Clip, edit: Edit, wanted_s: f64, part: (f64, f64), seed: u64) -> Option<Excerpt> {
+    pub(crate) fn plan_within(
+        clip: &Clip,
+        edit: Edit,
+        wanted_s: f64,
+        part: (f64, f64),
+        seed: u64,
+    ) -> Option<Excerpt> {
         Excerpt::chosen(clip, edit, wanted_s, part, &[], seed)
     }
 
     /// As much as `most_s` of the part of the clip that is `kept`, and of what adjoins it on the longer side; what is kept is the truth.
-    pub(crate) fn across(clip: &Clip, edit: Edit, most_s: f64, kept: (f64, f64)) -> Option<Excerpt> {
+    pub(crate) fn across(
+        clip: &Clip,
+        edit: Edit,
+        most_s: f64,
+        kept: (f64, f64),
+    ) -> Option<Excerpt> {
         let ends = kept.0 < clip.duration_s - kept.1;
         let edge = if ends { kept.1 } else { kept.0 };
         let most_s = most_s.min(edge).min(clip.duration_s - edge);
         let (from, to) = (edge - most_s, edge + most_s);
         let mut excerpt = Excerpt::chosen(clip, edit, to - from, (from, to + UNUSED_S), &[], 0)?;
-        let of_kept = if ends { (0.0, edge - from) } else { (edge - from, to - from) };
-        excerpt.truth =
-            vec![Piece { clip_s: of_kept, reference_s: (from + of_kept.0 - kept.0, from + of_kept.1 - kept.0) }];
+        let of_kept = if ends {
+            (0.0, edge - from)
+        } else {
+            (edge - from, to - from)
+        };
+        excerpt.truth = vec![Piece {
+            clip_s: of_kept,
+            reference_s: (from + of_kept.0 - kept.0, from + of_kept.1 - kept.0),
+        }];
         (excerpt.edit.time == Time::Kept).then_some(excerpt)
     }
 
-    fn chosen(clip: &Clip, edit: Edit, wanted_s: f64, part: (f64, f64), others: &[Clip], seed: u64) -> Option<Excerpt> {
+    fn chosen(
+        clip: &Clip,
+        edit: Edit,
+        wanted_s: f64,
+        part: (f64, f64),
+        others: &[Clip],
+        seed: u64,
+    ) -> Option<Excerpt> {
         let usable = part.1 - part.0 - UNUSED_S;
-        let wanted = if edit.time == Time::Inside { INSIDE_S } else { wanted_s };
+        let wanted = if edit.time == Time::Inside {
+            INSIDE_S
+        } else {
+            wanted_s
+        };
         let length = wanted.min(usable);
-        let least = if edit.time == Time::Shuffled { 9.5 } else { SHORTEST_S - 0.1 };
+        let least = if edit.time == Time::Shuffled {
+            9.5
+        } else {
+            SHORTEST_S - 0.1
+        };
         if length < least {
             return None;
         }
         let mut random = Random::new(fold(&clip.sha256) ^ seed.wrapping_mul(0x9e37_79b9));
         let start = ((part.0 + random.ratio() * (usable - length)) * 1000.0).floor() / 1000.0;
         let corner = random.below(4);
-        let before = ((0.25 + 0.5 * random.ratio()) * (AROUND_S - INSIDE_S) * 100.0).round() / 100.0;
+        let before =
+            ((0.25 + 0.5 * random.ratio()) * (AROUND_S - INSIDE_S) * 100.0).round() / 100.0;
         // Ranking by both keeps the pairing when the set of candidates changes, and with it what is cached.
         let other = others
             .iter()
-            .filter(|other| edit.mixes() && other.group != clip.group && other.duration_s >= SHORTEST_S)
+            .filter(|other| {
+                edit.mixes() && other.group != clip.group && other.duration_s >= SHORTEST_S
+            })
             .min_by_key(|other| Random::new(fold(&clip.sha256) ^ fold(&other.sha256)).bits())
             .cloned();
         if edit.mixes() && other.is_none() {
             return None;
         }
-        let whole = |speed: f64| vec![Piece { clip_s: (0.0, length / speed), reference_s: (start, start + length) }];
+        let whole = |speed: f64| {
+            vec![Piece {
+                clip_s: (0.0, length / speed),
+                reference_s: (start, start + length),
+            }]
+        };
         let truth = match edit.time {
             Time::Kept | Time::Reversed => whole(1.0),
             Time::Speed(speed) => whole(speed),
             Time::Inside => {
-                vec![Piece { clip_s: (before, before + length), reference_s: (start, start + length) }]
+                vec![Piece {
+                    clip_s: (before, before + length),
+                    reference_s: (start, start + length),
+                }]
             }
             Time::Shuffled => {
                 let part = length / ORDER.len() as f64;
                 let piece = |(place, from): (usize, &usize)| {
                     let (at, from) = (place as f64 * part, start + *from as f64 * part);
-                    Piece { clip_s: (at, at + part), reference_s: (from, from + part) }
+                    Piece {
+                        clip_s: (at, at + part),
+                        reference_s: (from, from + part),
+                    }
                 };
                 ORDER.iter().enumerate().map(piece).collect()
             }
         };
-        Some(Excerpt { clip: clip.clone(), edit, wanted_s, cut_s: (start, start + length), other, truth, corner })
+        Some(Excerpt {
+            clip: clip.clone(),
+            edit,
+            wanted_s,
+            cut_s: (start, start + length),
+            other,
+            truth,
+            corner,
+        })
     }
 
     /// Seconds of other footage that are mixed with it.
@@ -155,7 +215,9 @@ impl Excerpt {
                 (0..count).for_each(|i| graph.push_str(&format!("[s{i}]")));
                 for (i, from) in ORDER.iter().enumerate() {
                     let (from, to) = (*from as f64 * part, (*from + 1) as f64 * part);
-                    graph.push_str(&format!(";[s{i}]trim={from:.3}:{to:.3},setpts=PTS-STARTPTS[c{i}]"));
+                    graph.push_str(&format!(
+                        ";[s{i}]trim={from:.3}:{to:.3},setpts=PTS-STARTPTS[c{i}]"
+                    ));
                 }
                 graph.push(';');
                 (0..count).for_each(|i| graph.push_str(&format!("[c{i}]")));
@@ -164,10 +226,16 @@ impl Excerpt {
             (Picture::Chain(""), _) => format!("[0:v]{square}{time},{end}"),
             (Picture::Chain(filter), _) => format!("[0:v]{square}{time},{},{end}", fill(filter)),
             (Picture::Graph(filter), _) => {
-                format!("[0:v]{square}{time}[start];{},{end}", fill(filter).replace("[0:v]", "[start]"))
+                format!(
+                    "[0:v]{square}{time}[start];{},{end}",
+                    fill(filter).replace("[0:v]", "[start]")
+                )
             }
             (Picture::Mixed(filter), _) => {
-                format!("[1:v]{other}[other];[0:v]fps=25,{square}{time}[it];{},{end}", fill(filter))
+                format!(
+                    "[1:v]{other}[other];[0:v]fps=25,{square}{time}[it];{},{end}",
+                    fill(filter)
+                )
             }
         }
     }
@@ -196,8 +264,14 @@ mod tests {
         let (it, other) = (clip("a", "a"), clip("b", "b"));
         for edit in EDITS {
             for wanted in [10.0, 5.0, 3.0] {
-                let Some(excerpt) = Excerpt::plan(&it, *edit, wanted, std::slice::from_ref(&other), 0) else {
-                    assert!(edit.time == Time::Shuffled && wanted < 10.0, "{}", edit.name);
+                let Some(excerpt) =
+                    Excerpt::plan(&it, *edit, wanted, std::slice::from_ref(&other), 0)
+                else {
+                    assert!(
+                        edit.time == Time::Shuffled && wanted < 10.0,
+                        "{}",
+                        edit.name
+                    );
                     continue;
                 };
                 assert!(excerpt.cut_s.0 >= 0.0 && excerpt.cut_s.1 <= it.duration_s);
@@ -205,11 +279,20 @@ mod tests {
                 assert!(!graph.contains('{'), "{graph}");
                 assert_eq!(graph.contains("[1:v]"), edit.mixes(), "{graph}");
                 for piece in &excerpt.truth {
-                    let (clip_s, reference_s) =
-                        (piece.clip_s.1 - piece.clip_s.0, piece.reference_s.1 - piece.reference_s.0);
-                    let speed = if let Time::Speed(speed) = edit.time { speed } else { 1.0 };
+                    let (clip_s, reference_s) = (
+                        piece.clip_s.1 - piece.clip_s.0,
+                        piece.reference_s.1 - piece.reference_s.0,
+                    );
+                    let speed = if let Time::Speed(speed) = edit.time {
+                        speed
+                    } else {
+                        1.0
+                    };
                     assert!((reference_s - speed * clip_s).abs() < 1e-9, "{piece:?}");
-                    assert!(piece.reference_s.0 >= excerpt.cut_s.0 && piece.reference_s.1 <= excerpt.cut_s.1 + 1e-9);
+                    assert!(
+                        piece.reference_s.0 >= excerpt.cut_s.0
+                            && piece.reference_s.1 <= excerpt.cut_s.1 + 1e-9
+                    );
                 }
             }
         }
@@ -219,13 +302,27 @@ mod tests {
     fn half_of_an_excerpt_across_an_edge_is_of_the_part_that_is_kept() {
         let (it, cut) = (clip("a", "a"), Edit::named("cut").unwrap());
         let across = |kept: (f64, f64)| Excerpt::across(&it, cut, 5.0, kept).unwrap();
-        let (before, after) = (across((0.0, 11.0)), across((it.duration_s - 4.0, it.duration_s)));
+        let (before, after) = (
+            across((0.0, 11.0)),
+            across((it.duration_s - 4.0, it.duration_s)),
+        );
         assert_eq!(
-            (before.cut_s, before.truth[0].clip_s, before.truth[0].reference_s),
+            (
+                before.cut_s,
+                before.truth[0].clip_s,
+                before.truth[0].reference_s
+            ),
             ((6.0, 16.0), (0.0, 5.0), (6.0, 11.0))
         );
         let start = it.duration_s - 8.0;
-        assert_eq!((after.cut_s.0, after.truth[0].clip_s, after.truth[0].reference_s.0), (start, (4.0, 8.0), 0.0));
+        assert_eq!(
+            (
+                after.cut_s.0,
+                after.truth[0].clip_s,
+                after.truth[0].reference_s.0
+            ),
+            (start, (4.0, 8.0), 0.0)
+        );
     }
 
     #[test]

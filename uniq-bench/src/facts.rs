@@ -39,7 +39,11 @@ pub(crate) fn facts(args: &Args) -> anyhow::Result<Vec<String>> {
         clips.extend(found);
         failed.extend(left_out);
     }
-    clips.retain(|clip| args.only.as_ref().is_none_or(|text| clip.name().contains(text.as_str())));
+    clips.retain(|clip| {
+        args.only
+            .as_ref()
+            .is_none_or(|text| clip.name().contains(text.as_str()))
+    });
     if clips.is_empty() {
         bail!("no video is left to be measured");
     }
@@ -48,7 +52,9 @@ pub(crate) fn facts(args: &Args) -> anyhow::Result<Vec<String>> {
     for clip in &clips {
         for variant in variants(clip) {
             let file = folder.path().join("variant.mp4");
-            let answer = variant.encode(clip, &file).and_then(|()| Ok(facts::of_clip(&file, &footage::decoding())?));
+            let answer = variant
+                .encode(clip, &file)
+                .and_then(|()| Ok(facts::of_clip(&file, &footage::decoding())?));
             let quality = match answer {
                 Ok(quality) => quality,
                 Err(error) => {
@@ -58,9 +64,17 @@ pub(crate) fn facts(args: &Args) -> anyhow::Result<Vec<String>> {
             };
             let outcome = (variant.judge)(&quality);
             if args.each {
-                eprintln!("{}\t{}\t{outcome:?}\t{}", clip.name(), variant.name, serde_json::to_string(&quality)?);
+                eprintln!(
+                    "{}\t{}\t{outcome:?}\t{}",
+                    clip.name(),
+                    variant.name,
+                    serde_json::to_string(&quality)?
+                );
             }
-            let at = table.iter().position(|(kind, _)| *kind == variant.kind).unwrap_or(table.len());
+            let at = table
+                .iter()
+                .position(|(kind, _)| *kind == variant.kind)
+                .unwrap_or(table.len());
             if at == table.len() {
                 table.push((variant.kind, Count::default()));
             }
@@ -68,10 +82,22 @@ pub(crate) fn facts(args: &Args) -> anyhow::Result<Vec<String>> {
         }
     }
     let mut out = io::stdout();
-    writeln!(out, "{:<34}{:>8}{:>9}{:>11}{:>8}", "excerpts", "number", "right", "undecided", "wrong")?;
+    writeln!(
+        out,
+        "{:<34}{:>8}{:>9}{:>11}{:>8}",
+        "excerpts", "number", "right", "undecided", "wrong"
+    )?;
     for (kind, count) in &table {
-        let Count { right, undecided, wrong } = count;
-        writeln!(out, "{kind:<34}{:>8}{right:>9}{undecided:>11}{wrong:>8}", right + undecided + wrong)?;
+        let Count {
+            right,
+            undecided,
+            wrong,
+        } = count;
+        writeln!(
+            out,
+            "{kind:<34}{:>8}{right:>9}{undecided:>11}{wrong:>8}",
+            right + undecided + wrong
+        )?;
     }
     Ok(failed)
 }
@@ -112,8 +138,20 @@ struct Variant {
 }
 
 impl Variant {
-    fn new(kind: &'static str, filter: String, seconds: f64, judge: impl Fn(&Quality) -> Outcome + 'static) -> Variant {
-        Variant { kind, name: filter.clone(), filter, rate_factor: RATE_FACTOR, seconds, judge: Box::new(judge) }
+    fn new(
+        kind: &'static str,
+        filter: String,
+        seconds: f64,
+        judge: impl Fn(&Quality) -> Outcome + 'static,
+    ) -> Variant {
+        Variant {
+            kind,
+            name: filter.clone(),
+            filter,
+            rate_factor: RATE_FACTOR,
+            seconds,
+            judge: Box::new(judge),
+        }
     }
 
     fn encode(&self, clip: &Clip, file: &Path) -> anyhow::Result<()> {
@@ -129,8 +167,24 @@ impl Variant {
             "-t",
             &format!("{}", self.seconds),
         ]);
-        command.arg("-i").arg(&clip.path).args(["-an", "-sn", "-vf", &self.filter, "-pix_fmt", "yuv420p"]);
-        command.args(["-c:v", "libx264", "-preset", "veryfast", "-crf", &self.rate_factor.to_string()]).arg(file);
+        command.arg("-i").arg(&clip.path).args([
+            "-an",
+            "-sn",
+            "-vf",
+            &self.filter,
+            "-pix_fmt",
+            "yuv420p",
+        ]);
+        command
+            .args([
+                "-c:v",
+                "libx264",
+                "-preset",
+                "veryfast",
+                "-crf",
+                &self.rate_factor.to_string(),
+            ])
+            .arg(file);
         let made = command.output().context("the command ffmpeg")?;
         if !made.status.success() {
             bail!("ffmpeg: {}", String::from_utf8_lossy(&made.stderr).trim());
@@ -172,21 +226,33 @@ fn sizes(clip: &Clip) -> Vec<Variant> {
     let mut all = Vec::new();
     for (rate_factor, kernel) in [(18, "lanczos"), (23, "area"), (26, "bicubic")] {
         let filter = format!("scale={across}:{down}:flags={kernel}");
-        all.push(Variant { rate_factor, ..Variant::new("native", filter, 3.0, native) });
+        all.push(Variant {
+            rate_factor,
+            ..Variant::new("native", filter, 3.0, native)
+        });
     }
     for (kind, factor, kernel, sharpen, rate_factor) in UPSCALED {
         let (small_across, small_down) = (even(across, 1.0 / factor), even(down, 1.0 / factor));
         let sharper = if sharpen { ",unsharp=5:5:1.0" } else { "" };
-        let filter =
-            format!("scale={small_across}:{small_down}:flags=lanczos,scale={across}:{down}:flags={kernel}{sharper}");
+        let filter = format!(
+            "scale={small_across}:{small_down}:flags=lanczos,scale={across}:{down}:flags={kernel}{sharper}"
+        );
         let upscaled = move |quality: &Quality| match quality.resolution.state {
-            ResolutionState::Upscaled if quality.resolution.native_lines.is_some_and(|native| native < lines) => {
+            ResolutionState::Upscaled
+                if quality
+                    .resolution
+                    .native_lines
+                    .is_some_and(|native| native < lines) =>
+            {
                 Outcome::Right
             }
             ResolutionState::Undecided => Outcome::Undecided,
             _ => Outcome::Wrong,
         };
-        all.push(Variant { rate_factor, ..Variant::new(kind, filter, 3.0, upscaled) });
+        all.push(Variant {
+            rate_factor,
+            ..Variant::new(kind, filter, 3.0, upscaled)
+        });
     }
     all
 }
@@ -196,15 +262,28 @@ fn rates() -> Vec<Variant> {
     let judged = |expected: RateState, most: f64| {
         move |quality: &Quality| match quality.frame_rate.state {
             RateState::Undecided => Outcome::Undecided,
-            state if state == expected && quality.frame_rate.distinct.is_some_and(|rate| rate <= most) => {
+            state
+                if state == expected
+                    && quality.frame_rate.distinct.is_some_and(|rate| rate <= most) =>
+            {
                 Outcome::Right
             }
             _ => Outcome::Wrong,
         }
     };
     vec![
-        Variant::new("frame rate of 24 kept", "fps=24".to_owned(), 3.0, judged(RateState::Full, 25.0)),
-        Variant::new("24 to 60 by repetition", "fps=24,fps=60".to_owned(), 3.0, judged(RateState::Repeated, 30.0)),
+        Variant::new(
+            "frame rate of 24 kept",
+            "fps=24".to_owned(),
+            3.0,
+            judged(RateState::Full, 25.0),
+        ),
+        Variant::new(
+            "24 to 60 by repetition",
+            "fps=24,fps=60".to_owned(),
+            3.0,
+            judged(RateState::Repeated, 30.0),
+        ),
         Variant::new(
             "24 to 60 by blending",
             "fps=24,framerate=fps=60".to_owned(),
@@ -230,7 +309,11 @@ fn rates() -> Vec<Variant> {
 fn overlays(clip: &Clip) -> Vec<Variant> {
     let found = |kind: OverlayKind| {
         move |quality: &Quality| {
-            let right = quality.overlays.found.iter().any(|overlay| overlay.kind == kind);
+            let right = quality
+                .overlays
+                .found
+                .iter()
+                .any(|overlay| overlay.kind == kind);
             match quality.overlays.state {
                 Finding::Undecided => Outcome::Undecided,
                 _ if right => Outcome::Right,
@@ -252,8 +335,10 @@ fn overlays(clip: &Clip) -> Vec<Variant> {
     };
     let seconds = clip.duration_s.min(8.0);
     let plain = "scale=trunc(iw/2)*2:trunc(ih/2)*2".to_owned();
-    let letterbox = format!("{plain},crop=iw:trunc(ih*0.38)*2,pad=iw:trunc(ih*1.31579/2)*2:0:(oh-ih)/2");
-    let pillarbox = format!("{plain},crop=trunc(iw*0.35)*2:ih,pad=trunc(iw*1.42857/2)*2:ih:(ow-iw)/2:0");
+    let letterbox =
+        format!("{plain},crop=iw:trunc(ih*0.38)*2,pad=iw:trunc(ih*1.31579/2)*2:0:(oh-ih)/2");
+    let pillarbox =
+        format!("{plain},crop=trunc(iw*0.35)*2:ih,pad=trunc(iw*1.42857/2)*2:ih:(ow-iw)/2:0");
     let text = |text: &str, between: &str| {
         format!(
             "drawtext=text='{text}':font=Sans:fontsize=h/14:fontcolor=white:borderw=2:bordercolor=black:\
@@ -275,7 +360,12 @@ fn overlays(clip: &Clip) -> Vec<Variant> {
         Variant::new("letterbox", letterbox, seconds, bars(true)),
         Variant::new("pillarbox", pillarbox, seconds, bars(true)),
         Variant::new("fixed logo", logo, seconds, found(OverlayKind::Logo)),
-        Variant::new("captions", format!("{plain},{}", captions.join(",")), seconds, found(OverlayKind::Caption)),
+        Variant::new(
+            "captions",
+            format!("{plain},{}", captions.join(",")),
+            seconds,
+            found(OverlayKind::Caption),
+        ),
     ]
 }
 

@@ -25,7 +25,11 @@ pub(crate) struct Clip {
 impl Clip {
     /// The file's name.
     pub(crate) fn name(&self) -> String {
-        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        self.path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
     }
 }
 
@@ -34,7 +38,11 @@ impl Clip {
 /// with the reason; files of the same bytes are told and left out.
 pub(crate) fn read(folder: &Path) -> anyhow::Result<(Vec<Clip>, Vec<String>)> {
     let manifest = folder.join("manifest.csv");
-    let (listed, mut left_out) = if manifest.is_file() { (listed(&manifest)?, Vec::new()) } else { found(folder)? };
+    let (listed, mut left_out) = if manifest.is_file() {
+        (listed(&manifest)?, Vec::new())
+    } else {
+        found(folder)?
+    };
     let mut clips = Vec::new();
     let mut seen = HashMap::new();
     for (path, group, duration_s) in listed {
@@ -52,16 +60,30 @@ pub(crate) fn read(folder: &Path) -> anyhow::Result<(Vec<Clip>, Vec<String>)> {
         };
         let sha256 = hex::encode(sha256(&path)?);
         if let Some(same) = seen.insert(sha256.clone(), path.clone()) {
-            eprintln!("{}: left out: the same bytes as {}", path.display(), same.display());
+            eprintln!(
+                "{}: left out: the same bytes as {}",
+                path.display(),
+                same.display()
+            );
             continue;
         }
         let group = group.unwrap_or_else(|| path.to_string_lossy().into_owned());
-        clips.push(Clip { sha256, group, duration_s, size: (info.width, info.height), path });
+        clips.push(Clip {
+            sha256,
+            group,
+            duration_s,
+            size: (info.width, info.height),
+            path,
+        });
     }
     let groups: BTreeMap<&str, ()> = clips.iter().map(|clip| (clip.group.as_str(), ())).collect();
     if groups.len() < 2 {
         left_out.iter().for_each(|why| eprintln!("left out: {why}"));
-        bail!("{}: {} usable videos of different content; at least 2 are needed", folder.display(), groups.len());
+        bail!(
+            "{}: {} usable videos of different content; at least 2 are needed",
+            folder.display(),
+            groups.len()
+        );
     }
     Ok((clips, left_out))
 }
@@ -76,26 +98,50 @@ fn listed(manifest: &Path) -> anyhow::Result<Listed> {
         let record = record.with_context(name)?;
         let field = |column: &str| record.get(column).filter(|text| !text.is_empty()).cloned();
         let Some(file) = field("file") else {
-            bail!("{}: a line without a file; the column `file` names videos relative to its folder", name());
+            bail!(
+                "{}: a line without a file; the column `file` names videos relative to its folder",
+                name()
+            );
         };
         let path = manifest.with_file_name(file);
-        files.push((path, field("group"), field("duration_s").and_then(|text| text.parse().ok())));
+        files.push((
+            path,
+            field("group"),
+            field("duration_s").and_then(|text| text.parse().ok()),
+        ));
     }
     Ok(files)
 }
 
 fn found(folder: &Path) -> anyhow::Result<(Listed, Vec<String>)> {
     let sources = uniq::ingest::sources(&[folder.to_owned()])?;
-    let problems =
-        sources.problems.into_iter().map(|(_, problem)| format!("{:#}", anyhow::Error::from(problem))).collect();
-    Ok((sources.sources.into_iter().map(|source| (source.path, None, None)).collect(), problems))
+    let problems = sources
+        .problems
+        .into_iter()
+        .map(|(_, problem)| format!("{:#}", anyhow::Error::from(problem)))
+        .collect();
+    Ok((
+        sources
+            .sources
+            .into_iter()
+            .map(|source| (source.path, None, None))
+            .collect(),
+        problems,
+    ))
 }
 
 /// Decodes the footage here: it is the user's own, wherever it lies, and a busy machine is no
 /// reason to give up.
 pub(crate) fn decoding() -> Decoding {
-    let limits = Limits { time_floor: Limits::default().time_ceiling, ..Limits::default() };
-    Decoding { links: Links::Follow, limits, ..Decoding::in_process() }
+    let limits = Limits {
+        time_floor: Limits::default().time_ceiling,
+        ..Limits::default()
+    };
+    Decoding {
+        links: Links::Follow,
+        limits,
+        ..Decoding::in_process()
+    }
 }
 
 /// SHA-256 of a file.
@@ -126,14 +172,27 @@ pub(crate) mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("nowhere.mp4", folder.path().join("link.mp4")).unwrap();
         let problems = found(folder.path()).unwrap().1;
-        assert!(matches!(&problems[..], [only] if only.contains("link.mp4")), "{problems:?}");
+        assert!(
+            matches!(&problems[..], [only] if only.contains("link.mp4")),
+            "{problems:?}"
+        );
     }
 
     #[test]
     fn a_manifest_without_files_and_a_folder_without_videos_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(read(folder.path()).unwrap_err().to_string().contains("0 usable videos"));
+        assert!(
+            read(folder.path())
+                .unwrap_err()
+                .to_string()
+                .contains("0 usable videos")
+        );
         fs::write(folder.path().join("manifest.csv"), "name,group\na.mp4,x\n").unwrap();
-        assert!(read(folder.path()).unwrap_err().to_string().contains("column `file`"));
+        assert!(
+            read(folder.path())
+                .unwrap_err()
+                .to_string()
+                .contains("column `file`")
+        );
     }
 }

@@ -92,7 +92,9 @@ fn main() -> ExitCode {
     match failed {
         Ok(failed) if failed.is_empty() => ExitCode::SUCCESS,
         Ok(failed) => {
-            failed.iter().for_each(|failure| eprintln!("not measured: {failure}"));
+            failed
+                .iter()
+                .for_each(|failure| eprintln!("not measured: {failure}"));
             ExitCode::from(2)
         }
         Err(error) => {

@@ -22,7 +22,10 @@ pub(crate) fn pictures(folder: &Path) -> anyhow::Result<Vec<String>> {
         }
     }
     if all.correlations.is_empty() {
-        bail!("{}: no video shows anything that moves for {PICTURES_MIN} pictures", folder.display());
+        bail!(
+            "{}: no video shows anything that moves for {PICTURES_MIN} pictures",
+            folder.display()
+        );
     }
     write!(io::stdout(), "{}", all.text())?;
     Ok(failed)
@@ -50,7 +53,11 @@ impl Measured {
             [0.01, 0.05, 0.5, 1.0].map(|ratio| quantile(&values, ratio).unwrap_or_default())
         };
         let windows = self.correlations.len();
-        let (rates, psnr, correlations) = (spread(self.rates), spread(self.psnr), spread(self.correlations));
+        let (rates, psnr, correlations) = (
+            spread(self.rates),
+            spread(self.psnr),
+            spread(self.correlations),
+        );
         format!(
             "pictures     {} of {:.2} h, {:.2} a second\n\
              bytes        {:.2} MB an hour, {:.2} of the video that needs most\n\
@@ -81,9 +88,22 @@ fn measure(clip: &Clip, all: &mut Measured) -> uniq::Result<()> {
         originals.push(Thumbnail::of(&frame));
         ControlFlow::Continue(())
     };
-    let decoded = decoding.decode(&source, &sha256, None, Grid::corpus(CORPUS_INTERVAL)?, &mut visit, &|| false)?;
+    let decoded = decoding.decode(
+        &source,
+        &sha256,
+        None,
+        Grid::corpus(CORPUS_INTERVAL)?,
+        &mut visit,
+        &|| false,
+    )?;
     let track = builder.finish();
-    let (bytes, seconds) = (track.to_bytes().len(), decoded.duration.as_secs_f64().max(CORPUS_INTERVAL.as_secs_f64()));
+    let (bytes, seconds) = (
+        track.to_bytes().len(),
+        decoded
+            .duration
+            .as_secs_f64()
+            .max(CORPUS_INTERVAL.as_secs_f64()),
+    );
     all.pictures += track.len();
     all.bytes += bytes;
     all.seconds += seconds;
@@ -96,14 +116,25 @@ fn measure(clip: &Clip, all: &mut Measured) -> uniq::Result<()> {
 fn compare(originals: &[Thumbnail], track: &PictureTrack, all: &mut Measured) {
     let decoded: Vec<Thumbnail> = track.pictures(0..track.len()).collect();
     for (original, decoded) in originals.iter().zip(&decoded) {
-        let square: f64 = original.luma.iter().zip(&decoded.luma).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2)).sum();
-        all.psnr.push(10.0 * (255.0_f64.powi(2) * original.luma.len() as f64 / square.max(1.0)).log10());
+        let square: f64 = original
+            .luma
+            .iter()
+            .zip(&decoded.luma)
+            .map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2))
+            .sum();
+        all.psnr.push(
+            10.0 * (255.0_f64.powi(2) * original.luma.len() as f64 / square.max(1.0)).log10(),
+        );
     }
     let window = |i: usize| (originals[i].time.as_secs_f64() / WINDOW_S) as u64;
     let numbers: Vec<usize> = (0..originals.len()).collect();
-    for part in numbers.chunk_by(|&a, &b| window(a) == window(b)).filter(|part| part.len() >= PICTURES_MIN) {
+    for part in numbers
+        .chunk_by(|&a, &b| window(a) == window(b))
+        .filter(|part| part.len() >= PICTURES_MIN)
+    {
         let (first, end) = (part[0], part[0] + part.len());
-        all.correlations.extend(correlation(&originals[first..end], &decoded[first..end]));
+        all.correlations
+            .extend(correlation(&originals[first..end], &decoded[first..end]));
     }
 }
 
@@ -112,17 +143,32 @@ fn compare(originals: &[Thumbnail], track: &PictureTrack, all: &mut Measured) {
 fn correlation(originals: &[Thumbnail], decoded: &[Thumbnail]) -> Option<f64> {
     let cells = originals.first()?.luma.len();
     let shape = |picture: &Thumbnail| (picture.width, picture.height);
-    if originals.iter().any(|picture| shape(picture) != shape(&originals[0])) {
+    if originals
+        .iter()
+        .any(|picture| shape(picture) != shape(&originals[0]))
+    {
         return None;
     }
-    let mut deviations: Vec<[Vec<f64>; 2]> =
-        (0..cells).map(|cell| [originals, decoded].map(|pictures| deviation(pictures, cell))).collect();
+    let mut deviations: Vec<[Vec<f64>; 2]> = (0..cells)
+        .map(|cell| [originals, decoded].map(|pictures| deviation(pictures, cell)))
+        .collect();
     let activity = |cell: &[Vec<f64>; 2]| product(&cell[0], &cell[0]);
     deviations.sort_by(|a, b| activity(b).total_cmp(&activity(a)));
     deviations.truncate(cells * ACTIVE_PERCENT / 100);
-    let sum = |a: usize, b: usize| deviations.iter().map(|cell| product(&cell[a], &cell[b])).sum::<f64>();
+    let sum = |a: usize, b: usize| {
+        deviations
+            .iter()
+            .map(|cell| product(&cell[a], &cell[b]))
+            .sum::<f64>()
+    };
     let (original, coded) = (sum(0, 0), sum(1, 1));
-    (original > 0.0).then(|| if coded > 0.0 { sum(0, 1) / (original * coded).sqrt() } else { 0.0 })
+    (original > 0.0).then(|| {
+        if coded > 0.0 {
+            sum(0, 1) / (original * coded).sqrt()
+        } else {
+            0.0
+        }
+    })
 }
 
 fn deviation(pictures: &[Thumbnail], cell: usize) -> Vec<f64> {
@@ -154,8 +200,15 @@ mod tests {
     fn pictures(gain: i32) -> Vec<Thumbnail> {
         let picture = |i: usize| {
             let inside = |at: usize| (i..i + 4).contains(&(at % 16)) && at / 16 < 4;
-            let luma = (0..16 * 9).map(|at| (100 + gain * i32::from(inside(at))) as u8).collect();
-            Thumbnail { time: Duration::from_millis(500 * i as u64), width: 16, height: 9, luma }
+            let luma = (0..16 * 9)
+                .map(|at| (100 + gain * i32::from(inside(at))) as u8)
+                .collect();
+            Thumbnail {
+                time: Duration::from_millis(500 * i as u64),
+                width: 16,
+                height: 9,
+                luma,
+            }
         };
         (0..12).map(picture).collect()
     }

@@ -69,7 +69,12 @@ pub(crate) fn svg(chart: &Chart) -> String {
     let top = 46.0 + 17.0 * chart.about.len() as f64;
     let (left, right, bottom) = (MARGIN, MARGIN + SIDE, top + SIDE);
     let (width, height) = (right + NAMES, bottom + 56.0);
-    let at = |(x, y): (f64, f64)| (left + SIDE * chart.x.place(x), bottom - SIDE * chart.y.place(y));
+    let at = |(x, y): (f64, f64)| {
+        (
+            left + SIDE * chart.x.place(x),
+            bottom - SIDE * chart.y.place(y),
+        )
+    };
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
          viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"sans-serif\" font-size=\"12\">\n\
@@ -79,7 +84,10 @@ pub(crate) fn svg(chart: &Chart) -> String {
     );
     for (line, about) in chart.about.iter().enumerate() {
         let y = 45.0 + 17.0 * line as f64;
-        let _ = writeln!(svg, "<text x=\"{left}\" y=\"{y}\" fill=\"#555\">{about}</text>");
+        let _ = writeln!(
+            svg,
+            "<text x=\"{left}\" y=\"{y}\" fill=\"#555\">{about}</text>"
+        );
     }
     for &tick in chart.x.ticks {
         let x = left + SIDE * chart.x.place(tick);
@@ -141,12 +149,24 @@ fn draw(svg: &mut String, curve: &Curve, colour: &str, at: &dyn Fn((f64, f64)) -
     let mut path = String::new();
     for point in &curve.line {
         let (x, y) = at(*point);
-        let _ = write!(path, "{}{x:.1} {y:.1}", if path.is_empty() { 'M' } else { 'L' });
+        let _ = write!(
+            path,
+            "{}{x:.1} {y:.1}",
+            if path.is_empty() { 'M' } else { 'L' }
+        );
     }
     if !path.is_empty() {
-        let _ = writeln!(svg, "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>");
+        let _ = writeln!(
+            svg,
+            "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>"
+        );
     }
-    for Point { at: place, interval, word } in &curve.points {
+    for Point {
+        at: place,
+        interval,
+        word,
+    } in &curve.points
+    {
         let (x, y) = at(*place);
         if let Some((low, high)) = interval {
             let (low, high) = (at((place.0, *low)).1, at((place.0, *high)).1);
@@ -158,7 +178,11 @@ fn draw(svg: &mut String, curve: &Curve, colour: &str, at: &dyn Fn((f64, f64)) -
             );
         }
         // Words stand on the inner side, beside a line that rises.
-        let (dx, dy, anchor) = if x > MARGIN + 0.9 * SIDE { (-9.0, -6.0, "end") } else { (8.0, 14.0, "start") };
+        let (dx, dy, anchor) = if x > MARGIN + 0.9 * SIDE {
+            (-9.0, -6.0, "end")
+        } else {
+            (8.0, 14.0, "start")
+        };
         let _ = writeln!(
             svg,
             "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4.5\" fill=\"{colour}\"/>\
@@ -200,28 +224,65 @@ mod tests {
 
     #[test]
     fn quantiles_are_the_known_ones() {
-        for (share, expected) in [(0.5, 0.0), (0.975, 1.959_964), (0.01, -2.326_348), (0.2, -0.841_621)] {
-            assert!((probit(share) - expected).abs() < 5e-4, "{share}: {}", probit(share));
+        for (share, expected) in [
+            (0.5, 0.0),
+            (0.975, 1.959_964),
+            (0.01, -2.326_348),
+            (0.2, -0.841_621),
+        ] {
+            assert!(
+                (probit(share) - expected).abs() < 5e-4,
+                "{share}: {}",
+                probit(share)
+            );
         }
     }
 
     #[test]
     fn each_scale_goes_from_one_end_of_the_axis_to_the_other() {
         for scale in [Scale::Linear, Scale::Logarithmic, Scale::Probit] {
-            let axis = Axis { name: "", scale, ticks: &[0.01, 0.1, 0.5] };
-            assert_eq!([0.01, 0.5, 0.7, 0.0].map(|value| axis.place(value)), [0.0, 1.0, 1.0, 0.0]);
+            let axis = Axis {
+                name: "",
+                scale,
+                ticks: &[0.01, 0.1, 0.5],
+            };
+            assert_eq!(
+                [0.01, 0.5, 0.7, 0.0].map(|value| axis.place(value)),
+                [0.0, 1.0, 1.0, 0.0]
+            );
             assert!((0.05..0.95).contains(&axis.place(0.1)));
         }
     }
 
     #[test]
     fn what_is_drawn_lies_in_the_frame() {
-        let axis = || Axis { name: "share", scale: Scale::Linear, ticks: &[0.0, 0.5, 1.0] };
-        let point = Point { at: (1.0, 2.0), interval: Some((0.5, 3.0)), word: "ten".to_owned() };
-        let curve = Curve { name: "it".to_owned(), line: vec![(0.0, 0.0), (1.0, 1.0)], points: vec![point] };
-        let chart =
-            Chart { title: "t".into(), about: vec![], x: axis(), y: axis(), diagonal: true, curves: vec![curve] };
+        let axis = || Axis {
+            name: "share",
+            scale: Scale::Linear,
+            ticks: &[0.0, 0.5, 1.0],
+        };
+        let point = Point {
+            at: (1.0, 2.0),
+            interval: Some((0.5, 3.0)),
+            word: "ten".to_owned(),
+        };
+        let curve = Curve {
+            name: "it".to_owned(),
+            line: vec![(0.0, 0.0), (1.0, 1.0)],
+            points: vec![point],
+        };
+        let chart = Chart {
+            title: "t".into(),
+            about: vec![],
+            x: axis(),
+            y: axis(),
+            diagonal: true,
+            curves: vec![curve],
+        };
         let svg = svg(&chart);
-        assert!(svg.contains("M76.0 466.0L496.0 46.0") && svg.contains("cx=\"496.0\" cy=\"46.0\""), "{svg}");
+        assert!(
+            svg.contains("M76.0 466.0L496.0 46.0") && svg.contains("cx=\"496.0\" cy=\"46.0\""),
+            "{svg}"
+        );
     }
 }

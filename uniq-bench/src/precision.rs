@@ -51,7 +51,13 @@ pub(crate) fn micro_average(truths: &[Segment], predictions: &[Segment]) -> Opti
             }
         }
         let joined = |by: [f64; 2]| {
-            let ratio = |axis: usize| if by[axis] > 0.0 { (shared[axis] / by[axis]).max(0.0) } else { 0.0 };
+            let ratio = |axis: usize| {
+                if by[axis] > 0.0 {
+                    (shared[axis] / by[axis]).max(0.0)
+                } else {
+                    0.0
+                }
+            };
             (ratio(0) * ratio(1)).sqrt()
         };
         let reached = joined(all);
@@ -90,8 +96,16 @@ fn overlap(a: &Segment, b: &Segment) -> bool {
 
 /// Time that segments cover on an axis: 0 the query, 1 the reference.
 fn length(segments: &[Segment], axis: usize) -> f64 {
-    let spans: Vec<(f64, f64)> =
-        segments.iter().map(|segment| if axis == 0 { segment.query } else { segment.reference }).collect();
+    let spans: Vec<(f64, f64)> = segments
+        .iter()
+        .map(|segment| {
+            if axis == 0 {
+                segment.query
+            } else {
+                segment.reference
+            }
+        })
+        .collect();
     merged(&spans).iter().map(|span| span.1 - span.0).sum()
 }
 
@@ -113,19 +127,43 @@ fn merged(spans: &[(f64, f64)]) -> Vec<(f64, f64)> {
 mod tests {
     use super::*;
 
-    fn segment(pair: (usize, usize), query: (f64, f64), reference: (f64, f64), score: f64) -> Segment {
-        Segment { pair, query, reference, score }
+    fn segment(
+        pair: (usize, usize),
+        query: (f64, f64),
+        reference: (f64, f64),
+        score: f64,
+    ) -> Segment {
+        Segment {
+            pair,
+            query,
+            reference,
+            score,
+        }
     }
 
     fn average(truths: &[Segment], predictions: &[Segment]) -> f64 {
         micro_average(truths, predictions).unwrap()
     }
 
-    const TRUTH: Segment = Segment { pair: (0, 0), query: (0.0, 10.0), reference: (20.0, 30.0), score: 0.0 };
+    const TRUTH: Segment = Segment {
+        pair: (0, 0),
+        query: (0.0, 10.0),
+        reference: (20.0, 30.0),
+        score: 0.0,
+    };
 
     #[test]
     fn the_truth_is_worth_one_and_nothing_is_worth_nothing() {
-        assert_eq!(average(&[TRUTH], &[Segment { score: 3.0, ..TRUTH }]), 1.0);
+        assert_eq!(
+            average(
+                &[TRUTH],
+                &[Segment {
+                    score: 3.0,
+                    ..TRUTH
+                }]
+            ),
+            1.0
+        );
         assert_eq!(average(&[TRUTH], &[]), 0.0);
         assert_eq!(micro_average(&[], &[TRUTH]), None);
     }
@@ -146,37 +184,62 @@ mod tests {
     #[test]
     fn the_right_time_in_the_wrong_place_is_not_true() {
         // The reference time does not meet the truth, so that the query's time is not true either.
-        assert_eq!(average(&[TRUTH], &[segment((0, 0), (0.0, 10.0), (50.0, 60.0), 1.0)]), 0.0);
-        assert_eq!(average(&[TRUTH], &[segment((0, 1), (0.0, 10.0), (20.0, 30.0), 1.0)]), 0.0);
+        assert_eq!(
+            average(&[TRUTH], &[segment((0, 0), (0.0, 10.0), (50.0, 60.0), 1.0)]),
+            0.0
+        );
+        assert_eq!(
+            average(&[TRUTH], &[segment((0, 1), (0.0, 10.0), (20.0, 30.0), 1.0)]),
+            0.0
+        );
     }
 
     #[test]
     fn a_false_alarm_costs_only_what_is_ranked_below_it() {
         let truths = [TRUTH, segment((1, 1), (0.0, 10.0), (0.0, 10.0), 0.0)];
-        let first = Segment { score: 9.0, ..TRUTH };
+        let first = Segment {
+            score: 9.0,
+            ..TRUTH
+        };
         let wrong = |score: f64| segment((2, 0), (0.0, 10.0), (0.0, 10.0), score);
-        let second = Segment { score: 5.0, ..truths[1] };
+        let second = Segment {
+            score: 5.0,
+            ..truths[1]
+        };
         // Above both: 1/2 * 1/2 + 2/3 * 1/2; between: 1 * 1/2 + 2/3 * 1/2; below: 1.
         for (score, expected) in [(10.0, 0.25 + 1.0 / 3.0), (7.0, 0.5 + 1.0 / 3.0), (1.0, 1.0)] {
-            assert!((average(&truths, &[first, wrong(score), second]) - expected).abs() < 1e-9, "{score}");
+            assert!(
+                (average(&truths, &[first, wrong(score), second]) - expected).abs() < 1e-9,
+                "{score}"
+            );
         }
     }
 
     #[test]
     fn predictions_of_one_score_count_together() {
         let truths = [TRUTH, segment((1, 1), (0.0, 10.0), (0.0, 10.0), 0.0)];
-        let all = [TRUTH, truths[1], segment((2, 0), (0.0, 10.0), (0.0, 10.0), 0.0)];
+        let all = [
+            TRUTH,
+            truths[1],
+            segment((2, 0), (0.0, 10.0), (0.0, 10.0), 0.0),
+        ];
         assert!((average(&truths, &all) - 2.0 / 3.0).abs() < 1e-9);
     }
 
     #[test]
     fn time_that_is_predicted_twice_counts_once() {
-        let twice = [segment((0, 0), (0.0, 6.0), (20.0, 26.0), 2.0), segment((0, 0), (4.0, 10.0), (24.0, 30.0), 1.0)];
+        let twice = [
+            segment((0, 0), (0.0, 6.0), (20.0, 26.0), 2.0),
+            segment((0, 0), (4.0, 10.0), (24.0, 30.0), 1.0),
+        ];
         assert!((average(&[TRUTH], &twice) - 1.0).abs() < 1e-9);
     }
 
     #[test]
     fn spans_that_touch_become_one() {
-        assert_eq!(merged(&[(3.0, 4.0), (0.0, 1.0), (0.5, 3.0), (6.0, 7.0)]), [(0.0, 4.0), (6.0, 7.0)]);
+        assert_eq!(
+            merged(&[(3.0, 4.0), (0.0, 1.0), (0.5, 3.0), (6.0, 7.0)]),
+            [(0.0, 4.0), (6.0, 7.0)]
+        );
     }
 }

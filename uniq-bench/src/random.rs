@@ -32,7 +32,10 @@ impl Random {
 
 /// The first 64 bits of a digest in hexadecimal.
 pub(crate) fn fold(digest: &str) -> u64 {
-    digest.get(..16).and_then(|text| u64::from_str_radix(text, 16).ok()).unwrap_or_default()
+    digest
+        .get(..16)
+        .and_then(|text| u64::from_str_radix(text, 16).ok())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -42,6 +45,9 @@ mod tests {
     #[test]
     fn the_numbers_are_those_of_the_published_generator() {
         let mut random = Random::new(1_234_567);
-        assert_eq!([random.bits(), random.bits()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
+        assert_eq!(
+            [random.bits(), random.bits()],
+            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]
+        );
     }
 }

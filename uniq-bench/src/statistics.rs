@@ -38,7 +38,11 @@ impl Tenths {
     /// Adds a case, and whether it came true.
     pub(crate) fn add(&mut self, predicted: f64, came_true: bool) {
         let tenth = &mut self.0[((10.0 * predicted) as usize).min(9)];
-        (tenth.0, tenth.1, tenth.2) = (tenth.0 + 1, tenth.1 + predicted, tenth.2 + usize::from(came_true));
+        (tenth.0, tenth.1, tenth.2) = (
+            tenth.0 + 1,
+            tenth.1 + predicted,
+            tenth.2 + usize::from(came_true),
+        );
     }
 
     /// Of each tenth that has cases: the mean prediction, the observed share with its interval, and
@@ -51,9 +55,18 @@ impl Tenths {
     /// A line for each tenth that has cases.
     pub(crate) fn text(&self) -> String {
         let line = |(n, sum, hits): &(usize, f64, usize)| {
-            format!("{:9.3}  {:8.3}  {n:7}\n", sum / *n as f64, *hits as f64 / *n as f64)
+            format!(
+                "{:9.3}  {:8.3}  {n:7}\n",
+                sum / *n as f64,
+                *hits as f64 / *n as f64
+            )
         };
-        let lines: String = self.0.iter().filter(|tenth| tenth.0 > 0).map(line).collect();
+        let lines: String = self
+            .0
+            .iter()
+            .filter(|tenth| tenth.0 > 0)
+            .map(line)
+            .collect();
         format!("predicted  observed        n\n{lines}")
     }
 }
@@ -65,7 +78,11 @@ mod tests {
     #[test]
     fn the_interval_is_the_known_one() {
         // Newcombe 1998, table I: 81 of 263, 15 of 148, 0 of 20.
-        for (part, whole, low, high) in [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611)] {
+        for (part, whole, low, high) in [
+            (81, 263, 0.2553, 0.3662),
+            (15, 148, 0.0624, 0.1605),
+            (0, 20, 0.0, 0.1611),
+        ] {
             let (a, b) = wilson(part, whole);
             assert!((a - low).abs() < 1e-4 && (b - high).abs() < 1e-4, "{a} {b}");
         }
@@ -75,7 +92,10 @@ mod tests {
     #[test]
     fn quantiles_are_values_of_the_sample() {
         let values = sorted([3.0, 1.0, 2.0]);
-        assert_eq!([0.0, 0.5, 0.95].map(|ratio| quantile(&values, ratio)), [Some(1.0), Some(2.0), Some(3.0)]);
+        assert_eq!(
+            [0.0, 0.5, 0.95].map(|ratio| quantile(&values, ratio)),
+            [Some(1.0), Some(2.0), Some(3.0)]
+        );
         assert_eq!(quantile(&[], 0.5), None);
     }
 }

@@ -40,15 +40,25 @@ impl Corpus {
         clips.sort_by(|a, b| a.path.cmp(&b.path));
         clips.dedup_by(|a, b| a.path == b.path);
         let mut sizes: HashMap<String, usize> = HashMap::new();
-        clips.iter().for_each(|clip| *sizes.entry(clip.group.clone()).or_default() += 1);
+        clips
+            .iter()
+            .for_each(|clip| *sizes.entry(clip.group.clone()).or_default() += 1);
 
         let mut random = Random::new(seed);
         let mut shuffled = clips.clone();
-        (1..shuffled.len()).rev().for_each(|last| shuffled.swap(last, random.below(last + 1)));
+        (1..shuffled.len())
+            .rev()
+            .for_each(|last| shuffled.swap(last, random.below(last + 1)));
         // Own footage has no other clip of its group that would be indexed.
-        let suits =
-            |clip: &&Clip| sizes[&clip.group] == 1 && clip.probe.duration_s >= OWN_S && clip.probe.width >= WIDE;
-        let own: Vec<Clip> = shuffled.iter().filter(suits).take(OWN_CLIPS).cloned().collect();
+        let suits = |clip: &&Clip| {
+            sizes[&clip.group] == 1 && clip.probe.duration_s >= OWN_S && clip.probe.width >= WIDE
+        };
+        let own: Vec<Clip> = shuffled
+            .iter()
+            .filter(suits)
+            .take(OWN_CLIPS)
+            .cloned()
+            .collect();
         assert!(
             !own.is_empty(),
             "no clip of {OWN_S} s and {WIDE} columns is the only one of its group: none can be own footage"
@@ -57,12 +67,20 @@ impl Corpus {
 
         let mut films: Vec<&Clip> = Vec::new();
         for clip in &shuffled {
-            let fits = clip.probe.duration_s >= LEAST_S && (WIDE..=WIDEST).contains(&clip.probe.width);
-            if films.len() < count && fits && !is_own(clip) && films.iter().all(|film| film.group != clip.group) {
+            let fits =
+                clip.probe.duration_s >= LEAST_S && (WIDE..=WIDEST).contains(&clip.probe.width);
+            if films.len() < count
+                && fits
+                && !is_own(clip)
+                && films.iter().all(|film| film.group != clip.group)
+            {
                 films.push(clip);
             }
         }
-        assert!(films.len() > 1, "fewer than two clips of {LEAST_S} s and {WIDE} to {WIDEST} columns");
+        assert!(
+            films.len() > 1,
+            "fewer than two clips of {LEAST_S} s and {WIDE} to {WIDEST} columns"
+        );
         let mut cut = |clip: &Clip, seconds: f64| {
             let start = (random.unit() * (clip.probe.duration_s - seconds).max(0.0)).floor();
             Film::cut(&clip.path, &clip.probe, start, seconds, cache)
@@ -77,11 +95,18 @@ impl Corpus {
                 photo: own.photo(cache),
                 other: excerpts[other].path.clone(),
             };
-            (material, [films[number].group.clone(), films[other].group.clone()])
+            (
+                material,
+                [films[number].group.clone(), films[other].group.clone()],
+            )
         });
         let treated = treated.collect();
         clips.retain(|clip| !is_own(clip));
-        Corpus { published: clips, treated, own }
+        Corpus {
+            published: clips,
+            treated,
+            own,
+        }
     }
 
     /// Builds the index of what is published, or opens the one that a run with the same code and clips built.
@@ -92,10 +117,19 @@ impl Corpus {
             hash.update(clip.path.as_os_str().as_encoded_bytes());
             hash.update([0]);
         }
-        let digest: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let digest: String = hash
+            .finalize()
+            .iter()
+            .take(6)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let dir = cache.join(format!("index-{digest}"));
         if !Index::exists(&dir) {
-            let sources = self.published.iter().map(|clip| clip.path.clone()).collect::<Vec<_>>();
+            let sources = self
+                .published
+                .iter()
+                .map(|clip| clip.path.clone())
+                .collect::<Vec<_>>();
             let sources = ingest::sources(&sources).expect("the clips are files");
             // Under another name until it is whole.
             let part = cache.join(format!("index-{digest}.part"));
@@ -113,29 +147,44 @@ impl Corpus {
 
     /// The group of an indexed file.
     pub fn group(&self, path: &str) -> Option<&str> {
-        self.published.iter().find(|clip| clip.path == Path::new(path)).map(|clip| clip.group.as_str())
+        self.published
+            .iter()
+            .find(|clip| clip.path == Path::new(path))
+            .map(|clip| clip.group.as_str())
     }
 }
 
 /// Reads the clips of a folder, with the groups of its `manifest.csv` if there is one.
 fn read(folder: &Path) -> Vec<Clip> {
     let groups = groups(&folder.join("manifest.csv"));
-    let files = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let files =
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let clip = |path: PathBuf| {
         let file = path.file_name()?.to_string_lossy().into_owned();
-        let group = groups.get(&file).cloned().unwrap_or_else(|| path.to_string_lossy().into_owned());
+        let group = groups
+            .get(&file)
+            .cloned()
+            .unwrap_or_else(|| path.to_string_lossy().into_owned());
         // Pictures and text are "video" to ffprobe too, without a length.
         let probe = probe_of(&path).filter(|probe| probe.duration_s > 0.5)?;
         Some(Clip { path, group, probe })
     };
-    files.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).filter_map(clip).collect()
+    files
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_file())
+        .filter_map(clip)
+        .collect()
 }
 
 /// The columns `file` and `group` of a list; nothing without one.
 fn groups(manifest: &Path) -> HashMap<String, String> {
-    let Ok(mut reader) = csv::ReaderBuilder::new().flexible(true).from_path(manifest) else { return HashMap::new() };
+    let Ok(mut reader) = csv::ReaderBuilder::new().flexible(true).from_path(manifest) else {
+        return HashMap::new();
+    };
     let records = reader.deserialize::<HashMap<String, String>>().flatten();
-    let named = records.filter_map(|mut record| Some((record.remove("file")?, record.remove("group")?)));
+    let named =
+        records.filter_map(|mut record| Some((record.remove("file")?, record.remove("group")?)));
     named.filter(|(_, group)| !group.is_empty()).collect()
 }
 

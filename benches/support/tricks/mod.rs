@@ -1,7 +1,12 @@
 //! Tricks on published films: which there are, how they are made, on what, and what became of them.
 
 #![allow(unreachable_pub)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
 
 pub mod corpus;
 pub mod media;

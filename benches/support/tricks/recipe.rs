@@ -42,7 +42,9 @@ impl Shown {
             Shown::SecondHalves { period_s } => {
                 let start = |number: u32| (f64::from(number) + 0.5) * period_s;
                 let starts = (0..).map(start).take_while(|&start| start < duration_s);
-                starts.map(|start| (start, (start + period_s / 2.0).min(duration_s))).collect()
+                starts
+                    .map(|start| (start, (start + period_s / 2.0).min(duration_s)))
+                    .collect()
             }
         }
     }
@@ -84,7 +86,11 @@ impl Trick {
             }
         }
         let recipe = expanded(self.graph, film);
-        let start = if recipe.contains("[film]") { "" } else { "[film]" };
+        let start = if recipe.contains("[film]") {
+            ""
+        } else {
+            "[film]"
+        };
         graph += &format!(";{start}{recipe},{EVEN}[out]");
 
         let mut hash = Sha256::new();
@@ -94,7 +100,12 @@ impl Trick {
         for (_, path) in &inputs {
             hash.update(path.as_os_str().as_encoded_bytes());
         }
-        let digest: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let digest: String = hash
+            .finalize()
+            .iter()
+            .take(6)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let made = folder.join(format!("{}--{}--{digest}.mkv", self.name, film.name));
         if made.is_file() {
             return Ok(made);
@@ -103,15 +114,30 @@ impl Trick {
         // Renamed once it is complete: a run that was stopped leaves nothing that a later one would take for whole.
         let part = made.with_extension("part.mkv");
         let mut command = Command::new("ffmpeg");
-        command.args(["-nostdin", "-loglevel", "error", "-y", "-filter_complex_threads", "1"]);
+        command.args([
+            "-nostdin",
+            "-loglevel",
+            "error",
+            "-y",
+            "-filter_complex_threads",
+            "1",
+        ]);
         for (options, path) in inputs {
             command.args(options.split(' ')).arg(path);
         }
-        command.args(["-filter_complex", &graph, "-map", "[out]"]).args(USUAL.split(' '));
+        command
+            .args(["-filter_complex", &graph, "-map", "[out]"])
+            .args(USUAL.split(' '));
         command.args(self.encoding.split_whitespace()).arg(&part);
-        let output = command.output().map_err(|error| format!("ffmpeg: {error}"))?;
+        let output = command
+            .output()
+            .map_err(|error| format!("ffmpeg: {error}"))?;
         if !output.status.success() {
-            return Err(format!("{}: {}", self.name, String::from_utf8_lossy(&output.stderr).trim()));
+            return Err(format!(
+                "{}: {}",
+                self.name,
+                String::from_utf8_lossy(&output.stderr).trim()
+            ));
         }
         fs::rename(&part, &made).map_err(|error| format!("{}: {error}", made.display()))?;
         Ok(made)
@@ -131,7 +157,10 @@ fn expanded(graph: &str, film: &Film) -> String {
 }
 
 fn value(word: &str, film: &Film) -> String {
-    let number = |name: &str| word.strip_prefix(name).and_then(|number| number.parse::<f64>().ok());
+    let number = |name: &str| {
+        word.strip_prefix(name)
+            .and_then(|number| number.parse::<f64>().ok())
+    };
     match word {
         "w" => film.width.to_string(),
         "h" => film.height.to_string(),
@@ -140,16 +169,24 @@ fn value(word: &str, film: &Film) -> String {
             if let Some(rows) = number("px") {
                 // Some filters take whole numbers only.
                 let scaled = rows * f64::from(film.height) / 360.0;
-                if scaled >= 2.0 { format!("{scaled:.0}") } else { format!("{scaled:.2}") }
+                if scaled >= 2.0 {
+                    format!("{scaled:.0}")
+                } else {
+                    format!("{scaled:.2}")
+                }
             } else if let Some(seconds) = number("shuffle") {
                 let mut pieces = pieces(film, seconds);
                 let mut random = Random::new(SHUFFLE_SEED);
-                (1..pieces.len()).rev().for_each(|last| pieces.swap(last, random.below(last + 1)));
+                (1..pieces.len())
+                    .rev()
+                    .for_each(|last| pieces.swap(last, random.below(last + 1)));
                 order(&pieces)
             } else if let Some(seconds) = number("halves") {
                 let pieces = pieces(film, seconds);
                 let (first, second) = pieces.split_at(pieces.len().div_ceil(2));
-                let taken = (0..first.len()).flat_map(|n| [first.get(n), second.get(n)]).flatten();
+                let taken = (0..first.len())
+                    .flat_map(|n| [first.get(n), second.get(n)])
+                    .flatten();
                 order(&taken.cloned().collect::<Vec<_>>())
             } else {
                 panic!("no recipe knows {{{word}}}")
@@ -161,12 +198,20 @@ fn value(word: &str, film: &Film) -> String {
 /// The film's frames in pieces of so many seconds, the last one shorter.
 fn pieces(film: &Film, seconds: f64) -> Vec<std::ops::Range<usize>> {
     let length = ((seconds * film.frames_a_second()).round() as usize).max(1);
-    (0..film.frames).step_by(length).map(|start| start..(start + length).min(film.frames)).collect()
+    (0..film.frames)
+        .step_by(length)
+        .map(|start| start..(start + length).min(film.frames))
+        .collect()
 }
 
 /// A filter that gives the frames in this order.
 fn order(pieces: &[std::ops::Range<usize>]) -> String {
-    let frames: Vec<String> = pieces.iter().cloned().flatten().map(|frame| frame.to_string()).collect();
+    let frames: Vec<String> = pieces
+        .iter()
+        .cloned()
+        .flatten()
+        .map(|frame| frame.to_string())
+        .collect();
     format!("shuffleframes={}", frames.join("|"))
 }
 

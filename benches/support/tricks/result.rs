@@ -54,7 +54,13 @@ pub struct Found {
 
 impl Row {
     /// Compares a report with the seconds that show published content.
-    pub fn new(name: (&str, &str), report: &Report, copied: &[(f64, f64)], groups: &[String], corpus: &Corpus) -> Row {
+    pub fn new(
+        name: (&str, &str),
+        report: &Report,
+        copied: &[(f64, f64)],
+        groups: &[String],
+        corpus: &Corpus,
+    ) -> Row {
         let mut row = Row::failed(name, String::new());
         row.error = None;
         row.verdict = Some(report.verdict);
@@ -62,23 +68,36 @@ impl Row {
         row.copied_s = copied.iter().map(|(start, end)| end - start).sum();
         row.payable_s = report.payable_minutes * 60.0;
         for span in &report.spans {
-            let seconds: f64 =
-                copied.iter().map(|&(start, end)| (end.min(span.end_s) - start.max(span.start_s)).max(0.0)).sum();
+            let seconds: f64 = copied
+                .iter()
+                .map(|&(start, end)| (end.min(span.end_s) - start.max(span.start_s)).max(0.0))
+                .sum();
             match span.state {
                 SpanState::Published => row.published_s += seconds,
-                SpanState::Unpublished if report.verdict != Verdict::Inconclusive => row.paid_s += seconds,
+                SpanState::Unpublished if report.verdict != Verdict::Inconclusive => {
+                    row.paid_s += seconds
+                }
                 _ => row.inconclusive_s += seconds,
             }
             if !matches!(span.state, SpanState::Published | SpanState::Unpublished) {
-                let code = span.reason.as_ref().and_then(|reason| serde_json::to_value(reason.code).ok());
-                let code = code.as_ref().and_then(|code| code.as_str()).unwrap_or("none").to_owned();
+                let code = span
+                    .reason
+                    .as_ref()
+                    .and_then(|reason| serde_json::to_value(reason.code).ok());
+                let code = code
+                    .as_ref()
+                    .and_then(|code| code.as_str())
+                    .unwrap_or("none")
+                    .to_owned();
                 *row.reasons.entry(code).or_default() += span.end_s - span.start_s;
             }
         }
         row.paid_whole = row.paid_s >= WHOLE * row.copied_s;
         let found = |kind: String, of: &NonMatch| Found {
             kind,
-            right: corpus.group(&of.source.path).is_some_and(|group| groups.iter().any(|right| right == group)),
+            right: corpus
+                .group(&of.source.path)
+                .is_some_and(|group| groups.iter().any(|right| right == group)),
             source: of.source.path.clone(),
             evidence_bits: of.evidence_bits,
             moment_bits: of.moment_bits,
@@ -86,9 +105,17 @@ impl Row {
             mirrored: of.mirrored,
             hits: of.hits,
         };
-        let best = report.matches.iter().max_by(|a, b| a.alignment.evidence_bits.total_cmp(&b.alignment.evidence_bits));
-        row.best_match = best.map(|best| found(format!("{:?}", best.kind).to_lowercase(), &best.alignment));
-        row.nearest_non_match = report.nearest_non_match.as_ref().map(|near| found("none".to_owned(), near));
+        let best = report.matches.iter().max_by(|a, b| {
+            a.alignment
+                .evidence_bits
+                .total_cmp(&b.alignment.evidence_bits)
+        });
+        row.best_match =
+            best.map(|best| found(format!("{:?}", best.kind).to_lowercase(), &best.alignment));
+        row.nearest_non_match = report
+            .nearest_non_match
+            .as_ref()
+            .map(|near| found("none".to_owned(), near));
         row
     }
 

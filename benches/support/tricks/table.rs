@@ -9,7 +9,12 @@ use super::recipe::{Shown, Trick};
 
 /// A trick with the usual encoding that shows the film all the time.
 const fn trick(name: &'static str, graph: &'static str) -> Trick {
-    Trick { name, graph, encoding: "", shown: Shown::Always }
+    Trick {
+        name,
+        graph,
+        encoding: "",
+        shown: Shown::Always,
+    }
 }
 
 const fn encoded(trick: Trick, encoding: &'static str) -> Trick {
@@ -18,7 +23,10 @@ const fn encoded(trick: Trick, encoding: &'static str) -> Trick {
 
 /// The film is visible in the second half of each period of so many seconds only.
 const fn by_turns(trick: Trick, period_s: f64) -> Trick {
-    Trick { shown: Shown::SecondHalves { period_s }, ..trick }
+    Trick {
+        shown: Shown::SecondHalves { period_s },
+        ..trick
+    }
 }
 
 /// All tricks, in the order in which they are shown.

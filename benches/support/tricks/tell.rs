@@ -12,7 +12,11 @@ pub const HEAD: &str = "| trick | clips | copied s | published s | inconclusive 
 pub fn line(name: &str, rows: &[&Row]) -> String {
     let sum = |value: fn(&Row) -> f64| rows.iter().map(|row| value(row)).sum::<f64>();
     let failed = rows.iter().filter(|row| row.error.is_some()).count();
-    let failures = if failed > 0 { format!(" ({failed} failed)") } else { String::new() };
+    let failures = if failed > 0 {
+        format!(" ({failed} failed)")
+    } else {
+        String::new()
+    };
     format!(
         "| {name} | {}{failures} | {:.1} | {:.1} | {:.1} | {:.1} | {} | {} |",
         rows.len(),
@@ -27,14 +31,37 @@ pub fn line(name: &str, rows: &[&Row]) -> String {
 
 /// How near each clip came of which nothing was published, nearest first.
 fn misses(rows: &[&Row]) -> String {
-    let missed = rows.iter().filter(|row| row.error.is_none() && row.published_s == 0.0);
-    let nearest = |row: &&&Row| -> Option<Found> { row.best_match.clone().or_else(|| row.nearest_non_match.clone()) };
+    let missed = rows
+        .iter()
+        .filter(|row| row.error.is_none() && row.published_s == 0.0);
+    let nearest = |row: &&&Row| -> Option<Found> {
+        row.best_match
+            .clone()
+            .or_else(|| row.nearest_non_match.clone())
+    };
     let found: Vec<Option<Found>> = missed.map(|row| nearest(&row)).collect();
-    let mut bits: Vec<(bool, f64)> = found.iter().flatten().map(|found| (found.right, found.evidence_bits)).collect();
+    let mut bits: Vec<(bool, f64)> = found
+        .iter()
+        .flatten()
+        .map(|found| (found.right, found.evidence_bits))
+        .collect();
     bits.sort_by(|a, b| b.0.cmp(&a.0).then(b.1.total_cmp(&a.1)));
-    let mut told: Vec<String> =
-        bits.iter().map(|&(right, bits)| if right { format!("{bits:.0}") } else { format!("({bits:.0})") }).collect();
-    told.extend(found.iter().filter(|found| found.is_none()).map(|_| "-".to_owned()));
+    let mut told: Vec<String> = bits
+        .iter()
+        .map(|&(right, bits)| {
+            if right {
+                format!("{bits:.0}")
+            } else {
+                format!("({bits:.0})")
+            }
+        })
+        .collect();
+    told.extend(
+        found
+            .iter()
+            .filter(|found| found.is_none())
+            .map(|_| "-".to_owned()),
+    );
     told.join(" ")
 }
 

@@ -20,12 +20,22 @@ impl From<JsonRejection> for Problem {
         if crate::body::is_idle(&rejection) {
             return crate::body::idle();
         }
-        Problem::new(rejection.status(), "invalid", "The request is not valid", rejection.body_text())
+        Problem::new(
+            rejection.status(),
+            "invalid",
+            "The request is not valid",
+            rejection.body_text(),
+        )
     }
 }
 
 impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Problem {
-        Problem::new(rejection.status(), "invalid", "The request is not valid", rejection.body_text())
+        Problem::new(
+            rejection.status(),
+            "invalid",
+            "The request is not valid",
+            rejection.body_text(),
+        )
     }
 }

@@ -24,7 +24,10 @@ use crate::store::submissions::Listed;
 
 /// The routes.
 pub fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(decide_so, list)).routes(routes!(sale)).routes(routes!(page))
+    OpenApiRouter::new()
+        .routes(routes!(decide_so, list))
+        .routes(routes!(sale))
+        .routes(routes!(page))
 }
 
 /// What can be decided.
@@ -157,11 +160,14 @@ impl Decision {
         } else {
             DecisionState::NoMore
         };
-        let of_match = row.source.zip(row.here).map(|(source_sha256, (start_ms, end_ms))| MatchName {
-            source_sha256,
-            start_s: start_ms as f64 / 1e3,
-            end_s: end_ms as f64 / 1e3,
-        });
+        let of_match = row
+            .source
+            .zip(row.here)
+            .map(|(source_sha256, (start_ms, end_ms))| MatchName {
+                source_sha256,
+                start_s: start_ms as f64 / 1e3,
+                end_s: end_ms as f64 / 1e3,
+            });
         Decision {
             id: row.id,
             submission: row.submission,
@@ -201,7 +207,11 @@ async fn decide_so(
     caller.needs(Scope::Review)?;
     let listed = found(&app, &caller, &id).await?;
     let verb = Verb::from(wanted.decision);
-    let has = (wanted.of_match.is_some(), wanted.other.is_some(), wanted.about.is_some());
+    let has = (
+        wanted.of_match.is_some(),
+        wanted.other.is_some(),
+        wanted.about.is_some(),
+    );
     if has != (verb.is_of_match(), verb.is_of_pair(), verb.is_of_row()) {
         return Err(Problem::invalid(
             "give match for copy, same_scene and allowed, other for same and distinct, about for undo, confirm and refuse, \
@@ -213,10 +223,19 @@ async fn decide_so(
         None => None,
     };
     let of_match = wanted.of_match.map(|of| {
-        let here = uniq::report::Interval { start_s: of.start_s, end_s: of.end_s };
+        let here = uniq::report::Interval {
+            start_s: of.start_s,
+            end_s: of.end_s,
+        };
         (of.source_sha256, decide::millis(&here))
     });
-    let wish = Wish { verb, of_match, other, about: wanted.about, why: wanted.reason };
+    let wish = Wish {
+        verb,
+        of_match,
+        other,
+        about: wanted.about,
+        why: wanted.reason,
+    };
     decided(app, caller, listed, wish).await
 }
 
@@ -252,7 +271,13 @@ async fn sale(
 ) -> Result<(StatusCode, Json<Decision>), Problem> {
     caller.needs(Scope::Review)?;
     let listed = found(&app, &caller, &id).await?;
-    let wish = Wish { verb: Verb::Sold, of_match: None, other: None, about: None, why: wanted.reference };
+    let wish = Wish {
+        verb: Verb::Sold,
+        of_match: None,
+        other: None,
+        about: None,
+        why: wanted.reference,
+    };
     decided(app, caller, listed, wish).await
 }
 
@@ -265,13 +290,22 @@ async fn decided(
     let actor = Actor::new(format!("key:{}", caller.key), &caller.name);
     let deciding = blocking(move || {
         let row = decide::decide(&app, &actor, &listed, &wish)?;
-        let log = app
-            .database
-            .with(|ledger| ledger.transaction(Mode::Read, |tables| reviews::of_submission(tables, &row.submission)))?;
+        let log = app.database.with(|ledger| {
+            ledger.transaction(Mode::Read, |tables| {
+                reviews::of_submission(tables, &row.submission)
+            })
+        })?;
         Ok((row.waits, Decision::of(row, &Stand::of(&log))))
     });
     let (waits, decision) = deciding.await?;
-    Ok((if waits { StatusCode::ACCEPTED } else { StatusCode::CREATED }, Json(decision)))
+    Ok((
+        if waits {
+            StatusCode::ACCEPTED
+        } else {
+            StatusCode::CREATED
+        },
+        Json(decision),
+    ))
 }
 
 /// Lists the decisions about a submission, in their order. None is ever removed.
@@ -292,10 +326,23 @@ async fn list(
     caller.needs(Scope::Review)?;
     let (after, limit) = query.checked()?;
     let listed = found(&app, &caller, &id).await?;
-    let log = app.database.read(move |tables| reviews::of_submission(tables, &listed.id)).await?;
+    let log = app
+        .database
+        .read(move |tables| reviews::of_submission(tables, &listed.id))
+        .await?;
     let stand = Stand::of(&log);
-    let rest: Vec<Review> = log.iter().filter(|row| row.id > after).take(limit as usize + 1).cloned().collect();
-    Ok(Json(Page::of(rest, limit, |row| row.id.clone(), |row| Decision::of(row, &stand))))
+    let rest: Vec<Review> = log
+        .iter()
+        .filter(|row| row.id > after)
+        .take(limit as usize + 1)
+        .cloned()
+        .collect();
+    Ok(Json(Page::of(
+        rest,
+        limit,
+        |row| row.id.clone(),
+        |row| Decision::of(row, &stand),
+    )))
 }
 
 /// In which language a page is.

@@ -59,13 +59,22 @@ pub async fn page() -> Response {
     let Ok(document) = serde_json::to_value(super::router().get_openapi()) else {
         return Problem::internal().into_response();
     };
-    let Ok(html) = page_of(&document).render() else { return Problem::internal().into_response() };
+    let Ok(html) = page_of(&document).render() else {
+        return Problem::internal().into_response();
+    };
     let digest = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
     let policy_header = HeaderName::from_static("content-security-policy");
-    ([(policy_header, policy), (header::CACHE_CONTROL, "no-cache".to_owned())], Html(html)).into_response()
+    (
+        [
+            (policy_header, policy),
+            (header::CACHE_CONTROL, "no-cache".to_owned()),
+        ],
+        Html(html),
+    )
+        .into_response()
 }
 
 fn page_of(document: &Value) -> Page {
@@ -74,11 +83,15 @@ fn page_of(document: &Value) -> Page {
         text: text(&tag["description"]),
         operations: operations(document, &tag["name"]),
     });
-    let schemas = document["components"]["schemas"].as_object().into_iter().flatten().map(|(name, schema)| Schema {
-        name: name.clone(),
-        text: text(&schema["description"]),
-        fields: fields(schema),
-    });
+    let schemas = document["components"]["schemas"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, schema)| Schema {
+            name: name.clone(),
+            text: text(&schema["description"]),
+            fields: fields(schema),
+        });
     Page {
         title: text(&document["info"]["title"]),
         text: text(&document["info"]["description"]),
@@ -96,15 +109,23 @@ fn operations(document: &Value, tag: &Value) -> Vec<Operation> {
             if !list(&operation["tags"]).any(|one| one == tag) {
                 continue;
             }
-            let body = operation["requestBody"]["content"].as_object().and_then(|content| content.iter().next());
-            let answers = operation["responses"].as_object().into_iter().flatten().map(|(status, answer)| {
-                let kind = answer["content"].as_object().and_then(|content| content.values().next());
-                (
-                    status.clone(),
-                    text(&answer["description"]),
-                    kind.map_or_else(String::new, |kind| kind_of(&kind["schema"])),
-                )
-            });
+            let body = operation["requestBody"]["content"]
+                .as_object()
+                .and_then(|content| content.iter().next());
+            let answers = operation["responses"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(status, answer)| {
+                    let kind = answer["content"]
+                        .as_object()
+                        .and_then(|content| content.values().next());
+                    (
+                        status.clone(),
+                        text(&answer["description"]),
+                        kind.map_or_else(String::new, |kind| kind_of(&kind["schema"])),
+                    )
+                });
             found.push(Operation {
                 id: text(&operation["operationId"]),
                 method: method.to_uppercase(),
@@ -146,7 +167,10 @@ fn fields(schema: &Value) -> Vec<Parameter> {
         return words.iter().map(word).collect();
     }
     let parts: Vec<&Value> = list(&schema["allOf"]).chain([schema]).collect();
-    let properties = parts.iter().filter_map(|part| part["properties"].as_object()).flatten();
+    let properties = parts
+        .iter()
+        .filter_map(|part| part["properties"].as_object())
+        .flatten();
     let field = |(name, property): (&String, &Value)| Parameter {
         name: name.clone(),
         place: String::new(),
@@ -167,7 +191,10 @@ fn kind_of(schema: &Value) -> String {
     match &schema["type"] {
         Value::String(kind) if kind == "array" => format!("list of {}", kind_of(&schema["items"])),
         Value::String(kind) => kind.clone(),
-        Value::Array(kinds) => kinds.iter().find(|kind| *kind != "null").map_or_else(String::new, text),
+        Value::Array(kinds) => kinds
+            .iter()
+            .find(|kind| *kind != "null")
+            .map_or_else(String::new, text),
         _ => String::new(),
     }
 }
@@ -194,9 +221,19 @@ mod tests {
         let shown: usize = page.parts.iter().map(|part| part.operations.len()).sum();
         let methods = ["get", "post", "put", "patch", "delete", "head", "options"];
         let paths = document["paths"].as_object().unwrap().values();
-        let described: usize =
-            paths.map(|item| methods.iter().filter(|method| item.get(**method).is_some()).count()).sum();
+        let described: usize = paths
+            .map(|item| {
+                methods
+                    .iter()
+                    .filter(|method| item.get(**method).is_some())
+                    .count()
+            })
+            .sum();
         assert_eq!(shown, described);
-        assert!(page.render().unwrap().contains("/v1/submissions/{id}/report"));
+        assert!(
+            page.render()
+                .unwrap()
+                .contains("/v1/submissions/{id}/report")
+        );
     }
 }

@@ -20,7 +20,10 @@ use crate::store::jobs::{self, Kind};
 
 /// The routes.
 pub fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(state)).routes(routes!(accept)).routes(routes!(snapshot, snapshots))
+    OpenApiRouter::new()
+        .routes(routes!(state))
+        .routes(routes!(accept))
+        .routes(routes!(snapshot, snapshots))
 }
 
 /// The state of the corpus that is searched.
@@ -87,7 +90,14 @@ pub struct Snapshot {
     ))]
 async fn snapshot(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
     caller.needs_operator(&app)?;
-    made(&app, caller, Kind::Snapshot, "index".to_owned(), "{}".to_owned()).await
+    made(
+        &app,
+        caller,
+        Kind::Snapshot,
+        "index".to_owned(),
+        "{}".to_owned(),
+    )
+    .await
 }
 
 /// Lists the snapshots that were made, in the order in which they were asked for. For
@@ -106,8 +116,9 @@ async fn snapshots(
     caller.needs_operator(&app)?;
     let (after, limit) = query.checked()?;
     let folder = app.config.snapshots();
-    let found =
-        app.database.read(move |tables| jobs::done_of_kind(tables, &caller.tenant, Kind::Snapshot, &after, limit + 1));
+    let found = app.database.read(move |tables| {
+        jobs::done_of_kind(tables, &caller.tenant, Kind::Snapshot, &after, limit + 1)
+    });
     let page = Page::of(
         found.await?,
         limit,

@@ -76,13 +76,21 @@ impl From<jobs::Job> for Job {
 
 /// What a job has noted as its result.
 pub(crate) fn result(body: &str) -> Option<serde_json::Value> {
-    serde_json::from_str::<serde_json::Value>(body).ok()?.get_mut("result").map(serde_json::Value::take)
+    serde_json::from_str::<serde_json::Value>(body)
+        .ok()?
+        .get_mut("result")
+        .map(serde_json::Value::take)
 }
 
 /// The answer for a job that was made.
 pub(crate) fn accepted(job: Job) -> Response {
     let location = format!("/v1/jobs/{}", job.id);
-    (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(job)).into_response()
+    (
+        StatusCode::ACCEPTED,
+        [(header::LOCATION, location)],
+        Json(job),
+    )
+        .into_response()
 }
 
 /// Tells where a job of the tenant stands.
@@ -93,12 +101,21 @@ pub(crate) fn accepted(job: Job) -> Response {
         (status = 404, body = Problem, content_type = "application/problem+json"),
         super::Refusals,
     ))]
-async fn show(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Job>, Problem> {
+async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Job>, Problem> {
     // Who may make jobs may see them.
-    caller.needs(Scope::Admin).or_else(|_| caller.needs(Scope::Read))?;
+    caller
+        .needs(Scope::Admin)
+        .or_else(|_| caller.needs(Scope::Read))?;
     if !is_id(&id) {
         return Err(Problem::not_found("job"));
     }
-    let found = app.database.read(move |tables| jobs::find(tables, &caller.tenant, &id)).await?;
+    let found = app
+        .database
+        .read(move |tables| jobs::find(tables, &caller.tenant, &id))
+        .await?;
     Ok(Json(found.ok_or_else(|| Problem::not_found("job"))?.into()))
 }

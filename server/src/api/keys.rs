@@ -18,7 +18,9 @@ use crate::store::keys;
 
 /// The routes.
 pub fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(make, list)).routes(routes!(revoke))
+    OpenApiRouter::new()
+        .routes(routes!(make, list))
+        .routes(routes!(revoke))
 }
 
 /// A key that is wanted.
@@ -97,8 +99,16 @@ async fn make(
     }
     let (key, secret) = auth::new_key(&tenant, &wanted.name, &wanted.scopes, now_ms())?;
     let kept = key.clone();
-    app.database.write(move |tables| keys::add(tables, &kept)).await?;
-    Ok((StatusCode::CREATED, Json(MadeKey { key: key.into(), secret })))
+    app.database
+        .write(move |tables| keys::add(tables, &kept))
+        .await?;
+    Ok((
+        StatusCode::CREATED,
+        Json(MadeKey {
+            key: key.into(),
+            secret,
+        }),
+    ))
 }
 
 /// Lists the keys of the tenant.
@@ -115,8 +125,16 @@ async fn list(
 ) -> Result<Json<Page<Key>>, Problem> {
     caller.needs(Scope::Admin)?;
     let (after, limit) = query.checked()?;
-    let found = app.database.read(move |tables| keys::of_tenant(tables, &caller.tenant, &after, limit + 1)).await?;
-    Ok(Json(Page::of(found, limit, |key| key.id.clone(), Key::from)))
+    let found = app
+        .database
+        .read(move |tables| keys::of_tenant(tables, &caller.tenant, &after, limit + 1))
+        .await?;
+    Ok(Json(Page::of(
+        found,
+        limit,
+        |key| key.id.clone(),
+        Key::from,
+    )))
 }
 
 /// Revokes a key of the tenant, at once; the operator revokes those of any tenant.
@@ -127,12 +145,23 @@ async fn list(
         (status = 404, body = Problem, content_type = "application/problem+json"),
         super::Refusals,
     ))]
-async fn revoke(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+async fn revoke(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
     caller.needs(Scope::Admin)?;
     if !is_id(&id) {
         return Err(Problem::not_found("key"));
     }
     let of = (caller.tenant != app.config.operator).then_some(caller.tenant);
-    let revoked = app.database.write(move |tables| keys::revoke(tables, of.as_deref(), &id, now_ms())).await?;
-    if revoked { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("key")) }
+    let revoked = app
+        .database
+        .write(move |tables| keys::revoke(tables, of.as_deref(), &id, now_ms()))
+        .await?;
+    if revoked {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Problem::not_found("key"))
+    }
 }

@@ -92,7 +92,10 @@ struct Keys;
 impl Modify for Keys {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let components = openapi.components.get_or_insert_default();
-        components.add_security_scheme("key", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        components.add_security_scheme(
+            "key",
+            SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
+        );
     }
 }
 
@@ -103,9 +106,14 @@ impl IntoResponses for Refusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let refusal = || {
             let problem = Content::new(Some(Ref::from_schema_name("Problem")));
-            Response::builder().content("application/problem+json", problem).build().into()
+            Response::builder()
+                .content("application/problem+json", problem)
+                .build()
+                .into()
         };
-        [401, 403, 429, 503].map(|status: u16| (status.to_string(), refusal())).into()
+        [401, 403, 429, 503]
+            .map(|status: u16| (status.to_string(), refusal()))
+            .into()
     }
 }
 
@@ -113,7 +121,14 @@ impl IntoResponses for Refusals {
 /// description of each.
 fn name_answers(document: &mut utoipa::openapi::OpenApi) {
     let operations = document.paths.paths.values_mut().flat_map(|item| {
-        let methods = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.head, &mut item.patch];
+        let methods = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+            &mut item.head,
+            &mut item.patch,
+        ];
         methods.into_iter().flatten()
     });
     for (status, answer) in operations.flat_map(|operation| &mut operation.responses.responses) {
@@ -140,6 +155,10 @@ fn meaning(status: &str) -> &'static str {
         "460" => "The checksum does not match",
         "503" => "The service cannot do this now",
         "507" => "There is no room",
-        _ => status.parse().ok().and_then(|code| StatusCode::from_u16(code).ok()?.canonical_reason()).unwrap_or(""),
+        _ => status
+            .parse()
+            .ok()
+            .and_then(|code| StatusCode::from_u16(code).ok()?.canonical_reason())
+            .unwrap_or(""),
     }
 }

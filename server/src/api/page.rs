@@ -28,7 +28,9 @@ impl PageQuery {
         }
         let after = self.after.clone().unwrap_or_default();
         if !after.is_empty() && !is_id(&after) {
-            return Err(Problem::invalid("after: give the cursor that the page before gave as next"));
+            return Err(Problem::invalid(
+                "after: give the cursor that the page before gave as next",
+            ));
         }
         Ok((after, limit))
     }
@@ -45,12 +47,20 @@ pub struct Page<T: ToSchema> {
 
 impl<T: ToSchema> Page<T> {
     /// A page of the items that were asked for, and one more if there is.
-    pub fn of<S>(mut found: Vec<S>, limit: u64, id: impl Fn(&S) -> String, item: impl Fn(S) -> T) -> Page<T> {
+    pub fn of<S>(
+        mut found: Vec<S>,
+        limit: u64,
+        id: impl Fn(&S) -> String,
+        item: impl Fn(S) -> T,
+    ) -> Page<T> {
         let limit = limit as usize;
         let has_more = found.len() > limit;
         found.truncate(limit);
         let next = found.last().filter(|_| has_more).map(id);
-        Page { items: found.into_iter().map(item).collect(), next }
+        Page {
+            items: found.into_iter().map(item).collect(),
+            next,
+        }
     }
 }
 

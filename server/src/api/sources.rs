@@ -26,7 +26,10 @@ use crate::uploads::receive;
 
 /// The routes.
 pub fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list, add)).routes(routes!(upload)).routes(routes!(show, remove))
+    OpenApiRouter::new()
+        .routes(routes!(list, add))
+        .routes(routes!(upload))
+        .routes(routes!(show, remove))
 }
 
 /// Where a video was published.
@@ -67,7 +70,9 @@ impl Published {
         ];
         for (name, text) in texts {
             let is_fit = |text: &String| {
-                !text.trim().is_empty() && text.chars().count() <= 2_000 && !text.chars().any(char::is_control)
+                !text.trim().is_empty()
+                    && text.chars().count() <= 2_000
+                    && !text.chars().any(char::is_control)
             };
             if text.as_ref().is_some_and(|text| !is_fit(text)) {
                 return Err(Problem::invalid(format!(
@@ -76,10 +81,17 @@ impl Published {
             }
         }
         let is_time = |text: &String| {
-            (text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok()) || text.parse::<jiff::Timestamp>().is_ok()
+            (text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok())
+                || text.parse::<jiff::Timestamp>().is_ok()
         };
-        if self.published_at.as_ref().is_some_and(|text| !is_time(text)) {
-            return Err(Problem::invalid("published_at: give YYYY-MM-DD or a moment as in RFC 3339"));
+        if self
+            .published_at
+            .as_ref()
+            .is_some_and(|text| !is_time(text))
+        {
+            return Err(Problem::invalid(
+                "published_at: give YYYY-MM-DD or a moment as in RFC 3339",
+            ));
         }
         Ok(self)
     }
@@ -185,14 +197,23 @@ async fn list(
     blocking(move || {
         let index = app.corpus.current()?;
         let is_beyond = |of: &&Video| after.is_none_or(|after| of.sha256 > after);
-        let mut videos: Vec<&Video> = index.in_role(Role::Source).map(|(_, video)| video).filter(is_beyond).collect();
+        let mut videos: Vec<&Video> = index
+            .in_role(Role::Source)
+            .map(|(_, video)| video)
+            .filter(is_beyond)
+            .collect();
         let most = limit as usize + 1;
         if videos.len() > most {
             videos.select_nth_unstable_by_key(most - 1, |video| video.sha256);
             videos.truncate(most);
         }
         videos.sort_unstable_by_key(|video| video.sha256);
-        Ok(Json(Page::of(videos, limit, |video| hex(&video.sha256), Source::from)))
+        Ok(Json(Page::of(
+            videos,
+            limit,
+            |video| hex(&video.sha256),
+            Source::from,
+        )))
     })
     .await
 }
@@ -205,12 +226,18 @@ async fn list(
         (status = 404, body = Problem, content_type = "application/problem+json"),
         super::Refusals,
     ))]
-async fn show(State(app): State<App>, caller: Caller, Path(sha256): Path<String>) -> Result<Json<Source>, Problem> {
+async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    Path(sha256): Path<String>,
+) -> Result<Json<Source>, Problem> {
     caller.needs_operator(&app)?;
     blocking(move || {
         let index = app.corpus.current()?;
         let found = digest(&sha256).and_then(|_| index.find(&sha256).first().copied());
-        Ok(Json(Source::from(index.video(found.ok_or_else(|| Problem::not_found("source"))?))))
+        Ok(Json(Source::from(index.video(
+            found.ok_or_else(|| Problem::not_found("source"))?,
+        ))))
     })
     .await
 }
@@ -235,12 +262,17 @@ async fn add(
     let published = wanted.published.checked()?;
     let (looking, is_told) = (app.clone(), published != Published::default());
     let path = blocking(move || {
-        let path = within(&looking.config.corpus.folders, FilePath::new(&wanted.path)).map_err(Problem::invalid)?;
+        let path = within(&looking.config.corpus.folders, FilePath::new(&wanted.path))
+            .map_err(Problem::invalid)?;
         if uniq::ingest::is_list(&path) {
-            return Err(Problem::invalid("path: name a video or a folder; lists are not read"));
+            return Err(Problem::invalid(
+                "path: name a video or a folder; lists are not read",
+            ));
         }
         if is_told && path.is_dir() {
-            return Err(Problem::invalid("path: of a folder nothing can be said; add its videos one by one"));
+            return Err(Problem::invalid(
+                "path: of a folder nothing can be said; add its videos one by one",
+            ));
         }
         Ok(path)
     })
@@ -274,14 +306,23 @@ async fn upload(
     let published = published.checked()?;
     let (file, _ticket) = receive::whole(&app, &caller.tenant, &headers, body).await?;
     let id = crate::store::new_id();
-    let target = std::path::absolute(app.config.sources().join(&id)).unwrap_or_else(|_| app.config.sources().join(&id));
+    let target = std::path::absolute(app.config.sources().join(&id))
+        .unwrap_or_else(|_| app.config.sources().join(&id));
     let path = target.clone();
     blocking(move || {
-        let failed = |source| uniq::Error::Io { path: "a source".into(), doing: "keep", source };
-        std::fs::File::open(&file).and_then(|file| file.sync_all()).map_err(failed)?;
+        let failed = |source| uniq::Error::Io {
+            path: "a source".into(),
+            doing: "keep",
+            source,
+        };
+        std::fs::File::open(&file)
+            .and_then(|file| file.sync_all())
+            .map_err(failed)?;
         file.persist(&path).map_err(|error| failed(error.error))?;
         let folder = path.parent().unwrap_or(FilePath::new("."));
-        std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        std::fs::File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(failed)?;
         Ok(())
     })
     .await?;
@@ -298,13 +339,21 @@ async fn upload(
         (status = 404, body = Problem, content_type = "application/problem+json"),
         super::Refusals,
     ))]
-async fn remove(State(app): State<App>, caller: Caller, Path(sha256): Path<String>) -> Result<Response, Problem> {
+async fn remove(
+    State(app): State<App>,
+    caller: Caller,
+    Path(sha256): Path<String>,
+) -> Result<Response, Problem> {
     caller.needs_operator(&app)?;
     let (looking, wanted) = (app.clone(), sha256.clone());
     blocking(move || {
         let index = looking.corpus.current()?;
         let is_there = digest(&wanted).is_some_and(|_| !index.find(&wanted).is_empty());
-        if is_there { Ok(()) } else { Err(Problem::not_found("source")) }
+        if is_there {
+            Ok(())
+        } else {
+            Err(Problem::not_found("source"))
+        }
     })
     .await?;
     made(&app, caller, Kind::RemoveSource, sha256, "{}".to_owned()).await
@@ -331,18 +380,32 @@ pub(crate) async fn made(
 /// # Errors
 /// A reason in words, which does not tell what else there is on this machine.
 pub(crate) fn within(folders: &[PathBuf], path: &FilePath) -> Result<PathBuf, String> {
-    let outside = || "path: name what lies below a folder that the configuration names (corpus.folders)".to_owned();
+    let outside = || {
+        "path: name what lies below a folder that the configuration names (corpus.folders)"
+            .to_owned()
+    };
     for folder in folders {
-        let Ok(real) = folder.canonicalize() else { continue };
-        let rest = path.strip_prefix(folder).or_else(|_| path.strip_prefix(&real));
+        let Ok(real) = folder.canonicalize() else {
+            continue;
+        };
+        let rest = path
+            .strip_prefix(folder)
+            .or_else(|_| path.strip_prefix(&real));
         let Ok(rest) = rest else { continue };
-        if !rest.components().all(|part| matches!(part, Component::Normal(_))) {
+        if !rest
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)))
+        {
             return Err(outside());
         }
         let wanted = real.join(rest);
-        let found = wanted.canonicalize().map_err(|_| "path: there is nothing, or it cannot be read".to_owned())?;
+        let found = wanted
+            .canonicalize()
+            .map_err(|_| "path: there is nothing, or it cannot be read".to_owned())?;
         if found != wanted.components().collect::<PathBuf>() {
-            return Err("path: a symbolic link, which could lead anywhere; name the file itself".to_owned());
+            return Err(
+                "path: a symbolic link, which could lead anywhere; name the file itself".to_owned(),
+            );
         }
         return match found.metadata() {
             Ok(of) if of.is_file() || of.is_dir() => Ok(found),
@@ -353,10 +416,14 @@ pub(crate) fn within(folders: &[PathBuf], path: &FilePath) -> Result<PathBuf, St
 }
 
 fn digest(text: &str) -> Option<[u8; 32]> {
-    let is_one = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    let is_one = text.len() == 64
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
     let mut bytes = [0; 32];
     for (byte, place) in bytes.iter_mut().zip(0..) {
-        *byte = u8::from_str_radix(text.get(2 * place..2 * place + 2).filter(|_| is_one)?, 16).ok()?;
+        *byte =
+            u8::from_str_radix(text.get(2 * place..2 * place + 2).filter(|_| is_one)?, 16).ok()?;
     }
     Some(bytes)
 }
@@ -374,7 +441,11 @@ mod tests {
         for folder in [&open, &closed, &open.join("in")] {
             std::fs::create_dir(folder).unwrap();
         }
-        for file in [open.join("a.mp4"), open.join("in/b.mp4"), closed.join("secret")] {
+        for file in [
+            open.join("a.mp4"),
+            open.join("in/b.mp4"),
+            closed.join("secret"),
+        ] {
             std::fs::write(file, "x").unwrap();
         }
         std::os::unix::fs::symlink(&closed, open.join("door")).unwrap();

@@ -49,7 +49,12 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut streams = self.0.streams.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut streams = self
+            .0
+            .streams
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = streams.get_mut(&self.1) {
             *count -= 1;
         }
@@ -89,26 +94,42 @@ async fn follow(
     let wanted = match headers.get("last-event-id") {
         None => None,
         Some(value) => {
-            let number = value.to_str().ok().and_then(|text| text.trim().parse::<u64>().ok());
+            let number = value
+                .to_str()
+                .ok()
+                .and_then(|text| text.trim().parse::<u64>().ok());
             let number = number.filter(|number| *number <= i64::MAX as u64);
             Some(number.ok_or_else(|| Problem::invalid("Last-Event-ID: give the id of an event"))?)
         }
     };
-    let place = Place::take(&app, &caller.key)
-        .ok_or_else(|| Problem::too_many(format!("this key has {STREAMS_MAX} streams, which is the most"), 30))?;
+    let place = Place::take(&app, &caller.key).ok_or_else(|| {
+        Problem::too_many(
+            format!("this key has {STREAMS_MAX} streams, which is the most"),
+            30,
+        )
+    })?;
     let changed = app.changed.subscribe();
     let after = match wanted {
         Some(after) => after,
         None => app.database.read(last).await?,
     };
-    let follower = Follower { app, tenant: caller.tenant, key: caller.key, after, changed, _place: place };
+    let follower = Follower {
+        app,
+        tenant: caller.tenant,
+        key: caller.key,
+        after,
+        changed,
+        _place: place,
+    };
     let events = stream::unfold(follower, |mut follower| async move {
         let told = follower.next().await?;
         Some((
-            stream::iter(
-                told.into_iter()
-                    .map(|told| Ok(Event::default().id(told.seq.to_string()).event(told.name).data(told.data))),
-            ),
+            stream::iter(told.into_iter().map(|told| {
+                Ok(Event::default()
+                    .id(told.seq.to_string())
+                    .event(told.name)
+                    .data(told.data))
+            })),
             follower,
         ))
     });
@@ -145,14 +166,21 @@ impl Follower {
                 }
                 let told = told(tables, &tenant, after)?;
                 let is_all = (told.len() as u64) < ROWS_MAX;
-                let until = if is_all { last } else { told.last().map_or(last, |told| told.seq) };
+                let until = if is_all {
+                    last
+                } else {
+                    told.last().map_or(last, |told| told.seq)
+                };
                 Ok(Some((told, until)))
             });
             match looked.await {
                 Ok(None) => return None,
                 Ok(Some((told, until))) => {
                     self.after = until;
-                    let told: Vec<Told> = told.into_iter().filter(|told| !told.name.is_empty()).collect();
+                    let told: Vec<Told> = told
+                        .into_iter()
+                        .filter(|told| !told.name.is_empty())
+                        .collect();
                     if !told.is_empty() {
                         return Some(told);
                     }
@@ -180,8 +208,13 @@ fn told(tables: &mut dyn Tables, tenant: &str, after: u64) -> uniq::Result<Vec<T
     let rows = tables.query(statement, &[after.into(), tenant.into(), ROWS_MAX.into()])?;
     let told = rows.iter().map(|row| {
         let name = name_of(row.text(2));
-        let data = json!({ "id": row.text(3), "type": name, "at": moment(row.number(1)) }).to_string();
-        Told { seq: row.number(0), name, data }
+        let data =
+            json!({ "id": row.text(3), "type": name, "at": moment(row.number(1)) }).to_string();
+        Told {
+            seq: row.number(0),
+            name,
+            data,
+        }
     });
     Ok(told.collect())
 }

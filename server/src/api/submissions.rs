@@ -188,11 +188,19 @@ async fn submit(
     body: Body,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::Submit)?;
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     if kind.starts_with("multipart/") {
         let detail = "send the bytes of the file themselves as the body, and no form: curl -T FILE";
         let title = "The body is a form";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "form", title, detail));
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "form",
+            title,
+            detail,
+        ));
     }
     accept::check_names(&query.creator, query.reference.as_deref())?;
     let (file, ticket) = receive::whole(&app, &caller.tenant, &headers, body).await?;
@@ -211,9 +219,16 @@ async fn submit(
     });
     let accepted = accepted.await?;
     let (tenant, id) = (caller.tenant, accepted.id.clone());
-    let listed = app.database.read(move |tables| submissions::find(tables, &tenant, &id)).await?;
+    let listed = app
+        .database
+        .read(move |tables| submissions::find(tables, &tenant, &id))
+        .await?;
     let submission: Submission = listed.ok_or_else(Problem::internal)?.into();
-    let status = if accepted.is_new { StatusCode::ACCEPTED } else { StatusCode::OK };
+    let status = if accepted.is_new {
+        StatusCode::ACCEPTED
+    } else {
+        StatusCode::OK
+    };
     let location = format!("/v1/submissions/{}", submission.id);
     Ok((status, [(header::LOCATION, location)], Json(submission)).into_response())
 }
@@ -249,9 +264,15 @@ async fn confirm(
     let (file, ticket) = receive::whole(&app, &caller.tenant, &headers, body).await?;
     let working = app.clone();
     let job = blocking(move || {
-        let failed = |source| uniq::Error::Io { path: "a clip".into(), doing: "keep", source };
+        let failed = |source| uniq::Error::Io {
+            path: "a clip".into(),
+            doing: "keep",
+            source,
+        };
         let target = working.confirming(&listed.id);
-        std::fs::File::open(&file).and_then(|file| file.sync_all()).map_err(failed)?;
+        std::fs::File::open(&file)
+            .and_then(|file| file.sync_all())
+            .map_err(failed)?;
         let job = working.database.with(|ledger| {
             ledger.transaction(Mode::Write, |tables| {
                 if jobs::is_open(tables, jobs::Kind::Confirm, &listed.id)? {
@@ -259,9 +280,19 @@ async fn confirm(
                     return Err(uniq::Error::LedgerRefused { reason });
                 }
                 std::fs::rename(&file, &target).map_err(failed)?;
-                std::fs::File::open(working.config.clips()).and_then(|folder| folder.sync_all()).map_err(failed)?;
+                std::fs::File::open(working.config.clips())
+                    .and_then(|folder| folder.sync_all())
+                    .map_err(failed)?;
                 let kind = jobs::Kind::Confirm;
-                let id = jobs::add(tables, kind, &caller.tenant, &listed.id, "{}", listed.number, now_ms())?;
+                let id = jobs::add(
+                    tables,
+                    kind,
+                    &caller.tenant,
+                    &listed.id,
+                    "{}",
+                    listed.number,
+                    now_ms(),
+                )?;
                 jobs::find(tables, &caller.tenant, &id)
             })
         })?;
@@ -271,7 +302,12 @@ async fn confirm(
     .await?;
     let job = Job::from(job);
     let location = format!("/v1/jobs/{}", job.id);
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(job)).into_response())
+    Ok((
+        StatusCode::ACCEPTED,
+        [(header::LOCATION, location)],
+        Json(job),
+    )
+        .into_response())
 }
 
 /// Lists the submissions of the tenant, in the order in which they came.
@@ -288,8 +324,15 @@ async fn list(
 ) -> Result<Json<Page<Submission>>, Problem> {
     caller.needs(Scope::Read)?;
     let (after, limit) = query.checked()?;
-    let found = app.database.read(move |tables| submissions::of_tenant(tables, &caller.tenant, &after, limit + 1));
-    Ok(Json(Page::of(found.await?, limit, |of| of.id.clone(), Submission::from)))
+    let found = app
+        .database
+        .read(move |tables| submissions::of_tenant(tables, &caller.tenant, &after, limit + 1));
+    Ok(Json(Page::of(
+        found.await?,
+        limit,
+        |of| of.id.clone(),
+        Submission::from,
+    )))
 }
 
 /// Tells where a submission stands.
@@ -331,11 +374,19 @@ async fn withdraw(
     caller.needs(Scope::Submit)?;
     let listed = found(&app, &caller, &id).await?;
     let (database, forgetting) = (app.database.clone(), app.clone());
-    let why = query.reason.unwrap_or_else(|| "taken back by its creator".to_owned());
+    let why = query
+        .reason
+        .unwrap_or_else(|| "taken back by its creator".to_owned());
     let by = caller.name.clone();
     app.database
         .run(move |ledger| {
-            uniq::ledger::withdraw(ledger, &database.books(), listed.number, Some(&by), Some(&why))?;
+            uniq::ledger::withdraw(
+                ledger,
+                &database.books(),
+                listed.number,
+                Some(&by),
+                Some(&why),
+            )?;
             crate::review::evidence::forget(&forgetting, &listed.id);
             Ok(())
         })
@@ -374,14 +425,35 @@ async fn report(
     caller.needs(Scope::Read)?;
     let listed = found(&app, &caller, &id).await?;
     let asking = app.clone();
-    let report =
-        app.database.run(move |ledger| Ok(answer::report(&asking, ledger, &caller.tenant, &listed.id, listed.number)?));
-    let mut report =
-        report.await?.ok_or_else(|| Problem::conflict("there is no answer; see the submission's state"))?;
+    let report = app.database.run(move |ledger| {
+        Ok(answer::report(
+            &asking,
+            ledger,
+            &caller.tenant,
+            &listed.id,
+            listed.number,
+        )?)
+    });
+    let mut report = report
+        .await?
+        .ok_or_else(|| Problem::conflict("there is no answer; see the submission's state"))?;
     // Where sources lie is the operator's alone.
-    let sources = report.matches.iter_mut().map(|found| &mut found.alignment.source);
-    for source in sources.chain(report.nearest_non_match.as_mut().map(|found| &mut found.source)) {
-        source.path = source.path.rsplit('/').next().unwrap_or_default().to_owned();
+    let sources = report
+        .matches
+        .iter_mut()
+        .map(|found| &mut found.alignment.source);
+    for source in sources.chain(
+        report
+            .nearest_non_match
+            .as_mut()
+            .map(|found| &mut found.source),
+    ) {
+        source.path = source
+            .path
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
     }
     Ok(tagged(&headers, &report))
 }
@@ -395,13 +467,22 @@ async fn report(
         (status = 409, description = "The submission was taken back, and its certificates hold no more", body = Problem, content_type = "application/problem+json"),
         super::Refusals,
     ))]
-async fn certificate(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn certificate(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
     caller.needs(Scope::Read)?;
     let listed = found(&app, &caller, &id).await?;
     if listed.standing == "withdrawn" {
-        return Err(Problem::conflict("the submission was taken back, and its certificates hold no more"));
+        return Err(Problem::conflict(
+            "the submission was taken back, and its certificates hold no more",
+        ));
     }
-    let newest = app.database.read(move |tables| submissions::certificate(tables, &listed.id)).await?;
+    let newest = app
+        .database
+        .read(move |tables| submissions::certificate(tables, &listed.id))
+        .await?;
     let (_, sha256) = newest.ok_or_else(|| Problem::not_found("certificate"))?;
     let file = app.config.certificates().join(format!("{sha256}.json"));
     let bytes = tokio::fs::read(&file).await.map_err(|error| {
@@ -417,18 +498,34 @@ pub(crate) async fn found(app: &App, caller: &Caller, id: &str) -> Result<Listed
         return Err(Problem::not_found("submission"));
     }
     let (tenant, id) = (caller.tenant.clone(), id.to_owned());
-    let found = app.database.read(move |tables| submissions::find(tables, &tenant, &id)).await?;
+    let found = app
+        .database
+        .read(move |tables| submissions::find(tables, &tenant, &id))
+        .await?;
     found.ok_or_else(|| Problem::not_found("submission"))
 }
 
 /// An answer with its `ETag`, or that it is as the client has it.
 fn tagged(headers: &HeaderMap, value: &impl Serialize) -> Response {
-    let Ok(body) = serde_json::to_vec(value) else { return Problem::internal().into_response() };
-    let tag = format!("\"{}\"", &crate::auth::hex(&<sha2::Sha256 as sha2::Digest>::digest(&body))[..32]);
-    let is_known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|known| {
-        known.split(',').map(|one| one.trim().trim_start_matches("W/")).any(|one| one == tag || one == "*")
-    });
-    let Ok(tag) = HeaderValue::from_str(&tag) else { return Problem::internal().into_response() };
+    let Ok(body) = serde_json::to_vec(value) else {
+        return Problem::internal().into_response();
+    };
+    let tag = format!(
+        "\"{}\"",
+        &crate::auth::hex(&<sha2::Sha256 as sha2::Digest>::digest(&body))[..32]
+    );
+    let is_known = headers
+        .get(header::IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|known| {
+            known
+                .split(',')
+                .map(|one| one.trim().trim_start_matches("W/"))
+                .any(|one| one == tag || one == "*")
+        });
+    let Ok(tag) = HeaderValue::from_str(&tag) else {
+        return Problem::internal().into_response();
+    };
     if is_known {
         return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
     }

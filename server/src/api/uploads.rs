@@ -55,9 +55,18 @@ async fn offer_one(State(app): State<App>) -> Response {
 fn offered(app: &App) -> Response {
     let fixed = [
         (VERSIONS, HeaderValue::from_static(protocol::VERSION)),
-        (HeaderName::from_static("tus-extension"), HeaderValue::from_static(protocol::EXTENSIONS)),
-        (HeaderName::from_static("tus-max-size"), app.config.uploads.max_bytes.into()),
-        (HeaderName::from_static("tus-checksum-algorithm"), HeaderValue::from_static(protocol::ALGORITHMS)),
+        (
+            HeaderName::from_static("tus-extension"),
+            HeaderValue::from_static(protocol::EXTENSIONS),
+        ),
+        (
+            HeaderName::from_static("tus-max-size"),
+            app.config.uploads.max_bytes.into(),
+        ),
+        (
+            HeaderName::from_static("tus-checksum-algorithm"),
+            HeaderValue::from_static(protocol::ALGORITHMS),
+        ),
     ];
     (StatusCode::NO_CONTENT, fixed).into_response()
 }
@@ -87,7 +96,12 @@ fn offered(app: &App) -> Response {
         super::Refusals,
         (status = 507, description = "There is no room", body = Problem, content_type = "application/problem+json"),
     ))]
-async fn create(State(app): State<App>, caller: Caller, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
     caller.needs(Scope::Submit)?;
     protocol::check_version(&headers)?;
     let wanted = protocol::creation(&headers, app.config.uploads.max_bytes)?;
@@ -97,9 +111,16 @@ async fn create(State(app): State<App>, caller: Caller, headers: HeaderMap, body
     }
     let checksum = protocol::checksum(&headers)?.filter(|_| has_body);
     let making = app.clone();
-    let opened = app.uploads.blocking(move || storage::create(&making, &caller.tenant, wanted)).await?;
+    let opened = app
+        .uploads
+        .blocking(move || storage::create(&making, &caller.tenant, wanted))
+        .await?;
     let location = format!("/v1/uploads/{}", opened.upload.id);
-    let made = if has_body { filled(&app, opened, body, checksum).await } else { Ok(opened.upload) };
+    let made = if has_body {
+        filled(&app, opened, body, checksum).await
+    } else {
+        Ok(opened.upload)
+    };
     // Of what went wrong after it was made, the client can go on.
     let mut response = match made {
         Ok(upload) => (StatusCode::CREATED, state(&app, &upload)).into_response(),
@@ -140,19 +161,30 @@ async fn show(
     caller.needs(Scope::Submit)?;
     protocol::check_version(&headers)?;
     let opening = app.clone();
-    let upload = app.uploads.blocking(move || match opened(&opening, &caller, &id)? {
-        Found::Submitted(upload) => Ok(upload),
-        // A crash may have come between its last byte and its number.
-        Found::Open(opened) => {
-            let offset = opened.offset;
-            Ok(Upload { received: offset, ..opened.complete(&opening)? })
-        }
-    });
+    let upload = app
+        .uploads
+        .blocking(move || match opened(&opening, &caller, &id)? {
+            Found::Submitted(upload) => Ok(upload),
+            // A crash may have come between its last byte and its number.
+            Found::Open(opened) => {
+                let offset = opened.offset;
+                Ok(Upload {
+                    received: offset,
+                    ..opened.complete(&opening)?
+                })
+            }
+        });
     let upload = upload.await?;
     let mut response = (StatusCode::OK, state(&app, &upload)).into_response();
     let answer = response.headers_mut();
-    answer.insert(HeaderName::from_static("upload-length"), upload.length.into());
-    if let Some(value) = HeaderValue::from_str(&upload.metadata).ok().filter(|value| !value.is_empty()) {
+    answer.insert(
+        HeaderName::from_static("upload-length"),
+        upload.length.into(),
+    );
+    if let Some(value) = HeaderValue::from_str(&upload.metadata)
+        .ok()
+        .filter(|value| !value.is_empty())
+    {
         answer.insert(HeaderName::from_static("upload-metadata"), value);
     }
     Ok(response)
@@ -197,11 +229,20 @@ async fn append(
     appended(&app, caller, id, &headers, body).await
 }
 
-async fn appended(app: &App, caller: Caller, id: String, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
+async fn appended(
+    app: &App,
+    caller: Caller,
+    id: String,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
     protocol::check_version(headers)?;
     let wanted = protocol::append(headers)?;
     let opening = app.clone();
-    let found = app.uploads.blocking(move || opened(&opening, &caller, &id)).await?;
+    let found = app
+        .uploads
+        .blocking(move || opened(&opening, &caller, &id))
+        .await?;
     let there = match &found {
         Found::Open(opened) => opened.offset,
         Found::Submitted(upload) => upload.length,
@@ -249,15 +290,22 @@ async fn terminate(
     terminated(&app, caller, id, &headers).await
 }
 
-async fn terminated(app: &App, caller: Caller, id: String, headers: &HeaderMap) -> Result<Response, Problem> {
+async fn terminated(
+    app: &App,
+    caller: Caller,
+    id: String,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
     protocol::check_version(headers)?;
     let ending = app.clone();
-    let ended = app.uploads.blocking(move || match opened(&ending, &caller, &id)? {
-        Found::Submitted(_) => {
-            Err(Problem::conflict("the upload is a submission by now; DELETE /v1/submissions/ID takes it back"))
-        }
-        Found::Open(opened) => opened.terminate(&ending),
-    });
+    let ended = app
+        .uploads
+        .blocking(move || match opened(&ending, &caller, &id)? {
+            Found::Submitted(_) => Err(Problem::conflict(
+                "the upload is a submission by now; DELETE /v1/submissions/ID takes it back",
+            )),
+            Found::Open(opened) => opened.terminate(&ending),
+        });
     ended.await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -295,13 +343,21 @@ async fn overridden(
     body: Body,
 ) -> Result<Response, Problem> {
     caller.needs(Scope::Submit)?;
-    match headers.get("x-http-method-override").map(HeaderValue::as_bytes) {
+    match headers
+        .get("x-http-method-override")
+        .map(HeaderValue::as_bytes)
+    {
         Some(b"PATCH") => appended(&app, caller, id, &headers, body).await,
         Some(b"DELETE") => terminated(&app, caller, id, &headers).await,
         _ => {
             let detail = "X-HTTP-Method-Override: send PATCH or DELETE";
             let title = "The method is not allowed here";
-            Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", title, detail))
+            Err(Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                title,
+                detail,
+            ))
         }
     }
 }
@@ -314,15 +370,25 @@ fn opened(app: &App, caller: &Caller, id: &str) -> Result<Found, Problem> {
 }
 
 /// Writes a body to an upload. It goes on if the client goes: what came is kept.
-async fn filled(app: &App, opened: Opened, body: Body, checksum: Option<Checksum>) -> Result<Upload, Problem> {
+async fn filled(
+    app: &App,
+    opened: Opened,
+    body: Body,
+    checksum: Option<Checksum>,
+) -> Result<Upload, Problem> {
     let app = app.clone();
     let writing = tokio::spawn(async move {
         let left = opened.upload.length.saturating_sub(opened.offset);
         let preparing = app.clone();
-        let (writing, sink) = app.uploads.blocking(move || opened.sink(&preparing, checksum)).await?;
+        let (writing, sink) = app
+            .uploads
+            .blocking(move || opened.sink(&preparing, checksum))
+            .await?;
         let (sink, end) = receive::pour(&app, body, left, sink).await?;
         let ending = app.clone();
-        app.uploads.blocking(move || writing.end(&ending, sink, end)).await
+        app.uploads
+            .blocking(move || writing.end(&ending, sink, end))
+            .await
     });
     writing.await.unwrap_or_else(|_| Err(Problem::internal()))
 }
@@ -330,11 +396,18 @@ async fn filled(app: &App, opened: Opened, body: Body, checksum: Option<Checksum
 /// The headers that tell how far an upload is.
 fn state(app: &App, upload: &Upload) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    let offset = if upload.submission.is_some() { upload.length } else { upload.received };
+    let offset = if upload.submission.is_some() {
+        upload.length
+    } else {
+        upload.received
+    };
     headers.insert(HeaderName::from_static("upload-offset"), offset.into());
     let (name, text) = match &upload.submission {
         Some(id) => ("submission", format!("/v1/submissions/{id}")),
-        None => ("upload-expires", http_date(upload.changed_ms.saturating_add(caps::expire_ms(app)))),
+        None => (
+            "upload-expires",
+            http_date(upload.changed_ms.saturating_add(caps::expire_ms(app))),
+        ),
     };
     if let Ok(value) = HeaderValue::from_str(&text) {
         headers.insert(HeaderName::from_static(name), value);
@@ -344,13 +417,19 @@ fn state(app: &App, upload: &Upload) -> HeaderMap {
 
 /// A time in milliseconds since 1970 as HTTP writes it.
 fn http_date(ms: u64) -> String {
-    let at = jiff::Timestamp::from_millisecond(ms.min(i64::MAX as u64) as i64).unwrap_or(jiff::Timestamp::MAX);
+    let at = jiff::Timestamp::from_millisecond(ms.min(i64::MAX as u64) as i64)
+        .unwrap_or(jiff::Timestamp::MAX);
     at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 fn too_long(length: u64) -> Problem {
     let detail = format!("the upload has {length} bytes, and no more are taken");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body is too long", detail)
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "too_large",
+        "The body is too long",
+        detail,
+    )
 }
 
 const RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");

@@ -20,7 +20,10 @@ use crate::webhooks::{resolved, signature};
 
 mod shapes;
 
-pub use shapes::{Delivery, DeliveryState, EventName, NewWebhook, SecretWebhook, Webhook, WebhookChange, WebhookState};
+pub use shapes::{
+    Delivery, DeliveryState, EventName, NewWebhook, SecretWebhook, Webhook, WebhookChange,
+    WebhookState,
+};
 
 /// The routes.
 pub fn router() -> OpenApiRouter<App> {
@@ -69,11 +72,23 @@ async fn make(
         made_ms: now_ms(),
     };
     let (kept, most) = (webhook.clone(), app.config.webhooks.max_endpoints);
-    if !app.database.write(move |tables| webhooks::add(tables, &kept, most)).await? {
-        return Err(Problem::conflict(format!("there are {most} endpoints, which is the most; delete one")));
+    if !app
+        .database
+        .write(move |tables| webhooks::add(tables, &kept, most))
+        .await?
+    {
+        return Err(Problem::conflict(format!(
+            "there are {most} endpoints, which is the most; delete one"
+        )));
     }
     let secret = webhook.secret.clone();
-    Ok((StatusCode::CREATED, Json(SecretWebhook { webhook: webhook.into(), secret })))
+    Ok((
+        StatusCode::CREATED,
+        Json(SecretWebhook {
+            webhook: webhook.into(),
+            secret,
+        }),
+    ))
 }
 
 /// Lists the endpoints of the tenant.
@@ -90,8 +105,16 @@ async fn list(
 ) -> Result<Json<Page<Webhook>>, Problem> {
     caller.needs(Scope::Admin)?;
     let (after, limit) = query.checked()?;
-    let found = app.database.read(move |tables| webhooks::of_tenant(tables, &caller.tenant, &after, limit + 1)).await?;
-    Ok(Json(Page::of(found, limit, |of| of.id.clone(), Webhook::from)))
+    let found = app
+        .database
+        .read(move |tables| webhooks::of_tenant(tables, &caller.tenant, &after, limit + 1))
+        .await?;
+    Ok(Json(Page::of(
+        found,
+        limit,
+        |of| of.id.clone(),
+        Webhook::from,
+    )))
 }
 
 /// Shows an endpoint, without its secret.
@@ -102,7 +125,11 @@ async fn list(
         (status = 404, body = Problem, content_type = "application/problem+json"),
         super::Refusals,
     ))]
-async fn show(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Webhook>, Problem> {
+async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Webhook>, Problem> {
     Ok(Json(found(&app, &caller, &id).await?.into()))
 }
 
@@ -160,10 +187,21 @@ async fn change(
         (status = 404, body = Problem, content_type = "application/problem+json"),
         super::Refusals,
     ))]
-async fn remove(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+async fn remove(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
     let webhook = found(&app, &caller, &id).await?;
-    let removed = app.database.write(move |tables| webhooks::remove(tables, &caller.tenant, &webhook.id)).await?;
-    if removed { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("webhook")) }
+    let removed = app
+        .database
+        .write(move |tables| webhooks::remove(tables, &caller.tenant, &webhook.id))
+        .await?;
+    if removed {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Problem::not_found("webhook"))
+    }
 }
 
 /// Gives an endpoint another secret; for a day messages are signed with the one before it too.
@@ -187,7 +225,10 @@ async fn rotate(
         of.old_until_ms = now_ms() + OLD_SECRET_MS;
         Ok(())
     });
-    Ok(Json(SecretWebhook { webhook: changed.await?.into(), secret }))
+    Ok(Json(SecretWebhook {
+        webhook: changed.await?.into(),
+        secret,
+    }))
 }
 
 /// Sends a message of the type `webhook.test` to an endpoint.
@@ -208,12 +249,21 @@ async fn test(
     let sent = app.database.write(move |tables| {
         let now = now_ms();
         let body = events::message(events::TEST, now, &json!({ "id": webhook.id }));
-        match webhooks::send(tables, &webhook.tenant, events::TEST, &body, Some(&webhook.id), now)? {
+        match webhooks::send(
+            tables,
+            &webhook.tenant,
+            events::TEST,
+            &body,
+            Some(&webhook.id),
+            now,
+        )? {
             Some(delivery) => webhooks::delivery(tables, &webhook.id, &delivery),
             None => Ok(None),
         }
     });
-    let delivery = sent.await?.ok_or_else(|| Problem::conflict("enable the endpoint first"))?;
+    let delivery = sent
+        .await?
+        .ok_or_else(|| Problem::conflict("enable the endpoint first"))?;
     let _ = app.changed.send(());
     Ok((StatusCode::ACCEPTED, Json(delivery.into())))
 }
@@ -236,8 +286,16 @@ async fn deliveries(
 ) -> Result<Json<Page<Delivery>>, Problem> {
     let webhook = found(&app, &caller, &id).await?;
     let (after, limit) = query.checked()?;
-    let listed = app.database.read(move |tables| webhooks::deliveries(tables, &webhook.id, &after, limit + 1)).await?;
-    Ok(Json(Page::of(listed, limit, |of| of.id.clone(), Delivery::from)))
+    let listed = app
+        .database
+        .read(move |tables| webhooks::deliveries(tables, &webhook.id, &after, limit + 1))
+        .await?;
+    Ok(Json(Page::of(
+        listed,
+        limit,
+        |of| of.id.clone(),
+        Delivery::from,
+    )))
 }
 
 /// Sends a message to an endpoint again, with the id that it had.
@@ -282,7 +340,10 @@ async fn found(app: &App, caller: &Caller, id: &str) -> Result<webhooks::Webhook
         return Err(Problem::not_found("webhook"));
     }
     let (tenant, id) = (caller.tenant.clone(), id.to_owned());
-    let found = app.database.read(move |tables| webhooks::find(tables, &tenant, &id)).await?;
+    let found = app
+        .database
+        .read(move |tables| webhooks::find(tables, &tenant, &id))
+        .await?;
     found.ok_or_else(|| Problem::not_found("webhook"))
 }
 
@@ -291,10 +352,14 @@ async fn altered(
     app: &App,
     caller: Caller,
     id: String,
-    change: impl FnOnce(&mut dyn uniq::ledger::Tables, &mut webhooks::Webhook) -> uniq::Result<()> + Send + 'static,
+    change: impl FnOnce(&mut dyn uniq::ledger::Tables, &mut webhooks::Webhook) -> uniq::Result<()>
+    + Send
+    + 'static,
 ) -> Result<webhooks::Webhook, Problem> {
     let changed = app.database.write(move |tables| {
-        let Some(mut of) = webhooks::find(tables, &caller.tenant, &id)? else { return Ok(None) };
+        let Some(mut of) = webhooks::find(tables, &caller.tenant, &id)? else {
+            return Ok(None);
+        };
         change(tables, &mut of)?;
         webhooks::change(tables, &of)?;
         Ok(Some(of))
@@ -309,7 +374,9 @@ async fn check_url(app: &App, url: &str) -> Result<(), Problem> {
     let target = Target::parse(url, rules).map_err(refused)?;
     // A look-up takes a thread until it ends, however short one waits. What is not looked at now is
     // when something is sent.
-    let Ok(turn) = LOOK_UPS.try_acquire() else { return Ok(()) };
+    let Ok(turn) = LOOK_UPS.try_acquire() else {
+        return Ok(());
+    };
     let rules = rules.clone();
     let looking = tokio::spawn(async move {
         let found = resolved(&target, &rules).await;
@@ -323,19 +390,29 @@ async fn check_url(app: &App, url: &str) -> Result<(), Problem> {
 }
 
 fn check_name(name: Option<&str>) -> Result<(), Problem> {
-    let is_fit =
-        |name: &str| !name.trim().is_empty() && name.chars().count() <= 100 && !name.chars().any(char::is_control);
+    let is_fit = |name: &str| {
+        !name.trim().is_empty()
+            && name.chars().count() <= 100
+            && !name.chars().any(char::is_control)
+    };
     if name.is_some_and(|name| !is_fit(name)) {
-        return Err(Problem::invalid("name: 1 to 100 characters that can be seen"));
+        return Err(Problem::invalid(
+            "name: 1 to 100 characters that can be seen",
+        ));
     }
     Ok(())
 }
 
 fn names(events: &[EventName]) -> Result<String, Problem> {
     if events.is_empty() {
-        return Err(Problem::invalid("events: name at least one, or leave the list out for all"));
+        return Err(Problem::invalid(
+            "events: name at least one, or leave the list out for all",
+        ));
     }
-    let names = EventName::ALL.into_iter().filter(|event| events.contains(event)).map(EventName::name);
+    let names = EventName::ALL
+        .into_iter()
+        .filter(|event| events.contains(event))
+        .map(EventName::name);
     Ok(names.collect::<Vec<_>>().join(" "))
 }
 

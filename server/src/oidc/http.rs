@@ -22,9 +22,14 @@ pub(super) struct Http {
 
 /// Whether an address may be called: over HTTPS, or on this host.
 pub fn may_call(address: &str) -> bool {
-    let Ok(uri) = address.parse::<Uri>() else { return false };
+    let Ok(uri) = address.parse::<Uri>() else {
+        return false;
+    };
     let host = uri.host().unwrap_or_default();
-    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let ip = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<IpAddr>();
     let is_here = host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback());
     match uri.scheme_str() {
         Some("https") => !host.is_empty(),
@@ -35,40 +40,72 @@ pub fn may_call(address: &str) -> bool {
 
 impl Http {
     pub(super) fn new() -> Http {
-        Http { tls: tls::trusted().map(TlsConnector::from) }
+        Http {
+            tls: tls::trusted().map(TlsConnector::from),
+        }
     }
 
     pub(super) async fn get(&self, address: &str) -> anyhow::Result<Vec<u8>> {
-        self.send(address, Request::get(address), Body::empty()).await
+        self.send(address, Request::get(address), Body::empty())
+            .await
     }
 
-    pub(super) async fn post(&self, address: &str, form: String, basic: Option<String>) -> anyhow::Result<Vec<u8>> {
-        let mut request = Request::post(address).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    pub(super) async fn post(
+        &self,
+        address: &str,
+        form: String,
+        basic: Option<String>,
+    ) -> anyhow::Result<Vec<u8>> {
+        let mut request = Request::post(address)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         if let Some(basic) = basic {
             request = request.header(header::AUTHORIZATION, basic);
         }
         self.send(address, request, Body::from(form)).await
     }
 
-    async fn send(&self, address: &str, request: axum::http::request::Builder, body: Body) -> anyhow::Result<Vec<u8>> {
+    async fn send(
+        &self,
+        address: &str,
+        request: axum::http::request::Builder,
+        body: Body,
+    ) -> anyhow::Result<Vec<u8>> {
         let asked = tokio::time::timeout(PATIENCE, self.asked(address, request, body)).await;
-        asked.context("it takes too long")?.with_context(|| address.to_owned())
+        asked
+            .context("it takes too long")?
+            .with_context(|| address.to_owned())
     }
 
-    async fn asked(&self, address: &str, request: axum::http::request::Builder, body: Body) -> anyhow::Result<Vec<u8>> {
+    async fn asked(
+        &self,
+        address: &str,
+        request: axum::http::request::Builder,
+        body: Body,
+    ) -> anyhow::Result<Vec<u8>> {
         anyhow::ensure!(may_call(address), "not encrypted");
         let uri: Uri = address.parse()?;
         let host = uri.host().unwrap_or_default();
-        let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
         let is_encrypted = uri.scheme_str() == Some("https");
-        let port = uri.port_u16().unwrap_or(if is_encrypted { 443 } else { 80 });
+        let port = uri
+            .port_u16()
+            .unwrap_or(if is_encrypted { 443 } else { 80 });
         let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        let request =
-            request.uri(path).header(header::HOST, authority).header(header::ACCEPT, "application/json").body(body)?;
+        let request = request
+            .uri(path)
+            .header(header::HOST, authority)
+            .header(header::ACCEPT, "application/json")
+            .body(body)?;
         let stream = TcpStream::connect((name.as_str(), port)).await?;
         let response = if is_encrypted {
-            let tls = self.tls.as_ref().context("the service has no certificate authorities")?;
+            let tls = self
+                .tls
+                .as_ref()
+                .context("the service has no certificate authorities")?;
             let stream = tls.connect(ServerName::try_from(name)?, stream).await?;
             exchanged(TokioIo::new(stream), request).await?
         } else {
@@ -79,7 +116,10 @@ impl Http {
     }
 }
 
-async fn exchanged<S>(stream: S, request: Request<Body>) -> anyhow::Result<(axum::http::StatusCode, Vec<u8>)>
+async fn exchanged<S>(
+    stream: S,
+    request: Request<Body>,
+) -> anyhow::Result<(axum::http::StatusCode, Vec<u8>)>
 where
     S: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
@@ -87,7 +127,9 @@ where
     let running = tokio::spawn(connection);
     let response = sender.send_request(request).await?;
     let status = response.status();
-    let body = Limited::new(response.into_body(), ANSWER_MAX).collect().await;
+    let body = Limited::new(response.into_body(), ANSWER_MAX)
+        .collect()
+        .await;
     running.abort();
     let body = body.map_err(|error| anyhow::anyhow!("{error}"))?;
     Ok((status, body.to_bytes().to_vec()))
@@ -105,12 +147,21 @@ mod tests {
 
     #[test]
     fn what_is_not_encrypted_is_only_called_on_this_host() {
-        for address in ["https://id.example/realm", "http://127.0.0.1:9/x", "http://localhost/", "http://[::1]:80/"] {
+        for address in [
+            "https://id.example/realm",
+            "http://127.0.0.1:9/x",
+            "http://localhost/",
+            "http://[::1]:80/",
+        ] {
             assert!(may_call(address), "{address}");
         }
-        for address in
-            ["http://id.example", "http://localhost.example", "ftp://127.0.0.1", "id.example", "http://0x7f.1"]
-        {
+        for address in [
+            "http://id.example",
+            "http://localhost.example",
+            "ftp://127.0.0.1",
+            "id.example",
+            "http://0x7f.1",
+        ] {
             assert!(!may_call(address), "{address}");
         }
     }

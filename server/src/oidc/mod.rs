@@ -96,14 +96,24 @@ impl Oidc {
     /// # Errors
     /// If this host has no certificates of authorities.
     pub fn new(config: OidcConfig) -> anyhow::Result<Oidc> {
-        Ok(Oidc(Arc::new(Inner { http: Http::new(), config, known: Mutex::default() })))
+        Ok(Oidc(Arc::new(Inner {
+            http: Http::new(),
+            config,
+            known: Mutex::default(),
+        })))
     }
 
     /// The address at the provider where a person logs in.
     ///
     /// # Errors
     /// 503 if the provider does not answer as it has to.
-    pub async fn address(&self, redirect: &str, state: &str, nonce: &str, verifier: &str) -> Result<String, Problem> {
+    pub async fn address(
+        &self,
+        redirect: &str,
+        state: &str,
+        nonce: &str,
+        verifier: &str,
+    ) -> Result<String, Problem> {
         let provider = self.known(KNOWN).await?.provider;
         let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
         let query = [
@@ -117,7 +127,11 @@ impl Oidc {
             ("code_challenge_method", "S256"),
         ];
         let query = serde_urlencoded::to_string(query).map_err(|_| Problem::internal())?;
-        let joint = if provider.authorization_endpoint.contains('?') { '&' } else { '?' };
+        let joint = if provider.authorization_endpoint.contains('?') {
+            '&'
+        } else {
+            '?'
+        };
         Ok(format!("{}{joint}{query}", provider.authorization_endpoint))
     }
 
@@ -151,13 +165,26 @@ impl Oidc {
         ];
         let form = serde_urlencoded::to_string(form).map_err(|_| Problem::internal())?;
         let basic = config.client_secret.as_ref().map(|secret| {
-            let quoted = |text: &str| serde_urlencoded::to_string([("", text)]).unwrap_or_default()[1..].to_owned();
+            let quoted = |text: &str| {
+                serde_urlencoded::to_string([("", text)]).unwrap_or_default()[1..].to_owned()
+            };
             let pair = format!("{}:{}", quoted(&config.client_id), quoted(secret));
             format!("Basic {}", STANDARD.encode(pair))
         });
-        let answered = self.0.http.post(&provider.token_endpoint, form, basic).await.map_err(unreachable)?;
-        let tokens: Tokens = serde_json::from_slice(&answered).map_err(|error| unreachable(error.into()))?;
-        let expected = Expected { issuer: &config.issuer, client: &config.client_id, nonce, now_s: now_ms / 1_000 };
+        let answered = self
+            .0
+            .http
+            .post(&provider.token_endpoint, form, basic)
+            .await
+            .map_err(unreachable)?;
+        let tokens: Tokens =
+            serde_json::from_slice(&answered).map_err(|error| unreachable(error.into()))?;
+        let expected = Expected {
+            issuer: &config.issuer,
+            client: &config.client_id,
+            nonce,
+            now_s: now_ms / 1_000,
+        };
         let mut claims = token::verify(&tokens.id_token, &self.known(KNOWN).await?.keys, &expected);
         if matches!(claims, Err(Invalid::UnknownKey)) {
             // The provider may have other keys by now.
@@ -172,23 +199,41 @@ impl Oidc {
 
     fn reviewer(&self, claims: &Map<String, Value>) -> Result<Person, Problem> {
         let config = &self.0.config;
-        let text = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
+        let text = |name: &str| {
+            claims
+                .get(name)
+                .and_then(Value::as_str)
+                .filter(|text| !text.trim().is_empty())
+        };
         if let Some(claim) = &config.role_claim {
             let holds = match claims.get(claim) {
                 Some(Value::String(role)) => *role == config.role,
-                Some(Value::Array(roles)) => roles.iter().any(|role| role.as_str() == Some(&config.role)),
+                Some(Value::Array(roles)) => {
+                    roles.iter().any(|role| role.as_str() == Some(&config.role))
+                }
                 _ => false,
             };
             if !holds {
                 return Err(refused("your account is not one of a reviewer"));
             }
         }
-        let tenant = config.tenant.as_deref().or_else(|| text(config.tenant_claim.as_deref()?));
+        let tenant = config
+            .tenant
+            .as_deref()
+            .or_else(|| text(config.tenant_claim.as_deref()?));
         let tenant = tenant.filter(|tenant| crate::auth::is_tenant(tenant));
-        let tenant = tenant.ok_or_else(|| refused("your account belongs to no tenant of this service"))?;
+        let tenant =
+            tenant.ok_or_else(|| refused("your account belongs to no tenant of this service"))?;
         let subject = text("sub").ok_or_else(|| refused("the provider's token names nobody"))?;
-        let name = ["name", "preferred_username", "email", "sub"].into_iter().find_map(text).unwrap_or(subject);
-        Ok(Person { subject: subject.to_owned(), name: name.to_owned(), tenant: tenant.to_owned() })
+        let name = ["name", "preferred_username", "email", "sub"]
+            .into_iter()
+            .find_map(text)
+            .unwrap_or(subject);
+        Ok(Person {
+            subject: subject.to_owned(),
+            name: name.to_owned(),
+            tenant: tenant.to_owned(),
+        })
     }
 
     /// What is known of the provider, and not for longer than this.
@@ -204,27 +249,53 @@ impl Oidc {
 
     async fn ask(&self) -> anyhow::Result<Known> {
         let issuer = &self.0.config.issuer;
-        let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+        let address = format!(
+            "{}/.well-known/openid-configuration",
+            issuer.trim_end_matches('/')
+        );
         let provider: Provider = serde_json::from_slice(&self.0.http.get(&address).await?)?;
-        anyhow::ensure!(provider.issuer == *issuer, "it calls itself {}", provider.issuer);
-        for address in [&provider.authorization_endpoint, &provider.token_endpoint, &provider.jwks_uri] {
+        anyhow::ensure!(
+            provider.issuer == *issuer,
+            "it calls itself {}",
+            provider.issuer
+        );
+        for address in [
+            &provider.authorization_endpoint,
+            &provider.token_endpoint,
+            &provider.jwks_uri,
+        ] {
             anyhow::ensure!(may_call(address), "{address}: not encrypted");
         }
         let keys: Keys = serde_json::from_slice(&self.0.http.get(&provider.jwks_uri).await?)?;
         let keys = keys.keys.iter().filter_map(Key::of).collect();
-        Ok(Known { provider, keys, at: Instant::now() })
+        Ok(Known {
+            provider,
+            keys,
+            at: Instant::now(),
+        })
     }
 }
 
 fn refused(why: &str) -> Problem {
     let detail = format!("{why}; log in again, or with a key");
-    Problem::new(StatusCode::FORBIDDEN, "not_let_in", "You cannot be logged in", detail)
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "not_let_in",
+        "You cannot be logged in",
+        detail,
+    )
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn unreachable(error: anyhow::Error) -> Problem {
-    tracing::warn!(error = format!("{error:#}"), "the provider of reviewers does not answer as it has to");
-    Problem::unavailable("the provider does not answer as it has to; try again, or log in with a key", 30)
+    tracing::warn!(
+        error = format!("{error:#}"),
+        "the provider of reviewers does not answer as it has to"
+    );
+    Problem::unavailable(
+        "the provider does not answer as it has to; try again, or log in with a key",
+        30,
+    )
 }
 
 /// How long what a provider says of itself is believed.

@@ -8,7 +8,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::signature::{ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -38,7 +40,10 @@ impl Key {
             return None;
         }
         let numbers = match (text("kty")?, text("alg")) {
-            ("RSA", None | Some("RS256")) => Numbers::Rsa { n: bytes("n")?, e: bytes("e")? },
+            ("RSA", None | Some("RS256")) => Numbers::Rsa {
+                n: bytes("n")?,
+                e: bytes("e")?,
+            },
             ("EC", None | Some("ES256")) if text("crv") == Some("P-256") => {
                 let (x, y) = (bytes("x")?, bytes("y")?);
                 if x.len() != 32 || y.len() != 32 {
@@ -48,16 +53,21 @@ impl Key {
             }
             _ => return None,
         };
-        Some(Key { id: text("kid").map(str::to_owned), numbers })
+        Some(Key {
+            id: text("kid").map(str::to_owned),
+            numbers,
+        })
     }
 
     fn has_signed(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         match (&self.numbers, algorithm) {
-            (Numbers::Rsa { n, e }, Algorithm::Rs256) => {
-                RsaPublicKeyComponents { n, e }.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature).is_ok()
-            }
+            (Numbers::Rsa { n, e }, Algorithm::Rs256) => RsaPublicKeyComponents { n, e }
+                .verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
+                .is_ok(),
             (Numbers::P256(point), Algorithm::Es256) => {
-                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature).is_ok()
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+                    .verify(message, signature)
+                    .is_ok()
             }
             _ => false,
         }
@@ -120,9 +130,14 @@ impl std::fmt::Display for Invalid {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn verify(token: &str, keys: &[Key], expected: &Expected<'_>) -> Result<Map<String, Value>, Invalid> {
+pub fn verify(
+    token: &str,
+    keys: &[Key],
+    expected: &Expected<'_>,
+) -> Result<Map<String, Value>, Invalid> {
     let mut parts = token.split('.');
-    let (Some(header), Some(payload), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    let (Some(header), Some(payload), Some(signature), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
     else {
         return Err(Invalid::Form);
     };
@@ -133,15 +148,26 @@ pub fn verify(token: &str, keys: &[Key], expected: &Expected<'_>) -> Result<Map<
     }
     let signature = decoded(signature)?;
     let message = &token.as_bytes()[..header.len() + 1 + payload.len()];
-    let named: Vec<&Key> = keys.iter().filter(|key| said.kid.is_none() || key.id == said.kid).collect();
+    let named: Vec<&Key> = keys
+        .iter()
+        .filter(|key| said.kid.is_none() || key.id == said.kid)
+        .collect();
     if named.is_empty() {
         return Err(Invalid::UnknownKey);
     }
-    if !named.iter().any(|key| key.has_signed(said.alg, message, &signature)) {
+    if !named
+        .iter()
+        .any(|key| key.has_signed(said.alg, message, &signature))
+    {
         // Without a name it may be by a key that came since.
-        return Err(if said.kid.is_none() { Invalid::UnknownKey } else { Invalid::Signature });
+        return Err(if said.kid.is_none() {
+            Invalid::UnknownKey
+        } else {
+            Invalid::Signature
+        });
     }
-    let claims: Map<String, Value> = serde_json::from_slice(&decoded(payload)?).map_err(|_| Invalid::Form)?;
+    let claims: Map<String, Value> =
+        serde_json::from_slice(&decoded(payload)?).map_err(|_| Invalid::Form)?;
     check(&claims, expected)?;
     Ok(claims)
 }
@@ -149,18 +175,35 @@ pub fn verify(token: &str, keys: &[Key], expected: &Expected<'_>) -> Result<Map<
 fn check(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<(), Invalid> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let seconds = |name: &str| claims.get(name).and_then(Value::as_f64);
-    let must = |is_so: bool, name| if is_so { Ok(()) } else { Err(Invalid::Claim(name)) };
+    let must = |is_so: bool, name| {
+        if is_so {
+            Ok(())
+        } else {
+            Err(Invalid::Claim(name))
+        }
+    };
     let now = expected.now_s as f64;
     must(text("iss") == Some(expected.issuer), "iss")?;
     let (is_for_us, is_for_others) = match claims.get("aud") {
         Some(Value::String(aud)) => (aud == expected.client, false),
-        Some(Value::Array(all)) => (all.iter().any(|aud| aud.as_str() == Some(expected.client)), all.len() > 1),
+        Some(Value::Array(all)) => (
+            all.iter().any(|aud| aud.as_str() == Some(expected.client)),
+            all.len() > 1,
+        ),
         _ => (false, false),
     };
     must(is_for_us, "aud")?;
-    must(!is_for_others && !claims.contains_key("azp") || text("azp") == Some(expected.client), "azp")?;
-    must(seconds("exp").is_some_and(|exp| now < exp + LEEWAY_S), "exp")?;
-    let has_begun = |name: &str| !claims.contains_key(name) || seconds(name).is_some_and(|at| at <= now + LEEWAY_S);
+    must(
+        !is_for_others && !claims.contains_key("azp") || text("azp") == Some(expected.client),
+        "azp",
+    )?;
+    must(
+        seconds("exp").is_some_and(|exp| now < exp + LEEWAY_S),
+        "exp",
+    )?;
+    let has_begun = |name: &str| {
+        !claims.contains_key(name) || seconds(name).is_some_and(|at| at <= now + LEEWAY_S)
+    };
     must(has_begun("iat"), "iat")?;
     must(has_begun("nbf"), "nbf")?;
     must(text("nonce") == Some(expected.nonce), "nonce")?;
@@ -179,15 +222,23 @@ mod tests {
 
     use super::*;
 
-    const EXPECTED: Expected<'_> = Expected { issuer: "https://id.example", client: "uniq", nonce: "n", now_s: 1_000 };
+    const EXPECTED: Expected<'_> = Expected {
+        issuer: "https://id.example",
+        client: "uniq",
+        nonce: "n",
+        now_s: 1_000,
+    };
 
     struct Signer(EcdsaKeyPair);
 
     impl Signer {
         fn new() -> Signer {
             let random = SystemRandom::new();
-            let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
-            let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random).unwrap();
+            let pkcs8 =
+                EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
+            let key =
+                EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random)
+                    .unwrap();
             Signer(key)
         }
 
@@ -201,7 +252,10 @@ mod tests {
         fn token(&self, header: &Value, claims: &Value) -> String {
             let part = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
             let message = format!("{}.{}", part(header), part(claims));
-            let signature = self.0.sign(&SystemRandom::new(), message.as_bytes()).unwrap();
+            let signature = self
+                .0
+                .sign(&SystemRandom::new(), message.as_bytes())
+                .unwrap();
             format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
         }
     }
@@ -232,12 +286,18 @@ mod tests {
             let mut claims = claims();
             claims[name] = value.clone();
             let said = verify(&signer.token(&header, &claims), &keys, &EXPECTED);
-            assert!(matches!(said, Err(Invalid::Claim(_))), "{name}: {value}: {said:?}");
+            assert!(
+                matches!(said, Err(Invalid::Claim(_))),
+                "{name}: {value}: {said:?}"
+            );
         }
         for name in ["iss", "aud", "exp", "nonce", "sub"] {
             let mut claims = claims();
             claims.as_object_mut().unwrap().remove(name);
-            assert!(verify(&signer.token(&header, &claims), &keys, &EXPECTED).is_err(), "without {name}");
+            assert!(
+                verify(&signer.token(&header, &claims), &keys, &EXPECTED).is_err(),
+                "without {name}"
+            );
         }
     }
 
@@ -253,7 +313,10 @@ mod tests {
             json!({"alg": "ES256", "kid": "a", "crit": ["b64"]}),
             json!({"kid": "a"}),
         ] {
-            assert!(verify(&token(&header), &keys, &EXPECTED).is_err(), "{header}");
+            assert!(
+                verify(&token(&header), &keys, &EXPECTED).is_err(),
+                "{header}"
+            );
         }
         let forged = other.token(&json!({"alg": "ES256", "kid": "a"}), &claims());
         assert_eq!(verify(&forged, &keys, &EXPECTED), Err(Invalid::Signature));
@@ -261,7 +324,13 @@ mod tests {
         assert_eq!(verify(&unknown, &keys, &EXPECTED), Err(Invalid::UnknownKey));
         let fine = token(&json!({"alg": "ES256", "kid": "a"}));
         let (unsigned, _) = fine.rsplit_once('.').unwrap();
-        for token in [unsigned.to_owned(), format!("{unsigned}."), format!("{fine}."), String::new(), "..".to_owned()] {
+        for token in [
+            unsigned.to_owned(),
+            format!("{unsigned}."),
+            format!("{fine}."),
+            String::new(),
+            "..".to_owned(),
+        ] {
             assert!(verify(&token, &keys, &EXPECTED).is_err(), "{token}");
         }
     }
@@ -279,10 +348,23 @@ mod tests {
                      Ar7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO\
                      --xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN\
                      _IoypGlUPQGe77Rw";
-        let key = |id: &str| Key::of(&json!({"kty": "RSA", "kid": id, "n": n, "e": "AQAB"})).unwrap();
-        let expected = Expected { issuer: "joe", client: "uniq", nonce: "n", now_s: 1_300_819_000 };
-        assert_eq!(verify(token, &[key("a")], &expected), Err(Invalid::Claim("aud")), "signed, and for nobody");
+        let key =
+            |id: &str| Key::of(&json!({"kty": "RSA", "kid": id, "n": n, "e": "AQAB"})).unwrap();
+        let expected = Expected {
+            issuer: "joe",
+            client: "uniq",
+            nonce: "n",
+            now_s: 1_300_819_000,
+        };
+        assert_eq!(
+            verify(token, &[key("a")], &expected),
+            Err(Invalid::Claim("aud")),
+            "signed, and for nobody"
+        );
         let changed = token.replace("LA0KICJleHAi", "LA0KICJleHAj");
-        assert_eq!(verify(&changed, &[key("a")], &expected), Err(Invalid::UnknownKey));
+        assert_eq!(
+            verify(&changed, &[key("a")], &expected),
+            Err(Invalid::UnknownKey)
+        );
     }
 }

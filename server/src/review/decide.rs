@@ -25,8 +25,16 @@ pub struct Actor {
 impl Actor {
     /// Somebody, whose name is made one that the ledger takes.
     pub fn new(id: String, name: &str) -> Actor {
-        let seen: String = name.chars().take(100).map(|c| if uniq::sandbox::hides(c) { ' ' } else { c }).collect();
-        let name = if seen.trim().is_empty() { id.clone() } else { seen.trim().to_owned() };
+        let seen: String = name
+            .chars()
+            .take(100)
+            .map(|c| if uniq::sandbox::hides(c) { ' ' } else { c })
+            .collect();
+        let name = if seen.trim().is_empty() {
+            id.clone()
+        } else {
+            seen.trim().to_owned()
+        };
         Actor { id, name }
     }
 }
@@ -56,8 +64,9 @@ pub struct Wish {
 pub fn decide(app: &App, actor: &Actor, of: &Listed, wish: &Wish) -> Result<Review, Problem> {
     check_reason(&wish.why)?;
     let id = of.id.clone();
-    let log =
-        app.database.with(|ledger| ledger.transaction(Mode::Read, |tables| reviews::of_submission(tables, &id)))?;
+    let log = app.database.with(|ledger| {
+        ledger.transaction(Mode::Read, |tables| reviews::of_submission(tables, &id))
+    })?;
     let stand = Stand::of(&log);
     let (about, effect) = effect(app, actor, of, &stand, wish)?;
     let row = Review {
@@ -69,8 +78,16 @@ pub fn decide(app: &App, actor: &Actor, of: &Listed, wish: &Wish) -> Result<Revi
         name: actor.name.clone(),
         at_ms: now_ms(),
         verb: wish.verb.name().to_owned(),
-        source: wish.of_match.as_ref().map(|of| of.0.clone()).or_else(|| about.and_then(|of| of.source.clone())),
-        here: wish.of_match.as_ref().map(|of| of.1).or_else(|| about.and_then(|of| of.here)),
+        source: wish
+            .of_match
+            .as_ref()
+            .map(|of| of.0.clone())
+            .or_else(|| about.and_then(|of| of.source.clone())),
+        here: wish
+            .of_match
+            .as_ref()
+            .map(|of| of.1)
+            .or_else(|| about.and_then(|of| of.here)),
         other: wish.other.or_else(|| about.and_then(|of| of.other)),
         about: about.map(|of| of.id.clone()),
         why: wish.why.clone(),
@@ -80,7 +97,9 @@ pub fn decide(app: &App, actor: &Actor, of: &Listed, wish: &Wish) -> Result<Revi
         Some(effect) if !row.waits => {
             // The other person's name stands beside the first one's.
             let by = match (wish.verb, about) {
-                (Verb::Confirm, Some(first)) => format!("{}, confirmed by {}", first.name, actor.name),
+                (Verb::Confirm, Some(first)) => {
+                    format!("{}, confirmed by {}", first.name, actor.name)
+                }
                 _ => actor.name.clone(),
             };
             effect.apply(app, of, &row, &by)?;
@@ -88,7 +107,9 @@ pub fn decide(app: &App, actor: &Actor, of: &Listed, wish: &Wish) -> Result<Revi
                 super::evidence::forget(app, &of.id);
             }
         }
-        _ => app.database.with(|ledger| ledger.transaction(Mode::Write, |tables| add(tables, &row)))?,
+        _ => app
+            .database
+            .with(|ledger| ledger.transaction(Mode::Write, |tables| add(tables, &row)))?,
     }
     let _ = app.changed.send(());
     Ok(row)
@@ -124,16 +145,33 @@ fn effect<'a>(
             let row = waiting().ok_or_else(gone)?;
             // Two keys of one person are one person.
             if row.actor == actor.id || row.name == actor.name {
-                return Err(Problem::conflict("another person has to confirm it: nobody confirms their own decision"));
+                return Err(Problem::conflict(
+                    "another person has to confirm it: nobody confirms their own decision",
+                ));
             }
             let verb = Verb::of(&row.verb).ok_or_else(Problem::internal)?;
             if verb == Verb::Undo {
-                let undone = stand.may_undo(row.about.as_deref().unwrap_or_default()).map_err(Problem::conflict)?;
+                let undone = stand
+                    .may_undo(row.about.as_deref().unwrap_or_default())
+                    .map_err(Problem::conflict)?;
                 return Ok((Some(row), undoing(stand, undone)));
             }
-            Ok((Some(row), plain(app, of, stand, verb, row.source.clone().zip(row.here), row.other)?))
+            Ok((
+                Some(row),
+                plain(
+                    app,
+                    of,
+                    stand,
+                    verb,
+                    row.source.clone().zip(row.here),
+                    row.other,
+                )?,
+            ))
         }
-        verb => Ok((None, plain(app, of, stand, verb, wish.of_match.clone(), wish.other)?)),
+        verb => Ok((
+            None,
+            plain(app, of, stand, verb, wish.of_match.clone(), wish.other)?,
+        )),
     }
 }
 
@@ -142,11 +180,18 @@ fn undoing(stand: &Stand<'_>, row: &Review) -> Option<Effect> {
         return Some(Effect::Match(Ruling::Undo, source, here));
     }
     let before = stand.before(row)?;
-    Some(Effect::Pair(row.other?, pair_decision(Verb::of(&before.verb)?)))
+    Some(Effect::Pair(
+        row.other?,
+        pair_decision(Verb::of(&before.verb)?),
+    ))
 }
 
 fn pair_decision(verb: Verb) -> Decision {
-    if verb == Verb::Same { Decision::Same } else { Decision::Distinct }
+    if verb == Verb::Same {
+        Decision::Same
+    } else {
+        Decision::Distinct
+    }
 }
 
 fn plain(
@@ -159,39 +204,51 @@ fn plain(
 ) -> Result<Option<Effect>, Problem> {
     let may = of.standing == "decided" || (verb == Verb::Withdraw && of.standing == "received");
     if !may {
-        return Err(Problem::conflict("the submission does not stand: there is nothing to decide"));
+        return Err(Problem::conflict(
+            "the submission does not stand: there is nothing to decide",
+        ));
     }
     let ruling = match verb {
         Verb::Copy => Ruling::Copy,
         Verb::SameScene => Ruling::SameScene,
         Verb::Allowed => Ruling::Allowed,
         Verb::Same | Verb::Distinct => {
-            let other = other.ok_or_else(|| Problem::invalid("other: name the other submission of the pair"))?;
+            let other = other
+                .ok_or_else(|| Problem::invalid("other: name the other submission of the pair"))?;
             let standings = app.database.with(|ledger| ledger.standings(of.number))?;
             let of_other = app.database.with(|ledger| ledger.standings(other))?;
             let is_pair = standings.pairs.iter().any(|pair| pair.other == other)
                 || of_other.pairs.iter().any(|pair| pair.other == of.number);
             if !is_pair {
-                return Err(Problem::conflict("these two submissions are not known to share anything"));
+                return Err(Problem::conflict(
+                    "these two submissions are not known to share anything",
+                ));
             }
             return Ok(Some(Effect::Pair(other, pair_decision(verb))));
         }
         Verb::Withdraw => return Ok(Some(Effect::Withdraw)),
         Verb::Sold if stand.is_disputed() => {
-            return Err(Problem::conflict("the submission is disputed, and kept out of sale; accept it, or undo that"));
+            return Err(Problem::conflict(
+                "the submission is disputed, and kept out of sale; accept it, or undo that",
+            ));
         }
         Verb::Sold => return Ok(Some(Effect::Sell)),
         Verb::Accept | Verb::Dispute => return Ok(None),
         Verb::Undo | Verb::Confirm | Verb::Refuse => return Err(Problem::internal()),
     };
-    let (source, here) = of_match.ok_or_else(|| Problem::invalid("match: name the match that this is about"))?;
+    let (source, here) =
+        of_match.ok_or_else(|| Problem::invalid("match: name the match that this is about"))?;
     let standings = app.database.with(|ledger| ledger.standings(of.number))?;
     let matches = standings.report.iter().flat_map(|report| &report.matches);
     let is_there = |source: &str| {
-        matches.clone().any(|found| found.alignment.source.sha256 == source && millis(&found.alignment.clip) == here)
+        matches.clone().any(|found| {
+            found.alignment.source.sha256 == source && millis(&found.alignment.clip) == here
+        })
     };
     if !is_there(&source) {
-        return Err(Problem::conflict("the submission has no such match; see its report"));
+        return Err(Problem::conflict(
+            "the submission has no such match; see its report",
+        ));
     }
     Ok(Some(Effect::Match(ruling, source, here)))
 }
@@ -230,7 +287,14 @@ impl Effect {
         Ok(())
     }
 
-    fn run(&self, app: &App, ledger: &mut Ledger, of: &Listed, by: &str, why: &str) -> uniq::Result<()> {
+    fn run(
+        &self,
+        app: &App,
+        ledger: &mut Ledger,
+        of: &Listed,
+        by: &str,
+        why: &str,
+    ) -> uniq::Result<()> {
         let (id, number) = (&of.id, of.number);
         match self {
             Effect::Match(verdict, source, (start_ms, end_ms)) => {
@@ -243,14 +307,19 @@ impl Effect {
                 };
                 ledger.review(number, &judgement).map(drop)
             }
-            Effect::Pair(other, decision) => ledger.judge(number, *other, *decision, by, why).map(drop),
-            Effect::Withdraw => uniq::ledger::withdraw(ledger, &app.database.books(), number, Some(by), Some(why)),
+            Effect::Pair(other, decision) => {
+                ledger.judge(number, *other, *decision, by, why).map(drop)
+            }
+            Effect::Withdraw => {
+                uniq::ledger::withdraw(ledger, &app.database.books(), number, Some(by), Some(why))
+            }
             Effect::Sell => {
                 // What is sold is not rechecked any more.
                 if crate::recheck::now(app, id, number)? {
-                    let reason =
-                        "more of it has become public since it was checked; look at it again, and sell what is left";
-                    return Err(uniq::Error::LedgerRefused { reason: reason.to_owned() });
+                    let reason = "more of it has become public since it was checked; look at it again, and sell what is left";
+                    return Err(uniq::Error::LedgerRefused {
+                        reason: reason.to_owned(),
+                    });
                 }
                 ledger.sell(number, Some(by), Some(why)).map(drop)
             }
@@ -284,7 +353,9 @@ fn add(tables: &mut dyn Tables, row: &Review) -> uniq::Result<()> {
     let log = reviews::of_submission(tables, &row.submission)?;
     if log.len() as u64 != row.item {
         let reason = "somebody else has decided about this submission meanwhile; look at the log, and decide again";
-        return Err(Error::LedgerRefused { reason: reason.to_owned() });
+        return Err(Error::LedgerRefused {
+            reason: reason.to_owned(),
+        });
     }
     reviews::add(tables, row)
 }
@@ -301,5 +372,7 @@ pub fn check_reason(why: &str) -> Result<(), Problem> {
     if is_fit {
         return Ok(());
     }
-    Err(Problem::invalid("reason: 1 to 500 characters that can be seen, without blanks at its ends"))
+    Err(Problem::invalid(
+        "reason: 1 to 500 characters that can be seen, without blanks at its ends",
+    ))
 }

@@ -25,20 +25,36 @@ pub(crate) async fn page(app: &App, of: &Listed, lang: Lang) -> Result<Response,
     let html = blocking(move || made(&making, &of, lang)).await?;
     let policy = policy(&html).ok_or_else(Problem::internal)?;
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/html; charset=utf-8"),
+        ),
         (header::CONTENT_SECURITY_POLICY, policy),
-        (HeaderName::from_static("x-frame-options"), HeaderValue::from_static("SAMEORIGIN")),
+        (
+            HeaderName::from_static("x-frame-options"),
+            HeaderValue::from_static("SAMEORIGIN"),
+        ),
     ];
     Ok((headers, html).into_response())
 }
 
 fn made(app: &App, of: &Listed, lang: Lang) -> Result<String, Problem> {
-    let report = app.database.with(|ledger| answer::report(app, ledger, &of.tenant, &of.id, of.number))?;
-    let report = report.ok_or_else(|| Problem::conflict("there is no answer; see the submission's state"))?;
+    let report = app
+        .database
+        .with(|ledger| answer::report(app, ledger, &of.tenant, &of.id, of.number))?;
+    let report = report
+        .ok_or_else(|| Problem::conflict("there is no answer; see the submission's state"))?;
     let index = app.corpus.current()?;
     let text = serde_json::to_vec(&report).map_err(|_| Problem::internal())?;
-    let state = Sha256::new().chain_update(text).chain_update(index.state().root.as_bytes()).finalize();
-    let mark = format!("<!-- {} {} -->\n", env!("CARGO_PKG_VERSION"), crate::auth::hex(&state));
+    let state = Sha256::new()
+        .chain_update(text)
+        .chain_update(index.state().root.as_bytes())
+        .finalize();
+    let mark = format!(
+        "<!-- {} {} -->\n",
+        env!("CARGO_PKG_VERSION"),
+        crate::auth::hex(&state)
+    );
     let file = file(app, &of.id, lang);
     if let Ok(kept) = fs::read_to_string(&file)
         && kept.ends_with(&mark)
@@ -48,7 +64,12 @@ fn made(app: &App, of: &Listed, lang: Lang) -> Result<String, Problem> {
     let clip = app.clip(&of.id);
     let clip = (of.kind == "clip" && clip.exists()).then_some(clip);
     let sources = SourceNames::FileNames;
-    let options = Options { lang, decoding: &app.decoding, cancel: Some(&app.stopping), sources };
+    let options = Options {
+        lang,
+        decoding: &app.decoding,
+        cancel: Some(&app.stopping),
+        sources,
+    };
     let page = evidence_page::of_report(&report, clip.as_deref(), Some(&index), &options)?;
     let page = format!("{page}{mark}");
     crate::worker::write(&file, page.as_bytes())?;
@@ -66,7 +87,12 @@ fn policy(html: &str) -> Option<HeaderValue> {
 /// Removes the pages, the clip and the fingerprint of a submission.
 pub(crate) fn forget(app: &App, id: &str) {
     let fingerprint = app.config.certificates().join(format!("{id}.uniq"));
-    for path in [file(app, id, Lang::En), file(app, id, Lang::Ar), app.clip(id), fingerprint] {
+    for path in [
+        file(app, id, Lang::En),
+        file(app, id, Lang::Ar),
+        app.clip(id),
+        fingerprint,
+    ] {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 tracing::warn!(%error, "a file of a withdrawn submission cannot be removed");
@@ -77,7 +103,10 @@ pub(crate) fn forget(app: &App, id: &str) {
 }
 
 fn file(app: &App, id: &str, lang: Lang) -> PathBuf {
-    app.config.pages().join(format!("{id}.{}.html", if lang == Lang::Ar { "ar" } else { "en" }))
+    app.config.pages().join(format!(
+        "{id}.{}.html",
+        if lang == Lang::Ar { "ar" } else { "en" }
+    ))
 }
 
 /// Pages that are made at a time.

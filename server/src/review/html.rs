@@ -23,7 +23,10 @@ mod tests {
     #[test]
     fn foreign_text_stays_text_and_shows_what_it_hides() {
         let text = foreign("</bdi><script>\u{202e}'\"&").to_string();
-        assert_eq!(text, "<bdi>&lt;/bdi&gt;&lt;script&gt;\\u{202e}&#39;&quot;&amp;</bdi>");
+        assert_eq!(
+            text,
+            "<bdi>&lt;/bdi&gt;&lt;script&gt;\\u{202e}&#39;&quot;&amp;</bdi>"
+        );
         let filled = Text::filled("by {who} <b>", &[("who", foreign("{who}"))]).to_string();
         assert_eq!(filled, "by <bdi>{who}</bdi> &lt;b&gt;");
         assert!(foreign(&"x".repeat(9_000)).to_string().len() < 600);

@@ -125,11 +125,15 @@ impl<'a> Stand<'a> {
             }
             Some(Verb::Refuse) => self.waiting.retain(|of| of.id != about),
             Some(Verb::Undo) => {
-                let Some(of) = self.holding.iter().copied().find(|of| of.id == about) else { return };
+                let Some(of) = self.holding.iter().copied().find(|of| of.id == about) else {
+                    return;
+                };
                 // Of a match, all that was said before goes with it; of a pair or the whole, what
                 // was said before holds again.
                 let is_of_match = of.source.is_some();
-                self.holding.retain(|other| other.id != of.id && !(is_of_match && is_same_thing(other, of)));
+                self.holding.retain(|other| {
+                    other.id != of.id && !(is_of_match && is_same_thing(other, of))
+                });
             }
             Some(_) => self.holding.push(row),
             None => {}
@@ -138,33 +142,53 @@ impl<'a> Stand<'a> {
 
     /// The last decision about the submission as a whole that holds: to accept or to dispute it.
     pub fn on_the_whole(&self) -> Option<(Verb, &'a Review)> {
-        let verbs = self.holding.iter().rev().map(|of| (Verb::of(&of.verb), *of));
-        verbs.filter_map(|(verb, of)| Some((verb?, of))).find(|(verb, _)| matches!(verb, Verb::Accept | Verb::Dispute))
+        let verbs = self
+            .holding
+            .iter()
+            .rev()
+            .map(|of| (Verb::of(&of.verb), *of));
+        verbs
+            .filter_map(|(verb, of)| Some((verb?, of)))
+            .find(|(verb, _)| matches!(verb, Verb::Accept | Verb::Dispute))
     }
 
     /// Whether it is kept out of sale.
     pub fn is_disputed(&self) -> bool {
-        self.on_the_whole().is_some_and(|(verb, _)| verb == Verb::Dispute)
+        self.on_the_whole()
+            .is_some_and(|(verb, _)| verb == Verb::Dispute)
     }
 
     /// Whether a person has looked and agrees.
     pub fn is_accepted(&self) -> bool {
-        self.on_the_whole().is_some_and(|(verb, _)| verb == Verb::Accept)
+        self.on_the_whole()
+            .is_some_and(|(verb, _)| verb == Verb::Accept)
     }
 
     /// The last decision about a match that holds.
     pub fn on_match(&self, source: &str, here: (u64, u64)) -> Option<&'a Review> {
-        self.holding.iter().rev().copied().find(|of| of.source.as_deref() == Some(source) && of.here == Some(here))
+        self.holding
+            .iter()
+            .rev()
+            .copied()
+            .find(|of| of.source.as_deref() == Some(source) && of.here == Some(here))
     }
 
     /// The last decision about a pair that holds.
     pub fn on_pair(&self, other: u64) -> Option<&'a Review> {
-        self.holding.iter().rev().copied().find(|of| of.other == Some(other))
+        self.holding
+            .iter()
+            .rev()
+            .copied()
+            .find(|of| of.other == Some(other))
     }
 
     /// The decision about the same pair that holds if this one does not.
     pub fn before(&self, of: &Review) -> Option<&'a Review> {
-        self.holding.iter().rev().copied().find(|other| other.item < of.item && is_same_thing(other, of))
+        self.holding
+            .iter()
+            .rev()
+            .copied()
+            .find(|other| other.item < of.item && is_same_thing(other, of))
     }
 
     /// Whether a decision can be undone, or why not.
@@ -175,9 +199,14 @@ impl<'a> Stand<'a> {
         let Some(of) = self.holding.iter().copied().find(|of| of.id == id) else {
             return Err("there is no such decision that holds");
         };
-        let is_last = !self.holding.iter().any(|other| other.item > of.item && is_same_thing(other, of));
+        let is_last = !self
+            .holding
+            .iter()
+            .any(|other| other.item > of.item && is_same_thing(other, of));
         match Verb::of(&of.verb) {
-            Some(Verb::Withdraw) => Err("what is withdrawn stays so; the creator can submit the clip again"),
+            Some(Verb::Withdraw) => {
+                Err("what is withdrawn stays so; the creator can submit the clip again")
+            }
             Some(Verb::Sold) => Err("what is sold stays sold"),
             _ if !is_last => Err("something was decided since; undo that"),
             Some(Verb::Same | Verb::Distinct) if self.before(of).is_none() => {
@@ -215,7 +244,8 @@ impl<'a> Stand<'a> {
 
 /// Whether two decisions are about the same match, the same pair, or the submission as a whole.
 fn is_same_thing(a: &Review, b: &Review) -> bool {
-    let on_the_whole = |of: &Review| matches!(Verb::of(&of.verb), Some(Verb::Accept | Verb::Dispute));
+    let on_the_whole =
+        |of: &Review| matches!(Verb::of(&of.verb), Some(Verb::Accept | Verb::Dispute));
     match (&a.source, a.other) {
         (Some(_), _) => a.source == b.source && a.here == b.here,
         (None, Some(_)) => a.other == b.other,
@@ -252,17 +282,29 @@ mod tests {
         assert!(Stand::of(&log).holding.is_empty());
         log.push(row(1, Verb::Refuse, Some(0), false));
         log.push(row(2, Verb::Confirm, Some(0), false));
-        assert!(Stand::of(&log).holding.is_empty(), "what was refused cannot be confirmed");
+        assert!(
+            Stand::of(&log).holding.is_empty(),
+            "what was refused cannot be confirmed"
+        );
         log.remove(1);
-        assert_eq!(Stand::of(&log).on_match("00", (0, 9)).map(|of| of.item), Some(0));
+        assert_eq!(
+            Stand::of(&log).on_match("00", (0, 9)).map(|of| of.item),
+            Some(0)
+        );
         assert!(Stand::of(&log).waiting.is_empty());
     }
 
     #[test]
     fn an_undone_dispute_lets_what_was_before_hold_again() {
-        let mut log = vec![row(0, Verb::Accept, None, false), row(1, Verb::Dispute, None, false)];
+        let mut log = vec![
+            row(0, Verb::Accept, None, false),
+            row(1, Verb::Dispute, None, false),
+        ];
         assert!(Stand::of(&log).is_disputed());
-        assert!(Stand::of(&log).may_undo("0").is_err(), "only the last one can be undone");
+        assert!(
+            Stand::of(&log).may_undo("0").is_err(),
+            "only the last one can be undone"
+        );
         log.push(row(2, Verb::Undo, Some(1), false));
         assert!(Stand::of(&log).is_accepted());
         log.push(row(3, Verb::Undo, Some(1), false));
@@ -271,7 +313,10 @@ mod tests {
 
     #[test]
     fn what_makes_seconds_payable_waits_whatever_it_is_called() {
-        let log = [row(0, Verb::Copy, None, false), row(1, Verb::Dispute, None, false)];
+        let log = [
+            row(0, Verb::Copy, None, false),
+            row(1, Verb::Dispute, None, false),
+        ];
         let stand = Stand::of(&log);
         let waits = |verb, about: Option<&Review>| stand.has_to_wait(Second::Payable, verb, about);
         for verb in [Verb::SameScene, Verb::Allowed, Verb::Distinct, Verb::Accept] {
@@ -282,6 +327,9 @@ mod tests {
             assert!(!waits(verb, None), "{verb:?}");
         }
         assert!(stand.has_to_wait(Second::Always, Verb::Copy, None));
-        assert!(!stand.has_to_wait(Second::Always, Verb::Dispute, None), "what keeps out of sale holds at once");
+        assert!(
+            !stand.has_to_wait(Second::Always, Verb::Dispute, None),
+            "what keeps out of sale holds at once"
+        );
     }
 }

@@ -27,7 +27,11 @@ pub(super) fn router() -> Router<App> {
 }
 
 /// The form.
-async fn form(State(app): State<App>, visit: Visit, reviewer: Result<Reviewer, Response>) -> Response {
+async fn form(
+    State(app): State<App>,
+    visit: Visit,
+    reviewer: Result<Reviewer, Response>,
+) -> Response {
     if reviewer.is_ok() {
         return Redirect::to("/review").into_response();
     }
@@ -35,13 +39,24 @@ async fn form(State(app): State<App>, visit: Visit, reviewer: Result<Reviewer, R
 }
 
 fn shown(app: &App, visit: &Visit, is_refused: bool) -> Response {
-    let known = visit.cookie("login").filter(|secret| session::is_secret(secret)).map(str::to_owned);
+    let known = visit
+        .cookie("login")
+        .filter(|secret| session::is_secret(secret))
+        .map(str::to_owned);
     let secret = match known.map_or_else(session::new_secret, Ok) {
         Ok(secret) => secret,
         Err(problem) => return fault(visit, None, &problem),
     };
-    let mut response = pages::login(visit, &session::csrf_of(&secret), app.oidc.is_some(), is_refused);
-    response.headers_mut().append(header::SET_COOKIE, visit.set_cookie("login", &secret, LOGIN_S));
+    let mut response = pages::login(
+        visit,
+        &session::csrf_of(&secret),
+        app.oidc.is_some(),
+        is_refused,
+    );
+    response.headers_mut().append(
+        header::SET_COOKIE,
+        visit.set_cookie("login", &secret, LOGIN_S),
+    );
     response
 }
 
@@ -59,17 +74,31 @@ async fn with_key(
     let taken = async {
         let Form(Proved { csrf, form }) = form.map_err(|error| session::unread(&error))?;
         visit.check_origin()?;
-        let secret = visit.cookie("login").filter(|secret| session::is_secret(secret)).unwrap_or_default();
+        let secret = visit
+            .cookie("login")
+            .filter(|secret| session::is_secret(secret))
+            .unwrap_or_default();
         if secret.is_empty() || !session::is_same(&csrf, &session::csrf_of(secret)) {
             return Err(session::forged());
         }
         app.limits.check("log-ins of reviewers")?;
         let digest = digest_of(form.key.trim());
-        let key = app.database.read(move |tables| keys::valid(tables, &digest)).await?;
-        let may = |key: &keys::Key| key.scopes.split(' ').any(|scope| scope == Scope::Review.name());
-        let Some(key) = key.filter(may) else { return Ok(None) };
+        let key = app
+            .database
+            .read(move |tables| keys::valid(tables, &digest))
+            .await?;
+        let may = |key: &keys::Key| {
+            key.scopes
+                .split(' ')
+                .any(|scope| scope == Scope::Review.name())
+        };
+        let Some(key) = key.filter(may) else {
+            return Ok(None);
+        };
         let actor = Actor::new(format!("key:{}", key.id), &key.name);
-        session::begin(&app, &visit, &key.tenant, &actor).await.map(Some)
+        session::begin(&app, &visit, &key.tenant, &actor)
+            .await
+            .map(Some)
     };
     match taken.await {
         Ok(Some(cookie)) => {
@@ -89,22 +118,36 @@ struct Nothing {}
 
 async fn logout(State(app): State<App>, Posted(reviewer, Nothing {}): Posted<Nothing>) -> Response {
     let digest = reviewer.digest.clone();
-    if let Err(problem) = app.database.write(move |tables| sessions::end(tables, &digest)).await {
+    if let Err(problem) = app
+        .database
+        .write(move |tables| sessions::end(tables, &digest))
+        .await
+    {
         return fault(&reviewer.visit, Some(&reviewer), &problem);
     }
     let mut response = Redirect::to("/review/login").into_response();
-    response.headers_mut().append(header::SET_COOKIE, reviewer.visit.set_cookie("session", "", 0));
+    response.headers_mut().append(
+        header::SET_COOKIE,
+        reviewer.visit.set_cookie("session", "", 0),
+    );
     response
 }
 
 /// Sends the browser to the provider.
 async fn at_provider(State(app): State<App>, visit: Visit) -> Response {
     let begun = async {
-        let oidc = app.oidc.clone().ok_or_else(|| Problem::not_found("address"))?;
+        let oidc = app
+            .oidc
+            .clone()
+            .ok_or_else(|| Problem::not_found("address"))?;
         app.limits.check("log-ins of reviewers")?;
         let base = visit.base.clone().ok_or_else(no_address)?;
         let secret = session::new_secret()?;
-        let (state, nonce, verifier) = (session::new_secret()?, session::new_secret()?, session::new_secret()?);
+        let (state, nonce, verifier) = (
+            session::new_secret()?,
+            session::new_secret()?,
+            session::new_secret()?,
+        );
         let login = Login {
             state: digest_of(&state),
             browser: digest_of(&secret),
@@ -113,7 +156,9 @@ async fn at_provider(State(app): State<App>, visit: Visit) -> Response {
             made_ms: now_ms(),
         };
         let oldest = now_ms().saturating_sub(LOGIN_S * 1_000);
-        app.database.write(move |tables| sessions::begin(tables, &login, oldest)).await?;
+        app.database
+            .write(move |tables| sessions::begin(tables, &login, oldest))
+            .await?;
         let redirect = format!("{base}{CALLBACK}");
         let address = oidc.address(&redirect, &state, &nonce, &verifier).await?;
         Ok((address, secret))
@@ -121,7 +166,10 @@ async fn at_provider(State(app): State<App>, visit: Visit) -> Response {
     match begun.await {
         Ok((address, secret)) => {
             let mut response = Redirect::to(&address).into_response();
-            response.headers_mut().append(header::SET_COOKIE, visit.set_cookie("oidc", &secret, LOGIN_S));
+            response.headers_mut().append(
+                header::SET_COOKIE,
+                visit.set_cookie("oidc", &secret, LOGIN_S),
+            );
             response
         }
         Err(problem) => fault(&visit, None, &problem),
@@ -131,14 +179,28 @@ async fn at_provider(State(app): State<App>, visit: Visit) -> Response {
 /// The provider sends the browser back.
 async fn back(State(app): State<App>, visit: Visit, Query(answer): Query<Answer>) -> Response {
     let known = async {
-        let oidc = app.oidc.clone().ok_or_else(|| Problem::not_found("address"))?;
-        let secret = visit.cookie("oidc").filter(|secret| session::is_secret(secret)).ok_or_else(session::forged)?;
-        let (state, browser) = (digest_of(answer.state.as_deref().unwrap_or_default()), digest_of(secret));
+        let oidc = app
+            .oidc
+            .clone()
+            .ok_or_else(|| Problem::not_found("address"))?;
+        let secret = visit
+            .cookie("oidc")
+            .filter(|secret| session::is_secret(secret))
+            .ok_or_else(session::forged)?;
+        let (state, browser) = (
+            digest_of(answer.state.as_deref().unwrap_or_default()),
+            digest_of(secret),
+        );
         let oldest = now_ms().saturating_sub(LOGIN_S * 1_000);
-        let login = app.database.write(move |tables| sessions::take(tables, &state, &browser, oldest)).await?;
+        let login = app
+            .database
+            .write(move |tables| sessions::take(tables, &state, &browser, oldest))
+            .await?;
         let login = login.ok_or_else(session::forged)?;
         let redirect = format!("{}{CALLBACK}", visit.base.clone().ok_or_else(no_address)?);
-        let person = oidc.person(&answer, &redirect, &login.nonce, &login.verifier, now_ms()).await?;
+        let person = oidc
+            .person(&answer, &redirect, &login.nonce, &login.verifier, now_ms())
+            .await?;
         let actor = Actor::new(format!("oidc:{}", person.subject), &person.name);
         session::begin(&app, &visit, &person.tenant, &actor).await
     };
@@ -146,7 +208,9 @@ async fn back(State(app): State<App>, visit: Visit, Query(answer): Query<Answer>
         Ok(cookie) => {
             let mut response = Redirect::to("/review").into_response();
             response.headers_mut().append(header::SET_COOKIE, cookie);
-            response.headers_mut().append(header::SET_COOKIE, visit.set_cookie("oidc", "", 0));
+            response
+                .headers_mut()
+                .append(header::SET_COOKIE, visit.set_cookie("oidc", "", 0));
             response
         }
         Err(problem) => fault(&visit, None, &problem),
@@ -154,7 +218,10 @@ async fn back(State(app): State<App>, visit: Visit, Query(answer): Query<Answer>
 }
 
 fn no_address() -> Problem {
-    Problem::unavailable("the operator has to say in public_url how the service is reached", 3_600)
+    Problem::unavailable(
+        "the operator has to say in public_url how the service is reached",
+        3_600,
+    )
 }
 
 /// Where the provider sends browsers back to.

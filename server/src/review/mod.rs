@@ -29,20 +29,49 @@ pub fn router() -> Router<App> {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
     let file = |kind: &'static str, text: &'static str| {
-        get(move || async move { ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "max-age=3600")], text) })
+        get(move || async move {
+            (
+                [
+                    (header::CONTENT_TYPE, kind),
+                    (header::CACHE_CONTROL, "max-age=3600"),
+                ],
+                text,
+            )
+        })
     };
     Router::new()
         .merge(pages::router())
         .merge(login::router())
-        .route("/review/style.css", file("text/css; charset=utf-8", include_str!("../../templates/style.css")))
-        .route("/review/keys.js", file("text/javascript; charset=utf-8", include_str!("../../templates/keys.js")))
-        .route("/review/icon.svg", file("image/svg+xml", include_str!("../../templates/icon.svg")))
+        .route(
+            "/review/style.css",
+            file(
+                "text/css; charset=utf-8",
+                include_str!("../../templates/style.css"),
+            ),
+        )
+        .route(
+            "/review/keys.js",
+            file(
+                "text/javascript; charset=utf-8",
+                include_str!("../../templates/keys.js"),
+            ),
+        )
+        .route(
+            "/review/icon.svg",
+            file("image/svg+xml", include_str!("../../templates/icon.svg")),
+        )
         .layer(fixed(header::CONTENT_SECURITY_POLICY, POLICY))
         .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
         // Forms have to say where they come from, and no other site is told.
         .layer(fixed(header::REFERRER_POLICY, "same-origin"))
-        .layer(fixed(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
-        .layer(fixed(HeaderName::from_static("cross-origin-resource-policy"), "same-origin"))
+        .layer(fixed(
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ))
+        .layer(fixed(
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ))
 }
 
 /// What a page may load: files and frames of this service, and no code but its own file.

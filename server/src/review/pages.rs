@@ -40,30 +40,58 @@ struct QueueQuery {
     page: Option<u64>,
 }
 
-async fn queue(State(app): State<App>, reviewer: Reviewer, Query(query): Query<QueueQuery>) -> Response {
-    let known = |name: Option<String>, all: &[&str]| name.filter(|name| all.contains(&name.as_str()));
+async fn queue(
+    State(app): State<App>,
+    reviewer: Reviewer,
+    Query(query): Query<QueueQuery>,
+) -> Response {
+    let known =
+        |name: Option<String>, all: &[&str]| name.filter(|name| all.contains(&name.as_str()));
     let stand = known(query.state, &view::STANDS).unwrap_or_else(|| "open".to_owned());
     let verdict = known(query.verdict, &view::VERDICTS).unwrap_or_default();
     let page = query.page.unwrap_or(1).clamp(1, 1_000_000);
-    let (asking, tenant, chosen) = (app.clone(), reviewer.tenant.clone(), (stand.clone(), verdict.clone()));
+    let (asking, tenant, chosen) = (
+        app.clone(),
+        reviewer.tenant.clone(),
+        (stand.clone(), verdict.clone()),
+    );
     let found = app.database.run(move |ledger| {
         let is_weighing = weigh::refresh(&asking, ledger, &tenant)?;
         let stand = if chosen.0 == "all" { "" } else { &chosen.0 };
-        let part = Part { tenant: &tenant, stand, verdict: &chosen.1 };
+        let part = Part {
+            tenant: &tenant,
+            stand,
+            verdict: &chosen.1,
+        };
         let (count, items) = ledger.transaction(Mode::Read, |tables| {
             let count = store::count(tables, part)?;
-            Ok((count, store::page(tables, part, (page - 1) * PAGE, PAGE, now_ms())?))
+            Ok((
+                count,
+                store::page(tables, part, (page - 1) * PAGE, PAGE, now_ms())?,
+            ))
         })?;
         Ok((is_weighing, count, items))
     });
     match found.await {
         Ok((is_weighing, count, items)) => {
             let currency = app.card.as_ref().map(|card| card.currency.clone());
-            let shown = view::Shown { stand: &stand, verdict: &verdict, page, pages: count.div_ceil(PAGE).max(1) };
+            let shown = view::Shown {
+                stand: &stand,
+                verdict: &verdict,
+                page,
+                pages: count.div_ceil(PAGE).max(1),
+            };
             rendered(
                 &reviewer.visit,
                 StatusCode::OK,
-                &view::queue(&reviewer, &shown, count, &items, currency.as_deref(), is_weighing),
+                &view::queue(
+                    &reviewer,
+                    &shown,
+                    count,
+                    &items,
+                    currency.as_deref(),
+                    is_weighing,
+                ),
             )
         }
         Err(problem) => fault(&reviewer.visit, Some(&reviewer), &problem),
@@ -105,12 +133,17 @@ async fn submission(
     }
 }
 
-async fn evidence_page(State(app): State<App>, reviewer: Reviewer, Path(id): Path<String>) -> Response {
+async fn evidence_page(
+    State(app): State<App>,
+    reviewer: Reviewer,
+    Path(id): Path<String>,
+) -> Response {
     let page = async {
         let listed = found(&app, &reviewer, &id).await?;
         evidence::page(&app, &listed, reviewer.visit.lang).await
     };
-    page.await.unwrap_or_else(|problem| fault(&reviewer.visit, Some(&reviewer), &problem))
+    page.await
+        .unwrap_or_else(|problem| fault(&reviewer.visit, Some(&reviewer), &problem))
 }
 
 #[derive(Debug, Deserialize)]
@@ -126,10 +159,15 @@ struct Decided {
     about: Option<String>,
 }
 
-async fn decided(State(app): State<App>, Path(id): Path<String>, Posted(reviewer, form): Posted<Decided>) -> Response {
+async fn decided(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Posted(reviewer, form): Posted<Decided>,
+) -> Response {
     let done = async {
         let listed = found(&app, &reviewer, &id).await?;
-        let verb = Verb::of(&form.decision).ok_or_else(|| Problem::invalid("decision: choose one"))?;
+        let verb =
+            Verb::of(&form.decision).ok_or_else(|| Problem::invalid("decision: choose one"))?;
         let number = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
         let other = match form.other.as_deref().filter(|_| verb.is_of_pair()) {
             Some(other) => Some(found(&app, &reviewer, other).await?.number),
@@ -143,7 +181,11 @@ async fn decided(State(app): State<App>, Path(id): Path<String>, Posted(reviewer
             about: form.about.clone().filter(|_| verb.is_of_row()),
             why: form.reason.trim().to_owned(),
         };
-        let (deciding, actor, by) = (app.clone(), reviewer.actor.clone(), opening_of(&app, &reviewer, now_ms()));
+        let (deciding, actor, by) = (
+            app.clone(),
+            reviewer.actor.clone(),
+            opening_of(&app, &reviewer, now_ms()),
+        );
         blocking(move || {
             let opened = deciding.database.with(|ledger| {
                 ledger.transaction(Mode::Write, |tables| {
@@ -161,7 +203,11 @@ async fn decided(State(app): State<App>, Path(id): Path<String>, Posted(reviewer
         .await
     };
     match done.await {
-        Ok(row) => Redirect::to(&format!("/review/submissions/{}?done={}", row.submission, row.id)).into_response(),
+        Ok(row) => Redirect::to(&format!(
+            "/review/submissions/{}?done={}",
+            row.submission, row.id
+        ))
+        .into_response(),
         Err(problem) => fault_on(&reviewer.visit, Some(&reviewer), &problem, Some(&id)),
     }
 }
@@ -173,7 +219,11 @@ struct Opened {
 }
 
 /// Takes a submission over, or leaves it.
-async fn opening(State(app): State<App>, Path(id): Path<String>, Posted(reviewer, form): Posted<Opened>) -> Response {
+async fn opening(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Posted(reviewer, form): Posted<Opened>,
+) -> Response {
     let takes = form.take == "true";
     let done = async {
         let listed = found(&app, &reviewer, &id).await?;
@@ -207,15 +257,31 @@ async fn found(app: &App, reviewer: &Reviewer, id: &str) -> Result<Listed, Probl
         return Err(Problem::not_found("submission"));
     }
     let (tenant, id) = (reviewer.tenant.clone(), id.to_owned());
-    let found = app.database.read(move |tables| submissions::find(tables, &tenant, &id)).await?;
+    let found = app
+        .database
+        .read(move |tables| submissions::find(tables, &tenant, &id))
+        .await?;
     found.ok_or_else(|| Problem::not_found("submission"))
 }
 
 /// The page on which one logs in.
 pub(super) fn login(visit: &Visit, csrf: &str, has_provider: bool, is_refused: bool) -> Response {
     let words = super::words::of(visit.lang);
-    let page = Login { shell: Shell::new(visit, None, &Text::ours(words.log_in)), csrf, has_provider, is_refused };
-    rendered(visit, if is_refused { StatusCode::UNAUTHORIZED } else { StatusCode::OK }, &page)
+    let page = Login {
+        shell: Shell::new(visit, None, &Text::ours(words.log_in)),
+        csrf,
+        has_provider,
+        is_refused,
+    };
+    rendered(
+        visit,
+        if is_refused {
+            StatusCode::UNAUTHORIZED
+        } else {
+            StatusCode::OK
+        },
+        &page,
+    )
 }
 
 /// A problem as a page.
@@ -223,18 +289,29 @@ pub(super) fn fault(visit: &Visit, reviewer: Option<&Reviewer>, problem: &Proble
     fault_on(visit, reviewer, problem, None)
 }
 
-fn fault_on(visit: &Visit, reviewer: Option<&Reviewer>, problem: &Problem, id: Option<&str>) -> Response {
+fn fault_on(
+    visit: &Visit,
+    reviewer: Option<&Reviewer>,
+    problem: &Problem,
+    id: Option<&str>,
+) -> Response {
     let words = super::words::of(visit.lang);
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let says = match (status, problem.kind.rsplit(':').next()) {
         (_, Some("forged")) => Text::ours(words.fault_forged),
         (StatusCode::NOT_FOUND, _) => Text::ours(words.fault_not_found),
-        (StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS, Some("busy")) => Text::ours(words.fault_busy),
+        (StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS, Some("busy")) => {
+            Text::ours(words.fault_busy)
+        }
         _ => foreign(&problem.detail),
     };
     let back = id.filter(|id| is_id(id) && status != StatusCode::NOT_FOUND);
     let back = back.map(|id| format!("/review/submissions/{id}"));
-    let page = Fault { shell: Shell::new(visit, reviewer, &Text::ours(words.fault_title)), says, back };
+    let page = Fault {
+        shell: Shell::new(visit, reviewer, &Text::ours(words.fault_title)),
+        says,
+        back,
+    };
     rendered(visit, status, &page)
 }
 
@@ -256,12 +333,20 @@ struct Fault {
 }
 
 fn rendered(visit: &Visit, status: StatusCode, page: &impl Template) -> Response {
-    let Ok(html) = page.render() else { return Problem::internal().into_response() };
+    let Ok(html) = page.render() else {
+        return Problem::internal().into_response();
+    };
     let mut response = (status, Html(html)).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(lang_name(visit.lang)));
+    headers.insert(
+        header::CONTENT_LANGUAGE,
+        HeaderValue::from_static(lang_name(visit.lang)),
+    );
     if visit.is_chosen {
-        headers.append(header::SET_COOKIE, visit.set_cookie("lang", visit.lang_name(), LANG_S));
+        headers.append(
+            header::SET_COOKIE,
+            visit.set_cookie("lang", visit.lang_name(), LANG_S),
+        );
     }
     response
 }

@@ -45,7 +45,10 @@ impl Weighed {
 /// Weighs a submission by its report, in which what the ledger says is redacted, and by its log.
 pub fn weigh(report: &Report, stand: &Stand<'_>, card: Option<&RateCard>) -> Weighed {
     let stake = stake(report);
-    let stake_ms: u64 = stake.iter().map(|&(start, end)| ms(end).saturating_sub(ms(start))).sum();
+    let stake_ms: u64 = stake
+        .iter()
+        .map(|&(start, end)| ms(end).saturating_sub(ms(start)))
+        .sum();
     let cents = match card {
         Some(card) => price(card, report, &stake),
         None => stake_ms / 600,
@@ -54,7 +57,11 @@ pub fn weigh(report: &Report, stand: &Stand<'_>, card: Option<&RateCard>) -> Wei
     let undecided: f64 = report
         .spans
         .iter()
-        .filter(|span| span.reason.as_ref().is_some_and(|why| why.code == ReasonCode::Undecided))
+        .filter(|span| {
+            span.reason
+                .as_ref()
+                .is_some_and(|why| why.code == ReasonCode::Undecided)
+        })
         .map(|span| span.end_s - span.start_s)
         .sum();
     let deductions = report.submission.iter().flat_map(|said| &said.deductions);
@@ -62,35 +69,77 @@ pub fn weigh(report: &Report, stand: &Stand<'_>, card: Option<&RateCard>) -> Wei
         .filter(|of| matches!(of.reason.as_str(), "disputed" | "undecided"))
         .map(|of| of.clip.end_s - of.clip.start_s)
         .sum();
-    let is_judged =
-        |of: &NonMatch| stand.on_match(&of.source.sha256, (ms(of.clip.start_s), ms(of.clip.end_s))).is_some();
-    let alignments = report.matches.iter().map(|of| &of.alignment).chain(&report.nearest_non_match);
+    let is_judged = |of: &NonMatch| {
+        stand
+            .on_match(&of.source.sha256, (ms(of.clip.start_s), ms(of.clip.end_s)))
+            .is_some()
+    };
+    let alignments = report
+        .matches
+        .iter()
+        .map(|of| &of.alignment)
+        .chain(&report.nearest_non_match);
     let certain = alignments
         .filter(|of| !of.identical && !is_judged(of))
         .map(|of| 1.0 - nearness(of.probability, report) * share(of.clip.end_s - of.clip.start_s))
         .product::<f64>();
-    let is_all_judged =
-        report.matches.iter().filter(|of| of.kind == MatchKind::Undecided).all(|of| is_judged(&of.alignment));
+    let is_all_judged = report
+        .matches
+        .iter()
+        .filter(|of| of.kind == MatchKind::Undecided)
+        .all(|of| is_judged(&of.alignment));
     let parts = [
-        ("undecided", if is_all_judged { 0.0 } else { share(undecided) }),
+        (
+            "undecided",
+            if is_all_judged { 0.0 } else { share(undecided) },
+        ),
         ("disputed", share(disputed)),
         ("near", 1.0 - certain),
-        ("inconclusive", if report.verdict == Verdict::Inconclusive { INCONCLUSIVE } else { 0.0 }),
-        ("waiting", if stand.waiting.is_empty() { 0.0 } else { WAITING }),
+        (
+            "inconclusive",
+            if report.verdict == Verdict::Inconclusive {
+                INCONCLUSIVE
+            } else {
+                0.0
+            },
+        ),
+        (
+            "waiting",
+            if stand.waiting.is_empty() {
+                0.0
+            } else {
+                WAITING
+            },
+        ),
         ("held", if stand.is_disputed() { 1.0 } else { 0.0 }),
     ];
-    let mut named: Vec<_> = parts.into_iter().filter(|(_, doubt)| *doubt >= SHOWN).collect();
+    let mut named: Vec<_> = parts
+        .into_iter()
+        .filter(|(_, doubt)| *doubt >= SHOWN)
+        .collect();
     named.sort_by(|a, b| b.1.total_cmp(&a.1));
     let doubt = 1.0 - parts.iter().map(|(_, doubt)| 1.0 - doubt).product::<f64>();
-    let doubt = if stand.is_accepted() && stand.waiting.is_empty() { 0.0 } else { doubt.clamp(LEAST, 1.0) };
-    Weighed { cents, stake_ms, doubt, why: named.into_iter().map(|(name, _)| name).collect() }
+    let doubt = if stand.is_accepted() && stand.waiting.is_empty() {
+        0.0
+    } else {
+        doubt.clamp(LEAST, 1.0)
+    };
+    Weighed {
+        cents,
+        stake_ms,
+        doubt,
+        why: named.into_iter().map(|(name, _)| name).collect(),
+    }
 }
 
 /// The seconds that are payable or withheld, in order.
 fn stake(report: &Report) -> Vec<(f64, f64)> {
     let is_withheld = |code| matches!(code, ReasonCode::Undecided | ReasonCode::Beside);
     let counts = report.spans.iter().filter(|span| match span.state {
-        SpanState::Unsearchable => span.reason.as_ref().is_some_and(|why| is_withheld(why.code)),
+        SpanState::Unsearchable => span
+            .reason
+            .as_ref()
+            .is_some_and(|why| is_withheld(why.code)),
         SpanState::Unpublished | SpanState::Published => true,
     });
     counts.map(|span| (span.start_s, span.end_s)).collect()
@@ -109,8 +158,12 @@ fn price(card: &RateCard, report: &Report, stake: &[(f64, f64)]) -> u64 {
 /// How near a probability is to the limits: 1 between them, and less for each bit of the odds that
 /// it lies beyond them, 0 from [`FAR_BITS`] on.
 fn nearness(probability: f64, report: &Report) -> f64 {
-    let bits = |of: f64| (of.clamp(1e-12, 1.0 - 1e-12) / (1.0 - of.clamp(1e-12, 1.0 - 1e-12))).log2();
-    let (low, high) = (report.search.payable_probability, report.search.published_probability);
+    let bits =
+        |of: f64| (of.clamp(1e-12, 1.0 - 1e-12) / (1.0 - of.clamp(1e-12, 1.0 - 1e-12))).log2();
+    let (low, high) = (
+        report.search.payable_probability,
+        report.search.published_probability,
+    );
     let beyond = if probability < low {
         bits(low) - bits(probability)
     } else if probability > high {

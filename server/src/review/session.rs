@@ -37,13 +37,33 @@ pub(super) struct Visit {
 
 impl Visit {
     pub(super) fn of(parts: &Parts, app: &App) -> Visit {
-        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let public_url = app.config.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
+        let host = parts
+            .headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or_default();
+        let public_url = app
+            .config
+            .public_url
+            .as_deref()
+            .map(|url| url.trim_end_matches('/').to_owned());
         let is_loopback = is_loopback(host);
-        let is_secure = public_url.as_deref().map_or(!is_loopback, |url| url.starts_with("https://"));
-        let base = public_url.clone().or_else(|| is_loopback.then(|| format!("http://{host}")));
-        let pairs = parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-        let chosen = pairs.clone().filter_map(|pair| pair.strip_prefix("lang=")).find_map(lang_of);
+        let is_secure = public_url
+            .as_deref()
+            .map_or(!is_loopback, |url| url.starts_with("https://"));
+        let base = public_url
+            .clone()
+            .or_else(|| is_loopback.then(|| format!("http://{host}")));
+        let pairs = parts
+            .uri
+            .query()
+            .unwrap_or_default()
+            .split('&')
+            .filter(|pair| !pair.is_empty());
+        let chosen = pairs
+            .clone()
+            .filter_map(|pair| pair.strip_prefix("lang="))
+            .find_map(lang_of);
         let rest: Vec<&str> = pairs.filter(|pair| !pair.starts_with("lang=")).collect();
         let address = match rest.is_empty() {
             true => parts.uri.path().to_owned(),
@@ -58,7 +78,9 @@ impl Visit {
             headers: parts.headers.clone(),
             public_url,
         };
-        visit.lang = chosen.or_else(|| lang_of(visit.cookie("lang")?)).unwrap_or_else(|| wanted(&parts.headers));
+        visit.lang = chosen
+            .or_else(|| lang_of(visit.cookie("lang")?))
+            .unwrap_or_else(|| wanted(&parts.headers));
         visit
     }
 
@@ -70,16 +92,26 @@ impl Visit {
     /// The value of one of our cookies.
     pub(super) fn cookie(&self, name: &str) -> Option<&str> {
         let name = self.cookie_name(name);
-        let values = self.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let cookies = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        cookies.filter(|(key, _)| *key == name).map(|(_, value)| value).next()
+        let values = self
+            .headers
+            .get_all(header::COOKIE)
+            .iter()
+            .filter_map(|value| value.to_str().ok());
+        let cookies = values
+            .flat_map(|value| value.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='));
+        cookies
+            .filter(|(key, _)| *key == name)
+            .map(|(_, value)| value)
+            .next()
     }
 
     /// A header that sets one of our cookies for so many seconds; 0 removes it.
     pub(super) fn set_cookie(&self, name: &str, value: &str, seconds: u64) -> HeaderValue {
         let secure = if self.is_secure { "; Secure" } else { "" };
         let name = self.cookie_name(name);
-        let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
+        let text =
+            format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
         HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
@@ -95,12 +127,19 @@ impl Visit {
 
     /// Fails unless a form was sent by a page of our own, as the browser says.
     pub(super) fn check_origin(&self) -> Result<(), Problem> {
-        let get = |name: &str| self.headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let get = |name: &str| {
+            self.headers
+                .get(name)
+                .map(|value| value.to_str().unwrap_or_default())
+        };
         let (site, origin) = (get("sec-fetch-site"), get("origin"));
         let host = get("host").unwrap_or_default();
         let is_own = |origin: &str| {
             self.public_url.as_deref() == Some(origin)
-                || origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")) == Some(host)
+                || origin
+                    .strip_prefix("http://")
+                    .or_else(|| origin.strip_prefix("https://"))
+                    == Some(host)
         };
         let is_fine = site.is_none_or(|site| site == "same-origin") && origin.is_none_or(is_own);
         if is_fine && (site.is_some() || origin.is_some()) {
@@ -112,8 +151,14 @@ impl Visit {
 
 /// A form did not come from where it has to.
 pub(super) fn forged() -> Problem {
-    let detail = "the form was not sent from a page of this service, or is too old; load the page again";
-    Problem::new(StatusCode::FORBIDDEN, "forged", "The form cannot be taken", detail)
+    let detail =
+        "the form was not sent from a page of this service, or is too old; load the page again";
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "forged",
+        "The form cannot be taken",
+        detail,
+    )
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -121,7 +166,10 @@ fn is_loopback(host: &str) -> bool {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
     };
-    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    let address = name
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<std::net::IpAddr>();
     name == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
@@ -139,8 +187,15 @@ pub(super) fn lang_name(lang: Lang) -> &'static str {
 
 /// The first language of the browser that we have.
 fn wanted(headers: &HeaderMap) -> Lang {
-    let wanted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    wanted.split(',').filter_map(|one| lang_of(one.trim().get(..2)?)).next().unwrap_or_default()
+    let wanted = headers
+        .get(header::ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    wanted
+        .split(',')
+        .filter_map(|one| lang_of(one.trim().get(..2)?))
+        .next()
+        .unwrap_or_default()
 }
 
 impl FromRequestParts<App> for Visit {
@@ -168,7 +223,11 @@ impl FromRequestParts<App> for Reviewer {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Reviewer, Response> {
         let visit = Visit::of(parts, app);
-        let Some(secret) = visit.cookie("session").filter(|secret| is_secret(secret)).map(str::to_owned) else {
+        let Some(secret) = visit
+            .cookie("session")
+            .filter(|secret| is_secret(secret))
+            .map(str::to_owned)
+        else {
             return Err(Redirect::to("/review/login").into_response());
         };
         let fault = |problem: Problem| pages::fault(&visit, None, &problem);
@@ -177,10 +236,14 @@ impl FromRequestParts<App> for Reviewer {
         let (oldest, idle_since) = limits(app, now_ms());
         let looked = digest.clone();
         let found = app.database.run(move |ledger| {
-            let found =
-                ledger.transaction(Mode::Read, |tables| sessions::valid(tables, &looked, oldest, idle_since))?;
+            let found = ledger.transaction(Mode::Read, |tables| {
+                sessions::valid(tables, &looked, oldest, idle_since)
+            })?;
             let now = now_ms();
-            if found.as_ref().is_some_and(|session| session.seen_ms + SEEN_MS < now) {
+            if found
+                .as_ref()
+                .is_some_and(|session| session.seen_ms + SEEN_MS < now)
+            {
                 ledger.transaction(Mode::Write, |tables| sessions::see(tables, &looked, now))?;
             }
             Ok(found)
@@ -189,7 +252,13 @@ impl FromRequestParts<App> for Reviewer {
             return Err(Redirect::to("/review/login").into_response());
         };
         let actor = Actor::new(session.actor, &session.name);
-        Ok(Reviewer { tenant: session.tenant, actor, csrf: csrf_of(&secret), digest, visit })
+        Ok(Reviewer {
+            tenant: session.tenant,
+            actor,
+            csrf: csrf_of(&secret),
+            digest,
+            visit,
+        })
     }
 }
 
@@ -214,8 +283,9 @@ impl<T: DeserializeOwned> FromRequest<App> for Posted<T> {
         let fault = |problem: Problem| pages::fault(&reviewer.visit, Some(&reviewer), &problem);
         reviewer.visit.check_origin().map_err(fault)?;
         let request = Request::from_parts(parts, body);
-        let Form(proved) =
-            Form::<Proved<T>>::from_request(request, app).await.map_err(|error| fault(unread(&error)))?;
+        let Form(proved) = Form::<Proved<T>>::from_request(request, app)
+            .await
+            .map_err(|error| fault(unread(&error)))?;
         if !is_same(&proved.csrf, &reviewer.csrf) {
             return Err(fault(forged()));
         }
@@ -224,7 +294,12 @@ impl<T: DeserializeOwned> FromRequest<App> for Posted<T> {
 }
 
 pub(super) fn unread(error: &FormRejection) -> Problem {
-    Problem::new(error.status(), "invalid", "The form cannot be read", error.body_text())
+    Problem::new(
+        error.status(),
+        "invalid",
+        "The form cannot be read",
+        error.body_text(),
+    )
 }
 
 /// Whether two texts are the same; how long that takes tells nothing of them.
@@ -246,12 +321,20 @@ pub(super) fn new_secret() -> Result<String, Problem> {
 
 /// Whether a text can be such a secret.
 pub(super) fn is_secret(text: &str) -> bool {
-    text.len() == 43 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    text.len() == 43
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 /// Begins a session, under a secret that nobody has seen before; gives the header that sets its
 /// cookie. The session that the browser had before ends.
-pub(super) async fn begin(app: &App, visit: &Visit, tenant: &str, actor: &Actor) -> Result<HeaderValue, Problem> {
+pub(super) async fn begin(
+    app: &App,
+    visit: &Visit,
+    tenant: &str,
+    actor: &Actor,
+) -> Result<HeaderValue, Problem> {
     let secret = new_secret()?;
     let now = now_ms();
     let session = Session {
@@ -278,7 +361,10 @@ pub(super) async fn begin(app: &App, visit: &Visit, tenant: &str, actor: &Actor)
 /// When a session that counts has begun, and was used last, at the earliest.
 fn limits(app: &App, now_ms: u64) -> (u64, u64) {
     let of = &app.config.review;
-    (now_ms.saturating_sub(of.session_hours * 3_600_000), now_ms.saturating_sub(of.idle_minutes * 60_000))
+    (
+        now_ms.saturating_sub(of.session_hours * 3_600_000),
+        now_ms.saturating_sub(of.idle_minutes * 60_000),
+    )
 }
 
 /// How exactly it is known when a session was used last, in milliseconds.

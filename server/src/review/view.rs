@@ -38,12 +38,23 @@ pub(super) struct Person {
 impl Shell {
     pub(super) fn new(visit: &Visit, reviewer: Option<&Reviewer>, title: &Text) -> Shell {
         let words = words::of(visit.lang);
-        let other = if visit.lang == Lang::Ar { Lang::En } else { Lang::Ar };
-        let joint = if visit.address.contains('?') { '&' } else { '?' };
+        let other = if visit.lang == Lang::Ar {
+            Lang::En
+        } else {
+            Lang::Ar
+        };
+        let joint = if visit.address.contains('?') {
+            '&'
+        } else {
+            '?'
+        };
         let person = reviewer.map(|of| Person {
             says: Text::filled(
                 words.logged_in,
-                &[("name", foreign(&of.actor.name)), ("tenant", Text::number(&of.tenant))],
+                &[
+                    ("name", foreign(&of.actor.name)),
+                    ("tenant", Text::number(&of.tenant)),
+                ],
             ),
             csrf: of.csrf.clone(),
         });
@@ -53,7 +64,11 @@ impl Shell {
             is_queue: visit.address == "/review" || visit.address.starts_with("/review?"),
             other_address: format!("{}{joint}lang={}", visit.address, lang_name(other)),
             other_code: lang_name(other),
-            other_name: if other == Lang::Ar { "العربية" } else { "English" },
+            other_name: if other == Lang::Ar {
+                "العربية"
+            } else {
+                "English"
+            },
             reviewer: person,
         }
     }
@@ -63,7 +78,12 @@ impl Shell {
 pub(super) const STANDS: [&str; 6] = ["open", "waiting", "disputed", "accepted", "closed", "all"];
 
 /// The verdicts, as the filter has them.
-pub(super) const VERDICTS: [&str; 4] = ["unpublished", "partly_published", "published", "inconclusive"];
+pub(super) const VERDICTS: [&str; 4] = [
+    "unpublished",
+    "partly_published",
+    "published",
+    "inconclusive",
+];
 
 /// Which part of the queue is shown.
 pub(super) struct Shown<'a> {
@@ -128,11 +148,16 @@ pub(super) fn queue(
         is_chosen: value == chosen,
     };
     let address = |page: u64| {
-        let verdict = if shown.verdict.is_empty() { String::new() } else { format!("&verdict={}", shown.verdict) };
+        let verdict = if shown.verdict.is_empty() {
+            String::new()
+        } else {
+            format!("&verdict={}", shown.verdict)
+        };
         format!("/review?state={}{verdict}&page={page}", shown.stand)
     };
     let all = std::iter::once(option("", words.all, shown.verdict));
-    let page_says = |page: Text, pages: Text| Text::filled(words.page_of, &[("page", page), ("pages", pages)]);
+    let page_says =
+        |page: Text, pages: Text| Text::filled(words.page_of, &[("page", page), ("pages", pages)]);
     Queue {
         shell: Shell::new(&reviewer.visit, Some(reviewer), &Text::ours(words.queue)),
         says: match count {
@@ -141,14 +166,27 @@ pub(super) fn queue(
             _ => Text::filled(words.queue_says, &[("count", Text::number(count))]),
         },
         is_weighing,
-        states: STANDS.into_iter().map(|name| option(name, words.stand(name), shown.stand)).collect(),
-        verdicts: all
-            .chain(VERDICTS.into_iter().map(|name| option(name, words.verdict_name(name), shown.verdict)))
+        states: STANDS
+            .into_iter()
+            .map(|name| option(name, words.stand(name), shown.stand))
             .collect(),
-        items: items.iter().map(|of| item(words, reviewer, of, currency)).collect(),
+        verdicts: all
+            .chain(
+                VERDICTS
+                    .into_iter()
+                    .map(|name| option(name, words.verdict_name(name), shown.verdict)),
+            )
+            .collect(),
+        items: items
+            .iter()
+            .map(|of| item(words, reviewer, of, currency))
+            .collect(),
         pages: shown.pages,
         page_says: page_says(Text::number(shown.page), Text::number(shown.pages)),
-        page_says_plain: page_says(Text::ours(&shown.page.to_string()), Text::ours(&shown.pages.to_string())),
+        page_says_plain: page_says(
+            Text::ours(&shown.page.to_string()),
+            Text::ours(&shown.pages.to_string()),
+        ),
         previous: (shown.page > 1).then(|| address(shown.page - 1)),
         next: (shown.page < shown.pages).then(|| address(shown.page + 1)),
     }
@@ -171,7 +209,11 @@ fn item(words: &Words, reviewer: &Reviewer, of: &Queued, currency: Option<&str>)
         verdict_class: class_of(&of.verdict),
         stand: words.stand(&of.weight.stand),
         stake,
-        doubt: Text::number(if percent > 0.0 && percent < 1.0 { "<1 %".to_owned() } else { format!("{percent:.0} %") }),
+        doubt: Text::number(if percent > 0.0 && percent < 1.0 {
+            "<1 %".to_owned()
+        } else {
+            format!("{percent:.0} %")
+        }),
         doubt_percent: percent.round() as u64,
         why: Text::joined(
             why.map(|name| Text::ours(words.doubt_name(name))),
@@ -179,10 +221,14 @@ fn item(words: &Words, reviewer: &Reviewer, of: &Queued, currency: Option<&str>)
         ),
         received: at(of.received_ms),
         opened: match &of.opened {
-            Some((actor, _, until)) if *actor == reviewer.actor.id => {
-                Text::filled(words.until, &[("name", Text::ours(words.you)), ("time", clock(*until))])
-            }
-            Some((_, name, until)) => Text::filled(words.until, &[("name", foreign(name)), ("time", clock(*until))]),
+            Some((actor, _, until)) if *actor == reviewer.actor.id => Text::filled(
+                words.until,
+                &[("name", Text::ours(words.you)), ("time", clock(*until))],
+            ),
+            Some((_, name, until)) => Text::filled(
+                words.until,
+                &[("name", foreign(name)), ("time", clock(*until))],
+            ),
             None => Text::ours("–"),
         },
     }
@@ -199,16 +245,24 @@ pub(super) struct Subject {
 
 impl Subject {
     /// Reads it.
-    pub(super) fn read(app: &App, ledger: &mut Ledger, of: Listed, opened: Option<Opening>) -> uniq::Result<Subject> {
+    pub(super) fn read(
+        app: &App,
+        ledger: &mut Ledger,
+        of: Listed,
+        opened: Option<Opening>,
+    ) -> uniq::Result<Subject> {
         let report = answer::report(app, ledger, &of.tenant, &of.id, of.number)?;
-        let log = ledger.transaction(Mode::Read, |tables| reviews::of_submission(tables, &of.id))?;
+        let log =
+            ledger.transaction(Mode::Read, |tables| reviews::of_submission(tables, &of.id))?;
         let mut pairs = Vec::new();
         if report.is_some() {
             let standings = ledger.standings(of.number)?;
             for pair in standings.pairs {
                 let found = ledger.transaction(Mode::Read, |tables| {
                     let other = submissions::of_number(tables, pair.other)?;
-                    let Some((id, _)) = other.filter(|(_, tenant)| *tenant == of.tenant) else { return Ok(None) };
+                    let Some((id, _)) = other.filter(|(_, tenant)| *tenant == of.tenant) else {
+                        return Ok(None);
+                    };
                     submissions::find(tables, &of.tenant, &id)
                 })?;
                 if let Some(other) = found {
@@ -216,7 +270,13 @@ impl Subject {
                 }
             }
         }
-        Ok(Subject { of, report, log, pairs, opened })
+        Ok(Subject {
+            of,
+            report,
+            log,
+            pairs,
+            opened,
+        })
     }
 }
 
@@ -281,31 +341,57 @@ struct Row {
     may_undo: bool,
 }
 
-pub(super) fn submission(app: &App, reviewer: &Reviewer, subject: &Subject, done: Option<&str>) -> Submission {
+pub(super) fn submission(
+    app: &App,
+    reviewer: &Reviewer,
+    subject: &Subject,
+    done: Option<&str>,
+) -> Submission {
     let words = words::of(reviewer.visit.lang);
     let of = &subject.of;
     let stand = Stand::of(&subject.log);
-    let is_mine = subject.opened.as_ref().is_some_and(|opened| opened.actor == reviewer.actor.id);
+    let is_mine = subject
+        .opened
+        .as_ref()
+        .is_some_and(|opened| opened.actor == reviewer.actor.id);
     let has_answer = subject.report.is_some() && of.standing == "decided";
     let may_decide = is_mine && has_answer;
     let number = Text::filled(words.submission, &[("number", Text::number(of.number))]);
-    let name = of.reference.as_deref().map_or_else(|| number.clone(), foreign);
-    let title = of
+    let name = of
         .reference
         .as_deref()
-        .map_or_else(|| Text::filled(words.submission, &[("number", Text::ours(&of.number.to_string()))]), bare);
+        .map_or_else(|| number.clone(), foreign);
+    let title = of.reference.as_deref().map_or_else(
+        || {
+            Text::filled(
+                words.submission,
+                &[("number", Text::ours(&of.number.to_string()))],
+            )
+        },
+        bare,
+    );
     let verdict = of.verdict.as_deref().unwrap_or_default();
     let opened = subject.opened.as_ref().filter(|_| has_answer);
-    let case = Cases { words, subject, stand: &stand };
+    let case = Cases {
+        words,
+        subject,
+        stand: &stand,
+    };
     let reasons = subject
         .report
         .iter()
         .flat_map(|report| &report.reasons)
         .map(|why| evidence_page::reason(why, reviewer.visit.lang));
-    let done = done.and_then(|id| subject.log.iter().find(|row| row.id == id)).map(|row| {
-        let sentence = if row.waits { words.done_waits } else { words.done };
-        Text::filled(sentence, &[("what", case.what(row))])
-    });
+    let done = done
+        .and_then(|id| subject.log.iter().find(|row| row.id == id))
+        .map(|row| {
+            let sentence = if row.waits {
+                words.done_waits
+            } else {
+                words.done
+            };
+            Text::filled(sentence, &[("what", case.what(row))])
+        });
     let whole = |verb: Verb| Choice {
         value: verb.name(),
         label: words.verb(verb.name()),
@@ -324,7 +410,13 @@ pub(super) fn submission(app: &App, reviewer: &Reviewer, subject: &Subject, done
         id: of.id.clone(),
         csrf: reviewer.csrf.clone(),
         done,
-        eyebrow: Text::joined([number, Text::filled(words.by, &[("creator", foreign(&of.creator))])], " · "),
+        eyebrow: Text::joined(
+            [
+                number,
+                Text::filled(words.by, &[("creator", foreign(&of.creator))]),
+            ],
+            " · ",
+        ),
         name,
         verdict: words.verdict_name(verdict),
         verdict_class: class_of(verdict),
@@ -332,7 +424,10 @@ pub(super) fn submission(app: &App, reviewer: &Reviewer, subject: &Subject, done
         sums: sums(app, words, subject),
         reasons: reasons.collect(),
         held_by: opened.filter(|_| !is_mine).map(|opened| {
-            let values = [("name", foreign(&opened.name)), ("time", clock(opened.until_ms))];
+            let values = [
+                ("name", foreign(&opened.name)),
+                ("time", clock(opened.until_ms)),
+            ];
             Text::filled(words.opened_elsewhere, &values)
         }),
         mine_until: opened
@@ -340,7 +435,11 @@ pub(super) fn submission(app: &App, reviewer: &Reviewer, subject: &Subject, done
             .map(|opened| Text::filled(words.opened_here, &[("time", clock(opened.until_ms))])),
         may_decide,
         has_answer,
-        waiting: stand.waiting.iter().map(|row| case.row(row, reviewer)).collect(),
+        waiting: stand
+            .waiting
+            .iter()
+            .map(|row| case.row(row, reviewer))
+            .collect(),
         matches: case.matches(),
         pairs: case.pairs(),
         deductions: case.deductions(),
@@ -351,7 +450,12 @@ pub(super) fn submission(app: &App, reviewer: &Reviewer, subject: &Subject, done
             .map(whole)
             .collect(),
         no_hidden: Vec::new(),
-        log: subject.log.iter().rev().map(|row| case.row(row, reviewer)).collect(),
+        log: subject
+            .log
+            .iter()
+            .rev()
+            .map(|row| case.row(row, reviewer))
+            .collect(),
         facts: facts(words, subject),
     }
 }
@@ -359,38 +463,87 @@ pub(super) fn submission(app: &App, reviewer: &Reviewer, subject: &Subject, done
 fn sums(app: &App, words: &'static Words, subject: &Subject) -> Vec<Fact> {
     let of = &subject.of;
     let ms = of.offered_ms + of.sold_ms;
-    let label = if of.provisional { words.provisional } else { words.payable };
-    let mut sums = vec![Fact { label, value: minutes(words, ms) }];
-    let amount = subject.report.as_ref().and_then(|report| report.amount.as_ref());
+    let label = if of.provisional {
+        words.provisional
+    } else {
+        words.payable
+    };
+    let mut sums = vec![Fact {
+        label,
+        value: minutes(words, ms),
+    }];
+    let amount = subject
+        .report
+        .as_ref()
+        .and_then(|report| report.amount.as_ref());
     if let (Some(amount), Some(_)) = (amount, &app.card) {
-        let cents = if amount.payable { amount.payable_cents } else { amount.withheld_cents };
-        sums.push(Fact { label: words.amount, value: Text::number(money(cents, &amount.currency)) });
+        let cents = if amount.payable {
+            amount.payable_cents
+        } else {
+            amount.withheld_cents
+        };
+        sums.push(Fact {
+            label: words.amount,
+            value: Text::number(money(cents, &amount.currency)),
+        });
     }
     if of.sold_ms > 0 {
-        sums.push(Fact { label: words.sold, value: minutes(words, of.sold_ms) });
+        sums.push(Fact {
+            label: words.sold,
+            value: minutes(words, of.sold_ms),
+        });
     }
-    sums.push(Fact { label: words.length, value: time(of.duration_ms) });
+    sums.push(Fact {
+        label: words.length,
+        value: time(of.duration_ms),
+    });
     sums
 }
 
 fn facts(words: &'static Words, subject: &Subject) -> Vec<Fact> {
     let of = &subject.of;
     let mut facts = vec![
-        Fact { label: words.creator, value: foreign(&of.creator) },
-        Fact { label: words.received, value: at(of.received_ms) },
+        Fact {
+            label: words.creator,
+            value: foreign(&of.creator),
+        },
+        Fact {
+            label: words.received,
+            value: at(of.received_ms),
+        },
         Fact {
             label: words.kind,
-            value: Text::ours(if of.kind == "fingerprint" { words.kind_fingerprint } else { words.kind_clip }),
+            value: Text::ours(if of.kind == "fingerprint" {
+                words.kind_fingerprint
+            } else {
+                words.kind_clip
+            }),
         },
-        Fact { label: words.size, value: Text::filled(words.bytes, &[("n", Text::number(of.bytes))]) },
-        Fact { label: words.sha256, value: Text::number(&of.sha256) },
+        Fact {
+            label: words.size,
+            value: Text::filled(words.bytes, &[("n", Text::number(of.bytes))]),
+        },
+        Fact {
+            label: words.sha256,
+            value: Text::number(&of.sha256),
+        },
         Fact {
             label: words.certificate,
-            value: Text::ours(if of.certificates > 0 { words.issued } else { words.not_issued }),
+            value: Text::ours(if of.certificates > 0 {
+                words.issued
+            } else {
+                words.not_issued
+            }),
         },
     ];
     if let Some(reference) = &of.reference {
-        facts.insert(1, Fact { label: words.reference, value: foreign(reference) });
+        facts.insert(
+            1,
+            Fact {
+                label: words.reference,
+                value: foreign(reference),
+            },
+        );
     }
     facts
 }
@@ -409,22 +562,37 @@ fn money(cents: u64, currency: &str) -> String {
 }
 
 fn minutes(words: &Words, ms: u64) -> Text {
-    Text::filled(words.minutes, &[("n", Text::number(format!("{:.2}", ms as f64 / 6e4)))])
+    Text::filled(
+        words.minutes,
+        &[("n", Text::number(format!("{:.2}", ms as f64 / 6e4)))],
+    )
 }
 
 /// Minutes, seconds and tenths.
 fn time(ms: u64) -> Text {
     let tenths = (ms + 50) / 100;
-    Text::number(format!("{}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10))
+    Text::number(format!(
+        "{}:{:02}.{}",
+        tenths / 600,
+        tenths / 10 % 60,
+        tenths % 10
+    ))
 }
 
 /// Day and minute, UTC.
 fn at(ms: u64) -> Text {
     let text = moment(ms);
-    Text::number(format!("{} {} UTC", text.get(..10).unwrap_or_default(), text.get(11..16).unwrap_or_default()))
+    Text::number(format!(
+        "{} {} UTC",
+        text.get(..10).unwrap_or_default(),
+        text.get(11..16).unwrap_or_default()
+    ))
 }
 
 /// The minute, UTC.
 fn clock(ms: u64) -> Text {
-    Text::number(format!("{} UTC", moment(ms).get(11..16).unwrap_or_default()))
+    Text::number(format!(
+        "{} UTC",
+        moment(ms).get(11..16).unwrap_or_default()
+    ))
 }

@@ -15,18 +15,28 @@ use crate::store::reviews;
 /// Weighs the submissions of a tenant about which something is other than when they were weighed,
 /// for a while; whether some are left. Blocks.
 pub(super) fn refresh(app: &App, ledger: &mut Ledger, tenant: &str) -> uniq::Result<bool> {
-    let card = app.card.as_ref().map(|card| Sha256::digest(format!("{card:?}")));
-    let of = format!("{VERSION}.{}", card.map_or_else(String::new, |digest| crate::auth::hex(&digest[..8])));
+    let card = app
+        .card
+        .as_ref()
+        .map(|card| Sha256::digest(format!("{card:?}")));
+    let of = format!(
+        "{VERSION}.{}",
+        card.map_or_else(String::new, |digest| crate::auth::hex(&digest[..8]))
+    );
     let begun = Instant::now();
     loop {
-        let stale = ledger.transaction(Mode::Read, |tables| store::stale(tables, tenant, &of, AT_ONCE))?;
+        let stale = ledger.transaction(Mode::Read, |tables| {
+            store::stale(tables, tenant, &of, AT_ONCE)
+        })?;
         let is_last = (stale.len() as u64) < AT_ONCE;
         let mut weights = Vec::new();
         for (id, number, mark) in stale {
             weights.push(weight(app, ledger, tenant, id, number, mark)?);
         }
         if !weights.is_empty() {
-            ledger.transaction(Mode::Write, |tables| weights.iter().try_for_each(|of| store::keep(tables, of)))?;
+            ledger.transaction(Mode::Write, |tables| {
+                weights.iter().try_for_each(|of| store::keep(tables, of))
+            })?;
         }
         if is_last || begun.elapsed() > A_WHILE {
             return Ok(!is_last);
@@ -34,11 +44,22 @@ pub(super) fn refresh(app: &App, ledger: &mut Ledger, tenant: &str) -> uniq::Res
     }
 }
 
-fn weight(app: &App, ledger: &mut Ledger, tenant: &str, id: String, number: u64, mark: String) -> uniq::Result<Weight> {
+fn weight(
+    app: &App,
+    ledger: &mut Ledger,
+    tenant: &str,
+    id: String,
+    number: u64,
+    mark: String,
+) -> uniq::Result<Weight> {
     let log = ledger.transaction(Mode::Read, |tables| reviews::of_submission(tables, &id))?;
     let stand = Stand::of(&log);
     let is_closed = ledger.submission(number)?.standing != uniq::ledger::Standing::Decided;
-    let report = if is_closed { None } else { answer::report(app, ledger, tenant, &id, number)? };
+    let report = if is_closed {
+        None
+    } else {
+        answer::report(app, ledger, tenant, &id, number)?
+    };
     let weighed = report.map(|report| queue::weigh(&report, &stand, app.card.as_ref()));
     let name = match () {
         () if is_closed => "closed",

@@ -301,7 +301,10 @@ mod tests {
         for (name, en, ar) in NAMED {
             assert_eq!(values(en), values(ar), "{name}");
             let is_ours = matches!(*name, "code" | "direction" | "sha256" | "of_row");
-            assert!(is_ours || ar.chars().any(|c| ('\u{600}'..='\u{6ff}').contains(&c)), "{name} is not translated");
+            assert!(
+                is_ours || ar.chars().any(|c| ('\u{600}'..='\u{6ff}').contains(&c)),
+                "{name} is not translated"
+            );
         }
     }
 }

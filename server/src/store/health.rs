@@ -9,5 +9,9 @@ use uniq::ledger::Tables;
 /// Those of the database.
 pub fn states(tables: &mut dyn Tables) -> Result<Vec<(String, u64)>> {
     let statement = "SELECT state, CAST(COUNT(*) AS BIGINT) FROM submissions GROUP BY state";
-    Ok(tables.query(statement, &[])?.iter().map(|row| (row.text(0).to_owned(), row.number(1))).collect())
+    Ok(tables
+        .query(statement, &[])?
+        .iter()
+        .map(|row| (row.text(0).to_owned(), row.number(1)))
+        .collect())
 }

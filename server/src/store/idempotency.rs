@@ -83,11 +83,21 @@ pub fn claim(
             });
         }
     }
-    tables.execute("DELETE FROM service_idempotency WHERE api_key = $1 AND name = $2", &names)?;
+    tables.execute(
+        "DELETE FROM service_idempotency WHERE api_key = $1 AND name = $2",
+        &names,
+    )?;
     let statement = "INSERT INTO service_idempotency (api_key, name, request, holder, lease_until_ms, made_ms) \
                      VALUES ($1, $2, $3, $4, $5, $6)";
     let [api_key, name] = names;
-    let values = [api_key, name, request.into(), holder.into(), (now_ms + lease_ms).into(), now_ms.into()];
+    let values = [
+        api_key,
+        name,
+        request.into(),
+        holder.into(),
+        (now_ms + lease_ms).into(),
+        now_ms.into(),
+    ];
     tables.execute(statement, &values)?;
     Ok(Claim::Taken)
 }
@@ -125,9 +135,13 @@ pub fn keep(tables: &mut dyn Tables, of: &Name, holder: &str, answer: &Answer) -
 /// # Errors
 /// Those of the database.
 pub fn release(tables: &mut dyn Tables, of: &Name, holder: &str) -> Result<()> {
-    let statement =
-        "DELETE FROM service_idempotency WHERE api_key = $1 AND name = $2 AND holder = $3 AND status IS NULL";
-    tables.execute(statement, &[(&*of.api_key).into(), (&*of.name).into(), holder.into()]).map(drop)
+    let statement = "DELETE FROM service_idempotency WHERE api_key = $1 AND name = $2 AND holder = $3 AND status IS NULL";
+    tables
+        .execute(
+            statement,
+            &[(&*of.api_key).into(), (&*of.name).into(), holder.into()],
+        )
+        .map(drop)
 }
 
 /// Renews the leases of all that holders whose names begin with this one are answering.
@@ -136,7 +150,15 @@ pub fn release(tables: &mut dyn Tables, of: &Name, holder: &str) -> Result<()> {
 /// Those of the database.
 pub fn renew(tables: &mut dyn Tables, instance: &str, lease_ms: u64, now_ms: u64) -> Result<()> {
     let statement = "UPDATE service_idempotency SET lease_until_ms = $2 WHERE status IS NULL AND holder LIKE $1";
-    tables.execute(statement, &[(&*format!("{instance} %")).into(), (now_ms + lease_ms).into()]).map(drop)
+    tables
+        .execute(
+            statement,
+            &[
+                (&*format!("{instance} %")).into(),
+                (now_ms + lease_ms).into(),
+            ],
+        )
+        .map(drop)
 }
 
 /// Forgets what a process of this instance that has ended was answering.
@@ -145,7 +167,9 @@ pub fn renew(tables: &mut dyn Tables, instance: &str, lease_ms: u64, now_ms: u64
 /// Those of the database.
 pub fn release_all(tables: &mut dyn Tables, instance: &str) -> Result<()> {
     let statement = "DELETE FROM service_idempotency WHERE status IS NULL AND holder LIKE $1";
-    tables.execute(statement, &[(&*format!("{instance} %")).into()]).map(drop)
+    tables
+        .execute(statement, &[(&*format!("{instance} %")).into()])
+        .map(drop)
 }
 
 /// Forgets what is old.
@@ -154,7 +178,12 @@ pub fn release_all(tables: &mut dyn Tables, instance: &str) -> Result<()> {
 /// Those of the database.
 pub fn expire(tables: &mut dyn Tables, now_ms: u64) -> Result<()> {
     let before = now_ms.saturating_sub(KEPT_MS);
-    tables.execute("DELETE FROM service_idempotency WHERE made_ms < $1", &[before.into()]).map(drop)
+    tables
+        .execute(
+            "DELETE FROM service_idempotency WHERE made_ms < $1",
+            &[before.into()],
+        )
+        .map(drop)
 }
 
 /// How long answers are kept, in milliseconds: a day, as is usual.

@@ -52,8 +52,15 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 7] =
-        [Kind::Check, Kind::Recheck, Kind::AddSource, Kind::RemoveSource, Kind::Snapshot, Kind::Certify, Kind::Confirm];
+    const ALL: [Kind; 7] = [
+        Kind::Check,
+        Kind::Recheck,
+        Kind::AddSource,
+        Kind::RemoveSource,
+        Kind::Snapshot,
+        Kind::Certify,
+        Kind::Confirm,
+    ];
 
     /// How it is written.
     pub fn name(self) -> &'static str {
@@ -69,7 +76,10 @@ impl Kind {
     }
 
     fn of(name: &str) -> Kind {
-        Kind::ALL.into_iter().find(|kind| kind.name() == name).unwrap_or(Kind::Check)
+        Kind::ALL
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .unwrap_or(Kind::Check)
     }
 }
 
@@ -134,8 +144,15 @@ pub fn add(
     let id = super::new_id();
     let statement = "INSERT INTO service_jobs (id, kind, tenant, subject, body, state, turn, failures, ends, not_before_ms, \
                      lease_until_ms, made_ms, changed_ms) VALUES ($1, $2, $3, $4, $5, 'queued', $6, 0, 0, 0, 0, $7, $7)";
-    let values =
-        [(&*id).into(), kind.name().into(), tenant.into(), subject.into(), body.into(), turn.into(), now_ms.into()];
+    let values = [
+        (&*id).into(),
+        kind.name().into(),
+        tenant.into(),
+        subject.into(),
+        body.into(),
+        turn.into(),
+        now_ms.into(),
+    ];
     tables.execute(statement, &values)?;
     Ok(id)
 }
@@ -144,9 +161,20 @@ pub fn add(
 ///
 /// # Errors
 /// Those of the database.
-pub fn is_waiting(tables: &mut dyn Tables, kinds: &[Kind], turn_max: Option<u64>, now_ms: u64) -> Result<bool> {
-    let statement = format!("SELECT 1 FROM service_jobs WHERE {} LIMIT 1", waiting(kinds));
-    let found = tables.query(&statement, &[now_ms.into(), turn_max.unwrap_or(TURN_MAX).into()])?;
+pub fn is_waiting(
+    tables: &mut dyn Tables,
+    kinds: &[Kind],
+    turn_max: Option<u64>,
+    now_ms: u64,
+) -> Result<bool> {
+    let statement = format!(
+        "SELECT 1 FROM service_jobs WHERE {} LIMIT 1",
+        waiting(kinds)
+    );
+    let found = tables.query(
+        &statement,
+        &[now_ms.into(), turn_max.unwrap_or(TURN_MAX).into()],
+    )?;
     Ok(!found.is_empty())
 }
 
@@ -169,7 +197,12 @@ pub fn claim(
         waiting(kinds)
     );
     let until = now_ms + lease.as_millis() as u64;
-    let values = [now_ms.into(), turn_max.unwrap_or(TURN_MAX).into(), worker.into(), until.into()];
+    let values = [
+        now_ms.into(),
+        turn_max.unwrap_or(TURN_MAX).into(),
+        worker.into(),
+        until.into(),
+    ];
     Ok(tables.query(&statement, &values)?.first().map(Job::of))
 }
 
@@ -178,9 +211,13 @@ pub fn claim(
 /// # Errors
 /// Those of the database.
 pub fn renew(tables: &mut dyn Tables, instance: &str, lease: Duration, now_ms: u64) -> Result<u64> {
-    let statement = "UPDATE service_jobs SET lease_until_ms = $2 WHERE state = 'running' AND worker LIKE $1";
+    let statement =
+        "UPDATE service_jobs SET lease_until_ms = $2 WHERE state = 'running' AND worker LIKE $1";
     let until = now_ms + lease.as_millis() as u64;
-    tables.execute(statement, &[(&*format!("{instance} %")).into(), until.into()])
+    tables.execute(
+        statement,
+        &[(&*format!("{instance} %")).into(), until.into()],
+    )
 }
 
 /// Lets the jobs that an ended process of this instance has left be claimed at once.
@@ -213,7 +250,13 @@ pub enum End<'a> {
 ///
 /// # Errors
 /// Those of the database.
-pub fn end(tables: &mut dyn Tables, id: &str, worker: &str, end: End<'_>, now_ms: u64) -> Result<bool> {
+pub fn end(
+    tables: &mut dyn Tables,
+    id: &str,
+    worker: &str,
+    end: End<'_>,
+    now_ms: u64,
+) -> Result<bool> {
     let (state, message, more, not_before) = match end {
         End::Done => ("done", None, 0, 0),
         End::Failed(why) => ("failed", Some(why), 0, 0),
@@ -241,18 +284,35 @@ pub fn end(tables: &mut dyn Tables, id: &str, worker: &str, end: End<'_>, now_ms
 /// Those of the database.
 pub fn find(tables: &mut dyn Tables, tenant: &str, id: &str) -> Result<Option<Job>> {
     let statement = format!("SELECT {COLUMNS} FROM service_jobs WHERE tenant = $1 AND id = $2");
-    Ok(tables.query(&statement, &[tenant.into(), id.into()])?.first().map(Job::of))
+    Ok(tables
+        .query(&statement, &[tenant.into(), id.into()])?
+        .first()
+        .map(Job::of))
 }
 
 /// The jobs of a kind of a tenant that are done, after an id, in order.
 ///
 /// # Errors
 /// Those of the database.
-pub fn done_of_kind(tables: &mut dyn Tables, tenant: &str, kind: Kind, after: &str, limit: u64) -> Result<Vec<Job>> {
+pub fn done_of_kind(
+    tables: &mut dyn Tables,
+    tenant: &str,
+    kind: Kind,
+    after: &str,
+    limit: u64,
+) -> Result<Vec<Job>> {
     let statement = format!(
         "SELECT {COLUMNS} FROM service_jobs WHERE tenant = $1 AND kind = $2 AND state = 'done' AND id > $3 ORDER BY id LIMIT $4"
     );
-    let rows = tables.query(&statement, &[tenant.into(), kind.name().into(), after.into(), limit.into()])?;
+    let rows = tables.query(
+        &statement,
+        &[
+            tenant.into(),
+            kind.name().into(),
+            after.into(),
+            limit.into(),
+        ],
+    )?;
     Ok(rows.iter().map(Job::of).collect())
 }
 
@@ -261,7 +321,12 @@ pub fn done_of_kind(tables: &mut dyn Tables, tenant: &str, kind: Kind, after: &s
 /// # Errors
 /// Those of the database.
 pub fn note(tables: &mut dyn Tables, id: &str, body: &str) -> Result<()> {
-    tables.execute("UPDATE service_jobs SET body = $2 WHERE id = $1", &[id.into(), body.into()]).map(drop)
+    tables
+        .execute(
+            "UPDATE service_jobs SET body = $2 WHERE id = $1",
+            &[id.into(), body.into()],
+        )
+        .map(drop)
 }
 
 /// Whether a job of a kind waits for a subject; one that runs may have seen what was before.
@@ -269,8 +334,11 @@ pub fn note(tables: &mut dyn Tables, id: &str, body: &str) -> Result<()> {
 /// # Errors
 /// Those of the database.
 pub fn waits(tables: &mut dyn Tables, kind: Kind, subject: &str) -> Result<bool> {
-    let statement = "SELECT 1 FROM service_jobs WHERE subject = $1 AND kind = $2 AND state = 'queued' LIMIT 1";
-    Ok(!tables.query(statement, &[subject.into(), kind.name().into()])?.is_empty())
+    let statement =
+        "SELECT 1 FROM service_jobs WHERE subject = $1 AND kind = $2 AND state = 'queued' LIMIT 1";
+    Ok(!tables
+        .query(statement, &[subject.into(), kind.name().into()])?
+        .is_empty())
 }
 
 /// Whether a job of a kind for a subject waits or is being done.
@@ -278,9 +346,10 @@ pub fn waits(tables: &mut dyn Tables, kind: Kind, subject: &str) -> Result<bool>
 /// # Errors
 /// Those of the database.
 pub fn is_open(tables: &mut dyn Tables, kind: Kind, subject: &str) -> Result<bool> {
-    let statement =
-        "SELECT 1 FROM service_jobs WHERE subject = $1 AND kind = $2 AND state IN ('queued', 'running') LIMIT 1";
-    Ok(!tables.query(statement, &[subject.into(), kind.name().into()])?.is_empty())
+    let statement = "SELECT 1 FROM service_jobs WHERE subject = $1 AND kind = $2 AND state IN ('queued', 'running') LIMIT 1";
+    Ok(!tables
+        .query(statement, &[subject.into(), kind.name().into()])?
+        .is_empty())
 }
 
 /// How many jobs of a kind are open.
@@ -288,9 +357,11 @@ pub fn is_open(tables: &mut dyn Tables, kind: Kind, subject: &str) -> Result<boo
 /// # Errors
 /// Those of the database.
 pub fn open(tables: &mut dyn Tables, kind: Kind) -> Result<u64> {
-    let statement =
-        "SELECT CAST(COUNT(*) AS BIGINT) FROM service_jobs WHERE kind = $1 AND state IN ('queued', 'running')";
-    Ok(tables.query(statement, &[kind.name().into()])?.first().map_or(0, |row| row.number(0)))
+    let statement = "SELECT CAST(COUNT(*) AS BIGINT) FROM service_jobs WHERE kind = $1 AND state IN ('queued', 'running')";
+    Ok(tables
+        .query(statement, &[kind.name().into()])?
+        .first()
+        .map_or(0, |row| row.number(0)))
 }
 
 /// How many jobs are open, by kind.
@@ -298,21 +369,28 @@ pub fn open(tables: &mut dyn Tables, kind: Kind) -> Result<u64> {
 /// # Errors
 /// Those of the database.
 pub fn open_by_kind(tables: &mut dyn Tables) -> Result<Vec<(String, u64)>> {
-    let statement =
-        "SELECT kind, CAST(COUNT(*) AS BIGINT) FROM service_jobs WHERE state IN ('queued', 'running') GROUP BY kind";
-    Ok(tables.query(statement, &[])?.iter().map(|row| (row.text(0).to_owned(), row.number(1))).collect())
+    let statement = "SELECT kind, CAST(COUNT(*) AS BIGINT) FROM service_jobs WHERE state IN ('queued', 'running') GROUP BY kind";
+    Ok(tables
+        .query(statement, &[])?
+        .iter()
+        .map(|row| (row.text(0).to_owned(), row.number(1)))
+        .collect())
 }
 
 /// The condition for a job that can be claimed; `$1` is now, `$2` the highest turn.
 fn waiting(kinds: &[Kind]) -> String {
-    let kinds: Vec<String> = kinds.iter().map(|kind| format!("'{}'", kind.name())).collect();
+    let kinds: Vec<String> = kinds
+        .iter()
+        .map(|kind| format!("'{}'", kind.name()))
+        .collect();
     format!(
         "state IN ('queued', 'running') AND kind IN ({}) AND not_before_ms <= $1 AND lease_until_ms <= $1 AND turn <= $2",
         kinds.join(", ")
     )
 }
 
-const COLUMNS: &str = "id, kind, tenant, subject, body, state, turn, failures, ends, message, made_ms";
+const COLUMNS: &str =
+    "id, kind, tenant, subject, body, state, turn, failures, ends, message, made_ms";
 
 /// Above every turn.
 const TURN_MAX: u64 = i64::MAX as u64;

@@ -57,7 +57,10 @@ pub fn add(tables: &mut dyn Tables, key: &Key) -> Result<()> {
     let statement = "INSERT INTO service_keys (id, tenant, name, sha256, scopes, made_ms, revoked_ms) \
                      VALUES ($1, $2, $3, $4, $5, $6, NULL)";
     let values = [&key.id, &key.tenant, &key.name, &key.sha256, &key.scopes];
-    let mut values: Vec<_> = values.into_iter().map(|text| text.as_str().into()).collect();
+    let mut values: Vec<_> = values
+        .into_iter()
+        .map(|text| text.as_str().into())
+        .collect();
     values.push(key.made_ms.into());
     tables.execute(statement, &values).map(drop)
 }
@@ -69,14 +72,22 @@ pub fn add(tables: &mut dyn Tables, key: &Key) -> Result<()> {
 pub fn valid(tables: &mut dyn Tables, sha256: &str) -> Result<Option<Key>> {
     let statement = "SELECT id, tenant, name, sha256, scopes, made_ms, revoked_ms FROM service_keys \
                      WHERE sha256 = $1 AND revoked_ms IS NULL";
-    Ok(tables.query(statement, &[sha256.into()])?.first().map(Key::of))
+    Ok(tables
+        .query(statement, &[sha256.into()])?
+        .first()
+        .map(Key::of))
 }
 
 /// The keys of a tenant after an id, in order.
 ///
 /// # Errors
 /// Those of the database.
-pub fn of_tenant(tables: &mut dyn Tables, tenant: &str, after: &str, limit: u64) -> Result<Vec<Key>> {
+pub fn of_tenant(
+    tables: &mut dyn Tables,
+    tenant: &str,
+    after: &str,
+    limit: u64,
+) -> Result<Vec<Key>> {
     let statement = "SELECT id, tenant, name, sha256, scopes, made_ms, revoked_ms FROM service_keys \
                      WHERE tenant = $1 AND id > $2 ORDER BY id LIMIT $3";
     let rows = tables.query(statement, &[tenant.into(), after.into(), limit.into()])?;
@@ -87,8 +98,12 @@ pub fn of_tenant(tables: &mut dyn Tables, tenant: &str, after: &str, limit: u64)
 ///
 /// # Errors
 /// Those of the database.
-pub fn revoke(tables: &mut dyn Tables, tenant: Option<&str>, id: &str, now_ms: u64) -> Result<bool> {
-    let statement =
-        "UPDATE service_keys SET revoked_ms = COALESCE(revoked_ms, $3) WHERE COALESCE($1, tenant) = tenant AND id = $2";
+pub fn revoke(
+    tables: &mut dyn Tables,
+    tenant: Option<&str>,
+    id: &str,
+    now_ms: u64,
+) -> Result<bool> {
+    let statement = "UPDATE service_keys SET revoked_ms = COALESCE(revoked_ms, $3) WHERE COALESCE($1, tenant) = tenant AND id = $2";
     Ok(tables.execute(statement, &[tenant.into(), id.into(), now_ms.into()])? > 0)
 }

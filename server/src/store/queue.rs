@@ -63,7 +63,12 @@ pub struct Queued {
 ///
 /// # Errors
 /// Those of the database.
-pub fn stale(tables: &mut dyn Tables, tenant: &str, of: &str, limit: u64) -> Result<Vec<(String, u64, String)>> {
+pub fn stale(
+    tables: &mut dyn Tables,
+    tenant: &str,
+    of: &str,
+    limit: u64,
+) -> Result<Vec<(String, u64, String)>> {
     let statement = format!(
         "SELECT id, number, mark FROM (SELECT s.id AS id, s.number AS number, {MARK} AS mark, w.mark AS kept \
          FROM service_submissions s JOIN submissions l ON l.number = s.number \
@@ -72,7 +77,16 @@ pub fn stale(tables: &mut dyn Tables, tenant: &str, of: &str, limit: u64) -> Res
          WHERE kept IS NULL OR kept <> mark ORDER BY number LIMIT $3"
     );
     let rows = tables.query(&statement, &[tenant.into(), of.into(), limit.into()])?;
-    Ok(rows.iter().map(|row| (row.text(0).to_owned(), row.number(1), row.text(2).to_owned())).collect())
+    Ok(rows
+        .iter()
+        .map(|row| {
+            (
+                row.text(0).to_owned(),
+                row.number(1),
+                row.text(2).to_owned(),
+            )
+        })
+        .collect())
 }
 
 /// Keeps a weight.
@@ -113,7 +127,10 @@ pub struct Part<'a> {
 /// Those of the database.
 pub fn count(tables: &mut dyn Tables, part: Part<'_>) -> Result<u64> {
     let statement = format!("SELECT CAST(COUNT(*) AS BIGINT) {FROM}");
-    let rows = tables.query(&statement, &[part.tenant.into(), part.stand.into(), part.verdict.into()])?;
+    let rows = tables.query(
+        &statement,
+        &[part.tenant.into(), part.stand.into(), part.verdict.into()],
+    )?;
     Ok(rows.first().map_or(0, |row| row.number(0)))
 }
 
@@ -121,15 +138,32 @@ pub fn count(tables: &mut dyn Tables, part: Part<'_>) -> Result<u64> {
 ///
 /// # Errors
 /// Those of the database.
-pub fn page(tables: &mut dyn Tables, part: Part<'_>, skip: u64, limit: u64, now_ms: u64) -> Result<Vec<Queued>> {
+pub fn page(
+    tables: &mut dyn Tables,
+    part: Part<'_>,
+    skip: u64,
+    limit: u64,
+    now_ms: u64,
+) -> Result<Vec<Queued>> {
     let statement = format!(
         "SELECT w.submission, w.mark, w.stand, w.weight, w.cents, w.stake_ms, w.doubt_ppm, w.why, s.number, s.creator, \
          s.reference, s.received_ms, l.duration_ms, l.verdict, o.actor, o.name, o.until_ms {FROM} \
          ORDER BY w.weight DESC, s.number LIMIT $4 OFFSET $5"
     )
     .replace(" WHERE", " LEFT JOIN service_openings o ON o.submission = s.id AND o.until_ms >= $6 WHERE");
-    let values = [part.tenant.into(), part.stand.into(), part.verdict.into(), limit.into(), skip.into(), now_ms.into()];
-    Ok(tables.query(&statement, &values)?.iter().map(queued).collect())
+    let values = [
+        part.tenant.into(),
+        part.stand.into(),
+        part.verdict.into(),
+        limit.into(),
+        skip.into(),
+        now_ms.into(),
+    ];
+    Ok(tables
+        .query(&statement, &values)?
+        .iter()
+        .map(queued)
+        .collect())
 }
 
 fn queued(row: &Row) -> Queued {
@@ -151,7 +185,9 @@ fn queued(row: &Row) -> Queued {
         received_ms: row.number(11),
         duration_ms: row.number(12),
         verdict: text(13),
-        opened: row.maybe_number(16).map(|until| (text(14), text(15), until)),
+        opened: row
+            .maybe_number(16)
+            .map(|until| (text(14), text(15), until)),
     }
 }
 

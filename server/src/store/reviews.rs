@@ -121,7 +121,11 @@ pub fn add(tables: &mut dyn Tables, of: &Review) -> Result<()> {
 pub fn of_submission(tables: &mut dyn Tables, id: &str) -> Result<Vec<Review>> {
     let statement = "SELECT id, submission, item, tenant, actor, name, at_ms, verb, source, start_ms, end_ms, other, \
                      about, why, waits FROM service_reviews WHERE submission = $1 ORDER BY item";
-    Ok(tables.query(statement, &[id.into()])?.iter().map(Review::of).collect())
+    Ok(tables
+        .query(statement, &[id.into()])?
+        .iter()
+        .map(Review::of)
+        .collect())
 }
 
 /// Who has a submission open.
@@ -139,7 +143,13 @@ pub struct Opening {
 ///
 /// # Errors
 /// Those of the database.
-pub fn open(tables: &mut dyn Tables, id: &str, by: &Opening, now_ms: u64, takes: bool) -> Result<()> {
+pub fn open(
+    tables: &mut dyn Tables,
+    id: &str,
+    by: &Opening,
+    now_ms: u64,
+    takes: bool,
+) -> Result<()> {
     let statement = "INSERT INTO service_openings (submission, actor, name, until_ms) VALUES ($1, $2, $3, $4) \
                      ON CONFLICT (submission) DO UPDATE SET actor = $2, name = $3, until_ms = $4 \
                      WHERE service_openings.actor = $2 OR service_openings.until_ms < $5 OR $6 > 0";
@@ -174,5 +184,7 @@ pub fn opened(tables: &mut dyn Tables, id: &str, now_ms: u64) -> Result<Option<O
 /// Those of the database.
 pub fn close(tables: &mut dyn Tables, id: &str, actor: &str) -> Result<()> {
     let statement = "DELETE FROM service_openings WHERE submission = $1 AND actor = $2";
-    tables.execute(statement, &[id.into(), actor.into()]).map(drop)
+    tables
+        .execute(statement, &[id.into(), actor.into()])
+        .map(drop)
 }

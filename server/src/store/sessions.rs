@@ -58,7 +58,10 @@ impl Session {
 /// # Errors
 /// Those of the database.
 pub fn add(tables: &mut dyn Tables, of: &Session, oldest_ms: u64) -> Result<()> {
-    tables.execute("DELETE FROM service_sessions WHERE made_ms < $1", &[oldest_ms.into()])?;
+    tables.execute(
+        "DELETE FROM service_sessions WHERE made_ms < $1",
+        &[oldest_ms.into()],
+    )?;
     let statement = "INSERT INTO service_sessions (digest, tenant, actor, name, made_ms, seen_ms) \
                      VALUES ($1, $2, $3, $4, $5, $6)";
     let values = [
@@ -76,11 +79,19 @@ pub fn add(tables: &mut dyn Tables, of: &Session, oldest_ms: u64) -> Result<()> 
 ///
 /// # Errors
 /// Those of the database.
-pub fn valid(tables: &mut dyn Tables, digest: &str, oldest_ms: u64, idle_since_ms: u64) -> Result<Option<Session>> {
+pub fn valid(
+    tables: &mut dyn Tables,
+    digest: &str,
+    oldest_ms: u64,
+    idle_since_ms: u64,
+) -> Result<Option<Session>> {
     let statement = "SELECT digest, tenant, actor, name, made_ms, seen_ms FROM service_sessions s \
                      WHERE digest = $1 AND made_ms >= $2 AND seen_ms >= $3 AND (actor NOT LIKE 'key:%' OR EXISTS \
                      (SELECT 1 FROM service_keys k WHERE 'key:' || k.id = s.actor AND k.revoked_ms IS NULL))";
-    let rows = tables.query(statement, &[digest.into(), oldest_ms.into(), idle_since_ms.into()])?;
+    let rows = tables.query(
+        statement,
+        &[digest.into(), oldest_ms.into(), idle_since_ms.into()],
+    )?;
     Ok(rows.first().map(Session::of))
 }
 
@@ -90,7 +101,9 @@ pub fn valid(tables: &mut dyn Tables, digest: &str, oldest_ms: u64, idle_since_m
 /// Those of the database.
 pub fn see(tables: &mut dyn Tables, digest: &str, now_ms: u64) -> Result<()> {
     let statement = "UPDATE service_sessions SET seen_ms = $2 WHERE digest = $1";
-    tables.execute(statement, &[digest.into(), now_ms.into()]).map(drop)
+    tables
+        .execute(statement, &[digest.into(), now_ms.into()])
+        .map(drop)
 }
 
 /// Ends a session.
@@ -98,7 +111,12 @@ pub fn see(tables: &mut dyn Tables, digest: &str, now_ms: u64) -> Result<()> {
 /// # Errors
 /// Those of the database.
 pub fn end(tables: &mut dyn Tables, digest: &str) -> Result<()> {
-    tables.execute("DELETE FROM service_sessions WHERE digest = $1", &[digest.into()]).map(drop)
+    tables
+        .execute(
+            "DELETE FROM service_sessions WHERE digest = $1",
+            &[digest.into()],
+        )
+        .map(drop)
 }
 
 /// A log-in at a provider that is under way.
@@ -121,7 +139,10 @@ pub struct Login {
 /// # Errors
 /// Those of the database.
 pub fn begin(tables: &mut dyn Tables, of: &Login, oldest_ms: u64) -> Result<()> {
-    tables.execute("DELETE FROM service_logins WHERE made_ms < $1", &[oldest_ms.into()])?;
+    tables.execute(
+        "DELETE FROM service_logins WHERE made_ms < $1",
+        &[oldest_ms.into()],
+    )?;
     let statement = "INSERT INTO service_logins (state, browser, nonce, verifier, made_ms) VALUES ($1, $2, $3, $4, $5)";
     let values = [
         of.state.as_str().into(),
@@ -137,7 +158,12 @@ pub fn begin(tables: &mut dyn Tables, of: &Login, oldest_ms: u64) -> Result<()> 
 ///
 /// # Errors
 /// Those of the database.
-pub fn take(tables: &mut dyn Tables, state: &str, browser: &str, oldest_ms: u64) -> Result<Option<Login>> {
+pub fn take(
+    tables: &mut dyn Tables,
+    state: &str,
+    browser: &str,
+    oldest_ms: u64,
+) -> Result<Option<Login>> {
     let statement = "DELETE FROM service_logins WHERE state = $1 AND browser = $2 AND made_ms >= $3 \
                      RETURNING state, browser, nonce, verifier, made_ms";
     let rows = tables.query(statement, &[state.into(), browser.into(), oldest_ms.into()])?;

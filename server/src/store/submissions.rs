@@ -136,9 +136,12 @@ pub fn add(
 /// # Errors
 /// Those of the database.
 pub fn of_number(tables: &mut dyn Tables, number: u64) -> Result<Option<(String, String)>> {
-    let statement = "SELECT id, tenant FROM service_submissions WHERE number = $1 AND same_as IS NULL LIMIT 1";
+    let statement =
+        "SELECT id, tenant FROM service_submissions WHERE number = $1 AND same_as IS NULL LIMIT 1";
     let rows = tables.query(statement, &[number.into()])?;
-    Ok(rows.first().map(|row| (row.text(0).to_owned(), row.text(1).to_owned())))
+    Ok(rows
+        .first()
+        .map(|row| (row.text(0).to_owned(), row.text(1).to_owned())))
 }
 
 /// A submission of a tenant; an id of the same bytes leads to the first.
@@ -147,11 +150,18 @@ pub fn of_number(tables: &mut dyn Tables, number: u64) -> Result<Option<(String,
 /// Those of the database.
 pub fn find(tables: &mut dyn Tables, tenant: &str, id: &str) -> Result<Option<Listed>> {
     let statement = format!("{SELECT} WHERE s.tenant = $1 AND s.id = $2");
-    let found = tables.query(&statement, &[tenant.into(), id.into()])?.first().map(Listed::of);
+    let found = tables
+        .query(&statement, &[tenant.into(), id.into()])?
+        .first()
+        .map(Listed::of);
     match found {
-        Some(Listed { same_as: Some(first), .. }) => {
-            Ok(tables.query(&statement, &[tenant.into(), (&*first).into()])?.first().map(Listed::of))
-        }
+        Some(Listed {
+            same_as: Some(first),
+            ..
+        }) => Ok(tables
+            .query(&statement, &[tenant.into(), (&*first).into()])?
+            .first()
+            .map(Listed::of)),
         found => Ok(found),
     }
 }
@@ -160,8 +170,15 @@ pub fn find(tables: &mut dyn Tables, tenant: &str, id: &str) -> Result<Option<Li
 ///
 /// # Errors
 /// Those of the database.
-pub fn of_tenant(tables: &mut dyn Tables, tenant: &str, after: &str, limit: u64) -> Result<Vec<Listed>> {
-    let statement = format!("{SELECT} WHERE s.tenant = $1 AND s.id > $2 AND s.same_as IS NULL ORDER BY s.id LIMIT $3");
+pub fn of_tenant(
+    tables: &mut dyn Tables,
+    tenant: &str,
+    after: &str,
+    limit: u64,
+) -> Result<Vec<Listed>> {
+    let statement = format!(
+        "{SELECT} WHERE s.tenant = $1 AND s.id > $2 AND s.same_as IS NULL ORDER BY s.id LIMIT $3"
+    );
     let rows = tables.query(&statement, &[tenant.into(), after.into(), limit.into()])?;
     Ok(rows.iter().map(Listed::of).collect())
 }
@@ -170,12 +187,30 @@ pub fn of_tenant(tables: &mut dyn Tables, tenant: &str, after: &str, limit: u64)
 ///
 /// # Errors
 /// Those of the database.
-pub fn add_certificate(tables: &mut dyn Tables, id: &str, sha256: &str, generation: u64, now_ms: u64) -> Result<u64> {
+pub fn add_certificate(
+    tables: &mut dyn Tables,
+    id: &str,
+    sha256: &str,
+    generation: u64,
+    now_ms: u64,
+) -> Result<u64> {
     let count = "SELECT CAST(COUNT(*) AS BIGINT) FROM service_certificates WHERE submission = $1";
-    let item = tables.query(count, &[id.into()])?.first().map_or(0, |row| row.number(0));
+    let item = tables
+        .query(count, &[id.into()])?
+        .first()
+        .map_or(0, |row| row.number(0));
     let statement = "INSERT INTO service_certificates (submission, item, sha256, generation, issued_ms) \
                      VALUES ($1, $2, $3, $4, $5)";
-    tables.execute(statement, &[id.into(), item.into(), sha256.into(), generation.into(), now_ms.into()])?;
+    tables.execute(
+        statement,
+        &[
+            id.into(),
+            item.into(),
+            sha256.into(),
+            generation.into(),
+            now_ms.into(),
+        ],
+    )?;
     Ok(item + 1)
 }
 
@@ -186,7 +221,9 @@ pub fn add_certificate(tables: &mut dyn Tables, id: &str, sha256: &str, generati
 pub fn certificate(tables: &mut dyn Tables, id: &str) -> Result<Option<(u64, String)>> {
     let statement = "SELECT item, sha256 FROM service_certificates WHERE submission = $1 ORDER BY item DESC LIMIT 1";
     let rows = tables.query(statement, &[id.into()])?;
-    Ok(rows.first().map(|row| (row.number(0), row.text(1).to_owned())))
+    Ok(rows
+        .first()
+        .map(|row| (row.number(0), row.text(1).to_owned())))
 }
 
 /// The lowest number that has no answer and is in the hands of this service.
@@ -194,8 +231,12 @@ pub fn certificate(tables: &mut dyn Tables, id: &str) -> Result<Option<(u64, Str
 /// # Errors
 /// Those of the database.
 pub fn first_open(tables: &mut dyn Tables) -> Result<Option<u64>> {
-    let statement = "SELECT number FROM submissions WHERE state = 'received' ORDER BY number LIMIT 1";
-    Ok(tables.query(statement, &[])?.first().map(|row| row.number(0)))
+    let statement =
+        "SELECT number FROM submissions WHERE state = 'received' ORDER BY number LIMIT 1";
+    Ok(tables
+        .query(statement, &[])?
+        .first()
+        .map(|row| row.number(0)))
 }
 
 const SELECT: &str = "SELECT s.id, s.number, s.tenant, s.creator, s.reference, s.kind, s.received_ms, s.same_as, \

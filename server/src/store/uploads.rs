@@ -105,7 +105,10 @@ pub fn add(tables: &mut dyn Tables, of: &Upload) -> Result<()> {
 /// Those of the database.
 pub fn find(tables: &mut dyn Tables, tenant: &str, id: &str) -> Result<Option<Upload>> {
     let statement = format!("SELECT {COLUMNS} FROM service_uploads WHERE tenant = $1 AND id = $2");
-    Ok(tables.query(&statement, &[tenant.into(), id.into()])?.first().map(Upload::of))
+    Ok(tables
+        .query(&statement, &[tenant.into(), id.into()])?
+        .first()
+        .map(Upload::of))
 }
 
 /// Whether there is an upload of an id, of whatever tenant.
@@ -113,7 +116,9 @@ pub fn find(tables: &mut dyn Tables, tenant: &str, id: &str) -> Result<Option<Up
 /// # Errors
 /// Those of the database.
 pub fn is_there(tables: &mut dyn Tables, id: &str) -> Result<bool> {
-    Ok(!tables.query("SELECT 1 FROM service_uploads WHERE id = $1", &[id.into()])?.is_empty())
+    Ok(!tables
+        .query("SELECT 1 FROM service_uploads WHERE id = $1", &[id.into()])?
+        .is_empty())
 }
 
 /// All uploads, by their ids: at most a hundred after one.
@@ -121,8 +126,13 @@ pub fn is_there(tables: &mut dyn Tables, id: &str) -> Result<bool> {
 /// # Errors
 /// Those of the database.
 pub fn after(tables: &mut dyn Tables, id: &str) -> Result<Vec<Upload>> {
-    let statement = format!("SELECT {COLUMNS} FROM service_uploads WHERE id > $1 ORDER BY id LIMIT 100");
-    Ok(tables.query(&statement, &[id.into()])?.iter().map(Upload::of).collect())
+    let statement =
+        format!("SELECT {COLUMNS} FROM service_uploads WHERE id > $1 ORDER BY id LIMIT 100");
+    Ok(tables
+        .query(&statement, &[id.into()])?
+        .iter()
+        .map(Upload::of)
+        .collect())
 }
 
 /// What uploads that have not ended, and not expired, still need.
@@ -158,9 +168,25 @@ pub fn totals(tables: &mut dyn Tables, tenant: &str, since_ms: u64) -> Result<To
 ///
 /// # Errors
 /// Those of the database.
-pub fn note(tables: &mut dyn Tables, id: &str, received: u64, unproven_from: Option<u64>, now_ms: u64) -> Result<()> {
+pub fn note(
+    tables: &mut dyn Tables,
+    id: &str,
+    received: u64,
+    unproven_from: Option<u64>,
+    now_ms: u64,
+) -> Result<()> {
     let statement = "UPDATE service_uploads SET received = $2, unproven_from = $3, changed_ms = $4 WHERE id = $1";
-    tables.execute(statement, &[id.into(), received.into(), unproven_from.into(), now_ms.into()]).map(drop)
+    tables
+        .execute(
+            statement,
+            &[
+                id.into(),
+                received.into(),
+                unproven_from.into(),
+                now_ms.into(),
+            ],
+        )
+        .map(drop)
 }
 
 /// Records which submission an upload has become; does nothing if there is no such upload.
@@ -169,7 +195,9 @@ pub fn note(tables: &mut dyn Tables, id: &str, received: u64, unproven_from: Opt
 /// Those of the database.
 pub fn finish(tables: &mut dyn Tables, id: &str, submission: &str, now_ms: u64) -> Result<()> {
     let statement = "UPDATE service_uploads SET received = length, submission = $2, changed_ms = $3 WHERE id = $1";
-    tables.execute(statement, &[id.into(), submission.into(), now_ms.into()]).map(drop)
+    tables
+        .execute(statement, &[id.into(), submission.into(), now_ms.into()])
+        .map(drop)
 }
 
 /// Records why a whole upload becomes no submission.
@@ -177,8 +205,11 @@ pub fn finish(tables: &mut dyn Tables, id: &str, submission: &str, now_ms: u64) 
 /// # Errors
 /// Those of the database.
 pub fn refuse(tables: &mut dyn Tables, id: &str, problem: &str, now_ms: u64) -> Result<()> {
-    let statement = "UPDATE service_uploads SET received = length, refused = $2, changed_ms = $3 WHERE id = $1";
-    tables.execute(statement, &[id.into(), problem.into(), now_ms.into()]).map(drop)
+    let statement =
+        "UPDATE service_uploads SET received = length, refused = $2, changed_ms = $3 WHERE id = $1";
+    tables
+        .execute(statement, &[id.into(), problem.into(), now_ms.into()])
+        .map(drop)
 }
 
 /// Forgets an upload.
@@ -186,7 +217,9 @@ pub fn refuse(tables: &mut dyn Tables, id: &str, problem: &str, now_ms: u64) -> 
 /// # Errors
 /// Those of the database.
 pub fn remove(tables: &mut dyn Tables, id: &str) -> Result<()> {
-    tables.execute("DELETE FROM service_uploads WHERE id = $1", &[id.into()]).map(drop)
+    tables
+        .execute("DELETE FROM service_uploads WHERE id = $1", &[id.into()])
+        .map(drop)
 }
 
 const COLUMNS: &str = "id, tenant, creator, reference, kind, metadata, length, received, unproven_from, \

@@ -154,7 +154,12 @@ impl Delivery {
 /// Those of the database.
 pub fn add(tables: &mut dyn Tables, of: &Webhook, most: u64) -> Result<bool> {
     let count = "SELECT CAST(COUNT(*) AS BIGINT) FROM service_webhooks WHERE tenant = $1";
-    if tables.query(count, &[(&*of.tenant).into()])?.first().map_or(0, |row| row.number(0)) >= most {
+    if tables
+        .query(count, &[(&*of.tenant).into()])?
+        .first()
+        .map_or(0, |row| row.number(0))
+        >= most
+    {
         return Ok(false);
     }
     let statement = "INSERT INTO service_webhooks (id, tenant, url, name, events, secret, old_secret, old_until_ms, state, \
@@ -178,16 +183,25 @@ pub fn add(tables: &mut dyn Tables, of: &Webhook, most: u64) -> Result<bool> {
 /// Those of the database.
 pub fn find(tables: &mut dyn Tables, tenant: &str, id: &str) -> Result<Option<Webhook>> {
     let statement = format!("SELECT {WEBHOOK} FROM service_webhooks WHERE tenant = $1 AND id = $2");
-    Ok(tables.query(&statement, &[tenant.into(), id.into()])?.first().map(Webhook::of))
+    Ok(tables
+        .query(&statement, &[tenant.into(), id.into()])?
+        .first()
+        .map(Webhook::of))
 }
 
 /// The endpoints of a tenant after an id, in order.
 ///
 /// # Errors
 /// Those of the database.
-pub fn of_tenant(tables: &mut dyn Tables, tenant: &str, after: &str, limit: u64) -> Result<Vec<Webhook>> {
-    let statement =
-        format!("SELECT {WEBHOOK} FROM service_webhooks WHERE tenant = $1 AND id > $2 ORDER BY id LIMIT $3");
+pub fn of_tenant(
+    tables: &mut dyn Tables,
+    tenant: &str,
+    after: &str,
+    limit: u64,
+) -> Result<Vec<Webhook>> {
+    let statement = format!(
+        "SELECT {WEBHOOK} FROM service_webhooks WHERE tenant = $1 AND id > $2 ORDER BY id LIMIT $3"
+    );
     let rows = tables.query(&statement, &[tenant.into(), after.into(), limit.into()])?;
     Ok(rows.iter().map(Webhook::of).collect())
 }
@@ -222,7 +236,9 @@ pub fn disable(tables: &mut dyn Tables, id: &str, reason: &str, now_ms: u64) -> 
     tables.execute(statement, &[id.into(), reason.into()])?;
     let statement = "UPDATE service_deliveries SET state = 'failed', reason = $2, worker = NULL, changed_ms = $3 \
                      WHERE webhook = $1 AND state = 'waiting'";
-    tables.execute(statement, &[id.into(), reason.into(), now_ms.into()]).map(drop)
+    tables
+        .execute(statement, &[id.into(), reason.into(), now_ms.into()])
+        .map(drop)
 }
 
 /// Removes an endpoint of a tenant with its deliveries; whether there is such a one.
@@ -234,7 +250,10 @@ pub fn remove(tables: &mut dyn Tables, tenant: &str, id: &str) -> Result<bool> {
     if tables.execute(statement, &[tenant.into(), id.into()])? == 0 {
         return Ok(false);
     }
-    tables.execute("DELETE FROM service_deliveries WHERE webhook = $1", &[id.into()])?;
+    tables.execute(
+        "DELETE FROM service_deliveries WHERE webhook = $1",
+        &[id.into()],
+    )?;
     Ok(true)
 }
 
@@ -263,7 +282,16 @@ pub fn send(
     }
     let message = super::new_id();
     let statement = "INSERT INTO service_messages (id, tenant, kind, body, made_ms) VALUES ($1, $2, $3, $4, $5)";
-    tables.execute(statement, &[(&*message).into(), tenant.into(), kind.into(), body.into(), now_ms.into()])?;
+    tables.execute(
+        statement,
+        &[
+            (&*message).into(),
+            tenant.into(),
+            kind.into(),
+            body.into(),
+            now_ms.into(),
+        ],
+    )?;
     let mut last = None;
     for webhook in webhooks {
         let id = super::new_id();
@@ -271,7 +299,16 @@ pub fn send(
                          lease_until_ms, status, reason, changed_ms) \
                          VALUES ($1, $2, $3, 'waiting', 0, $4, $5, NULL, 0, NULL, NULL, $4)";
         let until = now_ms + GIVEN_UP_AFTER.as_millis() as u64;
-        tables.execute(statement, &[(&*id).into(), (&*message).into(), webhook.into(), now_ms.into(), until.into()])?;
+        tables.execute(
+            statement,
+            &[
+                (&*id).into(),
+                (&*message).into(),
+                webhook.into(),
+                now_ms.into(),
+                until.into(),
+            ],
+        )?;
         last = Some(id);
     }
     Ok(last)
@@ -281,7 +318,12 @@ pub fn send(
 ///
 /// # Errors
 /// Those of the database.
-pub fn deliveries(tables: &mut dyn Tables, webhook: &str, after: &str, limit: u64) -> Result<Vec<Delivery>> {
+pub fn deliveries(
+    tables: &mut dyn Tables,
+    webhook: &str,
+    after: &str,
+    limit: u64,
+) -> Result<Vec<Delivery>> {
     let statement = format!(
         "SELECT {DELIVERY} FROM service_deliveries d JOIN service_messages m ON m.id = d.message \
          WHERE d.webhook = $1 AND d.id > $2 ORDER BY d.id LIMIT $3"
@@ -299,7 +341,10 @@ pub fn delivery(tables: &mut dyn Tables, webhook: &str, id: &str) -> Result<Opti
         "SELECT {DELIVERY} FROM service_deliveries d JOIN service_messages m ON m.id = d.message \
          WHERE d.webhook = $1 AND d.id = $2"
     );
-    Ok(tables.query(&statement, &[webhook.into(), id.into()])?.first().map(Delivery::of))
+    Ok(tables
+        .query(&statement, &[webhook.into(), id.into()])?
+        .first()
+        .map(Delivery::of))
 }
 
 /// Has a message sent once more, at once; one that is on its way is left there.
@@ -310,7 +355,9 @@ pub fn again(tables: &mut dyn Tables, id: &str, now_ms: u64) -> Result<()> {
     let statement = "UPDATE service_deliveries SET state = 'waiting', attempts = 0, next_ms = $2, until_ms = $3, \
                      changed_ms = $2 WHERE id = $1 AND lease_until_ms <= $2";
     let until = now_ms + GIVEN_UP_AFTER.as_millis() as u64;
-    tables.execute(statement, &[id.into(), now_ms.into(), until.into()]).map(drop)
+    tables
+        .execute(statement, &[id.into(), now_ms.into(), until.into()])
+        .map(drop)
 }
 
 /// The endpoints for which something is due, and their tenants.
@@ -321,7 +368,10 @@ pub fn due(tables: &mut dyn Tables, now_ms: u64) -> Result<Vec<(String, String)>
     let statement = "SELECT DISTINCT w.id, w.tenant FROM service_deliveries d JOIN service_webhooks w ON w.id = d.webhook \
                      WHERE d.state = 'waiting' AND d.next_ms <= $1 AND d.lease_until_ms <= $1 AND w.state = 'enabled'";
     let rows = tables.query(statement, &[now_ms.into()])?;
-    Ok(rows.iter().map(|row| (row.text(0).to_owned(), row.text(1).to_owned())).collect())
+    Ok(rows
+        .iter()
+        .map(|row| (row.text(0).to_owned(), row.text(1).to_owned()))
+        .collect())
 }
 
 /// Claims deliveries to an endpoint that are due, the oldest first, for a worker.
@@ -336,8 +386,13 @@ pub fn claim(
     lease: Duration,
     now_ms: u64,
 ) -> Result<Vec<(Webhook, Delivery)>> {
-    let statement = format!("SELECT {WEBHOOK} FROM service_webhooks WHERE id = $1 AND state = 'enabled'");
-    let Some(to) = tables.query(&statement, &[webhook.into()])?.first().map(Webhook::of) else {
+    let statement =
+        format!("SELECT {WEBHOOK} FROM service_webhooks WHERE id = $1 AND state = 'enabled'");
+    let Some(to) = tables
+        .query(&statement, &[webhook.into()])?
+        .first()
+        .map(Webhook::of)
+    else {
         return Ok(Vec::new());
     };
     let statement = format!(
@@ -349,8 +404,12 @@ pub fn claim(
     let until = now_ms + lease.as_millis() as u64;
     let mut claimed = Vec::new();
     for delivery in found.iter().map(Delivery::of) {
-        let statement = "UPDATE service_deliveries SET worker = $2, lease_until_ms = $3 WHERE id = $1";
-        tables.execute(statement, &[(&*delivery.id).into(), worker.into(), until.into()])?;
+        let statement =
+            "UPDATE service_deliveries SET worker = $2, lease_until_ms = $3 WHERE id = $1";
+        tables.execute(
+            statement,
+            &[(&*delivery.id).into(), worker.into(), until.into()],
+        )?;
         claimed.push((to.clone(), delivery));
     }
     Ok(claimed)
@@ -371,7 +430,13 @@ pub struct Attempt {
 ///
 /// # Errors
 /// Those of the database.
-pub fn attempted(tables: &mut dyn Tables, id: &str, worker: &str, of: &Attempt, now_ms: u64) -> Result<()> {
+pub fn attempted(
+    tables: &mut dyn Tables,
+    id: &str,
+    worker: &str,
+    of: &Attempt,
+    now_ms: u64,
+) -> Result<()> {
     let state = match (&of.reason, of.again_ms) {
         (None, _) => "delivered",
         (Some(_), Some(_)) => "waiting",
@@ -385,7 +450,8 @@ pub fn attempted(tables: &mut dyn Tables, id: &str, worker: &str, of: &Attempt, 
         worker.into(),
         state.into(),
         of.again_ms.unwrap_or(now_ms).into(),
-        of.status.map_or(Value::Null, |status| u64::from(status).into()),
+        of.status
+            .map_or(Value::Null, |status| u64::from(status).into()),
         of.reason.as_deref().into(),
         now_ms.into(),
     ];
@@ -405,7 +471,8 @@ pub fn forget(tables: &mut dyn Tables, before_ms: u64) -> Result<u64> {
     Ok(gone)
 }
 
-const WEBHOOK: &str = "id, tenant, url, name, events, secret, old_secret, old_until_ms, state, reason, made_ms";
+const WEBHOOK: &str =
+    "id, tenant, url, name, events, secret, old_secret, old_until_ms, state, reason, made_ms";
 
 const DELIVERY: &str = "d.id, d.message, d.webhook, d.state, d.attempts, d.next_ms, d.until_ms, d.status, d.reason, \
                         d.changed_ms, m.kind, m.made_ms, m.body";

@@ -55,7 +55,11 @@ impl Uploads {
 
     /// Waits until the service stops.
     pub(super) async fn stopped(&self) {
-        let _ = self.stop.subscribe().wait_for(|is_stopping| *is_stopping).await;
+        let _ = self
+            .stop
+            .subscribe()
+            .wait_for(|is_stopping| *is_stopping)
+            .await;
     }
 
     /// Does something for a request on a thread where it may block.
@@ -76,7 +80,11 @@ impl Uploads {
         let whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
         let missing = |held: &Held| held.missing.load(Ordering::Relaxed);
         let own = || whole.values().filter(|held| held.tenant == tenant);
-        (own().count() as u64, whole.values().map(missing).sum(), own().map(missing).sum())
+        (
+            own().count() as u64,
+            whole.values().map(missing).sum(),
+            own().map(missing).sum(),
+        )
     }
 }
 
@@ -96,20 +104,38 @@ impl Ticket {
     ///
     /// # Errors
     /// 413, 429, 503 and 507.
-    pub(crate) fn of(app: &App, tenant: &str, length: Option<u64>) -> std::result::Result<Ticket, Problem> {
+    pub(crate) fn of(
+        app: &App,
+        tenant: &str,
+        length: Option<u64>,
+    ) -> std::result::Result<Ticket, Problem> {
         let most = app.config.uploads.max_bytes;
         if length.is_some_and(|length| length > most) {
             return Err(super::protocol::too_large(most));
         }
         let missing = Arc::new(AtomicU64::new(length.unwrap_or(0)));
         let number = app.uploads.next.fetch_add(1, Ordering::Relaxed);
-        let held = Held { tenant: tenant.to_owned(), missing: missing.clone() };
+        let held = Held {
+            tenant: tenant.to_owned(),
+            missing: missing.clone(),
+        };
         // First the ticket, so that of two at once both are counted.
-        app.uploads.whole.lock().unwrap_or_else(PoisonError::into_inner).insert(number, held);
-        let mut ticket = Ticket { app: app.clone(), number, missing, floor: app.config.uploads.min_free_bytes };
-        let counted = app
-            .database
-            .with(|ledger| ledger.transaction(uniq::ledger::Mode::Read, |tables| Counted::of(app, tables, tenant)))?;
+        app.uploads
+            .whole
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(number, held);
+        let mut ticket = Ticket {
+            app: app.clone(),
+            number,
+            missing,
+            floor: app.config.uploads.min_free_bytes,
+        };
+        let counted = app.database.with(|ledger| {
+            ledger.transaction(uniq::ledger::Mode::Read, |tables| {
+                Counted::of(app, tables, tenant)
+            })
+        })?;
         counted.admit(app, 0)?;
         if length.is_none() {
             // What was promised to others is not to be taken by a file that promises nothing.
@@ -123,13 +149,24 @@ impl Ticket {
     /// Where the bytes go.
     pub(crate) fn sink(&self, file: std::fs::File) -> Sink {
         let (missing, floor) = (Some(self.missing.clone()), self.floor);
-        Sink { file, verifier: None, missing, floor, folder: folder(&self.app) }
+        Sink {
+            file,
+            verifier: None,
+            missing,
+            floor,
+            folder: folder(&self.app),
+        }
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.app.uploads.whole.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+        self.app
+            .uploads
+            .whole
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.number);
     }
 }
 
@@ -167,11 +204,16 @@ impl Counted {
         }
         let is_new = u64::from(more_bytes > 0);
         if self.of_tenant + is_new > config.max_open {
-            let detail =
-                format!("{} uploads are unfinished, which is the most; finish or delete some", config.max_open);
+            let detail = format!(
+                "{} uploads are unfinished, which is the most; finish or delete some",
+                config.max_open
+            );
             return Err(Problem::too_many(detail, ROOM_WAIT_S));
         }
-        let needed = config.min_free_bytes.saturating_add(self.missing).saturating_add(more_bytes);
+        let needed = config
+            .min_free_bytes
+            .saturating_add(self.missing)
+            .saturating_add(more_bytes);
         if self.free < needed {
             return Err(no_room());
         }
@@ -192,7 +234,11 @@ pub(crate) fn folder(app: &App) -> std::path::PathBuf {
 /// Free bytes on the disk of a folder, for others than root.
 pub(super) fn free(folder: &Path) -> Result<u64> {
     let stat = rustix::fs::statvfs(folder);
-    let stat = stat.map_err(|error| Error::Io { path: folder.to_owned(), doing: "look at", source: error.into() })?;
+    let stat = stat.map_err(|error| Error::Io {
+        path: folder.to_owned(),
+        doing: "look at",
+        source: error.into(),
+    })?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
@@ -203,7 +249,10 @@ pub(super) fn oldest_ms(app: &App) -> u64 {
 
 /// After how many milliseconds an upload expires.
 pub(crate) fn expire_ms(app: &App) -> u64 {
-    app.config.uploads.expire_hours.saturating_mul(60 * 60 * 1000)
+    app.config
+        .uploads
+        .expire_hours
+        .saturating_mul(60 * 60 * 1000)
 }
 
 /// There is no room on the disk.

@@ -66,7 +66,11 @@ pub struct Verifier {
 impl Checksum {
     /// What verifies it.
     pub fn verifier(self) -> Verifier {
-        Verifier { expected: self, sha1: Sha1::new(), sha256: Sha256::new() }
+        Verifier {
+            expected: self,
+            sha1: Sha1::new(),
+            sha256: Sha256::new(),
+        }
     }
 }
 
@@ -98,7 +102,12 @@ pub fn check_version(headers: &HeaderMap) -> Result<(), Problem> {
     }
     let title = "The version of the protocol is not spoken here";
     let detail = format!("Tus-Resumable: send {VERSION}");
-    Err(Problem::new(StatusCode::PRECONDITION_FAILED, "version", title, detail))
+    Err(Problem::new(
+        StatusCode::PRECONDITION_FAILED,
+        "version",
+        title,
+        detail,
+    ))
 }
 
 /// Reads the headers by which an upload is made.
@@ -106,9 +115,14 @@ pub fn check_version(headers: &HeaderMap) -> Result<(), Problem> {
 /// # Errors
 /// 400 for what is missing or not offered, 413 beyond `most` bytes, and 422 for no bytes at all.
 pub fn creation(headers: &HeaderMap, most: u64) -> Result<Creation, Problem> {
-    for (name, what) in [("upload-concat", "concatenation"), ("upload-defer-length", "deferring the length")] {
+    for (name, what) in [
+        ("upload-concat", "concatenation"),
+        ("upload-defer-length", "deferring the length"),
+    ] {
         if headers.contains_key(name) {
-            return Err(Problem::invalid(format!("{what} is not offered; send the whole file with Upload-Length")));
+            return Err(Problem::invalid(format!(
+                "{what} is not offered; send the whole file with Upload-Length"
+            )));
         }
     }
     let length = number(headers, "upload-length")?
@@ -120,10 +134,21 @@ pub fn creation(headers: &HeaderMap, most: u64) -> Result<Creation, Problem> {
         return Err(empty());
     }
     let metadata = one(headers, "upload-metadata")?.unwrap_or_default();
-    let Known { creator, reference, kind } = known(metadata)?;
-    let creator = creator.ok_or_else(|| Problem::invalid("Upload-Metadata: name the creator, in base64"))?;
+    let Known {
+        creator,
+        reference,
+        kind,
+    } = known(metadata)?;
+    let creator =
+        creator.ok_or_else(|| Problem::invalid("Upload-Metadata: name the creator, in base64"))?;
     crate::accept::check_names(&creator, reference.as_deref())?;
-    Ok(Creation { length, creator, reference, kind: kind.unwrap_or("clip"), metadata: metadata.to_owned() })
+    Ok(Creation {
+        length,
+        creator,
+        reference,
+        kind: kind.unwrap_or("clip"),
+        metadata: metadata.to_owned(),
+    })
 }
 
 /// Reads the headers by which bytes are appended.
@@ -134,14 +159,20 @@ pub fn append(headers: &HeaderMap) -> Result<Append, Problem> {
     if !is_bytes(headers) {
         return Err(wrong_type());
     }
-    let offset = number(headers, "upload-offset")?
-        .ok_or_else(|| Problem::invalid("Upload-Offset: send how many bytes come before; HEAD tells it"))?;
-    Ok(Append { offset, checksum: checksum(headers)? })
+    let offset = number(headers, "upload-offset")?.ok_or_else(|| {
+        Problem::invalid("Upload-Offset: send how many bytes come before; HEAD tells it")
+    })?;
+    Ok(Append {
+        offset,
+        checksum: checksum(headers)?,
+    })
 }
 
 /// Whether the body holds bytes of an upload.
 pub fn is_bytes(headers: &HeaderMap) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let value = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     value.is_some_and(|value| value.trim().eq_ignore_ascii_case(CONTENT_TYPE))
 }
 
@@ -150,9 +181,14 @@ pub fn is_bytes(headers: &HeaderMap) -> bool {
 /// # Errors
 /// 400.
 pub fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Problem> {
-    let Some(value) = one(headers, "upload-checksum")? else { return Ok(None) };
-    let wrong =
-        || Problem::invalid("Upload-Checksum: send sha1 or sha256, a blank, and the checksum of the body in base64");
+    let Some(value) = one(headers, "upload-checksum")? else {
+        return Ok(None);
+    };
+    let wrong = || {
+        Problem::invalid(
+            "Upload-Checksum: send sha1 or sha256, a blank, and the checksum of the body in base64",
+        )
+    };
     let (algorithm, digest) = value.trim().split_once(' ').ok_or_else(wrong)?;
     let digest = STANDARD.decode(digest.trim()).map_err(|_| wrong())?;
     match (algorithm, digest.len()) {
@@ -165,13 +201,23 @@ pub fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Problem> {
 /// The file is longer than is taken.
 pub fn too_large(most: u64) -> Problem {
     let detail = format!("the file is longer than {most} bytes, which is the most");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The file is too long", detail)
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "too_large",
+        "The file is too long",
+        detail,
+    )
 }
 
 /// The file has no bytes.
 pub fn empty() -> Problem {
     let detail = "the file has no bytes; send the clip, or its fingerprint";
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "empty", "The file is empty", detail)
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "empty",
+        "The file is empty",
+        detail,
+    )
 }
 
 /// The body is no bytes of an upload.
@@ -190,7 +236,12 @@ pub fn mismatch() -> Problem {
     // 460 is of the protocol.
     let status = StatusCode::from_u16(460).unwrap_or(StatusCode::BAD_REQUEST);
     let detail = "the bytes are not those of Upload-Checksum, and were discarded; send them again";
-    Problem::new(status, "checksum_mismatch", "The checksum does not match", detail)
+    Problem::new(
+        status,
+        "checksum_mismatch",
+        "The checksum does not match",
+        detail,
+    )
 }
 
 struct Known {
@@ -203,11 +254,21 @@ struct Known {
 /// own.
 fn known(metadata: &str) -> Result<Known, Problem> {
     if metadata.len() > METADATA_MAX {
-        return Err(Problem::invalid(format!("Upload-Metadata: send at most {METADATA_MAX} bytes")));
+        return Err(Problem::invalid(format!(
+            "Upload-Metadata: send at most {METADATA_MAX} bytes"
+        )));
     }
     let mut seen: Vec<&str> = Vec::new();
-    let mut known = Known { creator: None, reference: None, kind: None };
-    for pair in metadata.split(',').map(str::trim).filter(|_| !metadata.trim().is_empty()) {
+    let mut known = Known {
+        creator: None,
+        reference: None,
+        kind: None,
+    };
+    for pair in metadata
+        .split(',')
+        .map(str::trim)
+        .filter(|_| !metadata.trim().is_empty())
+    {
         let (key, value) = pair.split_once(' ').unwrap_or((pair, ""));
         if key.is_empty() || seen.contains(&key) {
             return Err(Problem::invalid("Upload-Metadata: name each key once"));
@@ -226,8 +287,12 @@ fn known(metadata: &str) -> Result<Known, Problem> {
             "creator" => known.creator = Some(text),
             "reference" => known.reference = Some(text),
             _ => {
-                let kind = ["clip", "fingerprint"].into_iter().find(|kind| *kind == text);
-                let kind = kind.ok_or_else(|| Problem::invalid("Upload-Metadata: kind: send clip or fingerprint"))?;
+                let kind = ["clip", "fingerprint"]
+                    .into_iter()
+                    .find(|kind| *kind == text);
+                let kind = kind.ok_or_else(|| {
+                    Problem::invalid("Upload-Metadata: kind: send clip or fingerprint")
+                })?;
                 known.kind = Some(kind);
             }
         }
@@ -238,16 +303,26 @@ fn known(metadata: &str) -> Result<Known, Problem> {
 /// A header that may come once.
 fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
     let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     let text = value.to_str().ok().filter(|_| values.next().is_none());
-    text.map(Some).ok_or_else(|| Problem::invalid(format!("{name}: send it once, in ASCII")))
+    text.map(Some)
+        .ok_or_else(|| Problem::invalid(format!("{name}: send it once, in ASCII")))
 }
 
 fn number(headers: &HeaderMap, name: &str) -> Result<Option<u64>, Problem> {
-    let Some(text) = one(headers, name)? else { return Ok(None) };
-    let digits = Some(text).filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
-    let number = digits.and_then(|text| text.parse().ok()).filter(|number| *number <= i64::MAX as u64);
-    number.map(Some).ok_or_else(|| Problem::invalid(format!("{name}: send a number of bytes")))
+    let Some(text) = one(headers, name)? else {
+        return Ok(None);
+    };
+    let digits = Some(text)
+        .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
+    let number = digits
+        .and_then(|text| text.parse().ok())
+        .filter(|number| *number <= i64::MAX as u64);
+    number
+        .map(Some)
+        .ok_or_else(|| Problem::invalid(format!("{name}: send a number of bytes")))
 }
 
 /// Maximum length of `Upload-Metadata` in bytes; it is kept.
@@ -263,7 +338,10 @@ mod tests {
     fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
-            headers.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            headers.append(
+                name.parse::<HeaderName>().unwrap(),
+                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            );
         }
         headers
     }
@@ -275,9 +353,18 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_refused_and_never_guessed() {
         let ada = "creator YWRh";
-        let made = creation(&headers(&[("upload-length", "7"), ("upload-metadata", "filename Lg==,creator YWRh")]), 9);
+        let made = creation(
+            &headers(&[
+                ("upload-length", "7"),
+                ("upload-metadata", "filename Lg==,creator YWRh"),
+            ]),
+            9,
+        );
         let made = made.unwrap();
-        assert_eq!((made.length, &*made.creator, made.kind, made.reference), (7, "ada", "clip", None));
+        assert_eq!(
+            (made.length, &*made.creator, made.kind, made.reference),
+            (7, "ada", "clip", None)
+        );
         for (length, metadata, expected) in [
             ("10", ada, 413),
             ("0", ada, 422),
@@ -299,14 +386,25 @@ mod tests {
             let given = headers(&[("upload-length", length), ("upload-metadata", metadata)]);
             assert_eq!(status(creation(&given, 9)), expected, "{length} {metadata}");
         }
-        let twice = headers(&[("upload-length", "7"), ("upload-length", "8"), ("upload-metadata", ada)]);
+        let twice = headers(&[
+            ("upload-length", "7"),
+            ("upload-length", "8"),
+            ("upload-metadata", ada),
+        ]);
         assert_eq!(status(creation(&twice, 9)), 400);
         for name in ["upload-concat", "upload-defer-length"] {
-            let given = headers(&[("upload-length", "7"), ("upload-metadata", ada), (name, "1")]);
+            let given = headers(&[
+                ("upload-length", "7"),
+                ("upload-metadata", ada),
+                (name, "1"),
+            ]);
             assert_eq!(status(creation(&given, 9)), 400, "{name}");
         }
         assert_eq!(status(check_version(&headers(&[]))), 412);
-        assert_eq!(status(check_version(&headers(&[("tus-resumable", "0.2.2")]))), 412);
+        assert_eq!(
+            status(check_version(&headers(&[("tus-resumable", "0.2.2")]))),
+            412
+        );
     }
 
     #[test]
@@ -323,8 +421,17 @@ mod tests {
             bytes.bytes().for_each(|byte| verifier.update(&[byte]));
             assert_eq!(verifier.is_right(), is_right, "{bytes}");
         }
-        for wrong in ["md5 kAFQmDzST7DWlj99KOF/cg==", "sha1", "sha1 ", "sha256 qZk+NkcGgWq6PiVxeFDCbJzQ2J0="] {
-            assert_eq!(status(checksum(&headers(&[("upload-checksum", wrong)]))), 400, "{wrong}");
+        for wrong in [
+            "md5 kAFQmDzST7DWlj99KOF/cg==",
+            "sha1",
+            "sha1 ",
+            "sha256 qZk+NkcGgWq6PiVxeFDCbJzQ2J0=",
+        ] {
+            assert_eq!(
+                status(checksum(&headers(&[("upload-checksum", wrong)]))),
+                400,
+                "{wrong}"
+            );
         }
     }
 }

@@ -66,7 +66,12 @@ pub(crate) enum End {
 ///
 /// # Errors
 /// 500 if a thread failed.
-pub(crate) async fn pour(app: &App, body: Body, at_most: u64, mut sink: Sink) -> Result<(Sink, End), Problem> {
+pub(crate) async fn pour(
+    app: &App,
+    body: Body,
+    at_most: u64,
+    mut sink: Sink,
+) -> Result<(Sink, End), Problem> {
     let mut stream = body.into_data_stream();
     let mut stop = std::pin::pin!(app.uploads.stopped());
     let mut left = at_most;
@@ -112,7 +117,9 @@ pub(crate) async fn whole(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(tempfile::TempPath, Ticket), Problem> {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
     let (preparing, tenant) = (app.clone(), tenant.to_owned());
     let prepared = app.uploads.blocking(move || {
         let ticket = Ticket::of(&preparing, &tenant, length)?;
@@ -131,7 +138,8 @@ pub(crate) async fn whole(
         End::TooLong => return Err(super::protocol::too_large(most)),
         End::Whole => {}
     }
-    let is_empty = tokio::task::spawn_blocking(move || sink.file.stream_position().map(|end| end == 0)).await;
+    let is_empty =
+        tokio::task::spawn_blocking(move || sink.file.stream_position().map(|end| end == 0)).await;
     if is_empty.map_err(|_| Problem::internal())?.map_err(failed)? {
         return Err(super::protocol::empty());
     }
@@ -152,7 +160,11 @@ pub(crate) fn failed(error: io::Error) -> Problem {
     if problem::is_full(&error) {
         return caps::no_room();
     }
-    Problem::from(uniq::Error::Io { path: "an upload".into(), doing: "write", source: error })
+    Problem::from(uniq::Error::Io {
+        path: "an upload".into(),
+        doing: "write",
+        source: error,
+    })
 }
 
 /// What has to stay free on the disk.

@@ -61,7 +61,12 @@ pub(crate) fn create(app: &App, tenant: &str, wanted: Creation) -> Result<Opened
     };
     let path = caps::folder(app).join(&upload.id);
     // The file first: an upload that is known must have one.
-    let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(receive::failed)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(&path)
+        .map_err(receive::failed)?;
     let made = (|| {
         file.try_lock().map_err(|_| locked())?;
         sync_folder(&path).map_err(receive::failed)?;
@@ -80,7 +85,12 @@ pub(crate) fn create(app: &App, tenant: &str, wanted: Creation) -> Result<Opened
         let _ = std::fs::remove_file(&path);
         return Err(problem);
     }
-    Ok(Opened { upload, offset: 0, file, path })
+    Ok(Opened {
+        upload,
+        offset: 0,
+        file,
+        path,
+    })
 }
 
 /// Finds an upload of a tenant, and locks it if bytes may be appended. Blocks.
@@ -104,7 +114,9 @@ pub(crate) fn open(app: &App, tenant: &str, id: &str) -> Result<Found, Problem> 
     if let Some(ended) = ended(upload.clone())? {
         return Ok(Found::Submitted(ended));
     }
-    let Some((file, path)) = locked else { return Err(gone("its bytes are lost; upload the file again")) };
+    let Some((file, path)) = locked else {
+        return Err(gone("its bytes are lost; upload the file again"));
+    };
     let io = receive::failed;
     let mut offset = file.metadata().map_err(io)?.len();
     // Bytes whose checksum was never verified are not taken for what they may not be.
@@ -117,7 +129,12 @@ pub(crate) fn open(app: &App, tenant: &str, id: &str) -> Result<Found, Problem> 
     if upload.changed_ms < caps::oldest_ms(app) && offset < upload.length {
         return Err(gone("it has expired; upload the file again"));
     }
-    Ok(Found::Open(Opened { upload, offset, file, path }))
+    Ok(Found::Open(Opened {
+        upload,
+        offset,
+        file,
+        path,
+    }))
 }
 
 fn ended(upload: Upload) -> Result<Option<Upload>, Problem> {
@@ -151,8 +168,14 @@ impl Opened {
     ///
     /// # Errors
     /// Those of the database and the disk.
-    pub(crate) fn sink(mut self, app: &App, checksum: Option<Checksum>) -> Result<(Writing, Sink), Problem> {
-        self.file.seek(io::SeekFrom::Start(self.offset)).map_err(receive::failed)?;
+    pub(crate) fn sink(
+        mut self,
+        app: &App,
+        checksum: Option<Checksum>,
+    ) -> Result<(Writing, Sink), Problem> {
+        self.file
+            .seek(io::SeekFrom::Start(self.offset))
+            .map_err(receive::failed)?;
         let file = self.file.try_clone().map_err(receive::failed)?;
         if checksum.is_some() {
             self.note(app, Some(self.offset))?;
@@ -160,14 +183,28 @@ impl Opened {
         let is_verified = checksum.is_some();
         let verifier = checksum.map(Checksum::verifier);
         let floor = receive::floor(&app.config);
-        let sink = Sink { file, verifier, missing: None, floor, folder: caps::folder(app) };
-        Ok((Writing { opened: self, is_verified }, sink))
+        let sink = Sink {
+            file,
+            verifier,
+            missing: None,
+            floor,
+            folder: caps::folder(app),
+        };
+        Ok((
+            Writing {
+                opened: self,
+                is_verified,
+            },
+            sink,
+        ))
     }
 
     fn note(&self, app: &App, unproven_from: Option<u64>) -> Result<(), Problem> {
         let (id, offset) = (&self.upload.id, self.offset);
         app.database.with(|ledger| {
-            ledger.transaction(Mode::Write, |tables| uploads::note(tables, id, offset, unproven_from, now_ms()))
+            ledger.transaction(Mode::Write, |tables| {
+                uploads::note(tables, id, offset, unproven_from, now_ms())
+            })
         })?;
         Ok(())
     }
@@ -186,7 +223,11 @@ impl Opened {
             tenant: of.tenant.clone(),
             creator: of.creator.clone(),
             reference: of.reference.clone(),
-            kind: if of.kind == "fingerprint" { Kind::Fingerprint } else { Kind::Clip },
+            kind: if of.kind == "fingerprint" {
+                Kind::Fingerprint
+            } else {
+                Kind::Clip
+            },
         };
         match accept::accept(app, &submitted, &self.path) {
             Ok(accepted) => {
@@ -198,7 +239,9 @@ impl Opened {
             Err(problem) => {
                 let said = serde_json::to_string(&problem).unwrap_or_default();
                 app.database.with(|ledger| {
-                    ledger.transaction(Mode::Write, |tables| uploads::refuse(tables, &of.id, &said, now_ms()))
+                    ledger.transaction(Mode::Write, |tables| {
+                        uploads::refuse(tables, &of.id, &said, now_ms())
+                    })
                 })?;
                 remove_file(&self.path)?;
                 Err(problem)
@@ -212,8 +255,11 @@ impl Opened {
     /// Those of the database and the disk.
     pub(crate) fn terminate(self, app: &App) -> Result<(), Problem> {
         remove_file(&self.path)?;
-        app.database
-            .with(|ledger| ledger.transaction(Mode::Write, |tables| uploads::remove(tables, &self.upload.id)))?;
+        app.database.with(|ledger| {
+            ledger.transaction(Mode::Write, |tables| {
+                uploads::remove(tables, &self.upload.id)
+            })
+        })?;
         Ok(())
     }
 }
@@ -232,10 +278,15 @@ impl Writing {
     /// Why the body ended early, 413 if it was too long, 460 if it is not what its checksum says,
     /// and those of [`Opened::complete`].
     pub(crate) fn end(self, app: &App, sink: Sink, end: End) -> Result<Upload, Problem> {
-        let Writing { mut opened, is_verified } = self;
+        let Writing {
+            mut opened,
+            is_verified,
+        } = self;
         let start = opened.offset;
         let is_whole = matches!(end, End::Whole);
-        let is_right = sink.verifier.is_none_or(|verifier| is_whole && verifier.is_right());
+        let is_right = sink
+            .verifier
+            .is_none_or(|verifier| is_whole && verifier.is_right());
         // Neither bytes beyond the length nor those that may be wrong are kept.
         if !is_right || matches!(end, End::TooLong) {
             opened.file.set_len(start).map_err(receive::failed)?;
@@ -247,14 +298,24 @@ impl Writing {
             match opened.note(app, None) {
                 Ok(()) => {}
                 Err(problem) if is_verified => return Err(problem),
-                Err(problem) => tracing::warn!(detail = problem.detail, "an upload cannot be noted"),
+                Err(problem) => {
+                    tracing::warn!(detail = problem.detail, "an upload cannot be noted")
+                }
             }
         }
         match end {
             End::Early(problem) => Err(problem),
             End::TooLong => {
-                let detail = format!("the upload has {} bytes, and no more are taken", opened.upload.length);
-                Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body is too long", detail))
+                let detail = format!(
+                    "the upload has {} bytes, and no more are taken",
+                    opened.upload.length
+                );
+                Err(Problem::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "too_large",
+                    "The body is too long",
+                    detail,
+                ))
             }
             End::Whole if !is_right => Err(protocol::mismatch()),
             End::Whole => {
@@ -268,15 +329,18 @@ impl Writing {
 /// Removes a file, if it is still there.
 pub(super) fn remove_file(path: &Path) -> Result<(), Problem> {
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Problem::from(Error::Io { path: path.to_owned(), doing: "remove", source: error }))
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Problem::from(Error::Io {
+            path: path.to_owned(),
+            doing: "remove",
+            source: error,
+        })),
         _ => Ok(()),
     }
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    path.parent()
+        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 fn locked() -> Problem {

@@ -27,8 +27,9 @@ pub(crate) fn run(app: &App) {
 fn tidy(app: &App) -> Result<(), Problem> {
     let mut after = String::new();
     loop {
-        let page =
-            app.database.with(|ledger| ledger.transaction(Mode::Read, |tables| uploads::after(tables, &after)))?;
+        let page = app.database.with(|ledger| {
+            ledger.transaction(Mode::Read, |tables| uploads::after(tables, &after))
+        })?;
         let Some(last) = page.last() else { break };
         after.clone_from(&last.id);
         for upload in &page {
@@ -37,12 +38,18 @@ fn tidy(app: &App) -> Result<(), Problem> {
             }
             // One of them is no reason to leave the others.
             if let Err(problem) = one(app, upload) {
-                tracing::warn!(upload = upload.id, status = problem.status, "an upload cannot be tidied");
+                tracing::warn!(
+                    upload = upload.id,
+                    status = problem.status,
+                    "an upload cannot be tidied"
+                );
             }
         }
     }
     strays(app)?;
-    app.database.with(|ledger| ledger.transaction(Mode::Write, |tables| idempotency::expire(tables, now_ms())))?;
+    app.database.with(|ledger| {
+        ledger.transaction(Mode::Write, |tables| idempotency::expire(tables, now_ms()))
+    })?;
     Ok(())
 }
 
@@ -58,7 +65,10 @@ fn one(app: &App, upload: &Upload) -> Result<(), Problem> {
     match storage::open(app, &upload.tenant, &upload.id) {
         Ok(Found::Open(opened)) if opened.offset >= opened.upload.length => {
             let accepted = opened.complete(app)?;
-            tracing::info!(upload = accepted.id, "an upload that was whole is a submission now");
+            tracing::info!(
+                upload = accepted.id,
+                "an upload that was whole is a submission now"
+            );
             Ok(())
         }
         Ok(_) => Ok(()),
@@ -74,29 +84,49 @@ fn one(app: &App, upload: &Upload) -> Result<(), Problem> {
 
 /// Removes the second copy of bytes that were submitted before, if it is still there.
 fn copies(app: &App, upload: &Upload) -> Result<(), Problem> {
-    let is_copy = upload.submission.as_deref().is_some_and(|first| first != upload.id && app.clip(first).exists());
-    if is_copy { storage::remove_file(&app.clip(&upload.id)) } else { Ok(()) }
+    let is_copy = upload
+        .submission
+        .as_deref()
+        .is_some_and(|first| first != upload.id && app.clip(first).exists());
+    if is_copy {
+        storage::remove_file(&app.clip(&upload.id))
+    } else {
+        Ok(())
+    }
 }
 
 fn forget(app: &App, id: &str) -> Result<(), Problem> {
-    app.database.with(|ledger| ledger.transaction(Mode::Write, |tables| uploads::remove(tables, id)))?;
+    app.database
+        .with(|ledger| ledger.transaction(Mode::Write, |tables| uploads::remove(tables, id)))?;
     Ok(())
 }
 
 /// Removes files that nobody knows: a process that ended has left them.
 fn strays(app: &App) -> Result<(), Problem> {
     let folder = caps::folder(app);
-    let failed = |source| Problem::from(uniq::Error::Io { path: folder.clone(), doing: "read", source });
+    let failed = |source| {
+        Problem::from(uniq::Error::Io {
+            path: folder.clone(),
+            doing: "read",
+            source,
+        })
+    };
     for entry in std::fs::read_dir(&folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let age = entry.metadata().and_then(|data| data.modified()).map(|at| SystemTime::now().duration_since(at));
+        let age = entry
+            .metadata()
+            .and_then(|data| data.modified())
+            .map(|at| SystemTime::now().duration_since(at));
         if !matches!(age, Ok(Ok(age)) if age > STRAY) {
             continue;
         }
-        let is_known =
-            app.database.with(|ledger| ledger.transaction(Mode::Read, |tables| uploads::is_there(tables, &name)))?;
-        let Ok(file) = std::fs::File::open(entry.path()) else { continue };
+        let is_known = app.database.with(|ledger| {
+            ledger.transaction(Mode::Read, |tables| uploads::is_there(tables, &name))
+        })?;
+        let Ok(file) = std::fs::File::open(entry.path()) else {
+            continue;
+        };
         // Whoever writes it has locked it.
         if !is_known && file.try_lock().is_ok() {
             storage::remove_file(&entry.path())?;

@@ -30,7 +30,8 @@ pub async fn run(app: App) {
         match claimed(&app, &busy, &worker).await {
             Ok(claimed) => {
                 for (to, delivery) in claimed {
-                    let (app, worker, place) = (app.clone(), worker.clone(), busy.take(&to, &freed));
+                    let (app, worker, place) =
+                        (app.clone(), worker.clone(), busy.take(&to, &freed));
                     sending.spawn(async move {
                         deliver(&app, &worker, &to, &delivery).await;
                         drop(place);
@@ -45,7 +46,10 @@ pub async fn run(app: App) {
         if now_ms().saturating_sub(forgot_ms) > FORGET_EVERY.as_millis() as u64 {
             forgot_ms = now_ms();
             let before = forgot_ms.saturating_sub(KEPT.as_millis() as u64);
-            let _ = app.database.write(move |tables| webhooks::forget(tables, before)).await;
+            let _ = app
+                .database
+                .write(move |tables| webhooks::forget(tables, before))
+                .await;
         }
         // Not more often than this, however much happens.
         tokio::time::sleep_until(next_look).await;
@@ -57,7 +61,10 @@ pub async fn run(app: App) {
         }
     }
     // What is on its way may end; what does not is sent again by its lease.
-    let _ = tokio::time::timeout(STOPPING, async { while sending.join_next().await.is_some() {} }).await;
+    let _ = tokio::time::timeout(STOPPING, async {
+        while sending.join_next().await.is_some() {}
+    })
+    .await;
 }
 
 /// What is on its way, by endpoint and by tenant.
@@ -67,20 +74,38 @@ struct Busy(Arc<std::sync::Mutex<HashMap<String, usize>>>);
 impl Busy {
     /// How many more may be sent to an endpoint now.
     fn room(&self, webhook: &str, tenant: &str) -> usize {
-        let busy = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let busy = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let of = |key: &str| busy.get(key).copied().unwrap_or(0);
-        let most = [(webhook, OF_ENDPOINT), (&*whole(tenant), OF_TENANT), (ALL, OF_ALL)];
-        most.into_iter().map(|(key, most)| most.saturating_sub(of(key))).min().unwrap_or(0)
+        let most = [
+            (webhook, OF_ENDPOINT),
+            (&*whole(tenant), OF_TENANT),
+            (ALL, OF_ALL),
+        ];
+        most.into_iter()
+            .map(|(key, most)| most.saturating_sub(of(key)))
+            .min()
+            .unwrap_or(0)
     }
 
     /// Counts a message to an endpoint until what this gives is dropped.
     fn take(&self, to: &Webhook, freed: &Arc<Notify>) -> Place {
         self.count(&to.id, &to.tenant);
-        Place { busy: self.clone(), webhook: to.id.clone(), tenant: to.tenant.clone(), freed: freed.clone() }
+        Place {
+            busy: self.clone(),
+            webhook: to.id.clone(),
+            tenant: to.tenant.clone(),
+            freed: freed.clone(),
+        }
     }
 
     fn count(&self, webhook: &str, tenant: &str) {
-        let mut busy = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut busy = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         for key in [webhook, &*whole(tenant), ALL] {
             *busy.entry(key.to_owned()).or_default() += 1;
         }
@@ -88,7 +113,10 @@ impl Busy {
 
     /// The same for now, to plan by.
     fn copy(&self) -> Busy {
-        let busy = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let busy = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         Busy(Arc::new(std::sync::Mutex::new(busy.clone())))
     }
 }
@@ -103,7 +131,11 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut busy = self.busy.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut busy = self
+            .busy
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         for key in [&*self.webhook, &*whole(&self.tenant), ALL] {
             if let Some(count) = busy.get_mut(key) {
                 *count -= 1;
@@ -132,7 +164,10 @@ async fn claimed(
         .run(move |ledger| {
             let now = now_ms();
             let due = ledger.transaction(Mode::Read, |tables| webhooks::due(tables, now))?;
-            let due: Vec<_> = due.into_iter().filter(|(id, tenant)| busy.room(id, tenant) > 0).collect();
+            let due: Vec<_> = due
+                .into_iter()
+                .filter(|(id, tenant)| busy.room(id, tenant) > 0)
+                .collect();
             if due.is_empty() {
                 return Ok(Vec::new());
             }
@@ -142,7 +177,9 @@ async fn claimed(
                 for _ in 0..OF_ENDPOINT {
                     for (id, tenant) in &due {
                         if busy.room(id, tenant) > 0 {
-                            for (to, delivery) in webhooks::claim(tables, id, 1, &worker, lease, now)? {
+                            for (to, delivery) in
+                                webhooks::claim(tables, id, 1, &worker, lease, now)?
+                            {
                                 busy.count(id, tenant);
                                 all.push((to, delivery));
                             }
@@ -173,7 +210,8 @@ async fn deliver(app: &App, worker: &Arc<str>, to: &Webhook, delivery: &Delivery
     let now = now_ms();
     let again_ms = answered.reason.as_ref().filter(|_| !is_gone).and_then(|_| {
         let first = Duration::from_secs(app.config.webhooks.first_retry_seconds);
-        let pause = pause(first, delivery.attempts, random()).max(answered.retry_after.unwrap_or_default());
+        let pause =
+            pause(first, delivery.attempts, random()).max(answered.retry_after.unwrap_or_default());
         let next = now + pause.as_millis() as u64;
         // The last attempt is at the very end.
         let next = if next >= delivery.until_ms && now + LAST_BEFORE_MS < delivery.until_ms {
@@ -183,7 +221,11 @@ async fn deliver(app: &App, worker: &Arc<str>, to: &Webhook, delivery: &Delivery
         };
         (next < delivery.until_ms).then_some(next)
     });
-    let outcome = if answered.reason.is_none() { "delivered" } else { "failed" };
+    let outcome = if answered.reason.is_none() {
+        "delivered"
+    } else {
+        "failed"
+    };
     metrics::counter!("uniq_webhook_attempts_total", "outcome" => outcome).increment(1);
     tracing::info!(
         webhook = to.id,
@@ -192,17 +234,29 @@ async fn deliver(app: &App, worker: &Arc<str>, to: &Webhook, delivery: &Delivery
         outcome,
         "a message was sent"
     );
-    let attempt = Attempt { status: answered.status, reason: answered.reason, again_ms };
+    let attempt = Attempt {
+        status: answered.status,
+        reason: answered.reason,
+        again_ms,
+    };
     let (id, webhook, worker) = (delivery.id.clone(), to.id.clone(), worker.clone());
     let kept = app.database.write(move |tables| {
         webhooks::attempted(tables, &id, &worker, &attempt, now)?;
         if is_gone {
-            webhooks::disable(tables, &webhook, "the endpoint answered that it is gone", now)?;
+            webhooks::disable(
+                tables,
+                &webhook,
+                "the endpoint answered that it is gone",
+                now,
+            )?;
         }
         Ok(())
     });
     if let Err(problem) = kept.await {
-        tracing::error!(detail = problem.detail, "a delivery cannot be noted; it is sent again");
+        tracing::error!(
+            detail = problem.detail,
+            "a delivery cannot be noted; it is sent again"
+        );
     }
 }
 
@@ -210,14 +264,20 @@ async fn deliver(app: &App, worker: &Arc<str>, to: &Webhook, delivery: &Delivery
 /// to a fifth more or less, so that what failed together does not come again together. `random` is
 /// in 0..=1.
 fn pause(first: Duration, attempts: u64, random: f64) -> Duration {
-    let step = STEPS.get(attempts as usize).or(STEPS.last()).copied().unwrap_or(1);
+    let step = STEPS
+        .get(attempts as usize)
+        .or(STEPS.last())
+        .copied()
+        .unwrap_or(1);
     (first * step).min(PAUSE_MAX).mul_f64(0.8 + 0.4 * random)
 }
 
 fn random() -> f64 {
     let mut bytes = [0; 4];
     // Without a random number all pauses are of the middle length.
-    getrandom::fill(&mut bytes).map_or(0.5, |()| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
+    getrandom::fill(&mut bytes).map_or(0.5, |()| {
+        f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
+    })
 }
 
 /// Pauses between attempts, in units of the first: with one of 5 s, these are 5 s, 30 s, 2 min,
@@ -270,9 +330,14 @@ mod tests {
     #[test]
     fn the_pauses_grow_and_fill_three_days() {
         let first = Duration::from_secs(5);
-        let pauses: Vec<u64> = (0..13).map(|attempts| pause(first, attempts, 0.5).as_secs()).collect();
+        let pauses: Vec<u64> = (0..13)
+            .map(|attempts| pause(first, attempts, 0.5).as_secs())
+            .collect();
         assert_eq!(pauses[..4], [5, 30, 120, 600]);
-        assert!(pauses.windows(2).all(|pair| pair[0] <= pair[1]), "{pauses:?}");
+        assert!(
+            pauses.windows(2).all(|pair| pair[0] <= pair[1]),
+            "{pauses:?}"
+        );
         assert!(pauses.iter().sum::<u64>() > 60 * 3600, "{pauses:?}");
         for attempts in 0..40 {
             let (least, most) = (pause(first, attempts, 0.0), pause(first, attempts, 1.0));
@@ -296,11 +361,24 @@ mod tests {
             reason: None,
             made_ms: 0,
         };
-        let slow: Vec<Place> = (0..OF_ENDPOINT).map(|_| busy.take(&to("slow", "a"), &freed)).collect();
-        assert_eq!((busy.room("slow", "a"), busy.room("other", "a")), (0, OF_ENDPOINT));
-        let more: Vec<Place> = (0..OF_TENANT).map(|number| busy.take(&to(&number.to_string(), "a"), &freed)).collect();
-        assert_eq!((busy.room("other", "a"), busy.room("other", "b")), (0, OF_ENDPOINT));
+        let slow: Vec<Place> = (0..OF_ENDPOINT)
+            .map(|_| busy.take(&to("slow", "a"), &freed))
+            .collect();
+        assert_eq!(
+            (busy.room("slow", "a"), busy.room("other", "a")),
+            (0, OF_ENDPOINT)
+        );
+        let more: Vec<Place> = (0..OF_TENANT)
+            .map(|number| busy.take(&to(&number.to_string(), "a"), &freed))
+            .collect();
+        assert_eq!(
+            (busy.room("other", "a"), busy.room("other", "b")),
+            (0, OF_ENDPOINT)
+        );
         drop((slow, more));
-        assert_eq!((busy.room("slow", "a"), busy.room("all of a", "c")), (OF_ENDPOINT, OF_ENDPOINT));
+        assert_eq!(
+            (busy.room("slow", "a"), busy.room("all of a", "c")),
+            (OF_ENDPOINT, OF_ENDPOINT)
+        );
     }
 }

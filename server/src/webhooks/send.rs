@@ -46,9 +46,16 @@ pub(super) async fn send(message: &Outgoing, rules: &WebhooksConfig) -> Answered
     send_with(message, rules, tls::trusted()).await
 }
 
-async fn send_with(message: &Outgoing, rules: &WebhooksConfig, tls: Option<Arc<ClientConfig>>) -> Answered {
+async fn send_with(
+    message: &Outgoing,
+    rules: &WebhooksConfig,
+    tls: Option<Arc<ClientConfig>>,
+) -> Answered {
     let time_out = Duration::from_secs(rules.time_out_seconds);
-    let failed = |reason: String| Answered { reason: Some(reason), ..Answered::default() };
+    let failed = |reason: String| Answered {
+        reason: Some(reason),
+        ..Answered::default()
+    };
     match tokio::time::timeout(time_out, attempt(message, rules, tls)).await {
         Ok(Ok(answered)) => answered,
         Ok(Err(reason)) => failed(reason),
@@ -66,10 +73,16 @@ async fn attempt(
     let addresses = resolved(&target, rules).await?;
     let stream = connected(&addresses).await?;
     if target.is_secure {
-        let name = ServerName::try_from(target.host.clone()).map_err(|_| "no certificate can name this host")?;
+        let name = ServerName::try_from(target.host.clone())
+            .map_err(|_| "no certificate can name this host")?;
         let tls = tls.ok_or("the service has no certificate authorities")?;
         let stream = TlsConnector::from(tls).connect(name, stream).await;
-        exchange(stream.map_err(|_| "no secure connection: is its certificate valid?")?, &target, message).await
+        exchange(
+            stream.map_err(|_| "no secure connection: is its certificate valid?")?,
+            &target,
+            message,
+        )
+        .await
     } else {
         exchange(stream, &target, message).await
     }
@@ -103,7 +116,10 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let broken = |_| "the connection broke".to_owned();
-    let made = http1::Builder::new().max_headers(HEADERS_MAX).max_buf_size(BUFFER_MAX).handshake(TokioIo::new(stream));
+    let made = http1::Builder::new()
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(BUFFER_MAX)
+        .handshake(TokioIo::new(stream));
     let (mut sender, connection) = made.await.map_err(broken)?;
     let request = Request::builder()
         .method(Method::POST)
@@ -129,11 +145,17 @@ where
             break;
         }
     }
-    let seconds = parts.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let seconds = parts
+        .headers
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let reason = match parts.status {
         status if status.is_success() => None,
         StatusCode::GONE => Some("the endpoint answered that it is gone".to_owned()),
-        status if status.is_redirection() => Some(format!("answered {}: redirects are not followed", status.as_u16())),
+        status if status.is_redirection() => Some(format!(
+            "answered {}: redirects are not followed",
+            status.as_u16()
+        )),
         status => Some(format!("answered {}", status.as_u16())),
     };
     Ok(Answered {

@@ -35,7 +35,9 @@ impl Target {
         if text.contains('#') {
             return Err("leave out the part after #".to_owned());
         }
-        let uri: Uri = text.parse().map_err(|_| "give an address such as https://example.com/path".to_owned())?;
+        let uri: Uri = text
+            .parse()
+            .map_err(|_| "give an address such as https://example.com/path".to_owned())?;
         let is_secure = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTPS => true,
             Some(scheme) if *scheme == Scheme::HTTP && rules.allow_http => false,
@@ -45,14 +47,23 @@ impl Target {
         if authority.as_str().contains('@') {
             return Err("the address must not hold a user name or a password".to_owned());
         }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let host = authority
+            .host()
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
         if host.is_empty() {
             return Err("the address names no host".to_owned());
         }
         let port = match (authority.port(), is_secure) {
-            (Some(port), _) => port.as_str().parse().map_err(|_| "the port is none".to_owned())?,
+            (Some(port), _) => port
+                .as_str()
+                .parse()
+                .map_err(|_| "the port is none".to_owned())?,
             // A colon without a number is no port either.
-            (None, _) if authority.as_str().ends_with(':') => return Err("the port is none".to_owned()),
+            (None, _) if authority.as_str().ends_with(':') => {
+                return Err("the port is none".to_owned());
+            }
             (None, true) => 443,
             (None, false) => 80,
         };
@@ -62,8 +73,17 @@ impl Target {
         if let Ok(address) = host.parse() {
             check([SocketAddr::new(address, port)].iter(), rules)?;
         }
-        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        Ok(Target { is_secure, host, port, authority: authority.as_str().to_owned(), path })
+        let path = uri
+            .path_and_query()
+            .map_or("/", |path| path.as_str())
+            .to_owned();
+        Ok(Target {
+            is_secure,
+            host,
+            port,
+            authority: authority.as_str().to_owned(),
+            path,
+        })
     }
 }
 
@@ -71,7 +91,10 @@ impl Target {
 ///
 /// # Errors
 /// A reason in words, without the addresses.
-pub fn check<'a>(addresses: impl Iterator<Item = &'a SocketAddr>, rules: &WebhooksConfig) -> Result<(), String> {
+pub fn check<'a>(
+    addresses: impl Iterator<Item = &'a SocketAddr>,
+    rules: &WebhooksConfig,
+) -> Result<(), String> {
     for address in addresses {
         if !rules.allow_private && !is_public(address.ip()) {
             return Err(NOT_PUBLIC.to_owned());
@@ -90,7 +113,9 @@ pub fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let number = u32::from(address);
-    !NOT_PUBLIC_V4.iter().any(|(net, bits)| (number ^ u32::from(*net)) >> (32 - bits) == 0)
+    !NOT_PUBLIC_V4
+        .iter()
+        .any(|(net, bits)| (number ^ u32::from(*net)) >> (32 - bits) == 0)
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
@@ -104,7 +129,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         return is_public_v4(Ipv4Addr::from(number as u32));
     }
     // All that is handed out to networks; loopback, local and multicast addresses are not of it.
-    is_in(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3) && !NOT_PUBLIC_V6.iter().any(|(net, bits)| is_in(*net, *bits))
+    is_in(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3)
+        && !NOT_PUBLIC_V6.iter().any(|(net, bits)| is_in(*net, *bits))
 }
 
 /// What of IPv4 is not public, by IANA's special-purpose registry, multicast, and an address of one
@@ -247,8 +273,14 @@ mod tests {
             assert!(Target::parse(text, &rules).is_err(), "{text}");
         }
         let target = Target::parse("https://example.com/path?query=1", &rules).unwrap();
-        assert_eq!((target.host.as_str(), target.port, target.path.as_str()), ("example.com", 443, "/path?query=1"));
+        assert_eq!(
+            (target.host.as_str(), target.port, target.path.as_str()),
+            ("example.com", 443, "/path?query=1")
+        );
         let address = Target::parse("https://[2606:4700::1111]", &rules).unwrap();
-        assert_eq!((address.host.as_str(), address.path.as_str()), ("2606:4700::1111", "/"));
+        assert_eq!(
+            (address.host.as_str(), address.path.as_str()),
+            ("2606:4700::1111", "/")
+        );
     }
 }

@@ -31,7 +31,14 @@ impl Service {
         let mut options = BuildOptions::new(Decoding::in_process());
         options.threads = Some(2);
         let sources = ingest::sources(sources).unwrap();
-        ingest::build(&folder.path().join("data/index"), sources, &options, &|_| {}, &AtomicBool::new(false)).unwrap();
+        ingest::build(
+            &folder.path().join("data/index"),
+            sources,
+            &options,
+            &|_| {},
+            &AtomicBool::new(false),
+        )
+        .unwrap();
         Service::in_folder(folder, settings)
     }
 
@@ -42,16 +49,28 @@ impl Service {
 
     fn in_folder(folder: TempDir, settings: &str) -> Service {
         // What stands before the first section, and the sections.
-        let (top, sections) = settings.split_at(settings.find("\n[").map_or(settings.len(), |at| at + 1));
-        let (top, sections) = if settings.starts_with('[') { ("", settings) } else { (top, sections) };
+        let (top, sections) =
+            settings.split_at(settings.find("\n[").map_or(settings.len(), |at| at + 1));
+        let (top, sections) = if settings.starts_with('[') {
+            ("", settings)
+        } else {
+            (top, sections)
+        };
         let data = folder.path().join("data");
         let text = format!("listen = \"127.0.0.1:0\"\ndata = {data:?}\n{top}\n{sections}\n");
         std::fs::write(folder.path().join("serve.toml"), text).unwrap();
         // With the features of the whole workspace, reqwest takes the provider of the process.
         let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().timeout(Duration::from_secs(60)).redirect(reqwest::redirect::Policy::none());
-        let mut service =
-            Service { folder, child: None, address: String::new(), client: client.build().unwrap(), file_blocks: None };
+        let client = Client::builder()
+            .timeout(Duration::from_secs(60))
+            .redirect(reqwest::redirect::Policy::none());
+        let mut service = Service {
+            folder,
+            child: None,
+            address: String::new(),
+            client: client.build().unwrap(),
+            file_blocks: None,
+        };
         service.run();
         service
     }
@@ -71,19 +90,41 @@ impl Service {
         let mut command = Command::new(self.file_blocks.map_or(program, |_| "sh"));
         if let Some(blocks) = self.file_blocks {
             // Writing beyond is an error then, and no end of the process.
-            command.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")).arg(program);
+            command
+                .arg("-c")
+                .arg(format!(
+                    "trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""
+                ))
+                .arg(program);
         }
-        command.arg("--config").arg(self.folder.path().join("serve.toml")).env_remove("RUST_LOG");
+        command
+            .arg("--config")
+            .arg(self.folder.path().join("serve.toml"))
+            .env_remove("RUST_LOG");
         command
     }
 
     /// Starts the program again, after it has ended.
     pub fn run(&mut self) {
-        let log = std::fs::File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
-        let mut child = self.command().stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("log"))
+            .unwrap();
+        let mut child = self
+            .command()
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line}{}", self.log()));
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let address = line
+            .trim()
+            .strip_prefix("listening on ")
+            .unwrap_or_else(|| panic!("{line}{}", self.log()));
         self.address = address.to_owned();
         self.child = Some(child);
     }
@@ -98,7 +139,9 @@ impl Service {
 
     /// Asks it to end, and waits until it has; whether it did so without an error.
     pub fn stop(&mut self) -> bool {
-        let Some(mut child) = self.child.take() else { return false };
+        let Some(mut child) = self.child.take() else {
+            return false;
+        };
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         child.wait().unwrap().success()
@@ -127,17 +170,27 @@ impl Service {
         // Another person each time.
         static KEYS: AtomicUsize = AtomicUsize::new(1);
         let name = format!("key {}", KEYS.fetch_add(1, Ordering::Relaxed));
-        command.args(["key", "--tenant", tenant, "--name", &name, "--scopes", scopes]).stderr(Stdio::null());
+        command
+            .args([
+                "key", "--tenant", tenant, "--name", &name, "--scopes", scopes,
+            ])
+            .stderr(Stdio::null());
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut secret = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut secret).unwrap();
+        child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut secret)
+            .unwrap();
         assert!(child.wait().unwrap().success());
         secret.trim().to_owned()
     }
 
     /// A request.
     pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
-        self.client.request(method.parse().unwrap(), format!("{}{path}", self.address))
+        self.client
+            .request(method.parse().unwrap(), format!("{}{path}", self.address))
     }
 
     /// A request with a key.
@@ -153,7 +206,11 @@ impl Service {
     /// Submits a file, which must succeed.
     pub fn submit(&self, key: &str, creator: &str, file: &Path) -> Value {
         let body = std::fs::read(file).unwrap();
-        ok(self.with_key(key, "POST", &format!("/v1/submissions?creator={creator}")).body(body).send().unwrap())
+        ok(self
+            .with_key(key, "POST", &format!("/v1/submissions?creator={creator}"))
+            .body(body)
+            .send()
+            .unwrap())
     }
 
     /// Waits until a submission has its answer or has ended without one.
@@ -164,7 +221,11 @@ impl Service {
             if !matches!(now["state"].as_str(), Some("queued" | "checking")) {
                 return now;
             }
-            assert!(begun.elapsed() < Duration::from_secs(120), "{now}\n{}", self.log());
+            assert!(
+                begun.elapsed() < Duration::from_secs(120),
+                "{now}\n{}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -187,12 +248,19 @@ pub fn ok(response: Response) -> Value {
     let status = response.status();
     let text = response.text().unwrap();
     assert!(status.is_success(), "{status}: {text}");
-    if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() }
+    if text.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_str(&text).unwrap()
+    }
 }
 
 /// The body of an answer that must be a problem of this status.
 pub fn problem(status: u16, response: Response) -> Value {
-    let (found, kind) = (response.status().as_u16(), response.headers().get("content-type").cloned());
+    let (found, kind) = (
+        response.status().as_u16(),
+        response.headers().get("content-type").cloned(),
+    );
     let text = response.text().unwrap();
     assert_eq!(found, status, "{text}");
     assert_eq!(kind.unwrap(), "application/problem+json", "{text}");

@@ -17,12 +17,18 @@ impl Frames {
     pub(super) fn new(frames: &[Thumbnail]) -> Option<Frames> {
         let first = frames.first()?;
         let shape = (first.width, first.height);
-        let matching = || frames.iter().filter(|frame| (frame.width, frame.height) == shape);
+        let matching = || {
+            frames
+                .iter()
+                .filter(|frame| (frame.width, frame.height) == shape)
+        };
         Some(Frames {
             width: shape.0,
             height: shape.1,
             times: matching().map(|frame| frame.time.as_secs_f32()).collect(),
-            levels: matching().map(|frame| frame.luma.iter().map(|&level| f32::from(level)).collect()).collect(),
+            levels: matching()
+                .map(|frame| frame.luma.iter().map(|&level| f32::from(level)).collect())
+                .collect(),
         })
     }
 
@@ -45,19 +51,32 @@ impl Frames {
             let pixels = (side.min(self.width) * side.min(self.height)) as f32;
             sums.iter().map(|sum| sum / pixels).collect()
         };
-        Frames { width, height, times: self.times.clone(), levels: self.levels.iter().map(reduce).collect() }
+        Frames {
+            width,
+            height,
+            times: self.times.clone(),
+            levels: self.levels.iter().map(reduce).collect(),
+        }
     }
 
     /// The frames before and after a moment, and the interpolation weight of the later one; `None`
     /// if none is within `apart` seconds.
     pub(super) fn at(&self, time: f32, apart: f32) -> Option<((usize, usize), f32)> {
         let after = self.times.partition_point(|other| *other < time);
-        let near = |number: usize| self.times.get(number).is_some_and(|other| (other - time).abs() <= apart);
+        let near = |number: usize| {
+            self.times
+                .get(number)
+                .is_some_and(|other| (other - time).abs() <= apart)
+        };
         let before = after.checked_sub(1).filter(|&before| near(before));
         match (before, near(after)) {
             (Some(before), true) => {
                 let length = self.times[after] - self.times[before];
-                let later = if length > 0.0 { (time - self.times[before]) / length } else { 0.0 };
+                let later = if length > 0.0 {
+                    (time - self.times[before]) / length
+                } else {
+                    0.0
+                };
                 Some(((before, after), later))
             }
             (Some(only), false) => Some(((only, only), 0.0)),
@@ -91,11 +110,22 @@ pub(super) struct Level {
 impl Level {
     /// Cells of `side` pixels of the reference; one of its pixels spans `across` pixels of the
     /// clip.
-    pub(super) fn new(reference: &Frames, clip: &Frames, side: usize, across: f32, negative: bool) -> Level {
+    pub(super) fn new(
+        reference: &Frames,
+        clip: &Frames,
+        side: usize,
+        across: f32,
+        negative: bool,
+    ) -> Level {
         // At most two pixels of the clip per cell remain, which two sample points resolve.
         let spare = ((0.5 * across * side as f32).ceil() as usize).clamp(1, AVERAGED_MAX);
         let pitch = side as f32 / reference.height as f32;
-        Level { reference: reference.reduced(side), clip: clip.reduced(spare), pitch, negative }
+        Level {
+            reference: reference.reduced(side),
+            clip: clip.reduced(spare),
+            pitch,
+            negative,
+        }
     }
 
     /// Number of cells.
@@ -108,17 +138,28 @@ impl Level {
     pub(super) fn within(&self, [left, top, right, bottom]: [f32; 4], margin: f32) -> Vec<bool> {
         let middle = |number: usize| (number as f32 + 0.5) * self.pitch;
         let inside = |cell: usize| {
-            let (x, y) = (middle(cell % self.reference.width), middle(cell / self.reference.width));
-            (left - margin..=right + margin).contains(&x) && (top - margin..=bottom + margin).contains(&y)
+            let (x, y) = (
+                middle(cell % self.reference.width),
+                middle(cell / self.reference.width),
+            );
+            (left - margin..=right + margin).contains(&x)
+                && (top - margin..=bottom + margin).contains(&y)
         };
         let cells: Vec<bool> = (0..self.cells()).map(inside).collect();
-        if cells.iter().filter(|inside| **inside).count() < CELLS_MIN { vec![true; cells.len()] } else { cells }
+        if cells.iter().filter(|inside| **inside).count() < CELLS_MIN {
+            vec![true; cells.len()]
+        } else {
+            cells
+        }
     }
 
     /// The reference's frames of some pairs, and the frames `shift` later, where both exist.
     pub(super) fn shifted(&self, pairs: &[Pair], shift: isize) -> (Vec<&[f32]>, Vec<&[f32]>) {
         let both = |pair: &Pair| {
-            let later = self.reference.levels.get(pair.reference.checked_add_signed(shift)?)?;
+            let later = self
+                .reference
+                .levels
+                .get(pair.reference.checked_add_signed(shift)?)?;
             Some((&self.reference.levels[pair.reference][..], &later[..]))
         };
         pairs.iter().filter_map(both).unzip()
@@ -126,12 +167,19 @@ impl Level {
 
     /// The clip's levels on the reference's cells for each pair, normalised to the reference's gain
     /// and offset; NaN for cells that the clip does not show.
-    pub(super) fn normalised(&self, map: &Affine, pairs: &[Pair], counted: &[bool]) -> Vec<Vec<f32>> {
+    pub(super) fn normalised(
+        &self,
+        map: &Affine,
+        pairs: &[Pair],
+        counted: &[bool],
+    ) -> Vec<Vec<f32>> {
         let points = self.points(map);
         let one = |pair: &Pair| {
             let mut levels = self.seen(&points, pair);
             match gain(&self.reference.levels[pair.reference], &levels, counted) {
-                Some((gain, offset)) => levels.iter_mut().for_each(|level| *level = (*level - offset) / gain),
+                Some((gain, offset)) => levels
+                    .iter_mut()
+                    .for_each(|level| *level = (*level - offset) / gain),
                 None => levels.fill(f32::NAN),
             }
             levels
@@ -143,7 +191,10 @@ impl Level {
     pub(super) fn levels(&self, map: &Affine, pairs: &[Pair], counted: &[bool]) -> Vec<(f32, f32)> {
         let points = self.points(map);
         let of_pair = |pair: &Pair| {
-            let both = self.reference.levels[pair.reference].iter().copied().zip(self.seen(&points, pair));
+            let both = self.reference.levels[pair.reference]
+                .iter()
+                .copied()
+                .zip(self.seen(&points, pair));
             both.zip(counted)
                 .filter(|((_, clip), counted)| **counted && clip.is_finite())
                 .map(|(both, _)| both)
@@ -158,9 +209,13 @@ impl Level {
         let levels = self.normalised(map, pairs, counted);
         let mut sums = vec![0.0; self.cells()];
         for (pair, clip) in pairs.iter().zip(&levels) {
-            sums.iter_mut().zip(self.apart(pair, clip)).for_each(|(sum, apart)| *sum += apart);
+            sums.iter_mut()
+                .zip(self.apart(pair, clip))
+                .for_each(|(sum, apart)| *sum += apart);
         }
-        sums.iter().map(|sum| sum / pairs.len().max(1) as f32).collect()
+        sums.iter()
+            .map(|sum| sum / pairs.len().max(1) as f32)
+            .collect()
     }
 
     /// Mean disagreement over the counted cells.
@@ -172,7 +227,9 @@ impl Level {
     /// The same for each pair.
     pub(super) fn costs(&self, map: &Affine, pairs: &[Pair], counted: &[bool]) -> Vec<f32> {
         let levels = self.normalised(map, pairs, counted);
-        let cost = |(pair, clip): (&Pair, &Vec<f32>)| mean_of(&self.apart(pair, clip).collect::<Vec<f32>>(), counted);
+        let cost = |(pair, clip): (&Pair, &Vec<f32>)| {
+            mean_of(&self.apart(pair, clip).collect::<Vec<f32>>(), counted)
+        };
         pairs.iter().zip(&levels).map(cost).collect()
     }
 
@@ -180,7 +237,9 @@ impl Level {
     fn apart<'a>(&'a self, pair: &Pair, clip: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
         let reference = &self.reference.levels[pair.reference];
         let scale = half_disagreement(deviation(reference));
-        clip.iter().zip(reference).map(move |(clip, reference)| saturated((clip - reference) / scale))
+        clip.iter()
+            .zip(reference)
+            .map(move |(clip, reference)| saturated((clip - reference) / scale))
     }
 
     /// Sample points of each cell in the clip's frame.
@@ -189,14 +248,22 @@ impl Level {
         let across = ((map.scale() * self.pitch / pixel).ceil() as usize).clamp(1, POINTS_MAX);
         let slack = 0.25 * pixel;
         let aspect = self.clip.aspect();
-        let visible =
-            |(x, y): (f32, f32)| (-slack..=aspect + slack).contains(&x) && (-slack..=1.0 + slack).contains(&y);
+        let visible = |(x, y): (f32, f32)| {
+            (-slack..=aspect + slack).contains(&x) && (-slack..=1.0 + slack).contains(&y)
+        };
         let (last_x, last_y) = ((self.clip.width - 1) as f32, (self.clip.height - 1) as f32);
-        let mut points = Points { visible: Vec::with_capacity(self.cells()), each: across * across, taps: Vec::new() };
+        let mut points = Points {
+            visible: Vec::with_capacity(self.cells()),
+            each: across * across,
+            taps: Vec::new(),
+        };
         for cell in 0..self.cells() {
             let at = |dx: f32, dy: f32| {
                 let (column, row) = (cell % self.reference.width, cell / self.reference.width);
-                map.at((column as f32 + dx) * self.pitch, (row as f32 + dy) * self.pitch)
+                map.at(
+                    (column as f32 + dx) * self.pitch,
+                    (row as f32 + dy) * self.pitch,
+                )
             };
             let corners = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)];
             let all = corners.iter().all(|&(dx, dy)| visible(at(dx, dy)));
@@ -204,14 +271,26 @@ impl Level {
             for number in 0..if all { across * across } else { 0 } {
                 let middle = |part: usize| (part as f32 + 0.5) / across as f32;
                 let (x, y) = at(middle(number % across), middle(number / across));
-                let (x, y) = ((x / pixel - 0.5).clamp(0.0, last_x), (y / pixel - 0.5).clamp(0.0, last_y));
+                let (x, y) = (
+                    (x / pixel - 0.5).clamp(0.0, last_x),
+                    (y / pixel - 0.5).clamp(0.0, last_y),
+                );
                 let (left, top) = (x as usize, y as usize);
                 let (fx, fy) = (x - left as f32, y - top as f32);
                 points.taps.push(Tap {
                     first: top * self.clip.width + left,
                     right: usize::from(left + 1 < self.clip.width),
-                    down: if top + 1 < self.clip.height { self.clip.width } else { 0 },
-                    weights: [(1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy],
+                    down: if top + 1 < self.clip.height {
+                        self.clip.width
+                    } else {
+                        0
+                    },
+                    weights: [
+                        (1.0 - fx) * (1.0 - fy),
+                        fx * (1.0 - fy),
+                        (1.0 - fx) * fy,
+                        fx * fy,
+                    ],
                 });
             }
         }
@@ -226,8 +305,12 @@ impl Level {
         } else if pair.later > 1.0 - AT_PICTURE {
             points.look_up(&self.clip.levels[after], self.negative)
         } else {
-            let both = self.clip.levels[before].iter().zip(&self.clip.levels[after]);
-            let between: Vec<f32> = both.map(|(before, after)| before + pair.later * (after - before)).collect();
+            let both = self.clip.levels[before]
+                .iter()
+                .zip(&self.clip.levels[after]);
+            let between: Vec<f32> = both
+                .map(|(before, after)| before + pair.later * (after - before))
+                .collect();
             points.look_up(&between, self.negative)
         }
     }
@@ -258,7 +341,9 @@ impl Points {
     fn look_up(&self, levels: &[f32], negative: bool) -> Vec<f32> {
         let mut taps = self.taps.chunks_exact(self.each);
         let of_cell = |visible: &bool| {
-            let Some(taps) = visible.then(|| taps.next()).flatten() else { return f32::NAN };
+            let Some(taps) = visible.then(|| taps.next()).flatten() else {
+                return f32::NAN;
+            };
             let level = |tap: &Tap| {
                 let [a, b, c, d] = tap.weights;
                 let below = tap.first + tap.down;
@@ -278,13 +363,19 @@ impl Points {
 /// reweighted least squares (Geman and McClure 1987). The ratio of the contrasts bounds the gain
 /// where the two differ a lot.
 fn gain(reference: &[f32], clip: &[f32], counted: &[bool]) -> Option<(f32, f32)> {
-    let mut weights: Vec<f32> =
-        clip.iter().zip(counted).map(|(level, counted)| f32::from(*counted && level.is_finite())).collect();
+    let mut weights: Vec<f32> = clip
+        .iter()
+        .zip(counted)
+        .map(|(level, counted)| f32::from(*counted && level.is_finite()))
+        .collect();
     let mut fitted = None;
     for _ in 0..GAIN_ROUNDS {
         let [mut total, mut of_reference, mut of_clip] = [0.0_f32; 3];
-        for ((weight, reference), clip) in
-            weights.iter().zip(reference).zip(clip).filter(|((weight, _), _)| **weight > 0.0)
+        for ((weight, reference), clip) in weights
+            .iter()
+            .zip(reference)
+            .zip(clip)
+            .filter(|((weight, _), _)| **weight > 0.0)
         {
             total += weight;
             of_reference += weight * reference;
@@ -295,8 +386,11 @@ fn gain(reference: &[f32], clip: &[f32], counted: &[bool]) -> Option<(f32, f32)>
         }
         let (mean_reference, mean_clip) = (of_reference / total, of_clip / total);
         let [mut ss, mut cc, mut sc] = [0.0_f32; 3];
-        for ((weight, reference), clip) in
-            weights.iter().zip(reference).zip(clip).filter(|((weight, _), _)| **weight > 0.0)
+        for ((weight, reference), clip) in weights
+            .iter()
+            .zip(reference)
+            .zip(clip)
+            .filter(|((weight, _), _)| **weight > 0.0)
         {
             let (reference, clip) = (reference - mean_reference, clip - mean_clip);
             ss += weight * reference * reference;
@@ -305,12 +399,17 @@ fn gain(reference: &[f32], clip: &[f32], counted: &[bool]) -> Option<(f32, f32)>
         }
         let (ss, cc, sc) = ((ss / total).max(1.0), cc / total, sc / total);
         let contrast = (cc / ss).sqrt();
-        let gain = (sc / ss).clamp(0.5 * contrast, 2.0 * contrast).clamp(GAIN_MIN, 1.0 / GAIN_MIN);
+        let gain = (sc / ss)
+            .clamp(0.5 * contrast, 2.0 * contrast)
+            .clamp(GAIN_MIN, 1.0 / GAIN_MIN);
         let offset = mean_clip - gain * mean_reference;
         fitted = Some((gain, offset));
         let scale = (GAIN_RESIDUAL * ss.sqrt()).max(GAIN_RESIDUAL_MIN);
-        for ((weight, reference), clip) in
-            weights.iter_mut().zip(reference).zip(clip).filter(|((weight, _), _)| **weight > 0.0)
+        for ((weight, reference), clip) in weights
+            .iter_mut()
+            .zip(reference)
+            .zip(clip)
+            .filter(|((weight, _), _)| **weight > 0.0)
         {
             let residual = ((clip - offset) / gain - reference) / scale;
             *weight = 1.0 / (1.0 + residual * residual).powi(2);
@@ -321,8 +420,11 @@ fn gain(reference: &[f32], clip: &[f32], counted: &[bool]) -> Option<(f32, f32)>
 
 /// Mean over the counted cells; a cell that the clip does not show counts one half.
 fn mean_of(cells: &[f32], counted: &[bool]) -> f32 {
-    let (sum, count) =
-        cells.iter().zip(counted).filter(|(_, counted)| **counted).fold((0.0, 0.0_f32), |(sum, count), (cell, _)| {
+    let (sum, count) = cells
+        .iter()
+        .zip(counted)
+        .filter(|(_, counted)| **counted)
+        .fold((0.0, 0.0_f32), |(sum, count), (cell, _)| {
             (sum + if cell.is_nan() { 0.5 } else { *cell }, count + 1.0)
         });
     sum / count.max(1.0)
@@ -342,7 +444,12 @@ pub(super) fn saturated(residual: f32) -> f32 {
 fn deviation(levels: &[f32]) -> f32 {
     let count = levels.len().max(1) as f32;
     let mean = levels.iter().sum::<f32>() / count;
-    (levels.iter().map(|level| (level - mean).powi(2)).sum::<f32>() / count).sqrt()
+    (levels
+        .iter()
+        .map(|level| (level - mean).powi(2))
+        .sum::<f32>()
+        / count)
+        .sqrt()
 }
 
 /// Maximum distance from a frame, as a share of the interval, at which no interpolation is needed.

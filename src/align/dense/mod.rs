@@ -57,7 +57,13 @@ impl Dense {
     /// Adds a later part of the same alignment: means weighted by frames, or the minimum.
     pub(super) fn add(&mut self, other: &Dense) {
         let (a, b) = (self.frames as f32, other.frames as f32);
-        let mean = |x: f32, y: f32| if a + b > 0.0 { (a * x + b * y) / (a + b) } else { x };
+        let mean = |x: f32, y: f32| {
+            if a + b > 0.0 {
+                (a * x + b * y) / (a + b)
+            } else {
+                x
+            }
+        };
         *self = Dense {
             correlation: mean(self.correlation, other.correlation),
             low: self.low.min(other.low),
@@ -68,7 +74,10 @@ impl Dense {
             inside: mean(self.inside, other.inside),
             visible: mean(self.visible, other.visible),
             frames: self.frames + other.frames,
-            matching: (self.matching.0.min(other.matching.0), self.matching.1.max(other.matching.1)),
+            matching: (
+                self.matching.0.min(other.matching.0),
+                self.matching.1.max(other.matching.1),
+            ),
             shift: self.shift,
         };
     }
@@ -95,7 +104,12 @@ pub struct Claim {
 /// Compares the frames that an alignment claims to be the same. Both sides need frames for the
 /// claimed interval and a second around it; the clip is `aspect` heights wide. `None` if there are
 /// fewer than two pairs.
-pub fn compare(reference: &[Thumbnail], clip: &[Thumbnail], aspect: f32, claim: &Claim) -> Option<Dense> {
+pub fn compare(
+    reference: &[Thumbnail],
+    clip: &[Thumbnail],
+    aspect: f32,
+    claim: &Claim,
+) -> Option<Dense> {
     Comparison::new(reference, clip, aspect, claim)?.made()
 }
 
@@ -112,18 +126,36 @@ struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    fn new(reference: &[Thumbnail], clip: &[Thumbnail], aspect: f32, claim: &'a Claim) -> Option<Comparison<'a>> {
+    fn new(
+        reference: &[Thumbnail],
+        clip: &[Thumbnail],
+        aspect: f32,
+        claim: &'a Claim,
+    ) -> Option<Comparison<'a>> {
         let (reference, clip) = (Frames::new(reference)?, Frames::new(clip)?);
         let map = Affine::to_clip(claim.orientation, &claim.geometry, aspect)?;
         let across = map.scale() / reference.height as f32 * clip.height as f32;
         // If the clip shows the reference smaller, compare at the clip's resolution.
         let side = ((1.0 / across).round() as usize).clamp(1, SIDE_MAX);
-        Some(Comparison { claim, reference, clip, map, across, side })
+        Some(Comparison {
+            claim,
+            reference,
+            clip,
+            map,
+            across,
+            side,
+        })
     }
 
     /// Both sides with cells `times` as large as the finest.
     fn level(&self, times: usize) -> Level {
-        Level::new(&self.reference, &self.clip, times * self.side, self.across, self.claim.orientation.negative)
+        Level::new(
+            &self.reference,
+            &self.clip,
+            times * self.side,
+            self.across,
+            self.claim.orientation.negative,
+        )
     }
 
     /// Each frame of the reference in the claimed interval with the corresponding moment of the
@@ -132,14 +164,29 @@ impl<'a> Comparison<'a> {
         let Claim { span, offset, .. } = *self.claim;
         let (first, last) = span.seconds();
         let middle = 0.5 * (first + last);
-        let through = TemporalHypothesis { speed: self.claim.speed, offset }.at(middle);
+        let through = TemporalHypothesis {
+            speed: self.claim.speed,
+            offset,
+        }
+        .at(middle);
         let pair = |(reference, time): (usize, &f32)| {
             let seen = middle + (time - through) / speed + shift;
             let within = (first - TIME_MARGIN..=last + TIME_MARGIN).contains(&seen);
-            let (clip, later) = within.then(|| self.clip.at(seen, FRAME_DISTANCE_MAX)).flatten()?;
-            Some(Pair { reference, clip, later })
+            let (clip, later) = within
+                .then(|| self.clip.at(seen, FRAME_DISTANCE_MAX))
+                .flatten()?;
+            Some(Pair {
+                reference,
+                clip,
+                later,
+            })
         };
-        self.reference.times.iter().enumerate().filter_map(pair).collect()
+        self.reference
+            .times
+            .iter()
+            .enumerate()
+            .filter_map(pair)
+            .collect()
     }
 
     /// The speed and the shift with the best motion correlation.
@@ -160,7 +207,8 @@ impl<'a> Comparison<'a> {
                 if pairs.len() < 2 {
                     continue;
                 }
-                let changed = (speed / self.claim.speed).ln().abs().min(SPEED_FAR) / SPEED_FAR * SPEED_COST;
+                let changed =
+                    (speed / self.claim.speed).ln().abs().min(SPEED_FAR) / SPEED_FAR * SPEED_COST;
                 let hypothesis = level_moving(level, map, &pairs, &counted).correlation();
                 let score = hypothesis - SHIFT_COST * shift.abs() - changed;
                 if score > best.0 {
@@ -181,16 +229,26 @@ impl<'a> Comparison<'a> {
         let mut coarse = self.level(2);
         let found = |level: &Level| level.within(self.claim.support, 0.5 * MARGIN);
         if let Some(tone) = Tone::fitted(&coarse.levels(&self.map, &few(&pairs), &found(&coarse))) {
-            self.reference.levels.iter_mut().flatten().for_each(|level| *level = tone.level(*level));
+            self.reference
+                .levels
+                .iter_mut()
+                .flatten()
+                .for_each(|level| *level = tone.level(*level));
             coarse = self.level(2);
         }
         let [rough, fine] = [4, 1].map(|times| self.level(times));
         // An overlay may cover the rectangle of the correspondences, or other footage surround it:
         // use whichever region agrees better.
         let all = vec![true; coarse.cells()];
-        let by_found =
-            coarse.cost(&self.map, &few(&pairs), &found(&coarse)) <= coarse.cost(&self.map, &few(&pairs), &all);
-        let supported = |level: &Level| if by_found { found(level) } else { vec![true; level.cells()] };
+        let by_found = coarse.cost(&self.map, &few(&pairs), &found(&coarse))
+            <= coarse.cost(&self.map, &few(&pairs), &all);
+        let supported = |level: &Level| {
+            if by_found {
+                found(level)
+            } else {
+                vec![true; level.cells()]
+            }
+        };
         let mut map = register(&rough, self.map, &few(&pairs), &supported(&rough), 1.0, 60);
         map = register(&coarse, map, &few(&pairs), &supported(&coarse), 0.4, 60);
         pairs = longest_match(&coarse, &map, pairs, &supported(&coarse));
@@ -199,47 +257,83 @@ impl<'a> Comparison<'a> {
             (moved.len() >= 2).then(|| longest_match(&coarse, map, moved, &supported(&coarse)))
         };
         let real = claimed.signum();
-        let speeds = if claimed == real { vec![real] } else { vec![claimed, real] };
-        let (speed, shift) = self.refined_time(&coarse, &map, &speeds, 0.0, (SHIFT_STEP, SHIFT_STEPS));
+        let speeds = if claimed == real {
+            vec![real]
+        } else {
+            vec![claimed, real]
+        };
+        let (speed, shift) =
+            self.refined_time(&coarse, &map, &speeds, 0.0, (SHIFT_STEP, SHIFT_STEPS));
         let turned = SPEED_FACTORS.map(|turn| speed * turn);
         let (speed, shift) = self.refined_time(&coarse, &map, &turned, shift, (SHIFT_STEP, 1));
         pairs = at(&map, speed, shift).unwrap_or(pairs);
         map = register(&coarse, map, &few(&pairs), &supported(&coarse), 0.25, 40);
         map = register(&fine, map, &few(&pairs), &supported(&fine), 0.1, 30);
-        let (speed, shift) = self.refined_time(&coarse, &map, &[speed], shift, (0.25 * SHIFT_STEP, 2));
+        let (speed, shift) =
+            self.refined_time(&coarse, &map, &[speed], shift, (0.25 * SHIFT_STEP, 2));
         pairs = at(&map, speed, shift).unwrap_or(pairs);
         let supported = supported(&fine);
         let disagreement = fine.disagreement(&map, &spread(&pairs, AGREEING_FRAMES), &supported);
         let mut counted = agreeing(&disagreement, fine.reference.width);
         // If no rectangle agrees, compare that of the correspondences.
         if COMPARED_MIN * counted.iter().filter(|counted| **counted).count() < counted.len() {
-            counted = supported.iter().zip(&disagreement).map(|(found, cell)| *found && cell.is_finite()).collect();
+            counted = supported
+                .iter()
+                .zip(&disagreement)
+                .map(|(found, cell)| *found && cell.is_finite())
+                .collect();
         }
         let visible: Vec<bool> = disagreement.iter().map(|cell| cell.is_finite()).collect();
-        let (first, last) = (self.clip.times[pairs[0].clip.0], self.clip.times[pairs[pairs.len() - 1].clip.1]);
+        let (first, last) = (
+            self.clip.times[pairs[0].clip.0],
+            self.clip.times[pairs[pairs.len() - 1].clip.1],
+        );
         let matching = (first.min(last), first.max(last));
-        Some(Dense { shift, matching, ..measured(&fine, &map, &pairs, &counted, &visible) })
+        Some(Dense {
+            shift,
+            matching,
+            ..measured(&fine, &map, &pairs, &counted, &visible)
+        })
     }
 }
 
 /// Measures all pairs, window by window.
-fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], visible: &[bool]) -> Dense {
+fn measured(
+    level: &Level,
+    map: &Affine,
+    pairs: &[Pair],
+    counted: &[bool],
+    visible: &[bool],
+) -> Dense {
     let levels = level.normalised(map, pairs, counted);
     let of_reference = |number: usize| &level.reference.levels[number][..];
-    let all_reference: Vec<&[f32]> = pairs.iter().map(|pair| of_reference(pair.reference)).collect();
+    let all_reference: Vec<&[f32]> = pairs
+        .iter()
+        .map(|pair| of_reference(pair.reference))
+        .collect();
     let all_clip: Vec<&[f32]> = levels.iter().map(|levels| &levels[..]).collect();
     let hidden = overlaid(&all_reference, &all_clip, level.reference.width);
-    let uncovered: Vec<bool> = counted.iter().zip(&hidden).map(|(counted, hidden)| *counted && !hidden).collect();
+    let uncovered: Vec<bool> = counted
+        .iter()
+        .zip(&hidden)
+        .map(|(counted, hidden)| *counted && !hidden)
+        .collect();
     // Exclude the overlay only if enough cells remain.
-    let enough =
-        4 * uncovered.iter().filter(|counted| **counted).count() > counted.iter().filter(|counted| **counted).count();
+    let enough = 4 * uncovered.iter().filter(|counted| **counted).count()
+        > counted.iter().filter(|counted| **counted).count();
     let (inside, counted) = (counted, if enough { &uncovered[..] } else { counted });
     let (mut all, mut scene) = (Products::default(), Products::default());
     let (mut energy, mut energy_inside) = (0.0_f32, 0.0_f32);
     let (mut evenness, mut next) = (Uniformity::default(), Products::default());
-    let length = pairs.len().div_ceil(pairs.len().div_ceil(WINDOW).max(1)).max(1);
+    let length = pairs
+        .len()
+        .div_ceil(pairs.len().div_ceil(WINDOW).max(1))
+        .max(1);
     for (pairs, levels) in pairs.chunks(length).zip(levels.chunks(length)) {
-        let reference: Vec<&[f32]> = pairs.iter().map(|pair| of_reference(pair.reference)).collect();
+        let reference: Vec<&[f32]> = pairs
+            .iter()
+            .map(|pair| of_reference(pair.reference))
+            .collect();
         let clip: Vec<&[f32]> = levels.iter().map(|levels| &levels[..]).collect();
         let cells = active(&reference, &clip, counted);
         let products = Products::sum(&cells);
@@ -247,12 +341,17 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], visib
         evenness.add(&reference, &clip, &cells);
         let (means, of_clip) = (means(&reference), means(&clip));
         for cell in (0..means.len()).filter(|&cell| visible[cell]) {
-            let of_cell: f32 = reference.iter().map(|levels| (levels[cell] - means[cell]).powi(2)).sum();
+            let of_cell: f32 = reference
+                .iter()
+                .map(|levels| (levels[cell] - means[cell]).powi(2))
+                .sum();
             energy += of_cell;
             energy_inside += if inside[cell] { of_cell } else { 0.0 };
         }
         let compared = (0..means.len()).filter(|&cell| counted[cell] && of_clip[cell].is_finite());
-        scene.add(&Products::about_means(compared.map(|cell| (means[cell], of_clip[cell])).collect()));
+        scene.add(&Products::about_means(
+            compared.map(|cell| (means[cell], of_clip[cell])).collect(),
+        ));
         for shift in [1, -1] {
             let (here, there) = level.shifted(pairs, shift);
             if here.len() >= 2 {
@@ -264,11 +363,19 @@ fn measured(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool], visib
     Dense {
         correlation: all.correlation(),
         low: evenness.low(),
-        agreeing: if evenness.all > 0.0 { evenness.agreeing / evenness.all } else { 0.0 },
+        agreeing: if evenness.all > 0.0 {
+            evenness.agreeing / evenness.all
+        } else {
+            0.0
+        },
         next: next.correlation(),
         scene: scene.correlation(),
         activity: (all.ss / all.terms.max(1.0)).sqrt(),
-        inside: if energy > 0.0 { energy_inside / energy } else { 1.0 },
+        inside: if energy > 0.0 {
+            energy_inside / energy
+        } else {
+            1.0
+        },
         visible: compared as f32 / counted.len().max(1) as f32,
         frames: pairs.len() as u32,
         matching: (0.0, 0.0),
@@ -289,7 +396,11 @@ fn longest_match(level: &Level, map: &Affine, pairs: Vec<Pair>, counted: &[bool]
             best = (run, start..number + 1);
         }
     }
-    if best.1.len() < 2 { pairs } else { pairs[best.1].to_vec() }
+    if best.1.len() < 2 {
+        pairs
+    } else {
+        pairs[best.1].to_vec()
+    }
 }
 
 /// Sums of products of deviations of the reference (s) and the clip (c).
@@ -303,7 +414,11 @@ struct Products {
 
 impl Products {
     fn correlation(&self) -> f32 {
-        if self.ss > 0.0 && self.cc > 0.0 { self.sc / (self.ss * self.cc).sqrt() } else { 0.0 }
+        if self.ss > 0.0 && self.cc > 0.0 {
+            self.sc / (self.ss * self.cc).sqrt()
+        } else {
+            0.0
+        }
     }
 
     fn add(&mut self, other: &Products) {
@@ -323,11 +438,17 @@ impl Products {
     /// Products of levels (reference, clip) about their means.
     fn about_means(levels: Vec<(f32, f32)>) -> Products {
         let count = levels.len().max(1) as f32;
-        let (reference, clip) =
-            levels.iter().fold((0.0, 0.0), |(s, c), level| (s + level.0 / count, c + level.1 / count));
+        let (reference, clip) = levels.iter().fold((0.0, 0.0), |(s, c), level| {
+            (s + level.0 / count, c + level.1 / count)
+        });
         let mut products = Products::default();
         for (s, c) in levels.iter().map(|(s, c)| (s - reference, c - clip)) {
-            products.add(&Products { ss: s * s, cc: c * c, sc: s * c, terms: 1.0 });
+            products.add(&Products {
+                ss: s * s,
+                cc: c * c,
+                sc: s * c,
+                terms: 1.0,
+            });
         }
         products
     }
@@ -335,7 +456,10 @@ impl Products {
 
 fn level_moving(level: &Level, map: &Affine, pairs: &[Pair], counted: &[bool]) -> Products {
     let levels = level.normalised(map, pairs, counted);
-    let reference: Vec<&[f32]> = pairs.iter().map(|pair| &level.reference.levels[pair.reference][..]).collect();
+    let reference: Vec<&[f32]> = pairs
+        .iter()
+        .map(|pair| &level.reference.levels[pair.reference][..])
+        .collect();
     let clip: Vec<&[f32]> = levels.iter().map(|levels| &levels[..]).collect();
     moving(&reference, &clip, counted)
 }
@@ -347,8 +471,16 @@ fn overlaid(reference: &[&[f32]], clip: &[&[f32]], columns: usize) -> Vec<bool> 
     let (of_reference, of_clip) = (means(reference), means(clip));
     let still = MOVING_DEVIATION_MIN * MOVING_DEVIATION_MIN * reference.len() as f32;
     let is_hidden = |cell: usize| {
-        let off = |levels: &[&[f32]], mean: f32| levels.iter().map(|levels| (levels[cell] - mean).powi(2)).sum::<f32>();
-        let apart = reference.iter().zip(clip).map(|(reference, clip)| (reference[cell] - clip[cell]).abs());
+        let off = |levels: &[&[f32]], mean: f32| {
+            levels
+                .iter()
+                .map(|levels| (levels[cell] - mean).powi(2))
+                .sum::<f32>()
+        };
+        let apart = reference
+            .iter()
+            .zip(clip)
+            .map(|(reference, clip)| (reference[cell] - clip[cell]).abs());
         off(clip, of_clip[cell]) < still
             && off(reference, of_reference[cell]) >= still
             && apart.fold(f32::INFINITY, f32::min) > OVERLAY_DIFFERENCE_MIN
@@ -358,13 +490,19 @@ fn overlaid(reference: &[&[f32]], clip: &[&[f32]], columns: usize) -> Vec<bool> 
         let (column, row) = (cell % columns, cell / columns);
         let near = |middle: usize| middle.saturating_sub(1)..=middle + 1;
         near(row).any(|row| {
-            near(column)
-                .any(|column| column < columns && hidden.get(row * columns + column).is_some_and(|hidden| *hidden))
+            near(column).any(|column| {
+                column < columns
+                    && hidden
+                        .get(row * columns + column)
+                        .is_some_and(|hidden| *hidden)
+            })
         })
     };
     // A few isolated cells are no overlay.
     let lone = hidden.iter().filter(|hidden| **hidden).count() * OVERLAY_MIN < hidden.len();
-    (0..hidden.len()).map(|cell| !lone && adjacent(cell)).collect()
+    (0..hidden.len())
+        .map(|cell| !lone && adjacent(cell))
+        .collect()
 }
 
 /// Motion of both sides in the most active of the counted cells.
@@ -378,9 +516,15 @@ fn active(reference: &[&[f32]], clip: &[&[f32]], counted: &[bool]) -> Vec<(usize
     let mut cells: Vec<(usize, Products)> = Vec::new();
     let still = MOVING_DEVIATION_MIN * MOVING_DEVIATION_MIN * reference.len() as f32;
     for cell in (0..of_reference.len()).filter(|&cell| counted[cell] && of_clip[cell].is_finite()) {
-        let mut products = Products { terms: reference.len() as f32, ..Products::default() };
+        let mut products = Products {
+            terms: reference.len() as f32,
+            ..Products::default()
+        };
         for (reference, clip) in reference.iter().zip(clip) {
-            let (s, c) = (reference[cell] - of_reference[cell], clip[cell] - of_clip[cell]);
+            let (s, c) = (
+                reference[cell] - of_reference[cell],
+                clip[cell] - of_clip[cell],
+            );
             products.ss += s * s;
             products.cc += c * c;
             products.sc += s * c;
@@ -410,14 +554,26 @@ impl Uniformity {
         for (_, products) in cells {
             let energy = products.ss.max(products.cc);
             self.all += energy;
-            self.agreeing += if products.correlation() >= CELL_AGREES { energy } else { 0.0 };
+            self.agreeing += if products.correlation() >= CELL_AGREES {
+                energy
+            } else {
+                0.0
+            };
         }
         let (of_reference, of_clip) = (means(reference), means(clip));
         for (reference, clip) in reference.iter().zip(clip) {
             let mut products = Products::default();
             for (cell, _) in cells {
-                let (s, c) = (reference[*cell] - of_reference[*cell], clip[*cell] - of_clip[*cell]);
-                products.add(&Products { ss: s * s, cc: c * c, sc: s * c, terms: 1.0 });
+                let (s, c) = (
+                    reference[*cell] - of_reference[*cell],
+                    clip[*cell] - of_clip[*cell],
+                );
+                products.add(&Products {
+                    ss: s * s,
+                    cc: c * c,
+                    sc: s * c,
+                    terms: 1.0,
+                });
             }
             if products.ss + products.cc > 0.0 {
                 self.of_pictures.push(products.correlation());
@@ -428,7 +584,10 @@ impl Uniformity {
     /// 10th percentile of the correlation over frames.
     fn low(&mut self) -> f32 {
         self.of_pictures.sort_by(f32::total_cmp);
-        self.of_pictures.get(self.of_pictures.len() / 10).copied().unwrap_or_default()
+        self.of_pictures
+            .get(self.of_pictures.len() / 10)
+            .copied()
+            .unwrap_or_default()
     }
 }
 
@@ -436,12 +595,18 @@ impl Uniformity {
 fn means(levels: &[&[f32]]) -> Vec<f32> {
     let cells = levels.first().map_or(0, |levels| levels.len());
     let count = levels.len() as f32;
-    (0..cells).map(|cell| levels.iter().map(|levels| levels[cell]).sum::<f32>() / count).collect()
+    (0..cells)
+        .map(|cell| levels.iter().map(|levels| levels[cell]).sum::<f32>() / count)
+        .collect()
 }
 
 /// At most `most` of the pairs, evenly spaced.
 fn spread(pairs: &[Pair], most: usize) -> Vec<Pair> {
-    pairs.iter().copied().step_by(pairs.len().div_ceil(most).max(1)).collect()
+    pairs
+        .iter()
+        .copied()
+        .step_by(pairs.len().div_ceil(most).max(1))
+        .collect()
 }
 
 /// Maximum mean disagreement of two matching frames, 0..=1: half.

@@ -11,11 +11,16 @@ const ASPECT: f32 = 16.0 / 9.0;
 const FROM: f32 = 12.0;
 const LENGTH: f32 = 8.0;
 
-const WHOLE: Similarity = Similarity { scale: 1.0, x: 0.0, y: 0.0 };
+const WHOLE: Similarity = Similarity {
+    scale: 1.0,
+    x: 0.0,
+    y: 0.0,
+};
 
 /// 0..=1, deterministic.
 fn random(a: u32, b: u32, c: u32) -> f32 {
-    let mut h = a.wrapping_mul(0x9e37_79b9) ^ b.wrapping_mul(0x85eb_ca6b) ^ c.wrapping_mul(0xc2b2_ae35);
+    let mut h =
+        a.wrapping_mul(0x9e37_79b9) ^ b.wrapping_mul(0x85eb_ca6b) ^ c.wrapping_mul(0xc2b2_ae35);
     h = (h ^ h >> 15).wrapping_mul(0x2c1b_3c6d);
     h = (h ^ h >> 12).wrapping_mul(0x297a_2d39);
     f32::from((h ^ h >> 15) as u16) / 65535.0
@@ -29,14 +34,19 @@ struct Scene {
     take: Option<u32>,
 }
 
-const SHOT: Scene = Scene { place: 0, take: Some(0) };
+const SHOT: Scene = Scene {
+    place: 0,
+    take: Some(0),
+};
 
 impl Scene {
     /// The grey level at a place, in heights of the frame.
     fn level(self, x: f32, y: f32, time: f32) -> f32 {
         let mut level = self.background(x, y);
         for blob in 0..2 {
-            let Some((px, py)) = self.at(blob, time) else { continue };
+            let Some((px, py)) = self.at(blob, time) else {
+                continue;
+            };
             let inside = ((0.14 - (x - px).hypot(y - py)) / 0.04).clamp(0.0, 1.0);
             level += inside * (if blob == 0 { 235.0 } else { 15.0 } - level);
         }
@@ -58,7 +68,9 @@ impl Scene {
         let path = 2 * self.take? + blob;
         let share = time - time.floor();
         let place = |second: f32, axis: u32| random(second as u32, path, 1000 + axis);
-        let along = |axis: u32| (1.0 - share) * place(time.floor(), axis) + share * place(time.floor() + 1.0, axis);
+        let along = |axis: u32| {
+            (1.0 - share) * place(time.floor(), axis) + share * place(time.floor() + 1.0, axis)
+        };
         Some((ASPECT * along(0), along(1)))
     }
 }
@@ -74,7 +86,12 @@ fn frames(
             level(middle(i % width), middle(i / width), time).round() as u8
         };
         let luma = (0..width * height).map(pixel).collect();
-        Thumbnail { time: Duration::from_secs_f32(time), width, height, luma }
+        Thumbnail {
+            time: Duration::from_secs_f32(time),
+            width,
+            height,
+            luma,
+        }
     };
     times.map(frame).collect()
 }
@@ -104,7 +121,10 @@ fn claim() -> Claim {
         support: [0.0, 0.0, ASPECT, 1.0],
         speed: 1.0,
         offset: FROM,
-        span: Span { start: Duration::ZERO, end: Duration::from_secs_f32(LENGTH) },
+        span: Span {
+            start: Duration::ZERO,
+            end: Duration::from_secs_f32(LENGTH),
+        },
     }
 }
 
@@ -127,23 +147,45 @@ fn a_copy_agrees_in_motion() {
     let dense = claimed(&claim());
     assert!(is_copy(&dense) && dense.low > 0.9, "{dense:?}");
     assert!(dense.inside > 0.95 && dense.visible > 0.95, "{dense:?}");
-    assert!(dense.activity > 10.0 && (15..=18).contains(&dense.frames), "{dense:?}");
+    assert!(
+        dense.activity > 10.0 && (15..=18).contains(&dense.frames),
+        "{dense:?}"
+    );
 }
 
 #[test]
 fn a_cropped_copy_agrees_in_its_rectangle() {
-    let crop = Similarity { scale: 0.6, x: 0.35, y: 0.2 };
+    let crop = Similarity {
+        scale: 0.6,
+        x: 0.35,
+        y: 0.2,
+    };
     let support = [0.35, 0.2, 0.35 + 0.6 * ASPECT, 0.8];
-    let dense = claimed(&Claim { geometry: crop, support, ..claim() });
-    assert!(is_copy(&dense) && (0.2..0.45).contains(&dense.visible), "{dense:?}");
+    let dense = claimed(&Claim {
+        geometry: crop,
+        support,
+        ..claim()
+    });
+    assert!(
+        is_copy(&dense) && (0.2..0.45).contains(&dense.visible),
+        "{dense:?}"
+    );
 }
 
 #[test]
 fn a_mirrored_and_a_negative_copy_agree() {
-    let mirrored = claimed(&Claim { orientation: Orientation::MIRRORED, ..claim() });
+    let mirrored = claimed(&Claim {
+        orientation: Orientation::MIRRORED,
+        ..claim()
+    });
     assert!(is_copy(&mirrored), "{mirrored:?}");
-    let negative = Claim { orientation: Orientation::UPRIGHT.inverted(), ..claim() };
-    let dense = compared(&negative, |x, y, time| 255.0 - SHOT.level(x, y, FROM + time));
+    let negative = Claim {
+        orientation: Orientation::UPRIGHT.inverted(),
+        ..claim()
+    };
+    let dense = compared(&negative, |x, y, time| {
+        255.0 - SHOT.level(x, y, FROM + time)
+    });
     assert!(is_copy(&dense), "{dense:?}");
     // As a positive, it is no copy.
     let plain = compared(&claim(), |x, y, time| 255.0 - SHOT.level(x, y, FROM + time));
@@ -152,21 +194,42 @@ fn a_mirrored_and_a_negative_copy_agree() {
 
 #[test]
 fn an_inset_beside_other_footage_agrees() {
-    let inset = Claim { geometry: Similarity { scale: 2.0, x: -0.6, y: -0.5 }, ..claim() };
-    let other = Scene { place: 5, take: Some(5) };
+    let inset = Claim {
+        geometry: Similarity {
+            scale: 2.0,
+            x: -0.6,
+            y: -0.5,
+        },
+        ..claim()
+    };
+    let other = Scene {
+        place: 5,
+        take: Some(5),
+    };
     let dense = compared(&inset, |x, y, time| {
         let (across, down) = inset.geometry.point(x, y);
         let inside = (0.0..ASPECT).contains(&across) && (0.0..1.0).contains(&down);
-        if inside { laid(&inset, SHOT, x, y, time) } else { other.level(x, y, time) }
+        if inside {
+            laid(&inset, SHOT, x, y, time)
+        } else {
+            other.level(x, y, time)
+        }
     });
-    assert!(is_copy(&dense) && dense.visible > 0.6 && dense.inside > 0.6, "{dense:?}");
+    assert!(
+        is_copy(&dense) && dense.visible > 0.6 && dense.inside > 0.6,
+        "{dense:?}"
+    );
 }
 
 #[test]
 fn a_logo_hides_only_the_motion_behind_it() {
     let dense = compared(&claim(), |x, y, time| {
         let logo = (0.5..1.1).contains(&x) && (0.3..0.7).contains(&y);
-        if logo { 250.0 * f32::from((x * 10.0) as u8 % 2) } else { SHOT.level(x, y, FROM + time) }
+        if logo {
+            250.0 * f32::from((x * 10.0) as u8 % 2)
+        } else {
+            SHOT.level(x, y, FROM + time)
+        }
     });
     // The static content differs by the logo itself.
     assert!(dense.correlation > 0.9, "{dense:?}");
@@ -174,9 +237,13 @@ fn a_logo_hides_only_the_motion_behind_it() {
 
 #[test]
 fn a_graded_and_a_fading_copy_agree() {
-    let graded = compared(&claim(), |x, y, time| 0.7 * SHOT.level(x, y, FROM + time) + 20.0);
+    let graded = compared(&claim(), |x, y, time| {
+        0.7 * SHOT.level(x, y, FROM + time) + 20.0
+    });
     assert!(is_copy(&graded), "{graded:?}");
-    let fading = compared(&claim(), |x, y, time| (1.0 - 0.7 * time / LENGTH) * SHOT.level(x, y, FROM + time));
+    let fading = compared(&claim(), |x, y, time| {
+        (1.0 - 0.7 * time / LENGTH) * SHOT.level(x, y, FROM + time)
+    });
     assert!(is_copy(&fading), "{fading:?}");
 }
 
@@ -184,7 +251,11 @@ fn a_graded_and_a_fading_copy_agree() {
 fn a_small_error_of_the_speed_is_corrected() {
     let (speed, claimed_speed) = (1.25, 1.25 * 1.03);
     // Both lines meet in the middle.
-    let wrong = Claim { speed: claimed_speed, offset: FROM + 0.5 * LENGTH * (speed - claimed_speed), ..claim() };
+    let wrong = Claim {
+        speed: claimed_speed,
+        offset: FROM + 0.5 * LENGTH * (speed - claimed_speed),
+        ..claim()
+    };
     let reference = reference(SHOT, FROM, speed * LENGTH);
     let clip = clip(|x, y, time| SHOT.level(x, y, FROM + speed * time));
     let dense = compare(&reference, &clip, ASPECT, &wrong).expect("pairs");
@@ -194,24 +265,49 @@ fn a_small_error_of_the_speed_is_corrected() {
 #[test]
 fn a_small_error_of_the_time_is_corrected() {
     for late in [0.3, -0.3] {
-        let dense = compared(&Claim { offset: FROM + late, ..claim() }, |x, y, time| SHOT.level(x, y, FROM + time));
-        assert!(dense.correlation > 0.9 && (dense.shift - late).abs() < 0.06, "{late}: {dense:?}");
+        let dense = compared(
+            &Claim {
+                offset: FROM + late,
+                ..claim()
+            },
+            |x, y, time| SHOT.level(x, y, FROM + time),
+        );
+        assert!(
+            dense.correlation > 0.9 && (dense.shift - late).abs() < 0.06,
+            "{late}: {dense:?}"
+        );
     }
 }
 
 #[test]
 fn a_small_error_of_the_geometry_is_corrected() {
-    let wrong = Similarity { scale: 1.04, x: -0.03, y: 0.02 };
-    let dense = compared(&Claim { geometry: wrong, ..claim() }, |x, y, time| SHOT.level(x, y, FROM + time));
+    let wrong = Similarity {
+        scale: 1.04,
+        x: -0.03,
+        y: 0.02,
+    };
+    let dense = compared(
+        &Claim {
+            geometry: wrong,
+            ..claim()
+        },
+        |x, y, time| SHOT.level(x, y, FROM + time),
+    );
     assert!(is_copy(&dense) && dense.inside > 0.8, "{dense:?}");
 }
 
 #[test]
 fn another_take_agrees_only_in_static_content() {
     for take in 1..4 {
-        let other = Scene { take: Some(take), ..SHOT };
+        let other = Scene {
+            take: Some(take),
+            ..SHOT
+        };
         let dense = compared(&claim(), |x, y, time| other.level(x, y, FROM + time));
-        assert!(dense.correlation < 0.6 && dense.scene > 0.9, "{take}: {dense:?}");
+        assert!(
+            dense.correlation < 0.6 && dense.scene > 0.9,
+            "{take}: {dense:?}"
+        );
     }
 }
 
@@ -220,7 +316,10 @@ fn without_motion_there_is_no_correlation() {
     let still = Scene { take: None, ..SHOT };
     let clip = clip(|x, y, _| still.level(x, y, 0.0));
     let dense = compare(&reference(still, FROM, LENGTH), &clip, ASPECT, &claim()).expect("pairs");
-    assert!(dense.activity < 1.0 && dense.correlation == 0.0, "{dense:?}");
+    assert!(
+        dense.activity < 1.0 && dense.correlation == 0.0,
+        "{dense:?}"
+    );
     assert!(dense.scene > 0.9, "{dense:?}");
     // Nor if only the reference moves.
     let dense = compared(&claim(), |x, y, time| still.level(x, y, time));
@@ -229,22 +328,53 @@ fn without_motion_there_is_no_correlation() {
 
 /// Small frames, fast to compare.
 fn small(width: usize, height: usize, times: std::ops::Range<u32>, step: f32) -> Vec<Thumbnail> {
-    let level = |x: f32, y: f32, time: f32| 255.0 * random((20.0 * x) as u32, (20.0 * y) as u32, (4.0 * time) as u32);
+    let level = |x: f32, y: f32, time: f32| {
+        255.0 * random((20.0 * x) as u32, (20.0 * y) as u32, (4.0 * time) as u32)
+    };
     frames((width, height), times.map(|i| step * i as f32), level)
 }
 
 fn is_finite(dense: &Dense) -> bool {
-    let Dense { correlation, low, agreeing, next, scene, activity, .. } = *dense;
-    let Dense { inside, visible, matching, shift, .. } = *dense;
-    [correlation, low, agreeing, next, matching.0, matching.1, scene, activity, inside, visible, shift]
-        .into_iter()
-        .all(f32::is_finite)
+    let Dense {
+        correlation,
+        low,
+        agreeing,
+        next,
+        scene,
+        activity,
+        ..
+    } = *dense;
+    let Dense {
+        inside,
+        visible,
+        matching,
+        shift,
+        ..
+    } = *dense;
+    [
+        correlation,
+        low,
+        agreeing,
+        next,
+        matching.0,
+        matching.1,
+        scene,
+        activity,
+        inside,
+        visible,
+        shift,
+    ]
+    .into_iter()
+    .all(f32::is_finite)
 }
 
 #[test]
 fn fewer_than_two_pairs_are_no_comparison() {
     let (reference, clip) = (small(16, 9, 0..40, 0.5), small(24, 14, 0..100, 0.08));
-    let claim = Claim { offset: 2.0, ..claim() };
+    let claim = Claim {
+        offset: 2.0,
+        ..claim()
+    };
     assert!(compare(&reference, &clip, ASPECT, &claim).is_some());
     for (reference, clip) in [
         (&reference[..0], &clip[..]),
@@ -256,30 +386,60 @@ fn fewer_than_two_pairs_are_no_comparison() {
     }
     // One frame of the reference in the interval, none, and an interval before or after all frames
     // of the reference or of the clip.
-    let of = |start: f32, end: f32| Span { start: Duration::from_secs_f32(start), end: Duration::from_secs_f32(end) };
-    for span in [of(0.3, 0.7), of(0.2, 0.25), of(8.5, 9.0), of(100.0, 200.0), of(5.0, 3.0)] {
-        assert_eq!(compare(&reference, &clip, ASPECT, &Claim { span, ..claim }), None, "{span:?}");
+    let of = |start: f32, end: f32| Span {
+        start: Duration::from_secs_f32(start),
+        end: Duration::from_secs_f32(end),
+    };
+    for span in [
+        of(0.3, 0.7),
+        of(0.2, 0.25),
+        of(8.5, 9.0),
+        of(100.0, 200.0),
+        of(5.0, 3.0),
+    ] {
+        assert_eq!(
+            compare(&reference, &clip, ASPECT, &Claim { span, ..claim }),
+            None,
+            "{span:?}"
+        );
     }
     for offset in [-100.0, 100.0] {
-        assert_eq!(compare(&reference, &clip, ASPECT, &Claim { offset, ..claim }), None);
+        assert_eq!(
+            compare(&reference, &clip, ASPECT, &Claim { offset, ..claim }),
+            None
+        );
     }
 }
 
 #[test]
 fn frames_of_other_shapes_are_ignored() {
     let (reference, clip) = (small(16, 9, 0..20, 0.5), small(24, 14, 0..100, 0.08));
-    let claim = Claim { offset: 0.0, ..claim() };
-    let all = compare(&reference, &clip, ASPECT, &claim).expect("pairs").frames;
+    let claim = Claim {
+        offset: 0.0,
+        ..claim()
+    };
+    let all = compare(&reference, &clip, ASPECT, &claim)
+        .expect("pairs")
+        .frames;
     let turned = [&reference[..10], &small(9, 16, 10..20, 0.5)[..]].concat();
     let dense = compare(&turned, &clip, ASPECT, &claim).expect("pairs");
-    assert!(is_finite(&dense) && dense.frames <= 10 && all > 10, "{dense:?}");
+    assert!(
+        is_finite(&dense) && dense.frames <= 10 && all > 10,
+        "{dense:?}"
+    );
     let turned = [&clip[..50], &small(14, 24, 50..100, 0.08)[..]].concat();
     let dense = compare(&reference, &turned, ASPECT, &claim).expect("pairs");
     assert!(is_finite(&dense) && dense.frames <= 10, "{dense:?}");
     // Down to a single pixel.
     for (columns, rows) in [(1, 1), (1, 40), (40, 1)] {
-        for pair in [(&small(columns, rows, 0..20, 0.5), &clip), (&reference, &small(columns, rows, 0..100, 0.08))] {
-            assert!(compare(pair.0, pair.1, ASPECT, &claim).is_none_or(|dense| is_finite(&dense)), "{columns}x{rows}");
+        for pair in [
+            (&small(columns, rows, 0..20, 0.5), &clip),
+            (&reference, &small(columns, rows, 0..100, 0.08)),
+        ] {
+            assert!(
+                compare(pair.0, pair.1, ASPECT, &claim).is_none_or(|dense| is_finite(&dense)),
+                "{columns}x{rows}"
+            );
         }
     }
 }
@@ -287,31 +447,87 @@ fn frames_of_other_shapes_are_ignored() {
 #[test]
 fn absurd_claims_are_no_copies_and_do_not_panic() {
     let (reference, clip) = (small(16, 9, 0..20, 0.5), small(24, 14, 0..100, 0.08));
-    let sound = Claim { offset: 0.0, ..claim() };
-    let values = [0.0, -1.0, 1e-3, 1e-20, 1e3, 1e20, f32::MAX, f32::INFINITY, f32::NAN];
+    let sound = Claim {
+        offset: 0.0,
+        ..claim()
+    };
+    let values = [
+        0.0,
+        -1.0,
+        1e-3,
+        1e-20,
+        1e3,
+        1e20,
+        f32::MAX,
+        f32::INFINITY,
+        f32::NAN,
+    ];
     for value in values {
-        let of = |scale: f32, x: f32, y: f32| Claim { geometry: Similarity { scale, x, y }, ..sound };
+        let of = |scale: f32, x: f32, y: f32| Claim {
+            geometry: Similarity { scale, x, y },
+            ..sound
+        };
         let wrong = [
             of(value, 0.0, 0.0),
             of(1.0, value, 0.0),
             of(1.0, 0.0, value),
-            Claim { support: [value; 4], ..sound },
-            Claim { support: [value, 0.0, 1.0, value], ..sound },
-            Claim { speed: value, ..sound },
-            Claim { offset: value, ..sound },
+            Claim {
+                support: [value; 4],
+                ..sound
+            },
+            Claim {
+                support: [value, 0.0, 1.0, value],
+                ..sound
+            },
+            Claim {
+                speed: value,
+                ..sound
+            },
+            Claim {
+                offset: value,
+                ..sound
+            },
         ];
         for claim in wrong {
             let dense = compare(&reference, &clip, ASPECT, &claim);
-            assert!(dense.is_none_or(|dense| is_finite(&dense)), "{claim:?}: {dense:?}");
+            assert!(
+                dense.is_none_or(|dense| is_finite(&dense)),
+                "{claim:?}: {dense:?}"
+            );
         }
         let dense = compare(&reference, &clip, value, &sound);
-        assert!(dense.is_none_or(|dense| is_finite(&dense)), "{value}: {dense:?}");
+        assert!(
+            dense.is_none_or(|dense| is_finite(&dense)),
+            "{value}: {dense:?}"
+        );
     }
     assert_eq!(
-        compare(&reference, &clip, ASPECT, &Claim { geometry: Similarity { scale: 0.0, ..WHOLE }, ..sound }),
+        compare(
+            &reference,
+            &clip,
+            ASPECT,
+            &Claim {
+                geometry: Similarity {
+                    scale: 0.0,
+                    ..WHOLE
+                },
+                ..sound
+            }
+        ),
         None
     );
-    assert_eq!(compare(&reference, &clip, ASPECT, &Claim { speed: f32::NAN, ..sound }), None);
+    assert_eq!(
+        compare(
+            &reference,
+            &clip,
+            ASPECT,
+            &Claim {
+                speed: f32::NAN,
+                ..sound
+            }
+        ),
+        None
+    );
 }
 
 #[test]
@@ -330,10 +546,19 @@ fn parts_are_averaged_by_their_number_of_frames() {
         shift,
     };
     let near = |a: f32, b: f32| (a - b).abs() < 1e-6;
-    for (mut first, second) in [(part(30, 0.8, 0.1), part(10, 0.4, 0.3)), (part(10, 0.4, 0.1), part(30, 0.8, 0.3))] {
+    for (mut first, second) in [
+        (part(30, 0.8, 0.1), part(10, 0.4, 0.3)),
+        (part(10, 0.4, 0.1), part(30, 0.8, 0.3)),
+    ] {
         first.add(&second);
-        assert!(near(first.correlation, 0.7) && near(first.scene, 0.7) && near(first.activity, 7.0), "{first:?}");
-        assert!(near(first.inside, 0.7) && near(first.visible, 0.7), "{first:?}");
+        assert!(
+            near(first.correlation, 0.7) && near(first.scene, 0.7) && near(first.activity, 7.0),
+            "{first:?}"
+        );
+        assert!(
+            near(first.inside, 0.7) && near(first.visible, 0.7),
+            "{first:?}"
+        );
         assert!(near(first.shift, 0.1), "{first:?}");
         assert_eq!(first.frames, 40);
     }
@@ -345,9 +570,18 @@ fn parts_are_averaged_by_their_number_of_frames() {
 #[test]
 fn cells_within_a_rectangle_count() {
     let (reference, clip) = (small(16, 9, 0..2, 0.5), small(24, 14, 0..2, 0.5));
-    let (reference, clip) = (Frames::new(&reference).unwrap(), Frames::new(&clip).unwrap());
+    let (reference, clip) = (
+        Frames::new(&reference).unwrap(),
+        Frames::new(&clip).unwrap(),
+    );
     let level = Level::new(&reference, &clip, 1, 1.5, false);
-    let count = |part, margin| level.within(part, margin).iter().filter(|inside| **inside).count();
+    let count = |part, margin| {
+        level
+            .within(part, margin)
+            .iter()
+            .filter(|inside| **inside)
+            .count()
+    };
     assert_eq!(level.cells(), 144);
     assert_eq!(count([0.0, 0.0, ASPECT, 1.0], 0.0), 144);
     assert_eq!(count([0.0, 0.0, 0.5 * ASPECT, 1.0], 0.0), 72);
@@ -356,7 +590,14 @@ fn cells_within_a_rectangle_count() {
     assert_eq!(count([0.0, 0.0, 0.2, 0.2], 0.0), 144);
     assert_eq!(count([f32::NAN; 4], 0.0), 144);
     let halved = Level::new(&reference, &clip, 2, 1.5, false);
-    assert_eq!((halved.cells(), halved.reference.width, halved.reference.height), (32, 8, 4));
+    assert_eq!(
+        (
+            halved.cells(),
+            halved.reference.width,
+            halved.reference.height
+        ),
+        (32, 8, 4)
+    );
 }
 
 #[test]

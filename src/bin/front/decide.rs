@@ -40,8 +40,15 @@ const OTHER_EXTENSIONS: [&str; 1] = ["uniq"];
 
 /// Decides for whom the call is, given its arguments and whether a person sits at the input.
 pub(crate) fn decide(args: &[OsString], terminal: bool) -> Call {
-    let Some(first) = args.iter().find(|arg| !LEADING_OPTIONS.iter().any(|option| arg == option)) else {
-        return if args.is_empty() && !terminal { Call::Theirs } else { Call::Ours };
+    let Some(first) = args
+        .iter()
+        .find(|arg| !LEADING_OPTIONS.iter().any(|option| arg == option))
+    else {
+        return if args.is_empty() && !terminal {
+            Call::Theirs
+        } else {
+            Call::Ours
+        };
     };
     let is = |names: &[&str]| names.iter().any(|name| first == name);
     if is(&QUESTIONS) || is(COMMANDS) || is(&[DECODING_PROCESS]) {
@@ -51,9 +58,17 @@ pub(crate) fn decide(args: &[OsString], terminal: bool) -> Call {
         return Call::Wrong(command);
     }
     if first != &args[0] {
-        let files = args.iter().filter(|arg| !arg.to_string_lossy().starts_with('-')).map(PathBuf::from).collect();
+        let files = args
+            .iter()
+            .filter(|arg| !arg.to_string_lossy().starts_with('-'))
+            .map(PathBuf::from)
+            .collect();
         let call = Foreign { files, zero: false };
-        let remedy = if call.files.iter().any(|file| is_for_us(file)) { call.remedy() } else { HELP.to_owned() };
+        let remedy = if call.files.iter().any(|file| is_for_us(file)) {
+            call.remedy()
+        } else {
+            HELP.to_owned()
+        };
         return Call::Wrong(format!("{}: no command; {remedy}", first.to_string_lossy()));
     }
     match of_coreutils(args).and_then(|call| call.check()) {
@@ -73,7 +88,9 @@ fn command_meant(first: &OsStr) -> Option<String> {
         } else {
             String::new()
         };
-        return Some(format!("{name}: no command; meant is perhaps: uniq index {name}{hint}"));
+        return Some(format!(
+            "{name}: no command; meant is perhaps: uniq index {name}{hint}"
+        ));
     }
     // A text that exists is what it is called.
     if name.starts_with(['-', '+']) || name.contains('/') || Path::new(name).exists() {
@@ -82,13 +99,22 @@ fn command_meant(first: &OsStr) -> Option<String> {
     let slip = |command: &&str| {
         let begins = name.len() >= BEGINNING && command.starts_with(&name.to_lowercase());
         let slips = if begins { 0 } else { distance(name, command) };
-        (slips <= SLIPS && 2 * slips < command.len() && !has_ending(Path::new(name))).then_some(slips)
+        (slips <= SLIPS && 2 * slips < command.len() && !has_ending(Path::new(name)))
+            .then_some(slips)
     };
     let of = |commands: &[&'static str], before: &'static str| {
-        commands.iter().filter_map(|command| Some((slip(command)?, before, *command))).min()
+        commands
+            .iter()
+            .filter_map(|command| Some((slip(command)?, before, *command)))
+            .min()
     };
-    let (_, before, command) = of(COMMANDS, "uniq").into_iter().chain(of(INDEX_COMMANDS, "uniq index")).min()?;
-    Some(format!("{name}: no command; meant is perhaps: {before} {command}"))
+    let (_, before, command) = of(COMMANDS, "uniq")
+        .into_iter()
+        .chain(of(INDEX_COMMANDS, "uniq index"))
+        .min()?;
+    Some(format!(
+        "{name}: no command; meant is perhaps: {before} {command}"
+    ))
 }
 
 /// Letters that have to be added, left out, changed or swapped with their neighbour to make one word of the other.
@@ -151,26 +177,44 @@ fn of_coreutils(args: &[OsString]) -> Result<Foreign, String> {
         if options && arg == "--" {
             options = false;
         } else if let Some(long) = text.strip_prefix("--").filter(|_| options) {
-            let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
+            let (name, value) = long
+                .split_once('=')
+                .map_or((long, None), |(name, value)| (name, Some(value)));
             let fits = |(option, _): &&(&str, bool)| option.starts_with(name);
-            let (option, needs) =
-                LONG.iter().find(|(option, _)| *option == name).or(LONG.iter().find(fits)).ok_or_else(unknown)?;
+            let (option, needs) = LONG
+                .iter()
+                .find(|(option, _)| *option == name)
+                .or(LONG.iter().find(fits))
+                .ok_or_else(unknown)?;
             if *needs {
-                let next = if value.is_none() { args.next().map(|next| next.to_string_lossy()) } else { None };
+                let next = if value.is_none() {
+                    args.next().map(|next| next.to_string_lossy())
+                } else {
+                    None
+                };
                 if !value.or(next.as_deref()).is_some_and(is_number) {
                     return Err(unknown());
                 }
             }
             call.zero |= *option == "zero-terminated";
-        } else if let Some(short) = text.strip_prefix('-').filter(|short| options && !short.is_empty()) {
+        } else if let Some(short) = text
+            .strip_prefix('-')
+            .filter(|short| options && !short.is_empty())
+        {
             let mut letters = short.chars();
             while let Some(letter) = letters.next() {
                 match letter {
                     'c' | 'd' | 'D' | 'u' | 'i' => {}
                     'z' => call.zero = true,
-                    '0'..='9' if is_number(letters.as_str()) || letters.as_str().is_empty() => break,
+                    '0'..='9' if is_number(letters.as_str()) || letters.as_str().is_empty() => {
+                        break;
+                    }
                     'f' | 's' | 'w' => {
-                        let next = if letters.as_str().is_empty() { args.next() } else { None };
+                        let next = if letters.as_str().is_empty() {
+                            args.next()
+                        } else {
+                            None
+                        };
                         let next = next.map(|next| next.to_string_lossy().into_owned());
                         if !is_number(next.as_deref().unwrap_or(letters.as_str())) {
                             return Err(unknown());
@@ -199,19 +243,38 @@ impl Foreign {
             && !word.exists()
             && rest.iter().any(|file| is_for_us(file))
         {
-            let rest = Foreign { files: rest.to_vec(), zero: false };
-            return Err(format!("{}: no command, and no such file; {}", word.display(), rest.remedy()));
+            let rest = Foreign {
+                files: rest.to_vec(),
+                zero: false,
+            };
+            return Err(format!(
+                "{}: no command, and no such file; {}",
+                word.display(),
+                rest.remedy()
+            ));
         }
         if let Some(file) = self.files.iter().find(|file| has_ending(file)) {
-            return Err(format!("{}: a video, and no command is named; {}", file.display(), self.remedy()));
+            return Err(format!(
+                "{}: a video, and no command is named; {}",
+                file.display(),
+                self.remedy()
+            ));
         }
         if self.files.len() > 2 {
-            return Err(format!("{}: no command; {}", self.files[0].display(), self.remedy()));
+            return Err(format!(
+                "{}: no command; {}",
+                self.files[0].display(),
+                self.remedy()
+            ));
         }
         if let Some(input) = self.files.first().filter(|file| *file != Path::new("-")) {
             self.check_file(input)?;
         }
-        match self.files.get(1).map(|output| (output, fs::metadata(output))) {
+        match self
+            .files
+            .get(1)
+            .map(|output| (output, fs::metadata(output)))
+        {
             Some((output, Ok(_))) if output != Path::new("-") => self.check_file(output)?,
             // What is not there yet can be made.
             _ => {}
@@ -222,7 +285,9 @@ impl Foreign {
     fn check_file(&self, path: &Path) -> Result<(), String> {
         let wrong = |what: &str| format!("{}: {what}; {}", path.display(), self.remedy());
         let meta = fs::metadata(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => format!("{}: no command, and no such file; {HELP}", path.display()),
+            io::ErrorKind::NotFound => {
+                format!("{}: no command, and no such file; {HELP}", path.display())
+            }
             _ => wrong(&format!("cannot be read: {error}")),
         })?;
         if meta.is_dir() {
@@ -233,7 +298,8 @@ impl Foreign {
             return Ok(());
         }
         let mut head = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(HEAD_BYTES as u64).read_to_end(&mut head));
+        let read =
+            File::open(path).and_then(|file| file.take(HEAD_BYTES as u64).read_to_end(&mut head));
         read.map_err(|error| wrong(&format!("cannot be read: {error}")))?;
         if sniff::is_video(&head) {
             return Err(wrong("a video, and no command is named"));
@@ -246,7 +312,12 @@ impl Foreign {
 
     /// What to call instead.
     fn remedy(&self) -> String {
-        let files: Vec<String> = self.files.iter().take(NAMED).map(|file| typed(file)).collect();
+        let files: Vec<String> = self
+            .files
+            .iter()
+            .take(NAMED)
+            .map(|file| typed(file))
+            .collect();
         let more = if self.files.len() > NAMED { " ..." } else { "" };
         format!("to check it: uniq check {}{more}", files.join(" "))
     }
@@ -257,7 +328,9 @@ const NAMED: usize = 3;
 
 /// Whether a name ends like that of a video.
 fn has_ending(path: &Path) -> bool {
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    let ending = path
+        .extension()
+        .map(|ending| ending.to_string_lossy().to_lowercase());
     ending.is_some_and(|ending| {
         VIDEO_EXTENSIONS.contains(&ending.as_str()) || OTHER_EXTENSIONS.contains(&ending.as_str())
     })
@@ -283,8 +356,15 @@ mod tests {
 
     #[test]
     fn commands_and_questions_are_ours() {
-        for own in [&["index"][..], &["check", "a"], &["help"], &["-h"], &["--version"], &["-q", "check", "a"], &["-q"]]
-        {
+        for own in [
+            &["index"][..],
+            &["check", "a"],
+            &["help"],
+            &["-h"],
+            &["--version"],
+            &["-q", "check", "a"],
+            &["-q"],
+        ] {
             assert_eq!(decided(own), Call::Ours, "{own:?}");
         }
         assert_eq!(decide(&[], true), Call::Ours);
@@ -298,14 +378,24 @@ mod tests {
             fs::write(&path, bytes).unwrap();
             path.to_str().unwrap().to_owned()
         };
-        let (text, zeros, empty) = (file("in", b"a\na\n\xff\n"), file("zeros", b"a\0a\0"), file("empty", b""));
+        let (text, zeros, empty) = (
+            file("in", b"a\na\n\xff\n"),
+            file("zeros", b"a\0a\0"),
+            file("empty", b""),
+        );
         let new = folder.path().join("new").to_str().unwrap().to_owned();
         for other in [
             &[][..],
             &["-c"],
             &["-cd"],
             &["-f1", "-s", "2", "-w3"],
-            &["--count", "--skip-fields=3", "--check-ch", "4", "--all-repeated=prepend"],
+            &[
+                "--count",
+                "--skip-fields=3",
+                "--check-ch",
+                "4",
+                "--all-repeated=prepend",
+            ],
             &["-5", "+3"],
             &["-"],
             &["--", "-"],
@@ -329,7 +419,10 @@ mod tests {
             path.to_str().unwrap().to_owned()
         };
         let text = file("in", b"a\n");
-        let (video, bare) = (file("a.webm", b"\x1aE\xdf\xa3"), file("bare", b"\0\0\0\x20ftypisom"));
+        let (video, bare) = (
+            file("a.webm", b"\x1aE\xdf\xa3"),
+            file("bare", b"\0\0\0\x20ftypisom"),
+        );
         let (page, zeros) = (file("page.mp4", b"<html>"), file("zeros", b"a\0a\0"));
         let dir = folder.path().to_str().unwrap();
         for (args, right) in [

@@ -32,12 +32,24 @@ pub(crate) fn hand_over(args: &[OsString]) -> String {
     // The target joins the trail too: it may be a wrapper that calls `uniq` by name and so comes back here.
     trail.extend(own.as_deref());
     trail.push(target_id);
-    run(Command::new(target).args(args).env(VISITED_VARIABLE, trail.join(",")), target)
+    run(
+        Command::new(target)
+            .args(args)
+            .env(VISITED_VARIABLE, trail.join(",")),
+        target,
+    )
 }
 
 /// Chooses the program: the first after our own entry that was not visited; when we have no entry, the first at all.
-fn next<'a>(entries: &'a [(PathBuf, String)], own: Option<&str>, visited: &[&str]) -> Option<(&'a Path, &'a str)> {
-    let after = entries.iter().position(|(_, id)| own == Some(id.as_str())).map_or(0, |at| at + 1);
+fn next<'a>(
+    entries: &'a [(PathBuf, String)],
+    own: Option<&str>,
+    visited: &[&str],
+) -> Option<(&'a Path, &'a str)> {
+    let after = entries
+        .iter()
+        .position(|(_, id)| own == Some(id.as_str()))
+        .map_or(0, |at| at + 1);
     entries[after..]
         .iter()
         .find(|(_, id)| own != Some(id.as_str()) && !visited.contains(&id.as_str()))
@@ -49,7 +61,11 @@ fn programs(path: &OsStr) -> impl Iterator<Item = (PathBuf, String)> {
     let name = format!("uniq{}", env::consts::EXE_SUFFIX);
     env::split_paths(path).filter_map(move |folder| {
         // An empty entry means the current folder, as it does for the shell.
-        let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
+        let folder = if folder.as_os_str().is_empty() {
+            PathBuf::from(".")
+        } else {
+            folder
+        };
         let candidate = folder.join(&name);
         let id = identity(&candidate).filter(|_| is_executable(&candidate))?;
         Some((candidate, id))
@@ -74,7 +90,8 @@ fn identity(path: &Path) -> Option<String> {
 #[cfg(unix)]
 fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    path.metadata()
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(not(unix))]
@@ -91,7 +108,11 @@ mod tests {
         ids.iter().map(path).collect()
     }
 
-    fn chosen<'a>(entries: &'a [(PathBuf, String)], own: &str, visited: &[&str]) -> Option<&'a str> {
+    fn chosen<'a>(
+        entries: &'a [(PathBuf, String)],
+        own: &str,
+        visited: &[&str],
+    ) -> Option<&'a str> {
         next(entries, Some(own), visited).map(|(_, id)| id)
     }
 

@@ -44,7 +44,11 @@ fn main() -> ExitCode {
     let error = plain(&error);
     // A closed or full standard error is no reason to fail otherwise.
     let _ = writeln!(io::stderr().lock(), "uniq: {error}");
-    if args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json") {
+    if args
+        .iter()
+        .take_while(|arg| *arg != "--")
+        .any(|arg| arg == "--json")
+    {
         let _ = writeln!(io::stdout().lock(), "{}", object(code, &error));
     }
     ExitCode::from(ERROR)
@@ -54,14 +58,21 @@ fn main() -> ExitCode {
 fn object(code: &str, error: &str) -> String {
     // Nothing else of it needs an escape in JSON.
     let message = error.replace('\\', "\\\\").replace('"', "\\\"");
-    format!("{{\"code\":\"{code}\",\"message\":\"{message}\",\"schema\":{}}}", commands::SCHEMA)
+    format!(
+        "{{\"code\":\"{code}\",\"message\":\"{message}\",\"schema\":{}}}",
+        commands::SCHEMA
+    )
 }
 
 /// Becomes the program that does the work; comes back only when that is impossible, and says why.
 fn become_program(args: &[OsString]) -> String {
     let own = match env::current_exe() {
         Ok(own) => own,
-        Err(error) => return format!("this program's own place is unknown: {error}; mount /proc, or call {PROGRAM}"),
+        Err(error) => {
+            return format!(
+                "this program's own place is unknown: {error}; mount /proc, or call {PROGRAM}"
+            );
+        }
     };
     let folder = own.parent().unwrap_or(Path::new("."));
     let name = format!("{}{}", program_of(args), env::consts::EXE_SUFFIX);

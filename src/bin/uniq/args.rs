@@ -13,11 +13,14 @@ mod dedup;
 mod index;
 mod intake;
 
-pub(crate) use certificate::{CertificateCommand, Certify, Extras, KeyCommand, RecheckArgs, Signing, Trust};
+pub(crate) use certificate::{
+    CertificateCommand, Certify, Extras, KeyCommand, RecheckArgs, Signing, Trust,
+};
 pub(crate) use dedup::Dedup;
 pub(crate) use index::{BenignCommand, IndexCommand, Sourced};
 pub(crate) use intake::{
-    Change, Decided, Format, IntakeAdd, IntakeCommand, IntakeRecheck, IntakeReview, LedgerOption, Said, Table,
+    Change, Decided, Format, IntakeAdd, IntakeCommand, IntakeRecheck, IntakeReview, LedgerOption,
+    Said, Table,
 };
 
 use crate::expected::Expectation;
@@ -148,7 +151,11 @@ Exit codes: those of `uniq check`: 0 every clip is unpublished, 1 something is p
     #[command(disable_help_flag = true, after_help = "Example:\n  uniq serve --demo")]
     Serve {
         /// What the service is told; see `uniq serve --help`
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "OPTIONS"
+        )]
         args: Vec<std::ffi::OsString>,
     },
     /// Test what protects this computer from foreign files, and what the program needs
@@ -379,12 +386,17 @@ impl From<Effort> for uniq::Effort {
 fn interval(text: &str) -> Result<Duration, String> {
     let refuse = || "give a number of seconds from 0.1 to 60".to_owned();
     let seconds: f64 = text.parse().map_err(|_| refuse())?;
-    if (0.1..=60.0).contains(&seconds) { Ok(Duration::from_secs_f64(seconds)) } else { Err(refuse()) }
+    if (0.1..=60.0).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err(refuse())
+    }
 }
 
 /// Reads a number of things or bytes, at least 1.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
-    let refuse = || "give a whole number from 1 on, with K, M, G or T for powers of 1024".to_owned();
+    let refuse =
+        || "give a whole number from 1 on, with K, M, G or T for powers of 1024".to_owned();
     let (digits, shift) = match text.char_indices().last() {
         Some((at, 'K' | 'k')) => (&text[..at], 10),
         Some((at, 'M' | 'm')) => (&text[..at], 20),
@@ -393,7 +405,10 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
         _ => (text, 0),
     };
     let number: u64 = digits.parse().map_err(|_| refuse())?;
-    number.checked_mul(1 << shift).filter(|number| *number > 0).ok_or_else(refuse)
+    number
+        .checked_mul(1 << shift)
+        .filter(|number| *number > 0)
+        .ok_or_else(refuse)
 }
 
 /// Reads a time in seconds, minutes or hours, from a tenth of a second to a year.
@@ -406,7 +421,11 @@ fn time(text: &str) -> Result<Duration, String> {
         _ => (text, 1.0),
     };
     let seconds = unit * number.parse::<f64>().map_err(|_| refuse())?;
-    if (0.1..=366.0 * 86_400.0).contains(&seconds) { Ok(Duration::from_secs_f64(seconds)) } else { Err(refuse()) }
+    if (0.1..=366.0 * 86_400.0).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err(refuse())
+    }
 }
 
 #[cfg(test)]
@@ -423,12 +442,18 @@ mod tests {
     #[test]
     fn the_commands_are_those_that_are_kept_from_coreutils() {
         let names = |command: &clap::Command| -> Vec<String> {
-            command.get_subcommands().map(|command| command.get_name().to_owned()).collect()
+            command
+                .get_subcommands()
+                .map(|command| command.get_name().to_owned())
+                .collect()
         };
         let cli = Cli::command();
         assert_eq!(crate::commands::SCHEMA, uniq::report::SCHEMA);
         assert_eq!(names(&cli), crate::commands::COMMANDS);
-        assert_eq!(names(cli.find_subcommand("index").unwrap()), crate::commands::INDEX_COMMANDS);
+        assert_eq!(
+            names(cli.find_subcommand("index").unwrap()),
+            crate::commands::INDEX_COMMANDS
+        );
     }
 
     #[test]
@@ -442,11 +467,17 @@ mod tests {
 
     #[test]
     fn sizes_and_times_have_units_and_ends() {
-        assert_eq!((size("64G"), size("1k"), size("7")), (Ok(64 << 30), Ok(1024), Ok(7)));
+        assert_eq!(
+            (size("64G"), size("1k"), size("7")),
+            (Ok(64 << 30), Ok(1024), Ok(7))
+        );
         for wrong in ["", "0", "-1", "1.5", "G", "99999999999T", "1P", "ä"] {
             assert!(size(wrong).is_err(), "{wrong}");
         }
-        assert_eq!((time("90"), time("1.5m")), (Ok(Duration::from_secs(90)), Ok(Duration::from_secs(90))));
+        assert_eq!(
+            (time("90"), time("1.5m")),
+            (Ok(Duration::from_secs(90)), Ok(Duration::from_secs(90)))
+        );
         for wrong in ["", "0", "-1s", "h", "NaN", "inf", "9999999h", "1d", "ß"] {
             assert!(time(wrong).is_err(), "{wrong}");
         }
@@ -455,7 +486,12 @@ mod tests {
     #[test]
     fn the_defaults_are_those_of_the_library() {
         let cli = Cli::parse_from(["uniq", "check", "a.mp4"]);
-        let Command::Check(check) = cli.command else { panic!() };
-        assert_eq!(crate::guard::limits(&check.guard), uniq::media::Limits::default());
+        let Command::Check(check) = cli.command else {
+            panic!()
+        };
+        assert_eq!(
+            crate::guard::limits(&check.guard),
+            uniq::media::Limits::default()
+        );
     }
 }

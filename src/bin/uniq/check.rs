@@ -34,33 +34,63 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
     if !quiet && !clips.no_videos.is_empty() {
         talk::say(&not_looked_at(&clips.no_videos));
     }
-    let mut answers =
-        Answers { json: args.json, paint: Paint::for_stdout(), exit: Exit::Success, answered: 0, shown: 0, stopped: 0 };
+    let mut answers = Answers {
+        json: args.json,
+        paint: Paint::for_stdout(),
+        exit: Exit::Success,
+        answered: 0,
+        shown: 0,
+        stopped: 0,
+    };
     for (path, error) in &clips.problems {
         answers.problem(path, error)?;
     }
     let clips = clips.clips;
     let certificate = certificate_of(args, &clips)?;
-    let pages = args.page.html.as_deref().map(|page| Pages::plan(page, &clips)).transpose()?;
+    let pages = args
+        .page
+        .html
+        .as_deref()
+        .map(|page| Pages::plan(page, &clips))
+        .transpose()?;
     let decoding = guard::decoding(&args.guard, quiet)?;
     let threads = match args.threads.count {
         Some(count) => count.get(),
         None => thread::available_parallelism().map_or(1, usize::from),
     };
     // The search inside a check spreads over rayon's global pool, whose size is fixed by its first use: opening the index.
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()?;
     let index = Index::open(&place.dir)?;
     index.check_expected(&(&args.expectation).into())?;
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
     let answer = |clip: &Path, options: &CheckOptions<'_>| {
         if let Some((file, signer)) = &certificate {
             let terms = signer::terms(&args.signing);
-            let (files, extras) =
-                (certificate::files_of(file), Extras { sigstore_bundle: false, timestamp_command: None });
-            let written = certificate::issue(&index, clip, options, Some(&**signer), &terms, &files, &extras)?;
+            let (files, extras) = (
+                certificate::files_of(file),
+                Extras {
+                    sigstore_bundle: false,
+                    timestamp_command: None,
+                },
+            );
+            let written = certificate::issue(
+                &index,
+                clip,
+                options,
+                Some(&**signer),
+                &terms,
+                &files,
+                &extras,
+            )?;
             return Ok(written.report);
         }
-        let query = if args.fingerprint { Query::Fingerprint(clip) } else { Query::Clip(clip) };
+        let query = if args.fingerprint {
+            Query::Fingerprint(clip)
+        } else {
+            Query::Clip(clip)
+        };
         uniq::check(&index, query, options)
     };
     let ask = |clip: &Path| {
@@ -76,7 +106,11 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
         let page = match (&answer, &pages) {
             (Ok(report), Some(pages)) => {
                 let (lang, cancel) = (args.page.lang.into(), Some(&*cancel));
-                let options = evidence_page::Options { lang, cancel, ..evidence_page::Options::new(&decoding) };
+                let options = evidence_page::Options {
+                    lang,
+                    cancel,
+                    ..evidence_page::Options::new(&decoding)
+                };
                 evidence_page::of_report(report, Some(clip), Some(&index), &options)
                     .and_then(|html| pages.write(clip, &html))
             }
@@ -94,11 +128,18 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
         }
         // Nobody reads any more, which is no failure; but of the clips that were not answered nothing can be said.
         let unanswered = clips.len() > answers.answered;
-        return Ok(if unanswered { answers.exit.worst(Exit::Inconclusive) } else { answers.exit });
+        return Ok(if unanswered {
+            answers.exit.worst(Exit::Inconclusive)
+        } else {
+            answers.exit
+        });
     }
     if answers.stopped > 0 {
         let all = count(clips.len() as u64, "clip");
-        let message = format!("interrupted; {} of {all} not checked", grouped(answers.stopped as u64));
+        let message = format!(
+            "interrupted; {} of {all} not checked",
+            grouped(answers.stopped as u64)
+        );
         talk::say(&message);
         if args.json {
             output::error_object(&Error::Cancelled.code(), &message)?;
@@ -108,9 +149,15 @@ pub(crate) fn check(args: &Check, quiet: bool) -> anyhow::Result<Exit> {
 }
 
 /// The rate card, if one is given.
-pub(crate) fn card(file: Option<&Path>, effort: crate::args::Effort) -> anyhow::Result<Option<RateCard>> {
+pub(crate) fn card(
+    file: Option<&Path>,
+    effort: crate::args::Effort,
+) -> anyhow::Result<Option<RateCard>> {
     let fast = matches!(effort, crate::args::Effort::Fast);
-    anyhow::ensure!(file.is_none() || !fast, "--rates prices what is measured, and --effort fast measures nothing");
+    anyhow::ensure!(
+        file.is_none() || !fast,
+        "--rates prices what is measured, and --effort fast measures nothing"
+    );
     Ok(file.map(RateCard::open).transpose()?)
 }
 
@@ -121,13 +168,22 @@ pub(crate) fn priced(report: Report, card: Option<&RateCard>) -> Report {
 }
 
 /// Where a certificate of the one clip goes, and what signs it, if one is wanted.
-fn certificate_of(args: &Check, clips: &[PathBuf]) -> anyhow::Result<Option<(PathBuf, Box<dyn Signer + Sync>)>> {
+fn certificate_of(
+    args: &Check,
+    clips: &[PathBuf],
+) -> anyhow::Result<Option<(PathBuf, Box<dyn Signer + Sync>)>> {
     let Some(file) = &args.certificate else {
         let unused = args.signing.key.is_some() || args.signing.signer_command.is_some();
-        anyhow::ensure!(!unused, "a key, and nothing to sign: name the certificate with --certificate FILE");
+        anyhow::ensure!(
+            !unused,
+            "a key, and nothing to sign: name the certificate with --certificate FILE"
+        );
         return Ok(None);
     };
-    anyhow::ensure!(clips.len() == 1, "--certificate is for one clip; uniq certify signs several");
+    anyhow::ensure!(
+        clips.len() == 1,
+        "--certificate is for one clip; uniq certify signs several"
+    );
     Ok(Some((file.clone(), signer::required(&args.signing)?)))
 }
 
@@ -142,13 +198,22 @@ pub(crate) fn not_looked_at(no_videos: &[PathBuf]) -> String {
             ending => format!("{} .{ending}", grouped(*files as u64)),
         })
         .collect();
-    let others: usize = endings.iter().skip(KINDS_NAMED).map(|(_, files)| files).sum();
+    let others: usize = endings
+        .iter()
+        .skip(KINDS_NAMED)
+        .map(|(_, files)| files)
+        .sum();
     if others > 0 {
         kinds.push(format!("{} others", grouped(others as u64)));
     }
-    let example = no_videos.first().map_or(String::new(), |path| format!(", such as {}", path.display()));
+    let example = no_videos.first().map_or(String::new(), |path| {
+        format!(", such as {}", path.display())
+    });
     let files = count(no_videos.len() as u64, "file");
-    format!("{files} not looked at, no video by name or content: {}{example}", kinds.join(", "))
+    format!(
+        "{files} not looked at, no video by name or content: {}{example}",
+        kinds.join(", ")
+    )
 }
 
 /// Endings that are named one by one.
@@ -158,19 +223,35 @@ const KINDS_NAMED: usize = 6;
 pub(crate) fn fingerprint(args: &Fingerprint, quiet: bool) -> anyhow::Result<Exit> {
     let same = |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
     if same(&args.clip, &args.output) {
-        anyhow::bail!("{}: the fingerprint would overwrite the clip; name another file", args.output.display());
+        anyhow::bail!(
+            "{}: the fingerprint would overwrite the clip; name another file",
+            args.output.display()
+        );
     }
     // Told before the decoding, which may take long.
-    let folder = args.output.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = args
+        .output
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-        anyhow::bail!("{}: there is no folder {}; make it first", args.output.display(), folder.display());
+        anyhow::bail!(
+            "{}: there is no folder {}; make it first",
+            args.output.display(),
+            folder.display()
+        );
     }
     if args.output.is_dir() {
-        anyhow::bail!("{0}: a folder; name a file in it, such as {0}/clip.uniq", args.output.display());
+        anyhow::bail!(
+            "{0}: a folder; name a file in it, such as {0}/clip.uniq",
+            args.output.display()
+        );
     }
     let decoding = guard::decoding(&args.guard, quiet)?;
     // One that is damaged, of another version or empty may be made anew; what is no file is refused by the writing.
-    let taken = args.output.metadata().is_ok_and(|there| there.is_file() && there.len() > 0);
+    let taken = args
+        .output
+        .metadata()
+        .is_ok_and(|there| there.is_file() && there.len() > 0);
     if taken && !uniq::Fingerprint::is_file(&args.output, decoding.links) {
         anyhow::bail!(
             "{}: something that is no fingerprint stands there; name another file, or remove it first",
@@ -179,12 +260,25 @@ pub(crate) fn fingerprint(args: &Fingerprint, quiet: bool) -> anyhow::Result<Exi
     }
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
     // As it is read again, so that its digest is that of a certificate.
-    let invalid = |reason| Error::InvalidFingerprint { path: args.clip.clone(), reason };
-    let fingerprint = uniq::fingerprint(&args.clip, &decoding, Some(&cancel))?.kept().map_err(invalid)?;
-    let fingerprint = if args.pictures { fingerprint } else { fingerprint.with_pictures(Vec::new()) };
+    let invalid = |reason| Error::InvalidFingerprint {
+        path: args.clip.clone(),
+        reason,
+    };
+    let fingerprint = uniq::fingerprint(&args.clip, &decoding, Some(&cancel))?
+        .kept()
+        .map_err(invalid)?;
+    let fingerprint = if args.pictures {
+        fingerprint
+    } else {
+        fingerprint.with_pictures(Vec::new())
+    };
     fingerprint.save_with_pictures(&args.output)?;
     if !quiet {
-        talk::say(&format!("wrote {}, digest {}", args.output.display(), hex(&fingerprint.digest())));
+        talk::say(&format!(
+            "wrote {}, digest {}",
+            args.output.display(),
+            hex(&fingerprint.digest())
+        ));
     }
     Ok(Exit::Success)
 }
@@ -203,7 +297,12 @@ struct Answers {
 }
 
 impl Answers {
-    fn print(&mut self, clip: &Path, answer: uniq::Result<Report>, page: Option<Error>) -> anyhow::Result<()> {
+    fn print(
+        &mut self,
+        clip: &Path,
+        answer: uniq::Result<Report>,
+        page: Option<Error>,
+    ) -> anyhow::Result<()> {
         if let Some(error) = page {
             // The answer stands; what was asked for besides is missing.
             self.exit = self.exit.worst(Exit::Error);

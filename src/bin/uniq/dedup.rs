@@ -36,7 +36,10 @@ pub(crate) fn dedup(args: &Dedup, quiet: bool) -> anyhow::Result<Exit> {
     if let Some(page) = &args.html {
         html::check(page)?;
     }
-    let reach = Reach { links: guard::links(&args.guard), list_root: args.list_root.clone() };
+    let reach = Reach {
+        links: guard::links(&args.guard),
+        list_root: args.list_root.clone(),
+    };
     let mut found = inputs::clips_within(&args.paths, &reach)?;
     let mut references = match args.references.is_empty() {
         true => Clips::default(),
@@ -58,7 +61,9 @@ pub(crate) fn dedup(args: &Dedup, quiet: bool) -> anyhow::Result<Exit> {
         Some(count) => count.get(),
         None => thread::available_parallelism().map_or(1, usize::from),
     };
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()?;
     let work = WorkFolder::new(args.work.as_deref())?;
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
     let stages = Stages::new(quiet);
@@ -73,7 +78,10 @@ pub(crate) fn dedup(args: &Dedup, quiet: bool) -> anyhow::Result<Exit> {
         work: work.path(),
         candidates,
         effort,
-        policy: Policy { false_published: FALSE_COPY, ..Policy::default() },
+        policy: Policy {
+            false_published: FALSE_COPY,
+            ..Policy::default()
+        },
         keep: args.keep.into(),
         threads,
         progress: &|event| stages.event(event),
@@ -120,7 +128,8 @@ pub(crate) fn dedup(args: &Dedup, quiet: bool) -> anyhow::Result<Exit> {
             cancel: Some(&cancel),
             ..evidence_page::Options::new(&decoding)
         };
-        let written = evidence_page::of_deduplication(&answer, &options).and_then(|html| html::write(page, &html));
+        let written = evidence_page::of_deduplication(&answer, &options)
+            .and_then(|html| html::write(page, &html));
         if let Err(error) = written {
             // The answer stands; what was asked for besides is missing.
             exit = exit.worst(Exit::Error);
@@ -154,11 +163,20 @@ fn cost(answer: &Deduplication, work: Option<&Path>) -> String {
     let cost = &answer.cost;
     let mut parts = vec![format!("{} decoded", hours(cost.decoded_hours))];
     if cost.reused_clips > 0 {
-        parts.push(format!("{} from the work folder", count(cost.reused_clips, "clip")));
+        parts.push(format!(
+            "{} from the work folder",
+            count(cost.reused_clips, "clip")
+        ));
     }
-    parts.push(format!("{} compared in full", count(answer.search.pairs_compared, "pair")));
+    parts.push(format!(
+        "{} compared in full",
+        count(answer.search.pairs_compared, "pair")
+    ));
     if let Some(seconds) = cost.processor_s {
-        parts.push(format!("{} processor seconds", grouped(seconds.round() as u64)));
+        parts.push(format!(
+            "{} processor seconds",
+            grouped(seconds.round() as u64)
+        ));
     }
     if let Some(work) = work {
         parts.push(format!("{} in {}", bytes(cost.work_bytes), work.display()));
@@ -170,11 +188,19 @@ fn cost(answer: &Deduplication, work: Option<&Path>) -> String {
 fn each_once(clips: &[PathBuf], references: &[PathBuf]) -> Vec<Input> {
     let mut places: HashMap<PathBuf, usize> = HashMap::new();
     let mut inputs: Vec<Input> = Vec::new();
-    let all = clips.iter().map(|path| (path, false)).chain(references.iter().map(|path| (path, true)));
+    let all = clips
+        .iter()
+        .map(|path| (path, false))
+        .chain(references.iter().map(|path| (path, true)));
     for (path, reference) in all {
-        let place = *places.entry(fs::canonicalize(path).unwrap_or_else(|_| path.clone())).or_insert(inputs.len());
+        let place = *places
+            .entry(fs::canonicalize(path).unwrap_or_else(|_| path.clone()))
+            .or_insert(inputs.len());
         if place == inputs.len() {
-            inputs.push(Input { path: path.clone(), reference });
+            inputs.push(Input {
+                path: path.clone(),
+                reference,
+            });
         }
         inputs[place].reference |= reference;
     }
@@ -199,9 +225,16 @@ impl WorkFolder {
         };
         let made = fs::create_dir_all(&parent).and_then(|()| {
             // Only its owner may read it.
-            tempfile::Builder::new().prefix("dedup-").tempdir_in(&parent)
+            tempfile::Builder::new()
+                .prefix("dedup-")
+                .tempdir_in(&parent)
         });
-        let remedy = || format!("{}: no work folder can be made here; name another with --work DIR", parent.display());
+        let remedy = || {
+            format!(
+                "{}: no work folder can be made here; name another with --work DIR",
+                parent.display()
+            )
+        };
         Ok(WorkFolder::Temporary(made.with_context(remedy)?))
     }
 
@@ -215,10 +248,15 @@ impl WorkFolder {
     /// Keeps the folder, and says how a run that came to no end is taken up.
     fn go_on(self) -> String {
         match self {
-            WorkFolder::Given(_) => "what was decoded is kept: to go on, give the same command again".to_owned(),
+            WorkFolder::Given(_) => {
+                "what was decoded is kept: to go on, give the same command again".to_owned()
+            }
             WorkFolder::Temporary(dir) => {
                 let dir = dir.keep();
-                format!("what was decoded is kept: to go on, give the same command with --work {}", dir.display())
+                format!(
+                    "what was decoded is kept: to go on, give the same command with --work {}",
+                    dir.display()
+                )
             }
         }
     }
@@ -229,8 +267,14 @@ fn processor_time() -> Option<Duration> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     // The name of the program, in brackets, may hold blanks.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks: u64 = fields.get(PROCESSOR_FIELDS)?.iter().filter_map(|field| field.parse::<u64>().ok()).sum();
-    Some(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
+    let ticks: u64 = fields
+        .get(PROCESSOR_FIELDS)?
+        .iter()
+        .filter_map(|field| field.parse::<u64>().ok())
+        .sum();
+    Some(Duration::from_secs_f64(
+        ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
+    ))
 }
 
 /// utime, stime, cutime and cstime among the fields of `/proc/self/stat` that follow the name.
@@ -253,7 +297,19 @@ mod tests {
         let again = dir.path().join(".").join("a.mp4");
         let other = dir.path().join("gone.mp4");
         let inputs = each_once(&[file.clone(), other.clone(), again.clone()], &[again]);
-        assert_eq!(inputs, [Input { path: file, reference: true }, Input { path: other, reference: false }]);
+        assert_eq!(
+            inputs,
+            [
+                Input {
+                    path: file,
+                    reference: true
+                },
+                Input {
+                    path: other,
+                    reference: false
+                }
+            ]
+        );
     }
 
     #[cfg(target_os = "linux")]

@@ -55,15 +55,27 @@ pub(crate) fn doctor(json: bool, place: &Place) -> anyhow::Result<Exit> {
     let worker = guard::worker(Demand::WhatThereIs)?;
     let protections = match worker.start() {
         Ok(protections) => {
-            advice.extend(protections.lacking().iter().map(|lacking| about_protection(lacking)));
+            advice.extend(
+                protections
+                    .lacking()
+                    .iter()
+                    .map(|lacking| about_protection(lacking)),
+            );
             Some(protections)
         }
         Err(error) => {
-            advice.push(format!("no file can be checked in a decoding process: {}", chain(&error)));
+            advice.push(format!(
+                "no file can be checked in a decoding process: {}",
+                chain(&error)
+            ));
             None
         }
     };
-    let trials = if protections.is_some() { trials(&worker, &mut advice) } else { Vec::new() };
+    let trials = if protections.is_some() {
+        trials(&worker, &mut advice)
+    } else {
+        Vec::new()
+    };
     let provision = media::provision();
     about_provision(&provision, &mut advice);
     let scan = index::scan_instructions();
@@ -74,7 +86,16 @@ pub(crate) fn doctor(json: bool, place: &Place) -> anyhow::Result<Exit> {
     let index = health(place, &mut advice);
     let healthy = advice.is_empty();
     let version = env!("CARGO_PKG_VERSION");
-    let diagnosis = Diagnosis { version, healthy, protections, trials, provision, scan, index, advice };
+    let diagnosis = Diagnosis {
+        version,
+        healthy,
+        protections,
+        trials,
+        provision,
+        scan,
+        index,
+        advice,
+    };
     let mut out = output::stdout();
     if json {
         writeln!(out, "{}", json_line(&diagnosis)?)?;
@@ -112,7 +133,9 @@ fn about_protection(lacking: &str) -> String {
             "use Linux 5.13 or newer with landlock among the modules in /sys/kernel/security/lsm (boot option lsm=), and a \
              container runtime whose own filter lets its three calls through"
         }
-        Some("seccomp") => "use a kernel built with CONFIG_SECCOMP_FILTER on x86-64, ARM64 or RISC-V",
+        Some("seccomp") => {
+            "use a kernel built with CONFIG_SECCOMP_FILTER on x86-64, ARM64 or RISC-V"
+        }
         _ => "use Linux, or run uniq in a container or virtual machine of its own",
     };
     format!("missing: {lacking}; {remedy}")
@@ -127,10 +150,17 @@ fn about_provision(provision: &Provision, advice: &mut Vec<String>) {
         ));
     }
     let needed = ["mov", "matroska", "avi", "mpegts", "ogg"];
-    let lacking: Vec<&str> =
-        provision.missing_demuxers.iter().copied().filter(|demuxer| needed.contains(demuxer)).collect();
+    let lacking: Vec<&str> = provision
+        .missing_demuxers
+        .iter()
+        .copied()
+        .filter(|demuxer| needed.contains(demuxer))
+        .collect();
     if !lacking.is_empty() {
-        advice.push(format!("this FFmpeg cannot read the containers {}; install a complete one", lacking.join(", ")));
+        advice.push(format!(
+            "this FFmpeg cannot read the containers {}; install a complete one",
+            lacking.join(", ")
+        ));
     }
 }
 
@@ -138,7 +168,11 @@ fn health(place: &Place, advice: &mut Vec<String>) -> Health {
     let path = place.dir.to_string_lossy().into_owned();
     if !Index::exists(&place.dir) {
         let detail = "none is here yet; uniq index build FOLDER makes one".to_owned();
-        return Health { path, state: "none", detail };
+        return Health {
+            path,
+            state: "none",
+            detail,
+        };
     }
     match Index::open(&place.dir) {
         Ok(index) => {
@@ -149,19 +183,30 @@ fn health(place: &Place, advice: &mut Vec<String>) -> Health {
                 state.keys,
                 state.root.chars().take(12).collect::<String>()
             );
-            Health { path, state: "good", detail }
+            Health {
+                path,
+                state: "good",
+                detail,
+            }
         }
         Err(error) => {
             let detail = chain(&error);
             advice.push(format!("the index cannot be used: {detail}"));
-            Health { path, state: "bad", detail }
+            Health {
+                path,
+                state: "bad",
+                detail,
+            }
         }
     }
 }
 
 /// All of it for a person.
 fn page(found: &Diagnosis) -> String {
-    let mut text = format!("uniq {}\n\nprotection of this computer from the files that are decoded\n", found.version);
+    let mut text = format!(
+        "uniq {}\n\nprotection of this computer from the files that are decoded\n",
+        found.version
+    );
     let mark = |good: bool| if good { "yes" } else { "NO" };
     match &found.protections {
         Some(all) => {
@@ -186,22 +231,43 @@ fn page(found: &Diagnosis) -> String {
         text.push_str("\ntried in a decoding process\n");
     }
     for trial in &found.trials {
-        let verdict = if trial.refused { "refused" } else { "NOT REFUSED" };
-        let _ = writeln!(text, "  {:<40} {verdict}: {}", trial.what, plain(&trial.how));
+        let verdict = if trial.refused {
+            "refused"
+        } else {
+            "NOT REFUSED"
+        };
+        let _ = writeln!(
+            text,
+            "  {:<40} {verdict}: {}",
+            trial.what,
+            plain(&trial.how)
+        );
     }
     let provision = &found.provision;
-    let _ = writeln!(text, "\nFFmpeg {} (libavcodec {})", plain(&provision.version), provision.libavcodec);
+    let _ = writeln!(
+        text,
+        "\nFFmpeg {} (libavcodec {})",
+        plain(&provision.version),
+        provision.libavcodec
+    );
     let _ = writeln!(text, "  decoders   {}", provision.decoders.join(" "));
-    for (label, missing) in
-        [("without", &provision.missing_decoders), ("containers without", &provision.missing_demuxers)]
-    {
+    for (label, missing) in [
+        ("without", &provision.missing_decoders),
+        ("containers without", &provision.missing_demuxers),
+    ] {
         if !missing.is_empty() {
             let _ = writeln!(text, "  {label:<10} {}", missing.join(" "));
         }
     }
     let _ = writeln!(text, "\nkeys are compared with {}", found.scan);
     let index = &found.index;
-    let _ = writeln!(text, "index {}: {}, {}", plain(&index.path), index.state, plain(&index.detail));
+    let _ = writeln!(
+        text,
+        "index {}: {}, {}",
+        plain(&index.path),
+        index.state,
+        plain(&index.detail)
+    );
     text.push('\n');
     if found.advice.is_empty() {
         text.push_str("all is well\n");

@@ -34,7 +34,11 @@ impl Exit {
 
     /// Combines the results of two clips: an error outweighs a published clip, and that one an inconclusive clip.
     pub(crate) fn worst(self, other: Exit) -> Exit {
-        if other.weight() > self.weight() { other } else { self }
+        if other.weight() > self.weight() {
+            other
+        } else {
+            self
+        }
     }
 
     fn weight(self) -> u8 {
@@ -60,14 +64,24 @@ impl From<Verdict> for Exit {
 
 impl From<&Deduplication> for Exit {
     fn from(found: &Deduplication) -> Exit {
-        let open = found.clips.iter().any(|clip| !clip.not_compared.is_empty() || clip.more_candidates > 0);
-        let undecided = found.pairs.iter().any(|pair| pair.kind == MatchKind::Undecided);
+        let open = found
+            .clips
+            .iter()
+            .any(|clip| !clip.not_compared.is_empty() || clip.more_candidates > 0);
+        let undecided = found
+            .pairs
+            .iter()
+            .any(|pair| pair.kind == MatchKind::Undecided);
         let pairs = match (found.duplicates, open || undecided) {
             (true, _) => Exit::Published,
             (false, true) => Exit::Inconclusive,
             (false, false) => Exit::Success,
         };
-        if found.failed.is_empty() { pairs } else { Exit::Error }
+        if found.failed.is_empty() {
+            pairs
+        } else {
+            Exit::Error
+        }
     }
 }
 

@@ -18,7 +18,10 @@ pub(crate) struct Expectation {
 
 impl From<&Expectation> for Expected {
     fn from(options: &Expectation) -> Expected {
-        Expected { root: options.expect_root, generation_min: options.min_generation }
+        Expected {
+            root: options.expect_root,
+            generation_min: options.min_generation,
+        }
     }
 }
 
@@ -33,7 +36,9 @@ pub(crate) fn root(text: &str) -> Result<[u8; 32], String> {
         return Err(expected);
     }
     for (byte, digits) in root.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = digits.iter().fold(0, |byte, digit| byte << 4 | (*digit as char).to_digit(16).unwrap_or(0) as u8);
+        *byte = digits.iter().fold(0, |byte, digit| {
+            byte << 4 | (*digit as char).to_digit(16).unwrap_or(0) as u8
+        });
     }
     Ok(root)
 }
@@ -44,9 +49,23 @@ mod tests {
 
     #[test]
     fn a_root_is_all_its_digits_and_nothing_else() {
-        assert_eq!(root(&"0aF0".repeat(16)).unwrap()[..4], [0x0a, 0xf0, 0x0a, 0xf0]);
-        for wrong in ["", "0a", &"g".repeat(64), &"0".repeat(63), &"0".repeat(65), &"+0".repeat(32), &"é".repeat(32)] {
-            assert!(root(wrong).unwrap_err().contains("64 hexadecimal digits"), "{wrong}");
+        assert_eq!(
+            root(&"0aF0".repeat(16)).unwrap()[..4],
+            [0x0a, 0xf0, 0x0a, 0xf0]
+        );
+        for wrong in [
+            "",
+            "0a",
+            &"g".repeat(64),
+            &"0".repeat(63),
+            &"0".repeat(65),
+            &"+0".repeat(32),
+            &"é".repeat(32),
+        ] {
+            assert!(
+                root(wrong).unwrap_err().contains("64 hexadecimal digits"),
+                "{wrong}"
+            );
         }
     }
 }

@@ -19,7 +19,13 @@ use crate::talk;
 pub(crate) fn allow_many_files() {
     let limit = getrlimit(Resource::Nofile);
     // If it fails, opening a very large index says what to do.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    );
 }
 
 /// The limits that the options give.
@@ -39,13 +45,25 @@ pub(crate) fn limits(guard: &Guard) -> Limits {
 
 /// What the options say of symbolic links.
 pub(crate) fn links(guard: &Guard) -> Links {
-    if guard.follow_links { Links::Follow } else { Links::Refuse }
+    if guard.follow_links {
+        Links::Follow
+    } else {
+        Links::Refuse
+    }
 }
 
 /// Prepares decoding: starts a process without a file, and says what this system lacks to protect from one.
 pub(crate) fn decoding(guard: &Guard, quiet: bool) -> anyhow::Result<Decoding> {
-    let demand = if guard.require_sandbox { Demand::Everything } else { Demand::WhatThereIs };
-    let place = if guard.in_process { Place::InProcess } else { Place::Worker(worker(demand)?) };
+    let demand = if guard.require_sandbox {
+        Demand::Everything
+    } else {
+        Demand::WhatThereIs
+    };
+    let place = if guard.in_process {
+        Place::InProcess
+    } else {
+        Place::Worker(worker(demand)?)
+    };
     if let Place::Worker(worker) = &place {
         let lacking = worker.start()?.lacking();
         if !lacking.is_empty() && !quiet {
@@ -58,26 +76,44 @@ pub(crate) fn decoding(guard: &Guard, quiet: bool) -> anyhow::Result<Decoding> {
     } else if !quiet {
         talk::say("decoding in this process, without protection from what is in the files");
     }
-    let quarantine = if guard.retry_quarantined { Quarantine::Retry } else { Quarantine::Keep };
+    let quarantine = if guard.retry_quarantined {
+        Quarantine::Retry
+    } else {
+        Quarantine::Keep
+    };
     let journal = match guard.journal.clone().or_else(usual_journal) {
         Some(path) => Some(Arc::new(Journal::open(&path, quarantine, SystemTime::now)?)),
         None => {
-            talk::say("there is no home folder for the journal of harmful files; name a file with --journal FILE");
+            talk::say(
+                "there is no home folder for the journal of harmful files; name a file with --journal FILE",
+            );
             None
         }
     };
-    Ok(Decoding { place, limits: limits(guard), links: links(guard), journal })
+    Ok(Decoding {
+        place,
+        limits: limits(guard),
+        links: links(guard),
+        journal,
+    })
 }
 
 /// This program as a decoding process.
 pub(crate) fn worker(demand: Demand) -> anyhow::Result<Worker> {
-    let kept = LOADER_VARIABLES.iter().filter_map(|name| Some((OsString::from(name), env::var_os(name)?)));
-    Ok(Worker { program: own_program()?, environment: kept.collect(), demand })
+    let kept = LOADER_VARIABLES
+        .iter()
+        .filter_map(|name| Some((OsString::from(name), env::var_os(name)?)));
+    Ok(Worker {
+        program: own_program()?,
+        environment: kept.collect(),
+        demand,
+    })
 }
 
 /// Whether this call is that of a parent that wants a file decoded.
 pub(crate) fn is_worker(args: &[OsString]) -> bool {
-    args.first().is_some_and(|first| first == OsStr::new(sandbox::SUBCOMMAND))
+    args.first()
+        .is_some_and(|first| first == OsStr::new(sandbox::SUBCOMMAND))
 }
 
 /// Decodes the file on standard input for the parent on standard output.
@@ -99,7 +135,11 @@ pub(crate) fn serve(_: &[OsString]) -> anyhow::Result<Exit> {
 /// The program that runs, also when its file was replaced meanwhile by another version.
 fn own_program() -> anyhow::Result<PathBuf> {
     let running = PathBuf::from("/proc/self/exe");
-    if cfg!(target_os = "linux") && running.exists() { Ok(running) } else { Ok(env::current_exe()?) }
+    if cfg!(target_os = "linux") && running.exists() {
+        Ok(running)
+    } else {
+        Ok(env::current_exe()?)
+    }
 }
 
 fn usual_journal() -> Option<PathBuf> {

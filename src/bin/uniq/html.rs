@@ -44,10 +44,24 @@ impl Pages {
                 fs::create_dir_all(target).map_err(failed(target, "create"))?;
                 let mut taken = BTreeSet::new();
                 for clip in clips {
-                    let name = clip.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                    let named = |n: u32| if n == 1 { format!("{name}.html") } else { format!("{name}-{n}.html") };
-                    let free = (1..).map(named).find(|name| taken.insert(name.to_lowercase()));
-                    of_clips.entry(clip.clone()).or_insert_with(|| target.join(free.unwrap_or_default()));
+                    let name = clip
+                        .file_name()
+                        .unwrap_or_default()
+                        .to_string_lossy()
+                        .into_owned();
+                    let named = |n: u32| {
+                        if n == 1 {
+                            format!("{name}.html")
+                        } else {
+                            format!("{name}-{n}.html")
+                        }
+                    };
+                    let free = (1..)
+                        .map(named)
+                        .find(|name| taken.insert(name.to_lowercase()));
+                    of_clips
+                        .entry(clip.clone())
+                        .or_insert_with(|| target.join(free.unwrap_or_default()));
                 }
             }
         }
@@ -68,27 +82,48 @@ impl Pages {
 
 /// Refuses a place where a page cannot go, before any work is done.
 pub(crate) fn check(page: &Path) -> anyhow::Result<()> {
-    let folder = page.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = page
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-        anyhow::bail!("{}: there is no folder {}; make it first", page.display(), folder.display());
+        anyhow::bail!(
+            "{}: there is no folder {}; make it first",
+            page.display(),
+            folder.display()
+        );
     }
-    anyhow::ensure!(!page.is_dir(), "{0}: a folder; name a file in it, such as {0}/page.html", page.display());
+    anyhow::ensure!(
+        !page.is_dir(),
+        "{0}: a folder; name a file in it, such as {0}/page.html",
+        page.display()
+    );
     // An earlier page may be made anew; a clip or anything else must not be lost.
     let other = page.exists() && !is_page(page);
-    anyhow::ensure!(!other, "{}: something that is no page stands there; name another file", page.display());
+    anyhow::ensure!(
+        !other,
+        "{}: something that is no page stands there; name another file",
+        page.display()
+    );
     Ok(())
 }
 
 /// Writes a page whole or not at all.
 pub(crate) fn write(page: &Path, html: &str) -> uniq::Result<()> {
-    let folder = page.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = page
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     // As any other file, for whoever the user lets read.
     #[cfg(unix)]
     builder.permissions(<fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(failed(page, "create"))?;
-    file.write_all(html.as_bytes()).map_err(failed(page, "write"))?;
-    file.persist(page).map_err(|error| failed(page, "rename")(error.error))?;
+    let mut file = builder
+        .tempfile_in(folder)
+        .map_err(failed(page, "create"))?;
+    file.write_all(html.as_bytes())
+        .map_err(failed(page, "write"))?;
+    file.persist(page)
+        .map_err(|error| failed(page, "rename")(error.error))?;
     Ok(())
 }
 
@@ -107,7 +142,11 @@ fn is_page(page: &Path) -> bool {
 
 fn failed(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> Error {
     let path = path.to_owned();
-    move |source| Error::Io { path, doing, source }
+    move |source| Error::Io {
+        path,
+        doing,
+        source,
+    }
 }
 
 const START: &[u8] = b"<!doctype html>";
@@ -127,19 +166,35 @@ mod tests {
         let again = Pages::plan(&page, std::slice::from_ref(&clip)).unwrap();
         again.write(&clip, "<!DOCTYPE html>\nnew").unwrap();
         assert_eq!(fs::read_to_string(&page).unwrap(), "<!DOCTYPE html>\nnew");
-        assert!(Pages::plan(&dir.path().join("none/page.html"), std::slice::from_ref(&clip)).is_err());
+        assert!(
+            Pages::plan(
+                &dir.path().join("none/page.html"),
+                std::slice::from_ref(&clip)
+            )
+            .is_err()
+        );
     }
 
     #[test]
     fn several_clips_get_a_page_each_and_none_takes_anothers() {
         let dir = tempfile::tempdir().unwrap();
-        let clips: Vec<PathBuf> = ["a/x.mp4", "b/x.mp4", "c/X.mp4"].map(PathBuf::from).to_vec();
+        let clips: Vec<PathBuf> = ["a/x.mp4", "b/x.mp4", "c/X.mp4"]
+            .map(PathBuf::from)
+            .to_vec();
         let pages = Pages::plan(&dir.path().join("pages"), &clips).unwrap();
-        let names: BTreeSet<String> =
-            pages.of_clips.values().map(|page| page.file_name().unwrap().to_string_lossy().to_lowercase()).collect();
+        let names: BTreeSet<String> = pages
+            .of_clips
+            .values()
+            .map(|page| page.file_name().unwrap().to_string_lossy().to_lowercase())
+            .collect();
         assert_eq!(names.len(), 3, "{names:?}");
         let file = dir.path().join("file.html");
         write(&file, "<!DOCTYPE html>").unwrap();
-        assert!(Pages::plan(&file, &clips).unwrap_err().to_string().contains("name a folder"));
+        assert!(
+            Pages::plan(&file, &clips)
+                .unwrap_err()
+                .to_string()
+                .contains("name a folder")
+        );
     }
 }

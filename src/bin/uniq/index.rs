@@ -17,7 +17,9 @@ use std::time::SystemTime;
 use serde::Serialize;
 use uniq::Error;
 use uniq::certificate::Checkpoint;
-use uniq::index::{self, Expected, Index, IndexState, Publication, Role, Verification, Video, Watch, Writer};
+use uniq::index::{
+    self, Expected, Index, IndexState, Publication, Role, Verification, Video, Watch, Writer,
+};
 use uniq::ingest::{self, Take};
 #[cfg(feature = "remote")]
 use uniq::remote::{OpenOptions, Prune};
@@ -51,9 +53,17 @@ pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
             let place = Place::to_change(args.index.dir.clone())?;
             intake::build(args.into(), Role::Source, Take::Pictures, &place, quiet)
         }
-        IndexCommand::Remove { videos, json, index } => {
-            removal::remove(&videos, Role::Source, &Place::to_change(index.dir)?, json, quiet)
-        }
+        IndexCommand::Remove {
+            videos,
+            json,
+            index,
+        } => removal::remove(
+            &videos,
+            Role::Source,
+            &Place::to_change(index.dir)?,
+            json,
+            quiet,
+        ),
         IndexCommand::Benign(BenignCommand::Add(args)) => {
             let place = Place::to_change(args.index.dir.clone())?;
             intake::build(args.into(), Role::Benign, Take::All, &place, quiet)
@@ -61,47 +71,112 @@ pub(crate) fn run(command: IndexCommand, quiet: bool) -> anyhow::Result<Exit> {
         IndexCommand::Benign(BenignCommand::List { json, index }) => {
             list(&[Role::Benign], &Place::existing(index.dir)?, json)
         }
-        IndexCommand::Benign(BenignCommand::Remove { videos, json, index }) => {
-            removal::remove(&videos, Role::Benign, &Place::to_change(index.dir)?, json, quiet)
-        }
+        IndexCommand::Benign(BenignCommand::Remove {
+            videos,
+            json,
+            index,
+        }) => removal::remove(
+            &videos,
+            Role::Benign,
+            &Place::to_change(index.dir)?,
+            json,
+            quiet,
+        ),
         IndexCommand::Merge { from, json, index } if !from.is_empty() => {
             joining::take_over(&from, &Place::choose(index.dir)?, json, quiet)
         }
         IndexCommand::Merge { index, .. } => merge(&Place::to_change(index.dir)?, quiet),
-        IndexCommand::Upgrade { json, index } => joining::upgrade(&Place::to_change(index.dir)?, json, quiet),
-        IndexCommand::Canaries { excerpts, json, index } => {
-            canaries::measure(&Place::to_change(index.dir)?, excerpts as usize, json, quiet)
+        IndexCommand::Upgrade { json, index } => {
+            joining::upgrade(&Place::to_change(index.dir)?, json, quiet)
         }
-        IndexCommand::Verify { json, checkpoint, key, expectation, index } => {
+        IndexCommand::Canaries {
+            excerpts,
+            json,
+            index,
+        } => canaries::measure(
+            &Place::to_change(index.dir)?,
+            excerpts as usize,
+            json,
+            quiet,
+        ),
+        IndexCommand::Verify {
+            json,
+            checkpoint,
+            key,
+            expectation,
+            index,
+        } => {
             let files = checkpoint.as_deref().zip(key.as_deref());
-            let checkpoint = files.map(|(checkpoint, key)| past::signed(checkpoint, key)).transpose()?;
-            verify(&Place::existing(index.dir)?, &(&expectation).into(), checkpoint.as_ref(), json, quiet)
+            let checkpoint = files
+                .map(|(checkpoint, key)| past::signed(checkpoint, key))
+                .transpose()?;
+            verify(
+                &Place::existing(index.dir)?,
+                &(&expectation).into(),
+                checkpoint.as_ref(),
+                json,
+                quiet,
+            )
         }
         IndexCommand::Log { json, index } => past::log(&Place::existing(index.dir)?, json),
-        IndexCommand::Snapshot { generation, dest, json, index } => {
-            past::snapshot(&Place::existing(index.dir)?, generation, &dest, json)
+        IndexCommand::Snapshot {
+            generation,
+            dest,
+            json,
+            index,
+        } => past::snapshot(&Place::existing(index.dir)?, generation, &dest, json),
+        IndexCommand::Prove {
+            sha256,
+            absent,
+            generation,
+            index,
+        } => past::prove(&Place::existing(index.dir)?, &sha256, absent, generation),
+        IndexCommand::Checkpoint { index, signing } => {
+            past::checkpoint(&Place::existing(index.dir)?, &signing)
         }
-        IndexCommand::Prove { sha256, absent, generation, index } => {
-            past::prove(&Place::existing(index.dir)?, &sha256, absent, generation)
-        }
-        IndexCommand::Checkpoint { index, signing } => past::checkpoint(&Place::existing(index.dir)?, &signing),
         #[cfg(feature = "remote")]
-        IndexCommand::Push { store, prune, keep, min_age, json, index } => {
-            let prune = prune.then_some(Prune { keep: keep as usize, age_min: min_age });
+        IndexCommand::Push {
+            store,
+            prune,
+            keep,
+            min_age,
+            json,
+            index,
+        } => {
+            let prune = prune.then_some(Prune {
+                keep: keep as usize,
+                age_min: min_age,
+            });
             remote::push(&store, &Place::to_change(index.dir)?, prune, json, quiet)
         }
         #[cfg(feature = "remote")]
-        IndexCommand::Pull { store, json, index } => remote::pull(&store, &Place::choose(index.dir)?, json, quiet),
+        IndexCommand::Pull { store, json, index } => {
+            remote::pull(&store, &Place::choose(index.dir)?, json, quiet)
+        }
         #[cfg(feature = "remote")]
-        IndexCommand::Open { store, verify, cache, cache_max, json } => {
-            remote::open(&store, OpenOptions { verify }, &remote::cache(cache, cache_max)?, json, quiet)
-        }
-        IndexCommand::List { json, index } => {
-            list(&[Role::Source, Role::Submission, Role::Benign], &Place::existing(index.dir)?, json)
-        }
-        IndexCommand::Stats { json, expectation, index } => {
-            stats(&Place::existing(index.dir)?, &(&expectation).into(), json)
-        }
+        IndexCommand::Open {
+            store,
+            verify,
+            cache,
+            cache_max,
+            json,
+        } => remote::open(
+            &store,
+            OpenOptions { verify },
+            &remote::cache(cache, cache_max)?,
+            json,
+            quiet,
+        ),
+        IndexCommand::List { json, index } => list(
+            &[Role::Source, Role::Submission, Role::Benign],
+            &Place::existing(index.dir)?,
+            json,
+        ),
+        IndexCommand::Stats {
+            json,
+            expectation,
+            index,
+        } => stats(&Place::existing(index.dir)?, &(&expectation).into(), json),
     }
 }
 
@@ -149,21 +224,36 @@ fn merge(place: &Place, quiet: bool) -> anyhow::Result<Exit> {
     let after = writer.commit()?;
     if !quiet {
         let segments = count(after.segments.into(), "segment");
-        if (after.segments, after.bytes, after.tombstones) == (before.segments, before.bytes, before.tombstones) {
-            talk::say(&format!("nothing to merge: {segments}, {}", bytes(after.bytes)));
+        if (after.segments, after.bytes, after.tombstones)
+            == (before.segments, before.bytes, before.tombstones)
+        {
+            talk::say(&format!(
+                "nothing to merge: {segments}, {}",
+                bytes(after.bytes)
+            ));
             talk::say(&format!("the index has {}", holdings(&after)));
             return Ok(exit);
         }
         // What stayed as it was is not worth telling.
         let mut changes = Vec::new();
         if after.segments != before.segments {
-            changes.push(format!("{segments} instead of {}", grouped(before.segments.into())));
+            changes.push(format!(
+                "{segments} instead of {}",
+                grouped(before.segments.into())
+            ));
         }
         if bytes(after.bytes) != bytes(before.bytes) {
-            changes.push(format!("{} instead of {}", bytes(after.bytes), bytes(before.bytes)));
+            changes.push(format!(
+                "{} instead of {}",
+                bytes(after.bytes),
+                bytes(before.bytes)
+            ));
         }
         if after.tombstones < before.tombstones {
-            changes.push(format!("{} cleared out", count(before.tombstones - after.tombstones, "removed video")));
+            changes.push(format!(
+                "{} cleared out",
+                count(before.tombstones - after.tombstones, "removed video")
+            ));
         }
         if changes.is_empty() {
             changes.push(format!("{segments} written anew"));
@@ -184,10 +274,16 @@ fn verify(
 ) -> anyhow::Result<Exit> {
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
     let progress = Progress::new(quiet);
-    let mut found = index::verify(&place.dir, &|read, of| progress.read(read, of), &|| cancel.load(Ordering::Relaxed));
+    let mut found = index::verify(&place.dir, &|read, of| progress.read(read, of), &|| {
+        cancel.load(Ordering::Relaxed)
+    });
     progress.finish();
     if let Ok(found) = &mut found {
-        found.damage.extend(expected.check(&place.dir, &found.root, found.generation).err());
+        found.damage.extend(
+            expected
+                .check(&place.dir, &found.root, found.generation)
+                .err(),
+        );
         if let Some(checkpoint) = checkpoint {
             let fits = Index::open(&place.dir).and_then(|index| checkpoint.check(&index));
             found.damage.extend(fits.err());
@@ -199,7 +295,10 @@ fn verify(
         let verified = match &found {
             Ok(found) => Verified::from(found),
             Err(error @ (Error::CorruptIndex { .. } | Error::IncompatibleIndex { .. })) => {
-                Verified { damage: vec![chain(error)], ..Verified::default() }
+                Verified {
+                    damage: vec![chain(error)],
+                    ..Verified::default()
+                }
             }
             Err(_) => return Ok(found.map(|_| Exit::Success)?),
         };
@@ -229,9 +328,15 @@ fn verify(
     }
     if !quiet && !found.unnamed.is_empty() {
         let files = count(found.unnamed.len() as u64, "file");
-        talk::say(&format!("{files} left over by a crash or a merge, without harm; uniq index merge deletes them"));
+        talk::say(&format!(
+            "{files} left over by a crash or a merge, without harm; uniq index merge deletes them"
+        ));
     }
-    Ok(if found.damage.is_empty() { Exit::Success } else { Exit::Error })
+    Ok(if found.damage.is_empty() {
+        Exit::Success
+    } else {
+        Exit::Error
+    })
 }
 
 /// The object of `verify --json`.
@@ -256,7 +361,11 @@ impl<'a> From<&'a Verification> for Verified<'a> {
             bytes: found.bytes,
             whole: found.damage.is_empty(),
             damage: found.damage.iter().map(|damage| chain(damage)).collect(),
-            unnamed: found.unnamed.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+            unnamed: found
+                .unnamed
+                .iter()
+                .map(|path| path.to_string_lossy().into_owned())
+                .collect(),
         }
     }
 }
@@ -268,7 +377,11 @@ fn list(roles: &[Role], place: &Place, json: bool) -> anyhow::Result<Exit> {
         for (reference, video) in index.in_role(role) {
             let (generation, added_at) = index.added(reference);
             if json {
-                writeln!(out, "{}", json_line(&Listed::new(video, role, generation, added_at.as_deref()))?)?;
+                writeln!(
+                    out,
+                    "{}",
+                    json_line(&Listed::new(video, role, generation, added_at.as_deref()))?
+                )?;
             } else {
                 out.write_all(row(video, role, added_at.as_deref()).as_bytes())?;
             }
@@ -286,7 +399,14 @@ fn stats(place: &Place, expected: &Expected, json: bool) -> anyhow::Result<Exit>
     let committed_at = committed_at.as_deref();
     let mut out = output::stdout();
     if json {
-        writeln!(out, "{}", json_line(&Stated { state, committed_at })?)?;
+        writeln!(
+            out,
+            "{}",
+            json_line(&Stated {
+                state,
+                committed_at
+            })?
+        )?;
     } else {
         writeln!(out, "index     {}", plain(&place.dir.to_string_lossy()))?;
         out.write_all(table(state, committed_at).as_bytes())?;
@@ -322,7 +442,12 @@ struct Listed<'a> {
 }
 
 impl<'a> Listed<'a> {
-    fn new(video: &'a Video, role: Role, added_generation: u64, added_at: Option<&'a str>) -> Listed<'a> {
+    fn new(
+        video: &'a Video,
+        role: Role,
+        added_generation: u64,
+        added_at: Option<&'a str>,
+    ) -> Listed<'a> {
         Listed {
             id: &video.id,
             sha256: hex(&video.sha256),
@@ -343,13 +468,29 @@ impl<'a> Listed<'a> {
 /// One line of the table: identifier, length, path, what is known of the publication, and whether it is benign.
 fn row(video: &Video, role: Role, added_at: Option<&str>) -> String {
     let publication = &video.publication;
-    let mut line = format!("{}  {:>11}  {}", plain(&video.id), clock(video.duration.as_secs_f64()), plain(&video.path));
-    for known in [&publication.title, &publication.published_at, &publication.url].into_iter().flatten() {
+    let mut line = format!(
+        "{}  {:>11}  {}",
+        plain(&video.id),
+        clock(video.duration.as_secs_f64()),
+        plain(&video.path)
+    );
+    for known in [
+        &publication.title,
+        &publication.published_at,
+        &publication.url,
+    ]
+    .into_iter()
+    .flatten()
+    {
         line.push_str("  ");
         line.push_str(&plain(known));
     }
     if !video.undecoded.is_zero() {
-        let _ = write!(line, "  ({} not decoded)", length(video.undecoded.as_secs_f64()));
+        let _ = write!(
+            line,
+            "  ({} not decoded)",
+            length(video.undecoded.as_secs_f64())
+        );
     }
     if let Some(added_at) = added_at {
         let _ = write!(line, "  (added {added_at})");
@@ -365,10 +506,17 @@ pub(crate) fn holdings(state: &IndexState) -> String {
     let root: String = state.root.chars().take(12).collect();
     let benign = match state.benign_videos {
         0 => String::new(),
-        number => format!("{} ({}), ", count(number, videos(Role::Benign)), hours(state.benign_hours)),
+        number => format!(
+            "{} ({}), ",
+            count(number, videos(Role::Benign)),
+            hours(state.benign_hours)
+        ),
     };
     let (videos, keys) = (count(state.videos, "video"), count(state.keys, "key"));
-    format!("{videos} ({}), {keys}, {benign}root {root}", hours(state.hours))
+    format!(
+        "{videos} ({}), {keys}, {benign}root {root}",
+        hours(state.hours)
+    )
 }
 
 fn table(state: &IndexState, committed_at: Option<&str>) -> String {
@@ -378,28 +526,52 @@ fn table(state: &IndexState, committed_at: Option<&str>) -> String {
     };
     let cells = match (state.cells, state.screening_recall) {
         (1, _) => "one, every key is compared".to_owned(),
-        (cells, None) => format!("{}; how much a search by them finds is not measured yet", grouped(cells)),
+        (cells, None) => format!(
+            "{}; how much a search by them finds is not measured yet",
+            grouped(cells)
+        ),
         (cells, Some(recall)) => {
-            format!("{}, by which {:.1} % of changed excerpts were found", grouped(cells), 100.0 * recall)
+            format!(
+                "{}, by which {:.1} % of changed excerpts were found",
+                grouped(cells),
+                100.0 * recall
+            )
         }
     };
     let pictures = match state.without_pictures {
         0 => "of all videos".to_owned(),
-        number => format!("none of {}; uniq index refresh makes them", count(number, "video")),
+        number => format!(
+            "none of {}; uniq index refresh makes them",
+            count(number, "video")
+        ),
     };
-    let a_key = state.bytes_per_key.map_or(String::new(), |a_key| format!(", {a_key:.0} bytes a key"));
-    let an_hour = state.bytes_per_hour.map_or(String::new(), |an_hour| format!(", {} an hour", bytes(an_hour as u64)));
+    let a_key = state
+        .bytes_per_key
+        .map_or(String::new(), |a_key| format!(", {a_key:.0} bytes a key"));
+    let an_hour = state.bytes_per_hour.map_or(String::new(), |an_hour| {
+        format!(", {} an hour", bytes(an_hour as u64))
+    });
     let mut text = String::new();
     for (label, value) in [
         ("root", plain(&state.root).into_owned()),
         ("commits", commits),
         (
             "history",
-            format!("{} before the last, root {}", count(state.history_commits, "commit"), plain(&state.history_root)),
+            format!(
+                "{} before the last, root {}",
+                count(state.history_commits, "commit"),
+                plain(&state.history_root)
+            ),
         ),
         ("sources", format!("root {}", plain(&state.sources_root))),
-        ("allowlist", format!("root {}", plain(&state.allowlist_root))),
-        ("videos", format!("{} ({})", grouped(state.videos), hours(state.hours))),
+        (
+            "allowlist",
+            format!("root {}", plain(&state.allowlist_root)),
+        ),
+        (
+            "videos",
+            format!("{} ({})", grouped(state.videos), hours(state.hours)),
+        ),
         ("keys", grouped(state.keys)),
         (
             "benign",
@@ -410,11 +582,17 @@ fn table(state: &IndexState, committed_at: Option<&str>) -> String {
                 count(state.benign_keys, "key")
             ),
         ),
-        ("interval", format!("{} s between keyframes at most", state.interval_s)),
+        (
+            "interval",
+            format!("{} s between keyframes at most", state.interval_s),
+        ),
         ("cells", cells),
         ("pictures", pictures),
         ("segments", grouped(state.segments.into())),
-        ("removed", format!("{} not yet cleared out", count(state.tombstones, "video"))),
+        (
+            "removed",
+            format!("{} not yet cleared out", count(state.tombstones, "video")),
+        ),
         ("size", format!("{}{a_key}{an_hour}", bytes(state.bytes))),
         (
             "versions",

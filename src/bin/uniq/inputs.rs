@@ -27,8 +27,18 @@ pub(crate) fn clips(args: &Check) -> anyhow::Result<Clips> {
 }
 
 /// Finds the clips that these inputs name, with the guard's view of links.
-pub(crate) fn named(inputs: &[PathBuf], guard: &Guard, list_root: Option<PathBuf>) -> anyhow::Result<Clips> {
-    clips_within(inputs, &Reach { links: guard::links(guard), list_root })
+pub(crate) fn named(
+    inputs: &[PathBuf],
+    guard: &Guard,
+    list_root: Option<PathBuf>,
+) -> anyhow::Result<Clips> {
+    clips_within(
+        inputs,
+        &Reach {
+            links: guard::links(guard),
+            list_root,
+        },
+    )
 }
 
 /// Finds the clips that these inputs name.
@@ -37,17 +47,27 @@ pub(crate) fn clips_within(inputs: &[PathBuf], reach: &Reach) -> anyhow::Result<
     for input in inputs {
         if input == Path::new("-") {
             let mut text = Vec::new();
-            std::io::stdin().lock().take(LIST_MAX).read_to_end(&mut text).context("the list on standard input")?;
+            std::io::stdin()
+                .lock()
+                .take(LIST_MAX)
+                .read_to_end(&mut text)
+                .context("the list on standard input")?;
             found.extend(input, ingest::files_listed(input, &listed(text)?));
         } else if input.is_dir() || ingest::is_list(input) && input.is_file() {
-            found.extend(input, ingest::files_within(std::slice::from_ref(input), reach));
+            found.extend(
+                input,
+                ingest::files_within(std::slice::from_ref(input), reach),
+            );
         } else {
             // What is wrong with it is told when its turn comes.
             found.clips.push(input.clone());
         }
     }
     if found.clips.is_empty() && found.problems.is_empty() {
-        let given: Vec<_> = inputs.iter().map(|path| path.display().to_string()).collect();
+        let given: Vec<_> = inputs
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
         anyhow::bail!("no clip found in {}", given.join(", "));
     }
     Ok(found)
@@ -57,7 +77,8 @@ impl Clips {
     fn extend(&mut self, input: &Path, sources: uniq::Result<Sources>) {
         match sources {
             Ok(sources) => {
-                self.clips.extend(sources.sources.into_iter().map(|source| source.path));
+                self.clips
+                    .extend(sources.sources.into_iter().map(|source| source.path));
                 self.problems.extend(sources.problems);
                 self.no_videos.extend(sources.no_videos);
             }

@@ -33,7 +33,9 @@ pub(crate) fn run(command: &KeyCommand) -> anyhow::Result<Exit> {
                 KeyKind::P256 => "p256",
             };
             let text = if *json {
-                json_line(&json!({ "key_id": key.key_id(), "type": kind, "public_key": key.to_pem() }))? + "\n"
+                json_line(
+                    &json!({ "key_id": key.key_id(), "type": kind, "public_key": key.to_pem() }),
+                )? + "\n"
             } else {
                 format!("key id  {}\ntype    {kind}\n{}", key.key_id(), key.to_pem())
             };

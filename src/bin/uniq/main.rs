@@ -64,7 +64,11 @@ fn run(args: &[OsString]) -> anyhow::Result<Exit> {
         Ok(cli) => cli,
         Err(answer) => return usage(args, &answer),
     };
-    if let Some(name) = cli.scan.as_deref().filter(|name| !uniq::index::choose_scan_instructions(name)) {
+    if let Some(name) = cli
+        .scan
+        .as_deref()
+        .filter(|name| !uniq::index::choose_scan_instructions(name))
+    {
         anyhow::bail!(
             "this processor does not have the instructions {name}; it has {}",
             uniq::index::scan_instructions()
@@ -84,7 +88,9 @@ fn run(args: &[OsString]) -> anyhow::Result<Exit> {
         Command::Certificate(command) => certificate::run(command, cli.quiet),
         Command::Intake(command) => intake::run(command, cli.quiet),
         #[cfg(feature = "serve")]
-        Command::Serve { .. } => anyhow::bail!("the service is a program of its own; call it as: uniq serve"),
+        Command::Serve { .. } => {
+            anyhow::bail!("the service is a program of its own; call it as: uniq serve")
+        }
         Command::Completions { shell } => pages::completions(shell),
         Command::Man { dir } => pages::man(dir.as_deref()),
     }
@@ -92,7 +98,9 @@ fn run(args: &[OsString]) -> anyhow::Result<Exit> {
 
 /// Whether the command line asks for JSON, be it right otherwise or not.
 fn wants_json(args: &[OsString]) -> bool {
-    args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json")
+    args.iter()
+        .take_while(|arg| *arg != "--")
+        .any(|arg| arg == "--json")
 }
 
 /// What went wrong, for programs.
@@ -100,7 +108,10 @@ fn code(error: &anyhow::Error) -> String {
     if error.is::<place::Absent>() {
         return "no_index".to_owned();
     }
-    error.chain().find_map(|cause| cause.downcast_ref::<uniq::Error>()).map_or("error".to_owned(), uniq::Error::code)
+    error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<uniq::Error>())
+        .map_or("error".to_owned(), uniq::Error::code)
 }
 
 /// Prints help and the version on standard output, and what is wrong with the command line on standard error.
@@ -119,7 +130,11 @@ fn usage(args: &[OsString], answer: &clap::Error) -> anyhow::Result<Exit> {
         }
         if wants_json(args) {
             let message = answer.render().to_string();
-            let first = message.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            let first = message
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .trim_start_matches("error: ");
             output::error_object("usage", &text::plain(first))?;
         }
         return Ok(Exit::Error);

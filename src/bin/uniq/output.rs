@@ -30,8 +30,11 @@ pub(crate) fn error_object(code: &str, message: &str) -> anyhow::Result<()> {
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         // A JSON writer keeps its I/O error to itself and tells only the kind.
-        let json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
-        json.or(cause.downcast_ref::<io::Error>().map(io::Error::kind)) == Some(io::ErrorKind::BrokenPipe)
+        let json = cause
+            .downcast_ref::<serde_json::Error>()
+            .and_then(serde_json::Error::io_error_kind);
+        json.or(cause.downcast_ref::<io::Error>().map(io::Error::kind))
+            == Some(io::ErrorKind::BrokenPipe)
     })
 }
 
@@ -49,7 +52,11 @@ impl Paint {
     pub(crate) fn for_stdout() -> Paint {
         let refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = env::var_os("TERM").is_some_and(|value| value == "dumb");
-        if io::stdout().is_terminal() && !refused && !dumb { Paint::Colour } else { Paint::Plain }
+        if io::stdout().is_terminal() && !refused && !dumb {
+            Paint::Colour
+        } else {
+            Paint::Plain
+        }
     }
 
     /// The text in that style, or as it is.

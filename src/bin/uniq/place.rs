@@ -65,22 +65,40 @@ impl Place {
     }
 
     fn located(option: Option<PathBuf>) -> anyhow::Result<Place> {
-        let named = option.map(|dir| Place { dir, origin: Origin::Option });
-        if let Some(place) = named.or_else(|| variable().map(|dir| Place { dir, origin: Origin::Variable })) {
+        let named = option.map(|dir| Place {
+            dir,
+            origin: Origin::Option,
+        });
+        if let Some(place) = named.or_else(|| {
+            variable().map(|dir| Place {
+                dir,
+                origin: Origin::Variable,
+            })
+        }) {
             if place.address().is_none() && place.dir.exists() && !place.dir.is_dir() {
                 let (dir, what) = (place.dir.display(), place.why());
-                anyhow::bail!("{dir}: not a folder; {what} names the folder that an index is in or shall be made in");
+                anyhow::bail!(
+                    "{dir}: not a folder; {what} names the folder that an index is in or shall be made in"
+                );
             }
             return Ok(place);
         }
         let local = Path::new(LOCAL_FOLDER);
         if Index::exists(local) {
-            return Ok(Place { dir: local.to_owned(), origin: Origin::Local });
+            return Ok(Place {
+                dir: local.to_owned(),
+                origin: Origin::Local,
+            });
         }
         let strategy = etcetera::choose_base_strategy().map_err(|_| {
-            anyhow::anyhow!("no folder for the index: there is no home folder; name one with --index DIR")
+            anyhow::anyhow!(
+                "no folder for the index: there is no home folder; name one with --index DIR"
+            )
         })?;
-        Ok(Place { dir: strategy.data_dir().join("uniq").join("index"), origin: Origin::UserData })
+        Ok(Place {
+            dir: strategy.data_dir().join("uniq").join("index"),
+            origin: Origin::UserData,
+        })
     }
 
     /// Like [`Place::to_read`], for commands that read an index that exists.
@@ -94,13 +112,19 @@ impl Place {
     }
 
     fn if_it_exists(self) -> anyhow::Result<Place> {
-        if Index::exists(&self.dir) { Ok(self) } else { Err(Absent(self.absence()).into()) }
+        if Index::exists(&self.dir) {
+            Ok(self)
+        } else {
+            Err(Absent(self.absence()).into())
+        }
     }
 
     /// The address, if it is one of object storage.
     fn address(&self) -> Option<&str> {
         let is_given = matches!(self.origin, Origin::Option | Origin::Variable);
-        self.dir.to_str().filter(|text| is_given && is_address(text))
+        self.dir
+            .to_str()
+            .filter(|text| is_given && is_address(text))
     }
 
     /// Says where the index is, for a person.
@@ -125,7 +149,10 @@ impl Place {
             Origin::Option => write!(text, "{dir} (--index)"),
             Origin::Variable => write!(text, "{dir} (${INDEX_VARIABLE})"),
             Origin::Local | Origin::UserData => {
-                write!(text, "${INDEX_VARIABLE} (not set), then {LOCAL_FOLDER} in the current folder, then {dir}")
+                write!(
+                    text,
+                    "${INDEX_VARIABLE} (not set), then {LOCAL_FOLDER} in the current folder, then {dir}"
+                )
             }
         };
         text.push_str("; build one with: uniq index build FOLDER");
@@ -170,5 +197,7 @@ fn fetched(address: &str, _: Origin) -> anyhow::Result<Place> {
 
 /// The variable's value; an empty one counts as not set.
 fn variable() -> Option<PathBuf> {
-    env::var_os(INDEX_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from)
+    env::var_os(INDEX_VARIABLE)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
 }

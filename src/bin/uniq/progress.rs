@@ -47,8 +47,15 @@ impl Progress {
             View::Lines
         };
         let start = Instant::now();
-        let state = State { tally: Tally::default(), shown: start };
-        Progress { start, state: Mutex::new(state), view }
+        let state = State {
+            tally: Tally::default(),
+            shown: start,
+        };
+        Progress {
+            start,
+            state: Mutex::new(state),
+            view,
+        }
     }
 
     /// Takes in what happened.
@@ -56,7 +63,9 @@ impl Progress {
         let mut state = self.state();
         state.tally.add(event);
         let due = match &self.view {
-            View::Bar(_) => state.shown.elapsed() >= REDRAW_EVERY || !matches!(event, Event::Advanced { .. }),
+            View::Bar(_) => {
+                state.shown.elapsed() >= REDRAW_EVERY || !matches!(event, Event::Advanced { .. })
+            }
             View::Lines => state.shown.elapsed() >= LINE_EVERY,
             View::Nothing => false,
         };
@@ -186,7 +195,10 @@ impl Stages {
             false if io::stderr().is_terminal() => View::Bar(bar()),
             false => View::Lines,
         };
-        Stages { view, shown: Mutex::new(Instant::now()) }
+        Stages {
+            view,
+            shown: Mutex::new(Instant::now()),
+        }
     }
 
     /// Takes in how far the work is.
@@ -199,7 +211,13 @@ impl Stages {
             Stage::Searching => "searched for",
             Stage::Comparing => "compared",
         };
-        let line = || format!("{} of {} {what}", grouped(done as u64), count(of as u64, "clip"));
+        let line = || {
+            format!(
+                "{} of {} {what}",
+                grouped(done as u64),
+                count(of as u64, "clip")
+            )
+        };
         match &self.view {
             View::Bar(bar) => {
                 bar.set_length(of.max(1) as u64);
@@ -247,9 +265,10 @@ impl Tally {
             Event::Finished { bytes, outcome, .. } => {
                 self.videos_done += 1;
                 match outcome {
-                    Outcome::AlreadyThere | Outcome::Corrected | Outcome::NotThere | Outcome::Benign => {
-                        self.bytes_skipped += bytes
-                    }
+                    Outcome::AlreadyThere
+                    | Outcome::Corrected
+                    | Outcome::NotThere
+                    | Outcome::Benign => self.bytes_skipped += bytes,
                     Outcome::Added { .. } | Outcome::Refreshed { .. } => self.bytes_read += bytes,
                     Outcome::Failed(_) => {
                         self.bytes_read += bytes;
@@ -314,8 +333,12 @@ impl Tally {
     /// By bytes, since the length of a video is not known before it is opened; videos that were skipped took no time.
     fn left(&self, elapsed: Duration) -> Option<Duration> {
         let left = self.bytes.saturating_sub(self.bytes_passed());
-        (self.bytes_read > 0 && left > 0)
-            .then(|| Duration::try_from_secs_f64(elapsed.as_secs_f64() * left as f64 / self.bytes_read as f64).ok())?
+        (self.bytes_read > 0 && left > 0).then(|| {
+            Duration::try_from_secs_f64(
+                elapsed.as_secs_f64() * left as f64 / self.bytes_read as f64,
+            )
+            .ok()
+        })?
     }
 }
 
@@ -339,21 +362,50 @@ mod tests {
     fn time_left_counts_only_the_bytes_that_cost_time() {
         let mut tally = Tally::default();
         let path = Path::new("v.mp4");
-        tally.add(&Event::Started { videos: 4, bytes: 1_000 });
+        tally.add(&Event::Started {
+            videos: 4,
+            bytes: 1_000,
+        });
         assert_eq!(tally.line(Duration::ZERO), "0/4 videos, 0 s");
-        tally.add(&Event::Finished { path, bytes: 400, outcome: Outcome::AlreadyThere });
+        tally.add(&Event::Finished {
+            path,
+            bytes: 400,
+            outcome: Outcome::AlreadyThere,
+        });
         assert_eq!(tally.left(Duration::from_secs(10)), None);
-        tally.add(&Event::Advanced { video: Duration::from_secs(1_800) });
-        let added = Outcome::Added { duration: Duration::from_secs(1_800), undecoded: Duration::ZERO };
-        tally.add(&Event::Finished { path, bytes: 200, outcome: added });
-        assert_eq!(tally.line(Duration::from_secs(10)), "2/4 videos, 30 min 0 s, 180x real time, 20 s left");
-        tally.add(&Event::Finished { path, bytes: 100, outcome: Outcome::Failed(&uniq::Error::Cancelled) });
-        tally.add(&Event::Maintaining { what: Upkeep::Merging, share: 0.9 });
+        tally.add(&Event::Advanced {
+            video: Duration::from_secs(1_800),
+        });
+        let added = Outcome::Added {
+            duration: Duration::from_secs(1_800),
+            undecoded: Duration::ZERO,
+        };
+        tally.add(&Event::Finished {
+            path,
+            bytes: 200,
+            outcome: added,
+        });
+        assert_eq!(
+            tally.line(Duration::from_secs(10)),
+            "2/4 videos, 30 min 0 s, 180x real time, 20 s left"
+        );
+        tally.add(&Event::Finished {
+            path,
+            bytes: 100,
+            outcome: Outcome::Failed(&uniq::Error::Cancelled),
+        });
+        tally.add(&Event::Maintaining {
+            what: Upkeep::Merging,
+            share: 0.9,
+        });
         assert_eq!(
             tally.line(Duration::from_secs(20)),
             "3/4 videos, 30 min 0 s, 90x real time, merging segments, 90 %, 1 failed"
         );
-        tally.add(&Event::Maintaining { what: Upkeep::Training, share: 0.254 });
+        tally.add(&Event::Maintaining {
+            what: Upkeep::Training,
+            share: 0.254,
+        });
         assert_eq!(
             tally.line(Duration::from_secs(20)),
             "3/4 videos, 30 min 0 s, 90x real time, training cells, 25 %, 1 failed"
@@ -364,7 +416,10 @@ mod tests {
     #[test]
     fn upkeep_alone_speaks_of_no_videos() {
         let mut tally = Tally::default();
-        tally.add(&Event::Maintaining { what: Upkeep::Merging, share: 0.0 });
+        tally.add(&Event::Maintaining {
+            what: Upkeep::Merging,
+            share: 0.0,
+        });
         assert_eq!(tally.line(Duration::from_secs(9)), "merging segments, 0 %");
     }
 }

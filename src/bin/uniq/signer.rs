@@ -12,13 +12,16 @@ use crate::text::plain;
 
 /// Makes ready what the options name; `None` if they name nothing.
 pub(crate) fn choose(signing: &Signing) -> anyhow::Result<Option<Box<dyn Signer + Sync>>> {
-    Ok(match (&signing.key, &signing.signer_command, &signing.public_key) {
-        (Some(file), _, _) => Some(Box::new(PrivateKey::load(file)?)),
-        (None, Some(command), Some(public)) => {
-            Some(Box::new(Foreign { command: command.clone(), public: PublicKey::load(public)? }))
-        }
-        _ => None,
-    })
+    Ok(
+        match (&signing.key, &signing.signer_command, &signing.public_key) {
+            (Some(file), _, _) => Some(Box::new(PrivateKey::load(file)?)),
+            (None, Some(command), Some(public)) => Some(Box::new(Foreign {
+                command: command.clone(),
+                public: PublicKey::load(public)?,
+            })),
+            _ => None,
+        },
+    )
 }
 
 /// As [`choose`]; that nothing is named is an error.
@@ -30,7 +33,10 @@ pub(crate) fn required(signing: &Signing) -> anyhow::Result<Box<dyn Signer + Syn
 
 /// What the options say of a certificate.
 pub(crate) fn terms(signing: &Signing) -> Terms<'_> {
-    Terms { name: &signing.name, policy_uri: signing.policy_uri.as_deref() }
+    Terms {
+        name: &signing.name,
+        policy_uri: signing.policy_uri.as_deref(),
+    }
 }
 
 /// A command that signs.
@@ -45,11 +51,16 @@ impl Signer for Foreign {
     }
 
     fn sign(&self, message: &[u8]) -> uniq::Result<Vec<u8>> {
-        let refuse = |reason: String| Error::NotSigned { reason: format!("--signer-command {reason}") };
+        let refuse = |reason: String| Error::NotSigned {
+            reason: format!("--signer-command {reason}"),
+        };
         let given = piped(&self.command, message).map_err(refuse)?;
         let normal = self.public.normal_form(&given);
         normal.ok_or_else(|| {
-            refuse(format!("wrote {} bytes, which are no signature of a key like --public-key", given.len()))
+            refuse(format!(
+                "wrote {} bytes, which are no signature of a key like --public-key",
+                given.len()
+            ))
         })
     }
 }
@@ -57,7 +68,12 @@ impl Signer for Foreign {
 /// Runs a shell command with these bytes on standard input; gives what it writes, or what went
 /// wrong.
 pub(crate) fn piped(command: &str, input: &[u8]) -> Result<Vec<u8>, String> {
-    let child = Command::new("/bin/sh").arg("-c").arg(command).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let child = Command::new("/bin/sh")
+        .arg("-c")
+        .arg(command)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
     let mut child = child.map_err(|error| format!("cannot be run: {error}"))?;
     let stdin = child.stdin.take();
     let output = thread::scope(|scope| {

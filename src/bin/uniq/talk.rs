@@ -35,5 +35,9 @@ pub(crate) fn fail_about(path: &Path, error: &uniq::Error) {
 pub(crate) fn about(path: &Path, error: &uniq::Error) -> String {
     let line = chain(error);
     let name = path.display().to_string();
-    if line.contains(plain(&name).as_ref()) { line } else { format!("{name}: {line}") }
+    if line.contains(plain(&name).as_ref()) {
+        line
+    } else {
+        format!("{name}: {line}")
+    }
 }

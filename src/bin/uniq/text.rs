@@ -49,7 +49,12 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
 pub(crate) fn clock(seconds: f64) -> String {
     let tenths = (seconds.max(0.0) * 10.0).round() as u64;
     let (whole, tenth) = (tenths / 10, tenths % 10);
-    format!("{}:{:02}:{:02}.{tenth}", whole / 3600, whole / 60 % 60, whole % 60)
+    format!(
+        "{}:{:02}:{:02}.{tenth}",
+        whole / 3600,
+        whole / 60 % 60,
+        whole % 60
+    )
 }
 
 /// A length in the unit that suits it: `42 s`, `5 min 3 s`, `2 h 5 min`.
@@ -112,7 +117,11 @@ pub(crate) fn bytes(bytes: u64) -> String {
     let mut size = bytes as f64;
     for unit in ["bytes", "KiB", "MiB", "GiB"] {
         if size < 1024.0 {
-            return if unit == "bytes" { format!("{bytes} bytes") } else { format!("{size:.1} {unit}") };
+            return if unit == "bytes" {
+                format!("{bytes} bytes")
+            } else {
+                format!("{size:.1} {unit}")
+            };
         }
         size /= 1024.0;
     }
@@ -130,7 +139,10 @@ mod tests {
 
     #[test]
     fn escapes_cannot_reach_the_terminal() {
-        assert_eq!(plain("\u{1b}[2Jx\r\n\u{9b}31m"), "\\u{1b}[2Jx\\r\\n\\u{9b}31m");
+        assert_eq!(
+            plain("\u{1b}[2Jx\r\n\u{9b}31m"),
+            "\\u{1b}[2Jx\\r\\n\\u{9b}31m"
+        );
         assert_eq!(plain("gpj\u{202e}4pm"), "gpj\\u{202e}4pm");
         assert_eq!(
             plain("a\u{200b}b\u{e0041}\u{fe0f}\u{ad}\u{feff}"),
@@ -143,9 +155,16 @@ mod tests {
     #[test]
     fn causes_are_said_once() {
         let inner = std::io::Error::other("no such thing");
-        let error = uniq::Error::Io { path: "a\nb".into(), doing: "open", source: std::io::Error::other(inner) };
+        let error = uniq::Error::Io {
+            path: "a\nb".into(),
+            doing: "open",
+            source: std::io::Error::other(inner),
+        };
         assert_eq!(chain(&error), "a\\nb: open failed: no such thing");
-        let without_detail = uniq::Error::NotMedia { path: "a".into(), source: "unknown: ".into() };
+        let without_detail = uniq::Error::NotMedia {
+            path: "a".into(),
+            source: "unknown: ".into(),
+        };
         assert!(chain(&without_detail).ends_with("webm: unknown"));
     }
 
@@ -162,7 +181,13 @@ mod tests {
         assert_eq!(grouped(1_234_567), "1 234 567");
         assert_eq!(count(1, "video"), "1 video");
         assert_eq!(bytes(1_536), "1.5 KiB");
-        assert_eq!((whole(1041.3), whole(-7.0), whole(-0.2)), ("1 041".into(), "-7".into(), "0".into()));
-        assert_eq!((tenths(9_999.96), hours(1.0)), ("10 000.0".into(), "1.0 hour".into()));
+        assert_eq!(
+            (whole(1041.3), whole(-7.0), whole(-0.2)),
+            ("1 041".into(), "-7".into(), "0".into())
+        );
+        assert_eq!(
+            (tenths(9_999.96), hours(1.0)),
+            ("10 000.0".into(), "1.0 hour".into())
+        );
     }
 }

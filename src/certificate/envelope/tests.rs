@@ -35,12 +35,18 @@ fn every_flipped_byte_and_every_truncation_of_an_envelope_or_bundle_is_refused()
         for bytes in [envelope.to_json(), envelope.to_bundle()] {
             assert_eq!(accepts(&bytes, key.public_key()), Ok(()));
             for at in 0..bytes.len() {
-                assert!(accepts(&bytes[..at], key.public_key()).is_err(), "cut to {at}");
+                assert!(
+                    accepts(&bytes[..at], key.public_key()).is_err(),
+                    "cut to {at}"
+                );
                 for bit in [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80] {
                     let mut changed = bytes.clone();
                     changed[at] ^= bit;
                     let text = String::from_utf8_lossy(&changed).into_owned();
-                    assert!(accepts(&changed, key.public_key()).is_err(), "flipped {bit:#x} at {at}: {text}");
+                    assert!(
+                        accepts(&changed, key.public_key()).is_err(),
+                        "flipped {bit:#x} at {at}: {text}"
+                    );
                 }
             }
         }
@@ -69,15 +75,19 @@ fn a_hostile_envelope_is_refused_with_the_reason() {
     let [key, other] = keys();
     let good = String::from_utf8(signed(&key).to_json()).unwrap();
     let value: Value = serde_json::from_str(&good).unwrap();
-    let (payload, id) = (value["payload"].as_str().unwrap(), key.public_key().key_id());
+    let (payload, id) = (
+        value["payload"].as_str().unwrap(),
+        key.public_key().key_id(),
+    );
     let sig = value["signatures"][0]["sig"].as_str().unwrap();
     let with = |change: &dyn Fn(&mut Value)| {
         let mut value = value.clone();
         change(&mut value);
         value.to_string()
     };
-    let rewritten =
-        STANDARD.encode(serde_json::to_vec_pretty(&serde_json::json!({"_type": "x", "b": [1, 2]})).unwrap());
+    let rewritten = STANDARD.encode(
+        serde_json::to_vec_pretty(&serde_json::json!({"_type": "x", "b": [1, 2]})).unwrap(),
+    );
     let cases: Vec<(&str, String, &str)> = vec![
         (
             "two signatures",
@@ -87,27 +97,71 @@ fn a_hostile_envelope_is_refused_with_the_reason() {
             }),
             "2 signatures",
         ),
-        ("no signature", with(&|v| v["signatures"] = serde_json::json!([])), "0 signatures"),
-        ("a payload twice", good.replacen('{', &format!("{{\"payload\":\"{payload}\","), 1), "twice"),
-        ("a payload twice, hidden", good.replacen('{', "{\"pay\\u006coad\":\"\",", 1), "twice"),
-        ("a signature's sig twice", good.replacen("\"sig\":", &format!("\"sig\":\"{sig}\",\"sig\":"), 1), "twice"),
-        ("another type", with(&|v| v["payloadType"] = "text/plain".into()), "of the type"),
+        (
+            "no signature",
+            with(&|v| v["signatures"] = serde_json::json!([])),
+            "0 signatures",
+        ),
+        (
+            "a payload twice",
+            good.replacen('{', &format!("{{\"payload\":\"{payload}\","), 1),
+            "twice",
+        ),
+        (
+            "a payload twice, hidden",
+            good.replacen('{', "{\"pay\\u006coad\":\"\",", 1),
+            "twice",
+        ),
+        (
+            "a signature's sig twice",
+            good.replacen("\"sig\":", &format!("\"sig\":\"{sig}\",\"sig\":"), 1),
+            "twice",
+        ),
+        (
+            "another type",
+            with(&|v| v["payloadType"] = "text/plain".into()),
+            "of the type",
+        ),
         (
             "a payload that was parsed and written again",
             with(&|v| v["payload"] = rewritten.clone().into()),
             "not that of this key",
         ),
-        ("base64 without padding", with(&|v| v["payload"] = payload.trim_end_matches('=').into()), "base64"),
-        ("base64 with a line break", with(&|v| v["payload"] = format!("{payload}\n").into()), "base64"),
-        ("base64 for addresses", with(&|v| v["signatures"][0]["sig"] = "-_8=".into()), "base64"),
-        ("a short signature", with(&|v| v["signatures"][0]["sig"] = "AAAA".into()), "64"),
-        ("no signature bytes", with(&|v| v["signatures"][0]["sig"] = "".into()), "64"),
+        (
+            "base64 without padding",
+            with(&|v| v["payload"] = payload.trim_end_matches('=').into()),
+            "base64",
+        ),
+        (
+            "base64 with a line break",
+            with(&|v| v["payload"] = format!("{payload}\n").into()),
+            "base64",
+        ),
+        (
+            "base64 for addresses",
+            with(&|v| v["signatures"][0]["sig"] = "-_8=".into()),
+            "base64",
+        ),
+        (
+            "a short signature",
+            with(&|v| v["signatures"][0]["sig"] = "AAAA".into()),
+            "64",
+        ),
+        (
+            "no signature bytes",
+            with(&|v| v["signatures"][0]["sig"] = "".into()),
+            "64",
+        ),
         (
             "another key's name",
             with(&|v| v["signatures"][0]["keyid"] = other.public_key().key_id().into()),
             "another key",
         ),
-        ("no name", with(&|v| drop(v["signatures"][0].as_object_mut().unwrap().remove("keyid"))), "keyid"),
+        (
+            "no name",
+            with(&|v| drop(v["signatures"][0].as_object_mut().unwrap().remove("keyid"))),
+            "keyid",
+        ),
         (
             "signatures that are no list",
             with(&|v| v["signatures"] = serde_json::json!({"keyid": id, "sig": sig})),
@@ -116,7 +170,11 @@ fn a_hostile_envelope_is_refused_with_the_reason() {
         ("a list", "[]".into(), "no JSON object"),
         ("nothing", String::new(), "JSON"),
         ("text", "certificate".into(), "JSON"),
-        ("another bundle", r#"{"mediaType":"application/vnd.dev.sigstore.bundle.v0.9+json"}"#.into(), "bundle"),
+        (
+            "another bundle",
+            r#"{"mediaType":"application/vnd.dev.sigstore.bundle.v0.9+json"}"#.into(),
+            "bundle",
+        ),
         ("something behind it", format!("{good}{good}"), "JSON"),
     ];
     for (why, text, reason) in cases {
@@ -124,7 +182,9 @@ fn a_hostile_envelope_is_refused_with_the_reason() {
         assert!(error.contains(reason), "{why}: {error}");
     }
     // White space between the fields says nothing, and fields that DSSE may get later are ignored.
-    let spaced = serde_json::to_string_pretty(&with(&|v| v["later"] = 1.into()).parse::<Value>().unwrap()).unwrap();
+    let spaced =
+        serde_json::to_string_pretty(&with(&|v| v["later"] = 1.into()).parse::<Value>().unwrap())
+            .unwrap();
     assert_eq!(accepts(spaced.as_bytes(), key.public_key()), Ok(()));
 }
 
@@ -134,14 +194,20 @@ fn a_bundle_with_anything_besides_is_refused() {
     let bundle: Value = serde_json::from_slice(&signed(&key).to_bundle()).unwrap();
     for (pointer, value) in [
         ("/verificationMaterial/tlogEntries", serde_json::json!([{}])),
-        ("/verificationMaterial/publicKey/hint", "0".repeat(64).into()),
+        (
+            "/verificationMaterial/publicKey/hint",
+            "0".repeat(64).into(),
+        ),
         ("/verificationMaterial/certificate", serde_json::json!({})),
         ("/messageSignature", serde_json::json!({})),
     ] {
         let mut changed = bundle.clone();
         let (parent, name) = pointer.rsplit_once('/').unwrap();
         changed.pointer_mut(parent).unwrap()[name] = value;
-        assert!(accepts(changed.to_string().as_bytes(), key.public_key()).is_err(), "{pointer}");
+        assert!(
+            accepts(changed.to_string().as_bytes(), key.public_key()).is_err(),
+            "{pointer}"
+        );
     }
 }
 
@@ -149,7 +215,13 @@ fn a_bundle_with_anything_besides_is_refused() {
 fn a_file_of_a_gigabyte_is_refused_without_being_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("huge");
-    std::fs::File::create(&path).unwrap().set_len(1 << 30).unwrap();
+    std::fs::File::create(&path)
+        .unwrap()
+        .set_len(1 << 30)
+        .unwrap();
     let error = Envelope::load(&path).unwrap_err().to_string();
-    assert!(error.contains("huge") && error.contains("more than 16777216 bytes"), "{error}");
+    assert!(
+        error.contains("huge") && error.contains("more than 16777216 bytes"),
+        "{error}"
+    );
 }

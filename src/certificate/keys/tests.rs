@@ -12,8 +12,16 @@ fn signatures_of_wycheproof_are_judged_as_it_says() {
         let key = PublicKey::from_pem(&group.pem);
         for test in group.tests {
             number += 1;
-            let valid = key.as_ref().is_ok_and(|key| key.verify(&test.msg, &test.sig).is_ok());
-            assert_eq!(valid, test.result == TestResult::Valid, "{}: {}", test.tc_id, test.comment);
+            let valid = key
+                .as_ref()
+                .is_ok_and(|key| key.verify(&test.msg, &test.sig).is_ok());
+            assert_eq!(
+                valid,
+                test.result == TestResult::Valid,
+                "{}: {}",
+                test.tc_id,
+                test.comment
+            );
         }
     }
     assert!(number > 100, "only {number} cases");
@@ -23,12 +31,18 @@ fn signatures_of_wycheproof_are_judged_as_it_says() {
 #[test]
 fn the_example_of_dsse_is_signed_and_verified_as_it_says() {
     const SECRET: &str = "d73ec437fd6346e3619c5ebfdfff0f6916804955ad32ac9ac492b0ede1f6ffb7";
-    const SIGNATURE: &str = "A3JqsQGtVsJ2O2xqrI5IcnXip5GToJ3F+FnZ+O88SjtR6rDAajabZKciJTfUiHqJPcIAriEGAHTVeCUjW2JIZA==";
-    let secret: [u8; 32] = std::array::from_fn(|i| u8::from_str_radix(&SECRET[2 * i..2 * i + 2], 16).unwrap());
+    const SIGNATURE: &str =
+        "A3JqsQGtVsJ2O2xqrI5IcnXip5GToJ3F+FnZ+O88SjtR6rDAajabZKciJTfUiHqJPcIAriEGAHTVeCUjW2JIZA==";
+    let secret: [u8; 32] =
+        std::array::from_fn(|i| u8::from_str_radix(&SECRET[2 * i..2 * i + 2], 16).unwrap());
     let key = PrivateKey::p256(p256::ecdsa::SigningKey::from_slice(&secret).unwrap());
     let message = crate::certificate::pae("http://example.com/HelloWorld", b"hello world");
-    assert_eq!(message, b"DSSEv1 29 http://example.com/HelloWorld 11 hello world");
-    let raw = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, SIGNATURE).unwrap();
+    assert_eq!(
+        message,
+        b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+    );
+    let raw =
+        base64::Engine::decode(&base64::engine::general_purpose::STANDARD, SIGNATURE).unwrap();
     let expected = key.public_key().normal_form(&raw).unwrap();
     assert_eq!(key.sign(&message).unwrap(), expected);
     assert_eq!(key.public_key().verify(&message, &expected), Ok(()));
@@ -39,20 +53,45 @@ fn the_example_of_dsse_is_signed_and_verified_as_it_says() {
 fn a_key_is_the_same_after_it_was_written_and_read_and_the_file_is_its_owners() {
     let folder = tempfile::tempdir().unwrap();
     for (kind, name) in [(KeyKind::Ed25519, "ed"), (KeyKind::P256, "p256")] {
-        let (key, path) = (PrivateKey::generate(kind).unwrap(), folder.path().join(name));
+        let (key, path) = (
+            PrivateKey::generate(kind).unwrap(),
+            folder.path().join(name),
+        );
         let public = key.save(&path).unwrap();
         let again = PrivateKey::load(&path).unwrap();
-        assert_eq!((again.public_key(), &PublicKey::load(&public).unwrap()), (key.public_key(), key.public_key()));
-        assert_eq!(again.sign(b"x").unwrap(), key.sign(b"x").unwrap(), "the same message, another signature");
+        assert_eq!(
+            (again.public_key(), &PublicKey::load(&public).unwrap()),
+            (key.public_key(), key.public_key())
+        );
+        assert_eq!(
+            again.sign(b"x").unwrap(),
+            key.sign(b"x").unwrap(),
+            "the same message, another signature"
+        );
         assert_eq!(key.public_key().key_id().len(), 64);
-        assert!(key.save(&path).unwrap_err().to_string().contains("never overwritten"));
+        assert!(
+            key.save(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("never overwritten")
+        );
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let mode = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            let mode = |mode| {
+                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap()
+            };
+            assert_eq!(
+                std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+                0o600
+            );
             mode(0o640);
-            assert!(PrivateKey::load(&path).unwrap_err().to_string().contains("chmod 600"));
+            assert!(
+                PrivateKey::load(&path)
+                    .unwrap_err()
+                    .to_string()
+                    .contains("chmod 600")
+            );
         }
     }
 }
@@ -86,8 +125,17 @@ fn the_other_form_of_a_signature_of_p256_is_refused_and_a_devices_is_brought_to_
         let parsed = p256::ecdsa::Signature::from_der(&signature).unwrap();
         let (r, s) = parsed.split_scalars();
         let high = p256::ecdsa::Signature::from_scalars(*r, -*s).unwrap();
-        assert!(public.verify(message, high.to_der().as_bytes()).unwrap_err().contains("only form"));
-        for given in [high.to_der().as_bytes().to_vec(), high.to_bytes().to_vec(), parsed.to_bytes().to_vec()] {
+        assert!(
+            public
+                .verify(message, high.to_der().as_bytes())
+                .unwrap_err()
+                .contains("only form")
+        );
+        for given in [
+            high.to_der().as_bytes().to_vec(),
+            high.to_bytes().to_vec(),
+            parsed.to_bytes().to_vec(),
+        ] {
             assert_eq!(public.normal_form(&given).unwrap(), signature);
         }
     }

@@ -13,19 +13,33 @@ fn spans(seconds: &str) -> Vec<Span> {
             'u' => SpanState::Unpublished,
             _ => SpanState::Unsearchable,
         },
-        reason: (state == 'x').then(|| Reason::of(ReasonCode::Black, Duration::from_secs(1), "the picture is black")),
+        reason: (state == 'x').then(|| {
+            Reason::of(
+                ReasonCode::Black,
+                Duration::from_secs(1),
+                "the picture is black",
+            )
+        }),
     };
     seconds.chars().enumerate().map(at).collect()
 }
 
 fn total(spans: &[Span], state: SpanState) -> f64 {
-    spans.iter().filter(|span| span.state == state).map(|span| span.end_s - span.start_s).sum()
+    spans
+        .iter()
+        .filter(|span| span.state == state)
+        .map(|span| span.end_s - span.start_s)
+        .sum()
 }
 
 fn report(seconds: &str) -> Report {
     let spans = spans(seconds);
-    let [published, unpublished, unsearchable] =
-        [SpanState::Published, SpanState::Unpublished, SpanState::Unsearchable].map(|state| total(&spans, state));
+    let [published, unpublished, unsearchable] = [
+        SpanState::Published,
+        SpanState::Unpublished,
+        SpanState::Unsearchable,
+    ]
+    .map(|state| total(&spans, state));
     let verdict = match (published > 0.0, unpublished > 0.0) {
         (true, true) => Verdict::PartlyPublished,
         (true, false) => Verdict::Published,
@@ -57,8 +71,14 @@ fn report(seconds: &str) -> Report {
 
 /// The merged report of pictures that start at these seconds, with so many unchecked streams.
 fn merged(pictures: &[(u64, &str)], missed: usize) -> Report {
-    let reports = pictures.iter().map(|(_, seconds)| report(seconds)).collect();
-    let starts: Vec<Duration> = pictures.iter().map(|(start, _)| Duration::from_secs(*start)).collect();
+    let reports = pictures
+        .iter()
+        .map(|(_, seconds)| report(seconds))
+        .collect();
+    let starts: Vec<Duration> = pictures
+        .iter()
+        .map(|(start, _)| Duration::from_secs(*start))
+        .collect();
     merge(&looked(&starts, missed), reports, 2.0).unwrap()
 }
 
@@ -104,7 +124,11 @@ fn looked(starts: &[Duration], missed: usize) -> ClipPictures {
             .collect(),
         streams: (0..starts.len() + missed)
             .map(|i| {
-                let at = if i < starts.len() { Looked::At(i) } else { Looked::Not("corrupt data".into()) };
+                let at = if i < starts.len() {
+                    Looked::At(i)
+                } else {
+                    Looked::Not("corrupt data".into())
+                };
                 (stream(i), at)
             })
             .collect(),
@@ -115,28 +139,93 @@ fn looked(starts: &[Duration], missed: usize) -> ClipPictures {
 fn the_worst_picture_decides_and_only_what_is_unpublished_in_all_is_payable() {
     for (pictures, missed, verdict, published, unpublished) in [
         (vec![(0, "uuuu")], 0, Verdict::Unpublished, 0.0, 4.0),
-        (vec![(0, "uuuu"), (0, "pppp")], 0, Verdict::Published, 4.0, 0.0),
-        (vec![(0, "uuuu"), (0, "ppuu")], 0, Verdict::PartlyPublished, 2.0, 2.0),
-        (vec![(0, "upuu"), (0, "uupu")], 0, Verdict::PartlyPublished, 2.0, 2.0),
-        (vec![(0, "uuuuuu"), (0, "uuxxuu")], 0, Verdict::Unpublished, 0.0, 4.0),
+        (
+            vec![(0, "uuuu"), (0, "pppp")],
+            0,
+            Verdict::Published,
+            4.0,
+            0.0,
+        ),
+        (
+            vec![(0, "uuuu"), (0, "ppuu")],
+            0,
+            Verdict::PartlyPublished,
+            2.0,
+            2.0,
+        ),
+        (
+            vec![(0, "upuu"), (0, "uupu")],
+            0,
+            Verdict::PartlyPublished,
+            2.0,
+            2.0,
+        ),
+        (
+            vec![(0, "uuuuuu"), (0, "uuxxuu")],
+            0,
+            Verdict::Unpublished,
+            0.0,
+            4.0,
+        ),
         // The second picture starts two seconds later and shows nothing before.
-        (vec![(0, "uuuuuu"), (2, "ppuu")], 0, Verdict::PartlyPublished, 2.0, 2.0),
-        (vec![(0, "uuuu"), (0, "uxxx")], 0, Verdict::Inconclusive, 0.0, 0.0),
-        (vec![(0, "uuuuuu"), (0, "puuu"), (0, "uxxx")], 0, Verdict::PartlyPublished, 1.0, 0.0),
+        (
+            vec![(0, "uuuuuu"), (2, "ppuu")],
+            0,
+            Verdict::PartlyPublished,
+            2.0,
+            2.0,
+        ),
+        (
+            vec![(0, "uuuu"), (0, "uxxx")],
+            0,
+            Verdict::Inconclusive,
+            0.0,
+            0.0,
+        ),
+        (
+            vec![(0, "uuuuuu"), (0, "puuu"), (0, "uxxx")],
+            0,
+            Verdict::PartlyPublished,
+            1.0,
+            0.0,
+        ),
         // The pictures overlap for too short a time.
-        (vec![(0, "uuuu"), (3, "uuuu")], 0, Verdict::Inconclusive, 0.0, 1.0),
+        (
+            vec![(0, "uuuu"), (3, "uuuu")],
+            0,
+            Verdict::Inconclusive,
+            0.0,
+            1.0,
+        ),
         (vec![(0, "uuuu")], 1, Verdict::Inconclusive, 0.0, 0.0),
         (vec![(0, "puuu")], 1, Verdict::PartlyPublished, 1.0, 0.0),
     ] {
         let report = merged(&pictures, missed);
         assert_eq!(report.verdict, verdict, "{pictures:?} {missed}");
-        assert_eq!((report.seconds.published, report.seconds.unpublished), (published, unpublished), "{pictures:?}");
-        let payable = if verdict == Verdict::Inconclusive { 0.0 } else { round(unpublished / 60.0) };
+        assert_eq!(
+            (report.seconds.published, report.seconds.unpublished),
+            (published, unpublished),
+            "{pictures:?}"
+        );
+        let payable = if verdict == Verdict::Inconclusive {
+            0.0
+        } else {
+            round(unpublished / 60.0)
+        };
         assert_eq!(report.payable_minutes, payable, "{pictures:?}");
-        let parts = report.seconds.published + report.seconds.unpublished + report.seconds.unsearchable;
+        let parts =
+            report.seconds.published + report.seconds.unpublished + report.seconds.unsearchable;
         assert_eq!(parts, report.clip.duration_s, "{pictures:?}");
-        assert_eq!(report.spans.last().map(|span| span.end_s), Some(report.clip.duration_s));
-        assert!(report.spans.windows(2).all(|pair| pair[0].end_s == pair[1].start_s));
+        assert_eq!(
+            report.spans.last().map(|span| span.end_s),
+            Some(report.clip.duration_s)
+        );
+        assert!(
+            report
+                .spans
+                .windows(2)
+                .all(|pair| pair[0].end_s == pair[1].start_s)
+        );
         assert_eq!(report.streams.len(), pictures.len() + missed);
     }
 }
@@ -144,18 +233,39 @@ fn the_worst_picture_decides_and_only_what_is_unpublished_in_all_is_payable() {
 #[test]
 fn each_second_of_the_file_has_the_greatest_probability_of_its_pictures() {
     let merged = |pictures: &[(u64, &[f64])]| {
-        let report = |seconds: &[f64]| Report { timeline: seconds.to_vec(), ..report(&"u".repeat(seconds.len())) };
-        let reports = pictures.iter().map(|(_, seconds)| report(seconds)).collect();
-        let starts: Vec<Duration> = pictures.iter().map(|(start, _)| Duration::from_millis(*start)).collect();
+        let report = |seconds: &[f64]| Report {
+            timeline: seconds.to_vec(),
+            ..report(&"u".repeat(seconds.len()))
+        };
+        let reports = pictures
+            .iter()
+            .map(|(_, seconds)| report(seconds))
+            .collect();
+        let starts: Vec<Duration> = pictures
+            .iter()
+            .map(|(start, _)| Duration::from_millis(*start))
+            .collect();
         merge(&looked(&starts, 0), reports, 2.0).unwrap().timeline
     };
     assert_eq!(merged(&[(0, &[0.1, 0.9, 0.0])]), [0.1, 0.9, 0.0]);
-    assert_eq!(merged(&[(0, &[0.1, 0.9, 0.0]), (0, &[0.2, 0.5])]), [0.2, 0.9, 0.0]);
+    assert_eq!(
+        merged(&[(0, &[0.1, 0.9, 0.0]), (0, &[0.2, 0.5])]),
+        [0.2, 0.9, 0.0]
+    );
     // The second picture starts later and ends later.
-    assert_eq!(merged(&[(0, &[0.1, 0.9, 0.0]), (2000, &[0.2, 0.5])]), [0.1, 0.9, 0.2, 0.5]);
+    assert_eq!(
+        merged(&[(0, &[0.1, 0.9, 0.0]), (2000, &[0.2, 0.5])]),
+        [0.1, 0.9, 0.2, 0.5]
+    );
     // Each of its seconds overlaps two of the file.
-    assert_eq!(merged(&[(0, &[0.0, 0.0, 0.0]), (500, &[0.3, 0.0])]), [0.3, 0.3, 0.0]);
-    assert_eq!(merged(&[(0, &[0.0, 0.0, 0.0]), (500, &[0.3, 0.0, 0.7])]), [0.3, 0.3, 0.7, 0.7]);
+    assert_eq!(
+        merged(&[(0, &[0.0, 0.0, 0.0]), (500, &[0.3, 0.0])]),
+        [0.3, 0.3, 0.0]
+    );
+    assert_eq!(
+        merged(&[(0, &[0.0, 0.0, 0.0]), (500, &[0.3, 0.0, 0.7])]),
+        [0.3, 0.3, 0.7, 0.7]
+    );
 }
 
 #[test]
@@ -172,25 +282,74 @@ fn the_most_probable_non_match_of_all_pictures_is_the_nearest() {
         });
         Some(serde_json::from_value::<NonMatch>(text).unwrap())
     };
-    for (first, second) in [(Some(0.01), Some(0.03)), (Some(0.03), Some(0.01)), (None, Some(0.03)), (Some(0.03), None)]
-    {
-        let reports = [first, second].map(|p| Report { nearest_non_match: p.and_then(near), ..report("uuuu") }).into();
-        let merged = merge(&looked(&[Duration::ZERO, Duration::from_secs(1)], 0), reports, 2.0).unwrap();
+    for (first, second) in [
+        (Some(0.01), Some(0.03)),
+        (Some(0.03), Some(0.01)),
+        (None, Some(0.03)),
+        (Some(0.03), None),
+    ] {
+        let reports = [first, second]
+            .map(|p| Report {
+                nearest_non_match: p.and_then(near),
+                ..report("uuuu")
+            })
+            .into();
+        let merged = merge(
+            &looked(&[Duration::ZERO, Duration::from_secs(1)], 0),
+            reports,
+            2.0,
+        )
+        .unwrap();
         let found = merged.nearest_non_match.unwrap();
         let late = if second == Some(0.03) { 1.0 } else { 0.0 };
-        assert_eq!((found.probability, found.clip.start_s, found.reference.start_s), (0.03, late, 0.0));
+        assert_eq!(
+            (
+                found.probability,
+                found.clip.start_s,
+                found.reference.start_s
+            ),
+            (0.03, late, 0.0)
+        );
     }
 }
 
 #[test]
 fn what_would_be_unpublished_is_so_in_all_pictures_or_nowhere() {
     let with = |parts: &[(f64, f64)]| {
-        let parts = parts.iter().map(|&(start_s, end_s)| Interval { start_s, end_s }).collect();
-        Report { searchable: Some(parts), ..report("uuuu") }
+        let parts = parts
+            .iter()
+            .map(|&(start_s, end_s)| Interval { start_s, end_s })
+            .collect();
+        Report {
+            searchable: Some(parts),
+            ..report("uuuu")
+        }
     };
-    let pictures = [(0.0, with(&[(0.0, 1.5), (2.0, 4.0)])), (1.0, with(&[(0.0, 2.0)]))];
+    let pictures = [
+        (0.0, with(&[(0.0, 1.5), (2.0, 4.0)])),
+        (1.0, with(&[(0.0, 2.0)])),
+    ];
     let common = searchable(&pictures, true).unwrap();
-    assert_eq!(common, [Interval { start_s: 1.0, end_s: 1.5 }, Interval { start_s: 2.0, end_s: 3.0 }]);
-    assert_eq!(searchable(&pictures, false), Some(vec![]), "a picture was not looked at");
-    assert_eq!(searchable(&[(0.0, with(&[(0.0, 4.0)])), (0.0, report("uuuu"))], true), None);
+    assert_eq!(
+        common,
+        [
+            Interval {
+                start_s: 1.0,
+                end_s: 1.5
+            },
+            Interval {
+                start_s: 2.0,
+                end_s: 3.0
+            }
+        ]
+    );
+    assert_eq!(
+        searchable(&pictures, false),
+        Some(vec![]),
+        "a picture was not looked at"
+    );
+    assert_eq!(
+        searchable(&[(0.0, with(&[(0.0, 4.0)])), (0.0, report("uuuu"))], true),
+        None
+    );
 }

@@ -9,21 +9,40 @@ fn overlaps(clips: usize, pairs: &[(usize, usize, f64, f64)]) -> Overlaps {
     for (pair, &(a, b, of_a, of_b)) in pairs.iter().enumerate() {
         for (clip, other, copied_s) in [(a, b, of_a), (b, a, of_b)] {
             let rest_s = 10.0 - copied_s;
-            overlaps[clip].insert(other, Overlap { pair, copied_s, rest_s, whole: is_whole(10.0, rest_s) });
+            overlaps[clip].insert(
+                other,
+                Overlap {
+                    pair,
+                    copied_s,
+                    rest_s,
+                    whole: is_whole(10.0, rest_s),
+                },
+            );
         }
     }
     overlaps
 }
 
 fn members(groups: &[Grouped]) -> Vec<(usize, Vec<usize>)> {
-    groups.iter().map(|group| (group.anchor, group.members.iter().map(|(clip, _)| *clip).collect())).collect()
+    groups
+        .iter()
+        .map(|group| {
+            (
+                group.anchor,
+                group.members.iter().map(|(clip, _)| *clip).collect(),
+            )
+        })
+        .collect()
 }
 
 #[test]
 fn strangers_who_share_an_intro_with_a_compilation_are_in_no_group_together() {
     // The compilation 0 has three seconds of each of 1 and 2, which share nothing.
     let found = overlaps(3, &[(0, 1, 3.0, 3.0), (0, 2, 3.0, 3.0)]);
-    assert_eq!(members(&grouped(&[1, 2, 0], &found, &[false; 3])), [(1, vec![0]), (2, vec![0])]);
+    assert_eq!(
+        members(&grouped(&[1, 2, 0], &found, &[false; 3])),
+        [(1, vec![0]), (2, vec![0])]
+    );
     // As the anchor it has both as members, each by its own match, and neither is redundant.
     let groups = grouped(&[0, 1, 2], &found, &[false; 3]);
     assert_eq!(members(&groups), [(0, vec![1, 2])]);
@@ -34,21 +53,33 @@ fn strangers_who_share_an_intro_with_a_compilation_are_in_no_group_together() {
 fn a_chain_is_not_one_group() {
     let found = overlaps(3, &[(0, 1, 10.0, 10.0), (1, 2, 10.0, 10.0)]);
     // 2 does not match 0 itself, and 1 is gone.
-    assert_eq!(members(&grouped(&[0, 1, 2], &found, &[false; 3])), [(0, vec![1])]);
-    assert_eq!(members(&grouped(&[1, 0, 2], &found, &[false; 3])), [(1, vec![0, 2])]);
+    assert_eq!(
+        members(&grouped(&[0, 1, 2], &found, &[false; 3])),
+        [(0, vec![1])]
+    );
+    assert_eq!(
+        members(&grouped(&[1, 0, 2], &found, &[false; 3])),
+        [(1, vec![0, 2])]
+    );
 }
 
 #[test]
 fn what_repeats_the_remaining_seconds_of_a_partial_member_is_found_too() {
     // 1 has three seconds of 0 and seven of its own, which 2 repeats.
     let found = overlaps(3, &[(0, 1, 3.0, 3.0), (1, 2, 7.0, 10.0)]);
-    assert_eq!(members(&grouped(&[0, 1, 2], &found, &[false; 3])), [(0, vec![1]), (1, vec![2])]);
+    assert_eq!(
+        members(&grouped(&[0, 1, 2], &found, &[false; 3])),
+        [(0, vec![1]), (1, vec![2])]
+    );
 }
 
 #[test]
 fn a_reference_is_never_a_member() {
     let found = overlaps(2, &[(0, 1, 10.0, 10.0)]);
-    assert_eq!(members(&grouped(&[0, 1], &found, &[true, false])), [(0, vec![1])]);
+    assert_eq!(
+        members(&grouped(&[0, 1], &found, &[true, false])),
+        [(0, vec![1])]
+    );
     assert!(grouped(&[0, 1], &found, &[true, true]).is_empty());
 }
 

@@ -15,7 +15,12 @@ use value::Value;
 
 /// What the manifests of a store declare; `None` if it is no such tree.
 pub(super) fn claims(store: &[u8]) -> Option<(Option<Generated>, Option<Training>)> {
-    let mut walk = Walk { budget: BOXES_MAX, generated: None, training: None, assertions: 0 };
+    let mut walk = Walk {
+        budget: BOXES_MAX,
+        generated: None,
+        training: None,
+        assertions: 0,
+    };
     let mut boxes = 0;
     for part in Boxes(store) {
         let (kind, body) = part?;
@@ -82,7 +87,9 @@ fn generated(actions: &Value) -> Option<Generated> {
         if key == "digitalSourceType" {
             found = found.max(match text.rsplit(['/', ':']).next().unwrap_or_default() {
                 "trainedAlgorithmicMedia" => Some(Generated::Wholly),
-                "compositeWithTrainedAlgorithmicMedia" | "compositeSynthetic" => Some(Generated::Partly),
+                "compositeWithTrainedAlgorithmicMedia" | "compositeSynthetic" => {
+                    Some(Generated::Partly)
+                }
                 _ => None,
             });
         }
@@ -92,7 +99,9 @@ fn generated(actions: &Value) -> Option<Generated> {
 
 /// The strictest permission of the entries that concern training and mining.
 fn training(entries: &Value) -> Option<Training> {
-    let Value::Map(parts) = entries.get("entries")? else { return None };
+    let Value::Map(parts) = entries.get("entries")? else {
+        return None;
+    };
     let of = |(name, entry): &(String, Value)| {
         let concerns = name.ends_with("training") || name.ends_with("data_mining");
         match (concerns, entry.get("use")?) {
@@ -136,7 +145,9 @@ impl<'a> Iterator for Boxes<'a> {
                 0 => (rest, &rest[rest.len()..]),
                 1 => {
                     let (size, rest) = rest.split_first_chunk::<8>()?;
-                    rest.split_at_checked(usize::try_from(u64::from_be_bytes(*size).checked_sub(16)?).ok()?)?
+                    rest.split_at_checked(
+                        usize::try_from(u64::from_be_bytes(*size).checked_sub(16)?).ok()?,
+                    )?
                 }
                 size => rest.split_at_checked((size as usize).checked_sub(8)?)?,
             };

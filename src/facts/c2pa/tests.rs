@@ -17,30 +17,76 @@ fn mining(name: &str, allowed: &str) -> serde_json::Value {
 
 #[test]
 fn a_declared_model_is_seen_in_every_version_and_instance_of_the_assertion() {
-    for label in ["c2pa.actions", "c2pa.actions.v2", "c2pa.actions__1", "c2pa.actions.v2__3"] {
-        assert_eq!(claims(&store(&[(label, created(MODEL))])), Some((Some(Generated::Wholly), None)), "{label}");
+    for label in [
+        "c2pa.actions",
+        "c2pa.actions.v2",
+        "c2pa.actions__1",
+        "c2pa.actions.v2__3",
+    ] {
+        assert_eq!(
+            claims(&store(&[(label, created(MODEL))])),
+            Some((Some(Generated::Wholly), None)),
+            "{label}"
+        );
     }
     let camera = "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture";
-    assert_eq!(claims(&store(&[("c2pa.actions", created(camera))])), Some((None, None)));
-    let both = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia";
-    assert_eq!(claims(&store(&[("c2pa.actions", created(both))])), Some((Some(Generated::Partly), None)));
+    assert_eq!(
+        claims(&store(&[("c2pa.actions", created(camera))])),
+        Some((None, None))
+    );
+    let both =
+        "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia";
+    assert_eq!(
+        claims(&store(&[("c2pa.actions", created(both))])),
+        Some((Some(Generated::Partly), None))
+    );
     // Another kind of assertion that names it declares nothing.
-    assert_eq!(claims(&store(&[("stds.metadata", created(MODEL))])), Some((None, None)));
+    assert_eq!(
+        claims(&store(&[("stds.metadata", created(MODEL))])),
+        Some((None, None))
+    );
 }
 
 #[test]
 fn the_strictest_permission_counts() {
     let of = |entries: &[(&str, serde_json::Value)]| claims(&store(entries)).unwrap().1;
     assert_eq!(
-        of(&[("c2pa.training-mining", mining("c2pa.ai_generative_training", "notAllowed"))]),
+        of(&[(
+            "c2pa.training-mining",
+            mining("c2pa.ai_generative_training", "notAllowed")
+        )]),
         Some(Training::NotAllowed)
     );
-    assert_eq!(of(&[("cawg.training-mining", mining("cawg.data_mining", "constrained"))]), Some(Training::Constrained));
-    assert_eq!(of(&[("cawg.training-mining", mining("cawg.ai_training", "allowed"))]), Some(Training::Allowed));
-    assert_eq!(of(&[("cawg.training-mining", mining("cawg.ai_inference", "notAllowed"))]), None);
+    assert_eq!(
+        of(&[(
+            "cawg.training-mining",
+            mining("cawg.data_mining", "constrained")
+        )]),
+        Some(Training::Constrained)
+    );
+    assert_eq!(
+        of(&[(
+            "cawg.training-mining",
+            mining("cawg.ai_training", "allowed")
+        )]),
+        Some(Training::Allowed)
+    );
+    assert_eq!(
+        of(&[(
+            "cawg.training-mining",
+            mining("cawg.ai_inference", "notAllowed")
+        )]),
+        None
+    );
     let two = [
-        ("c2pa.training-mining", mining("c2pa.ai_training", "notAllowed")),
-        ("cawg.training-mining", mining("cawg.ai_training", "allowed")),
+        (
+            "c2pa.training-mining",
+            mining("c2pa.ai_training", "notAllowed"),
+        ),
+        (
+            "cawg.training-mining",
+            mining("cawg.ai_training", "allowed"),
+        ),
     ];
     assert_eq!(of(&two), Some(Training::NotAllowed));
 }
@@ -49,13 +95,22 @@ fn the_strictest_permission_counts() {
 fn json_is_read_as_well() {
     let text = serde_json::to_vec(&mining("c2pa.ai_training", "notAllowed")).unwrap();
     let assertion = superbox("c2pa.training-mining", &[boxed(b"json", &text)]);
-    let whole = superbox("c2pa", &[superbox("urn:c2pa:1", &[superbox("c2pa.assertions", &[assertion])])]);
+    let whole = superbox(
+        "c2pa",
+        &[superbox(
+            "urn:c2pa:1",
+            &[superbox("c2pa.assertions", &[assertion])],
+        )],
+    );
     assert_eq!(claims(&whole), Some((None, Some(Training::NotAllowed))));
 }
 
 #[test]
 fn every_cut_store_is_unreadable_and_no_byte_panics() {
-    let whole = store(&[("c2pa.training-mining", mining("c2pa.ai_training", "notAllowed"))]);
+    let whole = store(&[(
+        "c2pa.training-mining",
+        mining("c2pa.ai_training", "notAllowed"),
+    )]);
     for length in 0..whole.len() {
         assert_eq!(claims(&whole[..length]), None, "{length}");
     }

@@ -13,7 +13,8 @@ impl Value {
     /// Reads CBOR; `None` if it is none, goes too deep, or more follows it.
     pub(super) fn of_cbor(bytes: &[u8]) -> Option<Value> {
         let mut reader = std::io::Cursor::new(bytes);
-        let value: ciborium::Value = ciborium::de::from_reader_with_recursion_limit(&mut reader, DEPTH_MAX).ok()?;
+        let value: ciborium::Value =
+            ciborium::de::from_reader_with_recursion_limit(&mut reader, DEPTH_MAX).ok()?;
         (reader.position() == bytes.len() as u64).then(|| of_cbor(value))
     }
 
@@ -25,7 +26,10 @@ impl Value {
     /// The value of a key of a map.
     pub(super) fn get(&self, key: &str) -> Option<&Value> {
         let Value::Map(pairs) = self else { return None };
-        pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+        pairs
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value)
     }
 
     /// Calls `visit` with each text in it and its key.
@@ -50,7 +54,9 @@ fn of_cbor(value: ciborium::Value) -> Value {
         ciborium::Value::Text(text) => Value::Text(text),
         ciborium::Value::Array(values) => Value::List(values.into_iter().map(of_cbor).collect()),
         ciborium::Value::Map(pairs) => {
-            let named = pairs.into_iter().filter_map(|(key, value)| Some((key.into_text().ok()?, of_cbor(value))));
+            let named = pairs
+                .into_iter()
+                .filter_map(|(key, value)| Some((key.into_text().ok()?, of_cbor(value))));
             Value::Map(named.collect())
         }
         ciborium::Value::Tag(_, value) => of_cbor(*value),
@@ -62,9 +68,12 @@ fn of_json(value: serde_json::Value) -> Value {
     match value {
         serde_json::Value::String(text) => Value::Text(text),
         serde_json::Value::Array(values) => Value::List(values.into_iter().map(of_json).collect()),
-        serde_json::Value::Object(pairs) => {
-            Value::Map(pairs.into_iter().map(|(key, value)| (key, of_json(value))).collect())
-        }
+        serde_json::Value::Object(pairs) => Value::Map(
+            pairs
+                .into_iter()
+                .map(|(key, value)| (key, of_json(value)))
+                .collect(),
+        ),
         _ => Value::Other,
     }
 }

@@ -26,9 +26,15 @@ pub(in crate::facts) fn store(assertions: &[(&str, serde_json::Value)]) -> Vec<u
         ciborium::into_writer(value, &mut bytes).unwrap();
         boxed(b"cbor", &bytes)
     };
-    let parts: Vec<Vec<u8>> = assertions.iter().map(|(label, value)| superbox(label, &[content(value)])).collect();
+    let parts: Vec<Vec<u8>> = assertions
+        .iter()
+        .map(|(label, value)| superbox(label, &[content(value)]))
+        .collect();
     let signature = superbox("c2pa.signature", &[boxed(b"cbor", &[0xd2, 0x80])]);
-    let manifest = superbox("urn:c2pa:1", &[superbox("c2pa.assertions", &parts), signature]);
+    let manifest = superbox(
+        "urn:c2pa:1",
+        &[superbox("c2pa.assertions", &parts), signature],
+    );
     superbox("c2pa", &[manifest])
 }
 

@@ -17,19 +17,25 @@ pub(super) struct Judged {
 pub(super) fn judge(sample: &Sample) -> Option<Judged> {
     let features = features(sample)?;
     let sum = |weights: &[(f32, f32, f32); FEATURES], constant: f32| {
-        let terms =
-            features.iter().zip(weights).map(|(value, (mean, deviation, weight))| (value - mean) / deviation * weight);
+        let terms = features
+            .iter()
+            .zip(weights)
+            .map(|(value, (mean, deviation, weight))| (value - mean) / deviation * weight);
         terms.sum::<f32>() + constant
     };
     let logit = sum(&weights::UPSCALED, weights::UPSCALED_CONSTANT);
-    let factor = sum(&weights::FACTOR, weights::FACTOR_CONSTANT).exp().clamp(FACTOR_MIN, FACTOR_MAX);
+    let factor = sum(&weights::FACTOR, weights::FACTOR_CONSTANT)
+        .exp()
+        .clamp(FACTOR_MIN, FACTOR_MAX);
     Some(Judged { logit, factor })
 }
 
 /// What the model looks at: the traces of resampling, and how the power falls with the frequency
 /// where the picture is sharpest.
 fn features(sample: &Sample) -> Option<[f32; FEATURES]> {
-    let mean = |[rows, columns]: &[Levels; 2]| std::array::from_fn::<f32, BANDS, _>(|i| (rows[i] + columns[i]) / 2.0);
+    let mean = |[rows, columns]: &[Levels; 2]| {
+        std::array::from_fn::<f32, BANDS, _>(|i| (rows[i] + columns[i]) / 2.0)
+    };
     if mean(&sample.spectra.detailed)[DETAIL_BAND] < DETAIL_MIN {
         return None;
     }
@@ -44,7 +50,10 @@ fn features(sample: &Sample) -> Option<[f32; FEATURES]> {
         *linear = step / 3.0;
         *steep = (step + 2.0).min(0.0).powi(2) / 10.0;
     }
-    let fall = levels.windows(5).map(|five| five[0] - five[4]).fold(f32::MIN, f32::max);
+    let fall = levels
+        .windows(5)
+        .map(|five| five[0] - five[4])
+        .fold(f32::MIN, f32::max);
     let (head, tail) = (levels[1] - levels[5], levels[BANDS - 4] - levels[BANDS - 1]);
     rest.copy_from_slice(&[
         fall / 5.0,
@@ -60,7 +69,10 @@ fn features(sample: &Sample) -> Option<[f32; FEATURES]> {
 
 /// The usual number of lines nearest to this one, if it is near; of a picture with `all` lines.
 pub(super) fn usual_lines(lines: f32, all: u32) -> u32 {
-    let near = USUAL.iter().filter(|usual| **usual < all).map(|&usual| (usual, (lines / usual as f32).ln().abs()));
+    let near = USUAL
+        .iter()
+        .filter(|usual| **usual < all)
+        .map(|&usual| (usual, (lines / usual as f32).ln().abs()));
     match near.min_by(|a, b| a.1.total_cmp(&b.1)) {
         Some((usual, distance)) if distance < USUAL_NEAR => usual,
         _ => (lines.round() as u32).clamp(1, all.max(1)),
@@ -77,7 +89,9 @@ const DETAIL_MIN: f32 = 30.0;
 const FACTOR_MIN: f32 = 1.2;
 const FACTOR_MAX: f32 = 4.0;
 /// Lines of usual pictures.
-const USUAL: [u32; 13] = [144, 180, 240, 270, 288, 360, 432, 480, 540, 576, 720, 1080, 1440];
+const USUAL: [u32; 13] = [
+    144, 180, 240, 270, 288, 360, 432, 480, 540, 576, 720, 1080, 1440,
+];
 /// Logarithm of the ratio to a usual number of lines that is near.
 const USUAL_NEAR: f32 = 0.12;
 

@@ -9,18 +9,30 @@ use crate::media::Luma;
 /// How much the smoothness of columns and of rows varies with the periods of the usual factors:
 /// logarithms of the peak over the median of all periods, the mean of both directions, in the order
 /// of [`PERIODS`]. `None` for a picture that is too small.
-pub(super) fn traces(luma: &Luma<'_>, width: usize, height: usize, depth: u32) -> Option<[f32; PERIODS.len()]> {
+pub(super) fn traces(
+    luma: &Luma<'_>,
+    width: usize,
+    height: usize,
+    depth: u32,
+) -> Option<[f32; PERIODS.len()]> {
     if width < SIDE_MIN || height < SIDE_MIN {
         return None;
     }
     let (columns, rows) = roughness(luma, width, height, depth);
     let (columns, rows) = (peaks(&columns), peaks(&rows));
-    Some(std::array::from_fn(|i| ((columns[i] * rows[i]).sqrt() + 1e-3).ln()))
+    Some(std::array::from_fn(|i| {
+        ((columns[i] * rows[i]).sqrt() + 1e-3).ln()
+    }))
 }
 
 /// The mean second difference at each column and each row but those at the edges, in 8-bit levels.
 fn roughness(luma: &Luma<'_>, width: usize, height: usize, depth: u32) -> (Vec<f32>, Vec<f32>) {
-    let unit = (1_u32 << depth.saturating_sub(8)) as f32 * if luma.is_limited() { 219.0 / 255.0 } else { 1.0 };
+    let unit = (1_u32 << depth.saturating_sub(8)) as f32
+        * if luma.is_limited() {
+            219.0 / 255.0
+        } else {
+            1.0
+        };
     let most = (ROUGH_MAX * unit) as i32;
     let (mut above, mut middle, mut below) = (vec![0; width], vec![0; width], vec![0; width]);
     let mut columns = vec![0_u32; width - 2];
@@ -35,21 +47,36 @@ fn roughness(luma: &Luma<'_>, width: usize, height: usize, depth: u32) -> (Vec<f
         }
         if y >= 2 {
             let neighbours = above.iter().zip(&middle).zip(&below);
-            let sum: u32 = neighbours.map(|((above, middle), below)| bend(*above, *middle, *below, most)).sum();
+            let sum: u32 = neighbours
+                .map(|((above, middle), below)| bend(*above, *middle, *below, most))
+                .sum();
             down.push(sum as f32 / width as f32 / unit);
         }
     }
-    (columns.into_iter().map(|sum| sum as f32 / height as f32 / unit).collect(), down)
+    (
+        columns
+            .into_iter()
+            .map(|sum| sum as f32 / height as f32 / unit)
+            .collect(),
+        down,
+    )
 }
 
 /// The size of a second difference, of which strong edges count no more than others.
 fn bend(before: u16, at: u16, after: u16, most: i32) -> u32 {
-    (2 * i32::from(at) - i32::from(before) - i32::from(after)).abs().min(most).unsigned_abs()
+    (2 * i32::from(at) - i32::from(before) - i32::from(after))
+        .abs()
+        .min(most)
+        .unsigned_abs()
 }
 
 /// Amplitudes at the periods, of the median amplitude.
 fn peaks(roughness: &[f32]) -> [f32; PERIODS.len()] {
-    let length = if roughness.len() <= LENGTH { LENGTH } else { 2 * LENGTH };
+    let length = if roughness.len() <= LENGTH {
+        LENGTH
+    } else {
+        2 * LENGTH
+    };
     let count = roughness.len().min(length);
     let half = SMOOTH / 2;
     // What varies slowly is the scene.
@@ -61,11 +88,19 @@ fn peaks(roughness: &[f32]) -> [f32; PERIODS.len()] {
         around += at((i + half) as isize) - at(i as isize - half as isize);
     }
     let mean = values.iter().sum::<f32>() / values.len().max(1) as f32;
-    let mut buffer: Vec<Complex<f32>> =
-        values.iter().take(count).map(|value| Complex::new(value - mean, 0.0)).collect();
+    let mut buffer: Vec<Complex<f32>> = values
+        .iter()
+        .take(count)
+        .map(|value| Complex::new(value - mean, 0.0))
+        .collect();
     buffer.resize(length, Complex::default());
-    FftPlanner::<f32>::new().plan_fft_forward(length).process(&mut buffer);
-    let amplitudes: Vec<f32> = buffer[..=length / 2].iter().map(|value| value.norm()).collect();
+    FftPlanner::<f32>::new()
+        .plan_fft_forward(length)
+        .process(&mut buffer);
+    let amplitudes: Vec<f32> = buffer[..=length / 2]
+        .iter()
+        .map(|value| value.norm())
+        .collect();
     let mut sorted = amplitudes.clone();
     sorted.sort_by(f32::total_cmp);
     let median = sorted[sorted.len() / 2] + 1e-6;

@@ -55,7 +55,12 @@ impl Box {
     pub(super) fn within(&self, other: &Box) -> Option<Box> {
         let (left, top) = (self.left.max(other.left), self.top.max(other.top));
         let (right, bottom) = (self.right.min(other.right), self.bottom.min(other.bottom));
-        (left < right && top < bottom).then_some(Box { left, top, right, bottom })
+        (left < right && top < bottom).then_some(Box {
+            left,
+            top,
+            right,
+            bottom,
+        })
     }
 
     /// How many cells both have.
@@ -66,7 +71,10 @@ impl Box {
     /// Whether the other one is at the same place: most of the smaller lies in the larger, on the
     /// same lines.
     pub(super) fn is_place_of(&self, other: &Box) -> bool {
-        let lines = self.bottom.min(other.bottom).saturating_sub(self.top.max(other.top));
+        let lines = self
+            .bottom
+            .min(other.bottom)
+            .saturating_sub(self.top.max(other.top));
         let taller = (self.bottom - self.top).max(other.bottom - other.top);
         2 * self.shared(other) >= self.size().min(other.size()) && 2 * lines >= taller
     }
@@ -95,11 +103,24 @@ pub(super) fn groups(across: usize, down: usize, is: &dyn Fn(usize, usize) -> bo
             continue;
         }
         seen[start] = true;
-        let mut group = Group { area: Box { left: x, top: y, right: x + 1, bottom: y + 1 }, cells: 0 };
+        let mut group = Group {
+            area: Box {
+                left: x,
+                top: y,
+                right: x + 1,
+                bottom: y + 1,
+            },
+            cells: 0,
+        };
         let mut left = vec![(x, y)];
         while let Some((x, y)) = left.pop() {
             group.cells += 1;
-            let here = Box { left: x, top: y, right: x + 1, bottom: y + 1 };
+            let here = Box {
+                left: x,
+                top: y,
+                right: x + 1,
+                bottom: y + 1,
+            };
             group.area = group.area.with(&here);
             let around = Box {
                 left: x.saturating_sub(ACROSS),

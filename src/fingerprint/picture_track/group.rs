@@ -35,7 +35,9 @@ pub(super) fn spectra(layout: Layout, luma: &[u8]) -> Vec<Block> {
     let (columns, rows) = layout.blocks();
     let pictures = luma.chunks_exact(layout.area());
     let places = || (0..rows).flat_map(|row| (0..columns).map(move |column| (column, row)));
-    let of = |picture| places().map(move |(column, row)| forward(&block_of(picture, layout, column, row)));
+    let of = |picture| {
+        places().map(move |(column, row)| forward(&block_of(picture, layout, column, row)))
+    };
     pictures.flat_map(of).collect()
 }
 
@@ -53,7 +55,12 @@ pub(super) fn read(layout: Layout, code: &[u8]) -> Vec<u8> {
 
 /// Codes pictures and returns them as they are when decoded.
 fn run(layout: Layout, spectra: Option<&[Block]>, coder: &mut impl Coder) -> Vec<u8> {
-    let Layout { width, height, pictures, step } = layout;
+    let Layout {
+        width,
+        height,
+        pictures,
+        step,
+    } = layout;
     let (columns, rows) = layout.blocks();
     let mut models = Models::default();
     let mut before: Option<Canvas> = None;
@@ -74,7 +81,8 @@ fn run(layout: Layout, spectra: Option<&[Block]>, coder: &mut impl Coder) -> Vec
                     (from_before, levels) = chosen(spectrum, beside, earlier.as_ref(), step);
                 }
                 let known = usize::from(left.0) + usize::from(above.0);
-                from_before = earlier.is_some() && coder.bit(&mut models.from_before[known], from_before);
+                from_before =
+                    earlier.is_some() && coder.bit(&mut models.from_before[known], from_before);
                 let known = usize::from(left.1) + usize::from(above.1);
                 let class = &mut models.residual[usize::from(from_before)];
                 let rest = coder.bit(&mut class.any[known], levels != [0; AREA]);
@@ -82,7 +90,10 @@ fn run(layout: Layout, spectra: Option<&[Block]>, coder: &mut impl Coder) -> Vec
                 if rest {
                     levels = residual(coder, class, &levels);
                     let change = inverse(&levels.map(|level| narrow(level * step)));
-                    block.iter_mut().zip(change).for_each(|(level, change)| *level = (*level + change).clamp(0, 255));
+                    block
+                        .iter_mut()
+                        .zip(change)
+                        .for_each(|(level, change)| *level = (*level + change).clamp(0, 255));
                 }
                 canvas.put(column, row, &block);
                 (left, *above) = ((from_before, rest), (from_before, rest));
@@ -116,7 +127,10 @@ struct Canvas {
 impl Canvas {
     fn new(layout: Layout) -> Canvas {
         let (columns, rows) = layout.blocks();
-        Canvas { stride: columns * SIDE, levels: vec![0; columns * rows * AREA] }
+        Canvas {
+            stride: columns * SIDE,
+            levels: vec![0; columns * rows * AREA],
+        }
     }
 
     fn block(&self, column: usize, row: usize) -> Block {
@@ -139,8 +153,16 @@ impl Canvas {
     fn beside(&self, column: usize, row: usize) -> i16 {
         const TOUCHING: i16 = SIDE as i16;
         let first = row * SIDE * self.stride + column * SIDE;
-        let left = (column > 0).then(|| (0..SIDE).map(|y| self.levels[first - 1 + y * self.stride]).sum::<i16>());
-        let above = (row > 0).then(|| self.levels[first - self.stride..][..SIDE].iter().sum::<i16>());
+        let left = (column > 0).then(|| {
+            (0..SIDE)
+                .map(|y| self.levels[first - 1 + y * self.stride])
+                .sum::<i16>()
+        });
+        let above = (row > 0).then(|| {
+            self.levels[first - self.stride..][..SIDE]
+                .iter()
+                .sum::<i16>()
+        });
         match (left, above) {
             (Some(left), Some(above)) => (left + above + TOUCHING) / (2 * TOUCHING),
             (Some(sum), None) | (None, Some(sum)) => (sum + TOUCHING / 2) / TOUCHING,
@@ -174,10 +196,23 @@ fn attempt(spectrum: &Block, prediction: &Block, step: i32) -> (i64, Levels) {
     let rest: Levels = std::array::from_fn(|i| i32::from(spectrum[i]) - i32::from(prediction[i]));
     // A division for each would take longer than all the rest.
     let inverse = (1 << 16) / step;
-    let levels = rest.map(|rest| (((rest.abs() + step * ROUNDING.0 / ROUNDING.1) * inverse) >> 16) * rest.signum());
-    let error: i32 = rest.iter().zip(&levels).map(|(rest, level)| (rest - level * step).pow(2)).sum();
-    let bits: i32 = levels.iter().filter(|&&level| level != 0).map(|level| 5 + 2 * level.abs().ilog2() as i32).sum();
-    (WEIGHT * i64::from(error) + i64::from(bits) * i64::from(step).pow(2), levels)
+    let levels = rest.map(|rest| {
+        (((rest.abs() + step * ROUNDING.0 / ROUNDING.1) * inverse) >> 16) * rest.signum()
+    });
+    let error: i32 = rest
+        .iter()
+        .zip(&levels)
+        .map(|(rest, level)| (rest - level * step).pow(2))
+        .sum();
+    let bits: i32 = levels
+        .iter()
+        .filter(|&&level| level != 0)
+        .map(|level| 5 + 2 * level.abs().ilog2() as i32)
+        .sum();
+    (
+        WEIGHT * i64::from(error) + i64::from(bits) * i64::from(step).pow(2),
+        levels,
+    )
 }
 
 /// Added to a coefficient before it is divided, in steps. With 1/5, 1/4, 5/12 and 1/2 in place of a
@@ -241,14 +276,30 @@ fn residual(coder: &mut impl Coder, models: &mut Residual, given: &Levels) -> Le
     let mut levels: Levels = [0; AREA];
     for (i, &at) in ORDER.iter().enumerate() {
         let (x, y) = (at % SIDE, at / SIDE);
-        let size = |left: usize, up: usize| if x >= left && y >= up { levels[at - left - SIDE * up].abs() } else { 0 };
+        let size = |left: usize, up: usize| {
+            if x >= left && y >= up {
+                levels[at - left - SIDE * up].abs()
+            } else {
+                0
+            }
+        };
         let near = size(1, 0) + size(0, 1) + (size(1, 1) + size(2, 0) + size(0, 2) + 1) / 2;
         let near = (near as usize).min(NEAR - 1);
-        if coder.bit(&mut models.nonzero[(x + y).min(DIAGONALS - 1)][near], given[at] != 0) {
+        if coder.bit(
+            &mut models.nonzero[(x + y).min(DIAGONALS - 1)][near],
+            given[at] != 0,
+        ) {
             let second = &mut models.second[[0, 1, 1, 2][(x + y).min(3)]][near];
-            let size =
-                magnitude(coder, (second, &mut models.third[near], &mut models.longer), given[at].unsigned_abs());
-            levels[at] = if coder.even(given[at] < 0) { -size } else { size };
+            let size = magnitude(
+                coder,
+                (second, &mut models.third[near], &mut models.longer),
+                given[at].unsigned_abs(),
+            );
+            levels[at] = if coder.even(given[at] < 0) {
+                -size
+            } else {
+                size
+            };
             if coder.bit(&mut models.last[i], Some(i) == end) {
                 break;
             }
@@ -258,7 +309,11 @@ fn residual(coder: &mut impl Coder, models: &mut Residual, given: &Levels) -> Le
 }
 
 /// Codes a number of at least 1.
-fn magnitude(coder: &mut impl Coder, models: (&mut Model, &mut Model, &mut [Model; BITS_MAX]), given: u32) -> i32 {
+fn magnitude(
+    coder: &mut impl Coder,
+    models: (&mut Model, &mut Model, &mut [Model; BITS_MAX]),
+    given: u32,
+) -> i32 {
     let (second, third, longer) = models;
     if !coder.bit(second, given > 1) {
         return 1;
@@ -271,7 +326,9 @@ fn magnitude(coder: &mut impl Coder, models: (&mut Model, &mut Model, &mut [Mode
     while bits < BITS_MAX && coder.bit(&mut longer[bits], rest.ilog2() as usize > bits) {
         bits += 1;
     }
-    let value = (0..bits).rev().fold(1, |value, bit| value << 1 | i32::from(coder.even(rest >> bit & 1 == 1)));
+    let value = (0..bits).rev().fold(1, |value, bit| {
+        value << 1 | i32::from(coder.even(rest >> bit & 1 == 1))
+    });
     2 + value
 }
 
@@ -282,7 +339,11 @@ const ORDER: [usize; AREA] = {
     while diagonal < 2 * SIDE - 1 {
         let mut k = 0;
         while k <= diagonal {
-            let (x, y) = if diagonal % 2 == 0 { (k, diagonal - k) } else { (diagonal - k, k) };
+            let (x, y) = if diagonal % 2 == 0 {
+                (k, diagonal - k)
+            } else {
+                (diagonal - k, k)
+            };
             if x < SIDE && y < SIDE {
                 order[i] = y * SIDE + x;
                 i += 1;
@@ -305,7 +366,11 @@ const COSINES: Matrix = {
         while n < SIDE {
             let turn = (2 * n + 1) * frequency % 32;
             let turn = if turn > 16 { 32 - turn } else { turn };
-            rows[frequency][n] = if turn < 8 { HALF[turn] } else { -HALF[16 - turn] };
+            rows[frequency][n] = if turn < 8 {
+                HALF[turn]
+            } else {
+                -HALF[16 - turn]
+            };
             n += 1;
         }
         frequency += 1;
@@ -347,7 +412,11 @@ fn transformed(matrix: &Matrix, block: &Block, shifts: [u32; 2]) -> Block {
         let mut turned = [0; AREA];
         for (weights, out) in matrix.iter().zip(turned.chunks_exact_mut(SIDE)) {
             for (row, out) in block.chunks_exact(SIDE).zip(out) {
-                let sum: i32 = weights.iter().zip(row).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
+                let sum: i32 = weights
+                    .iter()
+                    .zip(row)
+                    .map(|(a, b)| i32::from(*a) * i32::from(*b))
+                    .sum();
                 *out = narrow((sum + (1 << (shift - 1))) >> shift);
             }
         }

@@ -19,7 +19,10 @@ pub(super) struct Model {
 
 impl Default for Model {
     fn default() -> Model {
-        Model { quick: 1 << 15, slow: 1 << 15 }
+        Model {
+            quick: 1 << 15,
+            slow: 1 << 15,
+        }
     }
 }
 
@@ -63,7 +66,13 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new() -> Writer {
-        Writer { low: 0, range: u32::MAX, last: None, full: 0, bytes: Vec::new() }
+        Writer {
+            low: 0,
+            range: u32::MAX,
+            last: None,
+            full: 0,
+            bytes: Vec::new(),
+        }
     }
 
     /// The code; zeros at its end are left out, since the reader reads zeros there.
@@ -71,7 +80,11 @@ impl Writer {
         for _ in 0..5 {
             self.shift();
         }
-        let length = self.bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        let length = self
+            .bytes
+            .iter()
+            .rposition(|&byte| byte != 0)
+            .map_or(0, |last| last + 1);
         self.bytes.truncate(length);
         self.bytes
     }
@@ -81,8 +94,10 @@ impl Writer {
         if carry == 0 && self.low >= 0xff00_0000 {
             self.full += 1;
         } else {
-            self.bytes.extend(self.last.map(|last| last.wrapping_add(carry)));
-            self.bytes.resize(self.bytes.len() + self.full, 0xff_u8.wrapping_add(carry));
+            self.bytes
+                .extend(self.last.map(|last| last.wrapping_add(carry)));
+            self.bytes
+                .resize(self.bytes.len() + self.full, 0xff_u8.wrapping_add(carry));
             self.full = 0;
             self.last = Some((self.low >> 24) as u8);
         }
@@ -126,7 +141,11 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Reader<'a> {
-        let mut reader = Reader { bytes: bytes.iter(), value: 0, range: u32::MAX };
+        let mut reader = Reader {
+            bytes: bytes.iter(),
+            value: 0,
+            range: u32::MAX,
+        };
         for _ in 0..4 {
             reader.shift();
         }

@@ -58,7 +58,8 @@ impl Layer {
 
 /// Builds the graph and measures what it finds.
 pub(crate) fn build(centroids: &[Key], work: &Work<'_>) -> Result<Graph> {
-    let hnsw: Hnsw<'_, u64, Bits> = Hnsw::new(LINKS, centroids.len(), LAYERS_MAX, CONSTRUCTION, Bits);
+    let hnsw: Hnsw<'_, u64, Bits> =
+        Hnsw::new(LINKS, centroids.len(), LAYERS_MAX, CONSTRUCTION, Bits);
     for (cell, key) in centroids.iter().enumerate() {
         if cell % 1024 == 0 {
             work.stop_if_asked()?;
@@ -74,15 +75,27 @@ pub(crate) fn build(centroids: &[Key], work: &Work<'_>) -> Result<Graph> {
         let place = point.get_point_id();
         let (height, cell) = (usize::from(place.0), point.get_origin_id() as u32);
         entry = entry.max((height, -place.1, cell));
-        for (layer, links) in point.get_neighborhood_id().into_iter().enumerate().take(height + 1) {
-            let mut links: Vec<u32> = links.iter().map(|link| link.d_id as u32).filter(|next| *next != cell).collect();
+        for (layer, links) in point
+            .get_neighborhood_id()
+            .into_iter()
+            .enumerate()
+            .take(height + 1)
+        {
+            let mut links: Vec<u32> = links
+                .iter()
+                .map(|link| link.d_id as u32)
+                .filter(|next| *next != cell)
+                .collect();
             links.sort_unstable();
             of_layers[layer].push((cell, links));
         }
     }
     let layers = of_layers.into_iter().map(|mut of_layer| {
         of_layer.sort_unstable();
-        let mut layer = Layer { starts: vec![0], ..Layer::default() };
+        let mut layer = Layer {
+            starts: vec![0],
+            ..Layer::default()
+        };
         for (cell, links) in of_layer {
             layer.cells.push(cell);
             layer.links.extend(links);
@@ -90,26 +103,42 @@ pub(crate) fn build(centroids: &[Key], work: &Work<'_>) -> Result<Graph> {
         }
         layer
     });
-    let mut graph = Graph { layers: layers.collect(), entry: entry.2, recall: 0.0 };
+    let mut graph = Graph {
+        layers: layers.collect(),
+        entry: entry.2,
+        recall: 0.0,
+    };
     graph.recall = graph.measured(centroids);
     Ok(graph)
 }
 
 impl Graph {
     /// The nearest cells, nearest first.
-    pub(crate) fn nearest(&self, centroids: &[Key], query: Key, count: usize, walk: &mut Walk) -> Vec<u32> {
+    pub(crate) fn nearest(
+        &self,
+        centroids: &[Key],
+        query: Key,
+        count: usize,
+        walk: &mut Walk,
+    ) -> Vec<u32> {
         let distance = |cell: u32| query.distance(centroids[cell as usize]);
         let mut at = (distance(self.entry), self.entry);
         for layer in self.layers.iter().skip(1).rev() {
             loop {
-                let best = layer.of(at.1).iter().map(|&cell| (distance(cell), cell)).min();
+                let best = layer
+                    .of(at.1)
+                    .iter()
+                    .map(|&cell| (distance(cell), cell))
+                    .min();
                 match best {
                     Some(best) if best.0 < at.0 => at = best,
                     _ => break,
                 }
             }
         }
-        let Some(ground) = self.layers.first() else { return vec![at.1] };
+        let Some(ground) = self.layers.first() else {
+            return vec![at.1];
+        };
         let beam = BEAM.max(count);
         walk.restart(centroids.len());
         walk.visit(at.1);
@@ -150,18 +179,28 @@ impl Graph {
         let found: u64 = queries
             .par_iter()
             .map_init(Walk::default, |walk, query| {
-                let mut all: Vec<u32> = centroids.iter().map(|centroid| query.distance(*centroid)).collect();
+                let mut all: Vec<u32> = centroids
+                    .iter()
+                    .map(|centroid| query.distance(*centroid))
+                    .collect();
                 let found = self.nearest(centroids, *query, NEAREST, walk);
                 let distances: Vec<u32> = found.iter().map(|cell| all[*cell as usize]).collect();
                 let (_, last, _) = all.select_nth_unstable(NEAREST - 1);
-                distances.iter().filter(|distance| **distance <= *last).count() as u64
+                distances
+                    .iter()
+                    .filter(|distance| **distance <= *last)
+                    .count() as u64
             })
             .sum();
         found as f64 / (queries.len() * NEAREST) as f64
     }
 
     pub(crate) fn write(&self, file: &mut FileWriter<'_>) -> Result<()> {
-        file.append(&[u64::from(self.entry), self.recall.to_bits(), self.layers.len() as u64])?;
+        file.append(&[
+            u64::from(self.entry),
+            self.recall.to_bits(),
+            self.layers.len() as u64,
+        ])?;
         for layer in &self.layers {
             file.append(&[layer.cells.len() as u64, layer.links.len() as u64])?;
             file.section(&layer.cells)?;
@@ -173,9 +212,16 @@ impl Graph {
     }
 
     /// Reads what [`Graph::write`] wrote; every number is in range afterwards.
-    pub(crate) fn read(file: &BlockFile, reader: &mut FileReader<'_>, cells: usize) -> Result<Graph> {
+    pub(crate) fn read(
+        file: &BlockFile,
+        reader: &mut FileReader<'_>,
+        cells: usize,
+    ) -> Result<Graph> {
         let (entry, recall, count) = (reader.u64()?, f64::from_bits(reader.u64()?), reader.u64()?);
-        if entry >= cells as u64 || !(0.0..=1.0).contains(&recall) || !(1..=LAYERS_MAX as u64).contains(&count) {
+        if entry >= cells as u64
+            || !(0.0..=1.0).contains(&recall)
+            || !(1..=LAYERS_MAX as u64).contains(&count)
+        {
             return Err(unsound(file, "its head"));
         }
         let mut layers = Vec::new();
@@ -185,7 +231,11 @@ impl Graph {
                 let range: Range<usize> = reader.take_section::<u32>(count)?;
                 Ok(file.view::<u32>(range)?.to_vec())
             };
-            let layer = Layer { cells: section(of_layer)?, starts: section(of_layer + 1)?, links: section(links)? };
+            let layer = Layer {
+                cells: section(of_layer)?,
+                starts: section(of_layer + 1)?,
+                links: section(links)?,
+            };
             reader.take_section::<u8>(0)?;
             let ascending = |numbers: &[u32]| numbers.windows(2).all(|pair| pair[0] < pair[1]);
             let in_range = |numbers: &[u32]| numbers.iter().all(|cell| (*cell as usize) < cells);
@@ -193,12 +243,21 @@ impl Graph {
                 && layer.starts.last() == Some(&(layer.links.len() as u32))
                 && layer.starts.windows(2).all(|pair| pair[0] <= pair[1]);
             let whole = number > 0 || layer.cells.len() == cells;
-            if !ascending(&layer.cells) || !in_range(&layer.cells) || !in_range(&layer.links) || !starts || !whole {
+            if !ascending(&layer.cells)
+                || !in_range(&layer.cells)
+                || !in_range(&layer.links)
+                || !starts
+                || !whole
+            {
                 return Err(unsound(file, "numbers out of range or order"));
             }
             layers.push(layer);
         }
-        Ok(Graph { layers, entry: entry as u32, recall })
+        Ok(Graph {
+            layers,
+            entry: entry as u32,
+            recall,
+        })
     }
 }
 
@@ -228,7 +287,10 @@ struct Bits;
 
 impl Distance<u64> for Bits {
     fn eval(&self, a: &[u64], b: &[u64]) -> f32 {
-        a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum::<u32>() as f32
+        a.iter()
+            .zip(b)
+            .map(|(a, b)| (a ^ b).count_ones())
+            .sum::<u32>() as f32
     }
 }
 

@@ -77,7 +77,12 @@ impl Cells {
 
     fn of(checksum: u64, centroids: Vec<Key>, graph: Option<Graph>) -> Cells {
         let planes = std::array::from_fn(|word| centroids.iter().map(|key| key.0[word]).collect());
-        Cells { checksum, centroids, planes, graph }
+        Cells {
+            checksum,
+            centroids,
+            planes,
+            graph,
+        }
     }
 
     /// Number of cells.
@@ -97,7 +102,12 @@ impl Cells {
     }
 
     /// Writes centroids to a file, and the graph over them if there are enough to need one.
-    pub(crate) fn write(storage: &dyn Storage, path: &Path, centroids: &[Key], work: &Work<'_>) -> Result<FileEntry> {
+    pub(crate) fn write(
+        storage: &dyn Storage,
+        path: &Path,
+        centroids: &[Key],
+        work: &Work<'_>,
+    ) -> Result<FileEntry> {
         Cells::write_with(storage, path, centroids, centroids.len() > GRAPH_FROM, work)
     }
 
@@ -109,7 +119,11 @@ impl Cells {
         with_graph: bool,
         work: &Work<'_>,
     ) -> Result<FileEntry> {
-        let graph = if with_graph { Some(graph::build(centroids, work)?) } else { None };
+        let graph = if with_graph {
+            Some(graph::build(centroids, work)?)
+        } else {
+            None
+        };
         let mut file = FileWriter::create(storage, path, CELLS_MAGIC)?;
         file.append(&[centroids.len() as u64, u64::from(graph.is_some())])?;
         file.begin_section()?;
@@ -131,8 +145,16 @@ impl Cells {
             let found = format!("{count} cells and {has_graph} graphs");
             return Err(reader.corrupt("centroids", found, "2 to 2^20 cells, and a graph or none"));
         }
-        let centroids: Vec<Key> = file.view::<[u64; 4]>(keys)?.iter().map(|words| Key(*words)).collect();
-        let graph = if has_graph == 1 { Some(Graph::read(file, &mut reader, count as usize)?) } else { None };
+        let centroids: Vec<Key> = file
+            .view::<[u64; 4]>(keys)?
+            .iter()
+            .map(|words| Key(*words))
+            .collect();
+        let graph = if has_graph == 1 {
+            Some(Graph::read(file, &mut reader, count as usize)?)
+        } else {
+            None
+        };
         reader.finish()?;
         Ok(Cells::of(file.checksum(), centroids, graph))
     }
@@ -154,7 +176,11 @@ impl Cells {
         block::distances_to(search.kernel, planes, key.0, &mut search.distances);
         // The `count`-th of the least distances of blocks is enough: so many cells are that near.
         // Few blocks hold any.
-        let least = |block: &[u8]| block.iter().fold(u8::MAX, |least, distance| least.min(*distance));
+        let least = |block: &[u8]| {
+            block
+                .iter()
+                .fold(u8::MAX, |least, distance| least.min(*distance))
+        };
         let minima: Vec<u8> = search.distances.chunks(BLOCK_CELLS).map(least).collect();
         let mut ordered = minima.clone();
         let enough = match ordered.len() {
@@ -162,11 +188,20 @@ impl Cells {
             _ => *ordered.select_nth_unstable(count - 1).1,
         };
         let mut nearest: Vec<(u8, u32)> = Vec::new();
-        for (block, _) in minima.iter().enumerate().filter(|(_, least)| **least <= enough) {
+        for (block, _) in minima
+            .iter()
+            .enumerate()
+            .filter(|(_, least)| **least <= enough)
+        {
             let first = block * BLOCK_CELLS;
-            let of_block = search.distances[first..].iter().take(BLOCK_CELLS).zip(first as u32..);
+            let of_block = search.distances[first..]
+                .iter()
+                .take(BLOCK_CELLS)
+                .zip(first as u32..);
             nearest.extend(
-                of_block.filter(|(distance, _)| **distance <= enough).map(|(distance, cell)| (*distance, cell)),
+                of_block
+                    .filter(|(distance, _)| **distance <= enough)
+                    .map(|(distance, cell)| (*distance, cell)),
             );
         }
         nearest.sort_unstable();
@@ -181,7 +216,12 @@ impl Cells {
         }
         keys.par_iter()
             .with_min_len(256)
-            .map_init(Search::new, |search, key| self.nearest(*key, 1, search).first().copied().unwrap_or_default())
+            .map_init(Search::new, |search, key| {
+                self.nearest(*key, 1, search)
+                    .first()
+                    .copied()
+                    .unwrap_or_default()
+            })
             .collect()
     }
 }
@@ -195,13 +235,22 @@ pub(crate) struct Search {
 
 impl Search {
     pub(crate) fn new() -> Search {
-        Search { kernel: Kernel::detect(), distances: Vec::new(), walk: graph::Walk::default() }
+        Search {
+            kernel: Kernel::detect(),
+            distances: Vec::new(),
+            walk: graph::Walk::default(),
+        }
     }
 }
 
 /// A damaged centroid file.
 fn unsound(file: &BlockFile, found: &str) -> crate::error::Error {
-    format::corrupt(&file.path, "graph of the cells", found, "links between cells")
+    format::corrupt(
+        &file.path,
+        "graph of the cells",
+        found,
+        "links between cells",
+    )
 }
 
 #[cfg(test)]

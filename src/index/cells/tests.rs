@@ -23,7 +23,10 @@ fn families(families: usize, members: usize, noise: u32) -> Vec<Key> {
 #[test]
 fn an_index_has_the_more_cells_the_more_keys_and_one_when_it_is_small() {
     assert_eq!([0, 16_383].map(cells_for), [1, 1]);
-    assert_eq!([16_384, 1_000_000, 100_000_000, 1 << 40].map(cells_for), [512, 2048, 32_768, CELLS_MAX]);
+    assert_eq!(
+        [16_384, 1_000_000, 100_000_000, 1 << 40].map(cells_for),
+        [512, 2048, 32_768, CELLS_MAX]
+    );
 }
 
 #[test]
@@ -31,7 +34,10 @@ fn families_lie_in_cells_of_their_own() {
     let keys = families(40, 50, 24);
     let work = Work::unwatched();
     let centroids = train(keys.clone(), 64, &work).unwrap();
-    assert_eq!(centroids, train(keys.iter().rev().copied().collect(), 64, &work).unwrap());
+    assert_eq!(
+        centroids,
+        train(keys.iter().rev().copied().collect(), 64, &work).unwrap()
+    );
     let cells = Cells::of(1, centroids, None);
     let assigned = cells.assign(&keys);
     // Of each family nearly all lie in one to three cells, which no other family has.
@@ -41,7 +47,14 @@ fn families_lie_in_cells_of_their_own() {
         *owners.entry((*cell, family)).or_insert(0) += 1;
     }
     let largest: usize = (0..64)
-        .map(|cell| owners.iter().filter(|((of, _), _)| *of == cell).map(|(_, count)| *count).max().unwrap_or(0))
+        .map(|cell| {
+            owners
+                .iter()
+                .filter(|((of, _), _)| *of == cell)
+                .map(|(_, count)| *count)
+                .max()
+                .unwrap_or(0)
+        })
         .sum();
     assert!(largest >= 1500, "{largest}");
 }
@@ -54,7 +67,10 @@ fn the_nearest_cells_are_those_of_the_definition() {
     for _ in 0..50 {
         let at = random.below(300) as usize;
         let query = random.flip(centroids[at], 70);
-        let mut all: Vec<(u32, u32)> = (0..).zip(&centroids).map(|(cell, key)| (query.distance(*key), cell)).collect();
+        let mut all: Vec<(u32, u32)> = (0..)
+            .zip(&centroids)
+            .map(|(cell, key)| (query.distance(*key), cell))
+            .collect();
         all.sort_unstable();
         for count in [1, 7, 300] {
             let expected: Vec<u32> = all.iter().take(count).map(|(_, cell)| *cell).collect();
@@ -70,10 +86,15 @@ fn a_graph_over_many_cells_finds_nearly_all_of_the_nearest_and_survives_its_file
     let centroids = families(1000, 4, 100);
     let work = Work::unwatched();
     let entry = Cells::write_with(&Disk, &path, &centroids, true, &work).unwrap();
-    let file = BlockFile::open(&path, CELLS_MAGIC, Some(&entry)).unwrap().unwrap();
+    let file = BlockFile::open(&path, CELLS_MAGIC, Some(&entry))
+        .unwrap()
+        .unwrap();
     assert_eq!(file.version(), FORMAT_VERSION);
     let cells = Cells::open(&file).unwrap();
-    assert_eq!((cells.len(), cells.checksum()), (centroids.len(), entry.checksum));
+    assert_eq!(
+        (cells.len(), cells.checksum()),
+        (centroids.len(), entry.checksum)
+    );
     assert!(cells.recall() >= 0.95, "{}", cells.recall());
     let whole = Cells::of(1, centroids.clone(), None);
     let mut search = Search::new();
@@ -92,7 +113,10 @@ fn graph_bytes() -> &'static (Vec<Key>, Vec<u8>) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("graph");
         let mut file = FileWriter::create(&Disk, &path, CELLS_MAGIC).unwrap();
-        graph::build(&centroids, &Work::unwatched()).unwrap().write(&mut file).unwrap();
+        graph::build(&centroids, &Work::unwatched())
+            .unwrap()
+            .write(&mut file)
+            .unwrap();
         file.finish().unwrap();
         (centroids, std::fs::read(path).unwrap())
     })

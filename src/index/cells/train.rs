@@ -33,10 +33,17 @@ pub(crate) fn train(mut keys: Vec<Key>, cells: usize, work: &Work<'_>) -> Result
         for part in keys.chunks(KEYS_AT_A_TIME) {
             work.stop_if_asked()?;
             let first = assigned.len() as u32;
-            assigned.par_extend(part.par_iter().enumerate().map_init(Search::new, |search, (number, key)| {
-                let cell = now.nearest_of_all(*key, 1, search).first().copied().unwrap_or_default();
-                (cell, first + number as u32)
-            }));
+            assigned.par_extend(part.par_iter().enumerate().map_init(
+                Search::new,
+                |search, (number, key)| {
+                    let cell = now
+                        .nearest_of_all(*key, 1, search)
+                        .first()
+                        .copied()
+                        .unwrap_or_default();
+                    (cell, first + number as u32)
+                },
+            ));
             work.advance(part.len() as u64);
         }
         assigned.par_sort_unstable();
@@ -46,11 +53,19 @@ pub(crate) fn train(mut keys: Vec<Key>, cells: usize, work: &Work<'_>) -> Result
             .par_iter()
             .map(|members| {
                 let cell = members[0].0;
-                (cell, majority(members.iter().map(|(_, key)| keys[*key as usize]), next[cell as usize]))
+                (
+                    cell,
+                    majority(
+                        members.iter().map(|(_, key)| keys[*key as usize]),
+                        next[cell as usize],
+                    ),
+                )
             })
             .collect();
         // A cell without keys stays where it is: elsewhere it would only be another's neighbour.
-        majorities.into_iter().for_each(|(cell, key)| next[cell as usize] = key);
+        majorities
+            .into_iter()
+            .for_each(|(cell, key)| next[cell as usize] = key);
         centroids = next;
     }
     Ok(centroids)
@@ -72,7 +87,11 @@ fn majority(keys: impl Iterator<Item = Key>, before: Key) -> Key {
         }
     }
     let mut majority = before;
-    for (bit, ones) in ones.into_iter().enumerate().filter(|(_, ones)| 2 * ones != count) {
+    for (bit, ones) in ones
+        .into_iter()
+        .enumerate()
+        .filter(|(_, ones)| 2 * ones != count)
+    {
         let mask = 1 << (bit % 64);
         if 2 * ones > count {
             majority.0[bit / 64] |= mask;

@@ -102,18 +102,29 @@ impl Segment {
         if rows.len() as u64 != video_count || counted != posting_count {
             let found = format!("{} and {counted}", rows.len());
             let expected = format!("{video_count} and {posting_count}");
-            return Err(format::corrupt(&file.path, "number of videos and their postings", found, expected));
+            return Err(format::corrupt(
+                &file.path,
+                "number of videos and their postings",
+                found,
+                expected,
+            ));
         }
         let mut motions = Vec::with_capacity(rows.len());
         let mut end = motion.start;
         for row in &rows {
             let start = end;
-            end = usize::try_from(row.motion).map_or(usize::MAX, |length| start.saturating_add(length));
+            end = usize::try_from(row.motion)
+                .map_or(usize::MAX, |length| start.saturating_add(length));
             motions.push(start..end);
         }
         if end != motion.end {
             let found = end.saturating_sub(motion.start);
-            return Err(format::corrupt(&file.path, "length of the motions", found, motion_length));
+            return Err(format::corrupt(
+                &file.path,
+                "length of the motions",
+                found,
+                motion_length,
+            ));
         }
         // In range: together they are as many as the postings, fewer than 2^32.
         let ends = rows.iter().scan(0, |end, row| {
@@ -121,7 +132,15 @@ impl Segment {
             Some(*end)
         });
         let starts = [0].into_iter().chain(ends).collect();
-        let mut segment = Segment { file, planes, postings, rows, motions, starts, places: Vec::new() };
+        let mut segment = Segment {
+            file,
+            planes,
+            postings,
+            rows,
+            motions,
+            starts,
+            places: Vec::new(),
+        };
         segment.check_keys()?;
         segment.places = segment.by_video(offsets)?;
         Ok(segment)
@@ -147,8 +166,15 @@ impl Segment {
         };
         let mut runs: Vec<Run> = places.iter().map(run).collect();
         runs.sort_by_key(|run| (run.first, run.last));
-        let motion = Motion::from_bytes(self.file.bytes(self.motions[number].clone())?)
-            .map_err(|wrong| self.corrupt("motion of a video", wrong, "pictures in order, known levels"))?;
+        let motion = Motion::from_bytes(self.file.bytes(self.motions[number].clone())?).map_err(
+            |wrong| {
+                self.corrupt(
+                    "motion of a video",
+                    wrong,
+                    "pictures in order, known levels",
+                )
+            },
+        )?;
         Ok((self.rows[number].video.clone().into(), runs, motion))
     }
 
@@ -175,9 +201,16 @@ impl Segment {
     fn by_video(&self, offsets: Range<usize>) -> Result<Vec<Seen>> {
         let offsets: &[u32] = self.file.view(offsets)?;
         let postings = self.postings()?;
-        let ends = (offsets.first().copied(), offsets.last().map(|&last| last as usize));
+        let ends = (
+            offsets.first().copied(),
+            offsets.last().map(|&last| last as usize),
+        );
         if !offsets.is_sorted_by(|a, b| a < b) || ends != (Some(0), Some(postings.len())) {
-            return Err(self.corrupt("posting offsets", "out of order", "ascending to the number of postings"));
+            return Err(self.corrupt(
+                "posting offsets",
+                "out of order",
+                "ascending to the number of postings",
+            ));
         }
         let mut next = self.starts.clone();
         let mut places = vec![Seen::default(); postings.len()];
@@ -193,7 +226,10 @@ impl Segment {
                     let expected = self.rows[video].postings;
                     return Err(self.corrupt("number of postings of a video", "more", expected));
                 }
-                places[next[video] as usize] = Seen { key: key as u32, posting };
+                places[next[video] as usize] = Seen {
+                    key: key as u32,
+                    posting,
+                };
                 next[video] += 1;
             }
         }
@@ -208,10 +244,42 @@ impl Segment {
 
 impl From<StoredVideo> for Video {
     fn from(stored: StoredVideo) -> Video {
-        let StoredVideo { id, path, sha256, duration, width, height, publication, keyframes, undecoded } = stored;
-        let StoredPublication { url, title, uploader, platform, published_at } = publication;
-        let publication = Publication { url, title, uploader, platform, published_at };
-        Video { id, path, sha256, duration, width, height, publication, keyframes, undecoded }
+        let StoredVideo {
+            id,
+            path,
+            sha256,
+            duration,
+            width,
+            height,
+            publication,
+            keyframes,
+            undecoded,
+        } = stored;
+        let StoredPublication {
+            url,
+            title,
+            uploader,
+            platform,
+            published_at,
+        } = publication;
+        let publication = Publication {
+            url,
+            title,
+            uploader,
+            platform,
+            published_at,
+        };
+        Video {
+            id,
+            path,
+            sha256,
+            duration,
+            width,
+            height,
+            publication,
+            keyframes,
+            undecoded,
+        }
     }
 }
 
@@ -226,7 +294,11 @@ fn unpack(key: Key, posting: &RawPosting) -> Run {
     };
     Run {
         key,
-        kind: if flags & FLAG_REGION == 0 { KeyKind::Whole } else { KeyKind::Region },
+        kind: if flags & FLAG_REGION == 0 {
+            KeyKind::Whole
+        } else {
+            KeyKind::Region
+        },
         place,
         first: Duration::from_millis(first.into()),
         last: Duration::from_millis(last.into()),

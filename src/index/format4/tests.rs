@@ -50,8 +50,16 @@ fn added(seed: u64) -> Kept {
     let mut random = Random(seed << 20);
     let run = |number: u64| Run {
         key: Key(std::array::from_fn(|_| random.next())),
-        kind: if number.is_multiple_of(13) { KeyKind::Whole } else { KeyKind::Region },
-        place: Place { x: number as f32 / 256.0, y: 0.5, size: 0.25 },
+        kind: if number.is_multiple_of(13) {
+            KeyKind::Whole
+        } else {
+            KeyKind::Region
+        },
+        place: Place {
+            x: number as f32 / 256.0,
+            y: 0.5,
+            size: 0.25,
+        },
         first: Duration::from_millis(1000 * number + seed),
         last: Duration::from_millis(1000 * number + seed + 500),
         recurs: number.is_multiple_of(3),
@@ -64,8 +72,17 @@ fn added(seed: u64) -> Kept {
         motion.push(Duration::from_millis(500 * picture + seed), &cells);
     }
     // Nothing was kept of what moves in benign material.
-    let (role, motion) = if seed == 3 { (Role::Benign, Motion::default()) } else { (Role::Source, motion) };
-    Kept { role, video, runs, motion }
+    let (role, motion) = if seed == 3 {
+        (Role::Benign, Motion::default())
+    } else {
+        (Role::Source, motion)
+    };
+    Kept {
+        role,
+        video,
+        runs,
+        motion,
+    }
 }
 
 fn read(dir: &Path) -> Result<Vec<Kept>> {
@@ -76,7 +93,12 @@ fn read(dir: &Path) -> Result<Vec<Kept>> {
 fn copy() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("segments")).unwrap();
-    for name in ["manifest", "segments/00000001.seg", "segments/00000003.seg", "segments/00000004.seg"] {
+    for name in [
+        "manifest",
+        "segments/00000001.seg",
+        "segments/00000003.seg",
+        "segments/00000004.seg",
+    ] {
         fs::copy(golden().join(name), dir.path().join(name)).unwrap();
     }
     dir
@@ -85,7 +107,10 @@ fn copy() -> tempfile::TempDir {
 #[test]
 fn all_that_was_added_to_the_golden_index_and_not_removed_is_read() {
     let index = Format4::open(&golden()).unwrap().unwrap();
-    assert_eq!((index.generation(), index.next_number(), index.live()), (7, 5, 3));
+    assert_eq!(
+        (index.generation(), index.next_number(), index.live()),
+        (7, 5, 3)
+    );
     assert_eq!(index.config().interval, Duration::from_secs(1));
     assert_eq!(read(&golden()).unwrap(), [added(0), added(2), added(3)]);
 }
@@ -104,14 +129,18 @@ fn every_flipped_byte_and_every_truncation_is_an_error_that_names_the_file() {
         let path = dir.path().join(name);
         let whole = fs::read(&path).unwrap();
         let refused = |case: usize| match read(dir.path()) {
-            Err(Error::CorruptIndex { path: found, .. } | Error::IncompatibleIndex { path: found, .. }) => {
+            Err(
+                Error::CorruptIndex { path: found, .. }
+                | Error::IncompatibleIndex { path: found, .. },
+            ) => {
                 assert_eq!(found, path, "{name}: {case}");
             }
             other => panic!("{name}: {case}: {other:?}"),
         };
         let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
         for at in 0..whole.len() {
-            file.write_all_at(&[whole[at] ^ 1 << (at % 8)], at as u64).unwrap();
+            file.write_all_at(&[whole[at] ^ 1 << (at % 8)], at as u64)
+                .unwrap();
             refused(at);
             file.write_all_at(&whole[at..=at], at as u64).unwrap();
         }
@@ -126,19 +155,28 @@ fn every_flipped_byte_and_every_truncation_is_an_error_that_names_the_file() {
     let mut videos = index.videos();
     assert!(videos.next().unwrap().is_ok() && videos.next().unwrap().is_ok());
     let error = videos.next().unwrap().unwrap_err().to_string();
-    assert!(error.contains("00000004.seg: damaged: file is missing"), "{error}");
+    assert!(
+        error.contains("00000004.seg: damaged: file is missing"),
+        "{error}"
+    );
     assert!(videos.next().is_none());
 }
 
 #[test]
 fn an_older_manifest_than_the_noted_one_is_refused() {
     let dir = copy();
-    assert!(Format4::open(tempfile::tempdir().unwrap().path()).unwrap().is_none());
+    assert!(
+        Format4::open(tempfile::tempdir().unwrap().path())
+            .unwrap()
+            .is_none()
+    );
     fs::create_dir(dir.path().join("notes")).unwrap();
     let root = format::hex(&Format4::open(dir.path()).unwrap().unwrap().root);
-    for (note, fits) in
-        [(format!("7 {root}\n"), true), (format!("7 {root:0<64.8}\n"), false), (format!("8 {root}\n"), false)]
-    {
+    for (note, fits) in [
+        (format!("7 {root}\n"), true),
+        (format!("7 {root:0<64.8}\n"), false),
+        (format!("8 {root}\n"), false),
+    ] {
         fs::write(dir.path().join("notes/newest"), note).unwrap();
         assert_eq!(Format4::open(dir.path()).is_ok(), fits);
     }
@@ -161,8 +199,22 @@ fn other_versions_are_not_read() {
         bytes[8..12].copy_from_slice(&version.to_le_bytes());
         fs::write(dir.path().join("manifest"), format::seal(bytes)).unwrap();
         let error = Format4::open(dir.path()).unwrap_err();
-        assert!(matches!(error, Error::IncompatibleIndex { what: "format version", .. }), "{error}");
-        assert!(error.to_string().contains(&format!("format version is {version}, this program needs 4;")), "{error}");
+        assert!(
+            matches!(
+                error,
+                Error::IncompatibleIndex {
+                    what: "format version",
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        assert!(
+            error.to_string().contains(&format!(
+                "format version is {version}, this program needs 4;"
+            )),
+            "{error}"
+        );
     }
 }
 

@@ -32,12 +32,16 @@ fn empty(dir: &Path) -> History {
 /// A history of so many commits from the first on; gives what the next manifest says of it.
 fn write(dir: &Path, commits: u64) -> Commitment {
     let mut history = empty(dir);
-    (1..=commits).fold(Commitment::empty(), |_, generation| history.append(&unsynced(), &leaf(generation)).unwrap())
+    (1..=commits).fold(Commitment::empty(), |_, generation| {
+        history.append(&unsynced(), &leaf(generation)).unwrap()
+    })
 }
 
 fn corrupt(result: Result<History>) -> String {
     match result {
-        Err(error @ (Error::CorruptIndex { .. } | Error::IncompatibleIndex { .. })) => error.to_string(),
+        Err(error @ (Error::CorruptIndex { .. } | Error::IncompatibleIndex { .. })) => {
+            error.to_string()
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -46,27 +50,52 @@ fn corrupt(result: Result<History>) -> String {
 fn the_file_is_the_one_that_is_described() {
     let dir = tempfile::tempdir().unwrap();
     let mut history = empty(dir.path());
-    let last = (1..=3).map(|generation| history.append(&Disk, &leaf(generation)).unwrap()).last();
+    let last = (1..=3)
+        .map(|generation| history.append(&Disk, &leaf(generation)).unwrap())
+        .last();
     let commitment = last.unwrap();
     let bytes = fs::read(path(dir.path())).unwrap();
     assert_eq!((bytes.len(), length(3)), (16 + 3 * 120, 16 + 3 * 120));
     assert_eq!(bytes[..8], *b"uniqHIST");
-    let leaves: Vec<&[u8]> = bytes[16..].chunks(120).map(|record| &record[..112]).collect();
+    let leaves: Vec<&[u8]> = bytes[16..]
+        .chunks(120)
+        .map(|record| &record[..112])
+        .collect();
     for (number, (leaf, record)) in leaves.iter().zip(bytes[16..].chunks(120)).enumerate() {
         assert_eq!(leaf[..8], (number as u64 + 1).to_le_bytes());
         assert_eq!((leaf[16], leaf[48], leaf[80]), (1, 2, 3));
-        assert_eq!(leaf[104..], (1_700_000_000_001 + number as u64).to_le_bytes());
-        assert_eq!(record[112..], xxhash_rust::xxh3::xxh3_64(leaf).to_le_bytes());
+        assert_eq!(
+            leaf[104..],
+            (1_700_000_000_001 + number as u64).to_le_bytes()
+        );
+        assert_eq!(
+            record[112..],
+            xxhash_rust::xxh3::xxh3_64(leaf).to_le_bytes()
+        );
     }
-    assert_eq!(commitment, Commitment { leaves: 3, root: merkle::root(&leaves) });
+    assert_eq!(
+        commitment,
+        Commitment {
+            leaves: 3,
+            root: merkle::root(&leaves)
+        }
+    );
     let history = History::load(dir.path(), &commitment, Some(&leaf(4))).unwrap();
-    assert_eq!((history.leaves(), history.root()), (&[leaf(1), leaf(2), leaf(3)][..], commitment.root));
+    assert_eq!(
+        (history.leaves(), history.root()),
+        (&[leaf(1), leaf(2), leaf(3)][..], commitment.root)
+    );
 }
 
 #[test]
 fn a_history_begins_with_whatever_commit_and_goes_on_one_by_one() {
     let dir = tempfile::tempdir().unwrap();
-    assert_eq!(History::load(dir.path(), &Commitment::empty(), Some(&leaf(41))).unwrap().leaves(), []);
+    assert_eq!(
+        History::load(dir.path(), &Commitment::empty(), Some(&leaf(41)))
+            .unwrap()
+            .leaves(),
+        []
+    );
     let mut history = empty(dir.path());
     let first = history.append(&unsynced(), &leaf(41)).unwrap();
     // A second attempt, since the manifest could not be written.
@@ -74,13 +103,28 @@ fn a_history_begins_with_whatever_commit_and_goes_on_one_by_one() {
     assert_eq!(fs::metadata(path(dir.path())).unwrap().len(), length(1));
     for other in [0, 40, 43, 1 << 50] {
         assert!(
-            history.append(&unsynced(), &leaf(other)).unwrap_err().to_string().contains("one more with each commit")
+            history
+                .append(&unsynced(), &leaf(other))
+                .unwrap_err()
+                .to_string()
+                .contains("one more with each commit")
         );
     }
-    let other = Leaf { root: [9; 32], ..leaf(41) };
-    assert!(history.append(&unsynced(), &other).is_err(), "another commit of a number that is taken");
+    let other = Leaf {
+        root: [9; 32],
+        ..leaf(41)
+    };
+    assert!(
+        history.append(&unsynced(), &other).is_err(),
+        "another commit of a number that is taken"
+    );
     let second = history.append(&unsynced(), &leaf(42)).unwrap();
-    assert_eq!(History::load(dir.path(), &second, Some(&leaf(43))).unwrap().leaves(), [leaf(41), leaf(42)]);
+    assert_eq!(
+        History::load(dir.path(), &second, Some(&leaf(43)))
+            .unwrap()
+            .leaves(),
+        [leaf(41), leaf(42)]
+    );
     for newest in [42, 44] {
         let error = corrupt(History::load(dir.path(), &second, Some(&leaf(newest))));
         assert!(error.contains("generation is"), "{error}");
@@ -130,20 +174,30 @@ fn every_truncation_is_noticed_or_lies_beyond_what_is_promised() {
         let loaded = History::load(dir.path(), &promised, Some(&leaf(3)));
         if (kept as u64) < length(2) {
             let error = corrupt(loaded);
-            assert!(error.contains(&format!("length of the file is {kept}, expected at least 256")), "{error}");
+            assert!(
+                error.contains(&format!(
+                    "length of the file is {kept}, expected at least 256"
+                )),
+                "{error}"
+            );
         } else {
             loaded.unwrap().append(&unsynced(), &leaf(3)).unwrap();
             assert_eq!(fs::read(&file).unwrap(), longer, "{kept} bytes");
         }
     }
     fs::remove_file(&file).unwrap();
-    assert!(corrupt(History::load(dir.path(), &promised, Some(&leaf(3)))).contains("file is missing"));
+    assert!(
+        corrupt(History::load(dir.path(), &promised, Some(&leaf(3)))).contains("file is missing")
+    );
 }
 
 /// Appends the next leaf, and gives the bytes.
 fn write_longer(dir: &Path, promised: &Commitment) -> Vec<u8> {
     let newest = leaf(promised.leaves + 1);
-    History::load(dir, promised, Some(&newest)).unwrap().append(&unsynced(), &newest).unwrap();
+    History::load(dir, promised, Some(&newest))
+        .unwrap()
+        .append(&unsynced(), &newest)
+        .unwrap();
     fs::read(path(dir)).unwrap()
 }
 
@@ -169,35 +223,65 @@ fn another_or_longer_history_is_refused_with_what_to_do() {
 
     // Records that are whole, and not those: swapped, another in the place of one, others before
     // and after.
-    let other = Leaf { committed_at: 5, ..leaf(2) }.to_record();
-    for records in [[record(1), record(0)], [record(0), &other], [&other, record(1)]] {
+    let other = Leaf {
+        committed_at: 5,
+        ..leaf(2)
+    }
+    .to_record();
+    for records in [
+        [record(1), record(0)],
+        [record(0), &other],
+        [&other, record(1)],
+    ] {
         fs::write(&file, [&bytes[..16], records[0], records[1]].concat()).unwrap();
         corrupt(History::load(dir.path(), &two, Some(&leaf(3))));
     }
-    let wrong = Commitment { root: [7; 32], ..two };
+    let wrong = Commitment {
+        root: [7; 32],
+        ..two
+    };
     fs::write(&file, &bytes).unwrap();
-    assert!(corrupt(History::load(dir.path(), &wrong, Some(&leaf(3)))).contains("root of the history is"));
+    assert!(
+        corrupt(History::load(dir.path(), &wrong, Some(&leaf(3))))
+            .contains("root of the history is")
+    );
 
     // The manifest is older than the history, or another one of its number.
     let one = merkle::root(&[leaf(1).to_bytes()]);
-    let one = Commitment { leaves: 1, root: one };
-    for (commitment, newest) in
-        [(&Commitment::empty(), Some(leaf(1))), (&one, Some(other_root(2))), (&Commitment::empty(), None)]
-    {
+    let one = Commitment {
+        leaves: 1,
+        root: one,
+    };
+    for (commitment, newest) in [
+        (&Commitment::empty(), Some(leaf(1))),
+        (&one, Some(other_root(2))),
+        (&Commitment::empty(), None),
+    ] {
         let error = corrupt(History::load(dir.path(), commitment, newest.as_ref()));
-        assert!(error.contains("newest commit is") && error.contains("put the newest manifest back"), "{error}");
+        assert!(
+            error.contains("newest commit is") && error.contains("put the newest manifest back"),
+            "{error}"
+        );
     }
     // Garbage that no single append leaves behind.
     fs::write(&file, [&bytes[..], &[0; RECORD_LEN + 1]].concat()).unwrap();
     assert!(corrupt(History::load(dir.path(), &two, Some(&leaf(3)))).contains("newest commit is"));
 
     // A manifest that promises more than there can be.
-    let endless = Commitment { leaves: u64::MAX, root: [0; 32] };
-    assert!(corrupt(History::load(dir.path(), &endless, Some(&leaf(3)))).contains("length of the file"));
+    let endless = Commitment {
+        leaves: u64::MAX,
+        root: [0; 32],
+    };
+    assert!(
+        corrupt(History::load(dir.path(), &endless, Some(&leaf(3)))).contains("length of the file")
+    );
 }
 
 fn other_root(generation: u64) -> Leaf {
-    Leaf { root: [8; 32], ..leaf(generation) }
+    Leaf {
+        root: [8; 32],
+        ..leaf(generation)
+    }
 }
 
 #[test]
@@ -205,10 +289,19 @@ fn a_history_that_is_cut_under_its_writer_is_not_filled_up() {
     let dir = tempfile::tempdir().unwrap();
     let two = write(dir.path(), 2);
     let mut history = History::load(dir.path(), &two, Some(&leaf(3))).unwrap();
-    let file = fs::OpenOptions::new().write(true).open(path(dir.path())).unwrap();
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(path(dir.path()))
+        .unwrap();
     file.set_len(100).unwrap();
     let error = history.append(&Disk, &leaf(3)).unwrap_err();
-    assert!(std::error::Error::source(&error).unwrap().to_string().contains("cut to 100 bytes"), "{error}");
+    assert!(
+        std::error::Error::source(&error)
+            .unwrap()
+            .to_string()
+            .contains("cut to 100 bytes"),
+        "{error}"
+    );
     assert_eq!(file.metadata().unwrap().len(), 100);
 }
 
@@ -221,7 +314,12 @@ fn a_commit_is_durable_before_its_leaf_is_appended() {
     let storage = Faulty::new(Fault::Fails, None);
     // The writer ended between renaming the manifest and syncing the folder.
     fs::write(dir.path().join(".writing-manifest"), "2").unwrap();
-    storage.rename(&dir.path().join(".writing-manifest"), &dir.path().join("manifest")).unwrap();
+    storage
+        .rename(
+            &dir.path().join(".writing-manifest"),
+            &dir.path().join("manifest"),
+        )
+        .unwrap();
     assert_eq!(storage.unsynced_names(), 1);
     let mut history = History::load(dir.path(), &one, Some(&leaf(2))).unwrap();
     history.append(&storage, &leaf(2)).unwrap();
@@ -284,15 +382,23 @@ fn whichever_operation_fails_manifest_and_history_agree() {
             }
             // As before or as after, and what was read of it can be gone on with.
             if let Some((generation, commitment)) = read_manifest(dir.path()) {
-                assert!(generation == durable || generation == durable + 1, "{case}: {generation} after {durable}");
-                let history = History::load(dir.path(), &commitment, Some(&leaf(generation))).unwrap();
+                assert!(
+                    generation == durable || generation == durable + 1,
+                    "{case}: {generation} after {durable}"
+                );
+                let history =
+                    History::load(dir.path(), &commitment, Some(&leaf(generation))).unwrap();
                 assert_eq!(history.leaves().len() as u64, generation - 1, "{case}");
                 let found = fs::metadata(path(dir.path())).map_or(length(0), |file| file.len());
                 torn += u32::from(found > length(generation - 1) && found < length(generation));
             } else {
                 assert_eq!(durable, 0, "{case}");
             }
-            assert_eq!(commit_up_to(&unsynced(), dir.path(), commits + 2), (commits + 2, true), "{case}");
+            assert_eq!(
+                commit_up_to(&unsynced(), dir.path(), commits + 2),
+                (commits + 2, true),
+                "{case}"
+            );
             let (_, commitment) = read_manifest(dir.path()).unwrap();
             let expected: Vec<Leaf> = (1..commits + 2).map(leaf).collect();
             let history = History::load(dir.path(), &commitment, Some(&leaf(commits + 2))).unwrap();
@@ -306,7 +412,13 @@ fn whichever_operation_fails_manifest_and_history_agree() {
 fn every_root_that_a_reader_may_have_seen_is_in_the_history() {
     let story = |storage: &Arc<Faulty>, dir: &Path| {
         let mut seen = Vec::new();
-        let mut look = || seen.extend(Index::open(dir).ok().map(|index| index.state().root.clone()));
+        let mut look = || {
+            seen.extend(
+                Index::open(dir)
+                    .ok()
+                    .map(|index| index.state().root.clone()),
+            )
+        };
         let open = || Writer::on(Arc::clone(storage) as Arc<dyn Storage>, dir, Some(CONFIG));
         // Opening makes folders, which may fail as well.
         let mut writer = open().or_else(|_| open()).unwrap();
@@ -320,9 +432,23 @@ fn every_root_that_a_reader_may_have_seen_is_in_the_history() {
         assert_eq!(writer.pending(), 0);
         drop(writer);
         let index = Index::open(dir).unwrap();
-        assert_eq!((index.state().videos, verify(dir, &|_, _| (), &|| false).unwrap().damage.len()), (3, 0));
-        let kept: Vec<String> = index.history().unwrap().into_iter().map(|commit| commit.root).collect();
-        assert!(seen.iter().all(|root| kept.contains(root)), "{seen:?} {kept:?}");
+        assert_eq!(
+            (
+                index.state().videos,
+                verify(dir, &|_, _| (), &|| false).unwrap().damage.len()
+            ),
+            (3, 0)
+        );
+        let kept: Vec<String> = index
+            .history()
+            .unwrap()
+            .into_iter()
+            .map(|commit| commit.root)
+            .collect();
+        assert!(
+            seen.iter().all(|root| kept.contains(root)),
+            "{seen:?} {kept:?}"
+        );
         assert_eq!(kept.len() as u64, index.state().generation);
         seen.len()
     };
@@ -331,7 +457,13 @@ fn every_root_that_a_reader_may_have_seen_is_in_the_history() {
     let mut seen = Vec::new();
     for at in 0..whole.done() {
         let dir = tempfile::tempdir().unwrap();
-        seen.push(story(&Arc::new(Faulty::new(Fault::Fails, Some(at))), &dir.path().join("index")));
+        seen.push(story(
+            &Arc::new(Faulty::new(Fault::Fails, Some(at))),
+            &dir.path().join("index"),
+        ));
     }
-    assert!(seen.contains(&4), "no commit was seen although it failed: {seen:?}");
+    assert!(
+        seen.contains(&4),
+        "no commit was seen although it failed: {seen:?}"
+    );
 }

@@ -11,7 +11,9 @@ use crate::index::faults::{CONFIG, runs, video};
 fn one_source() -> (tempfile::TempDir, Live) {
     let dir = tempfile::tempdir().unwrap();
     add(dir.path(), &[1]);
-    let live = Live::open(dir.path()).unwrap().looking_every(Duration::ZERO);
+    let live = Live::open(dir.path())
+        .unwrap()
+        .looking_every(Duration::ZERO);
     (dir, live)
 }
 
@@ -35,7 +37,9 @@ fn held(index: &Index) -> Vec<u8> {
 
 /// Finds each of its sources by its keys: what was taken over is whole.
 fn is_whole(index: &Index) -> bool {
-    index.videos().all(|(reference, video)| index.runs(reference).unwrap() == runs(video.sha256[0]))
+    index
+        .videos()
+        .all(|(reference, video)| index.runs(reference).unwrap() == runs(video.sha256[0]))
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -61,14 +65,19 @@ fn replace(dir: &Path, by: &Path) {
 fn an_index_that_is_not_there_cannot_be_opened() {
     let dir = tempfile::tempdir().unwrap();
     let nothing = dir.path().join("nothing");
-    assert!(matches!(Live::open(&nothing).unwrap_err(), Error::NoIndex { path } if path == nothing));
+    assert!(
+        matches!(Live::open(&nothing).unwrap_err(), Error::NoIndex { path } if path == nothing)
+    );
 }
 
 #[test]
 fn what_is_added_and_removed_is_seen_and_snapshots_stay() {
     let (dir, live) = one_source();
     let first = live.current().unwrap();
-    assert!(Arc::ptr_eq(&first, &live.current().unwrap()), "nothing has changed, and it was opened again");
+    assert!(
+        Arc::ptr_eq(&first, &live.current().unwrap()),
+        "nothing has changed, and it was opened again"
+    );
     add(dir.path(), &[2, 3]);
     let second = live.current().unwrap();
     assert_eq!(held(&second), [1, 2, 3]);
@@ -76,14 +85,21 @@ fn what_is_added_and_removed_is_seen_and_snapshots_stay() {
     let third = live.current().unwrap();
     assert_eq!(held(&third), [2, 3]);
     // A merge deletes the files of those that are older.
-    Writer::open(dir.path()).unwrap().compact(&|| false).unwrap();
+    Writer::open(dir.path())
+        .unwrap()
+        .compact(&|| false)
+        .unwrap();
     let fourth = live.current().unwrap();
     assert!(fourth.state().generation > third.state().generation);
     assert_eq!(
         (held(&first), held(&second), held(&third), held(&fourth)),
         (vec![1], vec![1, 2, 3], vec![2, 3], vec![2, 3])
     );
-    assert!([&first, &second, &third, &fourth].into_iter().all(|index| is_whole(index)));
+    assert!(
+        [&first, &second, &third, &fourth]
+            .into_iter()
+            .all(|index| is_whole(index))
+    );
 }
 
 #[test]
@@ -92,7 +108,11 @@ fn segments_that_are_open_are_not_opened_again() {
     let first = live.current().unwrap();
     add(dir.path(), &[2]);
     let second = live.current().unwrap();
-    let same = second.segments.iter().filter(|live| Arc::ptr_eq(&live.segment, &first.segments[0].segment)).count();
+    let same = second
+        .segments
+        .iter()
+        .filter(|live| Arc::ptr_eq(&live.segment, &first.segments[0].segment))
+        .count();
     assert_eq!((same, second.segments.len()), (1, 2));
 }
 
@@ -131,11 +151,17 @@ fn an_index_that_grows_is_read_by_several_threads_and_never_goes_back() {
             add(dir.path(), &[seed]);
             if seed % 5 == 0 {
                 remove(dir.path(), &format!("{seed}.mp4"));
-                Writer::open(dir.path()).unwrap().maintain(&|| false).unwrap();
+                Writer::open(dir.path())
+                    .unwrap()
+                    .maintain(&|| false)
+                    .unwrap();
             }
         }
         done.store(true, Ordering::Release);
-        let states: u32 = readers.into_iter().map(|reader| reader.join().unwrap()).sum();
+        let states: u32 = readers
+            .into_iter()
+            .map(|reader| reader.join().unwrap())
+            .sum();
         assert!(states > 4, "only {states} states were seen");
     });
     assert_eq!(live.current().unwrap().state().videos, 24);
@@ -166,8 +192,14 @@ fn refused(harm: impl Fn(&Path)) -> Error {
         // Nor does what was seen a moment ago count any more.
         assert!(live.seen().is_refused);
     }
-    assert!(error.to_string().contains(&*dir.path().to_string_lossy()), "{error}");
-    assert_eq!((held(&before), held(&live.last()), is_whole(&before)), (vec![1, 2], vec![1, 2], true));
+    assert!(
+        error.to_string().contains(&*dir.path().to_string_lossy()),
+        "{error}"
+    );
+    assert_eq!(
+        (held(&before), held(&live.last()), is_whole(&before)),
+        (vec![1, 2], vec![1, 2], true)
+    );
     replace(dir.path(), kept.path());
     let healed = live.current().unwrap();
     assert_eq!((held(&healed), is_whole(&healed)), (vec![1, 2], true));
@@ -186,19 +218,37 @@ fn an_older_state_that_was_put_back_is_told() {
     // The manifest alone, which its note tells of.
     fs::copy(old.path().join("manifest"), dir.path().join("manifest")).unwrap();
     let error = live.current().unwrap_err();
-    assert!(matches!(error, Error::CorruptIndex { what: "generation", .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            Error::CorruptIndex {
+                what: "generation",
+                ..
+            }
+        ),
+        "{error}"
+    );
     // All of it, which only who has seen more can tell.
     replace(dir.path(), old.path());
     assert!(Index::open(dir.path()).is_ok());
     let error = live.current().unwrap_err().to_string();
-    assert!(error.contains("generation is 1, expected at least 2"), "{error}");
+    assert!(
+        error.contains("generation is 1, expected at least 2"),
+        "{error}"
+    );
     // As many commits as before, and others.
     add(dir.path(), &[3]);
     let error = live.current().unwrap_err().to_string();
-    assert!(error.contains("of commit 2, which was there before"), "{error}");
+    assert!(
+        error.contains("of commit 2, which was there before"),
+        "{error}"
+    );
     add(dir.path(), &[4]);
     let error = live.current().unwrap_err().to_string();
-    assert!(error.contains("of commit 2, which was there before"), "{error}");
+    assert!(
+        error.contains("of commit 2, which was there before"),
+        "{error}"
+    );
     assert_eq!(held(&live.accept().unwrap()), [1, 3, 4]);
     assert_eq!(held(&live.current().unwrap()), [1, 3, 4]);
 }
@@ -225,7 +275,10 @@ fn what_is_gone_is_told() {
         fs::remove_dir_all(dir).unwrap();
         fs::write(dir, "a file").unwrap();
     });
-    assert!(matches!(error, Error::Io { .. } | Error::NoIndex { .. }), "{error}");
+    assert!(
+        matches!(error, Error::Io { .. } | Error::NoIndex { .. }),
+        "{error}"
+    );
     let error = refused(|dir| {
         fs::remove_file(dir.join("manifest")).unwrap();
         fs::create_dir(dir.join("manifest")).unwrap();
@@ -254,11 +307,18 @@ fn a_damaged_manifest_is_told_whichever_byte_it_is() {
 fn a_commit_whose_files_are_damaged_is_told() {
     let (dir, live) = one_source();
     add(dir.path(), &[2]);
-    let newest = fs::read_dir(dir.path().join("segments")).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
+    let newest = fs::read_dir(dir.path().join("segments"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .max()
+        .unwrap();
     let bytes = fs::read(&newest).unwrap();
     fs::write(&newest, &bytes[..bytes.len() - 1]).unwrap();
     let error = live.current().unwrap_err();
-    assert!(matches!(&error, Error::CorruptIndex { path, .. } if *path == newest), "{error}");
+    assert!(
+        matches!(&error, Error::CorruptIndex { path, .. } if *path == newest),
+        "{error}"
+    );
     fs::remove_file(&newest).unwrap();
     assert!(live.current().is_err());
     fs::write(&newest, &bytes).unwrap();

@@ -38,14 +38,23 @@ fn every_leaf_of_every_small_tree_is_proved_and_no_corrupt_proof_passes() {
             let proves = |hash: &Hash, number: usize, size: usize, proof: &[Hash], root: &Hash| {
                 includes(hash, number as u64, size as u64, proof, root)
             };
-            assert!(proves(&hash, number, size, &proof, &whole), "{number} of {size}");
+            assert!(
+                proves(&hash, number, size, &proof, &whole),
+                "{number} of {size}"
+            );
             for wrong in corrupted(&proof) {
-                assert!(!proves(&hash, number, size, &wrong, &whole), "{number} of {size}");
+                assert!(
+                    !proves(&hash, number, size, &wrong, &whole),
+                    "{number} of {size}"
+                );
             }
             assert!(!proves(&leaf(b"another"), number, size, &proof, &whole));
             assert!(!proves(&hash, number, size, &proof, &[0; 32]));
             for other in (0..=size).filter(|other| *other != number) {
-                assert!(!proves(&hash, other, size, &proof, &whole), "{number} as {other} of {size}");
+                assert!(
+                    !proves(&hash, other, size, &proof, &whole),
+                    "{number} as {other} of {size}"
+                );
             }
         }
         assert_eq!(inclusion(&leaves, size), None);
@@ -66,9 +75,14 @@ fn every_beginning_of_every_small_tree_is_proved_and_no_corrupt_proof_passes() {
             for wrong in corrupted(&proof) {
                 assert!(!proves(old, &wrong, &first, &whole), "{old} of {size}");
             }
-            assert!(!proves(old, &proof, &[0; 32], &whole) && !proves(old, &proof, &first, &[0; 32]));
+            assert!(
+                !proves(old, &proof, &[0; 32], &whole) && !proves(old, &proof, &first, &[0; 32])
+            );
             for other in (0..=size + 1).filter(|other| *other != old) {
-                assert!(!proves(other, &proof, &first, &whole), "{old} as {other} of {size}");
+                assert!(
+                    !proves(other, &proof, &first, &whole),
+                    "{old} as {other} of {size}"
+                );
             }
         }
         assert!(consistency(&leaves, 0).is_none() && consistency(&leaves, size + 1).is_none());
@@ -78,22 +92,47 @@ fn every_beginning_of_every_small_tree_is_proved_and_no_corrupt_proof_passes() {
 /// The cases of github.com/transparency-dev/merkle in the folder `merkle/testdata` of that which
 /// `UNIQ_VECTORS` names.
 fn foreign_cases(kind: &str) -> Vec<(PathBuf, Value)> {
-    let Some(folder) = std::env::var_os("UNIQ_VECTORS") else { return Vec::new() };
+    let Some(folder) = std::env::var_os("UNIQ_VECTORS") else {
+        return Vec::new();
+    };
     let folder = Path::new(&folder).join("merkle/testdata").join(kind);
-    let files = walkdir::WalkDir::new(&folder).into_iter().map(|entry| entry.unwrap().into_path());
-    let cases = files.filter(|file| file.extension().is_some_and(|extension| extension == "json"));
-    let cases: Vec<_> =
-        cases.map(|file| (file.clone(), serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap())).collect();
-    assert!(cases.len() > 90, "{}: only {} cases", folder.display(), cases.len());
+    let files = walkdir::WalkDir::new(&folder)
+        .into_iter()
+        .map(|entry| entry.unwrap().into_path());
+    let cases = files.filter(|file| {
+        file.extension()
+            .is_some_and(|extension| extension == "json")
+    });
+    let cases: Vec<_> = cases
+        .map(|file| {
+            (
+                file.clone(),
+                serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap(),
+            )
+        })
+        .collect();
+    assert!(
+        cases.len() > 90,
+        "{}: only {} cases",
+        folder.display(),
+        cases.len()
+    );
     cases
 }
 
 fn number(case: &Value, name: &str) -> u64 {
-    case[name].as_u64().unwrap_or_else(|| panic!("{name} of {case}"))
+    case[name]
+        .as_u64()
+        .unwrap_or_else(|| panic!("{name} of {case}"))
 }
 
 fn hashes(case: &Value) -> Option<Vec<Hash>> {
-    case["proof"].as_array().into_iter().flatten().map(hash).collect()
+    case["proof"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(hash)
+        .collect()
 }
 
 /// `None` if it has not 32 bytes; some roots about which it does not matter have 12.
@@ -109,23 +148,51 @@ fn hash(value: &Value) -> Option<Hash> {
 fn foreign_inclusion_proofs_are_judged_as_others_judge_them() {
     for (file, case) in foreign_cases("inclusion") {
         let judged = || {
-            let (leaf, root, proof) = (hash(&case["leafHash"])?, hash(&case["root"])?, hashes(&case)?);
-            Some(includes(&leaf, number(&case, "leafIdx"), number(&case, "treeSize"), &proof, &root))
+            let (leaf, root, proof) = (
+                hash(&case["leafHash"])?,
+                hash(&case["root"])?,
+                hashes(&case)?,
+            );
+            Some(includes(
+                &leaf,
+                number(&case, "leafIdx"),
+                number(&case, "treeSize"),
+                &proof,
+                &root,
+            ))
         };
-        assert_eq!(judged() == Some(true), case["wantErr"] == false, "{}", file.display());
+        assert_eq!(
+            judged() == Some(true),
+            case["wantErr"] == false,
+            "{}",
+            file.display()
+        );
     }
     // A part of a tree is a tree of its own.
     for (file, case) in foreign_cases("subtreeinclusion") {
         let judged = || {
-            let (leaf, root, proof) = (hash(&case["leafHash"])?, hash(&case["root"])?, hashes(&case)?);
+            let (leaf, root, proof) = (
+                hash(&case["leafHash"])?,
+                hash(&case["root"])?,
+                hashes(&case)?,
+            );
             let (start, end) = (number(&case, "start"), number(&case, "end"));
-            let aligned =
-                |size: &u64| size.checked_next_power_of_two().is_some_and(|whole| start.is_multiple_of(whole));
-            let size = end.checked_sub(start).filter(|size| *size > 0 && aligned(size))?;
+            let aligned = |size: &u64| {
+                size.checked_next_power_of_two()
+                    .is_some_and(|whole| start.is_multiple_of(whole))
+            };
+            let size = end
+                .checked_sub(start)
+                .filter(|size| *size > 0 && aligned(size))?;
             let at = number(&case, "leafIdx").checked_sub(start)?;
             Some(includes(&leaf, at, size, &proof, &root))
         };
-        assert_eq!(judged() == Some(true), case["wantErr"] == false, "{}", file.display());
+        assert_eq!(
+            judged() == Some(true),
+            case["wantErr"] == false,
+            "{}",
+            file.display()
+        );
     }
 }
 
@@ -137,16 +204,32 @@ fn foreign_consistency_proofs_are_judged_as_others_judge_them() {
             let (from, to) = (number(&case, "size1"), number(&case, "size2"));
             Some(extends(from, to, &proof, &old, &new))
         };
-        assert_eq!(judged() == Some(true), case["wantErr"] == false, "{}", file.display());
+        assert_eq!(
+            judged() == Some(true),
+            case["wantErr"] == false,
+            "{}",
+            file.display()
+        );
     }
     for (file, case) in foreign_cases("subtreeconsistency") {
         let judged = || {
-            let (part, whole, proof) = (hash(&case["root1"])?, hash(&case["root2"])?, hashes(&case)?);
-            let (start, end, size) = (number(&case, "start"), number(&case, "end"), number(&case, "size"));
+            let (part, whole, proof) =
+                (hash(&case["root1"])?, hash(&case["root2"])?, hashes(&case)?);
+            let (start, end, size) = (
+                number(&case, "start"),
+                number(&case, "end"),
+                number(&case, "size"),
+            );
             // A part without leaves is in every tree, for those who want to know.
-            let nothing = start == end && end <= size && proof.is_empty() && part == root::<Hash>(&[]);
+            let nothing =
+                start == end && end <= size && proof.is_empty() && part == root::<Hash>(&[]);
             Some(holds(start..end, size, &proof, &part, &whole) || nothing)
         };
-        assert_eq!(judged() == Some(true), case["wantErr"] == false, "{}", file.display());
+        assert_eq!(
+            judged() == Some(true),
+            case["wantErr"] == false,
+            "{}",
+            file.display()
+        );
     }
 }

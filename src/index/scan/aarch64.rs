@@ -35,11 +35,14 @@ pub(super) fn neon<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>) {
             let counts: [uint16x8_t; BATCH] = from_fn(|lane| {
                 // Bits of each byte, the four words added up: at most 32.
                 let bytes: [uint8x16_t; 4] = from_fn(|pair| {
-                    let [a, b, c, d]: [uint64x2_t; 4] = from_fn(|w| veorq_u64(block[w][pair], words[lane][w]));
+                    let [a, b, c, d]: [uint64x2_t; 4] =
+                        from_fn(|w| veorq_u64(block[w][pair], words[lane][w]));
                     let count = |bits: uint64x2_t| vcntq_u8(vreinterpretq_u8_u64(bits));
                     match BOUND {
                         true => vaddq_u8(count(vorrq_u64(a, c)), count(vorrq_u64(b, d))),
-                        false => vaddq_u8(vaddq_u8(count(a), count(b)), vaddq_u8(count(c), count(d))),
+                        false => {
+                            vaddq_u8(vaddq_u8(count(a), count(b)), vaddq_u8(count(c), count(d)))
+                        }
                     }
                 });
                 // Of the eight bytes of a key the sum of two is at most 64, of four 128, and of eight 256.
@@ -55,7 +58,11 @@ pub(super) fn neon<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>) {
                     unsafe {
                         vst1q_u16(eight.as_mut_ptr(), counts);
                     }
-                    for (place, _) in eight.iter().enumerate().filter(|(_, count)| u32::from(**count) <= task.radius) {
+                    for (place, _) in eight
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, count)| u32::from(**count) <= task.radius)
+                    {
                         task.report(first + lane, key + place, found);
                     }
                 }

@@ -7,7 +7,13 @@ use super::{Instructions, Kernel};
 
 /// Adds the place of every sketch within `radius` bits of the query; both planes are equally long.
 #[inline]
-pub(crate) fn within(kernel: Kernel, planes: [&[u64]; 2], query: [u64; 2], radius: u32, found: &mut Vec<u32>) {
+pub(crate) fn within(
+    kernel: Kernel,
+    planes: [&[u64]; 2],
+    query: [u64; 2],
+    radius: u32,
+    found: &mut Vec<u32>,
+) {
     match kernel.instructions() {
         // SAFETY: of these instructions and the next ones the processor has been asked, or there
         // would be no such kernel.
@@ -28,7 +34,13 @@ pub(crate) fn within(kernel: Kernel, planes: [&[u64]; 2], query: [u64; 2], radiu
 
 /// The same from a place on, one sketch after the other.
 #[inline(always)]
-pub(super) fn within_from(from: usize, planes: [&[u64]; 2], query: [u64; 2], radius: u32, found: &mut Vec<u32>) {
+pub(super) fn within_from(
+    from: usize,
+    planes: [&[u64]; 2],
+    query: [u64; 2],
+    radius: u32,
+    found: &mut Vec<u32>,
+) {
     for (place, (a, b)) in planes[0].iter().zip(planes[1]).enumerate().skip(from) {
         if (a ^ query[0]).count_ones() + (b ^ query[1]).count_ones() <= radius {
             found.push(place as u32);

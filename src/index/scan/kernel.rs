@@ -27,7 +27,11 @@ pub(super) enum Instructions {
 impl Kernel {
     /// Those that this processor has, fastest first; never empty.
     pub(crate) fn available() -> Vec<Kernel> {
-        Instructions::ALL.into_iter().filter(|instructions| instructions.are_there()).map(Kernel).collect()
+        Instructions::ALL
+            .into_iter()
+            .filter(|instructions| instructions.are_there())
+            .map(Kernel)
+            .collect()
     }
 
     /// The fastest one of this processor, unless another was asked for.
@@ -38,7 +42,9 @@ impl Kernel {
     /// Takes the named one from now on, for comparing them; false if this processor does not have
     /// it, or one has been used.
     pub(crate) fn choose(name: &str) -> bool {
-        let named = Kernel::available().into_iter().find(|kernel| format!("{kernel:?}").eq_ignore_ascii_case(name));
+        let named = Kernel::available()
+            .into_iter()
+            .find(|kernel| format!("{kernel:?}").eq_ignore_ascii_case(name));
         named.is_some_and(|named| CHOSEN.set(named).is_ok() || CHOSEN.get() == Some(&named))
     }
 
@@ -56,8 +62,12 @@ impl fmt::Debug for Kernel {
 
 impl Instructions {
     #[cfg(target_arch = "x86_64")]
-    const ALL: [Instructions; 4] =
-        [Instructions::Avx512, Instructions::Avx2, Instructions::Popcnt, Instructions::Portable];
+    const ALL: [Instructions; 4] = [
+        Instructions::Avx512,
+        Instructions::Avx2,
+        Instructions::Popcnt,
+        Instructions::Portable,
+    ];
     #[cfg(target_arch = "aarch64")]
     const ALL: [Instructions; 2] = [Instructions::Neon, Instructions::Portable];
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -74,7 +84,9 @@ impl Instructions {
                     && is_x86_feature_detected!("popcnt")
             }
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt"),
+            Instructions::Avx2 => {
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt")
+            }
             #[cfg(target_arch = "x86_64")]
             Instructions::Popcnt => is_x86_feature_detected!("popcnt"),
             #[cfg(target_arch = "aarch64")]
@@ -94,14 +106,31 @@ mod tests {
     fn there_is_a_kernel_for_what_the_processor_has_and_none_for_what_it_lacks() {
         let text = std::fs::read_to_string("/proc/cpuinfo").unwrap();
         let flags = text.lines().find(|line| line.starts_with("flags")).unwrap();
-        let has = |names: &[&str]| names.iter().all(|name| flags.split(' ').any(|flag| flag == *name));
+        let has = |names: &[&str]| {
+            names
+                .iter()
+                .all(|name| flags.split(' ').any(|flag| flag == *name))
+        };
         for (instructions, expected) in [
-            (Instructions::Avx512, has(&["avx512f", "avx512bw", "avx512vl", "avx512_vpopcntdq", "popcnt"])),
+            (
+                Instructions::Avx512,
+                has(&[
+                    "avx512f",
+                    "avx512bw",
+                    "avx512vl",
+                    "avx512_vpopcntdq",
+                    "popcnt",
+                ]),
+            ),
             (Instructions::Avx2, has(&["avx2", "popcnt"])),
             (Instructions::Popcnt, has(&["popcnt"])),
             (Instructions::Portable, true),
         ] {
-            assert_eq!(Kernel::available().contains(&Kernel(instructions)), expected, "{instructions:?}");
+            assert_eq!(
+                Kernel::available().contains(&Kernel(instructions)),
+                expected,
+                "{instructions:?}"
+            );
         }
     }
 }

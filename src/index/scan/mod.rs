@@ -30,7 +30,12 @@ pub(crate) struct Found {
 }
 
 /// Finds all keys within `radius` bits of each query, in no particular order.
-pub(crate) fn search(kernel: Kernel, planes: [&[u64]; 4], queries: &[Key], radius: u32) -> Vec<Found> {
+pub(crate) fn search(
+    kernel: Kernel,
+    planes: [&[u64]; 4],
+    queries: &[Key],
+    radius: u32,
+) -> Vec<Found> {
     let keys = planes[0].len();
     let blocks = keys.div_ceil(BLOCK_KEYS);
     let chunks = queries.len().div_ceil(CHUNK_QUERIES);
@@ -127,7 +132,11 @@ impl Task<'_> {
                 }
                 let near = |&distance: &u8| u32::from(distance) <= self.radius;
                 if distances[..a.len()].iter().any(near) {
-                    for (lane, _) in distances[..a.len()].iter().enumerate().filter(|(_, d)| near(d)) {
+                    for (lane, _) in distances[..a.len()]
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, d)| near(d))
+                    {
                         self.report(query, key + lane, found);
                     }
                 }
@@ -142,7 +151,11 @@ impl Task<'_> {
     fn report(&self, query: usize, key: usize, found: &mut Vec<Found>) {
         let distance = self.queries[query].distance(Key(self.planes.map(|plane| plane[key])));
         if distance <= self.radius {
-            found.push(Found { query: self.first_query + query as u32, key: self.first_key + key as u32, distance });
+            found.push(Found {
+                query: self.first_query + query as u32,
+                key: self.first_key + key as u32,
+                distance,
+            });
         }
     }
 }
@@ -168,7 +181,11 @@ mod tests {
             for (key, k) in keys.iter().enumerate() {
                 let distance = q.0.iter().zip(k.0).map(|(a, b)| (a ^ b).count_ones()).sum();
                 if distance <= radius {
-                    found.push(Found { query: query as u32, key: key as u32, distance });
+                    found.push(Found {
+                        query: query as u32,
+                        key: key as u32,
+                        distance,
+                    });
                 }
             }
         }
@@ -177,7 +194,12 @@ mod tests {
 
     fn with(kernel: Kernel, keys: &[Key], queries: &[Key], radius: u32) -> Vec<Found> {
         let planes: [Vec<u64>; 4] = std::array::from_fn(|p| keys.iter().map(|k| k.0[p]).collect());
-        let mut found = search(kernel, planes.each_ref().map(|p| p.as_slice()), queries, radius);
+        let mut found = search(
+            kernel,
+            planes.each_ref().map(|p| p.as_slice()),
+            queries,
+            radius,
+        );
         found.sort_unstable();
         found
     }
@@ -213,7 +235,19 @@ mod tests {
     fn ends_of_the_range_and_sizes_around_the_blocks_are_right() {
         let zero = Key([0; 4]);
         let ones = Key([u64::MAX; 4]);
-        for count in [0, 1, 7, 8, 9, 63, 64, 65, BLOCK_KEYS - 1, BLOCK_KEYS, BLOCK_KEYS + 1] {
+        for count in [
+            0,
+            1,
+            7,
+            8,
+            9,
+            63,
+            64,
+            65,
+            BLOCK_KEYS - 1,
+            BLOCK_KEYS,
+            BLOCK_KEYS + 1,
+        ] {
             let mut keys = vec![zero; count];
             if let Some(last) = keys.last_mut() {
                 *last = ones;
@@ -223,7 +257,11 @@ mod tests {
                 for kernel in Kernel::available() {
                     for radius in [0, 1, BOUND_RADIUS, BOUND_RADIUS + 1, 255, 256, u32::MAX] {
                         let found = with(kernel, &keys, &queries, radius);
-                        assert_eq!(found, naive(&keys, &queries, radius), "{kernel:?} {count} {radius}");
+                        assert_eq!(
+                            found,
+                            naive(&keys, &queries, radius),
+                            "{kernel:?} {count} {radius}"
+                        );
                     }
                 }
             }

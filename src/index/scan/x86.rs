@@ -38,8 +38,12 @@ pub(super) fn avx512<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>)
                 }
             });
             let distance = |query: &[__m512i; 4]| {
-                let bits: [__m512i; 4] = from_fn(|w| _mm512_popcnt_epi64(_mm512_xor_si512(block[w], query[w])));
-                _mm512_add_epi64(_mm512_add_epi64(bits[0], bits[1]), _mm512_add_epi64(bits[2], bits[3]))
+                let bits: [__m512i; 4] =
+                    from_fn(|w| _mm512_popcnt_epi64(_mm512_xor_si512(block[w], query[w])));
+                _mm512_add_epi64(
+                    _mm512_add_epi64(bits[0], bits[1]),
+                    _mm512_add_epi64(bits[2], bits[3]),
+                )
             };
             // The least bound or distance of the whole batch, so that one test serves them.
             let mut least = _mm512_set1_epi64(i64::MAX);
@@ -47,7 +51,9 @@ pub(super) fn avx512<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>)
                 let bits = if BOUND {
                     let [left, right]: [__m512i; 2] = from_fn(|w| {
                         let upper = _mm512_xor_si512(block[w + 2], query[w + 2]);
-                        _mm512_popcnt_epi64(_mm512_ternarylogic_epi64::<XOR_OR>(block[w], query[w], upper))
+                        _mm512_popcnt_epi64(_mm512_ternarylogic_epi64::<XOR_OR>(
+                            block[w], query[w], upper,
+                        ))
                     });
                     _mm512_add_epi64(left, right)
                 } else {
@@ -100,7 +106,8 @@ pub(super) fn avx2<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>) {
             for (lane, query) in words.iter().enumerate() {
                 // At most 8 a byte and word, so four words cannot overflow a byte.
                 let mut bytes = _mm256_setzero_si256();
-                let differing: [__m256i; 4] = from_fn(|word| _mm256_xor_si256(block[word], query[word]));
+                let differing: [__m256i; 4] =
+                    from_fn(|word| _mm256_xor_si256(block[word], query[word]));
                 for word in 0..if BOUND { 2 } else { 4 } {
                     let bits = match BOUND {
                         true => _mm256_or_si256(differing[word], differing[word + 2]),
@@ -129,11 +136,20 @@ pub(super) fn avx2<const BOUND: bool>(task: &Task<'_>, found: &mut Vec<Found>) {
 /// Eight sketches at a time; what is near is looked at once for 64 of them, so that few branches
 /// are guessed wrong.
 #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
-pub(super) fn within_avx512(planes: [&[u64]; 2], query: [u64; 2], radius: u32, found: &mut Vec<u32>) {
+pub(super) fn within_avx512(
+    planes: [&[u64]; 2],
+    query: [u64; 2],
+    radius: u32,
+    found: &mut Vec<u32>,
+) {
     const LANES: usize = 8;
     let words = query.map(|word| _mm512_set1_epi64(word as i64));
     let radius_of_lanes = _mm512_set1_epi64(i64::from(radius));
-    for (group, (first, second)) in planes[0].chunks(GROUP).zip(planes[1].chunks(GROUP)).enumerate() {
+    for (group, (first, second)) in planes[0]
+        .chunks(GROUP)
+        .zip(planes[1].chunks(GROUP))
+        .enumerate()
+    {
         let mut near = 0u64;
         for place in (0..first.len()).step_by(LANES) {
             let lanes = LANES.min(first.len() - place);

@@ -49,12 +49,16 @@ impl<'a> Gathered<'a> {
         let of_all = || reads.iter().copied();
         Gathered {
             state,
-            runs: of_all().flat_map(|reads| reads.runs.iter().map(|(run, raw)| (*run, raw))).collect(),
+            runs: of_all()
+                .flat_map(|reads| reads.runs.iter().map(|(run, raw)| (*run, raw)))
+                .collect(),
             videos: of_all()
                 .flat_map(|reads| reads.videos.iter().chain(&reads.identical))
                 .map(|(number, video)| (*number, video))
                 .collect(),
-            tracks: of_all().flat_map(|reads| reads.tracks.iter().map(|(video, track)| (*video, track))).collect(),
+            tracks: of_all()
+                .flat_map(|reads| reads.tracks.iter().map(|(video, track)| (*video, track)))
+                .collect(),
             missing: RefCell::default(),
             reads,
         }
@@ -67,16 +71,28 @@ impl<'a> Gathered<'a> {
 
     /// An error that ends the check. The caller asks [`Gathered::missing`] before it looks at it.
     fn lack(&self, what: String) -> Error {
-        Error::IncompleteAnswer { path: self.state.dir.clone(), reason: format!("the shards did not send {what}") }
+        Error::IncompleteAnswer {
+            path: self.state.dir.clone(),
+            reason: format!("the shards did not send {what}"),
+        }
     }
 
     /// The keys that some shards found near the queries, in the order in which an index finds them.
-    fn near_of<'r>(&self, queries: &[Key], found: impl Iterator<Item = &'r NearBy>) -> Vec<Neighbour> {
+    fn near_of<'r>(
+        &self,
+        queries: &[Key],
+        found: impl Iterator<Item = &'r NearBy>,
+    ) -> Vec<Neighbour> {
         let mut near = Vec::new();
         for of_shard in found {
             for (query, key) in (0..).zip(queries) {
                 let of_query = of_shard.get(key).into_iter().flatten();
-                near.extend(of_query.map(|&(video, run, distance)| Neighbour { query, video, run, distance }));
+                near.extend(of_query.map(|&(video, run, distance)| Neighbour {
+                    query,
+                    video,
+                    run,
+                    distance,
+                }));
             }
         }
         near.sort_unstable();
@@ -91,7 +107,11 @@ impl<'a> Gathered<'a> {
         let mut missing = self.missing.borrow_mut();
         missing.tracks.push(video);
         for reads in &self.reads {
-            let unknown = reads.videos.iter().map(|(video, _)| *video).filter(|video| !self.tracks.contains_key(video));
+            let unknown = reads
+                .videos
+                .iter()
+                .map(|(video, _)| *video)
+                .filter(|video| !self.tracks.contains_key(video));
             missing.tracks.extend(unknown.take(TRACKS_AT_A_TIME));
         }
         missing.tracks.sort_unstable();
@@ -122,17 +142,25 @@ impl Lookup for Gathered<'_> {
     }
 
     fn video(&self, video: VideoRef) -> Result<Cow<'_, Video>> {
-        let found = self.videos.get(&video).ok_or_else(|| self.lack("a video's description".to_owned()))?;
+        let found = self
+            .videos
+            .get(&video)
+            .ok_or_else(|| self.lack("a video's description".to_owned()))?;
         Ok(Cow::Borrowed(*found))
     }
 
     fn identical(&self, _: &[u8; 32]) -> Option<VideoRef> {
         let all = self.reads.iter().flat_map(|reads| &reads.identical);
-        all.min_by_key(|(_, video)| (&video.path, &video.sha256)).map(|(number, _)| *number)
+        all.min_by_key(|(_, video)| (&video.path, &video.sha256))
+            .map(|(number, _)| *number)
     }
 
     fn near(&self, queries: &[Key], _: u32) -> Result<Vec<Neighbour>> {
-        let found: Vec<&NearBy> = self.reads.iter().filter_map(|reads| reads.near.as_ref()).collect();
+        let found: Vec<&NearBy> = self
+            .reads
+            .iter()
+            .filter_map(|reads| reads.near.as_ref())
+            .collect();
         if found.is_empty() && self.state.searched().next().is_some() {
             self.missing.borrow_mut().exact = true;
             return Err(self.lack("the comparison of all keys".to_owned()));
@@ -142,7 +170,10 @@ impl Lookup for Gathered<'_> {
 
     fn near_benign(&self, queries: &[Key], _: u32) -> Result<Vec<Neighbour>> {
         // Every shard holds the same benign material.
-        Ok(self.near_of(queries, self.reads.iter().map(|reads| &reads.benign).take(1)))
+        Ok(self.near_of(
+            queries,
+            self.reads.iter().map(|reads| &reads.benign).take(1),
+        ))
     }
 
     fn near_in(&self, video: VideoRef, queries: &[Key], _: u32) -> Result<Vec<Neighbour>> {
@@ -152,24 +183,36 @@ impl Lookup for Gathered<'_> {
     }
 
     fn near_by_cell(&self, queries: &[Key], _: &Screen) -> Result<Vec<Neighbour>> {
-        Ok(self.near_of(queries, self.reads.iter().filter_map(|reads| reads.by_cell.as_ref())))
+        Ok(self.near_of(
+            queries,
+            self.reads.iter().filter_map(|reads| reads.by_cell.as_ref()),
+        ))
     }
 
     fn run(&self, video: VideoRef, number: u32) -> Result<Run> {
-        let raw = self.runs.get(&(video, number)).ok_or_else(|| self.lack("a key that they found".to_owned()))?;
+        let raw = self
+            .runs
+            .get(&(video, number))
+            .ok_or_else(|| self.lack("a key that they found".to_owned()))?;
         Ok(run::unpack(raw))
     }
 
     fn track(&self, video: VideoRef) -> Result<Track> {
         let raw = self.raw_track(video)?;
-        let motion = Motion::from_bytes(&raw.motion).map_err(|wrong| self.lack(format!("a sound track: {wrong}")))?;
+        let motion = Motion::from_bytes(&raw.motion)
+            .map_err(|wrong| self.lack(format!("a sound track: {wrong}")))?;
         let runs = raw.runs.iter().map(run::unpack).collect();
-        Ok(Track { runs, motion, pictures: self.pictures(video)? })
+        Ok(Track {
+            runs,
+            motion,
+            pictures: self.pictures(video)?,
+        })
     }
 
     fn pictures(&self, video: VideoRef) -> Result<PictureTrack> {
         let raw = self.raw_track(video)?;
-        PictureTrack::from_bytes(&raw.pictures).map_err(|wrong| self.lack(format!("sound pictures: {wrong}")))
+        PictureTrack::from_bytes(&raw.pictures)
+            .map_err(|wrong| self.lack(format!("sound pictures: {wrong}")))
     }
 }
 

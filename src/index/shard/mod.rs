@@ -64,11 +64,18 @@ impl Part {
 /// [`Error::NoIndex`], [`Error::IncompatibleIndex`], and [`Error::CorruptIndex`] if the manifest is
 /// damaged or older than the newest commit that is noted.
 pub fn parts(dir: &Path) -> Result<Vec<Part>> {
-    Ok(stored(dir)?.manifest.segments.iter().map(Part::of).collect())
+    Ok(stored(dir)?
+        .manifest
+        .segments
+        .iter()
+        .map(Part::of)
+        .collect())
 }
 
 fn stored(dir: &Path) -> Result<Stored> {
-    let stored = newest::load(dir)?.ok_or_else(|| Error::NoIndex { path: dir.to_owned() })?;
+    let stored = newest::load(dir)?.ok_or_else(|| Error::NoIndex {
+        path: dir.to_owned(),
+    })?;
     manifest::check_fingerprint(dir, &stored.manifest.config, FINGERPRINT_VERSION)?;
     Ok(stored)
 }
@@ -90,14 +97,29 @@ impl Shard {
     /// segment of one of the numbers.
     pub fn open(dir: &Path, numbers: &[u64]) -> Result<Shard> {
         let stored = stored(dir)?;
-        let wanted = |entry: &SegmentEntry| !entry.role.is_searched() || numbers.contains(&entry.number);
+        let wanted =
+            |entry: &SegmentEntry| !entry.role.is_searched() || numbers.contains(&entry.number);
         let entries = &stored.manifest.segments;
-        let is_there = |number: &&u64| entries.iter().any(|entry| entry.number == **number && entry.role.is_searched());
+        let is_there = |number: &&u64| {
+            entries
+                .iter()
+                .any(|entry| entry.number == **number && entry.role.is_searched())
+        };
         if let Some(number) = numbers.iter().find(|number| !is_there(number)) {
-            let reason = format!("no searched segment {number} in generation {}", stored.manifest.generation);
-            return Err(Error::IncompleteAnswer { path: dir.to_owned(), reason });
+            let reason = format!(
+                "no searched segment {number} in generation {}",
+                stored.manifest.generation
+            );
+            return Err(Error::IncompleteAnswer {
+                path: dir.to_owned(),
+                reason,
+            });
         }
-        let positions = (0..).zip(entries).filter(|(_, entry)| wanted(entry)).map(|(position, _)| position).collect();
+        let positions = (0..)
+            .zip(entries)
+            .filter(|(_, entry)| wanted(entry))
+            .map(|(position, _)| position)
+            .collect();
         let index = Index::load_part(dir, stored, None, &wanted)?;
         Ok(Shard { index, positions })
     }
@@ -107,7 +129,12 @@ impl Shard {
         let cells = self.index.cells_now();
         ShardHoldings {
             root: self.index.stored.root,
-            segments: self.index.segments.iter().map(|live| (live.number, Held::of(live))).collect(),
+            segments: self
+                .index
+                .segments
+                .iter()
+                .map(|live| (live.number, Held::of(live)))
+                .collect(),
             cells: cells.len() as u64,
             cells_recall: cells.recall(),
         }
@@ -120,8 +147,13 @@ impl Shard {
 
     /// SHA-256 of its searched segments, in hexadecimal.
     pub(crate) fn searched<'a>(&self, state: &'a State) -> impl Iterator<Item = &'a str> {
-        let parts = self.positions.iter().filter_map(|position| state.parts.get(*position as usize));
-        parts.filter(|part| part.role.is_searched()).map(|part| part.sha256.as_str())
+        let parts = self
+            .positions
+            .iter()
+            .filter_map(|position| state.parts.get(*position as usize));
+        parts
+            .filter(|part| part.role.is_searched())
+            .map(|part| part.sha256.as_str())
     }
 
     /// Fails unless it is a part of the index that `state` describes.
@@ -139,7 +171,10 @@ impl Shard {
             "this part is of generation {generation} ({root:.16}), the index of {wanted} ({:.16}); open it again",
             state.state.root
         );
-        Err(Error::IncompleteAnswer { path: self.dir().to_owned(), reason })
+        Err(Error::IncompleteAnswer {
+            path: self.dir().to_owned(),
+            reason,
+        })
     }
 }
 
@@ -205,7 +240,10 @@ impl State {
     /// do not hold all segments together.
     pub fn of_shards(dir: &Path, shards: &[ShardHoldings]) -> Result<State> {
         let stored = stored(dir)?;
-        let incomplete = |reason: String| Error::IncompleteAnswer { path: dir.to_owned(), reason };
+        let incomplete = |reason: String| Error::IncompleteAnswer {
+            path: dir.to_owned(),
+            reason,
+        };
         let Some(first) = shards.first() else {
             return Err(incomplete("there are no shards".to_owned()));
         };
@@ -235,9 +273,17 @@ impl State {
         State {
             dir: dir.to_owned(),
             state,
-            searched: if is_submissions { Role::Submission } else { Role::Source },
+            searched: if is_submissions {
+                Role::Submission
+            } else {
+                Role::Source
+            },
             committed_at: moment_of(stored.manifest.committed_at),
-            probes: stored.manifest.screening.as_ref().map(|screening| screening.probes.into()),
+            probes: stored
+                .manifest
+                .screening
+                .as_ref()
+                .map(|screening| screening.probes.into()),
             parts,
         }
     }
@@ -280,20 +326,33 @@ impl State {
     pub(crate) fn check_complete<'a>(&self, answered: impl Iterator<Item = &'a str>) -> Result<()> {
         let mut times: HashMap<&str, u32> = HashMap::new();
         answered.for_each(|sha256| *times.entry(sha256).or_default() += 1);
-        let incomplete = |reason: String| Err(Error::IncompleteAnswer { path: self.dir.clone(), reason });
+        let incomplete = |reason: String| {
+            Err(Error::IncompleteAnswer {
+                path: self.dir.clone(),
+                reason,
+            })
+        };
         for part in self.searched() {
             match times.remove(part.sha256.as_str()) {
                 Some(1) => {}
                 None => {
-                    return incomplete(format!("segment {} ({:.16}) was not searched", part.number, part.sha256));
+                    return incomplete(format!(
+                        "segment {} ({:.16}) was not searched",
+                        part.number, part.sha256
+                    ));
                 }
                 Some(times) => {
-                    return incomplete(format!("segment {} was searched {times} times", part.number));
+                    return incomplete(format!(
+                        "segment {} was searched {times} times",
+                        part.number
+                    ));
                 }
             }
         }
         match times.keys().next() {
-            Some(other) => incomplete(format!("a segment ({other:.16}) was searched that the index does not have")),
+            Some(other) => incomplete(format!(
+                "a segment ({other:.16}) was searched that the index does not have"
+            )),
             None => Ok(()),
         }
     }

@@ -29,7 +29,11 @@ impl<'a> Recorder<'a> {
     /// commit than the state.
     pub(crate) fn new(shard: &'a Shard, state: &'a State) -> Result<Recorder<'a>> {
         shard.check(state)?;
-        Ok(Recorder { shard, state, reads: RefCell::default() })
+        Ok(Recorder {
+            shard,
+            state,
+            reads: RefCell::default(),
+        })
     }
 
     /// What was read.
@@ -39,7 +43,9 @@ impl<'a> Recorder<'a> {
 
     /// Remembers videos that may have to be aligned, likely ones first.
     pub(crate) fn may_align(&self, videos: &[VideoRef]) {
-        let known = videos.iter().map(|&video| (video, self.index().video(self.here(video)).clone()));
+        let known = videos
+            .iter()
+            .map(|&video| (video, self.index().video(self.here(video)).clone()));
         self.reads.borrow_mut().videos = known.collect();
     }
 
@@ -48,13 +54,22 @@ impl<'a> Recorder<'a> {
     /// # Errors
     /// [`Error::CorruptIndex`](crate::Error::CorruptIndex) if it is damaged.
     pub(crate) fn keep_track(&self, video: VideoRef) -> Result<()> {
-        let Ok(at) = self.shard.positions.binary_search(&video.segment) else { return Ok(()) };
+        let Ok(at) = self.shard.positions.binary_search(&video.segment) else {
+            return Ok(());
+        };
         let segment = &self.index().segments[at].segment;
         // Decoding proves that it is sound.
         self.index().track(self.here(video))?;
         let (motion, pictures) = segment.copy_side(video.video)?;
         let runs = segment.raw(segment.runs_of(video.video))?.to_vec();
-        self.reads.borrow_mut().tracks.insert(video, RawTrack { runs, motion, pictures });
+        self.reads.borrow_mut().tracks.insert(
+            video,
+            RawTrack {
+                runs,
+                motion,
+                pictures,
+            },
+        );
         Ok(())
     }
 
@@ -74,21 +89,31 @@ impl<'a> Recorder<'a> {
     /// # Panics
     /// Never: only numbers that this shard gave are asked for.
     fn here(&self, video: VideoRef) -> VideoRef {
-        let segment = self.shard.positions.partition_point(|position| *position < video.segment) as u32;
+        let segment = self
+            .shard
+            .positions
+            .partition_point(|position| *position < video.segment) as u32;
         VideoRef { segment, ..video }
     }
 
     /// The number of a video in the whole index.
     fn everywhere(&self, video: VideoRef) -> VideoRef {
-        VideoRef { segment: self.shard.positions[video.segment as usize], ..video }
+        VideoRef {
+            segment: self.shard.positions[video.segment as usize],
+            ..video
+        }
     }
 
     /// Gives found keys the numbers of the whole index, and remembers them.
     fn keep(&self, queries: &[Key], mut near: Vec<Neighbour>, kept: &mut NearBy) -> Vec<Neighbour> {
         // The order of the segments stays, so that the keys stay sorted.
-        near.iter_mut().for_each(|near| near.video = self.everywhere(near.video));
+        near.iter_mut()
+            .for_each(|near| near.video = self.everywhere(near.video));
         for of_query in near.chunk_by(|a, b| a.query == b.query) {
-            let found = of_query.iter().map(|near| (near.video, near.run, near.distance)).collect();
+            let found = of_query
+                .iter()
+                .map(|near| (near.video, near.run, near.distance))
+                .collect();
             kept.insert(queries[of_query[0].query as usize], found);
         }
         near
@@ -121,12 +146,20 @@ impl Lookup for Recorder<'_> {
     }
 
     fn identical(&self, sha256: &[u8; 32]) -> Option<VideoRef> {
-        self.index().identical(sha256).map(|video| self.everywhere(video))
+        self.index()
+            .identical(sha256)
+            .map(|video| self.everywhere(video))
     }
 
     fn near(&self, queries: &[Key], radius: u32) -> Result<Vec<Neighbour>> {
-        let near = self.index().near_in_role(queries, radius, self.state.searched)?;
-        Ok(self.keep(queries, near, self.reads.borrow_mut().near.get_or_insert_default()))
+        let near = self
+            .index()
+            .near_in_role(queries, radius, self.state.searched)?;
+        Ok(self.keep(
+            queries,
+            near,
+            self.reads.borrow_mut().near.get_or_insert_default(),
+        ))
     }
 
     fn near_benign(&self, queries: &[Key], radius: u32) -> Result<Vec<Neighbour>> {
@@ -136,12 +169,20 @@ impl Lookup for Recorder<'_> {
 
     fn near_in(&self, video: VideoRef, queries: &[Key], radius: u32) -> Result<Vec<Neighbour>> {
         let near = self.index().near_in(self.here(video), queries, radius)?;
-        Ok(self.keep(queries, near, self.reads.borrow_mut().within.entry(video).or_default()))
+        Ok(self.keep(
+            queries,
+            near,
+            self.reads.borrow_mut().within.entry(video).or_default(),
+        ))
     }
 
     fn near_by_cell(&self, queries: &[Key], screen: &Screen) -> Result<Vec<Neighbour>> {
         let near = self.index().near_by_cell(queries, screen)?;
-        Ok(self.keep(queries, near, self.reads.borrow_mut().by_cell.get_or_insert_default()))
+        Ok(self.keep(
+            queries,
+            near,
+            self.reads.borrow_mut().by_cell.get_or_insert_default(),
+        ))
     }
 
     fn run(&self, video: VideoRef, run: u32) -> Result<Run> {

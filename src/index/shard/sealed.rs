@@ -30,8 +30,12 @@ pub(crate) trait Sealed: Serialize + DeserializeOwned {
     fn unseal(bytes: &[u8]) -> Result<Self> {
         let (given, body) = bytes.split_at(bytes.len().min(32));
         if given != digest::<Self>(body) {
-            let reason = "damaged on its way, or made by another version of this program".to_owned();
-            return Err(Error::IncompleteAnswer { path: Self::WHAT.into(), reason });
+            let reason =
+                "damaged on its way, or made by another version of this program".to_owned();
+            return Err(Error::IncompleteAnswer {
+                path: Self::WHAT.into(),
+                reason,
+            });
         }
         format::decode(Path::new(Self::WHAT), body)
     }
@@ -39,7 +43,13 @@ pub(crate) trait Sealed: Serialize + DeserializeOwned {
 
 fn digest<T: Sealed>(body: &[u8]) -> [u8; 32] {
     let mut digest = Sha256::new();
-    for part in [T::WHAT.as_bytes(), b"\0", env!("CARGO_PKG_VERSION").as_bytes(), b"\0", body] {
+    for part in [
+        T::WHAT.as_bytes(),
+        b"\0",
+        env!("CARGO_PKG_VERSION").as_bytes(),
+        b"\0",
+        body,
+    ] {
         digest.update(part);
     }
     digest.finalize().into()

@@ -40,7 +40,11 @@ fn note_times(dir: &Path) {
 /// Everything that an index of either format says of its live videos.
 fn content(dir: &Path) -> Vec<String> {
     let mut all: Vec<String> = match Format4::open(dir) {
-        Ok(old) => old.unwrap().videos().map(|kept| format!("{:?}", kept.unwrap())).collect(),
+        Ok(old) => old
+            .unwrap()
+            .videos()
+            .map(|kept| format!("{:?}", kept.unwrap()))
+            .collect(),
         Err(_) => {
             let index = Index::open(dir).unwrap();
             assert_eq!(index.state().format_version, FORMAT_VERSION);
@@ -51,7 +55,15 @@ fn content(dir: &Path) -> Vec<String> {
             let videos = kept(Role::Source).chain(kept(Role::Benign));
             let told = videos.map(|(role, video)| {
                 let (runs, motion) = (index.runs(video).unwrap(), index.motion(video).unwrap());
-                format!("{:?}", super::super::format4::Kept { role, video: index.video(video).clone(), runs, motion })
+                format!(
+                    "{:?}",
+                    super::super::format4::Kept {
+                        role,
+                        video: index.video(video).clone(),
+                        runs,
+                        motion
+                    }
+                )
             });
             told.collect()
         }
@@ -72,8 +84,18 @@ fn the_upgraded_index_holds_all_that_lived_in_the_old_one_and_nothing_else() {
     let old_root = Format4::open(dir.path()).unwrap().unwrap().root;
     let clock = || SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_750_000_000);
     let upgraded = upgrade(dir.path(), Some(clock), &|| false).unwrap();
-    assert_eq!((upgraded.from, upgraded.cancelled, upgraded.state.generation), (4, false, 8));
-    assert_eq!((upgraded.state.videos, upgraded.state.benign_videos, upgraded.state.tombstones), (2, 1, 0));
+    assert_eq!(
+        (upgraded.from, upgraded.cancelled, upgraded.state.generation),
+        (4, false, 8)
+    );
+    assert_eq!(
+        (
+            upgraded.state.videos,
+            upgraded.state.benign_videos,
+            upgraded.state.tombstones
+        ),
+        (2, 1, 0)
+    );
     assert_eq!(upgraded.state.without_pictures, 2);
     assert_eq!(content(dir.path()), before);
     assert!(damage(dir.path()).is_empty());
@@ -83,10 +105,22 @@ fn the_upgraded_index_holds_all_that_lived_in_the_old_one_and_nothing_else() {
     assert!(!times_path(dir.path()).exists());
 
     let index = Index::open(dir.path()).unwrap();
-    let added: Vec<_> = index.videos().map(|(video, _)| index.added(video)).collect();
-    assert_eq!(added, [(7, Some("2024-05-06T07:08:09Z".to_owned())), (7, None)]);
+    let added: Vec<_> = index
+        .videos()
+        .map(|(video, _)| index.added(video))
+        .collect();
+    assert_eq!(
+        added,
+        [(7, Some("2024-05-06T07:08:09Z".to_owned())), (7, None)]
+    );
     let history = index.history().unwrap();
-    assert_eq!(history.iter().map(|commit| commit.generation).collect::<Vec<_>>(), [7, 8]);
+    assert_eq!(
+        history
+            .iter()
+            .map(|commit| commit.generation)
+            .collect::<Vec<_>>(),
+        [7, 8]
+    );
     assert_eq!(
         (history[0].root.clone(), history[0].committed_at.as_deref()),
         (hex(&old_root), Some("2024-05-07T00:00:00Z"))
@@ -122,10 +156,14 @@ fn whichever_operation_of_an_upgrade_fails_the_index_is_the_old_or_the_new_one()
             }
             assert_eq!(content(dir.path()), before, "{case}");
             // The same call again ends it, and nothing of the old index or the attempt is left.
-            upgrade(dir.path(), None, &|| false).unwrap_or_else(|error| panic!("{case}; then {error}"));
+            upgrade(dir.path(), None, &|| false)
+                .unwrap_or_else(|error| panic!("{case}; then {error}"));
             assert_eq!(content(dir.path()), before, "{case}");
             let found = verify(dir.path(), &|_, _| (), &|| false).unwrap();
-            assert!(found.damage.is_empty() && found.unnamed.is_empty(), "{case}; then {found:?}");
+            assert!(
+                found.damage.is_empty() && found.unnamed.is_empty(),
+                "{case}; then {found:?}"
+            );
         }
     }
 }
@@ -139,7 +177,10 @@ fn an_upgrade_that_is_stopped_or_meets_damage_leaves_the_index_as_it_was() {
         asked.set(asked.get() + 1);
         asked.get() > 1
     };
-    assert!(matches!(upgrade(dir.path(), None, &stop), Err(Error::Cancelled)));
+    assert!(matches!(
+        upgrade(dir.path(), None, &stop),
+        Err(Error::Cancelled)
+    ));
     assert_eq!(content(dir.path()), before);
     let manifest = fs::read(dir.path().join("manifest")).unwrap();
     let segment = dir.path().join("segments/00000003.seg");
@@ -147,16 +188,27 @@ fn an_upgrade_that_is_stopped_or_meets_damage_leaves_the_index_as_it_was() {
     bytes[300] ^= 1;
     fs::write(&segment, bytes).unwrap();
     let error = upgrade(dir.path(), None, &|| false).unwrap_err();
-    assert!(matches!(&error, Error::CorruptIndex { path, .. } if *path == segment), "{error}");
+    assert!(
+        matches!(&error, Error::CorruptIndex { path, .. } if *path == segment),
+        "{error}"
+    );
     assert_eq!(fs::read(dir.path().join("manifest")).unwrap(), manifest);
 }
 
 #[test]
 fn what_cannot_be_upgraded_is_named_with_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
-    assert!(matches!(upgrade(dir.path(), None, &|| false), Err(Error::NoIndex { .. })));
+    assert!(matches!(
+        upgrade(dir.path(), None, &|| false),
+        Err(Error::NoIndex { .. })
+    ));
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("index-data/golden/v3/manifest");
     fs::copy(golden, dir.path().join("manifest")).unwrap();
-    let error = upgrade(dir.path(), None, &|| false).unwrap_err().to_string();
-    assert!(error.contains("format version is 3") && error.contains("uniq index build"), "{error}");
+    let error = upgrade(dir.path(), None, &|| false)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("format version is 3") && error.contains("uniq index build"),
+        "{error}"
+    );
 }

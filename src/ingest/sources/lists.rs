@@ -20,18 +20,30 @@ pub(super) fn read(list: &Path, reach: &Reach, found: &mut Sources) -> Result<()
     let file = open_text(list, Links::Follow)?;
     let bytes = file.metadata().map_err(Error::io(list, "open"))?.len();
     if bytes > LIST_MAX {
-        let reason = format!("{bytes} bytes, more than the {LIST_MAX} that a list may have; divide it");
-        return Err(Error::InvalidList { path: list.to_owned(), line: 1, reason });
+        let reason =
+            format!("{bytes} bytes, more than the {LIST_MAX} that a list may have; divide it");
+        return Err(Error::InvalidList {
+            path: list.to_owned(),
+            line: 1,
+            reason,
+        });
     }
     let folder = list.parent().unwrap_or(Path::new(""));
     let root = reach.list_root.as_deref().unwrap_or(folder);
-    let mut reading = Reading { list, folder, root: Some(root), found, outside: None };
+    let mut reading = Reading {
+        list,
+        folder,
+        root: Some(root),
+        found,
+        outside: None,
+    };
     if has_extension(list, &["csv"]) {
         reading.csv(file)?;
     } else {
         let mut text = String::new();
         let mut file = file;
-        file.read_to_string(&mut text).map_err(Error::io(list, "read"))?;
+        file.read_to_string(&mut text)
+            .map_err(Error::io(list, "read"))?;
         reading.json_lines(&text);
     }
     reading.tell_outside();
@@ -40,16 +52,35 @@ pub(super) fn read(list: &Path, reach: &Reach, found: &mut Sources) -> Result<()
 
 /// Reads a list that came without a name; it may reach anywhere.
 pub(super) fn read_text(name: &Path, text: &str, found: &mut Sources) -> Result<()> {
-    let mut reading = Reading { list: name, folder: Path::new(""), root: None, found, outside: None };
-    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
+    let mut reading = Reading {
+        list: name,
+        folder: Path::new(""),
+        root: None,
+        found,
+        outside: None,
+    };
+    let first = text
+        .lines()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or_default()
+        .trim();
     let header = first.trim_start_matches('\u{feff}').to_lowercase();
     if first.starts_with('{') {
         reading.json_lines(text);
-    } else if header.split(',').any(|column| PATH_NAMES.contains(&column.trim().trim_matches('"'))) {
+    } else if header
+        .split(',')
+        .any(|column| PATH_NAMES.contains(&column.trim().trim_matches('"')))
+    {
         reading.csv(text.as_bytes())?;
     } else {
-        let lines = text.lines().map(|line| line.strip_suffix('\r').unwrap_or(line));
-        reading.found.sources.extend(lines.filter(|line| !line.is_empty()).map(|line| PathBuf::from(line).into()));
+        let lines = text
+            .lines()
+            .map(|line| line.strip_suffix('\r').unwrap_or(line));
+        reading.found.sources.extend(
+            lines
+                .filter(|line| !line.is_empty())
+                .map(|line| PathBuf::from(line).into()),
+        );
     }
     Ok(())
 }
@@ -77,7 +108,11 @@ struct Outside {
 
 impl Reading<'_> {
     fn invalid(&self, line: u64, reason: String) -> Error {
-        Error::InvalidList { path: self.list.to_owned(), line, reason }
+        Error::InvalidList {
+            path: self.list.to_owned(),
+            line,
+            reason,
+        }
     }
 
     fn problem(&mut self, line: u64, reason: String) {
@@ -86,17 +121,29 @@ impl Reading<'_> {
     }
 
     fn csv(&mut self, input: impl std::io::Read) -> Result<()> {
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input);
-        let header = reader.headers().map_err(|error| self.invalid(1, error.to_string()))?.clone();
-        let columns: Vec<String> =
-            header.iter().map(|name| name.trim_start_matches('\u{feff}').to_lowercase()).collect();
-        if !PATH_NAMES.iter().any(|name| columns.iter().any(|column| column == name)) {
+        let mut reader = csv::ReaderBuilder::new()
+            .trim(csv::Trim::All)
+            .from_reader(input);
+        let header = reader
+            .headers()
+            .map_err(|error| self.invalid(1, error.to_string()))?
+            .clone();
+        let columns: Vec<String> = header
+            .iter()
+            .map(|name| name.trim_start_matches('\u{feff}').to_lowercase())
+            .collect();
+        if !PATH_NAMES
+            .iter()
+            .any(|name| columns.iter().any(|column| column == name))
+        {
             let found = match columns.iter().all(String::is_empty) {
                 true => "nothing".to_owned(),
                 false => columns.join(", "),
             };
             let names = PATH_NAMES.join(" or ");
-            let reason = format!("no column {names}; found: {found}; a list begins with a line that names its columns");
+            let reason = format!(
+                "no column {names}; found: {found}; a list begins with a line that names its columns"
+            );
             return Err(self.invalid(1, reason));
         }
         for record in reader.records() {
@@ -109,14 +156,21 @@ impl Reading<'_> {
                 }
             };
             let line = row.position().map_or(0, csv::Position::line);
-            let fields = columns.iter().cloned().zip(row.iter().map(|value| Value::String(value.to_owned()))).collect();
+            let fields = columns
+                .iter()
+                .cloned()
+                .zip(row.iter().map(|value| Value::String(value.to_owned())))
+                .collect();
             self.add(line, &fields);
         }
         Ok(())
     }
 
     fn json_lines(&mut self, text: &str) {
-        for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+        for (number, line) in (1..)
+            .zip(text.lines())
+            .filter(|(_, line)| !line.trim().is_empty())
+        {
             match serde_json::from_str::<Fields>(line) {
                 Ok(fields) => self.add(number, &fields),
                 Err(error) => self.problem(number, format!("not a JSON object: {error}")),
@@ -126,10 +180,17 @@ impl Reading<'_> {
 
     /// Adds one line of the list.
     fn add(&mut self, line: u64, fields: &Fields) {
-        let given =
-            PATH_NAMES.iter().find_map(|name| Some((*name, fields.get(*name).filter(|value| !value.is_null())?)));
+        let given = PATH_NAMES
+            .iter()
+            .find_map(|name| Some((*name, fields.get(*name).filter(|value| !value.is_null())?)));
         if let Some((name, value)) = given.filter(|(_, value)| !value.is_string()) {
-            return self.problem(line, format!("{name} is {}; it must be a string", shortened(&value.to_string())));
+            return self.problem(
+                line,
+                format!(
+                    "{name} is {}; it must be a string",
+                    shortened(&value.to_string())
+                ),
+            );
         }
         let Some(path) = text(fields, PATH_NAMES) else {
             return self.problem(line, format!("no {}", PATH_NAMES.join(" or ")));
@@ -140,18 +201,27 @@ impl Reading<'_> {
             return self.outside(line, path);
         }
         let senseless = |name: &&&str| {
-            fields.get(**name).is_some_and(|value| !matches!(value, Value::String(_) | Value::Number(_) | Value::Null))
+            fields.get(**name).is_some_and(|value| {
+                !matches!(value, Value::String(_) | Value::Number(_) | Value::Null)
+            })
         };
         for name in FACT_NAMES.iter().copied().flatten().filter(senseless) {
             let value = shortened(&fields[*name].to_string());
-            self.problem(line, format!("{name} is {value}; it must be a string, and is left out"));
+            self.problem(
+                line,
+                format!("{name} is {value}; it must be a string, and is left out"),
+            );
         }
         let (publication, wrong) = publication(fields);
         if let Some(date) = wrong {
             self.problem(line, wrong_date(&date));
         }
         let path = self.folder.join(path);
-        self.found.sources.push(Source { path, listed: publication.clone(), publication });
+        self.found.sources.push(Source {
+            path,
+            listed: publication.clone(),
+            publication,
+        });
     }
 
     /// Takes in that a file lies where the list may not reach.
@@ -163,13 +233,29 @@ impl Reading<'_> {
                 outside.files += 1;
                 while !folder.starts_with(&outside.common) && outside.common.pop() {}
             }
-            None => self.outside = Some(Outside { files: 1, line, first: path, common: folder.to_owned() }),
+            None => {
+                self.outside = Some(Outside {
+                    files: 1,
+                    line,
+                    first: path,
+                    common: folder.to_owned(),
+                })
+            }
         }
     }
 
     /// Tells of all files outside at once: what helps one helps all.
     fn tell_outside(&mut self) {
-        let (Some(Outside { files, line, first, common }), Some(root)) = (self.outside.take(), self.root) else {
+        let (
+            Some(Outside {
+                files,
+                line,
+                first,
+                common,
+            }),
+            Some(root),
+        ) = (self.outside.take(), self.root)
+        else {
             return;
         };
         let (others, lead) = match files {
@@ -177,22 +263,42 @@ impl Reading<'_> {
             2 => (" and 1 more file".to_owned(), "lead"),
             _ => (format!(" and {} more files", files - 1), "lead"),
         };
-        let root = if root.as_os_str().is_empty() { Path::new(".") } else { root }.display();
-        let allow = if common.as_os_str().is_empty() { Path::new("DIR") } else { &common }.display();
+        let root = if root.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            root
+        }
+        .display();
+        let allow = if common.as_os_str().is_empty() {
+            Path::new("DIR")
+        } else {
+            &common
+        }
+        .display();
         let reason = format!(
             "{first}{others} {lead} out of {root}, where this list may not reach; allow it with --list-root {allow}"
         );
         let path = self.list.to_owned();
-        self.found.problems.push((path.clone(), Error::OutsideList { path, line, files, reason }));
+        self.found.problems.push((
+            path.clone(),
+            Error::OutsideList {
+                path,
+                line,
+                files,
+                reason,
+            },
+        ));
     }
 }
 
 /// Opens a plain file that is no video.
 fn open_text(path: &Path, links: Links) -> Result<fs::File> {
     open_plain(path, links).map_err(|error| match error {
-        Error::NotMedia { path, source } => {
-            Error::InvalidList { path, line: 1, reason: format!("{source}; put a plain file there") }
-        }
+        Error::NotMedia { path, source } => Error::InvalidList {
+            path,
+            line: 1,
+            reason: format!("{source}; put a plain file there"),
+        },
         error => error,
     })
 }
@@ -203,7 +309,11 @@ const LIST_MAX: u64 = 1 << 30;
 /// Whether a path that a list in `folder` names lies outside `root`, be it by its words or by links on the way.
 fn climbs_out(folder: &Path, path: &Path, root: &Path) -> bool {
     let whole = folder.join(path);
-    let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+    let root = if root.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        root
+    };
     match (whole.canonicalize(), root.canonicalize()) {
         (Ok(whole), Ok(root)) => !whole.starts_with(root),
         // What does not exist lies where it would have to be made, unless that is to be reached through what does not exist.
@@ -211,7 +321,13 @@ fn climbs_out(folder: &Path, path: &Path, root: &Path) -> bool {
             let mut there = whole.as_path();
             let mut inside = true;
             loop {
-                if let Ok(there) = if there.as_os_str().is_empty() { Path::new(".") } else { there }.canonicalize() {
+                if let Ok(there) = if there.as_os_str().is_empty() {
+                    Path::new(".")
+                } else {
+                    there
+                }
+                .canonicalize()
+                {
                     return !inside || !there.starts_with(root);
                 }
                 inside &= matches!(there.components().next_back(), Some(Component::Normal(_)));
@@ -229,7 +345,11 @@ fn climbs_out(folder: &Path, path: &Path, root: &Path) -> bool {
 fn shortened(text: &str) -> String {
     let mut rest = text.chars();
     let head: String = rest.by_ref().take(40).collect();
-    if rest.next().is_some() { head + "…" } else { head }
+    if rest.next().is_some() {
+        head + "…"
+    } else {
+        head
+    }
 }
 
 const PATH_NAMES: &[&str] = &["path", "file", "filename"];
@@ -275,7 +395,13 @@ fn text(fields: &Fields, names: &[&str]) -> Option<String> {
 /// A day as `YYYY-MM-DD`, or a moment as in RFC 3339; `None` for what is neither and for days that do not exist.
 pub(super) fn date(text: &str) -> Option<String> {
     let is_like = |shape: &str| {
-        let fits = |(byte, shape): (u8, u8)| if shape == b'0' { byte.is_ascii_digit() } else { byte == shape };
+        let fits = |(byte, shape): (u8, u8)| {
+            if shape == b'0' {
+                byte.is_ascii_digit()
+            } else {
+                byte == shape
+            }
+        };
         text.len() == shape.len() && text.bytes().zip(shape.bytes()).all(fits)
     };
     if is_like("00000000") || is_like("0000-00-00") {
@@ -283,14 +409,19 @@ pub(super) fn date(text: &str) -> Option<String> {
         return Some(day.to_string());
     }
     let (time, rest) = (text.get(..19)?, text.get(19..)?);
-    let is_moment = time.as_bytes().iter().enumerate().all(|(at, byte)| match at {
-        4 | 7 => *byte == b'-',
-        10 => matches!(byte, b'T' | b't' | b' '),
-        13 | 16 => *byte == b':',
-        _ => byte.is_ascii_digit(),
-    });
+    let is_moment = time
+        .as_bytes()
+        .iter()
+        .enumerate()
+        .all(|(at, byte)| match at {
+            4 | 7 => *byte == b'-',
+            10 => matches!(byte, b'T' | b't' | b' '),
+            13 | 16 => *byte == b':',
+            _ => byte.is_ascii_digit(),
+        });
     // A zone has to be there: without one nobody knows the moment.
-    let has_zone = rest.ends_with(['Z', 'z']) || rest.len() >= 6 && rest.as_bytes()[rest.len() - 3] == b':';
+    let has_zone =
+        rest.ends_with(['Z', 'z']) || rest.len() >= 6 && rest.as_bytes()[rest.len() - 3] == b':';
     (is_moment && has_zone && text.parse::<jiff::Timestamp>().is_ok()).then(|| text.to_owned())
 }
 
@@ -308,16 +439,26 @@ pub(super) fn complete(source: &mut Source, links: Links) -> Result<()> {
     let file = match open_text(&side, links) {
         Ok(file) => file,
         // Beside a video whose name leaves no room for the ending, there can be none.
-        Err(Error::Io { source, .. }) if matches!(source.kind(), ErrorKind::NotFound | ErrorKind::InvalidFilename) => {
+        Err(Error::Io { source, .. })
+            if matches!(
+                source.kind(),
+                ErrorKind::NotFound | ErrorKind::InvalidFilename
+            ) =>
+        {
             return Ok(());
         }
         Err(error) => return Err(error),
     };
     let bytes = file.metadata().map_err(Error::io(&side, "open"))?.len();
     if bytes > SIDE_FILE_MAX {
-        let reason =
-            format!("{bytes} bytes, more than the {SIDE_FILE_MAX} that such a file may have; shorten or remove it");
-        return Err(Error::InvalidList { path: side, line: 1, reason });
+        let reason = format!(
+            "{bytes} bytes, more than the {SIDE_FILE_MAX} that such a file may have; shorten or remove it"
+        );
+        return Err(Error::InvalidList {
+            path: side,
+            line: 1,
+            reason,
+        });
     }
     let mut reader = std::io::BufReader::new(file.take(SIDE_FILE_MAX));
     let mut stream = serde_json::Deserializer::from_reader(&mut reader);
@@ -326,15 +467,21 @@ pub(super) fn complete(source: &mut Source, links: Links) -> Result<()> {
         line: error.line() as u64,
         reason: format!("not a JSON object: {error}"),
     })?;
-    if let Some(page) = fields.get("webpage_url").or_else(|| fields.get("original_url")).cloned() {
+    if let Some(page) = fields
+        .get("webpage_url")
+        .or_else(|| fields.get("original_url"))
+        .cloned()
+    {
         fields.insert("url".to_owned(), page);
     }
     let (publication, wrong) = publication(&fields);
     source.publication.fill(publication);
     match wrong {
-        Some(date) if source.publication.published_at.is_none() => {
-            Err(Error::InvalidList { path: side, line: 1, reason: wrong_date(&date) })
-        }
+        Some(date) if source.publication.published_at.is_none() => Err(Error::InvalidList {
+            path: side,
+            line: 1,
+            reason: wrong_date(&date),
+        }),
         _ => Ok(()),
     }
 }

@@ -7,14 +7,20 @@ use super::super::review::Judgement;
 use super::super::store::{Tables, sql};
 use super::revising::{Known, judgements, record_review};
 use super::rows::{claims, find, name_of, not_awaiting, pairs};
-use super::settling::{Answered, add_submission, append, record, resettle, resettle_counted, see_index, write_claims};
+use super::settling::{
+    Answered, add_submission, append, record, resettle, resettle_counted, see_index, write_claims,
+};
 use super::{Ledger, Outcome, Receipt, Submission, UNKNOWN_CREATOR, named, optional};
 use crate::report::Verdict;
 use crate::{Error, Result};
 
 impl Ledger {
     /// Fails if the creator has submitted the clip itself under another number.
-    pub(in super::super) fn check_confirming(&mut self, number: u64, receipt: &Receipt) -> Result<()> {
+    pub(in super::super) fn check_confirming(
+        &mut self,
+        number: u64,
+        receipt: &Receipt,
+    ) -> Result<()> {
         self.read(|tables| is_unnumbered(tables, number, receipt))
     }
 
@@ -33,13 +39,33 @@ impl Ledger {
                 return Err(not_awaiting(&there));
             }
             is_unnumbered(tables, number, receipt)?;
-            let parameters = [number.into(), (&*receipt.sha256).into(), receipt.bytes.into(), (&*receipt.path).into()];
+            let parameters = [
+                number.into(),
+                (&*receipt.sha256).into(),
+                receipt.bytes.into(),
+                (&*receipt.path).into(),
+            ];
             tables.execute(sql::CONFIRM, &parameters)?;
-            let there = Submission { sha256: receipt.sha256.clone(), ..there };
+            let there = Submission {
+                sha256: receipt.sha256.clone(),
+                ..there
+            };
             let said = judgements(tables, &name, number)?;
-            record(tables, now, "confirmed", &there, Kind::Clip, &Answered::judged(outcome, &said))?;
+            record(
+                tables,
+                now,
+                "confirmed",
+                &there,
+                Kind::Clip,
+                &Answered::judged(outcome, &said),
+            )?;
             // Less may be eligible than was before, which frees others.
-            resettle(tables, now, [number].into(), "a clip has confirmed a fingerprint")?;
+            resettle(
+                tables,
+                now,
+                [number].into(),
+                "a clip has confirmed a fingerprint",
+            )?;
             see_index(tables, index)
         })
     }
@@ -51,30 +77,55 @@ impl Ledger {
     /// [`Error::LedgerRefused`] if some of it was sold or it does not stand, and those of the
     /// database.
     pub fn withdraw(&mut self, number: u64, by: Option<&str>, why: Option<&str>) -> Result<()> {
-        let (by, why) = (optional("name (--by)", by)?, optional("reason (--why)", why)?);
+        let (by, why) = (
+            optional("name (--by)", by)?,
+            optional("reason (--why)", why)?,
+        );
         let now = self.store.now_ms()?;
         self.write(|tables| {
             let there = find(tables, number)?;
             if !matches!(there.standing, Standing::Decided | Standing::Received) {
-                let reason = format!("submission {number} is {} and claims nothing", name_of(&there.standing));
+                let reason = format!(
+                    "submission {number} is {} and claims nothing",
+                    name_of(&there.standing)
+                );
                 return Err(Error::LedgerRefused { reason });
             }
             let mut ended = claims(tables, number)?;
             if ended.iter().any(|claim| claim.state == ClaimState::Sold) {
-                let reason = format!("submission {number} is sold, and what is sold cannot be withdrawn");
+                let reason =
+                    format!("submission {number} is sold, and what is sold cannot be withdrawn");
                 return Err(Error::LedgerRefused { reason });
             }
             for claim in &mut ended {
                 claim.state = ClaimState::Withdrawn;
             }
-            let body = Claimed { by: by.clone(), why: why.clone(), claims: ended.clone() };
+            let body = Claimed {
+                by: by.clone(),
+                why: why.clone(),
+                claims: ended.clone(),
+            };
             append(tables, now, "withdrawn", number, &body)?;
             write_claims(tables, number, &ended)?;
-            tables.execute(sql::END, &[number.into(), "withdrawn".into(), why.as_deref().into()])?;
+            tables.execute(
+                sql::END,
+                &[number.into(), "withdrawn".into(), why.as_deref().into()],
+            )?;
             tables.execute(sql::DROP_FINGERPRINT, &[number.into()])?;
             // Its entries are to be removed, and until then the index is none that was seen.
-            see_index(tables, &State { root: String::new(), generation: 0 })?;
-            resettle(tables, now, [number].into(), &format!("submission {number} was withdrawn"))
+            see_index(
+                tables,
+                &State {
+                    root: String::new(),
+                    generation: 0,
+                },
+            )?;
+            resettle(
+                tables,
+                now,
+                [number].into(),
+                &format!("submission {number} was withdrawn"),
+            )
         })
     }
 
@@ -84,7 +135,10 @@ impl Ledger {
     /// [`Error::LedgerRefused`] if it offers nothing, or only a fingerprint was seen, and those of
     /// the database.
     pub fn sell(&mut self, number: u64, by: Option<&str>, why: Option<&str>) -> Result<u64> {
-        let (by, why) = (optional("name (--by)", by)?, optional("reference (--ref)", why)?);
+        let (by, why) = (
+            optional("name (--by)", by)?,
+            optional("reference (--ref)", why)?,
+        );
         let now = self.store.now_ms()?;
         self.write(|tables| {
             let there = find(tables, number)?;
@@ -121,7 +175,14 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Error::LedgerRefused`] if the two share nothing that is known, and those of the database.
-    pub fn judge(&mut self, a: u64, b: u64, decision: Decision, by: &str, why: &str) -> Result<Vec<u64>> {
+    pub fn judge(
+        &mut self,
+        a: u64,
+        b: u64,
+        decision: Decision,
+        by: &str,
+        why: &str,
+    ) -> Result<Vec<u64>> {
         named("name (--by)", by)?;
         named("reason (--why)", why)?;
         let (earlier, later) = (a.min(b), a.max(b));
@@ -183,10 +244,18 @@ impl Ledger {
 
     /// Takes into the ledger what the index of submissions has and the ledger does not know: an
     /// unknown creator's, who holds all of it until a person has looked; gives its number.
-    pub(in super::super) fn adopt(&mut self, number: Option<u64>, entry: &Entry, duration_ms: u64) -> Result<u64> {
+    pub(in super::super) fn adopt(
+        &mut self,
+        number: Option<u64>,
+        entry: &Entry,
+        duration_ms: u64,
+    ) -> Result<u64> {
         let now = self.store.now_ms()?;
         self.write(|tables| {
-            let last = tables.query(sql::LAST_NUMBER, &[])?.first().map_or(0, |row| row.number(0));
+            let last = tables
+                .query(sql::LAST_NUMBER, &[])?
+                .first()
+                .map_or(0, |row| row.number(0));
             let number = number.filter(|number| *number > last).unwrap_or(last + 1);
             let receipt = Receipt {
                 by: UNKNOWN_CREATOR.to_owned(),
@@ -216,10 +285,19 @@ impl Ledger {
 }
 
 fn is_unnumbered(tables: &mut dyn Tables, number: u64, receipt: &Receipt) -> Result<()> {
-    let standing = tables.query(sql::STANDING, &[(&*receipt.by).into(), (&*receipt.sha256).into()])?;
-    match standing.iter().map(|row| row.number(0)).find(|other| *other != number) {
+    let standing = tables.query(
+        sql::STANDING,
+        &[(&*receipt.by).into(), (&*receipt.sha256).into()],
+    )?;
+    match standing
+        .iter()
+        .map(|row| row.number(0))
+        .find(|other| *other != number)
+    {
         Some(other) => {
-            let reason = format!("this clip is submission {other} already; withdraw submission {number}, or that one");
+            let reason = format!(
+                "this clip is submission {other} already; withdraw submission {number}, or that one"
+            );
             Err(Error::LedgerRefused { reason })
         }
         None => Ok(()),

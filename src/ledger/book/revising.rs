@@ -28,20 +28,34 @@ pub(in super::super) struct Known {
 
 impl Known {
     /// Reads it.
-    pub(in super::super) fn read(tables: &mut dyn Tables, ledger: &str, number: u64) -> Result<Known> {
+    pub(in super::super) fn read(
+        tables: &mut dyn Tables,
+        ledger: &str,
+        number: u64,
+    ) -> Result<Known> {
         let of = find(tables, number)?;
         if of.standing != Standing::Decided {
-            let reason = format!("submission {number} is {}, and has no answer that stands", name_of(&of.standing));
+            let reason = format!(
+                "submission {number} is {}, and has no answer that stands",
+                name_of(&of.standing)
+            );
             return Err(Error::LedgerRefused { reason });
         }
         let rows = tables.query(sql::REPORT, &[number.into()])?;
         let Some(text) = rows.first().and_then(|row| row.maybe_text(0)) else {
-            let reason = format!("submission {number} was taken from the index, and its clip was never seen");
+            let reason = format!(
+                "submission {number} was taken from the index, and its clip was never seen"
+            );
             return Err(Error::LedgerRefused { reason });
         };
         let report = parsed(ledger, &format!("the report of submission {number}"), text)?;
         let sha256 = hex(&Sha256::digest(text));
-        Ok(Known { of, report, sha256, judgements: judgements(tables, ledger, number)? })
+        Ok(Known {
+            of,
+            report,
+            sha256,
+            judgements: judgements(tables, ledger, number)?,
+        })
     }
 
     /// The state of the public index up to which it was held against what is public.
@@ -52,10 +66,16 @@ impl Known {
             let (generation, root, report) = (words.next()?, words.next()?, words.next()?);
             // Another answer has come since.
             let is_of_this = report == self.sha256;
-            is_of_this.then_some(State { root: root.to_owned(), generation: generation.parse().ok()? })
+            is_of_this.then_some(State {
+                root: root.to_owned(),
+                generation: generation.parse().ok()?,
+            })
         });
         let answered = &self.report.index;
-        Ok(noted.unwrap_or_else(|| State { root: answered.root.clone(), generation: answered.generation }))
+        Ok(noted.unwrap_or_else(|| State {
+            root: answered.root.clone(),
+            generation: answered.generation,
+        }))
     }
 }
 
@@ -68,7 +88,9 @@ pub(in super::super) fn note_held(
     index: &State,
 ) -> Result<()> {
     let note = format!("{} {} {report_sha256}", index.generation, index.root);
-    tables.execute(sql::SET, &[(&*setting_of(number)).into(), (&*note).into()]).map(drop)
+    tables
+        .execute(sql::SET, &[(&*setting_of(number)).into(), (&*note).into()])
+        .map(drop)
 }
 
 /// Records what a recheck has found, and settles again what depends on it; gives the submissions
@@ -81,7 +103,12 @@ pub(in super::super) fn record_recheck(
     index: &State,
 ) -> Result<Vec<u64>> {
     let number = known.of.number;
-    let outcome = Outcome { report, pairs: Vec::new(), entries: Vec::new(), fingerprint: None };
+    let outcome = Outcome {
+        report,
+        pairs: Vec::new(),
+        entries: Vec::new(),
+        fingerprint: None,
+    };
     let answered = Answered::judged(&outcome, &known.judgements);
     let text = serialised(&outcome.report);
     let (claims, is_other) = revise(tables, number, &answered, &text)?;
@@ -96,7 +123,13 @@ pub(in super::super) fn record_recheck(
     };
     append(tables, now, "rechecked", number, &body)?;
     note_held(tables, number, &body.report_sha256, index)?;
-    settle_others(tables, now, number, is_other, &format!("more of submission {number} is public than was known"))
+    settle_others(
+        tables,
+        now,
+        number,
+        is_other,
+        &format!("more of submission {number} is public than was known"),
+    )
 }
 
 /// Records what a person says of a match, and settles again what depends on it; gives the
@@ -111,24 +144,43 @@ pub(in super::super) fn record_review(
     check(&known, judgement)?;
     let judgements = review::standing(known.judgements.into_iter().chain([judgement.clone()]));
     let text = serialised(&known.report);
-    let outcome = Outcome { report: known.report, pairs: Vec::new(), entries: Vec::new(), fingerprint: None };
+    let outcome = Outcome {
+        report: known.report,
+        pairs: Vec::new(),
+        entries: Vec::new(),
+        fingerprint: None,
+    };
     let answered = Answered::judged(&outcome, &judgements);
     // The report stays as it is: what the search has found.
     let kept = tables.query(sql::REPORT, &[number.into()])?;
-    let text = kept.first().and_then(|row| row.maybe_text(0)).map_or(text, str::to_owned);
+    let text = kept
+        .first()
+        .and_then(|row| row.maybe_text(0))
+        .map_or(text, str::to_owned);
     let (claims, is_other) = revise(tables, number, &answered, &text)?;
     let (eligible, published) = (answered.eligible, answered.published);
-    let body = MatchJudged { judgement: judgement.clone(), eligible, published, claims };
+    let body = MatchJudged {
+        judgement: judgement.clone(),
+        eligible,
+        published,
+        claims,
+    };
     append(tables, now, "reviewed", number, &body)?;
     let why = format!("a person has judged a match of submission {number}");
     settle_others(tables, now, number, is_other, &why)
 }
 
 /// The judgements of a submission that stand.
-pub(in super::super) fn judgements(tables: &mut dyn Tables, ledger: &str, number: u64) -> Result<Vec<Judgement>> {
+pub(in super::super) fn judgements(
+    tables: &mut dyn Tables,
+    ledger: &str,
+    number: u64,
+) -> Result<Vec<Judgement>> {
     let rows = tables.query(sql::REVIEWS_OF, &[number.into()])?;
     let what = format!("a judgement of submission {number}");
-    let said = rows.iter().map(|row| parsed::<MatchJudged>(ledger, &what, row.text(0)).map(|row| row.judgement));
+    let said = rows
+        .iter()
+        .map(|row| parsed::<MatchJudged>(ledger, &what, row.text(0)).map(|row| row.judgement));
     Ok(review::standing(said.collect::<Result<Vec<_>>>()?))
 }
 
@@ -136,14 +188,23 @@ pub(in super::super) fn judgements(tables: &mut dyn Tables, ledger: &str, number
 fn check(known: &Known, judgement: &Judgement) -> Result<()> {
     let number = known.of.number;
     let refused = |reason: String| Err(Error::LedgerRefused { reason });
-    let about = |other: &&Judgement| other.source_sha256 == judgement.source_sha256 && other.here == judgement.here;
+    let about = |other: &&Judgement| {
+        other.source_sha256 == judgement.source_sha256 && other.here == judgement.here
+    };
     if judgement.verdict == Ruling::Undo {
         return match known.judgements.iter().any(|other| about(&other)) {
             true => Ok(()),
-            false => refused(format!("nothing is said of this match of submission {number} that could be taken back")),
+            false => refused(format!(
+                "nothing is said of this match of submission {number} that could be taken back"
+            )),
         };
     }
-    let Some(found) = known.report.matches.iter().find(|found| judgement.is_of(found)) else {
+    let Some(found) = known
+        .report
+        .matches
+        .iter()
+        .find(|found| judgement.is_of(found))
+    else {
         return refused(format!(
             "submission {number} has no such match; see its matches with: uniq intake show {number}"
         ));
@@ -158,7 +219,12 @@ fn check(known: &Known, judgement: &Judgement) -> Result<()> {
 }
 
 /// Writes another answer of a submission; gives its claims, and whether they are others.
-fn revise(tables: &mut dyn Tables, number: u64, answered: &Answered<'_>, report: &str) -> Result<(Vec<Claim>, bool)> {
+fn revise(
+    tables: &mut dyn Tables,
+    number: u64,
+    answered: &Answered<'_>,
+    report: &str,
+) -> Result<(Vec<Claim>, bool)> {
     let list = |intervals: &Intervals| Value::Text(serialised(intervals));
     let parameters = [
         number.into(),
@@ -176,7 +242,13 @@ fn revise(tables: &mut dyn Tables, number: u64, answered: &Answered<'_>, report:
 }
 
 /// Settles again what depends on a submission that was revised.
-fn settle_others(tables: &mut dyn Tables, now: u64, number: u64, is_other: bool, why: &str) -> Result<Vec<u64>> {
+fn settle_others(
+    tables: &mut dyn Tables,
+    now: u64,
+    number: u64,
+    is_other: bool,
+    why: &str,
+) -> Result<Vec<u64>> {
     let mut changed = resettle_counted(tables, now, [number].into(), why)?;
     if is_other && !changed.contains(&number) {
         changed.push(number);

@@ -89,7 +89,11 @@ pub(in super::super) fn claims(tables: &mut dyn Tables, number: u64) -> Result<V
     rows.iter()
         .map(|row| {
             let state = word("the state of a claim", row.text(2))?;
-            Ok(Claim { start_ms: row.number(0), end_ms: row.number(1), state })
+            Ok(Claim {
+                start_ms: row.number(0),
+                end_ms: row.number(1),
+                state,
+            })
         })
         .collect()
 }
@@ -101,8 +105,16 @@ pub(in super::super) fn pairs(tables: &mut dyn Tables, number: u64) -> Result<Ve
         let pair: Pair = parsed("the ledger", &what, row.text(0))?;
         // Who is paired with whom is asked of the column.
         if pair.other != row.number(1) {
-            let found = format!("it is with {} in one place and with {} in another", pair.other, row.number(1));
-            return Err(Error::CorruptLedger { ledger: "the ledger".to_owned(), what: what.clone(), found });
+            let found = format!(
+                "it is with {} in one place and with {} in another",
+                pair.other,
+                row.number(1)
+            );
+            return Err(Error::CorruptLedger {
+                ledger: "the ledger".to_owned(),
+                what: what.clone(),
+                found,
+            });
         }
         Ok(pair)
     };
@@ -111,19 +123,32 @@ pub(in super::super) fn pairs(tables: &mut dyn Tables, number: u64) -> Result<Ve
 
 pub(in super::super) fn entries(tables: &mut dyn Tables, number: u64) -> Result<Vec<Entry>> {
     let rows = tables.query(sql::ENTRIES_OF, &[number.into()])?;
-    Ok(rows.iter().map(|row| Entry { digest: row.text(0).to_owned(), start_ms: row.number(1) }).collect())
+    Ok(rows
+        .iter()
+        .map(|row| Entry {
+            digest: row.text(0).to_owned(),
+            start_ms: row.number(1),
+        })
+        .collect())
 }
 pub(in super::super) fn setting(tables: &mut dyn Tables, name: &str) -> Result<Option<String>> {
-    Ok(tables.query(sql::SETTING, &[name.into()])?.first().map(|row| row.text(0).to_owned()))
+    Ok(tables
+        .query(sql::SETTING, &[name.into()])?
+        .first()
+        .map(|row| row.text(0).to_owned()))
 }
 
 pub(in super::super) fn find(tables: &mut dyn Tables, number: u64) -> Result<Submission> {
     let rows = tables.query(sql::SUBMISSION, &[number.into()])?;
-    rows.first().ok_or_else(|| unknown(number)).and_then(submission)
+    rows.first()
+        .ok_or_else(|| unknown(number))
+        .and_then(submission)
 }
 
 pub(in super::super) fn unknown(number: u64) -> Error {
-    Error::LedgerRefused { reason: format!("there is no submission {number}; see them with: uniq intake list") }
+    Error::LedgerRefused {
+        reason: format!("there is no submission {number}; see them with: uniq intake list"),
+    }
 }
 
 /// The submission is no fingerprint that waits for its clip.
@@ -132,14 +157,19 @@ pub(in super::super) fn not_awaiting(of: &Submission) -> Error {
         (Standing::Decided, Kind::Clip) => "is a clip already".to_owned(),
         (standing, _) => format!("is {}", name_of(&standing)),
     };
-    Error::LedgerRefused { reason: format!("submission {} {is}, and waits for no clip", of.number) }
+    Error::LedgerRefused {
+        reason: format!("submission {} {is}, and waits for no clip", of.number),
+    }
 }
 
 pub(in super::super) fn submission(row: &Row) -> Result<Submission> {
     let number = row.number(0);
     let list = |column: usize| -> Result<Intervals> {
         let what = format!("the spans of submission {number}");
-        row.maybe_text(column).map_or(Ok(Intervals::default()), |text| parsed("the ledger", &what, text))
+        row.maybe_text(column)
+            .map_or(Ok(Intervals::default()), |text| {
+                parsed("the ledger", &what, text)
+            })
     };
     Ok(Submission {
         number,
@@ -155,7 +185,10 @@ pub(in super::super) fn submission(row: &Row) -> Result<Submission> {
         worker: row.maybe_text(10).map(str::to_owned),
         lease_until_ms: row.number(11),
         duration_ms: row.number(12),
-        verdict: row.maybe_text(13).map(|text| word("a verdict", text)).transpose()?,
+        verdict: row
+            .maybe_text(13)
+            .map(|text| word("a verdict", text))
+            .transpose()?,
         eligible: list(14)?,
         repeated: list(15)?,
         published: list(16)?,
@@ -165,14 +198,20 @@ pub(in super::super) fn submission(row: &Row) -> Result<Submission> {
 
 /// A word as it is written in JSON.
 pub(in super::super) fn word<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
-    serde_json::from_value(serde_json::Value::String(text.to_owned())).map_err(|_| Error::CorruptLedger {
-        ledger: "the ledger".to_owned(),
-        what: what.to_owned(),
-        found: format!("{text:?}"),
+    serde_json::from_value(serde_json::Value::String(text.to_owned())).map_err(|_| {
+        Error::CorruptLedger {
+            ledger: "the ledger".to_owned(),
+            what: what.to_owned(),
+            found: format!("{text:?}"),
+        }
     })
 }
 
-pub(in super::super) fn parsed<T: DeserializeOwned>(ledger: &str, what: &str, text: &str) -> Result<T> {
+pub(in super::super) fn parsed<T: DeserializeOwned>(
+    ledger: &str,
+    what: &str,
+    text: &str,
+) -> Result<T> {
     serde_json::from_str(text).map_err(|error| Error::CorruptLedger {
         ledger: ledger.to_owned(),
         what: what.to_owned(),
@@ -209,11 +248,18 @@ pub(in super::super) fn name_of(value: &impl Serialize) -> &'static str {
         "published",
         "inconclusive",
     ];
-    names.into_iter().find(|name| written.trim_matches('"') == *name).unwrap_or("unknown")
+    names
+        .into_iter()
+        .find(|name| written.trim_matches('"') == *name)
+        .unwrap_or("unknown")
 }
 
 pub(in super::super) fn decision_of(text: &str) -> Decision {
-    if text == "distinct" { Decision::Distinct } else { Decision::Same }
+    if text == "distinct" {
+        Decision::Distinct
+    } else {
+        Decision::Same
+    }
 }
 
 pub(in super::super) fn standing_of(text: &str) -> Standing {

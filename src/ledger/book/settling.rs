@@ -25,11 +25,15 @@ pub(super) struct Kept<'a>(pub(super) &'a mut dyn Tables);
 impl Known for Kept<'_> {
     fn facts(&mut self, number: u64) -> Result<Option<Facts>> {
         let rows = self.0.query(sql::SUBMISSION, &[number.into()])?;
-        let Some(row) = rows.first() else { return Ok(None) };
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
         let of = submission(row)?;
         let of_state = |claims: &[Claim], states: &[ClaimState]| -> Intervals {
             let claims = claims.iter().filter(|claim| states.contains(&claim.state));
-            claims.map(|claim| Interval::new(claim.start_ms, claim.end_ms)).collect()
+            claims
+                .map(|claim| Interval::new(claim.start_ms, claim.end_ms))
+                .collect()
         };
         let claims = claims(self.0, number)?;
         let sold = of_state(&claims, &[ClaimState::Sold]);
@@ -38,7 +42,9 @@ impl Known for Kept<'_> {
             creator: of.by,
             standing: of.standing,
             // What was paid for, or can be, is not offered again.
-            inconclusive: of.verdict == Some(Verdict::Inconclusive) && sold.is_empty() && of.eligible.is_empty(),
+            inconclusive: of.verdict == Some(Verdict::Inconclusive)
+                && sold.is_empty()
+                && of.eligible.is_empty(),
             eligible: of.eligible,
             repeated: of.repeated,
             published: of.published,
@@ -54,7 +60,9 @@ impl Known for Kept<'_> {
     }
 
     fn decision(&mut self, earlier: u64, later: u64) -> Result<Option<Decision>> {
-        let rows = self.0.query(sql::DECISION, &[earlier.into(), later.into()])?;
+        let rows = self
+            .0
+            .query(sql::DECISION, &[earlier.into(), later.into()])?;
         Ok(rows.first().map(|row| decision_of(row.text(0))))
     }
 }
@@ -77,9 +85,15 @@ impl<'a> Answered<'a> {
         let report = &outcome.report;
         let spans = |wanted: &dyn Fn(&Span) -> bool| -> Intervals {
             let spans = report.spans.iter().filter(|span| wanted(span));
-            spans.map(|span| Interval::of_seconds(span.start_s, span.end_s)).collect()
+            spans
+                .map(|span| Interval::of_seconds(span.start_s, span.end_s))
+                .collect()
         };
-        let is_repeated = |span: &Span| span.reason.as_ref().is_some_and(|why| why.code == ReasonCode::Repeated);
+        let is_repeated = |span: &Span| {
+            span.reason
+                .as_ref()
+                .is_some_and(|why| why.code == ReasonCode::Repeated)
+        };
         Answered {
             report: Some(report),
             duration_ms: Interval::of_seconds(0.0, report.clip.duration_s).end_ms,
@@ -89,7 +103,8 @@ impl<'a> Answered<'a> {
                 _ => spans(&|span| span.state == SpanState::Unpublished),
             },
             repeated: spans(&|span| {
-                let is_held = report.verdict == Verdict::Inconclusive && span.state == SpanState::Unpublished;
+                let is_held =
+                    report.verdict == Verdict::Inconclusive && span.state == SpanState::Unpublished;
                 is_held || span.state == SpanState::Unsearchable && is_repeated(span)
             }),
             published: spans(&|span| span.state == SpanState::Published),
@@ -103,8 +118,15 @@ impl<'a> Answered<'a> {
 impl<'a> Answered<'a> {
     /// As [`Answered::of`], by what persons say of the matches too.
     pub(super) fn judged(outcome: &'a Outcome, judgements: &[Judgement]) -> Answered<'a> {
-        let Reviewed { eligible, published } = reviewed(&outcome.report, judgements);
-        Answered { eligible, published, ..Answered::of(outcome) }
+        let Reviewed {
+            eligible,
+            published,
+        } = reviewed(&outcome.report, judgements);
+        Answered {
+            eligible,
+            published,
+            ..Answered::of(outcome)
+        }
     }
 }
 
@@ -180,7 +202,14 @@ pub(super) fn record(
     }
     tables.execute(sql::DROP_ENTRIES, &[number.into()])?;
     for entry in answer.entries {
-        tables.execute(sql::ADD_ENTRY, &[(&*entry.digest).into(), number.into(), entry.start_ms.into()])?;
+        tables.execute(
+            sql::ADD_ENTRY,
+            &[
+                (&*entry.digest).into(),
+                number.into(),
+                entry.start_ms.into(),
+            ],
+        )?;
     }
     tables.execute(sql::DROP_FINGERPRINT, &[number.into()])?;
     if let Some(bytes) = answer.fingerprint {
@@ -200,7 +229,10 @@ pub(super) fn record(
         pairs: answer.pairs.to_vec(),
         entries: answer.entries.to_vec(),
         claims,
-        index: index.map(|index| State { root: index.root.clone(), generation: index.generation }),
+        index: index.map(|index| State {
+            root: index.root.clone(),
+            generation: index.generation,
+        }),
         report_sha256: report.map(|report| hex(&Sha256::digest(report))),
     };
     append(tables, now, event, number, &body)
@@ -209,7 +241,9 @@ pub(super) fn record(
 /// What a submission claims as the tables stand: what was sold, what can be offered, and what is
 /// disputed.
 pub(super) fn settled_claims(tables: &mut dyn Tables, number: u64) -> Result<Vec<Claim>> {
-    let Some(facts) = Kept(tables).facts(number)? else { return Ok(Vec::new()) };
+    let Some(facts) = Kept(tables).facts(number)? else {
+        return Ok(Vec::new());
+    };
     let settled = settle(&facts, &mut Kept(tables))?;
     let disputed: Intervals = settled
         .deductions
@@ -218,7 +252,14 @@ pub(super) fn settled_claims(tables: &mut dyn Tables, number: u64) -> Result<Vec
         .map(|deduction| deduction.here)
         .collect();
     let of = |intervals: &Intervals, state| {
-        intervals.iter().map(move |of| Claim { start_ms: of.start_ms, end_ms: of.end_ms, state }).collect::<Vec<_>>()
+        intervals
+            .iter()
+            .map(move |of| Claim {
+                start_ms: of.start_ms,
+                end_ms: of.end_ms,
+                state,
+            })
+            .collect::<Vec<_>>()
     };
     let mut claims = of(&facts.sold, ClaimState::Sold);
     claims.extend(of(&settled.offered, ClaimState::Offered));
@@ -228,12 +269,22 @@ pub(super) fn settled_claims(tables: &mut dyn Tables, number: u64) -> Result<Vec
 }
 
 /// Settles again what depends on these submissions.
-pub(super) fn resettle(tables: &mut dyn Tables, now: u64, from: BTreeSet<u64>, why: &str) -> Result<()> {
+pub(super) fn resettle(
+    tables: &mut dyn Tables,
+    now: u64,
+    from: BTreeSet<u64>,
+    why: &str,
+) -> Result<()> {
     resettle_counted(tables, now, from, why).map(drop)
 }
 
 /// As [`resettle`]; gives those whose claims are others now.
-pub(super) fn resettle_counted(tables: &mut dyn Tables, now: u64, from: BTreeSet<u64>, why: &str) -> Result<Vec<u64>> {
+pub(super) fn resettle_counted(
+    tables: &mut dyn Tables,
+    now: u64,
+    from: BTreeSet<u64>,
+    why: &str,
+) -> Result<Vec<u64>> {
     // Those that share something with one of them, also through one that was withdrawn.
     let (mut affected, mut waiting) = (from.clone(), Vec::from_iter(from));
     let mut seen: BTreeSet<u64> = affected.clone();
@@ -257,7 +308,17 @@ pub(super) fn resettle_counted(tables: &mut dyn Tables, now: u64, from: BTreeSet
             return Ok(false);
         }
         write_claims(tables, number, &settled)?;
-        append(tables, now, "claimed", number, &Claimed { by: None, why: Some(why.to_owned()), claims: settled })?;
+        append(
+            tables,
+            now,
+            "claimed",
+            number,
+            &Claimed {
+                by: None,
+                why: Some(why.to_owned()),
+                claims: settled,
+            },
+        )?;
         changed.insert(number);
         Ok(true)
     };
@@ -266,7 +327,12 @@ pub(super) fn resettle_counted(tables: &mut dyn Tables, now: u64, from: BTreeSet
     for &number in &affected {
         if settle_one(tables, number)? {
             let paired = tables.query(sql::PAIRED_WITH, &[number.into()])?;
-            earlier.extend(paired.iter().map(|row| row.number(0)).filter(|other| *other < number));
+            earlier.extend(
+                paired
+                    .iter()
+                    .map(|row| row.number(0))
+                    .filter(|other| *other < number),
+            );
         }
     }
     // What an earlier one may claim depends on the claims of later ones, and never the other way.
@@ -286,22 +352,52 @@ pub(super) fn append(
 ) -> Result<()> {
     let head = tables.query(sql::HEAD, &[])?;
     let (seq, previous) = match head.first() {
-        Some(row) => (row.number(0) + 1, <[u8; 32]>::try_from(row.bytes(1)).unwrap_or(GENESIS)),
+        Some(row) => (
+            row.number(0) + 1,
+            <[u8; 32]>::try_from(row.bytes(1)).unwrap_or(GENESIS),
+        ),
         None => (1, GENESIS),
     };
     let body = serialised(body);
-    let hash = Link { seq, at_ms: now, kind, submission, body: &body }.hash(&previous);
-    let parameters =
-        [seq.into(), now.into(), kind.into(), submission.into(), (&*body).into(), previous[..].into(), hash[..].into()];
+    let hash = Link {
+        seq,
+        at_ms: now,
+        kind,
+        submission,
+        body: &body,
+    }
+    .hash(&previous);
+    let parameters = [
+        seq.into(),
+        now.into(),
+        kind.into(),
+        submission.into(),
+        (&*body).into(),
+        previous[..].into(),
+        hash[..].into(),
+    ];
     tables.execute(sql::ADD_EVENT, &parameters)?;
     let (kind, previous, hash) = (kind.to_owned(), previous.to_vec(), hash.to_vec());
-    tables.appended(&Event { seq, at_ms: now, kind, submission, body, previous, hash })
+    tables.appended(&Event {
+        seq,
+        at_ms: now,
+        kind,
+        submission,
+        body,
+        previous,
+        hash,
+    })
 }
 
 pub(super) fn write_claims(tables: &mut dyn Tables, number: u64, claims: &[Claim]) -> Result<()> {
     tables.execute(sql::DROP_CLAIMS, &[number.into()])?;
     for claim in claims {
-        let parameters = [number.into(), claim.start_ms.into(), claim.end_ms.into(), name_of(&claim.state).into()];
+        let parameters = [
+            number.into(),
+            claim.start_ms.into(),
+            claim.end_ms.into(),
+            name_of(&claim.state).into(),
+        ];
         tables.execute(sql::ADD_CLAIM, &parameters)?;
     }
     Ok(())
@@ -309,7 +405,15 @@ pub(super) fn write_claims(tables: &mut dyn Tables, number: u64, claims: &[Claim
 
 pub(super) fn see_index(tables: &mut dyn Tables, state: &State) -> Result<()> {
     tables.execute(sql::SET, &[INDEX_ROOT.into(), (&*state.root).into()])?;
-    tables.execute(sql::SET, &[INDEX_GENERATION.into(), (&*state.generation.to_string()).into()]).map(drop)
+    tables
+        .execute(
+            sql::SET,
+            &[
+                INDEX_GENERATION.into(),
+                (&*state.generation.to_string()).into(),
+            ],
+        )
+        .map(drop)
 }
 
 /// The settings that say in which state the index of the submissions was left.

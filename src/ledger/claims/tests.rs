@@ -18,7 +18,12 @@ impl Known for World {
 
     fn paired_with(&mut self, number: u64) -> Result<Vec<u64>> {
         let lists = |facts: &&Facts| facts.pairs.iter().any(|pair| pair.other == number);
-        Ok(self.facts.values().filter(lists).map(|facts| facts.number).collect())
+        Ok(self
+            .facts
+            .values()
+            .filter(lists)
+            .map(|facts| facts.number)
+            .collect())
     }
 
     fn decision(&mut self, earlier: u64, later: u64) -> Result<Option<Decision>> {
@@ -74,7 +79,11 @@ fn copy(other: u64, here: Interval, there: Interval) -> Pair {
 }
 
 fn reasons(settled: &Settled) -> Vec<(Interval, Deducted, u64)> {
-    settled.deductions.iter().map(|found| (found.here, found.reason, found.holder)).collect()
+    settled
+        .deductions
+        .iter()
+        .map(|found| (found.here, found.reason, found.holder))
+        .collect()
 }
 
 #[test]
@@ -86,7 +95,13 @@ fn the_same_creator_has_offered_it_before_and_another_one_disputes_it() {
     assert_eq!(again.deductions[0].there, s(3, 7));
     assert_eq!(again.offered, s(4, 10).into());
     let stolen = world.add(3, "bob", 12, vec![copy(1, s(2, 12), s(0, 10))]);
-    assert_eq!(reasons(&stolen), [(s(0, 2), Deducted::Remainder, 0), (s(2, 12), Deducted::Disputed, 1)][1..]);
+    assert_eq!(
+        reasons(&stolen),
+        [
+            (s(0, 2), Deducted::Remainder, 0),
+            (s(2, 12), Deducted::Disputed, 1)
+        ][1..]
+    );
     assert_eq!(stolen.offered, s(0, 2).into());
 }
 
@@ -97,9 +112,21 @@ fn a_sliver_beside_what_is_deducted_is_not_paid() {
     let sliver = copy(1, Interval::new(700, 9_600), Interval::new(0, 8_900));
     let settled = world.add(2, "bob", 30, vec![sliver]);
     assert_eq!(settled.offered, Interval::new(9_600, 30_000).into());
-    assert_eq!(reasons(&settled)[0], (Interval::new(0, 700), Deducted::Remainder, 0));
+    assert_eq!(
+        reasons(&settled)[0],
+        (Interval::new(0, 700), Deducted::Remainder, 0)
+    );
     // Less than can be judged is nothing.
-    let rest = world.add(3, "bob", 10, vec![copy(1, Interval::new(1_900, 10_000), Interval::new(0, 8_100))]);
+    let rest = world.add(
+        3,
+        "bob",
+        10,
+        vec![copy(
+            1,
+            Interval::new(1_900, 10_000),
+            Interval::new(0, 8_100),
+        )],
+    );
     assert!(rest.offered.is_empty(), "{rest:?}");
 }
 
@@ -129,11 +156,15 @@ fn of_a_crowd_of_copies_only_one_is_served_when_the_first_is_withdrawn() {
         world.add(number, "bob", 10, vec![copy(1, s(0, 10), s(0, 10))]);
     }
     world.facts.get_mut(&1).unwrap().standing = Standing::Withdrawn;
-    let served: Vec<u64> = (2..6).filter(|&number| !world.settle(number).offered.is_empty()).collect();
+    let served: Vec<u64> = (2..6)
+        .filter(|&number| !world.settle(number).offered.is_empty())
+        .collect();
     assert_eq!(served, [2]);
     // And so on.
     world.facts.get_mut(&2).unwrap().standing = Standing::Withdrawn;
-    let served: Vec<u64> = (3..6).filter(|&number| !world.settle(number).offered.is_empty()).collect();
+    let served: Vec<u64> = (3..6)
+        .filter(|&number| !world.settle(number).offered.is_empty())
+        .collect();
     assert_eq!(served, [3]);
 }
 
@@ -142,10 +173,17 @@ fn what_was_inconclusive_published_or_repeated_before_counts_for_what_it_was() {
     let mut world = World::default();
     world.add(1, "ada", 20, vec![]);
     let first = world.facts.get_mut(&1).unwrap();
-    (first.eligible, first.repeated, first.published) = (s(0, 5).into(), s(5, 10).into(), s(10, 15).into());
+    (first.eligible, first.repeated, first.published) =
+        (s(0, 5).into(), s(5, 10).into(), s(10, 15).into());
     let settled = world.add(2, "ada", 20, vec![copy(1, s(0, 20), s(0, 20))]);
     let found = reasons(&settled);
-    assert_eq!(found, [(s(0, 10), Deducted::AlreadyOffered, 1), (s(10, 15), Deducted::Published, 1)]);
+    assert_eq!(
+        found,
+        [
+            (s(0, 10), Deducted::AlreadyOffered, 1),
+            (s(10, 15), Deducted::Published, 1)
+        ]
+    );
     // What could not be searched in the first was paid to nobody.
     assert_eq!(settled.offered, s(15, 20).into());
 }
@@ -154,31 +192,58 @@ fn what_was_inconclusive_published_or_repeated_before_counts_for_what_it_was() {
 fn an_undecided_match_is_not_payable_until_a_person_decides() {
     let mut world = World::default();
     world.add(1, "ada", 10, vec![]);
-    let maybe = Pair { kind: PairKind::Undecided, ..copy(1, s(0, 6), s(4, 10)) };
+    let maybe = Pair {
+        kind: PairKind::Undecided,
+        ..copy(1, s(0, 6), s(4, 10))
+    };
     let settled = world.add(2, "bob", 10, vec![maybe]);
     assert_eq!(reasons(&settled), [(s(0, 6), Deducted::Undecided, 1)]);
     world.decisions.insert((1, 2), Decision::Distinct);
     let settled = world.settle(2);
-    assert_eq!((settled.offered, settled.related), (s(0, 10).into(), vec![0]));
+    assert_eq!(
+        (settled.offered, settled.related),
+        (s(0, 10).into(), vec![0])
+    );
     world.decisions.insert((1, 2), Decision::Same);
-    assert_eq!(reasons(&world.settle(2)), [(s(0, 6), Deducted::Disputed, 1)]);
+    assert_eq!(
+        reasons(&world.settle(2)),
+        [(s(0, 6), Deducted::Disputed, 1)]
+    );
 }
 
 #[test]
 fn another_take_of_a_scene_is_related_and_deducts_nothing() {
     let mut world = World::default();
     world.add(1, "ada", 10, vec![]);
-    let take = Pair { kind: PairKind::SameScene, ..copy(1, s(0, 10), s(0, 10)) };
+    let take = Pair {
+        kind: PairKind::SameScene,
+        ..copy(1, s(0, 10), s(0, 10))
+    };
     let settled = world.add(2, "bob", 10, vec![take]);
-    assert_eq!((settled.offered, settled.deductions, settled.related), (s(0, 10).into(), vec![], vec![0]));
+    assert_eq!(
+        (settled.offered, settled.deductions, settled.related),
+        (s(0, 10).into(), vec![], vec![0])
+    );
 }
 
 #[test]
 fn times_are_mapped_at_other_speeds_and_backwards() {
-    let fast = Pair { speed_permille: 2000, ..copy(1, s(0, 5), s(0, 10)) };
-    assert_eq!((to_here(&fast, s(2, 4)), to_there(&fast, s(1, 2))), (s(1, 2), s(2, 4)));
-    let back = Pair { speed_permille: -1000, ..copy(1, s(10, 20), s(0, 10)) };
-    assert_eq!((to_here(&back, s(0, 3)), to_there(&back, s(17, 20))), (s(17, 20), s(0, 3)));
+    let fast = Pair {
+        speed_permille: 2000,
+        ..copy(1, s(0, 5), s(0, 10))
+    };
+    assert_eq!(
+        (to_here(&fast, s(2, 4)), to_there(&fast, s(1, 2))),
+        (s(1, 2), s(2, 4))
+    );
+    let back = Pair {
+        speed_permille: -1000,
+        ..copy(1, s(10, 20), s(0, 10))
+    };
+    assert_eq!(
+        (to_here(&back, s(0, 3)), to_there(&back, s(17, 20))),
+        (s(17, 20), s(0, 3))
+    );
     let mut world = World::default();
     world.add(1, "ada", 10, vec![]);
     world.facts.get_mut(&1).unwrap().eligible = s(0, 3).into();
@@ -197,7 +262,12 @@ struct Clip {
 
 fn clips() -> impl Strategy<Value = Vec<Clip>> {
     let clip = (0_u8..3, 0_u64..40, 4_u64..30, 0_u8..3);
-    let clip = clip.prop_map(|(recording, start, length, creator)| Clip { recording, start, length, creator });
+    let clip = clip.prop_map(|(recording, start, length, creator)| Clip {
+        recording,
+        start,
+        length,
+        creator,
+    });
     prop::collection::vec(clip, 1..9)
 }
 
@@ -205,7 +275,10 @@ fn clips() -> impl Strategy<Value = Vec<Clip>> {
 fn found(clip: &Clip, earlier: &[(u64, Clip)], is_found: impl Fn(u64) -> bool) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (number, other) in earlier.iter().filter(|(number, _)| is_found(*number)) {
-        let (from, to) = (clip.start.max(other.start), (clip.start + clip.length).min(other.start + other.length));
+        let (from, to) = (
+            clip.start.max(other.start),
+            (clip.start + clip.length).min(other.start + other.length),
+        );
         if other.recording == clip.recording && from < to {
             let of = |start: u64| s(from - start, to - start);
             pairs.push(copy(*number, of(clip.start), of(other.start)));
@@ -220,7 +293,9 @@ fn holders(world: &World, clips: &[(u64, Clip)]) -> BTreeMap<(u8, u64), u32> {
     for (number, clip) in clips {
         for part in world.facts[number].claimed.iter() {
             for second in part.start_ms / 1000..part.end_ms / 1000 {
-                *held.entry((clip.recording, clip.start + second)).or_default() += 1;
+                *held
+                    .entry((clip.recording, clip.start + second))
+                    .or_default() += 1;
             }
         }
     }
@@ -288,7 +363,10 @@ proptest! {
 fn what_a_later_one_was_sold_is_not_paid_for_again_once_they_are_found_to_be_the_same() {
     let mut world = World::default();
     world.add(1, "ada", 8, Vec::new());
-    let take = Pair { kind: PairKind::SameScene, ..copy(1, s(0, 6), s(2, 8)) };
+    let take = Pair {
+        kind: PairKind::SameScene,
+        ..copy(1, s(0, 6), s(2, 8))
+    };
     assert_eq!(world.add(2, "bob", 6, vec![take]).offered, s(0, 6).into());
     let later = world.facts.get_mut(&2).unwrap();
     later.sold = later.claimed.clone();
@@ -305,9 +383,15 @@ fn an_inconclusive_submission_holds_its_seconds_against_others_and_not_against_i
     let mut world = World::default();
     world.add(1, "ada", 8, Vec::new());
     let first = world.facts.get_mut(&1).unwrap();
-    (first.eligible, first.repeated, first.inconclusive) = (Intervals::default(), s(0, 8).into(), true);
+    (first.eligible, first.repeated, first.inconclusive) =
+        (Intervals::default(), s(0, 8).into(), true);
     let settled = world.add(2, "bob", 8, vec![copy(1, s(0, 8), s(0, 8))]);
     assert!(settled.offered.is_empty());
     assert_eq!(settled.deductions[0].reason, Deducted::Disputed);
-    assert_eq!(world.add(3, "ada", 8, vec![copy(1, s(0, 8), s(0, 8))]).offered, s(0, 8).into());
+    assert_eq!(
+        world
+            .add(3, "ada", 8, vec![copy(1, s(0, 8), s(0, 8))])
+            .offered,
+        s(0, 8).into()
+    );
 }

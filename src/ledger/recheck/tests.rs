@@ -19,8 +19,17 @@ fn spans(letters: &str) -> Vec<Span> {
         .enumerate()
         .map(|(second, letter)| {
             let (state, code) = state(letter);
-            let reason = code.map(|code| Reason { code, seconds: Some(1.0), text: "why".to_owned() });
-            Span { start_s: second as f64, end_s: second as f64 + 1.0, state, reason }
+            let reason = code.map(|code| Reason {
+                code,
+                seconds: Some(1.0),
+                text: "why".to_owned(),
+            });
+            Span {
+                start_s: second as f64,
+                end_s: second as f64 + 1.0,
+                state,
+                reason,
+            }
         })
         .collect()
 }
@@ -33,7 +42,10 @@ fn letters(spans: &[Span]) -> String {
         (_, Some(ReasonCode::Undecided)) => "d",
         _ => "x",
     };
-    spans.iter().map(|span| letter(span).repeat((span.end_s - span.start_s).round() as usize)).collect()
+    spans
+        .iter()
+        .map(|span| letter(span).repeat((span.end_s - span.start_s).round() as usize))
+        .collect()
 }
 
 #[test]

@@ -8,7 +8,11 @@ use crate::ledger::recheck::worse;
 
 /// A report by seconds, each letter the state of one, and what would be searchable if nothing had
 /// matched; with matches by kind (`c`, `d`, `s`), source and seconds.
-pub(in crate::ledger) fn report(letters: &str, searchable: &str, matches: &[(char, u8, u64, u64)]) -> Report {
+pub(in crate::ledger) fn report(
+    letters: &str,
+    searchable: &str,
+    matches: &[(char, u8, u64, u64)],
+) -> Report {
     let span = |(second, letter): (usize, char)| {
         let (state, code) = match letter {
             'u' => ("unpublished", None),
@@ -18,11 +22,17 @@ pub(in crate::ledger) fn report(letters: &str, searchable: &str, matches: &[(cha
             'r' => ("unsearchable", Some("repeated")),
             _ => ("unsearchable", Some("black")),
         };
-        let reason = code.map(|code| serde_json::json!({ "code": code, "seconds": 1.0, "text": "why" }));
+        let reason =
+            code.map(|code| serde_json::json!({ "code": code, "seconds": 1.0, "text": "why" }));
         serde_json::json!({ "start_s": second, "end_s": second + 1, "state": state, "reason": reason })
     };
-    let open = searchable.chars().enumerate().filter(|(_, letter)| *letter == '+');
-    let open: Vec<_> = open.map(|(at, _)| serde_json::json!({ "start_s": at, "end_s": at + 1 })).collect();
+    let open = searchable
+        .chars()
+        .enumerate()
+        .filter(|(_, letter)| *letter == '+');
+    let open: Vec<_> = open
+        .map(|(at, _)| serde_json::json!({ "start_s": at, "end_s": at + 1 }))
+        .collect();
     let found = |&(kind, source, start, end): &(char, u8, u64, u64)| {
         let kind = match kind {
             'c' => "copy",
@@ -44,7 +54,9 @@ pub(in crate::ledger) fn report(letters: &str, searchable: &str, matches: &[(cha
     let verdict = match (has('p'), has('u')) {
         (true, false) => "published",
         (true, true) => "partly_published",
-        (false, true) if letters.matches('u').count() >= letters.matches('d').count() => "unpublished",
+        (false, true) if letters.matches('u').count() >= letters.matches('d').count() => {
+            "unpublished"
+        }
         _ => "inconclusive",
     };
     let matches: Vec<_> = matches.iter().map(found).collect();
@@ -67,12 +79,19 @@ pub(in crate::ledger) fn report(letters: &str, searchable: &str, matches: &[(cha
 
 /// Judgements of matches by their numbers.
 fn judged(report: &Report, rulings: &[(usize, Ruling)]) -> Vec<Judgement> {
-    standing(rulings.iter().map(|&(number, ruling)| Judgement::of(&report.matches[number], ruling, "joe", "seen")))
+    standing(
+        rulings
+            .iter()
+            .map(|&(number, ruling)| Judgement::of(&report.matches[number], ruling, "joe", "seen")),
+    )
 }
 
 /// Eligible and published seconds, as letters: `e` and `p`.
 fn told(report: &Report, rulings: &[(usize, Ruling)]) -> String {
-    let Reviewed { eligible, published } = reviewed(report, &judged(report, rulings));
+    let Reviewed {
+        eligible,
+        published,
+    } = reviewed(report, &judged(report, rulings));
     let length = report.clip.duration_s as u64;
     let has = |of: &Intervals, second: u64| {
         let second: Intervals = Interval::new(1000 * second, 1000 * (second + 1)).into();
@@ -101,15 +120,25 @@ fn a_match_that_is_excused_withholds_nothing_and_all_else_stays_withheld() {
 #[test]
 fn all_matches_of_a_second_have_to_be_excused() {
     use Ruling::{Allowed, Copy, SameScene};
-    let of = report("ppppppuuuuuu", "++++++++++++", &[('c', 1, 0, 6), ('c', 2, 0, 2)]);
+    let of = report(
+        "ppppppuuuuuu",
+        "++++++++++++",
+        &[('c', 1, 0, 6), ('c', 2, 0, 2)],
+    );
     assert_eq!(told(&of, &[(0, Allowed)]), "pppppeeeeeee");
     assert_eq!(told(&of, &[(0, Allowed), (1, SameScene)]), "eeeeeeeeeeee");
     assert_eq!(told(&of, &[(0, Allowed), (1, Copy)]), "pppppeeeeeee");
     // More sources than are listed: nobody has seen those.
-    let more = Report { more_sources: 1, ..of.clone() };
+    let more = Report {
+        more_sources: 1,
+        ..of.clone()
+    };
     assert_eq!(told(&more, &[(0, Allowed), (1, SameScene)]), "ppppppeeeeee");
     // A report that does not say what would be searchable gives nothing.
-    let old = Report { searchable: None, ..of };
+    let old = Report {
+        searchable: None,
+        ..of
+    };
     assert_eq!(told(&old, &[(0, Allowed), (1, SameScene)]), "ppppppeeeeee");
 }
 
@@ -135,9 +164,15 @@ fn a_match_that_is_a_copy_is_public_whatever_its_kind() {
     let of = report("uuuddduuu", "+++++++++", &[('d', 1, 3, 6), ('s', 2, 0, 2)]);
     assert_eq!(told(&of, &[]), "eee...eee");
     assert_eq!(told(&of, &[(0, Ruling::Copy)]), "eeepppeee");
-    assert_eq!(told(&of, &[(0, Ruling::Copy), (1, Ruling::Copy)]), "ppepppeee");
+    assert_eq!(
+        told(&of, &[(0, Ruling::Copy), (1, Ruling::Copy)]),
+        "ppepppeee"
+    );
     assert_eq!(told(&of, &[(0, Ruling::SameScene)]), "eeeeeeeee");
-    assert_eq!(told(&of, &[(0, Ruling::Copy), (0, Ruling::Undo)]), "eee...eee");
+    assert_eq!(
+        told(&of, &[(0, Ruling::Copy), (0, Ruling::Undo)]),
+        "eee...eee"
+    );
 }
 
 #[test]
@@ -158,21 +193,35 @@ fn ruling() -> impl Strategy<Value = Ruling> {
 }
 
 fn some_report() -> impl Strategy<Value = Report> {
-    let found = (prop::sample::select(vec!['c', 'd', 's']), 1..4_u8, 0..12_u64, 1..8_u64);
-    ("[upbdrx]{12}", "[+.]{12}", prop::collection::vec(found, 1..5), prop::sample::select(vec![0, 0, 0, 1])).prop_map(
-        |(letters, open, found, more)| {
+    let found = (
+        prop::sample::select(vec!['c', 'd', 's']),
+        1..4_u8,
+        0..12_u64,
+        1..8_u64,
+    );
+    (
+        "[upbdrx]{12}",
+        "[+.]{12}",
+        prop::collection::vec(found, 1..5),
+        prop::sample::select(vec![0, 0, 0, 1]),
+    )
+        .prop_map(|(letters, open, found, more)| {
             // What would not be searchable without a match is not unpublished.
             let open: String = letters
                 .chars()
                 .zip(open.chars())
                 .map(|(letter, open)| if letter == 'u' { '+' } else { open })
                 .collect();
-            let mut found: Vec<_> =
-                found.into_iter().map(|(kind, source, start, length)| (kind, source, start, start + length)).collect();
+            let mut found: Vec<_> = found
+                .into_iter()
+                .map(|(kind, source, start, length)| (kind, source, start, start + length))
+                .collect();
             found.dedup_by_key(|found| (found.1, found.2, found.3));
-            Report { more_sources: more, ..report(&letters, &open, &found) }
-        },
-    )
+            Report {
+                more_sources: more,
+                ..report(&letters, &open, &found)
+            }
+        })
 }
 
 fn rulings() -> impl Strategy<Value = Vec<(Index, Ruling)>> {
@@ -180,7 +229,9 @@ fn rulings() -> impl Strategy<Value = Vec<(Index, Ruling)>> {
 }
 
 fn of(report: &Report, rulings: &[(Index, Ruling)]) -> Vec<Judgement> {
-    let judgement = |(at, ruling): &(Index, Ruling)| Judgement::of(at.get(&report.matches), *ruling, "joe", "seen");
+    let judgement = |(at, ruling): &(Index, Ruling)| {
+        Judgement::of(at.get(&report.matches), *ruling, "joe", "seen")
+    };
     rulings.iter().map(judgement).collect()
 }
 

@@ -30,8 +30,14 @@ pub enum Place {
 impl Place {
     /// Reads a place: a URL that begins with `postgres://` or `postgresql://`, or else a file.
     pub fn parse(text: &str) -> Place {
-        let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
-        if is_url { Place::Postgres(text.to_owned()) } else { Place::File(text.into()) }
+        let is_url = ["postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| text.starts_with(scheme));
+        if is_url {
+            Place::Postgres(text.to_owned())
+        } else {
+            Place::File(text.into())
+        }
     }
 
     /// The place as it can be shown: without a password.
@@ -44,7 +50,9 @@ impl Place {
 }
 
 fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
     // Of several signs, the last ends the name and the password.
     let end = rest.find('/').unwrap_or(rest.len());
     let rest = match rest[..end].rsplit_once('@') {
@@ -55,9 +63,16 @@ fn without_password(url: &str) -> String {
         None => rest.to_owned(),
     };
     // A password may also be an option.
-    let (rest, options) = rest.split_once('?').map_or((rest.as_str(), None), |(rest, options)| (rest, Some(options)));
+    let (rest, options) = rest
+        .split_once('?')
+        .map_or((rest.as_str(), None), |(rest, options)| {
+            (rest, Some(options))
+        });
     let shown = options.map(|options| {
-        let kept: Vec<&str> = options.split('&').filter(|option| !option.starts_with("password=")).collect();
+        let kept: Vec<&str> = options
+            .split('&')
+            .filter(|option| !option.starts_with("password="))
+            .collect();
         kept.join("&")
     });
     match shown.filter(|shown| !shown.is_empty()) {
@@ -182,7 +197,11 @@ pub enum Mode {
 /// A database.
 pub(super) trait Store: Send {
     /// Runs a transaction: all of it is durable when this returns, or nothing of it is done.
-    fn transaction(&mut self, mode: Mode, work: &mut dyn FnMut(&mut dyn Tables) -> Result<()>) -> Result<()>;
+    fn transaction(
+        &mut self,
+        mode: Mode,
+        work: &mut dyn FnMut(&mut dyn Tables) -> Result<()>,
+    ) -> Result<()>;
 
     /// The time by the clock that leases go by, in milliseconds since 1970.
     fn now_ms(&mut self) -> Result<u64>;
@@ -204,9 +223,16 @@ pub(super) fn open(
     create: bool,
 ) -> Result<Box<dyn Store>> {
     match place {
-        Place::File(path) => Ok(Box::new(sqlite::Sqlite::open(path, patience, clock, create)?)),
+        Place::File(path) => Ok(Box::new(sqlite::Sqlite::open(
+            path, patience, clock, create,
+        )?)),
         #[cfg(feature = "postgres")]
-        Place::Postgres(url) => Ok(Box::new(postgres::Postgres::open(url, place.shown(), patience, create)?)),
+        Place::Postgres(url) => Ok(Box::new(postgres::Postgres::open(
+            url,
+            place.shown(),
+            patience,
+            create,
+        )?)),
         #[cfg(not(feature = "postgres"))]
         Place::Postgres(_) => Err(Error::LedgerRefused {
             reason: format!(
@@ -235,8 +261,16 @@ fn check_version(ledger: &str, found: u64) -> Result<()> {
 }
 
 /// An error of a database.
-fn failed<E: std::error::Error + Send + Sync + 'static>(ledger: &str, doing: &'static str, error: E) -> Error {
-    Error::Ledger { ledger: ledger.to_owned(), doing, source: Box::new(error) }
+fn failed<E: std::error::Error + Send + Sync + 'static>(
+    ledger: &str,
+    doing: &'static str,
+    error: E,
+) -> Error {
+    Error::Ledger {
+        ledger: ledger.to_owned(),
+        doing,
+        source: Box::new(error),
+    }
 }
 
 #[cfg(test)]
@@ -246,13 +280,22 @@ mod tests {
     #[test]
     fn a_password_is_never_shown() {
         for (url, shown) in [
-            ("postgres://u:s3cret@host:5432/db", "postgres://u@host:5432/db"),
+            (
+                "postgres://u:s3cret@host:5432/db",
+                "postgres://u@host:5432/db",
+            ),
             ("postgresql://u:a@b@host/db", "postgresql://u@host/db"),
-            ("postgres://host/db?user=u&password=s3cret", "postgres://host/db?user=u"),
+            (
+                "postgres://host/db?user=u&password=s3cret",
+                "postgres://host/db?user=u",
+            ),
             ("postgres:///db?host=/run", "postgres:///db?host=/run"),
         ] {
             assert_eq!(Place::parse(url).shown(), shown);
         }
-        assert_eq!(Place::parse("a/ledger.db"), Place::File("a/ledger.db".into()));
+        assert_eq!(
+            Place::parse("a/ledger.db"),
+            Place::File("a/ledger.db".into())
+        );
     }
 }

@@ -20,8 +20,15 @@ pub(super) struct Postgres {
 }
 
 impl Postgres {
-    pub(super) fn open(url: &str, shown: String, patience: Duration, create: bool) -> Result<Postgres> {
-        let mut config: postgres::Config = url.parse().map_err(|error| failed(&shown, "read the URL", error))?;
+    pub(super) fn open(
+        url: &str,
+        shown: String,
+        patience: Duration,
+        create: bool,
+    ) -> Result<Postgres> {
+        let mut config: postgres::Config = url
+            .parse()
+            .map_err(|error| failed(&shown, "read the URL", error))?;
         if config.get_ssl_mode() == postgres::config::SslMode::Require {
             let reason = format!(
                 "{shown}: asks for TLS, which this program does not speak; connect through a socket, a tunnel or a proxy on this \
@@ -33,8 +40,14 @@ impl Postgres {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(patience);
         }
-        let client = config.connect(NoTls).map_err(|error| failed(&shown, "connect", error))?;
-        let mut store = Postgres { client, shown, patience };
+        let client = config
+            .connect(NoTls)
+            .map_err(|error| failed(&shown, "connect", error))?;
+        let mut store = Postgres {
+            client,
+            shown,
+            patience,
+        };
         store.prepare(create)?;
         Ok(store)
     }
@@ -45,11 +58,16 @@ impl Postgres {
             "SET synchronous_commit TO on; SET lock_timeout TO {}; SET client_min_messages TO warning;",
             patience.as_millis().max(1)
         );
-        self.client.batch_execute(&settings).map_err(|error| translated(&shown, patience, "open", error))?;
+        self.client
+            .batch_execute(&settings)
+            .map_err(|error| translated(&shown, patience, "open", error))?;
         let made = (|| {
             let mut transaction = self.client.transaction()?;
             // One at a time makes the tables.
-            transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&(schema::APPLICATION_ID as i64)])?;
+            transaction.execute(
+                "SELECT pg_advisory_xact_lock($1)",
+                &[&(schema::APPLICATION_ID as i64)],
+            )?;
             let there = transaction.query_one("SELECT to_regclass('settings') IS NOT NULL", &[])?;
             let mut is_there: bool = there.get(0);
             if !is_there && create {
@@ -64,7 +82,9 @@ impl Postgres {
         if !made.map_err(|error| translated(&shown, patience, "create", error))? {
             return Err(Error::NoLedger { ledger: shown });
         }
-        let version = self.client.query_opt("SELECT value FROM settings WHERE name = 'version'", &[]);
+        let version = self
+            .client
+            .query_opt("SELECT value FROM settings WHERE name = 'version'", &[]);
         let version = version.map_err(|error| translated(&shown, patience, "open", error))?;
         let version = version.and_then(|row| row.get::<_, String>(0).parse().ok());
         let Some(version) = version else {
@@ -80,7 +100,11 @@ impl Postgres {
 }
 
 impl Store for Postgres {
-    fn transaction(&mut self, mode: Mode, work: &mut dyn FnMut(&mut dyn Tables) -> Result<()>) -> Result<()> {
+    fn transaction(
+        &mut self,
+        mode: Mode,
+        work: &mut dyn FnMut(&mut dyn Tables) -> Result<()>,
+    ) -> Result<()> {
         let (shown, patience) = (self.shown.clone(), self.patience);
         let failed = |doing| {
             let shown = shown.clone();
@@ -93,17 +117,25 @@ impl Store for Postgres {
                 .isolation_level(postgres::IsolationLevel::RepeatableRead)
                 .read_only(true)
                 .start(),
-            Mode::Write => {
-                self.client.build_transaction().isolation_level(postgres::IsolationLevel::ReadCommitted).start()
-            }
+            Mode::Write => self
+                .client
+                .build_transaction()
+                .isolation_level(postgres::IsolationLevel::ReadCommitted)
+                .start(),
         };
         let mut transaction = started.map_err(failed("begin"))?;
         if mode == Mode::Write {
             // Writers come one after the other, as with SQLite, and read what the one before has
             // written.
-            transaction.batch_execute("LOCK TABLE events IN EXCLUSIVE MODE").map_err(failed("lock"))?;
+            transaction
+                .batch_execute("LOCK TABLE events IN EXCLUSIVE MODE")
+                .map_err(failed("lock"))?;
         }
-        work(&mut Open { transaction: &mut transaction, shown: &shown, patience })?;
+        work(&mut Open {
+            transaction: &mut transaction,
+            shown: &shown,
+            patience,
+        })?;
         transaction.commit().map_err(failed("commit"))
     }
 
@@ -116,8 +148,10 @@ impl Store for Postgres {
     }
 
     fn backup(&mut self, _: &Path) -> Result<()> {
-        let reason =
-            format!("{}: is backed up by its own means: pg_dump, or a base backup with WAL archiving", self.shown);
+        let reason = format!(
+            "{}: is backed up by its own means: pg_dump, or a base backup with WAL archiving",
+            self.shown
+        );
         Err(Error::LedgerRefused { reason })
     }
 
@@ -143,12 +177,18 @@ impl Tables for Open<'_, '_> {
     fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>> {
         let rows = self.transaction.query(sql, &borrowed(parameters));
         let rows = rows.map_err(|error| translated(self.shown, self.patience, "read", error))?;
-        Ok(rows.iter().map(|row| Row((0..row.len()).map(|column| value(row, column)).collect())).collect())
+        Ok(rows
+            .iter()
+            .map(|row| Row((0..row.len()).map(|column| value(row, column)).collect()))
+            .collect())
     }
 }
 
 fn borrowed(parameters: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
-    parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+    parameters
+        .iter()
+        .map(|value| value as &(dyn ToSql + Sync))
+        .collect()
 }
 
 impl ToSql for Value {
@@ -176,22 +216,38 @@ impl ToSql for Value {
 fn value(row: &postgres::Row, column: usize) -> Value {
     let kind = row.columns()[column].type_();
     if *kind == Type::INT8 {
-        row.get::<_, Option<i64>>(column).map(|number| number as u64).into()
+        row.get::<_, Option<i64>>(column)
+            .map(|number| number as u64)
+            .into()
     } else if *kind == Type::BYTEA {
-        row.get::<_, Option<Vec<u8>>>(column).map_or(Value::Null, Value::Bytes)
+        row.get::<_, Option<Vec<u8>>>(column)
+            .map_or(Value::Null, Value::Bytes)
     } else {
-        row.get::<_, Option<String>>(column).map_or(Value::Null, Value::Text)
+        row.get::<_, Option<String>>(column)
+            .map_or(Value::Null, Value::Text)
     }
 }
 
 /// The error by what a caller can do about it.
-fn translated(ledger: &str, patience: Duration, doing: &'static str, error: postgres::Error) -> Error {
+fn translated(
+    ledger: &str,
+    patience: Duration,
+    doing: &'static str,
+    error: postgres::Error,
+) -> Error {
     if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) {
-        return Error::LedgerBusy { ledger: ledger.to_owned(), waited: patience };
+        return Error::LedgerBusy {
+            ledger: ledger.to_owned(),
+            waited: patience,
+        };
     }
     // Its own text says no more than "db error".
     match error.as_db_error() {
-        Some(said) => failed(ledger, doing, std::io::Error::other(said.message().to_owned())),
+        Some(said) => failed(
+            ledger,
+            doing,
+            std::io::Error::other(said.message().to_owned()),
+        ),
         None => match error.source() {
             Some(cause) => failed(ledger, doing, std::io::Error::other(cause.to_string())),
             None => failed(ledger, doing, error),

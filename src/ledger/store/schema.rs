@@ -97,5 +97,8 @@ CREATE TABLE settings (
 /// The tables in PostgreSQL's words.
 #[cfg(feature = "postgres")]
 pub(super) fn for_postgres() -> String {
-    TABLES.replace(") STRICT;", ");").replace(" INTEGER", " BIGINT").replace(" BLOB", " BYTEA")
+    TABLES
+        .replace(") STRICT;", ");")
+        .replace(" INTEGER", " BIGINT")
+        .replace(" BLOB", " BYTEA")
 }

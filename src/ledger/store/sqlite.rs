@@ -19,18 +19,33 @@ pub(super) struct Sqlite {
 }
 
 impl Sqlite {
-    pub(super) fn open(path: &Path, patience: Duration, clock: fn() -> SystemTime, create: bool) -> Result<Sqlite> {
+    pub(super) fn open(
+        path: &Path,
+        patience: Duration,
+        clock: fn() -> SystemTime,
+        create: bool,
+    ) -> Result<Sqlite> {
         let shown = path.display().to_string();
         if !path.exists() && !create {
             return Err(Error::NoLedger { ledger: shown });
         }
-        if let Some(folder) = path.parent().filter(|folder| create && !folder.as_os_str().is_empty()) {
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| create && !folder.as_os_str().is_empty())
+        {
             std::fs::create_dir_all(folder).map_err(Error::io(folder, "create folder"))?;
         }
         let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
-        let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(&shown, "open", error))?;
-        let mut store = Sqlite { connection, path: path.to_owned(), shown, patience, clock };
+        let connection = Connection::open_with_flags(path, flags)
+            .map_err(|error| failed(&shown, "open", error))?;
+        let mut store = Sqlite {
+            connection,
+            path: path.to_owned(),
+            shown,
+            patience,
+            clock,
+        };
         store.prepare(create)?;
         Ok(store)
     }
@@ -38,12 +53,16 @@ impl Sqlite {
     /// Sets what holds for every connection, and makes the tables of a new file.
     fn prepare(&mut self, create: bool) -> Result<()> {
         let doing = "open";
-        self.connection.busy_timeout(self.patience).map_err(|error| self.failed(doing, error))?;
+        self.connection
+            .busy_timeout(self.patience)
+            .map_err(|error| self.failed(doing, error))?;
         // A file that is no ledger must be left as it is.
         let (application, version) = self.header()?;
         let is_new = (application, version) == (0, 0) && self.is_empty()?;
         if is_new && !create {
-            return Err(Error::NoLedger { ledger: self.shown.clone() });
+            return Err(Error::NoLedger {
+                ledger: self.shown.clone(),
+            });
         }
         if !is_new && application != schema::APPLICATION_ID {
             return Err(Error::IncompatibleLedger {
@@ -57,7 +76,9 @@ impl Sqlite {
             check_version(&self.shown, version)?;
         }
         self.connection
-            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
+            )
             .map_err(|error| self.failed(doing, error))?;
         if is_new {
             self.create()?;
@@ -67,9 +88,12 @@ impl Sqlite {
 
     fn create(&mut self) -> Result<()> {
         let made = (|| {
-            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let transaction = self
+                .connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)?;
             // Another process may have been first.
-            let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+            let version: i64 =
+                transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
             if version == 0 {
                 transaction.execute_batch(schema::TABLES)?;
                 transaction.execute_batch(&format!(
@@ -86,15 +110,26 @@ impl Sqlite {
     }
 
     fn header(&self) -> Result<(u64, u64)> {
-        let read = |sql: &str| self.connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-        let both = read("PRAGMA application_id").and_then(|id| Ok((id, read("PRAGMA user_version")?)));
+        let read = |sql: &str| {
+            self.connection
+                .query_row(sql, [], |row| row.get::<_, i64>(0))
+        };
+        let both =
+            read("PRAGMA application_id").and_then(|id| Ok((id, read("PRAGMA user_version")?)));
         // Both are 32 bits.
-        both.map(|(id, version)| (id as u64, version as u64)).map_err(|error| self.failed("open", error))
+        both.map(|(id, version)| (id as u64, version as u64))
+            .map_err(|error| self.failed("open", error))
     }
 
     fn is_empty(&self) -> Result<bool> {
-        let count = self.connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
-        count.map(|count| count == 0).map_err(|error| self.failed("open", error))
+        let count = self
+            .connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| {
+                row.get::<_, i64>(0)
+            });
+        count
+            .map(|count| count == 0)
+            .map_err(|error| self.failed("open", error))
     }
 
     fn failed(&self, doing: &'static str, error: rusqlite::Error) -> Error {
@@ -103,7 +138,11 @@ impl Sqlite {
 }
 
 impl Store for Sqlite {
-    fn transaction(&mut self, mode: Mode, work: &mut dyn FnMut(&mut dyn Tables) -> Result<()>) -> Result<()> {
+    fn transaction(
+        &mut self,
+        mode: Mode,
+        work: &mut dyn FnMut(&mut dyn Tables) -> Result<()>,
+    ) -> Result<()> {
         let behavior = match mode {
             Mode::Read => TransactionBehavior::Deferred,
             Mode::Write => TransactionBehavior::Immediate,
@@ -113,24 +152,42 @@ impl Store for Sqlite {
             .connection
             .transaction_with_behavior(behavior)
             .map_err(|error| translated(shown, patience, "lock", error))?;
-        work(&mut Open { connection: &transaction, shown, patience })?;
-        transaction.commit().map_err(|error| translated(shown, patience, "commit", error))
+        work(&mut Open {
+            connection: &transaction,
+            shown,
+            patience,
+        })?;
+        transaction
+            .commit()
+            .map_err(|error| translated(shown, patience, "commit", error))
     }
 
     fn now_ms(&mut self) -> Result<u64> {
-        Ok((self.clock)().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64))
+        Ok((self.clock)()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_millis() as u64))
     }
 
     fn backup(&mut self, target: &Path) -> Result<()> {
         if target.symlink_metadata().is_ok() {
             let source = std::io::Error::other("something is there already; name a new file");
-            return Err(Error::Io { path: target.to_owned(), doing: "write", source });
+            return Err(Error::Io {
+                path: target.to_owned(),
+                doing: "write",
+                source,
+            });
         }
         let Some(name) = target.to_str() else {
             let source = std::io::Error::other("its name is not UTF-8; name another file");
-            return Err(Error::Io { path: target.to_owned(), doing: "write", source });
+            return Err(Error::Io {
+                path: target.to_owned(),
+                doing: "write",
+                source,
+            });
         };
-        self.connection.execute("VACUUM INTO ?1", [name]).map_err(|error| self.failed("backup", error))?;
+        self.connection
+            .execute("VACUUM INTO ?1", [name])
+            .map_err(|error| self.failed("backup", error))?;
         // It is a backup once it is durable.
         let file = std::fs::File::open(target).map_err(Error::io(target, "open"))?;
         file.sync_all().map_err(Error::io(target, "sync"))
@@ -138,7 +195,11 @@ impl Store for Sqlite {
 
     fn damage(&mut self) -> Result<Option<String>> {
         let path = self.path.display().to_string();
-        let said = self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
+        let said = self
+            .connection
+            .query_row("PRAGMA integrity_check(1)", [], |row| {
+                row.get::<_, String>(0)
+            });
         match said {
             Ok(said) if said == "ok" => Ok(None),
             Ok(said) => Ok(Some(said)),
@@ -166,7 +227,8 @@ impl Tables for Open<'_> {
             let mut statement = self.connection.prepare_cached(&numbered(sql))?;
             statement.execute(rusqlite::params_from_iter(parameters))
         })();
-        done.map(|rows| rows as u64).map_err(|error| self.failed("write", error))
+        done.map(|rows| rows as u64)
+            .map_err(|error| self.failed("write", error))
     }
 
     fn query(&mut self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>> {
@@ -212,11 +274,17 @@ fn value(of: ValueRef<'_>) -> Value {
 }
 
 /// The error by what a caller can do about it.
-fn translated(ledger: &str, patience: Duration, doing: &'static str, error: rusqlite::Error) -> Error {
+fn translated(
+    ledger: &str,
+    patience: Duration,
+    doing: &'static str,
+    error: rusqlite::Error,
+) -> Error {
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            Error::LedgerBusy { ledger: ledger.to_owned(), waited: patience }
-        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::LedgerBusy {
+            ledger: ledger.to_owned(),
+            waited: patience,
+        },
         Some(ErrorCode::NotADatabase) => Error::IncompatibleLedger {
             ledger: ledger.to_owned(),
             found: "no SQLite file".to_owned(),

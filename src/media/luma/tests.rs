@@ -15,7 +15,8 @@ fn ramp(format: Pixel) -> Video {
             *value = x.min(255) as u8;
         }
     }
-    let flags = scaling::Flags::POINT | scaling::Flags::ACCURATE_RND | scaling::Flags::FULL_CHR_H_INT;
+    let flags =
+        scaling::Flags::POINT | scaling::Flags::ACCURATE_RND | scaling::Flags::FULL_CHR_H_INT;
     let (w, h) = (WIDTH, HEIGHT);
     let mut context = scaling::Context::get(Pixel::GRAY8, w, h, format, w, h, flags).unwrap();
     let mut picture = Video::empty();
@@ -26,10 +27,15 @@ fn ramp(format: Pixel) -> Video {
 fn worst_level(format: Pixel, range: Range) -> u8 {
     let mut picture = ramp(format);
     picture.set_color_range(range);
-    let frame = LumaScaler::default().scale(&picture, (1, 1), Orientation::UPRIGHT, Resolution::Working).unwrap();
+    let frame = LumaScaler::default()
+        .scale(&picture, (1, 1), Orientation::UPRIGHT, Resolution::Working)
+        .unwrap();
     assert_eq!((frame.width, frame.height), (256, 128));
     let errors = frame.luma.iter().enumerate();
-    errors.map(|(i, level)| level.abs_diff((i % 256) as u8)).max().unwrap()
+    errors
+        .map(|(i, level)| level.abs_diff((i % 256) as u8))
+        .max()
+        .unwrap()
 }
 
 #[test]
@@ -90,23 +96,37 @@ fn a_change_of_size_or_format_gives_another_scaler() {
         (Pixel::YUV420P, 16, 16, (128, 128)),
     ] {
         let picture = Video::new(format, width, height);
-        let frame = scaler.scale(&picture, (1, 1), Orientation::UPRIGHT, Resolution::Working).unwrap();
+        let frame = scaler
+            .scale(&picture, (1, 1), Orientation::UPRIGHT, Resolution::Working)
+            .unwrap();
         assert_eq!((frame.width, frame.height), size);
     }
 }
 
 /// Noise without a grey level in common, and the mean of what each of so many parts of it covers,
 /// in 0..=255.
-fn noise_and_means(size: (usize, usize), parts: (usize, usize), format: Pixel) -> (Video, Vec<f64>) {
+fn noise_and_means(
+    size: (usize, usize),
+    parts: (usize, usize),
+    format: Pixel,
+) -> (Video, Vec<f64>) {
     let (width, height) = size;
     let mut picture = Video::new(format, width as u32, height as u32);
     let stride = picture.stride(0);
     let (mut sums, mut state) = (vec![0.0; parts.0 * parts.1], 1_u32);
     let overlap = |part: usize, parts: usize, pixel: usize, pixels: usize| {
-        let (start, end) = ((part * pixels).max(pixel * parts), ((part + 1) * pixels).min((pixel + 1) * parts));
+        let (start, end) = (
+            (part * pixels).max(pixel * parts),
+            ((part + 1) * pixels).min((pixel + 1) * parts),
+        );
         end.saturating_sub(start) as f64 / pixels as f64
     };
-    for (y, row) in picture.data_mut(0).chunks_mut(stride).enumerate().take(height) {
+    for (y, row) in picture
+        .data_mut(0)
+        .chunks_mut(stride)
+        .enumerate()
+        .take(height)
+    {
         for (x, value) in row.iter_mut().enumerate().take(width) {
             state = state.wrapping_mul(0x19660d).wrapping_add(0x3c6ef35f);
             // Brighter to the right, and dark and bright stripes of a few rows.
@@ -115,7 +135,8 @@ fn noise_and_means(size: (usize, usize), parts: (usize, usize), format: Pixel) -
             let first = (x * parts.0 / width, y * parts.1 / height);
             for column in first.0..parts.0.min(first.0 + 2) {
                 for row in first.1..parts.1.min(first.1 + 2) {
-                    let covered = overlap(column, parts.0, x, width) * overlap(row, parts.1, y, height);
+                    let covered =
+                        overlap(column, parts.0, x, width) * overlap(row, parts.1, y, height);
                     sums[row * parts.0 + column] += covered * (level as f64 - 16.0) * 255.0 / 219.0;
                 }
             }
@@ -137,9 +158,15 @@ fn each_pixel_of_a_small_picture_is_the_mean_of_what_it_covers() {
         ((60, 40), (1, 1), 96 * 54, (60, 40)),
     ] {
         let (picture, means) = noise_and_means(size, expected, Pixel::YUV420P);
-        let small = LumaScaler::default().shrink(&picture, aspect, Orientation::UPRIGHT, area).unwrap();
+        let small = LumaScaler::default()
+            .shrink(&picture, aspect, Orientation::UPRIGHT, area)
+            .unwrap();
         assert_eq!((small.width, small.height), expected);
-        let off = small.luma.iter().zip(&means).map(|(&level, mean)| (f64::from(level) - mean).abs());
+        let off = small
+            .luma
+            .iter()
+            .zip(&means)
+            .map(|(&level, mean)| (f64::from(level) - mean).abs());
         let worst = off.fold(0.0, f64::max);
         assert!(worst <= 2.0, "{size:?}: {worst:.1} levels off");
     }

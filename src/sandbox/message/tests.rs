@@ -8,7 +8,11 @@ use crate::media::small_size;
 fn messages() -> Vec<Message> {
     let second = Duration::from_secs(1);
     vec![
-        Message::Ready(Protections { landlock_version: 7, seccomp: true, ..Protections::default() }),
+        Message::Ready(Protections {
+            landlock_version: 7,
+            seccomp: true,
+            ..Protections::default()
+        }),
         Message::Opened(StreamInfo {
             width: 1920,
             height: 1080,
@@ -17,11 +21,25 @@ fn messages() -> Vec<Message> {
             pixel_format: "yuv420p".into(),
             declared: Some(second),
         }),
-        Message::Frame(Frame { time: second, width: 4, height: 2, luma: vec![9; 8] }),
-        Message::Picture(Frame { time: second, width: 2, height: 3, luma: vec![7; 6] }),
+        Message::Frame(Frame {
+            time: second,
+            width: 4,
+            height: 2,
+            luma: vec![9; 8],
+        }),
+        Message::Picture(Frame {
+            time: second,
+            width: 2,
+            height: 3,
+            luma: vec![7; 6],
+        }),
         Message::Measured(b"{}".to_vec()),
         Message::Progress(second, 25),
-        Message::Missing(Undecoded { start: second, end: 2 * second, reason: "corrupt data".into() }),
+        Message::Missing(Undecoded {
+            start: second,
+            end: 2 * second,
+            reason: "corrupt data".into(),
+        }),
         Message::Stream(VideoStream {
             index: 2,
             codec: "hevc".into(),
@@ -32,8 +50,15 @@ fn messages() -> Vec<Message> {
         }),
         Message::Origin(2, -5),
         Message::Done(second, 25),
-        Message::Failed(Failure { kind: 3, number: 5, text: "no".into() }),
-        Message::Tried(Tried { refused: true, how: "é".into() }),
+        Message::Failed(Failure {
+            kind: 3,
+            number: 5,
+            text: "no".into(),
+        }),
+        Message::Tried(Tried {
+            refused: true,
+            how: "é".into(),
+        }),
         Message::Still(Still {
             time: second,
             until: 2 * second,
@@ -87,7 +112,13 @@ fn a_length_is_refused_before_its_body_is_there() {
 
 #[test]
 fn wrong_sizes_truths_texts_and_rests_are_refused() {
-    let frame = Message::Frame(Frame { time: Duration::ZERO, width: 4, height: 2, luma: vec![9; 8] }).to_bytes();
+    let frame = Message::Frame(Frame {
+        time: Duration::ZERO,
+        width: 4,
+        height: 2,
+        luma: vec![9; 8],
+    })
+    .to_bytes();
     let refused = |bytes: &[u8]| {
         let mut inbox = Inbox::default();
         inbox.push(bytes);
@@ -99,12 +130,21 @@ fn wrong_sizes_truths_texts_and_rests_are_refused() {
         wrong[at] = value;
         assert!(refused(&wrong), "{at} {value}");
     }
-    let mut escape = Message::Failed(Failure { kind: 1, number: 0, text: "ab".into() }).to_bytes();
+    let mut escape = Message::Failed(Failure {
+        kind: 1,
+        number: 0,
+        text: "ab".into(),
+    })
+    .to_bytes();
     *escape.last_mut().unwrap() = 0x1b;
     assert!(refused(&escape));
     *escape.last_mut().unwrap() = 0xff;
     assert!(refused(&escape));
-    let mut truth = Message::Tried(Tried { refused: true, how: String::new() }).to_bytes();
+    let mut truth = Message::Tried(Tried {
+        refused: true,
+        how: String::new(),
+    })
+    .to_bytes();
     truth[5] = 2;
     assert!(refused(&truth));
 }
@@ -113,13 +153,20 @@ fn wrong_sizes_truths_texts_and_rests_are_refused() {
 fn a_picture_with_more_pixels_or_longer_sides_than_any_is_refused() {
     let taken = |width: usize, height: usize| {
         let mut inbox = Inbox::default();
-        let picture = Frame { time: Duration::ZERO, width, height, luma: vec![0; width * height] };
+        let picture = Frame {
+            time: Duration::ZERO,
+            width,
+            height,
+            luma: vec![0; width * height],
+        };
         inbox.push(&Message::Picture(picture).to_bytes());
         inbox.next().is_ok()
     };
     let longest = small_side_max(CLIP_PICTURE_AREA);
     let (width, height) = small_size(1920, 1080, CLIP_PICTURE_AREA);
-    assert!(taken(width, height) && taken(height, width) && taken(longest, CLIP_PICTURE_AREA / longest));
+    assert!(
+        taken(width, height) && taken(height, width) && taken(longest, CLIP_PICTURE_AREA / longest)
+    );
     assert!(!taken(longest + 1, 1) && !taken(1, longest + 1) && !taken(0, height));
     assert!(!taken(PICTURE_AREA_MAX / 64 + 1, 64), "beyond the area");
 }
@@ -141,10 +188,25 @@ fn a_still_with_longer_sides_than_any_or_a_wrong_length_or_an_end_before_its_sta
     };
     let (short, long) = (STILL_SIDE_MAX, STILL_LONG_MAX);
     assert!(taken(still(short, long)) && taken(still(long, short)) && taken(still(1, 1)));
-    assert!(!taken(still(short + 1, short + 1)) && !taken(still(long + 1, 1)) && !taken(still(1, long + 1)));
+    assert!(
+        !taken(still(short + 1, short + 1))
+            && !taken(still(long + 1, 1))
+            && !taken(still(1, long + 1))
+    );
     assert!(!taken(still(0, 5)) && !taken(still(5, 0)));
-    assert!(!taken(Still { rgb: vec![0; 11], ..still(2, 2) }) && !taken(Still { rgb: vec![0; 13], ..still(2, 2) }));
-    assert!(!taken(Still { time: Duration::from_secs(1), ..still(2, 2) }));
+    assert!(
+        !taken(Still {
+            rgb: vec![0; 11],
+            ..still(2, 2)
+        }) && !taken(Still {
+            rgb: vec![0; 13],
+            ..still(2, 2)
+        })
+    );
+    assert!(!taken(Still {
+        time: Duration::from_secs(1),
+        ..still(2, 2)
+    }));
 }
 
 #[test]

@@ -32,12 +32,38 @@ impl Fake {
             pixel_format: "yuv420p".into(),
             declared: None,
         };
-        let stream = VideoStream { index: 0, codec: "h264".into(), width: 640, height: 360, cover: false, place: None };
-        let frame = |seconds| Message::Frame(Frame { time: seconds * SECOND, width: 2, height: 1, luma: vec![7, 8] });
-        let said = |messages: &[Message]| -> Vec<u8> { messages.iter().flat_map(Message::to_bytes).collect() };
-        let begun = [Message::Ready(Protections::default()), Message::Opened(info), frame(0), frame(1)];
+        let stream = VideoStream {
+            index: 0,
+            codec: "h264".into(),
+            width: 640,
+            height: 360,
+            cover: false,
+            place: None,
+        };
+        let frame = |seconds| {
+            Message::Frame(Frame {
+                time: seconds * SECOND,
+                width: 2,
+                height: 1,
+                luma: vec![7, 8],
+            })
+        };
+        let said = |messages: &[Message]| -> Vec<u8> {
+            messages.iter().flat_map(Message::to_bytes).collect()
+        };
+        let begun = [
+            Message::Ready(Protections::default()),
+            Message::Opened(info),
+            frame(0),
+            frame(1),
+        ];
         std::fs::write(file("begun"), said(&begun)).unwrap();
-        let done = [frame(2), Message::Stream(stream), Message::Origin(0, 0), Message::Done(3 * SECOND, 75)];
+        let done = [
+            frame(2),
+            Message::Stream(stream),
+            Message::Origin(0, 0),
+            Message::Done(3 * SECOND, 75),
+        ];
         std::fs::write(file("done"), said(&done)).unwrap();
         let script = format!(
             "#!/bin/sh\ncd {0}\necho >>starts\ntries=$(($(wc -l <starts)))\ncat begun\n{then}\ncat done\n",
@@ -45,15 +71,34 @@ impl Fake {
         );
         // By another process: a program that some fork of this one holds open for writing cannot be run.
         let mut writer = Command::new("sh");
-        writer.args(["-c", "cat >\"$0\" && chmod +x \"$0\""]).arg(file("fake"));
+        writer
+            .args(["-c", "cat >\"$0\" && chmod +x \"$0\""])
+            .arg(file("fake"));
         let mut child = writer.stdin(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(script.as_bytes())
+            .unwrap();
         assert!(child.wait().unwrap().success());
         let journal = Journal::open(&file("journal"), Quarantine::Keep, || UNIX_EPOCH).unwrap();
-        let worker = Worker { program: file("fake"), environment: Vec::new(), demand: Demand::WhatThereIs };
-        let limits = Limits { stall: SECOND, ..Limits::default() };
+        let worker = Worker {
+            program: file("fake"),
+            environment: Vec::new(),
+            demand: Demand::WhatThereIs,
+        };
+        let limits = Limits {
+            stall: SECOND,
+            ..Limits::default()
+        };
         let place = Place::Worker(worker);
-        let decoding = Decoding { place, limits, links: Links::Refuse, journal: Some(Arc::new(journal)) };
+        let decoding = Decoding {
+            place,
+            limits,
+            links: Links::Refuse,
+            journal: Some(Arc::new(journal)),
+        };
         Fake { dir, decoding }
     }
 
@@ -68,10 +113,23 @@ impl Fake {
                     said.push(message);
                     continue;
                 };
-                let picture = |time| Message::Picture(Frame { time, ..frame.clone() });
-                said.extend([picture(frame.time), message, picture(frame.time + SECOND / 2)]);
+                let picture = |time| {
+                    Message::Picture(Frame {
+                        time,
+                        ..frame.clone()
+                    })
+                };
+                said.extend([
+                    picture(frame.time),
+                    message,
+                    picture(frame.time + SECOND / 2),
+                ]);
             }
-            std::fs::write(self.file(name), said.iter().flat_map(Message::to_bytes).collect::<Vec<u8>>()).unwrap();
+            std::fs::write(
+                self.file(name),
+                said.iter().flat_map(Message::to_bytes).collect::<Vec<u8>>(),
+            )
+            .unwrap();
         }
         self
     }
@@ -85,7 +143,9 @@ impl Fake {
             ControlFlow::Continue(())
         };
         let grid = Grid::corpus(SECOND).unwrap();
-        let decoded = self.decoding.decode(&source, &[7; 32], None, grid, &mut visit, stop);
+        let decoded = self
+            .decoding
+            .decode(&source, &[7; 32], None, grid, &mut visit, stop);
         (decoded, times)
     }
 
@@ -94,7 +154,10 @@ impl Fake {
     }
 
     fn starts(&self) -> usize {
-        std::fs::read_to_string(self.file("starts")).unwrap().lines().count()
+        std::fs::read_to_string(self.file("starts"))
+            .unwrap()
+            .lines()
+            .count()
     }
 
     fn journal(&self) -> String {
@@ -127,12 +190,19 @@ fn what_is_tried_again_gives_each_small_picture_of_a_clip_once_and_a_source_has_
         ControlFlow::Continue(())
     };
     let grid = Grid::query(SECOND, &[7; 32]).unwrap();
-    fake.decoding.decode_all(&source, &[7; 32], None, grid, &mut visit, &|| false).unwrap();
+    fake.decoding
+        .decode_all(&source, &[7; 32], None, grid, &mut visit, &|| false)
+        .unwrap();
     assert_eq!(frames, [0, 1, 2].map(|seconds| seconds * SECOND));
-    assert_eq!(pictures, [0, 1, 2, 3, 4, 5].map(|halves| halves * SECOND / 2));
+    assert_eq!(
+        pictures,
+        [0, 1, 2, 3, 4, 5].map(|halves| halves * SECOND / 2)
+    );
     assert_eq!((fake.starts(), fake.journal()), (3, String::new()));
 
-    let Err(Error::WorkerDied { how, .. }) = fake.decode(&|| false).0 else { panic!() };
+    let Err(Error::WorkerDied { how, .. }) = fake.decode(&|| false).0 else {
+        panic!()
+    };
     assert!(how.contains("nobody asked for"), "{how}");
 }
 
@@ -140,9 +210,15 @@ fn what_is_tried_again_gives_each_small_picture_of_a_clip_once_and_a_source_has_
 fn whoever_kills_every_process_does_not_quarantine_the_file() {
     let fake = Fake::new("kill -9 $$");
     for run in 1..=3 {
-        let Err(error @ Error::WorkerKilled { times: 3, .. }) = fake.decode(&|| false).0 else { panic!() };
+        let Err(error @ Error::WorkerKilled { times: 3, .. }) = fake.decode(&|| false).0 else {
+            panic!()
+        };
         let text = error.to_string();
-        assert!(text.contains("from outside by signal 9 (SIGKILL") && text.contains("no fault of the file"), "{text}");
+        assert!(
+            text.contains("from outside by signal 9 (SIGKILL")
+                && text.contains("no fault of the file"),
+            "{text}"
+        );
         assert_eq!((fake.starts(), fake.journal()), (3 * run, String::new()));
     }
 }
@@ -153,21 +229,41 @@ fn a_process_that_is_stopped_from_outside_is_no_fault_of_the_file_and_one_that_s
     assert!(fake.decode(&|| false).0.is_ok());
     assert_eq!((fake.starts(), fake.journal()), (2, String::new()));
     let fake = Fake::new("sleep 60");
-    let Err(Error::WorkerDied { how, .. }) = fake.decode(&|| false).0 else { panic!() };
-    assert!(how.contains("stood still") && how.contains("--max-stall"), "{how}");
+    let Err(Error::WorkerDied { how, .. }) = fake.decode(&|| false).0 else {
+        panic!()
+    };
+    assert!(
+        how.contains("stood still") && how.contains("--max-stall"),
+        "{how}"
+    );
     assert!(fake.starts() == 1 && fake.journal().contains("stood still"));
 }
 
 #[test]
 fn what_the_process_did_itself_is_not_tried_again_and_the_second_time_quarantines() {
-    for (end, name) in [("kill -SEGV $$", "SIGSEGV"), ("kill -SYS $$", "SIGSYS"), ("exit 9", "code 9")] {
+    for (end, name) in [
+        ("kill -SEGV $$", "SIGSEGV"),
+        ("kill -SYS $$", "SIGSYS"),
+        ("exit 9", "code 9"),
+    ] {
         let fake = Fake::new(end);
         for starts in 1..=2 {
-            let Err(Error::WorkerDied { how, unnoted: None, .. }) = fake.decode(&|| false).0 else { panic!() };
+            let Err(Error::WorkerDied {
+                how, unnoted: None, ..
+            }) = fake.decode(&|| false).0
+            else {
+                panic!()
+            };
             assert!(how.contains(name), "{how}");
             assert_eq!(fake.starts(), starts);
         }
-        assert!(matches!(fake.decode(&|| false).0, Err(Error::Quarantined { deaths: 2, .. })), "{end}");
+        assert!(
+            matches!(
+                fake.decode(&|| false).0,
+                Err(Error::Quarantined { deaths: 2, .. })
+            ),
+            "{end}"
+        );
     }
 }
 
@@ -186,12 +282,35 @@ fn a_journal_that_cannot_be_written_is_told_and_the_file_is_known_all_the_same()
     // No folder, where the journal has to be: whoever runs this, nothing can be written there.
     let path = fake.file("clip").join("journal");
     let journal = Journal::open(&path, Quarantine::Keep, || UNIX_EPOCH).unwrap();
-    let fake = Fake { decoding: Decoding { journal: Some(Arc::new(journal)), ..fake.decoding.clone() }, ..fake };
+    let fake = Fake {
+        decoding: Decoding {
+            journal: Some(Arc::new(journal)),
+            ..fake.decoding.clone()
+        },
+        ..fake
+    };
     for _ in 0..2 {
-        let Err(error) = fake.decode(&|| false).0 else { panic!() };
-        assert!(error.to_string().contains("the journal does not know it"), "{error}");
-        let Error::WorkerDied { unnoted: Some(unnoted), .. } = error else { panic!("{error:?}") };
-        assert!(unnoted.to_string().contains(path.to_str().unwrap()), "{unnoted}");
+        let Err(error) = fake.decode(&|| false).0 else {
+            panic!()
+        };
+        assert!(
+            error.to_string().contains("the journal does not know it"),
+            "{error}"
+        );
+        let Error::WorkerDied {
+            unnoted: Some(unnoted),
+            ..
+        } = error
+        else {
+            panic!("{error:?}")
+        };
+        assert!(
+            unnoted.to_string().contains(path.to_str().unwrap()),
+            "{unnoted}"
+        );
     }
-    assert!(matches!(fake.decode(&|| false).0, Err(Error::Quarantined { .. })));
+    assert!(matches!(
+        fake.decode(&|| false).0,
+        Err(Error::Quarantined { .. })
+    ));
 }

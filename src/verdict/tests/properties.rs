@@ -9,14 +9,29 @@ type Made = (u32, u32, u32, u32, f32, u32, bool);
 
 /// Alignments of all classes with a clip of a minute; no two have equal evidence.
 fn alignments() -> impl Strategy<Value = Vec<Alignment>> {
-    let one = (0u32..3, 1u32..999, 0u32..54, 1u32..20, 12.0f32..60.0, 0u32..2, prop::bool::ANY);
+    let one = (
+        0u32..3,
+        1u32..999,
+        0u32..54,
+        1u32..20,
+        12.0f32..60.0,
+        0u32..2,
+        prop::bool::ANY,
+    );
     vec(one, 0..8).prop_map(|all| {
-        let made = |(number, (video, per_mille, start, length, total, beside, mirrored)): (usize, Made)| {
+        let made = |(number, (video, per_mille, start, length, total, beside, mirrored)): (
+            usize,
+            Made,
+        )| {
             let (from, to) = (start as f32, (start + length).min(60) as f32);
             let alignment = likely(per_mille as f32 / 1000.0, from, to);
             let total = total + number as f32 * 1e-2;
             Alignment {
-                orientation: if mirrored { Orientation::MIRRORED } else { Orientation::UPRIGHT },
+                orientation: if mirrored {
+                    Orientation::MIRRORED
+                } else {
+                    Orientation::UPRIGHT
+                },
                 guard: span((from - beside as f32).max(0.0), to + 2.0 * beside as f32),
                 ..of_video(video, with_bits(total, alignment))
             }
@@ -26,7 +41,10 @@ fn alignments() -> impl Strategy<Value = Vec<Alignment>> {
 }
 
 fn state_at(judgement: &Judgement, time: Duration) -> SpanState {
-    let part = judgement.parts.iter().find(|part| part.span.start <= time && time < part.span.end);
+    let part = judgement
+        .parts
+        .iter()
+        .find(|part| part.span.start <= time && time < part.span.end);
     part.expect("a part of every time").state
 }
 
@@ -36,7 +54,11 @@ fn times() -> impl Iterator<Item = Duration> {
 }
 
 fn costs(false_published: f32, false_payable: f32) -> Policy {
-    Policy { false_published, false_payable, ..Policy::default() }
+    Policy {
+        false_published,
+        false_payable,
+        ..Policy::default()
+    }
 }
 
 proptest! {

@@ -9,17 +9,26 @@ use super::fit::Example;
 /// with it.
 pub(crate) fn boosted(examples: &[Example], signs: &[i8]) -> Forest {
     let binned = Binned::new(examples, signs.len());
-    let copies: f64 = examples.iter().map(|example| f64::from(u8::from(example.copy))).sum();
+    let copies: f64 = examples
+        .iter()
+        .map(|example| f64::from(u8::from(example.copy)))
+        .sum();
     let ratio = (copies.max(0.5) / (examples.len() as f64 - copies).max(0.5)).ln();
     let mut odds = vec![ratio; examples.len()];
-    let mut forest = Forest { base: bits(ratio), trees: Vec::new() };
+    let mut forest = Forest {
+        base: bits(ratio),
+        trees: Vec::new(),
+    };
     for _ in 0..TREES {
         let slopes: Vec<(f64, f64)> = examples
             .iter()
             .zip(&odds)
             .map(|(example, odds)| {
                 let probability = 1.0 / (1.0 + (-odds).exp());
-                (probability - f64::from(u8::from(example.copy)), probability * (1.0 - probability))
+                (
+                    probability - f64::from(u8::from(example.copy)),
+                    probability * (1.0 - probability),
+                )
             })
             .collect();
         let tree = Growing::grown(&binned, &slopes, signs);
@@ -27,7 +36,8 @@ pub(crate) fn boosted(examples: &[Example], signs: &[i8]) -> Forest {
             break;
         }
         for (node, rows) in &tree.leaves {
-            rows.iter().for_each(|&row| odds[row as usize] += tree.nodes[*node].worth);
+            rows.iter()
+                .for_each(|&row| odds[row as usize] += tree.nodes[*node].worth);
         }
         forest.trees.push(tree.told(&binned));
     }
@@ -50,15 +60,24 @@ impl Binned {
     fn new(examples: &[Example], terms: usize) -> Binned {
         let (mut limits, mut ranges) = (Vec::new(), Vec::new());
         for term in 0..terms {
-            let values: Vec<f32> = examples.iter().map(|example| example.values[term] as f32).collect();
+            let values: Vec<f32> = examples
+                .iter()
+                .map(|example| example.values[term] as f32)
+                .collect();
             let mut sorted = values.clone();
             sorted.sort_by(f32::total_cmp);
             let at = |number: usize| sorted[number * (sorted.len() - 1) / RANGES];
-            let mut of_term: Vec<f32> = (1..RANGES).filter(|_| !sorted.is_empty()).map(at).collect();
+            let mut of_term: Vec<f32> =
+                (1..RANGES).filter(|_| !sorted.is_empty()).map(at).collect();
             of_term.dedup();
             // Nothing is above the greatest value.
             of_term.retain(|limit| sorted.last().is_some_and(|last| limit < last));
-            ranges.push(values.iter().map(|value| of_term.partition_point(|limit| limit < value) as u8).collect());
+            ranges.push(
+                values
+                    .iter()
+                    .map(|value| of_term.partition_point(|limit| limit < value) as u8)
+                    .collect(),
+            );
             limits.push(of_term);
         }
         Binned { limits, ranges }
@@ -94,15 +113,24 @@ impl Growing {
     fn grown(binned: &Binned, slopes: &[(f64, f64)], signs: &[i8]) -> Growing {
         let all: Vec<u32> = (0..slopes.len() as u32).collect();
         let bounds = (f64::NEG_INFINITY, f64::INFINITY);
-        let root = Grown { worth: 0.0, bounds, question: None };
-        let mut tree = Growing { nodes: vec![root], leaves: vec![(0, all)] };
+        let root = Grown {
+            worth: 0.0,
+            bounds,
+            question: None,
+        };
+        let mut tree = Growing {
+            nodes: vec![root],
+            leaves: vec![(0, all)],
+        };
         let mut divisions = vec![tree.best(binned, slopes, signs, 0)];
         while tree.leaves.len() < LEAVES {
             let best = (0..divisions.len())
                 .filter_map(|leaf| Some((leaf, divisions[leaf].as_ref()?.gain)))
                 .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
             let Some((leaf, _)) = best else { break };
-            let Some(division) = divisions[leaf].take() else { break };
+            let Some(division) = divisions[leaf].take() else {
+                break;
+            };
             let (node, rows) = std::mem::take(&mut tree.leaves[leaf]);
             let (term, limit) = (division.term, division.limit);
             let is_above = |row: &u32| usize::from(binned.ranges[term][*row as usize]) > limit;
@@ -118,7 +146,11 @@ impl Growing {
             let next = tree.nodes.len();
             tree.nodes[node].question = Some((term, limit, next));
             for (worth, bounds) in [division.below, division.above].into_iter().zip(bounds) {
-                tree.nodes.push(Grown { worth, bounds, question: None });
+                tree.nodes.push(Grown {
+                    worth,
+                    bounds,
+                    question: None,
+                });
             }
             tree.leaves[leaf] = (next, below);
             tree.leaves.push((next + 1, above));
@@ -128,11 +160,14 @@ impl Growing {
         tree.nodes.iter_mut().for_each(|node| node.worth *= RATE);
         // A question is worth what its answers are on average.
         let mut counts = vec![0.0; tree.nodes.len()];
-        tree.leaves.iter().for_each(|(node, rows)| counts[*node] = rows.len() as f64);
+        tree.leaves
+            .iter()
+            .for_each(|(node, rows)| counts[*node] = rows.len() as f64);
         for node in (0..tree.nodes.len()).rev() {
             if let Some((_, _, next)) = tree.nodes[node].question {
                 counts[node] = counts[next] + counts[next + 1];
-                let sum = counts[next] * tree.nodes[next].worth + counts[next + 1] * tree.nodes[next + 1].worth;
+                let sum = counts[next] * tree.nodes[next].worth
+                    + counts[next + 1] * tree.nodes[next + 1].worth;
                 tree.nodes[node].worth = sum / f64::max(counts[node], 1.0);
             }
         }
@@ -140,10 +175,18 @@ impl Growing {
     }
 
     /// The division of a leaf that gains most.
-    fn best(&self, binned: &Binned, slopes: &[(f64, f64)], signs: &[i8], leaf: usize) -> Option<Division> {
+    fn best(
+        &self,
+        binned: &Binned,
+        slopes: &[(f64, f64)],
+        signs: &[i8],
+        leaf: usize,
+    ) -> Option<Division> {
         let (node, rows) = &self.leaves[leaf];
         let bounds = self.nodes[*node].bounds;
-        let sum = rows.iter().fold((0.0, 0.0), |sum, &row| plus(sum, slopes[row as usize]));
+        let sum = rows
+            .iter()
+            .fold((0.0, 0.0), |sum, &row| plus(sum, slopes[row as usize]));
         let (_, whole) = answer(sum, bounds);
         let mut best: Option<Division> = None;
         for (term, sign) in signs.iter().enumerate() {
@@ -159,11 +202,18 @@ impl Growing {
                     continue;
                 }
                 let above = (sum.0 - below.0, sum.1 - below.1);
-                let ((lower, gain_below), (higher, gain_above)) = (answer(below, bounds), answer(above, bounds));
+                let ((lower, gain_below), (higher, gain_above)) =
+                    (answer(below, bounds), answer(above, bounds));
                 let gain = gain_below + gain_above - whole;
                 let allowed = f64::from(*sign) * (higher - lower) >= 0.0;
                 if allowed && gain > best.as_ref().map_or(GAIN_MIN, |best| best.gain) {
-                    best = Some(Division { gain, term, limit, below: lower, above: higher });
+                    best = Some(Division {
+                        gain,
+                        term,
+                        limit,
+                        below: lower,
+                        above: higher,
+                    });
                 }
             }
         }
@@ -173,10 +223,15 @@ impl Growing {
     /// The tree as it is kept.
     fn told(&self, binned: &Binned) -> Vec<Node> {
         let node = |grown: &Grown| {
-            let (term, limit, next) = grown
-                .question
-                .map_or((0, 0.0, 0), |(term, limit, next)| (term as u16, binned.limits[term][limit], next as u16));
-            Node { term, limit, next, bits: bits(grown.worth) }
+            let (term, limit, next) = grown.question.map_or((0, 0.0, 0), |(term, limit, next)| {
+                (term as u16, binned.limits[term][limit], next as u16)
+            });
+            Node {
+                term,
+                limit,
+                next,
+                bits: bits(grown.worth),
+            }
         };
         self.nodes.iter().map(node).collect()
     }
@@ -189,7 +244,10 @@ fn plus(a: (f64, f64), b: (f64, f64)) -> (f64, f64) {
 /// The best answer to examples of this slope and curvature, and what it gains.
 fn answer((slope, curvature): (f64, f64), (least, most): (f64, f64)) -> (f64, f64) {
     let worth = (-slope / (curvature + PENALTY)).clamp(least, most);
-    (worth, -(slope * worth + 0.5 * (curvature + PENALTY) * worth * worth))
+    (
+        worth,
+        -(slope * worth + 0.5 * (curvature + PENALTY) * worth * worth),
+    )
 }
 
 /// Trees, answers of each, and the share of an answer that is added. With 60 to 100 trees of 4 to 8
@@ -218,7 +276,11 @@ mod tests {
             .map(|_| {
                 let values = vec![random.ratio(), random.ratio(), random.ratio()];
                 let copy = random.ratio() < 1.0 / (1.0 + (-odds(values[0], values[1])).exp());
-                Example { values, copy, weight: 1.0 }
+                Example {
+                    values,
+                    copy,
+                    weight: 1.0,
+                }
             })
             .collect()
     }
@@ -234,7 +296,10 @@ mod tests {
         let forest = boosted(&examples(truth), &[1, 1, 1]);
         for (a, b) in [(0.2, 0.2), (0.2, 0.8), (0.8, 0.2), (0.8, 0.8)] {
             let found = odds(&forest, [a, b, 0.5]);
-            assert!((found - truth(a.into(), b.into()) as f32).abs() < 0.7, "{a} {b}: {found}");
+            assert!(
+                (found - truth(a.into(), b.into()) as f32).abs() < 0.7,
+                "{a} {b}: {found}"
+            );
         }
     }
 
@@ -245,9 +310,15 @@ mod tests {
         for step in 0..40 {
             let (low, high) = (step as f32 / 41.0, (step + 1) as f32 / 41.0);
             for other in [0.1, 0.4, 0.9] {
-                assert!(odds(&forest, [high, other, 0.5]) >= odds(&forest, [low, other, 0.5]) - 1e-4);
-                assert!(odds(&forest, [other, high, 0.5]) >= odds(&forest, [other, low, 0.5]) - 1e-4);
-                assert!(odds(&forest, [other, 0.5, high]) <= odds(&forest, [other, 0.5, low]) + 1e-4);
+                assert!(
+                    odds(&forest, [high, other, 0.5]) >= odds(&forest, [low, other, 0.5]) - 1e-4
+                );
+                assert!(
+                    odds(&forest, [other, high, 0.5]) >= odds(&forest, [other, low, 0.5]) - 1e-4
+                );
+                assert!(
+                    odds(&forest, [other, 0.5, high]) <= odds(&forest, [other, 0.5, low]) + 1e-4
+                );
             }
         }
         assert!(odds(&forest, [0.5, 0.95, 0.5]) > odds(&forest, [0.5, 0.05, 0.5]) + 2.0);
@@ -256,7 +327,10 @@ mod tests {
     #[test]
     fn the_same_examples_give_the_same_trees() {
         let examples = examples(|a, b| 2.0 * a + b - 1.0);
-        assert_eq!(boosted(&examples, &[1, 1, 0]), boosted(&examples, &[1, 1, 0]));
+        assert_eq!(
+            boosted(&examples, &[1, 1, 0]),
+            boosted(&examples, &[1, 1, 0])
+        );
         let one = boosted(&examples[..1], &[1, 1, 0]);
         assert!(one.trees.is_empty() && one.base.is_finite());
     }

@@ -37,8 +37,10 @@ impl Contents {
         let mut clips: Vec<Clip> = Vec::new();
         let mut rows: Vec<(String, Vec<String>, Option<String>, bool)> = Vec::new();
         for folder in folders {
-            let list =
-                ["manifest.csv", "takes.csv"].map(|name| folder.join(name)).into_iter().find(|list| list.is_file());
+            let list = ["manifest.csv", "takes.csv"]
+                .map(|name| folder.join(name))
+                .into_iter()
+                .find(|list| list.is_file());
             let list = list.with_context(|| {
                 format!(
                     "{}: no manifest.csv and no takes.csv; list the videos in one, in the column `file`",
@@ -50,23 +52,40 @@ impl Contents {
         // What shares a name is one content.
         let mut joined = Joined::default();
         for (_, names, _, _) in &rows {
-            names.iter().skip(1).for_each(|name| joined.join(&names[0], name));
+            names
+                .iter()
+                .skip(1)
+                .for_each(|name| joined.join(&names[0], name));
         }
         let known = rows.iter().map(|(sha256, names, family, copy)| {
             let content = joined.root(&names[0]);
-            (sha256.clone(), Known { content, family: family.clone(), copy: *copy })
+            (
+                sha256.clone(),
+                Known {
+                    content,
+                    family: family.clone(),
+                    copy: *copy,
+                },
+            )
         });
         let known: HashMap<String, Known> = known.collect();
         let contents = Contents { clips, known };
         if contents.number() < FOLDS {
-            bail!("{} contents in the footage; at least {FOLDS} are needed, one for each fold", contents.number());
+            bail!(
+                "{} contents in the footage; at least {FOLDS} are needed, one for each fold",
+                contents.number()
+            );
         }
         Ok(contents)
     }
 
     /// How many different contents there are.
     pub(crate) fn number(&self) -> usize {
-        self.known.values().map(|known| &known.content).collect::<std::collections::BTreeSet<_>>().len()
+        self.known
+            .values()
+            .map(|known| &known.content)
+            .collect::<std::collections::BTreeSet<_>>()
+            .len()
     }
 
     /// What a video shows: all of one group, one family and one repository have the same.
@@ -82,14 +101,23 @@ impl Contents {
     /// Whether two videos may show the same recording, which nobody has looked at closely.
     pub(crate) fn may_be_copies(&self, one: &str, other: &str) -> bool {
         let copy = |sha256: &str| self.known.get(sha256).is_some_and(|known| known.copy);
-        let group = |sha256: &str| self.clips.iter().find(|clip| clip.sha256 == sha256).map(|clip| &clip.group);
+        let group = |sha256: &str| {
+            self.clips
+                .iter()
+                .find(|clip| clip.sha256 == sha256)
+                .map(|clip| &clip.group)
+        };
         group(one) == group(other)
-            || (copy(one) || copy(other)) && self.family(one).is_some() && self.family(one) == self.family(other)
+            || (copy(one) || copy(other))
+                && self.family(one).is_some()
+                && self.family(one) == self.family(other)
     }
 
     /// The fold of a content.
     pub(crate) fn fold(content: &str) -> usize {
-        Sha256::digest(content).iter().fold(0, |rest, byte| (rest * 256 + usize::from(*byte)) % FOLDS)
+        Sha256::digest(content)
+            .iter()
+            .fold(0, |rest, byte| (rest * 256 + usize::from(*byte)) % FOLDS)
     }
 }
 
@@ -103,27 +131,48 @@ fn read_list(
     for record in reader.deserialize::<HashMap<String, String>>() {
         let record = record.with_context(name)?;
         let field = |column: &str| record.get(column).filter(|text| !text.is_empty()).cloned();
-        let path = list.with_file_name(field("file").with_context(|| format!("{}: a line without a file", name()))?);
+        let path = list.with_file_name(
+            field("file").with_context(|| format!("{}: a line without a file", name()))?,
+        );
         let info = media::probe(&path)?;
         let listed = field("duration_s").and_then(|text| text.parse().ok());
         let duration_s = info.declared.map(|time| time.as_secs_f64()).or(listed);
-        let duration_s = duration_s.with_context(|| format!("{}: its length is not known", path.display()))?;
+        let duration_s =
+            duration_s.with_context(|| format!("{}: its length is not known", path.display()))?;
         let digest = hex::encode(sha256(&path)?);
         if clips.iter().any(|clip| clip.sha256 == digest) {
             continue;
         }
         let (group, family) = (field("group"), field("family"));
-        let repository = field("source").and_then(|source| source.split(':').next().map(str::to_owned));
-        let prefixed = |prefix: &str, name: &Option<String>| name.as_ref().map(|name| format!("{prefix} {name}"));
+        let repository =
+            field("source").and_then(|source| source.split(':').next().map(str::to_owned));
+        let prefixed = |prefix: &str, name: &Option<String>| {
+            name.as_ref().map(|name| format!("{prefix} {name}"))
+        };
         let mut names = vec![format!("file {digest}")];
         names.extend(
-            [prefixed("group", &group), prefixed("family", &family), prefixed("repository", &repository)]
-                .into_iter()
-                .flatten(),
+            [
+                prefixed("group", &group),
+                prefixed("family", &family),
+                prefixed("repository", &repository),
+            ]
+            .into_iter()
+            .flatten(),
         );
-        rows.push((digest.clone(), names, family, field("relation").as_deref() == Some("copy")));
+        rows.push((
+            digest.clone(),
+            names,
+            family,
+            field("relation").as_deref() == Some("copy"),
+        ));
         let group = group.unwrap_or_else(|| path.to_string_lossy().into_owned());
-        clips.push(Clip { sha256: digest, group, duration_s, size: (info.width, info.height), path });
+        clips.push(Clip {
+            sha256: digest,
+            group,
+            duration_s,
+            size: (info.width, info.height),
+            path,
+        });
     }
     Ok(())
 }
@@ -145,7 +194,8 @@ impl Joined {
         let (one, other) = (self.root(one), self.root(other));
         // The lesser name stands for the set, so that the order of files does not matter.
         if one != other {
-            self.0.insert(one.clone().max(other.clone()), one.min(other));
+            self.0
+                .insert(one.clone().max(other.clone()), one.min(other));
         }
     }
 }
@@ -156,17 +206,27 @@ mod tests {
 
     #[test]
     fn names_that_were_joined_have_one_root_whatever_the_order() {
-        for pairs in [[("a", "b"), ("c", "d"), ("b", "d")], [("d", "b"), ("d", "c"), ("b", "a")]] {
+        for pairs in [
+            [("a", "b"), ("c", "d"), ("b", "d")],
+            [("d", "b"), ("d", "c"), ("b", "a")],
+        ] {
             let mut joined = Joined::default();
-            pairs.iter().for_each(|(one, other)| joined.join(one, other));
-            assert!(["a", "b", "c", "d"].iter().all(|name| joined.root(name) == "a"));
+            pairs
+                .iter()
+                .for_each(|(one, other)| joined.join(one, other));
+            assert!(
+                ["a", "b", "c", "d"]
+                    .iter()
+                    .all(|name| joined.root(name) == "a")
+            );
             assert_eq!(joined.root("e"), "e");
         }
     }
 
     #[test]
     fn contents_spread_over_the_folds() {
-        let folds: std::collections::BTreeSet<usize> = (0..200).map(|n| Contents::fold(&n.to_string())).collect();
+        let folds: std::collections::BTreeSet<usize> =
+            (0..200).map(|n| Contents::fold(&n.to_string())).collect();
         assert_eq!(folds.len(), FOLDS);
     }
 }

@@ -19,14 +19,20 @@ pub(crate) struct Example {
 /// The model of each fold, fitted on all other folds, and last the one of all.
 pub(crate) fn fit(observations: &[Observation]) -> Vec<Model> {
     let all = |without: Option<usize>| {
-        let chosen: Vec<&Observation> =
-            observations.iter().filter(|made| without != Some(Contents::fold(&made.content))).collect();
+        let chosen: Vec<&Observation> = observations
+            .iter()
+            .filter(|made| without != Some(Contents::fold(&made.content)))
+            .collect();
         // A copy is found by its best alignment; worse ones beside it, in another orientation or of
         // a moment only, are no copies that look so bad. Which is the best the first model says.
         let fitted = |best: Option<&Model>| Model {
             power: PowerModel::default(),
-            pictures: forest(&chosen, best, &|alignment| alignment.dense.is_some().then(|| terms(alignment))),
-            keys: forest(&chosen, best, &|alignment| Some(key_terms(alignment).to_vec())),
+            pictures: forest(&chosen, best, &|alignment| {
+                alignment.dense.is_some().then(|| terms(alignment))
+            }),
+            keys: forest(&chosen, best, &|alignment| {
+                Some(key_terms(alignment).to_vec())
+            }),
         };
         let first = fitted(None);
         fitted(Some(&first))
@@ -38,19 +44,32 @@ pub(crate) fn fit(observations: &[Observation]) -> Vec<Model> {
 /// source it mostly shows something that comes back, or stands still, and is no mistake.
 pub(crate) fn teaches(made: &Observation, found: &Found) -> bool {
     let own_copy = matches!(made.class, Class::Copy | Class::Crossing) && found.own;
-    found.alignment.evidence.total >= COMPARED_BITS && found.right.is_some_and(|right| right || !own_copy)
+    found.alignment.evidence.total >= COMPARED_BITS
+        && found.right.is_some_and(|right| right || !own_copy)
 }
 
 /// The alignments of an excerpt that teach what a copy is, or what is none: of copies, if a model
 /// is there, the most probable one of each copied part.
-pub(crate) fn taught<'a>(made: &'a Observation, copy: bool, best: Option<&Model>) -> Vec<&'a Found> {
-    let all = made.found.iter().filter(|found| teaches(made, found) && found.right == Some(copy));
-    let (true, Some(model)) = (copy, best) else { return all.collect() };
+pub(crate) fn taught<'a>(
+    made: &'a Observation,
+    copy: bool,
+    best: Option<&Model>,
+) -> Vec<&'a Found> {
+    let all = made
+        .found
+        .iter()
+        .filter(|found| teaches(made, found) && found.right == Some(copy));
+    let (true, Some(model)) = (copy, best) else {
+        return all.collect();
+    };
     let all: Vec<&Found> = all.collect();
     let mut chosen: Vec<&Found> = Vec::new();
     for ((from, to), _) in &made.truth {
         let shared = |found: &Found| {
-            let (start, end) = (found.alignment.clip.start.as_secs_f64(), found.alignment.clip.end.as_secs_f64());
+            let (start, end) = (
+                found.alignment.clip.start.as_secs_f64(),
+                found.alignment.clip.end.as_secs_f64(),
+            );
             end.min(*to) - start.max(*from)
         };
         let probability = |found: &Found| model.opinion(&found.alignment).probability;
@@ -64,7 +83,11 @@ pub(crate) fn taught<'a>(made: &'a Observation, copy: bool, best: Option<&Model>
     chosen
 }
 
-fn forest(observations: &[&Observation], best: Option<&Model>, of: &dyn Fn(&Alignment) -> Option<Vec<Term>>) -> Forest {
+fn forest(
+    observations: &[&Observation],
+    best: Option<&Model>,
+    of: &dyn Fn(&Alignment) -> Option<Vec<Term>>,
+) -> Forest {
     let (mut examples, mut signs) = (Vec::new(), Vec::new());
     for made in observations {
         for copy in [false, true] {
@@ -86,16 +109,35 @@ fn forest(observations: &[&Observation], best: Option<&Model>, of: &dyn Fn(&Alig
 /// have to be: accelerated projected gradients (Nesterov 1983) over standardised values.
 pub(crate) fn logistic(examples: &[Example], signs: &[i8]) -> Vec<f64> {
     let count = signs.len();
-    let total: f64 = examples.iter().map(|example| example.weight).sum::<f64>().max(f64::MIN_POSITIVE);
+    let total: f64 = examples
+        .iter()
+        .map(|example| example.weight)
+        .sum::<f64>()
+        .max(f64::MIN_POSITIVE);
     let mean_of = |value: &dyn Fn(&Example) -> f64| {
-        examples.iter().map(|example| example.weight * value(example)).sum::<f64>() / total
+        examples
+            .iter()
+            .map(|example| example.weight * value(example))
+            .sum::<f64>()
+            / total
     };
-    let means: Vec<f64> = (0..count).map(|i| mean_of(&|example| example.values[i])).collect();
-    let spreads: Vec<f64> =
-        (0..count).map(|i| mean_of(&|example| (example.values[i] - means[i]).powi(2)).sqrt().max(1e-6)).collect();
+    let means: Vec<f64> = (0..count)
+        .map(|i| mean_of(&|example| example.values[i]))
+        .collect();
+    let spreads: Vec<f64> = (0..count)
+        .map(|i| {
+            mean_of(&|example| (example.values[i] - means[i]).powi(2))
+                .sqrt()
+                .max(1e-6)
+        })
+        .collect();
     let rows: Vec<Vec<f64>> = examples
         .iter()
-        .map(|example| (0..count).map(|i| (example.values[i] - means[i]) / spreads[i]).collect())
+        .map(|example| {
+            (0..count)
+                .map(|i| (example.values[i] - means[i]) / spreads[i])
+                .collect()
+        })
         .collect();
     // The curvature is at most a quarter of the sum of the squares, of which each is one.
     let step = 1.0 / (0.25 * (count as f64 + 1.0) + 2.0 * PENALTY);
@@ -103,10 +145,19 @@ pub(crate) fn logistic(examples: &[Example], signs: &[i8]) -> Vec<f64> {
     for _ in 0..ROUNDS {
         let mut slope = vec![0.0; count + 1];
         for (example, row) in examples.iter().zip(&rows) {
-            let odds = ahead[0] + row.iter().zip(&ahead[1..]).map(|(value, weight)| value * weight).sum::<f64>();
-            let off = example.weight / total * (1.0 / (1.0 + (-odds).exp()) - f64::from(u8::from(example.copy)));
+            let odds = ahead[0]
+                + row
+                    .iter()
+                    .zip(&ahead[1..])
+                    .map(|(value, weight)| value * weight)
+                    .sum::<f64>();
+            let off = example.weight / total
+                * (1.0 / (1.0 + (-odds).exp()) - f64::from(u8::from(example.copy)));
             slope[0] += off;
-            slope[1..].iter_mut().zip(row).for_each(|(slope, value)| *slope += off * value);
+            slope[1..]
+                .iter_mut()
+                .zip(row)
+                .for_each(|(slope, value)| *slope += off * value);
         }
         let mut next = vec![0.0; count + 1];
         next[0] = ahead[0] - step * slope[0];
@@ -119,23 +170,52 @@ pub(crate) fn logistic(examples: &[Example], signs: &[i8]) -> Vec<f64> {
             };
         }
         let faster = 0.5 * (1.0 + (1.0 + 4.0 * momentum * momentum).sqrt());
-        ahead = next.iter().zip(&at).map(|(next, at)| next + (momentum - 1.0) / faster * (next - at)).collect();
+        ahead = next
+            .iter()
+            .zip(&at)
+            .map(|(next, at)| next + (momentum - 1.0) / faster * (next - at))
+            .collect();
         (at, momentum) = (next, faster);
     }
     let weights: Vec<f64> = (0..count).map(|i| at[i + 1] / spreads[i]).collect();
-    let base = at[0] - weights.iter().zip(&means).map(|(weight, mean)| weight * mean).sum::<f64>();
+    let base = at[0]
+        - weights
+            .iter()
+            .zip(&means)
+            .map(|(weight, mean)| weight * mean)
+            .sum::<f64>();
     std::iter::once(base).chain(weights).collect()
 }
 
 /// The source of the file with the fitted numbers, the same for the same model.
 pub(crate) fn source(model: &Model, excerpts: usize, contents: usize) -> String {
     let trees = |forest: &Forest| {
-        let node = |node: &Node| format!("({}, {:.4}, {}, {:.4})", node.term, node.limit, node.next, node.bits);
-        let tree = |tree: &Vec<Node>| format!("    &[{}],\n", tree.iter().map(node).collect::<Vec<_>>().join(", "));
+        let node = |node: &Node| {
+            format!(
+                "({}, {:.4}, {}, {:.4})",
+                node.term, node.limit, node.next, node.bits
+            )
+        };
+        let tree = |tree: &Vec<Node>| {
+            format!(
+                "    &[{}],\n",
+                tree.iter().map(node).collect::<Vec<_>>().join(", ")
+            )
+        };
         forest.trees.iter().map(tree).collect::<String>()
     };
-    let weights = model.power.weights.iter().map(|weight| format!("{weight:.4}")).collect::<Vec<_>>().join(", ");
-    let edits = model.power.edits.iter().map(|(name, more)| format!("({name:?}, {more:.3})"));
+    let weights = model
+        .power
+        .weights
+        .iter()
+        .map(|weight| format!("{weight:.4}"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let edits = model
+        .power
+        .edits
+        .iter()
+        .map(|(name, more)| format!("({name:?}, {more:.3})"));
     format!(
         "//! Fitted numbers of the model, written by `uniq-bench model --write`; not to be edited.\n\
          //!\n\
@@ -184,11 +264,20 @@ mod tests {
         let example = |random: &mut Random| {
             let values = vec![2.0 * random.ratio(), random.ratio(), random.ratio()];
             let odds: f64 = 3.0 * values[0] - 2.0 * values[1] - 1.0;
-            Example { copy: random.ratio() < 1.0 / (1.0 + (-odds).exp()), values, weight: 1.0 }
+            Example {
+                copy: random.ratio() < 1.0 / (1.0 + (-odds).exp()),
+                values,
+                weight: 1.0,
+            }
         };
         let examples: Vec<Example> = (0..20_000).map(|_| example(&mut random)).collect();
         let free = logistic(&examples, &[0, 0, 0]);
-        let off = |found: &[f64], expected: [f64; 4]| found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 0.25);
+        let off = |found: &[f64], expected: [f64; 4]| {
+            found
+                .iter()
+                .zip(expected)
+                .all(|(a, b)| (a - b).abs() < 0.25)
+        };
         assert!(off(&free, [-1.0, 3.0, -2.0, 0.0]), "{free:?}");
         let bound = logistic(&examples, &[1, 1, 1]);
         assert!(bound[1] > 2.0 && bound[2] == 0.0, "{bound:?}");

@@ -42,20 +42,36 @@ pub(crate) fn gate(args: &Args) -> anyhow::Result<Vec<String>> {
     let judged = |policy: &Policy| judged::judged(&observations, &models, policy, &cache);
     let usual = judged(&Policy::default())?;
     let figures = Figures::of(&usual);
-    write!(io::stdout(), "{}\n{}", judged::table(&usual), figures.text())?;
+    write!(
+        io::stdout(),
+        "{}\n{}",
+        judged::table(&usual),
+        figures.text()
+    )?;
     let mut broken = figures.broken();
     // The gates are worth what they catch.
-    let careless = Policy { false_published: 1.0, false_payable: 1.0, ..Policy::default() };
+    let careless = Policy {
+        false_published: 1.0,
+        false_payable: 1.0,
+        ..Policy::default()
+    };
     let with_costs_of_1 = Figures::of(&judged(&careless)?);
     let caught = with_costs_of_1.broken();
-    writeln!(io::stdout(), "with costs of 1:\n{}\ncaught: {}", with_costs_of_1.text(), caught.join("; "))?;
+    writeln!(
+        io::stdout(),
+        "with costs of 1:\n{}\ncaught: {}",
+        with_costs_of_1.text(),
+        caught.join("; ")
+    )?;
     if caught.is_empty() {
         broken.push("the gates let costs of 1 pass: choose narrower ones".to_owned());
     }
     if failed.len() > FAILED_MAX {
         broken.extend(failed);
     } else {
-        failed.iter().for_each(|failure| eprintln!("left out: {failure}"));
+        failed
+            .iter()
+            .for_each(|failure| eprintln!("left out: {failure}"));
     }
     Ok(broken)
 }
@@ -68,17 +84,30 @@ fn look(folders: &[PathBuf], cache: &Cache) -> anyhow::Result<(Vec<Observation>,
     let place = |job: &Job| {
         let Clip { sha256, .. } = &job.excerpt.clip;
         let (content, family) = (contents.content(sha256), contents.family(sha256));
-        Place::new(job.class, content, family, &job.excerpt.clip.name(), job.excerpt.edit.name)
+        Place::new(
+            job.class,
+            content,
+            family,
+            &job.excerpt.clip.name(),
+            job.excerpt.edit.name,
+        )
     };
     let mut waiting = ranked(plan::plan(&contents), place);
     let mut lacking: BTreeMap<Part, usize> = SAMPLE.into_iter().collect();
     let (mut observations, mut failed) = (Vec::new(), Vec::new());
     while lacking.values().any(|lacking| *lacking > 0) {
         let jobs = take(&mut waiting, &lacking)?;
-        eprintln!("{} videos of {} contents, {} excerpts", contents.clips.len(), contents.number(), jobs.len());
+        eprintln!(
+            "{} videos of {} contents, {} excerpts",
+            contents.clips.len(),
+            contents.number(),
+            jobs.len()
+        );
         let (made, not_made) = observe::observe(&contents, &jobs, cache, &cancel)?;
         for made in &made {
-            lacking.entry(Part::of(made.class, &made.edit)).and_modify(|lacking| *lacking -= 1);
+            lacking
+                .entry(Part::of(made.class, &made.edit))
+                .and_modify(|lacking| *lacking -= 1);
         }
         observations.extend(made);
         failed.extend(not_made);
@@ -98,8 +127,15 @@ struct Place {
 impl Place {
     fn new(class: Class, content: &str, family: Option<&str>, clip: &str, edit: &str) -> Place {
         let part = Part::of(class, edit);
-        let group = family.filter(|_| part == Part::OtherTake).unwrap_or(content).to_owned();
-        Place { part, group, number: Sha256::digest(format!("{SEED} {clip} {edit}")).into() }
+        let group = family
+            .filter(|_| part == Part::OtherTake)
+            .unwrap_or(content)
+            .to_owned();
+        Place {
+            part,
+            group,
+            number: Sha256::digest(format!("{SEED} {clip} {edit}")).into(),
+        }
     }
 }
 
@@ -131,20 +167,35 @@ impl Part {
 fn ranked<T>(all: Vec<T>, place: impl Fn(&T) -> Place) -> Vec<(Part, T)> {
     let mut groups = BTreeMap::<(Part, String), Vec<_>>::new();
     for one in all {
-        let Place { part, group, number } = place(&one);
+        let Place {
+            part,
+            group,
+            number,
+        } = place(&one);
         groups.entry((part, group)).or_default().push((number, one));
     }
     let mut ranked: Vec<(Part, usize, [u8; 32], T)> = Vec::new();
     for ((part, _), mut group) in groups {
         group.sort_by_key(|(number, _)| *number);
-        ranked.extend(group.into_iter().enumerate().map(|(round, (number, one))| (part, round, number, one)));
+        ranked.extend(
+            group
+                .into_iter()
+                .enumerate()
+                .map(|(round, (number, one))| (part, round, number, one)),
+        );
     }
     ranked.sort_by_key(|(part, round, number, _)| (*part, *round, *number));
-    ranked.into_iter().map(|(part, _, _, one)| (part, one)).collect()
+    ranked
+        .into_iter()
+        .map(|(part, _, _, one)| (part, one))
+        .collect()
 }
 
 /// Takes as many of each part as are lacking, the first ones.
-fn take<T>(waiting: &mut Vec<(Part, T)>, lacking: &BTreeMap<Part, usize>) -> anyhow::Result<Vec<T>> {
+fn take<T>(
+    waiting: &mut Vec<(Part, T)>,
+    lacking: &BTreeMap<Part, usize>,
+) -> anyhow::Result<Vec<T>> {
     let mut lacking = lacking.clone();
     let (mut taken, mut rest) = (Vec::new(), Vec::new());
     for (part, one) in waiting.drain(..) {
@@ -181,7 +232,11 @@ struct Figures {
 
 impl Figures {
     fn of(judged: &[Judged<'_>]) -> Figures {
-        let of = |class: Class| judged.iter().filter(move |judged| judged.made.class == class);
+        let of = |class: Class| {
+            judged
+                .iter()
+                .filter(move |judged| judged.made.class == class)
+        };
         Figures {
             copies: of(Class::Copy).count(),
             found: of(Class::Copy).filter(|judged| judged.found).count(),
@@ -215,18 +270,41 @@ impl Figures {
     fn broken(&self) -> Vec<String> {
         let mut broken = Vec::new();
         let mut ask = |holds: bool, why: String| broken.extend((!holds).then_some(why));
-        ask(self.found >= FOUND_MIN, format!("{} copies found at the right time, fewer than {FOUND_MIN}", self.found));
-        ask(self.paid_s <= PAID_MAX_S, format!("{:.1} copied seconds payable, more than {PAID_MAX_S:.1}", self.paid_s));
+        ask(
+            self.found >= FOUND_MIN,
+            format!(
+                "{} copies found at the right time, fewer than {FOUND_MIN}",
+                self.found
+            ),
+        );
+        ask(
+            self.paid_s <= PAID_MAX_S,
+            format!(
+                "{:.1} copied seconds payable, more than {PAID_MAX_S:.1}",
+                self.paid_s
+            ),
+        );
         // None was (of contents that were not fitted on 2.8 %), and with costs of 1 one.
-        ask(self.takes_published == 0, format!("{} other takes published", self.takes_published));
-        ask(self.negatives_published == 0, format!("{} held-back clips published", self.negatives_published));
+        ask(
+            self.takes_published == 0,
+            format!("{} other takes published", self.takes_published),
+        );
+        ask(
+            self.negatives_published == 0,
+            format!("{} held-back clips published", self.negatives_published),
+        );
         broken
     }
 }
 
 /// How many excerpts of each part: with the index and the making of the excerpts 3.9 minutes of
 /// processor time, and less than one where they were made before.
-const SAMPLE: [(Part, usize); 4] = [(Part::Copy, 26), (Part::HardCopy, 18), (Part::Negative, 8), (Part::OtherTake, 32)];
+const SAMPLE: [(Part, usize); 4] = [
+    (Part::Copy, 26),
+    (Part::HardCopy, 18),
+    (Part::Negative, 8),
+    (Part::OtherTake, 32),
+];
 
 /// Edits that leave little of the picture, or 3 s of it: a worse decision shows first in these, so
 /// that they are four in ten copies of the sample and one in ten of all.
@@ -268,12 +346,33 @@ mod tests {
         assert_eq!(TODAY.broken(), Vec::<String>::new());
         for (worse, why) in [
             (Figures { found: 36, ..TODAY }, "found"),
-            (Figures { paid_s: 2.6, ..TODAY }, "payable"),
-            (Figures { takes_published: 1, ..TODAY }, "takes"),
-            (Figures { negatives_published: 1, ..TODAY }, "held-back"),
+            (
+                Figures {
+                    paid_s: 2.6,
+                    ..TODAY
+                },
+                "payable",
+            ),
+            (
+                Figures {
+                    takes_published: 1,
+                    ..TODAY
+                },
+                "takes",
+            ),
+            (
+                Figures {
+                    negatives_published: 1,
+                    ..TODAY
+                },
+                "held-back",
+            ),
         ] {
             let broken = worse.broken();
-            assert!(matches!(&broken[..], [only] if only.contains(why)), "{broken:?}");
+            assert!(
+                matches!(&broken[..], [only] if only.contains(why)),
+                "{broken:?}"
+            );
         }
     }
 
@@ -282,23 +381,41 @@ mod tests {
         let places = |reversed: bool| {
             let mut all: Vec<(Class, usize, usize)> = Vec::new();
             for class in [Class::Copy, Class::Negative, Class::OtherTake] {
-                all.extend((0..40).flat_map(|content| (0..6).map(move |edit| (class, content, edit))));
+                all.extend(
+                    (0..40).flat_map(|content| (0..6).map(move |edit| (class, content, edit))),
+                );
             }
             if reversed {
                 all.reverse();
             }
             let place = |(class, content, edit): &(Class, usize, usize)| {
-                let edit = if *edit < 3 { HARD_EDITS[*edit].to_owned() } else { edit.to_string() };
-                Place::new(*class, &content.to_string(), None, &content.to_string(), &edit)
+                let edit = if *edit < 3 {
+                    HARD_EDITS[*edit].to_owned()
+                } else {
+                    edit.to_string()
+                };
+                Place::new(
+                    *class,
+                    &content.to_string(),
+                    None,
+                    &content.to_string(),
+                    &edit,
+                )
             };
             take(&mut ranked(all, place), &SAMPLE.into_iter().collect()).unwrap()
         };
         let chosen = places(false);
         assert_eq!(chosen, places(true));
         let count = |wanted: Class| chosen.iter().filter(|(class, ..)| *class == wanted).count();
-        assert_eq!([Class::Copy, Class::Negative, Class::OtherTake].map(count), [44, 8, 32]);
-        let takes: std::collections::BTreeSet<usize> =
-            chosen.iter().filter(|(class, ..)| *class == Class::OtherTake).map(|(_, content, _)| *content).collect();
+        assert_eq!(
+            [Class::Copy, Class::Negative, Class::OtherTake].map(count),
+            [44, 8, 32]
+        );
+        let takes: std::collections::BTreeSet<usize> = chosen
+            .iter()
+            .filter(|(class, ..)| *class == Class::OtherTake)
+            .map(|(_, content, _)| *content)
+            .collect();
         assert_eq!(takes.len(), 32);
     }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use uniq::align::{Alignment, Span};
 use uniq::sample::CORPUS_INTERVAL;
-use uniq::verdict::{Judgement, MatchKind, Model, POWER_TERMS, Policy, SpanState, Verdict, judge, power_terms};
+use uniq::verdict::{
+    Judgement, MatchKind, Model, POWER_TERMS, Policy, SpanState, Verdict, judge, power_terms,
+};
 use uniq::{Fingerprint, evidence};
 
 use super::contents::Contents;
@@ -59,25 +61,60 @@ pub(crate) fn judged<'a>(
     policy: &Policy,
     cache: &Cache,
 ) -> anyhow::Result<Vec<Judged<'a>>> {
-    observations.iter().map(|made| one(made, &models[Contents::fold(&made.content)], policy, cache)).collect()
+    observations
+        .iter()
+        .map(|made| one(made, &models[Contents::fold(&made.content)], policy, cache))
+        .collect()
 }
 
-fn one<'a>(made: &'a Observation, model: &Model, policy: &Policy, cache: &Cache) -> anyhow::Result<Judged<'a>> {
-    let clip = cache.known_fingerprint(&made.key).with_context(|| format!("{}: its fingerprint is lost", made.clip))?;
-    let alignments: Vec<_> = made.found.iter().map(|found| found.alignment.clone()).collect();
-    let judgement = judge(&clip, &alignments, &[], made.videos, CORPUS_INTERVAL, policy, model);
-    let copies = || judgement.matches.iter().filter(|(_, kind)| *kind == MatchKind::Copy).map(|(i, _)| &made.found[*i]);
+fn one<'a>(
+    made: &'a Observation,
+    model: &Model,
+    policy: &Policy,
+    cache: &Cache,
+) -> anyhow::Result<Judged<'a>> {
+    let clip = cache
+        .known_fingerprint(&made.key)
+        .with_context(|| format!("{}: its fingerprint is lost", made.clip))?;
+    let alignments: Vec<_> = made
+        .found
+        .iter()
+        .map(|found| found.alignment.clone())
+        .collect();
+    let judgement = judge(
+        &clip,
+        &alignments,
+        &[],
+        made.videos,
+        CORPUS_INTERVAL,
+        policy,
+        model,
+    );
+    let copies = || {
+        judgement
+            .matches
+            .iter()
+            .filter(|(_, kind)| *kind == MatchKind::Copy)
+            .map(|(i, _)| &made.found[*i])
+    };
     let truth: Vec<(f64, f64)> = made.truth.iter().map(|(clip_s, _)| *clip_s).collect();
     let of = |state: SpanState| {
         let spans = judgement.parts.iter().filter(|part| part.state == state);
         spans.fold((0.0, 0.0), |(copied, own), part| {
             let (start, end) = (part.span.start.as_secs_f64(), part.span.end.as_secs_f64());
-            let shared: f64 = truth.iter().map(|(from, to)| (end.min(*to) - start.max(*from)).max(0.0)).sum();
+            let shared: f64 = truth
+                .iter()
+                .map(|(from, to)| (end.min(*to) - start.max(*from)).max(0.0))
+                .sum();
             (copied + shared, own + (end - start - shared).max(0.0))
         })
     };
-    let [published, unpublished, unsearchable] =
-        [SpanState::Published, SpanState::Unpublished, SpanState::Unsearchable].map(of);
+    let [published, unpublished, unsearchable] = [
+        SpanState::Published,
+        SpanState::Unpublished,
+        SpanState::Unsearchable,
+    ]
+    .map(of);
     let payable = judgement.verdict != Verdict::Inconclusive;
     let known_wrong = copies().any(|found| found.right == Some(false) && !found.own);
     Ok(Judged {
@@ -88,7 +125,11 @@ fn one<'a>(made: &'a Observation, model: &Model, policy: &Policy, cache: &Cache)
             _ => copies().any(|found| found.right == Some(false)),
         },
         verdict: judgement.verdict,
-        reasons: judgement.reasons.iter().map(|reason| reason.text.clone()).collect(),
+        reasons: judgement
+            .reasons
+            .iter()
+            .map(|reason| reason.text.clone())
+            .collect(),
         copied_s: published.0 + unpublished.0 + unsearchable.0,
         paid_s: if payable { unpublished.0 } else { 0.0 },
         copied: copied(&clip, &judgement, &truth),
@@ -101,22 +142,43 @@ fn one<'a>(made: &'a Observation, model: &Model, policy: &Policy, cache: &Cache)
 }
 
 fn seconds(judgement: &Judgement, truth: &[(f64, f64)]) -> Vec<(f32, bool)> {
-    let is_copy = |second: usize| truth.iter().any(|(from, to)| (*from..*to).contains(&(second as f64 + 0.5)));
-    judgement.timeline.iter().enumerate().map(|(second, probability)| (*probability, is_copy(second))).collect()
+    let is_copy = |second: usize| {
+        truth
+            .iter()
+            .any(|(from, to)| (*from..*to).contains(&(second as f64 + 0.5)))
+    };
+    judgement
+        .timeline
+        .iter()
+        .enumerate()
+        .map(|(second, probability)| (*probability, is_copy(second)))
+        .collect()
 }
 
 /// What is found of an excerpt, whatever the policy makes of it. Of a pair the second number is 0
 /// for the excerpt's own source. What may be a copy though nobody knows is left out.
 fn segments(made: &Observation, judgement: &Judgement) -> Vec<Segment> {
-    let known = made.found.iter().zip(&judgement.opinions).filter(|(found, _)| found.own || found.right.is_some());
+    let known = made
+        .found
+        .iter()
+        .zip(&judgement.opinions)
+        .filter(|(found, _)| found.own || found.right.is_some());
     let mut others = Vec::new();
     known
         .map(|(found, opinion)| {
-            let Alignment { clip, reference, video, .. } = found.alignment;
-            let number = others.iter().position(|other| *other == video).unwrap_or_else(|| {
-                others.push(video);
-                others.len() - 1
-            });
+            let Alignment {
+                clip,
+                reference,
+                video,
+                ..
+            } = found.alignment;
+            let number = others
+                .iter()
+                .position(|other| *other == video)
+                .unwrap_or_else(|| {
+                    others.push(video);
+                    others.len() - 1
+                });
             let span = |span: Span| (span.start.as_secs_f64(), span.end.as_secs_f64());
             Segment {
                 pair: (0, if found.own { 0 } else { 1 + number }),
@@ -132,13 +194,22 @@ fn segments(made: &Observation, judgement: &Judgement) -> Vec<Segment> {
 fn average_precision(judged: &[&Judged<'_>]) -> Option<f64> {
     let (mut truths, mut found) = (Vec::new(), Vec::new());
     for (query, judged) in judged.iter().enumerate() {
-        truths.extend(judged.made.truth.iter().map(|&(of_query, reference)| Segment {
-            pair: (query, 0),
-            query: of_query,
-            reference,
-            score: 0.0,
+        truths.extend(
+            judged
+                .made
+                .truth
+                .iter()
+                .map(|&(of_query, reference)| Segment {
+                    pair: (query, 0),
+                    query: of_query,
+                    reference,
+                    score: 0.0,
+                }),
+        );
+        found.extend(judged.segments.iter().map(|segment| Segment {
+            pair: (query, segment.pair.1),
+            ..*segment
         }));
-        found.extend(judged.segments.iter().map(|segment| Segment { pair: (query, segment.pair.1), ..*segment }));
     }
     micro_average(&truths, &found)
 }
@@ -149,11 +220,16 @@ fn copied(clip: &Fingerprint, judgement: &Judgement, truth: &[(f64, f64)]) -> Ve
         let middle = number as f64 + 0.5;
         let within = |(from, to): &(f64, f64)| (*from..*to).contains(&middle);
         let found = judgement.parts.iter().any(|part| {
-            part.state == SpanState::Published && within(&(part.span.start.as_secs_f64(), part.span.end.as_secs_f64()))
+            part.state == SpanState::Published
+                && within(&(part.span.start.as_secs_f64(), part.span.end.as_secs_f64()))
         });
         truth.iter().any(within).then_some(Second { terms, found })
     };
-    power_terms(clip).into_iter().enumerate().filter_map(second).collect()
+    power_terms(clip)
+        .into_iter()
+        .enumerate()
+        .filter_map(second)
+        .collect()
 }
 
 /// The table, with intervals of 95 % over contents. The average precision of classes without copies
@@ -163,19 +239,34 @@ pub(crate) fn table(judged: &[Judged<'_>]) -> String {
         "class                 n   contents  found at the right time  accused                  undecided  unpublished  copies payable  own published  own withheld  segment AP\n",
     );
     for (class, name) in Class::ALL {
-        let of: Vec<&Judged<'_>> = judged.iter().filter(|judged| judged.made.class == class).collect();
+        let of: Vec<&Judged<'_>> = judged
+            .iter()
+            .filter(|judged| judged.made.class == class)
+            .collect();
         let mut by_content: BTreeMap<&str, Vec<&Judged<'_>>> = BTreeMap::new();
         for judged in &of {
-            let family = judged.made.family.as_deref().filter(|_| class == Class::OtherTake);
-            by_content.entry(family.unwrap_or(&judged.made.content)).or_default().push(judged);
+            let family = judged
+                .made
+                .family
+                .as_deref()
+                .filter(|_| class == Class::OtherTake);
+            by_content
+                .entry(family.unwrap_or(&judged.made.content))
+                .or_default()
+                .push(judged);
         }
         let groups: Vec<&Vec<&Judged<'_>>> = by_content.values().collect();
         // Where nothing is a copy: of the edited copies with these among them.
         let precision = |of: &[&Judged<'_>]| {
-            let copies = judged.iter().filter(|judged| judged.made.class == Class::Copy);
+            let copies = judged
+                .iter()
+                .filter(|judged| judged.made.class == Class::Copy);
             let has_copies = matches!(class, Class::Copy | Class::Crossing);
-            let with: Vec<&Judged<'_>> =
-                of.iter().copied().chain(copies.filter(|_| !has_copies && !of.is_empty())).collect();
+            let with: Vec<&Judged<'_>> = of
+                .iter()
+                .copied()
+                .chain(copies.filter(|_| !has_copies && !of.is_empty()))
+                .collect();
             average_precision(&with).map_or("-".to_owned(), |average| format!("{average:.4}"))
         };
         let share = |what: &dyn Fn(&Judged<'_>) -> bool| {
@@ -195,15 +286,28 @@ pub(crate) fn table(judged: &[Judged<'_>]) -> String {
                 })
                 .collect();
             shares.sort_by(f64::total_cmp);
-            (shares[RESAMPLED / 40], shares[RESAMPLED - 1 - RESAMPLED / 40])
+            (
+                shares[RESAMPLED / 40],
+                shares[RESAMPLED - 1 - RESAMPLED / 40],
+            )
         };
         let told = |what: &dyn Fn(&Judged<'_>) -> bool| {
             let (low, high) = interval(what);
-            format!("{:5.1} % ({:.1} to {:.1})", 100.0 * share(what), 100.0 * low, 100.0 * high)
+            format!(
+                "{:5.1} % ({:.1} to {:.1})",
+                100.0 * share(what),
+                100.0 * low,
+                100.0 * high
+            )
         };
-        let sum = |value: &dyn Fn(&Judged<'_>) -> f64| of.iter().map(|judged| value(judged)).sum::<f64>();
+        let sum =
+            |value: &dyn Fn(&Judged<'_>) -> f64| of.iter().map(|judged| value(judged)).sum::<f64>();
         let share_of = |part: f64, whole: f64| {
-            if whole > 0.0 { format!("{:6.2} %", 100.0 * part / whole) } else { "-".to_owned() }
+            if whole > 0.0 {
+                format!("{:6.2} %", 100.0 * part / whole)
+            } else {
+                "-".to_owned()
+            }
         };
         text.push_str(&format!(
             "{name:18} {:5}   {:8}  {:>23}  {:>23}  {:7.1} %  {:9.1} %  {:>14}  {:>13}  {:>12}  {:>10}\n",
@@ -225,12 +329,18 @@ pub(crate) fn table(judged: &[Judged<'_>]) -> String {
 /// Of each edit how many copies are found, and how much of them is payable, the least first.
 pub(crate) fn by_edit(judged: &[Judged<'_>]) -> String {
     let mut by_edit: BTreeMap<&str, Vec<&Judged<'_>>> = BTreeMap::new();
-    for judged in judged.iter().filter(|judged| judged.made.class == Class::Copy) {
+    for judged in judged
+        .iter()
+        .filter(|judged| judged.made.class == Class::Copy)
+    {
         by_edit.entry(&judged.made.edit).or_default().push(judged);
     }
     let line = |(edit, of): (&str, Vec<&Judged<'_>>)| {
         let found = of.iter().filter(|judged| judged.found).count();
-        let [paid, copied] = [of.iter().map(|one| one.paid_s).sum::<f64>(), of.iter().map(|one| one.copied_s).sum()];
+        let [paid, copied] = [
+            of.iter().map(|one| one.paid_s).sum::<f64>(),
+            of.iter().map(|one| one.copied_s).sum(),
+        ];
         let share = ratio(found, of.len());
         (
             share,
@@ -251,11 +361,15 @@ pub(crate) fn by_edit(judged: &[Judged<'_>]) -> String {
 /// How many excerpts whose content was left out of the search reach so much evidence, and how many
 /// the model of chance predicts.
 pub(crate) fn by_chance(observations: &[Observation]) -> String {
-    let negatives = observations.iter().filter(|made| made.class == Class::Negative);
+    let negatives = observations
+        .iter()
+        .filter(|made| made.class == Class::Negative);
     let most: Vec<f32> = negatives
         .map(|made| {
             let unrelated = made.found.iter().filter(|found| found.right == Some(false));
-            unrelated.map(|found| found.alignment.evidence.total).fold(0.0, f32::max)
+            unrelated
+                .map(|found| found.alignment.evidence.total)
+                .fold(0.0, f32::max)
         })
         .collect();
     let line = |bits: f32| {
@@ -264,7 +378,10 @@ pub(crate) fn by_chance(observations: &[Observation]) -> String {
         format!("{bits:4.0} {predicted:10.1} {observed:9}\n")
     };
     let lines: String = BITS.into_iter().map(line).collect();
-    format!("negatives that reach so much evidence, of {}\nbits  predicted  observed\n{lines}", most.len())
+    format!(
+        "negatives that reach so much evidence, of {}\nbits  predicted  observed\n{lines}",
+        most.len()
+    )
 }
 
 /// Predicted and observed shares of copies among alignments, by tenths, and the logarithmic loss in
@@ -274,16 +391,24 @@ pub(crate) fn reliability(observations: &[Observation], models: &[Model]) -> Str
     let (mut loss, mut count) = (0.0, 0.0);
     for made in observations {
         let model = &models[Contents::fold(&made.content)];
-        let taught = [true, false].into_iter().flat_map(|copy| taught(made, copy, Some(model)));
+        let taught = [true, false]
+            .into_iter()
+            .flat_map(|copy| taught(made, copy, Some(model)));
         for found in taught.filter(|found| found.alignment.dense.is_some()) {
             let probability = f64::from(model.opinion(&found.alignment).probability);
             let copy = found.right == Some(true);
             tenths.add(probability, copy);
-            loss -= if copy { probability } else { 1.0 - probability }.max(1e-6).log2();
+            loss -= if copy { probability } else { 1.0 - probability }
+                .max(1e-6)
+                .log2();
             count += 1.0;
         }
     }
-    format!("log-loss {:.4} bits an alignment, of {count}\n{}", loss / f64::max(count, 1.0), tenths.text())
+    format!(
+        "log-loss {:.4} bits an alignment, of {count}\n{}",
+        loss / f64::max(count, 1.0),
+        tenths.text()
+    )
 }
 
 /// Excerpts that are judged wrongly, a line each.
@@ -294,22 +419,38 @@ pub(crate) fn mistakes(judged: &[Judged<'_>], models: &[Model]) -> String {
         let model = &models[Contents::fold(&made.content)];
         let missed = matches!(made.class, Class::Copy | Class::Crossing) && !judged.found;
         let paid = judged.paid_s > 0.5;
-        let withheld = !matches!(made.class, Class::Copy) && judged.verdict == Verdict::Inconclusive;
+        let withheld =
+            !matches!(made.class, Class::Copy) && judged.verdict == Verdict::Inconclusive;
         if !(missed || judged.accused || paid || withheld) {
             continue;
         }
         let best = |right: bool| {
             let of = made.found.iter().filter(|found| found.right == Some(right));
-            let of = of.map(|found| (model.opinion(&found.alignment).probability, &found.alignment));
-            of.max_by(|a, b| a.0.total_cmp(&b.0)).map_or("-".to_owned(), |(probability, alignment)| {
-                let dense = alignment.dense.map_or("no pictures".to_owned(), |dense| {
+            let of = of.map(|found| {
+                (
+                    model.opinion(&found.alignment).probability,
+                    &found.alignment,
+                )
+            });
+            of.max_by(|a, b| a.0.total_cmp(&b.0)).map_or(
+                "-".to_owned(),
+                |(probability, alignment)| {
+                    let dense = alignment.dense.map_or("no pictures".to_owned(), |dense| {
+                        format!(
+                            "r {:.2} in {:.2} area {:.2} n {} act {:.0}",
+                            dense.correlation,
+                            dense.inside,
+                            dense.visible,
+                            dense.frames,
+                            dense.activity
+                        )
+                    });
                     format!(
-                        "r {:.2} in {:.2} area {:.2} n {} act {:.0}",
-                        dense.correlation, dense.inside, dense.visible, dense.frames, dense.activity
+                        "{probability:.2} [{:.0} bits, {dense}]",
+                        alignment.evidence.total
                     )
-                });
-                format!("{probability:.2} [{:.0} bits, {dense}]", alignment.evidence.total)
-            })
+                },
+            )
         };
         text.push_str(&format!(
             "{}{}{}{} {:?} {} {}: {:?}, {:.1} s paid; right {}; wrong {}; {}\n",

@@ -80,12 +80,21 @@ pub(crate) fn model(args: &Args) -> anyhow::Result<Vec<String>> {
         jobs.retain(|job| names.contains(cache::key(&job.excerpt).as_str()));
     }
     jobs.truncate(args.most.unwrap_or(usize::MAX));
-    eprintln!("{} videos of {} contents, {} excerpts", contents.clips.len(), contents.number(), jobs.len());
+    eprintln!(
+        "{} videos of {} contents, {} excerpts",
+        contents.clips.len(),
+        contents.number(),
+        jobs.len()
+    );
     let (observations, failed) = observe::observe(&contents, &jobs, &cache, &cancel)?;
     if observations.is_empty() {
         bail!("no excerpt could be looked at: {}", failed.join("; "));
     }
-    eprintln!("{}: {} observations", cache.observations().display(), observations.len());
+    eprintln!(
+        "{}: {} observations",
+        cache.observations().display(),
+        observations.len()
+    );
     report(args, &observations, &cache)?;
     Ok(failed)
 }
@@ -103,7 +112,10 @@ fn report(args: &Args, observations: &[Observation], cache: &Cache) -> anyhow::R
     let judged = judged::judged(observations, &models, &policy, cache)?;
     let powers = power::fit(&judged);
     let reliability = power::reliability(&judged, &powers);
-    models.iter_mut().zip(&powers).for_each(|(model, power)| model.power.clone_from(power));
+    models
+        .iter_mut()
+        .zip(&powers)
+        .for_each(|(model, power)| model.power.clone_from(power));
     let judged = judged::judged(observations, &models, &policy, cache)?;
     let mut text = [
         judged::table(&judged),
@@ -121,7 +133,10 @@ fn report(args: &Args, observations: &[Observation], cache: &Cache) -> anyhow::R
         curves::write(folder, &judged, &models, &policy)?;
     }
     if let (Some(file), Some(model)) = (&args.write, models.last()) {
-        let contents: BTreeSet<&str> = observations.iter().map(|made| made.content.as_str()).collect();
+        let contents: BTreeSet<&str> = observations
+            .iter()
+            .map(|made| made.content.as_str())
+            .collect();
         fs::write(file, fit::source(model, observations.len(), contents.len()))
             .with_context(|| file.display().to_string())?;
     }

@@ -73,23 +73,32 @@ pub(crate) fn observe(
     let file = cache.observations();
     let text = fs::read_to_string(&file).unwrap_or_default();
     // A line that a crash cut off is made again.
-    let known = text.lines().filter_map(|line| serde_json::from_str::<Observation>(line).ok());
-    let known: HashMap<(String, Class), Observation> =
-        known.map(|made| ((made.key.clone(), made.class), made)).collect();
+    let known = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Observation>(line).ok());
+    let known: HashMap<(String, Class), Observation> = known
+        .map(|made| ((made.key.clone(), made.class), made))
+        .collect();
     let lines = fs::OpenOptions::new().create(true).append(true).open(&file);
     let lines = Mutex::new(lines.with_context(|| file.display().to_string())?);
     let next = AtomicUsize::new(0);
-    let slots: Vec<Mutex<Option<anyhow::Result<Observation>>>> = jobs.iter().map(|_| Mutex::new(None)).collect();
+    let slots: Vec<Mutex<Option<anyhow::Result<Observation>>>> =
+        jobs.iter().map(|_| Mutex::new(None)).collect();
     let told = Mutex::new(Instant::now());
     let work = || loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        let (Some(job), false) = (jobs.get(number), cancel.load(Ordering::Relaxed)) else { return };
+        let (Some(job), false) = (jobs.get(number), cancel.load(Ordering::Relaxed)) else {
+            return;
+        };
         let name = (key(&job.excerpt), job.class);
         let made = match known.get(&name) {
             Some(made) => Ok(made.clone()),
             None => look(contents, &indexes, job, name.0, cache, cancel).and_then(|made| {
                 let line = format!("{}\n", serde_json::to_string(&made)?);
-                lines.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes())?;
+                lines
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .write_all(line.as_bytes())?;
                 Ok(made)
             }),
         };
@@ -106,9 +115,11 @@ pub(crate) fn observe(
     for (job, slot) in jobs.iter().zip(slots) {
         match slot.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(Ok(made)) => observations.push(made),
-            Some(Err(error)) => {
-                failed.push(format!("{} of {}: {error:#}", job.excerpt.edit.name, job.excerpt.clip.name()))
-            }
+            Some(Err(error)) => failed.push(format!(
+                "{} of {}: {error:#}",
+                job.excerpt.edit.name,
+                job.excerpt.clip.name()
+            )),
             None => {}
         }
     }
@@ -118,11 +129,24 @@ pub(crate) fn observe(
     Ok((observations, failed))
 }
 
-fn indexes(contents: &Contents, jobs: &[Job], cache: &Cache, cancel: &AtomicBool) -> anyhow::Result<Indexes> {
-    let paths: Vec<PathBuf> = contents.clips.iter().map(|clip| clip.path.clone()).collect();
+fn indexes(
+    contents: &Contents,
+    jobs: &[Job],
+    cache: &Cache,
+    cancel: &AtomicBool,
+) -> anyhow::Result<Indexes> {
+    let paths: Vec<PathBuf> = contents
+        .clips
+        .iter()
+        .map(|clip| clip.path.clone())
+        .collect();
     let whole = cache.index(&paths, cancel)?;
     if jobs.iter().all(|job| job.hidden.is_none()) {
-        return Ok(Indexes { whole, halves: cache.index(&paths, cancel)?, of_half: HashMap::new() });
+        return Ok(Indexes {
+            whole,
+            halves: cache.index(&paths, cancel)?,
+            of_half: HashMap::new(),
+        });
     }
     let (mut files, mut of_half) = (Vec::new(), HashMap::new());
     for clip in &contents.clips {
@@ -136,7 +160,11 @@ fn indexes(contents: &Contents, jobs: &[Job], cache: &Cache, cancel: &AtomicBool
             files.push(file);
         }
     }
-    Ok(Indexes { whole, halves: cache.index(&files, cancel)?, of_half })
+    Ok(Indexes {
+        whole,
+        halves: cache.index(&files, cancel)?,
+        of_half,
+    })
 }
 
 fn look(
@@ -149,12 +177,24 @@ fn look(
 ) -> anyhow::Result<Observation> {
     let (fingerprint, _) = cache.fingerprint(&job.excerpt, cancel)?;
     // Of files whose frames last unequally long, tools that cut disagree about time.
-    let length = job.excerpt.truth.iter().map(|piece| piece.clip_s.1).fold(0.0, f64::max);
+    let length = job
+        .excerpt
+        .truth
+        .iter()
+        .map(|piece| piece.clip_s.1)
+        .fold(0.0, f64::max);
     let made_s = fingerprint.duration().as_secs_f64();
-    if job.excerpt.edit.time != Time::Inside && (made_s - length).abs() > LENGTH_S && job.hidden.is_none() {
+    if job.excerpt.edit.time != Time::Inside
+        && (made_s - length).abs() > LENGTH_S
+        && job.hidden.is_none()
+    {
         bail!("it lasts {made_s:.2} s in place of {length:.2}");
     }
-    let index = if job.hidden.is_some() { &indexes.halves } else { &indexes.whole };
+    let index = if job.hidden.is_some() {
+        &indexes.halves
+    } else {
+        &indexes.whole
+    };
     let own = &job.excerpt.clip.sha256;
     // The clip of a video of the index, and which half of it.
     let clip_of = |sha256: &str| match indexes.of_half.get(sha256) {
@@ -163,7 +203,11 @@ fn look(
     };
     let content = contents.content(own);
     // Nor what it is mixed with, which is in the index and would be found as well.
-    let mixed = job.excerpt.other.as_ref().map(|other| contents.content(&other.sha256));
+    let mixed = job
+        .excerpt
+        .other
+        .as_ref()
+        .map(|other| contents.content(&other.sha256));
     let is_excluded = |sha256: &str| {
         let (clip, half) = clip_of(sha256);
         mixed == Some(contents.content(&clip))
@@ -174,10 +218,17 @@ fn look(
                 Class::OtherMoment | Class::Crossing => clip == *own && half == job.hidden,
             }
     };
-    let exclude: Vec<[u8; 32]> =
-        index.videos().map(|(_, video)| video.sha256).filter(|sha256| is_excluded(&hex::encode(sha256))).collect();
+    let exclude: Vec<[u8; 32]> = index
+        .videos()
+        .map(|(_, video)| video.sha256)
+        .filter(|sha256| is_excluded(&hex::encode(sha256)))
+        .collect();
     let decoding = decoding();
-    let options = CheckOptions { exclude: &exclude, cancel: Some(cancel), ..CheckOptions::new(&decoding) };
+    let options = CheckOptions {
+        exclude: &exclude,
+        cancel: Some(cancel),
+        ..CheckOptions::new(&decoding)
+    };
     let found = uniq::alignments(index, &fingerprint, &options)?;
     let judged = |alignment: Alignment| {
         let (clip, _) = clip_of(&hex::encode(index.video(alignment.video).sha256));
@@ -187,12 +238,19 @@ fn look(
             _ if !is_own && contents.may_be_copies(&clip, own) => None,
             _ => Some(false),
         };
-        Found { alignment, right, own: is_own }
+        Found {
+            alignment,
+            right,
+            own: is_own,
+        }
     };
     let truth = match job.class {
-        Class::Copy | Class::Crossing => {
-            job.excerpt.truth.iter().map(|piece| (piece.clip_s, piece.reference_s)).collect()
-        }
+        Class::Copy | Class::Crossing => job
+            .excerpt
+            .truth
+            .iter()
+            .map(|piece| (piece.clip_s, piece.reference_s))
+            .collect(),
         _ => Vec::new(),
     };
     Ok(Observation {
@@ -211,7 +269,10 @@ fn look(
 /// Whether most of an alignment lies in a copied part, and its middle at the right time of the
 /// source.
 fn is_right(alignment: &Alignment, job: &Job) -> bool {
-    let (start, end) = (alignment.clip.start.as_secs_f64(), alignment.clip.end.as_secs_f64());
+    let (start, end) = (
+        alignment.clip.start.as_secs_f64(),
+        alignment.clip.end.as_secs_f64(),
+    );
     job.excerpt.truth.iter().any(|piece| {
         let (from, to) = (start.max(piece.clip_s.0), end.min(piece.clip_s.1));
         let middle = 0.5 * (from + to);
@@ -239,5 +300,7 @@ const TELL_EVERY: Duration = Duration::from_secs(30);
 /// Reads observations that were written before.
 pub(crate) fn load(file: &Path) -> anyhow::Result<Vec<Observation>> {
     let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
-    text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+    text.lines()
+        .map(|line| Ok(serde_json::from_str(line)?))
+        .collect()
 }

@@ -48,7 +48,11 @@ pub(crate) struct Job {
 
 /// Chooses excerpts of all videos: the same for the same footage, in an order without rhyme.
 pub(crate) fn plan(contents: &Contents) -> Vec<Job> {
-    let mut jobs: Vec<Job> = contents.clips.iter().flat_map(|clip| of_clip(clip, contents)).collect();
+    let mut jobs: Vec<Job> = contents
+        .clips
+        .iter()
+        .flat_map(|clip| of_clip(clip, contents))
+        .collect();
     jobs.sort_by_cached_key(|job| {
         let part = (1000.0 * job.excerpt.cut_s.0) as u64 ^ fold(&job.excerpt.clip.sha256);
         (Random::new(part).bits(), job.excerpt.edit.name, job.class)
@@ -60,22 +64,45 @@ fn of_clip(clip: &Clip, contents: &Contents) -> Vec<Job> {
     let mut random = Random::new(fold(&clip.sha256) ^ SEED);
     let take = contents.family(&clip.sha256).is_some();
     let content = contents.content(&clip.sha256);
-    let others: Vec<Clip> =
-        contents.clips.iter().filter(|other| contents.content(&other.sha256) != content).cloned().collect();
-    let mut edits: Vec<Edit> =
-        EDITS.iter().filter(|edit| !edit.thorough && edit.time != Time::Inside).copied().collect();
+    let others: Vec<Clip> = contents
+        .clips
+        .iter()
+        .filter(|other| contents.content(&other.sha256) != content)
+        .cloned()
+        .collect();
+    let mut edits: Vec<Edit> = EDITS
+        .iter()
+        .filter(|edit| !edit.thorough && edit.time != Time::Inside)
+        .copied()
+        .collect();
     edits.sort_by_cached_key(|_| random.bits());
     let mut jobs = Vec::new();
     let mut copy = |edit: Edit, wanted_s: f64, also_negative: bool| {
         if let Some(excerpt) = Excerpt::plan(clip, edit, wanted_s, &others, PART_SEED) {
             if also_negative {
-                jobs.push(Job { class: Class::Negative, excerpt: excerpt.clone(), hidden: None });
+                jobs.push(Job {
+                    class: Class::Negative,
+                    excerpt: excerpt.clone(),
+                    hidden: None,
+                });
             }
-            jobs.push(Job { class: Class::Copy, excerpt, hidden: None });
+            jobs.push(Job {
+                class: Class::Copy,
+                excerpt,
+                hidden: None,
+            });
         }
     };
-    for (number, edit) in edits.iter().take(if take { EDITS_OF_TAKE } else { EDITS_OF_CLIP }).enumerate() {
-        copy(*edit, LENGTHS_S[random.below(LENGTHS_S.len())], number % NEGATIVE_EVERY == 0);
+    for (number, edit) in edits
+        .iter()
+        .take(if take { EDITS_OF_TAKE } else { EDITS_OF_CLIP })
+        .enumerate()
+    {
+        copy(
+            *edit,
+            LENGTHS_S[random.below(LENGTHS_S.len())],
+            number % NEGATIVE_EVERY == 0,
+        );
     }
     if !take && let Some(inside) = Edit::named("inside") {
         copy(inside, 0.0, false);
@@ -85,16 +112,31 @@ fn of_clip(clip: &Clip, contents: &Contents) -> Vec<Job> {
         for kept in 0..2 {
             let hidden = Some(1 - kept);
             let parts = halves(clip);
-            let within = harmless(HARMLESS.len())
-                .and_then(|edit| Excerpt::plan_within(clip, edit, HALF_S, parts[1 - kept], PART_SEED));
-            jobs.extend(within.map(|excerpt| Job { class: Class::OtherMoment, excerpt, hidden }));
-            let across = harmless(HARMLESS.len()).and_then(|edit| Excerpt::across(clip, edit, HALF_S, parts[kept]));
-            jobs.extend(across.map(|excerpt| Job { class: Class::Crossing, excerpt, hidden }));
+            let within = harmless(HARMLESS.len()).and_then(|edit| {
+                Excerpt::plan_within(clip, edit, HALF_S, parts[1 - kept], PART_SEED)
+            });
+            jobs.extend(within.map(|excerpt| Job {
+                class: Class::OtherMoment,
+                excerpt,
+                hidden,
+            }));
+            let across = harmless(HARMLESS.len())
+                .and_then(|edit| Excerpt::across(clip, edit, HALF_S, parts[kept]));
+            jobs.extend(across.map(|excerpt| Job {
+                class: Class::Crossing,
+                excerpt,
+                hidden,
+            }));
         }
     }
     if take {
-        let excerpt = harmless(2).and_then(|edit| Excerpt::plan(clip, edit, LENGTHS_S[0], &[], PART_SEED));
-        jobs.extend(excerpt.map(|excerpt| Job { class: Class::OtherTake, excerpt, hidden: None }));
+        let excerpt =
+            harmless(2).and_then(|edit| Excerpt::plan(clip, edit, LENGTHS_S[0], &[], PART_SEED));
+        jobs.extend(excerpt.map(|excerpt| Job {
+            class: Class::OtherTake,
+            excerpt,
+            hidden: None,
+        }));
     }
     jobs
 }
@@ -107,7 +149,13 @@ pub(crate) fn halves(clip: &Clip) -> [(f64, f64); 2] {
 
 /// Whether a clip is long enough for halves, and no other video shows the same.
 pub(crate) fn is_divisible(clip: &Clip, contents: &Contents) -> bool {
-    clip.duration_s >= DIVISIBLE_S && contents.clips.iter().filter(|other| other.group == clip.group).count() == 1
+    clip.duration_s >= DIVISIBLE_S
+        && contents
+            .clips
+            .iter()
+            .filter(|other| other.group == clip.group)
+            .count()
+            == 1
 }
 
 /// Choose edits, lengths and parts.

@@ -10,31 +10,54 @@ use crate::statistics::Tenths;
 
 /// The power of each fold, fitted on all other folds, and last the one of all.
 pub(crate) fn fit(judged: &[Judged<'_>]) -> Vec<PowerModel> {
-    (0..FOLDS).map(Some).chain([None]).map(|without| of(judged, without)).collect()
+    (0..FOLDS)
+        .map(Some)
+        .chain([None])
+        .map(|without| of(judged, without))
+        .collect()
 }
 
 fn of(judged: &[Judged<'_>], without: Option<usize>) -> PowerModel {
     let mut examples = Vec::new();
     let mut by_edit: Vec<(&'static str, Vec<Second>)> = Vec::new();
-    for judged in judged.iter().filter(|judged| without != Some(Contents::fold(&judged.made.content))) {
+    for judged in judged
+        .iter()
+        .filter(|judged| without != Some(Contents::fold(&judged.made.content)))
+    {
         // Seconds of one excerpt are found together or not at all.
         let weight = 1.0 / (judged.copied.len() as f64).sqrt();
         for second in &judged.copied {
             let values = second.terms.iter().map(|term| f64::from(*term)).collect();
-            examples.push(Example { values, copy: second.found, weight });
+            examples.push(Example {
+                values,
+                copy: second.found,
+                weight,
+            });
         }
         if let Some(edit) = Edit::named(&judged.made.edit) {
-            match by_edit.iter_mut().find(|(family, _)| *family == edit.family) {
+            match by_edit
+                .iter_mut()
+                .find(|(family, _)| *family == edit.family)
+            {
                 Some((_, seconds)) => seconds.extend(judged.copied.iter().copied()),
                 None => by_edit.push((edit.family, judged.copied.clone())),
             }
         }
     }
     let signs = vec![1; examples.first().map_or(0, |example| example.values.len())];
-    let weights: Vec<f32> = logistic(&examples, &signs).into_iter().map(|weight| weight as f32).collect();
-    let model = PowerModel { weights, edits: Vec::new() };
+    let weights: Vec<f32> = logistic(&examples, &signs)
+        .into_iter()
+        .map(|weight| weight as f32)
+        .collect();
+    let model = PowerModel {
+        weights,
+        edits: Vec::new(),
+    };
     by_edit.sort_by_key(|(family, _)| *family);
-    let edits = by_edit.into_iter().map(|(family, seconds)| (family, more(&model, &seconds))).collect();
+    let edits = by_edit
+        .into_iter()
+        .map(|(family, seconds)| (family, more(&model, &seconds)))
+        .collect();
     PowerModel { edits, ..model }
 }
 

@@ -25,8 +25,11 @@ pub enum EventName {
 
 impl EventName {
     /// All of them.
-    pub(super) const ALL: [EventName; 3] =
-        [EventName::SubmissionChecked, EventName::CertificateIssued, EventName::CertificateSuperseded];
+    pub(super) const ALL: [EventName; 3] = [
+        EventName::SubmissionChecked,
+        EventName::CertificateIssued,
+        EventName::CertificateSuperseded,
+    ];
 
     /// How it is written.
     pub(super) fn name(self) -> &'static str {
@@ -123,7 +126,11 @@ impl From<webhooks::Webhook> for Webhook {
                 .filter(|event| of.events.split(' ').any(|name| name == event.name()))
                 .collect(),
             name: of.name,
-            state: if of.state == "enabled" { WebhookState::Enabled } else { WebhookState::Disabled },
+            state: if of.state == "enabled" {
+                WebhookState::Enabled
+            } else {
+                WebhookState::Disabled
+            },
             reason: of.reason,
             old_secret_until: is_old_valid.then(|| moment(of.old_until_ms)),
             made_at: moment(of.made_ms),

@@ -21,14 +21,24 @@ pub(super) struct Cases<'a> {
 
 impl Cases<'_> {
     pub(super) fn matches(&self) -> Vec<Case> {
-        let found = self.subject.report.iter().flat_map(|report| &report.matches).enumerate();
-        found.map(|(at, found)| self.of_match(at + 1, found)).collect()
+        let found = self
+            .subject
+            .report
+            .iter()
+            .flat_map(|report| &report.matches)
+            .enumerate();
+        found
+            .map(|(at, found)| self.of_match(at + 1, found))
+            .collect()
     }
 
     fn of_match(&self, n: usize, found: &uniq::report::Match) -> Case {
         let (words, of) = (self.words, &found.alignment);
         let about = &of.source.publication;
-        let source = about.title.as_deref().map_or_else(|| Text::number(&of.source.id), foreign);
+        let source = about
+            .title
+            .as_deref()
+            .map_or_else(|| Text::number(&of.source.id), foreign);
         let here = millis(&of.clip);
         let (class, kind) = match found.kind {
             MatchKind::Copy => ("published", words.kind_copy),
@@ -36,24 +46,50 @@ impl Cases<'_> {
             MatchKind::Undecided => ("near", words.kind_undecided),
         };
         let mut facts = vec![
-            Fact { label: words.clip_time, value: self.between(of.clip.start_s, of.clip.end_s) },
-            Fact { label: words.source_time, value: self.between(of.reference.start_s, of.reference.end_s) },
-            Fact { label: words.probability, value: percent(of.probability) },
-            Fact { label: words.evidence_bits, value: self.bits(of.evidence_bits) },
+            Fact {
+                label: words.clip_time,
+                value: self.between(of.clip.start_s, of.clip.end_s),
+            },
+            Fact {
+                label: words.source_time,
+                value: self.between(of.reference.start_s, of.reference.end_s),
+            },
+            Fact {
+                label: words.probability,
+                value: percent(of.probability),
+            },
+            Fact {
+                label: words.evidence_bits,
+                value: self.bits(of.evidence_bits),
+            },
         ];
-        let known =
-            [(words.address, &about.url), (words.uploader, &about.uploader), (words.published_at, &about.published_at)];
-        facts.extend(
-            known.into_iter().filter_map(|(label, text)| Some(Fact { label, value: foreign(text.as_deref()?) })),
-        );
-        let notes = [(of.identical, words.identical), (of.mirrored, words.mirrored)];
-        let notes = notes.into_iter().filter(|(is_so, _)| *is_so).map(|(_, note)| Text::ours(note));
+        let known = [
+            (words.address, &about.url),
+            (words.uploader, &about.uploader),
+            (words.published_at, &about.published_at),
+        ];
+        facts.extend(known.into_iter().filter_map(|(label, text)| {
+            Some(Fact {
+                label,
+                value: foreign(text.as_deref()?),
+            })
+        }));
+        let notes = [
+            (of.identical, words.identical),
+            (of.mirrored, words.mirrored),
+        ];
+        let notes = notes
+            .into_iter()
+            .filter(|(is_so, _)| *is_so)
+            .map(|(_, note)| Text::ours(note));
         let title = [
             Text::filled(words.match_n, &[("n", Text::number(n))]),
             Text::filled(words.of_source, &[("source", source)]),
         ];
         let holding = self.stand.on_match(&of.source.sha256, here);
-        let waiting = |row: &&&Review| row.source.as_deref() == Some(&of.source.sha256) && row.here == Some(here);
+        let waiting = |row: &&&Review| {
+            row.source.as_deref() == Some(&of.source.sha256) && row.here == Some(here)
+        };
         Case {
             anchor: format!("match-{n}"),
             class,
@@ -61,7 +97,11 @@ impl Cases<'_> {
             title: Text::joined(title.into_iter().chain(notes), " · "),
             address: None,
             facts,
-            said: if holding.is_some() { self.said(holding) } else { self.said_elsewhere(&of.source.sha256, here) },
+            said: if holding.is_some() {
+                self.said(holding)
+            } else {
+                self.said_elsewhere(&of.source.sha256, here)
+            },
             waits: self.waits(self.stand.waiting.iter().find(waiting).copied()),
             hidden: vec![
                 ("source", bare(&of.source.sha256)),
@@ -82,13 +122,28 @@ impl Cases<'_> {
                 PairKind::SameScene => ("related", words.kind_same_scene),
             };
             let mut facts = vec![
-                Fact { label: words.clip_time, value: self.between(pair.here.start_s(), pair.here.end_s()) },
-                Fact { label: words.other_time, value: self.between(pair.there.start_s(), pair.there.end_s()) },
-                Fact { label: words.probability, value: percent(f64::from(pair.probability_ppm) / 1e6) },
-                Fact { label: words.evidence_bits, value: self.bits(pair.evidence_millibits as f64 / 1e3) },
+                Fact {
+                    label: words.clip_time,
+                    value: self.between(pair.here.start_s(), pair.here.end_s()),
+                },
+                Fact {
+                    label: words.other_time,
+                    value: self.between(pair.there.start_s(), pair.there.end_s()),
+                },
+                Fact {
+                    label: words.probability,
+                    value: percent(f64::from(pair.probability_ppm) / 1e6),
+                },
+                Fact {
+                    label: words.evidence_bits,
+                    value: self.bits(pair.evidence_millibits as f64 / 1e3),
+                },
             ];
             // All that two submissions share is decided at once.
-            if let Some(case) = cases.iter_mut().find(|case| case.anchor == format!("pair-{}", pair.other)) {
+            if let Some(case) = cases
+                .iter_mut()
+                .find(|case| case.anchor == format!("pair-{}", pair.other))
+            {
                 case.facts.append(&mut facts);
                 continue;
             }
@@ -112,13 +167,24 @@ impl Cases<'_> {
     }
 
     pub(super) fn deductions(&self) -> Vec<Text> {
-        let said = self.subject.report.iter().filter_map(|report| report.submission.as_ref());
+        let said = self
+            .subject
+            .report
+            .iter()
+            .filter_map(|report| report.submission.as_ref());
         let deductions = said.flat_map(|said| &said.deductions);
         deductions
             .map(|of| {
-                let holder =
-                    of.number.map(|number| Text::filled(self.words.in_submission, &[("number", Text::number(number))]));
-                let parts = [self.between(of.clip.start_s, of.clip.end_s), Text::ours(self.words.deducted(&of.reason))];
+                let holder = of.number.map(|number| {
+                    Text::filled(
+                        self.words.in_submission,
+                        &[("number", Text::number(number))],
+                    )
+                });
+                let parts = [
+                    self.between(of.clip.start_s, of.clip.end_s),
+                    Text::ours(self.words.deducted(&of.reason)),
+                ];
                 Text::joined(parts.into_iter().chain(holder), " · ")
             })
             .collect()
@@ -147,7 +213,11 @@ impl Cases<'_> {
 
     /// What the ledger knows of a match that was not decided by way of the service.
     fn said_elsewhere(&self, source: &str, here: (u64, u64)) -> Text {
-        let said = self.subject.report.iter().filter_map(|report| report.submission.as_ref()?.review.as_ref());
+        let said = self
+            .subject
+            .report
+            .iter()
+            .filter_map(|report| report.submission.as_ref()?.review.as_ref());
         let mut of_match = said
             .flat_map(|review| &review.judgements)
             .filter(|of| of.source_sha256 == source && millis(&of.clip) == here);
@@ -185,7 +255,10 @@ impl Cases<'_> {
             return Text::filled(self.words.of_match, &values);
         }
         match row.other {
-            Some(other) => Text::filled(self.words.of_pair, &[("what", verb), ("number", Text::number(other))]),
+            Some(other) => Text::filled(
+                self.words.of_pair,
+                &[("what", verb), ("number", Text::number(other))],
+            ),
             None => verb,
         }
     }
@@ -215,11 +288,17 @@ impl Cases<'_> {
 
     fn between(&self, start_s: f64, end_s: f64) -> Text {
         let ms = |seconds: f64| (seconds * 1e3).round().max(0.0) as u64;
-        Text::filled(self.words.from_to, &[("start", time(ms(start_s))), ("end", time(ms(end_s)))])
+        Text::filled(
+            self.words.from_to,
+            &[("start", time(ms(start_s))), ("end", time(ms(end_s)))],
+        )
     }
 
     fn bits(&self, bits: f64) -> Text {
-        Text::filled(self.words.bits, &[("n", Text::number(format!("{bits:.1}")))])
+        Text::filled(
+            self.words.bits,
+            &[("n", Text::number(format!("{bits:.1}")))],
+        )
     }
 }
 

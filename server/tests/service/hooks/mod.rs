@@ -16,7 +16,10 @@ use receiver::Receiver;
 
 /// Settings under which receivers of these tests can be sent to, tried again after a second.
 fn settings(receivers: &[&Receiver]) -> String {
-    let ports: Vec<String> = receivers.iter().map(|receiver| receiver.port.to_string()).collect();
+    let ports: Vec<String> = receivers
+        .iter()
+        .map(|receiver| receiver.port.to_string())
+        .collect();
     format!(
         "[webhooks]\nallow_http = true\nallow_private = true\nports = [{}]\nfirst_retry_seconds = 1\ntime_out_seconds = 2\n",
         ports.join(", ")
@@ -26,12 +29,19 @@ fn settings(receivers: &[&Receiver]) -> String {
 /// Settings of certificates that are signed with a key in this folder.
 fn signing(folder: &Path) -> String {
     let file = folder.join("key.pem");
-    PrivateKey::generate(KeyKind::Ed25519).unwrap().save(&file).unwrap();
+    PrivateKey::generate(KeyKind::Ed25519)
+        .unwrap()
+        .save(&file)
+        .unwrap();
     format!("[certificate]\nkey = {file:?}\nname = \"the public corpus of these tests\"\n")
 }
 
 fn make(service: &Service, key: &str, url: &str) -> Value {
-    ok(service.with_key(key, "POST", "/v1/webhooks").json(&json!({ "url": url })).send().unwrap())
+    ok(service
+        .with_key(key, "POST", "/v1/webhooks")
+        .json(&json!({ "url": url }))
+        .send()
+        .unwrap())
 }
 
 fn id_of(value: &Value) -> String {
@@ -54,5 +64,7 @@ fn until(service: &Service, key: &str, path: &str, is_wanted: impl Fn(&Value) ->
 /// Waits for the end of a job that an answer names.
 fn done(service: &Service, key: &str, job: &Value) -> Value {
     let path = format!("/v1/jobs/{}", id_of(job));
-    until(service, key, &path, |now| !matches!(now["state"].as_str(), Some("queued" | "running")))
+    until(service, key, &path, |now| {
+        !matches!(now["state"].as_str(), Some("queued" | "running"))
+    })
 }

@@ -46,7 +46,11 @@ impl Receiver {
     pub(super) fn start(says: Vec<Says>) -> Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let receiver = Receiver { port, came: Arc::default(), says: Arc::new(Mutex::new(says)) };
+        let receiver = Receiver {
+            port,
+            came: Arc::default(),
+            says: Arc::new(Mutex::new(says)),
+        };
         let (came, says) = (receiver.came.clone(), receiver.says.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -75,11 +79,19 @@ impl Receiver {
     pub(super) fn wait(&self, number: usize, is_wanted: impl Fn(&Came) -> bool) -> Vec<Came> {
         let began = Instant::now();
         loop {
-            let found: Vec<Came> = self.came().into_iter().filter(|came| is_wanted(came)).collect();
+            let found: Vec<Came> = self
+                .came()
+                .into_iter()
+                .filter(|came| is_wanted(came))
+                .collect();
             if found.len() >= number {
                 return found;
             }
-            assert!(began.elapsed() < Duration::from_secs(90), "{number}: {:?}", self.came());
+            assert!(
+                began.elapsed() < Duration::from_secs(90),
+                "{number}: {:?}",
+                self.came()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -102,20 +114,35 @@ fn answer(mut stream: TcpStream, came: &Mutex<Vec<Came>>, says: &Mutex<Vec<Says>
             headers.insert(name.to_lowercase(), value.trim().to_owned());
         }
     }
-    let length = headers.get("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
+    let length = headers
+        .get("content-length")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
     let mut body = vec![0; length];
     if reader.read_exact(&mut body).is_err() {
         return;
     }
     let says = {
         let mut says = says.lock().unwrap();
-        if says.is_empty() { Says::Status(200, String::new()) } else { says.remove(0) }
+        if says.is_empty() {
+            Says::Status(200, String::new())
+        } else {
+            says.remove(0)
+        }
     };
     let body = String::from_utf8(body).unwrap();
-    came.lock().unwrap().push(Came { path, headers, body });
+    came.lock().unwrap().push(Came {
+        path,
+        headers,
+        body,
+    });
     match says {
         Says::Status(status, more) => {
-            let more = if more.is_empty() { "content-length: 0\r\n\r\n".to_owned() } else { more };
+            let more = if more.is_empty() {
+                "content-length: 0\r\n\r\n".to_owned()
+            } else {
+                more
+            };
             let _ = stream.write_all(format!("HTTP/1.1 {status} Said\r\n{more}").as_bytes());
         }
         Says::Nothing(time) => std::thread::sleep(time),

@@ -13,14 +13,24 @@ use crate::support::{Service, problem};
 type Came = (u64, String, Value);
 
 /// Follows events until one is the last that is wanted, or the stream ends.
-fn follow(service: &Service, key: &str, after: Option<&str>, is_last: impl Fn(&Came) -> bool) -> Vec<Came> {
-    let mut request = service.with_key(key, "GET", "/v1/events").timeout(Duration::from_secs(90));
+fn follow(
+    service: &Service,
+    key: &str,
+    after: Option<&str>,
+    is_last: impl Fn(&Came) -> bool,
+) -> Vec<Came> {
+    let mut request = service
+        .with_key(key, "GET", "/v1/events")
+        .timeout(Duration::from_secs(90));
     if let Some(after) = after {
         request = request.header("last-event-id", after);
     }
     let response = request.send().unwrap();
     assert_eq!(
-        (response.status().as_u16(), &response.headers()["content-type"]),
+        (
+            response.status().as_u16(),
+            &response.headers()["content-type"]
+        ),
         (200, &"text/event-stream".parse().unwrap())
     );
     let (mut came, mut id, mut name, mut data) = (Vec::new(), 0, String::new(), Value::Null);
@@ -47,7 +57,10 @@ fn follow(service: &Service, key: &str, after: Option<&str>, is_last: impl Fn(&C
 #[test]
 fn a_stream_goes_on_where_it_was_and_shows_no_other_tenant() {
     let service = Service::start("", &[tripod(79, 1, 6)]);
-    let (acme, other) = (service.key("acme", "submit,read"), service.key("umbrella", "submit,read"));
+    let (acme, other) = (
+        service.key("acme", "submit,read"),
+        service.key("umbrella", "submit,read"),
+    );
     let first = id_of(&service.submit(&acme, "ada", &moving(751, 6)));
     let strange = id_of(&service.submit(&other, "bob", &moving(752, 6)));
     service.answer(&acme, &first);
@@ -59,16 +72,32 @@ fn a_stream_goes_on_where_it_was_and_shows_no_other_tenant() {
     let once = ["submission.received", "submission.checked"];
     assert_eq!(names, [once, once].concat(), "{all:?}");
     assert!(all.windows(2).all(|pair| pair[0].0 < pair[1].0), "{all:?}");
-    assert!(all.iter().all(|came| came.2["type"] == *came.1 && came.2["at"].is_string()));
+    assert!(
+        all.iter()
+            .all(|came| came.2["type"] == *came.1 && came.2["at"].is_string())
+    );
     assert!(all.iter().all(|came| came.2["id"] != *strange), "{all:?}");
     // From the middle on, nothing is missing and nothing comes twice.
     let rest = follow(&service, &acme, Some(&all[1].0.to_string()), is_second);
     assert_eq!(rest, all[2..]);
     for wrong in ["", "x", "-1", "99999999999999999999"] {
-        problem(400, service.with_key(&acme, "GET", "/v1/events").header("last-event-id", wrong).send().unwrap());
+        problem(
+            400,
+            service
+                .with_key(&acme, "GET", "/v1/events")
+                .header("last-event-id", wrong)
+                .send()
+                .unwrap(),
+        );
     }
     problem(401, service.request("GET", "/v1/events").send().unwrap());
-    problem(403, service.with_key(&service.key("acme", "submit"), "GET", "/v1/events").send().unwrap());
+    problem(
+        403,
+        service
+            .with_key(&service.key("acme", "submit"), "GET", "/v1/events")
+            .send()
+            .unwrap(),
+    );
 }
 
 #[test]
@@ -76,28 +105,51 @@ fn a_stream_ends_with_its_key_and_with_the_service_and_a_key_has_but_a_few() {
     let mut service = Service::start_empty("");
     let admin = service.key("acme", "admin");
     let wanted = serde_json::json!({ "name": "follower", "scopes": ["read"] });
-    let made = service.with_key(&admin, "POST", "/v1/keys").json(&wanted).send().unwrap();
+    let made = service
+        .with_key(&admin, "POST", "/v1/keys")
+        .json(&wanted)
+        .send()
+        .unwrap();
     let made: Value = made.json().unwrap();
     let key = made["secret"].as_str().unwrap().to_owned();
-    let streams: Vec<_> = (0..8).map(|_| service.with_key(&key, "GET", "/v1/events").send().unwrap()).collect();
+    let streams: Vec<_> = (0..8)
+        .map(|_| service.with_key(&key, "GET", "/v1/events").send().unwrap())
+        .collect();
     assert!(streams.iter().all(|stream| stream.status() == 200));
-    problem(429, service.with_key(&key, "GET", "/v1/events").send().unwrap());
+    problem(
+        429,
+        service.with_key(&key, "GET", "/v1/events").send().unwrap(),
+    );
     drop(streams);
     // What the clients have left is free again in a while.
     let began = std::time::Instant::now();
-    while service.with_key(&key, "GET", "/v1/events").send().unwrap().status() != 200 {
+    while service
+        .with_key(&key, "GET", "/v1/events")
+        .send()
+        .unwrap()
+        .status()
+        != 200
+    {
         assert!(began.elapsed() < Duration::from_secs(60));
         std::thread::sleep(Duration::from_millis(200));
     }
     std::thread::scope(|scope| {
         let following = scope.spawn(|| follow(&service, &key, None, |_| false));
         std::thread::sleep(Duration::from_millis(500));
-        let revoked = service.with_key(&admin, "DELETE", &format!("/v1/keys/{}", id_of(&made))).send().unwrap();
+        let revoked = service
+            .with_key(&admin, "DELETE", &format!("/v1/keys/{}", id_of(&made)))
+            .send()
+            .unwrap();
         assert_eq!(revoked.status(), 204);
         assert!(following.join().unwrap().is_empty());
     });
     let key = service.key("acme", "read");
     let open = service.with_key(&key, "GET", "/v1/events").send().unwrap();
     assert!(service.stop(), "{}", service.log());
-    assert!(open.text().unwrap_or_default().lines().all(|line| line.is_empty() || line.starts_with(':')));
+    assert!(
+        open.text()
+            .unwrap_or_default()
+            .lines()
+            .all(|line| line.is_empty() || line.starts_with(':'))
+    );
 }

@@ -21,11 +21,18 @@ fn is(kind: &'static str) -> impl Fn(&Came) -> bool {
 
 #[test]
 fn a_message_comes_until_it_is_taken_with_the_same_id_and_no_names() {
-    let receiver = Receiver::start(vec![status(500), Says::Nothing(Duration::from_secs(6)), status(503)]);
+    let receiver = Receiver::start(vec![
+        status(500),
+        Says::Nothing(Duration::from_secs(6)),
+        status(503),
+    ]);
     let place = tempfile::tempdir().unwrap();
     let settings = settings(&[&receiver]) + &signing(place.path());
     let service = Service::start(&settings, &[tripod(79, 1, 6)]);
-    let (admin, key) = (service.key("acme", "admin"), service.key("acme", "submit,read"));
+    let (admin, key) = (
+        service.key("acme", "admin"),
+        service.key("acme", "submit,read"),
+    );
     let webhook = make(&service, &admin, &receiver.url("/in?from=uniq"));
     let sent = service.submit(&key, "ada lovelace", &moving(731, 8));
     let id = id_of(&sent);
@@ -39,11 +46,20 @@ fn a_message_comes_until_it_is_taken_with_the_same_id_and_no_names() {
         items.len() == 2 && items.iter().all(|of| of["state"] == "delivered")
     });
     let items = listed["items"].as_array().unwrap();
-    assert_eq!((&items[0]["type"], &items[1]["type"]), (&"submission.checked".into(), &"certificate.issued".into()));
-    let attempts: u64 = items.iter().map(|of| of["attempts"].as_u64().unwrap()).sum();
+    assert_eq!(
+        (&items[0]["type"], &items[1]["type"]),
+        (&"submission.checked".into(), &"certificate.issued".into())
+    );
+    let attempts: u64 = items
+        .iter()
+        .map(|of| of["attempts"].as_u64().unwrap())
+        .sum();
     assert_eq!(attempts, 5, "{listed}");
     let came = receiver.came();
-    let checked = came.iter().rfind(|came| came.json()["type"] == "submission.checked").unwrap();
+    let checked = came
+        .iter()
+        .rfind(|came| came.json()["type"] == "submission.checked")
+        .unwrap();
     assert_eq!(checked.path, "/in?from=uniq");
     assert_eq!(checked.id(), items[0]["message"].as_str().unwrap());
     let data = &checked.json()["data"];
@@ -52,13 +68,31 @@ fn a_message_comes_until_it_is_taken_with_the_same_id_and_no_names() {
         (&sent["id"], &"checked".into(), &"unpublished".into())
     );
     for came in &came {
-        for secret in ["lovelace", "acme", ".mp4", &*service.data().to_string_lossy()] {
+        for secret in [
+            "lovelace",
+            "acme",
+            ".mp4",
+            &*service.data().to_string_lossy(),
+        ] {
             assert!(!came.body.contains(secret), "{secret}: {}", came.body);
         }
     }
-    let certificate = came.iter().rfind(|came| came.json()["type"] == "certificate.issued").unwrap().json();
-    let sha256 = certificate["data"]["certificate_sha256"].as_str().unwrap().to_owned();
-    assert!(service.data().join("certificates").join(format!("{sha256}.json")).is_file());
+    let certificate = came
+        .iter()
+        .rfind(|came| came.json()["type"] == "certificate.issued")
+        .unwrap()
+        .json();
+    let sha256 = certificate["data"]["certificate_sha256"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        service
+            .data()
+            .join("certificates")
+            .join(format!("{sha256}.json"))
+            .is_file()
+    );
 }
 
 #[test]
@@ -68,15 +102,24 @@ fn the_library_of_the_specification_verifies_what_is_sent_also_by_either_secret(
     let admin = service.key("acme", "admin");
     let webhook = make(&service, &admin, &receiver.url("/"));
     let path = format!("/v1/webhooks/{}", id_of(&webhook));
-    let test = || ok(service.with_key(&admin, "POST", &format!("{path}/test")).send().unwrap());
+    let test = || {
+        ok(service
+            .with_key(&admin, "POST", &format!("{path}/test"))
+            .send()
+            .unwrap())
+    };
     test();
     let first = receiver.wait(1, |_| true).remove(0);
-    let rotated = ok(service.with_key(&admin, "POST", &format!("{path}/rotate")).send().unwrap());
+    let rotated = ok(service
+        .with_key(&admin, "POST", &format!("{path}/rotate"))
+        .send()
+        .unwrap());
     assert!(rotated["old_secret_until"].is_string(), "{rotated}");
     test();
     let second = receiver.wait(2, |_| true).remove(1);
     assert_ne!(first.id(), second.id());
-    let secrets = [&webhook["secret"], &rotated["secret"]].map(|secret| secret.as_str().unwrap().to_owned());
+    let secrets =
+        [&webhook["secret"], &rotated["secret"]].map(|secret| secret.as_str().unwrap().to_owned());
     assert!(secrets.iter().all(|secret| secret.starts_with("whsec_")) && secrets[0] != secrets[1]);
     let shown = service.get(&admin, &path).to_string();
     assert!(!shown.contains("whsec_"), "{shown}");
@@ -86,7 +129,9 @@ fn the_library_of_the_specification_verifies_what_is_sent_also_by_either_secret(
     forged.body = forged.body.replace("webhook.test", "webhook.TEST");
     assert_eq!(verified(&forged, &secrets), Some([false, false]));
     forged.body.clone_from(&second.body);
-    forged.headers.insert("webhook-id".to_owned(), first.id().to_owned());
+    forged
+        .headers
+        .insert("webhook-id".to_owned(), first.id().to_owned());
     assert_eq!(verified(&forged, &secrets), Some([false, false]));
 }
 
@@ -99,14 +144,23 @@ fn verified(came: &Came, secrets: &[String; 2]) -> Option<[bool; 2]> {
     );
     let folder = folder.join("webhooks");
     if !folder.is_dir() {
-        assert!(std::env::var_os("CI").is_none(), "the folder webhooks of UNIQ_FOREIGN is missing");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "the folder webhooks of UNIQ_FOREIGN is missing"
+        );
         eprintln!("not there: the folder webhooks of UNIQ_FOREIGN");
         // Then what our own words say of themselves has to do.
         return Some(secrets.each_ref().map(|secret| {
             let timestamp = came.headers["webhook-timestamp"].parse().unwrap();
-            let signed =
-                uniq_server::webhooks::signature::sign([&**secret].into_iter(), came.id(), timestamp, &came.body);
-            came.headers["webhook-signature"].split(' ').any(|one| one == signed)
+            let signed = uniq_server::webhooks::signature::sign(
+                [&**secret].into_iter(),
+                came.id(),
+                timestamp,
+                &came.body,
+            );
+            came.headers["webhook-signature"]
+                .split(' ')
+                .any(|one| one == signed)
         }));
     }
     let script = "const { Webhook } = require('standardwebhooks');
@@ -123,7 +177,11 @@ fn verified(came: &Came, secrets: &[String; 2]) -> Option<[bool; 2]> {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), given.to_string().as_bytes()).unwrap();
+    std::io::Write::write_all(
+        &mut child.stdin.take().unwrap(),
+        given.to_string().as_bytes(),
+    )
+    .unwrap();
     let output = child.wait_with_output().unwrap();
     let verified: Value = serde_json::from_slice(&output.stdout).unwrap();
     Some([verified[0] == true, verified[1] == true])
@@ -133,25 +191,62 @@ fn verified(came: &Came, secrets: &[String; 2]) -> Option<[bool; 2]> {
 fn redirects_are_not_followed_and_gone_disables_the_endpoint() {
     let other = Receiver::start(Vec::new());
     let receiver = Receiver::start(vec![
-        Says::Status(302, format!("location: {}\r\ncontent-length: 0\r\n\r\n", other.url("/stolen"))),
-        Says::Status(308, format!("location: {}\r\ncontent-length: 0\r\n\r\n", other.url("/stolen"))),
+        Says::Status(
+            302,
+            format!(
+                "location: {}\r\ncontent-length: 0\r\n\r\n",
+                other.url("/stolen")
+            ),
+        ),
+        Says::Status(
+            308,
+            format!(
+                "location: {}\r\ncontent-length: 0\r\n\r\n",
+                other.url("/stolen")
+            ),
+        ),
         status(410),
     ]);
     let service = Service::start_empty(&settings(&[&receiver, &other]));
     let admin = service.key("acme", "admin");
-    let path = format!("/v1/webhooks/{}", id_of(&make(&service, &admin, &receiver.url("/"))));
-    let sent = ok(service.with_key(&admin, "POST", &format!("{path}/test")).send().unwrap());
+    let path = format!(
+        "/v1/webhooks/{}",
+        id_of(&make(&service, &admin, &receiver.url("/")))
+    );
+    let sent = ok(service
+        .with_key(&admin, "POST", &format!("{path}/test"))
+        .send()
+        .unwrap());
     let disabled = until(&service, &admin, &path, |now| now["state"] == "disabled");
-    assert!(disabled["reason"].as_str().unwrap().contains("gone"), "{disabled}");
+    assert!(
+        disabled["reason"].as_str().unwrap().contains("gone"),
+        "{disabled}"
+    );
     assert_eq!((receiver.came().len(), other.came().len()), (3, 0));
     let listed = service.get(&admin, &format!("{path}/deliveries"));
-    assert_eq!((&listed["items"][0]["state"], &listed["items"][0]["status"]), (&"failed".into(), &410.into()));
+    assert_eq!(
+        (&listed["items"][0]["state"], &listed["items"][0]["status"]),
+        (&"failed".into(), &410.into())
+    );
     // A disabled one gets nothing.
-    problem(409, service.with_key(&admin, "POST", &format!("{path}/test")).send().unwrap());
+    problem(
+        409,
+        service
+            .with_key(&admin, "POST", &format!("{path}/test"))
+            .send()
+            .unwrap(),
+    );
     let again = format!("{path}/deliveries/{}/again", id_of(&sent));
-    problem(409, service.with_key(&admin, "POST", &again).send().unwrap());
+    problem(
+        409,
+        service.with_key(&admin, "POST", &again).send().unwrap(),
+    );
     // Enabled again, it gets the message that failed under the same id.
-    ok(service.with_key(&admin, "PATCH", &path).json(&json!({ "state": "enabled" })).send().unwrap());
+    ok(service
+        .with_key(&admin, "PATCH", &path)
+        .json(&json!({ "state": "enabled" }))
+        .send()
+        .unwrap());
     ok(service.with_key(&admin, "POST", &again).send().unwrap());
     let came = receiver.wait(4, |_| true);
     assert_eq!(came[3].id(), came[0].id());
@@ -161,7 +256,10 @@ fn redirects_are_not_followed_and_gone_disables_the_endpoint() {
 fn nothing_within_the_network_can_be_reached() {
     let receiver = Receiver::start(Vec::new());
     // All that is forbidden but what is forbidden by default.
-    let settings = format!("[webhooks]\nallow_http = true\nports = [80, 443, {}]\n", receiver.port);
+    let settings = format!(
+        "[webhooks]\nallow_http = true\nports = [80, 443, {}]\n",
+        receiver.port
+    );
     let service = Service::start_empty(&settings);
     let admin = service.key("acme", "admin");
     for host in [
@@ -182,17 +280,37 @@ fn nothing_within_the_network_can_be_reached() {
         "[fe80::1]",
     ] {
         let url = json!({ "url": format!("http://{host}:{}/", receiver.port) });
-        let said = service.with_key(&admin, "POST", "/v1/webhooks").json(&url).send().unwrap();
+        let said = service
+            .with_key(&admin, "POST", "/v1/webhooks")
+            .json(&url)
+            .send()
+            .unwrap();
         // A name that nobody knows may be known later; then it is looked at again.
         if said.status() == 201 && host.contains("domain") {
             continue;
         }
         let said = problem(400, said);
-        assert!(said["detail"].as_str().unwrap().starts_with("url: "), "{host}: {said}");
+        assert!(
+            said["detail"].as_str().unwrap().starts_with("url: "),
+            "{host}: {said}"
+        );
     }
-    for url in ["ftp://example.com/", "http://example.com:22/", "https://a:b@example.com/", "example.com", ""] {
+    for url in [
+        "ftp://example.com/",
+        "http://example.com:22/",
+        "https://a:b@example.com/",
+        "example.com",
+        "",
+    ] {
         let url = json!({ "url": url });
-        problem(400, service.with_key(&admin, "POST", "/v1/webhooks").json(&url).send().unwrap());
+        problem(
+            400,
+            service
+                .with_key(&admin, "POST", "/v1/webhooks")
+                .json(&url)
+                .send()
+                .unwrap(),
+        );
     }
     assert!(receiver.came().is_empty());
 }
@@ -207,11 +325,19 @@ fn a_name_that_leads_inside_later_is_not_followed() {
     service.kill();
     let file = service.folder().join("serve.toml");
     let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, text.replace("allow_private = true", "allow_private = false")).unwrap();
+    std::fs::write(
+        &file,
+        text.replace("allow_private = true", "allow_private = false"),
+    )
+    .unwrap();
     service.run();
-    ok(service.with_key(&admin, "POST", &format!("{path}/test")).send().unwrap());
-    let listed =
-        until(&service, &admin, &format!("{path}/deliveries"), |now| now["items"][0]["attempts"].as_u64() >= Some(1));
+    ok(service
+        .with_key(&admin, "POST", &format!("{path}/test"))
+        .send()
+        .unwrap());
+    let listed = until(&service, &admin, &format!("{path}/deliveries"), |now| {
+        now["items"][0]["attempts"].as_u64() >= Some(1)
+    });
     assert_eq!(listed["items"][0]["reason"], "its address is not public");
     assert!(receiver.came().is_empty());
 }
@@ -222,26 +348,46 @@ fn a_slow_endpoint_does_not_hold_up_another() {
     let quick = Receiver::start(Vec::new());
     let service = Service::start_empty(&settings(&[&slow, &quick]));
     let admin = service.key("acme", "admin");
-    let paths = [&slow, &quick].map(|to| format!("/v1/webhooks/{}", id_of(&make(&service, &admin, &to.url("/")))));
+    let paths = [&slow, &quick].map(|to| {
+        format!(
+            "/v1/webhooks/{}",
+            id_of(&make(&service, &admin, &to.url("/")))
+        )
+    });
     for _ in 0..20 {
-        ok(service.with_key(&admin, "POST", &format!("{}/test", paths[0])).send().unwrap());
+        ok(service
+            .with_key(&admin, "POST", &format!("{}/test", paths[0]))
+            .send()
+            .unwrap());
     }
     slow.wait(2, |_| true);
     let began = Instant::now();
     for _ in 0..5 {
-        ok(service.with_key(&admin, "POST", &format!("{}/test", paths[1])).send().unwrap());
+        ok(service
+            .with_key(&admin, "POST", &format!("{}/test", paths[1]))
+            .send()
+            .unwrap());
     }
     quick.wait(5, |_| true);
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[test]
 fn a_killed_service_sends_what_its_ledger_says_and_each_message_once_as_one() {
     let receiver = Receiver::start(vec![status(500); 3]);
     let mut service = Service::start(&settings(&[&receiver]), &[tripod(79, 1, 6)]);
-    let (admin, key) = (service.key("acme", "admin"), service.key("acme", "submit,read"));
+    let (admin, key) = (
+        service.key("acme", "admin"),
+        service.key("acme", "submit,read"),
+    );
     let webhook = make(&service, &admin, &receiver.url("/"));
-    let ids: Vec<String> = (0..3).map(|seed| id_of(&service.submit(&key, "ada", &moving(735 + seed, 6)))).collect();
+    let ids: Vec<String> = (0..3)
+        .map(|seed| id_of(&service.submit(&key, "ada", &moving(735 + seed, 6))))
+        .collect();
     // Whenever it is: what the ledger has, has its message.
     receiver.wait(1, |_| true);
     service.kill();
@@ -257,7 +403,11 @@ fn a_killed_service_sends_what_its_ledger_says_and_each_message_once_as_one() {
     });
     let came = receiver.wait(3, is("submission.checked"));
     for id in &ids {
-        let of_it: HashSet<&str> = came.iter().filter(|came| came.json()["data"]["id"] == **id).map(Came::id).collect();
+        let of_it: HashSet<&str> = came
+            .iter()
+            .filter(|came| came.json()["data"]["id"] == **id)
+            .map(Came::id)
+            .collect();
         assert_eq!(of_it.len(), 1, "{id}: {came:?}");
     }
     assert_eq!(listed["items"].as_array().unwrap().len(), 3, "{listed}");
@@ -267,33 +417,67 @@ fn a_killed_service_sends_what_its_ledger_says_and_each_message_once_as_one() {
 fn an_endpoint_is_its_tenants_alone() {
     let receiver = Receiver::start(Vec::new());
     let service = Service::start(&settings(&[&receiver]), &[tripod(79, 1, 6)]);
-    let (admin, other) = (service.key("acme", "admin"), service.key("umbrella", "admin,read,submit"));
+    let (admin, other) = (
+        service.key("acme", "admin"),
+        service.key("umbrella", "admin,read,submit"),
+    );
     let reader = service.key("acme", "read,submit,review");
     let webhook = make(&service, &admin, &receiver.url("/"));
     let path = format!("/v1/webhooks/{}", id_of(&webhook));
-    let sent = ok(service.with_key(&admin, "POST", &format!("{path}/test")).send().unwrap());
+    let sent = ok(service
+        .with_key(&admin, "POST", &format!("{path}/test"))
+        .send()
+        .unwrap());
     let again = format!("{path}/deliveries/{}/again", id_of(&sent));
     let rotate = format!("{path}/rotate");
     let (test, listed) = (format!("{path}/test"), format!("{path}/deliveries"));
-    let routes =
-        [("GET", &path), ("DELETE", &path), ("POST", &rotate), ("POST", &test), ("GET", &listed), ("POST", &again)];
+    let routes = [
+        ("GET", &path),
+        ("DELETE", &path),
+        ("POST", &rotate),
+        ("POST", &test),
+        ("GET", &listed),
+        ("POST", &again),
+    ];
     for (method, path) in routes {
         problem(404, service.with_key(&other, method, path).send().unwrap());
         problem(403, service.with_key(&reader, method, path).send().unwrap());
         problem(401, service.request(method, path).send().unwrap());
     }
     let change = json!({ "name": "mine" });
-    problem(404, service.with_key(&other, "PATCH", &path).json(&change).send().unwrap());
-    assert!(service.get(&other, "/v1/webhooks")["items"].as_array().unwrap().is_empty());
+    problem(
+        404,
+        service
+            .with_key(&other, "PATCH", &path)
+            .json(&change)
+            .send()
+            .unwrap(),
+    );
+    assert!(
+        service.get(&other, "/v1/webhooks")["items"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
     // A delivery is not found through another endpoint, either.
     let own = id_of(&make(&service, &other, &receiver.url("/other")));
     let through = format!("/v1/webhooks/{own}/deliveries/{}/again", id_of(&sent));
-    problem(404, service.with_key(&other, "POST", &through).send().unwrap());
+    problem(
+        404,
+        service.with_key(&other, "POST", &through).send().unwrap(),
+    );
     // What happens to one tenant's submissions is no message to another.
     let id = id_of(&service.submit(&other, "bob", &moving(739, 6)));
     service.answer(&other, &id);
     let came = receiver.wait(1, is("submission.checked"));
     assert!(came.iter().all(|came| came.path == "/other"), "{came:?}");
-    assert_eq!(service.with_key(&admin, "DELETE", &path).send().unwrap().status(), 204);
+    assert_eq!(
+        service
+            .with_key(&admin, "DELETE", &path)
+            .send()
+            .unwrap()
+            .status(),
+        204
+    );
     problem(404, service.with_key(&admin, "GET", &path).send().unwrap());
 }

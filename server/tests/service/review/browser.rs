@@ -16,17 +16,25 @@ use crate::support::{Service, ok};
 #[test]
 fn a_person_reviews_by_keyboard_in_both_languages_with_and_without_javascript() {
     let have = |what: &str, there: bool| {
-        assert!(there || std::env::var_os("CI").is_none(), "{what} is missing; scripts/test installs it");
+        assert!(
+            there || std::env::var_os("CI").is_none(),
+            "{what} is missing; scripts/test installs it"
+        );
         if !there {
             eprintln!("{what} is missing: the pages were not opened in a browser");
         }
         there
     };
     let paths = std::env::var_os("PATH").unwrap_or_default();
-    let browser = std::env::split_paths(&paths).map(|dir| dir.join("chromium")).find(|path| path.is_file());
-    let modules = std::env::var_os("UNIQ_FOREIGN").map(|folder| PathBuf::from(folder).join("browser"));
+    let browser = std::env::split_paths(&paths)
+        .map(|dir| dir.join("chromium"))
+        .find(|path| path.is_file());
+    let modules =
+        std::env::var_os("UNIQ_FOREIGN").map(|folder| PathBuf::from(folder).join("browser"));
     let modules = modules.filter(|modules| modules.is_dir());
-    if !have("chromium", browser.is_some()) || !have("the folder browser of UNIQ_FOREIGN", modules.is_some()) {
+    if !have("chromium", browser.is_some())
+        || !have("the folder browser of UNIQ_FOREIGN", modules.is_some())
+    {
         return;
     }
     let (film, clip) = partly_public();
@@ -36,12 +44,22 @@ fn a_person_reviews_by_keyboard_in_both_languages_with_and_without_javascript() 
     let own = moving(884, 8);
     let pair = edit(&excerpt(&own, 1.0, 6.0), "hflip", &[], "mp4");
     let mut subject = String::new();
-    for (creator, reference, file) in
-        [("ada", "Order 17, <b>harbour</b>", &clip), ("ada", "Sunset over the harbour", &own), ("bob", "", &pair)]
-    {
-        let reference = if reference.is_empty() { String::new() } else { format!("&reference={reference}") };
+    for (creator, reference, file) in [
+        ("ada", "Order 17, <b>harbour</b>", &clip),
+        ("ada", "Sunset over the harbour", &own),
+        ("bob", "", &pair),
+    ] {
+        let reference = if reference.is_empty() {
+            String::new()
+        } else {
+            format!("&reference={reference}")
+        };
         let path = format!("/v1/submissions?creator={creator}{reference}");
-        let sent = ok(service.with_key(&key, "POST", &path).body(std::fs::read(file).unwrap()).send().unwrap());
+        let sent = ok(service
+            .with_key(&key, "POST", &path)
+            .body(std::fs::read(file).unwrap())
+            .send()
+            .unwrap());
         let id = sent["id"].as_str().unwrap().to_owned();
         service.answer(&key, &id);
         if subject.is_empty() {
@@ -50,8 +68,20 @@ fn a_person_reviews_by_keyboard_in_both_languages_with_and_without_javascript() 
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/service/review/browser.mjs");
     let mut command = Command::new("node");
-    command.arg(script).arg(modules.unwrap()).arg(browser.unwrap());
-    let output = command.args([&service.address, &key, &second, &subject]).output().unwrap();
-    let (said, complaint) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && said.is_empty(), "{said}{complaint}");
+    command
+        .arg(script)
+        .arg(modules.unwrap())
+        .arg(browser.unwrap());
+    let output = command
+        .args([&service.address, &key, &second, &subject])
+        .output()
+        .unwrap();
+    let (said, complaint) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(
+        output.status.success() && said.is_empty(),
+        "{said}{complaint}"
+    );
 }

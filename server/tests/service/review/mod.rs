@@ -20,7 +20,10 @@ pub(crate) struct Browser<'a> {
 
 impl<'a> Browser<'a> {
     pub(crate) fn new(service: &'a Service) -> Browser<'a> {
-        Browser { service, cookies: RefCell::default() }
+        Browser {
+            service,
+            cookies: RefCell::default(),
+        }
     }
 
     /// One that has logged in with a key.
@@ -33,12 +36,23 @@ impl<'a> Browser<'a> {
     }
 
     pub(crate) fn cookie(&self) -> String {
-        let pairs: Vec<String> = self.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let pairs: Vec<String> = self
+            .cookies
+            .borrow()
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         pairs.join("; ")
     }
 
     pub(crate) fn get(&self, path: &str) -> Response {
-        self.keep(self.service.request("GET", path).header("cookie", self.cookie()).send().unwrap())
+        self.keep(
+            self.service
+                .request("GET", path)
+                .header("cookie", self.cookie())
+                .send()
+                .unwrap(),
+        )
     }
 
     /// The page of a path, which must be there.
@@ -52,17 +66,31 @@ impl<'a> Browser<'a> {
     /// Sends a form as the service's own page would.
     pub(crate) fn post(&self, path: &str, fields: &[(&str, &str)]) -> Response {
         let address = self.service.address.clone();
-        self.post_from(path, fields, &[("origin", &address), ("sec-fetch-site", "same-origin")])
+        self.post_from(
+            path,
+            fields,
+            &[("origin", &address), ("sec-fetch-site", "same-origin")],
+        )
     }
 
     /// Sends a form with these headers.
-    pub(crate) fn post_from(&self, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Response {
-        let mut request = self.service.request("POST", path).header("cookie", self.cookie());
+    pub(crate) fn post_from(
+        &self,
+        path: &str,
+        fields: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Response {
+        let mut request = self
+            .service
+            .request("POST", path)
+            .header("cookie", self.cookie());
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let body = serde_urlencoded::to_string(fields).unwrap();
-        let request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
+        let request = request
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body);
         self.keep(request.send().unwrap())
     }
 
@@ -73,7 +101,9 @@ impl<'a> Browser<'a> {
             if rest.contains("Max-Age=0") {
                 self.cookies.borrow_mut().remove(name);
             } else {
-                self.cookies.borrow_mut().insert(name.to_owned(), value.to_owned());
+                self.cookies
+                    .borrow_mut()
+                    .insert(name.to_owned(), value.to_owned());
             }
         }
         answer
@@ -88,7 +118,11 @@ impl<'a> Browser<'a> {
     pub(crate) fn decide(&self, id: &str, fields: &[(&str, &str)]) -> Response {
         // Opened, as people do.
         let csrf = csrf(&self.page(&format!("/review/submissions/{id}")));
-        let fields: Vec<_> = fields.iter().copied().chain([("csrf", csrf.as_str())]).collect();
+        let fields: Vec<_> = fields
+            .iter()
+            .copied()
+            .chain([("csrf", csrf.as_str())])
+            .collect();
         self.post(&format!("/review/submissions/{id}/decisions"), &fields)
     }
 }
@@ -100,7 +134,9 @@ pub(crate) fn csrf(html: &str) -> String {
 
 /// What stands between two texts.
 pub(crate) fn between(text: &str, before: &str, after: &str) -> String {
-    let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}"));
+    let (_, rest) = text
+        .split_once(before)
+        .unwrap_or_else(|| panic!("no {before} in {text}"));
     rest.split_once(after).unwrap().0.to_owned()
 }
 

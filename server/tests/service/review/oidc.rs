@@ -25,9 +25,15 @@ struct Signer {
 impl Signer {
     fn new(name: &str) -> Signer {
         let random = SystemRandom::new();
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
-        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random).unwrap();
-        Signer { name: name.to_owned(), key }
+        let pkcs8 =
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
+        let key =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random)
+                .unwrap();
+        Signer {
+            name: name.to_owned(),
+            key,
+        }
     }
 
     fn public(&self) -> Value {
@@ -38,8 +44,15 @@ impl Signer {
 
     fn token(&self, claims: &Value) -> String {
         let part = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
-        let message = format!("{}.{}", part(&json!({"alg": "ES256", "kid": self.name})), part(claims));
-        let signature = self.key.sign(&SystemRandom::new(), message.as_bytes()).unwrap();
+        let message = format!(
+            "{}.{}",
+            part(&json!({"alg": "ES256", "kid": self.name})),
+            part(claims)
+        );
+        let signature = self
+            .key
+            .sign(&SystemRandom::new(), message.as_bytes())
+            .unwrap();
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 }
@@ -81,7 +94,10 @@ impl Provider {
 
     /// The claims of a person who may review, for this log-in.
     fn claims(&self, nonce: &str) -> Value {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
         json!({
             "iss": self.address, "aud": "uniq", "sub": "u-17", "name": "Rita \u{202e}R", "nonce": nonce, "iat": now,
             "exp": now + 300, "org": "acme", "roles": ["viewer", "reviewer"],
@@ -90,7 +106,9 @@ impl Provider {
 }
 
 fn answer(issuer: &str, known: &Mutex<Known>, mut stream: TcpStream) {
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let (mut first, mut headers, mut length) = (String::new(), String::new(), 0);
     reader.read_line(&mut first).unwrap();
@@ -119,15 +137,21 @@ fn answer(issuer: &str, known: &Mutex<Known>, mut stream: TcpStream) {
         "/keys" => Some(json!({ "keys": known.keys })),
         "/token" => {
             let basic = base64::engine::general_purpose::STANDARD.encode("uniq:s3cret%26more");
-            let is_us = headers.to_lowercase().contains(&format!("authorization: basic {basic}").to_lowercase());
+            let is_us = headers
+                .to_lowercase()
+                .contains(&format!("authorization: basic {basic}").to_lowercase());
             let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&form["code_verifier"]));
             // A code is for once.
             let issued = known.codes.remove(&form["code"]);
-            issued.filter(|(of, _)| is_us && *of == challenge).map(|(_, token)| json!({ "id_token": token }))
+            issued
+                .filter(|(of, _)| is_us && *of == challenge)
+                .map(|(_, token)| json!({ "id_token": token }))
         }
         _ => None,
     };
-    let (status, text) = said.map_or(("400 Bad Request", "{}".to_owned()), |said| ("200 OK", said.to_string()));
+    let (status, text) = said.map_or(("400 Bad Request", "{}".to_owned()), |said| {
+        ("200 OK", said.to_string())
+    });
     let _ = write!(
         stream,
         "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
@@ -137,16 +161,34 @@ fn answer(issuer: &str, known: &Mutex<Known>, mut stream: TcpStream) {
 
 /// Sends a browser to the provider, which gives it a code for the token that `made` makes of the
 /// nonce; the address to which the browser comes back.
-fn begun(browser: &Browser<'_>, provider: &Provider, code: &str, made: impl FnOnce(&str) -> String) -> String {
+fn begun(
+    browser: &Browser<'_>,
+    provider: &Provider,
+    code: &str,
+    made: impl FnOnce(&str) -> String,
+) -> String {
     let away = browser.get("/review/oidc");
     assert_eq!(away.status(), 303, "{}", away.text().unwrap());
     let away = location(&away);
-    let query = away.strip_prefix(&format!("{}/authorize?", provider.address)).unwrap();
+    let query = away
+        .strip_prefix(&format!("{}/authorize?", provider.address))
+        .unwrap();
     let asked: HashMap<String, String> = serde_urlencoded::from_str(query).unwrap();
-    assert_eq!((&*asked["response_type"], &*asked["code_challenge_method"]), ("code", "S256"));
-    assert_eq!(asked["redirect_uri"], format!("{}/review/oidc/callback", browser.service.address));
+    assert_eq!(
+        (&*asked["response_type"], &*asked["code_challenge_method"]),
+        ("code", "S256")
+    );
+    assert_eq!(
+        asked["redirect_uri"],
+        format!("{}/review/oidc/callback", browser.service.address)
+    );
     let token = made(&asked["nonce"]);
-    provider.known.lock().unwrap().codes.insert(code.to_owned(), (asked["code_challenge"].clone(), token));
+    provider
+        .known
+        .lock()
+        .unwrap()
+        .codes
+        .insert(code.to_owned(), (asked["code_challenge"].clone(), token));
     format!("/review/oidc/callback?code={code}&state={}", asked["state"])
 }
 
@@ -160,7 +202,11 @@ fn a_person_of_the_provider_is_let_in_by_a_token_that_is_right_in_all_and_by_no_
     provider.known.lock().unwrap().keys = vec![signer.public()];
     let service = Service::start_empty(&provider.settings());
     let browser = Browser::new(&service);
-    assert!(browser.page("/review/login").contains("href=\"/review/oidc\""));
+    assert!(
+        browser
+            .page("/review/login")
+            .contains("href=\"/review/oidc\"")
+    );
 
     let with = |name: &'static str, value: Value| {
         let (provider, signer) = (&provider, &signer);
@@ -196,19 +242,41 @@ fn a_person_of_the_provider_is_let_in_by_a_token_that_is_right_in_all_and_by_no_
 
     // The state of another browser's log-in is of no use, nor is one that was used.
     let (victim, thief) = (Browser::new(&service), Browser::new(&service));
-    let back = begun(&thief, &provider, "thief", |nonce| signer.token(&provider.claims(nonce)));
-    assert_eq!(victim.get(&back).status(), 403, "a browser that began nothing");
-    begun(&victim, &provider, "victim", |nonce| signer.token(&provider.claims(nonce)));
-    assert_eq!(victim.get(&back).status(), 403, "a log-in that another browser began");
+    let back = begun(&thief, &provider, "thief", |nonce| {
+        signer.token(&provider.claims(nonce))
+    });
+    assert_eq!(
+        victim.get(&back).status(),
+        403,
+        "a browser that began nothing"
+    );
+    begun(&victim, &provider, "victim", |nonce| {
+        signer.token(&provider.claims(nonce))
+    });
+    assert_eq!(
+        victim.get(&back).status(),
+        403,
+        "a log-in that another browser began"
+    );
     assert!(is_in(&thief.get(&back)));
     thief.cookies.borrow_mut().remove("uniq");
     assert_eq!(thief.get(&back).status(), 403, "it can be used once");
-    assert_eq!(thief.get("/review/oidc/callback?error=access_denied").status(), 403);
+    assert_eq!(
+        thief
+            .get("/review/oidc/callback?error=access_denied")
+            .status(),
+        403
+    );
 
-    let back = begun(&browser, &provider, "fine", |nonce| signer.token(&provider.claims(nonce)));
+    let back = begun(&browser, &provider, "fine", |nonce| {
+        signer.token(&provider.claims(nonce))
+    });
     assert!(is_in(&browser.get(&back)));
     let page = browser.page("/review");
-    assert!(page.contains("<bdi>Rita  R</bdi>") && page.contains("acme"), "{page}");
+    assert!(
+        page.contains("<bdi>Rita  R</bdi>") && page.contains("acme"),
+        "{page}"
+    );
 }
 
 #[test]
@@ -219,7 +287,9 @@ fn a_provider_that_changes_its_keys_is_asked_anew() {
     for (at, signer) in [&old, &new].into_iter().enumerate() {
         provider.known.lock().unwrap().keys = vec![signer.public()];
         let browser = Browser::new(&service);
-        let back = begun(&browser, &provider, &format!("code-{at}"), |nonce| signer.token(&provider.claims(nonce)));
+        let back = begun(&browser, &provider, &format!("code-{at}"), |nonce| {
+            signer.token(&provider.claims(nonce))
+        });
         // It is not asked for each token that names another key.
         std::thread::sleep(Duration::from_millis(1_100));
         let answer = browser.get(&back);
@@ -228,14 +298,17 @@ fn a_provider_that_changes_its_keys_is_asked_anew() {
     assert_eq!(provider.known.lock().unwrap().discovered, 2);
     // A key that was taken back counts no more.
     let browser = Browser::new(&service);
-    let back = begun(&browser, &provider, "late", |nonce| old.token(&provider.claims(nonce)));
+    let back = begun(&browser, &provider, "late", |nonce| {
+        old.token(&provider.claims(nonce))
+    });
     assert_eq!(browser.get(&back).status(), 403);
 }
 
 #[test]
 fn a_provider_that_is_away_or_another_stops_nobody_with_a_key() {
-    let service =
-        Service::start_empty("[oidc]\nissuer = \"http://127.0.0.1:9\"\nclient_id = \"uniq\"\ntenant = \"acme\"\n");
+    let service = Service::start_empty(
+        "[oidc]\nissuer = \"http://127.0.0.1:9\"\nclient_id = \"uniq\"\ntenant = \"acme\"\n",
+    );
     let browser = Browser::new(&service);
     assert_eq!(browser.get("/review/oidc").status(), 503);
     let browser = Browser::of(&service, &service.key("acme", "review"));

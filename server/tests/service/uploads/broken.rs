@@ -10,14 +10,22 @@ use crate::footage::scenes::moving;
 fn what_came_before_a_line_broke_need_not_come_again() {
     let service = start("");
     let key = service.key("acme", "submit,read");
-    let client = Client { service: &service, key: &key };
+    let client = Client {
+        service: &service,
+        key: &key,
+    };
     let clip = read(&moving(732, 8));
     let length = clip.len() as u64;
     let path = client.make(length);
     let mut offset = 0;
     for part in 1..4 {
         let until = length * part / 5;
-        let broken = client.begin_patch(&path, offset, length - offset, &clip[offset as usize..until as usize]);
+        let broken = client.begin_patch(
+            &path,
+            offset,
+            length - offset,
+            &clip[offset as usize..until as usize],
+        );
         // Batches are kept in memory until they are full or the line breaks.
         std::thread::sleep(Duration::from_millis(100));
         drop(broken);
@@ -27,7 +35,11 @@ fn what_came_before_a_line_broke_need_not_come_again() {
     let last = client.patch(&path, offset, &clip[offset as usize..]);
     assert!(header(&last, "submission").is_some());
     let answer = service.answer(&key, id_of(&path));
-    assert_eq!((&answer["state"], &answer["verdict"]), (&"checked".into(), &"unpublished".into()), "{answer}");
+    assert_eq!(
+        (&answer["state"], &answer["verdict"]),
+        (&"checked".into(), &"unpublished".into()),
+        "{answer}"
+    );
     assert_eq!(answer["bytes"], length);
 }
 
@@ -61,10 +73,26 @@ fn a_kill_in_the_middle_of_a_patch_keeps_what_was_told() {
     let key = service.key("acme", "submit,read");
     let clip = read(&moving(733, 8));
     let length = clip.len() as u64;
-    let path = Client { service: &service, key: &key }.make(length);
+    let path = Client {
+        service: &service,
+        key: &key,
+    }
+    .make(length);
     let told = length / 4;
-    assert_eq!(Client { service: &service, key: &key }.patch(&path, 0, &clip[..told as usize]).status(), 204);
-    let writing = Client { service: &service, key: &key }.begin_patch(
+    assert_eq!(
+        Client {
+            service: &service,
+            key: &key
+        }
+        .patch(&path, 0, &clip[..told as usize])
+        .status(),
+        204
+    );
+    let writing = Client {
+        service: &service,
+        key: &key,
+    }
+    .begin_patch(
         &path,
         told,
         length - told,
@@ -76,11 +104,23 @@ fn a_kill_in_the_middle_of_a_patch_keeps_what_was_told() {
     service.kill();
     drop(writing);
     service.run();
-    let client = Client { service: &service, key: &key };
+    let client = Client {
+        service: &service,
+        key: &key,
+    };
     let offset = client.offset(&path);
     assert!((told..length).contains(&offset), "{offset}");
-    assert_eq!(read(&service.data().join("uploads").join(id_of(&path))), clip[..offset as usize]);
-    assert!(header(&client.patch_at_last(&path, offset, &clip[offset as usize..]), "submission").is_some());
+    assert_eq!(
+        read(&service.data().join("uploads").join(id_of(&path))),
+        clip[..offset as usize]
+    );
+    assert!(
+        header(
+            &client.patch_at_last(&path, offset, &clip[offset as usize..]),
+            "submission"
+        )
+        .is_some()
+    );
     assert_eq!(service.answer(&key, id_of(&path))["state"], "checked");
 }
 
@@ -93,31 +133,54 @@ fn a_kill_around_the_last_byte_loses_nothing_and_makes_nothing_twice() {
     let mut paths = Vec::new();
     for round in 0..12_u8 {
         let bytes = vec![round; 3_000_000];
-        let path = Client { service: &service, key: &key }.make(bytes.len() as u64);
-        let writing = Client { service: &service, key: &key }.begin_patch(&path, 0, bytes.len() as u64, &bytes);
+        let path = Client {
+            service: &service,
+            key: &key,
+        }
+        .make(bytes.len() as u64);
+        let writing = Client {
+            service: &service,
+            key: &key,
+        }
+        .begin_patch(&path, 0, bytes.len() as u64, &bytes);
         std::thread::sleep(Duration::from_millis(u64::from(round) * 4));
         service.kill();
         drop(writing);
         service.run();
-        let client = Client { service: &service, key: &key };
+        let client = Client {
+            service: &service,
+            key: &key,
+        };
         let offset = client.offset(&path);
         if offset < bytes.len() as u64 {
             let patched = client.patch_at_last(&path, offset, &bytes[offset as usize..]);
-            assert!(header(&patched, "submission").is_some(), "round {round}: {patched:?}");
+            assert!(
+                header(&patched, "submission").is_some(),
+                "round {round}: {patched:?}"
+            );
         }
         let head = client.head(&path);
-        assert_eq!(header(&head, "submission"), Some(format!("/v1/submissions/{}", id_of(&path))), "round {round}");
+        assert_eq!(
+            header(&head, "submission"),
+            Some(format!("/v1/submissions/{}", id_of(&path))),
+            "round {round}"
+        );
         paths.push(path);
     }
-    let mut found: Vec<String> =
-        submissions(&service, &key).iter().map(|of| of["id"].as_str().unwrap().to_owned()).collect();
+    let mut found: Vec<String> = submissions(&service, &key)
+        .iter()
+        .map(|of| of["id"].as_str().unwrap().to_owned())
+        .collect();
     let mut made: Vec<String> = paths.iter().map(|path| id_of(path).to_owned()).collect();
     found.sort();
     made.sort();
     assert_eq!(found, made);
     assert!(files(&service, "uploads").is_empty());
     for (round, path) in paths.iter().enumerate() {
-        assert_eq!(read(&service.data().join("clips").join(id_of(path))), vec![round as u8; 3_000_000]);
+        assert_eq!(
+            read(&service.data().join("clips").join(id_of(path))),
+            vec![round as u8; 3_000_000]
+        );
     }
 }
 
@@ -125,9 +188,21 @@ fn a_kill_around_the_last_byte_loses_nothing_and_makes_nothing_twice() {
 fn a_whole_upload_is_accepted_after_a_crash_though_nobody_asks() {
     let mut service = start("");
     let key = service.key("acme", "submit,read");
-    let clips = [read(&moving(734, 8)), read(&moving(735, 8)), read(&moving(736, 8))];
-    let paths: Vec<String> =
-        clips.iter().map(|clip| Client { service: &service, key: &key }.make(clip.len() as u64)).collect();
+    let clips = [
+        read(&moving(734, 8)),
+        read(&moving(735, 8)),
+        read(&moving(736, 8)),
+    ];
+    let paths: Vec<String> = clips
+        .iter()
+        .map(|clip| {
+            Client {
+                service: &service,
+                key: &key,
+            }
+            .make(clip.len() as u64)
+        })
+        .collect();
     service.kill();
     let (uploads, kept) = (service.data().join("uploads"), service.data().join("clips"));
     // All bytes came; or they were on their way to their place.
@@ -139,14 +214,25 @@ fn a_whole_upload_is_accepted_after_a_crash_though_nobody_asks() {
     service.run();
     let begun = Instant::now();
     while submissions(&service, &key).len() < 2 {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{}", service.log());
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "{}",
+            service.log()
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
     for path in &paths[..2] {
         let answer = service.answer(&key, id_of(path));
-        assert_eq!((&answer["state"], &answer["verdict"]), (&"checked".into(), &"unpublished".into()), "{answer}");
+        assert_eq!(
+            (&answer["state"], &answer["verdict"]),
+            (&"checked".into(), &"unpublished".into()),
+            "{answer}"
+        );
     }
-    let client = Client { service: &service, key: &key };
+    let client = Client {
+        service: &service,
+        key: &key,
+    };
     let gone = client.head(&paths[2]).status().as_u16();
     assert!(gone == 404 || gone == 410, "{gone}");
 }
@@ -155,15 +241,33 @@ fn a_whole_upload_is_accepted_after_a_crash_though_nobody_asks() {
 fn a_stop_ends_an_upload_at_once_and_keeps_what_came() {
     let mut service = start("");
     let key = service.key("acme", "submit,read");
-    let path = Client { service: &service, key: &key }.make(1_000_000);
-    let writing = Client { service: &service, key: &key }.begin_patch(&path, 0, 1_000_000, &[9; 500_001]);
+    let path = Client {
+        service: &service,
+        key: &key,
+    }
+    .make(1_000_000);
+    let writing = Client {
+        service: &service,
+        key: &key,
+    }
+    .begin_patch(&path, 0, 1_000_000, &[9; 500_001]);
     wait_for_bytes(&service, &path, 1);
     let begun = Instant::now();
     assert!(service.stop(), "{}", service.log());
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        begun.elapsed()
+    );
     let said = super::heard(writing);
-    assert!(said.starts_with("HTTP/1.1 503") && said.to_lowercase().contains("retry-after"), "{said}");
+    assert!(
+        said.starts_with("HTTP/1.1 503") && said.to_lowercase().contains("retry-after"),
+        "{said}"
+    );
     service.run();
-    let client = Client { service: &service, key: &key };
+    let client = Client {
+        service: &service,
+        key: &key,
+    };
     assert_eq!(client.offset(&path), 500_001);
 }

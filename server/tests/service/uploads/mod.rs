@@ -34,12 +34,16 @@ struct Client<'a> {
 
 impl Client<'_> {
     fn request(&self, method: &str, path: &str) -> RequestBuilder {
-        self.service.with_key(self.key, method, path).header("Tus-Resumable", "1.0.0")
+        self.service
+            .with_key(self.key, method, path)
+            .header("Tus-Resumable", "1.0.0")
     }
 
     /// Asks for an upload of so many bytes.
     fn ask(&self, length: u64, metadata: &str) -> Response {
-        let asked = self.request("POST", "/v1/uploads").header("Upload-Length", length);
+        let asked = self
+            .request("POST", "/v1/uploads")
+            .header("Upload-Length", length);
         asked.header("Upload-Metadata", metadata).send().unwrap()
     }
 
@@ -71,7 +75,9 @@ impl Client<'_> {
 
     fn patching(&self, path: &str, offset: u64, body: &[u8]) -> RequestBuilder {
         let patch = self.request("PATCH", path).header("Upload-Offset", offset);
-        patch.header("Content-Type", "application/offset+octet-stream").body(body.to_owned())
+        patch
+            .header("Content-Type", "application/offset+octet-stream")
+            .body(body.to_owned())
     }
 
     fn patch(&self, path: &str, offset: u64, body: &[u8]) -> Response {
@@ -96,7 +102,13 @@ impl Client<'_> {
             "Tus-Resumable: 1.0.0\r\nUpload-Offset: {offset}\r\nContent-Type: application/offset+octet-stream\r\n\
              Content-Length: {length}\r\n"
         );
-        begin(self.service, &format!("PATCH {path}"), self.key, &headers, body)
+        begin(
+            self.service,
+            &format!("PATCH {path}"),
+            self.key,
+            &headers,
+            body,
+        )
     }
 
     /// Uploads bytes as a whole; gives the answer to the last of them.
@@ -114,7 +126,14 @@ fn start(settings: &str) -> Service {
         let folder = TempDir::new().unwrap();
         let sources = ingest::sources(&[tripod(79, 1, 6)]).unwrap();
         let options = BuildOptions::new(Decoding::in_process());
-        ingest::build(folder.path(), sources, &options, &|_| {}, &AtomicBool::new(false)).unwrap();
+        ingest::build(
+            folder.path(),
+            sources,
+            &options,
+            &|_| {},
+            &AtomicBool::new(false),
+        )
+        .unwrap();
         folder
     });
     let service = Service::start_empty(settings);
@@ -125,7 +144,10 @@ fn start(settings: &str) -> Service {
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
-        let (entry, target) = (entry.as_ref().unwrap().path(), to.join(entry.as_ref().unwrap().file_name()));
+        let (entry, target) = (
+            entry.as_ref().unwrap().path(),
+            to.join(entry.as_ref().unwrap().file_name()),
+        );
         if entry.is_dir() {
             copy(&entry, &target);
         } else {
@@ -137,8 +159,11 @@ fn copy(from: &Path, to: &Path) {
 /// Sends the head of a request and some of its body, and leaves the connection open.
 fn begin(service: &Service, request: &str, key: &str, headers: &str, body: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(service.address.strip_prefix("http://").unwrap()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    let head = format!("{request} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n{headers}\r\n");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    let head =
+        format!("{request} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n{headers}\r\n");
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(body).unwrap();
     stream
@@ -156,7 +181,10 @@ fn wait_for_bytes(service: &Service, path: &str, length: u64) {
     let file = service.data().join("uploads").join(id_of(path));
     let begun = Instant::now();
     while fs::metadata(&file).map_or(0, |data| data.len()) < length {
-        assert!(begun.elapsed() < Duration::from_secs(20), "the bytes do not come");
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "the bytes do not come"
+        );
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -166,7 +194,10 @@ fn id_of(path: &str) -> &str {
 }
 
 fn header(response: &Response, name: &str) -> Option<String> {
-    response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
+    response
+        .headers()
+        .get(name)
+        .map(|value| value.to_str().unwrap().to_owned())
 }
 
 /// `Upload-Metadata` of a creator.
@@ -180,13 +211,18 @@ fn and(metadata: &str, key: &str, value: &str) -> String {
 }
 
 fn submissions(service: &Service, key: &str) -> Vec<Value> {
-    service.get(key, "/v1/submissions")["items"].as_array().unwrap().clone()
+    service.get(key, "/v1/submissions")["items"]
+        .as_array()
+        .unwrap()
+        .clone()
 }
 
 /// Files in a folder of the service.
 fn files(service: &Service, folder: &str) -> Vec<String> {
     let entries = fs::read_dir(service.data().join(folder)).unwrap();
-    entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+    entries
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect()
 }
 
 fn read(path: &Path) -> Vec<u8> {

@@ -20,14 +20,25 @@ use crate::footage::scenes::moving;
 fn a_client_that_others_made_goes_on_over_a_line_that_breaks() {
     let packages = std::env::var_os("UNIQ_FOREIGN").map(|folder| PathBuf::from(folder).join("tus"));
     let packages = packages.filter(|folder| folder.is_dir());
-    let has_node = Command::new("node").arg("--version").output().is_ok_and(|output| output.status.success());
+    let has_node = Command::new("node")
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success());
     let Some(packages) = packages.filter(|_| has_node) else {
-        assert!(std::env::var_os("CI").is_none(), "node or tus-js-client is missing: scripts/test installs them");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "node or tus-js-client is missing: scripts/test installs them"
+        );
         return;
     };
     let service = start("");
     let key = service.key("acme", "submit,read");
-    let ways = [("whole", "false"), ("whole", "true"), ("90000", "false"), ("90000", "true")];
+    let ways = [
+        ("whole", "false"),
+        ("whole", "true"),
+        ("90000", "false"),
+        ("90000", "true"),
+    ];
     for (seed, (chunk, early)) in (740..).zip(ways) {
         let clip = moving(seed, 8);
         let (line, broken) = breaking(&service.address, read(&clip).len() / 5);
@@ -44,9 +55,17 @@ fn a_client_that_others_made_goes_on_over_a_line_that_breaks() {
         assert!(output.status.success(), "{chunk} {early}: {said}");
         let done: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(broken.load(Ordering::SeqCst), BREAKS, "{done}");
-        let id = done["submission"].as_str().unwrap().strip_prefix("/v1/submissions/").unwrap();
+        let id = done["submission"]
+            .as_str()
+            .unwrap()
+            .strip_prefix("/v1/submissions/")
+            .unwrap();
         let known = service.get(&key, &format!("/v1/submissions/{id}"));
-        assert_eq!((&known["reference"], &known["bytes"]), (&"order 17".into(), &read(&clip).len().into()), "{known}");
+        assert_eq!(
+            (&known["reference"], &known["bytes"]),
+            (&"order 17".into(), &read(&clip).len().into()),
+            "{known}"
+        );
         assert_eq!(read(&service.data().join("clips").join(id)), read(&clip));
     }
     // An upload whose making was not heard of is left until it expires.
@@ -63,7 +82,9 @@ fn breaking(service: &str, after: usize) -> (String, Arc<AtomicUsize>) {
     let count = broken.clone();
     thread::spawn(move || {
         for client in listener.incoming() {
-            let (Ok(client), Ok(server)) = (client, TcpStream::connect(&service)) else { continue };
+            let (Ok(client), Ok(server)) = (client, TcpStream::connect(&service)) else {
+                continue;
+            };
             let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
             thread::spawn(move || carry(server, client, usize::MAX, None));
             let count = count.clone();
@@ -80,7 +101,9 @@ fn carry(mut from: TcpStream, mut to: TcpStream, after: usize, broken: Option<&A
         if carried > after
             && broken.is_some_and(|broken| {
                 broken
-                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| (count < BREAKS).then_some(count + 1))
+                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| {
+                        (count < BREAKS).then_some(count + 1)
+                    })
                     .is_ok()
             })
         {

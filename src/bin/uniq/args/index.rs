@@ -454,8 +454,25 @@ pub(crate) struct Benign {
 
 impl From<Benign> for Sourced {
     fn from(args: Benign) -> Sourced {
-        let Benign { sources, index, list_root, failures, json, threads, guard } = args;
-        Sourced { sources, index, interval: None, list_root, failures, json, threads, guard }
+        let Benign {
+            sources,
+            index,
+            list_root,
+            failures,
+            json,
+            threads,
+            guard,
+        } = args;
+        Sourced {
+            sources,
+            index,
+            interval: None,
+            list_root,
+            failures,
+            json,
+            threads,
+            guard,
+        }
     }
 }
 

@@ -143,7 +143,12 @@ submissions' index with it (uniq index snapshot). A PostgreSQL ledger is backed 
         #[command(flatten)]
         place: LedgerOption,
         /// What to write
-        #[arg(long, value_enum, default_value = "submissions", conflicts_with = "backup")]
+        #[arg(
+            long,
+            value_enum,
+            default_value = "submissions",
+            conflicts_with = "backup"
+        )]
         table: Table,
         /// How to write it
         #[arg(long, value_enum, default_value = "jsonl", conflicts_with = "backup")]
@@ -368,7 +373,10 @@ pub(crate) enum Format {
 fn pair(text: &str) -> Result<(u64, u64), String> {
     let refuse = || "give two different numbers, such as 3-17".to_owned();
     let (a, b) = text.split_once(['-', ',', ':']).ok_or_else(refuse)?;
-    let (a, b): (u64, u64) = (a.trim().parse().map_err(|_| refuse())?, b.trim().parse().map_err(|_| refuse())?);
+    let (a, b): (u64, u64) = (
+        a.trim().parse().map_err(|_| refuse())?,
+        b.trim().parse().map_err(|_| refuse())?,
+    );
     if a == b { Err(refuse()) } else { Ok((a, b)) }
 }
 

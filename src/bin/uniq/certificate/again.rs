@@ -34,11 +34,20 @@ pub(super) fn reproduce(
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
     let index = Index::open(&place.dir)?;
     let fingerprint = Fingerprint::load(fingerprint, &decoding, Some(&cancel))?;
-    let options = CheckOptions { cancel: Some(&cancel), now: Some(SystemTime::now()), ..CheckOptions::new(&decoding) };
-    let done = certificate::reproduce(&statement, &fingerprint, &index, &options).map_err(named(path))?;
+    let options = CheckOptions {
+        cancel: Some(&cancel),
+        now: Some(SystemTime::now()),
+        ..CheckOptions::new(&decoding)
+    };
+    let done =
+        certificate::reproduce(&statement, &fingerprint, &index, &options).map_err(named(path))?;
     let mut out = output::stdout();
     let equal = done.difference.is_none();
-    let signature = if verified.is_some() { "verified" } else { "not_checked" };
+    let signature = if verified.is_some() {
+        "verified"
+    } else {
+        "not_checked"
+    };
     if json {
         let object = json!({
             "schema": SCHEMA,
@@ -54,28 +63,58 @@ pub(super) fn reproduce(
     } else {
         let name = path.to_string_lossy();
         match &done.difference {
-            None => writeln!(out, "{}: REPRODUCED, level 2 of 3: the search gives the same result", plain(&name))?,
-            Some(difference) => writeln!(out, "{}: NOT REPRODUCED: {}", plain(&name), plain(difference))?,
+            None => writeln!(
+                out,
+                "{}: REPRODUCED, level 2 of 3: the search gives the same result",
+                plain(&name)
+            )?,
+            Some(difference) => writeln!(
+                out,
+                "{}: NOT REPRODUCED: {}",
+                plain(&name),
+                plain(difference)
+            )?,
         }
         writeln!(out, "  result        {}", done.result_digest)?;
         let corpus = &statement.predicate.corpus;
-        let where_from = if done.grown { "read out of the index as it was then" } else { "the very snapshot" };
-        writeln!(out, "  searched      generation {}, {where_from}", corpus.generation)?;
-        if let (Some(since), Some(previous)) = (done.since_generation, &statement.predicate.previous) {
+        let where_from = if done.grown {
+            "read out of the index as it was then"
+        } else {
+            "the very snapshot"
+        };
+        writeln!(
+            out,
+            "  searched      generation {}, {where_from}",
+            corpus.generation
+        )?;
+        if let (Some(since), Some(previous)) =
+            (done.since_generation, &statement.predicate.previous)
+        {
             writeln!(
                 out,
                 "                only what was added after generation {since}; reproduce the certificate before it as well,"
             )?;
-            writeln!(out, "                the one with SHA-256 {}", previous.sha256)?;
+            writeln!(
+                out,
+                "                the one with SHA-256 {}",
+                previous.sha256
+            )?;
         }
         if verified.is_some() {
             writeln!(out, "  signature     verified")?;
         } else {
-            writeln!(out, "  signature     not checked: --key FILE or --keyring FILE")?;
+            writeln!(
+                out,
+                "  signature     not checked: --key FILE or --keyring FILE"
+            )?;
         }
     }
     out.flush()?;
-    Ok(if equal { Exit::Success } else { Exit::Published })
+    Ok(if equal {
+        Exit::Success
+    } else {
+        Exit::Published
+    })
 }
 
 /// Tells whether a delivered file is the certified one, encoded anew.
@@ -95,7 +134,11 @@ pub(super) fn compare(
     certificate::check_fingerprint(&statement, &certified).map_err(refused(path))?;
     let identical = sha256_of(delivered)? == statement.clip_sha256();
     let found = if identical {
-        certificate::Comparison { same: true, differences: Vec::new(), passages: Vec::new() }
+        certificate::Comparison {
+            same: true,
+            differences: Vec::new(),
+            passages: Vec::new(),
+        }
     } else {
         let delivered_clip = uniq::fingerprint(delivered, &decoding, Some(&cancel))?;
         certificate::compare(&certified, &delivered_clip).map_err(refused(delivered))?
@@ -121,18 +164,33 @@ pub(super) fn compare(
         match (identical, found.same) {
             (true, _) => writeln!(out, "{}: THE SAME, byte for byte", plain(&name))?,
             (false, true) => writeln!(out, "{}: THE SAME clip, encoded anew", plain(&name))?,
-            (false, false) => writeln!(out, "{}: NOT THE SAME as the certified clip", plain(&name))?,
+            (false, false) => {
+                writeln!(out, "{}: NOT THE SAME as the certified clip", plain(&name))?
+            }
         }
         for difference in &found.differences {
             writeln!(out, "  {}", plain(difference))?;
         }
         for part in &found.passages {
-            writeln!(out, "  {:.1} to {:.1} s: {}", part.start.as_secs_f64(), part.end.as_secs_f64(), part.reason)?;
+            writeln!(
+                out,
+                "  {:.1} to {:.1} s: {}",
+                part.start.as_secs_f64(),
+                part.end.as_secs_f64(),
+                part.reason
+            )?;
         }
         if verified.is_none() {
-            writeln!(out, "  the certificate's signature was not checked: --key FILE or --keyring FILE")?;
+            writeln!(
+                out,
+                "  the certificate's signature was not checked: --key FILE or --keyring FILE"
+            )?;
         }
     }
     out.flush()?;
-    Ok(if found.same { Exit::Success } else { Exit::Published })
+    Ok(if found.same {
+        Exit::Success
+    } else {
+        Exit::Published
+    })
 }

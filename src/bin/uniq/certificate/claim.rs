@@ -18,7 +18,11 @@ pub(super) fn write(out: &mut dyn Write, statement: &Statement) -> io::Result<()
         Verdict::Published => "PUBLISHED",
         Verdict::Inconclusive => "INCONCLUSIVE",
     };
-    writeln!(out, "  verdict       {verdict}, {} s payable", tenths(seconds(claim.payable_ms)))?;
+    writeln!(
+        out,
+        "  verdict       {verdict}, {} s payable",
+        tenths(seconds(claim.payable_ms))
+    )?;
     for reason in &claim.reasons {
         writeln!(out, "                {}", plain(&reason.text))?;
     }
@@ -41,7 +45,10 @@ pub(super) fn write(out: &mut dyn Write, statement: &Statement) -> io::Result<()
         writeln!(
             out,
             "                {} {state}",
-            interval(Interval { start_ms: span.start_ms, end_ms: span.end_ms })
+            interval(Interval {
+                start_ms: span.start_ms,
+                end_ms: span.end_ms
+            })
         )?;
     }
     for found in &claim.matches {
@@ -53,14 +60,22 @@ pub(super) fn write(out: &mut dyn Write, statement: &Statement) -> io::Result<()
         writeln!(out, "  {kind:<13} {}", evidence(&found.evidence))?;
     }
     if claim.more_sources > 0 {
-        writeln!(out, "                and {}", count(claim.more_sources, "more source"))?;
+        writeln!(
+            out,
+            "                and {}",
+            count(claim.more_sources, "more source")
+        )?;
     }
     match &claim.nearest_non_match {
         Some(near) => writeln!(out, "  nearest       {}", evidence(near))?,
         None => writeln!(out, "  nearest       nothing else was alike at all")?,
     }
-    let known =
-        |time: &Option<String>| time.as_deref().map_or("an unknown time".to_owned(), |time| plain(time).into_owned());
+    let known = |time: &Option<String>| {
+        time.as_deref()
+            .map_or("an unknown time".to_owned(), |time| {
+                plain(time).into_owned()
+            })
+    };
     writeln!(
         out,
         "  against       {}: {} ({}), generation {} of {}, its newest source of {}",
@@ -71,13 +86,18 @@ pub(super) fn write(out: &mut dyn Write, statement: &Statement) -> io::Result<()
         known(&corpus.committed_at),
         known(&corpus.newest_source_at)
     )?;
-    writeln!(out, "                root {}, sources' root {}", corpus.root, corpus.sources_root)?;
+    writeln!(
+        out,
+        "                root {}, sources' root {}",
+        corpus.root, corpus.sources_root
+    )?;
     let grade = match search.grade {
         Grade::Exact => "exact: every key was compared",
         Grade::Screened => "screened: not every key was compared",
     };
-    let since =
-        search.since_generation.map_or(String::new(), |since| format!(", of what was added after generation {since}"));
+    let since = search.since_generation.map_or(String::new(), |since| {
+        format!(", of what was added after generation {since}")
+    });
     writeln!(out, "  search        {grade}{since}")?;
     writeln!(
         out,
@@ -85,7 +105,10 @@ pub(super) fn write(out: &mut dyn Write, statement: &Statement) -> io::Result<()
         plain(&claim.checked_at),
         plain(&method.tool),
         plain(&method.version),
-        method.commit.as_deref().map_or(String::new(), |commit| format!(" ({})", plain(commit))),
+        method
+            .commit
+            .as_deref()
+            .map_or(String::new(), |commit| format!(" ({})", plain(commit))),
         plain(&method.decoder.media),
         plain(&method.decoder.libavcodec)
     )?;
@@ -93,7 +116,11 @@ pub(super) fn write(out: &mut dyn Write, statement: &Statement) -> io::Result<()
         writeln!(out, "  policy        {}", plain(uri))?;
     }
     if let Some(previous) = &claim.previous {
-        writeln!(out, "  rechecks      the certificate with SHA-256 {}", previous.sha256)?;
+        writeln!(
+            out,
+            "  rechecks      the certificate with SHA-256 {}",
+            previous.sha256
+        )?;
     }
     writeln!(out, "  fingerprint   {}", claim.fingerprint.sha256)?;
     writeln!(out, "  result        {}", claim.result_digest)
@@ -110,8 +137,11 @@ pub(super) fn limits(out: &mut dyn Write, statement: &Statement) -> io::Result<(
 
 fn evidence(found: &Evidence) -> String {
     let source = &found.source;
-    let name =
-        source.title.as_deref().or(source.url.as_deref()).map_or(String::new(), |name| format!(" {}", plain(name)));
+    let name = source
+        .title
+        .as_deref()
+        .or(source.url.as_deref())
+        .map_or(String::new(), |name| format!(" {}", plain(name)));
     format!(
         "{} is {} of source {}{name}, a copy with a probability of {:.2}",
         interval(found.clip),
@@ -122,5 +152,9 @@ fn evidence(found: &Evidence) -> String {
 }
 
 fn interval(interval: Interval) -> String {
-    format!("{} to {}", clock(interval.start_ms as f64 / 1e3), clock(interval.end_ms as f64 / 1e3))
+    format!(
+        "{} to {}",
+        clock(interval.start_ms as f64 / 1e3),
+        clock(interval.end_ms as f64 / 1e3)
+    )
 }

@@ -37,7 +37,11 @@ pub(crate) struct Written {
 
 /// Certifies the clips.
 pub(crate) fn certify(args: &Certify, quiet: bool) -> anyhow::Result<Exit> {
-    let signer = if args.statement_only { None } else { Some(signer::required(&args.signing)?) };
+    let signer = if args.statement_only {
+        None
+    } else {
+        Some(signer::required(&args.signing)?)
+    };
     let place = Place::existing(args.index.dir.clone())?;
     std::fs::create_dir_all(&args.output).map_err(|source| Error::Io {
         path: args.output.clone(),
@@ -56,8 +60,16 @@ pub(crate) fn certify(args: &Certify, quiet: bool) -> anyhow::Result<Exit> {
             now: Some(SystemTime::now()),
             ..CheckOptions::new(&decoding)
         };
-        let kind = if args.statement_only { "statement" } else { "certificate" };
-        let name = clip.file_name().unwrap_or(clip.as_os_str()).to_string_lossy().into_owned();
+        let kind = if args.statement_only {
+            "statement"
+        } else {
+            "certificate"
+        };
+        let name = clip
+            .file_name()
+            .unwrap_or(clip.as_os_str())
+            .to_string_lossy()
+            .into_owned();
         let files = files_of(&args.output.join(format!("{name}.{kind}.json")));
         let written = issue(
             &index,
@@ -79,8 +91,7 @@ pub(crate) fn certify(args: &Certify, quiet: bool) -> anyhow::Result<Exit> {
                 talk::fail_about(clip, &error);
                 if args.json {
                     let (path, message) = (clip.to_string_lossy(), talk::about(clip, &error));
-                    let object =
-                        json!({ "schema": SCHEMA, "clip": { "path": path }, "code": error.code(), "message": message });
+                    let object = json!({ "schema": SCHEMA, "clip": { "path": path }, "code": error.code(), "message": message });
                     writeln!(out, "{}", json_line(&object)?)?;
                 }
                 if matches!(error, Error::Cancelled) {
@@ -95,9 +106,16 @@ pub(crate) fn certify(args: &Certify, quiet: bool) -> anyhow::Result<Exit> {
 
 /// Where what belongs to a certificate goes: beside it, under its name without the ending.
 pub(crate) fn files_of(certificate: &Path) -> Files {
-    let name = certificate.file_name().unwrap_or_default().to_string_lossy();
+    let name = certificate
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
     let endings = [".certificate.json", ".statement.json", ".json"];
-    let stem = endings.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(&name).to_owned();
+    let stem = endings
+        .iter()
+        .find_map(|ending| name.strip_suffix(ending))
+        .unwrap_or(&name)
+        .to_owned();
     let beside = |ending: &str| certificate.with_file_name(format!("{stem}{ending}"));
     Files {
         certificate: certificate.to_owned(),
@@ -120,12 +138,19 @@ pub(crate) fn issue(
 ) -> uniq::Result<Written> {
     // Told before the work, which may take long.
     are_free(files)?;
-    seal(certificate::certify(index, clip, options, terms)?, signer, files, extras)
+    seal(
+        certificate::certify(index, clip, options, terms)?,
+        signer,
+        files,
+        extras,
+    )
 }
 
 /// Fails if something is there where a certificate and its fingerprint go.
 pub(crate) fn are_free(files: &Files) -> uniq::Result<()> {
-    [&files.certificate, &files.fingerprint].into_iter().try_for_each(|file| is_free(file))
+    [&files.certificate, &files.fingerprint]
+        .into_iter()
+        .try_for_each(|file| is_free(file))
 }
 
 /// Signs what was found and writes it, or without a signer the statement.
@@ -137,7 +162,9 @@ pub(crate) fn seal(
 ) -> uniq::Result<Written> {
     // What would be refused by who reads it is not signed.
     let payload = certified.statement.payload()?;
-    let envelope = signer.map(|signer| stamped(Envelope::sign(payload.clone(), signer)?, extras)).transpose()?;
+    let envelope = signer
+        .map(|signer| stamped(Envelope::sign(payload.clone(), signer)?, extras))
+        .transpose()?;
     // The certificate last: where it is, all that it names is.
     write_new(&files.fingerprint, &certified.fingerprint.to_bytes())?;
     let sha256 = match envelope {
@@ -147,26 +174,48 @@ pub(crate) fn seal(
             hex(&Sha256::digest(&payload))
         }
     };
-    Ok(Written { report: certified.report, statement: certified.statement, sha256 })
+    Ok(Written {
+        report: certified.report,
+        statement: certified.statement,
+        sha256,
+    })
 }
 
 /// Has the time of a signature stamped, if that is wanted.
 fn stamped(mut envelope: Envelope, extras: &Extras) -> uniq::Result<Envelope> {
-    let Some(command) = &extras.timestamp_command else { return Ok(envelope) };
-    let refuse = |reason: String| Error::NotSigned { reason: format!("--timestamp-command {reason}") };
+    let Some(command) = &extras.timestamp_command else {
+        return Ok(envelope);
+    };
+    let refuse = |reason: String| Error::NotSigned {
+        reason: format!("--timestamp-command {reason}"),
+    };
     let response = signer::piped(command, &envelope.signature).map_err(refuse)?;
     let signature = &envelope.signature;
-    let digests =
-        [Sha256::digest(signature).to_vec(), Sha384::digest(signature).to_vec(), Sha512::digest(signature).to_vec()];
-    if !digests.iter().any(|digest| response.windows(digest.len()).any(|window| window == digest)) {
-        return Err(refuse(format!("wrote {} bytes, which are no time stamp of the signature", response.len())));
+    let digests = [
+        Sha256::digest(signature).to_vec(),
+        Sha384::digest(signature).to_vec(),
+        Sha512::digest(signature).to_vec(),
+    ];
+    if !digests.iter().any(|digest| {
+        response
+            .windows(digest.len())
+            .any(|window| window == digest)
+    }) {
+        return Err(refuse(format!(
+            "wrote {} bytes, which are no time stamp of the signature",
+            response.len()
+        )));
     }
     envelope.timestamps.push(response);
     Ok(envelope)
 }
 
 /// Writes an envelope and what goes with it; gives its SHA-256.
-pub(super) fn write_signed(envelope: &Envelope, files: &Files, extras: &Extras) -> uniq::Result<String> {
+pub(super) fn write_signed(
+    envelope: &Envelope,
+    files: &Files,
+    extras: &Extras,
+) -> uniq::Result<String> {
     for stamp in &envelope.timestamps {
         write_new(&files.timestamp, stamp)?;
     }
@@ -186,14 +235,27 @@ fn is_free(path: &Path) -> uniq::Result<()> {
     let source = std::io::Error::other(
         "something is there already, and what was signed is not overwritten; name another folder or file",
     );
-    Err(Error::Io { path: path.to_owned(), doing: "write", source })
+    Err(Error::Io {
+        path: path.to_owned(),
+        doing: "write",
+        source,
+    })
 }
 
 /// Writes a file that is not there yet, as a whole or not at all.
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> uniq::Result<()> {
     is_free(path)?;
-    let failed = |doing| move |source| Error::Io { path: path.to_owned(), doing, source };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = |doing| {
+        move |source| Error::Io {
+            path: path.to_owned(),
+            doing,
+            source,
+        }
+    };
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     // Made to be handed over: the umask decides who may read it.
     #[cfg(unix)]
@@ -201,12 +263,22 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> uniq::Result<()> {
     let mut file = builder.tempfile_in(folder).map_err(failed("create"))?;
     file.write_all(bytes).map_err(failed("write"))?;
     file.as_file().sync_all().map_err(failed("sync"))?;
-    file.persist_noclobber(path).map_err(|error| failed("rename")(error.error))?;
+    file.persist_noclobber(path)
+        .map_err(|error| failed("rename")(error.error))?;
     Ok(())
 }
 
-fn tell(out: &mut dyn std::io::Write, written: &Written, files: &Files, json: bool) -> anyhow::Result<()> {
-    let Written { report, statement, sha256 } = written;
+fn tell(
+    out: &mut dyn std::io::Write,
+    written: &Written,
+    files: &Files,
+    json: bool,
+) -> anyhow::Result<()> {
+    let Written {
+        report,
+        statement,
+        sha256,
+    } = written;
     if json {
         let object = json!({
             "schema": SCHEMA,

@@ -95,7 +95,10 @@ pub(super) fn recheck(args: &RecheckArgs, quiet: bool) -> anyhow::Result<Exit> {
     }
     counter.finish();
     if let Some(file) = &args.revocations {
-        let text: String = revoked.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+        let text: String = revoked
+            .iter()
+            .flat_map(|line| [line.as_str(), "\n"])
+            .collect();
         write_new(file, text.as_bytes())?;
     }
     Ok(exit)
@@ -116,7 +119,8 @@ impl Job<'_> {
     fn one(&self, path: &Path) -> uniq::Result<(Rechecked, Value)> {
         let bytes = certificate::read(path, certificate::ENVELOPE_MAX)?;
         let envelope = Envelope::parse(&bytes).map_err(refused(path))?;
-        let verified = certificate::verify(&envelope, self.keyring, SystemTime::now()).map_err(refused(path))?;
+        let verified = certificate::verify(&envelope, self.keyring, SystemTime::now())
+            .map_err(refused(path))?;
         let old = verified.statement;
         let wanted = &old.predicate.fingerprint.sha256;
         let missing = || {
@@ -129,14 +133,26 @@ impl Job<'_> {
         // The signer vouches for these very bytes, so that no other process has to read them.
         let decoding = Decoding::in_process();
         let fingerprint = Fingerprint::load(file, &decoding, Some(self.cancel))?;
-        let options =
-            CheckOptions { cancel: Some(self.cancel), now: Some(SystemTime::now()), ..CheckOptions::new(&decoding) };
+        let options = CheckOptions {
+            cancel: Some(self.cancel),
+            now: Some(SystemTime::now()),
+            ..CheckOptions::new(&decoding)
+        };
         let sha256: [u8; 32] = Sha256::digest(&bytes).into();
         let terms = signer::terms(&self.args.signing);
-        let rechecked = self.against.recheck(&old, sha256, &fingerprint, &options, &terms).map_err(named(path))?;
+        let rechecked = self
+            .against
+            .recheck(&old, sha256, &fingerprint, &options, &terms)
+            .map_err(named(path))?;
         let envelope = Envelope::sign(rechecked.statement.payload()?, self.signer)?;
-        let new = self.args.output.join(new_name(path, self.index.state().generation));
-        let extras = Extras { sigstore_bundle: false, timestamp_command: None };
+        let new = self
+            .args
+            .output
+            .join(new_name(path, self.index.state().generation));
+        let extras = Extras {
+            sigstore_bundle: false,
+            timestamp_command: None,
+        };
         let new_sha256 = write_signed(&envelope, &files_of(&new), &extras)?;
         let told = json!({
             "schema": SCHEMA,
@@ -161,12 +177,19 @@ impl Job<'_> {
 fn new_name(path: &Path, generation: u64) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let endings = [".certificate.json", ".sigstore.json", ".json"];
-    let stem = endings.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(&name);
+    let stem = endings
+        .iter()
+        .find_map(|ending| name.strip_suffix(ending))
+        .unwrap_or(&name);
     let is_generation = |part: &str| {
-        part.strip_prefix('g')
-            .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()))
+        part.strip_prefix('g').is_some_and(|digits| {
+            !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
+        })
     };
-    let stem = stem.rsplit_once('.').filter(|(_, last)| is_generation(last)).map_or(stem, |(first, _)| first);
+    let stem = stem
+        .rsplit_once('.')
+        .filter(|(_, last)| is_generation(last))
+        .map_or(stem, |(first, _)| first);
     format!("{stem}.g{generation}.certificate.json")
 }
 
@@ -185,12 +208,24 @@ fn fingerprints(args: &RecheckArgs) -> anyhow::Result<HashMap<String, PathBuf>> 
     };
     for place in beside.iter().chain(&args.fingerprint) {
         if place.is_dir() {
-            let files =
-                std::fs::read_dir(place).map_err(|source| Error::Io { path: place.clone(), doing: "list", source })?;
+            let files = std::fs::read_dir(place).map_err(|source| Error::Io {
+                path: place.clone(),
+                doing: "list",
+                source,
+            })?;
             let files = files.flatten().map(|entry| entry.path());
-            files.filter(|file| file.extension().is_some_and(|extension| extension == "uniq")).for_each(&mut take);
+            files
+                .filter(|file| {
+                    file.extension()
+                        .is_some_and(|extension| extension == "uniq")
+                })
+                .for_each(&mut take);
         } else if args.fingerprint.contains(place) {
-            anyhow::ensure!(place.exists(), "{}: no such file or folder", place.display());
+            anyhow::ensure!(
+                place.exists(),
+                "{}: no such file or folder",
+                place.display()
+            );
             take(place.clone());
         }
     }
@@ -204,7 +239,10 @@ fn line(path: &Path, rechecked: &Rechecked, told: &Value) -> String {
     };
     let way = match &rechecked.in_full {
         None => format!("{} since", count(rechecked.added, "new source")),
-        Some(why) => format!("{} since, all searched: {why}", count(rechecked.added, "new source")),
+        Some(why) => format!(
+            "{} since, all searched: {why}",
+            count(rechecked.added, "new source")
+        ),
     };
     let payable = |field: &str| told[field].as_u64().unwrap_or(0) as f64 / 1e3;
     let new = told["new_certificate"].as_str().unwrap_or_default();
@@ -227,9 +265,18 @@ mod tests {
     #[test]
     fn a_new_certificate_is_called_by_its_generation_and_its_clip() {
         let name = |path: &str| super::new_name(Path::new(path), 7);
-        assert_eq!(name("a/clip.mp4.certificate.json"), "clip.mp4.g7.certificate.json");
-        assert_eq!(name("clip.mp4.g5.certificate.json"), "clip.mp4.g7.certificate.json");
-        assert_eq!(name("clip.g.certificate.json"), "clip.g.g7.certificate.json");
+        assert_eq!(
+            name("a/clip.mp4.certificate.json"),
+            "clip.mp4.g7.certificate.json"
+        );
+        assert_eq!(
+            name("clip.mp4.g5.certificate.json"),
+            "clip.mp4.g7.certificate.json"
+        );
+        assert_eq!(
+            name("clip.g.certificate.json"),
+            "clip.g.g7.certificate.json"
+        );
         assert_eq!(name("c.json"), "c.g7.certificate.json");
     }
 }

@@ -15,7 +15,11 @@ const SPEED_TOLERANCE: f64 = 0.02;
 const DIM: Style = Style::new().dimmed();
 
 /// Writes the groups, and what else is to be known.
-pub(super) fn deduplication(out: &mut dyn Write, found: &Deduplication, paint: Paint) -> io::Result<()> {
+pub(super) fn deduplication(
+    out: &mut dyn Write,
+    found: &Deduplication,
+    paint: Paint,
+) -> io::Result<()> {
     for group in &found.groups {
         let name = paint.style(AnsiColor::Green.on_default().bold(), "keep");
         writeln!(out, "{name}  {}", plain(&group.keep.path))?;
@@ -30,36 +34,64 @@ pub(super) fn deduplication(out: &mut dyn Write, found: &Deduplication, paint: P
             writeln!(out, "  {word}  {}", plain(&member.path))?;
             writeln!(out, "        {}", paint.style(DIM, &member.why))?;
             if member.extent != Extent::Identical {
-                pair(out, &found.pairs[member.pair], &member.sha256, MatchKind::Copy)?;
+                pair(
+                    out,
+                    &found.pairs[member.pair],
+                    &member.sha256,
+                    MatchKind::Copy,
+                )?;
             }
         }
         let bits = whole(group.evidence_bits);
-        let score = format!("weakest pair: probability {}, {bits} bits", percent(group.probability));
+        let score = format!(
+            "weakest pair: probability {}, {bits} bits",
+            percent(group.probability)
+        );
         writeln!(out, "  {}\n", paint.style(DIM, &score))?;
     }
     let of_kind = |kind| found.pairs.iter().filter(move |pair| pair.kind == kind);
     for (kind, heading) in [
-        (MatchKind::Undecided, "undecided: copies, or the same scene at another moment; look at them"),
-        (MatchKind::SameScene, "the same scene at another moment: no duplicates"),
+        (
+            MatchKind::Undecided,
+            "undecided: copies, or the same scene at another moment; look at them",
+        ),
+        (
+            MatchKind::SameScene,
+            "the same scene at another moment: no duplicates",
+        ),
     ] {
         if of_kind(kind).next().is_some() {
             writeln!(out, "{}", paint.style(Style::new().bold(), heading))?;
         }
         for related in of_kind(kind) {
-            writeln!(out, "  {}\n  {}", plain(&related.clip.path), plain(&related.other.path))?;
+            writeln!(
+                out,
+                "  {}\n  {}",
+                plain(&related.clip.path),
+                plain(&related.other.path)
+            )?;
             pair(out, related, &related.clip.sha256, kind)?;
             writeln!(out)?;
         }
     }
     not_compared(out, found, paint)?;
-    let superfluous = found.groups.iter().flat_map(|group| &group.members).filter(|member| member.redundant).count();
+    let superfluous = found
+        .groups
+        .iter()
+        .flat_map(|group| &group.members)
+        .filter(|member| member.redundant)
+        .count();
     let files: usize = found.clips.iter().map(|clip| clip.files.len()).sum();
     writeln!(
         out,
         "{}, {} superfluous; {}",
         count(files as u64, "file"),
         superfluous,
-        if found.duplicates { count(found.groups.len() as u64, "group") } else { "no duplicates".to_owned() }
+        if found.duplicates {
+            count(found.groups.len() as u64, "group")
+        } else {
+            "no duplicates".to_owned()
+        }
     )
 }
 
@@ -67,7 +99,8 @@ pub(super) fn deduplication(out: &mut dyn Write, found: &Deduplication, paint: P
 fn pair(out: &mut dyn Write, pair: &Pair, first: &str, kind: MatchKind) -> io::Result<()> {
     for found in pair.matches.iter().filter(|found| found.found.kind == kind) {
         let alignment = &found.found.alignment;
-        let (mut here, mut there, mut speed) = (alignment.clip, alignment.reference, alignment.speed);
+        let (mut here, mut there, mut speed) =
+            (alignment.clip, alignment.reference, alignment.speed);
         if pair.clip.sha256 != first {
             (here, there, speed) = (there, here, 1.0 / speed);
         }
@@ -77,7 +110,11 @@ fn pair(out: &mut dyn Write, pair: &Pair, first: &str, kind: MatchKind) -> io::R
             MatchKind::SameScene => (" of the first", "resembles", "of the second"),
         };
         let span = |span: Interval| format!("{} - {}", clock(span.start_s), clock(span.end_s));
-        let mut words = vec![format!("{}{of_here} {relation} {} {of_there}", span(here), span(there))];
+        let mut words = vec![format!(
+            "{}{of_here} {relation} {} {of_there}",
+            span(here),
+            span(there)
+        )];
         if alignment.mirrored {
             words.push("mirrored".to_owned());
         }
@@ -108,23 +145,47 @@ fn pace(speed: f64) -> Vec<String> {
 /// What could not be compared, wholly or in part. A clip that a kept one has all of is accounted
 /// for.
 fn not_compared(out: &mut dyn Write, found: &Deduplication, paint: Paint) -> io::Result<()> {
-    let heading = paint.style(Style::new().bold(), "not wholly compared: copies of these may have been missed");
+    let heading = paint.style(
+        Style::new().bold(),
+        "not wholly compared: copies of these may have been missed",
+    );
     let redundant: HashSet<&str> = found
         .groups
         .iter()
-        .flat_map(|group| group.members.iter().filter(|member| member.extent == Extent::Whole))
+        .flat_map(|group| {
+            group
+                .members
+                .iter()
+                .filter(|member| member.extent == Extent::Whole)
+        })
         .map(|member| member.sha256.as_str())
         .collect();
     let mut told = false;
-    for clip in found.clips.iter().filter(|clip| !redundant.contains(clip.sha256.as_str())) {
-        let mut reasons: Vec<String> = clip.not_compared.iter().map(|reason| plain(reason).into_owned()).collect();
+    for clip in found
+        .clips
+        .iter()
+        .filter(|clip| !redundant.contains(clip.sha256.as_str()))
+    {
+        let mut reasons: Vec<String> = clip
+            .not_compared
+            .iter()
+            .map(|reason| plain(reason).into_owned())
+            .collect();
         if clip.more_candidates > 0 {
-            reasons.push(format!("{} with some likeness, too many to compare", count(clip.more_candidates, "clip")));
+            reasons.push(format!(
+                "{} with some likeness, too many to compare",
+                count(clip.more_candidates, "clip")
+            ));
         }
         if reasons.is_empty() {
             for span in &clip.unsearchable {
                 let reason = span.reason.as_ref().map_or("", |reason| &reason.text);
-                reasons.push(format!("{} - {}: {}", clock(span.start_s), clock(span.end_s), plain(reason)));
+                reasons.push(format!(
+                    "{} - {}: {}",
+                    clock(span.start_s),
+                    clock(span.end_s),
+                    plain(reason)
+                ));
             }
             let left = reasons.len().saturating_sub(SPANS_TOLD);
             reasons.truncate(SPANS_TOLD);
@@ -139,9 +200,16 @@ fn not_compared(out: &mut dyn Write, found: &Deduplication, paint: Paint) -> io:
             writeln!(out, "{heading}")?;
             told = true;
         }
-        let searched = clip.video.as_ref().map_or("not decoded".to_owned(), |video| {
-            format!("{} of {} s compared", tenths(clip.searchable_s), tenths(video.duration_s))
-        });
+        let searched = clip
+            .video
+            .as_ref()
+            .map_or("not decoded".to_owned(), |video| {
+                format!(
+                    "{} of {} s compared",
+                    tenths(clip.searchable_s),
+                    tenths(video.duration_s)
+                )
+            });
         writeln!(out, "  {}: {searched}", plain(&clip.path))?;
         for reason in reasons {
             writeln!(out, "    - {reason}")?;

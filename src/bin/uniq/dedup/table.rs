@@ -37,18 +37,32 @@ pub(super) fn refuse_other(path: &Path) -> anyhow::Result<()> {
     if path == Path::new("-") {
         return Ok(());
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-        anyhow::bail!("{}: there is no folder {}; make it first", path.display(), folder.display());
+        anyhow::bail!(
+            "{}: there is no folder {}; make it first",
+            path.display(),
+            folder.display()
+        );
     }
-    let Ok(meta) = fs::metadata(path) else { return Ok(()) };
+    let Ok(meta) = fs::metadata(path) else {
+        return Ok(());
+    };
     if meta.is_dir() {
-        anyhow::bail!("{0}: a folder; name a file in it, such as {0}/pairs.csv", path.display());
+        anyhow::bail!(
+            "{0}: a folder; name a file in it, such as {0}/pairs.csv",
+            path.display()
+        );
     }
     let mut head = Vec::new();
     if meta.is_file() {
-        let file = fs::File::open(path).with_context(|| format!("{}: open failed", path.display()))?;
-        file.take(HEAD_BYTES).read_to_end(&mut head).with_context(|| format!("{}: read failed", path.display()))?;
+        let file =
+            fs::File::open(path).with_context(|| format!("{}: open failed", path.display()))?;
+        file.take(HEAD_BYTES)
+            .read_to_end(&mut head)
+            .with_context(|| format!("{}: read failed", path.display()))?;
     }
     let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
     if !meta.is_file() || !head.is_empty() && first != COLUMNS.join(",").as_bytes() {
@@ -66,7 +80,10 @@ pub(super) fn write(path: &Path, found: &Deduplication) -> anyhow::Result<()> {
     if path == Path::new("-") {
         return Ok(output::print(&bytes)?);
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let failed = || format!("{}: write failed", path.display());
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
@@ -82,14 +99,21 @@ fn table(found: &Deduplication) -> anyhow::Result<Vec<u8>> {
     let keep: HashMap<usize, &str> = found
         .groups
         .iter()
-        .flat_map(|group| group.members.iter().map(|member| (member.pair, group.keep.path.as_str())))
+        .flat_map(|group| {
+            group
+                .members
+                .iter()
+                .map(|member| (member.pair, group.keep.path.as_str()))
+        })
         .collect();
     let mut table = csv::WriterBuilder::new().from_writer(Vec::new());
     table.write_record(COLUMNS)?;
     for (number, pair) in found.pairs.iter().enumerate() {
         let mut line = |kind: MatchKind, found: Option<&PairMatch>| {
             let alignment = found.map(|found| &found.found.alignment);
-            let of = |value: &dyn Fn(&uniq::report::NonMatch) -> String| alignment.map(value).unwrap_or_default();
+            let of = |value: &dyn Fn(&uniq::report::NonMatch) -> String| {
+                alignment.map(value).unwrap_or_default()
+            };
             let kind = match kind {
                 MatchKind::Copy => "copy",
                 MatchKind::SameScene => "same_scene",
@@ -106,8 +130,12 @@ fn table(found: &Deduplication) -> anyhow::Result<Vec<u8>> {
                 of(&|found| found.reference.end_s.to_string()),
                 of(&|found| found.speed.to_string()),
                 of(&|found| found.mirrored.to_string()),
-                alignment.map_or(pair.evidence_bits, |found| found.evidence_bits).to_string(),
-                alignment.map_or(pair.probability, |found| found.probability).to_string(),
+                alignment
+                    .map_or(pair.evidence_bits, |found| found.evidence_bits)
+                    .to_string(),
+                alignment
+                    .map_or(pair.probability, |found| found.probability)
+                    .to_string(),
                 pair.clip.copied_s.to_string(),
                 pair.other.copied_s.to_string(),
                 keep.get(&number).map(|kept| path(kept)).unwrap_or_default(),
@@ -127,7 +155,11 @@ fn table(found: &Deduplication) -> anyhow::Result<Vec<u8>> {
 
 /// A path that no spreadsheet takes for a formula: the same file, from the current folder.
 fn path(path: &str) -> String {
-    if path.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("./{path}") } else { path.to_owned() }
+    if path.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("./{path}")
+    } else {
+        path.to_owned()
+    }
 }
 
 /// Longer than the first line of such a table.
@@ -147,9 +179,24 @@ mod tests {
         fs::write(&file, format!("{}\ncopy,", COLUMNS.join(","))).unwrap();
         assert!(refuse_other(&file).is_ok());
         fs::write(&file, "\0\0\0\x20ftypisom").unwrap();
-        assert!(refuse_other(&file).unwrap_err().to_string().contains("no table of duplicates"));
-        assert!(refuse_other(dir.path()).unwrap_err().to_string().contains("a folder"));
-        assert!(refuse_other(&dir.path().join("no/pairs.csv")).unwrap_err().to_string().contains("make it first"));
+        assert!(
+            refuse_other(&file)
+                .unwrap_err()
+                .to_string()
+                .contains("no table of duplicates")
+        );
+        assert!(
+            refuse_other(dir.path())
+                .unwrap_err()
+                .to_string()
+                .contains("a folder")
+        );
+        assert!(
+            refuse_other(&dir.path().join("no/pairs.csv"))
+                .unwrap_err()
+                .to_string()
+                .contains("make it first")
+        );
     }
 
     #[test]

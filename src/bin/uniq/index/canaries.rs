@@ -24,11 +24,20 @@ struct Measured<'a> {
 }
 
 /// Measures, commits and tells.
-pub(super) fn measure(place: &Place, excerpts: usize, json: bool, quiet: bool) -> anyhow::Result<Exit> {
+pub(super) fn measure(
+    place: &Place,
+    excerpts: usize,
+    json: bool,
+    quiet: bool,
+) -> anyhow::Result<Exit> {
     let cancel = signal::cancel_flag("stopping; nothing has been changed")?;
     let mut writer = Writer::open(&place.dir)?.with_clock(SystemTime::now);
     let progress = Progress::new(quiet);
-    let measure = |index| watched(&progress, &cancel, |watch| search::measure(index, excerpts, watch));
+    let measure = |index| {
+        watched(&progress, &cancel, |watch| {
+            search::measure(index, excerpts, watch)
+        })
+    };
     let measured = writer.committed().map(measure).transpose();
     progress.finish();
     let Some(screening) = measured?.flatten() else {
@@ -39,7 +48,16 @@ pub(super) fn measure(place: &Place, excerpts: usize, json: bool, quiet: bool) -
     writer.commit()?;
     let recall = screening.recall();
     if json {
-        output::print(format!("{}\n", json_line(&Measured { screening: &screening, recall })?).as_bytes())?;
+        output::print(
+            format!(
+                "{}\n",
+                json_line(&Measured {
+                    screening: &screening,
+                    recall
+                })?
+            )
+            .as_bytes(),
+        )?;
     } else {
         output::print(table(&screening).as_bytes())?;
     }
@@ -47,10 +65,17 @@ pub(super) fn measure(place: &Place, excerpts: usize, json: bool, quiet: bool) -
 }
 
 fn table(screening: &Screening) -> String {
-    let mut text = format!("{} keys, {} cells looked into for each key\n", grouped(screening.keys), screening.probes);
+    let mut text = format!(
+        "{} keys, {} cells looked into for each key\n",
+        grouped(screening.keys),
+        screening.probes
+    );
     for strength in &screening.strengths {
-        let _ =
-            writeln!(text, "{:<8} {} of {} excerpts nominated", strength.name, strength.nominated, strength.excerpts);
+        let _ = writeln!(
+            text,
+            "{:<8} {} of {} excerpts nominated",
+            strength.name, strength.nominated, strength.excerpts
+        );
     }
     if let Some(recall) = screening.recall() {
         let _ = writeln!(text, "recall   {:.2} %", 100.0 * recall);

@@ -22,7 +22,13 @@ use crate::text::{chain, count, grouped, length, plain};
 use crate::{guard, output, signal, talk};
 
 /// Does the work and tells of it.
-pub(super) fn build(args: Sourced, role: Role, take: Take, place: &Place, quiet: bool) -> anyhow::Result<Exit> {
+pub(super) fn build(
+    args: Sourced,
+    role: Role,
+    take: Take,
+    place: &Place,
+    quiet: bool,
+) -> anyhow::Result<Exit> {
     let cancel = signal::cancel_flag(
         "finishing, what is done is kept; once more to stop at once and lose what is not yet in the index",
     )?;
@@ -30,14 +36,21 @@ pub(super) fn build(args: Sourced, role: Role, take: Take, place: &Place, quiet:
         talk::say(&place.describe());
     }
     let decoding = guard::decoding(&args.guard, quiet)?;
-    let reach = Reach { links: decoding.links, list_root: args.list_root.clone() };
+    let reach = Reach {
+        links: decoding.links,
+        list_root: args.list_root.clone(),
+    };
     let mut sources = ingest::sources_within(&args.sources, &reach)?;
     let no_videos = std::mem::take(&mut sources.no_videos);
     if sources.sources.is_empty() && sources.problems.is_empty() {
         if !no_videos.is_empty() {
             talk::say(&not_looked_at(&no_videos));
         }
-        let given: Vec<_> = args.sources.iter().map(|path| path.display().to_string()).collect();
+        let given: Vec<_> = args
+            .sources
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
         anyhow::bail!("no video found in {}", given.join(", "));
     }
     let options = BuildOptions {
@@ -49,7 +62,13 @@ pub(super) fn build(args: Sourced, role: Role, take: Take, place: &Place, quiet:
         ..BuildOptions::new(decoding)
     };
     let progress = Progress::new(quiet);
-    let result = ingest::build(&place.dir, sources, &options, &|event| progress.event(&event), &cancel);
+    let result = ingest::build(
+        &place.dir,
+        sources,
+        &options,
+        &|event| progress.event(&event),
+        &cancel,
+    );
     let effort = progress.finish();
     let summary = result?;
     tell_problems(&summary, &args, quiet);
@@ -57,7 +76,10 @@ pub(super) fn build(args: Sourced, role: Role, take: Take, place: &Place, quiet:
         if !no_videos.is_empty() {
             talk::say(&not_looked_at(&no_videos));
         }
-        talk::say(&format!("{}, in {effort}", outcome(&summary, role, take, no_videos.len())));
+        talk::say(&format!(
+            "{}, in {effort}",
+            outcome(&summary, role, take, no_videos.len())
+        ));
         if take == Take::Pictures {
             let without = count(summary.state.without_pictures, videos(role));
             talk::say(&format!("{without} left without pictures"));
@@ -65,7 +87,9 @@ pub(super) fn build(args: Sourced, role: Role, take: Take, place: &Place, quiet:
         talk::say(&format!("the index has {}", holdings(&summary.state)));
     }
     if summary.cancelled {
-        talk::say("interrupted; what was finished is in the index, the same command again does the rest");
+        talk::say(
+            "interrupted; what was finished is in the index, the same command again does the rest",
+        );
     }
     if args.json {
         output::print(format!("{}\n", json_line(&object(&summary, &no_videos))?).as_bytes())?;
@@ -84,7 +108,10 @@ fn tell_problems(summary: &BuildSummary, args: &Sourced, quiet: bool) {
     if !quiet {
         for (path, undecoded) in &summary.damaged {
             let lost = length(undecoded.as_secs_f64());
-            talk::say(&format!("{}: damaged, {lost} of it not decoded and not in the index", path.display()));
+            talk::say(&format!(
+                "{}: damaged, {lost} of it not decoded and not in the index",
+                path.display()
+            ));
         }
     }
     tell_failed(&summary.failed, args.failures);
@@ -103,7 +130,10 @@ fn tell_problems(summary: &BuildSummary, args: &Sourced, quiet: bool) {
             ));
         }
         few => few.iter().for_each(|path| {
-            talk::say(&format!("{}: not in the index; uniq index add puts it there", path.display()));
+            talk::say(&format!(
+                "{}: not in the index; uniq index add puts it there",
+                path.display()
+            ));
         }),
     }
     if args.failures {
@@ -118,8 +148,9 @@ fn tell_problems(summary: &BuildSummary, args: &Sourced, quiet: bool) {
 
 /// Tells of sources that failed, of many for the same reason in one line unless all are asked for.
 fn tell_failed(failed: &[(PathBuf, Error)], all: bool) {
-    let reason =
-        |(path, error): &(PathBuf, Error)| talk::about(path, error).replace(&*plain(&path.display().to_string()), "");
+    let reason = |(path, error): &(PathBuf, Error)| {
+        talk::about(path, error).replace(&*plain(&path.display().to_string()), "")
+    };
     let mut alike: HashMap<String, usize> = HashMap::new();
     for one in failed {
         *alike.entry(reason(one)).or_default() += 1;
@@ -145,7 +176,13 @@ const ALIKE_NAMED: usize = 5;
 
 /// Files that could not be taken: a list may refuse many at once.
 fn files(failed: &[(PathBuf, Error)]) -> u64 {
-    let of = |error: &Error| if let Error::OutsideList { files, .. } = error { *files } else { 1 };
+    let of = |error: &Error| {
+        if let Error::OutsideList { files, .. } = error {
+            *files
+        } else {
+            1
+        }
+    };
     failed.iter().map(|(_, error)| of(error)).sum()
 }
 
@@ -154,11 +191,17 @@ fn outcome(summary: &BuildSummary, role: Role, take: Take, no_videos: usize) -> 
     let mut parts = Vec::new();
     if take == Take::Pictures {
         let refreshed = count(summary.refreshed as u64, videos(role));
-        parts.push(format!("made the pictures of {refreshed} ({})", length(summary.video.as_secs_f64())));
+        parts.push(format!(
+            "made the pictures of {refreshed} ({})",
+            length(summary.video.as_secs_f64())
+        ));
     }
     if take == Take::All {
         let added = count(summary.added as u64, videos(role));
-        parts.push(format!("added {added} ({})", length(summary.video.as_secs_f64())));
+        parts.push(format!(
+            "added {added} ({})",
+            length(summary.video.as_secs_f64())
+        ));
     }
     if summary.corrected > 0 || take == Take::Known {
         parts.push(format!("{} corrected", grouped(summary.corrected as u64)));
@@ -170,17 +213,26 @@ fn outcome(summary: &BuildSummary, role: Role, take: Take, no_videos: usize) -> 
     };
     parts.push(format!("{} {there}", grouped(summary.skipped as u64)));
     if summary.benign > 0 {
-        parts.push(format!("{} left out as benign material", grouped(summary.benign as u64)));
+        parts.push(format!(
+            "{} left out as benign material",
+            grouped(summary.benign as u64)
+        ));
     }
     if no_videos > 0 {
         parts.push(format!("{} no video", grouped(no_videos as u64)));
     }
     if !summary.not_there.is_empty() {
-        parts.push(format!("{} not in the index", grouped(summary.not_there.len() as u64)));
+        parts.push(format!(
+            "{} not in the index",
+            grouped(summary.not_there.len() as u64)
+        ));
     }
     parts.push(format!("{} failed", grouped(files(&summary.failed))));
     if !summary.failed_before.is_empty() {
-        parts.push(format!("{} failed as before", grouped(summary.failed_before.len() as u64)));
+        parts.push(format!(
+            "{} failed as before",
+            grouped(summary.failed_before.len() as u64)
+        ));
     }
     parts.join(", ")
 }
@@ -197,8 +249,10 @@ fn object(summary: &BuildSummary, no_videos: &[PathBuf]) -> Value {
         .iter()
         .map(|(name, undecoded)| json!({ "path": path(name), "undecoded_s": undecoded.as_secs_f64() }))
         .collect();
-    let endings: serde_json::Map<String, Value> =
-        ingest::endings(no_videos).into_iter().map(|(ending, files)| (ending, files.into())).collect();
+    let endings: serde_json::Map<String, Value> = ingest::endings(no_videos)
+        .into_iter()
+        .map(|(ending, files)| (ending, files.into()))
+        .collect();
     json!({
         "schema": SCHEMA,
         "added": summary.added,

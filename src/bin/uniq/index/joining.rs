@@ -24,7 +24,9 @@ pub(super) fn upgrade(place: &Place, json: bool, quiet: bool) -> anyhow::Result<
         talk::say(&place.describe());
     }
     let progress = Progress::new(quiet);
-    let upgraded = watched(&progress, &cancel, |watch| index::upgrade(&place.dir, Some(SystemTime::now), watch));
+    let upgraded = watched(&progress, &cancel, |watch| {
+        index::upgrade(&place.dir, Some(SystemTime::now), watch)
+    });
     progress.finish();
     let upgraded = match upgraded {
         Err(uniq::Error::Cancelled) => {
@@ -36,13 +38,20 @@ pub(super) fn upgrade(place: &Place, json: bool, quiet: bool) -> anyhow::Result<
     let state = &upgraded.state;
     if !quiet {
         if upgraded.from == FORMAT_VERSION {
-            talk::say(&format!("nothing to do: the index is of format {FORMAT_VERSION}"));
+            talk::say(&format!(
+                "nothing to do: the index is of format {FORMAT_VERSION}"
+            ));
         } else {
-            talk::say(&format!("upgraded from format {} to {}", upgraded.from, state.format_version));
+            talk::say(&format!(
+                "upgraded from format {} to {}",
+                upgraded.from, state.format_version
+            ));
         }
         if state.without_pictures > 0 {
             let without = count(state.without_pictures, "video");
-            talk::say(&format!("{without} without pictures; uniq index refresh makes them from the files"));
+            talk::say(&format!(
+                "{without} without pictures; uniq index refresh makes them from the files"
+            ));
         }
         talk::say(&format!("the index has {}", holdings(state)));
     }
@@ -59,20 +68,38 @@ pub(super) fn upgrade(place: &Place, json: bool, quiet: bool) -> anyhow::Result<
         });
         output::print(format!("{}\n", json_line(&object)?).as_bytes())?;
     }
-    Ok(if upgraded.cancelled { Exit::Error } else { Exit::Success })
+    Ok(if upgraded.cancelled {
+        Exit::Error
+    } else {
+        Exit::Success
+    })
 }
 
 /// Takes over the videos of other indexes, and merges what can be.
-pub(super) fn take_over(from: &[PathBuf], place: &Place, json: bool, quiet: bool) -> anyhow::Result<Exit> {
+pub(super) fn take_over(
+    from: &[PathBuf],
+    place: &Place,
+    json: bool,
+    quiet: bool,
+) -> anyhow::Result<Exit> {
     let cancel = signal::cancel_flag("stopping after this step; once more to stop at once")?;
     if !quiet {
         talk::say(&place.describe());
     }
     // All are opened before anything is written, so that a wrong name costs nothing.
-    let others = from.iter().map(|dir| Index::open(dir)).collect::<uniq::Result<Vec<Index>>>()?;
-    let config = others.first().map(Index::config).context("no index to take videos over from")?;
-    let writer =
-        if Index::exists(&place.dir) { Writer::open(&place.dir) } else { Writer::open_or_create(&place.dir, config) };
+    let others = from
+        .iter()
+        .map(|dir| Index::open(dir))
+        .collect::<uniq::Result<Vec<Index>>>()?;
+    let config = others
+        .first()
+        .map(Index::config)
+        .context("no index to take videos over from")?;
+    let writer = if Index::exists(&place.dir) {
+        Writer::open(&place.dir)
+    } else {
+        Writer::open_or_create(&place.dir, config)
+    };
     let mut writer = writer?.with_clock(SystemTime::now);
     let progress = Progress::new(quiet);
     let mut sum = Joined::default();
@@ -117,7 +144,9 @@ pub(super) fn take_over(from: &[PathBuf], place: &Place, json: bool, quiet: bool
         talk::say(&format!("the index has {}", holdings(&state)));
     }
     if sum.cancelled {
-        talk::say("interrupted; what was finished is in the index, the same command again does the rest");
+        talk::say(
+            "interrupted; what was finished is in the index, the same command again does the rest",
+        );
     }
     if json {
         output::print(format!("{}\n", json_line(&object(&sum, &conflicts, &state))?).as_bytes())?;
@@ -130,13 +159,19 @@ pub(super) fn take_over(from: &[PathBuf], place: &Place, json: bool, quiet: bool
 }
 
 fn told(sum: &Joined, others: &[Index], effort: &str) -> String {
-    let names: Vec<String> = others.iter().map(|other| Path::display(other.dir()).to_string()).collect();
+    let names: Vec<String> = others
+        .iter()
+        .map(|other| Path::display(other.dir()).to_string())
+        .collect();
     let conflicts = match sum.conflicts.len() {
         0 => String::new(),
         number => format!(", {} here for something else", grouped(number as u64)),
     };
     let (taken, there) = (count(sum.taken, "video"), grouped(sum.already_there));
-    format!("took over {taken} from {}, {there} already there{conflicts}, in {effort}", names.join(", "))
+    format!(
+        "took over {taken} from {}, {there} already there{conflicts}, in {effort}",
+        names.join(", ")
+    )
 }
 
 /// The object of `--json`.

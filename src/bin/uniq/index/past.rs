@@ -40,7 +40,12 @@ pub(super) fn log(place: &Place, json: bool) -> anyhow::Result<Exit> {
 }
 
 /// Copies the index to where it lasts.
-pub(super) fn snapshot(place: &Place, generation: Option<u64>, dest: &Path, json: bool) -> anyhow::Result<Exit> {
+pub(super) fn snapshot(
+    place: &Place,
+    generation: Option<u64>,
+    dest: &Path,
+    json: bool,
+) -> anyhow::Result<Exit> {
     let index = Index::open(&place.dir)?;
     let wanted = generation.unwrap_or(index.state().generation);
     // Fails if it cannot be read any more.
@@ -60,9 +65,18 @@ pub(super) fn snapshot(place: &Place, generation: Option<u64>, dest: &Path, json
         let files = count((done.linked + done.copied) as u64, "file");
         let how = if done.copied == 0 { "linked" } else { "copied" };
         let dest = dest.to_string_lossy();
-        writeln!(out, "generation {} in {}: {files} {how}", grouped(done.generation), plain(&dest))?;
+        writeln!(
+            out,
+            "generation {} in {}: {files} {how}",
+            grouped(done.generation),
+            plain(&dest)
+        )?;
         if wanted != done.generation {
-            writeln!(out, "generation {} can be read out of it: nothing of that was cleared out", grouped(wanted))?;
+            writeln!(
+                out,
+                "generation {} can be read out of it: nothing of that was cleared out",
+                grouped(wanted)
+            )?;
         }
     }
     out.flush()?;
@@ -70,7 +84,12 @@ pub(super) fn snapshot(place: &Place, generation: Option<u64>, dest: &Path, json
 }
 
 /// Proves that a file is, or is not, among the sources.
-pub(super) fn prove(place: &Place, sha256: &[u8; 32], absent: bool, generation: Option<u64>) -> anyhow::Result<Exit> {
+pub(super) fn prove(
+    place: &Place,
+    sha256: &[u8; 32],
+    absent: bool,
+    generation: Option<u64>,
+) -> anyhow::Result<Exit> {
     let index = Index::open(&place.dir)?;
     let index = match generation {
         Some(generation) => index.as_of(generation)?,
@@ -79,10 +98,16 @@ pub(super) fn prove(place: &Place, sha256: &[u8; 32], absent: bool, generation: 
     let proof = Proof::of(&index, sha256);
     match (&proof, absent) {
         (Proof::Inclusion { .. }, true) => {
-            anyhow::bail!("{}: is among the sources, so that its absence cannot be proved", proof.sha256())
+            anyhow::bail!(
+                "{}: is among the sources, so that its absence cannot be proved",
+                proof.sha256()
+            )
         }
         (Proof::Absence { .. }, false) => {
-            anyhow::bail!("{}: is not among the sources; that can be proved with --absent", proof.sha256())
+            anyhow::bail!(
+                "{}: is not among the sources; that can be proved with --absent",
+                proof.sha256()
+            )
         }
         _ => {}
     }
@@ -101,7 +126,10 @@ pub(super) fn checkpoint(place: &Place, signing: &Signing) -> anyhow::Result<Exi
 /// Reads and verifies a checkpoint.
 pub(super) fn signed(checkpoint: &Path, key: &Path) -> Result<Checkpoint> {
     let key = PublicKey::load(key)?;
-    let refused = |reason| Error::InvalidCertificate { path: checkpoint.to_owned(), reason };
+    let refused = |reason| Error::InvalidCertificate {
+        path: checkpoint.to_owned(),
+        reason,
+    };
     Checkpoint::parse(&read(checkpoint, CHECKPOINT_MAX)?, &key).map_err(refused)
 }
 

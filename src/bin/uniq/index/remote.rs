@@ -29,22 +29,44 @@ pub(super) fn push(
 ) -> anyhow::Result<Exit> {
     let store = store(address)?;
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let author = Author { host, process: std::process::id(), at: Some(SystemTime::now()) };
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    let author = Author {
+        host,
+        process: std::process::id(),
+        at: Some(SystemTime::now()),
+    };
     let options = PushOptions { author, prune };
-    let Some(pushed) = carried(quiet, &cancel, |watch| remote::push(&store, &place.dir, &options, watch))? else {
-        talk::say("interrupted; nobody sees anything of it, and the same command again goes on with what was sent");
+    let Some(pushed) = carried(quiet, &cancel, |watch| {
+        remote::push(&store, &place.dir, &options, watch)
+    })?
+    else {
+        talk::say(
+            "interrupted; nobody sees anything of it, and the same command again goes on with what was sent",
+        );
         return Ok(Exit::Error);
     };
     if !quiet {
         let files = count(pushed.files, "file");
         talk::say(&match (pushed.committed, pushed.files) {
-            (true, _) => format!("{files} sent, {}; {} there already", bytes(pushed.bytes), pushed.already_there),
+            (true, _) => format!(
+                "{files} sent, {}; {} there already",
+                bytes(pushed.bytes),
+                pushed.already_there
+            ),
             (false, 0) => "nothing to send: the store has this state".to_owned(),
-            (false, _) => format!("{files} sent that the store had lost, {}", bytes(pushed.bytes)),
+            (false, _) => format!(
+                "{files} sent that the store had lost, {}",
+                bytes(pushed.bytes)
+            ),
         });
         if pushed.pruned > 0 {
-            talk::say(&format!("{} deleted that no recent commit needs", count(pushed.pruned, "object")));
+            talk::say(&format!(
+                "{} deleted that no recent commit needs",
+                count(pushed.pruned, "object")
+            ));
         }
         talk::say(&state(&store, pushed.generation, &pushed.root));
     }
@@ -69,15 +91,24 @@ pub(super) fn pull(address: &str, place: &Place, json: bool, quiet: bool) -> any
     if !quiet {
         talk::say(&place.describe());
     }
-    let Some(pulled) = carried(quiet, &cancel, |watch| remote::pull(&store, &place.dir, watch))? else {
-        talk::say("interrupted; the folder is as before, and the same command again goes on with what has come");
+    let Some(pulled) = carried(quiet, &cancel, |watch| {
+        remote::pull(&store, &place.dir, watch)
+    })?
+    else {
+        talk::say(
+            "interrupted; the folder is as before, and the same command again goes on with what has come",
+        );
         return Ok(Exit::Error);
     };
     if !quiet {
         let files = count(pulled.files, "file");
         talk::say(&match (pulled.changed, pulled.files) {
             (false, 0) => "nothing to fetch: the folder has this state".to_owned(),
-            _ => format!("{files} fetched, {}; {} there already", bytes(pulled.bytes), pulled.already_there),
+            _ => format!(
+                "{files} fetched, {}; {} there already",
+                bytes(pulled.bytes),
+                pulled.already_there
+            ),
         });
         talk::say(&state(&store, pulled.generation, &pulled.root));
     }
@@ -104,14 +135,21 @@ pub(super) fn open(
 ) -> anyhow::Result<Exit> {
     let store = store(address)?;
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
-    let Some(snapshot) = carried(quiet, &cancel, |watch| remote::open(&store, cache, options, watch))? else {
+    let Some(snapshot) = carried(quiet, &cancel, |watch| {
+        remote::open(&store, cache, options, watch)
+    })?
+    else {
         talk::say("interrupted; the same command again goes on with what has come");
         return Ok(Exit::Error);
     };
     let (files, fetched) = snapshot.fetched();
     if !quiet {
         if files > 0 {
-            talk::say(&format!("{} fetched, {}", count(files, "file"), bytes(fetched)));
+            talk::say(&format!(
+                "{} fetched, {}",
+                count(files, "file"),
+                bytes(fetched)
+            ));
         }
         talk::say(&state(&store, snapshot.generation(), snapshot.root()));
     }
@@ -136,18 +174,32 @@ pub(crate) fn fetched(address: &str, quiet: bool) -> anyhow::Result<Snapshot> {
     let (store, cache) = (store(address)?, cache(None, None)?);
     // A signal ends the process, and what has come stays.
     let cancel = AtomicBool::new(false);
-    let opened = carried(quiet, &cancel, |watch| remote::open(&store, &cache, OpenOptions::default(), watch))?;
+    let opened = carried(quiet, &cancel, |watch| {
+        remote::open(&store, &cache, OpenOptions::default(), watch)
+    })?;
     opened.ok_or_else(|| Error::Cancelled.into())
 }
 
 /// The cache that options or the environment name.
 pub(super) fn cache(dir: Option<PathBuf>, bytes_max: Option<u64>) -> anyhow::Result<Cache> {
-    let named = dir.or_else(|| env::var_os(CACHE_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from));
+    let named = dir.or_else(|| {
+        env::var_os(CACHE_VARIABLE)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    });
     let dir = match named {
         Some(dir) => dir,
         None => {
-            let none = || format!("no folder for the cache: there is no home folder; name one with {CACHE_VARIABLE}");
-            etcetera::choose_base_strategy().ok().with_context(none)?.cache_dir().join("uniq")
+            let none = || {
+                format!(
+                    "no folder for the cache: there is no home folder; name one with {CACHE_VARIABLE}"
+                )
+            };
+            etcetera::choose_base_strategy()
+                .ok()
+                .with_context(none)?
+                .cache_dir()
+                .join("uniq")
         }
     };
     let bytes_max = match (bytes_max, env::var(SIZE_VARIABLE)) {
@@ -158,14 +210,15 @@ pub(super) fn cache(dir: Option<PathBuf>, bytes_max: Option<u64>) -> anyhow::Res
         (None, _) => CACHE_MAX,
     };
     // What is printed of it is meant for other folders, too.
-    let dir = std::path::absolute(&dir).with_context(|| format!("{}: no such folder", dir.display()))?;
+    let dir =
+        std::path::absolute(&dir).with_context(|| format!("{}: no such folder", dir.display()))?;
     Ok(Cache::new(dir, bytes_max))
 }
 
 fn store(address: &str) -> anyhow::Result<Store> {
     // What is no text is none of the variables that matter.
-    let variables =
-        env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let variables = env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Ok(Store::open(address, variables)?)
 }
 
@@ -176,7 +229,10 @@ fn carried<T>(
     run: impl FnOnce(Watch<'_>) -> uniq::Result<T>,
 ) -> anyhow::Result<Option<T>> {
     let progress = Progress::new(quiet);
-    let result = run(Watch { cancel: &|| cancel.load(Ordering::Relaxed), progress: Some(&|at| progress.carried(at)) });
+    let result = run(Watch {
+        cancel: &|| cancel.load(Ordering::Relaxed),
+        progress: Some(&|at| progress.carried(at)),
+    });
     progress.finish();
     match result {
         Err(Error::Cancelled) => Ok(None),
@@ -186,7 +242,10 @@ fn carried<T>(
 
 fn state(store: &Store, generation: u64, root: &str) -> String {
     let root: String = root.chars().take(12).collect();
-    format!("{} is at generation {generation}, root {root}", store.address())
+    format!(
+        "{} is at generation {generation}, root {root}",
+        store.address()
+    )
 }
 
 fn print(json: bool, object: &Value) -> anyhow::Result<Exit> {

@@ -41,17 +41,26 @@ pub(super) fn remove(
                     refused.push(json!({ "video": selector, "code": "not_there", "message": why, "candidates": [] }));
                 }
                 Selection::Several(found) => {
-                    let found: Vec<&Video> = found.into_iter().map(|video| index.video(video)).collect();
-                    let named = found.iter().take(CANDIDATES).map(|video| format!("{} ({})", video.id, video.path));
+                    let found: Vec<&Video> =
+                        found.into_iter().map(|video| index.video(video)).collect();
+                    let named = found
+                        .iter()
+                        .take(CANDIDATES)
+                        .map(|video| format!("{} ({})", video.id, video.path));
                     let more = match found.len().saturating_sub(CANDIDATES) {
                         0 => String::new(),
                         more => format!(" and {} more", grouped(more as u64)),
                     };
                     let named = named.collect::<Vec<_>>().join(", ");
-                    let why = format!("means {}, name one of them: {named}{more}", count(found.len() as u64, "video"));
+                    let why = format!(
+                        "means {}, name one of them: {named}{more}",
+                        count(found.len() as u64, "video")
+                    );
                     talk::say(&format!("{selector}: {why}"));
-                    let candidates: Vec<Value> =
-                        found.iter().map(|video| json!({ "id": video.id, "path": video.path })).collect();
+                    let candidates: Vec<Value> = found
+                        .iter()
+                        .map(|video| json!({ "id": video.id, "path": video.path }))
+                        .collect();
                     refused.push(
                         json!({ "video": selector, "code": "ambiguous", "message": why, "candidates": candidates }),
                     );
@@ -65,14 +74,25 @@ pub(super) fn remove(
     let state = writer.commit()?;
     if !removed.is_empty() && !quiet {
         let number = count(removed.len() as u64, videos(role));
-        talk::say(&format!("removed {number}; the index has {}", holdings(&state)));
+        talk::say(&format!(
+            "removed {number}; the index has {}",
+            holdings(&state)
+        ));
     }
     if json {
-        let removed: Vec<Value> = removed.values().map(|video| json!({ "id": video.id, "path": video.path })).collect();
-        let object = json!({ "schema": SCHEMA, "removed": removed, "not_removed": refused, "index": state });
+        let removed: Vec<Value> = removed
+            .values()
+            .map(|video| json!({ "id": video.id, "path": video.path }))
+            .collect();
+        let object =
+            json!({ "schema": SCHEMA, "removed": removed, "not_removed": refused, "index": state });
         output::print(format!("{}\n", json_line(&object)?).as_bytes())?;
     }
-    Ok(if refused.is_empty() { Exit::Success } else { Exit::Error })
+    Ok(if refused.is_empty() {
+        Exit::Success
+    } else {
+        Exit::Error
+    })
 }
 
 /// Candidates that a message names.
@@ -92,5 +112,9 @@ fn not_there(index: &Index, selector: &str, role: Role) -> &'static str {
             "no such benign material in the index; uniq index benign list shows it",
         ),
     };
-    if index.select(selector, other) == Selection::None { nowhere } else { elsewhere }
+    if index.select(selector, other) == Selection::None {
+        nowhere
+    } else {
+        elsewhere
+    }
 }

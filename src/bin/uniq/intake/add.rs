@@ -34,7 +34,12 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
     if !quiet && !clips.no_videos.is_empty() {
         talk::say(&crate::check::not_looked_at(&clips.no_videos));
     }
-    let mut answers = Answers { json: args.json, paint: Paint::for_stdout(), exit: Exit::Success, shown: 0 };
+    let mut answers = Answers {
+        json: args.json,
+        paint: Paint::for_stdout(),
+        exit: Exit::Success,
+        shown: 0,
+    };
     for (path, error) in &clips.problems {
         answers.print(path, Err(error))?;
     }
@@ -43,13 +48,22 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
         anyhow::ensure!(clips.len() == 1, "--for is for one clip");
     }
     let seal = seal_of(args, &clips)?;
-    let pages = args.page.html.as_deref().map(|page| Pages::plan(page, &clips)).transpose()?;
+    let pages = args
+        .page
+        .html
+        .as_deref()
+        .map(|page| Pages::plan(page, &clips))
+        .transpose()?;
     let decoding = guard::decoding(&args.guard, quiet)?;
-    let threads =
-        args.threads.count.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let threads = args.threads.count.map_or_else(
+        || thread::available_parallelism().map_or(1, usize::from),
+        usize::from,
+    );
     // The search inside a check spreads over rayon's global pool, whose size is fixed by its first
     // use: opening the index.
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()?;
     let index = Index::open(&place.dir)?;
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
     let options = CheckOptions {
@@ -76,13 +90,20 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
     let terms = seal.as_ref().map(|_| signer::terms(&args.signing));
     let offer = |file| Offer {
         file,
-        kind: if args.fingerprint { Kind::Fingerprint } else { Kind::Clip },
+        kind: if args.fingerprint {
+            Kind::Fingerprint
+        } else {
+            Kind::Clip
+        },
         by: &args.by,
         reference: args.reference.as_deref(),
     };
     // A slip of the name would begin anew, and pay for everything again.
     if !quiet && books.is_new() {
-        talk::say(&format!("{}: there is no ledger of this name, a new one is made", books.shown()));
+        talk::say(&format!(
+            "{}: there is no ledger of this name, a new one is made",
+            books.shown()
+        ));
     }
     let ledger = intake.open()?;
     let sealed = |answer: Answer| -> uniq::Result<Report> {
@@ -104,7 +125,9 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
     };
     if let (Some(number), [clip]) = (args.confirms, &clips[..]) {
         let mut ledger = ledger;
-        let answer = intake.confirm(&mut ledger, number, &offer(clip), terms.as_ref()).and_then(sealed);
+        let answer = intake
+            .confirm(&mut ledger, number, &offer(clip), terms.as_ref())
+            .and_then(sealed);
         let page = shown(clip, &answer);
         answers.print(clip, answer.as_ref())?;
         answers.no_page(clip, page.as_ref());
@@ -116,8 +139,9 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
     let written = thread::scope(|scope| {
         for _ in 0..threads.min(clips.len()) {
             let sender = sender.clone();
-            let (receipt, clips, intake, offer, terms, sealed, shown, cancel) =
-                (&receipt, &clips, &intake, &offer, &terms, &sealed, &shown, &cancel);
+            let (receipt, clips, intake, offer, terms, sealed, shown, cancel) = (
+                &receipt, &clips, &intake, &offer, &terms, &sealed, &shown, &cancel,
+            );
             scope.spawn(move || {
                 let mut own: Option<Ledger> = None;
                 loop {
@@ -127,8 +151,11 @@ pub(super) fn add(args: &IntakeAdd, quiet: bool) -> anyhow::Result<Exit> {
                         let Some(clip) = clips.get(at) else { return };
                         receipt.0 += 1;
                         let stopped = cancel.load(std::sync::atomic::Ordering::Relaxed);
-                        let received =
-                            if stopped { Err(Error::Cancelled) } else { intake.receive(&mut receipt.1, &offer(clip)) };
+                        let received = if stopped {
+                            Err(Error::Cancelled)
+                        } else {
+                            intake.receive(&mut receipt.1, &offer(clip))
+                        };
                         (at, received)
                     };
                     let answer = received.and_then(|received| {
@@ -176,10 +203,16 @@ type Seal = (certificate::Files, Box<dyn Signer + Sync>);
 fn seal_of(args: &IntakeAdd, clips: &[PathBuf]) -> anyhow::Result<Option<Seal>> {
     let Some(file) = &args.certificate else {
         let unused = args.signing.key.is_some() || args.signing.signer_command.is_some();
-        anyhow::ensure!(!unused, "a key, and nothing to sign: name the certificate with --certificate FILE");
+        anyhow::ensure!(
+            !unused,
+            "a key, and nothing to sign: name the certificate with --certificate FILE"
+        );
         return Ok(None);
     };
-    anyhow::ensure!(clips.len() == 1, "--certificate is for one clip; add the clips one by one");
+    anyhow::ensure!(
+        clips.len() == 1,
+        "--certificate is for one clip; add the clips one by one"
+    );
     let files = certificate::files_of(file);
     certificate::are_free(&files)?;
     Ok(Some((files, signer::required(&args.signing)?)))
@@ -238,10 +271,16 @@ impl Answers {
 /// What an answer means for a script: whether all that is unpublished is payable.
 fn exit(report: &Report) -> Exit {
     let deductions = report.submission.iter().flat_map(|said| &said.deductions);
-    let mut reasons = deductions.map(|deduction| deduction.reason.as_str()).peekable();
+    let mut reasons = deductions
+        .map(|deduction| deduction.reason.as_str())
+        .peekable();
     match report.verdict {
         Verdict::Unpublished if reasons.peek().is_none() => Exit::Success,
-        Verdict::Unpublished if reasons.all(|reason| matches!(reason, "undecided" | "remainder")) => Exit::Inconclusive,
+        Verdict::Unpublished
+            if reasons.all(|reason| matches!(reason, "undecided" | "remainder")) =>
+        {
+            Exit::Inconclusive
+        }
         Verdict::Unpublished => Exit::Published,
         verdict => verdict.into(),
     }

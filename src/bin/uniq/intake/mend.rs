@@ -25,13 +25,20 @@ pub(super) fn mend(
     quiet: bool,
 ) -> anyhow::Result<Exit> {
     let books = Found::choose(place)?;
-    let found = if clips.is_empty() { inputs::Clips::default() } else { inputs::named(clips, limits, None)? };
+    let found = if clips.is_empty() {
+        inputs::Clips::default()
+    } else {
+        inputs::named(clips, limits, None)?
+    };
     for (path, error) in &found.problems {
         talk::fail_about(path, error);
     }
     let decoding = guard::decoding(limits, quiet)?;
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
-    let options = CheckOptions { cancel: Some(&cancel), ..CheckOptions::new(&decoding) };
+    let options = CheckOptions {
+        cancel: Some(&cancel),
+        ..CheckOptions::new(&decoding)
+    };
     let mended = ledger::mend(&books.books(), &found.clips, adopt, &options)?;
     let is_whole = mended.missing.is_empty() && mended.unknown == 0;
     let mut out = output::stdout();
@@ -48,10 +55,17 @@ pub(super) fn mend(
         writeln!(out, "{}", json_line(&object)?)?;
     } else {
         if mended.removed > 0 {
-            writeln!(out, "{} of submissions that have ended removed", count(mended.removed as u64, "entry"))?;
+            writeln!(
+                out,
+                "{} of submissions that have ended removed",
+                count(mended.removed as u64, "entry")
+            )?;
         }
         for number in &mended.made {
-            writeln!(out, "submission {number}: its keys were made anew of its clip")?;
+            writeln!(
+                out,
+                "submission {number}: its keys were made anew of its clip"
+            )?;
         }
         for number in &mended.adopted {
             writeln!(
@@ -60,11 +74,18 @@ pub(super) fn mend(
             )?;
         }
         for (number, error) in &mended.missing {
-            writeln!(out, "submission {number}: its keys are missing: {}", plain(&error.to_string()))?;
+            writeln!(
+                out,
+                "submission {number}: its keys are missing: {}",
+                plain(&error.to_string())
+            )?;
         }
         if mended.unknown > 0 {
             let unknown = count(mended.unknown as u64, "submission");
-            writeln!(out, "{unknown} only the index knows: take them into the ledger with --adopt")?;
+            writeln!(
+                out,
+                "{unknown} only the index knows: take them into the ledger with --adopt"
+            )?;
         }
         if is_whole {
             writeln!(out, "ledger and index are in step")?;

@@ -34,14 +34,34 @@ const LEASE: Duration = Duration::from_secs(60);
 pub(crate) fn run(command: IntakeCommand, quiet: bool) -> anyhow::Result<Exit> {
     match command {
         IntakeCommand::Add(args) => add::add(&args, quiet),
-        IntakeCommand::List { place, by, state, json } => show::list(&place, by.as_deref(), state.as_deref(), json),
-        IntakeCommand::Show { number, place, json } => show::show(number, &place, json),
-        IntakeCommand::Decide { pair, decision, by, why, place } => decide(pair, decision, &by, &why, &place),
+        IntakeCommand::List {
+            place,
+            by,
+            state,
+            json,
+        } => show::list(&place, by.as_deref(), state.as_deref(), json),
+        IntakeCommand::Show {
+            number,
+            place,
+            json,
+        } => show::show(number, &place, json),
+        IntakeCommand::Decide {
+            pair,
+            decision,
+            by,
+            why,
+            place,
+        } => decide(pair, decision, &by, &why, &place),
         IntakeCommand::Recheck(args) => recheck::recheck(&args, quiet),
         IntakeCommand::Review(args) => review::review(&args),
         IntakeCommand::Withdraw(change) => withdraw(&change),
         IntakeCommand::Sold(change) => sold(&change),
-        IntakeCommand::Export { place, table, format, backup } => {
+        IntakeCommand::Export {
+            place,
+            table,
+            format,
+            backup,
+        } => {
             let mut ledger = opened(&place)?;
             if let Some(file) = backup {
                 ledger.backup(&file)?;
@@ -86,9 +106,13 @@ pub(crate) fn run(command: IntakeCommand, quiet: bool) -> anyhow::Result<Exit> {
             out.flush()?;
             Ok(Exit::Success)
         }
-        IntakeCommand::Mend { clips, place, adopt, json, guard } => {
-            mend::mend(&clips, &place, adopt, json, &guard, quiet)
-        }
+        IntakeCommand::Mend {
+            clips,
+            place,
+            adopt,
+            json,
+            guard,
+        } => mend::mend(&clips, &place, adopt, json, &guard, quiet),
     }
 }
 
@@ -106,7 +130,13 @@ fn in_step(option: &LedgerOption) -> anyhow::Result<Ledger> {
     Ok(ledger)
 }
 
-fn decide(pair: (u64, u64), decision: Decided, by: &str, why: &str, place: &LedgerOption) -> anyhow::Result<Exit> {
+fn decide(
+    pair: (u64, u64),
+    decision: Decided,
+    by: &str,
+    why: &str,
+    place: &LedgerOption,
+) -> anyhow::Result<Exit> {
     let mut ledger = in_step(place)?;
     let (decision, word) = match decision {
         Decided::Same => (Decision::Same, "the same recording"),
@@ -114,11 +144,21 @@ fn decide(pair: (u64, u64), decision: Decided, by: &str, why: &str, place: &Ledg
     };
     let changed = ledger.judge(pair.0, pair.1, decision, by, why)?;
     let mut out = output::stdout();
-    writeln!(out, "{} and {} are {word}, as {} says", pair.0, pair.1, plain(by))?;
+    writeln!(
+        out,
+        "{} and {} are {word}, as {} says",
+        pair.0,
+        pair.1,
+        plain(by)
+    )?;
     for number in changed {
         let said = ledger::submission(&ledger.standings(number)?);
         let minutes = said.payable_minutes + said.provisional_minutes;
-        writeln!(out, "submission {number}: now {} s payable", tenths(minutes * 60.0))?;
+        writeln!(
+            out,
+            "submission {number}: now {} s payable",
+            tenths(minutes * 60.0)
+        )?;
     }
     out.flush()?;
     Ok(Exit::Success)
@@ -129,7 +169,10 @@ fn withdraw(change: &Change) -> anyhow::Result<Exit> {
     let books = place.books();
     let (number, by, why) = (change.number, Some(&*change.by), Some(&*change.why));
     ledger::withdraw(&mut books.open(false)?, &books, number, by, why)?;
-    output::print(format!("submission {number} is withdrawn, and its keys and pictures are removed\n").as_bytes())?;
+    output::print(
+        format!("submission {number} is withdrawn, and its keys and pictures are removed\n")
+            .as_bytes(),
+    )?;
     Ok(Exit::Success)
 }
 

@@ -25,7 +25,11 @@ pub(super) struct Found {
 impl Found {
     /// The options, else the environment, else the user's data folder.
     pub(super) fn choose(option: &LedgerOption) -> anyhow::Result<Found> {
-        let variable = || env::var(LEDGER_VARIABLE).ok().filter(|value| !value.is_empty());
+        let variable = || {
+            env::var(LEDGER_VARIABLE)
+                .ok()
+                .filter(|value| !value.is_empty())
+        };
         let ledger = match option.ledger.clone().or_else(variable) {
             Some(text) => Place::parse(&text),
             None => {
@@ -52,7 +56,10 @@ impl Found {
                 submissions.display()
             );
         }
-        Ok(Found { ledger, submissions })
+        Ok(Found {
+            ledger,
+            submissions,
+        })
     }
 
     /// What the ledger is called, without a password.
@@ -67,6 +74,11 @@ impl Found {
 
     /// The same for the library.
     pub(super) fn books(&self) -> Books<'_> {
-        Books { ledger: &self.ledger, submissions: &self.submissions, clock: SystemTime::now, patience: PATIENCE }
+        Books {
+            ledger: &self.ledger,
+            submissions: &self.submissions,
+            clock: SystemTime::now,
+            patience: PATIENCE,
+        }
     }
 }

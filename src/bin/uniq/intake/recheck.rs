@@ -8,7 +8,10 @@ use std::time::SystemTime;
 use serde_json::json;
 use uniq::fingerprint::Fingerprint;
 use uniq::index::Index;
-use uniq::ledger::{self, ClaimState, Intake, Intervals, Ledger, Rechecked, Rechecks, Seen, Standing, UNKNOWN_CREATOR};
+use uniq::ledger::{
+    self, ClaimState, Intake, Intervals, Ledger, Rechecked, Rechecks, Seen, Standing,
+    UNKNOWN_CREATOR,
+};
 use uniq::report::SCHEMA;
 use uniq::sandbox::json_line;
 use uniq::{CheckOptions, Error};
@@ -28,7 +31,11 @@ pub(super) fn recheck(args: &IntakeRecheck, quiet: bool) -> anyhow::Result<Exit>
     let decoding = guard::decoding(&args.guard, quiet)?;
     let index = Index::open(&place.dir)?;
     let cancel = signal::cancel_flag("stopping; once more to stop at once")?;
-    let options = CheckOptions { cancel: Some(&cancel), now: Some(SystemTime::now()), ..CheckOptions::new(&decoding) };
+    let options = CheckOptions {
+        cancel: Some(&cancel),
+        now: Some(SystemTime::now()),
+        ..CheckOptions::new(&decoding)
+    };
     let intake = Intake {
         books: books.books(),
         index: &index,
@@ -40,7 +47,11 @@ pub(super) fn recheck(args: &IntakeRecheck, quiet: bool) -> anyhow::Result<Exit>
     };
     let mut ledger = books.books().open(false)?;
     ledger::check_step(&mut ledger, &books.books())?;
-    let numbers = if args.numbers.is_empty() { unsold(&mut ledger)? } else { args.numbers.clone() };
+    let numbers = if args.numbers.is_empty() {
+        unsold(&mut ledger)?
+    } else {
+        args.numbers.clone()
+    };
     let kept = Kept::of(args, &options)?;
     let against = Rechecks::of(&intake);
     let (mut exit, mut held) = (Exit::Success, 0);
@@ -65,7 +76,10 @@ pub(super) fn recheck(args: &IntakeRecheck, quiet: bool) -> anyhow::Result<Exit>
             Err(Error::Cancelled) => return Err(Error::Cancelled.into()),
             Err(error) => {
                 exit = exit.worst(Exit::Error);
-                talk::say_over(&format!("submission {number}: {}", plain(&error.to_string())));
+                talk::say_over(&format!(
+                    "submission {number}: {}",
+                    plain(&error.to_string())
+                ));
                 if args.json {
                     let object = json!({
                         "schema": SCHEMA, "number": number, "code": error.code(), "message": error.to_string(),
@@ -78,7 +92,11 @@ pub(super) fn recheck(args: &IntakeRecheck, quiet: bool) -> anyhow::Result<Exit>
         out.flush()?;
     }
     if !args.json && held > 0 {
-        writeln!(out, "{}: nothing more of them is public", count(held, "submission"))?;
+        writeln!(
+            out,
+            "{}: nothing more of them is public",
+            count(held, "submission")
+        )?;
         out.flush()?;
     }
     Ok(exit)
@@ -89,9 +107,14 @@ fn unsold(ledger: &mut Ledger) -> anyhow::Result<Vec<u64>> {
     let (mut numbers, mut last) = (Vec::new(), 0);
     loop {
         let submissions = ledger.submissions_after(last)?;
-        let Some(end) = submissions.last() else { return Ok(numbers) };
+        let Some(end) = submissions.last() else {
+            return Ok(numbers);
+        };
         last = end.number;
-        for of in submissions.iter().filter(|of| of.standing == Standing::Decided && of.by != UNKNOWN_CREATOR) {
+        for of in submissions
+            .iter()
+            .filter(|of| of.standing == Standing::Decided && of.by != UNKNOWN_CREATOR)
+        {
             let claims = ledger.claims(of.number)?;
             let has = |state| claims.iter().any(|claim| claim.state == state);
             if has(ClaimState::Offered) || !has(ClaimState::Sold) {
@@ -109,17 +132,25 @@ struct Kept {
 
 impl Kept {
     fn of(args: &IntakeRecheck, options: &CheckOptions<'_>) -> anyhow::Result<Kept> {
-        let mut kept = Kept { fingerprints: HashMap::new(), clips: HashMap::new() };
+        let mut kept = Kept {
+            fingerprints: HashMap::new(),
+            clips: HashMap::new(),
+        };
         if args.from.is_empty() {
             return Ok(kept);
         }
         for place in &args.from {
             for entry in walkdir::WalkDir::new(place).sort_by_file_name() {
                 let entry = entry?;
-                if entry.file_type().is_file() && entry.path().extension().is_some_and(|name| name == "uniq") {
+                if entry.file_type().is_file()
+                    && entry.path().extension().is_some_and(|name| name == "uniq")
+                {
                     let path = entry.path();
                     match Fingerprint::load(path, options.decoding, options.cancel) {
-                        Ok(fingerprint) => drop(kept.fingerprints.insert(*fingerprint.sha256(), path.to_owned())),
+                        Ok(fingerprint) => drop(
+                            kept.fingerprints
+                                .insert(*fingerprint.sha256(), path.to_owned()),
+                        ),
                         Err(Error::Cancelled) => return Err(Error::Cancelled.into()),
                         // It is only missed if a submission needs it.
                         Err(error) => talk::fail_about(path, &error),
@@ -135,9 +166,17 @@ impl Kept {
                 Err(_) if !kept.fingerprints.is_empty() => inputs::Clips::default(),
                 other => other?,
             };
-            let cancelled = || options.cancel.is_some_and(|flag| flag.load(std::sync::atomic::Ordering::Relaxed));
+            let cancelled = || {
+                options
+                    .cancel
+                    .is_some_and(|flag| flag.load(std::sync::atomic::Ordering::Relaxed))
+            };
             for clip in found.clips {
-                match options.decoding.open(&clip).and_then(|file| file.sha256(&cancelled)) {
+                match options
+                    .decoding
+                    .open(&clip)
+                    .and_then(|file| file.sha256(&cancelled))
+                {
                     Ok(sha256) => drop(kept.clips.insert(crate::text::hex(&sha256), clip)),
                     Err(Error::Cancelled) => return Err(Error::Cancelled.into()),
                     Err(error) => talk::fail_about(&clip, &error),
@@ -153,15 +192,23 @@ impl Kept {
             return Ok(None);
         }
         let sha256 = ledger.submission(number)?.sha256;
-        let fingerprint = self.fingerprints.iter().find(|(of, _)| crate::text::hex(&of[..]) == sha256);
-        let clip = self.clips.get(&sha256).map(|path| Seen::Clip(Path::new(path)));
+        let fingerprint = self
+            .fingerprints
+            .iter()
+            .find(|(of, _)| crate::text::hex(&of[..]) == sha256);
+        let clip = self
+            .clips
+            .get(&sha256)
+            .map(|path| Seen::Clip(Path::new(path)));
         Ok(fingerprint.map(|(_, path)| Seen::File(path)).or(clip))
     }
 }
 
 fn told(done: &Rechecked, payable_minutes: f64) -> serde_json::Value {
     let spans = |of: &Intervals| -> Vec<_> {
-        of.iter().map(|interval| json!({ "start_s": interval.start_s(), "end_s": interval.end_s() })).collect()
+        of.iter()
+            .map(|interval| json!({ "start_s": interval.start_s(), "end_s": interval.end_s() }))
+            .collect()
     };
     json!({
         "schema": SCHEMA,
@@ -181,17 +228,34 @@ fn line(done: &Rechecked, payable_minutes: f64) -> String {
     let spans: Vec<String> = done
         .published
         .iter()
-        .map(|interval| format!("{} to {}", clock(interval.start_s()), clock(interval.end_s())))
+        .map(|interval| {
+            format!(
+                "{} to {}",
+                clock(interval.start_s()),
+                clock(interval.end_s())
+            )
+        })
         .collect();
     let mut says = match spans.is_empty() {
-        true => format!("submission {}: a source that is new may show it", done.number),
+        true => format!(
+            "submission {}: a source that is new may show it",
+            done.number
+        ),
         false => {
-            format!("submission {}: {} s more are public ({})", done.number, seconds(&done.published), spans.join(", "))
+            format!(
+                "submission {}: {} s more are public ({})",
+                done.number,
+                seconds(&done.published),
+                spans.join(", ")
+            )
         }
     };
     says += &format!("; now {} s payable", tenths(payable_minutes * 60.0));
     if !done.sold.is_empty() {
-        says += &format!(", of them {} s that were sold before and would not be offered now", seconds(&done.sold));
+        says += &format!(
+            ", of them {} s that were sold before and would not be offered now",
+            seconds(&done.sold)
+        );
     }
     for other in done.resettled.iter().filter(|other| **other != done.number) {
         says += &format!("; submission {other} was settled again");

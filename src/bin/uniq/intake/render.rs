@@ -10,7 +10,9 @@ use crate::text::{clock, plain, tenths, whole};
 
 /// Writes what the ledger says below the report.
 pub(super) fn submission(out: &mut dyn Write, report: &Report) -> io::Result<()> {
-    let Some(said) = &report.submission else { return Ok(()) };
+    let Some(said) = &report.submission else {
+        return Ok(());
+    };
     writeln!(out, "  {}", heading(said))?;
     for deduction in &said.deductions {
         writeln!(out, "    {}", deducted(deduction))?;
@@ -29,18 +31,35 @@ pub(super) fn submission(out: &mut dyn Write, report: &Report) -> io::Result<()>
 }
 
 fn heading(said: &Submission) -> String {
-    let reference = said.reference.as_deref().map_or(String::new(), |text| format!(" ({})", plain(text)));
-    let at = said.received_at.as_deref().map_or(String::new(), |at| format!(", received {}", plain(at)));
+    let reference = said
+        .reference
+        .as_deref()
+        .map_or(String::new(), |text| format!(" ({})", plain(text)));
+    let at = said
+        .received_at
+        .as_deref()
+        .map_or(String::new(), |at| format!(", received {}", plain(at)));
     let payable = match said.provisional {
-        true => format!("{} s provisionally payable, until the clip is seen", tenths(said.provisional_minutes * 60.0)),
+        true => format!(
+            "{} s provisionally payable, until the clip is seen",
+            tenths(said.provisional_minutes * 60.0)
+        ),
         false => format!("{} s payable", tenths(said.payable_minutes * 60.0)),
     };
     let sold = match said.sold_minutes {
         sold if sold > 0.0 => format!(", {} s of them sold", tenths(sold * 60.0)),
         _ => String::new(),
     };
-    let state = if said.state == "decided" { String::new() } else { format!(", {}", plain(&said.state)) };
-    format!("submission    {} by {}{reference}{at}{state}: {payable}{sold}", said.number, plain(&said.by))
+    let state = if said.state == "decided" {
+        String::new()
+    } else {
+        format!(", {}", plain(&said.state))
+    };
+    format!(
+        "submission    {} by {}{reference}{at}{state}: {payable}{sold}",
+        said.number,
+        plain(&said.by)
+    )
 }
 
 fn deducted(deduction: &Deduction) -> String {
@@ -59,10 +78,17 @@ fn deducted(deduction: &Deduction) -> String {
             how.push(format!("at {speed:.2} times the speed"));
         }
         if let (Some(probability), Some(bits)) = (deduction.probability, deduction.evidence_bits) {
-            how.push(format!("probability {probability:.2}, {} bits", whole(bits)));
+            how.push(format!(
+                "probability {probability:.2}, {} bits",
+                whole(bits)
+            ));
         }
     }
-    if how.is_empty() { line } else { format!("{line} ({})", how.join(", ")) }
+    if how.is_empty() {
+        line
+    } else {
+        format!("{line} ({})", how.join(", "))
+    }
 }
 
 fn interval(of: Interval) -> String {
@@ -74,10 +100,14 @@ pub(super) fn notice(notice: Notice<'_>) {
     match notice {
         Notice::Received(of) => talk::say_over(&format!("{}: submission {}", of.path, of.number)),
         Notice::Waiting { number, behind } if number == behind => {
-            talk::say_over(&format!("submission {number} is worked on by another process"));
+            talk::say_over(&format!(
+                "submission {number} is worked on by another process"
+            ));
         }
         Notice::Waiting { number, behind } => {
-            talk::say_over(&format!("submission {number} waits for submission {behind}, which came before it"));
+            talk::say_over(&format!(
+                "submission {number} waits for submission {behind}, which came before it"
+            ));
         }
         Notice::TakenOver(of) => {
             talk::say_over(&format!(
@@ -85,7 +115,10 @@ pub(super) fn notice(notice: Notice<'_>) {
                 of.number, of.path
             ));
         }
-        Notice::Lapsed(of, why) => talk::say_over(&format!("submission {} by {} has lapsed: {why}", of.number, of.by)),
+        Notice::Lapsed(of, why) => talk::say_over(&format!(
+            "submission {} by {} has lapsed: {why}",
+            of.number, of.by
+        )),
         _ => {}
     }
 }

@@ -15,7 +15,11 @@ use crate::text::{clock, plain, tenths};
 pub(super) fn review(args: &IntakeReview) -> anyhow::Result<Exit> {
     let mut ledger = in_step(&args.place)?;
     let standings = ledger.standings(args.number)?;
-    let matches = standings.report.as_ref().map(|report| &report.matches[..]).unwrap_or_default();
+    let matches = standings
+        .report
+        .as_ref()
+        .map(|report| &report.matches[..])
+        .unwrap_or_default();
     let found = args.of_match.checked_sub(1).and_then(|at| matches.get(at));
     let Some(found) = found else {
         anyhow::bail!(
@@ -29,16 +33,32 @@ pub(super) fn review(args: &IntakeReview) -> anyhow::Result<Exit> {
     let (ruling, says) = match args.ruling {
         Said::Copy => (Ruling::Copy, "the same recording, and public"),
         Said::SameScene => (Ruling::SameScene, "another take"),
-        Said::Allowed => (Ruling::Allowed, "the creator's own publication, or licensed"),
+        Said::Allowed => (
+            Ruling::Allowed,
+            "the creator's own publication, or licensed",
+        ),
         Said::Undo => (Ruling::Undo, "not judged any more"),
     };
-    let changed = ledger.review(args.number, &Judgement::of(found, ruling, &args.by, &args.why))?;
+    let changed = ledger.review(
+        args.number,
+        &Judgement::of(found, ruling, &args.by, &args.why),
+    )?;
     let mut out = output::stdout();
-    writeln!(out, "match {} of submission {} is {says}, as {} says", args.of_match, args.number, plain(&args.by))?;
+    writeln!(
+        out,
+        "match {} of submission {} is {says}, as {} says",
+        args.of_match,
+        args.number,
+        plain(&args.by)
+    )?;
     for number in changed {
         let said = ledger::submission(&ledger.standings(number)?);
         let minutes = said.payable_minutes + said.provisional_minutes;
-        writeln!(out, "submission {number}: now {} s payable", tenths(minutes * 60.0))?;
+        writeln!(
+            out,
+            "submission {number}: now {} s payable",
+            tenths(minutes * 60.0)
+        )?;
     }
     out.flush()?;
     Ok(Exit::Success)
@@ -46,9 +66,16 @@ pub(super) fn review(args: &IntakeReview) -> anyhow::Result<Exit> {
 
 /// Lists the matches of a submission with their numbers, and what persons say of them.
 pub(super) fn matches(out: &mut dyn Write, standings: &Standings) -> io::Result<()> {
-    let matches = standings.report.as_ref().map(|report| &report.matches[..]).unwrap_or_default();
+    let matches = standings
+        .report
+        .as_ref()
+        .map(|report| &report.matches[..])
+        .unwrap_or_default();
     for (at, found) in matches.iter().enumerate() {
-        let said = standings.judgements.iter().find(|judgement| judgement.is_of(found));
+        let said = standings
+            .judgements
+            .iter()
+            .find(|judgement| judgement.is_of(found));
         let said = said.map_or(String::new(), |judgement| {
             let word = match judgement.verdict {
                 Ruling::Copy => "a copy",
@@ -56,7 +83,11 @@ pub(super) fn matches(out: &mut dyn Write, standings: &Standings) -> io::Result<
                 Ruling::Allowed => "allowed",
                 Ruling::Undo => "not judged",
             };
-            format!("; {} says that it is {word}: {}", plain(&judgement.by), plain(&judgement.why))
+            format!(
+                "; {} says that it is {word}: {}",
+                plain(&judgement.by),
+                plain(&judgement.why)
+            )
         });
         writeln!(out, "  match {}: {}{said}", at + 1, described(found))?;
     }

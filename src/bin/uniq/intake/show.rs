@@ -15,15 +15,30 @@ use crate::output::{self, Paint};
 use crate::text::{clock, plain, tenths};
 
 /// States that a submission can be in.
-const STATES: [&str; 6] = ["received", "decided", "failed", "lapsed", "withdrawn", UNDECIDED];
+const STATES: [&str; 6] = [
+    "received",
+    "decided",
+    "failed",
+    "lapsed",
+    "withdrawn",
+    UNDECIDED,
+];
 
 /// Of those that are decided: a person has to say whether they show an earlier submission.
 const UNDECIDED: &str = "undecided";
 
 /// Lists the submissions.
-pub(super) fn list(place: &LedgerOption, by: Option<&str>, state: Option<&str>, json: bool) -> anyhow::Result<Exit> {
+pub(super) fn list(
+    place: &LedgerOption,
+    by: Option<&str>,
+    state: Option<&str>,
+    json: bool,
+) -> anyhow::Result<Exit> {
     if let Some(state) = state.filter(|state| !STATES.contains(state)) {
-        anyhow::bail!("{state}: no state of a submission; give one of {}", STATES.join(", "));
+        anyhow::bail!(
+            "{state}: no state of a submission; give one of {}",
+            STATES.join(", ")
+        );
     }
     let mut ledger = opened(place)?;
     let mut out = output::stdout();
@@ -35,7 +50,12 @@ pub(super) fn list(place: &LedgerOption, by: Option<&str>, state: Option<&str>, 
         for of in &submissions {
             let claims = ledger.claims(of.number)?;
             let row: serde_json::Map<String, Value> = ledger::row(of, &claims);
-            let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let text = |name: &str| {
+                row.get(name)
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned()
+            };
             if by.is_some_and(|by| of.by != by) {
                 continue;
             }
@@ -45,8 +65,12 @@ pub(super) fn list(place: &LedgerOption, by: Option<&str>, state: Option<&str>, 
             }
             // In JSON a row is that of an export, and needs no look at the pairs.
             // Only what is eligible and in no claim can be undecided.
-            let claimed: Intervals = claims.iter().map(|claim| Interval::new(claim.start_ms, claim.end_ms)).collect();
-            let may_be_open = of.standing == Standing::Decided && !of.eligible.without(&claimed).is_empty();
+            let claimed: Intervals = claims
+                .iter()
+                .map(|claim| Interval::new(claim.start_ms, claim.end_ms))
+                .collect();
+            let may_be_open =
+                of.standing == Standing::Decided && !of.eligible.without(&claimed).is_empty();
             let open = match may_be_open && (wants_open || !json) {
                 true => open_pairs(&mut ledger, of.number)?,
                 false => Vec::new(),
@@ -58,10 +82,21 @@ pub(super) fn list(place: &LedgerOption, by: Option<&str>, state: Option<&str>, 
                 writeln!(out, "{}", json_line(&row)?)?;
                 continue;
             }
-            let seconds = |name: &str| row.get(name).and_then(Value::as_u64).unwrap_or(0) as f64 / 1e3;
-            let reference = of.reference.as_deref().map_or(String::new(), |text| format!(" ({})", plain(text)));
-            let mut says = format!("{} s payable", tenths(seconds("offered_ms") + seconds("sold_ms")));
-            for (name, word) in [("sold_ms", "sold"), ("disputed_ms", "disputed"), ("withdrawn_ms", "withdrawn")] {
+            let seconds =
+                |name: &str| row.get(name).and_then(Value::as_u64).unwrap_or(0) as f64 / 1e3;
+            let reference = of
+                .reference
+                .as_deref()
+                .map_or(String::new(), |text| format!(" ({})", plain(text)));
+            let mut says = format!(
+                "{} s payable",
+                tenths(seconds("offered_ms") + seconds("sold_ms"))
+            );
+            for (name, word) in [
+                ("sold_ms", "sold"),
+                ("disputed_ms", "disputed"),
+                ("withdrawn_ms", "withdrawn"),
+            ] {
                 if seconds(name) > 0.0 {
                     says += &format!(", {} s {word}", tenths(seconds(name)));
                 }
@@ -98,7 +133,11 @@ pub(super) fn list(place: &LedgerOption, by: Option<&str>, state: Option<&str>, 
 fn open_pairs(ledger: &mut Ledger, number: u64) -> anyhow::Result<Vec<(u64, f64)>> {
     let said = ledger::submission(&ledger.standings(number)?);
     let mut open: BTreeMap<u64, f64> = BTreeMap::new();
-    for deduction in said.deductions.iter().filter(|deduction| deduction.reason == "undecided") {
+    for deduction in said
+        .deductions
+        .iter()
+        .filter(|deduction| deduction.reason == "undecided")
+    {
         if let Some(other) = deduction.number {
             *open.entry(other).or_default() += deduction.clip.end_s - deduction.clip.start_s;
         }
@@ -142,8 +181,17 @@ pub(super) fn show(number: u64, place: &LedgerOption, json: bool) -> anyhow::Res
             render::submission(&mut out, report)?;
         }
         None => {
-            let why = standings.submission.reason.as_deref().map_or(String::new(), |why| format!(": {}", plain(why)));
-            writeln!(out, "submission {number} by {} is {}{why}", plain(&said.by), plain(&said.state))?;
+            let why = standings
+                .submission
+                .reason
+                .as_deref()
+                .map_or(String::new(), |why| format!(": {}", plain(why)));
+            writeln!(
+                out,
+                "submission {number} by {} is {}{why}",
+                plain(&said.by),
+                plain(&said.state)
+            )?;
         }
     }
     review::matches(&mut out, &standings)?;
@@ -154,13 +202,24 @@ pub(super) fn show(number: u64, place: &LedgerOption, json: bool) -> anyhow::Res
             PairKind::SameScene => "the same scene",
         };
         let decided = match ledger.decision(number, pair.other)? {
-            Some((Decision::Same, by, why)) => format!("; {} says that they are the same: {}", plain(&by), plain(&why)),
+            Some((Decision::Same, by, why)) => format!(
+                "; {} says that they are the same: {}",
+                plain(&by),
+                plain(&why)
+            ),
             Some((Decision::Distinct, by, why)) => {
-                format!("; {} says that they are distinct: {}", plain(&by), plain(&why))
+                format!(
+                    "; {} says that they are distinct: {}",
+                    plain(&by),
+                    plain(&why)
+                )
             }
             None => String::new(),
         };
-        let by = standings.creators.get(&pair.other).map_or("", String::as_str);
+        let by = standings
+            .creators
+            .get(&pair.other)
+            .map_or("", String::as_str);
         writeln!(
             out,
             "  pair {}-{}: {} to {} shows {} to {} of submission {} by {}: {kind}{decided}",

@@ -14,7 +14,11 @@ pub(super) fn words(geometry: &Geometry) -> String {
         (true, true) => "the whole published frame fills the whole clip".to_owned(),
         (true, false) => format!("the clip shows {} of the published frame", part(reference)),
         (false, true) => format!("the whole published frame fills {} of the clip", part(clip)),
-        (false, false) => format!("{} of the published frame fills {} of the clip", part(reference), part(clip)),
+        (false, false) => format!(
+            "{} of the published frame fills {} of the clip",
+            part(reference),
+            part(clip)
+        ),
     }
 }
 
@@ -25,9 +29,21 @@ fn is_whole(rectangle: &Rectangle) -> bool {
 /// `the middle 60 %`, `the upper left quarter`, `the left 32 % of the width`, `the lower right part (60 % of the width, 40 % of the height)`.
 fn part(rectangle: &Rectangle) -> String {
     let (width, height) = (percent(rectangle.width), percent(rectangle.height));
-    let side = |centre, length, low, high| off_centre(centre, length).map(|is_low| if is_low { low } else { high });
-    let across = side(rectangle.x + rectangle.width / 2.0, rectangle.width, "left", "right");
-    let down = side(rectangle.y + rectangle.height / 2.0, rectangle.height, "upper", "lower");
+    let side = |centre, length, low, high| {
+        off_centre(centre, length).map(|is_low| if is_low { low } else { high })
+    };
+    let across = side(
+        rectangle.x + rectangle.width / 2.0,
+        rectangle.width,
+        "left",
+        "right",
+    );
+    let down = side(
+        rectangle.y + rectangle.height / 2.0,
+        rectangle.height,
+        "upper",
+        "lower",
+    );
     let place = match (down, across) {
         (Some(down), Some(across)) => format!("{down} {across}"),
         (Some(one), None) | (None, Some(one)) => one.to_owned(),
@@ -49,7 +65,11 @@ fn part(rectangle: &Rectangle) -> String {
 /// Whether a part lies towards the low end (`Some(true)`), the high end, or in the middle (`None`).
 fn off_centre(centre: f64, length: f64) -> Option<bool> {
     let room = (1.0 - length) / 2.0;
-    if length >= WHOLE_SIDE || (centre - 0.5).abs() <= OFF_CENTRE * room { None } else { Some(centre < 0.5) }
+    if length >= WHOLE_SIDE || (centre - 0.5).abs() <= OFF_CENTRE * room {
+        None
+    } else {
+        Some(centre < 0.5)
+    }
 }
 
 fn percent(fraction: f64) -> u32 {
@@ -60,19 +80,36 @@ fn percent(fraction: f64) -> u32 {
 mod tests {
     use super::*;
 
-    const WHOLE: Rectangle = Rectangle { x: 0.0, y: 0.0, width: 1.0, height: 1.0 };
+    const WHOLE: Rectangle = Rectangle {
+        x: 0.0,
+        y: 0.0,
+        width: 1.0,
+        height: 1.0,
+    };
 
     fn rectangle(x: f64, y: f64, width: f64, height: f64) -> Rectangle {
-        Rectangle { x, y, width, height }
+        Rectangle {
+            x,
+            y,
+            width,
+            height,
+        }
     }
 
     fn said(clip: Rectangle, reference: Rectangle) -> String {
-        words(&Geometry { clip, reference, scale: 1.0 })
+        words(&Geometry {
+            clip,
+            reference,
+            scale: 1.0,
+        })
     }
 
     #[test]
     fn names_the_usual_edits_as_a_person_would() {
-        assert_eq!(said(WHOLE, rectangle(0.01, 0.0, 0.97, 0.99)), "the whole published frame fills the whole clip");
+        assert_eq!(
+            said(WHOLE, rectangle(0.01, 0.0, 0.97, 0.99)),
+            "the whole published frame fills the whole clip"
+        );
         assert_eq!(
             said(WHOLE, rectangle(0.2, 0.2, 0.6, 0.6)),
             "the clip shows the middle 60 % of width and height of the published frame"

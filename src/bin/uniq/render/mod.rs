@@ -8,7 +8,9 @@ mod tests;
 use std::io::{self, Write};
 
 use clap::builder::styling::{AnsiColor, Style};
-use uniq::report::{Interval, Match, MatchKind, NonMatch, ReasonCode, Report, Source, SpanState, Verdict};
+use uniq::report::{
+    Interval, Match, MatchKind, NonMatch, ReasonCode, Report, Source, SpanState, Verdict,
+};
 
 use crate::output::Paint;
 use crate::text::{clock, count, grouped, hours, plain, tenths, whole};
@@ -35,14 +37,20 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report, paint: Paint) -> io::
     // What matters comes first, and of what decides nothing a few are enough.
     let mut matches: Vec<&Match> = report.matches.iter().collect();
     matches.sort_by_key(rank);
-    let related = matches.iter().filter(|found| found.kind == MatchKind::SameScene).count();
+    let related = matches
+        .iter()
+        .filter(|found| found.kind == MatchKind::SameScene)
+        .count();
     matches.truncate(matches.len() - related.saturating_sub(RELATED_TOLD));
     for found in matches {
         writeln!(out)?;
         let (heading, style) = match found.kind {
             MatchKind::Copy => ("the same recording", Style::new().bold()),
             MatchKind::SameScene => ("the same scene, not counted as published", Style::new()),
-            MatchKind::Undecided => ("the same scene, and perhaps the same recording: undecided", Style::new()),
+            MatchKind::Undecided => (
+                "the same scene, and perhaps the same recording: undecided",
+                Style::new(),
+            ),
         };
         writeln!(out, "  {}", paint.style(style, heading))?;
         alignment(out, &found.alignment, paint)?;
@@ -51,7 +59,11 @@ pub(crate) fn report(out: &mut dyn Write, report: &Report, paint: Paint) -> io::
         writeln!(out, "\n  and {}", count(report.more_sources, "more source"))?;
     }
     if related > RELATED_TOLD {
-        writeln!(out, "\n  and the same scene {} more times: see --json", related - RELATED_TOLD)?;
+        writeln!(
+            out,
+            "\n  and the same scene {} more times: see --json",
+            related - RELATED_TOLD
+        )?;
     }
     writeln!(out)?;
     seconds(out, report)?;
@@ -77,15 +89,28 @@ fn verdict(verdict: Verdict, paint: Paint) -> String {
 fn sentence(report: &Report) -> String {
     let index = &report.index;
     let root: String = index.root.chars().take(ROOT_DIGITS).collect();
-    let scope = format!("{} ({}), index root {}", count(index.videos, "video"), hours(index.hours), plain(&root));
-    let (found, whole) = (tenths(report.seconds.published), tenths(report.clip.duration_s));
+    let scope = format!(
+        "{} ({}), index root {}",
+        count(index.videos, "video"),
+        hours(index.hours),
+        plain(&root)
+    );
+    let (found, whole) = (
+        tenths(report.seconds.published),
+        tenths(report.clip.duration_s),
+    );
     match report.verdict {
         Verdict::Unpublished => format!("no second of it was found in {scope}"),
         Verdict::PartlyPublished => format!("{found} s of {whole} s were found in {scope}"),
         Verdict::Published => {
             format!("all of it that can be judged, {found} s of {whole} s, was found in {scope}")
         }
-        Verdict::Inconclusive if report.reasons.first().is_some_and(|why| why.code == ReasonCode::Short) => {
+        Verdict::Inconclusive
+            if report
+                .reasons
+                .first()
+                .is_some_and(|why| why.code == ReasonCode::Short) =>
+        {
             format!("too short to judge: it cannot be said whether it is in {scope}")
         }
         Verdict::Inconclusive => format!("it cannot be said whether it is in {scope}"),
@@ -95,7 +120,11 @@ fn sentence(report: &Report) -> String {
 fn alignment(out: &mut dyn Write, found: &NonMatch, paint: Paint) -> io::Result<()> {
     writeln!(out, "    clip       {}", interval(found.clip))?;
     let source = paint.style(Style::new().bold(), &name(&found.source));
-    writeln!(out, "    published  {} of {source}", interval(found.reference))?;
+    writeln!(
+        out,
+        "    published  {} of {source}",
+        interval(found.reference)
+    )?;
     for line in publication(&found.source) {
         writeln!(out, "               {}", paint.style(DIM, &line))?;
     }
@@ -120,7 +149,11 @@ fn alignment(out: &mut dyn Write, found: &NonMatch, paint: Paint) -> io::Result<
             100.0 * pictures.share
         )?;
     }
-    writeln!(out, "    copy       with a probability of {}", probability(found.probability))?;
+    writeln!(
+        out,
+        "    copy       with a probability of {}",
+        probability(found.probability)
+    )?;
     Ok(())
 }
 
@@ -180,16 +213,26 @@ fn picture(found: &NonMatch) -> String {
             degrees if degrees > 270 => (360 - degrees, "anticlockwise"),
             degrees => (degrees, "clockwise"),
         };
-        let about = if degrees.is_multiple_of(90) { "" } else { "about " };
+        let about = if degrees.is_multiple_of(90) {
+            ""
+        } else {
+            "about "
+        };
         parts.push(format!("turned back by {about}{degrees} degrees {way}"));
     }
     if found.negative {
         parts.push("as a negative".to_owned());
     }
     if found.widened > 1.0 {
-        parts.push(format!("narrowed to about {:.0} % of its width", 100.0 / found.widened));
+        parts.push(format!(
+            "narrowed to about {:.0} % of its width",
+            100.0 / found.widened
+        ));
     } else if found.widened < 1.0 {
-        parts.push(format!("widened to about {:.0} % of its width", 100.0 / found.widened));
+        parts.push(format!(
+            "widened to about {:.0} % of its width",
+            100.0 / found.widened
+        ));
     }
     if found.slanted != 1.0 {
         parts.push("slanted".to_owned());
@@ -200,7 +243,9 @@ fn picture(found: &NonMatch) -> String {
     let speed = found.speed.abs();
     if (speed - 1.0).abs() > SPEED_TOLERANCE {
         let comparative = if speed > 1.0 { "faster" } else { "slower" };
-        parts.push(format!("{comparative} ({speed:.2} times the published speed)"));
+        parts.push(format!(
+            "{comparative} ({speed:.2} times the published speed)"
+        ));
     }
     parts.push(geometry::words(&found.geometry));
     parts.join(", ")
@@ -219,29 +264,52 @@ fn seconds(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         _ if report.clip.from_fingerprint => ", until the clip is seen",
         _ => "",
     };
-    writeln!(out, "  unpublished   {:>8} s, {payable} {minutes:.2} minutes{why}", tenths(seconds.unpublished))?;
+    writeln!(
+        out,
+        "  unpublished   {:>8} s, {payable} {minutes:.2} minutes{why}",
+        tenths(seconds.unpublished)
+    )?;
     if report.spans.len() > 1 {
-        for span in report.spans.iter().filter(|span| span.state == SpanState::Unpublished) {
-            let part = Interval { start_s: span.start_s, end_s: span.end_s };
+        for span in report
+            .spans
+            .iter()
+            .filter(|span| span.state == SpanState::Unpublished)
+        {
+            let part = Interval {
+                start_s: span.start_s,
+                end_s: span.end_s,
+            };
             writeln!(out, "                {}", interval(part))?;
         }
     }
     writeln!(out, "  unsearchable  {:>8} s", tenths(seconds.unsearchable))?;
     for span in &report.spans {
         if span.state == SpanState::Unsearchable {
-            let reason = span.reason.as_ref().map_or("no reason known", |reason| reason.text.as_str());
-            let part = Interval { start_s: span.start_s, end_s: span.end_s };
+            let reason = span
+                .reason
+                .as_ref()
+                .map_or("no reason known", |reason| reason.text.as_str());
+            let part = Interval {
+                start_s: span.start_s,
+                end_s: span.end_s,
+            };
             writeln!(out, "                {}: {}", interval(part), plain(reason))?;
         }
     }
     if !report.power.is_empty() {
         let mean = report.power.iter().sum::<f64>() / report.power.len() as f64;
-        writeln!(out, "  power         {mean:>8.2}: how probably a copy of such seconds is found")?;
+        writeln!(
+            out,
+            "  power         {mean:>8.2}: how probably a copy of such seconds is found"
+        )?;
     }
     let clip = &report.clip;
     if clip.benign_keys > 0 {
         let (aside, keys) = (grouped(clip.benign_keys), grouped(clip.keys));
-        writeln!(out, "  set aside     {aside} of {keys} keys, as of benign material")?;
+        writeln!(
+            out,
+            "  set aside     {aside} of {keys} keys, as of benign material"
+        )?;
     }
     Ok(())
 }
@@ -256,7 +324,10 @@ fn nearest(out: &mut dyn Write, report: &Report) -> io::Result<()> {
             name(&near.source),
             probability(near.probability)
         ),
-        None => writeln!(out, "  nearest non-match: none, nothing else was alike at all"),
+        None => writeln!(
+            out,
+            "  nearest non-match: none, nothing else was alike at all"
+        ),
     }
 }
 
@@ -264,13 +335,19 @@ fn nearest(out: &mut dyn Write, report: &Report) -> io::Result<()> {
 fn origin(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let tool = &report.tool;
     writeln!(out, "  clip's SHA-256    {}", plain(&report.clip.sha256))?;
-    let at = report.checked_at.as_deref().map_or(String::new(), |at| format!("{}, ", plain(at)));
+    let at = report
+        .checked_at
+        .as_deref()
+        .map_or(String::new(), |at| format!("{}, ", plain(at)));
     let effort = match report.search.effort {
         uniq::Effort::Fast => "fast",
         uniq::Effort::Standard => "standard",
         uniq::Effort::Thorough => "thorough",
     };
-    let commit = tool.commit.as_deref().map_or(String::new(), |commit| format!(" ({})", plain(commit)));
+    let commit = tool
+        .commit
+        .as_deref()
+        .map_or(String::new(), |commit| format!(" ({})", plain(commit)));
     writeln!(
         out,
         "  checked           {at}effort {effort}, {} {}{commit}, FFmpeg {} (libavcodec {})",

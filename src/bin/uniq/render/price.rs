@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use uniq::facts::{
-    Finding, Generated, Manifest, OverlayKind, Quality, RateState, ResolutionState, ScanState, Training,
+    Finding, Generated, Manifest, OverlayKind, Quality, RateState, ResolutionState, ScanState,
+    Training,
 };
 use uniq::report::{Amount, Report};
 
@@ -24,9 +25,15 @@ pub(super) fn lines(out: &mut dyn Write, report: &Report) -> io::Result<()> {
 fn quality_words(quality: &Quality) -> Vec<String> {
     let resolution = &quality.resolution;
     let mut words = vec![match (resolution.state, resolution.native_lines) {
-        (ResolutionState::Native, _) => format!("{} lines, native ({:.2})", resolution.lines, resolution.confidence),
+        (ResolutionState::Native, _) => format!(
+            "{} lines, native ({:.2})",
+            resolution.lines, resolution.confidence
+        ),
         (ResolutionState::Upscaled, Some(native)) => {
-            format!("{} lines, upscaled from about {native} ({:.2})", resolution.lines, resolution.confidence)
+            format!(
+                "{} lines, upscaled from about {native} ({:.2})",
+                resolution.lines, resolution.confidence
+            )
         }
         _ => format!("{} lines, native size undecided", resolution.lines),
     }];
@@ -34,17 +41,35 @@ fn quality_words(quality: &Quality) -> Vec<String> {
     words.push(match (rate.state, rate.distinct) {
         (RateState::Full, _) => format!("{:.2} frames a second", rate.stored),
         (RateState::Repeated, Some(distinct)) => {
-            format!("{distinct:.1} distinct of {:.2} frames a second, others repeated", rate.stored)
+            format!(
+                "{distinct:.1} distinct of {:.2} frames a second, others repeated",
+                rate.stored
+            )
         }
         (RateState::Blended, Some(distinct)) => {
-            format!("{distinct:.1} distinct of {:.2} frames a second, others blended", rate.stored)
+            format!(
+                "{distinct:.1} distinct of {:.2} frames a second, others blended",
+                rate.stored
+            )
         }
-        _ => format!("{:.2} frames a second, distinct ones undecided", rate.stored),
+        _ => format!(
+            "{:.2} frames a second, distinct ones undecided",
+            rate.stored
+        ),
     });
     match (quality.bit_depth.stored, quality.bit_depth.used) {
         (0..=8, _) => {}
-        (stored, Some(used)) if used < stored => words.push(format!("{used} bits of {stored} used")),
-        (stored, used) => words.push(format!("{stored} bits{}", if used.is_none() { ", use undecided" } else { "" })),
+        (stored, Some(used)) if used < stored => {
+            words.push(format!("{used} bits of {stored} used"))
+        }
+        (stored, used) => words.push(format!(
+            "{stored} bits{}",
+            if used.is_none() {
+                ", use undecided"
+            } else {
+                ""
+            }
+        )),
     }
     if quality.scan.state == ScanState::Interlaced {
         words.push("interlaced".to_owned());
@@ -52,22 +77,36 @@ fn quality_words(quality: &Quality) -> Vec<String> {
     if quality.bars.state == Finding::Found {
         words.push("black bars".to_owned());
     }
-    for (kind, name) in [(OverlayKind::Logo, "burnt-in logo"), (OverlayKind::Caption, "burnt-in caption")] {
-        let number = quality.overlays.found.iter().filter(|overlay| overlay.kind == kind).count();
+    for (kind, name) in [
+        (OverlayKind::Logo, "burnt-in logo"),
+        (OverlayKind::Caption, "burnt-in caption"),
+    ] {
+        let number = quality
+            .overlays
+            .found
+            .iter()
+            .filter(|overlay| overlay.kind == kind)
+            .count();
         if number > 0 {
             words.push(count(number as u64, name));
         }
     }
     let shares = quality.shares;
-    for (share, name) in
-        [(shares.dark, "dark"), (shares.blurred, "blurred"), (shares.shaken, "shaken"), (shares.frozen, "frozen")]
-    {
+    for (share, name) in [
+        (shares.dark, "dark"),
+        (shares.blurred, "blurred"),
+        (shares.shaken, "shaken"),
+        (shares.frozen, "frozen"),
+    ] {
         if let Some(share) = share.filter(|share| *share >= SHARE_TOLD) {
             words.push(format!("{:.0} % {name}", 100.0 * share));
         }
     }
-    let camera: Vec<_> =
-        [&quality.capture.make, &quality.capture.model].into_iter().flatten().map(|text| plain(text)).collect();
+    let camera: Vec<_> = [&quality.capture.make, &quality.capture.model]
+        .into_iter()
+        .flatten()
+        .map(|text| plain(text))
+        .collect();
     if !camera.is_empty() {
         words.push(format!("camera {}", camera.join(" ")));
     }
@@ -88,7 +127,11 @@ fn quality_words(quality: &Quality) -> Vec<String> {
 fn amount_words(amount: &Amount) -> String {
     let currency = plain(&amount.currency);
     let money = |cents: u64| format!("{}.{:02} {currency}", cents / 100, cents % 100);
-    let mut classes: Vec<&str> = amount.spans.iter().filter_map(|span| span.class.as_deref()).collect();
+    let mut classes: Vec<&str> = amount
+        .spans
+        .iter()
+        .filter_map(|span| span.class.as_deref())
+        .collect();
     classes.dedup();
     let classes = match &classes[..] {
         [] => String::new(),
@@ -102,7 +145,11 @@ fn amount_words(amount: &Amount) -> String {
     if amount.payable {
         format!("{}{classes}{why}", money(amount.payable_cents))
     } else if amount.withheld_cents > 0 {
-        format!("{} ({} withheld{classes}){why}", money(0), money(amount.withheld_cents))
+        format!(
+            "{} ({} withheld{classes}){why}",
+            money(0),
+            money(amount.withheld_cents)
+        )
     } else {
         format!("{}{why}", money(0))
     }

@@ -2,16 +2,26 @@
 
 use uniq::index::Publication;
 use uniq::report::{
-    Clip, Geometry, IndexSummary, Interval, Match, MatchKind, NonMatch, Pictures, Reason, ReasonCode, Rectangle,
-    Report, SCHEMA, SearchSummary, Seconds, Source, Span, SpanState, Term, Tool, Verdict,
+    Clip, Geometry, IndexSummary, Interval, Match, MatchKind, NonMatch, Pictures, Reason,
+    ReasonCode, Rectangle, Report, SCHEMA, SearchSummary, Seconds, Source, Span, SpanState, Term,
+    Tool, Verdict,
 };
 
 use crate::output::Paint;
 
-const WHOLE: Rectangle = Rectangle { x: 0.0, y: 0.0, width: 1.0, height: 1.0 };
+const WHOLE: Rectangle = Rectangle {
+    x: 0.0,
+    y: 0.0,
+    width: 1.0,
+    height: 1.0,
+};
 
 fn reason(code: ReasonCode, text: &str) -> Reason {
-    Reason { code, seconds: None, text: text.into() }
+    Reason {
+        code,
+        seconds: None,
+        text: text.into(),
+    }
 }
 
 fn base(verdict: Verdict) -> Report {
@@ -33,7 +43,12 @@ fn base(verdict: Verdict) -> Report {
         },
         verdict,
         reasons: vec![reason(ReasonCode::NoMatch, "nothing was found")],
-        seconds: Seconds { published: 0.0, unpublished: 10.0, unsearchable: 0.0, benign: 0.0 },
+        seconds: Seconds {
+            published: 0.0,
+            unpublished: 10.0,
+            unsearchable: 0.0,
+            benign: 0.0,
+        },
         payable_minutes: 10.0 / 60.0,
         provisional_minutes: 0.0,
         spans: vec![],
@@ -97,13 +112,32 @@ fn found(title: Option<&str>) -> NonMatch {
                 published_at: Some("2021-03-04".into()),
             },
         },
-        clip: Interval { start_s: 2.0, end_s: 8.0 },
-        reference: Interval { start_s: 72.0, end_s: 79.5 },
+        clip: Interval {
+            start_s: 2.0,
+            end_s: 8.0,
+        },
+        reference: Interval {
+            start_s: 72.0,
+            end_s: 79.5,
+        },
         evidence_bits: 312.4,
         moment_bits: 280.0,
         probability: 0.9973,
-        terms: vec![Term { name: "base".into(), bits: -4.0 }, Term { name: "correlation".into(), bits: 12.5 }],
-        pictures: Some(Pictures { compared: 1_200, correlation: 0.974, share: 0.93 }),
+        terms: vec![
+            Term {
+                name: "base".into(),
+                bits: -4.0,
+            },
+            Term {
+                name: "correlation".into(),
+                bits: 12.5,
+            },
+        ],
+        pictures: Some(Pictures {
+            compared: 1_200,
+            correlation: 0.974,
+            share: 0.93,
+        }),
         shown: 0.8,
         mirrored: true,
         turned_degrees: 0,
@@ -113,7 +147,12 @@ fn found(title: Option<&str>) -> NonMatch {
         speed: 1.25,
         geometry: Geometry {
             clip: WHOLE,
-            reference: Rectangle { x: 0.2, y: 0.2, width: 0.6, height: 0.6 },
+            reference: Rectangle {
+                x: 0.2,
+                y: 0.2,
+                width: 0.6,
+                height: 0.6,
+            },
             scale: 0.6,
         },
         hits: 42,
@@ -150,16 +189,35 @@ clip.mp4: UNPUBLISHED
 #[test]
 fn a_partly_published_clip_shows_each_match_and_each_unsearchable_part() {
     let mut report = base(Verdict::PartlyPublished);
-    report.seconds = Seconds { published: 6.0, unpublished: 2.0, unsearchable: 2.0, benign: 0.0 };
+    report.seconds = Seconds {
+        published: 6.0,
+        unpublished: 2.0,
+        unsearchable: 2.0,
+        benign: 0.0,
+    };
     report.payable_minutes = 2.0 / 60.0;
     report.reasons = vec![reason(ReasonCode::Copy, "6.0 s are in one video")];
-    let part = |start_s, end_s, state, reason| Span { start_s, end_s, state, reason };
+    let part = |start_s, end_s, state, reason| Span {
+        start_s,
+        end_s,
+        state,
+        reason,
+    };
     report.spans = vec![
         part(0.0, 2.0, SpanState::Unpublished, None),
         part(2.0, 8.0, SpanState::Published, None),
-        part(8.0, 10.0, SpanState::Unsearchable, Some(reason(ReasonCode::Black, "the picture is black"))),
+        part(
+            8.0,
+            10.0,
+            SpanState::Unsearchable,
+            Some(reason(ReasonCode::Black, "the picture is black")),
+        ),
     ];
-    report.matches = vec![Match { kind: MatchKind::Copy, stream: None, alignment: found(Some("Market")) }];
+    report.matches = vec![Match {
+        kind: MatchKind::Copy,
+        stream: None,
+        alignment: found(Some("Market")),
+    }];
     let mut near = found(None);
     near.probability = 0.034;
     report.nearest_non_match = Some(near);
@@ -206,11 +264,25 @@ fn a_probability_never_reads_as_certain_where_it_is_not() {
         (0.0, "less than 0.01"),
     ] {
         let mut report = base(Verdict::Inconclusive);
-        let alignment = NonMatch { probability, pictures: None, ..found(None) };
-        report.matches = vec![Match { kind: MatchKind::Undecided, stream: None, alignment }];
+        let alignment = NonMatch {
+            probability,
+            pictures: None,
+            ..found(None)
+        };
+        report.matches = vec![Match {
+            kind: MatchKind::Undecided,
+            stream: None,
+            alignment,
+        }];
         let text = rendered(&report, Paint::Plain);
-        assert!(text.contains(&format!("\n    copy       with a probability of {told}\n")), "{probability}: {text}");
-        assert!(text.contains("undecided\n") && !text.contains("pictures"), "{text}");
+        assert!(
+            text.contains(&format!("\n    copy       with a probability of {told}\n")),
+            "{probability}: {text}"
+        );
+        assert!(
+            text.contains("undecided\n") && !text.contains("pictures"),
+            "{text}"
+        );
     }
 }
 
@@ -222,18 +294,30 @@ fn no_foreign_string_steers_the_terminal() {
     report.reasons = vec![reason(ReasonCode::Undecoded, evil)];
     report.index.root = evil.into();
     let why = Some(reason(ReasonCode::Undecoded, evil));
-    report.spans = vec![Span { start_s: 0.0, end_s: 1.0, state: SpanState::Unsearchable, reason: why }];
+    report.spans = vec![Span {
+        start_s: 0.0,
+        end_s: 1.0,
+        state: SpanState::Unsearchable,
+        reason: why,
+    }];
     let mut alignment = found(Some(evil));
     let publication = &mut alignment.source.publication;
-    for field in
-        [&mut publication.url, &mut publication.uploader, &mut publication.platform, &mut publication.published_at]
-    {
+    for field in [
+        &mut publication.url,
+        &mut publication.uploader,
+        &mut publication.platform,
+        &mut publication.published_at,
+    ] {
         *field = Some(evil.into());
     }
     alignment.source.path = evil.into();
     let mut near = alignment.clone();
     near.source.publication.title = None;
-    report.matches = vec![Match { kind: MatchKind::SameScene, stream: None, alignment }];
+    report.matches = vec![Match {
+        kind: MatchKind::SameScene,
+        stream: None,
+        alignment,
+    }];
     report.nearest_non_match = Some(near);
     let text = rendered(&report, Paint::Plain);
     assert!(text.contains("\\u{1b}]0;owned\\u{7}\\u{202e}"));
@@ -252,9 +336,17 @@ fn no_foreign_string_steers_the_terminal() {
 fn keys_that_were_set_aside_as_benign_are_told() {
     let mut report = base(Verdict::Unpublished);
     (report.clip.benign_keys, report.clip.keys) = (1, 1_400);
-    report.seconds = Seconds { published: 0.0, unpublished: 8.0, unsearchable: 2.0, benign: 2.0 };
+    report.seconds = Seconds {
+        published: 0.0,
+        unpublished: 8.0,
+        unsearchable: 2.0,
+        benign: 2.0,
+    };
     let told = rendered(&report, Paint::Plain);
-    assert!(told.contains("\n  set aside     1 of 1 400 keys, as of benign material\n"), "{told}");
+    assert!(
+        told.contains("\n  set aside     1 of 1 400 keys, as of benign material\n"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -262,17 +354,33 @@ fn a_copy_byte_for_byte_says_so_instead_of_bits_from_no_hits() {
     let mut report = base(Verdict::Published);
     let mut same = found(None);
     same.identical = true;
-    report.matches = vec![Match { kind: MatchKind::Copy, stream: None, alignment: same }];
+    report.matches = vec![Match {
+        kind: MatchKind::Copy,
+        stream: None,
+        alignment: same,
+    }];
     let told = rendered(&report, Paint::Plain);
-    assert!(told.contains("\n    evidence   the same file, byte for byte\n") && !told.contains(" hits"), "{told}");
+    assert!(
+        told.contains("\n    evidence   the same file, byte for byte\n") && !told.contains(" hits"),
+        "{told}"
+    );
 }
 
 #[test]
 fn a_clip_too_short_to_judge_says_that_first() {
     let mut report = base(Verdict::Inconclusive);
-    report.reasons = vec![reason(ReasonCode::Short, "1.0 s is too short to judge, give at least 2.0 s")];
+    report.reasons = vec![reason(
+        ReasonCode::Short,
+        "1.0 s is too short to judge, give at least 2.0 s",
+    )];
     let told = rendered(&report, Paint::Plain);
-    assert!(told.lines().nth(1).unwrap().starts_with("  too short to judge: "), "{told}");
+    assert!(
+        told.lines()
+            .nth(1)
+            .unwrap()
+            .starts_with("  too short to judge: "),
+        "{told}"
+    );
 }
 
 #[test]
@@ -280,7 +388,10 @@ fn numbers_of_many_digits_read_alike_everywhere() {
     let mut report = base(Verdict::Published);
     report.seconds.published = 12_345.67;
     let told = rendered(&report, Paint::Plain);
-    assert!(told.contains("12 345.7 s of 10.0 s") && told.contains("published     12 345.7 s"), "{told}");
+    assert!(
+        told.contains("12 345.7 s of 10.0 s") && told.contains("published     12 345.7 s"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -289,13 +400,28 @@ fn a_copy_is_told_before_many_takes_of_its_scene_of_which_three_are() {
     let of = |kind, path: &str| {
         let mut alignment = found(None);
         alignment.source.path = path.into();
-        Match { kind, stream: None, alignment }
+        Match {
+            kind,
+            stream: None,
+            alignment,
+        }
     };
-    report.matches = (0..8).map(|take| of(MatchKind::SameScene, &format!("take{take}.mp4"))).collect();
+    report.matches = (0..8)
+        .map(|take| of(MatchKind::SameScene, &format!("take{take}.mp4")))
+        .collect();
     report.matches.push(of(MatchKind::Copy, "copy.mp4"));
     let told = rendered(&report, Paint::Plain);
     let place = |path: &str| told.find(path);
-    assert!(place("copy.mp4") < place("take0.mp4") && place("copy.mp4").is_some(), "{told}");
-    assert!(place("take2.mp4").is_some() && place("take3.mp4").is_none(), "{told}");
-    assert!(told.contains("\n  and the same scene 5 more times: see --json\n"), "{told}");
+    assert!(
+        place("copy.mp4") < place("take0.mp4") && place("copy.mp4").is_some(),
+        "{told}"
+    );
+    assert!(
+        place("take2.mp4").is_some() && place("take3.mp4").is_none(),
+        "{told}"
+    );
+    assert!(
+        told.contains("\n  and the same scene 5 more times: see --json\n"),
+        "{told}"
+    );
 }
